@@ -1,0 +1,174 @@
+package scout
+
+// Code names a kind of failure. Codes are part of the public contract: they appear in metrics as
+// the label "code", in logs, in JSON output and in API bodies, and are never renamed.
+type Code string
+
+// Class tells what may be done about a failure. It is the one classification that retries,
+// breakers and jobs use.
+type Class int
+
+const (
+	// Permanent failures come back however often the call is repeated.
+	Permanent Class = iota
+	// Transient failures may go away by themselves: repeating later makes sense.
+	Transient
+	// Cancelled means that somebody asked to stop: neither a success nor a failure.
+	Cancelled
+)
+
+// String returns the class in lower case, as logs and JSON show it.
+func (c Class) String() string {
+	switch c {
+	case Permanent:
+		return "permanent"
+	case Transient:
+		return "transient"
+	case Cancelled:
+		return "cancelled"
+	}
+	return "unknown"
+}
+
+// Error codes. Each has an entry in the table below; a test holds both together.
+const (
+	// CodeInternal is a defect of Scout itself, for example a recovered panic.
+	CodeInternal Code = "internal"
+	// CodeCancelled is a caller's wish to stop.
+	CodeCancelled Code = "cancelled"
+	// CodeDeadlineExceeded is a time limit that ran out, set by the caller.
+	CodeDeadlineExceeded Code = "deadline_exceeded"
+	// CodeInvalidArgument is a request that can never be carried out as asked.
+	CodeInvalidArgument Code = "invalid_argument"
+	// CodeConfigInvalid is a setting that cannot be used.
+	CodeConfigInvalid Code = "config_invalid"
+
+	// CodeFileNotFound is a path that does not exist, or vanished while being read.
+	CodeFileNotFound Code = "file_not_found"
+	// CodeFilePermission is a path that may not be read or written.
+	CodeFilePermission Code = "file_permission"
+	// CodeFileIsDirectory is a directory where a file was expected.
+	CodeFileIsDirectory Code = "file_is_directory"
+	// CodeDiskFull is a device without room.
+	CodeDiskFull Code = "disk_full"
+	// CodeReadFailed is an input that broke while it was being read.
+	CodeReadFailed Code = "read_failed"
+	// CodeWriteFailed is an output that could not be written.
+	CodeWriteFailed Code = "write_failed"
+
+	// CodeAudioEmpty is an input without a single frame of audio.
+	CodeAudioEmpty Code = "audio_empty"
+	// CodeAudioCorrupt is audio whose bytes contradict its own format.
+	CodeAudioCorrupt Code = "audio_corrupt"
+	// CodeAudioUnsupported is a format, rate or channel count that Scout does not read.
+	CodeAudioUnsupported Code = "audio_unsupported"
+	// CodeAudioInvalidSamples is audio with NaN or infinite samples where they cannot be repaired.
+	CodeAudioInvalidSamples Code = "audio_invalid_samples"
+	// CodeAudioTooLong is more audio in one request than the engine takes.
+	CodeAudioTooLong Code = "audio_too_long"
+	// CodeAudioSetAside is a stretch of audio that ended the engine twice and was left out.
+	CodeAudioSetAside Code = "audio_set_aside"
+	// CodeDecoderMissing is a format that needs ffmpeg on a machine without it.
+	CodeDecoderMissing Code = "decoder_missing"
+	// CodeDecoderTimeout is an external decoder that passed its deadline.
+	CodeDecoderTimeout Code = "decoder_timeout"
+
+	// CodeModelUnknown is an id that is neither in the catalogue nor a model of the user's own.
+	CodeModelUnknown Code = "model_unknown"
+	// CodeModelNotInstalled is a known model whose files are not on this machine.
+	CodeModelNotInstalled Code = "model_not_installed"
+	// CodeModelCorrupt is a model with missing, truncated or altered files.
+	CodeModelCorrupt Code = "model_corrupt"
+	// CodeModelUnsupported is a model that this engine cannot run.
+	CodeModelUnsupported Code = "model_unsupported"
+	// CodeModelLanguage is a language that the model does not know.
+	CodeModelLanguage Code = "model_language"
+	// CodeModelDownload is a download that failed and may work later.
+	CodeModelDownload Code = "model_download_failed"
+	// CodeModelSource is a source that answered, but not with the file asked for.
+	CodeModelSource Code = "model_source_invalid"
+	// CodeModelInUse is a model that cannot be removed because it is the selected one.
+	CodeModelInUse Code = "model_in_use"
+
+	// CodeEngineMissing is an engine program or shared library that is not where it should be.
+	CodeEngineMissing Code = "engine_missing"
+	// CodeEngineStart is an engine that ended or reported an error before it was ready.
+	CodeEngineStart Code = "engine_start_failed"
+	// CodeEngineLoadTimeout is an engine that was not ready within the load deadline.
+	CodeEngineLoadTimeout Code = "engine_load_timeout"
+	// CodeEngineCrashed is an engine that ended in the middle of a request.
+	CodeEngineCrashed Code = "engine_crashed"
+	// CodeEngineTimeout is a request that passed its deadline; the engine was killed.
+	CodeEngineTimeout Code = "engine_timeout"
+	// CodeEngineProtocol is an engine that answered with bytes outside the protocol.
+	CodeEngineProtocol Code = "engine_protocol"
+	// CodeEngineFailed is an error that the engine reported for one request.
+	CodeEngineFailed Code = "engine_failed"
+	// CodeEngineUnavailable is an engine behind an open breaker: the work is for later.
+	CodeEngineUnavailable Code = "engine_unavailable"
+	// CodeEngineClosed is a call after shutdown began.
+	CodeEngineClosed Code = "engine_closed"
+)
+
+// CodeInfo is what is known about a code in general.
+type CodeInfo struct {
+	// Class is the default class of errors with this code.
+	Class Class
+	// Hint tells what can be done; empty where nothing helps in general.
+	Hint string
+}
+
+var codeTable = map[Code]CodeInfo{
+	CodeInternal:         {Permanent, "this is a defect in Scout: please report it together with the log"},
+	CodeCancelled:        {Cancelled, ""},
+	CodeDeadlineExceeded: {Transient, "try again, or allow more time"},
+	CodeInvalidArgument:  {Permanent, "see --help"},
+	CodeConfigInvalid:    {Permanent, "correct the setting named above"},
+
+	CodeFileNotFound:    {Permanent, "check the path"},
+	CodeFilePermission:  {Permanent, "check the owner and mode of the file and its folder"},
+	CodeFileIsDirectory: {Permanent, "name the files in it, for example DIR/*.wav"},
+	CodeDiskFull:        {Transient, "make room on the device, then try again"},
+	CodeReadFailed:      {Transient, "check the device or connection that holds the file"},
+	CodeWriteFailed:     {Transient, "check the device or connection that holds the file"},
+
+	CodeAudioEmpty:          {Permanent, "the file holds no audio"},
+	CodeAudioCorrupt:        {Permanent, "check the file in a player; copy it again from where it came"},
+	CodeAudioUnsupported:    {Permanent, "convert it first, for example: ffmpeg -i IN -ac 1 -ar 16000 OUT.wav"},
+	CodeAudioInvalidSamples: {Permanent, "the audio holds values that are not numbers: export it again"},
+	CodeAudioTooLong:        {Permanent, "send shorter pieces"},
+	CodeAudioSetAside:       {Permanent, "the rest was transcribed; the audio itself is untouched"},
+	CodeDecoderMissing:      {Permanent, "install ffmpeg (Debian: apt-get install ffmpeg), or convert the file to WAV or FLAC"},
+	CodeDecoderTimeout:      {Transient, "convert the file to WAV or FLAC first"},
+
+	CodeModelUnknown:      {Permanent, "see the known models: scout models list"},
+	CodeModelNotInstalled: {Permanent, "install it: scout models pull MODEL"},
+	CodeModelCorrupt:      {Permanent, "install it again: scout models pull MODEL"},
+	CodeModelUnsupported:  {Permanent, "choose another model: scout models list"},
+	CodeModelLanguage:     {Permanent, "choose a model that knows the language: scout models list"},
+	CodeModelDownload:     {Transient, "run the same command again: it goes on where it stopped"},
+	CodeModelSource:       {Permanent, "name another source: scout models pull MODEL --from DIR-OR-URL"},
+	CodeModelInUse:        {Permanent, "select another model first: scout models use MODEL"},
+
+	CodeEngineMissing:     {Permanent, "build it with: make build; or keep scout-engine and its lib folder beside scout"},
+	CodeEngineStart:       {Transient, "check the model: scout models verify"},
+	CodeEngineLoadTimeout: {Transient, "the machine may be busy: try again"},
+	CodeEngineCrashed:     {Transient, "the engine is started again by itself"},
+	CodeEngineTimeout:     {Transient, "the engine is started again by itself"},
+	CodeEngineProtocol:    {Transient, "scout and scout-engine must come from the same build"},
+	CodeEngineFailed:      {Permanent, ""},
+	CodeEngineUnavailable: {Transient, "the engine failed several times and rests: try again in a minute"},
+	CodeEngineClosed:      {Cancelled, ""},
+}
+
+// Info returns what is known about the code. An unknown code counts as permanent, without a hint.
+func (c Code) Info() CodeInfo { return codeTable[c] }
+
+// Codes returns every known code, in no particular order.
+func Codes() []Code {
+	all := make([]Code, 0, len(codeTable))
+	for c := range codeTable {
+		all = append(all, c)
+	}
+	return all
+}

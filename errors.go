@@ -1,0 +1,114 @@
+package scout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// Error is a failure that others act on: it carries a code and, where something can be done, a hint.
+// It is created by Errorf and read by CodeOf, HintOf and errors.As.
+type Error struct {
+	code Code
+	hint string
+	err  error
+}
+
+// Errorf returns an error with the code and the text of fmt.Errorf, %w included.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{code: code, err: fmt.Errorf(format, args...)}
+}
+
+// WithHint sets a hint that fits better than the general one of the code.
+// It changes e and returns it, so that it can stand behind Errorf.
+func (e *Error) WithHint(format string, args ...any) *Error {
+	e.hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// Error returns the text, without code and hint.
+func (e *Error) Error() string { return e.err.Error() }
+
+// Unwrap returns what the error was made from, cause included.
+func (e *Error) Unwrap() error { return e.err }
+
+// Code returns the code.
+func (e *Error) Code() Code { return e.code }
+
+// Hint returns the hint of this error, or else the general one of its code.
+func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
+	return e.code.Info().Hint
+}
+
+// CodeOf returns the code of the outermost coded error in the chain of err. Errors without one are
+// recognised where the standard library tells what they are (context, file system, disk full);
+// everything else is CodeInternal. CodeOf(nil) is empty.
+func CodeOf(err error) Code {
+	var coded *Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.Is(err, context.Canceled):
+		return CodeCancelled
+	case errors.Is(err, context.DeadlineExceeded):
+		return CodeDeadlineExceeded
+	}
+	if code := fileCode(err); code != "" {
+		return code
+	}
+	return CodeInternal
+}
+
+// HintOf returns what can be done about err; empty where nothing is known.
+func HintOf(err error) string {
+	var coded *Error
+	if errors.As(err, &coded) {
+		return coded.Hint()
+	}
+	if err == nil {
+		return ""
+	}
+	return CodeOf(err).Info().Hint
+}
+
+// ClassOf returns the class of err's code. ClassOf(nil) is Permanent and means nothing.
+func ClassOf(err error) Class { return CodeOf(err).Info().Class }
+
+// FileError wraps an error of the file system with the code that fits it, or with fallback
+// (CodeReadFailed or CodeWriteFailed) where none does. An error that has a code keeps it.
+// The text is "doing: err"; an operating-system error names its path already.
+func FileError(fallback Code, doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var coded *Error
+	if errors.As(err, &coded) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	code := fileCode(err)
+	if code == "" {
+		code = fallback
+	}
+	return Errorf(code, "%s: %w", doing, err)
+}
+
+func fileCode(err error) Code {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return CodeDiskFull
+	case errors.Is(err, syscall.EISDIR):
+		return CodeFileIsDirectory
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return CodeFileNotFound
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return CodeFilePermission
+	}
+	return ""
+}

@@ -1,0 +1,138 @@
+// Package health tells how Scout is: one status for each component, one overall (S14).
+package health
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Status is how a component is.
+type Status string
+
+// The four statuses. Unknown means that nothing is known yet, or that a check did not answer.
+const (
+	Healthy   Status = "Healthy"
+	Degraded  Status = "Degraded"
+	Unhealthy Status = "Unhealthy"
+	Unknown   Status = "Unknown"
+)
+
+// Component is the result of one check.
+type Component struct {
+	Name      string            `json:"name"`
+	Status    Status            `json:"status"`
+	Reason    string            `json:"reason,omitempty"`
+	Critical  bool              `json:"critical"`
+	LastCheck time.Time         `json:"last_check"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
+}
+
+// Result is what a check found; its name, time and weight are added by Run.
+type Result struct {
+	Status   Status
+	Reason   string
+	Metadata map[string]string
+}
+
+// Check looks at one component. Probe obeys its context and is called from its own goroutine.
+type Check struct {
+	Name string
+	// Critical makes the whole Unhealthy when this component is; else the whole is Degraded.
+	Critical bool
+	// Timeout bounds Probe; default 2 s. A probe that does not answer in time is Unhealthy.
+	Timeout time.Duration
+	Probe   func(context.Context) Result
+}
+
+// Report is the state of the whole.
+type Report struct {
+	Status     Status        `json:"status"`
+	Reasons    []string      `json:"reasons,omitempty"`
+	Version    string        `json:"version"`
+	Uptime     time.Duration `json:"uptime_ns"`
+	Components []Component   `json:"components"`
+}
+
+const defaultTimeout = 2 * time.Second
+
+// Run runs all checks at the same time, each with its own timeout, and returns them in the order
+// given. It returns when the slowest ended or timed out; a probe that ignores its context is left
+// behind. A probe that panics makes its component Unhealthy.
+func Run(ctx context.Context, checks []Check, now func() time.Time) []Component {
+	components := make([]Component, len(checks))
+	var wait sync.WaitGroup
+	for i, check := range checks {
+		wait.Go(func() {
+			result := probe(ctx, check)
+			components[i] = Component{
+				Name: check.Name, Status: result.Status, Reason: result.Reason,
+				Critical: check.Critical, LastCheck: now(), Metadata: result.Metadata,
+			}
+		})
+	}
+	wait.Wait()
+	return components
+}
+
+func probe(ctx context.Context, check Check) Result {
+	timeout := check.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer := make(chan Result, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				answer <- Result{Status: Unhealthy, Reason: fmt.Sprintf("check panicked: %v", p)}
+			}
+		}()
+		answer <- check.Probe(ctx)
+	}()
+	select {
+	case result := <-answer:
+		return result
+	case <-ctx.Done():
+		return Result{Status: Unhealthy, Reason: fmt.Sprintf("no answer within %s", timeout)}
+	}
+}
+
+// Overall derives the status of the whole and the reasons for it. Without any component it is
+// Unknown: nothing checked is not health.
+func Overall(components []Component) (Status, []string) {
+	if len(components) == 0 {
+		return Unknown, []string{"nothing was checked"}
+	}
+	status := Healthy
+	var reasons []string
+	for _, c := range components {
+		if c.Status == Healthy {
+			continue
+		}
+		reasons = append(reasons, fmt.Sprintf("%s is %s: %s", c.Name, c.Status, c.Reason))
+		status = worse(status, effect(c))
+	}
+	return status, reasons
+}
+
+// effect is what one component makes of the whole.
+func effect(c Component) Status {
+	switch {
+	case c.Status == Unhealthy && c.Critical:
+		return Unhealthy
+	case c.Status == Unknown && c.Critical:
+		return Unknown
+	}
+	return Degraded
+}
+
+func worse(a, b Status) Status {
+	rank := map[Status]int{Healthy: 0, Degraded: 1, Unknown: 2, Unhealthy: 3}
+	if rank[b] > rank[a] {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,76 @@
+package observe
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/scout-speech/scout"
+)
+
+// LogFormat is how a line is written.
+type LogFormat string
+
+// The two formats of log lines.
+const (
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// ParseLogFormat returns the format with that name, or an error with scout.CodeConfigInvalid.
+func ParseLogFormat(name string) (LogFormat, error) {
+	switch f := LogFormat(name); f {
+	case LogText, LogJSON:
+		return f, nil
+	}
+	return "", scout.Errorf(scout.CodeConfigInvalid, "log format %q: want text or json", name)
+}
+
+// ParseLogLevel returns the level with that name (debug, info, warn, error).
+func ParseLogLevel(name string) (slog.Level, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return 0, scout.Errorf(scout.CodeConfigInvalid, "log level %q: want debug, info, warn or error", name)
+	}
+	return level, nil
+}
+
+// NewLogger returns a logger that writes lines of the format to w. The level may be changed while
+// the program runs. What was said is never logged: no attribute of Scout carries transcript text.
+func NewLogger(w io.Writer, format LogFormat, level slog.Leveler) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == LogJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// LogRotation bounds a log file: by size, number of old files and age.
+type LogRotation struct {
+	MaxSizeMB  int // of one file before it is set aside; default 20
+	MaxBackups int // old files kept; default 5
+	MaxAgeDays int // old files are removed after; default 30
+}
+
+// OpenLogFile returns a writer that appends to path and rotates it. The caller closes it.
+func OpenLogFile(path string, rotation LogRotation) (io.WriteCloser, error) {
+	orDefault := func(v, d int) int {
+		if v <= 0 {
+			return d
+		}
+		return v
+	}
+	file := &lumberjack.Logger{
+		Filename:   path,
+		MaxSize:    orDefault(rotation.MaxSizeMB, 20),
+		MaxBackups: orDefault(rotation.MaxBackups, 5),
+		MaxAge:     orDefault(rotation.MaxAgeDays, 30),
+		Compress:   true,
+	}
+	if _, err := file.Write(nil); err != nil { // opens it: a wrong path is an error now, not at the first line
+		return nil, scout.FileError(scout.CodeWriteFailed, fmt.Sprintf("open log file %s", path), err)
+	}
+	return file, nil
+}

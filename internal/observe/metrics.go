@@ -1,0 +1,73 @@
+package observe
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+)
+
+func asAlready(err error, target *prometheus.AlreadyRegisteredError) bool {
+	return errors.As(err, target)
+}
+
+// LatencyBuckets are the upper bounds, in seconds, of histograms over work that takes from 10 ms to
+// an hour (REQUIREMENTS.md, S7: transcription).
+var LatencyBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
+
+// LoadBuckets are the upper bounds, in seconds, of histograms over loading a model (S7).
+var LoadBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
+
+// Failures counts errors by code and panics by component. Every code has its own series from the
+// start, so that a rate over it is right from the first failure.
+type Failures struct {
+	scope  Scope
+	errors *prometheus.CounterVec
+	panics *prometheus.CounterVec
+}
+
+// NewFailures registers scout_errors_total{code} and scout_panics_recovered_total{component}.
+func NewFailures(s Scope) *Failures {
+	f := &Failures{
+		scope: s,
+		errors: Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_errors_total",
+			Help: "Failures that reached a user, a caller or a queue, by error code.",
+		}, []string{"code"})),
+		panics: Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_panics_recovered_total",
+			Help: "Panics recovered at the border of a component; each is a defect.",
+		}, []string{"component"})),
+	}
+	for _, code := range scout.Codes() {
+		f.errors.WithLabelValues(string(code))
+	}
+	return f
+}
+
+// Count adds one to the counter of err's code and returns err, so that it can stand in a return.
+// A nil error counts nothing.
+func (f *Failures) Count(err error) error {
+	if err != nil {
+		f.errors.WithLabelValues(string(scout.CodeOf(err))).Inc()
+	}
+	return err
+}
+
+// Guard runs work and turns a panic into an error with scout.CodeInternal, which it counts and logs
+// with the stack. It is the border of a component: its failure is the failure of this call alone.
+func (f *Failures) Guard(component string, work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.panics.WithLabelValues(component).Inc()
+			f.scope.Log().Error(EventPanicRecovered, slog.String(KeyComponent, component),
+				slog.String(KeyError, fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			err = scout.Errorf(scout.CodeInternal, "%s panicked: %v", component, p)
+		}
+	}()
+	return work()
+}

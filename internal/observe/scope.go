@@ -1,0 +1,67 @@
+package observe
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// Scope is what a component needs to be seen: a logger, a registerer, a tracer. It is passed by
+// value. The zero value observes nothing and is safe to use.
+type Scope struct {
+	log     *slog.Logger
+	metrics prometheus.Registerer
+	tracer  trace.Tracer
+}
+
+// NewScope returns a scope over the given parts; each may be nil and is then off.
+func NewScope(log *slog.Logger, metrics prometheus.Registerer, tracer trace.Tracer) Scope {
+	return Scope{log: log, metrics: metrics, tracer: tracer}
+}
+
+// Component returns the scope for a part of the program: its log lines carry component=name.
+func (s Scope) Component(name string) Scope {
+	s.log = s.Log().With(slog.String(KeyComponent, name))
+	return s
+}
+
+// Log returns the logger, never nil.
+func (s Scope) Log() *slog.Logger {
+	if s.log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.log
+}
+
+// Tracer returns the tracer, never nil. A tracer that is off starts spans without allocation.
+func (s Scope) Tracer() trace.Tracer {
+	if s.tracer == nil {
+		return noop.Tracer{}
+	}
+	return s.tracer
+}
+
+// Register adds the collector to the scope's registerer and returns the one to use: the collector
+// itself, or an equal one that is registered already, so that two instances of a component share
+// their metrics. Without a registerer the collector works and nobody reads it. A collector that
+// contradicts a registered one (same name, other labels) is a defect and stays unregistered, which
+// is logged.
+func Register[C prometheus.Collector](s Scope, collector C) C {
+	if s.metrics == nil {
+		return collector
+	}
+	err := s.metrics.Register(collector)
+	if err == nil {
+		return collector
+	}
+	var already prometheus.AlreadyRegisteredError
+	if asAlready(err, &already) {
+		if existing, ok := already.ExistingCollector.(C); ok {
+			return existing
+		}
+	}
+	s.Log().Error(EventMetricRejected, slog.String(KeyError, err.Error()))
+	return collector
+}

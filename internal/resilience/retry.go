@@ -1,0 +1,128 @@
+package resilience
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Policy says how often and for how long an operation is attempted. The zero value means the
+// defaults beside each field.
+type Policy struct {
+	// Initial is the upper bound of the first pause; default 500 ms. Each further bound doubles.
+	Initial time.Duration
+	// Max caps the bound of a single pause; default 60 s (S6).
+	Max time.Duration
+	// Budget is the total time, first attempt to last; default 5 minutes. No attempt starts after it.
+	Budget time.Duration
+	// Attempts bounds the number of attempts, the first included; 0 leaves it to the budget.
+	Attempts int
+	// Retryable tells whether an error is worth another attempt; nil means scout.ClassOf says
+	// transient.
+	Retryable func(error) bool
+}
+
+const (
+	defaultInitial = 500 * time.Millisecond
+	defaultMax     = 60 * time.Second
+	defaultBudget  = 5 * time.Minute
+)
+
+// Retry calls operation until it succeeds, fails for good, or the policy or ctx ends it. Between
+// attempts it waits a time drawn uniformly from zero to a bound that doubles ("full jitter", Marc
+// Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), or exactly what a
+// RetryAfter error asks for. The error is that of the last attempt; when ctx ended the waiting it
+// is joined with the cause of ctx, so that its class is that of the cancellation.
+func Retry[T any](ctx context.Context, s observe.Scope, policy Policy, operation func(context.Context) (T, error)) (T, error) {
+	retryable := policy.Retryable
+	if retryable == nil {
+		retryable = func(err error) bool { return scout.ClassOf(err) == scout.Transient }
+	}
+	var last error
+	attempt := 0
+	result, err := backoff.Retry(ctx, func() (T, error) {
+		attempt++
+		result, err := operation(ctx)
+		last = err
+		if err == nil || ctx.Err() == nil && retryable(err) {
+			return result, asBackoff(err)
+		}
+		return result, backoff.Permanent(err)
+	},
+		backoff.WithBackOff(newFullJitter(policy)),
+		backoff.WithMaxElapsedTime(orDefault(policy.Budget, defaultBudget)),
+		backoff.WithMaxTries(uint(max(policy.Attempts, 0))),
+		backoff.WithNotify(func(err error, pause time.Duration) {
+			s.Log().Warn(observe.EventRetry, slog.Int(observe.KeyAttempt, attempt),
+				slog.String(observe.KeyCode, string(scout.CodeOf(last))), slog.String(observe.KeyError, last.Error()),
+				slog.Int64("pause_ms", pause.Milliseconds()))
+		}),
+	)
+	switch {
+	case err == nil:
+		return result, nil
+	case ctx.Err() != nil && !errors.Is(last, context.Cause(ctx)):
+		return result, errors.Join(context.Cause(ctx), last)
+	}
+	return result, last
+}
+
+// RetryAfter wraps err with the pause that the other side asked for.
+func RetryAfter(err error, pause time.Duration) error {
+	return &retryAfterError{err: err, pause: pause}
+}
+
+type retryAfterError struct {
+	err   error
+	pause time.Duration
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }
+
+// asBackoff adds the library's own retry-after error where ours is in the chain.
+func asBackoff(err error) error {
+	var after *retryAfterError
+	if errors.As(err, &after) {
+		return errors.Join(err, &backoff.RetryAfterError{Duration: after.pause})
+	}
+	return err
+}
+
+// fullJitter draws each pause uniformly from [0, bound) while the bound grows exponentially.
+type fullJitter struct {
+	bound *backoff.ExponentialBackOff
+}
+
+func newFullJitter(policy Policy) *fullJitter {
+	bound := backoff.NewExponentialBackOff()
+	bound.InitialInterval = orDefault(policy.Initial, defaultInitial)
+	bound.MaxInterval = orDefault(policy.Max, defaultMax)
+	bound.Multiplier = 2
+	bound.RandomizationFactor = 0
+	return &fullJitter{bound: bound}
+}
+
+func (j *fullJitter) NextBackOff() time.Duration {
+	bound := j.bound.NextBackOff()
+	if bound <= 0 {
+		return bound
+	}
+	return rand.N(bound)
+}
+
+func (j *fullJitter) Reset() { j.bound.Reset() }
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d <= 0 {
+		return def
+	}
+	return d
+}

@@ -1,0 +1,67 @@
+package scout
+
+import "time"
+
+// EngineSampleRateHz is the rate of all audio that reaches an engine: 16 kHz mono float32 in [-1, 1].
+const EngineSampleRateHz = 16000
+
+// Word is one word of a transcript as it is read, punctuation attached.
+type Word struct {
+	// Text is the word without surrounding spaces.
+	Text string
+	// Start and End are measured from the beginning of the audio. Both are nil where the model gives
+	// no time or the word could not be placed: times are never interpolated.
+	Start, End *time.Duration
+	// LogProb is the sum of the log-probabilities of the word's tokens (natural logarithm), nil where
+	// the model gives none.
+	LogProb *float64
+}
+
+// Segment is a stretch of a transcript: what was said between two cuts.
+type Segment struct {
+	// Start and End are measured from the beginning of the audio.
+	Start, End time.Duration
+	// Text has no surrounding spaces and is never empty.
+	Text string
+	// AvgLogProb is the mean log-probability of the tokens, nil where the model gives none.
+	AvgLogProb *float64
+	// Words is empty where the model gives neither times nor probabilities.
+	Words []Word
+}
+
+// SetAside is a stretch of audio that could not be transcribed while the rest could.
+type SetAside struct {
+	Start, End time.Duration
+	Code       Code
+	Reason     string
+}
+
+// Transcript is what was said in one input. An empty text is a result, not a failure.
+type Transcript struct {
+	// Model is the id of the model that heard it.
+	Model string
+	// Language is an ISO 639-1 code.
+	Language string
+	// Duration is the length of the audio, of which every frame was looked at.
+	Duration time.Duration
+	// Segments are in the order of time and do not overlap.
+	Segments []Segment
+	// SetAside lists what is missing, empty in almost all cases.
+	SetAside []SetAside
+}
+
+// Text joins the segments with spaces.
+func (t *Transcript) Text() string {
+	var n int
+	for i := range t.Segments {
+		n += len(t.Segments[i].Text) + 1
+	}
+	text := make([]byte, 0, n)
+	for i := range t.Segments {
+		if len(text) > 0 {
+			text = append(text, ' ')
+		}
+		text = append(text, t.Segments[i].Text...)
+	}
+	return string(text)
+}
