@@ -108,6 +108,25 @@ const (
 	CodeEngineUnavailable Code = "engine_unavailable"
 	// CodeEngineClosed is a call after shutdown began.
 	CodeEngineClosed Code = "engine_closed"
+
+	// CodeRecordingNotFound is an id that names no recording of the folder.
+	CodeRecordingNotFound Code = "recording_not_found"
+	// CodeRecordingCorrupt is a recording whose file contradicts its manifest or its checksum.
+	CodeRecordingCorrupt Code = "recording_corrupt"
+	// CodeRecordingInUse is a recording that cannot be changed while it is being recorded.
+	CodeRecordingInUse Code = "recording_in_use"
+	// CodeRecordingLocked is a folder of recordings that another program uses.
+	CodeRecordingLocked Code = "recording_locked"
+	// CodeRecordingForeign is a file among the recordings that Scout did not make.
+	CodeRecordingForeign Code = "recording_foreign"
+	// CodeDiskLow is a device with too little room to begin a recording.
+	CodeDiskLow Code = "disk_low"
+	// CodeRecorderUnreachable is a recorder process that does not answer.
+	CodeRecorderUnreachable Code = "recorder_unreachable"
+	// CodeRecorderStart is a recorder process that ended before it was ready.
+	CodeRecorderStart Code = "recorder_start_failed"
+	// CodeRecorderProtocol is a recorder process that spoke outside the protocol.
+	CodeRecorderProtocol Code = "recorder_protocol"
 )
 
 // CodeInfo is what is known about a code in general.
@@ -159,6 +178,16 @@ var codeTable = map[Code]CodeInfo{
 	CodeEngineFailed:      {Permanent, ""},
 	CodeEngineUnavailable: {Transient, "the engine failed several times and rests: try again in a minute"},
 	CodeEngineClosed:      {Cancelled, ""},
+
+	CodeRecordingNotFound:   {Permanent, "see the recordings: scout recordings list"},
+	CodeRecordingCorrupt:    {Permanent, "see what can be saved: scout recordings recover"},
+	CodeRecordingInUse:      {Transient, "stop the recording first"},
+	CodeRecordingLocked:     {Transient, "stop the other program, or choose another folder"},
+	CodeRecordingForeign:    {Permanent, "move the file out of the folder of recordings"},
+	CodeDiskLow:             {Transient, "make room on the device, or choose another folder"},
+	CodeRecorderUnreachable: {Transient, "nothing is lost: it is found again or started anew by the next command"},
+	CodeRecorderStart:       {Transient, "see recorder.log in the folder of recordings"},
+	CodeRecorderProtocol:    {Permanent, "stop the recording with the program that began it, or use the same version"},
 }
 
 // Info returns what is known about the code. An unknown code counts as permanent, without a hint.
