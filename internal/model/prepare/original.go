@@ -48,7 +48,7 @@ func (o *original) add(g *onnx.Graph) {
 // fail records that the file is not the model this package knows.
 func (o *original) fail(format string, args ...any) {
 	if o.err == nil {
-		o.err = &ForeignError{Path: o.path, Reason: fmt.Sprintf(format, args...)}
+		o.err = scout.Errorf(scout.CodeModelUnsupported, "%s is %w: %s", o.path, ErrUnknownModel, fmt.Sprintf(format, args...))
 	}
 }
 

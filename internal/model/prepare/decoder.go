@@ -1,0 +1,202 @@
+package prepare
+
+import (
+	"fmt"
+
+	"github.com/scout-speech/scout/internal/model/onnx"
+)
+
+// blockSize is the number of rows that share a rounding in the decoder's matrices and activations. Measured
+// on 1 thread, per token: 64 and 32 about equal, 128 a quarter slower (docs/adr/0010-prepared-graphs.md).
+const blockSize = 64
+
+// attentionScale is 1/sqrt(headWidth), what dot products of queries and keys are multiplied with.
+const attentionScale = 1.0 / 6
+
+// decoderGraph lays out the prepared decoder: some tokens in, for each the most probable next one out.
+type decoderGraph struct {
+	*graph
+	dec *original
+	// total, last are int32 [1]: tokens in the cache after this run, and that less one.
+	total, last value
+	// cos, sin are the rotary tables, shape [MaxTokens, rotated/2].
+	cos, sin value
+	// alignment collects the weights of the alignment heads, each [1, k, n, S].
+	alignment []value
+}
+
+// buildDecoder returns the prepared decoder graph. With n tokens in this run, S frames and a cache that has
+// room for C tokens:
+//
+//	in   tokens          int64 [1, n]          n >= 1; the first of all is the start token
+//	in   total           int32 [1]             tokens in the cache after this run: past + n <= C
+//	in   boost_tokens    int64 [1, n, k]       tokens to favour at each position; k >= 0
+//	in   boost           float [1, n, k]       what to add to their logits
+//	in   cross_key.L     float [1, 8, 36, S]   from the encoder
+//	in   cross_value.L   float [1, 8, S, 36]
+//	in   past_key.L, past_value.L         float [1, 8, C, 48]
+//	out  next            int64 [1, n]          the most probable token after each, boost included
+//	out  logprob         float [1, n]          its natural log-probability, boost left out
+//	out  alignment       float [1, 5, n, S]    weights of the alignment heads, rows as "tokens"
+//	out  present_key.L, present_value.L   float [1, 8, C, 48]   bind them to the past's memory
+func buildDecoder(dec *original) *onnx.Model {
+	d := &decoderGraph{graph: newGraph("moonshine decoder"), dec: dec}
+	tokens := d.input("tokens", onnx.Int64, onnx.Fixed(1), onnx.Named("n"))
+	d.total = d.input("total", onnx.Int32, onnx.Fixed(1))
+	boostTokens := d.input("boost_tokens", onnx.Int64, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
+	boost := d.input("boost", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
+	d.last = d.op("Sub", []value{d.total, d.constant("one", onnx.Int32, []byte{1, 0, 0, 0}, 1)})
+	d.cos, d.sin = d.rotaryTables(dec.floats("/model/decoder/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), MaxTokens)
+
+	embedding := dec.quantised("model.decoder.embed_tokens.weight_merged_0_quantized",
+		"model.decoder.embed_tokens.weight_merged_0_scale",
+		"model.decoder.embed_tokens.weight_merged_0_zero_point", vocabulary, width)
+
+	stream := d.embed(tokens, embedding)
+	normed := d.norm(stream, d.weight("layers.0.input_layernorm.weight"))
+	for l := range layers {
+		next := "norm.weight"
+		if l+1 < layers {
+			next = fmt.Sprintf("layers.%d.input_layernorm.weight", l+1)
+		}
+		stream, normed = d.layer(l, stream, normed, d.weight(next))
+	}
+	d.head(normed, embedding, boostTokens, boost)
+	d.named("", "Concat", d.alignment, []value{"alignment"}, onnx.IntAttr("axis", 1))
+	d.output("alignment", onnx.Float32,
+		onnx.Fixed(1), onnx.Fixed(int64(len(alignmentHeads))), onnx.Named("n"), onnx.Named("frames"))
+	return d.model()
+}
+
+// weight adds a published vector of the model's width as a constant.
+func (d *decoderGraph) weight(name string) value {
+	return d.floats(name, d.dec.vector("model.decoder."+name+"_merged_0", width), width)
+}
+
+// embed looks the tokens up: [1, n] becomes [1, n, width].
+func (d *decoderGraph) embed(tokens value, e matrix) value {
+	rows := d.op("Gather", []value{d.constant("embedding", onnx.Uint8, e.weights, vocabulary, width), tokens})
+	return d.op("DequantizeLinear", []value{
+		rows, d.floats("embedding.scale", e.scales[:1]), d.constant("embedding.zero", onnx.Uint8, e.zeros[:1]),
+	})
+}
+
+// layer is one transformer layer, norm first: causal self-attention, attention over the audio, gated MLP. It
+// takes the residual stream and its norm, and returns the next layer's.
+func (d *decoderGraph) layer(l int, stream, normed, nextNorm value) (value, value) {
+	p := fmt.Sprintf("layers.%d.", l)
+	stream, normed = d.addNorm(stream, d.selfAttention(l, normed), d.weight(p+"post_attention_layernorm.weight"))
+	stream, normed = d.addNorm(stream, d.crossAttention(l, normed), d.weight(p+"final_layernorm.weight"))
+	return d.addNorm(stream, d.mlp(l, normed), nextNorm)
+}
+
+// selfAttention is causal attention over the tokens so far. One operator turns queries and keys by their
+// positions, writes keys and values into the cache in place, and attends.
+func (d *decoderGraph) selfAttention(l int, x value) value {
+	source := fmt.Sprintf("/model/decoder/layers.%d/self_attn/", l)
+	name := fmt.Sprintf("layers.%d.attention", l)
+	qkv := d.linear(name+".qkv", x, beside(
+		d.dec.projection(source+"q_proj", width, width),
+		d.dec.projection(source+"k_proj", width, width),
+		d.dec.projection(source+"v_proj", width, width),
+	).padColumns(headWidth, cacheHead), "")
+
+	cache := []onnx.Dim{onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("capacity"), onnx.Fixed(cacheHead)}
+	pastKey := d.input(fmt.Sprintf("past_key.%d", l), onnx.Float32, cache...)
+	pastValue := d.input(fmt.Sprintf("past_value.%d", l), onnx.Float32, cache...)
+	key, val := value(fmt.Sprintf("present_key.%d", l)), value(fmt.Sprintf("present_value.%d", l))
+	attended := value(name)
+	d.named(contrib, "GroupQueryAttention",
+		[]value{qkv, "", "", pastKey, pastValue, d.last, d.total, d.cos, d.sin},
+		[]value{attended, key, val},
+		onnx.IntAttr("num_heads", heads), onnx.IntAttr("kv_num_heads", heads), onnx.FloatAttr("scale", attentionScale),
+		onnx.IntAttr("do_rotary", 1), onnx.IntAttr("rotary_interleaved", 1))
+	d.output(key, onnx.Float32, cache...)
+	d.output(val, onnx.Float32, cache...)
+	return d.linear(name+".out", attended,
+		d.dec.projection(source+"dense", width, width).padRows(headWidth, cacheHead), "")
+}
+
+// crossAttention is attention over the audio. It is written out instead of using one operator: with keys
+// transposed by the encoder it is faster for single tokens, and its weights are at hand.
+func (d *decoderGraph) crossAttention(l int, x value) value {
+	source := fmt.Sprintf("/model/decoder/layers.%d/encoder_attn/", l)
+	name := fmt.Sprintf("layers.%d.cross", l)
+	key := d.input(fmt.Sprintf("cross_key.%d", l), onnx.Float32,
+		onnx.Fixed(1), onnx.Fixed(heads), onnx.Fixed(headWidth), onnx.Named("frames"))
+	val := d.input(fmt.Sprintf("cross_value.%d", l), onnx.Float32,
+		onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("frames"), onnx.Fixed(headWidth))
+
+	q := d.linear(name+".q", x, d.dec.projection(source+"q_proj", width, width), "")
+	q = d.op("Transpose", []value{d.reshape(q, 1, -1, heads, headWidth)}, onnx.IntsAttr("perm", 0, 2, 1, 3))
+	weights := d.op("Softmax", []value{d.op("MatMul", []value{q, key})}, onnx.IntAttr("axis", -1))
+	d.align(l, weights)
+	attended := d.op("Transpose", []value{d.op("MatMul", []value{weights, val})}, onnx.IntsAttr("perm", 0, 2, 1, 3))
+	return d.linear(name+".out", d.reshape(attended, 1, -1, width), d.dec.projection(source+"dense", width, width), "")
+}
+
+// align keeps the weights [1, heads, n, S] of this layer's alignment heads.
+func (d *decoderGraph) align(l int, weights value) {
+	var chosen []int64
+	for _, h := range alignmentHeads {
+		if h.layer == l {
+			chosen = append(chosen, int64(h.head))
+		}
+	}
+	if len(chosen) > 0 {
+		d.alignment = append(d.alignment, d.op("Gather", []value{weights, d.ints(chosen...)}, onnx.IntAttr("axis", 1)))
+	}
+}
+
+// mlp is x -> (a * silu(b))·W with a and b from one product.
+func (d *decoderGraph) mlp(l int, x value) value {
+	source := fmt.Sprintf("/model/decoder/layers.%d/mlp/", l)
+	name := fmt.Sprintf("layers.%d.mlp", l)
+	bias := func(part string, n int64) value {
+		b := d.dec.vector(fmt.Sprintf("model.decoder.layers.%d.mlp.%s.bias_merged_0", l, part), n)
+		return d.floats(name+"."+part+".bias", b, n)
+	}
+	up := d.linear(name+".up", x, d.dec.projection(source+"up_proj", width, 2*decoderMLP), bias("up_proj", 2*decoderMLP))
+	parts := d.node("", "Split", []value{up, d.ints(decoderMLP, decoderMLP)}, 2, onnx.IntAttr("axis", -1))
+	gate := d.contribOp("QuickGelu", []value{parts[1]}, onnx.FloatAttr("alpha", 1)) // x*sigmoid(x)
+	gated := d.op("Mul", []value{parts[0], gate})
+	return d.linear(name+".down", gated, d.dec.projection(source+"down_proj", decoderMLP, width), bias("down_proj", width))
+}
+
+// head scores the vocabulary with the transposed embedding and hands out the winner at each position.
+func (d *decoderGraph) head(x value, embedding matrix, boostTokens, boost value) {
+	logits := d.linear("head", x, embedding.transposed(), "")
+	boosted := d.op("ScatterElements", []value{logits, boostTokens, boost},
+		onnx.IntAttr("axis", -1), onnx.StringAttr("reduction", "add"))
+	winner := d.op("ArgMax", []value{boosted}, onnx.IntAttr("axis", -1), onnx.IntAttr("keepdims", 1))
+	logprobs := d.op("LogSoftmax", []value{logits}, onnx.IntAttr("axis", -1))
+	won := d.op("GatherElements", []value{logprobs, winner}, onnx.IntAttr("axis", -1))
+	for _, o := range []struct {
+		v    value
+		name value
+		t    onnx.DataType
+	}{{winner, "next", onnx.Int64}, {won, "logprob", onnx.Float32}} {
+		d.named("", "Squeeze", []value{o.v, d.ints(-1)}, []value{o.name})
+		d.output(o.name, o.t, onnx.Fixed(1), onnx.Named("n"))
+	}
+}
+
+// linear is x·W + bias with x rounded to 8 bits a block by its own range; bias may be left out. Blocks keep
+// the answer the same however many tokens share a run: each row is rounded by itself.
+func (d *decoderGraph) linear(name string, x value, w matrix, bias value) value {
+	weights, scales, zeros := w.blocks(blockSize)
+	n := int64((w.rows + blockSize - 1) / blockSize)
+	cols := int64(w.cols)
+	in := []value{
+		x,
+		d.constant(name+".weight", onnx.Uint8, weights, cols, n, blockSize),
+		d.floats(name+".scale", scales, cols*n),
+		d.constant(name+".zero", onnx.Uint8, zeros, cols*n),
+	}
+	if bias != "" {
+		in = append(in, "", bias)
+	}
+	return d.contribOp("MatMulNBits", in,
+		onnx.IntAttr("K", int64(w.rows)), onnx.IntAttr("N", cols), onnx.IntAttr("bits", 8),
+		onnx.IntAttr("block_size", blockSize), onnx.IntAttr("accuracy_level", 4))
+}

@@ -1,0 +1,234 @@
+package prepare
+
+import (
+	"fmt"
+
+	"github.com/scout-speech/scout/internal/model/onnx"
+)
+
+// encoderGraph lays out the prepared encoder: samples in, keys and values of the decoder's six
+// cross-attentions out. Everything that depends on the audio alone is computed here, once.
+type encoderGraph struct {
+	*graph
+	enc     *original // the published encoder
+	dec     *original // the published decoder: the cross-attention's key and value projections
+	variant Variant
+	// cos, sin are the rotary tables, shape [MaxFrames, rotated/2].
+	cos, sin value
+}
+
+// buildEncoder returns the prepared encoder graph.
+//
+//	in   samples          float [1, n]          16 kHz mono, full scale 1; n >= 0
+//	out  cross_key.L      float [1, 8, 36, S]   for each decoder layer L, scaled by 1/sqrt(36), transposed
+//	out  cross_value.L    float [1, 8, S, 36]
+//
+// S is Frames(n).
+func buildEncoder(enc, dec *original, variant Variant) *onnx.Model {
+	e := &encoderGraph{graph: newGraph("moonshine encoder"), enc: enc, dec: dec, variant: variant}
+	samples := e.input("samples", onnx.Float32, onnx.Fixed(1), onnx.Named("samples"))
+	e.cos, e.sin = e.rotaryTables(enc.floats("/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), MaxFrames)
+
+	stream := e.stem(samples)
+	normed := e.norm(stream, e.weight("layers.0.input_layernorm.weight"))
+	for l := range layers {
+		next := "layer_norm.weight"
+		if l+1 < layers {
+			next = fmt.Sprintf("layers.%d.input_layernorm.weight", l+1)
+		}
+		stream, normed = e.layer(l, stream, normed, e.weight(next))
+	}
+	e.crossAttention(normed)
+	return e.model()
+}
+
+// weight adds a published vector of the model's width as a constant.
+func (e *encoderGraph) weight(name string) value {
+	return e.floats(name, e.enc.vector(name, width), width)
+}
+
+// stem turns samples [1, n] into frames [1, S, width]. The convolutions are matrix products over windows in
+// [time, channel] layout, which is the layout all that follows works in, so that nothing is transposed.
+func (e *encoderGraph) stem(samples value) value {
+	x := e.convolution1(e.padded(samples))
+	x = e.op("Tanh", []value{x})
+	x = e.groupNorm(x)
+	x = e.convolution2(x)
+	x = e.contribOp("Gelu", []value{x})
+	x = e.convolution3(x)
+	return e.contribOp("Gelu", []value{x})
+}
+
+// padded returns the samples filled up with silence to at least MinSamples, and then cut or filled up to
+// whole rows of conv1Stride such that the last row is the second half of the last window.
+func (e *encoderGraph) padded(samples value) value {
+	windows := e.op("Div", []value{
+		e.op("Sub", []value{e.length(samples, 1), e.ints(conv1Taps)}), e.ints(conv1Stride),
+	}) // one less than there are
+	length := e.op("Mul", []value{e.op("Add", []value{windows, e.ints(2)}), e.ints(conv1Stride)})
+	length = e.op("Max", []value{length, e.ints(MinSamples)})
+	silence := e.floats("silence", make([]float32, MinSamples), 1, MinSamples)
+	long := e.op("Concat", []value{samples, silence}, onnx.IntAttr("axis", 1))
+	return e.op("Slice", []value{long, e.ints(0), length, e.ints(1)})
+}
+
+// convolution1 is the convolution over samples: 127 taps, 64 samples apart. A window is one row of 64 samples
+// and the first 63 of the next.
+func (e *encoderGraph) convolution1(samples value) value {
+	rows := e.reshape(samples, 1, -1, conv1Stride)
+	first := e.slice(rows, 1, 0, -1)
+	second := e.slice(e.slice(rows, 1, 1, toEnd), 2, 0, conv1Taps-conv1Stride)
+	windows := e.op("Concat", []value{first, second}, onnx.IntAttr("axis", 2))
+	w := e.enc.convolution("conv1", conv1Taps, 1, conv1Out)
+	return e.op("MatMul", []value{windows, e.floats("conv1.weight", w.floats(), conv1Taps, conv1Out)})
+}
+
+// groupNorm normalises over all frames and channels at once, then scales and shifts by channel.
+func (e *encoderGraph) groupNorm(x value) value {
+	one := e.floats("groupnorm.one", []float32{1}, 1)
+	zero := e.floats("groupnorm.zero", []float32{0}, 1)
+	flat := e.op("InstanceNormalization", []value{e.reshape(x, 1, 1, -1), one, zero}, onnx.FloatAttr("epsilon", normEpsilon))
+	x = e.reshape(flat, 1, -1, width)
+	scale := e.floats("groupnorm.scale", e.enc.floats("onnx::Mul_1488", width, 1), width)
+	shift := e.floats("groupnorm.shift", e.enc.floats("onnx::Add_1489", width, 1), width)
+	return e.op("Add", []value{e.op("Mul", []value{x, scale}), shift})
+}
+
+// convolution2 is the widest product of the stem. Its input is rounded to 8 bits twice, once as it is and
+// once what the first rounding left over, which keeps about 15 bits at two thirds of the price of floats.
+func (e *encoderGraph) convolution2(x value) value {
+	const in = conv1Out
+	w := e.enc.convolution("conv2", conv2Taps, in, conv2Out)
+	weights, zeros, t := e.variant.integers(w)
+	cw := e.constant("conv2.weight", t, weights, conv2Taps*in, conv2Out)
+	cz := e.constant("conv2.zero", t, zeros[:1])
+	cs := e.floats("conv2.scale", w.scales[:1])
+
+	rounded := e.node("", "DynamicQuantizeLinear", []value{x}, 3)
+	left := e.op("Sub", []value{x, e.op("DequantizeLinear", rounded)})
+	fill := e.constant("conv2.fill", onnx.Uint8, make([]byte, 2*in), 1, 2, in)
+	product := func(q []value) value {
+		y := e.op("MatMulInteger", []value{e.windows(q[0], fill, in, conv2Taps, conv2Stride), cw, q[2], cz})
+		return e.op("Mul", []value{e.op("Cast", []value{y}, onnx.IntAttr("to", int64(onnx.Float32))), e.op("Mul", []value{q[1], cs})})
+	}
+	y := e.op("Add", []value{product(rounded), product(e.node("", "DynamicQuantizeLinear", []value{left}, 3))})
+	return e.op("Add", []value{y, e.floats("conv2.bias", e.enc.vector("conv2.bias", conv2Out), conv2Out)})
+}
+
+// convolution3 stays in floats: rounded to 8 bits it loses words.
+func (e *encoderGraph) convolution3(x value) value {
+	const in = conv2Out
+	w := e.enc.convolution("conv3", conv3Taps, in, conv3Out)
+	fill := e.floats("conv3.fill", make([]float32, in), 1, 1, in)
+	y := e.op("MatMul", []value{
+		e.windows(x, fill, in, conv3Taps, conv3Stride),
+		e.floats("conv3.weight", w.floats(), conv3Taps*in, conv3Out),
+	})
+	return e.op("Add", []value{y, e.floats("conv3.bias", e.enc.vector("conv3.bias", conv3Out), conv3Out)})
+}
+
+// windows returns the windows of a convolution over frames as rows: x [1, n, channels] becomes
+// [1, (n-taps)/stride+1, taps*channels]. fill is frames of zeros [1, k, channels] with (taps+k) a multiple of
+// stride; they make up whole blocks at the end and are in no window.
+func (e *encoderGraph) windows(x, fill value, channels, taps, stride int64) value {
+	x = e.op("Concat", []value{x, fill}, onnx.IntAttr("axis", 1))
+	blocks := e.op("Div", []value{e.length(x, 1), e.ints(stride)})
+	x = e.op("Slice", []value{x, e.ints(0), e.op("Mul", []value{blocks, e.ints(stride)}), e.ints(1)})
+	x = e.reshape(x, 1, -1, stride*channels)
+	n := (taps + stride - 1) / stride // blocks a window spans
+	parts := make([]value, n)
+	for i := range n {
+		end := i - n + 1
+		if end == 0 {
+			end = toEnd
+		}
+		parts[i] = e.slice(x, 1, i, end)
+		if left := taps - i*stride; left < stride {
+			parts[i] = e.slice(parts[i], 2, 0, left*channels)
+		}
+	}
+	return e.op("Concat", parts, onnx.IntAttr("axis", 2))
+}
+
+// layer is one transformer layer, norm first: self-attention over all frames, then the MLP. It takes the
+// residual stream and its norm, and returns the next layer's.
+func (e *encoderGraph) layer(l int, stream, normed, nextNorm value) (value, value) {
+	p := fmt.Sprintf("layers.%d", l)
+	attended := e.selfAttention(l, normed)
+	stream, normed = e.addNorm(stream, attended, e.weight(p+".post_attention_layernorm.weight"))
+
+	bias := func(name string, n int64) value {
+		return e.floats(name, e.enc.vector(name, n), n)
+	}
+	up := e.enc.projection("/"+p+"/mlp/fc1", width, encoderMLP)
+	down := e.enc.projection("/"+p+"/mlp/fc2", encoderMLP, width)
+	x := e.linear(p+".mlp.up", normed, up, bias(p+".mlp.fc1.bias", encoderMLP))
+	x = e.contribOp("Gelu", []value{x})
+	x = e.linear(p+".mlp.down", x, down, bias(p+".mlp.fc2.bias", width))
+	return e.addNorm(stream, x, nextNorm)
+}
+
+// selfAttention is full attention with rotary positions, one product for queries, keys and values.
+func (e *encoderGraph) selfAttention(l int, x value) value {
+	p := fmt.Sprintf("layers.%d.attention", l)
+	source := fmt.Sprintf("/layers.%d/self_attn/", l)
+	qkv := e.linear(p+".qkv", x, beside(
+		e.enc.projection(source+"q_proj", width, width),
+		e.enc.projection(source+"k_proj", width, width),
+		e.enc.projection(source+"v_proj", width, width),
+	), "")
+	parts := e.node("", "Split", []value{qkv, e.ints(width, width, width)}, 3, onnx.IntAttr("axis", -1))
+	attended := e.contribOp("MultiHeadAttention",
+		[]value{e.rotary(parts[0]), e.rotary(parts[1]), parts[2]}, onnx.IntAttr("num_heads", heads))
+	return e.linear(p+".out", attended, e.enc.projection(source+"dense", width, width), "")
+}
+
+// rotary turns the first elements of every head by its position.
+func (e *encoderGraph) rotary(x value) value {
+	return e.contribOp("RotaryEmbedding", []value{x, e.ints(0), e.cos, e.sin},
+		onnx.IntAttr("interleaved", 1), onnx.IntAttr("num_heads", heads), onnx.IntAttr("rotary_embedding_dim", rotated))
+}
+
+// crossAttention computes keys and values of all decoder layers from the encoded frames in one product.
+func (e *encoderGraph) crossAttention(frames value) {
+	keys, values := make([]matrix, layers), make([]matrix, layers)
+	for l := range layers {
+		p := fmt.Sprintf("/model/decoder/layers.%d/encoder_attn/", l)
+		keys[l] = e.dec.projection(p+"k_proj", width, width).times(attentionScale)
+		values[l] = e.dec.projection(p+"v_proj", width, width)
+	}
+	k := e.byHead(e.linear("cross.keys", frames, beside(keys...), ""), 0, 2, 3, 1)
+	v := e.byHead(e.linear("cross.values", frames, beside(values...), ""), 0, 2, 1, 3)
+
+	keyNames, valueNames := make([]value, layers), make([]value, layers)
+	sizes := make([]int64, layers)
+	one, all, inner, frame := onnx.Fixed(1), onnx.Fixed(heads), onnx.Fixed(headWidth), onnx.Named("frames")
+	for l := range layers {
+		keyNames[l], valueNames[l] = value(fmt.Sprintf("cross_key.%d", l)), value(fmt.Sprintf("cross_value.%d", l))
+		sizes[l] = heads
+		e.output(keyNames[l], onnx.Float32, one, all, inner, frame)
+		e.output(valueNames[l], onnx.Float32, one, all, frame, inner)
+	}
+	e.named("", "Split", []value{k, e.ints(sizes...)}, keyNames, onnx.IntAttr("axis", 1))
+	e.named("", "Split", []value{v, e.ints(sizes...)}, valueNames, onnx.IntAttr("axis", 1))
+}
+
+// byHead takes x [1, S, layers*heads*headWidth] apart into [1, S, layers*heads, headWidth] and transposes that.
+func (e *encoderGraph) byHead(x value, perm ...int64) value {
+	return e.op("Transpose", []value{e.reshape(x, 1, -1, layers*heads, headWidth)}, onnx.IntsAttr("perm", perm...))
+}
+
+// linear is x·W + bias with x rounded to 8 bits by its own range; bias may be left out.
+func (e *encoderGraph) linear(name string, x value, w matrix, bias value) value {
+	weights, zeros, t := e.variant.integers(w)
+	in := []value{
+		x,
+		e.constant(name+".weight", t, weights, int64(w.rows), int64(w.cols)),
+		e.floats(name+".scale", w.scales, int64(w.cols)),
+		e.constant(name+".zero", t, zeros, int64(w.cols)),
+	}
+	if bias != "" {
+		in = append(in, bias)
+	}
+	return e.contribOp("DynamicQuantizeMatMul", in)
+}

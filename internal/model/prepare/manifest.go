@@ -1,0 +1,159 @@
+package prepare
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/scout-speech/scout"
+)
+
+// Names of the files in a prepared folder.
+const (
+	EncoderFile  = "encoder.onnx"
+	DecoderFile  = "decoder.onnx"
+	ManifestFile = "prepared.json"
+)
+
+// Recipe is the version of the graphs this package writes. It changes with every change to their bytes.
+const Recipe = 1
+
+// Manifest tells what a prepared folder holds and what it was made from. It is written last: a folder
+// without one, or whose files differ from it, was not finished. The format is docs/formats/prepared-model.md.
+type Manifest struct {
+	// Recipe is the version of the recipe, see the constant.
+	Recipe int `json:"recipe"`
+	// Variant is the form of the encoder's weights.
+	Variant Variant `json:"variant"`
+	// Originals are the published files, by their role: "encoder" and "decoder".
+	Originals map[string]File `json:"originals"`
+	// Prepared are the files written, by the same roles.
+	Prepared map[string]File `json:"prepared"`
+}
+
+// File identifies the content of a file.
+type File struct {
+	SHA256 string `json:"sha256"` // of the whole file, in lower-case hexadecimal
+	Bytes  int64  `json:"bytes"`
+}
+
+// The roles of the two graphs in a manifest.
+const (
+	roleEncoder = "encoder"
+	roleDecoder = "decoder"
+)
+
+// describe returns the identity of a content.
+func describe(content []byte) File {
+	sum := sha256.Sum256(content)
+	return File{SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(content))}
+}
+
+// describeFile returns the identity of a file's content.
+func describeFile(path string) (File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return File{}, scout.FileError(scout.CodeReadFailed, "check model", err)
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return File{}, scout.FileError(scout.CodeReadFailed, "check model", err)
+	}
+	return File{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}, nil
+}
+
+// ReadManifest reads the manifest of a prepared folder. It fails with ErrMissing where there is none and with
+// ErrCorrupt where it cannot be read as one.
+func ReadManifest(dir string) (Manifest, error) {
+	path := filepath.Join(dir, ManifestFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Manifest{}, finding(ErrMissing, "%s does not exist", path)
+	}
+	if err != nil {
+		return Manifest{}, scout.FileError(scout.CodeReadFailed, "read prepared model", err)
+	}
+	var m Manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return Manifest{}, finding(ErrCorrupt, "read %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// Check compares the prepared model in dir with its manifest and with the originals it should come from, byte
+// by byte: about 70 MB are hashed. It fails with ErrMissing, ErrStale, ErrCorrupt or ErrForeign in the chain,
+// or with the error of reading an original. The zero Options ask for the variant of this processor.
+func Check(dir string, src Source, opt Options) error {
+	return check(dir, src, opt, describeFile)
+}
+
+// CheckSizes is Check by the sizes of files alone, which costs microseconds: enough to see a truncated or
+// missing file and a changed recipe at every start, after a Check at installation.
+func CheckSizes(dir string, src Source, opt Options) error {
+	return check(dir, src, opt, func(path string) (File, error) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return File{}, scout.FileError(scout.CodeReadFailed, "check model", err)
+		}
+		return File{Bytes: info.Size()}, nil
+	})
+}
+
+func check(dir string, src Source, opt Options, identify func(string) (File, error)) error {
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return err
+	}
+	if m.Recipe != Recipe {
+		return finding(ErrStale, "%s was made by recipe %d, not %d", dir, m.Recipe, Recipe)
+	}
+	variant, err := opt.variant()
+	if err != nil {
+		return err
+	}
+	if m.Variant != variant {
+		return finding(ErrStale, "%s holds variant %q, this processor needs %q", dir, m.Variant, variant)
+	}
+	for _, f := range []struct{ role, prepared, original string }{
+		{roleEncoder, filepath.Join(dir, EncoderFile), src.Encoder},
+		{roleDecoder, filepath.Join(dir, DecoderFile), src.Decoder},
+	} {
+		got, err := identify(f.prepared)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return finding(ErrMissing, "%s does not exist", f.prepared)
+		case err != nil:
+			return err
+		case !got.matches(m.Prepared[f.role]):
+			return finding(ErrCorrupt, "%s is not as it was written", f.prepared)
+		}
+		if got, err = identify(f.original); err != nil {
+			return err
+		}
+		if !got.matches(m.Originals[f.role]) {
+			return finding(ErrForeign, "%s was not made from %s", f.prepared, f.original)
+		}
+	}
+	return nil
+}
+
+// matches tells whether f, whose hash may be left out, is the file that was recorded.
+func (f File) matches(recorded File) bool {
+	return f.Bytes == recorded.Bytes && (f.SHA256 == "" || f.SHA256 == recorded.SHA256)
+}
+
+// encode returns the manifest as it is stored; equal manifests give equal bytes.
+func (m Manifest) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest: %w", err)
+	}
+	return append(b, '\n'), nil
+}

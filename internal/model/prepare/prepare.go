@@ -1,0 +1,118 @@
+// Package prepare rewrites the published graphs of a Moonshine model into graphs that decode the same words
+// in less than half the time, from the same weights: an encoder that ends in the keys and values of the
+// decoder's cross-attention, and a decoder without branches that picks the next token itself.
+//
+// The files and what goes in and out of the graphs are described in docs/formats/prepared-model.md, what was
+// measured and decided in docs/adr/0010-prepared-graphs.md. The package reads and writes files only; the
+// graphs are run by internal/engine/moonshine.
+package prepare
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/model/onnx"
+)
+
+// Source names the published files of a model.
+type Source struct {
+	Encoder string // path of encoder_model.onnx
+	Decoder string // path of decoder_model_merged.onnx
+}
+
+// Options choose how a model is prepared. The zero value is right for this machine.
+type Options struct {
+	// Variant forces a form of the encoder's weights; empty means DetectVariant.
+	Variant Variant
+}
+
+func (o Options) variant() (Variant, error) {
+	switch {
+	case o.Variant == "":
+		return DetectVariant(), nil
+	case !o.Variant.valid():
+		return "", scout.Errorf(scout.CodeInvalidArgument, "prepare model: unknown variant %q", o.Variant)
+	}
+	return o.Variant, nil
+}
+
+// Result names what Prepare wrote.
+type Result struct {
+	Encoder  string // path of the prepared encoder
+	Decoder  string // path of the prepared decoder
+	Manifest Manifest
+}
+
+// Prepare writes the prepared graphs of src and their manifest into dir, which is created if need be. The same
+// originals give the same bytes. Each file appears whole or not at all, and the manifest last; where Prepare
+// fails, what it wrote so far is not mistaken for a prepared model by Check. It takes about a second and 150 MB.
+//
+// Errors carry a code: model_unsupported with ErrUnknownModel for other weights than Moonshine tiny's,
+// model_corrupt for a truncated original, and those of files (disk_full, file_permission, …).
+func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, error) {
+	variant, err := opt.variant()
+	if err != nil {
+		return Result{}, err
+	}
+	enc, encBytes, err := readOriginal(src.Encoder)
+	if err != nil {
+		return Result{}, err
+	}
+	dec, decBytes, err := readOriginal(src.Decoder)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Result{}, scout.FileError(scout.CodeWriteFailed, "prepare model", err)
+	}
+	res := Result{
+		Encoder: filepath.Join(dir, EncoderFile),
+		Decoder: filepath.Join(dir, DecoderFile),
+		Manifest: Manifest{
+			Recipe: Recipe, Variant: variant,
+			Originals: map[string]File{roleEncoder: describe(encBytes), roleDecoder: describe(decBytes)},
+			Prepared:  map[string]File{},
+		},
+	}
+	for _, g := range []struct {
+		role, path string
+		build      func() *onnx.Model
+	}{
+		{roleEncoder, res.Encoder, func() *onnx.Model { return buildEncoder(enc, dec, variant) }},
+		{roleDecoder, res.Decoder, func() *onnx.Model { return buildDecoder(dec) }},
+	} {
+		if err := ctx.Err(); err != nil {
+			return Result{}, fmt.Errorf("prepare model: %w", err)
+		}
+		content, err := buildFile(g.build, enc, dec)
+		if err != nil {
+			return Result{}, fmt.Errorf("prepare %s: %w", g.role, err)
+		}
+		if err := writeFile(g.path, content); err != nil {
+			return Result{}, scout.FileError(scout.CodeWriteFailed, "prepare "+g.role, err)
+		}
+		res.Manifest.Prepared[g.role] = describe(content)
+	}
+	manifest, err := res.Manifest.encode()
+	if err != nil {
+		return Result{}, err
+	}
+	if err := writeFile(filepath.Join(dir, ManifestFile), manifest); err != nil {
+		return Result{}, scout.FileError(scout.CodeWriteFailed, "prepare model", err)
+	}
+	return res, nil
+}
+
+// buildFile returns the bytes of a graph, or the first complaint about the weights it asked for.
+func buildFile(build func() *onnx.Model, from ...*original) ([]byte, error) {
+	m := build()
+	for _, o := range from {
+		if o.err != nil {
+			return nil, o.err
+		}
+	}
+	return onnx.Encode(m), nil
+}
