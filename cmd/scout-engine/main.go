@@ -1,0 +1,64 @@
+// Command scout-engine loads one speech model and transcribes what it is sent. It is started by
+// scout with two inherited pipes and ends when they close. It is the only program of Scout that
+// links native inference; see docs/formats/engine-wire.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/engine/sherpa"
+	"github.com/scout-speech/scout/internal/engine/wire"
+)
+
+// Inherited file descriptors: requests come in on one, answers go out on the other.
+const (
+	requestFD = 3
+	answerFD  = 4
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "scout-engine:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	// Ctrl-C in a terminal reaches the whole process group; scout decides when this process ends.
+	signal.Ignore(os.Interrupt, syscall.SIGHUP)
+	in, out, err := pipes()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	return server.Serve(context.Background(), in, out, log, open)
+}
+
+// pipes opens the inherited descriptors and refuses to run without them.
+func pipes() (io.Reader, io.Writer, error) {
+	for _, fd := range []int{requestFD, answerFD} {
+		var stat syscall.Stat_t
+		if err := syscall.Fstat(fd, &stat); err != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+			return nil, nil, scout.Errorf(scout.CodeInvalidArgument,
+				"descriptor %d is not a pipe: this program is started by scout, not by hand", fd)
+		}
+		syscall.CloseOnExec(fd)
+	}
+	return os.NewFile(requestFD, "requests"), os.NewFile(answerFD, "answers"), nil
+}
+
+func open(ctx context.Context, load wire.Load) (server.Backend, error) {
+	switch load.Backend {
+	case sherpa.Name:
+		return sherpa.Open(ctx, load)
+	}
+	return nil, scout.Errorf(scout.CodeModelUnsupported, "unknown backend %q", load.Backend)
+}

@@ -1,0 +1,206 @@
+package wire
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
+
+	"github.com/scout-speech/scout"
+)
+
+// Load is the first frame from the parent: which model to load and how.
+type Load struct {
+	// Backend is "sherpa" or "moonshine".
+	Backend string `json:"backend"`
+	// ModelID is the id of the catalogue or of the user's own model.
+	ModelID string `json:"model_id"`
+	// Family says which kind of network the files hold: moonshine, whisper, transducer, sense_voice.
+	Family string `json:"family"`
+	// Languages are the ISO 639-1 codes that the model knows.
+	Languages []string `json:"languages,omitempty"`
+	// Files maps a role (encoder, decoder, tokens, …) to an absolute path.
+	Files map[string]string `json:"files"`
+	// Threads is the number of threads of one inference session.
+	Threads int `json:"threads"`
+	// Profile chooses options of the native runtime; empty means the backend's default.
+	Profile string `json:"profile,omitempty"`
+}
+
+// Hello tells that the model is ready and what it can do.
+type Hello struct {
+	Protocol  int      `json:"protocol"`
+	Version   string   `json:"version"`
+	PID       int      `json:"pid"`
+	Backend   string   `json:"backend"`
+	ModelID   string   `json:"model_id"`
+	Family    string   `json:"family"`
+	Languages []string `json:"languages,omitempty"`
+	// SampleRateHz is the rate of all samples in requests: 16000.
+	SampleRateHz int `json:"sample_rate_hz"`
+	// MaxFrames is the longest request, in frames.
+	MaxFrames int `json:"max_frames"`
+	// Lanes is how many requests run at the same time; the last one is kept for interactive ones
+	// where there is more than one.
+	Lanes int `json:"lanes"`
+	// LogProbs, WordTimes, Continues and HotWords tell what answers may carry and requests may ask.
+	LogProbs  bool `json:"log_probs"`
+	WordTimes bool `json:"word_times"`
+	Continues bool `json:"continues"`
+	HotWords  bool `json:"hot_words"`
+	// LoadMS is the time from Load to Hello in milliseconds.
+	LoadMS float64 `json:"load_ms"`
+}
+
+// Request asks for the text of one piece of audio.
+type Request struct {
+	Options RequestOptions
+	// Samples is 16 kHz mono in [-1, 1], shape [frames], owned by the caller.
+	Samples []float32
+}
+
+// RequestOptions is the JSON part of a request.
+type RequestOptions struct {
+	// Interactive marks a request that somebody waits for right now.
+	Interactive bool `json:"interactive,omitempty"`
+	// Words asks for word times where the model gives them.
+	Words bool `json:"words,omitempty"`
+	// Language is the ISO 639-1 code spoken, empty for the model's default.
+	Language string `json:"language,omitempty"`
+	// Hypothesis is a text already known, as token ids: it is verified in one pass, and decoding goes
+	// on from the first token that disagrees.
+	Hypothesis []int32 `json:"hypothesis,omitempty"`
+	// HotWords are favoured where the audio is nearly undecided.
+	HotWords []string `json:"hot_words,omitempty"`
+	// DeadlineMS is when the engine should give up by itself, 0 for never.
+	DeadlineMS int64 `json:"deadline_ms,omitempty"`
+}
+
+// StopReason is why decoding ended.
+type StopReason string
+
+// The reasons. Anything but StopEnd means that the text may not be all that was said.
+const (
+	StopEnd     StopReason = "end"     // the model said that the text is complete
+	StopLength  StopReason = "length"  // the bound on tokens for this much audio was reached
+	StopRepeats StopReason = "repeats" // the model began to repeat itself
+)
+
+// Token is one step of the decoder.
+type Token struct {
+	// ID is the entry of the vocabulary, -1 where the backend does not tell.
+	ID int32 `json:"id"`
+	// Text is what the token adds to the text; tokens that hold part of a character have none.
+	Text string `json:"text,omitempty"`
+	// LogProb is its natural log-probability, nil where the backend gives none.
+	LogProb *float32 `json:"log_prob,omitempty"`
+	// StartMS is where it begins in the piece, nil where the backend does not tell.
+	StartMS *float32 `json:"start_ms,omitempty"`
+}
+
+// Word is one word with what is known about it. Absent is nil, never a guess.
+type Word struct {
+	Text    string   `json:"text"`
+	StartMS *float32 `json:"start_ms,omitempty"`
+	EndMS   *float32 `json:"end_ms,omitempty"`
+	LogProb *float32 `json:"log_prob,omitempty"`
+}
+
+// Result is the text of one piece.
+type Result struct {
+	Text   string     `json:"text"`
+	Tokens []Token    `json:"tokens,omitempty"`
+	Words  []Word     `json:"words,omitempty"`
+	Stop   StopReason `json:"stop"`
+	// Agreed is how many tokens of the hypothesis were kept.
+	Agreed int `json:"agreed,omitempty"`
+	// DecodeMS is the time spent on inference in milliseconds.
+	DecodeMS float64 `json:"decode_ms"`
+}
+
+// Failure is why a request, or loading, failed.
+type Failure struct {
+	Code    scout.Code `json:"code"`
+	Message string     `json:"message"`
+}
+
+// Err returns the failure as an error. A code that this side does not know becomes
+// scout.CodeEngineFailed, so that nothing foreign ends up in metrics.
+func (f Failure) Err() error {
+	code := f.Code
+	if code.Info() == (scout.CodeInfo{}) {
+		code = scout.CodeEngineFailed
+	}
+	return scout.Errorf(code, "%s", f.Message)
+}
+
+// AppendJSON returns a body writer for a message that is pure JSON.
+func AppendJSON(message any) func([]byte) ([]byte, error) {
+	return func(dst []byte) ([]byte, error) {
+		text, err := json.Marshal(message)
+		if err != nil {
+			return nil, scout.Errorf(scout.CodeInternal, "encode %T: %w", message, err)
+		}
+		return append(dst, text...), nil
+	}
+}
+
+// DecodeJSON reads a body that is pure JSON. Unknown fields are ignored.
+func DecodeJSON[T any](body []byte) (T, error) {
+	var message T
+	if err := json.Unmarshal(body, &message); err != nil {
+		return message, scout.Errorf(scout.CodeEngineProtocol, "decode %T: %w", message, err)
+	}
+	return message, nil
+}
+
+const bytesPerSample = 4
+
+// AppendRequest returns the body writer of a request: uint32 length of the JSON options, the
+// options, then the samples as little-endian float32.
+func AppendRequest(request *Request) func([]byte) ([]byte, error) {
+	return func(dst []byte) ([]byte, error) {
+		options, err := json.Marshal(request.Options)
+		if err != nil {
+			return nil, scout.Errorf(scout.CodeInternal, "encode request options: %w", err)
+		}
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(options)))
+		dst = append(dst, options...)
+		start := len(dst)
+		need := start + len(request.Samples)*bytesPerSample
+		if cap(dst) < need {
+			grown := make([]byte, start, need)
+			copy(grown, dst)
+			dst = grown
+		}
+		dst = dst[:need]
+		for i, sample := range request.Samples {
+			binary.LittleEndian.PutUint32(dst[start+i*bytesPerSample:], math.Float32bits(sample))
+		}
+		return dst, nil
+	}
+}
+
+// DecodeRequest reads the body of a request. The samples are new memory.
+func DecodeRequest(body []byte) (*Request, error) {
+	if len(body) < 4 {
+		return nil, scout.Errorf(scout.CodeEngineProtocol, "request of %d bytes is too short", len(body))
+	}
+	optionBytes := binary.LittleEndian.Uint32(body)
+	rest := body[4:]
+	if uint64(optionBytes) > uint64(len(rest)) {
+		return nil, scout.Errorf(scout.CodeEngineProtocol, "request options of %d bytes in a body of %d", optionBytes, len(body))
+	}
+	options, err := DecodeJSON[RequestOptions](rest[:optionBytes])
+	if err != nil {
+		return nil, err
+	}
+	audio := rest[optionBytes:]
+	if len(audio)%bytesPerSample != 0 {
+		return nil, scout.Errorf(scout.CodeEngineProtocol, "request with %d bytes of samples: not a multiple of %d", len(audio), bytesPerSample)
+	}
+	request := &Request{Options: options, Samples: make([]float32, len(audio)/bytesPerSample)}
+	for i := range request.Samples {
+		request.Samples[i] = math.Float32frombits(binary.LittleEndian.Uint32(audio[i*bytesPerSample:]))
+	}
+	return request, nil
+}
