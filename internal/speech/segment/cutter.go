@@ -1,0 +1,178 @@
+package segment
+
+import (
+	"errors"
+
+	scout "github.com/scout-speech/scout"
+)
+
+// Cutter cuts a stream into pieces. What it emits depends on the samples alone, not on the blocks
+// they come in. Its memory is bounded by the options: a piece, its context and a second. It is not
+// safe for concurrent use.
+type Cutter struct {
+	strategy       Strategy
+	shortest, most int // frames
+	overlap, tail  int // frames
+	emit           func(Piece) error
+	err            error
+	closed         bool
+	buf            []float32 // frames from bufStart, with at most overlap frames ahead of the core
+	bufStart       int64
+	core           int64 // where the current core begins
+	left           Edge
+	before         int       // frames of context ahead of the current core
+	power          []float64 // of the complete hops from core on
+	local          levels
+	cut            int64 // end of the current core, once found; 0 before
+	right          Edge
+}
+
+// writeFrames bounds how much is taken into the buffer before pieces are looked for.
+const writeFrames = scout.EngineSampleRateHz
+
+// errClosed is returned by Write after Close.
+var errClosed = errors.New("cut into pieces: written after the end")
+
+// New returns a cutter that calls emit with every piece as soon as it is sure, from inside Write and
+// Close. The piece, its samples included, belongs to emit. An error of emit ends the cutter: Write
+// and Close return it from then on. Options that make no sense have the code invalid_argument.
+func New(o Options, emit func(Piece) error) (*Cutter, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	c := &Cutter{
+		strategy: o.Strategy,
+		shortest: frames(o.Min),
+		most:     frames(o.Max),
+		overlap:  frames(o.Overlap),
+		tail:     frames(o.Tail),
+		emit:     emit,
+	}
+	if c.strategy == Fixed {
+		c.shortest, c.overlap = c.most, 0
+	}
+	c.buf = make([]float32, 0, c.overlap+c.most+max(c.tail, c.overlap)+writeFrames+hopFrames)
+	c.power = make([]float64, 0, cap(c.buf)/hopFrames+1)
+	return c, nil
+}
+
+// Write takes the next samples (16 kHz mono, any number); they are copied. It emits the pieces that
+// became sure and returns the error of emit.
+func (c *Cutter) Write(samples []float32) error {
+	if c.closed && c.err == nil {
+		return errClosed
+	}
+	for len(samples) > 0 && c.err == nil {
+		n := min(len(samples), writeFrames)
+		c.buf = append(c.buf, samples[:n]...)
+		samples = samples[n:]
+		c.measure()
+		c.err = c.advance()
+	}
+	return c.err
+}
+
+// Close emits what is left and returns the error of emit. Further calls return the same.
+func (c *Cutter) Close() error {
+	if c.closed || c.err != nil {
+		c.closed = true
+		return c.err
+	}
+	c.closed = true
+	c.err = c.finish()
+	return c.err
+}
+
+// Rest returns the audio behind the last emitted core, and where it begins. It is a view, valid until
+// the next Write or Close: what live transcription decodes provisionally.
+func (c *Cutter) Rest() (start int64, samples []float32) {
+	return c.core, c.buf[c.core-c.bufStart:]
+}
+
+// end is the frame behind the last one written.
+func (c *Cutter) end() int64 { return c.bufStart + int64(len(c.buf)) }
+
+// measure appends the power of hops that became complete. Cores begin on the grid of hops.
+func (c *Cutter) measure() {
+	rest := c.buf[c.core-c.bufStart:]
+	for at := len(c.power) * hopFrames; at+hopFrames <= len(rest); at += hopFrames {
+		c.power = append(c.power, hopPower(rest[at:at+hopFrames]))
+	}
+}
+
+// advance emits pieces for as long as what follows cannot change them any more.
+func (c *Cutter) advance() error {
+	for c.choose() {
+		if c.end() < c.cut+int64(max(c.tail, c.context())) {
+			return nil
+		}
+		if err := c.emitCut(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish emits all that is left: a short rest is joined to the piece before it.
+func (c *Cutter) finish() error {
+	for c.choose() && c.end()-c.cut >= int64(max(c.tail, 1)) {
+		if err := c.emitCut(); err != nil {
+			return err
+		}
+	}
+	if c.end() == c.core {
+		return nil
+	}
+	c.cut, c.right = c.end(), Edge{Kind: EdgeInput}
+	return c.emitCut()
+}
+
+// choose finds the cut that ends the current core. It returns false while the core may still be the
+// last one.
+func (c *Cutter) choose() bool {
+	switch {
+	case c.cut > c.core:
+		return true
+	case c.end()-c.core <= int64(c.most):
+		return false
+	case c.strategy == Fixed:
+		c.cut, c.right = c.core+int64(c.most), Edge{Kind: EdgeFixed}
+		return true
+	}
+	window := c.power[:c.most/hopFrames]
+	at, stretch := quietest(window, c.shortest/hopFrames, len(window))
+	c.local.measure(window)
+	c.cut, c.right = c.core+int64(at*hopFrames), c.local.edge(stretch)
+	return true
+}
+
+// context is the overlap that the chosen cut asks for.
+func (c *Cutter) context() int {
+	if c.right.Kind == EdgeSpeech {
+		return c.overlap
+	}
+	return 0
+}
+
+// emitCut hands out the current core and goes on behind it.
+func (c *Cutter) emitCut() error {
+	after := min(c.context(), int(c.end()-c.cut))
+	from := int(c.core-c.bufStart) - c.before
+	to := int(c.cut-c.bufStart) + after
+	piece := Piece{
+		Start:   c.core,
+		Samples: append(make([]float32, 0, to-from), c.buf[from:to]...),
+		Before:  c.before,
+		After:   after,
+		Left:    c.left,
+		Right:   c.right,
+	}
+	c.before = min(c.context(), int(c.cut-c.core))
+	hops := min(len(c.power), int(c.cut-c.core)/hopFrames)
+	c.power = append(c.power[:0], c.power[hops:]...)
+	c.core, c.left = c.cut, c.right
+	drop := int(c.core-c.bufStart) - c.before
+	c.buf = append(c.buf[:0], c.buf[drop:]...)
+	c.bufStart += int64(drop)
+	return c.emit(piece)
+}

@@ -1,0 +1,91 @@
+package segment
+
+import (
+	"time"
+
+	scout "github.com/scout-speech/scout"
+)
+
+// Edge tells what lies at one side of a piece's core.
+type Edge struct {
+	// Kind tells why the core ends here.
+	Kind EdgeKind
+	// Level is the mean level of the 160 ms around the cut in dBFS, at least LevelFloor.
+	// It is meaningful for EdgePause and EdgeSpeech.
+	Level float64
+	// Below tells by how many dB that level lies under the loud part (90th percentile) of the piece.
+	Below float64
+	// Above tells by how many dB that level lies over the quiet part (5th percentile) of the piece.
+	Above float64
+}
+
+// EdgeKind is a reason for a core to begin or end.
+type EdgeKind int
+
+const (
+	// EdgeInput is the beginning or the end of the input.
+	EdgeInput EdgeKind = iota
+	// EdgePause is a cut in a pause: nobody spoke there.
+	EdgePause
+	// EdgeSpeech is a cut that falls into speech; both pieces hear across it where overlap is on.
+	EdgeSpeech
+	// EdgeFixed is a cut made by length alone.
+	EdgeFixed
+)
+
+// String returns the kind in lower case.
+func (k EdgeKind) String() string {
+	switch k {
+	case EdgeInput:
+		return "input"
+	case EdgePause:
+		return "pause"
+	case EdgeSpeech:
+		return "speech"
+	case EdgeFixed:
+		return "fixed"
+	}
+	return "unknown"
+}
+
+// Piece is a stretch of the input that is decoded at once.
+//
+// The cores of the pieces of one input, in order, are the input: every frame belongs to exactly one
+// core. Context is audio of a neighbour's core, given along so that words at a cut are heard whole.
+type Piece struct {
+	// Start is where the core begins, in frames from the beginning of the input.
+	Start int64
+	// Samples is context, core, context: 16 kHz mono, len = Before + Frames() + After.
+	// It belongs to whoever received the piece.
+	Samples []float32
+	// Before and After are the frames of context ahead of and behind the core.
+	Before, After int
+	// Left and Right tell what lies at the two sides of the core.
+	Left, Right Edge
+}
+
+// Core returns the part of Samples that belongs to this piece alone. It shares memory with Samples.
+func (p Piece) Core() []float32 { return p.Samples[p.Before : len(p.Samples)-p.After] }
+
+// Frames returns the length of the core.
+func (p Piece) Frames() int { return len(p.Samples) - p.Before - p.After }
+
+// End returns the frame behind the core.
+func (p Piece) End() int64 { return p.Start + int64(p.Frames()) }
+
+// HeardFrom and HeardTo bound everything in Samples, context included, in time from the beginning
+// of the input.
+func (p Piece) HeardFrom() time.Duration { return duration(p.Start - int64(p.Before)) }
+
+// HeardTo is described at HeardFrom.
+func (p Piece) HeardTo() time.Duration { return duration(p.End() + int64(p.After)) }
+
+// From and To bound the core in time from the beginning of the input.
+func (p Piece) From() time.Duration { return duration(p.Start) }
+
+// To is described at From.
+func (p Piece) To() time.Duration { return duration(p.End()) }
+
+func duration(frames int64) time.Duration {
+	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
+}

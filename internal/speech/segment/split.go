@@ -1,0 +1,58 @@
+package segment
+
+import scout "github.com/scout-speech/scout"
+
+// All cuts a whole input that is in memory already.
+func All(samples []float32, o Options) ([]Piece, error) {
+	var pieces []Piece
+	c, err := New(o, func(p Piece) error {
+		pieces = append(pieces, p)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Write(samples); err != nil {
+		return nil, err
+	}
+	return pieces, c.Close()
+}
+
+// splitMin is the shortest core that a piece is split into: half a second still holds a word.
+const splitMin = scout.EngineSampleRateHz / 2
+
+// Split cuts a piece in two at its quietest stretch between a third and two thirds of its core, to
+// decode differently what was not understood as a whole. The two cores together are the core of p; the
+// outer context stays, and overlap (frames, 0 for none) is given at the new cut where it falls into
+// speech. Nothing is copied: both pieces share the samples of p, which nobody may change from then on.
+// It returns false where the core is shorter than a second.
+func Split(p Piece, overlap int) (left, right Piece, ok bool) {
+	core := p.Core()
+	if len(core) < 2*splitMin {
+		return p, Piece{}, false
+	}
+	power := make([]float64, 0, len(core)/hopFrames)
+	for at := 0; at+hopFrames <= len(core); at += hopFrames {
+		power = append(power, hopPower(core[at:at+hopFrames]))
+	}
+	from := max(len(power)/3, splitMin/hopFrames)
+	to := min(len(power)-len(power)/3, len(power)-splitMin/hopFrames)
+	at, stretch := quietest(power, from, to)
+	var local levels
+	local.measure(power)
+	edge := local.edge(stretch)
+	cut := at * hopFrames
+	if edge.Kind != EdgeSpeech {
+		overlap = 0
+	}
+	behind, ahead := min(overlap, len(core)-cut), min(overlap, cut)
+	left = Piece{
+		Start: p.Start, Samples: p.Samples[:p.Before+cut+behind],
+		Before: p.Before, After: behind, Left: p.Left, Right: edge,
+	}
+	right = Piece{
+		Start: p.Start + int64(cut), Samples: p.Samples[p.Before+cut-ahead:],
+		Before: ahead, After: p.After, Left: edge, Right: p.Right,
+	}
+	return left, right, true
+}
