@@ -1,0 +1,166 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// EvictedError tells a reader which frames it lost: the writer overwrote them first. It matches
+// ErrEvicted. The reader stands at To already.
+type EvictedError struct {
+	// From is the first frame lost, To the first one after them.
+	From, To uint64
+}
+
+// Error implements error.
+func (e *EvictedError) Error() string {
+	return fmt.Sprintf("frames %d to %d were overwritten before they were read", e.From, e.To)
+}
+
+// Is makes errors.Is(err, ErrEvicted) true.
+func (e *EvictedError) Is(target error) bool { return target == ErrEvicted }
+
+// Lost is the number of frames lost.
+func (e *EvictedError) Lost() uint64 { return e.To - e.From }
+
+// Reader is a place in the ring that moves on as it reads. One goroutine may use it; State is safe
+// from any. Readers do not know of each other, and none of them can slow the writer.
+type Reader struct {
+	ring  *Ring
+	name  string
+	pos   atomic.Uint64
+	lost  atomic.Uint64
+	times atomic.Uint64
+	timer *time.Timer
+}
+
+// ReaderState is what is known about a reader.
+type ReaderState struct {
+	// Name is the one given to NewReader.
+	Name string
+	// Position is the index of the next frame it will read.
+	Position uint64
+	// Lag is how many frames are written and not read by it.
+	Lag uint64
+	// Overruns is how often it lost frames, Lost how many.
+	Overruns, Lost uint64
+}
+
+// NewReader returns a reader whose first frame is from, which may be in the future. The name stands
+// in metrics: use one of few.
+func (r *Ring) NewReader(name string, from uint64) *Reader {
+	reader := &Reader{ring: r, name: name}
+	reader.pos.Store(from)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.readers[reader] = struct{}{}
+	return reader
+}
+
+// Close takes the reader off the ring's list. Its counters stay readable.
+func (rd *Reader) Close() {
+	rd.ring.mu.Lock()
+	defer rd.ring.mu.Unlock()
+	delete(rd.ring.readers, rd)
+}
+
+// Readers returns the state of each reader that is not closed, in no order.
+func (r *Ring) Readers() []ReaderState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	states := make([]ReaderState, 0, len(r.readers))
+	for reader := range r.readers {
+		states = append(states, reader.State())
+	}
+	return states
+}
+
+// Lag is the largest number of frames that any open reader has yet to read; 0 without readers.
+func (r *Ring) Lag() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var most uint64
+	for reader := range r.readers {
+		most = max(most, reader.lag())
+	}
+	return most
+}
+
+// State returns the reader's position and losses.
+func (rd *Reader) State() ReaderState {
+	return ReaderState{
+		Name: rd.name, Position: rd.pos.Load(), Lag: rd.lag(),
+		Overruns: rd.times.Load(), Lost: rd.lost.Load(),
+	}
+}
+
+func (rd *Reader) lag() uint64 {
+	pos := rd.pos.Load() // before head, so that the difference cannot be negative by a race
+	return max(rd.ring.Head(), pos) - pos
+}
+
+// Position is the index of the next frame to read.
+func (rd *Reader) Position() uint64 { return rd.pos.Load() }
+
+// Seek makes pos the next frame to read.
+func (rd *Reader) Seek(pos uint64) { rd.pos.Store(pos) }
+
+// Read copies the next frames into dst, moves on by them and returns their number. It does not
+// wait: with nothing to read it returns ErrNotYet, or io.EOF after the last frame of a closed ring.
+//
+// Where frames were lost it returns none and an *EvictedError; the next Read goes on after them.
+// It then skips a sixty-fourth of the ring more than it had to, so that a reader that is late by a
+// whole ring is not caught again at once.
+func (rd *Reader) Read(dst []byte) (uint64, error) {
+	pos := rd.pos.Load()
+	n, err := rd.ring.ReadAt(dst, pos)
+	if err == nil {
+		rd.pos.Store(pos + n)
+		return n, nil
+	}
+	if !errors.Is(err, ErrEvicted) {
+		return 0, err
+	}
+	to := rd.ring.Oldest() + rd.ring.Capacity()/64
+	to = max(min(to, rd.ring.Head()), pos+1)
+	rd.pos.Store(to)
+	rd.lost.Add(to - pos)
+	rd.times.Add(1)
+	if rd.ring.onEvicted != nil {
+		rd.ring.onEvicted(rd.name, to-pos)
+	}
+	return 0, &EvictedError{From: pos, To: to}
+}
+
+// Wait returns nil as soon as Read has something to say, be it frames, a loss or the end, or the
+// cause of ctx once that is done. It notices new frames within the ring's poll interval.
+func (rd *Reader) Wait(ctx context.Context) error {
+	for {
+		closed := rd.ring.Closed()
+		if closed || rd.pos.Load() < rd.ring.Head() {
+			return nil
+		}
+		if rd.timer == nil {
+			rd.timer = time.NewTimer(rd.ring.poll)
+		} else {
+			rd.timer.Reset(rd.ring.poll)
+		}
+		select {
+		case <-rd.timer.C:
+		case <-ctx.Done():
+			rd.timer.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// ReadWait is Read after Wait.
+func (rd *Reader) ReadWait(ctx context.Context, dst []byte) (uint64, error) {
+	if err := rd.Wait(ctx); err != nil {
+		return 0, err
+	}
+	return rd.Read(dst)
+}
