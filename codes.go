@@ -102,6 +102,8 @@ const (
 	CodeEngineTimeout Code = "engine_timeout"
 	// CodeEngineProtocol is an engine that answered with bytes outside the protocol.
 	CodeEngineProtocol Code = "engine_protocol"
+	// CodeEngineMemory is an engine that outgrew its memory limit and was killed.
+	CodeEngineMemory Code = "engine_memory"
 	// CodeEngineFailed is an error that the engine reported for one request.
 	CodeEngineFailed Code = "engine_failed"
 	// CodeEngineUnavailable is an engine behind an open breaker: the work is for later.
@@ -175,6 +177,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeEngineCrashed:     {Transient, "the engine is started again by itself"},
 	CodeEngineTimeout:     {Transient, "the engine is started again by itself"},
 	CodeEngineProtocol:    {Transient, "scout and scout-engine must come from the same build"},
+	CodeEngineMemory:      {Transient, "choose a smaller model, or allow more memory"},
 	CodeEngineFailed:      {Permanent, ""},
 	CodeEngineUnavailable: {Transient, "the engine failed several times and rests: try again in a minute"},
 	CodeEngineClosed:      {Cancelled, ""},

@@ -1,0 +1,403 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
+)
+
+// faultyEngine in the environment turns this test binary into an engine that misbehaves as the
+// first sample of each request, or the model's id, asks.
+const faultyEngine = "SCOUT_TEST_FAULTY_ENGINE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(faultyEngine) != "" {
+		os.Exit(serveFaults())
+	}
+	if err := os.Setenv(faultyEngine, "1"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// Faults, as the value of the first sample.
+const (
+	works      = 0.0
+	crashes    = 0.1
+	hangs      = 0.2
+	babbles    = 0.3
+	grows      = 0.4
+	fails      = 0.5
+	panics     = 0.6
+	closesPipe = 0.7
+	crashOnce  = 0.8 // dies unless the file named by the model id exists, which it creates
+	slow       = 0.9 // takes 50 ms
+)
+
+func serveFaults() int {
+	in, out := os.NewFile(3, "requests"), os.NewFile(4, "answers")
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	err := server.Serve(context.Background(), in, out, log, func(ctx context.Context, load wire.Load) (server.Backend, error) {
+		switch load.ModelID {
+		case "load-fails":
+			return nil, scout.Errorf(scout.CodeModelCorrupt, "weights are bad")
+		case "load-exits":
+			fmt.Println("native library says: cannot open file") // stdout on purpose
+			os.Exit(255)
+		case "load-hangs":
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return &faultyBackend{out: out, model: load.ModelID}, nil
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+type faultyBackend struct {
+	out   *os.File
+	model string
+	kept  [][]byte
+}
+
+func (b *faultyBackend) Facts() wire.Hello {
+	lanes := 1
+	if strings.HasPrefix(b.model, "two-lanes") {
+		lanes = 2
+	}
+	return wire.Hello{Backend: "faulty", ModelID: b.model, MaxFrames: 30 * 16000, Lanes: lanes}
+}
+
+func (b *faultyBackend) Close() error { return nil }
+
+func (b *faultyBackend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
+	if b.model == "always-crashes" {
+		os.Exit(7)
+	}
+	fault := float32(works)
+	if len(request.Samples) > 0 {
+		fault = request.Samples[0]
+	}
+	switch fault {
+	case crashes:
+		fmt.Fprintln(os.Stderr, "about to crash")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case hangs:
+		select {}
+	case babbles:
+		_, _ = b.out.WriteString("this is not a frame, it is a line that some library printed\n")
+	case closesPipe:
+		_ = b.out.Close()
+		select {}
+	case grows:
+		for range 64 {
+			block := make([]byte, 16<<20)
+			for i := range block {
+				block[i] = 1
+			}
+			b.kept = append(b.kept, block)
+			time.Sleep(20 * time.Millisecond)
+		}
+	case fails:
+		return nil, scout.Errorf(scout.CodeEngineFailed, "no idea what this is")
+	case panics:
+		panic("index out of range")
+	case crashOnce:
+		if _, err := os.Stat(b.model); err != nil {
+			_ = os.WriteFile(b.model, nil, 0o600)
+			os.Exit(3)
+		}
+	case slow:
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return &wire.Result{Text: fmt.Sprintf("%d frames", len(request.Samples)), Stop: wire.StopEnd}, nil
+}
+
+func newFaulty(t *testing.T, change func(*engine.Options)) *engine.Engine {
+	t.Helper()
+	options := engine.Options{
+		Program: os.Args[0], Model: engine.Model{ID: "faulty"},
+		LoadTimeout: 20 * time.Second, RequestBase: 20 * time.Second,
+		Breaker: resilience.BreakerOptions{Consecutive: 100, FailureRatio: 2},
+	}
+	if change != nil {
+		change(&options)
+	}
+	e := engine.New(observe.Scope{}, options)
+	t.Cleanup(e.Close)
+	return e
+}
+
+func request(fault float32) engine.Request {
+	samples := make([]float32, 1600)
+	samples[0] = fault
+	return engine.Request{Samples: samples}
+}
+
+// TestFaultsAreErrorsOfOneAttempt drives every way in which an engine can fail: the error has its
+// code, and the next request works again on a fresh process.
+func TestFaultsAreErrorsOfOneAttempt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault  float32
+		code   scout.Code
+		text   string
+		change func(*engine.Options)
+	}{
+		"crash":            {crashes, scout.CodeAudioSetAside, "about to crash", nil},
+		"hang":             {hangs, scout.CodeAudioSetAside, "no answer within", func(o *engine.Options) { o.RequestBase = 300 * time.Millisecond }},
+		"babble":           {babbles, scout.CodeAudioSetAside, "frame of", nil},
+		"pipe closed":      {closesPipe, scout.CodeAudioSetAside, "", nil},
+		"memory":           {grows, scout.CodeAudioSetAside, "engine grew", func(o *engine.Options) { o.MemoryCeiling = 100 << 20 }},
+		"error":            {fails, scout.CodeEngineFailed, "no idea", nil},
+		"panic":            {panics, scout.CodeInternal, "index out of range", nil},
+		"too long":         {works, scout.CodeAudioTooLong, "at most 30.0 s", nil},
+		"longer than wire": {works, scout.CodeInvalidArgument, "frame of", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newFaulty(t, c.change)
+			r := request(c.fault)
+			switch name {
+			case "too long":
+				r.Samples = make([]float32, 31*16000)
+			case "longer than wire":
+				r.Samples = make([]float32, 120*16000)
+			}
+			_, err := e.Transcribe(t.Context(), r)
+			if scout.CodeOf(err) != c.code || !strings.Contains(fmt.Sprint(err), c.text) {
+				t.Fatalf("code %q, error %v: want code %q and text %q", scout.CodeOf(err), err, c.code, c.text)
+			}
+			result, err := e.Transcribe(t.Context(), request(works))
+			if err != nil || result.Text != "1600 frames" {
+				t.Fatalf("next request: %v, %v", result, err)
+			}
+		})
+	}
+}
+
+func TestCrashIsRepeatedOnceOnAFreshProcess(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, func(o *engine.Options) { o.Model.ID = filepath.Join(t.TempDir(), "crashed") })
+	result, err := e.Transcribe(t.Context(), request(crashOnce))
+	if err != nil || result.Text != "1600 frames" {
+		t.Fatalf("%v, %v: want the text from the second attempt", result, err)
+	}
+	if starts := e.State().Starts; starts != 2 {
+		t.Fatalf("%d starts: want 2", starts)
+	}
+}
+
+func TestEngineThatAlwaysCrashesIsNotBlamedOnTheAudio(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, func(o *engine.Options) {
+		o.Model.ID = "always-crashes"
+		o.Breaker = resilience.BreakerOptions{Consecutive: 2}
+	})
+	for i := range 2 {
+		_, err := e.Transcribe(t.Context(), request(works))
+		if scout.CodeOf(err) != scout.CodeEngineCrashed {
+			t.Fatalf("call %d: %v: want %s", i, err, scout.CodeEngineCrashed)
+		}
+	}
+	starts := e.State().Starts
+	_, err := e.Transcribe(t.Context(), request(works))
+	if scout.CodeOf(err) != scout.CodeEngineUnavailable || e.State().Starts != starts {
+		t.Fatalf("%v after %d more starts: want %s at once", err, e.State().Starts-starts, scout.CodeEngineUnavailable)
+	}
+	if r := health.Run(t.Context(), []health.Check{e.Check()}, time.Now)[0]; r.Status != health.Unhealthy {
+		t.Fatalf("health %+v: want Unhealthy", r)
+	}
+}
+
+func TestStartFailures(t *testing.T) {
+	t.Parallel()
+	notRunnable := filepath.Join(t.TempDir(), "engine")
+	if err := os.WriteFile(notRunnable, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		program, model string
+		timeout        time.Duration
+		code           scout.Code
+		text           string
+	}{
+		"no program":       {program: filepath.Join(t.TempDir(), "none"), code: scout.CodeEngineMissing, text: "not found"},
+		"not runnable":     {program: notRunnable, code: scout.CodeEngineMissing, text: "may not be run"},
+		"not an engine":    {program: "/bin/true", code: scout.CodeEngineStart, text: "ended while loading"},
+		"model refused":    {program: os.Args[0], model: "load-fails", code: scout.CodeModelCorrupt, text: "weights are bad"},
+		"library exits":    {program: os.Args[0], model: "load-exits", code: scout.CodeEngineStart, text: "cannot open file"},
+		"loading hangs":    {program: os.Args[0], model: "load-hangs", timeout: 300 * time.Millisecond, code: scout.CodeEngineLoadTimeout, text: "not ready within"},
+		"babbles at start": {program: "/bin/yes", code: scout.CodeEngineStart, text: "", timeout: 500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newFaulty(t, func(o *engine.Options) {
+				o.Program, o.Model.ID = c.program, c.model
+				if c.timeout > 0 {
+					o.LoadTimeout = c.timeout
+				}
+			})
+			_, err := e.Load(t.Context())
+			if name == "babbles at start" { // yes writes to stdout, which is no frame: it only times out
+				c.code = scout.CodeEngineLoadTimeout
+			}
+			if scout.CodeOf(err) != c.code || !strings.Contains(fmt.Sprint(err), c.text) {
+				t.Fatalf("code %q, error %v: want %q, %q", scout.CodeOf(err), err, c.code, c.text)
+			}
+		})
+	}
+}
+
+func TestOneStartForManyCallers(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, nil)
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			if _, err := e.Transcribe(t.Context(), request(works)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if starts := e.State().Starts; starts != 1 {
+		t.Fatalf("%d starts: want 1", starts)
+	}
+}
+
+func TestCancelReturnsAtOnceAndFreesTheLane(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, nil)
+	if _, err := e.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := e.Transcribe(ctx, request(slow)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v: want cancelled", err)
+	}
+	if _, err := e.Transcribe(t.Context(), request(works)); err != nil {
+		t.Fatalf("after a cancel: %v", err)
+	}
+	if starts := e.State().Starts; starts != 1 {
+		t.Fatalf("%d starts: a cancel must not cost the process", starts)
+	}
+}
+
+func TestIdleUnloadEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, func(o *engine.Options) { o.IdleUnload = 50 * time.Millisecond })
+	if _, err := e.Transcribe(t.Context(), request(works)); err != nil {
+		t.Fatal(err)
+	}
+	pid := e.State().PID
+	deadline := time.Now().Add(20 * time.Second)
+	for e.State().Running || syscall.Kill(pid, 0) == nil {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d still runs", pid)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if _, err := e.Transcribe(t.Context(), request(works)); err != nil {
+		t.Fatalf("after unload: %v", err)
+	}
+}
+
+func TestRecycleAboveTheCeiling(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, func(o *engine.Options) { o.MemoryCeiling = 1 << 20 })
+	for range 3 {
+		if _, err := e.Transcribe(t.Context(), request(works)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if starts := e.State().Starts; starts != 3 {
+		t.Fatalf("%d starts: want a fresh process for each request", starts)
+	}
+}
+
+func TestCloseEndsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, nil)
+	if _, err := e.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pid := e.State().PID
+	failed := make(chan error, 1)
+	started := make(chan struct{})
+	go func() {
+		close(started)
+		_, err := e.Transcribe(t.Context(), request(hangs))
+		failed <- err
+	}()
+	<-started
+	e.Close()
+	e.Close()
+	if err := <-failed; scout.ClassOf(err) != scout.Cancelled {
+		t.Fatalf("%v: want a cancelled request", err)
+	}
+	if syscall.Kill(pid, 0) == nil {
+		t.Fatalf("process %d outlived Close", pid)
+	}
+	if _, err := e.Transcribe(t.Context(), request(works)); scout.CodeOf(err) != scout.CodeEngineClosed {
+		t.Fatalf("after Close: %v", err)
+	}
+}
+
+// TestKilledAtRandom kills the process while requests run: every one of them is answered.
+func TestKilledAtRandom(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, nil)
+	stop := make(chan struct{})
+	var killer sync.WaitGroup
+	killer.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(400 * time.Millisecond):
+				if pid := e.State().PID; pid > 0 {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}
+		}
+	})
+	for i := range 30 {
+		if _, err := e.Transcribe(t.Context(), request(slow)); err != nil {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	close(stop)
+	killer.Wait()
+	if e.State().Starts < 2 {
+		t.Error("the process was never killed: the test proves nothing")
+	}
+}
