@@ -18,9 +18,10 @@ import (
 type BreakerOptions struct {
 	// Name stands in metrics and logs, for example "engine".
 	Name string
-	// Consecutive failures open it; default 3.
+	// Consecutive failures open it, however long they took; default 3.
 	Consecutive int
 	// FailureRatio of at least MinRequests within Window opens it too; defaults 0.5 of 10 in 60 s.
+	// The window moves in tenths; a call that took longer than it is left out of the ratio.
 	FailureRatio float64
 	MinRequests  int
 	Window       time.Duration
@@ -35,12 +36,17 @@ type BreakerOptions struct {
 // Breaker refuses calls to something that keeps failing. It is safe for concurrent use. Only
 // transient failures and panics count; permanent ones (bad input) prove that the other side works
 // and count as success; cancelled ones are neutral. Results that arrive after the state changed are
-// ignored. Time is monotonic.
+// ignored. Time is monotonic. A call must end (let its context bound it): a probe that never does
+// keeps its place. Reasons and measurements: docs/adr/0004-resilience.md.
 type Breaker struct {
-	name      string
 	inner     *gobreaker.CircuitBreaker[struct{}]
 	openError func() error
 	refused   prometheus.Counter
+	// failures in a row since the last success or change of state. The library holds its lock
+	// whenever it calls the functions that touch it, and calls them for results of the present
+	// generation only. Its own number would forget a failure that took longer than the window, as
+	// every hanging engine with a long deadline is.
+	failures int
 }
 
 // rollingBuckets is into how many steps the failure window is divided.
@@ -49,12 +55,12 @@ const rollingBuckets = 10
 // NewBreaker returns a closed breaker and registers scout_breaker_state{name} (0 closed, 1
 // half-open, 2 open), scout_breaker_transitions_total{name,to} and scout_breaker_refused_total{name}.
 func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
-	consecutive := uint32(max(options.Consecutive, 0))
-	if consecutive == 0 {
+	consecutive := options.Consecutive
+	if consecutive <= 0 {
 		consecutive = 3
 	}
-	minRequests := uint32(max(options.MinRequests, 0))
-	if minRequests == 0 {
+	minRequests := options.MinRequests
+	if minRequests <= 0 {
 		minRequests = 10
 	}
 	ratio := options.FailureRatio
@@ -75,8 +81,11 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 		Help: "Calls that an open circuit breaker refused.",
 	}, []string{"name"})).WithLabelValues(options.Name)
 	state.Set(0)
+	for _, to := range []gobreaker.State{gobreaker.StateClosed, gobreaker.StateHalfOpen, gobreaker.StateOpen} {
+		transitions.WithLabelValues(options.Name, to.String())
+	}
 
-	b := &Breaker{name: options.Name, openError: options.OpenError, refused: refused}
+	b := &Breaker{openError: options.OpenError, refused: refused}
 	if b.openError == nil {
 		b.openError = func() error {
 			return scout.Errorf(scout.CodeEngineUnavailable, "%s rests after repeated failures: later", options.Name)
@@ -89,13 +98,21 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 		BucketPeriod: window / rollingBuckets,
 		Timeout:      orDefault(options.Rest, 30*time.Second),
 		ReadyToTrip: func(c gobreaker.Counts) bool {
-			settled := c.TotalSuccesses + c.TotalFailures
-			return c.ConsecutiveFailures >= consecutive ||
+			settled := int(c.TotalSuccesses + c.TotalFailures)
+			return b.failures >= consecutive ||
 				settled >= minRequests && float64(c.TotalFailures) >= ratio*float64(settled)
 		},
-		IsExcluded:   func(err error) bool { return err != nil && scout.ClassOf(err) == scout.Cancelled },
-		IsSuccessful: func(err error) bool { return err == nil || !countsAsFailure(err) },
+		IsExcluded: isNeutral,
+		IsSuccessful: func(err error) bool {
+			if countsAsFailure(err) {
+				b.failures++
+				return false
+			}
+			b.failures = 0
+			return true
+		},
 		OnStateChange: func(name string, from, to gobreaker.State) {
+			b.failures = 0
 			state.Set(float64(to))
 			transitions.WithLabelValues(name, to.String()).Inc()
 			s.Log().Warn(observe.EventBreakerState, slog.String("name", name),
@@ -107,18 +124,55 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 
 // countsAsFailure is true for transient failures and for defects.
 func countsAsFailure(err error) bool {
-	return scout.ClassOf(err) == scout.Transient || scout.CodeOf(err) == scout.CodeInternal
+	return err != nil && (scout.ClassOf(err) == scout.Transient || scout.CodeOf(err) == scout.CodeInternal)
 }
 
-// Do runs call unless the breaker refuses it. A panic in call counts as a failure and goes on.
-func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+// isNeutral is true where the call says nothing about the other side.
+func isNeutral(err error) bool {
+	var abandoned *abandonedError
+	return errors.As(err, &abandoned) || err != nil && scout.ClassOf(err) == scout.Cancelled
+}
+
+// abandonedError marks the error of a call whose caller went away: whatever it says (a closed pipe,
+// a killed process), it is the consequence of that.
+type abandonedError struct{ error }
+
+// abandoned tells whether ctx was cancelled by a caller that no longer wants the result. A deadline
+// is not that, and neither is a cancellation whose cause carries a code of another class.
+func abandoned(ctx context.Context) bool {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		return false
 	}
-	_, err := b.inner.Execute(func() (struct{}, error) { return struct{}{}, call(ctx) })
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+	var coded *scout.Error
+	if errors.As(context.Cause(ctx), &coded) {
+		return coded.Code().Info().Class == scout.Cancelled
+	}
+	return true
+}
+
+// Do runs call unless the breaker refuses it or ctx has ended. A panic in call counts as a failure
+// and goes on. The error is that of call, of the refusal (OpenError), or the end of ctx with its code
+// and cause.
+func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) error {
+	if ctx.Err() != nil {
+		return ended(ctx, nil)
+	}
+	admitted := false
+	_, err := b.inner.Execute(func() (struct{}, error) {
+		admitted = true
+		err := call(ctx)
+		if err != nil && abandoned(ctx) {
+			err = &abandonedError{err}
+		}
+		return struct{}{}, err
+	})
+	if !admitted {
 		b.refused.Inc()
 		return b.openError()
+	}
+	var neutral *abandonedError
+	if errors.As(err, &neutral) {
+		return neutral.error
 	}
 	return err
 }

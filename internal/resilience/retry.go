@@ -38,12 +38,17 @@ const (
 // Retry calls operation until it succeeds, fails for good, or the policy or ctx ends it. Between
 // attempts it waits a time drawn uniformly from zero to a bound that doubles ("full jitter", Marc
 // Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), or exactly what a
-// RetryAfter error asks for. The error is that of the last attempt; when ctx ended the waiting it
-// is joined with the cause of ctx, so that its class is that of the cancellation.
+// RetryAfter error asks for. The error is that of the last attempt. When ctx ended, the error carries
+// the code of that end (scout.CodeCancelled, scout.CodeDeadlineExceeded, or that of the cause) around
+// the cause of ctx and the last attempt's error; when ctx has ended already, nothing is attempted.
 func Retry[T any](ctx context.Context, s observe.Scope, policy Policy, operation func(context.Context) (T, error)) (T, error) {
 	retryable := policy.Retryable
 	if retryable == nil {
 		retryable = func(err error) bool { return scout.ClassOf(err) == scout.Transient }
+	}
+	if ctx.Err() != nil {
+		var none T
+		return none, ended(ctx, nil)
 	}
 	var last error
 	attempt := 0
@@ -68,13 +73,31 @@ func Retry[T any](ctx context.Context, s observe.Scope, policy Policy, operation
 	switch {
 	case err == nil:
 		return result, nil
-	case ctx.Err() != nil && !errors.Is(last, context.Cause(ctx)):
-		return result, errors.Join(context.Cause(ctx), last)
+	case ctx.Err() != nil:
+		return result, ended(ctx, last)
 	}
 	return result, last
 }
 
-// RetryAfter wraps err with the pause that the other side asked for.
+// ended returns the error of an operation that its context ended, with the code of that end. last is
+// the error of the attempt before, nil if there was none.
+func ended(ctx context.Context, last error) error {
+	code, cause := scout.CodeOf(ctx.Err()), context.Cause(ctx)
+	var coded *scout.Error
+	if errors.As(cause, &coded) {
+		code = coded.Code()
+	}
+	switch {
+	case last == nil:
+		return scout.Errorf(code, "not attempted: %w", cause)
+	case scout.CodeOf(last) == code && errors.Is(last, cause):
+		return last
+	}
+	return scout.Errorf(code, "%w; the last attempt: %w", cause, last)
+}
+
+// RetryAfter wraps err with the pause that the other side asked for. It does not change the class of
+// err: a permanent error is not repeated. A pause beyond the budget ends the attempts.
 func RetryAfter(err error, pause time.Duration) error {
 	return &retryAfterError{err: err, pause: pause}
 }
@@ -103,21 +126,19 @@ type fullJitter struct {
 
 func newFullJitter(policy Policy) *fullJitter {
 	bound := backoff.NewExponentialBackOff()
-	bound.InitialInterval = orDefault(policy.Initial, defaultInitial)
 	bound.MaxInterval = orDefault(policy.Max, defaultMax)
+	bound.InitialInterval = min(orDefault(policy.Initial, defaultInitial), bound.MaxInterval)
 	bound.Multiplier = 2
 	bound.RandomizationFactor = 0
 	return &fullJitter{bound: bound}
 }
 
+// NextBackOff draws the next pause. The bound is at least a nanosecond, as newFullJitter sees to.
 func (j *fullJitter) NextBackOff() time.Duration {
-	bound := j.bound.NextBackOff()
-	if bound <= 0 {
-		return bound
-	}
-	return rand.N(bound)
+	return rand.N(j.bound.NextBackOff())
 }
 
+// Reset lets the bound begin again at the first one.
 func (j *fullJitter) Reset() { j.bound.Reset() }
 
 func orDefault(d, def time.Duration) time.Duration {
