@@ -11,7 +11,7 @@ import (
 // Status is how a component is.
 type Status string
 
-// The four statuses. Unknown means that nothing is known yet, or that a check did not answer.
+// The four statuses. Unknown means that nothing is known yet, or that nobody waited for the answer.
 const (
 	Healthy   Status = "Healthy"
 	Degraded  Status = "Degraded"
@@ -58,8 +58,9 @@ type Report struct {
 const defaultTimeout = 2 * time.Second
 
 // Run runs all checks at the same time, each with its own timeout, and returns them in the order
-// given. It returns when the slowest ended or timed out; a probe that ignores its context is left
-// behind. A probe that panics makes its component Unhealthy.
+// given. It returns when the slowest ended or timed out, or when ctx ends (what had not answered by
+// then is Unknown); a probe that ignores its context is left behind, and ends when it ends. A probe
+// that panics makes its component Unhealthy. now stamps each component when its check is done.
 func Run(ctx context.Context, checks []Check, now func() time.Time) []Component {
 	components := make([]Component, len(checks))
 	var wait sync.WaitGroup
@@ -81,7 +82,7 @@ func probe(ctx context.Context, check Check) Result {
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	answer := make(chan Result, 1)
 	go func() {
@@ -90,12 +91,20 @@ func probe(ctx context.Context, check Check) Result {
 				answer <- Result{Status: Unhealthy, Reason: fmt.Sprintf("check panicked: %v", p)}
 			}
 		}()
-		answer <- check.Probe(ctx)
+		answer <- check.Probe(bounded)
 	}()
 	select {
 	case result := <-answer:
+		switch result.Status {
+		case Healthy, Degraded, Unhealthy, Unknown:
+		default:
+			result.Status = Unknown
+		}
 		return result
-	case <-ctx.Done():
+	case <-bounded.Done():
+		if ctx.Err() != nil {
+			return Result{Status: Unknown, Reason: fmt.Sprintf("not waited for: %v", context.Cause(ctx))}
+		}
 		return Result{Status: Unhealthy, Reason: fmt.Sprintf("no answer within %s", timeout)}
 	}
 }
@@ -112,7 +121,11 @@ func Overall(components []Component) (Status, []string) {
 		if c.Status == Healthy {
 			continue
 		}
-		reasons = append(reasons, fmt.Sprintf("%s is %s: %s", c.Name, c.Status, c.Reason))
+		reason := fmt.Sprintf("%s is %s", c.Name, c.Status)
+		if c.Reason != "" {
+			reason += ": " + c.Reason
+		}
+		reasons = append(reasons, reason)
 		status = worse(status, effect(c))
 	}
 	return status, reasons
@@ -130,9 +143,21 @@ func effect(c Component) Status {
 }
 
 func worse(a, b Status) Status {
-	rank := map[Status]int{Healthy: 0, Degraded: 1, Unknown: 2, Unhealthy: 3}
-	if rank[b] > rank[a] {
+	if rank(b) > rank(a) {
 		return b
 	}
 	return a
+}
+
+// rank orders the statuses by how much they ask for attention.
+func rank(s Status) int {
+	switch s {
+	case Healthy:
+		return 0
+	case Degraded:
+		return 1
+	case Unhealthy:
+		return 3
+	}
+	return 2
 }

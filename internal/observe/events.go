@@ -8,6 +8,8 @@ const (
 	EventRetry          = "retry_scheduled"
 	EventBreakerState   = "breaker_state_changed"
 
+	EventTraceExportFailed = "trace_export_failed"
+
 	EventEngineStarted  = "engine_started"
 	EventEngineStopped  = "engine_stopped"
 	EventEngineFailed   = "engine_failed"

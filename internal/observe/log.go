@@ -1,9 +1,10 @@
 package observe
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 
@@ -54,23 +55,36 @@ type LogRotation struct {
 	MaxAgeDays int // old files are removed after; default 30
 }
 
-// OpenLogFile returns a writer that appends to path and rotates it. The caller closes it.
+// OpenLogFile returns a writer that appends to path and rotates it; what was rotated is compressed
+// in the background. Folders that are missing are made. The caller closes it. A path that cannot be
+// written is an error with its code now, not at the first line.
+//
+// One goroutine of the rotation library stays behind after Close: open the log once in the life of a
+// process.
 func OpenLogFile(path string, rotation LogRotation) (io.WriteCloser, error) {
+	doing := "open log file " + path
+	// The library would move aside what it cannot open, a directory too: so it is opened here first.
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
+	}
+	probe, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
+	}
+	if err := probe.Close(); err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
+	}
 	orDefault := func(v, d int) int {
 		if v <= 0 {
 			return d
 		}
 		return v
 	}
-	file := &lumberjack.Logger{
+	return &lumberjack.Logger{
 		Filename:   path,
 		MaxSize:    orDefault(rotation.MaxSizeMB, 20),
 		MaxBackups: orDefault(rotation.MaxBackups, 5),
 		MaxAge:     orDefault(rotation.MaxAgeDays, 30),
 		Compress:   true,
-	}
-	if _, err := file.Write(nil); err != nil { // opens it: a wrong path is an error now, not at the first line
-		return nil, scout.FileError(scout.CodeWriteFailed, fmt.Sprintf("open log file %s", path), err)
-	}
-	return file, nil
+	}, nil
 }

@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -10,10 +9,6 @@ import (
 
 	"github.com/scout-speech/scout"
 )
-
-func asAlready(err error, target *prometheus.AlreadyRegisteredError) bool {
-	return errors.As(err, target)
-}
 
 // LatencyBuckets are the upper bounds, in seconds, of histograms over work that takes from 10 ms to
 // an hour (REQUIREMENTS.md, S7: transcription).
@@ -26,35 +21,42 @@ var LoadBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
 // start, so that a rate over it is right from the first failure.
 type Failures struct {
 	scope  Scope
-	errors *prometheus.CounterVec
+	errors map[scout.Code]prometheus.Counter
 	panics *prometheus.CounterVec
 }
 
 // NewFailures registers scout_errors_total{code} and scout_panics_recovered_total{component}.
 func NewFailures(s Scope) *Failures {
+	errors := Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "scout_errors_total",
+		Help: "Failures that reached a user, a caller or a queue, by error code.",
+	}, []string{"code"}))
 	f := &Failures{
-		scope: s,
-		errors: Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_errors_total",
-			Help: "Failures that reached a user, a caller or a queue, by error code.",
-		}, []string{"code"})),
+		scope:  s,
+		errors: make(map[scout.Code]prometheus.Counter),
 		panics: Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_panics_recovered_total",
 			Help: "Panics recovered at the border of a component; each is a defect.",
 		}, []string{"component"})),
 	}
 	for _, code := range scout.Codes() {
-		f.errors.WithLabelValues(string(code))
+		f.errors[code] = errors.WithLabelValues(string(code))
 	}
 	return f
 }
 
 // Count adds one to the counter of err's code and returns err, so that it can stand in a return.
-// A nil error counts nothing.
+// A nil error counts nothing. A code outside scout.Codes, which only another process could have
+// sent, counts as scout.CodeInternal: the label stays bounded.
 func (f *Failures) Count(err error) error {
-	if err != nil {
-		f.errors.WithLabelValues(string(scout.CodeOf(err))).Inc()
+	if err == nil {
+		return nil
 	}
+	counter, known := f.errors[scout.CodeOf(err)]
+	if !known {
+		counter = f.errors[scout.CodeInternal]
+	}
+	counter.Inc()
 	return err
 }
 

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,7 +58,7 @@ func Register[C prometheus.Collector](s Scope, collector C) C {
 		return collector
 	}
 	var already prometheus.AlreadyRegisteredError
-	if asAlready(err, &already) {
+	if errors.As(err, &already) {
 		if existing, ok := already.ExistingCollector.(C); ok {
 			return existing
 		}

@@ -3,6 +3,8 @@ package observe
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/url"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -15,19 +17,42 @@ import (
 	"github.com/scout-speech/scout"
 )
 
+// tracesPath is where an OTLP/HTTP receiver takes spans (OpenTelemetry Protocol specification,
+// "OTLP/HTTP Request").
+const tracesPath = "/v1/traces"
+
+// TraceOption changes what OpenTracer returns.
+type TraceOption func(*failureReporter)
+
+// ReportExportsTo logs spans that could not be sent to the scope, as EventTraceExportFailed. Without
+// it they are dropped in silence: tracing never disturbs what it watches, and never writes to stderr.
+func ReportExportsTo(s Scope) TraceOption {
+	return func(r *failureReporter) { r.scope = s }
+}
+
 // OpenTracer returns a tracer that sends spans to an OTLP/HTTP endpoint such as
-// http://localhost:4318, and the function that flushes and ends it. With an empty endpoint tracing
-// is off: the tracer does nothing and costs nothing.
-func OpenTracer(ctx context.Context, endpoint, version string) (trace.Tracer, func(context.Context) error, error) {
+// http://localhost:4318 (or a full URL with another path), and the function that flushes and ends
+// it. With an empty endpoint tracing is off: the tracer does nothing and costs nothing. An endpoint
+// that is no http or https URL is an error with scout.CodeConfigInvalid; one that does not answer is
+// not an error, since it may answer later.
+func OpenTracer(ctx context.Context, endpoint, version string, options ...TraceOption) (trace.Tracer, func(context.Context) error, error) {
 	if endpoint == "" {
 		return noop.Tracer{}, func(context.Context) error { return nil }, nil
 	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint))
+	target, err := tracesURL(endpoint)
+	if err != nil {
+		return nil, nil, err
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target))
 	if err != nil {
 		return nil, nil, scout.Errorf(scout.CodeConfigInvalid, "trace endpoint %q: %w", endpoint, err)
 	}
+	reporter := &failureReporter{SpanExporter: exporter}
+	for _, option := range options {
+		option(reporter)
+	}
 	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(exporter),
+		sdktrace.WithBatcher(reporter),
 		sdktrace.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "scout"),
 			attribute.String("service.version", version),
@@ -40,6 +65,37 @@ func OpenTracer(ctx context.Context, endpoint, version string) (trace.Tracer, fu
 		return nil
 	}
 	return provider.Tracer("github.com/scout-speech/scout"), shutdown, nil
+}
+
+// tracesURL checks the endpoint and adds the receiver's path where it names none: the exporter
+// itself takes a wrong URL for its default and a missing path for the root.
+func tracesURL(endpoint string) (string, error) {
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		return "", scout.Errorf(scout.CodeConfigInvalid, "trace endpoint: %w", err)
+	}
+	if target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
+		return "", scout.Errorf(scout.CodeConfigInvalid, "trace endpoint %q: want a URL such as http://localhost:4318", endpoint)
+	}
+	if target.Path == "" || target.Path == "/" {
+		target.Path = tracesPath
+	}
+	return target.String(), nil
+}
+
+// failureReporter is an exporter whose failures end in the log: the SDK would print them to stderr,
+// unstructured and among the text of the user.
+type failureReporter struct {
+	sdktrace.SpanExporter
+	scope Scope
+}
+
+// ExportSpans sends the spans, and logs and drops them where that fails.
+func (r *failureReporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		r.scope.Log().Warn(EventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(KeyError, err.Error()))
+	}
+	return nil
 }
 
 // EndSpan ends the span and marks it failed where err is an error, with its code as attribute.
