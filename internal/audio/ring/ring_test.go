@@ -430,4 +430,3 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
-
