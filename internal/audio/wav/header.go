@@ -1,0 +1,178 @@
+package wav
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/scout-speech/scout"
+)
+
+const (
+	unknownLength = -1
+	// maxHeaderChunks bounds the time spent on a stream that never reaches its samples.
+	maxHeaderChunks = 4096
+	// ds64Bytes is riff size, data size and sample count of 64 bits each (EBU Tech 3306).
+	ds64Bytes = 24
+)
+
+// header is what stands before the samples.
+type header struct {
+	format    Format
+	hasFormat bool
+	warnings  []string
+	// dataBytes is the length of the samples as it was declared, unknownLength where no such
+	// declaration can be true.
+	dataBytes int64
+	// ds64Data is the data size of a ds64 chunk, unknownLength without one.
+	ds64Data int64
+	// riffEnd is the end of the RIFF chunk as declared, unknownLength for a placeholder.
+	riffEnd int64
+}
+
+// placeholder tells whether a 32-bit size was written by a program that could not know it: zero,
+// all ones (ffmpeg, and RF64 by its rules), or within 64 KiB of 2 GiB (sox, arecord).
+func placeholder(size uint32) bool {
+	const near = 1 << 16
+	return size == 0 || size >= 1<<32-near || (size >= 1<<31-near && size <= 1<<31+near)
+}
+
+// readHeader reads up to the first byte of the samples.
+func (r *Reader) readHeader() (header, error) {
+	h := header{ds64Data: unknownLength, riffEnd: unknownLength}
+	var riff [12]byte
+	if err := r.readFull(riff[:]); err != nil {
+		if r.pos == 0 && errors.Is(err, io.EOF) {
+			return h, scout.Errorf(scout.CodeAudioEmpty, "no data")
+		}
+		return h, r.headerError(err)
+	}
+	container := map[string]string{"RIFF": "wav", "RF64": "rf64", "BW64": "bw64"}[string(riff[:4])]
+	if container == "" || string(riff[8:]) != "WAVE" {
+		return h, scout.Errorf(scout.CodeAudioCorrupt, "not a WAV file: it begins with %q", riff[:])
+	}
+	if size := binary.LittleEndian.Uint32(riff[4:]); !placeholder(size) {
+		h.riffEnd = 8 + int64(size)
+	}
+	for range maxHeaderChunks {
+		var chunk [8]byte
+		if err := r.readFull(chunk[:]); err != nil {
+			return h, r.headerError(err)
+		}
+		id, size := string(chunk[:4]), binary.LittleEndian.Uint32(chunk[4:])
+		if id == "data" {
+			if !h.hasFormat {
+				return h, scout.Errorf(scout.CodeAudioCorrupt, "samples without a format chunk before them")
+			}
+			h.format.Container = container
+			return h, r.dataLength(&h, size)
+		}
+		if err := r.readChunk(&h, id, int64(size)); err != nil {
+			return h, err
+		}
+	}
+	return h, scout.Errorf(scout.CodeAudioCorrupt, "no samples in the first %d chunks", maxHeaderChunks)
+}
+
+// readChunk takes what is needed from a chunk before the samples and skips the rest.
+func (r *Reader) readChunk(h *header, id string, size int64) error {
+	var body [extensibleBytes]byte
+	known := body[:0]
+	switch id {
+	case "fmt ":
+		known = body[:min(size, extensibleBytes)]
+	case "ds64":
+		known = body[:min(size, ds64Bytes)]
+	}
+	if err := r.readFull(known); err != nil {
+		return r.headerError(err)
+	}
+	switch {
+	case id == "fmt " && !h.hasFormat:
+		format, warnings, err := parseFormat(known)
+		if err != nil {
+			return err
+		}
+		h.format, h.warnings, h.hasFormat = format, append(h.warnings, warnings...), true
+	case id == "ds64" && len(known) == ds64Bytes:
+		if riff := binary.LittleEndian.Uint64(known); riff > 0 && riff < 1<<62 && h.riffEnd == unknownLength {
+			h.riffEnd = 8 + int64(riff)
+		}
+		if data := binary.LittleEndian.Uint64(known[8:]); data > 0 && data < 1<<62 {
+			h.ds64Data = int64(data)
+		}
+	}
+	if err := r.skip(size - int64(len(known))); err != nil {
+		return r.headerError(err)
+	}
+	return r.skipPadding(size)
+}
+
+// skipPadding skips the byte after a chunk of odd length, unless the writer forgot it, which shows in
+// the name of a chunk standing in its place.
+func (r *Reader) skipPadding(size int64) error {
+	if size%2 == 0 {
+		return nil
+	}
+	if next, err := r.src.Peek(4); err == nil && next[0] != 0 && chunkID(next) {
+		return nil
+	}
+	if err := r.skip(1); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.headerError(err)
+	}
+	return nil
+}
+
+// dataLength decides how much of what follows is samples.
+func (r *Reader) dataLength(h *header, size uint32) error {
+	h.dataBytes = int64(size)
+	if !placeholder(size) {
+		return nil
+	}
+	h.dataBytes = unknownLength
+	switch {
+	case size == 0:
+		// A recording that was never closed, or really no samples and further chunks.
+		if next, err := r.src.Peek(8); err == nil && chunkHeader(next) && h.riffEnd > r.pos {
+			h.dataBytes = 0
+		}
+	case h.ds64Data != unknownLength:
+		h.dataBytes = h.ds64Data
+	}
+	return nil
+}
+
+// chunkID tells whether four bytes can be the name of a chunk: printable ASCII, as RIFF demands. Of
+// random bytes 2 % are.
+func chunkID(b []byte) bool {
+	for _, c := range b[:4] {
+		if c < 0x20 || c > 0x7E {
+			return false
+		}
+	}
+	return true
+}
+
+// chunkHeader tells whether eight bytes begin a chunk: a name that is written down somewhere, or one
+// made of printable characters with a length below 16 MiB. ID3v1 and APE tags count.
+func chunkHeader(b []byte) bool {
+	for _, id := range []string{"LIST", "id3 ", "ID3 ", "bext", "iXML", "cue ", "smpl", "inst", "JUNK", "junk", "PEAK", "afsp", "fact", "axml", "chna", "_PMX"} {
+		if string(b[:4]) == id {
+			return true
+		}
+	}
+	if bytes.HasPrefix(b, []byte("TAG")) || bytes.HasPrefix(b, []byte("APETAGEX")) {
+		return true
+	}
+	return chunkID(b) && binary.LittleEndian.Uint32(b[4:]) < 1<<24
+}
+
+// headerError gives an error inside the header its code: a header that ends early is damage, anything
+// else the failure of the source.
+func (r *Reader) headerError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return scout.Errorf(scout.CodeAudioCorrupt, "the file ends inside its header, after %d bytes", r.pos)
+	}
+	return scout.FileError(scout.CodeReadFailed, "read header", err)
+}
