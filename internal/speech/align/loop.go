@@ -1,0 +1,142 @@
+package align
+
+import "time"
+
+// Loop is a repetition that a decoder fell into rather than heard.
+type Loop struct {
+	// Reason tells what gave it away.
+	Reason LoopReason
+	// Start, Period and Count describe the repeated words for LoopRepeat: words[Start:Start+Period]
+	// stand Count times in a row. Period and Count are zero for the other reasons, and where marks of
+	// punctuation stand alone between the words.
+	Start, Period, Count int
+}
+
+// LoopReason is the sign by which a loop was recognised.
+type LoopReason int
+
+const (
+	// LoopRepeat is a phrase repeated without end.
+	LoopRepeat LoopReason = iota + 1
+	// LoopDull is long text made of few different phrases, as a drifting loop leaves it.
+	LoopDull
+	// LoopFast is more words than can be said in the time.
+	LoopFast
+)
+
+// String returns the reason in lower case, as logs and metrics show it.
+func (r LoopReason) String() string {
+	switch r {
+	case LoopRepeat:
+		return "repeat"
+	case LoopDull:
+		return "dull"
+	case LoopFast:
+		return "fast"
+	}
+	return "unknown"
+}
+
+// Extra returns the range of words that a loop of LoopRepeat added to its first occurrence.
+func (l Loop) Extra() (from, to int) { return l.Start + l.Period, l.Start + l.Period*l.Count }
+
+const (
+	// hurried is the rate in words a second above which a repetition is suspicious. People read and
+	// talk at 2.5-3.5; a decoder in a loop goes on to its limit of tokens, 4.5 words a second or more.
+	hurried = 4.5
+	// impossible is a rate that nobody keeps up, with at least impossibleWords words.
+	impossible      = 8.0
+	impossibleWords = 16
+	// longestPeriod bounds the repeated phrase.
+	longestPeriod = 30
+	// A text of at least dullWords words is dull when less than dullShare of its pairs of neighbouring
+	// words are different. Prose has 0.9 and more, refrains about 0.4. It does the work of the ratio of
+	// compression that Whisper rejects its own loops by (Radford et al. 2022, 4.5), without its cost.
+	dullWords = 24
+	dullShare = 0.25
+)
+
+// repeats returns how often a phrase of period words must stand in a row to count as a loop. People
+// repeat themselves ("no, no, no", a refrain), so that it takes more of it at a human pace.
+func repeats(period int, fast bool) int {
+	if fast {
+		switch {
+		case period == 1:
+			return 6
+		case period <= 3:
+			return 4
+		}
+		return 3
+	}
+	switch period {
+	case 1:
+		return 12
+	case 2:
+		return 7
+	case 3:
+		return 6
+	}
+	return 5
+}
+
+// FindLoop looks for a repetition loop in the words that were understood of heard audio. Repetitions as
+// people make them are not reported. heard may be 0 where it is unknown. A caller decodes such a piece
+// in other cuts, so that a wrong alarm costs time and no words.
+func FindLoop(words []string, heard time.Duration) (Loop, bool) {
+	folded := make([]string, 0, len(words))
+	index := make([]int, 0, len(words)) // of the folded words in words
+	for i, w := range words {
+		if f := fold(w); f != "" {
+			folded = append(folded, f)
+			index = append(index, i)
+		}
+	}
+	rate := 0.0
+	if heard > 0 {
+		rate = float64(len(folded)) / heard.Seconds()
+	}
+	if l, ok := findRepeat(folded, rate > hurried); ok {
+		start := index[l.Start]
+		if len(folded) != len(words) {
+			// With lone punctuation in between, the phrase is not evenly spaced in words.
+			return Loop{Reason: LoopRepeat, Start: start}, true
+		}
+		return l, true
+	}
+	switch {
+	case rate > impossible && len(folded) >= impossibleWords:
+		return Loop{Reason: LoopFast}, true
+	case len(folded) >= dullWords && variety(folded) < dullShare:
+		return Loop{Reason: LoopDull}, true
+	}
+	return Loop{}, false
+}
+
+// findRepeat returns the loop that covers the most words; of equals the one of the shortest period.
+func findRepeat(words []string, fast bool) (found Loop, ok bool) {
+	for period := 1; period <= min(longestPeriod, len(words)/3); period++ {
+		same := 0 // how many words in a row equal the word one period ahead of them
+		for i := period; i <= len(words); i++ {
+			if i < len(words) && words[i] == words[i-period] {
+				same++
+				continue
+			}
+			count := same/period + 1
+			if count >= repeats(period, fast) && count*period > found.Count*found.Period {
+				found, ok = Loop{Reason: LoopRepeat, Start: i - same - period, Period: period, Count: count}, true
+			}
+			same = 0
+		}
+	}
+	return found, ok
+}
+
+// variety returns the share of different pairs among the pairs of neighbouring words.
+func variety(words []string) float64 {
+	type two struct{ a, b string }
+	seen := make(map[two]struct{}, len(words))
+	for i := 1; i < len(words); i++ {
+		seen[two{words[i-1], words[i]}] = struct{}{}
+	}
+	return float64(len(seen)) / float64(len(words)-1)
+}

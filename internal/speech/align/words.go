@@ -1,0 +1,46 @@
+package align
+
+import (
+	"strings"
+	"unicode"
+)
+
+// fold reduces a word to what two decodings of the same sound share: letters and digits in lower case.
+// A word of punctuation alone becomes empty and never agrees with anything.
+func fold(word string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, word)
+}
+
+// similar tells whether two folded words that differ are likely one sound heard differently, such as
+// a word that one side heard only the beginning or the end of.
+func similar(a, b string) bool {
+	short, long := a, b
+	if len(short) > len(long) {
+		short, long = long, short
+	}
+	if len(short) < 3 {
+		return false
+	}
+	if strings.HasPrefix(long, short) || strings.HasSuffix(long, short) {
+		return true
+	}
+	common := 0
+	for common < len(short) && short[common] == long[common] {
+		common++
+	}
+	return common >= 3 && common*5 >= len(long)*3
+}
+
+// withTail returns word with the punctuation behind its last letter or digit replaced by that of
+// other.
+func withTail(word, other string) string { return word[:bare(word)] + other[bare(other):] }
+
+// bare returns how many bytes of word lead up to its last letter or digit.
+func bare(word string) int {
+	return len(strings.TrimRightFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
+}
