@@ -73,6 +73,25 @@ const (
 	// CodeDecoderTimeout is an external decoder that passed its deadline.
 	CodeDecoderTimeout Code = "decoder_timeout"
 
+	// CodeNoDevice is a machine without any device to record from.
+	CodeNoDevice Code = "no_device"
+	// CodeDeviceNotFound is a device that does not exist, or is not plugged in.
+	CodeDeviceNotFound Code = "device_not_found"
+	// CodeDeviceUnavailable is a device that exists and cannot be opened.
+	CodeDeviceUnavailable Code = "device_unavailable"
+	// CodeDeviceTimeout is a device that was opened and delivered nothing within the deadline.
+	CodeDeviceTimeout Code = "device_timeout"
+	// CodeDevicePermission is a device or sound server that this user may not use.
+	CodeDevicePermission Code = "device_permission"
+	// CodeDeviceLost is a device that went away while it was being recorded.
+	CodeDeviceLost Code = "device_lost"
+	// CodeSoundServer is a sound server that cannot be reached.
+	CodeSoundServer Code = "sound_server_unavailable"
+	// CodeAlreadyRecording is a start while a recording is under way.
+	CodeAlreadyRecording Code = "already_recording"
+	// CodeNotRecording is a stop without a recording.
+	CodeNotRecording Code = "not_recording"
+
 	// CodeModelUnknown is an id that is neither in the catalogue nor a model of the user's own.
 	CodeModelUnknown Code = "model_unknown"
 	// CodeModelNotInstalled is a known model whose files are not on this machine.
@@ -161,6 +180,16 @@ var codeTable = map[Code]CodeInfo{
 	CodeAudioSetAside:       {Permanent, "the rest was transcribed; the audio itself is untouched"},
 	CodeDecoderMissing:      {Permanent, "install ffmpeg (Debian: apt-get install ffmpeg), or convert the file to WAV or FLAC"},
 	CodeDecoderTimeout:      {Transient, "convert the file to WAV or FLAC first"},
+
+	CodeNoDevice:          {Transient, "plug in a microphone, then: scout devices"},
+	CodeDeviceNotFound:    {Transient, "see what there is: scout devices"},
+	CodeDeviceUnavailable: {Transient, "another program may hold it: close that, or choose another with --device"},
+	CodeDeviceTimeout:     {Transient, "check that it is not muted or suspended by the system, or choose another with --device"},
+	CodeDevicePermission:  {Permanent, "allow this user to record: on Linux the group audio, elsewhere the privacy settings of the system"},
+	CodeDeviceLost:        {Transient, "plug it in again: recording goes on by itself"},
+	CodeSoundServer:       {Transient, "start PulseAudio or PipeWire, or see: scout devices"},
+	CodeAlreadyRecording:  {Permanent, "stop the recording first"},
+	CodeNotRecording:      {Permanent, "start a recording first: scout record"},
 
 	CodeModelUnknown:      {Permanent, "see the known models: scout models list"},
 	CodeModelNotInstalled: {Permanent, "install it: scout models pull MODEL"},
