@@ -49,8 +49,9 @@ var _ server.Backend = (*Backend)(nil)
 //	moonshine    encoder, merged_decoder, tokens
 //	             or preprocessor, encoder, uncached_decoder, cached_decoder, tokens
 //	whisper      encoder, decoder, tokens
-//	transducer   encoder, decoder, joiner, tokens
-//	sense_voice  model, tokens
+//	zipformer    encoder, decoder, joiner, tokens
+//	parakeet     encoder, decoder, joiner, tokens
+//	sensevoice   model, tokens
 //
 // A missing file is refused here, because the library would end the process.
 func Open(_ context.Context, load wire.Load) (server.Backend, error) {
@@ -128,10 +129,12 @@ func recognizerConfig(load wire.Load) (*sherpa.OfflineRecognizerConfig, error) {
 		if len(load.Languages) == 1 {
 			model.Whisper.Language = load.Languages[0]
 		}
-	case "transducer":
+	case "parakeet", "zipformer":
 		model.Transducer.Encoder, model.Transducer.Decoder, model.Transducer.Joiner = file("encoder"), file("decoder"), file("joiner")
-		model.ModelType = "nemo_transducer"
-	case "sense_voice":
+		if load.Family == "parakeet" {
+			model.ModelType = "nemo_transducer"
+		}
+	case "sensevoice":
 		model.SenseVoice.Model = file("model")
 		model.SenseVoice.Language = "auto"
 		model.SenseVoice.UseInverseTextNormalization = 1

@@ -14,7 +14,7 @@ type Load struct {
 	Backend string `json:"backend"`
 	// ModelID is the id of the catalogue or of the user's own model.
 	ModelID string `json:"model_id"`
-	// Family says which kind of network the files hold: moonshine, whisper, transducer, sense_voice.
+	// Family says which kind of network the files hold: moonshine, whisper, parakeet, zipformer, sensevoice.
 	Family string `json:"family"`
 	// Languages are the ISO 639-1 codes that the model knows.
 	Languages []string `json:"languages,omitempty"`

@@ -1,0 +1,68 @@
+# Scout: `make help` lists the targets. `make run` and `make test` install what they need.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BIN    := bin
+TOOLS  := .tools/bin
+VAR    := var
+export SCOUT_MODELS ?= $(CURDIR)/$(VAR)/models
+
+RELEASE ?=
+GOFLAGS_BUILD := -trimpath -ldflags '$(if $(RELEASE),-X main.release=$(RELEASE) )-s -w'
+# The engine finds its shared libraries in lib/ beside itself.
+ENGINE_BUILD  := -trimpath -ldflags '-s -w -extldflags "-Wl,-rpath,$$ORIGIN/lib"'
+# Where the pinned native libraries lie in the module cache.
+NATIVE = $(shell go list -m -f '{{.Dir}}' github.com/k2-fsa/sherpa-onnx-go-linux)/lib/$(NATIVE_TRIPLE)
+NATIVE_TRIPLE := $(if $(filter aarch64 arm64,$(shell uname -m)),aarch64-unknown-linux-gnu,x86_64-unknown-linux-gnu)
+# Speech with references for the benchmarks; see README.md.
+SPEECH ?= ../shared/speech/dev
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing: packages, tools, the default model
+	@scripts/setup.sh
+
+.PHONY: build
+build: ## build scout and scout-engine into bin/
+	@mkdir -p $(BIN)/lib
+	go build $(GOFLAGS_BUILD) -o $(BIN)/scout ./cmd/scout
+	go build $(ENGINE_BUILD) -o $(BIN)/scout-engine ./cmd/scout-engine
+	@for lib in libsherpa-onnx-c-api.so libonnxruntime.so; do \
+		cmp -s "$(NATIVE)/$$lib" "$(BIN)/lib/$$lib" || install -m 644 "$(NATIVE)/$$lib" "$(BIN)/lib/$$lib"; done
+
+.PHONY: run
+run: setup build ## transcribe the clip in testdata/
+	@$(BIN)/scout transcribe --summary testdata/jfk.wav
+
+.PHONY: test
+test: setup build ## run all tests, with the race detector
+	@go vet ./...
+	@$(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race -timeout 9m ./...
+
+.PHONY: lint
+lint: ## run the pinned golangci-lint
+	@scripts/setup.sh lint
+	@$(TOOLS)/golangci-lint run ./...
+
+.PHONY: bench
+bench: setup build ## measure accuracy, speed and memory on $(SPEECH)
+	@scripts/bench.sh "$(SPEECH)"
+
+.PHONY: fuzz
+fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)
+	@scripts/fuzz.sh
+
+.PHONY: dist
+dist: build ## make dist/scout, a folder that runs on another machine
+	@rm -rf dist && mkdir -p dist/scout
+	@cp -r $(BIN)/scout $(BIN)/scout-engine $(BIN)/lib LICENSE NOTICE README.md dist/scout/
+	@tar -C dist -czf dist/scout-$$(uname -s | tr A-Z a-z)-$$(uname -m).tar.gz scout
+	@echo "dist/scout is complete; packed as dist/$$(cd dist && ls *.tar.gz)"
+
+.PHONY: clean
+clean: ## remove what was built; installed models and tools stay
+	rm -rf $(BIN) dist
