@@ -84,6 +84,11 @@ func decodeGraph(b []byte, g *Graph, depth int) error {
 				g.Outputs = append(g.Outputs, ValueInfo{})
 				return decodeValueInfo(b, &g.Outputs[len(g.Outputs)-1])
 			})
+		case graphValue:
+			return f.message(func(b []byte) error {
+				g.Values = append(g.Values, ValueInfo{})
+				return decodeValueInfo(b, &g.Values[len(g.Values)-1])
+			})
 		}
 		return nil
 	})

@@ -41,6 +41,9 @@ func appendGraph(b []byte, g *Graph) []byte {
 	for i := range g.Outputs {
 		b = appendMessage(b, graphOutput, func(b []byte) []byte { return appendValueInfo(b, &g.Outputs[i]) })
 	}
+	for i := range g.Values {
+		b = appendMessage(b, graphValue, func(b []byte) []byte { return appendValueInfo(b, &g.Values[i]) })
+	}
 	return b
 }
 

@@ -17,6 +17,7 @@ const (
 	graphInitializer protowire.Number = 5
 	graphInput       protowire.Number = 11
 	graphOutput      protowire.Number = 12
+	graphValue       protowire.Number = 13
 
 	nodeInput     protowire.Number = 1
 	nodeOutput    protowire.Number = 2

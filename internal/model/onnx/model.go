@@ -58,6 +58,8 @@ type Graph struct {
 	Initializers []Tensor
 	Inputs       []ValueInfo
 	Outputs      []ValueInfo
+	// Values declares values inside the graph, for those whose type an engine cannot infer.
+	Values []ValueInfo
 }
 
 // Node applies one operator. An empty input name stands for an optional input that is left out.

@@ -62,7 +62,8 @@ func buildDecoder(dec *original) *onnx.Model {
 		stream, normed = d.layer(l, stream, normed, d.weight(next))
 	}
 	d.head(normed, embedding, boostTokens, boost)
-	d.named("", "Concat", d.alignment, []value{"alignment"}, onnx.IntAttr("axis", 1))
+	scores := d.op("Concat", d.alignment, onnx.IntAttr("axis", 1))
+	d.named("", "Softmax", []value{scores}, []value{"alignment"}, onnx.IntAttr("axis", -1))
 	d.output("alignment", onnx.Float32,
 		onnx.Fixed(1), onnx.Fixed(int64(len(alignmentHeads))), onnx.Named("n"), onnx.Named("frames"))
 	return d.model()
@@ -123,20 +124,24 @@ func (d *decoderGraph) crossAttention(l int, x value) value {
 	source := fmt.Sprintf("/model/decoder/layers.%d/encoder_attn/", l)
 	name := fmt.Sprintf("layers.%d.cross", l)
 	key := d.input(fmt.Sprintf("cross_key.%d", l), onnx.Float32,
-		onnx.Fixed(1), onnx.Fixed(heads), onnx.Fixed(headWidth), onnx.Named("frames"))
+		onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("frames"), onnx.Fixed(headWidth))
 	val := d.input(fmt.Sprintf("cross_value.%d", l), onnx.Float32,
 		onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("frames"), onnx.Fixed(headWidth))
 
 	q := d.linear(name+".q", x, d.dec.projection(source+"q_proj", width, width), "")
-	q = d.op("Transpose", []value{d.reshape(q, 1, -1, heads, headWidth)}, onnx.IntsAttr("perm", 0, 2, 1, 3))
-	weights := d.op("Softmax", []value{d.op("MatMul", []value{q, key})}, onnx.IntAttr("axis", -1))
-	d.align(l, weights)
-	attended := d.op("Transpose", []value{d.op("MatMul", []value{weights, val})}, onnx.IntsAttr("perm", 0, 2, 1, 3))
-	return d.linear(name+".out", d.reshape(attended, 1, -1, width), d.dec.projection(source+"dense", width, width), "")
+	attended := []value{value(name)}
+	if scores := value(name + ".scores"); d.align(l, scores) {
+		attended = append(attended, "", "", scores)
+		d.g.Values = append(d.g.Values, onnx.Value(string(scores), onnx.Float32,
+			onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("n"), onnx.Named("frames")))
+	}
+	d.named(contrib, "MultiHeadAttention", []value{q, key, val}, attended,
+		onnx.IntAttr("num_heads", heads), onnx.FloatAttr("scale", 1))
+	return d.linear(name+".out", attended[0], d.dec.projection(source+"dense", width, width), "")
 }
 
 // align keeps the weights [1, heads, n, S] of this layer's alignment heads.
-func (d *decoderGraph) align(l int, weights value) {
+func (d *decoderGraph) align(l int, scores value) bool {
 	var chosen []int64
 	for _, h := range alignmentHeads {
 		if h.layer == l {
@@ -144,8 +149,10 @@ func (d *decoderGraph) align(l int, weights value) {
 		}
 	}
 	if len(chosen) > 0 {
-		d.alignment = append(d.alignment, d.op("Gather", []value{weights, d.ints(chosen...)}, onnx.IntAttr("axis", 1)))
+		chosen := d.op("Gather", []value{scores, d.ints(chosen...)}, onnx.IntAttr("axis", 1))
+		d.alignment = append(d.alignment, chosen)
 	}
+	return len(chosen) > 0
 }
 
 // mlp is x -> (a * silu(b))·W with a and b from one product.

@@ -197,25 +197,29 @@ func (e *encoderGraph) crossAttention(frames value) {
 		keys[l] = e.dec.projection(p+"k_proj", width, width).times(attentionScale)
 		values[l] = e.dec.projection(p+"v_proj", width, width)
 	}
-	k := e.byHead(e.linear("cross.keys", frames, beside(keys...), ""), 0, 2, 3, 1)
-	v := e.byHead(e.linear("cross.values", frames, beside(values...), ""), 0, 2, 1, 3)
-
-	keyNames, valueNames := make([]value, layers), make([]value, layers)
-	sizes := make([]int64, layers)
-	one, all, inner, frame := onnx.Fixed(1), onnx.Fixed(heads), onnx.Fixed(headWidth), onnx.Named("frames")
+	quantised := e.node("", "DynamicQuantizeLinear", []value{frames}, 3)
 	for l := range layers {
-		keyNames[l], valueNames[l] = value(fmt.Sprintf("cross_key.%d", l)), value(fmt.Sprintf("cross_value.%d", l))
-		sizes[l] = heads
-		e.output(keyNames[l], onnx.Float32, one, all, inner, frame)
-		e.output(valueNames[l], onnx.Float32, one, all, frame, inner)
+		for _, part := range []struct {
+			name string
+			w    matrix
+		}{{"cross_key", keys[l]}, {"cross_value", values[l]}} {
+			name := fmt.Sprintf("%s.%d", part.name, l)
+			x := e.product(name, quantised, part.w)
+			out := value(name)
+			e.named("", "Transpose", []value{e.reshape(x, 1, -1, heads, headWidth)}, []value{out}, onnx.IntsAttr("perm", 0, 2, 1, 3))
+			e.output(out, onnx.Float32, onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("frames"), onnx.Fixed(headWidth))
+		}
 	}
-	e.named("", "Split", []value{k, e.ints(sizes...)}, keyNames, onnx.IntAttr("axis", 1))
-	e.named("", "Split", []value{v, e.ints(sizes...)}, valueNames, onnx.IntAttr("axis", 1))
 }
 
-// byHead takes x [1, S, layers*heads*headWidth] apart into [1, S, layers*heads, headWidth] and transposes that.
-func (e *encoderGraph) byHead(x value, perm ...int64) value {
-	return e.op("Transpose", []value{e.reshape(x, 1, -1, layers*heads, headWidth)}, onnx.IntsAttr("perm", perm...))
+// product is x·W of a quantised x, given as its bytes, scale and zero point.
+func (e *encoderGraph) product(name string, x []value, w matrix) value {
+	weights, zeros, t := e.variant.integers(w)
+	return e.contribOp("MatMulIntegerToFloat", []value{
+		x[0], e.constant(name+".weight", t, weights, int64(w.rows), int64(w.cols)),
+		x[1], e.floats(name+".scale", w.scales, int64(w.cols)),
+		x[2], e.constant(name+".zero", t, zeros, int64(w.cols)),
+	})
 }
 
 // linear is x·W + bias with x rounded to 8 bits by its own range; bias may be left out.
