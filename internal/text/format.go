@@ -1,0 +1,102 @@
+// Package text writes transcripts in the formats that people and programs read: plain text, JSON,
+// SubRip and WebVTT subtitles, tab-separated values and Markdown. The same document always gives the
+// same bytes.
+package text
+
+import (
+	"bufio"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Format is an output format. Its value is the name that users write.
+type Format string
+
+// The formats, and what they carry besides the words. Only JSON carries everything.
+const (
+	// Plain is the words alone, in one line.
+	Plain Format = "text"
+	// JSON is everything that is known: docs/formats/transcript-json.md.
+	JSON Format = "json"
+	// SRT is SubRip subtitles.
+	SRT Format = "srt"
+	// VTT is WebVTT subtitles (https://www.w3.org/TR/webvtt1/).
+	VTT Format = "vtt"
+	// TSV is start and end in milliseconds and the text of each segment, separated by tabs, with a
+	// header line: the same as OpenAI's whisper writes.
+	TSV Format = "tsv"
+	// Markdown is a page for people, with what could not be transcribed in its place.
+	Markdown Format = "md"
+)
+
+// Formats returns all formats in the order in which help texts list them.
+func Formats() []Format { return []Format{Plain, JSON, SRT, VTT, TSV, Markdown} }
+
+// ParseFormat reads a format as users write it; "txt" and "markdown" are understood too. The error
+// has the code invalid_argument.
+func ParseFormat(s string) (Format, error) {
+	switch f := Format(strings.ToLower(s)); f {
+	case Plain, JSON, SRT, VTT, TSV, Markdown:
+		return f, nil
+	case "txt":
+		return Plain, nil
+	case "markdown":
+		return Markdown, nil
+	}
+	return "", scout.Errorf(scout.CodeInvalidArgument, "unknown format %q", s).
+		WithHint("one of text, json, srt, vtt, tsv, md")
+}
+
+// Extension returns the ending of file names in this format, with its dot.
+func (f Format) Extension() string {
+	if f == Plain {
+		return ".txt"
+	}
+	return "." + string(f)
+}
+
+// Document is a transcript with what is known about how it was made.
+type Document struct {
+	// File names the input; empty where it has no name.
+	File string
+	// Transcript is what was said.
+	Transcript scout.Transcript
+	// TimeTaken is how long the transcription took; 0 where it is unknown.
+	TimeTaken time.Duration
+}
+
+// Write writes the document. Runs of white space in texts become one space and invalid UTF-8 becomes
+// U+FFFD, so that no text can break the format. An unknown format has the code invalid_argument; a
+// failure of w has the code of the failure, or else write_failed.
+func Write(w io.Writer, format Format, doc Document) error {
+	b := bufio.NewWriter(w)
+	var err error
+	switch format {
+	case Plain:
+		err = writePlain(b, doc)
+	case JSON:
+		err = writeJSON(b, doc)
+	case SRT:
+		err = writeSRT(b, doc)
+	case VTT:
+		err = writeVTT(b, doc)
+	case TSV:
+		err = writeTSV(b, doc)
+	case Markdown:
+		writeMarkdown(b, doc)
+	default:
+		return scout.Errorf(scout.CodeInvalidArgument, "unknown format %q", string(format))
+	}
+	if flushErr := b.Flush(); err == nil {
+		err = flushErr
+	}
+	return scout.FileError(scout.CodeWriteFailed, "write "+string(format), err)
+}
+
+// clean makes one line of s.
+func clean(s string) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+}

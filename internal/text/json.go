@@ -1,0 +1,98 @@
+package text
+
+import (
+	"bufio"
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// seconds is written as a JSON number in seconds, to the millisecond.
+type seconds time.Duration
+
+// MarshalJSON writes for example 12.34.
+func (s seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(milliseconds(time.Duration(s)))/1000, 'f', -1, 64), nil
+}
+
+func optionalSeconds(d *time.Duration) *seconds {
+	if d == nil {
+		return nil
+	}
+	s := seconds(*d)
+	return &s
+}
+
+// logProb rounds to four decimals; what is no number is absent.
+func logProb(p *float64) *float64 {
+	if p == nil || math.IsNaN(*p) || math.IsInf(*p, 0) {
+		return nil
+	}
+	rounded := math.Round(*p*1e4) / 1e4
+	return &rounded
+}
+
+// The names are those of the OpenAI API where it has one. Fields that the model does not give are
+// absent, never null or zero.
+type jsonDocument struct {
+	File      string         `json:"file,omitempty"`
+	Model     string         `json:"model"`
+	Language  string         `json:"language,omitempty"`
+	Duration  seconds        `json:"duration"`
+	TimeTaken *seconds       `json:"time_taken,omitempty"`
+	Text      string         `json:"text"`
+	Segments  []jsonSegment  `json:"segments"`
+	SetAside  []jsonSetAside `json:"set_aside,omitempty"`
+}
+
+type jsonSegment struct {
+	Start      seconds    `json:"start"`
+	End        seconds    `json:"end"`
+	Text       string     `json:"text"`
+	AvgLogProb *float64   `json:"avg_logprob,omitempty"`
+	Words      []jsonWord `json:"words,omitempty"`
+}
+
+type jsonWord struct {
+	Word    string   `json:"word"`
+	Start   *seconds `json:"start,omitempty"`
+	End     *seconds `json:"end,omitempty"`
+	LogProb *float64 `json:"logprob,omitempty"`
+}
+
+type jsonSetAside struct {
+	Start  seconds    `json:"start"`
+	End    seconds    `json:"end"`
+	Code   scout.Code `json:"code"`
+	Reason string     `json:"reason"`
+}
+
+func writeJSON(b *bufio.Writer, doc Document) error {
+	t := &doc.Transcript
+	out := jsonDocument{
+		File: doc.File, Model: t.Model, Language: t.Language, Duration: seconds(t.Duration),
+		Text: clean(t.Text()), Segments: make([]jsonSegment, 0, len(t.Segments)),
+	}
+	if doc.TimeTaken > 0 {
+		out.TimeTaken = optionalSeconds(&doc.TimeTaken)
+	}
+	for _, s := range t.Segments {
+		segment := jsonSegment{Start: seconds(s.Start), End: seconds(s.End), Text: clean(s.Text), AvgLogProb: logProb(s.AvgLogProb)}
+		for _, w := range s.Words {
+			segment.Words = append(segment.Words, jsonWord{
+				Word: clean(w.Text), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), LogProb: logProb(w.LogProb),
+			})
+		}
+		out.Segments = append(out.Segments, segment)
+	}
+	for _, a := range t.SetAside {
+		out.SetAside = append(out.SetAside, jsonSetAside{Start: seconds(a.Start), End: seconds(a.End), Code: a.Code, Reason: clean(a.Reason)})
+	}
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(out)
+}

@@ -1,0 +1,43 @@
+package text
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// clock formats hours, minutes, seconds and milliseconds; point is what stands before the last.
+func clock(d time.Duration, point byte) string {
+	ms := max(0, milliseconds(d))
+	return fmt.Sprintf("%02d:%02d:%02d%c%03d", ms/3600000, ms/60000%60, ms/1000%60, point, ms%1000)
+}
+
+// writeSRT writes SubRip. It knows no escapes: an arrow in the text would look like a line of times, so
+// that it is shortened.
+func writeSRT(b *bufio.Writer, doc Document) error {
+	arrow := strings.NewReplacer("-->", "->")
+	for i, c := range cuesOf(&doc.Transcript) {
+		_, err := fmt.Fprintf(b, "%d\n%s --> %s\n%s\n\n", i+1, clock(c.start, ','), clock(c.end, ','),
+			arrow.Replace(strings.Join(c.lines, "\n")))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeVTT(b *bufio.Writer, doc Document) error {
+	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	if _, err := b.WriteString("WEBVTT\n"); err != nil {
+		return err
+	}
+	for _, c := range cuesOf(&doc.Transcript) {
+		_, err := fmt.Fprintf(b, "\n%s --> %s\n%s\n", clock(c.start, '.'), clock(c.end, '.'),
+			escape.Replace(strings.Join(c.lines, "\n")))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
