@@ -1,0 +1,169 @@
+package speech
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/speech/align"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// heard is what was understood of a piece, context included, or why nothing was.
+type heard struct {
+	align.Heard
+	tokens  int
+	logProb float64 // sum over tokens, meaningful with tokens > 0
+	aside   *scout.SetAside
+}
+
+// deepest bounds how often a piece is halved after it repeated itself: 14 s become 3.5 s.
+const deepest = 2
+
+// decode returns the text of a piece. One that repeats itself is halved and decoded again; one that
+// cannot be decoded is set aside. Errors that concern the engine as a whole end everything.
+func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options Options, depth int) (heard, error) {
+	result, err := t.recognizer.Transcribe(ctx, engine.Request{
+		Samples: piece.Samples, Priority: options.Priority, Words: options.Words,
+		Language: options.Language, HotWords: options.HotWords,
+	})
+	if err != nil {
+		if !concernsPiece(err) {
+			return heard{}, err //nolint:wrapcheck // the engine says what it was doing
+		}
+		return t.setAside(piece, err), nil
+	}
+	h := understood(piece, result)
+	reason := doubt(h, result)
+	if reason == "" {
+		return h, nil
+	}
+	t.metrics.again.WithLabelValues(reason).Inc()
+	t.scope.Log().Info(observe.EventPieceRepeats, slog.String(observe.KeyReason, reason),
+		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
+	left, right, ok := segment.Split(piece, overlapFrames)
+	if depth >= deepest || !ok {
+		return withoutLoop(h), nil
+	}
+	l, err := t.decode(ctx, left, options, depth+1)
+	if err != nil {
+		return heard{}, err
+	}
+	r, err := t.decode(ctx, right, options, depth+1)
+	if err != nil {
+		return heard{}, err
+	}
+	return joinHalves(l, r, left.To()), nil
+}
+
+// overlapFrames is the context on each side where a piece is halved in speech: a second.
+const overlapFrames = scout.EngineSampleRateHz
+
+// concernsPiece is true for errors that another piece need not share.
+func concernsPiece(err error) bool {
+	switch scout.CodeOf(err) {
+	case scout.CodeAudioSetAside, scout.CodeEngineFailed, scout.CodeInternal, scout.CodeAudioInvalidSamples:
+		return true
+	}
+	return false
+}
+
+func (t *Transcriber) setAside(piece segment.Piece, err error) heard {
+	code := scout.CodeOf(err)
+	t.metrics.aside.WithLabelValues(string(code)).Inc()
+	t.scope.Log().Error(observe.EventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()),
+		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
+	h := heard{aside: &scout.SetAside{Start: piece.From(), End: piece.To(), Code: code, Reason: err.Error()}}
+	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
+	return h
+}
+
+// understood places the words of a result on the time line of the input.
+func understood(piece segment.Piece, result *wire.Result) heard {
+	h := heard{}
+	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
+	for _, token := range result.Tokens {
+		if token.LogProb != nil {
+			h.tokens++
+			h.logProb += float64(*token.LogProb)
+		}
+	}
+	if len(result.Words) > 0 {
+		h.Words = make([]scout.Word, 0, len(result.Words))
+		for _, w := range result.Words {
+			if strings.TrimSpace(w.Text) == "" {
+				continue
+			}
+			word := scout.Word{Text: strings.TrimSpace(w.Text), Start: at(h.From, w.StartMS), End: at(h.From, w.EndMS)}
+			if w.LogProb != nil {
+				logProb := float64(*w.LogProb)
+				word.LogProb = &logProb
+			}
+			h.Words = append(h.Words, word)
+		}
+		return h
+	}
+	for _, text := range splitWords(result.Text) {
+		h.Words = append(h.Words, scout.Word{Text: text})
+	}
+	return h
+}
+
+func at(from time.Duration, ms *float32) *time.Duration {
+	if ms == nil {
+		return nil
+	}
+	d := from + time.Duration(float64(*ms)*float64(time.Millisecond))
+	return &d
+}
+
+func splitWords(text string) []string { return strings.Fields(text) }
+
+// doubt names the reason to decode a piece again, or nothing.
+func doubt(h heard, result *wire.Result) string {
+	switch result.Stop {
+	case wire.StopRepeats, wire.StopLength:
+		return string(result.Stop)
+	}
+	if loop, found := align.FindLoop(texts(h.Words), h.To-h.From); found {
+		return loop.Reason.String()
+	}
+	return ""
+}
+
+// withoutLoop keeps one occurrence of what is repeated, where even short pieces repeat themselves.
+func withoutLoop(h heard) heard {
+	loop, found := align.FindLoop(texts(h.Words), h.To-h.From)
+	if !found || loop.Count == 0 {
+		return h
+	}
+	from, to := loop.Extra()
+	h.Words = append(append([]scout.Word(nil), h.Words[:from]...), h.Words[to:]...)
+	return h
+}
+
+func texts(words []scout.Word) []string {
+	out := make([]string, len(words))
+	for i := range words {
+		out[i] = words[i].Text
+	}
+	return out
+}
+
+// joinHalves makes one of two neighbours whose cores meet at cut.
+func joinHalves(left, right heard, cut time.Duration) heard {
+	joined := heard{tokens: left.tokens + right.tokens, logProb: left.logProb + right.logProb, aside: left.aside}
+	if joined.aside == nil {
+		joined.aside = right.aside
+	} else if right.aside != nil {
+		joined.aside.End = right.aside.End
+	}
+	joined.Words = align.Splice(left.Heard, right.Heard, align.Join(left.Heard, right.Heard, cut))
+	joined.From, joined.To = left.From, right.To
+	return joined
+}

@@ -1,0 +1,40 @@
+package speech
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+type metrics struct {
+	duration *prometheus.HistogramVec
+	errors   *prometheus.CounterVec
+	words    *prometheus.CounterVec
+	audio    *prometheus.CounterVec
+	aside    *prometheus.CounterVec
+	again    *prometheus.CounterVec
+}
+
+func newMetrics(s observe.Scope) *metrics {
+	return &metrics{
+		duration: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scout_transcription_duration_seconds", Help: "Time of one finished transcription.",
+			Buckets: observe.LatencyBuckets,
+		}, []string{"kind", "model"})),
+		errors: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_transcription_errors_total", Help: "Failed attempts to transcribe, by error code.",
+		}, []string{"kind", "code"})),
+		words: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_words_transcribed_total", Help: "Final words, once each.",
+		}, []string{"kind"})),
+		audio: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_audio_transcribed_seconds_total", Help: "Length of audio that became text.",
+		}, []string{"kind"})),
+		aside: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_pieces_set_aside_total", Help: "Pieces of audio left out because they could not be decoded.",
+		}, []string{"code"})),
+		again: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_pieces_decoded_again_total", Help: "Pieces of audio that were decoded a second time, by reason.",
+		}, []string{"reason"})),
+	}
+}

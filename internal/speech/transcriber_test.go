@@ -1,0 +1,337 @@
+package speech_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/bits"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const rate = scout.EngineSampleRateHz
+
+// tape is audio whose samples tell where they are, while its level swings as that of speech without
+// pauses does: syllables of 210 ms and closures of 40 ms. Word k is said from k*wordFrames to
+// (k+1)*wordFrames, so that whoever hears a part of the tape knows which words he heard whole.
+type tape struct {
+	frames int
+	at     atomic.Int64
+	block  int   // frames of one Read; 0: as many as asked for
+	broken error // returned in place of io.EOF
+}
+
+const (
+	scale      = 1 << 24
+	loud       = 0.25 // added in syllables; it is above every position
+	wordFrames = rate * 2 / 5
+)
+
+// sampleAt is the audio of a tape: noise of two values that carry the position.
+func sampleAt(n int) float32 {
+	level := float64(n) / scale
+	if n%(rate/4) >= rate/25 {
+		level += loud
+	}
+	if bits.OnesCount64(uint64(n)*0x9E3779B97F4A7C15)%2 == 0 {
+		level = -level
+	}
+	return float32(level)
+}
+
+// positionOf is the inverse of sampleAt.
+func positionOf(sample float32) int {
+	level := math.Abs(float64(sample))
+	if level >= loud {
+		level -= loud
+	}
+	return int(math.Round(level * scale))
+}
+
+func (s *tape) Read(dst []float32) (int, error) {
+	at := int(s.at.Load())
+	if at == s.frames {
+		if s.broken != nil {
+			return 0, s.broken
+		}
+		return 0, io.EOF
+	}
+	n := min(len(dst), s.frames-at)
+	if s.block > 0 {
+		n = min(n, s.block)
+	}
+	for i := range n {
+		dst[i] = sampleAt(at + i)
+	}
+	s.at.Add(int64(n))
+	return n, nil
+}
+
+func (s *tape) words() int { return s.frames / wordFrames }
+
+func word(k int) string { return fmt.Sprintf("w%dx", k) }
+
+func script(n int) string {
+	words := make([]string, n)
+	for k := range words {
+		words[k] = word(k)
+	}
+	return strings.Join(words, " ")
+}
+
+// listener is a recognizer that hears a tape. A word that is cut through is heard wrong, as a real
+// model does.
+type listener struct {
+	timed bool
+	fault func(from, to int) (*wire.Result, error) // may answer in its place
+	calls atomic.Int64
+}
+
+func (l *listener) Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error) {
+	l.calls.Add(1)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	from := positionOf(request.Samples[0])
+	to := from + len(request.Samples)
+	if l.fault != nil {
+		if result, err := l.fault(from, to); result != nil || err != nil {
+			return result, err
+		}
+	}
+	return hear(from, to, l.timed), nil
+}
+
+func hear(from, to int, timed bool) *wire.Result {
+	result := &wire.Result{Stop: wire.StopEnd}
+	var words []string
+	for k := from / wordFrames; k*wordFrames < to; k++ {
+		start, end := k*wordFrames, (k+1)*wordFrames
+		text := word(k)
+		if start < from || end > to {
+			if min(end, to)-max(start, from) < wordFrames/3 {
+				continue
+			}
+			text = fmt.Sprintf("garbled%d", k)
+		}
+		words = append(words, text)
+		startMS, endMS := float32(start-from)*1000/rate, float32(end-from)*1000/rate
+		if timed {
+			result.Words = append(result.Words, wire.Word{Text: text, StartMS: &startMS, EndMS: &endMS})
+		}
+	}
+	result.Text = strings.Join(words, " ")
+	return result
+}
+
+func transcriber(r speech.Recognizer) (*speech.Transcriber, *prometheus.Registry) {
+	registry := prometheus.NewRegistry()
+	scope := observe.NewScope(nil, registry, nil)
+	return speech.New(scope, observe.NewFailures(scope), r), registry
+}
+
+// TestEveryWordOnce transcribes tapes of any length in any blocks: although the pieces are cut in
+// the middle of words, every word stands in the transcript exactly once.
+func TestEveryWordOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		source := &tape{
+			frames: rapid.IntRange(1, 75).Draw(rt, "words") * wordFrames,
+			block:  rapid.SampledFrom([]int{0, 160, 999, 4096}).Draw(rt, "block"),
+		}
+		l := &listener{timed: rapid.Bool().Draw(rt, "timed")}
+		tr, _ := transcriber(l)
+		var last speech.Progress
+		got, err := tr.Transcribe(context.Background(), source, speech.Options{
+			Parallel: rapid.IntRange(1, 3).Draw(rt, "parallel"),
+			Progress: func(p speech.Progress) {
+				if p.Done < last.Done {
+					rt.Fatalf("progress went back from %v to %v", last.Done, p.Done)
+				}
+				last = p
+			},
+		})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if want := script(source.words()); got.Text() != want {
+			rt.Fatalf("got  %s\nwant %s", got.Text(), want)
+		}
+		if want := time.Duration(source.frames) * time.Second / rate; got.Duration != want || last.Done != want {
+			rt.Fatalf("duration %v, progress %v: want %v", got.Duration, last.Done, want)
+		}
+		var end time.Duration
+		for i, s := range got.Segments {
+			if s.Start < end-time.Second || s.End < s.Start || s.Text == "" {
+				rt.Fatalf("segment %d: %v to %v after %v", i, s.Start, s.End, end)
+			}
+			end = s.End
+			for _, w := range s.Words {
+				var k int
+				if _, err := fmt.Sscanf(w.Text, "w%dx", &k); err != nil {
+					rt.Fatal(err)
+				}
+				if off := *w.Start - time.Duration(k)*wordFrames*time.Second/rate; off.Abs() > time.Millisecond {
+					rt.Fatalf("word %s at %v: off by %v", w.Text, *w.Start, off)
+				}
+			}
+		}
+	})
+}
+
+func TestFaultsOfOnePiece(t *testing.T) {
+	t.Parallel()
+	const frames = 100 * wordFrames // 40 s
+	in := func(at, from, to int) bool { return from <= at && at < to }
+	tests := map[string]struct {
+		fault    func(from, to int) (*wire.Result, error)
+		code     scout.Code // of the whole
+		aside    int
+		complete bool
+	}{
+		"one piece ends the engine twice": {
+			fault: func(from, to int) (*wire.Result, error) {
+				if in(15*rate+rate/2, from, to) {
+					return nil, scout.Errorf(scout.CodeAudioSetAside, "ended twice")
+				}
+				return nil, nil
+			},
+			aside: 1,
+		},
+		"every piece ends the engine twice": {
+			fault: func(int, int) (*wire.Result, error) { return nil, scout.Errorf(scout.CodeAudioSetAside, "ended twice") },
+			code:  scout.CodeAudioSetAside,
+		},
+		"the engine rests": {
+			fault: func(int, int) (*wire.Result, error) { return nil, scout.Errorf(scout.CodeEngineUnavailable, "later") },
+			code:  scout.CodeEngineUnavailable,
+		},
+		"the recognizer panics": {
+			fault: func(from, to int) (*wire.Result, error) {
+				if in(15*rate+rate/2, from, to) {
+					return nil, scout.Errorf(scout.CodeInternal, "panicked")
+				}
+				return nil, nil
+			},
+			aside: 1,
+		},
+		"long pieces repeat themselves": {
+			fault: func(from, to int) (*wire.Result, error) {
+				if to-from > 7*rate {
+					return &wire.Result{Text: strings.Repeat("and so ", 60), Stop: wire.StopEnd}, nil
+				}
+				return nil, nil
+			},
+			complete: true,
+		},
+		"long pieces reach the limit of tokens": {
+			fault: func(from, to int) (*wire.Result, error) {
+				if to-from > 7*rate {
+					return &wire.Result{Text: "cut off", Stop: wire.StopLength}, nil
+				}
+				return nil, nil
+			},
+			complete: true,
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source := &tape{frames: frames}
+			tr, registry := transcriber(&listener{fault: tt.fault})
+			got, err := tr.Transcribe(t.Context(), source, speech.Options{})
+			if scout.CodeOf(err) != tt.code {
+				t.Fatalf("%v: want code %q", err, tt.code)
+			}
+			if err != nil {
+				if n := testutil.CollectAndCount(registry, "scout_transcription_errors_total"); n != 1 {
+					t.Errorf("%d error series: want 1", n)
+				}
+				return
+			}
+			if len(got.SetAside) != tt.aside {
+				t.Fatalf("set aside %+v: want %d", got.SetAside, tt.aside)
+			}
+			if tt.complete && got.Text() != script(source.words()) {
+				t.Fatalf("got %s", got.Text())
+			}
+			if !tt.complete && (!strings.HasPrefix(got.Text(), "w0x w1x") || !strings.HasSuffix(got.Text(), "w99x")) {
+				t.Fatalf("the rest did not go on: %s", got.Text())
+			}
+		})
+	}
+}
+
+func TestSourceThatBreaks(t *testing.T) {
+	t.Parallel()
+	tr, _ := transcriber(&listener{})
+	broken := scout.Errorf(scout.CodeReadFailed, "unplugged")
+	got, err := tr.Transcribe(t.Context(), &tape{frames: 40 * rate, broken: broken}, speech.Options{})
+	if got != nil || !errors.Is(err, broken) {
+		t.Fatalf("%v, %v", got, err)
+	}
+}
+
+func TestCancelledTranscription(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &listener{}
+	l.fault = func(int, int) (*wire.Result, error) {
+		if l.calls.Load() == 3 {
+			cancel()
+		}
+		return nil, nil
+	}
+	tr, _ := transcriber(l)
+	if _, err := tr.Transcribe(ctx, &tape{frames: 200 * rate}, speech.Options{Parallel: 2}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v: want cancelled", err)
+	}
+}
+
+func TestPanicIsAnError(t *testing.T) {
+	t.Parallel()
+	tr, _ := transcriber(&listener{})
+	if _, err := tr.Transcribe(t.Context(), panicking{}, speech.Options{}); scout.CodeOf(err) != scout.CodeInternal {
+		t.Fatalf("%v: want %s", err, scout.CodeInternal)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Read([]float32) (int, error) { panic("index out of range") }
+
+// TestMemoryIsBounded holds how far the source is read ahead of the decoder, whatever its length.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	source := &tape{frames: 240 * rate}
+	var ahead int64
+	l := &listener{}
+	l.fault = func(from, _ int) (*wire.Result, error) {
+		ahead = max(ahead, source.at.Load()-int64(from))
+		return &wire.Result{Stop: wire.StopEnd}, nil
+	}
+	tr, _ := transcriber(l)
+	if _, err := tr.Transcribe(t.Context(), source, speech.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if ahead > 90*rate {
+		t.Fatalf("read %d s ahead of the decoder", ahead/rate)
+	}
+}
