@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // Scope is what a component needs to be seen: a logger, a registerer, a tracer. It is passed by
@@ -36,10 +35,11 @@ func (s Scope) Log() *slog.Logger {
 	return s.log
 }
 
-// Tracer returns the tracer, never nil. A tracer that is off starts spans without allocation.
+// Tracer returns the tracer, never nil. A tracer that is off starts spans without an allocation; a
+// caller keeps that so by setting attributes after span.IsRecording, not among Start's options.
 func (s Scope) Tracer() trace.Tracer {
 	if s.tracer == nil {
-		return noop.Tracer{}
+		return offTracer{}
 	}
 	return s.tracer
 }

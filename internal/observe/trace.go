@@ -17,6 +17,15 @@ import (
 	"github.com/scout-speech/scout"
 )
 
+// offTracer starts no spans. Unlike noop.Tracer it allocates nothing: it hands back the context it
+// was given and the one span that does nothing.
+type offTracer struct{ noop.Tracer }
+
+// Start returns ctx as it is and a span that records nothing.
+func (offTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return ctx, trace.SpanFromContext(context.Background())
+}
+
 // tracesPath is where an OTLP/HTTP receiver takes spans (OpenTelemetry Protocol specification,
 // "OTLP/HTTP Request").
 const tracesPath = "/v1/traces"
@@ -37,7 +46,7 @@ func ReportExportsTo(s Scope) TraceOption {
 // not an error, since it may answer later.
 func OpenTracer(ctx context.Context, endpoint, version string, options ...TraceOption) (trace.Tracer, func(context.Context) error, error) {
 	if endpoint == "" {
-		return noop.Tracer{}, func(context.Context) error { return nil }, nil
+		return offTracer{}, func(context.Context) error { return nil }, nil
 	}
 	target, err := tracesURL(endpoint)
 	if err != nil {
@@ -51,15 +60,17 @@ func OpenTracer(ctx context.Context, endpoint, version string, options ...TraceO
 	for _, option := range options {
 		option(reporter)
 	}
+	batches := sdktrace.NewBatchSpanProcessor(reporter)
 	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithBatcher(reporter),
+		sdktrace.WithSpanProcessor(batches),
 		sdktrace.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", "scout"),
 			attribute.String("service.version", version),
 		)),
 	)
 	shutdown := func(ctx context.Context) error {
-		if err := provider.Shutdown(ctx); err != nil {
+		// Not the provider's Shutdown: where ctx has ended already that ends nothing, and for good.
+		if err := batches.Shutdown(ctx); err != nil {
 			return fmt.Errorf("flush traces: %w", err)
 		}
 		return nil
