@@ -1,0 +1,123 @@
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/scout-speech/scout"
+)
+
+// File is what a Writer needs of an open file. *os.File with the platform's data sync behind Sync is
+// the real one; tests put failing, full, slow and forgetful ones in its place.
+type File interface {
+	io.WriterAt
+	// Truncate sets the size; what it adds reads as zeros.
+	Truncate(size int64) error
+	// Sync returns when everything written before the call would survive a loss of power.
+	Sync() error
+	io.Closer
+}
+
+// Disk is the part of the file system through which recordings are written.
+type Disk interface {
+	// OpenFile opens the file for reading and writing, creating it where flag says so.
+	OpenFile(path string, flag int) (File, error)
+	// Replace writes data to the file at path so that after a crash at any moment either the old or the
+	// new content is there.
+	Replace(path string, data []byte) error
+	// Space tells how much room is left where dir is.
+	Space(dir string) (Space, error)
+}
+
+// Space is the room on a device.
+type Space struct {
+	FreeBytes  uint64 // what this user may still write
+	TotalBytes uint64
+}
+
+// Permissions of what Scout creates: recordings are nobody else's business.
+const (
+	fileMode   fs.FileMode = 0o600
+	folderMode fs.FileMode = 0o700
+)
+
+// OSDisk is the disk of the operating system.
+type OSDisk struct{}
+
+type osFile struct{ *os.File }
+
+// Sync writes data, and of the metadata what is needed to read it, to the device.
+func (f osFile) Sync() error { return syncData(f.File) }
+
+// OpenFile implements Disk.
+func (OSDisk) OpenFile(path string, flag int) (File, error) {
+	f, err := os.OpenFile(path, flag, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+// Replace implements Disk: temporary file in the same folder, write, sync, close, rename, sync of
+// the folder.
+func (OSDisk) Replace(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+temporarySuffix)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, removeIfThere(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// temporarySuffix ends the names of files that a crash may leave half-written.
+const temporarySuffix = ".tmp"
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// syncFolder makes the names in dir survive a loss of power.
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}
+
+// makeFolder creates dir with everything above it and returns its absolute path.
+func makeFolder(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("folder of recordings %s: %w", dir, err)
+	}
+	if err := os.MkdirAll(abs, folderMode); err != nil {
+		return "", scout.FileError(scout.CodeWriteFailed, "create folder of recordings", err)
+	}
+	return abs, nil
+}

@@ -1,0 +1,17 @@
+package recording
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// syncData is fdatasync: it flushes the size as well, since reading needs it, but not the times.
+func syncData(f *os.File) error {
+	for {
+		err := unix.Fdatasync(int(f.Fd()))
+		if err != unix.EINTR {
+			return os.NewSyscallError("fdatasync", err)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Names of the files of a recording: its ID and one of these.
+const (
+	audioSuffix    = ".wav"
+	manifestSuffix = ".json"
+	damagedSuffix  = ".json.damaged" // a manifest that Repair had to replace
+)
+
+// reserveName is a file that holds blocks of the device for the manifests: a recording that ends on
+// a full disk still gets its last manifest.
+const (
+	reserveName  = ".reserve"
+	reserveBytes = 64 << 10
+)
+
+// ownPrefix begins the names of the files that the recorder process keeps in the folder.
+const ownPrefix = "recorder."
+
+// Folder is where recordings live. Opening one changes nothing but creating it; who records into it
+// holds its Lock. All methods may be called from any goroutine and, for what they change in
+// manifests, from any process.
+type Folder struct {
+	dir  string
+	disk Disk
+}
+
+// OpenFolder opens the folder of recordings at dir and creates it where it is missing, readable for
+// its owner alone.
+func OpenFolder(dir string) (*Folder, error) { return OpenFolderOn(OSDisk{}, dir) }
+
+// OpenFolderOn is OpenFolder with the writes of recordings going through disk.
+func OpenFolderOn(disk Disk, dir string) (*Folder, error) {
+	abs, err := makeFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Folder{dir: abs, disk: disk}, nil
+}
+
+// Dir returns the absolute path of the folder.
+func (f *Folder) Dir() string { return f.dir }
+
+// AudioPath returns the path of the WAV of a recording.
+func (f *Folder) AudioPath(id ID) string { return filepath.Join(f.dir, string(id)+audioSuffix) }
+
+// ManifestPath returns the path of the manifest of a recording.
+func (f *Folder) ManifestPath(id ID) string { return filepath.Join(f.dir, string(id)+manifestSuffix) }
+
+// Manifest returns the manifest of a recording. An unknown id gives scout.CodeRecordingNotFound, a
+// damaged manifest scout.CodeRecordingCorrupt.
+func (f *Folder) Manifest(id ID) (Manifest, error) {
+	if !id.Valid() {
+		return Manifest{}, scout.Errorf(scout.CodeRecordingNotFound, "recording %q: not an id", string(id))
+	}
+	m, err := readManifest(f.ManifestPath(id), id)
+	if scout.CodeOf(err) == scout.CodeFileNotFound {
+		return Manifest{}, scout.Errorf(scout.CodeRecordingNotFound, "recording %s: %w", id, err)
+	}
+	return m, err
+}
+
+// Problem is a file in the folder that is not as it should be.
+type Problem struct {
+	Path string
+	Err  error // its code tells the kind: recording_foreign, recording_corrupt, file_not_found, …
+}
+
+// List returns the manifests of all recordings, oldest first, and the files that are none.
+func (f *Folder) List() ([]Manifest, []Problem, error) {
+	scan, err := f.scan()
+	if err != nil {
+		return nil, nil, err
+	}
+	var list []Manifest
+	problems := scan.foreign
+	for _, id := range scan.ids {
+		m, err := f.Manifest(id)
+		if err != nil {
+			problems = append(problems, Problem{Path: f.AudioPath(id), Err: err})
+			continue
+		}
+		list = append(list, m)
+	}
+	return list, problems, nil
+}
+
+// Find returns the one recording whose ID begins or ends with part.
+func (f *Folder) Find(part string) (ID, error) {
+	scan, err := f.scan()
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, id := range scan.ids {
+		if part != "" && (strings.HasPrefix(string(id), part) || strings.HasSuffix(string(id), part)) {
+			found = append(found, string(id))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recording %q in %s", part, f.dir)
+	case 1:
+		return ID(found[0]), nil
+	}
+	return "", scout.Errorf(scout.CodeInvalidArgument, "%q fits %d recordings: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
+}
+
+// MarkTranscribed notes that the text of the whole recording is safe. From then on retention may
+// delete it.
+func (f *Folder) MarkTranscribed(id ID, at time.Time) error {
+	return f.changeManifest(id, func(m *Manifest) { m.TranscribedAt = at.UTC() })
+}
+
+// SetLabel sets a label of the recording, or removes it where value is empty.
+func (f *Folder) SetLabel(id ID, key, value string) error {
+	return f.changeManifest(id, func(m *Manifest) {
+		if value == "" {
+			delete(m.Labels, key)
+			return
+		}
+		if m.Labels == nil {
+			m.Labels = make(map[string]string)
+		}
+		m.Labels[key] = value
+	})
+}
+
+// Delete removes a recording that is not being recorded: the audio first, so that a crash in between
+// leaves no audio that would come back as a recovered recording.
+func (f *Folder) Delete(id ID) error {
+	m, err := f.Manifest(id)
+	if err != nil && scout.CodeOf(err) != scout.CodeRecordingCorrupt {
+		return err
+	}
+	if err == nil && m.State == StateRecording {
+		return scout.Errorf(scout.CodeRecordingInUse, "delete recording %s: it is being recorded or was not recovered yet", id)
+	}
+	for _, suffix := range []string{audioSuffix, damagedSuffix, manifestSuffix} {
+		if err := removeIfThere(filepath.Join(f.dir, string(id)+suffix)); err != nil {
+			return scout.FileError(scout.CodeWriteFailed, "delete recording", err)
+		}
+	}
+	return scout.FileError(scout.CodeWriteFailed, "delete recording", syncFolder(f.dir))
+}
+
+// changeManifest reads, changes and writes the manifest as one step.
+func (f *Folder) changeManifest(id ID, change func(*Manifest)) error {
+	return withManifestLock(f.dir, func() error {
+		m, err := f.Manifest(id)
+		if err != nil {
+			return err
+		}
+		change(&m)
+		return f.replaceManifest(&m)
+	})
+}
+
+// saveManifest writes the recorder's manifest; what belongs to others is taken from the disk.
+func (f *Folder) saveManifest(m Manifest) error {
+	return withManifestLock(f.dir, func() error {
+		if now, err := f.Manifest(m.ID); err == nil {
+			m.TranscribedAt, m.Labels = now.TranscribedAt, now.Labels
+		}
+		return f.replaceManifest(&m)
+	})
+}
+
+// replaceManifest writes the manifest; on a full disk with the help of the reserve.
+func (f *Folder) replaceManifest(m *Manifest) error {
+	data, err := m.encode()
+	if err != nil {
+		return err
+	}
+	err = f.disk.Replace(f.ManifestPath(m.ID), data)
+	if scout.CodeOf(err) == scout.CodeDiskFull && os.Remove(filepath.Join(f.dir, reserveName)) == nil {
+		err = f.disk.Replace(f.ManifestPath(m.ID), data)
+	}
+	return scout.FileError(scout.CodeWriteFailed, fmt.Sprintf("write manifest of %s", m.ID), err)
+}
+
+// fillReserve makes sure that the reserve is there. Failing is not an error: what the reserve is for
+// is then simply not there.
+func (f *Folder) fillReserve() {
+	path := filepath.Join(f.dir, reserveName)
+	if info, err := os.Stat(path); err == nil && info.Size() == reserveBytes {
+		return
+	}
+	if os.WriteFile(path, make([]byte, reserveBytes), fileMode) != nil {
+		_ = os.Remove(path) // half a reserve would count as one that takes room from the recording
+	}
+}
+
+// scan is what a folder contains.
+type scan struct {
+	ids       []ID // of recordings with audio, a manifest or both; sorted
+	foreign   []Problem
+	leftovers []string // temporary files of a crash
+}
+
+func (f *Folder) scan() (scan, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return scan{}, scout.FileError(scout.CodeReadFailed, "read folder of recordings", err)
+	}
+	var s scan
+	for _, e := range entries {
+		name := e.Name()
+		path := filepath.Join(f.dir, name)
+		id, ours := idOf(name)
+		switch {
+		case strings.HasPrefix(name, ".") && strings.HasSuffix(name, temporarySuffix):
+			s.leftovers = append(s.leftovers, path)
+		case strings.HasPrefix(name, "."), strings.HasPrefix(name, ownPrefix):
+		case ours && e.Type().IsRegular():
+			s.ids = append(s.ids, id)
+		default:
+			s.foreign = append(s.foreign, Problem{Path: path, Err: scout.Errorf(scout.CodeRecordingForeign, "%s: not made by scout, left alone", path)})
+		}
+	}
+	slices.Sort(s.ids)
+	s.ids = slices.Compact(s.ids)
+	return s, nil
+}
+
+// idOf returns the recording that a file of that name belongs to.
+func idOf(name string) (ID, bool) {
+	for _, suffix := range []string{audioSuffix, damagedSuffix, manifestSuffix} {
+		if base, ok := strings.CutSuffix(name, suffix); ok && ID(base).Valid() {
+			return ID(base), true
+		}
+	}
+	return "", false
+}
+
+func exists(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,98 @@
+package recording
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/scout-speech/scout"
+)
+
+// LockName is the file whose lock belongs to the one program that records into the folder. The lock
+// ends with the process that holds it, however it ends; the file stays.
+const LockName = "recorder.lock"
+
+// manifestLockName is the file whose lock is held while a manifest is read, changed and written, so
+// that the recorder and whoever marks a recording as transcribed do not undo each other's change.
+const manifestLockName = ".manifests.lock"
+
+// Lock is the right to record into a folder.
+type Lock struct{ file *os.File }
+
+// lockHolder is the content of the lock file, for the message to whoever comes second.
+type lockHolder struct {
+	PID int `json:"pid"`
+}
+
+// TakeLock takes the lock of the folder. Where another program holds it the error has
+// scout.CodeRecordingLocked and names its process.
+func TakeLock(dir string) (*Lock, error) {
+	dir, err := makeFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, LockName)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, "open lock file", err)
+	}
+	got, err := tryLock(f)
+	if err == nil && got {
+		err = writeHolder(f)
+	}
+	if err != nil {
+		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), f.Close())
+	}
+	if !got {
+		holder := readHolder(f)
+		return nil, errors.Join(scout.Errorf(scout.CodeRecordingLocked, "folder %s is in use%s", dir, holder), f.Close())
+	}
+	return &Lock{file: f}, nil
+}
+
+// Close gives the lock back.
+func (l *Lock) Close() error {
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("unlock folder of recordings: %w", err)
+	}
+	return nil
+}
+
+// writeHolder is informative only, so that a full disk does not keep anybody from taking the lock.
+func writeHolder(f *os.File) error {
+	data, err := json.Marshal(lockHolder{PID: os.Getpid()})
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(data, 0); err != nil && scout.CodeOf(err) != scout.CodeDiskFull {
+		return err
+	}
+	return nil
+}
+
+func readHolder(f *os.File) string {
+	data, err := io.ReadAll(io.LimitReader(io.NewSectionReader(f, 0, 256), 256))
+	var holder lockHolder
+	if err != nil || json.Unmarshal(data, &holder) != nil || holder.PID == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" by process %d", holder.PID)
+}
+
+// withManifestLock runs change while no other process changes a manifest of the folder.
+func withManifestLock(dir string, change func() error) error {
+	f, err := os.OpenFile(filepath.Join(dir, manifestLockName), os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "open lock of manifests", err)
+	}
+	if err = waitLock(f); err == nil {
+		err = change()
+	}
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,209 @@
+package recording
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// State is how a recording is, as its manifest says.
+type State string
+
+// The states of a recording. Of those that say recording, only the one that a running recorder
+// writes is really being recorded; the others are what a crash left, until Repair looked at them.
+const (
+	StateRecording State = "recording"
+	StateFinished  State = "finished"  // ended in order
+	StateRecovered State = "recovered" // ended by a crash, put right by Repair
+)
+
+// EndReason tells why a recording ended.
+type EndReason string
+
+// The reasons for which a recording ends.
+const (
+	EndStopped     EndReason = "stopped"      // somebody asked for it
+	EndMaxDuration EndReason = "max_duration" // the longest duration it was started with
+	EndNoOwner     EndReason = "no_owner"     // nobody was attached for as long as it was started with
+	EndShutdown    EndReason = "shutdown"     // the recorder was told to end
+	EndSource      EndReason = "source_ended" // a file or signal played to its end, or the device failed for good
+	EndCrash       EndReason = "crash"        // found by Repair
+)
+
+// Device names what was recorded from.
+type Device struct {
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name,omitempty"`
+	// Format is what the device delivered, before any conversion; zero where it is not known.
+	Format scout.Format `json:"format,omitzero"`
+}
+
+// ManifestVersion is the version of the format that this package writes. Files of a later version
+// are read as damaged: the WAV stands for itself.
+const ManifestVersion = 1
+
+// Manifest is what is known about a recording besides its audio: the JSON file beside the WAV. The
+// recorder writes it at the start, after every gap and at the end; TranscribedAt and Labels belong
+// to others and are kept as they are on disk.
+type Manifest struct {
+	Version int    `json:"version"`
+	ID      ID     `json:"id"`
+	State   State  `json:"state"`
+	Device  Device `json:"device"`
+	// Format is that of the file.
+	Format    scout.Format `json:"format"`
+	StartedAt time.Time    `json:"started_at"`
+	EndedAt   time.Time    `json:"ended_at,omitzero"`
+	EndReason EndReason    `json:"end_reason,omitempty"`
+	// Frames is the length of the audio in the file, gaps included; 0 while recording.
+	Frames uint64 `json:"frames"`
+	// Gaps are in the order of position, do not overlap and lie within the file.
+	Gaps []scout.Gap `json:"gaps"`
+	// SHA256 is the checksum of the audio bytes (the data chunk) in hexadecimal; empty while recording.
+	SHA256 string `json:"sha256,omitempty"`
+	// DriftPPM is how much faster (positive) or slower the device's clock ran than wall time, in
+	// parts per million; nil where the recording was too short to tell.
+	DriftPPM *float64 `json:"drift_ppm,omitempty"`
+	// PrerollFrames is how many frames at the beginning were heard before the start was asked for.
+	PrerollFrames uint64 `json:"preroll_frames,omitempty"`
+	// Resumed counts how often a new recorder went on with this recording after a crash.
+	Resumed int `json:"resumed,omitempty"`
+	// Rebuilt says that the manifest was lost and made again from the WAV: gaps and device are unknown.
+	Rebuilt bool `json:"rebuilt,omitempty"`
+	// TranscribedAt is when the text of the whole recording was safe; retention deletes nothing before.
+	TranscribedAt time.Time         `json:"transcribed_at,omitzero"`
+	Labels        map[string]string `json:"labels,omitempty"`
+}
+
+// LostFrames returns how many frames lie in gaps.
+func (m *Manifest) LostFrames() uint64 {
+	var sum uint64
+	for _, g := range m.Gaps {
+		sum += g.Frames
+	}
+	return sum
+}
+
+// Duration returns the length of the recording, gaps included.
+func (m *Manifest) Duration() time.Duration { return m.Format.Duration(m.Frames) }
+
+// encode returns the manifest as it stands in its file.
+func (m *Manifest) encode() ([]byte, error) {
+	if m.Gaps == nil {
+		m.Gaps = []scout.Gap{}
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode manifest of %s: %w", m.ID, err)
+	}
+	return append(data, '\n'), nil
+}
+
+// maxManifestBytes bounds what is read as a manifest: 4 MiB hold some 50,000 gaps.
+const maxManifestBytes = 4 << 20
+
+// readManifest reads and checks the manifest at path. A file that is no manifest gives an error with
+// scout.CodeRecordingCorrupt, a missing one scout.CodeFileNotFound.
+func readManifest(path string, id ID) (Manifest, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Manifest{}, scout.FileError(scout.CodeReadFailed, "read manifest", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxManifestBytes {
+		return Manifest{}, scout.Errorf(scout.CodeRecordingCorrupt, "manifest %s: not a file of at most %d bytes", path, maxManifestBytes)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Manifest{}, scout.FileError(scout.CodeReadFailed, "read manifest", err)
+	}
+	m, err := decodeManifest(data)
+	if err == nil && m.ID != id {
+		err = fmt.Errorf("it is that of %s", m.ID)
+	}
+	if err != nil {
+		return Manifest{}, scout.Errorf(scout.CodeRecordingCorrupt, "manifest %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// decodeManifest reads a manifest and holds it to its invariants.
+func decodeManifest(data []byte) (Manifest, error) {
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Manifest{}, err
+	}
+	switch {
+	case m.Version != ManifestVersion:
+		return Manifest{}, fmt.Errorf("version %d: want %d", m.Version, ManifestVersion)
+	case !m.ID.Valid():
+		return Manifest{}, fmt.Errorf("id %q", m.ID)
+	case !slices.Contains([]State{StateRecording, StateFinished, StateRecovered}, m.State):
+		return Manifest{}, fmt.Errorf("state %q", m.State)
+	}
+	if err := m.Format.Validate(); err != nil {
+		return Manifest{}, err
+	}
+	var end uint64
+	for _, g := range m.Gaps {
+		if g.Frames == 0 || g.Start < end || g.End() < g.Start {
+			return Manifest{}, fmt.Errorf("gap of %d frames at %d after one that ends at %d", g.Frames, g.Start, end)
+		}
+		end = g.End()
+	}
+	if m.State != StateRecording && end > m.Frames {
+		return Manifest{}, fmt.Errorf("gap ends at %d in %d frames", end, m.Frames)
+	}
+	return m, nil
+}
+
+// insertGap adds g where it belongs. Frames that lie in a gap already keep the reason they have;
+// neighbours with the same reason become one. The result is sorted and free of overlap if gaps is.
+func insertGap(gaps []scout.Gap, g scout.Gap) []scout.Gap {
+	if g.Frames == 0 {
+		return gaps
+	}
+	if n := len(gaps); n == 0 || gaps[n-1].End() < g.Start || (gaps[n-1].End() == g.Start && gaps[n-1].Reason != g.Reason) {
+		return append(gaps, g)
+	}
+	merged := make([]scout.Gap, 0, len(gaps)+2)
+	put := func(x scout.Gap) {
+		if n := len(merged); n > 0 && merged[n-1].End() == x.Start && merged[n-1].Reason == x.Reason {
+			merged[n-1].Frames += x.Frames
+			return
+		}
+		if x.Frames > 0 {
+			merged = append(merged, x)
+		}
+	}
+	pos := g.Start // what of g lies before pos is in merged
+	putUntil := func(end uint64) {
+		if end = min(end, g.End()); pos < end {
+			put(scout.Gap{Start: pos, Frames: end - pos, Reason: g.Reason})
+			pos = end
+		}
+	}
+	for _, old := range gaps {
+		putUntil(old.Start)
+		put(old)
+		pos = max(pos, min(old.End(), g.End()))
+	}
+	putUntil(g.End())
+	return merged
+}
+
+// clipGaps returns the gaps as far as they lie within so many frames.
+func clipGaps(gaps []scout.Gap, frames uint64) []scout.Gap {
+	kept := make([]scout.Gap, 0, len(gaps))
+	for _, g := range gaps {
+		if g.Start >= frames {
+			break
+		}
+		g.Frames = min(g.Frames, frames-g.Start)
+		kept = append(kept, g)
+	}
+	return kept
+}

@@ -1,0 +1,139 @@
+package recording
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Log events of recordings; the message of the line.
+const (
+	EventRecordingStarted   = "recording_started"
+	EventRecordingResumed   = "recording_resumed"
+	EventRecordingStopped   = "recording_stopped"
+	EventRecordingFailed    = "recording_failed"
+	EventRecordingRecovered = "recording_recovered"
+	EventRecordingProblem   = "recording_problem"
+	EventRecordingGap       = "recording_gap"
+	EventRecordingWaits     = "recording_waits_for_disk"
+	EventRecordingGoesOn    = "recording_goes_on"
+	EventRecordingRewritten = "recording_rewritten"
+	EventManifestNotSaved   = "manifest_not_saved"
+	EventSyncFailed         = "recording_sync_failed"
+	EventDiskLow            = "disk_low"
+)
+
+// Keys of the attributes of those events.
+const (
+	KeyRecording  = "recording"
+	KeyDevice     = "device"
+	KeySampleRate = "sample_rate"
+	KeyChannels   = "channels"
+	KeyBufferSize = "buffer_size"
+	KeyFrames     = "frames"
+)
+
+// durationBuckets are 1 s to 4 h in steps of about two (S7).
+func durationBuckets() []float64 {
+	return []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400}
+}
+
+// Metrics are the numbers of recordings. A nil *Metrics counts nothing.
+type Metrics struct {
+	duration prometheus.Histogram
+	errors   *prometheus.CounterVec
+	active   prometheus.Gauge
+	bytes    prometheus.Counter
+	frames   prometheus.Counter
+	gaps     *prometheus.CounterVec
+	lost     *prometheus.CounterVec
+	sync     prometheus.Histogram
+}
+
+// NewMetrics registers the metrics of recordings with the scope.
+func NewMetrics(s observe.Scope) *Metrics {
+	m := &Metrics{
+		duration: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "scout_recording_duration_seconds", Help: "Length of recordings, observed when one ends, whatever way.",
+			Buckets: durationBuckets(),
+		})),
+		errors: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_recording_errors_total", Help: "Failed starts, lost devices and failed writes of recordings, by error code.",
+		}, []string{"code"})),
+		active: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "scout_active_recordings", Help: "Recordings that are being recorded now.",
+		})),
+		bytes: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_recording_written_bytes_total", Help: "Audio written to recordings.",
+		})),
+		frames: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_recording_written_frames_total", Help: "Frames written to recordings, without silence in gaps.",
+		})),
+		gaps: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_recording_gaps_total", Help: "Stretches of recordings that are silence because audio is missing, by reason.",
+		}, []string{"reason"})),
+		lost: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_recording_gap_frames_total", Help: "Frames in gaps of recordings, by reason.",
+		}, []string{"reason"})),
+		sync: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "scout_recording_sync_seconds", Help: "Time that one sync of a recording to the device took.",
+			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30},
+		})),
+	}
+	for _, reason := range []scout.GapReason{GapDiskFull, GapDiskStalled, GapWriteFailed, GapRestart} {
+		m.gaps.WithLabelValues(string(reason))
+		m.lost.WithLabelValues(string(reason))
+	}
+	return m
+}
+
+// Began counts a recording as active.
+func (m *Metrics) Began() {
+	if m != nil {
+		m.active.Inc()
+	}
+}
+
+// Ended counts a recording as no longer active and observes how long it was. It is called once for
+// each Began, however the recording ends.
+func (m *Metrics) Ended(length time.Duration) {
+	if m != nil {
+		m.active.Dec()
+		m.duration.Observe(length.Seconds())
+	}
+}
+
+// Failed counts a failure by its code.
+func (m *Metrics) Failed(err error) { m.failed(err) }
+
+func (m *Metrics) failed(err error) {
+	if m != nil && err != nil {
+		m.errors.WithLabelValues(string(scout.CodeOf(err))).Inc()
+	}
+}
+
+// Gap counts a gap that capture reported.
+func (m *Metrics) Gap(g scout.Gap) { m.gap(g) }
+
+func (m *Metrics) gap(g scout.Gap) {
+	if m != nil {
+		m.gaps.WithLabelValues(string(g.Reason)).Inc()
+		m.lost.WithLabelValues(string(g.Reason)).Add(float64(g.Frames))
+	}
+}
+
+func (m *Metrics) wrote(frames, bytes int) {
+	if m != nil {
+		m.frames.Add(float64(frames))
+		m.bytes.Add(float64(bytes))
+	}
+}
+
+func (m *Metrics) synced(took time.Duration) {
+	if m != nil {
+		m.sync.Observe(took.Seconds())
+	}
+}

@@ -1,0 +1,391 @@
+package recording
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Reasons of gaps that the writing of a recording makes; capture has its own.
+const (
+	// GapDiskFull is audio that came while the device had no room and the ring was full.
+	GapDiskFull scout.GapReason = "disk_full"
+	// GapDiskStalled is audio that came while the device did not answer and the ring was full.
+	GapDiskStalled scout.GapReason = "disk_stalled"
+	// GapWriteFailed is audio that came while the device refused to write and the ring was full.
+	GapWriteFailed scout.GapReason = "write_failed"
+	// GapRestart is the time between the end of a recorder and the start of the one that went on.
+	GapRestart scout.GapReason = "recorder_restarted"
+)
+
+// Condition is how writing goes.
+type Condition string
+
+// The conditions of writing. In all but the first, audio waits in the ring.
+const (
+	ConditionOK          Condition = "ok"
+	ConditionDiskFull    Condition = "disk_full"
+	ConditionWriteFailed Condition = "write_failed"
+	ConditionStalled     Condition = "disk_stalled"
+)
+
+// The rhythm of writing; docs/adr/0023-sync-rhythm.md says what each costs.
+const (
+	// DefaultSyncEvery bounds what a loss of power takes.
+	DefaultSyncEvery = 150 * time.Millisecond
+	// writeEvery is how often frames go from the ring to the file: what kill -9 takes at most, with
+	// what the header does not show yet.
+	writeEvery = 25 * time.Millisecond
+	// headerLag is how far the header may trail behind what is written. Up to there it shows only
+	// what is synced. On a disk that syncs slower than that it shows more, so that after kill -9 other
+	// programs still see everything but the last 250 ms.
+	headerLag = 175 * time.Millisecond
+	// retryEvery is the pause after a write that failed.
+	retryEvery = 250 * time.Millisecond
+	// stalledAfter is how long one write or sync takes before it is called stalled.
+	stalledAfter = time.Second
+	// readBytes is how much is taken from the ring at a time: a third of a second of 48 kHz stereo.
+	readBytes = 64 << 10
+	// manifestShare bounds the time spent on manifests to a twentieth, however many gaps there are.
+	manifestShare = 20
+)
+
+// PumpOptions are the settings of a Pump.
+type PumpOptions struct {
+	// From is the position in the ring of the next frame to write: frame Writer.Frames() of the
+	// recording.
+	From uint64
+	// SyncEvery is the rhythm of syncs; default DefaultSyncEvery.
+	SyncEvery time.Duration
+	// FinishWithin bounds how long the end of a recording waits for a disk that is full or fails;
+	// default 10 s. What cannot be written by then is a gap at the end. A write that does not return
+	// is waited for.
+	FinishWithin time.Duration
+	// Now is the clock; default time.Now.
+	Now     func() time.Time
+	Scope   observe.Scope
+	Metrics *Metrics // may be nil
+}
+
+// Pump moves frames from the ring into a Writer: the part of a recording that waits, tries again and
+// counts, so that the Writer need not. Run is its goroutine; the other methods may be called from
+// any.
+type Pump struct {
+	ring    *ring.Ring
+	reader  *ring.Reader
+	writer  *Writer
+	options PumpOptions
+	log     *slog.Logger
+	buffer  []byte
+
+	stop     chan struct{}
+	stopOnce sync.Once
+	stopAt   atomic.Uint64 // position in the ring where the recording ends
+	base     uint64        // ring position of frame 0; wraps below zero after a resume, arithmetic is modulo 2^64
+
+	resync    atomic.Bool  // a sync failed: the frames since the last good one are to be written again
+	busySince atomic.Int64 // when the write or sync under way began, UnixNano; 0 for none
+	condition atomic.Pointer[Condition]
+	reason    scout.GapReason // of frames that the ring loses now
+}
+
+// NewPump returns a pump from the ring into w, both in the same format. The caller runs it.
+func NewPump(r *ring.Ring, w *Writer, options PumpOptions) *Pump {
+	if options.SyncEvery <= 0 {
+		options.SyncEvery = DefaultSyncEvery
+	}
+	if options.FinishWithin <= 0 {
+		options.FinishWithin = 10 * time.Second
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	size := w.Format().FrameBytes()
+	p := &Pump{
+		ring: r, reader: r.NewReader("writer", options.From), writer: w, options: options,
+		log:    options.Scope.Log().With(slog.String(KeyRecording, string(w.ID()))),
+		buffer: make([]byte, readBytes/size*size),
+		stop:   make(chan struct{}),
+		base:   options.From - w.Frames(),
+		reason: GapDiskStalled,
+	}
+	ok := ConditionOK
+	p.condition.Store(&ok)
+	return p
+}
+
+// Stop ends the recording at the frame that is the newest now, or at the ring position end where that
+// is earlier. Run returns once those frames are written. Stopping again changes nothing.
+func (p *Pump) Stop(end uint64) {
+	p.stopOnce.Do(func() {
+		p.stopAt.Store(min(end, p.ring.Head()))
+		close(p.stop)
+	})
+}
+
+// Base returns the ring position of frame 0 of the recording, modulo 2^64.
+func (p *Pump) Base() uint64 { return p.base }
+
+// Captured returns how long the recording is by what the device delivered, written or not.
+func (p *Pump) Captured() uint64 { return p.ring.Head() - p.base }
+
+// Waiting returns how many frames wait in the ring.
+func (p *Pump) Waiting() uint64 {
+	written := p.writer.Frames()
+	return max(p.Captured(), written) - written
+}
+
+// Readable returns how many frames of the recording listeners may have. That is what is in the file,
+// so that nobody ever heard what a crash then takes away; only where writing is late by more than
+// 250 ms do listeners go ahead, because text does not wait for a disk.
+func (p *Pump) Readable() uint64 {
+	if waiting := p.Waiting(); waiting > p.writer.Format().Frames(250*time.Millisecond) {
+		return p.Captured()
+	}
+	return p.writer.Frames()
+}
+
+// Condition returns how writing goes.
+func (p *Pump) Condition() Condition {
+	if since := p.busySince.Load(); since != 0 && p.options.Now().UnixNano()-since > int64(stalledAfter) {
+		return ConditionStalled
+	}
+	return *p.condition.Load()
+}
+
+// Run writes until Stop, the end of the ring or the end of ctx, then until everything up to there is
+// written, and returns why it ended. It does not finish the writer. Where the disk gives no room
+// within FinishWithin, the rest becomes a gap and the error tells how much.
+func (p *Pump) Run(ctx context.Context) (EndReason, error) {
+	defer p.reader.Close()
+	syncer := make(chan struct{})
+	ended := make(chan struct{})
+	go func() { // ends by the close of syncer below, and is waited for
+		defer close(ended)
+		p.syncLoop(syncer)
+	}()
+	defer func() { close(syncer); <-ended }()
+
+	ticker := time.NewTicker(writeEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			p.Stop(p.ring.Head())
+			return EndShutdown, p.drain(ticker)
+		case <-p.stop:
+			return EndStopped, p.drain(ticker)
+		case <-ticker.C:
+		}
+		if p.step(p.ring.Head()) == stepEnded {
+			p.Stop(p.ring.Head())
+			return EndSource, p.drain(ticker)
+		}
+		if p.Condition() == ConditionDiskFull || p.Condition() == ConditionWriteFailed {
+			ticker.Reset(retryEvery)
+		} else {
+			ticker.Reset(writeEvery)
+		}
+	}
+}
+
+// drain writes everything up to stopAt, trying again for FinishWithin.
+func (p *Pump) drain(ticker *time.Ticker) error {
+	end := p.stopAt.Load()
+	deadline := p.options.Now().Add(p.options.FinishWithin)
+	ticker.Reset(writeEvery)
+	for {
+		result := p.step(end)
+		if result != stepTrouble && p.position() >= end && !p.resync.Load() {
+			return nil
+		}
+		if p.options.Now().After(deadline) {
+			return p.giveUp(end)
+		}
+		<-ticker.C
+	}
+}
+
+// giveUp ends the recording without the frames that could not be written.
+func (p *Pump) giveUp(end uint64) error {
+	left := end - p.position()
+	cause := *p.condition.Load()
+	p.lose(left)
+	return scout.Errorf(scout.CodeDiskFull, "recording %s: the last %s could not be written (%s)",
+		p.writer.ID(), p.writer.Format().Duration(left).Round(time.Millisecond), cause)
+}
+
+type stepResult int
+
+const (
+	stepOK stepResult = iota
+	stepTrouble
+	stepEnded
+)
+
+// position returns the ring position of the next frame to write.
+func (p *Pump) position() uint64 { return p.base + p.writer.Frames() }
+
+// step writes what is in the ring before end, and brings the header up to date.
+func (p *Pump) step(end uint64) stepResult {
+	if p.resync.Load() {
+		p.rewind()
+	}
+	result := p.move(end)
+	shown := p.writer.Synced()
+	if lag := p.writer.Format().Frames(headerLag); p.writer.Frames() > shown+lag {
+		shown = p.writer.Frames()
+	}
+	if shown > p.writer.Shown() {
+		p.busySince.Store(p.options.Now().UnixNano())
+		err := p.writer.ShowHeader(shown)
+		p.busySince.Store(0)
+		if err != nil {
+			p.trouble(err)
+			return stepTrouble
+		}
+	}
+	return result
+}
+
+// move writes frames until none is left before end.
+func (p *Pump) move(end uint64) stepResult {
+	size := uint64(p.writer.Format().FrameBytes())
+	for p.position() < end {
+		p.reader.Seek(p.position())
+		room := min(uint64(len(p.buffer)), (end-p.position())*size)
+		n, err := p.reader.Read(p.buffer[:room])
+		var evicted *ring.EvictedError
+		switch {
+		case errors.As(err, &evicted):
+			if !p.lose(min(evicted.To, end) - p.position()) {
+				return stepTrouble
+			}
+			continue
+		case errors.Is(err, io.EOF):
+			return stepEnded
+		case err != nil: // not yet
+			return stepOK
+		}
+		if err := p.write(p.buffer[:n*size]); err != nil {
+			p.trouble(err)
+			return stepTrouble
+		}
+		p.well()
+	}
+	if p.ring.Closed() && p.position() >= p.ring.Head() {
+		return stepEnded
+	}
+	return stepOK
+}
+
+// write is one write of the file, timed for Condition. It allocates nothing.
+func (p *Pump) write(frames []byte) error {
+	p.busySince.Store(p.options.Now().UnixNano())
+	n, err := p.writer.Write(frames)
+	p.busySince.Store(0)
+	p.options.Metrics.wrote(n, n*p.writer.Format().FrameBytes())
+	return err
+}
+
+// lose puts a gap where the ring lost frames; false where even that could not be written.
+func (p *Pump) lose(frames uint64) bool {
+	start := p.writer.Frames()
+	p.busySince.Store(p.options.Now().UnixNano())
+	err := p.writer.Silence(frames)
+	p.busySince.Store(0)
+	if err != nil {
+		p.trouble(err)
+		return false
+	}
+	gap := scout.Gap{Start: start, Frames: frames, Reason: p.reason}
+	p.writer.AddGap(gap)
+	p.options.Metrics.gap(gap)
+	p.log.Error(EventRecordingGap, slog.Uint64("start_frame", gap.Start), slog.Uint64("frames", gap.Frames),
+		slog.String(observe.KeyReason, string(gap.Reason)))
+	return true
+}
+
+// rewind goes back to what is surely on the device, as far as the ring still has the frames.
+func (p *Pump) rewind() {
+	oldest := p.ring.Oldest() - p.base
+	if int64(oldest) < 0 { // the ring still has what came before the recording
+		oldest = 0
+	}
+	from := p.writer.Frames()
+	to := p.writer.Rewind(oldest)
+	p.log.Warn(EventRecordingRewritten, slog.Uint64("frames", from-to))
+	p.resync.Store(false)
+}
+
+// trouble notes that writing failed: frames wait in the ring.
+func (p *Pump) trouble(err error) {
+	now, reason := ConditionWriteFailed, GapWriteFailed
+	if scout.CodeOf(err) == scout.CodeDiskFull {
+		now, reason = ConditionDiskFull, GapDiskFull
+	}
+	p.reason = reason
+	if *p.condition.Load() == now {
+		return
+	}
+	p.condition.Store(&now)
+	p.options.Metrics.failed(err)
+	p.log.Error(EventRecordingWaits, slog.String(observe.KeyCode, string(scout.CodeOf(err))),
+		slog.String(observe.KeyError, err.Error()), slog.Uint64("waiting_frames", p.Waiting()))
+}
+
+// well notes that writing works. What the ring loses while it works was lost to a stall.
+func (p *Pump) well() {
+	p.reason = GapDiskStalled
+	if was := *p.condition.Load(); was != ConditionOK {
+		ok := ConditionOK
+		p.condition.Store(&ok)
+		p.log.Info(EventRecordingGoesOn, slog.String("was", string(was)), slog.Uint64("waiting_frames", p.Waiting()))
+	}
+}
+
+// syncLoop syncs the file in its rhythm and saves the manifest when it changed.
+func (p *Pump) syncLoop(stop <-chan struct{}) {
+	ticker := time.NewTicker(p.options.SyncEvery)
+	defer ticker.Stop()
+	var manifestAfter time.Time
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		p.sync()
+		began := p.options.Now()
+		if began.Before(manifestAfter) {
+			continue
+		}
+		if err := p.writer.SaveManifest(); err != nil {
+			p.log.Warn(EventManifestNotSaved, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		}
+		took := p.options.Now().Sub(began)
+		manifestAfter = began.Add(took * manifestShare)
+	}
+}
+
+func (p *Pump) sync() {
+	if p.resync.Load() || p.writer.Synced() == p.writer.Frames() {
+		return
+	}
+	began := p.options.Now()
+	err := p.writer.Sync()
+	p.options.Metrics.synced(p.options.Now().Sub(began))
+	if err != nil {
+		p.resync.Store(true)
+		p.options.Metrics.failed(err)
+		p.log.Error(EventSyncFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	}
+}

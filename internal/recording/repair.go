@@ -1,0 +1,215 @@
+package recording
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Repaired is a recording that Repair put right.
+type Repaired struct {
+	Manifest Manifest
+	// Reason tells what was wrong.
+	Reason string
+}
+
+// RepairReport is what Repair found.
+type RepairReport struct {
+	Repaired []Repaired
+	// Problems were left as they are: files of other programs, audio that vanished or shrank.
+	Problems []Problem
+}
+
+// Repair puts right what a crash left in the folder: lengths in headers, half a frame at the end,
+// manifests that still say recording (they become recovered, with the checksum of what is there), and
+// lost or damaged manifests, which are made again from the WAV. Files that Scout did not make are
+// reported and left alone, and no audio is ever deleted. Doing it twice changes nothing more.
+//
+// The caller holds the folder's Lock, so that nothing is being recorded meanwhile.
+func (f *Folder) Repair(_ *Lock) (RepairReport, error) {
+	scan, err := f.scan()
+	if err != nil {
+		return RepairReport{}, err
+	}
+	report := RepairReport{Problems: scan.foreign}
+	for _, path := range scan.leftovers {
+		if err := removeIfThere(path); err != nil {
+			report.Problems = append(report.Problems, Problem{Path: path, Err: scout.FileError(scout.CodeWriteFailed, "remove leftover", err)})
+		}
+	}
+	for _, id := range scan.ids {
+		repaired, err := f.repair(id)
+		if err != nil {
+			report.Problems = append(report.Problems, Problem{Path: f.AudioPath(id), Err: err})
+		} else if repaired != nil {
+			report.Repaired = append(report.Repaired, *repaired)
+		}
+	}
+	return report, nil
+}
+
+// repair puts one recording right; nil where nothing was wrong.
+func (f *Folder) repair(id ID) (*Repaired, error) {
+	m, manifestErr := f.Manifest(id)
+	code := scout.CodeOf(manifestErr)
+	if manifestErr != nil && code != scout.CodeRecordingCorrupt && code != scout.CodeRecordingNotFound {
+		return nil, manifestErr
+	}
+	audio, err := inspect(f.AudioPath(id))
+	switch {
+	case scout.CodeOf(err) == scout.CodeFileNotFound && manifestErr == nil && m.State == StateRecording:
+		// The manifest is written before the file: this recording never began.
+		if err := removeIfThere(f.ManifestPath(id)); err != nil {
+			return nil, scout.FileError(scout.CodeWriteFailed, "remove manifest of a recording that never began", err)
+		}
+		return nil, nil
+	case scout.CodeOf(err) == scout.CodeFileNotFound:
+		return nil, scout.Errorf(scout.CodeRecordingNotFound, "recording %s: the manifest is there, the audio is not", id)
+	case err != nil:
+		return nil, err
+	case audio.foreign:
+		return nil, scout.Errorf(scout.CodeRecordingForeign, "%s: not made by scout, left alone", f.AudioPath(id))
+	case audio.header.id != "" && audio.header.id != id:
+		return nil, scout.Errorf(scout.CodeRecordingForeign, "%s: the file is recording %s, renamed or copied, left alone", f.AudioPath(id), audio.header.id)
+	}
+	if manifestErr == nil {
+		return f.repairKnown(m, audio)
+	}
+	if audio.header.id == "" {
+		return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: neither header nor manifest can be read: %w", id, manifestErr)
+	}
+	return f.rebuild(id, audio, manifestErr)
+}
+
+// repairKnown repairs a recording whose manifest is good.
+func (f *Folder) repairKnown(m Manifest, audio audioFile) (*Repaired, error) {
+	if audio.header.id == "" { // it never reached the disk, or was damaged later
+		audio.header = header{id: m.ID, started: m.StartedAt, format: m.Format}
+		audio.frames = framesIn(audio.size, m.Format)
+		if m.State != StateRecording {
+			return f.restoreHeader(m, audio)
+		}
+	}
+	if m.State != StateRecording {
+		if audio.frames < m.Frames {
+			return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: %d of %d frames are there", m.ID, audio.frames, m.Frames)
+		}
+		if audio.header.frames != m.Frames {
+			return f.restoreHeader(m, audio)
+		}
+		return nil, nil
+	}
+	return f.recover(m, audio, "the recorder ended before the recording did")
+}
+
+// restoreHeader writes the header of a recording that ended in order.
+func (f *Folder) restoreHeader(m Manifest, audio audioFile) (*Repaired, error) {
+	if audio.frames < m.Frames {
+		return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: %d of %d frames are there", m.ID, audio.frames, m.Frames)
+	}
+	audio.header.frames = m.Frames
+	if err := f.finalise(audio.header); err != nil {
+		return nil, err
+	}
+	return &Repaired{Manifest: m, Reason: "the header was damaged"}, nil
+}
+
+// rebuild makes the manifest again from what the WAV tells.
+func (f *Folder) rebuild(id ID, audio audioFile, cause error) (*Repaired, error) {
+	reason := "the manifest was missing"
+	if scout.CodeOf(cause) == scout.CodeRecordingCorrupt {
+		reason = "the manifest was damaged"
+		path := f.ManifestPath(id)
+		if err := os.Rename(path, filepath.Join(f.dir, string(id)+damagedSuffix)); err != nil {
+			return nil, scout.FileError(scout.CodeWriteFailed, "set damaged manifest aside", err)
+		}
+	}
+	m := Manifest{Version: ManifestVersion, ID: id, Format: audio.header.format, StartedAt: audio.header.started, Rebuilt: true}
+	return f.recover(m, audio, reason)
+}
+
+// recover makes a recording out of what is in the file.
+func (f *Folder) recover(m Manifest, audio audioFile, reason string) (*Repaired, error) {
+	audio.header.frames = audio.frames
+	if err := f.finalise(audio.header); err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	if err := hashAudio(sum, f.AudioPath(m.ID), audio.frames*uint64(m.Format.FrameBytes())); err != nil {
+		return nil, err
+	}
+	m.State, m.EndReason = StateRecovered, EndCrash
+	m.Frames, m.Gaps = audio.frames, clipGaps(m.Gaps, audio.frames)
+	m.EndedAt = m.StartedAt.Add(m.Format.Duration(m.Frames)).Truncate(time.Millisecond)
+	m.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	if err := f.saveManifest(m); err != nil {
+		return nil, err
+	}
+	return &Repaired{Manifest: m, Reason: reason}, nil
+}
+
+// finalise gives the file the size and the header of a recording of so many frames.
+func (f *Folder) finalise(h header) (err error) {
+	doing := fmt.Sprintf("repair recording %s", h.id)
+	h.final = true
+	file, err := f.disk.OpenFile(f.AudioPath(h.id), os.O_RDWR)
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, doing, err)
+	}
+	defer func() { err = errors.Join(err, scout.FileError(scout.CodeWriteFailed, doing, file.Close())) }()
+	size, padded := h.audioBytes()
+	end := HeaderBytes + int64(size)
+	if padded {
+		end++ // Truncate makes it a zero
+	}
+	err = file.Truncate(HeaderBytes + int64(size))
+	if err == nil {
+		err = file.Truncate(end)
+	}
+	if err == nil {
+		var b [HeaderBytes]byte
+		h.encode(b[:])
+		_, err = file.WriteAt(b[:], 0)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	return scout.FileError(scout.CodeWriteFailed, doing, err)
+}
+
+// Verify reads the whole recording and compares it with its manifest: length, header, checksum. What
+// does not fit gives scout.CodeRecordingCorrupt.
+func (f *Folder) Verify(id ID) (Manifest, error) {
+	m, err := f.Manifest(id)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if m.State == StateRecording {
+		return m, scout.Errorf(scout.CodeRecordingInUse, "verify recording %s: it is being recorded or was not recovered yet", id)
+	}
+	audio, err := inspect(f.AudioPath(id))
+	if err != nil {
+		return m, err
+	}
+	switch {
+	case audio.header.id != id || audio.header.format != m.Format:
+		return m, scout.Errorf(scout.CodeRecordingCorrupt, "verify recording %s: the header is damaged", id)
+	case audio.header.frames != m.Frames || audio.frames != m.Frames:
+		return m, scout.Errorf(scout.CodeRecordingCorrupt, "verify recording %s: %d frames in the manifest, %d in the header, %d in the file",
+			id, m.Frames, audio.header.frames, audio.frames)
+	}
+	sum := sha256.New()
+	if err := hashAudio(sum, f.AudioPath(id), m.Frames*uint64(m.Format.FrameBytes())); err != nil {
+		return m, err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != m.SHA256 {
+		return m, scout.Errorf(scout.CodeRecordingCorrupt, "verify recording %s: checksum %s, the manifest says %s", id, got, m.SHA256)
+	}
+	return m, nil
+}

@@ -1,0 +1,140 @@
+package recording_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/recordingtest"
+)
+
+var speech = scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}
+
+func openFolder(t testing.TB) (*recording.Folder, *recordingtest.Disk) {
+	t.Helper()
+	disk := recordingtest.New()
+	folder, err := recording.OpenFolderOn(disk, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder, disk
+}
+
+func create(t testing.TB, folder *recording.Folder, format scout.Format) *recording.Writer {
+	t.Helper()
+	w, err := folder.Create(recording.Settings{Format: format, StartedAt: time.Now(), Device: recording.Device{ID: "mic", Name: "Microphone"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// write appends coded frames.
+func write(t testing.TB, w *recording.Writer, frames int) {
+	t.Helper()
+	size := w.Format().FrameBytes()
+	block := make([]byte, frames*size)
+	recordingtest.Coded(block, size, w.Frames())
+	if n, err := w.Write(block); err != nil || n != frames {
+		t.Fatalf("Write = %d, %v; want %d frames", n, err, frames)
+	}
+}
+
+func finish(t testing.TB, w *recording.Writer) recording.Manifest {
+	t.Helper()
+	m, err := w.Finish(recording.End{At: w.StartedAt().Add(w.Format().Duration(w.Frames())), Reason: recording.EndStopped})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func repair(t testing.TB, folder *recording.Folder) recording.RepairReport {
+	t.Helper()
+	lock, err := recording.TakeLock(folder.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := folder.Repair(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// audio returns the bytes behind the header of a recording's file.
+func audio(t testing.TB, folder *recording.Folder, id recording.ID) []byte {
+	t.Helper()
+	content, err := os.ReadFile(folder.AudioPath(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content[recording.HeaderBytes:]
+}
+
+// checkAudio holds the file against the coded signal: every frame is the one of its position, but for
+// gaps, which are silent.
+func checkAudio(t testing.TB, folder *recording.Folder, m recording.Manifest) {
+	t.Helper()
+	size := m.Format.FrameBytes()
+	data := audio(t, folder, m.ID)
+	if got, want := len(data)/size, int(m.Frames); got != want {
+		t.Fatalf("%d frames in the file, %d in the manifest", got, want)
+	}
+	var pos uint64
+	for _, g := range append(m.Gaps, scout.Gap{Start: m.Frames}) {
+		if at, differs := recordingtest.FirstDifference(data[int(pos)*size:int(g.Start)*size], size, pos); differs {
+			t.Fatalf("frame %d is not what was recorded there", at)
+		}
+		if !recordingtest.Silent(data[int(g.Start)*size : int(g.End())*size]) {
+			t.Fatalf("gap of %d frames at %d is not silent", g.Frames, g.Start)
+		}
+		pos = g.End()
+	}
+}
+
+// newRing returns a ring of at least that length whose frames are coded from position 0.
+func newRing(t testing.TB, format scout.Format, length time.Duration) *ring.Ring {
+	t.Helper()
+	r, err := ring.New(ring.Options{FrameBytes: format.FrameBytes(), Frames: int(format.Frames(length))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// deliver writes coded frames into the ring as a device would: 10 ms blocks, in time, until the ring
+// holds so much. It ends with the test's bubble of time.
+func deliver(r *ring.Ring, format scout.Format, length time.Duration) {
+	block := make([]byte, int(format.Frames(10*time.Millisecond))*format.FrameBytes())
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for r.Head() < format.Frames(length) {
+		<-ticker.C
+		recordingtest.Coded(block, format.FrameBytes(), r.Head())
+		r.Write(block)
+	}
+}
+
+// ffprobe asks another program about a file: its duration in seconds, its sample rate and channels.
+func ffprobe(t testing.TB, path string) string {
+	t.Helper()
+	program, err := exec.LookPath("ffprobe")
+	if err != nil {
+		t.Skip("ffprobe is not installed (Debian: apt-get install ffmpeg)")
+	}
+	out, err := exec.Command(program, "-v", "error", "-show_entries", "stream=codec_name,sample_rate,channels,duration_ts",
+		"-of", "csv=p=0", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffprobe: %v: %s", err, out)
+	}
+	return strings.TrimSpace(string(out))
+}

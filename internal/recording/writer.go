@@ -1,0 +1,362 @@
+package recording
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Settings are what a recording begins with.
+type Settings struct {
+	// ID may be chosen by whoever asks for the recording, so that asking twice begins one; empty for
+	// a new one.
+	ID            ID
+	Format        scout.Format
+	Device        Device
+	StartedAt     time.Time // wall time of the first frame
+	PrerollFrames uint64
+	Labels        map[string]string
+}
+
+// Writer is the file of a recording while it is recorded.
+//
+// One goroutine calls Write, Silence, ShowHeader, Rewind and Finish; Sync, SaveManifest, AddGap and
+// the readers of numbers may be called from others at the same time. Everything before Frames is in
+// the file, everything before Synced survives a loss of power, and what the header claims is never
+// more than Frames.
+type Writer struct {
+	folder *Folder
+	file   File
+	head   header
+	shown  uint64 // frames that the header in the file claims
+
+	frames atomic.Uint64
+	synced atomic.Uint64
+
+	sum    hash.Hash
+	summed uint64 // frames that went into sum
+	zeros  []byte
+	encode [HeaderBytes]byte
+
+	mu       sync.Mutex
+	manifest Manifest
+	changed  bool // the manifest on disk is older than this one
+}
+
+// silenceBlock is how much silence is put into the checksum at a time.
+const silenceBlock = 32 << 10
+
+// Create begins a recording: manifest, file and header are on disk when it returns, so that a crash
+// at any later moment leaves a recording that Repair understands. An ID that exists already gives
+// scout.CodeInvalidArgument.
+func (f *Folder) Create(s Settings) (*Writer, error) {
+	if s.ID == "" {
+		s.ID = NewID(s.StartedAt)
+	}
+	if !s.ID.Valid() {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "recording id %q: want one like %s", string(s.ID), NewID(s.StartedAt))
+	}
+	if err := s.Format.Validate(); err != nil {
+		return nil, err
+	}
+	f.fillReserve()
+	for _, path := range []string{f.ManifestPath(s.ID), f.AudioPath(s.ID)} {
+		if there, err := exists(path); err != nil || there {
+			return nil, scout.Errorf(scout.CodeInvalidArgument, "recording %s exists already: %w", s.ID, errors.Join(err, os.ErrExist))
+		}
+	}
+	w := f.newWriter(header{id: s.ID, started: s.StartedAt, format: s.Format}, Manifest{
+		Version: ManifestVersion, ID: s.ID, State: StateRecording, Device: s.Device, Format: s.Format,
+		StartedAt: s.StartedAt.UTC(), PrerollFrames: s.PrerollFrames, Labels: s.Labels,
+	})
+	if err := f.replaceManifest(&w.manifest); err != nil {
+		return nil, err
+	}
+	if err := w.open(os.O_RDWR | os.O_CREATE | os.O_EXCL); err != nil {
+		return nil, errors.Join(err, removeIfThere(f.AudioPath(s.ID)), removeIfThere(f.ManifestPath(s.ID)))
+	}
+	return w, nil
+}
+
+// Resume goes on with a recording that a crash interrupted: the writer stands at the end of what is
+// in the file. The caller fills the time that is missing with silence and a gap.
+func (f *Folder) Resume(id ID) (*Writer, error) {
+	m, err := f.Manifest(id)
+	if err != nil {
+		return nil, err
+	}
+	if m.State == StateFinished {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it is %s", id, m.State)
+	}
+	audio, err := inspect(f.AudioPath(id))
+	if err != nil {
+		return nil, err
+	}
+	if audio.header.id != id {
+		return nil, scout.Errorf(scout.CodeRecordingCorrupt, "resume recording %s: its file has lost its header", id)
+	}
+	m.State, m.EndedAt, m.EndReason, m.SHA256, m.DriftPPM = StateRecording, time.Time{}, "", "", nil
+	m.Frames, m.Gaps, m.Resumed = 0, clipGaps(m.Gaps, audio.frames), m.Resumed+1
+	w := f.newWriter(audio.header, m)
+	w.head.final = false
+	w.frames.Store(audio.frames)
+	if err := hashAudio(w.sum, f.AudioPath(id), audio.frames*uint64(m.Format.FrameBytes())); err != nil {
+		return nil, err
+	}
+	w.summed = audio.frames
+	if err := w.open(os.O_RDWR); err != nil {
+		return nil, err
+	}
+	if err := f.saveManifest(w.manifest); err != nil {
+		return nil, errors.Join(err, w.file.Close())
+	}
+	return w, nil
+}
+
+func (f *Folder) newWriter(h header, m Manifest) *Writer {
+	return &Writer{folder: f, head: h, manifest: m, sum: sha256.New(), zeros: make([]byte, silenceBlock)}
+}
+
+// open opens the file, cuts off half a frame that a crash may have left, and syncs header and names.
+func (w *Writer) open(flag int) error {
+	doing := fmt.Sprintf("begin recording %s", w.head.id)
+	file, err := w.folder.disk.OpenFile(w.folder.AudioPath(w.head.id), flag)
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, doing, err)
+	}
+	w.file = file
+	err = file.Truncate(w.offset(w.frames.Load()))
+	if err == nil {
+		err = w.writeHeader(w.frames.Load())
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = syncFolder(w.folder.dir)
+	}
+	if err != nil {
+		return errors.Join(scout.FileError(scout.CodeWriteFailed, doing, err), file.Close())
+	}
+	w.synced.Store(w.frames.Load())
+	return nil
+}
+
+// ID returns the id of the recording.
+func (w *Writer) ID() ID { return w.head.id }
+
+// Format returns the format of the file.
+func (w *Writer) Format() scout.Format { return w.head.format }
+
+// StartedAt returns the wall time of frame 0.
+func (w *Writer) StartedAt() time.Time { return w.head.started }
+
+// Frames returns how many frames are in the file: they survive the end of this process.
+func (w *Writer) Frames() uint64 { return w.frames.Load() }
+
+// Synced returns how many frames survive a loss of power.
+func (w *Writer) Synced() uint64 { return w.synced.Load() }
+
+// Gaps returns a copy of the gaps so far.
+func (w *Writer) Gaps() []scout.Gap {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.manifest.Gaps)
+}
+
+// LostFrames returns how many frames lie in gaps.
+func (w *Writer) LostFrames() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.manifest.LostFrames()
+}
+
+func (w *Writer) offset(frames uint64) int64 {
+	return HeaderBytes + int64(frames)*int64(w.head.format.FrameBytes())
+}
+
+// Write appends whole frames: len(p) is a multiple of the frame size. It returns how many frames are
+// in the file now that were not before; after an error the next call goes on behind them. It
+// allocates nothing and does not keep p.
+func (w *Writer) Write(p []byte) (frames int, err error) {
+	size := w.head.format.FrameBytes()
+	if len(p)%size != 0 {
+		return 0, scout.Errorf(scout.CodeInvalidArgument, "write recording %s: %d bytes are not whole frames of %d", w.head.id, len(p), size)
+	}
+	at := w.frames.Load()
+	n, err := w.file.WriteAt(p, w.offset(at))
+	frames = n / size
+	end := at + uint64(frames)
+	if end > w.summed {
+		_, _ = w.sum.Write(p[int(w.summed-min(w.summed, at))*size : frames*size]) // a hash never fails
+		w.summed = end
+	}
+	w.frames.Store(end)
+	if err != nil {
+		return frames, scout.FileError(scout.CodeWriteFailed, "write recording", err)
+	}
+	return frames, nil
+}
+
+// Silence appends so many frames of silence without taking room on the disk. It says nothing about
+// why they are silent: see AddGap.
+func (w *Writer) Silence(frames uint64) error {
+	end := w.frames.Load() + frames
+	if err := w.file.Truncate(w.offset(end)); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write silence into recording", err)
+	}
+	for left := (end - min(end, w.summed)) * uint64(w.head.format.FrameBytes()); left > 0; {
+		n := min(left, uint64(len(w.zeros)))
+		_, _ = w.sum.Write(w.zeros[:n]) // a hash never fails
+		left -= n
+	}
+	w.summed = max(w.summed, end)
+	w.frames.Store(end)
+	return nil
+}
+
+// AddGap notes that a stretch of the recording is silence because audio is missing. It may lie
+// before or behind what is written. The next SaveManifest puts it on disk.
+func (w *Writer) AddGap(g scout.Gap) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.manifest.Gaps = insertGap(w.manifest.Gaps, g)
+	w.changed = true
+}
+
+// ShowHeader makes the header claim so many frames, at most those that are written. It writes
+// nothing where the header claims as many already.
+func (w *Writer) ShowHeader(frames uint64) error {
+	frames = min(frames, w.frames.Load())
+	if frames == w.shown {
+		return nil
+	}
+	if err := w.writeHeader(frames); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write header of recording", err)
+	}
+	return nil
+}
+
+// Shown returns how many frames the header in the file claims.
+func (w *Writer) Shown() uint64 { return w.shown }
+
+func (w *Writer) writeHeader(frames uint64) error {
+	h := w.head
+	h.frames = frames
+	h.encode(w.encode[:])
+	if _, err := w.file.WriteAt(w.encode[:], 0); err != nil {
+		return err
+	}
+	w.shown = frames
+	return nil
+}
+
+// Sync makes everything that was written before the call survive a loss of power.
+func (w *Writer) Sync() error {
+	frames := w.frames.Load()
+	if err := w.file.Sync(); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "sync recording", err)
+	}
+	// Frames never shrinks below synced (see Rewind), so that this cannot take back a promise.
+	w.synced.Store(frames)
+	return nil
+}
+
+// Rewind goes back to the frame after the last one synced, or to frames where that is later: what
+// comes next is written again. It is for the time after a failed Sync, when the kernel may have
+// dropped what it could not write and will not say so again.
+func (w *Writer) Rewind(frames uint64) uint64 {
+	frames = min(max(frames, w.synced.Load()), w.frames.Load())
+	w.frames.Store(frames)
+	return frames
+}
+
+// SaveManifest writes the manifest where it changed since the last time.
+func (w *Writer) SaveManifest() error {
+	w.mu.Lock()
+	if !w.changed {
+		w.mu.Unlock()
+		return nil
+	}
+	m := w.manifest
+	m.Gaps = clipGaps(m.Gaps, w.frames.Load())
+	w.changed = m.LostFrames() < w.manifest.LostFrames() // gaps that are not written yet come with the next
+	w.mu.Unlock()
+	err := w.folder.saveManifest(m)
+	if err != nil {
+		w.mu.Lock()
+		w.changed = true
+		w.mu.Unlock()
+	}
+	return err
+}
+
+// End is how a recording ends.
+type End struct {
+	At       time.Time
+	Reason   EndReason
+	DriftPPM *float64
+}
+
+// Finish makes the file final, syncs and closes it and writes the last manifest, which it returns.
+// Where a step fails the others are still tried; what then is not in order Repair puts right.
+func (w *Writer) Finish(end End) (Manifest, error) {
+	frames := w.frames.Load()
+	w.head.final = true
+	doing := fmt.Sprintf("finish recording %s", w.head.id)
+	err := w.file.Truncate(w.offset(frames))
+	w.head.frames = frames
+	if _, padded := w.head.audioBytes(); padded && err == nil {
+		_, err = w.file.WriteAt([]byte{0}, w.offset(frames))
+	}
+	if err == nil {
+		err = w.writeHeader(frames)
+	}
+	err = errors.Join(err, w.file.Sync(), w.file.Close())
+	if err == nil {
+		w.synced.Store(frames)
+	}
+	err = scout.FileError(scout.CodeWriteFailed, doing, err)
+
+	w.mu.Lock()
+	m := &w.manifest
+	m.Gaps = clipGaps(m.Gaps, frames)
+	m.Frames, m.EndedAt, m.EndReason, m.DriftPPM = frames, end.At.UTC(), end.Reason, end.DriftPPM
+	m.SHA256 = hex.EncodeToString(w.sum.Sum(nil))
+	if err == nil {
+		m.State = StateFinished
+	}
+	final := *m
+	w.changed = false
+	w.mu.Unlock()
+	return final, errors.Join(err, w.folder.saveManifest(final))
+}
+
+// Abandon closes the file as it is. Repair treats it like one that a crash left.
+func (w *Writer) Abandon() error {
+	return scout.FileError(scout.CodeWriteFailed, "close recording", w.file.Close())
+}
+
+// hashAudio adds the first size bytes of audio in the file at path to sum.
+func hashAudio(sum io.Writer, path string, size uint64) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return scout.FileError(scout.CodeReadFailed, "read recording", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	n, err := io.Copy(sum, io.NewSectionReader(f, HeaderBytes, int64(size)))
+	if err == nil && uint64(n) != size {
+		err = io.ErrUnexpectedEOF
+	}
+	return scout.FileError(scout.CodeReadFailed, "read recording", err)
+}
