@@ -1,0 +1,197 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scout-speech/scout"
+)
+
+// Family is an architecture: it decides which files a model consists of and which backend runs it.
+type Family string
+
+// The families that an engine can run.
+const (
+	Moonshine  Family = "moonshine"
+	Whisper    Family = "whisper"
+	Parakeet   Family = "parakeet" // NeMo transducer with durations (TDT)
+	SenseVoice Family = "sensevoice"
+	Zipformer  Family = "zipformer" // transducer of k2/icefall
+)
+
+// Role is what a file is for within its model.
+type Role string
+
+// The roles of files.
+const (
+	RoleEncoder       Role = "encoder"
+	RoleDecoder       Role = "decoder"
+	RoleMergedDecoder Role = "merged_decoder" // first pass and passes with a cache in one graph
+	RoleJoiner        Role = "joiner"
+	RoleModel         Role = "model" // encoder and output layer in one graph
+	RoleTokens        Role = "tokens"
+)
+
+// Roles returns the roles that a model of the family must fill, each with one file; nil for an
+// unknown family.
+func (f Family) Roles() []Role {
+	switch f {
+	case Moonshine:
+		return []Role{RoleEncoder, RoleMergedDecoder, RoleTokens}
+	case Whisper:
+		return []Role{RoleEncoder, RoleDecoder, RoleTokens}
+	case Parakeet, Zipformer:
+		return []Role{RoleEncoder, RoleDecoder, RoleJoiner, RoleTokens}
+	case SenseVoice:
+		return []Role{RoleModel, RoleTokens}
+	}
+	return nil
+}
+
+// Families returns all families, the default model's first.
+func Families() []Family { return []Family{Moonshine, Whisper, Parakeet, SenseVoice, Zipformer} }
+
+// Source is a place where a file can be had.
+type Source struct {
+	// URL is an http or https address of one file.
+	URL string
+	// Derive says how the file of the model is made from what the URL gives; empty means as it is.
+	Derive Derivation
+}
+
+// File is one file of a catalogue entry.
+type File struct {
+	// Path is relative to the model's folder, with slashes; it never leaves the folder.
+	Path string
+	Role Role
+	// SizeBytes is exact where SHA256 is set, else as published (rounded) and only shown.
+	SizeBytes int64
+	// SHA256 in lower-case hexadecimal stands only where it was computed from the real bytes. Where
+	// it is empty, the sum of the first pull is recorded in models.lock and holds ever after.
+	SHA256 string
+	// Sources are tried in this order.
+	Sources []Source
+}
+
+// Entry is a model that Scout knows how to get.
+type Entry struct {
+	ID     string
+	Name   string
+	Family Family
+	// Languages are ISO 639-1 codes (three letters where there is no such code).
+	Languages []string
+	// Licence is an SPDX identifier, or the licence's own name where there is none.
+	Licence string
+	Files   []File
+	// Tested is true where the very bytes were run by this project.
+	Tested bool
+	// Default marks the one model that is used when none was selected.
+	Default bool
+	// Backend names what runs it.
+	Backend string
+}
+
+// SizeBytes is the sum over the files.
+func (e Entry) SizeBytes() int64 {
+	var sum int64
+	for _, f := range e.Files {
+		sum += f.SizeBytes
+	}
+	return sum
+}
+
+// SizeExact tells whether the size was measured; otherwise it is what the publisher says.
+func (e Entry) SizeExact() bool {
+	return !slices.ContainsFunc(e.Files, func(f File) bool { return f.SHA256 == "" })
+}
+
+// EnglishOnly tells whether a model knows English and nothing else.
+func EnglishOnly(languages []string) bool { return len(languages) == 1 && languages[0] == "en" }
+
+func findEntry(catalogue []Entry, id string) (Entry, bool) {
+	for _, e := range catalogue {
+		if e.ID == id {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+func defaultEntry(catalogue []Entry) (Entry, bool) {
+	for _, e := range catalogue {
+		if e.Default {
+			return e, true
+		}
+	}
+	return Entry{}, false
+}
+
+// unknownModel says that there is no such id, and which one may have been meant.
+func unknownModel(catalogue []Entry, id string) error {
+	err := scout.Errorf(scout.CodeModelUnknown, "no model has the id %q", id)
+	var near []string
+	for _, e := range catalogue {
+		if id != "" && (strings.Contains(e.ID, strings.ToLower(id)) || distance(e.ID, strings.ToLower(id)) <= 3) {
+			near = append(near, e.ID)
+		}
+	}
+	if len(near) > 0 {
+		return err.WithHint("did you mean %s? all known models: scout models list", strings.Join(near, ", "))
+	}
+	return err
+}
+
+// distance is the edit distance of two short strings (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// validateCatalogue holds what the rest of the package relies on: valid unique ids, every role of
+// the family filled once, paths that stay in the folder, one default at most.
+func validateCatalogue(catalogue []Entry) error {
+	seen := map[string]bool{}
+	defaults := 0
+	for _, e := range catalogue {
+		if err := checkID(e.ID); err != nil {
+			return fmt.Errorf("catalogue: %w", err)
+		}
+		if seen[e.ID] {
+			return scout.Errorf(scout.CodeInvalidArgument, "catalogue: model %s appears twice", e.ID)
+		}
+		seen[e.ID] = true
+		if e.Default {
+			defaults++
+		}
+		roles := make(map[Role]string, len(e.Files))
+		for _, f := range e.Files {
+			if roles[f.Role] != "" {
+				return scout.Errorf(scout.CodeInvalidArgument, "catalogue: model %s has two files as %s", e.ID, f.Role)
+			}
+			roles[f.Role] = f.Path
+		}
+		if err := checkRoles(e.Family, roles); err != nil {
+			return fmt.Errorf("catalogue: model %s: %w", e.ID, err)
+		}
+	}
+	if defaults > 1 {
+		return scout.Errorf(scout.CodeInvalidArgument, "catalogue: %d default models", defaults)
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+//go:build unix && !linux
+
+package model
+
+import "os"
+
+// swapDir puts the folder staged in the place of final; what final was is then called staged.
+func swapDir(staged, final string) error {
+	if _, err := os.Lstat(final); err != nil {
+		return renameDir(staged, final)
+	}
+	return swapInTwoSteps(staged, final)
+}

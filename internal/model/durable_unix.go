@@ -1,0 +1,61 @@
+//go:build unix
+
+package model
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/scout-speech/scout"
+)
+
+// replacedSuffix marks a folder that is being replaced where two folders cannot change names in one
+// step. Store.recoverReplaced undoes a replacement that a crash cut in the middle.
+const replacedSuffix = ".replaced"
+
+func renameDir(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "rename to "+to, err)
+	}
+	return nil
+}
+
+func swapInTwoSteps(staged, final string) error {
+	aside := final + replacedSuffix
+	if err := renameDir(final, aside); err != nil {
+		return err
+	}
+	if err := renameDir(staged, final); err != nil {
+		return errors.Join(err, renameDir(aside, final))
+	}
+	return renameDir(aside, staged)
+}
+
+// lockFile takes an exclusive lock on path, which is created and never deleted (deleting it would let
+// two processes hold "the" lock on two files). It does not wait: busy is true when somebody else
+// holds it. The lock ends with unlock or with the process.
+func lockFile(path string) (unlock func() error, busy bool, err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, false, scout.FileError(scout.CodeWriteFailed, "lock", err)
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return file.Close, false, nil
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, true, file.Close()
+	}
+	return nil, false, scout.FileError(scout.CodeWriteFailed, "lock "+path, errors.Join(err, file.Close()))
+}
+
+// freeBytes is the room that the file system of dir leaves to this user.
+func freeBytes(dir string) (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, scout.FileError(scout.CodeReadFailed, "ask for free space in "+dir, err)
+	}
+	return int64(stat.Bavail) * int64(stat.Bsize), nil
+}

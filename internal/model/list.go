@@ -1,0 +1,118 @@
+package model
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/scout-speech/scout"
+)
+
+// Listed is one line of the list of models: of the catalogue, installed, or the user's own.
+type Listed struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Family    Family   `json:"family"`
+	Languages []string `json:"languages"`
+	Licence   string   `json:"licence"`
+	SizeBytes int64    `json:"size"`
+	// SizeExact is false where the size is what the publisher says.
+	SizeExact bool   `json:"size_exact"`
+	Backend   string `json:"backend"`
+	Installed bool   `json:"installed"`
+	// Selected is true for the one model that is used when none is named.
+	Selected bool `json:"selected"`
+	Default  bool `json:"default"`
+	Tested   bool `json:"tested"`
+	Own      bool `json:"own"`
+	// Problem says why an installed model cannot be used; only what shows without reading the files.
+	Problem string `json:"problem,omitempty"`
+}
+
+// List returns the catalogue in its order, then models that are installed but in no catalogue, then
+// the user's own. It looks at names and sizes, not into the files.
+func (s *Store) List() ([]Listed, error) {
+	inUse, err := s.effective("")
+	if err != nil && scout.CodeOf(err) != scout.CodeModelNotInstalled {
+		return nil, err
+	}
+	var list []Listed
+	for _, e := range s.catalogue {
+		l := Listed{
+			ID: e.ID, Name: e.Name, Family: e.Family, Languages: slices.Clone(e.Languages), Licence: e.Licence,
+			SizeBytes: e.SizeBytes(), SizeExact: e.SizeExact(), Backend: e.Backend, Default: e.Default, Tested: e.Tested,
+		}
+		s.describe(&l, inUse)
+		list = append(list, l)
+	}
+	ids, err := s.others()
+	if err != nil {
+		return nil, err
+	}
+	var own []Listed
+	for _, id := range ids {
+		l := Listed{ID: id, Name: id, Licence: "not stated", Backend: backendSherpa}
+		s.describe(&l, inUse)
+		if l.Own {
+			own = append(own, l)
+		} else {
+			list = append(list, l)
+		}
+	}
+	return append(list, own...), nil
+}
+
+// others are the folders that hold a model which is not in the catalogue.
+func (s *Store) others() ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "list models", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		id := e.Name()
+		if _, known := findEntry(s.catalogue, id); known || checkID(id) != nil {
+			continue
+		}
+		for _, name := range []string{manifestName, ownName} {
+			if _, err := os.Stat(filepath.Join(s.dir, id, name)); err == nil {
+				ids = append(ids, id)
+				break
+			}
+		}
+	}
+	return ids, nil
+}
+
+// describe completes a line with what the model's folder says.
+func (s *Store) describe(l *Listed, inUse string) {
+	l.Selected = l.ID == inUse
+	m, err := s.load(l.ID)
+	switch {
+	case scout.CodeOf(err) == scout.CodeModelNotInstalled:
+		return
+	case err != nil:
+		_, statErr := os.Stat(filepath.Join(s.dir, l.ID, ownName))
+		l.Own = statErr == nil
+		l.Installed, l.Problem = true, err.Error()
+		return
+	}
+	l.Installed, l.Own, l.SizeExact, l.SizeBytes = true, m.own, true, 0
+	l.Name, l.Family, l.Languages, l.Licence = m.name, m.family, slices.Clone(m.languages), m.licence
+	for _, f := range m.files {
+		info, err := os.Stat(filepath.Join(m.dir, filepath.FromSlash(f.path)))
+		switch {
+		case err != nil:
+			l.Problem = f.path + " is missing"
+		case f.size >= 0 && info.Size() != f.size, info.Size() == 0:
+			l.Problem = f.path + " has the wrong size"
+		}
+		if err == nil {
+			l.SizeBytes += info.Size()
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package model
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Outcomes of a pull, as the metric names them.
+const (
+	outcomeInstalled = "installed"
+	outcomePresent   = "already_installed"
+	outcomeFailed    = "failed"
+	outcomeCancelled = "cancelled"
+)
+
+// Outcomes of a check, as the metric names them.
+const (
+	outcomeIntact     = "intact"
+	outcomeCorrupt    = "corrupt"
+	outcomeUnreadable = "unreadable"
+)
+
+type metrics struct {
+	pullBytes    prometheus.Counter
+	pulls        *prometheus.CounterVec
+	pullDuration prometheus.Histogram
+	checks       *prometheus.CounterVec
+}
+
+func newMetrics(scope observe.Scope) *metrics {
+	m := &metrics{
+		pullBytes: observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_model_pull_bytes_total",
+			Help: "Bytes of model files that were downloaded or copied.",
+		})),
+		pulls: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_model_pulls_total",
+			Help: "Pulls of models by outcome.",
+		}, []string{"outcome"})),
+		pullDuration: observe.Register(scope, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "scout_model_pull_duration_seconds",
+			Help: "Time from the start of a pull to the model in place.",
+			// From a copy of 28 MB to 1.8 GB over a slow line.
+			Buckets: []float64{0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400},
+		})),
+		checks: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_model_checks_total",
+			Help: "Comparisons of installed model files with their recorded sizes and sums, by outcome.",
+		}, []string{"outcome"})),
+	}
+	for _, outcome := range []string{outcomeInstalled, outcomePresent, outcomeFailed, outcomeCancelled} {
+		m.pulls.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{outcomeIntact, outcomeCorrupt, outcomeUnreadable} {
+		m.checks.WithLabelValues(outcome)
+	}
+	return m
+}

@@ -1,0 +1,69 @@
+package model
+
+import "time"
+
+// Progress is how far a pull is.
+type Progress struct {
+	// File is the path of the file being fetched.
+	File string
+	// DoneBytes and TotalBytes are of the whole model. The total is what the publisher says until
+	// the server named the length. DoneBytes begins with what an earlier pull left, and can fall when a
+	// file must be begun again.
+	DoneBytes, TotalBytes int64
+	// BytesPerSecond is the mean over this pull; bytes that were there before do not count.
+	BytesPerSecond float64
+	Elapsed        time.Duration
+}
+
+// progressInterval is how often a pull reports: often enough for a smooth bar.
+const progressInterval = 100 * time.Millisecond
+
+// meter adds up the progress of one pull. It is used by one goroutine.
+type meter struct {
+	report        func(Progress)
+	now           func() time.Time
+	started, last time.Time
+	done, total   map[string]int64
+	moved         int64
+}
+
+func newMeter(files []File, now func() time.Time, report func(Progress)) *meter {
+	m := &meter{report: report, now: now, started: now(), done: map[string]int64{}, total: map[string]int64{}}
+	for _, f := range files {
+		m.total[f.Path] = f.SizeBytes
+	}
+	return m
+}
+
+// at says that a file has got so many bytes, moved of them just now.
+func (m *meter) at(file string, done, moved int64) {
+	m.done[file] = done
+	m.moved += moved
+	if now := m.now(); m.report != nil && now.Sub(m.last) >= progressInterval {
+		m.last = now
+		m.tell(file, now)
+	}
+}
+
+// expect corrects the length of a file.
+func (m *meter) expect(file string, total int64) { m.total[file] = total }
+
+// finished says that a file is complete.
+func (m *meter) finished(file string, size int64) {
+	m.done[file], m.total[file] = size, size
+	if m.report != nil {
+		m.tell(file, m.now())
+	}
+}
+
+func (m *meter) tell(file string, now time.Time) {
+	p := Progress{File: file, Elapsed: now.Sub(m.started)}
+	for path := range m.total {
+		p.DoneBytes += m.done[path]
+		p.TotalBytes += max(m.total[path], m.done[path])
+	}
+	if seconds := p.Elapsed.Seconds(); seconds > 0 {
+		p.BytesPerSecond = float64(m.moved) / seconds
+	}
+	m.report(p)
+}

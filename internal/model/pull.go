@@ -1,0 +1,579 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
+)
+
+// PullOptions say how a model is brought onto the machine. The zero value takes it from the sources of
+// the catalogue.
+type PullOptions struct {
+	// From is another place for the files: a folder, an archive (.tar.bz2, .tar.gz), or the http or
+	// https address of a mirror below which the files lie by their catalogue paths.
+	From string
+	// Force installs again although the model is in place and intact.
+	Force bool
+	// AcceptChanged forgets the sums that models.lock holds for this model and records new ones.
+	AcceptChanged bool
+	// Progress is called from the pulling goroutine about ten times a second; it must not block.
+	Progress func(Progress)
+	// Prepare, where set, is called with the verified files while they still lie in their temporary
+	// folder, and may add files in subfolders. Its error fails the pull and leaves the old version.
+	Prepare func(ctx context.Context, staged Installed) error
+}
+
+// Pulled is the outcome of a pull.
+type Pulled struct {
+	Installed
+	// Already is true where the model was in place and intact, so that nothing was fetched.
+	Already bool
+	// Recorded are the files whose sums were seen for the first time and are now in models.lock.
+	Recorded []string
+}
+
+// Pull installs a model of the catalogue. The files are fetched into <id>.partial, from where an
+// interrupted pull goes on; each is compared with its sum, then the folder takes the place of the old
+// version in one step. Whatever fails leaves the old version as it was. Errors, besides those of the file
+// system (scout.CodeDiskFull, scout.CodeFilePermission):
+//
+//	scout.CodeModelUnknown    no such id
+//	scout.CodeModelDownload   a transfer broke, or another process pulls the same model: try again
+//	scout.CodeModelSource     a source has no such file, another one, or one with another sum
+func (s *Store) Pull(ctx context.Context, id string, options PullOptions) (pulled Pulled, err error) {
+	entry, known := findEntry(s.catalogue, id)
+	if !known {
+		if m, err := s.load(id); err == nil && m.own {
+			return Pulled{}, scout.Errorf(scout.CodeInvalidArgument, "model %s is your own: there is nowhere to pull it from", id).
+				WithHint("its files lie in %s", m.dir)
+		}
+		return Pulled{}, unknownModel(s.catalogue, id)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, id, ownName)); err == nil {
+		return Pulled{}, scout.Errorf(scout.CodeConfigInvalid, "%s holds a model of your own", filepath.Join(s.dir, id)).
+			WithHint("rename that folder, and the id in its %s", ownName)
+	}
+	started := s.now()
+	ctx, span := s.scope.Tracer().Start(ctx, "model.pull", trace.WithAttributes(attribute.String("scout.model", id)))
+	defer func() { observe.EndSpan(span, err) }()
+	defer func() { s.observePull(ctx, id, pulled, err, s.now().Sub(started)) }()
+
+	unlock, err := s.lock(id)
+	if err != nil {
+		return Pulled{}, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if !options.Force && !options.AcceptChanged {
+		if present, err := s.intact(ctx, id); err == nil {
+			return Pulled{Installed: present, Already: true}, nil
+		} else if ctx.Err() != nil {
+			return Pulled{}, err
+		}
+	}
+	s.scope.Log().InfoContext(ctx, observe.EventModelPullStarted, slog.String(observe.KeyModel, id), slog.String("from", fromLabel(options.From)))
+	p := &pull{
+		store: s, entry: entry, options: options, started: started,
+		staging: filepath.Join(s.dir, id+partialSuffix), meter: newMeter(entry.Files, s.now, options.Progress),
+	}
+	return p.run(ctx)
+}
+
+func (s *Store) intact(ctx context.Context, id string) (Installed, error) {
+	m, err := s.load(id)
+	if err != nil {
+		return Installed{}, err
+	}
+	report, err := s.check(ctx, m, true)
+	if err != nil {
+		return Installed{}, err
+	}
+	return m.installed(report), report.Err()
+}
+
+func (s *Store) observePull(ctx context.Context, id string, pulled Pulled, err error, took time.Duration) {
+	outcome := outcomeInstalled
+	switch {
+	case err != nil && scout.ClassOf(err) == scout.Cancelled:
+		outcome = outcomeCancelled
+	case err != nil:
+		outcome = outcomeFailed
+	case pulled.Already:
+		outcome = outcomePresent
+	}
+	s.metrics.pulls.WithLabelValues(outcome).Inc()
+	if outcome == outcomeInstalled {
+		s.metrics.pullDuration.Observe(took.Seconds())
+		s.scope.Log().InfoContext(ctx, observe.EventModelPullFinished, slog.String(observe.KeyModel, id),
+			slog.Int64("bytes", pulled.SizeBytes), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+	}
+	if err != nil { // the caller tells the user; this line is for who counts events
+		s.scope.Log().InfoContext(ctx, observe.EventModelPullFailed, slog.String(observe.KeyModel, id),
+			slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()),
+			slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+	}
+}
+
+func fromLabel(from string) string {
+	if from == "" {
+		return "catalogue"
+	}
+	if isURL(from) {
+		return label(from)
+	}
+	return from
+}
+
+func isURL(from string) bool {
+	return strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://")
+}
+
+// pull is one pull under way.
+type pull struct {
+	store   *Store
+	entry   Entry
+	options PullOptions
+	started time.Time
+	staging string
+	meter   *meter
+	sums    map[string]lockSum // of this model, from models.lock
+	archive string             // the folder with what was taken out of an archive, if it is one
+}
+
+func (p *pull) run(ctx context.Context) (Pulled, error) {
+	recorded, err := readSums(p.store.dir)
+	if err != nil {
+		return Pulled{}, err
+	}
+	if !p.options.AcceptChanged {
+		p.sums = recorded.Models[p.entry.ID]
+	}
+	if err := p.stage(ctx); err != nil {
+		return Pulled{}, err
+	}
+	m := manifest{
+		Version: manifestVersion, ID: p.entry.ID, Name: p.entry.Name, Family: p.entry.Family, Languages: p.entry.Languages,
+		Licence: p.entry.Licence, InstalledAt: p.started.UTC().Truncate(time.Second),
+	}
+	for _, f := range p.entry.Files {
+		file, err := p.obtain(ctx, f)
+		if err != nil {
+			return Pulled{}, fmt.Errorf("pull model %s: %w", p.entry.ID, p.withID(err))
+		}
+		m.Files = append(m.Files, file)
+		p.meter.finished(f.Path, file.SizeBytes)
+	}
+	return p.install(ctx, m)
+}
+
+// withID puts the id into hints that could not know it.
+func (p *pull) withID(err error) error {
+	hint := scout.HintOf(err)
+	if named := strings.ReplaceAll(hint, "MODEL", p.entry.ID); named != hint {
+		return scout.Errorf(scout.CodeOf(err), "%w", err).WithHint("%s", named)
+	}
+	return err
+}
+
+// stage makes the temporary folder ready: what an interrupted pull of the same files left is kept, all else
+// deleted; an archive is taken apart; room on the disk is looked for.
+func (p *pull) stage(ctx context.Context) error {
+	if err := os.MkdirAll(p.staging, 0o755); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "make folder for the download", err)
+	}
+	keep := map[string]bool{}
+	for _, f := range p.entry.Files {
+		for _, suffix := range []string{"", partSuffix, stateSuffix} {
+			keep[filepath.FromSlash(f.Path)+suffix] = true
+		}
+	}
+	var present int64
+	err := filepath.WalkDir(p.staging, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == p.staging {
+			return err
+		}
+		name, err := filepath.Rel(p.staging, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			for file := range keep {
+				if strings.HasPrefix(file, name+string(filepath.Separator)) {
+					return nil
+				}
+			}
+			return errors.Join(os.RemoveAll(path), fs.SkipDir)
+		}
+		if !keep[name] {
+			return os.Remove(path)
+		}
+		info, err := d.Info()
+		if err == nil {
+			present += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "tidy "+p.staging, err)
+	}
+	const reserve = 16 << 20
+	if free, err := freeBytes(p.staging); err == nil && free < p.entry.SizeBytes()-present+reserve {
+		return scout.Errorf(scout.CodeDiskFull, "pull model %s: it needs %d MB, and %s has %d MB free",
+			p.entry.ID, (p.entry.SizeBytes()-present+reserve)/megabyte, p.store.dir, free/megabyte).
+			WithHint("make room, or put the models elsewhere with SCOUT_MODELS")
+	}
+	if p.options.From != "" && !isURL(p.options.From) && isArchive(p.options.From) {
+		return p.takeApart(ctx)
+	}
+	return nil
+}
+
+// takeApart unpacks the files of the model out of an archive into the staging folder.
+func (p *pull) takeApart(ctx context.Context) error {
+	p.archive = filepath.Join(p.staging, ".archive")
+	if err := errors.Join(os.RemoveAll(p.archive), os.Mkdir(p.archive, 0o755)); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "make folder for the archive", err)
+	}
+	wanted := map[string]int64{}
+	for _, f := range p.entry.Files {
+		for _, c := range localNames(f) {
+			wanted[path.Base(c.name)] = longest(f, c.derive, -1)
+		}
+	}
+	return p.store.unpack(ctx, p.options.From, p.archive, wanted, p.meter)
+}
+
+// longest is the most bytes that are taken for a file: exactly its size where that is known, else twice
+// what the publisher says and some, so that a wrong address does not fill the disk.
+func longest(f File, derive Derivation, exact int64) int64 {
+	switch {
+	case derive != "":
+		return maxDeriveBytes
+	case exact >= 0:
+		return exact
+	case f.SHA256 != "":
+		return f.SizeBytes
+	}
+	return 2*f.SizeBytes + 64<<20
+}
+
+// candidate is one way to get a file: a local path or an address.
+type candidate struct {
+	path   string
+	url    string
+	derive Derivation
+	label  string
+}
+
+type localName struct {
+	name   string
+	derive Derivation
+}
+
+// localNames are the names under which a file may lie in a folder, archive or mirror: that of the
+// catalogue, those of its published sources, and those that it can be derived from.
+func localNames(f File) []localName {
+	names := []localName{{name: f.Path}}
+	add := func(n localName) {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	derived := false
+	for _, source := range f.Sources {
+		if source.Derive != "" {
+			derived = true
+			continue
+		}
+		if u, err := url.Parse(source.URL); err == nil {
+			add(localName{name: path.Base(u.Path)})
+		}
+	}
+	if derived {
+		add(localName{string(DeriveTokenizerJSON), DeriveTokenizerJSON})
+		add(localName{string(DeriveLlamaTokenizerJS), DeriveLlamaTokenizerJS})
+	}
+	return names
+}
+
+// candidates lists where a file can be had, best first.
+func (p *pull) candidates(f File, known bool) ([]candidate, error) {
+	var list []candidate
+	if installed := filepath.Join(p.store.dir, p.entry.ID, filepath.FromSlash(f.Path)); known && !p.options.Force {
+		if _, err := os.Stat(installed); err == nil { // a repair fetches only what is damaged
+			list = append(list, candidate{path: installed, label: "kept from the version installed before"})
+		}
+	}
+	switch from := p.options.From; {
+	case from == "":
+		for _, source := range f.Sources {
+			list = append(list, candidate{url: source.URL, derive: source.Derive, label: label(source.URL)})
+		}
+		return list, nil
+	case isURL(from):
+		base, err := url.Parse(from)
+		if err != nil || base.Host == "" {
+			return nil, scout.Errorf(scout.CodeInvalidArgument, "--from %q is not an address", fromLabel(from))
+		}
+		for _, n := range localNames(f) {
+			address := base.JoinPath(n.name).String()
+			list = append(list, candidate{url: address, derive: n.derive, label: label(address)})
+		}
+		return list, nil
+	}
+	folder := p.options.From
+	if p.archive != "" {
+		folder = p.archive
+	}
+	info, err := os.Stat(folder)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "pull from", err)
+	}
+	if !info.IsDir() {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "--from %s is neither a folder nor an archive (.tar.bz2, .tar.gz) nor an http address", folder)
+	}
+	var names []string
+	for _, n := range localNames(f) {
+		source := filepath.Join(folder, filepath.FromSlash(n.name))
+		if p.archive != "" {
+			source = filepath.Join(folder, path.Base(n.name))
+		}
+		if _, err := os.Stat(source); err == nil {
+			list = append(list, candidate{path: source, derive: n.derive, label: p.options.From + ":" + n.name})
+		}
+		names = append(names, n.name)
+	}
+	if len(list) == 0 {
+		return nil, scout.Errorf(scout.CodeModelSource, "%s holds no file called %s", p.options.From, strings.Join(names, " or "))
+	}
+	return list, nil
+}
+
+// expectation is what is known of a file's bytes: exact size (or -1) and sum (or empty).
+func (p *pull) expectation(f File) (size int64, sum string, recorded *lockSum) {
+	if f.SHA256 != "" {
+		return f.SizeBytes, f.SHA256, nil
+	}
+	if r, ok := p.sums[f.Path]; ok {
+		return r.SizeBytes, r.SHA256, &r
+	}
+	return -1, "", nil
+}
+
+// obtain brings one file into the staging folder under its name and returns what it is.
+func (p *pull) obtain(ctx context.Context, f File) (manifestFile, error) {
+	target := filepath.Join(p.staging, filepath.FromSlash(f.Path))
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		return manifestFile{}, scout.FileError(scout.CodeWriteFailed, "make folder", err)
+	}
+	size, want, recorded := p.expectation(f)
+	done := manifestFile{Path: f.Path, Role: f.Role, Source: "an earlier pull"}
+	if sum, n, err := hashFile(ctx, target); err == nil {
+		if n > 0 && (want == "" || sum == want) {
+			done.SHA256, done.SizeBytes = sum, n
+			return done, nil // it got its name only after it was complete
+		}
+		if err := os.Remove(target); err != nil {
+			return manifestFile{}, scout.FileError(scout.CodeWriteFailed, "delete", err)
+		}
+	} else if ctx.Err() != nil {
+		return manifestFile{}, err
+	}
+	candidates, err := p.candidates(f, want != "")
+	if err != nil {
+		return manifestFile{}, err
+	}
+	var failures []error
+	for _, c := range candidates {
+		sum, n, err := p.try(ctx, f, c, target, size, want)
+		if err == nil && want != "" && sum != want {
+			err = scout.Errorf(scout.CodeModelSource, "%s gives %s with SHA-256 %s (%d bytes), not %s", c.label, f.Path, sum, n, want)
+			err = errors.Join(err, ignoreMissing(os.Remove(target+partSuffix)))
+		}
+		if err == nil {
+			done.SHA256, done.SizeBytes, done.Source = sum, n, c.label
+			return done, p.keep(target)
+		}
+		failures = append(failures, err)
+		if ctx.Err() != nil || !fromSource(err) {
+			return manifestFile{}, err
+		}
+	}
+	return manifestFile{}, p.explain(failures, recorded)
+}
+
+// fromSource tells whether another source may do better.
+func fromSource(err error) bool {
+	switch scout.CodeOf(err) {
+	case scout.CodeModelSource, scout.CodeModelDownload, scout.CodeReadFailed, scout.CodeFileNotFound:
+		return true
+	}
+	return false
+}
+
+// explain makes one error of what all sources of a file answered.
+func (p *pull) explain(failures []error, recorded *lockSum) error {
+	if len(failures) == 0 {
+		return scout.Errorf(scout.CodeModelSource, "the catalogue names no source")
+	}
+	first := failures[0]
+	for _, err := range failures { // what may work later decides
+		if scout.CodeOf(err) == scout.CodeModelDownload {
+			first = err
+			break
+		}
+	}
+	var others []string
+	for _, err := range failures {
+		if err != first {
+			others = append(others, err.Error())
+		}
+	}
+	hint := scout.HintOf(first)
+	if recorded != nil && scout.CodeOf(first) == scout.CodeModelSource {
+		hint = "the file changed since " + recorded.RecordedAt.Format(time.DateOnly) + ", or is not the publisher's; if it was replaced on purpose: scout models pull " + p.entry.ID + " --accept-changed"
+	}
+	if len(others) > 0 {
+		return scout.Errorf(scout.CodeOf(first), "%w (also: %s)", first, strings.Join(others, "; ")).WithHint("%s", hint)
+	}
+	return scout.Errorf(scout.CodeOf(first), "%w", first).WithHint("%s", hint)
+}
+
+// try gets the file from one candidate into target+".part".
+func (p *pull) try(ctx context.Context, f File, c candidate, target string, size int64, want string) (sum string, n int64, err error) {
+	into, exact, expected := target, size, want
+	if c.derive != "" {
+		into, exact, expected = filepath.Join(p.staging, ".input"), -1, ""
+	}
+	limit := longest(f, c.derive, exact)
+	if c.path != "" {
+		sum, n, err = p.store.copyLocal(ctx, c.path, into, f.Path, limit, p.meter)
+	} else {
+		d := &download{store: p.store, meter: p.meter, name: f.Path, url: c.url, path: into, size: exact, limit: limit, sha256: expected}
+		sum, n, err = d.run(ctx)
+	}
+	if err != nil || c.derive == "" {
+		return sum, n, err
+	}
+	return p.derive(ctx, c, into, target)
+}
+
+// derive makes target+".part" from the input that was fetched.
+func (p *pull) derive(ctx context.Context, c candidate, input, target string) (sum string, n int64, err error) {
+	data, err := os.ReadFile(input + partSuffix)
+	if err != nil {
+		return "", 0, scout.FileError(scout.CodeReadFailed, "read "+c.label, err)
+	}
+	if err := errors.Join(ignoreMissing(os.Remove(input+partSuffix)), ignoreMissing(os.Remove(input+stateSuffix))); err != nil {
+		return "", 0, scout.FileError(scout.CodeWriteFailed, "delete", err)
+	}
+	table, err := Tokens(c.derive, data)
+	if err != nil {
+		return "", 0, fmt.Errorf("%s: %w", c.label, err)
+	}
+	if err := writeFileAtomic(target+partSuffix, table); err != nil {
+		return "", 0, err
+	}
+	return hashFile(ctx, target+partSuffix)
+}
+
+// keep gives a complete file its name.
+func (p *pull) keep(target string) error {
+	if err := os.Rename(target+partSuffix, target); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "keep "+filepath.Base(target), err)
+	}
+	if err := ignoreMissing(os.Remove(target + stateSuffix)); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "tidy", err)
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+// install puts the staged files in the place of the model.
+func (p *pull) install(ctx context.Context, m manifest) (Pulled, error) {
+	if p.archive != "" {
+		if err := removeAll(p.archive); err != nil {
+			return Pulled{}, err
+		}
+	}
+	if err := m.write(p.staging); err != nil {
+		return Pulled{}, err
+	}
+	staged := m.loaded(p.staging)
+	report, err := p.store.check(ctx, staged, true) // what was written is what can be read; also fills the cache of sums
+	if err == nil {
+		err = report.Err()
+	}
+	if err != nil {
+		return Pulled{}, fmt.Errorf("pull model %s: %w", m.ID, err)
+	}
+	if p.options.Prepare != nil {
+		if err := p.options.Prepare(ctx, staged.installed(report)); err != nil {
+			return Pulled{}, fmt.Errorf("prepare model %s: %w", m.ID, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return Pulled{}, fmt.Errorf("pull model %s: %w", m.ID, context.Cause(ctx))
+	}
+	pulled := Pulled{Recorded: p.unrecorded(m)}
+	if len(pulled.Recorded) > 0 {
+		if err := p.record(ctx, m); err != nil {
+			return Pulled{}, err
+		}
+	}
+	final := filepath.Join(p.store.dir, m.ID)
+	if err := swapDir(p.staging, final); err != nil {
+		return Pulled{}, err
+	}
+	if err := errors.Join(syncDir(p.store.dir), p.store.discard(p.staging)); err != nil {
+		return Pulled{}, err
+	}
+	pulled.Installed = m.loaded(final).installed(report)
+	return pulled, nil
+}
+
+// unrecorded are the files whose sums neither the catalogue nor models.lock knows.
+func (p *pull) unrecorded(m manifest) []string {
+	var paths []string
+	for i, f := range m.Files {
+		if _, known := p.sums[f.Path]; !known && p.entry.Files[i].SHA256 == "" {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
+}
+
+// record writes the sums to models.lock before the model takes its place, so that no model is ever in use
+// whose sums are not held. Two pulls may end at once: then one waits for the other.
+func (p *pull) record(ctx context.Context, m manifest) error {
+	var files []manifestFile
+	for i, f := range m.Files {
+		if p.entry.Files[i].SHA256 == "" {
+			files = append(files, f)
+		}
+	}
+	policy := resilience.Policy{Initial: 20 * time.Millisecond, Max: time.Second, Budget: 10 * time.Second}
+	_, err := resilience.Retry(ctx, p.store.scope, policy, func(context.Context) (struct{}, error) {
+		return struct{}{}, updateSums(p.store.dir, func(s *sums) {
+			if p.options.AcceptChanged {
+				delete(s.Models, m.ID)
+			}
+			s.record(m.ID, files, p.started)
+		})
+	})
+	return err
+}

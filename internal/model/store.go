@@ -1,0 +1,325 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
+)
+
+const (
+	selectedName  = "selected"
+	partialSuffix = ".partial"
+	removedPrefix = ".removed-"
+)
+
+// Store is a models folder. It is safe for concurrent use, also by several processes: everything that
+// changes a model holds the lock of that model.
+type Store struct {
+	dir       string
+	scope     observe.Scope
+	metrics   *metrics
+	catalogue []Entry
+	client    *http.Client
+	retry     resilience.Policy
+	stall     time.Duration
+	now       func() time.Time
+	openPart  func(path string, offset int64) (partFile, error)
+}
+
+// Option changes how a Store works.
+type Option func(*Store)
+
+// WithCatalogue replaces the catalogue, for a company's own list of models.
+func WithCatalogue(entries []Entry) Option {
+	return func(s *Store) { s.catalogue = slices.Clone(entries) }
+}
+
+// WithHTTPClient replaces the client that downloads. It must have no total timeout: a large file may
+// take hours. What limits a download is WithStallTimeout.
+func WithHTTPClient(client *http.Client) Option { return func(s *Store) { s.client = client } }
+
+// WithRetry replaces the policy of repeated downloads of one file from one source. A source that brings no
+// byte in several attempts on end is given up before the policy is exhausted.
+func WithRetry(policy resilience.Policy) Option { return func(s *Store) { s.retry = policy } }
+
+// WithStallTimeout sets for how long a download may bring nothing before it is begun again; default 30 s.
+func WithStallTimeout(d time.Duration) Option { return func(s *Store) { s.stall = d } }
+
+// WithClock replaces the clock that stamps manifests and measures rates.
+func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
+
+// Open returns the store over the models folder dir, which need not exist yet: it is made by the
+// first pull. A replacement that a crash cut in the middle is put in order.
+func Open(dir string, scope observe.Scope, options ...Option) (*Store, error) {
+	if dir == "" {
+		return nil, scout.Errorf(scout.CodeConfigInvalid, "no models folder given").WithHint("set SCOUT_MODELS to a folder")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "open models folder", err)
+	}
+	scope = scope.Component("model")
+	s := &Store{
+		dir: dir, scope: scope, metrics: newMetrics(scope), catalogue: Catalogue(), client: newHTTPClient(),
+		retry: resilience.Policy{Initial: time.Second, Max: 30 * time.Second, Budget: 24 * time.Hour},
+		stall: 30 * time.Second, now: time.Now, openPart: openPart,
+	}
+	for _, option := range options {
+		option(s)
+	}
+	if err := validateCatalogue(s.catalogue); err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return s, nil
+	case err != nil:
+		return nil, scout.FileError(scout.CodeReadFailed, "open models folder", err)
+	case !info.IsDir():
+		return nil, scout.Errorf(scout.CodeConfigInvalid, "models folder %s is a file", dir).WithHint("set SCOUT_MODELS to a folder")
+	}
+	if err := s.recover(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Dir is the absolute path of the models folder.
+func (s *Store) Dir() string { return s.dir }
+
+// Catalogue returns the entries that this store can pull. The caller must not change them.
+func (s *Store) Catalogue() []Entry { return slices.Clone(s.catalogue) }
+
+// lock takes the lock of one model. Somebody else holding it is an error, not a wait.
+func (s *Store) lock(id string) (unlock func() error, err error) {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, "make models folder", err)
+	}
+	unlock, busy, err := lockFile(filepath.Join(s.dir, "."+id+".lock"))
+	if err != nil {
+		return nil, err
+	}
+	if busy {
+		return nil, scout.Errorf(scout.CodeModelDownload, "model %s is being pulled or removed by another process", id).
+			WithHint("wait until it ends, then run the command again")
+	}
+	return unlock, nil
+}
+
+// Selected returns the id chosen with Use, empty where none was.
+func (s *Store) Selected() (string, error) {
+	data, err := readSmall(filepath.Join(s.dir, selectedName))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", scout.FileError(scout.CodeReadFailed, "read the selected model", err)
+	}
+	id := strings.TrimSpace(string(data))
+	if err := checkID(id); err != nil {
+		return "", scout.Errorf(scout.CodeConfigInvalid, "%s: %w", filepath.Join(s.dir, selectedName), err).
+			WithHint("select a model: scout models use MODEL")
+	}
+	return id, nil
+}
+
+// effective returns id, or else the selected model, or else the default one.
+func (s *Store) effective(id string) (string, error) {
+	if id != "" {
+		return id, nil
+	}
+	selected, err := s.Selected()
+	if err != nil || selected != "" {
+		return selected, err
+	}
+	if e, ok := defaultEntry(s.catalogue); ok {
+		return e.ID, nil
+	}
+	return "", scout.Errorf(scout.CodeModelNotInstalled, "no model is selected and there is no default").
+		WithHint("install one and select it: scout models pull MODEL; scout models use MODEL")
+}
+
+// Installed is a model whose files are in place.
+type Installed struct {
+	ID        string
+	Name      string
+	Family    Family
+	Languages []string
+	Licence   string
+	// Own is true for a model of the user's own.
+	Own bool
+	// Dir is the absolute path of the model's folder.
+	Dir string
+	// Files are absolute paths, one for each role of the family.
+	Files map[Role]string
+	// SHA256 of each file in hexadecimal.
+	SHA256    map[Role]string
+	SizeBytes int64
+}
+
+// EnglishOnly tells whether the model knows English and nothing else.
+func (i Installed) EnglishOnly() bool { return EnglishOnly(i.Languages) }
+
+// Resolve returns the model to use: id, or for an empty id the selected one, or the default. Its files
+// were compared with their recorded sizes and sums: those whose size and time of change are as at the last
+// full check by these alone, all others by SHA-256. Errors:
+//
+//	scout.CodeModelUnknown       no such id
+//	scout.CodeModelNotInstalled  known, but not on this machine; the hint names the pull command
+//	scout.CodeModelCorrupt       a file is missing, truncated or altered; the hint names the repair
+//	scout.CodeConfigInvalid      a model.toml that cannot be used
+func (s *Store) Resolve(ctx context.Context, id string) (Installed, error) {
+	id, err := s.effective(id)
+	if err != nil {
+		return Installed{}, err
+	}
+	m, err := s.load(id)
+	if err != nil {
+		return Installed{}, err
+	}
+	report, err := s.check(ctx, m, false)
+	if err == nil {
+		err = report.Err()
+	}
+	if err != nil {
+		return Installed{}, err
+	}
+	return m.installed(report), nil
+}
+
+// Use selects a model: it is what Resolve returns for an empty id from now on. It must be installed and intact.
+func (s *Store) Use(ctx context.Context, id string) (Installed, error) {
+	if err := checkID(id); err != nil {
+		return Installed{}, err
+	}
+	m, err := s.Resolve(ctx, id)
+	if err != nil {
+		return Installed{}, err
+	}
+	return m, writeFileAtomic(filepath.Join(s.dir, selectedName), []byte(id+"\n"))
+}
+
+// Path returns the folder of an installed model without looking at its files; an empty id means the
+// model that Resolve would use.
+func (s *Store) Path(id string) (string, error) {
+	id, err := s.effective(id)
+	if err != nil {
+		return "", err
+	}
+	m, err := s.load(id)
+	if err != nil {
+		return "", err
+	}
+	return m.dir, nil
+}
+
+// Remove deletes a model and what an interrupted pull of it left. The model in use (selected, or the
+// default where none was selected) is only removed with force, which also takes back the selection. A
+// model of the user's own is never deleted. The sums in models.lock stay.
+func (s *Store) Remove(ctx context.Context, id string, force bool) (err error) {
+	if err := checkID(id); err != nil {
+		return err
+	}
+	m, loadErr := s.load(id)
+	switch scout.CodeOf(loadErr) {
+	case "", scout.CodeModelCorrupt: // a damaged manifest does not keep its folder alive
+	case scout.CodeModelNotInstalled:
+		if _, err := os.Lstat(filepath.Join(s.dir, id+partialSuffix)); err != nil {
+			return loadErr
+		}
+	default:
+		return loadErr
+	}
+	if m.own {
+		return scout.Errorf(scout.CodeInvalidArgument, "model %s is your own: Scout does not delete it", id).
+			WithHint("delete it yourself: rm -r %s", m.dir)
+	}
+	selected, err := s.Selected()
+	if err != nil {
+		return err
+	}
+	inUse, err := s.effective("")
+	if err == nil && inUse == id && loadErr == nil && !force {
+		return scout.Errorf(scout.CodeModelInUse, "model %s is in use", id).
+			WithHint("select another one first (scout models use MODEL), or: scout models remove --force %s", id)
+	}
+	unlock, err := s.lock(id)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if selected == id {
+		if err := ignoreMissing(os.Remove(filepath.Join(s.dir, selectedName))); err != nil {
+			return scout.FileError(scout.CodeWriteFailed, "take back the selection", err)
+		}
+	}
+	if err := s.discard(filepath.Join(s.dir, id)); err != nil {
+		return err
+	}
+	if err := removeAll(filepath.Join(s.dir, id+partialSuffix)); err != nil {
+		return err
+	}
+	s.scope.Log().InfoContext(ctx, observe.EventModelRemoved, slog.String(observe.KeyModel, id))
+	return syncDir(s.dir)
+}
+
+// discard takes a folder out of sight in one step and then deletes it.
+func (s *Store) discard(path string) error {
+	away := filepath.Join(s.dir, removedPrefix+filepath.Base(path))
+	if err := removeAll(away); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err := renameDir(path, away); err != nil {
+		return err
+	}
+	return removeAll(away)
+}
+
+// recover finishes what a crash left half-done and no other process is at work on.
+func (s *Store) recover() error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return scout.FileError(scout.CodeReadFailed, "open models folder", err)
+	}
+	for _, e := range entries {
+		id, cut := strings.CutSuffix(e.Name(), replacedSuffix)
+		if !cut || checkID(id) != nil {
+			continue
+		}
+		if err := s.recoverReplaced(id); err != nil {
+			return fmt.Errorf("put model %s in order: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// recoverReplaced gives a model its name back when a crash came between the renames of swapInTwoSteps.
+// Where the new version is in place already, the old one is deleted.
+func (s *Store) recoverReplaced(id string) (err error) {
+	unlock, busy, err := lockFile(filepath.Join(s.dir, "."+id+".lock"))
+	if err != nil || busy {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	final := filepath.Join(s.dir, id)
+	aside := final + replacedSuffix
+	if _, err := os.Lstat(final); err == nil {
+		return removeAll(aside)
+	}
+	return ignoreMissing(os.Rename(aside, final))
+}

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Installs what Scout needs to be built, tested and run from this checkout, and says what it does:
+#
+#   scripts/setup.sh         Debian packages (as root), the test runner, the default model
+#   scripts/setup.sh lint    golangci-lint, which only `make lint` needs
+#
+# Everything but the packages goes into .tools/ and var/ below the checkout. A second run finds all in
+# place and takes less than a second. Nothing of this is needed by an installed Scout: there a model is
+# fetched with `scout models pull`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Programs and the Debian packages they come in: what cannot be missing, and what only adds abilities.
+readonly REQUIRED_PROGRAMS=(go: gcc:gcc node:nodejs npm:npm tar:tar)
+readonly OPTIONAL_PROGRAMS=(ffmpeg:ffmpeg)
+
+readonly GOTESTSUM=gotest.tools/gotestsum@v1.13.0
+readonly GOLANGCI_LINT=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The default model's weights and Llama's vocabulary, as single pinned packages: each is fetched by
+# version, compared with its SHA-512 and never installed with what it depends on.
+readonly MODEL=moonshine-tiny-en
+readonly WEIGHTS_PACKAGE=@moonshine-ai/moonshine-js@0.1.29
+readonly WEIGHTS_FILE=moonshine-ai-moonshine-js-0.1.29.tgz
+readonly WEIGHTS_SHA512=Gx1B3mJcbM68ihSy/LyJEuEkGq7sYMqTb04zNdcIeidU0URVlSmXP0GyiQOTTAqDZQXlIC7k+bky+FdXk0UPlg==
+readonly WEIGHTS_FOLDER=package/dist/model/tiny/quantized
+readonly VOCABULARY_PACKAGE=llama-tokenizer-js@1.2.2
+readonly VOCABULARY_FILE=llama-tokenizer-js-1.2.2.tgz
+readonly VOCABULARY_SHA512=Wmth393dc3odWU3IzARJ3r2oIfWgw9GdJ5Gm+hGhfECNO18UHLRqEFSf511jn4E9KcQGzuuKw4Wl08pHAemLAw==
+
+readonly TOOLS="$PWD/.tools"
+export SCOUT_MODELS="${SCOUT_MODELS:-$PWD/var/models}"
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# missing_programs NAME:PACKAGE… prints the entries whose program is not on the PATH.
+missing_programs() {
+  local entry
+  for entry in "$@"; do
+    command -v "${entry%%:*}" >/dev/null 2>&1 || printf '%s\n' "$entry"
+  done
+}
+
+install_packages() {
+  local required optional packages=() entry
+  required=$(missing_programs "${REQUIRED_PROGRAMS[@]}")
+  optional=$(missing_programs "${OPTIONAL_PROGRAMS[@]}")
+  [ -n "$required$optional" ] || return 0
+  for entry in $required $optional; do
+    [ -z "${entry#*:}" ] || packages+=("${entry#*:}")
+  done
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && [ ${#packages[@]} -gt 0 ]; then
+    say "installing Debian packages: ${packages[*]}"
+    if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >"$TOOLS/apt.log" 2>&1; then
+      tail -n 5 "$TOOLS/apt.log" >&2
+      say "that failed; the whole output is in .tools/apt.log"
+    fi
+  fi
+  required=$(missing_programs "${REQUIRED_PROGRAMS[@]}")
+  [ -z "$required" ] || fail "missing: $(programs "$required"). Install what is missing (Go 1.26, gcc and Node 20 with npm), then run this again."
+  optional=$(missing_programs "${OPTIONAL_PROGRAMS[@]}")
+  [ -z "$optional" ] || say "without $(programs "$optional") some things do not work (ffmpeg: m4a, opus, webm, mp4). As root: apt-get install $(packages_of "$optional")"
+}
+
+programs() { local e out=(); for e in $1; do out+=("${e%%:*}"); done; printf '%s' "${out[*]}"; }
+packages_of() { local e out=(); for e in $1; do out+=("${e#*:}"); done; printf '%s' "${out[*]}"; }
+
+# install_go_tool NAME MODULE@VERSION builds a Go program into .tools/bin, once for each version.
+install_go_tool() {
+  local name=$1 module=$2 mark="$TOOLS/bin/.$1"
+  if [ -x "$TOOLS/bin/$name" ] && [ "$(cat "$mark" 2>/dev/null)" = "$module" ]; then return 0; fi
+  say "installing $module into .tools/bin"
+  GOBIN="$TOOLS/bin" go install "$module"
+  printf '%s' "$module" >"$mark"
+}
+
+# sha512_of FILE prints the sum in base64, as package managers write it.
+sha512_of() {
+  node -e 'process.stdout.write(require("crypto").createHash("sha512").update(require("fs").readFileSync(process.argv[1])).digest("base64"))' "$1"
+}
+
+# fetch_package NAME@VERSION FILE SHA512 leaves FILE in .tools/npm, compared with its sum.
+fetch_package() {
+  local package=$1 file="$TOOLS/npm/$2" want=$3
+  if [ -f "$file" ] && [ "$(sha512_of "$file")" = "$want" ]; then return 0; fi
+  say "fetching $package"
+  local fresh
+  fresh=$(mktemp -d "$TOOLS/npm/fetch.XXXXXX")
+  if ! npm pack --silent --pack-destination "$fresh" "$package" >/dev/null; then
+    rm -rf "$fresh"
+    fail "could not fetch $package: check the connection, then run this again"
+  fi
+  if [ "$(sha512_of "$fresh/$2")" != "$want" ]; then
+    rm -rf "$fresh"
+    fail "$package is not what it was: its SHA-512 differs from the pinned one"
+  fi
+  mv "$fresh/$2" "$file"
+  rm -rf "$fresh"
+}
+
+# model_in_place asks the built program where there is one; on a fresh checkout the manifest, which is
+# written last, is enough.
+model_in_place() {
+  [ -f "$SCOUT_MODELS/$MODEL/model.json" ] || return 1
+  [ ! -x bin/scout ] || bin/scout models verify "$MODEL" >/dev/null 2>&1
+}
+
+install_model() {
+  if model_in_place; then return 0; fi
+  mkdir -p "$TOOLS/npm"
+  fetch_package "$WEIGHTS_PACKAGE" "$WEIGHTS_FILE" "$WEIGHTS_SHA512"
+  fetch_package "$VOCABULARY_PACKAGE" "$VOCABULARY_FILE" "$VOCABULARY_SHA512"
+  local parts="$TOOLS/$MODEL"
+  rm -rf "$parts" && mkdir -p "$parts"
+  tar -xzf "$TOOLS/npm/$WEIGHTS_FILE" -C "$parts" --strip-components=5 "$WEIGHTS_FOLDER"
+  tar -xzf "$TOOLS/npm/$VOCABULARY_FILE" -C "$parts" --strip-components=1 package/llama-tokenizer.js
+  say "installing the model $MODEL into $SCOUT_MODELS"
+  go run ./cmd/scout models pull "$MODEL" --from "$parts"
+  rm -rf "$parts"
+}
+
+mkdir -p "$TOOLS/bin"
+case "${1:-}" in
+  "")
+    install_packages
+    install_go_tool gotestsum "$GOTESTSUM"
+    install_model
+    ;;
+  lint)
+    install_go_tool golangci-lint "$GOLANGCI_LINT"
+    ;;
+  *)
+    fail "usage: scripts/setup.sh [lint]"
+    ;;
+esac
