@@ -56,6 +56,9 @@ const (
 	// CodeWriteFailed is an output that could not be written.
 	CodeWriteFailed Code = "write_failed"
 
+	// CodeManifestInvalid is a list of clips or a kept result that cannot be used for a benchmark.
+	CodeManifestInvalid Code = "manifest_invalid"
+
 	// CodeAudioEmpty is an input without a single frame of audio.
 	CodeAudioEmpty Code = "audio_empty"
 	// CodeAudioCorrupt is audio whose bytes contradict its own format.
@@ -171,6 +174,8 @@ var codeTable = map[Code]CodeInfo{
 	CodeDiskFull:        {Transient, "make room on the device, then try again"},
 	CodeReadFailed:      {Transient, "check the device or connection that holds the file"},
 	CodeWriteFailed:     {Transient, "check the device or connection that holds the file"},
+
+	CodeManifestInvalid: {Permanent, "the format is described in docs/formats/bench.md"},
 
 	CodeAudioEmpty:          {Permanent, "the file holds no audio"},
 	CodeAudioCorrupt:        {Permanent, "check the file in a player; copy it again from where it came"},
