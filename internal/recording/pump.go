@@ -263,17 +263,18 @@ func (p *Pump) move(end uint64) stepResult {
 		p.reader.Seek(p.position())
 		room := min(uint64(len(p.buffer)), (end-p.position())*size)
 		n, err := p.reader.Read(p.buffer[:room])
-		var evicted *ring.EvictedError
-		switch {
-		case errors.As(err, &evicted):
-			if !p.lose(min(evicted.To, end) - p.position()) {
-				return stepTrouble
+		if err != nil {
+			to, lost := evicted(err)
+			if lost && p.lose(min(to, end)-p.position()) {
+				continue
 			}
-			continue
-		case errors.Is(err, io.EOF):
-			return stepEnded
-		case err != nil: // not yet
-			return stepOK
+			switch {
+			case lost:
+				return stepTrouble
+			case errors.Is(err, io.EOF):
+				return stepEnded
+			}
+			return stepOK // nothing there yet
 		}
 		if err := p.write(p.buffer[:n*size]); err != nil {
 			p.trouble(err)
@@ -287,6 +288,15 @@ func (p *Pump) move(end uint64) stepResult {
 	return stepOK
 }
 
+// evicted returns where a reader stands after a loss that err tells of.
+func evicted(err error) (to uint64, lost bool) {
+	var e *ring.EvictedError
+	if errors.As(err, &e) {
+		return e.To, true
+	}
+	return 0, false
+}
+
 // write is one write of the file, timed for Condition. It allocates nothing.
 func (p *Pump) write(frames []byte) error {
 	p.busySince.Store(p.options.Now().UnixNano())
@@ -298,6 +308,10 @@ func (p *Pump) write(frames []byte) error {
 
 // lose puts a gap where the ring lost frames; false where even that could not be written.
 func (p *Pump) lose(frames uint64) bool {
+	frames -= p.writer.Forward(frames)
+	if frames == 0 {
+		return true
+	}
 	start := p.writer.Frames()
 	p.busySince.Store(p.options.Now().UnixNano())
 	err := p.writer.Silence(frames)

@@ -1,9 +1,13 @@
 package recording_test
 
 import (
+	"context"
+	"encoding/binary"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -112,13 +116,17 @@ func newRing(t testing.TB, format scout.Format, length time.Duration) *ring.Ring
 }
 
 // deliver writes coded frames into the ring as a device would: 10 ms blocks, in time, until the ring
-// holds so much. It ends with the test's bubble of time.
-func deliver(r *ring.Ring, format scout.Format, length time.Duration) {
+// holds so much or ctx ends.
+func deliver(ctx context.Context, r *ring.Ring, format scout.Format, length time.Duration) {
 	block := make([]byte, int(format.Frames(10*time.Millisecond))*format.FrameBytes())
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for r.Head() < format.Frames(length) {
-		<-ticker.C
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
 		recordingtest.Coded(block, format.FrameBytes(), r.Head())
 		r.Write(block)
 	}
@@ -137,4 +145,44 @@ func ffprobe(t testing.TB, path string) string {
 		t.Fatalf("ffprobe: %v: %s", err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// claimed returns how many frames the header of a speech recording claims.
+func claimed(t testing.TB, path string) uint64 {
+	t.Helper()
+	content := readFile(t, path)
+	if len(content) < recording.HeaderBytes || string(content[:4]) != "RIFF" {
+		t.Fatalf("%s does not begin with a header", path)
+	}
+	return uint64(binary.LittleEndian.Uint32(content[recording.HeaderBytes-4:])) / uint64(speech.FrameBytes())
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func restoreFile(t testing.TB, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reserved is a disk that is full for manifests as long as the reserve is there.
+type reserved struct {
+	recording.OSDisk
+	replaced int
+}
+
+func (d *reserved) Replace(path string, data []byte) error {
+	d.replaced++
+	if _, err := os.Stat(filepath.Join(filepath.Dir(path), ".reserve")); err == nil && d.replaced > 1 {
+		return syscall.ENOSPC
+	}
+	return d.OSDisk.Replace(path, data)
 }

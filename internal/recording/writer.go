@@ -281,6 +281,15 @@ func (w *Writer) Rewind(frames uint64) uint64 {
 	return frames
 }
 
+// Forward takes back Rewind for up to so many frames that cannot be written again, and returns for
+// how many: they are in the file, and the device may have them.
+func (w *Writer) Forward(frames uint64) uint64 {
+	at := w.frames.Load()
+	end := min(at+frames, w.summed)
+	w.frames.Store(end)
+	return end - at
+}
+
 // SaveManifest writes the manifest where it changed since the last time.
 func (w *Writer) SaveManifest() error {
 	w.mu.Lock()
