@@ -37,11 +37,13 @@ func TestOverall(t *testing.T) {
 		"all well":                      {[]health.Component{critical("engine", health.Healthy, ""), optional("audio", health.Healthy, "")}, health.Healthy, nil},
 		"a critical component fails": {
 			[]health.Component{critical("disk", health.Unhealthy, "full"), optional("audio", health.Healthy, "")},
-			health.Unhealthy, []string{"disk is Unhealthy: full"},
+			health.Unhealthy,
+			[]string{"disk is Unhealthy: full"},
 		},
 		"an optional component fails: a missing microphone leaves the rest usable": {
 			[]health.Component{critical("engine", health.Healthy, ""), optional("audio", health.Unhealthy, "no device")},
-			health.Degraded, []string{"audio is Unhealthy: no device"},
+			health.Degraded,
+			[]string{"audio is Unhealthy: no device"},
 		},
 		"a critical component is degraded": {
 			[]health.Component{critical("disk", health.Degraded, "an hour left")}, health.Degraded, []string{"disk is Degraded: an hour left"},
@@ -54,11 +56,13 @@ func TestOverall(t *testing.T) {
 		},
 		"unhealthy weighs more than unknown, whatever the order": {
 			[]health.Component{critical("a", health.Unhealthy, "x"), critical("b", health.Unknown, "y"), critical("c", health.Degraded, "z")},
-			health.Unhealthy, []string{"a is Unhealthy: x", "b is Unknown: y", "c is Degraded: z"},
+			health.Unhealthy,
+			[]string{"a is Unhealthy: x", "b is Unknown: y", "c is Degraded: z"},
 		},
 		"unknown weighs more than degraded, whatever the order": {
 			[]health.Component{critical("c", health.Degraded, "z"), critical("b", health.Unknown, "y"), optional("a", health.Unhealthy, "x")},
-			health.Unknown, []string{"c is Degraded: z", "b is Unknown: y", "a is Unhealthy: x"},
+			health.Unknown,
+			[]string{"c is Degraded: z", "b is Unknown: y", "a is Unhealthy: x"},
 		},
 		"a reason may be missing": {[]health.Component{critical("disk", health.Unhealthy, "")}, health.Unhealthy, []string{"disk is Unhealthy"}},
 	}

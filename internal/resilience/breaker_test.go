@@ -406,10 +406,9 @@ func TestBreakerAndTheContextOfTheCall(t *testing.T) {
 				breaker := newBreaker(resilience.BreakerOptions{})
 				for range 3 {
 					ctx, cancel := context.WithCancelCause(t.Context())
+					stop := func() {}
 					if test.deadline {
-						var stop context.CancelFunc
 						ctx, stop = context.WithTimeout(ctx, time.Second)
-						defer stop()
 					}
 					h := hold(ctx, breaker)
 					if test.deadline {
@@ -421,6 +420,7 @@ func TestBreakerAndTheContextOfTheCall(t *testing.T) {
 					if err := h.finish(errCrash); !errors.Is(err, errCrash) {
 						t.Errorf("error %v, want that of the call", err)
 					}
+					stop()
 					cancel(nil)
 				}
 				if got := breaker.Open(); got != test.wantOpens {

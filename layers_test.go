@@ -1,0 +1,200 @@
+package scout_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/scout-speech/scout"
+
+// goPackage is what `go list -json` says about one package, dependencies and tests not included.
+type goPackage struct {
+	ImportPath string
+	Name       string
+	Imports    []string
+	Deps       []string // all that is linked into it
+	Standard   bool
+}
+
+// packages lists every package of the module.
+func packages(t *testing.T) map[string]goPackage {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Name,Imports,Deps", "./...")
+	var stderr bytes.Buffer
+	list.Stderr = &stderr
+	output, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	found := make(map[string]goPackage)
+	for decoder := json.NewDecoder(bytes.NewReader(output)); ; {
+		var p goPackage
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		found[p.ImportPath] = p
+	}
+	if len(found) < 5 {
+		t.Fatalf("only %d packages: the test no longer sees the module", len(found))
+	}
+	return found
+}
+
+// within tells whether path is the package or lies below it.
+func within(path, parent string) bool {
+	return path == parent || strings.HasPrefix(path, parent+"/")
+}
+
+func isStandard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+// The direction of imports, through however many packages. The linter holds the same rules for each
+// single import and says where; this test sees the detours.
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	inference := []string{"github.com/yalue/onnxruntime_go", "github.com/k2-fsa", module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}
+	pure := []string{
+		module, module + "/internal/audio", module + "/internal/text", module + "/internal/speech/segment", module + "/internal/speech/align",
+		"golang.org/x/sys/cpu", "github.com/viterin", "github.com/chewxy/math32", "golang.org/x/exp",
+	}
+	rules := map[string]struct {
+		of    []string // packages, with all below them
+		but   []string // not those
+		never []string // must not be linked in
+		only  []string // nothing but these and the standard library
+		exact bool     // only the packages themselves
+	}{
+		"the root imports the standard library only": {of: []string{module}, exact: true, only: []string{module}},
+		"sound and text are computed, not fetched": {
+			of:  []string{module + "/internal/audio", module + "/internal/text", module + "/internal/speech/segment", module + "/internal/speech/align"},
+			but: []string{module + "/internal/audio/file"}, only: pure,
+		},
+		"the program does not contain native inference: it could take the audio with it": {
+			of: []string{module + "/cmd/scout", module + "/internal/engine"}, but: []string{module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}, never: inference,
+		},
+		"recording depends on nothing but the microphone and the disk": {
+			of: []string{module + "/internal/recording", module + "/internal/capture"},
+			never: append([]string{
+				module + "/internal/store", module + "/internal/api", module + "/internal/job", module + "/internal/speech",
+				module + "/internal/engine", module + "/internal/model", module + "/internal/daemon", module + "/internal/audio/file",
+			}, inference...),
+		},
+		"nothing below the commands knows of them": {
+			of: []string{module + "/internal"}, never: []string{module + "/cmd", "github.com/spf13"},
+		},
+	}
+	all := packages(t)
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			looked := 0
+			for path, p := range all {
+				covers := func(parent string) bool { return path == parent || !rule.exact && within(path, parent) }
+				if !slices.ContainsFunc(rule.of, covers) || slices.ContainsFunc(rule.but, func(b string) bool { return within(path, b) }) {
+					continue
+				}
+				looked++
+				for _, dep := range p.Deps {
+					if dep == "C" || isStandard(dep) {
+						continue
+					}
+					in := func(parent string) bool { return within(dep, parent) }
+					if slices.ContainsFunc(rule.never, in) || len(rule.only) > 0 && !slices.ContainsFunc(rule.only, in) {
+						t.Errorf("%s contains %s", path, dep)
+					}
+				}
+				if rule.exact && slices.ContainsFunc(p.Imports, func(i string) bool { return !isStandard(i) }) {
+					t.Errorf("%s imports %v", path, p.Imports)
+				}
+			}
+			if looked == 0 {
+				t.Errorf("no package matches %v: the rule holds nothing", rule.of)
+			}
+		})
+	}
+}
+
+// voiceActivity matches a name that tells of voice activity detection: VAD as a word or as a part of a
+// name (silero_vad, VADThreshold, useVad), not inside another word (evade, Nevada).
+var voiceActivity = regexp.MustCompile(`(?i:(voice|speech)[-_ ]?activity|silero|webrtcvad|(\b|_)vad(\b|_))|\b(vad|VAD|Vad)[A-Z]|[a-z](VAD|Vad)([A-Z]|\b|_)`)
+
+func TestVoiceActivityPattern(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"--vad": true, "vad_threshold": true, "SCOUT_VAD": true, "silero_v5.onnx": true, "webrtcvad": true, "VADConfig": true, "vadModel": true,
+		"useVad": true, "enableVAD": true, "@ricky0123/vad-web": true, "voice activity": true, "VoiceActivity": true,
+		"evade": false, "invade the queue": false, "Nevada": false, "valid": false, "EVADE": false,
+	} {
+		if got := voiceActivity.MatchString(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// Requirement S1: there is no voice activity detection. No dependency, package, file, flag, setting,
+// environment variable or name in the sources tells of any. Documents may say that there is none, and
+// so may comments.
+func TestNoVoiceActivityDetection(t *testing.T) {
+	t.Parallel()
+	for path, p := range packages(t) {
+		for _, dep := range append(slices.Clone(p.Deps), path) {
+			if voiceActivity.MatchString(dep) {
+				t.Errorf("%s contains %s", path, dep)
+			}
+		}
+	}
+	locks := map[string]bool{"go.mod": true, "go.sum": true, "package.json": true, "package-lock.json": true, "Makefile": true}
+	settings := []string{".toml", ".yaml", ".yml", ".json", ".env"}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		name := entry.Name()
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != "." && (strings.HasPrefix(name, ".") && name != ".ci" || slices.Contains([]string{"var", "bin", "dist", "node_modules"}, name)):
+			return filepath.SkipDir
+		case voiceActivity.MatchString(name):
+			t.Errorf("%s is named after it", path)
+		}
+		isGo := strings.HasSuffix(name, ".go") && name != "layers_test.go"
+		if entry.IsDir() || !isGo && !locks[name] && !slices.Contains(settings, filepath.Ext(name)) {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for line := range strings.Lines(string(content)) {
+			n++
+			switch {
+			case isGo: // comments may speak of it
+				line, _, _ = strings.Cut(line, "//")
+			case name == "go.sum": // the path alone: a hash may hold any letters
+				line, _, _ = strings.Cut(line, " ")
+			case strings.Contains(line, `"integrity":`):
+				continue
+			}
+			if match := voiceActivity.FindString(line); match != "" {
+				t.Errorf("%s:%d speaks of %q", path, n, match)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("read the sources: %v", err)
+	}
+}
