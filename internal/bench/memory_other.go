@@ -1,0 +1,49 @@
+//go:build !linux
+
+package bench
+
+import (
+	"math"
+
+	ps "github.com/shirou/gopsutil/v4/process"
+)
+
+// processTree asks the operating system. Only Linux keeps peaks of processes that can be read cheaply,
+// so that top is 0 here. A process that ends while it is being read is left out.
+func processTree(pid int) []process {
+	var all []process
+	for _, id := range tree(pid, childrenOf) {
+		p, err := open(id)
+		if err != nil {
+			continue
+		}
+		memory, err := p.MemoryInfo()
+		if err != nil || memory == nil || memory.RSS > math.MaxInt64 {
+			continue
+		}
+		name, err := p.Name()
+		if err != nil {
+			name = "unknown"
+		}
+		all = append(all, process{name: name, resident: int64(memory.RSS)})
+	}
+	return all
+}
+
+func childrenOf(pid int) []int {
+	p, err := open(pid)
+	if err != nil {
+		return nil
+	}
+	children, err := p.Children()
+	if err != nil {
+		return nil
+	}
+	pids := make([]int, 0, len(children))
+	for _, c := range children {
+		pids = append(pids, int(c.Pid))
+	}
+	return pids
+}
+
+func open(pid int) (*ps.Process, error) { return ps.NewProcess(int32(pid)) }

@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Schema is the version of the JSON form of a Report: docs/formats/bench.md. Readers refuse others.
+const Schema = 1
+
+// LongAudio is the length above which a clip counts as long: what no engine here takes in one request.
+const LongAudio = 30 * time.Second
+
+// Report is the outcome of a run.
+type Report struct {
+	Schema  int       `json:"schema"`
+	Started time.Time `json:"started"`
+	Setup   Setup     `json:"setup"`
+	// Files are in the order of the manifest.
+	Files []File `json:"files"`
+	// Short are the clips up to LongAudio, Long the others, Total all of them. A failed clip whose length
+	// is not known counts in Total alone.
+	Short Score `json:"short"`
+	Long  Score `json:"long"`
+	Total Score `json:"total"`
+	// Decodes is the distribution of single engine requests in milliseconds.
+	Decodes Spread `json:"decodes_ms"`
+	// Memory is absent where it was not watched.
+	Memory *Memory `json:"memory,omitempty"`
+}
+
+// Setup is what was measured, as far as a later comparison should know it.
+type Setup struct {
+	Version string `json:"version,omitempty"`
+	Model   string `json:"model,omitempty"`
+	Backend string `json:"backend,omitempty"`
+	Cut     string `json:"cut,omitempty"`
+	Threads int    `json:"threads,omitempty"`
+	Mode    Mode   `json:"mode"`
+	CPU     string `json:"cpu,omitempty"`
+}
+
+// File is the outcome of one clip, or of all of them joined.
+type File struct {
+	File string `json:"file"`
+	// Audio and Took are in seconds.
+	Audio float64 `json:"audio_seconds"`
+	Took  float64 `json:"took_seconds"`
+	Words Edits   `json:"words"`
+	// Characters compares the normalised words with one space between them.
+	Characters Characters `json:"characters"`
+	// Reference and Text are the normalised words that were compared.
+	Reference string `json:"reference"`
+	Text      string `json:"text"`
+	// Error is set where the clip could not be transcribed: all its words count as deleted.
+	Error *FileError `json:"error,omitempty"`
+}
+
+// Characters counts characters and their edit distance.
+type Characters struct {
+	Reference int `json:"reference"`
+	Errors    int `json:"errors"`
+}
+
+// FileError is why a clip could not be transcribed.
+type FileError struct {
+	Code    scout.Code `json:"code"`
+	Message string     `json:"message"`
+}
+
+// Rate is an error rate (0.1 is 10 %) and its 95 % interval over files.
+type Rate struct {
+	Value float64 `json:"value"`
+	Interval
+}
+
+// Score sums up a group of files.
+type Score struct {
+	Files  int     `json:"files"`
+	Failed int     `json:"failed"`
+	Audio  float64 `json:"audio_seconds"`
+	Took   float64 `json:"took_seconds"`
+	// RTF is the real-time factor: seconds taken for a second of audio, of files that did not fail.
+	RTF   float64 `json:"rtf"`
+	Words Edits   `json:"words"`
+	// WER and CER are absent where the references hold no words.
+	WER *Rate `json:"wer,omitempty"`
+	CER *Rate `json:"cer,omitempty"`
+}
+
+func scoreOf(files []File, in func(File) bool) Score {
+	var s Score
+	var words, characters []share
+	var heard float64
+	for _, f := range files {
+		if !in(f) {
+			continue
+		}
+		s.Files++
+		s.Audio += f.Audio
+		s.Took += f.Took
+		s.Words = s.Words.plus(f.Words)
+		words = append(words, f.words())
+		characters = append(characters, share{float64(f.Characters.Errors), float64(f.Characters.Reference)})
+		if f.Error != nil {
+			s.Failed++
+			continue
+		}
+		heard += f.Audio
+		s.RTF += f.Took
+	}
+	if heard > 0 {
+		s.RTF /= heard
+	} else {
+		s.RTF = 0
+	}
+	s.WER, s.CER = rateOf(words), rateOf(characters)
+	return s
+}
+
+func (f File) words() share { return share{float64(f.Words.Errors()), float64(f.Words.Reference)} }
+
+func rateOf(files []share) *Rate {
+	var sum share
+	for _, f := range files {
+		sum.errors += f.errors
+		sum.length += f.length
+	}
+	if sum.length == 0 {
+		return nil
+	}
+	return &Rate{Value: sum.errors / sum.length, Interval: bootstrap(files)}
+}
+
+// sum fills in everything that follows from Files.
+func (r *Report) sum() {
+	long := func(f File) bool { return f.Audio > LongAudio.Seconds() }
+	r.Short = scoreOf(r.Files, func(f File) bool { return !long(f) && f.Audio > 0 })
+	r.Long = scoreOf(r.Files, long)
+	r.Total = scoreOf(r.Files, func(File) bool { return true })
+}
+
+// WriteJSON writes the report as docs/formats/bench.md describes it.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return scout.FileError(scout.CodeWriteFailed, "write benchmark result", e.Encode(r))
+}
+
+// ReadReport reads a kept report. One that is damaged or of another schema has the code
+// manifest_invalid.
+func ReadReport(path string) (*Report, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "read baseline", err)
+	}
+	var r Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, scout.Errorf(scout.CodeManifestInvalid, "read baseline %s: %w", path, err)
+	}
+	if r.Schema != Schema {
+		return nil, scout.Errorf(scout.CodeManifestInvalid, "read baseline %s: %w", path,
+			fmt.Errorf("schema %d, this version reads %d", r.Schema, Schema)).
+			WithHint("make the baseline again with this version")
+	}
+	return &r, nil
+}

@@ -1,0 +1,120 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/scout-speech/scout"
+)
+
+// WriteTable writes the report for people.
+func (r *Report) WriteTable(w io.Writer) error {
+	t := newTable(w)
+	t.line("file\tlength\twords\tWER\tCER\tsub\tdel\tins\tRTF\t")
+	for _, f := range r.Files {
+		s := scoreOf([]File{f}, func(File) bool { return true })
+		note := ""
+		if f.Error != nil {
+			note = "failed: " + string(f.Error.Code)
+		}
+		t.line("%s\t%.1f s\t%d\t%s\t%s\t%d\t%d\t%d\t%.3f\t%s", f.File, f.Audio, f.Words.Reference, percent(s.WER), percent(s.CER),
+			f.Words.Substituted, f.Words.Deleted, f.Words.Inserted, s.RTF, note)
+	}
+	t.line("")
+	t.line("group\tfiles\tlength\twords\tWER [95 %%]\tCER [95 %%]\tsub\tdel\tins\tRTF\t")
+	for _, g := range []struct {
+		name  string
+		score Score
+	}{{"short, up to 30 s", r.Short}, {"long, over 30 s", r.Long}, {"total", r.Total}} {
+		s := g.score
+		if s.Files == 0 {
+			continue
+		}
+		note := ""
+		if s.Failed > 0 {
+			note = fmt.Sprintf("%d failed, their words count as deleted", s.Failed)
+		}
+		t.line("%s\t%d\t%.1f s\t%d\t%s\t%s\t%d\t%d\t%d\t%.3f\t%s", g.name, s.Files, s.Audio, s.Words.Reference, withInterval(s.WER),
+			withInterval(s.CER), s.Words.Substituted, s.Words.Deleted, s.Words.Inserted, s.RTF, note)
+	}
+	t.line("")
+	if d := r.Decodes; d.Count > 0 {
+		t.line("decodes: %d, p50 %.0f ms, p95 %.0f ms, p99 %.0f ms, longest %.0f ms", d.Count, d.P50, d.P95, d.P99, d.Max)
+	}
+	if m := r.Memory; m != nil {
+		parts := make([]string, 0, len(m.Processes))
+		for _, p := range m.Processes {
+			parts = append(parts, fmt.Sprintf("%s %.1f", p.Name, megabytes(p.Peak)))
+		}
+		t.line("memory: peak %.1f MB resident in all processes, at most %.1f MB (%s)", megabytes(m.Peak), megabytes(m.Bound), strings.Join(parts, ", "))
+	}
+	return t.close("write benchmark table")
+}
+
+// WriteTable writes the comparison for people.
+func (c Comparison) WriteTable(w io.Writer) error {
+	t := newTable(w)
+	t.line("against the baseline\tfiles\tWER before\tWER now\tchange [95 %%]\t")
+	for _, g := range []struct {
+		name   string
+		change Change
+	}{{"short, up to 30 s", c.Short}, {"long, over 30 s", c.Long}, {"total", c.Total}} {
+		if d := g.change; d.Files > 0 {
+			t.line("%s\t%d\t%.2f %%\t%.2f %%\t%+.2f [%+.2f, %+.2f]\t", g.name, d.Files, 100*d.Before, 100*d.After,
+				100*d.Delta.Value, 100*d.Delta.Low, 100*d.Delta.High)
+		}
+	}
+	t.line("")
+	for _, r := range []struct {
+		name  string
+		ratio float64
+	}{{"RTF", c.RTF}, {"median decode", c.Decode}, {"peak memory", c.Memory}} {
+		if r.ratio > 0 {
+			t.line("%s: %.2f times the baseline's", r.name, r.ratio)
+		}
+	}
+	if len(c.OnlyBefore)+len(c.OnlyAfter) > 0 {
+		t.line("not compared: %d files of this run, %d of the baseline", len(c.OnlyAfter), len(c.OnlyBefore))
+	}
+	return t.close("write comparison")
+}
+
+// table keeps its first error.
+type table struct {
+	w   *tabwriter.Writer
+	err error
+}
+
+func newTable(w io.Writer) *table { return &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
+
+func (t *table) line(format string, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.w, format+"\n", args...)
+	}
+}
+
+func (t *table) close(doing string) error {
+	if err := t.w.Flush(); t.err == nil {
+		t.err = err
+	}
+	return scout.FileError(scout.CodeWriteFailed, doing, t.err)
+}
+
+func percent(r *Rate) string {
+	if r == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*r.Value)
+}
+
+func withInterval(r *Rate) string {
+	if r == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f %% [%.1f, %.1f]", 100*r.Value, 100*r.Low, 100*r.High)
+}
+
+// megabytes of 10^6 bytes, as the limits of the requirements are given.
+func megabytes(bytes int64) float64 { return float64(bytes) / 1e6 }
