@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/scout-speech/scout"
 )
@@ -146,7 +145,7 @@ func (f *Folder) recover(m Manifest, audio audioFile, reason string) (*Repaired,
 	}
 	m.State, m.EndReason = StateRecovered, EndCrash
 	m.Frames, m.Gaps = audio.frames, clipGaps(m.Gaps, audio.frames)
-	m.EndedAt = m.StartedAt.Add(m.Format.Duration(m.Frames)).Truncate(time.Millisecond)
+	m.EndedAt = m.StartedAt.Add(m.Format.Duration(m.Frames))
 	m.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	if err := f.saveManifest(m); err != nil {
 		return nil, err

@@ -1,0 +1,273 @@
+package recording_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+func TestOneProgramRecordsIntoAFolder(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	lock, err := recording.TakeLock(folder.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = recording.TakeLock(folder.Dir())
+	if scout.CodeOf(err) != scout.CodeRecordingLocked || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("second lock: %v, want %s that names the process", err, scout.CodeRecordingLocked)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := recording.TakeLock(folder.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestChangesOfManifestsDoNotUndoEachOther(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	w := create(t, folder, speech)
+	var wait sync.WaitGroup
+	for i := range 8 {
+		wait.Go(func() {
+			if err := folder.SetLabel(w.ID(), fmt.Sprint("label", i), "x"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Go(func() {
+		for i := range uint64(8) {
+			w.AddGap(scout.Gap{Start: 2 * i, Frames: 1, Reason: recording.GapDiskFull})
+			if err := w.SaveManifest(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wait.Wait()
+	write(t, w, 100)
+	m := finish(t, w)
+	onDisk, err := folder.Manifest(m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(onDisk.Labels) != 8 || len(onDisk.Gaps) != 8 {
+		t.Errorf("%d labels and %d gaps, want 8 and 8", len(onDisk.Labels), len(onDisk.Gaps))
+	}
+}
+
+func TestFindByAPartOfTheID(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	first := finish(t, create(t, folder, speech)).ID
+	second := finish(t, create(t, folder, speech)).ID
+	for _, c := range []struct {
+		name string
+		part string
+		want recording.ID
+		code scout.Code
+	}{
+		{"the whole id", string(first), first, ""},
+		{"its random part", string(second[20:]), second, ""},
+		{"what both have", string(first[:8]), "", scout.CodeInvalidArgument},
+		{"what none has", "xyz", "", scout.CodeRecordingNotFound},
+		{"nothing", "", "", scout.CodeRecordingNotFound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := folder.Find(c.part)
+			if got != c.want || scout.CodeOf(err) != c.code {
+				t.Errorf("Find(%q) = %q, %v; want %q, %s", c.part, got, err, c.want, c.code)
+			}
+		})
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	running := create(t, folder, speech)
+	if err := folder.Delete(running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
+		t.Errorf("delete while recording: %v", err)
+	}
+	m := finish(t, running)
+	if err := folder.Delete(m.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.Delete(m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		t.Errorf("delete again: %v", err)
+	}
+	if got := names(t, folder.Dir()); strings.Contains(got, string(m.ID)) {
+		t.Errorf("left behind: %s", got)
+	}
+}
+
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	const bytes = recording.HeaderBytes + 2000
+	// Three recordings that ended three days, two days and one day ago.
+	prepare := func(t *testing.T, transcribed ...int) (*recording.Folder, []recording.ID) {
+		folder, _ := openFolder(t)
+		var ids []recording.ID
+		for days := 3; days > 0; days-- {
+			at := now.Add(-time.Duration(days) * 24 * time.Hour)
+			w, err := folder.Create(recording.Settings{Format: speech, StartedAt: at})
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, w, 1000)
+			ids = append(ids, finish(t, w).ID)
+		}
+		for _, i := range transcribed {
+			if err := folder.MarkTranscribed(ids[i], now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return folder, ids
+	}
+	for _, c := range []struct {
+		name        string
+		policy      recording.Retention
+		transcribed []int
+		want        []int
+		untouched   int
+	}{
+		{"no limit", recording.Retention{}, []int{0, 1, 2}, nil, 0},
+		{"age", recording.Retention{MaxAge: 36 * time.Hour}, []int{0, 1, 2}, []int{0, 1}, 0},
+		{"size", recording.Retention{MaxBytes: 2 * bytes}, []int{0, 1, 2}, []int{0}, 0},
+		{"both", recording.Retention{MaxAge: 60 * time.Hour, MaxBytes: bytes}, []int{0, 1, 2}, []int{0, 1}, 0},
+		{"not what is not transcribed", recording.Retention{MaxAge: time.Hour}, []int{1}, []int{1}, 2},
+		{"size, from what may go", recording.Retention{MaxBytes: bytes}, []int{1, 2}, []int{1, 2}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			folder, ids := prepare(t, c.transcribed...)
+			for _, dryRun := range []bool{true, false} {
+				report, err := folder.ApplyRetention(c.policy, now, dryRun)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got, want []recording.ID
+				for _, e := range report.Expired {
+					got = append(got, e.ID)
+				}
+				for _, i := range c.want {
+					want = append(want, ids[i])
+				}
+				if fmt.Sprint(got) != fmt.Sprint(want) || report.Untranscribed != c.untouched {
+					t.Errorf("dry run %v: takes %v and keeps %d untranscribed, want %v and %d", dryRun, got, report.Untranscribed, want, c.untouched)
+				}
+				if want := int64(3-len(c.want)) * bytes; report.KeptBytes != want {
+					t.Errorf("keeps %d bytes, want %d", report.KeptBytes, want)
+				}
+			}
+			list, _, err := folder.List()
+			if err != nil || len(list) != 3-len(c.want) {
+				t.Errorf("%d recordings left, %v; want %d", len(list), err, 3-len(c.want))
+			}
+		})
+	}
+}
+
+func TestRetentionKeepsWhatIsBeingRecorded(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	w := create(t, folder, speech)
+	write(t, w, 1000)
+	if err := folder.MarkTranscribed(w.ID(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	report, err := folder.ApplyRetention(recording.Retention{MaxAge: 1, MaxBytes: 1}, time.Now(), false)
+	if err != nil || len(report.Expired) != 0 {
+		t.Errorf("retention took %v, %v", report.Expired, err)
+	}
+	finish(t, w)
+}
+
+func TestSpaceIsToldInMinutes(t *testing.T) {
+	t.Parallel()
+	folder, disk := openFolder(t)
+	for _, c := range []struct {
+		name string
+		free uint64
+		left time.Duration
+		code scout.Code
+	}{
+		{"much", 32000 * 3600, time.Hour, ""},
+		{"just enough", 32000 * 300, 5 * time.Minute, ""},
+		{"too little", 32000 * 299, 299 * time.Second, scout.CodeDiskLow},
+		{"nothing", 0, 0, scout.CodeDiskLow},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			disk.SetSpace(recording.Space{FreeBytes: c.free, TotalBytes: 1 << 40})
+			left, err := folder.CheckSpace(speech, recording.SpaceLimits{})
+			if left != c.left || scout.CodeOf(err) != c.code {
+				t.Errorf("CheckSpace = %s, %v; want %s, %s", left, err, c.left, c.code)
+			}
+			if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("%.1f minutes", c.left.Minutes())) {
+				t.Errorf("%q does not tell the minutes", err)
+			}
+		})
+	}
+	disk.SetSpace(recording.Space{})
+	if space, left, err := folder.SpaceLeft(speech); err != nil || space.FreeBytes == 0 || left == 0 {
+		t.Errorf("the real disk has %+v, %s, %v", space, left, err)
+	}
+}
+
+func TestGapsAreAUnion(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		w, err := folder.Create(recording.Settings{Format: speech, StartedAt: time.Now()})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		reasons := []scout.GapReason{"a", "b"}
+		var want [200]scout.GapReason
+		for range rapid.IntRange(0, 12).Draw(rt, "gaps") {
+			g := scout.Gap{
+				Start:  rapid.Uint64Range(0, 150).Draw(rt, "start"),
+				Frames: rapid.Uint64Range(0, 40).Draw(rt, "frames"),
+				Reason: rapid.SampledFrom(reasons).Draw(rt, "reason"),
+			}
+			w.AddGap(g)
+			for i := g.Start; i < g.End(); i++ {
+				if want[i] == "" {
+					want[i] = g.Reason
+				}
+			}
+		}
+		var got [200]scout.GapReason
+		var last scout.Gap
+		for i, g := range w.Gaps() {
+			if g.Frames == 0 || g.Start < last.End() || (i > 0 && g.Start == last.End() && g.Reason == last.Reason) {
+				rt.Fatalf("gaps %v", w.Gaps())
+			}
+			for i := g.Start; i < g.End(); i++ {
+				got[i] = g.Reason
+			}
+			last = g
+		}
+		if got != want {
+			rt.Fatalf("gaps %v", w.Gaps())
+		}
+		if err := w.Abandon(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
