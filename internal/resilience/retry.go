@@ -56,7 +56,7 @@ func Retry[T any](ctx context.Context, s observe.Scope, policy Policy, operation
 		attempt++
 		result, err := operation(ctx)
 		last = err
-		if err == nil || ctx.Err() == nil && retryable(err) {
+		if err == nil || retryable(err) {
 			return result, asBackoff(err)
 		}
 		return result, backoff.Permanent(err)
