@@ -65,11 +65,16 @@ func (f *Failures) Count(err error) error {
 func (f *Failures) Guard(component string, work func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.panics.WithLabelValues(component).Inc()
-			f.scope.Log().Error(EventPanicRecovered, slog.String(KeyComponent, component),
-				slog.String(KeyError, fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			f.Panicked(component, p)
 			err = scout.Errorf(scout.CodeInternal, "%s panicked: %v", component, p)
 		}
 	}()
 	return work()
+}
+
+// Panicked counts and logs a panic that was recovered elsewhere, from the goroutine that panicked.
+func (f *Failures) Panicked(component string, value any) {
+	f.panics.WithLabelValues(component).Inc()
+	f.scope.Log().Error(EventPanicRecovered, slog.String(KeyComponent, component),
+		slog.String(KeyError, fmt.Sprint(value)), slog.String("stack", string(debug.Stack())))
 }

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Exit codes of every command.
+const (
+	exitOK     = 0
+	exitFailed = 1 // something that was asked for could not be done
+	exitUsage  = 2 // what was asked for makes no sense
+)
+
+// streams are the standard streams of the process.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// terminal tells whether w is a terminal that somebody looks at.
+func terminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// app is what the commands share: streams, settings that hold for all of them, and how they are seen.
+type app struct {
+	std      streams
+	registry *prometheus.Registry
+	failures *observe.Failures
+	scope    observe.Scope
+	closers  []func() error
+
+	settings struct {
+		modelsDir   string
+		logLevel    string
+		logFormat   string
+		logFile     string
+		traceTarget string
+	}
+}
+
+func newApp(std streams) *app {
+	a := &app{std: std, registry: prometheus.NewRegistry()}
+	a.scope = observe.NewScope(nil, a.registry, nil)
+	a.failures = observe.NewFailures(a.scope)
+	return a
+}
+
+// bindSettings adds the flags that every command has. Each has an environment variable as its
+// default, so that the order is flag, environment, built-in.
+func (a *app) bindSettings(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&a.settings.modelsDir, "models-dir", envOr("SCOUT_MODELS", ""), "folder of installed models ($SCOUT_MODELS; default: the user's data folder)")
+	flags.StringVar(&a.settings.logLevel, "log-level", envOr("SCOUT_LOG_LEVEL", "warn"), "debug, info, warn or error ($SCOUT_LOG_LEVEL)")
+	flags.StringVar(&a.settings.logFormat, "log-format", envOr("SCOUT_LOG_FORMAT", "text"), "text or json ($SCOUT_LOG_FORMAT)")
+	flags.StringVar(&a.settings.logFile, "log-file", envOr("SCOUT_LOG_FILE", ""), "append the log to this file, with rotation, instead of stderr ($SCOUT_LOG_FILE)")
+	flags.StringVar(&a.settings.traceTarget, "trace-endpoint", envOr("SCOUT_TRACE_ENDPOINT", ""), "send OpenTelemetry traces to this OTLP/HTTP address ($SCOUT_TRACE_ENDPOINT)")
+}
+
+// open acts on the settings, before a command runs.
+func (a *app) open(ctx context.Context) error {
+	level, err := observe.ParseLogLevel(a.settings.logLevel)
+	if err != nil {
+		return usage(err)
+	}
+	format, err := observe.ParseLogFormat(a.settings.logFormat)
+	if err != nil {
+		return usage(err)
+	}
+	out := a.std.err
+	if a.settings.logFile != "" {
+		file, err := observe.OpenLogFile(a.settings.logFile, observe.LogRotation{})
+		if err != nil {
+			return fmt.Errorf("open log: %w", err)
+		}
+		a.closers = append(a.closers, file.Close)
+		out = file
+	}
+	levels := new(slog.LevelVar)
+	levels.Set(level)
+	tracer, shutdown, err := observe.OpenTracer(ctx, a.settings.traceTarget, version())
+	if err != nil {
+		return usage(err)
+	}
+	a.closers = append(a.closers, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+		defer cancel()
+		return shutdown(ctx)
+	})
+	a.scope = observe.NewScope(observe.NewLogger(out, format, levels), a.registry, tracer)
+	return nil
+}
+
+// flushTimeout bounds how long the last traces may take to be delivered.
+const flushTimeout = 3 * time.Second
+
+// close ends what open began, in reverse.
+func (a *app) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// usageError marks an error as a mistake in how the command was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err}
+}
+
+// reported marks a failure whose lines are on stderr already.
+type reportedError struct{ err error }
+
+func (e *reportedError) Error() string { return e.err.Error() }
+func (e *reportedError) Unwrap() error { return e.err }
+
+// report writes err to stderr, one line and one hint, and returns the exit code for it.
+func (a *app) report(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var done *reportedError
+	if !errors.As(err, &done) {
+		a.complain("", err)
+	}
+	var misuse *usageError
+	if errors.As(err, &misuse) || scout.CodeOf(err) == scout.CodeInvalidArgument {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// complain counts err and writes it to stderr: what failed, why, and what helps.
+func (a *app) complain(what string, err error) {
+	_ = a.failures.Count(err) //nolint:errcheck // returns its argument
+	text := oneLine(err)
+	if what != "" && !strings.Contains(text, what) {
+		text = what + ": " + text
+	}
+	var misuse *usageError
+	hint := scout.HintOf(err)
+	if errors.As(err, &misuse) && scout.CodeOf(err) == scout.CodeInternal {
+		hint = "see --help"
+	}
+	if scout.ClassOf(err) == scout.Cancelled {
+		text, hint = "interrupted", ""
+		if what != "" {
+			text = what + ": interrupted"
+		}
+	}
+	fmt.Fprintf(a.std.err, "scout: %s\n", text)
+	if hint != "" {
+		fmt.Fprintf(a.std.err, "  hint: %s\n", hint)
+	}
+}
+
+// oneLine is the text of err without line breaks: what the engine said may have several.
+func oneLine(err error) string {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	const most = 3
+	if len(lines) > most {
+		lines = append(lines[:1:1], lines[len(lines)-most+1:]...)
+	}
+	return strings.Join(lines, "; ")
+}
+
+func envOr(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
+}
+
+// modelsDir is where models are installed: the setting, or the user's data folder after the XDG
+// Base Directory Specification.
+func (a *app) modelsDir() (string, error) {
+	if a.settings.modelsDir != "" {
+		return a.settings.modelsDir, nil
+	}
+	if data := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
+		return filepath.Join(data, "scout", "models"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", scout.Errorf(scout.CodeConfigInvalid, "find the user's data folder: %w", err).WithHint("set SCOUT_MODELS")
+	}
+	return filepath.Join(home, ".local", "share", "scout", "models"), nil
+}
+
+// enginePath is where scout-engine is: $SCOUT_ENGINE, else beside this program.
+func enginePath() (string, error) {
+	if path := os.Getenv("SCOUT_ENGINE"); path != "" {
+		return path, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", scout.Errorf(scout.CodeEngineMissing, "find scout-engine: %w", err)
+	}
+	if resolved, err := filepath.EvalSymlinks(self); err == nil {
+		self = resolved
+	}
+	return filepath.Join(filepath.Dir(self), "scout-engine"), nil
+}

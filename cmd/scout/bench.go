@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+func newBenchCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure accuracy, speed and memory",
+		Args:  wrongArgs(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBenchTranscribeCommand(a))
+	return cmd
+}
+
+type benchTranscribeOptions struct {
+	recognizerOptions
+	json     bool
+	long     bool
+	joined   bool
+	hour     bool
+	cut      string
+	baseline string
+	noWarmUp bool
+}
+
+func newBenchTranscribeCommand(a *app) *cobra.Command {
+	var o benchTranscribeOptions
+	cmd := &cobra.Command{
+		Use:   "transcribe DIR",
+		Short: "Transcribe a folder of speech and compare with its references",
+		Long: `Reads DIR/manifest.tsv: a header line, then one clip a line, fields separated by tabs. The columns "file" and "reference" are needed,
+others are ignored. Prints word and character error rates with 95 % intervals, the real-time factor, how long single requests took,
+and the peak resident memory of scout and its engine together. How texts are compared: docs/formats/wer-normalisation.md.
+
+The backend "sherpa" with the profile "plain" is sherpa-onnx with its own defaults: the yardstick.`,
+		Example: `  scout bench transcribe speech/
+  scout bench transcribe speech/ --long --cut fixed:10s
+  scout bench transcribe speech/ --json > before.json
+  scout bench transcribe speech/ --baseline before.json`,
+		Args: wrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return benchTranscribe(cmd.Context(), a, o, args[0]) },
+	}
+	flags := cmd.Flags()
+	o.bind(cmd)
+	flags.BoolVar(&o.json, "json", false, "print JSON, for --baseline (docs/formats/bench.md)")
+	flags.BoolVar(&o.long, "long", false, "only clips over 30 s")
+	flags.BoolVar(&o.joined, "joined", false, "all clips as one, without a pause between them")
+	flags.BoolVar(&o.hour, "hour", false, "the joined clips over and over until an hour is full, for memory")
+	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s")
+	flags.StringVar(&o.backend, "backend", "", "engine backend: sherpa or moonshine (default: the best for the model)")
+	flags.StringVar(&o.profile, "profile", "", "options of the native runtime, by backend: sherpa has lean and plain")
+	flags.StringVar(&o.baseline, "baseline", "", "compare with the JSON of an earlier run")
+	flags.BoolVar(&o.noWarmUp, "cold", false, "let the first clip pay for loading the model")
+	cmd.MarkFlagsMutuallyExclusive("joined", "hour")
+	return cmd
+}
+
+func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir string) (err error) {
+	cut, err := segment.ParseCut(o.cut)
+	if err != nil {
+		return usage(err)
+	}
+	var baseline *bench.Report
+	if o.baseline != "" { // before the long work, so that a wrong name is known at once
+		if baseline, err = bench.ReadReport(o.baseline); err != nil {
+			return err
+		}
+	}
+	entries, err := bench.ReadManifest(dir)
+	if err != nil {
+		return err
+	}
+	r, err := openRecognizer(ctx, a, o.recognizerOptions)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	mode := bench.Each
+	switch {
+	case o.joined:
+		mode = bench.Joined
+	case o.hour:
+		mode = bench.Hour
+	}
+	clock := &clockedEngine{engine: r.engine}
+	subject := &benchSubject{app: a, recognizer: r, engine: clock, cut: cut, transcriber: speech.New(a.scope, a.failures, clock)}
+	report, err := bench.Run(ctx, subject, entries, bench.Options{
+		Dir: dir, LongOnly: o.long, Length: a.audioLength, WarmUp: !o.noWarmUp, Watch: true,
+		Setup: bench.Setup{
+			Version: version(), Model: r.model.ID, Backend: r.backend, Cut: o.cut, Threads: o.threads, Mode: mode, CPU: processor(),
+		},
+		Progress: func(done, total int, file string) {
+			if terminal(a.std.err) && done < total {
+				fmt.Fprintf(a.std.err, "\r\x1b[K%d of %d  %s", done+1, total, filepath.Base(file))
+			} else if terminal(a.std.err) {
+				fmt.Fprint(a.std.err, "\r\x1b[K")
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := writeReport(a.std.out, report, baseline, o.json); err != nil {
+		return err
+	}
+	if report.Total.Failed > 0 {
+		return scout.Errorf(scout.CodeReadFailed, "%d of %d clips could not be transcribed", report.Total.Failed, report.Total.Files).
+			WithHint("the reasons are in the report")
+	}
+	return nil
+}
+
+func writeReport(out io.Writer, report, baseline *bench.Report, asJSON bool) error {
+	if asJSON {
+		return report.WriteJSON(out)
+	}
+	if err := report.WriteTable(out); err != nil || baseline == nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(out); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write report", err)
+	}
+	return report.Against(baseline).WriteTable(out)
+}
+
+// clockedEngine measures each request to an engine.
+type clockedEngine struct {
+	engine *engine.Engine
+	mu     sync.Mutex
+	took   []time.Duration
+}
+
+// Transcribe passes the request on.
+func (c *clockedEngine) Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error) {
+	began := time.Now()
+	result, err := c.engine.Transcribe(ctx, request)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.took = append(c.took, time.Since(began))
+	return result, err
+}
+
+// take returns what was measured since the last call.
+func (c *clockedEngine) take() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	took := c.took
+	c.took = nil
+	return took
+}
+
+// benchSubject is what the bench measures: the same path as scout transcribe.
+type benchSubject struct {
+	app         *app
+	recognizer  *recognizer
+	engine      *clockedEngine
+	cut         segment.Options
+	transcriber *speech.Transcriber
+}
+
+// Transcribe hears the files as one.
+func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.Heard, error) {
+	source := &joinedSource{ctx: ctx, app: s.app, files: files}
+	transcript, err := s.transcriber.Transcribe(ctx, source, speech.Options{
+		Model: s.recognizer.model.ID, Cut: &s.cut, Parallel: s.recognizer.parallel, Words: true,
+	})
+	err = errors.Join(err, source.close())
+	heard := bench.Heard{Audio: source.heard(), Decodes: s.engine.take()}
+	if err != nil {
+		return heard, err
+	}
+	heard.Text = transcript.Text()
+	if n := len(transcript.SetAside); n > 0 {
+		return heard, scout.Errorf(transcript.SetAside[0].Code, "%d pieces could not be transcribed: %s", n, transcript.SetAside[0].Reason)
+	}
+	return heard, nil
+}
+
+// joinedSource reads several files one after another, opening each when it is its turn.
+type joinedSource struct {
+	ctx    context.Context //nolint:containedctx // lives as long as one call of Transcribe
+	app    *app
+	files  []string
+	reader *file.Reader // nil between two files
+	frames int64
+}
+
+// Read implements speech.Source.
+func (s *joinedSource) Read(dst []float32) (int, error) {
+	for {
+		if s.reader == nil {
+			if len(s.files) == 0 {
+				return 0, io.EOF
+			}
+			reader, err := s.app.openAudio(s.ctx, s.files[0])
+			if err != nil {
+				return 0, err
+			}
+			s.files = s.files[1:]
+			s.reader = reader
+		}
+		n, err := s.reader.Read(dst)
+		s.frames += int64(n)
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		if err := s.close(); err != nil {
+			return n, err
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+func (s *joinedSource) close() error {
+	if s.reader == nil {
+		return nil
+	}
+	err := s.reader.Close()
+	s.reader = nil
+	return err
+}
+
+func (s *joinedSource) heard() time.Duration {
+	return time.Duration(s.frames) * time.Second / scout.EngineSampleRateHz
+}
+
+// audioLength is the length of a clip, found by reading it.
+func (a *app) audioLength(ctx context.Context, path string) (length time.Duration, err error) {
+	reader, err := a.openAudio(ctx, path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	var frames int64
+	buf := make([]float32, scout.EngineSampleRateHz)
+	for {
+		n, err := reader.Read(buf)
+		frames += int64(n)
+		if errors.Is(err, io.EOF) {
+			return time.Duration(frames) * time.Second / scout.EngineSampleRateHz, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// processor names the CPU and how many there are, for whoever compares two reports.
+func processor() string {
+	name := runtime.GOARCH
+	if info, err := cpu.Info(); err == nil && len(info) > 0 {
+		name = info[0].ModelName
+	}
+	return fmt.Sprintf("%s, %d CPUs", name, runtime.NumCPU())
+}

@@ -1,0 +1,32 @@
+// Command scout turns speech into text on this machine.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, std streams) (code int) {
+	app := newApp(std)
+	defer func() {
+		if err := app.close(); err != nil {
+			fmt.Fprintf(std.err, "scout: %v\n", err)
+			code = max(code, exitFailed)
+		}
+	}()
+	root := newRootCommand(app)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	return app.report(err)
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/model"
+)
+
+// newModelsCommand returns "scout models" and what is below it.
+func newModelsCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "models",
+		Short: "List, install, select and check speech models",
+		Long: `Models are folders of files on this machine; fetching them is the only thing Scout uses a network for.
+The default one, moonshine-tiny-en, knows English only.
+
+A folder with a model.toml below the models folder is a model of your own: see docs/formats/model-toml.md.`,
+		Example: `  scout models list
+  scout models pull moonshine-tiny-en
+  scout models pull whisper-small --from /media/usb/whisper-small
+  scout models use whisper-small`,
+		Args: wrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newModelsListCommand(a), newModelsPullCommand(a), newModelsUseCommand(a),
+		newModelsVerifyCommand(a), newModelsRemoveCommand(a), newModelsPathCommand(a),
+	)
+	return cmd
+}
+
+// openModels opens the models folder that the settings name.
+func (a *app) openModels() (*model.Store, error) {
+	dir, err := a.modelsDir()
+	if err != nil {
+		return nil, err
+	}
+	return model.Open(dir, a.scope)
+}
+
+func newModelsListCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the known models, those installed, and your own",
+		Long: `Lists the models of the catalogue and those of your own.
+
+State: "installed" is on this machine, "selected" is used when no model is named, "default" is used when
+none was selected, "untested" was never run by the project, "yours" is a model of your own. A size with a
+tilde is what the publisher says.`,
+		Example: `  scout models list
+  scout models list --json | jq -r '.models[] | select(.installed) | .id'`,
+		Args: wrongArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			store, err := a.openModels()
+			if err != nil {
+				return err
+			}
+			list, err := store.List()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(a.std.out, struct {
+					Dir    string         `json:"models_dir"`
+					Models []model.Listed `json:"models"`
+				}{store.Dir(), list})
+			}
+			return writeModelTable(a.std.out, list)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func writeJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write JSON", err)
+	}
+	return nil
+}
+
+func writeModelTable(w io.Writer, list []model.Listed) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	rows := [][]string{{"ID", "SIZE", "LANGUAGES", "LICENCE", "STATE", "BACKEND"}}
+	for _, l := range list {
+		size := sizeText(l.SizeBytes)
+		if !l.SizeExact {
+			size = "~" + size
+		}
+		rows = append(rows, []string{l.ID, size, languagesText(l.Languages), l.Licence, stateText(l), l.Backend})
+	}
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(table, strings.Join(row, "\t")); err != nil {
+			return scout.FileError(scout.CodeWriteFailed, "write the list", err)
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write the list", err)
+	}
+	return nil
+}
+
+// languagesText names up to three languages and counts more.
+func languagesText(languages []string) string {
+	const most = 3
+	switch {
+	case len(languages) == 0:
+		return "unknown"
+	case len(languages) <= most:
+		return strings.Join(languages, " ")
+	}
+	return fmt.Sprintf("%d languages", len(languages))
+}
+
+func stateText(l model.Listed) string {
+	var states []string
+	add := func(is bool, state string) {
+		if is {
+			states = append(states, state)
+		}
+	}
+	add(l.Own, "yours")
+	add(l.Installed && !l.Own, "installed")
+	add(l.Selected && l.Installed, "selected")
+	add(l.Default, "default")
+	add(!l.Tested && !l.Own, "untested")
+	add(l.Problem != "", "damaged: "+l.Problem)
+	return strings.Join(states, ", ")
+}
+
+// sizeText writes a number of bytes in the unit that fits, decimal as publishers do.
+func sizeText(bytes int64) string {
+	switch {
+	case bytes >= 1_000_000_000:
+		return fmt.Sprintf("%.2f GB", float64(bytes)/1e9)
+	case bytes >= 1_000_000:
+		return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+	}
+	return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
+}
+
+func newModelsUseCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "use MODEL",
+		Short: "Select the model that is used when none is named",
+		Long: `Selects a model; it must be installed. The order in which a model is found is:
+--model, $SCOUT_MODEL, the selected model, the default model.`,
+		Example: `  scout models use moonshine-tiny-en`,
+		Args:    wrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			store, err := a.openModels()
+			if err != nil {
+				return err
+			}
+			m, err := store.Use(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.say("%s is selected%s", m.ID, languageNote(m.Languages))
+		},
+	}
+}
+
+// languageNote says so where a model knows one language only.
+func languageNote(languages []string) string {
+	if model.EnglishOnly(languages) {
+		return "; it knows English only"
+	}
+	return ""
+}
+
+// say writes one line to stdout.
+func (a *app) say(format string, args ...any) error {
+	if _, err := fmt.Fprintf(a.std.out, format+"\n", args...); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write to standard output", err)
+	}
+	return nil
+}
+
+func newModelsRemoveCommand(a *app) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "remove MODEL",
+		Short: "Delete an installed model, and what an interrupted pull left",
+		Example: `  scout models remove whisper-small
+  scout models remove --force moonshine-tiny-en   # also the one in use`,
+		Args: wrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			store, err := a.openModels()
+			if err != nil {
+				return err
+			}
+			if err := store.Remove(cmd.Context(), args[0], force); err != nil {
+				return err
+			}
+			return a.say("%s is removed", args[0])
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "remove it although it is in use")
+	return cmd
+}
+
+func newModelsPathCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "path [MODEL]",
+		Short: "Print the models folder, or that of one installed model",
+		Example: `  scout models path
+  ls "$(scout models path moonshine-tiny-en)"`,
+		Args: wrongArgs(cobra.MaximumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			store, err := a.openModels()
+			if err != nil {
+				return err
+			}
+			path := store.Dir()
+			if len(args) == 1 {
+				if path, err = store.Path(args[0]); err != nil {
+					return err
+				}
+			}
+			return a.say("%s", path)
+		},
+	}
+}
+
+// verified is the result for one model in the JSON of "scout models verify".
+type verified struct {
+	model.Report
+	Intact bool       `json:"intact"`
+	Code   scout.Code `json:"code,omitempty"`
+	Error  string     `json:"error,omitempty"`
+	Hint   string     `json:"hint,omitempty"`
+}
+
+func newModelsVerifyCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify [MODEL…]",
+		Short: "Read every byte of installed models and compare with the recorded sums",
+		Long: `Reads every byte of the named models, or of all that are installed, and compares with the SHA-256 sums of
+the catalogue or of the first pull. Exit code 1 when a model is damaged; the hint names the repair.`,
+		Example: `  scout models verify
+  scout models verify --json moonshine-tiny-en`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			store, err := a.openModels()
+			if err != nil {
+				return err
+			}
+			return a.verifyModels(cmd.Context(), store, args, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string, asJSON bool) error {
+	if len(ids) == 0 {
+		list, err := store.List()
+		if err != nil {
+			return err
+		}
+		for _, l := range list {
+			if l.Installed {
+				ids = append(ids, l.ID)
+			}
+		}
+	}
+	if len(ids) == 0 && !asJSON {
+		return a.say("no model is installed in %s", store.Dir())
+	}
+	results := make([]verified, 0, len(ids))
+	var failed error
+	for _, id := range ids {
+		report, err := store.Verify(ctx, id)
+		if ctx.Err() != nil {
+			return err
+		}
+		v := verified{Report: report, Intact: err == nil}
+		if err != nil {
+			v.Code, v.Error, v.Hint = scout.CodeOf(err), oneLine(err), scout.HintOf(err)
+			a.complain("", err)
+			failed = &reportedError{err}
+		} else if !asJSON {
+			var size int64
+			for _, f := range report.Files {
+				size += f.SizeBytes
+			}
+			if err := a.say("%s is intact: %d files, %s", id, len(report.Files), sizeText(size)); err != nil {
+				return err
+			}
+		}
+		results = append(results, v)
+	}
+	if asJSON {
+		if err := writeJSON(a.std.out, struct {
+			Models []verified `json:"models"`
+		}{results}); err != nil {
+			return err
+		}
+	}
+	return failed
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout/internal/model"
+)
+
+func newModelsPullCommand(a *app) *cobra.Command {
+	var options model.PullOptions
+	cmd := &cobra.Command{
+		Use:   "pull MODEL",
+		Short: "Install a model, or repair it",
+		Long: `Fetches the files of a model, compares each with its SHA-256 and puts the whole in place in one step. A pull
+that was interrupted goes on where it stopped. A model that is in place and intact is left alone; of a damaged
+one only the damaged files are fetched.
+
+Where the catalogue knows no sum, the one of the first pull is recorded in models.lock and holds from then
+on: see docs/formats/models-lock.md.
+
+--from names another place: a folder, an archive as the publisher packs it (.tar.bz2, .tar.gz), or the
+address of a mirror that has the files by their names.`,
+		Example: `  scout models pull moonshine-tiny-en
+  scout models pull whisper-small --from ~/Downloads/whisper-small
+  scout models pull parakeet-tdt-0.6b-v3-int8 --from sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8.tar.bz2
+  scout models pull whisper-small --from https://mirror.example.org/models/whisper-small`,
+		Args: wrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			store, err := a.openModels()
+			if err != nil {
+				return err
+			}
+			show := newPullProgress(a.std.err, terminal(a.std.err))
+			options.Progress = show.update
+			pulled, err := store.Pull(cmd.Context(), args[0], options)
+			show.end()
+			if err != nil {
+				return err
+			}
+			return a.sayPulled(store, pulled)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&options.From, "from", "", "take the files from this folder, archive or mirror address")
+	flags.BoolVar(&options.Force, "force", false, "fetch every file again although the model is intact")
+	flags.BoolVar(&options.AcceptChanged, "accept-changed", false, "forget the sums recorded at the first pull and record new ones")
+	return cmd
+}
+
+func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
+	done := "is installed in"
+	if pulled.Already {
+		done = "is already installed and intact in"
+	}
+	if err := a.say("%s %s %s (%s)%s", pulled.ID, done, pulled.Dir, sizeText(pulled.SizeBytes), languageNote(pulled.Languages)); err != nil {
+		return err
+	}
+	if n := len(pulled.Recorded); n > 0 {
+		if err := a.say("The SHA-256 sums of %d files were seen for the first time and are recorded in models.lock.", n); err != nil {
+			return err
+		}
+	}
+	if inUse, err := store.Path(""); err != nil || inUse != pulled.Dir {
+		return a.say("To use it: scout models use %s", pulled.ID)
+	}
+	return nil
+}
+
+// pullProgress shows how far a pull is: a bar on a terminal, else a line every few seconds.
+type pullProgress struct {
+	w    io.Writer
+	bar  *progressbar.ProgressBar // nil where w is not a terminal
+	next time.Duration
+}
+
+// pullLineInterval is the time between two lines where there is no terminal.
+const pullLineInterval = 5 * time.Second
+
+func newPullProgress(w io.Writer, isTerminal bool) *pullProgress {
+	p := &pullProgress{w: w, next: pullLineInterval}
+	if isTerminal {
+		p.bar = progressbar.NewOptions64(-1,
+			progressbar.OptionSetWriter(w),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetWidth(24),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+		)
+	}
+	return p
+}
+
+func (p *pullProgress) update(at model.Progress) {
+	if p.bar != nil {
+		p.bar.ChangeMax64(at.TotalBytes)
+		p.bar.Describe(at.File)
+		_ = p.bar.Set64(min(at.DoneBytes, at.TotalBytes)) //nolint:errcheck // a bar that cannot be drawn harms nothing
+		return
+	}
+	if at.Elapsed < p.next {
+		return
+	}
+	p.next = at.Elapsed + pullLineInterval
+	line := fmt.Sprintf("%s: %s of %s", at.File, sizeText(at.DoneBytes), sizeText(at.TotalBytes))
+	if at.TotalBytes > 0 {
+		line += fmt.Sprintf(" (%d %%)", 100*at.DoneBytes/at.TotalBytes)
+	}
+	if at.BytesPerSecond > 0 {
+		left := time.Duration(float64(at.TotalBytes-at.DoneBytes) / at.BytesPerSecond * float64(time.Second))
+		line += fmt.Sprintf(", %s/s, %s left", sizeText(int64(at.BytesPerSecond)), left.Round(time.Second))
+	}
+	fmt.Fprintln(p.w, line)
+}
+
+// end takes the bar away.
+func (p *pullProgress) end() {
+	if p.bar != nil {
+		_ = p.bar.Clear() //nolint:errcheck // a bar that cannot be drawn harms nothing
+	}
+}
