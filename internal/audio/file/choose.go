@@ -1,0 +1,120 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/wav"
+)
+
+// decoderFor looks at the input and returns the decoder for it.
+func (r *Reader) decoderFor() (d decoder, err error) {
+	what, err := r.src.sniff()
+	if err != nil {
+		return nil, err
+	}
+	r.stream.container = what.container
+	defer r.recovered(&err)
+	switch what.kind {
+	case kindWAV:
+		return r.wav(what)
+	case kindFLAC:
+		return r.flac(what)
+	case kindVorbis:
+		d, err := newVorbis(r.src)
+		return r.orFFmpeg(what, d, err)
+	case kindMP3:
+		return r.mp3(what)
+	case kindText:
+		return nil, scout.Errorf(scout.CodeAudioUnsupported, "it is text, not audio").
+			WithHint("name a recording")
+	case kindPlaylist:
+		return nil, scout.Errorf(scout.CodeAudioUnsupported, "it is a list of files, not audio").
+			WithHint("name the recordings that it lists")
+	case kindFFmpeg:
+		return r.ffmpeg(what)
+	}
+	if r.ffmpegPath() == "" {
+		return nil, scout.Errorf(scout.CodeAudioUnsupported, "not a known audio format")
+	}
+	return r.ffmpeg(what)
+}
+
+// mp3 prefers ffmpeg, which conceals damage better and knows all versions and layers.
+func (r *Reader) mp3(what sniffed) (decoder, error) {
+	if r.ffmpegPath() == "" {
+		return r.mp3Here(what)
+	}
+	tag, header := peekMP3(r.src)
+	d, err := r.ffmpeg(what)
+	if err == nil || r.ctx.Err() != nil || r.src.err != nil || r.src.temp != "" {
+		if f, ok := d.(*ffmpegDecoder); ok {
+			f.expect(tag, header)
+		}
+		return d, err
+	}
+	// An ffmpeg that does not work must not cost a file that can be read without it.
+	r.opts.Log.Warn("ffmpeg failed, decoding MP3 without it", slog.String("error", err.Error()))
+	if rewindErr := r.src.rewind(); rewindErr != nil {
+		return nil, errors.Join(err, rewindErr)
+	}
+	if _, sniffErr := r.src.sniff(); sniffErr != nil {
+		return nil, errors.Join(err, sniffErr)
+	}
+	d, hereErr := r.mp3Here(what)
+	if hereErr != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// mp3Here decodes without ffmpeg.
+func (r *Reader) mp3Here(what sniffed) (decoder, error) {
+	d, err := newMP3(r.src)
+	if errors.Is(err, errLayer) {
+		return nil, missing(what.container, err)
+	}
+	return d, err
+}
+
+// flac decodes here, with one exception: for 24 and 176.4 kHz the library writes a line to the
+// standard logger for every frame, which nobody should see.
+func (r *Reader) flac(what sniffed) (decoder, error) {
+	if rate := flacRate(r.src); (rate == 24000 || rate == 176400) && r.src.path != "" && r.ffmpegPath() != "" {
+		return r.ffmpeg(what)
+	}
+	d, err := newFLAC(r.src)
+	return r.orFFmpeg(what, d, err)
+}
+
+// orFFmpeg lets ffmpeg try a file whose header is refused here; the first error stands if it cannot.
+func (r *Reader) orFFmpeg(what sniffed, d decoder, err error) (decoder, error) {
+	if err == nil || r.src.err != nil || r.src.path == "" || r.ffmpegPath() == "" {
+		return d, err
+	}
+	if d, ffmpegErr := r.ffmpeg(what); ffmpegErr == nil {
+		return d, nil
+	}
+	return nil, err
+}
+
+// wav decodes here, unless the samples are compressed.
+func (r *Reader) wav(what sniffed) (decoder, error) {
+	head, _ := r.src.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
+	if _, err := wav.NewReader(bytes.NewReader(head)); errors.Is(err, wav.ErrCodec) {
+		if r.ffmpegPath() == "" {
+			return nil, missing(what.container, err)
+		}
+		return r.ffmpeg(what)
+	}
+	return newWAV(r.src)
+}
+
+func missing(container string, cause error) error {
+	if cause != nil {
+		return scout.Errorf(scout.CodeDecoderMissing, "%s needs ffmpeg, which is not installed: %w", container, cause)
+	}
+	return scout.Errorf(scout.CodeDecoderMissing, "%s needs ffmpeg, which is not installed", container)
+}

@@ -1,0 +1,256 @@
+//go:build unix
+
+package file_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/file"
+)
+
+// executable returns a script that stands for an ffmpeg that misbehaves.
+func executable(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// m4a looks like a file for ffmpeg.
+func m4a(t *testing.T) string {
+	return write(t, "a.m4a", []byte("\x00\x00\x00\x20ftypM4A \x00\x00\x00\x00M4A mp42isom\x00\x00\x00\x00"))
+}
+
+// sound is a WAV file whose header promises more than one second that it has.
+func sound(t *testing.T) string {
+	second := wavFile(audio.Float32, 16000, 1, hum(16000, 16000, 1))
+	copy(second[40:], "\xFF\xFF\xFF\xFF")
+	return write(t, "sound.wav", second)
+}
+
+func TestMisbehavingFFmpeg(t *testing.T) {
+	t.Parallel()
+	const stall = 300 * time.Millisecond
+	tests := []struct {
+		name, body string
+		want       scout.Code // of Open or the last Read; empty for io.EOF
+		samples    int
+		says       string
+	}{
+		{"never a byte", "sleep 1000", scout.CodeDecoderTimeout, 0, "300ms"},
+		{"stalls after a second", "cat '%s'; sleep 1000", scout.CodeDecoderTimeout, 16000, "300ms"},
+		{"complains and ends", "echo '[mov @ 0x55aa] moov atom not found' >&2; exit 1", scout.CodeAudioCorrupt, 0, "ffmpeg: moov atom not found"},
+		{"ends without a word", "exit 1", scout.CodeAudioCorrupt, 0, "exit status 1"},
+		{"no audio in it", "exit 0", scout.CodeAudioEmpty, 0, "no audio"},
+		{"babbles", "echo hello hello hello; exit 0", scout.CodeAudioCorrupt, 0, ""},
+		{"complains without end", "while :; do echo 'error after error' >&2; done", scout.CodeDecoderTimeout, 0, ""},
+		{"complains after audio", "cat '%s'; echo 'partial file' >&2; exit 1", "", 16000, "partial file"},
+		{"is killed after audio", "cat '%s'; kill -9 $$", scout.CodeReadFailed, 16000, "signal: killed"},
+		{"leaves a child behind", "cat '%s'; sleep 1000 >&2 & exit 0", "", 16000, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			body := strings.ReplaceAll(test.body, "%s", sound(t))
+			r, err := file.Open(context.Background(), m4a(t), file.Options{FFmpeg: executable(t, "#!/bin/sh\n"+body+"\n"), StallTimeout: stall})
+			var samples []float32
+			var said string
+			if err == nil {
+				samples, err = drain(r)
+				said = strings.Join(r.Info().Warnings, "; ")
+				closeReader(t, r)
+			}
+			if err != nil {
+				said = err.Error()
+			}
+			if scout.CodeOf(err) != test.want || len(samples) != test.samples || !strings.Contains(said, test.says) {
+				t.Errorf("%d samples, then %v (code %s), said %q; want %d, code %q, %q",
+					len(samples), err, scout.CodeOf(err), said, test.samples, test.want, test.says)
+			}
+		})
+	}
+}
+
+func TestTotalTimeoutCountsWaitingOnly(t *testing.T) {
+	t.Parallel()
+	body := "head -c 4000 '" + sound(t) + "'; i=0; while [ $i -lt 1000 ]; do echo -n 12345678; sleep 0.02; i=$((i+1)); done"
+	r, err := file.Open(context.Background(), m4a(t), file.Options{
+		FFmpeg: executable(t, "#!/bin/bash\n"+body), StallTimeout: time.Minute, TotalTimeout: 300 * time.Millisecond,
+	})
+	if err == nil {
+		_, err = drain(r)
+		closeReader(t, r)
+	}
+	if scout.CodeOf(err) != scout.CodeDecoderTimeout {
+		t.Errorf("got %v", err)
+	}
+}
+
+// When the context ends or the reader is closed, ffmpeg ends with everything it started.
+func TestFFmpegEndsWithItsReader(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"cancel", "close"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			// All processes hold the pipe open for writing: its end is theirs.
+			alive := filepath.Join(t.TempDir(), "alive")
+			if err := syscall.Mkfifo(alive, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			end, err := os.OpenFile(alive, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer end.Close() //nolint:errcheck // read only
+			body := "exec 9>'" + alive + "'; sleep 1000 & echo here >&9; cat '" + sound(t) + "'; wait"
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			r, err := file.Open(ctx, m4a(t), file.Options{FFmpeg: executable(t, "#!/bin/sh\n"+body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if how == "cancel" {
+				cancel()
+				if _, err := drain(r); !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+			}
+			closeReader(t, r)
+			if err := end.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if said, err := io.ReadAll(end); err != nil || string(said) != "here\n" {
+				t.Errorf("said %q, then %v: want the end of all processes", said, err)
+			}
+		})
+	}
+}
+
+func TestFFmpegThatCannotBeStarted(t *testing.T) {
+	t.Parallel()
+	_, err := file.Open(context.Background(), m4a(t), file.Options{FFmpeg: filepath.Join(t.TempDir(), "ffmpeg")})
+	if scout.CodeOf(err) != scout.CodeDecoderMissing {
+		t.Errorf("got %v", err)
+	}
+	// MP3 is read all the same.
+	samples, _ := readFile(t, speech(t, "libri_1272-141231-0002.mp3"), file.Options{FFmpeg: executable(t, "#!/bin/sh\nexit 127\n")})
+	if len(samples) < 13*16000 {
+		t.Errorf("%d samples", len(samples))
+	}
+}
+
+func TestFormatsOfFFmpeg(t *testing.T) {
+	t.Parallel()
+	source := wavFile(audio.Int16, 48000, 2, hum(48000, 2*48000, 2))
+	tests := []struct {
+		name, container, codec string
+		args                   []string
+	}{
+		{"a.m4a", "mp4", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
+		{"fast.mp4", "mp4", "aac", []string{"-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart"}},
+		{"a.opus", "ogg", "opus", []string{"-c:a", "libopus"}},
+		{"a.webm", "webm", "opus", []string{"-c:a", "libopus"}},
+		{"a.mka", "matroska", "flac", []string{"-c:a", "flac"}},
+		{"a.aiff", "aiff", "pcm_s16be", nil},
+		{"a.caf", "caf", "pcm_s16be", nil},
+		{"a.aac", "aac", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
+		{"a.ac3", "ac3", "ac3", nil},
+		{"a.mp2", "mp2", "mp2", nil},
+		{"a.ts", "mpegts", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
+		{"a.avi", "avi", "pcm_s16le", []string{"-c:a", "pcm_s16le"}},
+		{"a.wma", "asf", "wmav2", nil},
+		{"a.au", "au", "pcm_s16be", nil},
+		{"a.w64", "w64", "pcm_s16le", nil},
+		{"adpcm.wav", "wav", "adpcm_ms", []string{"-c:a", "adpcm_ms"}},
+		{"24k.flac", "flac", "flac", []string{"-ar", "24000"}},
+		{"25.mp3", "mp3", "mp3", []string{"-c:a", "libmp3lame", "-ar", "12000"}},
+		{"oggflac.ogg", "ogg", "flac", []string{"-c:a", "flac"}},
+		{"-i:a %d [x].m4a", "mp4", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
+	}
+	want := hum(16000, 2*16000, 1)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, info := readFile(t, convert(t, source, test.name, test.args...), file.Options{})
+			if info.Container != test.container || info.Codec != test.codec || len(info.Warnings) > 0 {
+				t.Errorf("info %+v, want %s, %s and no warnings", info, test.container, test.codec)
+			}
+			if d := len(got) - len(want); d < -2000 || d > 2500 {
+				t.Errorf("%d samples, want about %d", len(got), len(want))
+			}
+			if c, lag := correlation(want, got); c < 0.98 {
+				t.Errorf("correlation %.3f at lag %d", c, lag)
+			}
+		})
+	}
+}
+
+func TestVideo(t *testing.T) {
+	t.Parallel()
+	source := wavFile(audio.Int16, 48000, 1, hum(48000, 48000, 1))
+	with := convert(t, source, "with.mp4", "-f", "lavfi", "-i", "color=size=64x64:rate=5:duration=1", "-c:v", "mpeg4", "-c:a", "aac", "-shortest")
+	if samples, _ := readFile(t, with, file.Options{}); len(samples) < 15000 {
+		t.Errorf("%d samples", len(samples))
+	}
+	without := convert(t, source, "without.mp4", "-f", "lavfi", "-i", "color=size=64x64:rate=5:duration=1", "-c:v", "mpeg4", "-map", "1:v")
+	_, err := file.Open(context.Background(), without, file.Options{})
+	if scout.CodeOf(err) != scout.CodeAudioEmpty {
+		t.Errorf("without sound: %v", err)
+	}
+	low := convert(t, source, "low.mka", "-ar", "4000", "-c:a", "pcm_s16le")
+	if _, err := file.Open(context.Background(), low, file.Options{}); scout.CodeOf(err) != scout.CodeAudioUnsupported {
+		t.Errorf("4 kHz: %v", err)
+	}
+}
+
+// Nothing but the file itself is opened, whatever it says: neither by list nor by reference.
+func TestPlaylistsOpenNothing(t *testing.T) {
+	t.Parallel()
+	needFFmpeg(t)
+	folder := t.TempDir()
+	secret := filepath.Join(folder, "secret.wav")
+	if err := os.WriteFile(secret, wavFile(audio.Int16, 16000, 1, hum(16000, 16000, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Bytes that are no text at the end get the lists past the first look, to ffmpeg.
+	for name, text := range map[string]string{
+		"hls":    "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:10\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\nsecret.wav\n#EXT-X-ENDLIST\n#\x01\n",
+		"concat": "ffconcat version 1.0\nfile secret.wav\n#\x01\n",
+		"dash":   "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" profiles=\"x\">\x01</MPD>",
+	} {
+		path := filepath.Join(folder, name+".mp4")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := file.Open(context.Background(), path, file.Options{})
+		if err == nil {
+			samples, _ := drain(r)
+			t.Errorf("%s: opened, with %d samples", name, len(samples))
+			closeReader(t, r)
+		} else if scout.CodeOf(err) != scout.CodeAudioUnsupported {
+			t.Errorf("%s: %v (code %s)", name, err, scout.CodeOf(err))
+		}
+	}
+}
+
+func TestTemporaryFileThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	needFFmpeg(t)
+	src := strings.NewReader("\x00\x00\x00\x20ftypM4A ")
+	_, err := file.New(context.Background(), onlyReader{io.Reader(src)}, "-", file.Options{TempDir: filepath.Join(t.TempDir(), "missing")})
+	if code := scout.CodeOf(err); code != scout.CodeFileNotFound && code != scout.CodeWriteFailed {
+		t.Errorf("%v (code %s)", err, code)
+	}
+}

@@ -1,0 +1,205 @@
+package file
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/mewkiz/flac"
+	"github.com/mewkiz/flac/frame"
+	"github.com/mewkiz/flac/meta"
+
+	"github.com/scout-speech/scout"
+)
+
+// maxFLACGap bounds the silence that stands for damaged frames in a stream without a declared length.
+const maxFLACGap = 600 // seconds
+
+// flacDecoder reads native FLAC. A damaged frame becomes silence of its length, so that time stays
+// true, and reading goes on with the next whole frame.
+type flacDecoder struct {
+	buf    *bufio.Reader // also read by the library
+	info   *meta.StreamInfo
+	format stream
+
+	pos     uint64    // frames (samples per channel) given to pending so far
+	silence uint64    // frames of silence to come before pending
+	pending []float32 // interleaved, the rest of the current FLAC frame
+	frame   []float32 // memory of pending
+
+	lost    uint64 // frames replaced by silence
+	damages int
+	notes   []string
+}
+
+// flacRate peeks the sample rate, 0 when it is not to be seen. Source: RFC 9639, 8.2: 20 bits at bit
+// 80 of the STREAMINFO body, which follows four bytes of magic and four of block header.
+func flacRate(src *source) int {
+	head, _ := src.buf.Peek(24) // short input has no rate
+	if len(head) < 24 || string(head[:4]) != "fLaC" {
+		return 0
+	}
+	return int(binary.BigEndian.Uint32(head[18:]) >> 12)
+}
+
+func newFLAC(src *source) (decoder, error) {
+	// The library takes src.buf itself as its buffer (bufio.NewReader), so that it and resync read
+	// from the same place.
+	s, err := flac.New(src.buf)
+	if err != nil {
+		if failure := src.failure(); failure != nil {
+			return nil, failure
+		}
+		return nil, scout.Errorf(scout.CodeAudioCorrupt, "flac header: %w", err)
+	}
+	d := &flacDecoder{buf: src.buf, info: s.Info}
+	d.format = stream{
+		container: "flac", codec: "flac",
+		sampleRateHz: int(s.Info.SampleRate), channels: int(s.Info.NChannels),
+		duration: framesToTime(int64(s.Info.NSamples), int(s.Info.SampleRate)),
+	}
+	return d, nil
+}
+
+func (d *flacDecoder) stream() stream { return d.format }
+
+func (d *flacDecoder) close() error { return nil }
+
+func (d *flacDecoder) warnings() []string {
+	if d.damages == 0 {
+		return d.notes
+	}
+	return append(slices.Clip(d.notes), fmt.Sprintf("%d damaged places, %v of silence put in their place",
+		d.damages, framesToTime(int64(d.lost), d.format.sampleRateHz)))
+}
+
+func (d *flacDecoder) decode(dst []float32) (int, error) {
+	channels := d.format.channels
+	dst = dst[:len(dst)/channels*channels]
+	for len(d.pending) == 0 && d.silence == 0 {
+		if err := d.next(); err != nil {
+			return 0, err
+		}
+	}
+	if d.silence > 0 {
+		n := int(min(uint64(len(dst)/channels), d.silence))
+		d.silence -= uint64(n)
+		clear(dst[:n*channels])
+		return n * channels, nil
+	}
+	n := copy(dst, d.pending)
+	d.pending = d.pending[n:]
+	return n, nil
+}
+
+// next decodes one FLAC frame to pending.
+func (d *flacDecoder) next() error {
+	total := d.info.NSamples
+	if total > 0 && d.pos >= total {
+		return io.EOF // tags may follow
+	}
+	for damaged := false; ; damaged = true {
+		f, err := d.parse()
+		switch {
+		case err == nil && d.accept(f, damaged):
+			return nil
+		case errors.Is(err, io.EOF):
+			if total > 0 {
+				d.notes = append(d.notes, fmt.Sprintf("cut off: the header promises %v of audio, %v are there",
+					d.format.duration, framesToTime(int64(d.pos), d.format.sampleRateHz)))
+			}
+			return io.EOF
+		}
+		if d.pos == 0 && d.damages > 1000 {
+			return damagef("no whole frame found") // of a long file that is something else
+		}
+		d.damages++
+		if err := d.resync(); err != nil {
+			if d.pos > 0 {
+				d.damages--
+				d.notes = append(d.notes, fmt.Sprintf("damaged or cut off after %v", framesToTime(int64(d.pos), d.format.sampleRateHz)))
+				return io.EOF
+			}
+			return damagef("no whole frame in it")
+		}
+	}
+}
+
+// parse reads a frame where the buffer stands. io.EOF means a clean end.
+func (d *flacDecoder) parse() (f *frame.Frame, err error) {
+	defer func() {
+		// The library trusts some numbers of damaged frames; resync is the answer to all of it.
+		if p := recover(); p != nil {
+			err = damagef("flac frame: %v", p)
+		}
+	}()
+	f, err = frame.New(d.buf)
+	if err != nil {
+		return nil, err
+	}
+	if f.BitsPerSample == 0 {
+		f.BitsPerSample = d.info.BitsPerSample // as RFC 9639, 9.1.4 has it; the library leaves it at 0
+	}
+	if f.Channels.Count() != d.format.channels || f.BitsPerSample != d.info.BitsPerSample {
+		return nil, damagef("flac frame of %d channels, %d bits", f.Channels.Count(), f.BitsPerSample)
+	}
+	return f, f.Parse()
+}
+
+// accept takes the frame's samples and fills what is missing before them. After damage it refuses a
+// frame that does not fit, since bytes that look like a frame may be none.
+func (d *flacDecoder) accept(f *frame.Frame, damaged bool) bool {
+	n := len(f.Subframes[0].Samples)
+	for _, sub := range f.Subframes {
+		if len(sub.Samples) != n {
+			return false
+		}
+	}
+	at := f.Num
+	if f.HasFixedBlockSize {
+		at *= uint64(d.info.BlockSizeMax)
+	}
+	// Streams cut out of longer ones begin anywhere: numbers count only once there was damage.
+	if damaged && at > d.pos {
+		gap := at - d.pos
+		limit := uint64(maxFLACGap) * uint64(d.format.sampleRateHz)
+		if d.info.NSamples > 0 {
+			limit = d.info.NSamples - d.pos
+		}
+		if gap > limit {
+			return false
+		}
+		d.silence, d.lost, d.pos = gap, d.lost+gap, d.pos+gap
+	}
+	d.pos += uint64(n)
+	channels := d.format.channels
+	d.frame = slices.Grow(d.frame[:0], n*channels)[:n*channels]
+	scale := 1 / float32(int64(1)<<(d.info.BitsPerSample-1))
+	for c, sub := range f.Subframes {
+		for i, v := range sub.Samples {
+			d.frame[i*channels+c] = float32(v) * scale
+		}
+	}
+	d.pending = d.frame
+	return true
+}
+
+// resync skips to the next bytes that can begin a frame: 15 bits of sync code and a header whose
+// fixed bits are right (RFC 9639, 9.1).
+func (d *flacDecoder) resync() error {
+	for {
+		head, err := d.buf.Peek(4)
+		if err != nil {
+			return err
+		}
+		if head[0] == 0xFF && head[1]&0xFE == 0xF8 && head[2]&0xF0 != 0 && head[2]&0x0F != 0x0F && head[3]&0x01 == 0 {
+			return nil
+		}
+		if _, err := d.buf.Discard(1); err != nil {
+			return err
+		}
+	}
+}

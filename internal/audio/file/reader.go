@@ -1,0 +1,264 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
+)
+
+// blockSamples is how many samples, all channels together, are decoded at once.
+const blockSamples = 8192
+
+// loudPeak is where clipping is worth a warning. Lossy codecs overshoot full scale a little; a file
+// that goes 6 dB beyond was made with another idea of full scale.
+const loudPeak = 2
+
+var errClosed = errors.New("the reader is closed")
+
+// stream is what a decoder found out about its input.
+type stream struct {
+	container, codec       string
+	sampleRateHz, channels int
+	duration               time.Duration // declared, 0 unknown
+	float                  bool          // samples may be anything
+}
+
+// decoder yields interleaved samples of one input.
+type decoder interface {
+	// stream is known when the decoder was made and does not change.
+	stream() stream
+	// decode writes whole frames to dst, which has room for at least one, and returns the number of
+	// samples. Errors come after all samples before them: io.EOF at the end; an error with a code is
+	// final; any other is damage, after which nothing more can be read.
+	decode(dst []float32) (int, error)
+	// warnings are complete after the last decode.
+	warnings() []string
+	close() error
+}
+
+// Reader reads a recording as 16 kHz mono. It is not safe for concurrent use.
+type Reader struct {
+	ctx  context.Context // ends the reader, see Open
+	src  *source
+	opts Options
+
+	decoder   decoder
+	stream    stream
+	resampler *audio.Resampler
+	block     []float32 // interleaved, reused
+	mono      []float32 // reused
+	pending   []float32 // part of mono that is not resampled yet
+
+	frames    int64 // decoded
+	nonFinite int64
+	finite    bool // at least one sample was
+	peak      float32
+	damage    []string
+	decodeErr error // how decoding ended, nil while it goes on
+	err       error // how reading ended
+}
+
+// open finds the decoder and decodes the first block.
+func (r *Reader) open() error {
+	d, err := r.decoderFor()
+	if err != nil {
+		return err
+	}
+	return r.use(d)
+}
+
+// use makes the reader ready for the decoder and decodes the first block.
+func (r *Reader) use(d decoder) error {
+	r.decoder, r.stream = d, d.stream()
+	if err := audio.CheckFormat(r.stream.sampleRateHz, r.stream.channels); err != nil {
+		return err
+	}
+	var err error
+	if r.resampler, err = audio.NewResampler(r.stream.sampleRateHz, scout.EngineSampleRateHz); err != nil {
+		return err
+	}
+	r.block = make([]float32, blockSamples/r.stream.channels*r.stream.channels)
+	r.mono = make([]float32, blockSamples/r.stream.channels)
+	r.fill()
+	if r.frames == 0 {
+		return r.decodeErr
+	}
+	return nil
+}
+
+// Info returns what is known so far. It is complete after io.EOF.
+func (r *Reader) Info() Info {
+	info := Info{
+		Container: r.stream.container, Codec: r.stream.codec,
+		SampleRateHz: r.stream.sampleRateHz, Channels: r.stream.channels,
+		Duration: r.stream.duration, NonFinite: r.nonFinite,
+		Warnings: slices.Concat(r.decoder.warnings(), r.damage),
+	}
+	if r.decodeErr != nil {
+		info.Duration = r.decoded()
+	}
+	if r.nonFinite > 0 {
+		info.Warnings = append(info.Warnings, fmt.Sprintf("%d samples were not finite and were replaced", r.nonFinite))
+	}
+	if r.peak > loudPeak {
+		info.Warnings = append(info.Warnings, fmt.Sprintf("samples reach %.3g times full scale and were clipped", r.peak))
+	}
+	return info
+}
+
+// Read reads the canonical stream.
+//
+//	dst  16 kHz mono samples within ±1, owned by the caller; not empty
+//
+// It returns how many samples it wrote. At the end it returns 0 and io.EOF, also after audio that was
+// cut off or damaged, of which Info has the warnings. Another error comes after all samples before it
+// and stays:
+//
+//	scout.CodeReadFailed           the input broke off, or the file shrank
+//	scout.CodeAudioInvalidSamples  not one sample of the whole input was a finite number
+//	scout.CodeDecoderTimeout       ffmpeg hung
+//	scout.CodeCancelled, CodeDeadlineExceeded  the context of Open ended
+func (r *Reader) Read(dst []float32) (n int, err error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	for n < len(dst) {
+		if len(r.pending) > 0 {
+			consumed, produced := r.resampler.Process(dst[n:], r.pending)
+			r.pending = r.pending[consumed:]
+			n += produced
+			continue
+		}
+		if r.decodeErr != nil {
+			produced, done := r.resampler.Flush(dst[n:])
+			if n += produced; done {
+				r.err = r.end()
+				break
+			}
+			continue
+		}
+		if n > 0 {
+			break // give out what is there before waiting for more
+		}
+		r.fill()
+	}
+	audio.Clip(dst[:n])
+	if n == 0 {
+		return 0, r.err
+	}
+	return n, nil
+}
+
+// fill decodes the next block to pending, or sets decodeErr.
+func (r *Reader) fill() {
+	n, err := r.decode()
+	samples := r.block[:n]
+	if r.stream.float {
+		bad := audio.Sanitize(samples)
+		r.nonFinite += int64(bad)
+		r.finite = r.finite || bad < n
+		for _, v := range samples {
+			r.peak = max(r.peak, v, -v)
+		}
+	}
+	frames := audio.Downmix(r.mono, samples, r.stream.channels)
+	r.frames += int64(frames)
+	r.pending = r.mono[:frames]
+	if err != nil {
+		r.decodeErr = r.judge(err)
+	}
+}
+
+// decode is the border to the decoding libraries: a panic there is damage.
+func (r *Reader) decode() (n int, err error) {
+	defer r.recovered(&err)
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.decoder.decode(r.block)
+}
+
+// recovered turns a panic into an error. It must be deferred itself.
+func (r *Reader) recovered(err *error) {
+	if p := recover(); p != nil {
+		if r.opts.Panicked != nil {
+			r.opts.Panicked(r.stream.container, p)
+		}
+		*err = damagef("decoder: %v", p)
+	}
+}
+
+// damagedError is damage in the input: what came before it counts.
+type damagedError struct{ text string }
+
+func (e *damagedError) Error() string { return e.text }
+
+func damagef(format string, args ...any) error {
+	return &damagedError{text: fmt.Sprintf(format, args...)}
+}
+
+// judge decides what the end of decoding means: io.EOF, or an error with a code.
+func (r *Reader) judge(err error) error {
+	var coded *scout.Error
+	switch {
+	case r.ctx.Err() != nil:
+		return fmt.Errorf("after %v of audio: %w", r.decoded(), r.ctx.Err())
+	case r.src.err != nil:
+		return r.src.failure()
+	case errors.As(err, &coded):
+		return err
+	case r.frames > 0 && errors.Is(err, io.EOF):
+		return io.EOF
+	case r.frames > 0:
+		r.damage = append(r.damage, fmt.Sprintf("damaged after %v: %v", r.decoded(), err))
+		return io.EOF
+	case errors.Is(err, io.EOF):
+		return scout.Errorf(scout.CodeAudioEmpty, "no audio in it")
+	}
+	return scout.Errorf(scout.CodeAudioCorrupt, "%s: %w", r.stream.container, err)
+}
+
+// end is the last error of Read.
+func (r *Reader) end() error {
+	if !errors.Is(r.decodeErr, io.EOF) {
+		return fmt.Errorf("decode %s: %w", r.src.name, r.decodeErr)
+	}
+	if r.stream.float && !r.finite {
+		return scout.Errorf(scout.CodeAudioInvalidSamples, "decode %s: not one sample is a finite number", r.src.name)
+	}
+	return io.EOF
+}
+
+func (r *Reader) decoded() time.Duration {
+	return framesToTime(r.frames, r.stream.sampleRateHz)
+}
+
+func framesToTime(frames int64, sampleRateHz int) time.Duration {
+	if frames <= 0 || sampleRateHz <= 0 {
+		return 0
+	}
+	rate := int64(sampleRateHz)
+	if frames/rate > 1<<33 { // 272 years: an absurd header
+		return 0
+	}
+	return time.Duration(frames/rate)*time.Second + time.Duration(frames%rate)*time.Second/time.Duration(rate)
+}
+
+// Close ends an ffmpeg at work, closes the file and removes a temporary one. Further calls do nothing.
+func (r *Reader) Close() error {
+	if errors.Is(r.err, errClosed) {
+		return nil
+	}
+	r.err = errClosed
+	var err error
+	if r.decoder != nil {
+		err = r.decoder.close()
+	}
+	return errors.Join(err, r.src.close())
+}

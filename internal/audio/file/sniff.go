@@ -1,0 +1,207 @@
+package file
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/scout-speech/scout"
+)
+
+// kind is how an input is decoded.
+type kind int
+
+const (
+	kindUnknown kind = iota // nothing known; ffmpeg may try, without its guesses
+	kindWAV
+	kindFLAC
+	kindMP3
+	kindVorbis
+	kindFFmpeg // known, but not decoded here
+	kindText
+	kindPlaylist
+)
+
+// sniffed is what an input looks like.
+type sniffed struct {
+	kind      kind
+	container string // empty when unknown
+}
+
+// signature is a byte pattern at the beginning of a file.
+type signature struct {
+	offset    int
+	magic     string
+	container string
+}
+
+// signatures of what ffmpeg decodes. Source: the probe functions of libavformat 5.1 and the formats'
+// own specifications.
+func signatures() []signature {
+	return []signature{
+		{4, "ftyp", "mp4"},
+		{4, "moov", "mp4"},
+		{4, "mdat", "mp4"},
+		{4, "wide", "mp4"},
+		{4, "free", "mp4"},
+		{4, "skip", "mp4"},
+		{0, "\x1aE\xdf\xa3", "matroska"},
+		{8, "AIFF", "aiff"},
+		{8, "AIFC", "aiff"},
+		{8, "8SVX", "iff"},
+		{0, "caff\x00\x01", "caf"},
+		{0, "#!AMR", "amr"},
+		{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"},
+		{0, "FLV\x01", "flv"},
+		{0, ".snd", "au"},
+		{0, "riff\x2e\x91\xcf\x11", "w64"},
+		{8, "AVI ", "avi"},
+		{0, "RIFX", "wav"},
+		{0, "wvpk", "wv"},
+		{0, "MAC ", "ape"},
+		{0, "TTA1", "tta"},
+		{0, "MPCK", "mpc8"},
+		{0, "MP+", "mpc"},
+		{0, "tBaK", "tak"},
+		{0, "DSD ", "dsf"},
+		{0, ".RMF", "rm"},
+		{0, "Creative Voice File\x1a", "voc"},
+		{0, "\x00\x00\x01\xba", "mpeg"},
+		{0, "\x0b\x77", "ac3"},
+		{0, "\x7f\xfe\x80\x01", "dts"},
+		{0, "\x06\x0e\x2b\x34", "mxf"},
+	}
+}
+
+// sniff tells what the input is by its first bytes. ID3v2 tags, which stand before several formats,
+// are consumed; nothing else is.
+func (s *source) sniff() (sniffed, error) {
+	for {
+		head, err := s.buf.Peek(sniffBytes)
+		if len(head) == 0 {
+			if failure := s.failure(); failure != nil {
+				return sniffed{}, failure
+			}
+			if errors.Is(err, io.EOF) {
+				return sniffed{}, scout.Errorf(scout.CodeAudioEmpty, "no data")
+			}
+		}
+		size := id3Size(head)
+		if size == 0 {
+			return sniffBytesOf(head), nil
+		}
+		if _, err := s.buf.Discard(size); err != nil {
+			if failure := s.failure(); failure != nil {
+				return sniffed{}, failure
+			}
+			return sniffed{}, scout.Errorf(scout.CodeAudioCorrupt, "the file ends inside its ID3 tag")
+		}
+	}
+}
+
+// id3Size returns the length of an ID3v2 tag at the beginning of b, 0 when there is none.
+// Source: ID3v2.4.0 structure, 3.1: four bytes of 7 bits, without the header of 10 and a footer of 10.
+func id3Size(b []byte) int {
+	if len(b) < 10 || string(b[:3]) != "ID3" || b[3] == 0xFF || (b[6]|b[7]|b[8]|b[9])&0x80 != 0 {
+		return 0
+	}
+	size := 10 + (int(b[6])<<21 | int(b[7])<<14 | int(b[8])<<7 | int(b[9]))
+	if b[5]&0x10 != 0 {
+		size += 10
+	}
+	return size
+}
+
+func sniffBytesOf(head []byte) sniffed {
+	at := func(offset int, magic string) bool {
+		return len(head) >= offset+len(magic) && string(head[offset:offset+len(magic)]) == magic
+	}
+	switch {
+	case at(8, "WAVE") && (at(0, "RIFF") || at(0, "RF64") || at(0, "BW64")):
+		return sniffed{kindWAV, "wav"}
+	case at(0, "fLaC"):
+		return sniffed{kindFLAC, "flac"}
+	case at(0, "OggS"):
+		if first, ok := firstPacket(head); ok && bytes.HasPrefix(first, []byte("\x01vorbis")) {
+			return sniffed{kindVorbis, "ogg"}
+		}
+		return sniffed{kindFFmpeg, "ogg"}
+	}
+	for _, s := range signatures() {
+		if at(s.offset, s.magic) {
+			if s.container == "matroska" && bytes.Contains(head[:min(len(head), 64)], []byte("webm")) {
+				s.container = "webm"
+			}
+			return sniffed{kindFFmpeg, s.container}
+		}
+	}
+	if len(head) > 376 && head[0] == 0x47 && head[188] == 0x47 && head[376] == 0x47 {
+		return sniffed{kindFFmpeg, "mpegts"}
+	}
+	if text, playlist := textual(head); text {
+		if playlist {
+			return sniffed{kindPlaylist, ""}
+		}
+		return sniffed{kindText, ""}
+	}
+	if isADTS(head) {
+		return sniffed{kindFFmpeg, "aac"}
+	}
+	if _, header, ok := findMPEG(head); ok {
+		if header.layer == 3 {
+			return sniffed{kindMP3, "mp3"}
+		}
+		return sniffed{kindFFmpeg, "mp2"}
+	}
+	return sniffed{}
+}
+
+// isADTS tells whether three frames of AAC in ADTS follow each other.
+// Source: ISO/IEC 13818-7, 6.2: 12 bits of sync, layer 0, the frame length from bit 30 on.
+func isADTS(b []byte) bool {
+	for range 3 {
+		if len(b) < 7 || b[0] != 0xFF || b[1]&0xF6 != 0xF0 {
+			return false
+		}
+		size := int(binary.BigEndian.Uint32(b[2:])>>5) & 0x1FFF
+		if size < 7 {
+			return false
+		}
+		if len(b) <= size {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
+}
+
+// textual tells whether the beginning of a file is text, and whether it is a list of other files.
+func textual(head []byte) (text, playlist bool) {
+	const enough = 2048
+	cut := len(head) > enough
+	b := bytes.TrimPrefix(head[:min(len(head), enough)], []byte("\xEF\xBB\xBF"))
+	if bytes.HasPrefix(b, []byte("\xFF\xFE")) || bytes.HasPrefix(b, []byte("\xFE\xFF")) {
+		// UTF-16: every other byte of Latin text is zero.
+		return bytes.Count(b, []byte{0}) > len(b)/3, false
+	}
+	for i := 0; i < len(b); {
+		c, size := utf8.DecodeRune(b[i:])
+		if c == utf8.RuneError && size <= 1 && (!cut || len(b)-i >= utf8.UTFMax) {
+			return false, false
+		}
+		if c < ' ' && !strings.ContainsRune("\t\n\r\f\x1b", c) {
+			return false, false
+		}
+		i += size
+	}
+	start := strings.ToLower(strings.TrimSpace(string(b)))
+	for _, prefix := range []string{"#extm3u", "ffconcat", "[playlist]", "<asx", "<smil", "<mpd"} {
+		if strings.HasPrefix(start, prefix) {
+			return true, true
+		}
+	}
+	return true, strings.HasPrefix(start, "<?xml") && (strings.Contains(start, "<mpd") || strings.Contains(start, "<smil"))
+}

@@ -1,0 +1,129 @@
+package file
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/scout-speech/scout"
+)
+
+// sniffBytes is how much of a file is looked at to tell what it is, and the read-ahead of every
+// decoder. It holds any Ogg page (65,307 bytes).
+const sniffBytes = 128 << 10
+
+var errShrunk = errors.New("the file became shorter while it was read")
+
+// source is the input as bytes. It tells a true end from a failure, which decoding libraries do not.
+type source struct {
+	name   string
+	path   string // of a regular file, else empty
+	size   int64  // when it was opened, -1 when unknown
+	r      io.Reader
+	closer io.Closer
+	temp   string // file to remove in the end
+
+	ctx  context.Context // of the Reader
+	buf  *bufio.Reader
+	read int64
+	err  error // first failure, not io.EOF
+}
+
+func (s *source) begin(ctx context.Context) {
+	s.ctx = ctx
+	s.buf = bufio.NewReaderSize(countedReader{s}, sniffBytes)
+}
+
+// countedReader reads from the input and notes how it ends.
+type countedReader struct{ s *source }
+
+func (c countedReader) Read(p []byte) (int, error) {
+	s := c.s
+	if s.err != nil {
+		return 0, s.err
+	}
+	if err := s.ctx.Err(); err != nil {
+		s.err = err
+		return 0, err
+	}
+	n, err := s.r.Read(p)
+	s.read += int64(n)
+	if errors.Is(err, io.EOF) && s.read < s.size {
+		err = errShrunk
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// failure returns why the input ended before its end, nil when it did not.
+func (s *source) failure() error {
+	if s.err == nil {
+		return nil
+	}
+	return scout.FileError(scout.CodeReadFailed, fmt.Sprintf("read at byte %d", s.read), s.err)
+}
+
+// rewind starts a regular file from its beginning.
+func (s *source) rewind() error {
+	seeker, ok := s.r.(io.Seeker)
+	if !ok || s.path == "" {
+		return scout.Errorf(scout.CodeInternal, "%s cannot be read twice", s.name)
+	}
+	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+		return scout.FileError(scout.CodeReadFailed, "rewind", err)
+	}
+	s.read, s.err = 0, nil
+	s.buf.Reset(countedReader{s})
+	return nil
+}
+
+// spool makes a file of a stream: what was looked at already and all the rest.
+func (s *source) spool(dir string) (err error) {
+	if s.path != "" {
+		return nil
+	}
+	f, err := os.CreateTemp(dir, "scout-*.audio")
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", err)
+	}
+	s.temp = f.Name()
+	n, err := io.Copy(f, s.buf)
+	if failure := s.failure(); failure != nil {
+		return errors.Join(failure, f.Close())
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", err)
+	}
+	s.path, s.size = s.temp, n
+	return nil
+}
+
+// shrunk tells whether a file that another process read is no longer what it was at the beginning.
+func (s *source) shrunk() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return scout.FileError(scout.CodeReadFailed, "look at the file again", err)
+	}
+	if info.Size() < s.size {
+		return scout.Errorf(scout.CodeReadFailed, "read: %w", errShrunk)
+	}
+	return nil
+}
+
+func (s *source) close() error {
+	var err error
+	if s.closer != nil {
+		err = s.closer.Close()
+		s.closer = nil
+	}
+	if s.temp != "" {
+		err = errors.Join(err, os.Remove(s.temp))
+		s.temp = ""
+	}
+	return err
+}
