@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -154,5 +155,5 @@ func decodeHeader(b []byte) (h header, ok bool) {
 	// anywhere is no header.
 	var again [HeaderBytes]byte
 	h.encode(again[:])
-	return h, string(again[:]) == string(b[:HeaderBytes])
+	return h, bytes.Equal(again[:], b[:HeaderBytes])
 }

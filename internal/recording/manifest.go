@@ -38,8 +38,9 @@ const (
 type Device struct {
 	ID   string `json:"id,omitempty"`
 	Name string `json:"name,omitempty"`
-	// Format is what the device delivered, before any conversion; zero where it is not known.
-	Format scout.Format `json:"format,omitzero"`
+	// Delivers is what the device delivered before any conversion, for people: "48000 Hz, 2 channels,
+	// pcm_s16le".
+	Delivers string `json:"delivers,omitempty"`
 }
 
 // ManifestVersion is the version of the format that this package writes. Files of a later version

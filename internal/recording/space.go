@@ -24,6 +24,9 @@ func (l SpaceLimits) withDefaults() SpaceLimits {
 	return l
 }
 
+// Low tells whether so much recording is little enough for a warning.
+func (l SpaceLimits) Low(left time.Duration) bool { return left < l.withDefaults().Warn }
+
 // Left returns how much recording of that format fits into the space.
 func (s Space) Left(format scout.Format) time.Duration {
 	return format.Duration(s.FreeBytes / uint64(format.FrameBytes()))

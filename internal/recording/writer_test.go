@@ -46,16 +46,11 @@ func TestEveryFormatIsRecordedBitByBit(t *testing.T) {
 
 func TestHeaderIsValidAtAllTimes(t *testing.T) {
 	t.Parallel()
+	folder, err := recording.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "scout-header")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
-		folder, err := recording.OpenFolder(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
 		format := scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS24}
 		w, err := folder.Create(recording.Settings{Format: format, StartedAt: time.Now()})
 		if err != nil {

@@ -1,6 +1,9 @@
 package recordingtest
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // Coded fills dst with frames of frameBytes beginning at position from: bytes that follow from the
 // position alone, and are silence nowhere. It allocates nothing.
@@ -32,7 +35,7 @@ func FirstDifference(got []byte, frameBytes int, from uint64) (uint64, bool) {
 	want := make([]byte, frameBytes)
 	for i := 0; i+frameBytes <= len(got); i += frameBytes {
 		Coded(want, frameBytes, from)
-		if string(want) != string(got[i:i+frameBytes]) {
+		if !bytes.Equal(want, got[i:i+frameBytes]) {
 			return from, true
 		}
 		from++

@@ -1,0 +1,274 @@
+package attach
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// dialWithin bounds the way to Welcome; a local socket answers in a millisecond.
+const dialWithin = 2 * time.Second
+
+// Options say who attaches.
+type Options struct {
+	// Role is RoleListener unless set. While an owner is attached, recordings do not end for want of
+	// one.
+	Role wire.Role
+	// Name of the program, for the recorder's log.
+	Name string
+}
+
+// Client is a connection to a recorder for commands. Its methods may be called from any goroutine;
+// requests are answered in any order.
+type Client struct {
+	dir     string
+	options Options
+	link    *link
+	welcome wire.Welcome
+
+	mu      sync.Mutex
+	next    uint64
+	waiting map[uint64]chan wire.Frame // body copied; closed when the connection ended
+	err     error                      // why it ended; set before ended is closed
+	ended   chan struct{}
+}
+
+// link is a connection after Hello and Welcome.
+type link struct {
+	connection net.Conn
+	in         *wire.Reader
+	out        *wire.Writer
+}
+
+// Dial connects to the recorder of the folder. Where none answers the error has
+// scout.CodeRecorderUnreachable, where it speaks another protocol scout.CodeRecorderProtocol. The
+// caller closes the client.
+func Dial(ctx context.Context, dir string, options Options) (*Client, error) {
+	if options.Role == "" {
+		options.Role = wire.RoleListener
+	}
+	l, welcome, err := connect(ctx, dir, options)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{dir: dir, options: options, link: l, welcome: welcome, waiting: make(map[uint64]chan wire.Frame), ended: make(chan struct{})}
+	go c.read() // ends with the connection, which Close closes; Close waits for it
+	return c, nil
+}
+
+// connect opens a connection and greets.
+func connect(ctx context.Context, dir string, options Options) (*link, wire.Welcome, error) {
+	endpoint, err := wire.ReadEndpoint(dir)
+	if err != nil {
+		return nil, wire.Welcome{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialWithin)
+	defer cancel()
+	connection, err := new(net.Dialer).DialContext(ctx, "unix", endpoint.Socket)
+	if err != nil {
+		return nil, wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "reach recorder: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // only to end the waiting
+	defer stop()
+	l := &link{connection: connection, in: wire.NewReader(connection), out: wire.NewWriter(connection)}
+	welcome, err := l.greet(options)
+	if err != nil {
+		return nil, wire.Welcome{}, errors.Join(err, connection.Close())
+	}
+	return l, welcome, nil
+}
+
+func (l *link) greet(options Options) (wire.Welcome, error) {
+	hello := wire.Hello{Protocol: wire.ProtocolVersion, Role: options.Role, Name: options.Name}
+	if err := l.out.WriteJSON(wire.KindHello, 0, hello); err != nil {
+		return wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "greet recorder: %w", err)
+	}
+	f, err := l.in.Next()
+	if err != nil {
+		return wire.Welcome{}, lost("greet recorder", err)
+	}
+	var welcome wire.Welcome
+	if err := expect(f, wire.KindWelcome, &welcome); err != nil {
+		return wire.Welcome{}, err
+	}
+	if welcome.Protocol != wire.ProtocolVersion {
+		return wire.Welcome{}, scout.Errorf(scout.CodeRecorderProtocol, "the recorder speaks protocol %d, this program %d", welcome.Protocol, wire.ProtocolVersion)
+	}
+	return welcome, nil
+}
+
+// lost gives the error of a connection the code that fits: what was outside the protocol keeps its
+// own, everything else means that the recorder is gone.
+func lost(doing string, err error) error {
+	if scout.CodeOf(err) == scout.CodeRecorderProtocol {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	if errors.Is(err, io.EOF) {
+		return scout.Errorf(scout.CodeRecorderUnreachable, "%s: it closed the connection", doing)
+	}
+	return scout.Errorf(scout.CodeRecorderUnreachable, "%s: %w", doing, err)
+}
+
+// expect reads a frame of that kind into v, or returns the failure that came instead.
+func expect(f wire.Frame, kind wire.Kind, v any) error {
+	switch f.Kind {
+	case kind:
+		return wire.DecodeJSON(f, v)
+	case wire.KindFailure:
+		var failure wire.Failure
+		if err := wire.DecodeJSON(f, &failure); err != nil {
+			return err
+		}
+		return failure.Err()
+	}
+	return scout.Errorf(scout.CodeRecorderProtocol, "frame of kind %d: want %d", f.Kind, kind)
+}
+
+// read hands answers to whoever waits for them until the connection ends.
+func (c *Client) read() {
+	var err error
+	for {
+		var f wire.Frame
+		if f, err = c.link.in.Next(); err != nil {
+			break
+		}
+		f.Body = append([]byte(nil), f.Body...)
+		c.mu.Lock()
+		answer := c.waiting[f.ID]
+		delete(c.waiting, f.ID)
+		c.mu.Unlock()
+		if answer != nil {
+			answer <- f // has room for it
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = lost("recorder", err)
+	close(c.ended)
+	for id, answer := range c.waiting {
+		delete(c.waiting, id)
+		close(answer)
+	}
+}
+
+// request sends one request and reads its answer into reply.
+func (c *Client) request(ctx context.Context, kind wire.Kind, body, reply any) error {
+	answer := make(chan wire.Frame, 1)
+	c.mu.Lock()
+	if err := c.err; err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.next++
+	id := c.next
+	c.waiting[id] = answer
+	c.mu.Unlock()
+	if err := c.link.out.WriteJSON(kind, id, body); err != nil {
+		return scout.Errorf(scout.CodeRecorderUnreachable, "ask recorder: %w", err)
+	}
+	select {
+	case f, open := <-answer:
+		if !open {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.err
+		}
+		return expect(f, wire.KindReply, reply)
+	case <-ctx.Done():
+		c.mu.Lock()
+		delete(c.waiting, id)
+		c.mu.Unlock()
+		return context.Cause(ctx)
+	}
+}
+
+// Welcome returns what the recorder said about itself.
+func (c *Client) Welcome() wire.Welcome { return c.welcome }
+
+// Done is closed when the connection ended: by Close, or because the recorder did.
+func (c *Client) Done() <-chan struct{} { return c.ended }
+
+// Close ends the connection. What the recorder was asked for goes on.
+func (c *Client) Close() error {
+	err := c.link.connection.Close()
+	<-c.ended
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("leave recorder: %w", err)
+	}
+	return nil
+}
+
+// Start begins a recording, see recorder.Recorder.Start. A caller who may have to ask again chooses
+// the id. Where ctx ends first the recorder is told to call the start off.
+func (c *Client) Start(ctx context.Context, request wire.StartRequest) (wire.Started, error) {
+	if request.ID == "" {
+		request.ID = recording.NewID(time.Now())
+	}
+	var started wire.Started
+	err := c.request(ctx, wire.KindStart, request, &started)
+	if err != nil && ctx.Err() != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		if _, stopErr := c.Stop(undo, request.ID); stopErr != nil && scout.CodeOf(stopErr) != scout.CodeRecordingNotFound {
+			err = errors.Join(err, stopErr)
+		}
+	}
+	return started, err
+}
+
+// Stop ends a recording and returns when its file is final; without an id the one under way. Stopping
+// again gives the same answer. Where the recording could not be finished as it should, both the
+// manifest and the error are there.
+func (c *Client) Stop(ctx context.Context, id recording.ID) (recording.Manifest, error) {
+	var stopped wire.Stopped
+	err := c.request(ctx, wire.KindStop, wire.StopRequest{ID: id}, &stopped)
+	if err == nil && stopped.Failure != nil {
+		err = stopped.Failure.Err()
+	}
+	return stopped.Manifest, err
+}
+
+// State returns how the recorder is.
+func (c *Client) State(ctx context.Context) (wire.State, error) {
+	var s wire.State
+	return s, c.request(ctx, wire.KindState, struct{}{}, &s)
+}
+
+// Gaps returns the gaps of the recording under way, or of the last one.
+func (c *Client) Gaps(ctx context.Context) (wire.Gaps, error) {
+	var g wire.Gaps
+	return g, c.request(ctx, wire.KindGaps, struct{}{}, &g)
+}
+
+// Shutdown makes the recorder finish what it records and end.
+func (c *Client) Shutdown(ctx context.Context) error {
+	return c.request(ctx, wire.KindShutdown, struct{}{}, &struct{}{})
+}
+
+// Gather returns the metrics of the recorder's process.
+func (c *Client) Gather(ctx context.Context) ([]*dto.MetricFamily, error) {
+	var m wire.Metrics
+	if err := c.request(ctx, wire.KindMetrics, struct{}{}, &m); err != nil {
+		return nil, err
+	}
+	families := make([]*dto.MetricFamily, 0, len(m.Families))
+	for _, data := range m.Families {
+		f := new(dto.MetricFamily)
+		if err := proto.Unmarshal(data, f); err != nil {
+			return nil, scout.Errorf(scout.CodeRecorderProtocol, "metric of the recorder: %w", err)
+		}
+		families = append(families, f)
+	}
+	return families, nil
+}

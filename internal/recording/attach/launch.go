@@ -1,0 +1,153 @@
+package attach
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// LogName is the file in the folder of recordings where a recorder's output goes.
+const LogName = "recorder.log"
+
+// maxLogBytes is how long the log grows before it is set aside at the next launch.
+const maxLogBytes = 4 << 20
+
+// LaunchOptions say how to start a recorder.
+type LaunchOptions struct {
+	Options
+	// Program and Args are the command that runs a recorder for the folder; required.
+	Program string
+	Args    []string
+	// Env is the environment of the child; nil for this program's own.
+	Env []string
+	// Within bounds the time until the recorder answers, repairs included; default 30 s.
+	Within time.Duration
+}
+
+// Attach connects to the recorder of the folder and starts one where none answers. The recorder is a
+// process of its own: in a session of its own, so that Ctrl-C and the end of this program do not
+// reach it, with its output in LogName. Whoever of several that launch at once comes second attaches
+// to the recorder of the first.
+func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Client, launched bool, err error) {
+	client, err = Dial(ctx, dir, options.Options)
+	if err == nil || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
+		return client, false, err
+	}
+	if options.Within <= 0 {
+		options.Within = 30 * time.Second
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, options.Within, scout.Errorf(scout.CodeRecorderStart, "the recorder was not ready within %s", options.Within))
+	defer cancel()
+	child, err := start(dir, options)
+	if err != nil {
+		return nil, false, err
+	}
+	client, err = child.await(ctx, dir, options.Options)
+	return client, err == nil && client.Welcome().PID == child.pid, err
+}
+
+// child is a recorder that was started and not heard of yet.
+type child struct {
+	pid   int
+	log   string
+	begin int64 // where its output begins in the log
+	ended chan error
+}
+
+// start starts the process.
+func start(dir string, options LaunchOptions) (*child, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, "create folder of recordings", err)
+	}
+	path := filepath.Join(dir, LogName)
+	log, err := openLog(path)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, "open log of recorder", err)
+	}
+	defer func() { _ = log.Close() }() // the child has its own
+	info, err := log.Stat()
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "open log of recorder", err)
+	}
+	command := exec.Command(options.Program, options.Args...)
+	command.Env = options.Env
+	command.Stdout, command.Stderr = log, log
+	command.SysProcAttr = detached()
+	if err := command.Start(); err != nil {
+		return nil, scout.Errorf(scout.CodeRecorderStart, "start recorder: %w", err)
+	}
+	c := &child{pid: command.Process.Pid, log: path, begin: info.Size(), ended: make(chan error, 1)}
+	go func() { c.ended <- command.Wait() }() // ends with the recorder, at the latest with this program, whom it outlives
+	return c, nil
+}
+
+// openLog opens the log for appending; one that became long is set aside first.
+func openLog(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLogBytes {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return nil, err
+		}
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+}
+
+// await connects as soon as a recorder answers, be it this one or that of somebody who was quicker.
+func (c *child) await(ctx context.Context, dir string, options Options) (*Client, error) {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	var exited error
+	grace := time.Duration(0) // after the child's end, for the recorder that was quicker
+	var over <-chan time.Time
+	ended := c.ended
+	for {
+		client, err := Dial(ctx, dir, options)
+		if err == nil || scout.CodeOf(err) != scout.CodeRecorderUnreachable && ctx.Err() == nil {
+			return client, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case exited = <-ended:
+			ended, grace = nil, 2*time.Second
+			over = time.After(grace)
+		case <-over:
+			return nil, c.failed(exited)
+		case <-ticker.C:
+		}
+	}
+}
+
+// failed tells why the recorder ended, with the last of its output.
+func (c *child) failed(exited error) error {
+	if exited == nil {
+		exited = errors.New("it ended at once")
+	}
+	said := c.output()
+	if said != "" {
+		said = ": " + said
+	}
+	return scout.Errorf(scout.CodeRecorderStart, "start recorder: %w%s", exited, said)
+}
+
+// output returns the last line that the child wrote.
+func (c *child) output() string {
+	f, err := os.Open(c.log)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	data, err := io.ReadAll(io.LimitReader(io.NewSectionReader(f, c.begin, maxLogBytes), 64<<10))
+	if err != nil {
+		return ""
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
+	return fmt.Sprintf("%.500s", lines[len(lines)-1])
+}

@@ -1,0 +1,133 @@
+package attach
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// streamID is the id of the one stream of a connection: each stream has its own, so that a slow one
+// does not hold up the others.
+const streamID = 1
+
+// Live gives frames of recordings that are under way; it implements recording.Live by a connection for
+// each listener.
+type Live struct {
+	// Dir is the folder of recordings, Name that of the program, for the recorder's log.
+	Dir, Name string
+}
+
+// Listen implements recording.Live.
+func (l Live) Listen(ctx context.Context, id recording.ID, from uint64) (recording.LiveStream, error) {
+	var listening wire.Listening
+	link, err := openStream(ctx, l.Dir, l.Name, wire.KindListen, wire.ListenRequest{ID: id, From: from}, &listening)
+	if err != nil {
+		return nil, err
+	}
+	if err := listening.Format.Validate(); err != nil {
+		return nil, errors.Join(scout.Errorf(scout.CodeRecorderProtocol, "listen to recorder: %w", err), link.connection.Close())
+	}
+	return &liveStream{link: link, frameBytes: listening.Format.FrameBytes()}, nil
+}
+
+// openStream connects as a listener and begins a stream.
+func openStream(ctx context.Context, dir, name string, kind wire.Kind, request, reply any) (*link, error) {
+	l, _, err := connect(ctx, dir, Options{Role: wire.RoleListener, Name: name})
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.connection.Close() }) // only to end the waiting
+	defer stop()
+	err = l.out.WriteJSON(kind, streamID, request)
+	if err == nil {
+		var f wire.Frame
+		if f, err = l.in.Next(); err == nil {
+			if err := expect(f, wire.KindReply, reply); err != nil {
+				return nil, errors.Join(err, l.connection.Close())
+			}
+			return l, nil
+		}
+	}
+	return nil, errors.Join(lost("watch recorder", err), l.connection.Close())
+}
+
+type liveStream struct {
+	*link
+	frameBytes int
+}
+
+// Next implements recording.LiveStream.
+func (s *liveStream) Next() (recording.LivePart, error) {
+	f, err := s.in.Next()
+	if err != nil {
+		return recording.LivePart{}, lost("listen to recorder", err)
+	}
+	switch f.Kind {
+	case wire.KindFrames:
+		position, audio, err := wire.DecodeFrames(f.Body, s.frameBytes)
+		return recording.LivePart{Position: position, Frames: audio}, err
+	case wire.KindMissed:
+		_, to, err := wire.DecodeMissed(f.Body)
+		return recording.LivePart{Position: to}, err
+	case wire.KindEnd:
+		return recording.LivePart{}, io.EOF
+	}
+	return recording.LivePart{}, expect(f, wire.KindFrames, nil)
+}
+
+// Close implements recording.LiveStream.
+func (s *liveStream) Close() error {
+	if err := s.connection.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return scout.Errorf(scout.CodeRecorderUnreachable, "leave recorder: %w", err)
+	}
+	return nil
+}
+
+// WatchLevel calls each for every level, until ctx ends, each returns false, or the recorder does.
+// Only in the first two cases the error is nil.
+func (c *Client) WatchLevel(ctx context.Context, request wire.WatchLevelRequest, each func(wire.Level) bool) error {
+	return c.watch(ctx, wire.KindWatchLevel, request, func(f wire.Frame) (bool, error) {
+		if f.Kind != wire.KindLevel {
+			return false, expect(f, wire.KindLevel, nil)
+		}
+		l, err := wire.DecodeLevel(f.Body)
+		return err == nil && each(l), err
+	})
+}
+
+// WatchEvents calls each for every event, as WatchLevel does.
+func (c *Client) WatchEvents(ctx context.Context, each func(wire.Event) bool) error {
+	return c.watch(ctx, wire.KindWatchEvents, struct{}{}, func(f wire.Frame) (bool, error) {
+		var e wire.Event
+		err := expect(f, wire.KindEvent, &e)
+		return err == nil && each(e), err
+	})
+}
+
+func (c *Client) watch(ctx context.Context, kind wire.Kind, request any, each func(wire.Frame) (bool, error)) error {
+	l, err := openStream(ctx, c.dir, c.options.Name, kind, request, &struct{}{})
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.connection.Close() }) // only to end the waiting
+	defer stop()
+	defer func() { _ = l.connection.Close() }() // nothing is lost by it
+	for {
+		f, err := l.in.Next()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return lost("watch recorder", err)
+		}
+		more, err := each(f)
+		if err != nil || !more {
+			return err
+		}
+	}
+}

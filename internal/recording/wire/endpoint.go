@@ -1,0 +1,46 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// EndpointName is the file in the folder of recordings that tells where the recorder's socket is. It
+// is there while the recorder runs, and after a crash; what it names then nobody answers.
+const EndpointName = "recorder.json"
+
+// Endpoint is where a recorder can be reached.
+type Endpoint struct {
+	Protocol  int       `json:"protocol"`
+	PID       int       `json:"pid"`
+	Socket    string    `json:"socket"` // absolute path
+	StartedAt time.Time `json:"started_at"`
+}
+
+// ReadEndpoint returns the endpoint in the folder. Without one, or with one that says nothing, the
+// error has scout.CodeRecorderUnreachable.
+func ReadEndpoint(dir string) (Endpoint, error) {
+	path := filepath.Join(dir, EndpointName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Endpoint{}, scout.Errorf(scout.CodeRecorderUnreachable, "no recorder in %s: %w", dir, err)
+	}
+	return decodeEndpoint(path, data)
+}
+
+func decodeEndpoint(path string, data []byte) (Endpoint, error) {
+	var e Endpoint
+	err := json.Unmarshal(data, &e)
+	if err == nil && !filepath.IsAbs(e.Socket) {
+		err = fmt.Errorf("socket %q", e.Socket)
+	}
+	if err != nil {
+		return Endpoint{}, scout.Errorf(scout.CodeRecorderUnreachable, "endpoint %s: %w", path, err)
+	}
+	return e, nil
+}
