@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/scout-speech/scout"
@@ -226,23 +228,48 @@ func BenchmarkWriteBlock(b *testing.B) {
 	finish(b, w)
 }
 
+// BenchmarkSync prints what docs/adr/0023-sync-rhythm.md is built on: the time of a sync of so much
+// audio, and the processor time of writing and syncing it.
 func BenchmarkSync(b *testing.B) {
-	folder, err := recording.OpenFolder(b.TempDir())
-	if err != nil {
-		b.Fatal(err)
+	format := scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleS16}
+	for _, every := range []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 150 * time.Millisecond, 250 * time.Millisecond, time.Second} {
+		b.Run(every.String(), func(b *testing.B) {
+			folder, err := recording.OpenFolder(b.TempDir())
+			if err != nil {
+				b.Fatal(err)
+			}
+			w := create(b, folder, format)
+			block := make([]byte, int(format.Frames(every))*format.FrameBytes())
+			var took []time.Duration
+			before := processorTime(b)
+			for b.Loop() {
+				if _, err := w.Write(block); err != nil {
+					b.Fatal(err)
+				}
+				if err := w.ShowHeader(w.Synced()); err != nil {
+					b.Fatal(err)
+				}
+				began := time.Now()
+				if err := w.Sync(); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(began))
+			}
+			used := processorTime(b) - before
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+			b.ReportMetric(100*used.Seconds()/(every.Seconds()*float64(len(took))), "%-of-a-core")
+			finish(b, w)
+		})
 	}
-	w := create(b, folder, scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleS16})
-	block := make([]byte, 2*7200) // 150 ms
-	for b.Loop() {
-		if _, err := w.Write(block); err != nil {
-			b.Fatal(err)
-		}
-		if err := w.ShowHeader(w.Synced()); err != nil {
-			b.Fatal(err)
-		}
-		if err := w.Sync(); err != nil {
-			b.Fatal(err)
-		}
+}
+
+func processorTime(t testing.TB) time.Duration {
+	t.Helper()
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
 	}
-	finish(b, w)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
