@@ -58,7 +58,7 @@ func TestMisbehavingFFmpeg(t *testing.T) {
 		{"complains without end", "while :; do echo 'error after error' >&2; done", scout.CodeDecoderTimeout, 0, ""},
 		{"complains after audio", "cat '%s'; echo 'partial file' >&2; exit 1", "", 16000, "partial file"},
 		{"is killed after audio", "cat '%s'; kill -9 $$", scout.CodeReadFailed, 16000, "signal: killed"},
-		{"leaves a child behind", "cat '%s'; sleep 1000 >&2 & exit 0", "", 16000, ""},
+		{"leaves a child behind", "cat '%s'; sleep 8 >&2 & exit 0", "", 16000, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -159,20 +159,11 @@ func TestFormatsOfFFmpeg(t *testing.T) {
 		args                   []string
 	}{
 		{"a.m4a", "mp4", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
-		{"fast.mp4", "mp4", "aac", []string{"-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart"}},
 		{"a.opus", "ogg", "opus", []string{"-c:a", "libopus"}},
 		{"a.webm", "webm", "opus", []string{"-c:a", "libopus"}},
-		{"a.mka", "matroska", "flac", []string{"-c:a", "flac"}},
 		{"a.aiff", "aiff", "pcm_s16be", nil},
-		{"a.caf", "caf", "pcm_s16be", nil},
 		{"a.aac", "aac", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
-		{"a.ac3", "ac3", "ac3", nil},
-		{"a.mp2", "mp2", "mp2", nil},
-		{"a.ts", "mpegts", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
-		{"a.avi", "avi", "pcm_s16le", []string{"-c:a", "pcm_s16le"}},
 		{"a.wma", "asf", "wmav2", nil},
-		{"a.au", "au", "pcm_s16be", nil},
-		{"a.w64", "w64", "pcm_s16le", nil},
 		{"adpcm.wav", "wav", "adpcm_ms", []string{"-c:a", "adpcm_ms"}},
 		{"24k.flac", "flac", "flac", []string{"-ar", "24000"}},
 		{"25.mp3", "mp3", "mp3", []string{"-c:a", "libmp3lame", "-ar", "12000"}},

@@ -114,8 +114,7 @@ func TestDecodersAgreeWithFFmpeg(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			path := convert(t, source, test.name, test.args...)
-			// ffmpeg is made to decode formats of ours by wrapping them up for it.
-			want, _ := readFile(t, convert(t, contents(t, path), "w.mka", "-c:a", "pcm_f32le"), file.Options{})
+			want, _ := readFile(t, convert(t, contents(t, path), "w.wav", "-c:a", "pcm_f32le"), file.Options{})
 			got, info := readFile(t, path, file.Options{FFmpeg: file.NoFFmpeg})
 			if len(info.Warnings) > 0 {
 				t.Errorf("warnings %q", info.Warnings)
@@ -194,6 +193,7 @@ func TestBadInput(t *testing.T) {
 		{"1000 channels.wav", append(wavHeader(1, 2, 16000, 1000, 4), 1, 2, 3, 4), scout.CodeAudioUnsupported},
 		{"4 kHz.wav", append(wavHeader(1, 2, 4000, 1, 4), 1, 2, 3, 4), scout.CodeAudioUnsupported},
 		{"header.wav", wavHeader(1, 2, 16000, 1, 0), scout.CodeAudioEmpty},
+		{"a fifth of a sample.wav", append(wavHeader(1, 2, 96000, 1, 2), 1, 2), scout.CodeAudioEmpty},
 		{"half a header.wav", wavHeader(1, 2, 16000, 1, 0)[:30], scout.CodeAudioCorrupt},
 		{"header.flac", flacBytes[:42], scout.CodeAudioEmpty},
 		{"half a header.flac", flacBytes[:20], scout.CodeAudioCorrupt},
@@ -332,7 +332,6 @@ func TestStreams(t *testing.T) {
 		{"a.flac", file.NoFFmpeg, []string{"-ar", "16000"}},
 		{"a.mp3", file.NoFFmpeg, []string{"-c:a", "libmp3lame"}},
 		{"a.ogg", file.NoFFmpeg, []string{"-c:a", "libvorbis"}},
-		{"a.mp3", "", []string{"-c:a", "libmp3lame"}},
 		{"a.m4a", "", []string{"-c:a", "aac"}},
 		{"adpcm.wav", "", []string{"-c:a", "adpcm_ms"}},
 	}
@@ -388,7 +387,7 @@ func TestCancelledContext(t *testing.T) {
 
 // An hour takes no more memory than a minute.
 func TestMemoryDoesNotGrowWithLength(t *testing.T) {
-	const rate = 22050
+	const rate = 8000
 	heap := func(d time.Duration) uint64 {
 		frames := int64(d.Seconds() * rate)
 		src := io.MultiReader(bytes.NewReader(wavHeader(1, 2, rate, 1, uint32(2*frames))), io.LimitReader(ramp{}, 2*frames))

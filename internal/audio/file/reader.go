@@ -15,8 +15,9 @@ import (
 // blockSamples is how many samples, all channels together, are decoded at once.
 const blockSamples = 8192
 
-// loudPeak is where clipping is worth a warning. Lossy codecs overshoot full scale a little; a file
-// that goes 6 dB beyond was made with another idea of full scale.
+// loudPeak is where input is clipped, with a warning. Lossy codecs overshoot full scale a little, which
+// is clipped at the end alone; a file that goes 6 dB beyond was made with another idea of full scale,
+// and its values may be too large to calculate with.
 const loudPeak = 2
 
 var errClosed = errors.New("the reader is closed")
@@ -56,6 +57,7 @@ type Reader struct {
 	pending   []float32 // part of mono that is not resampled yet
 
 	frames    int64 // decoded
+	produced  int64 // samples given out
 	nonFinite int64
 	finite    bool // at least one sample was
 	peak      float32
@@ -138,7 +140,7 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 		if r.decodeErr != nil {
 			produced, done := r.resampler.Flush(dst[n:])
 			if n += produced; done {
-				r.err = r.end()
+				r.err = r.end(r.produced + int64(n))
 				break
 			}
 			continue
@@ -149,6 +151,7 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 		r.fill()
 	}
 	audio.Clip(dst[:n])
+	r.produced += int64(n)
 	if n == 0 {
 		return 0, r.err
 	}
@@ -163,8 +166,9 @@ func (r *Reader) fill() {
 		bad := audio.Sanitize(samples)
 		r.nonFinite += int64(bad)
 		r.finite = r.finite || bad < n
-		for _, v := range samples {
+		for i, v := range samples {
 			r.peak = max(r.peak, v, -v)
+			samples[i] = min(max(v, -loudPeak), loudPeak)
 		}
 	}
 	frames := audio.Downmix(r.mono, samples, r.stream.channels)
@@ -224,13 +228,16 @@ func (r *Reader) judge(err error) error {
 	return scout.Errorf(scout.CodeAudioCorrupt, "%s: %w", r.stream.container, err)
 }
 
-// end is the last error of Read.
-func (r *Reader) end() error {
+// end is the last error of Read, after so many samples.
+func (r *Reader) end(produced int64) error {
 	if !errors.Is(r.decodeErr, io.EOF) {
 		return fmt.Errorf("decode %s: %w", r.src.name, r.decodeErr)
 	}
 	if r.stream.float && !r.finite {
 		return scout.Errorf(scout.CodeAudioInvalidSamples, "decode %s: not one sample is a finite number", r.src.name)
+	}
+	if produced == 0 {
+		return scout.Errorf(scout.CodeAudioEmpty, "decode %s: only %d frames of audio in it", r.src.name, r.frames)
 	}
 	return io.EOF
 }
