@@ -188,6 +188,30 @@ func TestFormatsOfFFmpeg(t *testing.T) {
 	}
 }
 
+// Packets that are missing, as browsers leave them out where nobody speaks, become silence.
+func TestHolesInTimeBecomeSilence(t *testing.T) {
+	t.Parallel()
+	whole := convert(t, wavFile(audio.Int16, 48000, 1, hum(48000, 6*48000, 1)), "whole.webm", "-c:a", "libopus")
+	holes := convert(t, contents(t, whole), "holes.webm", "-c", "copy", "-bsf:a", "noise=drop=between(n\\,100\\,200)")
+	want, _ := readFile(t, whole, file.Options{})
+	got, _ := readFile(t, holes, file.Options{})
+	if d := len(got) - len(want); d < -320 || d > 320 {
+		t.Fatalf("%d samples, want %d", len(got), len(want))
+	}
+	quiet := 0
+	for i := range got {
+		if got[i] == 0 {
+			quiet++
+		}
+	}
+	if quiet < 20000 {
+		t.Errorf("%d samples of silence, want some 32,000: nothing was taken out", quiet)
+	}
+	if c, lag := correlation(want[len(want)-16000:], got[len(want)-16000:]); c < 0.98 || lag > 40 || lag < -40 {
+		t.Errorf("the end correlates by %.3f at lag %d", c, lag)
+	}
+}
+
 func TestVideo(t *testing.T) {
 	t.Parallel()
 	source := wavFile(audio.Int16, 48000, 1, hum(48000, 48000, 1))
