@@ -1,6 +1,7 @@
 package audio_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"testing"
@@ -96,7 +97,7 @@ func TestEncodeReturnsWhatDecodeRead(t *testing.T) {
 		back := make([]byte, len(src))
 		audio.Decode(samples, src, enc)
 		audio.Encode(back, samples, enc)
-		if string(back) != string(src) {
+		if !bytes.Equal(back, src) {
 			t.Fatalf("%v: % x became % x", enc, src, back)
 		}
 	})

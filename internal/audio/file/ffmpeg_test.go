@@ -171,6 +171,9 @@ func TestFormatsOfFFmpeg(t *testing.T) {
 		{"-i:a %d [x].m4a", "mp4", "aac", []string{"-c:a", "aac", "-b:a", "96k"}},
 	}
 	want := hum(16000, 2*16000, 1)
+	if raceDetector {
+		tests = tests[:3]
+	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

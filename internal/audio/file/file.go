@@ -121,7 +121,7 @@ func New(ctx context.Context, r io.Reader, name string, opts Options) (*Reader, 
 func open(ctx context.Context, src *source, opts Options) (*Reader, error) {
 	src.begin(ctx)
 	r := &Reader{ctx: ctx, src: src, opts: opts.withDefaults()}
-	if err := r.open(); err != nil {
+	if err := r.open(); err != nil { //nolint:contextcheck // the reader keeps ctx, as Open says
 		if closeErr := r.Close(); closeErr != nil && !errors.Is(closeErr, fs.ErrClosed) {
 			err = errors.Join(err, closeErr)
 		}

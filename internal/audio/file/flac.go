@@ -146,7 +146,10 @@ func (d *flacDecoder) parse() (f *frame.Frame, err error) {
 	if f.Channels.Count() != d.format.channels || f.BitsPerSample != d.info.BitsPerSample {
 		return nil, damagef("flac frame of %d channels, %d bits", f.Channels.Count(), f.BitsPerSample)
 	}
-	return f, f.Parse()
+	if err := f.Parse(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // accept takes the frame's samples and fills what is missing before them. After damage it refuses a

@@ -2,6 +2,6 @@
 
 package file_test
 
-// raceDetector slows decoding libraries down up to a hundred times: long recordings are left to runs
-// without it.
+// raceDetector slows decoding libraries down up to a hundred times: long recordings and most formats are
+// left to runs without it.
 const raceDetector = true

@@ -175,7 +175,7 @@ func (d *vorbisDecoder) packet(packet []byte) error {
 	samples, err := d.dec.DecodeInto(packet, d.scratch)
 	if err != nil {
 		d.gap = true // its frames are missing: place fills them
-		return nil
+		return nil   //nolint:nilerr // damage of one packet; those after it are whole
 	}
 	if len(d.decoded)+len(samples) > maxVorbisPage {
 		return damagef("an ogg page of more than %d samples", maxVorbisPage)

@@ -66,7 +66,8 @@ func (r *Reader) readHeader() (header, error) {
 				return h, scout.Errorf(scout.CodeAudioCorrupt, "samples without a format chunk before them")
 			}
 			h.format.Container = container
-			return h, r.dataLength(&h, size)
+			h.dataBytes = r.dataLength(h, size)
+			return h, nil
 		}
 		if err := r.readChunk(&h, id, int64(size)); err != nil {
 			return h, err
@@ -124,23 +125,20 @@ func (r *Reader) skipPadding(size int64) error {
 	return nil
 }
 
-// dataLength decides how much of what follows is samples.
-func (r *Reader) dataLength(h *header, size uint32) error {
-	h.dataBytes = int64(size)
-	if !placeholder(size) {
-		return nil
-	}
-	h.dataBytes = unknownLength
+// dataLength decides how many bytes of what follows are samples, unknownLength for all.
+func (r *Reader) dataLength(h header, size uint32) int64 {
 	switch {
+	case !placeholder(size):
+		return int64(size)
 	case size == 0:
 		// A recording that was never closed, or really no samples and further chunks.
 		if next, err := r.src.Peek(8); err == nil && chunkHeader(next) && h.riffEnd > r.pos {
-			h.dataBytes = 0
+			return 0
 		}
 	case h.ds64Data != unknownLength:
-		h.dataBytes = h.ds64Data
+		return h.ds64Data
 	}
-	return nil
+	return unknownLength
 }
 
 // chunkID tells whether four bytes can be the name of a chunk: printable ASCII, as RIFF demands. Of
