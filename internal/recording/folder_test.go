@@ -3,6 +3,7 @@ package recording_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -270,4 +272,51 @@ func TestGapsAreAUnion(t *testing.T) {
 			rt.Fatal(err)
 		}
 	})
+}
+
+func TestExport(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	w := create(t, folder, speech)
+	write(t, w, 1000)
+	target := filepath.Join(t.TempDir(), "out.wav")
+	if err := folder.Export(w.ID(), target, false); scout.CodeOf(err) != scout.CodeRecordingInUse {
+		t.Errorf("export while recording: %v", err)
+	}
+	m := finish(t, w)
+	for _, c := range []struct {
+		name    string
+		path    string
+		replace bool
+		want    scout.Code
+	}{
+		{"a new file", target, false, ""},
+		{"a file that exists", target, false, scout.CodeInvalidArgument},
+		{"a file to replace", target, true, ""},
+		{"a folder that is missing", filepath.Join(t.TempDir(), "no", "out.wav"), false, scout.CodeFileNotFound},
+	} {
+		if err := folder.Export(m.ID, c.path, c.replace); scout.CodeOf(err) != c.want {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+	if string(readFile(t, target)) != string(readFile(t, folder.AudioPath(m.ID))) {
+		t.Error("the copy differs")
+	}
+	if got := names(t, filepath.Dir(target)); got != "out.wav" {
+		t.Errorf("left behind: %s", got)
+	}
+}
+
+func TestDiskCheck(t *testing.T) {
+	t.Parallel()
+	folder, disk := openFolder(t)
+	for free, want := range map[uint64]health.Status{
+		32000 * 7200: health.Healthy, 32000 * 3000: health.Degraded, 32000 * 60: health.Unhealthy,
+	} {
+		disk.SetSpace(recording.Space{FreeBytes: free, TotalBytes: 1 << 40})
+		got := health.Run(t.Context(), []health.Check{folder.DiskCheck(speech, recording.SpaceLimits{})}, time.Now)[0]
+		if got.Status != want {
+			t.Errorf("%d bytes free: %+v, want %s", free, got, want)
+		}
+	}
 }

@@ -218,7 +218,7 @@ func (p *Pump) drain(ticker *time.Ticker) error {
 func (p *Pump) giveUp(end uint64) error {
 	left := end - p.position()
 	cause := *p.condition.Load()
-	p.lose(left)
+	p.lose(left, true)
 	return scout.Errorf(scout.CodeDiskFull, "recording %s: the last %s could not be written (%s)",
 		p.writer.ID(), p.writer.Format().Duration(left).Round(time.Millisecond), cause)
 }
@@ -265,7 +265,7 @@ func (p *Pump) move(end uint64) stepResult {
 		n, err := p.reader.Read(p.buffer[:room])
 		if err != nil {
 			to, lost := evicted(err)
-			if lost && p.lose(min(to, end)-p.position()) {
+			if lost && p.lose(min(to, end)-p.position(), false) {
 				continue
 			}
 			switch {
@@ -306,22 +306,25 @@ func (p *Pump) write(frames []byte) error {
 	return err
 }
 
-// lose puts a gap where the ring lost frames; false where even that could not be written.
-func (p *Pump) lose(frames uint64) bool {
+// lose puts a gap where the ring lost frames; false where that could not be written and is to be tried
+// again. The last time the silence need not wait for the manifest.
+func (p *Pump) lose(frames uint64, last bool) bool {
 	frames -= p.writer.Forward(frames)
 	if frames == 0 {
 		return true
 	}
-	start := p.writer.Frames()
+	gap := scout.Gap{Start: p.writer.Frames(), Frames: frames, Reason: p.reason}
+	p.writer.AddGap(gap)
 	p.busySince.Store(p.options.Now().UnixNano())
-	err := p.writer.Silence(frames)
+	err := p.writer.SaveManifest() // before the silence: after a crash the gap must be known, repair clips it
+	if err == nil || last {
+		err = p.writer.Silence(frames)
+	}
 	p.busySince.Store(0)
 	if err != nil {
 		p.trouble(err)
 		return false
 	}
-	gap := scout.Gap{Start: start, Frames: frames, Reason: p.reason}
-	p.writer.AddGap(gap)
 	p.options.Metrics.gap(gap)
 	p.log.Error(EventRecordingGap, slog.Uint64("start_frame", gap.Start), slog.Uint64("frames", gap.Frames),
 		slog.String(observe.KeyReason, string(gap.Reason)))

@@ -329,6 +329,28 @@ func TestPowerLossTakesAtMostOneSyncInterval(t *testing.T) {
 	}
 }
 
+// S11: from the ring a frame goes through one buffer into one write, and nothing is written twice but
+// the header.
+func TestEveryByteIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, time.Minute, 10*time.Second, recording.PumpOptions{})
+		before := s.disk.Count()
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		count := s.disk.Count()
+		headers := count.Bytes - before.Bytes - int64(s.writer.Frames())*int64(speech.FrameBytes())
+		if headers%recording.HeaderBytes != 0 || headers/recording.HeaderBytes > 80 || headers == 0 {
+			t.Errorf("%d bytes written for %d frames: %d more than the audio", count.Bytes-before.Bytes, s.writer.Frames(), headers)
+		}
+		if syncs := count.Syncs - before.Syncs; syncs < 60 || syncs > 72 {
+			t.Errorf("%d syncs in 10 s", syncs)
+		}
+		if _, err := s.end(t); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestPumpAllocatesNothingPerBlock(t *testing.T) {
 	folder, err := recording.OpenFolder(t.TempDir())
 	if err != nil {

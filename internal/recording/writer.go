@@ -298,8 +298,8 @@ func (w *Writer) SaveManifest() error {
 		return nil
 	}
 	m := w.manifest
-	m.Gaps = clipGaps(m.Gaps, w.frames.Load())
-	w.changed = m.LostFrames() < w.manifest.LostFrames() // gaps that are not written yet come with the next
+	m.Gaps = slices.Clone(m.Gaps)
+	w.changed = false
 	w.mu.Unlock()
 	err := w.folder.saveManifest(m)
 	if err != nil {
