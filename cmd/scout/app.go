@@ -68,7 +68,7 @@ func newApp(std streams) *app {
 func (a *app) bindSettings(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.settings.modelsDir, "models-dir", envOr("SCOUT_MODELS", ""), "folder of installed models ($SCOUT_MODELS; default: the user's data folder)")
-	flags.StringVar(&a.settings.logLevel, "log-level", envOr("SCOUT_LOG_LEVEL", "warn"), "debug, info, warn or error ($SCOUT_LOG_LEVEL)")
+	flags.StringVar(&a.settings.logLevel, "log-level", envOr("SCOUT_LOG_LEVEL", ""), "debug, info, warn or error ($SCOUT_LOG_LEVEL; default: info with --log-file, else no log)")
 	flags.StringVar(&a.settings.logFormat, "log-format", envOr("SCOUT_LOG_FORMAT", "text"), "text or json ($SCOUT_LOG_FORMAT)")
 	flags.StringVar(&a.settings.logFile, "log-file", envOr("SCOUT_LOG_FILE", ""), "append the log to this file, with rotation, instead of stderr ($SCOUT_LOG_FILE)")
 	flags.StringVar(&a.settings.traceTarget, "trace-endpoint", envOr("SCOUT_TRACE_ENDPOINT", ""), "send OpenTelemetry traces to this OTLP/HTTP address ($SCOUT_TRACE_ENDPOINT)")
@@ -76,7 +76,11 @@ func (a *app) bindSettings(cmd *cobra.Command) {
 
 // open acts on the settings, before a command runs.
 func (a *app) open(ctx context.Context) error {
-	level, err := observe.ParseLogLevel(a.settings.logLevel)
+	name := a.settings.logLevel
+	if name == "" {
+		name = "info"
+	}
+	level, err := observe.ParseLogLevel(name)
 	if err != nil {
 		return usage(err)
 	}
@@ -84,7 +88,10 @@ func (a *app) open(ctx context.Context) error {
 	if err != nil {
 		return usage(err)
 	}
-	out := a.std.err
+	out := io.Discard // what concerns the user is said without a log
+	if a.settings.logLevel != "" {
+		out = a.std.err
+	}
 	if a.settings.logFile != "" {
 		file, err := observe.OpenLogFile(a.settings.logFile, observe.LogRotation{})
 		if err != nil {
@@ -105,6 +112,7 @@ func (a *app) open(ctx context.Context) error {
 		return shutdown(ctx)
 	})
 	a.scope = observe.NewScope(observe.NewLogger(out, format, levels), a.registry, tracer)
+	a.failures = observe.NewFailures(a.scope) // the same counters, now with a log
 	return nil
 }
 

@@ -1,0 +1,504 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+
+	"github.com/scout-speech/scout/internal/bench"
+)
+
+// The tests of this file run the built programs with the real model, as a user does.
+
+const spoken = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+
+var (
+	programs string // folder with scout and scout-engine
+	models   string
+	clip     string
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "scout-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+		root, err := filepath.Abs("../..")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		programs = dir
+		models = envOr("SCOUT_MODELS", filepath.Join(root, "var", "models"))
+		clip = filepath.Join(root, "testdata", "jfk.wav")
+		build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/scout", "./cmd/scout-engine")
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		for name, value := range map[string]string{
+			"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_MODELS": models, "SCOUT_MODEL": "", "SCOUT_LOG_LEVEL": "",
+		} {
+			if err := os.Setenv(name, value); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
+		return m.Run()
+	}())
+}
+
+func needModel(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(models, "moonshine-tiny-en", "model.json")); err != nil {
+		t.Skip("the default model is not installed: run make setup")
+	}
+}
+
+// outcome of a run of scout.
+type outcome struct {
+	out, err string
+	code     int
+}
+
+// scout runs the program in this process.
+func scoutRun(t *testing.T, stdin []byte, args ...string) outcome {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	code := run(t.Context(), args, streams{in: bytes.NewReader(stdin), out: &out, err: &errOut})
+	return outcome{out.String(), errOut.String(), code}
+}
+
+// command is scout as a process of its own.
+func command(ctx context.Context, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, filepath.Join(programs, "scout"), args...)
+}
+
+func TestTranscribeFormats(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	for format, want := range map[string][]string{
+		"text": {spoken + "\n"},
+		"srt":  {"1\n00:00:00,", " --> 00:00:1", "And so, my fellow Americans"},
+		"vtt":  {"WEBVTT\n\n", "ask not what your country"},
+		"tsv":  {"start\tend\ttext\n", "\tAnd so"},
+		"md":   {"jfk.wav\n", "ask not"},
+	} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			got := scoutRun(t, nil, "transcribe", "--format", format, clip)
+			if got.code != 0 {
+				t.Fatalf("exit %d: %s", got.code, got.err)
+			}
+			for _, w := range want {
+				if !strings.Contains(got.out, w) {
+					t.Errorf("%q is not in\n%s", w, got.out)
+				}
+			}
+		})
+	}
+}
+
+func TestTranscribeJSON(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	got := scoutRun(t, nil, "transcribe", "--format", "json", clip)
+	var doc struct {
+		File, Model, Language, Text string
+		Duration, TimeTaken         float64
+		Segments                    []struct {
+			Start, End float64
+			Text       string
+		}
+	}
+	if err := json.Unmarshal([]byte(got.out), &doc); err != nil || got.code != 0 {
+		t.Fatalf("exit %d, %v: %s", got.code, err, got.err)
+	}
+	if doc.Text != spoken || doc.Model != "moonshine-tiny-en" || doc.Language != "en" || doc.Duration != 11 || len(doc.Segments) == 0 {
+		t.Fatalf("%+v", doc)
+	}
+}
+
+func TestTranscribeStandardInput(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	data, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := scoutRun(t, data, "transcribe", "-"); got.code != 0 || got.out != spoken+"\n" {
+		t.Fatalf("exit %d: %s%s", got.code, got.out, got.err)
+	}
+}
+
+func TestOneBadFileStopsNoOther(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.wav")
+	if err := os.WriteFile(bad, []byte("this is not audio\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(dir, "texts") + "/"
+	got := scoutRun(t, nil, "transcribe", "--output", target, clip, bad, filepath.Join(dir, "none.wav"), clip)
+	if got.code != 1 || !strings.Contains(got.err, "2 of 4 files failed") {
+		t.Fatalf("exit %d: %s", got.code, got.err)
+	}
+	for _, name := range []string{"jfk.txt", "jfk-2.txt"} {
+		if text, err := os.ReadFile(target + name); err != nil || string(text) != spoken+"\n" {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+	if left, err := os.ReadDir(target); err != nil || len(left) != 2 {
+		t.Errorf("%v, %v: want two files", left, err)
+	}
+}
+
+// makeWAV returns a WAV file of float samples with the given format fields.
+func makeWAV(rate, channels int, samples []float32, dataLength uint32) []byte {
+	data := make([]byte, 0, len(samples)*4)
+	for _, s := range samples {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(s))
+	}
+	out := append([]byte("RIFF"), 0, 0, 0, 0)
+	out = append(out, "WAVEfmt "...)
+	out = binary.LittleEndian.AppendUint32(out, 16)
+	out = binary.LittleEndian.AppendUint16(out, 3)
+	out = binary.LittleEndian.AppendUint16(out, uint16(channels))
+	out = binary.LittleEndian.AppendUint32(out, uint32(rate))
+	out = binary.LittleEndian.AppendUint32(out, uint32(rate*channels*4))
+	out = binary.LittleEndian.AppendUint16(out, uint16(channels*4))
+	out = binary.LittleEndian.AppendUint16(out, 32)
+	out = append(out, "data"...)
+	out = binary.LittleEndian.AppendUint32(out, dataLength)
+	out = append(out, data...)
+	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
+	return out
+}
+
+// TestBadInput holds that every kind of bad input gives one clear line, a hint, the right exit code,
+// no stack trace and no output.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	tone := make([]float32, 16000)
+	for i := range tone {
+		tone[i] = float32(0.1 * math.Sin(float64(i)/10))
+	}
+	nan := make([]float32, 16000)
+	for i := range nan {
+		nan[i] = float32(math.NaN())
+	}
+	empty := t.TempDir()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		text string
+		hint string
+	}{
+		"no argument":           {[]string{"transcribe"}, 2, "requires at least 1 arg", "--help"},
+		"unknown flag":          {[]string{"transcribe", "--loud", clip}, 2, "unknown flag", "--help"},
+		"unknown command":       {[]string{"transcribble"}, 2, "unknown command", "--help"},
+		"unknown format":        {[]string{"transcribe", "--format", "docx", clip}, 2, "docx", ""},
+		"unknown cut":           {[]string{"transcribe", "--cut", "loud", clip}, 2, "loud", "quiet"},
+		"no threads":            {[]string{"transcribe", "--threads", "0", clip}, 2, "--threads 0", ""},
+		"standard input twice":  {[]string{"transcribe", "-", "-"}, 2, "once", ""},
+		"wrong log level":       {[]string{"transcribe", "--log-level", "loud", clip}, 2, "log level", ""},
+		"missing file":          {[]string{"transcribe", filepath.Join(dir, "none.wav")}, 1, "none.wav", "check the path"},
+		"directory":             {[]string{"transcribe", dir}, 1, dir, "name the files in it"},
+		"empty file":            {[]string{"transcribe", write("empty.wav", nil)}, 1, "empty.wav", ""},
+		"text named .wav":       {[]string{"transcribe", write("text.wav", []byte("RIFFs are fun\nin a text"))}, 1, "text.wav", ""},
+		"header only":           {[]string{"transcribe", write("header.wav", makeWAV(16000, 1, nil, 0))}, 1, "header.wav", ""},
+		"0 Hz":                  {[]string{"transcribe", write("0hz.wav", makeWAV(0, 1, tone, 64000))}, 1, "0hz.wav", ""},
+		"1000 channels":         {[]string{"transcribe", write("1000.wav", makeWAV(16000, 1000, tone, 64000))}, 1, "1000.wav", ""},
+		"only NaN":              {[]string{"transcribe", write("nan.wav", makeWAV(16000, 1, nan, 64000))}, 1, "nan.wav", ""},
+		"unknown model":         {[]string{"transcribe", "--model", "colossus", clip}, 1, "colossus", "scout models list"},
+		"no model installed":    {[]string{"transcribe", "--models-dir", empty, clip}, 1, "moonshine-tiny-en", "scout models pull"},
+		"unknown language":      {[]string{"transcribe", "--language", "de", clip}, 1, "does not know", "scout models list"},
+		"output folder missing": {[]string{"transcribe", "--output", filepath.Join(dir, "no", "x.txt"), clip}, 1, "x.txt", "check the path"},
+		"output is full":        {[]string{"transcribe", "--output", "/dev/full", clip}, 1, "no space left", "make room"},
+		"no manifest":           {[]string{"bench", "transcribe", dir}, 1, "manifest.tsv", ""},
+		"no baseline":           {[]string{"bench", "transcribe", "--baseline", "none.json", dir}, 1, "none.json", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := scoutRun(t, nil, c.args...)
+			if got.code != c.code {
+				t.Errorf("exit %d: want %d", got.code, c.code)
+			}
+			lines := strings.Split(strings.TrimSpace(got.err), "\n")
+			if len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !strings.Contains(lines[0], c.text) {
+				t.Errorf("stderr %q: want one line with %q", got.err, c.text)
+			}
+			if !strings.Contains(got.err, c.hint) || len(lines) > 1 && !strings.HasPrefix(lines[1], "  hint: ") {
+				t.Errorf("stderr %q: want a hint with %q", got.err, c.hint)
+			}
+			if got.out != "" {
+				t.Errorf("stdout %q: want nothing", got.out)
+			}
+			if strings.Contains(got.err, "goroutine ") {
+				t.Errorf("a stack trace: %s", got.err)
+			}
+		})
+	}
+}
+
+// TestRepairableInput holds what is put right instead of refused.
+func TestRepairableInput(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	data, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lengths := func(riff, length uint32) []byte {
+		changed := bytes.Clone(data)
+		at := bytes.Index(changed, []byte("data"))
+		binary.LittleEndian.PutUint32(changed[4:], riff)
+		binary.LittleEndian.PutUint32(changed[at+4:], length)
+		return changed
+	}
+	for name, file := range map[string][]byte{
+		"lengths 0":      lengths(0, 0),
+		"lengths absurd": lengths(math.MaxUint32, math.MaxUint32),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := scoutRun(t, file, "transcribe", "-"); got.code != 0 || got.out != spoken+"\n" {
+				t.Fatalf("exit %d: %s%s", got.code, got.out, got.err)
+			}
+		})
+	}
+	t.Run("quiet as RMS 0.008", func(t *testing.T) {
+		t.Parallel()
+		samples := make([]float32, 0, len(data)/2)
+		var power float64
+		for at := 44; at+1 < len(data); at += 2 {
+			s := float32(int16(binary.LittleEndian.Uint16(data[at:]))) / 32768
+			samples = append(samples, s)
+			power += float64(s) * float64(s)
+		}
+		gain := float32(0.008 / math.Sqrt(power/float64(len(samples))))
+		for i := range samples {
+			samples[i] *= gain
+		}
+		got := scoutRun(t, makeWAV(16000, 1, samples, uint32(len(samples)*4)), "transcribe", "-")
+		if edits := bench.CountEdits(bench.Words(spoken), bench.Words(got.out)); got.code != 0 || edits.Errors() > 1 {
+			t.Fatalf("exit %d, %d of %d words wrong: %s%s", got.code, edits.Errors(), edits.Reference, got.out, got.err)
+		}
+	})
+}
+
+func TestEngineThatCannotStart(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	dir := t.TempDir()
+	noLibraries := filepath.Join(dir, "scout-engine")
+	script := "#!/bin/sh\necho 'scout-engine: error while loading shared libraries: libonnxruntime.so: cannot open shared object file' >&2\nexit 127\n"
+	if err := os.WriteFile(noLibraries, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ engine, text string }{
+		"missing":           {filepath.Join(dir, "none"), "not found"},
+		"without libraries": {noLibraries, "libonnxruntime.so"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := command(t.Context(), "transcribe", clip, clip)
+			cmd.Env = append(os.Environ(), "SCOUT_ENGINE="+c.engine)
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), c.text) || strings.Count(string(out), "hint:") != 1 {
+				t.Fatalf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+// longClip joins the clip n times and returns the path.
+func longClip(t *testing.T, n int) string {
+	t.Helper()
+	data, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte("data")) + 8
+	long := bytes.Clone(data[:at])
+	for range n {
+		long = append(long, data[at:]...)
+	}
+	binary.LittleEndian.PutUint32(long[4:], uint32(len(long)-8))
+	binary.LittleEndian.PutUint32(long[at-4:], uint32(len(long)-at))
+	path := filepath.Join(t.TempDir(), "long.wav")
+	if err := os.WriteFile(path, long, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// engineOf waits for the engine process of a running scout.
+func engineOf(t *testing.T, scout *exec.Cmd) int {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for time.Now().Before(deadline) {
+		parent, err := process.NewProcess(int32(scout.Process.Pid))
+		if err != nil {
+			t.Fatalf("scout is gone: %v", err)
+		}
+		children, _ := parent.Children()
+		for _, child := range children {
+			if name, _ := child.Name(); name == "scout-engine" {
+				return int(child.Pid)
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("no engine was started")
+	return 0
+}
+
+// TestKilledEngineChangesNothing kills the engine in the middle of a long file: the
+// text is the same as without.
+func TestKilledEngineChangesNothing(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	long := longClip(t, 8)
+	undisturbed := scoutRun(t, nil, "transcribe", long)
+	if undisturbed.code != 0 {
+		t.Fatal(undisturbed.err)
+	}
+	log := filepath.Join(t.TempDir(), "scout.log")
+	cmd := command(t.Context(), "transcribe", "--log-file", log, long)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	engine := engineOf(t, cmd)
+	waitForLine(t, log, "engine_started")
+	if err := syscall.Kill(engine, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, errOut.String())
+	}
+	waitForLine(t, log, "engine_crashed")
+	if out.String() != undisturbed.out {
+		t.Fatalf("got  %s\nwant %s", out.String(), undisturbed.out)
+	}
+}
+
+// waitForLine waits until the log says something.
+func waitForLine(t *testing.T, log, text string) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for time.Now().Before(deadline) {
+		if data, err := os.ReadFile(log); err == nil && bytes.Contains(data, []byte(text)) {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.Fatalf("the log never said %s", text)
+}
+
+func TestEngineEndsWithScout(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "interrupted": syscall.SIGINT} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := filepath.Join(t.TempDir(), "text.txt")
+			cmd := command(t.Context(), "transcribe", "--output", target, longClip(t, 40))
+			var errOut bytes.Buffer
+			cmd.Stderr = &errOut
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			pid := engineOf(t, cmd)
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			err := cmd.Wait()
+			if signal == syscall.SIGINT && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(errOut.String(), "interrupted")) {
+				t.Errorf("%v: %s", err, errOut.String())
+			}
+			if _, err := os.Stat(target); err == nil {
+				t.Error("a half-written text was left behind")
+			}
+			deadline := time.Now().Add(20 * time.Second)
+			for syscall.Kill(pid, 0) == nil {
+				if time.Now().After(deadline) {
+					t.Fatalf("engine %d outlived scout", pid)
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+	}
+}
+
+// TestMetricsMove sees the metrics of a transcription move, in the form that Prometheus reads.
+func TestMetricsMove(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	var out, errOut bytes.Buffer
+	a := newApp(streams{in: bytes.NewReader(nil), out: &out, err: &errOut})
+	root := newRootCommand(a)
+	root.SetArgs([]string{"transcribe", clip, filepath.Join(t.TempDir(), "none.wav")})
+	if code := a.report(root.ExecuteContext(t.Context())); code != 1 {
+		t.Fatalf("exit %d: %s", code, errOut.String())
+	}
+	families, err := a.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := map[string]bool{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if m.GetCounter().GetValue() > 0 || m.GetGauge().GetValue() > 0 || m.GetHistogram().GetSampleCount() > 0 {
+				moved[family.GetName()] = true
+			}
+		}
+	}
+	for _, name := range []string{
+		"scout_transcription_duration_seconds", "scout_words_transcribed_total", "scout_audio_transcribed_seconds_total",
+		"scout_model_load_seconds", "scout_engine_starts_total", "scout_engine_request_seconds", "scout_engine_resident_bytes",
+		"scout_errors_total",
+	} {
+		if !moved[name] {
+			t.Errorf("%s did not move", name)
+		}
+	}
+}
+
+func TestHelpTeaches(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"--help"}, {"transcribe", "--help"}, {"bench", "transcribe", "--help"}, {"models", "--help"}} {
+		got := scoutRun(t, nil, args...)
+		if got.code != 0 || !strings.Contains(got.out, "Usage:") || !strings.Contains(got.out, "Examples:") {
+			t.Errorf("scout %s: exit %d\n%s", strings.Join(args, " "), got.code, got.out)
+		}
+	}
+}
