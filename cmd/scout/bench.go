@@ -29,7 +29,7 @@ func newBenchCommand(a *app) *cobra.Command {
 		Args:  wrongArgs(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchTranscribeCommand(a))
+	cmd.AddCommand(newBenchTranscribeCommand(a), newBenchNoiseCommand(a))
 	return cmd
 }
 
