@@ -101,7 +101,7 @@ func (p *pullProgress) update(at model.Progress) {
 	if p.bar != nil {
 		p.bar.ChangeMax64(at.TotalBytes)
 		p.bar.Describe(at.File)
-		_ = p.bar.Set64(min(at.DoneBytes, at.TotalBytes)) //nolint:errcheck // a bar that cannot be drawn harms nothing
+		_ = p.bar.Set64(min(at.DoneBytes, at.TotalBytes)) // a bar that cannot be drawn harms nothing
 		return
 	}
 	if at.Elapsed < p.next {
@@ -116,12 +116,12 @@ func (p *pullProgress) update(at model.Progress) {
 		left := time.Duration(float64(at.TotalBytes-at.DoneBytes) / at.BytesPerSecond * float64(time.Second))
 		line += fmt.Sprintf(", %s/s, %s left", sizeText(int64(at.BytesPerSecond)), left.Round(time.Second))
 	}
-	fmt.Fprintln(p.w, line)
+	_, _ = fmt.Fprintln(p.w, line)
 }
 
 // end takes the bar away.
 func (p *pullProgress) end() {
 	if p.bar != nil {
-		_ = p.bar.Clear() //nolint:errcheck // a bar that cannot be drawn harms nothing
+		_ = p.bar.Clear() // a bar that cannot be drawn harms nothing
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // copyBufferBytes is the unit in which files are read, hashed and cancelled.
-const copyBufferBytes = 1 << 20
+const copyBufferBytes = 256 << 10
 
 // writeFileAtomic writes a small file so that after a crash either the old or the new content is
 // there: temporary file, write, fsync, rename, fsync of the directory.

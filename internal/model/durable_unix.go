@@ -57,5 +57,5 @@ func freeBytes(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return 0, scout.FileError(scout.CodeReadFailed, "ask for free space in "+dir, err)
 	}
-	return int64(stat.Bavail) * int64(stat.Bsize), nil
+	return int64(stat.Bavail) * int64(stat.Bsize), nil //nolint:unconvert // other types on other systems
 }

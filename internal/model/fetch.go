@@ -293,7 +293,11 @@ func (d *download) remember(response *http.Response) error {
 	if err := ignoreMissing(os.Remove(d.path + partSuffix)); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "begin download", err)
 	}
-	return writeFileAtomic(d.path+stateSuffix, data)
+	// Not synced: a note that a crash tore is not JSON, and the download begins again.
+	if err := os.WriteFile(d.path+stateSuffix, data, 0o644); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "begin download", err)
+	}
+	return nil
 }
 
 // write appends the body at offset. What came is synced also when the transfer breaks: it is where the
@@ -308,7 +312,7 @@ func (d *download) write(parent, ctx context.Context, response *http.Response, o
 			err = scout.FileError(scout.CodeWriteFailed, "write "+d.name, closeErr)
 		}
 	}()
-	buffer := make([]byte, 256<<10)
+	buffer := make([]byte, copyBufferBytes)
 	at := offset
 	for {
 		n, readErr := response.Body.Read(buffer)

@@ -217,7 +217,10 @@ func (p *pull) stage(ctx context.Context) error {
 					return nil
 				}
 			}
-			return errors.Join(os.RemoveAll(path), fs.SkipDir)
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+			return fs.SkipDir
 		}
 		if !keep[name] {
 			return os.Remove(path)
@@ -392,7 +395,7 @@ func (p *pull) obtain(ctx context.Context, f File) (manifestFile, error) {
 			return manifestFile{}, scout.FileError(scout.CodeWriteFailed, "delete", err)
 		}
 	} else if ctx.Err() != nil {
-		return manifestFile{}, err
+		return manifestFile{}, context.Cause(ctx)
 	}
 	candidates, err := p.candidates(f, want != "")
 	if err != nil {
@@ -431,16 +434,13 @@ func (p *pull) explain(failures []error, recorded *lockSum) error {
 	if len(failures) == 0 {
 		return scout.Errorf(scout.CodeModelSource, "the catalogue names no source")
 	}
-	first := failures[0]
-	for _, err := range failures { // what may work later decides
-		if scout.CodeOf(err) == scout.CodeModelDownload {
-			first = err
-			break
-		}
-	}
+	main := max(0, slices.IndexFunc(failures, func(err error) bool { // what may work later decides
+		return scout.CodeOf(err) == scout.CodeModelDownload
+	}))
+	first := failures[main]
 	var others []string
-	for _, err := range failures {
-		if err != first {
+	for i, err := range failures {
+		if i != main {
 			others = append(others, err.Error())
 		}
 	}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout/internal/model"
+)
+
+const defaultModel = "moonshine-tiny-en"
+
+// installDefault installs the real default model into a folder of its own.
+func installDefault(t *testing.T) string {
+	t.Helper()
+	needModel(t)
+	dir := t.TempDir()
+	got := scoutRun(t, nil, "models", "pull", defaultModel, "--from", filepath.Join(models, defaultModel), "--models-dir", dir)
+	if got.code != 0 || !strings.Contains(got.out, "knows English only") || got.err != "" {
+		t.Fatalf("pull: code %d\n%s%s", got.code, got.out, got.err)
+	}
+	return dir
+}
+
+func TestModelsFromPullToRemove(t *testing.T) {
+	t.Parallel()
+	dir := installDefault(t)
+	steps := []struct {
+		args []string
+		code int
+		out  string
+		err  string
+	}{
+		{[]string{"pull", defaultModel}, 0, "already installed and intact", ""},
+		{[]string{"verify"}, 0, defaultModel + " is intact: 3 files, 28.7 MB", ""},
+		{[]string{"use", defaultModel}, 0, "is selected; it knows English only", ""},
+		{[]string{"path", defaultModel}, 0, filepath.Join(dir, defaultModel), ""},
+		{[]string{"path"}, 0, dir, ""},
+		{[]string{"list"}, 0, "installed, selected, default", ""},
+		{[]string{"remove", defaultModel}, 1, "", "scout models remove --force " + defaultModel},
+		{[]string{"remove", "--force", defaultModel}, 0, "is removed", ""},
+		{[]string{"verify"}, 0, "no model is installed", ""},
+		{[]string{"path", defaultModel}, 1, "", "scout models pull " + defaultModel},
+		{[]string{"use", "whisper-tiny.en"}, 1, "", "did you mean whisper-tiny-en"},
+		{[]string{"use"}, 2, "", "see --help"},
+		{[]string{"list", "--what"}, 2, "", "unknown flag"},
+		{[]string{"pull", defaultModel, "--from", filepath.Join(dir, "none")}, 1, "", "no such file"},
+		{[]string{"pull", defaultModel, "--from", filepath.Join(dir, ".moonshine-tiny-en.lock")}, 2, "", "neither a folder nor an archive"},
+	}
+	for _, step := range steps { // one after another: each stands on the one before
+		got := scoutRun(t, nil, append(append([]string{"models"}, step.args...), "--models-dir", dir)...)
+		if got.code != step.code || !strings.Contains(got.out, step.out) || !strings.Contains(got.err, step.err) {
+			t.Errorf("models %s: code %d, want %d\nstdout: %s(want %q)\nstderr: %s(want %q)",
+				strings.Join(step.args, " "), got.code, step.code, got.out, step.out, got.err, step.err)
+		}
+		if (step.code == 0) != (got.err == "") {
+			t.Errorf("models %s: stderr %q does not fit the code %d", strings.Join(step.args, " "), got.err, got.code)
+		}
+	}
+}
+
+func TestModelsListIsAligned(t *testing.T) {
+	t.Parallel()
+	got := scoutRun(t, nil, "models", "list", "--models-dir", filepath.Join(t.TempDir(), "none"))
+	lines := strings.Split(strings.TrimSpace(got.out), "\n")
+	if got.code != 0 || len(lines) != 1+len(model.Catalogue()) {
+		t.Fatalf("code %d, %d lines\n%s", got.code, len(lines), got.out)
+	}
+	column := strings.Index(lines[0], "STATE")
+	for _, line := range lines[1:] {
+		if state := line[column:]; !strings.HasPrefix(state, "default") && !strings.HasPrefix(state, "untested") {
+			t.Errorf("the column STATE holds %q", state)
+		}
+	}
+}
+
+func TestModelsJSON(t *testing.T) {
+	t.Parallel()
+	dir := installDefault(t)
+	var list struct {
+		Dir    string         `json:"models_dir"`
+		Models []model.Listed `json:"models"`
+	}
+	got := scoutRun(t, nil, "models", "list", "--json", "--models-dir", dir)
+	if err := json.Unmarshal([]byte(got.out), &list); err != nil || list.Dir != dir || !list.Models[0].Installed || !list.Models[0].Selected {
+		t.Errorf("list: %v\n%s", err, got.out)
+	}
+
+	if err := os.Truncate(filepath.Join(dir, defaultModel, "tokens.txt"), 9); err != nil {
+		t.Fatal(err)
+	}
+	got = scoutRun(t, nil, "models", "verify", "--json", "--models-dir", dir)
+	var result struct {
+		Models []struct {
+			ID     string `json:"id"`
+			Intact bool   `json:"intact"`
+			Code   string `json:"code"`
+			Hint   string `json:"hint"`
+			Files  []struct {
+				Path  string `json:"path"`
+				State string `json:"state"`
+			} `json:"files"`
+		} `json:"models"`
+	}
+	if err := json.Unmarshal([]byte(got.out), &result); err != nil || got.code != 1 || len(result.Models) != 1 {
+		t.Fatalf("verify: code %d, %v\n%s", got.code, err, got.out)
+	}
+	if m := result.Models[0]; m.Intact || m.Code != "model_corrupt" || !strings.Contains(m.Hint, "models pull") || m.Files[2].State != "truncated" {
+		t.Errorf("verify says %+v", m)
+	}
+	if !strings.Contains(got.err, "tokens.txt is truncated: 9 of 506922 bytes") {
+		t.Errorf("stderr %q does not name the file", got.err)
+	}
+
+	// A damaged model never reaches the engine.
+	got = scoutRun(t, nil, "transcribe", clip, "--models-dir", dir)
+	if got.code != 1 || got.out != "" || !strings.Contains(got.err, "scout models pull "+defaultModel) {
+		t.Errorf("transcribe with a damaged model: code %d\n%s%s", got.code, got.out, got.err)
+	}
+}
+
+func TestModelsPullFromAMirror(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	mirror := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(models, defaultModel))))
+	defer mirror.Close()
+	dir := t.TempDir()
+	got := scoutRun(t, nil, "models", "pull", defaultModel, "--from", mirror.URL, "--models-dir", dir)
+	if got.code != 0 || !strings.Contains(got.out, "is installed in") {
+		t.Fatalf("code %d\n%s%s", got.code, got.out, got.err)
+	}
+	if got := scoutRun(t, nil, "models", "verify", defaultModel, "--models-dir", dir); got.code != 0 {
+		t.Errorf("verify: %s", got.err)
+	}
+}
+
+func TestPullProgressInLines(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	p := newPullProgress(&out, false)
+	for second := range 13 {
+		p.update(model.Progress{
+			File: "enc.onnx", DoneBytes: int64(second) * 1_000_000, TotalBytes: 20_000_000,
+			BytesPerSecond: 1e6, Elapsed: time.Duration(second) * time.Second,
+		})
+	}
+	p.end()
+	want := "enc.onnx: 5.0 MB of 20.0 MB (25 %), 1.0 MB/s, 15s left\nenc.onnx: 10.0 MB of 20.0 MB (50 %), 1.0 MB/s, 10s left\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
+func TestPullProgressAsABar(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	p := newPullProgress(&out, true)
+	p.update(model.Progress{File: "enc.onnx", DoneBytes: 5_000_000, TotalBytes: 20_000_000})
+	p.end()
+	if !strings.Contains(out.String(), "20 MB") || strings.Contains(out.String(), "\n") || strings.TrimSpace(out.String()[strings.LastIndex(out.String(), "\r"):]) != "" {
+		t.Errorf("the bar wrote %q: want the total, no line, and nothing left in the end", out.String())
+	}
+}

@@ -1,0 +1,32 @@
+package model
+
+import "net/http"
+
+// PartFile is the seam of a file being written.
+type PartFile = partFile
+
+// WithPartFiles lets a test stand between a pull and the disk.
+func WithPartFiles(open func(path string, offset int64) (PartFile, error)) Option {
+	return func(s *Store) { s.openPart = open }
+}
+
+// OpenPart is what opens files when no test stands in between.
+func OpenPart(path string, offset int64) (PartFile, error) { return openPart(path, offset) }
+
+// SwapInTwoSteps is how folders are exchanged where the system cannot do it in one step.
+func SwapInTwoSteps(staged, final string) error { return swapInTwoSteps(staged, final) }
+
+// ParseManifest reads a model.json.
+func ParseManifest(data []byte, id string) error {
+	_, err := parseManifest(data, id)
+	return err
+}
+
+// ParseSums reads a models.lock.
+func ParseSums(data []byte) error {
+	_, err := parseSums(data)
+	return err
+}
+
+// NewHTTPClient is the client that a store has by default.
+func NewHTTPClient() *http.Client { return newHTTPClient() }
