@@ -1,6 +1,7 @@
 package recording_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -299,7 +300,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
-	if string(readFile(t, target)) != string(readFile(t, folder.AudioPath(m.ID))) {
+	if !bytes.Equal(readFile(t, target), readFile(t, folder.AudioPath(m.ID))) {
 		t.Error("the copy differs")
 	}
 	if got := names(t, filepath.Dir(target)); got != "out.wav" {

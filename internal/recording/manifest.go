@@ -104,8 +104,8 @@ func (m *Manifest) encode() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// maxManifestBytes bounds what is read as a manifest: 4 MiB hold some 50,000 gaps.
-const maxManifestBytes = 4 << 20
+// maxManifestBytes bounds what is read as a manifest: 16 MiB hold some 150,000 gaps.
+const maxManifestBytes = 16 << 20
 
 // readManifest reads and checks the manifest at path. A file that is no manifest gives an error with
 // scout.CodeRecordingCorrupt, a missing one scout.CodeFileNotFound.

@@ -303,8 +303,10 @@ func TestPowerLossTakesAtMostOneSyncInterval(t *testing.T) {
 						t.Fatal(err)
 					}
 					after := readFile(t, path)
-					s.pump.Stop(s.ring.Head()) // of the machine that lost power nothing goes on; end the test's goroutines
-					_ = <-s.ended              // of a machine without power nobody hears
+					s.pump.Stop(s.ring.Head())        // of the machine that lost power nothing goes on; end the test's goroutines
+					if err := <-s.ended; err != nil { // of a machine without power nobody would hear
+						t.Error(err)
+					}
 					restoreFile(t, path, after)
 
 					report := repair(t, s.folder)

@@ -242,13 +242,15 @@ func (c *Client) Stop(ctx context.Context, id recording.ID) (recording.Manifest,
 // State returns how the recorder is.
 func (c *Client) State(ctx context.Context) (wire.State, error) {
 	var s wire.State
-	return s, c.request(ctx, wire.KindState, struct{}{}, &s)
+	err := c.request(ctx, wire.KindState, struct{}{}, &s)
+	return s, err
 }
 
 // Gaps returns the gaps of the recording under way, or of the last one.
 func (c *Client) Gaps(ctx context.Context) (wire.Gaps, error) {
 	var g wire.Gaps
-	return g, c.request(ctx, wire.KindGaps, struct{}{}, &g)
+	err := c.request(ctx, wire.KindGaps, struct{}{}, &g)
+	return g, err
 }
 
 // Shutdown makes the recorder finish what it records and end.

@@ -44,13 +44,19 @@ func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, r
 	if request.ID == "" {
 		request.ID = recording.NewID(time.Now())
 	}
-	client, _, err := Attach(ctx, folder.Dir(), launch)
+	var client *Client
+	// A recorder that was idle may be ending at this moment: the next one is not.
+	policy := resilience.Policy{Initial: 50 * time.Millisecond, Attempts: 3, Retryable: func(err error) bool { return scout.CodeOf(err) == scout.CodeRecorderUnreachable }}
+	started, err := resilience.Retry(ctx, scope, policy, func(ctx context.Context) (started wire.Started, err error) {
+		if client, _, err = Attach(ctx, folder.Dir(), launch); err != nil {
+			return wire.Started{}, err
+		}
+		if started, err = client.Start(ctx, request); err != nil {
+			_ = client.Close() // the start is what failed
+		}
+		return started, err
+	})
 	if err != nil {
-		return nil, wire.Started{}, err
-	}
-	started, err := client.Start(ctx, request)
-	if err != nil {
-		_ = client.Close() // the start is what failed
 		return nil, wire.Started{}, err
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -17,6 +17,10 @@ import (
 // LogName is the file in the folder of recordings where a recorder's output goes.
 const LogName = "recorder.log"
 
+// quickerWithin is how long a recorder that was quicker than ours, which ended for that, may take to
+// answer.
+const quickerWithin = 2 * time.Second
+
 // maxLogBytes is how long the log grows before it is set aside at the next launch.
 const maxLogBytes = 4 << 20
 
@@ -104,7 +108,6 @@ func (c *child) await(ctx context.Context, dir string, options Options) (*Client
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	var exited error
-	grace := time.Duration(0) // after the child's end, for the recorder that was quicker
 	var over <-chan time.Time
 	ended := c.ended
 	for {
@@ -116,8 +119,8 @@ func (c *child) await(ctx context.Context, dir string, options Options) (*Client
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case exited = <-ended:
-			ended, grace = nil, 2*time.Second
-			over = time.After(grace)
+			ended = nil
+			over = time.After(quickerWithin)
 		case <-over:
 			return nil, c.failed(exited)
 		case <-ticker.C:

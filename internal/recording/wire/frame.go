@@ -53,8 +53,8 @@ func (k Kind) valid() bool {
 const (
 	prefixBytes = 4     // uint32, little-endian: length of what follows
 	headBytes   = 1 + 8 // kind, id
-	// MaxFrameBytes bounds a frame without its prefix.
-	MaxFrameBytes = 1 << 20
+	// MaxFrameBytes bounds a frame without its prefix: a manifest with some 100,000 gaps.
+	MaxFrameBytes = 16 << 20
 	// growStep bounds what a body that is announced but never comes can cost.
 	growStep = 64 << 10
 )
