@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -162,7 +163,8 @@ func decodeAttribute(b []byte, a *Attribute, depth int) error {
 }
 
 func decodeTensor(b []byte, t *Tensor) error {
-	external := false
+	outside := false
+	var external External
 	var ints []int64
 	err := eachField(b, func(f field) error {
 		switch f.number {
@@ -183,10 +185,12 @@ func decodeTensor(b []byte, t *Tensor) error {
 			})
 		case tensorInt32s, tensorInt64s:
 			return f.ints(func(v int64) { ints = append(ints, v) })
+		case tensorExternal:
+			return f.message(func(b []byte) error { return decodeExternal(b, &external) })
 		case tensorLocation:
 			var where int64
 			err := f.int64(&where)
-			external = where == tensorExternal
+			outside = where == locatedOutside
 			return err
 		}
 		return nil
@@ -194,8 +198,9 @@ func decodeTensor(b []byte, t *Tensor) error {
 	switch {
 	case err != nil:
 		return err
-	case external:
-		return fmt.Errorf("tensor %q keeps its data outside the file", t.Name)
+	case outside:
+		t.External, t.Raw = &external, nil
+		return nil
 	case len(t.Raw) == 0:
 		t.Raw = packInts(t.Type, ints)
 	}
@@ -204,6 +209,35 @@ func decodeTensor(b []byte, t *Tensor) error {
 		if n := t.Elements(); n < 0 || n*int64(size) != int64(len(t.Raw)) {
 			return fmt.Errorf("tensor %q of shape %v has %d bytes of data", t.Name, t.Dims, len(t.Raw))
 		}
+	}
+	return nil
+}
+
+// decodeExternal reads one of the key-value pairs that say where a tensor's data is.
+func decodeExternal(b []byte, e *External) error {
+	var key, value string
+	err := eachField(b, func(f field) error {
+		switch f.number {
+		case entryKey:
+			return f.string(&key)
+		case entryValue:
+			return f.string(&value)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch key {
+	case "location":
+		e.Location = value
+	case "offset":
+		e.Offset, err = strconv.ParseInt(value, 10, 64)
+	case "length":
+		e.Length, err = strconv.ParseInt(value, 10, 64)
+	}
+	if err != nil {
+		return fmt.Errorf("external data: %s: %w", key, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -104,7 +105,19 @@ func appendTensor(b []byte, t *Tensor) []byte {
 	}
 	b = appendInt(b, tensorType, int64(t.Type))
 	b = appendString(b, tensorName, t.Name)
-	return appendBytes(b, tensorRaw, t.Raw)
+	if t.External == nil {
+		return appendBytes(b, tensorRaw, t.Raw)
+	}
+	for _, entry := range [...]struct{ key, value string }{
+		{"location", t.External.Location},
+		{"offset", strconv.FormatInt(t.External.Offset, 10)},
+		{"length", strconv.FormatInt(t.External.Length, 10)},
+	} {
+		b = appendMessage(b, tensorExternal, func(b []byte) []byte {
+			return appendString(appendString(b, entryKey, entry.key), entryValue, entry.value)
+		})
+	}
+	return appendInt(b, tensorLocation, locatedOutside)
 }
 
 func appendValueInfo(b []byte, v *ValueInfo) []byte {

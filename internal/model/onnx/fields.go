@@ -44,8 +44,12 @@ const (
 	tensorInt64s   protowire.Number = 7
 	tensorName     protowire.Number = 8
 	tensorRaw      protowire.Number = 9
+	tensorExternal protowire.Number = 13
 	tensorLocation protowire.Number = 14
-	tensorExternal                  = 1 // DataLocation.EXTERNAL
+	locatedOutside                  = 1 // DataLocation.EXTERNAL
+
+	entryKey   protowire.Number = 1
+	entryValue protowire.Number = 2
 
 	valueName protowire.Number = 1
 	valueType protowire.Number = 2

@@ -123,12 +123,21 @@ func StringAttr(name, v string) Attribute {
 }
 
 // Tensor is a constant. Raw holds its elements in row-major order, little endian; for a tensor from Decode
-// len(Raw) equals Elements() * Type.Size(), and Raw may alias the bytes that were decoded.
+// len(Raw) equals Elements() * Type.Size(), and Raw may alias the bytes that were decoded. A tensor with
+// External keeps its elements in another file and has no Raw.
 type Tensor struct {
-	Name string
-	Type DataType
-	Dims []int64
-	Raw  []byte
+	Name     string
+	Type     DataType
+	Dims     []int64
+	Raw      []byte
+	External *External
+}
+
+// External tells where the elements of a tensor are when they are not in the model file.
+type External struct {
+	Location string // path relative to the model file's folder
+	Offset   int64  // bytes
+	Length   int64  // bytes
 }
 
 // Elements returns the product of the dimensions, 1 for a scalar, and -1 when a dimension is negative or the

@@ -172,14 +172,12 @@ func (e *encoderGraph) layer(l int, stream, normed, nextNorm value) (value, valu
 func (e *encoderGraph) selfAttention(l int, x value) value {
 	p := fmt.Sprintf("layers.%d.attention", l)
 	source := fmt.Sprintf("/layers.%d/self_attn/", l)
-	qkv := e.linear(p+".qkv", x, beside(
-		e.enc.projection(source+"q_proj", width, width),
-		e.enc.projection(source+"k_proj", width, width),
-		e.enc.projection(source+"v_proj", width, width),
-	), "")
-	parts := e.node("", "Split", []value{qkv, e.ints(width, width, width)}, 3, onnx.IntAttr("axis", -1))
+	quantised := e.node("", "DynamicQuantizeLinear", []value{x}, 3)
+	project := func(part string) value {
+		return e.product(p+"."+part, quantised, e.enc.projection(source+part+"_proj", width, width))
+	}
 	attended := e.contribOp("MultiHeadAttention",
-		[]value{e.rotary(parts[0]), e.rotary(parts[1]), parts[2]}, onnx.IntAttr("num_heads", heads))
+		[]value{e.rotary(project("q")), e.rotary(project("k")), project("v")}, onnx.IntAttr("num_heads", heads))
 	return e.linear(p+".out", attended, e.enc.projection(source+"dense", width, width), "")
 }
 

@@ -16,9 +16,11 @@ import (
 
 // Names of the files in a prepared folder.
 const (
-	EncoderFile  = "encoder.onnx"
-	DecoderFile  = "decoder.onnx"
-	ManifestFile = "prepared.json"
+	EncoderFile    = "encoder.onnx"
+	EncoderWeights = "encoder.weights"
+	DecoderFile    = "decoder.onnx"
+	DecoderWeights = "decoder.weights"
+	ManifestFile   = "prepared.json"
 )
 
 // Recipe is the version of the graphs this package writes. It changes with every change to their bytes.
@@ -33,7 +35,7 @@ type Manifest struct {
 	Variant Variant `json:"variant"`
 	// Originals are the published files, by their role: "encoder" and "decoder".
 	Originals map[string]File `json:"originals"`
-	// Prepared are the files written, by the same roles.
+	// Prepared are the files written, by their names.
 	Prepared map[string]File `json:"prepared"`
 }
 
@@ -121,24 +123,27 @@ func check(dir string, src Source, opt Options, identify func(string) (File, err
 	if m.Variant != variant {
 		return finding(ErrStale, "%s holds variant %q, this processor needs %q", dir, m.Variant, variant)
 	}
-	for _, f := range []struct{ role, prepared, original string }{
-		{roleEncoder, filepath.Join(dir, EncoderFile), src.Encoder},
-		{roleDecoder, filepath.Join(dir, DecoderFile), src.Decoder},
+	for _, f := range []struct {
+		recorded File
+		path     string
+		absent   error // what it means that the file is not there; nil for a failure to report as it is
+		differs  error
+	}{
+		{m.Originals[roleEncoder], src.Encoder, nil, ErrForeign},
+		{m.Originals[roleDecoder], src.Decoder, nil, ErrForeign},
+		{m.Prepared[EncoderFile], filepath.Join(dir, EncoderFile), ErrMissing, ErrCorrupt},
+		{m.Prepared[EncoderWeights], filepath.Join(dir, EncoderWeights), ErrMissing, ErrCorrupt},
+		{m.Prepared[DecoderFile], filepath.Join(dir, DecoderFile), ErrMissing, ErrCorrupt},
+		{m.Prepared[DecoderWeights], filepath.Join(dir, DecoderWeights), ErrMissing, ErrCorrupt},
 	} {
-		got, err := identify(f.prepared)
+		got, err := identify(f.path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return finding(ErrMissing, "%s does not exist", f.prepared)
+		case errors.Is(err, fs.ErrNotExist) && f.absent != nil:
+			return finding(f.absent, "%s does not exist", f.path)
 		case err != nil:
 			return err
-		case !got.matches(m.Prepared[f.role]):
-			return finding(ErrCorrupt, "%s is not as it was written", f.prepared)
-		}
-		if got, err = identify(f.original); err != nil {
-			return err
-		}
-		if !got.matches(m.Originals[f.role]) {
-			return finding(ErrForeign, "%s was not made from %s", f.prepared, f.original)
+		case !got.matches(f.recorded):
+			return finding(f.differs, "%s is not the file recorded in %s", f.path, filepath.Join(dir, ManifestFile))
 		}
 	}
 	return nil
