@@ -29,7 +29,7 @@ type Seam struct {
 
 // Two words are one only within a tolerance of their positions. With times from the model 94-99 % of
 // word borders are within 0.2 s of the truth. Without, positions are estimated (see place), which is off
-// by 0.3-0.5 s in the median and by 1.1 s in the 90th percentile, on each side: docs/adr/0005.
+// by 0.3-0.5 s in the median and by 1.1 s in the 90th percentile, on each side: docs/adr/0007.
 const (
 	timedTolerance     = 0.5
 	estimatedTolerance = 3.0

@@ -30,6 +30,9 @@ type Cutter struct {
 // writeFrames bounds how much is taken into the buffer before pieces are looked for.
 const writeFrames = scout.EngineSampleRateHz
 
+// favourLate is how much longer a pause at the end of the window counts. Measured: docs/adr/0007.
+const favourLate = 0.5
+
 // errClosed is returned by Write after Close.
 var errClosed = errors.New("cut into pieces: written after the end")
 
@@ -140,7 +143,7 @@ func (c *Cutter) choose() bool {
 		return true
 	}
 	window := c.power[:c.most/hopFrames]
-	at, stretch := quietest(window, c.shortest/hopFrames, len(window))
+	at, stretch := quietest(window, c.shortest/hopFrames, len(window), favourLate)
 	c.local.measure(window)
 	c.cut, c.right = c.core+int64(at*hopFrames), c.local.edge(stretch)
 	return true

@@ -175,9 +175,21 @@ func TestWhereCutsFall(t *testing.T) {
 			[]segment.EdgeKind{segment.EdgeSpeech},
 		},
 		{
-			"the middle of the longest of equal pauses",
+			"the middle of the longest pause",
 			slices.Concat(loud(7), silence(0.4), loud(2), silence(1), loud(6)),
 			[][2]float64{{9.85, 9.95}},
+			[]segment.EdgeKind{segment.EdgePause},
+		},
+		{
+			"of two like pauses the later, which saves a piece",
+			slices.Concat(loud(7), silence(0.4), loud(4), silence(0.4), loud(6)),
+			[][2]float64{{11.55, 11.65}},
+			[]segment.EdgeKind{segment.EdgePause},
+		},
+		{
+			"a much longer pause wins over a later one",
+			slices.Concat(loud(7), silence(0.9), loud(4), silence(0.4), loud(6)),
+			[][2]float64{{7.4, 7.5}},
 			[]segment.EdgeKind{segment.EdgePause},
 		},
 		{"no pause at all", loud(19), [][2]float64{{6, 14}}, []segment.EdgeKind{segment.EdgeSpeech}},
@@ -336,6 +348,31 @@ func TestWriteAfterClose(t *testing.T) {
 	}
 	if err := c.Write(make([]float32, 1)); err == nil {
 		t.Error("write after close succeeded")
+	}
+}
+
+func TestContrast(t *testing.T) {
+	t.Parallel()
+	steady := make([]float32, 10*rate)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range steady {
+		steady[i] = float32(0.05 * rng.NormFloat64())
+	}
+	tests := []struct {
+		name     string
+		in       []float32
+		from, to float64
+	}{
+		{"nothing", nil, 0, 0},
+		{"digital silence", make([]float32, 10*rate), 0, 0},
+		{"steady noise", steady, 0, 6},
+		{"speech", bursts(1, 10, 2, 0.5, 0.1, 0.0003), 30, 100},
+		{"speech in noise 20 dB below", bursts(1, 10, 2, 0.5, 0.1, 0.01), 15, 30},
+	}
+	for _, tt := range tests {
+		if got := (segment.Piece{Samples: tt.in}).Contrast(); got < tt.from || got > tt.to {
+			t.Errorf("%s: %.1f dB, want %v to %v", tt.name, got, tt.from, tt.to)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ const stretchHops = 16
 type Strategy int
 
 const (
-	// Quiet cuts at the quietest stretch inside a window of lengths.
+	// Quiet cuts in the longest of the quietest pauses inside a window of lengths.
 	Quiet Strategy = iota
 	// Fixed cuts every Options.Max, wherever that falls and without overlap. It is the yardstick that
 	// Quiet is measured against, not meant for use.
@@ -42,7 +42,7 @@ type Options struct {
 	Tail time.Duration
 }
 
-// Defaults returns the options that were measured best: docs/adr/0005.
+// Defaults returns the options that were measured best: docs/adr/0007.
 func Defaults() Options {
 	return Options{
 		Strategy: Quiet,

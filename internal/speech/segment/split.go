@@ -31,13 +31,10 @@ func Split(p Piece, overlap int) (left, right Piece, ok bool) {
 	if len(core) < 2*splitMin {
 		return p, Piece{}, false
 	}
-	power := make([]float64, 0, len(core)/hopFrames)
-	for at := 0; at+hopFrames <= len(core); at += hopFrames {
-		power = append(power, hopPower(core[at:at+hopFrames]))
-	}
+	power := powerOf(core)
 	from := max(len(power)/3, splitMin/hopFrames)
 	to := min(len(power)-len(power)/3, len(power)-splitMin/hopFrames)
-	at, stretch := quietest(power, from, to)
+	at, stretch := quietest(power, from, to, 0)
 	var local levels
 	local.measure(power)
 	edge := local.edge(stretch)
