@@ -39,11 +39,14 @@ func bursts(seed uint64, seconds, talk, gap, rms, floor float64) []float32 {
 	return out
 }
 
-// check holds the promise of the package: the cores are the input, contexts are what lies around them.
-func check(t interface {
+// failer is a test or a property.
+type failer interface {
 	Helper()
-	Fatalf(string, ...any)
-}, in []float32, pieces []segment.Piece) {
+	Fatalf(format string, args ...any)
+}
+
+// check holds the promise of the package: the cores are the input, contexts are what lies around them.
+func check(t failer, in []float32, pieces []segment.Piece) {
 	t.Helper()
 	var at int64
 	for i, p := range pieces {
@@ -194,7 +197,8 @@ func TestWhereCutsFall(t *testing.T) {
 		},
 		{"no pause at all", loud(19), [][2]float64{{6, 14}}, []segment.EdgeKind{segment.EdgeSpeech}},
 		{
-			"silence only", silence(40), [][2]float64{{6, 14}, {12, 28}, {18, 39}},
+			"silence only", silence(40),
+			[][2]float64{{6, 14}, {12, 28}, {18, 39}},
 			[]segment.EdgeKind{segment.EdgePause, segment.EdgePause, segment.EdgePause},
 		},
 	}
