@@ -51,8 +51,11 @@ func Decode(b []byte) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode model: %w: %w", ErrMalformed, err)
 	}
-	if !hasGraph {
+	switch {
+	case !hasGraph:
 		return nil, fmt.Errorf("decode model: %w: no graph", ErrMalformed)
+	case len(m.Opsets) == 0: // written behind the graph: the end of the file is missing
+		return nil, fmt.Errorf("decode model: %w: no operator sets", ErrMalformed)
 	}
 	return m, nil
 }

@@ -172,7 +172,7 @@ func (d *decoderGraph) mlp(l int, x value) value {
 
 // head scores the vocabulary with the transposed embedding and hands out the winner at each position.
 func (d *decoderGraph) head(x value, embedding matrix, boostTokens, boost value) {
-	logits := d.linear("head", x, embedding.transposed(), "")
+	logits := d.product("head", x, embedding.transposedBlocks(blockSize), "")
 	boosted := d.op("ScatterElements", []value{logits, boostTokens, boost},
 		onnx.IntAttr("axis", -1), onnx.StringAttr("reduction", "add"))
 	winner := d.op("ArgMax", []value{boosted}, onnx.IntAttr("axis", -1), onnx.IntAttr("keepdims", 1))
@@ -188,22 +188,25 @@ func (d *decoderGraph) head(x value, embedding matrix, boostTokens, boost value)
 	}
 }
 
-// linear is x·W + bias with x rounded to 8 bits a block by its own range; bias may be left out. Blocks keep
-// the answer the same however many tokens share a run: each row is rounded by itself.
+// linear is x·W + bias; bias may be left out.
 func (d *decoderGraph) linear(name string, x value, w matrix, bias value) value {
-	weights, scales, zeros := w.blocks(blockSize)
-	n := int64((w.rows + blockSize - 1) / blockSize)
-	cols := int64(w.cols)
+	return d.product(name, x, w.blocks(blockSize), bias)
+}
+
+// product is x·W + bias with x rounded to 8 bits a block by its own range; bias may be left out. A row's answer
+// does not depend, to the last bit, on how many rows share a run: each is rounded and multiplied by itself.
+func (d *decoderGraph) product(name string, x value, w blocked, bias value) value {
+	cols, count := int64(w.cols), int64(w.count)
 	in := []value{
 		x,
-		d.constant(name+".weight", onnx.Uint8, weights, cols, n, blockSize),
-		d.floats(name+".scale", scales, cols*n),
-		d.constant(name+".zero", onnx.Uint8, zeros, cols*n),
+		d.constant(name+".weight", onnx.Uint8, w.weights, cols, count, int64(w.size)),
+		d.floats(name+".scale", w.scales, cols*count),
+		d.constant(name+".zero", onnx.Uint8, w.zeros, cols*count),
 	}
 	if bias != "" {
 		in = append(in, "", bias)
 	}
 	return d.contribOp("MatMulNBits", in,
 		onnx.IntAttr("K", int64(w.rows)), onnx.IntAttr("N", cols), onnx.IntAttr("bits", 8),
-		onnx.IntAttr("block_size", blockSize), onnx.IntAttr("accuracy_level", 4))
+		onnx.IntAttr("block_size", int64(w.size)), onnx.IntAttr("accuracy_level", 4))
 }

@@ -83,18 +83,6 @@ func (m matrix) times(f float32) matrix {
 	return p
 }
 
-// transposed returns the matrix with rows and columns exchanged. The columns must share scale and zero point.
-func (m matrix) transposed() matrix {
-	p := newMatrix(m.cols, m.rows)
-	for r := range m.rows {
-		p.scales[r], p.zeros[r] = m.scales[0], m.zeros[0]
-		for c := range m.cols {
-			p.weights[c*m.rows+r] = m.weights[r*m.cols+c]
-		}
-	}
-	return p
-}
-
 // floats returns the element values, row-major.
 func (m matrix) floats() []float32 {
 	v := make([]float32, len(m.weights))
@@ -118,30 +106,58 @@ func (m matrix) signed() (weights, zeros []uint8) {
 	return flip(m.weights), flip(m.zeros)
 }
 
-// blocks returns the matrix in the layout of ONNX Runtime's MatMulNBits with 8 bits: for each column, its
-// elements in blocks of `size` rows, the last block filled up with the zero point; one scale and one zero
-// point a block.
-//
-//	weights  shape [cols, blocks, size]
-//	scales   shape [cols*blocks]
-//	zeros    shape [cols*blocks]
-func (m matrix) blocks(size int) (weights []uint8, scales []float32, zeros []uint8) {
-	n := (m.rows + size - 1) / size
-	weights = make([]uint8, m.cols*n*size)
-	scales = make([]float32, m.cols*n)
-	zeros = make([]uint8, m.cols*n)
-	for c := range m.cols {
-		column := weights[c*n*size : (c+1)*n*size]
-		for r := range column {
-			if r < m.rows {
-				column[r] = m.weights[r*m.cols+c]
-			} else {
-				column[r] = m.zeros[c]
+// blocked is a matrix in the layout of ONNX Runtime's MatMulNBits with 8 bits: for each column, its elements
+// in blocks of `size` rows, the last block filled up with the zero point; one scale and one zero point a block.
+type blocked struct {
+	rows, cols int       // of the matrix
+	count      int       // blocks a column
+	size       int       // rows a block
+	weights    []uint8   // shape [cols, count, size]
+	scales     []float32 // shape [cols*count]
+	zeros      []uint8   // shape [cols*count]
+}
+
+// newBlocked returns the layout filled with zeros, given scale and zero point of every column.
+func newBlocked(rows, size int, scales []float32, zeros []uint8) blocked {
+	cols, count := len(scales), (rows+size-1)/size
+	b := blocked{
+		rows: rows, cols: cols, count: count, size: size,
+		weights: make([]uint8, cols*count*size), scales: make([]float32, cols*count), zeros: make([]uint8, cols*count),
+	}
+	for c := range cols {
+		for i := c * count; i < (c+1)*count; i++ {
+			b.scales[i], b.zeros[i] = scales[c], zeros[c]
+			for j := i * size; j < (i+1)*size; j++ {
+				b.weights[j] = zeros[c]
 			}
 		}
-		for i := range n {
-			scales[c*n+i], zeros[c*n+i] = m.scales[c], m.zeros[c]
+	}
+	return b
+}
+
+// blocks returns the matrix in blocks of size rows.
+func (m matrix) blocks(size int) blocked {
+	b := newBlocked(m.rows, size, m.scales, m.zeros)
+	column := b.count * size
+	for r := range m.rows {
+		for c, w := range m.weights[r*m.cols : (r+1)*m.cols] {
+			b.weights[c*column+r] = w
 		}
 	}
-	return weights, scales, zeros
+	return b
+}
+
+// transposedBlocks returns the transposed matrix in blocks of size of its rows. All columns of m share one
+// scale and one zero point.
+func (m matrix) transposedBlocks(size int) blocked {
+	scales, zeros := make([]float32, m.rows), make([]uint8, m.rows)
+	for r := range m.rows {
+		scales[r], zeros[r] = m.scales[0], m.zeros[0]
+	}
+	b := newBlocked(m.cols, size, scales, zeros)
+	column := b.count * size
+	for r := range m.rows {
+		copy(b.weights[r*column:], m.weights[r*m.cols:(r+1)*m.cols])
+	}
+	return b
 }

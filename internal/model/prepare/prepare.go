@@ -28,6 +28,9 @@ type Source struct {
 type Options struct {
 	// Variant forces a form of the encoder's weights; empty means DetectVariant.
 	Variant Variant
+
+	// create makes the files to write; nil means createTemp.
+	create func(dir, pattern string) (file, error)
 }
 
 func (o Options) variant() (Variant, error) {
@@ -61,6 +64,10 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 	variant, err := opt.variant()
 	if err != nil {
 		return Result{}, err
+	}
+	create := opt.create
+	if create == nil {
+		create = createTemp
 	}
 	enc, encBytes, err := readOriginal(src.Encoder)
 	if err != nil {
@@ -101,7 +108,7 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 			name    string
 			content []byte
 		}{{g.weights, weights}, {g.graph, onnx.Encode(m)}} {
-			if err := writeFile(filepath.Join(dir, f.name), f.content); err != nil {
+			if err := writeFile(filepath.Join(dir, f.name), f.content, create); err != nil {
 				return Result{}, scout.FileError(scout.CodeWriteFailed, "prepare model", err)
 			}
 			res.Manifest.Prepared[f.name] = describe(f.content)
@@ -111,7 +118,7 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	if err := writeFile(filepath.Join(dir, ManifestFile), manifest); err != nil {
+	if err := writeFile(filepath.Join(dir, ManifestFile), manifest, create); err != nil {
 		return Result{}, scout.FileError(scout.CodeWriteFailed, "prepare model", err)
 	}
 	return res, nil
