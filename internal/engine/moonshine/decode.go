@@ -1,0 +1,149 @@
+package moonshine
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/wire"
+)
+
+// Tokens with a meaning of their own.
+const (
+	startToken = 1
+	endToken   = 2
+)
+
+// tieMargin is by how much, in nats, another token must be better than the hypothesis's to replace it. A pass
+// over several tokens sums in another order than one token at a time; 8-bit rounding amplifies that to some
+// hundredths of a nat, enough to turn a comma. Without a margin a text fed back to itself changes in 1 of 20
+// pieces, and live text would flicker. See docs/adr/0011-decoding-loop.md.
+const tieMargin = 0.1
+
+// decoding is the outcome of one request.
+type decoding struct {
+	tokens   []int64   // end token left out
+	logprobs []float32 // of tokens
+	agreed   int       // tokens taken from the hypothesis
+	stop     wire.StopReason
+}
+
+// tokenLimit returns the most tokens that so much audio may give. Fast speech has 6.5 tokens a second; the
+// limit leaves room above it and for short pieces, and only bounds what a lost decoder costs.
+func tokenLimit(samples int) int {
+	const perSecond, slack = 9, 16
+	return min(capacity-2, int(math.Ceil(perSecond*float64(samples)/scout.EngineSampleRateHz))+slack)
+}
+
+// transcribe decodes samples: greedily, after verifying the hypothesis in one pass. At most limit tokens come
+// out, limit <= capacity-2 and len(hypothesis) <= limit. It ends soon after ctx.
+func (l *lane) transcribe(ctx context.Context, samples []float32, hypothesis []int64, limit int) (d *decoding, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, scout.Errorf(scout.CodeOf(err), "%w", err)
+	}
+	var owned tensors
+	stop := l.watch(ctx)
+	defer func() {
+		err = errors.Join(err, stop(), owned.free())
+		if err == nil {
+			return
+		}
+		d = nil
+		if ctx.Err() != nil { // what a terminated run says about itself is of no use
+			err = scout.Errorf(scout.CodeOf(ctx.Err()), "%w", ctx.Err())
+		} else {
+			err = scout.Errorf(scout.CodeEngineFailed, "%w", err)
+		}
+	}()
+
+	frames, err := l.encode(samples, &owned)
+	if err != nil {
+		return nil, err
+	}
+	first, err := l.verify(hypothesis, frames, &owned)
+	if err != nil {
+		return nil, err
+	}
+	d = &decoding{
+		tokens:   make([]int64, 0, limit),
+		logprobs: make([]float32, 0, limit),
+		agreed:   agreeing(first.next, hypothesis),
+	}
+	d.tokens = append(d.tokens, hypothesis[:d.agreed]...)
+	d.logprobs = append(d.logprobs, first.logprob[:d.agreed]...)
+	next, logprob := first.next[d.agreed], first.logprob[d.agreed]
+
+	step, err := l.newPass(&l.step, 1, 0, frames, &owned)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		switch {
+		case next == endToken:
+			d.stop = wire.StopEnd
+			return d, nil
+		case len(d.tokens) == limit:
+			d.stop = wire.StopLength
+			return d, nil
+		}
+		d.tokens, d.logprobs = append(d.tokens, next), append(d.logprobs, logprob)
+		if repeating(d.tokens) {
+			d.stop = wire.StopRepeats
+			return d, nil
+		}
+		step.tokens[0] = next
+		if err := step.run(len(d.tokens)); err != nil {
+			return nil, err
+		}
+		next, logprob = step.next[0], step.logprob[0]
+	}
+}
+
+// verify runs the start token and the hypothesis in one pass, with each of its tokens favoured by tieMargin.
+// Row i of the answer is what comes after the first i tokens of the hypothesis.
+func (l *lane) verify(hypothesis []int64, frames int, owned *tensors) (*pass, error) {
+	n, favoured := len(hypothesis)+1, 0
+	if len(hypothesis) > 0 {
+		favoured = 1
+	}
+	p, err := l.newPass(&l.pass, n, favoured, frames, owned)
+	if err != nil {
+		return nil, err
+	}
+	p.tokens[0] = startToken
+	copy(p.tokens[1:], hypothesis)
+	for i, token := range hypothesis {
+		p.boostTokens[i], p.boost[i] = token, tieMargin
+	}
+	return p, p.run(0)
+}
+
+// agreeing returns how many leading tokens of the hypothesis the model says itself.
+func agreeing(next, hypothesis []int64) int {
+	for i, token := range hypothesis {
+		if next[i] != token {
+			return i
+		}
+	}
+	return len(hypothesis)
+}
+
+// repeating tells whether the tokens end in a phrase repeated beyond what people say: five times, and 48 tokens
+// in all, so that a dozen of "no, no, no" passes. Callers cut the audio otherwise and decode again: a wrong
+// alarm costs time and no words. Phrases of up to longest tokens are looked for, at every token.
+func repeating(tokens []int64) bool {
+	const longest, times, least = 48, 5, 48
+	for period := 1; period <= longest; period++ {
+		n := max(times*period, least)
+		if n > len(tokens) {
+			return false // longer phrases take no less
+		}
+		tail := tokens[len(tokens)-n:]
+		if slices.Equal(tail[period:], tail[:n-period]) {
+			return true
+		}
+	}
+	return false
+}

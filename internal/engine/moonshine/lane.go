@@ -1,0 +1,183 @@
+package moonshine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/model/prepare"
+)
+
+// Shapes of the decoder's inputs and outputs, see docs/formats/prepared-model.md.
+const (
+	heads          = 8
+	crossWidth     = 36
+	cacheWidth     = 48
+	alignmentHeads = 5
+	// capacity is how many tokens the cache of a lane holds, the start token included. It bounds the longest
+	// request, see tokenLimit.
+	capacity = 384
+)
+
+// lane is the state of one running request: everything but the weights. Buffers are kept between requests and
+// grow to the longest one met, which maxSeconds bounds. A lane runs one request at a time.
+type lane struct {
+	model   *model
+	options *ort.RunOptions
+	cache   [2 * layers]*ort.Tensor[float32] // [1, heads, capacity, cacheWidth], written in place
+	total   []int32                          // [1]: tokens in the cache after a run
+	totalIn *ort.Tensor[int32]
+	in, out []ort.Value // of the decoder, in the order of openModel
+
+	crossBuffer [2 * layers][]float32
+	pass        passBuffer
+	step        passBuffer
+}
+
+// passBuffer is memory for what goes into and comes out of one run of the decoder.
+type passBuffer struct {
+	tokens, boostTokens, next []int64
+	boost, logprob, alignment []float32
+}
+
+func newLane(m *model) (*lane, error) {
+	l := &lane{model: m, total: make([]int32, 1), in: make([]ort.Value, 4+4*layers), out: make([]ort.Value, 3+2*layers)}
+	var err error
+	if l.options, err = ort.NewRunOptions(); err != nil {
+		return nil, scout.Errorf(scout.CodeEngineFailed, "make lane: %w", err)
+	}
+	if l.totalIn, err = ort.NewTensor(ort.NewShape(1), l.total); err != nil {
+		return nil, scout.Errorf(scout.CodeEngineFailed, "make lane: %w", errors.Join(err, l.close()))
+	}
+	for i := range l.cache {
+		if l.cache[i], err = ort.NewEmptyTensor[float32](ort.NewShape(1, heads, capacity, cacheWidth)); err != nil {
+			return nil, scout.Errorf(scout.CodeEngineFailed, "make lane: %w", errors.Join(err, l.close()))
+		}
+	}
+	return l, nil
+}
+
+func (l *lane) close() error {
+	var errs []error
+	for _, t := range l.cache {
+		if t != nil {
+			errs = append(errs, t.Destroy())
+		}
+	}
+	if l.totalIn != nil {
+		errs = append(errs, l.totalIn.Destroy())
+	}
+	return errors.Join(append(errs, l.options.Destroy())...)
+}
+
+// watch makes runs of this lane end when ctx does. The function it returns undoes that, and waits for what
+// ctx's end has set off.
+func (l *lane) watch(ctx context.Context) (stop func() error) {
+	terminated := make(chan error, 1)
+	cancel := context.AfterFunc(ctx, func() { terminated <- l.options.Terminate() })
+	return func() error {
+		if cancel() {
+			return nil
+		}
+		return errors.Join(<-terminated, l.options.UnsetTerminate())
+	}
+}
+
+// encode computes keys and values of the audio and puts them into l.in. The tensors are added to owned.
+func (l *lane) encode(samples []float32, owned *tensors) (frames int, err error) {
+	frames = prepare.Frames(len(samples))
+	input, err := own(owned, samples, 1, int64(len(samples)))
+	if err != nil {
+		return 0, err
+	}
+	var out [2 * layers]ort.Value
+	for i := range out {
+		data := grown(&l.crossBuffer[i], heads*frames*crossWidth)
+		if out[i], err = own(owned, data, 1, heads, int64(frames), crossWidth); err != nil {
+			return 0, err
+		}
+	}
+	if err := l.model.encoder.RunWithOptions([]ort.Value{input}, out[:], l.options); err != nil {
+		return 0, fmt.Errorf("run encoder: %w", err)
+	}
+	l.in[1] = l.totalIn
+	for i := range layers {
+		at, key, value := 4+4*i, 2*i, 2*i+1
+		l.in[at], l.in[at+1], l.in[at+2], l.in[at+3] = out[key], out[value], l.cache[key], l.cache[value]
+		l.out[3+key], l.out[3+value] = l.cache[key], l.cache[value]
+	}
+	return frames, nil
+}
+
+// pass is one shape of a run of the decoder: n tokens at once, up to k favoured tokens for each.
+type pass struct {
+	lane *lane
+	passBuffer
+	in  [3]ort.Value // tokens, boost_tokens, boost
+	out [3]ort.Value // next, logprob, alignment
+}
+
+// newPass makes the tensors of a pass over buffer. They are added to owned.
+func (l *lane) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*pass, error) {
+	p := &pass{lane: l, passBuffer: passBuffer{
+		tokens: grown(&buffer.tokens, n), boostTokens: grown(&buffer.boostTokens, n*k), boost: grown(&buffer.boost, n*k),
+		next: grown(&buffer.next, n), logprob: grown(&buffer.logprob, n), alignment: grown(&buffer.alignment, alignmentHeads*n*frames),
+	}}
+	clear(p.boostTokens)
+	clear(p.boost)
+	rows, favoured := int64(n), int64(k)
+	var errs [6]error
+	p.in[0], errs[0] = own(owned, p.tokens, 1, rows)
+	p.in[1], errs[1] = own(owned, p.boostTokens, 1, rows, favoured)
+	p.in[2], errs[2] = own(owned, p.boost, 1, rows, favoured)
+	p.out[0], errs[3] = own(owned, p.next, 1, rows)
+	p.out[1], errs[4] = own(owned, p.logprob, 1, rows)
+	p.out[2], errs[5] = own(owned, p.alignment, 1, alignmentHeads, rows, int64(frames))
+	return p, errors.Join(errs[:]...)
+}
+
+// run decodes p.tokens after `past` tokens in the cache. The answers are in p.next, p.logprob and p.alignment.
+func (p *pass) run(past int) error {
+	l := p.lane
+	l.total[0] = int32(past + len(p.tokens))
+	l.in[0], l.in[2], l.in[3] = p.in[0], p.in[1], p.in[2]
+	copy(l.out, p.out[:])
+	if err := l.model.decoder.RunWithOptions(l.in, l.out, l.options); err != nil {
+		return fmt.Errorf("run decoder: %w", err)
+	}
+	return nil
+}
+
+// tensors are native handles to free together. What they point to is Go memory.
+type tensors []ort.Value
+
+func (t *tensors) free() error {
+	var errs []error
+	for _, v := range *t {
+		errs = append(errs, v.Destroy())
+	}
+	return errors.Join(errs...)
+}
+
+// own returns a tensor over data and adds it to owned.
+func own[T ort.TensorData](owned *tensors, data []T, shape ...int64) (ort.Value, error) {
+	t, err := ort.NewTensor(ort.Shape(shape), data)
+	if err != nil {
+		return nil, fmt.Errorf("make tensor: %w", err)
+	}
+	*owned = append(*owned, t)
+	return t, nil
+}
+
+// grown returns a slice of n elements over *buffer, which is replaced by a longer one where it is too short.
+// Lengths are rounded up so that requests of about one length share a buffer.
+func grown[T any](buffer *[]T, n int) []T {
+	const step = 4096
+	if cap(*buffer) < n {
+		*buffer = make([]T, (n+step-1)/step*step)
+	}
+	return (*buffer)[:n]
+}

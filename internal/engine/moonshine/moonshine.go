@@ -1,0 +1,163 @@
+// Package moonshine runs the prepared graphs of a Moonshine model (internal/model/prepare) with a decoding
+// loop of its own over ONNX Runtime. It belongs to the engine process.
+//
+// What the loop gives beyond the words: a request ends between any two nodes of a graph when it is cancelled,
+// two requests run at once over one copy of the weights, every token has a probability, and a text already
+// known is continued after one pass over it. Measured: docs/adr/0011-decoding-loop.md.
+package moonshine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/model/prepare"
+)
+
+// Name is the backend's name in Load and Hello.
+const Name = "moonshine"
+
+// Roles of the files in Load.Files.
+const (
+	RoleEncoder = "prepared_encoder" // encoder.onnx of a prepared model, its weights beside it
+	RoleDecoder = "prepared_decoder" // decoder.onnx of a prepared model, its weights beside it
+	RoleTokens  = "tokens"           // tokens.txt: lines "base64(token) id"
+)
+
+const (
+	// maxSeconds is the longest request. 33 s in one decode still gives the right text, 66 s fall into a
+	// repetition loop; time and memory grow with the square of the length.
+	maxSeconds = 30
+	// laneCount is how many requests run at once: one for what somebody waits for, one for the rest.
+	laneCount = 2
+)
+
+// Backend is one loaded model. Its lanes share the weights.
+type Backend struct {
+	facts      wire.Hello
+	vocabulary *vocabulary
+	model      *model
+	lanes      chan *lane // those that are free
+	made       int        // lanes in all
+}
+
+var _ server.Backend = (*Backend)(nil)
+
+// Open loads the prepared graphs and the vocabulary. library is the path of ONNX Runtime's shared library; a
+// bare name is looked for as the system does. The first call in a process decides which library is used.
+//
+// Files that are missing, or not what ONNX Runtime can run, give a coded error; whether prepared files belong
+// to their originals is for the caller to check.
+func Open(ctx context.Context, load wire.Load, library string) (server.Backend, error) {
+	vocabulary, err := readVocabulary(load.Files[RoleTokens])
+	if err != nil {
+		return nil, err
+	}
+	if err := startRuntime(library); err != nil {
+		return nil, err
+	}
+	m, err := openModel(load.Files[RoleEncoder], load.Files[RoleDecoder])
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{
+		facts: wire.Hello{
+			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
+			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Lanes: laneCount,
+			LogProbs: true, Continues: true,
+		},
+		vocabulary: vocabulary, model: m, lanes: make(chan *lane, laneCount),
+	}
+	for range laneCount {
+		l, err := newLane(m)
+		if err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+		b.lanes <- l
+		b.made++
+	}
+	if err := b.tryOut(ctx); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// tryOut runs both graphs once over silence. ONNX Runtime looks for inputs and outputs by name only when a
+// graph runs, so that a file with another graph is found here, and not by the first who speaks. It also brings
+// into memory what the first request would wait for.
+func (b *Backend) tryOut(ctx context.Context) error {
+	l := <-b.lanes
+	defer func() { b.lanes <- l }()
+	if _, err := l.transcribe(ctx, make([]float32, prepare.MinSamples), nil, 1); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("load model: %w", err)
+		}
+		return scout.Errorf(scout.CodeModelCorrupt, "load model %s: the graphs do not run: %w", b.facts.ModelID, err)
+	}
+	return nil
+}
+
+// Facts describes the model.
+func (b *Backend) Facts() wire.Hello { return b.facts }
+
+// Transcribe decodes one piece. It waits for a free lane and ends soon after ctx: within a token, or within a
+// node of the encoder. It fails with audio_too_long, audio_invalid_samples, invalid_argument for a hypothesis
+// outside the vocabulary, the code of ctx's error, or engine_failed. The result belongs to the caller.
+func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
+	if err := checkSamples(request.Samples); err != nil {
+		return nil, err
+	}
+	limit := tokenLimit(len(request.Samples))
+	hypothesis, err := b.vocabulary.hypothesis(request.Options.Hypothesis, limit)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case l := <-b.lanes:
+		defer func() { b.lanes <- l }()
+		d, err := l.transcribe(ctx, request.Samples, hypothesis, limit)
+		if err != nil {
+			return nil, fmt.Errorf("transcribe: %w", err)
+		}
+		return b.result(d), nil
+	case <-ctx.Done():
+		return nil, scout.Errorf(scout.CodeOf(ctx.Err()), "transcribe: %w", ctx.Err())
+	}
+}
+
+// checkSamples refuses what the graphs are not made for. The server in front refuses the same; the graphs
+// would answer NaN with invented words.
+func checkSamples(samples []float32) error {
+	if len(samples) > maxSeconds*scout.EngineSampleRateHz {
+		return scout.Errorf(scout.CodeAudioTooLong, "%.1f s in one request: at most %d s",
+			float64(len(samples))/scout.EngineSampleRateHz, maxSeconds)
+	}
+	for i, s := range samples {
+		if v := float64(s); math.IsNaN(v) || math.IsInf(v, 0) {
+			return scout.Errorf(scout.CodeAudioInvalidSamples, "sample %d is %v", i, s)
+		}
+	}
+	return nil
+}
+
+// result puts a decoding into the form of the wire.
+func (b *Backend) result(d *decoding) *wire.Result {
+	tokens := b.vocabulary.tokens(d.tokens, d.logprobs)
+	return &wire.Result{
+		Text: b.vocabulary.text(d.tokens), Tokens: tokens, Words: b.vocabulary.words(d.tokens, d.logprobs),
+		Stop: d.stop, Agreed: d.agreed,
+	}
+}
+
+// Close waits for running requests and frees the model. Nothing may be asked afterwards.
+func (b *Backend) Close() error {
+	var errs []error
+	for range b.made {
+		errs = append(errs, (<-b.lanes).close())
+	}
+	return errors.Join(append(errs, b.model.close())...)
+}
