@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -105,6 +104,12 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	}
 	clock := &clockedEngine{engine: r.engine}
 	subject := &benchSubject{app: a, recognizer: r, engine: clock, cut: cut, transcriber: speech.New(a.scope, a.failures, clock)}
+	if mode != bench.Each {
+		if subject.decoded, err = a.decodeClips(ctx, dir, entries); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, subject.decoded.remove()) }()
+	}
 	report, err := bench.Run(ctx, subject, entries, bench.Options{
 		Dir: dir, LongOnly: o.long, Length: a.audioLength, WarmUp: !o.noWarmUp, Watch: true,
 		Setup: bench.Setup{
@@ -177,11 +182,17 @@ type benchSubject struct {
 	engine      *clockedEngine
 	cut         segment.Options
 	transcriber *speech.Transcriber
+	decoded     *decodedClips // nil where every clip is decoded as it comes
 }
 
 // Transcribe hears the files as one.
 func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.Heard, error) {
-	source := &joinedSource{ctx: ctx, app: s.app, files: files}
+	source := &joinedSource{files: files, open: func(path string) (closingSource, error) {
+		if s.decoded != nil {
+			return s.decoded.open(path)
+		}
+		return s.app.openAudio(ctx, path)
+	}}
 	transcript, err := s.transcriber.Transcribe(ctx, source, speech.Options{
 		Model: s.recognizer.model.ID, Cut: &s.cut, Parallel: s.recognizer.parallel, Words: true,
 	})
@@ -195,56 +206,6 @@ func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.He
 		return heard, scout.Errorf(transcript.SetAside[0].Code, "%d pieces could not be transcribed: %s", n, transcript.SetAside[0].Reason)
 	}
 	return heard, nil
-}
-
-// joinedSource reads several files one after another, opening each when it is its turn.
-type joinedSource struct {
-	ctx    context.Context //nolint:containedctx // lives as long as one call of Transcribe
-	app    *app
-	files  []string
-	reader *file.Reader // nil between two files
-	frames int64
-}
-
-// Read implements speech.Source.
-func (s *joinedSource) Read(dst []float32) (int, error) {
-	for {
-		if s.reader == nil {
-			if len(s.files) == 0 {
-				return 0, io.EOF
-			}
-			reader, err := s.app.openAudio(s.ctx, s.files[0])
-			if err != nil {
-				return 0, err
-			}
-			s.files = s.files[1:]
-			s.reader = reader
-		}
-		n, err := s.reader.Read(dst)
-		s.frames += int64(n)
-		if !errors.Is(err, io.EOF) {
-			return n, err
-		}
-		if err := s.close(); err != nil {
-			return n, err
-		}
-		if n > 0 {
-			return n, nil
-		}
-	}
-}
-
-func (s *joinedSource) close() error {
-	if s.reader == nil {
-		return nil
-	}
-	err := s.reader.Close()
-	s.reader = nil
-	return err
-}
-
-func (s *joinedSource) heard() time.Duration {
-	return time.Duration(s.frames) * time.Second / scout.EngineSampleRateHz
 }
 
 // audioLength is the length of a clip, found by reading it.

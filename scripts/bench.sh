@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Prints every figure that Scout claims, measured here and now. Usage: scripts/bench.sh SPEECH-DIR [noises]
+# A folder NOISES of real recordings without words (breath, typing, music, street) is used where it is given.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+speech=$1
+noises=${NOISES:-.tools/noises}
+scout=bin/scout
+out=${BENCH_OUT:-var/bench}
+mkdir -p "$out"
+[ -f "$speech/manifest.tsv" ] || { echo "bench: no speech in $speech: set SPEECH=DIR with a manifest.tsv (see scout bench transcribe --help)" >&2; exit 1; }
+
+part() { printf '\n== %s\n' "$*"; }
+summary() { grep -E '^(group|short|long|total|decodes|memory|joined|change)|WER|ratio' || true; }
+
+scripts/setup.sh bench || true
+
+part "Machine: $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
+
+part "Yardstick: sherpa-onnx with its own defaults"
+$scout bench transcribe "$speech" --backend sherpa --profile plain --json >"$out/yardstick.json"
+part "Scout"
+$scout bench transcribe "$speech" --json >"$out/scout.json"
+$scout bench transcribe "$speech" --baseline "$out/yardstick.json" | tee "$out/scout.txt" | summary
+
+part "Long recordings: cut every ten seconds, and where it is quiet"
+$scout bench transcribe "$speech" --long --cut fixed:10s | grep '^long' | sed 's/^/fixed  /'
+$scout bench transcribe "$speech" --long --cut quiet     | grep '^long' | sed 's/^/quiet  /'
+
+part "All clips joined without a pause (compare with the total above)"
+$scout bench transcribe "$speech" --joined | summary
+
+part "One hour of speech: peak memory of the whole process tree"
+$scout bench transcribe "$speech" --hour | summary
+
+part "Noise: words heard in it, and words lost through it"
+if [ -d "$noises" ]; then $scout bench noise "$speech" --recordings "$noises"; else $scout bench noise "$speech"; fi
+
+part "The engine killed with -9 in the middle of a long file: the same text"
+go test -count=1 -run 'TestKilledEngineChangesNothing' ./cmd/scout
+
+part "Building blocks"
+go test -run '^$' -bench . -benchmem ./internal/audio/... ./internal/engine/... 2>&1 | grep -E '^(Benchmark|pkg|cpu)'
