@@ -1,0 +1,190 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
+)
+
+// Time constants of opening.
+const (
+	// openAttempt bounds one attempt during an outage: a sleeping device takes 2 s.
+	openAttempt = 4 * time.Second
+	// reopenFirst and reopenMost bound the pauses between attempts where the system tells of no
+	// change; where it does, each change is an attempt.
+	reopenFirst = 100 * time.Millisecond
+	reopenMost  = 750 * time.Millisecond
+	// firstFramePoll is how often an opened device is asked for its first frames.
+	firstFramePoll = 5 * time.Millisecond
+	// closeWithin is how long the end of a session waits for devices to be closed.
+	closeWithin = 2 * time.Second
+)
+
+// line is an open device whose frames flow.
+type line struct {
+	backend   Backend
+	stream    Stream
+	intake    *intake
+	converter *converter
+	device    Device
+	seen      bool // by the system's list of streams
+}
+
+// opening is an attempt to open a device, or many of them.
+type opening struct {
+	cancel context.CancelFunc
+	result chan opened // capacity 1
+}
+
+// opened is how it went.
+type opened struct {
+	line *line
+	err  error
+}
+
+// open begins an opening of its own goroutine: one attempt, or with again attempts until one
+// succeeds. It ends by itself or by cancel; what it opened then and nobody took is closed.
+func (o *owner) open(ctx context.Context, device string, again bool) *opening {
+	ctx, cancel := context.WithCancel(ctx)
+	backend := o.backend
+	p := &opening{cancel: cancel, result: make(chan opened, 1)}
+	o.background.Go(func() {
+		defer cancel()
+		attempt := func(ctx context.Context) (*line, error) {
+			limit := o.session.options.StartTimeout
+			if again {
+				limit = min(limit, openAttempt)
+			}
+			ctx, cancel := context.WithTimeout(ctx, limit)
+			defer cancel()
+			return o.session.attempt(ctx, backend, device)
+		}
+		var r opened
+		if again {
+			r.line, r.err = resilience.Retry(ctx, observe.Scope{}, resilience.Policy{
+				Initial: reopenFirst, Max: reopenMost, Budget: math.MaxInt64 / 2,
+				Retryable: func(error) bool { return true }, // whatever is wrong may be put right by a hand on a plug
+			}, attempt)
+		} else {
+			r.line, r.err = attempt(ctx)
+		}
+		if r.err == nil && ctx.Err() != nil {
+			_ = r.line.stream.Close() // nobody waits for it any more
+			r = opened{err: context.Cause(ctx)}
+		}
+		p.result <- r
+	})
+	return p
+}
+
+// abandon ends an opening. A line that it had ready already is closed.
+func (o *owner) abandon(p *opening) {
+	p.cancel()
+	o.background.Go(func() {
+		if r := <-p.result; r.err == nil {
+			_ = r.line.stream.Close() // nobody waits for it any more
+		}
+	})
+}
+
+// attempt opens the device and returns when its first frames are there. Without a backend it looks for
+// one.
+func (s *Session) attempt(ctx context.Context, backend Backend, device string) (l *line, err error) {
+	s.metrics.attempts.Inc()
+	l = &line{backend: backend}
+	if l.backend == nil {
+		if l.backend, device, err = Open(ctx, device, s.options.System); err != nil {
+			return nil, s.openFailure(ctx, device, err)
+		}
+	}
+	l.stream, err = l.backend.Open(ctx, device, func(f DeviceFormat) (sink Sink, err error) {
+		if l.intake, err = newIntake(f, s.epoch); err != nil {
+			return nil, err
+		}
+		l.converter, err = newConverter(f, s.options.Format, s.ring)
+		return l.intake, err
+	}, OpenOptions{Follow: s.follow, Pace: func(ctx context.Context, frames int) error { return s.pace(ctx, l.intake, frames) }})
+	if err != nil {
+		return nil, s.openFailure(ctx, device, err)
+	}
+	l.device = l.stream.Device()
+	if err = l.stream.Start(ctx); err == nil {
+		err = l.awaitFrames(ctx)
+	}
+	if err != nil {
+		s.closeLater(l)
+		return nil, s.openFailure(ctx, l.device.ID, err)
+	}
+	return l, nil
+}
+
+// openFailure names the deadline where that was the reason.
+func (s *Session) openFailure(ctx context.Context, device string, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		if device == "" {
+			device = "(default)"
+		}
+		return scout.Errorf(scout.CodeDeviceTimeout, "no audio from device %s in time: %w", device, err)
+	}
+	return err
+}
+
+// awaitFrames returns when a block waits in the intake, or the stream ended.
+func (l *line) awaitFrames(ctx context.Context) error {
+	ticker := time.NewTicker(firstFramePoll)
+	defer ticker.Stop()
+	for l.intake.empty() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-l.stream.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// closeLater closes a line in a goroutine of its own, since a sound server that hangs keeps Close
+// from returning.
+func (s *Session) closeLater(l *line) {
+	s.owner.background.Go(func() {
+		if err := l.stream.Close(); err != nil {
+			s.log.Debug(LogStreamLeft, slog.String("device", l.device.ID), slog.String(observe.KeyError, err.Error()))
+		}
+	})
+}
+
+// pace holds a stream that is not in real time back while it is half a ring ahead of the slowest
+// reader, or of the recording's beginning where there is none yet.
+func (s *Session) pace(ctx context.Context, q *intake, frames int) error {
+	var timer *time.Timer
+	for q.room() < frames || s.ahead() > s.ring.Capacity()/2 {
+		if timer == nil {
+			timer = time.NewTimer(time.Millisecond)
+			defer timer.Stop()
+		} else {
+			timer.Reset(time.Millisecond)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C:
+		}
+	}
+	return nil
+}
+
+// ahead is how many frames the slowest reader has yet to read.
+func (s *Session) ahead() uint64 {
+	if len(s.ring.Readers()) > 0 {
+		return s.ring.Lag()
+	}
+	return s.ring.Head() - s.status.Load().From
+}

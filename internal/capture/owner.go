@@ -1,0 +1,531 @@
+package capture
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Time constants of the owner.
+const (
+	// stepEvery is how often blocks are taken from the intake: twice for each block.
+	stepEvery = 10 * time.Millisecond
+	// longestStep is how much of the time between two steps counts as silence of the device. A step
+	// that took longer was this program's own rest, not the device's.
+	longestStep = 50 * time.Millisecond
+	// stopGrace is how long the end of a recording waits for frames heard before it.
+	stopGrace = 60 * time.Millisecond
+)
+
+// owner is the part of a session that its one goroutine works on. Nothing in it is shared, except
+// for background.
+type owner struct {
+	session    *Session
+	background sync.WaitGroup // goroutines that open and close devices
+
+	state     State
+	timeline  timeline
+	line      *line    // the device being heard; nil for none
+	opening   *opening // the attempt under way; nil for none
+	outage    *outage  // nil while frames come
+	warmFrom  uint64   // where in the ring unbroken sound begins, for the pre-roll
+	system    System
+	watching  <-chan System
+	backend   Backend // the one that served once; another sound system would be another device
+	watched   bool
+	flowing   time.Time // since when frames come from the open device
+	inputOver bool      // a virtual device played to its end
+
+	starting *command // waits for the first frames
+	stopping []*command
+	stopAt   time.Duration
+	from     uint64 // of the recording
+	last     Stopped
+
+	lastStep time.Duration
+	silent   time.Duration // since the last block, without our own rests
+	second   loud          // of the second under way
+	secondAt time.Duration
+}
+
+func newOwner(s *Session) owner {
+	return owner{session: s, state: StateIdle, backend: s.options.Backend, timeline: newTimeline(s.options.Format.SampleRateHz)}
+}
+
+// recording is true from the first frames to the end.
+func (o *owner) recording() bool { return o.state == StateRecording || o.state == StateStopping }
+
+// now is the time since the session's epoch.
+func (o *owner) now() time.Duration { return time.Since(o.session.epoch) }
+
+// Run owns the session until ctx ends. A recording under way is brought to its end, the device is
+// closed, the ring is closed. It is called once and returns nil, or an error where a sound server that
+// hangs kept a device from being closed.
+func (s *Session) Run(ctx context.Context) error {
+	o := &s.owner
+	devices, stopDevices := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDevices()
+	ticker := time.NewTicker(stepEvery)
+	defer ticker.Stop()
+	if s.options.Warm {
+		o.opening = o.open(devices, s.options.Device, true)
+	}
+	o.lastStep = o.now()
+	for done := ctx.Done(); done != nil || o.recording(); {
+		var result <-chan opened
+		if o.opening != nil {
+			result = o.opening.result
+		}
+		select {
+		case <-done:
+			done = nil
+			o.fail(context.Cause(ctx))
+			o.beginStop(nil)
+		case c := <-s.commands:
+			o.command(devices, c)
+		case r := <-result:
+			o.opening = nil
+			o.openedLine(devices, r)
+		case system, ok := <-o.watching:
+			if !ok {
+				o.watching = nil
+				continue
+			}
+			o.look(devices, system)
+		case <-ticker.C:
+		}
+		o.step(devices)
+		if o.idle() {
+			ticker.Stop()
+		} else {
+			ticker.Reset(stepEvery)
+		}
+	}
+	if o.opening != nil {
+		o.abandon(o.opening)
+	}
+	o.closeLine()
+	stopDevices()
+	s.ring.Close()
+	s.events.close()
+	close(s.ended)
+	return o.await(closeWithin)
+}
+
+// idle is true while nothing can happen but a command.
+func (o *owner) idle() bool {
+	return o.line == nil && o.opening == nil && o.starting == nil && !o.recording()
+}
+
+// await waits for the goroutines that open and close devices.
+func (o *owner) await(limit time.Duration) error {
+	done := make(chan struct{})
+	go func() { // ends with the last of them
+		o.background.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return scout.Errorf(scout.CodeSoundServer, "the sound server hangs: a device was left open")
+	}
+}
+
+// command carries out Start or begins to carry out Stop.
+func (o *owner) command(ctx context.Context, c *command) {
+	switch {
+	case !c.start:
+		if o.starting != nil {
+			o.fail(context.Canceled)
+		}
+		o.beginStop(c)
+	case o.inputOver:
+		c.reply <- reply{err: scout.Errorf(scout.CodeDeviceUnavailable, "device %s is at its end", o.session.options.Device)}
+	case o.state == StateRecording || o.state == StateStopping || o.starting != nil:
+		c.reply <- reply{err: scout.Errorf(scout.CodeAlreadyRecording, "a recording is %s already", o.state)}
+	default:
+		o.starting = c
+		o.from = o.session.ring.Head()
+		o.setState(StateStarting, nil)
+		if o.line != nil {
+			return
+		}
+		if o.opening != nil { // it tries again and again; who starts wants to know what is wrong
+			o.abandon(o.opening)
+		}
+		o.opening = o.open(ctx, o.session.options.Device, false)
+	}
+}
+
+// begin starts the recording that waits, at the newest frame of the open device and the pre-roll
+// before it.
+func (o *owner) begin() {
+	s, c := o.session, o.starting
+	o.starting = nil
+	head := s.ring.Head()
+	preroll := uint64(0)
+	if o.flowing.After(c.began) {
+		o.from = o.warmFrom // the device was opened for this recording: it begins with its first frame
+	} else {
+		before := min(s.options.Format.Frames(s.options.Preroll), head, s.ring.Capacity()/2)
+		o.from = max(head-before, o.warmFrom, o.last.End)
+		preroll = head - o.from
+	}
+	s.gapsMu.Lock()
+	s.gaps = nil
+	s.gapsMu.Unlock()
+	o.second, o.secondAt = loud{}, o.now()
+	o.setState(StateRecording, nil)
+	c.reply <- reply{started: Started{
+		From: o.from, PrerollFrames: preroll, At: time.Now(), Waited: time.Since(c.began),
+		Device: o.line.device, DeviceFormat: o.line.stream.Format(),
+	}}
+}
+
+// fail ends a start that waits with an error. Nothing else fails: a recording goes on whatever the
+// device does.
+func (o *owner) fail(err error) {
+	c := o.starting
+	if c == nil {
+		return
+	}
+	o.starting = nil
+	if !o.session.options.Warm {
+		if o.opening != nil {
+			o.abandon(o.opening)
+			o.opening = nil
+		}
+		o.closeLine()
+	}
+	c.reply <- reply{err: err}
+	if scout.ClassOf(err) == scout.Cancelled {
+		o.setState(StateIdle, nil)
+		return
+	}
+	o.setState(StateFailed, err)
+	o.session.log.Error(LogCaptureFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))),
+		slog.String(observe.KeyError, err.Error()))
+	o.emit(Event{Kind: EventFailed, Err: err})
+}
+
+// beginStop begins the end of the recording; c is told of it and may be nil.
+func (o *owner) beginStop(c *command) {
+	if !o.recording() {
+		if c != nil {
+			c.reply <- reply{stopped: o.last, err: scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")}
+		}
+		return
+	}
+	if c != nil {
+		o.stopping = append(o.stopping, c)
+	}
+	if o.state == StateRecording {
+		o.stopAt = o.now()
+		o.setState(StateStopping, nil)
+	}
+}
+
+// step does what is due: it takes blocks, watches the device, fills gaps, ends the recording.
+func (o *owner) step(ctx context.Context) {
+	now := o.now()
+	rested := min(now-o.lastStep, longestStep)
+	o.lastStep = now
+	if c := o.starting; c != nil {
+		switch {
+		case c.ctx.Err() != nil:
+			o.fail(context.Cause(c.ctx))
+		case time.Since(c.began) > o.session.options.StartTimeout+time.Second:
+			o.fail(scout.Errorf(scout.CodeDeviceTimeout, "no audio from device %s in time", o.session.options.Device))
+		}
+	}
+	if o.line == nil {
+		return
+	}
+	if o.outage != nil {
+		o.outageStep(ctx, now)
+	}
+	if o.outage == nil {
+		over := isDone(o.line.stream.Done()) // asked before the blocks, so that none is overlooked
+		if o.take() {
+			o.silent = 0
+		} else if o.line.stream.RealTime() {
+			if o.silent += rested; o.silent > o.session.options.StallAfter && !over {
+				o.lose(ctx, GapStalled)
+			}
+		}
+		if o.starting != nil && o.outage == nil {
+			o.begin()
+		}
+		if over {
+			o.endInput()
+			return
+		}
+		o.fillDeficit()
+	}
+	if o.recording() && now-o.secondAt >= time.Second {
+		o.everySecond(now)
+	}
+	if o.state == StateStopping {
+		o.tryStop(now)
+	}
+}
+
+func isDone(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// take moves all waiting blocks into the ring; false where there was none. It is the per-block path:
+// nothing in it allocates, unless frames were dropped.
+func (o *owner) take() bool {
+	l, s := o.line, o.session
+	for taken := false; ; taken = true {
+		b, first, second, ok := l.intake.next()
+		if !ok {
+			return taken
+		}
+		if b.dropped > 0 {
+			o.dropped(b.dropped)
+		}
+		loudness := l.converter.write(first)
+		sum := loud{}
+		sum.add(loudness, len(first))
+		if len(second) > 0 {
+			sum.add(l.converter.write(second), len(second))
+		}
+		l.intake.pop()
+		frames := b.bytes / uint64(l.intake.format.FrameBytes())
+		o.measured(sum, frames, l.intake.format)
+		if l.stream.RealTime() {
+			o.timeline.observe(l.converter.position(), b.at)
+		}
+		s.lastFrame.Store(int64(b.at))
+		s.metrics.samples.Add(float64(frames))
+	}
+}
+
+// measured shows the level of a block to the meter and to the second under way.
+func (o *owner) measured(sum loud, frames uint64, format DeviceFormat) {
+	block := sum.level()
+	if block.NonFinite > 0 {
+		o.session.metrics.invalid.Add(float64(block.NonFinite))
+	}
+	o.session.meter.Update(block, time.Duration(frames)*time.Second/time.Duration(format.SampleRateHz))
+	if o.recording() {
+		o.second.add(block, int(frames))
+	}
+}
+
+// everySecond observes what is sampled once a second.
+func (o *owner) everySecond(now time.Duration) {
+	m := o.session.metrics
+	m.level.Observe(o.second.level().RMS)
+	o.second, o.secondAt = loud{}, now
+	if last := o.session.lastFrame.Load(); last >= 0 {
+		m.age.Set((now - time.Duration(last)).Seconds())
+	}
+	if ppm, ok := o.timeline.drift(); ok {
+		m.drift.Set(ppm)
+		o.session.driftPPM.Store(math.Float64bits(ppm))
+	}
+}
+
+// dropped puts silence in the place of device frames that did not fit into the intake.
+func (o *owner) dropped(frames uint64) {
+	l, s := o.line, o.session
+	l.converter.flush()
+	start := s.ring.Head()
+	s.ring.WriteSilence(l.converter.frames(int64(frames)))
+	l.converter.begin()
+	s.metrics.evicted(overrunCallback, frames)
+	o.gap(scout.Gap{Start: start, Frames: s.ring.Head() - start, Reason: GapOverrun})
+}
+
+// fillDeficit puts silence in the place of frames that the device or the server dropped without a
+// word, as time shows.
+func (o *owner) fillDeficit() {
+	missing := o.timeline.deficit()
+	if missing == 0 || !o.line.stream.RealTime() {
+		return
+	}
+	s := o.session
+	o.line.converter.flush()
+	start := s.ring.Head()
+	s.ring.WriteSilence(missing)
+	o.line.converter.begin()
+	o.timeline.filled(missing)
+	o.gap(scout.Gap{Start: start, Frames: missing, Reason: GapMissing})
+}
+
+// gap notes a gap that is over. While nothing is recorded it only ends the pre-roll.
+func (o *owner) gap(g scout.Gap) {
+	if g.Frames == 0 {
+		return
+	}
+	s := o.session
+	if !o.recording() {
+		o.warmFrom = s.ring.Head()
+		return
+	}
+	s.gapsMu.Lock()
+	if n := len(s.gaps); n > 0 && s.gaps[n-1].Start == g.Start {
+		s.gaps[n-1] = g // it was open until now
+	} else {
+		s.gaps = append(s.gaps, g)
+	}
+	s.gapsMu.Unlock()
+	s.log.Warn(LogCaptureGap, slog.Uint64("start_frame", g.Start-o.from), slog.Uint64("frames", g.Frames),
+		slog.Int64(observe.KeyDurationMS, s.options.Format.Duration(g.Frames).Milliseconds()),
+		slog.String(observe.KeyReason, string(g.Reason)))
+	o.emit(Event{Kind: EventGapEnded, Gap: g, Reason: g.Reason})
+}
+
+// tryStop ends the recording once everything heard before stopAt is in the ring, or cannot be any
+// more.
+func (o *owner) tryStop(now time.Duration) {
+	s := o.session
+	if o.outage == nil && o.line.stream.RealTime() && now < o.stopAt+stopGrace &&
+		o.line.converter.position() < o.timeline.expected(o.stopAt) {
+		return
+	}
+	if o.outage != nil {
+		if o.outage.resumed != 0 {
+			return // its frames are placed within settleFor
+		}
+		o.fillOutage(o.timeline.expected(o.stopAt))
+		o.endGap()
+	}
+	if !s.options.Warm && o.outage == nil {
+		o.line.converter.flush()
+	}
+	o.endRecording()
+	if s.options.Warm {
+		return
+	}
+	if o.opening != nil {
+		o.abandon(o.opening)
+		o.opening = nil
+	}
+	o.closeLine()
+}
+
+// endRecording answers all who wait for the end.
+func (o *owner) endRecording() {
+	s := o.session
+	if ppm, ok := o.timeline.drift(); ok {
+		s.driftPPM.Store(math.Float64bits(ppm))
+	}
+	o.last = Stopped{From: o.from, End: s.ring.Head(), Gaps: slices.Clone(s.Gaps()), DriftPPM: s.drift()}
+	for _, c := range o.stopping {
+		c.reply <- reply{stopped: o.last}
+	}
+	o.stopping = nil
+	o.setState(StateIdle, nil)
+}
+
+// endInput ends the session's input: a file or a signal was played to its end.
+func (o *owner) endInput() {
+	o.take()
+	o.line.converter.flush()
+	o.inputOver = true
+	o.emit(Event{Kind: EventInputEnded})
+	if o.starting != nil {
+		o.fail(scout.Errorf(scout.CodeAudioEmpty, "device %s ended before its first frame", o.session.options.Device))
+	}
+	if o.recording() {
+		o.endRecording()
+	}
+	o.closeLine()
+	o.session.ring.Close()
+}
+
+// adopt makes l the device being heard, from the ring's head on.
+func (o *owner) adopt(ctx context.Context, l *line) {
+	s := o.session
+	o.line, o.silent = l, 0
+	l.converter.begin()
+	s.intake.Store(l.intake)
+	s.metrics.opened.Inc()
+	o.flowing = time.Now()
+	o.watch(ctx, l.backend)
+	o.publish()
+	s.log.Info(LogDeviceOpened, slog.String("device", l.device.ID), slog.Int("sample_rate", l.stream.Format().SampleRateHz),
+		slog.Int("channels", l.stream.Format().Channels), slog.String("encoding", l.stream.Format().Sample))
+	o.emit(Event{Kind: EventDeviceOpened, Device: l.device})
+}
+
+// closeLine leaves the open device, if any.
+func (o *owner) closeLine() {
+	if o.line == nil {
+		return
+	}
+	o.session.closeLater(o.line)
+	if o.outage != nil && o.outage.next != nil {
+		o.session.closeLater(o.outage.next)
+	}
+	o.line, o.outage = nil, nil
+	o.timeline = newTimeline(o.session.options.Format.SampleRateHz)
+	o.session.meter.Reset()
+	o.publish()
+}
+
+// openedLine deals with the outcome of an opening.
+func (o *owner) openedLine(ctx context.Context, r opened) {
+	switch {
+	case r.err == nil && o.outage != nil:
+		o.outage.next = r.line
+	case r.err == nil:
+		o.warmFrom = o.session.ring.Head()
+		o.adopt(ctx, r.line)
+	default:
+		o.fail(r.err)
+		if o.session.options.Warm && o.line == nil && ctx.Err() == nil {
+			o.opening = o.open(ctx, o.session.options.Device, true)
+		}
+	}
+}
+
+// setState changes the state and tells of it.
+func (o *owner) setState(state State, err error) {
+	if o.state == state && err == nil {
+		return
+	}
+	o.state = state
+	o.publishWith(err)
+	o.emit(Event{Kind: EventStateChanged, State: state, Err: err})
+}
+
+func (o *owner) publish() { o.publishWith(o.session.status.Load().Err) }
+
+// publishWith stores what Status returns.
+func (o *owner) publishWith(err error) {
+	status := &Status{State: o.state, From: o.from, Err: err}
+	if was := o.session.status.Load(); was != nil {
+		status.Device, status.DeviceFormat = was.Device, was.DeviceFormat
+	}
+	if o.line != nil {
+		status.Device, status.DeviceFormat = o.line.device, o.line.stream.Format()
+	}
+	if o.outage != nil {
+		status.Outage = o.outage.reason
+	}
+	o.session.status.Store(status)
+}
+
+func (o *owner) emit(e Event) {
+	e.At, e.Frame = time.Now(), o.session.ring.Head()
+	o.session.events.send(e)
+}

@@ -1,0 +1,307 @@
+package capture
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jfreymuth/pulse/proto"
+
+	"github.com/scout-speech/scout"
+)
+
+// Time constants of talking to the sound server.
+const (
+	// pulseRequest bounds one question to the server.
+	pulseRequest = 2 * time.Second
+	// pulseReconnect is how often a server that is gone is looked for. Asking a socket that is not
+	// there costs some 30 us.
+	pulseReconnect = 100 * time.Millisecond
+)
+
+// pulseAddress returns network and address of the server: the one given, PULSE_SERVER, or the user's
+// own. Of several the first that can be understood counts.
+func pulseAddress(server string) (network, address string) {
+	if server == "" {
+		server = os.Getenv("PULSE_SERVER")
+	}
+	for _, one := range strings.Fields(server) {
+		if strings.HasPrefix(one, "{") { // a machine's ID in front
+			if _, rest, ok := strings.Cut(one, "}"); ok {
+				one = rest
+			}
+		}
+		kind, rest, found := strings.Cut(one, ":")
+		switch {
+		case strings.HasPrefix(one, "/"):
+			return "unix", one
+		case found && kind == "unix":
+			return "unix", rest
+		case found && (kind == "tcp" || kind == "tcp4" || kind == "tcp6"):
+			if _, _, err := net.SplitHostPort(rest); err != nil {
+				rest = net.JoinHostPort(rest, "4713")
+			}
+			return kind, rest
+		}
+	}
+	dir := os.Getenv("PULSE_RUNTIME_PATH")
+	if dir == "" {
+		dir = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "pulse")
+	}
+	return "unix", filepath.Join(dir, "native")
+}
+
+// diagnosePulse says why the sound server could not be reached.
+func diagnosePulse(server string, cause error) error {
+	network, address := pulseAddress(server)
+	conn, err := net.DialTimeout(network, address, pulseRequest)
+	switch {
+	case err == nil:
+		_ = conn.Close() // it was opened to see whether it can be
+		return scout.Errorf(scout.CodeSoundServer, "the sound server at %s does not serve us: %w", address, cause)
+	case errors.Is(err, fs.ErrPermission):
+		return scout.Errorf(scout.CodeDevicePermission, "the sound server at %s may not be used: %w", address, err)
+	}
+	return scout.Errorf(scout.CodeSoundServer, "no sound server at %s: %w", address, err)
+}
+
+// watchPulse sends what the server looks like, now and after each change, until ctx ends.
+func watchPulse(ctx context.Context, server string) <-chan System {
+	states := make(chan System, 1)
+	go func() { // ends with ctx
+		defer close(states)
+		timer := time.NewTimer(0)
+		defer timer.Stop()
+		for up := true; ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+			err := watchOnce(ctx, server, func(s System) { up = true; replace(states, s) })
+			if err != nil && up {
+				up = false
+				replace(states, System{})
+			}
+			timer.Reset(pulseReconnect)
+		}
+	}()
+	return states
+}
+
+// replace puts s in the place of an unread state. There is one sender.
+func replace(states chan System, s System) {
+	select {
+	case <-states:
+	default:
+	}
+	states <- s
+}
+
+// watchOnce follows one connection until it or ctx ends.
+func watchOnce(ctx context.Context, server string, tell func(System)) error {
+	connection, err := dialPulse(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer connection.close()
+	defer context.AfterFunc(ctx, func() { _ = connection.conn.Close() })() // ends a question under way
+	if err := connection.client.Request(&proto.Subscribe{Mask: proto.SubscriptionMaskSource |
+		proto.SubscriptionMaskSourceInput | proto.SubscriptionMaskServer}, nil); err != nil {
+		return fmt.Errorf("subscribe to the sound server's events: %w", err)
+	}
+	for {
+		state, err := connection.state()
+		if err != nil {
+			return err
+		}
+		tell(state)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-connection.dead:
+			return io.EOF
+		case <-connection.changed:
+		}
+	}
+}
+
+// pulseConnection is a connection that asks and is told of changes.
+type pulseConnection struct {
+	client  *proto.Client
+	conn    *dyingConn
+	changed chan struct{} // capacity 1: something changed since it was last read
+	dead    chan struct{} // closed when the connection ended
+}
+
+// dyingConn tells when the connection ends; the library does so only for io.EOF. It can hold back
+// what is written.
+type dyingConn struct {
+	net.Conn
+	once sync.Once
+	dead chan struct{}
+
+	mu      sync.Mutex
+	holding bool
+	held    []byte
+	writes  chan struct{} // told of each write that is held back
+}
+
+// Write writes, or holds back until release.
+func (c *dyingConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.holding {
+		return c.Conn.Write(p)
+	}
+	c.held = append(c.held, p...)
+	select {
+	case c.writes <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+func (c *dyingConn) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holding = true
+}
+
+// release writes what was held back, at once.
+func (c *dyingConn) release() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holding = false
+	_, err := c.Conn.Write(c.held)
+	c.held = nil
+	return err
+}
+
+// heldBack is how many whole messages are held back. Each begins with its length and 16 bytes more.
+func (c *dyingConn) heldBack() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	messages := 0
+	for rest := c.held; len(rest) >= 20; messages++ {
+		size := 20 + int(binary.BigEndian.Uint32(rest))
+		if len(rest) < size {
+			break
+		}
+		rest = rest[size:]
+	}
+	return messages
+}
+
+func (c *dyingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.once.Do(func() { close(c.dead) })
+	}
+	return n, err
+}
+
+// dialPulse connects and logs in. proto.Connect sets the callback when its reader runs already, which
+// is a data race, so the same steps are taken here in another order.
+func dialPulse(ctx context.Context, server string) (*pulseConnection, error) {
+	network, address := pulseAddress(server)
+	dialer := net.Dialer{Timeout: pulseRequest}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the sound server: %w", err)
+	}
+	dead := make(chan struct{})
+	c := &pulseConnection{
+		client: &proto.Client{}, conn: &dyingConn{Conn: conn, dead: dead, writes: make(chan struct{}, 1)},
+		changed: make(chan struct{}, 1), dead: dead,
+	}
+	c.client.SetTimeout(pulseRequest)
+	c.client.Callback = func(message any) {
+		if _, ok := message.(*proto.SubscribeEvent); ok {
+			select {
+			case c.changed <- struct{}{}:
+			default:
+			}
+		}
+	}
+	c.client.Open(c.conn)
+	var auth proto.AuthReply
+	if err := c.client.Request(&proto.Auth{Version: c.client.Version(), Cookie: pulseCookie()}, &auth); err != nil {
+		c.close()
+		return nil, fmt.Errorf("log in to the sound server: %w", err)
+	}
+	c.client.SetVersion(auth.Version)
+	properties := proto.PropList{"application.name": proto.PropListString("Scout (watching)")}
+	if err := c.client.Request(&proto.SetClientName{Props: properties}, &proto.SetClientNameReply{}); err != nil {
+		c.close()
+		return nil, fmt.Errorf("introduce ourselves to the sound server: %w", err)
+	}
+	return c, nil
+}
+
+// pulseCookie returns the user's secret for the server. A server on a local socket knows the user
+// without it, so that none at all is not an error.
+func pulseCookie() []byte {
+	const size = 256
+	paths := []string{os.Getenv("PULSE_COOKIE")}
+	if dir, err := os.UserConfigDir(); err == nil {
+		paths = append(paths, filepath.Join(dir, "pulse", "cookie"))
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		paths = append(paths, filepath.Join(home, ".pulse-cookie"))
+	}
+	for _, path := range paths {
+		if cookie, err := os.ReadFile(path); err == nil && len(cookie) == size {
+			return cookie
+		}
+	}
+	return make([]byte, size)
+}
+
+// close ends the connection and waits until its reader, a goroutine of the library's, saw it.
+func (c *pulseConnection) close() {
+	_ = c.conn.Close() // nothing was written that could be lost
+	<-c.dead
+}
+
+// state asks what the server looks like.
+func (c *pulseConnection) state() (System, error) {
+	var server proto.GetServerInfoReply
+	var sources proto.GetSourceInfoListReply
+	var outputs proto.GetSourceOutputInfoListReply
+	for _, question := range []struct {
+		ask    proto.RequestArgs
+		answer proto.Reply
+	}{
+		{&proto.GetServerInfo{}, &server},
+		{&proto.GetSourceInfoList{}, &sources},
+		{&proto.GetSourceOutputInfoList{}, &outputs},
+	} {
+		if err := c.client.Request(question.ask, question.answer); err != nil {
+			return System{}, fmt.Errorf("ask the sound server: %w", err)
+		}
+	}
+	s := System{
+		Up: true, Default: server.DefaultSourceName,
+		Sources: make(map[string]Source, len(sources)), Streams: make(map[string]string, len(outputs)),
+	}
+	byIndex := make(map[uint32]string, len(sources))
+	const suspended = 2 // PA_SOURCE_SUSPENDED
+	for _, source := range sources {
+		byIndex[source.SourceIndex] = source.SourceName
+		s.Sources[source.SourceName] = Source{Name: source.Device, Suspended: source.State == suspended}
+	}
+	for _, output := range outputs {
+		s.Streams[output.MediaName] = byIndex[output.SourceIndex]
+	}
+	return s, nil
+}

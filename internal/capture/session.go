@@ -1,0 +1,291 @@
+package capture
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/level"
+	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// LossPolicy says what to record while the device is away.
+type LossPolicy string
+
+// The policies; docs/adr/0022-gap-policy.md.
+const (
+	// LossAuto follows a device that was named, and the default device wherever it goes.
+	LossAuto LossPolicy = "auto"
+	// LossFollow records silence until the device is back.
+	LossFollow LossPolicy = "follow"
+	// LossDefault goes on with the system's default device.
+	LossDefault LossPolicy = "default"
+)
+
+// Options are the settings of a session. The zero value means the defaults beside each field, except
+// for Format.
+type Options struct {
+	// Device is an ID, a name, a part of one, or a virtual device (IsVirtual); default the system's.
+	Device string
+	// Format is that of the ring. All of it must be set; what the device delivers is converted.
+	Format scout.Format
+	// Buffer is the length of the ring; default 60 s. The ring holds the power of two of frames above.
+	Buffer time.Duration
+	// Warm keeps the device open while nothing is recorded, so that a recording begins at once and
+	// with what was heard before.
+	Warm bool
+	// Preroll is how much of that goes in front of a recording; default 500 ms, negative for none.
+	Preroll time.Duration
+	// OnLoss says what to record while the device is away; default LossAuto.
+	OnLoss LossPolicy
+	// StartTimeout bounds the time until the first frames; default 5 s. A sleeping device takes 2 s.
+	StartTimeout time.Duration
+	// StallAfter is how long a device may deliver nothing; default 400 ms.
+	StallAfter time.Duration
+	// Meter are the time constants of the level meter.
+	Meter level.MeterOptions
+	// Backend is the sound system; nil for the one that Open finds for Device.
+	Backend Backend
+	// System says how Open reaches it.
+	System SystemOptions
+	Scope  observe.Scope
+}
+
+// Started tells where a recording begins.
+type Started struct {
+	// From is the position in the ring of the recording's first frame, pre-roll included.
+	From uint64
+	// PrerollFrames of them were heard before the start was asked for.
+	PrerollFrames uint64
+	// At is when frames flowed and the recording began; its first frame was heard PrerollFrames
+	// before.
+	At time.Time
+	// Waited is the time from the call to the first frames: 0 with a warm device.
+	Waited time.Duration
+	Device Device
+	// DeviceFormat is what the device delivers, before conversion.
+	DeviceFormat DeviceFormat
+}
+
+// Stopped tells how a recording ended.
+type Stopped struct {
+	// From and End are positions in the ring: the recording is what lies between.
+	From, End uint64
+	// Gaps lie within, in the order of position; they count in frames of the ring.
+	Gaps []scout.Gap
+	// DriftPPM is how much faster the device's clock ran than the machine's; nil where the recording
+	// was too short to tell.
+	DriftPPM *float64
+}
+
+// Status is how a session is at a moment.
+type Status struct {
+	State State
+	// Outage is why no frames come just now; empty while they do, and while no device is open.
+	Outage scout.GapReason
+	// Device is the one being heard, or heard last.
+	Device       Device
+	DeviceFormat DeviceFormat
+	// Position is the ring's head. From is where the recording under way began.
+	Position, From uint64
+	// FrameAge is the time since the newest frame came; 0 before the first.
+	FrameAge time.Duration
+	// Gaps is the number of gaps in the recording under way, or in the last one.
+	Gaps int
+	// DriftPPM as in Stopped.
+	DriftPPM *float64
+	// Callback is how long the device's callback took.
+	Callback Latency
+	// Err is why the state is failed.
+	Err error
+}
+
+// Session is one device being heard. Make it with New, run it with Run, and then use the other
+// methods from any goroutine.
+type Session struct {
+	options Options
+	follow  bool
+	ring    *ring.Ring
+	meter   *level.Meter
+	metrics *metrics
+	log     *slog.Logger
+	events  broadcast
+	epoch   time.Time
+
+	commands chan *command
+	ended    chan struct{}
+
+	status    atomic.Pointer[Status] // what changes with events
+	lastFrame atomic.Int64           // since epoch, of the newest block; -1 before the first
+	driftPPM  atomic.Uint64          // bits of a float64, NaN for unknown
+	intake    atomic.Pointer[intake] // of the open device
+
+	gapsMu sync.Mutex
+	gaps   []scout.Gap // of the recording under way or the last one
+
+	owner owner
+}
+
+// New returns a session that is idle. It opens nothing.
+func New(o Options) (*Session, error) {
+	if err := o.Format.Validate(); err != nil {
+		return nil, fmt.Errorf("format to record in: %w", err)
+	}
+	if o.OnLoss == "" {
+		o.OnLoss = LossAuto
+	}
+	if !slices.Contains([]LossPolicy{LossAuto, LossFollow, LossDefault}, o.OnLoss) {
+		return nil, scout.Errorf(scout.CodeConfigInvalid, "policy for a lost device %q: want %s, %s or %s", o.OnLoss, LossAuto, LossFollow, LossDefault)
+	}
+	o.Buffer = orDefault(o.Buffer, time.Minute)
+	o.StartTimeout = orDefault(o.StartTimeout, 5*time.Second)
+	o.StallAfter = orDefault(o.StallAfter, 400*time.Millisecond)
+	if o.Preroll == 0 {
+		o.Preroll = 500 * time.Millisecond
+	}
+	s := &Session{
+		options: o, meter: level.NewMeter(o.Meter), metrics: newMetrics(o.Scope), log: o.Scope.Component("capture").Log(),
+		follow:   o.OnLoss == LossFollow || o.OnLoss == LossAuto && !isDefault(o.Device),
+		epoch:    time.Now(),
+		commands: make(chan *command), ended: make(chan struct{}),
+	}
+	buffered, err := ring.New(ring.Options{
+		FrameBytes: o.Format.FrameBytes(), Frames: int(max(o.Format.Frames(o.Buffer), 1)), OnEvicted: s.metrics.evicted,
+	})
+	if err != nil {
+		return nil, scout.Errorf(scout.CodeConfigInvalid, "buffer of %v: %w", o.Buffer, err)
+	}
+	s.ring = buffered
+	s.status.Store(&Status{State: StateIdle})
+	s.lastFrame.Store(-1)
+	s.driftPPM.Store(math.Float64bits(math.NaN()))
+	s.owner = newOwner(s)
+	return s, nil
+}
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d <= 0 {
+		return def
+	}
+	return d
+}
+
+// Ring is where frames arrive, in the format of the options. It is closed when the session ended or
+// its input did.
+func (s *Session) Ring() *ring.Ring { return s.ring }
+
+// Meter is the level of what is heard, also while nothing is recorded and the device is open.
+func (s *Session) Meter() *level.Meter { return s.meter }
+
+// Format is that of the ring.
+func (s *Session) Format() scout.Format { return s.options.Format }
+
+// Subscribe returns the events from now on, with room for so many unread ones.
+func (s *Session) Subscribe(buffer int) *Subscription { return s.events.add(buffer) }
+
+// Gaps returns the gaps of the recording under way, or of the last one. A gap that is not over yet
+// has the length that it has so far.
+func (s *Session) Gaps() []scout.Gap {
+	s.gapsMu.Lock()
+	defer s.gapsMu.Unlock()
+	return slices.Clone(s.gaps)
+}
+
+// Status returns how the session is now.
+func (s *Session) Status() Status {
+	status := *s.status.Load()
+	status.Position = s.ring.Head()
+	if last := s.lastFrame.Load(); last >= 0 {
+		status.FrameAge = time.Since(s.epoch) - time.Duration(last)
+	}
+	status.DriftPPM = s.drift()
+	if q := s.intake.Load(); q != nil {
+		status.Callback = q.durations.latency()
+	}
+	s.gapsMu.Lock()
+	status.Gaps = len(s.gaps)
+	s.gapsMu.Unlock()
+	return status
+}
+
+func (s *Session) drift() *float64 {
+	ppm := math.Float64frombits(s.driftPPM.Load())
+	if math.IsNaN(ppm) {
+		return nil
+	}
+	return &ppm
+}
+
+// Start begins a recording and returns when its first frames are in the ring, or with an error:
+//
+//	scout.CodeAlreadyRecording                a recording is under way, or being started or stopped
+//	scout.CodeNoDevice, CodeDeviceNotFound    nothing to open
+//	scout.CodeDeviceUnavailable, CodeDevicePermission, CodeSoundServer
+//	scout.CodeDeviceTimeout                   opened, but no frame came within StartTimeout
+//
+// or the cause of ctx. After an error nothing is being recorded.
+func (s *Session) Start(ctx context.Context) (Started, error) {
+	c := &command{start: true, ctx: ctx, began: time.Now(), reply: make(chan reply, 1)}
+	r, err := s.call(ctx, c)
+	if err != nil {
+		return Started{}, err
+	}
+	return r.started, r.err
+}
+
+// Stop ends the recording and returns where it ended: everything heard up to the call is in the ring
+// then. It always comes to an end, whatever the device does. Without a recording the error has
+// scout.CodeNotRecording, and Stopped is that of the last recording.
+func (s *Session) Stop(ctx context.Context) (Stopped, error) {
+	c := &command{ctx: ctx, began: time.Now(), reply: make(chan reply, 1)}
+	r, err := s.call(ctx, c)
+	if err != nil {
+		return Stopped{}, err
+	}
+	return r.stopped, r.err
+}
+
+// call hands a command to the owner and waits for the answer. A start whose caller gave up is undone
+// by the owner.
+func (s *Session) call(ctx context.Context, c *command) (reply, error) {
+	ended := scout.Errorf(scout.CodeDeviceUnavailable, "the session is over")
+	select {
+	case s.commands <- c:
+	case <-s.ended:
+		return reply{}, ended
+	case <-ctx.Done():
+		return reply{}, context.Cause(ctx)
+	}
+	select {
+	case r := <-c.reply:
+		return r, nil
+	case <-s.ended: // the owner answers before it ends
+		select {
+		case r := <-c.reply:
+			return r, nil
+		default:
+			return reply{}, ended
+		}
+	}
+}
+
+// command is a call of Start or Stop.
+type command struct {
+	start bool
+	ctx   context.Context // of the caller, who waits for the reply
+	began time.Time
+	reply chan reply // capacity 1
+}
+
+type reply struct {
+	started Started
+	stopped Stopped
+	err     error
+}

@@ -1,0 +1,377 @@
+package capture
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/gen2brain/malgo"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
+)
+
+// Sizes of the buffers between a device and its callback.
+const (
+	// periodMS is how much audio comes in one callback. PipeWire needs at least 20 ms to be steady
+	// (miniaudio's own experience, its PulseAudio backend), and a level 50 times a second needs at most 20.
+	periodMS = 20
+	// periods of waiting audio fit in the sound server before it drops any: 2.5 s, for a machine that
+	// gives this process no time. miniaudio's default is three.
+	periods = 128
+)
+
+// SystemOptions say how to reach the sound system.
+type SystemOptions struct {
+	// Server is the address of the PulseAudio or PipeWire server, as in PULSE_SERVER; empty for the
+	// user's own.
+	Server string
+	// Application is the name under which the sound server lists the program; default "Scout".
+	Application string
+}
+
+// System of the machine: miniaudio through malgo. Each stream and each listing has a connection of
+// its own, so that a server that was restarted is found again.
+type system struct {
+	options SystemOptions
+	kind    malgo.Backend
+	name    string
+	streams atomic.Uint64
+}
+
+// OpenSystem returns the machine's sound system: PulseAudio or PipeWire, else ALSA, on Linux; the
+// system's own elsewhere. Where no sound server answers on Linux and ALSA has no device either, the
+// error has scout.CodeSoundServer, or scout.CodeDevicePermission where it answers and refuses.
+func OpenSystem(ctx context.Context, o SystemOptions) (Backend, error) {
+	if o.Application == "" {
+		o.Application = "Scout"
+	}
+	kinds := map[string][]malgo.Backend{
+		"linux": {malgo.BackendPulseaudio, malgo.BackendAlsa}, "darwin": {malgo.BackendCoreaudio},
+		"windows": {malgo.BackendWasapi},
+	}[runtime.GOOS]
+	var first error
+	for i, kind := range kinds {
+		s := &system{options: o, kind: kind, name: backendName(kind)}
+		devices, err := s.Devices(ctx)
+		if err == nil && (i == 0 || len(devices) > 0) {
+			return s, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		first = scout.Errorf(scout.CodeNoDevice, "recording is not supported on %s", runtime.GOOS)
+	}
+	return nil, first
+}
+
+func backendName(kind malgo.Backend) string {
+	switch kind {
+	case malgo.BackendPulseaudio:
+		return "pulseaudio"
+	case malgo.BackendAlsa:
+		return "alsa"
+	case malgo.BackendCoreaudio:
+		return "coreaudio"
+	case malgo.BackendWasapi:
+		return "wasapi"
+	}
+	return "other"
+}
+
+// Name implements Backend.
+func (s *system) Name() string { return s.name }
+
+// connect returns a connection to the sound system. It may hang as long as the server does.
+func (s *system) connect() (*malgo.AllocatedContext, error) {
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	var config malgo.ContextConfig
+	config.Pulse.PApplicationName = cString(&pin, s.options.Application)
+	if s.options.Server != "" {
+		config.Pulse.PServerName = cString(&pin, s.options.Server)
+	}
+	sound, err := malgo.InitContext([]malgo.Backend{s.kind}, config, nil)
+	if err != nil {
+		return nil, s.unreachable(err)
+	}
+	return sound, nil
+}
+
+// cString returns a C string in Go memory that stays in its place until pin is released. miniaudio
+// copies it.
+func cString(pin *runtime.Pinner, text string) *byte {
+	b := append([]byte(text), 0)
+	pin.Pin(&b[0])
+	return &b[0]
+}
+
+func disconnect(sound *malgo.AllocatedContext) error {
+	err := sound.Uninit()
+	sound.Free()
+	return err
+}
+
+// unreachable explains why the sound system could not be reached.
+func (s *system) unreachable(cause error) error {
+	if s.kind == malgo.BackendPulseaudio {
+		return diagnosePulse(s.options.Server, cause)
+	}
+	return scout.Errorf(scout.CodeSoundServer, "connect to %s: %w", s.name, cause)
+}
+
+// within runs work, which may hang in a sound server, and returns when it is done or ctx is. What a
+// call abandoned returns later goes to discard.
+func within[T any](ctx context.Context, work func() (T, error), discard func(T)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result)
+	go func() { // ends with work; a result that nobody takes any more is discarded
+		value, err := work()
+		select {
+		case done <- result{value, err}:
+		case <-ctx.Done():
+			if err == nil {
+				discard(value)
+			}
+		}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// Devices implements Backend.
+func (s *system) Devices(ctx context.Context) ([]Device, error) {
+	return within(ctx, s.list, func([]Device) {})
+}
+
+func (s *system) list() (devices []Device, err error) {
+	sound, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, disconnect(sound)) }()
+	infos, err := sound.Devices(malgo.Capture)
+	if err != nil {
+		return nil, scout.Errorf(scout.CodeSoundServer, "list the devices of %s: %w", s.name, err)
+	}
+	for i := range infos {
+		d := s.device(&infos[i])
+		if full, err := sound.DeviceInfo(malgo.Capture, infos[i].ID, malgo.Shared); err == nil {
+			d.Formats = formats(&full)
+		} // else it vanished just now, or is busy: listed without formats
+		devices = append(devices, d)
+	}
+	return devices, nil
+}
+
+func (s *system) device(info *malgo.DeviceInfo) Device {
+	d := Device{ID: s.deviceID(info.ID), Name: info.Name(), Default: info.IsDefault != 0, Formats: formats(info)}
+	d.Monitor = s.kind == malgo.BackendPulseaudio && strings.HasSuffix(d.ID, monitorSuffix)
+	return d
+}
+
+// deviceID is the readable form of an ID: text where the system uses text, else hexadecimal.
+func (s *system) deviceID(id malgo.DeviceID) string {
+	if end := slices.Index(id[:], 0); s.textIDs() && end > 0 {
+		return string(id[:end])
+	}
+	return id.String()
+}
+
+func (s *system) textIDs() bool {
+	return s.kind == malgo.BackendPulseaudio || s.kind == malgo.BackendAlsa || s.kind == malgo.BackendCoreaudio
+}
+
+func (s *system) parseID(text string) (id malgo.DeviceID, err error) {
+	raw := []byte(text)
+	if !s.textIDs() {
+		if raw, err = hex.DecodeString(text); err != nil {
+			return id, scout.Errorf(scout.CodeDeviceNotFound, "no device %q", text)
+		}
+	}
+	if len(raw) >= len(id) {
+		return id, scout.Errorf(scout.CodeDeviceNotFound, "no device %q", text)
+	}
+	copy(id[:], raw)
+	return id, nil
+}
+
+func formats(info *malgo.DeviceInfo) []DeviceFormat {
+	all := make([]DeviceFormat, 0, len(info.Formats))
+	for _, f := range info.Formats {
+		all = append(all, deviceFormat(int(f.SampleRate), int(f.Channels), encoding(f.Format)))
+	}
+	return all
+}
+
+func encoding(f malgo.FormatType) audio.Encoding {
+	switch f {
+	case malgo.FormatU8:
+		return audio.Uint8
+	case malgo.FormatS16:
+		return audio.Int16
+	case malgo.FormatS24:
+		return audio.Int24
+	case malgo.FormatS32:
+		return audio.Int32
+	case malgo.FormatF32:
+		return audio.Float32
+	}
+	return 0
+}
+
+// Open implements Backend. The stream has the device's own rate, channels and encoding: conversion
+// is ours, so that what is equal stays equal bit by bit.
+func (s *system) Open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error) {
+	stream, err := within(ctx, func() (*systemStream, error) { return s.open(id, sink, o) },
+		func(late *systemStream) { _ = late.Close() }) // nobody is left to tell
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (stream *systemStream, err error) {
+	sound, err := s.connect()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, disconnect(sound))
+		}
+	}()
+	infos, err := sound.Devices(malgo.Capture)
+	if err != nil {
+		return nil, scout.Errorf(scout.CodeSoundServer, "list the devices of %s: %w", s.name, err)
+	}
+	devices := make([]Device, 0, len(infos))
+	for i := range infos {
+		devices = append(devices, s.device(&infos[i]))
+	}
+	device, err := Find(devices, id)
+	if err != nil {
+		return nil, err
+	}
+
+	stream = &systemStream{sound: sound, device: device, server: s.options.Server, never: make(chan struct{})}
+	if s.kind == malgo.BackendPulseaudio {
+		stream.name = "Scout " + strconv.FormatUint(uint64(os.Getpid()), 10) + "-" + strconv.FormatUint(s.streams.Add(1), 10)
+	}
+	config := malgo.DefaultDeviceConfig(malgo.Capture)
+	config.PeriodSizeInMilliseconds = periodMS
+	config.Periods = periods
+	config.NoFixedSizedCallback = 1 // a block comes when it is there, and none is left behind at the end
+	config.Pulse.StreamNameCapture = stream.name
+	config.Alsa.NoMMap = 1
+	// PulseAudio refuses to move a stream that names its device; one that names none follows the
+	// default device (miniaudio, ma_device_init__pulse).
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	if o.Follow || !device.Default {
+		raw, err := s.parseID(device.ID)
+		if err != nil {
+			return nil, err
+		}
+		pin.Pin(&raw)
+		config.Capture.DeviceID = unsafe.Pointer(&raw)
+	}
+	var target Sink
+	callbacks := malgo.DeviceCallbacks{Data: func(_, in []byte, _ uint32) { target.Deliver(in) }}
+	opened, err := malgo.InitDevice(sound.Context, config, callbacks)
+	if err != nil {
+		return nil, openError(device, err)
+	}
+	stream.opened = opened
+	stream.format = deviceFormat(int(opened.SampleRate()), int(opened.CaptureChannels()), encoding(opened.CaptureFormat()))
+	if target, err = sink(stream.format); err != nil {
+		opened.Uninit()
+		return nil, err
+	}
+	return stream, nil
+}
+
+func openError(d Device, err error) error {
+	var result malgo.Result
+	code := scout.CodeDeviceUnavailable
+	if errors.As(err, &result) {
+		switch result {
+		case malgo.ErrAccessDenied:
+			code = scout.CodeDevicePermission
+		case malgo.ErrNoDevice, malgo.ErrDoesNotExist:
+			code = scout.CodeDeviceNotFound
+		}
+	}
+	return scout.Errorf(code, "open device %s: %w", d.ID, err)
+}
+
+// systemStream is an open device of the system.
+type systemStream struct {
+	sound  *malgo.AllocatedContext
+	opened *malgo.Device
+	device Device
+	format DeviceFormat
+	name   string
+	server string
+	never  chan struct{}
+
+	once     sync.Once
+	closeErr error
+}
+
+func (s *systemStream) Device() Device        { return s.device }
+func (s *systemStream) Format() DeviceFormat  { return s.format }
+func (s *systemStream) Name() string          { return s.name }
+func (s *systemStream) RealTime() bool        { return true }
+func (s *systemStream) Done() <-chan struct{} { return s.never }
+
+func (s *systemStream) Start(ctx context.Context) error {
+	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, s.opened.Start() }, func(struct{}) {})
+	if err != nil {
+		if ctx.Err() == nil {
+			err = openError(s.device, err)
+		}
+		return err
+	}
+	if s.device.Monitor {
+		// Where this fails the frames come later: the deadline for the first of them decides.
+		_ = wakeMonitor(ctx, s.server, s.device.ID, s.name)
+	}
+	return nil
+}
+
+func (s *systemStream) Close() error {
+	s.once.Do(func() {
+		s.opened.Uninit()
+		s.closeErr = disconnect(s.sound)
+	})
+	return s.closeErr
+}
+
+// Watch implements Backend.
+func (s *system) Watch(ctx context.Context) <-chan System {
+	if s.kind == malgo.BackendPulseaudio {
+		return watchPulse(ctx, s.options.Server)
+	}
+	none := make(chan System)
+	close(none)
+	return none
+}

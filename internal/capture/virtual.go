@@ -1,0 +1,307 @@
+package capture
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/wav"
+)
+
+// virtualBlock is how much audio a virtual device delivers at a time, as real ones do.
+const virtualBlock = periodMS * time.Millisecond
+
+// IsVirtual tells whether a device's name is that of a virtual one:
+//
+//	file:PATH[?speed=F]       a WAV file, to its end
+//	tone:HZ[?OPTIONS]         a sine of half of full scale
+//	signal:SEED[?OPTIONS]     a coded signal: Coded tells each of its samples
+//
+// OPTIONS are joined by "&": rate=HZ (48000), channels=N (1), seconds=S (without end), level=X (0.5;
+// tone). Each takes speed=F: 1 is real time, 8 eight times that, max as fast as it is taken.
+func IsVirtual(device string) bool {
+	kind, _, found := strings.Cut(device, ":")
+	return found && (kind == "file" || kind == "tone" || kind == "signal")
+}
+
+// Virtual is the backend of devices that are none: files, tones, coded signals. The ID of a device is
+// what it is opened with.
+type Virtual struct{}
+
+// Name implements Backend.
+func (Virtual) Name() string { return "virtual" }
+
+// Devices implements Backend: what there is cannot be listed.
+func (Virtual) Devices(context.Context) ([]Device, error) { return nil, nil }
+
+// Watch implements Backend: nothing changes by itself.
+func (Virtual) Watch(context.Context) <-chan System {
+	none := make(chan System)
+	close(none)
+	return none
+}
+
+// Open implements Backend.
+func (Virtual) Open(_ context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error) {
+	spec, err := parseVirtual(id)
+	if err != nil {
+		return nil, err
+	}
+	source, err := spec.source()
+	if err != nil {
+		return nil, err
+	}
+	target, err := sink(source.format())
+	if err != nil {
+		return nil, errors.Join(err, source.close())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	v := &virtualStream{spec: spec, source: source, sink: target, pace: o.Pace, cancel: cancel, done: make(chan struct{})}
+	v.begin = sync.OnceFunc(func() { v.playing.Go(func() { v.play(ctx) }) }) // ends with the source or Close, which waits
+	return v, nil
+}
+
+// virtualSpec is a parsed name.
+type virtualSpec struct {
+	id, kind, what string
+	rate, channels int
+	frames         uint64 // 0: without end
+	level          float64
+	speed          float64 // 0: as fast as it is taken
+}
+
+func parseVirtual(id string) (virtualSpec, error) {
+	kind, rest, _ := strings.Cut(id, ":")
+	s := virtualSpec{id: id, kind: kind, what: rest, rate: 48_000, channels: 1, level: 0.5, speed: 1}
+	if i := strings.LastIndexByte(rest, '?'); i >= 0 && strings.Contains(rest[i:], "=") {
+		s.what = rest[:i]
+		values, err := url.ParseQuery(rest[i+1:])
+		if err != nil {
+			return s, virtualError(id, "its options cannot be read: %v", err)
+		}
+		var seconds float64
+		for key, value := range values {
+			number, err := strconv.ParseFloat(value[0], 64)
+			if key == "speed" && value[0] == "max" {
+				number, err = 0, nil
+			} else if err != nil || !(number > 0) || math.IsInf(number, 0) {
+				return s, virtualError(id, "%s=%s is not a positive number", key, value[0])
+			}
+			switch {
+			case key == "speed":
+				s.speed = number
+			case kind == "file":
+				return s, virtualError(id, "a file has no option %q", key)
+			case key == "rate":
+				s.rate = int(number)
+			case key == "channels":
+				s.channels = int(number)
+			case key == "seconds":
+				seconds = number
+			case key == "level" && kind == "tone":
+				s.level = min(number, 1)
+			default:
+				return s, virtualError(id, "there is no option %q", key)
+			}
+		}
+		s.frames = uint64(seconds * float64(s.rate))
+	}
+	return s, audio.CheckFormat(s.rate, s.channels)
+}
+
+func virtualError(id, format string, args ...any) error {
+	return scout.Errorf(scout.CodeInvalidArgument, "device %q: "+format, append([]any{id}, args...)...).
+		WithHint("for example file:speech.wav, tone:440?seconds=3 or signal:1?rate=16000&speed=max")
+}
+
+// virtualSource makes frames.
+type virtualSource interface {
+	format() DeviceFormat
+	// read fills dst with whole frames; io.EOF comes alone.
+	read(dst []byte) (int, error)
+	close() error
+}
+
+func (s virtualSpec) source() (virtualSource, error) {
+	if s.kind == "file" {
+		return openWAV(s.what)
+	}
+	number := 1.0
+	if s.what != "" {
+		var err error
+		if number, err = strconv.ParseFloat(s.what, 64); err != nil || !(number >= 0) || number > 1e9 {
+			return nil, virtualError(s.id, "%q is not a number", s.what)
+		}
+	}
+	sample := func(index uint64, channel int) int16 { return Coded(uint64(number), index, channel) }
+	if s.kind == "tone" {
+		sample = func(index uint64, _ int) int16 {
+			// Whole turns are taken off before the sine, which is exact near 0 only.
+			_, phase := math.Modf(math.Mod(number, float64(s.rate)) / float64(s.rate) * float64(index))
+			return int16(math.Round(s.level * math.MaxInt16 * math.Sin(2*math.Pi*phase)))
+		}
+	}
+	return &generator{spec: s, sample: sample}, nil
+}
+
+// Coded is the sample of the coded signal with this seed at this frame and channel: noise in which
+// every stretch of a few samples occurs only once, so that a recording of it shows which frames it
+// holds. Its peak is a quarter of full scale.
+func Coded(seed, frame uint64, channel int) int16 {
+	x := (frame+1)*0x9e3779b97f4a7c15 ^ (seed+uint64(channel)*0x100000001b3)*0xbf58476d1ce4e5b9
+	x ^= x >> 31
+	x *= 0x94d049bb133111eb
+	x ^= x >> 29
+	return int16(x) / 4
+}
+
+// generator computes 16-bit frames.
+type generator struct {
+	spec   virtualSpec
+	sample func(index uint64, channel int) int16
+	next   uint64
+}
+
+func (g *generator) format() DeviceFormat {
+	return deviceFormat(g.spec.rate, g.spec.channels, audio.Int16)
+}
+func (g *generator) close() error { return nil }
+
+func (g *generator) read(dst []byte) (int, error) {
+	size := g.format().FrameBytes()
+	n := len(dst) / size
+	if g.spec.frames > 0 {
+		if g.next >= g.spec.frames {
+			return 0, io.EOF
+		}
+		n = int(min(uint64(n), g.spec.frames-g.next))
+	}
+	for i := range n {
+		for channel := range g.spec.channels {
+			binary.LittleEndian.PutUint16(dst[i*size+2*channel:], uint16(g.sample(g.next, channel)))
+		}
+		g.next++
+	}
+	return n * size, nil
+}
+
+// wavSource reads a WAV file. Other files are for the transcription of files: the process that
+// records parses as little foreign data as it can.
+type wavSource struct {
+	file   *os.File
+	reader *wav.Reader
+}
+
+func openWAV(path string) (virtualSource, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "open the file to record from", err)
+	}
+	reader, err := wav.NewReader(f)
+	if err != nil {
+		return nil, errors.Join(scout.FileError(scout.CodeReadFailed, "record from "+path, err), f.Close())
+	}
+	return &wavSource{file: f, reader: reader}, nil
+}
+
+func (w *wavSource) format() DeviceFormat {
+	f := w.reader.Format()
+	return deviceFormat(f.SampleRateHz, f.Channels, f.Encoding)
+}
+func (w *wavSource) read(dst []byte) (int, error) { return w.reader.ReadBytes(dst) }
+func (w *wavSource) close() error                 { return w.file.Close() }
+
+// virtualStream is a virtual device being heard.
+type virtualStream struct {
+	spec   virtualSpec
+	source virtualSource
+	sink   Sink
+	pace   func(context.Context, int) error
+	begin  func()
+	cancel context.CancelFunc // ends play
+	done   chan struct{}
+
+	playing  sync.WaitGroup
+	closing  sync.Once
+	closeErr error
+}
+
+func (v *virtualStream) Device() Device {
+	return Device{ID: v.spec.id, Name: v.spec.id, Formats: []DeviceFormat{v.source.format()}}
+}
+func (v *virtualStream) Format() DeviceFormat  { return v.source.format() }
+func (v *virtualStream) Name() string          { return "" }
+func (v *virtualStream) RealTime() bool        { return v.spec.speed == 1 }
+func (v *virtualStream) Done() <-chan struct{} { return v.done }
+
+func (v *virtualStream) Start(context.Context) error {
+	v.begin()
+	return nil
+}
+
+func (v *virtualStream) Close() error {
+	v.closing.Do(func() {
+		v.cancel()
+		v.playing.Wait()
+		v.closeErr = v.source.close()
+	})
+	return v.closeErr
+}
+
+// play delivers blocks until the source or the stream ends. A source that breaks ends there: what
+// came before is what there is.
+func (v *virtualStream) play(ctx context.Context) {
+	defer close(v.done)
+	format := v.source.format()
+	frames := max(int(virtualBlock.Seconds()*float64(format.SampleRateHz)), 1)
+	buffer := make([]byte, frames*format.FrameBytes())
+	began := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for delivered := 0; ; {
+		if v.spec.speed == 0 || v.pace != nil && v.spec.speed != 1 {
+			if v.pace == nil || v.pace(ctx, frames) != nil {
+				return
+			}
+		}
+		if v.spec.speed > 0 {
+			due := began.Add(time.Duration(float64(delivered+frames) / float64(format.SampleRateHz) / v.spec.speed * float64(time.Second)))
+			timer.Reset(time.Until(due))
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+		}
+		n, err := v.source.read(buffer)
+		if err != nil {
+			return
+		}
+		v.sink.Deliver(buffer[:n])
+		delivered += n / format.FrameBytes()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// Open returns the backend for a device's name and the ID to open with it: a virtual device, or one
+// of the machine's.
+func Open(ctx context.Context, device string, o SystemOptions) (Backend, string, error) {
+	if IsVirtual(device) {
+		_, err := parseVirtual(device)
+		return Virtual{}, device, err
+	}
+	backend, err := OpenSystem(ctx, o)
+	return backend, device, err
+}
