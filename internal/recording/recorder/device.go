@@ -1,0 +1,109 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// deviceKey is what makes one session of capture fit for another take.
+type deviceKey struct {
+	device  string
+	onLoss  string
+	format  scout.Format
+	warm    bool
+	preroll time.Duration
+	buffer  time.Duration
+}
+
+func keyOf(request wire.StartRequest) deviceKey {
+	return deviceKey{
+		device: request.Device, onLoss: request.OnLoss, format: request.Format,
+		warm: request.Warm, preroll: request.Preroll, buffer: request.Buffer,
+	}
+}
+
+// device is a session of capture with its goroutine.
+type device struct {
+	key     deviceKey
+	session *capture.Session
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed when Run returned
+	err     error         // of Run, after ended
+}
+
+// over tells whether the session ended.
+func (d *device) over() bool {
+	select {
+	case <-d.ended:
+		return true
+	default:
+		return d.session.Ring().Closed()
+	}
+}
+
+// close ends the session and waits for it.
+func (d *device) close() {
+	d.cancel()
+	<-d.ended
+}
+
+// useDevice returns a session for the request: the one at hand where it fits, else a new one in its
+// place. Only the holder of the commands token calls it.
+// The session outlives ctx.
+func (r *Recorder) useDevice(ctx context.Context, request wire.StartRequest) (*device, error) {
+	key := keyOf(request)
+	r.mu.Lock()
+	at := r.device
+	r.mu.Unlock()
+	if at != nil && at.key == key && !at.over() {
+		return at, nil
+	}
+	r.releaseDevice(nil)
+	session, err := capture.New(capture.Options{
+		Device: request.Device, Format: request.Format, Buffer: request.Buffer,
+		Warm: request.Warm, Preroll: request.Preroll, OnLoss: capture.LossPolicy(request.OnLoss),
+		Backend: r.options.Backend, System: r.options.System, Scope: r.options.Scope,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	d := &device{key: key, session: session, cancel: cancel, ended: make(chan struct{})}
+	go func() { // ended by cancel, waited for by close
+		defer close(d.ended)
+		d.err = r.failures.Guard("capture", func() error { return session.Run(ctx) })
+		if d.err != nil && !errors.Is(d.err, context.Canceled) {
+			r.log.Error(recording.EventRecordingFailed, slog.String(observe.KeyCode, string(scout.CodeOf(d.err))), slog.String(observe.KeyError, d.err.Error()))
+		}
+	}()
+	r.mu.Lock()
+	r.device = d
+	r.mu.Unlock()
+	return d, nil
+}
+
+// releaseDevice ends the session at hand unless it is keep.
+func (r *Recorder) releaseDevice(keep *device) {
+	r.mu.Lock()
+	d := r.device
+	if d == nil || d == keep {
+		r.mu.Unlock()
+		return
+	}
+	r.device = nil
+	r.mu.Unlock()
+	d.close()
+}
+
+// deviceOf turns what capture says about a device into what a manifest says.
+func deviceOf(d capture.Device, format capture.DeviceFormat) recording.Device {
+	return recording.Device{ID: d.ID, Name: d.Name, Delivers: format.String()}
+}

@@ -1,0 +1,306 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// Log events of the recorder as a process.
+const (
+	EventRecorderReady  = "recorder_ready"
+	EventRecorderEnded  = "recorder_ended"
+	EventClientAttached = "client_attached"
+	EventClientLeft     = "client_left"
+)
+
+// Options are the settings of a Recorder. The zero value means the defaults beside each field, but
+// for Dir.
+type Options struct {
+	// Dir is the folder of recordings.
+	Dir string
+	// Disk is where recordings are written; default the operating system's.
+	Disk recording.Disk
+	// Limits say when the disk is low.
+	Limits recording.SpaceLimits
+	// SyncEvery is the rhythm of syncs; default recording.DefaultSyncEvery.
+	SyncEvery time.Duration
+	// FinishWithin as in recording.PumpOptions.
+	FinishWithin time.Duration
+	// ResumeWithin is how old the end of an interrupted recording may be for it to be gone on with;
+	// default 10 min.
+	ResumeWithin time.Duration
+	// IdleFor is how long the process stays without a recording and without a client; default 30 s,
+	// negative for ever.
+	IdleFor time.Duration
+	// Version of the program, told to clients.
+	Version string
+	// System says how capture reaches the sound system, Backend replaces it.
+	System  capture.SystemOptions
+	Backend capture.Backend
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+	// Scope is how the recorder is seen. Gatherer is where its metrics can be read, for clients that
+	// ask; nil for none.
+	Scope    observe.Scope
+	Gatherer prometheus.Gatherer
+}
+
+// diskLook is how often the room on the disk is looked at while recording.
+const diskLook = 10 * time.Second
+
+// Recorder records into one folder. Make it with Open, run it with Run, and use the other methods
+// from any goroutine meanwhile.
+type Recorder struct {
+	options  Options
+	folder   *recording.Folder
+	lock     *recording.Lock
+	repaired recording.RepairReport
+	log      *slog.Logger
+	metrics  *recording.Metrics
+	failures *observe.Failures
+	began    time.Time
+	events   broadcast
+
+	// commands serialises Start and Stop: it holds one token.
+	commands chan struct{}
+
+	mu        sync.Mutex // guards what follows
+	device    *device    // nil where none is in use
+	take      *take      // under way, nil without
+	last      *take      // that ended last
+	starting  *starting  // a start that waits for its device, nil without
+	owners    int
+	listeners int
+	diskLow   bool
+
+	touched  chan struct{} // something changed that Run's rules look at
+	shutdown chan struct{}
+	endOnce  sync.Once
+}
+
+// lockWithin is how long a new recorder waits for the lock of one that is just ending.
+const lockWithin = 2 * time.Second
+
+// Run is Open and Recorder.Run: the whole life of a recorder process. Where another recorder holds the
+// lock and does not answer any more it waits a moment, since that one may be ending.
+func Run(ctx context.Context, options Options) error {
+	deadline := time.Now().Add(lockWithin)
+	for {
+		r, err := Open(options)
+		if err == nil {
+			return r.Run(ctx)
+		}
+		if scout.CodeOf(err) != scout.CodeRecordingLocked || time.Now().After(deadline) || answers(ctx, options.Dir) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Open takes the lock of the folder and repairs what is in it. Where another program records into it
+// the error has scout.CodeRecordingLocked.
+func Open(options Options) (*Recorder, error) {
+	if options.Disk == nil {
+		options.Disk = recording.OSDisk{}
+	}
+	if options.ResumeWithin <= 0 {
+		options.ResumeWithin = 10 * time.Minute
+	}
+	if options.IdleFor == 0 {
+		options.IdleFor = 30 * time.Second
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	options.Scope = options.Scope.Component("recorder")
+	folder, err := recording.OpenFolderOn(options.Disk, options.Dir)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := recording.TakeLock(folder.Dir())
+	if err != nil {
+		return nil, err
+	}
+	report, err := folder.Repair(lock)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	r := &Recorder{
+		options: options, folder: folder, lock: lock, repaired: report,
+		log: options.Scope.Log(), metrics: recording.NewMetrics(options.Scope), failures: observe.NewFailures(options.Scope),
+		began: options.Now(), commands: make(chan struct{}, 1),
+		touched: make(chan struct{}, 1), shutdown: make(chan struct{}),
+	}
+	for _, done := range report.Repaired {
+		r.log.Warn(recording.EventRecordingRecovered, slog.String(recording.KeyRecording, string(done.Manifest.ID)),
+			slog.String(observe.KeyReason, done.Reason), slog.Uint64(recording.KeyFrames, done.Manifest.Frames),
+			slog.Int64(observe.KeyDurationMS, done.Manifest.Duration().Milliseconds()))
+	}
+	for _, p := range report.Problems {
+		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(p.Err))), slog.String(observe.KeyError, p.Err.Error()))
+	}
+	return r, nil
+}
+
+// Folder returns the folder of recordings.
+func (r *Recorder) Folder() *recording.Folder { return r.folder }
+
+// Repaired returns what Open found and put right.
+func (r *Recorder) Repaired() recording.RepairReport { return r.repaired }
+
+// Run serves the socket and enforces the rules until ctx ends, Shutdown is called, or nothing was to
+// do for IdleFor. A recording under way is finished before it returns; then lock and socket are gone.
+func (r *Recorder) Run(ctx context.Context) error {
+	listener, socket, err := r.listen(ctx)
+	if err != nil {
+		return errors.Join(err, r.lock.Close())
+	}
+	r.log.Info(EventRecorderReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", socket))
+	serving, stopServing := context.WithCancel(ctx)
+	var clients sync.WaitGroup
+	clients.Go(func() { r.accept(serving, listener, &clients) }) // ended by the listener's close
+	reason := r.watch(ctx)
+
+	// What must finish has its own time: the end of ctx must not cut off the end of a recording.
+	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	r.Shutdown()
+	err = listener.Close() // who comes now shall find the next recorder
+	r.events.send(wire.Event{Kind: wire.EventShutdown, At: r.options.Now()})
+	if _, stopErr := r.stop(finishing, "", recording.EndShutdown); scout.CodeOf(stopErr) != scout.CodeNotRecording {
+		err = errors.Join(err, stopErr)
+	}
+	r.releaseDevice(nil)
+	stopServing()
+	clients.Wait()
+	r.events.close()
+	err = errors.Join(err, r.removeEndpoint(), r.lock.Close())
+	r.log.Info(EventRecorderEnded, slog.String(observe.KeyReason, reason))
+	return err
+}
+
+// Close gives the folder back where Run was never called.
+func (r *Recorder) Close() error { return r.lock.Close() }
+
+// Shutdown makes Run finish and return.
+func (r *Recorder) Shutdown() { r.endOnce.Do(func() { close(r.shutdown) }) }
+
+// touch makes watch look at the rules again.
+func (r *Recorder) touch() {
+	select {
+	case r.touched <- struct{}{}:
+	default:
+	}
+}
+
+// watch enforces the rules and returns why the process is to end.
+func (r *Recorder) watch(ctx context.Context) string {
+	disk := time.NewTicker(diskLook)
+	defer disk.Stop()
+	idleSince, ownerlessSince := r.options.Now(), r.options.Now()
+	for {
+		r.mu.Lock()
+		t, owners, clients := r.take, r.owners, r.owners+r.listeners
+		r.mu.Unlock()
+		now := r.options.Now()
+		if owners > 0 {
+			ownerlessSince = now
+		}
+		if t != nil || clients > 0 {
+			idleSince = now
+		}
+		next := time.Hour
+		if t != nil {
+			next = min(next, r.enforce(ctx, t, now, max(0, now.Sub(ownerlessSince)), owners))
+		} else if r.options.IdleFor > 0 && clients == 0 {
+			left := r.options.IdleFor - now.Sub(idleSince)
+			if left <= 0 {
+				return "idle"
+			}
+			next = min(next, left)
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return "stopped"
+		case <-r.shutdown:
+			timer.Stop()
+			return "shutdown"
+		case <-disk.C:
+			r.lookAtDisk()
+		case <-r.touched:
+			if t == nil { // a new take counts its time without owner from its start
+				ownerlessSince = r.options.Now()
+			}
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// enforce ends the take where one of its rules says so, and returns when to look again.
+func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerless time.Duration, owners int) time.Duration {
+	next := time.Hour
+	if limit := t.rules.MaxDuration; limit > 0 {
+		left := limit - now.Sub(t.began)
+		if left <= 0 {
+			t.requestStop(ctx, recording.EndMaxDuration)
+			return time.Second
+		}
+		next = min(next, left)
+	}
+	if limit := t.rules.NoOwnerFor; limit > 0 && owners == 0 {
+		left := limit - ownerless
+		if left <= 0 {
+			t.requestStop(ctx, recording.EndNoOwner)
+			return time.Second
+		}
+		next = min(next, left)
+	}
+	return next
+}
+
+// lookAtDisk warns once when the disk becomes low while recording.
+func (r *Recorder) lookAtDisk() {
+	r.mu.Lock()
+	t, was := r.take, r.diskLow
+	r.mu.Unlock()
+	if t == nil {
+		return
+	}
+	_, left, err := r.folder.SpaceLeft(t.writer.Format())
+	if err != nil {
+		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		return
+	}
+	r.noteSpace(t.writer.ID(), left, was)
+}
+
+// noteSpace notes how much more recording fits, and warns where that became little.
+func (r *Recorder) noteSpace(id recording.ID, left time.Duration, was bool) {
+	low := r.options.Limits.Low(left)
+	r.mu.Lock()
+	r.diskLow = low
+	r.mu.Unlock()
+	if low && !was {
+		r.log.Warn(recording.EventDiskLow, slog.String(recording.KeyRecording, string(id)), slog.Float64("minutes_left", left.Minutes()))
+		r.events.send(wire.Event{Kind: wire.EventDiskLow, At: r.options.Now(), ID: id, Left: left})
+	}
+}

@@ -1,0 +1,700 @@
+package recorder_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/recorder"
+	"github.com/scout-speech/scout/internal/recording/recordingtest"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const seed = 7
+
+// device delivers coded frames in real time, in the format of the recordings: what is on disk is bit
+// for bit what it delivered.
+const device = "signal:7?rate=16000"
+
+var speech = scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}
+
+// fixture is a recorder that runs in a folder of its own until the test ends.
+type fixture struct {
+	*recorder.Recorder
+	disk     *recordingtest.Disk
+	registry *prometheus.Registry
+	stop     context.CancelFunc
+	ended    chan error
+}
+
+func run(t *testing.T, change func(*recorder.Options)) *fixture {
+	t.Helper()
+	f := &fixture{disk: recordingtest.New(), registry: prometheus.NewRegistry(), ended: make(chan error, 1)}
+	options := recorder.Options{
+		Dir: t.TempDir(), Disk: f.disk, IdleFor: -1, Version: "test",
+		Scope: observe.NewScope(nil, f.registry, nil), Gatherer: f.registry,
+	}
+	if change != nil {
+		change(&options)
+	}
+	r, err := recorder.Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.Recorder, f.stop = r, cancel
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.ended <- r.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return f
+}
+
+// client attaches as soon as the recorder serves.
+func (f *fixture) client(t *testing.T, role wire.Role) *attach.Client {
+	t.Helper()
+	for {
+		c, err := attach.Dial(t.Context(), f.Folder().Dir(), attach.Options{Role: role, Name: "test"})
+		if err == nil {
+			t.Cleanup(func() {
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			return c
+		}
+		if scout.CodeOf(err) != scout.CodeRecorderUnreachable {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond) // until the socket is there: nothing tells of it
+	}
+}
+
+func request() wire.StartRequest {
+	return wire.StartRequest{ID: recording.NewID(time.Now()), Format: speech, Device: device, Preroll: -1}
+}
+
+// until waits for a state of the recording.
+func (f *fixture) until(t *testing.T, what string, reached func(wire.State) bool) wire.State {
+	t.Helper()
+	for {
+		s := f.State()
+		if reached(s) {
+			return s
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("not reached: %s", what)
+		case <-time.After(2 * time.Millisecond): // the state is what is tested, nothing announces it
+		}
+	}
+}
+
+func written(frames uint64) func(wire.State) bool {
+	return func(s wire.State) bool { return s.Recording != nil && s.Recording.Written >= frames }
+}
+
+// checkCoded holds a recording against what the device delivered from its beginning on. Gaps, which a
+// machine under load may make with a small ring, are silent.
+func checkCoded(t *testing.T, folder *recording.Folder, m recording.Manifest) {
+	t.Helper()
+	content, err := os.ReadFile(folder.AudioPath(m.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content = content[recording.HeaderBytes:]
+	channels := uint64(m.Format.Channels)
+	if uint64(len(content)) != 2*channels*m.Frames {
+		t.Fatalf("%d bytes of audio for %d frames", len(content), m.Frames)
+	}
+	gaps := m.Gaps
+	for i := range m.Frames * channels {
+		for len(gaps) > 0 && gaps[0].End() <= i/channels {
+			gaps = gaps[1:]
+		}
+		if len(gaps) > 0 && gaps[0].Start <= i/channels {
+			if content[2*i]|content[2*i+1] != 0 {
+				t.Fatalf("frame %d of the gaps %v is not silent", i/channels, m.Gaps)
+			}
+			continue
+		}
+		if got := int16(binary.LittleEndian.Uint16(content[2*i:])); got != capture.Coded(seed, i/channels, int(i%channels)) {
+			t.Fatalf("frame %d of %d is not what the device delivered there; gaps %v", i/channels, m.Frames, m.Gaps)
+		}
+	}
+	if _, err := folder.Verify(m.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStartAndStopMayBeRepeated(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	if _, err := c.Stop(t.Context(), ""); scout.CodeOf(err) != scout.CodeNotRecording {
+		t.Errorf("stop without start: %v", err)
+	}
+	first := request()
+	started, err := c.Start(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if started.ID != first.ID || started.Already || started.Format != speech || started.Left <= 0 {
+		t.Errorf("started %+v", started)
+	}
+	again, err := c.Start(t.Context(), first)
+	if err != nil || !again.Already || again.ID != first.ID {
+		t.Errorf("start again: %+v, %v", again, err)
+	}
+	if _, err := c.Start(t.Context(), request()); scout.CodeOf(err) != scout.CodeAlreadyRecording || !strings.Contains(err.Error(), string(first.ID)) {
+		t.Errorf("start another: %v", err)
+	}
+	if got := gauge(t, f.registry, "scout_active_recordings"); got != 1 {
+		t.Errorf("scout_active_recordings %v while recording", got)
+	}
+	f.until(t, "half a second", written(8000))
+	m, err := c.Stop(t.Context(), first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.State != recording.StateFinished || m.EndReason != recording.EndStopped || m.Frames < 8000 || len(m.Gaps) != 0 {
+		t.Errorf("manifest %+v", m)
+	}
+	checkCoded(t, f.Folder(), m)
+	for _, id := range []recording.ID{first.ID, first.ID} {
+		if twice, err := c.Stop(t.Context(), id); err != nil || twice.SHA256 != m.SHA256 {
+			t.Errorf("stop again: %+v, %v", twice, err)
+		}
+	}
+	if _, err := c.Stop(t.Context(), recording.NewID(time.Now())); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		t.Errorf("stop of an unknown recording: %v", err)
+	}
+	if _, err := c.Start(t.Context(), first); scout.CodeOf(err) != scout.CodeInvalidArgument {
+		t.Errorf("start of an ended recording: %v", err)
+	}
+	if got := gauge(t, f.registry, "scout_active_recordings"); got != 0 {
+		t.Errorf("scout_active_recordings %v after the end", got)
+	}
+	families, err := c.Gather(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var durations uint64
+	for _, family := range families {
+		if family.GetName() == "scout_recording_duration_seconds" {
+			durations = family.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	if durations != 1 {
+		t.Errorf("%d durations observed, want 1", durations)
+	}
+}
+
+func gauge(t *testing.T, registry prometheus.Gatherer, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+func TestStartsThatFail(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	for _, c2 := range []struct {
+		name   string
+		change func(*wire.StartRequest)
+		space  recording.Space
+		want   scout.Code
+	}{
+		{"a device that is no file", func(r *wire.StartRequest) { r.Device = "file:/does/not/exist.wav" }, recording.Space{}, scout.CodeFileNotFound},
+		{"a format that cannot be", func(r *wire.StartRequest) { r.Format.Channels = 99 }, recording.Space{}, scout.CodeAudioUnsupported},
+		{"an id that is none", func(r *wire.StartRequest) { r.ID = "x/y" }, recording.Space{}, scout.CodeInvalidArgument},
+		{"a policy that is none", func(r *wire.StartRequest) { r.OnLoss = "panic" }, recording.Space{}, scout.CodeConfigInvalid},
+		{"little room", func(*wire.StartRequest) {}, recording.Space{FreeBytes: 32000 * 60, TotalBytes: 1 << 40}, scout.CodeDiskLow},
+		{"resume of nothing", func(r *wire.StartRequest) { r.Resume = true }, recording.Space{}, scout.CodeRecordingNotFound},
+	} {
+		t.Run(c2.name, func(t *testing.T) {
+			r := request()
+			c2.change(&r)
+			f.disk.SetSpace(c2.space)
+			defer f.disk.SetSpace(recording.Space{})
+			if _, err := c.Start(t.Context(), r); scout.CodeOf(err) != c2.want {
+				t.Errorf("Start = %v (%s), want %s", err, scout.CodeOf(err), c2.want)
+			}
+			if s := f.State(); s.Recording != nil {
+				t.Errorf("something is being recorded: %+v", s.Recording)
+			}
+		})
+	}
+	if list, problems, err := f.Folder().List(); len(list)+len(problems) != 0 || err != nil {
+		t.Errorf("left behind: %v, %v, %v", list, problems, err)
+	}
+	if _, err := c.Start(t.Context(), request()); err != nil {
+		t.Errorf("after the failures: %v", err)
+	}
+}
+
+func TestRulesEndARecording(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		rules wire.Rules
+		owner bool
+		want  recording.EndReason
+	}{
+		{"the longest duration", wire.Rules{MaxDuration: 300 * time.Millisecond}, true, recording.EndMaxDuration},
+		{"no owner", wire.Rules{NoOwnerFor: 300 * time.Millisecond}, false, recording.EndNoOwner},
+		{"an owner left", wire.Rules{NoOwnerFor: 300 * time.Millisecond, MaxDuration: time.Minute}, false, recording.EndNoOwner},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := run(t, nil)
+			watcher := f.client(t, wire.RoleListener)
+			stopped := make(chan recording.Manifest, 1)
+			go func() {
+				_ = watcher.WatchEvents(t.Context(), func(e wire.Event) bool {
+					if e.Kind == wire.EventStopped {
+						stopped <- *e.Manifest
+					}
+					return e.Kind != wire.EventStopped
+				})
+			}()
+			r := request()
+			r.Rules = c.rules
+			if c.owner {
+				owner := f.client(t, wire.RoleOwner)
+				if _, err := owner.Start(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				owner, err := attach.Dial(t.Context(), f.Folder().Dir(), attach.Options{Role: wire.RoleOwner})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := owner.Start(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				if err := owner.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := <-stopped
+			if m.EndReason != c.want || m.State != recording.StateFinished || m.Frames < speech.Frames(200*time.Millisecond) {
+				t.Errorf("manifest %+v", m)
+			}
+			checkCoded(t, f.Folder(), m)
+		})
+	}
+}
+
+func TestTheEndOfTheProcessFinishesTheRecording(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		end  func(*testing.T, *fixture, *attach.Client)
+	}{
+		{"a signal", func(_ *testing.T, f *fixture, _ *attach.Client) { f.stop() }},
+		{"a client", func(t *testing.T, _ *fixture, c *attach.Client) {
+			if err := c.Shutdown(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := run(t, nil)
+			client := f.client(t, wire.RoleOwner)
+			r := request()
+			if _, err := client.Start(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			f.until(t, "some frames", written(3000))
+			c.end(t, f, client)
+			if err := <-f.ended; err != nil {
+				t.Error(err)
+			}
+			m, err := f.Folder().Manifest(r.ID)
+			if err != nil || m.EndReason != recording.EndShutdown {
+				t.Fatalf("manifest %+v, %v", m, err)
+			}
+			checkCoded(t, f.Folder(), m)
+			for _, name := range []string{"recorder.sock", wire.EndpointName} {
+				if _, err := os.Stat(filepath.Join(f.Folder().Dir(), name)); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("%s is left behind: %v", name, err)
+				}
+			}
+			lock, err := recording.TakeLock(f.Folder().Dir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := lock.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestAnIdleProcessEnds(t *testing.T) {
+	t.Parallel()
+	f := run(t, func(o *recorder.Options) { o.IdleFor = 20 * time.Millisecond })
+	if err := <-f.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASourceThatEndsEndsTheRecording(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	for range 2 { // and the next recording begins at its beginning
+		r := request()
+		r.Device = "signal:7?rate=16000&seconds=0.5&speed=max"
+		if _, err := c.Start(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		s := f.until(t, "the end", func(s wire.State) bool { return s.Recording == nil && s.Last != nil && s.Last.ID == r.ID })
+		if s.Last.EndReason != recording.EndSource || s.Last.Frames != 8000 {
+			t.Errorf("manifest %+v", s.Last)
+		}
+		checkCoded(t, f.Folder(), *s.Last)
+	}
+}
+
+func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	if _, err := recorder.Open(recorder.Options{Dir: f.Folder().Dir()}); scout.CodeOf(err) != scout.CodeRecordingLocked {
+		t.Errorf("Open = %v, want %s", err, scout.CodeRecordingLocked)
+	}
+}
+
+func TestAResumedRecordingKeepsItsTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What a recorder left that was killed two seconds ago, after one second.
+	w, err := folder.Create(recording.Settings{Format: speech, StartedAt: time.Now().Add(-3 * time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 2*16000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	f := run(t, func(o *recorder.Options) { o.Dir = dir })
+	if n := len(f.Repaired().Repaired); n != 1 {
+		t.Fatalf("%d recordings repaired", n)
+	}
+	c := f.client(t, wire.RoleOwner)
+	r := request()
+	r.ID, r.Resume = w.ID(), true
+	if _, err := c.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	f.until(t, "a second more", written(64000))
+	m, err := c.Stop(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Gaps) != 1 || m.Gaps[0].Start != 16000 || m.Gaps[0].Reason != recording.GapRestart || m.Resumed != 1 || m.Frames < 64000 {
+		t.Fatalf("manifest %+v", m)
+	}
+	if length := speech.Duration(m.Gaps[0].Frames); length < 2*time.Second || length > 4*time.Second {
+		t.Errorf("gap of %s, want 2 s and the time of a start", length)
+	}
+	if _, err := folder.Verify(m.ID); err != nil {
+		t.Error(err)
+	}
+	old := r
+	old.ID = recording.NewID(time.Now())
+	restart(t, folder, old.ID, time.Now().Add(-time.Hour))
+	if _, err := c.Start(t.Context(), old); scout.CodeOf(err) != scout.CodeInvalidArgument {
+		t.Errorf("resume of an old recording: %v", err)
+	}
+}
+
+// restart leaves what a recorder left that was killed at that time.
+func restart(t *testing.T, folder *recording.Folder, id recording.ID, at time.Time) {
+	t.Helper()
+	w, err := folder.Create(recording.Settings{ID: id, Format: speech, StartedAt: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestListenersHearEveryFrame(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	r := request()
+	if _, err := c.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	f.until(t, "some frames", written(3000))
+	results := make(chan uint64, 4)
+	for range cap(results) {
+		go func() { results <- follow(t, f.Folder(), r.ID) }()
+	}
+	f.until(t, "more frames", written(16000))
+	m, err := c.Stop(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cap(results) {
+		if heard := <-results; heard != m.Frames {
+			t.Errorf("a listener heard %d frames of %d", heard, m.Frames)
+		}
+	}
+}
+
+// follow follows a recording of the coded signal from its beginning and returns how many frames it
+// had.
+func follow(t *testing.T, folder *recording.Folder, id recording.ID) (pos uint64) {
+	f, err := folder.Follow(id, recording.FollowOptions{Live: attach.Live{Dir: folder.Dir(), Name: "test"}})
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for {
+		block, err := f.Next(t.Context())
+		if errors.Is(err, io.EOF) {
+			return pos
+		}
+		if err != nil || block.Position != pos {
+			t.Errorf("at %d: block at %d, %v", pos, block.Position, err)
+			return pos
+		}
+		for i := 0; i < len(block.Frames); i += 2 {
+			if int16(binary.LittleEndian.Uint16(block.Frames[i:])) != capture.Coded(seed, pos, 0) {
+				t.Errorf("frame %d is another", pos)
+				return pos
+			}
+			pos++
+		}
+	}
+}
+
+func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	r := request()
+	r.Format = scout.Format{SampleRateHz: 48000, Channels: 8, Sample: scout.SampleS16} // fills the socket soon
+	r.Device, r.Buffer = "signal:7?rate=48000&channels=8", time.Second
+	if _, err := c.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := (attach.Live{Dir: f.Folder().Dir()}).Listen(t.Context(), r.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.until(t, "more than socket and ring hold", written(144_000))
+	m, err := c.Stop(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCoded(t, f.Folder(), m)
+	var pos, missed uint64
+	for {
+		part, err := stream.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(part.Frames) > 0 && part.Position != pos {
+			t.Fatalf("frames at %d, want %d", part.Position, pos)
+		}
+		missed += part.Position - pos
+		pos = part.Position + uint64(len(part.Frames)/16)
+	}
+	if pos != m.Frames || missed == 0 {
+		t.Errorf("heard up to %d of %d frames, %d missed", pos, m.Frames, missed)
+	}
+	if err := stream.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLevelIsHeard(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	r := request()
+	r.Device = "tone:440?rate=16000&level=0.5"
+	if _, err := c.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	err := c.WatchLevel(t.Context(), wire.WatchLevelRequest{}, func(l wire.Level) bool {
+		return !(l.RMS > 0.3 && l.RMS < 0.4 && l.Peak > 0.45 && l.Peak < 0.55) // a sine of 0.5
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheRecorderSurvivesItsClients(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	r := request()
+	if _, err := c.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	endpoint, err := wire.ReadEndpoint(f.Folder().Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bytes := range []string{"", "x", strings.Repeat("\xff", 100), "\x09\x00\x00\x00\x02" + strings.Repeat("\x00", 8), strings.Repeat("\x00", 1<<16)} {
+		conn, err := net.Dial("unix", endpoint.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Write([]byte(bytes)) // the recorder may have hung up already
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	f.until(t, "some frames more", written(8000))
+	m, err := c.Stop(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCoded(t, f.Folder(), m)
+}
+
+func TestAnotherProtocolIsRefused(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	f.client(t, wire.RoleListener)
+	endpoint, err := wire.ReadEndpoint(f.Folder().Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", endpoint.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }() // the recorder hung up
+	if err := wire.NewWriter(conn).WriteJSON(wire.KindHello, 3, wire.Hello{Protocol: wire.ProtocolVersion + 1}); err != nil {
+		t.Fatal(err)
+	}
+	frame, err := wire.NewReader(conn).Next()
+	if err != nil || frame.Kind != wire.KindFailure || frame.ID != 3 {
+		t.Fatalf("answer %+v, %v", frame, err)
+	}
+	var failure wire.Failure
+	if err := wire.DecodeJSON(frame, &failure); err != nil || failure.Code != scout.CodeRecorderProtocol {
+		t.Errorf("failure %+v, %v", failure, err)
+	}
+}
+
+func TestTheSocketIsPrivateWhereverItIs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		sub  string
+	}{
+		{"in the folder", ""},
+		{"where the folder's path is too long", strings.Repeat("long/", 25)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := run(t, func(o *recorder.Options) { o.Dir = filepath.Join(o.Dir, c.sub) })
+			f.client(t, wire.RoleListener)
+			endpoint, err := wire.ReadEndpoint(f.Folder().Dir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(endpoint.Socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode().Perm() != 0o600 || info.Mode()&os.ModeSocket == 0 || len(endpoint.Socket) > 103 {
+				t.Errorf("%s has mode %s", endpoint.Socket, info.Mode())
+			}
+		})
+	}
+}
+
+func TestWritingThatWaitsIsSeen(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t, wire.RoleOwner)
+	conditions := make(chan recording.Condition, 16)
+	go func() {
+		_ = c.WatchEvents(t.Context(), func(e wire.Event) bool {
+			if e.Kind == wire.EventCondition {
+				conditions <- e.Condition
+			}
+			return e.Condition != recording.ConditionOK || e.Kind != wire.EventCondition
+		})
+	}()
+	r := request()
+	if _, err := c.Start(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	f.until(t, "some frames", written(3000))
+	f.disk.Fill(0)
+	if got := <-conditions; got != recording.ConditionDiskFull {
+		t.Errorf("condition %s", got)
+	}
+	s := f.until(t, "frames in the ring", func(s wire.State) bool { return s.Recording.Waiting > 8000 })
+	if s.Recording.Condition != recording.ConditionDiskFull {
+		t.Errorf("state %+v", s.Recording)
+	}
+	f.disk.Free()
+	if got := <-conditions; got != recording.ConditionOK {
+		t.Errorf("condition %s", got)
+	}
+	m, err := c.Stop(t.Context(), r.ID)
+	if err != nil || len(m.Gaps) != 0 {
+		t.Fatalf("manifest %+v, %v", m, err)
+	}
+	checkCoded(t, f.Folder(), m)
+}

@@ -1,0 +1,241 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// Limits of clients.
+const (
+	// maxClients bounds connections: the page, the daemon, a few terminals.
+	maxClients = 64
+	// maxStreams bounds what one client may watch at the same time.
+	maxStreams = 16
+	// helloWithin is how soon a client says who it is.
+	helloWithin = 5 * time.Second
+	// writeWithin is how long one write to a client may take. A client that takes nothing for so long
+	// is dropped; it comes back and reads what it missed from the file.
+	writeWithin = 30 * time.Second
+)
+
+// accept serves clients until the listener is closed.
+func (r *Recorder) accept(ctx context.Context, listener net.Listener, clients *sync.WaitGroup) {
+	slots := make(chan struct{}, maxClients)
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+				return
+			}
+			r.log.Warn(observe.EventRetry, slog.String(observe.KeyError, err.Error()))
+			select { // out of descriptors: closing ones give some back
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		default:
+			_ = connection.Close() // one too many: it is told nothing
+			continue
+		}
+		clients.Go(func() { // ends with its connection, which ctx closes
+			defer func() { <-slots }()
+			_ = r.failures.Guard("client", func() error { // logged there; the others go on
+				r.serve(ctx, connection)
+				return nil
+			})
+		})
+	}
+}
+
+// client is one connection.
+type client struct {
+	recorder   *Recorder
+	connection net.Conn
+	out        *wire.Writer
+	log        *slog.Logger
+	streams    sync.WaitGroup
+
+	mu     sync.Mutex
+	cancel map[uint64]context.CancelFunc // of streams by id
+}
+
+// deadlineWriter gives each write its own deadline.
+type deadlineWriter struct{ net.Conn }
+
+func (w deadlineWriter) Write(p []byte) (int, error) {
+	if err := w.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return 0, err
+	}
+	return w.Conn.Write(p)
+}
+
+// serve speaks with one client until it leaves.
+func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // whatever it says: it is over
+	c := &client{
+		recorder: r, connection: connection, out: wire.NewWriter(deadlineWriter{connection}), log: r.log,
+		cancel: make(map[uint64]context.CancelFunc),
+	}
+	defer func() {
+		cancel()
+		c.streams.Wait()
+		stop()
+		_ = connection.Close()
+	}()
+	in := wire.NewReader(connection)
+	hello, err := c.greet(in)
+	if err != nil {
+		c.log.Warn(EventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		return
+	}
+	leave := r.join(hello.Role)
+	defer leave()
+	c.log = r.log.With(slog.String("client", hello.Name), slog.String("role", string(hello.Role)))
+	c.log.Info(EventClientAttached)
+	if err := c.requests(ctx, in); !errors.Is(err, io.EOF) && ctx.Err() == nil {
+		c.log.Warn(EventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		return
+	}
+	c.log.Info(EventClientLeft)
+}
+
+// greet reads the client's Hello and answers it.
+func (c *client) greet(in *wire.Reader) (wire.Hello, error) {
+	if err := c.connection.SetReadDeadline(time.Now().Add(helloWithin)); err != nil {
+		return wire.Hello{}, err
+	}
+	f, err := in.Next()
+	if err != nil {
+		return wire.Hello{}, err
+	}
+	var hello wire.Hello
+	if f.Kind != wire.KindHello {
+		err = scout.Errorf(scout.CodeRecorderProtocol, "first frame of kind %d: want %d", f.Kind, wire.KindHello)
+	} else if err = wire.DecodeJSON(f, &hello); err == nil && hello.Protocol != wire.ProtocolVersion {
+		err = scout.Errorf(scout.CodeRecorderProtocol, "protocol %d: this recorder speaks %d", hello.Protocol, wire.ProtocolVersion)
+	}
+	if err != nil {
+		return wire.Hello{}, errors.Join(err, c.out.WriteJSON(wire.KindFailure, f.ID, wire.FailureOf(err)))
+	}
+	if err := c.connection.SetReadDeadline(time.Time{}); err != nil {
+		return wire.Hello{}, err
+	}
+	return hello, c.out.WriteJSON(wire.KindWelcome, f.ID, wire.Welcome{
+		Protocol: wire.ProtocolVersion, PID: os.Getpid(), Version: c.recorder.options.Version, StartedAt: c.recorder.began,
+	})
+}
+
+// join counts a client and returns what counts it out.
+func (r *Recorder) join(role wire.Role) (leave func()) {
+	count := func(by int) {
+		r.mu.Lock()
+		if role == wire.RoleOwner {
+			r.owners += by
+		} else {
+			r.listeners += by
+		}
+		r.mu.Unlock()
+		r.touch()
+	}
+	count(1)
+	return func() { count(-1) }
+}
+
+// requests answers what the client asks until it leaves, and returns how: io.EOF where it was in order.
+func (c *client) requests(ctx context.Context, in *wire.Reader) error {
+	for {
+		f, err := in.Next()
+		if err != nil {
+			return err
+		}
+		if f.Kind == wire.KindCancel {
+			c.end(f.ID)
+			continue
+		}
+		if err := c.answer(ctx, f); err != nil {
+			return err
+		}
+	}
+}
+
+// answer carries out one request. An error ends the connection; what a request failed of is answered.
+func (c *client) answer(ctx context.Context, f wire.Frame) error {
+	r := c.recorder
+	var reply any
+	var err error
+	switch f.Kind {
+	case wire.KindStart, wire.KindStop:
+		return c.command(ctx, f)
+	case wire.KindListen, wire.KindWatchLevel, wire.KindWatchEvents:
+		err = c.begin(ctx, f)
+		if err == nil {
+			return nil
+		}
+	case wire.KindState:
+		reply = r.State()
+	case wire.KindGaps:
+		reply = r.Gaps()
+	case wire.KindMetrics:
+		reply, err = r.gatherMetrics()
+	case wire.KindShutdown:
+		defer r.Shutdown() // after the answer: it closes the connection
+		reply = struct{}{}
+	default:
+		return scout.Errorf(scout.CodeRecorderProtocol, "frame of kind %d from a client", f.Kind)
+	}
+	if err != nil {
+		return c.out.WriteJSON(wire.KindFailure, f.ID, wire.FailureOf(err))
+	}
+	return c.out.WriteJSON(wire.KindReply, f.ID, reply)
+}
+
+// command carries out Start or Stop beside the reading of further requests, so that a start can be
+// called off. It goes on when the client leaves: what was asked for is done.
+func (c *client) command(ctx context.Context, f wire.Frame) error {
+	var start wire.StartRequest
+	var stop wire.StopRequest
+	var err error
+	if f.Kind == wire.KindStart {
+		err = wire.DecodeJSON(f, &start)
+	} else {
+		err = wire.DecodeJSON(f, &stop)
+	}
+	if err != nil {
+		return err
+	}
+	r, kind, id := c.recorder, f.Kind, f.ID
+	c.streams.Go(func() { // ends by itself: Start and Stop have their own deadlines
+		ctx := context.WithoutCancel(ctx)
+		var reply any
+		var err error
+		if kind == wire.KindStart {
+			reply, err = r.Start(ctx, start)
+		} else {
+			reply, err = r.Stop(ctx, stop.ID)
+		}
+		if err != nil {
+			err = c.out.WriteJSON(wire.KindFailure, id, wire.FailureOf(err))
+		} else {
+			err = c.out.WriteJSON(wire.KindReply, id, reply)
+		}
+		if err != nil { // nobody hears it, but it happened: the next owner finds it in the state
+			c.log.Debug(EventClientLeft, slog.String(observe.KeyError, err.Error()))
+		}
+	})
+	return nil
+}

@@ -1,0 +1,108 @@
+package recorder
+
+import (
+	"fmt"
+	"os"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// State returns how the recorder is.
+func (r *Recorder) State() wire.State {
+	r.mu.Lock()
+	t, last, d := r.take, r.last, r.device
+	s := wire.State{
+		PID: os.Getpid(), Version: r.options.Version, StartedAt: r.began,
+		Owners: r.owners, Listeners: r.listeners, Capture: "idle",
+	}
+	r.mu.Unlock()
+	if d != nil {
+		status := d.session.Status()
+		s.Capture, s.Outage, s.FrameAge = string(status.State), status.Outage, status.FrameAge
+		s.Device = deviceOf(status.Device, status.DeviceFormat)
+	}
+	if space, err := r.options.Disk.Space(r.folder.Dir()); err == nil {
+		s.FreeBytes = space.FreeBytes
+		if d != nil {
+			s.Left = space.Left(d.key.format)
+			s.DiskLow = r.options.Limits.Low(s.Left)
+		}
+	}
+	if last != nil {
+		s.Last = &last.manifest
+	}
+	if t == nil {
+		return s
+	}
+	select {
+	case <-t.done:
+		s.Last = &t.manifest
+	default:
+		s.Recording = t.state()
+	}
+	return s
+}
+
+func (t *take) state() *wire.RecordingState {
+	gaps := t.writer.Gaps()
+	var lost uint64
+	for _, g := range gaps {
+		lost += g.Frames
+	}
+	return &wire.RecordingState{
+		ID: t.writer.ID(), Stopping: t.stopping.Load(), StartedAt: t.writer.StartedAt(), Format: t.writer.Format(),
+		Captured: t.pump.Captured(), Written: t.writer.Frames(), Synced: t.writer.Synced(), Waiting: t.pump.Waiting(),
+		Gaps: len(gaps), Lost: lost, Condition: t.pump.Condition(),
+		DriftPPM: t.device.session.Status().DriftPPM, Rules: t.rules,
+	}
+}
+
+// Gaps returns the gaps of the recording under way, or of the last one.
+func (r *Recorder) Gaps() wire.Gaps {
+	r.mu.Lock()
+	t := r.take
+	if t == nil {
+		t = r.last
+	}
+	r.mu.Unlock()
+	if t == nil {
+		return wire.Gaps{Gaps: []scout.Gap{}}
+	}
+	return wire.Gaps{ID: t.writer.ID(), Gaps: t.writer.Gaps()}
+}
+
+// gatherMetrics returns the metrics of this process.
+func (r *Recorder) gatherMetrics() (wire.Metrics, error) {
+	if r.options.Gatherer == nil {
+		return wire.Metrics{}, nil
+	}
+	families, err := r.options.Gatherer.Gather()
+	if err != nil {
+		return wire.Metrics{}, fmt.Errorf("gather metrics: %w", err)
+	}
+	var m wire.Metrics
+	for _, f := range families {
+		data, err := proto.Marshal(f)
+		if err != nil {
+			return wire.Metrics{}, fmt.Errorf("encode metric %s: %w", f.GetName(), err)
+		}
+		m.Families = append(m.Families, data)
+	}
+	return m, nil
+}
+
+// takeOf returns the take of that recording, where it is under way or was the last one.
+func (r *Recorder) takeOf(id recording.ID) (*take, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range []*take{r.take, r.last} {
+		if t != nil && t.writer.ID() == id {
+			return t, nil
+		}
+	}
+	return nil, scout.Errorf(scout.CodeRecordingNotFound, "recording %q is not under way", string(id))
+}
