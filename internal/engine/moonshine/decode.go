@@ -22,6 +22,9 @@ const (
 // pieces, and live text would flicker. See docs/adr/0011-decoding-loop.md.
 const tieMargin = 0.1
 
+// verifyTokens is how many tokens of a hypothesis are verified in one run.
+const verifyTokens = 32
+
 // decoding is the outcome of one request.
 type decoding struct {
 	tokens   []int64   // end token left out
@@ -62,18 +65,11 @@ func (l *lane) transcribe(ctx context.Context, samples []float32, hypothesis []i
 	if err != nil {
 		return nil, err
 	}
-	first, err := l.verify(hypothesis, frames, &owned)
+	d = &decoding{tokens: make([]int64, 0, limit), logprobs: make([]float32, 0, limit)}
+	next, logprob, err := l.verify(hypothesis, frames, d, &owned)
 	if err != nil {
 		return nil, err
 	}
-	d = &decoding{
-		tokens:   make([]int64, 0, limit),
-		logprobs: make([]float32, 0, limit),
-		agreed:   agreeing(first.next, hypothesis),
-	}
-	d.tokens = append(d.tokens, hypothesis[:d.agreed]...)
-	d.logprobs = append(d.logprobs, first.logprob[:d.agreed]...)
-	next, logprob := first.next[d.agreed], first.logprob[d.agreed]
 
 	step, err := l.newPass(&l.step, 1, 0, frames, &owned)
 	if err != nil {
@@ -101,33 +97,33 @@ func (l *lane) transcribe(ctx context.Context, samples []float32, hypothesis []i
 	}
 }
 
-// verify runs the start token and the hypothesis in one pass, with each of its tokens favoured by tieMargin.
-// Row i of the answer is what comes after the first i tokens of the hypothesis.
-func (l *lane) verify(hypothesis []int64, frames int, owned *tensors) (*pass, error) {
-	n, favoured := len(hypothesis)+1, 0
-	if len(hypothesis) > 0 {
-		favoured = 1
-	}
-	p, err := l.newPass(&l.pass, n, favoured, frames, owned)
-	if err != nil {
-		return nil, err
-	}
-	p.tokens[0] = startToken
-	copy(p.tokens[1:], hypothesis)
-	for i, token := range hypothesis {
-		p.boostTokens[i], p.boost[i] = token, tieMargin
-	}
-	return p, p.run(0)
-}
-
-// agreeing returns how many leading tokens of the hypothesis the model says itself.
-func agreeing(next, hypothesis []int64) int {
-	for i, token := range hypothesis {
-		if next[i] != token {
-			return i
+// verify runs the start token and the hypothesis, some tokens at a time and each favoured by tieMargin, until
+// one is not what the model says. It puts the agreeing tokens into d and returns the one that comes next.
+func (l *lane) verify(hypothesis []int64, frames int, d *decoding, owned *tensors) (next int64, logprob float32, err error) {
+	input := append([]int64{startToken}, hypothesis...)
+	for past := 0; ; past += verifyTokens {
+		n := min(len(input)-past, verifyTokens)
+		p, err := l.newPass(&l.pass, n, 1, frames, owned)
+		if err != nil {
+			return 0, 0, err
+		}
+		copy(p.tokens, input[past:])
+		for i := range n {
+			if past+i < len(hypothesis) {
+				p.boostTokens[i], p.boost[i] = hypothesis[past+i], tieMargin
+			}
+		}
+		if err := p.run(past); err != nil {
+			return 0, 0, err
+		}
+		for i, token := range p.next {
+			if d.agreed == len(hypothesis) || token != hypothesis[d.agreed] {
+				return token, p.logprob[i], nil
+			}
+			d.tokens, d.logprobs = append(d.tokens, token), append(d.logprobs, p.logprob[i])
+			d.agreed++
 		}
 	}
-	return len(hypothesis)
 }
 
 // repeating tells whether the tokens end in a phrase repeated beyond what people say: five times, and 48 tokens

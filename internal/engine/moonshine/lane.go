@@ -19,7 +19,7 @@ const (
 	alignmentHeads = 5
 	// capacity is how many tokens the cache of a lane holds, the start token included. It bounds the longest
 	// request, see tokenLimit.
-	capacity = 384
+	capacity = 256
 )
 
 // lane is the state of one running request: everything but the weights. Buffers are kept between requests and

@@ -41,8 +41,7 @@ type Backend struct {
 	facts      wire.Hello
 	vocabulary *vocabulary
 	model      *model
-	lanes      chan *lane // those that are free
-	made       int        // lanes in all
+	lanes      *lanes
 }
 
 var _ server.Backend = (*Backend)(nil)
@@ -70,15 +69,14 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Lanes: laneCount,
 			LogProbs: true, Continues: true,
 		},
-		vocabulary: vocabulary, model: m, lanes: make(chan *lane, laneCount),
+		vocabulary: vocabulary, model: m, lanes: newLanes(),
 	}
 	for range laneCount {
 		l, err := newLane(m)
 		if err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
-		b.lanes <- l
-		b.made++
+		b.lanes.add(l)
 	}
 	if err := b.tryOut(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -90,8 +88,11 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 // graph runs, so that a file with another graph is found here, and not by the first who speaks. It also brings
 // into memory what the first request would wait for.
 func (b *Backend) tryOut(ctx context.Context) error {
-	l := <-b.lanes
-	defer func() { b.lanes <- l }()
+	l, err := b.lanes.take(ctx)
+	if err != nil {
+		return fmt.Errorf("load model: %w", err)
+	}
+	defer b.lanes.add(l)
 	if _, err := l.transcribe(ctx, make([]float32, prepare.MinSamples), nil, 1); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("load model: %w", err)
@@ -116,17 +117,16 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case l := <-b.lanes:
-		defer func() { b.lanes <- l }()
-		d, err := l.transcribe(ctx, request.Samples, hypothesis, limit)
-		if err != nil {
-			return nil, fmt.Errorf("transcribe: %w", err)
-		}
-		return b.result(d), nil
-	case <-ctx.Done():
-		return nil, scout.Errorf(scout.CodeOf(ctx.Err()), "transcribe: %w", ctx.Err())
+	l, err := b.lanes.take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("transcribe: %w", err)
 	}
+	defer b.lanes.add(l)
+	d, err := l.transcribe(ctx, request.Samples, hypothesis, limit)
+	if err != nil {
+		return nil, fmt.Errorf("transcribe: %w", err)
+	}
+	return b.result(d), nil
 }
 
 // checkSamples refuses what the graphs are not made for. The server in front refuses the same; the graphs
@@ -154,10 +154,4 @@ func (b *Backend) result(d *decoding) *wire.Result {
 }
 
 // Close waits for running requests and frees the model. Nothing may be asked afterwards.
-func (b *Backend) Close() error {
-	var errs []error
-	for range b.made {
-		errs = append(errs, (<-b.lanes).close())
-	}
-	return errors.Join(append(errs, b.model.close())...)
-}
+func (b *Backend) Close() error { return errors.Join(b.lanes.close(), b.model.close()) }
