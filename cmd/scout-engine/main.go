@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/moonshine"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/sherpa"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -55,8 +56,13 @@ func pipes() (io.Reader, io.Writer, error) {
 	return os.NewFile(requestFD, "requests"), os.NewFile(answerFD, "answers"), nil
 }
 
+// runtimeLibrary is loaded into the process already, as a dependency of sherpa-onnx: both backends share it.
+const runtimeLibrary = "libonnxruntime.so"
+
 func open(ctx context.Context, load wire.Load) (server.Backend, error) {
 	switch load.Backend {
+	case moonshine.Name:
+		return moonshine.Open(ctx, load, runtimeLibrary)
 	case sherpa.Name:
 		return sherpa.Open(ctx, load)
 	}

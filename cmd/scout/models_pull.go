@@ -37,6 +37,7 @@ address of a mirror that has the files by their names.`,
 			}
 			show := newPullProgress(a.std.err, terminal(a.std.err))
 			options.Progress = show.update
+			options.Prepare = a.prepareStaged
 			pulled, err := store.Pull(cmd.Context(), args[0], options)
 			show.end()
 			if err != nil {

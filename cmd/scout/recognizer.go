@@ -2,18 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/model/prepare"
+	"github.com/scout-speech/scout/internal/observe"
 )
 
 // recognizerOptions are the flags of every command that needs an engine.
@@ -62,13 +66,9 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 	if installed.EnglishOnly() {
 		a.noteEnglishOnly(store.Dir(), installed)
 	}
-	backend := o.backend
-	if backend == "" {
-		backend = "sherpa"
-	}
-	files := make(map[string]string, len(installed.Files))
-	for role, path := range installed.Files {
-		files[string(role)] = path
+	backend, files, err := a.chooseBackend(ctx, installed, o.backend)
+	if err != nil {
+		return nil, err
 	}
 	return &recognizer{
 		engine: engine.New(a.scope, engine.Options{
@@ -80,6 +80,79 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 		}),
 		model: installed, backend: backend, parallel: 1,
 	}, nil
+}
+
+// The backends of the engine.
+const (
+	backendSherpa    = "sherpa"    // every family, through sherpa-onnx
+	backendMoonshine = "moonshine" // our own decoding loop over prepared graphs
+)
+
+// preparedFolder is where a model's prepared graphs are, below its own folder.
+const preparedFolder = "prepared"
+
+// chooseBackend returns the backend for a model, as asked for or the fastest that can run it, and the files
+// that it loads by role.
+func (a *app) chooseBackend(ctx context.Context, installed model.Installed, wanted string) (string, map[string]string, error) {
+	files := make(map[string]string, len(installed.Files)+2)
+	for role, path := range installed.Files {
+		files[string(role)] = path
+	}
+	switch wanted {
+	case backendSherpa:
+		return backendSherpa, files, nil
+	case "", backendMoonshine:
+	default:
+		return "", nil, usage(scout.Errorf(scout.CodeInvalidArgument, "unknown backend %q: want %s or %s", wanted, backendMoonshine, backendSherpa))
+	}
+	if installed.Family != model.Moonshine {
+		if wanted == backendMoonshine {
+			return "", nil, scout.Errorf(scout.CodeModelUnsupported, "model %s is of the family %s: the backend %s runs Moonshine only",
+				installed.ID, installed.Family, backendMoonshine)
+		}
+		return backendSherpa, files, nil
+	}
+	prepared, err := a.prepareModel(ctx, installed, installed.Dir)
+	if err != nil {
+		if wanted == backendMoonshine || ctx.Err() != nil {
+			return "", nil, err
+		}
+		// The published files work as well, only slower.
+		if !errors.Is(err, prepare.ErrUnknownModel) {
+			a.complain("the slower backend is used", err)
+		}
+		return backendSherpa, files, nil
+	}
+	files["prepared_encoder"], files["prepared_decoder"] = prepared.Encoder, prepared.Decoder
+	return backendMoonshine, files, nil
+}
+
+// prepareModel returns the prepared graphs of a Moonshine model in dir, made now where they are missing.
+func (a *app) prepareModel(ctx context.Context, installed model.Installed, dir string) (prepare.Result, error) {
+	source := prepare.Source{Encoder: installed.Files[model.RoleEncoder], Decoder: installed.Files[model.RoleMergedDecoder]}
+	began := time.Now()
+	result, made, err := prepare.Ensure(ctx, source, filepath.Join(dir, preparedFolder), prepare.Options{})
+	if err != nil {
+		return result, fmt.Errorf("prepare model %s: %w", installed.ID, err)
+	}
+	if made {
+		a.scope.Log().Info(observe.EventModelPrepared, slog.String(observe.KeyModel, installed.ID),
+			slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+	}
+	return result, nil
+}
+
+// prepareStaged prepares a model while it is being installed. A model that cannot be prepared is installed
+// all the same: the published files work, only slower.
+func (a *app) prepareStaged(ctx context.Context, staged model.Installed) error {
+	if staged.Family != model.Moonshine {
+		return nil
+	}
+	_, err := a.prepareModel(ctx, staged, staged.Dir)
+	if errors.Is(err, prepare.ErrUnknownModel) {
+		return nil
+	}
+	return err
 }
 
 func (r *recognizer) close() { r.engine.Close() }

@@ -27,6 +27,7 @@ const (
 	EventModelPullFinished = "model_pull_finished"
 	EventModelPullFailed   = "model_pull_failed"
 	EventModelRemoved      = "model_removed"
+	EventModelPrepared     = "model_prepared"
 )
 
 // Keys of log attributes that several components use. Values are flat: strings, numbers, booleans.

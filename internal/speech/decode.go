@@ -39,7 +39,7 @@ func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options O
 		return t.setAside(piece, err), nil
 	}
 	h := understood(piece, result)
-	reason := doubt(h, result)
+	reason := doubt(piece, h, result)
 	if reason == "" {
 		return h, nil
 	}
@@ -124,8 +124,16 @@ func at(from time.Duration, ms *float32) *time.Duration {
 
 func splitWords(text string) []string { return strings.Fields(text) }
 
+// mute is the contrast, in dB between loud and quiet parts, from which a piece without words is decoded again.
+// The model now and then answers clear speech with an empty text; noise and silence have less contrast, and
+// stay empty when halved. Measured: docs/adr/0007-segmentation.md.
+const mute = 10
+
 // doubt names the reason to decode a piece again, or nothing.
-func doubt(h heard, result *wire.Result) string {
+func doubt(piece segment.Piece, h heard, result *wire.Result) string {
+	if len(h.Words) == 0 && piece.Contrast() >= mute {
+		return "empty"
+	}
 	switch result.Stop {
 	case wire.StopRepeats, wire.StopLength:
 		return string(result.Stop)
