@@ -73,9 +73,6 @@ type sound struct {
 // noiseLength is how much of each sound is listened to.
 const noiseLength = 45 * time.Second
 
-// noiseEdge is how much noise alone comes before and after each clip.
-const noiseEdge = 3 * scout.EngineSampleRateHz / 2
-
 func benchNoise(ctx context.Context, a *app, o benchNoiseOptions, dir string) error {
 	sounds, err := a.sounds(ctx, o.recordings)
 	if err != nil {
@@ -121,7 +118,7 @@ func benchNoise(ctx context.Context, a *app, o benchNoiseOptions, dir string) er
 		for n := range results {
 			mixed := clip
 			if n > 0 {
-				mixed = noise.Mix(clip, sounds[n-1].samples, o.snr, noiseEdge)
+				mixed = noise.Mix(clip, sounds[n-1].samples, o.snr)
 			}
 			words, err := hear(mixed)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,6 +72,11 @@ func needModel(t *testing.T) {
 	}
 }
 
+// said tells whether the text holds the words of the clip n times. Commas are the model's taste.
+func said(text string, n int) bool {
+	return slices.Equal(bench.Words(text), bench.Words(strings.Repeat(spoken+" ", n)))
+}
+
 // outcome of a run of scout.
 type outcome struct {
 	out, err string
@@ -94,8 +100,8 @@ func TestTranscribeFormats(t *testing.T) {
 	t.Parallel()
 	needModel(t)
 	for format, want := range map[string][]string{
-		"text": {spoken + "\n"},
-		"srt":  {"1\n00:00:00,", " --> 00:00:1", "And so, my fellow Americans"},
+		"text": {"ask not what your country can do for you"},
+		"srt":  {"1\n00:00:00,", " --> 00:00:1", "my fellow Americans"},
 		"vtt":  {"WEBVTT\n\n", "ask not what your country"},
 		"tsv":  {"start\tend\ttext\n", "\tAnd so"},
 		"md":   {"jfk.wav\n", "ask not"},
@@ -130,7 +136,7 @@ func TestTranscribeJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &doc); err != nil || got.code != 0 {
 		t.Fatalf("exit %d, %v: %s", got.code, err, got.err)
 	}
-	if doc.Text != spoken || doc.Model != "moonshine-tiny-en" || doc.Language != "en" || doc.Duration != 11 || len(doc.Segments) == 0 {
+	if !said(doc.Text, 1) || doc.Model != "moonshine-tiny-en" || doc.Language != "en" || doc.Duration != 11 || len(doc.Segments) == 0 {
 		t.Fatalf("%+v", doc)
 	}
 }
@@ -142,7 +148,7 @@ func TestTranscribeStandardInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := scoutRun(t, data, "transcribe", "-"); got.code != 0 || got.out != spoken+"\n" {
+	if got := scoutRun(t, data, "transcribe", "-"); got.code != 0 || !said(got.out, 1) {
 		t.Fatalf("exit %d: %s%s", got.code, got.out, got.err)
 	}
 }
@@ -161,7 +167,7 @@ func TestOneBadFileStopsNoOther(t *testing.T) {
 		t.Fatalf("exit %d: %s", got.code, got.err)
 	}
 	for _, name := range []string{"jfk.txt", "jfk-2.txt"} {
-		if text, err := os.ReadFile(target + name); err != nil || string(text) != spoken+"\n" {
+		if text, err := os.ReadFile(target + name); err != nil || !said(string(text), 1) {
 			t.Errorf("%s: %q, %v", name, text, err)
 		}
 	}
@@ -288,7 +294,7 @@ func TestRepairableInput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := scoutRun(t, file, "transcribe", "-"); got.code != 0 || got.out != spoken+"\n" {
+			if got := scoutRun(t, file, "transcribe", "-"); got.code != 0 || !said(got.out, 1) {
 				t.Fatalf("exit %d: %s%s", got.code, got.out, got.err)
 			}
 		})

@@ -164,17 +164,13 @@ func street(rng *rand.Rand, out []float64) {
 	}
 }
 
-// Mix lays noise under speech and leads in and out with it alone. The noise is repeated to fit and
-// scaled so that the power of the speech is snr dB above its own. The result is new memory, shape
-// [2*edge + len(speech)].
-func Mix(speech, noise []float32, snr float64, edge int) []float32 {
-	out := make([]float32, len(speech)+2*edge)
-	gain := math.Sqrt(power(speech)/power(noise)) * math.Pow(10, -snr/20)
-	for i := range out {
-		out[i] = float32(gain) * noise[i%len(noise)]
-	}
+// Mix lays noise under speech and into its pauses. The noise is repeated to fit and scaled so that the power
+// of the speech is snr dB above its own. The result is new memory, as long as speech.
+func Mix(speech, noise []float32, snr float64) []float32 {
+	out := make([]float32, len(speech))
+	gain := float32(math.Sqrt(power(speech)/power(noise)) * math.Pow(10, -snr/20))
 	for i, v := range speech {
-		out[edge+i] += v
+		out[i] = v + gain*noise[i%len(noise)]
 	}
 	return out
 }
