@@ -17,12 +17,13 @@ const (
 )
 
 // tieMargin is by how much, in nats, another token must be better than the hypothesis's to replace it. A pass
-// over several tokens sums in another order than one token at a time; 8-bit rounding amplifies that to some
-// hundredths of a nat, enough to turn a comma. Without a margin a text fed back to itself changes in 1 of 20
-// pieces, and live text would flicker. See docs/adr/0011-decoding-loop.md.
+// over several tokens sums attention in another order than one token at a time; 8-bit rounding amplifies that to
+// some hundredths of a nat, enough to turn a comma. Without a margin a text fed back to itself changes in 14 of
+// 114 pieces, with it in 1, and live text would flicker. See docs/adr/0011-decoding-loop.md.
 const tieMargin = 0.1
 
-// verifyTokens is how many tokens of a hypothesis are verified in one run.
+// verifyTokens is how many tokens of a hypothesis are verified in one run. Each has 32768 logits, three times
+// over: runs of 50 tokens raised the peak from 131 to 159 MB and were no faster.
 const verifyTokens = 32
 
 // decoding is the outcome of one request.

@@ -21,7 +21,7 @@ type decoderGraph struct {
 	total, last value
 	// cos, sin are the rotary tables, shape [MaxTokens, rotated/2].
 	cos, sin value
-	// alignment collects the weights of the alignment heads, each [1, k, n, S].
+	// alignment collects the scores of the alignment heads, each [1, k, n, S].
 	alignment []value
 }
 
@@ -32,7 +32,7 @@ type decoderGraph struct {
 //	in   total           int32 [1]             tokens in the cache after this run: past + n <= C
 //	in   boost_tokens    int64 [1, n, k]       tokens to favour at each position; k >= 0
 //	in   boost           float [1, n, k]       what to add to their logits
-//	in   cross_key.L     float [1, 8, 36, S]   from the encoder
+//	in   cross_key.L     float [1, 8, S, 36]   from the encoder
 //	in   cross_value.L   float [1, 8, S, 36]
 //	in   past_key.L, past_value.L         float [1, 8, C, 48]
 //	out  next            int64 [1, n]          the most probable token after each, boost included
@@ -118,8 +118,8 @@ func (d *decoderGraph) selfAttention(l int, x value) value {
 		d.dec.projection(source+"dense", width, width).padRows(headWidth, cacheHead), "")
 }
 
-// crossAttention is attention over the audio. It is written out instead of using one operator: with keys
-// transposed by the encoder it is faster for single tokens, and its weights are at hand.
+// crossAttention is attention over the audio. The scale is in the keys already: with a scale of 1 ONNX Runtime
+// multiplies a single row by a kernel made for that.
 func (d *decoderGraph) crossAttention(l int, x value) value {
 	source := fmt.Sprintf("/model/decoder/layers.%d/encoder_attn/", l)
 	name := fmt.Sprintf("layers.%d.cross", l)
@@ -140,7 +140,8 @@ func (d *decoderGraph) crossAttention(l int, x value) value {
 	return d.linear(name+".out", attended[0], d.dec.projection(source+"dense", width, width), "")
 }
 
-// align keeps the weights [1, heads, n, S] of this layer's alignment heads.
+// align keeps the scores [1, heads, n, S] of this layer's alignment heads, before their softmax, and tells
+// whether it has any.
 func (d *decoderGraph) align(l int, scores value) bool {
 	var chosen []int64
 	for _, h := range alignmentHeads {

@@ -20,7 +20,7 @@ type encoderGraph struct {
 // buildEncoder returns the prepared encoder graph.
 //
 //	in   samples          float [1, n]          16 kHz mono, full scale 1; n >= 0
-//	out  cross_key.L      float [1, 8, 36, S]   for each decoder layer L, scaled by 1/sqrt(36), transposed
+//	out  cross_key.L      float [1, 8, S, 36]   for each decoder layer L, scaled by 1/sqrt(36)
 //	out  cross_value.L    float [1, 8, S, 36]
 //
 // S is Frames(n).
@@ -168,7 +168,8 @@ func (e *encoderGraph) layer(l int, stream, normed, nextNorm value) (value, valu
 	return e.addNorm(stream, x, nextNorm)
 }
 
-// selfAttention is full attention with rotary positions, one product for queries, keys and values.
+// selfAttention is full attention with rotary positions. Queries, keys and values are three products over frames
+// rounded once: one product for all would have to be taken apart.
 func (e *encoderGraph) selfAttention(l int, x value) value {
 	p := fmt.Sprintf("layers.%d.attention", l)
 	source := fmt.Sprintf("/layers.%d/self_attn/", l)
@@ -187,7 +188,8 @@ func (e *encoderGraph) rotary(x value) value {
 		onnx.IntAttr("interleaved", 1), onnx.IntAttr("num_heads", heads), onnx.IntAttr("rotary_embedding_dim", rotated))
 }
 
-// crossAttention computes keys and values of all decoder layers from the encoded frames in one product.
+// crossAttention computes keys and values of all decoder layers from the encoded frames. A product for each, over
+// frames rounded once, writes straight into its output; one product for all would have to be taken apart.
 func (e *encoderGraph) crossAttention(frames value) {
 	keys, values := make([]matrix, layers), make([]matrix, layers)
 	for l := range layers {

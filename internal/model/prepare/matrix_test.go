@@ -62,12 +62,11 @@ func TestMatrixKeepsItsValues(t *testing.T) {
 		both := beside(m, padded)
 		for r := range both.rows {
 			for c := range both.cols {
-				want := float32(0)
-				if c < m.cols {
-					want = m.at(r, c)
-				} else {
-					want = padded.at(r, c-m.cols)
+				part, at := m, c
+				if c >= m.cols {
+					part, at = padded, c-m.cols
 				}
+				want := part.at(r, at)
 				if got := both.at(r, c); got != want {
 					t.Fatalf("beside: (%d, %d) is %v, want %v", r, c, got, want)
 				}
