@@ -224,19 +224,26 @@ func (o *owner) lookAtStream(ctx context.Context, was, now System) {
 	case listed:
 		l.seen = true
 		if on != l.device.ID {
-			o.moved(now, on)
+			o.moved(ctx, now, on)
 		}
 		o.suspension(ctx, now.Sources[on].Suspended)
 	}
 }
 
 // moved notes that the system gave the stream another device.
-func (o *owner) moved(now System, to string) {
+func (o *owner) moved(ctx context.Context, now System, to string) {
 	was := o.line.device
 	o.line.device = Device{ID: to, Name: now.Sources[to].Name, Default: now.Default == to, Formats: was.Formats}
 	o.publish()
 	o.session.log.Warn(LogDeviceChanged, slog.String("device", to), slog.String("was", was.ID))
 	o.emit(Event{Kind: EventDeviceChanged, Device: o.line.device})
+	if waker, ok := o.line.stream.(interface {
+		wake(ctx context.Context, id string) error
+	}); ok {
+		o.background.Go(func() { // ends with the answer of the server, or pulseRequest later
+			_ = waker.wake(ctx, to) // where it fails the frames come later
+		})
+	}
 }
 
 // suspension begins and ends outages of a device that the system put to sleep.

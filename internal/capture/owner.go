@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -206,8 +207,8 @@ func (o *owner) fail(err error) {
 		}
 		o.closeLine()
 	}
-	c.reply <- reply{err: err}
-	if scout.ClassOf(err) == scout.Cancelled {
+	defer func() { c.reply <- reply{err: err} }() // when the state says so too
+	if scout.ClassOf(err) == scout.Cancelled || errors.Is(err, context.DeadlineExceeded) && c.ctx.Err() != nil {
 		o.setState(StateIdle, nil)
 		return
 	}
@@ -429,11 +430,11 @@ func (o *owner) endRecording() {
 		s.driftPPM.Store(math.Float64bits(ppm))
 	}
 	o.last = Stopped{From: o.from, End: s.ring.Head(), Gaps: slices.Clone(s.Gaps()), DriftPPM: s.drift()}
+	o.setState(StateIdle, nil)
 	for _, c := range o.stopping {
 		c.reply <- reply{stopped: o.last}
 	}
 	o.stopping = nil
-	o.setState(StateIdle, nil)
 }
 
 // endInput ends the session's input: a file or a signal was played to its end.

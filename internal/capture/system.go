@@ -351,15 +351,24 @@ func (s *systemStream) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	if s.device.Monitor {
-		// Where this fails the frames come later: the deadline for the first of them decides.
-		_ = wakeMonitor(ctx, s.server, s.device.ID, s.name)
-	}
+	// Where this fails the frames come later: the deadline for the first of them decides.
+	_ = s.wake(ctx, s.device.ID)
 	return nil
+}
+
+// wake makes the device with that ID deliver at once, where it is a monitor of PulseAudio's.
+func (s *systemStream) wake(ctx context.Context, id string) error {
+	if s.name == "" || !strings.HasSuffix(id, monitorSuffix) {
+		return nil
+	}
+	return wakeMonitor(ctx, s.server, id, s.name)
 }
 
 func (s *systemStream) Close() error {
 	s.once.Do(func() {
+		// Uninit alone waits for one more block, which a dead stream never brings; Stop wakes the
+		// thread that waits for it. That the stream is dead is no news.
+		_ = s.opened.Stop()
 		s.opened.Uninit()
 		s.closeErr = disconnect(s.sound)
 	})

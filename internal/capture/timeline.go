@@ -65,7 +65,7 @@ func (l *timeline) observe(position uint64, at time.Duration) {
 }
 
 // known is true once a block was observed.
-func (l *timeline) known() bool { return l.begun }
+func (l *timeline) known() bool { _, found := l.newest(); return found }
 
 // newest returns the latest slot's number, and false without any.
 func (l *timeline) newest() (int64, bool) {

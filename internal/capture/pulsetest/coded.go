@@ -19,17 +19,16 @@ func Decode(recorded []byte, channels int, seed, longest uint64) []Run {
 	const key = 4 // frames
 	size := 2 * channels
 	frames := uint64(len(recorded) / size)
-	at := func(i uint64) (samples [key]int16) {
-		for k := range samples {
-			samples[k] = int16(binary.LittleEndian.Uint16(recorded[(i+uint64(k))*uint64(size):]))
+	at := func(i uint64) (window uint64) {
+		for k := range uint64(key) {
+			window = window<<16 | uint64(binary.LittleEndian.Uint16(recorded[(i+k)*uint64(size):]))
 		}
-		return samples
+		return window
 	}
-	index := make(map[[key]int16]uint64, longest)
-	var window [key]int16
+	index := make(map[uint64]uint64, longest)
+	var window uint64
 	for i := range longest {
-		copy(window[:], window[1:])
-		window[key-1] = capture.Coded(seed, i, 0)
+		window = window<<16 | uint64(uint16(capture.Coded(seed, i, 0)))
 		if i >= key-1 {
 			index[window] = i - (key - 1)
 		}

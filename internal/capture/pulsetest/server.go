@@ -54,7 +54,7 @@ func Start(tb testing.TB) *Server {
 			tb.Errorf("remove the server's folder: %v", err)
 		}
 		if tb.Failed() {
-			tb.Logf("pulseaudio: %s", tail(s.log.String(), 2000))
+			tb.Logf("pulseaudio: %s", tail(s.log.String(), 300))
 		}
 	})
 	s.Restart()
@@ -174,10 +174,10 @@ func (m *Microphone) Remove() {
 	m.server.Control("unload-module", m.module)
 }
 
-// Suspend puts it to sleep, or wakes it up.
+// Suspend puts it to sleep, or wakes it up. A monitor sleeps with its sink.
 func (m *Microphone) Suspend(asleep bool) {
 	m.server.tb.Helper()
-	m.server.Control("suspend-source", m.ID, map[bool]string{true: "1", false: "0"}[asleep])
+	m.server.Control("suspend-sink", m.Sink, map[bool]string{true: "1", false: "0"}[asleep])
 }
 
 // Player plays into a microphone until it is closed or at its end.
