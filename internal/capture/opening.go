@@ -95,9 +95,11 @@ func (o *owner) abandon(p *opening) {
 
 // attempt opens the device and returns when its first frames are there. Without a backend it looks for
 // one.
-func (s *Session) attempt(ctx context.Context, backend Backend, device string) (l *line, err error) {
+func (s *Session) attempt(ctx context.Context, backend Backend, device string) (*line, error) {
 	s.metrics.attempts.Inc()
-	l = &line{backend: backend}
+	// Not a named result: an opening that is given up may still call back, and finds its line then.
+	l := &line{backend: backend}
+	var err error
 	if l.backend == nil {
 		if l.backend, device, err = Open(ctx, device, s.options.System); err != nil {
 			return nil, s.openFailure(ctx, device, err)
