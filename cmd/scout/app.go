@@ -107,7 +107,7 @@ func (a *app) open(ctx context.Context) error {
 		return usage(err)
 	}
 	a.closers = append(a.closers, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 		defer cancel()
 		return shutdown(ctx)
 	})
@@ -164,9 +164,14 @@ func (a *app) report(err error) int {
 	return exitFailed
 }
 
+// notef writes to stderr, for people. Where that fails there is nobody left to tell.
+func (a *app) notef(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.std.err, format, args...)
+}
+
 // complain counts err and writes it to stderr: what failed, why, and what helps.
 func (a *app) complain(what string, err error) {
-	_ = a.failures.Count(err) //nolint:errcheck // returns its argument
+	_ = a.failures.Count(err) // it returns its argument
 	text := oneLine(err)
 	if what != "" && !strings.Contains(text, what) {
 		text = what + ": " + text
@@ -182,9 +187,9 @@ func (a *app) complain(what string, err error) {
 			text = what + ": interrupted"
 		}
 	}
-	fmt.Fprintf(a.std.err, "scout: %s\n", text)
+	a.notef("scout: %s\n", text)
 	if hint != "" {
-		fmt.Fprintf(a.std.err, "  hint: %s\n", hint)
+		a.notef("  hint: %s\n", hint)
 	}
 }
 

@@ -117,9 +117,9 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		},
 		Progress: func(done, total int, file string) {
 			if terminal(a.std.err) && done < total {
-				fmt.Fprintf(a.std.err, "\r\x1b[K%d of %d  %s", done+1, total, filepath.Base(file))
+				a.notef("\r\x1b[K%d of %d  %s", done+1, total, filepath.Base(file))
 			} else if terminal(a.std.err) {
-				fmt.Fprint(a.std.err, "\r\x1b[K")
+				a.notef("\r\x1b[K")
 			}
 		},
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -112,7 +113,7 @@ func benchNoise(ctx context.Context, a *app, o benchNoiseOptions, dir string) er
 			continue
 		}
 		if terminal(a.std.err) {
-			fmt.Fprintf(a.std.err, "\r\x1b[K%d of %d  %s", i+1, len(entries), entry.File)
+			a.notef("\r\x1b[K%d of %d  %s", i+1, len(entries), entry.File)
 		}
 		reference := bench.Words(entry.Reference)
 		for n := range results {
@@ -133,7 +134,7 @@ func benchNoise(ctx context.Context, a *app, o benchNoiseOptions, dir string) er
 		results[n].Points = 100 * (results[n].WER - results[0].WER)
 	}
 	if terminal(a.std.err) {
-		fmt.Fprint(a.std.err, "\r\x1b[K")
+		a.notef("\r\x1b[K")
 	}
 	return writeNoise(a.std.out, results, o)
 }
@@ -144,10 +145,14 @@ func writeNoise(out io.Writer, results []noiseResult, o benchNoiseOptions) error
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(results)
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "noise\twords heard in it alone\tWER with it %g dB below\tchange\n", o.snr)
+	var lines strings.Builder
+	fmt.Fprintf(&lines, "noise\twords heard in it alone\tWER with it %g dB below\tchange\n", o.snr)
 	for _, r := range results {
-		fmt.Fprintf(table, "%s\t%d\t%.2f %%\t%+.2f points\n", r.Noise, len(r.Heard), 100*r.WER, r.Points)
+		fmt.Fprintf(&lines, "%s\t%d\t%.2f %%\t%+.2f points\n", r.Noise, len(r.Heard), 100*r.WER, r.Points)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, lines.String()); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write results", err)
 	}
 	if err := table.Flush(); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "write results", err)

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -23,11 +22,11 @@ func run(ctx context.Context, args []string, std streams) (code int) {
 	app := newApp(std)
 	defer func() {
 		if err := app.close(); err != nil {
-			fmt.Fprintf(std.err, "scout: %v\n", err)
+			app.complain("", err)
 			code = max(code, exitFailed)
 		}
 	}()
-	root := newRootCommand(app)
+	root := newRootCommand(app) //nolint:contextcheck // cobra hands the context on
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	return app.report(err)

@@ -46,11 +46,11 @@ func (p *progress) update(now speech.Progress) {
 	}
 	speed := now.Done.Seconds() / max(time.Since(p.began).Seconds(), 0.001)
 	p.bar.Describe(fmt.Sprintf("%s  %s  %.0fx", p.name, clock(now.Done), speed))
-	_ = p.bar.Set64(now.Done.Milliseconds()) //nolint:errcheck // a bar that cannot be drawn stops nothing
+	_ = p.bar.Set64(now.Done.Milliseconds()) // a bar that cannot be drawn stops nothing
 }
 
 func (p *progress) end() {
 	if p.bar != nil {
-		_ = p.bar.Clear() //nolint:errcheck // see update
+		_ = p.bar.Clear()
 	}
 }

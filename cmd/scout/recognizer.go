@@ -190,5 +190,5 @@ func (a *app) noteEnglishOnly(dir string, installed model.Installed) {
 	if err != nil {
 		a.scope.Log().Debug("note_not_remembered", slog.String("error", err.Error()))
 	}
-	fmt.Fprintf(a.std.err, "scout: the model %s knows English only; for other languages see: scout models list\n", installed.ID)
+	a.notef("scout: the model %s knows English only; for other languages see: scout models list\n", installed.ID)
 }

@@ -63,7 +63,7 @@ func newVersionCommand(a *app) *cobra.Command {
 }
 
 // release is set by the linker for released builds.
-var release string //nolint:gochecknoglobals // -ldflags -X
+var release string // -ldflags -X main.release=…
 
 // version is the released version, else the revision the program was built from.
 func version() string {

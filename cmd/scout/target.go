@@ -125,8 +125,8 @@ func writeWhole(path string, format text.Format, doc text.Document) (err error) 
 		}
 	}()
 	out := bufio.NewWriter(file)
-	err = errors.Join(text.Write(out, format, doc), out.Flush(), file.Sync())
-	if err = errors.Join(err, file.Close()); err != nil {
+	err = errors.Join(text.Write(out, format, doc), out.Flush(), file.Sync(), file.Close())
+	if err != nil {
 		return err
 	}
 	return os.Rename(temporary, path)

@@ -112,7 +112,7 @@ func transcribeFiles(ctx context.Context, a *app, o transcribeOptions, paths []s
 	case failed == 0:
 		return nil
 	case len(paths) > 1:
-		fmt.Fprintf(a.std.err, "scout: %d of %d files failed\n", failed, len(paths))
+		a.notef("scout: %d of %d files failed\n", failed, len(paths))
 	}
 	return &reportedError{first}
 }
@@ -147,14 +147,14 @@ func transcribeFile(ctx context.Context, a *app, transcriber *speech.Transcriber
 	}
 	took := time.Since(began)
 	for _, warning := range reader.Info().Warnings {
-		fmt.Fprintf(a.std.err, "scout: %s: warning: %s\n", displayName(path), warning)
+		a.notef("scout: %s: warning: %s\n", displayName(path), warning)
 	}
 	doc := text.Document{File: inputName(path), Transcript: *transcript, TimeTaken: took}
 	if err := write(doc); err != nil {
 		return err
 	}
 	if o.summary {
-		fmt.Fprintf(a.std.err, "%s: %d words in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
+		a.notef("%s: %d words in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
 			displayName(path), len(strings.Fields(transcript.Text())), clock(transcript.Duration), took.Round(time.Millisecond),
 			transcript.Duration.Seconds()/took.Seconds())
 	}

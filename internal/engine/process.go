@@ -309,7 +309,7 @@ func (c *child) kill(reason error) {
 	c.mu.Unlock()
 	// The process group takes whatever the native library may have started with it. An error means
 	// that the process is gone already.
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) //nolint:errcheck // see above
+	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 }
 
 // stop asks the process to end by closing its pipe and waits for it; it is killed after a grace.
@@ -389,7 +389,7 @@ func (c *child) send(kind wire.Kind, body func([]byte) ([]byte, error)) (uint64,
 // cancel asks the process to stop working on a request.
 func (c *child) cancel(id uint64) {
 	go func() {
-		_ = c.out.Write(wire.KindCancel, id, nil) //nolint:errcheck // a broken pipe is seen by read
+		_ = c.out.Write(wire.KindCancel, id, nil) // a broken pipe is seen by read
 	}()
 }
 
@@ -412,6 +412,6 @@ func lastLine(text string) string {
 // closeAll closes pipes whose close cannot lose data.
 func closeAll(closers ...io.Closer) {
 	for _, c := range closers {
-		_ = c.Close() //nolint:errcheck // pipes
+		_ = c.Close()
 	}
 }

@@ -34,7 +34,7 @@ func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options O
 	})
 	if err != nil {
 		if !concernsPiece(err) {
-			return heard{}, err //nolint:wrapcheck // the engine says what it was doing
+			return heard{}, err // the engine says what it was doing
 		}
 		return t.setAside(piece, err), nil
 	}

@@ -31,7 +31,7 @@ const rate = scout.EngineSampleRateHz
 
 // Make returns the sound at 16 kHz mono with a peak of 0.5, or nil for an unknown kind.
 func Make(kind Kind, length time.Duration) []float32 {
-	rng := rand.New(rand.NewPCG(uint64(len(kind)), 7)) //nolint:gosec // not for secrets
+	rng := rand.New(rand.NewPCG(uint64(len(kind)), 7))
 	out := make([]float64, int(length.Seconds()*rate))
 	switch kind {
 	case Breath:

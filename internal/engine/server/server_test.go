@@ -78,6 +78,9 @@ func (p *parent) failure(id uint64) scout.Code {
 	return failure.Code
 }
 
+// ended waits for the server, whatever it ends with.
+func (p *parent) ended() error { return <-p.done }
+
 func opener(b server.Backend) server.Opener {
 	return func(context.Context, wire.Load) (server.Backend, error) { return b, nil }
 }
@@ -152,7 +155,7 @@ func TestCancelReachesTheBackend(t *testing.T) {
 		t.Fatalf("cancelled request: %s", code)
 	}
 	_ = p.pipe.Close()
-	<-p.done
+	_ = p.ended()
 }
 
 func TestDeadlineOfARequest(t *testing.T) {
@@ -168,7 +171,7 @@ func TestDeadlineOfARequest(t *testing.T) {
 		t.Fatal(code)
 	}
 	_ = p.pipe.Close()
-	<-p.done
+	_ = p.ended()
 }
 
 func TestLoading(t *testing.T) {
@@ -197,7 +200,7 @@ func TestLoading(t *testing.T) {
 		if code := p.failure(0); code != scout.CodeInternal {
 			t.Fatal(code)
 		}
-		<-p.done
+		_ = p.ended()
 	})
 	t.Run("parent gone while loading", func(t *testing.T) {
 		t.Parallel()

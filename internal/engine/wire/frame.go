@@ -97,7 +97,7 @@ func (r *Reader) readBody(n int) error {
 			if errors.Is(err, io.EOF) {
 				return io.ErrUnexpectedEOF
 			}
-			return err //nolint:wrapcheck // wrapped by Next
+			return err // wrapped by Next
 		}
 	}
 	return nil
@@ -118,8 +118,8 @@ func NewWriter(out io.Writer) *Writer { return &Writer{out: out} }
 func (w *Writer) Write(kind Kind, id uint64, appendBody func([]byte) ([]byte, error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	buf := append(w.buf[:0], 0, 0, 0, 0, byte(kind))
-	buf = binary.LittleEndian.AppendUint64(buf, id)
+	w.buf = append(w.buf[:0], 0, 0, 0, 0, byte(kind))
+	buf := binary.LittleEndian.AppendUint64(w.buf, id)
 	if appendBody != nil {
 		var err error
 		if buf, err = appendBody(buf); err != nil {
