@@ -266,7 +266,7 @@ func (o *owner) step(ctx context.Context) {
 		if o.starting != nil && o.outage == nil {
 			o.begin()
 		}
-		if over {
+		if over && o.line.intake.empty() {
 			o.endInput()
 			return
 		}
@@ -294,6 +294,9 @@ func isDone(done <-chan struct{}) bool {
 func (o *owner) take() bool {
 	l, s := o.line, o.session
 	for taken := false; ; taken = true {
+		if !l.stream.RealTime() && s.ahead() > s.ring.Capacity()/2 {
+			return taken // it waits for the readers; what plays in real time cannot
+		}
 		b, first, second, ok := l.intake.next()
 		if !ok {
 			return taken
@@ -439,7 +442,6 @@ func (o *owner) endRecording() {
 
 // endInput ends the session's input: a file or a signal was played to its end.
 func (o *owner) endInput() {
-	o.take()
 	o.line.converter.flush()
 	o.inputOver = true
 	o.emit(Event{Kind: EventInputEnded})

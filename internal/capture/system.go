@@ -59,10 +59,13 @@ func OpenSystem(ctx context.Context, o SystemOptions) (Backend, error) {
 		"windows": {malgo.BackendWasapi},
 	}[runtime.GOOS]
 	var first error
-	for i, kind := range kinds {
+	for _, kind := range kinds {
+		if kind == malgo.BackendAlsa && (o.Server != "" || os.Getenv("PULSE_SERVER") != "" || !alsaCanRecord()) {
+			continue
+		}
 		s := &system{options: o, kind: kind, name: backendName(kind)}
-		devices, err := s.Devices(ctx)
-		if err == nil && (i == 0 || len(devices) > 0) {
+		_, err := s.Devices(ctx)
+		if err == nil {
 			return s, nil
 		}
 		if first == nil {
@@ -73,6 +76,13 @@ func OpenSystem(ctx context.Context, o SystemOptions) (Backend, error) {
 		first = scout.Errorf(scout.CodeNoDevice, "recording is not supported on %s", runtime.GOOS)
 	}
 	return nil, first
+}
+
+// alsaCanRecord tells whether the kernel knows a sound card that records. Where it knows none, ALSA
+// would still list plugins, and print on stderr what they miss.
+func alsaCanRecord() bool {
+	pcm, err := os.ReadFile("/proc/asound/pcm")
+	return err == nil && strings.Contains(string(pcm), "capture")
 }
 
 func backendName(kind malgo.Backend) string {
@@ -174,6 +184,9 @@ func (s *system) list() (devices []Device, err error) {
 	}
 	for i := range infos {
 		d := s.device(&infos[i])
+		if !s.records(d) {
+			continue
+		}
 		if full, err := sound.DeviceInfo(malgo.Capture, infos[i].ID, malgo.Shared); err == nil {
 			d.Formats = formats(&full)
 		} // else it vanished just now, or is busy: listed without formats
@@ -184,8 +197,16 @@ func (s *system) list() (devices []Device, err error) {
 
 func (s *system) device(info *malgo.DeviceInfo) Device {
 	d := Device{ID: s.deviceID(info.ID), Name: info.Name(), Default: info.IsDefault != 0, Formats: formats(info)}
+	if s.kind == malgo.BackendAlsa {
+		d.Default = d.ID == "default"
+	}
 	d.Monitor = s.kind == malgo.BackendPulseaudio && strings.HasSuffix(d.ID, monitorSuffix)
 	return d
+}
+
+// records tells devices from ALSA's plugins, which convert or discard and are named by one word.
+func (s *system) records(d Device) bool {
+	return s.kind != malgo.BackendAlsa || d.ID == "default" || strings.Contains(d.ID, ":")
 }
 
 // deviceID is the readable form of an ID: text where the system uses text, else hexadecimal.
@@ -265,7 +286,9 @@ func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOp
 	}
 	devices := make([]Device, 0, len(infos))
 	for i := range infos {
-		devices = append(devices, s.device(&infos[i]))
+		if d := s.device(&infos[i]); s.records(d) {
+			devices = append(devices, d)
+		}
 	}
 	device, err := Find(devices, id)
 	if err != nil {
