@@ -103,6 +103,23 @@ func (r *Recorder) releaseDevice(keep *device) {
 	d.close()
 }
 
+// startedAt returns the wall time at which the first frame of a recording was heard, by the newest frame
+// and its age: when Start returned says less, since on a busy machine that is late. It is not before
+// the pre-roll of the request and not after the return.
+func (d *device) startedAt(heard capture.Started) time.Time {
+	status := d.session.Status()
+	newest := time.Now().Add(-status.FrameAge)
+	first := newest.Add(-d.key.format.Duration(status.Position - heard.From))
+	earliest := heard.At.Add(-heard.Waited - d.key.format.Duration(heard.PrerollFrames))
+	if first.Before(earliest) {
+		return earliest
+	}
+	if first.After(heard.At) {
+		return heard.At
+	}
+	return first
+}
+
 // deviceOf turns what capture says about a device into what a manifest says.
 func deviceOf(d capture.Device, format capture.DeviceFormat) recording.Device {
 	return recording.Device{ID: d.ID, Name: d.Name, Delivers: format.String()}

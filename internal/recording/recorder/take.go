@@ -204,7 +204,7 @@ func (r *Recorder) checkResume(request wire.StartRequest) error {
 // first frame to write.
 func (t *take) openFile(request wire.StartRequest, heard capture.Started) (from uint64, err error) {
 	folder := t.recorder.folder
-	startedAt := heard.At.Add(-request.Format.Duration(heard.PrerollFrames))
+	startedAt := t.device.startedAt(heard)
 	if !request.Resume {
 		t.writer, err = folder.Create(recording.Settings{
 			ID: request.ID, Format: request.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
