@@ -56,7 +56,7 @@ func (r *Reader) mp3(what sniffed) (decoder, error) {
 		return d, err
 	}
 	// An ffmpeg that does not work must not cost a file that can be read without it.
-	r.opts.Log.Warn("ffmpeg failed, decoding MP3 without it", slog.String("error", err.Error()))
+	r.opts.Log.Warn("decoder_replaced", slog.String("error", err.Error()))
 	if rewindErr := r.src.rewind(); rewindErr != nil {
 		return nil, errors.Join(err, rewindErr)
 	}

@@ -277,7 +277,7 @@ func (d *ffmpegDecoder) wait() error {
 	err := d.cmd.Wait()
 	slow.Stop()
 	if err != nil || d.stderr.String() != "" {
-		d.job.opts.Log.Debug("ffmpeg ended", slog.Any("error", err), slog.String("stderr", d.stderr.String()))
+		d.job.opts.Log.Debug("decoder_ended", slog.String("error", fmt.Sprint(err)), slog.String("stderr", d.stderr.String()))
 	}
 	return err
 }
@@ -290,7 +290,7 @@ func (d *ffmpegDecoder) close() error {
 	if !d.waited {
 		killGroup(d.cmd)
 		if err := d.wait(); err != nil {
-			d.job.opts.Log.Debug("ffmpeg was ended", slog.String("error", err.Error()))
+			d.job.opts.Log.Debug("decoder_stopped", slog.String("error", err.Error()))
 		}
 	}
 	if err := d.pipe.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
