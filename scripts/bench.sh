@@ -13,14 +13,13 @@ mkdir -p "$out"
 part() { printf '\n== %s\n' "$*"; }
 summary() { grep -E '^(group|short|long|total|decodes|memory|joined|change)|WER|ratio' || true; }
 
-scripts/setup.sh bench || true
 
 part "Machine: $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
 
 part "Yardstick: sherpa-onnx with its own defaults"
 $scout bench transcribe "$speech" --backend sherpa --profile plain --json >"$out/yardstick.json"
 part "Scout"
-$scout bench transcribe "$speech" --json >"$out/scout.json"
+$scout bench transcribe "$speech" --json >"$out/scout.json"  # to keep, for --baseline
 $scout bench transcribe "$speech" --baseline "$out/yardstick.json" | tee "$out/scout.txt" | summary
 
 part "Long recordings: cut every ten seconds, and where it is quiet"
