@@ -11,7 +11,7 @@ mkdir -p "$out"
 [ -f "$speech/manifest.tsv" ] || { echo "bench: no speech in $speech: set SPEECH=DIR with a manifest.tsv (see scout bench transcribe --help)" >&2; exit 1; }
 
 part() { printf '\n== %s\n' "$*"; }
-summary() { grep -E '^(group|short|long|total|decodes|memory|joined|change)|WER|ratio' || true; }
+summary() { grep -E '^(group|short,|long,|total|decodes|memory|RTF|median|peak|against)' || true; }
 
 
 part "Machine: $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
@@ -23,8 +23,8 @@ $scout bench transcribe "$speech" --json >"$out/scout.json"  # to keep, for --ba
 $scout bench transcribe "$speech" --baseline "$out/yardstick.json" | tee "$out/scout.txt" | summary
 
 part "Long recordings: cut every ten seconds, and where it is quiet"
-$scout bench transcribe "$speech" --long --cut fixed:10s | grep '^long' | sed 's/^/fixed  /'
-$scout bench transcribe "$speech" --long --cut quiet     | grep '^long' | sed 's/^/quiet  /'
+$scout bench transcribe "$speech" --long --cut fixed:10s | grep '^long,' | sed 's/^/fixed  /'
+$scout bench transcribe "$speech" --long --cut quiet     | grep '^long,' | sed 's/^/quiet  /'
 
 part "All clips joined without a pause (compare with the total above)"
 $scout bench transcribe "$speech" --joined | summary
