@@ -372,31 +372,26 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// TestKilledAtRandom kills the process while requests run: every one of them is answered.
+// TestKilledAtRandom kills the process at most once during each request, at moments that vary: every request
+// is answered.
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, nil)
-	stop := make(chan struct{})
-	var killer sync.WaitGroup
-	killer.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(400 * time.Millisecond):
-				if pid := e.State().PID; pid > 0 {
-					_ = syscall.Kill(pid, syscall.SIGKILL)
-				}
-			}
+	if _, err := e.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 24 {
+		var killer *time.Timer
+		if pid := e.State().PID; i%2 == 0 && pid > 0 {
+			killer = time.AfterFunc(time.Duration(i)*3*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		}
-	})
-	for i := range 30 {
 		if _, err := e.Transcribe(t.Context(), request(slow)); err != nil {
 			t.Errorf("request %d: %v", i, err)
 		}
+		if killer != nil {
+			killer.Stop()
+		}
 	}
-	close(stop)
-	killer.Wait()
 	if e.State().Starts < 2 {
 		t.Error("the process was never killed: the test proves nothing")
 	}
