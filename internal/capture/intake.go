@@ -114,21 +114,26 @@ func (q *intake) room() int {
 	return (len(q.data) - int(q.head.Load()-q.tail.Load())) / q.format.FrameBytes()
 }
 
-// skip takes frames off the queue, the oldest first. Only the consumer may call it.
+// skip takes frames off the queue, the oldest first, dropped ones included. Only the consumer may
+// call it.
 func (q *intake) skip(frames uint64) {
 	size := uint64(q.format.FrameBytes())
-	for bytes := frames * size; bytes > 0; {
+	for {
 		i := q.blockTail.Load()
 		if i == q.blockHead.Load() {
 			return
 		}
 		b := &q.blocks[i%intakeBlocks] // not the producer's before blockTail has passed it
-		n := min(bytes, b.bytes)
-		b.bytes -= n
-		bytes -= n
-		q.tail.Add(n)
-		if b.bytes == 0 {
-			q.blockTail.Store(i + 1)
+		dropped := min(frames, b.dropped)
+		b.dropped -= dropped
+		frames -= dropped
+		taken := min(frames, b.bytes/size)
+		b.bytes -= taken * size
+		frames -= taken
+		q.tail.Add(taken * size)
+		if b.bytes > 0 {
+			return
 		}
+		q.blockTail.Store(i + 1)
 	}
 }

@@ -33,7 +33,8 @@ type line struct {
 	intake    *intake
 	converter *converter
 	device    Device
-	seen      bool // by the system's list of streams
+	opened    time.Duration // since the session's epoch: nothing was heard before
+	seen      bool          // by the system's list of streams
 }
 
 // opening is an attempt to open a device, or many of them.
@@ -115,7 +116,7 @@ func (s *Session) attempt(ctx context.Context, backend Backend, device string) (
 	if err != nil {
 		return nil, s.openFailure(ctx, device, err)
 	}
-	l.device = l.stream.Device()
+	l.device, l.opened = l.stream.Device(), time.Since(s.epoch)
 	if err = l.stream.Start(ctx); err == nil {
 		err = l.awaitFrames(ctx)
 	}
@@ -137,11 +138,12 @@ func (s *Session) openFailure(ctx context.Context, device string, err error) err
 	return err
 }
 
-// awaitFrames returns when a block waits in the intake, or the stream ended.
+// awaitFrames returns when a block waits in the intake, or the stream ended. A device that may be
+// asleep is woken now and then: the first time may have come before the stream was in its place.
 func (l *line) awaitFrames(ctx context.Context) error {
 	ticker := time.NewTicker(firstFramePoll)
 	defer ticker.Stop()
-	for l.intake.empty() {
+	for woken := time.Now(); l.intake.empty(); {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -149,8 +151,22 @@ func (l *line) awaitFrames(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
+		if time.Since(woken) >= wakeAgain {
+			wake(ctx, l.stream, l.device.ID)
+			woken = time.Now()
+		}
 	}
 	return nil
+}
+
+// wake makes a sleeping device deliver, where the stream knows how. Where that fails the frames come
+// later: whoever waits for them has a deadline.
+func wake(ctx context.Context, stream Stream, device string) {
+	if waker, ok := stream.(interface {
+		wake(ctx context.Context, device string) error
+	}); ok {
+		_ = waker.wake(ctx, device)
+	}
 }
 
 // closeLater closes a line in a goroutine of its own, since a sound server that hangs keeps Close

@@ -24,6 +24,8 @@ const (
 	holdLost = 300 * time.Millisecond
 	// fillMargin is how far behind time silence is written while an outage lasts.
 	fillMargin = 300 * time.Millisecond
+	// wakeAgain is how long a device that may be asleep is given between two attempts to wake it.
+	wakeAgain = 100 * time.Millisecond
 	// leastGap is a loss below what the measuring of time can tell.
 	leastGap = 10 * time.Millisecond
 )
@@ -37,6 +39,7 @@ type outage struct {
 	filled  uint64        // silence written so far
 	next    *line         // the device that goes on, where it is not the old one
 	resumed time.Duration // when frames were seen again; 0 for not yet
+	moved   time.Duration // when the system gave the stream another device, or that was woken up again
 }
 
 // lose notes that the device delivers no more, or why it does not. The old device is kept: it may
@@ -46,25 +49,29 @@ func (o *owner) lose(ctx context.Context, reason scout.GapReason) {
 	if reason == GapStalled {
 		hold = holdStalled
 	}
-	if o.outage != nil {
-		if reason != GapStalled {
-			o.outage.reason, o.outage.hold = reason, hold
-			o.publish()
-		}
-	} else {
-		o.take()
-		o.line.converter.flush()
-		o.timeline.endStretch()
-		o.outage = &outage{reason: reason, start: o.session.ring.Head(), since: time.Duration(max(o.session.lastFrame.Load(), 0)), hold: hold}
-		o.session.meter.Reset()
-		o.session.metrics.outages.WithLabelValues(string(reason)).Inc()
+	switch {
+	case o.outage == nil:
+		o.interrupt(reason, hold)
 		o.session.log.Warn(LogDeviceLost, slog.String("device", o.line.device.ID), slog.String(observe.KeyReason, string(reason)))
-		o.publish()
 		o.emit(Event{Kind: EventDeviceLost, Device: o.line.device, Reason: reason})
+	case reason != GapStalled:
+		o.outage.reason, o.outage.hold = reason, hold
+		o.publish()
 	}
 	if reason != GapSuspended {
 		o.reopen(ctx)
 	}
+}
+
+// interrupt begins an outage after the newest block.
+func (o *owner) interrupt(reason scout.GapReason, hold time.Duration) {
+	o.take()
+	o.line.converter.flush()
+	o.timeline.endStretch()
+	o.outage = &outage{reason: reason, start: o.session.ring.Head(), since: time.Duration(max(o.session.lastFrame.Load(), 0)), hold: hold}
+	o.session.meter.Reset()
+	o.session.metrics.outages.WithLabelValues(string(reason)).Inc()
+	o.publish()
 }
 
 // reopen begins to open the device again, or at once anew where an attempt waits for its turn.
@@ -95,7 +102,19 @@ func (o *owner) outageStep(ctx context.Context, now time.Duration) {
 		o.endOutage(ctx)
 		return
 	}
-	if a.resumed == 0 && o.recording() && now-a.since > a.hold {
+	if a.resumed != 0 {
+		return
+	}
+	if a.moved != 0 && now-a.moved >= wakeAgain {
+		a.moved = now
+		device := o.line.device.ID
+		stream := o.line.stream
+		o.background.Go(func() { wake(ctx, stream, device) }) // ends with the answer of the server, or pulseRequest later
+	}
+	if o.opening == nil && a.reason != GapSuspended && now-a.since > o.session.options.StallAfter {
+		o.reopen(ctx) // the system gave the stream another device, which keeps quiet too
+	}
+	if o.recording() && now-a.since > a.hold {
 		o.fillOutage(o.timeline.expected(now - fillMargin))
 	}
 }
@@ -136,7 +155,10 @@ func (o *owner) endOutage(ctx context.Context) {
 	l := old
 	if old.intake.empty() {
 		l = a.next
-	} else if a.next != nil {
+	} else {
+		old.opened = a.since // what it delivers now was heard after what it delivered then
+	}
+	if l == old && a.next != nil {
 		o.session.closeLater(a.next)
 	}
 	if o.opening != nil {
@@ -159,7 +181,7 @@ func (o *owner) endOutage(ctx context.Context) {
 
 // place makes the ring's head the place of l's first waiting frame.
 func (o *owner) place(l *line) {
-	zero, known := o.timeline.zeroOf(anchorSlots)
+	zero, known := o.timeline.zero()
 	if !known || !l.stream.RealTime() {
 		return
 	}
@@ -171,9 +193,10 @@ func (o *owner) place(l *line) {
 		frames += n
 		best = max(best, float64(l.converter.frames(int64(frames)))-rate*at.Seconds())
 	})
+	best = min(best, -rate*l.opened.Seconds())
 	missing := zero - best - float64(s.ring.Head())
 	switch {
-	case math.IsInf(best, -1):
+	case frames == 0:
 	case missing > 0 && (a.filled > 0 || missing >= rate*leastGap.Seconds()):
 		o.fillOutage(s.ring.Head() + uint64(missing))
 	case missing < 0 && a.filled > 0:
@@ -200,7 +223,7 @@ func (o *owner) look(ctx context.Context, now System) {
 	if o.line != nil && o.line.stream.Name() != "" {
 		o.lookAtStream(ctx, was, now)
 	}
-	if changed && o.outage != nil && o.outage.reason != GapSuspended {
+	if changed && o.outage != nil && o.outage.reason != GapSuspended && o.outage.moved == 0 {
 		o.reopen(ctx)
 	} else if changed && o.line == nil && o.opening != nil && o.session.options.Warm {
 		o.abandon(o.opening)
@@ -224,26 +247,23 @@ func (o *owner) lookAtStream(ctx context.Context, was, now System) {
 	case listed:
 		l.seen = true
 		if on != l.device.ID {
-			o.moved(ctx, now, on)
+			o.moved(now, on)
 		}
 		o.suspension(ctx, now.Sources[on].Suspended)
 	}
 }
 
-// moved notes that the system gave the stream another device.
-func (o *owner) moved(ctx context.Context, now System, to string) {
+// moved notes that the system gave the stream another device. What was not heard in between is a gap.
+func (o *owner) moved(now System, to string) {
 	was := o.line.device
 	o.line.device = Device{ID: to, Name: now.Sources[to].Name, Default: now.Default == to, Formats: was.Formats}
+	if o.outage == nil {
+		o.interrupt(GapDeviceLost, holdStalled)
+		o.outage.moved = o.now() - wakeAgain
+	}
 	o.publish()
 	o.session.log.Warn(LogDeviceChanged, slog.String("device", to), slog.String("was", was.ID))
 	o.emit(Event{Kind: EventDeviceChanged, Device: o.line.device})
-	if waker, ok := o.line.stream.(interface {
-		wake(ctx context.Context, id string) error
-	}); ok {
-		o.background.Go(func() { // ends with the answer of the server, or pulseRequest later
-			_ = waker.wake(ctx, to) // where it fails the frames come later
-		})
-	}
 }
 
 // suspension begins and ends outages of a device that the system put to sleep.

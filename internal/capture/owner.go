@@ -49,6 +49,9 @@ type owner struct {
 	from     uint64 // of the recording
 	last     Stopped
 
+	heardFrom uint64        // the device's first frame, as a position in the ring,
+	heardAt   time.Duration // which was not heard before
+
 	lastStep time.Duration
 	silent   time.Duration // since the last block, without our own rests
 	second   loud          // of the second under way
@@ -258,7 +261,7 @@ func (o *owner) step(ctx context.Context) {
 		over := isDone(o.line.stream.Done()) // asked before the blocks, so that none is overlooked
 		if o.take() {
 			o.silent = 0
-		} else if o.line.stream.RealTime() {
+		} else if o.line.stream.RealTime() && !o.ahead(now) {
 			if o.silent += rested; o.silent > o.session.options.StallAfter && !over {
 				o.lose(ctx, GapStalled)
 			}
@@ -460,6 +463,7 @@ func (o *owner) adopt(ctx context.Context, l *line) {
 	s := o.session
 	o.line, o.silent = l, 0
 	l.converter.begin()
+	o.hears(l.opened)
 	s.intake.Store(l.intake)
 	s.metrics.opened.Inc()
 	o.flowing = time.Now()
@@ -468,6 +472,18 @@ func (o *owner) adopt(ctx context.Context, l *line) {
 	s.log.Info(LogDeviceOpened, slog.String("device", l.device.ID), slog.Int("sample_rate", l.stream.Format().SampleRateHz),
 		slog.Int("channels", l.stream.Format().Channels), slog.String("encoding", l.stream.Format().Sample))
 	o.emit(Event{Kind: EventDeviceOpened, Device: l.device})
+}
+
+// hears notes that what comes from now on was not heard before at.
+func (o *owner) hears(at time.Duration) {
+	o.heardFrom, o.heardAt = o.line.converter.position(), at
+	o.timeline.heardSince(o.heardFrom, at)
+}
+
+// ahead is true while the device has delivered more than the time since it is heard: it renders ahead
+// and will rest for as long.
+func (o *owner) ahead(now time.Duration) bool {
+	return o.session.options.Format.Duration(o.line.converter.position()-o.heardFrom) > now-o.heardAt
 }
 
 // closeLine leaves the open device, if any.

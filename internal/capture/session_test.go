@@ -3,6 +3,7 @@ package capture_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"math"
 	"slices"
 	"testing"
@@ -16,7 +17,15 @@ import (
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Tests on the real path wait for time to pass: more of them fit beside each other than there are
+	// processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const rate = 8000
 

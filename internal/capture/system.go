@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/gen2brain/malgo"
@@ -44,7 +44,6 @@ type system struct {
 	options SystemOptions
 	kind    malgo.Backend
 	name    string
-	streams atomic.Uint64
 }
 
 // OpenSystem returns the machine's sound system: PulseAudio or PipeWire, else ALSA, on Linux; the
@@ -297,7 +296,7 @@ func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOp
 
 	stream = &systemStream{sound: sound, device: device, server: s.options.Server, never: make(chan struct{})}
 	if s.kind == malgo.BackendPulseaudio {
-		stream.name = "Scout " + strconv.FormatUint(uint64(os.Getpid()), 10) + "-" + strconv.FormatUint(s.streams.Add(1), 10)
+		stream.name = "Scout " + strconv.FormatUint(rand.Uint64(), 36) // by which we find it again among all streams
 	}
 	config := malgo.DefaultDeviceConfig(malgo.Capture)
 	config.PeriodSizeInMilliseconds = periodMS
@@ -374,8 +373,7 @@ func (s *systemStream) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	// Where this fails the frames come later: the deadline for the first of them decides.
-	_ = s.wake(ctx, s.device.ID)
+	wake(ctx, s, s.device.ID)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -14,16 +15,22 @@ const (
 	anchorSlots = 10
 	// deficitSlots is for how long every block must be late before frames count as missing.
 	deficitSlots = 3
+	// deficitAgainst slots of the stretch must be known before those.
+	deficitAgainst = 3
 	// deficitLimit is how late: less is a change of the path's delay.
 	deficitLimit = 80 * time.Millisecond
+	// fastestClock is how much faster than the machine's a device's clock may run.
+	fastestClock = 0.005
 	// driftAfter is how long a stretch must be before its drift means anything.
 	driftAfter = 30 * time.Second
 )
 
 // timeline relates positions in the ring to time. A block that comes at time t and ends at position p
-// says that the device's zero was at p - rate*t or later: blocks come late, never early. The promptest
-// block of the last seconds is therefore the best witness (Paxson, "On Calibrating Measurements of
-// Packet Transit Times", SIGMETRICS 1998, takes the minimum of one-way delays for the same reason).
+// puts the device's zero at p - rate*t. Blocks come late: the promptest of a second is its best
+// witness (Paxson, "On Calibrating Measurements of Packet Transit Times", SIGMETRICS 1998, takes the
+// minimum of one-way delays for the same reason). Sometimes they come early, too: the monitor of an
+// output hears what is rendered ahead, up to two seconds of it when the output's latency changes. So
+// nothing counts as heard before its device was open, and of several seconds the median counts.
 //
 // Times are durations since one epoch, monotonic. Positions are ring frames. It is pure arithmetic.
 type timeline struct {
@@ -31,6 +38,8 @@ type timeline struct {
 	slots [anchorSlots]slot
 	first slot // the first whole slot of a stretch: where drift is measured from
 	begun bool
+	limit float64       // no zero can be later; see heardSince
+	since time.Duration // when the limit was set
 	// drift summed over ended stretches
 	driftFrames  float64
 	driftSeconds float64
@@ -44,11 +53,17 @@ type slot struct {
 	used   bool
 }
 
-func newTimeline(rateHz int) timeline { return timeline{rate: float64(rateHz)} }
+func newTimeline(rateHz int) timeline { return timeline{rate: float64(rateHz), limit: math.Inf(1)} }
+
+// heardSince notes that what follows position was not heard before at.
+func (l *timeline) heardSince(position uint64, at time.Duration) {
+	l.limit, l.since = float64(position)-l.rate*at.Seconds(), at
+}
 
 // observe notes that frames up to position were there at time at.
 func (l *timeline) observe(position uint64, at time.Duration) {
-	zero := float64(position) - l.rate*at.Seconds()
+	clock := fastestClock * l.rate * max(at-l.since, 0).Seconds()
+	zero := min(float64(position)-l.rate*at.Seconds(), l.limit+clock)
 	number := int64(at / anchorStep)
 	s := &l.slots[number%anchorSlots]
 	if !s.used || s.number != number {
@@ -79,22 +94,34 @@ func (l *timeline) newest() (int64, bool) {
 	return number, found
 }
 
-// zeroOf is the zero by the slots with the newest numbers, of which there are count.
-func (l *timeline) zeroOf(count int64) (float64, bool) {
+// zero is the device's zero by all slots.
+func (l *timeline) zero() (float64, bool) {
 	newest, found := l.newest()
-	zero := math.Inf(-1)
+	return l.median(newest-anchorSlots, newest), found
+}
+
+// median is the lower median of the slots with numbers above after, up to last; minus infinity
+// without any.
+func (l *timeline) median(after, last int64) float64 {
+	var zeros [anchorSlots]float64
+	n := 0
 	for _, s := range l.slots {
-		if s.used && s.number > newest-count {
-			zero = max(zero, s.zero)
+		if s.used && s.number > after && s.number <= last {
+			zeros[n] = s.zero
+			n++
 		}
 	}
-	return zero, found
+	if n == 0 {
+		return math.Inf(-1)
+	}
+	slices.Sort(zeros[:n])
+	return zeros[(n-1)/2]
 }
 
 // expected is the position that a device without loss has reached at time at; 0 where nothing is
 // known yet.
 func (l *timeline) expected(at time.Duration) uint64 {
-	zero, ok := l.zeroOf(anchorSlots)
+	zero, ok := l.zero()
 	if !ok {
 		return 0
 	}
@@ -110,8 +137,8 @@ func (l *timeline) deficit() uint64 {
 	if !found || !l.begun {
 		return 0
 	}
-	long, short := math.Inf(-1), math.Inf(-1)
-	recent := 0
+	short := math.Inf(-1)
+	recent, before := 0, 0
 	for _, s := range l.slots {
 		switch {
 		case !s.used || s.number <= newest-anchorSlots || s.number < l.first.number:
@@ -119,13 +146,17 @@ func (l *timeline) deficit() uint64 {
 			short = max(short, s.zero)
 			recent++
 		default:
-			long = max(long, s.zero)
+			before++
 		}
 	}
-	if recent < deficitSlots || long-short < l.rate*deficitLimit.Seconds() {
+	if recent < deficitSlots || before < deficitAgainst {
 		return 0
 	}
-	return uint64(math.Round(long - short))
+	missing := l.median(max(newest-anchorSlots, l.first.number-1), newest-deficitSlots) - short
+	if missing < l.rate*deficitLimit.Seconds() {
+		return 0
+	}
+	return uint64(math.Round(missing))
 }
 
 // filled notes that so many frames were put in the place of a deficit: what came since was not late.
