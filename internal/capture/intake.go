@@ -14,25 +14,40 @@ const intakeSeconds = 4
 // intakeBlocks bounds the number of waiting blocks: intakeSeconds of blocks of 2 ms.
 const intakeBlocks = 2048
 
+// pageBytes is the smallest unit in which a system gives memory.
+const pageBytes = 4096
+
 // intake is the queue between the callback of one stream and the owner of the session: one producer,
 // one consumer, wait-free on both sides. What does not fit is dropped and counted at the place where
 // it is missing. Frames that wait are never overwritten, so the consumer may look at them in place.
 //
 // The counters only grow; a position in the buffer is the counter modulo its size.
 type intake struct {
+	shared
 	format DeviceFormat
 	epoch  time.Time // zero of block times
 	data   []byte
 	blocks []block
-
-	head, tail           atomic.Uint64 // bytes written, bytes taken
-	blockHead, blockTail atomic.Uint64
-	dropped              uint64 // frames not yet written down in a block; of the producer alone
-	overruns             atomic.Uint64
-	durations            histogram
 }
 
-// block is one call of Deliver.
+// shared is what producer and consumer both use; scout_intake in callback.h is the same.
+type shared struct {
+	head, tail           atomic.Uint64 // bytes written, bytes taken
+	blockHead, blockTail atomic.Uint64
+	overruns             atomic.Uint64
+	dropped              uint64 // frames not yet written down in a block; of the producer alone
+	durations            histogram
+
+	// The rest is set by pin, for C.
+	epochC      int64
+	memory      *byte
+	size        uint64
+	blockMemory *block
+	blockCount  uint64
+	frameBytes  uint64
+}
+
+// block is one call of Deliver; scout_block in callback.h is the same.
 type block struct {
 	bytes   uint64
 	dropped uint64        // frames that did not fit before this block
@@ -44,11 +59,22 @@ func newIntake(format DeviceFormat, epoch time.Time) (*intake, error) {
 	if format.SampleRateHz <= 0 || format.FrameBytes() <= 0 {
 		return nil, scout.Errorf(scout.CodeDeviceUnavailable, "the device delivers %s: not a format to record", format)
 	}
-	return &intake{
+	q := &intake{
 		format: format, epoch: epoch,
 		data:   make([]byte, intakeSeconds*format.SampleRateHz*format.FrameBytes()),
 		blocks: make([]block, intakeBlocks),
-	}, nil
+	}
+	// Memory that was never written is not there yet: the callback would wait for the kernel to bring
+	// each page, 60 us at a time.
+	for i := 0; i < len(q.data); i += pageBytes {
+		q.data[i] = 1
+		q.data[i] = 0
+	}
+	for i := range q.blocks {
+		q.blocks[i].at = 1
+		q.blocks[i].at = 0
+	}
+	return q, nil
 }
 
 // Deliver copies frames into the queue. It is the device's callback: two copies at most (the buffer

@@ -537,6 +537,8 @@ func (o *owner) publishWith(err error) {
 	}
 	if o.line != nil {
 		status.Device, status.DeviceFormat = o.line.device, o.line.stream.Format()
+		system, ok := o.line.stream.(*systemStream)
+		status.NativeCallback = ok && system.nativeCallback
 	}
 	if o.outage != nil {
 		status.Outage = o.outage.reason

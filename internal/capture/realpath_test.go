@@ -118,6 +118,9 @@ func TestWhatIsPlayedIsRecordedBitByBit(t *testing.T) {
 	if started.Device.ID != mic.ID || !started.Device.Default || started.DeviceFormat.SampleRateHz != 48_000 {
 		t.Errorf("started with %+v, %s", started.Device, started.DeviceFormat)
 	}
+	if !s.Status().NativeCallback {
+		t.Error("the device's callback is not the one in C")
+	}
 	player := mic.PlayCoded(7, 48_000, 1, 2*time.Second)
 	<-player.Done()
 	awaitFrames(t, s, 300*time.Millisecond)
@@ -126,7 +129,7 @@ func TestWhatIsPlayedIsRecordedBitByBit(t *testing.T) {
 	if len(runs) != 1 || runs[0].Frames < 96_000-24_000 || len(stopped.Gaps) > 0 {
 		t.Errorf("heard %+v of 96000 frames, gaps %+v", runs, stopped.Gaps)
 	}
-	if callback := s.Status().Callback; callback.Count == 0 {
+	if s.Status().Callback.Count == 0 {
 		t.Error("no callback was measured")
 	}
 	t.Logf("runs %+v, waited %v, callback %+v", runs, started.Waited, s.Status().Callback)

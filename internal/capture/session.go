@@ -103,6 +103,9 @@ type Status struct {
 	DriftPPM *float64
 	// Callback is how long the device's callback took.
 	Callback Latency
+	// NativeCallback is true where that is the one in C; false for virtual devices, and where Go's own
+	// has to do.
+	NativeCallback bool
 	// Err is why the state is failed.
 	Err error
 }

@@ -316,6 +316,9 @@ func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOp
 		pin.Pin(&raw)
 		config.Capture.DeviceID = unsafe.Pointer(&raw)
 	}
+	marker := new(byte) // by which installCallback finds pUserData in the device
+	pin.Pin(marker)
+	config.PUserData = marker
 	var target Sink
 	callbacks := malgo.DeviceCallbacks{Data: func(_, in []byte, _ uint32) { target.Deliver(in) }}
 	opened, err := malgo.InitDevice(sound.Context, config, callbacks)
@@ -327,6 +330,9 @@ func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOp
 	if target, err = sink(stream.format); err != nil {
 		opened.Uninit()
 		return nil, err
+	}
+	if q, ok := target.(*intake); ok {
+		stream.nativeCallback = installCallback(opened, marker, q, &stream.pin)
 	}
 	return stream, nil
 }
@@ -354,6 +360,9 @@ type systemStream struct {
 	name   string
 	server string
 	never  chan struct{}
+	pin    runtime.Pinner // of the memory that the callback writes
+	// nativeCallback is true where the callback is the one in C.
+	nativeCallback bool
 
 	once     sync.Once
 	closeErr error
@@ -391,6 +400,7 @@ func (s *systemStream) Close() error {
 		// thread that waits for it. That the stream is dead is no news.
 		_ = s.opened.Stop()
 		s.opened.Uninit()
+		s.pin.Unpin()
 		s.closeErr = disconnect(s.sound)
 	})
 	return s.closeErr

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -45,12 +46,27 @@ func TestHistogramBuckets(t *testing.T) {
 // The queue against a plain slice.
 func TestIntakeKeepsOrderAndCountsWhatItDrops(t *testing.T) {
 	t.Parallel()
+	t.Run("from Go", func(t *testing.T) {
+		t.Parallel()
+		checkIntake(t, func(q *intake) func([]byte) { return q.Deliver })
+	})
+	t.Run("from C", func(t *testing.T) {
+		t.Parallel()
+		var pin runtime.Pinner
+		defer pin.Unpin()
+		checkIntake(t, func(q *intake) func([]byte) { q.pin(&pin); return q.deliverC })
+	})
+}
+
+func checkIntake(t *testing.T, producer func(*intake) func([]byte)) {
+	t.Helper()
 	format := deviceFormat(8000, 1, audio.Int16)
 	rapid.Check(t, func(t *rapid.T) {
 		q, err := newIntake(format, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
+		into := producer(q)
 		var sent, got []int16 // a dropped frame is 0 in both
 		next := int16(1)
 		deliver := func(n int) {
@@ -65,7 +81,7 @@ func TestIntakeKeepsOrderAndCountsWhatItDrops(t *testing.T) {
 				}
 				next = max(next+1, 1)
 			}
-			q.Deliver(append(block, 99)) // a part of a frame is not looked at
+			into(append(block, 99)) // a part of a frame is not looked at
 		}
 		take := func() {
 			b, first, second, ok := q.next()
@@ -103,11 +119,26 @@ func TestIntakeKeepsOrderAndCountsWhatItDrops(t *testing.T) {
 // Producer and consumer at once.
 func TestIntakeUnderLoad(t *testing.T) {
 	t.Parallel()
+	t.Run("from Go", func(t *testing.T) {
+		t.Parallel()
+		loadIntake(t, func(q *intake) func([]byte) { return q.Deliver })
+	})
+	t.Run("from C", func(t *testing.T) {
+		t.Parallel()
+		var pin runtime.Pinner
+		defer pin.Unpin()
+		loadIntake(t, func(q *intake) func([]byte) { q.pin(&pin); return q.deliverC })
+	})
+}
+
+func loadIntake(t *testing.T, producer func(*intake) func([]byte)) {
+	t.Helper()
 	q, err := newIntake(deviceFormat(8000, 1, audio.Int16), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	const total = 2_000_000
+	into := producer(q)
 	done := make(chan struct{})
 	go func() { // ends after total frames; the test reads them all
 		defer close(done)
@@ -119,7 +150,7 @@ func TestIntakeUnderLoad(t *testing.T) {
 			for k := range n {
 				block = binary.LittleEndian.AppendUint16(block, uint16(Coded(9, uint64(i+k), 0)))
 			}
-			q.Deliver(block)
+			into(block)
 			i += n
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -216,7 +217,7 @@ func (m *Microphone) PlayFile(path string) *Player {
 	return m.play(nil, "paplay", "--device="+m.Sink, path)
 }
 
-func (m *Microphone) play(in *bytes.Reader, program string, args ...string) *Player {
+func (m *Microphone) play(in io.Reader, program string, args ...string) *Player {
 	tb := m.server.tb
 	tb.Helper()
 	p := &Player{command: exec.Command(program, args...), done: make(chan struct{})}
