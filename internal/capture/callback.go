@@ -49,12 +49,16 @@ func installCallback(device *malgo.Device, marker *byte, q *intake, pin *runtime
 	q.pin(pin)
 	// malgo.Device has one field, a pointer to the pointer to the ma_device.
 	handle := **(**unsafe.Pointer)(unsafe.Pointer(device))
-	return C.scout_take_over(handle, unsafe.Pointer(marker), unsafe.Pointer(&q.shared)) != 0
+	user := unsafe.Pointer(&q.shared)
+	taken := C.scout_take_over(handle, unsafe.Pointer(marker), user)
+	return taken != 0
 }
 
 // deliverC is Deliver by way of C, for tests. The queue is pinned.
 func (q *intake) deliverC(frames []byte) {
-	if len(frames) > 0 {
-		C.scout_deliver((*C.scout_intake)(unsafe.Pointer(&q.shared)), unsafe.Pointer(&frames[0]), C.uint64_t(len(frames)))
+	if len(frames) == 0 {
+		return
 	}
+	queue := (*C.scout_intake)(unsafe.Pointer(&q.shared))
+	C.scout_deliver(queue, unsafe.Pointer(unsafe.SliceData(frames)), C.uint64_t(len(frames)))
 }

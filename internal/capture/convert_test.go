@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -127,7 +128,7 @@ func TestEqualFormatsPassBitByBit(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.write(data)
-		if got := readAll(t, r); string(got) != string(data) {
+		if got := readAll(t, r); !bytes.Equal(got, data) {
 			t.Errorf("%s: bytes differ", sample)
 		}
 	}
@@ -145,7 +146,7 @@ func TestEqualFormatsPassBitByBit(t *testing.T) {
 		stereo = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(stereo, sample), sample)
 	}
 	c.write(stereo)
-	if string(readAll(t, r)) != string(mono) {
+	if !bytes.Equal(readAll(t, r), mono) {
 		t.Error("identical left and right do not mix down to themselves")
 	}
 }

@@ -58,7 +58,7 @@ func (h *histogram) latency() Latency {
 	quantile := func(q float64) time.Duration {
 		rank := uint64(q * float64(total))
 		var seen uint64
-		for i, n := range counts {
+		for i, n := range &counts {
 			if seen += n; n > 0 && seen > rank {
 				return min(upper(i), time.Duration(h.max.Load()))
 			}

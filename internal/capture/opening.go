@@ -182,18 +182,16 @@ func (s *Session) closeLater(l *line) {
 // pace holds a stream that is not in real time back while it is half a ring ahead of the slowest
 // reader, or of the recording's beginning where there is none yet.
 func (s *Session) pace(ctx context.Context, q *intake, frames int) error {
-	var timer *time.Timer
+	if q.room() >= frames && s.ahead() <= s.ring.Capacity()/2 {
+		return nil
+	}
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
 	for q.room() < frames || s.ahead() > s.ring.Capacity()/2 {
-		if timer == nil {
-			timer = time.NewTimer(time.Millisecond)
-			defer timer.Stop()
-		} else {
-			timer.Reset(time.Millisecond)
-		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-timer.C:
+		case <-ticker.C:
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -211,7 +210,7 @@ func (o *owner) fail(err error) {
 		o.closeLine()
 	}
 	defer func() { c.reply <- reply{err: err} }() // when the state says so too
-	if scout.ClassOf(err) == scout.Cancelled || errors.Is(err, context.DeadlineExceeded) && c.ctx.Err() != nil {
+	if scout.ClassOf(err) == scout.Cancelled || c.gaveUp() != nil {
 		o.setState(StateIdle, nil)
 		return
 	}
@@ -245,8 +244,8 @@ func (o *owner) step(ctx context.Context) {
 	o.lastStep = now
 	if c := o.starting; c != nil {
 		switch {
-		case c.ctx.Err() != nil:
-			o.fail(context.Cause(c.ctx))
+		case c.gaveUp() != nil:
+			o.fail(c.gaveUp())
 		case time.Since(c.began) > o.session.options.StartTimeout+time.Second:
 			o.fail(scout.Errorf(scout.CodeDeviceTimeout, "no audio from device %s in time", o.session.options.Device))
 		}

@@ -143,12 +143,14 @@ type pulseConnection struct {
 	dead    chan struct{} // closed when the connection ended
 }
 
-// dyingConn tells when the connection ends; the library does so only for io.EOF. It can hold back
-// what is written.
+// dyingConn is a connection as the library needs it. It hands over whole messages only: the library
+// loops for ever where a list breaks off. It tells when the connection ends, which the library does
+// for io.EOF alone. And it can hold back what is written.
 type dyingConn struct {
 	net.Conn
 	once sync.Once
 	dead chan struct{}
+	in   []byte // of the message being handed over; of the library's reader alone
 
 	mu      sync.Mutex
 	holding bool
@@ -187,13 +189,13 @@ func (c *dyingConn) release() error {
 	return err
 }
 
-// heldBack is how many whole messages are held back. Each begins with its length and 16 bytes more.
+// heldBack is how many whole messages are held back.
 func (c *dyingConn) heldBack() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	messages := 0
-	for rest := c.held; len(rest) >= 20; messages++ {
-		size := 20 + int(binary.BigEndian.Uint32(rest))
+	for rest := c.held; len(rest) >= pulseHeader; messages++ {
+		size := pulseHeader + int(binary.BigEndian.Uint32(rest))
 		if len(rest) < size {
 			break
 		}
@@ -202,12 +204,41 @@ func (c *dyingConn) heldBack() int {
 	return messages
 }
 
+// pulseHeader is the size of what is before each message: its length and 16 bytes more.
+const pulseHeader = 20
+
+// pulseMessage bounds a message; PulseAudio itself sends at most 1 MiB (FRAME_SIZE_MAX_ALLOW).
+const pulseMessage = 1 << 20
+
+// Read hands over what is there of the next whole message.
 func (c *dyingConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err != nil {
-		c.once.Do(func() { close(c.dead) })
+	if len(c.in) == 0 {
+		if err := c.receive(); err != nil {
+			c.once.Do(func() { close(c.dead) })
+			return 0, err
+		}
 	}
-	return n, err
+	n := copy(p, c.in)
+	c.in = c.in[n:]
+	return n, nil
+}
+
+// receive reads one message.
+func (c *dyingConn) receive() error {
+	header := make([]byte, pulseHeader)
+	if _, err := io.ReadFull(c.Conn, header); err != nil {
+		return fmt.Errorf("read from the sound server: %w", err)
+	}
+	size := binary.BigEndian.Uint32(header)
+	if size > pulseMessage {
+		return fmt.Errorf("read from the sound server: a message of %d bytes", size)
+	}
+	message := append(header, make([]byte, size)...)
+	if _, err := io.ReadFull(c.Conn, message[pulseHeader:]); err != nil {
+		return fmt.Errorf("read from the sound server: %w", err)
+	}
+	c.in = message
+	return nil
 }
 
 // dialPulse connects and logs in. proto.Connect sets the callback when its reader runs already, which

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -63,7 +64,7 @@ func wakeMonitor(ctx context.Context, server, monitor, stream string) error {
 // restartOutput puts the output to sleep and wakes it, with one write.
 func (c *pulseConnection) restartOutput(name string) error {
 	var asked sync.WaitGroup
-	answers := make([]error, 2)
+	answers := []error{nil, nil}
 	c.conn.hold()
 	for i, sleep := range []bool{true, false} {
 		asked.Go(func() { // ends with the answer, or pulseRequest later
@@ -80,10 +81,8 @@ func (c *pulseConnection) restartOutput(name string) error {
 	}
 	err := c.conn.release()
 	asked.Wait()
-	for _, answer := range append(answers, err) {
-		if answer != nil {
-			return fmt.Errorf("wake up %s: %w", name, answer)
-		}
+	if err = errors.Join(append(answers, err)...); err != nil {
+		return fmt.Errorf("wake up %s: %w", name, err)
 	}
 	return nil
 }

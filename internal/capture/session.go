@@ -287,6 +287,9 @@ type command struct {
 	reply chan reply // capacity 1
 }
 
+// gaveUp is why the caller waits no longer; nil while it does.
+func (c *command) gaveUp() error { return context.Cause(c.ctx) }
+
 type reply struct {
 	started Started
 	stopped Stopped

@@ -368,12 +368,22 @@ type systemStream struct {
 	closeErr error
 }
 
-func (s *systemStream) Device() Device        { return s.device }
-func (s *systemStream) Format() DeviceFormat  { return s.format }
-func (s *systemStream) Name() string          { return s.name }
-func (s *systemStream) RealTime() bool        { return true }
+// Device implements Stream.
+func (s *systemStream) Device() Device { return s.device }
+
+// Format implements Stream.
+func (s *systemStream) Format() DeviceFormat { return s.format }
+
+// Name implements Stream.
+func (s *systemStream) Name() string { return s.name }
+
+// RealTime implements Stream.
+func (s *systemStream) RealTime() bool { return true }
+
+// Done implements Stream.
 func (s *systemStream) Done() <-chan struct{} { return s.never }
 
+// Start implements Stream.
 func (s *systemStream) Start(ctx context.Context) error {
 	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, s.opened.Start() }, func(struct{}) {})
 	if err != nil {
@@ -394,6 +404,7 @@ func (s *systemStream) wake(ctx context.Context, id string) error {
 	return wakeMonitor(ctx, s.server, id, s.name)
 }
 
+// Close implements Stream.
 func (s *systemStream) Close() error {
 	s.once.Do(func() {
 		// Uninit alone waits for one more block, which a dead stream never brings; Stop wakes the

@@ -52,7 +52,7 @@ func (Virtual) Watch(context.Context) <-chan System {
 }
 
 // Open implements Backend.
-func (Virtual) Open(_ context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error) {
+func (Virtual) Open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error) {
 	spec, err := parseVirtual(id)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (Virtual) Open(_ context.Context, id string, sink func(DeviceFormat) (Sink,
 	if err != nil {
 		return nil, errors.Join(err, source.close())
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Close ends it
 	v := &virtualStream{spec: spec, source: source, sink: target, pace: o.Pace, cancel: cancel, done: make(chan struct{})}
 	v.begin = sync.OnceFunc(func() { v.playing.Go(func() { v.play(ctx) }) }) // ends with the source or Close, which waits
 	return v, nil
@@ -91,10 +91,12 @@ func parseVirtual(id string) (virtualSpec, error) {
 		}
 		var seconds float64
 		for key, value := range values {
-			number, err := strconv.ParseFloat(value[0], 64)
 			if key == "speed" && value[0] == "max" {
-				number, err = 0, nil
-			} else if err != nil || !(number > 0) || math.IsInf(number, 0) {
+				s.speed = 0
+				continue
+			}
+			number, err := strconv.ParseFloat(value[0], 64)
+			if err != nil || !(number > 0) || math.IsInf(number, 0) {
 				return s, virtualError(id, "%s=%s is not a positive number", key, value[0])
 			}
 			switch {
@@ -236,19 +238,30 @@ type virtualStream struct {
 	closeErr error
 }
 
+// Device implements Stream.
 func (v *virtualStream) Device() Device {
 	return Device{ID: v.spec.id, Name: v.spec.id, Formats: []DeviceFormat{v.source.format()}}
 }
-func (v *virtualStream) Format() DeviceFormat  { return v.source.format() }
-func (v *virtualStream) Name() string          { return "" }
-func (v *virtualStream) RealTime() bool        { return v.spec.speed == 1 }
+
+// Format implements Stream.
+func (v *virtualStream) Format() DeviceFormat { return v.source.format() }
+
+// Name implements Stream.
+func (v *virtualStream) Name() string { return "" }
+
+// RealTime implements Stream.
+func (v *virtualStream) RealTime() bool { return v.spec.speed == 1 }
+
+// Done implements Stream.
 func (v *virtualStream) Done() <-chan struct{} { return v.done }
 
+// Start implements Stream.
 func (v *virtualStream) Start(context.Context) error {
 	v.begin()
 	return nil
 }
 
+// Close implements Stream.
 func (v *virtualStream) Close() error {
 	v.closing.Do(func() {
 		v.cancel()

@@ -31,13 +31,14 @@ func reference(samples []float32) level.Level {
 	return l
 }
 
+// check holds RMS to 1e-10, far below the 1e-5 that S10 asks for.
 func check(t *testing.T, what string, samples []float32) {
 	t.Helper()
 	got, want := level.Measure(samples), reference(samples)
 	if got.Peak != want.Peak || got.NonFinite != want.NonFinite {
 		t.Errorf("%s, %d samples: got %+v, want %+v", what, len(samples), got, want)
 	}
-	if math.IsNaN(got.RMS) || math.Abs(got.RMS-want.RMS) > 1e-5*want.RMS {
+	if math.IsNaN(got.RMS) || math.Abs(got.RMS-want.RMS) > 1e-10*want.RMS {
 		t.Errorf("%s, %d samples: RMS %v, want %v", what, len(samples), got.RMS, want.RMS)
 	}
 }

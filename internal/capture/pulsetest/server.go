@@ -44,7 +44,7 @@ func Start(tb testing.TB) *Server {
 		}
 	}
 	// The path of a socket has room for 107 bytes; test folders are longer.
-	dir, err := os.MkdirTemp("", "pulse")
+	dir, err := os.MkdirTemp("", "pulse") //nolint:usetesting // see above
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -184,7 +184,6 @@ func (m *Microphone) Suspend(asleep bool) {
 // Player plays into a microphone until it is closed or at its end.
 type Player struct {
 	command *exec.Cmd
-	cancel  func()
 	done    chan struct{}
 }
 
