@@ -34,7 +34,7 @@ type streams struct {
 }
 
 // terminal tells whether w is a terminal that somebody looks at.
-func terminal(w io.Writer) bool {
+func terminal(w any) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
@@ -48,11 +48,12 @@ type app struct {
 	closers  []func() error
 
 	settings struct {
-		modelsDir   string
-		logLevel    string
-		logFormat   string
-		logFile     string
-		traceTarget string
+		modelsDir     string
+		recordingsDir string
+		logLevel      string
+		logFormat     string
+		logFile       string
+		traceTarget   string
 	}
 }
 
@@ -68,6 +69,7 @@ func newApp(std streams) *app {
 func (a *app) bindSettings(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.settings.modelsDir, "models-dir", envOr("SCOUT_MODELS", ""), "folder of installed models ($SCOUT_MODELS; default: the user's data folder)")
+	flags.StringVar(&a.settings.recordingsDir, "recordings-dir", envOr("SCOUT_RECORDINGS", ""), "folder of recordings ($SCOUT_RECORDINGS; default: the user's data folder)")
 	flags.StringVar(&a.settings.logLevel, "log-level", envOr("SCOUT_LOG_LEVEL", ""), "debug, info, warn or error ($SCOUT_LOG_LEVEL; default: info with --log-file, else no log)")
 	flags.StringVar(&a.settings.logFormat, "log-format", envOr("SCOUT_LOG_FORMAT", "text"), "text or json ($SCOUT_LOG_FORMAT)")
 	flags.StringVar(&a.settings.logFile, "log-file", envOr("SCOUT_LOG_FILE", ""), "append the log to this file, with rotation, instead of stderr ($SCOUT_LOG_FILE)")
@@ -210,20 +212,30 @@ func envOr(name, otherwise string) string {
 	return otherwise
 }
 
-// modelsDir is where models are installed: the setting, or the user's data folder after the XDG
-// Base Directory Specification.
+// modelsDir is where models are installed.
 func (a *app) modelsDir() (string, error) {
-	if a.settings.modelsDir != "" {
-		return a.settings.modelsDir, nil
+	return dataFolder(a.settings.modelsDir, "models", "SCOUT_MODELS")
+}
+
+// recordingsDir is where recordings are kept.
+func (a *app) recordingsDir() (string, error) {
+	return dataFolder(a.settings.recordingsDir, "recordings", "SCOUT_RECORDINGS")
+}
+
+// dataFolder is the setting, or the folder of that name in the user's data folder after the XDG Base
+// Directory Specification.
+func dataFolder(setting, name, variable string) (string, error) {
+	if setting != "" {
+		return setting, nil
 	}
 	if data := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
-		return filepath.Join(data, "scout", "models"), nil
+		return filepath.Join(data, "scout", name), nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", scout.Errorf(scout.CodeConfigInvalid, "find the user's data folder: %w", err).WithHint("set SCOUT_MODELS")
+		return "", scout.Errorf(scout.CodeConfigInvalid, "find the user's data folder: %w", err).WithHint("set %s", variable)
 	}
-	return filepath.Join(home, ".local", "share", "scout", "models"), nil
+	return filepath.Join(home, ".local", "share", "scout", name), nil
 }
 
 // enginePath is where scout-engine is: $SCOUT_ENGINE, else beside this program.

@@ -11,7 +11,11 @@ import (
 
 func main() {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it, and that must stay so
+		ending = append(ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ending...)
 	code := run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	stop()
 	os.Exit(code)

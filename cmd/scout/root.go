@@ -15,7 +15,8 @@ func newRootCommand(a *app) *cobra.Command {
 		Short: "Record speech and turn it into text, on this machine",
 		Long: `Scout records speech and turns it into text on your own machine.
 Nothing leaves it: models are files on disk, and no network is used except to fetch them.`,
-		Example: `  scout transcribe meeting.m4a
+		Example: `  scout record --transcribe
+  scout transcribe meeting.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
   scout models list`,
 		SilenceErrors: true,
@@ -37,9 +38,14 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	a.bindSettings(root)
 	root.AddCommand(
+		newRecordCommand(a),
+		newRecordingsCommand(a),
 		newTranscribeCommand(a),
+		newDevicesCommand(a),
+		newLevelCommand(a),
 		newBenchCommand(a),
 		newModelsCommand(a),
+		newRecorderCommand(a),
 		newVersionCommand(a),
 	)
 	return root

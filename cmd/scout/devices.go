@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture"
+)
+
+const (
+	// listWithin bounds one listing: a sound server that hangs must not hang the command.
+	listWithin = 10 * time.Second
+	// lookEvery is how often devices are listed where the system does not tell of changes.
+	lookEvery = 2 * time.Second
+)
+
+func newDevicesCommand(a *app) *cobra.Command {
+	var asJSON, watch bool
+	cmd := &cobra.Command{
+		Use:   "devices",
+		Short: "List the microphones and other devices to record from",
+		Long: `Lists the devices to record from. --device of the other commands takes an id, a name, or a part of one that
+fits no other. A monitor is not a microphone but what an output plays. Nothing is opened.
+
+With --watch a line follows for everything that changes, until Ctrl-C; with --json the whole list, in one line.`,
+		Example: `  scout devices
+  scout devices --watch
+  scout devices --json | jq -r '.devices[] | select(.default) | .id'`,
+		Args: wrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			backend, err := capture.OpenSystem(ctx, capture.SystemOptions{})
+			if err != nil {
+				return err
+			}
+			devices, err := listDevices(ctx, backend)
+			if err != nil {
+				return err
+			}
+			switch {
+			case watch:
+				err = a.watchDevices(ctx, backend, devices, asJSON)
+			case asJSON:
+				err = writeJSON(a.std.out, deviceList{backend.Name(), devices})
+			default:
+				err = a.writeDevices(devices)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on and tell what changes")
+	return cmd
+}
+
+// deviceList is the JSON of "scout devices".
+type deviceList struct {
+	Backend string           `json:"backend"`
+	Devices []capture.Device `json:"devices"`
+}
+
+func listDevices(ctx context.Context, backend capture.Backend) ([]capture.Device, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, listWithin, scout.Errorf(scout.CodeSoundServer, "the sound system (%s) did not answer within %s", backend.Name(), listWithin))
+	defer cancel()
+	devices, err := backend.Devices(ctx)
+	if devices == nil {
+		devices = []capture.Device{}
+	}
+	return devices, err
+}
+
+// writeDevices writes the table.
+func (a *app) writeDevices(devices []capture.Device) error {
+	if len(devices) == 0 {
+		return scout.Errorf(scout.CodeNoDevice, "no device to record from").WithHint("plug in a microphone; scout devices --watch tells when it is seen")
+	}
+	rows := [][]string{{"", "NAME", "ID", "DELIVERS"}}
+	for i := range devices {
+		d := &devices[i]
+		mark, name := " ", d.Name
+		if d.Default {
+			mark = "*"
+		}
+		if d.Monitor {
+			name += " (monitor)"
+		}
+		rows = append(rows, []string{mark, name, d.ID, delivered(d)})
+	}
+	return writeTable(a.std.out, rows)
+}
+
+// delivered names the first format of a device and counts more.
+func delivered(d *capture.Device) string {
+	switch len(d.Formats) {
+	case 0:
+		return "unknown"
+	case 1:
+		return d.Formats[0].String()
+	}
+	return fmt.Sprintf("%s, and %d more", d.Formats[0], len(d.Formats)-1)
+}
+
+// writeTable aligns rows of cells.
+func writeTable(w io.Writer, rows [][]string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(table, strings.Join(row, "\t")); err != nil {
+			return scout.FileError(scout.CodeWriteFailed, "write the list", err)
+		}
+	}
+	return scout.FileError(scout.CodeWriteFailed, "write the list", table.Flush())
+}
+
+// watchDevices tells what changes until ctx ends.
+func (a *app) watchDevices(ctx context.Context, backend capture.Backend, devices []capture.Device, asJSON bool) error {
+	w := deviceWatch{app: a, backend: backend, asJSON: asJSON}
+	if err := w.show(devices, nil); err != nil {
+		return err
+	}
+	changes := backend.Watch(ctx)
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, open := <-changes:
+			if !open {
+				changes = nil // the system cannot tell: it is asked
+				continue
+			}
+		case <-ticker.C:
+			if changes != nil {
+				continue
+			}
+		}
+		now, err := listDevices(ctx, backend)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := w.show(now, err); err != nil {
+			return err
+		}
+	}
+}
+
+// deviceWatch compares each list of devices with the one before.
+type deviceWatch struct {
+	app     *app
+	backend capture.Backend
+	asJSON  bool
+	last    []capture.Device
+	shown   bool // something was
+	problem string
+}
+
+// show writes what is different now. failed is why there is no list: the server is gone, for example.
+func (w *deviceWatch) show(now []capture.Device, failed error) error {
+	if failed != nil {
+		if text := oneLine(failed); text != w.problem {
+			w.problem = text
+			w.app.notef("scout: %s\n", text)
+		}
+		now = []capture.Device{}
+	} else {
+		w.problem = ""
+	}
+	before := w.last
+	if w.shown && sameDevices(before, now) {
+		return nil
+	}
+	first := !w.shown
+	w.last, w.shown = now, true
+	if w.asJSON {
+		line, err := json.Marshal(deviceList{w.backend.Name(), now})
+		if err != nil {
+			return fmt.Errorf("encode devices: %w", err)
+		}
+		return w.app.say("%s", line)
+	}
+	if first && len(now) > 0 {
+		return w.app.writeDevices(now)
+	}
+	return w.differences(before, now)
+}
+
+func (w *deviceWatch) differences(before, now []capture.Device) error {
+	has := func(list []capture.Device, id string) bool {
+		return slices.ContainsFunc(list, func(d capture.Device) bool { return d.ID == id })
+	}
+	isDefault := func(list []capture.Device) (id string) {
+		for i := range list {
+			if list[i].Default {
+				id = list[i].ID
+			}
+		}
+		return id
+	}
+	for i := range before {
+		if d := &before[i]; !has(now, d.ID) {
+			if err := w.app.say("- %s  %s", d.Name, d.ID); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range now {
+		if d := &now[i]; !has(before, d.ID) {
+			if err := w.app.say("+ %s  %s  %s", d.Name, d.ID, delivered(d)); err != nil {
+				return err
+			}
+		}
+	}
+	if id := isDefault(now); id != "" && id != isDefault(before) {
+		return w.app.say("* %s is the default now", id)
+	}
+	return nil
+}
+
+func sameDevices(a, b []capture.Device) bool {
+	return slices.EqualFunc(a, b, func(x, y capture.Device) bool {
+		return x.ID == y.ID && x.Name == y.Name && x.Default == y.Default && slices.Equal(x.Formats, y.Formats)
+	})
+}

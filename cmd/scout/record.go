@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// programName is under which the recorder's log knows the commands.
+const programName = "scout record"
+
+// unattendedFor is how long a recording goes on whose program was killed, unless --unattended says
+// otherwise: time enough to notice, and no microphone that stays open for ever.
+const unattendedFor = 10 * time.Minute
+
+type recordOptions struct {
+	afterOptions
+	device     string
+	duration   length
+	rate       int
+	channels   int
+	sample     string
+	onLoss     string
+	preroll    time.Duration
+	warm       bool
+	unattended time.Duration
+	detach     bool
+}
+
+func newRecordCommand(a *app) *cobra.Command {
+	var o recordOptions
+	cmd := &cobra.Command{
+		Use:   "record",
+		Short: "Record from a microphone, and turn what was said into text",
+		Long: `Records into the folder of recordings until Ctrl-C, or for as long as --duration says.
+
+A process of its own records. It loses nothing when this program is killed: the recording goes on, and
+"scout recordings attach" takes it over, "scout record stop" ends it. When the process that records dies,
+another one goes on with the same file; what is missing in between is said. What is on disk can be played
+at every moment.
+
+"recording…" appears when sound really flows: a sleeping microphone takes up to two seconds.
+Ctrl-C ends the recording and finishes the file; a second one does no harm. Standard output gets the path of
+the recording, or with --transcribe the text; everything else goes to standard error.
+
+With --detach the recording goes on in the background until "scout record stop", --duration, or, where
+--unattended says so, nobody was attached for so long. Standard output gets its id.
+
+--device takes an id, a name or a part of one (see scout devices), or a device that is none: file:speech.wav,
+tone:440. What the device cannot deliver is converted, and that is said.
+
+Exit codes: 0 all is on disk (and text), 1 something failed, 2 the call makes no sense.`,
+		Example: `  scout record --transcribe
+  scout record --device "USB" --duration 15s --output note.wav
+  scout record --rate 48000 --channels 2 --format s24 --output take.wav
+  id=$(scout record --detach); sleep 60; scout record stop --transcribe`,
+		Args: wrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), o) },
+	}
+	o.bind(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.device, "device", "d", envOr("SCOUT_DEVICE", ""), "record from this device ($SCOUT_DEVICE; default: the system's)")
+	flags.Var(&o.duration, "duration", "end after so long: 15s, 2m, 1:30, or seconds (default: until Ctrl-C)")
+	flags.IntVar(&o.rate, "rate", 16000, "sample rate of the file in Hz, 8000 to 192000")
+	flags.IntVar(&o.channels, "channels", 1, "channels of the file")
+	flags.StringVar(&o.sample, "format", string(scout.SampleS16), "samples of the file: s16, s24 or f32")
+	flags.StringVar(&o.onLoss, "on-loss", string(capture.LossAuto), "while the device is away: follow (silence until it is back), default (go on with the system's default device), auto (follow one that was named)")
+	flags.DurationVar(&o.preroll, "preroll", 500*time.Millisecond, "how much of what a warm microphone heard before goes in front, 0 for nothing")
+	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes after: the next recording with --warm begins at once, with its pre-roll")
+	flags.DurationVar(&o.unattended, "unattended", unattendedFor, "end when nobody was attached for so long, 0 for never (default with --detach: never)")
+	flags.BoolVar(&o.detach, "detach", false, "go on in the background; standard output gets the id")
+	cmd.AddCommand(newRecordStopCommand(a))
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
+		if o.detach && !cmd.Flags().Changed("unattended") {
+			o.unattended = 0
+		}
+	}
+	return cmd
+}
+
+// length is a flag for a duration as people write it: 15s, 1:30, 90.
+type length time.Duration
+
+// String returns the length as the flag takes it.
+func (l *length) String() string {
+	if *l == 0 {
+		return ""
+	}
+	return time.Duration(*l).String()
+}
+
+// Type names the value in --help.
+func (l *length) Type() string { return "duration" }
+
+// Set reads the length.
+func (l *length) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		d, err = parseClock(text)
+	}
+	if err != nil || d <= 0 {
+		return errors.New("want for example 15s, 2m, 1:30 or 90")
+	}
+	*l = length(d)
+	return nil
+}
+
+// parseClock reads seconds, M:SS or H:MM:SS.
+func parseClock(text string) (time.Duration, error) {
+	parts := strings.Split(text, ":")
+	if len(parts) > 3 {
+		return 0, errors.New("too many colons")
+	}
+	var seconds float64
+	for _, part := range parts {
+		n, err := strconv.ParseFloat(part, 64)
+		if err != nil {
+			return 0, err
+		}
+		if !(n >= 0 && n < 1e9) {
+			return 0, errors.New("not a length")
+		}
+		seconds = 60*seconds + n
+	}
+	const longest = 292 * 365 * 24 * 3600 // what a time.Duration holds
+	if seconds > longest {
+		return 0, errors.New("too long")
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// request is what the options ask a recorder for.
+func (o *recordOptions) request() (wire.StartRequest, error) {
+	request := wire.StartRequest{
+		ID:      recording.NewID(time.Now()),
+		Format:  scout.Format{SampleRateHz: o.rate, Channels: o.channels, Sample: scout.SampleFormat(o.sample)},
+		OnLoss:  o.onLoss,
+		Warm:    o.warm,
+		Preroll: o.preroll,
+		Rules:   wire.Rules{MaxDuration: time.Duration(o.duration), NoOwnerFor: o.unattended},
+	}
+	if err := request.Format.Validate(); err != nil {
+		return request, usage(err)
+	}
+	switch capture.LossPolicy(o.onLoss) {
+	case capture.LossAuto, capture.LossFollow, capture.LossDefault:
+	default:
+		return request, usage(fmt.Errorf("--on-loss %q: want auto, follow or default", o.onLoss))
+	}
+	if o.preroll < 0 || o.unattended < 0 {
+		return request, usage(errors.New("a length below zero"))
+	}
+	if o.preroll == 0 {
+		request.Preroll = -1
+	}
+	if o.detach && (o.transcribe || o.output != "") {
+		return request, usage(errors.New("with --detach the text and the copy are made at the end: scout record stop --transcribe --output FILE"))
+	}
+	var err error
+	request.Device, err = resolveDevice(o.device)
+	return request, err
+}
+
+// record is the command.
+func (a *app) record(ctx context.Context, o recordOptions) (err error) {
+	request, err := o.request()
+	if err != nil {
+		return err
+	}
+	folder, err := a.openRecordings()
+	if err != nil {
+		return err
+	}
+	after, err := a.prepareAfter(ctx, folder, o.afterOptions, request.ID)
+	if err != nil {
+		return err
+	}
+	defer after.close()
+	idle := idleFor
+	if o.warm {
+		idle = warmFor
+	}
+	launch, err := a.launchRecorder(folder.Dir(), attach.Options{Role: wire.RoleOwner, Name: programName}, idle)
+	if err != nil {
+		return err
+	}
+
+	show := newConsole(a.std.err, o.quiet)
+	show.draw("opening the microphone…")
+	keeper, started, err := attach.Keep(ctx, folder, launch, request, a.scope)
+	show.clear()
+	if err != nil {
+		return explainStart(err)
+	}
+	if !o.quiet {
+		show.linef("recording… %s", describe(started))
+	}
+	if o.detach {
+		if err := keeper.Leave(); err != nil {
+			return err
+		}
+		return a.say("%s", request.ID)
+	}
+	return a.attend(ctx, show, keeper, after)
+}
+
+// attend shows a recording until the user ends it or it ends by itself, and does what comes after.
+func (a *app) attend(ctx context.Context, show *console, keeper *attach.Keeper, after *after) error {
+	newView(a, show, keeper.ID()).run(ctx, keeper)
+	// The end of ctx is what ends a recording, so that what follows must not end with it.
+	finishing, patience := a.insist(ctx, show)
+	defer patience()
+	stopping := time.AfterFunc(slowStop, func() { show.draw("finishing the file…") })
+	manifest, err := keeper.Stop(context.WithoutCancel(ctx))
+	stopping.Stop()
+	show.clear()
+	return after.run(finishing, show, manifest, err)
+}
+
+// slowStop is when the user is told that the end takes its time.
+const slowStop = time.Second
+
+// explainStart adds what helps to why a recording did not begin.
+func explainStart(err error) error {
+	if scout.CodeOf(err) == scout.CodeAlreadyRecording {
+		return scout.Errorf(scout.CodeAlreadyRecording, "%w", err).
+			WithHint("watch it with: scout recordings attach; end it with: scout record stop")
+	}
+	return err
+}
+
+// describe tells what is being recorded, and what becomes of it.
+func describe(s wire.Started) string {
+	name := s.Device.Name
+	if name == "" {
+		name = s.Device.ID
+	}
+	text := fmt.Sprintf("%s, %s", name, formatText(s.Format))
+	if !delivers(s.Device.Delivers, s.Format) {
+		text = fmt.Sprintf("%s, %s, converted to %s", name, s.Device.Delivers, formatText(s.Format))
+	}
+	if s.PrerollFrames > 0 {
+		text += fmt.Sprintf(", with the %d ms before", s.Format.Duration(s.PrerollFrames).Milliseconds())
+	}
+	return text
+}
+
+// formatText writes a format for people.
+func formatText(f scout.Format) string {
+	channels := fmt.Sprintf("%d channels", f.Channels)
+	if f.Channels == 1 {
+		channels = "mono"
+	}
+	return fmt.Sprintf("%d Hz, %s, %s", f.SampleRateHz, channels, f.Sample)
+}
+
+// delivers tells whether a device delivers the format of the recording as it is.
+func delivers(device string, f scout.Format) bool {
+	encoding := map[scout.SampleFormat]string{scout.SampleS16: "pcm_s16le", scout.SampleS24: "pcm_s24le", scout.SampleF32: "pcm_f32le"}[f.Sample]
+	return device == fmt.Sprintf("%d Hz, %d channels, %s", f.SampleRateHz, f.Channels, encoding)
+}
+
+func newRecordStopCommand(a *app) *cobra.Command {
+	var o afterOptions
+	cmd := &cobra.Command{
+		Use:   "stop",
+		Short: "End the recording that is under way",
+		Long: `Ends the recording that runs in the background, or in another terminal, and returns when its file is final.
+Standard output gets the path of the recording, or with --transcribe the text.`,
+		Example: `  scout record stop
+  scout record stop --transcribe --output note.wav`,
+		Args: wrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopRecording(cmd.Context(), o) },
+	}
+	o.bind(cmd)
+	return cmd
+}
+
+// stopRecording is "scout record stop".
+func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
+	folder, err := a.openRecordings()
+	if err != nil {
+		return err
+	}
+	client, state, err := a.running(ctx, folder, attach.Options{Role: wire.RoleListener, Name: "scout record stop"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }() // the recording is what matters
+	after, err := a.prepareAfter(ctx, folder, o, state.ID)
+	if err != nil {
+		return err
+	}
+	defer after.close()
+	show := newConsole(a.std.err, o.quiet)
+	stopping := time.AfterFunc(slowStop, func() { show.draw("finishing the file…") })
+	manifest, err := client.Stop(ctx, state.ID)
+	stopping.Stop()
+	show.clear()
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	return after.run(ctx, show, manifest, err)
+}
+
+// running returns a connection to the recorder of the folder and the recording that is under way there.
+// Without one the error has scout.CodeNotRecording. The caller closes the client.
+func (a *app) running(ctx context.Context, folder *recording.Folder, as attach.Options) (*attach.Client, *wire.RecordingState, error) {
+	client, err := attach.Dial(ctx, folder.Dir(), as)
+	if scout.CodeOf(err) == scout.CodeRecorderUnreachable {
+		return nil, nil, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", folder.Dir())
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	state, err := client.State(ctx)
+	if err == nil && state.Recording == nil {
+		err = scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", folder.Dir())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, client.Close())
+	}
+	return client, state.Recording, nil
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/text"
+)
+
+// afterOptions say what becomes of a recording when it ended.
+type afterOptions struct {
+	recognizerOptions
+	output     string
+	force      bool
+	transcribe bool
+	language   string
+	quiet      bool
+}
+
+func (o *afterOptions) bind(cmd *cobra.Command) {
+	o.recognizerOptions.bind(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.output, "output", "o", "", "copy the recording to this WAV file, or into this folder, when it ended")
+	flags.BoolVar(&o.force, "force", false, "replace an existing --output")
+	flags.BoolVar(&o.transcribe, "transcribe", false, "write what was said to standard output when the recording ended")
+	flags.StringVarP(&o.language, "language", "l", "", "language spoken, as ISO 639-1 code (default: what the model knows)")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no meter and no summary")
+}
+
+// after is what is to be done with a recording when it ended, prepared before it begins: what cannot work
+// is said while nothing was spoken yet.
+type after struct {
+	app        *app
+	options    afterOptions
+	folder     *recording.Folder
+	output     string // empty for none
+	recognizer *recognizer
+}
+
+// prepareAfter checks the options. The caller closes the result.
+func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afterOptions, id recording.ID) (*after, error) {
+	output, err := checkOutput(o.output, o.force, id)
+	if err != nil {
+		return nil, err
+	}
+	w := &after{app: a, options: o, folder: folder, output: output}
+	if !o.transcribe {
+		return w, nil
+	}
+	if w.recognizer, err = openRecognizer(ctx, a, o.recognizerOptions); err != nil {
+		return nil, err
+	}
+	if err := w.recognizer.checkLanguage(o.language); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// close ends the engine, if there is one.
+func (w *after) close() {
+	if w.recognizer != nil {
+		w.recognizer.close()
+	}
+}
+
+// checkOutput returns the file to copy a recording to, after looking whether that will be possible.
+func checkOutput(output string, force bool, id recording.ID) (string, error) {
+	if output == "" {
+		return "", nil
+	}
+	info, err := os.Stat(output)
+	switch {
+	case err == nil && info.IsDir():
+		output = filepath.Join(output, string(id)+".wav")
+	case strings.HasSuffix(output, string(filepath.Separator)):
+		return "", scout.FileError(scout.CodeWriteFailed, "write into "+output, os.ErrNotExist)
+	case !strings.EqualFold(filepath.Ext(output), ".wav"):
+		return "", usage(fmt.Errorf("--output %s: recordings are WAV files, name it .wav", output))
+	case err == nil && !info.Mode().IsRegular():
+		return "", usage(fmt.Errorf("--output %s: not a file", output))
+	case err == nil && !force:
+		return "", usage(scout.Errorf(scout.CodeInvalidArgument, "--output %s: it exists", output).WithHint("replace it with --force"))
+	}
+	// Only trying tells whether a folder takes files: modes, read-only mounts and full disks all say no.
+	probe, err := os.CreateTemp(filepath.Dir(output), ".scout-*")
+	if err != nil {
+		return "", scout.FileError(scout.CodeWriteFailed, "write "+output, err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return "", scout.FileError(scout.CodeWriteFailed, "write "+output, err)
+	}
+	return filepath.Abs(output)
+}
+
+// run does it. failed is why the recording could not be finished as it should; what there is of it is
+// handled all the same.
+func (w *after) run(ctx context.Context, show *console, m recording.Manifest, failed error) error {
+	if m.ID == "" {
+		return failed
+	}
+	path := w.folder.AudioPath(m.ID)
+	errs := []error{failed}
+	if w.output != "" {
+		if err := w.folder.Export(m.ID, w.output, w.options.force); err != nil {
+			errs = append(errs, safeAt(path, err))
+		} else {
+			path = w.output
+		}
+	}
+	if !w.options.quiet {
+		show.linef("%s", summary(m, path))
+	}
+	switch {
+	case w.recognizer != nil:
+		if err := w.writeText(ctx, m); err != nil {
+			errs = append(errs, safeAt(path, err))
+		}
+	case failed == nil:
+		errs = append(errs, w.app.say("%s", path))
+	}
+	return errors.Join(errs...)
+}
+
+// safeAt says that a failure after the recording took nothing of it.
+func safeAt(path string, err error) error {
+	code := scout.CodeOf(err)
+	if scout.ClassOf(err) == scout.Cancelled {
+		return scout.Errorf(code, "%w", err)
+	}
+	return scout.Errorf(code, "%w (the recording is safe: %s)", err, path).WithHint("%s", scout.HintOf(err))
+}
+
+// summary tells in one line what was recorded.
+func summary(m recording.Manifest, path string) string {
+	size := int64(m.Frames) * int64(m.Format.FrameBytes())
+	text := fmt.Sprintf("recorded %s, %s, %s", clock(m.Duration()), sizeText(size), gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())))
+	var reasons []string
+	for _, g := range m.Gaps {
+		if reason := reasonText(g.Reason); !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(reasons) > 0 {
+		text += " (" + strings.Join(reasons, ", ") + ")"
+	}
+	if m.EndReason != recording.EndStopped && m.EndReason != recording.EndMaxDuration {
+		text += ", ended: " + strings.ReplaceAll(string(m.EndReason), "_", " ")
+	}
+	return text + ": " + path
+}
+
+// writeText transcribes the recording to standard output and notes that its text is safe.
+func (w *after) writeText(ctx context.Context, m recording.Manifest) error {
+	a := w.app
+	path := w.folder.AudioPath(m.ID)
+	cut, err := segment.ParseCut("quiet")
+	if err != nil {
+		return err
+	}
+	out, err := newTarget(a.std.out, "", text.Plain, []string{path})
+	if err != nil {
+		return err
+	}
+	transcriber := speech.New(a.scope, a.failures, w.recognizer.engine)
+	o := transcribeOptions{recognizerOptions: w.options.recognizerOptions, language: w.options.language, quiet: w.options.quiet}
+	if err := transcribeFile(ctx, a, transcriber, w.recognizer, o, cut, path, func(doc text.Document) error { return out.write(0, doc) }); err != nil {
+		return err
+	}
+	return w.folder.MarkTranscribed(m.ID, time.Now())
+}
+
+// insist returns a context for the work after the signal that ended a recording. The next signal is only
+// answered: whoever presses Ctrl-C twice wants the recording to end, not its text to be lost. One more
+// ends that work as well. The caller calls release.
+func (a *app) insist(ctx context.Context, show *console) (insisting context.Context, release func()) {
+	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ended := make(chan struct{})
+	go func() { // ended by release, which waits for it
+		defer close(ended)
+		for n := 0; ; n++ {
+			select {
+			case <-insisting.Done():
+				return
+			case <-signals:
+				if n > 0 {
+					cancel()
+					return
+				}
+				show.linef("the recording is safe; Ctrl-C once more to give up on the rest")
+			}
+		}
+	}()
+	return insisting, func() {
+		signal.Stop(signals)
+		cancel()
+		<-ended
+	}
+}

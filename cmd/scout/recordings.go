@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// newRecordingsCommand returns "scout recordings" and what is below it.
+func newRecordingsCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "recordings",
+		Short: "List, show, watch, check, recover and delete recordings",
+		Long: `A recording is a WAV file and a manifest beside it (docs/formats/recording.md), in the folder of recordings.
+Commands take the id of a recording, or the beginning or the end of one. What a crash left is put right by
+the next command that looks at the folder, and shown as recovered.`,
+		Example: `  scout recordings list
+  scout recordings show
+  scout recordings verify
+  scout transcribe "$(scout recordings show --json | jq -r .path)"`,
+		Args: wrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newRecordingsListCommand(a), newRecordingsShowCommand(a), newRecordingsAttachCommand(a),
+		newRecordingsVerifyCommand(a), newRecordingsRecoverCommand(a), newRecordingsDeleteCommand(a),
+	)
+	return cmd
+}
+
+// openRecordings opens the folder that the settings name, and makes it where it is missing.
+func (a *app) openRecordings() (*recording.Folder, error) {
+	dir, err := a.recordingsDir()
+	if err != nil {
+		return nil, err
+	}
+	return recording.OpenFolder(dir)
+}
+
+// lookIntoRecordings opens the folder for a command that changes nothing: nil where there is none yet.
+// Where nobody records into it, what a crash left is put right, and said.
+func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, error) {
+	dir, err := a.recordingsDir()
+	if err != nil {
+		return nil, recording.RepairReport{}, err
+	}
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil, recording.RepairReport{}, nil
+	}
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		return nil, recording.RepairReport{}, err
+	}
+	lock, err := recording.TakeLock(folder.Dir())
+	switch scout.CodeOf(err) {
+	case "":
+	case scout.CodeRecordingLocked, scout.CodeFilePermission:
+		return folder, recording.RepairReport{}, nil // a recorder repaired when it began; a folder that may only be read stays as it is
+	default:
+		return nil, recording.RepairReport{}, err
+	}
+	report, err := folder.Repair(lock)
+	err = errors.Join(err, lock.Close())
+	for i := range report.Repaired {
+		a.notef("scout: %s\n", repairedText(&report.Repaired[i]))
+	}
+	return folder, report, err
+}
+
+func repairedText(r *recording.Repaired) string {
+	return fmt.Sprintf("recovered %s: %s (%s)", r.Manifest.ID, clock(r.Manifest.Duration()), r.Reason)
+}
+
+// listed is a recording as "scout recordings" shows it in JSON.
+type listed struct {
+	recording.Manifest
+	Path       string  `json:"path"`
+	SizeBytes  int64   `json:"size_bytes"`
+	Duration   float64 `json:"duration_seconds"`
+	LostFrames uint64  `json:"lost_frames"`
+}
+
+func listedOf(folder *recording.Folder, m recording.Manifest) listed {
+	l := listed{Manifest: m, Path: folder.AudioPath(m.ID), LostFrames: m.LostFrames()}
+	if info, err := os.Stat(l.Path); err == nil {
+		l.SizeBytes = info.Size()
+	}
+	if m.State == recording.StateRecording { // the manifest learns the length at the end
+		if reader, err := folder.OpenAudio(m.ID); err == nil {
+			if frames, err := reader.Frames(); err == nil {
+				l.Frames = frames
+			}
+			_ = reader.Close() // it was only looked at
+		}
+	}
+	l.Duration = l.Manifest.Duration().Seconds()
+	return l
+}
+
+// problem is a file that is not as it should be, in JSON.
+type problem struct {
+	Path  string     `json:"path"`
+	Code  scout.Code `json:"code"`
+	Error string     `json:"error"`
+	Hint  string     `json:"hint,omitempty"`
+}
+
+// problemsOf joins what a repair and a listing complain about, each file once.
+func problemsOf(lists ...[]recording.Problem) []problem {
+	all, seen := []problem{}, map[string]bool{}
+	for _, list := range lists {
+		for _, p := range list {
+			if seen[p.Path] {
+				continue
+			}
+			seen[p.Path] = true
+			all = append(all, problem{Path: p.Path, Code: scout.CodeOf(p.Err), Error: oneLine(p.Err), Hint: scout.HintOf(p.Err)})
+		}
+	}
+	return all
+}
+
+// tellProblems writes them to stderr. Files of others are only mentioned; what is wrong with a recording
+// is a failure.
+func (a *app) tellProblems(problems []problem) (failed error) {
+	for _, p := range problems {
+		err := scout.Errorf(p.Code, "%s", p.Error).WithHint("%s", p.Hint)
+		if p.Code == scout.CodeRecordingForeign {
+			a.notef("scout: %s\n", p.Error)
+			continue
+		}
+		a.complain("", err)
+		failed = &reportedError{err}
+	}
+	return failed
+}
+
+func newRecordingsListCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the recordings, oldest first",
+		Long: `Lists the recordings. State: "recording" is under way, "finished" ended in order, "recovered" was cut short by a
+crash and put right. Files in the folder that are none are named on standard error; one of ours that is
+damaged beyond repair makes the exit code 1.`,
+		Example: `  scout recordings list
+  scout recordings list --json | jq -r '.recordings[] | select(.transcribed_at == null) | .path'`,
+		Args: wrongArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return a.listRecordings(asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) listRecordings(asJSON bool) error {
+	folder, report, err := a.lookIntoRecordings()
+	if err != nil {
+		return err
+	}
+	dir, err := a.recordingsDir()
+	if err != nil {
+		return err
+	}
+	all, problems := []listed{}, []problem{}
+	if folder != nil {
+		dir = folder.Dir()
+		list, found, err := folder.List()
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			all = append(all, listedOf(folder, list[i]))
+		}
+		problems = problemsOf(found, report.Problems)
+	}
+	failed := a.tellProblems(problems)
+	switch {
+	case asJSON:
+		err = writeJSON(a.std.out, struct {
+			Dir        string    `json:"recordings_dir"`
+			Recordings []listed  `json:"recordings"`
+			Problems   []problem `json:"problems"`
+		}{dir, all, problems})
+	case len(all) == 0:
+		a.notef("no recordings in %s\n", dir)
+	default:
+		err = a.writeRecordingTable(all)
+	}
+	return errors.Join(err, failed)
+}
+
+func (a *app) writeRecordingTable(all []listed) error {
+	rows := [][]string{{"ID", "BEGAN", "LENGTH", "SIZE", "FORMAT", "GAPS", "TEXT", "STATE"}}
+	for i := range all {
+		l := &all[i]
+		gaps, text := "none", "no"
+		if n := len(l.Gaps); n > 0 {
+			gaps = gapsText(n, l.Format.Duration(l.LostFrames))
+		}
+		if !l.TranscribedAt.IsZero() {
+			text = "yes"
+		}
+		rows = append(rows, []string{
+			string(l.ID), l.StartedAt.Local().Format(time.DateTime), clock(l.Manifest.Duration()), sizeText(l.SizeBytes),
+			formatText(l.Format), gaps, text, string(l.State),
+		})
+	}
+	return writeTable(a.std.out, rows)
+}
+
+func newRecordingsShowCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show [ID]",
+		Short: "Show everything that is known about a recording",
+		Long: `Shows a recording: without an ID the one that is under way, else the latest. Of one that is under way the
+recorder tells how it is.`,
+		Example: `  scout recordings show
+  scout recordings show --json 7f3a9c2e41d0`,
+		Args: wrongArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.showRecording(cmd.Context(), args, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// findRecording returns the recording that args name; without one the one under way, else the latest.
+func (a *app) findRecording(folder *recording.Folder, args []string) (recording.ID, error) {
+	if folder == nil {
+		dir, err := a.recordingsDir()
+		if err != nil {
+			return "", err
+		}
+		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", dir).WithHint("make one: scout record")
+	}
+	if len(args) > 0 {
+		return folder.Find(args[0])
+	}
+	list, _, err := folder.List()
+	if err != nil {
+		return "", err
+	}
+	if len(list) == 0 {
+		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", folder.Dir()).WithHint("make one: scout record")
+	}
+	latest := list[len(list)-1].ID
+	for i := range list {
+		if list[i].State == recording.StateRecording {
+			latest = list[i].ID
+		}
+	}
+	return latest, nil
+}
+
+func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) error {
+	folder, _, err := a.lookIntoRecordings()
+	if err != nil {
+		return err
+	}
+	id, err := a.findRecording(folder, args)
+	if err != nil {
+		return err
+	}
+	m, err := folder.Manifest(id)
+	if err != nil {
+		return err
+	}
+	var live *wire.State
+	if m.State == recording.StateRecording {
+		live = liveState(ctx, folder, id)
+	}
+	l := listedOf(folder, m)
+	if asJSON {
+		return writeJSON(a.std.out, struct {
+			listed
+			Live *wire.State `json:"live,omitempty"`
+		}{l, live})
+	}
+	return writeTable(a.std.out, detailRows(&l, live))
+}
+
+// liveState returns what the recorder says about the recording; nil where it says nothing.
+func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *wire.State {
+	client, err := attach.Dial(ctx, folder.Dir(), attach.Options{Name: "scout recordings show"})
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = client.Close() }() // it was only looked at
+	state, err := client.State(ctx)
+	if err != nil || state.Recording == nil || state.Recording.ID != id {
+		return nil
+	}
+	return &state
+}
+
+func detailRows(l *listed, live *wire.State) [][]string {
+	rows := [][]string{
+		{"id", string(l.ID)},
+		{"file", l.Path},
+		{"state", string(l.State)},
+		{"device", fmt.Sprintf("%s (%s), %s", l.Device.Name, l.Device.ID, l.Device.Delivers)},
+		{"format", formatText(l.Format)},
+		{"began", l.StartedAt.Local().Format(time.DateTime)},
+		{"length", fmt.Sprintf("%s, %d frames, %s", clock(l.Manifest.Duration()), l.Frames, sizeText(l.SizeBytes))},
+	}
+	add := func(name, value string) { rows = append(rows, []string{name, value}) }
+	if l.EndReason != "" {
+		add("ended", l.EndedAt.Local().Format(time.DateTime)+", "+strings.ReplaceAll(string(l.EndReason), "_", " "))
+	}
+	if l.PrerollFrames > 0 {
+		add("pre-roll", clock(l.Format.Duration(l.PrerollFrames)))
+	}
+	if l.Resumed > 0 {
+		add("gone on with", fmt.Sprintf("%d times after a crash of the recorder", l.Resumed))
+	}
+	if l.Rebuilt {
+		add("manifest", "rebuilt from the audio: device and gaps are unknown")
+	}
+	if l.DriftPPM != nil {
+		add("clock drift", fmt.Sprintf("%.1f ppm", *l.DriftPPM))
+	}
+	add("gaps", gapsText(len(l.Gaps), l.Format.Duration(l.LostFrames)))
+	for _, g := range l.Gaps {
+		add("", fmt.Sprintf("%s at %s: %s", clock(l.Format.Duration(g.Frames)), clock(l.Format.Duration(g.Start)), reasonText(g.Reason)))
+	}
+	switch {
+	case !l.TranscribedAt.IsZero():
+		add("text", "made "+l.TranscribedAt.Local().Format(time.DateTime))
+	default:
+		add("text", "none yet")
+	}
+	if l.SHA256 != "" {
+		add("sha256", l.SHA256)
+	}
+	for key, value := range l.Labels {
+		add(key, value)
+	}
+	if live != nil {
+		r := live.Recording
+		add("recorder", fmt.Sprintf("process %d, %d attached", live.PID, live.Owners+live.Listeners))
+		add("writing", fmt.Sprintf("%s, %s in memory, %s would survive a loss of power", strings.ReplaceAll(string(r.Condition), "_", " "),
+			clock(r.Format.Duration(r.Waiting)), clock(r.Format.Duration(r.Synced))))
+		if live.Outage != "" {
+			add("outage", reasonText(live.Outage))
+		}
+		add("room left", clock(live.Left))
+	}
+	return rows
+}

@@ -1,0 +1,357 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+func newRecordingsAttachCommand(a *app) *cobra.Command {
+	var o afterOptions
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "attach [ID]",
+		Short: "Go on with the recording that is under way",
+		Long: `Takes over the recording that runs in the background, or whose program was killed, as if it had been started
+here: Ctrl-C ends it and finishes the file. With --watch it is only looked at, and Ctrl-C leaves it running.`,
+		Example: `  scout recordings attach --transcribe
+  scout recordings attach --watch`,
+		Args: wrongArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.attachRecording(cmd.Context(), args, o, watch) },
+	}
+	o.bind(cmd)
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "only look; Ctrl-C leaves the recording running")
+	return cmd
+}
+
+func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions, watch bool) error {
+	if watch && (o.transcribe || o.output != "") {
+		return usage(errors.New("--watch only looks: --transcribe and --output belong to the end of a recording"))
+	}
+	folder, err := a.openRecordings()
+	if err != nil {
+		return err
+	}
+	client, state, err := a.running(ctx, folder, attach.Options{Role: wire.RoleListener, Name: "scout recordings attach"})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }() // the recording goes on, or ended in order
+	if len(args) > 0 {
+		id, err := folder.Find(args[0])
+		if err != nil {
+			return err
+		}
+		if id != state.ID {
+			return scout.Errorf(scout.CodeNotRecording, "recording %s is not under way; %s is", id, state.ID)
+		}
+	}
+	show := newConsole(a.std.err, o.quiet)
+	show.linef("attached to %s, %s, recording for %s", state.ID, formatText(state.Format), clock(state.Format.Duration(state.Captured)))
+	if watch {
+		newView(a, show, state.ID).run(ctx, watched{client})
+		return nil
+	}
+	after, err := a.prepareAfter(ctx, folder, o, state.ID)
+	if err != nil {
+		return err
+	}
+	defer after.close()
+	launch, err := a.launchRecorder(folder.Dir(), attach.Options{Role: wire.RoleOwner, Name: "scout recordings attach"}, idleFor)
+	if err != nil {
+		return err
+	}
+	m, err := folder.Manifest(state.ID)
+	if err != nil {
+		return err
+	}
+	// With the id of what is under way nothing new begins; the rest is for a recorder that has to be replaced.
+	request := wire.StartRequest{ID: state.ID, Format: state.Format, Device: m.Device.ID, Rules: state.Rules}
+	keeper, _, err := attach.Keep(ctx, folder, launch, request, a.scope)
+	if err != nil {
+		return err
+	}
+	return a.attend(ctx, show, keeper, after)
+}
+
+// verifiedRecording is the result for one recording in the JSON of "scout recordings verify".
+type verifiedRecording struct {
+	ID     recording.ID `json:"id"`
+	Intact bool         `json:"intact"`
+	Frames uint64       `json:"frames"`
+	Gaps   int          `json:"gaps"`
+	Code   scout.Code   `json:"code,omitempty"`
+	Error  string       `json:"error,omitempty"`
+	Hint   string       `json:"hint,omitempty"`
+}
+
+func newRecordingsVerifyCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify [ID…]",
+		Short: "Read every byte of recordings and compare with their checksums",
+		Long: `Reads every byte of the named recordings, or of all that ended, and compares length, header and SHA-256 with the
+manifest. Exit code 1 when one is damaged.`,
+		Example: `  scout recordings verify
+  scout recordings verify --json 7f3a9c2e41d0`,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyRecordings(cmd.Context(), args, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) error {
+	folder, report, err := a.lookIntoRecordings()
+	if err != nil {
+		return err
+	}
+	ids, problems, err := a.toVerify(folder, report, args)
+	if err != nil {
+		return err
+	}
+	failed := a.tellProblems(problems)
+	results := make([]verifiedRecording, 0, len(ids))
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		m, err := folder.Verify(id)
+		r := verifiedRecording{ID: id, Intact: err == nil, Frames: m.Frames, Gaps: len(m.Gaps)}
+		if err != nil {
+			r.Code, r.Error, r.Hint = scout.CodeOf(err), oneLine(err), scout.HintOf(err)
+			a.complain("", err)
+			failed = &reportedError{err}
+		} else if !asJSON {
+			err = a.say("%s is intact: %s, %s", id, clock(m.Duration()), gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())))
+		}
+		if err != nil && failed == nil {
+			return err
+		}
+		results = append(results, r)
+	}
+	if asJSON {
+		err = writeJSON(a.std.out, struct {
+			Recordings []verifiedRecording `json:"recordings"`
+			Problems   []problem           `json:"problems"`
+		}{results, problems})
+	} else if len(results) == 0 && failed == nil {
+		a.notef("nothing to verify\n")
+	}
+	return errors.Join(err, failed)
+}
+
+// toVerify returns the recordings that args name, else all that ended, and what is wrong with others.
+func (a *app) toVerify(folder *recording.Folder, report recording.RepairReport, args []string) ([]recording.ID, []problem, error) {
+	var ids []recording.ID
+	for _, arg := range args {
+		id, err := a.findRecording(folder, []string{arg})
+		if err != nil {
+			return nil, nil, err
+		}
+		ids = append(ids, id)
+	}
+	if folder == nil || len(args) > 0 {
+		return ids, []problem{}, nil
+	}
+	list, found, err := folder.List()
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range list {
+		if list[i].State != recording.StateRecording {
+			ids = append(ids, list[i].ID)
+		}
+	}
+	return ids, problemsOf(found, report.Problems), nil
+}
+
+func newRecordingsRecoverCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "recover",
+		Short: "Put right what a crash or a damaged manifest left",
+		Long: `Looks at every recording: lengths in headers, manifests that were lost, damaged or never finished. Every other
+command does the same before it looks at the folder; this one tells all of it, also what cannot be put right.
+No audio is ever deleted, and files that are not Scout's are left alone. Doing it twice changes nothing more.`,
+		Example: `  scout recordings recover`,
+		Args:    wrongArgs(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.recoverRecordings(cmd.Context(), asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// recoveredRecording is one that was put right, in JSON.
+type recoveredRecording struct {
+	listed
+	Reason string `json:"reason"`
+}
+
+func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
+	folder, err := a.openRecordings()
+	if err != nil {
+		return err
+	}
+	lock, err := lockIdle(ctx, folder)
+	if err != nil {
+		return err
+	}
+	report, err := folder.Repair(lock)
+	err = errors.Join(err, lock.Close())
+	if err != nil {
+		return err
+	}
+	done := make([]recoveredRecording, 0, len(report.Repaired))
+	for i := range report.Repaired {
+		r := &report.Repaired[i]
+		done = append(done, recoveredRecording{listedOf(folder, r.Manifest), r.Reason})
+		if !asJSON {
+			if err := a.say("%s", repairedText(r)); err != nil {
+				return err
+			}
+		}
+	}
+	problems := problemsOf(report.Problems)
+	failed := a.tellProblems(problems)
+	if asJSON {
+		err = writeJSON(a.std.out, struct {
+			Recovered []recoveredRecording `json:"recovered"`
+			Problems  []problem            `json:"problems"`
+		}{done, problems})
+	} else if len(done) == 0 {
+		a.notef("nothing to recover in %s\n", folder.Dir())
+	}
+	return errors.Join(err, failed)
+}
+
+// lockIdle takes the lock of a folder; from a recorder that has nothing to do and that nobody owns, by
+// ending that.
+func lockIdle(ctx context.Context, folder *recording.Folder) (*recording.Lock, error) {
+	lock, err := recording.TakeLock(folder.Dir())
+	if scout.CodeOf(err) != scout.CodeRecordingLocked {
+		return lock, err
+	}
+	client, dialErr := attach.Dial(ctx, folder.Dir(), attach.Options{Name: "scout recordings recover"})
+	if dialErr != nil {
+		return nil, err
+	}
+	defer func() { _ = client.Close() }() // it ended, or goes on
+	state, stateErr := client.State(ctx)
+	if stateErr != nil || state.Recording != nil || state.Owners > 0 {
+		return nil, err
+	}
+	if err := client.Shutdown(ctx); err != nil {
+		return nil, err
+	}
+	select {
+	case <-client.Done():
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	// The connection closes a moment before the lock does.
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		lock, err = recording.TakeLock(folder.Dir())
+		if scout.CodeOf(err) != scout.CodeRecordingLocked || time.Now().After(deadline) {
+			return lock, err
+		}
+	}
+}
+
+func newRecordingsDeleteCommand(a *app) *cobra.Command {
+	var yes, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "delete ID…",
+		Short: "Delete recordings",
+		Long: `Deletes recordings, audio and manifest. It asks before, or wants --yes where nobody can answer. What is being
+recorded is never deleted.`,
+		Example: `  scout recordings delete 7f3a9c2e41d0
+  scout recordings delete --yes 20261124T082146`,
+		Args: wrongArgs(cobra.MinimumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error { return a.deleteRecordings(args, yes, asJSON) },
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) deleteRecordings(args []string, yes, asJSON bool) error {
+	folder, _, err := a.lookIntoRecordings()
+	if err != nil {
+		return err
+	}
+	var ids []recording.ID
+	for _, arg := range args { // all are found before one is deleted
+		id, err := a.findRecording(folder, []string{arg})
+		if err != nil {
+			return err
+		}
+		if m, err := folder.Manifest(id); err == nil && m.State == recording.StateRecording {
+			return scout.Errorf(scout.CodeRecordingInUse, "delete recording %s: it is being recorded", id).WithHint("end it first: scout record stop")
+		}
+		ids = append(ids, id)
+	}
+	if !yes {
+		if err := a.confirmDelete(folder, ids); err != nil {
+			return err
+		}
+	}
+	deleted := []recording.ID{}
+	var failed error
+	for _, id := range ids {
+		if err := folder.Delete(id); err != nil {
+			a.complain("", err)
+			failed = &reportedError{err}
+			continue
+		}
+		deleted = append(deleted, id)
+		if !asJSON {
+			if err := a.say("%s is deleted", id); err != nil {
+				return err
+			}
+		}
+	}
+	if asJSON {
+		err = writeJSON(a.std.out, struct {
+			Deleted []recording.ID `json:"deleted"`
+		}{deleted})
+	}
+	return errors.Join(err, failed)
+}
+
+// confirmDelete asks the user; nil where the answer is yes.
+func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error {
+	if !terminal(a.std.in) {
+		return usage(errors.New("nobody can be asked here: say --yes"))
+	}
+	for _, id := range ids {
+		text := string(id)
+		if m, err := folder.Manifest(id); err == nil {
+			text = fmt.Sprintf("%s, %s", id, clock(m.Duration()))
+			if m.TranscribedAt.IsZero() {
+				text += ", never transcribed"
+			}
+		}
+		a.notef("%s\n", text)
+	}
+	a.notef("Delete %d of the recordings for good? [y/N] ", len(ids))
+	answer, err := bufio.NewReader(a.std.in).ReadString('\n')
+	if err != nil {
+		answer = ""
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	a.notef("nothing was deleted\n")
+	return &reportedError{scout.Errorf(scout.CodeCancelled, "the user said no")}
+}
