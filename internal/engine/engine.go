@@ -39,6 +39,9 @@ type Options struct {
 	Profile string
 	// Threads of one inference session; default 1.
 	Threads int
+	// BatchLanes is how many lanes batch requests may have while no interactive ones come; default all but
+	// one. Where they have them all, an interactive request interrupts one, which runs again later.
+	BatchLanes int
 	// LoadTimeout bounds the time from start to hello; default 60 s.
 	LoadTimeout time.Duration
 	// A request may take RequestBase + RequestFactor times the length of its audio before the process
@@ -131,6 +134,7 @@ func New(scope observe.Scope, options Options) *Engine {
 	e := &Engine{
 		scope: scope, options: options,
 		metrics: newMetrics(scope), breaker: resilience.NewBreaker(scope, options.Breaker),
+		lanes: lanes{batch: options.BatchLanes},
 	}
 	e.life, e.end = context.WithCancelCause(context.Background())
 	return e
@@ -166,27 +170,58 @@ func (e *Engine) Transcribe(ctx context.Context, request Request) (result *wire.
 	}
 	defer leave()
 
+	for again := false; ; again = true {
+		result, err = e.transcribeInLane(ctx, &request, again)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, errInterrupted) {
+			break
+		}
+		e.metrics.interrupted.Inc()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// errInterrupted is why a batch request stopped that runs again.
+var errInterrupted = scout.Errorf(scout.CodeCancelled, "an interactive request goes first")
+
+// transcribeInLane waits for a lane and transcribes in it. It fails with errInterrupted when an interactive
+// request needed the lane.
+func (e *Engine) transcribeInLane(ctx context.Context, request *Request, again bool) (result *wire.Result, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	e.metrics.waiting.WithLabelValues(request.Priority.String()).Inc()
-	err = e.lanes.acquire(ctx, request.Priority)
+	turn, err := e.lanes.acquire(ctx, request.Priority, again, func() { cancel(errInterrupted) })
 	e.metrics.waiting.WithLabelValues(request.Priority.String()).Dec()
 	if err != nil {
 		return nil, fmt.Errorf("wait for the engine: %w", err)
 	}
 	// The lane is released by the last attempt, which may outlive this call when it is cancelled.
-	lane := &lane{release: func() { e.lanes.release(request.Priority); e.armIdle() }}
+	lane := &lane{release: func() { e.lanes.release(turn); e.armIdle() }}
 	defer lane.leave()
 	e.disarmIdle()
 
 	began := time.Now()
 	err = e.breaker.Do(ctx, func(ctx context.Context) error {
-		result, err = e.transcribeTwice(ctx, lane, &request)
+		result, err = e.transcribeTwice(ctx, lane, request)
 		return err
 	})
-	e.observe(request.Priority, time.Since(began), err)
-	if err != nil {
-		return nil, err
+	if !errors.Is(err, errInterrupted) {
+		e.observe(request.Priority, time.Since(began), err)
 	}
-	return result, nil
+	return result, err
+}
+
+// Quiet waits until no lane is busy and nobody waits for one, or for ctx: a cancelled request keeps its lane
+// until the process has let go of it.
+func (e *Engine) Quiet(ctx context.Context) error {
+	select {
+	case <-e.lanes.becomeQuiet():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the engine to be quiet: %w", context.Cause(ctx))
+	}
 }
 
 var errClosed = scout.Errorf(scout.CodeEngineClosed, "engine is closed")

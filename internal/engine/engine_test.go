@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
@@ -310,6 +312,56 @@ func TestCancelReturnsAtOnceAndFreesTheLane(t *testing.T) {
 	if starts := e.State().Starts; starts != 1 {
 		t.Fatalf("%d starts: a cancel must not cost the process", starts)
 	}
+}
+
+// TestInteractiveInterruptsBatchOnEveryLane: a batch request that loses its lane runs again and is answered.
+func TestInteractiveInterruptsBatchOnEveryLane(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	e := engine.New(observe.NewScope(nil, registry, nil), engine.Options{
+		Program: os.Args[0], Model: engine.Model{ID: "two-lanes"}, BatchLanes: 2, LoadTimeout: 20 * time.Second, RequestBase: 20 * time.Second,
+	})
+	t.Cleanup(e.Close)
+	if _, err := e.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var batch sync.WaitGroup
+	var end atomic.Bool
+	answered := make(chan struct{}, 3)
+	for range 3 { // one more than lanes: whenever one is free, somebody takes it
+		batch.Go(func() {
+			for !end.Load() {
+				if r, err := e.Transcribe(t.Context(), request(slow)); err != nil || r.Text != "1600 frames" {
+					t.Errorf("batch request: %v, %v", r, err)
+				}
+				select {
+				case answered <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	<-answered
+	dictation := request(works)
+	dictation.Priority = engine.Interactive
+	if _, err := e.Transcribe(t.Context(), dictation); err != nil {
+		t.Error(err)
+	}
+	end.Store(true)
+	batch.Wait()
+	if err := e.Quiet(t.Context()); err != nil {
+		t.Error(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "scout_engine_interrupted_total" && f.GetMetric()[0].GetCounter().GetValue() == 1 {
+			return
+		}
+	}
+	t.Error("no batch request was interrupted: the test proves nothing")
 }
 
 func TestIdleUnloadEndsTheProcess(t *testing.T) {

@@ -16,6 +16,7 @@ type metrics struct {
 	resident      prometheus.Gauge
 	recycled      prometheus.Counter
 	unloaded      prometheus.Counter
+	interrupted   prometheus.Counter
 }
 
 func newMetrics(s observe.Scope) *metrics {
@@ -48,6 +49,9 @@ func newMetrics(s observe.Scope) *metrics {
 		})),
 		unloaded: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scout_engine_unloads_total", Help: "Engine processes ended because nobody used them.",
+		})),
+		interrupted: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_engine_interrupted_total", Help: "Batch requests that gave their lane to an interactive one and ran again.",
 		})),
 	}
 }
