@@ -70,15 +70,19 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 	if err != nil {
 		return nil, err
 	}
+	lanes := 1
+	if backend == backendMoonshine {
+		lanes = min(o.threads, moonshineLanes)
+	}
 	return &recognizer{
 		engine: engine.New(a.scope, engine.Options{
-			Program: program, Backend: backend, Profile: o.profile, Threads: o.threads,
+			Program: program, Backend: backend, Profile: o.profile, Threads: o.threads, BatchLanes: lanes,
 			Model: engine.Model{
 				ID: installed.ID, Family: string(installed.Family), Languages: installed.Languages,
 				Files: files, SizeBytes: installed.SizeBytes,
 			},
 		}),
-		model: installed, backend: backend, parallel: 1,
+		model: installed, backend: backend, parallel: lanes,
 	}, nil
 }
 
@@ -87,6 +91,9 @@ const (
 	backendSherpa    = "sherpa"    // every family, through sherpa-onnx
 	backendMoonshine = "moonshine" // our own decoding loop over prepared graphs
 )
+
+// moonshineLanes is how many requests that backend runs at once, each on one thread: further threads stay idle.
+const moonshineLanes = 2
 
 // preparedFolder is where a model's prepared graphs are, below its own folder.
 const preparedFolder = "prepared"
