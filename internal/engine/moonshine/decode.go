@@ -26,6 +26,14 @@ const tieMargin = 0.1
 // over: runs of 50 tokens raised the peak from 131 to 159 MB and were no faster.
 const verifyTokens = 32
 
+// job is what a lane decodes.
+type job struct {
+	samples    []float32
+	hypothesis []int64 // at most limit
+	limit      int     // most tokens that may come out, at most capacity-2
+	align      bool    // keep in the lane's placer what every token attended to
+}
+
 // decoding is the outcome of one request.
 type decoding struct {
 	tokens   []int64   // end token left out
@@ -41,9 +49,8 @@ func tokenLimit(samples int) int {
 	return min(capacity-2, int(math.Ceil(perSecond*float64(samples)/scout.EngineSampleRateHz))+slack)
 }
 
-// transcribe decodes samples: greedily, after verifying the hypothesis in one pass. At most limit tokens come
-// out, limit <= capacity-2 and len(hypothesis) <= limit. It ends soon after ctx.
-func (l *lane) transcribe(ctx context.Context, samples []float32, hypothesis []int64, limit int) (d *decoding, err error) {
+// transcribe decodes samples: greedily, after verifying the hypothesis in one pass. It ends soon after ctx.
+func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, scout.Errorf(scout.CodeOf(err), "%w", err)
 	}
@@ -62,12 +69,13 @@ func (l *lane) transcribe(ctx context.Context, samples []float32, hypothesis []i
 		}
 	}()
 
-	frames, err := l.encode(samples, &owned)
+	frames, err := l.encode(j.samples, &owned)
 	if err != nil {
 		return nil, err
 	}
-	d = &decoding{tokens: make([]int64, 0, limit), logprobs: make([]float32, 0, limit)}
-	next, logprob, err := l.verify(hypothesis, frames, d, &owned)
+	l.placer.Begin(frames)
+	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit)}
+	next, logprob, err := l.verify(j, frames, d, &owned)
 	if err != nil {
 		return nil, err
 	}
@@ -81,18 +89,21 @@ func (l *lane) transcribe(ctx context.Context, samples []float32, hypothesis []i
 		case next == endToken:
 			d.stop = wire.StopEnd
 			return d, nil
-		case len(d.tokens) == limit:
+		case len(d.tokens) == j.limit:
 			d.stop = wire.StopLength
 			return d, nil
 		}
 		d.tokens, d.logprobs = append(d.tokens, next), append(d.logprobs, logprob)
-		if repeating(d.tokens) {
-			d.stop = wire.StopRepeats
-			return d, nil
-		}
 		step.tokens[0] = next
 		if err := step.run(len(d.tokens)); err != nil {
 			return nil, err
+		}
+		if j.align {
+			l.placer.Add(step.alignment, 1, 1)
+		}
+		if repeating(d.tokens) { // the last token is put in all the same: its place is in its own row
+			d.stop = wire.StopRepeats
+			return d, nil
 		}
 		next, logprob = step.next[0], step.logprob[0]
 	}
@@ -100,7 +111,8 @@ func (l *lane) transcribe(ctx context.Context, samples []float32, hypothesis []i
 
 // verify runs the start token and the hypothesis, some tokens at a time and each favoured by tieMargin, until
 // one is not what the model says. It puts the agreeing tokens into d and returns the one that comes next.
-func (l *lane) verify(hypothesis []int64, frames int, d *decoding, owned *tensors) (next int64, logprob float32, err error) {
+func (l *lane) verify(j job, frames int, d *decoding, owned *tensors) (next int64, logprob float32, err error) {
+	hypothesis := j.hypothesis
 	input := append([]int64{startToken}, hypothesis...)
 	for past := 0; ; past += verifyTokens {
 		n := min(len(input)-past, verifyTokens)
@@ -117,12 +129,22 @@ func (l *lane) verify(hypothesis []int64, frames int, d *decoding, owned *tensor
 		if err := p.run(past); err != nil {
 			return 0, 0, err
 		}
+		rows := 0 // that belong to the text: those of tokens that agree
+		done := false
 		for i, token := range p.next {
+			rows++
 			if d.agreed == len(hypothesis) || token != hypothesis[d.agreed] {
-				return token, p.logprob[i], nil
+				next, logprob, done = token, p.logprob[i], true
+				break
 			}
 			d.tokens, d.logprobs = append(d.tokens, token), append(d.logprobs, p.logprob[i])
 			d.agreed++
+		}
+		if j.align {
+			l.placer.Add(p.alignment, n, rows)
+		}
+		if done {
+			return next, logprob, nil
 		}
 	}
 }

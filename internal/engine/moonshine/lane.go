@@ -8,6 +8,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/moonshine/wordtime"
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
 
@@ -16,7 +17,7 @@ const (
 	heads          = 8
 	crossWidth     = 36
 	cacheWidth     = 48
-	alignmentHeads = 5
+	alignmentHeads = wordtime.Heads
 	// capacity is how many tokens the cache of a lane holds, the start token included. It bounds the longest
 	// request, see tokenLimit.
 	capacity = 256
@@ -35,6 +36,7 @@ type lane struct {
 	crossBuffer [2 * layers][]float32
 	pass        passBuffer
 	step        passBuffer
+	placer      wordtime.Placer
 }
 
 // passBuffer is memory for what goes into and comes out of one run of the decoder.

@@ -67,7 +67,7 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Lanes: laneCount,
-			LogProbs: true, Continues: true,
+			LogProbs: true, WordTimes: true, Continues: true,
 		},
 		vocabulary: vocabulary, model: m, lanes: newLanes(),
 	}
@@ -93,7 +93,7 @@ func (b *Backend) tryOut(ctx context.Context) error {
 		return fmt.Errorf("load model: %w", err)
 	}
 	defer b.lanes.add(l)
-	if _, err := l.transcribe(ctx, make([]float32, prepare.MinSamples), nil, 1); err != nil {
+	if _, err := l.transcribe(ctx, job{samples: make([]float32, prepare.MinSamples), limit: 1}); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("load model: %w", err)
 		}
@@ -122,11 +122,15 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
 	defer b.lanes.add(l)
-	d, err := l.transcribe(ctx, request.Samples, hypothesis, limit)
+	d, err := l.transcribe(ctx, job{samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words})
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
-	return b.result(d), nil
+	result := b.result(d)
+	if request.Options.Words {
+		b.vocabulary.place(&l.placer, request.Samples, d.tokens, result.Words)
+	}
+	return result, nil
 }
 
 // checkSamples refuses what the graphs are not made for. The server in front refuses the same; the graphs

@@ -343,13 +343,13 @@ func TestRequestsAllocateLittle(t *testing.T) {
 	b := open(t)
 	samples := clip(t, "libri_1272-128104-0000.wav")
 	for range laneCount {
-		transcribe(t, b, samples, wire.RequestOptions{})
+		transcribe(t, b, samples, wire.RequestOptions{Words: true})
 	}
 	var before, after runtime.MemStats
 	const requests = 3
 	runtime.ReadMemStats(&before)
 	for range requests {
-		transcribe(t, b, samples, wire.RequestOptions{})
+		transcribe(t, b, samples, wire.RequestOptions{Words: true})
 	}
 	runtime.ReadMemStats(&after)
 	const most = 256 << 10 // one key of the cross-attention alone is 280 KB

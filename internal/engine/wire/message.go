@@ -99,7 +99,9 @@ type Token struct {
 
 // Word is one word with what is known about it. Absent is nil, never a guess.
 type Word struct {
-	Text    string   `json:"text"`
+	Text string `json:"text"`
+	// StartMS and EndMS are where it was said, from the beginning of the piece; both are nil where the word could
+	// not be placed. Words with times follow each other and do not overlap.
 	StartMS *float32 `json:"start_ms,omitempty"`
 	EndMS   *float32 `json:"end_ms,omitempty"`
 	LogProb *float32 `json:"log_prob,omitempty"`

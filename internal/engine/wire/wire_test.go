@@ -160,6 +160,10 @@ func FuzzReader(f *testing.F) {
 	f.Add(encode(f, wire.KindRequest, 7, wire.AppendRequest(&request)))
 	f.Add(encode(f, wire.KindHello, 0, wire.AppendJSON(wire.Hello{Protocol: 1, Lanes: 1})))
 	f.Add(encode(f, wire.KindResult, 7, wire.AppendJSON(wire.Result{Text: "a", Tokens: []wire.Token{{ID: 1}}})))
+	start, end := float32(120), float32(360.5)
+	f.Add(encode(f, wire.KindResult, 8, wire.AppendJSON(wire.Result{Text: "a b", Words: []wire.Word{
+		{Text: "a", StartMS: &start, EndMS: &end}, {Text: "b"}, // the second could not be placed
+	}})))
 	f.Add(encode(f, wire.KindPing, 1, nil))
 	f.Add([]byte("not a frame"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
