@@ -28,7 +28,7 @@ func newBenchCommand(a *app) *cobra.Command {
 		Args:  wrongArgs(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchTranscribeCommand(a), newBenchNoiseCommand(a))
+	cmd.AddCommand(newBenchTranscribeCommand(a), newBenchNoiseCommand(a), newBenchWordsCommand(a))
 	return cmd
 }
 
@@ -202,6 +202,13 @@ func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.He
 		return heard, err
 	}
 	heard.Text = transcript.Text()
+	for i := range transcript.Segments {
+		for _, w := range transcript.Segments[i].Words {
+			if w.LogProb != nil {
+				heard.Words = append(heard.Words, bench.HeardWord{Text: w.Text, LogProb: *w.LogProb})
+			}
+		}
+	}
 	if n := len(transcript.SetAside); n > 0 {
 		return heard, scout.Errorf(transcript.SetAside[0].Code, "%d pieces could not be transcribed: %s", n, transcript.SetAside[0].Reason)
 	}

@@ -30,6 +30,8 @@ type Report struct {
 	Total Score `json:"total"`
 	// Decodes is the distribution of single engine requests in milliseconds.
 	Decodes Spread `json:"decodes_ms"`
+	// Confidence is absent where the model gives no probabilities, and in the mode Hour.
+	Confidence *Confidence `json:"confidence,omitempty"`
 	// Memory is absent where it was not watched.
 	Memory *Memory `json:"memory,omitempty"`
 }

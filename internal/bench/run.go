@@ -27,6 +27,8 @@ type Heard struct {
 	Audio time.Duration
 	// Decodes are the times of the single engine requests.
 	Decodes []time.Duration
+	// Words are those with a probability, in order; none where the model gives no probabilities.
+	Words []HeardWord
 }
 
 // Mode is the way clips are given to the transcriber.
@@ -93,6 +95,7 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 	}
 	r := &Report{Schema: Schema, Started: o.Now().UTC(), Setup: o.Setup}
 	var decodes []time.Duration
+	var words []judged
 	for i, c := range clips {
 		o.Progress(i, len(clips), c.name)
 		began := o.Now()
@@ -103,11 +106,15 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 		}
 		if err == nil {
 			decodes = append(decodes, heard.Decodes...)
+			if o.Setup.Mode != Hour { // memory is what counts there, and this takes the square of the length
+				words = append(words, judgeWords(c.written, heard.Words)...)
+			}
 		}
 		r.Files = append(r.Files, c.judge(heard, took, err))
 	}
 	o.Progress(len(clips), len(clips), "")
 	r.Decodes = SpreadOf(decodes)
+	r.Confidence = confidenceOf(words)
 	if watch != nil {
 		m := watch.Stop()
 		r.Memory = &m
@@ -121,6 +128,7 @@ type clip struct {
 	name      string
 	paths     []string
 	reference []string // normalised words
+	written   []string // the reference as it is written, in words
 }
 
 // plan turns the entries into clips.
@@ -131,7 +139,7 @@ func plan(ctx context.Context, entries []Entry, o Options) ([]clip, error) {
 	var clips []clip
 	var total time.Duration
 	for _, e := range entries {
-		c := clip{name: e.File, paths: []string{filepath.Join(o.Dir, e.File)}, reference: Words(e.Reference)}
+		c := clip{name: e.File, paths: []string{filepath.Join(o.Dir, e.File)}, reference: Words(e.Reference), written: strings.Fields(e.Reference)}
 		if o.Length != nil {
 			length, err := o.Length(ctx, c.paths[0])
 			switch {
@@ -171,6 +179,7 @@ func join(clips []clip, times int) clip {
 		for _, c := range clips {
 			all.paths = append(all.paths, c.paths...)
 			all.reference = append(all.reference, c.reference...)
+			all.written = append(all.written, c.written...)
 		}
 	}
 	return all

@@ -43,6 +43,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 	if d := r.Decodes; d.Count > 0 {
 		t.line("decodes: %d, p50 %.0f ms, p95 %.0f ms, p99 %.0f ms, longest %.0f ms", d.Count, d.P50, d.P95, d.P99, d.Max)
 	}
+	if c := r.Confidence; c != nil {
+		t.line("probability: AUC %.3f for right against wrong words (%d heard, %d wrong)", c.AUC, c.Words, c.Wrong)
+	}
 	if m := r.Memory; m != nil {
 		parts := make([]string, 0, len(m.Processes))
 		for _, p := range m.Processes {
