@@ -18,6 +18,7 @@ type joiner struct {
 	aside    []scout.SetAside
 	count    int
 	decoded  int
+	end      time.Duration // of the last segment
 }
 
 type span struct{ from, to time.Duration }
@@ -34,10 +35,12 @@ func (j *joiner) add(piece segment.Piece, h heard) {
 	core := span{piece.From(), piece.To()}
 	if j.held != nil {
 		seam := align.Join(j.held.Heard, h.Heard, core.from)
+		words := align.Splice(j.held.Heard, h.Heard, seam)
 		settled := *j.held
-		settled.Words = align.Splice(j.held.Heard, align.Heard{From: h.From, To: h.To, Words: h.Words[:seam.Right]},
-			align.Seam{Left: seam.Left, Right: seam.Right, Agreed: seam.Agreed, First: seam.First})
-		h.Words = h.Words[seam.Right:]
+		settled.Words, h.Words = words[:seam.Left], words[seam.Left:]
+		if next, _ := placed(h.Words); next != nil {
+			j.core.to = max(min(j.core.to, *next), j.core.from)
+		}
 		j.settle(settled)
 	}
 	j.held, j.core = &h, core
@@ -62,11 +65,17 @@ func (j *joiner) words() int {
 
 func (j *joiner) settle(h heard) {
 	j.count += len(h.Words)
-	j.segments = append(j.segments, segmentsOf(h, j.core)...)
+	for _, s := range segmentsOf(h, j.core) {
+		s.Start = max(s.Start, j.end)
+		s.End = max(s.End, s.Start)
+		j.end = s.End
+		j.segments = append(j.segments, s)
+	}
 }
 
 // segmentsOf makes segments of the words of one piece: one for each sentence where the words have
-// times, else one for the whole core.
+// times, else one for the whole core. A segment whose first or last word has no time is bounded by what is known
+// of its neighbour, or by the core.
 func segmentsOf(h heard, core span) []scout.Segment {
 	if len(h.Words) == 0 {
 		return nil
@@ -77,40 +86,63 @@ func segmentsOf(h heard, core span) []scout.Segment {
 		average = &mean
 	}
 	var segments []scout.Segment
-	for _, words := range sentences(h.Words) {
-		s := scout.Segment{Start: core.from, End: core.to, Text: strings.Join(texts(words), " "), AvgLogProb: average}
+	from := core.from
+	rest := h.Words
+	for len(rest) > 0 {
+		n := sentence(rest)
+		words := rest[:n]
+		rest = rest[n:]
+		s := scout.Segment{Start: from, End: core.to, Text: strings.Join(texts(words), " "), AvgLogProb: average}
 		if known(words) {
 			s.Words = words
 		}
-		if placed(words) {
-			s.Start, s.End = *words[0].Start, *words[len(words)-1].End
+		first, last := placed(words)
+		switch {
+		case first == nil:
+		case first == words[0].Start:
+			s.Start = *first
+		default: // known words may lie outside of the core, in its context
+			s.Start = min(s.Start, *first)
 		}
+		if len(rest) > 0 && rest[0].Start != nil {
+			s.End = *rest[0].Start
+		}
+		switch {
+		case last == nil:
+		case last == words[n-1].End:
+			s.End = *last
+		default:
+			s.End = max(s.End, *last)
+		}
+		from = s.End
 		segments = append(segments, s)
 	}
 	return segments
 }
 
-// sentences divides words behind a full stop, question or exclamation mark, provided that all
-// words around the division have times; else it leaves them in one.
-func sentences(words []scout.Word) [][]scout.Word {
-	if !placed(words) {
-		return [][]scout.Word{words}
-	}
-	var out [][]scout.Word
-	from := 0
+// sentence is how many words the first sentence has: it ends behind a full stop, question or exclamation mark,
+// provided that a word beside the division has a time.
+func sentence(words []scout.Word) int {
 	for i := range words[:len(words)-1] {
-		ends := strings.ContainsAny(words[i].Text[len(words[i].Text)-1:], ".?!")
-		if ends && placed(words[from:i+1]) && placed(words[i+1:]) {
-			out = append(out, words[from:i+1])
-			from = i + 1
+		text := words[i].Text
+		if strings.ContainsAny(text[len(text)-1:], ".?!") && (words[i].End != nil || words[i+1].Start != nil) {
+			return i + 1
 		}
 	}
-	return append(out, words[from:])
+	return len(words)
 }
 
-// placed is true when the first and the last word have times.
-func placed(words []scout.Word) bool {
-	return len(words) > 0 && words[0].Start != nil && words[len(words)-1].End != nil
+// placed returns where the first word with a time begins, and where the last one ends; nil where there is none.
+func placed(words []scout.Word) (first, last *time.Duration) {
+	for i := range words {
+		if first == nil {
+			first = words[i].Start
+		}
+		if words[i].End != nil {
+			last = words[i].End
+		}
+	}
+	return first, last
 }
 
 // known is true when anything is known about the words beyond their text.

@@ -61,6 +61,8 @@ type jsonWord struct {
 	Start   *seconds `json:"start,omitempty"`
 	End     *seconds `json:"end,omitempty"`
 	LogProb *float64 `json:"logprob,omitempty"`
+	// Placed is false for a word without a time where the model gives times, else absent.
+	Placed *bool `json:"placed,omitempty"`
 }
 
 type jsonSetAside struct {
@@ -68,6 +70,18 @@ type jsonSetAside struct {
 	End    seconds    `json:"end"`
 	Code   scout.Code `json:"code"`
 	Reason string     `json:"reason"`
+}
+
+// anyTimes tells whether the model gives times: then a word without one could not be placed.
+func anyTimes(t *scout.Transcript) bool {
+	for i := range t.Segments {
+		for j := range t.Segments[i].Words {
+			if t.Segments[i].Words[j].Start != nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func writeJSON(b *bufio.Writer, doc Document) error {
@@ -79,12 +93,15 @@ func writeJSON(b *bufio.Writer, doc Document) error {
 	if doc.TimeTaken > 0 {
 		out.TimeTaken = optionalSeconds(&doc.TimeTaken)
 	}
+	timed := anyTimes(t)
 	for _, s := range t.Segments {
 		segment := jsonSegment{Start: seconds(s.Start), End: seconds(s.End), Text: clean(s.Text), AvgLogProb: logProb(s.AvgLogProb)}
 		for _, w := range s.Words {
-			segment.Words = append(segment.Words, jsonWord{
-				Word: clean(w.Text), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), LogProb: logProb(w.LogProb),
-			})
+			word := jsonWord{Word: clean(w.Text), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), LogProb: logProb(w.LogProb)}
+			if timed && w.Start == nil {
+				word.Placed = new(bool)
+			}
+			segment.Words = append(segment.Words, word)
 		}
 		out.Segments = append(out.Segments, segment)
 	}

@@ -78,7 +78,8 @@ func Join(left, right Heard, cut time.Duration) Seam {
 }
 
 // Splice returns the joined words in new memory. At the seam a word keeps the capital that the left
-// side gave it and takes the punctuation that the right side put behind it.
+// side gave it and takes the punctuation that the right side put behind it. Where the times of each side follow
+// each other, those of all do.
 func Splice(left, right Heard, s Seam) []scout.Word {
 	words := make([]scout.Word, 0, s.Left+len(right.Words)-s.Right)
 	words = append(words, left.Words[:s.Left]...)
@@ -86,7 +87,34 @@ func Splice(left, right Heard, s Seam) []scout.Word {
 		last := &words[s.Left-1]
 		last.Text = withTail(last.Text, right.Words[s.Right-1].Text)
 	}
-	return append(words, right.Words[s.Right:]...)
+	words = append(words, right.Words[s.Right:]...)
+	untangle(words, s.Left)
+	return words
+}
+
+// untangle makes the times of words[:seam] end where those of words[seam:] begin: two sides differ by some hundredths
+// of a second about a border. A word that lies behind it altogether loses its time.
+func untangle(words []scout.Word, seam int) {
+	for _, next := range words[seam:] {
+		if next.Start == nil {
+			continue
+		}
+		for i := seam - 1; i >= 0; i-- {
+			w := &words[i]
+			switch {
+			case w.Start == nil || w.End == nil:
+			case *w.End <= *next.Start:
+				return
+			case *w.Start >= *next.Start:
+				w.Start, w.End = nil, nil
+			default:
+				end := *next.Start
+				w.End = &end
+				return
+			}
+		}
+		return
+	}
 }
 
 // overlap holds what both sides heard, ready to be compared.

@@ -340,3 +340,42 @@ func BenchmarkJoin(b *testing.B) {
 		align.Join(left, right, 14500*time.Millisecond)
 	}
 }
+
+// Where the words of each side follow each other in time, those of both joined do: a word that does not fit loses its
+// time, and no time is made up.
+func TestSpliceKeepsTimesInOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		side := func(name string, from time.Duration) align.Heard {
+			h := align.Heard{From: from}
+			at := from
+			for range rapid.IntRange(0, 12).Draw(t, name) {
+				w := scout.Word{Text: rapid.SampledFrom([]string{"river", "the", "house", "x"}).Draw(t, "word")}
+				start := at + time.Duration(rapid.IntRange(0, 300).Draw(t, "gap"))*time.Millisecond
+				at = start + time.Duration(rapid.IntRange(0, 500).Draw(t, "length"))*time.Millisecond
+				if end := at; rapid.Bool().Draw(t, "placed") {
+					w.Start, w.End = &start, &end
+				}
+				h.Words = append(h.Words, w)
+			}
+			h.To = at + 100*time.Millisecond
+			return h
+		}
+		left := side("left", 0)
+		right := side("right", max(left.To-time.Duration(rapid.IntRange(0, 3000).Draw(t, "overlap"))*time.Millisecond, 0))
+		seam := align.Join(left, right, (left.To+right.From)/2)
+		var before time.Duration
+		for i, w := range align.Splice(left, right, seam) {
+			if (w.Start == nil) != (w.End == nil) {
+				t.Fatalf("word %d has half a time", i)
+			}
+			if w.Start == nil {
+				continue
+			}
+			if *w.Start < before || *w.End < *w.Start {
+				t.Fatalf("word %d from %v to %v, the one before ends at %v", i, *w.Start, *w.End, before)
+			}
+			before = *w.End
+		}
+	})
+}
