@@ -11,7 +11,7 @@ mkdir -p "$out"
 [ -f "$speech/manifest.tsv" ] || { echo "bench: no speech in $speech: set SPEECH=DIR with a manifest.tsv (see scout bench transcribe --help)" >&2; exit 1; }
 
 part() { printf '\n== %s\n' "$*"; }
-summary() { grep -E '^(group|short,|long,|total|decodes|memory|RTF|median|peak|against)' || true; }
+summary() { grep -E '^(group|short,|long,|total|decodes|probability|memory|RTF|median|peak|against)' || true; }
 
 
 part "Machine: $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
@@ -34,6 +34,9 @@ $scout bench transcribe "$speech" --hour | summary
 
 part "Noise: words heard in it, and words lost through it"
 if [ -d "$noises" ]; then $scout bench noise "$speech" --recordings "$noises"; else $scout bench noise "$speech"; fi
+
+part "Times of words: aligned recordings, and sentences of a synthesizer that tells its own"
+$scout bench words "$speech"
 
 part "The engine killed with -9 in the middle of a long file: the same text"
 go test -count=1 -run 'TestKilledEngineChangesNothing' ./cmd/scout
