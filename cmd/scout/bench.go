@@ -28,7 +28,7 @@ func newBenchCommand(a *app) *cobra.Command {
 		Args:  wrongArgs(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchTranscribeCommand(a), newBenchNoiseCommand(a), newBenchWordsCommand(a))
+	cmd.AddCommand(newBenchTranscribeCommand(a), newBenchNoiseCommand(a), newBenchWordsCommand(a), newBenchEngineCommand(a))
 	return cmd
 }
 

@@ -26,6 +26,7 @@ type recognizerOptions struct {
 	threads int
 	backend string
 	profile string
+	reserve time.Duration // as in engine.Options
 }
 
 func (o *recognizerOptions) bind(cmd *cobra.Command) {
@@ -76,7 +77,8 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 	}
 	return &recognizer{
 		engine: engine.New(a.scope, engine.Options{
-			Program: program, Backend: backend, Profile: o.profile, Threads: o.threads, BatchLanes: lanes,
+			Program: program, Backend: backend, Profile: o.profile, Threads: o.threads,
+			BatchLanes: lanes, Reserve: o.reserve,
 			Model: engine.Model{
 				ID: installed.ID, Family: string(installed.Family), Languages: installed.Languages,
 				Files: files, SizeBytes: installed.SizeBytes,

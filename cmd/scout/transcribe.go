@@ -60,6 +60,8 @@ Exit codes: 0 all is text, 1 something failed, 2 the call makes no sense.`,
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on stderr: length, time taken, speed")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
+	flags.StringVar(&o.backend, "backend", "", "engine backend, to compare: sherpa or moonshine (default: the best for the model)")
+	flags.StringVar(&o.profile, "profile", "", "options of the native runtime, to compare: sherpa has lean and plain")
 	return cmd
 }
 

@@ -42,6 +42,9 @@ type Options struct {
 	// BatchLanes is how many lanes batch requests may have while no interactive ones come; default all but
 	// one. Where they have them all, an interactive request interrupts one, which runs again later.
 	BatchLanes int
+	// Reserve is how long after an interactive request batch requests leave a lane free for the next; default
+	// 10 s.
+	Reserve time.Duration
 	// LoadTimeout bounds the time from start to hello; default 60 s.
 	LoadTimeout time.Duration
 	// A request may take RequestBase + RequestFactor times the length of its audio before the process
@@ -61,6 +64,9 @@ type Options struct {
 func (o *Options) setDefaults() {
 	if o.Threads <= 0 {
 		o.Threads = 1
+	}
+	if o.Reserve <= 0 {
+		o.Reserve = 10 * time.Second // who dictates asks again within a second or two
 	}
 	if o.LoadTimeout <= 0 {
 		o.LoadTimeout = time.Minute
@@ -134,7 +140,7 @@ func New(scope observe.Scope, options Options) *Engine {
 	e := &Engine{
 		scope: scope, options: options,
 		metrics: newMetrics(scope), breaker: resilience.NewBreaker(scope, options.Breaker),
-		lanes: lanes{batch: options.BatchLanes},
+		lanes: lanes{batch: options.BatchLanes, reserve: options.Reserve},
 	}
 	e.life, e.end = context.WithCancelCause(context.Background())
 	return e

@@ -25,10 +25,6 @@ func (p Priority) String() string {
 	return "batch"
 }
 
-// reserveFor is how long after an interactive request one lane stays free for the next: who dictates asks
-// again within a second or two.
-const reserveFor = 10 * time.Second
-
 // lanes hands out the engine's lanes. Interactive callers go before batch callers and may use every
 // lane; where there is more than one lane, batch callers leave one free, so that dictation never
 // waits behind a file. Within a priority the order is first come, first served.
@@ -36,7 +32,8 @@ const reserveFor = 10 * time.Second
 // Where batch may have every lane (batch), it leaves one free only while interactive callers come; the
 // first that finds none interrupts the batch caller that came last, who stands in line again at the front.
 type lanes struct {
-	batch int // most lanes for batch callers, 0 for all but one
+	batch   int           // most lanes for batch callers, 0 for all but one
+	reserve time.Duration // how long after an interactive caller one lane stays free for the next
 
 	mu          sync.Mutex
 	total       int
@@ -146,7 +143,7 @@ func (l *lanes) grant() {
 // batchLimit is how many lanes batch callers may have now. Called with the lock held.
 func (l *lanes) batchLimit() int {
 	reserved := max(l.total-1, 1)
-	if l.batch <= reserved || time.Since(l.interactive) < reserveFor {
+	if l.batch <= reserved || time.Since(l.interactive) < l.reserve {
 		return reserved
 	}
 	return min(l.batch, max(l.total, 1))

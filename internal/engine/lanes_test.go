@@ -103,7 +103,7 @@ func TestBatchTakesEveryLaneUntilSomebodyWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Hour) // fake time: the zero time of the last interactive caller is long ago
-		l := lanes{batch: 2}
+		l := lanes{batch: 2, reserve: 10 * time.Second}
 		l.resize(2)
 		take := func(p Priority, again bool, interrupt func()) *turn {
 			t.Helper()
@@ -148,7 +148,7 @@ func TestBatchTakesEveryLaneUntilSomebodyWaits(t *testing.T) {
 		} else {
 			l.release(next)
 		}
-		time.Sleep(reserveFor + time.Second)
+		time.Sleep(l.reserve + time.Second)
 		l.release(first)
 		<-waits
 		both := take(Batch, false, func() {})

@@ -1,0 +1,183 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	cpufeatures "golang.org/x/sys/cpu"
+
+	"github.com/scout-speech/scout"
+)
+
+// EngineSchema is the version of the JSON form of an EngineReport: docs/formats/bench.md.
+const EngineSchema = 1
+
+// EngineReport is the outcome of RunEngine.
+type EngineReport struct {
+	Schema  int       `json:"schema"`
+	Started time.Time `json:"started"`
+	Machine Machine   `json:"machine"`
+	Setup   Setup     `json:"setup"`
+	Figures []Figure  `json:"figures"`
+}
+
+// Machine is where a run was made.
+type Machine struct {
+	CPU  string `json:"cpu"`
+	CPUs int    `json:"cpus"`
+	// AVX2, AVX512 and VNNI tell what the processor has; VNNI is either form of it.
+	AVX2   bool `json:"avx2"`
+	AVX512 bool `json:"avx512"`
+	VNNI   bool `json:"vnni"`
+}
+
+func machine() Machine {
+	m := Machine{
+		CPU: runtime.GOARCH, CPUs: runtime.NumCPU(), AVX2: cpufeatures.X86.HasAVX2, AVX512: cpufeatures.X86.HasAVX512F,
+		VNNI: cpufeatures.X86.HasAVX512VNNI || cpufeatures.X86.HasAVXVNNI,
+	}
+	if info, err := cpu.Info(); err == nil && len(info) > 0 {
+		m.CPU = info[0].ModelName
+	}
+	return m
+}
+
+// Unit is what a figure is given in.
+type Unit string
+
+// The units of figures.
+const (
+	UnitRatio  Unit = "ratio"  // to the yardstick's, smaller is better
+	UnitTimes  Unit = "times"  // of another state of the same engine
+	UnitMS     Unit = "ms"     // milliseconds
+	UnitMB     Unit = "MB"     // of 10^6 bytes
+	UnitPoints Unit = "points" // of per cent, above the yardstick
+)
+
+// Figure is one measured value with what it should be.
+type Figure struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Unit Unit   `json:"unit"`
+	// Value should be at most Bound, or at least where AtLeast is set. A Bound of 0 is none.
+	Value   float64 `json:"value"`
+	Bound   float64 `json:"bound,omitempty"`
+	AtLeast bool    `json:"at_least,omitempty"`
+	// Aim is what is hoped for beyond the bound, 0 for nothing.
+	Aim float64 `json:"aim,omitempty"`
+	OK  bool    `json:"ok"`
+	// Scout and Yardstick are the two sides of a comparison: milliseconds, per cent or MB.
+	Scout     float64 `json:"scout,omitempty"`
+	Yardstick float64 `json:"yardstick,omitempty"`
+	// Against names the other side where it is not the yardstick.
+	Against string `json:"against,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+func (r *EngineReport) add(f Figure) {
+	f.OK = f.Bound == 0 || f.AtLeast && f.Value >= f.Bound || !f.AtLeast && f.Value <= f.Bound
+	r.Figures = append(r.Figures, f)
+}
+
+// ratio adds the ratio of medians.
+func (r *EngineReport) ratio(id, name string, ours, yardstick []time.Duration, bound, aim float64) {
+	a, b := median(ours), median(yardstick)
+	r.add(Figure{ID: id, Name: name, Unit: UnitRatio, Value: a / b, Bound: bound, Aim: aim, Scout: a, Yardstick: b})
+}
+
+// memory adds a peak, beside that of the yardstick where there is one. bound and aim are in MB.
+func (r *EngineReport) memory(id, name string, peak, yardstick int64, bound, aim float64) {
+	f := Figure{ID: id, Name: name, Unit: UnitMB, Value: megabytes(peak), Bound: bound, Aim: aim}
+	if yardstick > 0 {
+		f.Scout, f.Yardstick = f.Value, megabytes(yardstick)
+	}
+	r.add(f)
+}
+
+// median is in milliseconds.
+func median(times []time.Duration) float64 { return SpreadOf(times).P50 }
+
+// WriteJSON writes the report as docs/formats/bench.md describes it.
+func (r *EngineReport) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return scout.FileError(scout.CodeWriteFailed, "write benchmark result", e.Encode(r))
+}
+
+// WriteTable writes the report for people.
+func (r *EngineReport) WriteTable(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%s, %d CPUs, %s; model %s, one thread\nyardstick: sherpa-onnx with its own defaults, in the same run\n\n",
+		r.Machine.CPU, r.Machine.CPUs, r.Machine.features(), r.Setup.Model)
+	t := newTable(w)
+	t.line("figure\tvalue\tbound\taim\t\tscout\tyardstick\t")
+	for _, f := range r.Figures {
+		verdict := "ok"
+		switch {
+		case !f.OK:
+			verdict = "SHORT"
+		case f.Bound == 0:
+			verdict = ""
+		}
+		t.line("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", f.Name, f.number(f.Value), f.limit(f.Bound), f.limit(f.Aim), verdict, f.side(f.Scout), f.other(), f.Detail)
+	}
+	return errors.Join(scout.FileError(scout.CodeWriteFailed, "write benchmark table", err), t.close("write benchmark table"))
+}
+
+func (m Machine) features() string {
+	switch {
+	case m.VNNI:
+		return "AVX2 and VNNI"
+	case m.AVX2:
+		return "AVX2, no VNNI"
+	case runtime.GOARCH == "amd64":
+		return "no AVX2"
+	}
+	return runtime.GOARCH
+}
+
+func (f Figure) number(v float64) string {
+	switch f.Unit {
+	case UnitMB:
+		return fmt.Sprintf("%.0f MB", v)
+	case UnitMS:
+		return fmt.Sprintf("%.1f ms", v)
+	case UnitPoints:
+		return fmt.Sprintf("%+.2f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+func (f Figure) limit(v float64) string {
+	switch {
+	case v == 0:
+		return ""
+	case f.AtLeast:
+		return ">= " + f.number(v)
+	}
+	return "<= " + f.number(v)
+}
+
+func (f Figure) side(v float64) string {
+	switch {
+	case v == 0:
+		return ""
+	case f.Unit == UnitPoints:
+		return fmt.Sprintf("%.2f %%", v)
+	case f.Unit == UnitMB:
+		return fmt.Sprintf("%.0f MB", v)
+	}
+	return fmt.Sprintf("%.1f ms", v)
+}
+
+func (f Figure) other() string {
+	if f.Against == "" || f.Yardstick == 0 {
+		return f.side(f.Yardstick)
+	}
+	return f.side(f.Yardstick) + " " + f.Against
+}
