@@ -6,10 +6,18 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
+// garbagePercent keeps the program small: pieces of audio are its garbage, and it makes little. Measured over an
+// hour of speech: 27 MB resident instead of 30, at equal speed.
+const garbagePercent = 30
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
 	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it, and that must stay so
