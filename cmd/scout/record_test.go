@@ -157,7 +157,7 @@ func (b *booth) start(args ...string) *running {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }) // where the test broke off
-	go p.read(stderr) // ends with the process
+	go p.read(stderr)                                                             // ends with the process
 	return p
 }
 
