@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/scout-speech/scout"
 )
@@ -48,12 +49,18 @@ func openModel(encoder, decoder string) (*model, error) {
 		in = append(in, key, value, fmt.Sprintf("past_key.%d", l), fmt.Sprintf("past_value.%d", l))
 		out = append(out, fmt.Sprintf("present_key.%d", l), fmt.Sprintf("present_value.%d", l))
 	}
+	// Side by side: most of it is laying out weights for the processor, which each session does on one thread.
 	m := &model{}
-	var err error
-	if m.encoder, err = openSession(encoder, []string{"samples"}, crossNames); err != nil {
-		return nil, err
-	}
-	if m.decoder, err = openSession(decoder, in, out); err != nil {
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		m.encoder, err = openSession(encoder, []string{"samples"}, crossNames)
+		return err
+	})
+	group.Go(func() (err error) {
+		m.decoder, err = openSession(decoder, in, out)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	return m, nil
