@@ -17,6 +17,8 @@ NATIVE = $(shell go list -m -f '{{.Dir}}' github.com/k2-fsa/sherpa-onnx-go-linux
 NATIVE_TRIPLE := $(if $(filter aarch64 arm64,$(shell uname -m)),aarch64-unknown-linux-gnu,x86_64-unknown-linux-gnu)
 # Speech with references for the benchmarks; see README.md.
 SPEECH ?= ../shared/speech/dev
+SOAK_CANCELS  ?= 10000
+SOAK_REQUESTS ?= 100000
 
 .PHONY: help
 help: ## list the targets
@@ -51,6 +53,11 @@ lint: ## run the pinned golangci-lint
 .PHONY: bench
 bench: setup build ## measure accuracy, speed and memory on $(SPEECH)
 	@scripts/bench.sh "$(SPEECH)"
+
+.PHONY: soak
+soak: setup build ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any kind: an hour
+	@SCOUT_SOAK_CANCELS=$(SOAK_CANCELS) SCOUT_SOAK_REQUESTS=$(SOAK_REQUESTS) \
+		go test -count=1 -timeout 6h -v -run '^(TestCancelsLeaveNothingBehind|TestAnyRequestIsAnsweredOrRefused)$$' ./cmd/scout
 
 .PHONY: fuzz
 fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)

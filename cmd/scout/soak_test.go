@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+)
+
+// The soaks run the real engine process with the real model. make test runs a short form; make soak sets how
+// many requests there are.
+
+// soakLength is what the variable says, else short.
+func soakLength(t *testing.T, variable string, short int) int {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" {
+		return short
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%s: want a number of requests", variable, value)
+	}
+	return n
+}
+
+// settledFrom is how many requests it takes until every length was met and memory can be held against itself.
+const settledFrom = 2000
+
+// soak is an engine under test with speech to give it.
+type soak struct {
+	*engine.Engine
+	clip    []float32
+	settled uint64 // resident size once it is warm
+}
+
+func newSoak(t *testing.T) *soak {
+	t.Helper()
+	needModel(t)
+	a := newApp(streams{out: io.Discard, err: io.Discard})
+	a.settings.modelsDir = models
+	r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: moonshineLanes, backend: backendMoonshine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.close)
+	samples, err := a.readAudio(t.Context(), clip, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &soak{Engine: r.engine, clip: samples}
+	if _, err := s.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// watch tells the resident size after request i of n, and holds it against that after a fifth of them.
+func (s *soak) watch(t *testing.T, i, n int) {
+	t.Helper()
+	if n < settledFrom || i%(n/10) != 0 {
+		return
+	}
+	rss := s.State().ResidentBytes
+	t.Logf("%s: %d of %d requests, %.1f MB resident", time.Now().Format(time.TimeOnly), i, n, float64(rss)/1e6)
+	const slack = 4 << 20 // an arena that finds room for the one length it had not met
+	switch {
+	case i == n/5:
+		s.settled = rss
+	case i > n/5 && rss > s.settled+slack:
+		t.Errorf("%.1f MB resident after %d requests, %.1f after %d", float64(rss)/1e6, i, float64(s.settled)/1e6, n/5)
+	}
+}
+
+// finish proves that the one process that was started still hears.
+func (s *soak) finish(t *testing.T) {
+	t.Helper()
+	if err := s.Quiet(t.Context()); err != nil {
+		t.Error(err)
+	}
+	result, err := s.Transcribe(t.Context(), engine.Request{Samples: s.clip})
+	if err != nil || !said(result.Text, 1) {
+		t.Errorf("afterwards: %v, %v", result, err)
+	}
+	if state := s.State(); state.Starts != 1 {
+		t.Errorf("%d processes were started, the last error is %v", state.Starts, state.LastError)
+	}
+}
+
+// cancelledAfter is a context that its caller cancels, as somebody does who no longer wants the answer.
+func cancelledAfter(ctx context.Context, d time.Duration) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(d, cancel)
+	return ctx, func() { timer.Stop(); cancel() }
+}
+
+// TestCancelsLeaveNothingBehind cancels requests at any moment of their life.
+func TestCancelsLeaveNothingBehind(t *testing.T) {
+	n := soakLength(t, "SCOUT_SOAK_CANCELS", 60)
+	s := newSoak(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	cancelled := 0
+	for i := 1; i <= n; i++ {
+		length := scout.EngineSampleRateHz + random.IntN(len(s.clip)-scout.EngineSampleRateHz)
+		after := time.Duration(random.Int64N(int64(time.Duration(length) * 500 * time.Nanosecond))) // about the time it takes
+		ctx, cancel := cancelledAfter(t.Context(), after)
+		_, err := s.Transcribe(ctx, engine.Request{Samples: s.clip[:length]})
+		cancel()
+		switch {
+		case scout.ClassOf(err) == scout.Cancelled:
+			cancelled++
+			if err := s.Quiet(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		case err != nil:
+			t.Fatalf("request %d: %v", i, err)
+		}
+		s.watch(t, i, n)
+	}
+	t.Logf("%d of %d requests were cancelled before their answer", cancelled, n)
+	if cancelled < n/4 {
+		t.Errorf("%d of %d requests were cancelled: the test proves nothing", cancelled, n)
+	}
+	s.finish(t)
+}
+
+// TestAnyRequestIsAnsweredOrRefused sends requests of every length, with everything in them that a caller could
+// send, to both lanes at once.
+func TestAnyRequestIsAnsweredOrRefused(t *testing.T) {
+	n := soakLength(t, "SCOUT_SOAK_REQUESTS", 150)
+	s := newSoak(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	type work struct {
+		i       int
+		request anyRequest
+	}
+	queue := make(chan work)
+	var senders sync.WaitGroup
+	for range moonshineLanes {
+		senders.Go(func() {
+			for w := range queue {
+				s.try(t, w.i, w.request)
+			}
+		})
+	}
+	for i := 1; i <= n && !t.Failed(); i++ {
+		queue <- work{i, newAnyRequest(random, s.clip)}
+		s.watch(t, i, n)
+	}
+	close(queue)
+	senders.Wait()
+	s.finish(t)
+}
+
+// anyRequest is a request with what must become of it.
+type anyRequest struct {
+	engine.Request
+	cancelAfter time.Duration // 0 for never
+	refused     []scout.Code  // the codes it may be refused with; none where it has to be answered
+}
+
+// newAnyRequest makes up a request. Lengths lie between 0 and 30 s, most of them short: what is met at the
+// edges of a graph is met there, and a hundred thousand requests have to end.
+func newAnyRequest(random *rand.Rand, speech []float32) anyRequest {
+	seconds := []float64{0.2, 0.2, 0.2, 0.6, 0.6, 0.6, 0.6, 3, 3, 10}[random.IntN(10)]
+	if random.IntN(100) == 0 {
+		seconds = 30
+	}
+	r := anyRequest{Request: engine.Request{
+		Samples:  make([]float32, random.IntN(int(seconds*scout.EngineSampleRateHz)+1)),
+		Priority: engine.Priority(random.IntN(2)), Words: random.IntN(2) == 0,
+	}}
+	at := random.IntN(len(speech))
+	loud := math.Pow(10, float64(random.IntN(12)-6))
+	switch kind := random.IntN(8); kind {
+	case 0: // silence
+	case 1:
+		for i := range r.Samples {
+			r.Samples[i] = float32(random.NormFloat64() * loud)
+		}
+	case 2: // any bits that are a number
+		for i := range r.Samples {
+			if v := float64(math.Float32frombits(random.Uint32())); !math.IsNaN(v) && !math.IsInf(v, 0) {
+				r.Samples[i] = float32(v)
+			}
+		}
+	default:
+		for i := range r.Samples {
+			r.Samples[i] = speech[(at+i)%len(speech)]
+		}
+		if kind == 3 && len(r.Samples) > 0 {
+			bad := []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[random.IntN(3)]
+			r.Samples[random.IntN(len(r.Samples))] = float32(bad)
+			r.refused = append(r.refused, scout.CodeAudioInvalidSamples)
+		}
+	}
+	if random.IntN(2) == 0 {
+		const vocabulary = 32768
+		for range random.IntN(300) {
+			r.Hypothesis = append(r.Hypothesis, random.Int32N(vocabulary))
+		}
+		if random.IntN(8) == 0 {
+			outside := []int32{-1, vocabulary, math.MaxInt32, math.MinInt32}[random.IntN(4)]
+			r.Hypothesis = append([]int32{outside}, r.Hypothesis...)
+			r.refused = append(r.refused, scout.CodeInvalidArgument)
+		}
+	}
+	if random.IntN(3) == 0 {
+		r.cancelAfter = 1 + time.Duration(random.Int64N(int64(60*time.Millisecond)))
+	}
+	return r
+}
+
+// try sends a request and checks what becomes of it.
+func (s *soak) try(t *testing.T, i int, r anyRequest) {
+	ctx := t.Context()
+	if r.cancelAfter > 0 {
+		var cancel func()
+		ctx, cancel = cancelledAfter(ctx, r.cancelAfter)
+		defer cancel()
+	}
+	result, err := s.Transcribe(ctx, r.Request)
+	code := scout.CodeOf(err)
+	switch {
+	case err != nil && r.cancelAfter > 0 && scout.ClassOf(err) == scout.Cancelled:
+	case err != nil && slices.Contains(r.refused, code):
+	case err == nil && len(r.refused) == 0 && result != nil:
+	default:
+		t.Errorf("request %d, %d samples, %d tokens given: %v (%s), want one of %v", i, len(r.Samples), len(r.Hypothesis), err, code, r.refused)
+	}
+}
