@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -46,6 +47,8 @@ type app struct {
 	failures *observe.Failures
 	scope    observe.Scope
 	closers  []func() error
+	// processor is what models run on.
+	processor prepare.Processor
 
 	settings struct {
 		modelsDir     string
@@ -58,7 +61,7 @@ type app struct {
 }
 
 func newApp(std streams) *app {
-	a := &app{std: std, registry: prometheus.NewRegistry()}
+	a := &app{std: std, registry: prometheus.NewRegistry(), processor: prepare.DetectProcessor()}
 	a.scope = observe.NewScope(nil, a.registry, nil)
 	a.failures = observe.NewFailures(a.scope)
 	return a

@@ -55,23 +55,26 @@ func newModelsListCommand(a *app) *cobra.Command {
 
 State: "installed" is on this machine, "selected" is used when no model is named, "default" is used when
 none was selected, "untested" was never run by the project, "yours" is a model of your own. A size with a
-tilde is what the publisher says.`,
+tilde is what the publisher says.
+
+Backend: what runs the model on this machine, with the recipe and variant of its prepared graphs where it has any
+(docs/formats/prepared-model.md).`,
 		Example: `  scout models list
   scout models list --json | jq -r '.models[] | select(.installed) | .id'`,
 		Args: wrongArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			store, err := a.openModels()
 			if err != nil {
 				return err
 			}
-			list, err := store.List()
+			list, err := a.listModels(cmd.Context(), store)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return writeJSON(a.std.out, struct {
-					Dir    string         `json:"models_dir"`
-					Models []model.Listed `json:"models"`
+					Dir    string        `json:"models_dir"`
+					Models []listedModel `json:"models"`
 				}{store.Dir(), list})
 			}
 			return writeModelTable(a.std.out, list)
@@ -79,6 +82,37 @@ tilde is what the publisher says.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// listedModel is a line of the list with what runs the model here. Both name the same backend.
+type listedModel struct {
+	model.Listed
+	served
+}
+
+func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel, error) {
+	known, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]listedModel, len(known))
+	for i, l := range known {
+		list[i] = listedModel{l, served{Backend: l.Backend}}
+		if !l.Installed || l.Problem != "" {
+			continue
+		}
+		installed, err := store.Resolve(ctx, l.ID)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			list[i].Problem = oneLine(err)
+			continue
+		}
+		list[i].served = a.servedBy(installed, l.Backend)
+		list[i].Listed.Backend = list[i].served.Backend
+	}
+	return list, nil
 }
 
 func writeJSON(w io.Writer, v any) error {
@@ -91,7 +125,7 @@ func writeJSON(w io.Writer, v any) error {
 	return nil
 }
 
-func writeModelTable(w io.Writer, list []model.Listed) error {
+func writeModelTable(w io.Writer, list []listedModel) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	rows := [][]string{{"ID", "SIZE", "LANGUAGES", "LICENCE", "STATE", "BACKEND"}}
 	for _, l := range list {
@@ -99,7 +133,7 @@ func writeModelTable(w io.Writer, list []model.Listed) error {
 		if !l.SizeExact {
 			size = "~" + size
 		}
-		rows = append(rows, []string{l.ID, size, languagesText(l.Languages), l.Licence, stateText(l), l.Backend})
+		rows = append(rows, []string{l.ID, size, languagesText(l.Languages), l.Licence, stateText(l.Listed), l.String()})
 	}
 	for _, row := range rows {
 		if _, err := fmt.Fprintln(table, strings.Join(row, "\t")); err != nil {
@@ -250,7 +284,7 @@ func newModelsVerifyCommand(a *app) *cobra.Command {
 		Use:   "verify [MODEL…]",
 		Short: "Read every byte of installed models and compare with the recorded sums",
 		Long: `Reads every byte of the named models, or of all that are installed, and compares with the SHA-256 sums of
-the catalogue or of the first pull. Exit code 1 when a model is damaged; the hint names the repair.`,
+the catalogue or of the first pull, and the graphs prepared from them with what was written. Exit code 1 when a model is damaged; the hint names the repair.`,
 		Example: `  scout models verify
   scout models verify --json moonshine-tiny-en`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -284,6 +318,9 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 	var failed error
 	for _, id := range ids {
 		report, err := store.Verify(ctx, id)
+		if err == nil {
+			err = a.verifyPrepared(ctx, store, id)
+		}
 		if ctx.Err() != nil {
 			return err
 		}
@@ -311,4 +348,16 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 		}
 	}
 	return failed
+}
+
+// verifyPrepared reads the prepared graphs of a model that is intact.
+func (a *app) verifyPrepared(ctx context.Context, store *model.Store, id string) error {
+	installed, err := store.Resolve(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := a.checkPrepared(installed); err != nil {
+		return scout.Errorf(scout.CodeOf(err), "model %s: %w", id, err).WithHint("prepare it again: scout models pull %s", id)
+	}
+	return nil
 }

@@ -40,6 +40,9 @@ address of a mirror that has the files by their names.`,
 			options.Prepare = a.prepareStaged
 			pulled, err := store.Pull(cmd.Context(), args[0], options)
 			show.end()
+			if err == nil && pulled.Already {
+				err = a.repairPrepared(cmd.Context(), pulled.Installed)
+			}
 			if err != nil {
 				return err
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,7 +16,6 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
-	"github.com/scout-speech/scout/internal/observe"
 )
 
 // recognizerOptions are the flags of every command that needs an engine.
@@ -97,9 +95,6 @@ const (
 // moonshineLanes is how many requests that backend runs at once, each on one thread: further threads stay idle.
 const moonshineLanes = 2
 
-// preparedFolder is where a model's prepared graphs are, below its own folder.
-const preparedFolder = "prepared"
-
 // chooseBackend returns the backend for a model, as asked for or the fastest that can run it, and the files
 // that it loads by role.
 func (a *app) chooseBackend(ctx context.Context, installed model.Installed, wanted string) (string, map[string]string, error) {
@@ -121,6 +116,11 @@ func (a *app) chooseBackend(ctx context.Context, installed model.Installed, want
 		}
 		return backendSherpa, files, nil
 	}
+	if wanted == "" && !a.processor.Gains() {
+		a.noteOnce(filepath.Dir(installed.Dir), "slow-processor",
+			"this processor has no AVX2: the slower backend sherpa serves "+installed.ID+", as its faster graphs need it")
+		return backendSherpa, files, nil
+	}
 	prepared, err := a.prepareModel(ctx, installed, installed.Dir)
 	if err != nil {
 		if wanted == backendMoonshine || ctx.Err() != nil {
@@ -134,34 +134,6 @@ func (a *app) chooseBackend(ctx context.Context, installed model.Installed, want
 	}
 	files["prepared_encoder"], files["prepared_decoder"] = prepared.Encoder, prepared.Decoder
 	return backendMoonshine, files, nil
-}
-
-// prepareModel returns the prepared graphs of a Moonshine model in dir, made now where they are missing.
-func (a *app) prepareModel(ctx context.Context, installed model.Installed, dir string) (prepare.Result, error) {
-	source := prepare.Source{Encoder: installed.Files[model.RoleEncoder], Decoder: installed.Files[model.RoleMergedDecoder]}
-	began := time.Now()
-	result, made, err := prepare.Ensure(ctx, source, filepath.Join(dir, preparedFolder), prepare.Options{})
-	if err != nil {
-		return result, fmt.Errorf("prepare model %s: %w", installed.ID, err)
-	}
-	if made {
-		a.scope.Log().Info(observe.EventModelPrepared, slog.String(observe.KeyModel, installed.ID),
-			slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
-	}
-	return result, nil
-}
-
-// prepareStaged prepares a model while it is being installed. A model that cannot be prepared is installed
-// all the same: the published files work, only slower.
-func (a *app) prepareStaged(ctx context.Context, staged model.Installed) error {
-	if staged.Family != model.Moonshine {
-		return nil
-	}
-	_, err := a.prepareModel(ctx, staged, staged.Dir)
-	if errors.Is(err, prepare.ErrUnknownModel) {
-		return nil
-	}
-	return err
 }
 
 func (r *recognizer) close() { r.engine.Close() }
@@ -186,10 +158,14 @@ func (r *recognizer) checkLanguage(asked string) error {
 	return scout.Errorf(scout.CodeModelLanguage, "model %s does not know the language %q (it knows %s)", r.model.ID, asked, known)
 }
 
-// noteEnglishOnly says once for each models folder that the model hears everything as English.
+// noteEnglishOnly says that the model hears everything as English.
 func (a *app) noteEnglishOnly(dir string, installed model.Installed) {
-	marker := filepath.Join(dir, ".noted-english-only")
-	file, err := os.OpenFile(marker, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	a.noteOnce(dir, "english-only", "the model "+installed.ID+" knows English only; for other languages see: scout models list")
+}
+
+// noteOnce says something once for each models folder.
+func (a *app) noteOnce(dir, name, text string) {
+	file, err := os.OpenFile(filepath.Join(dir, ".noted-"+name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if os.IsExist(err) {
 		return
 	}
@@ -199,5 +175,5 @@ func (a *app) noteEnglishOnly(dir string, installed model.Installed) {
 	if err != nil {
 		a.scope.Log().Debug("note_not_remembered", slog.String("error", err.Error()))
 	}
-	a.notef("scout: the model %s knows English only; for other languages see: scout models list\n", installed.ID)
+	a.notef("scout: %s\n", text)
 }

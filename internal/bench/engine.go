@@ -79,8 +79,14 @@ func RunEngine(ctx context.Context, rig Rig, o EngineOptions) (*EngineReport, er
 		name    string
 		measure func(context.Context) error
 	}{
-		{"loading", r.load}, {"cold starts", r.cold}, {"the clip", r.clip}, {"all clips", r.set},
-		{"two lanes", r.lanes}, {"beside a busy lane", r.beside}, {"cancelling", r.cancel}, {"an hour of speech", r.hour},
+		{"loading", r.load},
+		{"cold starts", r.cold},
+		{"the clip", r.clip},
+		{"all clips", r.set},
+		{"two lanes", r.lanes},
+		{"beside a busy lane", r.beside},
+		{"cancelling", r.cancel},
+		{"an hour of speech", r.hour},
 	} {
 		o.Progress(part.name)
 		if err := part.measure(ctx); err != nil {
@@ -185,8 +191,8 @@ func (r *engineRun) clip(ctx context.Context) error {
 	}
 	confirmed, corrected := greedy, greedy
 	confirmed.Hypothesis = tokensOf(known)
-	kept := 0
-	corrected.Hypothesis, kept = lastWordsWrong(known)
+	hypothesis, kept := lastWordsWrong(known)
+	corrected.Hypothesis = hypothesis
 	for range r.Rounds {
 		if _, err := transcribe(ctx, yardstick, greedy, &base); err != nil {
 			return err
@@ -250,12 +256,18 @@ func (r *engineRun) set(ctx context.Context) error {
 	var engines [2]*engine.Engine
 	var before [2]time.Duration
 	var reports [2]*Report
+	defer func() {
+		for _, e := range engines {
+			if e != nil {
+				e.Close()
+			}
+		}
+	}()
 	for _, side := range []Side{Yardstick, Scout} {
 		e, _, err := r.open(ctx, side, 1, 0)
 		if err != nil {
 			return err
 		}
-		defer e.Close()
 		engines[side], reports[side] = e, &Report{}
 		if before[side], err = cpuTime(e); err != nil {
 			return err

@@ -13,8 +13,8 @@ const (
 )
 
 const (
-	backendMoonshine = "own loop, onnxruntime"
-	backendSherpa    = "sherpa-onnx"
+	backendMoonshine = "moonshine"
+	backendSherpa    = "sherpa"
 )
 
 const (

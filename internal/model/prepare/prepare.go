@@ -26,7 +26,7 @@ type Source struct {
 
 // Options choose how a model is prepared. The zero value is right for this machine.
 type Options struct {
-	// Variant forces a form of the encoder's weights; empty means DetectVariant.
+	// Variant forces a form of the encoder's weights; empty means that of this processor.
 	Variant Variant
 
 	// create makes the files to write; nil means createTemp.
@@ -36,7 +36,7 @@ type Options struct {
 func (o Options) variant() (Variant, error) {
 	switch {
 	case o.Variant == "":
-		return DetectVariant(), nil
+		return DetectProcessor().Variant(), nil
 	case !o.Variant.valid():
 		return "", scout.Errorf(scout.CodeInvalidArgument, "prepare model: unknown variant %q", o.Variant)
 	}

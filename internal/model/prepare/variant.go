@@ -21,13 +21,31 @@ const (
 	VariantUnsigned Variant = "u8"
 )
 
-// DetectVariant returns the variant for the processor this runs on.
-func DetectVariant() Variant {
-	if runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI {
+// Processor is what matters about the processor that runs the graphs.
+type Processor struct {
+	AMD64 bool // else Arm
+	AVX2  bool
+	VNNI  bool // in either form: of AVX-512, or AVX-VNNI
+}
+
+// DetectProcessor returns the processor this runs on.
+func DetectProcessor() Processor {
+	return Processor{
+		AMD64: runtime.GOARCH == "amd64", AVX2: cpu.X86.HasAVX2, VNNI: cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI,
+	}
+}
+
+// Variant returns the variant that this processor multiplies exactly.
+func (p Processor) Variant() Variant {
+	if p.AMD64 && !p.VNNI {
 		return VariantUnsigned
 	}
 	return VariantSigned
 }
+
+// Gains tells whether the prepared graphs are the faster ones: without AVX2 the runtime has no kernel for the
+// decoder's matrices, and a token takes eight times as long (docs/adr/0010-prepared-graphs.md).
+func (p Processor) Gains() bool { return !p.AMD64 || p.AVX2 }
 
 // valid tells whether v is one of the variants.
 func (v Variant) valid() bool { return v == VariantSigned || v == VariantUnsigned }

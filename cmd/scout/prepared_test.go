@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/model/prepare"
+)
+
+// TestDamagedPreparedGraphs: what truncation, damage and an interrupted preparation leave is found and put right.
+func TestDamagedPreparedGraphs(t *testing.T) {
+	t.Parallel()
+	dir := installDefault(t)
+	folder := filepath.Join(dir, defaultModel, preparedFolder)
+	decoder, weights := filepath.Join(folder, prepare.DecoderFile), filepath.Join(folder, prepare.EncoderWeights)
+	run := func(args ...string) outcome { return scoutRun(t, nil, append(args, "--models-dir", dir)...) }
+	serves := func(want string) {
+		t.Helper()
+		if got := run("models", "list"); !strings.Contains(got.out, want) {
+			t.Errorf("models list does not say %q:\n%s", want, got.out)
+		}
+	}
+	serves("moonshine, recipe 1")
+
+	// A bit that fell over: sizes are right, so that only reading finds it, and pull puts it right.
+	data, err := os.ReadFile(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(weights, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := run("models", "verify")
+	if got.code != 1 || !strings.Contains(got.err, prepare.EncoderWeights) || !strings.Contains(got.err, "scout models pull "+defaultModel) {
+		t.Errorf("verify with a damaged file: code %d\n%s%s", got.code, got.out, got.err)
+	}
+	if got := run("models", "pull", defaultModel); got.code != 0 {
+		t.Errorf("pull: code %d\n%s", got.code, got.err)
+	}
+	if got := run("models", "verify"); got.code != 0 {
+		t.Errorf("verify after the repair: code %d\n%s", got.code, got.err)
+	}
+
+	// Truncated, and never finished: made anew by whoever needs it.
+	for name, damage := range map[string]func() error{
+		"truncated": func() error { return os.Truncate(decoder, 100) },
+		"missing":   func() error { return os.RemoveAll(folder) },
+		"of another recipe": func() error {
+			path := filepath.Join(folder, prepare.ManifestFile)
+			text, err := os.ReadFile(path)
+			return errors.Join(err, os.WriteFile(path, bytes.Replace(text, []byte(`"recipe": 1`), []byte(`"recipe": 0`), 1), 0o600))
+		},
+	} {
+		if err := damage(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		serves("moonshine (prepared at its next use)")
+		if got := run("transcribe", clip); got.code != 0 || !said(got.out, 1) {
+			t.Errorf("%s: code %d\n%s%s", name, got.code, got.out, got.err)
+		}
+		serves("moonshine, recipe 1")
+	}
+}
+
+// TestPreparationWithoutRoom: the published files serve when nothing can be written, and it is said.
+func TestPreparationWithoutRoom(t *testing.T) {
+	t.Parallel()
+	dir := installDefault(t)
+	folder := filepath.Join(dir, defaultModel, preparedFolder)
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(folder, []byte("in the way"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := scoutRun(t, nil, "transcribe", "--models-dir", dir, clip)
+	if got.code != 0 || !said(got.out, 1) || !strings.Contains(got.err, "the slower backend is used") {
+		t.Errorf("code %d\n%s%s", got.code, got.out, got.err)
+	}
+	if got := scoutRun(t, nil, "transcribe", "--backend", "moonshine", "--models-dir", dir, clip); got.code != 1 || !strings.Contains(got.err, "prepare model") {
+		t.Errorf("asked for: code %d\n%s%s", got.code, got.out, got.err)
+	}
+}
+
+// TestProcessors holds which backend and variant serve the model on machines that are not at hand.
+func TestProcessors(t *testing.T) {
+	t.Parallel()
+	dir := installDefault(t)
+	for name, c := range map[string]struct {
+		processor prepare.Processor
+		backend   string
+		variant   prepare.Variant
+		note      string
+	}{
+		"AVX2 and VNNI": {prepare.Processor{AMD64: true, AVX2: true, VNNI: true}, backendMoonshine, prepare.VariantSigned, ""},
+		"AVX2 alone":    {prepare.Processor{AMD64: true, AVX2: true}, backendMoonshine, prepare.VariantUnsigned, ""},
+		"neither":       {prepare.Processor{AMD64: true}, backendSherpa, "", "this processor has no AVX2"},
+		"Arm":           {prepare.Processor{}, backendMoonshine, prepare.VariantSigned, ""},
+	} { // one after another: they share the folder of prepared graphs
+		var errOut bytes.Buffer
+		a := newApp(streams{out: io.Discard, err: &errOut})
+		a.processor, a.settings.modelsDir = c.processor, dir
+		r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: 1})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		r.close()
+		if r.backend != c.backend || !strings.Contains(errOut.String(), c.note) {
+			t.Errorf("%s: backend %s, said %q, want %s, %q", name, r.backend, errOut.String(), c.backend, c.note)
+		}
+		if got := a.servedBy(r.model, backendMoonshine); got.Backend != c.backend || got.Variant != c.variant || got.Note != c.note {
+			t.Errorf("%s: listed as %v", name, got)
+		}
+	}
+}
+
+func TestModelsListNamesTheBackend(t *testing.T) {
+	t.Parallel()
+	dir := installDefault(t)
+	got := scoutRun(t, nil, "models", "list", "--json", "--models-dir", dir)
+	var list struct {
+		Models []struct {
+			model.Listed
+			Recipe  int             `json:"recipe"`
+			Variant prepare.Variant `json:"variant"`
+		} `json:"models"`
+	}
+	if err := json.Unmarshal([]byte(got.out), &list); err != nil {
+		t.Fatal(err)
+	}
+	if m := list.Models[0]; m.Backend != backendMoonshine || m.Recipe != prepare.Recipe || m.Variant == "" {
+		t.Errorf("%+v", m)
+	}
+	for _, m := range list.Models[1:] {
+		if m.Backend == "" || m.Recipe != 0 {
+			t.Errorf("%+v", m)
+		}
+	}
+}
