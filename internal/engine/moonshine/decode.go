@@ -29,9 +29,10 @@ const verifyTokens = 32
 // job is what a lane decodes.
 type job struct {
 	samples    []float32
-	hypothesis []int64 // at most limit
-	limit      int     // most tokens that may come out, at most capacity-2
-	align      bool    // keep in the lane's placer what every token attended to
+	hypothesis []int64   // at most limit
+	limit      int       // most tokens that may come out, at most capacity-2
+	align      bool      // keep in the lane's placer what every token attended to
+	hot        *hotWords // nil for none
 }
 
 // decoding is the outcome of one request.
@@ -80,33 +81,14 @@ func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 		return nil, err
 	}
 
-	step, err := l.newPass(&l.step, 1, 0, frames, &owned)
-	if err != nil {
+	g := &greedy{decoding: d, lane: l, job: j, next: candidate{next, logprob}}
+	if g.pass, err = l.newPass(&l.step, 1, j.hot.width(), frames, &owned); err != nil {
 		return nil, err
 	}
-	for {
-		switch {
-		case next == endToken:
-			d.stop = wire.StopEnd
-			return d, nil
-		case len(d.tokens) == j.limit:
-			d.stop = wire.StopLength
-			return d, nil
-		}
-		d.tokens, d.logprobs = append(d.tokens, next), append(d.logprobs, logprob)
-		step.tokens[0] = next
-		if err := step.run(len(d.tokens)); err != nil {
-			return nil, err
-		}
-		if j.align {
-			l.placer.Add(step.alignment, 1, 1)
-		}
-		if repeating(d.tokens) { // the last token is put in all the same: its place is in its own row
-			d.stop = wire.StopRepeats
-			return d, nil
-		}
-		next, logprob = step.next[0], step.logprob[0]
+	if err := g.run(); err != nil {
+		return nil, err
 	}
+	return d, nil
 }
 
 // verify runs the start token and the hypothesis, some tokens at a time and each favoured by tieMargin, until

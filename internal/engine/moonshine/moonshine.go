@@ -67,7 +67,7 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Lanes: laneCount,
-			LogProbs: true, WordTimes: true, Continues: true,
+			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
 		},
 		vocabulary: vocabulary, model: m, lanes: newLanes(),
 	}
@@ -107,7 +107,8 @@ func (b *Backend) Facts() wire.Hello { return b.facts }
 
 // Transcribe decodes one piece. It waits for a free lane and ends soon after ctx: within a token, or within a
 // node of the encoder. It fails with audio_too_long, audio_invalid_samples, invalid_argument for a hypothesis
-// outside the vocabulary, the code of ctx's error, or engine_failed. The result belongs to the caller.
+// outside the vocabulary and for too many or too long hot words, the code of ctx's error, or engine_failed. The
+// result belongs to the caller.
 func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
 	if err := checkSamples(request.Samples); err != nil {
 		return nil, err
@@ -117,12 +118,18 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	if err != nil {
 		return nil, err
 	}
+	hot, err := b.vocabulary.hotWordsOf(request.Options.HotWords)
+	if err != nil {
+		return nil, err
+	}
 	l, err := b.lanes.take(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
 	defer b.lanes.add(l)
-	d, err := l.transcribe(ctx, job{samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words})
+	d, err := l.transcribe(ctx, job{
+		samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words, hot: hot,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -23,6 +24,9 @@ const (
 // vocabulary is what the tokens say.
 type vocabulary struct {
 	pieces [vocabularySize]string // bytes, not always whole characters; empty for tokens that are no text
+
+	indexOnce sync.Once
+	ids       map[string]int64 // tokens by their text, see index
 }
 
 // readVocabulary reads lines "base64(token) id", one for every id below vocabularySize, in any order.

@@ -63,6 +63,9 @@ func (p *Placer) Add(alignment []float32, n, keep int) {
 	}
 }
 
+// Keep forgets all rows but the first n: the tokens of the others are not taken.
+func (p *Placer) Keep(n int) { p.rows = p.rows[:n*Heads*p.frames] }
+
 // Rows is how many rows were added.
 func (p *Placer) Rows() int {
 	if p.frames == 0 {

@@ -1,0 +1,117 @@
+package moonshine
+
+import (
+	"github.com/scout-speech/scout/internal/engine/wire"
+)
+
+// candidate is a token that may come next.
+type candidate struct {
+	token   int64
+	logprob float32
+}
+
+// greedy writes a text on, a token at a time: the most probable one, or a hot word that is nearly as probable.
+type greedy struct {
+	*decoding
+	lane *lane
+	job  job
+	pass *pass     // of one token
+	next candidate // behind tokens, not taken yet
+}
+
+// run decodes until the text ends, is too long or repeats itself.
+func (g *greedy) run() error {
+	hot := g.job.hot
+	if hot != nil { // what comes next was found without favour
+		if err := g.look(root); err != nil {
+			return err
+		}
+	}
+	for {
+		switch {
+		case g.next.token == endToken:
+			g.stop = wire.StopEnd
+			return nil
+		case len(g.tokens) == g.job.limit:
+			g.stop = wire.StopLength
+			return nil
+		}
+		followed := false
+		if hot != nil && hot.child(root, g.next.token) != root {
+			var err error
+			if followed, err = g.follow(); err != nil {
+				return err
+			}
+			if !followed && g.next.token == endToken {
+				continue
+			}
+		}
+		if !followed {
+			if err := g.take(root); err != nil {
+				return err
+			}
+		}
+		if repeating(g.tokens) { // the last token is put in all the same: its place is in its own row
+			g.stop = wire.StopRepeats
+			return nil
+		}
+	}
+}
+
+// take writes the next token and looks for the one behind it, where the tokens behind a node of the hot words are
+// favoured.
+func (g *greedy) take(node int32) error {
+	g.tokens, g.logprobs = append(g.tokens, g.next.token), append(g.logprobs, g.next.logprob)
+	if err := g.look(node); err != nil {
+		return err
+	}
+	if g.job.align {
+		g.lane.placer.Add(g.pass.alignment, 1, 1)
+	}
+	return nil
+}
+
+// look finds what comes behind the last token. Looking again finds the same, but for what is favoured.
+func (g *greedy) look(node int32) error {
+	g.pass.tokens[0] = startToken
+	if n := len(g.tokens); n > 0 {
+		g.pass.tokens[0] = g.tokens[n-1]
+	}
+	g.job.hot.favour(node, g.pass.boostTokens, g.pass.boost)
+	if err := g.pass.run(len(g.tokens)); err != nil {
+		return err
+	}
+	g.next = candidate{g.pass.next[0], g.pass.logprob[0]}
+	return nil
+}
+
+// follow takes the longest hot word that begins with the next token, if each of its tokens wins where it is favoured,
+// and a word ends behind the last. If there is none, it takes nothing, and next is what comes without favour. The
+// cache is written over, so that going back costs nothing.
+func (g *greedy) follow() (taken bool, err error) {
+	hot, before := g.job.hot, len(g.tokens)
+	rows := g.lane.placer.Rows() - before
+	whole := before // tokens up to the end of a hot word
+	for node := root; len(g.tokens) < g.job.limit; {
+		if node = hot.child(node, g.next.token); node == root {
+			break
+		}
+		if err := g.take(node); err != nil {
+			return false, err
+		}
+		if hot.nodes[node].complete && hot.vocabulary.endsWord(g.next.token) {
+			whole = len(g.tokens)
+		}
+	}
+	g.tokens, g.logprobs = g.tokens[:whole], g.logprobs[:whole]
+	if whole == before {
+		if g.job.align {
+			g.lane.placer.Keep(rows + before)
+		}
+		return false, g.look(nowhere)
+	}
+	if g.job.align {
+		g.lane.placer.Keep(rows + whole)
+	}
+	return true, g.look(root)
+}

@@ -1,0 +1,128 @@
+package moonshine
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/scout-speech/scout"
+)
+
+// Limits of the hot words of a request.
+const (
+	maxHotWords      = 1000 // phrases
+	maxHotWordTokens = 24   // of one phrase
+)
+
+// What is added to the logits of a hot word's tokens, in nats: how much less probable than the best each may be. Once
+// it has begun, more is allowed: the rest of a rare name is what the model is least sure of. Measured with the 30
+// rarest names and with 100 wrong ones: docs/adr/0013-hot-words.md.
+const (
+	firstBonus = 3
+	restBonus  = 4
+)
+
+// Nodes of hotWords.
+const (
+	root    = int32(0)  // ahead of every word; also: there is no such child
+	nowhere = int32(-1) // nothing is favoured there
+)
+
+// hotWords are phrases to favour, as a prefix tree of their tokens.
+type hotWords struct {
+	vocabulary *vocabulary
+	nodes      []hotNode // the first is the root
+	most       int       // children of a node
+}
+
+type hotNode struct {
+	tokens   []int64 // that lead to the children
+	children []int32
+	complete bool // a phrase ends here
+}
+
+// hotWordsOf makes a tree of phrases, nil where there are none. Each is favoured as it is written and with a capital,
+// where a word begins. What has no letter or digit is left out. Too many, and such as are too long, are refused with
+// invalid_argument.
+func (v *vocabulary) hotWordsOf(texts []string) (*hotWords, error) {
+	if len(texts) == 0 {
+		return nil, nil //nolint:nilnil // no tree is how a decode knows that there are no hot words
+	}
+	if len(texts) > maxHotWords {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "%d hot words: at most %d", len(texts), maxHotWords)
+	}
+	h := &hotWords{vocabulary: v, nodes: make([]hotNode, 1)}
+	for i, text := range texts {
+		text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
+		if !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+			continue
+		}
+		if len(text) > maxHotWordTokens*longestPiece {
+			return nil, scout.Errorf(scout.CodeInvalidArgument, "hot word %d has %d bytes: too long", i+1, len(text))
+		}
+		first, size := utf8.DecodeRuneInString(text)
+		for _, written := range []string{text, string(unicode.ToUpper(first)) + text[size:]} {
+			tokens := v.encode(" " + written)
+			if len(tokens) > maxHotWordTokens {
+				return nil, scout.Errorf(scout.CodeInvalidArgument, "hot word %d has %d tokens: at most %d", i+1, len(tokens), maxHotWordTokens)
+			}
+			h.add(tokens)
+		}
+	}
+	if h.most == 0 {
+		return nil, nil //nolint:nilnil // as above
+	}
+	return h, nil
+}
+
+// longestPiece bounds the bytes of a token.
+const longestPiece = 32
+
+func (h *hotWords) add(tokens []int64) {
+	at := root
+	for _, token := range tokens {
+		next := h.child(at, token)
+		if next == root {
+			next = int32(len(h.nodes))
+			h.nodes = append(h.nodes, hotNode{})
+			n := &h.nodes[at]
+			n.tokens, n.children = append(n.tokens, token), append(n.children, next)
+			h.most = max(h.most, len(n.tokens))
+		}
+		at = next
+	}
+	h.nodes[at].complete = true
+}
+
+// child returns where a token leads from a node, root where it leads nowhere.
+func (h *hotWords) child(node int32, token int64) int32 {
+	n := &h.nodes[node]
+	if i := slices.Index(n.tokens, token); i >= 0 {
+		return n.children[i]
+	}
+	return root
+}
+
+// width is how many tokens are favoured at once, at most.
+func (h *hotWords) width() int {
+	if h == nil {
+		return 0
+	}
+	return h.most
+}
+
+// favour writes what is favoured behind a node: shape [width] each, filled up with a bonus of 0.
+func (h *hotWords) favour(node int32, tokens []int64, bonus []float32) {
+	clear(tokens)
+	clear(bonus)
+	if h == nil || node == nowhere {
+		return
+	}
+	for i, token := range h.nodes[node].tokens {
+		tokens[i], bonus[i] = token, restBonus
+		if node == root {
+			bonus[i] = firstBonus
+		}
+	}
+}
