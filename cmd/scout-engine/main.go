@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/sherpa"
 	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/footprint"
 )
 
 // Inherited file descriptors: requests come in on one, answers go out on the other.
@@ -46,7 +47,15 @@ func run() error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	return server.Serve(context.Background(), in, out, log, open)
+	return server.Serve(context.Background(), in, out, log, func(ctx context.Context, load wire.Load) (server.Backend, error) {
+		backend, err := open(ctx, load)
+		if err == nil {
+			if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
+				log.Warn("startup_pages_stay", slog.String("error", err.Error()))
+			}
+		}
+		return backend, err
+	})
 }
 
 // pipes opens the inherited descriptors and refuses to run without them.

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
@@ -42,6 +44,16 @@ type recognizer struct {
 	model    model.Installed
 	backend  string
 	parallel int // requests at the same time
+	settled  sync.Once
+}
+
+// settle gives back the memory that starting took. It is called when the first text is there.
+func (r *recognizer) settle(a *app) {
+	r.settled.Do(func() {
+		if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
+			a.scope.Log().Debug("startup_pages_stay", slog.String("error", err.Error()))
+		}
+	})
 }
 
 // openRecognizer finds the model, checks its files and prepares the engine, which starts with the

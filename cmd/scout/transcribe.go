@@ -26,12 +26,14 @@ type transcribeOptions struct {
 	output   string
 	cut      string
 	language string
+	hotWords []string
 	summary  bool
 	quiet    bool
 }
 
 func newTranscribeCommand(a *app) *cobra.Command {
 	var o transcribeOptions
+	var hotWords string
 	cmd := &cobra.Command{
 		Use:   "transcribe FILE… | -",
 		Short: "Turn audio and video files into text",
@@ -45,10 +47,14 @@ Exit codes: 0 all is text, 1 something failed, 2 the call makes no sense.`,
 		Example: `  scout transcribe interview.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
   scout transcribe --output texts/ *.flac
+  scout transcribe --hot-words "Merneptah,Zigbee,San Francisco" talk.flac
   arecord -f S16_LE -r 16000 -d 10 | scout transcribe -
   scout transcribe --format json call.wav | jq -r '.segments[] | "\(.start)\t\(.text)"'`,
 		Args: wrongArgs(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if o.hotWords, err = readHotWords(hotWords); err != nil {
+				return err
+			}
 			return transcribeFiles(cmd.Context(), a, o, args)
 		},
 	}
@@ -58,6 +64,7 @@ Exit codes: 0 all is text, 1 something failed, 2 the call makes no sense.`,
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
 	flags.StringVarP(&o.language, "language", "l", "", "language spoken, as ISO 639-1 code (default: what the model knows)")
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
+	flags.StringVar(&hotWords, "hot-words", "", hotWordsUsage)
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on stderr: length, time taken, speed")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
 	flags.StringVar(&o.backend, "backend", "", "engine backend, to compare: sherpa or moonshine (default: the best for the model)")
@@ -88,6 +95,9 @@ func transcribeFiles(ctx context.Context, a *app, o transcribeOptions, paths []s
 	}
 	defer r.close()
 	if err := r.checkLanguage(o.language); err != nil {
+		return err
+	}
+	if err := r.checkHotWords(ctx, o.hotWords); err != nil {
 		return err
 	}
 	transcriber := speech.New(a.scope, a.failures, r.engine)
@@ -141,7 +151,11 @@ func transcribeFile(ctx context.Context, a *app, transcriber *speech.Transcriber
 
 	bar := newProgress(a, o.quiet, displayName(path), reader.Info().Duration)
 	transcript, err := transcriber.Transcribe(ctx, reader, speech.Options{
-		Model: r.model.ID, Language: r.language(o.language), Cut: &cut, Parallel: r.parallel, Words: true, Progress: bar.update,
+		Model: r.model.ID, Language: r.language(o.language), Cut: &cut, Parallel: r.parallel, Words: true, HotWords: o.hotWords,
+		Progress: func(p speech.Progress) {
+			r.settle(a)
+			bar.update(p)
+		},
 	})
 	bar.end()
 	if err != nil {

@@ -1,0 +1,2 @@
+// Package footprint keeps processes small once they run.
+package footprint

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package footprint
+
+// ReturnStartupPages does nothing where pages cannot be told apart.
+func ReturnStartupPages() error { return nil }
