@@ -28,7 +28,7 @@ func newBenchCommand(a *app) *cobra.Command {
 		Args:  wrongArgs(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchTranscribeCommand(a), newBenchNoiseCommand(a), newBenchWordsCommand(a), newBenchEngineCommand(a))
+	cmd.AddCommand(newBenchTranscribeCommand(a), newBenchNoiseCommand(a), newBenchWordsCommand(a), newBenchHotWordsCommand(a), newBenchEngineCommand(a))
 	return cmd
 }
 
@@ -40,6 +40,7 @@ type benchTranscribeOptions struct {
 	hour     bool
 	cut      string
 	baseline string
+	hotWords string
 	noWarmUp bool
 }
 
@@ -69,6 +70,7 @@ The backend "sherpa" with the profile "plain" is sherpa-onnx with its own defaul
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s")
 	flags.StringVar(&o.backend, "backend", "", "engine backend: sherpa or moonshine (default: the best for the model)")
 	flags.StringVar(&o.profile, "profile", "", "options of the native runtime, by backend: sherpa has lean and plain")
+	flags.StringVar(&o.hotWords, "hot-words", "", hotWordsUsage)
 	flags.StringVar(&o.baseline, "baseline", "", "compare with the JSON of an earlier run")
 	flags.BoolVar(&o.noWarmUp, "cold", false, "let the first clip pay for loading the model")
 	cmd.MarkFlagsMutuallyExclusive("joined", "hour")
@@ -86,6 +88,10 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 			return err
 		}
 	}
+	hotWords, err := readHotWords(o.hotWords)
+	if err != nil {
+		return err
+	}
 	entries, err := bench.ReadManifest(dir)
 	if err != nil {
 		return err
@@ -95,6 +101,9 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		return err
 	}
 	defer r.close()
+	if err := r.checkHotWords(ctx, hotWords); err != nil {
+		return err
+	}
 	mode := bench.Each
 	switch {
 	case o.joined:
@@ -103,7 +112,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		mode = bench.Hour
 	}
 	clock := &clockedEngine{engine: r.engine}
-	subject := &benchSubject{app: a, recognizer: r, engine: clock, cut: cut, transcriber: speech.New(a.scope, a.failures, clock)}
+	subject := &benchSubject{app: a, recognizer: r, engine: clock, cut: cut, hotWords: hotWords, transcriber: speech.New(a.scope, a.failures, clock)}
 	if mode != bench.Each {
 		if subject.decoded, err = a.decodeClips(ctx, dir, entries); err != nil {
 			return err
@@ -181,6 +190,7 @@ type benchSubject struct {
 	recognizer  *recognizer
 	engine      *clockedEngine
 	cut         segment.Options
+	hotWords    []string
 	transcriber *speech.Transcriber
 	decoded     *decodedClips // nil where every clip is decoded as it comes
 }
@@ -194,7 +204,7 @@ func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.He
 		return s.app.openAudio(ctx, path)
 	}}
 	transcript, err := s.transcriber.Transcribe(ctx, source, speech.Options{
-		Model: s.recognizer.model.ID, Cut: &s.cut, Parallel: s.recognizer.parallel, Words: true,
+		Model: s.recognizer.model.ID, Cut: &s.cut, Parallel: s.recognizer.parallel, Words: true, HotWords: s.hotWords,
 	})
 	err = errors.Join(err, source.close())
 	heard := bench.Heard{Audio: source.heard(), Decodes: s.engine.take()}
