@@ -362,6 +362,19 @@ func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	good, lib := load(t)
 	other := fileOf(t, "not a graph")
+	cut := t.TempDir() // prepared graphs whose weights are cut off in the middle
+	for _, name := range []string{prepare.EncoderFile, prepare.EncoderWeights, prepare.DecoderFile, prepare.DecoderWeights} {
+		data, err := os.ReadFile(filepath.Join(filepath.Dir(good.Files[RoleEncoder]), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Ext(name) == ".weights" {
+			data = data[:len(data)/2]
+		}
+		if err := os.WriteFile(filepath.Join(cut, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct {
 		role, path string
 		want       scout.Code
@@ -369,6 +382,8 @@ func TestOpenRefuses(t *testing.T) {
 		"without an encoder":      {RoleEncoder, other + "s", scout.CodeModelCorrupt},
 		"without a decoder":       {RoleDecoder, other + "s", scout.CodeModelCorrupt},
 		"with text for a decoder": {RoleDecoder, other, scout.CodeModelCorrupt},
+		"with half an encoder":    {RoleEncoder, filepath.Join(cut, prepare.EncoderFile), scout.CodeModelCorrupt},
+		"with half a decoder":     {RoleDecoder, filepath.Join(cut, prepare.DecoderFile), scout.CodeModelCorrupt},
 		"with another graph":      {RoleDecoder, good.Files[RoleEncoder], scout.CodeModelCorrupt},
 		"without a vocabulary":    {RoleTokens, other + "s", scout.CodeFileNotFound},
 		"with another vocabulary": {RoleTokens, other, scout.CodeModelCorrupt},
