@@ -29,8 +29,8 @@ $scout bench transcribe "$speech" --long --cut quiet     | grep '^long,' | sed '
 part "All clips joined without a pause (compare with the total above)"
 $scout bench transcribe "$speech" --joined | summary
 
-part "One hour of speech: peak memory of the whole process tree"
-$scout bench transcribe "$speech" --hour | summary
+part "The engine against the yardstick, in turn: time, memory, lanes, cancelling, an hour of speech"
+$scout bench engine "$speech" | tee "$out/engine.txt"
 
 part "Noise: words heard in it, and words lost through it"
 if [ -d "$noises" ]; then $scout bench noise "$speech" --recordings "$noises"; else $scout bench noise "$speech"; fi
