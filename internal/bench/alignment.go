@@ -92,7 +92,7 @@ func same(reference, hypothesis tagged) []match {
 			last, run = words, 0
 		}
 		run++
-		if run == reference.count[words.reference] && run == hypothesis.count[words.hypothesis] {
+		if longer := max(reference.count[words.reference], hypothesis.count[words.hypothesis]); run == longer {
 			found = append(found, words)
 		}
 	}

@@ -70,7 +70,7 @@ func confidenceOf(words []judged) *Confidence {
 	var above, wrongBelow float64
 	for i := 0; i < len(words); {
 		j, right, wrong := i, 0.0, 0.0
-		for ; j < len(words) && words[j].logProb == words[i].logProb; j++ { //nolint:gocritic // equal is equal
+		for ; j < len(words) && words[j].logProb == words[i].logProb; j++ {
 			if words[j].right {
 				right++
 			} else {

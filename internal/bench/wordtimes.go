@@ -66,7 +66,7 @@ func ParseWordTimes(r io.Reader) ([]TimedClip, error) {
 // parseSeconds reads a number of seconds from 0 to a day.
 func parseSeconds(s string) (time.Duration, error) {
 	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(v >= 0 && v <= 86400) { //nolint:staticcheck // NaN is refused too
+	if err != nil || !(v >= 0 && v <= 86400) { // NaN is refused too
 		return 0, scout.Errorf(scout.CodeManifestInvalid, "%q is not a number of seconds", s)
 	}
 	return time.Duration(math.Round(v*1e6)) * time.Microsecond, nil

@@ -97,9 +97,9 @@ func segmentsOf(h heard, core span) []scout.Segment {
 			s.Words = words
 		}
 		first, last := placed(words)
-		switch {
-		case first == nil:
-		case first == words[0].Start:
+		switch first {
+		case nil:
+		case words[0].Start:
 			s.Start = *first
 		default: // known words may lie outside of the core, in its context
 			s.Start = min(s.Start, *first)
@@ -107,9 +107,9 @@ func segmentsOf(h heard, core span) []scout.Segment {
 		if len(rest) > 0 && rest[0].Start != nil {
 			s.End = *rest[0].Start
 		}
-		switch {
-		case last == nil:
-		case last == words[n-1].End:
+		switch last {
+		case nil:
+		case words[n-1].End:
 			s.End = *last
 		default:
 			s.End = max(s.End, *last)
