@@ -59,6 +59,14 @@ soak: setup build ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any kin
 	@SCOUT_SOAK_CANCELS=$(SOAK_CANCELS) SCOUT_SOAK_REQUESTS=$(SOAK_REQUESTS) \
 		go test -count=1 -timeout 6h -v -run '^(TestCancelsLeaveNothingBehind|TestAnyRequestIsAnsweredOrRefused)$$' ./cmd/scout
 
+.PHONY: chaos
+chaos: setup ## take device, server, recorder, disk and engine away TIMES times (default 20), print every figure
+	@scripts/chaos.sh $(or $(TIMES),20)
+
+.PHONY: soak
+soak: setup ## record for DURATION (default 10m) on a busy machine and compare every frame; LOAD=quiet for none
+	@scripts/soak.sh $(or $(DURATION),10m) $(LOAD)
+
 .PHONY: fuzz
 fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh

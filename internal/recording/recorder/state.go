@@ -23,6 +23,10 @@ func (r *Recorder) State() wire.State {
 	if d != nil {
 		status := d.session.Status()
 		s.Capture, s.Outage, s.FrameAge = string(status.State), status.Outage, status.FrameAge
+		if status.Callback.Count > 0 {
+			callback := wire.Latency(status.Callback)
+			s.Callback = &callback
+		}
 		s.Device = deviceOf(status.Device, status.DeviceFormat)
 	}
 	if space, err := r.options.Disk.Space(r.folder.Dir()); err == nil {

@@ -97,10 +97,12 @@ type State struct {
 	// Capture is the state of the device: idle, starting, recording, stopping or failed.
 	Capture string `json:"capture"`
 	// Outage is why no frames come just now; empty while they do.
-	Outage    scout.GapReason  `json:"outage,omitempty"`
-	Device    recording.Device `json:"device"`
-	FrameAge  time.Duration    `json:"frame_age_ns,omitempty"`
-	FreeBytes uint64           `json:"free_bytes"`
+	Outage   scout.GapReason  `json:"outage,omitempty"`
+	Device   recording.Device `json:"device"`
+	FrameAge time.Duration    `json:"frame_age_ns,omitempty"`
+	// Callback is how long the callbacks of the device at hand took; nil without one.
+	Callback  *Latency `json:"callback,omitempty"`
+	FreeBytes uint64   `json:"free_bytes"`
 	// Left is how much more recording in the format at hand fits on the disk; 0 where no format is.
 	Left    time.Duration `json:"left_ns,omitempty"`
 	DiskLow bool          `json:"disk_low,omitempty"`
@@ -108,6 +110,15 @@ type State struct {
 	Recording *RecordingState `json:"recording,omitempty"`
 	// Last is the recording that ended last in this process.
 	Last *recording.Manifest `json:"last,omitempty"`
+}
+
+// Latency summarises durations.
+type Latency struct {
+	Count uint64        `json:"count"`
+	P50   time.Duration `json:"p50_ns"`
+	P99   time.Duration `json:"p99_ns"`
+	P999  time.Duration `json:"p999_ns"`
+	Max   time.Duration `json:"max_ns"`
 }
 
 // RecordingState is how the recording under way is.

@@ -1,0 +1,652 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// The tests of this file measure the promises of recording. They run through make chaos and make soak, which
+// print what they find as one table.
+
+// figuresVariable names the file that figures are appended to, one a line: group, figure, value, bound,
+// verdict, with tabs between them.
+const figuresVariable = "SCOUT_FIGURES"
+
+// figure reports a value, and fails where it is not within its bound.
+func figure(t *testing.T, group, name, value, bound string, ok bool) {
+	t.Helper()
+	verdict := "ok"
+	if bound == "" {
+		verdict = ""
+	} else if !ok {
+		verdict = "MISSED"
+		t.Errorf("%s: %s: %s, promised %s", group, name, value, bound)
+	}
+	t.Logf("%s: %s: %s (%s)", group, name, value, bound)
+	path := os.Getenv(figuresVariable)
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(f, "%s\t%s\t%s\t%s\t%s\n", group, name, value, bound, verdict); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// fault is one way to take the microphone, the server or the recorder away.
+type fault struct {
+	name string
+	// named is whether the device is recorded by its name, else as the system's default.
+	named bool
+	harm  func(*patient)
+	heal  func(*patient) // nil where nothing has to come back
+	// limit is how soon it must record again once the device is back.
+	limit time.Duration
+	// deviceless is whether there is no device, or nothing that serves it, from harm to heal.
+	deviceless bool
+	// silent is whether the recorder cannot tell of it: it is the one that dies.
+	silent bool
+	// control is whether parec records beside the recorder: where the server lives on, it tells which frames
+	// the device delivered.
+	control bool
+}
+
+func faults() []fault {
+	return []fault{
+		{
+			name: "source removed", named: true, limit: time.Second, deviceless: true,
+			harm: func(p *patient) { p.booth.mic.Remove() },
+			heal: func(p *patient) { p.booth.mic = p.booth.server.AddMicrophone("mic", 48_000, 1) },
+		},
+		{
+			name: "source swapped", limit: time.Second,
+			harm: func(p *patient) {
+				p.n++
+				other := p.booth.server.AddMicrophone(fmt.Sprintf("mic%d", p.n), 48_000, 1)
+				p.booth.mic.Remove()
+				p.booth.mic = other
+			},
+		},
+		{
+			name: "server killed", named: true, limit: 2500 * time.Millisecond, deviceless: true,
+			harm: func(p *patient) { p.booth.server.Kill() },
+			heal: func(p *patient) {
+				p.booth.server.Restart()
+				p.booth.mic = p.booth.server.AddMicrophone("mic", 48_000, 1)
+			},
+		},
+		{
+			name: "device stalled", named: true, limit: time.Second, deviceless: true, control: true,
+			harm: func(p *patient) { p.booth.server.Signal(syscall.SIGSTOP) },
+			heal: func(p *patient) { p.booth.server.Signal(syscall.SIGCONT) },
+		},
+		{
+			name: "device suspended", named: true, limit: time.Second, deviceless: true, control: true,
+			harm: func(p *patient) { p.booth.mic.Suspend(true) },
+			heal: func(p *patient) { p.booth.mic.Suspend(false) },
+		},
+		{
+			name: "recorder killed", named: true, limit: time.Second, silent: true, control: true,
+			harm: func(p *patient) {
+				if err := syscall.Kill(p.booth.recorderPID(), syscall.SIGKILL); err != nil {
+					p.booth.t.Fatal(err)
+				}
+			},
+		},
+	}
+}
+
+// patient is a recording that things happen to.
+type patient struct {
+	booth  *booth
+	id     recording.ID
+	client *attach.Client
+	events chan wire.Event
+	n      int // of microphones
+	played int // signals, each with a seed of its own
+}
+
+// play plays the coded signal that comes next, long enough for one fault.
+func (p *patient) play() *pulsetest.Player {
+	p.played++
+	return p.booth.mic.PlayCoded(uint64(100+p.played), 48_000, 1, signalLength*time.Second/48_000)
+}
+
+// attach connects to the recorder of the moment and hears its events.
+func (p *patient) attach() {
+	t := p.booth.t
+	t.Helper()
+	p.client = nil
+	for p.client == nil { // the next recorder announces itself to its keeper alone
+		client, err := attach.Dial(t.Context(), p.booth.dir, attach.Options{Name: "chaos"})
+		if err != nil {
+			time.Sleep(5 * time.Millisecond)
+			continue
+		}
+		for {
+			state, err := client.State(t.Context())
+			if err != nil {
+				_ = client.Close() // it was on its way down
+				break
+			}
+			if state.Recording != nil {
+				p.client, p.id = client, state.Recording.ID
+				break
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	}
+	events, client := make(chan wire.Event, 256), p.client
+	p.events = events
+	go func() { // ends with the recorder or the test
+		_ = client.WatchEvents(t.Context(), func(e wire.Event) bool {
+			events <- e
+			return true
+		})
+	}()
+}
+
+func (p *patient) state() *wire.RecordingState {
+	p.booth.t.Helper()
+	s, err := p.client.State(p.booth.t.Context())
+	if err != nil || s.Recording == nil {
+		p.booth.t.Fatalf("state %+v, %v", s, err)
+	}
+	return s.Recording
+}
+
+// clock is how far the recording is ahead of the time since it began. Blocks come late by chance, so that
+// the largest value of a while counts.
+func (p *patient) clock() time.Duration {
+	var ahead time.Duration
+	for i := range 30 {
+		s := p.state()
+		now := s.Format.Duration(s.Captured) - time.Since(s.StartedAt)
+		if i == 0 || now > ahead {
+			ahead = now
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return ahead
+}
+
+// await waits for an event of one of the kinds, not before a moment.
+func (p *patient) await(since time.Time, kinds ...wire.EventKind) wire.Event {
+	p.booth.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case e := <-p.events:
+			if slices.Contains(kinds, e.Kind) && !e.At.Before(since) {
+				return e
+			}
+		case <-timeout:
+			p.booth.t.Fatalf("none of %v came", kinds)
+		}
+	}
+}
+
+// heardFrames waits until so much more was captured.
+func (p *patient) heardFrames(more time.Duration) {
+	p.booth.t.Helper()
+	s := p.state()
+	for want := s.Captured + s.Format.Frames(more); p.state().Captured < want; {
+		time.Sleep(5 * time.Millisecond) // as untilFrames
+	}
+}
+
+// spread is a list of durations for a report.
+type spread []time.Duration
+
+func (s spread) most() time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	return slices.Max(s)
+}
+
+func (s spread) middle() time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	return sorted[len(sorted)/2]
+}
+
+func (s spread) String() string {
+	return fmt.Sprintf("p50 %s, max %s", s.middle().Round(time.Millisecond), s.most().Round(time.Millisecond))
+}
+
+// TestChaosRecording takes away microphone, server and recorder, each as often as SCOUT_CHAOS says, from a
+// recording that the built program makes, and compares what is on disk with what was played.
+func TestChaosRecording(t *testing.T) {
+	times, err := strconv.Atoi(os.Getenv("SCOUT_CHAOS"))
+	if err != nil {
+		t.Skip("SCOUT_CHAOS says how often, for example 20")
+	}
+	var asked, recorded, away time.Duration
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			r := sufferOften(t, f, times)
+			r.report(t, f)
+			asked, recorded, away = asked+r.asked, recorded+r.recorded, away+r.away
+		})
+	}
+	if asked == 0 {
+		return
+	}
+	figure(t, "all faults", "availability where a device existed", percent(recorded, asked-away)+fmt.Sprintf(" of %s, a fault every %s",
+		(asked-away).Round(time.Second), (asked/time.Duration(times*len(faults()))).Round(100*time.Millisecond)), "", true)
+}
+
+// result is what a series of faults showed.
+type result struct {
+	times                 int
+	noticed, again, off   spread
+	gaps                  spread
+	asked, recorded, away time.Duration
+	good, lost, wrong     uint64 // frames
+	unavailable           time.Duration
+}
+
+func sufferOften(t *testing.T, f fault, times int) *result {
+	t.Helper()
+	b := newBooth(t)
+	args := []string{"record", "--quiet", "--rate", "48000"}
+	if f.named {
+		args = append(args, "--device", "mic.monitor")
+	}
+	program := b.start(args...)
+	var control string
+	endControl := func() {}
+	if f.control {
+		control = filepath.Join(t.TempDir(), "control.raw")
+		endControl = b.parec(control)
+	}
+	p := &patient{booth: b}
+	p.attach()
+	r := &result{times: times}
+	for range times {
+		suffer(t, f, p, r)
+	}
+	program.signal(syscall.SIGINT)
+	if got := program.end(); got.code != 0 {
+		t.Errorf("exit %d: %s", got.code, got.err)
+	}
+	endControl()
+	m := b.only()
+	r.asked, r.recorded = m.Duration(), m.Duration()-m.Format.Duration(m.LostFrames())
+	for _, g := range m.Gaps {
+		r.gaps = append(r.gaps, m.Format.Duration(g.Frames))
+	}
+	if f.heal == nil && !f.silent {
+		r.again = r.gaps // the other device was there all along: what is missing is how long it took
+	}
+	r.away = min(r.away, r.asked-r.recorded) // what the server caught up with was not away
+	r.unavailable = r.asked - r.away - r.recorded
+	r.judge(t, b, m, p.played, control)
+	return r
+}
+
+// signalLength is how many frames of the coded signal are played for one fault.
+const signalLength = 12 * 48_000
+
+// suffer lets one fault happen while the coded signal is played from its beginning.
+func suffer(t *testing.T, f fault, p *patient, r *result) {
+	t.Helper()
+	player := p.play()
+	defer func() { player.Close() }()
+	p.heardFrames(800 * time.Millisecond)
+	before := p.clock()
+	harmed := time.Now()
+	f.harm(p)
+	if f.silent {
+		<-p.client.Done()
+		p.attach()
+		healthy := p.state().Captured
+		for p.state().Captured == healthy {
+			time.Sleep(time.Millisecond) // as untilFrames
+		}
+		r.again = append(r.again, time.Since(harmed))
+	} else {
+		noticed := p.await(harmed, wire.EventDeviceLost, wire.EventDeviceChanged)
+		r.noticed = append(r.noticed, noticed.At.Sub(harmed))
+		healed := harmed
+		if f.heal != nil {
+			time.Sleep(time.Second) // how long it lasts
+			f.heal(p)
+			healed = time.Now()
+			if f.deviceless {
+				r.away += healed.Sub(harmed)
+			}
+		}
+		again := noticed
+		if f.heal != nil || noticed.Kind == wire.EventDeviceLost {
+			again = p.await(healed, wire.EventDeviceOpened)
+		}
+		r.again = append(r.again, again.At.Sub(healed))
+		player.Close()
+		player = p.play()
+	}
+	p.heardFrames(700 * time.Millisecond)
+	r.off = append(r.off, (p.clock() - before).Abs())
+}
+
+// judge compares what is on disk with what was played: every signal by itself, since each has a seed of its
+// own. A frame is lost when the signal goes on later than it broke off with no gap in between, and, where there
+// is a control recording, that has the frame.
+func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int, control string) {
+	t.Helper()
+	content, err := os.ReadFile(b.folder().AudioPath(m.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	audio := content[recording.HeaderBytes:][:m.Frames*2]
+	var beside []byte
+	if control != "" {
+		if beside, err = os.ReadFile(control); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []pulsetest.Run
+	for n := range played {
+		seed := uint64(101 + n)
+		runs := pulsetest.Decode(audio, 1, seed, signalLength)
+		all = append(all, runs...)
+		var delivered []pulsetest.Run
+		if control != "" {
+			delivered = pulsetest.Decode(beside, 1, seed, signalLength)
+		}
+		for i, run := range runs {
+			r.good += run.Frames
+			if i > 0 {
+				r.lost += lostBetween(runs[i-1], run, m.Gaps, delivered, control != "")
+			}
+		}
+	}
+	// Beside the signals there is silence. Anything else was not played.
+	slices.SortFunc(all, func(x, y pulsetest.Run) int { return cmp.Compare(x.At, y.At) })
+	var end uint64
+	for _, run := range append(all, pulsetest.Run{At: m.Frames}) {
+		r.wrong += nonSilent(audio[2*min(end, run.At) : 2*run.At])
+		end = run.At + run.Frames
+	}
+}
+
+// lostBetween counts the frames of a signal that are missing between two runs of it.
+func lostBetween(before, after pulsetest.Run, gaps []scout.Gap, delivered []pulsetest.Run, controlled bool) (lost uint64) {
+	from, to := before.Source+before.Frames, after.Source
+	if to <= from || slices.ContainsFunc(gaps, func(g scout.Gap) bool { return g.Start < after.At && g.End() > before.At+before.Frames }) {
+		return 0
+	}
+	if !controlled {
+		return to - from
+	}
+	for _, run := range delivered {
+		first, last := max(from, run.Source), min(to, run.Source+run.Frames)
+		lost += max(first, last) - first
+	}
+	return lost
+}
+
+// parec records the microphone beside the recorder until the returned function is called.
+func (b *booth) parec(path string) (end func()) {
+	b.t.Helper()
+	out, err := os.Create(path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c := exec.Command("parec", "--raw", "--format=s16le", "--rate=48000", "--channels=1", "--device="+b.mic.ID, "--latency-msec=50")
+	c.Env, c.Stdout = b.env, out
+	if err := c.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		_ = c.Process.Kill() // what it has so far is what counts
+		_ = c.Wait()         // it was killed
+		if err := out.Close(); err != nil {
+			b.t.Error(err)
+		}
+	})
+}
+
+// nonSilent counts 16-bit frames that are not zero.
+func nonSilent(b []byte) (n uint64) {
+	for i := 0; i+1 < len(b); i += 2 {
+		if b[i] != 0 || b[i+1] != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *result) report(t *testing.T, f fault) {
+	t.Helper()
+	group := fmt.Sprintf("%s, %d times", f.name, r.times)
+	if len(r.noticed) > 0 {
+		figure(t, group, "noticed after", r.noticed.String(), "1s", r.noticed.most() <= time.Second)
+	}
+	figure(t, group, "recording again after", r.again.String(), f.limit.String(), r.again.most() <= f.limit)
+	figure(t, group, "length of the gap wrong by", r.off.String(), "50ms", r.off.most() <= 50*time.Millisecond)
+	figure(t, group, "fidelity", percentOf(r.good, r.good+r.lost+r.wrong)+fmt.Sprintf(" of %d frames, %d lost, %d wrong", r.good+r.lost+r.wrong, r.lost, r.wrong), "100 %", r.lost+r.wrong == 0)
+	figure(t, group, "availability", percent(r.recorded, r.asked)+fmt.Sprintf(" of %s, %s where a device existed", r.asked.Round(time.Second), percent(r.recorded, r.asked-r.away)), "", true)
+	each := max(r.unavailable, 0) / time.Duration(r.times)
+	figure(t, group, "99.9 % availability", fmt.Sprintf("with one every %s or rarer", (1000*each).Round(time.Second)), "", true)
+}
+
+func percent(part, whole time.Duration) string {
+	return percentOf(uint64(max(part, 0)), uint64(max(whole, 0)))
+}
+
+func percentOf(part, whole uint64) string {
+	if whole == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%.4f %%", 100*float64(part)/float64(whole))
+}
+
+// TestChaosStarter kills the program that began the recording, and each that attached to it, as often as
+// SCOUT_CHAOS says: not one frame is missing.
+func TestChaosStarter(t *testing.T) {
+	times, err := strconv.Atoi(os.Getenv("SCOUT_CHAOS"))
+	if err != nil {
+		t.Skip("SCOUT_CHAOS says how often, for example 20")
+	}
+	b := newBooth(t)
+	program := b.start(append([]string{"record"}, studio...)...)
+	program.await("recording…")
+	b.mic.PlayEndless(codedSeed, 48_000, 1)
+	b.untilFrames(48_000)
+	var attached spread
+	for range times {
+		if err := syscall.Kill(-program.cmd.Process.Pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		program.end()
+		began := time.Now()
+		program = b.start("recordings", "attach")
+		program.await("attached to")
+		attached = append(attached, time.Since(began))
+		time.Sleep(200 * time.Millisecond) // a program that was there for a while
+	}
+	program.signal(syscall.SIGINT)
+	program.end()
+	m := b.only()
+	_, runs := b.heard(m, 60*48_000)
+	group := fmt.Sprintf("starter killed, %d times", times)
+	figure(t, group, "attached again after", attached.String(), "1s", attached.most() <= time.Second)
+	lost := skipped(runs) + m.LostFrames()
+	figure(t, group, "frames missing", fmt.Sprintf("%d of %d", lost, m.Frames), "0", lost == 0)
+}
+
+// TestSoakRecording records the coded signal for as long as SCOUT_SOAK says ("10m"), in the process that
+// records for everybody, and compares every frame. Load beside it is up to the caller.
+func TestSoakRecording(t *testing.T) {
+	length, err := time.ParseDuration(os.Getenv("SCOUT_SOAK"))
+	if err != nil {
+		t.Skip("SCOUT_SOAK says for how long, for example 10m")
+	}
+	b := newBooth(t)
+	b.must(append([]string{"record", "--detach", "--quiet"}, studio...)...)
+	b.mic.PlayEndless(codedSeed, 48_000, 1)
+	p := &patient{booth: b}
+	p.attach()
+	pid := b.recorderPID()
+	time.Sleep(2 * time.Second) // what the start costs does not count
+	began, before := time.Now(), processorTime(t, pid)
+	for time.Since(began) < length {
+		time.Sleep(min(time.Second, length-time.Since(began)+time.Millisecond))
+	}
+	share := float64(processorTime(t, pid)-before) / float64(time.Since(began))
+	resident := residentPeak(t, pid)
+	state, err := p.client.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.must("record", "stop", "--quiet")
+	m := b.only()
+
+	group := fmt.Sprintf("recording for %s, load %s", length, loadAverage(t))
+	good, silent, skips, wrong := compareCoded(t, b.folder().AudioPath(m.ID), m.Frames)
+	whole := good + skips + wrong
+	figure(t, group, "frames as they were played", fmt.Sprintf("%s of %d", percentOf(good, whole), whole), "100 %", skips+wrong == 0)
+	figure(t, group, "silence where the player was late", fmt.Sprintf("%d frames", silent), "", true)
+	figure(t, group, "gaps", gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())), "none", len(m.Gaps) == 0)
+	if m.DriftPPM != nil {
+		figure(t, group, "drift of the clock", fmt.Sprintf("%.1f ppm", *m.DriftPPM), "", true)
+	}
+	if c := state.Callback; c != nil {
+		figure(t, group, "callback", fmt.Sprintf("p50 %s, p99.9 %s, max %s of %d", c.P50, c.P999, c.Max, c.Count), "p99.9 100µs", c.P999 <= 100*time.Microsecond)
+	}
+	figure(t, group, "processor of the recorder at 48 kHz mono", fmt.Sprintf("%.2f %% of a core", 100*share), "3 %", share < 0.03)
+	figure(t, group, "resident size of the recorder", fmt.Sprintf("%.1f MB at most", float64(resident)/1e6), "30 MB", resident < 30e6)
+}
+
+// compareCoded reads the coded signal frame by frame: how many frames are as they were played, silent (the
+// player was late), skipped, or something else.
+func compareCoded(t *testing.T, path string, frames uint64) (good, silent, skips, wrong uint64) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	audio := content[recording.HeaderBytes:][:2*frames]
+	const window = 10 * 48_000
+	var next uint64
+	for at := uint64(0); at < frames; {
+		// A stretch of silence, then the signal goes on where it broke off, or later.
+		chunk := audio[2*at : 2*min(frames, at+window)]
+		run, ok := firstRun(chunk, next, window)
+		if !ok {
+			wrong += nonSilent(chunk)
+			silent += uint64(len(chunk)/2) - nonSilent(chunk)
+			at += uint64(len(chunk) / 2)
+			continue
+		}
+		before := chunk[:2*run.At]
+		wrong += nonSilent(before)
+		silent += run.At - nonSilent(before)
+		if next > 0 {
+			skips += run.Source - next
+		}
+		at += run.At
+		next = run.Source
+		for at < frames && coded(audio, at, next) {
+			at, next, good = at+1, next+1, good+1
+		}
+	}
+	return good, silent, skips, wrong
+}
+
+// firstRun finds the first stretch of the signal at or after a frame of it.
+func firstRun(recorded []byte, from, within uint64) (pulsetest.Run, bool) {
+	index := make(map[uint64]uint64, within)
+	var key uint64
+	for i := range within {
+		key = key<<16 | uint64(uint16(capture.Coded(codedSeed, from+i, 0)))
+		if i >= 3 {
+			index[key] = from + i - 3
+		}
+	}
+	key = 0
+	for i := range uint64(len(recorded) / 2) {
+		key = key<<16 | uint64(recorded[2*i]) | uint64(recorded[2*i+1])<<8
+		if source, ok := index[key]; ok && i >= 3 {
+			return pulsetest.Run{At: i - 3, Source: source}, true
+		}
+	}
+	return pulsetest.Run{}, false
+}
+
+func coded(audio []byte, at, source uint64) bool {
+	return int16(uint16(audio[2*at])|uint16(audio[2*at+1])<<8) == capture.Coded(codedSeed, source, 0)
+}
+
+// processorTime is what a process used so far, user and system.
+func processorTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+	var ticks int64
+	for _, field := range fields[11:13] { // utime and stime, counted from behind the name
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	const ticksPerSecond = 100 // USER_HZ, the same on every Linux
+	return time.Duration(ticks) * time.Second / ticksPerSecond
+}
+
+// residentPeak is the largest resident size of a process, in bytes.
+func residentPeak(t *testing.T, pid int) int64 {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(data), "VmHWM:")
+	var kB int64
+	if _, err := fmt.Sscan(rest, &kB); err != nil {
+		t.Fatal(err)
+	}
+	return kB << 10
+}
+
+func loadAverage(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(data))[0]
+}

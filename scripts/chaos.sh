@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Takes away what recording depends on, as often as TIMES says, and prints every figure in one table.
+# Usage: scripts/chaos.sh [TIMES], default 20; kill -9 of the recorder is done five times as often.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+times=${1:-20}
+figures=$(mktemp) log=${CHAOS_OUT:-var/chaos}
+trap 'rm -f "$figures"' EXIT
+mkdir -p "$log"
+export SCOUT_FIGURES=$figures
+failed=0
+
+# run NAME COMMAND… keeps the whole output of a test and says how it ended.
+run() {
+  local name=$1; shift
+  printf 'chaos: %s … ' "$name" >&2
+  if "$@" >"$log/$name.log" 2>&1; then echo done >&2; else failed=1; echo "FAILED, see $log/$name.log" >&2; fi
+}
+# said NAME PATTERN GROUP FIGURE BOUND makes a figure of what a test logged; the test itself holds the bound.
+said() {
+  local text verdict=ok
+  text=$(grep -ohE "$2" "$log/$1.log" | tail -n 1)
+  if [ -z "$text" ] || grep -q '^FAIL' "$log/$1.log"; then verdict=MISSED; fi
+  printf '%s\t%s\t%s\t%s\t%s\n' "$3" "$4" "${text:-none}" "$5" "$verdict" >>"$figures"
+}
+
+run recording env SCOUT_CHAOS="$times" go test -count=1 -v -timeout 2h -run 'TestChaos' ./cmd/scout
+run kills env SCOUT_TEST_KILLS=$((5 * times)) go test -count=1 -v -timeout 1h -run 'TestAfterKillNine' ./internal/recording
+said kills 'missing p50 .*' "recorder killed with -9, $((5 * times)) times" 'what other programs miss' '250ms'
+run followers env SCOUT_TEST_FOLLOW_KILLS="$times" go test -count=1 -v -timeout 1h -run 'TestFollowGoesOn' ./internal/recording/attach
+printf '%s\tfollowers heard every frame once\t%s\tyes\t%s\n' "recorder killed under followers, $times times" \
+  "$(grep -q '^ok' "$log/followers.log" && echo yes || echo no)" "$(grep -q '^ok' "$log/followers.log" && echo ok || echo MISSED)" >>"$figures"
+run disk go test -count=1 -v -timeout 1h -run 'TestNothingIsLostWhile|TestBeyondTheRing|TestPowerLoss' ./internal/recording
+grep -oE '^ *--- (PASS|FAIL): TestNothingIsLostWhile/[a-z_0-9]+' "$log/disk.log" | while read -r _ verdict name; do
+  printf 'disk\t%s\tnothing lost\tnothing lost\t%s\n' "$(tr _ ' ' <<<"${name#*/}")" "$([ "$verdict" = PASS: ] && echo ok || echo MISSED)"
+done >>"$figures"
+said disk 'ok .*internal/recording' 'disk' 'full beyond the ring; loss of power' 'loss is what the gaps say; one sync interval'
+run engine go test -count=1 -timeout 30m -run 'TestKilledEngineChangesNothing' ./cmd/scout
+printf 'engine killed\tthe text is the same\t%s\tyes\t%s\n' "$(grep -q '^ok' "$log/engine.log" && echo yes || echo no)" \
+  "$(grep -q '^ok' "$log/engine.log" && echo ok || echo MISSED)" >>"$figures"
+
+scripts/figures.sh "$figures" "Chaos, $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
+exit "$failed"
