@@ -133,7 +133,7 @@ func transcribe(ctx context.Context, e *engine.Engine, request engine.Request, t
 // load measures from starting a process to its model being ready, and the first decode.
 func (r *engineRun) load(ctx context.Context) error {
 	var ready, first [2][]time.Duration
-	for range max(r.Rounds/3, 3) {
+	for range max(r.Rounds/3, 1) {
 		for _, side := range []Side{Yardstick, Scout} {
 			e, took, err := r.open(ctx, side, 1, 0)
 			if err != nil {
@@ -155,7 +155,7 @@ func (r *engineRun) load(ctx context.Context) error {
 // cold measures whole runs of scout transcribe.
 func (r *engineRun) cold(ctx context.Context) error {
 	var times [2][]time.Duration
-	for range max(r.Rounds/3, 3) {
+	for range max(r.Rounds/3, 1) {
 		for _, side := range []Side{Yardstick, Scout} {
 			took, err := timed(func() error { return r.rig.Cold(ctx, side) })
 			if err != nil {
