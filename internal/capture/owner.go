@@ -14,8 +14,9 @@ import (
 
 // Time constants of the owner.
 const (
-	// stepEvery is how often blocks are taken from the intake: twice for each block.
-	stepEvery = 10 * time.Millisecond
+	// stepEvery is how often blocks are taken from the intake: once for each block. Twice would cost another 0.5 % of
+	// a core.
+	stepEvery = 20 * time.Millisecond
 	// longestStep is how much of the time between two steps counts as silence of the device. A step
 	// that took longer was this program's own rest, not the device's.
 	longestStep = 50 * time.Millisecond

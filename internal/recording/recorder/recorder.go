@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -99,10 +100,17 @@ const lockWithin = 2 * time.Second
 // often costs nothing where nothing is allocated for a block.
 const gcPercent = 20
 
+// oneProcessor is how many threads of a recorder process run Go at the same time. It does a little a hundred
+// times a second; with more than one, most of its time goes into threads that look for work and wake each
+// other. A write or sync that does not return holds the others up for 10 ms at most, then the runtime takes
+// its processor away. The device's own thread is C and does not wait for any of this.
+const oneProcessor = 1
+
 // Run is Open and Recorder.Run: the whole life of a recorder process. Where another recorder holds the
 // lock and does not answer any more it waits a moment, since that one may be ending.
 func Run(ctx context.Context, options Options) error {
 	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(oneProcessor)
 	deadline := time.Now().Add(lockWithin)
 	for {
 		r, err := Open(options)
