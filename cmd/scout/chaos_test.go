@@ -610,7 +610,7 @@ func coded(audio []byte, at, source uint64) bool {
 // processorTime is what a process used so far, user and system.
 func processorTime(t *testing.T, pid int) time.Duration {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -630,7 +630,7 @@ func processorTime(t *testing.T, pid int) time.Duration {
 // residentPeak is the largest resident size of a process, in bytes.
 func residentPeak(t *testing.T, pid int) int64 {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func (w *after) run(ctx context.Context, show *console, m recording.Manifest, fa
 		if err := w.writeText(ctx, m); err != nil {
 			errs = append(errs, safeAt(path, err))
 		}
-	case failed == nil:
+	case failed == nil && (w.options.quiet || !terminal(w.app.std.out)): // else the summary named it
 		errs = append(errs, w.app.say("%s", path))
 	}
 	return errors.Join(errs...)
