@@ -204,7 +204,7 @@ func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.He
 		return s.app.openAudio(ctx, path)
 	}}
 	transcript, err := s.transcriber.Transcribe(ctx, source, speech.Options{
-		Model: s.recognizer.model.ID, Cut: &s.cut, Parallel: s.recognizer.parallel, Words: true, HotWords: s.hotWords,
+		Model: s.recognizer.model.ID, Effort: s.recognizer.effort, Cut: &s.cut, Parallel: s.recognizer.parallel, Words: true, HotWords: s.hotWords,
 	})
 	err = errors.Join(err, source.close())
 	heard := bench.Heard{Audio: source.heard(), Decodes: s.engine.take()}

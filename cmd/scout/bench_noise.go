@@ -90,7 +90,7 @@ func benchNoise(ctx context.Context, a *app, o benchNoiseOptions, dir string) er
 	defer r.close()
 	transcriber := speech.New(a.scope, a.failures, r.engine)
 	hear := func(samples []float32) ([]string, error) {
-		transcript, err := transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: r.model.ID})
+		transcript, err := transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: r.model.ID, Effort: r.effort})
 		if err != nil {
 			return nil, err
 		}

@@ -167,7 +167,7 @@ type wordsMeter struct {
 }
 
 func (m *wordsMeter) transcribe(ctx context.Context, samples []float32, words bool) (*scout.Transcript, error) {
-	return m.transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: m.recognizer.model.ID, Words: words})
+	return m.transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: m.recognizer.model.ID, Effort: m.recognizer.effort, Words: words})
 }
 
 // measure compares the times of the words in clips, with noise laid under them where a kind is named.

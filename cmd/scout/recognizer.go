@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,12 +20,14 @@ import (
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
+	"github.com/scout-speech/scout/internal/speech"
 )
 
 // recognizerOptions are the flags of every command that needs an engine.
 type recognizerOptions struct {
 	model   string
 	threads int
+	effort  string
 	backend string
 	profile string
 	reserve time.Duration // as in engine.Options
@@ -32,6 +36,7 @@ type recognizerOptions struct {
 func (o *recognizerOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVarP(&o.model, "model", "m", envOr("SCOUT_MODEL", ""), "model to use ($SCOUT_MODEL; default: the selected one, see scout models)")
+	flags.StringVar(&o.effort, "effort", "normal", "quick decodes everything once, normal decodes doubtful parts again, thorough more of them: fewer errors, up to half as fast")
 	flags.IntVarP(&o.threads, "threads", "t", 1, "processor threads for inference")
 }
 
@@ -43,6 +48,7 @@ type recognizer struct {
 	engine   *engine.Engine
 	model    model.Installed
 	backend  string
+	effort   speech.Effort
 	parallel int // requests at the same time
 	settled  sync.Once
 }
@@ -61,6 +67,10 @@ func (r *recognizer) settle(a *app) {
 func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recognizer, error) {
 	if o.threads < 1 || o.threads > maxThreads {
 		return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--threads %d: want 1 to %d", o.threads, maxThreads))
+	}
+	effort, err := speech.ParseEffort(cmp.Or(o.effort, speech.EffortNormal.String()))
+	if err != nil {
+		return nil, usage(fmt.Errorf("--%w", err))
 	}
 	program, err := enginePath()
 	if err != nil {
@@ -94,7 +104,7 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 				Files: files, SizeBytes: installed.SizeBytes,
 			},
 		}),
-		model: installed, backend: backend, parallel: lanes,
+		model: installed, backend: backend, effort: effort, parallel: lanes,
 	}, nil
 }
 

@@ -151,7 +151,7 @@ func transcribeFile(ctx context.Context, a *app, transcriber *speech.Transcriber
 
 	bar := newProgress(a, o.quiet, displayName(path), reader.Info().Duration)
 	transcript, err := transcriber.Transcribe(ctx, reader, speech.Options{
-		Model: r.model.ID, Language: r.language(o.language), Cut: &cut, Parallel: r.parallel, Words: true, HotWords: o.hotWords,
+		Model: r.model.ID, Language: r.language(o.language), Effort: r.effort, Cut: &cut, Parallel: r.parallel, Words: true, HotWords: o.hotWords,
 		Progress: func(p speech.Progress) {
 			r.settle(a)
 			bar.update(p)

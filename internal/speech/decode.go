@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech/align"
@@ -28,20 +27,17 @@ const deepest = 2
 // decode returns the text of a piece. One that repeats itself is halved and decoded again; one that
 // cannot be decoded is set aside. Errors that concern the engine as a whole end everything.
 func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options Options, depth int) (heard, error) {
-	result, err := t.recognizer.Transcribe(ctx, engine.Request{
-		Samples: piece.Samples, Priority: options.Priority, Words: options.Words,
-		Language: options.Language, HotWords: options.HotWords,
-	})
+	result, err := t.recognizer.Transcribe(ctx, t.request(piece.Samples, options))
 	if err != nil {
 		if !concernsPiece(err) {
 			return heard{}, err // the engine says what it was doing
 		}
 		return t.setAside(piece, err), nil
 	}
-	h := understood(piece, result)
+	h := understood(piece, 0, result)
 	reason := doubt(piece, h, result)
 	if reason == "" {
-		return h, nil
+		return t.lookAgain(ctx, piece, options, h, result)
 	}
 	t.metrics.again.WithLabelValues(reason).Inc()
 	t.scope.Log().Info(observe.EventPieceRepeats, slog.String(observe.KeyReason, reason),
@@ -83,10 +79,15 @@ func (t *Transcriber) setAside(piece segment.Piece, err error) heard {
 	return h
 }
 
-// understood places the words of a result on the time line of the input.
-func understood(piece segment.Piece, result *wire.Result) heard {
+// understood places the words of a result on the time line of the input. The audio that was decoded had late
+// frames of silence in front of the piece.
+func understood(piece segment.Piece, late int, result *wire.Result) heard {
 	h := heard{}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
+	if result.EndLogProb != nil {
+		ending := float64(*result.EndLogProb)
+		h.EndLogProb = &ending
+	}
 	for _, token := range result.Tokens {
 		if token.LogProb != nil {
 			h.tokens++
@@ -99,7 +100,7 @@ func understood(piece segment.Piece, result *wire.Result) heard {
 			if strings.TrimSpace(w.Text) == "" {
 				continue
 			}
-			word := scout.Word{Text: strings.TrimSpace(w.Text), Start: at(h.From, w.StartMS), End: at(h.From, w.EndMS)}
+			word := scout.Word{Text: strings.TrimSpace(w.Text), Start: h.at(w.StartMS, late), End: h.at(w.EndMS, late)}
 			if w.LogProb != nil {
 				logProb := float64(*w.LogProb)
 				word.LogProb = &logProb
@@ -114,11 +115,12 @@ func understood(piece segment.Piece, result *wire.Result) heard {
 	return h
 }
 
-func at(from time.Duration, ms *float32) *time.Duration {
+// at is the time in the input of a time in the decoded audio.
+func (h *heard) at(ms *float32, late int) *time.Duration {
 	if ms == nil {
 		return nil
 	}
-	d := from + time.Duration(float64(*ms)*float64(time.Millisecond))
+	d := h.From + max(0, time.Duration(float64(*ms)*float64(time.Millisecond))-length(late))
 	return &d
 }
 

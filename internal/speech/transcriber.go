@@ -39,6 +39,8 @@ type Options struct {
 	Cut *segment.Options
 	// Priority of the requests.
 	Priority engine.Priority
+	// Effort is how much a doubtful piece may cost.
+	Effort Effort
 	// Parallel is how many pieces are decoded at the same time; default 1. More than the engine has
 	// lanes gains nothing.
 	Parallel int

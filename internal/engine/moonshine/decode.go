@@ -39,6 +39,7 @@ type job struct {
 type decoding struct {
 	tokens   []int64   // end token left out
 	logprobs []float32 // of tokens
+	ending   *float32  // log-probability of the end token, nil where decoding stopped without one
 	agreed   int       // tokens taken from the hypothesis
 	stop     wire.StopReason
 }

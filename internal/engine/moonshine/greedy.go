@@ -30,7 +30,8 @@ func (g *greedy) run() error {
 	for {
 		switch {
 		case g.next.token == endToken:
-			g.stop = wire.StopEnd
+			logprob := g.next.logprob
+			g.stop, g.ending = wire.StopEnd, &logprob
 			return nil
 		case len(g.tokens) == g.job.limit:
 			g.stop = wire.StopLength

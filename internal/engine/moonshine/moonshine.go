@@ -160,7 +160,7 @@ func (b *Backend) result(d *decoding) *wire.Result {
 	tokens := b.vocabulary.tokens(d.tokens, d.logprobs)
 	return &wire.Result{
 		Text: b.vocabulary.text(d.tokens), Tokens: tokens, Words: b.vocabulary.words(d.tokens, d.logprobs),
-		Stop: d.stop, Agreed: d.agreed,
+		Stop: d.stop, EndLogProb: d.ending, Agreed: d.agreed,
 	}
 }
 

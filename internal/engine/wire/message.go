@@ -113,6 +113,9 @@ type Result struct {
 	Tokens []Token    `json:"tokens,omitempty"`
 	Words  []Word     `json:"words,omitempty"`
 	Stop   StopReason `json:"stop"`
+	// EndLogProb is the log-probability that the text ends where it does, absent where the model gives none
+	// or Stop is not StopEnd.
+	EndLogProb *float32 `json:"end_log_prob,omitempty"`
 	// Agreed is how many tokens of the hypothesis were kept.
 	Agreed int `json:"agreed,omitempty"`
 	// DecodeMS is the time spent on inference in milliseconds.

@@ -14,6 +14,8 @@ type Heard struct {
 	Words []scout.Word
 	// From and To bound the audio that was listened to, context included.
 	From, To time.Duration
+	// EndLogProb is the log-probability that the text ends behind Words, nil where it is not known.
+	EndLogProb *float64
 }
 
 // Seam tells how two neighbours are joined: left.Words[:Left], then right.Words[Right:].

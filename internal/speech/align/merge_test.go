@@ -1,0 +1,144 @@
+package align_test
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech/align"
+)
+
+// likely makes words with log-probabilities of "we:-0.1 met:-2 .:-0.1", where the full stop is the end.
+func likely(text string) align.Heard {
+	var out []scout.Word
+	var ending *float64
+	for _, field := range strings.Fields(text) {
+		word, odds, known := strings.Cut(field, ":")
+		w := scout.Word{Text: word}
+		if known {
+			logProb, err := strconv.ParseFloat(odds, 64)
+			if err != nil {
+				panic(err)
+			}
+			w.LogProb = &logProb
+		}
+		if word == "." {
+			ending = w.LogProb
+			continue
+		}
+		out = append(out, w)
+	}
+	return align.Heard{Words: out, EndLogProb: ending}
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, a, b, want string }{
+		{"the same", "we:-1 met:-1", "We:0 met.:0", "we met"},
+		{"one likelier word", "we:-0.1 mat:-2 him:-0.1", "we:-0.1 met:-1 him:-0.1", "we met him"},
+		{"each side has the better part", "we:-0.1 mat:-2 him:-0.1 there:-0.2", "we:-0.1 met:-1 him:-0.1 their:-3", "we met him there"},
+		{"the word behind tells", "we:-0.1 mat:-0.5 him:-2", "we:-0.1 met:-0.6 him:-0.1", "we met him"},
+		{"a lost beginning that left no trace", "he:-0.3 of:-1 a:-1 truth:-0.2", "replied:-0.3 he:-0.1 of:-0.1 a:-0.1 truth:-0.2", "he of a truth"},
+		{"a lost beginning made its neighbour unlikely", "he:-1.5 of:-1 a:-1 truth:-0.2", "replied:-0.3 he:-0.1 of:-0.1 a:-0.1 truth:-0.2", "replied he of a truth"},
+		{"an end that one side lacks", "we:-0.1 met:-0.1 .:-0.3", "we:-0.1 met:-0.1 him:-1 .:-0.1", "we met"},
+		{"an end that was cut off", "we:-0.1 met:-0.1 .:-2", "we:-0.1 met:-0.1 him:-1 .:-0.1", "we met him"},
+		{"an end that was invented", "we:-0.1 met:-0.1 him:-1 .:-0.1", "we:-0.1 met:-0.1 .:-0.3", "we met"},
+		{"nothing is known of an end", "we:-0.1 met:-0.1 him:-1", "we:-0.1 met:-0.1 .:-0.3", "we met him"},
+		{"nothing agrees", "one:-1 two:-1 .:-1", "three:-0.1 four:-0.1 five:-0.1 .:-1", "three four five"},
+		{"ties stay", "one:-1 .:-1", "two:-1 .:-1", "one"},
+		{"no probability stays", "one two:-9 .:-1", "three:-0.1 two:-0.1 .:-1", "one two"},
+		{"nothing and something", ".:-5", "three:-0.1 .:-0.1", "three"},
+		{"something and nothing", "three:-0.1 .:-0.1", ".:-5", "three"},
+		{"nothing at all", "", "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := text(align.Merge(likely(test.a), likely(test.b)).Words); got != test.want {
+				t.Fatalf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// placedWords draws words in order with times that do not overlap.
+func placedWords(t *rapid.T, name string) []scout.Word {
+	var out []scout.Word
+	at := time.Duration(0)
+	for range rapid.IntRange(0, 12).Draw(t, name) {
+		from := at + time.Duration(rapid.IntRange(0, 300).Draw(t, "pause"))*time.Millisecond
+		at = from + time.Duration(rapid.IntRange(1, 600).Draw(t, "length"))*time.Millisecond
+		to := at
+		logProb := -rapid.Float64Range(0, 5).Draw(t, "odds")
+		out = append(out, scout.Word{
+			Text:  rapid.SampledFrom([]string{"one", "two", "three", "four", "—"}).Draw(t, "word"),
+			Start: &from, End: &to, LogProb: &logProb,
+		})
+	}
+	return out
+}
+
+func TestMergeKeepsOrderAndOrigin(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := placedWords(t, "a"), placedWords(t, "b")
+		ending := func(name string) *float64 {
+			logProb := -rapid.Float64Range(0, 5).Draw(t, name)
+			return &logProb
+		}
+		endA, endB := ending("end of a"), ending("end of b")
+		before := text(a) + "|" + text(b)
+		merged := align.Merge(align.Heard{Words: a, EndLogProb: endA}, align.Heard{Words: b, EndLogProb: endB}).Words
+		if text(a)+"|"+text(b) != before {
+			t.Fatal("an input was changed")
+		}
+		if !slices.Equal(texts(align.Merge(align.Heard{Words: a, EndLogProb: endA}, align.Heard{Words: a, EndLogProb: endA}).Words), texts(a)) {
+			t.Fatal("merged with itself, a text changed")
+		}
+		// Every word is one of a or of b, each side's in its order.
+		i, j := 0, 0
+		for _, w := range merged {
+			switch {
+			case contains(a[i:], w, &i):
+			case contains(b[j:], w, &j):
+			default:
+				t.Fatalf("%q of %q and %q: %q is of neither, or out of order", text(merged), text(a), text(b), w.Text)
+			}
+		}
+		// Times follow each other.
+		var at time.Duration
+		for _, w := range merged {
+			if w.Start == nil {
+				continue
+			}
+			if *w.Start < at || *w.End < *w.Start {
+				t.Fatalf("%q lies at %v to %v, the one before it ends at %v", w.Text, *w.Start, *w.End, at)
+			}
+			at = *w.End
+		}
+	})
+}
+
+func texts(words []scout.Word) []string {
+	var out []string
+	for _, w := range words {
+		out = append(out, w.Text)
+	}
+	return out
+}
+
+// contains finds w by the identity of its log-probability and moves at behind it.
+func contains(words []scout.Word, w scout.Word, at *int) bool {
+	for k := range words {
+		if words[k].LogProb == w.LogProb {
+			*at += k + 1
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,153 @@
+package speech
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/speech/align"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// Effort is how much decoding a piece may cost beyond the first time.
+type Effort int
+
+const (
+	// EffortNormal decodes pieces again that the decoder was doubtful about.
+	EffortNormal Effort = iota
+	// EffortQuick decodes every piece once, for text that is wanted at once.
+	EffortQuick
+	// EffortThorough decodes again on the slightest doubt, for recordings that nobody waits for.
+	EffortThorough
+)
+
+// ParseEffort reads "quick", "normal" or "thorough".
+func ParseEffort(text string) (Effort, error) {
+	for _, e := range []Effort{EffortQuick, EffortNormal, EffortThorough} {
+		if text == e.String() {
+			return e, nil
+		}
+	}
+	return EffortNormal, scout.Errorf(scout.CodeInvalidArgument, "effort %q: want quick, normal or thorough", text)
+}
+
+// String returns the name of the effort.
+func (e Effort) String() string {
+	switch e {
+	case EffortQuick:
+		return "quick"
+	case EffortThorough:
+		return "thorough"
+	}
+	return "normal"
+}
+
+// look is a way to hear the same audio again that makes the decoder err elsewhere.
+type look struct {
+	shift int // frames of silence in front: less than a frame of the encoder, 384
+	gain  float32
+}
+
+// The model's front end takes frames of 24 ms, and its 8-bit arithmetic rounds by the loudest value. Audio that
+// begins a fraction of a frame later, or is half as loud, is the same to a listener; the model errs in other places.
+// See docs/adr/0016-second-look.md for what was tried.
+func looks() []look { return []look{{shift: 288, gain: 1}, {shift: 0, gain: 0.5}} }
+
+// doubtful is the mean log-probability of tokens below which a piece is decoded again. Measured:
+// docs/adr/0016-second-look.md.
+func (e Effort) doubtful() float64 {
+	switch e {
+	case EffortQuick:
+		return math.Inf(-1)
+	case EffortThorough:
+		return -0.15
+	}
+	return -0.225
+}
+
+// reasonDoubtful labels in the metrics what was decoded again for want of confidence.
+const reasonDoubtful = "doubtful"
+
+// confidence is the mean log-probability of the tokens.
+func (h *heard) confidence() float64 { return h.logProb / float64(max(h.tokens, 1)) }
+
+// lookAgain decodes a doubtful piece in other ways and merges what was heard: the most confident text, each
+// stretch of it replaced by a likelier one of the others. A look that fails leaves what is known.
+func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, options Options, first heard, result *wire.Result) (heard, error) {
+	if first.tokens == 0 || first.confidence() >= options.Effort.doubtful() {
+		return first, nil
+	}
+	t.metrics.again.WithLabelValues(reasonDoubtful).Inc()
+	hypothesis := make([]int32, len(result.Tokens))
+	for i := range result.Tokens {
+		hypothesis[i] = result.Tokens[i].ID
+	}
+	all := []heard{first}
+	best := 0
+	for _, l := range looks() {
+		request := t.request(l.apply(piece.Samples), options)
+		request.Hypothesis = hypothesis
+		result, err := t.recognizer.Transcribe(ctx, request)
+		if err != nil {
+			if concernsPiece(err) {
+				continue
+			}
+			return heard{}, err // the engine says what it was doing
+		}
+		h := understood(piece, l.shift, result)
+		if h.tokens == 0 || doubt(piece, h, result) != "" {
+			continue
+		}
+		all = append(all, h)
+		if h.confidence() > all[best].confidence() {
+			best = len(all) - 1
+		}
+	}
+	merged := all[best]
+	for i := range all {
+		if i != best {
+			merged.replace(align.Merge(merged.Heard, all[i].Heard))
+		}
+	}
+	return merged, nil
+}
+
+// replace takes over other words in the same audio.
+func (h *heard) replace(by align.Heard) {
+	h.logProb += sumLogProb(by.Words) - sumLogProb(h.Words)
+	h.Heard = by
+}
+
+func sumLogProb(words []scout.Word) (sum float64) {
+	for i := range words {
+		if words[i].LogProb != nil {
+			sum += *words[i].LogProb
+		}
+	}
+	return sum
+}
+
+// apply returns the samples heard in another way, in new memory.
+func (l look) apply(samples []float32) []float32 {
+	out := make([]float32, l.shift+len(samples))
+	for i, v := range samples {
+		out[l.shift+i] = l.gain * v
+	}
+	return out
+}
+
+// request asks for the text of samples.
+func (t *Transcriber) request(samples []float32, options Options) engine.Request {
+	return engine.Request{
+		Samples: samples, Priority: options.Priority, Words: options.Words,
+		Language: options.Language, HotWords: options.HotWords,
+	}
+}
+
+// length is the duration of frames at the engine's rate.
+func length(frames int) time.Duration {
+	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
+}

@@ -1,0 +1,141 @@
+package speech_test
+
+import (
+	"context"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// opinions is a recognizer that says something else each time it is asked.
+type opinions struct {
+	mu       sync.Mutex
+	results  []func() (*wire.Result, error)
+	requests []engine.Request
+}
+
+func (o *opinions) Transcribe(_ context.Context, request engine.Request) (*wire.Result, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := len(o.requests)
+	o.requests = append(o.requests, request)
+	return o.results[min(n, len(o.results)-1)]()
+}
+
+// says answers with words of one token each, all with the same log-probability but for those that are marked with
+// an exclamation mark, which have ten times as much. Word k lies at k seconds.
+func says(text string, logProb float32) func() (*wire.Result, error) {
+	return func() (*wire.Result, error) {
+		ending := logProb
+		r := &wire.Result{Text: strings.ReplaceAll(text, "!", ""), Stop: wire.StopEnd, EndLogProb: &ending}
+		for k, word := range strings.Fields(text) {
+			odds := logProb
+			if strings.HasSuffix(word, "!") {
+				odds *= 10
+			}
+			start, end := float32(1000*k), float32(1000*k+500)
+			r.Words = append(r.Words, wire.Word{Text: strings.TrimSuffix(word, "!"), LogProb: &odds, StartMS: &start, EndMS: &end})
+			r.Tokens = append(r.Tokens, wire.Token{ID: int32(k + 3), LogProb: &odds})
+		}
+		return r, nil
+	}
+}
+
+func fails(err error) func() (*wire.Result, error) {
+	return func() (*wire.Result, error) { return nil, err }
+}
+
+func TestSecondLook(t *testing.T) {
+	t.Parallel()
+	type answers = []func() (*wire.Result, error)
+	ended := scout.Errorf(scout.CodeAudioSetAside, "ended twice")
+	tests := map[string]struct {
+		effort  speech.Effort
+		answers answers
+		want    string
+		asked   int
+	}{
+		"a confident piece is heard once":        {answers: answers{says("we met him", -0.1)}, want: "we met him", asked: 1},
+		"a doubtful piece is heard again":        {answers: answers{says("we mat! him", -0.3), says("we met him", -0.3), says("we mat! him", -0.3)}, want: "we met him", asked: 3},
+		"each hearing gives its better part":     {answers: answers{says("we mat! him there", -0.3), says("we met him their!", -0.3), says("we mat! him there", -0.3)}, want: "we met him there", asked: 3},
+		"quick never looks again":                {effort: speech.EffortQuick, answers: answers{says("we mat! him", -3)}, want: "we mat him", asked: 1},
+		"thorough looks at slighter doubts":      {effort: speech.EffortThorough, answers: answers{says("we mat him", -0.2), says("we met him", -0.1)}, want: "we met him", asked: 3},
+		"a look that fails leaves what is known": {answers: answers{says("we met him", -0.4), fails(ended)}, want: "we met him", asked: 3},
+		"an empty look leaves what is known":     {answers: answers{says("we met him", -0.4), says("", -0.1)}, want: "we met him", asked: 3},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := &opinions{results: test.answers}
+			tr, registry := transcriber(o)
+			got, err := tr.Transcribe(context.Background(), &tape{frames: 5 * rate}, speech.Options{Effort: test.effort, Words: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Text() != test.want || len(o.requests) != test.asked {
+				t.Fatalf("%q after %d requests, want %q after %d", got.Text(), len(o.requests), test.want, test.asked)
+			}
+			again := 0
+			if test.asked > 1 {
+				again = 1
+			}
+			if n, err := testutil.GatherAndCount(registry, "scout_pieces_decoded_again_total"); err != nil || n != again {
+				t.Errorf("%d counters of pieces decoded again, want %d (%v)", n, again, err)
+			}
+			first := o.requests[0].Samples
+			for _, r := range o.requests[1:] {
+				if len(r.Hypothesis) == 0 {
+					t.Error("a look does not know what was heard before")
+				}
+				if delay := len(r.Samples) - len(first); delay < 0 || delay >= 384 {
+					t.Errorf("a look begins %d frames later", delay)
+				}
+			}
+		})
+	}
+}
+
+// TestSecondLookKeepsTime hears a word that only a look with silence in front has: its time is that of the input.
+func TestSecondLookKeepsTime(t *testing.T) {
+	t.Parallel()
+	o := &opinions{results: []func() (*wire.Result, error){says("we mat! him", -0.3), says("we met him", -0.2), fails(scout.Errorf(scout.CodeAudioSetAside, "ended"))}}
+	tr, _ := transcriber(o)
+	got, err := tr.Transcribe(context.Background(), &tape{frames: 5 * rate}, speech.Options{Words: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := len(o.requests[1].Samples) - len(o.requests[0].Samples)
+	if late == 0 {
+		t.Fatal("the first look is not shifted")
+	}
+	shift := time.Duration(late) * time.Second / rate
+	words := got.Segments[0].Words
+	if want := time.Second - shift; words[1].Text != "met" || (*words[1].Start-want).Abs() > time.Microsecond {
+		t.Errorf("%q at %v, want met at %v", words[1].Text, *words[1].Start, want)
+	}
+	if *words[0].Start != 0 {
+		t.Errorf("the first word is at %v, before the input begins or later", *words[0].Start)
+	}
+	if average := got.Segments[0].AvgLogProb; average == nil || math.Abs(*average+0.2) > 0.11 {
+		t.Errorf("average log-probability %v", average)
+	}
+}
+
+// TestSecondLookGivesUpWithTheEngine passes on errors that concern every piece.
+func TestSecondLookGivesUpWithTheEngine(t *testing.T) {
+	t.Parallel()
+	o := &opinions{results: []func() (*wire.Result, error){says("we met him", -0.4), fails(scout.Errorf(scout.CodeEngineUnavailable, "rests"))}}
+	tr, _ := transcriber(o)
+	if _, err := tr.Transcribe(context.Background(), &tape{frames: 5 * rate}, speech.Options{}); scout.CodeOf(err) != scout.CodeEngineUnavailable {
+		t.Fatalf("got %v", err)
+	}
+}
