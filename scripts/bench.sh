@@ -38,6 +38,9 @@ if [ -d "$noises" ]; then $scout bench noise "$speech" --recordings "$noises"; e
 part "Times of words: aligned recordings, and sentences of a synthesizer that tells its own"
 $scout bench words "$speech"
 
+part "Hot words: names that are said, and names that are not"
+$scout bench hotwords "$speech" --words testdata/hot-words.txt
+
 part "The engine killed with -9 in the middle of a long file: the same text"
 go test -count=1 -run 'TestKilledEngineChangesNothing' ./cmd/scout
 

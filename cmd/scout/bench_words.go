@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/shirou/gopsutil/v4/process"
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
@@ -20,8 +21,6 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/bench/espeak"
 	"github.com/scout-speech/scout/internal/bench/noise"
-	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/speech"
 )
 
@@ -68,11 +67,11 @@ type wordsReport struct {
 	CPU   string `json:"cpu"`
 	// Sets are of one kind of speech each.
 	Sets []wordsSet `json:"sets"`
-	// WithMS and WithoutMS are how long it took to decode the sets without added noise, with and without times:
-	// the shortest of several rounds for each clip. Ratio is of the two.
-	WithMS    float64 `json:"decode_with_times_ms"`
-	WithoutMS float64 `json:"decode_without_times_ms"`
-	Ratio     float64 `json:"decode_ratio"`
+	// With and Without are the seconds of processor time that the engine took for the sets without added noise, with
+	// and without times, several rounds together. Ratio is of the two.
+	With    float64 `json:"decode_with_times_cpu_seconds"`
+	Without float64 `json:"decode_without_times_cpu_seconds"`
+	Ratio   float64 `json:"decode_ratio"`
 	// Missing tells what was not measured, and why.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -120,8 +119,10 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 	if !hello.WordTimes {
 		return scout.Errorf(scout.CodeModelUnsupported, "model %s gives no word times with the backend %s", r.model.ID, r.backend)
 	}
-	m := &wordsMeter{app: a, recognizer: r, snr: o.snr, clock: &decodeClock{engine: r.engine}}
-	m.transcriber = speech.New(a.scope, a.failures, m.clock)
+	m := &wordsMeter{app: a, recognizer: r, snr: o.snr, transcriber: speech.New(a.scope, a.failures, r.engine)}
+	if m.process, err = process.NewProcessWithContext(ctx, int32(hello.PID)); err != nil {
+		return scout.Errorf(scout.CodeReadFailed, "look at the engine's process: %w", err)
+	}
 	sets := []struct {
 		name  string
 		clips []timedSpeech
@@ -148,7 +149,7 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 			}
 		}
 	}
-	report.Ratio = report.WithMS / report.WithoutMS
+	report.Ratio = report.With / report.Without
 	if o.json {
 		encoder := json.NewEncoder(a.std.out)
 		encoder.SetIndent("", "  ")
@@ -161,7 +162,7 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 type wordsMeter struct {
 	app         *app
 	recognizer  *recognizer
-	clock       *decodeClock
+	process     *process.Process // the engine's
 	snr         float64
 	transcriber *speech.Transcriber
 }
@@ -202,49 +203,51 @@ func (m *wordsMeter) measure(ctx context.Context, name string, clips []timedSpee
 	return set, nil
 }
 
-// compareRounds is how often each clip is decoded with and without times: the shortest counts, so that what else
-// the machine does falls out.
+// compareRounds is how often all clips are decoded with and without times, in turns.
 const compareRounds = 4
 
-// compare adds to the report how long the clips take with and without times.
+// compare adds to the report what the clips take with and without times. Processor time is compared, because what else
+// the machine does moves it less than it moves the clock on the wall.
 func (m *wordsMeter) compare(ctx context.Context, clips []timedSpeech, report *wordsReport) error {
-	for _, clip := range clips {
-		var shortest [2]float64 // without, with
-		for round := range compareRounds {
-			for k := range 2 {
-				with := (round+k)%2 == 1 // each goes first as often as the other
-				m.clock.decodeMS = 0
+	for round := range compareRounds {
+		for k := range 2 {
+			with := (round+k)%2 == 1 // each goes first as often as the other
+			before, err := m.used(ctx)
+			if err != nil {
+				return err
+			}
+			for i, clip := range clips {
+				if terminal(m.app.std.err) {
+					m.app.notef("\r\x1b[Kround %d of %d: %d of %d", 2*round+k+1, 2*compareRounds, i+1, len(clips))
+				}
 				if _, err := m.transcribe(ctx, clip.samples, with); err != nil {
 					return fmt.Errorf("transcribe: %w", err)
 				}
-				at := 0
-				if with {
-					at = 1
-				}
-				if took := m.clock.decodeMS; round == 0 || took < shortest[at] {
-					shortest[at] = took
-				}
+			}
+			after, err := m.used(ctx)
+			if err != nil {
+				return err
+			}
+			if with {
+				report.With += after - before
+			} else {
+				report.Without += after - before
 			}
 		}
-		report.WithoutMS += shortest[0]
-		report.WithMS += shortest[1]
+	}
+	if terminal(m.app.std.err) {
+		m.app.notef("\r\x1b[K")
 	}
 	return nil
 }
 
-// decodeClock adds up what the engine says that its decodes took. It serves one transcription at a time.
-type decodeClock struct {
-	engine   *engine.Engine
-	decodeMS float64
-}
-
-// Transcribe passes the request on.
-func (c *decodeClock) Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error) {
-	result, err := c.engine.Transcribe(ctx, request)
-	if err == nil {
-		c.decodeMS += result.DecodeMS
+// used is the processor time that the engine has taken, in seconds.
+func (m *wordsMeter) used(ctx context.Context) (float64, error) {
+	times, err := m.process.TimesWithContext(ctx)
+	if err != nil {
+		return 0, scout.Errorf(scout.CodeReadFailed, "look at the engine's processor time: %w", err)
 	}
-	return result, err
+	return times.User + times.System, nil
 }
 
 func (r *wordsReport) writeTable(out io.Writer) error {
@@ -263,8 +266,8 @@ func (r *wordsReport) writeTable(out io.Writer) error {
 		err = table.Flush()
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(out, "\ndecoding with times takes %.3f of the time without (%.0f and %.0f ms of requests, best of %d rounds)\n",
-			r.Ratio, r.WithMS, r.WithoutMS, compareRounds)
+		_, err = fmt.Fprintf(out, "\ndecoding with times takes %.3f of the time without (%.1f and %.1f s of the processor, %d rounds each)\n",
+			r.Ratio, r.With, r.Without, compareRounds)
 	}
 	for _, missing := range r.Missing {
 		if err == nil {

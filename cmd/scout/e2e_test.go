@@ -102,7 +102,7 @@ func TestTranscribeFormats(t *testing.T) {
 	for format, want := range map[string][]string{
 		"text": {"ask not what your country can do for you"},
 		"srt":  {"1\n00:00:00,", " --> 00:00:1", "my fellow Americans"},
-		"vtt":  {"WEBVTT\n\n", "ask not what your country"},
+		"vtt":  {"WEBVTT\n\n", "what your country can do"},
 		"tsv":  {"start\tend\ttext\n", "\tAnd so"},
 		"md":   {"jfk.wav\n", "ask not"},
 	} {

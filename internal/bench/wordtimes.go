@@ -117,14 +117,17 @@ func (w *WordTimes) Add(known []TimedWord, heard []scout.Word) {
 			continue
 		}
 		if k.Start != nil {
-			w.start = append(w.start, float64(*h.Start-*k.Start)/float64(time.Millisecond))
+			w.start = append(w.start, milliseconds(*h.Start-*k.Start))
 		}
 		if k.End != nil {
-			w.end = append(w.end, float64(*h.End-*k.End)/float64(time.Millisecond))
+			w.end = append(w.end, milliseconds(*h.End-*k.End))
 		}
 	}
 	w.Start, w.End = bordersOf(w.start), bordersOf(w.end)
 }
+
+// milliseconds are whole ones, as transcripts have.
+func milliseconds(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) }
 
 func bordersOf(errors []float64) BorderErrors {
 	b := BorderErrors{Count: len(errors)}

@@ -17,9 +17,9 @@ const (
 
 // What is added to the logits of a hot word's tokens, in nats: how much less probable than the best each may be. Once
 // it has begun, more is allowed: the rest of a rare name is what the model is least sure of. Measured with the 30
-// rarest names and with 100 wrong ones: docs/adr/0013-hot-words.md.
+// rarest names and with 200 wrong ones: docs/adr/0013-hot-words.md.
 const (
-	firstBonus = 3
+	firstBonus = 2
 	restBonus  = 4
 )
 

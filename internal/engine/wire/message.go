@@ -69,7 +69,7 @@ type RequestOptions struct {
 	// Hypothesis is a text already known, as token ids: it is verified in one pass, and decoding goes
 	// on from the first token that disagrees.
 	Hypothesis []int32 `json:"hypothesis,omitempty"`
-	// HotWords are favoured where the audio is nearly undecided.
+	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
 	HotWords []string `json:"hot_words,omitempty"`
 	// DeadlineMS is when the engine should give up by itself, 0 for never.
 	DeadlineMS int64 `json:"deadline_ms,omitempty"`
