@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints every figure that Scout claims, measured here and now. Usage: scripts/bench.sh SPEECH-DIR [noises]
-# A folder NOISES of real recordings without words (breath, typing, music, street) is used where it is given.
+# A folder NOISES of real recordings without words is used where it is given; else scripts/noises.sh fetches some.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 speech=$1
@@ -33,6 +33,7 @@ part "The engine against the yardstick, in turn: time, memory, lanes, cancelling
 $scout bench engine "$speech" | tee "$out/engine.txt"
 
 part "Noise: words heard in it, and words lost through it"
+[ -n "${NOISES:-}" ] || scripts/noises.sh "$noises"
 if [ -d "$noises" ]; then $scout bench noise "$speech" --recordings "$noises"; else $scout bench noise "$speech"; fi
 
 part "Times of words: aligned recordings, and sentences of a synthesizer that tells its own"
