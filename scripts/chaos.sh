@@ -19,7 +19,7 @@ run() {
 # said NAME PATTERN GROUP FIGURE BOUND makes a figure of what a test logged; the test itself holds the bound.
 said() {
   local text verdict=ok
-  text=$(grep -ohE "$2" "$log/$1.log" | tail -n 1)
+  text=$(grep -ohE "$2" "$log/$1.log" | tail -n 1 | cut -f1)
   if [ -z "$text" ] || grep -q '^FAIL' "$log/$1.log"; then verdict=MISSED; fi
   printf '%s\t%s\t%s\t%s\t%s\n' "$3" "$4" "${text:-none}" "$5" "$verdict" >>"$figures"
 }

@@ -233,7 +233,8 @@ func (c *dyingConn) receive() error {
 	if size > pulseMessage {
 		return fmt.Errorf("read from the sound server: a message of %d bytes", size)
 	}
-	message := append(header, make([]byte, size)...)
+	message := make([]byte, pulseHeader+int(size))
+	copy(message, header)
 	if _, err := io.ReadFull(c.Conn, message[pulseHeader:]); err != nil {
 		return fmt.Errorf("read from the sound server: %w", err)
 	}
