@@ -22,7 +22,7 @@ SOAK_REQUESTS ?= 100000
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install what is missing: packages, tools, the default model
@@ -54,8 +54,8 @@ lint: ## run the pinned golangci-lint
 bench: setup build ## measure accuracy, speed and memory on $(SPEECH)
 	@scripts/bench.sh "$(SPEECH)"
 
-.PHONY: soak
-soak: setup build ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any kind: an hour
+.PHONY: soak-engine
+soak-engine: setup build ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any kind: an hour
 	@SCOUT_SOAK_CANCELS=$(SOAK_CANCELS) SCOUT_SOAK_REQUESTS=$(SOAK_REQUESTS) \
 		go test -count=1 -timeout 6h -v -run '^(TestCancelsLeaveNothingBehind|TestAnyRequestIsAnsweredOrRefused)$$' ./cmd/scout
 
