@@ -16,7 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 )
 
-// The soaks run the real engine process with the real model. make test runs a short form; make soak sets how
+// The soaks run the real engine process with the real model. make test runs a short form; make soak-engine sets how
 // many requests there are.
 
 // soakLength is what the variable says, else short.
