@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/otlp"
 )
 
 // Exit codes of every command.
@@ -107,7 +108,7 @@ func (a *app) open(ctx context.Context) error {
 	}
 	levels := new(slog.LevelVar)
 	levels.Set(level)
-	tracer, shutdown, err := observe.OpenTracer(ctx, a.settings.traceTarget, version())
+	tracer, shutdown, err := otlp.Open(ctx, a.settings.traceTarget, version())
 	if err != nil {
 		return usage(err)
 	}

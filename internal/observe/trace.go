@@ -2,15 +2,9 @@ package observe
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"net/url"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
-	"go.opentelemetry.io/otel/sdk/resource"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -24,89 +18,6 @@ type offTracer struct{ noop.Tracer }
 // Start returns ctx as it is and a span that records nothing.
 func (offTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
 	return ctx, trace.SpanFromContext(context.Background())
-}
-
-// tracesPath is where an OTLP/HTTP receiver takes spans (OpenTelemetry Protocol specification,
-// "OTLP/HTTP Request").
-const tracesPath = "/v1/traces"
-
-// TraceOption changes what OpenTracer returns.
-type TraceOption func(*failureReporter)
-
-// ReportExportsTo logs spans that could not be sent to the scope, as EventTraceExportFailed. Without
-// it they are dropped in silence: tracing never disturbs what it watches, and never writes to stderr.
-func ReportExportsTo(s Scope) TraceOption {
-	return func(r *failureReporter) { r.scope = s }
-}
-
-// OpenTracer returns a tracer that sends spans to an OTLP/HTTP endpoint such as
-// http://localhost:4318 (or a full URL with another path), and the function that flushes and ends
-// it. With an empty endpoint tracing is off: the tracer does nothing and costs nothing. An endpoint
-// that is no http or https URL is an error with scout.CodeConfigInvalid; one that does not answer is
-// not an error, since it may answer later.
-func OpenTracer(ctx context.Context, endpoint, version string, options ...TraceOption) (trace.Tracer, func(context.Context) error, error) {
-	if endpoint == "" {
-		return offTracer{}, func(context.Context) error { return nil }, nil
-	}
-	target, err := tracesURL(endpoint)
-	if err != nil {
-		return nil, nil, err
-	}
-	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target))
-	if err != nil {
-		return nil, nil, scout.Errorf(scout.CodeConfigInvalid, "trace endpoint %q: %w", endpoint, err)
-	}
-	reporter := &failureReporter{SpanExporter: exporter}
-	for _, option := range options {
-		option(reporter)
-	}
-	batches := sdktrace.NewBatchSpanProcessor(reporter)
-	provider := sdktrace.NewTracerProvider(
-		sdktrace.WithSpanProcessor(batches),
-		sdktrace.WithResource(resource.NewSchemaless(
-			attribute.String("service.name", "scout"),
-			attribute.String("service.version", version),
-		)),
-	)
-	shutdown := func(ctx context.Context) error {
-		// Not the provider's Shutdown: where ctx has ended already that ends nothing, and for good.
-		if err := batches.Shutdown(ctx); err != nil {
-			return fmt.Errorf("flush traces: %w", err)
-		}
-		return nil
-	}
-	return provider.Tracer("github.com/scout-speech/scout"), shutdown, nil
-}
-
-// tracesURL checks the endpoint and adds the receiver's path where it names none: the exporter
-// itself takes a wrong URL for its default and a missing path for the root.
-func tracesURL(endpoint string) (string, error) {
-	target, err := url.Parse(endpoint)
-	if err != nil {
-		return "", scout.Errorf(scout.CodeConfigInvalid, "trace endpoint: %w", err)
-	}
-	if target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
-		return "", scout.Errorf(scout.CodeConfigInvalid, "trace endpoint %q: want a URL such as http://localhost:4318", endpoint)
-	}
-	if target.Path == "" || target.Path == "/" {
-		target.Path = tracesPath
-	}
-	return target.String(), nil
-}
-
-// failureReporter is an exporter whose failures end in the log: the SDK would print them to stderr,
-// unstructured and among the text of the user.
-type failureReporter struct {
-	sdktrace.SpanExporter
-	scope Scope
-}
-
-// ExportSpans sends the spans, and logs and drops them where that fails.
-func (r *failureReporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
-		r.scope.Log().Warn(EventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(KeyError, err.Error()))
-	}
-	return nil
 }
 
 // EndSpan ends the span and marks it failed where err is an error, with its code as attribute.

@@ -1,0 +1,103 @@
+// Package otlp sends spans to an OpenTelemetry receiver. It is apart from package observe, whose scopes it serves:
+// the exporter brings a lot of code with it, and a process without traces must not contain it
+// (docs/adr/0020-recorder-process.md).
+package otlp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// tracesPath is where an OTLP/HTTP receiver takes spans (OpenTelemetry Protocol specification,
+// "OTLP/HTTP Request").
+const tracesPath = "/v1/traces"
+
+// Option changes what Open returns.
+type Option func(*failureReporter)
+
+// ReportExportsTo logs spans that could not be sent to the scope, as observe.EventTraceExportFailed. Without
+// it they are dropped in silence: tracing never disturbs what it watches, and never writes to stderr.
+func ReportExportsTo(s observe.Scope) Option {
+	return func(r *failureReporter) { r.scope = s }
+}
+
+// Open returns a tracer that sends spans to an OTLP/HTTP endpoint such as
+// http://localhost:4318 (or a full URL with another path), and the function that flushes and ends
+// it. With an empty endpoint tracing is off: the tracer does nothing and costs nothing. An endpoint
+// that is no http or https URL is an error with scout.CodeConfigInvalid; one that does not answer is
+// not an error, since it may answer later.
+func Open(ctx context.Context, endpoint, version string, options ...Option) (trace.Tracer, func(context.Context) error, error) {
+	if endpoint == "" {
+		return observe.Scope{}.Tracer(), func(context.Context) error { return nil }, nil
+	}
+	target, err := tracesURL(endpoint)
+	if err != nil {
+		return nil, nil, err
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(target))
+	if err != nil {
+		return nil, nil, scout.Errorf(scout.CodeConfigInvalid, "trace endpoint %q: %w", endpoint, err)
+	}
+	reporter := &failureReporter{SpanExporter: exporter}
+	for _, option := range options {
+		option(reporter)
+	}
+	batches := sdktrace.NewBatchSpanProcessor(reporter)
+	provider := sdktrace.NewTracerProvider(
+		sdktrace.WithSpanProcessor(batches),
+		sdktrace.WithResource(resource.NewSchemaless(
+			attribute.String("service.name", "scout"),
+			attribute.String("service.version", version),
+		)),
+	)
+	shutdown := func(ctx context.Context) error {
+		// Not the provider's Shutdown: where ctx has ended already that ends nothing, and for good.
+		if err := batches.Shutdown(ctx); err != nil {
+			return fmt.Errorf("flush traces: %w", err)
+		}
+		return nil
+	}
+	return provider.Tracer("github.com/scout-speech/scout"), shutdown, nil
+}
+
+// tracesURL checks the endpoint and adds the receiver's path where it names none: the exporter
+// itself takes a wrong URL for its default and a missing path for the root.
+func tracesURL(endpoint string) (string, error) {
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		return "", scout.Errorf(scout.CodeConfigInvalid, "trace endpoint: %w", err)
+	}
+	if target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
+		return "", scout.Errorf(scout.CodeConfigInvalid, "trace endpoint %q: want a URL such as http://localhost:4318", endpoint)
+	}
+	if target.Path == "" || target.Path == "/" {
+		target.Path = tracesPath
+	}
+	return target.String(), nil
+}
+
+// failureReporter is an exporter whose failures end in the log: the SDK would print them to stderr,
+// unstructured and among the text of the user.
+type failureReporter struct {
+	sdktrace.SpanExporter
+	scope observe.Scope
+}
+
+// ExportSpans sends the spans, and logs and drops them where that fails.
+func (r *failureReporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		r.scope.Log().Warn(observe.EventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(observe.KeyError, err.Error()))
+	}
+	return nil
+}
