@@ -9,7 +9,7 @@ VAR    := var
 export SCOUT_MODELS ?= $(CURDIR)/$(VAR)/models
 
 RELEASE ?=
-GOFLAGS_BUILD := -trimpath -ldflags '$(if $(RELEASE),-X main.release=$(RELEASE) )-s -w'
+GOFLAGS_BUILD := -trimpath -ldflags '$(if $(RELEASE),-X github.com/scout-speech/scout/internal/release.number=$(RELEASE) )-s -w'
 # The engine finds its shared libraries in lib/ beside itself.
 ENGINE_BUILD  := -trimpath -ldflags '-s -w -extldflags "-Wl,-rpath,$$ORIGIN/lib"'
 # Where the pinned native libraries lie in the module cache.
@@ -29,9 +29,10 @@ setup: ## install what is missing: packages, tools, the default model
 	@scripts/setup.sh
 
 .PHONY: build
-build: ## build scout and scout-engine into bin/
+build: ## build scout, scout-recorder and scout-engine into bin/
 	@mkdir -p $(BIN)/lib
 	go build $(GOFLAGS_BUILD) -o $(BIN)/scout ./cmd/scout
+	go build $(GOFLAGS_BUILD) -o $(BIN)/scout-recorder ./cmd/scout-recorder
 	go build $(ENGINE_BUILD) -o $(BIN)/scout-engine ./cmd/scout-engine
 	@for lib in libsherpa-onnx-c-api.so libonnxruntime.so; do \
 		cmp -s "$(NATIVE)/$$lib" "$(BIN)/lib/$$lib" || install -m 644 "$(NATIVE)/$$lib" "$(BIN)/lib/$$lib"; done
@@ -74,7 +75,7 @@ fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)
 .PHONY: dist
 dist: build ## make dist/scout, a folder that runs on another machine
 	@rm -rf dist && mkdir -p dist/scout
-	@cp -r $(BIN)/scout $(BIN)/scout-engine $(BIN)/lib LICENSE NOTICE README.md dist/scout/
+	@cp -r $(BIN)/scout $(BIN)/scout-recorder $(BIN)/scout-engine $(BIN)/lib LICENSE NOTICE README.md dist/scout/
 	@tar -C dist -czf dist/scout-$$(uname -s | tr A-Z a-z)-$$(uname -m).tar.gz scout
 	@echo "dist/scout is complete; packed as dist/$$(cd dist && ls *.tar.gz)"
 

@@ -149,6 +149,8 @@ const (
 	CodeRecorderUnreachable Code = "recorder_unreachable"
 	// CodeRecorderStart is a recorder process that ended before it was ready.
 	CodeRecorderStart Code = "recorder_start_failed"
+	// CodeRecorderMissing is a recorder program that is not where it should be.
+	CodeRecorderMissing Code = "recorder_missing"
 	// CodeRecorderProtocol is a recorder process that spoke outside the protocol.
 	CodeRecorderProtocol Code = "recorder_protocol"
 )
@@ -224,6 +226,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeDiskLow:             {Transient, "make room on the device, or choose another folder"},
 	CodeRecorderUnreachable: {Transient, "nothing is lost: it is found again or started anew by the next command"},
 	CodeRecorderStart:       {Transient, "see recorder.log in the folder of recordings"},
+	CodeRecorderMissing:     {Permanent, "build it with: make build; or keep scout-recorder beside scout"},
 	CodeRecorderProtocol:    {Permanent, "stop the recording with the program that began it, or use the same version"},
 }
 

@@ -93,6 +93,22 @@ func TestLayers(t *testing.T) {
 				module + "/internal/engine", module + "/internal/model", module + "/internal/daemon", module + "/internal/audio/file",
 			}, inference...),
 		},
+		"recording is done by a program of its own": {
+			of: []string{module + "/cmd/scout", module + "/cmd/scout-engine"}, never: []string{module + "/internal/recording/recorder"},
+		},
+		"the recorder's program is small: no inference, no database, no network client, no command line": {
+			of: []string{module + "/cmd/scout-recorder"},
+			never: append([]string{
+				module + "/internal/store", module + "/internal/api", module + "/internal/job", module + "/internal/speech", module + "/internal/text",
+				module + "/internal/engine", module + "/internal/model", module + "/internal/daemon", module + "/internal/audio/file",
+				module + "/internal/bench", module + "/internal/observe/otlp", module + "/internal/recording/attach", module + "/cmd/scout",
+				"go.opentelemetry.io/otel/exporters", "go.opentelemetry.io/otel/sdk", "google.golang.org/grpc", "github.com/grpc-ecosystem", "github.com/spf13",
+			}, inference...),
+		},
+		"traces are sent by the program with an address for them, and the exporter is in no other": {
+			of: []string{module + "/internal", module + "/cmd/scout-recorder", module + "/cmd/scout-engine"}, but: []string{module + "/internal/observe/otlp"},
+			never: []string{module + "/internal/observe/otlp", "go.opentelemetry.io/otel/exporters", "google.golang.org/grpc"},
+		},
 		"nothing below the commands knows of them": {
 			of: []string{module + "/internal"}, never: []string{module + "/cmd", "github.com/spf13"},
 		},

@@ -19,6 +19,7 @@ import (
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/otlp"
+	"github.com/scout-speech/scout/internal/release"
 )
 
 // Exit codes of every command.
@@ -108,7 +109,7 @@ func (a *app) open(ctx context.Context) error {
 	}
 	levels := new(slog.LevelVar)
 	levels.Set(level)
-	tracer, shutdown, err := otlp.Open(ctx, a.settings.traceTarget, version())
+	tracer, shutdown, err := otlp.Open(ctx, a.settings.traceTarget, release.Version())
 	if err != nil {
 		return usage(err)
 	}
@@ -244,15 +245,24 @@ func dataFolder(setting, name, variable string) (string, error) {
 
 // enginePath is where scout-engine is: $SCOUT_ENGINE, else beside this program.
 func enginePath() (string, error) {
-	if path := os.Getenv("SCOUT_ENGINE"); path != "" {
+	path, err := programBeside("scout-engine", "SCOUT_ENGINE")
+	if err != nil {
+		return "", scout.Errorf(scout.CodeEngineMissing, "find scout-engine: %w", err)
+	}
+	return path, nil
+}
+
+// programBeside is where another program of Scout is: what the variable says, else beside this one.
+func programBeside(name, variable string) (string, error) {
+	if path := os.Getenv(variable); path != "" {
 		return path, nil
 	}
 	self, err := os.Executable()
 	if err != nil {
-		return "", scout.Errorf(scout.CodeEngineMissing, "find scout-engine: %w", err)
+		return "", err
 	}
 	if resolved, err := filepath.EvalSymlinks(self); err == nil {
 		self = resolved
 	}
-	return filepath.Join(filepath.Dir(self), "scout-engine"), nil
+	return filepath.Join(filepath.Dir(self), name), nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
@@ -122,7 +123,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	report, err := bench.Run(ctx, subject, entries, bench.Options{
 		Dir: dir, LongOnly: o.long, Length: a.audioLength, WarmUp: !o.noWarmUp, Watch: true,
 		Setup: bench.Setup{
-			Version: version(), Model: r.model.ID, Backend: r.backend, Cut: o.cut, Threads: o.threads, Mode: mode, CPU: processor(),
+			Version: release.Version(), Model: r.model.ID, Backend: r.backend, Cut: o.cut, Threads: o.threads, Mode: mode, CPU: processor(),
 		},
 		Progress: func(done, total int, file string) {
 			if terminal(a.std.err) && done < total {

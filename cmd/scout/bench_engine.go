@@ -19,6 +19,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
@@ -77,7 +78,7 @@ func benchEngine(ctx context.Context, a *app, o benchEngineOptions, dir string) 
 	ours.close()
 	report, err := bench.RunEngine(ctx, rig, bench.EngineOptions{
 		Setup: bench.Setup{
-			Version: version(), Model: ours.model.ID, Backend: ours.backend, Cut: "quiet", Threads: 1, Mode: bench.Each, CPU: processor(),
+			Version: release.Version(), Model: ours.model.ID, Backend: ours.backend, Cut: "quiet", Threads: 1, Mode: bench.Each, CPU: processor(),
 		},
 		Entries: entries, Dir: dir, Clip: clip, Pieces: pieces, Rounds: o.rounds, SkipHour: o.skipHour,
 		Progress: func(part string) {

@@ -26,7 +26,7 @@ import (
 const spoken = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
 
 var (
-	programs string // folder with scout and scout-engine
+	programs string // folder with scout, scout-recorder and scout-engine
 	models   string
 	clip     string
 )
@@ -47,14 +47,14 @@ func TestMain(m *testing.M) {
 		programs = dir
 		models = envOr("SCOUT_MODELS", filepath.Join(root, "var", "models"))
 		clip = filepath.Join(root, "testdata", "jfk.wav")
-		build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/scout", "./cmd/scout-engine")
+		build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/scout", "./cmd/scout-recorder", "./cmd/scout-engine")
 		build.Dir = root
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 			return 1
 		}
 		for name, value := range map[string]string{
-			"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_MODELS": models, "SCOUT_MODEL": "", "SCOUT_LOG_LEVEL": "",
+			"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_RECORDER": filepath.Join(dir, "scout-recorder"), "SCOUT_MODELS": models, "SCOUT_MODEL": "", "SCOUT_LOG_LEVEL": "",
 		} {
 			if err := os.Setenv(name, value); err != nil {
 				fmt.Fprintln(os.Stderr, err)

@@ -567,7 +567,8 @@ func TestDevicesAndLevel(t *testing.T) {
 func TestBadInputOfRecording(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
-	silent := quietBooth(t)
+	silent, incomplete := quietBooth(t), quietBooth(t)
+	incomplete.env = append(incomplete.env, "SCOUT_RECORDER="+filepath.Join(t.TempDir(), "scout-recorder"))
 	there := filepath.Join(t.TempDir(), "there.wav")
 	if err := os.WriteFile(there, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
@@ -585,6 +586,7 @@ func TestBadInputOfRecording(t *testing.T) {
 		"no sound server, devices": {silent, []string{"devices"}, 1, "no sound server", "PulseAudio"},
 		"no sound server, level":   {silent, []string{"level"}, 1, "no sound server", "PulseAudio"},
 		"file that is not there":   {silent, []string{"record", "--device", "file:none.wav"}, 1, "none.wav", "check the path"},
+		"no recorder program":      {incomplete, []string{"record"}, 1, "scout-recorder not found", "make build"},
 		"file that is no WAV":      {silent, []string{"record", "--device", "file:" + there}, 1, "there.wav", ""},
 		"wrong virtual device":     {silent, []string{"record", "--device", "tone:high"}, 2, "not a number", "tone:440"},
 		"rate too low":             {b, []string{"record", "--rate", "1000"}, 2, "1000 Hz", ""},
@@ -628,7 +630,7 @@ func TestBadInputOfRecording(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		for _, in := range []*booth{b, silent} {
+		for _, in := range []*booth{b, silent, incomplete} {
 			if list, problems, err := in.folder().List(); len(list)+len(problems) != 0 || err != nil {
 				t.Errorf("left behind: %v, %v, %v", list, problems, err)
 			}

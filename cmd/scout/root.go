@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout/internal/release"
 )
 
 // newRootCommand returns the tree of commands.
@@ -45,7 +46,6 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 		newLevelCommand(a),
 		newBenchCommand(a),
 		newModelsCommand(a),
-		newRecorderCommand(a),
 		newVersionCommand(a),
 	)
 	return root
@@ -62,32 +62,8 @@ func newVersionCommand(a *app) *cobra.Command {
 		Short: "Print the version",
 		Args:  wrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.std.out, "scout %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(a.std.out, "scout %s (%s, %s/%s)\n", release.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
-}
-
-// release is set by the linker for released builds.
-var release string // -ldflags -X main.release=…
-
-// version is the released version, else the revision the program was built from.
-func version() string {
-	if release != "" {
-		return release
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, changed := "unknown", ""
-	for _, setting := range info.Settings {
-		switch {
-		case setting.Key == "vcs.revision" && len(setting.Value) >= 12:
-			revision = setting.Value[:12]
-		case setting.Key == "vcs.modified" && setting.Value == "true":
-			changed = "+changes"
-		}
-	}
-	return revision + changed
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -252,20 +253,24 @@ func TestOfSeveralThatLaunchOneRecorderStays(t *testing.T) {
 
 func TestALaunchThatFailsTellsWhy(t *testing.T) {
 	t.Parallel()
+	notRunnable := filepath.Join(t.TempDir(), "scout-recorder")
+	check(t, os.WriteFile(notRunnable, nil, 0o600))
 	for _, c := range []struct {
 		name    string
 		program string
 		args    []string
+		code    scout.Code
 		want    string
 	}{
-		{"no such program", "/does/not/exist", nil, "no such file"},
-		{"a program that ends", "/bin/sh", []string{"-c", "echo the microphone is on fire >&2; exit 3"}, "on fire"},
+		{"no such program", "/does/not/exist", nil, scout.CodeRecorderMissing, "/does/not/exist not found"},
+		{"a program that may not be run", notRunnable, nil, scout.CodeRecorderMissing, "may not be run"},
+		{"a program that ends", "/bin/sh", []string{"-c", "echo the microphone is on fire >&2; exit 3"}, scout.CodeRecorderStart, "on fire"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			_, _, err := attach.Attach(t.Context(), t.TempDir(), attach.LaunchOptions{Program: c.program, Args: c.args})
-			if scout.CodeOf(err) != scout.CodeRecorderStart || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("Attach = %v (%s), want %s that tells %q", err, scout.CodeOf(err), scout.CodeRecorderStart, c.want)
+			if scout.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Attach = %v (%s), want %s that tells %q", err, scout.CodeOf(err), c.code, c.want)
 			}
 		})
 	}
@@ -419,6 +424,56 @@ func TestAKeeperReplacesARecorderThatDied(t *testing.T) {
 	}
 	if _, err := folder.Verify(m.ID); err != nil {
 		t.Error(err)
+	}
+}
+
+// said is closed by the first line of a log that holds the text.
+type said struct {
+	text string
+	once sync.Once
+	now  chan struct{}
+}
+
+func (s *said) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte(s.text)) {
+		s.once.Do(func() { close(s.now) })
+	}
+	return len(line), nil
+}
+
+// TestAKeeperWaitsForAProgramThatIsBeingReplaced: the recorder dies while an installation has taken its
+// program away and not put the next one there.
+func TestAKeeperWaitsForAProgramThatIsBeingReplaced(t *testing.T) {
+	t.Parallel()
+	dir, program := t.TempDir(), filepath.Join(t.TempDir(), "scout-recorder")
+	self, err := filepath.Abs(os.Args[0])
+	check(t, err)
+	check(t, os.Symlink(self, program))
+	options := launch(dir)
+	options.Program = program
+	missing := &said{text: string(scout.CodeRecorderMissing), now: make(chan struct{})}
+	scope := observe.NewScope(observe.NewLogger(missing, observe.LogText, slog.LevelInfo), nil, nil)
+	k, _, err := attach.Keep(t.Context(), open(t, dir), options, start(""), scope)
+	check(t, err)
+	t.Cleanup(func() { endRecorder(t, dir) })
+	until(t, k.Client(), 2000)
+	check(t, os.Remove(program))
+	first := k.Client()
+	check(t, syscall.Kill(first.Welcome().PID, syscall.SIGKILL))
+	<-missing.now // it tried
+	select {
+	case <-k.Ended():
+		t.Fatal("it gave up")
+	default:
+	}
+	check(t, os.Symlink(self, program))
+	for k.Client() == first {
+		time.Sleep(5 * time.Millisecond) // the keeper works by itself
+	}
+	m, err := k.Stop(t.Context())
+	check(t, err)
+	if m.State != recording.StateFinished || m.Resumed != 1 {
+		t.Errorf("manifest %+v", m)
 	}
 }
 

@@ -17,9 +17,15 @@ import (
 const EventRecorderReplaced = "recorder_replaced"
 
 // keepPolicy is how a recorder that died is replaced: at once, then in short pauses, as long as a
-// recording can be gone on with (recorder.Options.ResumeWithin).
+// recording can be gone on with (recorder.Options.ResumeWithin). A program that is missing is missed only for
+// a moment while another version is installed.
 func keepPolicy() resilience.Policy {
-	return resilience.Policy{Initial: 50 * time.Millisecond, Max: 2 * time.Second, Budget: 10 * time.Minute}
+	return resilience.Policy{
+		Initial: 50 * time.Millisecond, Max: 2 * time.Second, Budget: 10 * time.Minute,
+		Retryable: func(err error) bool {
+			return scout.ClassOf(err) == scout.Transient || scout.CodeOf(err) == scout.CodeRecorderMissing
+		},
+	}
 }
 
 // Keeper owns a recording: when the recorder dies, it starts another one that goes on with it. What

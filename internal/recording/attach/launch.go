@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -86,11 +88,22 @@ func start(dir string, options LaunchOptions) (*child, error) {
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = detached()
 	if err := command.Start(); err != nil {
-		return nil, scout.Errorf(scout.CodeRecorderStart, "start recorder: %w", err)
+		return nil, notStarted(options.Program, err)
 	}
 	c := &child{pid: command.Process.Pid, log: path, begin: info.Size(), ended: make(chan error, 1)}
 	go func() { c.ended <- command.Wait() }() // ends with the recorder, at the latest with this program, whom it outlives
 	return c, nil
+}
+
+// notStarted tells a program that is not there, or may not be run, from a machine that could not start it.
+func notStarted(program string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
+		return scout.Errorf(scout.CodeRecorderMissing, "recorder program %s not found", program)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOEXEC):
+		return scout.Errorf(scout.CodeRecorderMissing, "recorder program %s may not be run: %w", program, err)
+	}
+	return scout.Errorf(scout.CodeRecorderStart, "start recorder: %w", err)
 }
 
 // openLog opens the log for appending; one that became long is set aside first.

@@ -6,6 +6,6 @@
 // asks, after the longest duration it was started with, or when no owner was connected for as long as
 // it was started with; on the way out of the process it is finished like any other.
 //
-// `scout record` uses a Recorder in its own process; a daemon starts one as a child (package attach).
+// scout-recorder is this package as a program; package attach starts it and speaks with it.
 // docs/adr/0020-recorder-process.md, docs/formats/recorder-socket.md.
 package recorder

@@ -1,0 +1,28 @@
+// Package release says which version of Scout a program is. All programs of one build say the same.
+package release
+
+import "runtime/debug"
+
+// number is set by the linker for released builds.
+var number string // -ldflags -X github.com/scout-speech/scout/internal/release.number=…
+
+// Version is the released version, else the revision the program was built from.
+func Version() string {
+	if number != "" {
+		return number
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, changed := "unknown", ""
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision" && len(setting.Value) >= 12:
+			revision = setting.Value[:12]
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			changed = "+changes"
+		}
+	}
+	return revision + changed
+}
