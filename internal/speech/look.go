@@ -65,7 +65,7 @@ func (e Effort) doubtful() float64 {
 	case EffortThorough:
 		return -0.15
 	}
-	return -0.225
+	return -0.23
 }
 
 // reasonDoubtful labels in the metrics what was decoded again for want of confidence.
@@ -74,7 +74,7 @@ const reasonDoubtful = "doubtful"
 // confidence is the mean log-probability of the tokens.
 func (h *heard) confidence() float64 { return h.logProb / float64(max(h.tokens, 1)) }
 
-// lookAgain decodes a doubtful piece in other ways and merges what was heard: the most confident text, each
+// lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges what was heard: the most confident text, each
 // stretch of it replaced by a likelier one of the others. A look that fails leaves what is known.
 func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, options Options, first heard, result *wire.Result) (heard, error) {
 	if first.tokens == 0 || first.confidence() >= options.Effort.doubtful() {
@@ -88,6 +88,9 @@ func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, option
 	all := []heard{first}
 	best := 0
 	for _, l := range looks() {
+		if all[best].confidence() >= options.Effort.doubtful() {
+			break // the first look made it clear
+		}
 		request := t.request(l.apply(piece.Samples), options)
 		request.Hypothesis = hypothesis
 		result, err := t.recognizer.Transcribe(ctx, request)

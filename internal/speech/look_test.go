@@ -68,8 +68,9 @@ func TestSecondLook(t *testing.T) {
 		"a doubtful piece is heard again":        {answers: answers{says("we mat! him", -0.3), says("we met him", -0.3), says("we mat! him", -0.3)}, want: "we met him", asked: 3},
 		"each hearing gives its better part":     {answers: answers{says("we mat! him there", -0.3), says("we met him their!", -0.3), says("we mat! him there", -0.3)}, want: "we met him there", asked: 3},
 		"quick never looks again":                {effort: speech.EffortQuick, answers: answers{says("we mat! him", -3)}, want: "we mat him", asked: 1},
-		"thorough looks at slighter doubts":      {effort: speech.EffortThorough, answers: answers{says("we mat him", -0.2), says("we met him", -0.1)}, want: "we met him", asked: 3},
+		"thorough looks at slighter doubts":      {effort: speech.EffortThorough, answers: answers{says("we mat him", -0.2), says("we met him", -0.1)}, want: "we met him", asked: 2},
 		"a look that fails leaves what is known": {answers: answers{says("we met him", -0.4), fails(ended)}, want: "we met him", asked: 3},
+		"a clear look is enough":                 {answers: answers{says("we mat! him", -0.3), says("we met him", -0.1)}, want: "we met him", asked: 2},
 		"an empty look leaves what is known":     {answers: answers{says("we met him", -0.4), says("", -0.1)}, want: "we met him", asked: 3},
 	}
 	for name, test := range tests {

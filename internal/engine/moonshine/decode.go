@@ -77,12 +77,11 @@ func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	}
 	l.placer.Begin(frames)
 	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit)}
-	next, logprob, err := l.verify(j, frames, d, &owned)
-	if err != nil {
+	g := &greedy{decoding: d, lane: l, job: j, frames: frames, owned: &owned}
+	if d.agreed, g.next, err = l.verify(j, j.hypothesis, frames, d, &owned); err != nil {
 		return nil, err
 	}
-
-	g := &greedy{decoding: d, lane: l, job: j, next: candidate{next, logprob}}
+	g.known = d.agreed
 	if g.pass, err = l.newPass(&l.step, 1, j.hot.width(), frames, &owned); err != nil {
 		return nil, err
 	}
@@ -92,16 +91,21 @@ func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	return d, nil
 }
 
-// verify runs the start token and the hypothesis, some tokens at a time and each favoured by tieMargin, until
-// one is not what the model says. It puts the agreeing tokens into d and returns the one that comes next.
-func (l *lane) verify(j job, frames int, d *decoding, owned *tensors) (next int64, logprob float32, err error) {
-	hypothesis := j.hypothesis
-	input := append([]int64{startToken}, hypothesis...)
+// verify runs the last token of the text, or the start token, and the hypothesis behind it, some tokens at a time and
+// each favoured by tieMargin, until one is not what the model says. It puts the agreeing tokens, at most len(hypothesis)
+// <= limit-len(d.tokens), into d and returns how many there are and what comes next.
+func (l *lane) verify(j job, hypothesis []int64, frames int, d *decoding, owned *tensors) (agreed int, next candidate, err error) {
+	input := []int64{startToken}
+	if n := len(d.tokens); n > 0 {
+		input[0] = d.tokens[n-1]
+	}
+	input = append(input, hypothesis...)
+	before := len(d.tokens) // in the cache, the start token in place of the last one
 	for past := 0; ; past += verifyTokens {
 		n := min(len(input)-past, verifyTokens)
 		p, err := l.newPass(&l.pass, n, 1, frames, owned)
 		if err != nil {
-			return 0, 0, err
+			return agreed, next, err
 		}
 		copy(p.tokens, input[past:])
 		for i := range n {
@@ -109,25 +113,25 @@ func (l *lane) verify(j job, frames int, d *decoding, owned *tensors) (next int6
 				p.boostTokens[i], p.boost[i] = hypothesis[past+i], tieMargin
 			}
 		}
-		if err := p.run(past); err != nil {
-			return 0, 0, err
+		if err := p.run(before + past); err != nil {
+			return agreed, next, err
 		}
 		rows := 0 // that belong to the text: those of tokens that agree
 		done := false
 		for i, token := range p.next {
 			rows++
-			if d.agreed == len(hypothesis) || token != hypothesis[d.agreed] {
-				next, logprob, done = token, p.logprob[i], true
+			if agreed == len(hypothesis) || token != hypothesis[agreed] {
+				next, done = candidate{token, p.logprob[i]}, true
 				break
 			}
 			d.tokens, d.logprobs = append(d.tokens, token), append(d.logprobs, p.logprob[i])
-			d.agreed++
+			agreed++
 		}
 		if j.align {
 			l.placer.Add(p.alignment, n, rows)
 		}
 		if done {
-			return next, logprob, nil
+			return agreed, next, nil
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package moonshine
 
 import (
+	"slices"
+
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
@@ -17,6 +19,10 @@ type greedy struct {
 	job  job
 	pass *pass     // of one token
 	next candidate // behind tokens, not taken yet
+
+	known  int // tokens of the hypothesis that are behind us, taken or passed over
+	frames int
+	owned  *tensors
 }
 
 // run decodes until the text ends, is too long or repeats itself.
@@ -36,6 +42,15 @@ func (g *greedy) run() error {
 		case len(g.tokens) == g.job.limit:
 			g.stop = wire.StopLength
 			return nil
+		}
+		if hot == nil {
+			resumed, err := g.resume()
+			if err != nil {
+				return err
+			}
+			if resumed {
+				continue
+			}
 		}
 		followed := false
 		if hot != nil && hot.child(root, g.next.token) != root {
@@ -57,6 +72,40 @@ func (g *greedy) run() error {
 			return nil
 		}
 	}
+}
+
+// A text that went another way than the hypothesis mostly comes back to it: a word differs, the words behind it do
+// not. It is back where resumeTokens in a row are the same, at most resumeWithin tokens further on; with fewer than
+// resumeLeast tokens left, a run for all of them costs as much as they do.
+const (
+	resumeTokens = 3
+	resumeWithin = 12
+	resumeLeast  = 3
+)
+
+// resume looks whether the text is back on the hypothesis, the next token included, and if so verifies the rest of it in
+// one go.
+func (g *greedy) resume() (bool, error) {
+	n, hypothesis := len(g.tokens), g.job.hypothesis
+	if g.known >= len(hypothesis) || n < resumeTokens-1 {
+		return false, nil
+	}
+	tail := g.tokens[n-(resumeTokens-1):]
+	for at := g.known + resumeTokens - 1; at < min(len(hypothesis), g.known+resumeWithin); at++ {
+		if hypothesis[at] != g.next.token || !slices.Equal(hypothesis[at-(resumeTokens-1):at], tail) {
+			continue
+		}
+		rest := hypothesis[at+1:]
+		rest = rest[:min(len(rest), g.job.limit-n-1)]
+		if len(rest) < resumeLeast {
+			return false, nil
+		}
+		g.tokens, g.logprobs = append(g.tokens, g.next.token), append(g.logprobs, g.next.logprob)
+		agreed, next, err := g.lane.verify(g.job, rest, g.frames, g.decoding, g.owned)
+		g.known, g.next = at+1+agreed, next
+		return true, err
+	}
+	return false, nil
 }
 
 // take writes the next token and looks for the one behind it, where the tokens behind a node of the hot words are

@@ -200,6 +200,10 @@ func TestContinueFromAHypothesis(t *testing.T) {
 		"all of it":                   {right, len(right), len(right)},
 		"the first half":              {right[:10], 10, 10},
 		"the last tokens wrong":       {append(slices.Clone(right[:len(right)-4]), 304, 304, 304, 304), len(right) - 4, len(right) - 4},
+		"a token wrong in the middle": {replaced(right, 6, 304), 6, 6},
+		"a token too many":            {slices.Insert(slices.Clone(right), 6, 304, 305), 6, 6},
+		"a token too few":             {slices.Delete(slices.Clone(right), 6, 7), 6, 6},
+		"wrong in two places":         {replaced(replaced(right, 5, 304), 14, 304), 5, 5},
 		"more than was said":          {append(slices.Clone(right), 1126, 577), len(right), len(right)},
 		"all wrong":                   {slices.Repeat([]int32{304}, 20), 0, 0},
 		"much longer than it may be":  {slices.Repeat([]int32{304}, 5000), 0, 0},
@@ -218,6 +222,26 @@ func TestContinueFromAHypothesis(t *testing.T) {
 			}
 			if !slices.Equal(ids(r)[:r.Agreed], c.hypothesis[:r.Agreed]) {
 				t.Errorf("kept %v of %v", ids(r)[:r.Agreed], c.hypothesis)
+			}
+		})
+	}
+}
+
+func replaced(tokens []int32, at int, by int32) []int32 {
+	tokens = slices.Clone(tokens)
+	tokens[at] = by
+	return tokens
+}
+
+// BenchmarkHypothesis decodes the clip with its own text given, right but for a word in the middle.
+func BenchmarkHypothesis(b *testing.B) {
+	backend := open(b)
+	samples := clip(b, "jfk_16k_mono.wav")
+	right := ids(transcribe(b, backend, samples, wire.RequestOptions{}))
+	for name, hypothesis := range map[string][]int32{"none": nil, "right": right, "a word wrong": replaced(right, 6, 304)} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				transcribe(b, backend, samples, wire.RequestOptions{Hypothesis: hypothesis})
 			}
 		})
 	}
