@@ -64,17 +64,21 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// meetLongest has both lanes hear the longest piece there may be, at once and again and again, at ever other
-// moments of each other. ONNX Runtime's arena keeps what both took together: about 100 MB that are no growth, and
+// meetLongest has both lanes hear the longest piece there may be, at once and again and again, so that each of its
+// moments meets each of the other's. ONNX Runtime's arena keeps what both took together: about 100 MB that are no growth, and
 // that random requests, of which one in some hundred thousand meets its like, would come to only after days.
 func (s *soak) meetLongest(t *testing.T, n int) {
 	t.Helper()
 	if n < settledFrom {
 		return
 	}
-	const times, longest = 20, 30 * scout.EngineSampleRateHz
-	samples := slices.Repeat(s.clip, longest/len(s.clip)+1)[:longest]
-	s.atOnce(t, times, engine.Request{Samples: samples, Words: true, Hypothesis: make([]int32, 300)})
+	s.atOnce(t, 20, engine.Request{Samples: s.speech(30), Words: true, Hypothesis: make([]int32, 300)})
+}
+
+// speech is the clip again and again.
+func (s *soak) speech(seconds int) []float32 {
+	n := seconds * scout.EngineSampleRateHz
+	return slices.Repeat(s.clip, n/len(s.clip)+1)[:n]
 }
 
 // atOnce sends a request on each lane, so many times.
@@ -95,13 +99,15 @@ func (s *soak) atOnce(t *testing.T, times int, request engine.Request) {
 }
 
 // watch tells the resident size after request i of n, of which none may be under way, and holds it against that
-// after a fifth of them. Ordinary requests come before, in which the engine returns what a long one has left.
+// after a fifth of them. Ordinary requests come before: the longest one whose buffers a lane keeps, for each, and short
+// ones in which the engine returns what longer ones have left.
 func (s *soak) watch(t *testing.T, i, n int) {
 	t.Helper()
 	if n < settledFrom || i%(n/10) != 0 {
 		return
 	}
-	s.atOnce(t, 150, engine.Request{Samples: s.clip[:scout.EngineSampleRateHz]})
+	s.atOnce(t, 3, engine.Request{Samples: s.speech(16), Words: true})
+	s.atOnce(t, 150, engine.Request{Samples: s.speech(1)})
 	if err := s.Quiet(t.Context()); err != nil {
 		t.Fatal(err)
 	}

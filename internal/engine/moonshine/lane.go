@@ -23,8 +23,11 @@ const (
 	capacity = 256
 )
 
+// keptSeconds is the longest request whose buffers a lane keeps. Recordings are cut at 14 s at most.
+const keptSeconds = 16
+
 // lane is the state of one running request: everything but the weights. Buffers are kept between requests and
-// grow to the longest one met, which maxSeconds bounds. A lane runs one request at a time.
+// grow to the longest one met, up to keptSeconds. A lane runs one request at a time.
 type lane struct {
 	model   *model
 	options *ort.RunOptions
@@ -73,6 +76,19 @@ func (l *lane) close() error {
 		errs = append(errs, l.totalIn.Destroy())
 	}
 	return errors.Join(append(errs, l.options.Destroy())...)
+}
+
+// shed gives back what a request of so many samples made the lane grow to, where that is more than it keeps: 20 MB
+// for one of 30 s. The collector returns it by and by: forcing it to costs 90 ms of 420, in pages that the next long
+// request takes anew. What ONNX Runtime's arena grew to stays, see docs/adr/0011-decoding-loop.md.
+func (l *lane) shed(samples int) {
+	if samples <= keptSeconds*scout.EngineSampleRateHz {
+		return
+	}
+	l.crossBuffer = [2 * layers][]float32{}
+	l.pass, l.step, l.placer = passBuffer{}, passBuffer{}, wordtime.Placer{}
+	clear(l.in) // handles that are freed, over memory that is not
+	clear(l.out)
 }
 
 // watch makes runs of this lane end when ctx does. The function it returns undoes that, and waits for what

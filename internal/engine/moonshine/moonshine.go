@@ -127,6 +127,7 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
 	defer b.lanes.add(l)
+	defer l.shed(len(request.Samples))
 	d, err := l.transcribe(ctx, job{
 		samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words, hot: hot,
 	})
