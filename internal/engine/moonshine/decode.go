@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -42,6 +43,7 @@ type decoding struct {
 	ending   *float32  // log-probability of the end token, nil where decoding stopped without one
 	agreed   int       // tokens taken from the hypothesis
 	stop     wire.StopReason
+	encoding time.Duration // of which the encoder took so long
 }
 
 // tokenLimit returns the most tokens that so much audio may give. Fast speech has 6.5 tokens a second; the
@@ -71,12 +73,14 @@ func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 		}
 	}()
 
+	began := time.Now()
 	frames, err := l.encode(j.samples, &owned)
 	if err != nil {
 		return nil, err
 	}
+	encoding := time.Since(began)
 	l.placer.Begin(frames)
-	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit)}
+	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit), encoding: encoding}
 	g := &greedy{decoding: d, lane: l, job: j, frames: frames, owned: &owned}
 	if d.agreed, g.next, err = l.verify(j, j.hypothesis, frames, d, &owned); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/server"
@@ -162,6 +163,7 @@ func (b *Backend) result(d *decoding) *wire.Result {
 	return &wire.Result{
 		Text: b.vocabulary.text(d.tokens), Tokens: tokens, Words: b.vocabulary.words(d.tokens, d.logprobs),
 		Stop: d.stop, EndLogProb: d.ending, Agreed: d.agreed,
+		EncodeMS: float64(d.encoding) / float64(time.Millisecond),
 	}
 }
 

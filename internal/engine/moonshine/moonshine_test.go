@@ -158,6 +158,9 @@ func TestTranscribe(t *testing.T) {
 	if plain(r.Text) != jfk || r.Stop != wire.StopEnd || r.Agreed != 0 {
 		t.Errorf("got %q, stop %s, agreed %d", r.Text, r.Stop, r.Agreed)
 	}
+	if r.EncodeMS <= 0 {
+		t.Errorf("the encoder took %v ms", r.EncodeMS)
+	}
 	said, words := "", make([]string, len(r.Words))
 	for _, token := range r.Tokens {
 		said += token.Text
@@ -379,6 +382,27 @@ func TestRequestsAllocateLittle(t *testing.T) {
 	const most = 256 << 10 // one key of the cross-attention alone is 280 KB
 	if got := (after.TotalAlloc - before.TotalAlloc) / requests; got > most {
 		t.Errorf("%d bytes a request, want at most %d", got, most)
+	}
+}
+
+// What only a request of 30 s needs is not kept: 20 MB a lane.
+func TestLongRequestsLeaveNoBuffers(t *testing.T) {
+	b := open(t)
+	speech := slices.Repeat(clip(t, "jfk_16k_mono.wav"), 3)[:maxSeconds*16000]
+	held := func(seconds int) uint64 {
+		transcribe(t, b, speech[:seconds*16000], wire.RequestOptions{Words: true})
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	empty := held(1)
+	kept := held(keptSeconds)
+	if got := held(maxSeconds); got > empty+2<<20 {
+		t.Errorf("%d bytes held after %d s, %d after 1 s", got, maxSeconds, empty)
+	}
+	if kept < empty+4<<20 {
+		t.Errorf("%d bytes held after %d s, %d after 1 s: nothing is kept", kept, keptSeconds, empty)
 	}
 }
 

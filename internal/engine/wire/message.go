@@ -120,6 +120,8 @@ type Result struct {
 	Agreed int `json:"agreed,omitempty"`
 	// DecodeMS is the time spent on inference in milliseconds.
 	DecodeMS float64 `json:"decode_ms"`
+	// EncodeMS is the part of DecodeMS in which the encoder ran, absent where the backend does not tell.
+	EncodeMS float64 `json:"encode_ms,omitempty"`
 }
 
 // Failure is why a request, or loading, failed.
