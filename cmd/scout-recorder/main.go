@@ -33,16 +33,18 @@ const (
 )
 
 func main() {
+	lazy := waitLazily()                           // it works as well without, only more
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not end as the last line
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, os.Args[1:], os.Stderr)
+	code := run(ctx, os.Args[1:], os.Stderr, lazy)
 	stop()
 	os.Exit(code)
 }
 
-// run is main without the process: it returns the exit code. Whoever started this process shows the last line that
+// run is main without the process: it returns the exit code. lazy is why the process is as eager as others, nil where
+// it is not. Whoever started this process shows the last line that
 // it wrote, so that an error is one line and the last.
-func run(ctx context.Context, args []string, out io.Writer) int {
+func run(ctx context.Context, args []string, out io.Writer, lazy error) int {
 	flags := flag.NewFlagSet("scout-recorder", flag.ContinueOnError)
 	options, err := parse(flags, args, out)
 	switch {
@@ -58,6 +60,9 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 	// Where the program was started from must not be kept busy for as long as this process lives.
 	if err := os.Chdir(string(filepath.Separator)); err != nil {
 		log.Debug("folder_not_left", slog.String(observe.KeyError, err.Error()))
+	}
+	if lazy != nil {
+		log.Debug("timers_stay_exact", slog.String(observe.KeyError, lazy.Error()))
 	}
 	if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
 		log.Debug("startup_pages_stay", slog.String(observe.KeyError, err.Error()))

@@ -35,7 +35,7 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			code := run(t.Context(), c.args, &out)
+			code := run(t.Context(), c.args, &out, nil)
 			if code != c.code || !strings.HasPrefix(out.String(), "scout-recorder: ") || !strings.Contains(out.String(), c.text) || strings.Count(out.String(), "\n") != 1 {
 				t.Errorf("exit %d, %q: want %d and one line with %q", code, out.String(), c.code, c.text)
 			}
@@ -46,7 +46,7 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 func TestHelpTellsTheFlags(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"--help"}, &out); code != exitOK || !strings.Contains(out.String(), "-recordings-dir") {
+	if code := run(t.Context(), []string{"--help"}, &out, nil); code != exitOK || !strings.Contains(out.String(), "-recordings-dir") {
 		t.Errorf("exit %d, %q", code, out.String())
 	}
 }
@@ -63,7 +63,9 @@ func TestRunServesItsFolder(t *testing.T) { // not parallel: it changes the work
 	defer signalled()
 	var out bytes.Buffer
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, []string{"--recordings-dir", "recordings", "--log-format", "json"}, &out) }() // ended by ctx
+	go func() {
+		ended <- run(ctx, []string{"--recordings-dir", "recordings", "--log-format", "json"}, &out, nil)
+	}() // ended by ctx
 	var client *attach.Client
 	for client == nil { // nothing announces a socket; the test ends at its own deadline if it never comes
 		client, _ = attach.Dial(t.Context(), dir, attach.Options{Role: wire.RoleOwner, Name: "test"})
