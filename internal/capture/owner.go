@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -307,10 +308,12 @@ func (o *owner) take() bool {
 		if b.dropped > 0 {
 			o.dropped(b.dropped)
 		}
+		s.options.Copies.Tell(copies.Queued, "", first)
 		loudness := l.converter.write(first)
 		sum := loud{}
 		sum.add(loudness, len(first))
 		if len(second) > 0 {
+			s.options.Copies.Tell(copies.Queued, "", second)
 			sum.add(l.converter.write(second), len(second))
 		}
 		l.intake.pop()

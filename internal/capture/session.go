@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/observe"
@@ -56,6 +57,8 @@ type Options struct {
 	// System says how Open reaches it.
 	System SystemOptions
 	Scope  observe.Scope
+	// Copies, where set, is told where audio is copied.
+	Copies copies.Watch
 }
 
 // Started tells where a recording begins.
@@ -161,6 +164,7 @@ func New(o Options) (*Session, error) {
 	}
 	buffered, err := ring.New(ring.Options{
 		FrameBytes: o.Format.FrameBytes(), Frames: int(max(o.Format.Frames(o.Buffer), 1)), OnEvicted: s.metrics.evicted,
+		Copies: o.Copies,
 	})
 	if err != nil {
 		return nil, scout.Errorf(scout.CodeConfigInvalid, "buffer of %v: %w", o.Buffer, err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/scout-speech/scout/internal/audio/copies"
 )
 
 // EvictedError tells a reader which frames it lost: the writer overwrote them first. It matches
@@ -119,6 +121,7 @@ func (rd *Reader) Read(dst []byte) (uint64, error) {
 	n, err := rd.ring.ReadAt(dst, pos)
 	if err == nil {
 		rd.pos.Store(pos + n)
+		rd.ring.copies.Tell(copies.OutOfRing, rd.name, dst[:n*rd.ring.frameBytes])
 		return n, nil
 	}
 	if !errors.Is(err, ErrEvicted) {

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/scout-speech/scout/internal/audio/copies"
 )
 
 // Errors of reading. End of the audio is io.EOF.
@@ -44,6 +46,8 @@ type Options struct {
 	// OnEvicted, where set, is called by the goroutine of a reader that lost frames, with the
 	// reader's name and the number of frames.
 	OnEvicted func(reader string, frames uint64)
+	// Copies, where set, is told of what Write copies and what Readers do.
+	Copies copies.Watch
 }
 
 // Ring holds the newest frames of a stream. Frame i is the i-th one since the ring was made; the
@@ -64,6 +68,7 @@ type Ring struct {
 	frameBytes uint64
 	poll       time.Duration
 	onEvicted  func(string, uint64)
+	copies     copies.Watch
 
 	reserved atomic.Uint64 // frames announced: head, or more while a write is under way
 	head     atomic.Uint64 // frames written
@@ -95,6 +100,7 @@ func New(o Options) (*Ring, error) {
 		frameBytes: uint64(o.FrameBytes),
 		poll:       o.Poll,
 		onEvicted:  o.OnEvicted,
+		copies:     o.Copies,
 		readers:    make(map[*Reader]struct{}),
 	}, nil
 }
@@ -129,6 +135,7 @@ func (r *Ring) Write(block []byte) uint64 {
 		return 0
 	}
 	block = block[:frames*r.frameBytes]
+	r.copies.Tell(copies.IntoRing, "", block)
 	head := r.head.Load()
 	end := head + frames
 	r.reserved.Store(end)

@@ -71,6 +71,7 @@ func (r *Recorder) useDevice(ctx context.Context, request wire.StartRequest) (*d
 		Device: request.Device, Format: request.Format, Buffer: request.Buffer,
 		Warm: request.Warm, Preroll: request.Preroll, OnLoss: capture.LossPolicy(request.OnLoss),
 		Backend: r.options.Backend, System: r.options.System, Scope: r.options.Scope,
+		Copies: r.options.Copies,
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
@@ -57,6 +58,8 @@ type Options struct {
 	// ask; nil for none.
 	Scope    observe.Scope
 	Gatherer prometheus.Gatherer
+	// Copies, where set, is told where audio is copied.
+	Copies copies.Watch
 }
 
 // diskLook is how often the room on the disk is looked at while recording.

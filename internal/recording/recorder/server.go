@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
@@ -74,12 +75,16 @@ type client struct {
 }
 
 // deadlineWriter gives each write its own deadline.
-type deadlineWriter struct{ net.Conn }
+type deadlineWriter struct {
+	net.Conn
+	copies copies.Watch
+}
 
 func (w deadlineWriter) Write(p []byte) (int, error) {
 	if err := w.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
 		return 0, err
 	}
+	w.copies.Tell(copies.ToSocket, "", p)
 	return w.Conn.Write(p)
 }
 
@@ -88,7 +93,7 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // whatever it says: it is over
 	c := &client{
-		recorder: r, connection: connection, out: wire.NewWriter(deadlineWriter{connection}), log: r.log,
+		recorder: r, connection: connection, out: wire.NewWriter(deadlineWriter{connection, r.options.Copies}), log: r.log,
 		cancel: make(map[uint64]context.CancelFunc),
 	}
 	defer func() {
