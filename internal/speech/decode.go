@@ -27,15 +27,20 @@ const deepest = 2
 // decode returns the text of a piece. One that repeats itself is halved and decoded again; one that
 // cannot be decoded is set aside. Errors that concern the engine as a whole end everything.
 func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options Options, depth int) (heard, error) {
-	result, err := t.recognizer.Transcribe(ctx, t.request(piece.Samples, options))
+	h, reason, result, err := t.hear(ctx, piece, options)
+	if err == nil && reason == reasonEmpty {
+		if late, ok := piece.WithoutLeadIn(); ok {
+			t.metrics.again.WithLabelValues(reasonLeadIn).Inc()
+			piece = late
+			h, reason, result, err = t.hear(ctx, piece, options)
+		}
+	}
 	if err != nil {
 		if !concernsPiece(err) {
 			return heard{}, err // the engine says what it was doing
 		}
 		return t.setAside(piece, err), nil
 	}
-	h := understood(piece, 0, result)
-	reason := doubt(piece, h, result)
 	if reason == "" {
 		return t.lookAgain(ctx, piece, options, h, result)
 	}
@@ -55,6 +60,16 @@ func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options O
 		return heard{}, err
 	}
 	return joinHalves(l, r, left.To()), nil
+}
+
+// hear decodes a piece as it is and tells the reason to doubt what came out, if any.
+func (t *Transcriber) hear(ctx context.Context, piece segment.Piece, options Options) (heard, string, *wire.Result, error) {
+	result, err := t.recognizer.Transcribe(ctx, t.request(piece.Samples, options))
+	if err != nil {
+		return heard{}, "", nil, err
+	}
+	h := understood(piece, 0, result)
+	return h, doubt(piece, h, result), result, nil
 }
 
 // overlapFrames is the context on each side where a piece is halved in speech: a second.
@@ -126,6 +141,12 @@ func (h *heard) at(ms *float32, late int) *time.Duration {
 
 func splitWords(text string) []string { return strings.Fields(text) }
 
+// What labels in the metrics the pieces that gave no words, and those decoded again without their quiet beginning.
+const (
+	reasonEmpty  = "empty"
+	reasonLeadIn = "lead_in"
+)
+
 // mute is the contrast, in dB between loud and quiet parts, from which a piece without words is decoded again.
 // The model now and then answers clear speech with an empty text; noise and silence have less contrast, and
 // stay empty when halved. Measured: docs/adr/0007-segmentation.md.
@@ -134,7 +155,7 @@ const mute = 10
 // doubt names the reason to decode a piece again, or nothing.
 func doubt(piece segment.Piece, h heard, result *wire.Result) string {
 	if len(h.Words) == 0 && piece.Contrast() >= mute {
-		return "empty"
+		return reasonEmpty
 	}
 	switch result.Stop {
 	case wire.StopRepeats, wire.StopLength:

@@ -140,3 +140,67 @@ func TestSecondLookGivesUpWithTheEngine(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// TestLeadIn hears nothing in audio that begins with two seconds of silence, and everything without them.
+func TestLeadIn(t *testing.T) {
+	t.Parallel()
+	source := &quietThenTape{quiet: 2 * rate, tape: tape{frames: 4 * rate}}
+	whole := 0
+	o := &deaf{listener: listener{timed: true}, longest: 5 * rate, whole: &whole}
+	tr, _ := transcriber(o)
+	got, err := tr.Transcribe(context.Background(), source, speech.Options{Words: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := script(source.tape.words()); got.Text() != want || whole != 1 {
+		t.Fatalf("got %q after %d whole pieces, want %q", got.Text(), whole, want)
+	}
+	if start := *got.Segments[0].Words[0].Start; (start - 2*time.Second).Abs() > time.Millisecond {
+		t.Errorf("the first word is at %v, want 2 s", start)
+	}
+}
+
+// quietThenTape is silence, then a tape.
+type quietThenTape struct {
+	quiet int
+	tape  tape
+}
+
+func (s *quietThenTape) Read(dst []float32) (int, error) {
+	if s.quiet == 0 {
+		return s.tape.Read(dst)
+	}
+	n := min(s.quiet, len(dst))
+	clear(dst[:n])
+	s.quiet -= n
+	return n, nil
+}
+
+// deaf hears nothing in audio that is too long, and what listener hears in any other; silence ahead of a tape is
+// taken into account.
+type deaf struct {
+	listener
+	longest int
+	whole   *int
+}
+
+func (d *deaf) Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error) {
+	if len(request.Samples) > d.longest {
+		*d.whole++
+		return &wire.Result{Stop: wire.StopEnd}, nil
+	}
+	silent := 0
+	for silent < len(request.Samples) && request.Samples[silent] == 0 {
+		silent++
+	}
+	silent = max(0, silent-1) // the first frame of a tape is silent, too
+	request.Samples = request.Samples[silent:]
+	result, err := d.listener.Transcribe(ctx, request)
+	if result != nil {
+		for i := range result.Words {
+			*result.Words[i].StartMS += float32(silent) * 1000 / rate
+			*result.Words[i].EndMS += float32(silent) * 1000 / rate
+		}
+	}
+	return result, err
+}

@@ -1,0 +1,74 @@
+package segment_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// swinging is audio whose level swings as that of speech does, behind so many frames of a tenth of a thousandth of it.
+func swinging(quiet, loud int) []float32 {
+	samples := make([]float32, quiet+loud)
+	for i := range samples {
+		level := 1e-5
+		if i >= quiet && i%4000 > 800 {
+			level = 0.1
+		}
+		samples[i] = float32(level * math.Sin(float64(i)))
+	}
+	return samples
+}
+
+func TestWithoutLeadIn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		quiet, before int
+		wantCut       bool
+	}{
+		"speech at once":                {quiet: 0},
+		"half a second of quiet":        {quiet: 7200},
+		"two seconds of quiet":          {quiet: 32000, wantCut: true},
+		"two seconds, one in context":   {quiet: 32000, before: 16000, wantCut: true},
+		"two seconds, all in context":   {quiet: 32000, before: 40000, wantCut: true},
+		"silence alone has no lead-in":  {quiet: -1},
+		"one loud hop at the very end":  {quiet: -2},
+		"less than a hop has no levels": {quiet: -3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var samples []float32
+			switch test.quiet {
+			case -1:
+				samples = make([]float32, 48000)
+			case -2:
+				samples = swinging(64000, 160)
+			case -3:
+				samples = make([]float32, 100)
+			default:
+				samples = swinging(test.quiet, 64000)
+			}
+			p := segment.Piece{Start: 1000, Samples: samples, Before: test.before}
+			got, ok := p.WithoutLeadIn()
+			if ok != test.wantCut && test.quiet >= 0 {
+				t.Fatalf("cut: %v, want %v", ok, test.wantCut)
+			}
+			if !ok {
+				if len(got.Samples) != len(samples) || got.Start != p.Start {
+					t.Fatal("a piece without a lead-in was changed")
+				}
+				return
+			}
+			cut := len(samples) - len(got.Samples)
+			if got.End() != p.End() || got.HeardTo() != p.HeardTo() {
+				t.Errorf("the end moved from %d to %d", p.End(), got.End())
+			}
+			if moved := got.Start - int64(got.Before) - (p.Start - int64(p.Before)); moved != int64(cut) {
+				t.Errorf("%d frames cut off, but what is heard begins %d later", cut, moved)
+			}
+			if test.quiet > 0 && (cut > test.quiet-4000 || cut < test.quiet-9600) {
+				t.Errorf("%d of %d quiet frames cut off: want all but about 400 ms", cut, test.quiet)
+			}
+		})
+	}
+}
