@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/wav"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
@@ -72,6 +73,19 @@ func (b *booth) close() {
 		b.t.Error(err)
 	}
 	<-client.Done()
+	for { // the connection ends a moment before the lock
+		lock, err := recording.TakeLock(b.dir)
+		if scout.CodeOf(err) == scout.CodeRecordingLocked {
+			time.Sleep(5 * time.Millisecond) // nothing announces the end of a process that is no child
+			continue
+		}
+		if err != nil {
+			b.t.Error(err)
+		} else if err := lock.Close(); err != nil {
+			b.t.Error(err)
+		}
+		return
+	}
 }
 
 func (b *booth) command(args ...string) *exec.Cmd {
@@ -568,6 +582,9 @@ func TestBadInputOfRecording(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
 	silent, incomplete := quietBooth(t), quietBooth(t)
+	if err := os.MkdirAll(b.dir, 0o700); err != nil { // else it depends on who comes first whether there is a folder
+		t.Fatal(err)
+	}
 	incomplete.env = append(incomplete.env, "SCOUT_RECORDER="+filepath.Join(t.TempDir(), "scout-recorder"))
 	there := filepath.Join(t.TempDir(), "there.wav")
 	if err := os.WriteFile(there, []byte("mine"), 0o600); err != nil {
