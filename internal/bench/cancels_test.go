@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +28,7 @@ func TestCancelsBeyondTheEncodersRest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cancelled := cancels{encoder: 40 * ms}
-			cancelled.add(c.after, c.took)
+			cancelled.add(c.after, c.took, 0)
 			report := &EngineReport{}
 			report.add(cancelled.figure())
 			f := report.Figures[0]
@@ -37,12 +39,36 @@ func TestCancelsBeyondTheEncodersRest(t *testing.T) {
 	}
 	var cancelled cancels
 	cancelled.encoder = 40 * ms
-	cancelled.add(20*ms, 15*ms)
-	cancelled.add(50*ms, 3*ms)
+	cancelled.add(20*ms, 15*ms, 2*ms)
+	cancelled.add(50*ms, 3*ms, 2*ms)
 	f := cancelled.figure()
-	for _, want := range []string{"median 9.0", "longest 15.0", "1 in the encoder of 40 ms p99 15.0", "1 later p99 3.0"} {
+	for _, want := range []string{"median 9.0", "longest 15.0", "1 in the encoder of 40 ms p99 15.0", "1 later p99 3.0", "waits for a processor p99 2.0"} {
 		if !strings.Contains(f.Detail, want) {
 			t.Errorf("%q does not say %q", f.Detail, want)
+		}
+	}
+}
+
+// Only a wait between the two looks counts, of a thread that both know or that came in between.
+func TestQueuedSince(t *testing.T) {
+	t.Parallel()
+	before := queued{"a": time.Second, "b": time.Minute, "gone": time.Hour}
+	after := queued{"a": 3 * time.Second, "b": time.Minute, "new": time.Millisecond}
+	if got := after.since(before); got != 2*time.Second {
+		t.Errorf("%v waited", got)
+	}
+	if got := (queued{}).since(before); got != 0 {
+		t.Errorf("%v waited where nothing is told", got)
+	}
+	q := queuedOf(os.Getpid())
+	if runtime.GOOS == "linux" && len(q) == 0 {
+		if _, err := os.Stat("/proc/self/schedstat"); err == nil {
+			t.Error("no thread of this process was found")
+		}
+	}
+	for thread, waited := range q {
+		if waited < 0 {
+			t.Errorf("%s waited %v", thread, waited)
 		}
 	}
 }

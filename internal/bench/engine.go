@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -487,13 +488,16 @@ func (r *engineRun) cancel(ctx context.Context) error {
 	length := slices.Min(whole)
 	var cancelled cancels
 	cancelled.encoder = slices.Min(encoding)
+	pid := e.State().PID
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20 * r.Rounds {
 		request, stop := context.WithCancel(ctx)
 		var began time.Time
+		var own, engines queued
 		ended := make(chan struct{})
 		sent := time.Now()
 		timer := time.AfterFunc(time.Duration(random.Int64N(int64(length))), func() {
+			own, engines = queuedOf(os.Getpid()), queuedOf(pid)
 			began = time.Now()
 			stop()
 			close(ended)
@@ -513,7 +517,8 @@ func (r *engineRun) cancel(ctx context.Context) error {
 		if err := e.Quiet(ctx); err != nil {
 			return err
 		}
-		cancelled.add(began.Sub(sent), time.Since(began))
+		took := time.Since(began)
+		cancelled.add(began.Sub(sent), took, queuedOf(os.Getpid()).since(own)+queuedOf(pid).since(engines))
 	}
 	r.report.add(cancelled.figure())
 	return nil
@@ -526,10 +531,12 @@ type cancels struct {
 
 	inEncoder, later []time.Duration // from the cancel until the engine was free
 	beyond           []time.Duration // the same without the encoder's rest
+	waited           []time.Duration // what threads stood in line for a processor meanwhile
 }
 
-// add takes a request that was cancelled so long after it was sent, and how long that took.
-func (c *cancels) add(after, took time.Duration) {
+// add takes a request that was cancelled so long after it was sent, how long that took, and how long threads
+// waited for a processor meanwhile.
+func (c *cancels) add(after, took, waited time.Duration) {
 	rest := max(c.encoder-after, 0)
 	if rest > 0 {
 		c.inEncoder = append(c.inEncoder, took)
@@ -537,6 +544,7 @@ func (c *cancels) add(after, took time.Duration) {
 		c.later = append(c.later, took)
 	}
 	c.beyond = append(c.beyond, max(took-rest, 0))
+	c.waited = append(c.waited, waited)
 }
 
 func (c *cancels) figure() Figure {
@@ -544,8 +552,9 @@ func (c *cancels) figure() Figure {
 	return Figure{
 		ID: "cancel_p99", Name: fmt.Sprintf("%d requests cancelled: beyond the encoder's rest, p99", all.Count), Unit: UnitMS,
 		Value: SpreadOf(c.beyond).P99, Bound: 5,
-		Detail: fmt.Sprintf("from cancel to free: median %.1f, p99 %.1f, longest %.1f ms; %d in the encoder of %.0f ms p99 %.1f, %d later p99 %.1f",
-			all.P50, all.P99, all.Max, in.Count, c.encoder.Seconds()*1000, in.P99, later.Count, later.P99),
+		Detail: fmt.Sprintf("from cancel to free: median %.1f, p99 %.1f, longest %.1f ms; %d in the encoder of %.0f ms p99 %.1f, %d later p99 %.1f; "+
+			"waits for a processor p99 %.1f ms",
+			all.P50, all.P99, all.Max, in.Count, c.encoder.Seconds()*1000, in.P99, later.Count, later.P99, SpreadOf(c.waited).P99),
 	}
 }
 
