@@ -78,6 +78,24 @@ The backend "sherpa" with the profile "plain" is sherpa-onnx with its own defaul
 	return cmd
 }
 
+// openBench reads the manifest of a folder of speech and opens a recognizer that can do with the hot words. It is
+// the caller's to close.
+func openBench(ctx context.Context, a *app, o recognizerOptions, dir string, hotWords []string) ([]bench.Entry, *recognizer, error) {
+	entries, err := bench.ReadManifest(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := openRecognizer(ctx, a, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.checkHotWords(ctx, hotWords); err != nil {
+		r.close()
+		return nil, nil, err
+	}
+	return entries, r, nil
+}
+
 func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir string) (err error) {
 	cut, err := segment.ParseCut(o.cut)
 	if err != nil {
@@ -93,18 +111,11 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	if err != nil {
 		return err
 	}
-	entries, err := bench.ReadManifest(dir)
-	if err != nil {
-		return err
-	}
-	r, err := openRecognizer(ctx, a, o.recognizerOptions)
+	entries, r, err := openBench(ctx, a, o.recognizerOptions, dir, hotWords)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if err := r.checkHotWords(ctx, hotWords); err != nil {
-		return err
-	}
 	mode := bench.Each
 	switch {
 	case o.joined:

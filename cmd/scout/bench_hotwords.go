@@ -62,18 +62,11 @@ func benchHotWords(ctx context.Context, a *app, o benchHotWordsOptions, dir stri
 	if len(said) == 0 {
 		return usage(scout.Errorf(scout.CodeInvalidArgument, "no --words: which are said in %s?", dir))
 	}
-	entries, err := bench.ReadManifest(dir)
-	if err != nil {
-		return err
-	}
-	r, err := openRecognizer(ctx, a, o.recognizerOptions)
+	entries, r, err := openBench(ctx, a, o.recognizerOptions, dir, said)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	if err := r.checkHotWords(ctx, said); err != nil {
-		return err
-	}
 	clock := &clockedEngine{engine: r.engine}
 	var runs []hotWordsRun
 	var first *bench.Report

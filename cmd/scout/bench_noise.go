@@ -79,11 +79,7 @@ func benchNoise(ctx context.Context, a *app, o benchNoiseOptions, dir string) er
 	if err != nil {
 		return err
 	}
-	entries, err := bench.ReadManifest(dir)
-	if err != nil {
-		return err
-	}
-	r, err := openRecognizer(ctx, a, o.recognizerOptions)
+	entries, r, err := openBench(ctx, a, o.recognizerOptions, dir, nil)
 	if err != nil {
 		return err
 	}

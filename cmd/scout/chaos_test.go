@@ -6,12 +6,9 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -288,11 +285,9 @@ func sufferOften(t *testing.T, f fault, times int) *result {
 		args = append(args, "--device", "mic.monitor")
 	}
 	program := b.start(args...)
-	var control string
-	endControl := func() {}
+	var witness *pulsetest.Witness
 	if f.control {
-		control = filepath.Join(t.TempDir(), "control.raw")
-		endControl = b.parec(control)
+		witness = b.mic.Listen(48_000, 1)
 	}
 	p := &patient{booth: b}
 	p.attach()
@@ -304,7 +299,6 @@ func sufferOften(t *testing.T, f fault, times int) *result {
 	if got := program.end(); got.code != 0 {
 		t.Errorf("exit %d: %s", got.code, got.err)
 	}
-	endControl()
 	m := b.only()
 	r.asked, r.recorded = m.Duration(), m.Duration()-m.Format.Duration(m.LostFrames())
 	for _, g := range m.Gaps {
@@ -312,7 +306,7 @@ func sufferOften(t *testing.T, f fault, times int) *result {
 	}
 	r.away = min(r.away, r.asked-r.recorded) // what the server caught up with was not away
 	r.unavailable = r.asked - r.away - r.recorded
-	r.judge(t, b, m, p.played, control)
+	r.judge(t, b, m, p.played, witness)
 	return r
 }
 
@@ -362,7 +356,7 @@ func suffer(t *testing.T, f fault, p *patient, r *result) {
 // judge compares what is on disk with what was played: every signal by itself, since each has a seed of its
 // own. A frame is lost when the signal goes on later than it broke off with no gap in between, and, where there
 // is a control recording, that has the frame.
-func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int, control string) {
+func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int, witness *pulsetest.Witness) {
 	t.Helper()
 	content, err := os.ReadFile(b.folder().AudioPath(m.ID))
 	if err != nil {
@@ -370,10 +364,8 @@ func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int,
 	}
 	audio := content[recording.HeaderBytes:][:m.Frames*2]
 	var beside []byte
-	if control != "" {
-		if beside, err = os.ReadFile(control); err != nil {
-			t.Fatal(err)
-		}
+	if witness != nil {
+		beside = witness.Stop()
 	}
 	var all []pulsetest.Run
 	for n := range played {
@@ -381,13 +373,13 @@ func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int,
 		runs := pulsetest.Decode(audio, 1, seed, signalLength)
 		all = append(all, runs...)
 		var delivered []pulsetest.Run
-		if control != "" {
+		if witness != nil {
 			delivered = pulsetest.Decode(beside, 1, seed, signalLength)
 		}
 		for i, run := range runs {
 			r.good += run.Frames
 			if i > 0 {
-				r.lost += lostBetween(runs[i-1], run, m.Gaps, delivered, control != "")
+				r.lost += lostBetween(runs[i-1], run, m.Gaps, delivered, witness != nil)
 			}
 		}
 	}
@@ -414,27 +406,6 @@ func lostBetween(before, after pulsetest.Run, gaps []scout.Gap, delivered []puls
 		lost += max(first, last) - first
 	}
 	return lost
-}
-
-// parec records the microphone beside the recorder until the returned function is called.
-func (b *booth) parec(path string) (end func()) {
-	b.t.Helper()
-	out, err := os.Create(path)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	c := exec.Command("parec", "--raw", "--format=s16le", "--rate=48000", "--channels=1", "--device="+b.mic.ID, "--latency-msec=50")
-	c.Env, c.Stdout = b.env, out
-	if err := c.Start(); err != nil {
-		b.t.Fatal(err)
-	}
-	return sync.OnceFunc(func() {
-		_ = c.Process.Kill() // what it has so far is what counts
-		_ = c.Wait()         // it was killed
-		if err := out.Close(); err != nil {
-			b.t.Error(err)
-		}
-	})
 }
 
 // nonSilent counts 16-bit frames that are not zero.
@@ -482,6 +453,7 @@ func TestChaosStarter(t *testing.T) {
 	b := newBooth(t)
 	program := b.start(append([]string{"record"}, studio...)...)
 	program.await("recording…")
+	witness := b.mic.Listen(48_000, 1)
 	b.mic.PlayEndless(codedSeed, 48_000, 1)
 	b.untilFrames(48_000)
 	var attached spread
@@ -496,13 +468,16 @@ func TestChaosStarter(t *testing.T) {
 		attached = append(attached, time.Since(began))
 		time.Sleep(200 * time.Millisecond) // a program that was there for a while
 	}
+	heard := witness.Stop()
+	time.Sleep(200 * time.Millisecond) // what it heard is on disk
 	program.signal(syscall.SIGINT)
 	program.end()
 	m := b.only()
 	_, runs := b.heard(m, 60*48_000)
+	delivered := pulsetest.Decode(heard, 1, codedSeed, 60*48_000)
 	group := fmt.Sprintf("starter killed, %d times", times)
 	figure(t, group, "attached again after", attached.String(), "1s", attached.most() <= time.Second)
-	lost := skipped(runs) + m.LostFrames()
+	lost := pulsetest.Missing(runs, delivered) + m.LostFrames()
 	figure(t, group, "frames missing", fmt.Sprintf("%d of %d", lost, m.Frames), "0", lost == 0)
 }
 

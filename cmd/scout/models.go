@@ -272,11 +272,18 @@ func newModelsPathCommand(a *app) *cobra.Command {
 // verified is the result for one model in the JSON of "scout models verify".
 type verified struct {
 	model.Report
-	Intact bool       `json:"intact"`
-	Code   scout.Code `json:"code,omitempty"`
-	Error  string     `json:"error,omitempty"`
-	Hint   string     `json:"hint,omitempty"`
+	Intact bool `json:"intact"`
+	failure
 }
+
+// failure is why something is not intact, in JSON; empty where it is.
+type failure struct {
+	Code  scout.Code `json:"code,omitempty"`
+	Error string     `json:"error,omitempty"`
+	Hint  string     `json:"hint,omitempty"`
+}
+
+func failureOf(err error) failure { return failure{scout.CodeOf(err), oneLine(err), scout.HintOf(err)} }
 
 func newModelsVerifyCommand(a *app) *cobra.Command {
 	var asJSON bool
@@ -326,7 +333,7 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 		}
 		v := verified{Report: report, Intact: err == nil}
 		if err != nil {
-			v.Code, v.Error, v.Hint = scout.CodeOf(err), oneLine(err), scout.HintOf(err)
+			v.failure = failureOf(err)
 			a.complain("", err)
 			failed = &reportedError{err}
 		} else if !asJSON {

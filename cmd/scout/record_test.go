@@ -352,15 +352,6 @@ func TestTheRecordingGoesOnWhenItsProgramIsKilled(t *testing.T) {
 	}
 }
 
-// skipped is how many frames of the signal are missing between runs of it: those that were lost, and those that a player
-// lost that was late on a busy machine.
-func skipped(runs []pulsetest.Run) (frames uint64) {
-	for i := 1; i < len(runs); i++ {
-		frames += runs[i].Source - min(runs[i].Source, runs[i-1].Source+runs[i-1].Frames)
-	}
-	return frames
-}
-
 func (b *booth) list() []recording.Manifest {
 	b.t.Helper()
 	list, _, err := b.folder().List()

@@ -90,9 +90,7 @@ type verifiedRecording struct {
 	Intact bool         `json:"intact"`
 	Frames uint64       `json:"frames"`
 	Gaps   int          `json:"gaps"`
-	Code   scout.Code   `json:"code,omitempty"`
-	Error  string       `json:"error,omitempty"`
-	Hint   string       `json:"hint,omitempty"`
+	failure
 }
 
 func newRecordingsVerifyCommand(a *app) *cobra.Command {
@@ -128,7 +126,7 @@ func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) 
 		m, err := folder.Verify(id)
 		r := verifiedRecording{ID: id, Intact: err == nil, Frames: m.Frames, Gaps: len(m.Gaps)}
 		if err != nil {
-			r.Code, r.Error, r.Hint = scout.CodeOf(err), oneLine(err), scout.HintOf(err)
+			r.failure = failureOf(err)
 			a.complain("", err)
 			failed = &reportedError{err}
 		} else if !asJSON {

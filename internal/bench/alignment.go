@@ -1,64 +1,10 @@
 package bench
 
-// match is a word that reference and hypothesis have in common: its index in each.
-type match struct{ reference, hypothesis int }
+import "github.com/scout-speech/scout/internal/speech/align"
 
-// matches returns the words that a shortest edit from reference to hypothesis leaves alone, in order. Of several
-// shortest ways it takes one that keeps the most words. Time and memory (a byte a cell) are len*len.
-func matches(reference, hypothesis []string) []match {
-	const (
-		keep = iota
-		substitute
-		remove
-		insert
-	)
-	n, width := len(reference), len(hypothesis)+1
-	// A substitution costs a little more than half of a removal with an insertion, so that words are kept where
-	// the number of edits is the same.
-	const one, swap = 1000, 1001
-	way := make([]uint8, (n+1)*width)
-	row := make([]int32, width)
-	for j := range row {
-		row[j] = int32(j * one)
-		way[j] = insert
-	}
-	for i := range n {
-		diagonal := row[0]
-		row[0] += one
-		way[(i+1)*width] = remove
-		for j := range hypothesis {
-			best, step := diagonal, uint8(keep)
-			if reference[i] != hypothesis[j] {
-				best, step = diagonal+swap, substitute
-				if c := row[j+1] + one; c < best {
-					best, step = c, remove
-				}
-				if c := row[j] + one; c < best {
-					best, step = c, insert
-				}
-			}
-			diagonal, row[j+1] = row[j+1], best
-			way[(i+1)*width+j+1] = step
-		}
-	}
-	var found []match
-	for i, j := n, len(hypothesis); i > 0 || j > 0; {
-		switch way[i*width+j] {
-		case keep:
-			i, j = i-1, j-1
-			found = append(found, match{i, j})
-		case substitute:
-			i, j = i-1, j-1
-		case remove:
-			i--
-		case insert:
-			j--
-		}
-	}
-	for a, b := 0, len(found)-1; a < b; a, b = a+1, b-1 {
-		found[a], found[b] = found[b], found[a]
-	}
-	return found
+// matches returns the words that a shortest edit from reference to hypothesis leaves alone.
+func matches(reference, hypothesis []string) []align.Pair {
+	return align.Kept(len(reference), len(hypothesis), func(i, j int) bool { return reference[i] == hypothesis[j] })
 }
 
 // tagged is the normalised form of words that each must be found again: tokens[i] belongs to word of[i].
@@ -82,17 +28,17 @@ func tag(words []string) tagged {
 }
 
 // same returns the words of both sides that are alike as a whole, in order.
-func same(reference, hypothesis tagged) []match {
-	var found []match
+func same(reference, hypothesis tagged) []align.Pair {
+	var found []align.Pair
 	run := 0 // tokens in a row of the same two words
-	last := match{-1, -1}
+	last := align.Pair{A: -1, B: -1}
 	for _, m := range matches(reference.tokens, hypothesis.tokens) {
-		words := match{reference.of[m.reference], hypothesis.of[m.hypothesis]}
+		words := align.Pair{A: reference.of[m.A], B: hypothesis.of[m.B]}
 		if words != last {
 			last, run = words, 0
 		}
 		run++
-		if longer := max(reference.count[words.reference], hypothesis.count[words.hypothesis]); run == longer {
+		if longer := max(reference.count[words.A], hypothesis.count[words.B]); run == longer {
 			found = append(found, words)
 		}
 	}

@@ -34,7 +34,7 @@ func judgeWords(reference []string, heard []HeardWord) []judged {
 	h := tag(texts)
 	right := make([]bool, len(heard))
 	for _, m := range same(tag(reference), h) {
-		right[m.hypothesis] = true
+		right[m.B] = true
 	}
 	var out []judged
 	for i, w := range heard {

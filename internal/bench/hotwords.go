@@ -32,7 +32,7 @@ func (r *Report) CountPhrases(phrases []string) Phrases {
 		reference := strings.Fields(f.Reference)
 		heard := make([]bool, len(reference))
 		for _, m := range matches(reference, strings.Fields(f.Text)) {
-			heard[m.reference] = true
+			heard[m.A] = true
 		}
 		for _, p := range normal {
 			last := len(p) - 1

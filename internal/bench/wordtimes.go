@@ -110,7 +110,7 @@ func (w *WordTimes) Add(known []TimedWord, heard []scout.Word) {
 	}
 	w.Words += len(known)
 	for _, m := range same(tag(texts), tag(said)) {
-		k, h := &known[m.reference], &heard[m.hypothesis]
+		k, h := &known[m.A], &heard[m.B]
 		w.Heard++
 		if h.Start == nil || h.End == nil {
 			w.Unplaced++

@@ -21,7 +21,7 @@ const (
 	EventTranscriptionFinished = "transcription_finished"
 	EventTranscriptionFailed   = "transcription_failed"
 	EventPieceSetAside         = "piece_set_aside"
-	EventPieceRepeats          = "piece_repeats"
+	EventPieceDecodedAgain     = "piece_decoded_again"
 
 	EventModelPullStarted  = "model_pull_started"
 	EventModelPullFinished = "model_pull_finished"

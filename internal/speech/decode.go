@@ -24,13 +24,14 @@ type heard struct {
 // deepest bounds how often a piece is halved after it repeated itself: 14 s become 3.5 s.
 const deepest = 2
 
-// decode returns the text of a piece. One that repeats itself is halved and decoded again; one that
-// cannot be decoded is set aside. Errors that concern the engine as a whole end everything.
+// decode returns the text of a piece. One that gives no words is decoded again without its quiet beginning; one that
+// still gives none, or repeats itself, is halved; one that is doubtful is heard in other ways, too; one that cannot be
+// decoded is set aside. Errors that concern the engine as a whole end everything.
 func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options Options, depth int) (heard, error) {
 	h, reason, result, err := t.hear(ctx, piece, options)
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
-			t.metrics.again.WithLabelValues(reasonLeadIn).Inc()
+			t.again(piece, reasonLeadIn)
 			piece = late
 			h, reason, result, err = t.hear(ctx, piece, options)
 		}
@@ -44,9 +45,7 @@ func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options O
 	if reason == "" {
 		return t.lookAgain(ctx, piece, options, h, result)
 	}
-	t.metrics.again.WithLabelValues(reason).Inc()
-	t.scope.Log().Info(observe.EventPieceRepeats, slog.String(observe.KeyReason, reason),
-		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
+	t.again(piece, reason)
 	left, right, ok := segment.Split(piece, overlapFrames)
 	if depth >= deepest || !ok {
 		return withoutLoop(h), nil
@@ -60,6 +59,13 @@ func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options O
 		return heard{}, err
 	}
 	return joinHalves(l, r, left.To()), nil
+}
+
+// again tells that a piece is decoded again, and why.
+func (t *Transcriber) again(piece segment.Piece, reason string) {
+	t.metrics.again.WithLabelValues(reason).Inc()
+	t.scope.Log().Info(observe.EventPieceDecodedAgain, slog.String(observe.KeyReason, reason),
+		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
 }
 
 // hear decodes a piece as it is and tells the reason to doubt what came out, if any.
@@ -135,16 +141,17 @@ func (h *heard) at(ms *float32, late int) *time.Duration {
 	if ms == nil {
 		return nil
 	}
-	d := h.From + max(0, time.Duration(float64(*ms)*float64(time.Millisecond))-length(late))
+	d := h.From + max(0, time.Duration(float64(*ms)*float64(time.Millisecond))-segment.Duration(int64(late)))
 	return &d
 }
 
 func splitWords(text string) []string { return strings.Fields(text) }
 
-// What labels in the metrics the pieces that gave no words, and those decoded again without their quiet beginning.
+// Reasons to decode a piece again, beside those of align.FindLoop and of the engine's stop.
 const (
-	reasonEmpty  = "empty"
-	reasonLeadIn = "lead_in"
+	reasonEmpty    = "empty"    // no words though there is contrast: halved
+	reasonLeadIn   = "lead_in"  // the same, without the quiet beginning
+	reasonDoubtful = "doubtful" // want of confidence: heard in other ways
 )
 
 // mute is the contrast, in dB between loud and quiet parts, from which a piece without words is decoded again.

@@ -3,7 +3,6 @@ package speech
 import (
 	"context"
 	"math"
-	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
@@ -68,19 +67,16 @@ func (e Effort) doubtful() float64 {
 	return -0.23
 }
 
-// reasonDoubtful labels in the metrics what was decoded again for want of confidence.
-const reasonDoubtful = "doubtful"
-
 // confidence is the mean log-probability of the tokens.
 func (h *heard) confidence() float64 { return h.logProb / float64(max(h.tokens, 1)) }
 
-// lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges what was heard: the most confident text, each
-// stretch of it replaced by a likelier one of the others. A look that fails leaves what is known.
+// lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges what was heard: the most
+// confident text, each stretch of it replaced by a likelier one of the others. A look that fails leaves what is known.
 func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, options Options, first heard, result *wire.Result) (heard, error) {
 	if first.tokens == 0 || first.confidence() >= options.Effort.doubtful() {
 		return first, nil
 	}
-	t.metrics.again.WithLabelValues(reasonDoubtful).Inc()
+	t.again(piece, reasonDoubtful)
 	hypothesis := make([]int32, len(result.Tokens))
 	for i := range result.Tokens {
 		hypothesis[i] = result.Tokens[i].ID
@@ -118,7 +114,8 @@ func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, option
 	return merged, nil
 }
 
-// replace takes over other words in the same audio.
+// replace takes over other words in the same audio. How many tokens they have is not known: the number stays, which
+// makes the mean of the log-probabilities an estimate.
 func (h *heard) replace(by align.Heard) {
 	h.logProb += sumLogProb(by.Words) - sumLogProb(h.Words)
 	h.Heard = by
@@ -148,9 +145,4 @@ func (t *Transcriber) request(samples []float32, options Options) engine.Request
 		Samples: samples, Priority: options.Priority, Words: options.Words,
 		Language: options.Language, HotWords: options.HotWords,
 	}
-}
-
-// length is the duration of frames at the engine's rate.
-func length(frames int) time.Duration {
-	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
 }

@@ -172,7 +172,7 @@ func (t *Transcriber) run(ctx context.Context, source Source, cut segment.Option
 	}
 	return &scout.Transcript{
 		Model: options.Model, Language: options.Language,
-		Duration: time.Duration(frames) * time.Second / scout.EngineSampleRateHz,
+		Duration: segment.Duration(frames),
 		Segments: segments, SetAside: aside,
 	}, nil
 }

@@ -2,6 +2,7 @@ package align
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	scout "github.com/scout-speech/scout"
@@ -176,9 +177,6 @@ func (o *overlap) tolerance() float64 {
 	return estimatedTolerance
 }
 
-// pair is a word that both sides heard alike: index in a and in b.
-type pair struct{ i, j int }
-
 // score rates word i of a said at the place of word j of b, without the allowance at the borders.
 func (o *overlap) score(i, j int) (score float64, equal bool) {
 	apart := math.Abs(o.at[i] - o.bt[j])
@@ -207,7 +205,7 @@ func (o *overlap) score(i, j int) (score float64, equal bool) {
 // align finds the best alignment of an end of a with a beginning of b and returns the words in it that
 // agree, in order. What lies ahead of that end and behind that beginning costs nothing. This is the
 // overlap variant of the alignment of Needleman and Wunsch (J. Mol. Biol. 48, 1970).
-func (o *overlap) align() []pair {
+func (o *overlap) align() []Pair {
 	m, n := len(o.a), len(o.b)
 	const (
 		stop = iota
@@ -258,13 +256,13 @@ func (o *overlap) align() []pair {
 			end = j
 		}
 	}
-	var pairs []pair
+	var pairs []Pair
 	for i, j := m, end; from[i*width+j] != stop; {
 		switch from[i*width+j] {
 		case both:
 			i, j = i-1, j-1
 			if _, equal := o.score(i, j); equal {
-				pairs = append(pairs, pair{i, j})
+				pairs = append(pairs, Pair{i, j})
 			}
 		case onlyA:
 			i--
@@ -272,27 +270,25 @@ func (o *overlap) align() []pair {
 			j--
 		}
 	}
-	for x, y := 0, len(pairs)-1; x < y; x, y = x+1, y-1 {
-		pairs[x], pairs[y] = pairs[y], pairs[x]
-	}
+	slices.Reverse(pairs)
 	return pairs
 }
 
 // convincing tells whether the agreement can be more than chance: two words, or one that is long or
 // that the model places at the same time on both sides.
-func (o *overlap) convincing(pairs []pair) bool {
+func (o *overlap) convincing(pairs []Pair) bool {
 	switch len(pairs) {
 	case 0:
 		return false
 	case 1:
-		return o.timed || len(o.a[pairs[0].i]) > 3
+		return o.timed || len(o.a[pairs[0].A]) > 3
 	}
 	return true
 }
 
 // seam picks the agreed word that is nearest to the middle of the overlap, with agreement on both
 // sides of it where possible.
-func (o *overlap) seam(pairs []pair) Seam {
+func (o *overlap) seam(pairs []Pair) Seam {
 	const (
 		wordsPerSecond = 3.0 // of fluent speech, to weigh seconds against words
 		alone          = 1.0 // words nearer to the border that an agreeing neighbour is worth
@@ -300,14 +296,14 @@ func (o *overlap) seam(pairs []pair) Seam {
 	chosen, lowest := 0, math.Inf(1)
 	for k, p := range pairs {
 		// The middle is where as much of the left side's text follows as of the right side's precedes.
-		off := math.Abs(float64(len(o.a)-1-p.i) - float64(p.j))
+		off := math.Abs(float64(len(o.a)-1-p.A) - float64(p.B))
 		if o.timed {
-			off = 2 * wordsPerSecond * math.Abs((o.at[p.i]+o.bt[p.j])/2-o.cut)
+			off = 2 * wordsPerSecond * math.Abs((o.at[p.A]+o.bt[p.B])/2-o.cut)
 		}
-		if k == 0 || pairs[k-1] != (pair{p.i - 1, p.j - 1}) {
+		if k == 0 || pairs[k-1] != (Pair{p.A - 1, p.B - 1}) {
 			off += alone
 		}
-		if k == len(pairs)-1 || pairs[k+1] != (pair{p.i + 1, p.j + 1}) {
+		if k == len(pairs)-1 || pairs[k+1] != (Pair{p.A + 1, p.B + 1}) {
 			off += alone
 		}
 		if off < lowest {
@@ -315,10 +311,10 @@ func (o *overlap) seam(pairs []pair) Seam {
 		}
 	}
 	p := pairs[chosen]
-	if p.j == 0 && p.i > 0 {
-		return Seam{Left: p.i + 1, Right: 1, Agreed: len(pairs), First: true}
+	if p.B == 0 && p.A > 0 {
+		return Seam{Left: p.A + 1, Right: 1, Agreed: len(pairs), First: true}
 	}
-	return Seam{Left: p.i, Right: p.j, Agreed: len(pairs)}
+	return Seam{Left: p.A, Right: p.B, Agreed: len(pairs)}
 }
 
 // byPosition joins at the cut. Estimated positions are off by some tenths of a second, so that a word

@@ -20,13 +20,13 @@ func Merge(a, b Heard) Heard {
 		untangle(merged.Words, from)
 	}
 	for _, p := range agreed(a.Words, b.Words) {
-		if likelier(b.Words[j:p.j], b.Words[p.j].LogProb, a.Words[i:p.i], a.Words[p.i].LogProb) {
-			add(b.Words[j:p.j])
+		if likelier(b.Words[j:p.B], b.Words[p.B].LogProb, a.Words[i:p.A], a.Words[p.A].LogProb) {
+			add(b.Words[j:p.B])
 		} else {
-			add(a.Words[i:p.i])
+			add(a.Words[i:p.A])
 		}
-		add(a.Words[p.i : p.i+1])
-		i, j = p.i+1, p.j+1
+		add(a.Words[p.A : p.A+1])
+		i, j = p.A+1, p.B+1
 	}
 	if likelier(b.Words[j:], b.EndLogProb, a.Words[i:], a.EndLogProb) {
 		add(b.Words[j:])
@@ -58,45 +58,16 @@ func likelier(x []scout.Word, behindX *float64, y []scout.Word, behindY *float64
 	return sumX > sumY
 }
 
-// agreed returns the words that a shortest edit from a to b keeps, as pairs of indices in order.
-func agreed(a, b []scout.Word) []pair {
-	x, y := make([]string, len(a)), make([]string, len(b))
-	for i := range a {
-		x[i] = fold(a[i].Text)
+// agreed returns the words that a shortest edit from a to b keeps. Words of punctuation alone never agree.
+func agreed(a, b []scout.Word) []Pair {
+	x, y := folded(a), folded(b)
+	return Kept(len(x), len(y), func(i, j int) bool { return x[i] != "" && x[i] == y[j] })
+}
+
+func folded(words []scout.Word) []string {
+	out := make([]string, len(words))
+	for i := range words {
+		out[i] = fold(words[i].Text)
 	}
-	for j := range b {
-		y[j] = fold(b[j].Text)
-	}
-	same := func(i, j int) bool { return x[i] != "" && x[i] == y[j] }
-	width := len(b) + 1
-	edits := make([]int, (len(a)+1)*width) // edits[i*width+j]: from a[i:] to b[j:]
-	for i := len(a); i >= 0; i-- {
-		for j := len(b); j >= 0; j-- {
-			switch {
-			case i == len(a):
-				edits[i*width+j] = len(b) - j
-			case j == len(b):
-				edits[i*width+j] = len(a) - i
-			case same(i, j):
-				edits[i*width+j] = edits[(i+1)*width+j+1]
-			default:
-				edits[i*width+j] = 1 + min(edits[(i+1)*width+j+1], edits[(i+1)*width+j], edits[i*width+j+1])
-			}
-		}
-	}
-	var pairs []pair
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		switch {
-		case same(i, j):
-			pairs = append(pairs, pair{i, j})
-			i, j = i+1, j+1
-		case edits[i*width+j] == 1+edits[(i+1)*width+j+1]:
-			i, j = i+1, j+1
-		case edits[i*width+j] == 1+edits[(i+1)*width+j]:
-			i++
-		default:
-			j++
-		}
-	}
-	return pairs
+	return out
 }

@@ -126,8 +126,8 @@ func (p Piece) Contrast() float64 {
 	return l.loud - l.quiet
 }
 
-// A lead-in is quiet where it stays below the loud part by leadInBelow dB and below the quiet part of the piece by no more
-// than the share leadInShare of the contrast. So much of it is kept that a soft beginning is not cut.
+// A piece begins in earnest where a hop comes within leadInBelow dB of its loud part, and above its quiet part by more
+// than the share leadInShare of the contrast. So much ahead of that is kept that a soft beginning is not cut.
 const (
 	leadInBelow = 25.0
 	leadInShare = 0.3
@@ -135,9 +135,8 @@ const (
 )
 
 // WithoutLeadIn returns the piece from shortly before its first loud part, and false where at most a tenth of a second
-// would be spared. The default model gives clear speech behind one or more seconds of silence no words at all about
-// every second time, and behind less of it nearly never: docs/adr/0007-segmentation.md. What is cut off was
-// decoded before, in vain; the samples are shared.
+// would be spared. It is for pieces that gave no words: the default model may give none to clear speech behind a second
+// of silence and more (docs/adr/0007-segmentation.md). The samples are shared.
 func (p Piece) WithoutLeadIn() (Piece, bool) {
 	power := powerOf(p.Samples)
 	var l levels

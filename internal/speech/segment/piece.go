@@ -75,17 +75,18 @@ func (p Piece) End() int64 { return p.Start + int64(p.Frames()) }
 
 // HeardFrom and HeardTo bound everything in Samples, context included, in time from the beginning
 // of the input.
-func (p Piece) HeardFrom() time.Duration { return duration(p.Start - int64(p.Before)) }
+func (p Piece) HeardFrom() time.Duration { return Duration(p.Start - int64(p.Before)) }
 
 // HeardTo is described at HeardFrom.
-func (p Piece) HeardTo() time.Duration { return duration(p.End() + int64(p.After)) }
+func (p Piece) HeardTo() time.Duration { return Duration(p.End() + int64(p.After)) }
 
 // From and To bound the core in time from the beginning of the input.
-func (p Piece) From() time.Duration { return duration(p.Start) }
+func (p Piece) From() time.Duration { return Duration(p.Start) }
 
 // To is described at From.
-func (p Piece) To() time.Duration { return duration(p.End()) }
+func (p Piece) To() time.Duration { return Duration(p.End()) }
 
-func duration(frames int64) time.Duration {
+// Duration is the length of frames at the engine's rate.
+func Duration(frames int64) time.Duration {
 	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
 }
