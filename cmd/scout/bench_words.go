@@ -374,8 +374,16 @@ func surrounded(s *espeak.Speech, rng *rand.Rand) (timedSpeech, error) {
 	}
 	from := time.Duration(lead) * time.Second / scout.EngineSampleRateHz
 	for _, w := range s.Words {
-		start, end := from+w.Start, from+w.End
-		clip.words = append(clip.words, bench.TimedWord{Text: w.Text, Start: &start, End: &end})
+		clip.words = append(clip.words, bench.TimedWord{Text: w.Text, Start: later(w.Start, from), End: later(w.End, from)})
 	}
 	return clip, nil
+}
+
+// later moves a time on by d; nil stays nil.
+func later(t *time.Duration, d time.Duration) *time.Duration {
+	if t == nil {
+		return nil
+	}
+	at := *t + d
+	return &at
 }

@@ -98,7 +98,7 @@ type BorderErrors struct {
 }
 
 // Add compares the words heard in a clip with the known ones. Words are matched by text, so that one heard wrongly
-// is not judged.
+// is not judged; where the same word was said again between two others that match, the nearest in time is meant.
 func (w *WordTimes) Add(known []TimedWord, heard []scout.Word) {
 	texts := make([]string, len(known))
 	for i := range known {
@@ -109,8 +109,18 @@ func (w *WordTimes) Add(known []TimedWord, heard []scout.Word) {
 		said[i] = heard[i].Text
 	}
 	w.Words += len(known)
-	for _, m := range same(tag(texts), tag(said)) {
-		k, h := &known[m.A], &heard[m.B]
+	matched := same(tag(texts), tag(said))
+	for i, m := range matched {
+		from, to := 0, len(known)
+		if i > 0 {
+			from = matched[i-1].A + 1
+		}
+		if i+1 < len(matched) {
+			to = matched[i+1].A
+		}
+		h := &heard[m.B]
+		matched[i].A = from + nearest(known[from:to], m.A-from, h)
+		k := &known[matched[i].A]
 		w.Heard++
 		if h.Start == nil || h.End == nil {
 			w.Unplaced++
@@ -124,6 +134,21 @@ func (w *WordTimes) Add(known []TimedWord, heard []scout.Word) {
 		}
 	}
 	w.Start, w.End = bordersOf(w.start), bordersOf(w.end)
+}
+
+// nearest returns the index of the word that reads like known[like] and begins nearest to h.
+func nearest(known []TimedWord, like int, h *scout.Word) int {
+	if h.Start == nil || known[like].Start == nil {
+		return like
+	}
+	best := like
+	text := Words(known[like].Text)
+	for i := range known {
+		if known[i].Start != nil && (*known[i].Start-*h.Start).Abs() < (*known[best].Start-*h.Start).Abs() && slices.Equal(Words(known[i].Text), text) {
+			best = i
+		}
+	}
+	return best
 }
 
 // milliseconds are whole ones, as transcripts have.

@@ -59,3 +59,17 @@ func TestWordTimesAdd(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 }
+
+// Of words said twice and heard once, the one at the time is meant.
+func TestWordTimesAddTakesTheNearest(t *testing.T) {
+	t.Parallel()
+	at := func(n int) *time.Duration { d := time.Duration(n) * time.Millisecond; return &d }
+	known := []TimedWord{{"going", at(100), at(300)}, {"else", at(300), at(500)}, {"going", at(500), at(700)}, {"on", at(700), at(900)}}
+	for _, start := range []int{110, 490} {
+		var w WordTimes
+		w.Add(known, []scout.Word{{Text: "going", Start: at(start), End: at(start + 200)}, {Text: "on", Start: at(700), End: at(900)}})
+		if w.Heard != 2 || w.Start.Within100 != 1 {
+			t.Errorf("heard at %d ms: %+v", start, w)
+		}
+	}
+}

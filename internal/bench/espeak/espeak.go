@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"time"
+	"unicode"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -61,8 +62,10 @@ type Voice struct {
 
 // Word is a word of a sentence and when it was said. Its end is where a pause, or the next word, begins.
 type Word struct {
-	Text       string
-	Start, End time.Duration
+	Text string
+	// Start and End are nil where they are not known: some words that often follow each other ("of the", "has been")
+	// are spoken as one, and nothing tells where in it the second begins.
+	Start, End *time.Duration
 }
 
 // Speech is a spoken sentence.
@@ -150,29 +153,50 @@ func (s *Synthesizer) Speak(sentence string, voice Voice) (*Speech, error) {
 	return &Speech{Samples: s.heard.samples, SampleRateHz: s.rate, Words: wordsOf(sentence, s.heard.events)}, nil
 }
 
-// wordsOf makes words of events: a word ends where a pause or the next one begins. Words without an end are left
-// out.
+// wordsOf makes words of events. The event of a word stands for all the text up to the next one's, and what it stands
+// for ends where a pause begins or the next event is. What has no end is left out.
 func wordsOf(sentence string, events []event) []Word {
-	var words []Word
-	open := false // the last word has no end yet
+	type spoken struct {
+		from       int // in the sentence
+		start, end time.Duration
+	}
+	var all []spoken
+	open := false // the last one has no end yet
 	for _, e := range events {
 		at := time.Duration(e.audioMS) * time.Millisecond
 		isPause := e.kind == eventPhoneme && strings.HasPrefix(string(e.id[:]), "_")
 		if open && (isPause || e.kind == eventWord) {
-			words[len(words)-1].End = at
+			all[len(all)-1].end = at
 			open = false
 		}
 		from := int(e.textPosition) - 1
 		if e.kind == eventWord && e.length > 0 && from >= 0 && from+int(e.length) <= len(sentence) {
-			words = append(words, Word{Text: sentence[from : from+int(e.length)], Start: at})
+			all = append(all, spoken{from: from, start: at})
 			open = true
 		}
 	}
-	if open {
-		words = words[:len(words)-1]
+	var words []Word
+	for i, s := range all {
+		if i == len(all)-1 && open {
+			break
+		}
+		to := len(sentence)
+		if i+1 < len(all) {
+			to = max(all[i+1].from, s.from)
+		}
+		first := len(words)
+		for word := range strings.FieldsFuncSeq(sentence[s.from:to], between) {
+			words = append(words, Word{Text: word})
+		}
+		if len(words) > first {
+			words[first].Start, words[len(words)-1].End = &s.start, &s.end
+		}
 	}
 	return words
 }
+
+// between tells whether a character stands between words.
+func between(r rune) bool { return r != '\'' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // Close ends the library.
 func (s *Synthesizer) Close() error {
