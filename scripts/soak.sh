@@ -7,7 +7,7 @@ duration=${1:?usage: scripts/soak.sh DURATION [quiet]}
 figures=$(mktemp) log=${SOAK_OUT:-var/soak}
 scratch=$(mktemp -d)
 load=
-trap '[ -z "$load" ] || kill "$load" 2>/dev/null; rm -rf "$figures" "$scratch"' EXIT
+trap '[ -z "$load" ] || { kill "$load" 2>/dev/null; wait "$load" 2>/dev/null; }; rm -rf "$figures" "$scratch"' EXIT
 mkdir -p "$log"
 binary=$scratch/scout.test
 go test -c -o "$binary" ./cmd/scout || exit 1
