@@ -1,13 +1,17 @@
 package align
 
-import "github.com/scout-speech/scout"
+import (
+	"time"
+
+	"github.com/scout-speech/scout"
+)
 
 // Merge makes one text of two that were heard in the same audio. Words that both agree on, apart from capitals and
-// punctuation, are kept as a has them. Between two agreed words, and at both ends, the stretch that its decoder
-// thought likelier is taken: the one with the larger sum of log-probabilities, that of the agreed word behind it, or
-// of the end, included, because that depends on the stretch. With equal sums, or where a probability is not
-// known, a stays. The result is new memory; where the times of each side follow each other, so do those of the
-// result.
+// punctuation, are kept as a has them, at the mean of both sides' times. Between two agreed words, and at both ends,
+// the stretch that its decoder thought likelier is taken: the one with the larger sum of log-probabilities, that of
+// the agreed word behind it, or of the end, included, because that depends on the stretch. With equal sums, or where a
+// probability is not known, a stays. The result is new memory; where the times of each side follow each other, so do
+// those of the result.
 //
 // This is the choice of ROVER (Fiscus 1997) for two voters that know their odds. It takes time and memory of
 // len(a.Words)*len(b.Words).
@@ -25,7 +29,8 @@ func Merge(a, b Heard) Heard {
 		} else {
 			add(a.Words[i:p.A])
 		}
-		add(a.Words[p.A : p.A+1])
+		merged.Words = append(merged.Words, met(&a.Words[p.A], &b.Words[p.B]))
+		untangle(merged.Words, len(merged.Words)-1)
 		i, j = p.A+1, p.B+1
 	}
 	if likelier(b.Words[j:], b.EndLogProb, a.Words[i:], a.EndLogProb) {
@@ -35,6 +40,22 @@ func Merge(a, b Heard) Heard {
 		add(a.Words[i:])
 	}
 	return merged
+}
+
+// apart is by how much the times of an agreed word may differ to be two measurements of one place.
+const apart = 200 * time.Millisecond
+
+// met returns a word that both sides agree on, as a has it, at the mean of both sides' times, whose errors are partly
+// independent. Where a has no times, or they mean another place, a stays.
+func met(a, b *scout.Word) scout.Word {
+	word := *a
+	if a.Start == nil || b.Start == nil || a.End == nil || b.End == nil ||
+		(*a.Start-*b.Start).Abs() > apart || (*a.End-*b.End).Abs() > apart {
+		return word
+	}
+	start, end := (*a.Start+*b.Start)/2, (*a.End+*b.End)/2
+	word.Start, word.End = &start, &end
+	return word
 }
 
 // likelier tells whether the words of x and what follows them have a larger sum of log-probabilities than y, all

@@ -142,3 +142,27 @@ func contains(words []scout.Word, w scout.Word, at *int) bool {
 	}
 	return false
 }
+
+// A word that both sides heard gets the mean of their times, unless they can not mean the same place.
+func TestMergeTakesTheMeanOfTimes(t *testing.T) {
+	t.Parallel()
+	at := func(n int) *time.Duration { d := time.Duration(n) * time.Millisecond; return &d }
+	heard := func(times ...*time.Duration) align.Heard {
+		return align.Heard{Words: []scout.Word{{Text: "so", Start: times[0], End: times[1]}, {Text: "then", Start: times[2], End: times[3]}}}
+	}
+	for _, tt := range []struct{ a, b, want align.Heard }{
+		{heard(at(100), at(200), at(300), at(500)), heard(at(140), at(200), at(240), at(540)), heard(at(120), at(200), at(270), at(520))},
+		{heard(at(100), at(200), at(300), at(500)), heard(at(500), at(600), at(700), at(900)), heard(at(100), at(200), at(300), at(500))},
+		{heard(at(100), at(200), at(300), at(500)), heard(nil, nil, at(300), at(500)), heard(at(100), at(200), at(300), at(500))},
+		{heard(nil, nil, at(300), at(500)), heard(at(100), at(200), at(300), at(500)), heard(nil, nil, at(300), at(500))},
+	} {
+		got := align.Merge(tt.a, tt.b).Words
+		for i, w := range tt.want.Words {
+			if !equal(got[i].Start, w.Start) || !equal(got[i].End, w.End) {
+				t.Errorf("%+v and %+v: word %d is at %v to %v, want %v to %v", tt.a.Words, tt.b.Words, i, got[i].Start, got[i].End, w.Start, w.End)
+			}
+		}
+	}
+}
+
+func equal(a, b *time.Duration) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
