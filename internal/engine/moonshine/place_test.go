@@ -50,7 +50,7 @@ func TestWordTimes(t *testing.T) {
 		}
 		for i, w := range r.Words {
 			if w.StartMS == nil || math.Abs(float64(*w.StartMS-*free.Words[i].StartMS)) > 50 || math.Abs(float64(*w.EndMS-*free.Words[i].EndMS)) > 50 {
-				t.Errorf("%s: %q at %+v, decoded freely at %+v", name, w.Text, w, free.Words[i])
+				t.Errorf("%s: %q from %v to %v, decoded freely from %v to %v", name, w.Text, *w.StartMS, *w.EndMS, *free.Words[i].StartMS, *free.Words[i].EndMS)
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func (c *chain) token(word int) []float32 {
 // pause adds a pause, given the share of speech in each frame.
 func (c *chain) pause(speech []float32) {
 	for j, out := 0, c.token(pause); j < len(out); j++ {
-		out[j] = (1 - speech[j]) - pauseInSpeech*speech[j]
+		out[j] = silenceWeight*(1-speech[j]) - pauseInSpeech*speech[j]
 	}
 }
 

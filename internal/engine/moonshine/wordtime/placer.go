@@ -162,13 +162,13 @@ func (p *Placer) lead(state int) int {
 // peak is how well a token fits the best of its frames.
 func (p *Placer) peak(state int) float32 { return slices.Max(p.fit(state)) }
 
-// fit is how well a token fits the frames that it got, in deviations: its score without what silence takes off. It
-// is valid until the next call.
+// fit is how well a token fits the frames that it got, in deviations: its score without silenceWeight. It is valid until
+// the next call.
 func (p *Placer) fit(state int) []float32 {
 	s := p.chain.states[state]
 	p.fits = append(p.fits[:0], p.chain.scores[state*p.frames+s.from:state*p.frames+s.to]...)
 	for j := range p.fits {
-		p.fits[j] += 1 - p.speech.share[s.from+j]
+		p.fits[j] += silenceWeight * (1 - p.speech.share[s.from+j])
 	}
 	return p.fits
 }
@@ -209,12 +209,17 @@ func (p *Placer) normalise() {
 	}
 }
 
-// score writes how well token k fits each frame: the mean of the heads in deviations above their mean, less
-// one where the frame is silent.
+// Attention often begins ahead of a word, in the pause: in a silent frame it counts for half, and a token loses there,
+// and a pause gains, silenceWeight, in deviations.
+const (
+	silenceShare  = 0.5
+	silenceWeight = 1.5
+)
+
+// score writes how well token k fits each frame: the mean of the heads in deviations above their mean, less where the
+// frame is silent.
 func (p *Placer) score(k int, out []float32) {
-	for j, share := range p.speech.share {
-		out[j] = share - 1
-	}
+	clear(out)
 	for h, head := range alignmentHeads {
 		at := ((k+head.own)*Heads + h) * p.frames
 		row := p.rows[at : at+p.frames]
@@ -228,6 +233,10 @@ func (p *Placer) score(k int, out []float32) {
 		for j := known; j < p.frames; j++ {
 			out[j] += beyond * (1.0 / Heads)
 		}
+	}
+	for j, share := range p.speech.share {
+		silent := 1 - share
+		out[j] -= silent * (silenceWeight + silenceShare*max(out[j], 0))
 	}
 }
 

@@ -48,8 +48,11 @@ func say(tokens, pauseMS []int, level float64) *said {
 		s.samples[i] = float32(0.0003 * rng.NormFloat64())
 	}
 	for _, p := range places {
-		for i := p[0] * samplesPerMS; i < p[1]*samplesPerMS; i++ {
-			s.samples[i] += float32(level * math.Sin(float64(i)*0.3))
+		const fade = 5 * samplesPerMS
+		from, to := p[0]*samplesPerMS, p[1]*samplesPerMS
+		for i := from; i < to; i++ {
+			edge := min(float64(min(i-from, to-1-i))/fade, 1)
+			s.samples[i] += float32(level * edge * math.Sin(float64(i)*0.3))
 		}
 	}
 	s.frames = framesOf(len(s.samples))
@@ -194,7 +197,7 @@ func TestPlaceKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		samples := make([]float32, rapid.IntRange(0, 60000).Draw(t, "samples"))
-		loud := rapid.Float64Range(0, 1).Draw(t, "loud")
+		loud := rapid.OneOf(rapid.Float64Range(0, 1), rapid.SampledFrom([]float64{1e18, 1e30, 5e37})).Draw(t, "loud")
 		for i := range samples {
 			if (i/rapid.Just(1600).Draw(t, "step"))%3 > 0 {
 				samples[i] = float32(loud * rng.NormFloat64())
@@ -298,6 +301,37 @@ func TestSolveIsTheBest(t *testing.T) {
 			t.Fatalf("a way of %v over %d of %d frames, the best is %v", got, at, frames, want)
 		}
 	})
+}
+
+// The quiet follows noise that swells, and a sound longer than the stretch in which the quiet is looked for stays speech.
+func TestListenTellsSpeechFromNoise(t *testing.T) {
+	t.Parallel()
+	const lengthMS = 6000
+	rng := rand.New(rand.NewPCG(5, 6))
+	samples := make([]float32, lengthMS*samplesPerMS)
+	for i := range samples {
+		swell := math.Pow(10, math.Sin(2*math.Pi*float64(i)/float64(len(samples)))*8/20) // up and down by 8 dB
+		samples[i] = float32(0.005 * swell * rng.NormFloat64())
+	}
+	said := []interval{{500, 700}, {1000, 1200}, {1700, 2900}, {3300, 3500}, {3900, 4100}, {4500, 4700}, {5200, 5400}}
+	for _, w := range said {
+		for i := int(w.from) * samplesPerMS; i < int(w.to)*samplesPerMS; i++ {
+			samples[i] += float32(0.08 * (math.Sin(float64(i)*0.15) + math.Sin(float64(i)*1.1)))
+		}
+	}
+	var s speech
+	s.listen(samples, framesOf(len(samples)))
+	for j, share := range s.share {
+		from, to := frameMS(j), frameMS(j+1)
+		inside, outside := false, true
+		for _, w := range said {
+			inside = inside || from >= w.from && to <= w.to
+			outside = outside && (to < w.from-10 || from > w.to+10)
+		}
+		if inside && share < 0.8 || outside && share > 0.5 {
+			t.Errorf("speech is %.2f of the frame from %v ms", share, from)
+		}
+	}
 }
 
 func TestPlaceAllocatesOnlyItsResult(t *testing.T) {
