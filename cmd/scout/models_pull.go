@@ -96,6 +96,7 @@ func newPullProgress(w io.Writer, isTerminal bool) *pullProgress {
 			progressbar.OptionSetWidth(24),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetSpinnerChangeInterval(0), // else it draws by itself, even when it is taken away
 		)
 	}
 	return p

@@ -35,6 +35,7 @@ func newProgress(a *app, quiet bool, name string, length time.Duration) *progres
 		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionSetElapsedTime(true),
 		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else it draws by itself, even when it is taken away
 	)
 	return p
 }
