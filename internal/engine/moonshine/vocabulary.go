@@ -60,18 +60,21 @@ func readVocabulary(path string) (*vocabulary, error) {
 	return v, nil
 }
 
-// hypothesis returns ids as tokens to verify, at most limit of them and none behind an end of text. Ids
-// outside the vocabulary are refused with invalid_argument.
+// hypothesis returns ids as tokens to verify, none behind an end of text and at most limit of them: more can not have
+// been said. Ids outside the vocabulary are refused with invalid_argument, wherever they stand.
 func (v *vocabulary) hypothesis(ids []int32, limit int) ([]int64, error) {
-	tokens := make([]int64, 0, min(len(ids), limit))
 	for i, id := range ids {
-		switch {
-		case id < 0 || id >= vocabularySize:
+		if id < 0 || id >= vocabularySize {
 			return nil, scout.Errorf(scout.CodeInvalidArgument, "token %d of the hypothesis is %d: want 0 to %d", i, id, vocabularySize-1)
-		case id == endToken || len(tokens) == limit:
-			return tokens, nil
 		}
-		tokens = append(tokens, int64(id))
+	}
+	if end := slices.Index(ids, endToken); end >= 0 {
+		ids = ids[:end]
+	}
+	ids = ids[:min(len(ids), limit)]
+	tokens := make([]int64, len(ids))
+	for i, id := range ids {
+		tokens[i] = int64(id)
 	}
 	return tokens, nil
 }

@@ -159,13 +159,14 @@ func TestHypothesis(t *testing.T) {
 		want []int64
 		code scout.Code
 	}{
-		"none":                   {nil, []int64{}, ""},
-		"a text":                 {[]int32{5, 6}, []int64{5, 6}, ""},
-		"longer than the limit":  {[]int32{5, 6, 7, 8}, []int64{5, 6, 7}, ""},
-		"tokens behind the end":  {[]int32{5, endToken, 7}, []int64{5}, ""},
-		"an id below":            {[]int32{5, -1}, nil, scout.CodeInvalidArgument},
-		"an id above":            {[]int32{vocabularySize}, nil, scout.CodeInvalidArgument},
-		"special tokens in text": {[]int32{0, 32767}, []int64{0, 32767}, ""},
+		"none":                    {nil, []int64{}, ""},
+		"a text":                  {[]int32{5, 6}, []int64{5, 6}, ""},
+		"longer than the limit":   {[]int32{5, 6, 7, 8}, []int64{5, 6, 7}, ""},
+		"tokens behind the end":   {[]int32{5, endToken, 7}, []int64{5}, ""},
+		"an id below":             {[]int32{5, -1}, nil, scout.CodeInvalidArgument},
+		"an id above":             {[]int32{vocabularySize}, nil, scout.CodeInvalidArgument},
+		"an id above, far behind": {[]int32{5, endToken, 6, 7, 8, vocabularySize}, nil, scout.CodeInvalidArgument},
+		"special tokens in text":  {[]int32{0, 32767}, []int64{0, 32767}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -67,7 +67,7 @@ type RequestOptions struct {
 	// Language is the ISO 639-1 code spoken, empty for the model's default.
 	Language string `json:"language,omitempty"`
 	// Hypothesis is a text already known, as token ids: it is verified in one pass, and decoding goes
-	// on from the first token that disagrees.
+	// on from the first token that disagrees. No more of it counts than the audio could hold.
 	Hypothesis []int32 `json:"hypothesis,omitempty"`
 	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
 	HotWords []string `json:"hot_words,omitempty"`
