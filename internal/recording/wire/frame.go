@@ -1,14 +1,12 @@
 package wire
 
 import (
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/frame"
 )
 
 // ProtocolVersion is the version in Hello. Both sides must have the same one; it is raised when a
@@ -50,114 +48,29 @@ func (k Kind) valid() bool {
 	return (k >= KindHello && k <= KindCancel) || (k >= KindWelcome && k <= KindEvent)
 }
 
-const (
-	prefixBytes = 4     // uint32, little-endian: length of what follows
-	headBytes   = 1 + 8 // kind, id
-	// MaxFrameBytes bounds a frame without its prefix: a manifest with some 100,000 gaps.
-	MaxFrameBytes = 16 << 20
-	// growStep bounds what a body that is announced but never comes can cost.
-	growStep = 64 << 10
-)
+// MaxFrameBytes bounds a frame without its prefix: a manifest with some 100,000 gaps.
+const MaxFrameBytes = 16 << 20
 
-// Frame is one message as it stands on the wire.
-type Frame struct {
-	Kind Kind
-	// ID pairs requests with answers.
-	ID uint64
-	// Body belongs to the Reader and is valid until its next call of Next.
-	Body []byte
+var protocol = &frame.Protocol[Kind]{
+	MaxBytes: MaxFrameBytes, Known: Kind.valid, Malformed: scout.CodeRecorderProtocol, TooLong: scout.CodeRecorderProtocol,
 }
 
-// Reader reads frames from a connection. One goroutine may use it.
-type Reader struct {
-	in   io.Reader
-	head [prefixBytes + headBytes]byte
-	body []byte
-}
+// Frame is one message. Its id pairs requests with answers.
+type Frame = frame.Frame[Kind]
 
-// NewReader returns a reader of frames.
-func NewReader(in io.Reader) *Reader { return &Reader{in: in} }
+// Reader reads frames. It fails with recorder_protocol for bytes outside the protocol, with io.EOF where the connection
+// closed between two frames, and with the connection's own error.
+type Reader = frame.Reader[Kind]
 
-// Next returns the next frame. It returns io.EOF when the connection closed between two frames;
-// bytes outside the protocol give an error with scout.CodeRecorderProtocol, after which the stream
-// is useless.
-func (r *Reader) Next() (Frame, error) {
-	if _, err := io.ReadFull(r.in, r.head[:]); err != nil {
-		if errors.Is(err, io.EOF) {
-			return Frame{}, io.EOF
-		}
-		return Frame{}, fmt.Errorf("read frame head: %w", err)
-	}
-	length := binary.LittleEndian.Uint32(r.head[:prefixBytes])
-	if length < headBytes || length > MaxFrameBytes {
-		return Frame{}, scout.Errorf(scout.CodeRecorderProtocol, "frame of %d bytes: want %d to %d", length, headBytes, MaxFrameBytes)
-	}
-	kind := Kind(r.head[prefixBytes])
-	if !kind.valid() {
-		return Frame{}, scout.Errorf(scout.CodeRecorderProtocol, "frame of unknown kind %d", kind)
-	}
-	if err := r.readBody(int(length) - headBytes); err != nil {
-		return Frame{}, fmt.Errorf("read frame body of %d bytes: %w", length-headBytes, err)
-	}
-	return Frame{Kind: kind, ID: binary.LittleEndian.Uint64(r.head[prefixBytes+1:]), Body: r.body}, nil
-}
+// NewReader returns a reader of frames from a connection.
+func NewReader(in io.Reader) *Reader { return frame.NewReader(in, protocol) }
 
-// readBody fills r.body with n bytes, growing it as bytes arrive.
-func (r *Reader) readBody(n int) error {
-	r.body = r.body[:0]
-	for len(r.body) < n {
-		start := len(r.body)
-		step := min(n-start, max(growStep, cap(r.body)-start))
-		if cap(r.body) < start+step {
-			grown := make([]byte, start, max(start+step, 2*cap(r.body)))
-			copy(grown, r.body)
-			r.body = grown
-		}
-		r.body = r.body[:start+step]
-		if _, err := io.ReadFull(r.in, r.body[start:]); err != nil {
-			if errors.Is(err, io.EOF) {
-				return io.ErrUnexpectedEOF
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// Writer writes frames to a connection. It is safe for concurrent use; each frame is one Write.
-type Writer struct {
-	mu  sync.Mutex
-	out io.Writer
-	buf []byte
-}
+// Writer writes frames to a connection. It is safe for concurrent use; each frame is one Write. A frame over
+// MaxFrameBytes is refused with recorder_protocol.
+type Writer struct{ *frame.Writer[Kind] }
 
 // NewWriter returns a writer of frames.
-func NewWriter(out io.Writer) *Writer { return &Writer{out: out} }
-
-// Write sends one frame whose body appendBody appends to its argument and returns; nil means no
-// body. A frame over MaxFrameBytes is refused before anything is written.
-func (w *Writer) Write(kind Kind, id uint64, appendBody func([]byte) ([]byte, error)) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.buf = append(w.buf[:0], 0, 0, 0, 0, byte(kind))
-	buf := binary.LittleEndian.AppendUint64(w.buf, id)
-	if appendBody != nil {
-		var err error
-		if buf, err = appendBody(buf); err != nil {
-			return err
-		}
-	}
-	w.buf = buf
-	length := len(buf) - prefixBytes
-	if length > MaxFrameBytes {
-		return scout.Errorf(scout.CodeRecorderProtocol, "frame of %d bytes: at most %d", length, MaxFrameBytes)
-	}
-	binary.LittleEndian.PutUint32(buf, uint32(length))
-	if _, err := w.out.Write(buf); err != nil {
-		return fmt.Errorf("write frame: %w", err)
-	}
-	return nil
-}
+func NewWriter(out io.Writer) *Writer { return &Writer{frame.NewWriter(out, protocol)} }
 
 // WriteJSON sends a frame whose body is v as JSON.
 func (w *Writer) WriteJSON(kind Kind, id uint64, v any) error {
