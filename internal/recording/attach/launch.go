@@ -57,15 +57,20 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 		return nil, false, err
 	}
 	client, err = child.await(ctx, dir, options.Options)
-	return client, err == nil && client.Welcome().PID == child.pid, err
+	launched = err == nil && client.Welcome().PID == child.process.Pid
+	if err == nil && !launched {
+		child.end()
+	}
+	return client, launched, err
 }
 
 // child is a recorder that was started and not heard of yet.
 type child struct {
-	pid   int
-	log   string
-	begin int64 // where its output begins in the log
-	ended chan error
+	process *os.Process
+	log     string
+	begin   int64         // where its output begins in the log
+	ended   chan struct{} // closed when the process has ended
+	exit    error         // how; valid then
 }
 
 // start starts the process.
@@ -90,9 +95,19 @@ func start(dir string, options LaunchOptions) (*child, error) {
 	if err := command.Start(); err != nil {
 		return nil, notStarted(options.Program, err)
 	}
-	c := &child{pid: command.Process.Pid, log: path, begin: info.Size(), ended: make(chan error, 1)}
-	go func() { c.ended <- command.Wait() }() // ends with the recorder, at the latest with this program, whom it outlives
+	c := &child{process: command.Process, log: path, begin: info.Size(), ended: make(chan struct{})}
+	go func() { // ends with the recorder, at the latest with this program, whom it outlives
+		c.exit = command.Wait()
+		close(c.ended)
+	}()
 	return c, nil
+}
+
+// end takes the process away, which somebody else's recorder has made needless: it would find the folder taken, but
+// perhaps only when that one has ended and the folder is gone.
+func (c *child) end() {
+	_ = c.process.Kill() // it may have ended by itself
+	<-c.ended
 }
 
 // notStarted tells a program that is not there, or may not be run, from a machine that could not start it.
@@ -120,7 +135,6 @@ func openLog(path string) (*os.File, error) {
 func (c *child) await(ctx context.Context, dir string, options Options) (*Client, error) {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	var exited error
 	var over <-chan time.Time
 	ended := c.ended
 	for {
@@ -131,18 +145,19 @@ func (c *child) await(ctx context.Context, dir string, options Options) (*Client
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
-		case exited = <-ended:
+		case <-ended:
 			ended = nil
 			over = time.After(quickerWithin)
 		case <-over:
-			return nil, c.failed(exited)
+			return nil, c.failed()
 		case <-ticker.C:
 		}
 	}
 }
 
 // failed tells why the recorder ended, with the last of its output.
-func (c *child) failed(exited error) error {
+func (c *child) failed() error {
+	exited := c.exit
 	if exited == nil {
 		exited = errors.New("it ended at once")
 	}
