@@ -29,8 +29,7 @@ func Merge(a, b Heard) Heard {
 		} else {
 			add(a.Words[i:p.A])
 		}
-		merged.Words = append(merged.Words, met(&a.Words[p.A], &b.Words[p.B]))
-		untangle(merged.Words, len(merged.Words)-1)
+		add([]scout.Word{atMeanTimes(a.Words[p.A], b.Words[p.B])})
 		i, j = p.A+1, p.B+1
 	}
 	if likelier(b.Words[j:], b.EndLogProb, a.Words[i:], a.EndLogProb) {
@@ -42,20 +41,19 @@ func Merge(a, b Heard) Heard {
 	return merged
 }
 
-// apart is by how much the times of an agreed word may differ to be two measurements of one place.
-const apart = 200 * time.Millisecond
+// samePlace is by how much the times of an agreed word may differ to be two measurements of one place.
+const samePlace = 200 * time.Millisecond
 
-// met returns a word that both sides agree on, as a has it, at the mean of both sides' times, whose errors are partly
-// independent. Where a has no times, or they mean another place, a stays.
-func met(a, b *scout.Word) scout.Word {
-	word := *a
+// atMeanTimes returns a word that both sides agree on, as a has it, at the mean of both sides' times, whose errors are
+// partly independent. Where one has no times, or they mean different places, a's stay.
+func atMeanTimes(a, b scout.Word) scout.Word {
 	if a.Start == nil || b.Start == nil || a.End == nil || b.End == nil ||
-		(*a.Start-*b.Start).Abs() > apart || (*a.End-*b.End).Abs() > apart {
-		return word
+		(*a.Start-*b.Start).Abs() > samePlace || (*a.End-*b.End).Abs() > samePlace {
+		return a
 	}
 	start, end := (*a.Start+*b.Start)/2, (*a.End+*b.End)/2
-	word.Start, word.End = &start, &end
-	return word
+	a.Start, a.End = &start, &end
+	return a
 }
 
 // likelier tells whether the words of x and what follows them have a larger sum of log-probabilities than y, all

@@ -23,9 +23,9 @@ const (
 )
 
 // In each band the loud is what 5 % of the piece exceed, and the quiet the lowest level within 300 ms, so that it follows
-// noise that swells: at least 40 dB below the loud, and at most half way up to it from the quiet of the whole piece,
-// because a long sound has no quiet in it. Where the level is 35 % of the way from the quiet to the loud, in the mean of
-// the bands, all is speech; from there it fades to none.
+// noise that swells. It is taken no lower than 40 dB below the loud, and no higher than half way up to it from the quiet
+// of the whole piece, because a long sound has no quiet in it. Where the level is 35 % of the way from the quiet to the
+// loud, in the mean of the bands, all is speech; from there it fades to none.
 const (
 	blockHops      = 12 // 60 ms, for which one quiet is taken
 	quietBlocks    = 5  // to either side
@@ -69,7 +69,7 @@ func (s *speech) listen(samples []float32, frames int) {
 	s.active = zeroed(s.active, len(s.levels[low]))
 	s.contrast = 0
 	for _, levels := range s.levels {
-		s.add(levels)
+		s.addBand(levels)
 	}
 	for i, way := range s.active {
 		s.active[i] = min(way/fullSpeech, 1)
@@ -86,8 +86,8 @@ func (s *speech) listen(samples []float32, frames int) {
 	s.findPauses()
 }
 
-// add adds a band's part to active, as ways from quiet to loud, and to contrast.
-func (s *speech) add(levels []float32) {
+// addBand adds a band's part to active, as ways from quiet to loud, and to contrast.
+func (s *speech) addBand(levels []float32) {
 	s.sorted = append(s.sorted[:0], levels...)
 	slices.Sort(s.sorted)
 	quietest, loud := percentile(s.sorted, quietPercentile), percentile(s.sorted, loudPercentile)
