@@ -60,15 +60,31 @@ func run() error {
 
 // pipes opens the inherited descriptors and refuses to run without them.
 func pipes() (io.Reader, io.Writer, error) {
-	for _, fd := range []int{requestFD, answerFD} {
-		var stat syscall.Stat_t
-		if err := syscall.Fstat(fd, &stat); err != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
-			return nil, nil, scout.Errorf(scout.CodeInvalidArgument,
-				"descriptor %d is not a pipe: this program is started by scout, not by hand", fd)
-		}
-		syscall.CloseOnExec(fd)
+	in, err := inherited(requestFD, "requests")
+	if err != nil {
+		return nil, nil, err
 	}
-	return os.NewFile(requestFD, "requests"), os.NewFile(answerFD, "answers"), nil
+	out, err := inherited(answerFD, "answers")
+	if err != nil {
+		return nil, nil, err
+	}
+	return in, out, nil
+}
+
+// inherited takes over the end of a pipe, as one that never blocks: its reader then waits in Go's poller and leaves its
+// processor to whatever it has just set off. One that blocks in read(2) keeps it, until the runtime notices up to 10 ms
+// later; see "Cancelling" in docs/adr/0011-decoding-loop.md.
+func inherited(fd int, name string) (*os.File, error) {
+	var stat syscall.Stat_t
+	if err := syscall.Fstat(fd, &stat); err != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+		return nil, scout.Errorf(scout.CodeInvalidArgument,
+			"descriptor %d is not a pipe: this program is started by scout, not by hand", fd)
+	}
+	syscall.CloseOnExec(fd)
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return nil, scout.Errorf(scout.CodeInternal, "open pipe of %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // runtimeLibrary is loaded into the process already, as a dependency of sherpa-onnx: both backends share it.
