@@ -50,12 +50,21 @@ func run() error {
 	return server.Serve(context.Background(), in, out, log, func(ctx context.Context, load wire.Load) (server.Backend, error) {
 		backend, err := open(ctx, load)
 		if err == nil {
-			if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
-				log.Warn("startup_pages_stay", slog.String("error", err.Error()))
-			}
+			settle(log)
 		}
 		return backend, err
 	})
+}
+
+// settle ends what was for loading only. Weights load quicker into huge pages and take no more memory there; what requests
+// need would. Without it all works as well, only larger.
+func settle(log *slog.Logger) {
+	if err := footprint.EndHugePages(); err != nil {
+		log.Warn("huge_pages_stay", slog.String("error", err.Error()))
+	}
+	if err := footprint.ReturnStartupPages(); err != nil {
+		log.Warn("startup_pages_stay", slog.String("error", err.Error()))
+	}
 }
 
 // pipes opens the inherited descriptors and refuses to run without them.

@@ -98,7 +98,7 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 	return &recognizer{
 		engine: engine.New(a.scope, engine.Options{
 			Program: program, Backend: backend, Profile: o.profile, Threads: o.threads,
-			BatchLanes: lanes, Reserve: o.reserve,
+			BatchLanes: lanes, Reserve: o.reserve, HugePages: backend == backendMoonshine,
 			Model: engine.Model{
 				ID: installed.ID, Family: string(installed.Family), Languages: installed.Languages,
 				Files: files, SizeBytes: installed.SizeBytes,

@@ -37,6 +37,8 @@ type Options struct {
 	Backend string
 	// Profile chooses options of the native runtime; empty means the backend's default.
 	Profile string
+	// HugePages has the process load the model into huge pages, where the C library and the kernel give them.
+	HugePages bool
 	// Threads of one inference session; default 1.
 	Threads int
 	// BatchLanes is how many lanes batch requests may have while no interactive ones come; default all but
@@ -436,11 +438,11 @@ func (e *Engine) child(ctx context.Context) (*child, error) {
 // run carries out a start and publishes its outcome.
 func (e *Engine) run(s *start) {
 	began := time.Now()
-	s.child, s.err = startChild(e.life, e.scope, e.options.Program, wire.Load{
+	s.child, s.err = startChild(e.life, e.scope, &e.options, wire.Load{
 		Backend: e.options.Backend, ModelID: e.options.Model.ID, Family: e.options.Model.Family,
 		Languages: e.options.Model.Languages, Files: e.options.Model.Files,
 		Threads: e.options.Threads, Profile: e.options.Profile,
-	}, e.options.LoadTimeout)
+	})
 	took := time.Since(began)
 	e.mu.Lock()
 	e.starting = nil

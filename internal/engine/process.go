@@ -49,9 +49,10 @@ type answer struct {
 // exitNoLoader is what the dynamic loader exits with where a shared library is missing.
 const exitNoLoader = 127
 
-// startChild starts program, has it load the model and waits for its hello, until ctx ends. On
-// failure nothing is left running.
-func startChild(ctx context.Context, scope observe.Scope, program string, load wire.Load, timeout time.Duration) (*child, error) {
+// startChild starts the engine's program, has it load the model and waits for its hello, until ctx ends or the options'
+// LoadTimeout. On failure nothing is left running.
+func startChild(ctx context.Context, scope observe.Scope, options *Options, load wire.Load) (*child, error) {
+	program := options.Program
 	requestRead, requestWrite, err := os.Pipe()
 	if err != nil {
 		return nil, scout.Errorf(scout.CodeEngineStart, "create request pipe: %w", err)
@@ -65,7 +66,7 @@ func startChild(ctx context.Context, scope observe.Scope, program string, load w
 	cmd := exec.Command(program)
 	cmd.ExtraFiles = []*os.File{requestRead, answerWrite} // descriptors 3 and 4 of the child
 	cmd.Stdout, cmd.Stderr = stderr, stderr
-	cmd.Env = childEnv(os.Environ())
+	cmd.Env = childEnv(os.Environ(), options.HugePages)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second // a grandchild that keeps stderr open must not keep us waiting
 	err = cmd.Start()
@@ -84,7 +85,7 @@ func startChild(ctx context.Context, scope observe.Scope, program string, load w
 	hello := make(chan greeting, 1)
 	go c.read(answerRead, hello)
 
-	timer := time.NewTimer(timeout)
+	timer := time.NewTimer(options.LoadTimeout)
 	defer timer.Stop()
 	if err := c.out.Write(wire.KindLoad, 0, wire.AppendJSON(load)); err != nil && !errors.Is(err, syscall.EPIPE) {
 		c.kill(scout.Errorf(scout.CodeEngineStart, "send model to engine: %w", err))
@@ -100,7 +101,7 @@ func startChild(ctx context.Context, scope observe.Scope, program string, load w
 			return nil, c.startFailure(program)
 		}
 	case <-timer.C:
-		c.kill(scout.Errorf(scout.CodeEngineLoadTimeout, "engine not ready within %s", timeout))
+		c.kill(scout.Errorf(scout.CodeEngineLoadTimeout, "engine not ready within %s", options.LoadTimeout))
 	case <-ctx.Done():
 		c.kill(fmt.Errorf("start engine: %w", context.Cause(ctx)))
 	}
@@ -124,12 +125,23 @@ func (c *child) greeted(h greeting) (*child, error) {
 
 // childEnv bounds how much freed memory the C library of the child keeps. Measured with
 // moonshine-tiny-en: 30-60 MB less resident at equal speed (docs/adr/0002-engine-process.md).
-func childEnv(env []string) []string {
-	return append(env,
+func childEnv(env []string, hugePages bool) []string {
+	env = append(env,
 		"MALLOC_ARENA_MAX=1",
 		"MALLOC_MMAP_THRESHOLD_=1073741824",
 		"MALLOC_TRIM_THRESHOLD_=1073741824",
 	)
+	if !hugePages {
+		return env
+	}
+	// 1 is madvise(2); see "Memory Allocation Tunables" in the manual of glibc. Other C libraries do not look at it.
+	const tunables, ask = "GLIBC_TUNABLES=", "glibc.malloc.hugetlb=1"
+	for _, variable := range env {
+		if set, ok := strings.CutPrefix(variable, tunables); ok && set != "" {
+			return append(env, variable+":"+ask)
+		}
+	}
+	return append(env, tunables+ask)
 }
 
 func startError(program string, err error) error {

@@ -44,3 +44,20 @@ func TestReturnStartupPages(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 }
+
+// The kernel is told; that it obeys shows in the engine's memory (cmd/scout).
+func TestEndHugePages(t *testing.T) {
+	if err := EndHugePages(); err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "linux" {
+		return
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip(err)
+	}
+	if !strings.Contains(string(status), "THP_enabled:\t0") {
+		t.Error("huge pages are still on")
+	}
+}
