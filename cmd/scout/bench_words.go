@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/process"
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
@@ -119,10 +118,7 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 	if !hello.WordTimes {
 		return scout.Errorf(scout.CodeModelUnsupported, "model %s gives no word times with the backend %s", r.model.ID, r.backend)
 	}
-	m := &wordsMeter{app: a, recognizer: r, snr: o.snr, transcriber: speech.New(a.scope, a.failures, r.engine)}
-	if m.process, err = process.NewProcessWithContext(ctx, int32(hello.PID)); err != nil {
-		return scout.Errorf(scout.CodeReadFailed, "look at the engine's process: %w", err)
-	}
+	m := &wordsMeter{app: a, recognizer: r, pid: hello.PID, snr: o.snr, transcriber: speech.New(a.scope, a.failures, r.engine)}
 	sets := []struct {
 		name  string
 		clips []timedSpeech
@@ -162,7 +158,7 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 type wordsMeter struct {
 	app         *app
 	recognizer  *recognizer
-	process     *process.Process // the engine's
+	pid         int // of the engine
 	snr         float64
 	transcriber *speech.Transcriber
 }
@@ -203,35 +199,29 @@ func (m *wordsMeter) measure(ctx context.Context, name string, clips []timedSpee
 	return set, nil
 }
 
-// compareRounds is how often all clips are decoded with and without times, in turns.
+// compareRounds is how often every clip is decoded with and without times.
 const compareRounds = 4
 
-// compare adds to the report what the clips take with and without times. Processor time is compared, because what else
-// the machine does moves it less than it moves the clock on the wall.
+// compare adds to the report what the clips take with and without times, each clip both ways, one straight after the other,
+// so that a machine that is slower for a while is slower for both. Processor time is compared, because what else the machine
+// does moves it less than it moves the clock on the wall.
 func (m *wordsMeter) compare(ctx context.Context, clips []timedSpeech, report *wordsReport) error {
 	for round := range compareRounds {
-		for k := range 2 {
-			with := (round+k)%2 == 1 // each goes first as often as the other
-			before, err := m.used(ctx)
-			if err != nil {
-				return err
+		for i, clip := range clips {
+			if terminal(m.app.std.err) {
+				m.app.notef("\r\x1b[Kround %d of %d: %d of %d", round+1, compareRounds, i+1, len(clips))
 			}
-			for i, clip := range clips {
-				if terminal(m.app.std.err) {
-					m.app.notef("\r\x1b[Kround %d of %d: %d of %d", 2*round+k+1, 2*compareRounds, i+1, len(clips))
+			for k := range 2 {
+				with := (round+i+k)%2 == 1 // each goes first as often as the other
+				spent, err := m.spent(ctx, clip.samples, with)
+				if err != nil {
+					return err
 				}
-				if _, err := m.transcribe(ctx, clip.samples, with); err != nil {
-					return fmt.Errorf("transcribe: %w", err)
+				if with {
+					report.With += spent.Seconds()
+				} else {
+					report.Without += spent.Seconds()
 				}
-			}
-			after, err := m.used(ctx)
-			if err != nil {
-				return err
-			}
-			if with {
-				report.With += after - before
-			} else {
-				report.Without += after - before
 			}
 		}
 	}
@@ -241,13 +231,20 @@ func (m *wordsMeter) compare(ctx context.Context, clips []timedSpeech, report *w
 	return nil
 }
 
-// used is the processor time that the engine has taken, in seconds.
-func (m *wordsMeter) used(ctx context.Context) (float64, error) {
-	times, err := m.process.TimesWithContext(ctx)
+// spent transcribes and returns the processor time that the engine took for it.
+func (m *wordsMeter) spent(ctx context.Context, samples []float32, words bool) (time.Duration, error) {
+	before, err := bench.ProcessorTime(m.pid)
 	if err != nil {
-		return 0, scout.Errorf(scout.CodeReadFailed, "look at the engine's processor time: %w", err)
+		return 0, scout.Errorf(scout.CodeInternal, "look at the engine: %w", err)
 	}
-	return times.User + times.System, nil
+	if _, err := m.transcribe(ctx, samples, words); err != nil {
+		return 0, fmt.Errorf("transcribe: %w", err)
+	}
+	after, err := bench.ProcessorTime(m.pid)
+	if err != nil {
+		return 0, scout.Errorf(scout.CodeInternal, "look at the engine: %w", err)
+	}
+	return after - before, nil
 }
 
 func (r *wordsReport) writeTable(out io.Writer) error {

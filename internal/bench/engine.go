@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	proc "github.com/shirou/gopsutil/v4/process"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -321,15 +319,11 @@ func (r *engineRun) set(ctx context.Context) error {
 
 // cpuTime is the processor time of the engine's process so far.
 func cpuTime(e *engine.Engine) (time.Duration, error) {
-	p, err := proc.NewProcess(int32(e.State().PID))
+	spent, err := ProcessorTime(e.State().PID)
 	if err != nil {
-		return 0, scout.Errorf(scout.CodeInternal, "look at the engine's process: %w", err)
+		return 0, scout.Errorf(scout.CodeInternal, "look at the engine: %w", err)
 	}
-	times, err := p.Times()
-	if err != nil {
-		return 0, scout.Errorf(scout.CodeInternal, "read the engine's processor time: %w", err)
-	}
-	return time.Duration((times.User + times.System) * float64(time.Second)), nil
+	return spent, nil
 }
 
 // peakOf is the largest resident size of the engine's process so far, where the system keeps it.

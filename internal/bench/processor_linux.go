@@ -1,0 +1,19 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ProcessorTime is the time that all threads of a process have spent on processors so far, by the process's own clock,
+// which counts nanoseconds where /proc counts hundredths of a second (clock_getcpuclockid(3)).
+func ProcessorTime(pid int) (time.Duration, error) {
+	const scheduler = 2 // the scheduler's clock, of a whole process
+	var now unix.Timespec
+	if err := unix.ClockGettime(int32(^pid)<<3|scheduler, &now); err != nil {
+		return 0, fmt.Errorf("read the processor time of process %d: %w", pid, err)
+	}
+	return time.Duration(now.Nano()), nil
+}
