@@ -12,8 +12,8 @@ RELEASE ?=
 GOFLAGS_BUILD := -trimpath -ldflags '$(if $(RELEASE),-X github.com/scout-speech/scout/internal/release.number=$(RELEASE) )-s -w'
 # The engine finds its shared libraries in lib/ beside itself.
 ENGINE_BUILD  := -trimpath -ldflags '-s -w -extldflags "-Wl,-rpath,$$ORIGIN/lib"'
-# Where the pinned native libraries lie in the module cache.
-NATIVE = $(shell go list -m -f '{{.Dir}}' github.com/k2-fsa/sherpa-onnx-go-linux)/lib/$(NATIVE_TRIPLE)
+# The pinned native libraries lie in this module, in the module cache.
+NATIVE_MODULE := github.com/k2-fsa/sherpa-onnx-go-linux
 NATIVE_TRIPLE := $(if $(filter aarch64 arm64,$(shell uname -m)),aarch64-unknown-linux-gnu,x86_64-unknown-linux-gnu)
 # Speech with references for the benchmarks; see README.md.
 SPEECH ?= ../shared/speech/dev
@@ -34,8 +34,9 @@ build: ## build scout, scout-recorder and scout-engine into bin/
 	go build $(GOFLAGS_BUILD) -o $(BIN)/scout ./cmd/scout
 	go build $(GOFLAGS_BUILD) -o $(BIN)/scout-recorder ./cmd/scout-recorder
 	go build $(ENGINE_BUILD) -o $(BIN)/scout-engine ./cmd/scout-engine
-	@for lib in libsherpa-onnx-c-api.so libonnxruntime.so; do \
-		cmp -s "$(NATIVE)/$$lib" "$(BIN)/lib/$$lib" || install -m 644 "$(NATIVE)/$$lib" "$(BIN)/lib/$$lib"; done
+	@native="$$(go list -m -f '{{.Dir}}' $(NATIVE_MODULE))/lib/$(NATIVE_TRIPLE)"; \
+	for lib in libsherpa-onnx-c-api.so libonnxruntime.so; do \
+		cmp -s "$$native/$$lib" "$(BIN)/lib/$$lib" || install -m 644 "$$native/$$lib" "$(BIN)/lib/$$lib" || exit; done
 
 .PHONY: run
 run: setup build ## transcribe the clip in testdata/
