@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -116,7 +115,7 @@ func (b *Backend) Facts() wire.Hello { return b.facts }
 // outside the vocabulary and for too many or too long hot words, the code of ctx's error, or engine_failed. The
 // result belongs to the caller.
 func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
-	if err := checkSamples(request.Samples); err != nil {
+	if err := wire.CheckSamples(request.Samples, maxSeconds*scout.EngineSampleRateHz); err != nil { // as the server in front does
 		return nil, err
 	}
 	limit := tokenLimit(len(request.Samples))
@@ -145,21 +144,6 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 		b.vocabulary.place(&l.placer, request.Samples, d.tokens, result.Words)
 	}
 	return result, nil
-}
-
-// checkSamples refuses what the graphs are not made for. The server in front refuses the same; the graphs
-// would answer NaN with invented words.
-func checkSamples(samples []float32) error {
-	if len(samples) > maxSeconds*scout.EngineSampleRateHz {
-		return scout.Errorf(scout.CodeAudioTooLong, "%.1f s in one request: at most %d s",
-			float64(len(samples))/scout.EngineSampleRateHz, maxSeconds)
-	}
-	for i, s := range samples {
-		if v := float64(s); math.IsNaN(v) || math.IsInf(v, 0) {
-			return scout.Errorf(scout.CodeAudioInvalidSamples, "sample %d is %v", i, s)
-		}
-	}
-	return nil
 }
 
 // result puts a decoding into the form of the wire.

@@ -263,8 +263,8 @@ func TestTranscribeRefuses(t *testing.T) {
 		want    scout.Code
 		says    string
 	}{
-		"a minute":              {wire.Request{Samples: make([]float32, 60*16000)}, scout.CodeAudioTooLong, "at most 30 s"},
-		"a sample too many":     {wire.Request{Samples: make([]float32, 30*16000+1)}, scout.CodeAudioTooLong, "at most 30 s"},
+		"a minute":              {wire.Request{Samples: make([]float32, 60*16000)}, scout.CodeAudioTooLong, "at most 30.0 s"},
+		"a sample too many":     {wire.Request{Samples: make([]float32, 30*16000+1)}, scout.CodeAudioTooLong, "at most 30.0 s"},
 		"NaN":                   {wire.Request{Samples: with(float32(math.NaN()))}, scout.CodeAudioInvalidSamples, "sample 777"},
 		"infinity":              {wire.Request{Samples: with(float32(math.Inf(-1)))}, scout.CodeAudioInvalidSamples, "sample 777"},
 		"a token that is none":  {wire.Request{Options: wire.RequestOptions{Hypothesis: []int32{5, 99999}}}, scout.CodeInvalidArgument, "token 1"},

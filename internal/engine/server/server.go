@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -213,8 +212,8 @@ func (s *session) start(ctx context.Context, id uint64, request *wire.Request) {
 }
 
 func (s *session) transcribe(ctx context.Context, request *wire.Request) (result *wire.Result, err error) {
-	if err := checkSamples(request.Samples, s.facts.MaxFrames); err != nil {
-		return nil, err
+	if err := wire.CheckSamples(request.Samples, s.facts.MaxFrames); err != nil {
+		return nil, err //nolint:wrapcheck // says what is wrong
 	}
 	began := time.Now()
 	err = guard("transcribe", func() (err error) {
@@ -226,20 +225,6 @@ func (s *session) transcribe(ctx context.Context, request *wire.Request) (result
 	}
 	result.DecodeMS = milliseconds(time.Since(began))
 	return result, nil
-}
-
-// checkSamples refuses what no backend may see: too much of it, or values that are not numbers.
-func checkSamples(samples []float32, maxFrames int) error {
-	if len(samples) > maxFrames {
-		return scout.Errorf(scout.CodeAudioTooLong, "%.1f s in one request: at most %.1f s",
-			float64(len(samples))/scout.EngineSampleRateHz, float64(maxFrames)/scout.EngineSampleRateHz)
-	}
-	for i, sample := range samples {
-		if v := float64(sample); math.IsNaN(v) || math.IsInf(v, 0) {
-			return scout.Errorf(scout.CodeAudioInvalidSamples, "sample %d is %v", i, sample)
-		}
-	}
-	return nil
 }
 
 // answer sends a result or a failure. A broken pipe is seen by the reader as well and ends Serve.
