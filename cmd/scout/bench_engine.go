@@ -126,13 +126,18 @@ func (r *engineRig) Open(ctx context.Context, side bench.Side, batchLanes int, r
 }
 
 // Hear implements bench.Rig.
-func (r *engineRig) Hear(ctx context.Context, e *engine.Engine, file string) (bench.Heard, error) {
+func (r *engineRig) Hear(ctx context.Context, e *engine.Engine, file string, once bool) (bench.Heard, error) {
 	source, err := r.decoded.open(file)
 	if err != nil {
 		return bench.Heard{}, err
 	}
 	cut := segment.Defaults()
-	transcript, err := speech.New(r.app.scope, r.app.failures, e).Transcribe(ctx, source, speech.Options{Model: r.model, Cut: &cut, Words: true})
+	effort := speech.EffortNormal
+	if once {
+		effort = speech.EffortQuick
+	}
+	transcript, err := speech.New(r.app.scope, r.app.failures, e).Transcribe(ctx, source,
+		speech.Options{Model: r.model, Cut: &cut, Effort: effort, Words: true})
 	if err = errors.Join(err, source.Close()); err != nil {
 		return bench.Heard{}, fmt.Errorf("%s: %w", filepath.Base(file), err)
 	}

@@ -41,7 +41,7 @@ func TestBenchEngineMeasuresEverything(t *testing.T) {
 		found[f.ID] = f
 	}
 	for _, id := range []string{
-		"load", "first_decode", "cold_transcribe", "clip_greedy", "clip_right_hypothesis", "clip_wrong_end", "set_cpu", "set_peak",
+		"load", "first_decode", "cold_transcribe", "clip_greedy", "clip_right_hypothesis", "clip_wrong_end", "set_cpu", "set_cpu_once", "set_peak",
 		"two_lanes", "two_lanes_peak", "beside_one", "beside_two", "cancel_p99",
 	} {
 		if f := found[id]; f.Value <= 0 || f.Bound <= 0 {
