@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 			t.Errorf("models list does not say %q:\n%s", want, got.out)
 		}
 	}
-	serves("moonshine, recipe 1")
+	serves(fmt.Sprintf("moonshine, recipe %d", prepare.Recipe))
 
 	// A bit that fell over: sizes are right, so that only reading finds it, and pull puts it right.
 	data, err := os.ReadFile(weights)
@@ -53,10 +54,11 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 	for name, damage := range map[string]func() error{
 		"truncated": func() error { return os.Truncate(decoder, 100) },
 		"missing":   func() error { return os.RemoveAll(folder) },
-		"of another recipe": func() error {
+		"of the recipe before": func() error {
+			recipe := func(version int) []byte { return fmt.Appendf(nil, `"recipe": %d,`, version) }
 			path := filepath.Join(folder, prepare.ManifestFile)
 			text, err := os.ReadFile(path)
-			return errors.Join(err, os.WriteFile(path, bytes.Replace(text, []byte(`"recipe": 1`), []byte(`"recipe": 0`), 1), 0o600))
+			return errors.Join(err, os.WriteFile(path, bytes.Replace(text, recipe(prepare.Recipe), recipe(prepare.Recipe-1), 1), 0o600))
 		},
 	} {
 		if err := damage(); err != nil {
@@ -66,7 +68,7 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 		if got := run("transcribe", clip); got.code != 0 || !said(got.out, 1) {
 			t.Errorf("%s: code %d\n%s%s", name, got.code, got.out, got.err)
 		}
-		serves("moonshine, recipe 1")
+		serves(fmt.Sprintf("moonshine, recipe %d", prepare.Recipe))
 	}
 }
 

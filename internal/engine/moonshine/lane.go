@@ -14,6 +14,7 @@ import (
 
 // Shapes of the decoder's inputs and outputs, see docs/formats/prepared-model.md.
 const (
+	width          = 288
 	heads          = 8
 	crossWidth     = 36
 	cacheWidth     = 48
@@ -37,6 +38,7 @@ type lane struct {
 	in, out []ort.Value // of the decoder, in the order of openModel
 
 	crossBuffer [2 * layers][]float32
+	row         []byte // of the embedding
 	pass        passBuffer
 	step        passBuffer
 	placer      wordtime.Placer
@@ -44,8 +46,8 @@ type lane struct {
 
 // passBuffer is memory for what goes into and comes out of one run of the decoder.
 type passBuffer struct {
-	tokens, boostTokens, next []int64
-	boost, logprob, alignment []float32
+	tokens, boostTokens, next           []int64
+	embedded, boost, logprob, alignment []float32
 }
 
 func newLane(m *model) (*lane, error) {
@@ -134,21 +136,21 @@ func (l *lane) encode(samples []float32, owned *tensors) (frames int, err error)
 type pass struct {
 	lane *lane
 	passBuffer
-	in  [3]ort.Value // tokens, boost_tokens, boost
+	in  [3]ort.Value // embedded, boost_tokens, boost
 	out [3]ort.Value // next, logprob, alignment
 }
 
 // newPass makes the tensors of a pass over buffer. They are added to owned.
 func (l *lane) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*pass, error) {
 	p := &pass{lane: l, passBuffer: passBuffer{
-		tokens: grown(&buffer.tokens, n), boostTokens: grown(&buffer.boostTokens, n*k), boost: grown(&buffer.boost, n*k),
+		tokens: grown(&buffer.tokens, n), embedded: grown(&buffer.embedded, n*width), boostTokens: grown(&buffer.boostTokens, n*k), boost: grown(&buffer.boost, n*k),
 		next: grown(&buffer.next, n), logprob: grown(&buffer.logprob, n), alignment: grown(&buffer.alignment, alignmentHeads*n*frames),
 	}}
 	clear(p.boostTokens)
 	clear(p.boost)
 	rows, favoured := int64(n), int64(k)
 	var errs [6]error
-	p.in[0], errs[0] = own(owned, p.tokens, 1, rows)
+	p.in[0], errs[0] = own(owned, p.embedded, 1, rows, width)
 	p.in[1], errs[1] = own(owned, p.boostTokens, 1, rows, favoured)
 	p.in[2], errs[2] = own(owned, p.boost, 1, rows, favoured)
 	p.out[0], errs[3] = own(owned, p.next, 1, rows)
@@ -160,6 +162,10 @@ func (l *lane) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*p
 // run decodes p.tokens after `past` tokens in the cache. The answers are in p.next, p.logprob and p.alignment.
 func (p *pass) run(past int) error {
 	l := p.lane
+	var err error
+	if l.row, err = l.model.embedding.Look(p.embedded, p.tokens, l.row); err != nil {
+		return err //nolint:wrapcheck // says what was looked up
+	}
 	l.total[0] = int32(past + len(p.tokens))
 	l.in[0], l.in[2], l.in[3] = p.in[0], p.in[1], p.in[2]
 	copy(l.out, p.out[:])

@@ -411,7 +411,7 @@ func TestOpenRefuses(t *testing.T) {
 	good, lib := load(t)
 	other := fileOf(t, "not a graph")
 	cut := t.TempDir() // prepared graphs whose weights are cut off in the middle
-	for _, name := range []string{prepare.EncoderFile, prepare.EncoderWeights, prepare.DecoderFile, prepare.DecoderWeights} {
+	for _, name := range []string{prepare.EncoderFile, prepare.EncoderWeights, prepare.DecoderFile, prepare.DecoderWeights, prepare.ManifestFile} {
 		data, err := os.ReadFile(filepath.Join(filepath.Dir(good.Files[RoleEncoder]), name))
 		if err != nil {
 			t.Fatal(err)

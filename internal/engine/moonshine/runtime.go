@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/model/prepare"
 )
 
 // runtimeMu guards the start of ONNX Runtime, which is one for the process and stays until it ends.
@@ -33,15 +35,16 @@ func startRuntime(library string) error {
 // layers is the number of decoder layers, each with keys and values to hand around.
 const layers = 6
 
-// model is the two sessions. They hold the weights; any number of goroutines may run them at once.
+// model is the two sessions, which hold the weights, and the embedding. Any number of goroutines may use them at once.
 type model struct {
 	encoder, decoder *ort.DynamicAdvancedSession
+	embedding        *prepare.Embedding
 }
 
 // openModel loads the prepared graphs. Sessions have one thread: a request runs on its caller's.
 func openModel(encoder, decoder string) (*model, error) {
 	crossNames := make([]string, 0, 2*layers)
-	in := []string{"tokens", "total", "boost_tokens", "boost"}
+	in := []string{"embedded", "total", "boost_tokens", "boost"}
 	out := []string{"next", "logprob", "alignment"}
 	for l := range layers {
 		key, value := fmt.Sprintf("cross_key.%d", l), fmt.Sprintf("cross_value.%d", l)
@@ -58,6 +61,10 @@ func openModel(encoder, decoder string) (*model, error) {
 	})
 	group.Go(func() (err error) {
 		m.decoder, err = openSession(decoder, in, out)
+		return err
+	})
+	group.Go(func() (err error) {
+		m.embedding, err = prepare.OpenEmbedding(filepath.Dir(decoder))
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -105,6 +112,9 @@ func (m *model) close() error {
 		if s != nil {
 			errs = append(errs, s.Destroy())
 		}
+	}
+	if m.embedding != nil {
+		errs = append(errs, m.embedding.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -28,7 +28,7 @@ type decoderGraph struct {
 // buildDecoder returns the prepared decoder graph. With n tokens in this run, S frames and a cache that has
 // room for C tokens:
 //
-//	in   tokens          int64 [1, n]          n >= 1; the first of all is the start token
+//	in   embedded        float [1, n, 288]     n >= 1 tokens, looked up; the first of all is the start token
 //	in   total           int32 [1]             tokens in the cache after this run: past + n <= C
 //	in   boost_tokens    int64 [1, n, k]       tokens to favour at each position; k >= 0
 //	in   boost           float [1, n, k]       what to add to their logits
@@ -37,22 +37,17 @@ type decoderGraph struct {
 //	in   past_key.L, past_value.L         float [1, 8, C, 48]
 //	out  next            int64 [1, n]          the most probable token after each, boost included
 //	out  logprob         float [1, n]          its natural log-probability, boost left out
-//	out  alignment       float [1, 5, n, S]    weights of the alignment heads, rows as "tokens"
+//	out  alignment       float [1, 5, n, S]    weights of the alignment heads, rows as "embedded"
 //	out  present_key.L, present_value.L   float [1, 8, C, 48]   bind them to the past's memory
-func buildDecoder(dec *original) *onnx.Model {
+func buildDecoder(dec *original, embedding matrix) *onnx.Model {
 	d := &decoderGraph{graph: newGraph("moonshine decoder"), dec: dec}
-	tokens := d.input("tokens", onnx.Int64, onnx.Fixed(1), onnx.Named("n"))
+	stream := d.input("embedded", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Fixed(width))
 	d.total = d.input("total", onnx.Int32, onnx.Fixed(1))
 	boostTokens := d.input("boost_tokens", onnx.Int64, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
 	boost := d.input("boost", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
 	d.last = d.op("Sub", []value{d.total, d.constant("one", onnx.Int32, []byte{1, 0, 0, 0}, 1)})
 	d.cos, d.sin = d.rotaryTables(dec.floats("/model/decoder/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), MaxTokens)
 
-	embedding := dec.quantised("model.decoder.embed_tokens.weight_merged_0_quantized",
-		"model.decoder.embed_tokens.weight_merged_0_scale",
-		"model.decoder.embed_tokens.weight_merged_0_zero_point", vocabulary, width)
-
-	stream := d.embed(tokens, embedding)
 	normed := d.norm(stream, d.weight("layers.0.input_layernorm.weight"))
 	for l := range layers {
 		next := "norm.weight"
@@ -69,17 +64,16 @@ func buildDecoder(dec *original) *onnx.Model {
 	return d.model()
 }
 
+// tokenEmbedding is the published token embedding, a row for each token. Scored against, it is the decoder's head too.
+func tokenEmbedding(dec *original) matrix {
+	return dec.quantised("model.decoder.embed_tokens.weight_merged_0_quantized",
+		"model.decoder.embed_tokens.weight_merged_0_scale",
+		"model.decoder.embed_tokens.weight_merged_0_zero_point", vocabulary, width)
+}
+
 // weight adds a published vector of the model's width as a constant.
 func (d *decoderGraph) weight(name string) value {
 	return d.floats(name, d.dec.vector("model.decoder."+name+"_merged_0", width), width)
-}
-
-// embed looks the tokens up: [1, n] becomes [1, n, width].
-func (d *decoderGraph) embed(tokens value, e matrix) value {
-	rows := d.op("Gather", []value{d.constant("embedding", onnx.Uint8, e.weights, vocabulary, width), tokens})
-	return d.op("DequantizeLinear", []value{
-		rows, d.floats("embedding.scale", e.scales[:1]), d.constant("embedding.zero", onnx.Uint8, e.zeros[:1]),
-	})
 }
 
 // layer is one transformer layer, norm first: causal self-attention, attention over the audio, gated MLP. It
@@ -173,7 +167,7 @@ func (d *decoderGraph) mlp(l int, x value) value {
 
 // head scores the vocabulary with the transposed embedding and hands out the winner at each position.
 func (d *decoderGraph) head(x value, embedding matrix, boostTokens, boost value) {
-	logits := d.product("head", x, embedding.transposedBlocks(blockSize), "")
+	logits := d.product(headName, x, embedding.transposedBlocks(blockSize), "")
 	boosted := d.op("ScatterElements", []value{logits, boostTokens, boost},
 		onnx.IntAttr("axis", -1), onnx.StringAttr("reduction", "add"))
 	winner := d.op("ArgMax", []value{boosted}, onnx.IntAttr("axis", -1), onnx.IntAttr("keepdims", 1))

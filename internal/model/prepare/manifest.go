@@ -24,7 +24,7 @@ const (
 )
 
 // Recipe is the version of the graphs this package writes. It changes with every change to their bytes.
-const Recipe = 1
+const Recipe = 2
 
 // Manifest tells what a prepared folder holds and what it was made from. It is written last: a folder
 // without one, or whose files differ from it, was not finished. The format is docs/formats/prepared-model.md.
@@ -37,6 +37,8 @@ type Manifest struct {
 	Originals map[string]File `json:"originals"`
 	// Prepared are the files written, by their names.
 	Prepared map[string]File `json:"prepared"`
+	// Embedding tells where tokens are looked up.
+	Embedding EmbeddingPlace `json:"embedding"`
 }
 
 // File identifies the content of a file.

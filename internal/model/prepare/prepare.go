@@ -89,12 +89,16 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 			Prepared:  map[string]File{},
 		},
 	}
+	embedding := tokenEmbedding(dec)
+	if dec.err != nil {
+		return Result{}, fmt.Errorf("prepare %s: %w", DecoderFile, dec.err)
+	}
 	for _, g := range []struct {
 		graph, weights string
 		build          func() *onnx.Model
 	}{
 		{EncoderFile, EncoderWeights, func() *onnx.Model { return buildEncoder(enc, dec, variant) }},
-		{DecoderFile, DecoderWeights, func() *onnx.Model { return buildDecoder(dec) }},
+		{DecoderFile, DecoderWeights, func() *onnx.Model { return buildDecoder(dec, embedding) }},
 	} {
 		if err := ctx.Err(); err != nil {
 			return Result{}, fmt.Errorf("prepare model: %w", err)
@@ -104,6 +108,11 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 			return Result{}, fmt.Errorf("prepare %s: %w", g.graph, err)
 		}
 		weights := onnx.MoveOut(m, g.weights, weightsMinBytes)
+		if g.graph == DecoderFile {
+			if res.Manifest.Embedding, err = embeddingPlace(m, embedding); err != nil {
+				return Result{}, err
+			}
+		}
 		for _, f := range []struct {
 			name    string
 			content []byte

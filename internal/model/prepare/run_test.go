@@ -32,6 +32,7 @@ var runtimeReady = sync.OnceValue(func() error {
 type pair struct {
 	t        *testing.T
 	enc, dec *ort.DynamicAdvancedSession
+	lookUp   *Embedding
 	cache    []ort.Value
 }
 
@@ -48,7 +49,7 @@ func run(t *testing.T, res Result) *pair {
 	defer func() { p.must(opt.Destroy()) }()
 	p.must(opt.SetIntraOpNumThreads(1))
 	var cross []string
-	in, out := []string{"tokens", "total", "boost_tokens", "boost"}, []string{"next", "logprob", "alignment"}
+	in, out := []string{"embedded", "total", "boost_tokens", "boost"}, []string{"next", "logprob", "alignment"}
 	for l := range layers {
 		key, val := fmt.Sprintf("cross_key.%d", l), fmt.Sprintf("cross_value.%d", l)
 		cross = append(cross, key, val)
@@ -59,10 +60,12 @@ func run(t *testing.T, res Result) *pair {
 	p.must(err)
 	p.dec, err = ort.NewDynamicAdvancedSession(res.Decoder, in, out, opt)
 	p.must(err)
+	p.lookUp, err = OpenEmbedding(filepath.Dir(res.Decoder))
+	p.must(err)
 	for range 2 * layers {
 		p.cache = append(p.cache, tensor(t, make([]float32, heads*capacity*cacheHead), 1, heads, capacity, cacheHead))
 	}
-	t.Cleanup(func() { p.must(p.enc.Destroy()); p.must(p.dec.Destroy()) })
+	t.Cleanup(func() { p.must(p.enc.Destroy()); p.must(p.dec.Destroy()); p.must(p.lookUp.Close()) })
 	return p
 }
 
@@ -112,8 +115,11 @@ func (p *pair) decode(cross []ort.Value, past int, tokens []int64, boostToken []
 	n, frames := int64(len(tokens)), cross[0].GetShape()[2]
 	k := int64(len(boost)) / n
 	s := step{make([]int64, n), make([]float32, n), make([]float32, int64(len(alignmentHeads))*n*frames)}
+	embedded := make([]float32, n*width)
+	_, err := p.lookUp.Look(embedded, tokens, nil)
+	p.must(err)
 	in := []ort.Value{
-		tensor(p.t, tokens, 1, n), tensor(p.t, []int32{int32(past) + int32(n)}, 1),
+		tensor(p.t, embedded, 1, n, width), tensor(p.t, []int32{int32(past) + int32(n)}, 1),
 		tensor(p.t, boostToken, 1, n, k), tensor(p.t, boost, 1, n, k),
 	}
 	out := []ort.Value{
