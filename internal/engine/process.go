@@ -87,7 +87,9 @@ func startChild(ctx context.Context, scope observe.Scope, options *Options, load
 
 	timer := time.NewTimer(options.LoadTimeout)
 	defer timer.Stop()
-	if err := c.out.Write(wire.KindLoad, 0, wire.AppendJSON(load)); err != nil && !errors.Is(err, syscall.EPIPE) {
+	// A pipe that is broken, or that read has closed already, is a process that ended: why is known once it is reaped.
+	err = c.out.Write(wire.KindLoad, 0, wire.AppendJSON(load))
+	if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, fs.ErrClosed) {
 		c.kill(scout.Errorf(scout.CodeEngineStart, "send model to engine: %w", err))
 	}
 	select {
