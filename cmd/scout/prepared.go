@@ -68,15 +68,19 @@ func (a *app) checkPrepared(installed model.Installed) error {
 	return err
 }
 
-// repairPrepared makes the prepared graphs of an installed model anew where they are damaged.
+// repairPrepared makes the prepared graphs of an installed model anew where they are damaged, out of date or missing.
 func (a *app) repairPrepared(ctx context.Context, installed model.Installed) error {
-	err := a.checkPrepared(installed)
-	if err == nil || !prepare.CanPrepare(err) {
-		return err
+	if installed.Family != model.Moonshine || !a.processor.Gains() {
+		return nil
 	}
 	source, folder, options := a.preparedIn(installed, installed.Dir)
+	if err := prepare.Check(folder, source, options); err == nil || !prepare.CanPrepare(err) {
+		return err
+	}
 	began := time.Now()
-	if _, err := prepare.Prepare(ctx, source, folder, options); err != nil {
+	if _, err := prepare.Prepare(ctx, source, folder, options); errors.Is(err, prepare.ErrUnknownModel) {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("prepare model %s: %w", installed.ID, err)
 	}
 	a.notePrepared(installed, time.Since(began))

@@ -28,7 +28,8 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 			t.Errorf("models list does not say %q:\n%s", want, got.out)
 		}
 	}
-	serves(fmt.Sprintf("moonshine, recipe %d", prepare.Recipe))
+	recipe := fmt.Sprintf("moonshine, recipe %d", prepare.Recipe)
+	serves(recipe)
 
 	// A bit that fell over: sizes are right, so that only reading finds it, and pull puts it right.
 	data, err := os.ReadFile(weights)
@@ -50,25 +51,34 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 		t.Errorf("verify after the repair: code %d\n%s", got.code, got.err)
 	}
 
-	// Truncated, and never finished: made anew by whoever needs it.
+	// Truncated, and never finished: made anew by whoever needs it, and by pull.
 	for name, damage := range map[string]func() error{
 		"truncated": func() error { return os.Truncate(decoder, 100) },
 		"missing":   func() error { return os.RemoveAll(folder) },
 		"of the recipe before": func() error {
-			recipe := func(version int) []byte { return fmt.Appendf(nil, `"recipe": %d,`, version) }
+			entry := func(version int) []byte { return fmt.Appendf(nil, `"recipe": %d,`, version) }
 			path := filepath.Join(folder, prepare.ManifestFile)
 			text, err := os.ReadFile(path)
-			return errors.Join(err, os.WriteFile(path, bytes.Replace(text, recipe(prepare.Recipe), recipe(prepare.Recipe-1), 1), 0o600))
+			return errors.Join(err, os.WriteFile(path, bytes.Replace(text, entry(prepare.Recipe), entry(prepare.Recipe-1), 1), 0o600))
 		},
 	} {
-		if err := damage(); err != nil {
-			t.Fatalf("%s: %v", name, err)
+		spoil := func() {
+			t.Helper()
+			if err := damage(); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			serves("moonshine (prepared at its next use)")
 		}
-		serves("moonshine (prepared at its next use)")
+		spoil()
+		if got := run("models", "pull", defaultModel); got.code != 0 {
+			t.Errorf("%s: pull: code %d\n%s%s", name, got.code, got.out, got.err)
+		}
+		serves(recipe)
+		spoil()
 		if got := run("transcribe", clip); got.code != 0 || !said(got.out, 1) {
 			t.Errorf("%s: code %d\n%s%s", name, got.code, got.out, got.err)
 		}
-		serves(fmt.Sprintf("moonshine, recipe %d", prepare.Recipe))
+		serves(recipe)
 	}
 }
 
