@@ -111,7 +111,8 @@ func (e *encoderGraph) convolution2(x value) value {
 		y := e.op("MatMulInteger", []value{e.windows(q[0], fill, in, conv2Taps, conv2Stride), cw, q[2], cz})
 		return e.op("Mul", []value{e.op("Cast", []value{y}, onnx.IntAttr("to", int64(onnx.Float32))), e.op("Mul", []value{q[1], cs})})
 	}
-	y := e.op("Add", []value{product(rounded), product(e.node("", "DynamicQuantizeLinear", []value{left}, 3))})
+	// What was left over comes first: it is the larger to keep meanwhile.
+	y := e.op("Add", []value{product(e.node("", "DynamicQuantizeLinear", []value{left}, 3)), product(rounded)})
 	return e.op("Add", []value{y, e.floats("conv2.bias", e.enc.vector("conv2.bias", conv2Out), conv2Out)})
 }
 

@@ -24,7 +24,7 @@ const (
 )
 
 // Recipe is the version of the graphs this package writes. It changes with every change to their bytes.
-const Recipe = 2
+const Recipe = 3
 
 // Manifest tells what a prepared folder holds and what it was made from. It is written last: a folder
 // without one, or whose files differ from it, was not finished. The format is docs/formats/prepared-model.md.
