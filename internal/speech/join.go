@@ -38,9 +38,6 @@ func (j *joiner) add(piece segment.Piece, h heard) {
 		words := align.Splice(j.held.Heard, h.Heard, seam)
 		settled := *j.held
 		settled.Words, h.Words = words[:seam.Left], words[seam.Left:]
-		if next, _ := placed(h.Words); next != nil {
-			j.core.to = max(min(j.core.to, *next), j.core.from)
-		}
 		j.settle(settled)
 	}
 	j.held, j.core = &h, core
@@ -66,10 +63,23 @@ func (j *joiner) words() int {
 func (j *joiner) settle(h heard) {
 	j.count += len(h.Words)
 	for _, s := range segmentsOf(h, j.core) {
+		if first, _ := placed(s.Words); first != nil {
+			j.endBefore(*first)
+		}
 		s.Start = max(s.Start, j.end)
 		s.End = max(s.End, s.Start)
 		j.end = s.End
 		j.segments = append(j.segments, s)
+	}
+}
+
+// endBefore ends segments at a word that follows them. Only those reach further whose own last words have no times: where
+// these end is an estimate, the core's end, while the word is known, and may lie in the context in front of its core.
+func (j *joiner) endBefore(word time.Duration) {
+	j.end = min(j.end, word)
+	for i := len(j.segments) - 1; i >= 0 && j.segments[i].End > word; i-- {
+		s := &j.segments[i]
+		s.Start, s.End = min(s.Start, word), word
 	}
 }
 
@@ -103,9 +113,6 @@ func segmentsOf(h heard, core span) []scout.Segment {
 			s.Start = *first
 		default: // known words may lie outside of the core, in its context
 			s.Start = min(s.Start, *first)
-		}
-		if len(rest) > 0 && rest[0].Start != nil {
-			s.End = *rest[0].Start
 		}
 		switch last {
 		case nil:
