@@ -43,12 +43,18 @@ func lockFile(path string) (unlock func() error, busy bool, err error) {
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
-		return file.Close, false, nil
+		return func() error { return unlockFile(file) }, false, nil
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, true, file.Close()
 	}
 	return nil, false, scout.FileError(scout.CodeWriteFailed, "lock "+path, errors.Join(err, file.Close()))
+}
+
+// unlockFile gives a lock back. Closing alone would not do: a child that another goroutine is just starting has a copy of
+// the descriptor until its program begins, and with it the lock.
+func unlockFile(file *os.File) error {
+	return errors.Join(unix.Flock(int(file.Fd()), unix.LOCK_UN), file.Close())
 }
 
 // freeBytes is the room that the file system of dir leaves to this user.

@@ -37,3 +37,9 @@ func waitLock(f *os.File) error {
 		}
 	}
 }
+
+// unlock gives the lock on f back and closes it. Closing alone would not do: a child that another goroutine is just
+// starting has a copy of the descriptor until its program begins, and with it the lock.
+func unlock(f *os.File) error {
+	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
+}

@@ -44,7 +44,7 @@ func TakeLock(dir string) (*Lock, error) {
 		err = writeHolder(f)
 	}
 	if err != nil {
-		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), f.Close())
+		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), unlock(f))
 	}
 	if !got {
 		holder := readHolder(f)
@@ -55,7 +55,7 @@ func TakeLock(dir string) (*Lock, error) {
 
 // Close gives the lock back.
 func (l *Lock) Close() error {
-	if err := l.file.Close(); err != nil {
+	if err := unlock(l.file); err != nil {
 		return fmt.Errorf("unlock folder of recordings: %w", err)
 	}
 	return nil
@@ -94,5 +94,5 @@ func withManifestLock(dir string, change func() error) error {
 	if err = waitLock(f); err == nil {
 		err = change()
 	}
-	return errors.Join(err, f.Close())
+	return errors.Join(err, unlock(f))
 }
