@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/filelock"
 )
 
 // replacedSuffix marks a folder that is being replaced where two folders cannot change names in one
@@ -41,20 +42,14 @@ func lockFile(path string) (unlock func() error, busy bool, err error) {
 	if err != nil {
 		return nil, false, scout.FileError(scout.CodeWriteFailed, "lock", err)
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		return func() error { return unlockFile(file) }, false, nil
+	got, err := filelock.Try(file)
+	if err != nil {
+		return nil, false, scout.FileError(scout.CodeWriteFailed, "lock "+path, errors.Join(err, file.Close()))
 	}
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	if !got {
 		return nil, true, file.Close()
 	}
-	return nil, false, scout.FileError(scout.CodeWriteFailed, "lock "+path, errors.Join(err, file.Close()))
-}
-
-// unlockFile gives a lock back. Closing alone would not do: a child that another goroutine is just starting has a copy of
-// the descriptor until its program begins, and with it the lock.
-func unlockFile(file *os.File) error {
-	return errors.Join(unix.Flock(int(file.Fd()), unix.LOCK_UN), file.Close())
+	return func() error { return filelock.Close(file) }, false, nil
 }
 
 // freeBytes is the room that the file system of dir leaves to this user.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/scout-speech/scout"
@@ -29,31 +28,6 @@ func TestOneProgramRecordsIntoAFolder(t *testing.T) {
 	if scout.CodeOf(err) != scout.CodeRecordingLocked || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("second lock: %v, want %s that names the process", err, scout.CodeRecordingLocked)
 	}
-	if err := lock.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := recording.TakeLock(folder.Dir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := again.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// A child that is being started has a copy of all descriptors until its program begins.
-func TestLockEndsAlthoughAChildHasTheDescriptor(t *testing.T) {
-	t.Parallel()
-	folder, _ := openFolder(t)
-	lock, err := recording.TakeLock(folder.Dir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	inherited, err := unix.Dup(int(recording.FileForTest(lock).Fd()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(inherited) })
 	if err := lock.Close(); err != nil {
 		t.Fatal(err)
 	}

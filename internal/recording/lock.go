@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/filelock"
 )
 
 // LockName is the file whose lock belongs to the one program that records into the folder. The lock
@@ -39,12 +40,12 @@ func TakeLock(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "open lock file", err)
 	}
-	got, err := tryLock(f)
+	got, err := filelock.Try(f)
 	if err == nil && got {
 		err = writeHolder(f)
 	}
 	if err != nil {
-		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), unlock(f))
+		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), filelock.Close(f))
 	}
 	if !got {
 		holder := readHolder(f)
@@ -55,7 +56,7 @@ func TakeLock(dir string) (*Lock, error) {
 
 // Close gives the lock back.
 func (l *Lock) Close() error {
-	if err := unlock(l.file); err != nil {
+	if err := filelock.Close(l.file); err != nil {
 		return fmt.Errorf("unlock folder of recordings: %w", err)
 	}
 	return nil
@@ -91,8 +92,8 @@ func withManifestLock(dir string, change func() error) error {
 	if err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "open lock of manifests", err)
 	}
-	if err = waitLock(f); err == nil {
+	if err = filelock.Wait(f); err == nil {
 		err = change()
 	}
-	return errors.Join(err, unlock(f))
+	return errors.Join(err, filelock.Close(f))
 }

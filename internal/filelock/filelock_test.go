@@ -1,0 +1,54 @@
+//go:build unix
+
+package filelock_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/scout-speech/scout/internal/filelock"
+)
+
+// A child that is being started has a copy of all descriptors until its program begins: the lock ends all the same.
+func TestLockEndsAlthoughAChildHasTheDescriptor(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	open := func() *os.File {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	first, second := open(), open()
+	if got, err := filelock.Try(first); err != nil || !got {
+		t.Fatalf("first lock: %v, %v", got, err)
+	}
+	inherited, err := unix.Dup(int(first.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(inherited) })
+	if got, err := filelock.Try(second); err != nil || got {
+		t.Fatalf("second lock beside the first: %v, %v", got, err)
+	}
+	if err := filelock.Close(first); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := filelock.Try(second); err != nil || !got {
+		t.Fatalf("second lock after the first: %v, %v", got, err)
+	}
+	if err := filelock.Close(second); err != nil {
+		t.Fatal(err)
+	}
+	third := open()
+	if err := filelock.Wait(third); err != nil {
+		t.Fatal(err)
+	}
+	if err := filelock.Close(third); err != nil {
+		t.Fatal(err)
+	}
+}
