@@ -111,13 +111,9 @@ func (b *Backend) tryOut(ctx context.Context) error {
 func (b *Backend) Facts() wire.Hello { return b.facts }
 
 // Transcribe decodes one piece. It waits for a free lane and ends soon after ctx: within a token, or within a
-// node of the encoder. It fails with audio_too_long, audio_invalid_samples, invalid_argument for a hypothesis
-// outside the vocabulary and for too many or too long hot words, the code of ctx's error, or engine_failed. The
-// result belongs to the caller.
+// node of the encoder. It fails with invalid_argument for a hypothesis outside the vocabulary and
+// for too many or too long hot words, the code of ctx's error, or engine_failed. The result belongs to the caller.
 func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
-	if err := wire.CheckSamples(request.Samples, maxSeconds*scout.EngineSampleRateHz); err != nil { // as the server in front does
-		return nil, err
-	}
 	limit := tokenLimit(len(request.Samples))
 	hypothesis, err := b.vocabulary.hypothesis(request.Options.Hypothesis, limit)
 	if err != nil {

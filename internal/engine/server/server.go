@@ -22,6 +22,7 @@ import (
 type Backend interface {
 	// Facts describes the model; Protocol, PID and LoadMS are filled in by the server.
 	Facts() wire.Hello
+	// Transcribe gets finite samples, at most Facts' MaxFrames of them: the server has refused the rest.
 	Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error)
 	Close() error
 }
@@ -212,8 +213,8 @@ func (s *session) start(ctx context.Context, id uint64, request *wire.Request) {
 }
 
 func (s *session) transcribe(ctx context.Context, request *wire.Request) (result *wire.Result, err error) {
-	if err := wire.CheckSamples(request.Samples, s.facts.MaxFrames); err != nil {
-		return nil, err //nolint:wrapcheck // says what is wrong
+	if err := checkSamples(request.Samples, s.facts.MaxFrames); err != nil {
+		return nil, err
 	}
 	began := time.Now()
 	err = guard("transcribe", func() (err error) {

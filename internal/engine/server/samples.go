@@ -1,4 +1,4 @@
-package wire
+package server
 
 import (
 	"math"
@@ -6,9 +6,9 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// CheckSamples refuses what no model may be given: more than maxFrames samples (audio_too_long), or one that is not a finite
+// checkSamples refuses what no backend may see: more than maxFrames samples (audio_too_long), or one that is not a finite
 // number (audio_invalid_samples), which a graph would answer with invented words.
-func CheckSamples(samples []float32, maxFrames int) error {
+func checkSamples(samples []float32, maxFrames int) error {
 	if len(samples) > maxFrames {
 		return scout.Errorf(scout.CodeAudioTooLong, "%.1f s in one request: at most %.1f s",
 			float64(len(samples))/scout.EngineSampleRateHz, float64(maxFrames)/scout.EngineSampleRateHz)
