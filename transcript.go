@@ -46,8 +46,23 @@ type Transcript struct {
 	Duration time.Duration
 	// Segments are in the order of time and do not overlap.
 	Segments []Segment
-	// SetAside lists what is missing, empty in almost all cases.
+	// SetAside lists audio that could not be turned into text, empty in almost all cases.
 	SetAside []SetAside
+	// Warnings list everything else about the input that is worth a line, in the order of time where they have one.
+	Warnings []Warning
+}
+
+// Complete is true where all audio of the input is in the text.
+func (t *Transcript) Complete() bool {
+	if len(t.SetAside) > 0 {
+		return false
+	}
+	for i := range t.Warnings {
+		if t.Warnings[i].Code.AudioMissing() {
+			return false
+		}
+	}
+	return true
 }
 
 // Text joins the segments with spaces.

@@ -46,6 +46,7 @@ type jsonDocument struct {
 	Text      string         `json:"text"`
 	Segments  []jsonSegment  `json:"segments"`
 	SetAside  []jsonSetAside `json:"set_aside,omitempty"`
+	Warnings  []jsonWarning  `json:"warnings,omitempty"`
 }
 
 type jsonSegment struct {
@@ -70,6 +71,13 @@ type jsonSetAside struct {
 	End    seconds    `json:"end"`
 	Code   scout.Code `json:"code"`
 	Reason string     `json:"reason"`
+}
+
+type jsonWarning struct {
+	Code    scout.WarningCode `json:"code"`
+	Start   *seconds          `json:"start,omitempty"`
+	End     *seconds          `json:"end,omitempty"`
+	Message string            `json:"message"`
 }
 
 // anyTimes tells whether the model gives times: then a word without one could not be placed.
@@ -107,6 +115,9 @@ func writeJSON(b *bufio.Writer, doc Document) error {
 	}
 	for _, a := range t.SetAside {
 		out.SetAside = append(out.SetAside, jsonSetAside{Start: seconds(a.Start), End: seconds(a.End), Code: a.Code, Reason: clean(a.Reason)})
+	}
+	for _, w := range t.Warnings {
+		out.Warnings = append(out.Warnings, jsonWarning{Code: w.Code, Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), Message: clean(w.Message)})
 	}
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)

@@ -74,6 +74,10 @@ func documents() map[string]text.Document {
 					{Start: ms(9000), End: ms(20000), Code: scout.CodeAudioSetAside, Reason: "the engine ended twice (signal: killed)"},
 					{Start: ms(30000), End: ms(40000), Code: scout.CodeAudioSetAside, Reason: "the engine\nended twice"},
 				},
+				Warnings: []scout.Warning{
+					{Code: scout.WarningTracks, Message: "2 audio tracks: the first was read"},
+					{Code: scout.WarningCutOff, Start: ptr(ms(40000)), Message: "the audio ends early"},
+				},
 			},
 		},
 		"hostile": {
@@ -130,7 +134,7 @@ func TestFieldsThatTheModelDoesNotGiveAreAbsent(t *testing.T) {
 	if err := text.Write(&got, text.JSON, documents()["plain"]); err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"words", "logprob", "file", "time_taken", "set_aside", "null"} {
+	for _, field := range []string{"words", "logprob", "file", "time_taken", "set_aside", "warnings", "null"} {
 		if strings.Contains(got.String(), field) {
 			t.Errorf("%q stands in\n%s", field, got.String())
 		}
