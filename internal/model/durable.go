@@ -8,53 +8,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 // copyBufferBytes is the unit in which files are read, hashed and cancelled.
 const copyBufferBytes = 256 << 10
 
-// writeFileAtomic writes a small file so that after a crash either the old or the new content is
-// there: temporary file, write, fsync, rename, fsync of the directory.
-func writeFileAtomic(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "write "+path, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(temp.Name())))
-		}
-	}()
-	_, err = temp.Write(data)
-	if err == nil {
-		err = temp.Chmod(0o644)
-	}
-	if err == nil {
-		err = temp.Sync()
-	}
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "write "+path, err)
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "write "+path, err)
-	}
-	return syncDir(dir)
-}
-
 // syncDir makes renames and new names in dir durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "sync folder", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "sync folder "+dir, err)
-	}
-	return nil
+	return scout.FileError(scout.CodeWriteFailed, "sync folder "+dir, atomicfile.OS{}.SyncFolder(dir))
 }
 
 func ignoreMissing(err error) error {

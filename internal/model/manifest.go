@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 const (
@@ -117,7 +118,7 @@ func (m manifest) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", manifestName, err)
 	}
-	return writeFileAtomic(filepath.Join(dir, manifestName), append(data, '\n'))
+	return atomicfile.Write(filepath.Join(dir, manifestName), append(data, '\n'), atomicfile.Options{})
 }
 
 // readSmall reads a file of at most maxManifestBytes.

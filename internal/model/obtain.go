@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 // longest is the most bytes that are taken for a file: exactly its size where that is known, else twice
@@ -240,7 +241,7 @@ func (p *pull) derive(ctx context.Context, c candidate, input, target string) (s
 	if err != nil {
 		return "", 0, fmt.Errorf("%s: %w", c.label, err)
 	}
-	if err := writeFileAtomic(target+partSuffix, table); err != nil {
+	if err := atomicfile.Write(target+partSuffix, table, atomicfile.Options{}); err != nil {
 		return "", 0, err
 	}
 	return hashFile(ctx, target+partSuffix)

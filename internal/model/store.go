@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
 )
@@ -208,7 +209,7 @@ func (s *Store) Use(ctx context.Context, id string) (Installed, error) {
 	if err != nil {
 		return Installed{}, err
 	}
-	return m, writeFileAtomic(filepath.Join(s.dir, selectedName), []byte(id+"\n"))
+	return m, atomicfile.Write(filepath.Join(s.dir, selectedName), []byte(id+"\n"), atomicfile.Options{})
 }
 
 // Path returns the folder of an installed model without looking at its files; an empty id means the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 const (
@@ -87,7 +88,7 @@ func updateSums(dir string, change func(*sums)) (err error) {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", lockName, err)
 	}
-	return writeFileAtomic(filepath.Join(dir, lockName), append(data, '\n'))
+	return atomicfile.Write(filepath.Join(dir, lockName), append(data, '\n'), atomicfile.Options{})
 }
 
 // record adds the sums of files that have none yet.

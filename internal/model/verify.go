@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -279,5 +280,5 @@ func (c sumCache) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFileAtomic(filepath.Join(dir, sumCacheName), append(data, '\n'))
+	return atomicfile.Write(filepath.Join(dir, sumCacheName), append(data, '\n'), atomicfile.Options{})
 }

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/model/onnx"
 )
 
@@ -29,8 +30,8 @@ type Options struct {
 	// Variant forces a form of the encoder's weights; empty means that of this processor.
 	Variant Variant
 
-	// create makes the files to write; nil means createTemp.
-	create func(dir, pattern string) (file, error)
+	// system is where files are written; nil means the operating system's.
+	system atomicfile.System
 }
 
 func (o Options) variant() (Variant, error) {
@@ -64,10 +65,6 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 	variant, err := opt.variant()
 	if err != nil {
 		return Result{}, err
-	}
-	create := opt.create
-	if create == nil {
-		create = createTemp
 	}
 	enc, encBytes, err := readOriginal(src.Encoder)
 	if err != nil {
@@ -117,7 +114,7 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 			name    string
 			content []byte
 		}{{g.weights, weights}, {g.graph, onnx.Encode(m)}} {
-			if err := writeFile(filepath.Join(dir, f.name), f.content, create); err != nil {
+			if err := atomicfile.Write(filepath.Join(dir, f.name), f.content, atomicfile.Options{System: opt.system}); err != nil {
 				return Result{}, scout.FileError(scout.CodeWriteFailed, "prepare model", err)
 			}
 			res.Manifest.Prepared[f.name] = describe(f.content)
@@ -127,7 +124,7 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	if err := writeFile(filepath.Join(dir, ManifestFile), manifest, create); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, ManifestFile), manifest, atomicfile.Options{System: opt.system}); err != nil {
 		return Result{}, scout.FileError(scout.CodeWriteFailed, "prepare model", err)
 	}
 	return res, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/model/onnx"
 )
 
@@ -358,16 +360,26 @@ func TestPrepareRefusesTruncatedOriginals(t *testing.T) {
 
 // full is a file on a device without room after some bytes.
 type full struct {
-	file
+	atomicfile.File
 	left int
+}
+
+// system makes its temporary files otherwise.
+type system struct {
+	atomicfile.OS
+	create func(dir string, mode fs.FileMode) (atomicfile.File, error)
+}
+
+func (s system) CreateTemporary(dir string, mode fs.FileMode) (atomicfile.File, error) {
+	return s.create(dir, mode)
 }
 
 func (f *full) Write(p []byte) (int, error) {
 	if len(p) <= f.left {
 		f.left -= len(p)
-		return f.file.Write(p)
+		return f.File.Write(p)
 	}
-	n, err := f.file.Write(p[:f.left])
+	n, err := f.File.Write(p[:f.left])
 	f.left = 0
 	if err == nil {
 		err = &os.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
@@ -383,13 +395,13 @@ func TestPrepareOnAFullDisk(t *testing.T) {
 			t.Parallel()
 			dir, opt := clone(t, res), other(res) // one prepared otherwise is there already
 			made := 0
-			opt.create = func(dir, pattern string) (file, error) {
-				f, err := createTemp(dir, pattern)
+			opt.system = system{create: func(dir string, mode fs.FileMode) (atomicfile.File, error) {
+				f, err := atomicfile.OS{}.CreateTemporary(dir, mode)
 				if made++; made <= room {
 					return f, err
 				}
-				return &full{file: f, left: 10}, err
-			}
+				return &full{File: f, left: 10}, err
+			}}
 			_, err := Prepare(context.Background(), src, dir, opt)
 			if scout.CodeOf(err) != scout.CodeDiskFull {
 				t.Errorf("%v (%s), want %s", err, scout.CodeOf(err), scout.CodeDiskFull)
@@ -399,7 +411,7 @@ func TestPrepareOnAFullDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, e := range entries {
-				if strings.HasSuffix(e.Name(), ".tmp") {
+				if strings.HasSuffix(e.Name(), atomicfile.Suffix) {
 					t.Errorf("left %s behind", e.Name())
 				}
 			}
@@ -419,9 +431,9 @@ func TestPrepareFails(t *testing.T) {
 	if err := os.WriteFile(occupied, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	denied := Options{create: func(dir, _ string) (file, error) {
+	denied := Options{system: system{create: func(dir string, _ fs.FileMode) (atomicfile.File, error) {
 		return nil, &os.PathError{Op: "open", Path: dir, Err: syscall.EACCES}
-	}}
+	}}}
 	for name, c := range map[string]struct {
 		ctx  context.Context
 		src  Source
