@@ -144,6 +144,28 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// What travels between two processes is known to the two ends alone: everybody else speaks in the nouns of the root.
+func TestWireFormatsStayAtTheirEnds(t *testing.T) {
+	t.Parallel()
+	ends := map[string][]string{
+		module + "/internal/engine/wire": {
+			module + "/internal/engine", module + "/internal/engine/process", module + "/internal/engine/server",
+			module + "/internal/engine/moonshine", module + "/internal/engine/sherpa", module + "/cmd/scout-engine",
+		},
+	}
+	all := packages(t)
+	for format, allowed := range ends {
+		if _, ok := all[format]; !ok {
+			t.Errorf("there is no package %s: the rule holds nothing", format)
+		}
+		for path, p := range all {
+			if slices.Contains(p.Imports, format) && !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s", path, format)
+			}
+		}
+	}
+}
+
 // voiceActivity matches a name that tells of voice activity detection: VAD as a word or as a part of a
 // name (silero_vad, VADThreshold, useVad), not inside another word (evade, Nevada).
 var voiceActivity = regexp.MustCompile(`(?i:(voice|speech)[-_ ]?activity|silero|webrtcvad|(\b|_)vad(\b|_))|\b(vad|VAD|Vad)[A-Z]|[a-z](VAD|Vad)([A-Z]|\b|_)`)

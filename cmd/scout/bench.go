@@ -16,7 +16,6 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -178,7 +177,7 @@ type clockedEngine struct {
 }
 
 // Transcribe passes the request on.
-func (c *clockedEngine) Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error) {
+func (c *clockedEngine) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	began := time.Now()
 	result, err := c.engine.Transcribe(ctx, request)
 	c.mu.Lock()

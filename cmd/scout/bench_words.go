@@ -111,14 +111,14 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 	}
 	defer r.close()
 	report.Model = r.model.ID
-	hello, err := r.engine.Load(ctx)
+	facts, err := r.engine.Load(ctx)
 	if err != nil {
 		return err
 	}
-	if !hello.WordTimes {
+	if !facts.WordTimes {
 		return scout.Errorf(scout.CodeModelUnsupported, "model %s gives no word times with the backend %s", r.model.ID, r.backend)
 	}
-	m := &wordsMeter{app: a, recognizer: r, pid: hello.PID, snr: o.snr, transcriber: speech.New(a.scope, a.failures, r.engine)}
+	m := &wordsMeter{app: a, recognizer: r, pid: facts.PID, snr: o.snr, transcriber: speech.New(a.scope, a.failures, r.engine)}
 	sets := []struct {
 		name  string
 		clips []timedSpeech

@@ -57,11 +57,11 @@ func (r *recognizer) checkHotWords(ctx context.Context, words []string) error {
 	if len(words) == 0 {
 		return nil
 	}
-	hello, err := r.engine.Load(ctx)
+	facts, err := r.engine.Load(ctx)
 	if err != nil {
 		return err
 	}
-	if !hello.HotWords {
+	if !facts.HotWords {
 		return scout.Errorf(scout.CodeModelUnsupported, "model %s cannot prefer hot words with the backend %s", r.model.ID, r.backend).
 			WithHint("the default model can: leave --model and --backend out, or --hot-words")
 	}

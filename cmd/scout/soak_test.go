@@ -14,6 +14,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 )
 
 // The soaks run the real engine process with the real model. make test runs a short form; make soak-engine sets how
@@ -72,7 +73,7 @@ func (s *soak) meetLongest(t *testing.T, n int) {
 	if n < settledFrom {
 		return
 	}
-	s.atOnce(t, 20, engine.Request{Samples: s.speech(30), Words: true, Hypothesis: make([]int32, 300)})
+	s.atOnce(t, 20, engine.Request{Samples: s.speech(30), Words: true, Known: make([]int32, 300)})
 }
 
 // settle has both lanes hear the longest piece whose buffers they keep, and then short ones, in which the engine
@@ -95,7 +96,7 @@ func (s *soak) speech(seconds int) []float32 {
 // atOnce sends a request on each lane, so many times.
 func (s *soak) atOnce(t *testing.T, times int, request engine.Request) {
 	t.Helper()
-	request.Priority = engine.Interactive // which nothing interrupts
+	request.Class = schedule.Interactive // which nothing interrupts
 	var senders sync.WaitGroup
 	for range moonshineLanes {
 		senders.Go(func() {
@@ -238,8 +239,8 @@ func newAnyRequest(random *rand.Rand, speech []float32) anyRequest {
 		seconds = 14
 	}
 	r := anyRequest{Request: engine.Request{
-		Samples:  make([]float32, random.IntN(int(seconds*scout.EngineSampleRateHz)+1)),
-		Priority: engine.Priority(random.IntN(2)), Words: random.IntN(2) == 0,
+		Samples: make([]float32, random.IntN(int(seconds*scout.EngineSampleRateHz)+1)),
+		Class:   []schedule.Class{schedule.Batch, schedule.Interactive}[random.IntN(2)], Words: random.IntN(2) == 0,
 	}}
 	at := random.IntN(len(speech))
 	loud := math.Pow(10, float64(random.IntN(12)-6))
@@ -268,11 +269,11 @@ func newAnyRequest(random *rand.Rand, speech []float32) anyRequest {
 	if random.IntN(2) == 0 {
 		const vocabulary = 32768
 		for range random.IntN(300) {
-			r.Hypothesis = append(r.Hypothesis, random.Int32N(vocabulary))
+			r.Known = append(r.Known, random.Int32N(vocabulary))
 		}
 		if random.IntN(8) == 0 {
 			outside := []int32{-1, vocabulary, math.MaxInt32, math.MinInt32}[random.IntN(4)]
-			r.Hypothesis = append([]int32{outside}, r.Hypothesis...)
+			r.Known = append([]int32{outside}, r.Known...)
 			r.refused = append(r.refused, scout.CodeInvalidArgument)
 		}
 	}
@@ -297,6 +298,6 @@ func (s *soak) try(t *testing.T, i int, r anyRequest) {
 	case err != nil && slices.Contains(r.refused, code):
 	case err == nil && len(r.refused) == 0 && result != nil:
 	default:
-		t.Errorf("request %d, %d samples, %d tokens given: %v (%s), want one of %v", i, len(r.Samples), len(r.Hypothesis), err, code, r.refused)
+		t.Errorf("request %d, %d samples, %d tokens given: %v (%s), want one of %v", i, len(r.Samples), len(r.Known), err, code, r.refused)
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 )
 
 // Side is one of the two engines that are compared.
@@ -122,7 +122,7 @@ func timed(work func() error) (time.Duration, error) {
 }
 
 // transcribe is one request. It adds the time it took to times.
-func transcribe(ctx context.Context, e *engine.Engine, request engine.Request, times *[]time.Duration) (*wire.Result, error) {
+func transcribe(ctx context.Context, e *engine.Engine, request engine.Request, times *[]time.Duration) (*scout.Hypothesis, error) {
 	began := time.Now()
 	result, err := e.Transcribe(ctx, request)
 	*times = append(*times, time.Since(began))
@@ -189,9 +189,9 @@ func (r *engineRun) clip(ctx context.Context) error {
 		return err
 	}
 	confirmed, corrected := greedy, greedy
-	confirmed.Hypothesis = tokensOf(known)
+	confirmed.Known = tokensOf(known)
 	hypothesis, kept := lastWordsWrong(known)
-	corrected.Hypothesis = hypothesis
+	corrected.Known = hypothesis
 	for range r.Rounds {
 		if _, err := transcribe(ctx, yardstick, greedy, &base); err != nil {
 			return err
@@ -220,7 +220,7 @@ func (r *engineRun) clip(ctx context.Context) error {
 	return nil
 }
 
-func tokensOf(result *wire.Result) []int32 {
+func tokensOf(result *scout.Hypothesis) []int32 {
 	ids := make([]int32, len(result.Tokens))
 	for i, t := range result.Tokens {
 		ids[i] = t.ID
@@ -230,7 +230,7 @@ func tokensOf(result *wire.Result) []int32 {
 
 // lastWordsWrong returns the tokens with those of the last three words replaced by others, and how many are
 // left as they were.
-func lastWordsWrong(result *wire.Result) (ids []int32, kept int) {
+func lastWordsWrong(result *scout.Hypothesis) (ids []int32, kept int) {
 	ids = tokensOf(result)
 	kept = len(ids)
 	for words := 0; kept > 0 && words < 3; {
@@ -420,7 +420,7 @@ func (r *engineRun) beside(ctx context.Context) error {
 }
 
 func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, lanes int) (alone, beside []time.Duration, err error) {
-	request := engine.Request{Samples: r.Clip[:min(len(r.Clip), 3*scout.EngineSampleRateHz)], Priority: engine.Interactive}
+	request := engine.Request{Samples: r.Clip[:min(len(r.Clip), 3*scout.EngineSampleRateHz)], Class: schedule.Interactive}
 	if _, err := e.Transcribe(ctx, request); err != nil {
 		return nil, nil, err
 	}
@@ -490,7 +490,7 @@ func (r *engineRun) cancel(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		encoding = append(encoding, time.Duration(result.EncodeMS*float64(time.Millisecond)))
+		encoding = append(encoding, result.EncodeTime)
 	}
 	length := slices.Min(whole)
 	var cancelled cancels

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout"
 )
 
 func TestEngineReportVerdicts(t *testing.T) {
@@ -43,13 +43,13 @@ func TestEngineReportVerdicts(t *testing.T) {
 
 func TestLastWordsWrong(t *testing.T) {
 	t.Parallel()
-	result := &wire.Result{}
+	result := &scout.Hypothesis{}
 	for i, text := range []string{" one", " two", " three", "fold", " of", ","} {
 		id := int32(i)
 		if text == " of" {
 			id = 310
 		}
-		result.Tokens = append(result.Tokens, wire.Token{ID: id, Text: text})
+		result.Tokens = append(result.Tokens, scout.Token{ID: id, Text: text})
 	}
 	ids, kept := lastWordsWrong(result)
 	if kept != 1 || ids[0] != 0 {

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
@@ -96,13 +97,45 @@ func (o *Options) setDefaults() {
 type Request struct {
 	// Samples is 16 kHz mono in [-1, 1], shape [frames]. It must not change until Transcribe returned
 	// and, when its context ended first, not afterwards either: the pipe may still read it.
-	Samples  []float32
-	Priority Priority
-	Words    bool
+	Samples []float32
+	Class   schedule.Class
+	// Words asks for word times where the model gives them.
+	Words bool
+	// Language is the ISO 639-1 code spoken, empty for the model's default.
 	Language string
-	// Hypothesis and HotWords as in wire.RequestOptions.
-	Hypothesis []int32
-	HotWords   []string
+	// Known is a text already known, as token ids: it is verified in one pass, and decoding goes on from the first
+	// token that disagrees. No more of it counts than the audio could hold.
+	Known []int32
+	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
+	HotWords []string
+}
+
+// Facts are what a loaded model can do.
+type Facts struct {
+	// Version is that of the engine's program, PID its process.
+	Version string
+	PID     int
+	Backend string
+	ModelID string
+	Family  string
+	// Languages are the ISO 639-1 codes that the model knows, empty where it does not tell.
+	Languages []string
+	// MaxFrames is the longest request, at 16 kHz.
+	MaxFrames int
+	// Slots is how many requests run at the same time.
+	Slots int
+	// LogProbs, WordTimes, Continues and HotWords tell what answers may carry and requests may ask.
+	LogProbs, WordTimes, Continues, HotWords bool
+	// LoadTime is how long the process took to load the model.
+	LoadTime time.Duration
+}
+
+func factsOf(h wire.Hello) Facts {
+	return Facts{
+		Version: h.Version, PID: h.PID, Backend: h.Backend, ModelID: h.ModelID, Family: h.Family, Languages: h.Languages,
+		MaxFrames: h.MaxFrames, Slots: h.Lanes, LogProbs: h.LogProbs, WordTimes: h.WordTimes, Continues: h.Continues, HotWords: h.HotWords,
+		LoadTime: time.Duration(h.LoadMS * float64(time.Millisecond)),
+	}
 }
 
 // Engine is one engine process at a time, started when it is needed. It is safe for concurrent use.
@@ -116,7 +149,7 @@ type Engine struct {
 	mu       sync.Mutex
 	current  *child
 	starting *start
-	facts    wire.Hello // of the last process that said hello
+	facts    Facts // of the last process that said hello
 	starts   int
 	lastGood time.Time
 	lastErr  error
@@ -149,18 +182,18 @@ func New(scope observe.Scope, options Options) *Engine {
 }
 
 // Load starts the process if none runs and returns what the model can do.
-func (e *Engine) Load(ctx context.Context) (wire.Hello, error) {
+func (e *Engine) Load(ctx context.Context) (Facts, error) {
 	ctx, leave, err := e.enter(ctx)
 	if err != nil {
-		return wire.Hello{}, err
+		return Facts{}, err
 	}
 	defer leave()
 	c, err := e.child(ctx)
 	if err != nil {
-		return wire.Hello{}, err
+		return Facts{}, err
 	}
 	e.armIdle()
-	return c.hello, nil
+	return factsOf(c.hello), nil
 }
 
 // Transcribe returns the text of one piece. An attempt that ends with a dead, hung or babbling
@@ -168,9 +201,9 @@ func (e *Engine) Load(ctx context.Context) (wire.Hello, error) {
 // who is to blame: if a fresh process passes it, the audio is, and the error has the code
 // scout.CodeAudioSetAside; else the engine is, and the error is transient. After repeated failures
 // the breaker refuses at once with scout.CodeEngineUnavailable: later.
-func (e *Engine) Transcribe(ctx context.Context, request Request) (result *wire.Result, err error) {
+func (e *Engine) Transcribe(ctx context.Context, request Request) (result *scout.Hypothesis, err error) {
 	ctx, span := e.scope.Tracer().Start(ctx, "engine.transcribe", trace.WithAttributes(
-		attribute.Int("frames", len(request.Samples)), attribute.String("priority", request.Priority.String())))
+		attribute.Int("frames", len(request.Samples)), attribute.String("priority", request.Class.String())))
 	defer func() { observe.EndSpan(span, err) }()
 	ctx, leave, err := e.enter(ctx)
 	if err != nil {
@@ -196,12 +229,12 @@ var errInterrupted = scout.Errorf(scout.CodeCancelled, "an interactive request g
 
 // transcribeInLane waits for a lane and transcribes in it. It fails with errInterrupted when an interactive
 // request needed the lane.
-func (e *Engine) transcribeInLane(ctx context.Context, request *Request, again bool) (result *wire.Result, err error) {
+func (e *Engine) transcribeInLane(ctx context.Context, request *Request, again bool) (result *scout.Hypothesis, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	e.metrics.waiting.WithLabelValues(request.Priority.String()).Inc()
-	turn, err := e.lanes.acquire(ctx, request.Priority, again, func() { cancel(errInterrupted) })
-	e.metrics.waiting.WithLabelValues(request.Priority.String()).Dec()
+	e.metrics.waiting.WithLabelValues(request.Class.String()).Inc()
+	turn, err := e.lanes.acquire(ctx, priorityOf(request.Class), again, func() { cancel(errInterrupted) })
+	e.metrics.waiting.WithLabelValues(request.Class.String()).Dec()
 	if err != nil {
 		return nil, fmt.Errorf("wait for the engine: %w", err)
 	}
@@ -216,7 +249,7 @@ func (e *Engine) transcribeInLane(ctx context.Context, request *Request, again b
 		return err
 	})
 	if !errors.Is(err, errInterrupted) {
-		e.observe(request.Priority, time.Since(began), err)
+		e.observe(request.Class, time.Since(began), err)
 	}
 	return result, err
 }
@@ -287,9 +320,9 @@ func (l *lane) leave() {
 }
 
 // transcribeTwice makes at most two attempts and tells bad audio from a bad engine.
-func (e *Engine) transcribeTwice(ctx context.Context, lane *lane, request *Request) (*wire.Result, error) {
+func (e *Engine) transcribeTwice(ctx context.Context, lane *lane, request *Request) (*scout.Hypothesis, error) {
 	policy := resilience.Policy{Attempts: 2, Initial: 200 * time.Millisecond, Retryable: processFailed}
-	result, err := resilience.Retry(ctx, e.scope, policy, func(ctx context.Context) (*wire.Result, error) {
+	result, err := resilience.Retry(ctx, e.scope, policy, func(ctx context.Context) (*scout.Hypothesis, error) {
 		return e.attempt(ctx, lane, request)
 	})
 	if err == nil || ctx.Err() != nil || !blamesRequest(err) {
@@ -320,7 +353,7 @@ func blamesRequest(err error) bool {
 const memoryCheckEvery = 200 * time.Millisecond
 
 // attempt sends the request to the running process, or to a new one, and waits for the answer.
-func (e *Engine) attempt(ctx context.Context, lane *lane, request *Request) (*wire.Result, error) {
+func (e *Engine) attempt(ctx context.Context, lane *lane, request *Request) (*scout.Hypothesis, error) {
 	c, err := e.child(ctx)
 	if err != nil {
 		return nil, err
@@ -332,8 +365,8 @@ func (e *Engine) attempt(ctx context.Context, lane *lane, request *Request) (*wi
 	defer memory.Stop()
 	id, answers := c.send(wire.KindRequest, wire.AppendRequest(&wire.Request{
 		Options: wire.RequestOptions{
-			Interactive: request.Priority == Interactive, Words: request.Words, Language: request.Language,
-			Hypothesis: request.Hypothesis, HotWords: request.HotWords,
+			Interactive: priorityOf(request.Class) == Interactive, Words: request.Words, Language: request.Language,
+			Hypothesis: request.Known, HotWords: request.HotWords,
 		},
 		Samples: request.Samples,
 	}))
@@ -449,7 +482,7 @@ func (e *Engine) run(s *start) {
 	if s.err != nil {
 		e.lastErr = s.err
 	} else {
-		e.current, e.facts = s.child, s.child.hello
+		e.current, e.facts = s.child, factsOf(s.child.hello)
 		e.starts++
 	}
 	late := e.closed && s.child != nil
@@ -473,7 +506,7 @@ func (e *Engine) run(s *start) {
 }
 
 // observe records the outcome of a request.
-func (e *Engine) observe(p Priority, took time.Duration, err error) {
+func (e *Engine) observe(class schedule.Class, took time.Duration, err error) {
 	outcome := "ok"
 	e.mu.Lock()
 	switch {
@@ -486,7 +519,7 @@ func (e *Engine) observe(p Priority, took time.Duration, err error) {
 		e.lastErr = err
 	}
 	e.mu.Unlock()
-	e.metrics.requests.WithLabelValues(p.String(), outcome).Observe(took.Seconds())
+	e.metrics.requests.WithLabelValues(class.String(), outcome).Observe(took.Seconds())
 	if outcome == "failed" {
 		e.metrics.failures.WithLabelValues(string(scout.CodeOf(err))).Inc()
 		e.scope.Log().Warn(observe.EventEngineFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))),

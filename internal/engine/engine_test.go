@@ -19,6 +19,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/health"
@@ -343,7 +344,7 @@ func TestInteractiveInterruptsBatchOnEveryLane(t *testing.T) {
 	}
 	<-answered
 	dictation := request(works)
-	dictation.Priority = engine.Interactive
+	dictation.Class = schedule.Interactive
 	if _, err := e.Transcribe(t.Context(), dictation); err != nil {
 		t.Error(err)
 	}

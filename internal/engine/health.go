@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/health"
 )
 
@@ -63,7 +63,7 @@ func selfTestRequest() Request {
 	for i := range samples {
 		samples[i] = float32(0.01 * math.Sin(2*math.Pi*440*float64(i)/scout.EngineSampleRateHz))
 	}
-	return Request{Samples: samples, Priority: Interactive}
+	return Request{Samples: samples, Class: schedule.Interactive}
 }
 
 // State is what is known about the engine from the outside.
@@ -71,7 +71,7 @@ type State struct {
 	// Running tells whether a process is loaded; Facts are those of the last one.
 	Running       bool
 	PID           int
-	Facts         wire.Hello
+	Facts         Facts
 	Starts        int
 	ResidentBytes uint64
 	Breaker       string

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/scout-speech/scout/internal/engine/schedule"
 )
 
 // Priority says who goes first when several callers wait.
@@ -17,12 +19,12 @@ const (
 	Interactive
 )
 
-// String returns the name used as a metric label.
-func (p Priority) String() string {
-	if p == Interactive {
-		return "interactive"
+// priorityOf tells whether somebody waits for a class.
+func priorityOf(class schedule.Class) Priority {
+	if class == schedule.Batch || class == schedule.SecondPass {
+		return Batch
 	}
-	return "batch"
+	return Interactive
 }
 
 // lanes hands out the engine's lanes. Interactive callers go before batch callers and may use every

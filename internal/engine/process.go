@@ -42,7 +42,7 @@ type child struct {
 }
 
 type answer struct {
-	result *wire.Result
+	result *scout.Hypothesis
 	err    error
 }
 
@@ -232,7 +232,7 @@ func (c *child) dispatch(frame wire.Frame, hello chan<- greeting) error {
 		if r == nil {
 			return scout.Errorf(scout.CodeEngineProtocol, "engine sent an empty result")
 		}
-		c.deliver(frame.ID, answer{result: r})
+		c.deliver(frame.ID, answer{result: r.Hypothesis()})
 	case wire.KindFailure:
 		f, err := wire.DecodeJSON[wire.Failure](frame.Body)
 		if err != nil {

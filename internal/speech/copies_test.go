@@ -81,7 +81,7 @@ func (p *pipe) serve(in io.Reader) {
 }
 
 // Transcribe implements speech.Recognizer.
-func (p *pipe) Transcribe(_ context.Context, r engine.Request) (*wire.Result, error) {
+func (p *pipe) Transcribe(_ context.Context, r engine.Request) (*scout.Hypothesis, error) {
 	p.requests.Add(1)
 	p.samples.Add(int64(len(r.Samples)))
 	if err := p.out.Write(wire.KindRequest, 1, wire.AppendRequest(&wire.Request{Samples: r.Samples})); err != nil {
@@ -91,7 +91,7 @@ func (p *pipe) Transcribe(_ context.Context, r engine.Request) (*wire.Result, er
 	if got == nil || !slices.Equal(got.Samples, r.Samples) {
 		p.changed.Add(1)
 	}
-	return &wire.Result{}, nil
+	return &scout.Hypothesis{}, nil
 }
 
 // TestEveryCopyOfASampleIsNeeded counts what is made and moved for a sample between a recording's file and the engine's

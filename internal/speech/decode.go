@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -69,7 +68,7 @@ func (t *Transcriber) again(piece segment.Piece, reason string) {
 }
 
 // hear decodes a piece as it is and tells the reason to doubt what came out, if any.
-func (t *Transcriber) hear(ctx context.Context, piece segment.Piece, options Options) (heard, string, *wire.Result, error) {
+func (t *Transcriber) hear(ctx context.Context, piece segment.Piece, options Options) (heard, string, *scout.Hypothesis, error) {
 	result, err := t.recognizer.Transcribe(ctx, t.request(piece.Samples, options))
 	if err != nil {
 		return heard{}, "", nil, err
@@ -102,17 +101,14 @@ func (t *Transcriber) setAside(piece segment.Piece, err error) heard {
 
 // understood places the words of a result on the time line of the input. The audio that was decoded had late
 // frames of silence in front of the piece.
-func understood(piece segment.Piece, late int, result *wire.Result) heard {
+func understood(piece segment.Piece, late int, result *scout.Hypothesis) heard {
 	h := heard{}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
-	if result.EndLogProb != nil {
-		ending := float64(*result.EndLogProb)
-		h.EndLogProb = &ending
-	}
+	h.EndLogProb = result.EndLogProb
 	for _, token := range result.Tokens {
 		if token.LogProb != nil {
 			h.tokens++
-			h.logProb += float64(*token.LogProb)
+			h.logProb += *token.LogProb
 		}
 	}
 	if len(result.Words) > 0 {
@@ -121,12 +117,9 @@ func understood(piece segment.Piece, late int, result *wire.Result) heard {
 			if strings.TrimSpace(w.Text) == "" {
 				continue
 			}
-			word := scout.Word{Text: strings.TrimSpace(w.Text), Start: h.at(w.StartMS, late), End: h.at(w.EndMS, late)}
-			if w.LogProb != nil {
-				logProb := float64(*w.LogProb)
-				word.LogProb = &logProb
-			}
-			h.Words = append(h.Words, word)
+			h.Words = append(h.Words, scout.Word{
+				Text: strings.TrimSpace(w.Text), Start: h.at(w.Start, late), End: h.at(w.End, late), LogProb: w.LogProb,
+			})
 		}
 		return h
 	}
@@ -137,11 +130,11 @@ func understood(piece segment.Piece, late int, result *wire.Result) heard {
 }
 
 // at is the time in the input of a time in the decoded audio.
-func (h *heard) at(ms *float32, late int) *time.Duration {
-	if ms == nil {
+func (h *heard) at(heard *time.Duration, late int) *time.Duration {
+	if heard == nil {
 		return nil
 	}
-	d := h.From + max(0, time.Duration(float64(*ms)*float64(time.Millisecond))-segment.Duration(int64(late)))
+	d := h.From + max(0, *heard-segment.Duration(int64(late)))
 	return &d
 }
 
@@ -160,12 +153,12 @@ const (
 const mute = 10
 
 // doubt names the reason to decode a piece again, or nothing.
-func doubt(piece segment.Piece, h heard, result *wire.Result) string {
+func doubt(piece segment.Piece, h heard, result *scout.Hypothesis) string {
 	if len(h.Words) == 0 && piece.Contrast() >= mute {
 		return reasonEmpty
 	}
 	switch result.Stop {
-	case wire.StopRepeats, wire.StopLength:
+	case scout.StopRepeats, scout.StopLength:
 		return string(result.Stop)
 	}
 	if loop, found := align.FindLoop(texts(h.Words), h.To-h.From); found {

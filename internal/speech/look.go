@@ -6,7 +6,6 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
@@ -72,14 +71,14 @@ func (h *heard) confidence() float64 { return h.logProb / float64(max(h.tokens, 
 
 // lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges what was heard: the most
 // confident text, each stretch of it replaced by a likelier one of the others. A look that fails leaves what is known.
-func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, options Options, first heard, result *wire.Result) (heard, error) {
+func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, options Options, first heard, result *scout.Hypothesis) (heard, error) {
 	if first.tokens == 0 || first.confidence() >= options.Effort.doubtful() {
 		return first, nil
 	}
 	t.again(piece, reasonDoubtful)
-	hypothesis := make([]int32, len(result.Tokens))
+	known := make([]int32, len(result.Tokens))
 	for i := range result.Tokens {
-		hypothesis[i] = result.Tokens[i].ID
+		known[i] = result.Tokens[i].ID
 	}
 	all := []heard{first}
 	best := 0
@@ -88,7 +87,7 @@ func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, option
 			break // the first look made it clear
 		}
 		request := t.request(l.apply(piece.Samples), options)
-		request.Hypothesis = hypothesis
+		request.Known = known
 		result, err := t.recognizer.Transcribe(ctx, request)
 		if err != nil {
 			if concernsPiece(err) {
@@ -142,7 +141,7 @@ func (l look) apply(samples []float32) []float32 {
 // request asks for the text of samples.
 func (t *Transcriber) request(samples []float32, options Options) engine.Request {
 	return engine.Request{
-		Samples: samples, Priority: options.Priority, Words: options.Words,
+		Samples: samples, Class: options.Class, Words: options.Words,
 		Language: options.Language, HotWords: options.HotWords,
 	}
 }

@@ -12,18 +12,18 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
 // opinions is a recognizer that says something else each time it is asked.
 type opinions struct {
 	mu       sync.Mutex
-	results  []func() (*wire.Result, error)
+	results  []func() (*scout.Hypothesis, error)
 	requests []engine.Request
 }
 
-func (o *opinions) Transcribe(_ context.Context, request engine.Request) (*wire.Result, error) {
+func (o *opinions) Transcribe(_ context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n := len(o.requests)
@@ -33,30 +33,31 @@ func (o *opinions) Transcribe(_ context.Context, request engine.Request) (*wire.
 
 // says answers with words of one token each, all with the same log-probability but for those that are marked with
 // an exclamation mark, which have ten times as much. Word k lies at k seconds.
-func says(text string, logProb float32) func() (*wire.Result, error) {
-	return func() (*wire.Result, error) {
+func says(text string, logProb float64) func() (*scout.Hypothesis, error) {
+	return func() (*scout.Hypothesis, error) {
 		ending := logProb
-		r := &wire.Result{Text: strings.ReplaceAll(text, "!", ""), Stop: wire.StopEnd, EndLogProb: &ending}
+		r := &scout.Hypothesis{Text: strings.ReplaceAll(text, "!", ""), Stop: scout.StopEnd, EndLogProb: &ending}
 		for k, word := range strings.Fields(text) {
 			odds := logProb
 			if strings.HasSuffix(word, "!") {
 				odds *= 10
 			}
-			start, end := float32(1000*k), float32(1000*k+500)
-			r.Words = append(r.Words, wire.Word{Text: strings.TrimSuffix(word, "!"), LogProb: &odds, StartMS: &start, EndMS: &end})
-			r.Tokens = append(r.Tokens, wire.Token{ID: int32(k + 3), LogProb: &odds})
+			start := time.Duration(k) * time.Second
+			end := start + 500*time.Millisecond
+			r.Words = append(r.Words, scout.Word{Text: strings.TrimSuffix(word, "!"), LogProb: &odds, Start: &start, End: &end})
+			r.Tokens = append(r.Tokens, scout.Token{ID: int32(k + 3), LogProb: &odds})
 		}
 		return r, nil
 	}
 }
 
-func fails(err error) func() (*wire.Result, error) {
-	return func() (*wire.Result, error) { return nil, err }
+func fails(err error) func() (*scout.Hypothesis, error) {
+	return func() (*scout.Hypothesis, error) { return nil, err }
 }
 
 func TestSecondLook(t *testing.T) {
 	t.Parallel()
-	type answers = []func() (*wire.Result, error)
+	type answers = []func() (*scout.Hypothesis, error)
 	ended := scout.Errorf(scout.CodeAudioSetAside, "ended twice")
 	tests := map[string]struct {
 		effort  speech.Effort
@@ -94,7 +95,7 @@ func TestSecondLook(t *testing.T) {
 			}
 			first := o.requests[0].Samples
 			for _, r := range o.requests[1:] {
-				if len(r.Hypothesis) == 0 {
+				if len(r.Known) == 0 {
 					t.Error("a look does not know what was heard before")
 				}
 				if delay := len(r.Samples) - len(first); delay < 0 || delay >= 384 {
@@ -108,7 +109,7 @@ func TestSecondLook(t *testing.T) {
 // TestSecondLookKeepsTime hears a word that only a look with silence in front has: its time is that of the input.
 func TestSecondLookKeepsTime(t *testing.T) {
 	t.Parallel()
-	o := &opinions{results: []func() (*wire.Result, error){says("we mat! him", -0.3), says("we met him", -0.2), fails(scout.Errorf(scout.CodeAudioSetAside, "ended"))}}
+	o := &opinions{results: []func() (*scout.Hypothesis, error){says("we mat! him", -0.3), says("we met him", -0.2), fails(scout.Errorf(scout.CodeAudioSetAside, "ended"))}}
 	tr, _ := transcriber(o)
 	got, err := tr.Transcribe(context.Background(), &tape{frames: 5 * rate}, speech.Options{Words: true})
 	if err != nil {
@@ -134,7 +135,7 @@ func TestSecondLookKeepsTime(t *testing.T) {
 // TestSecondLookGivesUpWithTheEngine passes on errors that concern every piece.
 func TestSecondLookGivesUpWithTheEngine(t *testing.T) {
 	t.Parallel()
-	o := &opinions{results: []func() (*wire.Result, error){says("we met him", -0.4), fails(scout.Errorf(scout.CodeEngineUnavailable, "rests"))}}
+	o := &opinions{results: []func() (*scout.Hypothesis, error){says("we met him", -0.4), fails(scout.Errorf(scout.CodeEngineUnavailable, "rests"))}}
 	tr, _ := transcriber(o)
 	if _, err := tr.Transcribe(context.Background(), &tape{frames: 5 * rate}, speech.Options{}); scout.CodeOf(err) != scout.CodeEngineUnavailable {
 		t.Fatalf("got %v", err)
@@ -184,10 +185,10 @@ type deaf struct {
 	whole   *int
 }
 
-func (d *deaf) Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error) {
+func (d *deaf) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	if len(request.Samples) > d.longest {
 		*d.whole++
-		return &wire.Result{Stop: wire.StopEnd}, nil
+		return &scout.Hypothesis{Stop: scout.StopEnd}, nil
 	}
 	silent := 0
 	for silent < len(request.Samples) && request.Samples[silent] == 0 {
@@ -198,8 +199,8 @@ func (d *deaf) Transcribe(ctx context.Context, request engine.Request) (*wire.Re
 	result, err := d.listener.Transcribe(ctx, request)
 	if result != nil {
 		for i := range result.Words {
-			*result.Words[i].StartMS += float32(silent) * 1000 / rate
-			*result.Words[i].EndMS += float32(silent) * 1000 / rate
+			*result.Words[i].Start += segment.Duration(int64(silent))
+			*result.Words[i].End += segment.Duration(int64(silent))
 		}
 	}
 	return result, err

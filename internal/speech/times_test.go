@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/speech"
 )
 
@@ -50,22 +50,22 @@ func timesFollowEachOther(t failing, c told) {
 	source := &tape{frames: c.words * wordFrames, block: 4096}
 	given := false // any time at all
 	l := &listener{}
-	l.fault = func(from, to int) (*wire.Result, error) {
+	l.fault = func(from, to int) (*scout.Hypothesis, error) {
 		result := hear(from, to, true)
 		rng := rand.New(rand.NewPCG(c.seed, uint64(from)))
-		shift := float32(300 * (rng.Float64() - 0.5)) // of the whole piece: another look at the same words
+		shift := time.Duration(300 * (rng.Float64() - 0.5) * float64(time.Millisecond)) // of the whole piece: another look at the same words
 		for i := range result.Words {
 			w := &result.Words[i]
 			if rng.Float64() < c.stops {
 				w.Text += "."
 			}
 			if rng.Float64() < c.unplaced {
-				w.StartMS, w.EndMS = nil, nil
+				w.Start, w.End = nil, nil
 				continue
 			}
 			given = true
-			*w.StartMS = max(*w.StartMS+shift, 0)
-			*w.EndMS = max(*w.EndMS+shift, *w.StartMS)
+			*w.Start = max(*w.Start+shift, 0)
+			*w.End = max(*w.End+shift, *w.Start)
 		}
 		return result, nil
 	}

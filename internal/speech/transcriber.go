@@ -14,14 +14,14 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
 // Recognizer gives the text of one piece; *engine.Engine is one.
 type Recognizer interface {
-	Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error)
+	Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error)
 }
 
 // Source is audio at 16 kHz, mono, in [-1, 1]. Read fills a part of dst and returns how much;
@@ -37,8 +37,8 @@ type Options struct {
 	Language string
 	// Cut places the borders of pieces; nil means segment.Defaults.
 	Cut *segment.Options
-	// Priority of the requests.
-	Priority engine.Priority
+	// Class of the requests.
+	Class schedule.Class
 	// Effort is how much a doubtful piece may cost.
 	Effort Effort
 	// Parallel is how many pieces are decoded at the same time; default 1. More than the engine has

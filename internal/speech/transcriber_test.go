@@ -19,9 +19,9 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -100,11 +100,11 @@ func script(n int) string {
 // model does.
 type listener struct {
 	timed bool
-	fault func(from, to int) (*wire.Result, error) // may answer in its place
+	fault func(from, to int) (*scout.Hypothesis, error) // may answer in its place
 	calls atomic.Int64
 }
 
-func (l *listener) Transcribe(ctx context.Context, request engine.Request) (*wire.Result, error) {
+func (l *listener) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	l.calls.Add(1)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -119,8 +119,8 @@ func (l *listener) Transcribe(ctx context.Context, request engine.Request) (*wir
 	return hear(from, to, l.timed), nil
 }
 
-func hear(from, to int, timed bool) *wire.Result {
-	result := &wire.Result{Stop: wire.StopEnd}
+func hear(from, to int, timed bool) *scout.Hypothesis {
+	result := &scout.Hypothesis{Stop: scout.StopEnd}
 	var words []string
 	for k := from / wordFrames; k*wordFrames < to; k++ {
 		start, end := k*wordFrames, (k+1)*wordFrames
@@ -132,9 +132,9 @@ func hear(from, to int, timed bool) *wire.Result {
 			text = fmt.Sprintf("garbled%d", k)
 		}
 		words = append(words, text)
-		startMS, endMS := float32(start-from)*1000/rate, float32(end-from)*1000/rate
+		first, last := segment.Duration(int64(start-from)), segment.Duration(int64(end-from))
 		if timed {
-			result.Words = append(result.Words, wire.Word{Text: text, StartMS: &startMS, EndMS: &endMS})
+			result.Words = append(result.Words, scout.Word{Text: text, Start: &first, End: &last})
 		}
 	}
 	result.Text = strings.Join(words, " ")
@@ -201,13 +201,13 @@ func TestFaultsOfOnePiece(t *testing.T) {
 	const frames = 100 * wordFrames // 40 s
 	in := func(at, from, to int) bool { return from <= at && at < to }
 	tests := map[string]struct {
-		fault    func(from, to int) (*wire.Result, error)
+		fault    func(from, to int) (*scout.Hypothesis, error)
 		code     scout.Code // of the whole
 		aside    int
 		complete bool
 	}{
 		"one piece ends the engine twice": {
-			fault: func(from, to int) (*wire.Result, error) {
+			fault: func(from, to int) (*scout.Hypothesis, error) {
 				if in(15*rate+rate/2, from, to) {
 					return nil, scout.Errorf(scout.CodeAudioSetAside, "ended twice")
 				}
@@ -216,15 +216,19 @@ func TestFaultsOfOnePiece(t *testing.T) {
 			aside: 1,
 		},
 		"every piece ends the engine twice": {
-			fault: func(int, int) (*wire.Result, error) { return nil, scout.Errorf(scout.CodeAudioSetAside, "ended twice") },
-			code:  scout.CodeAudioSetAside,
+			fault: func(int, int) (*scout.Hypothesis, error) {
+				return nil, scout.Errorf(scout.CodeAudioSetAside, "ended twice")
+			},
+			code: scout.CodeAudioSetAside,
 		},
 		"the engine rests": {
-			fault: func(int, int) (*wire.Result, error) { return nil, scout.Errorf(scout.CodeEngineUnavailable, "later") },
-			code:  scout.CodeEngineUnavailable,
+			fault: func(int, int) (*scout.Hypothesis, error) {
+				return nil, scout.Errorf(scout.CodeEngineUnavailable, "later")
+			},
+			code: scout.CodeEngineUnavailable,
 		},
 		"the recognizer panics": {
-			fault: func(from, to int) (*wire.Result, error) {
+			fault: func(from, to int) (*scout.Hypothesis, error) {
 				if in(15*rate+rate/2, from, to) {
 					return nil, scout.Errorf(scout.CodeInternal, "panicked")
 				}
@@ -233,18 +237,18 @@ func TestFaultsOfOnePiece(t *testing.T) {
 			aside: 1,
 		},
 		"long pieces repeat themselves": {
-			fault: func(from, to int) (*wire.Result, error) {
+			fault: func(from, to int) (*scout.Hypothesis, error) {
 				if to-from > 7*rate {
-					return &wire.Result{Text: strings.Repeat("and so ", 60), Stop: wire.StopEnd}, nil
+					return &scout.Hypothesis{Text: strings.Repeat("and so ", 60), Stop: scout.StopEnd}, nil
 				}
 				return nil, nil
 			},
 			complete: true,
 		},
 		"long pieces reach the limit of tokens": {
-			fault: func(from, to int) (*wire.Result, error) {
+			fault: func(from, to int) (*scout.Hypothesis, error) {
 				if to-from > 7*rate {
-					return &wire.Result{Text: "cut off", Stop: wire.StopLength}, nil
+					return &scout.Hypothesis{Text: "cut off", Stop: scout.StopLength}, nil
 				}
 				return nil, nil
 			},
@@ -293,7 +297,7 @@ func TestCancelledTranscription(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	l := &listener{}
-	l.fault = func(int, int) (*wire.Result, error) {
+	l.fault = func(int, int) (*scout.Hypothesis, error) {
 		if l.calls.Load() == 3 {
 			cancel()
 		}
@@ -323,9 +327,9 @@ func TestMemoryIsBounded(t *testing.T) {
 	source := &tape{frames: 240 * rate}
 	var ahead int64
 	l := &listener{}
-	l.fault = func(from, _ int) (*wire.Result, error) {
+	l.fault = func(from, _ int) (*scout.Hypothesis, error) {
 		ahead = max(ahead, source.at.Load()-int64(from))
-		return &wire.Result{Stop: wire.StopEnd}, nil
+		return &scout.Hypothesis{Stop: scout.StopEnd}, nil
 	}
 	tr, _ := transcriber(l)
 	if _, err := tr.Transcribe(t.Context(), source, speech.Options{}); err != nil {

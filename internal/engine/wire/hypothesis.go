@@ -1,0 +1,46 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Hypothesis returns the result in the program's own type. It shares no memory with r.
+func (r *Result) Hypothesis() *scout.Hypothesis {
+	h := &scout.Hypothesis{
+		Text: r.Text, Stop: scout.StopReason(r.Stop), EndLogProb: logProb(r.EndLogProb), Agreed: r.Agreed,
+		DecodeTime: milliseconds(r.DecodeMS), EncodeTime: milliseconds(r.EncodeMS),
+	}
+	if len(r.Words) > 0 {
+		h.Words = make([]scout.Word, len(r.Words))
+	}
+	for i, w := range r.Words {
+		h.Words[i] = scout.Word{Text: w.Text, Start: at(w.StartMS), End: at(w.EndMS), LogProb: logProb(w.LogProb)}
+	}
+	if len(r.Tokens) > 0 {
+		h.Tokens = make([]scout.Token, len(r.Tokens))
+	}
+	for i, t := range r.Tokens {
+		h.Tokens[i] = scout.Token{ID: t.ID, Text: t.Text, LogProb: logProb(t.LogProb), Start: at(t.StartMS)}
+	}
+	return h
+}
+
+func logProb(p *float32) *float64 {
+	if p == nil {
+		return nil
+	}
+	wide := float64(*p)
+	return &wide
+}
+
+func at(ms *float32) *time.Duration {
+	if ms == nil {
+		return nil
+	}
+	d := milliseconds(float64(*ms))
+	return &d
+}
+
+func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

@@ -1,0 +1,41 @@
+package wire_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/wire"
+)
+
+func TestResultBecomesAHypothesis(t *testing.T) {
+	t.Parallel()
+	start, end, odds := float32(250), float32(500.5), float32(-0.5)
+	from, to, wide := 250*time.Millisecond, 500500*time.Microsecond, -0.5
+	for name, c := range map[string]struct {
+		result wire.Result
+		want   scout.Hypothesis
+	}{
+		"all that a backend may tell": {
+			wire.Result{
+				Text: "ask not", Stop: wire.StopEnd, EndLogProb: &odds, Agreed: 2, DecodeMS: 1.5, EncodeMS: 0.5,
+				Tokens: []wire.Token{{ID: 7, Text: " ask", LogProb: &odds, StartMS: &start}, {ID: -1}},
+				Words:  []wire.Word{{Text: "ask", StartMS: &start, EndMS: &end, LogProb: &odds}, {Text: "not"}},
+			},
+			scout.Hypothesis{
+				Text: "ask not", Stop: scout.StopEnd, EndLogProb: &wide, Agreed: 2,
+				DecodeTime: 1500 * time.Microsecond, EncodeTime: 500 * time.Microsecond,
+				Tokens: []scout.Token{{ID: 7, Text: " ask", LogProb: &wide, Start: &from}, {ID: -1}},
+				Words:  []scout.Word{{Text: "ask", Start: &from, End: &to, LogProb: &wide}, {Text: "not"}},
+			},
+		},
+		"a text alone": {wire.Result{Text: "ask", Stop: wire.StopLength}, scout.Hypothesis{Text: "ask", Stop: scout.StopLength}},
+		"repeats":      {wire.Result{Stop: wire.StopRepeats}, scout.Hypothesis{Stop: scout.StopRepeats}},
+		"nothing":      {wire.Result{}, scout.Hypothesis{}},
+	} {
+		if got := c.result.Hypothesis(); !reflect.DeepEqual(*got, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, *got, c.want)
+		}
+	}
+}
