@@ -1,6 +1,9 @@
 package scout
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // WarningCode names a kind of warning about an input. Codes are part of the public contract: they
 // appear in JSON output and are never renamed.
@@ -48,4 +51,21 @@ type Warning struct {
 	Start, End *time.Duration
 	// Message is one sentence for people, without the name of the input.
 	Message string
+}
+
+// Warnf returns a warning about the whole input; From and To give it a place.
+func Warnf(code WarningCode, format string, args ...any) Warning {
+	return Warning{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// From returns the warning with its start.
+func (w Warning) From(start time.Duration) Warning {
+	w.Start = &start
+	return w
+}
+
+// To returns the warning with its end.
+func (w Warning) To(end time.Duration) Warning {
+	w.End = &end
+	return w
 }

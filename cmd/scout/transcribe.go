@@ -114,7 +114,9 @@ func transcribeFiles(ctx context.Context, a *app, o transcribeOptions, paths []s
 			a.complain("", err)
 			return &reportedError{err}
 		}
-		a.complain(path, err)
+		if told := new(reportedError); !errors.As(err, &told) {
+			a.complain(path, err)
+		}
 		if stopsEverything(err) {
 			failed += len(paths) - i - 1
 			break
@@ -162,8 +164,9 @@ func transcribeFile(ctx context.Context, a *app, transcriber *speech.Transcriber
 		return err
 	}
 	took := time.Since(began)
-	for _, warning := range reader.Info().Warnings {
-		a.notef("scout: %s: warning: %s\n", displayName(path), warning)
+	transcript.Warnings = append(transcript.Warnings, reader.Info().Warnings...)
+	for _, warning := range transcript.Warnings {
+		a.notef("scout: %s: warning: %s\n", displayName(path), warning.Message)
 	}
 	doc := text.Document{File: inputName(path), Transcript: *transcript, TimeTaken: took}
 	if err := write(doc); err != nil {
@@ -178,6 +181,9 @@ func transcribeFile(ctx context.Context, a *app, transcriber *speech.Transcriber
 		aside := transcript.SetAside[0]
 		return scout.Errorf(aside.Code, "%d of its pieces could not be transcribed, the first from %s to %s: %s",
 			n, clock(aside.Start), clock(aside.End), aside.Reason)
+	}
+	if !transcript.Complete() {
+		return &reportedError{scout.Errorf(scout.CodeAudioCorrupt, "not all of the audio is in the text")}
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ type ffmpegDecoder struct {
 	reader *wav.Reader
 	format stream
 	frames int64
-	notes  []string
+	notes  []scout.Warning
 	waited bool
 }
 
@@ -217,7 +217,7 @@ func (d *ffmpegDecoder) expect(tag mpegTag, header mpegHeader) {
 
 func (d *ffmpegDecoder) stream() stream { return d.format }
 
-func (d *ffmpegDecoder) warnings() []string { return d.notes }
+func (d *ffmpegDecoder) warnings() []scout.Warning { return d.notes }
 
 func (d *ffmpegDecoder) decode(dst []float32) (int, error) {
 	frames, err := d.reader.Read(dst)
@@ -245,20 +245,19 @@ func (d *ffmpegDecoder) decode(dst []float32) (int, error) {
 // conclude notes what ffmpeg complained about, and what is missing.
 func (d *ffmpegDecoder) conclude(waitErr error) {
 	if said := d.stderr.line(); said != "" {
-		d.notes = append(d.notes, "ffmpeg: "+said)
+		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "ffmpeg: %s", said))
 	} else if waitErr != nil {
-		d.notes = append(d.notes, "ffmpeg: "+waitErr.Error())
+		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "ffmpeg: %v", waitErr))
 	}
 	if d.job.what.container == "ogg" {
 		// ffmpeg takes a missing end for the end.
 		if end, ok := oggTail(d.job.src.path, d.job.src.size); ok && (end.cut || !end.ended) {
-			d.notes = append(d.notes, "no end mark: it may be cut off")
+			d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "no end mark: it may be cut off"))
 		}
 	}
 	short := d.format.duration - d.decoded()
 	if short > ffmpegDrift+d.format.duration/100 && (d.found.exact || d.tagged) {
-		d.notes = append(d.notes, fmt.Sprintf("cut off: the header promises %v of audio, %v are there",
-			d.format.duration.Round(time.Millisecond), d.decoded().Round(time.Millisecond)))
+		d.notes = append(d.notes, cutOff(d.format.duration, d.decoded()))
 	}
 }
 

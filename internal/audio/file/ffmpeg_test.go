@@ -69,7 +69,7 @@ func TestMisbehavingFFmpeg(t *testing.T) {
 			var said string
 			if err == nil {
 				samples, err = drain(r)
-				said = strings.Join(r.Info().Warnings, "; ")
+				said = messages(r.Info().Warnings)
 				closeReader(t, r)
 			}
 			if err != nil {

@@ -72,8 +72,8 @@ type Info struct {
 	SampleRateHz, Channels int
 	// Duration is what the header declares, 0 when it declares nothing, and after io.EOF the true one.
 	Duration time.Duration
-	// Warnings say in a line each what was wrong with the input and put right.
-	Warnings []string
+	// Warnings say what was wrong with the input, in the order of time where they have one.
+	Warnings []scout.Warning
 	// NonFinite counts samples that were NaN or infinite and became 0 or full scale.
 	NonFinite int64
 }

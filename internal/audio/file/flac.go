@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -32,7 +31,7 @@ type flacDecoder struct {
 
 	lost    uint64 // frames replaced by silence
 	damages int
-	notes   []string
+	notes   []scout.Warning
 }
 
 // flacRate peeks the sample rate, 0 when it is not to be seen. Source: RFC 9639, 8.2: 20 bits at bit
@@ -68,11 +67,11 @@ func (d *flacDecoder) stream() stream { return d.format }
 
 func (d *flacDecoder) close() error { return nil }
 
-func (d *flacDecoder) warnings() []string {
+func (d *flacDecoder) warnings() []scout.Warning {
 	if d.damages == 0 {
 		return d.notes
 	}
-	return append(slices.Clip(d.notes), fmt.Sprintf("%d damaged places, %v of silence put in their place",
+	return append(slices.Clip(d.notes), scout.Warnf(scout.WarningDamaged, "%d damaged places, %v of silence put in their place",
 		d.damages, framesToTime(int64(d.lost), d.format.sampleRateHz)))
 }
 
@@ -108,8 +107,7 @@ func (d *flacDecoder) next() error {
 			return nil
 		case errors.Is(err, io.EOF):
 			if total > 0 {
-				d.notes = append(d.notes, fmt.Sprintf("cut off: the header promises %v of audio, %v are there",
-					d.format.duration, framesToTime(int64(d.pos), d.format.sampleRateHz)))
+				d.notes = append(d.notes, cutOff(d.format.duration, framesToTime(int64(d.pos), d.format.sampleRateHz)))
 			}
 			return io.EOF
 		}
@@ -120,7 +118,8 @@ func (d *flacDecoder) next() error {
 		if err := d.resync(); err != nil {
 			if d.pos > 0 {
 				d.damages--
-				d.notes = append(d.notes, fmt.Sprintf("damaged or cut off after %v", framesToTime(int64(d.pos), d.format.sampleRateHz)))
+				at := framesToTime(int64(d.pos), d.format.sampleRateHz)
+				d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "damaged or cut off after %v", at).From(at))
 				return io.EOF
 			}
 			return damagef("no whole frame in it")

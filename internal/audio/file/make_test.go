@@ -18,6 +18,7 @@ import (
 	"github.com/mewkiz/flac/meta"
 	"go.uber.org/goleak"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
 )
@@ -214,4 +215,13 @@ func prefix(name string, n int) ([]byte, bool) {
 		return nil, false
 	}
 	return b[:min(n, len(b))], true
+}
+
+// messages joins what warnings say.
+func messages(warnings []scout.Warning) string {
+	var all []string
+	for _, w := range warnings {
+		all = append(all, w.Message)
+	}
+	return strings.Join(all, "; ")
 }

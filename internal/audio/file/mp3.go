@@ -3,10 +3,11 @@ package file
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/hajimehoshi/go-mp3"
+
+	"github.com/scout-speech/scout"
 )
 
 var errLayer = errors.New("only MPEG 1 and 2 layer III is decoded without it")
@@ -31,7 +32,7 @@ type mp3Decoder struct {
 	total   int64     // frames there should be, 0 unknown
 	silence int64     // frames to come before pending
 	silent  int64     // frames that became silence
-	notes   []string
+	notes   []scout.Warning
 }
 
 // frameReader gives the library the current frame and nothing else.
@@ -67,10 +68,10 @@ func (d *mp3Decoder) stream() stream { return d.format }
 
 func (d *mp3Decoder) close() error { return nil }
 
-func (d *mp3Decoder) warnings() []string {
+func (d *mp3Decoder) warnings() []scout.Warning {
 	w := append(d.frames.warnings(), d.notes...)
 	if d.silent > 0 {
-		w = append(w, fmt.Sprintf("%v are damaged and became silence", framesToTime(d.silent, d.format.sampleRateHz)))
+		w = append(w, scout.Warnf(scout.WarningDamaged, "%v are damaged and became silence", framesToTime(d.silent, d.format.sampleRateHz)))
 	}
 	return w
 }
@@ -98,8 +99,7 @@ func (d *mp3Decoder) next() error {
 	frame, header, err := d.frames.next(d.raw)
 	if err != nil {
 		if errors.Is(err, io.EOF) && d.total > 0 && d.pos+int64(d.frames.first.samples) < d.total {
-			d.notes = append(d.notes, fmt.Sprintf("cut off: the header promises %v of audio, %v are there",
-				d.format.duration, framesToTime(d.pos, d.format.sampleRateHz)))
+			d.notes = append(d.notes, cutOff(d.format.duration, framesToTime(d.pos, d.format.sampleRateHz)))
 		}
 		return err
 	}

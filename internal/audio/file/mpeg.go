@@ -3,8 +3,9 @@ package file
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
+
+	"github.com/scout-speech/scout"
 )
 
 // mpegHeader is the header of one MPEG audio frame. Source: ISO/IEC 11172-3, 2.4.1.3, ISO/IEC 13818-3,
@@ -242,13 +243,13 @@ func (m *mpegFrames) confirmed(h mpegHeader) bool {
 	return ok && next.follows(h)
 }
 
-func (m *mpegFrames) warnings() []string {
-	var w []string
+func (m *mpegFrames) warnings() []scout.Warning {
+	var w []scout.Warning
 	if m.skipped > 0 {
-		w = append(w, fmt.Sprintf("%d bytes are no MPEG audio and were skipped", m.skipped))
+		w = append(w, scout.Warnf(scout.WarningFormat, "%d bytes are no MPEG audio and were skipped", m.skipped))
 	}
 	if m.cut {
-		w = append(w, "cut off in the middle of a frame")
+		w = append(w, scout.Warnf(scout.WarningCutOff, "cut off in the middle of a frame"))
 	}
 	return w
 }

@@ -5,10 +5,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
+
+	"github.com/scout-speech/scout"
 )
 
 // Ogg pages. Source: RFC 3533, section 6.
@@ -221,13 +222,13 @@ func oggTail(path string, size int64) (end oggEnd, ok bool) {
 	return end, true
 }
 
-func (o *oggReader) warnings() []string {
-	var w []string
+func (o *oggReader) warnings() []scout.Warning {
+	var w []scout.Warning
 	if o.skipped > 0 {
-		w = append(w, fmt.Sprintf("%d bytes in the middle are damaged and were skipped", o.skipped))
+		w = append(w, scout.Warnf(scout.WarningDamaged, "%d bytes in the middle are damaged and were skipped", o.skipped))
 	}
 	if o.cut {
-		w = append(w, "cut off in the middle of a page")
+		w = append(w, scout.Warnf(scout.WarningCutOff, "cut off in the middle of a page"))
 	}
 	return slices.Clip(w)
 }

@@ -39,7 +39,7 @@ type decoder interface {
 	// final; any other is damage, after which nothing more can be read.
 	decode(dst []float32) (int, error)
 	// warnings are complete after the last decode.
-	warnings() []string
+	warnings() []scout.Warning
 	close() error
 }
 
@@ -61,7 +61,7 @@ type Reader struct {
 	nonFinite int64
 	finite    bool // at least one sample was
 	peak      float32
-	damage    []string
+	damage    []scout.Warning
 	decodeErr error // how decoding ended, nil while it goes on
 	err       error // how reading ended
 }
@@ -106,10 +106,10 @@ func (r *Reader) Info() Info {
 		info.Duration = r.decoded()
 	}
 	if r.nonFinite > 0 {
-		info.Warnings = append(info.Warnings, fmt.Sprintf("%d samples were not finite and were replaced", r.nonFinite))
+		info.Warnings = append(info.Warnings, scout.Warnf(scout.WarningSamples, "%d samples were not finite and were replaced", r.nonFinite))
 	}
 	if r.peak > loudPeak {
-		info.Warnings = append(info.Warnings, fmt.Sprintf("samples reach %.3g times full scale and were clipped", r.peak))
+		info.Warnings = append(info.Warnings, scout.Warnf(scout.WarningSamples, "samples reach %.3g times full scale and were clipped", r.peak))
 	}
 	return info
 }
@@ -220,7 +220,7 @@ func (r *Reader) judge(err error) error {
 	case r.frames > 0 && errors.Is(err, io.EOF):
 		return io.EOF
 	case r.frames > 0:
-		r.damage = append(r.damage, fmt.Sprintf("damaged after %v: %v", r.decoded(), err))
+		r.damage = append(r.damage, scout.Warnf(scout.WarningDamaged, "damaged after %v: %v", r.decoded(), err).From(r.decoded()))
 		return io.EOF
 	case errors.Is(err, io.EOF):
 		return scout.Errorf(scout.CodeAudioEmpty, "no audio in it")
@@ -268,4 +268,11 @@ func (r *Reader) Close() error {
 		err = r.decoder.close()
 	}
 	return errors.Join(err, r.src.close())
+}
+
+// cutOff is the warning for audio that ends before its header says it does.
+func cutOff(promised, there time.Duration) scout.Warning {
+	promised, there = promised.Round(time.Millisecond), there.Round(time.Millisecond)
+	return scout.Warnf(scout.WarningCutOff, "cut off: the header promises %v of audio, %v are there", promised, there).
+		From(there).To(promised)
 }

@@ -3,7 +3,6 @@ package file
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -47,7 +46,7 @@ type vorbisDecoder struct {
 	scratch []float32 // one packet, as the library wants it
 
 	lost  int64
-	notes []string
+	notes []scout.Warning
 }
 
 func newVorbis(src *source) (decoder, error) {
@@ -84,10 +83,10 @@ func (d *vorbisDecoder) stream() stream { return d.format }
 
 func (d *vorbisDecoder) close() error { return nil }
 
-func (d *vorbisDecoder) warnings() []string {
+func (d *vorbisDecoder) warnings() []scout.Warning {
 	w := append(d.pages.warnings(), d.notes...)
 	if d.lost > 0 {
-		w = append(w, fmt.Sprintf("%v of silence put in the place of what is damaged", framesToTime(d.lost, d.format.sampleRateHz)))
+		w = append(w, scout.Warnf(scout.WarningDamaged, "%v of silence put in the place of what is damaged", framesToTime(d.lost, d.format.sampleRateHz)))
 	}
 	return w
 }
@@ -98,7 +97,7 @@ func (d *vorbisDecoder) decode(dst []float32) (int, error) {
 	for len(d.pending) == 0 && d.silence == 0 {
 		page, err := d.pages.next()
 		if errors.Is(err, io.EOF) && !d.ended && !d.pages.cut {
-			d.notes = append(d.notes, "no end mark: it may be cut off")
+			d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "no end mark: it may be cut off"))
 			d.ended = true
 		}
 		if err == nil {

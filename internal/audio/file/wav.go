@@ -1,6 +1,7 @@
 package file
 
 import (
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/wav"
 )
 
@@ -35,6 +36,6 @@ func (d *wavDecoder) decode(dst []float32) (int, error) {
 	return frames * d.r.Format().Channels, err
 }
 
-func (d *wavDecoder) warnings() []string { return d.r.Warnings() }
+func (d *wavDecoder) warnings() []scout.Warning { return d.r.Warnings() }
 
 func (d *wavDecoder) close() error { return nil }

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
@@ -51,7 +50,7 @@ const (
 var guidTail = [14]byte{0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71}
 
 // parseFormat reads the body of a fmt chunk, which may be cut off after the first 40 bytes.
-func parseFormat(body []byte) (format Format, warnings []string, err error) {
+func parseFormat(body []byte) (format Format, warnings []scout.Warning, err error) {
 	if len(body) < fmtBytes {
 		return format, nil, scout.Errorf(scout.CodeAudioCorrupt, "format chunk of %d bytes", len(body))
 	}
@@ -108,7 +107,7 @@ func parseFormat(body []byte) (format Format, warnings []string, err error) {
 
 // sampleBytes returns the bytes that one sample takes. The block align decides where it makes sense,
 // since samples of 12 or 20 bits stand in wider containers; else the bits do.
-func sampleBytes(tag uint16, bits, align, channels int) (int, []string, error) {
+func sampleBytes(tag uint16, bits, align, channels int) (int, []scout.Warning, error) {
 	switch tag {
 	case tagPCM, tagFloat:
 	case tagALaw, tagMuLaw:
@@ -129,9 +128,9 @@ func sampleBytes(tag uint16, bits, align, channels int) (int, []string, error) {
 	case bits > 0 && bits <= 32 && byAlign > byBits && byAlign <= 4 && tag == tagPCM:
 		return byAlign, nil, nil // left-justified in a wider container
 	case bits > 0 && bits <= 64 && bits%8 == 0:
-		return byBits, []string{fmt.Sprintf("header: block align of %d bytes contradicts %d channels of %d bits", align, channels, bits)}, nil
+		return byBits, []scout.Warning{scout.Warnf(scout.WarningFormat, "header: block align of %d bytes contradicts %d channels of %d bits", align, channels, bits)}, nil
 	case bits == 0 && byAlign > 0 && byAlign <= 8:
-		return byAlign, []string{"header: no sample size, taken from the block align"}, nil
+		return byAlign, []scout.Warning{scout.Warnf(scout.WarningFormat, "header: no sample size, taken from the block align")}, nil
 	}
 	return 0, nil, scout.Errorf(scout.CodeAudioCorrupt, "%d bits per sample, %d channels, block align of %d bytes", bits, channels, align)
 }

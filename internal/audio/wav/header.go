@@ -21,7 +21,7 @@ const (
 type header struct {
 	format    Format
 	hasFormat bool
-	warnings  []string
+	warnings  []scout.Warning
 	// dataBytes is the length of the samples as it was declared, unknownLength where no such
 	// declaration can be true.
 	dataBytes int64

@@ -23,7 +23,7 @@ type Reader struct {
 	left     int64 // bytes of samples to come as declared, unknownLength for all
 	frames   int64 // frames given out
 	scratch  []byte
-	warnings []string
+	warnings []scout.Warning
 	err      error // sticky
 }
 
@@ -68,7 +68,7 @@ func (r *Reader) Frames() int64 {
 }
 
 // Warnings returns what was found wrong so far and put right. It is complete after io.EOF.
-func (r *Reader) Warnings() []string { return r.warnings }
+func (r *Reader) Warnings() []scout.Warning { return r.warnings }
 
 // Read reads samples as float32, full scale at ±1; those of float files are passed on as they are,
 // NaN included.
@@ -133,9 +133,10 @@ func (r *Reader) readError(err error, part int) error {
 		return r.finish(scout.FileError(scout.CodeReadFailed, fmt.Sprintf("read samples after %v", r.time(r.frames)), err))
 	}
 	if r.left > 0 {
-		r.warn("cut off: the header promises %v of audio, %v are there", r.time(r.Frames()), r.time(r.frames))
+		r.warn(scout.Warnf(scout.WarningCutOff, "cut off: the header promises %v of audio, %v are there",
+			r.time(r.Frames()), r.time(r.frames)).From(r.time(r.frames)).To(r.time(r.Frames())))
 	} else if part > 0 {
-		r.warn("the last frame is incomplete and was left out")
+		r.warn(scout.Warnf(scout.WarningFormat, "the last frame is incomplete and was left out"))
 	}
 	return r.finish(io.EOF)
 }
@@ -152,7 +153,7 @@ func (r *Reader) endOfData() {
 			return
 		}
 	}
-	r.warn("the header promises %v of audio, the file holds more: read to its end", r.time(r.Frames()))
+	r.warn(scout.Warnf(scout.WarningFormat, "the header promises %v of audio, the file holds more: read to its end", r.time(r.Frames())))
 	r.left = unknownLength
 }
 
@@ -161,8 +162,8 @@ func (r *Reader) finish(err error) error {
 	return err
 }
 
-func (r *Reader) warn(format string, args ...any) {
-	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
+func (r *Reader) warn(w scout.Warning) {
+	r.warnings = append(r.warnings, w)
 }
 
 func (r *Reader) time(frames int64) time.Duration {

@@ -143,7 +143,7 @@ func TestReader(t *testing.T) {
 					}
 				}
 			}
-			warnings := strings.Join(r.Warnings(), "; ")
+			warnings := messages(r.Warnings())
 			if (test.warning == "") != (warnings == "") || !strings.Contains(warnings, test.warning) {
 				t.Errorf("warnings %q, want %q", warnings, test.warning)
 			}
@@ -334,4 +334,12 @@ func equalBits(a, b []float32) bool {
 		}
 	}
 	return true
+}
+
+func messages(warnings []scout.Warning) string {
+	var all []string
+	for _, w := range warnings {
+		all = append(all, w.Message)
+	}
+	return strings.Join(all, "; ")
 }
