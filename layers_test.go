@@ -101,7 +101,7 @@ func TestLayers(t *testing.T) {
 			never: append([]string{
 				module + "/internal/store", module + "/internal/api", module + "/internal/job", module + "/internal/speech", module + "/internal/text",
 				module + "/internal/engine", module + "/internal/model", module + "/internal/daemon", module + "/internal/audio/file",
-				module + "/internal/bench", module + "/internal/observe/otlp", module + "/internal/recording/attach", module + "/cmd/scout",
+				module + "/internal/bench", module + "/internal/observe/otlp", module + "/internal/recording/remote", module + "/cmd/scout",
 				"go.opentelemetry.io/otel/exporters", "go.opentelemetry.io/otel/sdk", "google.golang.org/grpc", "github.com/grpc-ecosystem", "github.com/spf13",
 			}, inference...),
 		},

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -66,9 +66,9 @@ func TestRunServesItsFolder(t *testing.T) { // not parallel: it changes the work
 	go func() {
 		ended <- run(ctx, []string{"--recordings-dir", "recordings", "--log-format", "json"}, &out, nil)
 	}() // ended by ctx
-	var client *attach.Client
+	var client *remote.Client
 	for client == nil { // nothing announces a socket; the test ends at its own deadline if it never comes
-		client, _ = attach.Dial(t.Context(), dir, attach.Options{Role: wire.RoleOwner, Name: "test"})
+		client, _ = remote.Dial(t.Context(), dir, remote.Options{Role: wire.RoleOwner, Name: "test"})
 		select {
 		case code := <-ended:
 			t.Fatalf("exit %d: %s", code, out.String())

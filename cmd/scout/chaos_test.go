@@ -17,8 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
-	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
 // The tests of this file measure the promises of recording. They run through make chaos and make soak, which
@@ -126,8 +125,8 @@ func faults() []fault {
 type patient struct {
 	booth  *booth
 	id     recording.ID
-	client *attach.Client
-	events chan wire.Event
+	client *remote.Client
+	events chan recording.Event
 	n      int // of microphones
 	played int // signals, each with a seed of its own
 }
@@ -144,7 +143,7 @@ func (p *patient) attach() {
 	t.Helper()
 	p.client = nil
 	for p.client == nil { // the next recorder announces itself to its keeper alone
-		client, err := attach.Dial(t.Context(), p.booth.dir, attach.Options{Name: "chaos"})
+		client, err := remote.Dial(t.Context(), p.booth.dir, remote.Options{Name: "chaos"})
 		if err != nil {
 			time.Sleep(5 * time.Millisecond)
 			continue
@@ -162,17 +161,17 @@ func (p *patient) attach() {
 			time.Sleep(2 * time.Millisecond)
 		}
 	}
-	events, client := make(chan wire.Event, 256), p.client
+	events, client := make(chan recording.Event, 256), p.client
 	p.events = events
 	go func() { // ends with the recorder or the test
-		_ = client.WatchEvents(t.Context(), func(e wire.Event) bool {
+		_ = client.WatchEvents(t.Context(), func(e recording.Event) bool {
 			events <- e
 			return true
 		})
 	}()
 }
 
-func (p *patient) state() *wire.RecordingState {
+func (p *patient) state() *recording.Progress {
 	p.booth.t.Helper()
 	s, err := p.client.State(p.booth.t.Context())
 	if err != nil || s.Recording == nil {
@@ -197,7 +196,7 @@ func (p *patient) clock() time.Duration {
 }
 
 // await waits for an event of one of the kinds, not before a moment.
-func (p *patient) await(since time.Time, kinds ...wire.EventKind) wire.Event {
+func (p *patient) await(since time.Time, kinds ...recording.EventKind) recording.Event {
 	p.booth.t.Helper()
 	timeout := time.After(patience)
 	for {
@@ -334,7 +333,7 @@ func suffer(t *testing.T, f fault, p *patient, r *result) {
 		}
 		r.again = append(r.again, time.Since(harmed))
 	} else {
-		noticed := p.await(harmed, wire.EventDeviceLost, wire.EventDeviceChanged)
+		noticed := p.await(harmed, recording.KindDeviceLost, recording.KindDeviceChanged)
 		r.noticed = append(r.noticed, noticed.At.Sub(harmed))
 		healed := harmed
 		if f.heal != nil {
@@ -345,7 +344,7 @@ func suffer(t *testing.T, f fault, p *patient, r *result) {
 				r.away += healed.Sub(harmed)
 			}
 		}
-		r.again = append(r.again, p.await(healed, wire.EventDeviceOpened).At.Sub(healed))
+		r.again = append(r.again, p.await(healed, recording.KindDeviceOpened).At.Sub(healed))
 		player.Close()
 		player = p.play()
 	}

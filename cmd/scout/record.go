@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -141,14 +141,14 @@ func parseClock(text string) (time.Duration, error) {
 }
 
 // request is what the options ask a recorder for.
-func (o *recordOptions) request() (wire.StartRequest, error) {
-	request := wire.StartRequest{
+func (o *recordOptions) request() (recording.Order, error) {
+	request := recording.Order{
 		ID:      recording.NewID(time.Now()),
 		Format:  scout.Format{SampleRateHz: o.rate, Channels: o.channels, Sample: scout.SampleFormat(o.sample)},
 		OnLoss:  o.onLoss,
 		Warm:    o.warm,
 		Preroll: o.preroll,
-		Rules:   wire.Rules{MaxDuration: time.Duration(o.duration), NoOwnerFor: o.unattended},
+		Rules:   recording.Rules{MaxDuration: time.Duration(o.duration), NoOwnerFor: o.unattended},
 	}
 	if err := request.Format.Validate(); err != nil {
 		return request, usage(err)
@@ -191,14 +191,14 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 	if o.warm {
 		idle = warmFor
 	}
-	launch, err := a.launchRecorder(folder.Dir(), attach.Options{Role: wire.RoleOwner, Name: programName}, idle)
+	launch, err := a.launchRecorder(folder.Dir(), remote.Options{Role: wire.RoleOwner, Name: programName}, idle)
 	if err != nil {
 		return err
 	}
 
 	show := newConsole(a.std.err, o.quiet)
 	show.draw("opening the microphone…")
-	keeper, started, err := attach.Keep(ctx, folder, launch, request, a.scope)
+	keeper, started, err := remote.Keep(ctx, folder, launch, request, a.scope)
 	show.clear()
 	if err != nil {
 		return explainStart(err)
@@ -216,7 +216,7 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 }
 
 // attend shows a recording until the user ends it or it ends by itself, and does what comes after.
-func (a *app) attend(ctx context.Context, show *console, keeper *attach.Keeper, after *after) error {
+func (a *app) attend(ctx context.Context, show *console, keeper *remote.Keeper, after *after) error {
 	newView(a, show, keeper.ID()).run(ctx, keeper)
 	// The end of ctx is what ends a recording, so that what follows must not end with it.
 	finishing, patience := a.insist(ctx, show)
@@ -241,7 +241,7 @@ func explainStart(err error) error {
 }
 
 // describe tells what is being recorded, and what becomes of it.
-func describe(s wire.Started) string {
+func describe(s recording.Started) string {
 	name := s.Device.Name
 	if name == "" {
 		name = s.Device.ID
@@ -293,7 +293,7 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 	if err != nil {
 		return err
 	}
-	client, state, err := a.running(ctx, folder, attach.Options{Role: wire.RoleListener, Name: "scout record stop"})
+	client, state, err := a.running(ctx, folder, remote.Options{Role: wire.RoleListener, Name: "scout record stop"})
 	if err != nil {
 		return err
 	}
@@ -316,8 +316,8 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 
 // running returns a connection to the recorder of the folder and the recording that is under way there.
 // Without one the error has scout.CodeNotRecording. The caller closes the client.
-func (a *app) running(ctx context.Context, folder *recording.Folder, as attach.Options) (*attach.Client, *wire.RecordingState, error) {
-	client, err := attach.Dial(ctx, folder.Dir(), as)
+func (a *app) running(ctx context.Context, folder *recording.Folder, as remote.Options) (*remote.Client, *recording.Progress, error) {
+	client, err := remote.Dial(ctx, folder.Dir(), as)
 	if scout.CodeOf(err) == scout.CodeRecorderUnreachable {
 		return nil, nil, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", folder.Dir())
 	}

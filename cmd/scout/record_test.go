@@ -24,7 +24,7 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
 // The tests of this file record as a user does: the built program, a sound server of their own with a null
@@ -61,11 +61,11 @@ func newBooth(t *testing.T) *booth {
 // close ends the recorder, if there is one.
 func (b *booth) close() {
 	if b.t.Failed() {
-		if log, err := os.ReadFile(filepath.Join(b.dir, attach.LogName)); err == nil {
+		if log, err := os.ReadFile(filepath.Join(b.dir, remote.LogName)); err == nil {
 			b.t.Logf("the recorder says: %s", log)
 		}
 	}
-	client, err := attach.Dial(context.Background(), b.dir, attach.Options{})
+	client, err := remote.Dial(context.Background(), b.dir, remote.Options{})
 	if err != nil {
 		return // it ended
 	}
@@ -255,7 +255,7 @@ func (b *booth) untilFrames(n uint64) {
 // recorderPID is the process that records.
 func (b *booth) recorderPID() int {
 	b.t.Helper()
-	client, err := attach.Dial(b.t.Context(), b.dir, attach.Options{})
+	client, err := remote.Dial(b.t.Context(), b.dir, remote.Options{})
 	if err != nil {
 		b.t.Fatal(err)
 	}

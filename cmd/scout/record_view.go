@@ -12,7 +12,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -25,17 +25,17 @@ const (
 	answerWithin = time.Second
 )
 
-// link is a connection to the recorder of the moment: an attach.Keeper, or one that is only watched.
+// link is a connection to the recorder of the moment: an remote.Keeper, or one that is only watched.
 type link interface {
-	Client() *attach.Client
+	Client() *remote.Client
 	// Ended is closed when there is nothing more to show.
 	Ended() <-chan struct{}
 }
 
 // watched is a link that replaces no recorder.
-type watched struct{ client *attach.Client }
+type watched struct{ client *remote.Client }
 
-func (w watched) Client() *attach.Client { return w.client }
+func (w watched) Client() *remote.Client { return w.client }
 func (w watched) Ended() <-chan struct{} { return w.client.Done() }
 
 // view shows a recording that is under way: on a terminal a line with time, level, size and gaps;
@@ -45,8 +45,8 @@ type view struct {
 	show *console
 	id   recording.ID
 
-	heard atomic.Uint64 // RMS and peak, bits of two float32
-	state *wire.State   // the last answer, nil before the first
+	heard atomic.Uint64     // RMS and peak, bits of two float32
+	state *recording.Status // the last answer, nil before the first
 }
 
 func newView(a *app, show *console, id recording.ID) *view {
@@ -70,7 +70,7 @@ func (v *view) run(ctx context.Context, link link) {
 }
 
 // awaitNext waits for the recorder that takes the place of one that died; false where none does.
-func (v *view) awaitNext(ctx context.Context, link link, old *attach.Client) bool {
+func (v *view) awaitNext(ctx context.Context, link link, old *remote.Client) bool {
 	ticker := time.NewTicker(drawEvery / 4)
 	defer ticker.Stop()
 	for link.Client() == old {
@@ -86,14 +86,14 @@ func (v *view) awaitNext(ctx context.Context, link link, old *attach.Client) boo
 }
 
 // watch shows what one recorder tells; true where the recording is over or the user wants it to be.
-func (v *view) watch(ctx context.Context, link link, client *attach.Client) (over bool) {
+func (v *view) watch(ctx context.Context, link link, client *remote.Client) (over bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	var streams sync.WaitGroup
 	defer streams.Wait()
 	defer cancel()
-	events := make(chan wire.Event, 16)
+	events := make(chan recording.Event, 16)
 	streams.Go(func() { // a stream that breaks is that of a recorder that died: client.Done tells
-		_ = client.WatchEvents(ctx, func(e wire.Event) bool {
+		_ = client.WatchEvents(ctx, func(e recording.Event) bool {
 			select {
 			case events <- e:
 				return true
@@ -104,7 +104,7 @@ func (v *view) watch(ctx context.Context, link link, client *attach.Client) (ove
 	})
 	if v.show.live {
 		streams.Go(func() {
-			_ = client.WatchLevel(ctx, wire.WatchLevelRequest{Every: drawEvery}, func(l wire.Level) bool {
+			_ = client.WatchLevel(ctx, wire.WatchLevelRequest{Every: drawEvery}, func(l recording.Level) bool {
 				v.heard.Store(uint64(math.Float32bits(l.RMS))<<32 | uint64(math.Float32bits(l.Peak)))
 				return true
 			})
@@ -137,7 +137,7 @@ func (v *view) watch(ctx context.Context, link link, client *attach.Client) (ove
 }
 
 // ask asks how the recording is; true where it is over.
-func (v *view) ask(ctx context.Context, client *attach.Client) (over bool) {
+func (v *view) ask(ctx context.Context, client *remote.Client) (over bool) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	state, err := client.State(ctx)
@@ -149,7 +149,7 @@ func (v *view) ask(ctx context.Context, client *attach.Client) (over bool) {
 }
 
 // tell writes what happened; true where that is the end of the recording.
-func (v *view) tell(e wire.Event) (over bool) {
+func (v *view) tell(e recording.Event) (over bool) {
 	if e.ID != "" && e.ID != v.id {
 		return false
 	}
@@ -157,26 +157,26 @@ func (v *view) tell(e wire.Event) (over bool) {
 		v.show.linef("%d events were missed", e.Missed)
 	}
 	switch e.Kind {
-	case wire.EventStopped:
+	case recording.KindStopped:
 		return true
-	case wire.EventGap:
+	case recording.KindGap:
 		if e.Gap != nil && v.state != nil && v.state.Recording != nil {
 			format := v.state.Recording.Format
 			v.show.linef("gap of %s at %s: %s", clock(format.Duration(e.Gap.Frames)), clock(format.Duration(e.Gap.Start)), reasonText(e.Gap.Reason))
 		}
-	case wire.EventDeviceLost:
+	case recording.KindDeviceLost:
 		v.show.linef("nothing comes from the microphone: %s; waiting for it", reasonText(e.Reason))
-	case wire.EventDeviceChanged, wire.EventDeviceOpened:
+	case recording.KindDeviceChanged, recording.KindDeviceOpened:
 		if e.Device != nil {
 			v.show.linef("recording from %s", e.Device.Name)
 		}
-	case wire.EventCondition:
+	case recording.KindCondition:
 		if e.Condition == recording.ConditionOK {
 			v.show.linef("the disk takes audio again")
 		} else {
 			v.show.linef("%s: audio waits in memory", conditionText(e.Condition))
 		}
-	case wire.EventDiskLow:
+	case recording.KindDiskLow:
 		v.show.linef("the disk has room for %s more", clock(e.Left))
 	}
 	return false

@@ -8,7 +8,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture"
-	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
 const (
@@ -21,16 +21,16 @@ const (
 
 // launchRecorder says how to start the recorder process of a folder: scout-recorder is what $SCOUT_RECORDER
 // says, else beside this program.
-func (a *app) launchRecorder(dir string, role attach.Options, idle time.Duration) (attach.LaunchOptions, error) {
+func (a *app) launchRecorder(dir string, role remote.Options, idle time.Duration) (remote.LaunchOptions, error) {
 	program, err := programBeside("scout-recorder", "SCOUT_RECORDER")
 	if err != nil {
-		return attach.LaunchOptions{}, scout.Errorf(scout.CodeRecorderMissing, "find scout-recorder: %w", err)
+		return remote.LaunchOptions{}, scout.Errorf(scout.CodeRecorderMissing, "find scout-recorder: %w", err)
 	}
 	level := "info"
 	if a.settings.logLevel == "debug" {
 		level = a.settings.logLevel
 	}
-	return attach.LaunchOptions{
+	return remote.LaunchOptions{
 		Options: role, Program: program,
 		Args: []string{
 			"--recordings-dir", dir, "--idle-for", idle.String(), "--log-level", level, "--log-format", a.settings.logFormat,

@@ -12,8 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
-	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
 // newRecordingsCommand returns "scout recordings" and what is below it.
@@ -275,7 +274,7 @@ func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) err
 	if err != nil {
 		return err
 	}
-	var live *wire.State
+	var live *recording.Status
 	if m.State == recording.StateRecording {
 		live = liveState(ctx, folder, id)
 	}
@@ -283,15 +282,15 @@ func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) err
 	if asJSON {
 		return writeJSON(a.std.out, struct {
 			listed
-			Live *wire.State `json:"live,omitempty"`
+			Live *recording.Status `json:"live,omitempty"`
 		}{l, live})
 	}
 	return writeTable(a.std.out, detailRows(&l, live))
 }
 
 // liveState returns what the recorder says about the recording; nil where it says nothing.
-func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *wire.State {
-	client, err := attach.Dial(ctx, folder.Dir(), attach.Options{Name: "scout recordings show"})
+func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *recording.Status {
+	client, err := remote.Dial(ctx, folder.Dir(), remote.Options{Name: "scout recordings show"})
 	if err != nil {
 		return nil
 	}
@@ -303,7 +302,7 @@ func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *
 	return &state
 }
 
-func detailRows(l *listed, live *wire.State) [][]string {
+func detailRows(l *listed, live *recording.Status) [][]string {
 	rows := [][]string{
 		{"id", string(l.ID)},
 		{"file", l.Path},

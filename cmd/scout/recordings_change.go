@@ -12,7 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
+	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -42,7 +42,7 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	if err != nil {
 		return err
 	}
-	client, state, err := a.running(ctx, folder, attach.Options{Role: wire.RoleListener, Name: "scout recordings attach"})
+	client, state, err := a.running(ctx, folder, remote.Options{Role: wire.RoleListener, Name: "scout recordings attach"})
 	if err != nil {
 		return err
 	}
@@ -67,17 +67,12 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 		return err
 	}
 	defer after.close()
-	launch, err := a.launchRecorder(folder.Dir(), attach.Options{Role: wire.RoleOwner, Name: "scout recordings attach"}, idleFor)
-	if err != nil {
-		return err
-	}
-	m, err := folder.Manifest(state.ID)
+	launch, err := a.launchRecorder(folder.Dir(), remote.Options{Role: wire.RoleOwner, Name: "scout recordings attach"}, idleFor)
 	if err != nil {
 		return err
 	}
 	// With the id of what is under way nothing new begins; the rest is for a recorder that has to be replaced.
-	request := wire.StartRequest{ID: state.ID, Format: state.Format, Device: m.Device.ID, Rules: state.Rules}
-	keeper, _, err := attach.Keep(ctx, folder, launch, request, a.scope)
+	keeper, _, err := remote.Keep(ctx, folder, launch, state.Order, a.scope)
 	if err != nil {
 		return err
 	}
@@ -239,7 +234,7 @@ func lockIdle(ctx context.Context, folder *recording.Folder) (*recording.Lock, e
 	if scout.CodeOf(err) != scout.CodeRecordingLocked {
 		return lock, err
 	}
-	client, dialErr := attach.Dial(ctx, folder.Dir(), attach.Options{Name: "scout recordings recover"})
+	client, dialErr := remote.Dial(ctx, folder.Dir(), remote.Options{Name: "scout recordings recover"})
 	if dialErr != nil {
 		return nil, err
 	}

@@ -216,7 +216,7 @@ func TestEveryCopyOfAFrameIsNeeded(t *testing.T) {
 	})
 	c := f.client(t, wire.RoleOwner)
 	studio := scout.Format{SampleRateHz: 48_000, Channels: 1, Sample: scout.SampleS16}
-	r := wire.StartRequest{ID: recording.NewID(time.Now()), Format: studio, Device: "mic.monitor", Preroll: -1}
+	r := recording.Order{ID: recording.NewID(time.Now()), Format: studio, Device: "mic.monitor", Preroll: -1}
 	if _, err := c.Start(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}

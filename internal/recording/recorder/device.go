@@ -10,7 +10,6 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 // deviceKey is what makes one session of capture fit for another take.
@@ -23,10 +22,10 @@ type deviceKey struct {
 	buffer  time.Duration
 }
 
-func keyOf(request wire.StartRequest) deviceKey {
+func keyOf(order recording.Order) deviceKey {
 	return deviceKey{
-		device: request.Device, onLoss: request.OnLoss, format: request.Format,
-		warm: request.Warm, preroll: request.Preroll, buffer: request.Buffer,
+		device: order.Device, onLoss: order.OnLoss, format: order.Format,
+		warm: order.Warm, preroll: order.Preroll, buffer: order.Buffer,
 	}
 }
 
@@ -58,8 +57,8 @@ func (d *device) close() {
 // useDevice returns a session for the request: the one at hand where it fits, else a new one in its
 // place. Only the holder of the commands token calls it.
 // The session outlives ctx.
-func (r *Recorder) useDevice(ctx context.Context, request wire.StartRequest) (*device, error) {
-	key := keyOf(request)
+func (r *Recorder) useDevice(ctx context.Context, order recording.Order) (*device, error) {
+	key := keyOf(order)
 	r.mu.Lock()
 	at := r.device
 	r.mu.Unlock()
@@ -68,8 +67,8 @@ func (r *Recorder) useDevice(ctx context.Context, request wire.StartRequest) (*d
 	}
 	r.releaseDevice(nil)
 	session, err := capture.New(capture.Options{
-		Device: request.Device, Format: request.Format, Buffer: request.Buffer,
-		Warm: request.Warm, Preroll: request.Preroll, OnLoss: capture.LossPolicy(request.OnLoss),
+		Device: order.Device, Format: order.Format, Buffer: order.Buffer,
+		Warm: order.Warm, Preroll: order.Preroll, OnLoss: capture.LossPolicy(order.OnLoss),
 		Backend: r.options.Backend, System: r.options.System, Scope: r.options.Scope,
 		Copies: r.options.Copies,
 	})

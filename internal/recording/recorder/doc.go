@@ -6,6 +6,6 @@
 // asks, after the longest duration it was started with, or when no owner was connected for as long as
 // it was started with; on the way out of the process it is finished like any other.
 //
-// scout-recorder is this package as a program; package attach starts it and speaks with it.
+// scout-recorder is this package as a program; package remote starts it and speaks with it.
 // docs/adr/0020-recorder-process.md, docs/formats/recorder-socket.md.
 package recorder

@@ -3,7 +3,7 @@ package recorder
 import (
 	"sync"
 
-	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/recording"
 )
 
 // eventBuffer is how many events a client may be behind before it is told that it missed some.
@@ -11,7 +11,7 @@ const eventBuffer = 64
 
 // subscriber is a client that hears of events.
 type subscriber struct {
-	events chan wire.Event
+	events chan recording.Event
 	missed uint64 // since the last one that fitted; guarded by the broadcast's mutex
 }
 
@@ -24,7 +24,7 @@ type broadcast struct {
 }
 
 func (b *broadcast) add() *subscriber {
-	s := &subscriber{events: make(chan wire.Event, eventBuffer)}
+	s := &subscriber{events: make(chan recording.Event, eventBuffer)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -47,7 +47,7 @@ func (b *broadcast) remove(s *subscriber) {
 	}
 }
 
-func (b *broadcast) send(e wire.Event) {
+func (b *broadcast) send(e recording.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for s := range b.all {

@@ -17,7 +17,6 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 // Log events of the recorder as a process.
@@ -200,7 +199,6 @@ func (r *Recorder) Run(ctx context.Context) error {
 	defer cancel()
 	r.Shutdown()
 	err = listener.Close() // who comes now shall find the next recorder
-	r.events.send(wire.Event{Kind: wire.EventShutdown, At: r.options.Now()})
 	if _, stopErr := r.stop(finishing, "", recording.EndShutdown); scout.CodeOf(stopErr) != scout.CodeNotRecording {
 		err = errors.Join(err, stopErr)
 	}
@@ -276,7 +274,7 @@ func (r *Recorder) watch(ctx context.Context) string {
 // enforce ends the take where one of its rules says so, and returns when to look again.
 func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerless time.Duration, owners int) time.Duration {
 	next := time.Hour
-	if limit := t.rules.MaxDuration; limit > 0 {
+	if limit := t.order.Rules.MaxDuration; limit > 0 {
 		left := limit - now.Sub(t.began)
 		if left <= 0 {
 			t.requestStop(ctx, recording.EndMaxDuration)
@@ -284,7 +282,7 @@ func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerles
 		}
 		next = min(next, left)
 	}
-	if limit := t.rules.NoOwnerFor; limit > 0 && owners == 0 {
+	if limit := t.order.Rules.NoOwnerFor; limit > 0 && owners == 0 {
 		left := limit - ownerless
 		if left <= 0 {
 			t.requestStop(ctx, recording.EndNoOwner)
@@ -319,6 +317,6 @@ func (r *Recorder) noteSpace(id recording.ID, left time.Duration, was bool) {
 	r.mu.Unlock()
 	if low && !was {
 		r.log.Warn(recording.EventDiskLow, slog.String(recording.KeyRecording, string(id)), slog.Float64("minutes_left", left.Minutes()))
-		r.events.send(wire.Event{Kind: wire.EventDiskLow, At: r.options.Now(), ID: id, Left: left})
+		r.events.send(recording.Event{Kind: recording.KindDiskLow, At: r.options.Now(), ID: id, Left: left})
 	}
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
 	"github.com/scout-speech/scout/internal/recording/recorder"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
+	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -73,10 +73,10 @@ func run(t *testing.T, change func(*recorder.Options)) *fixture {
 }
 
 // client attaches as soon as the recorder serves.
-func (f *fixture) client(t *testing.T, role wire.Role) *attach.Client {
+func (f *fixture) client(t *testing.T, role wire.Role) *remote.Client {
 	t.Helper()
 	for {
-		c, err := attach.Dial(t.Context(), f.Folder().Dir(), attach.Options{Role: role, Name: "test"})
+		c, err := remote.Dial(t.Context(), f.Folder().Dir(), remote.Options{Role: role, Name: "test"})
 		if err == nil {
 			t.Cleanup(func() {
 				if err := c.Close(); err != nil {
@@ -92,12 +92,12 @@ func (f *fixture) client(t *testing.T, role wire.Role) *attach.Client {
 	}
 }
 
-func request() wire.StartRequest {
-	return wire.StartRequest{ID: recording.NewID(time.Now()), Format: speech, Device: device, Preroll: -1}
+func request() recording.Order {
+	return recording.Order{ID: recording.NewID(time.Now()), Format: speech, Device: device, Preroll: -1}
 }
 
 // until waits for a state of the recording.
-func (f *fixture) until(t *testing.T, what string, reached func(wire.State) bool) wire.State {
+func (f *fixture) until(t *testing.T, what string, reached func(recording.Status) bool) recording.Status {
 	t.Helper()
 	for {
 		s := f.State()
@@ -112,8 +112,8 @@ func (f *fixture) until(t *testing.T, what string, reached func(wire.State) bool
 	}
 }
 
-func written(frames uint64) func(wire.State) bool {
-	return func(s wire.State) bool { return s.Recording != nil && s.Recording.Written >= frames }
+func written(frames uint64) func(recording.Status) bool {
+	return func(s recording.Status) bool { return s.Recording != nil && s.Recording.Written >= frames }
 }
 
 // checkCoded holds a recording against what the device delivered from its beginning on. Gaps, which a
@@ -233,16 +233,15 @@ func TestStartsThatFail(t *testing.T) {
 	c := f.client(t, wire.RoleOwner)
 	for _, c2 := range []struct {
 		name   string
-		change func(*wire.StartRequest)
+		change func(*recording.Order)
 		space  recording.Space
 		want   scout.Code
 	}{
-		{"a device that is no file", func(r *wire.StartRequest) { r.Device = "file:/does/not/exist.wav" }, recording.Space{}, scout.CodeFileNotFound},
-		{"a format that cannot be", func(r *wire.StartRequest) { r.Format.Channels = 99 }, recording.Space{}, scout.CodeAudioUnsupported},
-		{"an id that is none", func(r *wire.StartRequest) { r.ID = "x/y" }, recording.Space{}, scout.CodeInvalidArgument},
-		{"a policy that is none", func(r *wire.StartRequest) { r.OnLoss = "panic" }, recording.Space{}, scout.CodeConfigInvalid},
-		{"little room", func(*wire.StartRequest) {}, recording.Space{FreeBytes: 32000 * 60, TotalBytes: 1 << 40}, scout.CodeDiskLow},
-		{"resume of nothing", func(r *wire.StartRequest) { r.Resume = true }, recording.Space{}, scout.CodeRecordingNotFound},
+		{"a device that is no file", func(r *recording.Order) { r.Device = "file:/does/not/exist.wav" }, recording.Space{}, scout.CodeFileNotFound},
+		{"a format that cannot be", func(r *recording.Order) { r.Format.Channels = 99 }, recording.Space{}, scout.CodeAudioUnsupported},
+		{"an id that is none", func(r *recording.Order) { r.ID = "x/y" }, recording.Space{}, scout.CodeInvalidArgument},
+		{"a policy that is none", func(r *recording.Order) { r.OnLoss = "panic" }, recording.Space{}, scout.CodeConfigInvalid},
+		{"little room", func(*recording.Order) {}, recording.Space{FreeBytes: 32000 * 60, TotalBytes: 1 << 40}, scout.CodeDiskLow},
 	} {
 		t.Run(c2.name, func(t *testing.T) {
 			r := request()
@@ -257,6 +256,9 @@ func TestStartsThatFail(t *testing.T) {
 			}
 		})
 	}
+	if _, err := c.Resume(t.Context(), request()); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		t.Errorf("resume of nothing: %v", err)
+	}
 	if list, problems, err := f.Folder().List(); len(list)+len(problems) != 0 || err != nil {
 		t.Errorf("left behind: %v, %v, %v", list, problems, err)
 	}
@@ -269,13 +271,13 @@ func TestRulesEndARecording(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name  string
-		rules wire.Rules
+		rules recording.Rules
 		owner bool
 		want  recording.EndReason
 	}{
-		{"the longest duration", wire.Rules{MaxDuration: 300 * time.Millisecond}, true, recording.EndMaxDuration},
-		{"no owner", wire.Rules{NoOwnerFor: 300 * time.Millisecond}, false, recording.EndNoOwner},
-		{"an owner left", wire.Rules{NoOwnerFor: 300 * time.Millisecond, MaxDuration: time.Minute}, false, recording.EndNoOwner},
+		{"the longest duration", recording.Rules{MaxDuration: 300 * time.Millisecond}, true, recording.EndMaxDuration},
+		{"no owner", recording.Rules{NoOwnerFor: 300 * time.Millisecond}, false, recording.EndNoOwner},
+		{"an owner left", recording.Rules{NoOwnerFor: 300 * time.Millisecond, MaxDuration: time.Minute}, false, recording.EndNoOwner},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -283,11 +285,11 @@ func TestRulesEndARecording(t *testing.T) {
 			watcher := f.client(t, wire.RoleListener)
 			stopped := make(chan recording.Manifest, 1)
 			go func() {
-				_ = watcher.WatchEvents(t.Context(), func(e wire.Event) bool {
-					if e.Kind == wire.EventStopped {
+				_ = watcher.WatchEvents(t.Context(), func(e recording.Event) bool {
+					if e.Kind == recording.KindStopped {
 						stopped <- *e.Manifest
 					}
-					return e.Kind != wire.EventStopped
+					return e.Kind != recording.KindStopped
 				})
 			}()
 			r := request()
@@ -298,7 +300,7 @@ func TestRulesEndARecording(t *testing.T) {
 					t.Fatal(err)
 				}
 			} else {
-				owner, err := attach.Dial(t.Context(), f.Folder().Dir(), attach.Options{Role: wire.RoleOwner})
+				owner, err := remote.Dial(t.Context(), f.Folder().Dir(), remote.Options{Role: wire.RoleOwner})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -322,10 +324,10 @@ func TestTheEndOfTheProcessFinishesTheRecording(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
-		end  func(*testing.T, *fixture, *attach.Client)
+		end  func(*testing.T, *fixture, *remote.Client)
 	}{
-		{"a signal", func(_ *testing.T, f *fixture, _ *attach.Client) { f.stop() }},
-		{"a client", func(t *testing.T, _ *fixture, c *attach.Client) {
+		{"a signal", func(_ *testing.T, f *fixture, _ *remote.Client) { f.stop() }},
+		{"a client", func(t *testing.T, _ *fixture, c *remote.Client) {
 			if err := c.Shutdown(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -383,7 +385,7 @@ func TestASourceThatEndsEndsTheRecording(t *testing.T) {
 		if _, err := c.Start(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		s := f.until(t, "the end", func(s wire.State) bool { return s.Recording == nil && s.Last != nil && s.Last.ID == r.ID })
+		s := f.until(t, "the end", func(s recording.Status) bool { return s.Recording == nil && s.Last != nil && s.Last.ID == r.ID })
 		if s.Last.EndReason != recording.EndSource || s.Last.Frames != 8000 {
 			t.Errorf("manifest %+v", s.Last)
 		}
@@ -423,8 +425,8 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	}
 	c := f.client(t, wire.RoleOwner)
 	r := request()
-	r.ID, r.Resume = w.ID(), true
-	if _, err := c.Start(t.Context(), r); err != nil {
+	r.ID = w.ID()
+	if _, err := c.Resume(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	f.until(t, "a second more", written(64000))
@@ -444,7 +446,7 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	old := r
 	old.ID = recording.NewID(time.Now())
 	restart(t, folder, old.ID, time.Now().Add(-time.Hour))
-	if _, err := c.Start(t.Context(), old); scout.CodeOf(err) != scout.CodeInvalidArgument {
+	if _, err := c.Resume(t.Context(), old); scout.CodeOf(err) != scout.CodeInvalidArgument {
 		t.Errorf("resume of an old recording: %v", err)
 	}
 }
@@ -489,7 +491,7 @@ func TestListenersHearEveryFrame(t *testing.T) {
 // follow follows a recording of the coded signal from its beginning and returns how many frames it
 // had.
 func follow(t *testing.T, folder *recording.Folder, id recording.ID) (pos uint64) {
-	f, err := folder.Follow(id, recording.FollowOptions{Live: attach.Live{Dir: folder.Dir(), Name: "test"}})
+	f, err := folder.Follow(id, recording.FollowOptions{Live: remote.Live{Dir: folder.Dir(), Name: "test"}})
 	if err != nil {
 		t.Error(err)
 		return 0
@@ -528,7 +530,7 @@ func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
 	if _, err := c.Start(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	stream, err := (attach.Live{Dir: f.Folder().Dir()}).Listen(t.Context(), r.ID, 0)
+	stream, err := (remote.Live{Dir: f.Folder().Dir()}).Listen(t.Context(), r.ID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -570,7 +572,7 @@ func TestLevelIsHeard(t *testing.T) {
 	if _, err := c.Start(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	err := c.WatchLevel(t.Context(), wire.WatchLevelRequest{}, func(l wire.Level) bool {
+	err := c.WatchLevel(t.Context(), wire.WatchLevelRequest{}, func(l recording.Level) bool {
 		return !(l.RMS > 0.3 && l.RMS < 0.4 && l.Peak > 0.45 && l.Peak < 0.55) // a sine of 0.5
 	})
 	if err != nil {
@@ -668,11 +670,11 @@ func TestWritingThatWaitsIsSeen(t *testing.T) {
 	c := f.client(t, wire.RoleOwner)
 	conditions := make(chan recording.Condition, 16)
 	go func() {
-		_ = c.WatchEvents(t.Context(), func(e wire.Event) bool {
-			if e.Kind == wire.EventCondition {
+		_ = c.WatchEvents(t.Context(), func(e recording.Event) bool {
+			if e.Kind == recording.KindCondition {
 				conditions <- e.Condition
 			}
-			return e.Condition != recording.ConditionOK || e.Kind != wire.EventCondition
+			return e.Condition != recording.ConditionOK || e.Kind != recording.KindCondition
 		})
 	}()
 	r := request()
@@ -684,7 +686,7 @@ func TestWritingThatWaitsIsSeen(t *testing.T) {
 	if got := <-conditions; got != recording.ConditionDiskFull {
 		t.Errorf("condition %s", got)
 	}
-	s := f.until(t, "frames in the ring", func(s wire.State) bool { return s.Recording.Waiting > 8000 })
+	s := f.until(t, "frames in the ring", func(s recording.Status) bool { return s.Recording.Waiting > 8000 })
 	if s.Recording.Condition != recording.ConditionDiskFull {
 		t.Errorf("state %+v", s.Recording)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -212,7 +213,7 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 // command carries out Start or Stop beside the reading of further requests, so that a start can be
 // called off. It goes on when the client leaves: what was asked for is done.
 func (c *client) command(ctx context.Context, f wire.Frame) error {
-	var start wire.StartRequest
+	var start wire.Start
 	var stop wire.StopRequest
 	var err error
 	if f.Kind == wire.KindStart {
@@ -229,9 +230,9 @@ func (c *client) command(ctx context.Context, f wire.Frame) error {
 		var reply any
 		var err error
 		if kind == wire.KindStart {
-			reply, err = r.Start(ctx, start)
+			reply, err = r.start(ctx, start.Order, start.Resume)
 		} else {
-			reply, err = r.Stop(ctx, stop.ID)
+			reply, err = stopped(r.Stop(ctx, stop.ID))
 		}
 		if err != nil {
 			err = c.out.WriteJSON(wire.KindFailure, id, wire.FailureOf(err))
@@ -243,4 +244,14 @@ func (c *client) command(ctx context.Context, f wire.Frame) error {
 		}
 	})
 	return nil
+}
+
+// stopped makes the answer of a stop: a recording that could not be finished as it should is one all the same.
+func stopped(m recording.Manifest, err error) (wire.Stopped, error) {
+	answer := wire.Stopped{Manifest: m}
+	if err != nil && m.ID != "" {
+		failure := wire.FailureOf(err)
+		answer.Failure, err = &failure, nil
+	}
+	return answer, err
 }

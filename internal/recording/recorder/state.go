@@ -12,10 +12,10 @@ import (
 )
 
 // State returns how the recorder is.
-func (r *Recorder) State() wire.State {
+func (r *Recorder) State() recording.Status {
 	r.mu.Lock()
 	t, last, d := r.take, r.last, r.device
-	s := wire.State{
+	s := recording.Status{
 		PID: os.Getpid(), Version: r.options.Version, StartedAt: r.began,
 		Owners: r.owners, Listeners: r.listeners, Capture: "idle",
 	}
@@ -24,7 +24,7 @@ func (r *Recorder) State() wire.State {
 		status := d.session.Status()
 		s.Capture, s.Outage, s.FrameAge = string(status.State), status.Outage, status.FrameAge
 		if status.Callback.Count > 0 {
-			callback := wire.Latency(status.Callback)
+			callback := recording.Latency(status.Callback)
 			s.Callback = &callback
 		}
 		s.Device = deviceOf(status.Device, status.DeviceFormat)
@@ -51,17 +51,17 @@ func (r *Recorder) State() wire.State {
 	return s
 }
 
-func (t *take) state() *wire.RecordingState {
+func (t *take) state() *recording.Progress {
 	gaps := t.writer.Gaps()
 	var lost uint64
 	for _, g := range gaps {
 		lost += g.Frames
 	}
-	return &wire.RecordingState{
+	return &recording.Progress{
 		ID: t.writer.ID(), Stopping: t.stopping.Load(), StartedAt: t.writer.StartedAt(), Format: t.writer.Format(),
 		Captured: t.pump.Captured(), Written: t.writer.Frames(), Synced: t.writer.Synced(), Waiting: t.pump.Waiting(),
 		Gaps: len(gaps), Lost: lost, Condition: t.pump.Condition(),
-		DriftPPM: t.device.session.Status().DriftPPM, Rules: t.rules,
+		DriftPPM: t.device.session.Status().DriftPPM, Order: t.order,
 	}
 }
 

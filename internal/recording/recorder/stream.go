@@ -11,6 +11,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -207,10 +208,10 @@ func (c *client) watchLevel(ctx context.Context, id uint64, every time.Duration)
 		c.recorder.mu.Lock()
 		d := c.recorder.device
 		c.recorder.mu.Unlock()
-		var l wire.Level
+		var l recording.Level
 		if d != nil {
 			reading := d.session.Meter().Reading()
-			l = wire.Level{RMS: float32(reading.SmoothRMS), Peak: float32(reading.SmoothPeak), Position: d.session.Ring().Head()}
+			l = recording.Level{RMS: float32(reading.SmoothRMS), Peak: float32(reading.SmoothPeak), Position: d.session.Ring().Head()}
 		}
 		if err := c.out.Write(wire.KindLevel, id, func(b []byte) ([]byte, error) { return wire.AppendLevel(b, l), nil }); err != nil {
 			return err

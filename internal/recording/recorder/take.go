@@ -12,7 +12,6 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 // take is a recording under way: a device, a pump, a writer, and what ends it.
@@ -22,8 +21,8 @@ type take struct {
 	device   *device
 	writer   *recording.Writer
 	pump     *recording.Pump
-	rules    wire.Rules
-	started  wire.Started
+	order    recording.Order
+	started  recording.Started
 	began    time.Time // on the recorder's clock, when the take began in this process
 	first    uint64    // position of the first frame that came through this process's ring
 
@@ -41,51 +40,60 @@ type take struct {
 
 // Start begins a recording and returns when its first frames are there. With the id of the recording
 // under way it returns that; with another, or none, the error has scout.CodeAlreadyRecording.
-func (r *Recorder) Start(ctx context.Context, request wire.StartRequest) (wire.Started, error) {
+func (r *Recorder) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
+	return r.start(ctx, order, false)
+}
+
+// Resume goes on with the recording order.ID, whose recorder ended without finishing it.
+func (r *Recorder) Resume(ctx context.Context, order recording.Order) (recording.Started, error) {
+	return r.start(ctx, order, true)
+}
+
+func (r *Recorder) start(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
 	if err := r.acquire(ctx); err != nil {
-		return wire.Started{}, err
+		return recording.Started{}, err
 	}
 	defer r.release()
-	started, err := r.startLocked(ctx, request)
+	started, err := r.startLocked(ctx, order, resume)
 	if err != nil {
 		r.metrics.Failed(err)
 		r.log.Error(recording.EventRecordingFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()),
-			slog.String(recording.KeyDevice, request.Device))
-		return wire.Started{}, r.failures.Count(err)
+			slog.String(recording.KeyDevice, order.Device))
+		return recording.Started{}, r.failures.Count(err)
 	}
 	return started, nil
 }
 
 // startLocked is Start for the holder of the commands token.
-func (r *Recorder) startLocked(ctx context.Context, request wire.StartRequest) (wire.Started, error) {
+func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
 	r.mu.Lock()
 	at := r.take
 	r.mu.Unlock()
 	if at != nil {
 		if !at.stopping.Load() {
-			if request.ID == at.writer.ID() {
+			if order.ID == at.writer.ID() {
 				again := at.started
 				again.Already = true
 				return again, nil
 			}
-			return wire.Started{}, scout.Errorf(scout.CodeAlreadyRecording, "recording %s is under way", at.writer.ID())
+			return recording.Started{}, scout.Errorf(scout.CodeAlreadyRecording, "recording %s is under way", at.writer.ID())
 		}
 		select {
 		case <-at.gone:
 		case <-ctx.Done():
-			return wire.Started{}, context.Cause(ctx)
+			return recording.Started{}, context.Cause(ctx)
 		}
 	}
 	select {
 	case <-r.shutdown:
-		return wire.Started{}, scout.Errorf(scout.CodeRecorderUnreachable, "the recorder is ending")
+		return recording.Started{}, scout.Errorf(scout.CodeRecorderUnreachable, "the recorder is ending")
 	default:
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r.setStarting(&starting{id: request.ID, cancel: cancel})
+	r.setStarting(&starting{id: order.ID, cancel: cancel})
 	defer r.setStarting(nil)
-	return r.begin(ctx, request)
+	return r.begin(ctx, order, resume)
 }
 
 // starting is a Start that waits for its device.
@@ -112,41 +120,44 @@ func (r *Recorder) acquire(ctx context.Context) error {
 func (r *Recorder) release() { <-r.commands }
 
 // begin opens the device, then the file, and lets frames flow from one to the other.
-func (r *Recorder) begin(ctx context.Context, request wire.StartRequest) (wire.Started, error) {
-	if err := request.Format.Validate(); err != nil {
-		return wire.Started{}, err
+func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
+	if err := order.Format.Validate(); err != nil {
+		return recording.Started{}, err
 	}
-	if err := r.checkResume(request); err != nil {
-		return wire.Started{}, err
+	if resume {
+		if err := r.checkResume(order); err != nil {
+			return recording.Started{}, err
+		}
 	}
-	left, err := r.folder.CheckSpace(request.Format, r.options.Limits)
+	left, err := r.folder.CheckSpace(order.Format, r.options.Limits)
 	if err != nil {
-		return wire.Started{}, err
+		return recording.Started{}, err
 	}
-	d, err := r.useDevice(ctx, request)
+	d, err := r.useDevice(ctx, order)
 	if err != nil {
-		return wire.Started{}, err
+		return recording.Started{}, err
 	}
 	heard, err := d.session.Start(ctx)
 	if err != nil {
-		r.keepOrRelease(d, request)
-		return wire.Started{}, err
+		r.keepOrRelease(d, order)
+		return recording.Started{}, err
 	}
-	t := &take{recorder: r, device: d, rules: request.Rules, began: r.options.Now(), done: make(chan struct{}), gone: make(chan struct{})}
-	from, err := t.openFile(request, heard)
+	t := &take{recorder: r, device: d, order: order, began: r.options.Now(), done: make(chan struct{}), gone: make(chan struct{})}
+	from, err := t.openFile(heard, resume)
 	if err != nil {
 		_, stopErr := d.session.Stop(context.WithoutCancel(ctx))
-		r.keepOrRelease(d, request)
-		return wire.Started{}, errors.Join(err, stopErr)
+		r.keepOrRelease(d, order)
+		return recording.Started{}, errors.Join(err, stopErr)
 	}
+	t.order.ID = t.writer.ID() // where the order left the choice to us
 	t.first = t.writer.Frames()
 	t.pump = recording.NewPump(d.session.Ring(), t.writer, recording.PumpOptions{
 		From: from, SyncEvery: r.options.SyncEvery, FinishWithin: r.options.FinishWithin,
 		Now: r.options.Now, Scope: r.options.Scope, Metrics: r.metrics,
 	})
 	t.log = r.log.With(slog.String(recording.KeyRecording, string(t.writer.ID())), slog.String(recording.KeyDevice, heard.Device.Name))
-	t.started = wire.Started{
-		ID: t.writer.ID(), StartedAt: t.writer.StartedAt(), PrerollFrames: heard.PrerollFrames, Format: request.Format,
+	t.started = recording.Started{
+		ID: t.writer.ID(), StartedAt: t.writer.StartedAt(), PrerollFrames: heard.PrerollFrames, Format: order.Format,
 		Device: deviceOf(heard.Device, heard.DeviceFormat), Waited: heard.Waited, Left: left,
 	}
 	r.mu.Lock()
@@ -154,8 +165,8 @@ func (r *Recorder) begin(ctx context.Context, request wire.StartRequest) (wire.S
 	low := r.diskLow
 	r.mu.Unlock()
 	r.metrics.Began()
-	t.logStart(request, heard)
-	r.events.send(wire.Event{Kind: wire.EventStarted, At: r.options.Now(), ID: t.writer.ID(), Device: &t.started.Device})
+	t.logStart(heard, resume)
+	r.events.send(recording.Event{Kind: recording.KindStarted, At: r.options.Now(), ID: t.writer.ID(), Device: &t.started.Device})
 	r.noteSpace(t.writer.ID(), left, low)
 	go t.run(context.WithoutCancel(ctx)) // ends by requestStop or with its device; Run waits for it through stop
 	r.touch()
@@ -163,35 +174,32 @@ func (r *Recorder) begin(ctx context.Context, request wire.StartRequest) (wire.S
 }
 
 // logStart says that frames flow, and how long that took.
-func (t *take) logStart(request wire.StartRequest, heard capture.Started) {
-	if request.Resume {
+func (t *take) logStart(heard capture.Started, resume bool) {
+	if resume {
 		t.log.Warn(recording.EventRecordingResumed, slog.Uint64(recording.KeyFrames, t.first))
 	}
-	t.log.Info(recording.EventRecordingStarted, slog.Int(recording.KeySampleRate, request.Format.SampleRateHz),
-		slog.Int(recording.KeyChannels, request.Format.Channels), slog.Uint64(recording.KeyBufferSize, t.device.session.Ring().Capacity()),
+	t.log.Info(recording.EventRecordingStarted, slog.Int(recording.KeySampleRate, t.order.Format.SampleRateHz),
+		slog.Int(recording.KeyChannels, t.order.Format.Channels), slog.Uint64(recording.KeyBufferSize, t.device.session.Ring().Capacity()),
 		slog.Int64(observe.KeyDurationMS, heard.Waited.Milliseconds()))
 }
 
-func (r *Recorder) keepOrRelease(d *device, request wire.StartRequest) {
-	if request.Warm && !d.over() {
+func (r *Recorder) keepOrRelease(d *device, order recording.Order) {
+	if order.Warm && !d.over() {
 		return
 	}
 	r.releaseDevice(nil)
 }
 
 // checkResume refuses to go on with what is not there or too old, before a device is opened.
-func (r *Recorder) checkResume(request wire.StartRequest) error {
-	if !request.Resume {
-		return nil
-	}
-	m, err := r.folder.Manifest(request.ID)
+func (r *Recorder) checkResume(order recording.Order) error {
+	m, err := r.folder.Manifest(order.ID)
 	if err != nil {
 		return err
 	}
 	if m.State == recording.StateFinished {
 		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it ended at %s (%s)", m.ID, m.EndedAt.Format(time.RFC3339), m.EndReason)
 	}
-	if m.Format != request.Format {
+	if m.Format != order.Format {
 		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it is in another format", m.ID)
 	}
 	if age := r.options.Now().Sub(m.EndedAt); age > r.options.ResumeWithin {
@@ -202,22 +210,22 @@ func (r *Recorder) checkResume(request wire.StartRequest) error {
 
 // openFile creates the file, or goes on with the one to resume, and returns the ring position of the
 // first frame to write.
-func (t *take) openFile(request wire.StartRequest, heard capture.Started) (from uint64, err error) {
+func (t *take) openFile(heard capture.Started, resume bool) (from uint64, err error) {
 	folder := t.recorder.folder
 	startedAt := t.device.startedAt(heard)
-	if !request.Resume {
+	if !resume {
 		t.writer, err = folder.Create(recording.Settings{
-			ID: request.ID, Format: request.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
-			StartedAt: startedAt, PrerollFrames: heard.PrerollFrames, Labels: request.Labels,
+			ID: t.order.ID, Format: t.order.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
+			StartedAt: startedAt, PrerollFrames: heard.PrerollFrames, Labels: t.order.Labels,
 		})
 		return heard.From, err
 	}
-	if t.writer, err = folder.Resume(request.ID); err != nil {
+	if t.writer, err = folder.Resume(t.order.ID); err != nil {
 		return 0, err
 	}
 	// Frame n of the recording was heard n/rate seconds after its frame 0, by the wall clock: that is
 	// all that two processes share.
-	have, now := t.writer.Frames(), request.Format.Frames(startedAt.Sub(t.writer.StartedAt()))
+	have, now := t.writer.Frames(), t.order.Format.Frames(startedAt.Sub(t.writer.StartedAt()))
 	if now < have {
 		return heard.From + min(have-now, heard.PrerollFrames), nil
 	}
@@ -317,7 +325,7 @@ func (t *take) finish(err error) {
 		slog.Int64(observe.KeyDurationMS, length.Milliseconds()), slog.Uint64(recording.KeyFrames, manifest.Frames),
 		slog.Int("gaps", len(manifest.Gaps)), slog.Uint64("lost_frames", manifest.LostFrames()),
 		slog.String(observe.KeyReason, string(manifest.EndReason)))
-	r.events.send(wire.Event{Kind: wire.EventStopped, At: r.options.Now(), ID: manifest.ID, Manifest: &manifest})
+	r.events.send(recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: manifest.ID, Manifest: &manifest})
 }
 
 // addGap notes a gap of capture, which counts in frames of the ring, and returns it as one of the
@@ -357,7 +365,7 @@ func (t *take) watch(ctx context.Context) {
 		case <-ticker.C:
 			if now := t.pump.Condition(); now != condition {
 				condition = now
-				t.recorder.events.send(wire.Event{Kind: wire.EventCondition, At: t.recorder.options.Now(), ID: t.writer.ID(), Condition: now})
+				t.recorder.events.send(recording.Event{Kind: recording.KindCondition, At: t.recorder.options.Now(), ID: t.writer.ID(), Condition: now})
 			}
 		}
 	}
@@ -365,7 +373,7 @@ func (t *take) watch(ctx context.Context) {
 
 // heard hands an event of capture on.
 func (t *take) heard(e capture.Event) {
-	out := wire.Event{At: e.At, ID: t.writer.ID(), Reason: e.Reason}
+	out := recording.Event{At: e.At, ID: t.writer.ID(), Reason: e.Reason}
 	switch e.Kind {
 	case capture.EventGapEnded:
 		gap, ok := t.addGap(e.Gap)
@@ -376,14 +384,14 @@ func (t *take) heard(e capture.Event) {
 		if err := t.writer.SaveManifest(); err != nil { // the pump tries again
 			t.log.Warn(recording.EventManifestNotSaved, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		}
-		out.Kind, out.Gap, out.Reason = wire.EventGap, &gap, gap.Reason
+		out.Kind, out.Gap, out.Reason = recording.KindGap, &gap, gap.Reason
 	case capture.EventDeviceLost:
-		out.Kind = wire.EventDeviceLost
+		out.Kind = recording.KindDeviceLost
 		t.recorder.metrics.Failed(scout.Errorf(scout.CodeDeviceLost, "device %s: %s", e.Device.Name, e.Reason))
 	case capture.EventDeviceChanged, capture.EventDeviceOpened:
-		out.Kind = wire.EventDeviceChanged
+		out.Kind = recording.KindDeviceChanged
 		if e.Kind == capture.EventDeviceOpened {
-			out.Kind = wire.EventDeviceOpened
+			out.Kind = recording.KindDeviceOpened
 		}
 		device := recording.Device{ID: e.Device.ID, Name: e.Device.Name}
 		out.Device = &device
@@ -395,19 +403,20 @@ func (t *take) heard(e capture.Event) {
 
 // Stop ends the recording and returns when its file is final. With the id of a recording that ended
 // already the answer is the same as then; with no id and nothing under way the error has
-// scout.CodeNotRecording. A start that still waits for its device is called off.
-func (r *Recorder) Stop(ctx context.Context, id recording.ID) (wire.Stopped, error) {
+// scout.CodeNotRecording. A start that still waits for its device is called off. A recording that could not
+// be finished as it should gives both its manifest and an error.
+func (r *Recorder) Stop(ctx context.Context, id recording.ID) (recording.Manifest, error) {
 	return r.stop(ctx, id, recording.EndStopped)
 }
 
-func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.EndReason) (wire.Stopped, error) {
+func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.EndReason) (recording.Manifest, error) {
 	r.mu.Lock()
 	if s := r.starting; s != nil && (id == "" || id == s.id) {
 		s.cancel(scout.Errorf(scout.CodeCancelled, "the start was called off"))
 	}
 	r.mu.Unlock()
 	if err := r.acquire(ctx); err != nil {
-		return wire.Stopped{}, err
+		return recording.Manifest{}, err
 	}
 	defer r.release()
 	r.mu.Lock()
@@ -419,24 +428,13 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 		select {
 		case <-t.done:
 		case <-ctx.Done():
-			return wire.Stopped{}, context.Cause(ctx)
+			return recording.Manifest{}, context.Cause(ctx)
 		}
-		return t.answer(), nil
+		return t.manifest, t.err
 	case id == "":
-		return wire.Stopped{}, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")
+		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")
 	case last != nil && last.writer.ID() == id:
-		return last.answer(), nil
+		return last.manifest, last.err
 	}
-	m, err := r.folder.Manifest(id)
-	return wire.Stopped{Manifest: m}, err
-}
-
-// answer is what Stop returns for a take that is done.
-func (t *take) answer() wire.Stopped {
-	stopped := wire.Stopped{Manifest: t.manifest}
-	if t.err != nil {
-		failure := wire.FailureOf(t.err)
-		stopped.Failure = &failure
-	}
-	return stopped
+	return r.folder.Manifest(id)
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
 )
 
 // positionBytes is a frame position: uint64, little-endian, frames since the recording began.
@@ -63,35 +64,27 @@ func DecodeEnd(body []byte) (frames uint64, err error) {
 	return binary.LittleEndian.Uint64(body), nil
 }
 
-// Level is how loud it is now.
-type Level struct {
-	// RMS and Peak are smoothed, linear, full scale 1.
-	RMS, Peak float32
-	// Position is how many frames were heard, since the device was opened.
-	Position uint64
-}
-
 const levelBytes = 4 + 4 + positionBytes
 
 // AppendLevel appends a KindLevel body.
-func AppendLevel(buf []byte, l Level) []byte {
+func AppendLevel(buf []byte, l recording.Level) []byte {
 	buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(l.RMS))
 	buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(l.Peak))
 	return binary.LittleEndian.AppendUint64(buf, l.Position)
 }
 
 // DecodeLevel reads a KindLevel body. Numbers that are none, or below zero, are refused.
-func DecodeLevel(body []byte) (Level, error) {
+func DecodeLevel(body []byte) (recording.Level, error) {
 	if len(body) != levelBytes {
-		return Level{}, scout.Errorf(scout.CodeRecorderProtocol, "level in %d bytes: want %d", len(body), levelBytes)
+		return recording.Level{}, scout.Errorf(scout.CodeRecorderProtocol, "level in %d bytes: want %d", len(body), levelBytes)
 	}
-	l := Level{
+	l := recording.Level{
 		RMS:      math.Float32frombits(binary.LittleEndian.Uint32(body)),
 		Peak:     math.Float32frombits(binary.LittleEndian.Uint32(body[4:])),
 		Position: binary.LittleEndian.Uint64(body[8:]),
 	}
 	if !(l.RMS >= 0 && l.RMS <= math.MaxFloat32) || !(l.Peak >= 0 && l.Peak <= math.MaxFloat32) {
-		return Level{}, scout.Errorf(scout.CodeRecorderProtocol, "level %v, peak %v", l.RMS, l.Peak)
+		return recording.Level{}, scout.Errorf(scout.CodeRecorderProtocol, "level %v, peak %v", l.RMS, l.Peak)
 	}
 	return l, nil
 }

@@ -98,7 +98,7 @@ func TestBodies(t *testing.T) {
 	if frames != 1<<40 || err != nil {
 		t.Errorf("end: %d, %v", frames, err)
 	}
-	want := wire.Level{RMS: 0.25, Peak: 1.5, Position: 3}
+	want := recording.Level{RMS: 0.25, Peak: 1.5, Position: 3}
 	if got, err := wire.DecodeLevel(wire.AppendLevel(nil, want)); got != want || err != nil {
 		t.Errorf("level: %+v, %v", got, err)
 	}
@@ -138,12 +138,12 @@ func FuzzReader(f *testing.F) {
 		}
 	}
 	seed(w.WriteJSON(wire.KindHello, 0, wire.Hello{Protocol: 1, Role: wire.RoleOwner}))
-	seed(w.WriteJSON(wire.KindStart, 1, wire.StartRequest{ID: recording.NewID(time.Unix(0, 0)), Labels: map[string]string{"a": "b"}}))
+	seed(w.WriteJSON(wire.KindStart, 1, recording.Order{ID: recording.NewID(time.Unix(0, 0)), Labels: map[string]string{"a": "b"}}))
 	seed(w.Write(wire.KindFrames, 2, func(b []byte) ([]byte, error) { return append(wire.AppendFrames(b, 3), 1, 2), nil }))
 	seed(w.Write(wire.KindMissed, 2, func(b []byte) ([]byte, error) { return wire.AppendMissed(b, 3, 4), nil }))
 	seed(w.Write(wire.KindEnd, 2, func(b []byte) ([]byte, error) { return wire.AppendEnd(b, 3), nil }))
-	seed(w.Write(wire.KindLevel, 2, func(b []byte) ([]byte, error) { return wire.AppendLevel(b, wire.Level{RMS: 1}), nil }))
-	seed(w.WriteJSON(wire.KindEvent, 3, wire.Event{Kind: wire.EventGap, Gap: &scout.Gap{Frames: 1}}))
+	seed(w.Write(wire.KindLevel, 2, func(b []byte) ([]byte, error) { return wire.AppendLevel(b, recording.Level{RMS: 1}), nil }))
+	seed(w.WriteJSON(wire.KindEvent, 3, recording.Event{Kind: recording.KindGap, Gap: &scout.Gap{Frames: 1}}))
 	f.Add(out.Bytes())
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := wire.NewReader(bytes.NewReader(in))
@@ -164,7 +164,7 @@ func check(t *testing.T, f wire.Frame) {
 	case wire.KindHello:
 		err = wire.DecodeJSON(f, new(wire.Hello))
 	case wire.KindStart:
-		err = wire.DecodeJSON(f, new(wire.StartRequest))
+		err = wire.DecodeJSON(f, new(recording.Order))
 	case wire.KindStop:
 		err = wire.DecodeJSON(f, new(wire.StopRequest))
 	case wire.KindListen:
@@ -179,7 +179,7 @@ func check(t *testing.T, f wire.Frame) {
 			t.Error("a failure became nil")
 		}
 	case wire.KindEvent:
-		err = wire.DecodeJSON(f, new(wire.Event))
+		err = wire.DecodeJSON(f, new(recording.Event))
 	case wire.KindFrames:
 		var audio []byte
 		if _, audio, err = wire.DecodeFrames(f.Body, 3); err == nil && (len(audio) == 0 || len(audio)%3 != 0) {
@@ -193,7 +193,7 @@ func check(t *testing.T, f wire.Frame) {
 	case wire.KindEnd:
 		_, err = wire.DecodeEnd(f.Body)
 	case wire.KindLevel:
-		var level wire.Level
+		var level recording.Level
 		if level, err = wire.DecodeLevel(f.Body); err == nil && !(level.RMS >= 0 && level.Peak >= 0) {
 			t.Errorf("level %+v", level)
 		}

@@ -1,4 +1,4 @@
-package attach
+package remote
 
 import (
 	"context"
@@ -211,11 +211,20 @@ func (c *Client) Close() error {
 
 // Start begins a recording, see recorder.Recorder.Start. A caller who may have to ask again chooses
 // the id. Where ctx ends first the recorder is told to call the start off.
-func (c *Client) Start(ctx context.Context, request wire.StartRequest) (wire.Started, error) {
+func (c *Client) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
+	return c.start(ctx, wire.Start{Order: order})
+}
+
+// Resume goes on with the recording order.ID, whose recorder ended without finishing it.
+func (c *Client) Resume(ctx context.Context, order recording.Order) (recording.Started, error) {
+	return c.start(ctx, wire.Start{Order: order, Resume: true})
+}
+
+func (c *Client) start(ctx context.Context, request wire.Start) (recording.Started, error) {
 	if request.ID == "" {
 		request.ID = recording.NewID(time.Now())
 	}
-	var started wire.Started
+	var started recording.Started
 	err := c.request(ctx, wire.KindStart, request, &started)
 	if err != nil && ctx.Err() != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -240,8 +249,8 @@ func (c *Client) Stop(ctx context.Context, id recording.ID) (recording.Manifest,
 }
 
 // State returns how the recorder is.
-func (c *Client) State(ctx context.Context) (wire.State, error) {
-	var s wire.State
+func (c *Client) State(ctx context.Context) (recording.Status, error) {
+	var s recording.Status
 	err := c.request(ctx, wire.KindState, struct{}{}, &s)
 	return s, err
 }

@@ -1,4 +1,4 @@
-package attach
+package remote
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 // staleFrame is the age of the newest frame above which a recording is in trouble.
@@ -36,7 +35,7 @@ func Check(dir string) health.Check {
 }
 
 // judge makes a status of a state.
-func judge(s wire.State) health.Result {
+func judge(s recording.Status) health.Result {
 	result := health.Result{Status: health.Healthy, Metadata: map[string]string{"recorder_pid": strconv.Itoa(s.PID), "state": s.Capture}}
 	if s.Device.Name != "" {
 		result.Metadata["default_device"] = s.Device.Name

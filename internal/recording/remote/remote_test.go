@@ -1,4 +1,4 @@
-package attach_test
+package remote_test
 
 import (
 	"bufio"
@@ -26,8 +26,8 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
 	"github.com/scout-speech/scout/internal/recording/recorder"
+	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -64,7 +64,7 @@ func runRecorder(dir string) error {
 
 // runStarter prints the id of its recording, then does nothing until it is killed.
 func runStarter(dir string) error {
-	c, launched, err := attach.Attach(context.Background(), dir, launch(dir))
+	c, launched, err := remote.Attach(context.Background(), dir, launch(dir))
 	if err != nil {
 		return err
 	}
@@ -76,9 +76,9 @@ func runStarter(dir string) error {
 	select {}
 }
 
-func launch(dir string) attach.LaunchOptions {
-	return attach.LaunchOptions{
-		Options: attach.Options{Role: wire.RoleOwner, Name: "test"},
+func launch(dir string) remote.LaunchOptions {
+	return remote.LaunchOptions{
+		Options: remote.Options{Role: wire.RoleOwner, Name: "test"},
 		Program: os.Args[0], Args: []string{"-test.run=^$"},
 		Env: append(os.Environ(), recorderVariable+"="+dir, starterVariable+"="),
 	}
@@ -88,14 +88,14 @@ const seed = 7
 
 var speech = scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}
 
-func start(id recording.ID) wire.StartRequest {
-	return wire.StartRequest{ID: id, Format: speech, Device: "signal:7?rate=16000", Preroll: -1}
+func start(id recording.ID) recording.Order {
+	return recording.Order{ID: id, Format: speech, Device: "signal:7?rate=16000", Preroll: -1}
 }
 
 // owner attaches to the recorder of the folder, starting one if need be, and ends it with the test.
-func owner(t *testing.T, dir string) *attach.Client {
+func owner(t *testing.T, dir string) *remote.Client {
 	t.Helper()
-	c, _, err := attach.Attach(t.Context(), dir, launch(dir))
+	c, _, err := remote.Attach(t.Context(), dir, launch(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,11 +107,11 @@ func owner(t *testing.T, dir string) *attach.Client {
 func endRecorder(t *testing.T, dir string) {
 	t.Helper()
 	if t.Failed() {
-		if log, err := os.ReadFile(filepath.Join(dir, attach.LogName)); err == nil {
+		if log, err := os.ReadFile(filepath.Join(dir, remote.LogName)); err == nil {
 			t.Logf("the recorder says: %s", log)
 		}
 	}
-	c, err := attach.Dial(context.Background(), dir, attach.Options{})
+	c, err := remote.Dial(context.Background(), dir, remote.Options{})
 	if err != nil {
 		return // it ended already
 	}
@@ -131,7 +131,7 @@ func open(t *testing.T, dir string) *recording.Folder {
 }
 
 // until waits until so many frames are written.
-func until(t *testing.T, c *attach.Client, frames uint64) {
+func until(t *testing.T, c *remote.Client, frames uint64) {
 	t.Helper()
 	for {
 		s, err := c.State(t.Context())
@@ -230,7 +230,7 @@ func TestOfSeveralThatLaunchOneRecorderStays(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 4 {
 		wait.Go(func() {
-			c, first, err := attach.Attach(t.Context(), dir, launch(dir))
+			c, first, err := remote.Attach(t.Context(), dir, launch(dir))
 			if err != nil {
 				t.Error(err)
 				return
@@ -268,7 +268,7 @@ func TestALaunchThatFailsTellsWhy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := attach.Attach(t.Context(), t.TempDir(), attach.LaunchOptions{Program: c.program, Args: c.args})
+			_, _, err := remote.Attach(t.Context(), t.TempDir(), remote.LaunchOptions{Program: c.program, Args: c.args})
 			if scout.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Attach = %v (%s), want %s that tells %q", err, scout.CodeOf(err), c.code, c.want)
 			}
@@ -281,7 +281,7 @@ func TestAStaleEndpointIsNoRecorder(t *testing.T) {
 	dir := t.TempDir()
 	for _, content := range []string{"", "{", `{"socket":"relative"}`, `{"protocol":1,"pid":1,"socket":"` + filepath.Join(dir, "gone.sock") + `"}`} {
 		check(t, os.WriteFile(filepath.Join(dir, wire.EndpointName), []byte(content), 0o600))
-		if _, err := attach.Dial(t.Context(), dir, attach.Options{}); scout.CodeOf(err) != scout.CodeRecorderUnreachable {
+		if _, err := remote.Dial(t.Context(), dir, remote.Options{}); scout.CodeOf(err) != scout.CodeRecorderUnreachable {
 			t.Errorf("endpoint %q: %v", content, err)
 		}
 	}
@@ -319,11 +319,9 @@ func TestFollowGoesOnThroughRestartsOfEitherSide(t *testing.T) {
 		check(t, syscall.Kill(c.Welcome().PID, syscall.SIGKILL))
 		<-c.Done()
 		began := time.Now()
-		c, _, err = attach.Attach(t.Context(), dir, launch(dir))
+		c, _, err = remote.Attach(t.Context(), dir, launch(dir))
 		check(t, err)
-		again := start(id)
-		again.Resume = true
-		_, err = c.Start(t.Context(), again)
+		_, err = c.Resume(t.Context(), start(id))
 		check(t, err)
 		t.Logf("recording again %s after the kill", time.Since(began).Round(time.Millisecond))
 	}
@@ -350,7 +348,7 @@ func TestFollowGoesOnThroughRestartsOfEitherSide(t *testing.T) {
 func followInPieces(t *testing.T, folder *recording.Folder, id recording.ID) (heard []byte) {
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
 	for {
-		f, err := folder.Follow(id, recording.FollowOptions{From: uint64(len(heard) / 2), Live: attach.Live{Dir: folder.Dir(), Name: "test"}, Poll: 20 * time.Millisecond})
+		f, err := folder.Follow(id, recording.FollowOptions{From: uint64(len(heard) / 2), Live: remote.Live{Dir: folder.Dir(), Name: "test"}, Poll: 20 * time.Millisecond})
 		if err != nil {
 			t.Error(err)
 			return heard
@@ -385,7 +383,7 @@ func TestHealth(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	look := func() health.Component {
-		return health.Run(t.Context(), []health.Check{attach.Check(dir)}, time.Now)[0]
+		return health.Run(t.Context(), []health.Check{remote.Check(dir)}, time.Now)[0]
 	}
 	if got := look(); got.Status != health.Healthy {
 		t.Errorf("without recorder: %+v", got)
@@ -405,7 +403,7 @@ func TestAKeeperReplacesARecorderThatDied(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	folder := open(t, dir)
-	k, started, err := attach.Keep(t.Context(), folder, launch(dir), start(""), observe.Scope{})
+	k, started, err := remote.Keep(t.Context(), folder, launch(dir), start(""), observe.Scope{})
 	check(t, err)
 	t.Cleanup(func() { endRecorder(t, dir) })
 	until(t, k.Client(), 2000)
@@ -453,7 +451,7 @@ func TestAKeeperWaitsForAProgramThatIsBeingReplaced(t *testing.T) {
 	options.Program = program
 	missing := &said{text: string(scout.CodeRecorderMissing), now: make(chan struct{})}
 	scope := observe.NewScope(observe.NewLogger(missing, observe.LogText, slog.LevelInfo), nil, nil)
-	k, _, err := attach.Keep(t.Context(), open(t, dir), options, start(""), scope)
+	k, _, err := remote.Keep(t.Context(), open(t, dir), options, start(""), scope)
 	check(t, err)
 	t.Cleanup(func() { endRecorder(t, dir) })
 	until(t, k.Client(), 2000)
@@ -480,7 +478,7 @@ func TestAKeeperWaitsForAProgramThatIsBeingReplaced(t *testing.T) {
 func TestAKeeperThatLeavesEndsNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	k, started, err := attach.Keep(t.Context(), open(t, dir), launch(dir), start(""), observe.Scope{})
+	k, started, err := remote.Keep(t.Context(), open(t, dir), launch(dir), start(""), observe.Scope{})
 	check(t, err)
 	check(t, k.Leave())
 	c := owner(t, dir)
@@ -494,7 +492,7 @@ func TestAKeeperThatLeavesEndsNothing(t *testing.T) {
 func TestAStopSurvivesTheDeathOfTheRecorder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	k, _, err := attach.Keep(t.Context(), open(t, dir), launch(dir), start(""), observe.Scope{})
+	k, _, err := remote.Keep(t.Context(), open(t, dir), launch(dir), start(""), observe.Scope{})
 	check(t, err)
 	t.Cleanup(func() { endRecorder(t, dir) })
 	until(t, k.Client(), 2000)

@@ -1,4 +1,4 @@
-package attach
+package remote
 
 import (
 	"context"
@@ -31,10 +31,10 @@ func keepPolicy() resilience.Policy {
 // Keeper owns a recording: when the recorder dies, it starts another one that goes on with it. What
 // was not recorded in between is a gap. The recording itself does not need its keeper.
 type Keeper struct {
-	folder  *recording.Folder
-	launch  LaunchOptions
-	request wire.StartRequest
-	scope   observe.Scope
+	folder *recording.Folder
+	launch LaunchOptions
+	order  recording.Order
+	scope  observe.Scope
 
 	mu     sync.Mutex
 	client *Client
@@ -45,28 +45,28 @@ type Keeper struct {
 
 // Keep begins a recording, in a recorder that it starts where there is none, and watches over it until
 // Stop or Leave.
-func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, request wire.StartRequest, scope observe.Scope) (*Keeper, wire.Started, error) {
+func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, order recording.Order, scope observe.Scope) (*Keeper, recording.Started, error) {
 	launch.Role = wire.RoleOwner
-	if request.ID == "" {
-		request.ID = recording.NewID(time.Now())
+	if order.ID == "" {
+		order.ID = recording.NewID(time.Now())
 	}
 	var client *Client
 	// A recorder that was idle may be ending at this moment: the next one is not.
 	policy := resilience.Policy{Initial: 50 * time.Millisecond, Attempts: 3, Retryable: func(err error) bool { return scout.CodeOf(err) == scout.CodeRecorderUnreachable }}
-	started, err := resilience.Retry(ctx, scope, policy, func(ctx context.Context) (started wire.Started, err error) {
+	started, err := resilience.Retry(ctx, scope, policy, func(ctx context.Context) (started recording.Started, err error) {
 		if client, _, err = Attach(ctx, folder.Dir(), launch); err != nil {
-			return wire.Started{}, err
+			return recording.Started{}, err
 		}
-		if started, err = client.Start(ctx, request); err != nil {
+		if started, err = client.Start(ctx, order); err != nil {
 			_ = client.Close() // the start is what failed
 		}
 		return started, err
 	})
 	if err != nil {
-		return nil, wire.Started{}, err
+		return nil, recording.Started{}, err
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	k := &Keeper{folder: folder, launch: launch, request: request, scope: scope, client: client, cancel: cancel, ended: make(chan struct{})}
+	k := &Keeper{folder: folder, launch: launch, order: order, scope: scope, client: client, cancel: cancel, ended: make(chan struct{})}
 	go func() { // ended by Stop or Leave, which wait for it, or by the end of the recording
 		defer close(k.ended)
 		k.watch(watching)
@@ -75,7 +75,7 @@ func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, r
 }
 
 // ID returns the id of the recording.
-func (k *Keeper) ID() recording.ID { return k.request.ID }
+func (k *Keeper) ID() recording.ID { return k.order.ID }
 
 // Client returns the connection to the recorder of the moment.
 func (k *Keeper) Client() *Client {
@@ -90,7 +90,7 @@ func (k *Keeper) Ended() <-chan struct{} { return k.ended }
 
 // watch replaces recorders that die.
 func (k *Keeper) watch(ctx context.Context) {
-	log := k.scope.Log().With(slog.String(recording.KeyRecording, string(k.request.ID)))
+	log := k.scope.Log().With(slog.String(recording.KeyRecording, string(k.order.ID)))
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
@@ -119,7 +119,7 @@ func (k *Keeper) watch(ctx context.Context) {
 
 // over tells whether the recording ended in order.
 func (k *Keeper) over() bool {
-	m, err := k.folder.Manifest(k.request.ID)
+	m, err := k.folder.Manifest(k.order.ID)
 	return err == nil && m.State == recording.StateFinished
 }
 
@@ -129,9 +129,7 @@ func (k *Keeper) replace(ctx context.Context) (struct{}, error) {
 	if err != nil {
 		return struct{}{}, err
 	}
-	again := k.request
-	again.Resume = true
-	if _, err := client.Start(ctx, again); err != nil {
+	if _, err := client.Resume(ctx, k.order); err != nil {
 		_ = client.Close() // the start is what failed
 		return struct{}{}, err
 	}
@@ -149,18 +147,18 @@ func (k *Keeper) Stop(ctx context.Context) (recording.Manifest, error) {
 	<-k.ended
 	client := k.Client()
 	defer func() { _ = client.Close() }() // the recording is what matters
-	m, err := client.Stop(ctx, k.request.ID)
+	m, err := client.Stop(ctx, k.order.ID)
 	if scout.CodeOf(err) != scout.CodeRecorderUnreachable {
 		return m, err
 	}
-	if m, err := k.folder.Manifest(k.request.ID); err == nil && m.State == recording.StateFinished {
+	if m, err := k.folder.Manifest(k.order.ID); err == nil && m.State == recording.StateFinished {
 		return m, nil
 	}
 	_ = client.Close() // it is broken
 	if client, _, err = Attach(ctx, k.folder.Dir(), k.launch); err != nil {
 		return recording.Manifest{}, err
 	}
-	return client.Stop(ctx, k.request.ID)
+	return client.Stop(ctx, k.order.ID)
 }
 
 // Leave ends the keeping. The recording goes on by its rules.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package attach_test
+package remote_test
 
 import (
 	"os"
@@ -15,22 +15,21 @@ import (
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/attach"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
-	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
 var studio = scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleS16}
 
 // keepOn begins a recording of a microphone of that sound server, in a recorder process of its own.
-func keepOn(t *testing.T, server *pulsetest.Server, device string) (*attach.Keeper, *recording.Folder, error) {
+func keepOn(t *testing.T, server *pulsetest.Server, device string) (*remote.Keeper, *recording.Folder, error) {
 	t.Helper()
 	dir := t.TempDir()
 	options := launch(dir)
 	options.Env = slices.Concat(server.Env(), []string{recorderVariable + "=" + dir, starterVariable + "="})
-	request := wire.StartRequest{Device: device, Format: studio}
+	request := recording.Order{Device: device, Format: studio}
 	folder := open(t, dir)
-	k, _, err := attach.Keep(t.Context(), folder, options, request, observe.Scope{})
+	k, _, err := remote.Keep(t.Context(), folder, options, request, observe.Scope{})
 	t.Cleanup(func() { endRecorder(t, dir) })
 	return k, folder, err
 }
@@ -54,7 +53,7 @@ func heard(t *testing.T, folder *recording.Folder, m recording.Manifest) (frames
 }
 
 // untilHeard waits until something was heard at or behind a position, and for half a second more.
-func untilHeard(t *testing.T, k *attach.Keeper, folder *recording.Folder, pos uint64) {
+func untilHeard(t *testing.T, k *remote.Keeper, folder *recording.Folder, pos uint64) {
 	t.Helper()
 	f, err := folder.Follow(k.ID(), recording.FollowOptions{From: pos})
 	check(t, err)
@@ -117,7 +116,7 @@ func TestWhatIsLostOnTheRealPathIsInTheGaps(t *testing.T) {
 
 	gaps := make(chan scout.Gap, 8)
 	go func() { // ends with the test
-		_ = k.Client().WatchEvents(t.Context(), func(e wire.Event) bool {
+		_ = k.Client().WatchEvents(t.Context(), func(e recording.Event) bool {
 			if e.Gap != nil {
 				gaps <- *e.Gap
 			}

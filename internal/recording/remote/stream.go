@@ -1,4 +1,4 @@
-package attach
+package remote
 
 import (
 	"context"
@@ -90,7 +90,7 @@ func (s *liveStream) Close() error {
 
 // WatchLevel calls each for every level, until ctx ends, each returns false, or the recorder does.
 // Only in the first two cases the error is nil.
-func (c *Client) WatchLevel(ctx context.Context, request wire.WatchLevelRequest, each func(wire.Level) bool) error {
+func (c *Client) WatchLevel(ctx context.Context, request wire.WatchLevelRequest, each func(recording.Level) bool) error {
 	return c.watch(ctx, wire.KindWatchLevel, request, func(f wire.Frame) (bool, error) {
 		if f.Kind != wire.KindLevel {
 			return false, expect(f, wire.KindLevel, nil)
@@ -101,9 +101,9 @@ func (c *Client) WatchLevel(ctx context.Context, request wire.WatchLevelRequest,
 }
 
 // WatchEvents calls each for every event, as WatchLevel does.
-func (c *Client) WatchEvents(ctx context.Context, each func(wire.Event) bool) error {
+func (c *Client) WatchEvents(ctx context.Context, each func(recording.Event) bool) error {
 	return c.watch(ctx, wire.KindWatchEvents, struct{}{}, func(f wire.Frame) (bool, error) {
-		var e wire.Event
+		var e recording.Event
 		err := expect(f, wire.KindEvent, &e)
 		return err == nil && each(e), err
 	})

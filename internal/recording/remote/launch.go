@@ -1,4 +1,4 @@
-package attach
+package remote
 
 import (
 	"bytes"

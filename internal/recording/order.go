@@ -1,0 +1,48 @@
+package recording
+
+import (
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Rules say when a recording ends without being told to.
+type Rules struct {
+	// MaxDuration is the length at which the recording ends, gaps and pre-roll included; 0 for no limit.
+	MaxDuration time.Duration `json:"max_duration_ns,omitempty"`
+	// NoOwnerFor is how long it goes on while nobody owns it; 0 for ever.
+	NoOwnerFor time.Duration `json:"no_owner_for_ns,omitempty"`
+}
+
+// Order is everything that was asked for when a recording began. It stays with the recording: whoever
+// takes the recording over, or goes on with it after a crash, does so with the same order.
+type Order struct {
+	// ID is chosen by the client, so that asking twice begins one recording; empty for a new one.
+	ID     ID           `json:"id,omitempty"`
+	Format scout.Format `json:"format"`
+	// Device as in capture: an id, a name, a part of one, a virtual device; empty for the default.
+	Device string `json:"device,omitempty"`
+	// OnLoss, Warm, Preroll, Buffer as in capture.Options.
+	OnLoss  string            `json:"on_loss,omitempty"`
+	Warm    bool              `json:"warm,omitempty"`
+	Preroll time.Duration     `json:"preroll_ns,omitempty"`
+	Buffer  time.Duration     `json:"buffer_ns,omitempty"`
+	Rules   Rules             `json:"rules"`
+	Labels  map[string]string `json:"labels,omitempty"`
+}
+
+// Started is what came of an order: frames are flowing.
+type Started struct {
+	ID ID `json:"id"`
+	// Already says that the recording with this id was under way.
+	Already bool `json:"already,omitempty"`
+	// StartedAt is the wall time of frame 0, PrerollFrames of which were heard before the order.
+	StartedAt     time.Time    `json:"started_at"`
+	PrerollFrames uint64       `json:"preroll_frames,omitempty"`
+	Format        scout.Format `json:"format"`
+	Device        Device       `json:"device"`
+	// Waited is the time from the order to the first frames.
+	Waited time.Duration `json:"waited_ns"`
+	// Left is how much more recording fits on the disk.
+	Left time.Duration `json:"left_ns"`
+}
