@@ -69,7 +69,7 @@ func TestLayers(t *testing.T) {
 	inference := []string{"github.com/yalue/onnxruntime_go", "github.com/k2-fsa", module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}
 	pure := []string{
 		module, module + "/internal/audio", module + "/internal/text", module + "/internal/speech/segment", module + "/internal/speech/align",
-		"golang.org/x/sys/cpu", "github.com/viterin", "github.com/chewxy/math32", "golang.org/x/exp",
+		"golang.org/x/sys/cpu", "github.com/rivo/uniseg", "github.com/viterin", "github.com/chewxy/math32", "golang.org/x/exp",
 	}
 	rules := map[string]struct {
 		of    []string // packages, with all below them

@@ -17,7 +17,8 @@ type Word struct {
 	LogProb *float64
 }
 
-// Segment is a stretch of a transcript: what was said between two cuts.
+// Segment is a stretch of a transcript: a sentence where the model gives times of words, else what was said between two
+// cuts of the audio. A sentence in which the audio was cut is two segments.
 type Segment struct {
 	// Start and End are measured from the beginning of the audio.
 	Start, End time.Duration

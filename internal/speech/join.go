@@ -7,6 +7,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
 // joiner puts pieces together in order. It holds one piece back, because the next one may correct
@@ -99,7 +100,7 @@ func segmentsOf(h heard, core span) []scout.Segment {
 	from := core.from
 	rest := h.Words
 	for len(rest) > 0 {
-		n := sentence(rest)
+		n := firstSentence(rest)
 		words := rest[:n]
 		rest = rest[n:]
 		s := scout.Segment{Start: from, End: core.to, Text: strings.Join(texts(words), " "), AvgLogProb: average}
@@ -127,12 +128,11 @@ func segmentsOf(h heard, core span) []scout.Segment {
 	return segments
 }
 
-// sentence is how many words the first sentence has: it ends behind a full stop, question or exclamation mark,
-// provided that a word beside the division has a time.
-func sentence(words []scout.Word) int {
+// firstSentence is how many words the first sentence has. It ends only where a word beside the division has a time.
+func firstSentence(words []scout.Word) int {
+	spelt := texts(words)
 	for i := range words[:len(words)-1] {
-		text := words[i].Text
-		if strings.ContainsAny(text[len(text)-1:], ".?!") && (words[i].End != nil || words[i+1].Start != nil) {
+		if (words[i].End != nil || words[i+1].Start != nil) && sentence.Ends(spelt, i) {
 			return i + 1
 		}
 	}

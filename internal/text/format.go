@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/scout-speech/scout"
 )
@@ -17,7 +18,7 @@ type Format string
 
 // The formats, and what they carry besides the words. Only JSON carries everything.
 const (
-	// Plain is the words alone, in one line.
+	// Plain is the words alone, in paragraphs with an empty line between them.
 	Plain Format = "text"
 	// JSON is everything that is known: docs/formats/transcript-json.md.
 	JSON Format = "json"
@@ -96,7 +97,19 @@ func Write(w io.Writer, format Format, doc Document) error {
 	return scout.FileError(scout.CodeWriteFailed, "write "+string(format), err)
 }
 
-// clean makes one line of s.
+// clean makes one line of s, without characters that control a terminal.
 func clean(s string) string {
-	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if strings.ContainsFunc(s, controls) {
+		s = strings.Map(func(r rune) rune {
+			if controls(r) {
+				return '\uFFFD'
+			}
+			return r
+		}, s)
+	}
+	return strings.Join(strings.Fields(s), " ")
 }
+
+// controls is true for control characters that are no white space.
+func controls(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }

@@ -2,10 +2,14 @@ package text
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
 )
@@ -92,11 +96,24 @@ func anyTimes(t *scout.Transcript) bool {
 	return false
 }
 
+// inOneLine joins the texts of segments.
+func inOneLine(segments []scout.Segment) string {
+	var b strings.Builder
+	last := ""
+	for i := range segments {
+		if line := clean(segments[i].Text); line != "" {
+			b.WriteString(space(last, line) + line)
+			last = line
+		}
+	}
+	return b.String()
+}
+
 func writeJSON(b *bufio.Writer, doc Document) error {
 	t := &doc.Transcript
 	out := jsonDocument{
 		File: doc.File, Model: t.Model, Language: t.Language, Duration: seconds(t.Duration),
-		Text: clean(t.Text()), Segments: make([]jsonSegment, 0, len(t.Segments)),
+		Text: inOneLine(t.Segments), Segments: make([]jsonSegment, 0, len(t.Segments)),
 	}
 	if doc.TimeTaken > 0 {
 		out.TimeTaken = optionalSeconds(&doc.TimeTaken)
@@ -119,8 +136,29 @@ func writeJSON(b *bufio.Writer, doc Document) error {
 	for _, w := range t.Warnings {
 		out.Warnings = append(out.Warnings, jsonWarning{Code: w.Code, Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), Message: clean(w.Message)})
 	}
-	e := json.NewEncoder(b)
+	var encoded bytes.Buffer
+	e := json.NewEncoder(&encoded)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(out)
+	if err := e.Encode(out); err != nil {
+		return err
+	}
+	return escapeControls(b, encoded.String())
+}
+
+// escapeControls writes JSON with the control characters that encoding/json leaves as they are: DEL and U+0080 to U+009F.
+// They can only stand in strings.
+func escapeControls(b *bufio.Writer, encoded string) error {
+	for {
+		i := strings.IndexFunc(encoded, func(r rune) bool { return r >= 0x7F && r <= 0x9F })
+		if i < 0 {
+			_, err := b.WriteString(encoded)
+			return err
+		}
+		r, size := utf8.DecodeRuneInString(encoded[i:])
+		if _, err := fmt.Fprintf(b, "%s\\u%04x", encoded[:i], r); err != nil {
+			return err
+		}
+		encoded = encoded[i+size:]
+	}
 }

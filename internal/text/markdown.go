@@ -33,18 +33,44 @@ func writeMarkdown(b *bufio.Writer, doc Document) {
 		line("- Time taken: %.1f s\n", doc.TimeTaken.Seconds())
 	}
 	if len(t.SetAside) > 0 {
-		line("- Not transcribed: %d stretches, named below\n", len(t.SetAside))
+		line("- Not transcribed: %s, named below\n", count(len(t.SetAside), "stretch", "stretches"))
 	}
 	aside := t.SetAside
-	for _, s := range t.Segments {
+	var paragraphs paragraphs
+	last := "" // what the open paragraph ends with
+	for i := range t.Segments {
+		s := &t.Segments[i]
+		sentence := clean(s.Text)
+		if sentence == "" {
+			continue
+		}
+		begins := paragraphs.next(s, sentence) || len(aside) > 0 && aside[0].Start <= s.Start
+		if begins && last != "" {
+			line("\n")
+		}
 		for ; len(aside) > 0 && aside[0].Start <= s.Start; aside = aside[1:] {
 			line("%s", asideNote(aside[0].Start, aside[0].End, string(aside[0].Code), aside[0].Reason))
 		}
-		line("\n**%s** %s\n", shortClock(s.Start), markdownText(clean(s.Text)))
+		if begins {
+			line("\n**%s** %s", shortClock(s.Start), markdownText(sentence))
+		} else {
+			line("%s%s", space(last, sentence), markdownText(sentence))
+		}
+		last = sentence
+	}
+	if last != "" {
+		line("\n")
 	}
 	for _, a := range aside {
 		line("%s", asideNote(a.Start, a.End, string(a.Code), a.Reason))
 	}
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func asideNote(start, end time.Duration, code, reason string) string {

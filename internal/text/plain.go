@@ -2,31 +2,56 @@ package text
 
 import (
 	"bufio"
-	"fmt"
-	"time"
+	"io"
+
+	"github.com/scout-speech/scout"
 )
 
-// writePlain writes nothing at all for an empty transcript.
-func writePlain(b *bufio.Writer, doc Document) error {
-	all := clean(doc.Transcript.Text())
-	if all == "" {
+// PlainWriter writes plain text as it becomes known, segment by segment: sentences in one line, an empty line between
+// paragraphs. What it has written when all segments are in is what Write makes of the same transcript.
+type PlainWriter struct {
+	w          io.Writer
+	paragraphs paragraphs
+	last       string
+}
+
+// NewPlainWriter returns a writer that has written nothing yet.
+func NewPlainWriter(w io.Writer) *PlainWriter { return &PlainWriter{w: w} }
+
+// Segment writes the next segment, in the order of time. It returns the error of the underlying writer as it is.
+func (p *PlainWriter) Segment(s *scout.Segment) error {
+	line := clean(s.Text)
+	if line == "" {
 		return nil
 	}
-	_, err := b.WriteString(all + "\n")
+	between := ""
+	switch begins := p.paragraphs.next(s, line); {
+	case p.last == "":
+	case begins:
+		between = "\n\n"
+	default:
+		between = space(p.last, line)
+	}
+	p.last = line
+	_, err := io.WriteString(p.w, between+line)
 	return err
 }
 
-func writeTSV(b *bufio.Writer, doc Document) error {
-	if _, err := b.WriteString("start\tend\ttext\n"); err != nil {
-		return err
+// Close ends the last line; where nothing was said it writes nothing.
+func (p *PlainWriter) Close() error {
+	if p.last == "" {
+		return nil
 	}
-	for _, s := range doc.Transcript.Segments {
-		if _, err := fmt.Fprintf(b, "%d\t%d\t%s\n", milliseconds(s.Start), milliseconds(s.End), clean(s.Text)); err != nil {
+	_, err := io.WriteString(p.w, "\n")
+	return err
+}
+
+func writePlain(b *bufio.Writer, doc Document) error {
+	p := NewPlainWriter(b)
+	for i := range doc.Transcript.Segments {
+		if err := p.Segment(&doc.Transcript.Segments[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.Close()
 }
-
-// milliseconds rounds to the nearest.
-func milliseconds(d time.Duration) int64 { return d.Round(time.Millisecond).Milliseconds() }

@@ -1,0 +1,83 @@
+package text
+
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/text/sentence"
+)
+
+// A paragraph ends at a long pause. The longer it has become the shorter is the pause that ends it, so that a fluent
+// talk is not one block; without any pause it goes on. Lengths are in columns: 500 are some 35 s of speech.
+const (
+	pauseAnywhere = 4 * time.Second // within a sentence too, as of a model that writes no full stops
+	pauseLong     = 2 * time.Second
+	pauseMedium   = time.Second
+	pauseShort    = 600 * time.Millisecond
+
+	paragraphMedium = 500
+	paragraphLong   = 1000
+)
+
+// paragraphs decides, segment by segment, where paragraphs begin. The zero value is ready.
+type paragraphs struct {
+	begun  bool
+	end    time.Duration // of the last segment
+	last   string        // its last word
+	length int           // of this paragraph
+}
+
+// next takes the next segment, of which line is the cleaned text and not empty, and tells whether a paragraph begins with it.
+func (p *paragraphs) next(s *scout.Segment, line string) bool {
+	begins := !p.begun || p.breaks(s.Start-p.end, line)
+	if begins {
+		p.length = 0
+	}
+	p.begun, p.end = true, s.End
+	p.last = line[strings.LastIndexByte(line, ' ')+1:]
+	p.length += width(line)
+	return begins
+}
+
+func (p *paragraphs) breaks(pause time.Duration, line string) bool {
+	if pause >= pauseAnywhere {
+		return true
+	}
+	first, _, _ := strings.Cut(line, " ")
+	if !sentence.Ends([]string{p.last, first}, 0) {
+		return false
+	}
+	switch {
+	case p.length >= paragraphLong:
+		return pause >= pauseShort
+	case p.length >= paragraphMedium:
+		return pause >= pauseMedium
+	}
+	return pause >= pauseLong
+}
+
+// space is what stands between two texts that follow each other: nothing inside of a script that is written without
+// spaces, else a space.
+func space(left, right string) string {
+	l, _ := utf8.DecodeLastRuneInString(left)
+	r, _ := utf8.DecodeRuneInString(right)
+	if left == "" || right == "" || spaceless(l) && spaceless(r) {
+		return ""
+	}
+	return " "
+}
+
+// spaceless is true for letters and marks of scripts that are written without spaces between words.
+func spaceless(r rune) bool {
+	switch {
+	case r < 0x0E00:
+		return false
+	case r >= 0x3000 && r <= 0x303F, r >= 0xFF01 && r <= 0xFF65: // punctuation of ideographs, full-width and half-width marks
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) ||
+		r == 'ー'
+}
