@@ -202,7 +202,7 @@ type benchSubject struct {
 	engine      *clockedEngine
 	cut         segment.Options
 	hotWords    []string
-	transcriber *speech.Transcriber
+	transcriber *speech.Batch
 	decoded     *decodedClips // nil where every clip is decoded as it comes
 }
 

@@ -160,7 +160,7 @@ type wordsMeter struct {
 	recognizer  *recognizer
 	pid         int // of the engine
 	snr         float64
-	transcriber *speech.Transcriber
+	transcriber *speech.Batch
 }
 
 func (m *wordsMeter) transcribe(ctx context.Context, samples []float32, words bool) (*scout.Transcript, error) {

@@ -141,7 +141,7 @@ func stopsEverything(err error) bool {
 }
 
 // transcribeFile reads one file, writes its text and says what was out of the ordinary.
-func transcribeFile(ctx context.Context, a *app, transcriber *speech.Transcriber, r *recognizer, o transcribeOptions,
+func transcribeFile(ctx context.Context, a *app, transcriber *speech.Batch, r *recognizer, o transcribeOptions,
 	cut segment.Options, path string, write func(text.Document) error,
 ) (err error) {
 	began := time.Now()

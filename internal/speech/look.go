@@ -66,37 +66,34 @@ func (e Effort) doubtful() float64 {
 	return -0.23
 }
 
-// confidence is the mean log-probability of the tokens.
-func (h *heard) confidence() float64 { return h.logProb / float64(max(h.tokens, 1)) }
-
 // lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges what was heard: the most
 // confident text, each stretch of it replaced by a likelier one of the others. A look that fails leaves what is known.
-func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, options Options, first heard, result *scout.Hypothesis) (heard, error) {
-	if first.tokens == 0 || first.confidence() >= options.Effort.doubtful() {
+func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, first Decoded, result *scout.Hypothesis) (Decoded, error) {
+	if first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
 		return first, nil
 	}
-	t.again(piece, reasonDoubtful)
+	c.again(piece, reasonDoubtful)
 	known := make([]int32, len(result.Tokens))
 	for i := range result.Tokens {
 		known[i] = result.Tokens[i].ID
 	}
-	all := []heard{first}
+	all := []Decoded{first}
 	best := 0
 	for _, l := range looks() {
-		if all[best].confidence() >= options.Effort.doubtful() {
+		if all[best].confidence() >= how.Effort.doubtful() {
 			break // the first look made it clear
 		}
-		request := t.request(l.apply(piece.Samples), options)
+		request := c.request(l.apply(piece.Samples), how)
 		request.Known = known
-		result, err := t.recognizer.Transcribe(ctx, request)
+		result, err := c.recognizer.Transcribe(ctx, request)
 		if err != nil {
 			if concernsPiece(err) {
 				continue
 			}
-			return heard{}, err // the engine says what it was doing
+			return Decoded{}, err // the engine says what it was doing
 		}
 		h := understood(piece, l.shift, result)
-		if h.tokens == 0 || doubt(piece, h, result) != "" {
+		if h.Tokens == 0 || doubt(piece, h, result) != "" {
 			continue
 		}
 		all = append(all, h)
@@ -113,22 +110,6 @@ func (t *Transcriber) lookAgain(ctx context.Context, piece segment.Piece, option
 	return merged, nil
 }
 
-// replace takes over other words in the same audio. How many tokens they have is not known: the number stays, which
-// makes the mean of the log-probabilities an estimate.
-func (h *heard) replace(by align.Heard) {
-	h.logProb += sumLogProb(by.Words) - sumLogProb(h.Words)
-	h.Heard = by
-}
-
-func sumLogProb(words []scout.Word) (sum float64) {
-	for i := range words {
-		if words[i].LogProb != nil {
-			sum += *words[i].LogProb
-		}
-	}
-	return sum
-}
-
 // apply returns the samples heard in another way, in new memory.
 func (l look) apply(samples []float32) []float32 {
 	out := make([]float32, l.shift+len(samples))
@@ -139,9 +120,9 @@ func (l look) apply(samples []float32) []float32 {
 }
 
 // request asks for the text of samples.
-func (t *Transcriber) request(samples []float32, options Options) engine.Request {
+func (c *Decoder) request(samples []float32, how How) engine.Request {
 	return engine.Request{
-		Samples: samples, Class: options.Class, Words: options.Words,
-		Language: options.Language, HotWords: options.HotWords,
+		Samples: samples, Class: how.Class, Words: how.Words,
+		Language: how.Language, HotWords: how.HotWords,
 	}
 }

@@ -39,9 +39,16 @@ var errClosed = errors.New("cut into pieces: written after the end")
 // New returns a cutter that calls emit with every piece as soon as it is sure, from inside Write and
 // Close. The piece, its samples included, belongs to emit. An error of emit ends the cutter: Write
 // and Close return it from then on. Options that make no sense have the code invalid_argument.
-func New(o Options, emit func(Piece) error) (*Cutter, error) {
+func New(o Options, emit func(Piece) error) (*Cutter, error) { return Resume(o, Position{}, emit) }
+
+// Resume returns a cutter that goes on where another one with the same options was when it had emitted a piece: see
+// After. The first frame written to it is at.First(). It emits what the other one would have.
+func Resume(o Options, at Position, emit func(Piece) error) (*Cutter, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
+	}
+	if at.Start < 0 || at.Before < 0 || at.First() < 0 {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "cut into pieces: no audio begins at frame %d with %d frames of context", at.Start, at.Before)
 	}
 	c := &Cutter{
 		strategy: o.Strategy,
@@ -50,6 +57,10 @@ func New(o Options, emit func(Piece) error) (*Cutter, error) {
 		overlap:  frames(o.Overlap),
 		tail:     frames(o.Tail),
 		emit:     emit,
+		bufStart: at.First(),
+		core:     at.Start,
+		before:   at.Before,
+		left:     at.Left,
 	}
 	if c.strategy == Fixed {
 		c.shortest, c.overlap = c.most, 0
@@ -89,15 +100,18 @@ func (c *Cutter) Close() error {
 // Rest returns the audio behind the last emitted core, and where it begins. It is a view, valid until
 // the next Write or Close: what live transcription decodes provisionally.
 func (c *Cutter) Rest() (start int64, samples []float32) {
-	return c.core, c.buf[c.core-c.bufStart:]
+	return c.core, c.rest()
 }
+
+// rest is the audio from the current core on: none before a resumed cutter has got the context ahead of it.
+func (c *Cutter) rest() []float32 { return c.buf[min(c.core-c.bufStart, int64(len(c.buf))):] }
 
 // end is the frame behind the last one written.
 func (c *Cutter) end() int64 { return c.bufStart + int64(len(c.buf)) }
 
 // measure appends the power of hops that became complete. Cores begin on the grid of hops.
 func (c *Cutter) measure() {
-	rest := c.buf[c.core-c.bufStart:]
+	rest := c.rest()
 	for at := len(c.power) * hopFrames; at+hopFrames <= len(rest); at += hopFrames {
 		c.power = append(c.power, hopPower(rest[at:at+hopFrames]))
 	}
@@ -123,7 +137,7 @@ func (c *Cutter) finish() error {
 			return err
 		}
 	}
-	if c.end() == c.core {
+	if c.end() <= c.core {
 		return nil
 	}
 	c.cut, c.right = c.end(), Edge{Kind: EdgeInput}

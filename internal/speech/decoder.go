@@ -7,17 +7,51 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// heard is what was understood of a piece, context included, or why nothing was.
-type heard struct {
-	align.Heard
-	tokens  int
-	logProb float64 // sum over tokens, meaningful with tokens > 0
-	aside   *scout.SetAside
+// Recognizer gives the text of one piece; *engine.Engine is one.
+type Recognizer interface {
+	Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error)
+}
+
+// Decoder turns pieces of audio into words: it asks the recognizer, doubts what comes back and asks again. It knows
+// nothing of files and remembers nothing from one piece to the next. It is safe for concurrent use.
+type Decoder struct {
+	scope      observe.Scope
+	metrics    *metrics
+	recognizer Recognizer
+}
+
+// NewDecoder returns a decoder over the recognizer.
+func NewDecoder(scope observe.Scope, recognizer Recognizer) *Decoder {
+	scope = scope.Component("speech")
+	return &Decoder{scope: scope, metrics: newMetrics(scope), recognizer: recognizer}
+}
+
+// How says how pieces are decoded.
+type How struct {
+	// Language is the ISO 639-1 code spoken, empty for the model's default.
+	Language string
+	// Class of the requests.
+	Class schedule.Class
+	// Effort is how much a doubtful piece may cost.
+	Effort Effort
+	// Words asks for word times where the model gives them.
+	Words    bool
+	HotWords []string
+}
+
+// Decode returns what was said in a piece. One that cannot be decoded while others can is set aside; errors that concern
+// the engine as a whole, and the end of ctx, are returned.
+func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Decoded, error) {
+	d, err := c.decode(ctx, piece, how, 0)
+	d.Core = coreOf(piece) // whatever was left out of it at its quiet beginning
+	return d, err
 }
 
 // deepest bounds how often a piece is halved after it repeated itself: 14 s become 3.5 s.
@@ -26,52 +60,52 @@ const deepest = 2
 // decode returns the text of a piece. One that gives no words is decoded again without its quiet beginning; one that
 // still gives none, or repeats itself, is halved; one that is doubtful is heard in other ways, too; one that cannot be
 // decoded is set aside. Errors that concern the engine as a whole end everything.
-func (t *Transcriber) decode(ctx context.Context, piece segment.Piece, options Options, depth int) (heard, error) {
-	h, reason, result, err := t.hear(ctx, piece, options)
+func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, depth int) (Decoded, error) {
+	h, reason, result, err := c.hear(ctx, piece, how)
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
-			t.again(piece, reasonLeadIn)
+			c.again(piece, reasonLeadIn)
 			piece = late
-			h, reason, result, err = t.hear(ctx, piece, options)
+			h, reason, result, err = c.hear(ctx, piece, how)
 		}
 	}
 	if err != nil {
 		if !concernsPiece(err) {
-			return heard{}, err // the engine says what it was doing
+			return Decoded{}, err // the engine says what it was doing
 		}
-		return t.setAside(piece, err), nil
+		return c.setAside(piece, err), nil
 	}
 	if reason == "" {
-		return t.lookAgain(ctx, piece, options, h, result)
+		return c.lookAgain(ctx, piece, how, h, result)
 	}
-	t.again(piece, reason)
+	c.again(piece, reason)
 	left, right, ok := segment.Split(piece, overlapFrames)
 	if depth >= deepest || !ok {
 		return withoutLoop(h), nil
 	}
-	l, err := t.decode(ctx, left, options, depth+1)
+	l, err := c.decode(ctx, left, how, depth+1)
 	if err != nil {
-		return heard{}, err
+		return Decoded{}, err
 	}
-	r, err := t.decode(ctx, right, options, depth+1)
+	r, err := c.decode(ctx, right, how, depth+1)
 	if err != nil {
-		return heard{}, err
+		return Decoded{}, err
 	}
 	return joinHalves(l, r, left.To()), nil
 }
 
 // again tells that a piece is decoded again, and why.
-func (t *Transcriber) again(piece segment.Piece, reason string) {
-	t.metrics.again.WithLabelValues(reason).Inc()
-	t.scope.Log().Info(observe.EventPieceDecodedAgain, slog.String(observe.KeyReason, reason),
+func (c *Decoder) again(piece segment.Piece, reason string) {
+	c.metrics.again.WithLabelValues(reason).Inc()
+	c.scope.Log().Info(observe.EventPieceDecodedAgain, slog.String(observe.KeyReason, reason),
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
 }
 
 // hear decodes a piece as it is and tells the reason to doubt what came out, if any.
-func (t *Transcriber) hear(ctx context.Context, piece segment.Piece, options Options) (heard, string, *scout.Hypothesis, error) {
-	result, err := t.recognizer.Transcribe(ctx, t.request(piece.Samples, options))
+func (c *Decoder) hear(ctx context.Context, piece segment.Piece, how How) (Decoded, string, *scout.Hypothesis, error) {
+	result, err := c.recognizer.Transcribe(ctx, c.request(piece.Samples, how))
 	if err != nil {
-		return heard{}, "", nil, err
+		return Decoded{}, "", nil, err
 	}
 	h := understood(piece, 0, result)
 	return h, doubt(piece, h, result), result, nil
@@ -89,26 +123,29 @@ func concernsPiece(err error) bool {
 	return false
 }
 
-func (t *Transcriber) setAside(piece segment.Piece, err error) heard {
+func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 	code := scout.CodeOf(err)
-	t.metrics.aside.WithLabelValues(string(code)).Inc()
-	t.scope.Log().Error(observe.EventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()),
+	c.metrics.aside.WithLabelValues(string(code)).Inc()
+	c.scope.Log().Error(observe.EventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()),
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
-	h := heard{aside: &scout.SetAside{Start: piece.From(), End: piece.To(), Code: code, Reason: err.Error()}}
+	h := Decoded{
+		Core: coreOf(piece), Failed: true,
+		SetAside: []scout.SetAside{{Start: piece.From(), End: piece.To(), Code: code, Reason: err.Error()}},
+	}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
 	return h
 }
 
 // understood places the words of a result on the time line of the input. The audio that was decoded had late
 // frames of silence in front of the piece.
-func understood(piece segment.Piece, late int, result *scout.Hypothesis) heard {
-	h := heard{}
+func understood(piece segment.Piece, late int, result *scout.Hypothesis) Decoded {
+	h := Decoded{Core: coreOf(piece)}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
 	h.EndLogProb = result.EndLogProb
 	for _, token := range result.Tokens {
 		if token.LogProb != nil {
-			h.tokens++
-			h.logProb += *token.LogProb
+			h.Tokens++
+			h.LogProb += *token.LogProb
 		}
 	}
 	if len(result.Words) > 0 {
@@ -130,13 +167,15 @@ func understood(piece segment.Piece, late int, result *scout.Hypothesis) heard {
 }
 
 // at is the time in the input of a time in the decoded audio.
-func (h *heard) at(heard *time.Duration, late int) *time.Duration {
+func (d *Decoded) at(heard *time.Duration, late int) *time.Duration {
 	if heard == nil {
 		return nil
 	}
-	d := h.From + max(0, *heard-segment.Duration(int64(late)))
-	return &d
+	at := d.From + max(0, *heard-segment.Duration(int64(late)))
+	return &at
 }
+
+func coreOf(piece segment.Piece) Span { return Span{piece.From(), piece.To()} }
 
 func splitWords(text string) []string { return strings.Fields(text) }
 
@@ -153,7 +192,7 @@ const (
 const mute = 10
 
 // doubt names the reason to decode a piece again, or nothing.
-func doubt(piece segment.Piece, h heard, result *scout.Hypothesis) string {
+func doubt(piece segment.Piece, h Decoded, result *scout.Hypothesis) string {
 	if len(h.Words) == 0 && piece.Contrast() >= mute {
 		return reasonEmpty
 	}
@@ -168,7 +207,7 @@ func doubt(piece segment.Piece, h heard, result *scout.Hypothesis) string {
 }
 
 // withoutLoop keeps one occurrence of what is repeated, where even short pieces repeat themselves.
-func withoutLoop(h heard) heard {
+func withoutLoop(h Decoded) Decoded {
 	loop, found := align.FindLoop(texts(h.Words), h.To-h.From)
 	if !found || loop.Count == 0 {
 		return h
@@ -176,25 +215,4 @@ func withoutLoop(h heard) heard {
 	from, to := loop.Extra()
 	h.Words = append(append([]scout.Word(nil), h.Words[:from]...), h.Words[to:]...)
 	return h
-}
-
-func texts(words []scout.Word) []string {
-	out := make([]string, len(words))
-	for i := range words {
-		out[i] = words[i].Text
-	}
-	return out
-}
-
-// joinHalves makes one of two neighbours whose cores meet at cut.
-func joinHalves(left, right heard, cut time.Duration) heard {
-	joined := heard{tokens: left.tokens + right.tokens, logProb: left.logProb + right.logProb, aside: left.aside}
-	if joined.aside == nil {
-		joined.aside = right.aside
-	} else if right.aside != nil {
-		joined.aside.End = right.aside.End
-	}
-	joined.Words = align.Splice(left.Heard, right.Heard, align.Join(left.Heard, right.Heard, cut))
-	joined.From, joined.To = left.From, right.To
-	return joined
 }

@@ -141,7 +141,7 @@ func hear(from, to int, timed bool) *scout.Hypothesis {
 	return result
 }
 
-func transcriber(r speech.Recognizer) (*speech.Transcriber, *prometheus.Registry) {
+func transcriber(r speech.Recognizer) (*speech.Batch, *prometheus.Registry) {
 	registry := prometheus.NewRegistry()
 	scope := observe.NewScope(nil, registry, nil)
 	return speech.New(scope, observe.NewFailures(scope), r), registry
@@ -285,11 +285,14 @@ func TestFaultsOfOnePiece(t *testing.T) {
 
 func TestSourceThatBreaks(t *testing.T) {
 	t.Parallel()
-	tr, _ := transcriber(&listener{})
+	tr, _ := transcriber(&listener{timed: true})
 	broken := scout.Errorf(scout.CodeReadFailed, "unplugged")
 	got, err := tr.Transcribe(t.Context(), &tape{frames: 40 * rate, broken: broken}, speech.Options{})
-	if got != nil || !errors.Is(err, broken) {
-		t.Fatalf("%v, %v", got, err)
+	if got == nil || !errors.Is(err, broken) || got.Duration < 15*time.Second || got.Duration > 40*time.Second {
+		t.Fatalf("%+v, %v: want what was transcribed up to the break", got, err)
+	}
+	if words := int(got.Duration / (wordFrames * time.Second / rate)); !strings.HasPrefix(script(100), got.Text()) || len(strings.Fields(got.Text())) < words {
+		t.Fatalf("%d words in %v: %s", len(strings.Fields(got.Text())), got.Duration, got.Text())
 	}
 }
 

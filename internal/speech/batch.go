@@ -1,0 +1,248 @@
+package speech
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// Batch turns whole recordings into transcripts: it drives a Decoder and a Joiner over audio that is there already. It
+// is safe for concurrent use.
+type Batch struct {
+	scope    observe.Scope
+	metrics  *metrics
+	failures *observe.Failures
+	decoder  *Decoder
+}
+
+// New returns a batch over the recognizer.
+func New(scope observe.Scope, failures *observe.Failures, recognizer Recognizer) *Batch {
+	decoder := NewDecoder(scope, recognizer)
+	return &Batch{scope: decoder.scope, metrics: decoder.metrics, failures: failures, decoder: decoder}
+}
+
+// Transcribe reads the source to its end and returns what was said. A piece that cannot be decoded
+// while others can is listed in SetAside and the rest goes on; when none can, that is the error.
+//
+// When the source breaks, or ctx ends, the error is returned together with what was transcribed up to there, nil where
+// that is nothing. The Duration of such a transcript is how far it reaches.
+func (b *Batch) Transcribe(ctx context.Context, source Source, options Options) (transcript *scout.Transcript, err error) {
+	if options.Kind == "" {
+		options.Kind = "file"
+	}
+	ctx, span := b.scope.Tracer().Start(ctx, "speech.transcribe", trace.WithAttributes(attribute.String("model", options.Model)))
+	began := time.Now()
+	b.scope.Log().Info(observe.EventTranscriptionStarted, slog.String(observe.KeyModel, options.Model), slog.String("kind", options.Kind))
+	defer func() {
+		b.record(options, transcript, time.Since(began), err)
+		observe.EndSpan(span, err)
+	}()
+	r := &run{Batch: b, options: options, cut: options.cut()}
+	if options.From != nil {
+		if err := options.From.suits(&options); err != nil {
+			return nil, err
+		}
+		r.known = *options.From
+		// Checkpoints before this one may still be in use: what is appended goes to new memory.
+		r.known.Segments = r.known.Segments[:len(r.known.Segments):len(r.known.Segments)]
+		r.known.SetAside = append([]scout.SetAside(nil), r.known.SetAside...)
+	}
+	return r.transcribe(ctx, source)
+}
+
+// run is one transcription.
+type run struct {
+	*Batch
+	options Options
+	cut     segment.Options
+	known   Checkpoint // what is known behind the last joined piece; Joiner is taken from joiner when it is handed out
+	joiner  *Joiner
+}
+
+// job is a piece on its way through the decoders.
+type job struct {
+	piece segment.Piece
+	done  chan Decoded // gets one value
+}
+
+// readFrames is how much is read from a source at once: half a second.
+const readFrames = scout.EngineSampleRateHz / 2
+
+// transcribe is a pipeline: one goroutine reads and cuts, Parallel decode, one joins in order. What is
+// held at any time is bounded by the channels: about 2*Parallel+2 pieces.
+func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript, error) {
+	parallel := max(r.options.Parallel, 1)
+	group, ctx := errgroup.WithContext(ctx)
+	start := func(work func() error) { // a panic in any of them fails this transcription alone
+		group.Go(func() error { return r.failures.Guard("speech", work) })
+	}
+	work := make(chan job)
+	inOrder := make(chan job, parallel)
+	var frames int64
+	from := r.known.Next // which the joining goroutine moves on
+	start(func() (err error) {
+		defer close(work)
+		defer close(inOrder)
+		frames, err = r.read(ctx, source, from, func(p segment.Piece) error {
+			j := job{piece: p, done: make(chan Decoded, 1)}
+			for _, queue := range []chan<- job{inOrder, work} {
+				select {
+				case queue <- j:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+			return nil
+		})
+		return err
+	})
+	for range parallel {
+		start(func() error {
+			for j := range work {
+				d, err := r.decoder.Decode(ctx, j.piece, r.options.how())
+				if err != nil {
+					return err
+				}
+				j.done <- d
+			}
+			return nil
+		})
+	}
+	r.joiner = NewJoiner(r.known.Joiner, r.settled)
+	start(func() error {
+		for j := range inOrder {
+			select {
+			case d := <-j.done:
+				r.join(j.piece, d)
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	})
+	err := group.Wait()
+	end := r.joiner.Finish
+	if err != nil {
+		end = r.joiner.Break
+	}
+	err = errors.Join(err, r.failures.Guard("speech", func() error { end(); return nil }))
+	return r.result(frames, err)
+}
+
+// read moves the source into a cutter, from where the transcription goes on, and returns how many frames there are.
+func (r *run) read(ctx context.Context, source Source, from segment.Position, emit func(segment.Piece) error) (int64, error) {
+	cutter, err := segment.Resume(r.cut, from, emit)
+	if err != nil {
+		return 0, fmt.Errorf("cut audio: %w", err)
+	}
+	buf := make([]float32, readFrames)
+	var frames int64
+	for {
+		if ctx.Err() != nil {
+			return frames, context.Cause(ctx)
+		}
+		n, err := source.Read(buf)
+		known := min(int64(n), max(0, from.First()-frames)) // of them, in front of what is needed
+		frames += int64(n)
+		if werr := cutter.Write(buf[known:n]); werr != nil {
+			return frames, fmt.Errorf("cut audio: %w", werr)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return frames, fmt.Errorf("read audio: %w", err)
+		}
+	}
+	if frames < from.Start {
+		return frames, scout.Errorf(scout.CodeInvalidArgument, "go on from a checkpoint at %v: the audio ends at %v",
+			segment.Duration(from.Start), segment.Duration(frames)).WithHint("it is other audio: transcribe from the beginning")
+	}
+	if err := cutter.Close(); err != nil {
+		return frames, fmt.Errorf("cut audio: %w", err)
+	}
+	return frames, nil
+}
+
+// join adds a piece to the transcript and tells everybody.
+func (r *run) join(piece segment.Piece, d Decoded) {
+	r.joiner.Add(d)
+	r.known.SetAside = appendAside(r.known.SetAside, d.SetAside...)
+	if !d.Failed {
+		r.known.Understood++
+	}
+	r.known.Next = r.cut.After(piece)
+	if r.options.Saved != nil {
+		r.options.Saved(r.checkpoint())
+	}
+	if r.options.Progress != nil {
+		r.options.Progress(Progress{Done: piece.To(), Total: r.options.Length, Words: r.joiner.Words()})
+	}
+}
+
+func (r *run) settled(s scout.Segment) {
+	r.known.Segments = append(r.known.Segments, s)
+	if r.options.Settled != nil {
+		r.options.Settled(s)
+	}
+}
+
+// checkpoint is what is known now. The last stretch that was set aside may still grow, so that they are copied.
+func (r *run) checkpoint() Checkpoint {
+	c := r.known
+	c.Version, c.Model, c.Language, c.Cut = checkpointVersion, r.options.Model, r.options.Language, r.cut
+	c.Joiner = r.joiner.State()
+	c.SetAside = append([]scout.SetAside(nil), c.SetAside...)
+	return c
+}
+
+// result makes a transcript of what is known, complete where err is nil.
+func (r *run) result(frames int64, err error) (*scout.Transcript, error) {
+	t := &scout.Transcript{
+		Model: r.options.Model, Language: r.options.Language, Duration: segment.Duration(frames),
+		Segments: r.known.Segments, SetAside: r.known.SetAside,
+	}
+	if err != nil {
+		t.Duration = segment.Duration(r.known.Next.Start)
+		if t.Duration == 0 {
+			return nil, err
+		}
+		return t, err
+	}
+	if len(t.SetAside) > 0 && len(t.Segments) == 0 && r.known.Understood == 0 {
+		return nil, scout.Errorf(t.SetAside[0].Code, "no piece could be transcribed: %s", t.SetAside[0].Reason)
+	}
+	return t, nil
+}
+
+// record counts and logs the outcome.
+func (b *Batch) record(options Options, transcript *scout.Transcript, took time.Duration, err error) {
+	if err != nil {
+		code := string(scout.CodeOf(err))
+		b.metrics.errors.WithLabelValues(options.Kind, code).Inc()
+		b.scope.Log().Warn(observe.EventTranscriptionFailed, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
+			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+		return
+	}
+	words := 0
+	for i := range transcript.Segments {
+		words += len(splitWords(transcript.Segments[i].Text))
+	}
+	b.metrics.duration.WithLabelValues(options.Kind, options.Model).Observe(took.Seconds())
+	b.metrics.words.WithLabelValues(options.Kind).Add(float64(words))
+	b.metrics.audio.WithLabelValues(options.Kind).Add(transcript.Duration.Seconds())
+	b.scope.Log().Info(observe.EventTranscriptionFinished, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
+		slog.Int64(observe.KeyAudioMS, transcript.Duration.Milliseconds()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()),
+		slog.Int("words", words), slog.Int("set_aside", len(transcript.SetAside)))
+}

@@ -1,0 +1,47 @@
+package speech
+
+import (
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// checkpointVersion changes with the meaning of a Checkpoint.
+const checkpointVersion = 1
+
+// Checkpoint is what is known of a transcription behind one of its pieces. It can be kept as JSON. A transcription that
+// goes on from it gives the same transcript as one that was never interrupted. Its slices are shared with later
+// checkpoints and never changed.
+type Checkpoint struct {
+	Version  int             `json:"version"`
+	Model    string          `json:"model"`
+	Language string          `json:"language,omitempty"`
+	Cut      segment.Options `json:"cut"`
+	// Next is where the next piece begins.
+	Next segment.Position `json:"next"`
+	// Joiner holds the words that are not settled.
+	Joiner JoinerState `json:"joiner"`
+	// Segments are settled, with the audio that was set aside so far.
+	Segments []scout.Segment  `json:"segments,omitempty"`
+	SetAside []scout.SetAside `json:"set_aside,omitempty"`
+	// Understood is how many pieces the engine could decode.
+	Understood int `json:"understood"`
+}
+
+// suits tells why a transcription with these options cannot go on from the checkpoint.
+func (c *Checkpoint) suits(o *Options) error {
+	refuse := func(what string, was, is any) error {
+		return scout.Errorf(scout.CodeInvalidArgument, "go on from a checkpoint: its %s is %v, now %v is asked for", what, was, is).
+			WithHint("transcribe from the beginning")
+	}
+	switch {
+	case c.Version != checkpointVersion:
+		return refuse("version", c.Version, checkpointVersion)
+	case c.Model != o.Model:
+		return refuse("model", c.Model, o.Model)
+	case c.Language != o.Language:
+		return refuse("language", c.Language, o.Language)
+	case c.Cut != o.cut():
+		return refuse("cut", c.Cut, o.cut())
+	}
+	return nil
+}

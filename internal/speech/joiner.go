@@ -1,0 +1,221 @@
+package speech
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech/align"
+	"github.com/scout-speech/scout/internal/text/sentence"
+)
+
+// Joiner puts decoded pieces together, in their order, and hands out segments as soon as nothing can change them any
+// more. It holds one piece back, because the next one may correct its end. What it handed out stays as it is. It knows
+// nothing of files, and is not safe for concurrent use.
+type Joiner struct {
+	emit  func(scout.Segment)
+	state JoinerState
+}
+
+// JoinerState is all that a Joiner remembers. It can be kept as JSON, and a new Joiner goes on from it.
+type JoinerState struct {
+	// Held is the last piece, nil ahead of the first one and behind the last one. It is never changed.
+	Held *Decoded `json:"held,omitempty"`
+	// End is where the last segment ends that was handed out.
+	End time.Duration `json:"end"`
+	// Words is how many were handed out.
+	Words int `json:"words"`
+}
+
+// NewJoiner returns a joiner that hands segments to emit, from inside Add and Finish. The zero state is that of a
+// beginning.
+func NewJoiner(state JoinerState, emit func(scout.Segment)) *Joiner {
+	return &Joiner{emit: emit, state: state}
+}
+
+// State returns what the joiner remembers now.
+func (j *Joiner) State() JoinerState { return j.state }
+
+// Words is how many words were handed out or are held.
+func (j *Joiner) Words() int {
+	if j.state.Held == nil {
+		return j.state.Words
+	}
+	return j.state.Words + len(j.state.Held.Words)
+}
+
+// Add takes the next piece and hands out the words of the one before it.
+func (j *Joiner) Add(d Decoded) {
+	if held := j.state.Held; held != nil {
+		seam := align.Join(held.Heard, d.Heard, d.Core.From)
+		words := align.Splice(held.Heard, d.Heard, seam)
+		at := seam.Left - lead(words[:seam.Left])
+		settled := *held
+		settled.Words, d.Words = words[:at:at], words[at:]
+		j.settle(settled, d.Words)
+	}
+	j.state.Held = &d
+}
+
+// Finish hands out what is held.
+func (j *Joiner) Finish() {
+	if held := j.state.Held; held != nil {
+		j.state.Held = nil
+		last := *held
+		last.Words = slices.Clone(held.Words)
+		j.settle(last, nil)
+	}
+}
+
+// Break hands out what is held where no further piece will come although there is more audio. Words that begin behind the
+// core of the held piece were heard in its context alone, the last one perhaps cut through: they are left out.
+func (j *Joiner) Break() {
+	held := j.state.Held
+	if held == nil {
+		return
+	}
+	last := *held
+	last.Words = slices.Clone(held.Words)
+	for i, w := range last.Words {
+		if w.Start != nil && *w.Start >= last.Core.To {
+			last.Words = last.Words[:i]
+			break
+		}
+	}
+	j.state.Held = nil
+	j.settle(last, nil)
+}
+
+// settle hands out the words of a piece, which are followed by next. Where the last words of a segment have no times, its
+// end is an estimate, the core's end, while a word that follows is known and may lie ahead of it, in the context of its
+// core: then that is the end.
+func (j *Joiner) settle(d Decoded, next []scout.Word) {
+	j.state.Words += len(d.Words)
+	j.keepOrder(d.Words)
+	segments := segmentsOf(d)
+	limit, _ := placed(next)
+	for i := len(segments) - 1; i >= 0; i-- {
+		s := &segments[i]
+		if limit != nil && s.End > *limit {
+			s.Start, s.End = min(s.Start, *limit), *limit
+		}
+		if first, _ := placed(s.Words); first != nil {
+			limit = first
+		}
+	}
+	for i := range segments {
+		s := &segments[i]
+		s.Start = max(s.Start, j.state.End)
+		s.End = max(s.End, s.Start)
+		j.state.End = s.End
+		j.emit(*s)
+	}
+}
+
+// keepOrder takes the time from words ahead of what was handed out already, and lets one that reaches into it begin
+// behind it.
+func (j *Joiner) keepOrder(words []scout.Word) {
+	for i := range words {
+		w := &words[i]
+		switch {
+		case w.Start == nil || w.End == nil:
+		case *w.Start >= j.state.End:
+			return
+		case *w.End <= j.state.End:
+			w.Start, w.End = nil, nil
+		default:
+			start := j.state.End
+			w.Start = &start
+			return
+		}
+	}
+}
+
+// segmentsOf makes segments of the words of one piece: one for each sentence where the words have
+// times, else one for the whole core. A segment whose first or last word has no time is bounded by what is known
+// of its neighbour, or by the core.
+func segmentsOf(d Decoded) []scout.Segment {
+	if len(d.Words) == 0 {
+		return nil
+	}
+	var average *float64
+	if d.Tokens > 0 {
+		mean := d.LogProb / float64(d.Tokens)
+		average = &mean
+	}
+	var segments []scout.Segment
+	from := d.Core.From
+	rest := d.Words
+	for len(rest) > 0 {
+		n := firstSentence(rest)
+		words := rest[:n:n]
+		rest = rest[n:]
+		s := scout.Segment{Start: from, End: d.Core.To, Text: strings.Join(texts(words), " "), AvgLogProb: average}
+		if known(words) {
+			s.Words = words
+		}
+		first, last := placed(words)
+		switch first {
+		case nil:
+		case words[0].Start:
+			s.Start = *first
+		default: // known words may lie outside of the core, in its context
+			s.Start = min(s.Start, *first)
+		}
+		switch last {
+		case nil:
+		case words[n-1].End:
+			s.End = *last
+		default:
+			s.End = max(s.End, *last)
+		}
+		from = s.End
+		segments = append(segments, s)
+	}
+	return segments
+}
+
+// firstSentence is how many words the first sentence has. It ends only where a word beside the division has a time.
+func firstSentence(words []scout.Word) int {
+	spelt := texts(words)
+	for i := range words[:len(words)-1] {
+		if (words[i].End != nil || words[i+1].Start != nil) && sentence.Ends(spelt, i) {
+			return i + 1
+		}
+	}
+	return len(words)
+}
+
+// lead is how many of the last words belong to what follows: titles, and other abbreviations that end no sentence.
+func lead(words []scout.Word) int {
+	spelt := texts(words)
+	at := len(spelt)
+	for at > 0 && strings.HasSuffix(spelt[at-1], ".") && !sentence.Ends(spelt[:at], at-1) {
+		at--
+	}
+	return len(spelt) - at
+}
+
+// placed returns where the first word with a time begins, and where the last one ends; nil where there is none.
+func placed(words []scout.Word) (first, last *time.Duration) {
+	for i := range words {
+		if first == nil {
+			first = words[i].Start
+		}
+		if words[i].End != nil {
+			last = words[i].End
+		}
+	}
+	return first, last
+}
+
+// known is true when anything is known about the words beyond their text.
+func known(words []scout.Word) bool {
+	for i := range words {
+		if words[i].Start != nil || words[i].LogProb != nil {
+			return true
+		}
+	}
+	return false
+}

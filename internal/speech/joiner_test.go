@@ -1,0 +1,65 @@
+package speech_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/align"
+)
+
+// said is a piece of so many seconds behind another, whose words are spread evenly.
+func said(from, to int, text string) speech.Decoded {
+	at := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	d := speech.Decoded{Core: speech.Span{From: at(float64(from)), To: at(float64(to))}}
+	d.Heard = align.Heard{From: d.Core.From, To: d.Core.To}
+	words := strings.Fields(text)
+	step := float64(to-from) / float64(len(words)+1)
+	for i, w := range words {
+		start, end := at(float64(from)+step*float64(i)), at(float64(from)+step*(float64(i)+0.9))
+		d.Words = append(d.Words, scout.Word{Text: w, Start: &start, End: &end})
+	}
+	return d
+}
+
+func TestSegmentsEndWithSentences(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		pieces []string // of ten seconds each
+		want   []string
+	}{
+		"two sentences":                        {[]string{"We met him. He left."}, []string{"We met him.", "He left."}},
+		"a title within a piece":               {[]string{"Mr. Quilter is here. We are glad."}, []string{"Mr. Quilter is here.", "We are glad."}},
+		"a title at the end of a piece":        {[]string{"We met him. And Mr.", "Quilter left."}, []string{"We met him.", "And", "Mr. Quilter left."}},
+		"two titles at the end of a piece":     {[]string{"We met Prof. Dr.", "Miller there."}, []string{"We met", "Prof. Dr. Miller there."}},
+		"a title in quotes":                    {[]string{"He said \"Mrs. Miller is out.\" Then he left."}, []string{"He said \"Mrs. Miller is out.\"", "Then he left."}},
+		"a title is all there is of a piece":   {[]string{"Mr.", "Quilter left."}, []string{"Mr. Quilter left."}},
+		"a title is all there is":              {[]string{"Mr."}, []string{"Mr."}},
+		"a piece without words":                {[]string{"We met him.", "", "He left."}, []string{"We met him.", "He left."}},
+		"a title ahead of a piece without any": {[]string{"We met Mr.", "", "Quilter."}, []string{"We met", "Mr. Quilter."}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			var end time.Duration
+			j := speech.NewJoiner(speech.JoinerState{}, func(s scout.Segment) {
+				got = append(got, s.Text)
+				if s.Start < end || s.End < s.Start {
+					t.Errorf("%q from %v to %v behind %v", s.Text, s.Start, s.End, end)
+				}
+				end = s.End
+			})
+			for i, text := range test.pieces {
+				j.Add(said(10*i, 10*i+10, text))
+			}
+			j.Finish()
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
