@@ -46,6 +46,17 @@ func NewResampler(inHz, outHz int) (*Resampler, error) {
 	return r, nil
 }
 
+// twin returns another resampler between the same rates, for another channel of the same recording. The filter's
+// table is shared.
+func (r *Resampler) twin() *Resampler {
+	t := &Resampler{inHz: r.inHz, outHz: r.outHz, kernel: r.kernel}
+	if t.kernel != nil {
+		t.buf = make([]float32, len(r.buf))
+	}
+	t.Reset()
+	return t
+}
+
 // Reset forgets the stream: the next sample is the first of a new one.
 func (r *Resampler) Reset() {
 	r.consumed, r.produced, r.flushing = 0, 0, false
@@ -58,6 +69,14 @@ func (r *Resampler) Reset() {
 
 // OutputLen returns the number of samples that a stream of n samples becomes: round(n*outHz/inHz).
 func (r *Resampler) OutputLen(n int64) int64 { return outputLen(n, r.inHz, r.outHz) }
+
+// lag is more samples than a Process or Flush can write beyond the OutputLen of its input.
+func (r *Resampler) lag() int {
+	if r.kernel == nil {
+		return 1
+	}
+	return r.kernel.taps*r.outHz/r.inHz + 2
+}
 
 func outputLen(n int64, inHz, outHz int) int64 {
 	divisor := gcd(inHz, outHz)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
 )
 
 // NoFFmpeg as Options.FFmpeg forbids the use of ffmpeg.
@@ -43,6 +44,8 @@ type Options struct {
 	TotalTimeout time.Duration
 	// TempDir takes a copy of input that is no file but must be one for ffmpeg. Default os.TempDir.
 	TempDir string
+	// Channel is what is taken of several channels. Default: their mix, chosen so that speech survives.
+	Channel audio.Channel
 	// Log receives what is of use when a file fails, never audio or text. Default: nothing is logged.
 	Log *slog.Logger
 	// Panicked is told of a panic in a decoding library, which damaged files can provoke; the Reader

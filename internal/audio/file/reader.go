@@ -51,10 +51,8 @@ type Reader struct {
 
 	decoder   decoder
 	stream    stream
-	resampler *audio.Resampler
+	canonical *audio.Canonical
 	block     []float32 // interleaved, reused
-	mono      []float32 // reused
-	pending   []float32 // part of mono that is not resampled yet
 
 	frames    int64 // decoded
 	produced  int64 // samples given out
@@ -63,6 +61,7 @@ type Reader struct {
 	peak      float32
 	damage    []scout.Warning
 	decodeErr error // how decoding ended, nil while it goes on
+	ended     bool  // canonical has been closed
 	err       error // how reading ended
 }
 
@@ -82,11 +81,10 @@ func (r *Reader) use(d decoder) error {
 		return err
 	}
 	var err error
-	if r.resampler, err = audio.NewResampler(r.stream.sampleRateHz, scout.EngineSampleRateHz); err != nil {
+	if r.canonical, err = audio.NewCanonical(r.stream.sampleRateHz, r.stream.channels, r.opts.Channel); err != nil {
 		return err
 	}
 	r.block = make([]float32, blockSamples/r.stream.channels*r.stream.channels)
-	r.mono = make([]float32, blockSamples/r.stream.channels)
 	r.fill()
 	if r.frames == 0 {
 		return r.decodeErr
@@ -105,6 +103,7 @@ func (r *Reader) Info() Info {
 	if r.decodeErr != nil {
 		info.Duration = r.decoded()
 	}
+	info.Warnings = append(info.Warnings, mixWarnings(r.canonical.Mix(), r.decoded())...)
 	if r.nonFinite > 0 {
 		info.Warnings = append(info.Warnings, scout.Warnf(scout.WarningSamples, "%d samples were not finite and were replaced", r.nonFinite))
 	}
@@ -130,27 +129,21 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	for n < len(dst) {
-		if len(r.pending) > 0 {
-			consumed, produced := r.resampler.Process(dst[n:], r.pending)
-			r.pending = r.pending[consumed:]
-			n += produced
-			continue
-		}
-		if r.decodeErr != nil {
-			produced, done := r.resampler.Flush(dst[n:])
-			if n += produced; done {
-				r.err = r.end(r.produced + int64(n))
-				break
-			}
-			continue
-		}
-		if n > 0 {
+	for n == 0 && len(dst) > 0 {
+		if n = r.canonical.Read(dst); n > 0 {
 			break // give out what is there before waiting for more
 		}
-		r.fill()
+		if r.ended {
+			r.err = r.end(r.produced)
+			break
+		}
+		if r.decodeErr == nil {
+			r.fill()
+			continue
+		}
+		r.canonical.Close()
+		r.ended = true
 	}
-	audio.Clip(dst[:n])
 	r.produced += int64(n)
 	if n == 0 {
 		return 0, r.err
@@ -158,7 +151,7 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 	return n, nil
 }
 
-// fill decodes the next block to pending, or sets decodeErr.
+// fill decodes the next block, or sets decodeErr.
 func (r *Reader) fill() {
 	n, err := r.decode()
 	samples := r.block[:n]
@@ -171,9 +164,8 @@ func (r *Reader) fill() {
 			samples[i] = min(max(v, -loudPeak), loudPeak)
 		}
 	}
-	frames := audio.Downmix(r.mono, samples, r.stream.channels)
-	r.frames += int64(frames)
-	r.pending = r.mono[:frames]
+	r.frames += int64(n / r.stream.channels)
+	r.canonical.Write(samples)
 	if err != nil {
 		r.decodeErr = r.judge(err)
 	}

@@ -1,0 +1,61 @@
+package audio
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/scout-speech/scout"
+)
+
+// Channel says what is taken of a recording: the mix of its channels, or one of them.
+type Channel int
+
+// MixChannels is the mix of all channels, see Mixer. Other values are the number of a channel, from 1.
+const MixChannels Channel = 0
+
+// ParseChannel reads "mix", "left", "right" or a number from 1. Left and right are the first and the second channel, as
+// in all layouts of two channels and more. The error has the code invalid_argument.
+func ParseChannel(s string) (Channel, error) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "", "mix":
+		return MixChannels, nil
+	case "left":
+		return 1, nil
+	case "right":
+		return 2, nil
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || n < 1 {
+		return 0, scout.Errorf(scout.CodeInvalidArgument, "unknown channel %q", s).
+			WithHint("left, right, mix, or the number of a channel, counted from 1")
+	}
+	return Channel(n), nil
+}
+
+// Check returns nil where a recording of so many channels has the channel, else an error with the code
+// invalid_argument that says what there is.
+func (c Channel) Check(channels int) error {
+	if c == MixChannels || int(c) <= channels && channels > 1 || c == 1 {
+		return nil
+	}
+	there := fmt.Sprintf("it has %d channels", channels)
+	switch channels {
+	case 1:
+		there = "it has one channel"
+	case 2:
+		there = "it has two channels, left (1) and right (2)"
+	}
+	return scout.Errorf(scout.CodeInvalidArgument, "there is no channel %d: %s", int(c), there)
+}
+
+// ChannelName names channel number n, from 1, of so many: "left" and "right" of two, else "channel 3".
+func ChannelName(n, channels int) string {
+	switch {
+	case channels == 2 && n == 1:
+		return "left"
+	case channels == 2 && n == 2:
+		return "right"
+	}
+	return "channel " + strconv.Itoa(n)
+}

@@ -1,0 +1,203 @@
+package audio
+
+import (
+	"math"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Times of the mixer, in frames of 32 ms.
+const (
+	mixFrame = 512 // samples
+	// mixBlock is how many frames are judged together.
+	mixBlock = 16
+	// mixAhead is how far it looks ahead of what it judges, 2 s: what a channel begins to say is heard before it is left out.
+	mixAhead = 64
+	// mixBehind is how far it looks back, 3 s.
+	mixBehind = 96
+	// mixRamp is the time in which weights change, 20 ms in samples: shorter clicks, longer smears a syllable.
+	mixRamp = 320
+)
+
+// Mixer mixes 16 kHz channels to one so that speech survives. As a rule that is their mean, exactly as Downmix makes it.
+// Three things make it another mix, for as long as they last:
+//
+//   - a channel cancels another one out: its sign is turned round;
+//   - channels hold the same sound with a delay, so that their sum is coloured: the one with the clearest speech is taken;
+//   - a channel holds a steady sound (tone, hum, noise, rumble), or speech that another one has without that sound: it
+//     is left out.
+//
+// A channel with something of its own to say stays in the mix. Of more than two channels those that were silent all
+// along do not count, so that one of six is not six times as soft.
+//
+// Judged is by spectra of 32 ms, from 3 s before to 2 s behind what is mixed; weights change in ramps. Equal input gives
+// equal output, however it is divided. Source: docs/adr/0034-mixing.md.
+type Mixer struct {
+	channels int
+	queue    [][]float32 // of each channel, from the first sample that is not mixed
+	judge    *mixJudge
+	written  int64
+	analysed int64 // frames
+	mixed    int64 // frames
+	weights  []float32
+	previous []float32
+	ready    []float32
+	taken    int // of ready
+	closed   bool
+	frame    [][]float32 // the frame of each channel that is analysed
+}
+
+// NewMixer returns a mixer of so many channels, at least one.
+func NewMixer(channels int) *Mixer {
+	m := &Mixer{
+		channels: channels, queue: make([][]float32, channels), judge: newMixJudge(channels),
+		weights: make([]float32, channels), previous: make([]float32, channels), frame: make([][]float32, channels),
+	}
+	for c := range m.previous {
+		m.previous[c] = 1 / float32(channels)
+	}
+	return m
+}
+
+// Write takes the continuation of each channel, all of one length.
+func (m *Mixer) Write(planes [][]float32) {
+	for c := range m.queue {
+		m.queue[c] = append(m.queue[c], planes[c]...)
+	}
+	m.written += int64(len(planes[0]))
+	for (m.analysed+1)*mixFrame <= m.written {
+		from := (m.analysed - m.mixed) * mixFrame
+		for c := range m.frame {
+			m.frame[c] = m.queue[c][from : from+mixFrame]
+		}
+		m.judge.analyse(m.frame)
+		m.analysed++
+		for m.analysed >= m.mixed+mixBlock+mixAhead {
+			m.mixBlock(mixBlock)
+		}
+	}
+}
+
+// Close ends the stream: Read gives out the rest. It may be called again.
+func (m *Mixer) Close() {
+	if m.closed {
+		return
+	}
+	m.closed = true
+	if rest := int(m.written - m.analysed*mixFrame); rest > 0 {
+		for c := range m.frame { // filled up with silence
+			m.frame[c] = make([]float32, mixFrame)
+			copy(m.frame[c], m.queue[c][len(m.queue[c])-rest:])
+		}
+		m.judge.analyse(m.frame)
+		m.analysed++
+	}
+	m.judge.end()
+	for m.mixed < m.analysed {
+		m.mixBlock(int(min(mixBlock, m.analysed-m.mixed)))
+	}
+}
+
+// Read gives out what is mixed and returns how many samples that are; 0 asks for another Write or, after Close, is the end.
+func (m *Mixer) Read(dst []float32) int {
+	n := copy(dst, m.ready[m.taken:])
+	m.taken += n
+	return n
+}
+
+// Report tells what was done so far.
+func (m *Mixer) Report() MixReport { return m.judge.report }
+
+// mixBlock judges and mixes the next frames.
+func (m *Mixer) mixBlock(frames int) {
+	if m.taken == len(m.ready) {
+		m.ready, m.taken = m.ready[:0], 0
+	}
+	m.judge.block(m.mixed, frames)
+	for i := range frames {
+		plain := m.judge.weigh(m.mixed+int64(i), m.weights)
+		from := i * mixFrame
+		to := min(from+mixFrame, len(m.queue[0]))
+		m.mixFrame(from, to, plain)
+		copy(m.previous, m.weights)
+	}
+	m.mixed += int64(frames)
+	for c, q := range m.queue {
+		m.queue[c] = q[:copy(q, q[min(frames*mixFrame, len(q)):])]
+	}
+}
+
+// mixFrame mixes the samples from to to of the queues. Plain says that the weights are those of the mean.
+func (m *Mixer) mixFrame(from, to int, plain bool) {
+	at := len(m.ready)
+	m.ready = append(m.ready, m.queue[0][from:to]...)
+	out := m.ready[at:]
+	ramp := 0
+	for c := range m.weights {
+		if m.weights[c] != m.previous[c] {
+			ramp = min(mixRamp, len(out))
+		}
+	}
+	for i := range ramp {
+		part := float32(i+1) / float32(mixRamp)
+		var sum float32
+		for c := range m.weights {
+			sum += (m.previous[c] + (m.weights[c]-m.previous[c])*part) * m.queue[c][from+i]
+		}
+		out[i] = sum
+	}
+	if plain {
+		divisor := float32(m.channels)
+		for i := ramp; i < len(out); i++ {
+			var sum float32
+			for c := range m.queue {
+				sum += m.queue[c][from+i]
+			}
+			out[i] = sum / divisor
+		}
+		return
+	}
+	clear(out[ramp:])
+	for c, w := range m.weights {
+		if w == 0 {
+			continue
+		}
+		in := m.queue[c][from:to]
+		for i := ramp; i < len(out); i++ {
+			out[i] += w * in[i]
+		}
+	}
+}
+
+// MixReport tells where a mix was not the mean of all channels.
+type MixReport struct {
+	// Channels is how many there are.
+	Channels int
+	// Inverted, Single, Left are stretches in which the sign of a channel was turned round, one of several channels with the
+	// same sound was taken, and channels were left out for a steady sound.
+	Inverted, Single, LeftOut MixStretch
+	// Channel is the channel that was taken most in Single, Omitted the one that was left out most, both from 1.
+	Channel, Omitted int
+}
+
+// MixStretch is a part of a recording.
+type MixStretch struct {
+	// Start and End are the beginning of the first and the end of the last part, Length is the sum.
+	Start, End, Length time.Duration
+}
+
+func (s *MixStretch) add(frame int64) {
+	const length = mixFrame * time.Second / scout.EngineSampleRateHz
+	start := time.Duration(frame) * length
+	if s.Length == 0 {
+		s.Start = start
+	}
+	s.End = start + length
+	s.Length += length
+}
+
+// decibels of a power, never below -120.
+func decibels(power float32) float32 {
+	return float32(10 * math.Log10(math.Max(float64(power), 1e-12)))
+}

@@ -1,0 +1,333 @@
+package audio
+
+import "slices"
+
+// Bounds of the judge, measured in docs/adr/0034-mixing.md.
+const (
+	// silentPower is -75 dBFS: below it nothing is decoded.
+	silentPower = 3.2e-8
+	// steadyContrast is how far apart the levels of a steady sound are, in dB between its softest and loudest tenth; noise has 4.
+	steadyContrast = 6
+	// speechContrast is what speech has in several bands.
+	speechContrast = 10
+	// annoying is how far below speech, in dB, a steady sound does no harm.
+	annoying = 20
+	// cancelling is a loss, in dB, that costs words.
+	cancelling = 2.5
+	// clean is a loss that costs none: signs are turned where that leaves no more.
+	clean = 1
+	// same is the redundancy of channels with the same sound, other of those that differ.
+	same, other = 0.75, 0.55
+	// settled is how many frames with speech must agree before a single channel gives way to the mix again, 2 s.
+	settled = 64
+)
+
+// channelSound is what a channel holds in the window of a block.
+type channelSound struct {
+	strong, moving int     // bands that vary as those of speech do, and more than a steady sound does
+	speech         float32 // level of the loudest tenth in the bands of speech, dB
+	loud           float32 // the same in all bands
+	floor          float32 // level of the softest tenth in all bands
+	rumble         bool    // nearly all of it is below speech
+}
+
+// speaks tells that the channel holds speech beyond doubt.
+func (s *channelSound) speaks() bool { return s.strong >= 4 && !s.rumble }
+
+// steady tells that it holds none: a tone or a hum may come and go in one band or two.
+func (s *channelSound) steady() bool { return s.moving <= 2 || s.rumble }
+
+// clarity is how far speech is above what is always there, in dB.
+func (s *channelSound) clarity() float32 { return s.speech - s.floor }
+
+// mixRegime is which channels are left out, judged block by block.
+type mixRegime struct {
+	out    []bool
+	sounds []channelSound
+	memory [mixBands + 1][]float32
+}
+
+func newMixRegime(channels int) mixRegime {
+	return mixRegime{out: make([]bool, channels), sounds: make([]channelSound, channels)}
+}
+
+// block judges the channels for the frames from first on, and decides the states of all frames that are known.
+func (j *mixJudge) block(first int64, frames int) {
+	from := max(0, first-mixBehind, j.analysed-mixRing)
+	to := min(j.analysed, first+int64(frames)+mixAhead)
+	j.leaveOut(from, to)
+	j.judged = first
+	for j.placed < to {
+		j.place(j.placed)
+		j.placed++
+	}
+}
+
+// leaveOut decides which channels are left out, by what they hold in the frames from to to.
+func (j *mixJudge) leaveOut(from, to int64) {
+	r := &j.out
+	if to-from < 2*mixBlock {
+		return // a second at least
+	}
+	clearest := -1
+	for c := range j.channels {
+		r.sounds[c] = j.sound(c, from, to)
+		if s := &r.sounds[c]; s.speaks() && (clearest < 0 || s.clarity() > r.sounds[clearest].clarity()) {
+			clearest = c
+		}
+	}
+	if clearest < 0 {
+		for c := range r.out { // nobody speaks: nothing changes, unless a channel is no longer steady
+			r.out[c] = r.out[c] && r.sounds[c].steady()
+		}
+		return
+	}
+	best := &r.sounds[clearest]
+	for c := range r.out {
+		s := &r.sounds[c]
+		switch {
+		case c == clearest:
+			r.out[c] = false
+		case s.steady():
+			r.out[c] = s.loud > best.speech-annoying
+		default:
+			// A copy of the clearest in a steady sound of its own.
+			r.out[c] = s.clarity() < best.clarity()-10 && s.floor > best.speech-annoying && j.copied(c, clearest, from, to)
+		}
+	}
+}
+
+// copied tells whether what channel c says is in channel clearest as well, wherever they were compared.
+func (j *mixJudge) copied(c, clearest int, from, to int64) bool {
+	var sum float32
+	var n int
+	for f := from; f < min(to, j.compared); f++ {
+		s := &j.stats[f%mixRing]
+		if !s.active || s.lead != c && s.lead != clearest {
+			continue
+		}
+		n++
+		if s.lead == c {
+			sum += s.redundant[clearest] // what the clearest has is in the channel: they say the same
+		} else {
+			sum += s.redundant[c]
+		}
+	}
+	return n >= mixBlock && sum >= same*float32(n)
+}
+
+// sound sums up what channel c holds in the frames from to to.
+func (j *mixJudge) sound(c int, from, to int64) channelSound {
+	r := &j.out
+	for b := range r.memory {
+		r.memory[b] = r.memory[b][:0]
+	}
+	var rumble, all float32
+	for f := from; f+2 < to; f++ {
+		// Three frames at a time, a tenth of a second: chance evens out, syllables stay.
+		a, b, d := &j.stats[f%mixRing].power[c], &j.stats[(f+1)%mixRing].power[c], &j.stats[(f+2)%mixRing].power[c]
+		var total, speech float32
+		for band := range a {
+			power := (a[band] + b[band] + d[band]) / 3
+			total += power
+			if band > 0 {
+				speech += power
+				r.memory[band] = append(r.memory[band], power)
+			}
+		}
+		rumble, all = rumble+total-speech, all+total
+		r.memory[0] = append(r.memory[0], total)
+		r.memory[mixBands] = append(r.memory[mixBands], speech)
+	}
+	for b := range r.memory {
+		slices.Sort(r.memory[b])
+	}
+	n := len(r.memory[0])
+	low, high := n/10, n-1-n/10
+	s := channelSound{
+		speech: decibels(r.memory[mixBands][high]), loud: decibels(r.memory[0][high]), floor: decibels(r.memory[0][low]),
+		rumble: all-rumble < all/100,
+	}
+	for b := 1; b < mixBands; b++ {
+		loud := max(decibels(r.memory[b][high]), -90)
+		if loud < s.speech-45 || loud < -85 {
+			continue
+		}
+		contrast := loud - max(decibels(r.memory[b][low]), -90)
+		if contrast >= speechContrast {
+			s.strong++
+		}
+		if contrast >= steadyContrast {
+			s.moving++
+		}
+	}
+	return s
+}
+
+// mixState is what cancellation asks for in one frame.
+type mixState struct {
+	negative []bool
+	signed   bool
+	single   bool
+}
+
+// mixRun is what led to the present state.
+type mixRun struct {
+	calm  int   // frames with speech since the last loss
+	first int64 // the first frame of a run in which another sign would be better
+	count int   // frames with speech of that run
+}
+
+// place decides the state of frame i from the one before it.
+func (j *mixJudge) place(i int64) {
+	s, now := &j.stats[i%mixRing], &j.state
+	if s.active && i < j.compared {
+		j.turn(i, s)
+		rest := s.plainLoss
+		if now.signed {
+			rest = s.signedLoss
+		}
+		j.run.calm++
+		if rest > cancelling {
+			j.run.calm = 0
+		}
+		redundant := j.mostRedundant(s)
+		switch {
+		case j.run.calm == 0 && redundant >= same:
+			now.single = true
+		case j.run.calm > settled || redundant < other:
+			now.single = false
+		}
+	}
+	j.states[i%mixRing].set(now)
+}
+
+// turn turns signs round after half a second of speech that is better so, from the beginning of that half second on, as
+// far as it is not mixed yet. What is the same in all channels but for a delay looks so for a moment only.
+func (j *mixJudge) turn(i int64, s *mixStats) {
+	now, run := &j.state, &j.run
+	better := !now.signed && s.plainLoss > cancelling && s.signedLoss < clean ||
+		now.signed && s.signedLoss > cancelling && s.plainLoss < clean ||
+		now.signed && j.channels > 2 && !slices.Equal(now.negative, s.negative) && s.signedLoss < clean && s.plainLoss > cancelling
+	if !better {
+		run.count = 0
+		return
+	}
+	if run.count++; run.count == 1 {
+		run.first = i
+	}
+	if run.count < mixBlock {
+		return
+	}
+	run.count = 0
+	run.calm = settled
+	now.single = false
+	now.signed = s.plainLoss > cancelling
+	copy(now.negative, s.negative)
+	for f := max(run.first, j.judged); f < i; f++ {
+		j.states[f%mixRing].set(now)
+	}
+}
+
+func (s *mixState) set(to *mixState) {
+	s.signed, s.single = to.signed, to.single
+	copy(s.negative, to.negative)
+}
+
+// mostRedundant is the redundancy of the channel, other than the lead, that has least of its own.
+func (j *mixJudge) mostRedundant(s *mixStats) (most float32) {
+	for c := range j.channels {
+		if c != s.lead {
+			most = max(most, s.redundant[c])
+		}
+	}
+	return most
+}
+
+// turning tells whether signs change near frame i: there the channels are not added.
+func (j *mixJudge) turning(i int64) bool {
+	for f := max(0, i-mixShort); f < min(j.placed, i+mixShort+1); f++ {
+		a, b := &j.states[f%mixRing], &j.states[i%mixRing]
+		if a.signed != b.signed || a.signed && !slices.Equal(a.negative, b.negative) {
+			return true
+		}
+	}
+	return false
+}
+
+// near is the greatest redundancy of channel c with the lead close to frame i.
+func (j *mixJudge) near(c int, i int64) (most float32) {
+	for f := max(0, i-mixShort); f < min(j.compared, i+mixShort+1); f++ {
+		if s := &j.stats[f%mixRing]; s.active && s.lead != c {
+			most = max(most, s.redundant[c])
+		}
+	}
+	return most
+}
+
+// weigh sets the weights for frame i and tells whether they are those of the mean.
+func (j *mixJudge) weigh(i int64, weights []float32) (plain bool) {
+	s, state := &j.stats[i%mixRing], &j.states[i%mixRing]
+	single := state.single || j.turning(i)
+	used := 0
+	plain = true
+	alone := false
+	for c := range weights {
+		weights[c] = 1
+		switch {
+		case j.out.out[c]:
+			weights[c] = 0
+			if s.active {
+				j.omitted[c]++
+				j.report.LeftOut.add(i)
+			}
+		case single && c != s.lead && j.near(c, i) >= same:
+			weights[c] = 0
+			alone = true
+		case state.signed && state.negative[c]:
+			weights[c] = -1
+		case j.channels > 2 && j.loudest[c] < silentPower:
+			weights[c] = 0
+		}
+		if weights[c] != 0 {
+			used++
+		}
+		plain = plain && weights[c] == 1
+	}
+	if used == 0 {
+		for c := range weights {
+			weights[c] = 1
+		}
+		used, plain = len(weights), true
+	}
+	for c := range weights {
+		weights[c] /= float32(used)
+	}
+	if s.active {
+		j.note(i, alone, !plain && state.signed && !alone && used > 1)
+	}
+	return plain
+}
+
+// note counts a frame that is not the mean.
+func (j *mixJudge) note(i int64, alone, inverted bool) {
+	if alone {
+		j.single[j.stats[i%mixRing].lead]++
+		j.report.Single.add(i)
+	}
+	if inverted {
+		j.report.Inverted.add(i)
+	}
+	j.report.Channel, j.report.Omitted = most(j.single), most(j.omitted)
+}
+
+// most is the number, from 1, of the largest count, 0 where all are 0.
+func most(counts []int64) int {
+	best := 0
+	for c, n := range counts {
+		if n > 0 && (best == 0 || n > counts[best-1]) {
+			best = c + 1
+		}
+	}
+	return best
+}
