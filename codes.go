@@ -143,6 +143,10 @@ const (
 	CodeRecordingLocked Code = "recording_locked"
 	// CodeRecordingForeign is a file among the recordings that Scout did not make.
 	CodeRecordingForeign Code = "recording_foreign"
+	// CodeRecordingLost is a recording whose file was deleted, moved or replaced and could not be saved again whole.
+	CodeRecordingLost Code = "recording_lost"
+	// CodeDiskStalled is a device that does not answer.
+	CodeDiskStalled Code = "disk_stalled"
 	// CodeDiskLow is a device with too little room to begin a recording.
 	CodeDiskLow Code = "disk_low"
 	// CodeRecorderUnreachable is a recorder process that does not answer.
@@ -223,6 +227,8 @@ var codeTable = map[Code]CodeInfo{
 	CodeRecordingInUse:      {Transient, "stop the recording first"},
 	CodeRecordingLocked:     {Transient, "stop the other program, or choose another folder"},
 	CodeRecordingForeign:    {Permanent, "move the file out of the folder of recordings"},
+	CodeRecordingLost:       {Permanent, "look for the file where it was moved to, or in the trash of the desktop"},
+	CodeDiskStalled:         {Transient, "look at the disk or the network it is on: dmesg, mount"},
 	CodeDiskLow:             {Transient, "make room on the device, or choose another folder"},
 	CodeRecorderUnreachable: {Transient, "nothing is lost: it is found again or started anew by the next command"},
 	CodeRecorderStart:       {Transient, "see recorder.log in the folder of recordings"},

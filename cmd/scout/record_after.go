@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -178,10 +177,7 @@ func (w *after) writeText(ctx context.Context, m recording.Manifest) error {
 	}
 	transcriber := speech.New(a.scope, a.failures, w.recognizer.engine)
 	o := transcribeOptions{recognizerOptions: w.options.recognizerOptions, language: w.options.language, quiet: w.options.quiet}
-	if err := transcribeFile(ctx, a, transcriber, w.recognizer, o, cut, path, func(doc text.Document) error { return out.write(0, doc) }); err != nil {
-		return err
-	}
-	return w.folder.MarkTranscribed(m.ID, time.Now())
+	return transcribeFile(ctx, a, transcriber, w.recognizer, o, cut, path, func(doc text.Document) error { return out.write(0, doc) })
 }
 
 // insist returns a context for the work after the signal that ended a recording. The next signal is only

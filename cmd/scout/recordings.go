@@ -33,6 +33,7 @@ the next command that looks at the folder, and shown as recovered.`,
 	cmd.AddCommand(
 		newRecordingsListCommand(a), newRecordingsShowCommand(a), newRecordingsAttachCommand(a),
 		newRecordingsVerifyCommand(a), newRecordingsRecoverCommand(a), newRecordingsDeleteCommand(a),
+		newRecordingsTrashCommand(a), newRecordingsRestoreCommand(a),
 	)
 	return cmd
 }
@@ -153,7 +154,7 @@ func newRecordingsListCommand(a *app) *cobra.Command {
 crash and put right. Files in the folder that are none are named on standard error; one of ours that is
 damaged beyond repair makes the exit code 1.`,
 		Example: `  scout recordings list
-  scout recordings list --json | jq -r '.recordings[] | select(.transcribed_at == null) | .path'`,
+  scout recordings list --json | jq -r '.recordings[].path'`,
 		Args: wrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.listRecordings(asJSON) },
 	}
@@ -199,19 +200,16 @@ func (a *app) listRecordings(asJSON bool) error {
 }
 
 func (a *app) writeRecordingTable(all []listed) error {
-	rows := [][]string{{"ID", "BEGAN", "LENGTH", "SIZE", "FORMAT", "GAPS", "TEXT", "STATE"}}
+	rows := [][]string{{"ID", "BEGAN", "LENGTH", "SIZE", "FORMAT", "GAPS", "STATE"}}
 	for i := range all {
 		l := &all[i]
-		gaps, text := "none", "no"
+		gaps := "none"
 		if n := len(l.Gaps); n > 0 {
 			gaps = gapsText(n, l.Format.Duration(l.LostFrames))
 		}
-		if !l.TranscribedAt.IsZero() {
-			text = "yes"
-		}
 		rows = append(rows, []string{
 			string(l.ID), l.StartedAt.Local().Format(time.DateTime), clock(l.Manifest.Duration()), sizeText(l.SizeBytes),
-			formatText(l.Format), gaps, text, string(l.State),
+			formatText(l.Format), gaps, string(l.State),
 		})
 	}
 	return writeTable(a.std.out, rows)
@@ -331,12 +329,6 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 	add("gaps", gapsText(len(l.Gaps), l.Format.Duration(l.LostFrames)))
 	for _, g := range l.Gaps {
 		add("", fmt.Sprintf("%s at %s: %s", clock(l.Format.Duration(g.Frames)), clock(l.Format.Duration(g.Start)), reasonText(g.Reason)))
-	}
-	switch {
-	case !l.TranscribedAt.IsZero():
-		add("text", "made "+l.TranscribedAt.Local().Format(time.DateTime))
-	default:
-		add("text", "none yet")
 	}
 	if l.SHA256 != "" {
 		add("sha256", l.SHA256)

@@ -270,14 +270,16 @@ recorded is never deleted.`,
 		Example: `  scout recordings delete 7f3a9c2e41d0
   scout recordings delete --yes 20261124T082146`,
 		Args: wrongArgs(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error { return a.deleteRecordings(args, yes, asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.deleteRecordings(cmd.Context(), args, yes, asJSON)
+		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func (a *app) deleteRecordings(args []string, yes, asJSON bool) error {
+func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON bool) error {
 	folder, _, err := a.lookIntoRecordings()
 	if err != nil {
 		return err
@@ -301,7 +303,7 @@ func (a *app) deleteRecordings(args []string, yes, asJSON bool) error {
 	deleted := []recording.ID{}
 	var failed error
 	for _, id := range ids {
-		if err := folder.Delete(id); err != nil {
+		if err := remote.Change(ctx, folder, id, recording.ChangeDelete); err != nil {
 			a.complain("", err)
 			failed = &reportedError{err}
 			continue
@@ -330,9 +332,6 @@ func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error 
 		text := string(id)
 		if m, err := folder.Manifest(id); err == nil {
 			text = fmt.Sprintf("%s, %s", id, clock(m.Duration()))
-			if m.TranscribedAt.IsZero() {
-				text += ", never transcribed"
-			}
 		}
 		a.notef("%s\n", text)
 	}

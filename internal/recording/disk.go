@@ -14,11 +14,16 @@ import (
 // File is what a Writer needs of an open file. *os.File with the platform's data sync behind Sync is
 // the real one; tests put failing, full, slow and forgetful ones in its place.
 type File interface {
+	io.ReaderAt
 	io.WriterAt
 	// Truncate sets the size; what it adds reads as zeros.
 	Truncate(size int64) error
 	// Sync returns when everything written before the call would survive a loss of power.
 	Sync() error
+	// Size returns how long the file is. It allocates nothing.
+	Size() (int64, error)
+	// Stat tells which file it is, for os.SameFile.
+	Stat() (os.FileInfo, error)
 	io.Closer
 }
 
@@ -31,6 +36,12 @@ type Disk interface {
 	Replace(path string, data []byte) error
 	// Space tells how much room is left where dir is.
 	Space(dir string) (Space, error)
+	// Stat tells which file is at path.
+	Stat(path string) (os.FileInfo, error)
+	// MakeFolder makes the folder at path and those above it.
+	MakeFolder(path string) error
+	// SyncFolder makes the names in the folder survive a loss of power.
+	SyncFolder(path string) error
 }
 
 // Space is the room on a device.
@@ -52,6 +63,18 @@ type osFile struct{ *os.File }
 
 // Sync writes data, and of the metadata what is needed to read it, to the device.
 func (f osFile) Sync() error { return syncData(f.File) }
+
+// Size implements File.
+func (f osFile) Size() (int64, error) { return sizeOf(f.File) }
+
+// Stat implements Disk.
+func (OSDisk) Stat(path string) (os.FileInfo, error) { return os.Stat(path) }
+
+// MakeFolder implements Disk.
+func (OSDisk) MakeFolder(path string) error { return os.MkdirAll(path, folderMode) }
+
+// SyncFolder implements Disk.
+func (OSDisk) SyncFolder(path string) error { return syncFolder(path) }
 
 // OpenFile implements Disk.
 func (OSDisk) OpenFile(path string, flag int) (File, error) {

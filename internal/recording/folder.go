@@ -31,11 +31,12 @@ const (
 const ownPrefix = "recorder."
 
 // Folder is where recordings live. Opening one changes nothing but creating it; who records into it
-// holds its Lock. All methods may be called from any goroutine and, for what they change in
-// manifests, from any process.
+// holds its Lock. All methods may be called from any goroutine. Those that change anything besides the
+// audio and the manifest of a Writer take the Lock as proof that nobody records meanwhile.
 type Folder struct {
-	dir  string
-	disk Disk
+	dir   string
+	disk  Disk // timed by watch
+	watch *stopwatch
 }
 
 // OpenFolder opens the folder of recordings at dir and creates it where it is missing, readable for
@@ -48,8 +49,16 @@ func OpenFolderOn(disk Disk, dir string) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Folder{dir: abs, disk: disk}, nil
+	watch := new(stopwatch)
+	return &Folder{dir: abs, disk: timedDisk{disk, watch}, watch: watch}, nil
 }
+
+// at returns the folder at another place on the same disk interface.
+func (f *Folder) at(dir string) *Folder { return &Folder{dir: dir, disk: f.disk, watch: f.watch} }
+
+// Busy returns the operation of the disk that has been under way for the longest time, and for how
+// long; none and 0 where there is none.
+func (f *Folder) Busy() (Operation, time.Duration) { return f.watch.longest() }
 
 // Dir returns the absolute path of the folder.
 func (f *Folder) Dir() string { return f.dir }
@@ -119,66 +128,6 @@ func (f *Folder) Find(part string) (ID, error) {
 	return "", scout.Errorf(scout.CodeInvalidArgument, "%q fits %d recordings: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
 }
 
-// MarkTranscribed notes that the text of the whole recording is safe. From then on retention may
-// delete it.
-func (f *Folder) MarkTranscribed(id ID, at time.Time) error {
-	return f.changeManifest(id, func(m *Manifest) { m.TranscribedAt = at.UTC() })
-}
-
-// SetLabel sets a label of the recording, or removes it where value is empty.
-func (f *Folder) SetLabel(id ID, key, value string) error {
-	return f.changeManifest(id, func(m *Manifest) {
-		if value == "" {
-			delete(m.Labels, key)
-			return
-		}
-		if m.Labels == nil {
-			m.Labels = make(map[string]string)
-		}
-		m.Labels[key] = value
-	})
-}
-
-// Delete removes a recording that is not being recorded: the audio first, so that a crash in between
-// leaves no audio that would come back as a recovered recording.
-func (f *Folder) Delete(id ID) error {
-	m, err := f.Manifest(id)
-	if err != nil && scout.CodeOf(err) != scout.CodeRecordingCorrupt {
-		return err
-	}
-	if err == nil && m.State == StateRecording {
-		return scout.Errorf(scout.CodeRecordingInUse, "delete recording %s: it is being recorded or was not recovered yet", id)
-	}
-	for _, suffix := range []string{audioSuffix, damagedSuffix, manifestSuffix} {
-		if err := removeIfThere(filepath.Join(f.dir, string(id)+suffix)); err != nil {
-			return scout.FileError(scout.CodeWriteFailed, "delete recording", err)
-		}
-	}
-	return scout.FileError(scout.CodeWriteFailed, "delete recording", syncFolder(f.dir))
-}
-
-// changeManifest reads, changes and writes the manifest as one step.
-func (f *Folder) changeManifest(id ID, change func(*Manifest)) error {
-	return withManifestLock(f.dir, func() error {
-		m, err := f.Manifest(id)
-		if err != nil {
-			return err
-		}
-		change(&m)
-		return f.replaceManifest(&m)
-	})
-}
-
-// saveManifest writes the recorder's manifest; what belongs to others is taken from the disk.
-func (f *Folder) saveManifest(m Manifest) error {
-	return withManifestLock(f.dir, func() error {
-		if now, err := f.Manifest(m.ID); err == nil {
-			m.TranscribedAt, m.Labels = now.TranscribedAt, now.Labels
-		}
-		return f.replaceManifest(&m)
-	})
-}
-
 // replaceManifest writes the manifest; on a full disk with the help of the reserve.
 func (f *Folder) replaceManifest(m *Manifest) error {
 	data, err := m.encode()
@@ -224,7 +173,7 @@ func (f *Folder) scan() (scan, error) {
 		switch {
 		case strings.HasPrefix(name, ".") && strings.HasSuffix(name, temporarySuffix):
 			s.leftovers = append(s.leftovers, path)
-		case strings.HasPrefix(name, "."), strings.HasPrefix(name, ownPrefix):
+		case strings.HasPrefix(name, "."), strings.HasPrefix(name, ownPrefix), name == trashName:
 		case ours && e.Type().IsRegular():
 			s.ids = append(s.ids, id)
 		default:

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,38 +39,6 @@ func TestOneProgramRecordsIntoAFolder(t *testing.T) {
 	}
 }
 
-func TestChangesOfManifestsDoNotUndoEachOther(t *testing.T) {
-	t.Parallel()
-	folder, _ := openFolder(t)
-	w := create(t, folder, speech)
-	var wait sync.WaitGroup
-	for i := range 8 {
-		wait.Go(func() {
-			if err := folder.SetLabel(w.ID(), fmt.Sprint("label", i), "x"); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wait.Go(func() {
-		for i := range uint64(8) {
-			w.AddGap(scout.Gap{Start: 2 * i, Frames: 1, Reason: recording.GapDiskFull})
-			if err := w.SaveManifest(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	wait.Wait()
-	write(t, w, 100)
-	m := finish(t, w)
-	onDisk, err := folder.Manifest(m.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(onDisk.Labels) != 8 || len(onDisk.Gaps) != 8 {
-		t.Errorf("%d labels and %d gaps, want 8 and 8", len(onDisk.Labels), len(onDisk.Gaps))
-	}
-}
-
 func TestFindByAPartOfTheID(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
@@ -102,19 +69,86 @@ func TestFindByAPartOfTheID(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
+	lock := takeLock(t, folder)
 	running := create(t, folder, speech)
-	if err := folder.Delete(running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
+	if err := folder.Delete(lock, running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
 		t.Errorf("delete while recording: %v", err)
 	}
 	m := finish(t, running)
-	if err := folder.Delete(m.ID); err != nil {
+	if err := folder.Delete(lock, m.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.Delete(m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+	if err := folder.Delete(lock, m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
 		t.Errorf("delete again: %v", err)
 	}
 	if got := names(t, folder.Dir()); strings.Contains(got, string(m.ID)) {
 		t.Errorf("left behind: %s", got)
+	}
+}
+
+func takeLock(t testing.TB, folder *recording.Folder) *recording.Lock {
+	t.Helper()
+	lock, err := recording.TakeLock(folder.Dir())
+	check(t, err)
+	t.Cleanup(func() { check(t, lock.Close()) })
+	return lock
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheTrashGivesBackWhatItTook(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	lock := takeLock(t, folder)
+	running := create(t, folder, speech)
+	if err := folder.Trash(lock, running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
+		t.Errorf("trash while recording: %v", err)
+	}
+	write(t, running, 100)
+	m := finish(t, running)
+	before := contents(t, folder.Dir())
+	check(t, folder.Trash(lock, m.ID))
+	if list, problems, err := folder.List(); err != nil || len(list) != 0 || len(problems) != 0 {
+		t.Errorf("in the folder: %v, %v, %v", list, problems, err)
+	}
+	if trashed, err := folder.Trashed(); err != nil || len(trashed) != 1 || trashed[0] != m.ID {
+		t.Errorf("in the trash: %v, %v", trashed, err)
+	}
+	check(t, folder.Restore(lock, m.ID))
+	if after := contents(t, folder.Dir()); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if err := folder.Restore(lock, m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		t.Errorf("restore again: %v", err)
+	}
+	check(t, folder.Trash(lock, m.ID))
+	check(t, folder.Delete(lock, m.ID))
+	if trashed, err := folder.Trashed(); err != nil || len(trashed) != 0 {
+		t.Errorf("in the trash after Delete: %v, %v", trashed, err)
+	}
+}
+
+// A crash between two steps of Trash or Restore leaves the audio in the trash and the manifest in the folder.
+func TestRepairCompletesWhatACrashOfTrashLeft(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	w := create(t, folder, speech)
+	write(t, w, 100)
+	m := finish(t, w)
+	trash := filepath.Join(folder.Dir(), "trash")
+	check(t, os.Mkdir(trash, 0o700))
+	check(t, os.Rename(folder.AudioPath(m.ID), filepath.Join(trash, string(m.ID)+".wav")))
+	if report := repair(t, folder); len(report.Problems) != 0 || len(report.Repaired) != 0 {
+		t.Errorf("report %+v", report)
+	}
+	check(t, folder.Restore(takeLock(t, folder), m.ID))
+	if _, err := folder.Verify(m.ID); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -136,9 +170,7 @@ func TestRetention(t *testing.T) {
 			ids = append(ids, finish(t, w).ID)
 		}
 		for _, i := range transcribed {
-			if err := folder.MarkTranscribed(ids[i], now); err != nil {
-				t.Fatal(err)
-			}
+			markTranscribed(t, folder, ids[i])
 		}
 		return folder, ids
 	}
@@ -159,8 +191,9 @@ func TestRetention(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			folder, ids := prepare(t, c.transcribed...)
+			lock := takeLock(t, folder)
 			for _, dryRun := range []bool{true, false} {
-				report, err := folder.ApplyRetention(c.policy, now, dryRun)
+				report, err := folder.ApplyRetention(lock, c.policy, now, dryRun)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -186,15 +219,23 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// markTranscribed makes the manifest one of an earlier version of Scout, which noted that there is a text.
+func markTranscribed(t testing.TB, folder *recording.Folder, id recording.ID) {
+	t.Helper()
+	old := strings.Replace(string(readFile(t, folder.ManifestPath(id))), "{", `{"transcribed_at": "2026-11-01T10:00:00Z",`, 1)
+	restoreFile(t, folder.ManifestPath(id), []byte(old))
+	if m, err := folder.Manifest(id); err != nil || m.TranscribedAt.IsZero() {
+		t.Fatalf("manifest %+v, %v", m, err)
+	}
+}
+
 func TestRetentionKeepsWhatIsBeingRecorded(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
 	w := create(t, folder, speech)
 	write(t, w, 1000)
-	if err := folder.MarkTranscribed(w.ID(), time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	report, err := folder.ApplyRetention(recording.Retention{MaxAge: 1, MaxBytes: 1}, time.Now(), false)
+	markTranscribed(t, folder, w.ID())
+	report, err := folder.ApplyRetention(takeLock(t, folder), recording.Retention{MaxAge: 1, MaxBytes: 1}, time.Now(), false)
 	if err != nil || len(report.Expired) != 0 {
 		t.Errorf("retention took %v, %v", report.Expired, err)
 	}

@@ -16,10 +16,6 @@ import (
 // ends with the process that holds it, however it ends; the file stays.
 const LockName = "recorder.lock"
 
-// manifestLockName is the file whose lock is held while a manifest is read, changed and written, so
-// that the recorder and whoever marks a recording as transcribed do not undo each other's change.
-const manifestLockName = ".manifests.lock"
-
 // Lock is the right to record into a folder.
 type Lock struct{ file *os.File }
 
@@ -84,16 +80,4 @@ func readHolder(f *os.File) string {
 		return ""
 	}
 	return fmt.Sprintf(" by process %d", holder.PID)
-}
-
-// withManifestLock runs change while no other process changes a manifest of the folder.
-func withManifestLock(dir string, change func() error) error {
-	f, err := os.OpenFile(filepath.Join(dir, manifestLockName), os.O_RDWR|os.O_CREATE, fileMode)
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "open lock of manifests", err)
-	}
-	if err = filelock.Wait(f); err == nil {
-		err = change()
-	}
-	return errors.Join(err, filelock.Close(f))
 }

@@ -21,19 +21,6 @@ const (
 	StateRecovered State = "recovered" // ended by a crash, put right by Repair
 )
 
-// EndReason tells why a recording ended.
-type EndReason string
-
-// The reasons for which a recording ends.
-const (
-	EndStopped     EndReason = "stopped"      // somebody asked for it
-	EndMaxDuration EndReason = "max_duration" // the longest duration it was started with
-	EndNoOwner     EndReason = "no_owner"     // nobody was attached for as long as it was started with
-	EndShutdown    EndReason = "shutdown"     // the recorder was told to end
-	EndSource      EndReason = "source_ended" // a file or signal played to its end, or the device failed for good
-	EndCrash       EndReason = "crash"        // found by Repair
-)
-
 // Device names what was recorded from.
 type Device struct {
 	ID   string `json:"id,omitempty"`
@@ -47,9 +34,8 @@ type Device struct {
 // are read as damaged: the WAV stands for itself.
 const ManifestVersion = 1
 
-// Manifest is what is known about a recording besides its audio: the JSON file beside the WAV. The
-// recorder writes it at the start, after every gap and at the end; TranscribedAt and Labels belong
-// to others and are kept as they are on disk.
+// Manifest is what is known about a recording besides its audio: the JSON file beside the WAV. It has
+// one writer: the recorder, at the start, after every gap and at the end, and Repair after a crash.
 type Manifest struct {
 	Version int    `json:"version"`
 	ID      ID     `json:"id"`
@@ -75,9 +61,11 @@ type Manifest struct {
 	Resumed int `json:"resumed,omitempty"`
 	// Rebuilt says that the manifest was lost and made again from the WAV: gaps and device are unknown.
 	Rebuilt bool `json:"rebuilt,omitempty"`
-	// TranscribedAt is when the text of the whole recording was safe; retention deletes nothing before.
-	TranscribedAt time.Time         `json:"transcribed_at,omitzero"`
-	Labels        map[string]string `json:"labels,omitempty"`
+	// TranscribedAt is when the text of the whole recording was safe, as earlier versions of Scout noted
+	// it. It is read and no longer written.
+	TranscribedAt time.Time `json:"transcribed_at,omitzero"`
+	// Labels are those that the recording began with.
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // LostFrames returns how many frames lie in gaps.
@@ -97,7 +85,9 @@ func (m *Manifest) encode() ([]byte, error) {
 	if m.Gaps == nil {
 		m.Gaps = []scout.Gap{}
 	}
-	data, err := json.MarshalIndent(m, "", "  ")
+	written := *m
+	written.TranscribedAt = time.Time{}
+	data, err := json.MarshalIndent(&written, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode manifest of %s: %w", m.ID, err)
 	}

@@ -24,6 +24,9 @@ const (
 	EventManifestNotSaved   = "manifest_not_saved"
 	EventSyncFailed         = "recording_sync_failed"
 	EventDiskLow            = "disk_low"
+	EventHelperFailed       = "recording_helper_failed"
+	EventFileDamaged        = "recording_file_damaged"
+	EventFileSavedAgain     = "recording_saved_again"
 )
 
 // Keys of the attributes of those events.
@@ -51,6 +54,11 @@ type Metrics struct {
 	gaps     *prometheus.CounterVec
 	lost     *prometheus.CounterVec
 	sync     prometheus.Histogram
+	// What State and events say, for those who look at metrics.
+	condition *prometheus.GaugeVec
+	busy      *prometheus.GaugeVec
+	damages   *prometheus.CounterVec
+	ends      *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of recordings with the scope.
@@ -82,10 +90,26 @@ func NewMetrics(s observe.Scope) *Metrics {
 			Name: "scout_recording_sync_seconds", Help: "Time that one sync of a recording to the device took.",
 			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30},
 		})),
+		condition: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scout_recording_condition", Help: "1 for what keeps the recording under way from being written as it should; all 0 where nothing does.",
+		}, []string{"condition"})),
+		busy: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scout_recording_disk_wait_seconds", Help: "For how long the disk has not answered, by what it was asked for; 0 below a second.",
+		}, []string{"operation"})),
+		damages: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_recording_file_damaged_total", Help: "How often others deleted, moved, replaced or changed the files of a recording under way, by kind.",
+		}, []string{"damage"})),
+		ends: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_recording_ends_total", Help: "Recordings that ended, by reason.",
+		}, []string{"reason"})),
 	}
-	for _, reason := range []scout.GapReason{GapDiskFull, GapDiskStalled, GapWriteFailed, GapRestart} {
+	for _, reason := range []scout.GapReason{GapDiskFull, GapDiskStalled, GapWriteFailed, GapRestart, GapFileTruncated, GapFileLost, GapCapture} {
 		m.gaps.WithLabelValues(string(reason))
 		m.lost.WithLabelValues(string(reason))
+	}
+	m.Trouble(Trouble{Condition: ConditionOK})
+	for _, reason := range EndReasons() {
+		m.ends.WithLabelValues(string(reason))
 	}
 	return m
 }
@@ -97,12 +121,41 @@ func (m *Metrics) Began() {
 	}
 }
 
-// Ended counts a recording as no longer active and observes how long it was. It is called once for
-// each Began, however the recording ends.
-func (m *Metrics) Ended(length time.Duration) {
+// Ended counts a recording as no longer active, by why it ended, and observes how long it was. It is
+// called once for each Began, however the recording ends.
+func (m *Metrics) Ended(length time.Duration, reason EndReason) {
 	if m != nil {
 		m.active.Dec()
 		m.duration.Observe(length.Seconds())
+		m.ends.WithLabelValues(string(reason)).Inc()
+		m.Trouble(Trouble{Condition: ConditionOK})
+	}
+}
+
+// Trouble shows how writing goes.
+func (m *Metrics) Trouble(t Trouble) {
+	if m == nil {
+		return
+	}
+	for _, c := range Conditions() {
+		value := 0.0
+		if c == t.Condition {
+			value = 1
+		}
+		m.condition.WithLabelValues(string(c)).Set(value)
+	}
+	for _, o := range Operations() {
+		waited := 0.0
+		if o == t.Operation {
+			waited = t.For.Seconds()
+		}
+		m.busy.WithLabelValues(string(o)).Set(waited)
+	}
+}
+
+func (m *Metrics) damaged(d Damage) {
+	if m != nil {
+		m.damages.WithLabelValues(string(d)).Inc()
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/fault"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/wake"
 )
 
 // Reasons of gaps that the writing of a recording makes; capture has its own.
@@ -24,38 +26,42 @@ const (
 	GapWriteFailed scout.GapReason = "write_failed"
 	// GapRestart is the time between the end of a recorder and the start of the one that went on.
 	GapRestart scout.GapReason = "recorder_restarted"
-)
-
-// Condition is how writing goes.
-type Condition string
-
-// The conditions of writing. In all but the first, audio waits in the ring.
-const (
-	ConditionOK          Condition = "ok"
-	ConditionDiskFull    Condition = "disk_full"
-	ConditionWriteFailed Condition = "write_failed"
-	ConditionStalled     Condition = "disk_stalled"
+	// GapCapture is the time between the end of a session of capture and the start of the one that went on.
+	GapCapture scout.GapReason = "capture_restarted"
 )
 
 // The rhythm of writing; docs/adr/0023-sync-rhythm.md says what each costs.
 const (
 	// DefaultSyncEvery bounds what a loss of power takes.
 	DefaultSyncEvery = 150 * time.Millisecond
-	// writeEvery is how often frames go from the ring to the file: what kill -9 takes at most, with
-	// what the header does not show yet.
-	writeEvery = 25 * time.Millisecond
 	// headerLag is how far the header may trail behind what is written. Up to there it shows only
 	// what is synced. On a disk that syncs slower than that it shows more, so that after kill -9 other
 	// programs still see everything but the last 250 ms.
 	headerLag = 175 * time.Millisecond
 	// retryEvery is the pause after a write that failed.
 	retryEvery = 250 * time.Millisecond
-	// stalledAfter is how long one write or sync takes before it is called stalled.
+	// restEvery is how often the pump looks around while no frames come.
+	restEvery = 500 * time.Millisecond
+	// stalledAfter is how long one operation of the disk takes before it is called stalled.
 	stalledAfter = time.Second
+	// lateAfter is how long audio may be unsynced, or the manifest unsaved, before that is a condition.
+	lateAfter = 3 * time.Second
+	// manifestWait is how long silence waits for the manifest to say that it is a gap.
+	manifestWait = time.Second
 	// readBytes is how much is taken from the ring at a time: a third of a second of 48 kHz stereo.
 	readBytes = 64 << 10
 	// manifestShare bounds the time spent on manifests to a twentieth, however many gaps there are.
 	manifestShare = 20
+	// rescueShare bounds the time spent on saving a file again, where that fails or is undone each time.
+	rescueShare = 10
+)
+
+// Names of the goroutines of a pump, for fault.Points.
+const (
+	GoroutinePump     = "recording.pump"
+	GoroutineSync     = "recording.sync"
+	GoroutineManifest = "recording.manifest"
+	GoroutineLook     = "recording.look"
 )
 
 // PumpOptions are the settings of a Pump.
@@ -69,33 +75,50 @@ type PumpOptions struct {
 	// default 10 s. What cannot be written by then is a gap at the end. A write that does not return
 	// is waited for.
 	FinishWithin time.Duration
-	// Now is the clock; default time.Now.
-	Now     func() time.Time
+	// Now is the clock of FinishWithin; default time.Now.
+	Now func() time.Time
+	// Saved, where set, is called by the pump's goroutine when the file was damaged and what became of it.
+	Saved   func(Saved, error)
 	Scope   observe.Scope
 	Metrics *Metrics // may be nil
+	Faults  fault.Points
 }
 
 // Pump moves frames from the ring into a Writer: the part of a recording that waits, tries again and
 // counts, so that the Writer need not. Run is its goroutine; the other methods may be called from
 // any.
 type Pump struct {
-	ring    *ring.Ring
-	reader  *ring.Reader
-	writer  *Writer
-	options PumpOptions
-	log     *slog.Logger
-	buffer  []byte
+	ring     *ring.Ring
+	reader   *ring.Reader
+	writer   *Writer
+	options  PumpOptions
+	log      *slog.Logger
+	failures *observe.Failures
+	buffer   []byte
 
 	stop     chan struct{}
 	stopOnce sync.Once
 	stopAt   atomic.Uint64 // position in the ring where the recording ends
 	base     uint64        // ring position of frame 0; wraps below zero after a resume, arithmetic is modulo 2^64
+	progress wake.Bell     // rings when frames were written
 
-	resync    atomic.Bool  // a sync failed: the frames since the last good one are to be written again
-	busySince atomic.Int64 // when the write or sync under way began, UnixNano; 0 for none
-	condition atomic.Pointer[Condition]
-	reason    scout.GapReason // of frames that the ring loses now
+	epoch         time.Time    // zero of the times below, which are nanoseconds on the monotonic clock
+	beat          atomic.Int64 // when Run last began a round
+	unsyncedSince atomic.Int64 // 0 where everything is synced
+	retired       atomic.Bool  // another pump took over: this one writes no more
+
+	resync      atomic.Bool // a sync failed: the frames since the last good one are to be written again
+	condition   atomic.Pointer[Condition]
+	reason      scout.GapReason // of frames that the ring loses now
+	damage      atomic.Pointer[Damage]
+	fileLost    atomic.Bool   // the file is not in its place and could not be saved again
+	rescueAfter time.Time     // the earliest time of the next attempt
+	noticed     chan struct{} // capacity 1: there is damage
+	saving      chan error    // capacity 1: of a save that the pump began; nil while none is under way
 }
+
+// errRetired ends a pump whose place another one took.
+var errRetired = errors.New("another pump writes this recording")
 
 // NewPump returns a pump from the ring into w, both in the same format. The caller runs it.
 func NewPump(r *ring.Ring, w *Writer, options PumpOptions) *Pump {
@@ -111,16 +134,23 @@ func NewPump(r *ring.Ring, w *Writer, options PumpOptions) *Pump {
 	size := w.Format().FrameBytes()
 	p := &Pump{
 		ring: r, reader: r.NewReader("writer", options.From), writer: w, options: options,
-		log:    options.Scope.Log().With(slog.String(KeyRecording, string(w.ID()))),
-		buffer: make([]byte, readBytes/size*size),
-		stop:   make(chan struct{}),
-		base:   options.From - w.Frames(),
-		reason: GapDiskStalled,
+		log:      options.Scope.Log().With(slog.String(KeyRecording, string(w.ID()))),
+		failures: observe.NewFailures(options.Scope),
+		buffer:   make([]byte, readBytes/size*size),
+		stop:     make(chan struct{}),
+		base:     options.From - w.Frames(),
+		epoch:    time.Now(),
+		reason:   GapDiskStalled,
+		noticed:  make(chan struct{}, 1),
 	}
 	ok := ConditionOK
 	p.condition.Store(&ok)
+	p.beat.Store(p.now())
 	return p
 }
+
+// now is the time since the pump was made, on the monotonic clock; never 0.
+func (p *Pump) now() int64 { return max(int64(time.Since(p.epoch)), 1) }
 
 // Stop ends the recording at the frame that is the newest now, or at the ring position end where that
 // is earlier. Run returns once those frames are written. Stopping again changes nothing.
@@ -153,70 +183,137 @@ func (p *Pump) Readable() uint64 {
 	return p.writer.Frames()
 }
 
-// Condition returns how writing goes.
-func (p *Pump) Condition() Condition {
-	if since := p.busySince.Load(); since != 0 && p.options.Now().UnixNano()-since > int64(stalledAfter) {
-		return ConditionStalled
+// Listen returns a channel that has a token after frames were written since the last one was taken, and
+// what ends that.
+func (p *Pump) Listen() (written <-chan struct{}, end func()) { return p.progress.Listen() }
+
+// Silent returns for how long Run has begun no round although frames wait and the disk is not being
+// waited for: its goroutine stands still. It is 0 where all is well.
+func (p *Pump) Silent() time.Duration {
+	if operation, _ := p.writer.Folder().Busy(); operation != "" || p.Waiting() == 0 {
+		return 0
 	}
-	return *p.condition.Load()
+	return time.Duration(p.now() - p.beat.Load())
+}
+
+// Retire makes a pump whose goroutine stands still write no more if it ever goes on, and closes its reader.
+func (p *Pump) Retire() {
+	p.retired.Store(true)
+	p.reader.Close()
+}
+
+// Condition returns how writing goes.
+func (p *Pump) Condition() Condition { return p.Trouble().Condition }
+
+// Trouble returns how writing goes, and what the disk has been doing for how long where it does not
+// answer.
+func (p *Pump) Trouble() Trouble {
+	if operation, since := p.writer.Folder().Busy(); since > stalledAfter {
+		return Trouble{ConditionStalled, operation, since}
+	}
+	if p.fileLost.Load() {
+		return Trouble{Condition: ConditionFileLost}
+	}
+	if now := *p.condition.Load(); now != ConditionOK {
+		return Trouble{Condition: now}
+	}
+	if since := p.unsyncedSince.Load(); since != 0 && p.now()-since > int64(lateAfter+p.options.SyncEvery) {
+		return Trouble{Condition: ConditionNotSynced}
+	}
+	if p.writer.unsavedFor() > lateAfter {
+		return Trouble{Condition: ConditionNoManifest}
+	}
+	return Trouble{Condition: ConditionOK}
 }
 
 // Run writes until Stop, the end of the ring or the end of ctx, then until everything up to there is
 // written, and returns why it ended. It does not finish the writer. Where the disk gives no room
-// within FinishWithin, the rest becomes a gap and the error tells how much.
+// within FinishWithin, the rest becomes a gap and the error tells how much. Where its goroutine fails in
+// another way the reason is empty: another pump can go on.
 func (p *Pump) Run(ctx context.Context) (EndReason, error) {
 	defer p.reader.Close()
-	syncer := make(chan struct{})
-	ended := make(chan struct{})
-	go func() { // ends by the close of syncer below, and is waited for
-		defer close(ended)
-		p.syncLoop(syncer)
-	}()
-	defer func() { close(syncer); <-ended }()
-
-	ticker := time.NewTicker(writeEvery)
-	defer ticker.Stop()
+	defer p.help()()
+	news, end := p.ring.Listen()
+	defer end()
+	timer := time.NewTimer(0) // look once before waiting
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			p.Stop(p.ring.Head())
-			return EndShutdown, p.drain(ticker)
+			return EndShutdown, p.drain(news, timer)
 		case <-p.stop:
-			return EndStopped, p.drain(ticker)
-		case <-ticker.C:
+			return EndStopped, p.drain(news, timer)
+		case <-news:
+		case <-p.noticed:
+		case <-timer.C:
 		}
-		if p.step(p.ring.Head()) == stepEnded {
+		if err := p.round(); err != nil {
+			return "", err
+		}
+		switch p.step(p.ring.Head()) {
+		case stepEnded:
 			p.Stop(p.ring.Head())
-			return EndSource, p.drain(ticker)
+			return EndSource, p.drain(news, timer)
+		case stepTrouble: // frames that come meanwhile change nothing
+			p.rest(ctx)
 		}
-		if p.Condition() == ConditionDiskFull || p.Condition() == ConditionWriteFailed {
-			ticker.Reset(retryEvery)
-		} else {
-			ticker.Reset(writeEvery)
-		}
+		timer.Reset(restEvery)
 	}
 }
 
-// drain writes everything up to stopAt, trying again for FinishWithin.
-func (p *Pump) drain(ticker *time.Ticker) error {
+// round begins a round of Run.
+func (p *Pump) round() error {
+	if err := p.options.Faults.At(GoroutinePump); err != nil {
+		return err
+	}
+	if p.retired.Load() {
+		return errRetired
+	}
+	p.beat.Store(p.now())
+	return nil
+}
+
+// rest is the pause after a write that failed.
+func (p *Pump) rest(ctx context.Context) {
+	timer := time.NewTimer(retryEvery)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-p.stop:
+	case <-timer.C:
+	}
+}
+
+// drain writes everything up to stopAt, trying again for FinishWithin, and looks whether it is all there.
+func (p *Pump) drain(news <-chan struct{}, timer *time.Timer) error {
 	end := p.stopAt.Load()
 	deadline := p.options.Now().Add(p.options.FinishWithin)
-	ticker.Reset(writeEvery)
 	for {
+		if err := p.round(); err != nil {
+			return err
+		}
 		result := p.step(end)
-		if result != stepTrouble && p.position() >= end && !p.resync.Load() {
+		if result != stepTrouble && p.position() >= end && !p.resync.Load() && p.secure() {
 			return nil
 		}
 		if p.options.Now().After(deadline) {
 			return p.giveUp(end)
 		}
-		<-ticker.C
+		timer.Reset(retryEvery / 10)
+		select {
+		case <-news:
+		case <-timer.C:
+		}
 	}
 }
 
 // giveUp ends the recording without the frames that could not be written.
 func (p *Pump) giveUp(end uint64) error {
-	left := end - p.position()
+	left := end - min(p.position(), end)
+	if left == 0 {
+		return scout.Errorf(scout.CodeRecordingLost, "recording %s: its file is not in its place and could not be saved again", p.writer.ID())
+	}
 	cause := *p.condition.Load()
 	p.lose(left, true)
 	return scout.Errorf(scout.CodeDiskFull, "recording %s: the last %s could not be written (%s)",
@@ -239,16 +336,14 @@ func (p *Pump) step(end uint64) stepResult {
 	if p.resync.Load() {
 		p.rewind()
 	}
+	p.mend()
 	result := p.move(end)
 	shown := p.writer.Synced()
 	if lag := p.writer.Format().Frames(headerLag); p.writer.Frames() > shown+lag {
 		shown = p.writer.Frames()
 	}
 	if shown > p.writer.Shown() {
-		p.busySince.Store(p.options.Now().UnixNano())
-		err := p.writer.ShowHeader(shown)
-		p.busySince.Store(0)
-		if err != nil {
+		if err := p.writer.ShowHeader(shown); err != nil {
 			p.trouble(err)
 			return stepTrouble
 		}
@@ -261,6 +356,9 @@ func (p *Pump) move(end uint64) stepResult {
 	size := uint64(p.writer.Format().FrameBytes())
 	for p.position() < end {
 		p.reader.Seek(p.position())
+		if !p.whole() {
+			return stepTrouble
+		}
 		room := min(uint64(len(p.buffer)), (end-p.position())*size)
 		n, err := p.reader.Read(p.buffer[:room])
 		if err != nil {
@@ -297,12 +395,12 @@ func evicted(err error) (to uint64, lost bool) {
 	return 0, false
 }
 
-// write is one write of the file, timed for Condition. It allocates nothing.
+// write is one write of the file. It allocates nothing.
 func (p *Pump) write(frames []byte) error {
-	p.busySince.Store(p.options.Now().UnixNano())
 	n, err := p.writer.Write(frames)
-	p.busySince.Store(0)
+	p.unsyncedSince.CompareAndSwap(0, p.now())
 	p.options.Metrics.wrote(n, n*p.writer.Format().FrameBytes())
+	p.progress.Ring()
 	return err
 }
 
@@ -315,12 +413,10 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 	}
 	gap := scout.Gap{Start: p.writer.Frames(), Frames: frames, Reason: p.reason}
 	p.writer.AddGap(gap)
-	p.busySince.Store(p.options.Now().UnixNano())
-	err := p.writer.SaveManifest() // before the silence: after a crash the gap must be known, repair clips it
+	err := p.saveSoon() // before the silence: after a crash the gap must be known, repair clips it
 	if err == nil || last {
 		err = p.writer.Silence(frames)
 	}
-	p.busySince.Store(0)
 	if err != nil {
 		p.trouble(err)
 		return false
@@ -366,43 +462,5 @@ func (p *Pump) well() {
 		ok := ConditionOK
 		p.condition.Store(&ok)
 		p.log.Info(EventRecordingGoesOn, slog.String("was", string(was)), slog.Uint64("waiting_frames", p.Waiting()))
-	}
-}
-
-// syncLoop syncs the file in its rhythm and saves the manifest when it changed.
-func (p *Pump) syncLoop(stop <-chan struct{}) {
-	ticker := time.NewTicker(p.options.SyncEvery)
-	defer ticker.Stop()
-	var manifestAfter time.Time
-	for {
-		select {
-		case <-stop:
-			return
-		case <-ticker.C:
-		}
-		p.sync()
-		began := p.options.Now()
-		if began.Before(manifestAfter) {
-			continue
-		}
-		if err := p.writer.SaveManifest(); err != nil {
-			p.log.Warn(EventManifestNotSaved, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
-		}
-		took := p.options.Now().Sub(began)
-		manifestAfter = began.Add(took * manifestShare)
-	}
-}
-
-func (p *Pump) sync() {
-	if p.resync.Load() || p.writer.Synced() == p.writer.Frames() {
-		return
-	}
-	began := p.options.Now()
-	err := p.writer.Sync()
-	p.options.Metrics.synced(p.options.Now().Sub(began))
-	if err != nil {
-		p.resync.Store(true)
-		p.options.Metrics.failed(err)
-		p.log.Error(EventSyncFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 }

@@ -69,6 +69,9 @@ func (f *Folder) repair(id ID) (*Repaired, error) {
 		}
 		return nil, nil
 	case scout.CodeOf(err) == scout.CodeFileNotFound:
+		if moved, err := f.finishTrashing(id); err != nil || moved {
+			return nil, err
+		}
 		return nil, scout.Errorf(scout.CodeRecordingNotFound, "recording %s: the manifest is there, the audio is not", id)
 	case err != nil:
 		return nil, err
@@ -147,7 +150,7 @@ func (f *Folder) recover(m Manifest, audio audioFile, reason string) (*Repaired,
 	m.Frames, m.Gaps = audio.frames, clipGaps(m.Gaps, audio.frames)
 	m.EndedAt = m.StartedAt.Add(m.Format.Duration(m.Frames))
 	m.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	if err := f.saveManifest(m); err != nil {
+	if err := f.replaceManifest(&m); err != nil {
 		return nil, err
 	}
 	return &Repaired{Manifest: m, Reason: reason}, nil

@@ -290,7 +290,7 @@ func contents(t testing.TB, dir string) string {
 	t.Helper()
 	var all strings.Builder
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() || filepath.Base(path) == recording.LockName || strings.HasSuffix(path, ".manifests.lock") {
+		if err != nil || e.IsDir() || filepath.Base(path) == recording.LockName {
 			return err
 		}
 		content, err := os.ReadFile(path)

@@ -7,7 +7,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Retention is how long recordings are kept. What has not been transcribed is kept whatever it says.
+// Retention is how long recordings are kept. What has not been transcribed is kept whatever it says:
+// only manifests of earlier versions tell that, so that nothing recorded since is ever taken.
 type Retention struct {
 	// MaxAge is counted from the end of the recording; 0 keeps recordings of any age.
 	MaxAge time.Duration
@@ -34,8 +35,8 @@ type RetentionReport struct {
 }
 
 // ApplyRetention deletes the recordings that the policy lets go, oldest first; with dryRun it only
-// tells which. Recordings that are not transcribed, not ended, or of which anything is unclear stay.
-func (f *Folder) ApplyRetention(policy Retention, now time.Time, dryRun bool) (RetentionReport, error) {
+// tells which and needs no lock. Recordings that are not transcribed, not ended, or of which anything is unclear stay.
+func (f *Folder) ApplyRetention(lock *Lock, policy Retention, now time.Time, dryRun bool) (RetentionReport, error) {
 	list, problems, err := f.List()
 	if err != nil {
 		return RetentionReport{}, err
@@ -63,7 +64,7 @@ func (f *Folder) ApplyRetention(policy Retention, now time.Time, dryRun bool) (R
 			continue
 		}
 		if !dryRun {
-			if err := f.Delete(m.ID); err != nil {
+			if err := f.Delete(lock, m.ID); err != nil {
 				report.Problems = append(report.Problems, Problem{Path: f.AudioPath(m.ID), Err: err})
 				continue
 			}

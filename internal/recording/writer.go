@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -30,27 +31,43 @@ type Settings struct {
 
 // Writer is the file of a recording while it is recorded.
 //
-// One goroutine calls Write, Silence, ShowHeader, Rewind and Finish; Sync, SaveManifest, AddGap and
-// the readers of numbers may be called from others at the same time. Everything before Frames is in
-// the file, everything before Synced survives a loss of power, and what the header claims is never
+// One goroutine calls Write, Silence, ShowHeader, Rewind, Rescue and Finish; Sync, SaveManifest, AddGap,
+// Look and the readers of numbers may be called from others at the same time. Everything before Frames is
+// in the file, everything before Synced survives a loss of power, and what the header claims is never
 // more than Frames.
 type Writer struct {
-	folder *Folder
-	file   File
-	head   header
-	shown  uint64 // frames that the header in the file claims
+	home atomic.Pointer[Folder]   // where the recording is; another one after Rescue had to go elsewhere
+	file atomic.Pointer[openFile] // what is being written; another one after Rescue
+	old  []File                   // files that Rescue left, still open: a sync may be under way
+	head header
+	// shown is how many frames the header in the file claims.
+	shown uint64
 
 	frames atomic.Uint64
 	synced atomic.Uint64
 
 	sum    hash.Hash
 	summed uint64 // frames that went into sum
+	unsure bool   // sum may not be that of the file: Finish reads it again
+	inFile uint64 // frames that the file holds, those that Rewind went back behind included
 	zeros  []byte
 	encode [HeaderBytes]byte
 
 	mu       sync.Mutex
 	manifest Manifest
-	changed  bool // the manifest on disk is older than this one
+	version  uint64        // of manifest; grows with each change
+	dirty    chan struct{} // capacity 1: the manifest changed
+
+	unsavedSince time.Time // when version left saved behind; zero where it did not
+
+	saving sync.Mutex    // held while a manifest is written, so that no save overtakes another
+	saved  atomic.Uint64 // version on disk
+}
+
+// openFile is the file of a Writer with what tells it from others.
+type openFile struct {
+	File
+	info os.FileInfo
 }
 
 // silenceBlock is how much silence is put into the checksum at a time.
@@ -70,6 +87,7 @@ func (f *Folder) Create(s Settings) (*Writer, error) {
 		return nil, err
 	}
 	f.fillReserve()
+	s.Labels = maps.Clone(s.Labels)
 	for _, path := range []string{f.ManifestPath(s.ID), f.AudioPath(s.ID)} {
 		if there, err := exists(path); err != nil || there {
 			return nil, scout.Errorf(scout.CodeInvalidArgument, "recording %s exists already: %w", s.ID, errors.Join(err, os.ErrExist))
@@ -113,41 +131,52 @@ func (f *Folder) Resume(id ID) (*Writer, error) {
 	if err := hashAudio(w.sum, f.AudioPath(id), audio.frames*uint64(m.Format.FrameBytes())); err != nil {
 		return nil, err
 	}
-	w.summed = audio.frames
+	w.summed, w.inFile = audio.frames, audio.frames
 	if err := w.open(os.O_RDWR); err != nil {
 		return nil, err
 	}
-	if err := f.saveManifest(w.manifest); err != nil {
-		return nil, errors.Join(err, w.file.Close())
+	w.changed()
+	if err := w.SaveManifest(); err != nil {
+		return nil, errors.Join(err, w.file.Load().Close())
 	}
 	return w, nil
 }
 
 func (f *Folder) newWriter(h header, m Manifest) *Writer {
-	return &Writer{folder: f, head: h, manifest: m, sum: sha256.New(), zeros: make([]byte, silenceBlock)}
+	w := &Writer{
+		head: h, manifest: m, sum: sha256.New(), zeros: make([]byte, silenceBlock),
+		dirty: make(chan struct{}, 1),
+	}
+	w.home.Store(f)
+	return w
 }
 
 // open opens the file, cuts off half a frame that a crash may have left, and syncs header and names.
 func (w *Writer) open(flag int) error {
 	doing := fmt.Sprintf("begin recording %s", w.head.id)
-	file, err := w.folder.disk.OpenFile(w.folder.AudioPath(w.head.id), flag)
+	folder := w.home.Load()
+	file, err := folder.disk.OpenFile(folder.AudioPath(w.head.id), flag)
 	if err != nil {
 		return scout.FileError(scout.CodeWriteFailed, doing, err)
 	}
-	w.file = file
 	err = file.Truncate(w.offset(w.frames.Load()))
 	if err == nil {
-		err = w.writeHeader(w.frames.Load())
+		err = w.writeHeader(file, w.frames.Load())
 	}
 	if err == nil {
 		err = file.Sync()
 	}
 	if err == nil {
-		err = syncFolder(w.folder.dir)
+		err = folder.disk.SyncFolder(folder.dir)
+	}
+	var info os.FileInfo
+	if err == nil {
+		info, err = file.Stat()
 	}
 	if err != nil {
 		return errors.Join(scout.FileError(scout.CodeWriteFailed, doing, err), file.Close())
 	}
+	w.file.Store(&openFile{file, info})
 	w.synced.Store(w.frames.Load())
 	return nil
 }
@@ -166,6 +195,9 @@ func (w *Writer) Frames() uint64 { return w.frames.Load() }
 
 // Synced returns how many frames survive a loss of power.
 func (w *Writer) Synced() uint64 { return w.synced.Load() }
+
+// Folder returns where the recording is.
+func (w *Writer) Folder() *Folder { return w.home.Load() }
 
 // Gaps returns a copy of the gaps so far.
 func (w *Writer) Gaps() []scout.Gap {
@@ -194,13 +226,14 @@ func (w *Writer) Write(p []byte) (frames int, err error) {
 		return 0, scout.Errorf(scout.CodeInvalidArgument, "write recording %s: %d bytes are not whole frames of %d", w.head.id, len(p), size)
 	}
 	at := w.frames.Load()
-	n, err := w.file.WriteAt(p, w.offset(at))
+	n, err := w.file.Load().WriteAt(p, w.offset(at))
 	frames = n / size
 	end := at + uint64(frames)
 	if end > w.summed {
 		_, _ = w.sum.Write(p[int(w.summed-min(w.summed, at))*size : frames*size]) // a hash never fails
 		w.summed = end
 	}
+	w.inFile = max(w.inFile, end)
 	w.frames.Store(end)
 	if err != nil {
 		return frames, scout.FileError(scout.CodeWriteFailed, "write recording", err)
@@ -211,8 +244,9 @@ func (w *Writer) Write(p []byte) (frames int, err error) {
 // Silence appends so many frames of silence without taking room on the disk. It says nothing about
 // why they are silent: see AddGap.
 func (w *Writer) Silence(frames uint64) error {
-	end := w.frames.Load() + frames
-	if err := w.file.Truncate(w.offset(end)); err != nil {
+	at := w.frames.Load()
+	end := at + frames
+	if err := w.file.Load().Truncate(w.offset(end)); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "write silence into recording", err)
 	}
 	for left := (end - min(end, w.summed)) * uint64(w.head.format.FrameBytes()); left > 0; {
@@ -220,7 +254,8 @@ func (w *Writer) Silence(frames uint64) error {
 		_, _ = w.sum.Write(w.zeros[:n]) // a hash never fails
 		left -= n
 	}
-	w.summed = max(w.summed, end)
+	w.unsure = w.unsure || at < w.summed // other frames went into the sum there
+	w.summed, w.inFile = max(w.summed, end), max(w.inFile, end)
 	w.frames.Store(end)
 	return nil
 }
@@ -231,7 +266,7 @@ func (w *Writer) AddGap(g scout.Gap) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.manifest.Gaps = insertGap(w.manifest.Gaps, g)
-	w.changed = true
+	w.changedLocked()
 }
 
 // ShowHeader makes the header claim so many frames, at most those that are written. It writes
@@ -241,7 +276,7 @@ func (w *Writer) ShowHeader(frames uint64) error {
 	if frames == w.shown {
 		return nil
 	}
-	if err := w.writeHeader(frames); err != nil {
+	if err := w.writeHeader(w.file.Load(), frames); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "write header of recording", err)
 	}
 	return nil
@@ -250,11 +285,11 @@ func (w *Writer) ShowHeader(frames uint64) error {
 // Shown returns how many frames the header in the file claims.
 func (w *Writer) Shown() uint64 { return w.shown }
 
-func (w *Writer) writeHeader(frames uint64) error {
+func (w *Writer) writeHeader(file File, frames uint64) error {
 	h := w.head
 	h.frames = frames
 	h.encode(w.encode[:])
-	if _, err := w.file.WriteAt(w.encode[:], 0); err != nil {
+	if _, err := file.WriteAt(w.encode[:], 0); err != nil {
 		return err
 	}
 	w.shown = frames
@@ -263,12 +298,17 @@ func (w *Writer) writeHeader(frames uint64) error {
 
 // Sync makes everything that was written before the call survive a loss of power.
 func (w *Writer) Sync() error {
-	frames := w.frames.Load()
-	if err := w.file.Sync(); err != nil {
+	file, frames := w.file.Load(), w.frames.Load()
+	if err := file.Sync(); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "sync recording", err)
 	}
-	// Frames never shrinks below synced (see Rewind), so that this cannot take back a promise.
-	w.synced.Store(frames)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// Frames never shrinks below synced (see Rewind), so that this cannot take back a promise; only
+	// what was synced into a file that is no longer this recording's says nothing.
+	if w.file.Load() == file {
+		w.synced.Store(min(frames, w.frames.Load()))
+	}
 	return nil
 }
 
@@ -285,29 +325,9 @@ func (w *Writer) Rewind(frames uint64) uint64 {
 // how many: they are in the file, and the device may have them.
 func (w *Writer) Forward(frames uint64) uint64 {
 	at := w.frames.Load()
-	end := min(at+frames, w.summed)
+	end := min(at+frames, w.inFile)
 	w.frames.Store(end)
 	return end - at
-}
-
-// SaveManifest writes the manifest where it changed since the last time.
-func (w *Writer) SaveManifest() error {
-	w.mu.Lock()
-	if !w.changed {
-		w.mu.Unlock()
-		return nil
-	}
-	m := w.manifest
-	m.Gaps = slices.Clone(m.Gaps)
-	w.changed = false
-	w.mu.Unlock()
-	err := w.folder.saveManifest(m)
-	if err != nil {
-		w.mu.Lock()
-		w.changed = true
-		w.mu.Unlock()
-	}
-	return err
 }
 
 // End is how a recording ends.
@@ -318,24 +338,34 @@ type End struct {
 }
 
 // Finish makes the file final, syncs and closes it and writes the last manifest, which it returns.
-// Where a step fails the others are still tried; what then is not in order Repair puts right.
+// Where a step fails the others are still tried; what then is not in order Repair puts right. It looks
+// at last whether the file is where it should be: what it says about the file is true then.
 func (w *Writer) Finish(end End) (Manifest, error) {
 	frames := w.frames.Load()
 	w.head.final = true
 	doing := fmt.Sprintf("finish recording %s", w.head.id)
-	err := w.file.Truncate(w.offset(frames))
+	file := w.file.Load()
+	err := file.Truncate(w.offset(frames))
 	w.head.frames = frames
 	if _, padded := w.head.audioBytes(); padded && err == nil {
-		_, err = w.file.WriteAt([]byte{0}, w.offset(frames))
+		_, err = file.WriteAt([]byte{0}, w.offset(frames))
 	}
 	if err == nil {
-		err = w.writeHeader(frames)
+		err = w.writeHeader(file, frames)
 	}
-	err = errors.Join(err, w.file.Sync(), w.file.Close())
+	err = errors.Join(err, file.Sync())
 	if err == nil {
 		w.synced.Store(frames)
+		err = w.sumAgain(file, frames)
+	}
+	err = errors.Join(err, file.Close())
+	for _, old := range w.old {
+		_ = old.Close() // what is in it was saved again
 	}
 	err = scout.FileError(scout.CodeWriteFailed, doing, err)
+	if err == nil {
+		err = w.inPlace(file)
+	}
 
 	w.mu.Lock()
 	m := &w.manifest
@@ -346,14 +376,33 @@ func (w *Writer) Finish(end End) (Manifest, error) {
 		m.State = StateFinished
 	}
 	final := *m
-	w.changed = false
+	final.Gaps = slices.Clone(m.Gaps)
+	w.changedLocked()
 	w.mu.Unlock()
-	return final, errors.Join(err, w.folder.saveManifest(final))
+	return final, errors.Join(err, w.SaveManifest())
+}
+
+// sumAgain takes the checksum from the file where the one that was kept may be wrong.
+func (w *Writer) sumAgain(file File, frames uint64) error {
+	if !w.unsure {
+		return nil
+	}
+	w.sum.Reset()
+	size := int64(frames) * int64(w.head.format.FrameBytes())
+	n, err := io.Copy(w.sum, io.NewSectionReader(file, HeaderBytes, size))
+	if err == nil && n != size {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // Abandon closes the file as it is. Repair treats it like one that a crash left.
 func (w *Writer) Abandon() error {
-	return scout.FileError(scout.CodeWriteFailed, "close recording", w.file.Close())
+	err := w.file.Load().Close()
+	for _, old := range w.old {
+		err = errors.Join(err, old.Close())
+	}
+	return scout.FileError(scout.CodeWriteFailed, "close recording", err)
 }
 
 // hashAudio adds the first size bytes of audio in the file at path to sum.

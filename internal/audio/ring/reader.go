@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/scout-speech/scout/internal/audio/copies"
 )
@@ -36,7 +35,6 @@ type Reader struct {
 	pos   atomic.Uint64
 	lost  atomic.Uint64
 	times atomic.Uint64
-	timer *time.Timer
 }
 
 // ReaderState is what is known about a reader.
@@ -139,25 +137,18 @@ func (rd *Reader) Read(dst []byte) (uint64, error) {
 }
 
 // Wait returns nil as soon as Read has something to say, be it frames, a loss or the end, or the
-// cause of ctx once that is done. It notices new frames within the ring's poll interval.
+// cause of ctx once that is done.
 func (rd *Reader) Wait(ctx context.Context) error {
-	for {
-		closed := rd.ring.Closed()
-		if closed || rd.pos.Load() < rd.ring.Head() {
-			return nil
-		}
-		if rd.timer == nil {
-			rd.timer = time.NewTimer(rd.ring.poll)
-		} else {
-			rd.timer.Reset(rd.ring.poll)
-		}
+	news, end := rd.ring.Listen()
+	defer end()
+	for !rd.ring.Closed() && rd.pos.Load() >= rd.ring.Head() {
 		select {
-		case <-rd.timer.C:
+		case <-news:
 		case <-ctx.Done():
-			rd.timer.Stop()
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // ReadWait is Read after Wait.

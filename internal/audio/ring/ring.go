@@ -12,9 +12,9 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/scout-speech/scout/internal/audio/copies"
+	"github.com/scout-speech/scout/internal/wake"
 )
 
 // Errors of reading. End of the audio is io.EOF.
@@ -40,9 +40,6 @@ type Options struct {
 	FrameBytes int
 	// Frames is the least capacity; it is rounded up to a power of two.
 	Frames int
-	// Poll is how often a waiting reader looks for new frames; default 5 ms. Readers poll so that
-	// the writer's path has nothing in it but copies and two atomic stores.
-	Poll time.Duration
 	// OnEvicted, where set, is called by the goroutine of a reader that lost frames, with the
 	// reader's name and the number of frames.
 	OnEvicted func(reader string, frames uint64)
@@ -66,13 +63,13 @@ type Ring struct {
 	words      []atomic.Uint64
 	mask       uint64 // of frames
 	frameBytes uint64
-	poll       time.Duration
 	onEvicted  func(string, uint64)
 	copies     copies.Watch
 
 	reserved atomic.Uint64 // frames announced: head, or more while a write is under way
 	head     atomic.Uint64 // frames written
 	closed   atomic.Bool
+	news     wake.Bell
 
 	mu      sync.Mutex // guards readers; never taken by the writer
 	readers map[*Reader]struct{}
@@ -91,14 +88,10 @@ func New(o Options) (*Ring, error) {
 	if size > maxBytes {
 		return nil, fmt.Errorf("ring of %d frames of %d bytes: more than %d bytes", frames, o.FrameBytes, maxBytes)
 	}
-	if o.Poll <= 0 {
-		o.Poll = 5 * time.Millisecond
-	}
 	return &Ring{
 		words:      make([]atomic.Uint64, size/wordBytes),
 		mask:       frames - 1,
 		frameBytes: uint64(o.FrameBytes),
-		poll:       o.Poll,
 		onEvicted:  o.OnEvicted,
 		copies:     o.Copies,
 		readers:    make(map[*Reader]struct{}),
@@ -151,6 +144,7 @@ func (r *Ring) Write(block []byte) uint64 {
 	}
 	r.store(offset, block)
 	r.head.Store(end)
+	r.news.Ring()
 	return frames
 }
 
@@ -176,10 +170,18 @@ func (r *Ring) WriteSilence(frames uint64) {
 		}
 	}
 	r.head.Store(end)
+	r.news.Ring()
 }
 
 // Close ends the stream: readers get io.EOF after the last frame. It may be called repeatedly.
-func (r *Ring) Close() { r.closed.Store(true) }
+func (r *Ring) Close() {
+	r.closed.Store(true)
+	r.news.Ring()
+}
+
+// Listen returns a channel that has a token after each write since the last one was taken, and after
+// Close; and what ends that. Who listens reads once before waiting.
+func (r *Ring) Listen() (news <-chan struct{}, end func()) { return r.news.Listen() }
 
 // ReadAt copies frames from index pos on into dst and returns how many it copied.
 //

@@ -291,7 +291,7 @@ func TestStress(t *testing.T) {
 	for name, size := range map[string]int{"16-bit mono": 2, "24-bit mono": 3, "float stereo": 8, "16-bit, 6 channels": 12} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRing(t, ring.Options{FrameBytes: size, Frames: 4096, Poll: 100 * time.Microsecond})
+			r := newRing(t, ring.Options{FrameBytes: size, Frames: 4096})
 			var readers sync.WaitGroup
 			for i := range 3 {
 				reader := r.NewReader("r", 0)

@@ -198,6 +198,12 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 		reply = r.Gaps()
 	case wire.KindMetrics:
 		reply, err = r.gatherMetrics()
+	case wire.KindChange:
+		var change wire.Change
+		if err := wire.DecodeJSON(f, &change); err != nil {
+			return err
+		}
+		reply, err = struct{}{}, r.Change(ctx, change.ID, change.What)
 	case wire.KindShutdown:
 		defer r.Shutdown() // after the answer: it closes the connection
 		reply = struct{}{}

@@ -315,7 +315,7 @@ func (t *take) finish(err error) {
 	end := recording.End{At: t.writer.StartedAt().Add(length), Reason: t.reason, DriftPPM: t.stopped.DriftPPM}
 	manifest, finishErr := t.writer.Finish(end)
 	t.manifest, t.err = manifest, errors.Join(err, finishErr)
-	r.metrics.Ended(length)
+	r.metrics.Ended(length, t.reason)
 	if t.err != nil {
 		r.metrics.Failed(t.err)
 		_ = r.failures.Count(t.err) // it is returned by Stop
@@ -399,6 +399,16 @@ func (t *take) heard(e capture.Event) {
 		return
 	}
 	t.recorder.events.send(out)
+}
+
+// Change moves or deletes a recording that ended, under the lock that this process holds. The one under
+// way gives scout.CodeRecordingInUse.
+func (r *Recorder) Change(ctx context.Context, id recording.ID, what recording.ChangeKind) error {
+	if err := r.acquire(ctx); err != nil { // no start may go on with it meanwhile
+		return err
+	}
+	defer r.release()
+	return r.folder.Change(r.lock, id, what)
 }
 
 // Stop ends the recording and returns when its file is final. With the id of a recording that ended

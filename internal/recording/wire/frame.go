@@ -30,6 +30,7 @@ const (
 	KindWatchLevel  Kind = 9 // WatchLevelRequest; Reply: empty object; then Level
 	KindWatchEvents Kind = 10
 	KindCancel      Kind = 11 // empty: ends what the frame with this id began
+	KindChange      Kind = 12 // Change; Reply: empty object
 )
 
 // The kinds of frames that recorders send.
@@ -45,7 +46,7 @@ const (
 )
 
 func (k Kind) valid() bool {
-	return (k >= KindHello && k <= KindCancel) || (k >= KindWelcome && k <= KindEvent)
+	return (k >= KindHello && k <= KindChange) || (k >= KindWelcome && k <= KindEvent)
 }
 
 // MaxFrameBytes bounds a frame without its prefix: a manifest with some 100,000 gaps.

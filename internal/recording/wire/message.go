@@ -45,6 +45,12 @@ type StopRequest struct {
 	ID recording.ID `json:"id,omitempty"`
 }
 
+// Change moves or deletes a recording that ended. Its recorder does it, since that holds the folder's lock.
+type Change struct {
+	ID   recording.ID         `json:"id"`
+	What recording.ChangeKind `json:"what"`
+}
+
 // Stopped is the answer to a StopRequest: the file is final.
 type Stopped struct {
 	Manifest recording.Manifest `json:"manifest"`

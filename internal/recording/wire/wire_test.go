@@ -61,7 +61,7 @@ func TestReaderRefuses(t *testing.T) {
 	}{
 		{"a length of nothing", frame(0, 1, ""), scout.CodeRecorderProtocol},
 		{"a length beyond the limit", frame(wire.MaxFrameBytes+1, 1, ""), scout.CodeRecorderProtocol},
-		{"an unknown kind", frame(9, 12, ""), scout.CodeRecorderProtocol},
+		{"an unknown kind", frame(9, 40, ""), scout.CodeRecorderProtocol},
 		{"half a head", frame(9, 1, "")[:7], scout.CodeInternal},
 		{"half a body", frame(100, 1, "half"), scout.CodeInternal},
 	} {

@@ -1,0 +1,129 @@
+package recording
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Condition is how writing goes.
+type Condition string
+
+// The conditions of writing.
+const (
+	ConditionOK          Condition = "ok"
+	ConditionDiskFull    Condition = "disk_full"     // audio waits in memory
+	ConditionWriteFailed Condition = "write_failed"  // audio waits in memory
+	ConditionStalled     Condition = "disk_stalled"  // an operation has been under way for more than a second
+	ConditionNotSynced   Condition = "not_synced"    // audio is in the file and would not survive a loss of power
+	ConditionNoManifest  Condition = "manifest_late" // the manifest on disk is older than what is known
+	ConditionFileLost    Condition = "file_lost"     // the file is no longer in its place and could not be saved again yet
+)
+
+// conditionTexts says each condition in words, after "the recording:". It is the one table of conditions.
+func conditionTexts() map[Condition]string {
+	return map[Condition]string{
+		ConditionOK:          "audio is being written",
+		ConditionDiskFull:    "the disk is full: audio waits in memory",
+		ConditionWriteFailed: "writing fails: audio waits in memory",
+		ConditionStalled:     "the disk does not answer",
+		ConditionNotSynced:   "audio is written, but syncing fails: a loss of power would take it",
+		ConditionNoManifest:  "audio is written, but the manifest cannot be",
+		ConditionFileLost:    "the file was deleted, moved or replaced and cannot be saved again: audio is kept open and in memory",
+	}
+}
+
+// Conditions returns all conditions but ConditionOK, for metrics and documents.
+func Conditions() []Condition {
+	return []Condition{ConditionDiskFull, ConditionWriteFailed, ConditionStalled, ConditionNotSynced, ConditionNoManifest, ConditionFileLost}
+}
+
+// Text is the condition in words.
+func (c Condition) Text() string {
+	if text, ok := conditionTexts()[c]; ok {
+		return text
+	}
+	return string(c)
+}
+
+// Trouble is a condition with what the disk is doing.
+type Trouble struct {
+	Condition Condition
+	// Operation has been under way for so long. With ConditionStalled it is the reason; else it is empty.
+	Operation Operation
+	For       time.Duration
+}
+
+// Text is the trouble in words.
+func (t Trouble) Text() string {
+	if t.Operation == "" {
+		return t.Condition.Text()
+	}
+	return fmt.Sprintf("the disk has not answered for %s while %s", t.For.Round(100*time.Millisecond), t.Operation.Text())
+}
+
+// EndReason tells why a recording ended.
+type EndReason string
+
+// The reasons for which a recording ends.
+const (
+	EndStopped     EndReason = "stopped"        // somebody asked for it
+	EndMaxDuration EndReason = "max_duration"   // the longest duration it was started with
+	EndNoOwner     EndReason = "no_owner"       // nobody was attached for as long as it was started with
+	EndShutdown    EndReason = "shutdown"       // the recorder was told to end
+	EndSource      EndReason = "source_ended"   // a file or signal played to its end
+	EndCrash       EndReason = "crash"          // found by Repair
+	EndCapture     EndReason = "capture_failed" // listening to the device failed again and again
+	EndWriting     EndReason = "writing_failed" // writing failed again and again
+	EndInternal    EndReason = "internal"       // a defect of Scout itself ended it
+)
+
+// ending is what a reason means to others.
+type ending struct {
+	text string
+	code scout.Code // of the failure; empty where the recording ended in order
+}
+
+// endings is the one table of what each reason means: for people, and for exit codes.
+func endings() map[EndReason]ending {
+	return map[EndReason]ending{
+		EndStopped:     {"stopped", ""},
+		EndMaxDuration: {"its duration was over", ""},
+		EndNoOwner:     {"nobody was attached any more", ""},
+		EndShutdown:    {"the recorder was told to end", ""},
+		EndSource:      {"its source played to the end", ""},
+		EndCrash:       {"the recorder ended unexpectedly", scout.CodeRecorderUnreachable},
+		EndCapture:     {"listening to the device failed again and again", scout.CodeDeviceLost},
+		EndWriting:     {"writing failed again and again", scout.CodeWriteFailed},
+		EndInternal:    {"a defect of the recorder ended it", scout.CodeInternal},
+	}
+}
+
+// EndReasons returns all reasons, for documents and tests.
+func EndReasons() []EndReason {
+	return []EndReason{EndStopped, EndMaxDuration, EndNoOwner, EndShutdown, EndSource, EndCrash, EndCapture, EndWriting, EndInternal}
+}
+
+// Text is the reason in words that go on after "ended:".
+func (r EndReason) Text() string {
+	if e, ok := endings()[r]; ok {
+		return e.text
+	}
+	return string(r)
+}
+
+// Err returns why a recording that ended for this reason is not as it should be; nil where it ended in
+// order. Whoever sets an exit code asks it.
+func (r EndReason) Err() error {
+	e, ok := endings()[r]
+	switch {
+	case r == "":
+		return nil
+	case !ok:
+		return scout.Errorf(scout.CodeInternal, "the recording ended: %s", r)
+	case e.code == "":
+		return nil
+	}
+	return scout.Errorf(e.code, "the recording ended before it was stopped: %s", e.text)
+}
