@@ -27,6 +27,7 @@ type transcribeOptions struct {
 	cut      string
 	language string
 	hotWords []string
+	layout   text.Layout
 	summary  bool
 	quiet    bool
 }
@@ -63,6 +64,8 @@ Exit codes: 0 all is text, 1 something failed, 2 the call makes no sense.`,
 	flags.StringVarP(&o.format, "format", "f", "", "text, json, srt, vtt, tsv or md (default: by the ending of --output, else text)")
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
 	flags.StringVarP(&o.language, "language", "l", "", "language spoken, as ISO 639-1 code (default: what the model knows)")
+	flags.IntVar(&o.layout.MaxLineWidth, "max-line-width", 42, "columns of a line of srt and vtt; Chinese, Japanese and Korean characters take two")
+	flags.IntVar(&o.layout.MaxLineCount, "max-line-count", 2, "lines of a cue of srt and vtt")
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
 	flags.StringVar(&hotWords, "hot-words", "", hotWordsUsage)
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on stderr: length, time taken, speed")
@@ -76,6 +79,9 @@ Exit codes: 0 all is text, 1 something failed, 2 the call makes no sense.`,
 func transcribeFiles(ctx context.Context, a *app, o transcribeOptions, paths []string) (err error) {
 	format, err := outputFormat(o.format, o.output)
 	if err != nil {
+		return usage(err)
+	}
+	if err := o.layout.Check(); err != nil {
 		return usage(err)
 	}
 	cut, err := segment.ParseCut(o.cut)
@@ -168,7 +174,7 @@ func transcribeFile(ctx context.Context, a *app, transcriber *speech.Batch, r *r
 	for _, warning := range transcript.Warnings {
 		a.notef("scout: %s: warning: %s\n", displayName(path), warning.Message)
 	}
-	doc := text.Document{File: inputName(path), Transcript: *transcript, TimeTaken: took}
+	doc := text.Document{File: inputName(path), Transcript: *transcript, TimeTaken: took, Layout: o.layout}
 	if err := write(doc); err != nil {
 		return err
 	}

@@ -67,14 +67,19 @@ type Document struct {
 	Transcript scout.Transcript
 	// TimeTaken is how long the transcription took; 0 where it is unknown.
 	TimeTaken time.Duration
+	// Layout is that of subtitles.
+	Layout Layout
 }
 
 // Write writes the document. Runs of white space in texts become one space and invalid UTF-8 becomes
-// U+FFFD, so that no text can break the format. An unknown format has the code invalid_argument; a
+// U+FFFD, so that no text can break the format. An unknown format or impossible layout has the code invalid_argument; a
 // failure of w has the code of the failure, or else write_failed.
 func Write(w io.Writer, format Format, doc Document) error {
+	err := doc.Layout.Check()
+	if err != nil {
+		return err
+	}
 	b := bufio.NewWriter(w)
-	var err error
 	switch format {
 	case Plain:
 		err = writePlain(b, doc)
