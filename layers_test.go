@@ -109,6 +109,17 @@ func TestLayers(t *testing.T) {
 			of: []string{module + "/internal", module + "/cmd/scout-recorder", module + "/cmd/scout-engine"}, but: []string{module + "/internal/observe/otlp"},
 			never: []string{module + "/internal/observe/otlp", "go.opentelemetry.io/otel/exporters", "google.golang.org/grpc"},
 		},
+		"use cases run without a terminal and without a recorder: the command line, a job and the API call the same": {
+			of:    []string{module + "/internal/recognize", module + "/internal/transcribe"},
+			never: append([]string{module + "/internal/recording", module + "/internal/capture", module + "/internal/bench", "golang.org/x/term", "github.com/schollz"}, inference...),
+		},
+		"names are made printable and outputs are written without anything of Scout's": {
+			of: []string{module + "/internal/printable", module + "/internal/outfile"},
+			never: []string{
+				module + "/internal/audio", module + "/internal/engine", module + "/internal/model", module + "/internal/observe", module + "/internal/recording",
+				module + "/internal/speech", module + "/internal/text", "github.com/prometheus", "go.opentelemetry.io",
+			},
+		},
 		"nothing below the commands knows of them": {
 			of: []string{module + "/internal"}, never: []string{module + "/cmd", "github.com/spf13"},
 		},

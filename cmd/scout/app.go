@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,14 +20,16 @@ import (
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/otlp"
+	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/release"
 )
 
 // Exit codes of every command.
 const (
 	exitOK     = 0
-	exitFailed = 1 // something that was asked for could not be done
-	exitUsage  = 2 // what was asked for makes no sense
+	exitFailed = 1   // something that was asked for could not be done
+	exitUsage  = 2   // wrong usage
+	exitSignal = 128 // and the number of the signal that ended it
 )
 
 // streams are the standard streams of the process.
@@ -34,6 +37,8 @@ type streams struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+	// interrupts are the signals of the process; nil where it is not the program's own.
+	interrupts *interrupts
 }
 
 // terminal tells whether w is a terminal that somebody looks at.
@@ -156,13 +161,20 @@ func (e *reportedError) Error() string { return e.err.Error() }
 func (e *reportedError) Unwrap() error { return e.err }
 
 // report writes err to stderr, one line and one hint, and returns the exit code for it.
-func (a *app) report(err error) int {
+func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
 		return exitOK
+	}
+	if brokenPipe(err) {
+		_ = a.failures.Count(err) // it returns its argument
+		return exitSignal + int(syscall.SIGPIPE)
 	}
 	var done *reportedError
 	if !errors.As(err, &done) {
 		a.complain("", err)
+	}
+	if n := signalOf(ctx); n != 0 && scout.ClassOf(err) == scout.Cancelled {
+		return exitSignal + int(n)
 	}
 	var misuse *usageError
 	if errors.As(err, &misuse) || scout.CodeOf(err) == scout.CodeInvalidArgument {
@@ -179,8 +191,8 @@ func (a *app) notef(format string, args ...any) {
 // complain counts err and writes it to stderr: what failed, why, and what helps.
 func (a *app) complain(what string, err error) {
 	_ = a.failures.Count(err) // it returns its argument
-	text := oneLine(err)
-	if what != "" && !strings.Contains(text, what) {
+	text := printable.Line(oneLine(err))
+	if what = printable.Line(what); what != "" && !strings.Contains(text, what) {
 		text = what + ": " + text
 	}
 	var misuse *usageError
@@ -189,14 +201,17 @@ func (a *app) complain(what string, err error) {
 		hint = "see --help"
 	}
 	if scout.ClassOf(err) == scout.Cancelled {
-		text, hint = "interrupted", ""
-		if what != "" {
-			text = what + ": interrupted"
+		hint = ""
+		var interrupted *interruptedError
+		if !errors.As(err, &interrupted) {
+			text = "interrupted"
+		} else {
+			text = interrupted.text
 		}
 	}
 	a.notef("scout: %s\n", text)
 	if hint != "" {
-		a.notef("  hint: %s\n", hint)
+		a.notef("  hint: %s\n", printable.Line(hint))
 	}
 }
 
@@ -265,4 +280,24 @@ func programBeside(name, variable string) (string, error) {
 		self = resolved
 	}
 	return filepath.Join(filepath.Dir(self), name), nil
+}
+
+// ownFile tells whether a path lies in a folder that Scout keeps for itself: recordings and models.
+func (a *app) ownFile(path string) bool {
+	for _, folder := range []func() (string, error){a.recordingsDir, a.modelsDir} {
+		dir, err := folder()
+		if err != nil {
+			continue
+		}
+		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = resolved
+		}
+		if dir, err = filepath.Abs(dir); err != nil {
+			continue
+		}
+		if abs, err := filepath.Abs(path); err == nil && strings.HasPrefix(abs, dir+string(filepath.Separator)) {
+			return true
+		}
+	}
+	return false
 }

@@ -88,8 +88,8 @@ func openBench(ctx context.Context, a *app, o recognizerOptions, dir string, hot
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.checkHotWords(ctx, hotWords); err != nil {
-		r.close()
+	if err := r.CheckHotWords(ctx, hotWords); err != nil {
+		r.Close()
 		return nil, nil, err
 	}
 	return entries, r, nil
@@ -114,7 +114,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	mode := bench.Each
 	switch {
 	case o.joined:
@@ -122,7 +122,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	case o.hour:
 		mode = bench.Hour
 	}
-	clock := &clockedEngine{engine: r.engine}
+	clock := &clockedEngine{engine: r.Engine}
 	subject := &benchSubject{app: a, recognizer: r, engine: clock, cut: cut, hotWords: hotWords, transcriber: speech.New(a.scope, a.failures, clock)}
 	if mode != bench.Each {
 		if subject.decoded, err = a.decodeClips(ctx, dir, entries); err != nil {
@@ -133,7 +133,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	report, err := bench.Run(ctx, subject, entries, bench.Options{
 		Dir: dir, LongOnly: o.long, Length: a.audioLength, WarmUp: !o.noWarmUp, Watch: true,
 		Setup: bench.Setup{
-			Version: release.Version(), Model: r.model.ID, Backend: r.backend, Cut: o.cut, Threads: o.threads, Mode: mode, CPU: processor(),
+			Version: release.Version(), Model: r.Model.ID, Backend: r.Backend, Cut: o.cut, Threads: o.threads, Mode: mode, CPU: processor(),
 		},
 		Progress: func(done, total int, file string) {
 			if terminal(a.std.err) && done < total {
@@ -215,7 +215,7 @@ func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.He
 		return s.app.openAudio(ctx, path)
 	}}
 	transcript, err := s.transcriber.Transcribe(ctx, source, speech.Options{
-		Model: s.recognizer.model.ID, Effort: s.recognizer.effort, Cut: &s.cut, Parallel: s.recognizer.parallel, Words: true, HotWords: s.hotWords,
+		Model: s.recognizer.Model.ID, Effort: s.recognizer.effort, Cut: &s.cut, Parallel: s.recognizer.Lanes, Words: true, HotWords: s.hotWords,
 	})
 	err = errors.Join(err, source.close())
 	heard := bench.Heard{Audio: source.heard(), Decodes: s.engine.take()}

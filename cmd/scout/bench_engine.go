@@ -19,6 +19,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -75,10 +76,10 @@ func benchEngine(ctx context.Context, a *app, o benchEngineOptions, dir string) 
 	if err != nil {
 		return err
 	}
-	ours.close()
+	ours.Close()
 	report, err := bench.RunEngine(ctx, rig, bench.EngineOptions{
 		Setup: bench.Setup{
-			Version: release.Version(), Model: ours.model.ID, Backend: ours.backend, Cut: "quiet", Threads: 1, Mode: bench.Each, CPU: processor(),
+			Version: release.Version(), Model: ours.Model.ID, Backend: ours.Backend, Cut: "quiet", Threads: 1, Mode: bench.Each, CPU: processor(),
 		},
 		Entries: entries, Dir: dir, Clip: clip, Pieces: pieces, Rounds: o.rounds, SkipHour: o.skipHour,
 		Progress: func(part string) {
@@ -111,9 +112,9 @@ type engineRig struct {
 // options are those of a side. One thread each; two lanes are asked for by their number of threads.
 func (r *engineRig) options(side bench.Side, lanes int, reserve time.Duration) recognizerOptions {
 	if side == bench.Yardstick {
-		return recognizerOptions{model: r.model, threads: 1, backend: backendSherpa, profile: "plain"}
+		return recognizerOptions{model: r.model, threads: 1, backend: recognize.BackendSherpa, profile: "plain"}
 	}
-	return recognizerOptions{model: r.model, threads: lanes, backend: backendMoonshine, reserve: reserve}
+	return recognizerOptions{model: r.model, threads: lanes, backend: recognize.BackendMoonshine, reserve: reserve}
 }
 
 // Open implements bench.Rig.
@@ -122,7 +123,7 @@ func (r *engineRig) Open(ctx context.Context, side bench.Side, batchLanes int, r
 	if err != nil {
 		return nil, err
 	}
-	return opened.engine, nil
+	return opened.Engine, nil
 }
 
 // Hear implements bench.Rig.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/recognize"
 )
 
 // TestBenchEngineMeasuresEverything runs the whole comparison once, on very little speech: figures are there
@@ -48,7 +49,7 @@ func TestBenchEngineMeasuresEverything(t *testing.T) {
 			t.Errorf("%s: %+v", id, f)
 		}
 	}
-	if report.Machine.CPU == "" || report.Setup.Backend != backendMoonshine {
+	if report.Machine.CPU == "" || report.Setup.Backend != recognize.BackendMoonshine {
 		t.Errorf("%+v, %+v", report.Machine, report.Setup)
 	}
 }

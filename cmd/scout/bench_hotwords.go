@@ -66,8 +66,8 @@ func benchHotWords(ctx context.Context, a *app, o benchHotWordsOptions, dir stri
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	clock := &clockedEngine{engine: r.engine}
+	defer r.Close()
+	clock := &clockedEngine{engine: r.Engine}
 	var runs []hotWordsRun
 	var first *bench.Report
 	for _, list := range []struct {

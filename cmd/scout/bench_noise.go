@@ -83,10 +83,10 @@ func benchNoise(ctx context.Context, a *app, o benchNoiseOptions, dir string) er
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	transcriber := speech.New(a.scope, a.failures, r.engine)
+	defer r.Close()
+	transcriber := speech.New(a.scope, a.failures, r.Engine)
 	hear := func(samples []float32) ([]string, error) {
-		transcript, err := transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: r.model.ID, Effort: r.effort})
+		transcript, err := transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: r.Model.ID, Effort: r.effort})
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/speech"
 )
@@ -139,3 +140,11 @@ func (r *rawSource) Read(dst []float32) (int, error) {
 
 // Close closes the file.
 func (r *rawSource) Close() error { return r.file.Close() }
+
+// openAudio opens a file of speech.
+func (a *app) openAudio(ctx context.Context, path string) (*file.Reader, error) {
+	return file.Open(ctx, path, file.Options{
+		Log:      a.scope.Log(),
+		Panicked: func(decoder string, value any) { a.failures.Panicked("audio/"+decoder, value) },
+	})
+}

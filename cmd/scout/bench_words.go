@@ -109,16 +109,16 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	report.Model = r.model.ID
-	facts, err := r.engine.Load(ctx)
+	defer r.Close()
+	report.Model = r.Model.ID
+	facts, err := r.Engine.Load(ctx)
 	if err != nil {
 		return err
 	}
 	if !facts.WordTimes {
-		return scout.Errorf(scout.CodeModelUnsupported, "model %s gives no word times with the backend %s", r.model.ID, r.backend)
+		return scout.Errorf(scout.CodeModelUnsupported, "model %s gives no word times with the backend %s", r.Model.ID, r.Backend)
 	}
-	m := &wordsMeter{app: a, recognizer: r, pid: facts.PID, snr: o.snr, transcriber: speech.New(a.scope, a.failures, r.engine)}
+	m := &wordsMeter{app: a, recognizer: r, pid: facts.PID, snr: o.snr, transcriber: speech.New(a.scope, a.failures, r.Engine)}
 	sets := []struct {
 		name  string
 		clips []timedSpeech
@@ -164,7 +164,7 @@ type wordsMeter struct {
 }
 
 func (m *wordsMeter) transcribe(ctx context.Context, samples []float32, words bool) (*scout.Transcript, error) {
-	return m.transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: m.recognizer.model.ID, Effort: m.recognizer.effort, Words: words})
+	return m.transcriber.Transcribe(ctx, &sampleSource{samples: samples}, speech.Options{Model: m.recognizer.Model.ID, Effort: m.recognizer.effort, Words: words})
 }
 
 // measure compares the times of the words in clips, with noise laid under them where a kind is named.

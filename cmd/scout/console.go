@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/scout-speech/scout/internal/audio/level"
+	"github.com/scout-speech/scout/internal/printable"
 )
 
 // console writes lines that stay and, on a terminal, one line below them that is drawn again and again.
@@ -20,15 +21,24 @@ type console struct {
 	live bool // a terminal that somebody looks at
 
 	mu    sync.Mutex
-	drawn bool
+	drawn int // cells of the line that changes, 0 where there is none
 }
 
 // newConsole returns a console on w; quiet keeps it from drawing.
 func newConsole(w io.Writer, quiet bool) *console {
-	return &console{out: w, live: !quiet && terminal(w)}
+	return &console{out: w, live: !quiet && terminal(w) && !dumb()}
 }
 
-const eraseLine = "\r\x1b[K"
+// dumb is true for terminals that cannot go back in a line.
+func dumb() bool {
+	name := os.Getenv("TERM")
+	return name == "dumb" || name == ""
+}
+
+const (
+	eraseLine = "\r\x1b[K"
+	eraseDown = "\r\x1b[J"
+)
 
 // linef writes a line that stays.
 func (c *console) linef(format string, args ...any) {
@@ -45,8 +55,10 @@ func (c *console) draw(text string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, _ = fmt.Fprint(c.out, eraseLine+shorten(text, c.width()))
-	c.drawn = true
+	width := c.width()
+	text = printable.Shorten(text, width)
+	_, _ = fmt.Fprint(c.out, c.back(width)+text)
+	c.drawn = max(printable.Width(text), 1)
 }
 
 // clear takes the line that changes away.
@@ -57,10 +69,19 @@ func (c *console) clear() {
 }
 
 func (c *console) erase() {
-	if c.drawn {
-		_, _ = fmt.Fprint(c.out, eraseLine)
-		c.drawn = false
+	if c.drawn > 0 {
+		_, _ = fmt.Fprint(c.out, c.back(c.width()))
+		c.drawn = 0
 	}
+}
+
+// back goes to the beginning of the line that changes and erases it. In a terminal that became narrower meanwhile it
+// has been broken into several.
+func (c *console) back(width int) string {
+	if c.drawn <= width+1 {
+		return eraseLine
+	}
+	return fmt.Sprintf("\x1b[%dA%s", (c.drawn-1)/(width+1), eraseDown)
 }
 
 // width is how many characters fit: one less than the terminal has, since some wrap at the last.
@@ -75,14 +96,6 @@ func (c *console) width() int {
 		return usual - 1
 	}
 	return width - 1
-}
-
-func shorten(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
-	}
-	return string(runes[:width])
 }
 
 // meterCells is how many cells the meter has: 3 dB each.

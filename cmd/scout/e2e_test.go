@@ -226,7 +226,7 @@ func TestBadInput(t *testing.T) {
 		text string
 		hint string
 	}{
-		"no argument":           {[]string{"transcribe"}, 2, "requires at least 1 arg", "--help"},
+		"no argument":           {[]string{"transcribe"}, 2, "name a file", "--help"},
 		"unknown flag":          {[]string{"transcribe", "--loud", clip}, 2, "unknown flag", "--help"},
 		"unknown command":       {[]string{"transcribble"}, 2, "unknown command", "--help"},
 		"unknown format":        {[]string{"transcribe", "--format", "docx", clip}, 2, "docx", ""},
@@ -473,7 +473,7 @@ func TestMetricsMove(t *testing.T) {
 	a := newApp(streams{in: bytes.NewReader(nil), out: &out, err: &errOut})
 	root := newRootCommand(a)
 	root.SetArgs([]string{"transcribe", clip, filepath.Join(t.TempDir(), "none.wav")})
-	if code := a.report(root.ExecuteContext(t.Context())); code != 1 {
+	if code := a.report(t.Context(), root.ExecuteContext(t.Context())); code != 1 {
 		t.Fatalf("exit %d: %s", code, errOut.String())
 	}
 	families, err := a.registry.Gather()

@@ -2,25 +2,44 @@ package main
 
 import (
 	"bufio"
-	"context"
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/outfile"
 )
 
 // hotWordsUsage is the help of the flag.
-const hotWordsUsage = "words and phrases to prefer where the audio is nearly undecided: a file with one a line, or a list a,b,c"
+const hotWordsUsage = "words and phrases to prefer where the audio is nearly undecided: a list a,b,c, or a file with one on each line (@FILE where the name could be a word)"
 
-// readHotWords returns the hot words that a flag names: the lines of a file of that name, without empty ones and such
-// as begin with #, or else what stands between commas.
+// readHotWords returns the hot words that a flag names.
+//
+//	@FILE                       the lines of a file, without empty ones and those that begin with #
+//	the name of a file          the same
+//	what looks like a file      an error, where there is none: see looksLikeFile
+//	anything else               what stands between commas
 func readHotWords(value string) ([]string, error) {
 	if value == "" {
 		return nil, nil
 	}
+	path, isFile := strings.CutPrefix(value, "@")
+	if !isFile {
+		if _, err := os.Stat(value); err == nil || !errors.Is(err, fs.ErrNotExist) && looksLikeFile(value) {
+			isFile = true
+		} else if looksLikeFile(value) {
+			return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: there is no such file", value).
+				WithHint("check the path; where it is a word write it with a comma: --hot-words %q", value+","))
+		}
+	}
 	parts := strings.Split(value, ",")
-	if info, err := os.Stat(value); err == nil && !info.IsDir() {
-		if parts, err = readLines(value); err != nil {
+	if isFile {
+		var err error
+		if parts, err = readLines(path); err != nil {
 			return nil, err
 		}
 	}
@@ -31,39 +50,58 @@ func readHotWords(value string) ([]string, error) {
 		}
 	}
 	if len(words) == 0 {
-		return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: no words in it", value))
+		return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: no words in it", value).
+			WithHint("write a list such as Merneptah,Zigbee or name a file with one word on each line"))
 	}
 	return words, nil
 }
 
+// looksLikeFile is true for a value that is meant as a file and not as a word: it has no comma and begins like a path,
+// lies in a folder that exists, or ends like a list of words.
+func looksLikeFile(value string) bool {
+	if strings.Contains(value, ",") {
+		return false
+	}
+	for _, beginning := range []string{"/", "./", "../", "~/"} {
+		if strings.HasPrefix(value, beginning) {
+			return true
+		}
+	}
+	if folder := filepath.Dir(value); folder != "." {
+		if info, err := os.Stat(folder); err == nil && info.IsDir() {
+			return true
+		}
+	}
+	return slices.Contains([]string{".txt", ".text", ".lst", ".list", ".csv", ".tsv", ".md", ".json", ".dic", ".words"}, strings.ToLower(filepath.Ext(value)))
+}
+
+// readLines returns the lines of a file of hot words, comments left out.
 func readLines(path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, scout.FileError(scout.CodeReadFailed, "read hot words", err)
+		return nil, hotWordsError(path, err)
 	}
 	defer file.Close() //nolint:errcheck // read only
 	var out []string
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
-		if line := strings.TrimSpace(lines.Text()); !strings.HasPrefix(line, "#") {
+		line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
+		if !utf8.ValidString(line) || strings.ContainsRune(line, 0) {
+			return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: it is not a text file in UTF-8", path).WithHint("name a file with one word on each line"))
+		}
+		if !strings.HasPrefix(line, "#") {
 			out = append(out, line)
 		}
 	}
-	return out, scout.FileError(scout.CodeReadFailed, "read hot words", lines.Err())
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: a line is too long to be a word", path).WithHint("name a file with one word on each line"))
+	} else if err != nil {
+		return nil, hotWordsError(path, err)
+	}
+	return out, nil
 }
 
-// checkHotWords refuses hot words that the model would not heed.
-func (r *recognizer) checkHotWords(ctx context.Context, words []string) error {
-	if len(words) == 0 {
-		return nil
-	}
-	facts, err := r.engine.Load(ctx)
-	if err != nil {
-		return err
-	}
-	if !facts.HotWords {
-		return scout.Errorf(scout.CodeModelUnsupported, "model %s cannot prefer hot words with the backend %s", r.model.ID, r.backend).
-			WithHint("the default model can: leave --model and --backend out, or --hot-words")
-	}
-	return nil
+func hotWordsError(path string, err error) error {
+	return usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: cannot read it: %s", path, outfile.Reason(err)).
+		WithHint("name a file with one word on each line"))
 }

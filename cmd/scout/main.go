@@ -5,9 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 )
 
 // garbagePercent keeps the program small: pieces of audio are its garbage, and it makes little. Measured over an
@@ -19,14 +17,8 @@ func main() {
 		debug.SetGCPercent(garbagePercent)
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
-	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it, and that must stay so
-		ending = append(ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), ending...)
-	code := run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
-	stop()
-	os.Exit(code)
+	ctx, interrupts := watchInterrupts()
+	leave(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts}))
 }
 
 // run is main without the process: it returns the exit code.
@@ -41,5 +33,5 @@ func run(ctx context.Context, args []string, std streams) (code int) {
 	root := newRootCommand(app) //nolint:contextcheck // cobra hands the context on
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	return app.report(err)
+	return app.report(ctx, err)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/recognize"
 )
 
 // newModelsCommand returns "scout models" and what is below it.
@@ -87,7 +88,7 @@ Backend: what runs the model on this machine, with the recipe and variant of its
 // listedModel is a line of the list with what runs the model here. Both name the same backend.
 type listedModel struct {
 	model.Listed
-	served
+	recognize.Served
 }
 
 func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel, error) {
@@ -97,7 +98,7 @@ func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel
 	}
 	list := make([]listedModel, len(known))
 	for i, l := range known {
-		list[i] = listedModel{l, served{Backend: l.Backend}}
+		list[i] = listedModel{l, recognize.Served{Backend: l.Backend}}
 		if !l.Installed || l.Problem != "" {
 			continue
 		}
@@ -109,8 +110,8 @@ func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel
 			list[i].Problem = oneLine(err)
 			continue
 		}
-		list[i].served = a.servedBy(installed, l.Backend)
-		list[i].Listed.Backend = list[i].served.Backend
+		list[i].Served = a.machine().Served(installed, l.Backend)
+		list[i].Listed.Backend = list[i].Served.Backend
 	}
 	return list, nil
 }
@@ -363,7 +364,7 @@ func (a *app) verifyPrepared(ctx context.Context, store *model.Store, id string)
 	if err != nil {
 		return err
 	}
-	if err := a.checkPrepared(installed); err != nil {
+	if err := a.machine().CheckPrepared(installed); err != nil {
 		return scout.Errorf(scout.CodeOf(err), "model %s: %w", id, err).WithHint("prepare it again: scout models pull %s", id)
 	}
 	return nil

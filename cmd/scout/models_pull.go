@@ -37,11 +37,11 @@ address of a mirror that has the files by their names.`,
 			}
 			show := newPullProgress(a.std.err, terminal(a.std.err))
 			options.Progress = show.update
-			options.Prepare = a.prepareStaged
+			options.Prepare = a.machine().PrepareStaged
 			pulled, err := store.Pull(cmd.Context(), args[0], options)
 			show.end()
 			if err == nil && pulled.Already {
-				err = a.repairPrepared(cmd.Context(), pulled.Installed)
+				err = a.machine().RepairPrepared(cmd.Context(), pulled.Installed)
 			}
 			if err != nil {
 				return err

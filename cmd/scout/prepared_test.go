@@ -13,13 +13,14 @@ import (
 
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
+	"github.com/scout-speech/scout/internal/recognize"
 )
 
 // TestDamagedPreparedGraphs: what truncation, damage and an interrupted preparation leave is found and put right.
 func TestDamagedPreparedGraphs(t *testing.T) {
 	t.Parallel()
 	dir := installDefault(t)
-	folder := filepath.Join(dir, defaultModel, preparedFolder)
+	folder := filepath.Join(dir, defaultModel, recognize.PreparedFolder)
 	decoder, weights := filepath.Join(folder, prepare.DecoderFile), filepath.Join(folder, prepare.EncoderWeights)
 	run := func(args ...string) outcome { return scoutRun(t, nil, append(args, "--models-dir", dir)...) }
 	serves := func(want string) {
@@ -86,7 +87,7 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 func TestPreparationWithoutRoom(t *testing.T) {
 	t.Parallel()
 	dir := installDefault(t)
-	folder := filepath.Join(dir, defaultModel, preparedFolder)
+	folder := filepath.Join(dir, defaultModel, recognize.PreparedFolder)
 	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +113,10 @@ func TestProcessors(t *testing.T) {
 		variant   prepare.Variant
 		note      string
 	}{
-		"AVX2 and VNNI": {prepare.Processor{AMD64: true, AVX2: true, VNNI: true}, backendMoonshine, prepare.VariantSigned, ""},
-		"AVX2 alone":    {prepare.Processor{AMD64: true, AVX2: true}, backendMoonshine, prepare.VariantUnsigned, ""},
-		"neither":       {prepare.Processor{AMD64: true}, backendSherpa, "", "this processor has no AVX2"},
-		"Arm":           {prepare.Processor{}, backendMoonshine, prepare.VariantSigned, ""},
+		"AVX2 and VNNI": {prepare.Processor{AMD64: true, AVX2: true, VNNI: true}, recognize.BackendMoonshine, prepare.VariantSigned, ""},
+		"AVX2 alone":    {prepare.Processor{AMD64: true, AVX2: true}, recognize.BackendMoonshine, prepare.VariantUnsigned, ""},
+		"neither":       {prepare.Processor{AMD64: true}, recognize.BackendSherpa, "", "this processor has no AVX2"},
+		"Arm":           {prepare.Processor{}, recognize.BackendMoonshine, prepare.VariantSigned, ""},
 	} { // one after another: they share the folder of prepared graphs
 		var errOut bytes.Buffer
 		a := newApp(streams{out: io.Discard, err: &errOut})
@@ -124,11 +125,11 @@ func TestProcessors(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		r.close()
-		if r.backend != c.backend || !strings.Contains(errOut.String(), c.note) {
-			t.Errorf("%s: backend %s, said %q, want %s, %q", name, r.backend, errOut.String(), c.backend, c.note)
+		r.Close()
+		if r.Backend != c.backend || !strings.Contains(errOut.String(), c.note) {
+			t.Errorf("%s: backend %s, said %q, want %s, %q", name, r.Backend, errOut.String(), c.backend, c.note)
 		}
-		if got := a.servedBy(r.model, backendMoonshine); got.Backend != c.backend || got.Variant != c.variant || got.Note != c.note {
+		if got := a.machine().Served(r.Model, recognize.BackendMoonshine); got.Backend != c.backend || got.Variant != c.variant || got.Note != c.note {
 			t.Errorf("%s: listed as %v", name, got)
 		}
 	}
@@ -148,7 +149,7 @@ func TestModelsListNamesTheBackend(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &list); err != nil {
 		t.Fatal(err)
 	}
-	if m := list.Models[0]; m.Backend != backendMoonshine || m.Recipe != prepare.Recipe || m.Variant == "" {
+	if m := list.Models[0]; m.Backend != recognize.BackendMoonshine || m.Recipe != prepare.Recipe || m.Variant == "" {
 		t.Errorf("%+v", m)
 	}
 	for _, m := range list.Models[1:] {

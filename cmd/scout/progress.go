@@ -3,55 +3,149 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
-	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/printable"
 )
 
-// progress is a bar on a terminal, and nothing elsewhere.
+// redrawEvery is the rhythm of the progress line: the elapsed time goes on while a piece is decoded.
+const redrawEvery = 500 * time.Millisecond
+
+// progress is a line on a terminal that tells how far the work is, and nothing elsewhere.
 type progress struct {
-	bar   *progressbar.ProgressBar
-	name  string
-	began time.Time
+	show  *console
+	total int // inputs
+
+	mu     sync.Mutex
+	state  progressState
+	began  time.Time
+	stop   chan struct{} // closed to end the redrawing; nil while nothing is drawn
+	ticker sync.WaitGroup
 }
 
-// newProgress starts a bar for audio of the given length, 0 where it is unknown.
-func newProgress(a *app, quiet bool, name string, length time.Duration) *progress {
-	p := &progress{name: filepath.Base(name), began: time.Now()}
-	if quiet || !terminal(a.std.err) {
-		return p
-	}
-	total := length.Milliseconds()
-	if total <= 0 {
-		total = -1 // a spinner
-	}
-	p.bar = progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(a.std.err),
-		progressbar.OptionSetDescription(p.name),
-		progressbar.OptionSetWidth(30),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionSetElapsedTime(true),
-		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetSpinnerChangeInterval(0), // else it draws by itself, even when it is taken away
-	)
-	return p
+// progressState is what the line says.
+type progressState struct {
+	name         string
+	file, files  int // file 2 of 5
+	done, length time.Duration
+	elapsed      time.Duration
 }
 
-// update shows how far the transcription is and how many times faster than speech.
-func (p *progress) update(now speech.Progress) {
-	if p.bar == nil {
+func newProgress(show *console, inputs int) *progress { return &progress{show: show, total: inputs} }
+
+// begin shows the input with the index i, of the given length, 0 where it is unknown. end ends it.
+func (p *progress) begin(i int, name string, length time.Duration) {
+	p.end()
+	if !p.show.live {
 		return
 	}
-	speed := now.Done.Seconds() / max(time.Since(p.began).Seconds(), 0.001)
-	p.bar.Describe(fmt.Sprintf("%s  %s  %.0fx", p.name, clock(now.Done), speed))
-	_ = p.bar.Set64(now.Done.Milliseconds()) // a bar that cannot be drawn stops nothing
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began = time.Now()
+	p.state = progressState{name: printable.Line(filepath.Base(name)), file: i + 1, files: p.total, length: length}
+	stop := make(chan struct{})
+	p.stop = stop
+	p.ticker.Go(func() { // ended by end, which waits for it
+		ticker := time.NewTicker(redrawEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-ticker.C:
+				p.draw()
+			}
+		}
+	})
 }
 
-func (p *progress) end() {
-	if p.bar != nil {
-		_ = p.bar.Clear()
+// update shows that so much audio is text.
+func (p *progress) update(done time.Duration) {
+	p.mu.Lock()
+	p.state.done = done
+	p.mu.Unlock()
+	p.draw()
+}
+
+func (p *progress) draw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stop == nil || p.state.done == 0 {
+		return // before the first text there is nothing to tell but that it waits, see wait
 	}
+	p.state.elapsed = time.Since(p.began)
+	p.show.draw(p.state.line(p.show.width()))
+}
+
+// end takes the line away.
+func (p *progress) end() {
+	p.mu.Lock()
+	stop := p.stop
+	p.stop = nil
+	p.mu.Unlock()
+	if stop != nil {
+		close(stop)
+		p.ticker.Wait()
+		p.show.clear()
+	}
+}
+
+// line returns the state in so many cells. What matters least goes first, and the name is shortened before that.
+func (s *progressState) line(cells int) string {
+	const leastName, leastBar, mostBar = 8, 6, 30
+	figure := printable.Length(s.done) + " done"
+	left, bar := "", ""
+	if s.length > 0 {
+		share := min(s.done.Seconds()/s.length.Seconds(), 1)
+		figure = fmt.Sprintf("%d%%", int(share*100))
+		if share > 0 {
+			left = "about " + ticking(time.Duration(float64(s.elapsed)/share*(1-share))) + " left"
+		}
+	}
+	elapsed := ticking(s.elapsed) + " elapsed"
+	file := ""
+	if s.files > 1 {
+		file = fmt.Sprintf("file %d of %d", s.file, s.files)
+	}
+	join := func(parts ...string) string {
+		var there []string
+		for _, part := range parts {
+			if part != "" {
+				there = append(there, part)
+			}
+		}
+		return strings.Join(there, "  ")
+	}
+	for _, rest := range []string{ // the most telling that leaves room for a name
+		join(file, figure, elapsed, left),
+		join(file, figure, left),
+		join(figure, left),
+		join(file, figure),
+		figure,
+	} {
+		room := cells - printable.Width(rest) - 2
+		if room < leastName {
+			continue
+		}
+		name := printable.ShortenMiddle(s.name, room)
+		if free := room - printable.Width(name) - 2; s.length > 0 && free >= leastBar {
+			bar = drawBar(min(free, mostBar), s.done.Seconds()/s.length.Seconds())
+		}
+		return join(name, bar, rest)
+	}
+	for _, rest := range []string{join(figure, left), figure} {
+		if printable.Width(rest) <= cells {
+			return rest
+		}
+	}
+	return printable.Shorten(figure, cells)
+}
+
+// drawBar draws a share of 1 in so many cells, brackets included.
+func drawBar(cells int, share float64) string {
+	inner := cells - 2
+	full := int(min(max(share, 0), 1) * float64(inner))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", inner-full) + "]"
 }

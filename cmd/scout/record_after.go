@@ -15,9 +15,8 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/speech"
-	"github.com/scout-speech/scout/internal/speech/segment"
 	"github.com/scout-speech/scout/internal/text"
+	"github.com/scout-speech/scout/internal/transcribe"
 )
 
 // afterOptions say what becomes of a recording when it ended.
@@ -36,7 +35,7 @@ func (o *afterOptions) bind(cmd *cobra.Command) {
 	flags.StringVarP(&o.output, "output", "o", "", "copy the recording to this WAV file, or into this folder, when it ended")
 	flags.BoolVar(&o.force, "force", false, "replace an existing --output")
 	flags.BoolVar(&o.transcribe, "transcribe", false, "write what was said to standard output when the recording ended")
-	flags.StringVarP(&o.language, "language", "l", "", "language spoken, as ISO 639-1 code (default: what the model knows)")
+	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no meter and no summary")
 }
 
@@ -63,7 +62,7 @@ func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afte
 	if w.recognizer, err = openRecognizer(ctx, a, o.recognizerOptions); err != nil {
 		return nil, err
 	}
-	if err := w.recognizer.checkLanguage(o.language); err != nil {
+	if _, err := w.recognizer.Language(o.language); err != nil {
 		w.close()
 		return nil, err
 	}
@@ -73,7 +72,7 @@ func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afte
 // close ends the engine, if there is one.
 func (w *after) close() {
 	if w.recognizer != nil {
-		w.recognizer.close()
+		w.recognizer.Close()
 	}
 }
 
@@ -166,18 +165,23 @@ func summary(m recording.Manifest, path string) string {
 // writeText transcribes the recording to standard output and notes that its text is safe.
 func (w *after) writeText(ctx context.Context, m recording.Manifest) error {
 	a := w.app
-	path := w.folder.AudioPath(m.ID)
-	cut, err := segment.ParseCut("quiet")
+	inputs := []transcribe.Input{{Path: w.folder.AudioPath(m.ID)}}
+	destination, err := transcribe.Plan(transcribe.Target{Stdout: a.std.out, Format: text.Plain}, inputs)
 	if err != nil {
 		return err
 	}
-	out, err := newTarget(a.std.out, "", text.Plain, []string{path})
-	if err != nil {
+	options := transcribe.Options{Effort: w.recognizer.effort}
+	if options.Language, err = w.recognizer.Language(w.options.language); err != nil {
 		return err
 	}
-	transcriber := speech.New(a.scope, a.failures, w.recognizer.engine)
-	o := transcribeOptions{recognizerOptions: w.options.recognizerOptions, language: w.options.language, quiet: w.options.quiet}
-	return transcribeFile(ctx, a, transcriber, w.recognizer, o, cut, path, func(doc text.Document) error { return out.write(0, doc) })
+	progress := a.newTranscription(ctx, w.recognizer, inputs, w.options.quiet, false)
+	defer progress.close()
+	result, err := transcribe.New(a.scope, a.failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, destination, progress.watch())
+	progress.warn(0, result)
+	if warned := new(transcribe.WarnedError); errors.As(err, &warned) {
+		return &reportedError{err}
+	}
+	return err
 }
 
 // insist returns a context for the work after the signal that ended a recording. The next signal is only

@@ -51,6 +51,23 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 	return root
 }
 
+// needArgs wants at least one argument, and says which.
+func needArgs(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usage(fmt.Errorf("name %s", what))
+		}
+		return nil
+	}
+}
+
+// hideFlags takes flags for developers out of --help. They work all the same.
+func hideFlags(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
+}
+
 // wrongArgs turns what cobra says about the number of arguments into a usage error.
 func wrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }

@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/recognize"
 )
 
 // The soaks run the real engine process with the real model. make test runs a short form; make soak-engine sets how
@@ -49,16 +50,16 @@ func newSoak(t *testing.T) *soak {
 	needModel(t)
 	a := newApp(streams{out: io.Discard, err: io.Discard})
 	a.settings.modelsDir = models
-	r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: moonshineLanes, backend: backendMoonshine})
+	r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: recognize.MoonshineLanes, backend: recognize.BackendMoonshine})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.close)
+	t.Cleanup(r.Close)
 	samples, err := a.readAudio(t.Context(), clip, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &soak{Engine: r.engine, clip: samples}
+	s := &soak{Engine: r.Engine, clip: samples}
 	if _, err := s.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func (s *soak) atOnce(t *testing.T, times int, request engine.Request) {
 	t.Helper()
 	request.Class = schedule.Interactive // which nothing interrupts
 	var senders sync.WaitGroup
-	for range moonshineLanes {
+	for range recognize.MoonshineLanes {
 		senders.Go(func() {
 			for range times {
 				if _, err := s.Transcribe(t.Context(), request); err != nil {
@@ -206,7 +207,7 @@ func (s *soak) sendAny(t *testing.T, random *rand.Rand, first, n int) {
 	}
 	queue := make(chan work)
 	var senders sync.WaitGroup
-	for range moonshineLanes {
+	for range recognize.MoonshineLanes {
 		senders.Go(func() {
 			for w := range queue {
 				s.try(t, w.i, w.request)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,21 +11,29 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout/internal/printable"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
 	"github.com/scout-speech/scout/internal/text"
+	"github.com/scout-speech/scout/internal/transcribe"
 )
 
-// standardInput is the name of standard input among the files.
-const standardInput = "-"
+// languageUsage and forceUsage are the help of flags that several commands have.
+const (
+	languageUsage = "language spoken: a code, tag or name such as en, en-US or english, or auto (default: what the model knows)"
+	forceUsage    = "replace an existing file that --output names"
+)
 
 type transcribeOptions struct {
 	recognizerOptions
 	format   string
 	output   string
+	force    bool
 	cut      string
 	language string
-	hotWords []string
+	hotWords string
 	layout   text.Layout
 	summary  bool
 	quiet    bool
@@ -34,64 +41,77 @@ type transcribeOptions struct {
 
 func newTranscribeCommand(a *app) *cobra.Command {
 	var o transcribeOptions
-	var hotWords string
 	cmd := &cobra.Command{
 		Use:   "transcribe FILE… | -",
 		Short: "Turn audio and video files into text",
 		Long: `Reads the speech in files of any length and writes it as text.
 
-WAV, FLAC, MP3 and Ogg Vorbis are read by Scout itself; with ffmpeg installed also m4a, opus, webm, mp4 and whatever else it knows.
-"-" reads standard input. The text goes to standard output, or with --output to a file, or to a folder when there are several.
-A file that cannot be read does not stop the others.
+WAV, FLAC, MP3 and Ogg Vorbis are read by Scout itself. With ffmpeg installed it
+also reads m4a, opus, webm, mp4 and whatever else ffmpeg knows.
+"-" reads standard input.
 
-Exit codes: 0 all is text, 1 something failed, 2 the call makes no sense.`,
+The text goes to standard output as it is made. With --output it goes to a file,
+which is written when it is complete, or to a folder, with a file for each input.
+Plain texts and Markdown of several inputs may share one output: plain texts then
+stand below lines such as "==> talk.wav <==". An output never replaces an input. It
+replaces another file that is not empty only with --force.
+
+A file that cannot be read does not stop the others. Ctrl-C ends the work: the text
+so far is on standard output, or beside FILE as FILE.partial.
+
+Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
+2 wrong usage, 130 Ctrl-C, 143 terminated.`,
 		Example: `  scout transcribe interview.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
   scout transcribe --output texts/ *.flac
   scout transcribe --hot-words "Merneptah,Zigbee,San Francisco" talk.flac
   arecord -f S16_LE -r 16000 -d 10 | scout transcribe -
-  scout transcribe --format json call.wav | jq -r '.segments[] | "\(.start)\t\(.text)"'`,
-		Args: wrongArgs(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if o.hotWords, err = readHotWords(hotWords); err != nil {
-				return err
+  scout transcribe -f json call.wav | jq -r '.segments[] | "\(.start)\t\(.text)"'`,
+		Args: needArgs("a file to transcribe, or - for standard input"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("output") && o.output == "" {
+				return usage(scout.Errorf(scout.CodeInvalidArgument, "--output has an empty name").WithHint("name a file, or leave --output out"))
 			}
-			return transcribeFiles(cmd.Context(), a, o, args)
+			return a.transcribe(cmd.Context(), o, args)
 		},
 	}
 	flags := cmd.Flags()
 	o.bind(cmd)
 	flags.StringVarP(&o.format, "format", "f", "", "text, json, srt, vtt, tsv or md (default: by the ending of --output, else text)")
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
-	flags.StringVarP(&o.language, "language", "l", "", "language spoken, as ISO 639-1 code (default: what the model knows)")
+	flags.BoolVar(&o.force, "force", false, forceUsage)
+	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
+	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
+	flags.StringVar(&o.hotWords, "hot-words", "", hotWordsUsage)
 	flags.IntVar(&o.layout.MaxLineWidth, "max-line-width", 42, "columns of a line of srt and vtt; Chinese, Japanese and Korean characters take two")
 	flags.IntVar(&o.layout.MaxLineCount, "max-line-count", 2, "lines of a cue of srt and vtt")
-	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
-	flags.StringVar(&hotWords, "hot-words", "", hotWordsUsage)
-	flags.BoolVar(&o.summary, "summary", false, "end with a line on stderr: length, time taken, speed")
+	flags.BoolVar(&o.summary, "summary", false, "end with a line on standard error: length, time taken, speed")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
-	flags.StringVar(&o.backend, "backend", "", "engine backend, to compare: sherpa or moonshine (default: the best for the model)")
-	flags.StringVar(&o.profile, "profile", "", "options of the native runtime, to compare: sherpa has lean and plain")
+	flags.StringVar(&o.backend, "backend", "", "engine backend, to compare: "+strings.Join(recognize.Backends(), " or ")+" (default: the best for the model)")
+	flags.StringVar(&o.profile, "profile", "", "options of the native runtime, to compare: "+strings.Join(recognize.Profiles(), " or "))
+	hideFlags(cmd, "cut", "backend", "profile")
 	return cmd
 }
 
-// transcribeFiles does what the command was asked for. It returns a reported error when some failed.
-func transcribeFiles(ctx context.Context, a *app, o transcribeOptions, paths []string) (err error) {
-	format, err := outputFormat(o.format, o.output)
+// transcribe is the command.
+func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []string) error {
+	options, err := o.parse()
 	if err != nil {
-		return usage(err)
+		return err
 	}
-	if err := o.layout.Check(); err != nil {
-		return usage(err)
-	}
-	cut, err := segment.ParseCut(o.cut)
+	inputs, err := a.inputs(paths)
 	if err != nil {
-		return usage(err)
+		return err
 	}
-	if countOf(paths, standardInput) > 1 {
-		return usage(errors.New("standard input can be read only once"))
+	var format text.Format
+	if o.format != "" {
+		if format, err = text.ParseFormat(o.format); err != nil {
+			return usage(err)
+		}
 	}
-	target, err := newTarget(a.std.out, o.output, format, paths)
+	destination, err := transcribe.Plan(transcribe.Target{
+		Output: o.output, Format: format, Layout: o.layout, Stdout: a.std.out, Rules: outfile.Rules{Own: a.ownFile, Force: o.force},
+	}, inputs)
 	if err != nil {
 		return err
 	}
@@ -99,158 +119,158 @@ func transcribeFiles(ctx context.Context, a *app, o transcribeOptions, paths []s
 	if err != nil {
 		return err
 	}
-	defer r.close()
-	if err := r.checkLanguage(o.language); err != nil {
+	defer r.Close()
+	if options.Language, err = r.Language(o.language); err != nil {
 		return err
 	}
-	if err := r.checkHotWords(ctx, o.hotWords); err != nil {
+	if err := r.CheckHotWords(ctx, options.HotWords); err != nil {
 		return err
 	}
-	transcriber := speech.New(a.scope, a.failures, r.engine)
-	failed := 0
-	var first error
-	for i, path := range paths {
-		err := transcribeFile(ctx, a, transcriber, r, o, cut, path, func(doc text.Document) error { return target.write(i, doc) })
-		if err == nil {
-			continue
-		}
-		failed++
-		first = errors.Join(first, err)
-		if ctx.Err() != nil {
-			a.complain("", err)
-			return &reportedError{err}
-		}
-		if told := new(reportedError); !errors.As(err, &told) {
-			a.complain(path, err)
-		}
-		if stopsEverything(err) {
-			failed += len(paths) - i - 1
-			break
-		}
-	}
-	switch {
-	case failed == 0:
-		return nil
-	case len(paths) > 1:
-		a.notef("scout: %d of %d files failed\n", failed, len(paths))
-	}
-	return &reportedError{first}
+	show := a.newTranscription(ctx, r, inputs, o.quiet, o.summary)
+	defer show.close()
+	err = transcribe.New(a.scope, a.failures, r.Recognizer).Run(ctx, inputs, options, destination, show.watch())
+	return show.outcome(err)
 }
 
-// stopsEverything is true for errors that the next file would meet as well.
-func stopsEverything(err error) bool {
-	switch scout.CodeOf(err) {
-	case scout.CodeEngineMissing, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeEngineUnavailable, scout.CodeEngineStart:
-		return true
+// parse reads what needs neither model nor files.
+func (o *transcribeOptions) parse() (transcribe.Options, error) {
+	var options transcribe.Options
+	var err error
+	if options.HotWords, err = readHotWords(o.hotWords); err != nil {
+		return options, err
 	}
-	return false
-}
-
-// transcribeFile reads one file, writes its text and says what was out of the ordinary.
-func transcribeFile(ctx context.Context, a *app, transcriber *speech.Batch, r *recognizer, o transcribeOptions,
-	cut segment.Options, path string, write func(text.Document) error,
-) (err error) {
-	began := time.Now()
-	reader, err := a.openAudio(ctx, path)
+	cut, err := segment.ParseCut(o.cut)
 	if err != nil {
-		return err
+		return options, usage(err)
 	}
-	defer func() { err = errors.Join(err, reader.Close()) }()
+	if err := o.layout.Check(); err != nil {
+		return options, usage(err)
+	}
+	options.Cut = &cut
+	if options.Effort, err = speech.ParseEffort(o.effort); err != nil {
+		return options, usage(fmt.Errorf("--%w", err))
+	}
+	if _, err := recognize.ParseLanguage(o.language); err != nil {
+		return options, err
+	}
+	return options, recognize.CheckBackend(o.backend, o.profile)
+}
 
-	bar := newProgress(a, o.quiet, displayName(path), reader.Info().Duration)
-	transcript, err := transcriber.Transcribe(ctx, reader, speech.Options{
-		Model: r.model.ID, Language: r.language(o.language), Effort: r.effort, Cut: &cut, Parallel: r.parallel, Words: true, HotWords: o.hotWords,
-		Progress: func(p speech.Progress) {
-			r.settle(a)
-			bar.update(p)
+// inputs are the files that were named; - is standard input.
+func (a *app) inputs(paths []string) ([]transcribe.Input, error) {
+	inputs := make([]transcribe.Input, 0, len(paths))
+	standard := 0
+	for _, path := range paths {
+		switch path {
+		case transcribe.StandardInput:
+			if standard++; standard > 1 {
+				return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "standard input can be read only once").WithHint("name - once"))
+			}
+			inputs = append(inputs, transcribe.Input{Stream: a.std.in, Label: "standard input"})
+		case "":
+			return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "the name of an input is empty").WithHint("name a file, or - for standard input"))
+		default:
+			inputs = append(inputs, transcribe.Input{Path: path})
+		}
+	}
+	return inputs, nil
+}
+
+// transcription shows how a run goes.
+type transcription struct {
+	app     *app
+	r       *recognizer
+	inputs  []transcribe.Input
+	summary bool
+	bar     *progress
+	wait    *wait
+}
+
+// newTranscription returns what shows a run. The caller closes it.
+func (a *app) newTranscription(ctx context.Context, r *recognizer, inputs []transcribe.Input, quiet, summary bool) *transcription {
+	console := newConsole(a.std.err, quiet)
+	return &transcription{
+		app: a, r: r, inputs: inputs, summary: summary,
+		bar:  newProgress(console, len(inputs)),
+		wait: newWait(ctx, console, r, quiet),
+	}
+}
+
+func (t *transcription) close() {
+	t.wait.close()
+	t.bar.end()
+}
+
+func (t *transcription) watch() transcribe.Watch {
+	return transcribe.Watch{
+		Opened: func(i int, info file.Info) {
+			t.wait.start()
+			t.bar.begin(i, t.inputs[i].Name(), info.Duration)
 		},
-	})
-	bar.end()
-	if err != nil {
-		return err
+		Progress: func(_ int, p speech.Progress) {
+			t.wait.over()
+			t.r.settle(t.app)
+			t.bar.update(p.Done)
+		},
+		Ended: t.ended,
 	}
-	took := time.Since(began)
-	transcript.Warnings = append(transcript.Warnings, reader.Info().Warnings...)
-	for _, warning := range transcript.Warnings {
-		a.notef("scout: %s: warning: %s\n", displayName(path), warning.Message)
-	}
-	doc := text.Document{File: inputName(path), Transcript: *transcript, TimeTaken: took, Layout: o.layout}
-	if err := write(doc); err != nil {
-		return err
-	}
-	if o.summary {
-		a.notef("%s: %d words in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
-			displayName(path), len(strings.Fields(transcript.Text())), clock(transcript.Duration), took.Round(time.Millisecond),
-			transcript.Duration.Seconds()/took.Seconds())
-	}
-	if n := len(transcript.SetAside); n > 0 {
-		aside := transcript.SetAside[0]
-		return scout.Errorf(aside.Code, "%d of its pieces could not be transcribed, the first from %s to %s: %s",
-			n, clock(aside.Start), clock(aside.End), aside.Reason)
-	}
-	if !transcript.Complete() {
-		return &reportedError{scout.Errorf(scout.CodeAudioCorrupt, "not all of the audio is in the text")}
-	}
-	return nil
 }
 
-// openAudio opens a file or standard input.
-func (a *app) openAudio(ctx context.Context, path string) (*file.Reader, error) {
-	options := file.Options{
-		Log:      a.scope.Log(),
-		Panicked: func(decoder string, value any) { a.failures.Panicked("audio/"+decoder, value) },
+// ended says what was out of the ordinary about an input.
+func (t *transcription) ended(i int, r transcribe.Result, err error) {
+	t.warn(i, r)
+	name := printable.Line(t.inputs[i].Name())
+	if t.summary && err == nil {
+		t.app.notef("%s: %d words in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
+			name, len(strings.Fields(r.Transcript.Text())), printable.Length(r.Transcript.Duration), r.TimeTaken.Round(time.Millisecond),
+			r.Transcript.Duration.Seconds()/max(r.TimeTaken.Seconds(), 0.001))
 	}
-	if path == standardInput {
-		return file.New(ctx, a.std.in, "standard input", options)
+	warned := new(transcribe.WarnedError)
+	if err == nil || brokenPipe(err) || errors.As(err, &warned) {
+		return
 	}
-	return file.Open(ctx, path, options)
+	if scout.ClassOf(err) == scout.Cancelled {
+		t.app.complain("", interruptedAt(name, r, err))
+		return
+	}
+	t.app.complain(name, err)
+	if r.Settled > 0 && r.Kept != "" {
+		t.app.notef("scout: %s is text up to %s: %s\n", name, printable.Length(r.Settled), printable.Line(r.Kept))
+	}
 }
 
-func displayName(path string) string {
-	if path == standardInput {
-		return "standard input"
+// warn ends what is drawn and writes the warnings about an input.
+func (t *transcription) warn(i int, r transcribe.Result) {
+	t.wait.over()
+	t.bar.end()
+	for _, warning := range r.Transcript.Warnings {
+		t.app.notef("scout: %s: warning: %s\n", printable.Line(t.inputs[i].Name()), printable.Line(warning.Message))
 	}
-	return path
 }
 
-func inputName(path string) string {
-	if path == standardInput {
-		return ""
-	}
-	return path
-}
-
-// outputFormat is what --format says, else what the ending of --output says, else text.
-func outputFormat(format, output string) (text.Format, error) {
-	if format != "" {
-		return text.ParseFormat(format)
-	}
-	if ending := strings.TrimPrefix(filepath.Ext(output), "."); ending != "" {
-		if f, err := text.ParseFormat(ending); err == nil {
-			return f, nil
-		}
-	}
-	return text.Plain, nil
-}
-
-func countOf(list []string, what string) int {
-	n := 0
-	for _, item := range list {
-		if item == what {
-			n++
-		}
-	}
-	return n
-}
-
-// clock writes a duration as people read it: 11.0 s, 3:05, 1:02:03.
-func clock(d time.Duration) string {
-	seconds := int(d.Round(time.Second).Seconds())
+// interruptedAt says how far an input was when the user ended the work.
+func interruptedAt(name string, r transcribe.Result, err error) error {
+	text := "interrupted"
 	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%d:%02d", seconds/60, seconds%60)
+	case r.Kept != "":
+		text += fmt.Sprintf("; the text of %s up to %s is in %s", name, printable.Length(r.Settled), r.Kept)
+	case r.Shown:
+		text += fmt.Sprintf("; the text of %s is complete up to %s", name, printable.Length(r.Settled))
 	}
-	return fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
+	return &interruptedError{text: text, err: err}
 }
+
+// outcome is what the command returns for the error of a run, whose lines are on standard error already.
+func (t *transcription) outcome(err error) error {
+	var failed *transcribe.FailedError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	if failed.Total > 1 && !brokenPipe(err) && scout.ClassOf(err) != scout.Cancelled {
+		t.app.notef("scout: %d of %d files failed\n", failed.Failed, failed.Total)
+	}
+	return &reportedError{err}
+}
+
+// clock writes a length as people read it: 40 ms, 11.0 s, 3:05, 1:02:03.
+func clock(d time.Duration) string { return printable.Length(d) }

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// endWithin bounds how long a command may take to end after a signal. Some wait in the kernel and cannot be called back.
+const endWithin = 3 * time.Second
+
+// interrupts turns the signals that end a program into the end of a context.
+type interrupts struct {
+	// patient is true for commands that answer further signals themselves: a recording is finished first.
+	patient atomic.Bool
+	signals chan os.Signal
+}
+
+// watchInterrupts returns a context that ends with the first signal. The second ends the process at once, as does
+// endWithin after the first, unless patient is set.
+func watchInterrupts() (context.Context, *interrupts) {
+	w := &interrupts{signals: make(chan os.Signal, 4)}
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT} // SIGQUIT would print the stacks of all goroutines
+	if !signal.Ignored(syscall.SIGHUP) {                                  // nohup ignores it, and that must stay so
+		ending = append(ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
+	}
+	signal.Notify(w.signals, ending...)
+	// A write to a closed pipe is an error like any other: what was begun is cleaned up. See leave.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() { // ends with the process
+		first := <-w.signals
+		cancel(&interruptedError{text: "interrupted", signal: number(first), err: context.Canceled})
+		timeout := time.After(endWithin)
+		for {
+			select {
+			case again := <-w.signals:
+				if !w.patient.Load() {
+					die(number(again))
+				}
+			case <-timeout:
+				if !w.patient.Load() {
+					die(number(first))
+				}
+			}
+		}
+	}()
+	return ctx, w
+}
+
+func number(s os.Signal) syscall.Signal {
+	if n, ok := s.(syscall.Signal); ok {
+		return n
+	}
+	return syscall.SIGINT
+}
+
+// leave ends the process with the exit code of a command. After a signal it dies of the signal, so that a shell ends
+// its loop as well.
+func leave(code int) {
+	switch n := syscall.Signal(code - exitSignal); n {
+	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE:
+		die(n)
+	}
+	os.Exit(code)
+}
+
+// die ends the process as the signal does by itself.
+func die(n syscall.Signal) {
+	switch n {
+	case syscall.SIGQUIT: // Go prints its stacks
+	case syscall.SIGPIPE: // Go dies of it only while it writes
+		signal.Reset(n)
+		_, _ = os.Stdout.Write([]byte{'\n'}) // it is closed
+	default:
+		signal.Reset(n)
+		_ = syscall.Kill(os.Getpid(), n) // the exit code tells it otherwise
+		time.Sleep(100 * time.Millisecond)
+	}
+	os.Exit(exitSignal + int(n))
+}
+
+// interruptedError is the end of a command by a signal.
+type interruptedError struct {
+	text   string
+	signal syscall.Signal // 0 where the cause tells
+	err    error
+}
+
+func (e *interruptedError) Error() string { return e.text }
+func (e *interruptedError) Unwrap() error { return e.err }
+
+// signalOf returns the signal that ended ctx, 0 for none.
+func signalOf(ctx context.Context) syscall.Signal {
+	var interrupted *interruptedError
+	if errors.As(context.Cause(ctx), &interrupted) {
+		return interrupted.signal
+	}
+	return 0
+}
+
+// brokenPipe is true where nobody reads standard output any more, as after "| head": no reason for a message.
+func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

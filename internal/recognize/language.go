@@ -1,0 +1,103 @@
+package recognize
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
+
+	"github.com/scout-speech/scout"
+)
+
+// AutoLanguage asks for the language to be found out, or taken from a model that knows one only.
+const AutoLanguage = "auto"
+
+// ParseLanguage reads a language as people write it: an ISO 639 code (en, eng), a BCP 47 tag (en-US, pt_BR, zh-Hant),
+// or a name in English or in the language itself (English, Deutsch). Case does not matter.
+//
+// It returns the shortest ISO 639 code, and "" for an empty text and for AutoLanguage. The error has the code
+// invalid_argument.
+func ParseLanguage(text string) (string, error) {
+	asked := strings.TrimSpace(text)
+	if asked == "" || strings.EqualFold(asked, AutoLanguage) {
+		return "", nil
+	}
+	// A POSIX locale, as $LANG has it: en_US.UTF-8, de_DE@euro.
+	tag, _, _ := strings.Cut(asked, ".")
+	tag, _, _ = strings.Cut(tag, "@")
+	if parsed, err := language.Parse(tag); err == nil {
+		// "und" has a base too, the likeliest language of all.
+		if base, confidence := parsed.Base(); confidence >= language.High {
+			return base.String(), nil
+		}
+	}
+	if code := codeOfName(asked); code != "" {
+		return code, nil
+	}
+	return "", scout.Errorf(scout.CodeInvalidArgument, "unknown language %q", text).
+		WithHint("write a code such as en or de, a tag such as en-US, a name such as English, or %s", AutoLanguage)
+}
+
+// codeOfName returns the code of the language with the name, in English or in itself; empty for none.
+func codeOfName(name string) string {
+	english := display.English.Languages()
+	for _, tag := range display.Supported.Tags() {
+		base, confidence := tag.Base()
+		if confidence == language.No {
+			continue
+		}
+		plain := language.Make(base.String())
+		if strings.EqualFold(english.Name(plain), name) || strings.EqualFold(display.Self.Name(plain), name) {
+			return base.String()
+		}
+	}
+	return ""
+}
+
+// canonical is one code for languages that have several: nb and no, iw and he, fil and tl, cmn and zh.
+func canonical(code string) string {
+	tag, err := language.All.Parse(code)
+	if err != nil {
+		return code
+	}
+	base, _ := tag.Base()
+	return base.String()
+}
+
+// LanguageName is the English name of a code, or the code where it has none.
+func LanguageName(code string) string {
+	tag, err := language.Parse(code)
+	if err != nil {
+		return code
+	}
+	if name := display.English.Languages().Name(tag); name != "" {
+		return name
+	}
+	return code
+}
+
+// Language returns the code of a language as people write it: "" where the model finds the language out, and the only
+// one of a model that knows just one. The error is one of ParseLanguage, or has the code model_language where the
+// model does not know the language.
+func (r *Recognizer) Language(asked string) (string, error) {
+	known := r.Model.Languages
+	code, err := ParseLanguage(asked)
+	switch {
+	case err != nil:
+		return "", err
+	case code == "" && len(known) == 1:
+		return known[0], nil
+	case code == "", len(known) == 0, slices.Contains(known, code):
+		return code, nil
+	}
+	if i := slices.IndexFunc(known, func(k string) bool { return canonical(k) == canonical(code) }); i >= 0 {
+		return known[i], nil
+	}
+	const most = 8
+	list := strings.Join(known[:min(len(known), most)], ", ")
+	if len(known) > most {
+		list += ", …"
+	}
+	return "", scout.Errorf(scout.CodeModelLanguage, "model %s does not know the language %s (it knows %s)", r.Model.ID, LanguageName(code), list)
+}

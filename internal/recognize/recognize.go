@@ -1,0 +1,132 @@
+// Package recognize makes something that recognises speech of the name of a model: it finds the model, chooses
+// the backend that runs it on this machine, prepares its graphs and says which languages it knows.
+package recognize
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/model/prepare"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// MaxThreads bounds Options.Threads: more never helped, and each costs memory.
+const MaxThreads = 64
+
+// Machine is what models run on. It is safe for concurrent use.
+type Machine struct {
+	Scope     observe.Scope
+	Processor prepare.Processor
+	// Notice is told what a person should know about a model; nil for nobody.
+	Notice func(Notice)
+}
+
+// Notice is something that a person should know about a model, and that stops nothing.
+type Notice struct {
+	// ModelsDir is the folder of models, and Once the name under which the notice is given once for that folder;
+	// empty where it is given each time.
+	ModelsDir, Once string
+	Text            string
+	// Err is why, nil where nothing failed.
+	Err error
+}
+
+func (m *Machine) notice(n Notice) {
+	if m.Notice != nil {
+		m.Notice(n)
+	}
+}
+
+// Options say what recognises. The zero value is the selected model with the backend that suits it best.
+type Options struct {
+	// Program is the path of scout-engine.
+	Program string
+	// Model is an id; empty for the selected model.
+	Model string
+	// Threads for inference, 1 to MaxThreads; 0 means 1.
+	Threads int
+	// Backend is BackendSherpa or BackendMoonshine; empty for the fastest that runs the model.
+	Backend string
+	// Profile names options of the native runtime, one of Profiles(Backend); empty for the backend's default.
+	Profile string
+	// Engine is what else the engine is told; Program, Model, Backend, Profile, Threads, BatchLanes and HugePages
+	// are set by Open.
+	Engine engine.Options
+}
+
+// Recognizer is an engine with what is known about its model. Close ends it.
+type Recognizer struct {
+	Engine  *engine.Engine
+	Model   model.Installed
+	Backend string
+	// Lanes is how many requests run at the same time.
+	Lanes int
+}
+
+// Open finds the model, checks its files and prepares its graphs. The engine starts with the first request.
+//
+//	scout.CodeInvalidArgument    a number of threads, a backend or a profile that does not exist
+//	scout.CodeModelUnknown, CodeModelNotInstalled, CodeModelCorrupt  as of model.Store.Resolve
+//	scout.CodeModelUnsupported   the backend asked for does not run the model
+func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Recognizer, error) {
+	if o.Threads == 0 {
+		o.Threads = 1
+	}
+	if o.Threads < 1 || o.Threads > MaxThreads {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "%d threads: Scout can use 1 to %d", o.Threads, MaxThreads)
+	}
+	if err := CheckBackend(o.Backend, o.Profile); err != nil {
+		return nil, err
+	}
+	installed, err := store.Resolve(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	if installed.EnglishOnly() {
+		m.notice(Notice{
+			ModelsDir: store.Dir(), Once: "english-only",
+			Text: "the model " + installed.ID + " knows English only; for other languages see: scout models list",
+		})
+	}
+	backend, files, err := m.choose(ctx, installed, o.Backend)
+	if err != nil {
+		return nil, err
+	}
+	lanes := 1
+	if backend == BackendMoonshine {
+		lanes = min(o.Threads, MoonshineLanes)
+	}
+	options := o.Engine
+	options.Program, options.Backend, options.Profile, options.Threads = o.Program, backend, o.Profile, o.Threads
+	options.BatchLanes, options.HugePages = lanes, backend == BackendMoonshine
+	options.Model = engine.Model{
+		ID: installed.ID, Family: string(installed.Family), Languages: installed.Languages,
+		Files: files, SizeBytes: installed.SizeBytes,
+	}
+	return &Recognizer{Engine: engine.New(m.Scope, options), Model: installed, Backend: backend, Lanes: lanes}, nil
+}
+
+// Close ends the engine.
+func (r *Recognizer) Close() { r.Engine.Close() }
+
+// CheckHotWords refuses hot words that the model would not heed. It starts the engine.
+func (r *Recognizer) CheckHotWords(ctx context.Context, words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	facts, err := r.Engine.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if !facts.HotWords {
+		return scout.Errorf(scout.CodeModelUnsupported, "model %s cannot prefer hot words with the backend %s", r.Model.ID, r.Backend).
+			WithHint("the default model can: leave --model and --backend out, or --hot-words")
+	}
+	return nil
+}
+
+// modelsDir is the folder of models that an installed one lies in.
+func modelsDir(installed model.Installed) string { return filepath.Dir(installed.Dir) }

@@ -1,0 +1,409 @@
+package transcribe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout/internal/printable"
+	"github.com/scout-speech/scout/internal/text"
+)
+
+// Target says where the texts of a run go.
+type Target struct {
+	// Output is a file, or a folder; empty or "-" for Stdout.
+	Output string
+	// Format of the texts; empty for what the ending of Output says, else plain text.
+	Format text.Format
+	// Layout is that of subtitles.
+	Layout text.Layout
+	// Stdout takes the texts where no output is named.
+	Stdout io.Writer
+	// Rules say what may not be replaced. The inputs of the run are added by Plan.
+	Rules outfile.Rules
+}
+
+// Destination is where the texts of a run go: one stream or one file for all inputs, or a file for each. It is a Sink.
+type Destination struct {
+	format text.Format
+	layout text.Layout
+	rules  outfile.Rules
+	inputs []Input
+
+	out    *outfile.Writer // a stream for all; nil for files
+	opens  *outfile.Place  // a stream that is opened with the first text; nil where out is standard output
+	one    *outfile.Place  // a file for all
+	each   []outfile.Place // a file for each
+	folder string          // to be made before the first text; empty where it is there
+
+	shared  bytes.Buffer // the text of one, until Close
+	began   map[int]int  // how many bytes of the text of an input are in out
+	titles  int          // how many texts out or shared has
+	partial bool         // shared is not complete
+}
+
+// Plan decides where the text of each input goes. It refuses what cannot be written and what would destroy something,
+// and writes nothing itself.
+func Plan(t Target, inputs []Input) (*Destination, error) {
+	format, err := formatOf(t.Format, t.Output)
+	if err != nil {
+		return nil, err
+	}
+	d := &Destination{format: format, layout: t.Layout, rules: t.Rules, inputs: inputs, began: map[int]int{}}
+	for i := range inputs {
+		if inputs[i].Path != "" {
+			d.rules.Inputs = append(d.rules.Inputs, outfile.InputAt(inputs[i].Path))
+		} else if f, ok := inputs[i].Stream.(*os.File); ok {
+			d.rules.Inputs = append(d.rules.Inputs, outfile.InputFile(inputs[i].Label, f))
+		}
+	}
+	if t.Output == "" || t.Output == "-" {
+		d.out = outfile.NewWriter(t.Stdout)
+		if f, ok := t.Stdout.(*os.File); ok {
+			if err := d.rules.CheckOpen("standard output", f); err != nil {
+				return nil, err
+			}
+		}
+		return d, d.checkShared("standard output")
+	}
+	info, err := os.Stat(t.Output)
+	if err == nil && info.IsDir() || strings.HasSuffix(t.Output, string(filepath.Separator)) {
+		return d, d.planFolder(t.Output, err == nil)
+	}
+	return d, d.planFile(t.Output)
+}
+
+// formatOf is the format that was asked for, else what the ending of the output says, else text. Both must agree.
+func formatOf(asked text.Format, output string) (text.Format, error) {
+	ending, err := text.ParseFormat(strings.TrimPrefix(filepath.Ext(output), "."))
+	switch {
+	case err != nil && asked == "":
+		return text.Plain, nil
+	case err != nil || asked == ending:
+		return asked, nil
+	case asked == "":
+		return ending, nil
+	}
+	return "", scout.Errorf(scout.CodeInvalidArgument, "--format %s and the name %s contradict each other", asked, filepath.Base(output)).
+		WithHint("name it %s%s, or leave --format out", strings.TrimSuffix(filepath.Base(output), filepath.Ext(output)), asked.Extension())
+}
+
+// checkShared refuses several texts in one stream or file where together they are no valid document.
+func (d *Destination) checkShared(where string) error {
+	if len(d.inputs) < 2 || d.format == text.Plain || d.format == text.Markdown {
+		return nil
+	}
+	return scout.Errorf(scout.CodeInvalidArgument, "%d inputs cannot share %s as %s: one file holds one of them", len(d.inputs), where, d.format).
+		WithHint("write a file for each: --output FOLDER/")
+}
+
+func (d *Destination) planFile(path string) error {
+	place, err := outfile.At(path)
+	if err != nil {
+		return err
+	}
+	if err := d.checkShared(path); err != nil {
+		return err
+	}
+	if err := errors.Join(d.rules.Check(&place)); err != nil {
+		return err
+	}
+	if place.Stream() {
+		d.opens = &place
+		return nil
+	}
+	d.one = &place
+	if len(d.inputs) == 1 {
+		d.one, d.each = nil, []outfile.Place{place}
+	}
+	return place.Probe()
+}
+
+// planFolder gives each input a file in the folder.
+func (d *Destination) planFolder(folder string, exists bool) error {
+	if !exists {
+		d.folder = folder
+		if err := checkNewFolder(folder); err != nil {
+			return err
+		}
+	}
+	names := namer{extension: d.format.Extension(), limit: outfile.NameLimit(folder), taken: map[string]bool{}}
+	for i := range d.inputs {
+		path := filepath.Join(folder, names.next(&d.inputs[i]))
+		if !exists {
+			d.each = append(d.each, outfile.Place{Path: path})
+			continue
+		}
+		place, err := outfile.At(path)
+		if err == nil {
+			err = d.rules.Check(&place)
+		}
+		for j := range d.each {
+			if err == nil && place.Same(&d.each[j]) {
+				err = scout.Errorf(scout.CodeInvalidArgument, "%s and %s are one file: two texts cannot be in it", place.Path, d.each[j].Path).
+					WithHint("choose another folder for --output")
+			}
+		}
+		if err != nil {
+			return err
+		}
+		d.each = append(d.each, place)
+	}
+	if exists {
+		return d.each[0].Probe()
+	}
+	return nil
+}
+
+// checkNewFolder refuses a folder that cannot be made, and makes none.
+func checkNewFolder(folder string) error {
+	above := filepath.Clean(folder)
+	for {
+		info, err := os.Stat(above)
+		if err == nil && !info.IsDir() {
+			return scout.Errorf(scout.CodeInvalidArgument, "cannot make the folder %s: %s is a file", folder, above).WithHint("choose another name for --output")
+		}
+		if err == nil {
+			place, err := outfile.At(filepath.Join(above, "probe.txt"))
+			if err == nil {
+				err = place.Probe()
+			}
+			if err != nil {
+				return scout.Errorf(scout.CodeOf(err), "cannot make the folder %s: %s", folder, outfile.Reason(err))
+			}
+			return nil
+		}
+		if !errors.Is(err, os.ErrNotExist) || above == filepath.Dir(above) {
+			return outfile.Explain("make the folder "+folder, err)
+		}
+		above = filepath.Dir(above)
+	}
+}
+
+// namer names the file of each input: the input's name with another ending. A second one of that name gets a number.
+type namer struct {
+	extension string
+	limit     int
+	taken     map[string]bool // in lower case: some file systems know no other
+}
+
+func (n *namer) next(in *Input) string {
+	stem := "stdin"
+	if in.Path != "" {
+		base := filepath.Base(in.Path)
+		if stem = strings.TrimSuffix(base, filepath.Ext(base)); stem == "" {
+			stem = base // .hidden
+		}
+		stem = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) || r == unicode.ReplacementChar || printable.Line(string(r)) != string(r) {
+				return '_'
+			}
+			return r
+		}, stem)
+	}
+	name := outfile.FitName(stem, n.extension, n.limit)
+	for number := 2; n.taken[strings.ToLower(name)]; number++ {
+		name = outfile.FitName(stem, "-"+strconv.Itoa(number)+n.extension, n.limit)
+	}
+	n.taken[strings.ToLower(name)] = true
+	return name
+}
+
+// Streams is true where text is shown as it is settled.
+func (d *Destination) Streams() bool {
+	return (d.out != nil || d.opens != nil) && d.format == text.Plain
+}
+
+// Settled writes what is new of a text where it goes to a stream, as plain text: other formats are only known whole.
+func (d *Destination) Settled(ctx context.Context, i int, doc text.Document) error {
+	if !d.Streams() {
+		return nil
+	}
+	all, err := d.render(doc)
+	if err != nil {
+		return err
+	}
+	// The end of a text is its line break, which comes when nothing more does.
+	return d.stream(ctx, i, bytes.TrimRight(all, "\n"))
+}
+
+// render returns the text of a document. Its name stands in Markdown, where a terminal could see it.
+func (d *Destination) render(doc text.Document) ([]byte, error) {
+	if d.format != text.JSON {
+		doc.File = printable.Line(doc.File)
+	}
+	doc.Layout = d.layout
+	var all bytes.Buffer
+	err := text.Write(&all, d.format, doc)
+	return all.Bytes(), err
+}
+
+// Finish writes the text of an input, whole or not at all where it goes to a file.
+func (d *Destination) Finish(ctx context.Context, i int, doc text.Document) error {
+	all, err := d.render(doc)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(d.each) > 0:
+		if err := d.makeFolder(); err != nil {
+			return err
+		}
+		return d.each[i].Write(ctx, all, d.rules.Force)
+	case d.one != nil:
+		d.shared.WriteString(d.title(i))
+		d.shared.Write(all)
+		return nil
+	}
+	return d.stream(ctx, i, all)
+}
+
+// Abandon keeps the beginning of a text: in its stream, or beside the file as FILE.partial.
+func (d *Destination) Abandon(ctx context.Context, i int, doc text.Document) (string, error) {
+	all, err := d.render(doc)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case len(d.each) > 0:
+		if err := d.makeFolder(); err != nil {
+			return "", err
+		}
+		return d.writePartial(ctx, &d.each[i], all)
+	case d.one != nil:
+		d.partial = true
+		d.shared.WriteString(d.title(i))
+		d.shared.Write(all)
+		return d.one.Path + partialEnding, nil
+	}
+	return "", d.stream(ctx, i, all)
+}
+
+// Close writes the file that all inputs share.
+func (d *Destination) Close(ctx context.Context) error {
+	var err error
+	switch {
+	case d.opens != nil && d.out != nil:
+		err = d.out.Close()
+	case d.one == nil || d.shared.Len() == 0:
+	case d.partial:
+		_, err = d.writePartial(ctx, d.one, d.shared.Bytes())
+	default:
+		err = d.one.Write(ctx, d.shared.Bytes(), d.rules.Force)
+	}
+	return err
+}
+
+// partialEnding is added to the name of a file whose text is not complete.
+const partialEnding = ".partial"
+
+// writePartial writes an incomplete text beside its file, and returns where.
+func (d *Destination) writePartial(ctx context.Context, place *outfile.Place, content []byte) (string, error) {
+	folder, base := filepath.Split(place.Path)
+	limit := outfile.NameLimit(filepath.Dir(place.Path))
+	for number := 1; ; number++ {
+		ending := partialEnding
+		if number > 1 {
+			ending += "-" + strconv.Itoa(number)
+		}
+		partial, err := outfile.At(folder + outfile.FitName(base, ending, limit))
+		if err != nil {
+			return "", err
+		}
+		if d.rules.Check(&partial) != nil || partial.Stream() {
+			continue // somebody's file: another name
+		}
+		return partial.Path, partial.Write(ctx, content, d.rules.Force)
+	}
+}
+
+func (d *Destination) makeFolder() error {
+	if d.folder == "" {
+		return nil
+	}
+	if err := os.MkdirAll(d.folder, 0o755); err != nil {
+		return outfile.Explain("make the folder "+d.folder, err)
+	}
+	d.folder = ""
+	for i := range d.each {
+		place, err := outfile.At(d.each[i].Path)
+		if err == nil {
+			err = d.rules.Check(&place)
+		}
+		if err != nil {
+			return err
+		}
+		d.each[i] = place
+	}
+	return nil
+}
+
+// title is what stands before a text that shares its place with others.
+func (d *Destination) title(i int) string {
+	d.titles++
+	if len(d.inputs) < 2 {
+		return ""
+	}
+	gap := ""
+	if d.titles > 1 {
+		gap = "\n"
+	}
+	if d.format != text.Plain {
+		return gap
+	}
+	return fmt.Sprintf("%s==> %s <==\n", gap, printable.Line(d.inputs[i].Name()))
+}
+
+// stream writes what is new of the text of an input.
+func (d *Destination) stream(ctx context.Context, i int, all []byte) error {
+	if d.out == nil {
+		out, err := d.opens.Open(ctx)
+		if err != nil {
+			return errors.Join(err, errSinkGone)
+		}
+		d.out = out
+	}
+	written, begun := d.began[i]
+	if !begun {
+		title := d.title(i)
+		d.began[i] = 0
+		if title != "" {
+			if _, err := d.out.Write(ctx, []byte(title)); err != nil {
+				return goneError(err)
+			}
+		}
+	}
+	if len(all) <= written {
+		return nil
+	}
+	n, err := d.out.Write(ctx, all[written:])
+	d.began[i] = written + n
+	if err != nil {
+		return goneError(err)
+	}
+	return nil
+}
+
+// goneError explains why a stream took no more text.
+func goneError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &sinkError{outfile.Explain("write the text", err)}
+}
+
+// sinkError is an error of the output that all inputs share.
+type sinkError struct{ err error }
+
+func (e *sinkError) Error() string        { return e.err.Error() }
+func (e *sinkError) Unwrap() error        { return e.err }
+func (e *sinkError) Is(target error) bool { return target == errSinkGone }

@@ -1,0 +1,223 @@
+// Package transcribe is the use case of turning files, recordings and streams into text: it opens each input, has it
+// transcribed and hands the text to a sink as it is settled. What failed or was interrupted leaves the text that was
+// settled by then.
+package transcribe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/printable"
+	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/text"
+)
+
+// Options say how inputs are transcribed. The zero value means the defaults of speech.Options and file.Options.
+type Options struct {
+	// Language is a code that the model knows; empty where the model finds it out.
+	Language string
+	Effort   speech.Effort
+	// Cut places the borders of pieces; nil for the default.
+	Cut      *segment.Options
+	HotWords []string
+	// File says how audio is decoded. Log and Panicked are set by the Transcriber.
+	File file.Options
+}
+
+// Sink takes the texts of a run. Its methods are called from one goroutine at a time.
+type Sink interface {
+	// Settled tells what is settled of input i so far: more text may follow, none changes.
+	Settled(ctx context.Context, i int, doc text.Document) error
+	// Finish gets the whole text of input i.
+	Finish(ctx context.Context, i int, doc text.Document) error
+	// Abandon gets the text of input i that was settled when its transcription failed, and returns where it is kept,
+	// for people; empty where there is none.
+	Abandon(ctx context.Context, i int, doc text.Document) (where string, err error)
+	// Close completes what several inputs share.
+	Close(ctx context.Context) error
+}
+
+// Watch is told how a run goes. Nil fields are not told.
+type Watch struct {
+	// Opened is called when the audio of input i can be read.
+	Opened func(i int, info file.Info)
+	// Progress is called after each piece of audio.
+	Progress func(i int, p speech.Progress)
+	// Ended is called when input i is done with, whether it is text or failed.
+	Ended func(i int, r Result, err error)
+}
+
+// Result is what became of one input.
+type Result struct {
+	Input      Input
+	Info       file.Info
+	Transcript scout.Transcript
+	TimeTaken  time.Duration
+	// Settled is how much of the audio is text; the whole length where nothing failed.
+	Settled time.Duration
+	// Kept says where the text is that was settled before a failure; empty for nowhere.
+	Kept string
+	// Shown is true where the text that was settled before a failure went to a stream.
+	Shown bool
+}
+
+// Transcriber transcribes with one recognizer. It is safe for concurrent use.
+type Transcriber struct {
+	scope      observe.Scope
+	failures   *observe.Failures
+	recognizer *recognize.Recognizer
+	speech     *speech.Batch
+}
+
+// New returns a transcriber over the recognizer, which stays the caller's.
+func New(scope observe.Scope, failures *observe.Failures, recognizer *recognize.Recognizer) *Transcriber {
+	return &Transcriber{
+		scope: scope, failures: failures, recognizer: recognizer,
+		speech: speech.New(scope, failures, recognizer.Engine),
+	}
+}
+
+// FailedError is returned by Run when inputs failed that Watch was told of.
+type FailedError struct {
+	// Failed of Total inputs are not, or not completely, text.
+	Failed, Total int
+	// Err joins their errors.
+	Err error
+}
+
+func (e *FailedError) Error() string { return e.Err.Error() }
+func (e *FailedError) Unwrap() error { return e.Err }
+
+// Run transcribes the inputs one after the other. One that fails stops no other, unless all others would fail the same
+// way. The error is nil or a *FailedError; where ctx ended it has its code.
+func (t *Transcriber) Run(ctx context.Context, inputs []Input, o Options, sink Sink, watch Watch) error {
+	failed := FailedError{Total: len(inputs)}
+	for i := range inputs {
+		result, err := t.One(ctx, i, inputs[i], o, sink, watch)
+		if watch.Ended != nil {
+			watch.Ended(i, result, err)
+		}
+		if err == nil {
+			continue
+		}
+		failed.Failed++
+		failed.Err = errors.Join(failed.Err, err)
+		if ctx.Err() != nil || stopsEverything(err) {
+			failed.Failed = len(inputs) - i + failed.Failed - 1
+			break
+		}
+	}
+	closing, cancel := lasting(ctx)
+	defer cancel()
+	if err := sink.Close(closing); err != nil {
+		failed.Failed, failed.Err = max(failed.Failed, 1), errors.Join(failed.Err, err)
+	}
+	if failed.Err == nil {
+		return nil
+	}
+	return &failed
+}
+
+// keepWithin bounds how long text is written that was there when the run was interrupted: a reader that hangs must
+// not hold up the end.
+const keepWithin = 500 * time.Millisecond
+
+// lasting is ctx while it lasts; after that, text which is there can still be written for a moment.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+}
+
+// stopsEverything is true for errors that the next input would meet as well.
+func stopsEverything(err error) bool {
+	switch scout.CodeOf(err) {
+	case scout.CodeEngineMissing, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout:
+		return true
+	}
+	return errors.Is(err, errSinkGone)
+}
+
+// errSinkGone marks an error of a sink that all inputs share.
+var errSinkGone = errors.New("the output takes no more text")
+
+// One transcribes one input into the sink. Audio that is not in the text is an error, after the text was handed on.
+func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink Sink, watch Watch) (result Result, err error) {
+	began := time.Now()
+	result.Input = in
+	reader, err := t.open(ctx, in, o.File)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	if watch.Opened != nil {
+		watch.Opened(i, reader.Info())
+	}
+	doc := text.Document{File: in.Path, Transcript: scout.Transcript{Model: t.recognizer.Model.ID, Language: o.Language}}
+	transcribing, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	transcript, err := t.speech.Transcribe(transcribing, reader, speech.Options{
+		Model: t.recognizer.Model.ID, Language: o.Language, Effort: o.Effort, Cut: o.Cut, Parallel: t.recognizer.Lanes,
+		Words: true, HotWords: o.HotWords,
+		Settled: func(s scout.Segment) {
+			doc.Transcript.Segments = append(doc.Transcript.Segments, s)
+			if err := sink.Settled(transcribing, i, doc); err != nil {
+				stop(err) // nobody reads it any more
+			}
+		},
+		Progress: func(p speech.Progress) {
+			result.Settled = p.Done
+			if watch.Progress != nil {
+				watch.Progress(i, p)
+			}
+		},
+	})
+	if cause := context.Cause(transcribing); cause != nil && err != nil {
+		err = cause
+	}
+	result.Info, result.TimeTaken = reader.Info(), time.Since(began)
+	if transcript == nil {
+		return result, err
+	}
+	transcript.Warnings = append(transcript.Warnings, result.Info.Warnings...)
+	result.Transcript, result.Settled = *transcript, transcript.Duration
+	doc.Transcript, doc.TimeTaken = *transcript, result.TimeTaken
+	if err != nil {
+		keeping, cancel := lasting(ctx)
+		defer cancel()
+		var keepErr error
+		result.Kept, keepErr = sink.Abandon(keeping, i, doc)
+		result.Shown = result.Kept == "" && keepErr == nil
+		return result, errors.Join(err, keepErr)
+	}
+	if err := sink.Finish(ctx, i, doc); err != nil {
+		return result, err
+	}
+	return result, incomplete(transcript)
+}
+
+// incomplete is an error where audio of the input is not in the text.
+func incomplete(t *scout.Transcript) error {
+	if n := len(t.SetAside); n > 0 {
+		aside := t.SetAside[0]
+		return scout.Errorf(aside.Code, "%d of its pieces could not be transcribed, the first from %s to %s: %s",
+			n, printable.Length(aside.Start), printable.Length(aside.End), aside.Reason)
+	}
+	if !t.Complete() {
+		return &WarnedError{scout.Errorf(scout.CodeAudioCorrupt, "not all of the audio is in the text")}
+	}
+	return nil
+}
+
+// WarnedError is returned for an input whose warnings tell already what is missing in its text.
+type WarnedError struct{ err error }
+
+func (e *WarnedError) Error() string { return e.err.Error() }
+func (e *WarnedError) Unwrap() error { return e.err }
