@@ -10,11 +10,16 @@ import (
 )
 
 // decoderFor looks at the input and returns the decoder for it.
-func (r *Reader) decoderFor() (d decoder, err error) {
+func (r *Reader) decoderFor() (decoder, error) {
 	what, err := r.src.sniff()
 	if err != nil {
 		return nil, err
 	}
+	return r.decoderOf(what)
+}
+
+// decoderOf returns the decoder for what begins at the source's position.
+func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 	r.stream.container = what.container
 	defer r.recovered(&err)
 	switch what.kind {
@@ -48,6 +53,7 @@ func (r *Reader) mp3(what sniffed) (decoder, error) {
 		return r.mp3Here(what)
 	}
 	tag, header := peekMP3(r.src)
+	start := r.src.pos()
 	d, err := r.ffmpeg(what)
 	if err == nil || r.ctx.Err() != nil || r.src.err != nil || r.src.temp != "" {
 		if f, ok := d.(*ffmpegDecoder); ok {
@@ -57,11 +63,8 @@ func (r *Reader) mp3(what sniffed) (decoder, error) {
 	}
 	// An ffmpeg that does not work must not cost a file that can be read without it.
 	r.opts.Log.Warn("decoder_replaced", slog.String("error", err.Error()))
-	if rewindErr := r.src.rewind(); rewindErr != nil {
-		return nil, errors.Join(err, rewindErr)
-	}
-	if _, sniffErr := r.src.sniff(); sniffErr != nil {
-		return nil, errors.Join(err, sniffErr)
+	if seekErr := r.src.seek(start); seekErr != nil {
+		return nil, errors.Join(err, seekErr)
 	}
 	d, hereErr := r.mp3Here(what)
 	if hereErr != nil {

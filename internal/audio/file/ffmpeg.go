@@ -22,6 +22,9 @@ const (
 	maxFFmpegBlock = 256 << 20
 	// exitGrace is what a process has for its end after its output ended.
 	exitGrace = 5 * time.Second
+	// notePatience is what the log may be later than the samples: both have been written, and the reader of the log
+	// only has to be scheduled.
+	notePatience = 5 * time.Second
 	// ffmpegDrift is how much shorter than declared a file may be before that is worth a warning;
 	// containers round, and count what encoders put before the first sample.
 	ffmpegDrift = 500 * time.Millisecond
@@ -67,11 +70,19 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 		return nil, scout.FileError(scout.CodeReadFailed, "find the file", err)
 	}
 	job := ffmpegJob{ctx: r.ctx, opts: r.opts, program: program, what: what, src: r.src}
+	job.start, job.extent = r.src.pos(), r.src.extent(what.container)
 	// The prefix keeps names with a colon or a leading dash what they are: names.
-	job.input = []string{
-		"-protocol_whitelist", "file", "-format_whitelist", job.formats(), "-i", "file:" + path,
+	name := "file:" + path
+	if job.start > 0 || job.extent.end < r.src.size {
+		// Another file stands before or behind it, of which ffmpeg sees nothing.
+		name = fmt.Sprintf("subfile,,start,%d,end,%d,,:%s", job.start, job.extent.end, name)
 	}
-	d := &ffmpegDecoder{job: job}
+	job.input = []string{"-protocol_whitelist", "file,subfile", "-format_whitelist", job.formats()}
+	if what.kind == kindMP3 || what.container == "mp2" {
+		job.input = append(job.input, "-f", "mp3") // a short part is not enough to recognise it
+	}
+	job.input = append(job.input, "-i", name)
+	d := &ffmpegDecoder{job: job, log: newFFmpegLog()}
 	// ffmpeg decodes to its pipe while ffprobe looks: each takes a fifth of a second to begin.
 	err = d.start()
 	if err == nil {
@@ -93,6 +104,8 @@ type ffmpegJob struct {
 	program string
 	what    sniffed
 	src     *source
+	start   int64 // of the part in the file
+	extent  extent
 	input   []string // arguments that name the input
 }
 
@@ -121,44 +134,61 @@ type ffmpegDecoder struct {
 	found  probed
 	tagged bool // the duration is that of an MP3's own tag
 
-	cmd    *exec.Cmd
-	pipe   *watchedPipe
-	stderr tail
-	unhook func() bool // of the context
-	reader *wav.Reader
-	format stream
-	frames int64
-	notes  []scout.Warning
-	waited bool
+	cmd     *exec.Cmd
+	pipe    *watchedPipe
+	log     *ffmpegLog
+	logPipe *os.File
+	unhook  func() bool // of the context
+	reader  *wav.Reader
+	format  stream
+	notes   []scout.Warning
+	waited  bool
+
+	line    timeline
+	untimed bool          // ffmpeg tells nothing about frames
+	silence int64         // frames to come before those of reader
+	left    int64         // frames to come from reader before the next note
+	frames  int64         // given out
+	damages int           // places where the decoder complained
+	damaged time.Duration // the first of them
+	lost    time.Duration // silence in their place
 }
 
 // start starts the process, which begins to decode at once.
 func (d *ffmpegDecoder) start() error {
 	args := append([]string{
-		"-nostdin", "-hide_banner", "-nostats", "-loglevel", "error",
+		"-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info", "-copyts",
 		"-max_alloc", fmt.Sprint(maxFFmpegBlock), "-threads", "1",
 	}, d.job.input...)
 	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1",
-		// Holes in the time stamps become silence: browsers record none where nobody speaks.
-		"-af", "aresample=async=1:first_pts=0",
+		// Its log tells the time of each frame: timeline makes silence of holes, as browsers leave them where nobody
+		// speaks. aresample=async=1:first_pts=0 does so too, but begins anew where the format changes: it puts in
+		// silence as long as everything before.
+		"-af", "ashowinfo",
 		"-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "pipe:1")
 	read, write, err := os.Pipe()
 	if err != nil {
 		return scout.FileError(scout.CodeReadFailed, "make a pipe for ffmpeg", err)
 	}
+	logRead, logWrite, err := os.Pipe()
+	if err != nil {
+		return errors.Join(scout.FileError(scout.CodeReadFailed, "make a pipe for ffmpeg", err), read.Close(), write.Close())
+	}
 	cmd := exec.Command(d.job.program, args...)
 	cmd.Env = decoderEnv()
-	cmd.Stdout, cmd.Stderr = write, &d.stderr
-	cmd.WaitDelay = exitGrace
+	cmd.Stdout, cmd.Stderr = write, logWrite
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
-		return errors.Join(scout.Errorf(scout.CodeDecoderMissing, "start ffmpeg: %w", err), read.Close(), write.Close())
+		return errors.Join(scout.Errorf(scout.CodeDecoderMissing, "start ffmpeg: %w", err),
+			read.Close(), write.Close(), logRead.Close(), logWrite.Close())
 	}
 	d.cmd = cmd
+	d.logPipe = logRead
+	go d.log.read(logRead) // until the process and its children ended, or wait closes it
 	limitMemory(cmd)
 	d.unhook = context.AfterFunc(d.job.ctx, func() { killGroup(cmd) })
 	d.pipe = &watchedPipe{file: read, stall: d.job.opts.StallTimeout, left: d.job.opts.TotalTimeout}
-	if err := write.Close(); err != nil {
+	if err := errors.Join(write.Close(), logWrite.Close()); err != nil {
 		return scout.FileError(scout.CodeReadFailed, "close the pipe of ffmpeg", err)
 	}
 	return nil
@@ -179,6 +209,7 @@ func (d *ffmpegDecoder) header() error {
 	if d.format.container == "" {
 		d.format.container = d.found.container
 	}
+	d.line = timeline{container: d.format.container, rate: format.SampleRateHz, length: d.format.duration}
 	return nil
 }
 
@@ -197,7 +228,7 @@ func (d *ffmpegDecoder) notStarted(err error) error {
 	if failure := d.job.src.shrunk(); failure != nil {
 		return failure
 	}
-	said := d.stderr.line()
+	said := d.log.tail.line()
 	if waitErr == nil && said == "" {
 		if scout.CodeOf(err) != scout.CodeAudioEmpty {
 			return d.job.refused("", err)
@@ -219,46 +250,135 @@ func (d *ffmpegDecoder) stream() stream { return d.format }
 
 func (d *ffmpegDecoder) warnings() []scout.Warning { return d.notes }
 
+func (d *ffmpegDecoder) partEnd() int64 { return d.job.extent.end }
+
 func (d *ffmpegDecoder) decode(dst []float32) (int, error) {
-	frames, err := d.reader.Read(dst)
-	d.frames += int64(frames)
-	if err == nil {
-		return frames * d.format.channels, nil
+	channels := d.format.channels
+	room := int64(len(dst) / channels)
+	for d.silence == 0 && d.left == 0 {
+		if err := d.reader.Wait(); err != nil {
+			break // Read tells which
+		}
+		d.next()
 	}
+	if d.silence > 0 {
+		n := min(room, d.silence)
+		d.silence -= n
+		d.frames += n
+		clear(dst[:n*int64(channels)])
+		return int(n) * channels, nil
+	}
+	if d.left > 0 && !d.untimed {
+		room = min(room, d.left)
+	}
+	frames, err := d.reader.Read(dst[:room*int64(channels)])
+	d.frames += int64(frames)
+	d.left = max(d.left-int64(frames), 0)
+	if err == nil {
+		return frames * channels, nil
+	}
+	return 0, d.ended(err)
+}
+
+// next takes the note for the samples that have arrived.
+func (d *ffmpegDecoder) next() {
+	note, ok := frameNote{}, false
+	if !d.untimed {
+		note, ok = d.log.next(d.job.ctx, min(d.job.opts.StallTimeout, notePatience))
+	}
+	if !ok {
+		d.untimed, d.left = true, blockSamples
+		return
+	}
+	origin, hasOrigin := d.log.origin()
+	d.silence, d.left = d.line.place(note, origin, hasOrigin)
+	if note.errors > 0 {
+		if d.damages == 0 {
+			d.damaged = framesToTime(d.frames, d.format.sampleRateHz)
+		}
+		d.damages += note.errors
+		d.lost += framesToTime(d.silence, d.format.sampleRateHz)
+	}
+}
+
+// ended tells what the end of ffmpeg's output means: io.EOF, or an error with a code.
+func (d *ffmpegDecoder) ended(err error) error {
 	if d.pipe.late != nil {
-		return 0, d.pipe.late
+		return d.pipe.late
 	}
 	waitErr := d.wait()
 	if !errors.Is(err, io.EOF) {
-		return 0, err
+		return err
 	}
 	if failure := d.job.src.shrunk(); failure != nil {
-		return 0, failure
+		return failure
 	}
 	if killed(waitErr) && d.job.ctx.Err() == nil {
-		return 0, scout.Errorf(scout.CodeReadFailed, "ffmpeg ended after %v of audio: %w", d.decoded(), waitErr)
+		return scout.Errorf(scout.CodeReadFailed, "ffmpeg ended after %v of audio: %w", d.decoded(), waitErr)
 	}
 	d.conclude(waitErr)
-	return 0, io.EOF
+	return io.EOF
 }
 
-// conclude notes what ffmpeg complained about, and what is missing.
+// conclude notes what is missing, in one line: what the structure of the file tells first, then what ffmpeg
+// complained about.
 func (d *ffmpegDecoder) conclude(waitErr error) {
-	if said := d.stderr.line(); said != "" {
-		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "ffmpeg: %s", said))
-	} else if waitErr != nil {
-		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "ffmpeg: %v", waitErr))
+	failed, other, early := d.log.verdict()
+	there, promised := d.decoded(), d.promised()
+	oggEnd := d.job.what.container == "ogg" && d.oggCut()
+	short := promised - there
+	isShort := short > ffmpegDrift+promised/100
+	switch {
+	case isShort && (d.tagged || d.job.extent.cut() || early || oggEnd || d.job.what.container == "flac"):
+		d.notes = append(d.notes, cutOff(promised, there))
+		return
+	case promised > 0 && !isShort && d.found.exact && d.job.what.container != "ogg":
+		// All of it is there, whatever else may be missing.
+	case d.job.extent.cut() || early:
+		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the file ends early", there.Round(time.Millisecond)).From(there))
+		return
+	case oggEnd:
+		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "no end mark: it may be cut off").From(there))
+		return
 	}
-	if d.job.what.container == "ogg" {
-		// ffmpeg takes a missing end for the end.
-		if end, ok := oggTail(d.job.src.path, d.job.src.size); ok && (end.cut || !end.ended) {
-			d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "no end mark: it may be cut off"))
+	d.damages += failed
+	switch {
+	case d.damages > 0 && d.damages > failed:
+		text := fmt.Sprintf("damaged in %d places, the first at %v", d.damages, d.damaged.Round(time.Millisecond))
+		if d.damages == 1 {
+			text = fmt.Sprintf("damaged at %v", d.damaged.Round(time.Millisecond))
 		}
+		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s: %v of silence put in its place", text, d.lost.Round(time.Millisecond)).From(d.damaged))
+	case failed > 0 || waitErr != nil:
+		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), d.said(waitErr)).From(there))
+	case other > 0:
+		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "ffmpeg: %s", d.log.tail.line()))
 	}
-	short := d.format.duration - d.decoded()
-	if short > ffmpegDrift+d.format.duration/100 && (d.found.exact || d.tagged) {
-		d.notes = append(d.notes, cutOff(d.format.duration, d.decoded()))
+}
+
+// said is ffmpeg's last line, else how it ended.
+func (d *ffmpegDecoder) said(waitErr error) string {
+	if said := d.log.tail.line(); said != "" {
+		return "ffmpeg: " + said
 	}
+	return fmt.Sprintf("ffmpeg: %v", waitErr)
+}
+
+// promised is the length of the audio that the input declares, 0 unknown. For samples of constant size the bytes that
+// are missing tell it.
+func (d *ffmpegDecoder) promised() time.Duration {
+	e, there := d.job.extent, d.decoded()
+	if have := e.end - d.job.start; e.cut() && strings.HasPrefix(d.found.codec, "pcm_") && have > 0 {
+		return time.Duration(float64(there) * float64(e.want-d.job.start) / float64(have))
+	}
+	return d.format.duration
+}
+
+// oggCut tells whether the last page of the part is not whole, or not the last of its stream: ffmpeg takes a missing end
+// for the end.
+func (d *ffmpegDecoder) oggCut() bool {
+	end, ok := oggTail(d.job.src.path, d.job.extent.end)
+	return ok && (end.cut || !end.ended)
 }
 
 func (d *ffmpegDecoder) decoded() time.Duration {
@@ -275,8 +395,12 @@ func (d *ffmpegDecoder) wait() error {
 	slow := time.AfterFunc(exitGrace, func() { killGroup(d.cmd) })
 	err := d.cmd.Wait()
 	slow.Stop()
-	if err != nil || d.stderr.String() != "" {
-		d.job.opts.Log.Debug("decoder_ended", slog.String("error", fmt.Sprint(err)), slog.String("stderr", d.stderr.String()))
+	// A child that it left behind may hold the pipe open.
+	if deadlineErr := d.logPipe.SetReadDeadline(time.Now().Add(exitGrace)); deadlineErr == nil {
+		<-d.log.done
+	}
+	if err != nil || d.log.tail.String() != "" {
+		d.job.opts.Log.Debug("decoder_ended", slog.String("error", fmt.Sprint(err)), slog.String("stderr", d.log.tail.String()))
 	}
 	return err
 }

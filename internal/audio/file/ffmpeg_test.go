@@ -56,7 +56,7 @@ func TestMisbehavingFFmpeg(t *testing.T) {
 		{"no audio in it", "exit 0", scout.CodeAudioEmpty, 0, "no audio"},
 		{"babbles", "echo hello hello hello; exit 0", scout.CodeAudioCorrupt, 0, ""},
 		{"complains without end", "while :; do echo 'error after error' >&2; done", scout.CodeDecoderTimeout, 0, ""},
-		{"complains after audio", "cat '%s'; echo 'partial file' >&2; exit 1", "", 16000, "partial file"},
+		{"complains after audio", "cat '%s'; echo 'partial file' >&2; exit 1", "", 16000, "cut off after 1s"},
 		{"is killed after audio", "cat '%s'; kill -9 $$", scout.CodeReadFailed, 16000, "signal: killed"},
 		{"leaves a child behind", "cat '%s'; sleep 8 >&2 & exit 0", "", 16000, ""},
 	}

@@ -52,7 +52,7 @@ func newMP3(src *source) (decoder, error) {
 	if header.version == 25 || header.layer != 3 {
 		return nil, errLayer
 	}
-	d := &mp3Decoder{frames: mpegFrames{src: src, lost: true}, tag: tag, total: tag.length(header)}
+	d := &mp3Decoder{frames: mpegFrames{buf: src.buf, lost: true}, tag: tag, total: tag.length(header)}
 	if tag.delay >= 0 {
 		d.skip = int64(tag.delay + mp3DecoderDelay)
 	}

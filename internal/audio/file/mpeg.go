@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -22,6 +23,8 @@ type mpegHeader struct {
 
 const (
 	mpegHeaderBytes = 4
+	// mpegTagBytes holds the tag of Xing, LAME or Fraunhofer in a frame.
+	mpegTagBytes = 256
 	// maxMPEGFrame is the longest frame: layer II, MPEG 2.5 at 8 kHz and 160 kbit/s, with padding.
 	maxMPEGFrame = 2881
 )
@@ -84,6 +87,11 @@ func parseMPEG(b []byte) (h mpegHeader, ok bool) {
 // follows tells whether a frame can come after another one of the same stream.
 func (h mpegHeader) follows(first mpegHeader) bool {
 	return h.version == first.version && h.layer == first.layer && h.sampleRateHz == first.sampleRateHz
+}
+
+// same tells whether a frame is of the same form as another one.
+func (h mpegHeader) same(first mpegHeader) bool {
+	return h.follows(first) && h.channels == first.channels
 }
 
 // findMPEG looks for the first of three frames in a row, or of all up to the end of a short file.
@@ -184,7 +192,7 @@ func peekMP3(src *source) (tag mpegTag, header mpegHeader) {
 
 // mpegFrames walks from frame to frame.
 type mpegFrames struct {
-	src     *source
+	buf     *bufio.Reader
 	first   mpegHeader
 	lost    bool  // sync: the next frame must be confirmed by the one after it
 	skipped int64 // bytes that were no frame
@@ -192,39 +200,32 @@ type mpegFrames struct {
 	cut     bool  // the file ended in a frame
 }
 
-// next returns the next whole frame, valid until the following call. io.EOF at the end.
+// next returns the next whole frame, valid until the following call. io.EOF at the end of the stream: that
+// of the file, or where frames of another form, a tag of another stream or another file begin.
 func (m *mpegFrames) next(buf []byte) ([]byte, mpegHeader, error) {
 	m.gap = 0
 	for {
-		head, err := m.src.buf.Peek(10)
+		head, err := m.buf.Peek(mpegTagBytes)
 		if len(head) < mpegHeaderBytes {
 			return nil, mpegHeader{}, err
 		}
-		if size := id3Size(head); size > 0 {
-			if _, err := m.src.buf.Discard(size); err != nil {
+		if size := tagSize(head); size > 0 {
+			if id3Size(head) > 0 && m.first.bytes > 0 {
+				return nil, mpegHeader{}, io.EOF // what follows is another stream, or nothing
+			}
+			if _, err := m.buf.Discard(size); err != nil {
 				return nil, mpegHeader{}, err
 			}
 			continue
 		}
-		if string(head[:3]) == "TAG" || string(head[:min(len(head), 8)]) == "APETAGEX" {
-			return nil, mpegHeader{}, io.EOF // tags of the whole file, at its end
-		}
 		h, ok := parseMPEG(head)
-		if ok && (m.first.bytes == 0 || h.follows(m.first)) && (!m.lost || m.confirmed(h)) {
-			frame, err := m.src.buf.Peek(h.bytes)
-			if err != nil {
-				m.cut = errors.Is(err, io.EOF)
-				return nil, h, err
-			}
-			if m.first.bytes == 0 {
-				m.first = h
-			}
-			m.lost = false
-			buf = append(buf[:0], frame...)
-			_, err = m.src.buf.Discard(h.bytes)
-			return buf, h, err
+		if ok && (m.first.bytes == 0 || h.same(m.first)) && (!m.lost || m.confirmed(h)) {
+			return m.take(buf, head, h)
 		}
-		if _, err := m.src.buf.Discard(1); err != nil {
+		if m.first.bytes > 0 && m.joint(head, h, ok) {
+			return nil, mpegHeader{}, io.EOF
+		}
+		if _, err := m.buf.Discard(1); err != nil {
 			return nil, mpegHeader{}, err
 		}
 		m.skipped++
@@ -233,9 +234,49 @@ func (m *mpegFrames) next(buf []byte) ([]byte, mpegHeader, error) {
 	}
 }
 
+// take returns the frame that begins here, io.EOF if it is the tag of another stream.
+func (m *mpegFrames) take(buf, head []byte, h mpegHeader) ([]byte, mpegHeader, error) {
+	if m.first.bytes > 0 && h.layer == 3 && parseTag(head[:min(len(head), h.bytes)], h).found {
+		return nil, h, io.EOF
+	}
+	frame, err := m.buf.Peek(h.bytes)
+	if err != nil {
+		m.cut = errors.Is(err, io.EOF)
+		return nil, h, err
+	}
+	if m.first.bytes == 0 {
+		m.first = h
+	}
+	m.lost = false
+	buf = append(buf[:0], frame...)
+	_, err = m.buf.Discard(h.bytes)
+	return buf, h, err
+}
+
+// joint tells whether another stream begins here: a file of another format, or three frames in a row of
+// another form. What fits neither is damage.
+func (m *mpegFrames) joint(head []byte, h mpegHeader, isFrame bool) bool {
+	if startsFile(head) {
+		return true
+	}
+	if !isFrame {
+		return false
+	}
+	ahead, _ := m.buf.Peek(3*maxMPEGFrame + mpegHeaderBytes) // an error is an end, or comes back with the next read
+	at := h.bytes
+	for range 2 {
+		next, ok := parseMPEG(ahead[min(at, len(ahead)):])
+		if !ok || !next.same(h) {
+			return false
+		}
+		at += next.bytes
+	}
+	return true
+}
+
 // confirmed tells whether another frame, or the end of the file, stands right after this one.
 func (m *mpegFrames) confirmed(h mpegHeader) bool {
-	b, err := m.src.buf.Peek(h.bytes + mpegHeaderBytes)
+	b, err := m.buf.Peek(h.bytes + mpegHeaderBytes)
 	if err != nil {
 		return len(b) == h.bytes
 	}

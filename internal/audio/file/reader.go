@@ -54,7 +54,12 @@ type Reader struct {
 	canonical *audio.Canonical
 	block     []float32 // interleaved, reused
 
-	frames    int64 // decoded
+	parts     int             // behind the first one
+	partStart time.Duration   // of the current one
+	told      []scout.Warning // of parts that ended
+	first     stream          // of the first part
+
+	frames    int64 // decoded of the current part
 	produced  int64 // samples given out
 	nonFinite int64
 	finite    bool // at least one sample was
@@ -71,7 +76,11 @@ func (r *Reader) open() error {
 	if err != nil {
 		return err
 	}
-	return r.use(d)
+	if err := r.use(d); err != nil {
+		return err
+	}
+	r.first = r.stream
+	return nil
 }
 
 // use makes the reader ready for the decoder and decodes the first block.
@@ -80,11 +89,16 @@ func (r *Reader) use(d decoder) error {
 	if err := audio.CheckFormat(r.stream.sampleRateHz, r.stream.channels); err != nil {
 		return err
 	}
+	channel := r.opts.Channel
+	if r.parts > 0 && channel.Check(r.stream.channels) != nil {
+		channel = audio.MixChannels // a part with fewer channels than the first is heard all the same
+	}
 	var err error
-	if r.canonical, err = audio.NewCanonical(r.stream.sampleRateHz, r.stream.channels, r.opts.Channel); err != nil {
+	if r.canonical, err = audio.NewCanonical(r.stream.sampleRateHz, r.stream.channels, channel); err != nil {
 		return err
 	}
 	r.block = make([]float32, blockSamples/r.stream.channels*r.stream.channels)
+	r.decodeErr, r.ended = nil, false
 	r.fill()
 	if r.frames == 0 {
 		return r.decodeErr
@@ -95,15 +109,14 @@ func (r *Reader) use(d decoder) error {
 // Info returns what is known so far. It is complete after io.EOF.
 func (r *Reader) Info() Info {
 	info := Info{
-		Container: r.stream.container, Codec: r.stream.codec,
-		SampleRateHz: r.stream.sampleRateHz, Channels: r.stream.channels,
-		Duration: r.stream.duration, NonFinite: r.nonFinite,
-		Warnings: slices.Concat(r.decoder.warnings(), r.damage),
+		Container: r.first.container, Codec: r.first.codec,
+		SampleRateHz: r.first.sampleRateHz, Channels: r.first.channels,
+		Duration: r.first.duration, NonFinite: r.nonFinite,
+		Warnings: slices.Concat(r.told, r.partWarnings()),
 	}
-	if r.decodeErr != nil {
-		info.Duration = r.decoded()
+	if r.parts > 0 || r.decodeErr != nil {
+		info.Duration = r.partStart + r.decoded()
 	}
-	info.Warnings = append(info.Warnings, mixWarnings(r.canonical.Mix(), r.decoded())...)
 	if r.nonFinite > 0 {
 		info.Warnings = append(info.Warnings, scout.Warnf(scout.WarningSamples, "%d samples were not finite and were replaced", r.nonFinite))
 	}
@@ -134,6 +147,9 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 			break // give out what is there before waiting for more
 		}
 		if r.ended {
+			if errors.Is(r.decodeErr, io.EOF) && r.nextPart(r.produced) {
+				continue
+			}
 			r.err = r.end(r.produced)
 			break
 		}
@@ -204,7 +220,7 @@ func (r *Reader) judge(err error) error {
 	var coded *scout.Error
 	switch {
 	case r.ctx.Err() != nil:
-		return fmt.Errorf("after %v of audio: %w", r.decoded(), r.ctx.Err())
+		return fmt.Errorf("after %v of audio: %w", r.partStart+r.decoded(), r.ctx.Err())
 	case r.src.err != nil:
 		return r.src.failure()
 	case errors.As(err, &coded):
@@ -229,7 +245,7 @@ func (r *Reader) end(produced int64) error {
 		return scout.Errorf(scout.CodeAudioInvalidSamples, "decode %s: not one sample is a finite number", r.src.name)
 	}
 	if produced == 0 {
-		return scout.Errorf(scout.CodeAudioEmpty, "decode %s: only %d frames of audio in it", r.src.name, r.frames)
+		return scout.Errorf(scout.CodeAudioEmpty, "decode %s: it holds less than one sample of audio at 16 kHz", r.src.name)
 	}
 	return io.EOF
 }

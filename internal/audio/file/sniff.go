@@ -115,6 +115,66 @@ func id3Size(b []byte) int {
 	return size
 }
 
+// tagSize returns the length of a tag at the beginning of b that is no audio, 0 when there is none: ID3v2,
+// ID3v1 (128 bytes, and 227 of its extension), APE.
+// Source: id3.org, and the APEv2 specification: 32 bytes of header, the length without it at byte 12.
+func tagSize(b []byte) int {
+	const id3v1, id3v1Extension, apeHeader = 128, 227, 32
+	switch {
+	case bytes.HasPrefix(b, []byte("TAG+")):
+		return id3v1Extension
+	case bytes.HasPrefix(b, []byte("TAG")):
+		return id3v1
+	case bytes.HasPrefix(b, []byte("APETAGEX")) && len(b) >= apeHeader:
+		size := int(binary.LittleEndian.Uint32(b[12:]) & (1<<28 - 1))
+		if binary.LittleEndian.Uint32(b[20:])&(1<<29) == 0 {
+			return apeHeader // a footer, of which the rest stands before
+		}
+		return apeHeader + size
+	}
+	return id3Size(b)
+}
+
+// startsFile tells whether bytes begin a file of a format with a signature that does not turn up by chance.
+func startsFile(b []byte) bool {
+	if len(b) == 0 {
+		return false
+	}
+	switch b[0] {
+	case 'R', 'F', 'f', 'O', 0x1A, 0, 'r', 'c', '#', 0x30, 'C', '.', 'I':
+	default:
+		return false // most bytes, at once
+	}
+	at := func(offset int, magic string) bool {
+		return len(b) >= offset+len(magic) && string(b[offset:offset+len(magic)]) == magic
+	}
+	switch {
+	case at(8, "WAVE"):
+		return at(0, "RIFF") || at(0, "RF64") || at(0, "BW64") || at(0, "RIFX")
+	case at(8, "AVI "):
+		return at(0, "RIFF")
+	case at(8, "AIFF"), at(8, "AIFC"):
+		return at(0, "FORM")
+	case at(0, "fLaC"):
+		return at(5, "\x00\x00\x22") // a stream info block of 34 bytes comes first
+	case at(0, "OggS\x00"):
+		return len(b) > 5 && b[5]&oggFirst != 0 && b[5]&^(oggFirst|oggLast) == 0
+	case at(0, "\x1aE\xdf\xa3"):
+		head := b[:min(len(b), 64)]
+		return bytes.Contains(head, []byte("webm")) || bytes.Contains(head, []byte("matroska"))
+	case at(4, "ftyp"):
+		return b[0] == 0 && b[1] == 0 && b[2] < 4
+	case at(0, "riff\x2e\x91\xcf\x11"), at(0, "caff\x00\x01"), at(0, "#!AMR"), at(0, "FLV\x01"),
+		at(0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11"), at(0, "Creative Voice File\x1a"):
+		return true
+	case at(0, ".snd"):
+		return len(b) >= 24 && binary.BigEndian.Uint32(b[4:]) < 1<<20 && binary.BigEndian.Uint32(b[12:]) < 28
+	case at(0, "ID3"):
+		return len(b) >= 10 && b[3] >= 2 && b[3] <= 4 && b[4] == 0 && id3Size(b) > 0
+	}
+	return false
+}
+
 func sniffBytesOf(head []byte) sniffed {
 	at := func(offset int, magic string) bool {
 		return len(head) >= offset+len(magic) && string(head[offset:offset+len(magic)]) == magic

@@ -29,6 +29,7 @@ type source struct {
 	ctx  context.Context // of the Reader
 	buf  *bufio.Reader
 	read int64
+	tags int64 // bytes of zeros and tags that nextStart went over
 	err  error // first failure, not io.EOF
 }
 
@@ -68,21 +69,24 @@ func (s *source) failure() error {
 	return scout.FileError(scout.CodeReadFailed, fmt.Sprintf("read at byte %d", s.read), s.err)
 }
 
-// rewind starts a regular file from its beginning.
-func (s *source) rewind() error {
+// pos is the offset of the next byte that a decoder takes.
+func (s *source) pos() int64 { return s.read - int64(s.buf.Buffered()) }
+
+// seek goes to an offset of a regular file.
+func (s *source) seek(offset int64) error {
 	seeker, ok := s.r.(io.Seeker)
 	if !ok || s.path == "" {
 		return scout.Errorf(scout.CodeInternal, "%s cannot be read twice", s.name)
 	}
-	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
-		return scout.FileError(scout.CodeReadFailed, "rewind", err)
+	if _, err := seeker.Seek(offset, io.SeekStart); err != nil {
+		return scout.FileError(scout.CodeReadFailed, fmt.Sprintf("go to byte %d", offset), err)
 	}
-	s.read, s.err = 0, nil
+	s.read, s.err = offset, nil
 	s.buf.Reset(countedReader{s})
 	return nil
 }
 
-// spool makes a file of a stream: what was looked at already and all the rest.
+// spool makes a file of a stream: what was looked at already and all the rest. Offsets count from here on.
 func (s *source) spool(dir string) (err error) {
 	if s.path != "" {
 		return nil
@@ -96,11 +100,11 @@ func (s *source) spool(dir string) (err error) {
 	if failure := s.failure(); failure != nil {
 		return errors.Join(failure, f.Close())
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", err)
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", errors.Join(err, f.Close()))
 	}
-	s.path, s.size = s.temp, n
-	return nil
+	s.path, s.size, s.r, s.closer = s.temp, n, f, f
+	return s.seek(0)
 }
 
 // shrunk tells whether a file that another process read is no longer what it was at the beginning.

@@ -155,15 +155,20 @@ func chunkID(b []byte) bool {
 // chunkHeader tells whether eight bytes begin a chunk: a name that is written down somewhere, or one
 // made of printable characters with a length below 16 MiB. ID3v1 and APE tags count.
 func chunkHeader(b []byte) bool {
+	if knownChunk(b) || bytes.HasPrefix(b, []byte("TAG")) || bytes.HasPrefix(b, []byte("APETAGEX")) {
+		return true
+	}
+	return chunkID(b) && binary.LittleEndian.Uint32(b[4:]) < 1<<24
+}
+
+// knownChunk tells whether the name of a chunk is one that is written down somewhere.
+func knownChunk(b []byte) bool {
 	for _, id := range []string{"LIST", "id3 ", "ID3 ", "bext", "iXML", "cue ", "smpl", "inst", "JUNK", "junk", "PEAK", "afsp", "fact", "axml", "chna", "_PMX"} {
 		if string(b[:4]) == id {
 			return true
 		}
 	}
-	if bytes.HasPrefix(b, []byte("TAG")) || bytes.HasPrefix(b, []byte("APETAGEX")) {
-		return true
-	}
-	return chunkID(b) && binary.LittleEndian.Uint32(b[4:]) < 1<<24
+	return false
 }
 
 // headerError gives an error inside the header its code: a header that ends early is damage, anything

@@ -21,10 +21,19 @@ type Reader struct {
 	pos      int64 // bytes taken from src
 	header   header
 	left     int64 // bytes of samples to come as declared, unknownLength for all
+	declared int64 // of the data chunk that is read
 	frames   int64 // frames given out
 	scratch  []byte
 	warnings []scout.Warning
 	err      error // sticky
+
+	startsFile func(head []byte) bool // see NewPartReader
+}
+
+// Wait blocks until the next frame is there or the source ended, without taking it.
+func (r *Reader) Wait() error {
+	_, err := r.src.Peek(1)
+	return err
 }
 
 // NewReader reads the header from r, up to the first sample. It needs no seeking and reads no further
@@ -35,13 +44,30 @@ type Reader struct {
 //	scout.CodeAudioUnsupported  a rate, channel count or codec (ErrCodec) that is not read
 //	scout.CodeReadFailed        r failed
 func NewReader(r io.Reader) (*Reader, error) {
-	reader := &Reader{src: bufio.NewReaderSize(r, bufferBytes), scratch: make([]byte, bufferBytes)}
+	return newReader(r, nil)
+}
+
+// NewPartReader reads a WAV file behind which another file may stand, of whatever format. It stops in
+// front of that file, without taking a byte of it from r if that is a bufio.Reader of at least 64 KiB. Another WAV
+// file is found anywhere among the samples as well, since a header whose length is wrong hides it.
+//
+//	startsFile  tells whether bytes, at most 4 KiB, begin a file of another format
+//
+// Errors as of NewReader.
+func NewPartReader(r io.Reader, startsFile func(head []byte) bool) (*Reader, error) {
+	return newReader(r, startsFile)
+}
+
+func newReader(r io.Reader, startsFile func(head []byte) bool) (*Reader, error) {
+	reader := &Reader{
+		src: bufio.NewReaderSize(r, bufferBytes), scratch: make([]byte, bufferBytes), startsFile: startsFile,
+	}
 	var err error
 	if reader.header, err = reader.readHeader(); err != nil {
 		return nil, err
 	}
 	reader.warnings = reader.header.warnings
-	reader.left = reader.header.dataBytes
+	reader.left, reader.declared = reader.header.dataBytes, reader.header.dataBytes
 	size := reader.header.format.FrameBytes()
 	if reader.left != 0 {
 		_, err = reader.src.Peek(size)
@@ -102,13 +128,18 @@ func (r *Reader) ReadBytes(dst []byte) (n int, err error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	if r.left >= 0 && r.left < int64(size) {
-		if r.endOfData(); r.left >= 0 {
-			return 0, r.finish(io.EOF)
+	for r.left >= 0 && r.left < int64(size) {
+		if err := r.endOfData(); err != nil {
+			return 0, r.finish(err)
 		}
 	}
 	if r.left >= 0 {
 		dst = dst[:min(int64(len(dst)), r.left/int64(size)*int64(size))]
+	}
+	if r.startsFile != nil {
+		if dst, err = r.beforeJoint(dst); err != nil {
+			return 0, err
+		}
 	}
 	n, err = io.ReadFull(r.src, dst)
 	r.pos += int64(n)
@@ -132,29 +163,14 @@ func (r *Reader) readError(err error, part int) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return r.finish(scout.FileError(scout.CodeReadFailed, fmt.Sprintf("read samples after %v", r.time(r.frames)), err))
 	}
-	if r.left > 0 {
+	if r.left > 0 && !rounded(r.declared) {
 		r.warn(scout.Warnf(scout.WarningCutOff, "cut off: the header promises %v of audio, %v are there",
-			r.time(r.Frames()), r.time(r.frames)).From(r.time(r.frames)).To(r.time(r.Frames())))
+			r.time(r.frames+r.left/int64(r.header.format.FrameBytes())), r.time(r.frames)).
+			From(r.time(r.frames)).To(r.time(r.frames + r.left/int64(r.header.format.FrameBytes()))))
 	} else if part > 0 {
 		r.warn(scout.Warnf(scout.WarningFormat, "the last frame is incomplete and was left out"))
 	}
 	return r.finish(io.EOF)
-}
-
-// endOfData looks at what follows the declared length. Chunks do in a sound file. Anything else is
-// audio of a recorder that did not live to correct its header, and read to the end of the file.
-func (r *Reader) endOfData() {
-	rest := int(r.left)
-	padding := int(r.header.dataBytes % 2)
-	next, _ := r.src.Peek(rest + padding + 8) // an error is an end, or comes back with the next read
-	for skip := rest; skip <= rest+padding; skip++ {
-		// An odd length may be padded or not.
-		if len(next) < skip+8 || chunkHeader(next[skip:]) {
-			return
-		}
-	}
-	r.warn(scout.Warnf(scout.WarningFormat, "the header promises %v of audio, the file holds more: read to its end", r.time(r.Frames())))
-	r.left = unknownLength
 }
 
 func (r *Reader) finish(err error) error {

@@ -1,0 +1,357 @@
+package file
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"slices"
+)
+
+// extent is where one of several files in a row ends.
+type extent struct {
+	end  int64 // the first byte that is not its own, at most the size of the file
+	want int64 // the end as its header says, beyond the file where it was cut off; 0 unknown
+}
+
+// cut tells whether the file ends before its header says it does.
+func (e extent) cut() bool { return e.want > e.end }
+
+// extent finds the end of the file of the given container that begins at the source's position, which must be a
+// regular file. It reads structure only: boxes, pages, frame headers.
+func (s *source) extent(container string) extent {
+	whole := extent{end: s.size}
+	at, ok := s.r.(io.ReaderAt)
+	start := s.pos()
+	if !ok || start >= s.size {
+		return whole
+	}
+	c := &cursor{at: at, pos: start, size: s.size}
+	c.seek(start)
+	var e extent
+	switch container {
+	case "wav", "aiff", "avi", "iff":
+		e = c.iff()
+	case "w64":
+		e = c.w64()
+	case "au":
+		e = c.au()
+	case "caf":
+		e = c.caf()
+	case "mp4":
+		e = c.mp4()
+	case "matroska", "webm":
+		e = c.matroska()
+	case "ogg":
+		e = c.ogg()
+	case "asf":
+		e = c.asf()
+	case "flv":
+		e = c.flv()
+	case "mp3", "mp2":
+		e = c.mpeg()
+	case "amr":
+		e = c.search(func(b []byte) bool { return string(b[:5]) == "#!AMR" })
+	case "aac", "ac3", "dts", "flac":
+		e = c.search(startsFile)
+	default:
+		return whole
+	}
+	if e.end <= start || e.end > s.size {
+		e.end = s.size
+	}
+	// What follows must be something: a length that is too short hides nothing.
+	if e.end < s.size && !c.partAt(e.end) {
+		e.end = s.size
+	}
+	return e
+}
+
+// cursor walks over the structure of a file.
+type cursor struct {
+	at        io.ReaderAt
+	buf       *bufio.Reader
+	pos, size int64
+}
+
+func (c *cursor) seek(pos int64) {
+	c.pos = pos
+	section := io.NewSectionReader(c.at, pos, max(c.size-pos, 0))
+	if c.buf == nil {
+		c.buf = bufio.NewReaderSize(section, 64<<10)
+		return
+	}
+	c.buf.Reset(section)
+}
+
+// skip goes forward; far jumps read nothing. It is false beyond the end.
+func (c *cursor) skip(n int64) bool {
+	if n < 0 || n > c.size-c.pos {
+		return false
+	}
+	if n > int64(c.buf.Buffered())+4096 {
+		c.seek(c.pos + n)
+		return true
+	}
+	k, err := c.buf.Discard(int(n))
+	c.pos += int64(k)
+	return err == nil
+}
+
+// peek returns the next n bytes, or fewer at the end. Where reading fails, decoding tells why.
+func (c *cursor) peek(n int) []byte {
+	b, err := c.buf.Peek(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil
+	}
+	return b
+}
+
+// partAt tells whether what stands at pos, behind zeros and tags, begins another file, or nothing does.
+func (c *cursor) partAt(pos int64) bool {
+	head := make([]byte, 64<<10)
+	for range 16 {
+		n, _ := c.at.ReadAt(head, pos) // an error is an end, or comes back when it is decoded
+		if n == 0 {
+			return true
+		}
+		if size := skippable(head[:n]); size > 0 {
+			pos += int64(size)
+			continue
+		}
+		switch sniffBytesOf(head[:n]).kind {
+		case kindWAV, kindFLAC, kindVorbis, kindFFmpeg, kindMP3:
+			return true
+		}
+		return false
+	}
+	return false
+}
+
+// sized is an extent whose header declares that many bytes from start on.
+func (c *cursor) sized(start int64, size uint64, unknown bool) extent {
+	if unknown || size > 1<<60 || rounded(int64(size)) && start+int64(size) > c.size {
+		return extent{end: c.size}
+	}
+	want := start + int64(size)
+	return extent{end: min(want, c.size), want: want}
+}
+
+// rounded tells whether a size is one that programs write that cannot know it.
+func rounded(size int64) bool {
+	const million, near = 1_000_000, 1 << 16
+	for _, limit := range []int64{1 << 31, 1 << 32, 1 << 30} {
+		if size >= limit-near && size <= limit+near {
+			return true
+		}
+	}
+	return size >= 1000*million && size <= 1<<33 && size%million == 0
+}
+
+// iff walks RIFF, FORM and their like: a name, and 32 bits of length. The further RIFF chunks of a long AVI are its own.
+func (c *cursor) iff() extent {
+	var e extent
+	for {
+		b := c.peek(12)
+		if len(b) < 12 {
+			return e
+		}
+		name, kind := string(b[:4]), string(b[8:12])
+		if e.end > 0 && (name != "RIFF" || kind != "AVIX") {
+			return e
+		}
+		size := binary.LittleEndian.Uint32(b[4:])
+		if name == "FORM" || name == "RIFX" {
+			size = binary.BigEndian.Uint32(b[4:])
+		}
+		padded := uint64(size) + uint64(size)%2
+		e = c.sized(c.pos, 8+padded, size == 0 || rounded(int64(size)))
+		if !c.skip(e.end - c.pos) {
+			return e
+		}
+	}
+}
+
+// w64 reads Sony Wave64: the length of the whole follows the GUID of 16 bytes.
+func (c *cursor) w64() extent {
+	b := c.peek(24)
+	if len(b) < 24 {
+		return extent{}
+	}
+	size := binary.LittleEndian.Uint64(b[16:])
+	return c.sized(c.pos, size, size < 24)
+}
+
+// au reads Sun's: offset and length of the samples.
+func (c *cursor) au() extent {
+	b := c.peek(12)
+	if len(b) < 12 {
+		return extent{}
+	}
+	offset, size := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
+	return c.sized(c.pos, uint64(offset)+uint64(size), size == 0 || rounded(int64(size)))
+}
+
+// caf walks the chunks of Core Audio files: a name, and 64 bits of length, -1 for samples to the end.
+func (c *cursor) caf() extent {
+	e := extent{}
+	if !c.skip(8) {
+		return e
+	}
+	for {
+		b := c.peek(12)
+		if len(b) < 12 || !printable(b[:4]) {
+			return e
+		}
+		size := binary.BigEndian.Uint64(b[4:])
+		if string(b[:4]) == "caff" {
+			return e
+		}
+		e = c.sized(c.pos, 12+size, size > 1<<60)
+		if e.want == 0 || !c.skip(e.end-c.pos) {
+			return e
+		}
+	}
+}
+
+func printable(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return (c < 0x20 || c > 0x7E) && c != 0xA9 })
+}
+
+// mp4 walks the boxes of ISO/IEC 14496-12, 4.2. A second ftyp behind the movie begins another file.
+func (c *cursor) mp4() extent {
+	e := extent{}
+	seen := false
+	for {
+		b := c.peek(16)
+		if len(b) < 8 || !printable(b[4:8]) {
+			return e
+		}
+		size, head := uint64(binary.BigEndian.Uint32(b)), uint64(8)
+		name := string(b[4:8])
+		if size == 1 && len(b) == 16 {
+			size, head = binary.BigEndian.Uint64(b[8:]), 16
+		}
+		switch {
+		case name == "ftyp" && seen:
+			return e
+		case size == 0:
+			return extent{end: c.size} // the last box, to the end of the file
+		case size < head:
+			return e
+		}
+		seen = seen || name == "moov" || name == "mdat"
+		if e = c.sized(c.pos, size, false); e.cut() || !c.skip(e.end-c.pos) {
+			return e
+		}
+	}
+}
+
+// asf walks the top objects of Advanced Systems Format: a GUID, and 64 bits of length.
+func (c *cursor) asf() extent {
+	e := extent{}
+	for {
+		b := c.peek(24)
+		if len(b) < 24 || e.end > 0 && startsFile(b) {
+			return e
+		}
+		size := binary.LittleEndian.Uint64(b[16:])
+		if size < 24 {
+			return extent{end: c.size}
+		}
+		if e = c.sized(c.pos, size, false); e.cut() || !c.skip(e.end-c.pos) {
+			return e
+		}
+	}
+}
+
+// flv walks the tags of Flash Video: 11 bytes of header, the body, 4 bytes of length.
+func (c *cursor) flv() extent {
+	const header, tag, back = 13, 11, 4
+	if !c.skip(header) {
+		return extent{}
+	}
+	e := extent{end: c.pos}
+	for {
+		b := c.peek(tag)
+		if len(b) < tag || b[0]&0x1F != 8 && b[0]&0x1F != 9 && b[0]&0x1F != 18 {
+			return e
+		}
+		size := uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
+		if e = c.sized(c.pos, tag+size+back, false); e.cut() || !c.skip(e.end-c.pos) {
+			return e
+		}
+	}
+}
+
+// ogg walks pages. The first page of a stream behind pages with data begins the next link of a chain.
+func (c *cursor) ogg() extent {
+	inData := false
+	for {
+		b := c.peek(oggHeaderBytes + 255)
+		switch {
+		case len(b) < oggHeaderBytes:
+			return extent{end: c.size}
+		case string(b[:4]) != "OggS":
+			if inData && startsFile(b) || !c.skip(1) {
+				return extent{end: c.pos}
+			}
+			continue
+		}
+		if first := b[5]&oggFirst != 0; first && inData {
+			return extent{end: c.pos}
+		} else if !first {
+			inData = true
+		}
+		size := int64(oggHeaderBytes + int(b[26]))
+		for _, n := range b[oggHeaderBytes:min(int(size), len(b))] {
+			size += int64(n)
+		}
+		if !c.skip(size) {
+			return extent{end: c.size, want: c.pos + size}
+		}
+	}
+}
+
+// mpeg walks frames of MPEG audio.
+func (c *cursor) mpeg() extent {
+	// Its own buffer is as large as that of the decoder.
+	section := io.NewSectionReader(c.at, c.pos, c.size-c.pos)
+	buf := bufio.NewReaderSize(section, sniffBytes)
+	frames := mpegFrames{buf: buf, lost: true}
+	var raw []byte
+	for {
+		frame, _, err := frames.next(raw)
+		if err != nil {
+			break
+		}
+		raw = frame
+	}
+	read, err := section.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return extent{end: c.size}
+	}
+	if frames.cut {
+		return extent{end: c.size, want: c.size + 1}
+	}
+	return extent{end: c.pos + read - int64(buf.Buffered())}
+}
+
+// search looks for the beginning of another file anywhere.
+func (c *cursor) search(starts func([]byte) bool) extent {
+	for first := true; ; first = false {
+		b := c.peek(64 << 10)
+		at := 0
+		if first {
+			at = 1
+		}
+		for ; at+signatureBytes <= len(b); at++ {
+			if starts(b[at:]) {
+				return extent{end: c.pos + int64(at)}
+			}
+		}
+		if at >= len(b) || len(b) < 64<<10 || !c.skip(int64(at)) {
+			return extent{end: c.size}
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+const (
+	// strayBytes is how much at the end of a file may be neither audio nor a tag before that is worth a line:
+	// less than a second of any codec.
+	strayBytes = 4 << 10
+	// maxParts bounds the work for a file that is made of nothing but beginnings of files.
+	maxParts = 10000
+)
+
+// A file may be several files, one behind the other: `cat` makes them, recorders do, and chained Ogg
+// and FLAC are meant so. Each is a part with a decoder of its own, which reads to the end of its part and no
+// further; the next part follows without a pause.
+
+// partEnder is a decoder that does not read from the source itself: it tells where its part ends.
+type partEnder interface{ partEnd() int64 }
+
+// nextPart goes on with the part behind the one that ended, after that many samples were given out. It is false at
+// the end of the input.
+func (r *Reader) nextPart(produced int64) bool {
+	if d, ok := r.decoder.(partEnder); ok {
+		if err := r.src.seek(d.partEnd()); err != nil {
+			return r.fail(err)
+		}
+	}
+	damaged := len(r.damage) > 0
+	r.finishPart(framesToTime(produced, scout.EngineSampleRateHz))
+	for r.parts < maxParts && r.ctx.Err() == nil {
+		from := r.src.pos()
+		what, found, err := r.src.nextStart()
+		if err != nil {
+			return r.fail(err)
+		}
+		if stray := r.src.pos() - from - r.src.tags; stray > strayBytes && (found || !damaged) {
+			r.unread(stray, "no audio that can be read")
+		}
+		if !found {
+			return false
+		}
+		r.parts++
+		if r.beginPart(what) {
+			return true
+		}
+		if r.src.err != nil || r.ctx.Err() != nil {
+			return false
+		}
+		damaged = true
+	}
+	return false
+}
+
+// beginPart makes the decoder for the part that begins here. Where that fails the part is reported as not read.
+func (r *Reader) beginPart(what sniffed) bool {
+	from := r.src.pos()
+	end := r.src.size
+	if r.src.path != "" {
+		end = r.src.extent(what.container).end
+	}
+	d, err := r.decoderOf(what)
+	if err == nil {
+		if err = r.use(d); err == nil {
+			return true
+		}
+	}
+	r.ended = true
+	if closeErr := r.decoder.close(); closeErr != nil {
+		err = errors.Join(err, closeErr)
+	}
+	r.decoder, r.frames, r.decodeErr = ended{}, 0, io.EOF
+	if r.ctx.Err() != nil || r.src.err != nil {
+		return r.fail(r.judge(err))
+	}
+	if r.src.path != "" {
+		if err := r.src.seek(max(end, from+1)); err != nil {
+			return r.fail(err)
+		}
+	} else if _, err := io.Copy(io.Discard, r.src.buf); err != nil {
+		return r.fail(r.src.failure()) // where the part ends in a stream is not known
+	}
+	r.unread(r.src.pos()-from, err.Error())
+	return false
+}
+
+// unread reports bytes behind the audio so far that did not become audio.
+func (r *Reader) unread(size int64, why string) {
+	r.told = append(r.told, scout.Warnf(scout.WarningUnread, "%s behind %v were not read: %s",
+		byteCount(size), r.partStart.Round(time.Millisecond), why).From(r.partStart))
+}
+
+// fail ends the reader with an error in the place of the next part.
+func (r *Reader) fail(err error) bool {
+	r.decodeErr = err
+	return false
+}
+
+// finishPart keeps what the decoder of the part that ended at that time has to tell.
+func (r *Reader) finishPart(at time.Duration) {
+	r.told = append(r.told, r.partWarnings()...)
+	if err := r.decoder.close(); err != nil {
+		r.opts.Log.Debug("decoder_stopped", slog.String("error", err.Error()))
+	}
+	r.decoder, r.damage = ended{}, nil
+	r.partStart = at
+	r.frames = 0
+}
+
+// ended is the decoder after the last part.
+type ended struct{}
+
+func (ended) stream() stream                { return stream{} }
+func (ended) decode([]float32) (int, error) { return 0, io.EOF }
+func (ended) warnings() []scout.Warning     { return nil }
+func (ended) close() error                  { return nil }
+
+// partWarnings are those of the current part, at their time in the whole.
+func (r *Reader) partWarnings() []scout.Warning {
+	if _, over := r.decoder.(ended); over {
+		return nil
+	}
+	var all []scout.Warning
+	for _, list := range [][]scout.Warning{r.decoder.warnings(), r.damage, mixWarnings(r.canonical.Mix(), r.decoded())} {
+		for _, w := range list {
+			if r.parts > 0 {
+				w.Message = fmt.Sprintf("in the part that begins at %v: %s", r.partStart.Round(time.Millisecond), w.Message)
+			}
+			if w.Start != nil {
+				w = w.From(r.partStart + *w.Start)
+			}
+			if w.End != nil {
+				w = w.To(r.partStart + *w.End)
+			}
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// nextStart goes to the next bytes that begin a file, over zeros, tags and what else is between. It is false at the
+// end of the input. tags counts what was no loss.
+func (s *source) nextStart() (what sniffed, found bool, err error) {
+	s.tags = 0
+	stray := false // bytes that mean nothing were met: only a signature counts from now on
+	for {
+		head, peekErr := s.buf.Peek(sniffBytes)
+		if len(head) == 0 {
+			if failure := s.failure(); failure != nil {
+				return what, false, failure
+			}
+			return what, false, nil
+		}
+		if size := skippable(head); size > 0 {
+			n, err := s.buf.Discard(size)
+			s.tags += int64(n)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return what, false, s.failure()
+			}
+			continue
+		}
+		if !stray || startsFile(head) {
+			what = sniffBytesOf(head)
+			switch what.kind {
+			case kindWAV, kindFLAC, kindVorbis, kindFFmpeg, kindMP3:
+				return what, true, nil
+			}
+		}
+		stray = true
+		step := nextCandidate(head)
+		if step == len(head) && peekErr == nil {
+			step -= signatureBytes // one may begin in there
+		}
+		if _, err := s.buf.Discard(step); err != nil {
+			return what, false, s.failure()
+		}
+	}
+}
+
+// signatureBytes is what startsFile wants to see.
+const signatureBytes = 64
+
+// nextCandidate returns how far it is to the next bytes that may begin a file, len(b) when none do.
+func nextCandidate(b []byte) int {
+	for at := 1; at < len(b); at++ {
+		if startsFile(b[at:]) {
+			return at
+		}
+	}
+	return len(b)
+}
+
+// skippable returns the length of zeros and tags at the beginning of b.
+func skippable(b []byte) int {
+	if zeros := len(b) - len(bytes.TrimLeft(b, "\x00")); zeros >= 4 {
+		return max(zeros-3, 1) // three may be the beginning of a box's length
+	}
+	if len(bytes.TrimLeft(b, "\x00")) == 0 {
+		return len(b)
+	}
+	if bytes.HasPrefix(b, []byte("LYRICSBEGIN")) {
+		for _, end := range []string{"LYRICS200", "LYRICSEND"} {
+			if at := bytes.Index(b, []byte(end)); at > 0 {
+				return at + len(end)
+			}
+		}
+	}
+	return tagSize(b)
+}
+
+// byteCount writes a number of bytes for people.
+func byteCount(n int64) string {
+	switch {
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

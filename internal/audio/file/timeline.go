@@ -1,0 +1,87 @@
+package file
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// holeLeast is the shortest hole in the time stamps that becomes silence: containers round them, some to 1 ms and
+	// live recorders worse.
+	holeLeast = 100 * time.Millisecond
+	// jumpBack is how far a time stamp may lie behind before it counts as the beginning of another clock.
+	jumpBack = 300 * time.Millisecond
+	// jumpAhead is where a hole in a transport stream is a jump of its clock, unless the stream's own clock went on.
+	// ffmpeg draws the line at the same place (-dts_delta_threshold).
+	jumpAhead = 10 * time.Second
+	// holeMost bounds the silence that a damaged time stamp can make.
+	holeMost = 6 * time.Hour
+)
+
+// timeline places decoded frames in time. Its clock starts at the beginning of the input, whatever the time stamp there.
+type timeline struct {
+	container string
+	rate      int                               // of the output, in Hz
+	length    time.Duration                     // of the input as its header says; 0 unknown
+	goesOn    func(from, to time.Duration) bool // whether a transport stream's own clock ran from one to the other
+
+	started bool
+	zero    time.Duration // the time stamp that stands for the beginning of the output
+	out     int64         // frames placed so far, silence included
+	owed    float64       // part of a frame that rounding left over
+}
+
+// timed tells whether the container has time stamps of its own. Those of bare streams are counted by ffmpeg from
+// frames that it found, with the first rate.
+func timed(container string) bool {
+	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm"}, container)
+}
+
+// place returns how many frames of silence come before the decoded frame, and how many it becomes itself.
+//
+//	origin  time stamp of the beginning of the input, where it is known
+func (t *timeline) place(note frameNote, origin time.Duration, hasOrigin bool) (silence, frames int64) {
+	if note.timed {
+		silence = t.silence(note, origin, hasOrigin)
+	}
+	exact := float64(note.samples)*float64(t.rate)/float64(note.sampleRateHz) + t.owed
+	frames = int64(exact)
+	t.owed = exact - float64(frames)
+	t.out += silence + frames
+	return silence, frames
+}
+
+func (t *timeline) silence(note frameNote, origin time.Duration, hasOrigin bool) int64 {
+	least := holeLeast
+	if !t.started {
+		t.started, t.zero, least = true, note.at, 0
+		if hasOrigin && timed(t.container) {
+			t.zero = min(origin, note.at)
+		}
+	}
+	now := t.now()
+	hole := note.at - t.zero - now
+	switch {
+	case hole > least && t.believes(hole, now, note):
+		return int64(hole.Seconds()*float64(t.rate) + 0.5)
+	case hole > least, hole < -jumpBack:
+		t.zero = note.at - now // another clock
+	}
+	return 0
+}
+
+// believes tells whether nothing was to be heard for so long, or the time stamps make no sense.
+func (t *timeline) believes(hole, now time.Duration, note frameNote) bool {
+	switch {
+	case !timed(t.container):
+		return note.errors > 0 && hole <= jumpAhead
+	case t.length > 0 && (t.container == "mp4" || t.container == "matroska" || t.container == "webm"):
+		return now+hole <= t.length+jumpAhead
+	case hole > jumpAhead && now > 0 && (t.container == "mpegts" || t.container == "mpeg"):
+		return t.goesOn != nil && t.goesOn(note.at-hole, note.at)
+	}
+	return hole <= holeMost
+}
+
+// now is the length of the output so far.
+func (t *timeline) now() time.Duration { return framesToTime(t.out, t.rate) }

@@ -1,0 +1,162 @@
+package wav
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/scout-speech/scout"
+)
+
+const (
+	// headBytes is how much of what follows is looked at to tell what it is.
+	headBytes = 4 << 10
+	// scanBytes bounds how much is looked through for another file before it is given out.
+	scanBytes = 32 << 10
+)
+
+// rounded tells whether a length is a round number of a billion and more, or a gibibyte, as programs write
+// that cannot know it: a file that ends earlier is not cut off.
+func rounded(size int64) bool {
+	const billion, million = 1_000_000_000, 1_000_000
+	return size >= billion && size <= 1<<32 && (size%million == 0 || size&(size-1) == 0)
+}
+
+// riffStart tells whether bytes begin a WAV file.
+func riffStart(b []byte) bool {
+	if len(b) < 12 || string(b[8:12]) != "WAVE" {
+		return false
+	}
+	id := string(b[:4])
+	return id == "RIFF" || id == "RF64" || id == "BW64"
+}
+
+// beforeJoint shortens dst so that it ends where another WAV file begins, and returns io.EOF when that is here.
+func (r *Reader) beforeJoint(dst []byte) ([]byte, error) {
+	dst = dst[:min(len(dst), max(scanBytes/r.header.format.FrameBytes(), 1)*r.header.format.FrameBytes())]
+	const begin = 12
+	// An error is an end, or comes back with the next read.
+	ahead, _ := r.src.Peek(len(dst) + begin)
+	for at := 0; at+begin <= len(ahead); {
+		next := bytes.Index(ahead[at:], []byte("WAVE"))
+		if next < 0 {
+			break
+		}
+		at += next
+		if at >= 8 && riffStart(ahead[at-8:]) {
+			return r.stopAt(dst, at-8)
+		}
+		at += 4
+	}
+	return dst, nil
+}
+
+// stopAt is beforeJoint with the other file at that many bytes from here.
+func (r *Reader) stopAt(dst []byte, at int) ([]byte, error) {
+	size := r.header.format.FrameBytes()
+	if at >= len(dst) {
+		return dst, nil // the next read meets it
+	}
+	if at >= size {
+		return dst[:at/size*size], nil
+	}
+	if err := r.skip(int64(at)); err != nil {
+		return nil, r.finish(scout.FileError(scout.CodeReadFailed, "read samples", err))
+	}
+	return nil, r.readError(io.EOF, 0)
+}
+
+// endOfData goes on behind the declared end of the samples: to the next data chunk, or to the end of what
+// is there. Anything that is no chunk and no other file is audio of a recorder that did not live to correct
+// its header, and is read to the end of the file. It returns io.EOF when no samples follow.
+func (r *Reader) endOfData() error {
+	rest, padding := int(r.left), int(r.declared%2)
+	next, _ := r.src.Peek(rest + padding + headBytes) // an error is an end, or comes back with the next read
+	for skip := rest; skip <= rest+padding; skip++ {
+		// An odd length may be padded or not.
+		if len(next) > skip && !r.chunkFollows(next[skip:], r.pos+int64(skip)) && !r.fileFollows(next[skip:]) && len(next) >= skip+8 {
+			continue
+		}
+		if err := r.skip(int64(min(skip, len(next)))); err != nil {
+			return r.sourceError(err)
+		}
+		return r.nextData()
+	}
+	r.warn(scout.Warnf(scout.WarningFormat, "the header promises %v of audio, the file holds more: read to its end", r.time(r.frames)))
+	r.left = unknownLength
+	return nil
+}
+
+// nextData skips chunks up to the next one with samples. It returns io.EOF where the file ends or another begins.
+func (r *Reader) nextData() error {
+	for range maxHeaderChunks {
+		next, _ := r.src.Peek(headBytes) // an error is an end, or comes back with the next read
+		if len(next) < 8 || r.fileFollows(next) || !r.chunkFollows(next, r.pos) {
+			return r.ended()
+		}
+		id, size := string(next[:4]), binary.LittleEndian.Uint32(next[4:])
+		if err := r.skip(8); err != nil {
+			return r.sourceError(err)
+		}
+		if id == "data" && size > 0 {
+			r.left = int64(size)
+			if placeholder(size) {
+				r.left = unknownLength
+			}
+			r.declared = r.left
+			return nil
+		}
+		if err := r.skip(int64(size)); err != nil {
+			return r.sourceError(err)
+		}
+		if err := r.skipPadding(int64(size)); err != nil {
+			return err
+		}
+	}
+	return io.EOF
+}
+
+// ended is the end of the samples: io.EOF, or why the source ended before.
+func (r *Reader) ended() error {
+	if _, err := r.src.Peek(1); err != nil {
+		return r.sourceError(err)
+	}
+	return io.EOF
+}
+
+func (r *Reader) sourceError(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return io.EOF
+	}
+	return scout.FileError(scout.CodeReadFailed, "read behind the samples", err)
+}
+
+// fileFollows tells whether another file begins here, or a tag that belongs to none.
+func (r *Reader) fileFollows(next []byte) bool {
+	if riffStart(next) || bytes.HasPrefix(next, []byte("TAG")) || bytes.HasPrefix(next, []byte("APETAGEX")) {
+		return true
+	}
+	return r.startsFile != nil && r.startsFile(next)
+}
+
+// chunkFollows tells whether a chunk begins at pos. A name that is written down nowhere counts inside the file's
+// declared length, or where the end of the source or another chunk follows it.
+func (r *Reader) chunkFollows(next []byte, pos int64) bool {
+	if len(next) < 8 || !chunkHeader(next) {
+		return false
+	}
+	if string(next[:4]) == "data" || knownChunk(next) {
+		return true
+	}
+	size := int64(binary.LittleEndian.Uint32(next[4:]))
+	if r.header.riffEnd > 0 && pos+8+size <= r.header.riffEnd+1 {
+		return true
+	}
+	for end := 8 + size; end <= 8+size+size%2 && end <= int64(len(next)); end++ {
+		if after := next[end:]; len(after) < 8 && len(next) < headBytes || len(after) >= 8 && chunkHeader(after) {
+			return true
+		}
+	}
+	return false
+}
