@@ -7,11 +7,16 @@ BIN    := bin
 TOOLS  := .tools/bin
 VAR    := var
 export SCOUT_MODELS ?= $(CURDIR)/$(VAR)/models
+# Where make install puts Scout, and a folder to put in front of that for those who build packages.
+PREFIX  ?= $(HOME)/.local
+DESTDIR ?=
+# Every Go command of these targets compiles with the same flags, so that nothing is compiled twice.
+export GOFLAGS := -trimpath $(filter-out -trimpath,$(GOFLAGS))
 
 RELEASE ?=
-GOFLAGS_BUILD := -trimpath -ldflags '$(if $(RELEASE),-X github.com/scout-speech/scout/internal/release.number=$(RELEASE) )-s -w'
+SCOUT_LDFLAGS  := -ldflags '$(if $(RELEASE),-X github.com/scout-speech/scout/internal/release.number=$(RELEASE) )-s -w'
 # The engine finds its shared libraries in lib/ beside itself.
-ENGINE_BUILD  := -trimpath -ldflags '-s -w -extldflags "-Wl,-rpath,$$ORIGIN/lib"'
+ENGINE_LDFLAGS := -ldflags '-s -w -extldflags "-Wl,-rpath,$$ORIGIN/lib"'
 # The pinned native libraries lie in this module, in the module cache.
 NATIVE_MODULE := github.com/k2-fsa/sherpa-onnx-go-linux
 NATIVE_TRIPLE := $(if $(filter aarch64 arm64,$(shell uname -m)),aarch64-unknown-linux-gnu,x86_64-unknown-linux-gnu)
@@ -25,25 +30,28 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## install what is missing: packages, tools, the default model
-	@scripts/setup.sh
+setup: ## install what is missing, build, and fetch the default model
+	@scripts/setup.sh packages
+	@$(MAKE) --no-print-directory build
+	@scripts/setup.sh model
 
 .PHONY: build
 build: ## build scout, scout-recorder and scout-engine into bin/
 	@mkdir -p $(BIN)/lib
-	go build $(GOFLAGS_BUILD) -o $(BIN)/scout ./cmd/scout
-	go build $(GOFLAGS_BUILD) -o $(BIN)/scout-recorder ./cmd/scout-recorder
-	go build $(ENGINE_BUILD) -o $(BIN)/scout-engine ./cmd/scout-engine
+	go build $(SCOUT_LDFLAGS) -o $(BIN)/scout ./cmd/scout
+	go build $(SCOUT_LDFLAGS) -o $(BIN)/scout-recorder ./cmd/scout-recorder
+	go build $(ENGINE_LDFLAGS) -o $(BIN)/scout-engine ./cmd/scout-engine
 	@native="$$(go list -m -f '{{.Dir}}' $(NATIVE_MODULE))/lib/$(NATIVE_TRIPLE)"; \
 	for lib in libsherpa-onnx-c-api.so libonnxruntime.so; do \
 		cmp -s "$$native/$$lib" "$(BIN)/lib/$$lib" || install -m 644 "$$native/$$lib" "$(BIN)/lib/$$lib" || exit; done
 
 .PHONY: run
-run: setup build ## transcribe the clip in testdata/
+run: setup ## transcribe the clip in testdata/
 	@$(BIN)/scout transcribe --summary testdata/jfk.wav
 
 .PHONY: test
-test: setup build ## run all tests, with the race detector
+test: setup ## run all tests, with the race detector
+	@scripts/setup.sh tests
 	@go vet ./...
 	@$(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race -timeout 9m ./...
 
@@ -53,11 +61,11 @@ lint: ## run the pinned golangci-lint
 	@$(TOOLS)/golangci-lint run ./...
 
 .PHONY: bench
-bench: setup build ## measure accuracy, speed and memory on $(SPEECH)
+bench: setup ## measure accuracy, speed and memory on $(SPEECH)
 	@scripts/bench.sh "$(SPEECH)"
 
 .PHONY: soak-engine
-soak-engine: setup build ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any kind: an hour
+soak-engine: setup ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any kind: an hour
 	@SCOUT_SOAK_CANCELS=$(SOAK_CANCELS) SCOUT_SOAK_REQUESTS=$(SOAK_REQUESTS) \
 		go test -count=1 -timeout 6h -v -run '^(TestCancelsLeaveNothingBehind|TestAnyRequestIsAnsweredOrRefused)$$' ./cmd/scout
 
@@ -72,6 +80,14 @@ soak: setup ## record for DURATION (default 10m) on a busy machine and compare e
 .PHONY: fuzz
 fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh
+
+.PHONY: install
+install: setup ## install programs, model, manual and completion below PREFIX (default: ~/.local)
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh
+
+.PHONY: uninstall
+uninstall: ## remove what make install put below PREFIX
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh --remove
 
 .PHONY: dist
 dist: build ## make dist/scout, a folder that runs on another machine

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what Scout needs to be built, tested and run from this checkout, and says what it does:
 #
-#   scripts/setup.sh         Debian packages (as root), the test runner, the default model
-#   scripts/setup.sh lint    golangci-lint, which only `make lint` needs
+#   scripts/setup.sh packages   programs that are missing, as Debian packages (as root)
+#   scripts/setup.sh model      the default model, with bin/scout, which must have been built
+#   scripts/setup.sh tests      the test runner
+#   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
 #
 # Everything but the packages goes into .tools/ and var/ below the checkout. A second run finds all in
-# place and takes less than a second. Nothing of this is needed by an installed Scout: there a model is
-# fetched with `scout models pull`.
+# place and takes less than a second.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -99,14 +100,13 @@ fetch_package() {
   rm -rf "$fresh"
 }
 
-# model_in_place asks the built program where there is one; on a fresh checkout the manifest, which is
-# written last, is enough.
+# model_in_place asks the program that was just built.
 model_in_place() {
-  [ -f "$SCOUT_MODELS/$MODEL/model.json" ] || return 1
-  [ ! -x bin/scout ] || bin/scout models verify "$MODEL" >/dev/null 2>&1
+  [ -f "$SCOUT_MODELS/$MODEL/model.json" ] && bin/scout models verify "$MODEL" >/dev/null 2>&1
 }
 
 install_model() {
+  [ -x bin/scout ] || fail "bin/scout is missing: run make build first"
   if model_in_place; then return 0; fi
   mkdir -p "$TOOLS/npm"
   fetch_package "$WEIGHTS_PACKAGE" "$WEIGHTS_FILE" "$WEIGHTS_SHA512"
@@ -116,21 +116,15 @@ install_model() {
   tar -xzf "$TOOLS/npm/$WEIGHTS_FILE" -C "$parts" --strip-components=5 "$WEIGHTS_FOLDER"
   tar -xzf "$TOOLS/npm/$VOCABULARY_FILE" -C "$parts" --strip-components=1 package/llama-tokenizer.js
   say "installing the model $MODEL into $SCOUT_MODELS"
-  go run ./cmd/scout models pull "$MODEL" --from "$parts"
+  bin/scout models pull "$MODEL" --from "$parts"
   rm -rf "$parts"
 }
 
 mkdir -p "$TOOLS/bin"
 case "${1:-}" in
-  "")
-    install_packages
-    install_go_tool gotestsum "$GOTESTSUM"
-    install_model
-    ;;
-  lint)
-    install_go_tool golangci-lint "$GOLANGCI_LINT"
-    ;;
-  *)
-    fail "usage: scripts/setup.sh [lint]"
-    ;;
+  packages) install_packages ;;
+  model) install_model ;;
+  tests) install_go_tool gotestsum "$GOTESTSUM" ;;
+  lint) install_go_tool golangci-lint "$GOLANGCI_LINT" ;;
+  *) fail "usage: scripts/setup.sh packages|model|tests|lint" ;;
 esac

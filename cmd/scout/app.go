@@ -78,7 +78,7 @@ func newApp(std streams) *app {
 // default, so that the order is flag, environment, built-in.
 func (a *app) bindSettings(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&a.settings.modelsDir, "models-dir", envOr("SCOUT_MODELS", ""), "folder of installed models ($SCOUT_MODELS; default: the user's data folder)")
+	flags.StringVar(&a.settings.modelsDir, "models-dir", envOr("SCOUT_MODELS", ""), "folder of installed models ($SCOUT_MODELS; default: the user's data folder; see scout models path --help)")
 	flags.StringVar(&a.settings.recordingsDir, "recordings-dir", envOr("SCOUT_RECORDINGS", ""), "folder of recordings ($SCOUT_RECORDINGS; default: the user's data folder)")
 	flags.StringVar(&a.settings.logLevel, "log-level", envOr("SCOUT_LOG_LEVEL", ""), "debug, info, warn or error ($SCOUT_LOG_LEVEL; default: info with --log-file, else no log)")
 	flags.StringVar(&a.settings.logFormat, "log-format", envOr("SCOUT_LOG_FORMAT", "text"), "text or json ($SCOUT_LOG_FORMAT)")
@@ -232,11 +232,6 @@ func envOr(name, otherwise string) string {
 	return otherwise
 }
 
-// modelsDir is where models are installed.
-func (a *app) modelsDir() (string, error) {
-	return dataFolder(a.settings.modelsDir, "models", "SCOUT_MODELS")
-}
-
 // recordingsDir is where recordings are kept.
 func (a *app) recordingsDir() (string, error) {
 	return dataFolder(a.settings.recordingsDir, "recordings", "SCOUT_RECORDINGS")
@@ -265,21 +260,6 @@ func enginePath() (string, error) {
 		return "", scout.Errorf(scout.CodeEngineMissing, "find scout-engine: %w", err)
 	}
 	return path, nil
-}
-
-// programBeside is where another program of Scout is: what the variable says, else beside this one.
-func programBeside(name, variable string) (string, error) {
-	if path := os.Getenv(variable); path != "" {
-		return path, nil
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	if resolved, err := filepath.EvalSymlinks(self); err == nil {
-		self = resolved
-	}
-	return filepath.Join(filepath.Dir(self), name), nil
 }
 
 // ownFile tells whether a path lies in a folder that Scout keeps for itself: recordings and models.

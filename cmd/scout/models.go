@@ -40,11 +40,11 @@ A folder with a model.toml below the models folder is a model of your own: see d
 
 // openModels opens the models folder that the settings name.
 func (a *app) openModels() (*model.Store, error) {
-	dir, err := a.modelsDir()
+	dir, shared, err := modelFolders(a.settings.modelsDir)
 	if err != nil {
 		return nil, err
 	}
-	return model.Open(dir, a.scope)
+	return model.Open(dir, a.scope, model.WithShared(shared...))
 }
 
 func newModelsListCommand(a *app) *cobra.Command {
@@ -251,6 +251,10 @@ func newModelsPathCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "path [MODEL]",
 		Short: "Print the models folder, or that of one installed model",
+		Long: `Prints the folder of installed models: --models-dir or $SCOUT_MODELS, else var/models of the checkout in which scout was
+built, else $XDG_DATA_HOME/scout/models (~/.local/share/scout/models).
+
+An installed scout also reads PREFIX/share/scout/models, where make install puts the default model for everybody.`,
 		Example: `  scout models path
   ls "$(scout models path moonshine-tiny-en)"`,
 		Args: wrongArgs(cobra.MaximumNArgs(1)),

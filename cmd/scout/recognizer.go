@@ -99,6 +99,7 @@ func (a *app) noticeOfModel(n recognize.Notice) {
 
 // noteOnce says something once for each models folder.
 func (a *app) noteOnce(dir, name, text string) {
+	_ = os.MkdirAll(dir, 0o755) // where that fails, so does the next step
 	file, err := os.OpenFile(filepath.Join(dir, ".noted-"+name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if os.IsExist(err) {
 		return

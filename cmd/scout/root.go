@@ -47,6 +47,7 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 		newBenchCommand(a),
 		newModelsCommand(a),
 		newVersionCommand(a),
+		newManualCommand(),
 	)
 	return root
 }

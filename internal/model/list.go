@@ -65,23 +65,25 @@ func (s *Store) List() ([]Listed, error) {
 
 // others are the folders that hold a model which is not in the catalogue.
 func (s *Store) others() ([]string, error) {
-	entries, err := os.ReadDir(s.dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, scout.FileError(scout.CodeReadFailed, "list models", err)
-	}
 	var ids []string
-	for _, e := range entries {
-		id := e.Name()
-		if _, known := findEntry(s.catalogue, id); known || checkID(id) != nil {
+	for _, dir := range append([]string{s.dir}, s.shared...) {
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		for _, name := range []string{manifestName, ownName} {
-			if _, err := os.Stat(filepath.Join(s.dir, id, name)); err == nil {
-				ids = append(ids, id)
-				break
+		if err != nil {
+			return nil, scout.FileError(scout.CodeReadFailed, "list models", err)
+		}
+		for _, e := range entries {
+			id := e.Name()
+			if _, known := findEntry(s.catalogue, id); known || checkID(id) != nil || slices.Contains(ids, id) {
+				continue
+			}
+			for _, name := range []string{manifestName, ownName} {
+				if _, err := os.Stat(filepath.Join(dir, id, name)); err == nil {
+					ids = append(ids, id)
+					break
+				}
 			}
 		}
 	}

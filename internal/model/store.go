@@ -28,6 +28,7 @@ const (
 // changes a model holds the lock of that model.
 type Store struct {
 	dir       string
+	shared    []string // folders that are only read
 	scope     observe.Scope
 	metrics   *metrics
 	catalogue []Entry
@@ -45,6 +46,10 @@ type Option func(*Store)
 func WithCatalogue(entries []Entry) Option {
 	return func(s *Store) { s.catalogue = slices.Clone(entries) }
 }
+
+// WithShared adds folders that hold models for everybody on this machine, in the order in which they are looked at. They are only
+// read: a model of the store's own folder goes before one of theirs, and everything that is pulled or removed is in the own folder.
+func WithShared(dirs ...string) Option { return func(s *Store) { s.shared = slices.Clone(dirs) } }
 
 // WithHTTPClient replaces the client that downloads. It must have no total timeout: a large file may
 // take hours. What limits a download is WithStallTimeout.
@@ -209,6 +214,9 @@ func (s *Store) Use(ctx context.Context, id string) (Installed, error) {
 	if err != nil {
 		return Installed{}, err
 	}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil { // it need not exist where the model is a shared one
+		return Installed{}, scout.FileError(scout.CodeWriteFailed, "make models folder", err)
+	}
 	return m, atomicfile.Write(filepath.Join(s.dir, selectedName), []byte(id+"\n"), atomicfile.Options{})
 }
 
@@ -246,6 +254,10 @@ func (s *Store) Remove(ctx context.Context, id string, force bool) (err error) {
 	if m.own {
 		return scout.Errorf(scout.CodeInvalidArgument, "model %s is your own: Scout does not delete it", id).
 			WithHint("delete it yourself: rm -r %s", m.dir)
+	}
+	if m.shared {
+		return scout.Errorf(scout.CodeInvalidArgument, "model %s was installed for everybody on this machine, in %s", id, m.dir).
+			WithHint("remove it with what installed Scout, for example: make uninstall")
 	}
 	selected, err := s.Selected()
 	if err != nil {

@@ -23,6 +23,7 @@ type loaded struct {
 	languages []string
 	licence   string
 	own       bool
+	shared    bool // in a folder that is only read
 	dir       string
 	files     []expectedFile
 }
@@ -48,12 +49,27 @@ func (m loaded) installed(report Report) Installed {
 	return i
 }
 
-// load reads what describes the model id.
+// load reads what describes the model id, in the store's own folder or else in a shared one.
 func (s *Store) load(id string) (loaded, error) {
 	if checkID(id) != nil {
 		return loaded{}, unknownModel(s.catalogue, id)
 	}
-	dir := filepath.Join(s.dir, id)
+	l, err := s.loadFrom(s.dir, id)
+	for _, dir := range s.shared {
+		if code := scout.CodeOf(err); code != scout.CodeModelNotInstalled && code != scout.CodeModelUnknown {
+			break
+		}
+		if l, sharedErr := s.loadFrom(dir, id); sharedErr == nil {
+			l.shared = true
+			return l, nil
+		}
+	}
+	return l, err
+}
+
+// loadFrom is load of one folder.
+func (s *Store) loadFrom(folder, id string) (loaded, error) {
+	dir := filepath.Join(folder, id)
 	_, known := findEntry(s.catalogue, id)
 	data, err := readSmall(filepath.Join(dir, manifestName))
 	if err == nil {

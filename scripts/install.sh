@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Installs what was built in bin/ and the default model, or removes what it installed: make install, make uninstall.
+#
+#   PREFIX/bin/scout                     the program
+#   PREFIX/lib/scout                     scout-recorder, scout-engine, their libraries, and the list of what was installed
+#   PREFIX/share/scout/models            the default model, with its prepared graphs; for PREFIX=~/.local the user's own folder
+#   PREFIX/share/man/man1                the manual pages
+#   PREFIX/share/bash-completion, zsh, fish   completion
+#
+# With DESTDIR the files are put below it, for those who build packages. Only what is on the list is removed, folders only
+# when they were made here and are empty: models that were pulled and recordings stay. BIN names another folder of programs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly MODEL=moonshine-tiny-en
+readonly MODELS="${SCOUT_MODELS:-$PWD/var/models}"
+prefix=${PREFIX:-$HOME/.local}
+[[ $prefix != "~"* ]] || prefix=$HOME${prefix#\~} # not every shell replaces it
+[[ $prefix == /* ]] || { echo "install: PREFIX=$prefix is not an absolute path" >&2; exit 2; }
+readonly BIN=${BIN:-bin}
+readonly root="${DESTDIR:-}$prefix"
+readonly list="$root/lib/scout/installed.txt"
+
+# Every path on the list is relative to the prefix. One that ends with "/" is a folder that is Scout's alone; one that begins
+# with "@" is a folder that was made, each behind the one it is in.
+remove() {
+  [ -f "$list" ] || { echo "uninstall: Scout was not installed in $root by make install" >&2; exit 1; }
+  local path lines
+  mapfile -t lines <"$list"
+  rm -f -- "$list"
+  for path in "${lines[@]}"; do
+    case $path in
+      "" | /* | *..* | @*) continue ;;
+      */) rm -rf -- "${root:?}/$path" ;;
+      *) rm -f -- "$root/$path" ;;
+    esac
+  done
+  for ((i = ${#lines[@]} - 1; i >= 0; i--)); do
+    path=${lines[i]}
+    case $path in
+      *..*) continue ;;
+      @*) rmdir -- "$root/${path#@}" 2>/dev/null || true ;; # something else is in it
+    esac
+  done
+  echo "removed Scout from $root"
+}
+
+installed=()
+# note_folders PATH notes the folders in front of PATH that do not exist yet.
+note_folders() {
+  local folder="" part parts
+  IFS=/ read -ra parts <<<"${1%/*}"
+  for part in "${parts[@]}"; do
+    folder=$folder${folder:+/}$part
+    [ -d "$root/$folder" ] || { mkdir -p "$root/$folder" && installed+=("@$folder"); }
+  done
+}
+
+# put MODE FILE PATH installs one file and notes it.
+put() {
+  note_folders "$3"
+  install -D -m "$1" "$2" "$root/$3"
+  installed+=("$3")
+}
+
+put_model() {
+  local folder=share/scout/models/$MODEL
+  if "$BIN/scout" --models-dir "$root/share/scout/models" models verify "$MODEL" >/dev/null 2>&1; then
+    return 0 # where the user pulled it, it is not ours to remove
+  fi
+  note_folders "$folder"
+  rm -rf "${root:?}/$folder" "$root/$folder.new"
+  cp -R --preserve=mode,timestamps "$MODELS/$MODEL" "$root/$folder.new"
+  mv "$root/$folder.new" "$root/$folder"
+  installed+=("$folder/" "share/scout/models/.$MODEL.lock" share/scout/models/.noted-english-only)
+}
+
+add() {
+  for file in "$BIN"/scout "$BIN"/scout-recorder "$BIN"/scout-engine "$MODELS/$MODEL/model.json"; do
+    [ -f "$file" ] || { echo "install: $file is missing: run make setup first" >&2; exit 1; }
+  done
+  local page lib
+  made=$(mktemp -d)
+  trap 'rm -rf "$made"' EXIT
+  mkdir "$made/man"
+  # In an empty environment, so that defaults are Scout's and not those of this shell.
+  env -i HOME="$HOME" PATH="$PATH" "$BIN/scout" manual "$made/man"
+  env -i HOME="$HOME" PATH="$PATH" "$BIN/scout" completion bash >"$made/bash"
+  env -i HOME="$HOME" PATH="$PATH" "$BIN/scout" completion zsh >"$made/zsh"
+  env -i HOME="$HOME" PATH="$PATH" "$BIN/scout" completion fish >"$made/fish"
+
+  [ ! -f "$list" ] || mapfile -t installed <"$list" # of an earlier time
+  put 755 "$BIN/scout-recorder" lib/scout/scout-recorder
+  put 755 "$BIN/scout-engine" lib/scout/scout-engine
+  shopt -s nullglob
+  for lib in "$BIN"/lib/*; do put 644 "$lib" "lib/scout/lib/${lib##*/}"; done
+  put 755 "$BIN/scout" bin/scout
+  for page in "$made"/man/*.1; do put 644 "$page" "share/man/man1/${page##*/}"; done
+  put 644 "$made/bash" share/bash-completion/completions/scout
+  put 644 "$made/zsh" share/zsh/site-functions/_scout
+  put 644 "$made/fish" share/fish/vendor_completions.d/scout.fish
+  put_model
+  printf '%s\n' "${installed[@]}" | awk '!seen[$0]++' >"$list.new"
+  mv "$list.new" "$list"
+
+  echo "installed Scout in $root: bin/scout, the model $MODEL, manual pages (man scout), completion for bash, zsh and fish"
+  [ -n "${DESTDIR:-}" ] || [[ :$PATH: == *":$prefix/bin:"* ]] ||
+    echo "$prefix/bin is not on your PATH: add it, for example in ~/.profile: PATH=\"$prefix/bin:\$PATH\""
+}
+
+case "${1:-}" in
+  "") add ;;
+  --remove) remove ;;
+  *) echo "usage: scripts/install.sh [--remove]" >&2; exit 2 ;;
+esac
