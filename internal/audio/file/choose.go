@@ -28,8 +28,7 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 	case kindFLAC:
 		return r.flac(what)
 	case kindVorbis:
-		d, err := newVorbis(r.src)
-		return r.orFFmpeg(what, d, err)
+		return r.vorbis(what)
 	case kindMP3:
 		return r.mp3(what)
 	case kindText:

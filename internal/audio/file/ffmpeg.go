@@ -89,6 +89,9 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 		d.found, err = job.probe()
 	}
 	if err == nil {
+		err = d.turnToTrack()
+	}
+	if err == nil {
 		err = d.header()
 	}
 	if err != nil {
@@ -107,6 +110,7 @@ type ffmpegJob struct {
 	start   int64 // of the part in the file
 	extent  extent
 	input   []string // arguments that name the input
+	track   *Track   // nil for the first
 }
 
 func (j *ffmpegJob) formats() string {
@@ -160,7 +164,7 @@ func (d *ffmpegDecoder) start() error {
 		"-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info", "-copyts",
 		"-max_alloc", fmt.Sprint(maxFFmpegBlock), "-threads", "1",
 	}, d.job.input...)
-	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1",
+	args = append(args, "-map", d.job.mapping(), "-vn", "-sn", "-dn", "-map_metadata", "-1",
 		// Its log tells the time of each frame: timeline makes silence of holes, as browsers leave them where nobody
 		// speaks. aresample=async=1:first_pts=0 does so too, but begins anew where the format changes: it puts in
 		// silence as long as everything before.

@@ -44,6 +44,8 @@ type Options struct {
 	TotalTimeout time.Duration
 	// TempDir takes a copy of input that is no file but must be one for ffmpeg. Default os.TempDir.
 	TempDir string
+	// Track is which of several audio tracks is read.
+	Track TrackChoice
 	// Channel is what is taken of several channels. Default: their mix, chosen so that speech survives.
 	Channel audio.Channel
 	// Log receives what is of use when a file fails, never audio or text. Default: nothing is logged.
@@ -75,6 +77,10 @@ type Info struct {
 	SampleRateHz, Channels int
 	// Duration is what the header declares, 0 when it declares nothing, and after io.EOF the true one.
 	Duration time.Duration
+	// Tracks are the audio tracks of a container, empty where it can have one only; Track is the number of the one that is
+	// read.
+	Tracks []Track
+	Track  int
 	// Warnings say what was wrong with the input, in the order of time where they have one.
 	Warnings []scout.Warning
 	// NonFinite counts samples that were NaN or infinite and became 0 or full scale.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/scout-speech/scout"
 )
@@ -24,6 +25,7 @@ type probed struct {
 	container, codec string
 	duration         time.Duration // 0 unknown
 	exact            bool          // the duration stands in the container, it is no estimate
+	tracks           []Track       // of audio; empty where ffprobe is missing
 }
 
 // probe asks ffprobe, where it stands beside ffmpeg, for codec and length, and refuses files without
@@ -37,7 +39,8 @@ func (j *ffmpegJob) probe() (probed, error) {
 		return probed{}, nil
 	}
 	args := append([]string{"-hide_banner", "-loglevel", "error", "-max_alloc", fmt.Sprint(maxFFmpegBlock)}, j.input...)
-	args = append(args, "-show_entries", "stream=codec_type,codec_name:format=format_name,duration", "-of", "json")
+	args = append(args, "-show_entries",
+		"stream=index,codec_type,codec_name,duration:stream_disposition:stream_tags:format=format_name,duration", "-of", "json")
 	ctx, cancel := context.WithTimeout(j.ctx, j.opts.StallTimeout)
 	defer cancel()
 	var stdout limited
@@ -74,13 +77,20 @@ func (l *limited) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// probedStream is what ffprobe tells about one stream.
+type probedStream struct {
+	Index       int               `json:"index"`
+	Type        string            `json:"codec_type"`
+	Codec       string            `json:"codec_name"`
+	Duration    string            `json:"duration"`
+	Disposition map[string]int    `json:"disposition"`
+	Tags        map[string]string `json:"tags"`
+}
+
 func parseProbe(answer []byte) (probed, error) {
 	var a struct {
-		Streams []struct {
-			Type  string `json:"codec_type"`
-			Codec string `json:"codec_name"`
-		} `json:"streams"`
-		Format struct {
+		Streams []probedStream `json:"streams"`
+		Format  struct {
 			Name     string `json:"format_name"`
 			Duration string `json:"duration"`
 		} `json:"format"`
@@ -90,21 +100,101 @@ func parseProbe(answer []byte) (probed, error) {
 	}
 	var p probed
 	p.container, _, _ = strings.Cut(a.Format.Name, ",")
-	found := false
-	for _, s := range a.Streams {
-		if s.Type == "audio" && !found {
-			found, p.codec = true, s.Codec
+	for i := range a.Streams {
+		if a.Streams[i].Type == "audio" {
+			p.tracks = append(p.tracks, a.Streams[i].track(len(p.tracks)+1))
 		}
 	}
-	if !found {
+	if len(p.tracks) == 0 {
 		return probed{}, scout.Errorf(scout.CodeAudioEmpty, "%s without an audio track", p.container)
 	}
-	seconds, err := strconv.ParseFloat(a.Format.Duration, 64)
-	if err == nil && seconds > 0 && seconds < 1e9 {
-		p.duration = time.Duration(seconds * float64(time.Second))
-		p.exact = slices.Contains([]string{"mov", "matroska", "ogg", "aiff", "caf", "wav", "w64", "flac"}, p.container)
-	}
+	p.codec = p.tracks[0].codec
+	p.duration = probedSeconds(a.Format.Duration)
+	p.exact = p.duration > 0 && p.known()
 	return p, nil
+}
+
+// known tells that the container counts its length.
+func (p *probed) known() bool {
+	return slices.Contains([]string{"mov", "matroska", "ogg", "aiff", "caf", "wav", "w64", "flac"}, p.container)
+}
+
+// choose makes the codec and the length those of a track. The container's length is that of its longest stream.
+func (p *probed) choose(index int) {
+	t := &p.tracks[index]
+	p.codec = t.codec
+	switch {
+	case t.duration > 0:
+		p.duration, p.exact = t.duration, p.known()
+	case len(p.tracks) > 1:
+		p.exact = false // for the progress bar it will do
+	}
+}
+
+func (s *probedStream) track(number int) Track {
+	tag := func(name string) string {
+		for key, value := range s.Tags {
+			if strings.EqualFold(key, name) {
+				return value
+			}
+		}
+		return ""
+	}
+	t := Track{
+		Number: number, Language: languageCode(tag("language")), Title: titleText(tag("title")),
+		Default: s.Disposition["default"] != 0, codec: s.Codec, index: s.Index, duration: probedSeconds(s.Duration),
+	}
+	if t.Title == "" {
+		// QuickTime's name of a track is its handler; programs that write files put their own names there.
+		if handler := titleText(tag("handler_name")); !slices.Contains([]string{"SoundHandler", "Core Media Audio", "GPAC ISO Audio Handler"}, handler) {
+			t.Title = handler
+		}
+	}
+	for _, kind := range []string{"comment", "descriptions", "visual_impaired", "karaoke", "clean_effects", "lyrics"} {
+		t.Secondary = t.Secondary || s.Disposition[kind] != 0
+	}
+	t.Secondary = t.Secondary || secondary(t.Title)
+	if t.duration == 0 {
+		t.duration = probedClock(tag("DURATION"))
+	}
+	return t
+}
+
+// titleText returns a title for a line on a terminal: one line of at most 60 characters.
+func titleText(title string) string {
+	title = strings.TrimSpace(strings.Map(func(c rune) rune {
+		if !unicode.IsPrint(c) {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(title, "?")))
+	if runes := []rune(title); len(runes) > 60 {
+		title = string(runes[:59]) + "…"
+	}
+	return title
+}
+
+// probedSeconds reads "11.064000", 0 where that is no length.
+func probedSeconds(text string) time.Duration {
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || seconds <= 0 || seconds >= 1e9 {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// probedClock reads "00:00:11.064000000", as Matroska's statistics have it, 0 where that is no length.
+func probedClock(text string) time.Duration {
+	parts := strings.Split(text, ":")
+	if len(parts) != 3 {
+		return 0
+	}
+	hours, err := strconv.Atoi(parts[0])
+	minutes, err2 := strconv.Atoi(parts[1])
+	if err != nil || err2 != nil || hours < 0 || hours > 10000 || minutes < 0 || minutes > 59 {
+		return 0
+	}
+	return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute + probedSeconds(parts[2])
 }
 
 // killed tells whether a process was ended by a signal.

@@ -58,6 +58,8 @@ type Reader struct {
 	partStart time.Duration   // of the current one
 	told      []scout.Warning // of parts that ended
 	first     stream          // of the first part
+	tracks    []Track         // of the first part
+	track     int             // the number of the one that is read, 0 where there is no choice
 
 	frames    int64 // decoded of the current part
 	produced  int64 // samples given out
@@ -80,12 +82,18 @@ func (r *Reader) open() error {
 		return err
 	}
 	r.first = r.stream
+	r.tracks, r.track = trackInfo(d)
 	return nil
 }
 
 // use makes the reader ready for the decoder and decodes the first block.
 func (r *Reader) use(d decoder) error {
 	r.decoder, r.stream = d, d.stream()
+	if _, ok := d.(*ffmpegDecoder); !ok && r.parts == 0 {
+		if err := r.opts.Track.onlyTrack(); err != nil {
+			return err
+		}
+	}
 	if err := audio.CheckFormat(r.stream.sampleRateHz, r.stream.channels); err != nil {
 		return err
 	}
@@ -111,7 +119,7 @@ func (r *Reader) Info() Info {
 	info := Info{
 		Container: r.first.container, Codec: r.first.codec,
 		SampleRateHz: r.first.sampleRateHz, Channels: r.first.channels,
-		Duration: r.first.duration, NonFinite: r.nonFinite,
+		Duration: r.first.duration, NonFinite: r.nonFinite, Tracks: r.tracks, Track: r.track,
 		Warnings: slices.Concat(r.told, r.partWarnings()),
 	}
 	if r.parts > 0 || r.decodeErr != nil {

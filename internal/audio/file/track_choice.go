@@ -1,0 +1,108 @@
+package file
+
+import (
+	"bytes"
+
+	"github.com/scout-speech/scout"
+)
+
+// mapping is how ffmpeg names the track that is read.
+func (j *ffmpegJob) mapping() string {
+	if j.track != nil {
+		return j.track.mapping()
+	}
+	return "0:a:0"
+}
+
+// turnToTrack chooses the track, as soon as they are known. The decoder at work reads the first; for another one it is
+// started again, which costs a fifth of a second and nothing where there is one.
+func (d *ffmpegDecoder) turnToTrack() error {
+	tracks := d.found.tracks
+	if len(tracks) == 0 {
+		return d.turnBlindly()
+	}
+	chosen, err := d.job.chooseTrack(tracks)
+	if err != nil {
+		return err
+	}
+	d.found.choose(chosen)
+	if len(tracks) > 1 && !d.job.opts.Track.given() {
+		d.notes = append(d.notes, choiceWarning(tracks, chosen))
+	}
+	d.job.track = &tracks[chosen]
+	if chosen == 0 {
+		return nil
+	}
+	return d.restart()
+}
+
+// turnBlindly does what can be done where ffprobe is missing: a track has a number, and no more is known.
+func (d *ffmpegDecoder) turnBlindly() error {
+	choice := d.job.opts.Track
+	switch {
+	case d.job.what.kind == kindMP3:
+		return choice.onlyTrack()
+	case choice.Number > 1:
+		d.job.track = &Track{Number: choice.Number, blind: true}
+		return d.restart()
+	case choice.Language != "":
+		return scout.Errorf(scout.CodeDecoderMissing, "the languages of tracks are not known without ffprobe").
+			WithHint("install ffprobe, which comes with ffmpeg, or choose with --track N")
+	}
+	return nil
+}
+
+// restart starts the decoder again for the track that was chosen.
+func (d *ffmpegDecoder) restart() error {
+	if err := d.close(); err != nil {
+		return err
+	}
+	*d = ffmpegDecoder{job: d.job, found: d.found, tagged: d.tagged, notes: d.notes, log: newFFmpegLog()}
+	return d.start()
+}
+
+// trackInfo tells which tracks there are and which one is read, where the decoder knows.
+func trackInfo(d decoder) ([]Track, int) {
+	if f, ok := d.(*ffmpegDecoder); ok && f.job.track != nil {
+		return f.found.tracks, f.job.track.Number
+	}
+	return nil, 0
+}
+
+// oggTracks counts the audio streams whose first pages stand at the beginning of an Ogg file. Source: RFC 3533, section 4:
+// the first pages of all streams that are multiplexed come before any other page.
+func oggTracks(head []byte) int {
+	tracks := 0
+	for len(head) >= oggHeaderBytes && string(head[:4]) == "OggS" && head[5]&oggFirst != 0 {
+		size := oggHeaderBytes + int(head[26])
+		if len(head) < size {
+			break
+		}
+		for _, n := range head[oggHeaderBytes:size] {
+			size += int(n)
+		}
+		if first, ok := firstPacket(head); ok {
+			for _, magic := range []string{"\x01vorbis", "OpusHead", "\x7fFLAC", "Speex   "} {
+				if bytes.HasPrefix(first, []byte(magic)) {
+					tracks++
+				}
+			}
+		}
+		head = head[min(size, len(head)):]
+	}
+	return tracks
+}
+
+// vorbis decodes here, unless there are several tracks, of which ffmpeg can read any.
+func (r *Reader) vorbis(what sniffed) (decoder, error) {
+	head, _ := r.src.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
+	tracks := oggTracks(head)
+	if tracks > 1 && r.ffmpegPath() != "" {
+		return r.ffmpeg(what)
+	}
+	d, err := newVorbis(r.src)
+	if err == nil && tracks > 1 {
+		r.damage = append(r.damage, scout.Warnf(scout.WarningTracks, "it has %d audio tracks, the first Vorbis one was read; with ffmpeg installed --track chooses another", tracks))
+	}
+	return r.orFFmpeg(what, d, err)
+}
