@@ -28,6 +28,7 @@ const (
 
 type transcribeOptions struct {
 	recognizerOptions
+	soundOptions
 	format   string
 	output   string
 	force    bool
@@ -76,7 +77,8 @@ Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
 		},
 	}
 	flags := cmd.Flags()
-	o.bind(cmd)
+	o.recognizerOptions.bind(cmd)
+	o.soundOptions.bind(cmd)
 	flags.StringVarP(&o.format, "format", "f", "", "text, json, srt, vtt, tsv or md (default: by the ending of --output, else text)")
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
 	flags.BoolVar(&o.force, "force", false, forceUsage)
@@ -149,6 +151,9 @@ func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	options.Cut = &cut
 	if options.Effort, err = speech.ParseEffort(o.effort); err != nil {
 		return options, usage(fmt.Errorf("--%w", err))
+	}
+	if options.File, err = o.soundOptions.parse(); err != nil {
+		return options, err
 	}
 	if _, err := recognize.ParseLanguage(o.language); err != nil {
 		return options, err

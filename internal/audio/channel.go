@@ -39,14 +39,14 @@ func (c Channel) Check(channels int) error {
 	if c == MixChannels || int(c) <= channels && channels > 1 || c == 1 {
 		return nil
 	}
-	there := fmt.Sprintf("it has %d channels", channels)
+	there, hint := fmt.Sprintf("it has %d channels", channels), fmt.Sprintf("choose 1 to %d, or mix", channels)
 	switch channels {
 	case 1:
-		there = "it has one channel"
+		there, hint = "it has one channel", "leave --channel out"
 	case 2:
 		there = "it has two channels, left (1) and right (2)"
 	}
-	return scout.Errorf(scout.CodeInvalidArgument, "there is no channel %d: %s", int(c), there)
+	return scout.Errorf(scout.CodeInvalidArgument, "there is no channel %d: %s", int(c), there).WithHint("%s", hint)
 }
 
 // ChannelName names channel number n, from 1, of so many: "left" and "right" of two, else "channel 3".
