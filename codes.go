@@ -157,6 +157,8 @@ const (
 	CodeRecorderMissing Code = "recorder_missing"
 	// CodeRecorderProtocol is a recorder process that spoke outside the protocol.
 	CodeRecorderProtocol Code = "recorder_protocol"
+	// CodeRecorderEnvironment is a recorder process that was started with another sound server, language or log.
+	CodeRecorderEnvironment Code = "recorder_environment"
 )
 
 // CodeInfo is what is known about a code in general.
@@ -233,6 +235,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeRecorderUnreachable: {Transient, "nothing is lost: it is found again or started anew by the next command"},
 	CodeRecorderStart:       {Transient, "see recorder.log in the folder of recordings"},
 	CodeRecorderMissing:     {Permanent, "build it with: make build; or keep scout-recorder beside scout"},
+	CodeRecorderEnvironment: {Permanent, "stop the recording first; the next one gets a recorder of its own"},
 	CodeRecorderProtocol:    {Permanent, "stop the recording with the program that began it, or use the same version"},
 }
 

@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -21,7 +23,9 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder"
+	"github.com/scout-speech/scout/internal/recording/recorder/parent"
 	"github.com/scout-speech/scout/internal/release"
 )
 
@@ -32,19 +36,67 @@ const (
 	exitUsage  = 2
 )
 
+// gcPercent is how much garbage a recorder process keeps, in percent of what it needs. Nearly all it
+// needs is the ring, up to 9 MB, for which Go's default of 100 would keep as much again; collecting more
+// often costs nothing where nothing is allocated for a block.
+const gcPercent = 20
+
+// oneProcessor is how many threads of a recorder process run Go at the same time. It does a little a hundred
+// times a second; with more than one, most of its time goes into threads that look for work and wake each
+// other. A write or sync that does not return holds the others up for 10 ms at most, then the runtime takes
+// its processor away. The device's own thread is C and does not wait for any of this.
+const oneProcessor = 1
+
 func main() {
-	lazy := waitLazily()                           // it works as well without, only more
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not end as the last line
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, os.Args[1:], os.Stderr, lazy)
-	stop()
-	os.Exit(code)
+	// Before anything else: most of what follows is not for the parent, which has to be small.
+	os.Exit(parent.Main(family(os.Args[1:]), record))
 }
 
-// run is main without the process: it returns the exit code. lazy is why the process is as eager as others, nil where
-// it is not. Whoever started this process shows the last line that
-// it wrote, so that an error is one line and the last.
-func run(ctx context.Context, args []string, out io.Writer, lazy error) int {
+// folderFlag names the folder. The parent has it with the folder in one argument and the recorder in two, so that
+// what looks for the process that records finds that one alone.
+const folderFlag = "--recordings-dir"
+
+// family returns the arguments of the parent and of its child for those that this program was started with.
+func family(args []string) parent.Options {
+	o := parent.Options{Log: func() *slog.Logger {
+		options, err := parse(flag.NewFlagSet("scout-recorder", flag.ContinueOnError), args, os.Stderr)
+		if err != nil {
+			return slog.New(slog.DiscardHandler) // the child has said what is wrong
+		}
+		return options.Scope.Component("recorder").Log()
+	}}
+	for i := 0; i < len(args); i++ {
+		dir, joined := strings.CutPrefix(args[i], folderFlag+"=")
+		switch {
+		case joined:
+		case args[i] == folderFlag && i+1 < len(args):
+			i++
+			dir = args[i]
+		default:
+			o.ParentArgs, o.ChildArgs = append(o.ParentArgs, args[i]), append(o.ChildArgs, args[i])
+			continue
+		}
+		if abs, err := filepath.Abs(dir); err == nil && dir != "" { // neither stays where it was started
+			dir = abs
+		}
+		o.Dir = dir
+		o.ParentArgs, o.ChildArgs = append(o.ParentArgs, folderFlag+"="+dir), append(o.ChildArgs, folderFlag, dir)
+	}
+	return o
+}
+
+// record is the recorder itself.
+func record(link *parent.Link) int {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not end as the last line
+	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // no terminal is its own
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, os.Args[1:], os.Stderr, link)
+}
+
+// run is the recorder without the process: it returns the exit code. Whoever started this process shows the last line
+// that it wrote, so that an error is one line and the last.
+func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) int {
 	flags := flag.NewFlagSet("scout-recorder", flag.ContinueOnError)
 	options, err := parse(flags, args, out)
 	switch {
@@ -56,14 +108,14 @@ func run(ctx context.Context, args []string, out io.Writer, lazy error) int {
 		complain(out, err)
 		return exitUsage
 	}
+	options.Parent = link
 	log := options.Scope.Log()
 	// Where the program was started from must not be kept busy for as long as this process lives.
 	if err := os.Chdir(string(filepath.Separator)); err != nil {
 		log.Debug("folder_not_left", slog.String(observe.KeyError, err.Error()))
 	}
-	if lazy != nil {
-		log.Debug("timers_stay_exact", slog.String(observe.KeyError, lazy.Error()))
-	}
+	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(oneProcessor)
 	if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
 		log.Debug("startup_pages_stay", slog.String(observe.KeyError, err.Error()))
 	}
@@ -80,6 +132,7 @@ func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options,
 	flags.SetOutput(io.Discard) // what is wrong is said once, at the end
 	dir := flags.String("recordings-dir", "", "`folder` of recordings; required")
 	flags.DurationVar(&o.IdleFor, "idle-for", 0, "end when there was nothing to record and nobody attached for so long (default 30s)")
+	flags.DurationVar(&o.WarmFor, "warm-for", 0, "the same while the microphone is kept open (default 10m)")
 	flags.DurationVar(&o.SyncEvery, "sync-every", 0, "rhythm in which audio is synced to the disk (default 150ms)")
 	level := flags.String("log-level", "info", "debug, info, warn or error")
 	format := flags.String("log-format", string(observe.LogText), "text or json")
@@ -103,6 +156,8 @@ func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options,
 	if o.Dir, err = filepath.Abs(*dir); err != nil {
 		return o, fmt.Errorf("find the folder of recordings: %w", err)
 	}
+	o.Environment = recording.EnvironmentOf(os.Environ())
+	o.Environment.LogLevel, o.Environment.LogFormat = *level, *format
 	registry := prometheus.NewRegistry()
 	o.Version, o.Gatherer = release.Version(), registry
 	o.Scope = observe.NewScope(observe.NewLogger(out, logFormat, logLevel), registry, nil)

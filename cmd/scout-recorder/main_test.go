@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/recording/remote"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 // What is wrong with a call, or with the folder, is one line, the last one, for whoever started the process.
@@ -68,15 +67,15 @@ func TestRunServesItsFolder(t *testing.T) { // not parallel: it changes the work
 	}() // ended by ctx
 	var client *remote.Client
 	for client == nil { // nothing announces a socket; the test ends at its own deadline if it never comes
-		client, _ = remote.Dial(t.Context(), dir, remote.Options{Role: wire.RoleOwner, Name: "test"})
+		client, _ = remote.Dial(t.Context(), dir, remote.Options{Name: "test"})
 		select {
 		case code := <-ended:
 			t.Fatalf("exit %d: %s", code, out.String())
 		default:
 		}
 	}
-	if got := client.Welcome(); got.Version == "" || got.PID != os.Getpid() {
-		t.Errorf("welcome %+v", got)
+	if client.Version() == "" || client.PID() != os.Getpid() || client.Parent() != 0 {
+		t.Errorf("version %q, process %d, parent %d", client.Version(), client.PID(), client.Parent())
 	}
 	metrics, err := client.Gather(t.Context())
 	if err != nil || len(metrics) == 0 {

@@ -149,7 +149,7 @@ func (p *patient) attach() {
 			continue
 		}
 		for {
-			state, err := client.State(t.Context())
+			state, err := client.Status(t.Context())
 			if err != nil {
 				_ = client.Close() // it was on its way down
 				break
@@ -173,7 +173,7 @@ func (p *patient) attach() {
 
 func (p *patient) state() *recording.Progress {
 	p.booth.t.Helper()
-	s, err := p.client.State(p.booth.t.Context())
+	s, err := p.client.Status(p.booth.t.Context())
 	if err != nil || s.Recording == nil {
 		p.booth.t.Fatalf("state %+v, %v", s, err)
 	}
@@ -500,7 +500,7 @@ func TestSoakRecording(t *testing.T) {
 	}
 	share := float64(processorTime(t, pid)-before) / float64(time.Since(began))
 	resident := residentPeak(t, pid)
-	state, err := p.client.State(t.Context())
+	state, err := p.client.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 // programName is under which the recorder's log knows the commands.
@@ -45,22 +44,23 @@ func newRecordCommand(a *app) *cobra.Command {
 		Short: "Record from a microphone, and turn what was said into text",
 		Long: `Records into the folder of recordings until Ctrl-C, or for as long as --duration says.
 
-A process of its own records. It loses nothing when this program is killed: the recording goes on, and
-"scout recordings attach" takes it over, "scout record stop" ends it. When the process that records dies,
-another one goes on with the same file; what is missing in between is said. What is on disk can be played
-at every moment.
+A process of its own records. It loses nothing when this program is killed: the recording goes on,
+"scout recordings attach" takes it over, and "scout record stop" ends it. When the process that records dies,
+another one goes on with the same file within a second, also when nobody is attached; the gap is reported. What
+is on disk can be played at every moment.
 
 "recording…" appears when sound really flows: a sleeping microphone takes up to two seconds.
-Ctrl-C ends the recording and finishes the file; a second one does no harm. Standard output gets the path of
+Ctrl-C or Ctrl-\ ends the recording and finishes the file; a second one does no harm. --duration is the length of the
+recording, whatever happens to the process that makes it. Standard output gets the path of
 the recording, or with --transcribe the text; everything else goes to standard error.
 
 With --detach the recording goes on in the background until "scout record stop", --duration, or, where
 --unattended says so, nobody was attached for so long. Standard output gets its id.
 
---device takes an id, a name or a part of one (see scout devices), or a device that is none: file:speech.wav,
+--device takes an id, a name or a part of one (see scout devices), or a virtual device: file:speech.wav,
 tone:440. What the device cannot deliver is converted, and that is said.
 
-Exit codes: 0 all is on disk (and text), 1 something failed, 2 the call makes no sense.`,
+Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
 		Example: `  scout record --transcribe
   scout record --device "USB" --duration 15s --output note.wav
   scout record --rate 48000 --channels 2 --format s24 --output take.wav
@@ -140,9 +140,9 @@ func parseClock(text string) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// request is what the options ask a recorder for.
-func (o *recordOptions) request() (recording.Order, error) {
-	request := recording.Order{
+// order is what the options ask a recorder for.
+func (o *recordOptions) order() (recording.Order, error) {
+	order := recording.Order{
 		ID:      recording.NewID(time.Now()),
 		Format:  scout.Format{SampleRateHz: o.rate, Channels: o.channels, Sample: scout.SampleFormat(o.sample)},
 		OnLoss:  o.onLoss,
@@ -150,31 +150,37 @@ func (o *recordOptions) request() (recording.Order, error) {
 		Preroll: o.preroll,
 		Rules:   recording.Rules{MaxDuration: time.Duration(o.duration), NoOwnerFor: o.unattended},
 	}
-	if err := request.Format.Validate(); err != nil {
-		return request, usage(err)
+	if err := order.Format.Validate(); err != nil {
+		return order, usage(scout.Errorf(scout.CodeInvalidArgument, "%w", err).WithHint("%s", allowedFormats()))
 	}
 	switch capture.LossPolicy(o.onLoss) {
 	case capture.LossAuto, capture.LossFollow, capture.LossDefault:
 	default:
-		return request, usage(fmt.Errorf("--on-loss %q: want auto, follow or default", o.onLoss))
+		return order, usage(fmt.Errorf("--on-loss %q: want auto, follow or default", o.onLoss))
 	}
 	if o.preroll < 0 || o.unattended < 0 {
-		return request, usage(errors.New("a length below zero"))
+		return order, usage(errors.New("a length below zero"))
 	}
 	if o.preroll == 0 {
-		request.Preroll = -1
+		order.Preroll = -1
 	}
 	if o.detach && (o.transcribe || o.output != "") {
-		return request, usage(errors.New("with --detach the text and the copy are made at the end: scout record stop --transcribe --output FILE"))
+		return order, usage(errors.New("with --detach the text and the copy are made at the end: scout record stop --transcribe --output FILE"))
 	}
 	var err error
-	request.Device, err = resolveDevice(o.device)
-	return request, err
+	order.Device, err = resolveDevice(o.device)
+	return order, err
+}
+
+// allowedFormats tells what a recording may be made of.
+func allowedFormats() string {
+	return fmt.Sprintf("--rate takes %d to %d, --channels 1 to %d, --format %s, %s or %s", scout.MinSampleRateHz, scout.MaxSampleRateHz, scout.MaxChannels,
+		scout.SampleS16, scout.SampleS24, scout.SampleF32)
 }
 
 // record is the command.
 func (a *app) record(ctx context.Context, o recordOptions) (err error) {
-	request, err := o.request()
+	order, err := o.order()
 	if err != nil {
 		return err
 	}
@@ -182,23 +188,19 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	after, err := a.prepareAfter(ctx, folder, o.afterOptions, request.ID)
+	after, err := a.prepareAfter(ctx, folder, o.afterOptions, order.ID)
 	if err != nil {
 		return err
 	}
 	defer after.close()
-	idle := idleFor
-	if o.warm {
-		idle = warmFor
-	}
-	launch, err := a.launchRecorder(folder.Dir(), remote.Options{Role: wire.RoleOwner, Name: programName}, idle)
+	launch, err := a.launchRecorder(programName)
 	if err != nil {
 		return err
 	}
 
 	show := newConsole(a.std.err, o.quiet)
 	show.draw("opening the microphone…")
-	keeper, started, err := remote.Keep(ctx, folder, launch, request, a.scope)
+	keeper, started, err := remote.Keep(ctx, folder, launch, order, a.scope)
 	show.clear()
 	if err != nil {
 		return explainStart(err)
@@ -210,14 +212,14 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 		if err := keeper.Leave(); err != nil {
 			return err
 		}
-		return a.say("%s", request.ID)
+		return a.say("%s", order.ID)
 	}
 	return a.attend(ctx, show, keeper, after)
 }
 
 // attend shows a recording until the user ends it or it ends by itself, and does what comes after.
 func (a *app) attend(ctx context.Context, show *console, keeper *remote.Keeper, after *after) error {
-	newView(a, show, keeper.ID()).run(ctx, keeper)
+	newView(show, keeper).run(ctx)
 	// The end of ctx is what ends a recording, so that what follows must not end with it.
 	finishing, patience := a.insist(ctx, show)
 	defer patience()
@@ -277,7 +279,8 @@ func newRecordStopCommand(a *app) *cobra.Command {
 		Use:   "stop",
 		Short: "End the recording that is under way",
 		Long: `Ends the recording that runs in the background, or in another terminal, and returns when its file is final.
-Standard output gets the path of the recording, or with --transcribe the text.`,
+The microphone is closed first, whatever may be wrong with the model or the output. Standard output gets the path of the
+recording, or with --transcribe the text.`,
 		Example: `  scout record stop
   scout record stop --transcribe --output note.wav`,
 		Args: wrongArgs(cobra.NoArgs),
@@ -287,49 +290,32 @@ Standard output gets the path of the recording, or with --transcribe the text.`,
 	return cmd
 }
 
-// stopRecording is "scout record stop".
+// stopRecording is "scout record stop". Nothing stands between it and the end of the recording: what is to become of that
+// is looked at when it is safe.
 func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 	folder, err := a.openRecordings()
 	if err != nil {
 		return err
 	}
-	client, state, err := a.running(ctx, folder, remote.Options{Role: wire.RoleListener, Name: "scout record stop"})
+	launch, err := a.launchRecorder("scout record stop")
 	if err != nil {
-		return err
+		launch = remote.LaunchOptions{Options: remote.Options{Name: "scout record stop"}} // it may not be needed
 	}
-	defer func() { _ = client.Close() }() // the recording is what matters
-	after, err := a.prepareAfter(ctx, folder, o, state.ID)
-	if err != nil {
-		return err
-	}
-	defer after.close()
 	show := newConsole(a.std.err, o.quiet)
+	finishing, patience := a.insist(ctx, show)
+	defer patience()
 	stopping := time.AfterFunc(slowStop, func() { show.draw("finishing the file…") })
-	manifest, err := client.Stop(ctx, state.ID)
+	manifest, err := remote.Stop(finishing, folder, launch)
 	stopping.Stop()
 	show.clear()
-	if err != nil && ctx.Err() != nil {
+	if manifest.ID == "" {
 		return err
 	}
-	return after.run(ctx, show, manifest, err)
-}
-
-// running returns a connection to the recorder of the folder and the recording that is under way there.
-// Without one the error has scout.CodeNotRecording. The caller closes the client.
-func (a *app) running(ctx context.Context, folder *recording.Folder, as remote.Options) (*remote.Client, *recording.Progress, error) {
-	client, err := remote.Dial(ctx, folder.Dir(), as)
-	if scout.CodeOf(err) == scout.CodeRecorderUnreachable {
-		return nil, nil, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", folder.Dir())
+	after, prepareErr := a.prepareAfter(finishing, folder, o, manifest.ID)
+	if prepareErr != nil {
+		said := nothingAfter(a, folder, o.quiet).run(finishing, show, manifest, err)
+		return errors.Join(said, safeAt(folder.AudioPath(manifest.ID), prepareErr))
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	state, err := client.State(ctx)
-	if err == nil && state.Recording == nil {
-		err = scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", folder.Dir())
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, client.Close())
-	}
-	return client, state.Recording, nil
+	defer after.close()
+	return after.run(finishing, show, manifest, err)
 }

@@ -69,6 +69,11 @@ func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afte
 	return w, nil
 }
 
+// nothingAfter is for a recording of which nothing is to become: it is named.
+func nothingAfter(a *app, folder *recording.Folder, quiet bool) *after {
+	return &after{app: a, options: afterOptions{quiet: quiet}, folder: folder}
+}
+
 // close ends the engine, if there is one.
 func (w *after) close() {
 	if w.recognizer != nil {

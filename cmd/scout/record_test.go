@@ -260,7 +260,7 @@ func (b *booth) recorderPID() int {
 		b.t.Fatal(err)
 	}
 	defer func() { _ = client.Close() }() // it was only asked
-	return client.Welcome().PID
+	return client.PID()
 }
 
 // heard is how much of the coded signal is in a recording, and in how many runs.

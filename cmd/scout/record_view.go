@@ -11,9 +11,9 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/level"
+	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 const (
@@ -25,143 +25,100 @@ const (
 	answerWithin = time.Second
 )
 
-// link is a connection to the recorder of the moment: an remote.Keeper, or one that is only watched.
-type link interface {
-	Client() *remote.Client
-	// Ended is closed when there is nothing more to show.
-	Ended() <-chan struct{}
-}
-
-// watched is a link that replaces no recorder.
-type watched struct{ client *remote.Client }
-
-func (w watched) Client() *remote.Client { return w.client }
-func (w watched) Ended() <-chan struct{} { return w.client.Done() }
-
 // view shows a recording that is under way: on a terminal a line with time, level, size and gaps;
 // everywhere a line for each thing that happens to it.
 type view struct {
-	app  *app
-	show *console
-	id   recording.ID
+	show   *console
+	keeper *remote.Keeper
 
-	heard atomic.Uint64     // RMS and peak, bits of two float32
-	state *recording.Status // the last answer, nil before the first
+	heard  atomic.Uint64     // RMS and peak, bits of two float32
+	status *recording.Status // the last answer, nil before the first
+	silent time.Time         // since when the recorder has not answered; zero while it does
 }
 
-func newView(a *app, show *console, id recording.ID) *view {
-	return &view{app: a, show: show, id: id}
+func newView(show *console, keeper *remote.Keeper) *view {
+	return &view{show: show, keeper: keeper}
 }
 
 // run shows the recording until ctx ends or the recording does.
-func (v *view) run(ctx context.Context, link link) {
+func (v *view) run(ctx context.Context) {
 	defer v.show.clear()
-	for {
-		client := link.Client()
-		if v.watch(ctx, link, client) {
-			return
-		}
-		died := time.Now()
-		if !v.awaitNext(ctx, link, client) {
-			return
-		}
-		v.show.linef("the recorder ended unexpectedly; another one goes on with the recording after %.1f s", time.Since(died).Seconds())
-	}
-}
-
-// awaitNext waits for the recorder that takes the place of one that died; false where none does.
-func (v *view) awaitNext(ctx context.Context, link link, old *remote.Client) bool {
-	ticker := time.NewTicker(drawEvery / 4)
-	defer ticker.Stop()
-	for link.Client() == old {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-link.Ended():
-			return false
-		case <-ticker.C:
-		}
-	}
-	return true
-}
-
-// watch shows what one recorder tells; true where the recording is over or the user wants it to be.
-func (v *view) watch(ctx context.Context, link link, client *remote.Client) (over bool) {
 	ctx, cancel := context.WithCancel(ctx)
-	var streams sync.WaitGroup
-	defer streams.Wait()
-	defer cancel()
-	events := make(chan recording.Event, 16)
-	streams.Go(func() { // a stream that breaks is that of a recorder that died: client.Done tells
-		_ = client.WatchEvents(ctx, func(e recording.Event) bool {
-			select {
-			case events <- e:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		})
-	})
+	events := v.keeper.Events()
+	defer events.Close()
+	var ask, draw <-chan time.Time
 	if v.show.live {
-		streams.Go(func() {
-			_ = client.WatchLevel(ctx, wire.WatchLevelRequest{Every: drawEvery}, func(l recording.Level) bool {
+		var level sync.WaitGroup
+		level.Go(func() { // ended by cancel
+			v.keeper.WatchLevel(ctx, drawEvery, func(l recording.Level) bool {
 				v.heard.Store(uint64(math.Float32bits(l.RMS))<<32 | uint64(math.Float32bits(l.Peak)))
 				return true
 			})
 		})
+		defer level.Wait()
+		drawing, asking := time.NewTicker(drawEvery), time.NewTicker(askEvery)
+		defer drawing.Stop()
+		defer asking.Stop()
+		draw, ask = drawing.C, asking.C
+		v.ask(ctx)
 	}
-	draw, ask := time.NewTicker(drawEvery), time.NewTicker(askEvery)
-	defer draw.Stop()
-	defer ask.Stop()
-	v.ask(ctx, client)
+	defer cancel()
 	for {
 		select {
 		case <-ctx.Done():
-			return true
-		case <-link.Ended():
-			return true
-		case <-client.Done():
-			return false
-		case e := <-events:
-			if v.tell(e) {
-				return true
+			return
+		case <-v.keeper.Ended():
+			v.rest(events)
+			return
+		case item, open := <-events.Items():
+			if !open || v.tell(item) {
+				return
 			}
-		case <-ask.C:
-			if v.ask(ctx, client) {
-				return true
-			}
-		case <-draw.C:
+		case <-ask:
+			v.ask(ctx)
+		case <-draw:
 			v.draw()
 		}
 	}
 }
 
-// ask asks how the recording is; true where it is over.
-func (v *view) ask(ctx context.Context, client *remote.Client) (over bool) {
+// rest tells what happened before the end and was not told yet.
+func (v *view) rest(events *fanout.Subscription[recording.Event]) {
+	for item := range events.Items() {
+		if v.tell(item) {
+			return
+		}
+	}
+}
+
+// ask asks how the recording is.
+func (v *view) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	state, err := client.State(ctx)
-	if err != nil {
-		return false // client.Done tells more
+	status, err := v.keeper.Client().Status(ctx)
+	switch {
+	case err == nil:
+		v.status, v.silent = &status, time.Time{}
+	case ctx.Err() == nil: // the keeper looks after it
+	case v.silent.IsZero():
+		v.silent = time.Now()
+		v.show.linef("the recorder (process %d) does not answer", v.keeper.Client().PID())
 	}
-	v.state = &state
-	return state.Recording == nil && state.Last != nil && state.Last.ID == v.id
 }
 
 // tell writes what happened; true where that is the end of the recording.
-func (v *view) tell(e recording.Event) (over bool) {
-	if e.ID != "" && e.ID != v.id {
-		return false
-	}
-	if e.Missed > 0 {
-		v.show.linef("%d events were missed", e.Missed)
+func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
+	e, format := item.Value, v.keeper.Order().Format
+	if missed := item.Missed + e.Missed; missed > 0 {
+		v.show.linef("%d events were missed", missed)
 	}
 	switch e.Kind {
 	case recording.KindStopped:
 		return true
+	case recording.KindReplaced:
+		v.show.linef("the recorder ended unexpectedly; another one goes on with the recording after %.1f s", e.Took.Seconds())
 	case recording.KindGap:
-		if e.Gap != nil && v.state != nil && v.state.Recording != nil {
-			format := v.state.Recording.Format
+		if e.Gap != nil {
 			v.show.linef("gap of %s at %s: %s", clock(format.Duration(e.Gap.Frames)), clock(format.Duration(e.Gap.Start)), reasonText(e.Gap.Reason))
 		}
 	case recording.KindDeviceLost:
@@ -199,10 +156,10 @@ func conditionText(c recording.Condition) string {
 
 // draw shows how the recording is, in one line.
 func (v *view) draw() {
-	if v.state == nil || v.state.Recording == nil {
+	if v.status == nil || v.status.Recording == nil {
 		return
 	}
-	r := v.state.Recording
+	r := v.status.Recording
 	now := v.heard.Load()
 	rms, peak := float64(math.Float32frombits(uint32(now>>32))), float64(math.Float32frombits(uint32(now)))
 	parts := []string{
@@ -211,8 +168,8 @@ func (v *view) draw() {
 		sizeText(int64(r.Written) * int64(r.Format.FrameBytes())),
 		gapsText(r.Gaps, r.Format.Duration(r.Lost)),
 	}
-	if v.state.Outage != "" {
-		parts = append(parts, "! "+reasonText(v.state.Outage))
+	if v.status.Outage != "" {
+		parts = append(parts, "! "+reasonText(v.status.Outage))
 	}
 	if r.Condition != recording.ConditionOK {
 		parts = append(parts, fmt.Sprintf("! %s, %s wait in memory", conditionText(r.Condition), clock(r.Format.Duration(r.Waiting))))

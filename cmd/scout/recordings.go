@@ -288,12 +288,12 @@ func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) err
 
 // liveState returns what the recorder says about the recording; nil where it says nothing.
 func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *recording.Status {
-	client, err := remote.Dial(ctx, folder.Dir(), remote.Options{Name: "scout recordings show"})
+	client, err := remote.Dial(ctx, folder.Dir(), remote.Options{Name: "scout recordings show", Probe: true})
 	if err != nil {
 		return nil
 	}
 	defer func() { _ = client.Close() }() // it was only looked at
-	state, err := client.State(ctx)
+	state, err := client.Status(ctx)
 	if err != nil || state.Recording == nil || state.Recording.ID != id {
 		return nil
 	}
@@ -338,7 +338,7 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 	}
 	if live != nil {
 		r := live.Recording
-		add("recorder", fmt.Sprintf("process %d, %d attached", live.PID, live.Owners+live.Listeners))
+		add("recorder", fmt.Sprintf("process %d, %d attached", live.PID, live.Clients))
 		add("writing", fmt.Sprintf("%s, %s in memory, %s would survive a loss of power", strings.ReplaceAll(string(r.Condition), "_", " "),
 			clock(r.Format.Duration(r.Waiting)), clock(r.Format.Duration(r.Synced))))
 		if live.Outage != "" {

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
-	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 func newRecordingsAttachCommand(a *app) *cobra.Command {
@@ -42,41 +40,47 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	if err != nil {
 		return err
 	}
-	client, state, err := a.running(ctx, folder, remote.Options{Role: wire.RoleListener, Name: "scout recordings attach"})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }() // the recording goes on, or ended in order
+	var id recording.ID
 	if len(args) > 0 {
-		id, err := folder.Find(args[0])
+		if id, err = folder.Find(args[0]); err != nil {
+			return err
+		}
+	}
+	const name = "scout recordings attach"
+	show := newConsole(a.std.err, o.quiet)
+	if watch {
+		keeper, err := remote.Watch(ctx, folder, remote.Options{Name: name}, id, a.scope)
 		if err != nil {
 			return err
 		}
-		if id != state.ID {
-			return scout.Errorf(scout.CodeNotRecording, "recording %s is not under way; %s is", id, state.ID)
-		}
+		tellAttached(ctx, show, keeper)
+		newView(show, keeper).run(ctx)
+		return keeper.Leave()
 	}
-	show := newConsole(a.std.err, o.quiet)
-	show.linef("attached to %s, %s, recording for %s", state.ID, formatText(state.Format), clock(state.Format.Duration(state.Captured)))
-	if watch {
-		newView(a, show, state.ID).run(ctx, watched{client})
-		return nil
-	}
-	after, err := a.prepareAfter(ctx, folder, o, state.ID)
+	launch, err := a.launchRecorder(name)
 	if err != nil {
 		return err
+	}
+	keeper, _, err := remote.Adopt(ctx, folder, launch, id, a.scope)
+	if err != nil {
+		return err
+	}
+	after, err := a.prepareAfter(ctx, folder, o, keeper.ID())
+	if err != nil {
+		return errors.Join(err, keeper.Leave()) // the recording goes on as it did
 	}
 	defer after.close()
-	launch, err := a.launchRecorder(folder.Dir(), remote.Options{Role: wire.RoleOwner, Name: "scout recordings attach"}, idleFor)
-	if err != nil {
-		return err
-	}
-	// With the id of what is under way nothing new begins; the rest is for a recorder that has to be replaced.
-	keeper, _, err := remote.Keep(ctx, folder, launch, state.Order, a.scope)
-	if err != nil {
-		return err
-	}
+	tellAttached(ctx, show, keeper)
 	return a.attend(ctx, show, keeper, after)
+}
+
+// tellAttached says which recording it is and how long it has been going on.
+func tellAttached(ctx context.Context, show *console, keeper *remote.Keeper) {
+	format, length := keeper.Order().Format, ""
+	if status, err := keeper.Client().Status(ctx); err == nil && status.Recording != nil {
+		length = ", recording for " + clock(format.Duration(status.Recording.Captured))
+	}
+	show.linef("attached to %s, %s%s", keeper.ID(), formatText(format), length)
 }
 
 // verifiedRecording is the result for one recording in the JSON of "scout recordings verify".
@@ -195,7 +199,7 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	lock, err := lockIdle(ctx, folder)
+	lock, err := remote.LockIdle(ctx, folder)
 	if err != nil {
 		return err
 	}
@@ -225,39 +229,6 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 		a.notef("nothing to recover in %s\n", folder.Dir())
 	}
 	return errors.Join(err, failed)
-}
-
-// lockIdle takes the lock of a folder; from a recorder that has nothing to do and that nobody owns, by
-// ending that.
-func lockIdle(ctx context.Context, folder *recording.Folder) (*recording.Lock, error) {
-	lock, err := recording.TakeLock(folder.Dir())
-	if scout.CodeOf(err) != scout.CodeRecordingLocked {
-		return lock, err
-	}
-	client, dialErr := remote.Dial(ctx, folder.Dir(), remote.Options{Name: "scout recordings recover"})
-	if dialErr != nil {
-		return nil, err
-	}
-	defer func() { _ = client.Close() }() // it ended, or goes on
-	state, stateErr := client.State(ctx)
-	if stateErr != nil || state.Recording != nil || state.Owners > 0 {
-		return nil, err
-	}
-	if err := client.Shutdown(ctx); err != nil {
-		return nil, err
-	}
-	select {
-	case <-client.Done():
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	// The connection closes a moment before the lock does.
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		lock, err = recording.TakeLock(folder.Dir())
-		if scout.CodeOf(err) != scout.CodeRecordingLocked || time.Now().After(deadline) {
-			return lock, err
-		}
-	}
 }
 
 func newRecordingsDeleteCommand(a *app) *cobra.Command {

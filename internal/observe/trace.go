@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -32,4 +33,36 @@ func EndSpan(span trace.Span, err error) {
 		}
 	}
 	span.End()
+}
+
+// Traceparent names the span of ctx as W3C Trace Context does, for the way to another process; empty where traces are
+// off.
+func Traceparent(ctx context.Context) string {
+	s := trace.SpanContextFromContext(ctx)
+	if !s.IsValid() {
+		return ""
+	}
+	return "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-" + s.TraceFlags().String()
+}
+
+// WithTraceparent returns ctx with the span that traceparent names, as another process sent it. Anything else than a
+// traceparent leaves ctx as it is.
+func WithTraceparent(ctx context.Context, traceparent string) context.Context {
+	parts := strings.Split(traceparent, "-")
+	if len(parts) != 4 || parts[0] != "00" || len(parts[3]) != 2 {
+		return ctx
+	}
+	traceID, err := trace.TraceIDFromHex(parts[1])
+	if err != nil {
+		return ctx
+	}
+	spanID, err := trace.SpanIDFromHex(parts[2])
+	if err != nil {
+		return ctx
+	}
+	flags := trace.TraceFlags(0)
+	if parts[3] == trace.FlagsSampled.String() {
+		flags = trace.FlagsSampled
+	}
+	return trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: traceID, SpanID: spanID, TraceFlags: flags}))
 }

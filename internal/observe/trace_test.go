@@ -57,3 +57,16 @@ func TestEndSpan(t *testing.T) {
 		})
 	}
 }
+
+func TestTraceparentGoesThroughAnotherProcess(t *testing.T) {
+	t.Parallel()
+	const name = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	if got := observe.Traceparent(observe.WithTraceparent(t.Context(), name)); got != name {
+		t.Errorf("%q came out as %q", name, got)
+	}
+	for _, odd := range []string{"", "x", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "01" + name[2:]} {
+		if got := observe.Traceparent(observe.WithTraceparent(t.Context(), odd)); got != "" {
+			t.Errorf("%q came out as %q", odd, got)
+		}
+	}
+}

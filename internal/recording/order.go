@@ -29,6 +29,8 @@ type Order struct {
 	Buffer  time.Duration     `json:"buffer_ns,omitempty"`
 	Rules   Rules             `json:"rules"`
 	Labels  map[string]string `json:"labels,omitempty"`
+	// Environment is the client's.
+	Environment Environment `json:"environment,omitzero"`
 }
 
 // Started is what came of an order: frames are flowing.

@@ -11,8 +11,9 @@ type Status struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version,omitempty"`
 	StartedAt time.Time `json:"started_at"`
-	Owners    int       `json:"owners"`
-	Listeners int       `json:"listeners"`
+	// Owners are the clients that own the recording under way, Clients all that are attached.
+	Owners  int `json:"owners"`
+	Clients int `json:"clients"`
 	// Capture is the state of the device: idle, starting, recording, stopping or failed.
 	Capture string `json:"capture"`
 	// Outage is why no frames come at this moment; empty while they do.
@@ -77,6 +78,7 @@ const (
 	KindDeviceOpened  EventKind = "device_opened"     // Device
 	KindCondition     EventKind = "condition"         // Condition
 	KindDiskLow       EventKind = "disk_low"          // Left
+	KindReplaced      EventKind = "recorder_replaced" // Took; told by whoever watches, not by the recorder
 )
 
 // Event is something that happened to a recording.
@@ -91,5 +93,6 @@ type Event struct {
 	Device    *Device         `json:"device,omitempty"`
 	Condition Condition       `json:"condition,omitempty"`
 	Left      time.Duration   `json:"left_ns,omitempty"`
+	Took      time.Duration   `json:"took_ns,omitempty"`
 	Manifest  *Manifest       `json:"manifest,omitempty"`
 }

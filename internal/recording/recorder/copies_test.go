@@ -169,8 +169,8 @@ func (f *fixture) listen(t *testing.T, l *ledger, id recording.ID) *stream {
 		kind wire.Kind
 		body any
 	}{
-		{wire.KindHello, wire.Hello{Protocol: wire.ProtocolVersion, Role: wire.RoleListener, Name: "test"}},
-		{wire.KindListen, wire.ListenRequest{ID: id}},
+		{wire.KindHello, wire.Hello{Protocol: wire.ProtocolVersion, Name: "test"}},
+		{wire.KindListen, wire.Listen{ID: id}},
 	} {
 		if err := out.WriteJSON(send.kind, 1, send.body); err != nil {
 			t.Fatal(err)
@@ -214,7 +214,7 @@ func TestEveryCopyOfAFrameIsNeeded(t *testing.T) {
 	f := run(t, func(o *recorder.Options) {
 		o.Disk, o.System, o.Copies = watchedDisk{recording.OSDisk{}, l}, server.System(), l.watch
 	})
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	studio := scout.Format{SampleRateHz: 48_000, Channels: 1, Sample: scout.SampleS16}
 	r := recording.Order{ID: recording.NewID(time.Now()), Format: studio, Device: "mic.monitor", Preroll: -1}
 	if _, err := c.Start(t.Context(), r); err != nil {

@@ -119,6 +119,9 @@ func (r *Recorder) listen(ctx context.Context) (listener net.Listener, path stri
 }
 
 func (r *Recorder) writeEndpoint(socket string) error {
+	if filepath.Dir(socket) == r.folder.Dir() {
+		socket = filepath.Base(socket) // so that it moves with the folder
+	}
 	data, err := json.Marshal(wire.Endpoint{Protocol: wire.ProtocolVersion, PID: os.Getpid(), Socket: socket, StartedAt: r.began})
 	if err != nil {
 		return err
@@ -126,8 +129,12 @@ func (r *Recorder) writeEndpoint(socket string) error {
 	return recording.OSDisk{}.Replace(filepath.Join(r.folder.Dir(), wire.EndpointName), data)
 }
 
-// removeEndpoint takes socket and endpoint file away. The caller still holds the lock.
+// removeEndpoint takes socket and endpoint file away. The caller still holds the lock. Where another folder has taken the
+// place of this one, what lies there is not ours.
 func (r *Recorder) removeEndpoint() error {
+	if !r.isAt(r.folder.Dir()) {
+		return nil
+	}
 	path, err := socketPath(r.folder.Dir())
 	if err != nil {
 		return err

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -15,8 +13,11 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/recorder/parent"
+	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 // Log events of the recorder as a process.
@@ -25,6 +26,7 @@ const (
 	EventRecorderEnded  = "recorder_ended"
 	EventClientAttached = "client_attached"
 	EventClientLeft     = "client_left"
+	EventParentLost     = "recorder_parent_lost"
 )
 
 // Options are the settings of a Recorder. The zero value means the defaults beside each field, but
@@ -44,8 +46,14 @@ type Options struct {
 	// default 10 min.
 	ResumeWithin time.Duration
 	// IdleFor is how long the process stays without a recording and without a client; default 30 s,
-	// negative for ever.
-	IdleFor time.Duration
+	// so that a second recording begins at once; negative for ever. WarmFor is the same while the
+	// microphone is kept open for the next recording; default 10 min.
+	IdleFor, WarmFor time.Duration
+	// Environment is that of this process, so that it records for nobody who has another; the zero value
+	// serves everybody.
+	Environment recording.Environment
+	// Parent is the process that starts this one again when it dies; nil without one.
+	Parent *parent.Link
 	// Version of the program, told to clients.
 	Version string
 	// System says how capture reaches the sound system, Backend replaces it.
@@ -61,9 +69,6 @@ type Options struct {
 	Copies copies.Watch
 }
 
-// diskLook is how often the room on the disk is looked at while recording.
-const diskLook = 10 * time.Second
-
 // Recorder records into one folder. Make it with Open, run it with Run, and use the other methods
 // from any goroutine meanwhile.
 type Recorder struct {
@@ -75,19 +80,22 @@ type Recorder struct {
 	metrics  *recording.Metrics
 	failures *observe.Failures
 	began    time.Time
-	events   broadcast
+	identity string // of the folder, see wire.FolderID
+	events   fanout.Hub[recording.Event]
 
 	// commands serialises Start and Stop: it holds one token.
 	commands chan struct{}
 
-	mu        sync.Mutex // guards what follows
-	device    *device    // nil where none is in use
-	take      *take      // under way, nil without
-	last      *take      // that ended last
-	starting  *starting  // a start that waits for its device, nil without
-	owners    int
-	listeners int
-	diskLow   bool
+	mu       sync.Mutex           // guards what follows
+	device   *device              // nil where none is in use
+	take     *take                // under way, nil without
+	last     *take                // that ended last
+	starting *starting            // a start that waits for its device, nil without
+	resuming *resuming            // what is to be gone on with, nil without
+	owners   map[recording.ID]int // clients that own a recording
+	clients  int                  // all of them, probes left out
+	refuses  bool                 // no recording begins any more
+	diskLow  bool
 
 	touched  chan struct{} // something changed that Run's rules look at
 	shutdown chan struct{}
@@ -97,22 +105,9 @@ type Recorder struct {
 // lockWithin is how long a new recorder waits for the lock of one that is just ending.
 const lockWithin = 2 * time.Second
 
-// gcPercent is how much garbage a recorder process keeps, in percent of what it needs. Nearly all it
-// needs is the ring, up to 9 MB, for which Go's default of 100 would keep as much again; collecting more
-// often costs nothing where nothing is allocated for a block.
-const gcPercent = 20
-
-// oneProcessor is how many threads of a recorder process run Go at the same time. It does a little a hundred
-// times a second; with more than one, most of its time goes into threads that look for work and wake each
-// other. A write or sync that does not return holds the others up for 10 ms at most, then the runtime takes
-// its processor away. The device's own thread is C and does not wait for any of this.
-const oneProcessor = 1
-
 // Run is Open and Recorder.Run: the whole life of a recorder process. Where another recorder holds the
 // lock and does not answer any more it waits a moment, since that one may be ending.
 func Run(ctx context.Context, options Options) error {
-	debug.SetGCPercent(gcPercent)
-	runtime.GOMAXPROCS(oneProcessor)
 	deadline := time.Now().Add(lockWithin)
 	for {
 		r, err := Open(options)
@@ -142,6 +137,9 @@ func Open(options Options) (*Recorder, error) {
 	if options.IdleFor == 0 {
 		options.IdleFor = 30 * time.Second
 	}
+	if options.WarmFor == 0 {
+		options.WarmFor = 10 * time.Minute
+	}
 	if options.Now == nil {
 		options.Now = time.Now
 	}
@@ -158,10 +156,14 @@ func Open(options Options) (*Recorder, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
+	info, err := os.Stat(folder.Dir())
+	if err != nil {
+		return nil, errors.Join(scout.FileError(scout.CodeReadFailed, "open folder of recordings", err), lock.Close())
+	}
 	r := &Recorder{
 		options: options, folder: folder, lock: lock, repaired: report,
 		log: options.Scope.Log(), metrics: recording.NewMetrics(options.Scope), failures: observe.NewFailures(options.Scope),
-		began: options.Now(), commands: make(chan struct{}, 1),
+		began: options.Now(), identity: wire.FolderID(info), owners: make(map[recording.ID]int), commands: make(chan struct{}, 1),
 		touched: make(chan struct{}, 1), shutdown: make(chan struct{}),
 	}
 	for _, done := range report.Repaired {
@@ -191,7 +193,12 @@ func (r *Recorder) Run(ctx context.Context) error {
 	r.log.Info(EventRecorderReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", socket))
 	serving, stopServing := context.WithCancel(ctx)
 	var clients sync.WaitGroup
+	r.prepareResume()
 	clients.Go(func() { r.accept(serving, listener, &clients) }) // ended by the listener's close
+	clients.Go(func() { r.resume(serving) })                     // ended by stopServing
+	if r.options.Parent != nil {
+		go r.watchParent() // ends with the process, as the parent does
+	}
 	reason := r.watch(ctx)
 
 	// What must finish has its own time: the end of ctx must not cut off the end of a recording.
@@ -199,13 +206,14 @@ func (r *Recorder) Run(ctx context.Context) error {
 	defer cancel()
 	r.Shutdown()
 	err = listener.Close() // who comes now shall find the next recorder
+	r.callOffResume("")
 	if _, stopErr := r.stop(finishing, "", recording.EndShutdown); scout.CodeOf(stopErr) != scout.CodeNotRecording {
 		err = errors.Join(err, stopErr)
 	}
 	r.releaseDevice(nil)
 	stopServing()
 	clients.Wait()
-	r.events.close()
+	r.events.Close()
 	err = errors.Join(err, r.removeEndpoint(), r.lock.Close())
 	r.log.Info(EventRecorderEnded, slog.String(observe.KeyReason, reason))
 	return err
@@ -222,101 +230,5 @@ func (r *Recorder) touch() {
 	select {
 	case r.touched <- struct{}{}:
 	default:
-	}
-}
-
-// watch enforces the rules and returns why the process is to end.
-func (r *Recorder) watch(ctx context.Context) string {
-	disk := time.NewTicker(diskLook)
-	defer disk.Stop()
-	idleSince, ownerlessSince := r.options.Now(), r.options.Now()
-	for {
-		r.mu.Lock()
-		t, owners, clients := r.take, r.owners, r.owners+r.listeners
-		r.mu.Unlock()
-		now := r.options.Now()
-		if owners > 0 {
-			ownerlessSince = now
-		}
-		if t != nil || clients > 0 {
-			idleSince = now
-		}
-		next := time.Hour
-		if t != nil {
-			next = min(next, r.enforce(ctx, t, now, max(0, now.Sub(ownerlessSince)), owners))
-		} else if r.options.IdleFor > 0 && clients == 0 {
-			left := r.options.IdleFor - now.Sub(idleSince)
-			if left <= 0 {
-				return "idle"
-			}
-			next = min(next, left)
-		}
-		timer := time.NewTimer(next)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return "stopped"
-		case <-r.shutdown:
-			timer.Stop()
-			return "shutdown"
-		case <-disk.C:
-			r.lookAtDisk()
-		case <-r.touched:
-			if t == nil { // a new take counts its time without owner from its start
-				ownerlessSince = r.options.Now()
-			}
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
-}
-
-// enforce ends the take where one of its rules says so, and returns when to look again.
-func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerless time.Duration, owners int) time.Duration {
-	next := time.Hour
-	if limit := t.order.Rules.MaxDuration; limit > 0 {
-		left := limit - now.Sub(t.began)
-		if left <= 0 {
-			t.requestStop(ctx, recording.EndMaxDuration)
-			return time.Second
-		}
-		next = min(next, left)
-	}
-	if limit := t.order.Rules.NoOwnerFor; limit > 0 && owners == 0 {
-		left := limit - ownerless
-		if left <= 0 {
-			t.requestStop(ctx, recording.EndNoOwner)
-			return time.Second
-		}
-		next = min(next, left)
-	}
-	return next
-}
-
-// lookAtDisk warns once when the disk becomes low while recording.
-func (r *Recorder) lookAtDisk() {
-	r.mu.Lock()
-	t, was := r.take, r.diskLow
-	r.mu.Unlock()
-	if t == nil {
-		return
-	}
-	_, left, err := r.folder.SpaceLeft(t.writer.Format())
-	if err != nil {
-		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
-		return
-	}
-	r.noteSpace(t.writer.ID(), left, was)
-}
-
-// noteSpace notes how much more recording fits, and warns where that became little.
-func (r *Recorder) noteSpace(id recording.ID, left time.Duration, was bool) {
-	low := r.options.Limits.Low(left)
-	r.mu.Lock()
-	r.diskLow = low
-	r.mu.Unlock()
-	if low && !was {
-		r.log.Warn(recording.EventDiskLow, slog.String(recording.KeyRecording, string(id)), slog.Float64("minutes_left", left.Minutes()))
-		r.events.send(recording.Event{Kind: recording.KindDiskLow, At: r.options.Now(), ID: id, Left: left})
 	}
 }

@@ -73,10 +73,10 @@ func run(t *testing.T, change func(*recorder.Options)) *fixture {
 }
 
 // client attaches as soon as the recorder serves.
-func (f *fixture) client(t *testing.T, role wire.Role) *remote.Client {
+func (f *fixture) client(t *testing.T) *remote.Client {
 	t.Helper()
 	for {
-		c, err := remote.Dial(t.Context(), f.Folder().Dir(), remote.Options{Role: role, Name: "test"})
+		c, err := remote.Dial(t.Context(), f.Folder().Dir(), remote.Options{Name: "test"})
 		if err == nil {
 			t.Cleanup(func() {
 				if err := c.Close(); err != nil {
@@ -100,7 +100,7 @@ func request() recording.Order {
 func (f *fixture) until(t *testing.T, what string, reached func(recording.Status) bool) recording.Status {
 	t.Helper()
 	for {
-		s := f.State()
+		s := f.Status()
 		if reached(s) {
 			return s
 		}
@@ -152,7 +152,7 @@ func checkCoded(t *testing.T, folder *recording.Folder, m recording.Manifest) {
 func TestStartAndStopMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	if _, err := c.Stop(t.Context(), ""); scout.CodeOf(err) != scout.CodeNotRecording {
 		t.Errorf("stop without start: %v", err)
 	}
@@ -230,7 +230,7 @@ func gauge(t *testing.T, registry prometheus.Gatherer, name string) float64 {
 func TestStartsThatFail(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	for _, c2 := range []struct {
 		name   string
 		change func(*recording.Order)
@@ -251,7 +251,7 @@ func TestStartsThatFail(t *testing.T) {
 			if _, err := c.Start(t.Context(), r); scout.CodeOf(err) != c2.want {
 				t.Errorf("Start = %v (%s), want %s", err, scout.CodeOf(err), c2.want)
 			}
-			if s := f.State(); s.Recording != nil {
+			if s := f.Status(); s.Recording != nil {
 				t.Errorf("something is being recorded: %+v", s.Recording)
 			}
 		})
@@ -282,7 +282,7 @@ func TestRulesEndARecording(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := run(t, nil)
-			watcher := f.client(t, wire.RoleListener)
+			watcher := f.client(t)
 			stopped := make(chan recording.Manifest, 1)
 			go func() {
 				_ = watcher.WatchEvents(t.Context(), func(e recording.Event) bool {
@@ -295,12 +295,12 @@ func TestRulesEndARecording(t *testing.T) {
 			r := request()
 			r.Rules = c.rules
 			if c.owner {
-				owner := f.client(t, wire.RoleOwner)
+				owner := f.client(t)
 				if _, err := owner.Start(t.Context(), r); err != nil {
 					t.Fatal(err)
 				}
 			} else {
-				owner, err := remote.Dial(t.Context(), f.Folder().Dir(), remote.Options{Role: wire.RoleOwner})
+				owner, err := remote.Dial(t.Context(), f.Folder().Dir(), remote.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -336,7 +336,7 @@ func TestTheEndOfTheProcessFinishesTheRecording(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := run(t, nil)
-			client := f.client(t, wire.RoleOwner)
+			client := f.client(t)
 			r := request()
 			if _, err := client.Start(t.Context(), r); err != nil {
 				t.Fatal(err)
@@ -378,7 +378,7 @@ func TestAnIdleProcessEnds(t *testing.T) {
 func TestASourceThatEndsEndsTheRecording(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	for range 2 { // and the next recording begins at its beginning
 		r := request()
 		r.Device = "signal:7?rate=16000&seconds=0.5&speed=max"
@@ -423,7 +423,7 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	if n := len(f.Repaired().Repaired); n != 1 {
 		t.Fatalf("%d recordings repaired", n)
 	}
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	r := request()
 	r.ID = w.ID()
 	if _, err := c.Resume(t.Context(), r); err != nil {
@@ -466,7 +466,7 @@ func restart(t *testing.T, folder *recording.Folder, id recording.ID, at time.Ti
 func TestListenersHearEveryFrame(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	r := request()
 	if _, err := c.Start(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -523,7 +523,7 @@ func follow(t *testing.T, folder *recording.Folder, id recording.ID) (pos uint64
 func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	r := request()
 	r.Format = scout.Format{SampleRateHz: 48000, Channels: 8, Sample: scout.SampleS16} // fills the socket soon
 	r.Device, r.Buffer = "signal:7?rate=48000&channels=8", time.Second
@@ -566,13 +566,13 @@ func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
 func TestLevelIsHeard(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	r := request()
 	r.Device = "tone:440?rate=16000&level=0.5"
 	if _, err := c.Start(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	err := c.WatchLevel(t.Context(), wire.WatchLevelRequest{}, func(l recording.Level) bool {
+	err := c.WatchLevel(t.Context(), 0, func(l recording.Level) bool {
 		return !(l.RMS > 0.3 && l.RMS < 0.4 && l.Peak > 0.45 && l.Peak < 0.55) // a sine of 0.5
 	})
 	if err != nil {
@@ -583,7 +583,7 @@ func TestLevelIsHeard(t *testing.T) {
 func TestTheRecorderSurvivesItsClients(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	r := request()
 	if _, err := c.Start(t.Context(), r); err != nil {
 		t.Fatal(err)
@@ -613,7 +613,7 @@ func TestTheRecorderSurvivesItsClients(t *testing.T) {
 func TestAnotherProtocolIsRefused(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	f.client(t, wire.RoleListener)
+	f.client(t)
 	endpoint, err := wire.ReadEndpoint(f.Folder().Dir())
 	if err != nil {
 		t.Fatal(err)
@@ -648,7 +648,7 @@ func TestTheSocketIsPrivateWhereverItIs(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			f := run(t, func(o *recorder.Options) { o.Dir = filepath.Join(o.Dir, c.sub) })
-			f.client(t, wire.RoleListener)
+			f.client(t)
 			endpoint, err := wire.ReadEndpoint(f.Folder().Dir())
 			if err != nil {
 				t.Fatal(err)
@@ -667,7 +667,7 @@ func TestTheSocketIsPrivateWhereverItIs(t *testing.T) {
 func TestWritingThatWaitsIsSeen(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)
-	c := f.client(t, wire.RoleOwner)
+	c := f.client(t)
 	conditions := make(chan recording.Condition, 16)
 	go func() {
 		_ = c.WatchEvents(t.Context(), func(e recording.Event) bool {

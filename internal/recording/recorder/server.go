@@ -21,8 +21,6 @@ import (
 const (
 	// maxClients bounds connections: the page, the daemon, a few terminals.
 	maxClients = 64
-	// maxStreams bounds what one client may watch at the same time.
-	maxStreams = 16
 	// helloWithin is how soon a client says who it is.
 	helloWithin = 5 * time.Second
 	// writeWithin is how long one write to a client may take. A client that takes nothing for so long
@@ -69,10 +67,11 @@ type client struct {
 	connection net.Conn
 	out        *wire.Writer
 	log        *slog.Logger
-	streams    sync.WaitGroup
+	commands   sync.WaitGroup // starts and stops under way, and the watch over the end of a stream
 
-	mu     sync.Mutex
-	cancel map[uint64]context.CancelFunc // of streams by id
+	mu    sync.Mutex
+	owned map[recording.ID]bool
+	left  bool // it owns nothing any more
 }
 
 // deadlineWriter gives each write its own deadline.
@@ -95,11 +94,11 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // whatever it says: it is over
 	c := &client{
 		recorder: r, connection: connection, out: wire.NewWriter(deadlineWriter{connection, r.options.Copies}), log: r.log,
-		cancel: make(map[uint64]context.CancelFunc),
+		owned: make(map[recording.ID]bool),
 	}
 	defer func() {
 		cancel()
-		c.streams.Wait()
+		c.commands.Wait()
 		stop()
 		_ = connection.Close()
 	}()
@@ -109,9 +108,14 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 		c.log.Warn(EventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		return
 	}
-	leave := r.join(hello.Role)
-	defer leave()
-	c.log = r.log.With(slog.String("client", hello.Name), slog.String("role", string(hello.Role)))
+	if hello.Probe { // it counts as nobody: what is looked at stays as it was
+		_ = c.requests(ctx, in) // however it leaves
+		return
+	}
+	r.count(1)
+	defer r.count(-1)
+	defer c.leave()
+	c.log = r.log.With(slog.String("client", hello.Name))
 	c.log.Info(EventClientAttached)
 	if err := c.requests(ctx, in); !errors.Is(err, io.EOF) && ctx.Err() == nil {
 		c.log.Warn(EventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
@@ -141,25 +145,50 @@ func (c *client) greet(in *wire.Reader) (wire.Hello, error) {
 	if err := c.connection.SetReadDeadline(time.Time{}); err != nil {
 		return wire.Hello{}, err
 	}
+	r := c.recorder
 	return hello, c.out.WriteJSON(wire.KindWelcome, f.ID, wire.Welcome{
-		Protocol: wire.ProtocolVersion, PID: os.Getpid(), Version: c.recorder.options.Version, StartedAt: c.recorder.began,
+		Protocol: wire.ProtocolVersion, PID: os.Getpid(), Parent: r.options.Parent.PID(), Version: r.options.Version,
+		StartedAt: r.began, Folder: r.identity,
 	})
 }
 
-// join counts a client and returns what counts it out.
-func (r *Recorder) join(role wire.Role) (leave func()) {
-	count := func(by int) {
-		r.mu.Lock()
-		if role == wire.RoleOwner {
-			r.owners += by
-		} else {
-			r.listeners += by
-		}
-		r.mu.Unlock()
-		r.touch()
+// count counts clients.
+func (r *Recorder) count(by int) {
+	r.mu.Lock()
+	r.clients += by
+	r.mu.Unlock()
+	r.touch()
+}
+
+// own makes the client an owner of a recording until it leaves.
+func (c *client) own(id recording.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left || c.owned[id] {
+		return
 	}
-	count(1)
-	return func() { count(-1) }
+	c.owned[id] = true
+	c.recorder.countOwner(id, 1)
+}
+
+// leave ends what the client owns.
+func (c *client) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+	for id := range c.owned {
+		c.recorder.countOwner(id, -1)
+	}
+}
+
+func (r *Recorder) countOwner(id recording.ID, by int) {
+	r.mu.Lock()
+	r.owners[id] += by
+	if r.owners[id] == 0 {
+		delete(r.owners, id)
+	}
+	r.mu.Unlock()
+	r.touch()
 }
 
 // requests answers what the client asks until it leaves, and returns how: io.EOF where it was in order.
@@ -169,8 +198,11 @@ func (c *client) requests(ctx context.Context, in *wire.Reader) error {
 		if err != nil {
 			return err
 		}
-		if f.Kind == wire.KindCancel {
-			c.end(f.ID)
+		switch f.Kind {
+		case wire.KindListen, wire.KindWatchLevel, wire.KindWatchEvents:
+			if began, err := c.stream(ctx, in, f); began || err != nil {
+				return err
+			}
 			continue
 		}
 		if err := c.answer(ctx, f); err != nil {
@@ -187,15 +219,14 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 	switch f.Kind {
 	case wire.KindStart, wire.KindStop:
 		return c.command(ctx, f)
-	case wire.KindListen, wire.KindWatchLevel, wire.KindWatchEvents:
-		err = c.begin(ctx, f)
-		if err == nil {
-			return nil
+	case wire.KindStatus:
+		reply = r.Status()
+	case wire.KindAdopt:
+		var request wire.Adopt
+		if err := wire.DecodeJSON(f, &request); err != nil {
+			return err
 		}
-	case wire.KindState:
-		reply = r.State()
-	case wire.KindGaps:
-		reply = r.Gaps()
+		reply, err = c.adopt(request)
 	case wire.KindMetrics:
 		reply, err = r.gatherMetrics()
 	case wire.KindChange:
@@ -205,7 +236,16 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 		}
 		reply, err = struct{}{}, r.Change(ctx, change.ID, change.What)
 	case wire.KindShutdown:
-		defer r.Shutdown() // after the answer: it closes the connection
+		var request wire.Shutdown
+		if err := wire.DecodeJSON(f, &request); err != nil {
+			return err
+		}
+		if request.IfIdle {
+			err = r.refuseStarts()
+		}
+		if err == nil {
+			defer r.Shutdown() // after the answer: it closes the connection
+		}
 		reply = struct{}{}
 	default:
 		return scout.Errorf(scout.CodeRecorderProtocol, "frame of kind %d from a client", f.Kind)
@@ -220,7 +260,7 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 // called off. It goes on when the client leaves: what was asked for is done.
 func (c *client) command(ctx context.Context, f wire.Frame) error {
 	var start wire.Start
-	var stop wire.StopRequest
+	var stop wire.Stop
 	var err error
 	if f.Kind == wire.KindStart {
 		err = wire.DecodeJSON(f, &start)
@@ -230,26 +270,52 @@ func (c *client) command(ctx context.Context, f wire.Frame) error {
 	if err != nil {
 		return err
 	}
-	r, kind, id := c.recorder, f.Kind, f.ID
-	c.streams.Go(func() { // ends by itself: Start and Stop have their own deadlines
+	kind, id := f.Kind, f.ID
+	c.commands.Go(func() { // ends by itself: Start and Stop have their own deadlines
 		ctx := context.WithoutCancel(ctx)
 		var reply any
 		var err error
 		if kind == wire.KindStart {
-			reply, err = r.start(ctx, start.Order, start.Resume)
+			reply, err = c.start(ctx, start)
 		} else {
-			reply, err = stopped(r.Stop(ctx, stop.ID))
+			reply, err = stopped(c.recorder.Stop(observe.WithTraceparent(ctx, stop.Traceparent), stop.ID))
 		}
 		if err != nil {
 			err = c.out.WriteJSON(wire.KindFailure, id, wire.FailureOf(err))
 		} else {
 			err = c.out.WriteJSON(wire.KindReply, id, reply)
 		}
-		if err != nil { // nobody hears it, but it happened: the next owner finds it in the state
+		if err != nil { // nobody hears it, but it happened: the next owner finds it in the status
 			c.log.Debug(EventClientLeft, slog.String(observe.KeyError, err.Error()))
 		}
 	})
 	return nil
+}
+
+// start carries out a Start. The client owns what it began.
+func (c *client) start(ctx context.Context, request wire.Start) (recording.Started, error) {
+	ctx = observe.WithTraceparent(ctx, request.Traceparent)
+	started, err := c.recorder.start(ctx, request.Order, request.Resume)
+	if err == nil {
+		c.own(started.ID)
+	}
+	return started, err
+}
+
+// adopt makes the client an owner of the recording under way.
+func (c *client) adopt(request wire.Adopt) (wire.Adopted, error) {
+	r := c.recorder
+	r.mu.Lock()
+	t := r.take
+	r.mu.Unlock()
+	if t == nil || t.stopping.Load() {
+		return wire.Adopted{}, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", r.folder.Dir())
+	}
+	if id := t.writer.ID(); request.ID != "" && request.ID != id {
+		return wire.Adopted{}, scout.Errorf(scout.CodeNotRecording, "recording %s is not under way; %s is", request.ID, id)
+	}
+	c.own(t.writer.ID())
+	return wire.Adopted{Order: t.order, Started: t.started}, nil
 }
 
 // stopped makes the answer of a stop: a recording that could not be finished as it should is one all the same.

@@ -4,80 +4,63 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/ring"
-	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 const (
+	// eventBuffer is how many events a client may be behind before it is told that it missed some.
+	eventBuffer = 64
 	// listenEvery is how often a listener gets what came: live text adds it to its own delay.
 	listenEvery = 20 * time.Millisecond
 	// levelEvery is the quickest rhythm of levels, 50 Hz (S9).
 	levelEvery = 20 * time.Millisecond
 )
 
-// begin starts what a Watch request asks for, in a goroutine of its own.
-func (c *client) begin(ctx context.Context, f wire.Frame) error {
-	work, reply, err := c.prepare(f)
+// work sends a stream, each frame with the id of the request, until it is over or ctx ends.
+type work func(ctx context.Context, id uint64) error
+
+// stream answers a request for a stream and sends it. From then on the connection is the stream's: it ends when the
+// client closes it, or says anything. began is false where the request was refused.
+func (c *client) stream(ctx context.Context, in *wire.Reader, f wire.Frame) (began bool, err error) {
+	send, reply, err := c.prepare(f)
 	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	if !c.keep(f.ID, cancel) {
-		cancel()
-		return scout.Errorf(scout.CodeInvalidArgument, "stream %d: the id is in use, or there are %d already", f.ID, maxStreams)
+		return false, c.out.WriteJSON(wire.KindFailure, f.ID, wire.FailureOf(err))
 	}
 	id := f.ID
 	if err := c.out.WriteJSON(wire.KindReply, id, reply); err != nil {
-		c.end(id)
-		return err
+		return true, err
 	}
-	c.streams.Go(func() { // ended by Cancel or with the connection, which waits for it
-		defer c.end(id)
-		err := c.recorder.failures.Guard("stream", func() error { return work(ctx, id) })
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		if err := c.out.WriteJSON(wire.KindFailure, id, wire.FailureOf(err)); err != nil {
-			c.log.Debug(EventClientLeft, slog.String(observe.KeyError, err.Error()))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var said error
+	c.commands.Go(func() { // ended by the client, at the latest with the connection, whose end waits for it
+		defer cancel()
+		if _, said = in.Next(); said == nil {
+			said = scout.Errorf(scout.CodeRecorderProtocol, "a frame from a client that has a stream")
 		}
 	})
-	return nil
-}
-
-// keep remembers how to end the stream with that id; false where there is no room for it.
-func (c *client) keep(id uint64, cancel context.CancelFunc) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, taken := c.cancel[id]; taken || len(c.cancel) >= maxStreams {
-		return false
+	err = c.recorder.failures.Guard("stream", func() error { return send(ctx, id) })
+	if ctx.Err() != nil { // the client left, which is how most streams end
+		return true, said
 	}
-	c.cancel[id] = cancel
-	return true
-}
-
-// end ends the stream with that id, if there is one.
-func (c *client) end(id uint64) {
-	c.mu.Lock()
-	cancel := c.cancel[id]
-	delete(c.cancel, id)
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if err != nil {
+		return true, c.out.WriteJSON(wire.KindFailure, id, wire.FailureOf(err))
 	}
+	return true, io.EOF
 }
 
-// prepare returns the work that a Watch request asks for and its reply.
-func (c *client) prepare(f wire.Frame) (work func(context.Context, uint64) error, reply any, err error) {
+// prepare returns the work that a request for a stream asks for, and its reply.
+func (c *client) prepare(f wire.Frame) (send work, reply any, err error) {
 	switch f.Kind {
 	case wire.KindListen:
-		var request wire.ListenRequest
+		var request wire.Listen
 		if err := wire.DecodeJSON(f, &request); err != nil {
 			return nil, nil, err
 		}
@@ -85,21 +68,22 @@ func (c *client) prepare(f wire.Frame) (work func(context.Context, uint64) error
 		if err != nil {
 			return nil, nil, err
 		}
-		work = func(ctx context.Context, id uint64) error { return c.listen(ctx, id, t, request.From) }
-		return work, wire.Listening{Format: t.writer.Format()}, nil
+		send = func(ctx context.Context, id uint64) error { return c.listen(ctx, id, t, request.From) }
+		return send, wire.Listening{Format: t.writer.Format()}, nil
 	case wire.KindWatchLevel:
-		var request wire.WatchLevelRequest
+		var request wire.WatchLevel
 		if err := wire.DecodeJSON(f, &request); err != nil {
 			return nil, nil, err
 		}
-		work = func(ctx context.Context, id uint64) error {
+		send = func(ctx context.Context, id uint64) error {
 			return c.watchLevel(ctx, id, max(request.Every, levelEvery))
 		}
-		return work, struct{}{}, nil
-	case wire.KindWatchEvents:
-		return c.watchEvents, struct{}{}, nil
+		return send, struct{}{}, nil
 	}
-	return nil, nil, scout.Errorf(scout.CodeRecorderProtocol, "frame of kind %d begins no stream", f.Kind)
+	// What happens from now on is heard: the subscription begins before the reply, not after it.
+	events := c.recorder.events.Subscribe(eventBuffer)
+	send = func(ctx context.Context, id uint64) error { return c.watchEvents(ctx, id, events) }
+	return send, struct{}{}, nil
 }
 
 // listening is one listener to one take.
@@ -225,17 +209,18 @@ func (c *client) watchLevel(ctx context.Context, id uint64, every time.Duration)
 }
 
 // watchEvents sends what happens.
-func (c *client) watchEvents(ctx context.Context, id uint64) error {
-	s := c.recorder.events.add()
-	defer c.recorder.events.remove(s)
+func (c *client) watchEvents(ctx context.Context, id uint64, events *fanout.Subscription[recording.Event]) error {
+	defer events.Close()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case e, open := <-s.events:
+		case item, open := <-events.Items():
 			if !open {
 				return nil
 			}
+			e := item.Value
+			e.Missed = item.Missed
 			if err := c.out.WriteJSON(wire.KindEvent, id, e); err != nil {
 				return err
 			}

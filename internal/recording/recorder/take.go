@@ -84,14 +84,14 @@ func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resum
 			return recording.Started{}, context.Cause(ctx)
 		}
 	}
-	select {
-	case <-r.shutdown:
-		return recording.Started{}, scout.Errorf(scout.CodeRecorderUnreachable, "the recorder is ending")
-	default:
+	if err := r.mayBegin(order); err != nil {
+		return recording.Started{}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r.setStarting(&starting{id: order.ID, cancel: cancel})
+	if !r.setStarting(&starting{id: order.ID, cancel: cancel}) {
+		return recording.Started{}, scout.Errorf(scout.CodeRecorderUnreachable, "the recorder is ending")
+	}
 	defer r.setStarting(nil)
 	return r.begin(ctx, order, resume)
 }
@@ -102,10 +102,16 @@ type starting struct {
 	cancel context.CancelCauseFunc
 }
 
-func (r *Recorder) setStarting(s *starting) {
+// setStarting notes the start under way; false where none may begin any more.
+func (r *Recorder) setStarting(s *starting) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.starting = s
+	if s != nil && r.refuses {
+		r.starting = nil
+		return false
+	}
+	return true
 }
 
 func (r *Recorder) acquire(ctx context.Context) error {
@@ -166,7 +172,8 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 	r.mu.Unlock()
 	r.metrics.Began()
 	t.logStart(heard, resume)
-	r.events.send(recording.Event{Kind: recording.KindStarted, At: r.options.Now(), ID: t.writer.ID(), Device: &t.started.Device})
+	r.keep(&t.order)
+	r.events.Send(recording.Event{Kind: recording.KindStarted, At: r.options.Now(), ID: t.writer.ID(), Device: &t.started.Device})
 	r.noteSpace(t.writer.ID(), left, low)
 	go t.run(context.WithoutCancel(ctx)) // ends by requestStop or with its device; Run waits for it through stop
 	r.touch()
@@ -249,6 +256,7 @@ func (t *take) requestStop(ctx context.Context, reason recording.EndReason) {
 	t.stopOnce.Do(func() {
 		t.reason = reason
 		t.stopping.Store(true)
+		t.recorder.keep(nil)
 		t.stopSession(ctx)
 		end := t.stopped.End
 		if t.stopErr != nil {
@@ -282,6 +290,7 @@ func (t *take) run(ctx context.Context) {
 	t.stopOnce.Do(func() { // it ended by itself: nobody asked before, nobody can any more
 		t.reason = why
 		t.stopping.Store(true)
+		t.recorder.keep(nil)
 		t.stopSession(ctx)
 	})
 	stopWatching()
@@ -325,7 +334,7 @@ func (t *take) finish(err error) {
 		slog.Int64(observe.KeyDurationMS, length.Milliseconds()), slog.Uint64(recording.KeyFrames, manifest.Frames),
 		slog.Int("gaps", len(manifest.Gaps)), slog.Uint64("lost_frames", manifest.LostFrames()),
 		slog.String(observe.KeyReason, string(manifest.EndReason)))
-	r.events.send(recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: manifest.ID, Manifest: &manifest})
+	r.events.Send(recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: manifest.ID, Manifest: &manifest})
 }
 
 // addGap notes a gap of capture, which counts in frames of the ring, and returns it as one of the
@@ -365,7 +374,7 @@ func (t *take) watch(ctx context.Context) {
 		case <-ticker.C:
 			if now := t.pump.Condition(); now != condition {
 				condition = now
-				t.recorder.events.send(recording.Event{Kind: recording.KindCondition, At: t.recorder.options.Now(), ID: t.writer.ID(), Condition: now})
+				t.recorder.events.Send(recording.Event{Kind: recording.KindCondition, At: t.recorder.options.Now(), ID: t.writer.ID(), Condition: now})
 			}
 		}
 	}
@@ -398,7 +407,7 @@ func (t *take) heard(e capture.Event) {
 	default:
 		return
 	}
-	t.recorder.events.send(out)
+	t.recorder.events.Send(out)
 }
 
 // Change moves or deletes a recording that ended, under the lock that this process holds. The one under
@@ -420,6 +429,9 @@ func (r *Recorder) Stop(ctx context.Context, id recording.ID) (recording.Manifes
 }
 
 func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.EndReason) (recording.Manifest, error) {
+	if resumed := r.callOffResume(id); resumed != "" {
+		id = resumed
+	}
 	r.mu.Lock()
 	if s := r.starting; s != nil && (id == "" || id == s.id) {
 		s.cancel(scout.Errorf(scout.CodeCancelled, "the start was called off"))

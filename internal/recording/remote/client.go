@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
@@ -22,11 +24,11 @@ const dialWithin = 2 * time.Second
 
 // Options say who attaches.
 type Options struct {
-	// Role is RoleListener unless set. While an owner is attached, recordings do not end for want of
-	// one.
-	Role wire.Role
 	// Name of the program, for the recorder's log.
 	Name string
+	// Probe is a client that counts as nobody: the recorder ends when it would have ended without it, and logs
+	// nothing of it.
+	Probe bool
 }
 
 // Client is a connection to a recorder for commands. Its methods may be called from any goroutine;
@@ -55,9 +57,6 @@ type link struct {
 // scout.CodeRecorderUnreachable, where it speaks another protocol scout.CodeRecorderProtocol. The
 // caller closes the client.
 func Dial(ctx context.Context, dir string, options Options) (*Client, error) {
-	if options.Role == "" {
-		options.Role = wire.RoleListener
-	}
 	l, welcome, err := connect(ctx, dir, options)
 	if err != nil {
 		return nil, err
@@ -73,6 +72,7 @@ func connect(ctx context.Context, dir string, options Options) (*link, wire.Welc
 	if err != nil {
 		return nil, wire.Welcome{}, err
 	}
+	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, dialWithin)
 	defer cancel()
 	connection, err := new(net.Dialer).DialContext(ctx, "unix", endpoint.Socket)
@@ -84,13 +84,42 @@ func connect(ctx context.Context, dir string, options Options) (*link, wire.Welc
 	l := &link{connection: connection, in: wire.NewReader(connection), out: wire.NewWriter(connection)}
 	welcome, err := l.greet(options)
 	if err != nil {
-		return nil, wire.Welcome{}, errors.Join(err, connection.Close())
+		_ = connection.Close() // the greeting is what failed
+		if outer.Err() == nil && ctx.Err() != nil {
+			return nil, wire.Welcome{}, silence(&silentError{pid: endpoint.PID})
+		}
+		return nil, wire.Welcome{}, err
+	}
+	if info, err := os.Stat(dir); err == nil && welcome.Folder != "" && wire.FolderID(info) != welcome.Folder {
+		_ = connection.Close() // nothing was asked
+		return nil, wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "no recorder in %s: the one named there records into another folder", dir)
 	}
 	return l, welcome, nil
 }
 
+// silentError is a recorder process that is there and says nothing: it is stopped, or hangs.
+type silentError struct{ pid int }
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("the recorder (process %d) does not answer", e.pid)
+}
+
+// silence wraps a silentError, with what a person can do.
+func silence(e *silentError) error {
+	return scout.Errorf(scout.CodeRecorderUnreachable, "%w", e).WithHint("scout record stop ends it; what it recorded is on disk")
+}
+
+// silentPID returns the process that does not answer, where that is what err says.
+func silentPID(err error) (int, bool) {
+	var silent *silentError
+	if !errors.As(err, &silent) {
+		return 0, false
+	}
+	return silent.pid, true
+}
+
 func (l *link) greet(options Options) (wire.Welcome, error) {
-	hello := wire.Hello{Protocol: wire.ProtocolVersion, Role: options.Role, Name: options.Name}
+	hello := wire.Hello{Protocol: wire.ProtocolVersion, Probe: options.Probe, Name: options.Name}
 	if err := l.out.WriteJSON(wire.KindHello, 0, hello); err != nil {
 		return wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "greet recorder: %w", err)
 	}
@@ -193,8 +222,14 @@ func (c *Client) request(ctx context.Context, kind wire.Kind, body, reply any) e
 	}
 }
 
-// Welcome returns what the recorder said about itself.
-func (c *Client) Welcome() wire.Welcome { return c.welcome }
+// PID returns the recorder's process.
+func (c *Client) PID() int { return c.welcome.PID }
+
+// Parent returns the process that started the recorder and starts it again when it dies; 0 without one.
+func (c *Client) Parent() int { return c.welcome.Parent }
+
+// Version returns that of the recorder's program.
+func (c *Client) Version() string { return c.welcome.Version }
 
 // Done is closed when the connection ended: by Close, or because the recorder did.
 func (c *Client) Done() <-chan struct{} { return c.ended }
@@ -212,18 +247,19 @@ func (c *Client) Close() error {
 // Start begins a recording, see recorder.Recorder.Start. A caller who may have to ask again chooses
 // the id. Where ctx ends first the recorder is told to call the start off.
 func (c *Client) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
-	return c.start(ctx, wire.Start{Order: order})
+	return c.start(ctx, order, false)
 }
 
 // Resume goes on with the recording order.ID, whose recorder ended without finishing it.
 func (c *Client) Resume(ctx context.Context, order recording.Order) (recording.Started, error) {
-	return c.start(ctx, wire.Start{Order: order, Resume: true})
+	return c.start(ctx, order, true)
 }
 
-func (c *Client) start(ctx context.Context, request wire.Start) (recording.Started, error) {
-	if request.ID == "" {
-		request.ID = recording.NewID(time.Now())
+func (c *Client) start(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
+	if order.ID == "" {
+		order.ID = recording.NewID(time.Now())
 	}
+	request := wire.Start{Order: order, Resume: resume, Traceparent: observe.Traceparent(ctx)}
 	var started recording.Started
 	err := c.request(ctx, wire.KindStart, request, &started)
 	if err != nil && ctx.Err() != nil {
@@ -241,30 +277,36 @@ func (c *Client) start(ctx context.Context, request wire.Start) (recording.Start
 // manifest and the error are there.
 func (c *Client) Stop(ctx context.Context, id recording.ID) (recording.Manifest, error) {
 	var stopped wire.Stopped
-	err := c.request(ctx, wire.KindStop, wire.StopRequest{ID: id}, &stopped)
+	err := c.request(ctx, wire.KindStop, wire.Stop{ID: id, Traceparent: observe.Traceparent(ctx)}, &stopped)
 	if err == nil && stopped.Failure != nil {
 		err = stopped.Failure.Err()
 	}
 	return stopped.Manifest, err
 }
 
-// State returns how the recorder is.
-func (c *Client) State(ctx context.Context) (recording.Status, error) {
-	var s recording.Status
-	err := c.request(ctx, wire.KindState, struct{}{}, &s)
-	return s, err
+// Adopt makes this client an owner of the recording with that id, or without one of the recording under way, and
+// returns the order that it was started with. Where it is not under way the error has scout.CodeNotRecording.
+func (c *Client) Adopt(ctx context.Context, id recording.ID) (recording.Order, recording.Started, error) {
+	var adopted wire.Adopted
+	err := c.request(ctx, wire.KindAdopt, wire.Adopt{ID: id, Traceparent: observe.Traceparent(ctx)}, &adopted)
+	return adopted.Order, adopted.Started, err
 }
 
-// Gaps returns the gaps of the recording under way, or of the last one.
-func (c *Client) Gaps(ctx context.Context) (wire.Gaps, error) {
-	var g wire.Gaps
-	err := c.request(ctx, wire.KindGaps, struct{}{}, &g)
-	return g, err
+// Status returns how the recorder is.
+func (c *Client) Status(ctx context.Context) (recording.Status, error) {
+	var s recording.Status
+	err := c.request(ctx, wire.KindStatus, struct{}{}, &s)
+	return s, err
 }
 
 // Shutdown makes the recorder finish what it records and end.
 func (c *Client) Shutdown(ctx context.Context) error {
-	return c.request(ctx, wire.KindShutdown, struct{}{}, &struct{}{})
+	return c.request(ctx, wire.KindShutdown, wire.Shutdown{}, &struct{}{})
+}
+
+// ShutdownIdle makes the recorder end if it records nothing; else the error has scout.CodeAlreadyRecording.
+func (c *Client) ShutdownIdle(ctx context.Context) error {
+	return c.request(ctx, wire.KindShutdown, wire.Shutdown{IfIdle: true}, &struct{}{})
 }
 
 // Change moves or deletes a recording that ended.

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -11,27 +12,61 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// staleFrame is the age of the newest frame above which a recording is in trouble.
-const staleFrame = time.Second
+const (
+	// staleFrame is the age of the newest frame above which a recording is in trouble.
+	staleFrame = time.Second
+	// probeWithin is how long a recorder may take to answer a probe.
+	probeWithin = 900 * time.Millisecond
+)
 
-// Check looks at the recorder of the folder. Without one nothing is wrong: it is started when
-// something is to be recorded. It opens no device.
+// Check looks at the recorder of the folder. It has no effect: it starts nothing, opens no device, makes no folder and
+// keeps no recorder alive. Without a recorder nothing is wrong, unless one died in the middle of a recording.
 func Check(dir string) health.Check {
 	return health.Check{Name: "audio", Critical: true, Probe: func(ctx context.Context) health.Result {
-		client, err := Dial(ctx, dir, Options{Name: "health"})
-		if scout.CodeOf(err) == scout.CodeRecorderUnreachable {
-			return health.Result{Status: health.Healthy, Reason: "nothing is being recorded"}
-		}
+		ctx, cancel := context.WithTimeout(ctx, probeWithin)
+		defer cancel()
+		client, err := Dial(ctx, dir, Options{Name: "health", Probe: true})
 		if err != nil {
-			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+			return judgeAbsence(ctx, dir, err)
 		}
 		defer func() { _ = client.Close() }() // it was only looked at
-		state, err := client.State(ctx)
+		status, err := client.Status(ctx)
 		if err != nil {
-			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+			return unanswered(ctx, client.PID(), err)
 		}
-		return judge(state)
+		return judge(status)
 	}}
+}
+
+// unanswered is the result for a recorder that is there and failed to answer.
+func unanswered(ctx context.Context, pid int, err error) health.Result {
+	if ctx.Err() != nil {
+		return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder (process %d) does not answer", pid)}
+	}
+	return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+}
+
+// judgeAbsence makes a status of a recorder that was not reached.
+func judgeAbsence(ctx context.Context, dir string, err error) health.Result {
+	pid, held := recording.Holder(dir)
+	if scout.CodeOf(err) != scout.CodeRecorderUnreachable || ctx.Err() != nil {
+		return unanswered(ctx, pid, err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return health.Result{Status: health.Healthy, Reason: "nothing is being recorded"}
+	}
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+	}
+	id, found := unfinished(folder)
+	switch {
+	case !found:
+		return health.Result{Status: health.Healthy, Reason: "nothing is being recorded"}
+	case held:
+		return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder (process %d) of recording %s cannot be reached", pid, id)}
+	}
+	return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder died in the middle of recording %s", id)}
 }
 
 // judge makes a status of a state.

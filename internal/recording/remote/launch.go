@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
 )
 
 // LogName is the file in the folder of recordings where a recorder's output goes.
@@ -29,22 +30,28 @@ const maxLogBytes = 4 << 20
 // LaunchOptions say how to start a recorder.
 type LaunchOptions struct {
 	Options
-	// Program and Args are the command that runs a recorder for the folder; required.
+	// Program is scout-recorder; required to start one.
 	Program string
-	Args    []string
-	// Env is the environment of the child; nil for this program's own.
+	// Args are its arguments; nil for those that a recorder of the folder and the environment needs.
+	Args []string
+	// Env is what else is in the environment of the child; nil for this program's own.
 	Env []string
+	// Environment is what the recorder is started with. Where it names no variables they are those of Env.
+	Environment recording.Environment
 	// Within bounds the time until the recorder answers, repairs included; default 30 s.
 	Within time.Duration
 }
+
+// comesBackWithin is how long a recorder that died is waited for that has a parent to start it again.
+const comesBackWithin = 5 * time.Second
 
 // Attach connects to the recorder of the folder and starts one where none answers. The recorder is a
 // process of its own: in a session of its own, so that Ctrl-C and the end of this program do not
 // reach it, with its output in LogName. Whoever of several that launch at once comes second attaches
 // to the recorder of the first.
 func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Client, launched bool, err error) {
-	client, err = Dial(ctx, dir, options.Options)
-	if err == nil || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
+	client, err = await(ctx, dir, options.Options)
+	if _, silent := silentPID(err); err == nil || silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
 		return client, false, err
 	}
 	if options.Within <= 0 {
@@ -52,16 +59,36 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, options.Within, scout.Errorf(scout.CodeRecorderStart, "the recorder was not ready within %s", options.Within))
 	defer cancel()
-	child, err := start(dir, options)
+	child, err := start(dir, options.withEnvironment(recording.Environment{}))
 	if err != nil {
 		return nil, false, err
 	}
 	client, err = child.await(ctx, dir, options.Options)
-	launched = err == nil && client.Welcome().PID == child.process.Pid
+	launched = err == nil && (client.PID() == child.process.Pid || client.Parent() == child.process.Pid)
 	if err == nil && !launched {
 		child.end()
 	}
 	return client, launched, err
+}
+
+// await connects to the recorder of the folder. One that died and has a parent is waited for.
+func await(ctx context.Context, dir string, options Options) (*Client, error) {
+	client, err := Dial(ctx, dir, options)
+	waiting, cancel := context.WithTimeout(ctx, comesBackWithin)
+	defer cancel()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if _, silent := silentPID(err); err == nil || silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable || !recording.HasParent(dir) {
+			return client, err
+		}
+		select {
+		case <-waiting.Done():
+			return nil, err
+		case <-ticker.C: // nothing announces the socket of a process that is no child
+		}
+		client, err = Dial(ctx, dir, options)
+	}
 }
 
 // child is a recorder that was started and not heard of yet.
@@ -88,8 +115,12 @@ func start(dir string, options LaunchOptions) (*child, error) {
 	if err != nil {
 		return nil, scout.FileError(scout.CodeReadFailed, "open log of recorder", err)
 	}
-	command := exec.Command(options.Program, options.Args...)
-	command.Env = options.Env
+	args := options.Args
+	if args == nil {
+		args = arguments(dir, options.Environment)
+	}
+	command := exec.Command(options.Program, args...)
+	command.Env = options.Environment.Apply(options.baseEnvironment())
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = detached()
 	if err := command.Start(); err != nil {
@@ -103,10 +134,22 @@ func start(dir string, options LaunchOptions) (*child, error) {
 	return c, nil
 }
 
+// arguments are those of a recorder that logs as the environment says.
+func arguments(dir string, e recording.Environment) []string {
+	args := []string{"--recordings-dir=" + dir}
+	if e.LogLevel != "" {
+		args = append(args, "--log-level", e.LogLevel)
+	}
+	if e.LogFormat != "" {
+		args = append(args, "--log-format", e.LogFormat)
+	}
+	return args
+}
+
 // end takes the process away, which somebody else's recorder has made needless: it would find the folder taken, but
-// perhaps only when that one has ended and the folder is gone.
+// perhaps only when that one has ended and the folder is gone. It is asked, so that it takes its own child along.
 func (c *child) end() {
-	_ = c.process.Kill() // it may have ended by itself
+	_ = c.process.Signal(syscall.SIGTERM) // it may have ended by itself
 	<-c.ended
 }
 

@@ -78,7 +78,7 @@ func TestTheRealPathIsBitExact(t *testing.T) {
 	check(t, err)
 	player := microphone.PlayCoded(seed, 48000, 1, 2*time.Second)
 	<-player.Done()
-	state, err := k.Client().State(t.Context())
+	state, err := k.Client().Status(t.Context())
 	check(t, err)
 	until(t, k.Client(), state.Recording.Captured+24000)
 	m, err := k.Stop(t.Context())
@@ -106,11 +106,11 @@ func TestWhatIsLostOnTheRealPathIsInTheGaps(t *testing.T) {
 	untilHeard(t, k, folder, 0)
 
 	first := k.Client()
-	check(t, syscall.Kill(first.Welcome().PID, syscall.SIGKILL))
+	check(t, syscall.Kill(first.PID(), syscall.SIGKILL))
 	for k.Client() == first {
 		time.Sleep(5 * time.Millisecond) // the keeper works by itself
 	}
-	state, err := k.Client().State(t.Context())
+	state, err := k.Client().Status(t.Context())
 	check(t, err)
 	untilHeard(t, k, folder, state.Recording.Written)
 

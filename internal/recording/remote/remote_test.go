@@ -72,13 +72,13 @@ func runStarter(dir string) error {
 	if _, err := c.Start(context.Background(), start(id)); err != nil {
 		return err
 	}
-	fmt.Println(id, c.Welcome().PID, launched)
+	fmt.Println(id, c.PID(), launched)
 	select {}
 }
 
 func launch(dir string) remote.LaunchOptions {
 	return remote.LaunchOptions{
-		Options: remote.Options{Role: wire.RoleOwner, Name: "test"},
+		Options: remote.Options{Name: "test"},
 		Program: os.Args[0], Args: []string{"-test.run=^$"},
 		Env: append(os.Environ(), recorderVariable+"="+dir, starterVariable+"="),
 	}
@@ -134,7 +134,7 @@ func open(t *testing.T, dir string) *recording.Folder {
 func until(t *testing.T, c *remote.Client, frames uint64) {
 	t.Helper()
 	for {
-		s, err := c.State(t.Context())
+		s, err := c.Status(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,10 +179,10 @@ func TestTheNextOwnerGoesOnWhenTheFirstIsKilled(t *testing.T) {
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("attached after %s", took)
 			}
-			if next.Welcome().PID != pid {
-				t.Errorf("attached to recorder %d, want %d", next.Welcome().PID, pid)
+			if next.PID() != pid {
+				t.Errorf("attached to recorder %d, want %d", next.PID(), pid)
 			}
-			s, err := next.State(t.Context())
+			s, err := next.Status(t.Context())
 			check(t, err)
 			if s.Recording == nil || s.Recording.ID != id {
 				t.Fatalf("state %+v", s)
@@ -236,7 +236,7 @@ func TestOfSeveralThatLaunchOneRecorderStays(t *testing.T) {
 				return
 			}
 			mu.Lock()
-			pids[c.Welcome().PID] = true
+			pids[c.PID()] = true
 			if first {
 				launched++
 			}
@@ -312,11 +312,11 @@ func TestFollowGoesOnThroughRestartsOfEitherSide(t *testing.T) {
 	go func() { heard <- followInPieces(t, folder, id) }() // ends with the recording
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	for range kills {
-		s, err := c.State(t.Context())
+		s, err := c.Status(t.Context())
 		check(t, err)
 		until(t, c, s.Recording.Written+1)                                      // else two gaps become one
 		time.Sleep(time.Duration(random.Int64N(int64(500 * time.Millisecond)))) // a random moment is what is asked for
-		check(t, syscall.Kill(c.Welcome().PID, syscall.SIGKILL))
+		check(t, syscall.Kill(c.PID(), syscall.SIGKILL))
 		<-c.Done()
 		began := time.Now()
 		c, _, err = remote.Attach(t.Context(), dir, launch(dir))
@@ -325,7 +325,7 @@ func TestFollowGoesOnThroughRestartsOfEitherSide(t *testing.T) {
 		check(t, err)
 		t.Logf("recording again %s after the kill", time.Since(began).Round(time.Millisecond))
 	}
-	s, err := c.State(t.Context())
+	s, err := c.Status(t.Context())
 	check(t, err)
 	until(t, c, s.Recording.Written+4000)
 	m, err := c.Stop(t.Context(), id)
@@ -408,11 +408,11 @@ func TestAKeeperReplacesARecorderThatDied(t *testing.T) {
 	t.Cleanup(func() { endRecorder(t, dir) })
 	until(t, k.Client(), 2000)
 	first := k.Client()
-	check(t, syscall.Kill(first.Welcome().PID, syscall.SIGKILL))
+	check(t, syscall.Kill(first.PID(), syscall.SIGKILL))
 	for k.Client() == first {
 		time.Sleep(5 * time.Millisecond) // the keeper works by itself
 	}
-	s, err := k.Client().State(t.Context())
+	s, err := k.Client().Status(t.Context())
 	check(t, err)
 	until(t, k.Client(), s.Recording.Written+2000)
 	m, err := k.Stop(t.Context())
@@ -457,7 +457,7 @@ func TestAKeeperWaitsForAProgramThatIsBeingReplaced(t *testing.T) {
 	until(t, k.Client(), 2000)
 	check(t, os.Remove(program))
 	first := k.Client()
-	check(t, syscall.Kill(first.Welcome().PID, syscall.SIGKILL))
+	check(t, syscall.Kill(first.PID(), syscall.SIGKILL))
 	<-missing.now // it tried
 	select {
 	case <-k.Ended():
@@ -496,7 +496,7 @@ func TestAStopSurvivesTheDeathOfTheRecorder(t *testing.T) {
 	check(t, err)
 	t.Cleanup(func() { endRecorder(t, dir) })
 	until(t, k.Client(), 2000)
-	pid := k.Client().Welcome().PID
+	pid := k.Client().PID()
 	check(t, syscall.Kill(pid, syscall.SIGSTOP)) // it takes the stop and cannot answer
 	time.AfterFunc(50*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	m, err := k.Stop(t.Context())

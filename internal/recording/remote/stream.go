@@ -5,13 +5,14 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
-// streamID is the id of the one stream of a connection: each stream has its own, so that a slow one
+// streamID is the id of the frames of a stream. Each stream has a connection of its own, so that a slow one
 // does not hold up the others.
 const streamID = 1
 
@@ -25,7 +26,7 @@ type Live struct {
 // Listen implements recording.Live.
 func (l Live) Listen(ctx context.Context, id recording.ID, from uint64) (recording.LiveStream, error) {
 	var listening wire.Listening
-	link, err := openStream(ctx, l.Dir, l.Name, wire.KindListen, wire.ListenRequest{ID: id, From: from}, &listening)
+	link, err := openStream(ctx, l.Dir, l.Name, wire.KindListen, wire.Listen{ID: id, From: from}, &listening)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +38,7 @@ func (l Live) Listen(ctx context.Context, id recording.ID, from uint64) (recordi
 
 // openStream connects as a listener and begins a stream.
 func openStream(ctx context.Context, dir, name string, kind wire.Kind, request, reply any) (*link, error) {
-	l, _, err := connect(ctx, dir, Options{Role: wire.RoleListener, Name: name})
+	l, _, err := connect(ctx, dir, Options{Name: name})
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +89,10 @@ func (s *liveStream) Close() error {
 	return nil
 }
 
-// WatchLevel calls each for every level, until ctx ends, each returns false, or the recorder does.
+// WatchLevel calls each for the level in that rhythm, at most every 20 ms, until ctx ends, each returns false, or the recorder does.
 // Only in the first two cases the error is nil.
-func (c *Client) WatchLevel(ctx context.Context, request wire.WatchLevelRequest, each func(recording.Level) bool) error {
-	return c.watch(ctx, wire.KindWatchLevel, request, func(f wire.Frame) (bool, error) {
+func (c *Client) WatchLevel(ctx context.Context, every time.Duration, each func(recording.Level) bool) error {
+	return c.watch(ctx, wire.KindWatchLevel, wire.WatchLevel{Every: every}, nil, func(f wire.Frame) (bool, error) {
 		if f.Kind != wire.KindLevel {
 			return false, expect(f, wire.KindLevel, nil)
 		}
@@ -102,14 +103,21 @@ func (c *Client) WatchLevel(ctx context.Context, request wire.WatchLevelRequest,
 
 // WatchEvents calls each for every event, as WatchLevel does.
 func (c *Client) WatchEvents(ctx context.Context, each func(recording.Event) bool) error {
-	return c.watch(ctx, wire.KindWatchEvents, struct{}{}, func(f wire.Frame) (bool, error) {
+	return c.watchEvents(ctx, nil, each)
+}
+
+// watchEvents is WatchEvents with a call when the events are being heard.
+func (c *Client) watchEvents(ctx context.Context, heard func() bool, each func(recording.Event) bool) error {
+	return c.watch(ctx, wire.KindWatchEvents, struct{}{}, heard, func(f wire.Frame) (bool, error) {
 		var e recording.Event
 		err := expect(f, wire.KindEvent, &e)
 		return err == nil && each(e), err
 	})
 }
 
-func (c *Client) watch(ctx context.Context, kind wire.Kind, request any, each func(wire.Frame) (bool, error)) error {
+// watch opens a stream and calls each for every frame. opened, where there is one, is called first and may end it by
+// false.
+func (c *Client) watch(ctx context.Context, kind wire.Kind, request any, opened func() bool, each func(wire.Frame) (bool, error)) error {
 	l, err := openStream(ctx, c.dir, c.options.Name, kind, request, &struct{}{})
 	if err != nil {
 		return err
@@ -117,6 +125,9 @@ func (c *Client) watch(ctx context.Context, kind wire.Kind, request any, each fu
 	stop := context.AfterFunc(ctx, func() { _ = l.connection.Close() }) // only to end the waiting
 	defer stop()
 	defer func() { _ = l.connection.Close() }() // nothing is lost by it
+	if opened != nil && !opened() {
+		return nil
+	}
 	for {
 		f, err := l.in.Next()
 		if ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -18,7 +19,7 @@ const EndpointName = "recorder.json"
 type Endpoint struct {
 	Protocol  int       `json:"protocol"`
 	PID       int       `json:"pid"`
-	Socket    string    `json:"socket"` // absolute path
+	Socket    string    `json:"socket"` // absolute path; in the file, the name alone where it is in the same folder
 	StartedAt time.Time `json:"started_at"`
 }
 
@@ -36,6 +37,9 @@ func ReadEndpoint(dir string) (Endpoint, error) {
 func decodeEndpoint(path string, data []byte) (Endpoint, error) {
 	var e Endpoint
 	err := json.Unmarshal(data, &e)
+	if err == nil && e.Socket != "" && filepath.Base(e.Socket) == e.Socket {
+		e.Socket = filepath.Join(filepath.Dir(path), e.Socket) // it moves with the folder
+	}
 	if err == nil && !filepath.IsAbs(e.Socket) {
 		err = fmt.Errorf("socket %q", e.Socket)
 	}
@@ -43,4 +47,14 @@ func decodeEndpoint(path string, data []byte) (Endpoint, error) {
 		return Endpoint{}, scout.Errorf(scout.CodeRecorderUnreachable, "endpoint %s: %w", path, err)
 	}
 	return e, nil
+}
+
+// FolderID names a folder by what it is rather than by its path, which may be given to another one: device and inode.
+// It is empty where the system does not tell.
+func FolderID(info os.FileInfo) string {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }

@@ -11,38 +11,37 @@ import (
 
 // ProtocolVersion is the version in Hello. Both sides must have the same one; it is raised when a
 // frame changes its meaning, not when a JSON body gains an optional field.
-const ProtocolVersion = 1
+const ProtocolVersion = 2
 
 // Kind is what a frame says.
 type Kind uint8
 
-// The kinds of frames that clients send. Each but Cancel is answered by Reply or Failure with the
-// same id; the Watch kinds are followed by frames with that id until Cancel.
+// The kinds of frames that clients send. Each is answered by Reply or Failure with the same id. After the
+// reply to one of the three streams the connection belongs to that stream, and the client sends nothing more.
 const (
-	KindHello       Kind = 1 // Hello, the first frame, once
-	KindStart       Kind = 2 // StartRequest; Reply: Started
-	KindStop        Kind = 3 // StopRequest; Reply: Stopped
-	KindState       Kind = 4 // empty; Reply: State
-	KindGaps        Kind = 5 // empty; Reply: Gaps of the recording under way or the last one
-	KindMetrics     Kind = 6 // empty; Reply: Metrics
-	KindShutdown    Kind = 7 // empty; Reply: empty object, then the process stops its recording and ends
-	KindListen      Kind = 8 // ListenRequest; Reply: Listening; then Frames, Missed and at last End
-	KindWatchLevel  Kind = 9 // WatchLevelRequest; Reply: empty object; then Level
-	KindWatchEvents Kind = 10
-	KindCancel      Kind = 11 // empty: ends what the frame with this id began
-	KindChange      Kind = 12 // Change; Reply: empty object
+	KindHello       Kind = 1  // Hello, the first frame, once
+	KindStart       Kind = 2  // Start; Reply: recording.Started
+	KindStop        Kind = 3  // Stop; Reply: Stopped
+	KindStatus      Kind = 4  // empty; Reply: recording.Status
+	KindAdopt       Kind = 5  // Adopt; Reply: Adopted
+	KindMetrics     Kind = 6  // empty; Reply: Metrics
+	KindShutdown    Kind = 7  // Shutdown; Reply: empty object, then the process finishes its recording and ends
+	KindListen      Kind = 8  // Listen; Reply: Listening; then Frames, Missed and at last End
+	KindWatchLevel  Kind = 9  // WatchLevel; Reply: empty object; then Level
+	KindWatchEvents Kind = 10 // empty; Reply: empty object; then Event
+	KindChange      Kind = 11 // Change; Reply: empty object
 )
 
 // The kinds of frames that recorders send.
 const (
 	KindWelcome Kind = 64 // Welcome, the answer to Hello
 	KindReply   Kind = 65 // JSON, the answer to the request with the same id
-	KindFailure Kind = 66 // Failure, the answer to the request with the same id, or the end of a stream
+	KindFailure Kind = 66 // Failure, the answer to the request with the same id, or the end of the stream
 	KindFrames  Kind = 67 // position and audio: see AppendFrames
 	KindMissed  Kind = 68 // two positions: see AppendMissed
 	KindEnd     Kind = 69 // one position: how long the recording was
 	KindLevel   Kind = 70 // see AppendLevel
-	KindEvent   Kind = 71 // Event
+	KindEvent   Kind = 71 // recording.Event
 )
 
 func (k Kind) valid() bool {

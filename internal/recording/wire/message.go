@@ -8,41 +8,40 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// Role is what a client is to the recorder.
-type Role string
-
-// The roles. As long as an owner is connected, the rule for recordings without owner rests.
-const (
-	RoleOwner    Role = "owner"
-	RoleListener Role = "listener"
-)
-
-// Start asks for a recording.
-type Start struct {
-	recording.Order
-	// Resume goes on with the recording of that id after its recorder ended without finishing it.
-	Resume bool `json:"resume,omitempty"`
-}
-
 // Hello is what a client says first.
 type Hello struct {
-	Protocol int    `json:"protocol"`
-	Role     Role   `json:"role"`
-	Name     string `json:"name,omitempty"` // of the program, for logs
+	Protocol int `json:"protocol"`
+	// Probe is a client that counts as nobody: it keeps no recorder alive and is not logged.
+	Probe bool   `json:"probe,omitempty"`
+	Name  string `json:"name,omitempty"` // of the program, for logs
 }
 
 // Welcome is the answer to a Hello.
 type Welcome struct {
-	Protocol  int       `json:"protocol"`
-	PID       int       `json:"pid"`
+	Protocol int `json:"protocol"`
+	PID      int `json:"pid"`
+	// Parent is the process that starts the recorder again when it dies; 0 without one.
+	Parent    int       `json:"parent,omitempty"`
 	Version   string    `json:"version,omitempty"` // of the program
 	StartedAt time.Time `json:"started_at"`
+	// Folder is which folder of recordings it serves: see FolderID.
+	Folder string `json:"folder,omitempty"`
 }
 
-// StopRequest ends a recording. Where it ended already the answer is the same.
-type StopRequest struct {
+// Start asks for a recording. Whoever started it owns it for as long as the connection lives.
+type Start struct {
+	recording.Order
+	// Resume goes on with the recording of that id after its recorder ended without finishing it.
+	Resume bool `json:"resume,omitempty"`
+	// Traceparent names the client's span (W3C Trace Context); empty where traces are off.
+	Traceparent string `json:"traceparent,omitempty"`
+}
+
+// Adopt makes the client an owner of a recording that is under way.
+type Adopt struct {
 	// ID of the recording; empty for the one under way.
-	ID recording.ID `json:"id,omitempty"`
+	ID          recording.ID `json:"id,omitempty"`
+	Traceparent string       `json:"traceparent,omitempty"`
 }
 
 // Change moves or deletes a recording that ended. Its recorder does it, since that holds the folder's lock.
@@ -51,17 +50,30 @@ type Change struct {
 	What recording.ChangeKind `json:"what"`
 }
 
-// Stopped is the answer to a StopRequest: the file is final.
+// Adopted is the answer to an Adopt.
+type Adopted struct {
+	Order   recording.Order   `json:"order"`
+	Started recording.Started `json:"started"`
+}
+
+// Stop ends a recording. Where it ended already the answer is the same.
+type Stop struct {
+	// ID of the recording; empty for the one under way.
+	ID          recording.ID `json:"id,omitempty"`
+	Traceparent string       `json:"traceparent,omitempty"`
+}
+
+// Stopped is the answer to a Stop: the file is final.
 type Stopped struct {
 	Manifest recording.Manifest `json:"manifest"`
 	// Failure tells what could not be finished; nil in almost all cases.
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// Gaps is the answer to KindGaps.
-type Gaps struct {
-	ID   recording.ID `json:"id,omitempty"`
-	Gaps []scout.Gap  `json:"gaps"`
+// Shutdown ends the recorder.
+type Shutdown struct {
+	// IfIdle refuses, with already_recording, while a recording is under way.
+	IfIdle bool `json:"if_idle,omitempty"`
 }
 
 // Metrics is the answer to KindMetrics.
@@ -70,19 +82,19 @@ type Metrics struct {
 	Families [][]byte `json:"families"`
 }
 
-// ListenRequest asks for the frames of a recording that is under way.
-type ListenRequest struct {
+// Listen asks for the frames of a recording that is under way.
+type Listen struct {
 	ID   recording.ID `json:"id"`
 	From uint64       `json:"from"`
 }
 
-// Listening is the answer to a ListenRequest.
+// Listening is the answer to a Listen.
 type Listening struct {
 	Format scout.Format `json:"format"`
 }
 
-// WatchLevelRequest asks for the level.
-type WatchLevelRequest struct {
+// WatchLevel asks for the level.
+type WatchLevel struct {
 	// Every is the time between two levels; default and least 20 ms.
 	Every time.Duration `json:"every_ns,omitempty"`
 }

@@ -26,7 +26,7 @@ func TestFramesRoundTrip(t *testing.T) {
 		}
 		var out bytes.Buffer
 		w := wire.NewWriter(&out)
-		kinds := []wire.Kind{wire.KindHello, wire.KindCancel, wire.KindWelcome, wire.KindFrames, wire.KindEvent}
+		kinds := []wire.Kind{wire.KindHello, wire.KindWatchEvents, wire.KindWelcome, wire.KindFrames, wire.KindEvent}
 		var want []sent
 		for range rapid.IntRange(0, 5).Draw(t, "frames") {
 			s := sent{rapid.SampledFrom(kinds).Draw(t, "kind"), rapid.Uint64().Draw(t, "id"), rapid.SliceOf(rapid.Byte()).Draw(t, "body")}
@@ -137,7 +137,7 @@ func FuzzReader(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	seed(w.WriteJSON(wire.KindHello, 0, wire.Hello{Protocol: 1, Role: wire.RoleOwner}))
+	seed(w.WriteJSON(wire.KindHello, 0, wire.Hello{Protocol: 2, Probe: true}))
 	seed(w.WriteJSON(wire.KindStart, 1, recording.Order{ID: recording.NewID(time.Unix(0, 0)), Labels: map[string]string{"a": "b"}}))
 	seed(w.Write(wire.KindFrames, 2, func(b []byte) ([]byte, error) { return append(wire.AppendFrames(b, 3), 1, 2), nil }))
 	seed(w.Write(wire.KindMissed, 2, func(b []byte) ([]byte, error) { return wire.AppendMissed(b, 3, 4), nil }))
@@ -166,11 +166,11 @@ func check(t *testing.T, f wire.Frame) {
 	case wire.KindStart:
 		err = wire.DecodeJSON(f, new(recording.Order))
 	case wire.KindStop:
-		err = wire.DecodeJSON(f, new(wire.StopRequest))
+		err = wire.DecodeJSON(f, new(wire.Stop))
 	case wire.KindListen:
-		err = wire.DecodeJSON(f, new(wire.ListenRequest))
+		err = wire.DecodeJSON(f, new(wire.Listen))
 	case wire.KindWatchLevel:
-		err = wire.DecodeJSON(f, new(wire.WatchLevelRequest))
+		err = wire.DecodeJSON(f, new(wire.WatchLevel))
 	case wire.KindWelcome:
 		err = wire.DecodeJSON(f, new(wire.Welcome))
 	case wire.KindFailure:

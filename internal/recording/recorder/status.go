@@ -11,13 +11,16 @@ import (
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
-// State returns how the recorder is.
-func (r *Recorder) State() recording.Status {
+// Status returns how the recorder is.
+func (r *Recorder) Status() recording.Status {
 	r.mu.Lock()
-	t, last, d := r.take, r.last, r.device
+	t, last, d, resuming := r.take, r.last, r.device, r.resuming
 	s := recording.Status{
 		PID: os.Getpid(), Version: r.options.Version, StartedAt: r.began,
-		Owners: r.owners, Listeners: r.listeners, Capture: "idle",
+		Clients: r.clients, Capture: "idle",
+	}
+	if t != nil {
+		s.Owners = r.owners[t.writer.ID()]
 	}
 	r.mu.Unlock()
 	if d != nil {
@@ -40,6 +43,9 @@ func (r *Recorder) State() recording.Status {
 		s.Last = &last.manifest
 	}
 	if t == nil {
+		if resuming != nil {
+			s.Recording = resuming.progress()
+		}
 		return s
 	}
 	select {
@@ -63,20 +69,6 @@ func (t *take) state() *recording.Progress {
 		Gaps: len(gaps), Lost: lost, Condition: t.pump.Condition(),
 		DriftPPM: t.device.session.Status().DriftPPM, Order: t.order,
 	}
-}
-
-// Gaps returns the gaps of the recording under way, or of the last one.
-func (r *Recorder) Gaps() wire.Gaps {
-	r.mu.Lock()
-	t := r.take
-	if t == nil {
-		t = r.last
-	}
-	r.mu.Unlock()
-	if t == nil {
-		return wire.Gaps{Gaps: []scout.Gap{}}
-	}
-	return wire.Gaps{ID: t.writer.ID(), Gaps: t.writer.Gaps()}
 }
 
 // gatherMetrics returns the metrics of this process.

@@ -1,0 +1,85 @@
+package recording
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Environment is what a recorder process has from whoever started it and cannot change afterwards: how it
+// finds the sound system, its language, and how it logs. An order carries that of its client, so that nobody
+// records through the sound server of somebody who came before.
+type Environment struct {
+	// Variables are the environment variables that matter to a recorder, as far as they are set.
+	Variables map[string]string `json:"variables,omitempty"`
+	LogLevel  string            `json:"log_level,omitempty"`
+	LogFormat string            `json:"log_format,omitempty"`
+}
+
+// The variables that matter: by name, and by the beginning of it.
+var (
+	relevantNames    = []string{"HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "LANG", "LANGUAGE"}
+	relevantPrefixes = []string{"PULSE_", "PIPEWIRE_", "ALSA_", "LC_"}
+)
+
+// relevant tells whether an environment variable matters to a recorder.
+func relevant(name string) bool {
+	return slices.Contains(relevantNames, name) || slices.ContainsFunc(relevantPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// EnvironmentOf returns what matters of an environment, which is a list as os.Environ returns it: of a variable
+// that is there several times the last counts, and an empty one is as one that is not there.
+func EnvironmentOf(environ []string) Environment {
+	e := Environment{Variables: make(map[string]string)}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !relevant(name) {
+			continue
+		}
+		e.Variables[name] = value
+		if value == "" {
+			delete(e.Variables, name)
+		}
+	}
+	return e
+}
+
+// Apply returns the environment for a process like environ, with e in place of what matters of it.
+func (e Environment) Apply(environ []string) []string {
+	applied := make([]string, 0, len(environ)+len(e.Variables))
+	for _, entry := range environ {
+		if name, _, _ := strings.Cut(entry, "="); !relevant(name) {
+			applied = append(applied, entry)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Variables)) {
+		applied = append(applied, name+"="+e.Variables[name])
+	}
+	return applied
+}
+
+// Difference names what differs between the two, sorted: variables, "log level", "log format". What other leaves
+// open does not differ.
+func (e Environment) Difference(other Environment) []string {
+	var names []string
+	if other.Variables != nil {
+		all := maps.Clone(e.Variables)
+		if all == nil {
+			all = make(map[string]string)
+		}
+		maps.Copy(all, other.Variables)
+		for name := range all {
+			if e.Variables[name] != other.Variables[name] {
+				names = append(names, name)
+			}
+		}
+	}
+	if other.LogLevel != "" && other.LogLevel != e.LogLevel {
+		names = append(names, "log level")
+	}
+	if other.LogFormat != "" && other.LogFormat != e.LogFormat {
+		names = append(names, "log format")
+	}
+	slices.Sort(names)
+	return names
+}

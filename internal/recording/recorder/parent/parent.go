@@ -1,0 +1,370 @@
+// Package parent is the process above a recorder: a few hundred kilobytes without audio, whose only work is to start
+// the recorder again when it dies. It is the recorder's own program, decided before anything of the recorder is made.
+//
+// The two share a little memory, in which the child keeps what it records, and two pipes that tell each of them when
+// the other one ends. The child needs no parent: when that is killed, it starts another one.
+// docs/adr/0030-recorder-parent.md.
+package parent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/scout-speech/scout/internal/filelock"
+	"github.com/scout-speech/scout/internal/footprint"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// Log events of a parent.
+const (
+	EventRecorderDied    = "recorder_died"
+	EventRecorderGivenUp = "recorder_given_up"
+)
+
+// roleVariable says in the environment what the program is: a child, or a parent for a recorder that lost its own.
+// Without it, it is a parent that starts a child.
+const (
+	roleVariable = "SCOUT_RECORDER_ROLE"
+	roleChild    = "child"
+	roleGuard    = "guard"
+)
+
+// Descriptors that a child inherits, and a guard, which has the other ends of the pipes.
+const (
+	memoryFD = 3 + iota
+	downFD   // from the parent: a byte asks the child to end, the end of the pipe tells that the parent has
+	upFD     // from the child: its end tells that the child has
+)
+
+const (
+	// lockWithin is how long a parent waits for one that is just ending. One that is stopped and holds the lock keeps
+	// nobody from recording.
+	lockWithin = 3 * time.Second
+	// The pause before a recorder that died is started again: none at first, then doubling from firstPause to maxPause,
+	// until one has lived for settled. Nobody goes on with a recording that broke off more than giveUpAfter ago.
+	firstPause  = 50 * time.Millisecond
+	maxPause    = 2 * time.Second
+	settled     = 10 * time.Second
+	giveUpAfter = 10 * time.Minute
+)
+
+// Options say how to start a child.
+type Options struct {
+	// Dir is the folder of recordings; empty for none, where the child will say what is wrong.
+	Dir string
+	// ParentArgs and ChildArgs are the arguments of the two programs, without the program's name.
+	ParentArgs, ChildArgs []string
+	// Log makes the logger for the few lines that a parent writes.
+	Log func() *slog.Logger
+}
+
+// Main is all that main does: it is the parent, or runs the child. It returns the exit code. Nothing that takes memory
+// may be done before it.
+func Main(options Options, child func(*Link) int) int {
+	role := os.Getenv(roleVariable)
+	_ = os.Unsetenv(roleVariable) // it only fails for names that are none
+	if role == roleChild {
+		return child(newLink(options))
+	}
+	debug.SetGCPercent(-1) // it makes garbage only when a child dies, and collects it then
+	runtime.GOMAXPROCS(1)
+	p := &parent{options: options, ending: make(chan struct{})}
+	return p.run(role == roleGuard)
+}
+
+type parent struct {
+	options Options
+	lock    *os.File // held until the process ends; nil without
+	memory  *os.File
+	up      *os.File // read end
+	process *os.Process
+	began   time.Time // of the child
+	trouble time.Time // since when children die before they have settled
+	ending  chan struct{}
+
+	mu   sync.Mutex
+	down *os.File // write end; nil without a child
+}
+
+func (p *parent) run(guard bool) int {
+	// The terminal of whoever started it is not its own.
+	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGPIPE)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
+	go func() { // ends with the process
+		<-asked
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		close(p.ending)
+		if p.down != nil {
+			_, _ = p.down.Write([]byte{0}) // a child that is gone needs no telling
+		}
+	}()
+	_ = os.Chdir(string(filepath.Separator)) // the folder that it was started in may be taken away
+	if !p.takeLock() {
+		return 1
+	}
+	if err := p.begin(guard); err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "scout-recorder: start the recorder: %v\n", err) // else there is nobody to tell
+		return 1
+	}
+	for failures := 0; ; {
+		_ = footprint.ReturnStartupPages() // it works as well with them
+		code, how := p.wait()
+		if code == 0 || p.toldToEnd() || !underWay(p.memory) {
+			return code
+		}
+		if time.Since(p.began) > settled {
+			failures = 0
+		}
+		if failures == 0 {
+			p.trouble = time.Now()
+		}
+		var ok bool
+		if failures, ok = p.again(how, failures); !ok {
+			return 1
+		}
+	}
+}
+
+// begin starts the first child, or takes over the one that this process was started for.
+func (p *parent) begin(guard bool) (err error) {
+	runtime.LockOSThread() // for good: what a child inherits is this thread's
+	beLazy()
+	if !guard {
+		if p.memory, err = makeMemory(); err != nil {
+			return err
+		}
+		return p.start()
+	}
+	for _, fd := range []int{memoryFD, downFD, upFD} {
+		syscall.CloseOnExec(fd)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.memory, p.down, p.up = os.NewFile(memoryFD, "memory"), os.NewFile(downFD, "down"), os.NewFile(upFD, "up")
+	p.began = time.Now()
+	if p.toldToEnd() {
+		_, _ = p.down.Write([]byte{0}) // it was asked before it knew its child
+	}
+	return nil
+}
+
+// again starts a child in place of one that died, after the pauses that are due.
+func (p *parent) again(how string, failures int) (int, bool) {
+	defer runtime.GC()
+	log := p.options.Log()
+	for {
+		if failures > 0 && time.Since(p.trouble) > giveUpAfter {
+			log.Error(EventRecorderGivenUp, slog.String(observe.KeyReason, how), slog.Int(observe.KeyAttempt, failures))
+			return failures, false
+		}
+		pause := time.Duration(0)
+		if failures > 0 {
+			pause = min(firstPause<<min(failures-1, 10), maxPause)
+		}
+		failures++
+		log.Warn(EventRecorderDied, slog.String(observe.KeyReason, how), slog.Int(observe.KeyAttempt, failures), slog.Int64("pause_ms", pause.Milliseconds()))
+		timer := time.NewTimer(pause)
+		select {
+		case <-p.ending:
+			timer.Stop()
+			return failures, false
+		case <-timer.C:
+		}
+		err := p.start()
+		if err == nil {
+			return failures, true
+		}
+		how = err.Error()
+	}
+}
+
+// start starts a child.
+func (p *parent) start() error {
+	down, up, childDown, childUp, err := pipes()
+	if err != nil {
+		return err
+	}
+	process, err := os.StartProcess(program(), append([]string{os.Args[0]}, p.options.ChildArgs...), &os.ProcAttr{
+		Env:   append(os.Environ(), roleVariable+"="+roleChild),
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, p.memory, childDown, childUp},
+		Sys:   &syscall.SysProcAttr{Setpgid: true}, // what kills its process group leaves this one alive
+	})
+	_, _ = childDown.Close(), childUp.Close() // the child has its own
+	if err != nil {
+		_, _ = down.Close(), up.Close() // nothing was written
+		return err
+	}
+	p.up, p.process, p.began = up, process, time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = down
+	if p.toldToEnd() {
+		_, _ = down.Write([]byte{0}) // it was asked while there was no child
+	}
+	return nil
+}
+
+// wait returns when the child has ended: its exit code, and in words how. That of a child which another parent
+// started is not known; what matters of it is in the memory.
+func (p *parent) wait() (code int, how string) {
+	_, _ = p.up.Read(make([]byte, 1)) // nothing is ever written: it ends with the child
+	p.mu.Lock()
+	_, _ = p.up.Close(), p.down.Close() // nobody is at their other ends
+	p.down = nil
+	p.mu.Unlock()
+	if p.process == nil {
+		return 1, "unknown"
+	}
+	state, err := p.process.Wait()
+	if err != nil {
+		return 1, err.Error()
+	}
+	if code = state.ExitCode(); code < 0 {
+		code = 1
+	}
+	return code, state.String()
+}
+
+func (p *parent) toldToEnd() bool {
+	select {
+	case <-p.ending:
+		return true
+	default:
+		return false
+	}
+}
+
+// takeLock takes the lock of the folder's parent; false where another one has a recorder for the folder. Where there is
+// no lock to be had it is done without: the recorder has its own.
+func (p *parent) takeLock() bool {
+	if p.options.Dir == "" {
+		return true
+	}
+	f, err := os.OpenFile(filepath.Join(p.options.Dir, recording.ParentLockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return true
+	}
+	for deadline := time.Now().Add(lockWithin); ; {
+		if got, err := filelock.Try(f); got || err != nil || time.Now().After(deadline) {
+			p.lock = f
+			return true
+		}
+		select {
+		case <-p.ending:
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// pipes makes the two pipes: the parent's ends, then the child's.
+func pipes() (down, up, childDown, childUp *os.File, err error) {
+	childDown, down, err = os.Pipe()
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	up, childUp, err = os.Pipe()
+	if err != nil {
+		return nil, nil, nil, nil, errors.Join(err, childDown.Close(), down.Close())
+	}
+	return down, up, childDown, childUp, nil
+}
+
+// Link is the child's end. A nil Link is that of a recorder without a parent: nobody starts it again.
+type Link struct {
+	options Options
+	memory  *os.File
+	down    *os.File // read end
+	up      *os.File // write end, held and never used
+	pid     int
+}
+
+func newLink(options Options) *Link {
+	for _, fd := range []int{memoryFD, downFD, upFD} {
+		syscall.CloseOnExec(fd)
+	}
+	return &Link{
+		options: options, pid: os.Getppid(),
+		memory: os.NewFile(memoryFD, "memory"), down: os.NewFile(downFD, "down"), up: os.NewFile(upFD, "up"),
+	}
+}
+
+// PID returns the process id of the parent that this process was started by; 0 without one.
+func (l *Link) PID() int {
+	if l == nil {
+		return 0
+	}
+	return l.pid
+}
+
+// UnderWay returns what was kept last; nil where that is nothing.
+func (l *Link) UnderWay() []byte {
+	if l == nil {
+		return nil
+	}
+	content, _ := readMemory(l.memory)
+	return content
+}
+
+// Keep keeps what is under way, for the next child if this one dies; nil for nothing.
+func (l *Link) Keep(content []byte) error {
+	if l == nil {
+		return nil
+	}
+	return writeMemory(l.memory, content)
+}
+
+// Run watches the parent until the process ends: when it asks, end is called, and when it dies another one is started.
+// It returns an error where the process has to live without.
+func (l *Link) Run(end func()) error {
+	for pause := time.Duration(0); ; {
+		n, err := l.down.Read(make([]byte, 1))
+		if n > 0 {
+			end()
+			continue
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("hear of the parent: %w", err)
+		}
+		time.Sleep(pause) // a parent that is killed again and again shall not take the machine with it
+		pause = maxPause
+		if err := l.startGuard(); err != nil {
+			return fmt.Errorf("start another parent: %w", err)
+		}
+	}
+}
+
+// startGuard starts a parent for this process.
+func (l *Link) startGuard() error {
+	down, up, ownDown, ownUp, err := pipes()
+	if err != nil {
+		return err
+	}
+	process, err := os.StartProcess(program(), append([]string{os.Args[0]}, l.options.ParentArgs...), &os.ProcAttr{
+		Env:   append(os.Environ(), roleVariable+"="+roleGuard),
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, l.memory, down, up},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	_, _ = down.Close(), up.Close() // the guard has its own
+	if err != nil {
+		_, _ = ownDown.Close(), ownUp.Close() // nothing was written
+		return err
+	}
+	_, _ = l.down.Close(), l.up.Close() // nobody is at their other ends
+	l.down, l.up = ownDown, ownUp
+	go func() { _, _ = process.Wait() }() // ends with the guard, which is in nobody's way until then
+	return nil
+}

@@ -1,0 +1,32 @@
+//go:build unix && !linux
+
+package parent
+
+import (
+	"errors"
+	"os"
+)
+
+// beLazy does nothing where the kernel decides by itself how exact timers are.
+func beLazy() {}
+
+// program is this program.
+func program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+// makeMemory makes a file without a name, which lives as long as one of the processes that have it.
+func makeMemory() (*os.File, error) {
+	f, err := os.CreateTemp("", "scout-recorder-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}

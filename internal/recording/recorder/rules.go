@@ -1,0 +1,128 @@
+package recorder
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// diskLook is how often the room on the disk is looked at while recording.
+const diskLook = 10 * time.Second
+
+// watch enforces the rules and returns why the process is to end.
+func (r *Recorder) watch(ctx context.Context) string {
+	disk := time.NewTicker(diskLook)
+	defer disk.Stop()
+	idleSince, ownerlessSince := r.options.Now(), r.options.Now()
+	for {
+		r.mu.Lock()
+		t, clients, resuming, idleFor := r.take, r.clients, r.resuming != nil, r.options.IdleFor
+		owners := 0
+		if t != nil {
+			owners = r.owners[t.writer.ID()]
+		}
+		if r.device != nil && r.device.key.warm && !r.device.over() && idleFor > 0 {
+			idleFor = max(idleFor, r.options.WarmFor)
+		}
+		r.mu.Unlock()
+		now := r.options.Now()
+		if owners > 0 {
+			ownerlessSince = now
+		}
+		if t != nil || clients > 0 || resuming {
+			idleSince = now
+		}
+		next := time.Hour
+		if t != nil {
+			next = min(next, r.enforce(ctx, t, now, max(0, now.Sub(ownerlessSince)), owners))
+		} else if idleFor > 0 && clients == 0 && !resuming {
+			left := idleFor - now.Sub(idleSince)
+			if left <= 0 {
+				return "idle"
+			}
+			next = min(next, left)
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return "stopped"
+		case <-r.shutdown:
+			timer.Stop()
+			return "shutdown"
+		case <-disk.C:
+			r.lookAtDisk()
+		case <-r.touched:
+			if t == nil { // a new take counts its time without owner from its start
+				ownerlessSince = r.options.Now()
+			}
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// enforce ends the take where one of its rules says so, and returns when to look again.
+func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerless time.Duration, owners int) time.Duration {
+	next := time.Hour
+	if limit := t.order.Rules.MaxDuration; limit > 0 {
+		left := limit - t.length(now)
+		if left <= 0 {
+			t.requestStop(ctx, recording.EndMaxDuration)
+			return time.Second
+		}
+		next = min(next, max(left, time.Millisecond))
+	}
+	if limit := t.order.Rules.NoOwnerFor; limit > 0 && owners == 0 {
+		left := limit - ownerless
+		if left <= 0 {
+			t.requestStop(ctx, recording.EndNoOwner)
+			return time.Second
+		}
+		next = min(next, left)
+	}
+	return next
+}
+
+// length is how long the recording is now, whatever processes made it: by what the device delivered, gaps included, and
+// by the clock while it delivers nothing.
+func (t *take) length(now time.Time) time.Duration {
+	format := t.writer.Format()
+	length := format.Duration(t.pump.Captured())
+	if t.device.session.Status().Outage == "" {
+		return length
+	}
+	return max(length, format.Duration(t.first)+now.Sub(t.began))
+}
+
+// lookAtDisk warns once when the disk becomes low while recording.
+func (r *Recorder) lookAtDisk() {
+	r.mu.Lock()
+	t, was := r.take, r.diskLow
+	r.mu.Unlock()
+	if t == nil {
+		return
+	}
+	_, left, err := r.folder.SpaceLeft(t.writer.Format())
+	if err != nil {
+		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		return
+	}
+	r.noteSpace(t.writer.ID(), left, was)
+}
+
+// noteSpace notes how much more recording fits, and warns where that became little.
+func (r *Recorder) noteSpace(id recording.ID, left time.Duration, was bool) {
+	low := r.options.Limits.Low(left)
+	r.mu.Lock()
+	r.diskLow = low
+	r.mu.Unlock()
+	if low && !was {
+		r.log.Warn(recording.EventDiskLow, slog.String(recording.KeyRecording, string(id)), slog.Float64("minutes_left", left.Minutes()))
+		r.events.Send(recording.Event{Kind: recording.KindDiskLow, At: r.options.Now(), ID: id, Left: left})
+	}
+}

@@ -1,0 +1,207 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+const (
+	// silentFor is how long a recorder may say nothing while a recording is to be stopped, before it is ended. One that
+	// waits for a disk goes on answering.
+	silentFor = 5 * time.Second
+	// endsWithin is how long a process that was told to end may take to give its folder back.
+	endsWithin = 30 * time.Second
+)
+
+// Stop ends the recording under way in the folder and returns its manifest, whatever became of its recorder. A recorder
+// that hangs is killed, one whose socket is gone is told to end; what it left is put right by the next one, or, where
+// none can be started, here. The manifest is there whenever a recording was found; an error beside it tells what is not as it
+// should be. Without a recording under way the error has scout.CodeNotRecording and tells what became of the last one.
+func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (recording.Manifest, error) {
+	s := stopper{folder, launch}
+	client, progress, err := Running(ctx, folder.Dir(), launch.Options)
+	for began := time.Now(); time.Since(began) < silentFor && ctx.Err() == nil; {
+		if _, silent := silentPID(err); !silent {
+			break
+		}
+		client, progress, err = Running(ctx, folder.Dir(), launch.Options) // it waits for an answer
+	}
+	if err == nil {
+		defer func() { _ = client.Close() }() // the recording is what matters
+		s.launch = launch.withEnvironment(progress.Order.Environment)
+		return s.stop(ctx, client, progress.ID)
+	}
+	id, found := unfinished(folder)
+	if !found {
+		return recording.Manifest{}, afterwards(folder, err)
+	}
+	if pid, silent := silentPID(err); silent {
+		return s.kill(ctx, pid, id)
+	}
+	if pid, lives := unreachable(folder.Dir()); lives {
+		if err := s.end(ctx, pid, syscall.SIGTERM); err != nil {
+			return recording.Manifest{}, err
+		}
+	}
+	return s.putRight(ctx, id)
+}
+
+// unreachable returns the recorder that holds the folder and has no socket any more. Other programs hold the folder for a
+// moment as well, and are no recorders.
+func unreachable(dir string) (pid int, lives bool) {
+	pid, held := recording.Holder(dir)
+	if !held || pid == 0 {
+		return 0, false
+	}
+	endpoint, err := wire.ReadEndpoint(dir)
+	return pid, err == nil && endpoint.PID == pid || err != nil && recording.HasParent(dir)
+}
+
+// unfinished returns the recording that is being made, or was when its recorder died.
+func unfinished(folder *recording.Folder) (recording.ID, bool) {
+	list, _, err := folder.List()
+	if err != nil {
+		return "", false
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].State == recording.StateRecording {
+			return list[i].ID, true
+		}
+	}
+	return "", false
+}
+
+// afterwards adds to an error that nothing is being recorded what became of the last recording.
+func afterwards(folder *recording.Folder, err error) error {
+	if scout.CodeOf(err) != scout.CodeNotRecording {
+		return err
+	}
+	list, _, listErr := folder.List()
+	if listErr != nil || len(list) == 0 {
+		return err
+	}
+	last := list[0]
+	for _, m := range list[1:] {
+		if m.EndedAt.After(last.EndedAt) {
+			last = m
+		}
+	}
+	return scout.Errorf(scout.CodeNotRecording, "%w; the last recording, %s, ended at %s (%s) and is %s long", err, last.ID,
+		last.EndedAt.Local().Format(time.TimeOnly), last.EndReason, last.Duration().Round(10*time.Millisecond)).
+		WithHint("it is here: %s", folder.AudioPath(last.ID))
+}
+
+// stopper ends a recording of a folder.
+type stopper struct {
+	folder *recording.Folder
+	launch LaunchOptions
+}
+
+// stop asks the recorder behind the client, then whoever is there after it.
+func (s stopper) stop(ctx context.Context, client *Client, id recording.ID) (recording.Manifest, error) {
+	m, err := s.ask(ctx, client, id)
+	if scout.CodeOf(err) != scout.CodeRecorderUnreachable || ctx.Err() != nil {
+		return m, err
+	}
+	return s.putRight(ctx, id)
+}
+
+// ask asks a recorder to stop, and kills it where it says nothing for silentFor.
+func (s stopper) ask(ctx context.Context, client *Client, id recording.ID) (recording.Manifest, error) {
+	type answer struct {
+		manifest recording.Manifest
+		err      error
+	}
+	answered := make(chan answer, 1)
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // ended by cancel, at the latest
+		m, err := client.Stop(asking, id)
+		answered <- answer{m, err}
+	}()
+	alive := time.NewTicker(silentFor / 5)
+	defer alive.Stop()
+	heard := time.Now()
+	for {
+		select {
+		case a := <-answered:
+			return a.manifest, a.err
+		case <-alive.C:
+		}
+		looking, stop := context.WithTimeout(ctx, silentFor/5)
+		_, err := client.Status(looking)
+		stop()
+		if err == nil {
+			heard = time.Now()
+		}
+		if time.Since(heard) < silentFor || ctx.Err() != nil {
+			continue
+		}
+		return s.kill(ctx, client.PID(), id)
+	}
+}
+
+// putRight finishes a recording whose recorder is gone: another recorder does, or, where none can be started, this program.
+func (s stopper) putRight(ctx context.Context, id recording.ID) (recording.Manifest, error) {
+	if m, err := s.folder.Manifest(id); err == nil && m.State == recording.StateFinished {
+		return m, nil
+	}
+	client, _, err := Attach(ctx, s.folder.Dir(), s.launch)
+	if err == nil {
+		defer func() { _ = client.Close() }() // the recording is what matters
+		return s.ask(ctx, client, id)
+	}
+	if ctx.Err() != nil {
+		return recording.Manifest{}, err
+	}
+	lock, lockErr := recording.TakeLock(s.folder.Dir())
+	if lockErr != nil {
+		return recording.Manifest{}, errors.Join(err, lockErr)
+	}
+	_, repairErr := s.folder.Repair(lock)
+	m, manifestErr := s.folder.Manifest(id)
+	return m, errors.Join(fmt.Errorf("the recorder ended unexpectedly and none could take its place: %w", err), repairErr, manifestErr, lock.Close())
+}
+
+// kill ends a recorder that does not answer, and the recording with it: what that had not heard or written by then is lost.
+func (s stopper) kill(ctx context.Context, pid int, id recording.ID) (recording.Manifest, error) {
+	if holder, held := recording.Holder(s.folder.Dir()); held && holder == pid { // else it ended by itself
+		if err := s.end(ctx, pid, syscall.SIGKILL); err != nil {
+			return recording.Manifest{}, err
+		}
+	}
+	m, err := s.putRight(ctx, id)
+	hung := scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) did not answer for %s and was ended: what it heard last is missing", pid, silentFor).
+		WithHint("see recorder.log in the folder of recordings")
+	return m, errors.Join(hung, err)
+}
+
+// end sends a signal to the process that holds the folder and waits until it does not any more.
+func (s stopper) end(ctx context.Context, pid int, signal syscall.Signal) error {
+	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return scout.Errorf(scout.CodeRecorderUnreachable, "end the recorder (process %d): %w", pid, err)
+	}
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(endsWithin)
+	for {
+		if holder, held := recording.Holder(s.folder.Dir()); !held || holder != pid {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-deadline:
+			return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) does not end", pid).
+				WithHint("a disk or device that does not answer may hold it: see recorder.log in the folder of recordings")
+		case <-ticker.C: // nothing announces the end of a process that is no child
+		}
+	}
+}
