@@ -71,6 +71,8 @@ const (
 	CodeAudioTooLong Code = "audio_too_long"
 	// CodeAudioSetAside is a stretch of audio that ended the engine twice and was left out.
 	CodeAudioSetAside Code = "audio_set_aside"
+	// CodeTextLost is a stretch of speech in which the model found no words, or only repeated itself.
+	CodeTextLost Code = "text_lost"
 	// CodeDecoderMissing is a format that needs ffmpeg on a machine without it.
 	CodeDecoderMissing Code = "decoder_missing"
 	// CodeDecoderTimeout is an external decoder that passed its deadline.
@@ -191,6 +193,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeAudioInvalidSamples: {Permanent, "the audio holds values that are not numbers: export it again"},
 	CodeAudioTooLong:        {Permanent, "send shorter pieces"},
 	CodeAudioSetAside:       {Permanent, "the rest was transcribed; the audio itself is untouched"},
+	CodeTextLost:            {Permanent, "listen to that part; another model may understand it: scout models list"},
 	CodeDecoderMissing:      {Permanent, "install ffmpeg (Debian: apt-get install ffmpeg), or convert the file to WAV or FLAC"},
 	CodeDecoderTimeout:      {Transient, "convert the file to WAV or FLAC first"},
 

@@ -22,6 +22,7 @@ const (
 	EventTranscriptionFailed   = "transcription_failed"
 	EventPieceSetAside         = "piece_set_aside"
 	EventPieceDecodedAgain     = "piece_decoded_again"
+	EventTextLost              = "text_lost"
 
 	EventModelPullStarted  = "model_pull_started"
 	EventModelPullFinished = "model_pull_finished"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -56,7 +57,8 @@ func (b *Batch) Transcribe(ctx context.Context, source Source, options Options) 
 		r.known = *options.From
 		// Checkpoints before this one may still be in use: what is appended goes to new memory.
 		r.known.Segments = r.known.Segments[:len(r.known.Segments):len(r.known.Segments)]
-		r.known.SetAside = append([]scout.SetAside(nil), r.known.SetAside...)
+		r.known.SetAside = slices.Clone(r.known.SetAside)
+		r.known.Empty = slices.Clone(r.known.Empty)
 	}
 	return r.transcribe(ctx, source)
 }
@@ -179,6 +181,10 @@ func (r *run) read(ctx context.Context, source Source, from segment.Position, em
 func (r *run) join(piece segment.Piece, d Decoded) {
 	r.joiner.Add(d)
 	r.known.SetAside = appendAside(r.known.SetAside, d.SetAside...)
+	r.known.Empty = appendEmpty(r.known.Empty, d.Empty...)
+	if r.known.Next.Start == 0 || d.Peak > r.known.Peak {
+		r.known.Peak = d.Peak
+	}
 	if !d.Failed {
 		r.known.Understood++
 	}
@@ -198,12 +204,12 @@ func (r *run) settled(s scout.Segment) {
 	}
 }
 
-// checkpoint is what is known now. The last stretch that was set aside may still grow, so that they are copied.
+// checkpoint is what is known now. The last stretches may still grow, so that they are copied.
 func (r *run) checkpoint() Checkpoint {
 	c := r.known
 	c.Version, c.Model, c.Language, c.Cut = checkpointVersion, r.options.Model, r.options.Language, r.cut
 	c.Joiner = r.joiner.State()
-	c.SetAside = append([]scout.SetAside(nil), c.SetAside...)
+	c.SetAside, c.Empty = slices.Clone(c.SetAside), slices.Clone(c.Empty)
 	return c
 }
 
@@ -222,6 +228,10 @@ func (r *run) result(frames int64, err error) (*scout.Transcript, error) {
 	}
 	if len(t.SetAside) > 0 && len(t.Segments) == 0 && r.known.Understood == 0 {
 		return nil, scout.Errorf(t.SetAside[0].Code, "no piece could be transcribed: %s", t.SetAside[0].Reason)
+	}
+	t.Warnings = warnings(&r.known, t.Duration)
+	for _, w := range t.Warnings {
+		r.metrics.warnings.WithLabelValues(string(w.Code)).Inc()
 	}
 	return t, nil
 }
@@ -244,5 +254,6 @@ func (b *Batch) record(options Options, transcript *scout.Transcript, took time.
 	b.metrics.audio.WithLabelValues(options.Kind).Add(transcript.Duration.Seconds())
 	b.scope.Log().Info(observe.EventTranscriptionFinished, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
 		slog.Int64(observe.KeyAudioMS, transcript.Duration.Milliseconds()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()),
-		slog.Int("words", words), slog.Int("set_aside", len(transcript.SetAside)))
+		slog.Int("words", words), slog.Int("set_aside", len(transcript.SetAside)),
+		slog.Int("warnings", len(transcript.Warnings)))
 }

@@ -23,6 +23,10 @@ type Checkpoint struct {
 	// Segments are settled, with the audio that was set aside so far.
 	Segments []scout.Segment  `json:"segments,omitempty"`
 	SetAside []scout.SetAside `json:"set_aside,omitempty"`
+	// Peak is the level of the loudest 20 ms so far in dBFS, 0 ahead of the first piece. Empty are stretches without
+	// words.
+	Peak  float64 `json:"peak"`
+	Empty []Empty `json:"empty,omitempty"`
 	// Understood is how many pieces the engine could decode.
 	Understood int `json:"understood"`
 }

@@ -50,11 +50,16 @@ type How struct {
 // the engine as a whole, and the end of ctx, are returned.
 func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Decoded, error) {
 	d, err := c.decode(ctx, piece, how, 0)
-	d.Core = coreOf(piece) // whatever was left out of it at its quiet beginning
-	return d, err
+	if err != nil {
+		return Decoded{}, err
+	}
+	d.Core, d.Peak = coreOf(piece), piece.Peak() // whatever was left out of it at its quiet beginning
+	c.loseEmpty(&d)
+	return d, nil
 }
 
-// deepest bounds how often a piece is halved after it repeated itself: 14 s become 3.5 s.
+// deepest bounds how often a piece is halved: 14 s become 3.5 s. One that repeated itself, or gave no words while the
+// model was not sure of that, is halved once more.
 const deepest = 2
 
 // decode returns the text of a piece. One that gives no words is decoded again without its quiet beginning; one that
@@ -80,8 +85,11 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 	}
 	c.again(piece, reason)
 	left, right, ok := segment.Split(piece, overlapFrames)
-	if depth >= deepest || !ok {
-		return withoutLoop(h), nil
+	if depth > deepest || depth == deepest && reason == reasonEmpty && !h.wavers() {
+		ok = false
+	}
+	if !ok {
+		return c.rescue(ctx, piece, how, h, reason)
 	}
 	l, err := c.decode(ctx, left, how, depth+1)
 	if err != nil {
@@ -193,8 +201,11 @@ const mute = 10
 
 // doubt names the reason to decode a piece again, or nothing.
 func doubt(piece segment.Piece, h Decoded, result *scout.Hypothesis) string {
-	if len(h.Words) == 0 && piece.Contrast() >= mute {
-		return reasonEmpty
+	if len(h.Words) == 0 {
+		if piece.Contrast() >= mute || h.wavers() && piece.Peak() >= soft {
+			return reasonEmpty
+		}
+		return ""
 	}
 	switch result.Stop {
 	case scout.StopRepeats, scout.StopLength:
@@ -204,15 +215,4 @@ func doubt(piece segment.Piece, h Decoded, result *scout.Hypothesis) string {
 		return loop.Reason.String()
 	}
 	return ""
-}
-
-// withoutLoop keeps one occurrence of what is repeated, where even short pieces repeat themselves.
-func withoutLoop(h Decoded) Decoded {
-	loop, found := align.FindLoop(texts(h.Words), h.To-h.From)
-	if !found || loop.Count == 0 {
-		return h
-	}
-	from, to := loop.Extra()
-	h.Words = append(append([]scout.Word(nil), h.Words[:from]...), h.Words[to:]...)
-	return h
 }

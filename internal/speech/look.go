@@ -45,8 +45,9 @@ func (e Effort) String() string {
 
 // look is a way to hear the same audio again that makes the decoder err elsewhere.
 type look struct {
-	shift int // frames of silence in front: less than a frame of the encoder, 384
-	gain  float32
+	shift  int // frames of silence in front: less than a frame of the encoder, 384, or a little pause
+	behind int // frames of silence behind it
+	gain   float32
 }
 
 // The model's front end takes frames of 24 ms, and its 8-bit arithmetic rounds by the loudest value. Audio that
@@ -112,7 +113,7 @@ func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, f
 
 // apply returns the samples heard in another way, in new memory.
 func (l look) apply(samples []float32) []float32 {
-	out := make([]float32, l.shift+len(samples))
+	out := make([]float32, l.shift+len(samples)+l.behind)
 	for i, v := range samples {
 		out[l.shift+i] = l.gain * v
 	}

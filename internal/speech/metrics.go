@@ -13,6 +13,8 @@ type metrics struct {
 	audio    *prometheus.CounterVec
 	aside    *prometheus.CounterVec
 	again    *prometheus.CounterVec
+	rescued  *prometheus.CounterVec
+	warnings *prometheus.CounterVec
 }
 
 func newMetrics(s observe.Scope) *metrics {
@@ -36,5 +38,11 @@ func newMetrics(s observe.Scope) *metrics {
 		again: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_pieces_decoded_again_total", Help: "Pieces of audio that were decoded a second time, by reason.",
 		}, []string{"reason"})),
+		rescued: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_pieces_rescued_total", Help: "Short pieces of audio whose text was doubted and found in another way, by the reason to doubt it.",
+		}, []string{"reason"})),
+		warnings: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_transcript_warnings_total", Help: "What was out of the ordinary in finished transcripts, by code.",
+		}, []string{"code"})),
 	}
 }

@@ -207,7 +207,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 func incomplete(t *scout.Transcript) error {
 	if n := len(t.SetAside); n > 0 {
 		aside := t.SetAside[0]
-		return scout.Errorf(aside.Code, "%d of its pieces could not be transcribed, the first from %s to %s: %s",
+		return scout.Errorf(aside.Code, "%d of its parts could not be turned into text, the first from %s to %s: %s",
 			n, printable.Length(aside.Start), printable.Length(aside.End), aside.Reason)
 	}
 	if !t.Complete() {

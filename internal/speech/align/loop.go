@@ -7,8 +7,8 @@ type Loop struct {
 	// Reason tells what gave it away.
 	Reason LoopReason
 	// Start, Period and Count describe the repeated words for LoopRepeat: words[Start:Start+Period]
-	// stand Count times in a row. Period and Count are zero for the other reasons, and where marks of
-	// punctuation stand alone between the words.
+	// stand Count times in a row. Period and Count are zero for the other reasons, where marks of
+	// punctuation stand alone between the words, and where the repetition is inside of words.
 	Start, Period, Count int
 }
 
@@ -54,6 +54,8 @@ const (
 	// compression that Whisper rejects its own loops by (Radford et al. 2022, 4.5), without its cost.
 	dullWords = 24
 	dullShare = 0.25
+	// repeatedCounts is how often numbers or letters in a row are suspicious: nobody counts "24, 24, 24, 24, 24".
+	repeatedCounts = 5
 )
 
 // repeats returns how often a phrase of period words must stand in a row to count as a loop. People
@@ -80,40 +82,38 @@ func repeats(period int, fast bool) int {
 }
 
 // FindLoop looks for a repetition loop in the words that were understood of heard audio. Repetitions as
-// people make them are not reported. heard may be 0 where it is unknown. A caller decodes such a piece
+// people make them are not reported, but for numbers: a decoder that lost its way in them repeats one, or goes on
+// counting, at a pace at which people still count. heard may be 0 where it is unknown. A caller decodes such a piece
 // in other cuts, so that a wrong alarm costs time and no words.
 func FindLoop(words []string, heard time.Duration) (Loop, bool) {
-	folded := make([]string, 0, len(words))
-	index := make([]int, 0, len(words)) // of the folded words in words
-	for i, w := range words {
-		if f := fold(w); f != "" {
-			folded = append(folded, f)
-			index = append(index, i)
-		}
-	}
+	u := unitsOf(words)
 	rate := 0.0
 	if heard > 0 {
-		rate = float64(len(folded)) / heard.Seconds()
+		rate = float64(len(u.text)) / heard.Seconds()
 	}
-	if l, ok := findRepeat(folded, rate > hurried); ok {
-		start := index[l.Start]
-		if len(folded) != len(words) {
-			// With lone punctuation in between, the phrase is not evenly spaced in words.
+	if at, found := inOneWord(words); found {
+		return Loop{Reason: LoopRepeat, Start: at}, true
+	}
+	if l, ok := findRepeat(u, rate > hurried); ok {
+		start := u.word[l.Start]
+		if len(u.text) != len(words) {
+			// With lone punctuation in between, or several units in a word, the phrase is not evenly spaced in words.
 			return Loop{Reason: LoopRepeat, Start: start}, true
 		}
 		return l, true
 	}
 	switch {
-	case rate > impossible && len(folded) >= impossibleWords:
+	case rate > impossible && len(u.text) >= impossibleWords, tooFast(words, heard):
 		return Loop{Reason: LoopFast}, true
-	case len(folded) >= dullWords && variety(folded) < dullShare:
+	case len(u.text) >= dullWords && variety(u.text) < dullShare:
 		return Loop{Reason: LoopDull}, true
 	}
 	return Loop{}, false
 }
 
-// findRepeat returns the loop that covers the most words; of equals the one of the shortest period.
-func findRepeat(words []string, fast bool) (found Loop, ok bool) {
+// findRepeat returns the loop that covers the most units; of equals the one of the shortest period.
+func findRepeat(u units, fast bool) (found Loop, ok bool) {
+	words := u.text
 	for period := 1; period <= min(longestPeriod, len(words)/3); period++ {
 		same := 0 // how many words in a row equal the word one period ahead of them
 		for i := period; i <= len(words); i++ {
@@ -122,8 +122,13 @@ func findRepeat(words []string, fast bool) (found Loop, ok bool) {
 				continue
 			}
 			count := same/period + 1
-			if count >= repeats(period, fast) && count*period > found.Count*found.Period {
-				found, ok = Loop{Reason: LoopRepeat, Start: i - same - period, Period: period, Count: count}, true
+			start := i - same - period
+			least := repeats(period, fast)
+			if u.allCount(start, start+period) {
+				least = min(least, repeatedCounts)
+			}
+			if count >= least && count*period > found.Count*found.Period {
+				found, ok = Loop{Reason: LoopRepeat, Start: start, Period: period, Count: count}, true
 			}
 			same = 0
 		}

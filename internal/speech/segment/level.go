@@ -126,6 +126,16 @@ func (p Piece) Contrast() float64 {
 	return l.loud - l.quiet
 }
 
+// Peak returns the level of the loudest 20 ms of a piece's core in dBFS, at least LevelFloor. Direct current has none.
+func (p Piece) Peak() float64 {
+	var l levels
+	l.measure(powerOf(p.Core()))
+	if len(l.sorted) == 0 {
+		return LevelFloor
+	}
+	return l.sorted[len(l.sorted)-1]
+}
+
 // A piece begins in earnest where a hop comes within leadInBelow dB of its loud part, and above its quiet part by more
 // than the share leadInShare of the contrast. So much ahead of that is kept that a soft beginning is not cut.
 const (

@@ -1,0 +1,150 @@
+package speech
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/speech/align"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// What the model says about a piece in which it finds no words tells music from speech. Of noises, tones and music it is
+// sure: the text ends at once with a log-probability over -0.005 in nearly all pieces, over -0.022 in all. Where it was
+// lost in speech it wavers. Measured: docs/adr/0017-lost-text.md.
+const (
+	// wavering is below which a piece without words is looked at again.
+	wavering = -0.005
+	// lost is below which words are missing.
+	lost = -0.03
+	// believable is the mean log-probability of tokens that a text found at last needs.
+	believable = -0.6
+)
+
+// wavers is true where the model found no words and was not sure of that.
+func (d *Decoded) wavers() bool {
+	return len(d.Words) == 0 && d.EndLogProb != nil && *d.EndLogProb < wavering
+}
+
+// lastLooks are further ways to hear a short piece: silence around it makes the model err elsewhere as well.
+func lastLooks() []look {
+	return []look{{shift: 288, gain: 1}, {shift: 1600, behind: 1600, gain: 1}, {shift: 4800, behind: 4800, gain: 1}}
+}
+
+// rescue decides about a short piece whose text is doubted: another way to hear it may give one that is not. A text of
+// which the model said that it is complete, at the pace of people, is a real repetition. Of any other the words ahead of
+// the loop are kept, and the rest is set aside.
+func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h Decoded, reason string) (Decoded, error) {
+	if reason == reasonEmpty && !h.wavers() {
+		h.Empty = emptyOf(piece, endOf(h))
+		return h, nil
+	}
+	best, found := h, settledLoop(h, reason)
+	least := endOf(h)
+	if how.Effort != EffortQuick && !found {
+		for _, l := range lastLooks() {
+			result, err := c.recognizer.Transcribe(ctx, c.request(l.apply(piece.Samples), how))
+			if err != nil {
+				if concernsPiece(err) {
+					continue
+				}
+				return Decoded{}, err // the engine says what it was doing
+			}
+			other := understood(piece, l.shift, result)
+			doubt := doubt(piece, other, result)
+			switch {
+			case doubt == reasonEmpty:
+				least = min(least, endOf(other))
+			case doubt != "" && !settledLoop(other, doubt):
+			case other.Tokens > 0 && other.confidence() < believable:
+			case !found || other.confidence() > best.confidence():
+				best, found = other, true
+			}
+		}
+	}
+	if found {
+		c.metrics.rescued.WithLabelValues(reason).Inc()
+		return best, nil
+	}
+	if reason == reasonEmpty {
+		h.Empty = emptyOf(piece, least)
+		return h, nil
+	}
+	return c.keepTrusted(h, reason), nil
+}
+
+// endOf is the log-probability that the text ends where it does, 0 where it is not known.
+func endOf(d Decoded) float64 {
+	if d.EndLogProb == nil {
+		return 0
+	}
+	return *d.EndLogProb
+}
+
+// settledLoop is true for a repetition as people make it: the model said that the text is complete, it is sure of the
+// words, and there is time to say them.
+func settledLoop(d Decoded, reason string) bool {
+	return reason == align.LoopRepeat.String() && d.EndLogProb != nil && d.Tokens > 0 && d.confidence() >= believable &&
+		!align.Hurried(texts(d.Words), d.To-d.From)
+}
+
+// keepTrusted keeps the words ahead of where the model began to repeat itself, up to the first without a time, and sets
+// the rest aside.
+func (c *Decoder) keepTrusted(d Decoded, reason string) Decoded {
+	n := 0
+	if loop, found := align.FindLoop(texts(d.Words), d.To-d.From); found && loop.Reason == align.LoopRepeat {
+		n = loop.Start
+	}
+	for i := range d.Words[:n] {
+		if d.Words[i].End == nil {
+			n = i
+			break
+		}
+	}
+	from := d.Core.From
+	if n > 0 {
+		from = min(max(from, *d.Words[n-1].End), d.Core.To)
+	}
+	d.Words, d.EndLogProb = d.Words[:n], nil
+	d.Tokens, d.LogProb = n, sumLogProb(d.Words) // a word has a token and more
+	c.lose(&d, Span{from, d.Core.To}, reason)
+	return d
+}
+
+// loseEmpty sets the stretches without words of a piece aside, if the model wavered and not only for a moment: where
+// words are missing in one of them, they are in the others of which it is not sure either.
+func (c *Decoder) loseEmpty(d *Decoded) {
+	missing := false
+	for _, e := range d.Empty {
+		missing = missing || e.Least < lost
+	}
+	for _, a := range d.SetAside {
+		missing = missing || a.Code == scout.CodeTextLost
+	}
+	if !missing {
+		return
+	}
+	var sure []Empty
+	for _, e := range d.Empty {
+		if e.Least >= wavering {
+			sure = append(sure, e)
+			continue
+		}
+		c.lose(d, e.Span, reasonEmpty)
+	}
+	d.Empty = sure
+}
+
+// lose sets a stretch aside whose text was lost.
+func (c *Decoder) lose(d *Decoded, s Span, reason string) {
+	if s.To <= s.From {
+		return
+	}
+	c.metrics.aside.WithLabelValues(string(scout.CodeTextLost)).Inc()
+	c.scope.Log().Warn(observe.EventTextLost, slog.String(observe.KeyReason, reason),
+		slog.Int64("start_ms", s.From.Milliseconds()), slog.Int64("end_ms", s.To.Milliseconds()))
+	d.SetAside = insertAside(d.SetAside, scout.SetAside{
+		Start: s.From, End: s.To, Code: scout.CodeTextLost, Reason: "speech was heard, but the model found no words for it, or only repeated itself",
+	})
+}
