@@ -50,6 +50,8 @@ func (s *source) extent(container string) extent {
 		e = c.flv()
 	case "mp3", "mp2":
 		e = c.mpeg()
+	case "wv":
+		e = c.wavPack()
 	case "amr":
 		e = c.search(func(b []byte) bool { return string(b[:5]) == "#!AMR" })
 	case "aac", "ac3", "dts", "flac":
@@ -279,6 +281,27 @@ func (c *cursor) flv() extent {
 		}
 		size := uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
 		if e = c.sized(c.pos, tag+size+back, false); e.cut() || !c.skip(e.end-c.pos) {
+			return e
+		}
+	}
+}
+
+// wavPack walks blocks: their length is in the header, and the index of their first sample, 0 where another file begins.
+func (c *cursor) wavPack() extent {
+	const header = 32
+	e := extent{}
+	sound := false
+	for {
+		b := c.peek(header)
+		if len(b) < header || string(b[:4]) != "wvpk" {
+			return e
+		}
+		first := binary.LittleEndian.Uint32(b[16:]) == 0 && binary.LittleEndian.Uint32(b[24:])&0x800 != 0
+		if first && sound {
+			return e
+		}
+		sound = sound || binary.LittleEndian.Uint32(b[20:]) > 0
+		if e = c.sized(c.pos, 8+uint64(binary.LittleEndian.Uint32(b[4:])), false); e.cut() || !c.skip(e.end-c.pos) {
 			return e
 		}
 	}

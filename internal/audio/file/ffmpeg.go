@@ -336,13 +336,12 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 	case isShort && (d.tagged || d.job.extent.cut() || early || oggEnd || d.job.what.container == "flac"):
 		d.notes = append(d.notes, cutOff(promised, there))
 		return
-	case promised > 0 && !isShort && d.found.exact && d.job.what.container != "ogg":
-		// All of it is there, whatever else may be missing.
-	case d.job.extent.cut() || early:
+	case early, d.job.extent.cut() && (promised == 0 || isShort || !d.found.exact || d.job.what.container == "ogg"):
+		// Where as much is there as was declared, something else is missing, for example the index.
 		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the file ends early", there.Round(time.Millisecond)).From(there))
 		return
 	case oggEnd:
-		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "no end mark: it may be cut off").From(there))
+		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the end mark is missing", there.Round(time.Millisecond)).From(there))
 		return
 	}
 	d.damages += failed

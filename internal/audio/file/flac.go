@@ -2,10 +2,12 @@ package file
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/mewkiz/flac"
 	"github.com/mewkiz/flac/frame"
@@ -98,18 +100,22 @@ func (d *flacDecoder) decode(dst []float32) (int, error) {
 func (d *flacDecoder) next() error {
 	total := d.info.NSamples
 	if total > 0 && d.pos >= total {
-		return io.EOF // tags may follow
+		if !d.frameFollows() {
+			return io.EOF // tags may follow
+		}
+		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "the header promises %v of audio, the file holds more: read to its end", d.format.duration))
+		d.info.NSamples, total = 0, 0
 	}
 	for damaged := false; ; damaged = true {
+		if d.atJoint() {
+			return d.endHere()
+		}
 		f, err := d.parse()
 		switch {
 		case err == nil && d.accept(f, damaged):
 			return nil
 		case errors.Is(err, io.EOF):
-			if total > 0 {
-				d.notes = append(d.notes, cutOff(d.format.duration, framesToTime(int64(d.pos), d.format.sampleRateHz)))
-			}
-			return io.EOF
+			return d.endHere()
 		}
 		if d.pos == 0 && d.damages > 1000 {
 			return damagef("no whole frame found") // of a long file that is something else
@@ -118,13 +124,40 @@ func (d *flacDecoder) next() error {
 		if err := d.resync(); err != nil {
 			if d.pos > 0 {
 				d.damages--
-				at := framesToTime(int64(d.pos), d.format.sampleRateHz)
-				d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "damaged or cut off after %v", at).From(at))
-				return io.EOF
+				if total == 0 {
+					at := framesToTime(int64(d.pos), d.format.sampleRateHz)
+					d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "damaged or cut off after %v", at.Round(time.Millisecond)).From(at))
+					return io.EOF
+				}
+				return d.endHere()
 			}
 			return damagef("no whole frame in it")
 		}
 	}
+}
+
+// atJoint tells whether another file or a tag begins here, behind the frames so far.
+func (d *flacDecoder) atJoint() bool {
+	head, _ := d.buf.Peek(signatureBytes) // an error is an end, or comes back with the next read
+	return d.pos > 0 && (startsFile(head) || tagSize(head) > 0)
+}
+
+// frameFollows tells whether what stands here has the form of this stream's frames.
+func (d *flacDecoder) frameFollows() bool {
+	head, _ := d.buf.Peek(sniffBytes / 2) // an error is an end, or comes back with the next read
+	if !flacSync(head) {
+		return false
+	}
+	f, err := frame.New(bytes.NewReader(head)) // with the checksum of its header
+	return err == nil && f.Channels.Count() == d.format.channels && (f.SampleRate == 0 || f.SampleRate == d.info.SampleRate)
+}
+
+// endHere is the end of the stream: as promised, or too early.
+func (d *flacDecoder) endHere() error {
+	if d.info.NSamples > d.pos {
+		d.notes = append(d.notes, cutOff(d.format.duration, framesToTime(int64(d.pos), d.format.sampleRateHz)))
+	}
+	return io.EOF
 }
 
 // parse reads a frame where the buffer stands. io.EOF means a clean end.
@@ -197,11 +230,16 @@ func (d *flacDecoder) resync() error {
 		if err != nil {
 			return err
 		}
-		if head[0] == 0xFF && head[1]&0xFE == 0xF8 && head[2]&0xF0 != 0 && head[2]&0x0F != 0x0F && head[3]&0x01 == 0 {
+		if flacSync(head) || head[0] == 'f' && d.atJoint() {
 			return nil
 		}
 		if _, err := d.buf.Discard(1); err != nil {
 			return err
 		}
 	}
+}
+
+// flacSync tells whether bytes can begin a frame.
+func flacSync(b []byte) bool {
+	return len(b) >= 4 && b[0] == 0xFF && b[1]&0xFE == 0xF8 && b[2]&0xF0 != 0 && b[2]&0x0F != 0x0F && b[3]&0x01 == 0
 }

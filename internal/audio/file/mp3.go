@@ -69,7 +69,7 @@ func (d *mp3Decoder) stream() stream { return d.format }
 func (d *mp3Decoder) close() error { return nil }
 
 func (d *mp3Decoder) warnings() []scout.Warning {
-	w := append(d.frames.warnings(), d.notes...)
+	w := append(d.frames.warnings(framesToTime(d.pos, d.format.sampleRateHz), len(d.notes) > 0), d.notes...)
 	if d.silent > 0 {
 		w = append(w, scout.Warnf(scout.WarningDamaged, "%v are damaged and became silence", framesToTime(d.silent, d.format.sampleRateHz)))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/scout-speech/scout"
 )
@@ -284,13 +285,14 @@ func (m *mpegFrames) confirmed(h mpegHeader) bool {
 	return ok && next.follows(h)
 }
 
-func (m *mpegFrames) warnings() []scout.Warning {
+// warnings are those of the frames; at is the length of the audio, told is true where its end was told already.
+func (m *mpegFrames) warnings(at time.Duration, told bool) []scout.Warning {
 	var w []scout.Warning
 	if m.skipped > 0 {
 		w = append(w, scout.Warnf(scout.WarningFormat, "%d bytes are no MPEG audio and were skipped", m.skipped))
 	}
-	if m.cut {
-		w = append(w, scout.Warnf(scout.WarningCutOff, "cut off in the middle of a frame"))
+	if m.cut && !told {
+		w = append(w, scout.Warnf(scout.WarningCutOff, "cut off after %v, in the middle of a frame", at.Round(time.Millisecond)).From(at))
 	}
 	return w
 }

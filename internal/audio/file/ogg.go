@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/scout-speech/scout"
 )
@@ -37,16 +38,21 @@ type oggPage struct {
 type oggReader struct {
 	buf     *bufio.Reader
 	raw     []byte // memory of a page
+	inData  bool   // pages with data were read: a first page begins another chain, another file ends this one
 	skipped int64  // bytes that were no page
 	cut     bool   // the file ended in a page
 }
 
-// next returns the next whole page, io.EOF at the end.
+// next returns the next whole page, io.EOF at the end: that of the file, or where the next link of a chain or another
+// file begins.
 func (o *oggReader) next() (oggPage, error) {
 	for {
 		head, err := o.buf.Peek(oggHeaderBytes)
 		if err != nil {
 			return oggPage{}, o.end(err, len(head))
+		}
+		if o.inData && startsFile(head) {
+			return oggPage{}, io.EOF
 		}
 		if string(head[:4]) != "OggS" || head[4] != 0 {
 			if err := o.skip(); err != nil {
@@ -71,6 +77,7 @@ func (o *oggReader) next() (oggPage, error) {
 			}
 			continue
 		}
+		o.inData = o.inData || page.flags&oggFirst == 0
 		_, err = o.buf.Discard(size)
 		return page, err
 	}
@@ -104,6 +111,9 @@ func (o *oggReader) skip() error {
 func (o *oggReader) end(err error, rest int) error {
 	if errors.Is(err, io.EOF) && rest > 0 {
 		o.cut = true
+		if _, discardErr := o.buf.Discard(rest); discardErr != nil {
+			return discardErr
+		}
 	}
 	return err
 }
@@ -222,13 +232,14 @@ func oggTail(path string, size int64) (end oggEnd, ok bool) {
 	return end, true
 }
 
-func (o *oggReader) warnings() []scout.Warning {
+// warnings are those of the pages; at is the length of the audio.
+func (o *oggReader) warnings(at time.Duration) []scout.Warning {
 	var w []scout.Warning
 	if o.skipped > 0 {
 		w = append(w, scout.Warnf(scout.WarningDamaged, "%d bytes in the middle are damaged and were skipped", o.skipped))
 	}
 	if o.cut {
-		w = append(w, scout.Warnf(scout.WarningCutOff, "cut off in the middle of a page"))
+		w = append(w, scout.Warnf(scout.WarningCutOff, "cut off after %v, in the middle of a page", at.Round(time.Millisecond)).From(at))
 	}
 	return slices.Clip(w)
 }

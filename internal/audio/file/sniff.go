@@ -135,6 +135,21 @@ func tagSize(b []byte) int {
 	return id3Size(b)
 }
 
+// startsPart tells whether bytes begin a file, bare frames of MPEG audio or AAC included.
+func startsPart(b []byte) bool {
+	if startsFile(b) || isADTS(b) {
+		return true
+	}
+	first, ok := parseMPEG(b)
+	at := first.bytes
+	for range 2 {
+		next, isFrame := parseMPEG(b[min(at, len(b)):])
+		ok = ok && isFrame && next.same(first)
+		at += next.bytes
+	}
+	return ok
+}
+
 // startsFile tells whether bytes begin a file of a format with a signature that does not turn up by chance.
 func startsFile(b []byte) bool {
 	if len(b) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/jfreymuth/vorbis"
 
@@ -21,8 +22,7 @@ const (
 	maxVorbisGap = 600
 )
 
-// vorbisDecoder reads Vorbis in Ogg: the first Vorbis stream of the file, and those that are chained
-// to it with the same rate and channels. Damaged pages become silence.
+// vorbisDecoder reads Vorbis in Ogg: the first Vorbis stream of one link of a chain. Damaged pages become silence.
 type vorbisDecoder struct {
 	src     *source
 	pages   oggReader
@@ -83,8 +83,11 @@ func (d *vorbisDecoder) stream() stream { return d.format }
 
 func (d *vorbisDecoder) close() error { return nil }
 
+// length is that of the audio so far.
+func (d *vorbisDecoder) length() time.Duration { return framesToTime(d.pos, d.format.sampleRateHz) }
+
 func (d *vorbisDecoder) warnings() []scout.Warning {
-	w := append(d.pages.warnings(), d.notes...)
+	w := append(d.pages.warnings(d.length()), d.notes...)
 	if d.lost > 0 {
 		w = append(w, scout.Warnf(scout.WarningDamaged, "%v of silence put in the place of what is damaged", framesToTime(d.lost, d.format.sampleRateHz)))
 	}
@@ -97,7 +100,7 @@ func (d *vorbisDecoder) decode(dst []float32) (int, error) {
 	for len(d.pending) == 0 && d.silence == 0 {
 		page, err := d.pages.next()
 		if errors.Is(err, io.EOF) && !d.ended && !d.pages.cut {
-			d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "no end mark: it may be cut off"))
+			d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the end mark is missing", d.length().Round(time.Millisecond)).From(d.length()))
 			d.ended = true
 		}
 		if err == nil {
@@ -202,9 +205,6 @@ func (d *vorbisDecoder) header(packet []byte) error {
 	}
 	if d.headers < vorbisHeaders {
 		return nil
-	}
-	if d.format.channels != 0 && (d.dec.Channels() != d.format.channels || d.dec.SampleRate() != d.format.sampleRateHz) {
-		return damagef("another recording of %d channels at %d Hz follows", d.dec.Channels(), d.dec.SampleRate())
 	}
 	if d.dec.BufferSize() > maxVorbisPage {
 		return damagef("vorbis blocks of %d samples", d.dec.BufferSize())

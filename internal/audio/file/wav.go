@@ -11,7 +11,7 @@ type wavDecoder struct {
 }
 
 func newWAV(src *source) (decoder, error) {
-	r, err := wav.NewPartReader(src.buf, startsFile)
+	r, err := wav.NewPartReader(src.buf, startsPart)
 	if err != nil {
 		if failure := src.failure(); failure != nil {
 			return nil, failure

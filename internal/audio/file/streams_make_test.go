@@ -1,0 +1,166 @@
+package file_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scout-speech/scout/internal/audio"
+)
+
+// A signal is silence with bursts of sound, so that a place in the output tells where it was in the input.
+type signal struct {
+	seconds float64
+	bursts  []float64 // begin of each, seconds
+}
+
+// Two recordings that cannot be mistaken for each other.
+var (
+	signalA = signal{2, []float64{0.5, 1.5}}
+	signalB = signal{1.5, []float64{0.2, 0.6, 1.0}}
+)
+
+const burstSeconds = 0.1
+
+// samples returns the signal at a rate, the same in all channels.
+func (s signal) samples(rate, channels int) []float32 {
+	out := make([]float32, int(s.seconds*float64(rate))*channels)
+	for _, at := range s.bursts {
+		for i := range int(burstSeconds * float64(rate)) {
+			v := float32(0.5 * math.Sin(2*math.Pi*1000*float64(i)/float64(rate)))
+			for c := range channels {
+				out[(int(at*float64(rate))+i)*channels+c] = v
+			}
+		}
+	}
+	return out
+}
+
+// burstsOf finds where bursts begin, in seconds.
+func burstsOf(samples []float32) []float64 {
+	const window = 80 // 5 ms
+	var found []float64
+	quiet := 10
+	for at := 0; at+window <= len(samples); at += window {
+		var energy float64
+		for _, v := range samples[at : at+window] {
+			energy += float64(v) * float64(v)
+		}
+		if energy/window < 0.01 {
+			quiet++
+			continue
+		}
+		if quiet >= 10 {
+			found = append(found, float64(at)/16000)
+		}
+		quiet = 0
+	}
+	return found
+}
+
+// timesOf are the bursts of signals that begin at those times.
+func timesOf(parts ...any) []float64 {
+	var all []float64
+	for i := 0; i < len(parts); i += 2 {
+		for _, at := range parts[i+1].(signal).bursts {
+			all = append(all, parts[i].(float64)+at)
+		}
+	}
+	return all
+}
+
+// near tells whether two lists of times agree within 40 ms.
+func near(got, want []float64) bool {
+	if len(got) != len(want) {
+		return false
+	}
+	for i := range got {
+		if math.Abs(got[i]-want[i]) > 0.04 {
+			return false
+		}
+	}
+	return true
+}
+
+// maker makes files of signals and remembers them.
+type maker struct {
+	dir  string
+	mu   sync.Mutex
+	made map[string]func() ([]byte, error)
+}
+
+func newMaker(t *testing.T) *maker {
+	t.Helper()
+	return &maker{dir: t.TempDir(), made: map[string]func() ([]byte, error){}}
+}
+
+// of returns a file of the signal; args stand between ffmpeg's input and output, the last is the name's ending.
+func (m *maker) of(t *testing.T, s signal, args string) []byte {
+	t.Helper()
+	ffmpeg := needFFmpeg(t)
+	key := fmt.Sprint(s, args)
+	m.mu.Lock()
+	if m.made[key] == nil {
+		name := filepath.Join(m.dir, fmt.Sprint(len(m.made)))
+		m.made[key] = sync.OnceValues(func() ([]byte, error) {
+			in := name + ".in"
+			if err := os.WriteFile(in, wavFile(audio.Int16, 48000, 1, s.samples(48000, 1)), 0o600); err != nil {
+				return nil, err
+			}
+			fields := strings.Fields(args)
+			out := name + "." + fields[len(fields)-1]
+			all := append([]string{"-nostdin", "-loglevel", "error", "-y"}, strings.Fields(before(args))...)
+			all = append(append(all, "-i", in), strings.Fields(after(args))...)
+			if said, err := exec.Command(ffmpeg, append(all[:len(all)-1], out)...).CombinedOutput(); err != nil {
+				return nil, fmt.Errorf("%w: %s", err, said)
+			}
+			return os.ReadFile(out)
+		})
+	}
+	make := m.made[key]
+	m.mu.Unlock()
+	content, err := make()
+	if err != nil {
+		if strings.Contains(err.Error(), "Unknown encoder") {
+			t.Skipf("this ffmpeg has no encoder for it: %v", err)
+		}
+		t.Fatal(err)
+	}
+	return bytes.Clone(content)
+}
+
+// before and after split arguments at "|": those before it stand in front of the input.
+func before(args string) string {
+	b, _, found := strings.Cut(args, "|")
+	if !found {
+		return ""
+	}
+	return b
+}
+
+func after(args string) string {
+	if _, a, found := strings.Cut(args, "|"); found {
+		return a
+	}
+	return args
+}
+
+func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+// setSize writes a 32-bit little-endian size.
+func setSize(b []byte, at int, size uint32) []byte {
+	binary.LittleEndian.PutUint32(b[at:], size)
+	return b
+}
+
+// wavOf is a WAV file of the signal with a header of 44 bytes.
+func wavOf(s signal, rate, channels int) []byte {
+	return wavFile(audio.Int16, rate, channels, s.samples(rate, channels))
+}
