@@ -86,6 +86,21 @@ func (a *app) bindSettings(cmd *cobra.Command) {
 	flags.StringVar(&a.settings.traceTarget, "trace-endpoint", envOr("SCOUT_TRACE_ENDPOINT", ""), "send OpenTelemetry traces to this OTLP/HTTP address ($SCOUT_TRACE_ENDPOINT)")
 }
 
+// checkLogFile refuses a log that is one of the files that a command names: lines would be added to it.
+func (a *app) checkLogFile(args []string) error {
+	log, err := os.Stat(a.settings.logFile)
+	if err != nil {
+		return nil //nolint:nilerr // it is new, or open tells what is wrong with it
+	}
+	for _, arg := range args {
+		if info, err := os.Stat(arg); err == nil && os.SameFile(log, info) {
+			return usage(scout.Errorf(scout.CodeInvalidArgument, "--log-file %s is the input %s: it would be destroyed", a.settings.logFile, arg).
+				WithHint("choose another file for the log"))
+		}
+	}
+	return nil
+}
+
 // open acts on the settings, before a command runs.
 func (a *app) open(ctx context.Context) error {
 	name := a.settings.logLevel

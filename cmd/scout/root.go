@@ -22,7 +22,10 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
   scout models list`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.checkLogFile(args); err != nil {
+				return err
+			}
 			return a.open(cmd.Context())
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/scout-speech/scout"
 )
@@ -48,6 +49,11 @@ func At(path string) (Place, error) {
 			p.target = path // /proc/self/fd/1 of a pipe leads to no path
 		}
 		return p, nil
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		if err := checkName(path); err != nil {
+			return p, err
+		}
+		return p, Explain("write "+path, err)
 	case !errors.Is(err, fs.ErrNotExist):
 		return p, Explain("write "+path, err)
 	}
@@ -58,11 +64,20 @@ func At(path string) (Place, error) {
 	if err != nil {
 		return p, err
 	}
-	if limit := nameLimit(filepath.Dir(p.target)); len(filepath.Base(p.target)) > limit {
-		return p, scout.Errorf(scout.CodeInvalidArgument, "the name %s has %d bytes: at most %d are possible", filepath.Base(path), len(filepath.Base(p.target)), limit).
-			WithHint("choose a shorter name")
+	if err := checkName(p.target); err != nil {
+		return p, err
 	}
 	return p, nil
+}
+
+// checkName refuses names that the file system does not take.
+func checkName(path string) error {
+	name := filepath.Base(path)
+	if limit := nameLimit(filepath.Dir(path)); len(name) > limit {
+		return scout.Errorf(scout.CodeInvalidArgument, "the name %s has %d bytes: at most %d are possible", name, len(name), limit).
+			WithHint("choose a shorter name")
+	}
+	return nil
 }
 
 // maxLinks is how many symbolic links are followed, as Linux does.
