@@ -35,6 +35,7 @@ type transcribeOptions struct {
 	cut      string
 	language string
 	hotWords string
+	raw      string
 	layout   text.Layout
 	summary  bool
 	quiet    bool
@@ -67,6 +68,7 @@ Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
   scout transcribe --output texts/ *.flac
   scout transcribe --hot-words "Merneptah,Zigbee,San Francisco" talk.flac
   arecord -f S16_LE -r 16000 -d 10 | scout transcribe -
+  cat samples | scout transcribe --raw-format s16le:16000:1 -
   scout transcribe -f json call.wav | jq -r '.segments[] | "\(.start)\t\(.text)"'`,
 		Args: needArgs("a file to transcribe, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -85,6 +87,7 @@ Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
 	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
 	flags.StringVar(&o.hotWords, "hot-words", "", hotWordsUsage)
+	flags.StringVar(&o.raw, "raw-format", "", "the inputs are samples without a header: ENCODING:RATE:CHANNELS, for example s16le:16000:1; encodings are "+strings.Join(file.RawEncodings(), " "))
 	flags.IntVar(&o.layout.MaxLineWidth, "max-line-width", 42, "columns of a line of srt and vtt; Chinese, Japanese and Korean characters take two")
 	flags.IntVar(&o.layout.MaxLineCount, "max-line-count", 2, "lines of a cue of srt and vtt")
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on standard error: length, time taken, speed")
@@ -148,6 +151,13 @@ func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	if err := o.layout.Check(); err != nil {
 		return options, usage(err)
 	}
+	if o.raw != "" {
+		raw, err := file.ParseRawFormat(o.raw)
+		if err != nil {
+			return options, usage(err)
+		}
+		options.File.Raw = &raw
+	}
 	options.Cut = &cut
 	if options.Effort, err = speech.ParseEffort(o.effort); err != nil {
 		return options, usage(fmt.Errorf("--%w", err))
@@ -170,6 +180,9 @@ func (a *app) inputs(paths []string) ([]transcribe.Input, error) {
 		case transcribe.StandardInput:
 			if standard++; standard > 1 {
 				return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "standard input can be read only once").WithHint("name - once"))
+			}
+			if terminal(a.std.in) {
+				a.notef("scout: reading audio from the keyboard; Ctrl-D ends it, Ctrl-C gives up\n")
 			}
 			inputs = append(inputs, transcribe.Input{Stream: a.std.in, Label: "standard input"})
 		case "":

@@ -11,6 +11,9 @@ import (
 
 // decoderFor looks at the input and returns the decoder for it.
 func (r *Reader) decoderFor() (decoder, error) {
+	if r.opts.Raw != nil {
+		return newRaw(r.src, *r.opts.Raw), nil
+	}
 	what, err := r.src.sniff()
 	if err != nil {
 		return nil, err
@@ -40,8 +43,11 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 	case kindFFmpeg:
 		return r.ffmpeg(what)
 	}
-	if r.ffmpegPath() == "" {
-		return nil, scout.Errorf(scout.CodeAudioUnsupported, "not a known audio format")
+	switch {
+	case r.src.path == "":
+		return nil, errUnknownStream()
+	case r.ffmpegPath() == "":
+		return nil, errUnknownFile()
 	}
 	return r.ffmpeg(what)
 }

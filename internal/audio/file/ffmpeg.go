@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 	if program == "" {
 		return nil, missing(what.container, nil)
 	}
-	if err := r.src.spool(r.opts.TempDir); err != nil {
+	if err := r.src.spool(r.opts); err != nil {
 		return nil, err
 	}
 	path, err := filepath.Abs(r.src.path)
@@ -124,7 +125,8 @@ func (j *ffmpegJob) formats() string {
 func (j *ffmpegJob) refused(said string, cause error) error {
 	code, text := scout.CodeAudioCorrupt, "damaged "+j.what.container
 	if j.what.kind == kindUnknown {
-		code, text = scout.CodeAudioUnsupported, "not a known audio format"
+		return scout.Errorf(scout.CodeAudioUnsupported, "not a known audio format: ffmpeg: %s", cmp.Or(said, fmt.Sprint(cause))).
+			WithHint("name the format of samples without a header: %s", rawExample)
 	}
 	if said == "" && cause != nil {
 		said = cause.Error()

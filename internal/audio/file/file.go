@@ -48,6 +48,10 @@ type Options struct {
 	Track TrackChoice
 	// Channel is what is taken of several channels. Default: their mix, chosen so that speech survives.
 	Channel audio.Channel
+	// SpoolLimit bounds that copy in bytes. Default DefaultSpoolLimit; the disk's last 512 MB stay free in any case.
+	SpoolLimit int64
+	// Raw says what samples without a header are; nil for input that says by itself what it is.
+	Raw *RawFormat
 	// Log receives what is of use when a file fails, never audio or text. Default: nothing is logged.
 	Log *slog.Logger
 	// Panicked is told of a panic in a decoding library, which damaged files can provoke; the Reader
@@ -61,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TotalTimeout <= 0 {
 		o.TotalTimeout = DefaultTotalTimeout
+	}
+	if o.SpoolLimit <= 0 {
+		o.SpoolLimit = DefaultSpoolLimit
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -86,27 +86,6 @@ func (s *source) seek(offset int64) error {
 	return nil
 }
 
-// spool makes a file of a stream: what was looked at already and all the rest. Offsets count from here on.
-func (s *source) spool(dir string) (err error) {
-	if s.path != "" {
-		return nil
-	}
-	f, err := os.CreateTemp(dir, "scout-*.audio")
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", err)
-	}
-	s.temp = f.Name()
-	n, err := io.Copy(f, s.buf)
-	if failure := s.failure(); failure != nil {
-		return errors.Join(failure, f.Close())
-	}
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", errors.Join(err, f.Close()))
-	}
-	s.path, s.size, s.r, s.closer = s.temp, n, f, f
-	return s.seek(0)
-}
-
 // shrunk tells whether a file that another process read is no longer what it was at the beginning.
 func (s *source) shrunk() error {
 	info, err := os.Stat(s.path)

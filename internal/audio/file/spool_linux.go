@@ -1,0 +1,12 @@
+package file
+
+import "golang.org/x/sys/unix"
+
+// diskSpace returns how many bytes this user may still write where dir is, and how many there are in all.
+func diskSpace(dir string) (free, total int64, known bool) {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return 0, 0, false
+	}
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, true
+}
