@@ -206,7 +206,7 @@ func (a *app) notef(format string, args ...any) {
 // complain counts err and writes it to stderr: what failed, why, and what helps.
 func (a *app) complain(what string, err error) {
 	_ = a.failures.Count(err) // it returns its argument
-	text := printable.Line(oneLine(err))
+	text := printable.Line(plainText(err))
 	if what = printable.Line(what); what != "" && !strings.Contains(text, what) {
 		text = what + ": " + text
 	}

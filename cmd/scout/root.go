@@ -30,7 +30,7 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(fmt.Errorf("unknown command %q", args[0]))
+				return unknownCommand(cmd, args[0])
 			}
 			return cmd.Help()
 		},
@@ -39,7 +39,10 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 	root.SetOut(a.std.out)
 	root.SetErr(a.std.err)
 	root.SetIn(a.std.in)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(wrongFlag)
+	root.Version = versionText()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetHelpCommand(newHelpCommand())
 	a.bindSettings(root)
 	root.AddCommand(
 		newRecordCommand(a),
@@ -55,26 +58,11 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 	return root
 }
 
-// needArgs wants at least one argument, and says which.
-func needArgs(what string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usage(fmt.Errorf("name %s", what))
-		}
-		return nil
-	}
-}
-
 // hideFlags takes flags for developers out of --help. They work all the same.
 func hideFlags(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		cmd.Flags().Lookup(name).Hidden = true
 	}
-}
-
-// wrongArgs turns what cobra says about the number of arguments into a usage error.
-func wrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }
 }
 
 func newVersionCommand(a *app) *cobra.Command {
@@ -83,8 +71,31 @@ func newVersionCommand(a *app) *cobra.Command {
 		Short: "Print the version",
 		Args:  wrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.std.out, "scout %s (%s, %s/%s)\n", release.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return a.say("%s", versionText())
+		},
+	}
+}
+
+// versionText names the version, or the commit of a build from a checkout, and what it was built with.
+func versionText() string {
+	return fmt.Sprintf("scout %s (%s, %s/%s)", release.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// newHelpCommand returns "scout help", which knows what does not exist.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND…]",
+		Short: "Explain a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return usage(err)
+			}
+			if len(rest) > 0 {
+				return unknownCommand(found, rest[0])
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
 		},
 	}
 }

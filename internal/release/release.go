@@ -6,10 +6,16 @@ import "runtime/debug"
 // number is set by the linker for released builds.
 var number string // -ldflags -X github.com/scout-speech/scout/internal/release.number=…
 
+// commit is set by the linker for builds from a checkout: Go's own stamp can be turned off in the environment.
+var commit string // -ldflags -X github.com/scout-speech/scout/internal/release.commit=…
+
 // Version is the released version, else the revision the program was built from.
 func Version() string {
 	if number != "" {
 		return number
+	}
+	if commit != "" {
+		return commit
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
