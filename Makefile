@@ -13,8 +13,11 @@ DESTDIR ?=
 # Every Go command of these targets compiles with the same flags, so that nothing is compiled twice.
 export GOFLAGS := -trimpath $(filter-out -trimpath,$(GOFLAGS))
 
+# A release has a number; a build from a checkout names its commit, also where GOFLAGS has -buildvcs=false.
 RELEASE ?=
-SCOUT_LDFLAGS  := -ldflags '$(if $(RELEASE),-X github.com/scout-speech/scout/internal/release.number=$(RELEASE) )-s -w'
+COMMIT  := $(shell c=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD 2>/dev/null && echo $$c || echo $$c+changes; })
+STAMP   := $(if $(RELEASE),number=$(RELEASE),$(if $(COMMIT),commit=$(COMMIT)))
+SCOUT_LDFLAGS  := -ldflags '$(if $(STAMP),-X github.com/scout-speech/scout/internal/release.$(STAMP) )-s -w'
 # The engine finds its shared libraries in lib/ beside itself.
 ENGINE_LDFLAGS := -ldflags '-s -w -extldflags "-Wl,-rpath,$$ORIGIN/lib"'
 # The pinned native libraries lie in this module, in the module cache.
