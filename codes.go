@@ -40,6 +40,14 @@ const (
 	CodeDeadlineExceeded Code = "deadline_exceeded"
 	// CodeInvalidArgument is a request that can never be carried out as asked.
 	CodeInvalidArgument Code = "invalid_argument"
+	// CodeOutOfMemory is memory that the system, or a limit of it, does not give.
+	CodeOutOfMemory Code = "out_of_memory"
+	// CodeOpenFiles is the limit on open files, reached.
+	CodeOpenFiles Code = "too_many_open_files"
+	// CodeProcesses is the limit on processes and threads, reached.
+	CodeProcesses Code = "too_many_processes"
+	// CodeBusy is a queue that is full: the error says after how long to try again.
+	CodeBusy Code = "busy"
 	// CodeConfigInvalid is a setting that cannot be used.
 	CodeConfigInvalid Code = "config_invalid"
 
@@ -176,6 +184,10 @@ var codeTable = map[Code]CodeInfo{
 	CodeCancelled:        {Cancelled, ""},
 	CodeDeadlineExceeded: {Transient, "try again, or allow more time"},
 	CodeInvalidArgument:  {Permanent, "see --help"},
+	CodeOutOfMemory:      {Transient, "close other programs, or allow more memory: see ulimit -v and the limits of the container"},
+	CodeOpenFiles:        {Transient, "raise the limit, for example: ulimit -n 1024"},
+	CodeProcesses:        {Transient, "close other programs, or raise the limit: see ulimit -u and the limits of the container"},
+	CodeBusy:             {Transient, "try again later"},
 	CodeConfigInvalid:    {Permanent, "correct the setting named above"},
 
 	CodeFileNotFound:    {Permanent, "check the path"},

@@ -101,6 +101,10 @@ func FileError(fallback Code, doing string, err error) error {
 
 func fileCode(err error) Code {
 	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return CodeOpenFiles
+	case errors.Is(err, syscall.ENOMEM):
+		return CodeOutOfMemory
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return CodeDiskFull
 	case errors.Is(err, syscall.EISDIR):

@@ -47,12 +47,15 @@ func run() error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	return server.Serve(context.Background(), in, out, log, func(ctx context.Context, load wire.Load) (server.Backend, error) {
-		backend, err := open(ctx, load)
-		if err == nil {
-			settle(log)
-		}
-		return backend, err
+	return server.Serve(context.Background(), in, out, server.Options{
+		Log: log,
+		Open: func(ctx context.Context, load wire.Load) (server.Backend, error) {
+			backend, err := open(ctx, load)
+			if err == nil {
+				settle(log)
+			}
+			return backend, err
+		},
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -215,7 +216,7 @@ func (s *benchSubject) Transcribe(ctx context.Context, files []string) (bench.He
 		return s.app.openAudio(ctx, path)
 	}}
 	transcript, err := s.transcriber.Transcribe(ctx, source, speech.Options{
-		Model: s.recognizer.Model.ID, Effort: s.recognizer.effort, Cut: &s.cut, Parallel: s.recognizer.Lanes, Words: true, HotWords: s.hotWords,
+		Model: s.recognizer.Model.ID, Effort: s.recognizer.effort, Cut: &s.cut, Class: schedule.Interactive, Parallel: s.recognizer.Parallel, Words: true, HotWords: s.hotWords,
 	})
 	err = errors.Join(err, source.close())
 	heard := bench.Heard{Audio: source.heard(), Decodes: s.engine.take()}

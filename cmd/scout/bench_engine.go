@@ -19,6 +19,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
@@ -138,7 +139,7 @@ func (r *engineRig) Hear(ctx context.Context, e *engine.Engine, file string, onc
 		effort = speech.EffortQuick
 	}
 	transcript, err := speech.New(r.app.scope, r.app.failures, e).Transcribe(ctx, source,
-		speech.Options{Model: r.model, Cut: &cut, Effort: effort, Words: true})
+		speech.Options{Model: r.model, Class: schedule.Interactive, Cut: &cut, Effort: effort, Words: true})
 	if err = errors.Join(err, source.Close()); err != nil {
 		return bench.Heard{}, fmt.Errorf("%s: %w", filepath.Base(file), err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/text"
 	"github.com/scout-speech/scout/internal/transcribe"
@@ -175,7 +176,7 @@ func (w *after) writeText(ctx context.Context, m recording.Manifest) error {
 	if err != nil {
 		return err
 	}
-	options := transcribe.Options{Effort: w.recognizer.effort}
+	options := transcribe.Options{Class: schedule.Interactive, Effort: w.recognizer.effort}
 	if options.Language, err = w.recognizer.Language(w.options.language); err != nil {
 		return err
 	}

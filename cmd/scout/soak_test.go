@@ -50,7 +50,7 @@ func newSoak(t *testing.T) *soak {
 	needModel(t)
 	a := newApp(streams{out: io.Discard, err: io.Discard})
 	a.settings.modelsDir = models
-	r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: recognize.MoonshineLanes, backend: recognize.BackendMoonshine})
+	r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: engine.DefaultSlots, backend: recognize.BackendMoonshine})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func (s *soak) atOnce(t *testing.T, times int, request engine.Request) {
 	t.Helper()
 	request.Class = schedule.Interactive // which nothing interrupts
 	var senders sync.WaitGroup
-	for range recognize.MoonshineLanes {
+	for range engine.DefaultSlots {
 		senders.Go(func() {
 			for range times {
 				if _, err := s.Transcribe(t.Context(), request); err != nil {
@@ -207,7 +207,7 @@ func (s *soak) sendAny(t *testing.T, random *rand.Rand, first, n int) {
 	}
 	queue := make(chan work)
 	var senders sync.WaitGroup
-	for range recognize.MoonshineLanes {
+	for range engine.DefaultSlots {
 		senders.Go(func() {
 			for w := range queue {
 				s.try(t, w.i, w.request)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/outfile"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -139,7 +140,7 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 
 // parse reads what needs neither model nor files.
 func (o *transcribeOptions) parse() (transcribe.Options, error) {
-	var options transcribe.Options
+	options := transcribe.Options{Class: schedule.Interactive}
 	var err error
 	if options.HotWords, err = readHotWords(o.hotWords); err != nil {
 		return options, err

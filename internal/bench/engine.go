@@ -139,7 +139,7 @@ func (r *engineRun) load(ctx context.Context) error {
 				return err
 			}
 			ready[side] = append(ready[side], took)
-			_, err = transcribe(ctx, e, engine.Request{Samples: r.Clip}, &first[side])
+			_, err = transcribe(ctx, e, engine.Request{Samples: r.Clip, Class: schedule.Interactive}, &first[side])
 			e.Close()
 			if err != nil {
 				return err
@@ -179,7 +179,7 @@ func (r *engineRun) clip(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
-	greedy := engine.Request{Samples: r.Clip}
+	greedy := engine.Request{Samples: r.Clip, Class: schedule.Interactive}
 	var warm, base, free, right, wrong []time.Duration
 	if _, err := transcribe(ctx, yardstick, greedy, &warm); err != nil {
 		return err
@@ -486,7 +486,7 @@ func (r *engineRun) cancel(ctx context.Context) error {
 	defer e.Close()
 	var whole, encoding []time.Duration
 	for range max(r.Rounds, 3) {
-		result, err := transcribe(ctx, e, engine.Request{Samples: r.Clip}, &whole)
+		result, err := transcribe(ctx, e, engine.Request{Samples: r.Clip, Class: schedule.Interactive}, &whole)
 		if err != nil {
 			return err
 		}
@@ -509,7 +509,7 @@ func (r *engineRun) cancel(ctx context.Context) error {
 			stop()
 			close(ended)
 		})
-		_, err := e.Transcribe(request, engine.Request{Samples: r.Clip})
+		_, err := e.Transcribe(request, engine.Request{Samples: r.Clip, Class: schedule.Interactive})
 		if timer.Stop() { // answered before it was cancelled
 			stop()
 			continue

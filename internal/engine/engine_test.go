@@ -54,12 +54,14 @@ const (
 	closesPipe = 0.7
 	crashOnce  = 0.8 // dies unless the file named by the model id exists, which it creates
 	slow       = 0.9 // takes 50 ms
+	waits      = 1.0 // for ever, unless it is cancelled
 )
 
 func serveFaults() int {
 	in, out := os.NewFile(3, "requests"), os.NewFile(4, "answers")
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	err := server.Serve(context.Background(), in, out, log, func(ctx context.Context, load wire.Load) (server.Backend, error) {
+	options := server.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), BeatEvery: 100 * time.Millisecond}
+	options.Fault = breaking(os.Getenv(breakingEngine))
+	options.Open = func(ctx context.Context, load wire.Load) (server.Backend, error) {
 		switch load.ModelID {
 		case "load-fails":
 			return nil, scout.Errorf(scout.CodeModelCorrupt, "weights are bad")
@@ -70,9 +72,9 @@ func serveFaults() int {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
-		return &faultyBackend{out: out, model: load.ModelID}, nil
-	})
-	if err != nil {
+		return &faultyBackend{out: out, model: load.ModelID, slots: load.Slots}, nil
+	}
+	if err := server.Serve(context.Background(), in, out, options); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -82,15 +84,12 @@ func serveFaults() int {
 type faultyBackend struct {
 	out   *os.File
 	model string
+	slots int
 	kept  [][]byte
 }
 
 func (b *faultyBackend) Facts() wire.Hello {
-	lanes := 1
-	if strings.HasPrefix(b.model, "two-lanes") {
-		lanes = 2
-	}
-	return wire.Hello{Backend: "faulty", ModelID: b.model, MaxFrames: 30 * 16000, Lanes: lanes}
+	return wire.Hello{Backend: "faulty", ModelID: b.model, MaxFrames: 30 * 16000, Slots: b.slots, Steps: true}
 }
 
 func (b *faultyBackend) Close() error { return nil }
@@ -133,6 +132,9 @@ func (b *faultyBackend) Transcribe(ctx context.Context, request *wire.Request) (
 			_ = os.WriteFile(b.model, nil, 0o600)
 			os.Exit(3)
 		}
+	case waits:
+		<-ctx.Done()
+		return nil, ctx.Err()
 	case slow:
 		select {
 		case <-time.After(50 * time.Millisecond):
@@ -146,7 +148,7 @@ func (b *faultyBackend) Transcribe(ctx context.Context, request *wire.Request) (
 func newFaulty(t *testing.T, change func(*engine.Options)) *engine.Engine {
 	t.Helper()
 	options := engine.Options{
-		Program: os.Args[0], Model: engine.Model{ID: "faulty"},
+		Program: os.Args[0], Model: engine.Model{ID: "faulty"}, Slots: 1,
 		LoadTimeout: 20 * time.Second, RequestBase: 20 * time.Second,
 		Breaker: resilience.BreakerOptions{Consecutive: 100, FailureRatio: 2},
 	}
@@ -254,7 +256,7 @@ func TestStartFailures(t *testing.T) {
 	}{
 		"no program":       {program: filepath.Join(t.TempDir(), "none"), code: scout.CodeEngineMissing, text: "not found"},
 		"not runnable":     {program: notRunnable, code: scout.CodeEngineMissing, text: "may not be run"},
-		"not an engine":    {program: "/bin/true", code: scout.CodeEngineStart, text: "ended while loading"},
+		"not an engine":    {program: "/bin/true", code: scout.CodeEngineStart, text: "ended while it loaded"},
 		"model refused":    {program: os.Args[0], model: "load-fails", code: scout.CodeModelCorrupt, text: "weights are bad"},
 		"library exits":    {program: os.Args[0], model: "load-exits", code: scout.CodeEngineStart, text: "cannot open file"},
 		"loading hangs":    {program: os.Args[0], model: "load-hangs", timeout: 300 * time.Millisecond, code: scout.CodeEngineLoadTimeout, text: "not ready within"},
@@ -296,7 +298,7 @@ func TestOneStartForManyCallers(t *testing.T) {
 	}
 }
 
-func TestCancelReturnsAtOnceAndFreesTheLane(t *testing.T) {
+func TestCancelReturnsAtOnceAndFreesTheSlot(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, nil)
 	if _, err := e.Load(t.Context()); err != nil {
@@ -315,12 +317,12 @@ func TestCancelReturnsAtOnceAndFreesTheLane(t *testing.T) {
 	}
 }
 
-// TestInteractiveInterruptsBatchOnEveryLane: a batch request that loses its lane runs again and is answered.
-func TestInteractiveInterruptsBatchOnEveryLane(t *testing.T) {
+// TestInteractiveInterruptsBatchOnEverySlot: a batch request that loses its slot runs again and is answered.
+func TestInteractiveInterruptsBatchOnEverySlot(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	e := engine.New(observe.NewScope(nil, registry, nil), engine.Options{
-		Program: os.Args[0], Model: engine.Model{ID: "two-lanes"}, BatchLanes: 2, LoadTimeout: 20 * time.Second, RequestBase: 20 * time.Second,
+		Program: os.Args[0], Model: engine.Model{ID: "two-slots"}, Slots: 2, BackgroundSlots: 2, LoadTimeout: 20 * time.Second, RequestBase: 20 * time.Second,
 	})
 	t.Cleanup(e.Close)
 	if _, err := e.Load(t.Context()); err != nil {
@@ -329,7 +331,7 @@ func TestInteractiveInterruptsBatchOnEveryLane(t *testing.T) {
 	var batch sync.WaitGroup
 	var end atomic.Bool
 	answered := make(chan struct{}, 3)
-	for range 3 { // one more than lanes: whenever one is free, somebody takes it
+	for range 3 { // one more than slots: whenever one is free, somebody takes it
 		batch.Go(func() {
 			for !end.Load() {
 				if r, err := e.Transcribe(t.Context(), request(slow)); err != nil || r.Text != "1600 frames" {

@@ -26,9 +26,6 @@ func Backends() []string { return []string{BackendMoonshine, BackendSherpa} }
 // Profiles returns the options of the native runtime that can be chosen by name.
 func Profiles() []string { return []string{"lean", "plain"} }
 
-// MoonshineLanes is how many requests that backend runs at once, each on one thread: further threads stay idle.
-const MoonshineLanes = 2
-
 // CheckBackend refuses names that do not exist. Empty ones are the defaults.
 func CheckBackend(backend, profile string) error {
 	if backend != "" && !slices.Contains(Backends(), backend) {

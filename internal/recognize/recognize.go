@@ -52,7 +52,7 @@ type Options struct {
 	Backend string
 	// Profile names options of the native runtime, one of Profiles(Backend); empty for the backend's default.
 	Profile string
-	// Engine is what else the engine is told; Program, Model, Backend, Profile, Threads, BatchLanes and HugePages
+	// Engine is what else the engine is told; Program, Model, Backend, Profile, Threads, slots and HugePages
 	// are set by Open.
 	Engine engine.Options
 }
@@ -62,8 +62,8 @@ type Recognizer struct {
 	Engine  *engine.Engine
 	Model   model.Installed
 	Backend string
-	// Lanes is how many requests run at the same time.
-	Lanes int
+	// Parallel is how many requests gain something when they are asked at the same time.
+	Parallel int
 }
 
 // Open finds the model, checks its files and prepares its graphs. The engine starts with the first request.
@@ -95,18 +95,18 @@ func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Rec
 	if err != nil {
 		return nil, err
 	}
-	lanes := 1
-	if backend == BackendMoonshine {
-		lanes = min(o.Threads, MoonshineLanes)
+	parallel, slots := 1, 1
+	if backend == BackendMoonshine { // each request on one thread
+		parallel, slots = min(o.Threads, engine.DefaultSlots), engine.DefaultSlots
 	}
 	options := o.Engine
 	options.Program, options.Backend, options.Profile, options.Threads = o.Program, backend, o.Profile, o.Threads
-	options.BatchLanes, options.HugePages = lanes, backend == BackendMoonshine
+	options.Slots, options.BackgroundSlots, options.HugePages = slots, parallel, backend == BackendMoonshine
 	options.Model = engine.Model{
 		ID: installed.ID, Family: string(installed.Family), Languages: installed.Languages,
 		Files: files, SizeBytes: installed.SizeBytes,
 	}
-	return &Recognizer{Engine: engine.New(m.Scope, options), Model: installed, Backend: backend, Lanes: lanes}, nil
+	return &Recognizer{Engine: engine.New(m.Scope, options), Model: installed, Backend: backend, Parallel: parallel}, nil
 }
 
 // Close ends the engine.

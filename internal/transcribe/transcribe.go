@@ -10,6 +10,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -23,6 +24,8 @@ type Options struct {
 	// Language is a code that the model knows; empty where the model finds it out.
 	Language string
 	Effort   speech.Effort
+	// Class says how urgent it is.
+	Class schedule.Class
 	// Cut places the borders of pieces; nil for the default.
 	Cut      *segment.Options
 	HotWords []string
@@ -164,7 +167,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 	transcribing, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	transcript, err := t.speech.Transcribe(transcribing, reader, speech.Options{
-		Model: t.recognizer.Model.ID, Language: o.Language, Effort: o.Effort, Cut: o.Cut, Parallel: t.recognizer.Lanes,
+		Model: t.recognizer.Model.ID, Language: o.Language, Effort: o.Effort, Cut: o.Cut, Class: o.Class, Parallel: t.recognizer.Parallel,
 		Words: true, HotWords: o.HotWords,
 		Settled: func(s scout.Segment) {
 			doc.Transcript.Segments = append(doc.Transcript.Segments, s)

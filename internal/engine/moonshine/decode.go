@@ -34,6 +34,7 @@ type job struct {
 	limit      int       // most tokens that may come out, at most capacity-2
 	align      bool      // keep in the lane's placer what every token attended to
 	hot        *hotWords // nil for none
+	step       *wire.Step
 }
 
 // decoding is the outcome of one request.
@@ -74,12 +75,14 @@ func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	}()
 
 	began := time.Now()
+	j.step.Encode()
 	frames, err := l.encode(j.samples, &owned)
 	if err != nil {
 		return nil, err
 	}
 	encoding := time.Since(began)
 	l.placer.Begin(frames)
+	j.step.Decode(0)
 	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit), encoding: encoding}
 	g := &greedy{decoding: d, lane: l, job: j, frames: frames, owned: &owned}
 	if d.agreed, g.next, err = l.verify(j, j.hypothesis, frames, d, &owned); err != nil {
@@ -130,6 +133,7 @@ func (l *lane) verify(j job, hypothesis []int64, frames int, d *decoding, owned 
 			}
 			d.tokens, d.logprobs = append(d.tokens, token), append(d.logprobs, p.logprob[i])
 			agreed++
+			j.step.Decode(len(d.tokens))
 		}
 		if j.align {
 			l.placer.Add(p.alignment, n, rows)

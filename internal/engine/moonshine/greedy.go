@@ -112,6 +112,7 @@ func (g *greedy) resume() (bool, error) {
 // favoured.
 func (g *greedy) take(node int32) error {
 	g.tokens, g.logprobs = append(g.tokens, g.next.token), append(g.logprobs, g.next.logprob)
+	g.job.step.Decode(len(g.tokens))
 	if err := g.look(node); err != nil {
 		return err
 	}

@@ -18,11 +18,11 @@ type lanes struct {
 	made  map[*lane]struct{} // all there are, taken ones included
 }
 
-func newLanes() *lanes {
-	return &lanes{free: make(chan struct{}, laneCount), made: map[*lane]struct{}{}}
+func newLanes(n int) *lanes {
+	return &lanes{free: make(chan struct{}, n), made: map[*lane]struct{}{}}
 }
 
-// add puts a lane in, a new one or one that was taken. At most laneCount are made.
+// add puts a lane in, a new one or one that was taken. No more are made than newLanes was told.
 func (s *lanes) add(l *lane) {
 	s.mu.Lock()
 	s.stack = append(s.stack, l)

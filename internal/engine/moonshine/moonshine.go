@@ -7,6 +7,7 @@
 package moonshine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,9 @@ const (
 	// maxSeconds is the longest request. 33 s in one decode still gives the right text, 66 s fall into a
 	// repetition loop; time and memory grow with the square of the length.
 	maxSeconds = 30
-	// laneCount is how many requests run at once: one for what somebody waits for, one for the rest.
-	laneCount = 2
+	// usualSlots is how many requests run at once where the parent leaves it open: one for what somebody waits for, one for
+	// the rest. mostSlots bounds what it may ask for: each has buffers of its own.
+	usualSlots, mostSlots = 2, 64
 )
 
 // Backend is one loaded model. Its lanes share the weights.
@@ -54,6 +56,7 @@ var _ server.Backend = (*Backend)(nil)
 // Files that are missing, or not what ONNX Runtime can run, give a coded error; whether prepared files belong
 // to their originals is for the caller to check.
 func Open(ctx context.Context, load wire.Load, library string) (server.Backend, error) {
+	slots := min(max(cmp.Or(load.Slots, usualSlots), 1), mostSlots)
 	var vocabulary *vocabulary
 	var group errgroup.Group // reading the vocabulary takes 10 ms, starting the runtime 35, neither on a second processor
 	group.Go(func() (err error) {
@@ -71,12 +74,12 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 	b := &Backend{
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
-			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Lanes: laneCount,
+			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots, Steps: true,
 			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
 		},
-		vocabulary: vocabulary, model: m, lanes: newLanes(),
+		vocabulary: vocabulary, model: m, lanes: newLanes(slots),
 	}
-	for range laneCount {
+	for range slots {
 		l, err := newLane(m)
 		if err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -130,7 +133,7 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	defer b.lanes.add(l)
 	defer l.shed(len(request.Samples))
 	d, err := l.transcribe(ctx, job{
-		samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words, hot: hot,
+		samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words, hot: hot, step: request.Step,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)

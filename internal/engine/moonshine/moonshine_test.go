@@ -359,7 +359,7 @@ func TestRandomRequests(t *testing.T) {
 func TestRequestsAllocateLittle(t *testing.T) {
 	b := open(t)
 	samples := clip(t, "libri_1272-128104-0000.wav")
-	for range laneCount {
+	for range usualSlots {
 		transcribe(t, b, samples, wire.RequestOptions{Words: true})
 	}
 	var before, after runtime.MemStats

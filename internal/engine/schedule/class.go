@@ -1,5 +1,3 @@
-// Package schedule decides whose turn it is on this machine: every request to a model has a class, and the class says
-// who goes first.
 package schedule
 
 // Class says how urgent a request is. The zero value is Batch.
@@ -35,4 +33,35 @@ func (c Class) String() string {
 		return "dictation"
 	}
 	return "batch"
+}
+
+// Background tells whether nobody waits for work of the class. Such work runs at the lowest priority of the system.
+func (c Class) Background() bool { return c == Batch || c == SecondPass }
+
+// rank orders the classes: a higher one goes first.
+func (c Class) rank() int {
+	switch c {
+	case Dictation:
+		return 4
+	case Partial:
+		return 3
+	case Interactive:
+		return 2
+	case Batch:
+		return 1
+	}
+	return 0
+}
+
+// preempts tells whether a class takes the slot of another that has one already, of so many. A dictation takes it from
+// every lower class. Others that somebody waits for take it from background work; where there is one slot only they wait,
+// since whatever they take is decoded again.
+func (c Class) preempts(other Class, slots int) bool {
+	switch {
+	case c == Dictation:
+		return other.rank() < c.rank()
+	case c.Background() || slots < 2:
+		return false
+	}
+	return other.Background()
 }

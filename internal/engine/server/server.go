@@ -18,7 +18,7 @@ import (
 )
 
 // Backend runs one loaded model. Transcribe is called from as many goroutines at once as Facts says
-// lanes. It obeys its context where the native library lets it; the result belongs to the caller.
+// slots. It obeys its context where the native library lets it; the result belongs to the caller.
 type Backend interface {
 	// Facts describes the model; Protocol, PID and LoadMS are filled in by the server.
 	Facts() wire.Hello
@@ -30,15 +30,49 @@ type Backend interface {
 // Opener loads the model that load describes.
 type Opener func(ctx context.Context, load wire.Load) (Backend, error)
 
+// Options say how Serve works.
+type Options struct {
+	// Log takes what the parent cannot be told; nil for nothing.
+	Log *slog.Logger
+	// Open loads the model.
+	Open Opener
+	// BeatEvery is the pause between two beats while the model loads or a request runs; default 500 ms.
+	BeatEvery time.Duration
+	// Fault, if set, is called by every goroutine of the server at each of its steps, with the goroutine's name (see
+	// Goroutines). Tests make it fail, panic or hang.
+	Fault func(goroutine string) error
+}
+
+// The goroutines of a server.
+const (
+	goroutineReader  = "reader"  // reads frames from the parent
+	goroutineLoader  = "loader"  // loads the model, then ends
+	goroutineBeat    = "beat"    // tells how far requests are
+	goroutineRequest = "request" // one for each request: decodes, then answers
+)
+
+// Goroutines returns the names that Options.Fault is called with.
+func Goroutines() []string {
+	return []string{goroutineReader, goroutineLoader, goroutineBeat, goroutineRequest}
+}
+
+const defaultBeat = 500 * time.Millisecond
+
 // Serve reads frames from in and answers on out until in closes, which is the ordinary end and
 // returns nil at once, running requests or not: whoever asked is gone. It returns an error when
-// loading fails (also told to the parent), when a pipe breaks, or when the parent breaks the
-// protocol.
-func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger, open Opener) error {
+// loading fails (also told to the parent), when a pipe breaks, when the parent breaks the
+// protocol, or when one of its goroutines panics (also told).
+func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.BeatEvery <= 0 {
+		o.BeatEvery = defaultBeat
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	frames := wire.NewReader(in)
-	s := &session{out: wire.NewWriter(out), log: log, running: map[uint64]context.CancelFunc{}}
+	s := &session{out: wire.NewWriter(out), options: o, running: map[uint64]*running{}, broken: make(chan error, 1)}
 
 	first, err := frames.Next()
 	if errors.Is(err, io.EOF) {
@@ -57,14 +91,19 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger, o
 
 	// The pipe is watched while the model loads: a parent that is gone ends the process.
 	next := make(chan frame)
-	go readFrames(ctx, frames, next)
-
+	s.start(goroutineReader, func() error { return s.readFrames(ctx, frames, next) })
+	s.start(goroutineBeat, func() error { return s.beat(ctx) })
 	loaded := make(chan loadResult, 1)
 	began := time.Now()
-	go func() {
-		backend, err := openGuarded(ctx, load, open)
+	s.start(goroutineLoader, func() error {
+		if err := s.fault(goroutineLoader); err != nil {
+			loaded <- loadResult{err: err}
+			return nil
+		}
+		backend, err := o.Open(ctx, load)
 		loaded <- loadResult{backend, err}
-	}()
+		return nil
+	})
 	for {
 		select {
 		case l := <-loaded:
@@ -78,6 +117,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger, o
 			if done, err := s.handle(ctx, f); done {
 				return err
 			}
+		case err := <-s.broken:
+			return errors.Join(err, s.fail(0, err))
 		}
 	}
 }
@@ -96,10 +137,13 @@ type frame struct {
 }
 
 // readFrames ends after the first error, which it delivers, or with ctx.
-func readFrames(ctx context.Context, frames *wire.Reader, next chan<- frame) {
+func (s *session) readFrames(ctx context.Context, frames *wire.Reader, next chan<- frame) error {
 	for {
 		var f frame
 		raw, err := frames.Next()
+		if err == nil {
+			err = s.fault(goroutineReader)
+		}
 		switch {
 		case err != nil:
 			f.err = err
@@ -110,31 +154,52 @@ func readFrames(ctx context.Context, frames *wire.Reader, next chan<- frame) {
 		select {
 		case next <- f:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 		if f.err != nil {
-			return
+			return nil
 		}
 	}
 }
 
+// session is one call of Serve.
 type session struct {
 	out     *wire.Writer
-	log     *slog.Logger
-	backend Backend
+	options Options
+	broken  chan error // gets the first failure of a goroutine without which the process is useless
+	backend Backend    // set by the goroutine that handles frames
 	facts   wire.Hello
 
 	mu      sync.Mutex
-	running map[uint64]context.CancelFunc
+	running map[uint64]*running
+	ready   bool
 }
 
-// openGuarded opens the backend; a panic in it is an error.
-func openGuarded(ctx context.Context, load wire.Load, open Opener) (backend Backend, err error) {
-	err = guard("load", func() (err error) {
-		backend, err = open(ctx, load)
-		return err
-	})
-	return backend, err
+// running is a request that is being decoded.
+type running struct {
+	cancel context.CancelFunc
+	step   wire.Step
+}
+
+// start runs a goroutine of the session, which ends with Serve's context or the request. A failure or a panic in it
+// ends the session.
+func (s *session) start(name string, work func() error) {
+	go func() {
+		if err := guard(name, work); err != nil {
+			select {
+			case s.broken <- err:
+			default: // the first one ends the session
+			}
+		}
+	}()
+}
+
+// fault is where tests break a goroutine.
+func (s *session) fault(goroutine string) error {
+	if s.options.Fault == nil {
+		return nil
+	}
+	return s.options.Fault(goroutine)
 }
 
 // hello begins the serving part. It is called by the goroutine that handles frames.
@@ -145,6 +210,9 @@ func (s *session) hello(backend Backend, loading time.Duration) error {
 	hello.SampleRateHz = scout.EngineSampleRateHz
 	hello.LoadMS = milliseconds(loading)
 	s.backend, s.facts = backend, hello
+	s.mu.Lock()
+	s.ready = true
+	s.mu.Unlock()
 	if err := s.out.Write(wire.KindHello, 0, wire.AppendJSON(hello)); err != nil {
 		return fmt.Errorf("say hello: %w", err)
 	}
@@ -164,68 +232,110 @@ func (s *session) handle(ctx context.Context, f frame) (done bool, err error) {
 		if s.backend == nil {
 			return true, scout.Errorf(scout.CodeEngineProtocol, "request before hello")
 		}
-		s.start(ctx, f.id, f.request)
+		s.accept(ctx, f.id, f.request)
 	case wire.KindCancel:
 		s.mu.Lock()
-		if cancel, ok := s.running[f.id]; ok {
-			cancel()
+		if r, ok := s.running[f.id]; ok {
+			r.cancel()
 		}
 		s.mu.Unlock()
-	case wire.KindPing:
-		if err := s.out.Write(wire.KindPong, f.id, nil); err != nil {
-			return true, fmt.Errorf("answer ping: %w", err)
-		}
 	default:
 		return true, scout.Errorf(scout.CodeEngineProtocol, "frame of kind %d from the parent", f.kind)
 	}
 	return false, nil
 }
 
-// start runs a request in its own goroutine, which ends with the request. The parent never sends
-// more than lanes; one that does is refused.
-func (s *session) start(ctx context.Context, id uint64, request *wire.Request) {
-	var cancel context.CancelFunc
-	if request.Options.DeadlineMS > 0 {
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(request.Options.DeadlineMS)*time.Millisecond)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
-	}
+// accept runs a request in its own goroutine, which ends with the request. The parent never sends
+// more than slots; one that does is refused.
+func (s *session) accept(ctx context.Context, id uint64, request *wire.Request) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &running{cancel: cancel}
+	request.Step = &r.step
 	s.mu.Lock()
 	_, twice := s.running[id]
-	full := len(s.running) >= s.facts.Lanes
+	full := len(s.running) >= s.facts.Slots
 	if !twice && !full {
-		s.running[id] = cancel
+		s.running[id] = r
 	}
 	s.mu.Unlock()
 	if twice || full {
 		cancel()
-		s.answer(id, nil, scout.Errorf(scout.CodeEngineProtocol, "request %d refused: id in use or all %d lanes busy", id, s.facts.Lanes))
+		s.answer(id, nil, scout.Errorf(scout.CodeEngineProtocol, "request %d refused: id in use or all %d slots busy", id, s.facts.Slots))
 		return
 	}
-	go func() {
+	s.start(goroutineRequest, func() error {
 		result, err := s.transcribe(ctx, request)
 		s.mu.Lock()
 		delete(s.running, id) // before the answer: the parent may send the next one at once
 		s.mu.Unlock()
 		cancel()
+		if err != nil && request.Options.Traceparent != "" {
+			s.options.Log.Warn("request_failed", slog.String("traceparent", request.Options.Traceparent), slog.String("error", err.Error()))
+		}
 		s.answer(id, result, err)
-	}()
+		return nil
+	})
 }
 
+// transcribe decodes a request. One that nobody waits for runs on a thread of its own at the lowest priority.
 func (s *session) transcribe(ctx context.Context, request *wire.Request) (result *wire.Result, err error) {
 	if err := checkSamples(request.Samples, s.facts.MaxFrames); err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	err = guard("transcribe", func() (err error) {
-		result, err = s.backend.Transcribe(ctx, request)
-		return err
-	})
+	decode := func() error {
+		return guard("transcribe", func() (err error) {
+			if err := s.fault(goroutineRequest); err != nil {
+				return err
+			}
+			result, err = s.backend.Transcribe(ctx, request)
+			return err
+		})
+	}
+	if request.Options.Background {
+		err = inBackground(decode)
+	} else {
+		err = decode()
+	}
 	if err != nil {
 		return nil, err
 	}
+	if result == nil {
+		return nil, scout.Errorf(scout.CodeInternal, "the backend gave neither a result nor an error")
+	}
 	result.DecodeMS = milliseconds(time.Since(began))
 	return result, nil
+}
+
+// beat tells the parent every now and then that the process is alive and how far its requests are, as long as the model
+// loads or requests run. An idle process says nothing.
+func (s *session) beat(ctx context.Context) error {
+	tick := time.NewTicker(s.options.BeatEvery)
+	defer tick.Stop()
+	for {
+		if err := s.fault(goroutineBeat); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		beat := wire.Beat{Loading: !s.ready}
+		for id, r := range s.running {
+			phase, tokens := r.step.Now()
+			beat.Requests = append(beat.Requests, wire.Running{ID: id, Phase: phase, Tokens: tokens})
+		}
+		s.mu.Unlock()
+		if !beat.Loading && len(beat.Requests) == 0 {
+			continue
+		}
+		beat.CPUMS = processorTime().Milliseconds()
+		if err := s.out.Write(wire.KindBeat, 0, wire.AppendJSON(beat)); err != nil {
+			return fmt.Errorf("send beat: %w", err)
+		}
+	}
 }
 
 // answer sends a result or a failure. A broken pipe is seen by the reader as well and ends Serve.
@@ -236,23 +346,32 @@ func (s *session) answer(id uint64, result *wire.Result, err error) {
 		err = s.out.Write(wire.KindResult, id, wire.AppendJSON(result))
 	}
 	if err != nil {
-		s.log.Error("answer_not_sent", slog.String("error", err.Error()))
+		s.options.Log.Error("answer_not_sent", slog.String("error", err.Error()))
 	}
 }
 
 func (s *session) fail(id uint64, err error) error {
-	failure := wire.Failure{Code: scout.CodeOf(err), Message: err.Error()}
+	var panicked *panicError
+	failure := wire.Failure{Code: scout.CodeOf(err), Message: err.Error(), Panicked: errors.As(err, &panicked)}
 	if err := s.out.Write(wire.KindFailure, id, wire.AppendJSON(failure)); err != nil {
 		return fmt.Errorf("report failure: %w", err)
 	}
 	return nil
 }
 
-// guard turns a panic into an error of this call; the stack goes to stderr with the error's text.
+// panicError is what a panic becomes.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("%v\n%s", e.value, e.stack) }
+
+// guard turns a panic into an error of this call, with the stack in its text.
 func guard(doing string, work func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = scout.Errorf(scout.CodeInternal, "%s panicked: %v\n%s", doing, p, debug.Stack())
+			err = scout.Errorf(scout.CodeInternal, "%s panicked: %w", doing, &panicError{p, debug.Stack()})
 		}
 	}()
 	return work()

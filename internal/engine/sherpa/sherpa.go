@@ -61,7 +61,7 @@ func Open(_ context.Context, load wire.Load) (server.Backend, error) {
 	}
 	b := &Backend{facts: wire.Hello{
 		Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
-		MaxFrames: maxSeconds * scout.EngineSampleRateHz, Lanes: 1,
+		MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: 1,
 	}}
 	if load.Profile != ProfilePlain {
 		path, err := writeSessionOptions()

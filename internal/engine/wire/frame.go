@@ -9,7 +9,7 @@ import (
 
 // ProtocolVersion is the version in Hello. Both sides must have the same one; it is raised when a
 // frame changes its meaning, not when a JSON body gains an optional field.
-const ProtocolVersion = 1
+const ProtocolVersion = 2
 
 // Kind is what a frame says.
 type Kind uint8
@@ -20,10 +20,9 @@ const (
 	KindHello   Kind = 2 // engine: Hello, when the model is ready
 	KindRequest Kind = 3 // parent: Request
 	KindResult  Kind = 4 // engine: Result of the request with the same id
-	KindFailure Kind = 5 // engine: Failure of the request with the same id; id 0: of loading
+	KindFailure Kind = 5 // engine: Failure of the request with the same id; id 0: of the process
 	KindCancel  Kind = 6 // parent: stop the request with this id; answered by its Failure or Result
-	KindPing    Kind = 7 // parent: empty body
-	KindPong    Kind = 8 // engine: empty body, same id
+	KindBeat    Kind = 7 // engine: Beat, while it loads or a request runs
 )
 
 // MaxFrameBytes bounds a frame without its prefix: a minute of samples (3.84 MB) with room.
@@ -31,7 +30,7 @@ const MaxFrameBytes = 4 << 20
 
 // A pipe that ends within a frame is the end of an engine that did not say why.
 var protocol = &frame.Protocol[Kind]{
-	MaxBytes: MaxFrameBytes, Known: func(k Kind) bool { return k >= KindLoad && k <= KindPong },
+	MaxBytes: MaxFrameBytes, Known: func(k Kind) bool { return k >= KindLoad && k <= KindBeat },
 	Malformed: scout.CodeEngineProtocol, Broken: scout.CodeEngineProtocol, TooLong: scout.CodeInvalidArgument,
 }
 

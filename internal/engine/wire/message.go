@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"sync/atomic"
 
 	"github.com/scout-speech/scout"
 )
@@ -22,6 +23,8 @@ type Load struct {
 	Files map[string]string `json:"files"`
 	// Threads is the number of threads of one inference session.
 	Threads int `json:"threads"`
+	// Slots is how many requests the parent wants to run at the same time; 0 leaves it to the backend.
+	Slots int `json:"slots,omitempty"`
 	// Profile chooses options of the native runtime; empty means the backend's default.
 	Profile string `json:"profile,omitempty"`
 }
@@ -39,9 +42,10 @@ type Hello struct {
 	SampleRateHz int `json:"sample_rate_hz"`
 	// MaxFrames is the longest request, in frames.
 	MaxFrames int `json:"max_frames"`
-	// Lanes is how many requests run at the same time; the last one is kept for interactive ones
-	// where there is more than one.
-	Lanes int `json:"lanes"`
+	// Slots is how many requests run at the same time.
+	Slots int `json:"slots"`
+	// Steps tells that a running request's phase and tokens stand in the beats.
+	Steps bool `json:"steps,omitempty"`
 	// LogProbs, WordTimes, Continues and HotWords tell what answers may carry and requests may ask.
 	LogProbs  bool `json:"log_probs"`
 	WordTimes bool `json:"word_times"`
@@ -56,12 +60,16 @@ type Request struct {
 	Options RequestOptions
 	// Samples is 16 kHz mono in [-1, 1], shape [frames], owned by the caller.
 	Samples []float32
+	// Step is where the backend tells how far it is; it does not travel. Nil tells nobody.
+	Step *Step
 }
 
 // RequestOptions is the JSON part of a request.
 type RequestOptions struct {
-	// Interactive marks a request that somebody waits for right now.
-	Interactive bool `json:"interactive,omitempty"`
+	// Background marks a request that nobody waits for: it runs at the lowest priority of the system.
+	Background bool `json:"background,omitempty"`
+	// Traceparent names the span that the request belongs to (W3C Trace Context), empty where traces are off.
+	Traceparent string `json:"traceparent,omitempty"`
 	// Words asks for word times where the model gives them.
 	Words bool `json:"words,omitempty"`
 	// Language is the ISO 639-1 code spoken, empty for the model's default.
@@ -71,8 +79,6 @@ type RequestOptions struct {
 	Hypothesis []int32 `json:"hypothesis,omitempty"`
 	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
 	HotWords []string `json:"hot_words,omitempty"`
-	// DeadlineMS is when the engine should give up by itself, 0 for never.
-	DeadlineMS int64 `json:"deadline_ms,omitempty"`
 }
 
 // StopReason is why decoding ended.
@@ -124,10 +130,72 @@ type Result struct {
 	EncodeMS float64 `json:"encode_ms,omitempty"`
 }
 
-// Failure is why a request, or loading, failed.
+// Failure is why a request, loading, or the whole process failed.
 type Failure struct {
 	Code    scout.Code `json:"code"`
 	Message string     `json:"message"`
+	// Panicked tells that it was a panic, which the parent counts.
+	Panicked bool `json:"panicked,omitempty"`
+}
+
+// Beat tells that the engine is alive and how far its requests are.
+type Beat struct {
+	// Loading is true until the hello.
+	Loading bool `json:"loading,omitempty"`
+	// CPUMS is the processor time that the process has used, in milliseconds.
+	CPUMS int64 `json:"cpu_ms"`
+	// Requests are those that run.
+	Requests []Running `json:"requests,omitempty"`
+}
+
+// Running is a request in a Beat.
+type Running struct {
+	ID     uint64 `json:"id"`
+	Phase  Phase  `json:"phase"`
+	Tokens int    `json:"tokens,omitempty"`
+}
+
+// Phase is what a request is doing.
+type Phase string
+
+// The phases. A backend that does not tell stays in PhaseStarted.
+const (
+	PhaseStarted Phase = "started"
+	PhaseEncode  Phase = "encode"
+	PhaseDecode  Phase = "decode"
+)
+
+// Step is how far a request is. The backend's goroutine sets it, another one reads it. All methods may be called on
+// nil, and then do nothing.
+type Step struct{ state atomic.Int64 }
+
+// Encode says that the encoder begins.
+func (s *Step) Encode() {
+	if s != nil {
+		s.state.Store(1)
+	}
+}
+
+// Decode says that so many tokens are decoded.
+func (s *Step) Decode(tokens int) {
+	if s != nil {
+		s.state.Store(int64(2 + tokens))
+	}
+}
+
+// Now returns what was said last.
+func (s *Step) Now() (phase Phase, tokens int) {
+	if s == nil {
+		return PhaseStarted, 0
+	}
+	switch n := s.state.Load(); n {
+	case 0:
+		return PhaseStarted, 0
+	case 1:
+		return PhaseEncode, 0
+	default:
+		return PhaseDecode, int(n - 2)
+	}
 }
 
 // Err returns the failure as an error. A code that this side does not know becomes

@@ -31,11 +31,11 @@ func TestRequestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		want := wire.Request{
 			Options: wire.RequestOptions{
-				Interactive: rapid.Bool().Draw(rt, "interactive"),
+				Background:  rapid.Bool().Draw(rt, "background"),
 				Words:       rapid.Bool().Draw(rt, "words"),
 				Language:    rapid.StringMatching(`[a-z]{0,2}`).Draw(rt, "language"),
 				Hypothesis:  rapid.SliceOfN(rapid.Int32(), 0, 20).Draw(rt, "hypothesis"),
-				DeadlineMS:  rapid.Int64().Draw(rt, "deadline"),
+				Traceparent: rapid.StringMatching(`[0-9a-f-]{0,55}`).Draw(rt, "traceparent"),
 			},
 			Samples: rapid.SliceOfN(rapid.Float32(), 0, 500).Draw(rt, "samples"),
 		}
@@ -54,8 +54,8 @@ func TestRequestRoundTrip(t *testing.T) {
 		}
 		same := func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
 		if !slices.EqualFunc(got.Samples, want.Samples, same) || !slices.Equal(got.Options.Hypothesis, want.Options.Hypothesis) ||
-			got.Options.Interactive != want.Options.Interactive || got.Options.Language != want.Options.Language ||
-			got.Options.DeadlineMS != want.Options.DeadlineMS {
+			got.Options.Background != want.Options.Background || got.Options.Language != want.Options.Language ||
+			got.Options.Traceparent != want.Options.Traceparent {
 			rt.Fatalf("got %+v\nwant %+v", got, want)
 		}
 	})
@@ -66,7 +66,7 @@ func TestFramesFollowEachOther(t *testing.T) {
 	var out bytes.Buffer
 	w := wire.NewWriter(&out)
 	for id := range uint64(3) {
-		if err := w.Write(wire.KindPing, id, nil); err != nil {
+		if err := w.Write(wire.KindBeat, id, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestBrokenStreamsAreProtocolErrors(t *testing.T) {
 		"length above limit": length(wire.MaxFrameBytes + 1),
 		"length huge":        length(math.MaxUint32),
 		"kind 0":             kind(0),
-		"kind unknown":       kind(9),
+		"kind unknown":       kind(8),
 		"text":               []byte("error: something a library printed\n"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -158,13 +158,13 @@ func TestFailureKeepsKnownCodesOnly(t *testing.T) {
 func FuzzReader(f *testing.F) {
 	request := wire.Request{Options: wire.RequestOptions{Words: true}, Samples: []float32{0, 1, -1}}
 	f.Add(encode(f, wire.KindRequest, 7, wire.AppendRequest(&request)))
-	f.Add(encode(f, wire.KindHello, 0, wire.AppendJSON(wire.Hello{Protocol: 1, Lanes: 1})))
+	f.Add(encode(f, wire.KindHello, 0, wire.AppendJSON(wire.Hello{Protocol: 1, Slots: 1})))
 	f.Add(encode(f, wire.KindResult, 7, wire.AppendJSON(wire.Result{Text: "a", Tokens: []wire.Token{{ID: 1}}})))
 	start, end := float32(120), float32(360.5)
 	f.Add(encode(f, wire.KindResult, 8, wire.AppendJSON(wire.Result{Text: "a b", Words: []wire.Word{
 		{Text: "a", StartMS: &start, EndMS: &end}, {Text: "b"}, // the second could not be placed
 	}})))
-	f.Add(encode(f, wire.KindPing, 1, nil))
+	f.Add(encode(f, wire.KindBeat, 1, nil))
 	f.Add([]byte("not a frame"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		r := wire.NewReader(bytes.NewReader(stream))

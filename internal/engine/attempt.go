@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/pool"
+	"github.com/scout-speech/scout/internal/engine/process"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+)
+
+// transcriber is what the decorators have in common. Each handles one kind of trouble, from the outside in: recording
+// (metrics, log), breaking (an engine that keeps failing), retrying (a process that ends), turning (who goes first),
+// loading (a process that does not run yet), limiting (time), calling (the process itself).
+type transcriber interface {
+	transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error)
+}
+
+// attempt is a request on its way through the decorators.
+type attempt struct {
+	*Request
+	traceparent string
+	exclusive   bool             // nothing else may run in its process
+	turn        *schedule.Turn   // the last one, whose place in the queue it keeps
+	spent       time.Duration    // with a turn
+	process     *process.Process // set by loading
+	held        *holders         // of the turn
+}
+
+// holders are whoever holds something that is let go of by the last of them: the caller, and a cancelled request that the
+// process still works on.
+type holders struct {
+	mu    sync.Mutex
+	count int
+	last  func()
+}
+
+func (h *holders) hold() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.count++
+}
+
+func (h *holders) drop() {
+	h.mu.Lock()
+	h.count--
+	last := h.count == 0
+	h.mu.Unlock()
+	if last {
+		h.last()
+	}
+}
+
+// traceparent names a span as W3C Trace Context does, and is empty for none.
+func traceparent(s trace.SpanContext) string {
+	if !s.IsValid() {
+		return ""
+	}
+	return fmt.Sprintf("00-%s-%s-%s", s.TraceID(), s.SpanID(), s.TraceFlags())
+}
+
+// errInterrupted is why a request stopped that runs again.
+var errInterrupted = scout.Errorf(scout.CodeCancelled, "a more urgent request goes first")
+
+// turning waits for a turn, and for another one when a more urgent request took it.
+type turning struct {
+	share *schedule.Share
+	next  transcriber
+}
+
+func (t *turning) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	for {
+		h, err := t.once(ctx, a)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, errInterrupted) {
+			return h, err
+		}
+	}
+}
+
+func (t *turning) once(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	turn, err := t.share.Acquire(ctx, schedule.Ask{
+		Class: a.Class, Client: a.Client, Audio: a.Audio(), Exclusive: a.exclusive, After: a.turn,
+		Preempt: func() { cancel(errInterrupted) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("wait for the engine: %w", err)
+	}
+	a.turn = turn
+	a.held = &holders{count: 1, last: turn.Release}
+	defer a.held.drop()
+	began := time.Now()
+	defer func() { a.spent += time.Since(began) }()
+	return t.next.transcribe(ctx, a)
+}
+
+// loading has a process with the model loaded while the rest runs.
+type loading struct {
+	model *pool.Model
+	share *schedule.Share
+	next  transcriber
+}
+
+func (l *loading) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	for {
+		p, release, err := l.model.Use(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.share.Resize(p.Facts().Slots)
+		a.process = p
+		h, err := l.next.transcribe(ctx, a)
+		release()
+		// A process that is replaced or unloaded at this moment takes no more: the next one does. It has answered
+		// somebody, so that this ends.
+		if !errors.Is(err, process.ErrRetired) {
+			return h, err
+		}
+	}
+}
+
+// limiting bounds the time of an attempt.
+type limiting struct {
+	base      time.Duration
+	factor    float64
+	dictation time.Duration
+	next      transcriber
+}
+
+// limit is how long the process may take. Somebody waits for a dictation: what it does not get soon comes from a fresh
+// process.
+func (l *limiting) limit(r *Request) time.Duration {
+	if r.Class == schedule.Dictation {
+		return min(l.dictation+r.Audio(), l.base+time.Duration(l.factor*float64(r.Audio())))
+	}
+	return l.base + time.Duration(l.factor*float64(r.Audio()))
+}
+
+func (l *limiting) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	limit := l.limit(a.Request)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, scout.Errorf(scout.CodeEngineTimeout,
+		"no answer within %.1f s for %.1f s of audio", limit.Seconds(), a.Audio().Seconds()))
+	defer cancel()
+	return l.next.transcribe(ctx, a)
+}
+
+// calling sends the request to its process and waits for the answer. A process that has had its time, or grows to more than
+// memory bytes, is killed. A request that is given up is cancelled; its turn stays taken until the process answers, and one
+// that does not is killed.
+type calling struct {
+	model  *pool.Model
+	memory uint64
+}
+
+const (
+	// memoryCheckEvery is how often the resident size is looked at during a request.
+	memoryCheckEvery = 200 * time.Millisecond
+	// abandonGrace is how long a cancelled request may go on in a process that cannot be interrupted.
+	abandonGrace = 10 * time.Second
+)
+
+func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	p := a.process
+	memory := time.NewTicker(memoryCheckEvery)
+	defer memory.Stop()
+	call := p.Send(a.Request, a.traceparent)
+	done := ctx.Done()
+	for {
+		select {
+		case answer := <-call.Answer():
+			if answer.Err != nil {
+				return nil, answer.Err
+			}
+			c.model.Answered(p)
+			return answer.Hypothesis, nil
+		case <-memory.C:
+			if rss := p.ResidentBytes(); rss > c.memory {
+				p.Kill(scout.Errorf(scout.CodeEngineMemory, "the engine grew to %d MB: limit %d MB", rss>>20, c.memory>>20))
+			}
+		case <-done:
+			cause := context.Cause(ctx)
+			if scout.CodeOf(cause) != scout.CodeEngineTimeout {
+				c.abandon(p, call, a.held)
+				return nil, fmt.Errorf("transcribe: %w", cause)
+			}
+			p.Kill(cause)
+			done = nil // the answer comes now
+		}
+	}
+}
+
+// abandon cancels a request nobody waits for.
+func (c *calling) abandon(p *process.Process, call *process.Call, held *holders) {
+	held.hold()
+	tooLong := time.AfterFunc(abandonGrace, func() {
+		p.Kill(scout.Errorf(scout.CodeEngineTimeout, "the engine went on %.0f s with a cancelled request", abandonGrace.Seconds()))
+	})
+	call.Then(func() {
+		tooLong.Stop()
+		held.drop()
+	})
+	call.Cancel()
+}

@@ -1,0 +1,250 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/pool"
+	"github.com/scout-speech/scout/internal/engine/process"
+	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
+)
+
+// TestFaultsInEveryGoroutine breaks every goroutine around an engine, of this side and of the process, once and in every
+// way: whoever waits gets an answer, panics are counted, and the next request works.
+func TestFaultsInEveryGoroutine(t *testing.T) {
+	t.Parallel()
+	type place struct{ side, name string }
+	places := []place{{"here", pool.GoroutineStart}}
+	for _, name := range process.Goroutines() {
+		places = append(places, place{"here", name})
+	}
+	for _, name := range server.Goroutines() {
+		places = append(places, place{"process", name})
+	}
+	for _, where := range places {
+		for _, kind := range []string{"error", "panic", "hang"} {
+			t.Run(fmt.Sprintf("%s in the %s's %s", kind, where.side, where.name), func(t *testing.T) {
+				t.Parallel()
+				release := make(chan struct{})
+				t.Cleanup(func() { close(release) })
+				registry := prometheus.NewRegistry()
+				var struck atomic.Bool
+				options := engine.Options{
+					Program: os.Args[0], Model: engine.Model{ID: "faulty"}, Slots: 1,
+					LoadTimeout: 2 * time.Second, RequestBase: 300 * time.Millisecond, RequestFactor: 0.001,
+					Breaker: resilience.BreakerOptions{Consecutive: 100, FailureRatio: 2},
+				}
+				if where.side == "here" {
+					options.Fault = func(goroutine string) error {
+						if goroutine != where.name || !struck.CompareAndSwap(false, true) {
+							return nil
+						}
+						switch kind {
+						case "panic":
+							panic("injected")
+						case "hang":
+							<-release
+						}
+						return errors.New("injected")
+					}
+				} else {
+					options.Program = breakingProgram(t, where.name, kind)
+				}
+				e := engine.New(observe.NewScope(nil, registry, nil), options)
+				t.Cleanup(e.Close)
+				failed := 0
+				for {
+					result, err := e.Transcribe(t.Context(), request(works))
+					if err == nil {
+						if result.Text != "1600 frames" {
+							t.Errorf("%q", result.Text)
+						}
+						break
+					}
+					if failed++; failed == 5 {
+						t.Fatalf("does not recover: %v", err)
+					}
+					if scout.CodeOf(err) == scout.CodeAudioSetAside {
+						t.Errorf("blamed on the audio: %v", err)
+					}
+				}
+				counted := panicsCounted(t, registry)
+				beatsLater := where.name == "beat" // it need not have struck by the time of the answer
+				if (counted > 0) != (kind == "panic") && !(beatsLater && counted == 0) {
+					t.Errorf("%v panics counted", counted)
+				}
+			})
+		}
+	}
+}
+
+func panicsCounted(t *testing.T, registry *prometheus.Registry) (sum float64) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "scout_panics_recovered_total" {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// breakingEngine in the environment of an engine says what breaks in it: GOROUTINE,KIND,FOLDER.
+const breakingEngine = "SCOUT_TEST_BREAKING_ENGINE"
+
+// breakingProgram returns an engine program of which a goroutine breaks.
+func breakingProgram(t *testing.T, goroutine, kind string) string {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "engine")
+	text := fmt.Sprintf("#!/bin/sh\n%s='%s,%s,%s' exec '%s'\n", breakingEngine, goroutine, kind, dir, os.Args[0])
+	if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// breaking is the fault that the environment asks for. It strikes once for a folder, in whichever process comes first.
+func breaking(wanted string) func(goroutine string) error {
+	parts := strings.SplitN(wanted, ",", 3)
+	if len(parts) < 3 {
+		return nil
+	}
+	return func(goroutine string) error {
+		if goroutine != parts[0] || os.Mkdir(filepath.Join(parts[2], "struck"), 0o700) != nil {
+			return nil
+		}
+		switch parts[1] {
+		case "panic":
+			panic("injected")
+		case "hang":
+			select {}
+		}
+		return errors.New("injected")
+	}
+}
+
+// TestPoisonBesideGoodAudio: what is good is answered, whatever ends the process beside it.
+func TestPoisonBesideGoodAudio(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]float32{"crash": crashes, "hang": hangs, "babble": babbles, "pipe closed": closesPipe} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newFaulty(t, func(o *engine.Options) {
+				o.Slots, o.BackgroundSlots, o.RequestBase, o.RequestFactor = 2, 2, time.Second, 0.001
+			})
+			var wait sync.WaitGroup
+			stop := make(chan struct{})
+			wait.Go(func() {
+				defer close(stop)
+				for range 2 {
+					if _, err := e.Transcribe(t.Context(), request(fault)); scout.CodeOf(err) != scout.CodeAudioSetAside {
+						t.Errorf("poison: %v", err)
+					}
+				}
+			})
+			wait.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if _, err := e.Transcribe(t.Context(), request(slow)); err != nil {
+						t.Errorf("good audio: %v", err)
+					}
+				}
+			})
+			wait.Wait()
+		})
+	}
+}
+
+// TestReplacingForMemoryFailsNobody: a process that is replaced after every answer takes no request with it.
+func TestReplacingForMemoryFailsNobody(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, func(o *engine.Options) { o.Slots, o.BackgroundSlots, o.MemoryCeiling = 2, 2, 4<<20 })
+	var wait sync.WaitGroup
+	for range 3 {
+		wait.Go(func() {
+			for range 60 {
+				if _, err := e.Transcribe(t.Context(), request(works)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if starts := e.State().Starts; starts < 30 {
+		t.Errorf("%d starts: the test proves nothing", starts)
+	}
+}
+
+// TestCancelLeavesNoSlotTaken: requests that are given up at once, in both slots, let go of them.
+func TestCancelLeavesNoSlotTaken(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, func(o *engine.Options) { o.Slots, o.BackgroundSlots = 2, 2 })
+	if _, err := e.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i%30)*time.Microsecond, cancel)
+		if _, err := e.Transcribe(ctx, request(waits)); scout.CodeOf(err) != scout.CodeCancelled {
+			t.Fatalf("round %d: %v", i, err)
+		}
+	}
+	if err := e.Quiet(t.Context()); err != nil { // one that is forgotten would be killed after 10 s
+		t.Fatal(err)
+	}
+	if starts := e.State().Starts; starts != 1 {
+		t.Errorf("%d starts: a process was killed for what it was not told", starts)
+	}
+}
+
+// TestLoadingIsTold: whoever is to be shown a wait learns when it begins, how long it may take, and when it is over; a
+// program that never says anything takes exactly that long, and not twice.
+func TestLoadingIsTold(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var told []string
+	note := func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, what)
+	}
+	e := newFaulty(t, func(o *engine.Options) {
+		o.Model.ID, o.LoadTimeout = "load-hangs", 400*time.Millisecond
+		o.Loading = func(limit time.Duration) func() {
+			note(limit.String())
+			return func() { note("over") }
+		}
+	})
+	_, err := e.Transcribe(t.Context(), request(works))
+	if scout.CodeOf(err) != scout.CodeEngineLoadTimeout || !strings.Contains(err.Error(), "within 0.4 s") {
+		t.Fatal(err)
+	}
+	if want := []string{"400ms", "over"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}

@@ -1,0 +1,284 @@
+package process
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/wire"
+)
+
+// Call is a request on its way.
+type Call struct {
+	process *Process
+	id      uint64
+	answer  chan Answer
+	encoded chan struct{} // closed once the samples have been copied, or never will be
+
+	// Guarded by the process's lock.
+	sent     bool // the writer has taken it
+	progress time.Time
+	phase    wire.Phase
+	tokens   int
+	then     func()
+	answered bool
+}
+
+// Answer gets exactly one value, also when the process dies or the call is cancelled.
+func (c *Call) Answer() <-chan Answer { return c.answer }
+
+// Then has f called once the request is answered, at once where it is. There is one f for a call; it must not block.
+func (c *Call) Then(f func()) {
+	c.process.mu.Lock()
+	answered := c.answered
+	c.then = f
+	c.process.mu.Unlock()
+	if answered {
+		f()
+	}
+}
+
+// settle gives the call its only answer.
+func (c *Call) settle(a Answer) {
+	c.process.mu.Lock()
+	c.answered = true
+	then := c.then
+	c.process.mu.Unlock()
+	c.answer <- a // buffered
+	if then != nil {
+		then()
+	}
+}
+
+// Send puts the request at the end of the queue and returns. traceparent names the span that it belongs to, empty for
+// none.
+func (p *Process) Send(request *Request, traceparent string) *Call {
+	c := &Call{process: p, answer: make(chan Answer, 1), encoded: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting == nil || p.retiring || p.closing {
+		close(c.encoded)
+		c.answered = true
+		if p.waiting == nil {
+			c.answer <- Answer{Err: &EndError{Err: p.err}}
+		} else {
+			c.answer <- Answer{Err: ErrRetired}
+		}
+		return c
+	}
+	p.nextID++
+	c.id = p.nextID
+	p.waiting[c.id] = c
+	encode := wire.AppendRequest(request.frame(traceparent))
+	p.queue = append(p.queue, &outgoing{kind: wire.KindRequest, id: c.id, call: c, body: func(dst []byte) ([]byte, error) {
+		defer close(c.encoded)
+		return encode(dst)
+	}})
+	p.wakeWriter()
+	return c
+}
+
+// Cancel asks the process to stop working on the request. One that has not been sent is taken out of the queue and
+// answered at once; else the cancel goes behind it, and the answer comes once the process has let go of it. The samples
+// belong to the caller again when Cancel returns.
+func (c *Call) Cancel() {
+	p := c.process
+	p.mu.Lock()
+	if p.waiting[c.id] != c { // answered
+		p.mu.Unlock()
+		return
+	}
+	if !c.sent {
+		p.queue = slices.DeleteFunc(p.queue, func(o *outgoing) bool { return o.call == c })
+		close(c.encoded)
+		p.mu.Unlock()
+		p.deliver(c.id, Answer{Err: scout.Errorf(scout.CodeCancelled, "cancelled before it was sent")})
+		return
+	}
+	p.queue = append(p.queue, &outgoing{kind: wire.KindCancel, id: c.id})
+	p.wakeWriter()
+	p.mu.Unlock()
+	select {
+	case <-c.encoded:
+	case <-p.dead:
+	case <-time.After(encodeGrace): // copying takes less than a millisecond: the writer is lost
+		p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine takes no requests"))
+		<-p.dead
+	}
+}
+
+// encodeGrace is how long the writer may take to copy the samples of a request that it has taken.
+const encodeGrace = time.Second
+
+// wakeWriter tells the writer to look at the queue.
+func (p *Process) wakeWriter() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// write sends what is queued, one frame after the other, until the process is dead. It is the only goroutine that writes.
+// A process that does not read its pipe keeps it until it is killed, by whoever waits for an answer.
+func (p *Process) write() error {
+	for {
+		next := p.take()
+		if next == nil {
+			select {
+			case <-p.wake:
+				continue
+			case <-p.dead:
+				return nil
+			}
+		}
+		if err := p.fault(goroutineWriter); err != nil {
+			return err
+		}
+		err := p.out.Write(next.kind, next.id, next.body)
+		if err != nil && next.call != nil && scout.CodeOf(err) == scout.CodeInvalidArgument {
+			p.deliver(next.id, Answer{Err: err}) // refused before anything was written
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// take returns the next frame of the queue, nil where there is none. A request waits while the process has as many as it
+// runs at once; what stops one of those does not wait behind it.
+func (p *Process) take() *outgoing {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sent := 0
+	for _, call := range p.waiting {
+		if call.sent {
+			sent++
+		}
+	}
+	at := slices.IndexFunc(p.queue, func(o *outgoing) bool { return o.call == nil || sent < p.facts.Slots })
+	if at < 0 {
+		return nil
+	}
+	next := p.queue[at]
+	p.queue = slices.Delete(p.queue, at, at+1)
+	if next.call != nil {
+		next.call.sent, next.call.progress = true, time.Now()
+		if len(p.waiting) == 1 { // it has been idle until now
+			p.worked = next.call.progress
+		}
+	}
+	return next
+}
+
+// deliver answers a call, if it still waits, and lets a process that is to retire go with its last one.
+func (p *Process) deliver(id uint64, answer Answer) {
+	p.mu.Lock()
+	call, ok := p.waiting[id]
+	delete(p.waiting, id)
+	last := ok && p.retiring && len(p.waiting) == 0
+	p.wakeWriter() // there may be room for the next one
+	p.mu.Unlock()
+	if ok {
+		call.settle(answer)
+	}
+	if last {
+		p.leave()
+	}
+}
+
+// readAnswers dispatches frames until the pipe ends or the engine babbles.
+func (p *Process) readAnswers() error {
+	frames := wire.NewReader(p.answers)
+	for {
+		frame, err := frames.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = p.fault(goroutineReader)
+		}
+		if err == nil {
+			err = p.dispatch(frame)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// dispatch hands a frame to whoever waits for it. Answers to requests that nobody waits for are dropped.
+func (p *Process) dispatch(frame wire.Frame) error {
+	switch frame.Kind {
+	case wire.KindHello:
+		h, err := wire.DecodeJSON[wire.Hello](frame.Body)
+		if err != nil {
+			return err
+		}
+		return p.greet(greeting{facts: factsOf(h), err: checkHello(h)}, scout.Errorf(scout.CodeEngineProtocol, "engine said hello twice"))
+	case wire.KindResult:
+		r, err := wire.DecodeJSON[*wire.Result](frame.Body)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			return scout.Errorf(scout.CodeEngineProtocol, "engine sent an empty result")
+		}
+		p.deliver(frame.ID, Answer{Hypothesis: r.Hypothesis()})
+	case wire.KindFailure:
+		f, err := wire.DecodeJSON[wire.Failure](frame.Body)
+		if err != nil {
+			return err
+		}
+		if f.Panicked && p.options.Failures != nil {
+			p.options.Failures.Panicked("engine process", f.Message)
+		}
+		failure := explained(f)
+		if frame.ID == 0 {
+			return p.greet(greeting{err: failure}, scout.Errorf(scout.CodeEngineCrashed, "the engine ended: %w", failure))
+		}
+		p.deliver(frame.ID, Answer{Err: failure})
+	case wire.KindBeat:
+		b, err := wire.DecodeJSON[wire.Beat](frame.Body)
+		if err != nil {
+			return err
+		}
+		p.heard(b)
+	default:
+		return scout.Errorf(scout.CodeEngineProtocol, "engine sent a frame of kind %d", frame.Kind)
+	}
+	return nil
+}
+
+// greet hands the first words on; late is the error where they are not the first. It belongs to the reader.
+func (p *Process) greet(g greeting, late error) error {
+	if p.spoke {
+		return late
+	}
+	p.spoke = true
+	p.hello <- g // buffered
+	return nil
+}
+
+// heard notes which requests went on.
+func (p *Process) heard(b wire.Beat) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	// The beats themselves take less than a thousandth of a processor.
+	used := time.Duration(b.CPUMS-p.cpu) * time.Millisecond
+	worked := used >= 5*time.Millisecond && used >= now.Sub(p.worked)/50
+	if worked {
+		p.cpu, p.worked = b.CPUMS, now
+	}
+	for _, r := range b.Requests {
+		call := p.waiting[r.ID]
+		switch {
+		case call == nil:
+		case r.Phase != call.phase || r.Tokens != call.tokens, worked && (!p.facts.steps || r.Phase != wire.PhaseDecode):
+			call.phase, call.tokens, call.progress = r.Phase, r.Tokens, now
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Process is one running engine process with its model loaded. It is dead for good after the first failure: callers then
+// start another one. It is safe for concurrent use.
+//
+// Four goroutines belong to it: the writer sends what is queued, in order; the reader hands answers to whoever waits for
+// them; the waiter waits for the process to exit; the reaper brings these to an end. All end once the process does. Each
+// may fail, panic or hang without anybody waiting for ever: a request has a deadline, whose end kills the process, and a
+// kill is final after killGrace, whatever the goroutines do.
+type Process struct {
+	scope    observe.Scope
+	options  Options
+	cmd      *exec.Cmd
+	stderr   *tail
+	measured *process.Process
+
+	out      *wire.Writer
+	requests io.Closer // closing it asks the process to end
+	answers  io.ReadCloser
+	hello    chan greeting
+	spoke    bool // the reader has heard hello, or why there is none
+
+	read   chan struct{} // closed once the reader ended
+	dead   chan struct{} // closed once the process has ended, or has been given up
+	err    error         // why; valid after dead
+	settle sync.Once
+	reaped atomic.Bool   // its number may belong to another process
+	wake   chan struct{} // tells the writer that something is queued, or that it may end
+
+	mu       sync.Mutex
+	facts    Facts
+	ready    bool
+	nextID   uint64
+	waiting  map[uint64]*Call // without an answer, in the queue or sent
+	queue    []*outgoing
+	killErr  error     // why we killed it, takes the place of how it looked
+	closing  bool      // its end was asked for
+	retiring bool      // it takes no more requests and ends with the last one that it has
+	cpu      int64     // milliseconds, when the process was last seen to work
+	worked   time.Time // when that was
+}
+
+// outgoing is a frame in the queue.
+type outgoing struct {
+	kind wire.Kind
+	id   uint64
+	body func([]byte) ([]byte, error)
+	call *Call // the request that it is, nil for other frames
+}
+
+// Names of the goroutines of a process, for Options.Fault.
+const (
+	goroutineWriter = "writer"
+	goroutineReader = "reader"
+	goroutineWaiter = "waiter"
+	goroutineReaper = "reaper"
+)
+
+// Goroutines returns the names that Options.Fault is called with.
+func Goroutines() []string {
+	return []string{goroutineWriter, goroutineReader, goroutineWaiter, goroutineReaper}
+}
+
+const (
+	// closeGrace is how long a process may take to end after its pipe closed.
+	closeGrace = 2 * time.Second
+	// killGrace is how long a killed process may take to be gone, one that waits for a disk for example, before nobody
+	// waits for it any longer.
+	killGrace = 3 * time.Second
+)
+
+// run starts the goroutines.
+func (p *Process) run() {
+	exited := make(chan error, 1)
+	p.start(goroutineWriter, p.write, func(err error) {
+		// A pipe that is broken or closed is a process that ended: the waiter knows why.
+		if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, fs.ErrClosed) {
+			p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine takes no requests: %w", err))
+		}
+	})
+	p.start(goroutineReader, p.readAnswers, func(err error) {
+		closeAll(p.answers, p.requests)
+		if err != nil {
+			p.Kill(err)
+		}
+		close(p.read)
+	})
+	p.start(goroutineWaiter, func() error {
+		if err := p.fault(goroutineWaiter); err != nil {
+			p.Kill(err)
+		}
+		err := p.cmd.Wait()
+		p.reaped.Store(true)
+		exited <- err
+		return nil
+	}, func(err error) {
+		if err != nil { // a panic before it waited
+			p.Kill(err)
+			exited <- err
+		}
+	})
+	p.start(goroutineReaper, func() error { return p.reap(exited) }, func(err error) {
+		if err != nil {
+			p.Kill(err)
+		}
+		p.end(err)
+	})
+}
+
+// start runs a goroutine of the process. end is called when it is over, with its failure, which a panic is as well.
+func (p *Process) start(name string, work func() error, end func(error)) {
+	go func() { end(p.guard(name, work)) }()
+}
+
+func (p *Process) guard(name string, work func() error) error {
+	failures := p.options.Failures
+	if failures == nil {
+		failures = observe.NewFailures(observe.Scope{})
+	}
+	return failures.Guard("engine/"+name, work)
+}
+
+// fault is where tests break a goroutine.
+func (p *Process) fault(goroutine string) error {
+	if p.options.Fault == nil {
+		return nil
+	}
+	return p.options.Fault(goroutine)
+}
+
+// reap waits for the end of the process. One that closed its pipe without ending is killed.
+func (p *Process) reap(exited <-chan error) error {
+	if err := p.fault(goroutineReaper); err != nil {
+		return err
+	}
+	var waitErr error
+	select {
+	case waitErr = <-exited:
+	case <-p.read:
+		select {
+		case waitErr = <-exited:
+		case <-time.After(closeGrace):
+			p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine closed its pipe and went on running"))
+			waitErr = <-exited
+		}
+	}
+	select { // what it wrote before it ended is still to be read
+	case <-p.read:
+	case <-time.After(closeGrace):
+	}
+	p.end(waitErr)
+	return nil
+}
+
+// end settles what the process leaves behind: whoever waits gets the reason. It works once.
+func (p *Process) end(waitErr error) {
+	p.settle.Do(func() {
+		p.mu.Lock()
+		p.err = p.cause(waitErr)
+		left := p.waiting
+		sent := 0
+		for _, call := range left {
+			if call.sent {
+				sent++
+			}
+		}
+		p.waiting, p.queue = nil, nil
+		p.closing = true
+		p.mu.Unlock()
+		closeAll(p.requests, p.answers)
+		close(p.dead)
+		p.wakeWriter()
+		for _, call := range left {
+			call.settle(Answer{Err: &EndError{Err: p.err, Sent: call.sent, Alone: call.sent && sent == 1}})
+		}
+	})
+}
+
+// Kill ends the process at once; reason is what its requests fail with. The first reason stays.
+func (p *Process) Kill(reason error) {
+	p.mu.Lock()
+	if p.killErr == nil && !p.closing {
+		p.killErr = reason
+	}
+	p.mu.Unlock()
+	if !p.reaped.Load() {
+		// The process group takes whatever the native library may have started with it. An error means
+		// that the process is gone already.
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	}
+	time.AfterFunc(killGrace, func() { p.end(reason) })
+}
+
+// Stop asks the process to end by closing its pipe and waits for it; it is killed after a grace. Requests that it has fail
+// with engine_closed.
+func (p *Process) Stop() {
+	p.leave()
+	<-p.dead
+}
+
+// Retire lets the process answer the requests that it has and end. It takes no others: they fail with ErrRetired. It
+// returns at once; Dead tells when the process has ended.
+func (p *Process) Retire() {
+	p.mu.Lock()
+	last := !p.retiring && len(p.waiting) == 0
+	p.retiring = true
+	p.mu.Unlock()
+	if last {
+		p.leave()
+	}
+}
+
+// leave asks the process to end, and kills it after a grace.
+func (p *Process) leave() {
+	p.mu.Lock()
+	p.closing = true
+	p.mu.Unlock()
+	closeAll(p.requests)
+	time.AfterFunc(closeGrace, func() {
+		select {
+		case <-p.dead:
+		default:
+			p.Kill(nil)
+		}
+	})
+}
+
+// Facts are those of its model.
+func (p *Process) Facts() Facts { return p.facts }
+
+// Dead is closed once the process has ended.
+func (p *Process) Dead() <-chan struct{} { return p.dead }
+
+// Alive is true while the process can take requests.
+func (p *Process) Alive() bool {
+	select {
+	case <-p.dead:
+		return false
+	default:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.retiring && !p.closing && p.killErr == nil
+}
+
+// ResidentBytes is the memory of the process in RAM, 0 where it cannot be read.
+func (p *Process) ResidentBytes() uint64 {
+	select {
+	case <-p.dead:
+		return 0
+	default:
+	}
+	if p.measured == nil {
+		return 0
+	}
+	info, err := p.measured.MemoryInfoWithContext(context.Background())
+	if err != nil {
+		return 0
+	}
+	return info.RSS
+}
+
+// Stalled is for how long a request has been running without any progress, 0 where none runs. Progress is a step of a
+// request that the process tells, or processor time where its backend tells no steps.
+func (p *Process) Stalled() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	longest := time.Duration(0)
+	for _, call := range p.waiting {
+		if call.sent {
+			longest = max(longest, time.Since(call.progress))
+		}
+	}
+	return longest
+}

@@ -1,0 +1,132 @@
+package process
+
+import (
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Model says what a process loads.
+type Model struct {
+	ID        string
+	Family    string
+	Languages []string
+	// Files maps roles to absolute paths, as the backend of the family wants them.
+	Files map[string]string
+	// SizeBytes of all files; memory limits grow with it.
+	SizeBytes int64
+}
+
+// Options say what to start and how.
+type Options struct {
+	// Program is the path of scout-engine.
+	Program string
+	Model   Model
+	// Backend is "sherpa" or "moonshine".
+	Backend string
+	// Profile chooses options of the native runtime; empty means the backend's default.
+	Profile string
+	// HugePages has the process load the model into huge pages, where the C library and the kernel give them.
+	HugePages bool
+	// Threads of one inference session; default 1.
+	Threads int
+	// Slots is how many requests may run at the same time; 0 leaves it to the backend.
+	Slots int
+	// LoadTimeout bounds the time from start to ready; default 60 s.
+	LoadTimeout time.Duration
+	// Failures counts panics; nil counts them nowhere.
+	Failures *observe.Failures
+	// Fault, if set, is called by every goroutine of a process at each of its steps, with the goroutine's name (see
+	// Goroutines). Tests make it fail, panic or hang.
+	Fault func(goroutine string) error
+}
+
+// Facts are what a loaded model can do.
+type Facts struct {
+	// Version is that of the engine's program, PID its process.
+	Version string
+	PID     int
+	Backend string
+	ModelID string
+	Family  string
+	// Languages are the ISO 639-1 codes that the model knows, empty where it does not tell.
+	Languages []string
+	// MaxFrames is the longest request, at 16 kHz.
+	MaxFrames int
+	// Slots is how many requests run at the same time.
+	Slots int
+	// LogProbs, WordTimes, Continues and HotWords tell what answers may carry and requests may ask.
+	LogProbs, WordTimes, Continues, HotWords bool
+	// LoadTime is how long the process took to load the model.
+	LoadTime time.Duration
+
+	steps bool // beats carry phases and tokens
+}
+
+func factsOf(h wire.Hello) Facts {
+	return Facts{
+		Version: h.Version, PID: h.PID, Backend: h.Backend, ModelID: h.ModelID, Family: h.Family, Languages: h.Languages,
+		MaxFrames: h.MaxFrames, Slots: h.Slots, LogProbs: h.LogProbs, WordTimes: h.WordTimes, Continues: h.Continues, HotWords: h.HotWords,
+		LoadTime: time.Duration(h.LoadMS * float64(time.Millisecond)), steps: h.Steps,
+	}
+}
+
+// Request is one piece of audio to transcribe.
+type Request struct {
+	// Samples is 16 kHz mono in [-1, 1], shape [frames]. It belongs to the caller again once the request was answered or
+	// cancelled.
+	Samples []float32
+	// Class says how urgent it is; Client whoever it is from, empty for the program itself.
+	Class  schedule.Class
+	Client string
+	// Words asks for word times where the model gives them.
+	Words bool
+	// Language is the ISO 639-1 code spoken, empty for the model's default.
+	Language string
+	// Known is a text already known, as token ids: it is verified in one pass, and decoding goes on from the first
+	// token that disagrees. No more of it counts than the audio could hold.
+	Known []int32
+	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
+	HotWords []string
+}
+
+// Audio is the length of the request's samples.
+func (r *Request) Audio() time.Duration {
+	return time.Duration(len(r.Samples)) * time.Second / scout.EngineSampleRateHz
+}
+
+func (r *Request) frame(traceparent string) *wire.Request {
+	return &wire.Request{
+		Options: wire.RequestOptions{
+			Background: r.Class.Background(), Words: r.Words, Language: r.Language,
+			Hypothesis: r.Known, HotWords: r.HotWords, Traceparent: traceparent,
+		},
+		Samples: r.Samples,
+	}
+}
+
+// Answer ends a request: one of both is set.
+type Answer struct {
+	Hypothesis *scout.Hypothesis
+	Err        error
+}
+
+// EndError is the error of a request that got no answer because its process ended.
+type EndError struct {
+	// Err is why the process ended; it has a code.
+	Err error
+	// Sent tells whether the process may have seen the request, Alone whether it had no other.
+	Sent, Alone bool
+}
+
+// Error returns the text of Err.
+func (e *EndError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *EndError) Unwrap() error { return e.Err }
+
+// ErrRetired is the error of a request to a process that takes no more: another one is to be started.
+var ErrRetired = scout.Errorf(scout.CodeEngineClosed, "the engine process takes no more requests")

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
+)
+
+// recording counts, times and logs what becomes of requests, and remembers the last outcome.
+type recording struct {
+	record *record
+	next   transcriber
+}
+
+func (r *recording) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	h, err := r.next.transcribe(ctx, a)
+	r.record.note(a.Class, a.spent, err)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// record is how requests went.
+type record struct {
+	scope    observe.Scope
+	requests *prometheus.HistogramVec
+	failures *prometheus.CounterVec
+
+	mu       sync.Mutex
+	lastGood time.Time
+	lastErr  error
+}
+
+func newRecord(s observe.Scope) *record {
+	return &record{
+		scope: s,
+		requests: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scout_engine_request_seconds", Help: "Time of one request to the engine, waiting for a slot not included.",
+			Buckets: observe.LatencyBuckets,
+		}, []string{"priority", "outcome"})),
+		failures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_engine_failures_total", Help: "Requests that the engine failed, by error code.",
+		}, []string{"code"})),
+	}
+}
+
+// note records the outcome of a request. What was refused because too many wait says nothing about the engine, and so does
+// what somebody cancelled.
+func (r *record) note(class schedule.Class, took time.Duration, err error) {
+	var busy *schedule.BusyError
+	outcome := "ok"
+	switch {
+	case err == nil:
+		r.set(nil)
+	case errors.As(err, &busy):
+		outcome = "busy"
+	case scout.ClassOf(err) == scout.Cancelled:
+		outcome = "cancelled"
+	default:
+		outcome = "failed"
+		r.set(err)
+	}
+	r.requests.WithLabelValues(class.String(), outcome).Observe(took.Seconds())
+	if outcome == "failed" {
+		code := string(scout.CodeOf(err))
+		r.failures.WithLabelValues(code).Inc()
+		r.scope.Log().Warn(observe.EventEngineFailed, slog.String(observe.KeyCode, code),
+			slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+	}
+}
+
+// set remembers the last outcome. Input that no engine could take proves that this one works.
+func (r *record) set(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		r.lastGood = time.Now()
+	}
+	if scout.ClassOf(err) == scout.Permanent && scout.CodeOf(err) != scout.CodeInternal && !engineCode(scout.CodeOf(err)) {
+		err = nil
+	}
+	r.lastErr = err
+}
+
+// engineCode tells whether a permanent failure is one of the engine and not of what it was given.
+func engineCode(code scout.Code) bool {
+	switch code {
+	case scout.CodeEngineMissing, scout.CodeEngineFailed, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeModelNotInstalled:
+		return true
+	}
+	return false
+}
+
+// last returns when a request worked last, and why the last one did not.
+func (r *record) last() (good time.Time, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lastGood, r.lastErr
+}
+
+// breaking refuses requests to an engine that keeps failing.
+type breaking struct {
+	breaker *resilience.Breaker
+	next    transcriber
+}
+
+// errNeutral tells the breaker nothing.
+var errNeutral = scout.Errorf(scout.CodeCancelled, "refused before the engine saw it")
+
+func (b *breaking) transcribe(ctx context.Context, a *attempt) (h *scout.Hypothesis, err error) {
+	var refused error
+	err = b.breaker.Do(ctx, func(ctx context.Context) error {
+		var err error
+		h, err = b.next.transcribe(ctx, a)
+		var busy *schedule.BusyError
+		if errors.As(err, &busy) {
+			refused = err
+			return errNeutral
+		}
+		return err
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	return h, err
+}

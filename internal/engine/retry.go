@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/process"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
+)
+
+// retrying repeats a request whose process ended, and tells bad audio from a bad engine and from a bad neighbour.
+//
+// A process that ends takes all its requests with it, and which of them ended it cannot be seen. So one that had company is
+// under suspicion and repeated alone, without being counted; what ends the process while it is alone is counted, and
+// twice is proof, if the engine then passes a self-test. A request that had not been sent yet has nothing to do with it.
+// docs/adr/0031-innocent-requests.md.
+type retrying struct {
+	scope observe.Scope
+	next  transcriber
+}
+
+const (
+	// proof is how often a request must end the process alone before it is set aside.
+	proof = 2
+	// mostUnsent bounds how often a process may end before a request was even sent.
+	mostUnsent = 4
+	// mostStarts bounds how often a process may fail to start.
+	mostStarts = 2
+)
+
+// verdict is what is known of a request after some attempts.
+type verdict struct{ alone, shared, unsent, starts int }
+
+// again takes note of the end of an attempt and tells whether another one makes sense.
+func (v *verdict) again(err error, a *attempt) bool {
+	var end *process.EndError
+	switch {
+	case errors.As(err, &end) && scout.CodeOf(end.Err) == scout.CodeEngineClosed:
+		return false // by us
+	case errors.As(err, &end) && !end.Sent:
+		v.unsent++
+		return v.unsent < mostUnsent
+	case errors.As(err, &end) && end.Alone:
+		v.alone++
+		a.exclusive = true
+		return v.alone < proof
+	case errors.As(err, &end):
+		v.shared++
+		a.exclusive = true
+		return v.shared < mostUnsent // once, as long as exclusive turns are what they say
+	case scout.CodeOf(err) == scout.CodeEngineStart:
+		v.starts++
+		return v.starts < mostStarts
+	}
+	return false
+}
+
+func (r *retrying) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	var v verdict
+	// How long it may wait for its turn between two attempts is for ctx to say.
+	policy := resilience.Policy{Initial: 200 * time.Millisecond, Max: time.Second, Budget: 24 * time.Hour, Retryable: func(err error) bool { return v.again(err, a) }}
+	h, err := resilience.Retry(ctx, r.scope, policy, func(ctx context.Context) (*scout.Hypothesis, error) {
+		return r.next.transcribe(ctx, a)
+	})
+	if err == nil || ctx.Err() != nil || v.alone < proof {
+		return h, err
+	}
+	if testErr := r.selfTest(ctx, a.Class); testErr != nil {
+		return nil, errors.Join(err, fmt.Errorf("self-test: %w", testErr))
+	}
+	aside := scout.Errorf(scout.CodeAudioSetAside, "%.1f s of audio ended the engine %d times: %w", a.Audio().Seconds(), v.alone, err)
+	return nil, aside
+}
+
+// selfTest proves that a fresh process answers an ordinary request.
+func (r *retrying) selfTest(ctx context.Context, class schedule.Class) error {
+	request := selfTestRequest(class)
+	_, err := r.next.transcribe(ctx, &attempt{Request: &request, exclusive: true})
+	return err
+}

@@ -1,0 +1,471 @@
+// Package schedule decides whose turn it is on this machine. There is one Scheduler, whose slots are CPUs: a turn is the
+// use of one by one request, whichever model it asks. The most urgent class goes first, within a class clients share the
+// slots by how much audio they send, and a client's requests keep their order. docs/adr/0032-scheduler.md.
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Options configure a Scheduler. Zero values mean the defaults beside each field.
+type Options struct {
+	// Slots is how many turns there are at the same time; default one for each CPU that this process may use, at least
+	// two, so that somebody who waits has one beside background work.
+	Slots int
+	// Background is how many of them background work may have while nobody waits; default all but one. Where it has them
+	// all, somebody who waits takes one from it.
+	Background int
+	// Reserve is how long after a request that somebody waits for background work leaves a slot free for the next;
+	// default 10 s.
+	Reserve time.Duration
+	// MostWaiting bounds the requests of each class that wait; default 1000. More are refused with a BusyError.
+	MostWaiting int
+}
+
+// Scheduler hands out turns. It is safe for concurrent use.
+type Scheduler struct {
+	options Options
+	metrics *metrics
+
+	mu       sync.Mutex
+	slots    limits
+	waiting  []*Turn // in no order: see before
+	running  []*Turn // in the order in which they began
+	arrivals uint64
+	virtual  time.Duration // the fair-queueing tag of the turn that began last
+	finish   map[flow]time.Duration
+	someone  time.Time     // when a request that somebody waits for came or left last
+	usual    time.Duration // how long turns take, a moving mean
+	reserved bool          // a timer runs that grants turns when the reserve has passed
+	quiet    []chan struct{}
+}
+
+// flow is what shares the slots within a class.
+type flow struct {
+	class  Class
+	client string
+}
+
+// limits are a number of slots and how many are taken.
+type limits struct {
+	total      int
+	background int // most for background work, 0 for all but one
+	busy       int
+	busyBelow  int // of background work
+}
+
+// New returns a scheduler.
+func New(scope observe.Scope, o Options) *Scheduler {
+	if o.Slots <= 0 {
+		o.Slots = max(runtime.GOMAXPROCS(0), 2)
+	}
+	if o.Reserve <= 0 {
+		o.Reserve = 10 * time.Second // who dictates asks again within a second or two
+	}
+	if o.MostWaiting <= 0 {
+		o.MostWaiting = 1000
+	}
+	return &Scheduler{
+		options: o, metrics: newMetrics(scope), finish: map[flow]time.Duration{}, usual: 300 * time.Millisecond,
+		slots: limits{total: o.Slots, background: o.Background},
+	}
+}
+
+// Share is one model's part of the machine: how many requests it can run at once.
+type Share struct {
+	scheduler *Scheduler
+	slots     limits
+	exclusive bool // a turn runs that tolerates no other of the model
+	waiting   int
+}
+
+// Share returns the part of a model that runs so many requests at once, of which background may be background work (0
+// for all but one).
+func (s *Scheduler) Share(slots, background int) *Share {
+	return &Share{scheduler: s, slots: limits{total: max(slots, 1), background: background}}
+}
+
+// Resize sets how many requests the model runs at once.
+func (h *Share) Resize(slots int) {
+	s := h.scheduler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.slots.total = max(slots, 1)
+	s.grant()
+}
+
+// Ask is a request for a turn.
+type Ask struct {
+	Class Class
+	// Client is whoever it is from; clients share the slots fairly.
+	Client string
+	// Audio is how much there is to decode, the measure of fairness.
+	Audio time.Duration
+	// Exclusive is a turn during which the model runs nothing else.
+	Exclusive bool
+	// Preempt is called at most once, at any time during the turn, where somebody more urgent needs the slot: the turn is
+	// to be released soon. It must not block.
+	Preempt func()
+	// After is an earlier turn of the same request, whose place in the queue it keeps; nil for none.
+	After *Turn
+}
+
+// Turn is a place in the queue, then the use of a slot.
+type Turn struct {
+	share   *Share
+	ask     Ask
+	tag     time.Duration // start tag of fair queueing
+	arrival uint64
+	granted chan struct{}
+	asked   time.Time
+	began   time.Time
+	leaving bool // preempted
+	over    bool
+}
+
+// BusyError refuses a request because too many wait already.
+type BusyError struct {
+	// After is when to try again.
+	After time.Duration
+	err   error
+}
+
+// Error says how many wait and when to try again.
+func (e *BusyError) Error() string { return e.err.Error() }
+
+// Unwrap returns an error with the code busy.
+func (e *BusyError) Unwrap() error { return e.err }
+
+// Acquire waits for a turn until ctx ends. The caller releases what it gets. It fails with a BusyError where too many
+// requests of the class wait.
+func (h *Share) Acquire(ctx context.Context, ask Ask) (*Turn, error) {
+	s := h.scheduler
+	t := &Turn{share: h, ask: ask, granted: make(chan struct{}), asked: time.Now()}
+	s.mu.Lock()
+	if err := s.enter(t); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
+	s.grant()
+	s.mu.Unlock()
+	select {
+	case <-t.granted:
+		return t, nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-t.granted: // at the same moment: hand it on
+		s.give(t)
+	default:
+		s.leaveQueue(t)
+		s.tellQuiet()
+	}
+	return nil, context.Cause(ctx)
+}
+
+// enter puts a turn into the queue. Called with the lock held.
+func (s *Scheduler) enter(t *Turn) error {
+	class := t.ask.Class
+	if again := t.ask.After; again != nil {
+		t.tag, t.arrival = again.tag, again.arrival
+	} else {
+		n := 0
+		for _, w := range s.waiting {
+			if w.ask.Class == class {
+				n++
+			}
+		}
+		if n >= s.options.MostWaiting {
+			s.metrics.refused.WithLabelValues(class.String()).Inc()
+			after := min(max(s.usual*time.Duration(n)/time.Duration(s.slots.total), time.Second), time.Minute).Round(time.Second)
+			return &BusyError{After: after, err: scout.Errorf(scout.CodeBusy, "%d requests wait already", n).WithHint("try again in %s", after)}
+		}
+		s.arrivals++
+		t.arrival = s.arrivals
+		f := flow{class, t.ask.Client}
+		t.tag = max(s.virtual, s.finish[f])
+		s.finish[f] = t.tag + max(t.ask.Audio, 100*time.Millisecond)
+	}
+	if !class.Background() {
+		s.someone = time.Now()
+	}
+	s.waiting = append(s.waiting, t)
+	t.share.waiting++
+	s.metrics.waiting.WithLabelValues(class.String()).Inc()
+	return nil
+}
+
+func (s *Scheduler) leaveQueue(t *Turn) {
+	s.waiting = slices.DeleteFunc(s.waiting, func(w *Turn) bool { return w == t })
+	t.share.waiting--
+	s.metrics.waiting.WithLabelValues(t.ask.Class.String()).Dec()
+}
+
+// Release gives the slot back. It may be called more than once.
+func (t *Turn) Release() {
+	s := t.share.scheduler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.give(t)
+}
+
+// give takes a slot back and hands it on. Called with the lock held.
+func (s *Scheduler) give(t *Turn) {
+	if t.over {
+		return
+	}
+	t.over = true
+	s.running = slices.DeleteFunc(s.running, func(r *Turn) bool { return r == t })
+	for _, l := range []*limits{&s.slots, &t.share.slots} {
+		l.busy--
+		if t.ask.Class.Background() {
+			l.busyBelow--
+		}
+	}
+	if t.ask.Exclusive {
+		t.share.exclusive = false
+	}
+	if !t.ask.Class.Background() {
+		s.someone = time.Now()
+	}
+	const weight = 8 // of what was, in the moving mean
+	s.usual += (time.Since(t.began) - s.usual) / weight
+	s.metrics.running.WithLabelValues(t.ask.Class.String()).Dec()
+	s.grant()
+	s.tellQuiet()
+}
+
+// before tells which of two waiting turns goes first.
+func (t *Turn) before(other *Turn) int {
+	if d := other.ask.Class.rank() - t.ask.Class.rank(); d != 0 {
+		return d
+	}
+	if t.tag != other.tag {
+		if t.tag < other.tag {
+			return -1
+		}
+		return 1
+	}
+	if t.arrival < other.arrival {
+		return -1
+	}
+	return 1
+}
+
+// grant begins as many waiting turns as there is room for, and makes room for those that may have it. Called with the lock
+// held.
+func (s *Scheduler) grant() {
+	slices.SortFunc(s.waiting, (*Turn).before)
+	held := map[*Share]bool{} // models that an exclusive turn waits for: nobody behind it goes first
+	var wanting []*Turn
+	for _, t := range slices.Clone(s.waiting) {
+		if held[t.share] || !s.fits(t) {
+			wanting = append(wanting, t)
+			held[t.share] = held[t.share] || t.ask.Exclusive
+			continue
+		}
+		s.begin(t)
+	}
+	for _, t := range wanting {
+		s.makeRoom(t)
+	}
+	if s.slots.busy < s.slots.total && slices.ContainsFunc(wanting, func(t *Turn) bool { return t.ask.Class.Background() }) {
+		s.lookAgain(time.Until(s.someone.Add(s.options.Reserve)))
+	}
+	for f, finish := range s.finish { // who has had his share long ago begins anew
+		if finish <= s.virtual {
+			delete(s.finish, f)
+		}
+	}
+}
+
+// lookAgain grants turns once the reserve has passed, if that is to come.
+func (s *Scheduler) lookAgain(in time.Duration) {
+	if in <= 0 || s.reserved {
+		return
+	}
+	s.reserved = true
+	time.AfterFunc(in, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reserved = false
+		s.grant()
+	})
+}
+
+// fits tells whether a turn can begin.
+func (s *Scheduler) fits(t *Turn) bool {
+	h := t.share
+	if h.exclusive || t.ask.Exclusive && h.slots.busy > 0 {
+		return false
+	}
+	below := t.ask.Class.Background()
+	rests := time.Since(s.someone) >= s.options.Reserve
+	return s.slots.room(below, rests) && h.slots.room(below, rests)
+}
+
+// room tells whether one more turn has a slot. Background work leaves one free, where there is more than one; it may have
+// what it was given beyond that while nobody has waited for some time.
+func (l *limits) room(below, rests bool) bool {
+	if l.busy >= l.total {
+		return false
+	}
+	if !below {
+		return true
+	}
+	most := max(l.total-1, 1)
+	if rests && l.background > most {
+		most = min(l.background, l.total)
+	}
+	if l.background > 0 {
+		most = min(most, l.background)
+	}
+	return l.busyBelow < most
+}
+
+// begin gives a waiting turn its slot.
+func (s *Scheduler) begin(t *Turn) {
+	s.leaveQueue(t)
+	t.began = time.Now()
+	s.running = append(s.running, t)
+	for _, l := range []*limits{&s.slots, &t.share.slots} {
+		l.busy++
+		if t.ask.Class.Background() {
+			l.busyBelow++
+		}
+	}
+	t.share.exclusive = t.share.exclusive || t.ask.Exclusive
+	s.virtual = max(s.virtual, t.tag)
+	class := t.ask.Class.String()
+	s.metrics.running.WithLabelValues(class).Inc()
+	s.metrics.waited.WithLabelValues(class).Observe(t.began.Sub(t.asked).Seconds())
+	close(t.granted)
+}
+
+// makeRoom preempts a turn for one that waits, if its class may. A turn that was preempted already and has not left yet
+// counts for one that waits.
+func (s *Scheduler) makeRoom(t *Turn) {
+	class, h := t.ask.Class, t.share
+	if class.Background() {
+		return
+	}
+	inModel := h.slots.busy >= h.slots.total || t.ask.Exclusive // a slot of its own model is what it needs
+	all := t.ask.Exclusive
+	leaving, needing := 0, 0
+	for _, r := range s.running {
+		if r.leaving && (!inModel || r.share == h) {
+			leaving++
+		}
+	}
+	for _, w := range s.waiting {
+		if !w.ask.Class.Background() && (!inModel || w.share == h) && (w == t || w.before(t) < 0) {
+			needing++
+		}
+	}
+	slots := s.slots.total
+	if inModel {
+		slots = min(slots, h.slots.total)
+	}
+	for all || leaving < needing {
+		victim := s.victim(class, slots, h, inModel)
+		if victim == nil {
+			return
+		}
+		victim.leaving = true
+		leaving++
+		s.metrics.interrupted.Inc()
+		if victim.ask.Preempt != nil {
+			victim.ask.Preempt()
+		}
+	}
+}
+
+// victim is the running turn that is preempted first: the least urgent, of those the one that began last. Nil where the
+// class may preempt none.
+func (s *Scheduler) victim(class Class, slots int, h *Share, inModel bool) *Turn {
+	var found *Turn
+	for _, r := range s.running {
+		if r.leaving || inModel && r.share != h || !class.preempts(r.ask.Class, slots) {
+			continue
+		}
+		if found == nil || r.ask.Class.rank() <= found.ask.Class.rank() {
+			found = r
+		}
+	}
+	return found
+}
+
+// Quiet waits until no slot of the model is busy and nobody waits for one, or for ctx.
+func (h *Share) Quiet(ctx context.Context) error {
+	s := h.scheduler
+	for {
+		s.mu.Lock()
+		if h.slots.busy+h.waiting == 0 {
+			s.mu.Unlock()
+			return nil
+		}
+		told := make(chan struct{})
+		s.quiet = append(s.quiet, told)
+		s.mu.Unlock()
+		select {
+		case <-told:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the engine to be quiet: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// tellQuiet wakes who waits in Quiet, to look again. Called with the lock held.
+func (s *Scheduler) tellQuiet() {
+	for _, told := range s.quiet {
+		close(told)
+	}
+	s.quiet = nil
+}
+
+type metrics struct {
+	waiting     *prometheus.GaugeVec
+	running     *prometheus.GaugeVec
+	waited      *prometheus.HistogramVec
+	refused     *prometheus.CounterVec
+	interrupted prometheus.Counter
+}
+
+func newMetrics(s observe.Scope) *metrics {
+	m := &metrics{
+		waiting: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scout_engine_waiting", Help: "Requests that wait for a slot of the machine.",
+		}, []string{"priority"})),
+		running: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scout_engine_running", Help: "Requests that have a slot of the machine.",
+		}, []string{"priority"})),
+		waited: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scout_engine_wait_seconds", Help: "Time that a request waited for a slot of the machine.",
+			Buckets: observe.LatencyBuckets,
+		}, []string{"priority"})),
+		refused: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_engine_busy_total", Help: "Requests refused because too many of their class waited.",
+		}, []string{"priority"})),
+		interrupted: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_engine_interrupted_total", Help: "Requests that gave their slot to a more urgent one and ran again.",
+		})),
+	}
+	for _, c := range Classes() {
+		m.waiting.WithLabelValues(c.String())
+		m.running.WithLabelValues(c.String())
+		m.refused.WithLabelValues(c.String())
+	}
+	return m
+}

@@ -1,0 +1,15 @@
+package server
+
+import (
+	"syscall"
+	"time"
+)
+
+// processorTime is what this process has used so far, 0 where the system does not tell.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
