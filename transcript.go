@@ -22,6 +22,9 @@ type Word struct {
 type Segment struct {
 	// Start and End are measured from the beginning of the audio.
 	Start, End time.Duration
+	// Channel is the channel in which it was said, where channels were transcribed apart: "left", "right", or its number
+	// from 1; empty for the mix of all.
+	Channel string
 	// Text has no surrounding spaces and is never empty.
 	Text string
 	// AvgLogProb is the mean log-probability of the tokens, nil where the model gives none.
@@ -45,7 +48,7 @@ type Transcript struct {
 	Language string
 	// Duration is the length of the audio, of which every frame was looked at.
 	Duration time.Duration
-	// Segments are in the order of time and do not overlap.
+	// Segments are in the order of time. Those of one channel do not overlap.
 	Segments []Segment
 	// SetAside lists audio that could not be turned into text, empty in almost all cases.
 	SetAside []SetAside

@@ -15,11 +15,13 @@ import (
 // soundOptions are the flags that say what of an input is heard.
 type soundOptions struct {
 	track, channel string
+	split          bool
 }
 
 func (o *soundOptions) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.track, "track", "", "audio track to read: a number from 1, or a language such as en, eng or english (default: the default track, or the first with sound)")
+	flags.BoolVar(&o.split, "split-channels", false, "transcribe each channel by itself, as of a call with one person on each side: the text names the channel")
 	flags.StringVar(&o.channel, "channel", "mix", "channel to read: left, right, a number from 1, or mix, chosen so that speech survives")
 }
 
@@ -27,6 +29,9 @@ func (o *soundOptions) bind(cmd *cobra.Command) {
 func (o *soundOptions) parse() (options file.Options, err error) {
 	if options.Channel, err = audio.ParseChannel(o.channel); err != nil {
 		return options, usage(err)
+	}
+	if o.split && options.Channel != audio.MixChannels {
+		return options, usage(scout.Errorf(scout.CodeInvalidArgument, "--split-channels reads all channels, --channel one").WithHint("leave one of them out"))
 	}
 	options.Track, err = parseTrack(o.track)
 	return options, usage(err)

@@ -166,6 +166,7 @@ func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	if options.File, err = o.soundOptions.parse(); err != nil {
 		return options, err
 	}
+	options.Split = o.split
 	if _, err := recognize.ParseLanguage(o.language); err != nil {
 		return options, err
 	}

@@ -49,6 +49,14 @@ func (c Channel) Check(channels int) error {
 	return scout.Errorf(scout.CodeInvalidArgument, "there is no channel %d: %s", int(c), there).WithHint("%s", hint)
 }
 
+// Key is how a segment and --channel name the channel: "left" and "right" of two, else its number.
+func (c Channel) Key(channels int) string {
+	if channels == 2 {
+		return ChannelName(int(c), channels)
+	}
+	return strconv.Itoa(int(c))
+}
+
 // ChannelName names channel number n, from 1, of so many: "left" and "right" of two, else "channel 3".
 func ChannelName(n, channels int) string {
 	switch {

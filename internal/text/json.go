@@ -56,6 +56,7 @@ type jsonDocument struct {
 type jsonSegment struct {
 	Start      seconds    `json:"start"`
 	End        seconds    `json:"end"`
+	Channel    string     `json:"channel,omitempty"`
 	Text       string     `json:"text"`
 	AvgLogProb *float64   `json:"avg_logprob,omitempty"`
 	Words      []jsonWord `json:"words,omitempty"`
@@ -120,7 +121,7 @@ func writeJSON(b *bufio.Writer, doc Document) error {
 	}
 	timed := anyTimes(t)
 	for _, s := range t.Segments {
-		segment := jsonSegment{Start: seconds(s.Start), End: seconds(s.End), Text: clean(s.Text), AvgLogProb: logProb(s.AvgLogProb)}
+		segment := jsonSegment{Start: seconds(s.Start), End: seconds(s.End), Channel: clean(s.Channel), Text: clean(s.Text), AvgLogProb: logProb(s.AvgLogProb)}
 		for _, w := range s.Words {
 			word := jsonWord{Word: clean(w.Text), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), LogProb: logProb(w.LogProb)}
 			if timed && w.Start == nil {

@@ -52,7 +52,7 @@ func writeMarkdown(b *bufio.Writer, doc Document) {
 			line("%s", asideNote(aside[0].Start, aside[0].End, string(aside[0].Code), aside[0].Reason))
 		}
 		if begins {
-			line("\n**%s** %s", shortClock(s.Start), markdownText(sentence))
+			line("\n**%s** %s%s", shortClock(s.Start), markdownText(channelLabel(s.Channel)), markdownText(sentence))
 		} else {
 			line("%s%s", space(last, sentence), markdownText(sentence))
 		}

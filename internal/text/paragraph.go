@@ -24,19 +24,20 @@ const (
 
 // paragraphs decides, segment by segment, where paragraphs begin. The zero value is ready.
 type paragraphs struct {
-	begun  bool
-	end    time.Duration // of the last segment
-	last   string        // its last word
-	length int           // of this paragraph
+	begun   bool
+	channel string        // of the last segment
+	end     time.Duration // of the last segment
+	last    string        // its last word
+	length  int           // of this paragraph
 }
 
 // next takes the next segment, of which line is the cleaned text and not empty, and tells whether a paragraph begins with it.
 func (p *paragraphs) next(s *scout.Segment, line string) bool {
-	begins := !p.begun || p.breaks(s.Start-p.end, line)
+	begins := !p.begun || s.Channel != p.channel || p.breaks(s.Start-p.end, line)
 	if begins {
 		p.length = 0
 	}
-	p.begun, p.end = true, s.End
+	p.begun, p.channel, p.end = true, s.Channel, s.End
 	p.last = line[strings.LastIndexByte(line, ' ')+1:]
 	p.length += width(line)
 	return begins

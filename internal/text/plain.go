@@ -8,7 +8,7 @@ import (
 )
 
 // PlainWriter writes plain text as it becomes known, segment by segment: sentences in one line, an empty line between
-// paragraphs. What it has written when all segments are in is what Write makes of the same transcript.
+// paragraphs. Where channels were transcribed apart each paragraph is a line that begins with its channel. What it has written when all segments are in is what Write makes of the same transcript.
 type PlainWriter struct {
 	w          io.Writer
 	paragraphs paragraphs
@@ -25,12 +25,18 @@ func (p *PlainWriter) Segment(s *scout.Segment) error {
 		return nil
 	}
 	between := ""
-	switch begins := p.paragraphs.next(s, line); {
+	begins := p.paragraphs.next(s, line)
+	switch {
 	case p.last == "":
+	case begins && s.Channel != "":
+		between = "\n"
 	case begins:
 		between = "\n\n"
 	default:
 		between = space(p.last, line)
+	}
+	if begins {
+		between += channelLabel(s.Channel)
 	}
 	p.last = line
 	_, err := io.WriteString(p.w, between+line)

@@ -17,7 +17,7 @@ func clock(d time.Duration, point byte) string {
 // that it is shortened.
 func writeSRT(b *bufio.Writer, doc Document) error {
 	arrow := strings.NewReplacer("-->", "->")
-	for i, c := range cuesOf(&doc.Transcript, doc.Layout) {
+	for i, c := range channelCues(&doc.Transcript, doc.Layout) {
 		_, err := fmt.Fprintf(b, "%d\n%s --> %s\n%s\n\n", i+1, clock(c.start, ','), clock(c.end, ','),
 			arrow.Replace(strings.Join(c.lines, "\n")))
 		if err != nil {
@@ -32,7 +32,7 @@ func writeVTT(b *bufio.Writer, doc Document) error {
 	if _, err := b.WriteString("WEBVTT\n"); err != nil {
 		return err
 	}
-	for _, c := range cuesOf(&doc.Transcript, doc.Layout) {
+	for _, c := range channelCues(&doc.Transcript, doc.Layout) {
 		_, err := fmt.Fprintf(b, "\n%s --> %s\n%s\n", clock(c.start, '.'), clock(c.end, '.'),
 			escape.Replace(strings.Join(c.lines, "\n")))
 		if err != nil {

@@ -12,7 +12,7 @@ func writeTSV(b *bufio.Writer, doc Document) error {
 		return err
 	}
 	for _, s := range doc.Transcript.Segments {
-		if _, err := fmt.Fprintf(b, "%d\t%d\t%s\n", milliseconds(s.Start), milliseconds(s.End), clean(s.Text)); err != nil {
+		if _, err := fmt.Fprintf(b, "%d\t%d\t%s\n", milliseconds(s.Start), milliseconds(s.End), channelLabel(s.Channel)+clean(s.Text)); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	HotWords []string
 	// File says how audio is decoded. Log and Panicked are set by the Transcriber.
 	File file.Options
+	// Split transcribes each channel by itself: the segments of the text name theirs.
+	Split bool
 }
 
 // Sink takes the texts of a run. Its methods are called from one goroutine at a time.
@@ -153,6 +155,9 @@ var errSinkGone = errors.New("the output takes no more text")
 
 // One transcribes one input into the sink. Audio that is not in the text is an error, after the text was handed on.
 func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink Sink, watch Watch) (result Result, err error) {
+	if o.Split {
+		return t.apart(ctx, i, in, o, sink, watch)
+	}
 	began := time.Now()
 	result.Input = in
 	reader, err := t.open(ctx, in, o.File)

@@ -52,6 +52,8 @@ type Options struct {
 	SpoolLimit int64
 	// Raw says what samples without a header are; nil for input that says by itself what it is.
 	Raw *RawFormat
+	// Survey asks for Info.Sounds, which costs little.
+	Survey bool
 	// Log receives what is of use when a file fails, never audio or text. Default: nothing is logged.
 	Log *slog.Logger
 	// Panicked is told of a panic in a decoding library, which damaged files can provoke; the Reader
@@ -84,6 +86,8 @@ type Info struct {
 	SampleRateHz, Channels int
 	// Duration is what the header declares, 0 when it declares nothing, and after io.EOF the true one.
 	Duration time.Duration
+	// Sounds are what the channels of the input hold, where Options.Survey asks for it; complete after io.EOF.
+	Sounds []audio.ChannelSummary
 	// Tracks are the audio tracks of a container, empty where it can have one only; Track is the number of the one that is
 	// read.
 	Tracks []Track

@@ -52,7 +52,8 @@ type Reader struct {
 	decoder   decoder
 	stream    stream
 	canonical *audio.Canonical
-	block     []float32 // interleaved, reused
+	survey    *audio.Survey // nil where nobody asked
+	block     []float32     // interleaved, reused
 
 	parts     int             // behind the first one
 	partStart time.Duration   // of the current one
@@ -106,6 +107,9 @@ func (r *Reader) use(d decoder) error {
 		return err
 	}
 	r.block = make([]float32, blockSamples/r.stream.channels*r.stream.channels)
+	if r.opts.Survey && r.survey == nil {
+		r.survey = audio.NewSurvey(r.stream.channels)
+	}
 	r.decodeErr, r.ended = nil, false
 	r.fill()
 	if r.frames == 0 {
@@ -124,6 +128,9 @@ func (r *Reader) Info() Info {
 	}
 	if r.parts > 0 || r.decodeErr != nil {
 		info.Duration = r.partStart + r.decoded()
+	}
+	if r.survey != nil {
+		info.Sounds = r.survey.Channels()
 	}
 	if r.nonFinite > 0 {
 		info.Warnings = append(info.Warnings, scout.Warnf(scout.WarningSamples, "%d samples were not finite and were replaced", r.nonFinite))
@@ -190,6 +197,9 @@ func (r *Reader) fill() {
 	}
 	r.frames += int64(n / r.stream.channels)
 	r.canonical.Write(samples)
+	if r.survey != nil {
+		r.survey.Write(samples, r.stream.channels)
+	}
 	if err != nil {
 		r.decodeErr = r.judge(err)
 	}

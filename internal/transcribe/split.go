@@ -1,0 +1,288 @@
+package transcribe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/text"
+)
+
+// split transcribes the channels of one input apart, one after the other, and puts what was said into the order of time. The
+// first time the input is read tells which channels are silent or the same as another one: those are not read again.
+// Memory is that of one channel and the text.
+type split struct {
+	t       *Transcriber
+	index   int
+	input   Input // as it is read from the second time on
+	options Options
+	sink    Sink
+	watch   Watch
+
+	channels int
+	sounds   []audio.ChannelSummary
+	channel  audio.Channel // being read
+	words    int           // of the channels before
+	before   []scout.Segment
+	doc      text.Document // what is settled, in the order of time
+	result   Result
+}
+
+// apart transcribes the channels of one input apart.
+func (t *Transcriber) apart(ctx context.Context, i int, in Input, o Options, sink Sink, watch Watch) (result Result, err error) {
+	began := time.Now()
+	first, again, err := repeatable(ctx, in, o.File.TempDir)
+	if err != nil {
+		return Result{Input: in}, err
+	}
+	defer func() { err = errors.Join(err, again.release(ctx)) }()
+	s := &split{t: t, index: i, input: again.Input, options: o, sink: sink, watch: watch, channels: 1}
+	s.result.Input = in
+	s.doc = text.Document{File: in.Path, Transcript: scout.Transcript{Model: t.recognizer.Model.ID, Language: o.Language}}
+	var all scout.Transcript
+	for c := 1; c <= s.channels && err == nil; c++ {
+		s.channel = audio.Channel(c)
+		if s.skipped(c) {
+			continue
+		}
+		from := first
+		if c > 1 {
+			from = s.input
+		}
+		var heard *scout.Transcript
+		if heard, err = s.hear(ctx, from); heard == nil {
+			continue
+		}
+		s.add(&all, heard)
+	}
+	s.result.TimeTaken = time.Since(began)
+	if all.Model == "" {
+		return s.result, err
+	}
+	all.Warnings = append(s.remarks(), all.Warnings...)
+	inOrder(&all)
+	s.result.Transcript, s.doc.Transcript, s.doc.TimeTaken = all, all, s.result.TimeTaken
+	if err == nil {
+		s.result.Settled = all.Duration
+	}
+	return s.deliver(ctx, err)
+}
+
+// skipped tells whether channel c need not be read.
+func (s *split) skipped(c int) bool {
+	return c > 1 && c <= len(s.sounds) && (s.sounds[c-1].Silent || s.sounds[c-1].SameAs > 0)
+}
+
+// last tells whether no channel is read after this one.
+func (s *split) last() bool {
+	for c := int(s.channel) + 1; c <= s.channels; c++ {
+		if !s.skipped(c) {
+			return false
+		}
+	}
+	return len(s.sounds) > 0 || s.channels == 1
+}
+
+// hear transcribes the present channel.
+func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, err error) {
+	options := s.options.File
+	options.Channel, options.Survey = s.channel, s.channel == 1
+	reader, err := s.t.open(ctx, in, options)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	if s.channel == 1 {
+		s.opened(reader.Info())
+	}
+	key := ""
+	if s.channels > 1 {
+		key = s.channel.Key(s.channels)
+	}
+	transcribing, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	streams := s.last()
+	heard, err = s.t.speech.Transcribe(transcribing, reader, speech.Options{
+		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Effort: s.options.Effort, Cut: s.options.Cut,
+		Parallel: s.t.recognizer.Lanes, Words: true, HotWords: s.options.HotWords,
+		Settled: func(segment scout.Segment) {
+			if segment.Channel = key; streams {
+				if err := s.settle(transcribing, segment); err != nil {
+					stop(err) // nobody reads it any more
+				}
+			}
+		},
+		Progress: func(p speech.Progress) { s.progress(p) },
+	})
+	if cause := context.Cause(transcribing); cause != nil && err != nil {
+		err = cause
+	}
+	info := reader.Info()
+	if s.channel == 1 {
+		s.result.Info, s.sounds = info, info.Sounds
+	}
+	if heard == nil {
+		return nil, err
+	}
+	for i := range heard.Segments {
+		heard.Segments[i].Channel = key
+	}
+	s.explain(heard, info)
+	return heard, err
+}
+
+// opened takes what is known of the input when its audio can be read.
+func (s *split) opened(info file.Info) {
+	s.channels, s.result.Info = info.Channels, info
+	s.options.File.Track = file.TrackChoice{Number: info.Track} // the same each time
+	if s.watch.Opened != nil {
+		s.watch.Opened(s.index, info)
+	}
+}
+
+// settle hands on a segment of the channel that is read last, behind what others said before it.
+func (s *split) settle(ctx context.Context, segment scout.Segment) error {
+	settled := &s.doc.Transcript.Segments
+	for len(s.before) > 0 && s.before[0].Start <= segment.Start {
+		*settled = append(*settled, s.before[0])
+		s.before = s.before[1:]
+	}
+	*settled = append(*settled, segment)
+	return s.sink.Settled(ctx, s.index, s.doc)
+}
+
+// progress tells how much of all channels is text.
+func (s *split) progress(p speech.Progress) {
+	done := s.result.Info.Duration * time.Duration(s.channel-1)
+	p.Done = (done + p.Done) / time.Duration(s.channels)
+	p.Words += s.words
+	s.result.Settled = p.Done
+	if s.watch.Progress != nil {
+		s.watch.Progress(s.index, p)
+	}
+}
+
+// explain adds what the reader has to tell, once, and names the channel in what the decoder has to tell.
+func (s *split) explain(heard *scout.Transcript, info file.Info) {
+	var warnings []scout.Warning
+	for _, w := range heard.Warnings {
+		if w.Code == scout.WarningSilence {
+			continue // remarks tells it
+		}
+		if s.channels > 1 {
+			w.Message = audio.ChannelName(int(s.channel), s.channels) + ": " + w.Message
+		}
+		warnings = append(warnings, w)
+	}
+	for _, w := range info.Warnings {
+		told := slices.ContainsFunc(s.result.Info.Warnings, func(other scout.Warning) bool { return other.Code == w.Code && other.Message == w.Message })
+		if s.channel == 1 || !told {
+			warnings = append(warnings, w)
+		}
+	}
+	heard.Warnings = warnings
+}
+
+// add puts what was heard in a channel to the others.
+func (s *split) add(all, heard *scout.Transcript) {
+	all.Model, all.Language, all.Duration = heard.Model, heard.Language, max(all.Duration, heard.Duration)
+	all.Segments = append(all.Segments, heard.Segments...)
+	all.SetAside = append(all.SetAside, heard.SetAside...)
+	all.Warnings = append(all.Warnings, heard.Warnings...)
+	for i := range heard.Segments {
+		s.words += len(heard.Segments[i].Words)
+	}
+	s.before = slices.Clone(all.Segments)
+	inOrder(&scout.Transcript{Segments: s.before})
+}
+
+// remarks tell which channels were not transcribed, and why.
+func (s *split) remarks() []scout.Warning {
+	if s.channels == 1 {
+		return []scout.Warning{scout.Warnf(scout.WarningChannels, "it has one channel: there is nothing to split")}
+	}
+	var all []scout.Warning
+	for i, sound := range s.sounds {
+		name := audio.ChannelName(i+1, s.channels)
+		switch {
+		case sound.Silent:
+			all = append(all, scout.Warnf(scout.WarningSilence, "%s holds only silence", name))
+		case sound.SameAs > 0:
+			all = append(all, scout.Warnf(scout.WarningChannels, "%s holds the same sound as %s: it was transcribed once",
+				name, audio.ChannelName(sound.SameAs, s.channels)))
+		}
+	}
+	return all
+}
+
+// inOrder sorts by time; at one time the lower channel comes first.
+func inOrder(t *scout.Transcript) {
+	slices.SortStableFunc(t.Segments, func(a, b scout.Segment) int { return int(a.Start - b.Start) })
+	slices.SortStableFunc(t.SetAside, func(a, b scout.SetAside) int { return int(a.Start - b.Start) })
+}
+
+// deliver hands the text to the sink, whole or as far as it came.
+func (s *split) deliver(ctx context.Context, err error) (Result, error) {
+	if err == nil {
+		if err := s.sink.Finish(ctx, s.index, s.doc); err != nil {
+			return s.result, err
+		}
+		return s.result, incomplete(&s.result.Transcript)
+	}
+	keeping, cancel := lasting(ctx)
+	defer cancel()
+	kept, keepErr := s.sink.Abandon(keeping, s.index, s.doc)
+	s.result.Kept, s.result.Shown = kept, kept == "" && keepErr == nil
+	return s.result, errors.Join(err, keepErr)
+}
+
+// again is an input that can be read more than once.
+type again struct {
+	Input
+	stream io.Closer // what the first reading reads from, nil for nothing to close
+	temp   *os.File  // a copy of a stream, removed in the end
+}
+
+// repeatable returns an input as it is read the first time, and as it is read later: a stream is copied to a temporary
+// file while it is read first.
+func repeatable(ctx context.Context, in Input, tempDir string) (first Input, later again, err error) {
+	if in.Path != "" {
+		regular, err := checkPath(in.Path)
+		if err != nil || regular {
+			return in, again{Input: in}, err
+		}
+		stream, err := outfile.OpenInput(ctx, in.Path)
+		if err != nil {
+			return in, again{}, explainRead(in.Path, err)
+		}
+		in.Stream, in.Label, in.Path, later.stream = stream, in.Path, "", stream
+	}
+	if later.temp, err = os.CreateTemp(tempDir, "scout-*.audio"); err != nil {
+		err = scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", err)
+		return in, again{}, errors.Join(err, later.release(ctx))
+	}
+	later.Input = in
+	later.Path, later.Stream = later.temp.Name(), nil
+	in.Stream = io.TeeReader(in.Stream, later.temp)
+	return in, later, nil
+}
+
+// release closes and removes what was needed.
+func (a *again) release(ctx context.Context) error {
+	var err error
+	if a.stream != nil {
+		err = closeUnlessBusy(ctx, a.stream)
+	}
+	if a.temp != nil {
+		err = errors.Join(err, a.temp.Close(), os.Remove(a.temp.Name()))
+	}
+	return err
+}
