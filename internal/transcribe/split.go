@@ -112,7 +112,7 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 	streams := s.last()
 	heard, err = s.t.speech.Transcribe(transcribing, reader, speech.Options{
 		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Effort: s.options.Effort, Cut: s.options.Cut,
-		Parallel: s.t.recognizer.Lanes, Words: true, HotWords: s.options.HotWords,
+		Parallel: s.t.recognizer.Parallel, Words: true, HotWords: s.options.HotWords,
 		Settled: func(segment scout.Segment) {
 			if segment.Channel = key; streams {
 				if err := s.settle(transcribing, segment); err != nil {
@@ -244,6 +244,21 @@ func (s *split) deliver(ctx context.Context, err error) (Result, error) {
 	return s.result, errors.Join(err, keepErr)
 }
 
+// bounded writes so many bytes and no more.
+type bounded struct {
+	w    io.Writer
+	left int64
+}
+
+// Write refuses what is beyond the bound.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, scout.Errorf(scout.CodeAudioUnsupported, "the stream is larger than %d MB, and its channels are read one after the other from a copy", int64(file.DefaultSpoolLimit)>>20).
+			WithHint("save the audio to a file and name that")
+	}
+	return b.w.Write(p)
+}
+
 // again is an input that can be read more than once.
 type again struct {
 	Input
@@ -271,7 +286,7 @@ func repeatable(ctx context.Context, in Input, tempDir string) (first Input, lat
 	}
 	later.Input = in
 	later.Path, later.Stream = later.temp.Name(), nil
-	in.Stream = io.TeeReader(in.Stream, later.temp)
+	in.Stream = io.TeeReader(in.Stream, &bounded{later.temp, file.DefaultSpoolLimit})
 	return in, later, nil
 }
 
