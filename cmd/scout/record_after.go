@@ -117,10 +117,13 @@ func (w *after) run(ctx context.Context, show *console, m recording.Manifest, fa
 	if m.ID == "" {
 		return failed
 	}
-	path := w.folder.AudioPath(m.ID)
-	errs := []error{failed}
+	folder, path, err := w.whereabouts(m)
+	errs := []error{failed, err}
+	if err != nil {
+		return errors.Join(errs...)
+	}
 	if w.output != "" {
-		if err := w.folder.Export(m.ID, w.output, w.options.force); err != nil {
+		if err := folder.Export(m.ID, w.output, w.options.force); err != nil {
 			errs = append(errs, safeAt(path, err))
 		} else {
 			path = w.output
@@ -131,13 +134,30 @@ func (w *after) run(ctx context.Context, show *console, m recording.Manifest, fa
 	}
 	switch {
 	case w.recognizer != nil:
-		if err := w.writeText(ctx, m); err != nil {
+		if err := w.writeText(ctx, folder.AudioPath(m.ID)); err != nil {
 			errs = append(errs, safeAt(path, err))
 		}
 	case failed == nil && (w.options.quiet || !terminal(w.app.std.out)): // else the summary named it
 		errs = append(errs, w.app.say("%s", path))
 	}
 	return errors.Join(errs...)
+}
+
+// whereabouts returns the folder of the recording and the path of its audio, after a look whether it is there.
+func (w *after) whereabouts(m recording.Manifest) (*recording.Folder, string, error) {
+	folder := w.folder
+	if dir := filepath.Dir(m.Path); m.Path != "" && dir != folder.Dir() {
+		elsewhere, err := recording.OpenFolder(dir)
+		if err != nil {
+			return nil, "", err
+		}
+		folder = elsewhere
+	}
+	path := folder.AudioPath(m.ID)
+	if _, err := os.Stat(path); err != nil {
+		return nil, "", scout.Errorf(scout.CodeRecordingLost, "the recording is not at %s any more: %w", path, err)
+	}
+	return folder, path, nil
 }
 
 // safeAt says that a failure after the recording took nothing of it.
@@ -163,15 +183,15 @@ func summary(m recording.Manifest, path string) string {
 		text += " (" + strings.Join(reasons, ", ") + ")"
 	}
 	if m.EndReason != recording.EndStopped && m.EndReason != recording.EndMaxDuration {
-		text += ", ended: " + strings.ReplaceAll(string(m.EndReason), "_", " ")
+		text += ", ended: " + m.EndReason.Text()
 	}
 	return text + ": " + path
 }
 
-// writeText transcribes the recording to standard output and notes that its text is safe.
-func (w *after) writeText(ctx context.Context, m recording.Manifest) error {
+// writeText transcribes the recording to standard output.
+func (w *after) writeText(ctx context.Context, path string) error {
 	a := w.app
-	inputs := []transcribe.Input{{Path: w.folder.AudioPath(m.ID)}}
+	inputs := []transcribe.Input{{Path: path}}
 	destination, err := transcribe.Plan(transcribe.Target{Stdout: a.std.out, Format: text.Plain}, inputs)
 	if err != nil {
 		return err

@@ -129,10 +129,12 @@ func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 		}
 	case recording.KindCondition:
 		if e.Condition == recording.ConditionOK {
-			v.show.linef("the disk takes audio again")
+			v.show.linef("the disk works again: %s", e.Condition.Text())
 		} else {
-			v.show.linef("%s: audio waits in memory", conditionText(e.Condition))
+			v.show.linef("%s", recording.Trouble{Condition: e.Condition, Operation: e.Operation, For: e.For}.Text())
 		}
+	case recording.KindFile:
+		v.show.linef("%s", fileText(e, format))
 	case recording.KindDiskLow:
 		v.show.linef("the disk has room for %s more", clock(e.Left))
 	}
@@ -142,16 +144,17 @@ func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 // reasonText writes the reason of a gap as words.
 func reasonText(r scout.GapReason) string { return strings.ReplaceAll(string(r), "_", " ") }
 
-func conditionText(c recording.Condition) string {
-	switch c {
-	case recording.ConditionDiskFull:
-		return "the disk is full"
-	case recording.ConditionStalled:
-		return "the disk does not answer"
-	case recording.ConditionWriteFailed:
-		return "writing fails"
+// fileText tells what others did to the files of the recording, and what became of it.
+func fileText(e recording.Event, format scout.Format) string {
+	switch {
+	case e.Failure != "":
+		return fmt.Sprintf("%s, and it could not be saved again: %s. What is open and in memory is kept; trying again", e.Damage.Text(), e.Failure)
+	case e.Damage == recording.DamageUnreachable:
+		return fmt.Sprintf("%s: %s. Audio goes on into it", e.Damage.Text(), e.Path)
+	case e.Gap != nil:
+		return fmt.Sprintf("%s: %s of it are gone, the rest is in %s", e.Damage.Text(), clock(format.Duration(e.Gap.Frames)), e.Path)
 	}
-	return strings.ReplaceAll(string(c), "_", " ")
+	return fmt.Sprintf("%s: it is saved again in %s", e.Damage.Text(), e.Path)
 }
 
 // draw shows how the recording is, in one line.
@@ -172,7 +175,7 @@ func (v *view) draw() {
 		parts = append(parts, "! "+reasonText(v.status.Outage))
 	}
 	if r.Condition != recording.ConditionOK {
-		parts = append(parts, fmt.Sprintf("! %s, %s wait in memory", conditionText(r.Condition), clock(r.Format.Duration(r.Waiting))))
+		parts = append(parts, fmt.Sprintf("! %s, %s wait in memory", recording.Trouble{Condition: r.Condition, Operation: r.Operation, For: r.For}.Text(), clock(r.Format.Duration(r.Waiting))))
 	}
 	v.show.draw(strings.Join(parts, "  "))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -312,7 +311,7 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 	}
 	add := func(name, value string) { rows = append(rows, []string{name, value}) }
 	if l.EndReason != "" {
-		add("ended", l.EndedAt.Local().Format(time.DateTime)+", "+strings.ReplaceAll(string(l.EndReason), "_", " "))
+		add("ended", l.EndedAt.Local().Format(time.DateTime)+", "+l.EndReason.Text())
 	}
 	if l.PrerollFrames > 0 {
 		add("pre-roll", clock(l.Format.Duration(l.PrerollFrames)))
@@ -339,7 +338,7 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 	if live != nil {
 		r := live.Recording
 		add("recorder", fmt.Sprintf("process %d, %d attached", live.PID, live.Clients))
-		add("writing", fmt.Sprintf("%s, %s in memory, %s would survive a loss of power", strings.ReplaceAll(string(r.Condition), "_", " "),
+		add("writing", fmt.Sprintf("%s, %s in memory, %s would survive a loss of power", recording.Trouble{Condition: r.Condition, Operation: r.Operation, For: r.For}.Text(),
 			clock(r.Format.Duration(r.Waiting)), clock(r.Format.Duration(r.Synced))))
 		if live.Outage != "" {
 			add("outage", reasonText(live.Outage))

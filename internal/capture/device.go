@@ -7,6 +7,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/fault"
 )
 
 // Device is something to record from.
@@ -64,8 +65,8 @@ type Stream interface {
 	RealTime() bool
 	// Start lets frames flow. It may take as long as a sleeping device needs to wake up.
 	Start(ctx context.Context) error
-	// Done is closed when no frame will follow by the stream's own will: a file ended. A device that
-	// breaks does not close it.
+	// Done is closed when no frame will follow: a file ended. A stream that can break in a way that ends it
+	// has a method Err, which tells why after that. A device that breaks without a word does not close it.
 	Done() <-chan struct{}
 	// Close ends the stream; no frame is delivered after it returned. A sound server that hangs may
 	// keep it from returning.
@@ -80,6 +81,8 @@ type OpenOptions struct {
 	// Pace, where set, is called by a stream that is not in real time before each block and returns
 	// when there is room for it. It returns an error when the stream should end.
 	Pace func(ctx context.Context, frames int) error
+	// Faults is where tests make the stream's own goroutine fail.
+	Faults fault.Points
 }
 
 // Backend is a sound system. Its methods may be called from several goroutines; those with a context

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -16,6 +17,8 @@ import (
 const (
 	// openAttempt bounds one attempt during an outage: a sleeping device takes 2 s.
 	openAttempt = 4 * time.Second
+	// openGrace is how long after its deadline an attempt is given up that does not return.
+	openGrace = 3 * time.Second
 	// reopenFirst and reopenMost bound the pauses between attempts where the system tells of no
 	// change; where it does, each change is an attempt.
 	reopenFirst = 100 * time.Millisecond
@@ -40,7 +43,13 @@ type line struct {
 // opening is an attempt to open a device, or many of them.
 type opening struct {
 	cancel context.CancelFunc
-	result chan opened // capacity 1
+	result chan opened  // capacity 1
+	began  atomic.Int64 // since the session's epoch, when the latest attempt began
+}
+
+// late tells whether the latest attempt has passed its deadline by so much that its goroutine stands still.
+func (p *opening) late(now time.Duration) bool {
+	return now-time.Duration(p.began.Load()) > openAttempt+openGrace
 }
 
 // opened is how it went.
@@ -55,16 +64,25 @@ func (o *owner) open(ctx context.Context, device string, again bool) *opening {
 	ctx, cancel := context.WithCancel(ctx)
 	backend := o.backend
 	p := &opening{cancel: cancel, result: make(chan opened, 1)}
+	p.began.Store(int64(o.now()))
 	o.background.Go(func() {
 		defer cancel()
-		attempt := func(ctx context.Context) (*line, error) {
+		attempt := func(ctx context.Context) (l *line, err error) {
+			p.began.Store(int64(o.now()))
 			limit := o.session.options.StartTimeout
 			if again {
 				limit = min(limit, openAttempt)
 			}
 			ctx, cancel := context.WithTimeout(ctx, limit)
 			defer cancel()
-			return o.session.attempt(ctx, backend, device)
+			err = o.session.failures.Guard(GoroutineOpening, func() error {
+				if err := o.session.options.Faults.At(GoroutineOpening); err != nil {
+					return err
+				}
+				l, err = o.session.attempt(ctx, backend, device)
+				return err
+			})
+			return l, err
 		}
 		var r opened
 		if again {
@@ -87,7 +105,7 @@ func (o *owner) open(ctx context.Context, device string, again bool) *opening {
 // abandon ends an opening. A line that it had ready already is closed.
 func (o *owner) abandon(p *opening) {
 	p.cancel()
-	o.background.Go(func() {
+	o.session.inBackground(func() {
 		if r := <-p.result; r.err == nil {
 			_ = r.line.stream.Close() // nobody waits for it any more
 		}
@@ -101,29 +119,36 @@ func (s *Session) attempt(ctx context.Context, backend Backend, device string) (
 	// Not a named result: an opening that is given up may still call back, and finds its line then.
 	l := &line{backend: backend}
 	var err error
+	ready := false
+	defer func() {
+		if l.stream != nil && !ready { // whatever went wrong, no device stays open
+			s.closeLater(l)
+		}
+	}()
 	if l.backend == nil {
 		if l.backend, device, err = Open(ctx, device, s.options.System); err != nil {
 			return nil, s.openFailure(ctx, device, err)
 		}
 	}
-	l.stream, err = l.backend.Open(ctx, device, func(f DeviceFormat) (sink Sink, err error) {
+	stream, err := l.backend.Open(ctx, device, func(f DeviceFormat) (sink Sink, err error) {
 		if l.intake, err = newIntake(f, s.epoch); err != nil {
 			return nil, err
 		}
 		l.converter, err = newConverter(f, s.options.Format, s.ring)
 		return l.intake, err
-	}, OpenOptions{Follow: s.follow, Pace: func(ctx context.Context, frames int) error { return s.pace(ctx, l.intake, frames) }})
+	}, OpenOptions{Follow: s.follow, Faults: s.options.Faults, Pace: func(ctx context.Context, frames int) error { return s.pace(ctx, l.intake, frames) }})
 	if err != nil {
 		return nil, s.openFailure(ctx, device, err)
 	}
+	l.stream = stream
 	l.device, l.opened = l.stream.Device(), time.Since(s.epoch)
 	if err = l.stream.Start(ctx); err == nil {
 		err = l.awaitFrames(ctx)
 	}
 	if err != nil {
-		s.closeLater(l)
 		return nil, s.openFailure(ctx, l.device.ID, err)
 	}
+	ready = true
 	return l, nil
 }
 
@@ -169,10 +194,21 @@ func wake(ctx context.Context, stream Stream, device string) {
 	}
 }
 
+// inBackground runs work that may hang in a sound server in a goroutine of its own, which await waits for.
+func (s *Session) inBackground(work func()) {
+	s.owner.background.Go(func() {
+		_ = s.failures.Guard(GoroutineClosing, func() error { // logged there; nobody waits for the result
+			err := s.options.Faults.At(GoroutineClosing)
+			work()
+			return err
+		})
+	})
+}
+
 // closeLater closes a line in a goroutine of its own, since a sound server that hangs keeps Close
 // from returning.
 func (s *Session) closeLater(l *line) {
-	s.owner.background.Go(func() {
+	s.inBackground(func() {
 		if err := l.stream.Close(); err != nil {
 			s.log.Debug(LogStreamLeft, slog.String("device", l.device.ID), slog.String(observe.KeyError, err.Error()))
 		}

@@ -109,7 +109,10 @@ func (o *owner) outageStep(ctx context.Context, now time.Duration) {
 		a.moved = now
 		device := o.line.device.ID
 		stream := o.line.stream
-		o.background.Go(func() { wake(ctx, stream, device) }) // ends with the answer of the server, or pulseRequest later
+		o.session.inBackground(func() { wake(ctx, stream, device) }) // ends with the answer of the server, or pulseRequest later
+	}
+	if o.opening != nil && o.opening.late(now) {
+		o.reopen(ctx)
 	}
 	if o.opening == nil && a.reason != GapSuspended && now-a.since > o.session.options.StallAfter {
 		o.reopen(ctx) // the system gave the stream another device, which keeps quiet too

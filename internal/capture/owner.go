@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -71,11 +72,22 @@ func (o *owner) now() time.Duration { return time.Since(o.session.epoch) }
 
 // Run owns the session until ctx ends. A recording under way is brought to its end, the device is
 // closed, the ring is closed. It is called once and returns nil, or an error where a sound server that
-// hangs kept a device from being closed.
+// hangs kept a device from being closed, or where the session cannot go on: Err then says the same, and
+// another session can go on with the recording.
 func (s *Session) Run(ctx context.Context) error {
 	o := &s.owner
 	devices, stopDevices := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDevices()
+	err := s.failures.Guard(GoroutineOwner, func() error { return o.work(ctx, devices) })
+	if err != nil {
+		s.failure.Store(&err)
+	}
+	return errors.Join(err, s.failures.Guard(GoroutineOwner, func() error { return o.leave(stopDevices) }))
+}
+
+// work is what Run does until the session ends.
+func (o *owner) work(ctx, devices context.Context) error {
+	s := o.session
 	ticker := time.NewTicker(stepEvery)
 	defer ticker.Stop()
 	if s.options.Warm {
@@ -105,21 +117,37 @@ func (s *Session) Run(ctx context.Context) error {
 			o.look(devices, system)
 		case <-ticker.C:
 		}
-		o.step(devices)
+		if err := s.options.Faults.At(GoroutineOwner); err != nil {
+			return err
+		}
+		s.beat.Store(int64(o.now()))
+		if err := o.step(devices); err != nil {
+			return err
+		}
 		if o.idle() {
 			ticker.Stop()
 		} else {
 			ticker.Reset(stepEvery)
 		}
 	}
+	return nil
+}
+
+// leave ends everything, whatever state the owner is in. Nothing of it waits for a device.
+func (o *owner) leave(stopDevices context.CancelFunc) error {
+	s := o.session
+	defer close(s.ended)
+	defer s.events.close()
+	defer s.ring.Close()
+	if c := o.starting; c != nil {
+		o.starting = nil
+		c.reply <- reply{err: scout.Errorf(scout.CodeDeviceUnavailable, "listening to the device failed")}
+	}
 	if o.opening != nil {
 		o.abandon(o.opening)
 	}
 	o.closeLine()
 	stopDevices()
-	s.ring.Close()
-	s.events.close()
-	close(s.ended)
 	return o.await(closeWithin)
 }
 
@@ -239,8 +267,9 @@ func (o *owner) beginStop(c *command) {
 	}
 }
 
-// step does what is due: it takes blocks, watches the device, fills gaps, ends the recording.
-func (o *owner) step(ctx context.Context) {
+// step does what is due: it takes blocks, watches the device, fills gaps, ends the recording. An error
+// ends the session.
+func (o *owner) step(ctx context.Context) error {
 	now := o.now()
 	rested := min(now-o.lastStep, longestStep)
 	o.lastStep = now
@@ -253,7 +282,7 @@ func (o *owner) step(ctx context.Context) {
 		}
 	}
 	if o.line == nil {
-		return
+		return nil
 	}
 	if o.outage != nil {
 		o.outageStep(ctx, now)
@@ -271,8 +300,11 @@ func (o *owner) step(ctx context.Context) {
 			o.begin()
 		}
 		if over && o.line.intake.empty() {
+			if err := broken(o.line.stream); err != nil {
+				return err
+			}
 			o.endInput()
-			return
+			return nil
 		}
 		o.fillDeficit()
 	}
@@ -282,6 +314,15 @@ func (o *owner) step(ctx context.Context) {
 	if o.state == StateStopping {
 		o.tryStop(now)
 	}
+	return nil
+}
+
+// broken returns why a stream that is done broke; nil where it ended by its own will.
+func broken(stream Stream) error {
+	if s, ok := stream.(interface{ Err() error }); ok {
+		return s.Err()
+	}
+	return nil
 }
 
 func isDone(done <-chan struct{}) bool {

@@ -17,6 +17,7 @@ import (
 	"github.com/jfreymuth/pulse/proto"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/fault"
 )
 
 // Time constants of talking to the sound server.
@@ -75,7 +76,7 @@ func diagnosePulse(server string, cause error) error {
 }
 
 // watchPulse sends what the server looks like, now and after each change, until ctx ends.
-func watchPulse(ctx context.Context, server string) <-chan System {
+func watchPulse(ctx context.Context, server string, faults fault.Points) <-chan System {
 	states := make(chan System, 1)
 	go func() { // ends with ctx
 		defer close(states)
@@ -87,7 +88,12 @@ func watchPulse(ctx context.Context, server string) <-chan System {
 				return
 			case <-timer.C:
 			}
-			err := watchOnce(ctx, server, func(s System) { up = true; replace(states, s) })
+			_, err := recovered(func() (struct{}, error) {
+				if err := faults.At(GoroutineWatch); err != nil {
+					return struct{}{}, err
+				}
+				return struct{}{}, watchOnce(ctx, server, func(s System) { up = true; replace(states, s) })
+			})
 			if err != nil && up {
 				up = false
 				replace(states, System{})

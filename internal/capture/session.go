@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/fault"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -59,7 +60,18 @@ type Options struct {
 	Scope  observe.Scope
 	// Copies, where set, is told where audio is copied.
 	Copies copies.Watch
+	// Faults is where tests make goroutines fail.
+	Faults fault.Points
 }
+
+// Names of the goroutines of a session, for fault.Points.
+const (
+	GoroutineOwner   = "capture.owner"   // moves frames from the device into the ring
+	GoroutineOpening = "capture.opening" // opens a device
+	GoroutineClosing = "capture.closing" // closes one, wakes one
+	GoroutineDevice  = "capture.device"  // of a virtual device: delivers its frames
+	GoroutineWatch   = "capture.watch"   // follows what the sound server tells
+)
 
 // Started tells where a recording begins.
 type Started struct {
@@ -123,12 +135,16 @@ type Session struct {
 	metrics *metrics
 	log     *slog.Logger
 	events  broadcast
-	epoch   time.Time
+	// failures counts panics of the session's goroutines.
+	failures *observe.Failures
+	epoch    time.Time
 
 	commands chan *command
 	ended    chan struct{}
 
 	status    atomic.Pointer[Status] // what changes with events
+	failure   atomic.Pointer[error]  // why Run ended, where that was not what its caller wanted
+	beat      atomic.Int64           // since epoch, when Run last began a round
 	lastFrame atomic.Int64           // since epoch, of the newest block; -1 before the first
 	driftPPM  atomic.Uint64          // bits of a float64, NaN for unknown
 	intake    atomic.Pointer[intake] // of the open device
@@ -150,6 +166,7 @@ func New(o Options) (*Session, error) {
 	if !slices.Contains([]LossPolicy{LossAuto, LossFollow, LossDefault}, o.OnLoss) {
 		return nil, scout.Errorf(scout.CodeConfigInvalid, "policy for a lost device %q: want %s, %s or %s", o.OnLoss, LossAuto, LossFollow, LossDefault)
 	}
+	o.System.Faults = o.Faults
 	o.Buffer = orDefault(o.Buffer, time.Minute)
 	o.StartTimeout = orDefault(o.StartTimeout, 5*time.Second)
 	o.StallAfter = orDefault(o.StallAfter, 400*time.Millisecond)
@@ -158,6 +175,7 @@ func New(o Options) (*Session, error) {
 	}
 	s := &Session{
 		options: o, meter: level.NewMeter(o.Meter), metrics: newMetrics(o.Scope), log: o.Scope.Component("capture").Log(),
+		failures: observe.NewFailures(o.Scope),
 		follow:   o.OnLoss == LossFollow || o.OnLoss == LossAuto && !isDefault(o.Device),
 		epoch:    time.Now(),
 		commands: make(chan *command), ended: make(chan struct{}),
@@ -190,6 +208,28 @@ func (s *Session) Ring() *ring.Ring { return s.ring }
 
 // Meter is the level of what is heard, also while nothing is recorded and the device is open.
 func (s *Session) Meter() *level.Meter { return s.meter }
+
+// Ended is closed when Run is about to return, in whatever way.
+func (s *Session) Ended() <-chan struct{} { return s.ended }
+
+// Err returns why the session ended where neither its caller nor the end of its input is the reason; nil
+// while it goes on. What is in the ring then is all there will be.
+func (s *Session) Err() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Silent returns for how long Run has begun no round although a recording is under way: its goroutine
+// stands still. It is 0 where nothing is recorded.
+func (s *Session) Silent() time.Duration {
+	switch s.status.Load().State {
+	case StateRecording, StateStopping:
+		return max(time.Since(s.epoch)-time.Duration(s.beat.Load()), 0)
+	}
+	return 0
+}
 
 // Format is that of the ring.
 func (s *Session) Format() scout.Format { return s.options.Format }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/fault"
 )
 
 // Sizes of the buffers between a device and its callback.
@@ -36,6 +37,8 @@ type SystemOptions struct {
 	Server string
 	// Application is the name under which the sound server lists the program; default "Scout".
 	Application string
+	// Faults is where tests make goroutines fail.
+	Faults fault.Points
 }
 
 // System of the machine: miniaudio through malgo. Each stream and each listing has a connection of
@@ -148,7 +151,7 @@ func within[T any](ctx context.Context, work func() (T, error), discard func(T))
 	}
 	done := make(chan result)
 	go func() { // ends with work; a result that nobody takes any more is discarded
-		value, err := work()
+		value, err := recovered(work)
 		select {
 		case done <- result{value, err}:
 		case <-ctx.Done():
@@ -164,6 +167,16 @@ func within[T any](ctx context.Context, work func() (T, error), discard func(T))
 		var none T
 		return none, context.Cause(ctx)
 	}
+}
+
+// recovered runs work and makes an error of its panic.
+func recovered[T any](work func() (T, error)) (value T, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = scout.Errorf(scout.CodeInternal, "speak with the sound system: panic: %v", panicked)
+		}
+	}()
+	return work()
 }
 
 // Devices implements Backend.
@@ -420,7 +433,7 @@ func (s *systemStream) Close() error {
 // Watch implements Backend.
 func (s *system) Watch(ctx context.Context) <-chan System {
 	if s.kind == malgo.BackendPulseaudio {
-		return watchPulse(ctx, s.options.Server)
+		return watchPulse(ctx, s.options.Server, s.options.Faults)
 	}
 	none := make(chan System)
 	close(none)

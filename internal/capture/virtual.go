@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/wav"
+	"github.com/scout-speech/scout/internal/fault"
 )
 
 // virtualBlock is how much audio a virtual device delivers at a time, as real ones do.
@@ -67,7 +68,8 @@ func (Virtual) Open(ctx context.Context, id string, sink func(DeviceFormat) (Sin
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Close ends it
 	v := &virtualStream{spec: spec, source: source, sink: target, pace: o.Pace, cancel: cancel, done: make(chan struct{})}
-	v.begin = sync.OnceFunc(func() { v.playing.Go(func() { v.play(ctx) }) }) // ends with the source or Close, which waits
+	v.faults = o.Faults
+	v.begin = sync.OnceFunc(func() { v.playing.Go(func() { v.run(ctx) }) }) // ends with the source or Close, which waits
 	return v, nil
 }
 
@@ -232,6 +234,8 @@ type virtualStream struct {
 	begin  func()
 	cancel context.CancelFunc // ends play
 	done   chan struct{}
+	err    error // why it broke; valid after done
+	faults fault.Points
 
 	playing  sync.WaitGroup
 	closing  sync.Once
@@ -255,6 +259,16 @@ func (v *virtualStream) RealTime() bool { return v.spec.speed == 1 }
 // Done implements Stream.
 func (v *virtualStream) Done() <-chan struct{} { return v.done }
 
+// Err tells why the stream broke; nil where its source played to the end.
+func (v *virtualStream) Err() error {
+	select {
+	case <-v.done:
+		return v.err
+	default:
+		return nil
+	}
+}
+
 // Start implements Stream.
 func (v *virtualStream) Start(context.Context) error {
 	v.begin()
@@ -271,10 +285,19 @@ func (v *virtualStream) Close() error {
 	return v.closeErr
 }
 
-// play delivers blocks until the source or the stream ends. A source that breaks ends there: what
-// came before is what there is.
-func (v *virtualStream) play(ctx context.Context) {
+// run plays and notes how that ended. It hands panics to whoever waits for the stream.
+func (v *virtualStream) run(ctx context.Context) {
 	defer close(v.done)
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			v.err = scout.Errorf(scout.CodeInternal, "%s: panic: %v", GoroutineDevice, panicked)
+		}
+	}()
+	v.err = v.play(ctx)
+}
+
+// play delivers blocks until the source or the stream ends.
+func (v *virtualStream) play(ctx context.Context) error {
 	format := v.source.format()
 	frames := max(int(virtualBlock.Seconds()*float64(format.SampleRateHz)), 1)
 	buffer := make([]byte, frames*format.FrameBytes())
@@ -284,7 +307,7 @@ func (v *virtualStream) play(ctx context.Context) {
 	for delivered := 0; ; {
 		if v.spec.speed == 0 || v.pace != nil && v.spec.speed != 1 {
 			if v.pace == nil || v.pace(ctx, frames) != nil {
-				return
+				return nil
 			}
 		}
 		if v.spec.speed > 0 {
@@ -292,18 +315,24 @@ func (v *virtualStream) play(ctx context.Context) {
 			timer.Reset(time.Until(due))
 			select {
 			case <-ctx.Done():
-				return
+				return nil
 			case <-timer.C:
 			}
 		}
+		if err := v.faults.At(GoroutineDevice); err != nil {
+			return err
+		}
 		n, err := v.source.read(buffer)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
 		if err != nil {
-			return
+			return scout.FileError(scout.CodeReadFailed, "record from "+v.spec.id, err)
 		}
 		v.sink.Deliver(buffer[:n])
 		delivered += n / format.FrameBytes()
 		if ctx.Err() != nil {
-			return
+			return nil
 		}
 	}
 }

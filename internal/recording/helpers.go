@@ -104,6 +104,9 @@ func (p *Pump) manifestLoop(stop <-chan struct{}) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	<-pause.C
+	if p.writer.unsavedFor() > 0 { // the loop before this one ended in the middle
+		notify(p.writer.dirty)
+	}
 	for {
 		select {
 		case <-stop:
@@ -111,7 +114,6 @@ func (p *Pump) manifestLoop(stop <-chan struct{}) error {
 		case <-p.writer.dirty:
 		}
 		if err := p.options.Faults.At(GoroutineManifest); err != nil {
-			notify(p.writer.dirty) // it is not saved yet
 			return err
 		}
 		began := time.Now()
@@ -230,20 +232,20 @@ func (p *Pump) mended(saved Saved, err error) {
 	p.tell(saved, err)
 }
 
-// oldest is the frame of the recording from which on memory has everything.
+// oldest is the frame of the recording from which on memory has everything, and will have it for the time
+// that writing it again takes.
 func (p *Pump) oldest() uint64 {
 	oldest := p.ring.Oldest() - p.base
-	if int64(oldest) < 0 { // the ring still has what came before the recording
+	if int64(oldest) <= 0 { // the ring still has what came before the recording
 		return 0
 	}
-	return oldest
+	return oldest + p.ring.Capacity()/64
 }
 
 // intact is how many frames of an overwritten file are surely the recording's: all, where what memory has
 // stands in the file and only the header was hit, else none.
 func (p *Pump) intact() uint64 {
 	from, end := p.oldest(), p.writer.Frames()
-	from += (end - min(from, end)) / 64 // what the ring is about to overwrite
 	n, err := p.ring.ReadAt(p.buffer, p.base+from)
 	if n = min(n, end-min(from, end)); err != nil || n == 0 {
 		return 0
@@ -257,11 +259,14 @@ func (p *Pump) intact() uint64 {
 // whole tells whether the file is as long as what was written into it, and makes it so where another
 // program cut it off; false where that failed.
 func (p *Pump) whole() bool {
-	keep, shorter := p.writer.truncated()
-	if !shorter {
+	damage, keep := p.writer.length()
+	if damage == DamageNone {
 		return true
 	}
-	saved, err := p.writer.restore(DamageTruncated, keep, p.oldest())
+	if damage == DamageOverwritten || !p.writer.ours() { // what is left of it may be somebody else's
+		keep = p.intact()
+	}
+	saved, err := p.writer.restore(damage, keep, p.oldest())
 	p.mended(saved, err)
 	if err != nil {
 		p.trouble(err)
@@ -277,7 +282,11 @@ func (p *Pump) secure() bool {
 	if !p.whole() {
 		return false
 	}
-	switch damage := p.writer.Look(); damage {
+	damage := p.writer.Look()
+	if !p.writer.ours() {
+		damage = DamageOverwritten
+	}
+	switch damage {
 	case DamageGone, DamageReplaced, DamageOverwritten:
 		p.damage.Store(&damage)
 		p.mend()

@@ -58,6 +58,27 @@ func (l *Lock) Close() error {
 	return nil
 }
 
+// Renew takes the lock again where its file was deleted or replaced: until then another program could take
+// it as well. Where one did, the error has scout.CodeRecordingLocked and this program goes on with what it
+// records.
+func (l *Lock) Renew(dir string) (renewed bool, err error) {
+	there, err := os.Stat(filepath.Join(dir, LockName))
+	if err == nil {
+		if mine, err := l.file.Stat(); err != nil || os.SameFile(there, mine) {
+			return false, err
+		}
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return false, scout.FileError(scout.CodeReadFailed, "look at lock", err)
+	}
+	next, err := TakeLock(dir)
+	if err != nil {
+		return false, err
+	}
+	old := l.file
+	l.file = next.file
+	return true, filelock.Close(old)
+}
+
 // writeHolder is informative only, so that a full disk does not keep anybody from taking the lock.
 func writeHolder(f *os.File) error {
 	data, err := json.Marshal(lockHolder{PID: os.Getpid()})

@@ -64,6 +64,8 @@ type Manifest struct {
 	// TranscribedAt is when the text of the whole recording was safe, as earlier versions of Scout noted
 	// it. It is read and no longer written.
 	TranscribedAt time.Time `json:"transcribed_at,omitzero"`
+	// Path is where the audio is, in the answers of a recorder; it is not in the file.
+	Path string `json:"path,omitempty"`
 	// Labels are those that the recording began with.
 	Labels map[string]string `json:"labels,omitempty"`
 }
@@ -86,7 +88,7 @@ func (m *Manifest) encode() ([]byte, error) {
 		m.Gaps = []scout.Gap{}
 	}
 	written := *m
-	written.TranscribedAt = time.Time{}
+	written.TranscribedAt, written.Path = time.Time{}, ""
 	data, err := json.MarshalIndent(&written, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode manifest of %s: %w", m.ID, err)

@@ -24,6 +24,7 @@ const (
 	EventManifestNotSaved   = "manifest_not_saved"
 	EventSyncFailed         = "recording_sync_failed"
 	EventDiskLow            = "disk_low"
+	EventDiskSilent         = "disk_does_not_answer"
 	EventHelperFailed       = "recording_helper_failed"
 	EventFileDamaged        = "recording_file_damaged"
 	EventFileSavedAgain     = "recording_saved_again"

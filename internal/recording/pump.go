@@ -161,6 +161,9 @@ func (p *Pump) Stop(end uint64) {
 	})
 }
 
+// End returns the ring position that Stop was called with.
+func (p *Pump) End() uint64 { return p.stopAt.Load() }
+
 // Base returns the ring position of frame 0 of the recording, modulo 2^64.
 func (p *Pump) Base() uint64 { return p.base }
 
@@ -343,6 +346,12 @@ func (p *Pump) step(end uint64) stepResult {
 		shown = p.writer.Frames()
 	}
 	if shown > p.writer.Shown() {
+		if !p.writer.ours() { // before the header hides it
+			damage := DamageOverwritten
+			p.damage.Store(&damage)
+			notify(p.noticed)
+			return stepTrouble
+		}
 		if err := p.writer.ShowHeader(shown); err != nil {
 			p.trouble(err)
 			return stepTrouble

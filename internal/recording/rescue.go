@@ -75,12 +75,6 @@ func (w *Writer) Look() Damage {
 		}
 		return DamageReplaced
 	}
-	var b [HeaderBytes]byte
-	if n, err := file.ReadAt(b[:], 0); err == nil || errors.Is(err, io.EOF) {
-		if h, ok := decodeHeader(b[:n]); !ok || h.id != w.head.id {
-			return DamageOverwritten
-		}
-	}
 	if _, err := folder.disk.Stat(folder.ManifestPath(w.head.id)); errors.Is(err, fs.ErrNotExist) {
 		return DamageManifest
 	}
@@ -104,13 +98,27 @@ func (w *Writer) inPlace(file *openFile) error {
 	return nil
 }
 
-// truncated tells whether the file is shorter than what was written into it.
-func (w *Writer) truncated() (frames uint64, shorter bool) {
+// length compares the length of the file with what was written into it. Only the caller of Write may
+// call it. Where the file is shorter, keep is how many frames are left.
+func (w *Writer) length() (damage Damage, keep uint64) {
 	size, err := w.file.Load().Size()
-	if err != nil || size >= w.offset(w.frames.Load()) {
-		return 0, false
+	switch {
+	case err != nil: // the next write tells
+	case size < w.offset(w.frames.Load()):
+		return DamageTruncated, framesIn(size, w.head.format)
+	case size >= w.offset(w.inFile+1): // a write that failed leaves less than a frame
+		return DamageOverwritten, 0
 	}
-	return framesIn(size, w.head.format), true
+	return DamageNone, 0
+}
+
+// ours tells whether the file begins with the header of this recording; true where it cannot be read.
+func (w *Writer) ours() bool {
+	n, err := w.file.Load().ReadAt(w.read[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return true
+	}
+	return n == HeaderBytes && string(w.read[offsetScout+10:offsetScout+10+idLength]) == string(w.head.id)
 }
 
 // Saved tells what became of a recording whose file was damaged.

@@ -54,7 +54,12 @@ type Progress struct {
 	Gaps      int          `json:"gaps"`
 	Lost      uint64       `json:"lost_frames"` // in those gaps
 	Condition Condition    `json:"condition"`
-	DriftPPM  *float64     `json:"drift_ppm,omitempty"`
+	// Operation is what the disk was asked for and has not answered, For how long ago that was; empty where it answers.
+	Operation Operation     `json:"operation,omitempty"`
+	For       time.Duration `json:"for_ns,omitempty"`
+	// Path is where the audio is.
+	Path     string   `json:"path"`
+	DriftPPM *float64 `json:"drift_ppm,omitempty"`
 	// Order is what the recording was started with, in whichever process.
 	Order Order `json:"order"`
 }
@@ -79,6 +84,7 @@ const (
 	KindCondition     EventKind = "condition"         // Condition
 	KindDiskLow       EventKind = "disk_low"          // Left
 	KindReplaced      EventKind = "recorder_replaced" // Took; told by whoever watches, not by the recorder
+	KindFile          EventKind = "file"              // Damage, Path, Gap where audio is gone, Failure where it could not be saved again
 )
 
 // Event is something that happened to a recording.
@@ -92,6 +98,11 @@ type Event struct {
 	Reason    scout.GapReason `json:"reason,omitempty"`
 	Device    *Device         `json:"device,omitempty"`
 	Condition Condition       `json:"condition,omitempty"`
+	Operation Operation       `json:"operation,omitempty"` // and For: with ConditionStalled, what the disk was asked for and how long ago
+	For       time.Duration   `json:"for_ns,omitempty"`
+	Damage    Damage          `json:"damage,omitempty"`
+	Path      string          `json:"path,omitempty"` // where the audio is
+	Failure   string          `json:"failure,omitempty"`
 	Left      time.Duration   `json:"left_ns,omitempty"`
 	Took      time.Duration   `json:"took_ns,omitempty"`
 	Manifest  *Manifest       `json:"manifest,omitempty"`

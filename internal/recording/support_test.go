@@ -3,10 +3,12 @@ package recording_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -185,4 +187,45 @@ func (d *reserved) Replace(path string, data []byte) error {
 		return syscall.ENOSPC
 	}
 	return d.OSDisk.Replace(path, data)
+}
+
+// gapAt is a gap of a frame at a position.
+func gapAt(start uint64) scout.Gap {
+	return scout.Gap{Start: start, Frames: 1, Reason: recording.GapDiskFull}
+}
+
+// faults makes goroutines fail that pass fault.Points.
+type faults struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	how     map[string]string
+}
+
+func newFaults() *faults {
+	f := &faults{how: make(map[string]string)}
+	f.changed = sync.NewCond(&f.mu)
+	return f
+}
+
+// set makes the goroutine panic, return an error or hang; empty ends that.
+func (f *faults) set(goroutine, how string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.how[goroutine] = how
+	f.changed.Broadcast()
+}
+
+func (f *faults) at(goroutine string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.how[goroutine] == "hang" {
+		f.changed.Wait()
+	}
+	switch f.how[goroutine] {
+	case "panic":
+		panic("injected into " + goroutine)
+	case "error":
+		return errors.New("injected into " + goroutine)
+	}
+	return nil
 }

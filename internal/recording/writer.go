@@ -52,6 +52,7 @@ type Writer struct {
 	inFile uint64 // frames that the file holds, those that Rewind went back behind included
 	zeros  []byte
 	encode [HeaderBytes]byte
+	read   [HeaderBytes]byte
 
 	mu       sync.Mutex
 	manifest Manifest
@@ -403,6 +404,12 @@ func (w *Writer) Abandon() error {
 		err = errors.Join(err, old.Close())
 	}
 	return scout.FileError(scout.CodeWriteFailed, "close recording", err)
+}
+
+// Remove deletes the files of a recording that was abandoned before anything was in it.
+func (w *Writer) Remove() error {
+	folder := w.home.Load()
+	return errors.Join(removeIfThere(folder.AudioPath(w.head.id)), removeIfThere(folder.ManifestPath(w.head.id)))
 }
 
 // hashAudio adds the first size bytes of audio in the file at path to sum.

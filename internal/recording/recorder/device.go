@@ -48,10 +48,22 @@ func (d *device) over() bool {
 	}
 }
 
-// close ends the session and waits for it.
+// closeWithin is how long the end of a session is waited for: one that stands still does not end.
+const closeWithin = 5 * time.Second
+
+// close ends the session and waits for it, unless it stands still.
 func (d *device) close() {
 	d.cancel()
-	<-d.ended
+	limit := closeWithin
+	if d.session.Silent() > stuckAfter {
+		limit = lookEvery
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-d.ended:
+	case <-timer.C:
+	}
 }
 
 // useDevice returns a session for the request: the one at hand where it fits, else a new one in its
@@ -66,17 +78,34 @@ func (r *Recorder) useDevice(ctx context.Context, order recording.Order) (*devic
 		return at, nil
 	}
 	r.releaseDevice(nil)
+	return r.openDevice(ctx, order)
+}
+
+// renewDevice returns a new session for the order, in place of one that failed. That is ended, and not
+// waited for.
+func (r *Recorder) renewDevice(ctx context.Context, order recording.Order) (*device, error) {
+	r.mu.Lock()
+	failed := r.device
+	r.device = nil
+	r.mu.Unlock()
+	if failed != nil {
+		failed.cancel()
+	}
+	return r.openDevice(ctx, order)
+}
+
+func (r *Recorder) openDevice(ctx context.Context, order recording.Order) (*device, error) {
 	session, err := capture.New(capture.Options{
 		Device: order.Device, Format: order.Format, Buffer: order.Buffer,
 		Warm: order.Warm, Preroll: order.Preroll, OnLoss: capture.LossPolicy(order.OnLoss),
 		Backend: r.options.Backend, System: r.options.System, Scope: r.options.Scope,
-		Copies: r.options.Copies,
+		Copies: r.options.Copies, Faults: r.options.Faults,
 	})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	d := &device{key: key, session: session, cancel: cancel, ended: make(chan struct{})}
+	d := &device{key: keyOf(order), session: session, cancel: cancel, ended: make(chan struct{})}
 	go func() { // ended by cancel, waited for by close
 		defer close(d.ended)
 		d.err = r.failures.Guard("capture", func() error { return session.Run(ctx) })

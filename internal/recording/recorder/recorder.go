@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/fanout"
+	"github.com/scout-speech/scout/internal/fault"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder/parent"
@@ -67,6 +70,14 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	// Copies, where set, is told where audio is copied.
 	Copies copies.Watch
+	// DiskWithin is how long the beginning of a recording waits for the disk; default 10 s. The ring holds
+	// the audio meanwhile.
+	DiskWithin time.Duration
+	// RestartPause is the first pause before capture or writing is started again that failed; each one is twice
+	// as long as the one before, up to a hundred times the first. Default 50 ms.
+	RestartPause time.Duration
+	// Faults is where tests make goroutines fail.
+	Faults fault.Points
 }
 
 // Recorder records into one folder. Make it with Open, run it with Run, and use the other methods
@@ -80,8 +91,11 @@ type Recorder struct {
 	metrics  *recording.Metrics
 	failures *observe.Failures
 	began    time.Time
-	identity string // of the folder, see wire.FolderID
+	identity atomic.Pointer[string] // of the folder, see wire.FolderID; another one when it was made again while recording
 	events   fanout.Hub[recording.Event]
+	room     room
+	// connections are those of clients, and what accepts them.
+	connections sync.WaitGroup
 
 	// commands serialises Start and Stop: it holds one token.
 	commands chan struct{}
@@ -96,6 +110,9 @@ type Recorder struct {
 	clients  int                  // all of them, probes left out
 	refuses  bool                 // no recording begins any more
 	diskLow  bool
+	sockets  []net.Listener  // closed at the end; more than one where the first socket was deleted
+	serving  context.Context // of the connections
+	placing  bool            // lookAfterPlace is under way
 
 	touched  chan struct{} // something changed that Run's rules look at
 	shutdown chan struct{}
@@ -134,6 +151,15 @@ func Open(options Options) (*Recorder, error) {
 	if options.ResumeWithin <= 0 {
 		options.ResumeWithin = 10 * time.Minute
 	}
+	if options.RestartPause <= 0 {
+		options.RestartPause = 50 * time.Millisecond
+	}
+	if options.DiskWithin <= 0 {
+		options.DiskWithin = 10 * time.Second
+	}
+	if options.FinishWithin <= 0 {
+		options.FinishWithin = 10 * time.Second
+	}
 	if options.IdleFor == 0 {
 		options.IdleFor = 30 * time.Second
 	}
@@ -163,9 +189,11 @@ func Open(options Options) (*Recorder, error) {
 	r := &Recorder{
 		options: options, folder: folder, lock: lock, repaired: report,
 		log: options.Scope.Log(), metrics: recording.NewMetrics(options.Scope), failures: observe.NewFailures(options.Scope),
-		began: options.Now(), identity: wire.FolderID(info), owners: make(map[recording.ID]int), commands: make(chan struct{}, 1),
+		began: options.Now(), owners: make(map[recording.ID]int), commands: make(chan struct{}, 1),
 		touched: make(chan struct{}, 1), shutdown: make(chan struct{}),
 	}
+	identity := wire.FolderID(info)
+	r.identity.Store(&identity)
 	for _, done := range report.Repaired {
 		r.log.Warn(recording.EventRecordingRecovered, slog.String(recording.KeyRecording, string(done.Manifest.ID)),
 			slog.String(observe.KeyReason, done.Reason), slog.Uint64(recording.KeyFrames, done.Manifest.Frames),
@@ -192,10 +220,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 	r.log.Info(EventRecorderReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", socket))
 	serving, stopServing := context.WithCancel(ctx)
-	var clients sync.WaitGroup
 	r.prepareResume()
-	clients.Go(func() { r.accept(serving, listener, &clients) }) // ended by the listener's close
-	clients.Go(func() { r.resume(serving) })                     // ended by stopServing
+	r.serveOn(serving, listener)
+	r.connections.Go(func() { r.resume(serving) }) // ended by stopServing
 	if r.options.Parent != nil {
 		go r.watchParent() // ends with the process, as the parent does
 	}
@@ -205,14 +232,14 @@ func (r *Recorder) Run(ctx context.Context) error {
 	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	r.Shutdown()
-	err = listener.Close() // who comes now shall find the next recorder
+	err = r.closeListeners() // who comes now shall find the next recorder
 	r.callOffResume("")
 	if _, stopErr := r.stop(finishing, "", recording.EndShutdown); scout.CodeOf(stopErr) != scout.CodeNotRecording {
 		err = errors.Join(err, stopErr)
 	}
 	r.releaseDevice(nil)
 	stopServing()
-	clients.Wait()
+	r.connections.Wait()
 	r.events.Close()
 	err = errors.Join(err, r.removeEndpoint(), r.lock.Close())
 	r.log.Info(EventRecorderEnded, slog.String(observe.KeyReason, reason))

@@ -195,7 +195,7 @@ func (r *Recorder) mayBegin(order recording.Order) error {
 // isAt tells whether the recorder's folder is the one at that path.
 func (r *Recorder) isAt(dir string) bool {
 	info, err := os.Stat(dir)
-	return err == nil && wire.FolderID(info) == r.identity
+	return err == nil && wire.FolderID(info) == *r.identity.Load()
 }
 
 // refuseStarts makes sure that no recording begins any more; it fails where one is under way or about to be.

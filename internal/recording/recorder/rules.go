@@ -38,7 +38,9 @@ func (r *Recorder) watch(ctx context.Context) string {
 		}
 		next := time.Hour
 		if t != nil {
-			next = min(next, r.enforce(ctx, t, now, max(0, now.Sub(ownerlessSince)), owners))
+			t.revive(context.WithoutCancel(ctx))
+			r.lookAfterPlace(ctx)
+			next = min(placeEvery, r.enforce(ctx, t, now, max(0, now.Sub(ownerlessSince)), owners))
 		} else if idleFor > 0 && clients == 0 && !resuming {
 			left := idleFor - now.Sub(idleSince)
 			if left <= 0 {
@@ -92,8 +94,9 @@ func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerles
 // by the clock while it delivers nothing.
 func (t *take) length(now time.Time) time.Duration {
 	format := t.writer.Format()
-	length := format.Duration(t.pump.Captured())
-	if t.device.session.Status().Outage == "" {
+	s := t.current.Load()
+	length := format.Duration(s.pump.Captured())
+	if s.device.session.Status().Outage == "" && s.device.session.Err() == nil {
 		return length
 	}
 	return max(length, format.Duration(t.first)+now.Sub(t.began))
@@ -107,12 +110,12 @@ func (r *Recorder) lookAtDisk() {
 	if t == nil {
 		return
 	}
-	_, left, err := r.folder.SpaceLeft(t.writer.Format())
+	space, err := r.room.latest(r.askSpace)
 	if err != nil {
 		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		return
 	}
-	r.noteSpace(t.writer.ID(), left, was)
+	r.noteSpace(t.writer.ID(), space.Left(t.writer.Format()), was)
 }
 
 // noteSpace notes how much more recording fits, and warns where that became little.

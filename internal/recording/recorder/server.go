@@ -148,7 +148,7 @@ func (c *client) greet(in *wire.Reader) (wire.Hello, error) {
 	r := c.recorder
 	return hello, c.out.WriteJSON(wire.KindWelcome, f.ID, wire.Welcome{
 		Protocol: wire.ProtocolVersion, PID: os.Getpid(), Parent: r.options.Parent.PID(), Version: r.options.Version,
-		StartedAt: r.began, Folder: r.identity,
+		StartedAt: r.began, Folder: *r.identity.Load(),
 	})
 }
 

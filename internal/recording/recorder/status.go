@@ -32,7 +32,7 @@ func (r *Recorder) Status() recording.Status {
 		}
 		s.Device = deviceOf(status.Device, status.DeviceFormat)
 	}
-	if space, err := r.options.Disk.Space(r.folder.Dir()); err == nil {
+	if space, err := r.room.latest(r.askSpace); err == nil {
 		s.FreeBytes = space.FreeBytes
 		if d != nil {
 			s.Left = space.Left(d.key.format)
@@ -58,6 +58,8 @@ func (r *Recorder) Status() recording.Status {
 }
 
 func (t *take) state() *recording.Progress {
+	s := t.current.Load()
+	trouble := s.pump.Trouble()
 	gaps := t.writer.Gaps()
 	var lost uint64
 	for _, g := range gaps {
@@ -65,9 +67,9 @@ func (t *take) state() *recording.Progress {
 	}
 	return &recording.Progress{
 		ID: t.writer.ID(), Stopping: t.stopping.Load(), StartedAt: t.writer.StartedAt(), Format: t.writer.Format(),
-		Captured: t.pump.Captured(), Written: t.writer.Frames(), Synced: t.writer.Synced(), Waiting: t.pump.Waiting(),
-		Gaps: len(gaps), Lost: lost, Condition: t.pump.Condition(),
-		DriftPPM: t.device.session.Status().DriftPPM, Order: t.order,
+		Captured: s.pump.Captured(), Written: t.writer.Frames(), Synced: t.writer.Synced(), Waiting: s.pump.Waiting(),
+		Gaps: len(gaps), Lost: lost, Condition: trouble.Condition, Operation: trouble.Operation, For: trouble.For, Path: t.writer.Folder().AudioPath(t.writer.ID()),
+		DriftPPM: s.device.session.Status().DriftPPM, Order: t.order,
 	}
 }
 

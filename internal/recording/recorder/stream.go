@@ -17,8 +17,6 @@ import (
 const (
 	// eventBuffer is how many events a client may be behind before it is told that it missed some.
 	eventBuffer = 64
-	// listenEvery is how often a listener gets what came: live text adds it to its own delay.
-	listenEvery = 20 * time.Millisecond
 	// levelEvery is the quickest rhythm of levels, 50 Hz (S9).
 	levelEvery = 20 * time.Millisecond
 )
@@ -91,37 +89,70 @@ type listening struct {
 	client *client
 	id     uint64
 	take   *take
+	part   *stretch // whose ring the reader reads
 	reader *ring.Reader
 	pos    uint64 // of the next frame to send
 	size   uint64 // of a frame
+	end    func() // the waiting for news
 }
 
 // listen sends the frames of a take from a position on until its end. A listener that is too slow is
 // told what it missed: the recording does not wait for it.
 func (c *client) listen(ctx context.Context, id uint64, t *take, from uint64) error {
 	l := &listening{client: c, id: id, take: t, pos: from, size: uint64(t.writer.Format().FrameBytes())}
-	if err := l.skip(t.first); err != nil { // what an earlier process recorded is in the file only
-		return err
-	}
-	l.reader = t.device.session.Ring().NewReader("listener", t.pump.Base()+l.pos)
-	defer l.reader.Close()
-	ticker := time.NewTicker(listenEvery)
-	defer ticker.Stop()
+	defer func() { l.leave() }()
+	changed, end := t.changes.Listen()
+	defer end()
+	var news [2]<-chan struct{}
 	for {
+		if current := t.current.Load(); l.part != current {
+			var err error
+			if news, err = l.follow(current); err != nil {
+				return err
+			}
+		}
+		if err := c.recorder.options.Faults.At(GoroutineStream); err != nil {
+			return err
+		}
 		select {
 		case <-t.done:
 			return l.last()
 		default:
 		}
-		if err := l.send(t.pump.Readable()); err != nil {
+		if err := l.send(l.part.pump.Readable()); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-t.done:
-		case <-ticker.C:
+		case <-changed:
+		case <-news[0]:
+		case <-news[1]:
 		}
+	}
+}
+
+// follow makes the listener hear a stretch: what came before its first frame is in the file. The channels
+// tell of frames that were written, and of frames that came from the device: those count where writing is late.
+func (l *listening) follow(s *stretch) (news [2]<-chan struct{}, err error) {
+	l.leave()
+	if err := l.skip(s.first); err != nil {
+		return news, err
+	}
+	l.part = s
+	l.reader = s.device.session.Ring().NewReader("listener", s.pump.Base()+l.pos)
+	written, endWritten := s.pump.Listen()
+	heard, endHeard := s.device.session.Ring().Listen()
+	l.end = func() { endWritten(); endHeard() }
+	return [2]<-chan struct{}{written, heard}, nil
+}
+
+// leave ends the hearing of a stretch.
+func (l *listening) leave() {
+	if l.reader != nil {
+		l.reader.Close()
+		l.end()
 	}
 }
 
@@ -154,7 +185,7 @@ func (l *listening) send(limit uint64) error {
 		var evicted *ring.EvictedError
 		switch {
 		case errors.As(err, &evicted):
-			if err := l.skip(evicted.To - l.take.pump.Base()); err != nil {
+			if err := l.skip(evicted.To - l.part.pump.Base()); err != nil {
 				return err
 			}
 		case errors.Is(err, ring.ErrNotYet), errors.Is(err, io.EOF):

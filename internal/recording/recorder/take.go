@@ -12,26 +12,37 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/wake"
 )
 
-// take is a recording under way: a device, a pump, a writer, and what ends it.
+// take is a recording under way: a writer, what fills it now (a stretch), and what ends it.
 type take struct {
 	recorder *Recorder
 	log      *slog.Logger
-	device   *device
 	writer   *recording.Writer
-	pump     *recording.Pump
 	order    recording.Order
 	started  recording.Started
 	began    time.Time // on the recorder's clock, when the take began in this process
-	first    uint64    // position of the first frame that came through this process's ring
+	first    uint64    // frames that earlier processes wrote
+	epoch    time.Time // zero of beat
 
+	current  atomic.Pointer[stretch]
+	changes  wake.Bell     // rings when current changed
+	restarts int           // of capture and writing without enough frames in between; of supervise
+	health   time.Time     // since when the present stretch runs; of supervise
+	turn     atomic.Uint64 // of the goroutine that supervises; another one that goes on late sees that it lost its place
+	beat     atomic.Int64  // since epoch, when that goroutine last began a round
+
+	mu       sync.Mutex // guards what follows, and the change of current
 	stopping atomic.Bool
-	stopOnce sync.Once
-	reason   recording.EndReason // set by the first requestStop, read after the pump ended
+	quit     chan struct{}       // closed when stopping becomes true
+	reason   recording.EndReason // set with stopping
 	stopped  capture.Stopped     // likewise
 	stopErr  error
+	causes   []error // why it was not recorded as it should be
 
+	ending   atomic.Bool
+	endOnce  sync.Once
 	done     chan struct{} // closed when the file is final
 	gone     chan struct{} // closed when the device is given back and another take may begin
 	manifest recording.Manifest
@@ -135,7 +146,9 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 			return recording.Started{}, err
 		}
 	}
-	left, err := r.folder.CheckSpace(order.Format, r.options.Limits)
+	left, err := within(ctx, r.options.DiskWithin, "look for free space", func() (time.Duration, error) {
+		return r.folder.CheckSpace(order.Format, r.options.Limits)
+	}, nil)
 	if err != nil {
 		return recording.Started{}, err
 	}
@@ -148,24 +161,29 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 		r.keepOrRelease(d, order)
 		return recording.Started{}, err
 	}
-	t := &take{recorder: r, device: d, order: order, began: r.options.Now(), done: make(chan struct{}), gone: make(chan struct{})}
-	from, err := t.openFile(heard, resume)
+	t := &take{
+		recorder: r, order: order, began: r.options.Now(), epoch: time.Now(),
+		quit: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
+	}
+	startedAt := d.startedAt(heard)
+	var from uint64
+	t.writer, err = within(ctx, r.options.DiskWithin, "begin the file", func() (w *recording.Writer, err error) {
+		w, from, err = r.openFile(order, heard, startedAt, resume)
+		return w, err
+	}, func(late *recording.Writer) { r.discard(late, resume) })
 	if err != nil {
 		_, stopErr := d.session.Stop(context.WithoutCancel(ctx))
 		r.keepOrRelease(d, order)
 		return recording.Started{}, errors.Join(err, stopErr)
 	}
 	t.order.ID = t.writer.ID() // where the order left the choice to us
-	t.first = t.writer.Frames()
-	t.pump = recording.NewPump(d.session.Ring(), t.writer, recording.PumpOptions{
-		From: from, SyncEvery: r.options.SyncEvery, FinishWithin: r.options.FinishWithin,
-		Now: r.options.Now, Scope: r.options.Scope, Metrics: r.metrics,
-	})
 	t.log = r.log.With(slog.String(recording.KeyRecording, string(t.writer.ID())), slog.String(recording.KeyDevice, heard.Device.Name))
 	t.started = recording.Started{
 		ID: t.writer.ID(), StartedAt: t.writer.StartedAt(), PrerollFrames: heard.PrerollFrames, Format: order.Format,
 		Device: deviceOf(heard.Device, heard.DeviceFormat), Waited: heard.Waited, Left: left,
 	}
+	t.first = t.writer.Frames()
+	t.fill(d, from)
 	r.mu.Lock()
 	r.take = t
 	low := r.diskLow
@@ -175,7 +193,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 	r.keep(&t.order)
 	r.events.Send(recording.Event{Kind: recording.KindStarted, At: r.options.Now(), ID: t.writer.ID(), Device: &t.started.Device})
 	r.noteSpace(t.writer.ID(), left, low)
-	go t.run(context.WithoutCancel(ctx)) // ends by requestStop or with its device; Run waits for it through stop
+	go t.supervise(context.WithoutCancel(ctx)) // ends by requestStop or with its device; Run waits for it through stop
 	r.touch()
 	return t.started, nil
 }
@@ -183,10 +201,10 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 // logStart says that frames flow, and how long that took.
 func (t *take) logStart(heard capture.Started, resume bool) {
 	if resume {
-		t.log.Warn(recording.EventRecordingResumed, slog.Uint64(recording.KeyFrames, t.first))
+		t.log.Warn(recording.EventRecordingResumed, slog.Uint64(recording.KeyFrames, t.current.Load().first))
 	}
 	t.log.Info(recording.EventRecordingStarted, slog.Int(recording.KeySampleRate, t.order.Format.SampleRateHz),
-		slog.Int(recording.KeyChannels, t.order.Format.Channels), slog.Uint64(recording.KeyBufferSize, t.device.session.Ring().Capacity()),
+		slog.Int(recording.KeyChannels, t.order.Format.Channels), slog.Uint64(recording.KeyBufferSize, t.current.Load().device.session.Ring().Capacity()),
 		slog.Int64(observe.KeyDurationMS, heard.Waited.Milliseconds()))
 }
 
@@ -217,197 +235,58 @@ func (r *Recorder) checkResume(order recording.Order) error {
 
 // openFile creates the file, or goes on with the one to resume, and returns the ring position of the
 // first frame to write.
-func (t *take) openFile(heard capture.Started, resume bool) (from uint64, err error) {
-	folder := t.recorder.folder
-	startedAt := t.device.startedAt(heard)
+func (r *Recorder) openFile(order recording.Order, heard capture.Started, startedAt time.Time, resume bool) (w *recording.Writer, from uint64, err error) {
 	if !resume {
-		t.writer, err = folder.Create(recording.Settings{
-			ID: t.order.ID, Format: t.order.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
-			StartedAt: startedAt, PrerollFrames: heard.PrerollFrames, Labels: t.order.Labels,
+		w, err = r.folder.Create(recording.Settings{
+			ID: order.ID, Format: order.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
+			StartedAt: startedAt, PrerollFrames: heard.PrerollFrames, Labels: order.Labels,
 		})
-		return heard.From, err
+		return w, heard.From, err
 	}
-	if t.writer, err = folder.Resume(t.order.ID); err != nil {
-		return 0, err
+	if w, err = r.folder.Resume(order.ID); err != nil {
+		return nil, 0, err
 	}
-	// Frame n of the recording was heard n/rate seconds after its frame 0, by the wall clock: that is
-	// all that two processes share.
-	have, now := t.writer.Frames(), t.order.Format.Frames(startedAt.Sub(t.writer.StartedAt()))
+	// By the wall clock: that is all that two processes share.
+	if from, err = r.bridge(w, heard, startedAt, recording.GapRestart); err != nil {
+		return nil, 0, errors.Join(err, w.Abandon())
+	}
+	return w, from, nil
+}
+
+// bridge fills the time between the end of what is written and the first frame of a new device with silence and
+// a gap, and returns the ring position of the first frame to write. Frame n of a recording was heard n/rate
+// seconds after its frame 0.
+func (r *Recorder) bridge(w *recording.Writer, heard capture.Started, startedAt time.Time, reason scout.GapReason) (from uint64, err error) {
+	have, now := w.Frames(), w.Format().Frames(startedAt.Sub(w.StartedAt()))
 	if now < have {
 		return heard.From + min(have-now, heard.PrerollFrames), nil
 	}
-	gap := scout.Gap{Start: have, Frames: now - have, Reason: recording.GapRestart}
-	t.writer.AddGap(gap)
-	err = t.writer.SaveManifest() // before the silence: a crash must not leave silence that no gap explains
+	gap := scout.Gap{Start: have, Frames: now - have, Reason: reason}
+	if gap.Frames == 0 {
+		return heard.From, nil
+	}
+	w.AddGap(gap)
+	err = w.SaveManifest() // before the silence: a crash must not leave silence that no gap explains
 	if err == nil {
-		err = t.writer.Silence(gap.Frames)
+		err = w.Silence(gap.Frames)
 	}
 	if err != nil {
-		return 0, errors.Join(err, t.writer.Abandon())
+		return 0, err
 	}
-	if gap.Frames > 0 {
-		t.recorder.metrics.Gap(gap)
-	}
+	r.metrics.Gap(gap)
+	r.events.Send(recording.Event{Kind: recording.KindGap, At: r.options.Now(), ID: w.ID(), Gap: &gap, Reason: reason})
 	return heard.From, nil
 }
 
-// requestStop makes the take end at what the device has delivered by now. The first reason counts.
-func (t *take) requestStop(ctx context.Context, reason recording.EndReason) {
-	t.stopOnce.Do(func() {
-		t.reason = reason
-		t.stopping.Store(true)
-		t.recorder.keep(nil)
-		t.stopSession(ctx)
-		end := t.stopped.End
-		if t.stopErr != nil {
-			end = t.device.session.Ring().Head()
-		}
-		t.pump.Stop(end)
-	})
-}
-
-// stopSession ends the recording at the device. It is called once.
-func (t *take) stopSession(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	t.stopped, t.stopErr = t.device.session.Stop(ctx)
-}
-
-// run is the take's goroutine.
-func (t *take) run(ctx context.Context) {
-	r := t.recorder
-	watching, stopWatching := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() { // ended by stopWatching, waited for below
-		defer close(watched)
-		t.watch(watching)
-	}()
-	var why recording.EndReason
-	err := r.failures.Guard("pump", func() (err error) {
-		why, err = t.pump.Run(ctx)
-		return err
-	})
-	t.stopOnce.Do(func() { // it ended by itself: nobody asked before, nobody can any more
-		t.reason = why
-		t.stopping.Store(true)
-		t.recorder.keep(nil)
-		t.stopSession(ctx)
-	})
-	stopWatching()
-	<-watched
-	t.finish(err)
-	close(t.done)
-	r.touch()
-
-	if t.device.key.warm && !t.device.over() {
-		r.releaseDevice(t.device)
-	} else {
-		r.releaseDevice(nil)
+// discard gives up a file that a disk made too late for the start that asked for it.
+func (r *Recorder) discard(w *recording.Writer, resume bool) {
+	err := w.Abandon()
+	if !resume {
+		err = errors.Join(err, w.Remove())
 	}
-	r.mu.Lock()
-	r.take, r.last = nil, t
-	r.mu.Unlock()
-	close(t.gone)
-	r.touch()
-}
-
-// finish makes the file final.
-func (t *take) finish(err error) {
-	r := t.recorder
-	for _, g := range t.stopped.Gaps {
-		t.addGap(g)
+	if err != nil {
+		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
-	if t.stopErr != nil && scout.CodeOf(t.stopErr) != scout.CodeNotRecording {
-		t.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(t.stopErr))), slog.String(observe.KeyError, t.stopErr.Error()))
-	}
-	length := t.writer.Format().Duration(t.writer.Frames())
-	end := recording.End{At: t.writer.StartedAt().Add(length), Reason: t.reason, DriftPPM: t.stopped.DriftPPM}
-	manifest, finishErr := t.writer.Finish(end)
-	t.manifest, t.err = manifest, errors.Join(err, finishErr)
-	r.metrics.Ended(length, t.reason)
-	if t.err != nil {
-		r.metrics.Failed(t.err)
-		_ = r.failures.Count(t.err) // it is returned by Stop
-		t.log.Error(recording.EventRecordingFailed, slog.String(observe.KeyCode, string(scout.CodeOf(t.err))), slog.String(observe.KeyError, t.err.Error()))
-	}
-	t.log.Info(recording.EventRecordingStopped, slog.Int(recording.KeySampleRate, manifest.Format.SampleRateHz), slog.Int(recording.KeyChannels, manifest.Format.Channels),
-		slog.Int64(observe.KeyDurationMS, length.Milliseconds()), slog.Uint64(recording.KeyFrames, manifest.Frames),
-		slog.Int("gaps", len(manifest.Gaps)), slog.Uint64("lost_frames", manifest.LostFrames()),
-		slog.String(observe.KeyReason, string(manifest.EndReason)))
-	r.events.Send(recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: manifest.ID, Manifest: &manifest})
-}
-
-// addGap notes a gap of capture, which counts in frames of the ring, and returns it as one of the
-// recording.
-func (t *take) addGap(g scout.Gap) (scout.Gap, bool) {
-	start, end := int64(g.Start-t.pump.Base()), int64(g.End()-t.pump.Base())
-	start = max(start, int64(t.first))
-	if start >= end {
-		return scout.Gap{}, false
-	}
-	gap := scout.Gap{Start: uint64(start), Frames: uint64(end - start), Reason: g.Reason}
-	t.writer.AddGap(gap)
-	return gap, true
-}
-
-// conditionLook is how often the condition of writing is looked at for events.
-const conditionLook = 250 * time.Millisecond
-
-// watch turns what happens to the device and the disk into gaps and events, until ctx ends.
-func (t *take) watch(ctx context.Context) {
-	subscription := t.device.session.Subscribe(64)
-	defer subscription.Close()
-	ticker := time.NewTicker(conditionLook)
-	defer ticker.Stop()
-	events := subscription.Events()
-	condition := recording.ConditionOK
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case e, open := <-events:
-			if !open {
-				events = nil
-				continue
-			}
-			t.heard(e)
-		case <-ticker.C:
-			if now := t.pump.Condition(); now != condition {
-				condition = now
-				t.recorder.events.Send(recording.Event{Kind: recording.KindCondition, At: t.recorder.options.Now(), ID: t.writer.ID(), Condition: now})
-			}
-		}
-	}
-}
-
-// heard hands an event of capture on.
-func (t *take) heard(e capture.Event) {
-	out := recording.Event{At: e.At, ID: t.writer.ID(), Reason: e.Reason}
-	switch e.Kind {
-	case capture.EventGapEnded:
-		gap, ok := t.addGap(e.Gap)
-		if !ok {
-			return
-		}
-		t.recorder.metrics.Gap(gap)
-		if err := t.writer.SaveManifest(); err != nil { // the pump tries again
-			t.log.Warn(recording.EventManifestNotSaved, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
-		}
-		out.Kind, out.Gap, out.Reason = recording.KindGap, &gap, gap.Reason
-	case capture.EventDeviceLost:
-		out.Kind = recording.KindDeviceLost
-		t.recorder.metrics.Failed(scout.Errorf(scout.CodeDeviceLost, "device %s: %s", e.Device.Name, e.Reason))
-	case capture.EventDeviceChanged, capture.EventDeviceOpened:
-		out.Kind = recording.KindDeviceChanged
-		if e.Kind == capture.EventDeviceOpened {
-			out.Kind = recording.KindDeviceOpened
-		}
-		device := recording.Device{ID: e.Device.ID, Name: e.Device.Name}
-		out.Device = &device
-	default:
-		return
-	}
-	t.recorder.events.Send(out)
 }
 
 // Change moves or deletes a recording that ended, under the lock that this process holds. The one under
@@ -447,12 +326,7 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 	switch {
 	case t != nil && (id == "" || id == t.writer.ID()):
 		t.requestStop(ctx, reason)
-		select {
-		case <-t.done:
-		case <-ctx.Done():
-			return recording.Manifest{}, context.Cause(ctx)
-		}
-		return t.manifest, t.err
+		return t.await(ctx)
 	case id == "":
 		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")
 	case last != nil && last.writer.ID() == id:

@@ -23,16 +23,19 @@ var ErrIO error = syscall.EIO
 type Disk struct {
 	recording.OSDisk
 
-	mu      sync.Mutex
-	changed *sync.Cond
-	room    int64 // bytes that may still be written, negative for any number
-	failing bool
-	syncs   int // how many of the next syncs fail
-	stalled bool
-	slow    time.Duration
-	files   map[string]*file
-	space   recording.Space
-	count   Count
+	mu         sync.Mutex
+	changed    *sync.Cond
+	room       int64 // bytes that may still be written, negative for any number
+	failing    bool
+	closed     bool // the folder may not be entered
+	unreadable bool // audio of files cannot be read any more
+	syncs      int  // how many of the next syncs fail
+	stalled    bool
+	hanging    map[recording.Operation]bool
+	slow       time.Duration
+	files      map[string]*file
+	space      recording.Space
+	count      Count
 }
 
 // Count is what was done so far.
@@ -43,7 +46,7 @@ type Count struct {
 
 // New returns a disk without faults.
 func New() *Disk {
-	d := &Disk{room: -1, files: make(map[string]*file)}
+	d := &Disk{room: -1, files: make(map[string]*file), hanging: make(map[recording.Operation]bool)}
 	d.changed = sync.NewCond(&d.mu)
 	return d
 }
@@ -64,12 +67,39 @@ func (d *Disk) Free() { d.set(func() { d.room = -1 }) }
 // Fail makes everything fail with EIO, or ends that.
 func (d *Disk) Fail(failing bool) { d.set(func() { d.failing = failing }) }
 
+// Unreadable makes the audio of files unreadable, as that of a disk that was pulled out.
+func (d *Disk) Unreadable(on bool) { d.set(func() { d.unreadable = on }) }
+
+// Deny makes the folder one that may not be entered: what is open stays open.
+func (d *Disk) Deny(on bool) { d.set(func() { d.closed = on }) }
+
+func (d *Disk) denied(op, path string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return &fs.PathError{Op: op, Path: path, Err: fs.ErrPermission}
+	}
+	return nil
+}
+
 // FailSyncs makes the next n syncs fail with EIO and drops what they should have synced: the file
 // keeps its content for readers, and PowerLoss takes it away.
 func (d *Disk) FailSyncs(n int) { d.set(func() { d.syncs = n }) }
 
 // Stall makes writes and syncs wait, or ends that.
 func (d *Disk) Stall(stalled bool) { d.set(func() { d.stalled = stalled }) }
+
+// Hang makes operations of one kind not return, or ends that.
+func (d *Disk) Hang(o recording.Operation, hanging bool) { d.set(func() { d.hanging[o] = hanging }) }
+
+// hang waits while operations of that kind hang.
+func (d *Disk) hang(o recording.Operation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for d.hanging[o] {
+		d.changed.Wait()
+	}
+}
 
 // Slow makes every write and sync take so long.
 func (d *Disk) Slow(by time.Duration) { d.set(func() { d.slow = by }) }
@@ -86,6 +116,7 @@ func (d *Disk) Count() Count {
 
 // Space implements recording.Disk.
 func (d *Disk) Space(dir string) (recording.Space, error) {
+	d.hang(recording.OperationSpace)
 	d.mu.Lock()
 	space := d.space
 	d.mu.Unlock()
@@ -97,6 +128,10 @@ func (d *Disk) Space(dir string) (recording.Space, error) {
 
 // Replace implements recording.Disk.
 func (d *Disk) Replace(path string, data []byte) error {
+	d.hang(recording.OperationManifest)
+	if err := d.denied("open", path); err != nil {
+		return err
+	}
 	if _, err := d.enter(int64(len(data))); err != nil {
 		return err
 	}
@@ -105,6 +140,10 @@ func (d *Disk) Replace(path string, data []byte) error {
 
 // OpenFile implements recording.Disk.
 func (d *Disk) OpenFile(path string, flag int) (recording.File, error) {
+	d.hang(recording.OperationOpen)
+	if err := d.denied("open", path); err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	failing := d.failing
 	d.mu.Unlock()
@@ -124,6 +163,15 @@ func (d *Disk) OpenFile(path string, flag int) (recording.File, error) {
 	d.files[path] = f
 	d.mu.Unlock()
 	return f, nil
+}
+
+// Stat implements recording.Disk.
+func (d *Disk) Stat(path string) (os.FileInfo, error) {
+	d.hang(recording.OperationLook)
+	if err := d.denied("stat", path); err != nil {
+		return nil, err
+	}
+	return d.OSDisk.Stat(path)
 }
 
 // enter waits while the disk is stalled or slow and returns how many of n bytes find room.
@@ -221,12 +269,25 @@ func (f *file) note(op operation) {
 	f.pending = append(f.pending, op)
 }
 
+// ReadAt implements recording.File.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	f.disk.hang(recording.OperationRead)
+	f.disk.mu.Lock()
+	unreadable := f.disk.unreadable
+	f.disk.mu.Unlock()
+	if unreadable && off >= recording.HeaderBytes {
+		return 0, ErrIO
+	}
+	return f.File.ReadAt(p, off)
+}
+
 // WriteAt implements recording.File. What extends the file takes room, what overwrites does not.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	need := int64(0)
 	if off > 0 {
 		need = int64(len(p))
 	}
+	f.disk.hang(recording.OperationWrite)
 	room, err := f.disk.enter(need)
 	if need > 0 {
 		p = p[:room]
@@ -253,6 +314,7 @@ func (f *file) Sync() error {
 	f.mu.Lock()
 	pending := len(f.pending)
 	f.mu.Unlock()
+	f.disk.hang(recording.OperationSync)
 	if _, err := f.disk.enter(0); err != nil {
 		return err
 	}

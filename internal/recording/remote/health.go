@@ -87,7 +87,7 @@ func judge(s recording.Status) health.Result {
 	case s.FrameAge > staleFrame:
 		result.Status, result.Reason = health.Unhealthy, fmt.Sprintf("the newest frame is %s old", s.FrameAge.Round(time.Millisecond))
 	case r.Condition != recording.ConditionOK:
-		result.Status, result.Reason = health.Unhealthy, fmt.Sprintf("writing waits (%s), %s of audio are in memory", r.Condition, r.Format.Duration(r.Waiting).Round(time.Millisecond))
+		result.Status, result.Reason = health.Unhealthy, fmt.Sprintf("%s (%s); %s of audio are in memory", recording.Trouble{Condition: r.Condition, Operation: r.Operation, For: r.For}.Text(), r.Condition, r.Format.Duration(r.Waiting).Round(time.Millisecond))
 	case r.Lost > 0:
 		result.Status, result.Reason = health.Degraded, fmt.Sprintf("%s of this recording are missing", r.Format.Duration(r.Lost).Round(time.Millisecond))
 	}

@@ -1,0 +1,156 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// EventPlaceRestored is logged when a file of the recorder's own was deleted and made again.
+const EventPlaceRestored = "recorder_file_restored"
+
+// placeEvery is how often, while recording, the recorder looks whether its own files are still there.
+const placeEvery = time.Second
+
+// serveOn accepts clients from the listener until it is closed.
+func (r *Recorder) serveOn(ctx context.Context, listener net.Listener) {
+	r.mu.Lock()
+	r.sockets, r.serving = append(r.sockets, listener), ctx
+	r.mu.Unlock()
+	r.connections.Go(func() { r.accept(ctx, listener, &r.connections) }) // ended by the listener's close
+}
+
+func (r *Recorder) closeListeners() (err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.sockets {
+		err = errors.Join(err, l.Close())
+	}
+	r.serving = nil
+	return err
+}
+
+// lookAfterPlace makes the lock, the socket and the file that names it again where somebody deleted them: else
+// another recorder could begin in the same folder, and nobody could stop this one. It does not wait for the disk.
+func (r *Recorder) lookAfterPlace(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.placing || r.serving == nil {
+		return
+	}
+	r.placing = true
+	serving := r.serving
+	r.connections.Go(func() { // ends when the disk answers
+		err := r.failures.Guard("place", func() error { return r.restorePlace(ctx, serving) })
+		r.mu.Lock()
+		r.placing = false
+		r.mu.Unlock()
+		if err != nil {
+			r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		}
+	})
+}
+
+func (r *Recorder) restorePlace(ctx, serving context.Context) error {
+	dir := r.folder.Dir()
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil //nolint:nilerr // the pump makes the folder again, or tells why it cannot
+	}
+	if identity := wire.FolderID(info); identity != *r.identity.Load() {
+		r.identity.Store(&identity) // the recording goes on there
+	}
+	restored := func(path string) { r.log.Warn(EventPlaceRestored, slog.String("path", path)) }
+	renewed, err := r.lock.Renew(dir)
+	if err != nil {
+		return err
+	}
+	if renewed {
+		restored(filepath.Join(dir, recording.LockName))
+	}
+	socket, err := socketPath(dir)
+	if err != nil {
+		return err
+	}
+	endpoint := filepath.Join(dir, wire.EndpointName)
+	_, socketErr := os.Lstat(socket)
+	_, endpointErr := os.Lstat(endpoint)
+	switch {
+	case errors.Is(socketErr, os.ErrNotExist):
+		listener, path, err := r.listen(ctx)
+		if err != nil {
+			return err
+		}
+		r.serveOn(serving, listener)
+		restored(path)
+	case errors.Is(endpointErr, os.ErrNotExist):
+		if err := r.writeEndpoint(socket); err != nil {
+			return err
+		}
+		restored(endpoint)
+	}
+	return nil
+}
+
+// Limits of asking for the room on the disk.
+const (
+	roomEvery = 500 * time.Millisecond // how old an answer may be
+	roomWait  = 50 * time.Millisecond  // how long a question waits for a fresh one
+)
+
+// room is what is known about the room on the disk. A disk that does not answer holds nobody up: the last
+// answer counts.
+type room struct {
+	mu    sync.Mutex
+	space recording.Space
+	err   error
+	at    time.Time     // of the answer; zero before the first
+	asked chan struct{} // closed when the question under way is answered; nil without one
+}
+
+func (r *Recorder) askSpace() (recording.Space, error) {
+	space, _, err := r.folder.SpaceLeft(scout.Format{SampleRateHz: scout.MinSampleRateHz, Channels: 1, Sample: scout.SampleS16})
+	return space, err
+}
+
+// latest returns the newest answer.
+func (r *room) latest(ask func() (recording.Space, error)) (recording.Space, error) {
+	r.mu.Lock()
+	if r.asked == nil && time.Since(r.at) > roomEvery {
+		asked := make(chan struct{})
+		r.asked = asked
+		go func() { // ends when the disk answers
+			space, err := ask()
+			r.mu.Lock()
+			r.space, r.err, r.at, r.asked = space, err, time.Now(), nil
+			r.mu.Unlock()
+			close(asked)
+		}()
+	}
+	asked := r.asked
+	r.mu.Unlock()
+	if asked != nil {
+		timer := time.NewTimer(roomWait)
+		defer timer.Stop()
+		select {
+		case <-asked:
+		case <-timer.C:
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at.IsZero() {
+		return recording.Space{}, scout.Errorf(scout.CodeDiskStalled, "look for free space: the disk does not answer")
+	}
+	return r.space, r.err
+}

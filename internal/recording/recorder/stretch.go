@@ -1,0 +1,154 @@
+package recorder
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// stretch is a part of a take that comes from one session of capture through one pump. A take is one
+// stretch, unless capture or writing failed and another one went on.
+type stretch struct {
+	take   *take
+	device *device
+	pump   *recording.Pump
+	first  uint64       // position in the recording of the first frame that came through this ring
+	heard  atomic.Int64 // since the take's epoch, when watch last began a round
+
+	over chan struct{} // closed when the pump ended
+	why  recording.EndReason
+	err  error // both are valid after over
+	// left is why the supervisor ended the stretch; nil where it ended by itself. Of the supervisor alone.
+	left error
+}
+
+// fill makes a new stretch the current one, from the ring position on, and lets frames flow.
+func (t *take) fill(d *device, from uint64) {
+	r := t.recorder
+	s := &stretch{take: t, device: d, first: t.writer.Frames(), over: make(chan struct{})}
+	s.pump = recording.NewPump(d.session.Ring(), t.writer, recording.PumpOptions{
+		From: from, SyncEvery: r.options.SyncEvery, FinishWithin: r.options.FinishWithin,
+		Now: r.options.Now, Scope: r.options.Scope, Metrics: r.metrics, Faults: r.options.Faults, Saved: t.saved,
+	})
+	t.current.Store(s)
+	t.changes.Ring()
+	t.health = time.Now()
+	go s.run() // ends with its pump, and is waited for by the supervisor
+}
+
+// run is the goroutine of the pump.
+func (s *stretch) run() {
+	defer close(s.over)
+	s.err = s.take.recorder.failures.Guard(recording.GoroutinePump, func() (err error) {
+		s.why, err = s.pump.Run(context.Background())
+		return err
+	})
+	if s.err != nil && scout.CodeOf(s.err) == scout.CodeInternal {
+		s.why = "" // whatever it says: it did not come to an end
+	}
+}
+
+// watch turns what happens to the device into gaps and events, until the stretch or ctx ends.
+func (s *stretch) watch(ctx context.Context) error {
+	subscription := s.device.session.Subscribe(64)
+	defer subscription.Close()
+	ticker := time.NewTicker(stuckAfter / 2)
+	defer ticker.Stop()
+	for events := subscription.Events(); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.over:
+			return nil
+		case e, open := <-events:
+			if !open {
+				events = nil
+				continue
+			}
+			s.hear(e)
+		case <-ticker.C:
+		}
+		if err := s.take.recorder.options.Faults.At(GoroutineEvents); err != nil {
+			return err
+		}
+		s.heard.Store(s.take.now())
+	}
+}
+
+// hear hands an event of capture on.
+func (s *stretch) hear(e capture.Event) {
+	r := s.take.recorder
+	out := recording.Event{At: e.At, ID: s.take.writer.ID(), Reason: e.Reason}
+	switch e.Kind {
+	case capture.EventGapEnded:
+		gap, ok := s.addGap(e.Gap)
+		if !ok {
+			return
+		}
+		r.metrics.Gap(gap)
+		out.Kind, out.Gap, out.Reason = recording.KindGap, &gap, gap.Reason
+	case capture.EventDeviceLost:
+		out.Kind = recording.KindDeviceLost
+		r.metrics.Failed(scout.Errorf(scout.CodeDeviceLost, "device %s: %s", e.Device.Name, e.Reason))
+	case capture.EventDeviceChanged, capture.EventDeviceOpened:
+		out.Kind = recording.KindDeviceChanged
+		if e.Kind == capture.EventDeviceOpened {
+			out.Kind = recording.KindDeviceOpened
+		}
+		device := recording.Device{ID: e.Device.ID, Name: e.Device.Name}
+		out.Device = &device
+	default:
+		return
+	}
+	r.events.Send(out)
+}
+
+// addGap notes a gap of capture, which counts in frames of the ring, and returns it as one of the
+// recording. Noting it again changes nothing.
+func (s *stretch) addGap(g scout.Gap) (scout.Gap, bool) {
+	start, end := int64(g.Start-s.pump.Base()), int64(g.End()-s.pump.Base())
+	start = max(start, int64(s.first))
+	if start >= end {
+		return scout.Gap{}, false
+	}
+	gap := scout.Gap{Start: uint64(start), Frames: uint64(end - start), Reason: g.Reason}
+	s.take.writer.AddGap(gap)
+	return gap, true
+}
+
+// saved tells what others did to the files of the recording, and what became of it.
+func (t *take) saved(saved recording.Saved, err error) {
+	event := recording.Event{
+		Kind: recording.KindFile, At: t.recorder.options.Now(), ID: t.writer.ID(), Damage: saved.Damage, Path: saved.Path,
+	}
+	if saved.Lost.Frames > 0 {
+		event.Gap = &saved.Lost
+		t.blame(scout.Errorf(scout.CodeRecordingLost, "%s: %s of it are gone", saved.Damage.Text(),
+			t.writer.Format().Duration(saved.Lost.Frames).Round(time.Millisecond)))
+	}
+	if err != nil {
+		event.Failure = err.Error()
+	}
+	if saved.Elsewhere {
+		t.blame(scout.Errorf(scout.CodeRecordingLost, "%s, and the folder of recordings cannot take it again: it is in %s", saved.Damage.Text(), saved.Path))
+	}
+	t.recorder.events.Send(event)
+}
+
+// blame notes why the recording is not what it should be. Its end is a failure then.
+func (t *take) blame(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.causes = append(t.causes, err)
+}
+
+// warn logs what went wrong beside the recording itself.
+func (t *take) warn(err error) {
+	t.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+}

@@ -1,0 +1,42 @@
+package recorder
+
+import (
+	"context"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// within does what may hang in a disk and returns when it is done, when limit is over (scout.CodeDiskStalled)
+// or when ctx is. What comes too late is discarded.
+func within[T any](ctx context.Context, limit time.Duration, doing string, work func() (T, error), discard func(T)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result)
+	over := make(chan struct{})
+	go func() { // ends when the disk answers
+		value, err := work()
+		select {
+		case done <- result{value, err}:
+		case <-over:
+			if err == nil && discard != nil {
+				discard(value)
+			}
+		}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	var none T
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-timer.C:
+		close(over)
+		return none, scout.Errorf(scout.CodeDiskStalled, "%s: the disk has not answered for %s", doing, limit)
+	case <-ctx.Done():
+		close(over)
+		return none, context.Cause(ctx)
+	}
+}

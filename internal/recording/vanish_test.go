@@ -1,0 +1,252 @@
+package recording_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// What others do to the files of a recording under way is noticed within a second, said, and undone: all
+// audio is on disk in the end, where the recording says it is.
+func TestFilesThatVanishAreSavedAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, p *pumping, dir, wav string)
+		want recording.Damage
+		// elsewhere: the folder cannot take the recording any more.
+		elsewhere bool
+	}{
+		{name: "the file is deleted", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Remove(wav)) }},
+		{name: "the file is renamed in its folder", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, dir, wav string) {
+				check(t, os.Rename(wav, filepath.Join(dir, "mine.wav")))
+			}},
+		{name: "the file is moved away", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, _, wav string) {
+				check(t, os.Rename(wav, filepath.Join(t.TempDir(), "moved.wav")))
+			}},
+		{name: "another file takes its place", want: recording.DamageReplaced,
+			do: func(t *testing.T, _ *pumping, dir, wav string) {
+				other := filepath.Join(dir, "other")
+				restoreFile(t, other, []byte("RIFF of somebody else"))
+				check(t, os.Rename(other, wav))
+			}},
+		{name: "a link takes its place", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, dir, wav string) {
+				check(t, os.Remove(wav))
+				check(t, os.Symlink(filepath.Join(dir, "nowhere"), wav))
+			}},
+		{name: "a folder takes its place", want: recording.DamageReplaced,
+			do: func(t *testing.T, _ *pumping, _, wav string) {
+				check(t, os.Remove(wav))
+				check(t, os.Mkdir(wav, 0o700))
+			}},
+		{name: "the file is cut off", want: recording.DamageTruncated,
+			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Truncate(wav, 20_000)) }},
+		{name: "the file is emptied", want: recording.DamageTruncated,
+			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Truncate(wav, 0)) }},
+		{name: "the file is overwritten by a longer one", want: recording.DamageOverwritten,
+			do: func(t *testing.T, _ *pumping, _, wav string) { restoreFile(t, wav, make([]byte, 1<<20)) }},
+		{name: "the header is overwritten", want: recording.DamageOverwritten,
+			do: func(t *testing.T, _ *pumping, _, wav string) {
+				f, err := os.OpenFile(wav, os.O_WRONLY, 0)
+				check(t, err)
+				_, err = f.WriteAt([]byte("nobody's header, and no id in it at all, whatever stood here before, and a bit longer than that, so that the id is gone"), 0)
+				check(t, err)
+				check(t, f.Close())
+			}},
+		{name: "the folder is deleted", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, dir, _ string) { check(t, os.RemoveAll(dir)) }},
+		{name: "the folder is renamed", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, dir, _ string) { check(t, os.Rename(dir, dir+".old")) }},
+		{name: "a link takes the folder's place", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, dir, _ string) {
+				check(t, os.Rename(dir, dir+".old"))
+				check(t, os.Symlink(t.TempDir(), dir))
+			}},
+		{name: "a file takes the folder's place", want: recording.DamageGone, elsewhere: true,
+			do: func(t *testing.T, _ *pumping, dir, _ string) {
+				check(t, os.Rename(dir, dir+".old"))
+				restoreFile(t, dir, nil)
+			}},
+		{name: "the manifest is deleted", want: recording.DamageManifest,
+			do: func(t *testing.T, p *pumping, _, _ string) { check(t, os.Remove(p.folder.ManifestPath(p.writer.ID()))) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := startPump(t, time.Minute, nil)
+				time.Sleep(2 * time.Second)
+				c.do(t, p, p.folder.Dir(), p.folder.AudioPath(p.writer.ID()))
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if len(p.saved) != 1 || p.saved[0].Damage != c.want || p.lost[0] != nil || p.saved[0].Elsewhere != c.elsewhere {
+					t.Fatalf("within a second: %+v, %v", p.saved, p.lost)
+				}
+				time.Sleep(time.Second)
+				m, err := p.finish(t)
+				check(t, err)
+				folder := p.writer.Folder()
+				if c.elsewhere == (folder.Dir() == p.folder.Dir()) || p.saved[0].Path != folder.AudioPath(m.ID) {
+					t.Errorf("it is in %s, it says %s", folder.Dir(), p.saved[0].Path)
+				}
+				if m.Frames < speech.Frames(3900*time.Millisecond) || len(m.Gaps) != 0 || len(p.saved) != 1 {
+					t.Errorf("manifest %+v, told %+v", m, p.saved)
+				}
+				checkAudio(t, folder, m)
+				if _, err := folder.Verify(m.ID); err != nil {
+					t.Error(err)
+				}
+				if c.elsewhere {
+					check(t, os.RemoveAll(folder.Dir()))
+				}
+			})
+		})
+	}
+}
+
+// What another program destroyed is in memory for a while; what is in neither is a gap, and said.
+func TestAudioThatIsNowhereAnyMoreIsAGap(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		do     func(t *testing.T, p *pumping, wav string)
+		reason scout.GapReason
+	}{
+		{"the file is emptied", func(t *testing.T, _ *pumping, wav string) { check(t, os.Truncate(wav, 0)) }, recording.GapFileTruncated},
+		{"the file is overwritten", func(t *testing.T, _ *pumping, wav string) { restoreFile(t, wav, make([]byte, 1<<20)) }, recording.GapFileTruncated},
+		{"the file is deleted and cannot be read", func(t *testing.T, p *pumping, wav string) {
+			p.disk.Unreadable(true)
+			check(t, os.Remove(wav))
+		}, recording.GapFileLost},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := startPump(t, 2*time.Second, nil) // the ring holds 2.05 s
+				time.Sleep(5 * time.Second)
+				c.do(t, p, p.folder.AudioPath(p.writer.ID()))
+				time.Sleep(time.Second)
+				p.disk.Unreadable(false)
+				m, err := p.finish(t)
+				check(t, err)
+				if len(m.Gaps) != 1 || m.Gaps[0].Start != 0 || m.Gaps[0].Reason != c.reason || m.Gaps[0].Frames > speech.Frames(4*time.Second) {
+					t.Errorf("gaps %+v of %d frames", m.Gaps, m.Frames)
+				}
+				if len(p.saved) != 1 || p.saved[0].Lost != m.Gaps[0] {
+					t.Errorf("told %+v", p.saved)
+				}
+				checkAudio(t, p.folder, m)
+				if _, err := p.folder.Verify(m.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A file that is deleted in the last moment is saved again before the recording says that it is there.
+func TestTheLastLookIsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := startPump(t, time.Minute, nil)
+		time.Sleep(time.Second)
+		check(t, os.Remove(p.folder.AudioPath(p.writer.ID())))
+		m, err := p.finish(t)
+		check(t, err)
+		checkAudio(t, p.folder, m)
+	})
+	folder, _ := openFolder(t)
+	w := create(t, folder, speech)
+	write(t, w, 1000)
+	check(t, os.Remove(folder.AudioPath(w.ID())))
+	m, err := w.Finish(recording.End{At: time.Now(), Reason: recording.EndStopped}) // without a pump that saves it
+	if scout.CodeOf(err) != scout.CodeRecordingLost || m.State == recording.StateFinished {
+		t.Errorf("Finish = %s, %v", m.State, err)
+	}
+}
+
+// Other people's files are set aside, not destroyed.
+func TestWhatTookThePlaceOfARecordingIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := startPump(t, time.Minute, nil)
+		time.Sleep(time.Second)
+		wav := p.folder.AudioPath(p.writer.ID())
+		other := filepath.Join(t.TempDir(), "other")
+		restoreFile(t, other, []byte("somebody's work"))
+		check(t, os.Rename(other, wav))
+		time.Sleep(time.Second)
+		_, err := p.finish(t)
+		check(t, err)
+		kept, err := filepath.Glob(wav + ".other-*")
+		if err != nil || len(kept) != 1 || string(readFile(t, kept[0])) != "somebody's work" {
+			t.Errorf("kept %v, %v", kept, err)
+		}
+	})
+}
+
+// Where no folder takes the recording it goes on into the file that is open, and says so until one does.
+func TestARecordingThatCannotBeSavedAgainGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := startPump(t, time.Minute, nil)
+		time.Sleep(time.Second)
+		check(t, os.Remove(p.folder.AudioPath(p.writer.ID())))
+		p.disk.Fill(0)
+		time.Sleep(900 * time.Millisecond)
+		p.disk.Fill(1 << 30)
+		p.disk.Free()
+		time.Sleep(2 * time.Second)
+		if got := p.Condition(); got != recording.ConditionOK {
+			t.Errorf("condition %s", got)
+		}
+		m, err := p.finish(t)
+		check(t, err)
+		checkAudio(t, p.folder, m)
+		if len(m.Gaps) != 0 {
+			t.Errorf("gaps %v", m.Gaps)
+		}
+	})
+}
+
+// A folder that may not be entered any more takes no audio away: it is said, and the manifest follows when it can.
+func TestAFolderThatMayNotBeEnteredAnyMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := startPump(t, time.Minute, nil)
+		time.Sleep(time.Second)
+		p.disk.Deny(true)
+		p.writer.AddGap(gapAt(1000))
+		time.Sleep(5 * time.Second)
+		if got := p.Condition(); got != recording.ConditionNoManifest {
+			t.Errorf("condition %s", got)
+		}
+		if len(p.saved) != 1 || p.saved[0].Damage != recording.DamageUnreachable {
+			t.Errorf("told %+v", p.saved)
+		}
+		p.disk.Deny(false)
+		time.Sleep(time.Second)
+		m, err := p.finish(t)
+		check(t, err)
+		if m.Frames < speech.Frames(6900*time.Millisecond) {
+			t.Errorf("manifest %+v", m)
+		}
+	})
+	folder, disk := openFolder(t)
+	w := create(t, folder, speech)
+	write(t, w, 1000)
+	disk.Deny(true)
+	if _, err := w.Finish(recording.End{At: time.Now(), Reason: recording.EndStopped}); scout.CodeOf(err) != scout.CodeFilePermission || !strings.Contains(err.Error(), fs.ErrPermission.Error()) {
+		t.Errorf("Finish = %v", err)
+	}
+}
