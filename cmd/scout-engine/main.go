@@ -19,6 +19,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/sherpa"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/footprint"
+	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line where a limit would end Go's runtime
 )
 
 // Inherited file descriptors: requests come in on one, answers go out on the other.

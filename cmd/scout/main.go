@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+
+	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line where a limit would end Go's runtime
 )
 
 // garbagePercent keeps the program small: pieces of audio are its garbage, and it makes little. Measured over an

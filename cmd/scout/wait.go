@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/scout-speech/scout/internal/engine"
 )
 
 // slowStart is when the user is told what is awaited.
@@ -47,7 +49,7 @@ func (w *wait) start() {
 		case <-timer.C:
 		}
 		began := time.Now().Add(-slowStart)
-		text := fmt.Sprintf("waiting for the engine to load the model %s", w.r.Model.ID)
+		text := fmt.Sprintf("waiting for the engine to load the model %s, at most %.0f s", w.r.Model.ID, engine.DefaultLoadTimeout.Seconds())
 		if !w.show.live {
 			w.show.linef("scout: %s", text)
 			<-loaded
@@ -56,7 +58,7 @@ func (w *wait) start() {
 		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
 		for {
-			w.show.draw(fmt.Sprintf("%s, %d s", text, int(time.Since(began).Seconds())))
+			w.show.draw(fmt.Sprintf("%s: %d s", text, int(time.Since(began).Seconds())))
 			select {
 			case <-loaded:
 				w.show.clear()

@@ -71,6 +71,9 @@ func (r *retrying) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesi
 		return h, err
 	}
 	if testErr := r.selfTest(ctx, a.Class); testErr != nil {
+		if scout.CodeOf(testErr) == scout.CodeOf(err) {
+			return nil, err // it says all there is to say
+		}
 		return nil, errors.Join(err, fmt.Errorf("self-test: %w", testErr))
 	}
 	aside := scout.Errorf(scout.CodeAudioSetAside, "%.1f s of audio ended the engine %d times: %w", a.Audio().Seconds(), v.alone, err)

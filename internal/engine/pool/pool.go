@@ -102,7 +102,7 @@ func (p *Pool) Add(spec Spec) *Model {
 		spec.Failures = p.failures
 	}
 	if spec.LoadTimeout <= 0 {
-		spec.LoadTimeout = time.Minute
+		spec.LoadTimeout = process.DefaultLoadTimeout
 	}
 	m := &Model{pool: p, spec: spec}
 	p.mu.Lock()

@@ -20,7 +20,8 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-const defaultLoadTimeout = time.Minute
+// DefaultLoadTimeout is how long a process may take to load its model where nothing else is asked for.
+const DefaultLoadTimeout = time.Minute
 
 // Start starts the engine's program, has it load the model and waits until it is ready, until ctx ends or for
 // LoadTimeout. On failure nothing is left running. The caller ends the process with Retire, Stop or Kill.
@@ -29,7 +30,7 @@ const defaultLoadTimeout = time.Minute
 // too_many_open_files, too_many_processes, what the engine says about its model, and the code of ctx's cause.
 func Start(ctx context.Context, scope observe.Scope, o Options) (*Process, error) {
 	if o.LoadTimeout <= 0 {
-		o.LoadTimeout = defaultLoadTimeout
+		o.LoadTimeout = DefaultLoadTimeout
 	}
 	timer := time.NewTimer(o.LoadTimeout)
 	defer timer.Stop()

@@ -1,0 +1,11 @@
+//go:build linux && cgo
+
+// Package preflight ends a program with one line where a limit of the system would end Go's runtime with a stack trace:
+// too little address space (ulimit -v), data (ulimit -d), open files (ulimit -n) or threads (ulimit -u). Go's runtime reserves and opens
+// what it needs before any code of the program runs, and cannot be asked whether there is enough. The check is a
+// constructor in C, which runs before it. A program imports the package for that effect.
+package preflight
+
+// #cgo CFLAGS: -O2 -pthread
+// #cgo LDFLAGS: -pthread
+import "C"

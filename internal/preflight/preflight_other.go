@@ -1,0 +1,4 @@
+//go:build !linux || !cgo
+
+// Package preflight checks limits on Linux only.
+package preflight
