@@ -50,6 +50,8 @@ func (s *source) extent(container string) extent {
 		e = c.flv()
 	case "mp3", "mp2":
 		e = c.mpeg()
+	case "mpegts":
+		e = c.mpegTS()
 	case "wv":
 		e = c.wavPack()
 	case "amr":

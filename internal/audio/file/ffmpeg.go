@@ -150,14 +150,16 @@ type ffmpegDecoder struct {
 	notes   []scout.Warning
 	waited  bool
 
-	line    timeline
-	untimed bool          // ffmpeg tells nothing about frames
-	silence int64         // frames to come before those of reader
-	left    int64         // frames to come from reader before the next note
-	frames  int64         // given out
-	damages int           // places where the decoder complained
-	damaged time.Duration // the first of them
-	lost    time.Duration // silence in their place
+	line       timeline
+	untimed    bool          // ffmpeg tells nothing about frames
+	silence    int64         // frames to come before those of reader
+	left       int64         // frames to come from reader before the next note
+	frames     int64         // given out
+	lead       time.Duration // silence before the first frame
+	damages    int           // places where the decoder complained
+	damaged    time.Duration // the first of them
+	lost       time.Duration // silence in their place
+	complained int           // complaints of the demuxer that belong to them
 }
 
 // start starts the process, which begins to decode at once.
@@ -296,13 +298,22 @@ func (d *ffmpegDecoder) next() {
 		d.untimed, d.left = true, blockSamples
 		return
 	}
-	origin, hasOrigin := d.log.origin()
+	origin, hasOrigin, length := d.log.origin()
+	first := !d.line.started
+	d.line.length = length
 	d.silence, d.left = d.line.place(note, origin, hasOrigin)
-	if note.errors > 0 {
+	places := note.errors
+	if first {
+		d.lead = framesToTime(d.silence, d.format.sampleRateHz)
+	} else if places == 0 && d.silence > 0 && note.other > d.complained {
+		places = 1 // the demuxer complained before the hole
+	}
+	if places > 0 {
+		d.complained = note.other
 		if d.damages == 0 {
-			d.damaged = framesToTime(d.frames, d.format.sampleRateHz)
+			d.damaged = d.decoded()
 		}
-		d.damages += note.errors
+		d.damages += places
 		d.lost += framesToTime(d.silence, d.format.sampleRateHz)
 	}
 }
@@ -324,6 +335,19 @@ func (d *ffmpegDecoder) ended(err error) error {
 	}
 	d.conclude(waitErr)
 	return io.EOF
+}
+
+// rest is the time from the end of the sound to the end of its part: a picture may go on, and what stands behind the part
+// is heard after that.
+func (d *ffmpegDecoder) rest() time.Duration {
+	start, _, length := d.log.origin()
+	if d.format.container != "mpegts" && d.format.container != "mpeg" && d.format.container != "ogg" {
+		length -= max(start, 0) // it counts from zero there
+	}
+	if rest := length - d.decoded(); timed(d.format.container) && rest > holeLeast && rest < holeMost && !d.job.extent.cut() {
+		return rest
+	}
+	return 0
 }
 
 // conclude notes what is missing, in one line: what the structure of the file tells first, then what ffmpeg
@@ -353,7 +377,10 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		if d.damages == 1 {
 			text = fmt.Sprintf("damaged at %v", d.damaged.Round(time.Millisecond))
 		}
-		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s: %v of silence put in its place", text, d.lost.Round(time.Millisecond)).From(d.damaged))
+		if d.lost > 0 {
+			text += fmt.Sprintf(": %v of silence put in its place", d.lost.Round(time.Millisecond))
+		}
+		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s", text).From(d.damaged))
 	case failed > 0 || waitErr != nil:
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), d.said(waitErr)).From(there))
 	case other > 0:
@@ -375,6 +402,9 @@ func (d *ffmpegDecoder) promised() time.Duration {
 	e, there := d.job.extent, d.decoded()
 	if have := e.end - d.job.start; e.cut() && strings.HasPrefix(d.found.codec, "pcm_") && have > 0 {
 		return time.Duration(float64(there) * float64(e.want-d.job.start) / float64(have))
+	}
+	if d.format.duration > 0 && d.job.what.container == "mp4" {
+		return d.format.duration + d.lead // which the track's own length leaves out
 	}
 	return d.format.duration
 }

@@ -22,6 +22,7 @@ type frameNote struct {
 	sampleRateHz int
 	channels     int
 	errors       int // complaints of the decoder since the frame before
+	other        int // further complaints so far
 }
 
 // ffmpegLog reads what ffmpeg writes to standard error, in a goroutine that ends with the pipe. Each line begins with
@@ -38,9 +39,10 @@ type ffmpegLog struct {
 
 	start    time.Duration // of the input's time stamps; valid if hasStart
 	hasStart bool
-	errors   int  // complaints of the decoder so far, not yet told with a frame
-	early    bool // the demuxer met the end too early
-	other    int  // further errors
+	length   time.Duration // of the input, 0 unknown
+	errors   int           // complaints of the decoder so far, not yet told with a frame
+	early    bool          // the demuxer met the end too early
+	other    int           // further errors
 }
 
 func newFFmpegLog() *ffmpegLog {
@@ -90,12 +92,14 @@ func (l *ffmpegLog) line(line []byte) {
 	case "info":
 		if strings.HasPrefix(speaker, "Parsed_ashowinfo") {
 			if note, ok := parseFrameNote(message); ok {
-				note.errors, l.errors = l.errors, 0
+				note.errors, l.errors, note.other = l.errors, 0, l.other
 				l.notes, l.seen = append(l.notes, note), true
 				l.wake()
 			}
 		} else if !l.hasStart && strings.HasPrefix(message, "Duration: ") {
 			l.start, l.hasStart = parseStart(message)
+			clock, _, _ := strings.Cut(strings.TrimPrefix(message, "Duration: "), ",")
+			l.length = probedClock(clock)
 		}
 	case "error", "fatal", "panic", "":
 		_, _ = l.tail.Write(append([]byte(message), '\n')) // never fails
@@ -151,11 +155,11 @@ func (l *ffmpegLog) next(ctx context.Context, patience time.Duration) (frameNote
 	}
 }
 
-// origin is the time stamp of the beginning of the input, of all its streams.
-func (l *ffmpegLog) origin() (time.Duration, bool) {
+// origin is the time stamp of the beginning of the input, of all its streams, and its length, 0 unknown.
+func (l *ffmpegLog) origin() (start time.Duration, known bool, length time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.start, l.hasStart
+	return l.start, l.hasStart, l.length
 }
 
 // verdict is what was complained about in the end.

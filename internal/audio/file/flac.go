@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -33,6 +34,7 @@ type flacDecoder struct {
 
 	lost    uint64 // frames replaced by silence
 	damages int
+	damaged uint64 // where the first is
 	notes   []scout.Warning
 }
 
@@ -73,8 +75,13 @@ func (d *flacDecoder) warnings() []scout.Warning {
 	if d.damages == 0 {
 		return d.notes
 	}
-	return append(slices.Clip(d.notes), scout.Warnf(scout.WarningDamaged, "%d damaged places, %v of silence put in their place",
-		d.damages, framesToTime(int64(d.lost), d.format.sampleRateHz)))
+	at := framesToTime(int64(d.damaged), d.format.sampleRateHz)
+	text := fmt.Sprintf("damaged at %v", at.Round(time.Millisecond))
+	if d.damages > 1 {
+		text = fmt.Sprintf("damaged in %d places, the first at %v", d.damages, at.Round(time.Millisecond))
+	}
+	silence := framesToTime(int64(d.lost), d.format.sampleRateHz).Round(time.Millisecond)
+	return append(slices.Clip(d.notes), scout.Warnf(scout.WarningDamaged, "%s: %v of silence put in its place", text, silence).From(at))
 }
 
 func (d *flacDecoder) decode(dst []float32) (int, error) {
@@ -120,7 +127,9 @@ func (d *flacDecoder) next() error {
 		if d.pos == 0 && d.damages > 1000 {
 			return damagef("no whole frame found") // of a long file that is something else
 		}
-		d.damages++
+		if d.damages++; d.damages == 1 {
+			d.damaged = d.pos
+		}
 		if err := d.resync(); err != nil {
 			if d.pos > 0 {
 				d.damages--

@@ -3,7 +3,9 @@ package file
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"time"
 
 	"github.com/hajimehoshi/go-mp3"
 
@@ -32,6 +34,7 @@ type mp3Decoder struct {
 	total   int64     // frames there should be, 0 unknown
 	silence int64     // frames to come before pending
 	silent  int64     // frames that became silence
+	damaged int64     // where the first damage is
 	notes   []scout.Warning
 }
 
@@ -69,11 +72,16 @@ func (d *mp3Decoder) stream() stream { return d.format }
 func (d *mp3Decoder) close() error { return nil }
 
 func (d *mp3Decoder) warnings() []scout.Warning {
-	w := append(d.frames.warnings(framesToTime(d.pos, d.format.sampleRateHz), len(d.notes) > 0), d.notes...)
-	if d.silent > 0 {
-		w = append(w, scout.Warnf(scout.WarningDamaged, "%v are damaged and became silence", framesToTime(d.silent, d.format.sampleRateHz)))
+	at := func(frames int64) time.Duration { return framesToTime(frames, d.format.sampleRateHz) }
+	if d.silent > 0 || d.frames.skipped > 0 && len(d.notes) > 0 {
+		// A length that falls short is part of the damage.
+		text := fmt.Sprintf("damaged at %v", at(d.damaged).Round(time.Millisecond))
+		if d.silent > 0 {
+			text += fmt.Sprintf(": %v of silence put in its place", at(d.silent).Round(time.Millisecond))
+		}
+		return []scout.Warning{scout.Warnf(scout.WarningDamaged, "%s", text).From(at(d.damaged))}
 	}
-	return w
+	return append(d.frames.warnings(at(d.pos), len(d.notes) > 0), d.notes...)
 }
 
 func (d *mp3Decoder) decode(dst []float32) (int, error) {
@@ -107,11 +115,17 @@ func (d *mp3Decoder) next() error {
 	if d.pos == 0 && d.lib == nil && parseTag(frame, header).found {
 		return nil // no sound
 	}
+	if d.frames.gap > 0 && d.damaged == 0 {
+		d.damaged = d.pos
+	}
 	if d.pos > 0 && d.frames.gap > 0 {
 		d.bridge(d.frames.gap, header)
 	}
 	if err := d.frame(frame, header); err != nil {
 		clear(d.pcm)
+		if d.silent == 0 && d.damaged == 0 {
+			d.damaged = d.pos
+		}
 		d.silent += int64(header.samples)
 		d.lib = nil
 	}

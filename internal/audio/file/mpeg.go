@@ -285,10 +285,10 @@ func (m *mpegFrames) confirmed(h mpegHeader) bool {
 	return ok && next.follows(h)
 }
 
-// warnings are those of the frames; at is the length of the audio, told is true where its end was told already.
+// warnings are those of the frames; at is the length of the audio, told is true where what is missing was told already.
 func (m *mpegFrames) warnings(at time.Duration, told bool) []scout.Warning {
 	var w []scout.Warning
-	if m.skipped > 0 {
+	if m.skipped > 0 && !told {
 		w = append(w, scout.Warnf(scout.WarningFormat, "%d bytes are no MPEG audio and were skipped", m.skipped))
 	}
 	if m.cut && !told {

@@ -24,12 +24,18 @@ const (
 // further; the next part follows without a pause.
 
 // partEnder is a decoder that does not read from the source itself: it tells where its part ends.
-type partEnder interface{ partEnd() int64 }
+type partEnder interface {
+	partEnd() int64
+	// rest is the silence between the end of the sound and what stands behind the part.
+	rest() time.Duration
+}
 
 // nextPart goes on with the part behind the one that ended, after that many samples were given out. It is false at
 // the end of the input.
 func (r *Reader) nextPart(produced int64) bool {
+	var rest time.Duration
 	if d, ok := r.decoder.(partEnder); ok {
+		rest = d.rest()
 		if err := r.src.seek(d.partEnd()); err != nil {
 			return r.fail(err)
 		}
@@ -49,9 +55,12 @@ func (r *Reader) nextPart(produced int64) bool {
 			return false
 		}
 		r.parts++
+		r.partStart += rest
 		if r.beginPart(what) {
+			r.gap = rest
 			return true
 		}
+		r.partStart -= rest
 		if r.src.err != nil || r.ctx.Err() != nil {
 			return false
 		}

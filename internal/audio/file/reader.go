@@ -59,6 +59,7 @@ type Reader struct {
 	partStart time.Duration   // of the current one
 	told      []scout.Warning // of parts that ended
 	first     stream          // of the first part
+	gap       time.Duration   // silence to come before the current part
 	tracks    []Track         // of the first part
 	track     int             // the number of the one that is read, 0 where there is no choice
 
@@ -158,6 +159,9 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 		return 0, r.err
 	}
 	for n == 0 && len(dst) > 0 {
+		if n = r.silence(dst); n > 0 {
+			break
+		}
 		if n = r.canonical.Read(dst); n > 0 {
 			break // give out what is there before waiting for more
 		}
@@ -180,6 +184,18 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 		return 0, r.err
 	}
 	return n, nil
+}
+
+// silence writes what is left of the silence before the part.
+func (r *Reader) silence(dst []float32) int {
+	n := min(int64(r.gap.Seconds()*scout.EngineSampleRateHz), int64(len(dst)))
+	if n == 0 {
+		r.gap = 0
+		return 0
+	}
+	clear(dst[:n])
+	r.gap -= framesToTime(n, scout.EngineSampleRateHz)
+	return int(n)
 }
 
 // fill decodes the next block, or sets decodeErr.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/scout-speech/scout"
@@ -221,6 +222,27 @@ func TestHealthyStreams(t *testing.T) {
 		{"transport stream over the wrap of its clock", func(t *testing.T) []byte { return m.of(t, a, "|-output_ts_offset 95441.7 -c:a mp2 ts") }, timesOf(0.0, a), 2, false},
 		{"MP4 with an edit list", func(t *testing.T) []byte { return m.of(t, a, "-itsoffset 10|-c:a aac m4a") }, timesOf(0.0, a), 2, false},
 		{"MP4 in fragments", func(t *testing.T) []byte { return m.of(t, a, m4aFrag) }, timesOf(0.0, a), 2, false},
+		{"transport streams, the second without a picture", func(t *testing.T) []byte {
+			return join(m.of(t, a, video(2)+"|-c:v mpeg4 -c:a mp2 ts"), m.of(t, b, ts))
+		}, both, 3.5, false},
+		{"transport streams, the first without a picture", func(t *testing.T) []byte {
+			return join(m.of(t, a, ts), m.of(t, b, video(2)+"|-c:v mpeg4 -c:a mp2 ts"))
+		}, both, 3.5, false},
+		{"transport streams, sound late in both, early at its end in the first", func(t *testing.T) []byte {
+			late := m.of(t, b, video(5)+"-itsoffset 2|-c:v mpeg4 -c:a mp2 ts")
+			return join(late, late)
+		}, timesOf(2.0, b, 7.0, b), 8.5, false},
+		{"transport stream, the second begins much later", func(t *testing.T) []byte {
+			return join(m.of(t, a, ts), m.of(t, b, "|-output_ts_offset 500 -c:a mp2 ts"))
+		}, both, 3.5, false},
+		{"M4A with an edit list, twice", func(t *testing.T) []byte {
+			late := m.of(t, a, "-itsoffset 10|-c:a aac m4a")
+			return join(late, late)
+		}, timesOf(0.02, a, 2.04, a), 4.05, false},
+		{"MP4 whose picture is longer, twice", func(t *testing.T) []byte {
+			long := m.of(t, b, video(4)+"|-c:v mpeg4 -c:a aac mp4")
+			return join(long, long)
+		}, timesOf(0.0, b, 4.0, b), 5.5, false},
 		{"AIFF of a pipe", func(t *testing.T) []byte { return m.of(t, a, aiff) }, timesOf(0.0, a), 2, false},
 		{"AU without a length", func(t *testing.T) []byte {
 			c := m.of(t, a, au)
@@ -343,4 +365,124 @@ func noFLACLength(b []byte) []byte {
 	b[21] &= 0xF0
 	clear(b[22:26])
 	return b
+}
+
+// A hole in the time stamps is silence, in every container that has them.
+func TestHolesInEveryContainer(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{4, []float64{0.5, 1.5, 2.5, 3.5}}
+	for name, args := range map[string]string{
+		"MP4": "m4a", "MP4 in fragments": "-movflags frag_keyframe+empty_moov -frag_duration 500000 mp4",
+		"transport stream": "ts", "FLV": "flv", "Matroska": "mka",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whole := m.of(t, long, "-c:a aac -ar 48000 m4a")
+			holes := convert(t, whole, "holes."+args[strings.LastIndexByte(args, ' ')+1:],
+				append([]string{"-c", "copy", "-bsf:a", "noise=drop=between(n\\,62\\,84)"}, strings.Fields(args[:strings.LastIndexByte(args, ' ')+1])...)...)
+			got, info := readFile(t, holes, file.Options{})
+			if found := burstsOf(got); !near(found, []float64{0.51, 2.51, 3.51}) || len(info.Warnings) > 0 {
+				t.Errorf("sounds at %.3f, warnings %q", found, messages(info.Warnings))
+			}
+		})
+	}
+}
+
+// Damage in the middle costs what it hit; one line says where.
+func TestDamageIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	for _, test := range []struct {
+		name, args string
+		here       bool
+	}{
+		{"MP3", noise + "-c:a libmp3lame -b:a 128k mp3", true},
+		{"FLAC", noise + "-c:a flac flac", true},
+		{"M4A", noise + "-c:a aac m4a", false},
+		{"ADTS", noise + "-c:a aac aac", false},
+		{"WebM", noise + "-c:a libopus webm", false},
+		{"Opus", noise + "-c:a libopus opus", false},
+		{"AC-3", noise + "-c:a ac3 ac3", false},
+		{"transport stream", noise + "-c:a aac ts", false},
+	} {
+		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
+			if ffmpeg != "" && !test.here {
+				continue
+			}
+			t.Run(test.name+ffmpeg, func(t *testing.T) {
+				t.Parallel()
+				content := m.of(t, long, test.args)
+				clear(content[len(content)/2 : len(content)/2+3000])
+				got, info := readFile(t, write(t, "damaged", content), file.Options{FFmpeg: ffmpeg})
+				if found := burstsOf(got); len(found) < 4 || !near(found[:2], []float64{0.5, 1.5}) || len(got) < 5*16000 {
+					t.Errorf("sounds at %.3f of %d samples", found, len(got))
+				}
+				if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningDamaged || info.Warnings[0].Start == nil ||
+					math.Abs(info.Warnings[0].Start.Seconds()-3) > 0.3 {
+					t.Errorf("warnings %+v", info.Warnings)
+				}
+			})
+		}
+	}
+}
+
+// What cannot be read behind a file is told with its time; without ffmpeg that is more.
+func TestUnreadParts(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	noise := make([]byte, 20000)
+	for i := range noise {
+		noise[i] = byte(i*i*7>>3) ^ byte(i>>2) | 1
+	}
+	tests := []struct {
+		name, ffmpeg string
+		content      func(t *testing.T) []byte
+		bursts       int
+	}{
+		{"WebM behind FLAC without ffmpeg", file.NoFFmpeg, func(t *testing.T) []byte { return join(m.of(t, signalA, flac16k), m.of(t, signalB, webm)) }, 2},
+		{"Opus behind Vorbis without ffmpeg", file.NoFFmpeg, func(t *testing.T) []byte { return join(m.of(t, signalA, vorbis), m.of(t, signalB, opus)) }, 2},
+		{"WebM between two WAV without ffmpeg", file.NoFFmpeg, func(t *testing.T) []byte {
+			return join(wavOf(signalA, 16000, 1), m.of(t, signalB, webm), wavOf(signalA, 16000, 1))
+		}, 4},
+		{"noise behind FLAC", "", func(t *testing.T) []byte { return join(m.of(t, signalA, flac16k), noise) }, 2},
+	}
+	for _, test := range tests {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprint(test.name, stream), func(t *testing.T) {
+				t.Parallel()
+				content := test.content(t)
+				opts := file.Options{FFmpeg: test.ffmpeg}
+				open := func() (*file.Reader, error) { return file.Open(t.Context(), write(t, "a", content), opts) }
+				if stream {
+					open = func() (*file.Reader, error) {
+						return file.New(t.Context(), onlyReader{bytes.NewReader(content)}, "-", opts)
+					}
+				}
+				r, err := open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer closeReader(t, r)
+				got, err := drain(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := test.bursts
+				if stream {
+					want = min(want, 2) // where an unread part ends in a stream is not known
+				}
+				warnings := r.Info().Warnings
+				if found := burstsOf(got); len(found) != want {
+					t.Errorf("sounds at %.3f", found)
+				}
+				if len(warnings) != 1 || warnings[0].Code != scout.WarningUnread || warnings[0].Start == nil || math.Abs(warnings[0].Start.Seconds()-2) > 0.05 {
+					t.Errorf("warnings %+v", warnings)
+				}
+				t.Log(messages(warnings))
+			})
+		}
+	}
 }

@@ -11,8 +11,8 @@ const (
 	holeLeast = 100 * time.Millisecond
 	// jumpBack is how far a time stamp may lie behind before it counts as the beginning of another clock.
 	jumpBack = 300 * time.Millisecond
-	// jumpAhead is where a hole in a transport stream is a jump of its clock, unless the stream's own clock went on.
-	// ffmpeg draws the line at the same place (-dts_delta_threshold).
+	// jumpAhead is where a hole in a program stream is a jump of its clock. ffmpeg draws the line at the same place
+	// (-dts_delta_threshold). In a transport stream, which is divided where its clock jumps, it is a hole.
 	jumpAhead = 10 * time.Second
 	// holeMost bounds the silence that a damaged time stamp can make.
 	holeMost = 6 * time.Hour
@@ -21,9 +21,8 @@ const (
 // timeline places decoded frames in time. Its clock starts at the beginning of the input, whatever the time stamp there.
 type timeline struct {
 	container string
-	rate      int                               // of the output, in Hz
-	length    time.Duration                     // of the input as its header says; 0 unknown
-	goesOn    func(from, to time.Duration) bool // whether a transport stream's own clock ran from one to the other
+	rate      int           // of the output, in Hz
+	length    time.Duration // of the input as its header says; 0 unknown
 
 	started bool
 	zero    time.Duration // the time stamp that stands for the beginning of the output
@@ -77,8 +76,8 @@ func (t *timeline) believes(hole, now time.Duration, note frameNote) bool {
 		return note.errors > 0 && hole <= jumpAhead
 	case t.length > 0 && (t.container == "mp4" || t.container == "matroska" || t.container == "webm"):
 		return now+hole <= t.length+jumpAhead
-	case hole > jumpAhead && now > 0 && (t.container == "mpegts" || t.container == "mpeg"):
-		return t.goesOn != nil && t.goesOn(note.at-hole, note.at)
+	case hole > jumpAhead && now > 0 && t.container == "mpeg":
+		return false
 	}
 	return hole <= holeMost
 }
