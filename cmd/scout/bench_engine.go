@@ -40,7 +40,7 @@ func newBenchEngineCommand(a *app) *cobra.Command {
 		Short: "Measure the engine against sherpa-onnx in the same run",
 		Long: `Measures the engine that serves the default model against sherpa-onnx with its own defaults on the published files, both on one
 thread and in turn, so that whatever else the machine does meets both: single requests with and without a text already known, loading,
-a cold start of scout transcribe, all clips of DIR cut where it is quiet, two lanes at once, a request that somebody waits for beside
+a cold start of scout transcribe, all clips of DIR cut where it is quiet, two slots at once, a request that somebody waits for beside
 batch work, cancelling, and memory. Times are medians. DIR is as for scout bench transcribe; the clip nearest to 11 s is the one that is
 decoded alone. Takes three to five minutes on a quiet machine. A figure that misses its bound is marked SHORT.`,
 		Example: `  scout bench engine speech/
@@ -110,17 +110,17 @@ type engineRig struct {
 	hour    string // a WAV file with an hour of speech
 }
 
-// options are those of a side. One thread each; two lanes are asked for by their number of threads.
-func (r *engineRig) options(side bench.Side, lanes int, reserve time.Duration) recognizerOptions {
+// options are those of a side. One thread each; two slots are asked for by their number of threads.
+func (r *engineRig) options(side bench.Side, slots int, reserve time.Duration) recognizerOptions {
 	if side == bench.Yardstick {
 		return recognizerOptions{model: r.model, threads: 1, backend: recognize.BackendSherpa, profile: "plain"}
 	}
-	return recognizerOptions{model: r.model, threads: lanes, backend: recognize.BackendMoonshine, reserve: reserve}
+	return recognizerOptions{model: r.model, threads: slots, backend: recognize.BackendMoonshine, reserve: reserve}
 }
 
 // Open implements bench.Rig.
-func (r *engineRig) Open(ctx context.Context, side bench.Side, batchLanes int, reserve time.Duration) (*engine.Engine, error) {
-	opened, err := openRecognizer(ctx, r.app, r.options(side, batchLanes, reserve))
+func (r *engineRig) Open(ctx context.Context, side bench.Side, background int, reserve time.Duration) (*engine.Engine, error) {
+	opened, err := openRecognizer(ctx, r.app, r.options(side, background, reserve))
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func ranWell(cmd *exec.Cmd, err error) error {
 	return scout.Errorf(scout.CodeInternal, "scout transcribe: %w: %v", err, cmd.Stderr)
 }
 
-// speech picks the clip, cuts what lanes are kept busy with, and writes the clip and an hour of speech to files.
+// speech picks the clip, cuts what slots are kept busy with, and writes the clip and an hour of speech to files.
 func (r *engineRig) speech(dir string, entries []bench.Entry) (clip []float32, pieces [][]float32, err error) {
 	const clipFrames, enough = 11 * scout.EngineSampleRateHz, 24
 	cutter, err := segment.New(segment.Defaults(), func(p segment.Piece) error {

@@ -66,7 +66,7 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// meetLongest has both lanes hear the longest piece there may be, at once and again and again, so that each of its
+// meetLongest has both slots hear the longest piece there may be, at once and again and again, so that each of its
 // moments meets each of the other's. ONNX Runtime's arena keeps what both took together: about 100 MB that are no growth, and
 // that random requests, of which one in some hundred thousand meets its like, would come to only after days.
 func (s *soak) meetLongest(t *testing.T, n int) {
@@ -77,7 +77,7 @@ func (s *soak) meetLongest(t *testing.T, n int) {
 	s.atOnce(t, 20, engine.Request{Samples: s.speech(30), Words: true, Known: make([]int32, 300)})
 }
 
-// settle has both lanes hear the longest piece whose buffers they keep, and then short ones, in which the engine
+// settle has both slots hear the longest piece whose buffers they keep, and then short ones, in which the engine
 // returns what longer ones have left. Memory is the same afterwards, whatever was asked before.
 func (s *soak) settle(t *testing.T, n int) {
 	t.Helper()
@@ -94,7 +94,7 @@ func (s *soak) speech(seconds int) []float32 {
 	return slices.Repeat(s.clip, n/len(s.clip)+1)[:n]
 }
 
-// atOnce sends a request on each lane, so many times.
+// atOnce sends a request on each slot, so many times.
 func (s *soak) atOnce(t *testing.T, times int, request engine.Request) {
 	t.Helper()
 	request.Class = schedule.Interactive // which nothing interrupts
@@ -185,7 +185,7 @@ func TestCancelsLeaveNothingBehind(t *testing.T) {
 }
 
 // TestAnyRequestIsAnsweredOrRefused sends requests of every length, with everything in them that a caller could
-// send, to both lanes at once.
+// send, to both slots at once.
 func TestAnyRequestIsAnsweredOrRefused(t *testing.T) {
 	n := soakLength(t, "SCOUT_SOAK_REQUESTS", 150)
 	s := newSoak(t)

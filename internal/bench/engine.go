@@ -29,9 +29,9 @@ const (
 
 // Rig provides what RunEngine measures.
 type Rig interface {
-	// Open returns an engine that has not started; the caller closes it. Batch requests may have batchLanes of
-	// its lanes, and leave one free for reserve after an interactive request (0 for the default).
-	Open(ctx context.Context, side Side, batchLanes int, reserve time.Duration) (*engine.Engine, error)
+	// Open returns an engine that has not started; the caller closes it. Batch requests may have background of
+	// its slots, and leave one free for reserve after an interactive request (0 for the default).
+	Open(ctx context.Context, side Side, background int, reserve time.Duration) (*engine.Engine, error)
 	// Hear transcribes a file with e, cut where it is quiet: as scout transcribe does, or every piece once.
 	Hear(ctx context.Context, e *engine.Engine, file string, once bool) (Heard, error)
 	// Cold runs scout transcribe as a process of its own on the clip and waits for its end.
@@ -48,7 +48,7 @@ type EngineOptions struct {
 	Dir     string
 	// Clip is about 11 s of speech, 16 kHz mono.
 	Clip []float32
-	// Pieces are what keeps lanes busy: speech as a long recording is cut.
+	// Pieces are what keeps slots busy: speech as a long recording is cut.
 	Pieces [][]float32
 	// Rounds is how often the clip is decoded in each way; loading and cold starts take a third of it.
 	Rounds int
@@ -82,8 +82,8 @@ func RunEngine(ctx context.Context, rig Rig, o EngineOptions) (*EngineReport, er
 		{"cold starts", r.cold},
 		{"the clip", r.clip},
 		{"all clips", r.set},
-		{"two lanes", r.lanes},
-		{"beside a busy lane", r.beside},
+		{"two slots", r.slots},
+		{"beside a busy slot", r.beside},
 		{"cancelling", r.cancel},
 		{"an hour of speech", r.hour},
 	} {
@@ -99,8 +99,8 @@ func RunEngine(ctx context.Context, rig Rig, o EngineOptions) (*EngineReport, er
 }
 
 // open returns an engine with its model loaded, and how long that took.
-func (r *engineRun) open(ctx context.Context, side Side, batchLanes int, reserve time.Duration) (*engine.Engine, time.Duration, error) {
-	e, err := r.rig.Open(ctx, side, batchLanes, reserve)
+func (r *engineRun) open(ctx context.Context, side Side, background int, reserve time.Duration) (*engine.Engine, time.Duration, error) {
+	e, err := r.rig.Open(ctx, side, background, reserve)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -365,8 +365,8 @@ func (r *engineRun) workers(ctx context.Context, e *engine.Engine, n int) error 
 	return context.Cause(ctx)
 }
 
-// lanes measures what a second lane gains.
-func (r *engineRun) lanes(ctx context.Context) error {
+// slots measures what a second slot gains.
+func (r *engineRun) slots(ctx context.Context) error {
 	e, _, err := r.open(ctx, Scout, 2, 0)
 	if err != nil {
 		return err
@@ -374,16 +374,16 @@ func (r *engineRun) lanes(ctx context.Context) error {
 	defer e.Close()
 	var times [2][]time.Duration
 	for range 3 {
-		for lanes := 1; lanes <= 2; lanes++ {
-			took, err := timed(func() error { return r.workers(ctx, e, lanes) })
+		for slots := 1; slots <= 2; slots++ {
+			took, err := timed(func() error { return r.workers(ctx, e, slots) })
 			if err != nil {
 				return err
 			}
-			times[lanes-1] = append(times[lanes-1], took)
+			times[slots-1] = append(times[slots-1], took)
 		}
 	}
 	one, two := median(times[0]), median(times[1])
-	f := Figure{ID: "two_lanes", Name: "two lanes against one, pieces a second", Unit: UnitTimes, AtLeast: true, Value: one / two, Bound: 1.5}
+	f := Figure{ID: "two_lanes", Name: "two slots against one, pieces a second", Unit: UnitTimes, AtLeast: true, Value: one / two, Bound: 1.5}
 	if runtime.NumCPU() < 2 {
 		f.Bound = 0
 	}
@@ -392,21 +392,21 @@ func (r *engineRun) lanes(ctx context.Context) error {
 	return nil
 }
 
-// beside measures an interactive request of 3 s beside batch work, which has one lane, or both until it is
+// beside measures an interactive request of 3 s beside batch work, which has one slot, or both until it is
 // interrupted.
 func (r *engineRun) beside(ctx context.Context) error {
 	for _, c := range []struct {
 		id, name string
-		lanes    int
+		slots    int
 	}{
-		{"beside_one", "3 s for somebody who waits, beside a busy lane", 1},
+		{"beside_one", "3 s for somebody who waits, beside a busy slot", 1},
 		{"beside_two", "  beside two, one of which it interrupts", 2},
 	} {
-		e, _, err := r.open(ctx, Scout, c.lanes, time.Nanosecond)
+		e, _, err := r.open(ctx, Scout, c.slots, time.Nanosecond)
 		if err != nil {
 			return err
 		}
-		alone, beside, err := r.besideBatch(ctx, e, c.lanes)
+		alone, beside, err := r.besideBatch(ctx, e, c.slots)
 		e.Close()
 		if err != nil {
 			return err
@@ -419,7 +419,7 @@ func (r *engineRun) beside(ctx context.Context) error {
 	return nil
 }
 
-func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, lanes int) (alone, beside []time.Duration, err error) {
+func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, slots int) (alone, beside []time.Duration, err error) {
 	request := engine.Request{Samples: r.Clip[:min(len(r.Clip), 3*scout.EngineSampleRateHz)], Class: schedule.Interactive}
 	if _, err := e.Transcribe(ctx, request); err != nil {
 		return nil, nil, err
@@ -429,7 +429,7 @@ func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, lanes int
 			if _, err := transcribe(ctx, e, request, times); err != nil {
 				return err
 			}
-			// Who dictates pauses; batch work goes on meanwhile, on both lanes where it may have them.
+			// Who dictates pauses; batch work goes on meanwhile, on both slots where it may have them.
 			if err := pause(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}
@@ -444,7 +444,7 @@ func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, lanes int
 		failed := make(chan error, 1)
 		go func() {
 			for {
-				if err := r.workers(busy, e, lanes); err != nil {
+				if err := r.workers(busy, e, slots); err != nil {
 					failed <- err
 					return
 				}

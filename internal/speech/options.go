@@ -29,7 +29,7 @@ type Options struct {
 	// Effort is how much a doubtful piece may cost.
 	Effort Effort
 	// Parallel is how many pieces are decoded at the same time; default 1. More than the engine has
-	// lanes gains nothing.
+	// slots gains nothing.
 	Parallel int
 	// Words asks for word times where the model gives them.
 	Words    bool

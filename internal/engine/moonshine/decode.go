@@ -27,12 +27,12 @@ const tieMargin = 0.1
 // over: runs of 32 tokens raise the peak by 5 MB, of 50 by 33 MB, and are no faster.
 const verifyTokens = 16
 
-// job is what a lane decodes.
+// job is what a slot decodes.
 type job struct {
 	samples    []float32
 	hypothesis []int64   // at most limit
 	limit      int       // most tokens that may come out, at most capacity-2
-	align      bool      // keep in the lane's placer what every token attended to
+	align      bool      // keep in the slot's placer what every token attended to
 	hot        *hotWords // nil for none
 	step       *wire.Step
 }
@@ -55,7 +55,7 @@ func tokenLimit(samples int) int {
 }
 
 // transcribe decodes samples: greedily, after verifying the hypothesis in one pass. It ends soon after ctx.
-func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
+func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, scout.Errorf(scout.CodeOf(err), "%w", err)
 	}
@@ -84,7 +84,7 @@ func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	l.placer.Begin(frames)
 	j.step.Decode(0)
 	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit), encoding: encoding}
-	g := &greedy{decoding: d, lane: l, job: j, frames: frames, owned: &owned}
+	g := &greedy{decoding: d, slot: l, job: j, frames: frames, owned: &owned}
 	if d.agreed, g.next, err = l.verify(j, j.hypothesis, frames, d, &owned); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (l *lane) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 // verify runs the last token of the text, or the start token, and the hypothesis behind it, some tokens at a time and
 // each favoured by tieMargin, until one is not what the model says. It puts the agreeing tokens, at most len(hypothesis)
 // <= limit-len(d.tokens), into d and returns how many there are and what comes next.
-func (l *lane) verify(j job, hypothesis []int64, frames int, d *decoding, owned *tensors) (agreed int, next candidate, err error) {
+func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned *tensors) (agreed int, next candidate, err error) {
 	input := []int64{startToken}
 	if n := len(d.tokens); n > 0 {
 		input[0] = d.tokens[n-1]

@@ -15,7 +15,7 @@ type candidate struct {
 // greedy writes a text on, a token at a time: the most probable one, or a hot word that is nearly as probable.
 type greedy struct {
 	*decoding
-	lane *lane
+	slot *slot
 	job  job
 	pass *pass     // of one token
 	next candidate // behind tokens, not taken yet
@@ -101,7 +101,7 @@ func (g *greedy) resume() (bool, error) {
 			return false, nil
 		}
 		g.tokens, g.logprobs = append(g.tokens, g.next.token), append(g.logprobs, g.next.logprob)
-		agreed, next, err := g.lane.verify(g.job, rest, g.frames, g.decoding, g.owned)
+		agreed, next, err := g.slot.verify(g.job, rest, g.frames, g.decoding, g.owned)
 		g.known, g.next = at+1+agreed, next
 		return true, err
 	}
@@ -117,7 +117,7 @@ func (g *greedy) take(node int32) error {
 		return err
 	}
 	if g.job.align {
-		g.lane.placer.Add(g.pass.alignment, 1, 1)
+		g.slot.placer.Add(g.pass.alignment, 1, 1)
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (g *greedy) look(node int32) error {
 // cache is written over, so that going back costs nothing.
 func (g *greedy) follow() (taken bool, err error) {
 	hot, before := g.job.hot, len(g.tokens)
-	rows := g.lane.placer.Rows() - before
+	rows := g.slot.placer.Rows() - before
 	whole := before // tokens up to the end of a hot word
 	for node := root; len(g.tokens) < g.job.limit; {
 		if node = hot.child(node, g.next.token); node == root {
@@ -157,12 +157,12 @@ func (g *greedy) follow() (taken bool, err error) {
 	g.tokens, g.logprobs = g.tokens[:whole], g.logprobs[:whole]
 	if whole == before {
 		if g.job.align {
-			g.lane.placer.Keep(rows + before)
+			g.slot.placer.Keep(rows + before)
 		}
 		return false, g.look(nowhere)
 	}
 	if g.job.align {
-		g.lane.placer.Keep(rows + whole)
+		g.slot.placer.Keep(rows + whole)
 	}
 	return true, g.look(root)
 }

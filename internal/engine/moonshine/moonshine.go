@@ -40,12 +40,12 @@ const (
 	usualSlots, mostSlots = 2, 64
 )
 
-// Backend is one loaded model. Its lanes share the weights.
+// Backend is one loaded model. Its slots share the weights.
 type Backend struct {
 	facts      wire.Hello
 	vocabulary *vocabulary
 	model      *model
-	lanes      *lanes
+	slots      *slots
 }
 
 var _ server.Backend = (*Backend)(nil)
@@ -77,14 +77,14 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots, Steps: true,
 			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
 		},
-		vocabulary: vocabulary, model: m, lanes: newLanes(slots),
+		vocabulary: vocabulary, model: m, slots: newSlots(slots),
 	}
 	for range slots {
-		l, err := newLane(m)
+		l, err := newSlot(m)
 		if err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
-		b.lanes.add(l)
+		b.slots.add(l)
 	}
 	if err := b.tryOut(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -96,11 +96,11 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 // graph runs, so that a file with another graph is found here, and not by the first who speaks. It also brings
 // into memory what the first request would wait for.
 func (b *Backend) tryOut(ctx context.Context) error {
-	l, err := b.lanes.take(ctx)
+	l, err := b.slots.take(ctx)
 	if err != nil {
 		return fmt.Errorf("load model: %w", err)
 	}
-	defer b.lanes.add(l)
+	defer b.slots.add(l)
 	if _, err := l.transcribe(ctx, job{samples: make([]float32, prepare.MinSamples), limit: 1}); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("load model: %w", err)
@@ -113,7 +113,7 @@ func (b *Backend) tryOut(ctx context.Context) error {
 // Facts describes the model.
 func (b *Backend) Facts() wire.Hello { return b.facts }
 
-// Transcribe decodes one piece. It waits for a free lane and ends soon after ctx: within a token, or within a
+// Transcribe decodes one piece. It waits for a free slot and ends soon after ctx: within a token, or within a
 // node of the encoder. It fails with invalid_argument for a hypothesis outside the vocabulary and
 // for too many or too long hot words, the code of ctx's error, or engine_failed. The result belongs to the caller.
 func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
@@ -126,11 +126,11 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	l, err := b.lanes.take(ctx)
+	l, err := b.slots.take(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
-	defer b.lanes.add(l)
+	defer b.slots.add(l)
 	defer l.shed(len(request.Samples))
 	d, err := l.transcribe(ctx, job{
 		samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words, hot: hot, step: request.Step,
@@ -156,4 +156,4 @@ func (b *Backend) result(d *decoding) *wire.Result {
 }
 
 // Close waits for running requests and frees the model. Nothing may be asked afterwards.
-func (b *Backend) Close() error { return errors.Join(b.lanes.close(), b.model.close()) }
+func (b *Backend) Close() error { return errors.Join(b.slots.close(), b.model.close()) }

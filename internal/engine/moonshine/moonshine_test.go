@@ -270,7 +270,7 @@ func TestTranscribeRefuses(t *testing.T) {
 	}
 }
 
-// A cancelled request ends with the code of cancelling wherever it is, and the lane works on.
+// A cancelled request ends with the code of cancelling wherever it is, and the slot works on.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	b := open(t)
@@ -298,8 +298,8 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// With both lanes busy a third request waits, and gives up when told so.
-func TestLanesRunAtOnceAndNeverMix(t *testing.T) {
+// With both slots busy a third request waits, and gives up when told so.
+func TestSlotsRunAtOnceAndNeverMix(t *testing.T) {
 	t.Parallel()
 	b := open(t)
 	long, short := clip(t, "jfk_16k_mono.wav"), clip(t, "libri_1272-128104-0000.wav")
@@ -375,7 +375,7 @@ func TestRequestsAllocateLittle(t *testing.T) {
 	}
 }
 
-// What only a request of 30 s needs is not kept: 20 MB a lane.
+// What only a request of 30 s needs is not kept: 20 MB a slot.
 func TestLongRequestsLeaveNoBuffers(t *testing.T) {
 	b := open(t)
 	speech := slices.Repeat(clip(t, "jfk_16k_mono.wav"), 3)[:maxSeconds*16000]

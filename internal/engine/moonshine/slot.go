@@ -19,17 +19,17 @@ const (
 	crossWidth     = 36
 	cacheWidth     = 48
 	alignmentHeads = wordtime.Heads
-	// capacity is how many tokens the cache of a lane holds, the start token included. It bounds the longest
+	// capacity is how many tokens the cache of a slot holds, the start token included. It bounds the longest
 	// request, see tokenLimit.
 	capacity = 256
 )
 
-// keptSeconds is the longest request whose buffers a lane keeps. Recordings are cut at 14 s at most.
+// keptSeconds is the longest request whose buffers a slot keeps. Recordings are cut at 14 s at most.
 const keptSeconds = 16
 
-// lane is the state of one running request: everything but the weights. Buffers are kept between requests and
-// grow to the longest one met, up to keptSeconds. A lane runs one request at a time.
-type lane struct {
+// slot is the state of one running request: everything but the weights. Buffers are kept between requests and
+// grow to the longest one met, up to keptSeconds. A slot runs one request at a time.
+type slot struct {
 	model   *model
 	options *ort.RunOptions
 	cache   [2 * layers]*ort.Tensor[float32] // [1, heads, capacity, cacheWidth], written in place
@@ -50,24 +50,24 @@ type passBuffer struct {
 	embedded, boost, logprob, alignment []float32
 }
 
-func newLane(m *model) (*lane, error) {
-	l := &lane{model: m, total: make([]int32, 1), in: make([]ort.Value, 4+4*layers), out: make([]ort.Value, 3+2*layers)}
+func newSlot(m *model) (*slot, error) {
+	l := &slot{model: m, total: make([]int32, 1), in: make([]ort.Value, 4+4*layers), out: make([]ort.Value, 3+2*layers)}
 	var err error
 	if l.options, err = ort.NewRunOptions(); err != nil {
-		return nil, scout.Errorf(scout.CodeEngineFailed, "make lane: %w", err)
+		return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", err)
 	}
 	if l.totalIn, err = ort.NewTensor(ort.NewShape(1), l.total); err != nil {
-		return nil, scout.Errorf(scout.CodeEngineFailed, "make lane: %w", errors.Join(err, l.close()))
+		return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", errors.Join(err, l.close()))
 	}
 	for i := range l.cache {
 		if l.cache[i], err = ort.NewEmptyTensor[float32](ort.NewShape(1, heads, capacity, cacheWidth)); err != nil {
-			return nil, scout.Errorf(scout.CodeEngineFailed, "make lane: %w", errors.Join(err, l.close()))
+			return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", errors.Join(err, l.close()))
 		}
 	}
 	return l, nil
 }
 
-func (l *lane) close() error {
+func (l *slot) close() error {
 	var errs []error
 	for _, t := range l.cache {
 		if t != nil {
@@ -80,10 +80,10 @@ func (l *lane) close() error {
 	return errors.Join(append(errs, l.options.Destroy())...)
 }
 
-// shed gives back what a request of so many samples made the lane grow to, where that is more than it keeps: 20 MB
+// shed gives back what a request of so many samples made the slot grow to, where that is more than it keeps: 20 MB
 // for one of 30 s. The collector returns it by and by: forcing it to costs 90 ms of 420, in pages that the next long
 // request takes anew. What ONNX Runtime's arena grew to stays, see docs/adr/0011-decoding-loop.md.
-func (l *lane) shed(samples int) {
+func (l *slot) shed(samples int) {
 	if samples <= keptSeconds*scout.EngineSampleRateHz {
 		return
 	}
@@ -93,9 +93,9 @@ func (l *lane) shed(samples int) {
 	clear(l.out)
 }
 
-// watch makes runs of this lane end when ctx does. The function it returns undoes that, and waits for what
+// watch makes runs of this slot end when ctx does. The function it returns undoes that, and waits for what
 // ctx's end has set off.
-func (l *lane) watch(ctx context.Context) (stop func() error) {
+func (l *slot) watch(ctx context.Context) (stop func() error) {
 	terminated := make(chan error, 1)
 	cancel := context.AfterFunc(ctx, func() { terminated <- l.options.Terminate() })
 	return func() error {
@@ -107,7 +107,7 @@ func (l *lane) watch(ctx context.Context) (stop func() error) {
 }
 
 // encode computes keys and values of the audio and puts them into l.in. The tensors are added to owned.
-func (l *lane) encode(samples []float32, owned *tensors) (frames int, err error) {
+func (l *slot) encode(samples []float32, owned *tensors) (frames int, err error) {
 	frames = prepare.Frames(len(samples))
 	input, err := own(owned, samples, 1, int64(len(samples)))
 	if err != nil {
@@ -134,15 +134,15 @@ func (l *lane) encode(samples []float32, owned *tensors) (frames int, err error)
 
 // pass is one shape of a run of the decoder: n tokens at once, up to k favoured tokens for each.
 type pass struct {
-	lane *lane
+	slot *slot
 	passBuffer
 	in  [3]ort.Value // embedded, boost_tokens, boost
 	out [3]ort.Value // next, logprob, alignment
 }
 
 // newPass makes the tensors of a pass over buffer. They are added to owned.
-func (l *lane) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*pass, error) {
-	p := &pass{lane: l, passBuffer: passBuffer{
+func (l *slot) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*pass, error) {
+	p := &pass{slot: l, passBuffer: passBuffer{
 		tokens: grown(&buffer.tokens, n), embedded: grown(&buffer.embedded, n*width), boostTokens: grown(&buffer.boostTokens, n*k), boost: grown(&buffer.boost, n*k),
 		next: grown(&buffer.next, n), logprob: grown(&buffer.logprob, n), alignment: grown(&buffer.alignment, alignmentHeads*n*frames),
 	}}
@@ -161,7 +161,7 @@ func (l *lane) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*p
 
 // run decodes p.tokens after `past` tokens in the cache. The answers are in p.next, p.logprob and p.alignment.
 func (p *pass) run(past int) error {
-	l := p.lane
+	l := p.slot
 	var err error
 	if l.row, err = l.model.embedding.Look(p.embedded, p.tokens, l.row); err != nil {
 		return err //nolint:wrapcheck // says what was looked up
