@@ -333,7 +333,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 							return errors.New("injected")
 						},
 					}
-					if step == 2 || name == "waiter" || name == "reaper" {
+					if kind != "hang" || step == 2 || name == "waiter" || name == "reaper" {
 						options.LoadTimeout = 20 * time.Second
 					}
 					p, err := process.Start(t.Context(), scope, options)

@@ -1,0 +1,233 @@
+package pool_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/pool"
+	"github.com/scout-speech/scout/internal/engine/process"
+	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// fakeEngine in the environment turns this test binary into an engine that answers whatever it is asked.
+const fakeEngine = "SCOUT_TEST_FAKE_ENGINE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(fakeEngine) != "" {
+		err := server.Serve(context.Background(), os.NewFile(3, "requests"), os.NewFile(4, "answers"), server.Options{
+			Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil },
+		})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if err := os.Setenv(fakeEngine, "1"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+type backend struct{ load wire.Load }
+
+func (b backend) Facts() wire.Hello {
+	return wire.Hello{ModelID: b.load.ModelID, MaxFrames: 1 << 20, Slots: 1}
+}
+func (backend) Close() error { return nil }
+func (backend) Transcribe(context.Context, *wire.Request) (*wire.Result, error) {
+	return &wire.Result{}, nil
+}
+
+// hundred is more than a process of this test takes, so that budgets count in it.
+const hundred = 100 << 20
+
+func spec(id string) pool.Spec {
+	return pool.Spec{
+		Options:     process.Options{Program: os.Args[0], Model: process.Model{ID: id}, LoadTimeout: 20 * time.Second},
+		ExpectBytes: hundred,
+	}
+}
+
+func newPool(t *testing.T, budget uint64) *pool.Pool {
+	t.Helper()
+	p := pool.New(observe.Scope{}, pool.Options{BudgetBytes: budget})
+	t.Cleanup(p.Close)
+	return p
+}
+
+// use loads a model and returns what lets go of it.
+func use(t *testing.T, m *pool.Model) (*process.Process, func()) {
+	t.Helper()
+	loaded, release, err := m.Use(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded, release
+}
+
+func loaded(models ...*pool.Model) (which []int) {
+	for i, m := range models {
+		if m.State().Process != nil {
+			which = append(which, i)
+		}
+	}
+	return which
+}
+
+// TestIdleLongestIsUnloadedFirst: a model that does not fit takes the place of the one that nobody has used for longest.
+func TestIdleLongestIsUnloadedFirst(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 250<<20)
+	a, b, c := p.Add(spec("a")), p.Add(spec("b")), p.Add(spec("c"))
+	for _, m := range []*pool.Model{a, b, a} {
+		_, release := use(t, m)
+		release()
+		release() // of no effect
+	}
+	_, release := use(t, c)
+	defer release()
+	if got := fmt.Sprint(loaded(a, b, c)); got != "[0 2]" {
+		t.Errorf("loaded %s: b was idle longest", got)
+	}
+}
+
+// TestModelInUseIsNotUnloaded: whoever needs its memory waits until it is free.
+func TestModelInUseIsNotUnloaded(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 150<<20)
+	a, b := p.Add(spec("a")), p.Add(spec("b"))
+	one, release := use(t, a)
+	waits := make(chan error, 1)
+	go func() {
+		_, done, err := b.Use(t.Context())
+		if err == nil {
+			done()
+		}
+		waits <- err
+	}()
+	for b.State().Loading.IsZero() {
+		time.Sleep(time.Millisecond)
+	}
+	if answer := <-one.Send(&process.Request{Samples: make([]float32, 16)}, "").Answer(); answer.Err != nil {
+		t.Errorf("the one that is used: %v", answer.Err)
+	}
+	select {
+	case err := <-waits:
+		t.Fatalf("beside a model that is used: %v", err)
+	default:
+	}
+	release()
+	if err := <-waits; err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(loaded(a, b)); got != "[1]" {
+		t.Errorf("loaded %s", got)
+	}
+}
+
+func TestWithoutRoom(t *testing.T) {
+	t.Parallel()
+	t.Run("a model larger than the budget", func(t *testing.T) {
+		t.Parallel()
+		m := newPool(t, 50<<20).Add(spec("large"))
+		if _, _, err := m.Use(t.Context()); scout.CodeOf(err) != scout.CodeOutOfMemory {
+			t.Error(err)
+		}
+	})
+	t.Run("others keep theirs", func(t *testing.T) {
+		t.Parallel()
+		p := newPool(t, 150<<20)
+		_, release := use(t, p.Add(spec("a")))
+		defer release()
+		impatient := spec("b")
+		impatient.LoadTimeout = 300 * time.Millisecond
+		if _, _, err := p.Add(impatient).Use(t.Context()); scout.CodeOf(err) != scout.CodeEngineLoadTimeout {
+			t.Error(err)
+		}
+	})
+}
+
+// TestOneLoadAtATime: however many models are asked for at once.
+func TestOneLoadAtATime(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 0)
+	var now, most, starts atomic.Int32
+	var wait sync.WaitGroup
+	for i := range 4 {
+		s := spec(fmt.Sprint(i))
+		s.Fault = func(goroutine string) error {
+			switch goroutine {
+			case pool.GoroutineStart:
+				starts.Add(1)
+				most.Store(max(most.Load(), now.Add(1)))
+			case process.Goroutines()[1]: // the reader has heard hello: the model is loaded
+				now.Add(-1)
+			}
+			return nil
+		}
+		m := p.Add(s)
+		for range 3 {
+			wait.Go(func() {
+				_, release, err := m.Use(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				release()
+			})
+		}
+	}
+	wait.Wait()
+	if most.Load() != 1 || starts.Load() != 4 {
+		t.Errorf("%d at a time, %d starts for 4 models", most.Load(), starts.Load())
+	}
+}
+
+func TestIdleModelIsUnloaded(t *testing.T) {
+	t.Parallel()
+	s := spec("a")
+	s.IdleUnload = 30 * time.Millisecond
+	m := newPool(t, 0).Add(s)
+	first, release := use(t, m)
+	time.Sleep(2 * s.IdleUnload) // it is in use: the clock does not run
+	if !first.Alive() {
+		t.Fatal("unloaded while it was used")
+	}
+	release()
+	<-first.Dead()
+	second, release := use(t, m)
+	release()
+	if second == first {
+		t.Error("a dead process")
+	}
+}
+
+func TestClosedPool(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 0)
+	m := p.Add(spec("a"))
+	c, release := use(t, m)
+	p.Close()
+	select {
+	case <-c.Dead():
+	default:
+		t.Error("a process outlives its pool")
+	}
+	release()
+	if _, _, err := m.Use(t.Context()); scout.CodeOf(err) != scout.CodeEngineClosed {
+		t.Error(err)
+	}
+	p.Close()
+}
