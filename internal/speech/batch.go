@@ -92,11 +92,12 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 	work := make(chan job)
 	inOrder := make(chan job, parallel)
 	var frames int64
+	var broken error     // of the source: what was cut before is decoded all the same
 	from := r.known.Next // which the joining goroutine moves on
 	start(func() (err error) {
 		defer close(work)
 		defer close(inOrder)
-		frames, err = r.read(ctx, source, from, func(p segment.Piece) error {
+		frames, broken, err = r.read(ctx, source, from, func(p segment.Piece) error {
 			j := job{piece: p, done: make(chan Decoded, 1)}
 			for _, queue := range []chan<- job{inOrder, work} {
 				select {
@@ -134,6 +135,9 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 		return nil
 	})
 	err := group.Wait()
+	if err == nil {
+		err = broken
+	}
 	end := r.joiner.Finish
 	if err != nil {
 		end = r.joiner.Break
@@ -142,39 +146,39 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 	return r.result(frames, err)
 }
 
-// read moves the source into a cutter, from where the transcription goes on, and returns how many frames there are.
-func (r *run) read(ctx context.Context, source Source, from segment.Position, emit func(segment.Piece) error) (int64, error) {
+// read moves the source into a cutter, from where the transcription goes on, and returns how many frames there are. Where
+// the source breaks, that is broken.
+func (r *run) read(ctx context.Context, source Source, from segment.Position, emit func(segment.Piece) error) (frames int64, broken, err error) {
 	cutter, err := segment.Resume(r.cut, from, emit)
 	if err != nil {
-		return 0, fmt.Errorf("cut audio: %w", err)
+		return 0, nil, fmt.Errorf("cut audio: %w", err)
 	}
 	buf := make([]float32, readFrames)
-	var frames int64
 	for {
 		if ctx.Err() != nil {
-			return frames, context.Cause(ctx)
+			return frames, nil, context.Cause(ctx)
 		}
 		n, err := source.Read(buf)
 		known := min(int64(n), max(0, from.First()-frames)) // of them, in front of what is needed
 		frames += int64(n)
-		if werr := cutter.Write(buf[known:n]); werr != nil {
-			return frames, fmt.Errorf("cut audio: %w", werr)
+		if err := cutter.Write(buf[known:n]); err != nil {
+			return frames, nil, fmt.Errorf("cut audio: %w", err)
 		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return frames, fmt.Errorf("read audio: %w", err)
+			return frames, fmt.Errorf("read audio: %w", err), nil
 		}
 	}
 	if frames < from.Start {
-		return frames, scout.Errorf(scout.CodeInvalidArgument, "go on from a checkpoint at %v: the audio ends at %v",
+		return frames, nil, scout.Errorf(scout.CodeInvalidArgument, "go on from a checkpoint at %v: the audio ends at %v",
 			segment.Duration(from.Start), segment.Duration(frames)).WithHint("it is other audio: transcribe from the beginning")
 	}
 	if err := cutter.Close(); err != nil {
-		return frames, fmt.Errorf("cut audio: %w", err)
+		return frames, nil, fmt.Errorf("cut audio: %w", err)
 	}
-	return frames, nil
+	return frames, nil, nil
 }
 
 // join adds a piece to the transcript and tells everybody.

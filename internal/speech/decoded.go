@@ -26,6 +26,8 @@ type Decoded struct {
 	Peak float64 `json:"peak"`
 	// Failed is true where the engine could not decode any of it.
 	Failed bool `json:"failed,omitempty"`
+
+	rescued bool // some of its words were only found in another way
 }
 
 // Empty is a stretch without words.
@@ -67,6 +69,7 @@ func joinHalves(left, right Decoded, cut time.Duration) Decoded {
 	joined := Decoded{
 		Core: Span{left.Core.From, right.Core.To}, Tokens: left.Tokens + right.Tokens, LogProb: left.LogProb + right.LogProb,
 		SetAside: appendAside(left.SetAside, right.SetAside...), Empty: append(left.Empty, right.Empty...), Failed: left.Failed && right.Failed,
+		rescued: left.rescued || right.rescued,
 	}
 	joined.Words = align.Splice(left.Heard, right.Heard, align.Join(left.Heard, right.Heard, cut))
 	joined.From, joined.To, joined.EndLogProb = left.From, right.To, right.EndLogProb

@@ -49,11 +49,28 @@ type How struct {
 // Decode returns what was said in a piece. One that cannot be decoded while others can is set aside; errors that concern
 // the engine as a whole, and the end of ctx, are returned.
 func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Decoded, error) {
+	peak := piece.Peak()
+	if peak <= segment.LevelFloor {
+		d := Decoded{Core: coreOf(piece), Peak: peak} // nothing but digital silence
+		d.From, d.To = piece.HeardFrom(), piece.HeardTo()
+		return d, nil
+	}
+	louder := 0.0
+	if peak < faint {
+		c.again(piece, reasonFaint)
+		piece, louder = piece.Amplified()
+	}
 	d, err := c.decode(ctx, piece, how, 0)
 	if err != nil {
 		return Decoded{}, err
 	}
-	d.Core, d.Peak = coreOf(piece), piece.Peak() // whatever was left out of it at its quiet beginning
+	d.Core, d.Peak = coreOf(piece), peak // whatever was left out of it at its quiet beginning
+	if d, err = c.fillHoles(ctx, piece, how, d); err != nil {
+		return Decoded{}, err
+	}
+	for i := range d.Empty {
+		d.Empty[i].Peak -= louder
+	}
 	c.loseEmpty(&d)
 	return d, nil
 }
@@ -191,8 +208,14 @@ func splitWords(text string) []string { return strings.Fields(text) }
 const (
 	reasonEmpty    = "empty"    // no words though there is contrast: halved
 	reasonLeadIn   = "lead_in"  // the same, without the quiet beginning
+	reasonFaint    = "faint"    // very quiet: amplified
+	reasonHole     = "hole"     // no words in a long stretch between others: that stretch by itself
 	reasonDoubtful = "doubtful" // want of confidence: heard in other ways
 )
+
+// faint is the level of the loudest 20 ms in dBFS below which a piece is amplified: the model hears worse from there on,
+// and nothing from -80 dBFS on. Measured: docs/adr/0017-lost-text.md.
+const faint = -60.0
 
 // mute is the contrast, in dB between loud and quiet parts, from which a piece without words is decoded again.
 // The model now and then answers clear speech with an empty text; noise and silence have less contrast, and

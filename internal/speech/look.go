@@ -102,6 +102,11 @@ func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, f
 			best = len(all) - 1
 		}
 	}
+	if len(piece.Samples) <= fewWords {
+		if vote, ok := majority(all); ok {
+			return vote, nil
+		}
+	}
 	merged := all[best]
 	for i := range all {
 		if i != best {
@@ -109,6 +114,26 @@ func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, f
 		}
 	}
 	return merged, nil
+}
+
+// fewWords is the length of a piece that holds a word or two: no stretch of it can be likelier than another then, and
+// what most looks heard is right more often.
+const fewWords = scout.EngineSampleRateHz * 3 / 2
+
+// majority returns the most confident of those that heard the same words, where they are more than half.
+func majority(all []Decoded) (vote Decoded, ok bool) {
+	for i := range all {
+		same := 0
+		for k := range all {
+			if align.Alike(all[i].Words, all[k].Words) {
+				same++
+			}
+		}
+		if 2*same > len(all) && len(all) > 2 && (!ok || all[i].confidence() > vote.confidence()) {
+			vote, ok = all[i], true
+		}
+	}
+	return vote, ok
 }
 
 // apply returns the samples heard in another way, in new memory.

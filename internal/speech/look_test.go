@@ -205,3 +205,27 @@ func (d *deaf) Transcribe(ctx context.Context, request engine.Request) (*scout.H
 	}
 	return result, err
 }
+
+// TestMajorityOfOneWord holds that a short piece gets the word that most looks heard, not the one that is a little surer.
+func TestMajorityOfOneWord(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		frames  int
+		answers []func() (*scout.Hypothesis, error)
+		want    string
+	}{
+		"two of three":      {rate, []func() (*scout.Hypothesis, error){says("Stop.", -0.4), says("Tom.", -0.3), says("stop", -0.5)}, "Stop."},
+		"three of them":     {rate, []func() (*scout.Hypothesis, error){says("Stop.", -0.4), says("Tom.", -0.3), says("Top", -0.5)}, "Tom."},
+		"more than a word":  {5 * rate / 2, []func() (*scout.Hypothesis, error){says("Stop.", -0.4), says("Tom.", -0.3), says("stop", -0.5)}, "Tom."},
+		"the surer of them": {rate, []func() (*scout.Hypothesis, error){says("stop", -0.5), says("Tom.", -0.3), says("Stop?", -0.4)}, "Stop?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr, _ := transcriber(&opinions{results: test.answers})
+			got, err := tr.Transcribe(t.Context(), &tape{frames: test.frames}, speech.Options{Words: true})
+			if err != nil || got.Text() != test.want {
+				t.Fatalf("%q, want %q (%v)", got.Text(), test.want, err)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package speech
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
@@ -11,13 +12,15 @@ import (
 )
 
 // What the model says about a piece in which it finds no words tells music from speech. Of noises, tones and music it is
-// sure: the text ends at once with a log-probability over -0.005 in nearly all pieces, over -0.022 in all. Where it was
-// lost in speech it wavers. Measured: docs/adr/0017-lost-text.md.
+// sure: the text ends at once with a log-probability over -0.005 in most pieces. Where it was lost in speech it wavers,
+// and with silence around the piece it wavers more, not less. Measured: docs/adr/0017-lost-text.md.
 const (
 	// wavering is below which a piece without words is looked at again.
 	wavering = -0.005
-	// lost is below which words are missing.
-	lost = -0.03
+	// lost is below which words are missing in a piece of longEnough and more, lostInShort in a shorter one.
+	lost        = -0.05
+	lostInShort = -0.15
+	longEnough  = 2 * time.Second
 	// believable is the mean log-probability of tokens that a text found at last needs.
 	believable = -0.6
 )
@@ -54,10 +57,11 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 			other := understood(piece, l.shift, result)
 			doubt := doubt(piece, other, result)
 			switch {
-			case doubt == reasonEmpty:
+			case len(other.Words) == 0:
 				least = min(least, endOf(other))
 			case doubt != "" && !settledLoop(other, doubt):
 			case other.Tokens > 0 && other.confidence() < believable:
+				least = min(least, lostInShort-1) // of noise it says nothing at all
 			case !found || other.confidence() > best.confidence():
 				best, found = other, true
 			}
@@ -65,6 +69,7 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 	}
 	if found {
 		c.metrics.rescued.WithLabelValues(reason).Inc()
+		best.rescued = true
 		return best, nil
 	}
 	if reason == reasonEmpty {
@@ -112,17 +117,17 @@ func (c *Decoder) keepTrusted(d Decoded, reason string) Decoded {
 	return d
 }
 
-// loseEmpty sets the stretches without words of a piece aside, if the model wavered and not only for a moment: where
-// words are missing in one of them, they are in the others of which it is not sure either.
+// loseEmpty sets the stretches without words of a piece aside where words are missing in one of them, or were found
+// beside them in another way: all of which the model was not sure. What is called silent is not.
 func (c *Decoder) loseEmpty(d *Decoded) {
-	missing := false
+	missing := d.rescued
 	for _, e := range d.Empty {
-		missing = missing || e.Least < lost
+		missing = missing || e.Least < lostInShort || e.Least < lost && e.To-e.From >= longEnough
 	}
 	for _, a := range d.SetAside {
 		missing = missing || a.Code == scout.CodeTextLost
 	}
-	if !missing {
+	if !missing || d.Peak < silence {
 		return
 	}
 	var sure []Empty

@@ -83,13 +83,13 @@ func TestTextIsNeverLostInSilence(t *testing.T) {
 			long: lengthy("go on "+strings.Repeat("24, ", 30), -0.2), plain: lengthy("go "+strings.Repeat("24, ", 30), -0.2), padded: empty(-0.5), want: "go", aside: true,
 		},
 		"no words, of which it is not sure": {
-			long: empty(-0.4), plain: empty(-0.02), padded: empty(-0.04), aside: true,
+			long: empty(-0.4), plain: empty(-0.02), padded: empty(-0.2), aside: true,
 		},
 		"no words, but with silence around them": {
 			long: empty(-0.4), plain: empty(-0.02), padded: says("no no", -0.2), want: "no no",
 		},
 		"no words but unlikely ones": {
-			long: empty(-0.4), plain: empty(-0.02), padded: says("tail", -1.1), want: "", aside: false, warning: scout.WarningNothingSaid,
+			long: empty(-0.4), plain: empty(-0.02), padded: says("tail", -1.1), aside: true,
 		},
 		"no words, of which it is sure": {
 			long: empty(-0.001), plain: empty(-0.0005), padded: says("invented", -0.1), warning: scout.WarningNothingSaid,
@@ -212,6 +212,40 @@ func TestNothingSaid(t *testing.T) {
 			}
 			if len(got.Warnings) != 1 || got.Warnings[0].Code != test.want || !strings.Contains(got.Warnings[0].Message, test.says) || !got.Complete() {
 				t.Errorf("%+v, want %s with %q", got.Warnings, test.want, test.says)
+			}
+		})
+	}
+}
+
+// TestFaintSpeechIsAmplified holds what the model is given of very quiet audio.
+func TestFaintSpeechIsAmplified(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		level float32
+		want  float32 // of the samples that are decoded; 0 for none
+	}{
+		"loud":              {0.1, 0.1},
+		"quiet, -50 dBFS":   {3e-3, 3e-3},
+		"faint, -66 dBFS":   {5e-4, 0.5},
+		"fainter, -90 dBFS": {3e-5, 0.5},
+		"digital silence":   {0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := &opinions{results: []func() (*scout.Hypothesis, error){says("we met him", -0.05)}}
+			tr, _ := transcriber(o)
+			got, err := tr.Transcribe(t.Context(), &square{frames: 3 * rate, level: test.level}, speech.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.want == 0 {
+				if len(o.requests) > 0 || got.Text() != "" || len(got.Warnings) != 1 {
+					t.Errorf("%d requests, %+v", len(o.requests), got)
+				}
+				return
+			}
+			if largest := slices.Max(o.requests[0].Samples); largest < 0.99*test.want || largest > 1.01*test.want || got.Text() != "we met him" {
+				t.Errorf("largest sample %v, want %v; %q", largest, test.want, got.Text())
 			}
 		})
 	}

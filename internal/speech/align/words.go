@@ -1,8 +1,11 @@
 package align
 
 import (
+	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/scout-speech/scout"
 )
 
 // fold reduces a word to what two decodings of the same sound share: letters and digits in lower case.
@@ -44,3 +47,6 @@ func withTail(word, other string) string { return word[:bare(word)] + other[bare
 func bare(word string) int {
 	return len(strings.TrimRightFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
 }
+
+// Alike tells whether two texts have the same words, apart from capitals and punctuation.
+func Alike(a, b []scout.Word) bool { return slices.Equal(folded(a), folded(b)) }

@@ -136,6 +136,33 @@ func (p Piece) Peak() float64 {
 	return l.sorted[len(l.sorted)-1]
 }
 
+// amplified is the largest sample of an amplified piece.
+const amplified = 0.5
+
+// Amplified returns the piece without direct current and so loud that its largest sample is 0.5, in new memory, and by how
+// many dB louder that is. A piece of one value comes back as it is.
+func (p Piece) Amplified() (Piece, float64) {
+	var sum float64
+	for _, v := range p.Samples {
+		sum += float64(v)
+	}
+	mean := float32(sum / float64(max(1, len(p.Samples))))
+	var largest float32
+	for _, v := range p.Samples {
+		largest = max(largest, v-mean, mean-v)
+	}
+	if !(largest > 0) || math.IsInf(float64(largest), 0) {
+		return p, 0
+	}
+	gain := amplified / largest
+	samples := make([]float32, len(p.Samples))
+	for i, v := range p.Samples {
+		samples[i] = gain * (v - mean)
+	}
+	p.Samples = samples
+	return p, 20 * math.Log10(float64(gain))
+}
+
 // A piece begins in earnest where a hop comes within leadInBelow dB of its loud part, and above its quiet part by more
 // than the share leadInShare of the contrast. So much ahead of that is kept that a soft beginning is not cut.
 const (

@@ -90,3 +90,16 @@ func (p Piece) To() time.Duration { return Duration(p.End()) }
 func Duration(frames int64) time.Duration {
 	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
 }
+
+// Part returns the stretch of the core between two times of the input as a piece without context, and false where it is
+// shorter than a hop. It shares memory with the piece.
+func (p Piece) Part(from, to time.Duration) (Piece, bool) {
+	frame := func(at time.Duration) int64 { return int64(at) * scout.EngineSampleRateHz / int64(time.Second) }
+	start, end := max(frame(from), p.Start), min(frame(to), p.End())
+	if end-start < hopFrames {
+		return Piece{}, false
+	}
+	at := int(start-p.Start) + p.Before
+	edge := Edge{Kind: EdgePause}
+	return Piece{Start: start, Samples: p.Samples[at : at+int(end-start)], Left: edge, Right: edge}, true
+}

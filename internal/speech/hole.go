@@ -1,0 +1,93 @@
+package speech
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// longHole is how long a stretch between the words of a piece has to be to be decoded by itself. A pause is that long
+// now and then, but is quiet.
+const longHole = 3 * time.Second
+
+// fillHoles decodes long stretches by themselves in which a piece has sound and no words: the model ends a text too
+// early, or passes over a part, now and then. Only where the words have times is it known where there are none.
+func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d Decoded) (Decoded, error) {
+	if how.Effort == EffortQuick || len(d.Words) == 0 {
+		return d, nil
+	}
+	loud := piece.Peak() - withoutText
+	for _, h := range holes(d) {
+		part, ok := piece.Part(h.From, h.To)
+		if !ok || part.Peak() < loud || part.Contrast() < mute || d.named(h) {
+			continue
+		}
+		c.again(part, reasonHole)
+		found, err := c.decode(ctx, part, how, deepest)
+		if err != nil {
+			return Decoded{}, err
+		}
+		d.SetAside = appendAside(nil, insertAll(d.SetAside, found.SetAside)...)
+		d.Empty = append(d.Empty, found.Empty...)
+		switch {
+		case len(found.Words) == 0:
+		case found.Tokens > 0 && found.confidence() < believable:
+			c.lose(&d, h, reasonHole)
+		default:
+			at := slices.IndexFunc(d.Words, func(w scout.Word) bool { return w.Start != nil && *w.Start >= h.To })
+			if at < 0 {
+				at = len(d.Words)
+			}
+			d.Words = slices.Insert(slices.Clone(d.Words), at, found.Words...)
+			d.Tokens, d.LogProb = d.Tokens+found.Tokens, d.LogProb+found.LogProb
+		}
+	}
+	slices.SortFunc(d.Empty, func(a, b Empty) int { return int(a.From - b.From) })
+	return d, nil
+}
+
+// holes are the long stretches of the core of a piece between words with times that follow each other.
+func holes(d Decoded) []Span {
+	var found []Span
+	from, sure := d.Core.From, true
+	add := func(to time.Duration) {
+		if sure && to-from >= longHole {
+			found = append(found, Span{from, to})
+		}
+	}
+	for _, w := range d.Words {
+		if w.Start == nil || w.End == nil {
+			sure = false // it was said somewhere here
+			continue
+		}
+		add(*w.Start)
+		from, sure = *w.End, true
+	}
+	add(d.Core.To)
+	return found
+}
+
+// named is true where a part of the stretch is set aside, or known to have no words.
+func (d *Decoded) named(s Span) bool {
+	for _, a := range d.SetAside {
+		if a.Start < s.To && s.From < a.End {
+			return true
+		}
+	}
+	for _, e := range d.Empty {
+		if e.From < s.To && s.From < e.To {
+			return true
+		}
+	}
+	return false
+}
+
+func insertAll(list, more []scout.SetAside) []scout.SetAside {
+	for _, a := range more {
+		list = insertAside(list, a)
+	}
+	return list
+}

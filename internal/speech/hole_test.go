@@ -1,0 +1,92 @@
+package speech_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// drowsy hears a tape of twelve seconds, of which it passes over a part where it hears all at once.
+type drowsy struct {
+	from, to float64                           // seconds passed over
+	apart    func() (*scout.Hypothesis, error) // what it says to that part by itself; nil for its words
+}
+
+func (d *drowsy) Transcribe(_ context.Context, request engine.Request) (*scout.Hypothesis, error) {
+	from := positionOf(request.Samples[0])
+	to := from + len(request.Samples)
+	if to-from < 10*rate && d.apart != nil {
+		return d.apart()
+	}
+	h := hear(from, to, true)
+	sure := -0.1
+	h.EndLogProb = &sure
+	kept := h.Words[:0]
+	for _, w := range h.Words {
+		if at := w.Start.Seconds(); to-from > 10*rate && at >= d.from && at < d.to {
+			continue
+		}
+		kept = append(kept, w)
+		h.Tokens = append(h.Tokens, scout.Token{LogProb: &sure})
+	}
+	h.Words = kept
+	return h, nil
+}
+
+// TestLongHolesAreDecodedByThemselves holds that speech which the model passes over, while it has words for what is
+// around it, is not lost without a word.
+func TestLongHolesAreDecodedByThemselves(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		model  drowsy
+		effort speech.Effort
+		words  int // of thirty
+		aside  bool
+	}{
+		"in the middle":         {model: drowsy{from: 4, to: 8}, words: 30},
+		"at the beginning":      {model: drowsy{from: 0, to: 8}, words: 30},
+		"the text ends early":   {model: drowsy{from: 4, to: 12}, words: 30},
+		"nothing passed over":   {model: drowsy{}, words: 30},
+		"a short one":           {model: drowsy{from: 4, to: 6}, words: 25},
+		"text wanted at once":   {model: drowsy{from: 4, to: 8}, effort: speech.EffortQuick, words: 20},
+		"not sure of no words":  {model: drowsy{from: 4, to: 8, apart: empty(-0.4)}, words: 20, aside: true},
+		"sure of no words":      {model: drowsy{from: 4, to: 8, apart: empty(-0.001)}, words: 20},
+		"a loop in it":          {model: drowsy{from: 4, to: 8, apart: lengthy(strings.Repeat("24, ", 20), -0.1)}, words: 20, aside: true},
+		"unlikely words for it": {model: drowsy{from: 4, to: 8, apart: says("be with you", -1)}, words: 20, aside: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr, _ := transcriber(&test.model)
+			got, err := tr.Transcribe(t.Context(), &tape{frames: 12 * rate}, speech.Options{Words: true, Effort: test.effort})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(strings.Fields(got.Text())); n != test.words {
+				t.Errorf("%d words, want %d: %s", n, test.words, got.Text())
+			}
+			if test.aside != (len(got.SetAside) > 0) {
+				t.Fatalf("set aside %+v", got.SetAside)
+			}
+			for _, a := range got.SetAside {
+				if a.Start < 3900*time.Millisecond || a.End > 8100*time.Millisecond || a.End-a.Start < 3500*time.Millisecond {
+					t.Errorf("set aside from %v to %v, want 4 s to 8 s", a.Start, a.End)
+				}
+			}
+			var end time.Duration
+			for _, s := range got.Segments {
+				for _, w := range s.Words {
+					if w.Start == nil || *w.Start < end {
+						t.Fatalf("%q at %v, the word before ends at %v", w.Text, w.Start, end)
+					}
+					end = *w.End
+				}
+			}
+		})
+	}
+}
