@@ -159,7 +159,13 @@ const patience = 40 * time.Second
 // start starts the program in a process group of its own, as a shell does.
 func (b *booth) start(args ...string) *running {
 	b.t.Helper()
-	p := &running{t: b.t, cmd: b.command(args...)}
+	return b.launch(b.command(args...))
+}
+
+// launch starts any program that way.
+func (b *booth) launch(cmd *exec.Cmd) *running {
+	b.t.Helper()
+	p := &running{t: b.t, cmd: cmd}
 	p.changed = sync.NewCond(&p.mu)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Stdout = &p.out
