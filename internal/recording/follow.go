@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -65,6 +66,7 @@ type Follower struct {
 	ask       time.Time // when the recorder may be asked again
 	pos       uint64    // of the next frame
 	recovered time.Time // when the recording was first seen to be recovered; zero while it is not
+	gone      time.Time // when the manifest was first seen to be missing; zero while it is there
 	buffer    []byte
 }
 
@@ -130,6 +132,9 @@ func (f *Follower) step(ctx context.Context) (Block, error) {
 	if err != nil || len(block.Frames) > 0 {
 		return block, err
 	}
+	if again, err := f.reopen(); err != nil || again {
+		return Block{}, err
+	}
 	ended, err := f.ended()
 	if err != nil {
 		return Block{}, err
@@ -147,6 +152,26 @@ func (f *Follower) step(ctx context.Context) (Block, error) {
 func (f *Follower) Close() error {
 	f.drop()
 	return f.reader.Close()
+}
+
+// reopen opens the file again where another one is under its name: the recording was saved again because
+// somebody deleted or moved the first one. It returns false where nothing changed.
+func (f *Follower) reopen() (bool, error) {
+	mine, err := f.reader.file.Stat()
+	if err != nil {
+		return false, scout.FileError(scout.CodeReadFailed, "follow recording", err)
+	}
+	there, err := os.Stat(f.folder.AudioPath(f.id))
+	if err != nil || os.SameFile(mine, there) {
+		return false, nil //nolint:nilerr // it is saved again in a moment, or the manifest tells that it is lost
+	}
+	reader, err := f.folder.OpenAudio(f.id)
+	if err != nil {
+		return false, nil //nolint:nilerr // as above
+	}
+	old := f.reader
+	f.reader = reader
+	return true, old.Close()
 }
 
 // fromFile returns frames that are in the file, or none.
@@ -216,9 +241,18 @@ func (f *Follower) drop() {
 // after the file had no more.
 func (f *Follower) ended() (bool, error) {
 	m, err := f.folder.Manifest(f.id)
+	if scout.CodeOf(err) == scout.CodeRecordingNotFound { // somebody deleted it: the recorder writes it again
+		if f.gone.IsZero() {
+			f.gone = time.Now()
+		}
+		if time.Since(f.gone) < f.linger {
+			return false, nil
+		}
+	}
 	if err != nil {
 		return false, err
 	}
+	f.gone = time.Time{}
 	if m.State != StateRecovered {
 		f.recovered = time.Time{}
 		return m.State == StateFinished && f.pos >= m.Frames, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/recordingtest"
 )
 
 // What others do to the files of a recording under way is noticed within a second, said, and undone: all
@@ -249,4 +250,32 @@ func TestAFolderThatMayNotBeEnteredAnyMore(t *testing.T) {
 	if _, err := w.Finish(recording.End{At: time.Now(), Reason: recording.EndStopped}); scout.CodeOf(err) != scout.CodeFilePermission || !strings.Contains(err.Error(), fs.ErrPermission.Error()) {
 		t.Errorf("Finish = %v", err)
 	}
+}
+
+// Whoever follows a recording goes on in the file that it was saved into again.
+func TestAFollowerGoesOnInTheFileThatWasSavedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := startPump(t, time.Minute, nil)
+		f, err := p.folder.Follow(p.writer.ID(), recording.FollowOptions{})
+		check(t, err)
+		defer func() { check(t, f.Close()) }()
+		var heard []byte
+		read := func(frames int) {
+			for len(heard)/speech.FrameBytes() < frames {
+				block, err := f.Next(t.Context())
+				check(t, err)
+				heard = append(heard, block.Frames...)
+			}
+		}
+		read(16_000)
+		check(t, os.Remove(p.folder.AudioPath(p.writer.ID())))
+		time.Sleep(time.Second)
+		read(48_000)
+		_, err = p.finish(t)
+		check(t, err)
+		if at, differs := recordingtest.FirstDifference(heard, speech.FrameBytes(), 0); differs {
+			t.Errorf("frame %d is not what was recorded there", at)
+		}
+	})
 }
