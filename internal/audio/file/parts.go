@@ -15,8 +15,9 @@ const (
 	// strayBytes is how much at the end of a file may be neither audio nor a tag before that is worth a line:
 	// less than a second of any codec.
 	strayBytes = 4 << 10
-	// maxParts bounds the work for a file that is made of nothing but beginnings of files.
-	maxParts = 10000
+	// maxParts bounds the work for a file that is made of nothing but tiny files, maxUnread that for one of nothing but
+	// beginnings of files.
+	maxParts, maxUnread = 10000, 20
 )
 
 // A file may be several files, one behind the other: `cat` makes them, recorders do, and chained Ogg
@@ -42,7 +43,11 @@ func (r *Reader) nextPart(produced int64) bool {
 	}
 	damaged := len(r.damage) > 0
 	r.finishPart(framesToTime(produced, scout.EngineSampleRateHz))
-	for r.parts < maxParts && r.ctx.Err() == nil {
+	for failed := 0; r.parts < maxParts && r.ctx.Err() == nil; failed++ {
+		if failed == maxUnread {
+			r.unread(max(r.src.size-r.src.pos(), 0), "too many parts that cannot be read")
+			return false
+		}
 		from := r.src.pos()
 		what, found, err := r.src.nextStart()
 		if err != nil {
