@@ -82,6 +82,11 @@ func TestExamplesOfTheReadme(t *testing.T) {
 func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	if strings.HasPrefix(line, "scout record stop") {
+		for b.recorded() < enough && ctx.Err() == nil {
+			time.Sleep(20 * time.Millisecond) // nothing announces how much was recorded
+		}
+	}
 	shell := exec.CommandContext(ctx, "bash", "-c", line)
 	shell.Dir, shell.Env = folder, env
 	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -97,7 +102,7 @@ func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 	if strings.Contains(line, "Ctrl-C") {
 		heard := func() bool { return out.n.Load()+errOut.n.Load() > 0 }
 		if strings.Contains(line, "record") {
-			heard = func() bool { return b.recorded() > 4*16000*2 }
+			heard = func() bool { return b.recorded() >= enough }
 		}
 		for !heard() && len(done) == 0 {
 			time.Sleep(20 * time.Millisecond) // nothing announces how much was recorded
@@ -124,6 +129,9 @@ func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 		t.Errorf("not what was said: %s", out.String())
 	}
 }
+
+// enough is the size of four seconds, in which something is said.
+const enough = 4 * 16000 * 2
 
 // recorded is the size of the newest recording.
 func (b *booth) recorded() int64 {
