@@ -205,6 +205,7 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 	if err != nil {
 		return explainStart(err)
 	}
+	a.patient()
 	if !o.quiet {
 		show.linef("recording… %s", describe(started))
 	}

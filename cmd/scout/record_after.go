@@ -210,13 +210,21 @@ func (w *after) writeText(ctx context.Context, path string) error {
 	return err
 }
 
+// patient says that this command answers signals itself from now on: a recording is finished first.
+func (a *app) patient() {
+	if a.std.interrupts != nil {
+		a.std.interrupts.patient.Store(true)
+	}
+}
+
 // insist returns a context for the work after the signal that ended a recording. The next signal is only
 // answered: whoever presses Ctrl-C twice wants the recording to end, not its text to be lost. One more
 // ends that work as well. The caller calls release.
 func (a *app) insist(ctx context.Context, show *console) (insisting context.Context, release func()) {
+	a.patient()
 	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	ended := make(chan struct{})
 	go func() { // ended by release, which waits for it
 		defer close(ended)

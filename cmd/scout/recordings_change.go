@@ -65,6 +65,7 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	if err != nil {
 		return err
 	}
+	a.patient()
 	after, err := a.prepareAfter(ctx, folder, o, keeper.ID())
 	if err != nil {
 		return errors.Join(err, keeper.Leave()) // the recording goes on as it did

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 // Export copies the audio of a recording that ended to a file of the user's own, which is there whole
-// or not at all. An existing file is replaced where replace says so, else the error has
-// scout.CodeInvalidArgument.
+// or not at all, and which others may read as far as the umask says. An existing file is replaced where replace says so,
+// else the error has scout.CodeInvalidArgument.
 func (f *Folder) Export(id ID, path string, replace bool) (err error) {
 	m, err := f.Manifest(id)
 	if err != nil {
@@ -32,20 +32,12 @@ func (f *Folder) Export(id ID, path string, replace bool) (err error) {
 		return scout.FileError(scout.CodeReadFailed, doing, err)
 	}
 	defer func() { err = errors.Join(err, scout.FileError(scout.CodeReadFailed, doing, source.Close())) }()
-	target, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+temporarySuffix)
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, doing, err)
+	err = atomicfile.WriteFrom(path, atomicfile.Options{Exclusive: !replace}, func(w io.Writer) error {
+		_, err := io.Copy(w, source)
+		return err
+	})
+	if errors.Is(err, os.ErrExist) && !replace {
+		return scout.Errorf(scout.CodeInvalidArgument, "%s: it exists", doing)
 	}
-	_, err = io.Copy(target, source)
-	if err == nil {
-		err = target.Sync()
-	}
-	err = errors.Join(err, target.Close())
-	if err == nil {
-		err = os.Rename(target.Name(), path)
-	}
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, doing, errors.Join(err, removeIfThere(target.Name())))
-	}
-	return scout.FileError(scout.CodeWriteFailed, doing, syncFolder(filepath.Dir(path)))
+	return err
 }

@@ -66,6 +66,9 @@ func (r *Recorder) start(ctx context.Context, order recording.Order, resume bool
 	}
 	defer r.release()
 	started, err := r.startLocked(ctx, order, resume)
+	if errors.Is(err, errCalledOff) {
+		return recording.Started{}, err
+	}
 	if err != nil {
 		r.metrics.Failed(err)
 		r.log.Error(recording.EventRecordingFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()),
