@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -103,6 +104,10 @@ func checkOutput(output string, force bool, id recording.ID) (string, error) {
 	// Only trying tells whether a folder takes files: modes, read-only mounts and full disks all say no.
 	probe, err := os.CreateTemp(filepath.Dir(output), ".scout-*")
 	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) { // the name of the probe says nothing
+			err = path.Err
+		}
 		return "", scout.FileError(scout.CodeWriteFailed, "write "+output, err)
 	}
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
@@ -131,6 +136,9 @@ func (w *after) run(ctx context.Context, show *console, m recording.Manifest, fa
 	}
 	if !w.options.quiet {
 		show.linef("%s", summary(m, path))
+	}
+	if silent, err := w.folder.Silent(m.ID); err == nil && silent && w.recognizer == nil { // the text has its own warning
+		show.linef("only silence was recorded: the microphone may be muted (see scout level)")
 	}
 	switch {
 	case w.recognizer != nil:
