@@ -88,7 +88,6 @@ func family(args []string) parent.Options {
 // record is the recorder itself.
 func record(link *parent.Link) int {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not end as the last line
-	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // no terminal is its own
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, os.Args[1:], os.Stderr, link)

@@ -31,6 +31,9 @@ func Check(dir string) health.Check {
 		}
 		defer func() { _ = client.Close() }() // it was only looked at
 		status, err := client.Status(ctx)
+		if scout.CodeOf(err) == scout.CodeRecorderUnreachable && ctx.Err() == nil { // it ended at that moment
+			return judgeAbsence(ctx, dir, err)
+		}
 		if err != nil {
 			return unanswered(ctx, client.PID(), err)
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder"
+	"github.com/scout-speech/scout/internal/recording/recorder/parent"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
@@ -35,12 +36,22 @@ import (
 // recording and waits to be killed.
 const (
 	recorderVariable = "SCOUT_TEST_RECORDER_IN"
+	parentVariable   = "SCOUT_TEST_RECORDER_HAS_PARENT"
 	starterVariable  = "SCOUT_TEST_STARTER_IN"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(recorderVariable); dir != "" {
-		exit(runRecorder(dir))
+		if os.Getenv(parentVariable) == "" {
+			exit(runRecorder(dir, nil))
+		}
+		options := parent.Options{Dir: dir, ParentArgs: os.Args[1:], ChildArgs: os.Args[1:], Log: func() *slog.Logger {
+			return observe.NewLogger(os.Stderr, observe.LogText, slog.LevelInfo)
+		}}
+		os.Exit(parent.Main(options, func(link *parent.Link) int {
+			exit(runRecorder(dir, link))
+			return 0
+		}))
 	}
 	if dir := os.Getenv(starterVariable); dir != "" {
 		exit(runStarter(dir))
@@ -56,10 +67,15 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-func runRecorder(dir string) error {
+func runRecorder(dir string, link *parent.Link) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	return recorder.Run(ctx, recorder.Options{Dir: dir, IdleFor: 2 * time.Second})
+	environment := recording.EnvironmentOf(os.Environ())
+	environment.LogLevel, environment.LogFormat = "info", "text"
+	return recorder.Run(ctx, recorder.Options{
+		Dir: dir, IdleFor: 2 * time.Second, Parent: link, Environment: environment,
+		Scope: observe.NewScope(observe.NewLogger(os.Stderr, observe.LogText, slog.LevelInfo), nil, nil),
+	})
 }
 
 // runStarter prints the id of its recording, then does nothing until it is killed.
@@ -82,6 +98,13 @@ func launch(dir string) remote.LaunchOptions {
 		Program: os.Args[0], Args: []string{"-test.run=^$"},
 		Env: append(os.Environ(), recorderVariable+"="+dir, starterVariable+"="),
 	}
+}
+
+// launchFamily starts a recorder with a parent.
+func launchFamily(dir string) remote.LaunchOptions {
+	options := launch(dir)
+	options.Env = append(options.Env, parentVariable+"=1")
+	return options
 }
 
 const seed = 7
@@ -505,4 +528,27 @@ func TestAStopSurvivesTheDeathOfTheRecorder(t *testing.T) {
 		t.Errorf("manifest %+v", m)
 	}
 	checkCoded(t, open(t, dir), m)
+}
+
+// hang stops a process, and returns when it has stopped.
+func hang(t *testing.T, pid int) {
+	t.Helper()
+	check(t, syscall.Kill(pid, syscall.SIGSTOP))
+	for {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Skip("this system does not tell the state of a process")
+		}
+		if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
+			return
+		}
+		time.Sleep(time.Millisecond) // nothing announces it
+	}
+}
+
+func readLog(t *testing.T, dir string) string {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(dir, remote.LogName))
+	check(t, err)
+	return string(log)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -94,7 +95,7 @@ func afterwards(folder *recording.Folder, err error) error {
 		}
 	}
 	return scout.Errorf(scout.CodeNotRecording, "%w; the last recording, %s, ended at %s (%s) and is %s long", err, last.ID,
-		last.EndedAt.Local().Format(time.TimeOnly), last.EndReason, last.Duration().Round(10*time.Millisecond)).
+		last.EndedAt.Local().Format(time.TimeOnly), strings.ReplaceAll(string(last.EndReason), "_", " "), last.Duration().Round(10*time.Millisecond)).
 		WithHint("it is here: %s", folder.AudioPath(last.ID))
 }
 
@@ -107,7 +108,7 @@ type stopper struct {
 // stop asks the recorder behind the client, then whoever is there after it.
 func (s stopper) stop(ctx context.Context, client *Client, id recording.ID) (recording.Manifest, error) {
 	m, err := s.ask(ctx, client, id)
-	if scout.CodeOf(err) != scout.CodeRecorderUnreachable || ctx.Err() != nil {
+	if scout.CodeOf(err) != scout.CodeRecorderUnreachable || m.ID != "" || ctx.Err() != nil {
 		return m, err
 	}
 	return s.putRight(ctx, id)

@@ -73,7 +73,8 @@ type Options struct {
 // may be done before it.
 func Main(options Options, child func(*Link) int) int {
 	role := os.Getenv(roleVariable)
-	_ = os.Unsetenv(roleVariable) // it only fails for names that are none
+	_ = os.Unsetenv(roleVariable)                  // it only fails for names that are none
+	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // no terminal is its own
 	if role == roleChild {
 		return child(newLink(options))
 	}
@@ -98,8 +99,7 @@ type parent struct {
 }
 
 func (p *parent) run(guard bool) int {
-	// The terminal of whoever started it is not its own.
-	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody takes any more ends nothing
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
 	go func() { // ends with the process

@@ -1,0 +1,179 @@
+package remote_test
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/recording/wire"
+)
+
+// stopping is a recording that something happens to before it is stopped.
+type stopping struct {
+	dir     string
+	program string // a link to the recorder's program
+	keeper  *remote.Keeper
+	pid     int
+}
+
+func (s *stopping) kill(t *testing.T) {
+	t.Helper()
+	check(t, syscall.Kill(s.pid, syscall.SIGKILL))
+	<-s.keeper.Client().Done()
+}
+
+// TestStopAlwaysStops: whatever happened to the recorder, a stop returns, and what was recorded can be played.
+func TestStopAlwaysStops(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		harm func(*testing.T, *stopping)
+		// code is that of the error beside the manifest; empty for none.
+		code scout.Code
+		// family is whether the recorder has a parent.
+		family bool
+		// crashed is whether the recording may end as one that was cut short.
+		crashed bool
+	}{
+		{"nothing", func(*testing.T, *stopping) {}, "", true, false},
+		{"the recorder died", func(t *testing.T, s *stopping) { s.kill(t) }, "", true, true},
+		{"the recorder died, and has no parent", func(t *testing.T, s *stopping) { s.kill(t) }, "", false, true},
+		{"the recorder died, and its program is gone", func(t *testing.T, s *stopping) {
+			check(t, os.Remove(s.program))
+			s.kill(t)
+		}, scout.CodeRecorderMissing, false, true},
+		{"the recorder hangs", func(t *testing.T, s *stopping) { hang(t, s.pid) }, scout.CodeRecorderUnreachable, true, true},
+		{"the recorder hangs, and its program is gone", func(t *testing.T, s *stopping) {
+			check(t, os.Remove(s.program))
+			hang(t, s.pid)
+		}, scout.CodeRecorderUnreachable, false, true},
+		{"the socket is gone", func(t *testing.T, s *stopping) { check(t, os.Remove(filepath.Join(s.dir, "recorder.sock"))) }, "", true, false},
+		{"socket and endpoint are gone", func(t *testing.T, s *stopping) {
+			check(t, os.Remove(filepath.Join(s.dir, "recorder.sock")))
+			check(t, os.Remove(filepath.Join(s.dir, wire.EndpointName)))
+		}, "", true, false},
+	} {
+		for _, by := range []string{"by its owner", "by another program"} {
+			t.Run(c.name+", "+by, func(t *testing.T) {
+				t.Parallel()
+				s := &stopping{dir: t.TempDir(), program: filepath.Join(t.TempDir(), "scout-recorder")}
+				self, err := filepath.Abs(os.Args[0])
+				check(t, err)
+				check(t, os.Symlink(self, s.program))
+				options := launch(s.dir)
+				if c.family {
+					options = launchFamily(s.dir)
+				}
+				options.Program = s.program
+				s.keeper, _, err = remote.Keep(t.Context(), open(t, s.dir), options, start(""), observe.Scope{})
+				check(t, err)
+				t.Cleanup(func() { endRecorder(t, s.dir) })
+				until(t, s.keeper.Client(), 4000)
+				s.pid = s.keeper.Client().PID()
+				stop := s.keeper.Stop
+				if by != "by its owner" {
+					check(t, s.keeper.Leave())
+					s.harmAlone(t, c.harm)
+					m, err := remote.Stop(t.Context(), open(t, s.dir), options)
+					checkStopped(t, s, m, err, c.code, c.crashed)
+					return
+				}
+				c.harm(t, s)
+				m, err := stop(t.Context())
+				checkStopped(t, s, m, err, c.code, c.crashed)
+			})
+		}
+	}
+}
+
+// harmAlone lets it happen while nobody is attached.
+func (s *stopping) harmAlone(t *testing.T, harm func(*testing.T, *stopping)) {
+	t.Helper()
+	k, err := remote.Watch(t.Context(), open(t, s.dir), remote.Options{Name: "witness"}, "", observe.Scope{})
+	check(t, err)
+	s.keeper = k
+	harm(t, s)
+	check(t, k.Leave())
+}
+
+func checkStopped(t *testing.T, s *stopping, m recording.Manifest, err error, code scout.Code, crashed bool) {
+	t.Helper()
+	if scout.CodeOf(err) != code && (code != "" || err != nil) {
+		t.Errorf("stop: %v (%s), want %q", err, scout.CodeOf(err), code)
+	}
+	ended := m.State == recording.StateFinished || crashed && m.State == recording.StateRecovered
+	if m.ID == "" || !ended || m.Frames < 4000 {
+		t.Fatalf("manifest %+v, %v", m, err)
+	}
+	folder := open(t, s.dir)
+	if _, err := folder.Verify(m.ID); err != nil {
+		t.Error(err)
+	}
+	on, err := folder.Manifest(m.ID)
+	if err != nil || on.State != m.State {
+		t.Errorf("on disk: %+v, %v", on, err)
+	}
+}
+
+func TestStopsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k, started, err := remote.Keep(t.Context(), open(t, dir), launchFamily(dir), start(""), observe.Scope{})
+	check(t, err)
+	t.Cleanup(func() { endRecorder(t, dir) })
+	until(t, k.Client(), 2000)
+	sums := make([]string, 4)
+	var wait sync.WaitGroup
+	for i := range sums {
+		c, err := remote.Dial(t.Context(), dir, remote.Options{Name: "test"})
+		check(t, err)
+		wait.Go(func() {
+			m, err := c.Stop(t.Context(), started.ID)
+			if err != nil {
+				t.Error(err)
+			}
+			sums[i] = m.SHA256
+			check(t, c.Close())
+		})
+	}
+	m, err := k.Stop(t.Context())
+	check(t, err)
+	wait.Wait()
+	for _, sum := range sums {
+		if sum != m.SHA256 || sum == "" {
+			t.Errorf("checksums %v, want %s", sums, m.SHA256)
+		}
+	}
+}
+
+// TestAStopWithoutARecordingTellsOfTheLast: who comes late hears what happened.
+func TestAStopWithoutARecordingTellsOfTheLast(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	order := start("")
+	order.Rules.MaxDuration = 200 * time.Millisecond
+	k, _, err := remote.Keep(t.Context(), open(t, dir), launchFamily(dir), order, observe.Scope{})
+	check(t, err)
+	t.Cleanup(func() { endRecorder(t, dir) })
+	<-k.Ended()
+	check(t, k.Leave())
+	m, err := remote.Stop(t.Context(), open(t, dir), launchFamily(dir))
+	if m.ID != "" || scout.CodeOf(err) != scout.CodeNotRecording {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	for _, want := range []string{string(k.ID()), "max duration", "0ms long"} {
+		if !contains(err.Error(), want) {
+			t.Errorf("%q does not tell %q", err, want)
+		}
+	}
+	if hint := scout.HintOf(err); !contains(hint, string(k.ID())+".wav") {
+		t.Errorf("hint %q", hint)
+	}
+}
