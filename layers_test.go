@@ -160,7 +160,7 @@ func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 	t.Parallel()
 	ends := map[string][]string{
 		module + "/internal/engine/wire": {
-			module + "/internal/engine", module + "/internal/engine/process", module + "/internal/engine/server",
+			module + "/internal/engine/process", module + "/internal/engine/server",
 			module + "/internal/engine/moonshine", module + "/internal/engine/sherpa", module + "/cmd/scout-engine",
 		},
 	}

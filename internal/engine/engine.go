@@ -198,7 +198,7 @@ func (e *Engine) Transcribe(ctx context.Context, request Request) (h *scout.Hypo
 		return nil, err
 	}
 	defer leave()
-	return e.first.transcribe(ctx, &attempt{Request: &request, traceparent: traceparent(span.SpanContext())})
+	return e.first.transcribe(ctx, &attempt{Request: &request, traceparent: traceparent(trace.SpanContextFromContext(ctx))})
 }
 
 // Quiet waits until no request is in a slot and none waits for one, or for ctx: a cancelled request keeps its slot until

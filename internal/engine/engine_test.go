@@ -55,6 +55,7 @@ const (
 	crashOnce  = 0.8 // dies unless the file named by the model id exists, which it creates
 	slow       = 0.9 // takes 50 ms
 	waits      = 1.0 // for ever, unless it is cancelled
+	echoes     = 1.1 // answers with the name of its span
 )
 
 func serveFaults() int {
@@ -132,6 +133,8 @@ func (b *faultyBackend) Transcribe(ctx context.Context, request *wire.Request) (
 			_ = os.WriteFile(b.model, nil, 0o600)
 			os.Exit(3)
 		}
+	case echoes:
+		return &wire.Result{Text: request.Options.Traceparent, Stop: wire.StopEnd}, nil
 	case waits:
 		<-ctx.Done()
 		return nil, ctx.Err()

@@ -72,7 +72,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	frames := wire.NewReader(in)
-	s := &session{out: wire.NewWriter(out), options: o, running: map[uint64]*running{}, broken: make(chan error, 1)}
+	s := &session{out: wire.NewWriter(out), options: o, running: map[uint64]*running{}, broken: make(chan error, 1), active: make(chan struct{}, 1)}
 
 	first, err := frames.Next()
 	if errors.Is(err, io.EOF) {
@@ -166,8 +166,9 @@ func (s *session) readFrames(ctx context.Context, frames *wire.Reader, next chan
 type session struct {
 	out     *wire.Writer
 	options Options
-	broken  chan error // gets the first failure of a goroutine without which the process is useless
-	backend Backend    // set by the goroutine that handles frames
+	broken  chan error    // gets the first failure of a goroutine without which the process is useless
+	active  chan struct{} // tells the beat that there is something to tell
+	backend Backend       // set by the goroutine that handles frames
 	facts   wire.Hello
 
 	mu      sync.Mutex
@@ -256,6 +257,10 @@ func (s *session) accept(ctx context.Context, id uint64, request *wire.Request) 
 	full := len(s.running) >= s.facts.Slots
 	if !twice && !full {
 		s.running[id] = r
+		select {
+		case s.active <- struct{}{}:
+		default:
+		}
 	}
 	s.mu.Unlock()
 	if twice || full {
@@ -308,7 +313,7 @@ func (s *session) transcribe(ctx context.Context, request *wire.Request) (result
 }
 
 // beat tells the parent every now and then that the process is alive and how far its requests are, as long as the model
-// loads or requests run. An idle process says nothing.
+// loads or requests run. An idle process says nothing and does not wake up.
 func (s *session) beat(ctx context.Context) error {
 	tick := time.NewTicker(s.options.BeatEvery)
 	defer tick.Stop()
@@ -329,6 +334,13 @@ func (s *session) beat(ctx context.Context) error {
 		}
 		s.mu.Unlock()
 		if !beat.Loading && len(beat.Requests) == 0 {
+			tick.Stop()
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-s.active:
+			}
+			tick.Reset(s.options.BeatEvery)
 			continue
 		}
 		beat.CPUMS = processorTime().Milliseconds()

@@ -35,12 +35,17 @@ func logProb(p *float32) *float64 {
 	return &wide
 }
 
+// longestMS is more than any piece lasts. A time outside of it is none.
+const longestMS = 3_600_000
+
 func at(ms *float32) *time.Duration {
-	if ms == nil {
+	if ms == nil || !(*ms >= 0 && *ms <= longestMS) {
 		return nil
 	}
 	d := milliseconds(float64(*ms))
 	return &d
 }
 
-func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
+func milliseconds(ms float64) time.Duration {
+	return time.Duration(min(max(ms, 0), longestMS) * float64(time.Millisecond))
+}

@@ -164,7 +164,9 @@ func FuzzReader(f *testing.F) {
 	f.Add(encode(f, wire.KindResult, 8, wire.AppendJSON(wire.Result{Text: "a b", Words: []wire.Word{
 		{Text: "a", StartMS: &start, EndMS: &end}, {Text: "b"}, // the second could not be placed
 	}})))
-	f.Add(encode(f, wire.KindBeat, 1, nil))
+	f.Add(encode(f, wire.KindBeat, 0, wire.AppendJSON(wire.Beat{Requests: []wire.Running{{ID: 1, Phase: wire.PhaseDecode, Tokens: 3}}})))
+	huge := float32(3e38)
+	f.Add(encode(f, wire.KindResult, 9, wire.AppendJSON(wire.Result{Words: []wire.Word{{Text: "a", StartMS: &huge, EndMS: &huge}}})))
 	f.Add([]byte("not a frame"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		r := wire.NewReader(bytes.NewReader(stream))
@@ -184,7 +186,16 @@ func FuzzReader(f *testing.F) {
 			case wire.KindHello:
 				_, _ = wire.DecodeJSON[wire.Hello](frame.Body)
 			case wire.KindResult:
-				_, _ = wire.DecodeJSON[*wire.Result](frame.Body)
+				if result, err := wire.DecodeJSON[*wire.Result](frame.Body); err == nil && result != nil {
+					h := result.Hypothesis()
+					for _, w := range h.Words {
+						if w.Start != nil && *w.Start < 0 || w.End != nil && *w.End < 0 {
+							t.Fatal("a time before the beginning")
+						}
+					}
+				}
+			case wire.KindBeat:
+				_, _ = wire.DecodeJSON[wire.Beat](frame.Body)
 			case wire.KindFailure:
 				if failure, err := wire.DecodeJSON[wire.Failure](frame.Body); err == nil && failure.Err() == nil {
 					t.Fatal("a failure without an error")
