@@ -187,6 +187,14 @@ type MixStretch struct {
 	Start, End, Length time.Duration
 }
 
+// With is both stretches together.
+func (s MixStretch) With(other MixStretch) MixStretch {
+	if other.Length == 0 {
+		return s
+	}
+	return MixStretch{Start: min(s.Start, other.Start), End: max(s.End, other.End), Length: s.Length + other.Length}
+}
+
 func (s *MixStretch) add(frame int64) {
 	const length = mixFrame * time.Second / scout.EngineSampleRateHz
 	start := time.Duration(frame) * length

@@ -194,7 +194,17 @@ func TestSpeechSurvivesTheMix(t *testing.T) {
 		"music in one":                 {[][]float32{chords(n, 0.15), s}, 0.9, -7, 1, nil},
 		"speech in one of six":         {[][]float32{silence(n), silence(n), s, silence(n), silence(n), silence(n)}, 0.999, -1, 0.5, nil},
 		"speech in the centre, rumble": {[][]float32{silence(n), silence(n), s, sine(n, 40, 0.6), silence(n), silence(n)}, 0.98, -1, 0.5, nil},
-		"40 dB apart":                  {[][]float32{scaled(0.01, s), s}, 0.999, -6.1, 0.1, plainMix},
+		"beeps in one": {[][]float32{made(n, func(at float64) float64 {
+			if math.Mod(at, 1) > 0.3 {
+				return 0
+			}
+			return 0.5 * math.Sin(2*math.Pi*1000*at)
+		}), s}, 0.98, -1, 0.5, leftOut},
+		"a siren in one": {[][]float32{made(n, func(at float64) float64 {
+			return 0.4 * math.Sin(2*math.Pi*(600*at+100*math.Sin(2*math.Pi*0.5*at)))
+		}), s}, 0.98, -1, 0.5, leftOut},
+		"opposite phase in two of four": {[][]float32{s, scaled(-1, s), silence(n), silence(n)}, 0.99, -0.5, 0.5, inverted},
+		"40 dB apart":                   {[][]float32{scaled(0.01, s), s}, 0.999, -6.1, 0.1, plainMix},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,6 +27,7 @@ func bandEnd(b int) int {
 // mixStats are what is known of one frame. Powers are mean squares.
 type mixStats struct {
 	power  [][mixBands]float32 // of each channel
+	tonal  []bool              // of each channel: nearly all of it is one tone
 	active bool                // somebody speaks, or something else is as loud
 	lead   int                 // the channel with the most sound in the bands of speech
 	// negative are the channels that are the lead with its sign turned round.
@@ -94,7 +95,7 @@ func newMixJudge(channels int) *mixJudge {
 	}
 	for i := range j.stats {
 		j.stats[i] = mixStats{
-			power: make([][mixBands]float32, channels), negative: make([]bool, channels), redundant: make([]float32, channels),
+			power: make([][mixBands]float32, channels), tonal: make([]bool, channels), negative: make([]bool, channels), redundant: make([]float32, channels),
 		}
 		j.states[i].negative = make([]bool, channels)
 	}
@@ -122,6 +123,7 @@ func (j *mixJudge) analyse(frame [][]float32) {
 	best, loudest := j.lead, float32(0)
 	for c := range j.channels {
 		total := j.bands(&s.power[c], spectra[c])
+		s.tonal[c] = j.peak(spectra[c]) > oneTone*total
 		speech := total - s.power[c][0]
 		j.loudest[c] = max(j.loudest[c], total)
 		j.score[c] = 0.97*j.score[c] + speech
@@ -172,6 +174,20 @@ func (j *mixJudge) bands(power *[mixBands]float32, spectrum []complex64) (total 
 		total += power[b]
 	}
 	return total
+}
+
+// peak is the power of the strongest tone in a spectrum: three bins are what the window makes of it, one more a glide.
+func (j *mixJudge) peak(spectrum []complex64) (strongest float32) {
+	var last [5]float32
+	var sum float32
+	for k := range speechBins {
+		re, im := real(spectrum[k]), imag(spectrum[k])
+		power := re*re + im*im
+		sum += power - last[k%len(last)]
+		last[k%len(last)] = power
+		strongest = max(strongest, sum)
+	}
+	return strongest * j.norm
 }
 
 // mixPairs are sums over a short window, memory of compare.

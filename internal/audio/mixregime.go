@@ -10,6 +10,9 @@ const (
 	steadyContrast = 6
 	// speechContrast is what speech has in several bands.
 	speechContrast = 10
+	// oneTone is the part of a frame's power that makes it a tone, mostTones the part of the frames with sound that makes a
+	// channel one of tones: beeps, a whistle, a siren. Vowels are harmonics of which the strongest has less.
+	oneTone, mostTones = 0.9, 0.5
 	// annoying is how far below speech, in dB, a steady sound does no harm.
 	annoying = 20
 	// cancelling is a loss, in dB, that costs words.
@@ -29,13 +32,14 @@ type channelSound struct {
 	loud           float32 // the same in all bands
 	floor          float32 // level of the softest tenth in all bands
 	rumble         bool    // nearly all of it is below speech
+	tonal          bool    // tones, one at a time, whether they come and go or not
 }
 
 // speaks tells that the channel holds speech beyond doubt.
-func (s *channelSound) speaks() bool { return s.strong >= 4 && !s.rumble }
+func (s *channelSound) speaks() bool { return s.strong >= 4 && !s.rumble && !s.tonal }
 
-// steady tells that it holds none: a tone or a hum may come and go in one band or two.
-func (s *channelSound) steady() bool { return s.moving <= 2 || s.rumble }
+// steady tells that it holds none: a tone or a hum may come and go.
+func (s *channelSound) steady() bool { return s.moving <= 2 || s.rumble || s.tonal }
 
 // clarity is how far speech is above what is always there, in dB.
 func (s *channelSound) clarity() float32 { return s.speech - s.floor }
@@ -148,6 +152,7 @@ func (j *mixJudge) sound(c int, from, to int64) channelSound {
 		speech: decibels(r.memory[mixBands][high]), loud: decibels(r.memory[0][high]), floor: decibels(r.memory[0][low]),
 		rumble: all-rumble < all/100,
 	}
+	s.tonal = j.tonal(c, from, to, s.loud)
 	for b := 1; b < mixBands; b++ {
 		loud := max(decibels(r.memory[b][high]), -90)
 		if loud < s.speech-45 || loud < -85 {
@@ -162,6 +167,26 @@ func (j *mixJudge) sound(c int, from, to int64) channelSound {
 		}
 	}
 	return s
+}
+
+// tonal tells whether channel c holds one tone at a time wherever it is within 30 dB of its level.
+func (j *mixJudge) tonal(c int, from, to int64, level float32) bool {
+	var tones, frames int
+	for f := from; f < to; f++ {
+		s := &j.stats[f%mixRing]
+		var power float32
+		for _, p := range s.power[c] {
+			power += p
+		}
+		if decibels(power) < level-30 {
+			continue
+		}
+		frames++
+		if s.tonal[c] {
+			tones++
+		}
+	}
+	return frames > 0 && float64(tones) > mostTones*float64(frames)
 }
 
 // mixState is what cancellation asks for in one frame.

@@ -111,7 +111,7 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 	defer stop(nil)
 	streams := s.last()
 	heard, err = s.t.speech.Transcribe(transcribing, reader, speech.Options{
-		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Effort: s.options.Effort, Cut: s.options.Cut,
+		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Effort: s.options.Effort, Cut: s.options.Cut, Class: s.options.Class,
 		Parallel: s.t.recognizer.Parallel, Words: true, HotWords: s.options.HotWords,
 		Settled: func(segment scout.Segment) {
 			if segment.Channel = key; streams {

@@ -24,8 +24,12 @@ func mixWarnings(mix audio.MixReport, total time.Duration) []scout.Warning {
 		warnings = append(warnings, w.From(stretch.Start).To(stretch.End))
 	}
 	name := func(channel int) string { return audio.ChannelName(channel, mix.Channels) }
-	say(mix.Inverted, "channels in opposite phase would cancel each other out: one of them was inverted")
-	say(mix.Single, "channels with the same sound would weaken each other: %s was read alone", name(mix.Channel))
+	if mix.Inverted.Length >= worthALine {
+		// Where the sign turns, and where it is not sure of it yet, one of them is read alone.
+		say(mix.Inverted.With(mix.Single), "channels in opposite phase would cancel each other out: one of them was inverted")
+	} else {
+		say(mix.Single, "channels with the same sound would weaken each other: %s was read alone", name(mix.Channel))
+	}
 	say(mix.LeftOut, "%s adds nothing but a steady sound (tone, hum or noise): it was left out", name(mix.Omitted))
 	return warnings
 }
