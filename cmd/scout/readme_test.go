@@ -159,7 +159,11 @@ func makeExampleFiles(t *testing.T, folder string) {
 		{"-f", "lavfi", "-i", "testsrc=s=64x64:d=11:r=5", "-i", clip, "-c:v", "mpeg4", in("talk.mp4")},
 		{"-i", clip, in("monday.flac")},
 		{"-i", clip, "-ar", "44100", in("tuesday.flac")},
-		{"-i", clip, "-ar", "8000", in("call.wav")},
+		{"-i", clip, "-af", "aformat=channel_layouts=mono,pan=stereo|c0=c0|c1=c0,adelay=0|11500", "-ar", "8000", in("call.wav")},
+		{
+			"-f", "lavfi", "-i", "sine=d=11", "-i", clip, "-map", "0:a", "-map", "1:a",
+			"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", in("film.mkv"),
+		},
 		{"-i", clip, in("lecture.mp3")},
 		{"-stream_loop", "11", "-i", clip, filepath.Join(folder, "..", "speech.wav")},
 	} {
