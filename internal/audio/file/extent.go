@@ -64,11 +64,17 @@ func (s *source) extent(container string) extent {
 	if e.end <= start || e.end > s.size {
 		e.end = s.size
 	}
-	// What follows must be something: a length that is too short hides nothing.
-	if e.end < s.size && !c.partAt(e.end) {
-		e.end = s.size
+	if e.end == s.size && !e.cut() || e.end < s.size && c.partAt(e.end) {
+		return e
 	}
-	return e
+	// The length is wrong: what follows must be something. A file that was cut off may have another one inside its
+	// declared length, and a length that is too short hides nothing.
+	c.seek(start)
+	next := c.search(func(b []byte) bool { return startsFile(b) && string(b[:3]) != "ID3" })
+	if next.end == s.size {
+		return extent{end: s.size, want: e.want}
+	}
+	return extent{end: next.end, want: max(e.want, next.end+1)}
 }
 
 // cursor walks over the structure of a file.

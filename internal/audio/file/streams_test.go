@@ -343,6 +343,40 @@ func TestCutOffIsSaidOnce(t *testing.T) {
 	}
 }
 
+// A file that was cut off hides no other file behind it, whatever its header declares.
+func TestFilesBehindOneThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	for name, args := range map[string]string{
+		"WAV": "-c:a pcm_s16le wav", "AIFF": aiff, "W64": w64, "CAF": caf, "M4A": m4aFast, "WebM": webm, "FLV": flv,
+		"MP3": mp3, "FLAC": flac16k, "ADPCM in WAV": adpcm,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := m.of(t, long, args)
+			cut := content[:len(content)*6/10]
+			alone, _ := readFile(t, write(t, "cut", cut), file.Options{})
+			got, info := readFile(t, write(t, "both", join(cut, content)), file.Options{})
+			begin := float64(len(got))/16000 - 6
+			if math.Abs(begin-float64(len(alone))/16000) > 0.15 {
+				t.Errorf("%.3f s, of which the first part is %.3f s", float64(len(got))/16000, float64(len(alone))/16000)
+			}
+			want := burstsOf(alone)
+			for _, at := range burstsOf(got) {
+				if at < begin+0.3 {
+					continue
+				}
+				want = append(want, at)
+			}
+			if len(want) != len(burstsOf(alone))+6 || len(info.Warnings) == 0 || !info.Warnings[0].Code.AudioMissing() && len(info.Warnings) == 1 {
+				t.Errorf("sounds at %.3f, warnings %q", burstsOf(got), messages(info.Warnings))
+			}
+			t.Log(messages(info.Warnings))
+		})
+	}
+}
+
 func id3v2() []byte {
 	return append([]byte("ID3\x04\x00\x00\x00\x00\x08\x00"), make([]byte, 1024)...)
 }
