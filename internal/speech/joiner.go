@@ -148,7 +148,7 @@ func segmentsOf(d Decoded) []scout.Segment {
 	from := d.Core.From
 	rest := d.Words
 	for len(rest) > 0 {
-		n := firstSentence(rest)
+		n := firstSentence(rest, d.SetAside)
 		words := rest[:n:n]
 		rest = rest[n:]
 		s := scout.Segment{Start: from, End: d.Core.To, Text: strings.Join(texts(words), " "), AvgLogProb: average}
@@ -176,15 +176,27 @@ func segmentsOf(d Decoded) []scout.Segment {
 	return segments
 }
 
-// firstSentence is how many words the first sentence has. It ends only where a word beside the division has a time.
-func firstSentence(words []scout.Word) int {
+// firstSentence is how many words the first sentence has. It ends only where a word beside the division has a time. What is
+// set aside between two words ends it as well: nobody knows what was said there.
+func firstSentence(words []scout.Word, aside []scout.SetAside) int {
 	spelt := texts(words)
 	for i := range words[:len(words)-1] {
-		if (words[i].End != nil || words[i+1].Start != nil) && sentence.Ends(spelt, i) {
+		end, start := words[i].End, words[i+1].Start
+		if (end != nil || start != nil) && sentence.Ends(spelt, i) || end != nil && start != nil && lostBetween(aside, *end, *start) {
 			return i + 1
 		}
 	}
 	return len(words)
+}
+
+// lostBetween is true where most of what lies between two times is set aside.
+func lostBetween(aside []scout.SetAside, from, to time.Duration) bool {
+	for _, a := range aside {
+		if min(a.End, to)-max(a.Start, from) > (to-from)/2 {
+			return true
+		}
+	}
+	return false
 }
 
 // lead is how many of the last words belong to what follows: titles, and other abbreviations that end no sentence.

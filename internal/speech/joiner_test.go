@@ -63,3 +63,32 @@ func TestSegmentsEndWithSentences(t *testing.T) {
 		})
 	}
 }
+
+// TestSegmentsEndAtWhatIsSetAside holds that no segment, and so no subtitle, goes across a stretch whose text is missing.
+func TestSegmentsEndAtWhatIsSetAside(t *testing.T) {
+	t.Parallel()
+	d := said(0, 10, "one two three four") // each two seconds behind another
+	d.Words = append(d.Words[:1:1], d.Words[3])
+	tests := map[string]struct {
+		from, to time.Duration
+		want     []string
+	}{
+		"between two words":     {1900 * time.Millisecond, 5900 * time.Millisecond, []string{"one", "four"}},
+		"a moment between them": {1900 * time.Millisecond, 2900 * time.Millisecond, []string{"one four"}},
+		"behind them":           {8 * time.Second, 10 * time.Second, []string{"one four"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			piece := d
+			piece.SetAside = []scout.SetAside{{Start: test.from, End: test.to, Code: scout.CodeTextLost}}
+			var got []string
+			j := speech.NewJoiner(speech.JoinerState{}, func(s scout.Segment) { got = append(got, s.Text) })
+			j.Add(piece)
+			j.Finish()
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -15,8 +15,10 @@ const (
 	// soft is the level of the loudest part in dBFS under which speech is likely not understood because of it.
 	soft = -50.0
 	// noText is how long a stretch without words has to be, and withoutText how far below the loudest part in dB it may lie.
-	noText      = 10 * time.Second
-	withoutText = 25.0
+	noText = 10 * time.Second
+	// noTextUntold is that of a model which does not tell how sure it is.
+	noTextUntold = 3 * time.Second
+	withoutText  = 25.0
 )
 
 // warnings tells what is out of the ordinary in a transcription that reached the end of the audio.
@@ -26,7 +28,11 @@ func warnings(c *Checkpoint, length time.Duration) []scout.Warning {
 	}
 	var list []scout.Warning
 	for _, e := range c.Empty {
-		if e.To-e.From < noText || e.Peak < max(soft, c.Peak-withoutText) {
+		least := noText
+		if e.Least == 0 {
+			least = noTextUntold
+		}
+		if e.To-e.From < least || e.Peak < max(soft, c.Peak-withoutText) {
 			continue
 		}
 		from, to := e.From, e.To
