@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -280,15 +282,29 @@ func newRecordStopCommand(a *app) *cobra.Command {
 		Use:   "stop",
 		Short: "End the recording that is under way",
 		Long: `Ends the recording that runs in the background, or in another terminal, and returns when its file is final.
-The microphone is closed first, whatever may be wrong with the model or the output. Standard output gets the path of the
+The microphone is closed first, whatever may be wrong with the model, the output or a flag. Standard output gets the path of the
 recording, or with --transcribe the text.`,
 		Example: `  scout record stop
   scout record stop --transcribe --output note.wav`,
 		Args: wrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopRecording(cmd.Context(), o) },
 	}
+	check := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return a.stopAnyway(cmd, check(cmd, args)) }
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return a.stopAnyway(cmd, wrongFlag(cmd, err)) })
 	o.bind(cmd)
 	return cmd
+}
+
+// stopAnyway ends the recording although something else of the command line is wrong: whoever says stop and misspells the
+// rest does not want to go on being recorded. Where it is not sure which folder is meant nothing is ended.
+func (a *app) stopAnyway(cmd *cobra.Command, wrong error) error {
+	const dirFlag = "recordings-dir"
+	named := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "--"+dirFlag) })
+	if wrong == nil || named && !cmd.Flags().Changed(dirFlag) {
+		return wrong
+	}
+	return errors.Join(a.stopRecording(cmd.Context(), afterOptions{}), wrong)
 }
 
 // stopRecording is "scout record stop". Nothing stands between it and the end of the recording: what is to become of that

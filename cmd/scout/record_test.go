@@ -262,6 +262,9 @@ func (b *booth) untilFrames(n uint64) {
 func (b *booth) recorderPID() int {
 	b.t.Helper()
 	client, err := remote.Dial(b.t.Context(), b.dir, remote.Options{})
+	for err != nil && recording.HasParent(b.dir) { // it is coming back
+		client, err = remote.Dial(b.t.Context(), b.dir, remote.Options{})
+	}
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -388,7 +391,7 @@ func TestARecorderThatIsKilledIsReplaced(t *testing.T) {
 	t.Logf("the gap is %v long", m.Format.Duration(m.Gaps[0].Frames))
 }
 
-// TestWhatACrashLeftIsShownAsRecovered kills a recorder that nobody watches over.
+// TestWhatACrashLeftIsShownAsRecovered kills a recorder and whoever would start it again, as a loss of power does.
 func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
@@ -397,9 +400,21 @@ func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	if got := b.must("recordings", "show"); !strings.Contains(got.out, "recording") || !strings.Contains(got.out, "recorder ") {
 		t.Errorf("%s", got.out)
 	}
-	if err := syscall.Kill(b.recorderPID(), syscall.SIGKILL); err != nil {
+	client, err := remote.Dial(t.Context(), b.dir, remote.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
+	for _, pid := range []int{client.Parent(), client.PID()} {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil { // neither may notice that the other one goes
+			t.Fatal(err)
+		}
+	}
+	for _, pid := range []int{client.Parent(), client.PID()} {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-client.Done()
 	for { // the lock ends with the process
 		lock, err := recording.TakeLock(b.dir)
 		if err == nil {
@@ -420,7 +435,7 @@ func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	if m := b.only(); m.Frames < 48_000 || m.State != recording.StateRecovered {
 		t.Errorf("manifest %+v", m)
 	}
-	if got := b.run("record", "stop"); got.code != 1 || !strings.Contains(got.err, "nothing is being recorded") {
+	if got := b.run("record", "stop"); got.code != 1 || !strings.Contains(got.err, "nothing is being recorded") || !strings.Contains(got.err, id) {
 		t.Errorf("stop: exit %d: %s", got.code, got.err)
 	}
 }
