@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 // Of malgo, in the same program: sets the data and the stop callback of a ma_device_config. Weak,
 // because cgo links each package once by itself.
@@ -47,6 +48,12 @@ void scout_deliver(scout_intake *q, const void *frames, uint64_t bytes) {
 	q->dropped = 0;
 	store(&q->head, head + n);
 	store(&q->block_head, block_head + 1);
+	if (q->wake_fd >= 0) {
+		// Non-blocking: where nobody has read since, the reader is awake anyway.
+		uint64_t one = 1;
+		ssize_t told = write((int)q->wake_fd, &one, sizeof one);
+		(void)told;
+	}
 	int64_t took = scout_now() - q->epoch - began;
 	if (took < 0) took = 0;
 	if (took > __atomic_load_n(&q->longest, __ATOMIC_RELAXED)) __atomic_store_n(&q->longest, took, __ATOMIC_RELAXED);

@@ -33,7 +33,7 @@ var (
 
 // pin keeps the queue's memory in its place for the callback in C.
 func (q *intake) pin(pin *runtime.Pinner) {
-	pin.Pin(&q.shared)
+	pin.Pin(q.shared)
 	pin.Pin(&q.data[0])
 	pin.Pin(&q.blocks[0])
 	q.memory, q.size = &q.data[0], uint64(len(q.data))
@@ -49,7 +49,7 @@ func installCallback(device *malgo.Device, marker *byte, q *intake, pin *runtime
 	q.pin(pin)
 	// malgo.Device has one field, a pointer to the pointer to the ma_device.
 	handle := **(**unsafe.Pointer)(unsafe.Pointer(device))
-	user := unsafe.Pointer(&q.shared)
+	user := unsafe.Pointer(q.shared)
 	taken := C.scout_take_over(handle, unsafe.Pointer(marker), user)
 	return taken != 0
 }
@@ -59,6 +59,6 @@ func (q *intake) deliverC(frames []byte) {
 	if len(frames) == 0 {
 		return
 	}
-	queue := (*C.scout_intake)(unsafe.Pointer(&q.shared))
+	queue := (*C.scout_intake)(unsafe.Pointer(q.shared))
 	C.scout_deliver(queue, unsafe.Pointer(unsafe.SliceData(frames)), C.uint64_t(len(frames)))
 }

@@ -27,6 +27,7 @@ typedef struct {
 	scout_block *blocks;
 	uint64_t block_count;
 	uint64_t frame_bytes;
+	int64_t wake_fd; // written to after each block, non-blocking; negative for none
 } scout_intake;
 
 int64_t scout_now(void);

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/wake"
 )
 
 // intakeSeconds is how much the queue between callback and owner holds. The owner takes blocks every
@@ -23,11 +24,12 @@ const pageBytes = 4096
 //
 // The counters only grow; a position in the buffer is the counter modulo its size.
 type intake struct {
-	shared
-	format DeviceFormat
-	epoch  time.Time // zero of block times
-	data   []byte
-	blocks []block
+	*shared // an object of its own: what C may see has no pointers but those that pin pins
+	format  DeviceFormat
+	epoch   time.Time // zero of block times
+	data    []byte
+	blocks  []block
+	news    wake.Bell // rings after blocks came
 }
 
 // shared is what producer and consumer both use; scout_intake in callback.h is the same.
@@ -45,6 +47,7 @@ type shared struct {
 	blockMemory *block
 	blockCount  uint64
 	frameBytes  uint64
+	wakeFD      int64 // written to by the callback in C after each block; negative for none
 }
 
 // block is one call of Deliver; scout_block in callback.h is the same.
@@ -60,10 +63,12 @@ func newIntake(format DeviceFormat, epoch time.Time) (*intake, error) {
 		return nil, scout.Errorf(scout.CodeDeviceUnavailable, "the device delivers %s: not a format to record", format)
 	}
 	q := &intake{
+		shared: new(shared),
 		format: format, epoch: epoch,
 		data:   make([]byte, intakeSeconds*format.SampleRateHz*format.FrameBytes()),
 		blocks: make([]block, intakeBlocks),
 	}
+	q.wakeFD = -1
 	// Memory that was never written is not there yet: the callback would wait for the kernel to bring
 	// each page, 60 us at a time.
 	for i := 0; i < len(q.data); i += pageBytes {
@@ -100,6 +105,7 @@ func (q *intake) Deliver(frames []byte) {
 	q.dropped = 0
 	q.head.Store(head + n)
 	q.blockHead.Store(blockHead + 1)
+	q.news.Ring()
 	q.durations.add(time.Since(q.epoch) - began)
 }
 

@@ -23,8 +23,6 @@ const (
 	// change; where it does, each change is an attempt.
 	reopenFirst = 100 * time.Millisecond
 	reopenMost  = 750 * time.Millisecond
-	// firstFramePoll is how often an opened device is asked for its first frames.
-	firstFramePoll = 5 * time.Millisecond
 	// closeWithin is how long the end of a session waits for devices to be closed.
 	closeWithin = 2 * time.Second
 )
@@ -36,8 +34,9 @@ type line struct {
 	intake    *intake
 	converter *converter
 	device    Device
-	opened    time.Duration // since the session's epoch: nothing was heard before
-	seen      bool          // by the system's list of streams
+	opened    time.Duration   // since the session's epoch: nothing was heard before
+	seen      bool            // by the system's list of streams
+	news      <-chan struct{} // has a token after blocks came
 }
 
 // opening is an attempt to open a device, or many of them.
@@ -134,6 +133,7 @@ func (s *Session) attempt(ctx context.Context, backend Backend, device string) (
 		if l.intake, err = newIntake(f, s.epoch); err != nil {
 			return nil, err
 		}
+		l.news, _ = l.intake.news.Listen() // until the line is gone
 		l.converter, err = newConverter(f, s.options.Format, s.ring)
 		return l.intake, err
 	}, OpenOptions{Follow: s.follow, Faults: s.options.Faults, Pace: func(ctx context.Context, frames int) error { return s.pace(ctx, l.intake, frames) }})
@@ -166,7 +166,9 @@ func (s *Session) openFailure(ctx context.Context, device string, err error) err
 // awaitFrames returns when a block waits in the intake, or the stream ended. A device that may be
 // asleep is woken now and then: the first time may have come before the stream was in its place.
 func (l *line) awaitFrames(ctx context.Context) error {
-	ticker := time.NewTicker(firstFramePoll)
+	news, end := l.intake.news.Listen()
+	defer end()
+	ticker := time.NewTicker(wakeAgain)
 	defer ticker.Stop()
 	for woken := time.Now(); l.intake.empty(); {
 		select {
@@ -174,19 +176,20 @@ func (l *line) awaitFrames(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-l.stream.Done():
 			return nil
+		case <-news:
 		case <-ticker.C:
 		}
 		if time.Since(woken) >= wakeAgain {
-			wake(ctx, l.stream, l.device.ID)
+			wakeUp(ctx, l.stream, l.device.ID)
 			woken = time.Now()
 		}
 	}
 	return nil
 }
 
-// wake makes a sleeping device deliver, where the stream knows how. Where that fails the frames come
+// wakeUp makes a sleeping device deliver, where the stream knows how. Where that fails the frames come
 // later: whoever waits for them has a deadline.
-func wake(ctx context.Context, stream Stream, device string) {
+func wakeUp(ctx context.Context, stream Stream, device string) {
 	if waker, ok := stream.(interface {
 		wake(ctx context.Context, device string) error
 	}); ok {

@@ -109,7 +109,7 @@ func (o *owner) outageStep(ctx context.Context, now time.Duration) {
 		a.moved = now
 		device := o.line.device.ID
 		stream := o.line.stream
-		o.session.inBackground(func() { wake(ctx, stream, device) }) // ends with the answer of the server, or pulseRequest later
+		o.session.inBackground(func() { wakeUp(ctx, stream, device) }) // ends with the answer of the server, or pulseRequest later
 	}
 	if o.opening != nil && o.opening.late(now) {
 		o.reopen(ctx)

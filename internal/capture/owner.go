@@ -16,12 +16,14 @@ import (
 
 // Time constants of the owner.
 const (
-	// stepEvery is how often blocks are taken from the intake: once for each block. Twice would cost another 0.5 % of
-	// a core.
+	// stepEvery is how often the owner looks at the time where something depends on it: a device that keeps quiet,
+	// a start, an end. Blocks that come wake it.
 	stepEvery = 20 * time.Millisecond
+	// restEvery is how often it looks while blocks come: never, as long as they come every 20 ms.
+	restEvery = 60 * time.Millisecond
 	// longestStep is how much of the time between two steps counts as silence of the device. A step
 	// that took longer was this program's own rest, not the device's.
-	longestStep = 50 * time.Millisecond
+	longestStep = 80 * time.Millisecond
 	// stopGrace is how long the end of a recording waits for frames heard before it.
 	stopGrace = 60 * time.Millisecond
 )
@@ -99,7 +101,12 @@ func (o *owner) work(ctx, devices context.Context) error {
 		if o.opening != nil {
 			result = o.opening.result
 		}
+		var blocks <-chan struct{}
+		if o.line != nil {
+			blocks = o.line.news
+		}
 		select {
+		case <-blocks:
 		case <-done:
 			done = nil
 			o.fail(context.Cause(ctx))
@@ -127,10 +134,18 @@ func (o *owner) work(ctx, devices context.Context) error {
 		if o.idle() {
 			ticker.Stop()
 		} else {
-			ticker.Reset(stepEvery)
+			ticker.Reset(o.nextLook())
 		}
 	}
 	return nil
+}
+
+// nextLook is how long the owner may wait for a block before it looks at the time.
+func (o *owner) nextLook() time.Duration {
+	if o.line == nil || o.outage != nil || o.starting != nil || o.state == StateStopping || o.silent > 0 {
+		return stepEvery
+	}
+	return restEvery
 }
 
 // leave ends everything, whatever state the owner is in. Nothing of it waits for a device.

@@ -345,6 +345,10 @@ func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOp
 		return nil, err
 	}
 	if q, ok := target.(*intake); ok {
+		if stream.alarm, err = newAlarm(q); err != nil {
+			opened.Uninit()
+			return nil, scout.Errorf(scout.CodeDeviceUnavailable, "open device %s: %w", device.ID, err)
+		}
 		stream.nativeCallback = installCallback(opened, marker, q, &stream.pin)
 	}
 	return stream, nil
@@ -374,6 +378,7 @@ type systemStream struct {
 	server string
 	never  chan struct{}
 	pin    runtime.Pinner // of the memory that the callback writes
+	alarm  *alarm         // that the callback in C rings; nil where frames do not go into an intake
 	// nativeCallback is true where the callback is the one in C.
 	nativeCallback bool
 
@@ -405,7 +410,7 @@ func (s *systemStream) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	wake(ctx, s, s.device.ID)
+	wakeUp(ctx, s, s.device.ID)
 	return nil
 }
 
@@ -426,6 +431,9 @@ func (s *systemStream) Close() error {
 		s.opened.Uninit()
 		s.pin.Unpin()
 		s.closeErr = disconnect(s.sound)
+		if s.alarm != nil {
+			s.closeErr = errors.Join(s.closeErr, s.alarm.close())
+		}
 	})
 	return s.closeErr
 }
