@@ -10,7 +10,7 @@ import (
 func BenchmarkMixer(b *testing.B) {
 	s := clip(b)
 	for name, planes := range map[string][][]float32{
-		"stereo": {s, delayed(40, s)}, "opposite": {s, scaled(-1, s)}, "six": {s, s, s, s, s, s},
+		"stereo": {s, delayed(40, s)}, "same": {s, s}, "opposite": {s, scaled(-1, s)}, "six": {s, s, s, s, s, s},
 	} {
 		b.Run(name, func(b *testing.B) {
 			m := audio.NewMixer(len(planes))

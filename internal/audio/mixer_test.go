@@ -203,6 +203,10 @@ func TestSpeechSurvivesTheMix(t *testing.T) {
 		"a siren in one": {[][]float32{made(n, func(at float64) float64 {
 			return 0.4 * math.Sin(2*math.Pi*(600*at+100*math.Sin(2*math.Pi*0.5*at)))
 		}), s}, 0.98, -1, 0.5, leftOut},
+		"opposite phase in two of four, turned back in the middle": {
+			[][]float32{s, changed(half, scaled(-1, s), s), silence(n), silence(n)}, 0.98, -0.5, 0.5, inverted,
+		},
+		"opposite phase, then the same": {[][]float32{s, changed(n-48000, scaled(-1, s), s)}, 0.99, -0.5, 0.5, inverted},
 		"opposite phase in two of four": {[][]float32{s, scaled(-1, s), silence(n), silence(n)}, 0.99, -0.5, 0.5, inverted},
 		"40 dB apart":                   {[][]float32{scaled(0.01, s), s}, 0.999, -6.1, 0.1, plainMix},
 	} {

@@ -3,6 +3,7 @@ package audio
 import (
 	"math"
 	"math/cmplx"
+	"slices"
 )
 
 // Bands of the judge, by the bins of a transform of mixFrame samples (31.25 Hz each). Band 0 is below speech: rumble and
@@ -28,6 +29,7 @@ func bandEnd(b int) int {
 type mixStats struct {
 	power  [][mixBands]float32 // of each channel
 	tonal  []bool              // of each channel: nearly all of it is one tone
+	equal  bool                // all channels hold the same samples, as most stereo files of one voice do
 	active bool                // somebody speaks, or something else is as loud
 	lead   int                 // the channel with the most sound in the bands of speech
 	// negative are the channels that are the lead with its sign turned round.
@@ -108,10 +110,16 @@ func newMixJudge(channels int) *mixJudge {
 // analyse takes the next frame of each channel.
 func (j *mixJudge) analyse(frame [][]float32) {
 	spectra := j.spectra[j.analysed%mixShort]
-	for c := 0; c < j.channels; c += 2 {
+	s := &j.stats[j.analysed%mixRing]
+	s.equal = equalChannels(frame)
+	distinct := j.channels
+	if s.equal {
+		distinct = 1
+	}
+	for c := 0; c < distinct; c += 2 {
 		j.weighted(0, frame[c])
 		second := j.pairs.spare
-		if c+1 < j.channels {
+		if c+1 < distinct {
 			j.weighted(1, frame[c+1])
 			second = spectra[c+1]
 		} else {
@@ -119,7 +127,9 @@ func (j *mixJudge) analyse(frame [][]float32) {
 		}
 		j.fourier.pair(spectra[c], second, j.windowed[0], j.windowed[1], j.scratch)
 	}
-	s := &j.stats[j.analysed%mixRing]
+	for c := distinct; c < j.channels; c++ {
+		copy(spectra[c], spectra[0])
+	}
 	best, loudest := j.lead, float32(0)
 	for c := range j.channels {
 		total := j.bands(&s.power[c], spectra[c])
@@ -140,6 +150,26 @@ func (j *mixJudge) analyse(frame [][]float32) {
 	if j.analysed > mixShort/2 {
 		j.compare(j.compared)
 	}
+}
+
+// equalChannels tells whether all channels hold the same samples.
+func equalChannels(frame [][]float32) bool {
+	for _, other := range frame[1:] {
+		if !slices.Equal(frame[0], other) {
+			return false
+		}
+	}
+	return true
+}
+
+// equalWindow tells whether they did so in the frames from to to, where there is nothing to compare.
+func (j *mixJudge) equalWindow(from, to int64) bool {
+	for f := from; f < to; f++ {
+		if !j.stats[f%mixRing].equal {
+			return false
+		}
+	}
+	return true
 }
 
 // end compares the last frames, which have less than a window behind them.
@@ -216,6 +246,16 @@ func (j *mixJudge) compare(i int64) {
 	s := &j.stats[i%mixRing]
 	from, to := max(0, j.analysed-mixShort), j.analysed
 	p := &j.pairs
+	if j.equalWindow(from, to) {
+		for c := range j.channels {
+			s.redundant[c], s.negative[c] = 1, j.channels == 2 && c != s.lead
+		}
+		s.plainLoss, s.signedLoss = 0, 0
+		if j.channels == 2 {
+			s.signedLoss = mostLoss
+		}
+		return
+	}
 	j.correlate(s.lead, from, to)
 	j.redundancy(s)
 	for c := range j.channels {
@@ -316,7 +356,10 @@ func (j *mixJudge) cancellation(s *mixStats, from, to int64) {
 	s.plainLoss, s.signedLoss = loss(&p.plain, &p.parts, loudest), loss(&p.turned, &p.parts, loudest)
 }
 
-// loss is the mean over bands of how far the power of a sum is below the sum of powers, in dB, 20 at most; bands in
+// mostLoss is the loss of what cancels itself out, in dB.
+const mostLoss = 20
+
+// loss is the mean over bands of how far the power of a sum is below the sum of powers, in dB, mostLoss at most; bands in
 // which the sum is stronger count as 0, and those that are not heard beside the loudest do not count.
 func loss(sum, parts *[mixBands]float32, loudest float32) float32 {
 	var total float32
@@ -326,7 +369,7 @@ func loss(sum, parts *[mixBands]float32, loudest float32) float32 {
 			continue
 		}
 		bands++
-		total += min(20, max(0, decibels(parts[b])-decibels(max(sum[b], parts[b]*1e-3))))
+		total += min(mostLoss, max(0, decibels(parts[b])-decibels(max(sum[b], parts[b]*1e-3))))
 	}
 	if bands == 0 {
 		return 0

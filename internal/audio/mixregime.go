@@ -233,6 +233,7 @@ func (j *mixJudge) turn(i int64, s *mixStats) {
 	now, run := &j.state, &j.run
 	better := !now.signed && s.plainLoss > cancelling && s.signedLoss < clean ||
 		now.signed && s.signedLoss > cancelling && s.plainLoss < clean ||
+		now.signed && j.channels > 2 && !slices.Contains(s.negative, true) && s.plainLoss < clean ||
 		now.signed && j.channels > 2 && !slices.Equal(now.negative, s.negative) && s.signedLoss < clean && s.plainLoss > cancelling
 	if !better {
 		run.count = 0
