@@ -215,8 +215,15 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 func incomplete(t *scout.Transcript) error {
 	if n := len(t.SetAside); n > 0 {
 		aside := t.SetAside[0]
-		return scout.Errorf(aside.Code, "%d of its parts could not be turned into text, the first from %s to %s: %s",
-			n, printable.Length(aside.Start), printable.Length(aside.End), aside.Reason)
+		if n == 1 {
+			return scout.Errorf(aside.Code, "no text from %s to %s: %s", printable.Length(aside.Start), printable.Length(aside.End), aside.Reason)
+		}
+		var missing time.Duration
+		for _, a := range t.SetAside {
+			missing += a.End - a.Start
+		}
+		return scout.Errorf(aside.Code, "no text for %s of it, in %d parts, the first from %s to %s: %s",
+			printable.Length(missing), n, printable.Length(aside.Start), printable.Length(aside.End), aside.Reason)
 	}
 	if !t.Complete() {
 		return &WarnedError{scout.Errorf(scout.CodeAudioCorrupt, "not all of the audio is in the text")}
