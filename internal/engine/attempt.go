@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -31,6 +32,15 @@ type attempt struct {
 	spent       time.Duration    // with a turn
 	process     *process.Process // set by loading
 	held        *holders         // of the turn
+	call        atomic.Pointer[process.Call]
+}
+
+// queued is how long the request has stood in line for a processor in this attempt.
+func (a *attempt) queued() time.Duration {
+	if call := a.call.Load(); call != nil {
+		return call.Queued()
+	}
+	return 0
 }
 
 // holders are whoever holds something that is let go of by the last of them: the caller, and a cancelled request that the
@@ -145,9 +155,26 @@ func (l *limiting) limit(r *Request) time.Duration {
 
 func (l *limiting) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	limit := l.limit(a.Request)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, scout.Errorf(scout.CodeEngineTimeout,
-		"no answer within %.1f s for %.1f s of audio", limit.Seconds(), a.Audio().Seconds()))
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	began := time.Now()
+	var timer *time.Timer
+	var mu sync.Mutex // the timer is set before it is read
+	mu.Lock()
+	timer = time.AfterFunc(limit, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		// The clock stands while the request waits for a processor: a machine that is busy with other things is no
+		// reason to give audio up.
+		if left := limit - (time.Since(began) - a.queued()); left > 0 {
+			timer.Reset(max(left, limit/10))
+			return
+		}
+		cancel(scout.Errorf(scout.CodeEngineTimeout, "no answer within %.1f s for %.1f s of audio",
+			time.Since(began).Seconds(), a.Audio().Seconds()))
+	})
+	mu.Unlock()
+	defer timer.Stop()
 	return l.next.transcribe(ctx, a)
 }
 
@@ -171,6 +198,7 @@ func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis
 	memory := time.NewTicker(memoryCheckEvery)
 	defer memory.Stop()
 	call := p.Send(a.Request, a.traceparent)
+	a.call.Store(call)
 	done := ctx.Done()
 	for {
 		select {

@@ -18,12 +18,14 @@ type Call struct {
 	encoded chan struct{} // closed once the samples have been copied, or never will be
 
 	// Guarded by the process's lock.
-	sent     bool // the writer has taken it
-	progress time.Time
-	phase    wire.Phase
-	tokens   int
-	then     func()
-	answered bool
+	sent       bool // the writer has taken it
+	progress   time.Time
+	phase      wire.Phase
+	tokens     int
+	queued     time.Duration // how long it stood in line for a processor
+	queuedThen time.Duration // the same at progress
+	then       func()
+	answered   bool
 }
 
 // Answer gets exactly one value, also when the process dies or the call is cancelled.
@@ -50,6 +52,14 @@ func (c *Call) settle(a Answer) {
 	if then != nil {
 		then()
 	}
+}
+
+// Queued is how long the request has stood in line for a processor, as far as the process has told: a busy machine, and
+// nothing that the process does wrong.
+func (c *Call) Queued() time.Duration {
+	c.process.mu.Lock()
+	defer c.process.mu.Unlock()
+	return c.queued
 }
 
 // Send puts the request at the end of the queue and returns. traceparent names the span that it belongs to, empty for
@@ -275,10 +285,15 @@ func (p *Process) heard(b wire.Beat) {
 	}
 	for _, r := range b.Requests {
 		call := p.waiting[r.ID]
-		switch {
-		case call == nil:
-		case r.Phase != call.phase || r.Tokens != call.tokens, worked && (!p.facts.steps || r.Phase != wire.PhaseDecode):
-			call.phase, call.tokens, call.progress = r.Phase, r.Tokens, now
+		if call == nil {
+			continue
+		}
+		// It would go on if others let it: it stood in line most of the time since it last did.
+		queued := time.Duration(r.QueuedMS) * time.Millisecond
+		starved := queued-call.queuedThen >= now.Sub(call.progress)/2
+		call.queued = max(call.queued, queued)
+		if r.Phase != call.phase || r.Tokens != call.tokens || starved || worked && (!p.facts.steps || r.Phase != wire.PhaseDecode) {
+			call.phase, call.tokens, call.progress, call.queuedThen = r.Phase, r.Tokens, now, queued
 		}
 	}
 }

@@ -279,7 +279,7 @@ func (p *Process) ResidentBytes() uint64 {
 }
 
 // Stalled is for how long a request has been running without any progress, 0 where none runs. Progress is a step of a
-// request that the process tells, or processor time where its backend tells no steps.
+// request that the process tells, its waiting for a processor, or processor time where its backend tells no steps.
 func (p *Process) Stalled() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

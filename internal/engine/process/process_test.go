@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -374,4 +375,35 @@ func panics(t *testing.T, registry *prometheus.Registry) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// TestStarvedIsNotStalled: how long a request stands in line for a processor is told, which a request that hangs does not.
+// It is one of the lowest priority beside more busy threads than there are processors.
+func TestStarvedIsNotStalled(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/schedstat"); err != nil {
+		t.Skip("this system does not tell how long threads wait for a processor")
+	}
+	p := start(t, nil)
+	stop := make(chan struct{})
+	defer close(stop)
+	for range 2 * runtime.NumCPU() {
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		}()
+	}
+	r := request(spins, 16)
+	r.Class = schedule.Batch
+	call := p.Send(r, "")
+	for call.Queued() < 200*time.Millisecond { // as little as it gets
+		time.Sleep(time.Millisecond)
+	}
+	call.Cancel()
+	answerOf(t, call)
 }

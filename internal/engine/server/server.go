@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -180,6 +181,23 @@ type session struct {
 type running struct {
 	cancel context.CancelFunc
 	step   wire.Step
+	thread atomic.Int64 // that decodes it, 0 before
+	before atomic.Int64 // nanoseconds that the thread had queued already
+}
+
+// on notes the thread that decodes the request.
+func (r *running) on(tid int) {
+	r.before.Store(int64(queuedFor(tid)))
+	r.thread.Store(int64(tid))
+}
+
+// queued is how long the request has stood in line for a processor.
+func (r *running) queued() time.Duration {
+	tid := r.thread.Load()
+	if tid == 0 {
+		return 0
+	}
+	return max(queuedFor(int(tid))-time.Duration(r.before.Load()), 0)
 }
 
 // start runs a goroutine of the session, which ends with Serve's context or the request. A failure or a panic in it
@@ -269,7 +287,7 @@ func (s *session) accept(ctx context.Context, id uint64, request *wire.Request) 
 		return
 	}
 	s.start(goroutineRequest, func() error {
-		result, err := s.transcribe(ctx, request)
+		result, err := s.transcribe(ctx, r, request)
 		s.mu.Lock()
 		delete(s.running, id) // before the answer: the parent may send the next one at once
 		s.mu.Unlock()
@@ -283,7 +301,7 @@ func (s *session) accept(ctx context.Context, id uint64, request *wire.Request) 
 }
 
 // transcribe decodes a request. One that nobody waits for runs on a thread of its own at the lowest priority.
-func (s *session) transcribe(ctx context.Context, request *wire.Request) (result *wire.Result, err error) {
+func (s *session) transcribe(ctx context.Context, r *running, request *wire.Request) (result *wire.Result, err error) {
 	if err := checkSamples(request.Samples, s.facts.MaxFrames); err != nil {
 		return nil, err
 	}
@@ -297,12 +315,7 @@ func (s *session) transcribe(ctx context.Context, request *wire.Request) (result
 			return err
 		})
 	}
-	if request.Options.Background {
-		err = inBackground(decode)
-	} else {
-		err = decode()
-	}
-	if err != nil {
+	if err := onThread(request.Options.Background, r.on, decode); err != nil {
 		return nil, err
 	}
 	if result == nil {
@@ -330,7 +343,7 @@ func (s *session) beat(ctx context.Context) error {
 		beat := wire.Beat{Loading: !s.ready}
 		for id, r := range s.running {
 			phase, tokens := r.step.Now()
-			beat.Requests = append(beat.Requests, wire.Running{ID: id, Phase: phase, Tokens: tokens})
+			beat.Requests = append(beat.Requests, wire.Running{ID: id, Phase: phase, Tokens: tokens, QueuedMS: r.queued().Milliseconds()})
 		}
 		s.mu.Unlock()
 		if !beat.Loading && len(beat.Requests) == 0 {

@@ -153,6 +153,8 @@ type Running struct {
 	ID     uint64 `json:"id"`
 	Phase  Phase  `json:"phase"`
 	Tokens int    `json:"tokens,omitempty"`
+	// QueuedMS is how long its thread has stood in line for a processor, in milliseconds, 0 where the system does not tell.
+	QueuedMS int64 `json:"queued_ms,omitempty"`
 }
 
 // Phase is what a request is doing.

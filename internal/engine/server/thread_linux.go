@@ -1,0 +1,51 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// lowestPriority is the nice value of requests that nobody waits for. SCHED_IDLE would leave them 0.3 % of a busy
+// processor; see docs/adr/0032-scheduler.md.
+const lowestPriority = 19
+
+// onThread runs work on one thread, whose id it tells before, and waits for it. In the background that is a thread of its
+// own at the lowest priority, which ends with the work: a process without privileges may lower the priority of a thread,
+// and never raise it again.
+func onThread(background bool, told func(tid int), work func() error) error {
+	if !background {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		told(syscall.Gettid())
+		return work()
+	}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		// An error leaves the priority as it is, which costs others some time and nothing else.
+		_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, lowestPriority) // of the calling thread: setpriority(2), "C library/kernel differences"
+		told(syscall.Gettid())
+		done <- work()
+	}()
+	return <-done
+}
+
+// queuedFor is how long a thread of this process has stood in line for a processor since it began, 0 where the system does
+// not tell.
+func queuedFor(tid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/schedstat", tid))
+	fields := bytes.Fields(text)
+	if err != nil || len(fields) < 2 {
+		return 0
+	}
+	ns, err := strconv.ParseInt(string(fields[1]), 10, 64) // "time spent waiting on a runqueue": sched-stats.rst of Linux
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ns)
+}
