@@ -81,6 +81,9 @@ func signatures() []signature {
 func (s *source) sniff() (sniffed, error) {
 	for {
 		head, err := s.buf.Peek(sniffBytes)
+		if s.ctx.Err() != nil && s.err != nil {
+			return sniffed{}, s.failure() // what has come by then tells nothing
+		}
 		if len(head) == 0 {
 			if failure := s.failure(); failure != nil {
 				return sniffed{}, failure
