@@ -638,7 +638,7 @@ func TestBadInputOfRecording(t *testing.T) {
 		"attach to nothing":        {b, []string{"recordings", "attach"}, 1, "nothing is being recorded", "scout record"},
 		"show of nothing":          {silent, []string{"recordings", "show"}, 1, "no recordings", "scout record"},
 		"unknown recording":        {b, []string{"recordings", "verify", "2020"}, 1, `no recording "2020"`, "recordings list"},
-		"delete of nothing":        {b, []string{"recordings", "delete"}, 2, "requires at least 1 arg", "--help"},
+		"delete of nothing":        {b, []string{"recordings", "delete"}, 2, "an argument is missing: scout recordings delete ID", "for example"},
 		"rhythm too quick":         {b, []string{"level", "--every", "1ms"}, 2, "20ms", "--help"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,9 +23,6 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkLimits(); err != nil {
-				return err
-			}
 			if err := a.checkLogFile(args); err != nil {
 				return err
 			}

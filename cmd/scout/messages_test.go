@@ -1,0 +1,178 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout/internal/printable"
+)
+
+// goWords are words of the standard library and of libraries that a message for people does not have.
+var goWords = regexp.MustCompile(`(?i)\b(stat|lstat|open|mkdir|readdirent|arg\(s\)|strconv|parseint|parsebool|invalid syntax|EOF|context (canceled|deadline)|shorthand|goroutine|errno|nil)\b.*|\.scout-|/scout-[0-9]+\.audio`)
+
+// TestMessagesOfWrongCalls: one line that says what is wrong, one that helps, the right exit code, no words of Go.
+func TestMessagesOfWrongCalls(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dash := "-dash.wav"
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+		hint string
+	}{
+		"a misspelt command":               {[]string{"recrod"}, 2, `"recrod"`, "scout record?"},
+		"letters that changed places":      {[]string{"transcirbe", "x"}, 2, `"transcirbe"`, "scout transcribe?"},
+		"the beginning of a command":       {[]string{"dev"}, 2, `"dev"`, "scout devices?"},
+		"a misspelt subcommand":            {[]string{"models", "lst"}, 2, `"models lst"`, "scout models list?"},
+		"another misspelt subcommand":      {[]string{"recordings", "verfy"}, 2, `"recordings verfy"`, "scout recordings verify?"},
+		"a command that is nothing":        {[]string{"xyzzy"}, 2, `"xyzzy"`, "scout --help"},
+		"a file in the place of a command": {[]string{clip}, 2, "jfk.wav", "scout transcribe "},
+		"help for nothing":                 {[]string{"help", "recrod"}, 2, `"recrod"`, "scout record?"},
+		"a misspelt flag":                  {[]string{"transcribe", "--fromat", "srt", clip}, 2, "--fromat", "--format?"},
+		"a misspelt flag of all commands":  {[]string{"transcribe", "--log-levle", "info", clip}, 2, "--log-levle", "--log-level?"},
+		"a letter that is no flag":         {[]string{"transcribe", "-z", clip}, 2, "unknown flag -z", "--help"},
+		"a name with a dash":               {[]string{"transcribe", "-q", dash}, 2, dash, "./-dash.wav"},
+		"a name with two dashes":           {[]string{"transcribe", "--my.wav"}, 2, "--my.wav", "./--my.wav"},
+		"a flag without a value":           {[]string{"transcribe", clip, "-o"}, 2, "--output needs a value", "--help"},
+		"a word for a number":              {[]string{"transcribe", "--threads", "many", clip}, 2, `--threads "many" is not a number`, "whole number"},
+		"a number too large":               {[]string{"transcribe", "--threads", "99999999999999999999", clip}, 2, "is not a number", ""},
+		"a word for a length":              {[]string{"level", "--every", "often"}, 2, `--every "often" is not a length`, "15s"},
+		"a word for yes or no":             {[]string{"transcribe", "--quiet=maybe", clip}, 2, "neither true nor false", "--quiet"},
+		"no argument":                      {[]string{"transcribe"}, 2, "name a file", "--help"},
+		"no model":                         {[]string{"models", "pull"}, 2, "scout models pull MODEL", "for example"},
+		"too many arguments":               {[]string{"models", "path", "a", "b"}, 2, `"b"`, "--help"},
+		"an argument that is not wanted":   {[]string{"devices", "x"}, 2, `"x"`, "--help"},
+		"an empty name":                    {[]string{"transcribe", ""}, 2, "name of an input is empty", "-"},
+		"a file that does not exist":       {[]string{"transcribe", "-q", filepath.Join(dir, "nosuch.wav")}, 1, "nosuch.wav does not exist", "check the path"},
+		"a folder":                         {[]string{"transcribe", "-q", dir}, 1, "is a folder", "*.wav"},
+		"a file below a file":              {[]string{"transcribe", "-q", filepath.Join(clip, "x.wav")}, 1, "a part of the path is a file", "check the path"},
+		"a name that is too long":          {[]string{"transcribe", "-q", filepath.Join(dir, strings.Repeat("x", 300))}, 1, "name is too long", ""},
+		"an unknown profile":               {[]string{"transcribe", "--profile", "foo", clip}, 2, `"foo"`, "lean, plain"},
+		"an unknown backend":               {[]string{"transcribe", "--backend", "foo", clip}, 2, `"foo"`, "moonshine, sherpa"},
+		"hot words that are missing":       {[]string{"transcribe", "--hot-words", "nosuch.txt", clip}, 2, "no such file", "check the path"},
+		"hot words of a missing path":      {[]string{"transcribe", "--hot-words", filepath.Join(dir, "words"), clip}, 2, "no such file", "check the path"},
+		"hot words named as a file":        {[]string{"transcribe", "--hot-words", "@nosuch", clip}, 2, "no such file", ""},
+		"hot words in a folder":            {[]string{"transcribe", "--hot-words", dir, clip}, 2, "it is a folder", ""},
+		"hot words of sound":               {[]string{"transcribe", "--hot-words", clip, clip}, 2, "not a text file", ""},
+		"a language that is none":          {[]string{"transcribe", "-l", "klingonese", clip}, 2, "klingonese", "en-US"},
+		"a format of samples that is none": {[]string{"transcribe", "--raw-format", "s17:16000", clip}, 2, "s17", "s16le:16000:1"},
+		"a folder of recordings in a file": {[]string{"recordings", "--recordings-dir", clip, "list"}, 1, "jfk.wav", ""},
+		"an address that is none":          {[]string{"--trace-endpoint", ":", "version"}, 2, "trace endpoint", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := scoutRun(t, nil, c.args...)
+			if got.code != c.code {
+				t.Errorf("exit %d: want %d", got.code, c.code)
+			}
+			lines := strings.Split(strings.TrimSpace(got.err), "\n")
+			if len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !strings.Contains(lines[0], c.says) {
+				t.Errorf("%q: want one line with %q", got.err, c.says)
+			}
+			if len(lines) < 2 || !strings.HasPrefix(lines[1], "  hint: ") || !strings.Contains(lines[1], c.hint) {
+				t.Errorf("%q: want a hint with %q", got.err, c.hint)
+			}
+			if word := goWords.FindString(strings.ReplaceAll(got.err, dir, "")); word != "" || got.out != "" {
+				t.Errorf("%q has %q; output %q", got.err, word, got.out)
+			}
+		})
+	}
+}
+
+func TestPlainText(t *testing.T) {
+	t.Parallel()
+	_, number := strconv.Atoi("x1")
+	_, missing := os.Stat("/nosuch/file")
+	for want, err := range map[string]error{
+		"read: /nosuch/file: no such file or folder": fmt.Errorf("read: %w", missing),
+		`level: "x1" is not a number`:                fmt.Errorf("level: %w", number),
+		"a: permission denied; b: it is a folder": errors.Join(
+			&fs.PathError{Op: "open", Path: "a", Err: syscall.EACCES}, &fs.PathError{Op: "read", Path: "b", Err: syscall.EISDIR}),
+		"decode x: it is text": fmt.Errorf("decode x: %w", errors.New("decode x: it is text")),
+	} {
+		if got := plainText(err); got != want {
+			t.Errorf("%q: want %q", got, want)
+		}
+	}
+}
+
+func TestVersionIsNamed(t *testing.T) {
+	t.Parallel()
+	flag, command := scoutRun(t, nil, "--version"), scoutRun(t, nil, "version")
+	if flag.code != 0 || flag.err != "" || flag != command || !strings.HasPrefix(flag.out, "scout ") {
+		t.Errorf("%+v, %+v", flag, command)
+	}
+}
+
+// TestUsualNamesOfLanguages are understood, and another language stays refused.
+func TestUsualNamesOfLanguages(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	for _, language := range []string{"en-US", "english", "auto"} {
+		if got := scoutRun(t, nil, "transcribe", "-q", "-l", language, clip); got.code != 0 || !said(got.out, 1) {
+			t.Errorf("%s: %+v", language, got)
+		}
+	}
+	if got := scoutRun(t, nil, "transcribe", "-q", "-l", "german", clip); got.code != 1 || !strings.Contains(got.err, "does not know the language German") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestHelpIsForPeople: flags for developers are not in it, and it fits 80 columns where it is written by hand.
+func TestHelpIsForPeople(t *testing.T) {
+	t.Parallel()
+	help := scoutRun(t, nil, "transcribe", "--help")
+	for _, hidden := range []string{"--backend", "--profile", "--cut "} {
+		if strings.Contains(help.out, hidden) {
+			t.Errorf("%s is in the help", hidden)
+		}
+	}
+	for _, word := range []string{"--force", "--raw-format", "FILE.partial", "==> talk.wav <==", "130"} {
+		if !strings.Contains(help.out, word) {
+			t.Errorf("%s is not in the help", word)
+		}
+	}
+	above, _, _ := strings.Cut(help.out, "Flags:")
+	for line := range strings.Lines(above) {
+		if width := printable.Width(strings.TrimRight(line, "\n")); width > 84 {
+			t.Errorf("%d columns: %s", width, line)
+		}
+	}
+}
+
+// TestProgressFitsTheTerminal at any width, for any name.
+func TestProgressFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a.wav", strings.Repeat("interview-with-a-very-long-name-", 4) + ".flac", "会議の録音ファイル会議の録音.wav", "naïve e\u0301te\u0301 👩\u200d🔬.wav"} {
+		for _, files := range []int{1, 5, 12345} {
+			for _, length := range []time.Duration{0, time.Minute, 100 * time.Hour} {
+				for _, share := range []float64{0, 0.001, 0.5, 1, 1.5} {
+					s := progressState{name: name, file: files/2 + 1, files: files, length: length, done: time.Duration(share * float64(length)), elapsed: 83 * time.Second}
+					if length == 0 {
+						s.done = time.Hour
+					}
+					for cells := 9; cells < 200; cells++ {
+						line := s.line(cells)
+						if w := printable.Width(line); w > cells || line == "" || strings.ContainsAny(line, "\n\r\x1b") {
+							t.Fatalf("%d cells: %q takes %d", cells, line, w)
+						}
+					}
+				}
+			}
+		}
+	}
+	s := progressState{name: "talk.flac", file: 2, files: 5, length: 10 * time.Minute, done: 5 * time.Minute, elapsed: 20 * time.Second}
+	if line := s.line(100); line != "talk.flac  [##############..............]  file 2 of 5  50%  0:20 elapsed  about 0:20 left" {
+		t.Errorf("%q", line)
+	}
+}
