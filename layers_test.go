@@ -163,6 +163,7 @@ func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 			module + "/internal/engine/process", module + "/internal/engine/server",
 			module + "/internal/engine/moonshine", module + "/internal/engine/sherpa", module + "/cmd/scout-engine",
 		},
+		module + "/internal/recording/wire": {module + "/internal/recording/recorder", module + "/internal/recording/remote"},
 	}
 	all := packages(t)
 	for format, allowed := range ends {

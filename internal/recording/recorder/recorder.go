@@ -90,6 +90,7 @@ type Recorder struct {
 	log      *slog.Logger
 	metrics  *recording.Metrics
 	failures *observe.Failures
+	restarts prometheus.Counter
 	began    time.Time
 	identity atomic.Pointer[string] // of the folder, see wire.FolderID; another one when it was made again while recording
 	events   fanout.Hub[recording.Event]
@@ -192,6 +193,9 @@ func Open(options Options) (*Recorder, error) {
 		began: options.Now(), owners: make(map[recording.ID]int), commands: make(chan struct{}, 1),
 		touched: make(chan struct{}, 1), shutdown: make(chan struct{}),
 	}
+	r.restarts = observe.Register(options.Scope, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "scout_recorder_restarts_total", Help: "Recordings that this process went on with because the process before it had died.",
+	}))
 	identity := wire.FolderID(info)
 	r.identity.Store(&identity)
 	for _, done := range report.Repaired {

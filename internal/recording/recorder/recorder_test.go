@@ -451,6 +451,133 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	}
 }
 
+// TestALengthThatIsReachedWhileNothingRecords: the recording has the length that was asked for, and ended in order.
+func TestALengthThatIsReachedWhileNothingRecords(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := folder.Create(recording.Settings{Format: speech, StartedAt: time.Now().Add(-10 * time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 2*16000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	f := run(t, func(o *recorder.Options) { o.Dir = dir })
+	c := f.client(t)
+	order := request()
+	order.ID, order.Rules.MaxDuration = w.ID(), 3*time.Second
+	if _, err := c.Resume(t.Context(), order); scout.CodeOf(err) != scout.CodeInvalidArgument {
+		t.Errorf("resume: %v", err)
+	}
+	m, err := folder.Manifest(order.ID)
+	if err != nil || m.State != recording.StateFinished || m.EndReason != recording.EndMaxDuration || m.Duration() != 3*time.Second {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	if len(m.Gaps) != 1 || m.Gaps[0] != (scout.Gap{Start: 16000, Frames: 32000, Reason: recording.GapRestart}) {
+		t.Errorf("gaps %v", m.Gaps)
+	}
+	if _, err := folder.Verify(order.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOwnersOfARecording: it goes on for as long as one of its owners is there, and nobody else counts as one.
+func TestOwnersOfARecording(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	dial := func() *remote.Client {
+		c, err := remote.Dial(t.Context(), f.Folder().Dir(), remote.Options{Name: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	witness := f.client(t) // attached all the time, and owns nothing
+	stopped := make(chan recording.Manifest, 1)
+	go func() {
+		_ = witness.WatchEvents(t.Context(), func(e recording.Event) bool {
+			if e.Kind == recording.KindStopped {
+				stopped <- *e.Manifest
+			}
+			return e.Kind != recording.KindStopped
+		})
+	}()
+	order := request()
+	order.Rules.NoOwnerFor = 200 * time.Millisecond
+	first, second := dial(), dial()
+	if _, err := first.Start(t.Context(), order); err != nil {
+		t.Fatal(err)
+	}
+	adopted, started, err := second.Adopt(t.Context(), "")
+	if err != nil || adopted.ID != order.ID || started.ID != order.ID {
+		t.Fatalf("%+v, %+v, %v", adopted, started, err)
+	}
+	if _, _, err := witness.Adopt(t.Context(), recording.NewID(time.Now())); scout.CodeOf(err) != scout.CodeNotRecording {
+		t.Errorf("another recording was adopted: %v", err)
+	}
+	if s := f.Status(); s.Owners != 2 || s.Clients < 3 {
+		t.Errorf("%d owners of %d clients", s.Owners, s.Clients)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	f.until(t, "longer than it goes on without", written(3*speech.Frames(order.Rules.NoOwnerFor)))
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if m := <-stopped; m.EndReason != recording.EndNoOwner {
+		t.Errorf("manifest %+v", m)
+	}
+}
+
+// TestAStreamTakesItsConnection: it ends with it, and nothing else is answered there.
+func TestAStreamTakesItsConnection(t *testing.T) {
+	t.Parallel()
+	f := run(t, nil)
+	c := f.client(t)
+	endpoint, err := wire.ReadEndpoint(f.Folder().Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("unix", endpoint.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }() // the recorder hung up
+	out, in := wire.NewWriter(conn), wire.NewReader(conn)
+	for i, send := range []struct {
+		kind wire.Kind
+		body any
+	}{
+		{wire.KindHello, wire.Hello{Protocol: wire.ProtocolVersion}},
+		{wire.KindListen, wire.Listen{ID: "20260101T000000000Z-000000000000"}}, // refused: the connection goes on
+		{wire.KindWatchEvents, struct{}{}},
+	} {
+		if err := out.WriteJSON(send.kind, uint64(i), send.body); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := in.Next(); err != nil || f.ID != uint64(i) {
+			t.Fatalf("answer %+v, %v", f, err)
+		}
+	}
+	if err := out.WriteJSON(wire.KindStatus, 9, struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := in.Next(); err == nil {
+		t.Errorf("answer %+v", f)
+	}
+	if _, err := c.Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // restart leaves what a recorder left that was killed at that time.
 func restart(t *testing.T, folder *recording.Folder, id recording.ID, at time.Time) {
 	t.Helper()

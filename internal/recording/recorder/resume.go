@@ -84,18 +84,16 @@ func (r *Recorder) resume(ctx context.Context) {
 	}
 	defer r.touch()
 	policy := resilience.Policy{Initial: 50 * time.Millisecond, Max: 2 * time.Second, Budget: r.options.ResumeWithin}
-	_, err := resilience.Retry(ctx, r.options.Scope, policy, func(ctx context.Context) (recording.Started, error) {
-		if limit := s.order.Rules.MaxDuration; limit > 0 && r.options.Now().Sub(s.manifest.StartedAt) >= limit {
-			return recording.Started{}, r.finishLate(ctx, s)
-		}
-		return r.start(ctx, s.order, true)
-	})
+	_, err := resilience.Retry(ctx, r.options.Scope, policy, func(ctx context.Context) (recording.Started, error) { return r.start(ctx, s.order, true) })
 	r.mu.Lock()
 	if r.resuming == s {
 		r.resuming = nil
 	}
 	r.mu.Unlock()
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case err == nil, errors.Is(err, errEndedMeanwhile):
+		r.restarts.Inc()
+	case ctx.Err() == nil:
 		r.giveUp(s.order.ID, err)
 	}
 }
@@ -133,34 +131,40 @@ func (r *Recorder) giveUp(id recording.ID, err error) {
 		slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 }
 
-// finishLate ends a recording whose length was reached while nothing recorded: what is missing up to there is a gap.
-func (r *Recorder) finishLate(ctx context.Context, s *resuming) error {
-	if err := r.acquire(ctx); err != nil {
-		return err
+// errEndedMeanwhile says that a recording reached its length before it could be gone on with.
+var errEndedMeanwhile = errors.New("its length was reached meanwhile")
+
+// finishLate ends a recording whose length was reached while nothing recorded: what is missing up to there is a gap. late is
+// false where there is something left to record. Only the holder of the commands token calls it.
+func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
+	limit := order.Rules.MaxDuration
+	if limit <= 0 {
+		return false, nil
 	}
-	defer r.release()
-	if err := r.checkResume(s.order); err != nil {
-		return err
+	m, err := r.folder.Manifest(order.ID)
+	if err != nil || r.options.Now().Sub(m.StartedAt) < limit || r.checkResume(order) != nil {
+		return false, nil //nolint:nilerr // whoever goes on with it says what is wrong
 	}
-	w, err := r.folder.Resume(s.order.ID)
+	w, err := r.folder.Resume(order.ID)
 	if err != nil {
-		return err
+		return true, err
 	}
-	have, whole := w.Frames(), w.Format().Frames(s.order.Rules.MaxDuration)
+	have, whole := w.Frames(), w.Format().Frames(limit)
 	if have < whole {
 		gap := scout.Gap{Start: have, Frames: whole - have, Reason: recording.GapRestart}
 		w.AddGap(gap)
 		r.metrics.Gap(gap)
 		if err := errors.Join(w.SaveManifest(), w.Silence(gap.Frames)); err != nil {
-			return errors.Join(err, w.Abandon())
+			return true, errors.Join(err, w.Abandon())
 		}
 	}
 	r.keep(nil)
-	m, err := w.Finish(recording.End{At: w.StartedAt().Add(w.Format().Duration(w.Frames())), Reason: recording.EndMaxDuration})
-	if err == nil {
-		r.events.Send(recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: m.ID, Manifest: &m})
+	m, err = w.Finish(recording.End{At: w.StartedAt().Add(w.Format().Duration(w.Frames())), Reason: recording.EndMaxDuration})
+	if err != nil {
+		return true, err
 	}
-	return err
+	r.events.Send(recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: m.ID, Manifest: &m})
+	return true, scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: %w", order.ID, errEndedMeanwhile)
 }
 
 // watchParent ends the recorder in order when its parent asks for it.

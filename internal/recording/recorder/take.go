@@ -66,7 +66,7 @@ func (r *Recorder) start(ctx context.Context, order recording.Order, resume bool
 	}
 	defer r.release()
 	started, err := r.startLocked(ctx, order, resume)
-	if errors.Is(err, errCalledOff) {
+	if errors.Is(err, errCalledOff) || errors.Is(err, errEndedMeanwhile) {
 		return recording.Started{}, err
 	}
 	if err != nil {
@@ -100,6 +100,11 @@ func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resum
 	}
 	if err := r.mayBegin(order); err != nil {
 		return recording.Started{}, err
+	}
+	if resume {
+		if late, err := r.finishLate(order); late {
+			return recording.Started{}, err
+		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -177,7 +177,7 @@ func (k *Keeper) watch(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case errors.Is(err, errEnded):
+		case err != nil && k.finished(), errors.Is(err, errEnded):
 			if m, err := k.folder.Manifest(k.order.ID); err == nil {
 				k.events.Send(recording.Event{Kind: recording.KindStopped, At: time.Now(), ID: k.order.ID, Manifest: &m})
 			}
@@ -250,7 +250,7 @@ func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, err
 
 // replace finds the recorder that goes on with the recording, or makes it.
 func (k *Keeper) replace(ctx context.Context) (struct{}, error) {
-	if m, err := k.folder.Manifest(k.order.ID); err == nil && m.State == recording.StateFinished {
+	if k.finished() {
 		return struct{}{}, errEnded
 	}
 	if k.owns {
@@ -272,6 +272,12 @@ func (k *Keeper) replace(ctx context.Context) (struct{}, error) {
 	close(k.changed)
 	k.changed = make(chan struct{})
 	return struct{}{}, nil
+}
+
+// finished tells whether the recording ended in order.
+func (k *Keeper) finished() bool {
+	m, err := k.folder.Manifest(k.order.ID)
+	return err == nil && m.State == recording.StateFinished
 }
 
 // Stop ends the recording and returns its manifest, whatever became of its recorder. See Stop, the function.
