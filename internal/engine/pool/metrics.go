@@ -1,0 +1,40 @@
+package pool
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+type metrics struct {
+	load          *prometheus.HistogramVec
+	starts        prometheus.Counter
+	startFailures *prometheus.CounterVec
+	resident      prometheus.Gauge
+	recycled      prometheus.Counter
+	unloaded      prometheus.Counter
+}
+
+func newMetrics(s observe.Scope) *metrics {
+	return &metrics{
+		load: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scout_model_load_seconds", Help: "Time from starting an engine process to its model being ready.",
+			Buckets: observe.LoadBuckets,
+		}, []string{"model"})),
+		starts: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_engine_starts_total", Help: "Engine processes that became ready.",
+		})),
+		startFailures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_engine_start_failures_total", Help: "Engine processes that did not become ready, by error code.",
+		}, []string{"code"})),
+		resident: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "scout_engine_resident_bytes", Help: "Resident memory of the engine processes after the last request, 0 when all are unloaded.",
+		})),
+		recycled: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_engine_recycles_total", Help: "Engine processes replaced because they grew over the memory ceiling.",
+		})),
+		unloaded: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_engine_unloads_total", Help: "Engine processes ended because nobody used them.",
+		})),
+	}
+}

@@ -1,0 +1,317 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/process"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Spec is a model as the pool keeps it.
+type Spec struct {
+	process.Options
+	// ExpectBytes is how much memory its process will take, as far as that is known before it runs.
+	ExpectBytes uint64
+	// CeilingBytes is the resident size above which the process is replaced between two requests; 0 for none.
+	CeilingBytes uint64
+	// IdleUnload ends the process after this long without a request; 0 keeps it.
+	IdleUnload time.Duration
+	// Loading, if set, is called when a start begins, with the time that it may take at most. The function that it
+	// returns is called when the start is over. Neither may block.
+	Loading func(limit time.Duration) (over func())
+}
+
+// Model is one model of the pool. At most one process has it loaded.
+type Model struct {
+	pool *Pool
+	spec Spec
+
+	// Guarded by the pool's lock.
+	current   *process.Process
+	leaving   []*process.Process // unloaded or replaced ones that have not ended yet
+	starting  *start
+	users     int
+	idleSince time.Time
+	idle      *time.Timer
+	facts     process.Facts
+	starts    int
+	lastErr   error // of the last start, nil once one worked
+	closed    bool
+}
+
+// start is a process on its way, shared by all who wait for it.
+type start struct {
+	began   time.Time
+	free    func() // lets the next model be loaded, nil before it is this one's turn
+	done    chan struct{}
+	process *process.Process
+	err     error
+}
+
+// startGrace is how much longer than a start may take one waits for the goroutine that does it: a file system that hangs
+// can hold it.
+const startGrace = time.Second
+
+// Use returns the process that has the model loaded, which it starts if none runs, and keeps it from being unloaded until
+// release is called. All who come while it starts share the start, whose failure is not remembered. The start goes on when
+// the one who caused it gives up.
+func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(), err error) {
+	p := m.pool
+	p.mu.Lock()
+	if p.closed || m.closed {
+		p.mu.Unlock()
+		return nil, nil, ErrClosed
+	}
+	m.users++
+	if m.idle != nil {
+		m.idle.Stop()
+	}
+	if m.current != nil && m.current.Alive() {
+		c := m.current
+		p.mu.Unlock()
+		return c, sync.OnceFunc(m.release), nil
+	}
+	s := m.starting
+	if s == nil {
+		s = &start{began: time.Now(), done: make(chan struct{})}
+		m.starting = s
+		p.wait.Go(func() { m.start(s) })
+	}
+	p.mu.Unlock()
+	limit := time.NewTimer(time.Until(s.began.Add(2*m.spec.LoadTimeout + startGrace))) // it may wait for another model first
+	defer limit.Stop()
+	select {
+	case <-s.done:
+		if s.err == nil {
+			return s.process, sync.OnceFunc(m.release), nil
+		}
+		err = s.err
+	case <-ctx.Done():
+		err = fmt.Errorf("wait for the engine to start: %w", context.Cause(ctx))
+	case <-limit.C:
+		err = scout.Errorf(scout.CodeEngineLoadTimeout, "the engine could not be started within %s", time.Since(s.began).Round(time.Second))
+		p.mu.Lock()
+		if m.starting == s { // let the next one try anew
+			m.starting = nil
+			if s.free != nil {
+				s.free()
+			}
+		}
+		p.mu.Unlock()
+	}
+	m.release()
+	return nil, nil, err
+}
+
+// release ends a use. The last one arms the clock that unloads the model, and replaces a process that is too large.
+func (m *Model) release() {
+	p := m.pool
+	p.mu.Lock()
+	m.users--
+	m.idleSince = time.Now()
+	if m.users == 0 && m.spec.IdleUnload > 0 && !m.closed && !p.closed {
+		if m.idle == nil {
+			m.idle = time.AfterFunc(m.spec.IdleUnload, func() { m.unload() })
+		} else {
+			m.idle.Reset(m.spec.IdleUnload)
+		}
+	}
+	p.tell()
+	p.mu.Unlock()
+}
+
+// start carries out a start and publishes its outcome, a panic included.
+func (m *Model) start(s *start) {
+	p := m.pool
+	var loaded *process.Process
+	over := func() {}
+	if m.spec.Loading != nil {
+		over = m.spec.Loading(m.spec.LoadTimeout)
+	}
+	err := p.failures.Guard("engine/start", func() (err error) {
+		loaded, err = m.load(s)
+		return err
+	})
+	over()
+	p.mu.Lock()
+	late := m.starting != s || p.closed || m.closed // given up meanwhile
+	if m.starting == s {
+		m.starting = nil
+	}
+	switch {
+	case late && err == nil:
+		err = ErrClosed
+	case err != nil:
+		m.lastErr = err
+	default:
+		m.current, m.facts, m.lastErr = loaded, loaded.Facts(), nil
+		m.idleSince = time.Now()
+		m.starts++
+		s.process = loaded
+	}
+	s.err = err
+	p.mu.Unlock()
+	if late && loaded != nil {
+		loaded.Stop()
+	}
+	m.report(s, loaded)
+	close(s.done)
+}
+
+// report tells of the outcome of a start.
+func (m *Model) report(s *start, loaded *process.Process) {
+	p, took := m.pool, time.Since(s.began)
+	if s.err != nil {
+		code := string(scout.CodeOf(s.err))
+		p.metrics.startFailures.WithLabelValues(code).Inc()
+		p.scope.Log().Warn(observe.EventEngineFailed, slog.String(observe.KeyCode, code), slog.String(observe.KeyError, s.err.Error()))
+		return
+	}
+	p.metrics.load.WithLabelValues(m.spec.Model.ID).Observe(took.Seconds())
+	p.metrics.starts.Inc()
+	p.measure()
+	p.scope.Log().Info(observe.EventEngineStarted, slog.Int(observe.KeyPID, loaded.Facts().PID),
+		slog.String(observe.KeyModel, m.spec.Model.ID), slog.String("backend", loaded.Facts().Backend),
+		slog.Int64(observe.KeyDurationMS, took.Milliseconds()), slog.Int64(observe.KeyRSSBytes, int64(loaded.ResidentBytes())))
+}
+
+// load starts the process, one model of the pool at a time, once there is memory for it.
+func (m *Model) load(s *start) (*process.Process, error) {
+	p := m.pool
+	ctx, cancel := context.WithTimeoutCause(p.life, m.spec.LoadTimeout,
+		scout.Errorf(scout.CodeEngineLoadTimeout, "other models kept the memory, or were loaded, for %s", m.spec.LoadTimeout))
+	defer cancel()
+	select {
+	case p.loading <- struct{}{}:
+		free := sync.OnceFunc(func() { <-p.loading })
+		defer free()
+		p.mu.Lock()
+		s.free = free
+		p.mu.Unlock()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("load model %s: %w", m.spec.Model.ID, context.Cause(ctx))
+	}
+	if err := p.makeRoom(ctx, m); err != nil {
+		return nil, err
+	}
+	if m.spec.Fault != nil {
+		if err := m.spec.Fault(GoroutineStart); err != nil {
+			return nil, err
+		}
+	}
+	return process.Start(p.life, p.scope, m.spec.Options)
+}
+
+// GoroutineStart is the name of the goroutine that starts a process, for process.Options.Fault.
+const GoroutineStart = "start"
+
+// unload ends the process if nobody uses it, and returns what is closed once it has ended. A request that comes at this
+// moment starts another one.
+func (m *Model) unload() <-chan struct{} {
+	p := m.pool
+	p.mu.Lock()
+	c := m.current
+	if c == nil || m.users > 0 || p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	m.current = nil
+	m.leave(c)
+	p.mu.Unlock()
+	c.Retire()
+	p.metrics.unloaded.Inc()
+	p.measure()
+	p.scope.Log().Info(observe.EventEngineUnloaded, slog.Int(observe.KeyPID, c.Facts().PID), slog.String(observe.KeyModel, m.spec.Model.ID))
+	return c.Dead()
+}
+
+// leave notes a process that is to end, for Close to wait for. Called with the lock held.
+func (m *Model) leave(c *process.Process) {
+	m.leaving = append(slices.DeleteFunc(m.leaving, func(old *process.Process) bool {
+		select {
+		case <-old.Dead():
+			return true
+		default:
+			return false
+		}
+	}), c)
+}
+
+// Answered measures a process after an answer and replaces one that grew over the ceiling: it answers what it has, while
+// the next request starts another one.
+func (m *Model) Answered(c *process.Process) {
+	p := m.pool
+	rss := c.ResidentBytes()
+	p.measure()
+	if m.spec.CeilingBytes == 0 || rss <= m.spec.CeilingBytes {
+		return
+	}
+	p.mu.Lock()
+	ours := m.current == c && !p.closed
+	if ours {
+		m.current = nil
+		m.leave(c)
+	}
+	p.mu.Unlock()
+	if !ours {
+		return
+	}
+	p.metrics.recycled.Inc()
+	p.scope.Log().Warn(observe.EventEngineRecycled, slog.Int64(observe.KeyRSSBytes, int64(rss)), slog.Int(observe.KeyPID, c.Facts().PID))
+	c.Retire()
+}
+
+// State is what is known about a model from the outside.
+type State struct {
+	// Process is the one that has the model loaded, nil for none; Facts are those of the last one.
+	Process *process.Process
+	Facts   process.Facts
+	// Loading is since when a process has been starting, zero where none is.
+	Loading time.Time
+	Starts  int
+	// LastError is why the last start failed, nil where it did not.
+	LastError error
+}
+
+// State returns a snapshot. It touches nothing.
+func (m *Model) State() State {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	s := State{Facts: m.facts, Starts: m.starts, LastError: m.lastErr}
+	if m.current != nil && m.current.Alive() {
+		s.Process = m.current
+	}
+	if m.starting != nil {
+		s.Loading = m.starting.began
+	}
+	return s
+}
+
+// Close ends the model's process and waits for it. Requests that it has fail with engine_closed.
+func (m *Model) Close() {
+	p := m.pool
+	p.mu.Lock()
+	m.closed = true
+	c, leaving := m.current, m.leaving
+	m.current = nil
+	delete(p.models, m)
+	if m.idle != nil {
+		m.idle.Stop()
+	}
+	p.mu.Unlock()
+	if c != nil {
+		leaving = append(leaving, c)
+	}
+	for _, one := range leaving {
+		one.Stop()
+	}
+	p.mu.Lock()
+	p.tell()
+	p.mu.Unlock()
+}

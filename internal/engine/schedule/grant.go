@@ -1,0 +1,149 @@
+package schedule
+
+import (
+	"slices"
+	"time"
+)
+
+// grant begins as many waiting turns as there is room for, and makes room for those that may have it. Called with the lock
+// held.
+func (s *Scheduler) grant() {
+	slices.SortFunc(s.waiting, (*Turn).before)
+	held := map[*Share]bool{} // models that an exclusive turn waits for: nobody behind it goes first
+	var wanting []*Turn
+	for _, t := range slices.Clone(s.waiting) {
+		if held[t.share] || !s.fits(t) {
+			wanting = append(wanting, t)
+			held[t.share] = held[t.share] || t.ask.Exclusive
+			continue
+		}
+		s.begin(t)
+	}
+	for _, t := range wanting {
+		s.makeRoom(t)
+	}
+	if s.slots.busy < s.slots.total && slices.ContainsFunc(wanting, func(t *Turn) bool { return t.ask.Class.Background() }) {
+		s.lookAgain(time.Until(s.someone.Add(s.options.Reserve)))
+	}
+	for f, finish := range s.finish { // who has had his share long ago begins anew
+		if finish <= s.virtual {
+			delete(s.finish, f)
+		}
+	}
+}
+
+// lookAgain grants turns once the reserve has passed, if that is to come.
+func (s *Scheduler) lookAgain(in time.Duration) {
+	if in <= 0 || s.reserved {
+		return
+	}
+	s.reserved = true
+	time.AfterFunc(in, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reserved = false
+		s.grant()
+	})
+}
+
+// fits tells whether a turn can begin.
+func (s *Scheduler) fits(t *Turn) bool {
+	h := t.share
+	if h.exclusive || t.ask.Exclusive && h.slots.busy > 0 {
+		return false
+	}
+	below := t.ask.Class.Background()
+	rests := time.Since(s.someone) >= s.options.Reserve
+	return s.slots.room(below, rests) && h.slots.room(below, rests)
+}
+
+// room tells whether one more turn has a slot. Background work leaves one free, where there is more than one; it may have
+// what it was given beyond that while nobody has waited for some time.
+func (l *limits) room(below, rests bool) bool {
+	if l.busy >= l.total {
+		return false
+	}
+	if !below {
+		return true
+	}
+	most := max(l.total-1, 1)
+	if rests && l.background > most {
+		most = min(l.background, l.total)
+	}
+	if l.background > 0 {
+		most = min(most, l.background)
+	}
+	return l.busyBelow < most
+}
+
+// begin gives a waiting turn its slot.
+func (s *Scheduler) begin(t *Turn) {
+	s.leaveQueue(t)
+	t.began = time.Now()
+	s.running = append(s.running, t)
+	for _, l := range []*limits{&s.slots, &t.share.slots} {
+		l.busy++
+		if t.ask.Class.Background() {
+			l.busyBelow++
+		}
+	}
+	t.share.exclusive = t.share.exclusive || t.ask.Exclusive
+	s.virtual = max(s.virtual, t.tag)
+	class := t.ask.Class.String()
+	s.metrics.running.WithLabelValues(class).Inc()
+	s.metrics.waited.WithLabelValues(class).Observe(t.began.Sub(t.asked).Seconds())
+	close(t.granted)
+}
+
+// makeRoom preempts a turn for one that waits, if its class may. A turn that was preempted already and has not left yet
+// counts for one that waits.
+func (s *Scheduler) makeRoom(t *Turn) {
+	class, h := t.ask.Class, t.share
+	if class.Background() {
+		return
+	}
+	inModel := h.slots.busy >= h.slots.total || t.ask.Exclusive // a slot of its own model is what it needs
+	all := t.ask.Exclusive
+	leaving, needing := 0, 0
+	for _, r := range s.running {
+		if r.leaving && (!inModel || r.share == h) {
+			leaving++
+		}
+	}
+	for _, w := range s.waiting {
+		if !w.ask.Class.Background() && (!inModel || w.share == h) && (w == t || w.before(t) < 0) {
+			needing++
+		}
+	}
+	slots := s.slots.total
+	if inModel {
+		slots = min(slots, h.slots.total)
+	}
+	for all || leaving < needing {
+		victim := s.victim(class, slots, h, inModel)
+		if victim == nil {
+			return
+		}
+		victim.leaving = true
+		leaving++
+		s.metrics.interrupted.Inc()
+		if victim.ask.Preempt != nil {
+			victim.ask.Preempt()
+		}
+	}
+}
+
+// victim is the running turn that is preempted first: the least urgent, of those the one that began last. Nil where the
+// class may preempt none.
+func (s *Scheduler) victim(class Class, slots int, h *Share, inModel bool) *Turn {
+	var found *Turn
+	for _, r := range s.running {
+		if r.leaving || inModel && r.share != h || !class.preempts(r.ask.Class, slots) {
+			continue
+		}
+		if found == nil || r.ask.Class.rank() <= found.ask.Class.rank() {
+			found = r
+		}
+	}
+	return found
+}
