@@ -39,8 +39,9 @@ func (o *recognizerOptions) bind(cmd *cobra.Command) {
 // recognizer is a model that recognises speech, with the effort that was asked for.
 type recognizer struct {
 	*recognize.Recognizer
-	effort  speech.Effort
-	settled sync.Once
+	effort   speech.Effort
+	settled  sync.Once
+	loadings *loadings
 }
 
 // settle gives back the memory that starting took. It is called when the first text is there.
@@ -75,14 +76,15 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 	if err != nil {
 		return nil, err
 	}
+	told := new(loadings)
 	r, err := a.machine().Open(ctx, store, recognize.Options{
 		Program: program, Model: o.model, Threads: o.threads, Backend: o.backend, Profile: o.profile,
-		Engine: engine.Options{Reserve: o.reserve},
+		Engine: engine.Options{Reserve: o.reserve, Loading: told.begin},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &recognizer{Recognizer: r, effort: effort}, nil
+	return &recognizer{Recognizer: r, effort: effort, loadings: told}, nil
 }
 
 // noticeOfModel tells the user what there is to know about a model, once where it is of that kind.

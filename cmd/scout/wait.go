@@ -5,74 +5,125 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/scout-speech/scout/internal/engine"
 )
 
 // slowStart is when the user is told what is awaited.
 const slowStart = 2 * time.Second
 
-// wait tells what is awaited when the engine starts slowly.
+// loadings tells one listener whenever the engine begins to load its model.
+type loadings struct {
+	mu     sync.Mutex
+	listen func(limit time.Duration) (over func())
+}
+
+// tell sets the listener; nil for none.
+func (l *loadings) tell(listen func(limit time.Duration) (over func())) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listen = listen
+}
+
+// begin is engine.Options.Loading.
+func (l *loadings) begin(limit time.Duration) (over func()) {
+	l.mu.Lock()
+	listen := l.listen
+	l.mu.Unlock()
+	if listen == nil {
+		return func() {}
+	}
+	return listen(limit)
+}
+
+// wait tells what is awaited when the engine starts slowly, the first time and whenever it has to be started again.
 type wait struct {
-	ctx     context.Context
-	cancel  context.CancelFunc
-	show    *console
-	r       *recognizer
-	quiet   bool
-	began   bool
-	watcher sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+	show   *console
+	r      *recognizer
+	quiet  bool
+	began  bool
+	shown  sync.WaitGroup // what tells of a start, and the first start
+
+	mu  sync.Mutex
+	end func() // takes away what is shown now
 }
 
 func newWait(ctx context.Context, show *console, r *recognizer, quiet bool) *wait {
-	w := &wait{show: show, r: r, quiet: quiet}
+	w := &wait{show: show, r: r, quiet: quiet, end: func() {}}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	return w
 }
 
-// start begins to wait for the engine, at the first call.
+// start begins to wait for the engine, at the first call, and has it started.
 func (w *wait) start() {
 	if w.began || w.quiet {
 		return
 	}
 	w.began = true
-	w.watcher.Go(func() { // ended by over, which waits for it
-		loaded := make(chan struct{})
-		w.watcher.Go(func() { // ends with the engine's start or with over
-			_, _ = w.r.Engine.Load(w.ctx) // whoever needs the engine gets the error
-			close(loaded)
-		})
-		timer := time.NewTimer(slowStart)
-		defer timer.Stop()
-		select {
-		case <-loaded:
-			return
-		case <-timer.C:
-		}
-		began := time.Now().Add(-slowStart)
-		text := fmt.Sprintf("waiting for the engine to load the model %s, at most %.0f s", w.r.Model.ID, engine.DefaultLoadTimeout.Seconds())
-		if !w.show.live {
-			w.show.linef("scout: %s", text)
-			<-loaded
-			return
-		}
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		for {
-			w.show.draw(fmt.Sprintf("%s: %d s", text, int(time.Since(began).Seconds())))
-			select {
-			case <-loaded:
-				w.show.clear()
-				return
-			case <-ticker.C:
-			}
-		}
+	w.r.loadings.tell(w.loading)
+	w.shown.Go(func() { // ends with the engine's start or with close
+		_, _ = w.r.Engine.Load(w.ctx) // whoever needs the engine gets the error
 	})
 }
 
-// over ends the wait: something else is shown now.
-func (w *wait) over() {
-	w.cancel()
-	w.watcher.Wait()
+// loading tells of a start that takes long, until the function that it returns is called.
+func (w *wait) loading(limit time.Duration) (over func()) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	gone := make(chan struct{})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx.Err() != nil { // closed
+		return cancel
+	}
+	w.end = func() { cancel(); <-gone }
+	w.shown.Go(func() {
+		defer close(gone)
+		w.tell(ctx, limit)
+	})
+	return cancel
 }
 
-func (w *wait) close() { w.over() }
+func (w *wait) tell(ctx context.Context, limit time.Duration) {
+	timer := time.NewTimer(slowStart)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-timer.C:
+	}
+	began := time.Now().Add(-slowStart)
+	text := fmt.Sprintf("waiting for the engine to load the model %s, at most %.0f s", w.r.Model.ID, limit.Seconds())
+	if !w.show.live {
+		w.show.linef("scout: %s", text)
+		return
+	}
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		w.show.draw(fmt.Sprintf("%s: %d s", text, int(time.Since(began).Seconds())))
+		select {
+		case <-ctx.Done():
+			w.show.clear()
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// over takes away what is shown: something else is shown now.
+func (w *wait) over() {
+	w.mu.Lock()
+	end := w.end
+	w.end = func() {}
+	w.mu.Unlock()
+	end()
+}
+
+// close ends everything.
+func (w *wait) close() {
+	w.r.loadings.tell(nil)
+	w.mu.Lock()
+	w.cancel()
+	w.mu.Unlock()
+	w.shown.Wait()
+}
