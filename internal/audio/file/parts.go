@@ -31,6 +31,12 @@ type partEnder interface {
 	rest() time.Duration
 }
 
+// continued is a decoder whose input goes on in another format.
+type continued interface {
+	// next is the decoder for what follows, after io.EOF; nil at the end.
+	next() decoder
+}
+
 // nextPart goes on with the part behind the one that ended, after that many samples were given out. It is false at
 // the end of the input.
 func (r *Reader) nextPart(produced int64) bool {
@@ -42,7 +48,21 @@ func (r *Reader) nextPart(produced int64) bool {
 		}
 	}
 	damaged := len(r.damage) > 0
+	var following decoder
+	if d, ok := r.decoder.(continued); ok {
+		following = d.next()
+	}
 	r.finishPart(framesToTime(produced, scout.EngineSampleRateHz))
+	for following != nil {
+		r.parts++
+		if err := r.use(following); err == nil {
+			return true
+		} else if scout.CodeOf(err) != scout.CodeAudioEmpty { // else less than a frame
+			return r.fail(err)
+		}
+		following = following.(continued).next()
+		r.finishPart(r.partStart)
+	}
 	for failed := 0; r.parts < maxParts && r.ctx.Err() == nil; failed++ {
 		if failed == maxUnread {
 			r.unread(max(r.src.size-r.src.pos(), 0), "too many parts that cannot be read")

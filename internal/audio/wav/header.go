@@ -90,7 +90,11 @@ func (r *Reader) readChunk(h *header, id string, size int64) error {
 		return r.headerError(err)
 	}
 	switch {
-	case id == "fmt " && !h.hasFormat:
+	case id == "fmt " && h.hasFormat:
+		if other, _, err := parseFormat(known); err != nil || other != h.format {
+			h.warnings = append(h.warnings, scout.Warnf(scout.WarningFormat, "header: two formats contradict each other, the first is used"))
+		}
+	case id == "fmt ":
 		format, warnings, err := parseFormat(known)
 		if err != nil {
 			return err
@@ -163,7 +167,7 @@ func chunkHeader(b []byte) bool {
 
 // knownChunk tells whether the name of a chunk is one that is written down somewhere.
 func knownChunk(b []byte) bool {
-	for _, id := range []string{"LIST", "id3 ", "ID3 ", "bext", "iXML", "cue ", "smpl", "inst", "JUNK", "junk", "PEAK", "afsp", "fact", "axml", "chna", "_PMX"} {
+	for _, id := range []string{"data", "fmt ", "LIST", "id3 ", "ID3 ", "bext", "iXML", "cue ", "smpl", "inst", "JUNK", "junk", "PEAK", "afsp", "fact", "axml", "chna", "_PMX"} {
 		if string(b[:4]) == id {
 			return true
 		}

@@ -88,31 +88,73 @@ func (r *Reader) endOfData() error {
 	return nil
 }
 
-// nextData skips chunks up to the next one with samples. It returns io.EOF where the file ends or another begins.
+// nextData skips chunks up to the next one with samples of the same format. It returns io.EOF where the file ends, another
+// begins, or samples of another format follow, see Next.
 func (r *Reader) nextData() error {
+	var other *Format // of the samples to come, nil for the same
+	var refused error // why their format is not read
 	for range maxHeaderChunks {
 		next, _ := r.src.Peek(headBytes) // an error is an end, or comes back with the next read
 		if len(next) < 8 || r.fileFollows(next) || !r.chunkFollows(next, r.pos) {
 			return r.ended()
 		}
 		id, size := string(next[:4]), binary.LittleEndian.Uint32(next[4:])
-		if err := r.skip(8); err != nil {
-			return r.sourceError(err)
-		}
-		if id == "data" && size > 0 {
-			r.left = int64(size)
-			if placeholder(size) {
-				r.left = unknownLength
+		switch {
+		case id == "fmt ":
+			body := next[8:min(8+int64(size), 8+extensibleBytes, int64(len(next)))]
+			other, refused = r.nextFormat(body)
+		case id == "data" && size > 0 && refused != nil:
+			r.refuse(size, refused)
+		case id == "data" && size > 0:
+			if err := r.skip(8); err != nil {
+				return r.sourceError(err)
 			}
-			r.declared = r.left
-			return nil
+			return r.beginData(size, other)
 		}
-		if err := r.skip(int64(size)); err != nil {
+		if err := r.skip(8 + int64(size)); err != nil {
 			return r.sourceError(err)
 		}
 		if err := r.skipPadding(int64(size)); err != nil {
 			return err
 		}
+	}
+	return io.EOF
+}
+
+// nextFormat reads a format chunk behind samples: nil for the same format, or why it is not read.
+func (r *Reader) nextFormat(body []byte) (*Format, error) {
+	format, warnings, err := parseFormat(body)
+	if err != nil {
+		return nil, err
+	}
+	format.Container = r.header.format.Container
+	if format == r.header.format {
+		return nil, nil
+	}
+	r.nextWarnings = warnings
+	return &format, nil
+}
+
+// refuse tells of samples that are not read.
+func (r *Reader) refuse(size uint32, why error) {
+	r.warn(scout.Warnf(scout.WarningUnread, "%d bytes of samples behind %v were not read: %v", size, r.time(r.frames), why).From(r.time(r.frames)))
+}
+
+// beginData goes on with the data chunk that begins here, of which format is another one, or nil.
+func (r *Reader) beginData(size uint32, format *Format) error {
+	left := int64(size)
+	if placeholder(size) {
+		left = unknownLength
+	}
+	if format == nil {
+		r.left, r.declared = left, left
+		return nil
+	}
+	head := r.header
+	head.format, head.dataBytes, head.warnings = *format, left, nil
+	r.next = &Reader{
+		src: r.src, pos: r.pos, header: head, left: left, declared: left, scratch: r.scratch,
+		warnings: r.nextWarnings, startsFile: r.startsFile,
 	}
 	return io.EOF
 }
@@ -146,7 +188,7 @@ func (r *Reader) chunkFollows(next []byte, pos int64) bool {
 	if len(next) < 8 || !chunkHeader(next) {
 		return false
 	}
-	if string(next[:4]) == "data" || knownChunk(next) {
+	if knownChunk(next) {
 		return true
 	}
 	size := int64(binary.LittleEndian.Uint32(next[4:]))

@@ -28,7 +28,14 @@ type Reader struct {
 	err      error // sticky
 
 	startsFile func(head []byte) bool // see NewPartReader
+
+	next         *Reader         // see Next
+	nextWarnings []scout.Warning // of the format chunk before it
 }
+
+// Next returns a reader for the samples of another format that follow in the file, behind a format chunk of their own;
+// nil where there are none. It goes on with the source of r, after r returned io.EOF. It may hold less than a frame.
+func (r *Reader) Next() *Reader { return r.next }
 
 // Wait blocks until the next frame is there or the source ended, without taking it.
 func (r *Reader) Wait() error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -342,4 +343,56 @@ func messages(warnings []scout.Warning) string {
 		all = append(all, w.Message)
 	}
 	return strings.Join(all, "; ")
+}
+
+func TestSamplesOfAnotherFormatBehindTheFirst(t *testing.T) {
+	t.Parallel()
+	first := mono16().chunk("data", 20, samples(10)...)
+	for name, test := range map[string]struct {
+		file     file
+		frames   []int
+		formats  []wav.Format
+		warnings string
+	}{
+		"the same format again": {first.format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...), []int{20}, nil, ""},
+		"more channels": {first.format(1, 2, 16000, 4, 16).chunk("data", 20, samples(10)...), []int{10, 5},
+			[]wav.Format{{"wav", audio.Int16, 16000, 2}}, ""},
+		"another rate": {first.format(1, 1, 48000, 2, 16).chunk("data", 20, samples(10)...), []int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, ""},
+		"other samples, and back again": {first.format(6, 1, 8000, 1, 8).chunk("data", 20, samples(10)...).format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...),
+			[]int{10, 20, 10}, []wav.Format{{"wav", audio.ALaw, 8000, 1}, {"wav", audio.Int16, 16000, 1}}, ""},
+		"other chunks between": {first.format(1, 1, 48000, 2, 16).chunk("LIST", 5, 1, 2, 3, 4, 5, 0).chunk("data", 20, samples(10)...), []int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, ""},
+		"a length that nobody knew": {first.format(1, 1, 48000, 2, 16).chunk("data", 0xFFFFFFFF, samples(10)...), []int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, ""},
+		"cut off": {first.format(1, 1, 48000, 2, 16).chunk("data", 40, samples(10)...), []int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, "cut off: the header promises 0s of audio, 0s are there"},
+		"17 MiB behind another chunk": {first.chunk("LIST", 4, 1, 2, 3, 4).chunk("data", 17<<20, make([]byte, 17<<20)...), []int{10 + 17<<19}, nil, ""},
+		"a codec that is not read, and the first one again": {first.format(2, 1, 16000, 256, 4).chunk("data", 20, samples(10)...).format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...),
+			[]int{20}, nil, "20 bytes of samples behind 1ms were not read: format 0x0002: codec is not read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := wav.NewReader(bytes.NewReader(test.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var frames []int
+			var formats []wav.Format
+			var said []scout.Warning
+			for r != nil {
+				got, err := readAll(r)
+				if !errors.Is(err, io.EOF) && err != nil {
+					t.Fatal(err)
+				}
+				frames, said = append(frames, len(got)/r.Format().Channels), append(said, r.Warnings()...)
+				if r = r.Next(); r != nil {
+					formats = append(formats, r.Format())
+				}
+			}
+			if !slices.Equal(frames, test.frames) || !slices.Equal(formats, test.formats) || messages(said) != test.warnings {
+				t.Errorf("frames %v of %v, %q; want %v of %v, %q", frames, formats, messages(said), test.frames, test.formats, test.warnings)
+			}
+		})
+	}
 }
