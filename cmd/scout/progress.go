@@ -76,7 +76,8 @@ func (p *progress) draw() {
 		return // before the first text there is nothing to tell but that it waits, see wait
 	}
 	p.state.elapsed = time.Since(p.began)
-	p.show.draw(p.state.line(p.show.width()))
+	const echo = 2 // the terminal shows ^C behind the line
+	p.show.draw(p.state.line(max(p.show.width()-echo, 8)))
 }
 
 // end takes the line away.

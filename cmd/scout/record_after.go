@@ -210,6 +210,7 @@ func (w *after) writeText(ctx context.Context, path string) error {
 	}
 	progress := a.newTranscription(ctx, w.recognizer, inputs, w.options.quiet, false)
 	defer progress.close()
+	progress.besides(destination)
 	result, err := transcribe.New(a.scope, a.failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, destination, progress.watch())
 	progress.warn(0, result)
 	if warned := new(transcribe.WarnedError); errors.As(err, &warned) {

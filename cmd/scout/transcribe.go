@@ -134,6 +134,7 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	}
 	show := a.newTranscription(ctx, r, inputs, o.quiet, o.summary)
 	defer show.close()
+	show.besides(destination)
 	err = transcribe.New(a.scope, a.failures, r.Recognizer).Run(ctx, inputs, options, destination, show.watch())
 	return show.outcome(err)
 }
@@ -213,6 +214,13 @@ func (a *app) newTranscription(ctx context.Context, r *recognizer, inputs []tran
 		app: a, r: r, inputs: inputs, summary: summary,
 		bar:  newProgress(console, len(inputs)),
 		wait: newWait(ctx, console, r, quiet),
+	}
+}
+
+// besides leaves the progress line out where the text appears on the terminal as it is made: it would be drawn over.
+func (t *transcription) besides(destination *transcribe.Destination) {
+	if destination.Streams() && terminal(t.app.std.out) {
+		t.bar.show = newConsole(t.app.std.err, true)
 	}
 }
 
