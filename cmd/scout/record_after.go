@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/outfile"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/text"
 	"github.com/scout-speech/scout/internal/transcribe"
@@ -35,7 +35,7 @@ func (o *afterOptions) bind(cmd *cobra.Command) {
 	o.recognizerOptions.bind(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.output, "output", "o", "", "copy the recording to this WAV file, or into this folder, when it ended")
-	flags.BoolVar(&o.force, "force", false, "replace an existing --output")
+	flags.BoolVar(&o.force, "force", false, forceUsage)
 	flags.BoolVar(&o.transcribe, "transcribe", false, "write what was said to standard output when the recording ended")
 	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no meter and no summary")
@@ -53,7 +53,7 @@ type after struct {
 
 // prepareAfter checks the options. The caller closes the result.
 func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afterOptions, id recording.ID) (*after, error) {
-	output, err := checkOutput(o.output, o.force, id)
+	output, err := a.checkOutput(o.output, o.force, id)
 	if err != nil {
 		return nil, err
 	}
@@ -84,36 +84,35 @@ func (w *after) close() {
 }
 
 // checkOutput returns the file to copy a recording to, after looking whether that will be possible.
-func checkOutput(output string, force bool, id recording.ID) (string, error) {
+func (a *app) checkOutput(output string, force bool, id recording.ID) (string, error) {
 	if output == "" {
 		return "", nil
 	}
-	info, err := os.Stat(output)
-	switch {
-	case err == nil && info.IsDir():
+	if info, err := os.Stat(output); err == nil && info.IsDir() {
 		output = filepath.Join(output, string(id)+".wav")
-	case strings.HasSuffix(output, string(filepath.Separator)):
-		return "", scout.FileError(scout.CodeWriteFailed, "write into "+output, os.ErrNotExist)
-	case !strings.EqualFold(filepath.Ext(output), ".wav"):
+	} else if !strings.HasSuffix(output, string(filepath.Separator)) && !strings.EqualFold(filepath.Ext(output), ".wav") {
 		return "", usage(fmt.Errorf("--output %s: recordings are WAV files, name it .wav", output))
-	case err == nil && !info.Mode().IsRegular():
-		return "", usage(fmt.Errorf("--output %s: not a file", output))
-	case err == nil && !force:
-		return "", usage(scout.Errorf(scout.CodeInvalidArgument, "--output %s: it exists", output).WithHint("replace it with --force"))
 	}
-	// Only trying tells whether a folder takes files: modes, read-only mounts and full disks all say no.
-	probe, err := os.CreateTemp(filepath.Dir(output), ".scout-*")
+	place, err := outfile.At(output)
 	if err != nil {
-		var path *fs.PathError
-		if errors.As(err, &path) { // the name of the probe says nothing
-			err = path.Err
-		}
-		return "", scout.FileError(scout.CodeWriteFailed, "write "+output, err)
+		return "", err
 	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-		return "", scout.FileError(scout.CodeWriteFailed, "write "+output, err)
+	if place.Stream() {
+		return "", usage(fmt.Errorf("--output %s: a recording is copied to a file, not to a pipe or device", output))
 	}
-	return filepath.Abs(output)
+	if err := (outfile.Rules{Own: a.ownFile, Force: force}).Check(&place); err != nil {
+		return "", usage(err)
+	}
+	if err := place.Probe(); err != nil {
+		return "", err
+	}
+	return filepath.Abs(place.Target())
+}
+
+// emptyFile is true for a file with nothing in it, which may be replaced.
+func emptyFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
 }
 
 // run does it. failed is why the recording could not be finished as it should; what there is of it is

@@ -630,7 +630,7 @@ func TestBadInputOfRecording(t *testing.T) {
 		"output folder missing":    {b, []string{"record", "--output", filepath.Join(t.TempDir(), "no", "x.wav")}, 1, "x.wav", "check the path"},
 		"output folder read-only":  {b, []string{"record", "--output", "/proc/x.wav"}, 1, "/proc/x.wav", "check"},
 		"output is no WAV":         {b, []string{"record", "--output", "x.mp3"}, 2, "name it .wav", "--help"},
-		"output exists":            {b, []string{"record", "--output", there}, 2, "it exists", "--force"},
+		"output exists":            {b, []string{"record", "--output", there}, 2, "exists already", "--force"},
 		"folder is a file":         {b, []string{"record", "--recordings-dir", there}, 1, "there.wav", ""},
 		"folder cannot be made":    {b, []string{"record", "--recordings-dir", "/proc/recordings"}, 1, "/proc/recordings", ""},
 		"unknown model":            {b, []string{"record", "--transcribe", "--model", "colossus"}, 1, "colossus", "scout models list"},

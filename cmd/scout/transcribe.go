@@ -24,7 +24,7 @@ import (
 // languageUsage and forceUsage are the help of flags that several commands have.
 const (
 	languageUsage = "language spoken: a code, tag or name such as en, en-US or english, or auto (default: what the model knows)"
-	forceUsage    = "replace an existing file that --output names"
+	forceUsage    = "replace the file that --output names where it is not empty"
 )
 
 type transcribeOptions struct {

@@ -143,6 +143,9 @@ func (p *Place) Filled() bool {
 	return p.info != nil && p.info.Mode().IsRegular() && p.info.Size() > 0
 }
 
+// Target is the path of the file itself, without symbolic links.
+func (p *Place) Target() string { return p.target }
+
 // Exists is true where something is there.
 func (p *Place) Exists() bool { return p.info != nil }
 
