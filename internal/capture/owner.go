@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -265,23 +262,6 @@ func (o *owner) fail(err error) {
 	o.emit(Event{Kind: EventFailed, Err: err})
 }
 
-// beginStop begins the end of the recording; c is told of it and may be nil.
-func (o *owner) beginStop(c *command) {
-	if !o.recording() {
-		if c != nil {
-			c.reply <- reply{stopped: o.last, err: scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")}
-		}
-		return
-	}
-	if c != nil {
-		o.stopping = append(o.stopping, c)
-	}
-	if o.state == StateRecording {
-		o.stopAt = o.now()
-		o.setState(StateStopping, nil)
-	}
-}
-
 // step does what is due: it takes blocks, watches the device, fills gaps, ends the recording. An error
 // ends the session.
 func (o *owner) step(ctx context.Context) error {
@@ -347,174 +327,6 @@ func isDone(done <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// take moves all waiting blocks into the ring; false where there was none. It is the per-block path:
-// nothing in it allocates, unless frames were dropped.
-func (o *owner) take() bool {
-	l, s := o.line, o.session
-	for taken := false; ; taken = true {
-		if !l.stream.RealTime() && s.ahead() > s.ring.Capacity()/2 {
-			return taken // it waits for the readers; what plays in real time cannot
-		}
-		b, first, second, ok := l.intake.next()
-		if !ok {
-			return taken
-		}
-		if b.dropped > 0 {
-			o.dropped(b.dropped)
-		}
-		s.options.Copies.Tell(copies.Queued, "", first)
-		loudness := l.converter.write(first)
-		sum := loud{}
-		sum.add(loudness, len(first))
-		if len(second) > 0 {
-			s.options.Copies.Tell(copies.Queued, "", second)
-			sum.add(l.converter.write(second), len(second))
-		}
-		l.intake.pop()
-		frames := b.bytes / uint64(l.intake.format.FrameBytes())
-		o.measured(sum, frames, l.intake.format)
-		if l.stream.RealTime() {
-			o.timeline.observe(l.converter.position(), b.at)
-		}
-		s.lastFrame.Store(int64(b.at))
-		s.metrics.samples.Add(float64(frames))
-	}
-}
-
-// measured shows the level of a block to the meter and to the second under way.
-func (o *owner) measured(sum loud, frames uint64, format DeviceFormat) {
-	block := sum.level()
-	if block.NonFinite > 0 {
-		o.session.metrics.invalid.Add(float64(block.NonFinite))
-	}
-	o.session.meter.Update(block, time.Duration(frames)*time.Second/time.Duration(format.SampleRateHz))
-	if o.recording() {
-		o.second.add(block, int(frames))
-	}
-}
-
-// everySecond observes what is sampled once a second.
-func (o *owner) everySecond(now time.Duration) {
-	m := o.session.metrics
-	m.level.Observe(o.second.level().RMS)
-	o.second, o.secondAt = loud{}, now
-	if last := o.session.lastFrame.Load(); last >= 0 {
-		m.age.Set((now - time.Duration(last)).Seconds())
-	}
-	if ppm, ok := o.timeline.drift(); ok {
-		m.drift.Set(ppm)
-		o.session.driftPPM.Store(math.Float64bits(ppm))
-	}
-}
-
-// dropped puts silence in the place of device frames that did not fit into the intake.
-func (o *owner) dropped(frames uint64) {
-	l, s := o.line, o.session
-	l.converter.flush()
-	start := s.ring.Head()
-	s.ring.WriteSilence(l.converter.frames(int64(frames)))
-	l.converter.begin()
-	s.metrics.evicted(overrunCallback, frames)
-	o.gap(scout.Gap{Start: start, Frames: s.ring.Head() - start, Reason: GapOverrun})
-}
-
-// fillDeficit puts silence in the place of frames that the device or the server dropped without a
-// word, as time shows.
-func (o *owner) fillDeficit() {
-	missing := o.timeline.deficit()
-	if missing == 0 || !o.line.stream.RealTime() {
-		return
-	}
-	s := o.session
-	o.line.converter.flush()
-	start := s.ring.Head()
-	s.ring.WriteSilence(missing)
-	o.line.converter.begin()
-	o.timeline.filled(missing)
-	o.gap(scout.Gap{Start: start, Frames: missing, Reason: GapMissing})
-}
-
-// gap notes a gap that is over. While nothing is recorded it only ends the pre-roll.
-func (o *owner) gap(g scout.Gap) {
-	if g.Frames == 0 {
-		return
-	}
-	s := o.session
-	if !o.recording() {
-		o.warmFrom = s.ring.Head()
-		return
-	}
-	s.gapsMu.Lock()
-	if n := len(s.gaps); n > 0 && s.gaps[n-1].Start == g.Start {
-		s.gaps[n-1] = g // it was open until now
-	} else {
-		s.gaps = append(s.gaps, g)
-	}
-	s.gapsMu.Unlock()
-	s.log.Warn(LogCaptureGap, slog.Uint64("start_frame", g.Start-o.from), slog.Uint64("frames", g.Frames),
-		slog.Int64(observe.KeyDurationMS, s.options.Format.Duration(g.Frames).Milliseconds()),
-		slog.String(observe.KeyReason, string(g.Reason)))
-	o.emit(Event{Kind: EventGapEnded, Gap: g, Reason: g.Reason})
-}
-
-// tryStop ends the recording once everything heard before stopAt is in the ring, or cannot be any
-// more.
-func (o *owner) tryStop(now time.Duration) {
-	s := o.session
-	if o.outage == nil && o.line.stream.RealTime() && now < o.stopAt+stopGrace &&
-		o.line.converter.position() < o.timeline.expected(o.stopAt) {
-		return
-	}
-	if o.outage != nil {
-		if o.outage.resumed != 0 {
-			return // its frames are placed within settleFor
-		}
-		o.fillOutage(o.timeline.expected(o.stopAt))
-		o.endGap()
-	}
-	if !s.options.Warm && o.outage == nil {
-		o.line.converter.flush()
-	}
-	o.endRecording()
-	if s.options.Warm {
-		return
-	}
-	if o.opening != nil {
-		o.abandon(o.opening)
-		o.opening = nil
-	}
-	o.closeLine()
-}
-
-// endRecording answers all who wait for the end.
-func (o *owner) endRecording() {
-	s := o.session
-	if ppm, ok := o.timeline.drift(); ok {
-		s.driftPPM.Store(math.Float64bits(ppm))
-	}
-	o.last = Stopped{From: o.from, End: s.ring.Head(), Gaps: slices.Clone(s.Gaps()), DriftPPM: s.drift()}
-	o.setState(StateIdle, nil)
-	for _, c := range o.stopping {
-		c.reply <- reply{stopped: o.last}
-	}
-	o.stopping = nil
-}
-
-// endInput ends the session's input: a file or a signal was played to its end.
-func (o *owner) endInput() {
-	o.line.converter.flush()
-	o.inputOver = true
-	o.emit(Event{Kind: EventInputEnded})
-	if o.starting != nil {
-		o.fail(scout.Errorf(scout.CodeAudioEmpty, "device %s ended before its first frame", o.session.options.Device))
-	}
-	if o.recording() {
-		o.endRecording()
-	}
-	o.closeLine()
-	o.session.ring.Close()
 }
 
 // adopt makes l the device being heard, from the ring's head on.

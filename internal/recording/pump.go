@@ -235,7 +235,7 @@ func (p *Pump) Trouble() Trouble {
 // another way the reason is empty: another pump can go on.
 func (p *Pump) Run(ctx context.Context) (EndReason, error) {
 	defer p.reader.Close()
-	defer p.help()()
+	defer p.startLoops()()
 	news, end := p.ring.Listen()
 	defer end()
 	timer := time.NewTimer(0) // look once before waiting

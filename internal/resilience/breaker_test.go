@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
-	"pgregory.net/rapid"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
@@ -37,45 +36,6 @@ var (
 	errStop  = scout.Errorf(scout.CodeCancelled, "stopped by the user")
 	errBug   = errors.New("an error without a code")
 )
-
-// step is one action on a breaker: wait a time, or call with a result.
-type step struct {
-	wait      time.Duration
-	returns   error
-	succeeds  bool
-	panics    bool
-	refused   bool // the call must not run
-	wantState string
-}
-
-func call(err error, wantState string) step { return step{returns: err, wantState: wantState} }
-func ok(wantState string) step              { return step{succeeds: true, wantState: wantState} }
-func refused(wantState string) step {
-	return step{refused: true, succeeds: true, wantState: wantState}
-}
-
-func wait(d time.Duration, wantState string) step { return step{wait: d, wantState: wantState} }
-
-func repeat(n int, s step) []step {
-	steps := make([]step, n)
-	for i := range steps {
-		steps[i] = s
-	}
-	return steps
-}
-
-func sequence(parts ...any) []step {
-	var all []step
-	for _, part := range parts {
-		switch p := part.(type) {
-		case step:
-			all = append(all, p)
-		case []step:
-			all = append(all, p...)
-		}
-	}
-	return all
-}
 
 func TestBreakerTransitions(t *testing.T) {
 	t.Parallel()
@@ -185,79 +145,6 @@ func TestBreakerTransitions(t *testing.T) {
 			})
 		})
 	}
-}
-
-func runStep(t *testing.T, i int, breaker *resilience.Breaker, s step) {
-	t.Helper()
-	if s.wait > 0 {
-		time.Sleep(s.wait) // of the bubble
-	} else {
-		ran, got := false, error(nil)
-		recovered := func() (p any) {
-			defer func() { p = recover() }()
-			got = breaker.Do(t.Context(), func(context.Context) error {
-				ran = true
-				if s.panics {
-					panic("broken")
-				}
-				return s.returns
-			})
-			return nil
-		}()
-		switch {
-		case ran == s.refused:
-			t.Fatalf("step %d: ran = %v, want %v", i, ran, !s.refused)
-		case s.panics != (recovered != nil):
-			t.Fatalf("step %d: recovered %v, want a panic: %v", i, recovered, s.panics)
-		case s.refused && scout.CodeOf(got) != scout.CodeEngineUnavailable:
-			t.Fatalf("step %d: refused with %v, want the code %s", i, got, scout.CodeEngineUnavailable)
-		case !s.refused && !errors.Is(got, s.returns):
-			t.Fatalf("step %d: error %v, want %v", i, got, s.returns)
-		}
-	}
-	if got := breaker.State(); got != s.wantState {
-		t.Fatalf("step %d (%+v): state %s, want %s", i, s, got, s.wantState)
-	}
-	if got := breaker.Open(); got != (s.wantState == "open") {
-		t.Fatalf("step %d: Open() = %v in state %s", i, got, s.wantState)
-	}
-}
-
-// held is a call in progress whose result the test decides later.
-type held struct {
-	result chan error
-	done   chan error
-}
-
-func hold(ctx context.Context, breaker *resilience.Breaker) *held {
-	h := &held{result: make(chan error), done: make(chan error, 1)}
-	go func() {
-		h.done <- breaker.Do(ctx, func(context.Context) error { return <-h.result })
-	}()
-	synctest.Wait()
-	return h
-}
-
-func (h *held) finish(err error) error {
-	h.result <- err
-	return <-h.done
-}
-
-func trip(t *testing.T, breaker *resilience.Breaker) {
-	t.Helper()
-	for range 3 {
-		if err := breaker.Do(t.Context(), func(context.Context) error { return errCrash }); !errors.Is(err, errCrash) {
-			t.Fatalf("error %v, want %v", err, errCrash)
-		}
-	}
-	if !breaker.Open() {
-		t.Fatal("not open after three failures")
-	}
-}
-
-func newBreaker(options resilience.BreakerOptions) *resilience.Breaker {
-	options.Name, options.Rest, options.Window = "engine", rest, window
-	return resilience.NewBreaker(observe.Scope{}, options)
 }
 
 func TestBreakerLetsExactlyItsProbesPass(t *testing.T) {
@@ -552,95 +439,4 @@ func gather(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 		}
 	}
 	return series
-}
-
-// model is the breaker of S5 in the plainest form: one call at a time, only the consecutive rule.
-type model struct {
-	state    string
-	failures int
-	probes   int
-	left     time.Duration
-}
-
-func (m *model) step(err error, consecutive, probes int) (runs bool) {
-	if m.state == "open" {
-		return false
-	}
-	switch {
-	case err != nil && scout.ClassOf(err) == scout.Cancelled:
-	case errors.Is(err, errCrash):
-		m.failures++
-		if m.state == "half-open" || m.failures >= consecutive {
-			*m = model{state: "open", left: rest}
-		}
-	default:
-		m.failures = 0
-		m.probes++
-		if m.state == "half-open" && m.probes >= probes {
-			*m = model{state: "closed"}
-		}
-	}
-	return true
-}
-
-func (m *model) sleep(d time.Duration) {
-	if m.left -= d; m.state == "open" && m.left < 0 {
-		*m = model{state: "half-open"}
-	}
-}
-
-func TestBreakerBehavesAsTheModel(t *testing.T) {
-	t.Parallel()
-	results := map[string]error{"ok": nil, "crash": errCrash, "input": errInput, "stop": errStop}
-	rapid.Check(t, func(rt *rapid.T) {
-		consecutive := rapid.IntRange(1, 5).Draw(rt, "consecutive")
-		probes := rapid.IntRange(1, 4).Draw(rt, "probes")
-		actions := rapid.SliceOfN(rapid.SampledFrom([]string{"ok", "crash", "crash", "crash", "input", "stop", "sleep", "rest"}), 1, 60).Draw(rt, "actions")
-		synctest.Test(t, func(t *testing.T) {
-			breaker := newBreaker(resilience.BreakerOptions{Consecutive: consecutive, Probes: probes, MinRequests: 1 << 20})
-			want := &model{state: "closed"}
-			for i, action := range actions {
-				switch action {
-				case "sleep":
-					time.Sleep(7 * time.Second)
-					want.sleep(7 * time.Second)
-				case "rest":
-					time.Sleep(rest + 1)
-					want.sleep(rest + 1)
-				default:
-					ran := false
-					err := breaker.Do(t.Context(), func(context.Context) error {
-						ran = true
-						return results[action]
-					})
-					if wantRuns := want.step(results[action], consecutive, probes); ran != wantRuns || ran && !errors.Is(err, results[action]) {
-						t.Fatalf("action %d of %v: ran %v with %v, want %v", i, actions, ran, err, wantRuns)
-					}
-				}
-				if got := breaker.State(); got != want.state {
-					t.Fatalf("after action %d of %v: %s, want %s", i, actions, got, want.state)
-				}
-			}
-		})
-	})
-}
-
-func TestBreakerIsSafeForManyCallers(t *testing.T) {
-	t.Parallel()
-	breaker := resilience.NewBreaker(observe.NewScope(nil, prometheus.NewRegistry(), nil),
-		resilience.BreakerOptions{Name: "engine", Rest: time.Nanosecond})
-	results := []error{nil, errCrash, errInput, errStop, errCrash, errCrash}
-	var all sync.WaitGroup
-	for worker := range 8 {
-		all.Go(func() {
-			for i := range 500 {
-				want := results[(worker+i)%len(results)]
-				err := breaker.Do(t.Context(), func(context.Context) error { return want })
-				if !errors.Is(err, want) && scout.CodeOf(err) != scout.CodeEngineUnavailable {
-					t.Errorf("error %v, want %v or a refusal", err, want)
-				}
-			}
-		})
-	}
-	all.Wait()
 }

@@ -1,0 +1,223 @@
+package file_test
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/file"
+)
+
+// A file that was cut off gives what is there and one line that says so.
+func TestCutOffIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	tests := []struct {
+		name, args string
+		here       bool
+	}{
+		{"M4A, index first", m4aFast, false},
+		{"MP4 in fragments", m4aFrag, false},
+		{"Matroska", mkaAAC, false},
+		{"WebM", webm, false},
+		{"WebM of a browser", webmLive, false},
+		{"FLAC", flac16k, true},
+		{"FLAC of 24 kHz", flac24k, true},
+		{"MP3 with a tag", mp3, true},
+		{"Vorbis", vorbis, true},
+		{"Opus", opus, false},
+		{"WAV", "-c:a pcm_s16le wav", true},
+		{"RF64", rf64, true},
+		{"W64", w64, false},
+		{"AIFF", aiff, false},
+		{"CAF", caf, false},
+		{"AU", au, false},
+		{"ADPCM in WAV", adpcm, false},
+		{"WMA", wma, false},
+		{"FLV", flv, false},
+		{"AVI", avi, false},
+	}
+	for _, test := range tests {
+		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
+			if ffmpeg != "" && !test.here {
+				continue
+			}
+			t.Run(test.name+ffmpeg, func(t *testing.T) {
+				t.Parallel()
+				content := m.of(t, long, test.args)
+				got, info := readFile(t, write(t, "cut", content[:len(content)*6/10]), file.Options{FFmpeg: ffmpeg})
+				found := burstsOf(got)
+				whole, _ := readFile(t, write(t, "whole", content), file.Options{FFmpeg: ffmpeg})
+				want := burstsOf(whole)
+				if len(want) != 6 || len(found) == 0 || len(found) > 5 || !near(found, want[:len(found)]) {
+					t.Errorf("sounds at %.3f, of the whole file at %.3f", found, want)
+				}
+				if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningCutOff || info.Warnings[0].Start == nil {
+					t.Fatalf("warnings %+v", info.Warnings)
+				}
+				if d := info.Warnings[0].Start.Seconds() - float64(len(got))/16000; math.Abs(d) > 0.1 {
+					t.Errorf("%v of %d samples", info.Warnings[0].Start, len(got))
+				}
+				t.Log(messages(info.Warnings))
+			})
+		}
+	}
+}
+
+// A file that was cut off hides no other file behind it, whatever its header declares.
+func TestFilesBehindOneThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	for name, args := range map[string]string{
+		"WAV": "-c:a pcm_s16le wav", "AIFF": aiff, "W64": w64, "CAF": caf, "M4A": m4aFast, "WebM": webm, "FLV": flv,
+		"MP3": mp3, "FLAC": flac16k, "ADPCM in WAV": adpcm,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := m.of(t, long, args)
+			cut := content[:len(content)*6/10]
+			alone, _ := readFile(t, write(t, "cut", cut), file.Options{})
+			got, info := readFile(t, write(t, "both", join(cut, content)), file.Options{})
+			begin := float64(len(got))/16000 - 6
+			if math.Abs(begin-float64(len(alone))/16000) > 0.15 {
+				t.Errorf("%.3f s, of which the first part is %.3f s", float64(len(got))/16000, float64(len(alone))/16000)
+			}
+			want := burstsOf(alone)
+			for _, at := range burstsOf(got) {
+				if at < begin+0.3 {
+					continue
+				}
+				want = append(want, at)
+			}
+			if len(want) != len(burstsOf(alone))+6 || len(info.Warnings) == 0 || !info.Warnings[0].Code.AudioMissing() && len(info.Warnings) == 1 {
+				t.Errorf("sounds at %.3f, warnings %q", burstsOf(got), messages(info.Warnings))
+			}
+			t.Log(messages(info.Warnings))
+		})
+	}
+}
+
+// A hole in the time stamps is silence, in every container that has them.
+func TestHolesInEveryContainer(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{4, []float64{0.5, 1.5, 2.5, 3.5}}
+	for name, args := range map[string]string{
+		"MP4": "m4a", "MP4 in fragments": "-movflags frag_keyframe+empty_moov -frag_duration 500000 mp4",
+		"transport stream": "ts", "FLV": "flv", "Matroska": "mka",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whole := m.of(t, long, "-c:a aac -ar 48000 m4a")
+			holes := convert(t, whole, "holes."+args[strings.LastIndexByte(args, ' ')+1:],
+				append([]string{"-c", "copy", "-bsf:a", "noise=drop=between(n\\,62\\,84)"}, strings.Fields(args[:strings.LastIndexByte(args, ' ')+1])...)...)
+			got, info := readFile(t, holes, file.Options{})
+			if found := burstsOf(got); !near(found, []float64{0.51, 2.51, 3.51}) || len(info.Warnings) > 0 {
+				t.Errorf("sounds at %.3f, warnings %q", found, messages(info.Warnings))
+			}
+		})
+	}
+}
+
+// Damage in the middle costs what it hit; one line says where.
+func TestDamageIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	for _, test := range []struct {
+		name, args string
+		here       bool
+	}{
+		{"MP3", noise + "-c:a libmp3lame -b:a 128k mp3", true},
+		{"FLAC", noise + "-c:a flac flac", true},
+		{"M4A", noise + "-c:a aac m4a", false},
+		{"ADTS", noise + "-c:a aac aac", false},
+		{"WebM", noise + "-c:a libopus webm", false},
+		{"Opus", noise + "-c:a libopus opus", false},
+		{"AC-3", noise + "-c:a ac3 ac3", false},
+		{"transport stream", noise + "-c:a aac ts", false},
+	} {
+		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
+			if ffmpeg != "" && !test.here {
+				continue
+			}
+			t.Run(test.name+ffmpeg, func(t *testing.T) {
+				t.Parallel()
+				content := m.of(t, long, test.args)
+				clear(content[len(content)/2 : len(content)/2+3000])
+				got, info := readFile(t, write(t, "damaged", content), file.Options{FFmpeg: ffmpeg})
+				if found := burstsOf(got); len(found) < 4 || !near(found[:2], []float64{0.5, 1.5}) || len(got) < 5*16000 {
+					t.Errorf("sounds at %.3f of %d samples", found, len(got))
+				}
+				if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningDamaged || info.Warnings[0].Start == nil ||
+					math.Abs(info.Warnings[0].Start.Seconds()-3) > 0.3 {
+					t.Errorf("warnings %+v", info.Warnings)
+				}
+			})
+		}
+	}
+}
+
+// What cannot be read behind a file is told with its time; without ffmpeg that is more.
+func TestUnreadParts(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	noise := make([]byte, 20000)
+	for i := range noise {
+		noise[i] = byte(i*i*7>>3) ^ byte(i>>2) | 1
+	}
+	tests := []struct {
+		name, ffmpeg string
+		content      func(t *testing.T) []byte
+		bursts       int
+	}{
+		{"WebM behind FLAC without ffmpeg", file.NoFFmpeg, func(t *testing.T) []byte { return join(m.of(t, signalA, flac16k), m.of(t, signalB, webm)) }, 2},
+		{"Opus behind Vorbis without ffmpeg", file.NoFFmpeg, func(t *testing.T) []byte { return join(m.of(t, signalA, vorbis), m.of(t, signalB, opus)) }, 2},
+		{"WebM between two WAV without ffmpeg", file.NoFFmpeg, func(t *testing.T) []byte {
+			return join(wavOf(signalA, 16000, 1), m.of(t, signalB, webm), wavOf(signalA, 16000, 1))
+		}, 4},
+		{"noise behind FLAC", "", func(t *testing.T) []byte { return join(m.of(t, signalA, flac16k), noise) }, 2},
+	}
+	for _, test := range tests {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprint(test.name, stream), func(t *testing.T) {
+				t.Parallel()
+				content := test.content(t)
+				opts := file.Options{FFmpeg: test.ffmpeg}
+				open := func() (*file.Reader, error) { return file.Open(t.Context(), write(t, "a", content), opts) }
+				if stream {
+					open = func() (*file.Reader, error) {
+						return file.New(t.Context(), onlyReader{bytes.NewReader(content)}, "-", opts)
+					}
+				}
+				r, err := open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer closeReader(t, r)
+				got, err := drain(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := test.bursts
+				if stream {
+					want = min(want, 2) // where an unread part ends in a stream is not known
+				}
+				warnings := r.Info().Warnings
+				if found := burstsOf(got); len(found) != want {
+					t.Errorf("sounds at %.3f", found)
+				}
+				if len(warnings) != 1 || warnings[0].Code != scout.WarningUnread || warnings[0].Start == nil || math.Abs(warnings[0].Start.Seconds()-2) > 0.05 {
+					t.Errorf("warnings %+v", warnings)
+				}
+				t.Log(messages(warnings))
+			})
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package capture
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// beginStop begins the end of the recording; c is told of it and may be nil.
+func (o *owner) beginStop(c *command) {
+	if !o.recording() {
+		if c != nil {
+			c.reply <- reply{stopped: o.last, err: scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")}
+		}
+		return
+	}
+	if c != nil {
+		o.stopping = append(o.stopping, c)
+	}
+	if o.state == StateRecording {
+		o.stopAt = o.now()
+		o.setState(StateStopping, nil)
+	}
+}
+
+// tryStop ends the recording once everything heard before stopAt is in the ring, or cannot be any
+// more.
+func (o *owner) tryStop(now time.Duration) {
+	s := o.session
+	if o.outage == nil && o.line.stream.RealTime() && now < o.stopAt+stopGrace &&
+		o.line.converter.position() < o.timeline.expected(o.stopAt) {
+		return
+	}
+	if o.outage != nil {
+		if o.outage.resumed != 0 {
+			return // its frames are placed within settleFor
+		}
+		o.fillOutage(o.timeline.expected(o.stopAt))
+		o.endGap()
+	}
+	if !s.options.Warm && o.outage == nil {
+		o.line.converter.flush()
+	}
+	o.endRecording()
+	if s.options.Warm {
+		return
+	}
+	if o.opening != nil {
+		o.abandon(o.opening)
+		o.opening = nil
+	}
+	o.closeLine()
+}
+
+// endRecording answers all who wait for the end.
+func (o *owner) endRecording() {
+	s := o.session
+	if ppm, ok := o.timeline.drift(); ok {
+		s.driftPPM.Store(math.Float64bits(ppm))
+	}
+	o.last = Stopped{From: o.from, End: s.ring.Head(), Gaps: slices.Clone(s.Gaps()), DriftPPM: s.drift()}
+	o.setState(StateIdle, nil)
+	for _, c := range o.stopping {
+		c.reply <- reply{stopped: o.last}
+	}
+	o.stopping = nil
+}
+
+// endInput ends the session's input: a file or a signal was played to its end.
+func (o *owner) endInput() {
+	o.line.converter.flush()
+	o.inputOver = true
+	o.emit(Event{Kind: EventInputEnded})
+	if o.starting != nil {
+		o.fail(scout.Errorf(scout.CodeAudioEmpty, "device %s ended before its first frame", o.session.options.Device))
+	}
+	if o.recording() {
+		o.endRecording()
+	}
+	o.closeLine()
+	o.session.ring.Close()
+}

@@ -1,0 +1,121 @@
+package capture
+
+import (
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/copies"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// take moves all waiting blocks into the ring; false where there was none. It is the per-block path:
+// nothing in it allocates, unless frames were dropped.
+func (o *owner) take() bool {
+	l, s := o.line, o.session
+	for taken := false; ; taken = true {
+		if !l.stream.RealTime() && s.ahead() > s.ring.Capacity()/2 {
+			return taken // it waits for the readers; what plays in real time cannot
+		}
+		b, first, second, ok := l.intake.next()
+		if !ok {
+			return taken
+		}
+		if b.dropped > 0 {
+			o.dropped(b.dropped)
+		}
+		s.options.Copies.Tell(copies.Queued, "", first)
+		loudness := l.converter.write(first)
+		sum := loud{}
+		sum.add(loudness, len(first))
+		if len(second) > 0 {
+			s.options.Copies.Tell(copies.Queued, "", second)
+			sum.add(l.converter.write(second), len(second))
+		}
+		l.intake.pop()
+		frames := b.bytes / uint64(l.intake.format.FrameBytes())
+		o.measured(sum, frames, l.intake.format)
+		if l.stream.RealTime() {
+			o.timeline.observe(l.converter.position(), b.at)
+		}
+		s.lastFrame.Store(int64(b.at))
+		s.metrics.samples.Add(float64(frames))
+	}
+}
+
+// measured shows the level of a block to the meter and to the second under way.
+func (o *owner) measured(sum loud, frames uint64, format DeviceFormat) {
+	block := sum.level()
+	if block.NonFinite > 0 {
+		o.session.metrics.invalid.Add(float64(block.NonFinite))
+	}
+	o.session.meter.Update(block, time.Duration(frames)*time.Second/time.Duration(format.SampleRateHz))
+	if o.recording() {
+		o.second.add(block, int(frames))
+	}
+}
+
+// everySecond observes what is sampled once a second.
+func (o *owner) everySecond(now time.Duration) {
+	m := o.session.metrics
+	m.level.Observe(o.second.level().RMS)
+	o.second, o.secondAt = loud{}, now
+	if last := o.session.lastFrame.Load(); last >= 0 {
+		m.age.Set((now - time.Duration(last)).Seconds())
+	}
+	if ppm, ok := o.timeline.drift(); ok {
+		m.drift.Set(ppm)
+		o.session.driftPPM.Store(math.Float64bits(ppm))
+	}
+}
+
+// dropped puts silence in the place of device frames that did not fit into the intake.
+func (o *owner) dropped(frames uint64) {
+	l, s := o.line, o.session
+	l.converter.flush()
+	start := s.ring.Head()
+	s.ring.WriteSilence(l.converter.frames(int64(frames)))
+	l.converter.begin()
+	s.metrics.evicted(overrunCallback, frames)
+	o.gap(scout.Gap{Start: start, Frames: s.ring.Head() - start, Reason: GapOverrun})
+}
+
+// fillDeficit puts silence in the place of frames that the device or the server dropped without a
+// word, as time shows.
+func (o *owner) fillDeficit() {
+	missing := o.timeline.deficit()
+	if missing == 0 || !o.line.stream.RealTime() {
+		return
+	}
+	s := o.session
+	o.line.converter.flush()
+	start := s.ring.Head()
+	s.ring.WriteSilence(missing)
+	o.line.converter.begin()
+	o.timeline.filled(missing)
+	o.gap(scout.Gap{Start: start, Frames: missing, Reason: GapMissing})
+}
+
+// gap notes a gap that is over. While nothing is recorded it only ends the pre-roll.
+func (o *owner) gap(g scout.Gap) {
+	if g.Frames == 0 {
+		return
+	}
+	s := o.session
+	if !o.recording() {
+		o.warmFrom = s.ring.Head()
+		return
+	}
+	s.gapsMu.Lock()
+	if n := len(s.gaps); n > 0 && s.gaps[n-1].Start == g.Start {
+		s.gaps[n-1] = g // it was open until now
+	} else {
+		s.gaps = append(s.gaps, g)
+	}
+	s.gapsMu.Unlock()
+	s.log.Warn(LogCaptureGap, slog.Uint64("start_frame", g.Start-o.from), slog.Uint64("frames", g.Frames),
+		slog.Int64(observe.KeyDurationMS, s.options.Format.Duration(g.Frames).Milliseconds()),
+		slog.String(observe.KeyReason, string(g.Reason)))
+	o.emit(Event{Kind: EventGapEnded, Gap: g, Reason: g.Reason})
+}

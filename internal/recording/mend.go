@@ -1,0 +1,120 @@
+package recording
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// tell says that the file was damaged and what became of it.
+func (p *Pump) tell(saved Saved, err error) {
+	if err != nil {
+		p.options.Metrics.failed(err)
+		p.log.Error(EventFileDamaged, slog.String(observe.KeyReason, string(saved.Damage)), slog.String("path", saved.Path),
+			slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	} else {
+		p.log.Warn(EventFileSavedAgain, slog.String(observe.KeyReason, string(saved.Damage)), slog.String("path", saved.Path),
+			slog.Uint64("lost_frames", saved.Lost.Frames))
+	}
+	p.options.Metrics.damaged(saved.Damage)
+	if p.options.Saved != nil {
+		p.options.Saved(saved, err)
+	}
+}
+
+// mend saves the file again where it is no longer in its place.
+func (p *Pump) mend() {
+	if p.damage.Load() == nil || time.Now().Before(p.rescueAfter) {
+		return
+	}
+	damage := *p.damage.Swap(nil) // only this goroutine takes it away
+	began := time.Now()
+	var saved Saved
+	var err error
+	if damage == DamageOverwritten {
+		saved, err = p.writer.restore(damage, p.intact(), p.oldest())
+	} else {
+		saved, err = p.writer.Rescue(damage, p.oldest())
+	}
+	p.rescueAfter = time.Now().Add(time.Since(began) * rescueShare)
+	if err != nil {
+		p.rescueAfter = p.rescueAfter.Add(retryEvery)
+	}
+	if was := p.fileLost.Swap(err != nil); err != nil && was {
+		return // said already
+	}
+	p.mended(saved, err)
+}
+
+// mended notes what became of a damaged file.
+func (p *Pump) mended(saved Saved, err error) {
+	if saved.Lost.Frames > 0 {
+		p.options.Metrics.gap(saved.Lost)
+	}
+	p.tell(saved, err)
+}
+
+// oldest is the frame of the recording from which on memory has everything, and will have it for the time
+// that writing it again takes.
+func (p *Pump) oldest() uint64 {
+	oldest := p.ring.Oldest() - p.base
+	if int64(oldest) <= 0 { // the ring still has what came before the recording
+		return 0
+	}
+	return oldest + p.ring.Capacity()/64
+}
+
+// intact is how many frames of an overwritten file are surely the recording's: all, where what memory has
+// stands in the file and only the header was hit, else none.
+func (p *Pump) intact() uint64 {
+	from, end := p.oldest(), p.writer.Frames()
+	n, err := p.ring.ReadAt(p.buffer, p.base+from)
+	if n = min(n, end-min(from, end)); err != nil || n == 0 {
+		return 0
+	}
+	if p.writer.sameAt(from, p.buffer[:n*uint64(p.writer.Format().FrameBytes())]) {
+		return end
+	}
+	return 0
+}
+
+// whole tells whether the file is as long as what was written into it, and makes it so where another
+// program cut it off; false where that failed.
+func (p *Pump) whole() bool {
+	damage, keep := p.writer.length()
+	if damage == DamageNone {
+		return true
+	}
+	if damage == DamageOverwritten || !p.writer.ours() { // what is left of it may be somebody else's
+		keep = p.intact()
+	}
+	saved, err := p.writer.restore(damage, keep, p.oldest())
+	p.mended(saved, err)
+	if err != nil {
+		p.trouble(err)
+		return false
+	}
+	p.reader.Seek(p.position())
+	return true
+}
+
+// secure looks a last time whether everything is in its place, and mends it where not.
+func (p *Pump) secure() bool {
+	before := p.writer.Frames()
+	if !p.whole() {
+		return false
+	}
+	damage := p.writer.Look()
+	if !p.writer.ours() {
+		damage = DamageOverwritten
+	}
+	switch damage {
+	case DamageGone, DamageReplaced, DamageOverwritten:
+		p.damage.Store(&damage)
+		p.mend()
+		return p.damage.Load() == nil && !p.fileLost.Load() && p.writer.Frames() >= before
+	}
+	return p.writer.Frames() >= before
+}

@@ -1,0 +1,109 @@
+package recorder_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/recorder"
+)
+
+func TestAResumedRecordingKeepsItsTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What a recorder left that was killed two seconds ago, after one second.
+	w, err := folder.Create(recording.Settings{Format: speech, StartedAt: time.Now().Add(-3 * time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 2*16000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	f := run(t, func(o *recorder.Options) { o.Dir = dir })
+	if n := len(f.Repaired().Repaired); n != 1 {
+		t.Fatalf("%d recordings repaired", n)
+	}
+	c := f.client(t)
+	r := request()
+	r.ID = w.ID()
+	if _, err := c.Resume(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	f.until(t, "a second more", written(64000))
+	m, err := c.Stop(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Gaps) != 1 || m.Gaps[0].Start != 16000 || m.Gaps[0].Reason != recording.GapRestart || m.Resumed != 1 || m.Frames < 64000 {
+		t.Fatalf("manifest %+v", m)
+	}
+	if length := speech.Duration(m.Gaps[0].Frames); length < 2*time.Second || length > 4*time.Second {
+		t.Errorf("gap of %s, want 2 s and the time of a start", length)
+	}
+	if _, err := folder.Verify(m.ID); err != nil {
+		t.Error(err)
+	}
+	old := r
+	old.ID = recording.NewID(time.Now())
+	restart(t, folder, old.ID, time.Now().Add(-time.Hour))
+	if _, err := c.Resume(t.Context(), old); scout.CodeOf(err) != scout.CodeInvalidArgument {
+		t.Errorf("resume of an old recording: %v", err)
+	}
+}
+
+// TestALengthThatIsReachedWhileNothingRecords: the recording has the length that was asked for, and ended in order.
+func TestALengthThatIsReachedWhileNothingRecords(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := folder.Create(recording.Settings{Format: speech, StartedAt: time.Now().Add(-10 * time.Second)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 2*16000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	f := run(t, func(o *recorder.Options) { o.Dir = dir })
+	c := f.client(t)
+	order := request()
+	order.ID, order.Rules.MaxDuration = w.ID(), 3*time.Second
+	if _, err := c.Resume(t.Context(), order); scout.CodeOf(err) != scout.CodeInvalidArgument {
+		t.Errorf("resume: %v", err)
+	}
+	m, err := folder.Manifest(order.ID)
+	if err != nil || m.State != recording.StateFinished || m.EndReason != recording.EndMaxDuration || m.Duration() != 3*time.Second {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	if len(m.Gaps) != 1 || m.Gaps[0] != (scout.Gap{Start: 16000, Frames: 32000, Reason: recording.GapRestart}) {
+		t.Errorf("gaps %v", m.Gaps)
+	}
+	if _, err := folder.Verify(order.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+// restart leaves what a recorder left that was killed at that time.
+func restart(t *testing.T, folder *recording.Folder, id recording.ID, at time.Time) {
+	t.Helper()
+	w, err := folder.Create(recording.Settings{ID: id, Format: speech, StartedAt: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+}
