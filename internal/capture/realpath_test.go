@@ -2,11 +2,14 @@ package capture_test
 
 import (
 	"context"
+	"encoding/binary"
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/observe"
@@ -142,4 +145,37 @@ func TestWhatIsPlayedIsRecordedBitByBit(t *testing.T) {
 		t.Error("no callback was measured")
 	}
 	t.Logf("runs %+v, waited %v, callback %+v", runs, started.Waited, s.Status().Callback)
+}
+
+// A stereo device whose channels are in opposite phase is heard in mono.
+func TestOppositePhaseIsRecordedInMono(t *testing.T) {
+	t.Parallel()
+	server := pulsetest.Start(t)
+	mic := server.AddMicrophone("mic", 48_000, 2)
+	s := run(t, capture.Options{System: server.System(), Format: speech})
+	if started := start(t, s); started.DeviceFormat.Channels != 2 {
+		t.Fatalf("the device delivers %s", started.DeviceFormat)
+	}
+	var stereo []byte
+	for i := range 48_000 {
+		v := int16(12_000 * math.Sin(2*math.Pi*(200+300*float64(i)/48_000)*float64(i)/48_000))
+		stereo = binary.LittleEndian.AppendUint16(stereo, uint16(v))
+		stereo = binary.LittleEndian.AppendUint16(stereo, uint16(-v))
+	}
+	<-mic.PlayRaw(stereo, 48_000, 2).Done()
+	awaitFrames(t, s, 300*time.Millisecond)
+	stopped := stop(t, s)
+	recorded := content(t, s, stopped.From, stopped.End)
+	samples := make([]float32, len(recorded)/2)
+	audio.Decode(samples, recorded, audio.Int16)
+	loud := 0
+	for _, v := range samples {
+		if v > 0.2 || v < -0.2 {
+			loud++
+		}
+	}
+	// Two thirds of a sine are above; a quarter of a second may have been played before the recording began.
+	if loud < speech.SampleRateHz/3 {
+		t.Errorf("%d of %d samples are loud", loud, len(samples))
+	}
 }
