@@ -21,12 +21,20 @@ type shared struct {
 	kills  bool // somebody ends the process now and then, though not twice for one request
 	victim map[*attempt]bool
 	ends   int
+	// suspects had company when the process ended, or ended it: from then on they run alone.
+	suspects map[*attempt]bool
+	together int // times that a suspect was not
 }
 
 func (s *shared) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	ended := make(chan error, 1)
 	s.mu.Lock()
 	s.inside[a] = ended
+	for one := range s.inside {
+		if s.suspects[one] && len(s.inside) > 1 {
+			s.together++
+		}
+	}
 	s.mu.Unlock()
 	work := time.Duration(rand.N(int64(100 * time.Millisecond)))
 	select {
@@ -46,6 +54,7 @@ func (s *shared) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis,
 	if ctx.Err() == nil && (len(a.Samples) == 1 || killed) {
 		for one := range s.inside {
 			s.victim[one] = s.victim[one] || killed
+			s.suspects[one] = true
 		}
 		s.ends++
 		alone := len(s.inside) == 1
@@ -70,7 +79,7 @@ func TestInnocentRequestsAreNeverSetAside(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := &shared{inside: map[*attempt]chan error{}, kills: kills, victim: map[*attempt]bool{}}
+				s := &shared{inside: map[*attempt]chan error{}, kills: kills, victim: map[*attempt]bool{}, suspects: map[*attempt]bool{}}
 				share := schedule.New(observe.Scope{}, schedule.Options{Slots: 2, Background: 2}).Share(2, 2)
 				r := &retrying{next: &turning{share: share, next: s}}
 				const innocents, clients = 10_000, 4
@@ -110,6 +119,9 @@ func TestInnocentRequestsAreNeverSetAside(t *testing.T) {
 				good.Wait()
 				close(stop)
 				wait.Wait()
+				if s.together > 0 {
+					t.Errorf("a suspect had company %d times", s.together)
+				}
 				if aside == 0 || s.ends < innocents/100 {
 					t.Errorf("%d of %d poisons set aside, the process ended %d times: the test proves nothing", aside, poisons, s.ends)
 				}
