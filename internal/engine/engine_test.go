@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -27,20 +27,8 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// faultyEngine in the environment turns this test binary into an engine that misbehaves as the
-// first sample of each request, or the model's id, asks.
-const faultyEngine = "SCOUT_TEST_FAULTY_ENGINE"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(faultyEngine) != "" {
-		os.Exit(serveFaults())
-	}
-	if err := os.Setenv(faultyEngine, "1"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
-}
+// The test binary is an engine that misbehaves as the first sample of each request, or the model's id, asks.
+func TestMain(m *testing.M) { enginetest.Main(m, faults) }
 
 // Faults, as the value of the first sample.
 const (
@@ -58,28 +46,23 @@ const (
 	echoes     = 1.1 // answers with the name of its span
 )
 
-func serveFaults() int {
-	in, out := os.NewFile(3, "requests"), os.NewFile(4, "answers")
-	options := server.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), BeatEvery: 100 * time.Millisecond}
-	options.Fault = breaking(os.Getenv(breakingEngine))
-	options.Open = func(ctx context.Context, load wire.Load) (server.Backend, error) {
-		switch load.ModelID {
-		case "load-fails":
-			return nil, scout.Errorf(scout.CodeModelCorrupt, "weights are bad")
-		case "load-exits":
-			fmt.Println("native library says: cannot open file") // stdout on purpose
-			os.Exit(255)
-		case "load-hangs":
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		return &faultyBackend{out: out, model: load.ModelID, slots: load.Slots}, nil
+func faults(out *os.File) server.Options {
+	return server.Options{
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), BeatEvery: 100 * time.Millisecond, Fault: breaking(os.Getenv(breakingEngine)),
+		Open: func(ctx context.Context, load wire.Load) (server.Backend, error) {
+			switch load.ModelID {
+			case "load-fails":
+				return nil, scout.Errorf(scout.CodeModelCorrupt, "weights are bad")
+			case "load-exits":
+				fmt.Println("native library says: cannot open file") // stdout on purpose
+				os.Exit(255)
+			case "load-hangs":
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return &faultyBackend{out: out, model: load.ModelID, slots: load.Slots}, nil
+		},
 	}
-	if err := server.Serve(context.Background(), in, out, options); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
 }
 
 type faultyBackend struct {

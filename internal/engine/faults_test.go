@@ -17,6 +17,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/engine/pool"
 	"github.com/scout-speech/scout/internal/engine/process"
 	"github.com/scout-speech/scout/internal/engine/server"
@@ -83,7 +84,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 						t.Errorf("blamed on the audio: %v", err)
 					}
 				}
-				counted := panicsCounted(t, registry)
+				counted := enginetest.Panics(t, registry)
 				beatsLater := where.name == "beat" // it need not have struck by the time of the answer
 				if (counted > 0) != (kind == "panic") && !(beatsLater && counted == 0) {
 					t.Errorf("%v panics counted", counted)
@@ -91,22 +92,6 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 			})
 		}
 	}
-}
-
-func panicsCounted(t *testing.T, registry *prometheus.Registry) (sum float64) {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == "scout_panics_recovered_total" {
-			for _, m := range f.GetMetric() {
-				sum += m.GetCounter().GetValue()
-			}
-		}
-	}
-	return sum
 }
 
 // breakingEngine in the environment of an engine says what breaks in it: GOROUTINE,KIND,FOLDER.

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/engine/pool"
 	"github.com/scout-speech/scout/internal/engine/process"
 	"github.com/scout-speech/scout/internal/engine/server"
@@ -19,25 +18,10 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// fakeEngine in the environment turns this test binary into an engine that answers whatever it is asked.
-const fakeEngine = "SCOUT_TEST_FAKE_ENGINE"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(fakeEngine) != "" {
-		err := server.Serve(context.Background(), os.NewFile(3, "requests"), os.NewFile(4, "answers"), server.Options{
-			Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil },
-		})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	if err := os.Setenv(fakeEngine, "1"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
+	enginetest.Main(m, func(*os.File) server.Options {
+		return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil }}
+	})
 }
 
 type backend struct{ load wire.Load }

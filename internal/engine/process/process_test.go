@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/engine/process"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/engine/server"
@@ -24,18 +24,13 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// fakeEngine in the environment turns this test binary into an engine that does what the first sample asks.
-const fakeEngine = "SCOUT_TEST_FAKE_ENGINE"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(fakeEngine) != "" {
-		os.Exit(serve())
-	}
-	if err := os.Setenv(fakeEngine, "1"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m)
+	enginetest.Main(m, func(*os.File) server.Options {
+		return server.Options{
+			BeatEvery: 2 * time.Millisecond,
+			Open:      func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil },
+		}
+	})
 }
 
 // What a request asks for, as its first sample.
@@ -48,19 +43,6 @@ const (
 	steps   = 0.5 // decodes a token every millisecond until it is cancelled
 	spins   = 0.6 // uses its processor and tells nothing until it is cancelled
 )
-
-func serve() int {
-	// What has been started does not always end in order: it is the fault that is tested.
-	err := server.Serve(context.Background(), os.NewFile(3, "requests"), os.NewFile(4, "answers"), server.Options{
-		BeatEvery: 2 * time.Millisecond,
-		Open:      func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil },
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
 
 type backend struct{ load wire.Load }
 
@@ -352,29 +334,13 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 							t.Error("the process goes on")
 						}
 					}
-					if got := panics(t, registry); (got > 0) != (kind == "panic") {
+					if got := enginetest.Panics(t, registry); (got > 0) != (kind == "panic") {
 						t.Errorf("%v panics counted", got)
 					}
 				})
 			}
 		}
 	}
-}
-
-func panics(t *testing.T, registry *prometheus.Registry) (sum float64) {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == "scout_panics_recovered_total" {
-			for _, m := range f.GetMetric() {
-				sum += m.GetCounter().GetValue()
-			}
-		}
-	}
-	return sum
 }
 
 // TestStarvedIsNotStalled: how long a request stands in line for a processor is told, which a request that hangs does not.

@@ -1,0 +1,53 @@
+// Package enginetest helps the tests around the engine process: a test binary is an engine as well, which fails as its tests
+// ask.
+package enginetest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/scout-speech/scout/internal/engine/server"
+)
+
+// asEngine in the environment turns a test binary into an engine.
+const asEngine = "SCOUT_TEST_AS_ENGINE"
+
+// Main is TestMain of a package whose tests start their own binary (os.Args[0]) as engine. options are those of the engine
+// that writes its answers to out. It does not return.
+func Main(m *testing.M, options func(out *os.File) server.Options) {
+	if os.Getenv(asEngine) != "" {
+		in, out := os.NewFile(3, "requests"), os.NewFile(4, "answers")
+		if err := server.Serve(context.Background(), in, out, options(out)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if err := os.Setenv(asEngine, "1"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// Panics is how many panics a registry has counted.
+func Panics(t *testing.T, registry *prometheus.Registry) (sum float64) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "scout_panics_recovered_total" {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
