@@ -132,8 +132,11 @@ func Run(ctx context.Context, options Options) error {
 		if err == nil {
 			return r.Run(ctx)
 		}
-		if scout.CodeOf(err) != scout.CodeRecordingLocked || time.Now().After(deadline) || answers(ctx, options.Dir) {
+		if scout.CodeOf(err) != scout.CodeRecordingLocked || time.Now().After(deadline) {
 			return err
+		}
+		if answers(ctx, options.Dir) { // what the process before this one recorded is that one's now
+			return errors.Join(err, options.Parent.Keep(nil))
 		}
 		select {
 		case <-ctx.Done():

@@ -320,7 +320,9 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 		id = resumed
 	}
 	r.mu.Lock()
+	starts := false
 	if s := r.starting; s != nil && (id == "" || id == s.id) {
+		starts = true
 		s.cancel(scout.Errorf(scout.CodeCancelled, "the start was called off"))
 	}
 	r.mu.Unlock()
@@ -335,6 +337,8 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 	case t != nil && (id == "" || id == t.writer.ID()):
 		t.requestStop(ctx, reason)
 		return t.await(ctx)
+	case starts:
+		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "the recording was called off before it began")
 	case id == "":
 		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")
 	case last != nil && last.writer.ID() == id:

@@ -43,7 +43,7 @@ type LaunchOptions struct {
 }
 
 // comesBackWithin is how long a recorder that died is waited for that has a parent to start it again.
-const comesBackWithin = 5 * time.Second
+const comesBackWithin = 2 * time.Second
 
 // Attach connects to the recorder of the folder and starts one where none answers. The recorder is a
 // process of its own: in a session of its own, so that Ctrl-C and the end of this program do not

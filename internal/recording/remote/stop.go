@@ -39,6 +39,11 @@ func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (
 		s.launch = launch.withEnvironment(progress.Order.Environment)
 		return s.stop(ctx, client, progress.ID)
 	}
+	if scout.CodeOf(err) == scout.CodeNotRecording {
+		if m, callErr := callOff(ctx, folder.Dir(), launch.Options); m.ID != "" || callErr != nil {
+			return m, callErr
+		}
+	}
 	id, found := unfinished(folder)
 	if !found {
 		return recording.Manifest{}, afterwards(folder, err)
@@ -52,6 +57,25 @@ func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (
 		}
 	}
 	return s.putRight(ctx, id)
+}
+
+// callOff stops a recording that is only about to begin, or has begun at this moment. Without either both results are zero.
+func callOff(ctx context.Context, dir string, options Options) (recording.Manifest, error) {
+	client, err := Dial(ctx, dir, options)
+	if err != nil {
+		return recording.Manifest{}, nil //nolint:nilerr // there is no recorder, and so nothing begins
+	}
+	defer func() { _ = client.Close() }() // the recording is what matters
+	m, err := client.Stop(ctx, "")
+	if m.ID == "" && !calledOff(err) {
+		return m, nil
+	}
+	return m, err
+}
+
+// calledOff tells whether err says that a start was called off.
+func calledOff(err error) bool {
+	return scout.CodeOf(err) == scout.CodeNotRecording && strings.Contains(err.Error(), "called off")
 }
 
 // unreachable returns the recorder that holds the folder and has no socket any more. Other programs hold the folder for a

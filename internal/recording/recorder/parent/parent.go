@@ -50,7 +50,7 @@ const (
 const (
 	// lockWithin is how long a parent waits for one that is just ending. One that is stopped and holds the lock keeps
 	// nobody from recording.
-	lockWithin = 3 * time.Second
+	lockWithin = time.Second
 	// The pause before a recorder that died is started again: none at first, then doubling from firstPause to maxPause,
 	// until one has lived for settled. Nobody goes on with a recording that broke off more than giveUpAfter ago.
 	firstPause  = 50 * time.Millisecond
