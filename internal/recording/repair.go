@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/scout-speech/scout"
 )
@@ -30,8 +31,9 @@ type RepairReport struct {
 // lost or damaged manifests, which are made again from the WAV. Files that Scout did not make are
 // reported and left alone, and no audio is ever deleted. Doing it twice changes nothing more.
 //
-// The caller holds the folder's Lock, so that nothing is being recorded meanwhile.
-func (f *Folder) Repair(_ *Lock) (RepairReport, error) {
+// The caller holds the folder's Lock, so that nothing is being recorded meanwhile. A recording that the caller is about to
+// go on with is left out: to read all of a long one takes time.
+func (f *Folder) Repair(_ *Lock, but ...ID) (RepairReport, error) {
 	scan, err := f.scan()
 	if err != nil {
 		return RepairReport{}, err
@@ -43,6 +45,9 @@ func (f *Folder) Repair(_ *Lock) (RepairReport, error) {
 		}
 	}
 	for _, id := range scan.ids {
+		if slices.Contains(but, id) {
+			continue
+		}
 		repaired, err := f.repair(id)
 		if err != nil {
 			report.Problems = append(report.Problems, Problem{Path: f.AudioPath(id), Err: err})
@@ -52,6 +57,9 @@ func (f *Folder) Repair(_ *Lock) (RepairReport, error) {
 	}
 	return report, nil
 }
+
+// RepairOne is Repair for one recording; nil where nothing was wrong.
+func (f *Folder) RepairOne(_ *Lock, id ID) (*Repaired, error) { return f.repair(id) }
 
 // repair puts one recording right; nil where nothing was wrong.
 func (f *Folder) repair(id ID) (*Repaired, error) {

@@ -1,6 +1,7 @@
 package recording_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -301,4 +302,52 @@ func contents(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	return all.String()
+}
+
+// TestRepairLeavesOutWhatIsGoneOnWith: to read all of a long recording would be time that nobody records. Its checksum is
+// right all the same when it ends.
+func TestRepairLeavesOutWhatIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	folder, err := recording.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	format := scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}
+	w, err := folder.Create(recording.Settings{Format: format, StartedAt: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(bytes.Repeat([]byte{1, 2}, 4000)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := recording.TakeLock(folder.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Close() }() // the test ends
+	if report, err := folder.Repair(lock, w.ID()); err != nil || len(report.Repaired) != 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if m, err := folder.Manifest(w.ID()); err != nil || m.State != recording.StateRecording {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	again, err := folder.Resume(w.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Write(bytes.Repeat([]byte{3, 4}, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := again.Finish(recording.End{At: time.Now(), Reason: recording.EndStopped}); err != nil || m.Frames != 5000 {
+		t.Errorf("manifest %+v, %v", m, err)
+	}
+	if _, err := folder.Verify(w.ID()); err != nil {
+		t.Error(err)
+	}
+	if one, err := folder.RepairOne(lock, w.ID()); err != nil || one != nil {
+		t.Errorf("%+v, %v", one, err)
+	}
 }

@@ -182,7 +182,7 @@ func Open(options Options) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := folder.Repair(lock)
+	report, err := folder.Repair(lock, orderOf(options.Parent.UnderWay()).ID)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -202,9 +202,7 @@ func Open(options Options) (*Recorder, error) {
 	identity := wire.FolderID(info)
 	r.identity.Store(&identity)
 	for _, done := range report.Repaired {
-		r.log.Warn(recording.EventRecordingRecovered, slog.String(recording.KeyRecording, string(done.Manifest.ID)),
-			slog.String(observe.KeyReason, done.Reason), slog.Uint64(recording.KeyFrames, done.Manifest.Frames),
-			slog.Int64(observe.KeyDurationMS, done.Manifest.Duration().Milliseconds()))
+		r.logRepaired(&done)
 	}
 	for _, p := range report.Problems {
 		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(p.Err))), slog.String(observe.KeyError, p.Err.Error()))
@@ -240,9 +238,12 @@ func (r *Recorder) Run(ctx context.Context) error {
 	defer cancel()
 	r.Shutdown()
 	err = r.closeListeners() // who comes now shall find the next recorder
-	r.callOffResume("")
+	unsettled := r.callOffResume("")
 	if _, stopErr := r.stop(finishing, "", recording.EndShutdown); scout.CodeOf(stopErr) != scout.CodeNotRecording {
 		err = errors.Join(err, stopErr)
+	}
+	if unsettled != "" {
+		r.settle(unsettled)
 	}
 	r.releaseDevice(nil)
 	stopServing()

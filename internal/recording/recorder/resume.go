@@ -19,7 +19,7 @@ import (
 // resuming is a recording that the process before this one was making when it died.
 type resuming struct {
 	order    recording.Order
-	manifest recording.Manifest      // as it was repaired
+	manifest recording.Manifest      // with the frames that are in the file
 	cancel   context.CancelCauseFunc // of the attempts; nil before the first
 }
 
@@ -47,19 +47,54 @@ func (r *Recorder) keep(order *recording.Order) {
 	}
 }
 
+// orderOf returns the order that was kept; the zero value where none was.
+func orderOf(kept []byte) (order recording.Order) {
+	if err := json.Unmarshal(kept, &order); err != nil {
+		return recording.Order{}
+	}
+	return order
+}
+
+// framesOf returns how much of a recording is in its file.
+func (r *Recorder) framesOf(id recording.ID) (uint64, error) {
+	audio, err := r.folder.OpenAudio(id)
+	if err != nil {
+		return 0, err
+	}
+	frames, err := audio.Frames()
+	return frames, errors.Join(err, audio.Close())
+}
+
+// settle puts a recording right that is not gone on with after all.
+func (r *Recorder) settle(id recording.ID) {
+	done, err := r.folder.RepairOne(r.lock, id)
+	switch {
+	case err != nil:
+		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	case done != nil:
+		r.logRepaired(done)
+	}
+}
+
+// logRepaired says what was put right.
+func (r *Recorder) logRepaired(done *recording.Repaired) {
+	r.log.Warn(recording.EventRecordingRecovered, slog.String(recording.KeyRecording, string(done.Manifest.ID)),
+		slog.String(observe.KeyReason, done.Reason), slog.Uint64(recording.KeyFrames, done.Manifest.Frames),
+		slog.Int64(observe.KeyDurationMS, done.Manifest.Duration().Milliseconds()))
+}
+
 // prepareResume finds what the process before this one was making. From then on it is under way for whoever asks.
 func (r *Recorder) prepareResume() {
-	content := r.options.Parent.UnderWay()
-	if content == nil {
+	order := orderOf(r.options.Parent.UnderWay())
+	if order.ID == "" {
 		return
 	}
-	var order recording.Order
-	err := json.Unmarshal(content, &order)
-	var m recording.Manifest
-	if err == nil {
-		m, err = r.folder.Manifest(order.ID)
+	m, err := r.folder.Manifest(order.ID)
+	if err == nil && m.State == recording.StateRecording {
+		m.Frames, err = r.framesOf(order.ID)
 	}
 	if err != nil {
+		r.settle(order.ID)
 		r.giveUp(order.ID, err)
 		return
 	}
@@ -94,6 +129,7 @@ func (r *Recorder) resume(ctx context.Context) {
 	case err == nil, errors.Is(err, errEndedMeanwhile):
 		r.restarts.Inc()
 	case ctx.Err() == nil:
+		r.settle(s.order.ID)
 		r.giveUp(s.order.ID, err)
 	}
 }

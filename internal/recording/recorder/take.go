@@ -235,7 +235,15 @@ func (r *Recorder) checkResume(order recording.Order) error {
 	if m.Format != order.Format {
 		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it is in another format", m.ID)
 	}
-	if age := r.options.Now().Sub(m.EndedAt); age > r.options.ResumeWithin {
+	ended := m.EndedAt
+	if m.State == recording.StateRecording { // it was not repaired, so that it is gone on with at once
+		frames, err := r.framesOf(order.ID)
+		if err != nil {
+			return err
+		}
+		ended = m.StartedAt.Add(m.Format.Duration(frames))
+	}
+	if age := r.options.Now().Sub(ended); age > r.options.ResumeWithin {
 		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it broke off %s ago, more than %s", m.ID, age.Round(time.Second), r.options.ResumeWithin)
 	}
 	return nil
@@ -316,7 +324,8 @@ func (r *Recorder) Stop(ctx context.Context, id recording.ID) (recording.Manifes
 }
 
 func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.EndReason) (recording.Manifest, error) {
-	if resumed := r.callOffResume(id); resumed != "" {
+	resumed := r.callOffResume(id)
+	if resumed != "" {
 		id = resumed
 	}
 	r.mu.Lock()
@@ -337,6 +346,9 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 	case t != nil && (id == "" || id == t.writer.ID()):
 		t.requestStop(ctx, reason)
 		return t.await(ctx)
+	case resumed != "":
+		r.settle(id)
+		return r.folder.Manifest(id)
 	case starts:
 		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "the recording was called off before it began")
 	case id == "":
