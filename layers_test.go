@@ -120,6 +120,17 @@ func TestLayers(t *testing.T) {
 				module + "/internal/speech", module + "/internal/text", "github.com/prometheus", "go.opentelemetry.io",
 			},
 		},
+		"settings are read at the edge: what is below gets values": {
+			of:  []string{module + "/internal", module + "/cmd/scout-recorder", module + "/cmd/scout-engine"},
+			but: []string{module + "/internal/settings", module + "/internal/daemon"}, never: []string{module + "/internal/settings", "github.com/knadh/koanf"},
+		},
+		"settings know of no part of Scout that they set": {
+			of: []string{module + "/internal/settings"},
+			never: append([]string{
+				module + "/internal/audio", module + "/internal/capture", module + "/internal/engine", module + "/internal/model", module + "/internal/observe",
+				module + "/internal/recording", module + "/internal/speech", module + "/internal/transcribe", module + "/cmd", "github.com/spf13",
+			}, inference...),
+		},
 		"nothing below the commands knows of them": {
 			of: []string{module + "/internal"}, never: []string{module + "/cmd", "github.com/spf13"},
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/scout-speech/scout"
@@ -22,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe/otlp"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/release"
+	"github.com/scout-speech/scout/internal/settings"
 )
 
 // Exit codes of every command.
@@ -56,45 +57,31 @@ type app struct {
 	closers  []func() error
 	// processor is what models run on.
 	processor prepare.Processor
-
-	settings struct {
-		modelsDir     string
-		recordingsDir string
-		logLevel      string
-		logFormat     string
-		logFile       string
-		traceTarget   string
-	}
+	// settings are those of all sources once a command runs, the defaults before.
+	settings *settings.Loaded
+	// wrongSettings is what is wrong with them, for commands that run all the same.
+	wrongSettings error
 }
 
 func newApp(std streams) *app {
-	a := &app{std: std, registry: prometheus.NewRegistry(), processor: prepare.DetectProcessor()}
+	a := &app{
+		std: std, registry: prometheus.NewRegistry(), processor: prepare.DetectProcessor(),
+		settings: &settings.Loaded{Settings: settings.Default()},
+	}
 	a.scope = observe.NewScope(nil, a.registry, nil)
 	a.failures = observe.NewFailures(a.scope)
 	return a
 }
 
-// bindSettings adds the flags that every command has. Each has an environment variable as its
-// default, so that the order is flag, environment, built-in.
-func (a *app) bindSettings(cmd *cobra.Command) {
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&a.settings.modelsDir, "models-dir", envOr("SCOUT_MODELS", ""), "folder of installed models ($SCOUT_MODELS; default: the user's data folder; see scout models path --help)")
-	flags.StringVar(&a.settings.recordingsDir, "recordings-dir", envOr("SCOUT_RECORDINGS", ""), "folder of recordings ($SCOUT_RECORDINGS; default: the user's data folder)")
-	flags.StringVar(&a.settings.logLevel, "log-level", envOr("SCOUT_LOG_LEVEL", ""), "debug, info, warn or error ($SCOUT_LOG_LEVEL; default: info with --log-file, else no log)")
-	flags.StringVar(&a.settings.logFormat, "log-format", envOr("SCOUT_LOG_FORMAT", "text"), "text or json ($SCOUT_LOG_FORMAT)")
-	flags.StringVar(&a.settings.logFile, "log-file", envOr("SCOUT_LOG_FILE", ""), "append the log to this file, with rotation, instead of stderr ($SCOUT_LOG_FILE)")
-	flags.StringVar(&a.settings.traceTarget, "trace-endpoint", envOr("SCOUT_TRACE_ENDPOINT", ""), "send OpenTelemetry traces to this OTLP/HTTP address ($SCOUT_TRACE_ENDPOINT)")
-}
-
 // checkLogFile refuses a log that is one of the files that a command names: lines would be added to it.
 func (a *app) checkLogFile(args []string) error {
-	log, err := os.Stat(a.settings.logFile)
+	log, err := os.Stat(a.settings.Log.File)
 	if err != nil {
 		return nil //nolint:nilerr // it is new, or open tells what is wrong with it
 	}
 	for _, arg := range args {
 		if info, err := os.Stat(arg); err == nil && os.SameFile(log, info) {
-			return usage(scout.Errorf(scout.CodeInvalidArgument, "--log-file %s is the input %s: it would be destroyed", a.settings.logFile, arg).
+			return usage(scout.Errorf(scout.CodeInvalidArgument, "--log-file %s is the input %s: it would be destroyed", a.settings.Log.File, arg).
 				WithHint("choose another file for the log"))
 		}
 	}
@@ -103,24 +90,21 @@ func (a *app) checkLogFile(args []string) error {
 
 // open acts on the settings, before a command runs.
 func (a *app) open(ctx context.Context) error {
-	name := a.settings.logLevel
-	if name == "" {
-		name = "info"
-	}
-	level, err := observe.ParseLogLevel(name)
+	log := a.settings.Log
+	level, err := observe.ParseLogLevel(cmp.Or(log.Level, "info"))
 	if err != nil {
 		return usage(err)
 	}
-	format, err := observe.ParseLogFormat(a.settings.logFormat)
+	format, err := observe.ParseLogFormat(log.Format)
 	if err != nil {
 		return usage(err)
 	}
 	out := io.Discard // what concerns the user is said without a log
-	if a.settings.logLevel != "" {
+	if log.Level != "" {
 		out = a.std.err
 	}
-	if a.settings.logFile != "" {
-		file, err := observe.OpenLogFile(a.settings.logFile, observe.LogRotation{})
+	if log.File != "" {
+		file, err := observe.OpenLogFile(log.File, observe.LogRotation{})
 		if err != nil {
 			return fmt.Errorf("open log: %w", err)
 		}
@@ -129,7 +113,7 @@ func (a *app) open(ctx context.Context) error {
 	}
 	levels := new(slog.LevelVar)
 	levels.Set(level)
-	tracer, shutdown, err := otlp.Open(ctx, a.settings.traceTarget, release.Version())
+	tracer, shutdown, err := otlp.Open(ctx, a.settings.Trace.Endpoint, release.Version())
 	if err != nil {
 		return usage(err)
 	}
@@ -240,41 +224,13 @@ func oneLine(err error) string {
 	return strings.Join(lines, "; ")
 }
 
-func envOr(name, otherwise string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
-	}
-	return otherwise
-}
-
 // recordingsDir is where recordings are kept.
-func (a *app) recordingsDir() (string, error) {
-	return dataFolder(a.settings.recordingsDir, "recordings", "SCOUT_RECORDINGS")
-}
+func (a *app) recordingsDir() (string, error) { return a.settings.RecordingsDir() }
 
-// dataFolder is the setting, or the folder of that name in the user's data folder after the XDG Base
-// Directory Specification.
-func dataFolder(setting, name, variable string) (string, error) {
-	if setting != "" {
-		return setting, nil
-	}
-	if data := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
-		return filepath.Join(data, "scout", name), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", scout.Errorf(scout.CodeConfigInvalid, "find the user's data folder: %w", err).WithHint("set %s", variable)
-	}
-	return filepath.Join(home, ".local", "share", "scout", name), nil
-}
-
-// enginePath is where scout-engine is: $SCOUT_ENGINE, else beside this program.
-func enginePath() (string, error) {
-	path, err := programBeside("scout-engine", "SCOUT_ENGINE")
-	if err != nil {
-		return "", scout.Errorf(scout.CodeEngineMissing, "find scout-engine: %w", err)
-	}
-	return path, nil
+// modelsDir is where models are installed.
+func (a *app) modelsDir() (string, error) {
+	own, _, err := a.settings.ModelsDir()
+	return own, err
 }
 
 // ownFile tells whether a path lies in a folder that Scout keeps for itself: recordings and models.

@@ -49,7 +49,8 @@ decoded alone. Takes three to five minutes on a quiet machine. A figure that mis
 		RunE: func(cmd *cobra.Command, args []string) error { return benchEngine(cmd.Context(), a, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.model, "model", "m", envOr("SCOUT_MODEL", ""), "model to use, a Moonshine one ($SCOUT_MODEL)")
+	flags.StringVarP(&o.model, "model", "m", "", "model to use, a Moonshine one ($SCOUT_MODEL)")
+	sets(flags, map[string]string{"model": "transcribe.model"})
 	flags.BoolVar(&o.json, "json", false, "print JSON (docs/formats/bench.md)")
 	flags.IntVar(&o.rounds, "rounds", 15, "how often the clip is decoded in each way")
 	flags.BoolVar(&o.skipHour, "skip-hour", false, "leave out the hour of speech")
@@ -180,8 +181,8 @@ func (r *engineRig) command(ctx context.Context, side bench.Side, file string) (
 	if r.model != "" {
 		args = append(args, "--model", r.model)
 	}
-	if r.app.settings.modelsDir != "" {
-		args = append(args, "--models-dir", r.app.settings.modelsDir)
+	if r.app.settings.Models.Dir != "" {
+		args = append(args, "--models-dir", r.app.settings.Models.Dir)
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stderr = new(strings.Builder)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/settings"
 )
 
 // The tests of this file run the built programs with the real model, as a user does.
@@ -42,7 +44,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		programs = dir
-		models = envOr("SCOUT_MODELS", filepath.Join(root, "var", "models"))
+		models = cmp.Or(os.Getenv("SCOUT_MODELS"), filepath.Join(root, "var", "models"))
 		clip = filepath.Join(root, "testdata", "jfk.wav")
 		build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/scout", "./cmd/scout-recorder", "./cmd/scout-engine")
 		build.Dir = root
@@ -51,7 +53,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		for name, value := range map[string]string{
-			"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_RECORDER": filepath.Join(dir, "scout-recorder"), "SCOUT_MODELS": models, "SCOUT_MODEL": "", "SCOUT_LOG_LEVEL": "",
+			"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_RECORDER": filepath.Join(dir, "scout-recorder"), "SCOUT_MODELS": models, "SCOUT_MODEL": "", "SCOUT_LOG_LEVEL": "", "SCOUT_CONFIG": os.DevNull,
 		} {
 			if err := os.Setenv(name, value); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -72,6 +74,16 @@ func needModel(t *testing.T) {
 // said tells whether the text holds the words of the clip n times. Commas are the model's taste.
 func said(text string, n int) bool {
 	return slices.Equal(bench.Words(text), bench.Words(strings.Repeat(spoken+" ", n)))
+}
+
+// settingsOf are the settings of the environment, with another folder of models.
+func settingsOf(t *testing.T, models string) *settings.Loaded {
+	t.Helper()
+	loaded, err := settings.Load(settings.Sources{Environment: append(os.Environ(), "SCOUT_MODELS="+models)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded
 }
 
 // outcome of a run of scout.

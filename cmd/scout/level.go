@@ -37,10 +37,11 @@ On a terminal the meter moves; elsewhere, and with --json, a line is written for
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.level(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.device, "device", "d", envOr("SCOUT_DEVICE", ""), "listen to this device ($SCOUT_DEVICE; default: the system's)")
+	flags.StringVarP(&o.device, "device", "d", "", "listen to this device ($SCOUT_DEVICE; default: the system's)")
 	flags.Var(&o.duration, "duration", "end after so long (default: until Ctrl-C)")
 	flags.DurationVar(&o.every, "every", 0, "time between two lines, 20ms at least (default 1s, with --json 100ms)")
 	flags.BoolVar(&o.asJSON, "json", false, "print JSON, one object in a line")
+	sets(flags, map[string]string{"device": "record.device"})
 	return cmd
 }
 

@@ -40,7 +40,7 @@ A folder with a model.toml below the models folder is a model of your own: see d
 
 // openModels opens the models folder that the settings name.
 func (a *app) openModels() (*model.Store, error) {
-	dir, shared, err := modelFolders(a.settings.modelsDir)
+	dir, shared, err := a.settings.ModelsDir()
 	if err != nil {
 		return nil, err
 	}
@@ -251,8 +251,9 @@ func newModelsPathCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "path [MODEL]",
 		Short: "Print the models folder, or that of one installed model",
-		Long: `Prints the folder of installed models: --models-dir or $SCOUT_MODELS, else var/models of the checkout in which scout was
-built, else $XDG_DATA_HOME/scout/models (~/.local/share/scout/models).
+		Long: `Prints the folder of installed models: what the setting models.dir says (--models-dir, $SCOUT_MODELS), else models/ in the
+folder that data.dir names (--data-dir, $SCOUT_DATA), else var/models of the checkout in which scout was built, else
+$XDG_DATA_HOME/scout/models (~/.local/share/scout/models).
 
 An installed scout also reads PREFIX/share/scout/models, where make install puts the default model for everybody.`,
 		Example: `  scout models path

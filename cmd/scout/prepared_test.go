@@ -120,7 +120,7 @@ func TestProcessors(t *testing.T) {
 	} { // one after another: they share the folder of prepared graphs
 		var errOut bytes.Buffer
 		a := newApp(streams{out: io.Discard, err: &errOut})
-		a.processor, a.settings.modelsDir = c.processor, dir
+		a.processor, a.settings = c.processor, settingsOf(t, dir)
 		r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: 1})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

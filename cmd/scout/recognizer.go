@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/speech"
 )
 
@@ -30,10 +31,11 @@ type recognizerOptions struct {
 }
 
 func (o *recognizerOptions) bind(cmd *cobra.Command) {
-	flags := cmd.Flags()
-	flags.StringVarP(&o.model, "model", "m", envOr("SCOUT_MODEL", ""), "model to use ($SCOUT_MODEL; default: the selected one, see scout models)")
-	flags.StringVar(&o.effort, "effort", "normal", "quick decodes everything once; normal decodes doubtful parts again; thorough does so more often and takes up to twice as long as normal, with fewer errors")
-	flags.IntVarP(&o.threads, "threads", "t", 1, "processor threads for inference")
+	flags, preset := cmd.Flags(), settings.Default().Transcribe
+	flags.StringVarP(&o.model, "model", "m", preset.Model, "model to use ($SCOUT_MODEL; default: the selected one, see scout models)")
+	flags.StringVar(&o.effort, "effort", preset.Effort, "quick decodes everything once; normal decodes doubtful parts again; thorough does so more often and takes up to twice as long as normal, with fewer errors")
+	flags.IntVarP(&o.threads, "threads", "t", preset.Threads, "processor threads for inference")
+	sets(flags, map[string]string{"model": "transcribe.model", "effort": "transcribe.effort", "threads": "transcribe.threads"})
 }
 
 // recognizer is a model that recognises speech, with the effort that was asked for.
@@ -68,17 +70,13 @@ func openRecognizer(ctx context.Context, a *app, o recognizerOptions) (*recogniz
 	if err != nil {
 		return nil, usage(fmt.Errorf("--%w", err))
 	}
-	program, err := enginePath()
-	if err != nil {
-		return nil, err
-	}
 	store, err := a.openModels()
 	if err != nil {
 		return nil, err
 	}
 	told := new(loadings)
 	r, err := a.machine().Open(ctx, store, recognize.Options{
-		Program: program, Model: o.model, Threads: o.threads, Backend: o.backend, Profile: o.profile,
+		Program: a.settings.Engine(), Model: o.model, Threads: o.threads, Backend: o.backend, Profile: o.profile,
 		Engine: engine.Options{Reserve: o.reserve, Loading: told.begin},
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/settings"
 )
 
 // programName is under which the recorder's log knows the commands.
@@ -72,16 +73,21 @@ Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
 	}
 	o.bind(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&o.device, "device", "d", envOr("SCOUT_DEVICE", ""), "record from this device ($SCOUT_DEVICE; default: the system's)")
+	preset := settings.Default().Record
+	flags.StringVarP(&o.device, "device", "d", preset.Device, "record from this device ($SCOUT_DEVICE; default: the system's)")
 	flags.Var(&o.duration, "duration", "end after so long: 15s, 2m, 1:30, or seconds (default: until Ctrl-C)")
-	flags.IntVar(&o.rate, "rate", 16000, "sample rate of the file in Hz, 8000 to 192000")
-	flags.IntVar(&o.channels, "channels", 1, "channels of the file")
-	flags.StringVar(&o.sample, "format", string(scout.SampleS16), "samples of the file: s16, s24 or f32")
-	flags.StringVar(&o.onLoss, "on-loss", string(capture.LossAuto), "while the device is away: follow (silence until it is back), default (go on with the system's default device), auto (follow one that was named)")
-	flags.DurationVar(&o.preroll, "preroll", 500*time.Millisecond, "how much of what a warm microphone heard before goes in front, 0 for nothing")
+	flags.IntVar(&o.rate, "rate", preset.Rate, "sample rate of the file in Hz, 8000 to 192000")
+	flags.IntVar(&o.channels, "channels", preset.Channels, "channels of the file")
+	flags.StringVar(&o.sample, "format", preset.Format, "samples of the file: s16, s24 or f32")
+	flags.StringVar(&o.onLoss, "on-loss", preset.OnLoss, "while the device is away: follow (silence until it is back), default (go on with the system's default device), auto (follow one that was named)")
+	flags.DurationVar(&o.preroll, "preroll", preset.Preroll, "how much of what a warm microphone heard before goes in front, 0 for nothing")
 	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes after: the next recording with --warm begins at once, with its pre-roll")
 	flags.DurationVar(&o.unattended, "unattended", unattendedFor, "end when nobody was attached for so long, 0 for never (default with --detach: never)")
 	flags.BoolVar(&o.detach, "detach", false, "go on in the background; standard output gets the id")
+	sets(flags, map[string]string{
+		"device": "record.device", "rate": "record.rate", "channels": "record.channels", "format": "record.format",
+		"on-loss": "record.on_loss", "preroll": "record.preroll",
+	})
 	cmd.AddCommand(newRecordStopCommand(a))
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
 		if o.detach && !cmd.Flags().Changed("unattended") {
@@ -195,14 +201,10 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 		return err
 	}
 	defer after.close()
-	launch, err := a.launchRecorder(programName)
-	if err != nil {
-		return err
-	}
 
 	show := newConsole(a.std.err, o.quiet)
 	show.draw("opening the microphone…")
-	keeper, started, err := remote.Keep(ctx, folder, launch, order, a.scope)
+	keeper, started, err := remote.Keep(ctx, folder, a.launchRecorder(programName), order, a.scope)
 	show.clear()
 	if err != nil {
 		return explainStart(err)
@@ -314,15 +316,11 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 	if err != nil {
 		return err
 	}
-	launch, err := a.launchRecorder("scout record stop")
-	if err != nil {
-		launch = remote.LaunchOptions{Options: remote.Options{Name: "scout record stop"}} // it may not be needed
-	}
 	show := newConsole(a.std.err, o.quiet)
 	finishing, patience := a.insist(ctx, show)
 	defer patience()
 	stopping := time.AfterFunc(slowStop, func() { show.draw("finishing the file…") })
-	manifest, err := remote.Stop(finishing, folder, launch)
+	manifest, err := remote.Stop(finishing, folder, a.launchRecorder("scout record stop"))
 	stopping.Stop()
 	show.clear()
 	if manifest.ID == "" {

@@ -5,27 +5,21 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// launchRecorder says how to start a recorder process: scout-recorder is what $SCOUT_RECORDER says, else beside this
-// program.
-func (a *app) launchRecorder(name string) (remote.LaunchOptions, error) {
-	program, err := programBeside("scout-recorder", "SCOUT_RECORDER")
-	if err != nil {
-		return remote.LaunchOptions{}, scout.Errorf(scout.CodeRecorderMissing, "find scout-recorder: %w", err)
-	}
+// launchRecorder says how to start a recorder process.
+func (a *app) launchRecorder(name string) remote.LaunchOptions {
 	level := "info"
-	if a.settings.logLevel == "debug" {
-		level = a.settings.logLevel
+	if a.settings.Log.Level == "debug" {
+		level = a.settings.Log.Level
 	}
 	return remote.LaunchOptions{
-		Options: remote.Options{Name: name}, Program: program,
-		Environment: recording.Environment{LogLevel: level, LogFormat: a.settings.logFormat},
-	}, nil
+		Options: remote.Options{Name: name}, Program: a.settings.Recorder(),
+		Environment: recording.Environment{LogLevel: level, LogFormat: a.settings.Log.Format},
+	}
 }
 
 // resolveDevice makes the name of a file to record from independent of the folder that the recorder

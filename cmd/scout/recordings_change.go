@@ -57,11 +57,7 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 		newView(show, keeper).run(ctx)
 		return keeper.Leave()
 	}
-	launch, err := a.launchRecorder(name)
-	if err != nil {
-		return err
-	}
-	keeper, _, err := remote.Adopt(ctx, folder, launch, id, a.scope)
+	keeper, _, err := remote.Adopt(ctx, folder, a.launchRecorder(name), id, a.scope)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.loadSettings(cmd); err != nil {
+				return err
+			}
 			if err := a.checkLogFile(args); err != nil {
 				return err
 			}
@@ -43,7 +46,7 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 	root.Version = versionText()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(newHelpCommand())
-	a.bindSettings(root)
+	bindSettings(root)
 	root.AddCommand(
 		newRecordCommand(a),
 		newRecordingsCommand(a),
@@ -52,6 +55,7 @@ Nothing leaves it: models are files on disk, and no network is used except to fe
 		newLevelCommand(a),
 		newBenchCommand(a),
 		newModelsCommand(a),
+		newSettingsCommand(a),
 		newVersionCommand(a),
 		newManualCommand(),
 	)

@@ -49,7 +49,7 @@ func newSoak(t *testing.T) *soak {
 	t.Helper()
 	needModel(t)
 	a := newApp(streams{out: io.Discard, err: io.Discard})
-	a.settings.modelsDir = models
+	a.settings = settingsOf(t, models)
 	r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: engine.DefaultSlots, backend: recognize.BackendMoonshine})
 	if err != nil {
 		t.Fatal(err)

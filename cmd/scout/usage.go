@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // misuse is a usage error with a hint.
@@ -70,7 +71,7 @@ func unknownCommand(parent *cobra.Command, name string) error {
 		}
 	}
 	hint := "see: " + parent.CommandPath() + " --help"
-	if meant := closest(name, names); meant != "" {
+	if meant := spelling.Closest(name, names); meant != "" {
 		hint = fmt.Sprintf("did you mean: %s %s? All commands: %s --help", parent.CommandPath(), meant, parent.CommandPath())
 	} else if info, err := os.Stat(name); err == nil && !info.IsDir() && !parent.HasParent() {
 		hint = "to turn a file into text: scout transcribe " + name
@@ -114,7 +115,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 		}
 	})
 	cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if meant := closest(strings.TrimLeft(given, "-"), names); meant != "" && len(given) > 2 {
+	if meant := spelling.Closest(strings.TrimLeft(given, "-"), names); meant != "" && len(given) > 2 {
 		help = fmt.Sprintf("did you mean --%s? All flags: %s --help", meant, cmd.CommandPath())
 	}
 	return misuse(help, "unknown flag %s", given)

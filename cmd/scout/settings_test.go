@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout/internal/settings"
+)
+
+// settingsUser runs the built program as somebody with a home folder and a settings file of their own.
+func settingsUser(t *testing.T, file string, environment ...string) (home string, scout func(args ...string) outcome) {
+	t.Helper()
+	home = t.TempDir()
+	path := filepath.Join(home, ".config", "scout", "settings.toml")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return home, func(args ...string) outcome {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "scout"), args...)
+		cmd.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, environment...)
+		return outcomeOf(t, cmd)
+	}
+}
+
+func TestAWrongSettingStopsOnlyWhatActsOnIt(t *testing.T) {
+	t.Parallel()
+	home, scout := settingsUser(t, "[log]\nlevel = \"loud\"\nformat = \"json\"\n\n[record]\nrat = 8000\n", "SCOUT_LOG__FIEL=x")
+	file := filepath.Join(home, ".config", "scout", "settings.toml")
+	const wrong = "settings.toml:2: log.level is \"loud\": want debug, info, warn or error"
+	for situation, c := range map[string]struct {
+		args []string
+		code int
+		out  string
+		err  string
+	}{
+		"a command that acts":      {[]string{"models", "list"}, exitUsage, "", wrong},
+		"one that records":         {[]string{"record", "--duration", "1s"}, exitUsage, "", wrong},
+		"another":                  {[]string{"recordings", "list"}, exitUsage, "", wrong},
+		"help":                     {[]string{"--help"}, exitOK, "Usage:", ""},
+		"help of a command":        {[]string{"transcribe", "--help"}, exitOK, "Usage:", ""},
+		"the command help":         {[]string{"help", "transcribe"}, exitOK, "Usage:", ""},
+		"no command":               {nil, exitOK, "Usage:", ""},
+		"an unknown command":       {[]string{"trnascribe"}, exitUsage, "", "did you mean: scout transcribe"},
+		"the version":              {[]string{"--version"}, exitOK, "scout ", ""},
+		"the command version":      {[]string{"version"}, exitOK, "scout ", ""},
+		"completion":               {[]string{"completion", "bash"}, exitOK, "bash completion", ""},
+		"completing":               {[]string{"__complete", "mod"}, exitOK, "models", ""},
+		"where the file is":        {[]string{"settings", "path"}, exitOK, file, ""},
+		"check, every problem":     {[]string{"settings", "check"}, exitUsage, "", wrong + "\nscout: " + file + ":6: there is no setting record.rat; did you mean record.rate? All settings: scout settings show\nscout: $SCOUT_LOG__FIEL: there is no setting of this name; did you mean SCOUT_LOG__FILE?"},
+		"show, what holds":         {[]string{"settings", "show", "log.format"}, exitUsage, "log.format  json", wrong},
+		"show what does not exist": {[]string{"settings", "show", "log.frmat"}, exitUsage, "", "did you mean log.format?"},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			got := scout(c.args...)
+			if got.code != c.code || !strings.Contains(got.out, c.out) || !strings.Contains(got.err, c.err) || (got.err == "") != (c.err == "") && c.args != nil && c.args[0] != "__complete" {
+				t.Errorf("exit %d\n%s%s", got.code, got.out, got.err)
+			}
+		})
+	}
+}
+
+func TestSettingsReachTheCommands(t *testing.T) {
+	t.Parallel()
+	home, scout := settingsUser(t, "[data]\ndir = \"~/scout\"\n[log]\nlevel = \"error\"\nfile = \"~/scout.log\"\n[record]\ndevice = \"tone:440\"\nrate = 8000\n", "SCOUT_RECORD__CHANNELS=2",
+		"SCOUT_PROGRAMS__RECORDER="+filepath.Join(programs, "scout-recorder"))
+	if got := scout("settings", "check"); got.code != exitOK || !strings.Contains(got.out, "settings.toml was read") {
+		t.Fatalf("exit %d\n%s%s", got.code, got.out, got.err)
+	}
+	got := scout("record", "--quiet", "--duration", "200ms", "--format", "s24")
+	path := strings.TrimSpace(got.out)
+	if got.code != exitOK || !strings.HasPrefix(path, filepath.Join(home, "scout", "recordings")) {
+		t.Fatalf("exit %d\n%s%s", got.code, got.out, got.err)
+	}
+	shown := scout("recordings", "show", "--json")
+	for _, want := range []string{`"sample_rate": 8000`, `"channels": 2`, `"s24"`} {
+		if !strings.Contains(shown.out, want) {
+			t.Errorf("no %s in %s%s", want, shown.out, shown.err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(home, "scout.log")); err != nil {
+		t.Error(err)
+	}
+	if models := scout("models", "path"); strings.TrimSpace(models.out) != filepath.Join(home, "scout", "models") {
+		t.Errorf("models in %s%s", models.out, models.err)
+	}
+	var list struct{ Settings []settings.Value }
+	if err := json.Unmarshal([]byte(scout("settings", "show", "--json", "--log-level", "WARN").out), &list); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, v := range list.Settings {
+		found[v.Name] = v.Origin.String()
+	}
+	for name, want := range map[string]string{
+		"log.level": "--log-level", "record.channels": "$SCOUT_RECORD__CHANNELS", "record.rate": filepath.Join(home, ".config", "scout", "settings.toml") + ":8",
+		"log.format": "default",
+	} {
+		if found[name] != want {
+			t.Errorf("%s comes from %s, want %s", name, found[name], want)
+		}
+	}
+}
+
+// What --help says does not depend on whoever asks.
+func TestHelpShowsDefaults(t *testing.T) {
+	t.Parallel()
+	_, plain := settingsUser(t, "")
+	_, set := settingsUser(t, "[log]\nformat = \"json\"\n[transcribe]\nthreads = 7\n", "SCOUT_LOG_FORMAT=json", "SCOUT_MODEL=mine", "SCOUT_DEVICE=usb", "SCOUT_MODELS=/m", "SCOUT_RECORD__RATE=8000")
+	for _, command := range []string{"transcribe", "record", "level", "models"} {
+		if a, b := plain(command, "--help"), set(command, "--help"); a.out != b.out || a.code != exitOK {
+			t.Errorf("scout %s --help differs:\n%s", command, b.out)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// field is one setting, as the tags of the struct tell it.
+type field struct {
+	name     string // group.name
+	variable string // SCOUT_GROUP__NAME
+	old      string // an older variable, empty for none
+	about    string
+	unset    string
+	want     []string
+	min, max *int
+	is       string
+	value    any // string, int or time.Duration
+}
+
+// fields returns every setting with its value in s, in the order of the struct.
+func fields(s Settings) []field {
+	var all []field
+	groups := reflect.ValueOf(s)
+	for g := range groups.NumField() {
+		group := groups.Type().Field(g).Tag.Get("koanf")
+		values := groups.Field(g)
+		for i := range values.NumField() {
+			tag := values.Type().Field(i).Tag
+			name := tag.Get("koanf")
+			all = append(all, field{
+				name: group + "." + name, variable: strings.ToUpper("SCOUT_" + group + "__" + name),
+				old: tag.Get("old"), about: tag.Get("about"), unset: tag.Get("unset"),
+				want: strings.Fields(tag.Get("want")), min: number(tag.Get("min")), max: number(tag.Get("max")),
+				is: tag.Get("is"), value: values.Field(i).Interface(),
+			})
+		}
+	}
+	return all
+}
+
+func number(text string) *int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// lengths says how a length of time is written.
+const lengths = "a length of time such as \"500ms\", \"15s\" or \"2m\""
+
+// allowed says what may be written.
+func (f field) allowed() string {
+	switch {
+	case len(f.want) > 1:
+		return strings.Join(f.want[:len(f.want)-1], ", ") + " or " + f.want[len(f.want)-1]
+	case f.is == "address":
+		return "an address such as http://localhost:4318"
+	case f.is != "":
+		return "the path of a " + f.is
+	}
+	switch f.value.(type) {
+	case int:
+		return fmt.Sprintf("a whole number from %d to %d", *f.min, *f.max)
+	case time.Duration:
+		return lengths
+	}
+	return "a text"
+}
+
+// fromText reads a value of the environment or of a flag.
+func (f field) fromText(text string) (any, error) {
+	var value any = text
+	var err error
+	switch f.value.(type) {
+	case int:
+		value, err = strconv.Atoi(text)
+	case time.Duration:
+		value, err = time.ParseDuration(text)
+	}
+	if err != nil {
+		return nil, f.refuse(strconv.Quote(text))
+	}
+	return f.check(value)
+}
+
+// fromFile takes a value as TOML has it.
+func (f field) fromFile(value any) (any, error) {
+	switch f.value.(type) {
+	case int:
+		if n, ok := value.(int64); ok && int64(int(n)) == n {
+			return f.check(int(n))
+		}
+	case time.Duration:
+		if text, ok := value.(string); ok {
+			return f.fromText(text)
+		}
+	default:
+		if text, ok := value.(string); ok {
+			return f.check(text)
+		}
+	}
+	return nil, f.refuse(kindOf(value))
+}
+
+// kindOf says what a value of TOML is.
+func kindOf(value any) string {
+	switch v := value.(type) {
+	case string:
+		return strconv.Quote(v)
+	case int64, float64, bool:
+		return fmt.Sprintf("%v", v)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	}
+	return "a date"
+}
+
+func (f field) refuse(what string) error {
+	return fmt.Errorf("is %s: want %s", what, f.allowed())
+}
+
+// check returns the value as it is used, or what is wrong with it.
+func (f field) check(value any) (any, error) {
+	switch v := value.(type) {
+	case int:
+		if v < *f.min || v > *f.max {
+			return nil, f.refuse(strconv.Itoa(v))
+		}
+	case time.Duration:
+		if v < 0 {
+			return nil, fmt.Errorf("is %s: want a length of time, 0 or more", v)
+		}
+	case string:
+		return f.checkText(v)
+	}
+	return value, nil
+}
+
+func (f field) checkText(text string) (any, error) {
+	if text == "" {
+		if f.value != "" {
+			return nil, fmt.Errorf("is empty: want %s", f.allowed())
+		}
+		return "", nil
+	}
+	if strings.ContainsAny(text, "\x00\r\n") {
+		return nil, fmt.Errorf("is %q: want one line", text)
+	}
+	for _, word := range f.want {
+		if strings.EqualFold(word, text) {
+			return word, nil
+		}
+	}
+	if len(f.want) > 0 {
+		return nil, f.refuse(strconv.Quote(text))
+	}
+	if f.is == "address" {
+		if target, err := url.Parse(text); err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
+			return nil, f.refuse(strconv.Quote(withoutPassword(text)))
+		}
+	}
+	return text, nil
+}
+
+// isPath is true for settings that name something on disk.
+func (f field) isPath() bool { return f.is == "folder" || f.is == "file" || f.is == "program" }
+
+// path replaces ~ by the home folder. A path in a file must not depend on the folder in which a command is run.
+func (f field) path(value any, inFile bool, home func() (string, error)) (any, error) {
+	text, ok := value.(string)
+	if !ok || !f.isPath() || text == "" {
+		return value, nil
+	}
+	if rest, ok := strings.CutPrefix(text, "~"); ok && (rest == "" || rest[0] == '/') {
+		dir, err := home()
+		if err != nil {
+			return nil, fmt.Errorf("is %q, and it is not known where ~ is: want an absolute path", text)
+		}
+		return filepath.Join(dir, rest), nil
+	}
+	if inFile && !filepath.IsAbs(text) {
+		return nil, fmt.Errorf("is %q: want a path that begins with / or ~/", text)
+	}
+	return text, nil
+}
+
+// text writes the value as people write it.
+func (f field) text() string {
+	text := fmt.Sprint(f.value)
+	if f.is == "address" {
+		return withoutPassword(text)
+	}
+	return text
+}
+
+// withoutPassword hides what is secret in an address: a user's name with a password, and what follows a question mark.
+func withoutPassword(address string) string {
+	before, after, found := strings.Cut(address, "://")
+	if !found {
+		before, after = "", address
+	} else {
+		before += "://"
+	}
+	host, rest := after, ""
+	if end := strings.IndexAny(after, "/?#"); end >= 0 {
+		host, rest = after[:end], after[end:]
+	}
+	if at := strings.LastIndex(host, "@"); at >= 0 {
+		host = "(hidden)@" + host[at+1:]
+	} else if at := strings.LastIndex(after, "@"); at >= 0 { // a password with a slash in it: no address, and still a password
+		return before + "(hidden)@" + withoutQuery(after[at+1:])
+	}
+	return before + host + withoutQuery(rest)
+}
+
+func withoutQuery(rest string) string {
+	if end := strings.IndexAny(rest, "?#"); end >= 0 {
+		return rest[:end] + "?(hidden)"
+	}
+	return rest
+}
+
+var errNoHome = errors.New("$HOME is not set")

@@ -1,0 +1,97 @@
+// Package settings says what can be set about Scout, and reads it: the defaults, over them the settings file, over that the
+// environment, over that the flags that were given. It is strict: a name, a type or a value that is wrong is an error that
+// says where it stands and what is allowed. Only commands and the daemon import it; what is below them gets plain values.
+//
+// What may be set is listed in docs/formats/settings.md. Source: docs/adr/0040-settings.md.
+package settings
+
+import "time"
+
+// Settings are the values of all settings. A setting is named by the tags of its group and of itself: log.level. Its variable
+// is SCOUT_LOG__LEVEL; some have an older one besides (the tag old). The other tags:
+//
+//	about   one sentence for scout settings show and docs/formats/settings.md
+//	unset   what holds while a text is empty
+//	want    the words that are allowed, separated by spaces
+//	min,max the range of a number
+//	is      what a text names: a folder, a file, a program (all paths) or an address (http or https)
+type Settings struct {
+	Data       Data       `koanf:"data"`
+	Models     Models     `koanf:"models"`
+	Recordings Recordings `koanf:"recordings"`
+	Record     Record     `koanf:"record"`
+	Transcribe Transcribe `koanf:"transcribe"`
+	Log        Log        `koanf:"log"`
+	Trace      Trace      `koanf:"trace"`
+	Programs   Programs   `koanf:"programs"`
+}
+
+// Data is about everything that Scout keeps. See Folders for what becomes of the folders.
+type Data struct {
+	Dir string `koanf:"dir" old:"SCOUT_DATA" is:"folder" unset:"$XDG_DATA_HOME/scout, else ~/.local/share/scout" about:"Folder of everything that Scout keeps: models and recordings lie in it unless they have folders of their own."`
+}
+
+// Models is about installed models.
+type Models struct {
+	Dir string `koanf:"dir" old:"SCOUT_MODELS" is:"folder" unset:"models in data.dir; in a checkout var/models" about:"Folder of installed models."`
+}
+
+// Recordings is about what was recorded.
+type Recordings struct {
+	Dir string `koanf:"dir" old:"SCOUT_RECORDINGS" is:"folder" unset:"recordings in data.dir" about:"Folder of recordings."`
+}
+
+// Record is about recording; each is the default of a flag of scout record.
+type Record struct {
+	Device   string        `koanf:"device" old:"SCOUT_DEVICE" unset:"the system's" about:"Device to record from: an id, a name or a part of one (see scout devices)."`
+	Rate     int           `koanf:"rate" min:"8000" max:"192000" about:"Sample rate of recordings in Hz."`
+	Channels int           `koanf:"channels" min:"1" max:"64" about:"Channels of recordings."`
+	Format   string        `koanf:"format" want:"s16 s24 f32" about:"Samples of recordings."`
+	OnLoss   string        `koanf:"on_loss" want:"auto follow default" about:"What happens while the device is away: follow waits for it, default goes on with the system's, auto follows one that was named."`
+	Preroll  time.Duration `koanf:"preroll" about:"How much of what a warm microphone heard before goes in front of a recording."`
+}
+
+// Transcribe is about turning speech into text.
+type Transcribe struct {
+	Model   string `koanf:"model" old:"SCOUT_MODEL" unset:"the one chosen with scout models use" about:"Model that transcribes."`
+	Threads int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
+	Effort  string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
+}
+
+// Log is about the program's log.
+type Log struct {
+	Level  string `koanf:"level" old:"SCOUT_LOG_LEVEL" want:"debug info warn error" unset:"info with a log file, else there is no log" about:"Least severity that is logged."`
+	Format string `koanf:"format" old:"SCOUT_LOG_FORMAT" want:"text json" about:"Format of the lines of the log."`
+	File   string `koanf:"file" old:"SCOUT_LOG_FILE" is:"file" unset:"standard error" about:"File that the log is appended to, with rotation."`
+}
+
+// Trace is about OpenTelemetry.
+type Trace struct {
+	Endpoint string `koanf:"endpoint" old:"SCOUT_TRACE_ENDPOINT" is:"address" unset:"no traces" about:"OTLP/HTTP address that traces are sent to."`
+}
+
+// Programs are where the other programs of Scout are.
+type Programs struct {
+	Engine   string `koanf:"engine" old:"SCOUT_ENGINE" is:"program" unset:"beside scout, or where make install puts it" about:"The program scout-engine, which runs models."`
+	Recorder string `koanf:"recorder" old:"SCOUT_RECORDER" is:"program" unset:"beside scout, or where make install puts it" about:"The program scout-recorder, which records."`
+}
+
+// Default returns what holds where nothing is set.
+func Default() Settings {
+	return Settings{
+		Record:     Record{Rate: 16000, Channels: 1, Format: "s16", OnLoss: "auto", Preroll: 500 * time.Millisecond},
+		Transcribe: Transcribe{Threads: 1, Effort: "normal"},
+		Log:        Log{Format: "text"},
+	}
+}
+
+// Validate returns what is wrong with the values, nothing where all is well. The problems name no source.
+func (s Settings) Validate() []Problem {
+	var problems []Problem
+	for _, f := range fields(s) {
+		if _, err := f.check(f.value); err != nil {
+			problems = append(problems, Problem{Setting: f.name, Text: f.name + " " + err.Error()})
+		}
+	}
+	return problems
+}
