@@ -127,7 +127,7 @@ func (w *after) run(ctx context.Context, show *console, m recording.Manifest, fa
 		return errors.Join(errs...)
 	}
 	if w.output != "" {
-		if err := folder.Export(m.ID, w.output, w.options.force); err != nil {
+		if err := folder.Export(m.ID, w.output, w.options.force || emptyFile(w.output)); err != nil {
 			errs = append(errs, safeAt(path, err))
 		} else {
 			path = w.output
