@@ -1,39 +1,52 @@
 package text
 
-import "bufio"
+import (
+	"bufio"
+
+	"github.com/scout-speech/scout"
+)
+
+// Growing makes a plain text segment by segment, for those who show it while it is made: what Next returned so far is
+// what Write makes of the same segments, without the line break at its end. The zero value is an empty text.
+type Growing struct {
+	paragraphs paragraphs
+	last       string // line that is not empty
+}
+
+// Next returns what the segment adds; empty where it holds no text.
+func (g *Growing) Next(s *scout.Segment) string {
+	line := clean(s.Text)
+	if line == "" {
+		return ""
+	}
+	between := ""
+	begins := g.paragraphs.next(s, line)
+	switch {
+	case g.last == "":
+	case begins && s.Channel != "":
+		between = "\n"
+	case begins:
+		between = "\n\n"
+	default:
+		between = space(g.last, line)
+	}
+	if begins {
+		between += channelLabel(s.Channel)
+	}
+	g.last = line
+	return between + line
+}
 
 // writePlain writes paragraphs with an empty line between them; nothing at all for an empty transcript. Where channels were
-// transcribed apart each paragraph is a line that begins with its channel. The text of the first
-// segments, without its line break, is the beginning of the text of all: a text is written to a terminal while it grows.
+// transcribed apart each paragraph is a line that begins with its channel.
 func writePlain(b *bufio.Writer, doc Document) error {
-	var paragraphs paragraphs
-	last := ""
+	var all Growing
 	for i := range doc.Transcript.Segments {
-		s := &doc.Transcript.Segments[i]
-		line := clean(s.Text)
-		if line == "" {
-			continue
-		}
-		between := ""
-		begins := paragraphs.next(s, line)
-		switch {
-		case last == "":
-		case begins && s.Channel != "":
-			between = "\n"
-		case begins:
-			between = "\n\n"
-		default:
-			between = space(last, line)
-		}
-		if begins {
-			between += channelLabel(s.Channel)
-		}
-		last = line
-		if _, err := b.WriteString(between + line); err != nil {
+		if _, err := b.WriteString(all.Next(&doc.Transcript.Segments[i])); err != nil {
 			return err
 		}
 	}
-	if last == "" {
+	if all.last == "" {
 		return nil
 	}
 	return b.WriteByte('\n')

@@ -46,9 +46,17 @@ type Destination struct {
 	folder string          // to be made before the first text; empty where it is there
 
 	shared  bytes.Buffer // the text of one, until Close
-	began   map[int]int  // how many bytes of the text of an input are in out
-	titles  int          // how many texts out or shared has
-	partial bool         // shared is not complete
+	shown   map[int]*shown
+	titles  int  // how many texts out or shared has
+	partial bool // shared is not complete
+}
+
+// shown is what of the text of an input went to a stream.
+type shown struct {
+	text     text.Growing
+	segments int    // that text has
+	pending  string // of text, not written yet
+	bytes    int    // written
 }
 
 // Plan decides where the text of each input goes. It refuses what cannot be written and what would destroy something,
@@ -58,7 +66,7 @@ func Plan(t Target, inputs []Input) (*Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Destination{format: format, layout: t.Layout, rules: t.Rules, inputs: inputs, began: map[int]int{}}
+	d := &Destination{format: format, layout: t.Layout, rules: t.Rules, inputs: inputs, shown: map[int]*shown{}}
 	for i := range inputs {
 		if inputs[i].Path != "" {
 			d.rules.Inputs = append(d.rules.Inputs, outfile.InputAt(inputs[i].Path))
@@ -228,12 +236,16 @@ func (d *Destination) Settled(ctx context.Context, i int, doc text.Document) err
 	if !d.Streams() {
 		return nil
 	}
-	all, err := d.render(doc)
+	begun, err := d.begin(ctx, i)
 	if err != nil {
 		return err
 	}
-	// The end of a text is its line break, which comes when nothing more does.
-	return d.stream(ctx, i, bytes.TrimRight(all, "\n"))
+	for ; begun.segments < len(doc.Transcript.Segments); begun.segments++ {
+		begun.pending += begun.text.Next(&doc.Transcript.Segments[begun.segments])
+	}
+	n, err := d.write(ctx, begun, []byte(begun.pending))
+	begun.pending = begun.pending[n:]
+	return err
 }
 
 // render returns the text of a document. Its name stands in Markdown, where a terminal could see it.
@@ -363,34 +375,49 @@ func (d *Destination) title(i int) string {
 	return fmt.Sprintf("%s==> %s <==\n", gap, printable.Line(d.inputs[i].Name()))
 }
 
-// stream writes what is new of the text of an input.
+// stream writes what has not been written of the whole text of an input.
 func (d *Destination) stream(ctx context.Context, i int, all []byte) error {
+	begun, err := d.begin(ctx, i)
+	if err != nil {
+		return err
+	}
+	_, err = d.write(ctx, begun, all[min(begun.bytes, len(all)):])
+	return err
+}
+
+// begin opens the stream, where that was not done, and writes the title of an input once.
+func (d *Destination) begin(ctx context.Context, i int) (*shown, error) {
 	if d.out == nil {
 		out, err := d.opens.Open(ctx)
 		if err != nil {
-			return errors.Join(err, errSinkGone)
+			return nil, errors.Join(err, errSinkGone)
 		}
 		d.out = out
 	}
-	written, begun := d.began[i]
-	if !begun {
-		title := d.title(i)
-		d.began[i] = 0
-		if title != "" {
+	begun := d.shown[i]
+	if begun == nil {
+		begun = &shown{}
+		d.shown[i] = begun
+		if title := d.title(i); title != "" {
 			if _, err := d.out.Write(ctx, []byte(title)); err != nil {
-				return goneError(err)
+				return nil, goneError(err)
 			}
 		}
 	}
-	if len(all) <= written {
-		return nil
+	return begun, nil
+}
+
+// write writes more of the text of an input.
+func (d *Destination) write(ctx context.Context, begun *shown, more []byte) (n int, err error) {
+	if len(more) == 0 {
+		return 0, nil
 	}
-	n, err := d.out.Write(ctx, all[written:])
-	d.began[i] = written + n
+	n, err = d.out.Write(ctx, more)
+	begun.bytes += n
 	if err != nil {
-		return goneError(err)
+		return n, goneError(err)
 	}
-	return nil
+	return n, nil
 }
 
 // goneError explains why a stream took no more text.
