@@ -4,14 +4,13 @@ package scout
 // the label "code", in logs, in JSON output and in API bodies, and are never renamed.
 type Code string
 
-// Class tells what may be done about a failure. It is the one classification that retries,
-// breakers and jobs use.
+// Class says what can be done about a failure. Retries, breakers and jobs all use this one classification.
 type Class int
 
 const (
-	// Permanent failures come back however often the call is repeated.
+	// Permanent failures happen again however often the call is repeated.
 	Permanent Class = iota
-	// Transient failures may go away by themselves: repeating later makes sense.
+	// Transient failures may go away by themselves: a later attempt can succeed.
 	Transient
 	// Cancelled means that somebody asked to stop: neither a success nor a failure.
 	Cancelled
@@ -57,7 +56,7 @@ const (
 	CodeFilePermission Code = "file_permission"
 	// CodeFileIsDirectory is a directory where a file was expected.
 	CodeFileIsDirectory Code = "file_is_directory"
-	// CodeDiskFull is a device without room.
+	// CodeDiskFull is a disk without free space.
 	CodeDiskFull Code = "disk_full"
 	// CodeReadFailed is an input that broke while it was being read.
 	CodeReadFailed Code = "read_failed"
@@ -155,9 +154,9 @@ const (
 	CodeRecordingForeign Code = "recording_foreign"
 	// CodeRecordingLost is a recording whose file was deleted, moved or replaced and could not be saved again whole.
 	CodeRecordingLost Code = "recording_lost"
-	// CodeDiskStalled is a device that does not answer.
+	// CodeDiskStalled is a disk that does not answer.
 	CodeDiskStalled Code = "disk_stalled"
-	// CodeDiskLow is a device with too little room to begin a recording.
+	// CodeDiskLow is a disk with too little free space to start a recording.
 	CodeDiskLow Code = "disk_low"
 	// CodeRecorderUnreachable is a recorder process that does not answer.
 	CodeRecorderUnreachable Code = "recorder_unreachable"
@@ -175,7 +174,7 @@ const (
 type CodeInfo struct {
 	// Class is the default class of errors with this code.
 	Class Class
-	// Hint tells what can be done; empty where nothing helps in general.
+	// Hint says what the user can do; empty if nothing helps in general.
 	Hint string
 }
 
@@ -192,15 +191,15 @@ var codeTable = map[Code]CodeInfo{
 
 	CodeFileNotFound:    {Permanent, "check the path"},
 	CodeFilePermission:  {Permanent, "check the owner and mode of the file and its folder"},
-	CodeFileIsDirectory: {Permanent, "name the files in it, for example DIR/*.wav"},
-	CodeDiskFull:        {Transient, "make room on the device, then try again"},
+	CodeFileIsDirectory: {Permanent, "name the files in the folder, for example DIR/*.wav"},
+	CodeDiskFull:        {Transient, "free some space on the disk, then try again"},
 	CodeReadFailed:      {Transient, "check the device or connection that holds the file"},
 	CodeWriteFailed:     {Transient, "check the device or connection that holds the file"},
 
 	CodeManifestInvalid: {Permanent, "the format is described in docs/formats/bench.md"},
 
 	CodeAudioEmpty:          {Permanent, "the file holds no audio"},
-	CodeAudioCorrupt:        {Permanent, "check the file in a player; copy it again from where it came"},
+	CodeAudioCorrupt:        {Permanent, "play the file to check it; copy it again from its source"},
 	CodeAudioUnsupported:    {Permanent, "convert it first, for example: ffmpeg -i IN -ac 1 -ar 16000 OUT.wav"},
 	CodeAudioInvalidSamples: {Permanent, "the audio holds values that are not numbers: export it again"},
 	CodeAudioTooLong:        {Permanent, "send shorter pieces"},
@@ -210,11 +209,11 @@ var codeTable = map[Code]CodeInfo{
 	CodeDecoderTimeout:      {Transient, "convert the file to WAV or FLAC first"},
 
 	CodeNoDevice:          {Transient, "plug in a microphone, then: scout devices"},
-	CodeDeviceNotFound:    {Transient, "see what there is: scout devices"},
-	CodeDeviceUnavailable: {Transient, "another program may hold it: close that, or choose another with --device"},
-	CodeDeviceTimeout:     {Transient, "check that it is not muted or suspended by the system, or choose another with --device"},
-	CodeDevicePermission:  {Permanent, "allow this user to record: on Linux the group audio, elsewhere the privacy settings of the system"},
-	CodeDeviceLost:        {Transient, "plug it in again: recording goes on by itself"},
+	CodeDeviceNotFound:    {Transient, "list the devices: scout devices"},
+	CodeDeviceUnavailable: {Transient, "another program may be using it: close that program, or choose another device with --device"},
+	CodeDeviceTimeout:     {Transient, "check that the system has not muted or suspended it, or choose another device with --device"},
+	CodeDevicePermission:  {Permanent, "allow this user to record: on Linux, add the user to the group audio; elsewhere, see the privacy settings"},
+	CodeDeviceLost:        {Transient, "plug it in again: recording continues by itself"},
 	CodeSoundServer:       {Transient, "start PulseAudio or PipeWire, or see: scout devices"},
 	CodeAlreadyRecording:  {Permanent, "stop the recording first"},
 	CodeNotRecording:      {Permanent, "start a recording first: scout record"},
@@ -224,34 +223,34 @@ var codeTable = map[Code]CodeInfo{
 	CodeModelCorrupt:      {Permanent, "install it again: scout models pull MODEL"},
 	CodeModelUnsupported:  {Permanent, "choose another model: scout models list"},
 	CodeModelLanguage:     {Permanent, "choose a model that knows the language: scout models list"},
-	CodeModelDownload:     {Transient, "run the same command again: it goes on where it stopped"},
-	CodeModelSource:       {Permanent, "name another source: scout models pull MODEL --from DIR-OR-URL"},
+	CodeModelDownload:     {Transient, "run the same command again: it resumes where it stopped"},
+	CodeModelSource:       {Permanent, "use another source: scout models pull MODEL --from DIR-OR-URL"},
 	CodeModelInUse:        {Permanent, "select another model first: scout models use MODEL"},
 
 	CodeEngineMissing:     {Permanent, "build it with: make build; or keep scout-engine and its lib folder beside scout"},
 	CodeEngineStart:       {Transient, "check the model: scout models verify"},
 	CodeEngineLoadTimeout: {Transient, "the machine may be busy: try again"},
-	CodeEngineCrashed:     {Transient, "the engine is started again by itself"},
-	CodeEngineTimeout:     {Transient, "the engine is started again by itself"},
+	CodeEngineCrashed:     {Transient, "the engine restarts by itself"},
+	CodeEngineTimeout:     {Transient, "the engine restarts by itself"},
 	CodeEngineProtocol:    {Transient, "scout and scout-engine must come from the same build"},
 	CodeEngineMemory:      {Transient, "choose a smaller model, or allow more memory"},
 	CodeEngineFailed:      {Permanent, ""},
-	CodeEngineUnavailable: {Transient, "the engine failed several times and rests: try again in a minute"},
+	CodeEngineUnavailable: {Transient, "the engine failed several times and is paused: try again in a minute"},
 	CodeEngineClosed:      {Cancelled, ""},
 
 	CodeRecordingNotFound:   {Permanent, "see the recordings: scout recordings list"},
-	CodeRecordingCorrupt:    {Permanent, "see what can be saved: scout recordings recover"},
+	CodeRecordingCorrupt:    {Permanent, "repair what can be repaired: scout recordings recover"},
 	CodeRecordingInUse:      {Transient, "stop the recording first"},
 	CodeRecordingLocked:     {Transient, "stop the other program, or choose another folder"},
 	CodeRecordingForeign:    {Permanent, "move the file out of the folder of recordings"},
-	CodeRecordingLost:       {Permanent, "look for the file where it was moved to, or in the trash of the desktop"},
-	CodeDiskStalled:         {Transient, "look at the disk or the network it is on: dmesg, mount"},
-	CodeDiskLow:             {Transient, "make room on the device, or choose another folder"},
-	CodeRecorderUnreachable: {Transient, "nothing is lost: it is found again or started anew by the next command"},
+	CodeRecordingLost:       {Permanent, "look for the file where it was moved, or in the desktop's trash"},
+	CodeDiskStalled:         {Transient, "check the disk, or the network it is on: dmesg, mount"},
+	CodeDiskLow:             {Transient, "free some space on the disk, or choose another folder"},
+	CodeRecorderUnreachable: {Transient, "nothing is lost: the next command finds it or starts a new one"},
 	CodeRecorderStart:       {Transient, "see recorder.log in the folder of recordings"},
 	CodeRecorderMissing:     {Permanent, "build it with: make build; or keep scout-recorder beside scout"},
 	CodeRecorderEnvironment: {Permanent, "stop the recording first; the next one gets a recorder of its own"},
-	CodeRecorderProtocol:    {Permanent, "stop the recording with the program that began it, or use the same version"},
+	CodeRecorderProtocol:    {Permanent, "stop the recording with the program that started it, or use the same version"},
 }
 
 // Info returns what is known about the code. An unknown code counts as permanent, without a hint.

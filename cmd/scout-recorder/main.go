@@ -130,7 +130,7 @@ func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options,
 	var o recorder.Options
 	flags.SetOutput(io.Discard) // what is wrong is said once, at the end
 	dir := flags.String("recordings-dir", "", "`folder` of recordings; required")
-	flags.DurationVar(&o.IdleFor, "idle-for", 0, "end when there was nothing to record and nobody attached for so long (default 30s)")
+	flags.DurationVar(&o.IdleFor, "idle-for", 0, "end after this time without a recording or an attached client (default 30s)")
 	flags.DurationVar(&o.WarmFor, "warm-for", 0, "the same while the microphone is kept open (default 10m)")
 	flags.DurationVar(&o.SyncEvery, "sync-every", 0, "rhythm in which audio is synced to the disk (default 150ms)")
 	level := flags.String("log-level", "info", "debug, info, warn or error")

@@ -28,7 +28,7 @@ func newBenchHotWordsCommand(a *app) *cobra.Command {
 		Use:   "hotwords DIR --words FILE",
 		Short: "Measure what hot words gain, and what wrong ones cost",
 		Long: `Transcribes the clips in DIR (a folder as for scout bench transcribe) three times: without hot words, with those in FILE, which should be said in
-the clips, and with 100 names that nobody says. Prints how often the words in FILE were heard wrongly, the word error rate, and the time taken.`,
+the clips, and with 100 names that nobody says. Prints how often the words in FILE were recognised wrongly, the word error rate, and the time taken.`,
 		Example: `  scout bench hotwords speech/ --words testdata/hot-words.txt`,
 		Args:    wrongArgs(cobra.ExactArgs(1)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return benchHotWords(cmd.Context(), a, o, args[0]) },
@@ -36,7 +36,7 @@ the clips, and with 100 names that nobody says. Prints how often the words in FI
 	flags := cmd.Flags()
 	o.bind(cmd)
 	flags.BoolVar(&o.json, "json", false, "print JSON")
-	flags.StringVar(&o.words, "words", "", "hot words that are said: a file with one a line, or a list a,b,c")
+	flags.StringVar(&o.words, "words", "", "hot words that are said: a file with one on each line, or a list a,b,c")
 	return cmd
 }
 

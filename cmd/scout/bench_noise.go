@@ -33,7 +33,7 @@ func newBenchNoiseCommand(a *app) *cobra.Command {
 	var o benchNoiseOptions
 	cmd := &cobra.Command{
 		Use:   "noise DIR",
-		Short: "Count words heard in noise, and words lost through it",
+		Short: "Count the words found in noise, and those lost through it",
 		Long: `Transcribes sounds without words, which must give none: breath, typing, music, street, hum and white noise made by Scout itself,
 and with --recordings every audio file of a folder. Then lays each of them under and between the words of the clips in DIR
 (a folder as for scout bench transcribe) and compares the word error rate with that of the clean clips.`,

@@ -28,10 +28,10 @@ func newDevicesCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devices",
 		Short: "List the microphones and other devices to record from",
-		Long: `Lists the devices to record from. --device of the other commands takes an id, a name, or a part of one that
-fits no other. A monitor is not a microphone but what an output plays. Nothing is opened.
+		Long: `Lists the devices to record from, and opens none of them. --device of the other commands takes an id, a name, or
+a part of either that fits only one device. A monitor records what an output plays.
 
-With --watch a line follows for everything that changes, until Ctrl-C; with --json the whole list, in one line.`,
+With --watch, each change prints a line until Ctrl-C; with --json, the whole list in one line.`,
 		Example: `  scout devices
   scout devices --watch
   scout devices --json | jq -r '.devices[] | select(.default) | .id'`,
@@ -58,7 +58,7 @@ With --watch a line follows for everything that changes, until Ctrl-C; with --js
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on and tell what changes")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "keep running and print what changes")
 	return cmd
 }
 
@@ -81,7 +81,7 @@ func listDevices(ctx context.Context, backend capture.Backend) ([]capture.Device
 // writeDevices writes the table.
 func (a *app) writeDevices(devices []capture.Device) error {
 	if len(devices) == 0 {
-		return scout.Errorf(scout.CodeNoDevice, "no device to record from").WithHint("plug in a microphone; scout devices --watch tells when it is seen")
+		return scout.Errorf(scout.CodeNoDevice, "no device to record from").WithHint("plug in a microphone; scout devices --watch shows when it appears")
 	}
 	rows := [][]string{{"", "NAME", "ID", "DELIVERS"}}
 	for i := range devices {

@@ -27,9 +27,9 @@ func newLevelCommand(a *app) *cobra.Command {
 		Use:   "level",
 		Short: "Show how loud a microphone is, without recording",
 		Long: `Shows the level of a device until Ctrl-C: root mean square as a bar, peak as a mark, on a scale from -60 to
-0 dBFS. Nothing is recorded. Speech is well placed between -30 and -12 dBFS; a peak at 0 is clipped.
+0 dBFS. Nothing is recorded. Speech should lie between -30 and -12 dBFS. A peak at 0 is clipped.
 
-On a terminal the meter moves; elsewhere, and with --json, a line is written for each --every.`,
+On a terminal the meter moves. Elsewhere, and with --json, it prints a line every --every.`,
 		Example: `  scout level
   scout level --device "USB" --duration 10s
   scout level --json --every 20ms | jq .peak_dbfs`,
@@ -37,10 +37,10 @@ On a terminal the meter moves; elsewhere, and with --json, a line is written for
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.level(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.device, "device", "d", "", "listen to this device ($SCOUT_DEVICE; default: the system's)")
-	flags.Var(&o.duration, "duration", "end after so long (default: until Ctrl-C)")
+	flags.StringVarP(&o.device, "device", "d", "", "measure this device ($SCOUT_DEVICE; default: the system's)")
+	flags.Var(&o.duration, "duration", "end after this time (default: until Ctrl-C)")
 	flags.DurationVar(&o.every, "every", 0, "time between two lines, 20ms at least (default 1s, with --json 100ms)")
-	flags.BoolVar(&o.asJSON, "json", false, "print JSON, one object in a line")
+	flags.BoolVar(&o.asJSON, "json", false, "print JSON, one object per line")
 	sets(flags, map[string]string{"device": "record.device"})
 	return cmd
 }

@@ -20,10 +20,10 @@ func newModelsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
 		Short: "List, install, select and check speech models",
-		Long: `Models are folders of files on this machine; fetching them is the only thing Scout uses a network for.
-The default one, moonshine-tiny-en, knows English only.
+		Long: `Models are folders of files on this machine. Scout uses the network only to download them.
+The default model, moonshine-tiny-en, understands English only.
 
-A folder with a model.toml below the models folder is a model of your own: see docs/formats/model-toml.md.`,
+To add a model of your own, put its folder with a model.toml below the models folder: see docs/formats/model-toml.md.`,
 		Example: `  scout models list
   scout models pull moonshine-tiny-en
   scout models pull whisper-small --from /media/usb/whisper-small
@@ -51,14 +51,14 @@ func newModelsListCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the known models, those installed, and your own",
+		Short: "List known, installed and your own models",
 		Long: `Lists the models of the catalogue and those of your own.
 
 State: "installed" is on this machine, "selected" is used when no model is named, "default" is used when
-none was selected, "untested" was never run by the project, "yours" is a model of your own. A size with a
-tilde is what the publisher says.
+none is selected, "untested" was never run by the project, "yours" is a model of your own. A size with a
+tilde is the publisher's figure.
 
-Backend: what runs the model on this machine, with the recipe and variant of its prepared graphs where it has any
+Backend: what runs the model on this machine, and the recipe and variant of its prepared graphs, if it has any
 (docs/formats/prepared-model.md).`,
 		Example: `  scout models list
   scout models list --json | jq -r '.models[] | select(.installed) | .id'`,
@@ -189,8 +189,8 @@ func sizeText(bytes int64) string {
 func newModelsUseCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "use MODEL",
-		Short: "Select the model that is used when none is named",
-		Long: `Selects a model; it must be installed. The order in which a model is found is:
+		Short: "Select the model to use when none is named",
+		Long: `Selects an installed model. Scout uses, in this order:
 --model, $SCOUT_MODEL, the selected model, the default model.`,
 		Example: `  scout models use moonshine-tiny-en`,
 		Args:    wrongArgs(cobra.ExactArgs(1)),
@@ -228,7 +228,7 @@ func newModelsRemoveCommand(a *app) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "remove MODEL",
-		Short: "Delete an installed model, and what an interrupted pull left",
+		Short: "Delete an installed model and the remains of an interrupted pull",
 		Example: `  scout models remove whisper-small
   scout models remove --force moonshine-tiny-en   # also the one in use`,
 		Args: wrongArgs(cobra.ExactArgs(1)),
@@ -243,7 +243,7 @@ func newModelsRemoveCommand(a *app) *cobra.Command {
 			return a.say("%s is removed", args[0])
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "remove it although it is in use")
+	cmd.Flags().BoolVar(&force, "force", false, "remove it even if it is in use")
 	return cmd
 }
 
@@ -295,9 +295,10 @@ func newModelsVerifyCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify [MODEL…]",
-		Short: "Read every byte of installed models and compare with the recorded sums",
-		Long: `Reads every byte of the named models, or of all that are installed, and compares with the SHA-256 sums of
-the catalogue or of the first pull, and the graphs prepared from them with what was written. Exit code 1 when a model is damaged; the hint names the repair.`,
+		Short: "Check every byte of installed models against the recorded checksums",
+		Long: `Reads every byte of the named models, or of all installed ones. Their files are compared with the SHA-256 sums of
+the catalogue or of the first pull, and their prepared graphs with the sums from when they were written. The exit
+code is 1 when a model is damaged; the hint names the repair.`,
 		Example: `  scout models verify
   scout models verify --json moonshine-tiny-en`,
 		RunE: func(cmd *cobra.Command, args []string) error {

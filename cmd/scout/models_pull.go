@@ -16,15 +16,14 @@ func newModelsPullCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull MODEL",
 		Short: "Install a model, or repair it",
-		Long: `Fetches the files of a model, compares each with its SHA-256 and puts the whole in place in one step. A pull
-that was interrupted goes on where it stopped. A model that is in place and intact is left alone; of a damaged
-one only the damaged files are fetched.
+		Long: `Downloads the files of a model, checks the SHA-256 of each and installs them all in one step. An interrupted pull
+resumes where it stopped. An intact model is left alone; for a damaged one, only the damaged files are downloaded.
 
-Where the catalogue knows no sum, the one of the first pull is recorded in models.lock and holds from then
-on: see docs/formats/models-lock.md.
+If the catalogue has no checksum for a file, the first pull records one in models.lock, and later pulls must
+match it: see docs/formats/models-lock.md.
 
---from names another place: a folder, an archive as the publisher packs it (.tar.bz2, .tar.gz), or the
-address of a mirror that has the files by their names.`,
+--from names another source: a folder, the publisher's archive (.tar.bz2, .tar.gz), or the address of a mirror
+that has the files under their names.`,
 		Example: `  scout models pull moonshine-tiny-en
   scout models pull whisper-small --from ~/Downloads/whisper-small
   scout models pull parakeet-tdt-0.6b-v3-int8 --from sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8.tar.bz2
@@ -51,8 +50,8 @@ address of a mirror that has the files by their names.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&options.From, "from", "", "take the files from this folder, archive or mirror address")
-	flags.BoolVar(&options.Force, "force", false, "fetch every file again although the model is intact")
-	flags.BoolVar(&options.AcceptChanged, "accept-changed", false, "forget the sums recorded at the first pull and record new ones")
+	flags.BoolVar(&options.Force, "force", false, "download every file again, even if the model is intact")
+	flags.BoolVar(&options.AcceptChanged, "accept-changed", false, "forget the checksums recorded at the first pull and record new ones")
 	return cmd
 }
 

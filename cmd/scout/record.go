@@ -47,21 +47,20 @@ func newRecordCommand(a *app) *cobra.Command {
 		Short: "Record from a microphone, and turn what was said into text",
 		Long: `Records into the folder of recordings until Ctrl-C, or for as long as --duration says.
 
-A process of its own records. It loses nothing when this program is killed: the recording goes on,
-"scout recordings attach" takes it over, and "scout record stop" ends it. When the process that records dies,
-another one goes on with the same file within a second, also when nobody is attached; the gap is reported. What
-is on disk can be played at every moment.
+A separate process records. If this program is killed, the recording continues: "scout recordings attach" takes
+it over, and "scout record stop" ends it. If the recording process dies, another one continues the same file
+within a second, even when nobody is attached, and the gap is reported. The file can be played at any time.
 
-"recording…" appears when sound really flows: a sleeping microphone takes up to two seconds.
-Ctrl-C or Ctrl-\ ends the recording and finishes the file; a second one does no harm. --duration is the length of the
-recording, whatever happens to the process that makes it. Standard output gets the path of
-the recording, or with --transcribe the text; everything else goes to standard error.
+"recording…" appears when sound really arrives. A sleeping microphone takes up to two seconds.
+Ctrl-C or Ctrl-\ ends the recording and finishes the file; pressing it twice does no harm. --duration is the length
+of the recording, whatever happens to the recording process. Standard output gets the path of the recording, or
+with --transcribe the text. Everything else goes to standard error.
 
-With --detach the recording goes on in the background until "scout record stop", --duration, or, where
---unattended says so, nobody was attached for so long. Standard output gets its id.
+With --detach the recording continues in the background until "scout record stop", until --duration has passed, or,
+with --unattended, until nobody has been attached for that time. Standard output gets its id.
 
 --device takes an id, a name or a part of one (see scout devices), or a virtual device: file:speech.wav,
-tone:440. What the device cannot deliver is converted, and that is said.
+tone:440. A format that the device cannot deliver is made by conversion, and Scout says so.
 
 Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
 		Example: `  scout record --transcribe
@@ -75,15 +74,15 @@ Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
 	flags := cmd.Flags()
 	preset := settings.Default().Record
 	flags.StringVarP(&o.device, "device", "d", preset.Device, "record from this device ($SCOUT_DEVICE; default: the system's)")
-	flags.Var(&o.duration, "duration", "end after so long: 15s, 2m, 1:30, or seconds (default: until Ctrl-C)")
+	flags.Var(&o.duration, "duration", "end after this time: 15s, 2m, 1:30, or seconds (default: until Ctrl-C)")
 	flags.IntVar(&o.rate, "rate", preset.Rate, "sample rate of the file in Hz, 8000 to 192000")
 	flags.IntVar(&o.channels, "channels", preset.Channels, "channels of the file")
 	flags.StringVar(&o.sample, "format", preset.Format, "samples of the file: s16, s24 or f32")
-	flags.StringVar(&o.onLoss, "on-loss", preset.OnLoss, "while the device is away: follow (silence until it is back), default (go on with the system's default device), auto (follow one that was named)")
-	flags.DurationVar(&o.preroll, "preroll", preset.Preroll, "how much of what a warm microphone heard before goes in front, 0 for nothing")
-	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes after: the next recording with --warm begins at once, with its pre-roll")
-	flags.DurationVar(&o.unattended, "unattended", unattendedFor, "end when nobody was attached for so long, 0 for never (default with --detach: never)")
-	flags.BoolVar(&o.detach, "detach", false, "go on in the background; standard output gets the id")
+	flags.StringVar(&o.onLoss, "on-loss", preset.OnLoss, "while the device is away: follow (silence until it is back), default (continue with the system's default device), auto (follow if --device names one, else default)")
+	flags.DurationVar(&o.preroll, "preroll", preset.Preroll, "audio from before the start to keep, if the microphone was warm; 0 for none")
+	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes afterwards: the next recording with --warm begins at once, with its pre-roll")
+	flags.DurationVar(&o.unattended, "unattended", unattendedFor, "end when nobody has been attached for this time, 0 for never (default with --detach: never)")
+	flags.BoolVar(&o.detach, "detach", false, "record in the background; standard output gets the id")
 	sets(flags, map[string]string{
 		"device": "record.device", "rate": "record.rate", "channels": "record.channels", "format": "record.format",
 		"on-loss": "record.on_loss", "preroll": "record.preroll",

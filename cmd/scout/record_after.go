@@ -34,9 +34,9 @@ type afterOptions struct {
 func (o *afterOptions) bind(cmd *cobra.Command) {
 	o.recognizerOptions.bind(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&o.output, "output", "o", "", "copy the recording to this WAV file, or into this folder, when it ended")
+	flags.StringVarP(&o.output, "output", "o", "", "copy the recording to this WAV file, or into this folder, when it has ended")
 	flags.BoolVar(&o.force, "force", false, forceUsage)
-	flags.BoolVar(&o.transcribe, "transcribe", false, "write what was said to standard output when the recording ended")
+	flags.BoolVar(&o.transcribe, "transcribe", false, "write the text to standard output when the recording has ended")
 	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no meter and no summary")
 }

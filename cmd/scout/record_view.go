@@ -116,13 +116,13 @@ func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 	case recording.KindStopped:
 		return true
 	case recording.KindReplaced:
-		v.show.linef("the recorder ended unexpectedly; another one goes on with the recording after %.1f s", e.Took.Seconds())
+		v.show.linef("the recorder ended unexpectedly; another one continues the recording after %.1f s", e.Took.Seconds())
 	case recording.KindGap:
 		if e.Gap != nil {
 			v.show.linef("gap of %s at %s: %s", clock(format.Duration(e.Gap.Frames)), clock(format.Duration(e.Gap.Start)), reasonText(e.Gap.Reason))
 		}
 	case recording.KindDeviceLost:
-		v.show.linef("nothing comes from the microphone: %s; waiting for it", reasonText(e.Reason))
+		v.show.linef("no sound arrives from the microphone: %s; waiting for it", reasonText(e.Reason))
 	case recording.KindDeviceChanged, recording.KindDeviceOpened:
 		if e.Device != nil {
 			v.show.linef("recording from %s", e.Device.Name)
@@ -148,11 +148,11 @@ func reasonText(r scout.GapReason) string { return strings.ReplaceAll(string(r),
 func fileText(e recording.Event, format scout.Format) string {
 	switch {
 	case e.Failure != "":
-		return fmt.Sprintf("%s, and it could not be saved again: %s. What is open and in memory is kept; trying again", e.Damage.Text(), e.Failure)
+		return fmt.Sprintf("%s, and it could not be saved again: %s. The open file and what is in memory are kept; trying again", e.Damage.Text(), e.Failure)
 	case e.Damage == recording.DamageUnreachable:
-		return fmt.Sprintf("%s: %s. Audio goes on into it", e.Damage.Text(), e.Path)
+		return fmt.Sprintf("%s: %s. Audio is still written to it", e.Damage.Text(), e.Path)
 	case e.Gap != nil:
-		return fmt.Sprintf("%s: %s of it are gone, the rest is in %s", e.Damage.Text(), clock(format.Duration(e.Gap.Frames)), e.Path)
+		return fmt.Sprintf("%s: %s of it are lost, the rest is in %s", e.Damage.Text(), clock(format.Duration(e.Gap.Frames)), e.Path)
 	}
 	return fmt.Sprintf("%s: it is saved again in %s", e.Damage.Text(), e.Path)
 }

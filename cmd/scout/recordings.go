@@ -20,8 +20,8 @@ func newRecordingsCommand(a *app) *cobra.Command {
 		Use:   "recordings",
 		Short: "List, show, watch, check, recover and delete recordings",
 		Long: `A recording is a WAV file and a manifest beside it (docs/formats/recording.md), in the folder of recordings.
-Commands take the id of a recording, or the beginning or the end of one. What a crash left is put right by
-the next command that looks at the folder, and shown as recovered.`,
+Commands take the id of a recording, or the beginning or the end of one. The
+next command that reads the folder repairs what a crash left, and shows it as recovered.`,
 		Example: `  scout recordings list
   scout recordings show
   scout recordings verify
@@ -150,8 +150,8 @@ func newRecordingsListCommand(a *app) *cobra.Command {
 		Use:   "list",
 		Short: "List the recordings, oldest first",
 		Long: `Lists the recordings. State: "recording" is under way, "finished" ended in order, "recovered" was cut short by a
-crash and put right. Files in the folder that are none are named on standard error; one of ours that is
-damaged beyond repair makes the exit code 1.`,
+crash and repaired. Files that are not recordings are named on standard error. A recording that is damaged
+beyond repair makes the exit code 1.`,
 		Example: `  scout recordings list
   scout recordings list --json | jq -r '.recordings[].path'`,
 		Args: wrongArgs(cobra.NoArgs),
@@ -219,8 +219,8 @@ func newRecordingsShowCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [ID]",
 		Short: "Show everything that is known about a recording",
-		Long: `Shows a recording: without an ID the one that is under way, else the latest. Of one that is under way the
-recorder tells how it is.`,
+		Long: `Shows a recording. Without an ID it shows the one that is under way, else the latest. While a recording is under
+way, its live state is shown too.`,
 		Example: `  scout recordings show
   scout recordings show --json 7f3a9c2e41d0`,
 		Args: wrongArgs(cobra.MaximumNArgs(1)),
@@ -237,7 +237,7 @@ func (a *app) findRecording(folder *recording.Folder, args []string) (recording.
 		if err != nil {
 			return "", err
 		}
-		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", dir).WithHint("make one: scout record")
+		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", dir).WithHint("to make one: scout record")
 	}
 	if len(args) > 0 {
 		return folder.Find(args[0])
@@ -247,7 +247,7 @@ func (a *app) findRecording(folder *recording.Folder, args []string) (recording.
 		return "", err
 	}
 	if len(list) == 0 {
-		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", folder.Dir()).WithHint("make one: scout record")
+		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", folder.Dir()).WithHint("to make one: scout record")
 	}
 	latest := list[len(list)-1].ID
 	for i := range list {
@@ -299,6 +299,14 @@ func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *
 	return &state
 }
 
+// timesText writes how often something happened.
+func timesText(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
 func detailRows(l *listed, live *recording.Status) [][]string {
 	rows := [][]string{
 		{"id", string(l.ID)},
@@ -317,7 +325,7 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 		add("pre-roll", clock(l.Format.Duration(l.PrerollFrames)))
 	}
 	if l.Resumed > 0 {
-		add("gone on with", fmt.Sprintf("%d times after a crash of the recorder", l.Resumed))
+		add("resumed", timesText(l.Resumed)+" after a crash of the recorder")
 	}
 	if l.Rebuilt {
 		add("manifest", "rebuilt from the audio: device and gaps are unknown")

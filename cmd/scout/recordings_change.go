@@ -19,16 +19,16 @@ func newRecordingsAttachCommand(a *app) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "attach [ID]",
-		Short: "Go on with the recording that is under way",
-		Long: `Takes over the recording that runs in the background, or whose program was killed, as if it had been started
-here: Ctrl-C ends it and finishes the file. With --watch it is only looked at, and Ctrl-C leaves it running.`,
+		Short: "Take over the recording that is under way",
+		Long: `Takes over the recording that runs in the background, or whose program was killed. Ctrl-C then ends it and
+finishes the file. With --watch it is only shown, and Ctrl-C leaves it running.`,
 		Example: `  scout recordings attach --transcribe
   scout recordings attach --watch`,
 		Args: wrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.attachRecording(cmd.Context(), args, o, watch) },
 	}
 	o.bind(cmd)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "only look; Ctrl-C leaves the recording running")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "only show it; Ctrl-C leaves the recording running")
 	return cmd
 }
 
@@ -94,8 +94,8 @@ func newRecordingsVerifyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [ID…]",
 		Short: "Read every byte of recordings and compare with their checksums",
-		Long: `Reads every byte of the named recordings, or of all that ended, and compares length, header and SHA-256 with the
-manifest. Exit code 1 when one is damaged.`,
+		Long: `Reads every byte of the named recordings, or of all finished ones, and compares length, header and SHA-256 with
+the manifest. The exit code is 1 when one is damaged.`,
 		Example: `  scout recordings verify
   scout recordings verify --json 7f3a9c2e41d0`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyRecordings(cmd.Context(), args, asJSON) },
@@ -173,10 +173,10 @@ func newRecordingsRecoverCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "recover",
-		Short: "Put right what a crash or a damaged manifest left",
-		Long: `Looks at every recording: lengths in headers, manifests that were lost, damaged or never finished. Every other
-command does the same before it looks at the folder; this one tells all of it, also what cannot be put right.
-No audio is ever deleted, and files that are not Scout's are left alone. Doing it twice changes nothing more.`,
+		Short: "Repair what a crash or a damaged manifest left",
+		Long: `Checks every recording, and repairs wrong lengths in headers and manifests that are lost, damaged or unfinished.
+Every other command does the same before it reads the folder. This one also lists everything it found, including
+what cannot be repaired. It never deletes audio, and leaves files alone that are not Scout's. It is safe to repeat.`,
 		Example: `  scout recordings recover`,
 		Args:    wrongArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.recoverRecordings(cmd.Context(), asJSON) },
@@ -233,8 +233,8 @@ func newRecordingsDeleteCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete ID…",
 		Short: "Delete recordings",
-		Long: `Deletes recordings, audio and manifest. It asks before, or wants --yes where nobody can answer. What is being
-recorded is never deleted.`,
+		Long: `Deletes recordings: audio and manifest. It asks first; without a terminal it needs --yes. A recording that is
+under way is never deleted.`,
 		Example: `  scout recordings delete 7f3a9c2e41d0
   scout recordings delete --yes 20261124T082146`,
 		Args: wrongArgs(cobra.MinimumNArgs(1)),

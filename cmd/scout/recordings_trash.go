@@ -14,7 +14,7 @@ func newRecordingsTrashCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "trash ID…",
 		Short: "Move recordings to the trash",
-		Long: `Moves recordings, audio and manifest, into the folder "trash" inside the folder of recordings.
+		Long: `Moves recordings (audio and manifest) into the folder "trash" inside the folder of recordings.
 "scout recordings restore" brings them back. A recording that is under way is not moved.`,
 		Example: `  scout recordings trash 7f3a9c2e41d0
   scout recordings restore 7f3a9c2e41d0`,

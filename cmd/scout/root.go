@@ -15,7 +15,7 @@ func newRootCommand(a *app) *cobra.Command {
 		Use:   "scout",
 		Short: "Record speech and turn it into text, on this machine",
 		Long: `Scout records speech and turns it into text on your own machine.
-Nothing leaves it: models are files on disk, and no network is used except to fetch them.`,
+Nothing leaves it. Models are files on disk, and the network is used only to download them.`,
 		Example: `  scout record --transcribe
   scout transcribe meeting.m4a
   scout transcribe --format srt --output talk.srt talk.mp4

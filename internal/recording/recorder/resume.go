@@ -135,7 +135,7 @@ func (r *Recorder) resume(ctx context.Context) {
 }
 
 // errCalledOff says that somebody stopped the recording before it could be gone on with.
-var errCalledOff = scout.Errorf(scout.CodeCancelled, "the recording was stopped before it could be gone on with")
+var errCalledOff = scout.Errorf(scout.CodeCancelled, "the recording was stopped before it could be resumed")
 
 // callOffResume ends the attempts to go on with a recording, where it is the one with that id, or there is no id. It
 // returns its id, empty where there is none.

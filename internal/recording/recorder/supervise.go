@@ -91,7 +91,7 @@ func (t *take) await(ctx context.Context) (recording.Manifest, error) {
 	case <-timer.C:
 	}
 	trouble := t.current.Load().pump.Trouble()
-	return recording.Manifest{}, scout.Errorf(scout.CodeDiskStalled, "end recording %s: %s; %s of audio are still in memory, and the recorder goes on writing them",
+	return recording.Manifest{}, scout.Errorf(scout.CodeDiskStalled, "end recording %s: %s; %s of audio are still in memory, and the recorder is still writing them",
 		t.writer.ID(), trouble.Text(), t.writer.Format().Duration(t.current.Load().pump.Waiting()).Round(time.Millisecond))
 }
 
