@@ -2,7 +2,6 @@ package capture
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -60,7 +59,7 @@ func (o *owner) endRecording() {
 	if ppm, ok := o.timeline.drift(); ok {
 		s.driftPPM.Store(math.Float64bits(ppm))
 	}
-	o.last = Stopped{From: o.from, End: s.ring.Head(), Gaps: slices.Clone(s.Gaps()), DriftPPM: s.drift()}
+	o.last = Stopped{From: o.from, End: s.ring.Head(), Gaps: s.gaps.all(), DriftPPM: s.drift()}
 	o.setState(StateIdle, nil)
 	for _, c := range o.stopping {
 		c.reply <- reply{stopped: o.last}

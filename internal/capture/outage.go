@@ -134,14 +134,7 @@ func (o *owner) fillOutage(until uint64) {
 	}
 	s.ring.WriteSilence(until - head)
 	a.filled += until - head
-	g := scout.Gap{Start: a.start, Frames: a.filled, Reason: a.reason}
-	s.gapsMu.Lock()
-	defer s.gapsMu.Unlock()
-	if n := len(s.gaps); n > 0 && s.gaps[n-1].Start == g.Start {
-		s.gaps[n-1] = g
-	} else {
-		s.gaps = append(s.gaps, g)
-	}
+	s.gaps.note(scout.Gap{Start: a.start, Frames: a.filled, Reason: a.reason})
 }
 
 // endGap notes the outage's gap as over.

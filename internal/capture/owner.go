@@ -225,9 +225,7 @@ func (o *owner) begin() {
 		o.from = max(head-before, o.warmFrom, o.last.End)
 		preroll = head - o.from
 	}
-	s.gapsMu.Lock()
-	s.gaps = nil
-	s.gapsMu.Unlock()
+	s.gaps.begin()
 	o.second, o.secondAt = loud{}, o.now()
 	o.setState(StateRecording, nil)
 	c.reply <- reply{started: Started{

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -149,8 +148,7 @@ type Session struct {
 	driftPPM  atomic.Uint64          // bits of a float64, NaN for unknown
 	intake    atomic.Pointer[intake] // of the open device
 
-	gapsMu sync.Mutex
-	gaps   []scout.Gap // of the recording under way or the last one
+	gaps ledger // of the recording under way or the last one
 
 	owner owner
 }
@@ -240,9 +238,7 @@ func (s *Session) Subscribe(buffer int) *Subscription { return s.events.add(buff
 // Gaps returns the gaps of the recording under way, or of the last one. A gap that is not over yet
 // has the length that it has so far.
 func (s *Session) Gaps() []scout.Gap {
-	s.gapsMu.Lock()
-	defer s.gapsMu.Unlock()
-	return slices.Clone(s.gaps)
+	return s.gaps.all()
 }
 
 // Status returns how the session is now.
@@ -256,9 +252,7 @@ func (s *Session) Status() Status {
 	if q := s.intake.Load(); q != nil {
 		status.Callback = q.durations.latency()
 	}
-	s.gapsMu.Lock()
-	status.Gaps = len(s.gaps)
-	s.gapsMu.Unlock()
+	status.Gaps = s.gaps.count()
 	return status
 }
 

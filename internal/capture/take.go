@@ -107,13 +107,7 @@ func (o *owner) gap(g scout.Gap) {
 		o.warmFrom = s.ring.Head()
 		return
 	}
-	s.gapsMu.Lock()
-	if n := len(s.gaps); n > 0 && s.gaps[n-1].Start == g.Start {
-		s.gaps[n-1] = g // it was open until now
-	} else {
-		s.gaps = append(s.gaps, g)
-	}
-	s.gapsMu.Unlock()
+	s.gaps.note(g)
 	s.log.Warn(LogCaptureGap, slog.Uint64("start_frame", g.Start-o.from), slog.Uint64("frames", g.Frames),
 		slog.Int64(observe.KeyDurationMS, s.options.Format.Duration(g.Frames).Milliseconds()),
 		slog.String(observe.KeyReason, string(g.Reason)))

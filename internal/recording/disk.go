@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 // File is what a Writer needs of an open file. *os.File with the platform's data sync behind Sync is
@@ -85,36 +86,13 @@ func (OSDisk) OpenFile(path string, flag int) (File, error) {
 	return osFile{f}, nil
 }
 
-// Replace implements Disk: temporary file in the same folder, write, sync, close, rename, sync of
-// the folder.
-func (OSDisk) Replace(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*"+temporarySuffix)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, removeIfThere(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+// Replace implements Disk, as package atomicfile writes files.
+func (OSDisk) Replace(path string, data []byte) error {
+	return atomicfile.Write(path, data, atomicfile.Options{Mode: atomicfile.Private})
 }
 
 // temporarySuffix ends the names of files that a crash may leave half-written.
-const temporarySuffix = ".tmp"
+const temporarySuffix = atomicfile.Suffix
 
 func removeIfThere(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

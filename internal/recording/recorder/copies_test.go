@@ -135,7 +135,7 @@ type watchedSocket struct {
 
 func (s *watchedSocket) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
-	if len(s.last) > 0 && unsafe.Pointer(unsafe.SliceData(p)) == unsafe.Add(unsafe.Pointer(unsafe.SliceData(s.last)), len(s.last)) {
+	if len(s.last) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(p))) == uintptr(unsafe.Pointer(unsafe.SliceData(s.last)))+uintptr(len(s.last)) {
 		s.last = s.last[:len(s.last)+n] // the frame came in parts
 	} else {
 		s.last = p[:n:cap(p)]
