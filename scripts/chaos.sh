@@ -27,7 +27,7 @@ said() {
 run recording env SCOUT_CHAOS="$times" go test -count=1 -v -timeout 2h -run 'TestChaos' ./cmd/scout
 run kills env SCOUT_TEST_KILLS=$((5 * times)) go test -count=1 -v -timeout 1h -run 'TestAfterKillNine' ./internal/recording
 said kills 'missing p50 .*' "recorder killed with -9, $((5 * times)) times" 'what other programs miss' '250ms'
-run followers env SCOUT_TEST_FOLLOW_KILLS="$times" go test -count=1 -v -timeout 1h -run 'TestFollowGoesOn' ./internal/recording/attach
+run followers env SCOUT_TEST_FOLLOW_KILLS="$times" go test -count=1 -v -timeout 1h -run 'TestFollowGoesOn' ./internal/recording/remote
 printf '%s\tfollowers heard every frame once\t%s\tyes\t%s\n' "recorder killed under followers, $times times" \
   "$(grep -q '^ok' "$log/followers.log" && echo yes || echo no)" "$(grep -q '^ok' "$log/followers.log" && echo ok || echo MISSED)" >>"$figures"
 run disk go test -count=1 -v -timeout 1h -run 'TestNothingIsLostWhile|TestBeyondTheRing|TestPowerLoss' ./internal/recording
