@@ -37,16 +37,23 @@ func (c *client) stream(ctx context.Context, in *wire.Reader, f wire.Frame) (beg
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var said error
+	said := make(chan error, 1)
 	c.commands.Go(func() { // ended by the client, at the latest with the connection, whose end waits for it
 		defer cancel()
-		if _, said = in.Next(); said == nil {
-			said = scout.Errorf(scout.CodeRecorderProtocol, "a frame from a client that has a stream")
+		_, err := in.Next()
+		if err == nil {
+			err = scout.Errorf(scout.CodeRecorderProtocol, "a frame from a client that has a stream")
 		}
+		said <- err
 	})
 	err = c.recorder.failures.Guard("stream", func() error { return send(ctx, id) })
-	if ctx.Err() != nil { // the client left, which is how most streams end
-		return true, said
+	if ctx.Err() != nil { // the client left, which is how most streams end, or the recorder is ending
+		select {
+		case err := <-said:
+			return true, err
+		default:
+			return true, context.Cause(ctx)
+		}
 	}
 	if err != nil {
 		return true, c.out.WriteJSON(wire.KindFailure, id, wire.FailureOf(err))
