@@ -10,7 +10,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Live gives the frames of a recording that is under way, from its recorder. Package attach has the
+// Live gives the frames of a recording that is under way, from its recorder. Package remote has the
 // one over the recorder's socket.
 type Live interface {
 	// Listen begins at frame from. It fails where no recorder answers or it records something else.

@@ -36,7 +36,7 @@ func (l Live) Listen(ctx context.Context, id recording.ID, from uint64) (recordi
 	return &liveStream{link: link, frameBytes: listening.Format.FrameBytes()}, nil
 }
 
-// openStream connects as a listener and begins a stream.
+// openStream opens a connection for a stream and begins it.
 func openStream(ctx context.Context, dir, name string, kind wire.Kind, request, reply any) (*link, error) {
 	l, _, err := connect(ctx, dir, Options{Name: name})
 	if err != nil {
