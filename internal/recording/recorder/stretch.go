@@ -28,10 +28,11 @@ type stretch struct {
 	left error
 }
 
-// fill makes a new stretch the current one, from the ring position on, and lets frames flow.
-func (t *take) fill(d *device, from uint64) {
+// fill makes a new stretch the current one, from the ring position on, and lets frames flow. First is the position in
+// the recording from which on the ring has everything.
+func (t *take) fill(d *device, from, first uint64) {
 	r := t.recorder
-	s := &stretch{take: t, device: d, first: t.writer.Frames(), over: make(chan struct{})}
+	s := &stretch{take: t, device: d, first: first, over: make(chan struct{})}
 	s.pump = recording.NewPump(d.session.Ring(), t.writer, recording.PumpOptions{
 		From: from, SyncEvery: r.options.SyncEvery, FinishWithin: r.options.FinishWithin,
 		Now: r.options.Now, Scope: r.options.Scope, Metrics: r.metrics, Faults: r.options.Faults, Saved: t.saved,

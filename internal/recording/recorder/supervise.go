@@ -301,12 +301,9 @@ func (t *take) repump(s *stretch) {
 	s.pump.Retire()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	first := s.first
-	t.fill(s.device, s.pump.Base()+t.writer.Frames())
-	next := t.current.Load()
-	next.first = min(first, next.first)
+	t.fill(s.device, s.pump.Base()+t.writer.Frames(), min(s.first, t.writer.Frames()))
 	if t.stopping.Load() {
-		next.pump.Stop(s.pump.End())
+		t.current.Load().pump.Stop(s.pump.End())
 	}
 }
 
@@ -381,7 +378,7 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 			}
 			t.mu.Lock()
 			defer t.mu.Unlock()
-			t.fill(l.device, from)
+			t.fill(l.device, from, t.writer.Frames())
 			if s := t.current.Load(); t.stopping.Load() { // it was asked for while the device was being opened
 				s.pump.Stop(s.device.session.Ring().Head())
 			}

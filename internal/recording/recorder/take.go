@@ -191,7 +191,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 		Device: deviceOf(heard.Device, heard.DeviceFormat), Waited: heard.Waited, Left: left,
 	}
 	t.first = t.writer.Frames()
-	t.fill(d, from)
+	t.fill(d, from, t.first)
 	r.mu.Lock()
 	r.take = t
 	low := r.diskLow
