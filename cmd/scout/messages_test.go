@@ -67,7 +67,7 @@ func TestMessagesOfWrongCalls(t *testing.T) {
 		"a language that is none":          {[]string{"transcribe", "-l", "klingonese", clip}, 2, "klingonese", "en-US"},
 		"a format of samples that is none": {[]string{"transcribe", "--raw-format", "s17:16000", clip}, 2, "s17", "s16le:16000:1"},
 		"a folder of recordings in a file": {[]string{"recordings", "--recordings-dir", clip, "list"}, 1, "jfk.wav", ""},
-		"an address that is none":          {[]string{"--trace-endpoint", ":", "version"}, 2, "trace endpoint", ""},
+		"an address that is none":          {[]string{"--trace-endpoint", ":", "version"}, 2, "--trace-endpoint", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

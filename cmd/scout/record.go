@@ -293,16 +293,25 @@ recording, or with --transcribe the text.`,
 	check := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error { return a.stopAnyway(cmd, check(cmd, args)) }
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return a.stopAnyway(cmd, wrongFlag(cmd, err)) })
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, args []string) error { return a.stopAnyway(cmd, a.prepare(cmd, args)) }
 	o.bind(cmd)
 	return cmd
 }
 
-// stopAnyway ends the recording although something else of the command line is wrong: whoever says stop and misspells the
+// stopAnyway ends the recording although something else is wrong, with the command line, a setting or the log: whoever says stop and misspells the
 // rest does not want to go on being recorded. Where it is not sure which folder is meant nothing is ended.
 func (a *app) stopAnyway(cmd *cobra.Command, wrong error) error {
-	const dirFlag = "recordings-dir"
-	named := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "--"+dirFlag) })
-	if wrong == nil || named && !cmd.Flags().Changed(dirFlag) {
+	if wrong == nil {
+		return nil
+	}
+	for _, flag := range []string{"recordings-dir", "data-dir", configFlag} {
+		named := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "--"+flag) })
+		if named && !cmd.Flags().Changed(flag) {
+			return wrong
+		}
+	}
+	_ = a.loadSettings(cmd) // nothing has read them yet; what is wrong with them is looked at next
+	if !a.sureOfRecordings() {
 		return wrong
 	}
 	return errors.Join(a.stopRecording(cmd.Context(), afterOptions{}), wrong)

@@ -20,17 +20,9 @@ Nothing leaves it. Models are files on disk, and the network is used only to dow
   scout transcribe meeting.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
   scout models list`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.loadSettings(cmd); err != nil {
-				return err
-			}
-			if err := a.checkLogFile(args); err != nil {
-				return err
-			}
-			return a.open(cmd.Context())
-		},
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: a.prepare,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -60,6 +52,17 @@ Nothing leaves it. Models are files on disk, and the network is used only to dow
 		newManualCommand(),
 	)
 	return root
+}
+
+// prepare reads the settings and acts on those that all commands share, before one runs.
+func (a *app) prepare(cmd *cobra.Command, args []string) error {
+	if err := a.loadSettings(cmd); err != nil {
+		return err
+	}
+	if err := a.checkLogFile(args); err != nil {
+		return err
+	}
+	return a.open(cmd.Context())
 }
 
 // hideFlags takes flags for developers out of --help. They work all the same.

@@ -69,7 +69,7 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 	loaded, err := settings.Load(sources)
 	a.settings = loaded
 	if err != nil {
-		if a.wrongSettings = usage(err); !onlyExplains(cmd) {
+		if a.wrongSettings = usage(err); !onlyExplains(cmd) || flagIsWrong(err) {
 			return a.wrongSettings
 		}
 	}
@@ -82,6 +82,26 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 		return nil
 	}
 	return err
+}
+
+// sureOfRecordings is true where nothing that is wrong can mean another folder of recordings.
+func (a *app) sureOfRecordings() bool {
+	var invalid *settings.InvalidError
+	if a.wrongSettings == nil {
+		return true
+	}
+	if kind := a.settings.Origin("recordings.dir").Kind; kind == settings.FromFlag {
+		return true
+	}
+	return errors.As(a.wrongSettings, &invalid) && !slices.ContainsFunc(invalid.Problems, func(p settings.Problem) bool {
+		return p.Setting == "" || p.Setting == "recordings.dir" || p.Setting == "data.dir"
+	})
+}
+
+// flagIsWrong is true where the command line itself has a wrong value.
+func flagIsWrong(err error) bool {
+	var invalid *settings.InvalidError
+	return errors.As(err, &invalid) && slices.ContainsFunc(invalid.Problems, func(p settings.Problem) bool { return p.Origin.Kind == settings.FromFlag })
 }
 
 // onlyExplains is true for commands that must run although a setting is wrong: they do not act on any, or they are

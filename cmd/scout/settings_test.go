@@ -120,3 +120,57 @@ func TestHelpShowsDefaults(t *testing.T) {
 		}
 	}
 }
+
+// Whoever says stop does not want to be recorded any longer, whatever else is wrong. Only where another folder may be meant
+// nothing is ended.
+func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		file        string
+		environment []string
+		args        []string
+		code        int
+		says        string
+		ends        bool
+	}{
+		"nothing":                          {"", nil, nil, exitOK, "", true},
+		"a flag":                           {"", nil, []string{"--transcirbe"}, exitUsage, "--transcribe", true},
+		"an argument":                      {"", nil, []string{"now"}, exitUsage, "now", true},
+		"a setting":                        {"[log]\nlevel = \"loud\"\n", nil, nil, exitUsage, "log.level", true},
+		"a setting and a flag":             {"[log]\nlevel = \"loud\"\n", nil, []string{"--nwo"}, exitUsage, "--nwo", true},
+		"the log":                          {"", []string{"SCOUT_LOG_FILE=/dev/null/log"}, nil, exitFailed, "log", true},
+		"the folder, in the file":          {"[recordings]\ndir = \"r\"\n", nil, nil, exitUsage, "recordings.dir", false},
+		"what may have been the folder":    {"[recordings]\ndri = \"/r\"\n", nil, nil, exitUsage, "recordings.dri", false},
+		"the whole file":                   {"[", nil, nil, exitUsage, "TOML", false},
+		"the whole file, the folder named": {"[", nil, []string{"--recordings-dir", "HOME/r"}, exitUsage, "TOML", true},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			home, scout := settingsUser(t, c.file, append(c.environment, "SCOUT_RECORDER="+filepath.Join(programs, "scout-recorder"))...)
+			folder := filepath.Join(home, "r")
+			if c.file == "" || strings.HasPrefix(c.file, "[log]") { // the folder is the user's own
+				folder = filepath.Join(home, ".local", "share", "scout", "recordings")
+			}
+			begin := func(args ...string) outcome { return scoutIn(t, home, folder, args) }
+			if got := begin("record", "--detach", "--device", "tone:440", "--unattended", "1m"); got.code != exitOK {
+				t.Fatalf("begin: exit %d %s", got.code, got.err)
+			}
+			for i, arg := range c.args {
+				c.args[i] = strings.ReplaceAll(arg, "HOME", home)
+			}
+			got := scout(append([]string{"record", "stop"}, c.args...)...)
+			ended := begin("record", "stop")
+			if got.code != c.code || !strings.Contains(got.err, c.says) || (ended.code != exitOK) != c.ends {
+				t.Errorf("exit %d: %s%s\nthen: exit %d: %s", got.code, got.out, got.err, ended.code, ended.err)
+			}
+		})
+	}
+}
+
+// scoutIn runs the program with one folder of recordings and no settings file.
+func scoutIn(t *testing.T, home, folder string, args []string) outcome {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "scout"), args...)
+	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "SCOUT_CONFIG=/dev/null", "SCOUT_RECORDINGS=" + folder, "SCOUT_RECORDER=" + filepath.Join(programs, "scout-recorder")}
+	return outcomeOf(t, cmd)
+}
