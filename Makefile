@@ -10,8 +10,8 @@ export SCOUT_MODELS ?= $(CURDIR)/$(VAR)/models
 # Where make install puts Scout, and a folder to put in front of that for those who build packages.
 PREFIX  ?= $(HOME)/.local
 DESTDIR ?=
-# Every Go command of these targets compiles with the same flags, so that nothing is compiled twice.
-export GOFLAGS := -trimpath $(filter-out -trimpath,$(GOFLAGS))
+# Every Go command of these targets compiles with the same flags, so that nothing is compiled twice. They leave -trimpath
+# out: with it, go vet reads the cgo files of whichever checkout compiled them first, and fails when that one is gone.
 
 # A release has a number; a build from a checkout names its commit, also where GOFLAGS has -buildvcs=false.
 RELEASE ?=
@@ -93,6 +93,7 @@ uninstall: ## remove what make install put below PREFIX
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh --remove
 
 .PHONY: dist
+dist: export GOFLAGS := -trimpath $(GOFLAGS)
 dist: build ## make dist/scout, a folder that runs on another machine
 	@rm -rf dist && mkdir -p dist/scout
 	@cp -r $(BIN)/scout $(BIN)/scout-recorder $(BIN)/scout-engine $(BIN)/lib LICENSE NOTICE README.md dist/scout/
