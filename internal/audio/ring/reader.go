@@ -35,6 +35,8 @@ type Reader struct {
 	pos   atomic.Uint64
 	lost  atomic.Uint64
 	times atomic.Uint64
+	news  <-chan struct{} // from the first Wait on
+	deaf  func()          // ends it
 }
 
 // ReaderState is what is known about a reader.
@@ -65,6 +67,9 @@ func (rd *Reader) Close() {
 	rd.ring.mu.Lock()
 	defer rd.ring.mu.Unlock()
 	delete(rd.ring.readers, rd)
+	if rd.deaf != nil {
+		rd.deaf()
+	}
 }
 
 // Readers returns the state of each reader that is not closed, in no order.
@@ -139,11 +144,12 @@ func (rd *Reader) Read(dst []byte) (uint64, error) {
 // Wait returns nil as soon as Read has something to say, be it frames, a loss or the end, or the
 // cause of ctx once that is done.
 func (rd *Reader) Wait(ctx context.Context) error {
-	news, end := rd.ring.Listen()
-	defer end()
+	if rd.news == nil {
+		rd.news, rd.deaf = rd.ring.Listen() // until Close
+	}
 	for !rd.ring.Closed() && rd.pos.Load() >= rd.ring.Head() {
 		select {
-		case <-news:
+		case <-rd.news:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
