@@ -2,6 +2,7 @@ package scout_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,6 +51,39 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 		}
 		if slices.Contains(named[:i], name) {
 			t.Errorf("package %s is named twice", name)
+		}
+	}
+}
+
+// TestDecisionsAreListed holds docs/adr/README.md to the decisions: each has a number of its own and stands there with its title.
+func TestDecisionsAreListed(t *testing.T) {
+	t.Parallel()
+	index, err := os.ReadFile("docs/adr/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob("docs/adr/[0-9]*.md")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("found %d decisions, %v", len(paths), err)
+	}
+	seen := make(map[string]string)
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(path)
+		number, _, _ := strings.Cut(name, "-")
+		if other, taken := seen[number]; taken {
+			t.Errorf("%s and %s have the same number", other, name)
+		}
+		seen[number] = name
+		heading, _, _ := strings.Cut(string(text), "\n")
+		title, ok := strings.CutPrefix(heading, "# "+number+": ")
+		if row := "| [" + number + "](" + name + ") | " + title + " |"; !ok {
+			t.Errorf("%s: the heading %q does not begin with %q", name, heading, "# "+number+": ")
+		} else if !strings.Contains(string(index), row) {
+			t.Errorf("docs/adr/README.md misses the row %s", row)
 		}
 	}
 }

@@ -14,7 +14,7 @@ type cue struct {
 	lines      []string
 }
 
-// cuesOf lays out a transcript: docs/adr/0030-subtitles.md. Among all ways to divide the text into cues that keep the rules
+// cuesOf lays out a transcript: docs/adr/0035-subtitles.md. Among all ways to divide the text into cues that keep the rules
 // which have no exception (width and number of lines, seven seconds, no pause of three seconds inside), it takes the one of
 // least cost, so that the other rules are weighed against each other. Cues do not overlap.
 func cuesOf(t *scout.Transcript, layout Layout) []cue {
@@ -132,7 +132,7 @@ func columns(atoms []atom) int {
 	return n
 }
 
-// The costs. They are compared with each other only; docs/adr/0030-subtitles.md tells how they were chosen.
+// The costs. They are compared with each other only; docs/adr/0035-subtitles.md tells how they were chosen.
 const (
 	costCue       = 3.0  // of each cue
 	costFull      = 4.0  // of a full one, growing with the square: halves are better than a full cue and a rest
