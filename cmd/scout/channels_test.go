@@ -281,3 +281,31 @@ func TestChannelsApart(t *testing.T) {
 		t.Errorf("all channels and one: exit %d", got.code)
 	}
 }
+
+// Channels apart, where the second file of two behind each other has one more.
+func TestChannelsApartOfJoinedFiles(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	mono, err := os.ReadFile("../../testdata/jfk.wav")
+	if err != nil {
+		t.Fatal(err)
+	}
+	right, err := os.ReadFile(ffmpegMakes(t, "right.wav", "-i", "../../testdata/jfk.wav", "-af", "pan=stereo|c0=0*c0|c1=c0", "-c:a", "pcm_s16le"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "joined.wav")
+	if err := os.WriteFile(path, append(mono, right...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	doc, _ := transcribeJSON(t, 0, "--split-channels", path)
+	begins := map[string]float64{}
+	for _, segment := range doc.Segments {
+		if at, heard := begins[segment.Channel]; !heard || segment.Start < at {
+			begins[segment.Channel] = segment.Start
+		}
+	}
+	if left, right := begins["left"], begins["right"]; len(begins) != 2 || left < 0.1 || left > 0.6 || right < 11.1 || right > 11.6 {
+		t.Errorf("voices begin at %v, want left near 0.3 and right near 11.3", begins)
+	}
+}

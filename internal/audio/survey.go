@@ -11,6 +11,7 @@ type Survey struct {
 	loudest  []float64 // power of each channel's loudest block
 	power    []float64 // of the whole, without offsets
 	shared   []float64
+	uneven   bool // the number of channels changed: there are as many as loudest has
 }
 
 // surveyBlock is over how many frames power is measured, and the offset taken out: 21 ms at 48 kHz.
@@ -42,19 +43,11 @@ func (s *Survey) compared(a, b int) bool {
 	return s.channels <= surveyPairs || a == 0 || a == b-1
 }
 
-// Write takes whole frames, interleaved. Frames of another number of channels end all likeness.
+// Write takes whole frames, interleaved. Where their number of channels changes, channels count that are in a part of the
+// recording only, and no two are compared any more.
 func (s *Survey) Write(samples []float32, channels int) {
-	if channels != s.channels {
-		for i := range s.shared {
-			s.shared[i] = 0
-		}
-		for c := range min(channels, s.channels) {
-			for i := c; i < len(samples); i += channels {
-				v := float64(samples[i])
-				s.loudest[c] = max(s.loudest[c], v*v/2)
-				s.power[c] += v * v
-			}
-		}
+	if channels != s.channels || s.uneven {
+		s.writeUneven(samples, channels)
 		return
 	}
 	for frame := 0; frame+channels <= len(samples); frame += channels {
@@ -71,6 +64,23 @@ func (s *Survey) Write(samples []float32, channels int) {
 		}
 		if s.block++; s.block == surveyBlock {
 			s.endBlock()
+		}
+	}
+}
+
+// writeUneven takes the loudest sample of each channel for its power.
+func (s *Survey) writeUneven(samples []float32, channels int) {
+	if !s.uneven {
+		s.endBlock()
+		s.uneven = true
+	}
+	for len(s.loudest) < channels {
+		s.loudest = append(s.loudest, 0)
+	}
+	for c := range channels {
+		for i := c; i < len(samples); i += channels {
+			v := float64(samples[i])
+			s.loudest[c] = max(s.loudest[c], v*v/2)
 		}
 	}
 }
@@ -98,9 +108,12 @@ func (s *Survey) endBlock() {
 // Channels returns what is known so far, one summary a channel.
 func (s *Survey) Channels() []ChannelSummary {
 	s.endBlock()
-	all := make([]ChannelSummary, s.channels)
+	all := make([]ChannelSummary, len(s.loudest))
 	for b := range all {
 		all[b].Silent = s.loudest[b] < silentPower
+		if s.uneven {
+			continue
+		}
 		for a := range b {
 			if all[a].Silent || all[b].Silent || all[a].SameAs > 0 || !s.compared(a, b) {
 				continue

@@ -88,13 +88,13 @@ func (s *split) last() bool {
 			return false
 		}
 	}
-	return len(s.sounds) > 0 || s.channels == 1
+	return len(s.sounds) > 0 // else more channels may come
 }
 
 // hear transcribes the present channel.
 func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, err error) {
 	options := s.options.File
-	options.Channel, options.Survey = s.channel, s.channel == 1
+	options.Channel, options.ChannelAlone, options.Survey = s.channel, true, s.channel == 1
 	reader, err := s.t.open(ctx, in, options)
 	if err != nil {
 		return nil, err
@@ -103,10 +103,6 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 	if s.channel == 1 {
 		s.opened(reader.Info())
 	}
-	key := ""
-	if s.channels > 1 {
-		key = s.channel.Key(s.channels)
-	}
 	transcribing, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	streams := s.last()
@@ -114,7 +110,7 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Effort: s.options.Effort, Cut: s.options.Cut, Class: s.options.Class,
 		Parallel: s.t.recognizer.Parallel, Words: true, HotWords: s.options.HotWords,
 		Settled: func(segment scout.Segment) {
-			if segment.Channel = key; streams {
+			if segment.Channel = s.key(); streams {
 				if err := s.settle(transcribing, segment); err != nil {
 					stop(err) // nobody reads it any more
 				}
@@ -127,16 +123,24 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 	}
 	info := reader.Info()
 	if s.channel == 1 {
-		s.result.Info, s.sounds = info, info.Sounds
+		s.result.Info, s.sounds, s.channels = info, info.Sounds, info.Channels
 	}
 	if heard == nil {
 		return nil, err
 	}
 	for i := range heard.Segments {
-		heard.Segments[i].Channel = key
+		heard.Segments[i].Channel = s.key()
 	}
 	s.explain(heard, info)
 	return heard, err
+}
+
+// key names the present channel in segments, empty where there is one.
+func (s *split) key() string {
+	if s.channels < 2 {
+		return ""
+	}
+	return s.channel.Key(s.channels)
 }
 
 // opened takes what is known of the input when its audio can be read.

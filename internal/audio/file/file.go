@@ -48,6 +48,9 @@ type Options struct {
 	Track TrackChoice
 	// Channel is what is taken of several channels. Default: their mix, chosen so that speech survives.
 	Channel audio.Channel
+	// ChannelAlone is set where channels are read one after the other: a part of the input that does not have the channel is
+	// silence, which otherwise is heard with all it has.
+	ChannelAlone bool
 	// SpoolLimit bounds that copy in bytes. Default DefaultSpoolLimit; the disk's last 512 MB stay free in any case.
 	SpoolLimit int64
 	// Raw says what samples without a header are; nil for input that says by itself what it is.
@@ -82,7 +85,8 @@ type Info struct {
 	// Container and Codec are lower-case names as ffmpeg has them, for example "wav" and "pcm_s16le",
 	// "mp4" and "aac". Codec is empty where ffmpeg decodes and ffprobe is missing.
 	Container, Codec string
-	// SampleRateHz and Channels are those of the input, before conversion.
+	// SampleRateHz and Channels are those of the input, before conversion. Of files behind each other the rate is that of the
+	// first, and the channels are the most that one has, of those that were reached.
 	SampleRateHz, Channels int
 	// Duration is what the header declares, 0 when it declares nothing, and after io.EOF the true one.
 	Duration time.Duration

@@ -59,6 +59,8 @@ type Reader struct {
 	partStart time.Duration   // of the current one
 	told      []scout.Warning // of parts that ended
 	first     stream          // of the first part
+	channels  int             // the most of a part
+	mute      bool            // the part does not have the channel that is read
 	gap       time.Duration   // silence to come before the current part
 	tracks    []Track         // of the first part
 	track     int             // the number of the one that is read, 0 where there is no choice
@@ -91,7 +93,7 @@ func (r *Reader) open() error {
 // use makes the reader ready for the decoder and decodes the first block.
 func (r *Reader) use(d decoder) error {
 	r.decoder, r.stream = d, d.stream()
-	if _, ok := d.(*ffmpegDecoder); !ok && r.parts == 0 {
+	if _, ok := d.(*ffmpegDecoder); !ok {
 		if err := r.opts.Track.onlyTrack(); err != nil {
 			return err
 		}
@@ -99,8 +101,10 @@ func (r *Reader) use(d decoder) error {
 	if err := audio.CheckFormat(r.stream.sampleRateHz, r.stream.channels); err != nil {
 		return err
 	}
+	r.channels = max(r.channels, r.stream.channels)
 	channel := r.opts.Channel
-	if r.parts > 0 && channel.Check(r.stream.channels) != nil {
+	missing := channel.Check(r.stream.channels) != nil
+	if r.mute = missing && r.opts.ChannelAlone; r.mute || missing && r.parts > 0 {
 		channel = audio.MixChannels // a part with fewer channels than the first is heard all the same
 	}
 	var err error
@@ -123,7 +127,7 @@ func (r *Reader) use(d decoder) error {
 func (r *Reader) Info() Info {
 	info := Info{
 		Container: r.first.container, Codec: r.first.codec,
-		SampleRateHz: r.first.sampleRateHz, Channels: r.first.channels,
+		SampleRateHz: r.first.sampleRateHz, Channels: r.channels,
 		Duration: r.first.duration, NonFinite: r.nonFinite, Tracks: r.tracks, Track: r.track,
 		Warnings: slices.Concat(r.told, r.partWarnings()),
 	}
@@ -212,10 +216,13 @@ func (r *Reader) fill() {
 		}
 	}
 	r.frames += int64(n / r.stream.channels)
-	r.canonical.Write(samples)
 	if r.survey != nil {
 		r.survey.Write(samples, r.stream.channels)
 	}
+	if r.mute {
+		clear(samples)
+	}
+	r.canonical.Write(samples)
 	if err != nil {
 		r.decodeErr = r.judge(err)
 	}

@@ -78,3 +78,49 @@ func adpcmChunks(size int) []byte {
 	binary.LittleEndian.PutUint16(b[8:], 2)
 	return b
 }
+
+// Where channels are read one after the other, each part is in those that it has, and in no other.
+func TestChannelsOfPartsWithDifferentLayouts(t *testing.T) {
+	t.Parallel()
+	right := signalB.samples(16000, 2)
+	for i := 0; i < len(right); i += 2 {
+		right[i] = 0
+	}
+	mono, stereo := wavOf(signalA, 16000, 1), wavFile(audio.Int16, 16000, 2, right)
+	none := signal{}
+	for name, test := range map[string]struct {
+		content     []byte
+		left, right []float64
+	}{
+		"mono, then the right channel": {join(mono, stereo), timesOf(0.0, signalA), timesOf(2.0, signalB)},
+		"the right channel, then mono": {join(stereo, mono), timesOf(1.5, signalA), timesOf(0.0, signalB)},
+		"mono twice":                   {join(mono, mono), timesOf(0.0, signalA, 2.0, signalA), timesOf(0.0, none)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := write(t, "a.wav", test.content)
+			for channel, want := range [][]float64{test.left, test.right} {
+				got, info := readFile(t, path, file.Options{Channel: audio.Channel(channel + 1), ChannelAlone: true, Survey: true})
+				if found := burstsOf(got); !near(found, want) {
+					t.Errorf("channel %d: sounds at %.3f, want %.3f", channel+1, found, want)
+				}
+				if len(test.right) == 0 {
+					continue
+				}
+				if info.Channels != 2 || len(info.Sounds) != 2 || info.Sounds[0].Silent || info.Sounds[1].Silent || info.Sounds[1].SameAs != 0 {
+					t.Errorf("channel %d: %d channels, %+v", channel+1, info.Channels, info.Sounds)
+				}
+			}
+		})
+	}
+}
+
+// A track that was asked for is in every part, or the part is told.
+func TestTrackThatALaterPartLacks(t *testing.T) {
+	t.Parallel()
+	two := contents(t, trackFile(t, "two.mka", []string{"300:1", "500:1"}, "-c:a", "flac"))
+	_, info := readFile(t, write(t, "a", join(two, wavOf(signalA, 16000, 1))), file.Options{Track: file.TrackChoice{Number: 2}})
+	if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningUnread {
+		t.Errorf("warnings %q", messages(info.Warnings))
+	}
+}
