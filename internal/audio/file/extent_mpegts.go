@@ -4,6 +4,7 @@ import "encoding/binary"
 
 const (
 	tsPacket   = 188
+	tsSyncByte = 0x47
 	tsClockHz  = 90000
 	tsClockMax = 1 << 33
 	// maxTSClocks bounds the programs of one stream whose clocks are followed.
@@ -24,13 +25,16 @@ type tsWalker struct {
 // time of its own. It begins with its tables, if they stand right before.
 func (c *cursor) mpegTS() extent {
 	w := tsWalker{clocks: map[uint16]uint64{}, tables: map[uint16]string{}, pat: -1, clock: -1}
-	start := c.pos
+	start, inSync := c.pos, false
 	for {
 		b := c.peek(tsPacket)
 		if len(b) < tsPacket {
+			if len(b) > 4 && b[0] == tsSyncByte && inSync {
+				return extent{end: c.size, want: c.pos + tsPacket} // the last packet is not whole
+			}
 			return extent{end: c.size}
 		}
-		if b[0] != 0x47 {
+		if inSync = b[0] == tsSyncByte; !inSync {
 			if c.pos > start && startsFile(b) || !c.skip(1) {
 				return extent{end: c.pos}
 			}

@@ -216,7 +216,7 @@ func sniffBytesOf(head []byte) sniffed {
 			return sniffed{kindFFmpeg, s.container}
 		}
 	}
-	if len(head) > 376 && head[0] == 0x47 && head[188] == 0x47 && head[376] == 0x47 {
+	if tsSync(head) >= 0 {
 		return sniffed{kindFFmpeg, "mpegts"}
 	}
 	if text, playlist := textual(head); text {
@@ -227,6 +227,9 @@ func sniffBytesOf(head []byte) sniffed {
 	}
 	if isADTS(head) {
 		return sniffed{kindFFmpeg, "aac"}
+	}
+	if isLOAS(head) {
+		return sniffed{kindFFmpeg, "loas"}
 	}
 	if _, header, ok := findMPEG(head); ok {
 		if header.layer == 3 {
@@ -254,6 +257,38 @@ func isADTS(b []byte) bool {
 		b = b[size:]
 	}
 	return true
+}
+
+// isLOAS tells whether three frames of AAC in LATM follow each other.
+// Source: ISO/IEC 14496-3, 1.7.2: 11 bits of sync, 13 bits of length.
+func isLOAS(b []byte) bool {
+	for range 3 {
+		if len(b) < 3 || b[0] != 0x56 || b[1]&0xE0 != 0xE0 {
+			return false
+		}
+		size := 3 + (int(b[1]&0x1F)<<8 | int(b[2]))
+		if size == 3 || len(b) <= size {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
+}
+
+// tsSync returns where the first packet of an MPEG transport stream begins, -1 where b is none. Of one that was cut at
+// any byte, as those of recorders and ring buffers are, that is within its first packet.
+func tsSync(b []byte) int {
+	const confirmed = 5 // by chance once in 10^10 bytes
+	for at := range min(len(b), tsPacket) {
+		packets := 0
+		for pos := at; pos < len(b) && b[pos] == tsSyncByte && packets < confirmed; pos += tsPacket {
+			packets++
+		}
+		if packets == confirmed || at == 0 && packets >= 3 {
+			return at
+		}
+	}
+	return -1
 }
 
 // textual tells whether the beginning of a file is text, and whether it is a list of other files.

@@ -241,6 +241,11 @@ func TestHealthyStreams(t *testing.T) {
 			long := m.of(t, b, video(4)+"|-c:v mpeg4 -c:a aac mp4")
 			return join(long, long)
 		}, timesOf(0.0, b, 4.0, b), 5.5, false},
+		{"transport stream cut in front, inside of a packet", func(t *testing.T) []byte {
+			whole := m.of(t, a, ts)
+			return join(whole[111:188], whole)
+		}, timesOf(0.0, a), 2, false},
+		{"AAC in LATM", func(t *testing.T) []byte { return m.of(t, a, "-c:a aac -f latm latm") }, timesOf(0.04, a), 2.05, false},
 		{"AIFF of a pipe", func(t *testing.T) []byte { return m.of(t, a, aiff) }, timesOf(0.0, a), 2, false},
 		{"AU without a length", func(t *testing.T) []byte {
 			c := m.of(t, a, au)

@@ -40,6 +40,7 @@ func TestCutOffIsSaidOnce(t *testing.T) {
 		{"WMA", wma, false},
 		{"FLV", flv, false},
 		{"AVI", avi, false},
+		{"transport stream", ts, false},
 	}
 	for _, test := range tests {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
