@@ -38,13 +38,13 @@ type scoutProcess struct {
 	t        *testing.T
 	cmd      *exec.Cmd
 	out, err buffer
-	ended    chan error
+	ended    chan struct{} // closed when it ended; how is in cmd.ProcessState
 }
 
 // start starts scout in the folder. It is killed with the test.
 func (p *place) start(args ...string) *scoutProcess {
 	p.t.Helper()
-	r := &scoutProcess{t: p.t, cmd: command(context.Background(), args...), ended: make(chan error, 1)}
+	r := &scoutProcess{t: p.t, cmd: command(context.Background(), args...), ended: make(chan struct{})}
 	r.cmd.Dir = p.dir
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
 	return r
@@ -55,7 +55,10 @@ func (r *scoutProcess) run() *scoutProcess {
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	go func() { r.ended <- r.cmd.Wait() }() // ends with the process, which the cleanup kills
+	go func() {
+		defer close(r.ended)
+		_ = r.cmd.Wait() // the state has it, too
+	}() // ends with the process, which the cleanup kills
 	r.t.Cleanup(func() { _ = r.cmd.Process.Kill() })
 	return r
 }

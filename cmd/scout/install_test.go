@@ -76,7 +76,7 @@ func TestInstalledForOneUser(t *testing.T) {
 	if got := asUser(t, home, prefix, "scout", "transcribe", "file.wav"); got.code != 0 || !said(got.out, 1) {
 		t.Errorf("exit %d, %s\n%s", got.code, got.err, got.out)
 	}
-	if got := asUser(t, home, prefix, "scout", "models", "path"); strings.TrimSpace(got.out) != filepath.Join(prefix, "share/scout/models") {
+	if got := asUser(t, home, prefix, "scout", "models", "path"); strings.TrimSpace(got.out) != filepath.Join(prefix, "share", "scout", "models") {
 		t.Errorf("models are in %q, %s", got.out, got.err)
 	}
 	if got := asUser(t, home, prefix, "scout", "record", "-q", "-d", "tone:440", "--duration", "0.2", "-o", "tone.wav"); got.code != 0 {
@@ -107,7 +107,7 @@ func TestInstalledForOneUser(t *testing.T) {
 	}
 
 	// What the user has put beside it stays.
-	kept := []string{filepath.Join(prefix, "bin/mine"), filepath.Join(prefix, "share/scout/models/own.txt")}
+	kept := []string{filepath.Join(prefix, "bin", "mine"), filepath.Join(prefix, "share/scout/models/own.txt")}
 	for _, path := range kept {
 		if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
 			t.Fatal(err)
@@ -116,7 +116,7 @@ func TestInstalledForOneUser(t *testing.T) {
 	install(t, prefix, "", "--remove")
 	after := tree(t, home)
 	for _, path := range after {
-		ours := strings.HasPrefix(path, filepath.Join(prefix, "share/scout")) || path == filepath.Join(prefix, "share") || path == filepath.Join(home, "tone.wav")
+		ours := strings.HasPrefix(path, filepath.Join(prefix, "share", "scout")) || path == filepath.Join(prefix, "share") || path == filepath.Join(home, "tone.wav")
 		if !slices.Contains(before, path) && !slices.Contains(kept, path) && !ours {
 			t.Errorf("%s stayed", path)
 		}
@@ -126,7 +126,7 @@ func TestInstalledForOneUser(t *testing.T) {
 			t.Errorf("%s is gone", path)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(prefix, "share/scout/models/moonshine-tiny-en")); err == nil {
+	if _, err := os.Stat(filepath.Join(prefix, "share", "scout", "models", "moonshine-tiny-en")); err == nil {
 		t.Error("the model stayed")
 	}
 }
@@ -151,7 +151,7 @@ func TestInstalledForEverybody(t *testing.T) {
 	if got := asUser(t, home, prefix, "scout", "models", "use", "moonshine-tiny-en"); got.code != 0 {
 		t.Errorf("use: exit %d, %s", got.code, got.err)
 	}
-	if _, err := os.Stat(filepath.Join(home, ".local/share/scout/models/selected")); err != nil {
+	if _, err := os.Stat(filepath.Join(home, ".local", "share", "scout", "models", "selected")); err != nil {
 		t.Error(err)
 	}
 	if got := asUser(t, home, prefix, "scout", "models", "remove", "--force", "moonshine-tiny-en"); got.code != exitUsage || !strings.Contains(got.err, "everybody") {

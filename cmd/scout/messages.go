@@ -31,12 +31,12 @@ func plainText(err error) string {
 		case *url.Error:
 			said, plain = e.Error(), fmt.Sprintf("%s: %v", e.URL, e.Err)
 		default:
-			switch {
-			case e == context.Canceled: //nolint:errorlint // the value itself
+			switch e { //nolint:errorlint // the values themselves
+			case context.Canceled:
 				said, plain = e.Error(), "interrupted"
-			case e == context.DeadlineExceeded: //nolint:errorlint // the value itself
+			case context.DeadlineExceeded:
 				said, plain = e.Error(), "it took too long"
-			case e == io.ErrUnexpectedEOF: //nolint:errorlint // the value itself
+			case io.ErrUnexpectedEOF:
 				said, plain = e.Error(), "it ends too early"
 			}
 		}

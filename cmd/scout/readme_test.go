@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -63,7 +64,7 @@ func TestExamplesOfTheReadme(t *testing.T) {
 	folder := t.TempDir()
 	makeExampleFiles(t, folder)
 	b.mic.PlayFile(filepath.Join(folder, "..", "speech.wav"))
-	env := append(b.env, "PATH="+programs+":"+os.Getenv("PATH"), "SCOUT_MODELS="+models)
+	env := slices.Concat(b.env, []string{"PATH=" + programs + ":" + os.Getenv("PATH"), "SCOUT_MODELS=" + models})
 	for _, line := range readme(t) {
 		if strings.HasPrefix(line, "make ") {
 			target := strings.Fields(line)[1]

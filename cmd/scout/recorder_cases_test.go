@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -292,7 +293,7 @@ func TestTheCopyHasTheUsersMode(t *testing.T) {
 	for mask, want := range map[string]string{"022": "-rw-r--r--", "077": "-rw-------"} {
 		target := filepath.Join(t.TempDir(), "n.wav")
 		cmd := bash(t.Context(), fmt.Sprintf("umask %s; scout record -q -d tone:440 --duration 0.1 -o %s", mask, target))
-		cmd.Env = append(b.env, "PATH="+programs+string(filepath.ListSeparator)+os.Getenv("PATH"))
+		cmd.Env = slices.Concat(b.env, []string{"PATH=" + programs + string(filepath.ListSeparator) + os.Getenv("PATH")})
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -79,7 +79,7 @@ func (a *app) loadSettings(cmd *cobra.Command) error {
 		}
 	})
 	if a.wrongSettings != nil {
-		return nil
+		return nil //nolint:nilerr // told when the command runs: help, version and settings work all the same
 	}
 	return err
 }

@@ -92,7 +92,7 @@ func (c *Canonical) Close() {
 // Read gives out what is ready and returns how many samples that are; 0 asks for another Write or, after Close, is the
 // end.
 func (c *Canonical) Read(dst []float32) int {
-	n := 0
+	var n int
 	if c.mixer != nil {
 		n = c.mixer.Read(dst)
 	} else {

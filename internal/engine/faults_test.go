@@ -116,8 +116,11 @@ func breaking(wanted string) func(goroutine string) error {
 		return nil
 	}
 	return func(goroutine string) error {
-		if goroutine != parts[0] || os.Mkdir(filepath.Join(parts[2], "struck"), 0o700) != nil {
+		if goroutine != parts[0] {
 			return nil
+		}
+		if err := os.Mkdir(filepath.Join(parts[2], "struck"), 0o700); err != nil {
+			return nil //nolint:nilerr // it struck already
 		}
 		switch parts[1] {
 		case "panic":

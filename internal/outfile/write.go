@@ -51,7 +51,7 @@ func (p *Place) replace(content []byte, force bool) (err error) {
 		err = file.Chmod(mode) // the umask took from it
 	}
 	_, writeErr := file.Write(content)
-	if err = errors.Join(err, writeErr, file.Sync(), file.Close()); err != nil {
+	if err := errors.Join(err, writeErr, file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	if err := p.putInPlace(temporary, force); err != nil {
@@ -124,7 +124,7 @@ func (p *Place) Probe() error {
 func createTemporary(folder string, mode os.FileMode) (*os.File, error) {
 	const attempts = 100
 	var file *os.File
-	err := error(fs.ErrExist)
+	err := fs.ErrExist
 	for range attempts {
 		name := filepath.Join(folder, ".scout-"+strconv.FormatUint(rand.Uint64(), 36))
 		file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)

@@ -71,10 +71,8 @@ func ShortenMiddle(s string, cells int) string {
 	left := cells - 1 - used
 	tail := ""
 	for i := len(clusters) - 1; i >= 0; i-- {
-		if w := Width(clusters[i]); w > left {
+		if left -= Width(clusters[i]); left < 0 {
 			break
-		} else {
-			left -= w
 		}
 		tail = clusters[i] + tail
 	}

@@ -25,62 +25,92 @@ func TestFilesThatVanishAreSavedAgain(t *testing.T) {
 		// elsewhere: the folder cannot take the recording any more.
 		elsewhere bool
 	}{
-		{name: "the file is deleted", want: recording.DamageGone,
-			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Remove(wav)) }},
-		{name: "the file is renamed in its folder", want: recording.DamageGone,
+		{
+			name: "the file is deleted", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Remove(wav)) },
+		},
+		{
+			name: "the file is renamed in its folder", want: recording.DamageGone,
 			do: func(t *testing.T, _ *pumping, dir, wav string) {
 				check(t, os.Rename(wav, filepath.Join(dir, "mine.wav")))
-			}},
-		{name: "the file is moved away", want: recording.DamageGone,
+			},
+		},
+		{
+			name: "the file is moved away", want: recording.DamageGone,
 			do: func(t *testing.T, _ *pumping, _, wav string) {
 				check(t, os.Rename(wav, filepath.Join(t.TempDir(), "moved.wav")))
-			}},
-		{name: "another file takes its place", want: recording.DamageReplaced,
+			},
+		},
+		{
+			name: "another file takes its place", want: recording.DamageReplaced,
 			do: func(t *testing.T, _ *pumping, dir, wav string) {
 				other := filepath.Join(dir, "other")
 				restoreFile(t, other, []byte("RIFF of somebody else"))
 				check(t, os.Rename(other, wav))
-			}},
-		{name: "a link takes its place", want: recording.DamageGone,
+			},
+		},
+		{
+			name: "a link takes its place", want: recording.DamageGone,
 			do: func(t *testing.T, _ *pumping, dir, wav string) {
 				check(t, os.Remove(wav))
 				check(t, os.Symlink(filepath.Join(dir, "nowhere"), wav))
-			}},
-		{name: "a folder takes its place", want: recording.DamageReplaced,
+			},
+		},
+		{
+			name: "a folder takes its place", want: recording.DamageReplaced,
 			do: func(t *testing.T, _ *pumping, _, wav string) {
 				check(t, os.Remove(wav))
 				check(t, os.Mkdir(wav, 0o700))
-			}},
-		{name: "the file is cut off", want: recording.DamageTruncated,
-			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Truncate(wav, 20_000)) }},
-		{name: "the file is emptied", want: recording.DamageTruncated,
-			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Truncate(wav, 0)) }},
-		{name: "the file is overwritten by a longer one", want: recording.DamageOverwritten,
-			do: func(t *testing.T, _ *pumping, _, wav string) { restoreFile(t, wav, make([]byte, 1<<20)) }},
-		{name: "the header is overwritten", want: recording.DamageOverwritten,
+			},
+		},
+		{
+			name: "the file is cut off", want: recording.DamageTruncated,
+			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Truncate(wav, 20_000)) },
+		},
+		{
+			name: "the file is emptied", want: recording.DamageTruncated,
+			do: func(t *testing.T, _ *pumping, _, wav string) { check(t, os.Truncate(wav, 0)) },
+		},
+		{
+			name: "the file is overwritten by a longer one", want: recording.DamageOverwritten,
+			do: func(t *testing.T, _ *pumping, _, wav string) { restoreFile(t, wav, make([]byte, 1<<20)) },
+		},
+		{
+			name: "the header is overwritten", want: recording.DamageOverwritten,
 			do: func(t *testing.T, _ *pumping, _, wav string) {
 				f, err := os.OpenFile(wav, os.O_WRONLY, 0)
 				check(t, err)
 				_, err = f.WriteAt([]byte("nobody's header, and no id in it at all, whatever stood here before, and a bit longer than that, so that the id is gone"), 0)
 				check(t, err)
 				check(t, f.Close())
-			}},
-		{name: "the folder is deleted", want: recording.DamageGone,
-			do: func(t *testing.T, _ *pumping, dir, _ string) { check(t, os.RemoveAll(dir)) }},
-		{name: "the folder is renamed", want: recording.DamageGone,
-			do: func(t *testing.T, _ *pumping, dir, _ string) { check(t, os.Rename(dir, dir+".old")) }},
-		{name: "a link takes the folder's place", want: recording.DamageGone,
+			},
+		},
+		{
+			name: "the folder is deleted", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, dir, _ string) { check(t, os.RemoveAll(dir)) },
+		},
+		{
+			name: "the folder is renamed", want: recording.DamageGone,
+			do: func(t *testing.T, _ *pumping, dir, _ string) { check(t, os.Rename(dir, dir+".old")) },
+		},
+		{
+			name: "a link takes the folder's place", want: recording.DamageGone,
 			do: func(t *testing.T, _ *pumping, dir, _ string) {
 				check(t, os.Rename(dir, dir+".old"))
 				check(t, os.Symlink(t.TempDir(), dir))
-			}},
-		{name: "a file takes the folder's place", want: recording.DamageGone, elsewhere: true,
+			},
+		},
+		{
+			name: "a file takes the folder's place", want: recording.DamageGone, elsewhere: true,
 			do: func(t *testing.T, _ *pumping, dir, _ string) {
 				check(t, os.Rename(dir, dir+".old"))
 				restoreFile(t, dir, nil)
-			}},
-		{name: "the manifest is deleted", want: recording.DamageManifest,
-			do: func(t *testing.T, p *pumping, _, _ string) { check(t, os.Remove(p.folder.ManifestPath(p.writer.ID()))) }},
+			},
+		},
+		{
+			name: "the manifest is deleted", want: recording.DamageManifest,
+			do: func(t *testing.T, p *pumping, _, _ string) { check(t, os.Remove(p.folder.ManifestPath(p.writer.ID()))) },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

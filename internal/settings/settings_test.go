@@ -153,7 +153,7 @@ func TestWhatIsWrongInTheFileIsSaidWithItsLine(t *testing.T) {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
 			got := problems(t, settings.Sources{File: write(t, c.content)})
-			if !slices.EqualFunc(got, c.want, func(line, want string) bool { return strings.HasPrefix(line, want) }) {
+			if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
 				t.Errorf("said\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
 			}
 			for _, line := range got {

@@ -81,22 +81,26 @@ func Plan(t Target, inputs []Input) (*Destination, error) {
 				return nil, err
 			}
 		}
-		return d, d.checkShared("standard output")
+		err := d.checkShared("standard output")
+		return d, err
 	}
 	info, err := os.Stat(t.Output)
 	if err == nil && info.IsDir() || strings.HasSuffix(t.Output, string(filepath.Separator)) {
-		return d, d.planFolder(t.Output, err == nil)
+		err = d.planFolder(t.Output, err == nil)
+		return d, err
 	}
-	return d, d.planFile(t.Output)
+	err = d.planFile(t.Output)
+	return d, err
 }
 
 // formatOf is the format that was asked for, else what the ending of the output says, else text. Both must agree.
 func formatOf(asked text.Format, output string) (text.Format, error) {
 	ending, err := text.ParseFormat(strings.TrimPrefix(filepath.Ext(output), "."))
+	known := err == nil
 	switch {
-	case err != nil && asked == "":
+	case !known && asked == "":
 		return text.Plain, nil
-	case err != nil || asked == ending:
+	case !known || asked == ending:
 		return asked, nil
 	case asked == "":
 		return ending, nil
@@ -431,6 +435,8 @@ func goneError(err error) error {
 // sinkError is an error of the output that all inputs share.
 type sinkError struct{ err error }
 
-func (e *sinkError) Error() string        { return e.err.Error() }
-func (e *sinkError) Unwrap() error        { return e.err }
+func (e *sinkError) Error() string { return e.err.Error() }
+func (e *sinkError) Unwrap() error { return e.err }
+
+// Is makes errors.Is find errSinkGone in it.
 func (e *sinkError) Is(target error) bool { return target == errSinkGone }

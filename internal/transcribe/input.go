@@ -78,10 +78,12 @@ func (o *opened) Close() error {
 
 // closeUnlessBusy closes a stream. When ctx ended a read may hang in it, and closing would wait for that.
 func closeUnlessBusy(ctx context.Context, stream io.Closer) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return stream.Close()
 	}
-	return stream.Close()
 }
 
 // checkPath refuses what cannot be read, in plain words, and tells whether it is a regular file.

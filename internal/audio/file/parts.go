@@ -60,7 +60,11 @@ func (r *Reader) nextPart(produced int64) bool {
 		} else if scout.CodeOf(err) != scout.CodeAudioEmpty { // else less than a frame
 			return r.fail(err)
 		}
-		following = following.(continued).next()
+		further, ok := following.(continued)
+		if !ok {
+			break
+		}
+		following = further.next()
 		r.finishPart(r.partStart)
 	}
 	for failed := 0; r.parts < maxParts && r.ctx.Err() == nil; failed++ {

@@ -69,8 +69,13 @@ func burstsOf(samples []float32) []float64 {
 func timesOf(parts ...any) []float64 {
 	var all []float64
 	for i := 0; i < len(parts); i += 2 {
-		for _, at := range parts[i+1].(signal).bursts {
-			all = append(all, parts[i].(float64)+at)
+		from, _ := parts[i].(float64)
+		part, ok := parts[i+1].(signal)
+		if !ok {
+			panic("timesOf takes a time and a signal in turn")
+		}
+		for _, at := range part.bursts {
+			all = append(all, from+at)
 		}
 	}
 	return all

@@ -94,8 +94,11 @@ func TestWhichTrackIsRead(t *testing.T) {
 			"x.mkv", two, []string{"-disposition:a:0", "comment", "-disposition:a:1", "0"}, file.TrackChoice{}, 600, []string{"track 2 was read"},
 		},
 		"mkv, commentary by its title": {
-			"x.mkv", two, []string{"-metadata:s:a:0", "title=Director's Commentary", "-disposition:a:0", "0", "-disposition:a:1", "0"},
-			file.TrackChoice{}, 600, []string{"track 1 (\"Director's Commentary\")"},
+			"x.mkv", two,
+			[]string{"-metadata:s:a:0", "title=Director's Commentary", "-disposition:a:0", "0", "-disposition:a:1", "0"},
+			file.TrackChoice{},
+			600,
+			[]string{"track 1 (\"Director's Commentary\")"},
 		},
 		"mkv, sound after a minute": {
 			"x.mkv", []string{"silence:3", "late600:65"}, nil, file.TrackChoice{}, 600, []string{"track 2 was read"},

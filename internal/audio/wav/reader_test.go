@@ -355,21 +355,48 @@ func TestSamplesOfAnotherFormatBehindTheFirst(t *testing.T) {
 		warnings string
 	}{
 		"the same format again": {first.format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...), []int{20}, nil, ""},
-		"more channels": {first.format(1, 2, 16000, 4, 16).chunk("data", 20, samples(10)...), []int{10, 5},
-			[]wav.Format{{"wav", audio.Int16, 16000, 2}}, ""},
-		"another rate": {first.format(1, 1, 48000, 2, 16).chunk("data", 20, samples(10)...), []int{10, 10},
-			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, ""},
-		"other samples, and back again": {first.format(6, 1, 8000, 1, 8).chunk("data", 20, samples(10)...).format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...),
-			[]int{10, 20, 10}, []wav.Format{{"wav", audio.ALaw, 8000, 1}, {"wav", audio.Int16, 16000, 1}}, ""},
-		"other chunks between": {first.format(1, 1, 48000, 2, 16).chunk("LIST", 5, 1, 2, 3, 4, 5, 0).chunk("data", 20, samples(10)...), []int{10, 10},
-			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, ""},
-		"a length that nobody knew": {first.format(1, 1, 48000, 2, 16).chunk("data", 0xFFFFFFFF, samples(10)...), []int{10, 10},
-			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, ""},
-		"cut off": {first.format(1, 1, 48000, 2, 16).chunk("data", 40, samples(10)...), []int{10, 10},
-			[]wav.Format{{"wav", audio.Int16, 48000, 1}}, "cut off: the header promises 0s of audio, 0s are there"},
+		"more channels": {
+			first.format(1, 2, 16000, 4, 16).chunk("data", 20, samples(10)...),
+			[]int{10, 5},
+			[]wav.Format{{"wav", audio.Int16, 16000, 2}},
+			"",
+		},
+		"another rate": {
+			first.format(1, 1, 48000, 2, 16).chunk("data", 20, samples(10)...),
+			[]int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}},
+			"",
+		},
+		"other samples, and back again": {
+			first.format(6, 1, 8000, 1, 8).chunk("data", 20, samples(10)...).format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...),
+			[]int{10, 20, 10},
+			[]wav.Format{{"wav", audio.ALaw, 8000, 1}, {"wav", audio.Int16, 16000, 1}},
+			"",
+		},
+		"other chunks between": {
+			first.format(1, 1, 48000, 2, 16).chunk("LIST", 5, 1, 2, 3, 4, 5, 0).chunk("data", 20, samples(10)...),
+			[]int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}},
+			"",
+		},
+		"a length that nobody knew": {
+			first.format(1, 1, 48000, 2, 16).chunk("data", 0xFFFFFFFF, samples(10)...),
+			[]int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}},
+			"",
+		},
+		"cut off": {
+			first.format(1, 1, 48000, 2, 16).chunk("data", 40, samples(10)...),
+			[]int{10, 10},
+			[]wav.Format{{"wav", audio.Int16, 48000, 1}},
+			"cut off: the header promises 0s of audio, 0s are there",
+		},
 		"17 MiB behind another chunk": {first.chunk("LIST", 4, 1, 2, 3, 4).chunk("data", 17<<20, make([]byte, 17<<20)...), []int{10 + 17<<19}, nil, ""},
-		"a codec that is not read, and the first one again": {first.format(2, 1, 16000, 256, 4).chunk("data", 20, samples(10)...).format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...),
-			[]int{20}, nil, "20 bytes of samples behind 1ms were not read: format 0x0002: codec is not read"},
+		"a codec that is not read, and the first one again": {
+			first.format(2, 1, 16000, 256, 4).chunk("data", 20, samples(10)...).format(1, 1, 16000, 2, 16).chunk("data", 20, samples(10)...),
+			[]int{20},
+			nil, "20 bytes of samples behind 1ms were not read: format 0x0002: codec is not read",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -155,10 +155,14 @@ func limits() []limit {
 	constant := func(text string) func() string { return func() string { return text } }
 	return []limit{
 		{regexp.MustCompile(`(?i)too many open files|(epollcreate|eventfd|pipe2?) failed (with|errno=?) ?-?24|Error 24`), scout.CodeOpenFiles, openFiles},
-		{regexp.MustCompile(`(?i)cannot allocate memory|out of memory|bad_alloc|failed to (allocate|reserve|map) |cannot reserve |failed to map segment|not enough memory|errno=12|Error 12\b`),
-			scout.CodeOutOfMemory, constant("memory ran out")},
-		{regexp.MustCompile(`(?i)failed to create new OS thread|pthread_create failed|resource temporarily unavailable|thread constructor failed`),
-			scout.CodeProcesses, constant("the limit on processes and threads, or on memory, is reached")},
+		{
+			regexp.MustCompile(`(?i)cannot allocate memory|out of memory|bad_alloc|failed to (allocate|reserve|map) |cannot reserve |failed to map segment|not enough memory|errno=12|Error 12\b`),
+			scout.CodeOutOfMemory, constant("memory ran out"),
+		},
+		{
+			regexp.MustCompile(`(?i)failed to create new OS thread|pthread_create failed|resource temporarily unavailable|thread constructor failed`),
+			scout.CodeProcesses, constant("the limit on processes and threads, or on memory, is reached"),
+		},
 	}
 }
 

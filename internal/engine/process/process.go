@@ -1,7 +1,6 @@
 package process
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -271,7 +270,7 @@ func (p *Process) ResidentBytes() uint64 {
 	if p.measured == nil {
 		return 0
 	}
-	info, err := p.measured.MemoryInfoWithContext(context.Background())
+	info, err := p.measured.MemoryInfo()
 	if err != nil {
 		return 0
 	}

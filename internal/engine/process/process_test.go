@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -186,7 +188,7 @@ func TestEndTellsWhoWasThere(t *testing.T) {
 			for _, what := range c.beside {
 				others = append(others, p.Send(request(what, 16), ""))
 			}
-			calls := append(others, p.Send(request(crashes, 16), ""))
+			calls := slices.Concat(others, []*process.Call{p.Send(request(crashes, 16), "")})
 			for _, call := range calls {
 				var end *process.EndError
 				if a := answerOf(t, call); !errors.As(a.Err, &end) || !end.Sent || end.Alone != c.alone {
@@ -351,16 +353,11 @@ func TestStarvedIsNotStalled(t *testing.T) {
 		t.Skip("this system does not tell how long threads wait for a processor")
 	}
 	p := start(t, nil)
-	stop := make(chan struct{})
-	defer close(stop)
+	var stop atomic.Bool
+	defer stop.Store(true)
 	for range 2 * runtime.NumCPU() {
 		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() { // it keeps a processor busy
 			}
 		}()
 	}

@@ -376,8 +376,8 @@ func TestQuiet(t *testing.T) {
 		go func() { quiet <- share.Quiet(t.Context()) }()
 		synctest.Wait()
 		select {
-		case <-quiet:
-			t.Fatal("quiet with a busy slot")
+		case err := <-quiet:
+			t.Fatalf("quiet with a busy slot: %v", err)
 		default:
 		}
 		turn.Release()

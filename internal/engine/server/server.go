@@ -97,12 +97,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 	loaded := make(chan loadResult, 1)
 	began := time.Now()
 	s.start(goroutineLoader, func() error {
-		if err := s.fault(goroutineLoader); err != nil {
-			loaded <- loadResult{err: err}
-			return nil
+		var result loadResult
+		if result.err = s.fault(goroutineLoader); result.err == nil {
+			result.backend, result.err = o.Open(ctx, load)
 		}
-		backend, err := o.Open(ctx, load)
-		loaded <- loadResult{backend, err}
+		loaded <- result
 		return nil
 	})
 	for {
@@ -158,7 +157,7 @@ func (s *session) readFrames(ctx context.Context, frames *wire.Reader, next chan
 			return nil
 		}
 		if f.err != nil {
-			return nil
+			return nil //nolint:nilerr // the one who took the frame reports it
 		}
 	}
 }

@@ -132,8 +132,8 @@ func (t *take) revive(ctx context.Context) {
 	if operation, _ := t.writer.Folder().Busy(); operation != "" { // it may wait for the disk
 		return
 	}
-	t.stuck(GoroutineTake)
-	go t.supervise(ctx) // as the one that it replaces
+	_ = t.stuck(GoroutineTake) // noted there
+	go t.supervise(ctx)        // as the one that it replaces
 }
 
 // stuck notes that a goroutine stands still and is replaced.
@@ -376,12 +376,7 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 			if err != nil {
 				return err, nil
 			}
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.fill(l.device, from, t.writer.Frames())
-			if s := t.current.Load(); t.stopping.Load() { // it was asked for while the device was being opened
-				s.pump.Stop(s.device.session.Ring().Head())
-			}
+			t.takeUp(l.device, from)
 			return nil, nil
 		case <-quit:
 			quit = nil
@@ -391,6 +386,16 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 				return nil, err
 			}
 		}
+	}
+}
+
+// takeUp writes on with what another device heard.
+func (t *take) takeUp(d *device, from uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fill(d, from, t.writer.Frames())
+	if s := t.current.Load(); t.stopping.Load() { // the end was asked for while the device was being opened
+		s.pump.Stop(s.device.session.Ring().Head())
 	}
 }
 

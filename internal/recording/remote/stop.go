@@ -63,7 +63,7 @@ func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (
 func callOff(ctx context.Context, dir string, options Options) (recording.Manifest, error) {
 	client, err := Dial(ctx, dir, options)
 	if err != nil {
-		return recording.Manifest{}, nil //nolint:nilerr // there is no recorder, and so nothing begins
+		return recording.Manifest{}, nil // there is no recorder, and so nothing begins
 	}
 	defer func() { _ = client.Close() }() // the recording is what matters
 	m, err := client.Stop(ctx, "")
