@@ -120,20 +120,24 @@ type loading struct {
 
 func (l *loading) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	for {
-		p, release, err := l.model.Use(ctx)
-		if err != nil {
-			return nil, err
-		}
-		l.share.Resize(p.Facts().Slots)
-		a.process = p
-		h, err := l.next.transcribe(ctx, a)
-		release()
+		h, err := l.once(ctx, a)
 		// A process that is replaced or unloaded at this moment takes no more: the next one does. It has answered
 		// somebody, so that this ends.
 		if !errors.Is(err, process.ErrRetired) {
 			return h, err
 		}
 	}
+}
+
+func (l *loading) once(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	p, release, err := l.model.Use(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	l.share.Resize(p.Facts().Slots)
+	a.process = p
+	return l.next.transcribe(ctx, a)
 }
 
 // limiting bounds the time of an attempt.

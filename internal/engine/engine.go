@@ -30,9 +30,6 @@ type (
 // one for the rest. A backend that cannot says so when it is ready.
 const DefaultSlots = 2
 
-// DefaultLoadTimeout is how long a model may take to load where nothing else is asked for.
-const DefaultLoadTimeout = process.DefaultLoadTimeout
-
 // Options configures an engine. Zero values mean the defaults beside each field.
 type Options struct {
 	// Program is the path of scout-engine.
@@ -57,7 +54,7 @@ type Options struct {
 	Pool      *pool.Pool
 	// Reserve is how long a scheduler of its own leaves a slot free after a request that somebody waits for; default 10 s.
 	Reserve time.Duration
-	// LoadTimeout bounds the time from starting a process to its model being ready; default DefaultLoadTimeout.
+	// LoadTimeout bounds the time from starting a process to its model being ready; default 60 s.
 	LoadTimeout time.Duration
 	// A request may take RequestBase + RequestFactor times the length of its audio before the process
 	// is killed; defaults 10 s and 4. A dictation, for which somebody waits, may take DictationBase + its length;

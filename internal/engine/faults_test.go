@@ -47,7 +47,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 				var struck atomic.Bool
 				options := engine.Options{
 					Program: os.Args[0], Model: engine.Model{ID: "faulty"}, Slots: 1,
-					LoadTimeout: 2 * time.Second, RequestBase: 300 * time.Millisecond, RequestFactor: 0.001,
+					LoadTimeout: 3 * time.Second, RequestBase: time.Second, RequestFactor: 0.001,
 					Breaker: resilience.BreakerOptions{Consecutive: 100, FailureRatio: 2},
 				}
 				if where.side == "here" {
@@ -139,7 +139,7 @@ func TestPoisonBesideGoodAudio(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := newFaulty(t, func(o *engine.Options) {
-				o.Slots, o.BackgroundSlots, o.RequestBase, o.RequestFactor = 2, 2, time.Second, 0.001
+				o.Slots, o.BackgroundSlots, o.RequestBase, o.RequestFactor = 2, 2, 2*time.Second, 0.001
 			})
 			var wait sync.WaitGroup
 			stop := make(chan struct{})
