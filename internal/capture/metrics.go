@@ -40,10 +40,10 @@ const overrunCallback = "callback"
 func newMetrics(s observe.Scope) *metrics {
 	m := &metrics{
 		overruns: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_buffer_overruns_total", Help: "How often a reader of the audio buffer was too late, by reader.",
+			Name: "scout_buffer_overruns_total", Help: "How often a reader of the audio buffer was too slow and missed frames, by reader.",
 		}, []string{"reader"})),
 		lost: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_buffer_lost_frames_total", Help: "Frames that a reader of the audio buffer was too late for, by reader.",
+			Name: "scout_buffer_lost_frames_total", Help: "Frames that a reader of the audio buffer missed because it was too slow, by reader.",
 		}, []string{"reader"})),
 		level: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "scout_audio_level", Help: "RMS of the audio, full scale 1, once a second while recording.", Buckets: levelBuckets(),
@@ -55,7 +55,7 @@ func newMetrics(s observe.Scope) *metrics {
 			Name: "scout_capture_outages_total", Help: "How often a device stopped delivering, by reason.",
 		}, []string{"reason"})),
 		attempts: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scout_capture_open_attempts_total", Help: "Attempts to open a device, also again after an outage.",
+			Name: "scout_capture_open_attempts_total", Help: "Attempts to open a device, including those after an outage.",
 		})),
 		opened: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scout_capture_opens_total", Help: "Devices opened that delivered frames.",

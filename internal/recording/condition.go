@@ -70,7 +70,7 @@ type EndReason string
 const (
 	EndStopped     EndReason = "stopped"        // somebody asked for it
 	EndMaxDuration EndReason = "max_duration"   // the longest duration it was started with
-	EndNoOwner     EndReason = "no_owner"       // nobody was attached for as long as it was started with
+	EndNoOwner     EndReason = "no_owner"       // no client was attached for the time that it was started with
 	EndShutdown    EndReason = "shutdown"       // the recorder was told to end
 	EndSource      EndReason = "source_ended"   // a file or signal played to its end
 	EndCrash       EndReason = "crash"          // found by Repair

@@ -66,7 +66,7 @@ type Metrics struct {
 func NewMetrics(s observe.Scope) *Metrics {
 	m := &Metrics{
 		duration: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "scout_recording_duration_seconds", Help: "Length of recordings, observed when one ends, whatever way.",
+			Name: "scout_recording_duration_seconds", Help: "Length of recordings, observed when one ends for any reason.",
 			Buckets: durationBuckets(),
 		})),
 		errors: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -88,17 +88,17 @@ func NewMetrics(s observe.Scope) *Metrics {
 			Name: "scout_recording_gap_frames_total", Help: "Frames in gaps of recordings, by reason.",
 		}, []string{"reason"})),
 		sync: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "scout_recording_sync_seconds", Help: "Time that one sync of a recording to the device took.",
+			Name: "scout_recording_sync_seconds", Help: "Time that one sync of a recording to the disk took.",
 			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30},
 		})),
 		condition: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "scout_recording_condition", Help: "1 for what keeps the recording under way from being written as it should; all 0 where nothing does.",
+			Name: "scout_recording_condition", Help: "1 for each condition that keeps the recording under way from being written; all 0 if there is none.",
 		}, []string{"condition"})),
 		busy: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "scout_recording_disk_wait_seconds", Help: "For how long the disk has not answered, by what it was asked for; 0 below a second.",
+			Name: "scout_recording_disk_wait_seconds", Help: "How long the disk has not answered, by operation; 0 below a second.",
 		}, []string{"operation"})),
 		damages: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_recording_file_damaged_total", Help: "How often others deleted, moved, replaced or changed the files of a recording under way, by kind.",
+			Name: "scout_recording_file_damaged_total", Help: "How often other programs deleted, moved, replaced or changed the files of a recording under way, by kind.",
 		}, []string{"damage"})),
 		ends: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_recording_ends_total", Help: "Recordings that ended, by reason.",

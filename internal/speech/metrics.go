@@ -36,13 +36,13 @@ func newMetrics(s observe.Scope) *metrics {
 			Name: "scout_pieces_set_aside_total", Help: "Pieces of audio left out because they could not be decoded.",
 		}, []string{"code"})),
 		again: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_pieces_decoded_again_total", Help: "Pieces of audio that were decoded a second time, by reason.",
+			Name: "scout_pieces_decoded_again_total", Help: "Pieces of audio that were decoded again, by reason.",
 		}, []string{"reason"})),
 		rescued: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_pieces_rescued_total", Help: "Short pieces of audio whose text was doubted and found in another way, by the reason to doubt it.",
 		}, []string{"reason"})),
 		warnings: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_transcript_warnings_total", Help: "What was out of the ordinary in finished transcripts, by code.",
+			Name: "scout_transcript_warnings_total", Help: "Warnings in finished transcripts, by code.",
 		}, []string{"code"})),
 	}
 }

@@ -34,7 +34,7 @@ func newMetrics(s observe.Scope) *metrics {
 			Name: "scout_engine_recycles_total", Help: "Engine processes replaced because they grew over the memory ceiling.",
 		})),
 		unloaded: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scout_engine_unloads_total", Help: "Engine processes ended because nobody used them.",
+			Name: "scout_engine_unloads_total", Help: "Engine processes ended because they were idle.",
 		})),
 	}
 }

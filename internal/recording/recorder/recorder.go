@@ -197,7 +197,7 @@ func Open(options Options) (*Recorder, error) {
 		touched: make(chan struct{}, 1), shutdown: make(chan struct{}),
 	}
 	r.restarts = observe.Register(options.Scope, prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "scout_recorder_restarts_total", Help: "Recordings that this process went on with because the process before it had died.",
+		Name: "scout_recorder_restarts_total", Help: "Recordings that this process resumed because the process before it had died.",
 	}))
 	identity := wire.FolderID(info)
 	r.identity.Store(&identity)
