@@ -143,7 +143,9 @@ func TestEngineEndsWithScout(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := cmd.Wait()
-			if signal == syscall.SIGINT && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(errOut.String(), "interrupted")) {
+			// A program that is interrupted ends by that signal, which is how a shell knows to end its loop.
+			status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+			if !status.Signaled() || status.Signal() != signal || signal == syscall.SIGINT && !strings.Contains(errOut.String(), "interrupted") {
 				t.Errorf("%v: %s", err, errOut.String())
 			}
 			if _, err := os.Stat(target); err == nil {
