@@ -12,6 +12,8 @@ import (
 type extent struct {
 	end  int64 // the first byte that is not its own, at most the size of the file
 	want int64 // the end as its header says, beyond the file where it was cut off; 0 unknown
+	// holes are where frames are missing, in the order of time, of streams that have no time of their own.
+	holes []hole
 }
 
 // cut tells whether the file ends before its header says it does.
@@ -56,7 +58,9 @@ func (s *source) extent(container string) extent {
 		e = c.wavPack()
 	case "amr":
 		e = c.search(func(b []byte) bool { return string(b[:5]) == "#!AMR" })
-	case "aac", "ac3", "dts", "flac":
+	case "aac":
+		e = c.adts()
+	case "ac3", "dts", "flac", "loas":
 		e = c.search(startsFile)
 	default:
 		return whole
@@ -72,9 +76,9 @@ func (s *source) extent(container string) extent {
 	c.seek(start)
 	next := c.search(func(b []byte) bool { return startsFile(b) && string(b[:3]) != "ID3" })
 	if next.end == s.size {
-		return extent{end: s.size, want: e.want}
+		return extent{end: s.size, want: e.want, holes: e.holes}
 	}
-	return extent{end: next.end, want: max(e.want, next.end+1)}
+	return extent{end: next.end, want: max(e.want, next.end+1), holes: e.holes}
 }
 
 // cursor walks over the structure of a file.
@@ -342,30 +346,6 @@ func (c *cursor) ogg() extent {
 			return extent{end: c.size, want: c.pos + size}
 		}
 	}
-}
-
-// mpeg walks frames of MPEG audio.
-func (c *cursor) mpeg() extent {
-	// Its own buffer is as large as that of the decoder.
-	section := io.NewSectionReader(c.at, c.pos, c.size-c.pos)
-	buf := bufio.NewReaderSize(section, sniffBytes)
-	frames := mpegFrames{buf: buf, lost: true}
-	var raw []byte
-	for {
-		frame, _, err := frames.next(raw)
-		if err != nil {
-			break
-		}
-		raw = frame
-	}
-	read, err := section.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return extent{end: c.size}
-	}
-	if frames.cut {
-		return extent{end: c.size, want: c.size + 1}
-	}
-	return extent{end: c.pos + read - int64(buf.Buffered())}
 }
 
 // search looks for the beginning of another file anywhere.

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +26,8 @@ const (
 	// notePatience is what the log may be later than the samples: both have been written, and the reader of the log
 	// only has to be scheduled.
 	notePatience = 5 * time.Second
+	// samePlace is how far behind damage a complaint still belongs to it: codecs go on from frames before.
+	samePlace = 300 * time.Millisecond
 	// ffmpegDrift is how much shorter than declared a file may be before that is worth a warning;
 	// containers round, and count what encoders put before the first sample.
 	ffmpegDrift = 500 * time.Millisecond
@@ -158,6 +160,7 @@ type ffmpegDecoder struct {
 	lead       time.Duration // silence before the first frame
 	damages    int           // places where the decoder complained
 	damaged    time.Duration // the first of them
+	damageEnd  time.Duration // of the last of them
 	lost       time.Duration // silence in their place
 	complained int           // complaints of the demuxer that belong to them
 }
@@ -217,7 +220,7 @@ func (d *ffmpegDecoder) header() error {
 	if d.format.container == "" {
 		d.format.container = d.found.container
 	}
-	d.line = timeline{container: d.format.container, rate: format.SampleRateHz, length: d.format.duration}
+	d.line = timeline{container: d.format.container, rate: format.SampleRateHz, length: d.format.duration, holes: slices.Clone(d.job.extent.holes)}
 	return nil
 }
 
@@ -301,8 +304,13 @@ func (d *ffmpegDecoder) next() {
 	origin, hasOrigin, length := d.log.origin()
 	first := !d.line.started
 	d.line.length = length
+	missing := d.line.bridge()
 	d.silence, d.left = d.line.place(note, origin, hasOrigin)
 	places := note.errors
+	if missing > 0 {
+		d.silence += missing
+		places = max(places, 1)
+	}
 	if first {
 		d.lead = framesToTime(d.silence, d.format.sampleRateHz)
 	} else if places == 0 && d.silence > 0 && note.other > d.complained {
@@ -313,107 +321,12 @@ func (d *ffmpegDecoder) next() {
 		if d.damages == 0 {
 			d.damaged = d.decoded()
 		}
-		d.damages += places
+		if d.damages == 0 || d.decoded() > d.damageEnd+samePlace {
+			d.damages++
+		}
+		d.damageEnd = d.decoded() + framesToTime(d.silence, d.format.sampleRateHz)
 		d.lost += framesToTime(d.silence, d.format.sampleRateHz)
 	}
-}
-
-// ended tells what the end of ffmpeg's output means: io.EOF, or an error with a code.
-func (d *ffmpegDecoder) ended(err error) error {
-	if d.pipe.late != nil {
-		return d.pipe.late
-	}
-	waitErr := d.wait()
-	if !errors.Is(err, io.EOF) {
-		return err
-	}
-	if failure := d.job.src.shrunk(); failure != nil {
-		return failure
-	}
-	if killed(waitErr) && d.job.ctx.Err() == nil {
-		return scout.Errorf(scout.CodeReadFailed, "ffmpeg ended after %v of audio: %w", d.decoded(), waitErr)
-	}
-	d.conclude(waitErr)
-	return io.EOF
-}
-
-// rest is the time from the end of the sound to the end of its part: a picture may go on, and what stands behind the part
-// is heard after that.
-func (d *ffmpegDecoder) rest() time.Duration {
-	start, _, length := d.log.origin()
-	if d.format.container != "mpegts" && d.format.container != "mpeg" && d.format.container != "ogg" {
-		length -= max(start, 0) // it counts from zero there
-	}
-	if rest := length - d.decoded(); timed(d.format.container) && rest > holeLeast && rest < holeMost && !d.job.extent.cut() {
-		return rest
-	}
-	return 0
-}
-
-// conclude notes what is missing, in one line: what the structure of the file tells first, then what ffmpeg
-// complained about.
-func (d *ffmpegDecoder) conclude(waitErr error) {
-	failed, other, early := d.log.verdict()
-	there, promised := d.decoded(), d.promised()
-	oggEnd := d.job.what.container == "ogg" && d.oggCut()
-	short := promised - there
-	isShort := short > ffmpegDrift+promised/100
-	switch {
-	case isShort && (d.tagged || d.job.extent.cut() || early || oggEnd || d.job.what.container == "flac"):
-		d.notes = append(d.notes, cutOff(promised, there))
-		return
-	case early, d.job.extent.cut() && (promised == 0 || isShort || !d.found.exact || d.job.what.container == "ogg"):
-		// Where as much is there as was declared, something else is missing, for example the index.
-		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the file ends early", there.Round(time.Millisecond)).From(there))
-		return
-	case oggEnd:
-		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the end mark is missing", there.Round(time.Millisecond)).From(there))
-		return
-	}
-	d.damages += failed
-	switch {
-	case d.damages > 0 && d.damages > failed:
-		text := fmt.Sprintf("damaged in %d places, the first at %v", d.damages, d.damaged.Round(time.Millisecond))
-		if d.damages == 1 {
-			text = fmt.Sprintf("damaged at %v", d.damaged.Round(time.Millisecond))
-		}
-		if d.lost > 0 {
-			text += fmt.Sprintf(": %v of silence put in its place", d.lost.Round(time.Millisecond))
-		}
-		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s", text).From(d.damaged))
-	case failed > 0 || waitErr != nil:
-		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), d.said(waitErr)).From(there))
-	case other > 0:
-		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "ffmpeg: %s", d.log.tail.line()))
-	}
-}
-
-// said is ffmpeg's last line, else how it ended.
-func (d *ffmpegDecoder) said(waitErr error) string {
-	if said := d.log.tail.line(); said != "" {
-		return "ffmpeg: " + said
-	}
-	return fmt.Sprintf("ffmpeg: %v", waitErr)
-}
-
-// promised is the length of the audio that the input declares, 0 unknown. For samples of constant size the bytes that
-// are missing tell it.
-func (d *ffmpegDecoder) promised() time.Duration {
-	e, there := d.job.extent, d.decoded()
-	if have := e.end - d.job.start; e.cut() && strings.HasPrefix(d.found.codec, "pcm_") && have > 0 {
-		return time.Duration(float64(there) * float64(e.want-d.job.start) / float64(have))
-	}
-	if d.format.duration > 0 && d.job.what.container == "mp4" {
-		return d.format.duration + d.lead // which the track's own length leaves out
-	}
-	return d.format.duration
-}
-
-// oggCut tells whether the last page of the part is not whole, or not the last of its stream: ffmpeg takes a missing end
-// for the end.
-func (d *ffmpegDecoder) oggCut() bool {
-	end, ok := oggTail(d.job.src.path, d.job.extent.end)
-	return ok && (end.cut || !end.ended)
 }
 
 func (d *ffmpegDecoder) decoded() time.Duration {

@@ -28,12 +28,30 @@ type timeline struct {
 	zero    time.Duration // the time stamp that stands for the beginning of the output
 	out     int64         // frames placed so far, silence included
 	owed    float64       // part of a frame that rounding left over
+	holes   []hole        // to come, of a stream without time stamps
 }
 
 // timed tells whether the container has time stamps of its own. Those of bare streams are counted by ffmpeg from
 // frames that it found, with the first rate.
 func timed(container string) bool {
 	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm"}, container)
+}
+
+// bridge returns how many frames of silence stand for frames that are missing here.
+func (t *timeline) bridge() int64 {
+	const half = 15 * time.Millisecond // of a frame
+	if timed(t.container) || len(t.holes) == 0 || t.now()+half < t.holes[0].at {
+		return 0
+	}
+	length := t.holes[0].length
+	t.holes = t.holes[1:]
+	for i := range t.holes {
+		t.holes[i].at += length
+	}
+	silence := int64(length.Seconds()*float64(t.rate) + 0.5)
+	t.out += silence
+	t.zero -= length
+	return silence
 }
 
 // place returns how many frames of silence come before the decoded frame, and how many it becomes itself.

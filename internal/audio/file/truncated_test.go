@@ -165,6 +165,58 @@ func TestDamageIsSaidOnce(t *testing.T) {
 	}
 }
 
+// Bare frames have no time of their own: what was destroyed among them becomes silence of its length.
+func TestDamageMovesNoTimes(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	for _, test := range []struct {
+		name, args string
+		here       bool
+	}{
+		{"MP3 with a tag", noise + "-c:a libmp3lame -b:a 128k mp3", true},
+		{"MP3 without a tag", noise + "-c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0 mp3", true},
+		{"MP3 of 22 kHz", noise + "-c:a libmp3lame -ar 22050 -b:a 32k mp3", true},
+		{"MP2", noise + "-c:a mp2 -b:a 96k mp2", false},
+		{"ADTS", noise + "-c:a aac -b:a 96k aac", false},
+		{"ADTS of 16 kHz", noise + "-c:a aac -ar 16000 -b:a 32k aac", false},
+	} {
+		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
+			if ffmpeg != "" && !test.here {
+				continue
+			}
+			t.Run(test.name+ffmpeg, func(t *testing.T) {
+				t.Parallel()
+				content := m.of(t, long, test.args)
+				whole, _ := readFile(t, write(t, "whole", content), file.Options{FFmpeg: ffmpeg})
+				// From 1.8 to 2.3 s and from 3.8 to 4.3 s.
+				for _, at := range []float64{1.8 / 6, 3.8 / 6} {
+					from := int(at * float64(len(content)))
+					for i := range len(content) / 12 {
+						content[from+i] = byte(i*37) & 0x7F
+					}
+				}
+				got, info := readFile(t, write(t, "damaged", content), file.Options{FFmpeg: ffmpeg})
+				want, found := burstsOf(whole), burstsOf(got)
+				if len(want) != 6 || len(found) != 6 {
+					t.Fatalf("sounds at %.3f, of the whole file at %.3f", found, want)
+				}
+				for i := range want {
+					if math.Abs(found[i]-want[i]) > 0.1 {
+						t.Errorf("sounds at %.3f, of the whole file at %.3f", found, want)
+						break
+					}
+				}
+				if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningDamaged || strings.Contains(info.Warnings[0].Message, "in 3 places") {
+					t.Errorf("warnings %q", messages(info.Warnings))
+				}
+				t.Log(messages(info.Warnings), found)
+			})
+		}
+	}
+}
+
 // What cannot be read behind a file is told with its time; without ffmpeg that is more.
 func TestUnreadParts(t *testing.T) {
 	t.Parallel()
