@@ -39,9 +39,10 @@ setup: ## install what is missing, build, and fetch the default model
 	@scripts/setup.sh model
 
 .PHONY: build
-build: ## build scout, scout-recorder and scout-engine into bin/
+build: ## build the programs into bin/
 	@mkdir -p $(BIN)/lib
 	go build $(SCOUT_LDFLAGS) -o $(BIN)/scout ./cmd/scout
+	go build $(SCOUT_LDFLAGS) -o $(BIN)/scout-bench ./cmd/scout-bench
 	go build $(SCOUT_LDFLAGS) -o $(BIN)/scout-recorder ./cmd/scout-recorder
 	go build $(ENGINE_LDFLAGS) -o $(BIN)/scout-engine ./cmd/scout-engine
 	@native="$$(go list -m -f '{{.Dir}}' $(NATIVE_MODULE))/lib/$(NATIVE_TRIPLE)"; \

@@ -84,7 +84,7 @@ func TestLayers(t *testing.T) {
 			but: []string{module + "/internal/audio/file"}, only: pure,
 		},
 		"the program does not contain native inference: it could take the audio with it": {
-			of: []string{module + "/cmd/scout", module + "/internal/engine"}, but: []string{module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}, never: inference,
+			of: []string{module + "/cmd/scout", module + "/cmd/scout-bench", module + "/internal/engine"}, but: []string{module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}, never: inference,
 		},
 		"recording depends on nothing but the microphone and the disk": {
 			of: []string{module + "/internal/recording", module + "/internal/capture"},
@@ -94,7 +94,7 @@ func TestLayers(t *testing.T) {
 			}, inference...),
 		},
 		"recording is done by a program of its own": {
-			of: []string{module + "/cmd/scout", module + "/cmd/scout-engine"}, never: []string{module + "/internal/recording/recorder"},
+			of: []string{module + "/cmd/scout", module + "/cmd/scout-bench", module + "/cmd/scout-engine"}, never: []string{module + "/internal/recording/recorder"},
 		},
 		"the recorder's program is small: no inference, no database, no network client, no command line": {
 			of: []string{module + "/cmd/scout-recorder"},
@@ -130,6 +130,12 @@ func TestLayers(t *testing.T) {
 				module + "/internal/audio", module + "/internal/capture", module + "/internal/engine", module + "/internal/model", module + "/internal/observe",
 				module + "/internal/recording", module + "/internal/speech", module + "/internal/transcribe", module + "/cmd", "github.com/spf13",
 			}, inference...),
+		},
+		"benchmarks measure what transcribes: they record nothing": {
+			of: []string{module + "/cmd/scout-bench", module + "/internal/bench"}, never: []string{module + "/internal/recording", module + "/internal/capture"},
+		},
+		"the program of every day carries no benchmarks": {
+			of: []string{module + "/cmd/scout", module + "/cmd/internal"}, never: []string{module + "/internal/bench"},
 		},
 		"nothing below the commands knows of them": {
 			of: []string{module + "/internal"}, never: []string{module + "/cmd", "github.com/spf13"},

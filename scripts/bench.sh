@@ -5,10 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 speech=$1
 noises=${NOISES:-.tools/noises}
-scout=bin/scout
+bench=bin/scout-bench
 out=${BENCH_OUT:-var/bench}
 mkdir -p "$out"
-[ -f "$speech/manifest.tsv" ] || { echo "bench: no speech in $speech: set SPEECH=DIR with a manifest.tsv (see scout bench transcribe --help)" >&2; exit 1; }
+[ -f "$speech/manifest.tsv" ] || { echo "bench: no speech in $speech: set SPEECH=DIR with a manifest.tsv (see scout-bench transcribe --help)" >&2; exit 1; }
 
 part() { printf '\n== %s\n' "$*"; }
 summary() { grep -E '^(group|short,|long,|total|decodes|probability|memory|RTF|median|peak|against)' || true; }
@@ -17,30 +17,30 @@ summary() { grep -E '^(group|short,|long,|total|decodes|probability|memory|RTF|m
 part "Machine: $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
 
 part "Yardstick: sherpa-onnx with its own defaults"
-$scout bench transcribe "$speech" --backend sherpa --profile plain --json >"$out/yardstick.json"
+$bench transcribe "$speech" --backend sherpa --profile plain --json >"$out/yardstick.json"
 part "Scout"
-$scout bench transcribe "$speech" --json >"$out/scout.json"  # to keep, for --baseline
-$scout bench transcribe "$speech" --baseline "$out/yardstick.json" | tee "$out/scout.txt" | summary
+$bench transcribe "$speech" --json >"$out/scout.json"  # to keep, for --baseline
+$bench transcribe "$speech" --baseline "$out/yardstick.json" | tee "$out/scout.txt" | summary
 
 part "Long recordings: cut every ten seconds, and where it is quiet"
-$scout bench transcribe "$speech" --long --cut fixed:10s | grep '^long,' | sed 's/^/fixed  /'
-$scout bench transcribe "$speech" --long --cut quiet     | grep '^long,' | sed 's/^/quiet  /'
+$bench transcribe "$speech" --long --cut fixed:10s | grep '^long,' | sed 's/^/fixed  /'
+$bench transcribe "$speech" --long --cut quiet     | grep '^long,' | sed 's/^/quiet  /'
 
 part "All clips joined without a pause (compare with the total above)"
-$scout bench transcribe "$speech" --joined | summary
+$bench transcribe "$speech" --joined | summary
 
 part "The engine against the yardstick, in turn: time, memory, lanes, cancelling, an hour of speech"
-$scout bench engine "$speech" | tee "$out/engine.txt"
+$bench engine "$speech" | tee "$out/engine.txt"
 
 part "Noise: words heard in it, and words lost through it"
 [ -n "${NOISES:-}" ] || scripts/noises.sh "$noises"
-if [ -d "$noises" ]; then $scout bench noise "$speech" --recordings "$noises"; else $scout bench noise "$speech"; fi
+if [ -d "$noises" ]; then $bench noise "$speech" --recordings "$noises"; else $bench noise "$speech"; fi
 
 part "Times of words: aligned recordings, and sentences of a synthesizer that tells its own"
-$scout bench words "$speech"
+$bench words "$speech"
 
 part "Hot words: names that are said, and names that are not"
-$scout bench hotwords "$speech" --words testdata/hot-words.txt
+$bench hotwords "$speech" --words testdata/hot-words.txt
 
 part "The engine killed with -9 in the middle of a long file: the same text"
 go test -count=1 -run 'TestKilledEngineChangesNothing' ./cmd/scout

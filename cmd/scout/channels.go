@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -28,13 +29,13 @@ func (o *soundOptions) bind(cmd *cobra.Command) {
 // parse says how audio is decoded.
 func (o *soundOptions) parse() (options file.Options, err error) {
 	if options.Channel, err = audio.ParseChannel(o.channel); err != nil {
-		return options, usage(err)
+		return options, cli.Usage(err)
 	}
 	if o.split && options.Channel != audio.MixChannels {
-		return options, usage(scout.Errorf(scout.CodeInvalidArgument, "--split-channels reads all channels, --channel one").WithHint("leave one of them out"))
+		return options, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--split-channels reads all channels, --channel one").WithHint("leave one of them out"))
 	}
 	options.Track, err = parseTrack(o.track)
-	return options, usage(err)
+	return options, cli.Usage(err)
 }
 
 // parseTrack reads the number of a track, or the language of one.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/bench"
 )
 
@@ -66,7 +67,7 @@ func transcribeJSON(t *testing.T, want int, args ...string) (doc transcribedJSON
 	if got.code != want {
 		t.Fatalf("exit %d, want %d: %s", got.code, want, got.err)
 	}
-	if want == exitUsage {
+	if want == cli.ExitUsage {
 		return doc, got.err
 	}
 	if err := json.Unmarshal([]byte(got.out), &doc); err != nil {
@@ -169,7 +170,7 @@ func TestTwoSpeakersInTwoTracks(t *testing.T) {
 		})
 	}
 	for _, missing := range []string{"3", "0", "fr", "nolanguage"} {
-		if _, stderr := transcribeJSON(t, exitUsage, path, "--track", missing); !strings.Contains(stderr, "track") || strings.Count(stderr, "\n") != 2 {
+		if _, stderr := transcribeJSON(t, cli.ExitUsage, path, "--track", missing); !strings.Contains(stderr, "track") || strings.Count(stderr, "\n") != 2 {
 			t.Errorf("--track %s: %s", missing, stderr)
 		}
 	}
@@ -199,11 +200,11 @@ func TestOneChannel(t *testing.T) {
 		})
 	}
 	for _, missing := range []string{"3", "0", "-1", "top"} {
-		if _, stderr := transcribeJSON(t, exitUsage, path, "--channel", missing); !strings.Contains(stderr, "channel") {
+		if _, stderr := transcribeJSON(t, cli.ExitUsage, path, "--channel", missing); !strings.Contains(stderr, "channel") {
 			t.Errorf("--channel %s: %s", missing, stderr)
 		}
 	}
-	if _, stderr := transcribeJSON(t, exitUsage, clip, "--channel", "right"); !strings.Contains(stderr, "one channel") {
+	if _, stderr := transcribeJSON(t, cli.ExitUsage, clip, "--channel", "right"); !strings.Contains(stderr, "one channel") {
 		t.Errorf("right of mono: %s", stderr)
 	}
 }
@@ -277,7 +278,7 @@ func TestChannelsApart(t *testing.T) {
 	if len(lines) != 2 || !strings.HasPrefix(lines[0], "left: And so") || !strings.HasPrefix(lines[1], "right: Mr.") {
 		t.Errorf("the text is not in two lines:\n%s%s", got.out, got.err)
 	}
-	if got := scoutRun(t, nil, "transcribe", "--split-channels", "--channel", "left", clip); got.code != exitUsage {
+	if got := scoutRun(t, nil, "transcribe", "--split-channels", "--channel", "left", clip); got.code != cli.ExitUsage {
 		t.Errorf("all channels and one: exit %d", got.code)
 	}
 }

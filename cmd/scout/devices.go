@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/capture"
 )
 
@@ -35,7 +36,7 @@ With --watch, each change prints a line until Ctrl-C; with --json, the whole lis
 		Example: `  scout devices
   scout devices --watch
   scout devices --json | jq -r '.devices[] | select(.default) | .id'`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			backend, err := capture.OpenSystem(ctx, capture.SystemOptions{})
@@ -50,7 +51,7 @@ With --watch, each change prints a line until Ctrl-C; with --json, the whole lis
 			case watch:
 				err = a.watchDevices(ctx, backend, devices, asJSON)
 			case asJSON:
-				err = writeJSON(a.std.out, deviceList{backend.Name(), devices})
+				err = cli.WriteJSON(a.Std.Out, deviceList{backend.Name(), devices})
 			default:
 				err = a.writeDevices(devices)
 			}
@@ -95,7 +96,7 @@ func (a *app) writeDevices(devices []capture.Device) error {
 		}
 		rows = append(rows, []string{mark, name, d.ID, delivered(d)})
 	}
-	return writeTable(a.std.out, rows)
+	return writeTable(a.Std.Out, rows)
 }
 
 // delivered names the first format of a device and counts more.
@@ -166,9 +167,9 @@ type deviceWatch struct {
 // show writes what is different now. failed is why there is no list: the server is gone, for example.
 func (w *deviceWatch) show(now []capture.Device, failed error) error {
 	if failed != nil {
-		if text := oneLine(failed); text != w.problem {
+		if text := cli.OneLine(failed); text != w.problem {
 			w.problem = text
-			w.app.notef("scout: %s\n", text)
+			w.app.Notef("scout: %s\n", text)
 		}
 		now = []capture.Device{}
 	} else {
@@ -185,7 +186,7 @@ func (w *deviceWatch) show(now []capture.Device, failed error) error {
 		if err != nil {
 			return fmt.Errorf("encode devices: %w", err)
 		}
-		return w.app.say("%s", line)
+		return w.app.Say("%s", line)
 	}
 	if first && len(now) > 0 {
 		return w.app.writeDevices(now)
@@ -207,20 +208,20 @@ func (w *deviceWatch) differences(before, now []capture.Device) error {
 	}
 	for i := range before {
 		if d := &before[i]; !has(now, d.ID) {
-			if err := w.app.say("- %s  %s", d.Name, d.ID); err != nil {
+			if err := w.app.Say("- %s  %s", d.Name, d.ID); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range now {
 		if d := &now[i]; !has(before, d.ID) {
-			if err := w.app.say("+ %s  %s  %s", d.Name, d.ID, delivered(d)); err != nil {
+			if err := w.app.Say("+ %s  %s  %s", d.Name, d.ID, delivered(d)); err != nil {
 				return err
 			}
 		}
 	}
 	if id := isDefault(now); id != "" && id != isDefault(before) {
-		return w.app.say("* %s is the default now", id)
+		return w.app.Say("* %s is the default now", id)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/settings"
 )
@@ -96,7 +97,7 @@ type outcome struct {
 func scoutRun(t *testing.T, stdin []byte, args ...string) outcome {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	code := run(t.Context(), args, streams{in: bytes.NewReader(stdin), out: &out, err: &errOut})
+	code := run(t.Context(), args, cli.Streams{In: bytes.NewReader(stdin), Out: &out, Err: &errOut})
 	return outcome{out.String(), errOut.String(), code}
 }
 
@@ -275,8 +276,6 @@ func TestBadInput(t *testing.T) {
 		"unknown language":      {[]string{"transcribe", "--language", "de", clip}, 1, "does not know", "scout models list"},
 		"output folder missing": {[]string{"transcribe", "--output", filepath.Join(dir, "no", "x.txt"), clip}, 1, "x.txt", "check the path"},
 		"output is full":        {[]string{"transcribe", "--output", "/dev/full", clip}, 1, "no space left", "make room"},
-		"no manifest":           {[]string{"bench", "transcribe", dir}, 1, "manifest.tsv", ""},
-		"no baseline":           {[]string{"bench", "transcribe", "--baseline", "none.json", dir}, 1, "none.json", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -352,13 +351,13 @@ func TestMetricsMove(t *testing.T) {
 	t.Parallel()
 	needModel(t)
 	var out, errOut bytes.Buffer
-	a := newApp(streams{in: bytes.NewReader(nil), out: &out, err: &errOut})
+	a := newApp(cli.Streams{In: bytes.NewReader(nil), Out: &out, Err: &errOut})
 	root := newRootCommand(a)
 	root.SetArgs([]string{"transcribe", clip, filepath.Join(t.TempDir(), "none.wav")})
-	if code := a.report(t.Context(), root.ExecuteContext(t.Context())); code != 1 {
+	if code := a.Report(t.Context(), root.ExecuteContext(t.Context())); code != 1 {
 		t.Fatalf("exit %d: %s", code, errOut.String())
 	}
-	families, err := a.registry.Gather()
+	families, err := a.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +382,7 @@ func TestMetricsMove(t *testing.T) {
 
 func TestHelpTeaches(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{}, {"--help"}, {"transcribe", "--help"}, {"bench", "transcribe", "--help"}, {"models", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"transcribe", "--help"}, {"models", "--help"}} {
 		got := scoutRun(t, nil, args...)
 		if got.code != 0 || !strings.Contains(got.out, "Usage:") || !strings.Contains(got.out, "Examples:") {
 			t.Errorf("scout %s: exit %d\n%s", strings.Join(args, " "), got.code, got.out)

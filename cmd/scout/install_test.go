@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
 // tree lists what is below a folder.
@@ -154,7 +156,7 @@ func TestInstalledForEverybody(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(home, ".local", "share", "scout", "models", "selected")); err != nil {
 		t.Error(err)
 	}
-	if got := asUser(t, home, prefix, "scout", "models", "remove", "--force", "moonshine-tiny-en"); got.code != exitUsage || !strings.Contains(got.err, "everybody") {
+	if got := asUser(t, home, prefix, "scout", "models", "remove", "--force", "moonshine-tiny-en"); got.code != cli.ExitUsage || !strings.Contains(got.err, "everybody") {
 		t.Errorf("remove: exit %d, %s", got.code, got.err)
 	}
 	install(t, "/usr/local", destination, "--remove")

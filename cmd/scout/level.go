@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/capture"
 )
@@ -33,7 +34,7 @@ On a terminal the meter moves. Elsewhere, and with --json, it prints a line ever
 		Example: `  scout level
   scout level --device "USB" --duration 10s
   scout level --json --every 20ms | jq .peak_dbfs`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.level(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
@@ -41,7 +42,7 @@ On a terminal the meter moves. Elsewhere, and with --json, it prints a line ever
 	flags.Var(&o.duration, "duration", "end after this time (default: until Ctrl-C)")
 	flags.DurationVar(&o.every, "every", 0, "time between two lines, 20ms at least (default 1s, with --json 100ms)")
 	flags.BoolVar(&o.asJSON, "json", false, "print JSON, one object per line")
-	sets(flags, map[string]string{"device": "record.device"})
+	cli.BindSettings(flags, map[string]string{"device": "record.device"})
 	return cmd
 }
 
@@ -62,12 +63,12 @@ const leastEvery = 20 * time.Millisecond
 
 // level is the command.
 func (a *app) level(ctx context.Context, o levelOptions) (err error) {
-	show := newConsole(a.std.out, o.asJSON)
+	show := cli.NewConsole(a.Std.Out, o.asJSON)
 	switch {
 	case o.every < 0 || o.every > 0 && o.every < leastEvery:
-		return usage(fmt.Errorf("--every %s: want %s at least", o.every, leastEvery))
+		return cli.Usage(fmt.Errorf("--every %s: want %s at least", o.every, leastEvery))
 	case o.every > 0:
-	case show.live:
+	case show.Live:
 		o.every = drawEvery / 2
 	case o.asJSON:
 		o.every = drawEvery
@@ -80,7 +81,7 @@ func (a *app) level(ctx context.Context, o levelOptions) (err error) {
 	// Mono, in single precision: what the level of a recording would be, without rounding.
 	session, err := capture.New(capture.Options{
 		Device: o.device, Format: scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleF32},
-		Buffer: time.Second, Preroll: -1, Scope: a.scope,
+		Buffer: time.Second, Preroll: -1, Scope: a.Scope,
 	})
 	if err != nil {
 		return err
@@ -94,28 +95,28 @@ func (a *app) level(ctx context.Context, o levelOptions) (err error) {
 			err = errors.Join(err, runErr)
 		}
 	}()
-	if show.live {
-		show.draw("opening the microphone…")
+	if show.Live {
+		show.Draw("opening the microphone…")
 	}
 	started, err := session.Start(ctx)
-	show.clear()
+	show.Clear()
 	if err != nil {
 		return err
 	}
 	if !o.asJSON {
-		a.notef("listening to %s, %s\n", started.Device.Name, started.DeviceFormat)
+		a.Notef("listening to %s, %s\n", started.Device.Name, started.DeviceFormat)
 	}
 	if o.duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(o.duration))
 		defer cancel()
 	}
-	defer show.clear()
+	defer show.Clear()
 	return a.watchLevel(ctx, session, o, show)
 }
 
 // watchLevel writes the level until ctx ends or the device does.
-func (a *app) watchLevel(ctx context.Context, session *capture.Session, o levelOptions, show *console) error {
+func (a *app) watchLevel(ctx context.Context, session *capture.Session, o levelOptions, show *cli.Console) error {
 	ticker := time.NewTicker(o.every)
 	defer ticker.Stop()
 	for {
@@ -137,7 +138,7 @@ func (a *app) watchLevel(ctx context.Context, session *capture.Session, o levelO
 	}
 }
 
-func (a *app) writeLevel(r level.Reading, status capture.Status, o levelOptions, show *console) error {
+func (a *app) writeLevel(r level.Reading, status capture.Status, o levelOptions, show *cli.Console) error {
 	text := fmt.Sprintf("%6.1f dBFS  peak %6.1f dBFS", r.RMSDBFS(), r.PeakDBFS())
 	if status.Outage != "" {
 		text += "  ! " + reasonText(status.Outage)
@@ -151,10 +152,10 @@ func (a *app) writeLevel(r level.Reading, status capture.Status, o levelOptions,
 		if err != nil {
 			return fmt.Errorf("encode the level: %w", err)
 		}
-		return a.say("%s", line)
-	case show.live:
-		show.draw(meterBar(r.SmoothRMS, r.SmoothPeak) + " " + text)
+		return a.Say("%s", line)
+	case show.Live:
+		show.Draw(meterBar(r.SmoothRMS, r.SmoothPeak) + " " + text)
 		return nil
 	}
-	return a.say("%s", text)
+	return a.Say("%s", text)
 }

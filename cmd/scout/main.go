@@ -7,7 +7,11 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/spf13/cobra"
+
 	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line where a limit would end Go's runtime
+
+	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
 // garbagePercent keeps the program small: pieces of audio are its garbage, and it makes little. Measured over an
@@ -19,21 +23,11 @@ func main() {
 		debug.SetGCPercent(garbagePercent)
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
-	ctx, interrupts := watchInterrupts()
-	leave(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, interrupts: interrupts}))
+	ctx, interrupts := cli.WatchInterrupts()
+	cli.Leave(run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interrupts: interrupts}))
 }
 
 // run is main without the process: it returns the exit code.
-func run(ctx context.Context, args []string, std streams) (code int) {
-	app := newApp(std)
-	defer func() {
-		if err := app.close(); err != nil {
-			app.complain("", err)
-			code = max(code, exitFailed)
-		}
-	}()
-	root := newRootCommand(app) //nolint:contextcheck // cobra hands the context on
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	return app.report(ctx, err)
+func run(ctx context.Context, args []string, std cli.Streams) int {
+	return cli.Run(ctx, "scout", args, std, func(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a}) })
 }

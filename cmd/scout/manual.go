@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra/doc"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/release"
 )
 
@@ -16,7 +17,7 @@ func newManualCommand() *cobra.Command {
 		Use:    "manual FOLDER",
 		Short:  "Write the manual pages into a folder",
 		Hidden: true,
-		Args:   wrongArgs(cobra.ExactArgs(1)),
+		Args:   cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true // no line about how the pages were made

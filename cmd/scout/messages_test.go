@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/printable"
 )
 
@@ -100,7 +101,7 @@ func TestPlainText(t *testing.T) {
 			&fs.PathError{Op: "open", Path: "a", Err: syscall.EACCES}, &fs.PathError{Op: "read", Path: "b", Err: syscall.EISDIR}),
 		"decode x: it is text": fmt.Errorf("decode x: %w", errors.New("decode x: it is text")),
 	} {
-		if got := plainText(err); got != want {
+		if got := cli.PlainText(err); got != want {
 			t.Errorf("%q: want %q", got, want)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/recognize"
 )
@@ -28,7 +28,7 @@ To add a model of your own, put its folder with a model.toml below the models fo
   scout models pull moonshine-tiny-en
   scout models pull whisper-small --from /media/usb/whisper-small
   scout models use whisper-small`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -36,15 +36,6 @@ To add a model of your own, put its folder with a model.toml below the models fo
 		newModelsVerifyCommand(a), newModelsRemoveCommand(a), newModelsPathCommand(a),
 	)
 	return cmd
-}
-
-// openModels opens the models folder that the settings name.
-func (a *app) openModels() (*model.Store, error) {
-	dir, shared, err := a.settings.ModelsDir()
-	if err != nil {
-		return nil, err
-	}
-	return model.Open(dir, a.scope, model.WithShared(shared...))
 }
 
 func newModelsListCommand(a *app) *cobra.Command {
@@ -62,9 +53,9 @@ Backend: what runs the model on this machine, and the recipe and variant of its 
 (docs/formats/prepared-model.md).`,
 		Example: `  scout models list
   scout models list --json | jq -r '.models[] | select(.installed) | .id'`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			store, err := a.openModels()
+			store, err := a.OpenModels()
 			if err != nil {
 				return err
 			}
@@ -73,12 +64,12 @@ Backend: what runs the model on this machine, and the recipe and variant of its 
 				return err
 			}
 			if asJSON {
-				return writeJSON(a.std.out, struct {
+				return cli.WriteJSON(a.Std.Out, struct {
 					Dir    string        `json:"models_dir"`
 					Models []listedModel `json:"models"`
 				}{store.Dir(), list})
 			}
-			return writeModelTable(a.std.out, list)
+			return writeModelTable(a.Std.Out, list)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -107,23 +98,13 @@ func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel
 			return nil, err
 		}
 		if err != nil {
-			list[i].Problem = oneLine(err)
+			list[i].Problem = cli.OneLine(err)
 			continue
 		}
-		list[i].Served = a.machine().Served(installed, l.Backend)
+		list[i].Served = a.Machine().Served(installed, l.Backend)
 		list[i].Listed.Backend = list[i].Served.Backend
 	}
 	return list, nil
-}
-
-func writeJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "write JSON", err)
-	}
-	return nil
 }
 
 func writeModelTable(w io.Writer, list []listedModel) error {
@@ -193,9 +174,9 @@ func newModelsUseCommand(a *app) *cobra.Command {
 		Long: `Selects an installed model. Scout uses, in this order:
 --model, $SCOUT_MODEL, the selected model, the default model.`,
 		Example: `  scout models use moonshine-tiny-en`,
-		Args:    wrongArgs(cobra.ExactArgs(1)),
+		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := a.openModels()
+			store, err := a.OpenModels()
 			if err != nil {
 				return err
 			}
@@ -203,7 +184,7 @@ func newModelsUseCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.say("%s is selected%s", m.ID, languageNote(m.Languages))
+			return a.Say("%s is selected%s", m.ID, languageNote(m.Languages))
 		},
 	}
 }
@@ -216,14 +197,6 @@ func languageNote(languages []string) string {
 	return ""
 }
 
-// say writes one line to stdout.
-func (a *app) say(format string, args ...any) error {
-	if _, err := fmt.Fprintf(a.std.out, format+"\n", args...); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "write to standard output", err)
-	}
-	return nil
-}
-
 func newModelsRemoveCommand(a *app) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
@@ -231,16 +204,16 @@ func newModelsRemoveCommand(a *app) *cobra.Command {
 		Short: "Delete an installed model and the remains of an interrupted pull",
 		Example: `  scout models remove whisper-small
   scout models remove --force moonshine-tiny-en   # also the one in use`,
-		Args: wrongArgs(cobra.ExactArgs(1)),
+		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := a.openModels()
+			store, err := a.OpenModels()
 			if err != nil {
 				return err
 			}
 			if err := store.Remove(cmd.Context(), args[0], force); err != nil {
 				return err
 			}
-			return a.say("%s is removed", args[0])
+			return a.Say("%s is removed", args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove it even if it is in use")
@@ -258,9 +231,9 @@ $XDG_DATA_HOME/scout/models (~/.local/share/scout/models).
 An installed scout also reads PREFIX/share/scout/models, where make install puts the default model for everybody.`,
 		Example: `  scout models path
   ls "$(scout models path moonshine-tiny-en)"`,
-		Args: wrongArgs(cobra.MaximumNArgs(1)),
+		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			store, err := a.openModels()
+			store, err := a.OpenModels()
 			if err != nil {
 				return err
 			}
@@ -270,7 +243,7 @@ An installed scout also reads PREFIX/share/scout/models, where make install puts
 					return err
 				}
 			}
-			return a.say("%s", path)
+			return a.Say("%s", path)
 		},
 	}
 }
@@ -289,7 +262,9 @@ type failure struct {
 	Hint  string     `json:"hint,omitempty"`
 }
 
-func failureOf(err error) failure { return failure{scout.CodeOf(err), oneLine(err), scout.HintOf(err)} }
+func failureOf(err error) failure {
+	return failure{scout.CodeOf(err), cli.OneLine(err), scout.HintOf(err)}
+}
 
 func newModelsVerifyCommand(a *app) *cobra.Command {
 	var asJSON bool
@@ -302,7 +277,7 @@ code is 1 when a model is damaged; the hint names the repair.`,
 		Example: `  scout models verify
   scout models verify --json moonshine-tiny-en`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := a.openModels()
+			store, err := a.OpenModels()
 			if err != nil {
 				return err
 			}
@@ -326,7 +301,7 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 		}
 	}
 	if len(ids) == 0 && !asJSON {
-		return a.say("no model is installed in %s", store.Dir())
+		return a.Say("no model is installed in %s", store.Dir())
 	}
 	results := make([]verified, 0, len(ids))
 	var failed error
@@ -341,21 +316,21 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 		v := verified{Report: report, Intact: err == nil}
 		if err != nil {
 			v.failure = failureOf(err)
-			a.complain("", err)
-			failed = &reportedError{err}
+			a.Complain("", err)
+			failed = cli.Reported(err)
 		} else if !asJSON {
 			var size int64
 			for _, f := range report.Files {
 				size += f.SizeBytes
 			}
-			if err := a.say("%s is intact: %d files, %s", id, len(report.Files), sizeText(size)); err != nil {
+			if err := a.Say("%s is intact: %d files, %s", id, len(report.Files), sizeText(size)); err != nil {
 				return err
 			}
 		}
 		results = append(results, v)
 	}
 	if asJSON {
-		if err := writeJSON(a.std.out, struct {
+		if err := cli.WriteJSON(a.Std.Out, struct {
 			Models []verified `json:"models"`
 		}{results}); err != nil {
 			return err
@@ -370,7 +345,7 @@ func (a *app) verifyPrepared(ctx context.Context, store *model.Store, id string)
 	if err != nil {
 		return err
 	}
-	if err := a.machine().CheckPrepared(installed); err != nil {
+	if err := a.Machine().CheckPrepared(installed); err != nil {
 		return scout.Errorf(scout.CodeOf(err), "model %s: %w", id, err).WithHint("prepare it again: scout models pull %s", id)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
 )
 
@@ -28,19 +29,19 @@ that has the files under their names.`,
   scout models pull whisper-small --from ~/Downloads/whisper-small
   scout models pull parakeet-tdt-0.6b-v3-int8 --from sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8.tar.bz2
   scout models pull whisper-small --from https://mirror.example.org/models/whisper-small`,
-		Args: wrongArgs(cobra.ExactArgs(1)),
+		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := a.openModels()
+			store, err := a.OpenModels()
 			if err != nil {
 				return err
 			}
-			show := newPullProgress(a.std.err, terminal(a.std.err))
+			show := newPullProgress(a.Std.Err, cli.IsTerminal(a.Std.Err))
 			options.Progress = show.update
-			options.Prepare = a.machine().PrepareStaged
+			options.Prepare = a.Machine().PrepareStaged
 			pulled, err := store.Pull(cmd.Context(), args[0], options)
 			show.end()
 			if err == nil && pulled.Already {
-				err = a.machine().RepairPrepared(cmd.Context(), pulled.Installed)
+				err = a.Machine().RepairPrepared(cmd.Context(), pulled.Installed)
 			}
 			if err != nil {
 				return err
@@ -60,16 +61,16 @@ func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
 	if pulled.Already {
 		done = "is already installed and intact in"
 	}
-	if err := a.say("%s %s %s (%s)%s", pulled.ID, done, pulled.Dir, sizeText(pulled.SizeBytes), languageNote(pulled.Languages)); err != nil {
+	if err := a.Say("%s %s %s (%s)%s", pulled.ID, done, pulled.Dir, sizeText(pulled.SizeBytes), languageNote(pulled.Languages)); err != nil {
 		return err
 	}
 	if n := len(pulled.Recorded); n > 0 {
-		if err := a.say("The SHA-256 sums of %d files were seen for the first time and are recorded in models.lock.", n); err != nil {
+		if err := a.Say("The SHA-256 sums of %d files were seen for the first time and are recorded in models.lock.", n); err != nil {
 			return err
 		}
 	}
 	if inUse, err := store.Path(""); err != nil || inUse != pulled.Dir {
-		return a.say("To use it: scout models use %s", pulled.ID)
+		return a.Say("To use it: scout models use %s", pulled.ID)
 	}
 	return nil
 }

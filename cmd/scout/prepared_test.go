@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -119,9 +120,9 @@ func TestProcessors(t *testing.T) {
 		"Arm":           {prepare.Processor{}, recognize.BackendMoonshine, prepare.VariantSigned, ""},
 	} { // one after another: they share the folder of prepared graphs
 		var errOut bytes.Buffer
-		a := newApp(streams{out: io.Discard, err: &errOut})
-		a.processor, a.settings = c.processor, settingsOf(t, dir)
-		r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: 1})
+		a := newApp(cli.Streams{Out: io.Discard, Err: &errOut})
+		a.Processor, a.Settings = c.processor, settingsOf(t, dir)
+		r, err := a.OpenRecognizer(t.Context(), cli.RecognizerOptions{Threads: 1})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -129,7 +130,7 @@ func TestProcessors(t *testing.T) {
 		if r.Backend != c.backend || !strings.Contains(errOut.String(), c.note) {
 			t.Errorf("%s: backend %s, said %q, want %s, %q", name, r.Backend, errOut.String(), c.backend, c.note)
 		}
-		if got := a.machine().Served(r.Model, recognize.BackendMoonshine); got.Backend != c.backend || got.Variant != c.variant || got.Note != c.note {
+		if got := a.Machine().Served(r.Model, recognize.BackendMoonshine); got.Backend != c.backend || got.Variant != c.variant || got.Note != c.note {
 			t.Errorf("%s: listed as %v", name, got)
 		}
 	}

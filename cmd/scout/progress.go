@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/printable"
 )
 
@@ -15,7 +16,7 @@ const redrawEvery = 500 * time.Millisecond
 
 // progress is a line on a terminal that tells how far the work is, and nothing elsewhere.
 type progress struct {
-	show  *console
+	show  *cli.Console
 	total int // inputs
 
 	mu     sync.Mutex
@@ -33,12 +34,14 @@ type progressState struct {
 	elapsed      time.Duration
 }
 
-func newProgress(show *console, inputs int) *progress { return &progress{show: show, total: inputs} }
+func newProgress(show *cli.Console, inputs int) *progress {
+	return &progress{show: show, total: inputs}
+}
 
 // begin shows the input with the index i, of the given length, 0 where it is unknown. end ends it.
 func (p *progress) begin(i int, name string, length time.Duration) {
 	p.end()
-	if !p.show.live {
+	if !p.show.Live {
 		return
 	}
 	p.mu.Lock()
@@ -77,7 +80,7 @@ func (p *progress) draw() {
 	}
 	p.state.elapsed = time.Since(p.began)
 	const echo = 2 // the terminal shows ^C behind the line
-	p.show.draw(p.state.line(max(p.show.width()-echo, 8)))
+	p.show.Draw(p.state.line(max(p.show.Width()-echo, 8)))
 }
 
 // end takes the line away.
@@ -89,7 +92,7 @@ func (p *progress) end() {
 	if stop != nil {
 		close(stop)
 		p.ticker.Wait()
-		p.show.clear()
+		p.show.Clear()
 	}
 }
 

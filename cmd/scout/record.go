@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
@@ -67,7 +68,7 @@ Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
   scout record --device "USB" --duration 15s --output note.wav
   scout record --rate 48000 --channels 2 --format s24 --output take.wav
   id=$(scout record --detach); sleep 60; scout record stop --transcribe`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), o) },
 	}
 	o.bind(cmd)
@@ -83,7 +84,7 @@ Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
 	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes afterwards: the next recording with --warm begins at once, with its pre-roll")
 	flags.DurationVar(&o.unattended, "unattended", unattendedFor, "end when nobody has been attached for this time, 0 for never (default with --detach: never)")
 	flags.BoolVar(&o.detach, "detach", false, "record in the background; standard output gets the id")
-	sets(flags, map[string]string{
+	cli.BindSettings(flags, map[string]string{
 		"device": "record.device", "rate": "record.rate", "channels": "record.channels", "format": "record.format",
 		"on-loss": "record.on_loss", "preroll": "record.preroll",
 	})
@@ -158,21 +159,21 @@ func (o *recordOptions) order() (recording.Order, error) {
 		Rules:   recording.Rules{MaxDuration: time.Duration(o.duration), NoOwnerFor: o.unattended},
 	}
 	if err := order.Format.Validate(); err != nil {
-		return order, usage(scout.Errorf(scout.CodeInvalidArgument, "%w", err).WithHint("%s", allowedFormats()))
+		return order, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "%w", err).WithHint("%s", allowedFormats()))
 	}
 	switch capture.LossPolicy(o.onLoss) {
 	case capture.LossAuto, capture.LossFollow, capture.LossDefault:
 	default:
-		return order, usage(fmt.Errorf("--on-loss %q: want auto, follow or default", o.onLoss))
+		return order, cli.Usage(fmt.Errorf("--on-loss %q: want auto, follow or default", o.onLoss))
 	}
 	if o.preroll < 0 || o.unattended < 0 {
-		return order, usage(errors.New("a length below zero"))
+		return order, cli.Usage(errors.New("a length below zero"))
 	}
 	if o.preroll == 0 {
 		order.Preroll = -1
 	}
 	if o.detach && (o.transcribe || o.output != "") {
-		return order, usage(errors.New("with --detach the text and the copy are made at the end: scout record stop --transcribe --output FILE"))
+		return order, cli.Usage(errors.New("with --detach the text and the copy are made at the end: scout record stop --transcribe --output FILE"))
 	}
 	var err error
 	order.Device, err = resolveDevice(o.device)
@@ -201,36 +202,36 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 	}
 	defer after.close()
 
-	show := newConsole(a.std.err, o.quiet)
-	show.draw("opening the microphone…")
-	keeper, started, err := remote.Keep(ctx, folder, a.launchRecorder(programName), order, a.scope)
-	show.clear()
+	show := cli.NewConsole(a.Std.Err, o.quiet)
+	show.Draw("opening the microphone…")
+	keeper, started, err := remote.Keep(ctx, folder, a.launchRecorder(programName), order, a.Scope)
+	show.Clear()
 	if err != nil {
 		return explainStart(err)
 	}
 	a.patient()
 	if !o.quiet {
-		show.linef("recording… %s", describe(started))
+		show.Linef("recording… %s", describe(started))
 	}
 	if o.detach {
 		if err := keeper.Leave(); err != nil {
 			return err
 		}
-		return a.say("%s", order.ID)
+		return a.Say("%s", order.ID)
 	}
 	return a.attend(ctx, show, keeper, after)
 }
 
 // attend shows a recording until the user ends it or it ends by itself, and does what comes after.
-func (a *app) attend(ctx context.Context, show *console, keeper *remote.Keeper, after *after) error {
+func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keeper, after *after) error {
 	newView(show, keeper).run(ctx)
 	// The end of ctx is what ends a recording, so that what follows must not end with it.
 	finishing, patience := a.insist(ctx, show)
 	defer patience()
-	stopping := time.AfterFunc(slowStop, func() { show.draw("finishing the file…") })
+	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
 	manifest, err := keeper.Stop(context.WithoutCancel(ctx))
 	stopping.Stop()
-	show.clear()
+	show.Clear()
 	return after.run(finishing, show, manifest, err)
 }
 
@@ -287,13 +288,13 @@ The microphone is closed first, whatever may be wrong with the model, the output
 recording, or with --transcribe the text.`,
 		Example: `  scout record stop
   scout record stop --transcribe --output note.wav`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopRecording(cmd.Context(), o) },
 	}
 	check := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error { return a.stopAnyway(cmd, check(cmd, args)) }
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return a.stopAnyway(cmd, wrongFlag(cmd, err)) })
-	cmd.PersistentPreRunE = func(cmd *cobra.Command, args []string) error { return a.stopAnyway(cmd, a.prepare(cmd, args)) }
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return a.stopAnyway(cmd, cli.WrongFlag(cmd, err)) })
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, args []string) error { return a.stopAnyway(cmd, a.Prepare(cmd, args)) }
 	o.bind(cmd)
 	return cmd
 }
@@ -304,14 +305,14 @@ func (a *app) stopAnyway(cmd *cobra.Command, wrong error) error {
 	if wrong == nil {
 		return nil
 	}
-	for _, flag := range []string{"recordings-dir", "data-dir", configFlag} {
+	for _, flag := range []string{"recordings-dir", "data-dir", cli.ConfigFlag} {
 		named := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "--"+flag) })
 		if named && !cmd.Flags().Changed(flag) {
 			return wrong
 		}
 	}
-	_ = a.loadSettings(cmd) // nothing has read them yet; what is wrong with them is looked at next
-	if !a.sureOfRecordings() {
+	_ = a.LoadSettings(cmd) // nothing has read them yet; what is wrong with them is looked at next
+	if !a.SureOfRecordings() {
 		return wrong
 	}
 	return errors.Join(a.stopRecording(cmd.Context(), afterOptions{}), wrong)
@@ -324,13 +325,13 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 	if err != nil {
 		return err
 	}
-	show := newConsole(a.std.err, o.quiet)
+	show := cli.NewConsole(a.Std.Err, o.quiet)
 	finishing, patience := a.insist(ctx, show)
 	defer patience()
-	stopping := time.AfterFunc(slowStop, func() { show.draw("finishing the file…") })
+	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
 	manifest, err := remote.Stop(finishing, folder, a.launchRecorder("scout record stop"))
 	stopping.Stop()
-	show.clear()
+	show.Clear()
 	if manifest.ID == "" {
 		return err
 	}

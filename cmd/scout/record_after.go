@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/outfile"
 	"github.com/scout-speech/scout/internal/recording"
@@ -23,7 +24,7 @@ import (
 
 // afterOptions say what becomes of a recording when it ended.
 type afterOptions struct {
-	recognizerOptions
+	cli.RecognizerOptions
 	output     string
 	force      bool
 	transcribe bool
@@ -32,7 +33,7 @@ type afterOptions struct {
 }
 
 func (o *afterOptions) bind(cmd *cobra.Command) {
-	o.recognizerOptions.bind(cmd)
+	o.RecognizerOptions.Bind(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.output, "output", "o", "", "copy the recording to this WAV file, or into this folder, when it has ended")
 	flags.BoolVar(&o.force, "force", false, forceUsage)
@@ -48,7 +49,7 @@ type after struct {
 	options    afterOptions
 	folder     *recording.Folder
 	output     string // empty for none
-	recognizer *recognizer
+	recognizer *cli.Recognizer
 }
 
 // prepareAfter checks the options. The caller closes the result.
@@ -61,7 +62,7 @@ func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afte
 	if !o.transcribe {
 		return w, nil
 	}
-	if w.recognizer, err = openRecognizer(ctx, a, o.recognizerOptions); err != nil {
+	if w.recognizer, err = a.OpenRecognizer(ctx, o.RecognizerOptions); err != nil {
 		return nil, err
 	}
 	if _, err := w.recognizer.Language(o.language); err != nil {
@@ -91,17 +92,17 @@ func (a *app) checkOutput(output string, force bool, id recording.ID) (string, e
 	if info, err := os.Stat(output); err == nil && info.IsDir() {
 		output = filepath.Join(output, string(id)+".wav")
 	} else if !strings.HasSuffix(output, string(filepath.Separator)) && !strings.EqualFold(filepath.Ext(output), ".wav") {
-		return "", usage(fmt.Errorf("--output %s: recordings are WAV files, name it .wav", output))
+		return "", cli.Usage(fmt.Errorf("--output %s: recordings are WAV files, name it .wav", output))
 	}
 	place, err := outfile.At(output)
 	if err != nil {
 		return "", err
 	}
 	if place.Stream() {
-		return "", usage(fmt.Errorf("--output %s: a recording is copied to a file, not to a pipe or device", output))
+		return "", cli.Usage(fmt.Errorf("--output %s: a recording is copied to a file, not to a pipe or device", output))
 	}
 	if err := (outfile.Rules{Own: a.ownFile, Force: force}).Check(&place); err != nil {
-		return "", usage(err)
+		return "", cli.Usage(err)
 	}
 	if err := place.Probe(); err != nil {
 		return "", err
@@ -117,7 +118,7 @@ func emptyFile(path string) bool {
 
 // run does it. failed is why the recording could not be finished as it should; what there is of it is
 // handled all the same.
-func (w *after) run(ctx context.Context, show *console, m recording.Manifest, failed error) error {
+func (w *after) run(ctx context.Context, show *cli.Console, m recording.Manifest, failed error) error {
 	if m.ID == "" {
 		return failed
 	}
@@ -134,18 +135,18 @@ func (w *after) run(ctx context.Context, show *console, m recording.Manifest, fa
 		}
 	}
 	if !w.options.quiet {
-		show.linef("%s", summary(m, path))
+		show.Linef("%s", summary(m, path))
 	}
 	if silent, err := w.folder.Silent(m.ID); err == nil && silent && w.recognizer == nil { // the text has its own warning
-		show.linef("only silence was recorded: the microphone may be muted (see scout level)")
+		show.Linef("only silence was recorded: the microphone may be muted (see scout level)")
 	}
 	switch {
 	case w.recognizer != nil:
 		if err := w.writeText(ctx, folder.AudioPath(m.ID)); err != nil {
 			errs = append(errs, safeAt(path, err))
 		}
-	case failed == nil && (w.options.quiet || !terminal(w.app.std.out)): // else the summary named it
-		errs = append(errs, w.app.say("%s", path))
+	case failed == nil && (w.options.quiet || !cli.IsTerminal(w.app.Std.Out)): // else the summary named it
+		errs = append(errs, w.app.Say("%s", path))
 	}
 	return errors.Join(errs...)
 }
@@ -199,36 +200,36 @@ func summary(m recording.Manifest, path string) string {
 func (w *after) writeText(ctx context.Context, path string) error {
 	a := w.app
 	inputs := []transcribe.Input{{Path: path}}
-	destination, err := transcribe.Plan(transcribe.Target{Stdout: a.std.out, Format: text.Plain}, inputs)
+	destination, err := transcribe.Plan(transcribe.Target{Stdout: a.Std.Out, Format: text.Plain}, inputs)
 	if err != nil {
 		return err
 	}
-	options := transcribe.Options{Class: schedule.Interactive, Effort: w.recognizer.effort}
+	options := transcribe.Options{Class: schedule.Interactive, Effort: w.recognizer.Effort}
 	if options.Language, err = w.recognizer.Language(w.options.language); err != nil {
 		return err
 	}
 	progress := a.newTranscription(ctx, w.recognizer, inputs, w.options.quiet, false)
 	defer progress.close()
 	progress.besides(destination)
-	result, err := transcribe.New(a.scope, a.failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, destination, progress.watch())
+	result, err := transcribe.New(a.Scope, a.Failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, destination, progress.watch())
 	progress.warn(0, result)
 	if warned := new(transcribe.WarnedError); errors.As(err, &warned) {
-		return &reportedError{err}
+		return cli.Reported(err)
 	}
 	return err
 }
 
 // patient says that this command answers signals itself from now on: a recording is finished first.
 func (a *app) patient() {
-	if a.std.interrupts != nil {
-		a.std.interrupts.patient.Store(true)
+	if a.Std.Interrupts != nil {
+		a.Std.Interrupts.Patient.Store(true)
 	}
 }
 
 // insist returns a context for the work after the signal that ended a recording. The next signal is only
 // answered: whoever presses Ctrl-C twice wants the recording to end, not its text to be lost. One more
 // ends that work as well. The caller calls release.
-func (a *app) insist(ctx context.Context, show *console) (insisting context.Context, release func()) {
+func (a *app) insist(ctx context.Context, show *cli.Console) (insisting context.Context, release func()) {
 	a.patient()
 	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	signals := make(chan os.Signal, 4)
@@ -245,7 +246,7 @@ func (a *app) insist(ctx context.Context, show *console) (insisting context.Cont
 					cancel()
 					return
 				}
-				show.linef("the recording is safe; Ctrl-C once more to give up on the rest")
+				show.Linef("the recording is safe; Ctrl-C once more to give up on the rest")
 			}
 		}
 	}()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/recording"
@@ -28,7 +29,7 @@ const (
 // view shows a recording that is under way: on a terminal a line with time, level, size and gaps;
 // everywhere a line for each thing that happens to it.
 type view struct {
-	show   *console
+	show   *cli.Console
 	keeper *remote.Keeper
 
 	heard  atomic.Uint64     // RMS and peak, bits of two float32
@@ -36,18 +37,18 @@ type view struct {
 	silent time.Time         // since when the recorder has not answered; zero while it does
 }
 
-func newView(show *console, keeper *remote.Keeper) *view {
+func newView(show *cli.Console, keeper *remote.Keeper) *view {
 	return &view{show: show, keeper: keeper}
 }
 
 // run shows the recording until ctx ends or the recording does.
 func (v *view) run(ctx context.Context) {
-	defer v.show.clear()
+	defer v.show.Clear()
 	ctx, cancel := context.WithCancel(ctx)
 	events := v.keeper.Events()
 	defer events.Close()
 	var ask, draw <-chan time.Time
-	if v.show.live {
+	if v.show.Live {
 		var level sync.WaitGroup
 		level.Go(func() { // ended by cancel
 			v.keeper.WatchLevel(ctx, drawEvery, func(l recording.Level) bool {
@@ -102,7 +103,7 @@ func (v *view) ask(ctx context.Context) {
 	case ctx.Err() == nil: // the keeper looks after it
 	case v.silent.IsZero():
 		v.silent = time.Now()
-		v.show.linef("the recorder (process %d) does not answer", v.keeper.Client().PID())
+		v.show.Linef("the recorder (process %d) does not answer", v.keeper.Client().PID())
 	}
 }
 
@@ -110,33 +111,33 @@ func (v *view) ask(ctx context.Context) {
 func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 	e, format := item.Value, v.keeper.Order().Format
 	if missed := item.Missed + e.Missed; missed > 0 {
-		v.show.linef("%d events were missed", missed)
+		v.show.Linef("%d events were missed", missed)
 	}
 	switch e.Kind {
 	case recording.KindStopped:
 		return true
 	case recording.KindReplaced:
-		v.show.linef("the recorder ended unexpectedly; another one continues the recording after %.1f s", e.Took.Seconds())
+		v.show.Linef("the recorder ended unexpectedly; another one continues the recording after %.1f s", e.Took.Seconds())
 	case recording.KindGap:
 		if e.Gap != nil {
-			v.show.linef("gap of %s at %s: %s", clock(format.Duration(e.Gap.Frames)), clock(format.Duration(e.Gap.Start)), reasonText(e.Gap.Reason))
+			v.show.Linef("gap of %s at %s: %s", clock(format.Duration(e.Gap.Frames)), clock(format.Duration(e.Gap.Start)), reasonText(e.Gap.Reason))
 		}
 	case recording.KindDeviceLost:
-		v.show.linef("no sound arrives from the microphone: %s; waiting for it", reasonText(e.Reason))
+		v.show.Linef("no sound arrives from the microphone: %s; waiting for it", reasonText(e.Reason))
 	case recording.KindDeviceChanged, recording.KindDeviceOpened:
 		if e.Device != nil {
-			v.show.linef("recording from %s", e.Device.Name)
+			v.show.Linef("recording from %s", e.Device.Name)
 		}
 	case recording.KindCondition:
 		if e.Condition == recording.ConditionOK {
-			v.show.linef("the disk works again: %s", e.Condition.Text())
+			v.show.Linef("the disk works again: %s", e.Condition.Text())
 		} else {
-			v.show.linef("%s", recording.Trouble{Condition: e.Condition, Operation: e.Operation, For: e.For}.Text())
+			v.show.Linef("%s", recording.Trouble{Condition: e.Condition, Operation: e.Operation, For: e.For}.Text())
 		}
 	case recording.KindFile:
-		v.show.linef("%s", fileText(e, format))
+		v.show.Linef("%s", fileText(e, format))
 	case recording.KindDiskLow:
-		v.show.linef("the disk has room for %s more", clock(e.Left))
+		v.show.Linef("the disk has room for %s more", clock(e.Left))
 	}
 	return false
 }
@@ -177,7 +178,7 @@ func (v *view) draw() {
 	if r.Condition != recording.ConditionOK {
 		parts = append(parts, fmt.Sprintf("! %s, %s wait in memory", recording.Trouble{Condition: r.Condition, Operation: r.Operation, For: r.For}.Text(), clock(r.Format.Duration(r.Waiting))))
 	}
-	v.show.draw(strings.Join(parts, "  "))
+	v.show.Draw(strings.Join(parts, "  "))
 }
 
 // ticking writes a length of which every second is seen: 0:07, 1:02:03.

@@ -13,12 +13,12 @@ import (
 // launchRecorder says how to start a recorder process.
 func (a *app) launchRecorder(name string) remote.LaunchOptions {
 	level := "info"
-	if a.settings.Log.Level == "debug" {
-		level = a.settings.Log.Level
+	if a.Settings.Log.Level == "debug" {
+		level = a.Settings.Log.Level
 	}
 	return remote.LaunchOptions{
-		Options: remote.Options{Name: name}, Program: a.settings.Recorder(),
-		Environment: recording.Environment{LogLevel: level, LogFormat: a.settings.Log.Format},
+		Options: remote.Options{Name: name}, Program: a.Settings.Recorder(),
+		Environment: recording.Environment{LogLevel: level, LogFormat: a.Settings.Log.Format},
 	}
 }
 

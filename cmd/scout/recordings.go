@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
@@ -26,7 +27,7 @@ next command that reads the folder repairs what a crash left, and shows it as re
   scout recordings show
   scout recordings verify
   scout transcribe "$(scout recordings show --json | jq -r .path)"`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -71,7 +72,7 @@ func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, e
 	report, err := folder.Repair(lock)
 	err = errors.Join(err, lock.Close())
 	for i := range report.Repaired {
-		a.notef("scout: %s\n", repairedText(&report.Repaired[i]))
+		a.Notef("scout: %s\n", repairedText(&report.Repaired[i]))
 	}
 	return folder, report, err
 }
@@ -123,7 +124,7 @@ func problemsOf(lists ...[]recording.Problem) []problem {
 				continue
 			}
 			seen[p.Path] = true
-			all = append(all, problem{Path: p.Path, Code: scout.CodeOf(p.Err), Error: oneLine(p.Err), Hint: scout.HintOf(p.Err)})
+			all = append(all, problem{Path: p.Path, Code: scout.CodeOf(p.Err), Error: cli.OneLine(p.Err), Hint: scout.HintOf(p.Err)})
 		}
 	}
 	return all
@@ -135,11 +136,11 @@ func (a *app) tellProblems(problems []problem) (failed error) {
 	for _, p := range problems {
 		err := scout.Errorf(p.Code, "%s", p.Error).WithHint("%s", p.Hint)
 		if p.Code == scout.CodeRecordingForeign {
-			a.notef("scout: %s\n", p.Error)
+			a.Notef("scout: %s\n", p.Error)
 			continue
 		}
-		a.complain("", err)
-		failed = &reportedError{err}
+		a.Complain("", err)
+		failed = cli.Reported(err)
 	}
 	return failed
 }
@@ -154,7 +155,7 @@ crash and repaired. Files that are not recordings are named on standard error. A
 beyond repair makes the exit code 1.`,
 		Example: `  scout recordings list
   scout recordings list --json | jq -r '.recordings[].path'`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.listRecordings(asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -185,13 +186,13 @@ func (a *app) listRecordings(asJSON bool) error {
 	failed := a.tellProblems(problems)
 	switch {
 	case asJSON:
-		err = writeJSON(a.std.out, struct {
+		err = cli.WriteJSON(a.Std.Out, struct {
 			Dir        string    `json:"recordings_dir"`
 			Recordings []listed  `json:"recordings"`
 			Problems   []problem `json:"problems"`
 		}{dir, all, problems})
 	case len(all) == 0:
-		a.notef("no recordings in %s\n", dir)
+		a.Notef("no recordings in %s\n", dir)
 	default:
 		err = a.writeRecordingTable(all)
 	}
@@ -211,7 +212,7 @@ func (a *app) writeRecordingTable(all []listed) error {
 			formatText(l.Format), gaps, string(l.State),
 		})
 	}
-	return writeTable(a.std.out, rows)
+	return writeTable(a.Std.Out, rows)
 }
 
 func newRecordingsShowCommand(a *app) *cobra.Command {
@@ -223,7 +224,7 @@ func newRecordingsShowCommand(a *app) *cobra.Command {
 way, its live state is shown too.`,
 		Example: `  scout recordings show
   scout recordings show --json 7f3a9c2e41d0`,
-		Args: wrongArgs(cobra.MaximumNArgs(1)),
+		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.showRecording(cmd.Context(), args, asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -277,12 +278,12 @@ func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) err
 	}
 	l := listedOf(folder, m)
 	if asJSON {
-		return writeJSON(a.std.out, struct {
+		return cli.WriteJSON(a.Std.Out, struct {
 			listed
 			Live *recording.Status `json:"live,omitempty"`
 		}{l, live})
 	}
-	return writeTable(a.std.out, detailRows(&l, live))
+	return writeTable(a.Std.Out, detailRows(&l, live))
 }
 
 // liveState returns what the recorder says about the recording; nil where it says nothing.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
@@ -24,7 +25,7 @@ func newRecordingsAttachCommand(a *app) *cobra.Command {
 finishes the file. With --watch it is only shown, and Ctrl-C leaves it running.`,
 		Example: `  scout recordings attach --transcribe
   scout recordings attach --watch`,
-		Args: wrongArgs(cobra.MaximumNArgs(1)),
+		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.attachRecording(cmd.Context(), args, o, watch) },
 	}
 	o.bind(cmd)
@@ -34,7 +35,7 @@ finishes the file. With --watch it is only shown, and Ctrl-C leaves it running.`
 
 func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions, watch bool) error {
 	if watch && (o.transcribe || o.output != "") {
-		return usage(errors.New("--watch only looks: --transcribe and --output belong to the end of a recording"))
+		return cli.Usage(errors.New("--watch only looks: --transcribe and --output belong to the end of a recording"))
 	}
 	folder, err := a.openRecordings()
 	if err != nil {
@@ -47,9 +48,9 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 		}
 	}
 	const name = "scout recordings attach"
-	show := newConsole(a.std.err, o.quiet)
+	show := cli.NewConsole(a.Std.Err, o.quiet)
 	if watch {
-		keeper, err := remote.Watch(ctx, folder, remote.Options{Name: name}, id, a.scope)
+		keeper, err := remote.Watch(ctx, folder, remote.Options{Name: name}, id, a.Scope)
 		if err != nil {
 			return err
 		}
@@ -57,7 +58,7 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 		newView(show, keeper).run(ctx)
 		return keeper.Leave()
 	}
-	keeper, _, err := remote.Adopt(ctx, folder, a.launchRecorder(name), id, a.scope)
+	keeper, _, err := remote.Adopt(ctx, folder, a.launchRecorder(name), id, a.Scope)
 	if err != nil {
 		return err
 	}
@@ -72,12 +73,12 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 }
 
 // tellAttached says which recording it is and how long it has been going on.
-func tellAttached(ctx context.Context, show *console, keeper *remote.Keeper) {
+func tellAttached(ctx context.Context, show *cli.Console, keeper *remote.Keeper) {
 	format, length := keeper.Order().Format, ""
 	if status, err := keeper.Client().Status(ctx); err == nil && status.Recording != nil {
 		length = ", recording for " + clock(format.Duration(status.Recording.Captured))
 	}
-	show.linef("attached to %s, %s%s", keeper.ID(), formatText(format), length)
+	show.Linef("attached to %s, %s%s", keeper.ID(), formatText(format), length)
 }
 
 // verifiedRecording is the result for one recording in the JSON of "scout recordings verify".
@@ -123,10 +124,10 @@ func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) 
 		r := verifiedRecording{ID: id, Intact: err == nil, Frames: m.Frames, Gaps: len(m.Gaps)}
 		if err != nil {
 			r.failure = failureOf(err)
-			a.complain("", err)
-			failed = &reportedError{err}
+			a.Complain("", err)
+			failed = cli.Reported(err)
 		} else if !asJSON {
-			err = a.say("%s is intact: %s, %s", id, clock(m.Duration()), gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())))
+			err = a.Say("%s is intact: %s, %s", id, clock(m.Duration()), gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())))
 		}
 		if err != nil && failed == nil {
 			return err
@@ -134,12 +135,12 @@ func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) 
 		results = append(results, r)
 	}
 	if asJSON {
-		err = writeJSON(a.std.out, struct {
+		err = cli.WriteJSON(a.Std.Out, struct {
 			Recordings []verifiedRecording `json:"recordings"`
 			Problems   []problem           `json:"problems"`
 		}{results, problems})
 	} else if len(results) == 0 && failed == nil {
-		a.notef("nothing to verify\n")
+		a.Notef("nothing to verify\n")
 	}
 	return errors.Join(err, failed)
 }
@@ -178,7 +179,7 @@ func newRecordingsRecoverCommand(a *app) *cobra.Command {
 Every other command does the same before it reads the folder. This one also lists everything it found, including
 what cannot be repaired. It never deletes audio, and leaves files alone that are not Scout's. It is safe to repeat.`,
 		Example: `  scout recordings recover`,
-		Args:    wrongArgs(cobra.NoArgs),
+		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.recoverRecordings(cmd.Context(), asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -210,7 +211,7 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 		r := &report.Repaired[i]
 		done = append(done, recoveredRecording{listedOf(folder, r.Manifest), r.Reason})
 		if !asJSON {
-			if err := a.say("%s", repairedText(r)); err != nil {
+			if err := a.Say("%s", repairedText(r)); err != nil {
 				return err
 			}
 		}
@@ -218,12 +219,12 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 	problems := problemsOf(report.Problems)
 	failed := a.tellProblems(problems)
 	if asJSON {
-		err = writeJSON(a.std.out, struct {
+		err = cli.WriteJSON(a.Std.Out, struct {
 			Recovered []recoveredRecording `json:"recovered"`
 			Problems  []problem            `json:"problems"`
 		}{done, problems})
 	} else if len(done) == 0 {
-		a.notef("nothing to recover in %s\n", folder.Dir())
+		a.Notef("nothing to recover in %s\n", folder.Dir())
 	}
 	return errors.Join(err, failed)
 }
@@ -237,7 +238,7 @@ func newRecordingsDeleteCommand(a *app) *cobra.Command {
 under way is never deleted.`,
 		Example: `  scout recordings delete 7f3a9c2e41d0
   scout recordings delete --yes 20261124T082146`,
-		Args: wrongArgs(cobra.MinimumNArgs(1)),
+		Args: cli.WrongArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.deleteRecordings(cmd.Context(), args, yes, asJSON)
 		},
@@ -272,19 +273,19 @@ func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON b
 	var failed error
 	for _, id := range ids {
 		if err := remote.Change(ctx, folder, id, recording.ChangeDelete); err != nil {
-			a.complain("", err)
-			failed = &reportedError{err}
+			a.Complain("", err)
+			failed = cli.Reported(err)
 			continue
 		}
 		deleted = append(deleted, id)
 		if !asJSON {
-			if err := a.say("%s is deleted", id); err != nil {
+			if err := a.Say("%s is deleted", id); err != nil {
 				return err
 			}
 		}
 	}
 	if asJSON {
-		err = writeJSON(a.std.out, struct {
+		err = cli.WriteJSON(a.Std.Out, struct {
 			Deleted []recording.ID `json:"deleted"`
 		}{deleted})
 	}
@@ -293,18 +294,18 @@ func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON b
 
 // confirmDelete asks the user; nil where the answer is yes.
 func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error {
-	if !terminal(a.std.in) {
-		return usage(errors.New("nobody can be asked here: say --yes"))
+	if !cli.IsTerminal(a.Std.In) {
+		return cli.Usage(errors.New("nobody can be asked here: say --yes"))
 	}
 	for _, id := range ids {
 		text := string(id)
 		if m, err := folder.Manifest(id); err == nil {
 			text = fmt.Sprintf("%s, %s", id, clock(m.Duration()))
 		}
-		a.notef("%s\n", text)
+		a.Notef("%s\n", text)
 	}
-	a.notef("Delete %d of the recordings for good? [y/N] ", len(ids))
-	answer, err := bufio.NewReader(a.std.in).ReadString('\n')
+	a.Notef("Delete %d of the recordings for good? [y/N] ", len(ids))
+	answer, err := bufio.NewReader(a.Std.In).ReadString('\n')
 	if err != nil {
 		answer = ""
 	}
@@ -312,6 +313,6 @@ func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error 
 	case "y", "yes":
 		return nil
 	}
-	a.notef("nothing was deleted\n")
-	return &reportedError{scout.Errorf(scout.CodeCancelled, "the user said no")}
+	a.Notef("nothing was deleted\n")
+	return cli.Reported(scout.Errorf(scout.CodeCancelled, "the user said no"))
 }

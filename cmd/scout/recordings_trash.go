@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
@@ -18,7 +19,7 @@ func newRecordingsTrashCommand(a *app) *cobra.Command {
 "scout recordings restore" brings them back. A recording that is under way is not moved.`,
 		Example: `  scout recordings trash 7f3a9c2e41d0
   scout recordings restore 7f3a9c2e41d0`,
-		Args: wrongArgs(cobra.MinimumNArgs(1)),
+		Args: cli.WrongArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			folder, _, err := a.lookIntoRecordings()
 			if err != nil {
@@ -50,7 +51,7 @@ trash.`,
 				return err
 			}
 			for _, id := range ids {
-				if err := a.say("%s", id); err != nil {
+				if err := a.Say("%s", id); err != nil {
 					return err
 				}
 			}
@@ -77,7 +78,7 @@ func (a *app) changeRecordings(ctx context.Context, folder *recording.Folder, ar
 		if err := remote.Change(ctx, folder, id, what); err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}
-		if err := a.say("%s %s", id, done); err != nil {
+		if err := a.Say("%s %s", id, done); err != nil {
 			return err
 		}
 	}

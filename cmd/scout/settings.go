@@ -3,120 +3,17 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/spelling"
 )
-
-// configFlag names the settings file.
-const configFlag = "config"
-
-// settingKey is under which a flag notes which setting it is for.
-const settingKey = "setting"
-
-// sets notes which flags are for which settings. Such a flag has the value of its setting once a command runs.
-func sets(flags *pflag.FlagSet, settingOf map[string]string) {
-	for name, setting := range settingOf {
-		flag := flags.Lookup(name)
-		if flag.Annotations == nil {
-			flag.Annotations = map[string][]string{}
-		}
-		flag.Annotations[settingKey] = []string{setting}
-	}
-}
-
-// bindSettings adds the flags that every command has.
-func bindSettings(cmd *cobra.Command) {
-	flags, preset := cmd.PersistentFlags(), settings.Default()
-	flags.String(configFlag, "", "settings file ($SCOUT_CONFIG; default: scout/settings.toml in the user's configuration folder)")
-	flags.String("data-dir", preset.Data.Dir, "folder of everything that Scout keeps ($SCOUT_DATA; default: scout in the user's data folder)")
-	flags.String("models-dir", preset.Models.Dir, "folder of installed models ($SCOUT_MODELS; default: models in the data folder; see scout models path --help)")
-	flags.String("recordings-dir", preset.Recordings.Dir, "folder of recordings ($SCOUT_RECORDINGS; default: recordings in the data folder)")
-	flags.String("log-level", preset.Log.Level, "debug, info, warn or error ($SCOUT_LOG_LEVEL; default: info with --log-file, else no log)")
-	flags.String("log-format", preset.Log.Format, "text or json ($SCOUT_LOG_FORMAT)")
-	flags.String("log-file", preset.Log.File, "append the log to this file, with rotation, instead of stderr ($SCOUT_LOG_FILE)")
-	flags.String("trace-endpoint", preset.Trace.Endpoint, "send OpenTelemetry traces to this OTLP/HTTP address ($SCOUT_TRACE_ENDPOINT)")
-	sets(flags, map[string]string{
-		"data-dir": "data.dir", "models-dir": "models.dir", "recordings-dir": "recordings.dir", "log-level": "log.level",
-		"log-format": "log.format", "log-file": "log.file", "trace-endpoint": "trace.endpoint",
-	})
-}
-
-// loadSettings reads the settings and gives them to the flags of cmd. Where one is wrong no command runs but those
-// that only explain.
-func (a *app) loadSettings(cmd *cobra.Command) error {
-	sources := settings.Sources{Environment: os.Environ()}
-	if folder, err := settings.ProgramFolder(); err == nil {
-		sources.Program = folder
-	}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		switch setting := f.Annotations[settingKey]; {
-		case !f.Changed:
-		case f.Name == configFlag:
-			sources.File = f.Value.String()
-		case len(setting) > 0:
-			sources.Flags = append(sources.Flags, settings.Flag{Setting: setting[0], Name: "--" + f.Name, Value: f.Value.String()})
-		}
-	})
-	loaded, err := settings.Load(sources)
-	a.settings = loaded
-	if err != nil {
-		if a.wrongSettings = usage(err); !onlyExplains(cmd) || flagIsWrong(err) {
-			return a.wrongSettings
-		}
-	}
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if setting := f.Annotations[settingKey]; len(setting) > 0 && err == nil {
-			err = f.Value.Set(loaded.Text(setting[0]))
-		}
-	})
-	if a.wrongSettings != nil {
-		return nil //nolint:nilerr // told when the command runs: help, version and settings work all the same
-	}
-	return err
-}
-
-// sureOfRecordings is true where nothing that is wrong can mean another folder of recordings.
-func (a *app) sureOfRecordings() bool {
-	var invalid *settings.InvalidError
-	if a.wrongSettings == nil {
-		return true
-	}
-	if kind := a.settings.Origin("recordings.dir").Kind; kind == settings.FromFlag {
-		return true
-	}
-	return errors.As(a.wrongSettings, &invalid) && !slices.ContainsFunc(invalid.Problems, func(p settings.Problem) bool {
-		return p.Setting == "" || p.Setting == "recordings.dir" || p.Setting == "data.dir"
-	})
-}
-
-// flagIsWrong is true where the command line itself has a wrong value.
-func flagIsWrong(err error) bool {
-	var invalid *settings.InvalidError
-	return errors.As(err, &invalid) && slices.ContainsFunc(invalid.Problems, func(p settings.Problem) bool { return p.Origin.Kind == settings.FromFlag })
-}
-
-// onlyExplains is true for commands that must run although a setting is wrong: they do not act on any, or they are
-// what helps.
-func onlyExplains(cmd *cobra.Command) bool {
-	if !cmd.HasParent() || cmd.Annotations[settingKey] != "" {
-		return true
-	}
-	for c := cmd; c != nil; c = c.Parent() {
-		if slices.Contains([]string{"help", "version", "manual", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, c.Name()) {
-			return true
-		}
-	}
-	return false
-}
 
 func newSettingsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -127,12 +24,12 @@ func newSettingsCommand(a *app) *cobra.Command {
 Some variables have an older name besides, such as SCOUT_LOG_LEVEL. All are listed in docs/formats/settings.md.`,
 		Example: `  scout settings show
   scout settings check`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	show, path, check := newSettingsShowCommand(a), newSettingsPathCommand(a), newSettingsCheckCommand(a)
 	for _, c := range []*cobra.Command{cmd, show, path, check} {
-		c.Annotations = map[string]string{settingKey: "explains"}
+		cli.Explains(c)
 	}
 	cmd.AddCommand(show, path, check)
 	return cmd
@@ -149,18 +46,18 @@ set. Secrets are hidden. A setting that is wrong is left out of the values, name
   scout settings show log models.dir
   scout settings show --json | jq -r '.settings[] | select(.origin.kind != "default") | .name'`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			values, err := chosen(a.settings.Values(), args)
+			values, err := chosen(a.Settings.Values(), args)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				err = writeJSON(a.std.out, struct {
+				err = cli.WriteJSON(a.Std.Out, struct {
 					File     string           `json:"file"`
 					Found    bool             `json:"file_found"`
 					Settings []settings.Value `json:"settings"`
-				}{a.settings.File, a.settings.FileFound, values})
+				}{a.Settings.File, a.Settings.FileFound, values})
 			} else {
-				err = writeTable(a.std.out, settingRows(values))
+				err = writeTable(a.Std.Out, settingRows(values))
 			}
 			if err != nil {
 				return err
@@ -194,7 +91,7 @@ func chosen(values []settings.Value, names []string) ([]settings.Value, error) {
 		if meant := spelling.Closest(name, known); meant != "" {
 			hint = fmt.Sprintf("did you mean %s? All settings: scout settings show", meant)
 		}
-		return nil, misuse(hint, "there is no setting %s", name)
+		return nil, cli.Misuse(hint, "there is no setting %s", name)
 	}
 	return found, nil
 }
@@ -218,12 +115,12 @@ func newSettingsPathCommand(a *app) *cobra.Command {
 		Long: `Prints the settings file, whether there is one or not: --config or $SCOUT_CONFIG, else
 $XDG_CONFIG_HOME/scout/settings.toml (~/.config/scout/settings.toml).`,
 		Example: `  $EDITOR "$(scout settings path)"`,
-		Args:    wrongArgs(cobra.NoArgs),
+		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			if a.settings.File == "" {
+			if a.Settings.File == "" {
 				return scout.Errorf(scout.CodeConfigInvalid, "$HOME is not set, so there is no settings file").WithHint("name one with --config or $SCOUT_CONFIG")
 			}
-			return a.say("%s", a.settings.File)
+			return a.Say("%s", a.Settings.File)
 		},
 	}
 }
@@ -237,15 +134,15 @@ func newSettingsCheckCommand(a *app) *cobra.Command {
 Exit codes: 0 all is well, 2 something is wrong.`,
 		Example: `  scout settings check
   scout settings check --config new.toml`,
-		Args: wrongArgs(cobra.NoArgs),
+		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			if err := a.tellWrongSettings(); err != nil {
 				return err
 			}
-			if !a.settings.FileFound {
-				return a.say("all settings are well; there is no file %s", a.settings.File)
+			if !a.Settings.FileFound {
+				return a.Say("all settings are well; there is no file %s", a.Settings.File)
 			}
-			return a.say("all settings are well; %s was read", a.settings.File)
+			return a.Say("all settings are well; %s was read", a.Settings.File)
 		},
 	}
 }
@@ -253,16 +150,16 @@ Exit codes: 0 all is well, 2 something is wrong.`,
 // tellWrongSettings writes a line for each setting that is wrong, and returns their error, which is told with that.
 func (a *app) tellWrongSettings() error {
 	var invalid *settings.InvalidError
-	if !errors.As(a.wrongSettings, &invalid) {
-		return a.wrongSettings
+	if !errors.As(a.WrongSettings, &invalid) {
+		return a.WrongSettings
 	}
 	for _, problem := range invalid.Problems {
 		line := problem.String()
 		if problem.Hint != "" {
 			line += "; " + problem.Hint
 		}
-		a.notef("scout: %s\n", printable.Line(line))
+		a.Notef("scout: %s\n", printable.Line(line))
 	}
-	_ = a.failures.Count(a.wrongSettings) // it returns its argument
-	return &reportedError{a.wrongSettings}
+	_ = a.Failures.Count(a.WrongSettings) // it returns its argument
+	return cli.Reported(a.WrongSettings)
 }

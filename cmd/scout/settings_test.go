@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/settings"
 )
 
@@ -40,22 +41,22 @@ func TestAWrongSettingStopsOnlyWhatActsOnIt(t *testing.T) {
 		out  string
 		err  string
 	}{
-		"a command that acts":      {[]string{"models", "list"}, exitUsage, "", wrong},
-		"one that records":         {[]string{"record", "--duration", "1s"}, exitUsage, "", wrong},
-		"another":                  {[]string{"recordings", "list"}, exitUsage, "", wrong},
-		"help":                     {[]string{"--help"}, exitOK, "Usage:", ""},
-		"help of a command":        {[]string{"transcribe", "--help"}, exitOK, "Usage:", ""},
-		"the command help":         {[]string{"help", "transcribe"}, exitOK, "Usage:", ""},
-		"no command":               {nil, exitOK, "Usage:", ""},
-		"an unknown command":       {[]string{"trnascribe"}, exitUsage, "", "did you mean: scout transcribe"},
-		"the version":              {[]string{"--version"}, exitOK, "scout ", ""},
-		"the command version":      {[]string{"version"}, exitOK, "scout ", ""},
-		"completion":               {[]string{"completion", "bash"}, exitOK, "bash completion", ""},
-		"completing":               {[]string{"__complete", "mod"}, exitOK, "models", ""},
-		"where the file is":        {[]string{"settings", "path"}, exitOK, file, ""},
-		"check, every problem":     {[]string{"settings", "check"}, exitUsage, "", wrong + "\nscout: " + file + ":6: there is no setting record.rat; did you mean record.rate? All settings: scout settings show\nscout: $SCOUT_LOG__FIEL: there is no setting of this name; did you mean SCOUT_LOG__FILE?"},
-		"show, what holds":         {[]string{"settings", "show", "log.format"}, exitUsage, "log.format  json", wrong},
-		"show what does not exist": {[]string{"settings", "show", "log.frmat"}, exitUsage, "", "did you mean log.format?"},
+		"a command that acts":      {[]string{"models", "list"}, cli.ExitUsage, "", wrong},
+		"one that records":         {[]string{"record", "--duration", "1s"}, cli.ExitUsage, "", wrong},
+		"another":                  {[]string{"recordings", "list"}, cli.ExitUsage, "", wrong},
+		"help":                     {[]string{"--help"}, cli.ExitOK, "Usage:", ""},
+		"help of a command":        {[]string{"transcribe", "--help"}, cli.ExitOK, "Usage:", ""},
+		"the command help":         {[]string{"help", "transcribe"}, cli.ExitOK, "Usage:", ""},
+		"no command":               {nil, cli.ExitOK, "Usage:", ""},
+		"an unknown command":       {[]string{"trnascribe"}, cli.ExitUsage, "", "did you mean: scout transcribe"},
+		"the version":              {[]string{"--version"}, cli.ExitOK, "scout ", ""},
+		"the command version":      {[]string{"version"}, cli.ExitOK, "scout ", ""},
+		"completion":               {[]string{"completion", "bash"}, cli.ExitOK, "bash completion", ""},
+		"completing":               {[]string{"__complete", "mod"}, cli.ExitOK, "models", ""},
+		"where the file is":        {[]string{"settings", "path"}, cli.ExitOK, file, ""},
+		"check, every problem":     {[]string{"settings", "check"}, cli.ExitUsage, "", wrong + "\nscout: " + file + ":6: there is no setting record.rat; did you mean record.rate? All settings: scout settings show\nscout: $SCOUT_LOG__FIEL: there is no setting of this name; did you mean SCOUT_LOG__FILE?"},
+		"show, what holds":         {[]string{"settings", "show", "log.format"}, cli.ExitUsage, "log.format  json", wrong},
+		"show what does not exist": {[]string{"settings", "show", "log.frmat"}, cli.ExitUsage, "", "did you mean log.format?"},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
@@ -71,12 +72,12 @@ func TestSettingsReachTheCommands(t *testing.T) {
 	t.Parallel()
 	home, scout := settingsUser(t, "[data]\ndir = \"~/scout\"\n[log]\nlevel = \"error\"\nfile = \"~/scout.log\"\n[record]\ndevice = \"tone:440\"\nrate = 8000\n", "SCOUT_RECORD__CHANNELS=2",
 		"SCOUT_PROGRAMS__RECORDER="+filepath.Join(programs, "scout-recorder"))
-	if got := scout("settings", "check"); got.code != exitOK || !strings.Contains(got.out, "settings.toml was read") {
+	if got := scout("settings", "check"); got.code != cli.ExitOK || !strings.Contains(got.out, "settings.toml was read") {
 		t.Fatalf("exit %d\n%s%s", got.code, got.out, got.err)
 	}
 	got := scout("record", "--quiet", "--duration", "200ms", "--format", "s24")
 	path := strings.TrimSpace(got.out)
-	if got.code != exitOK || !strings.HasPrefix(path, filepath.Join(home, "scout", "recordings")) {
+	if got.code != cli.ExitOK || !strings.HasPrefix(path, filepath.Join(home, "scout", "recordings")) {
 		t.Fatalf("exit %d\n%s%s", got.code, got.out, got.err)
 	}
 	shown := scout("recordings", "show", "--json")
@@ -115,7 +116,7 @@ func TestHelpShowsDefaults(t *testing.T) {
 	_, plain := settingsUser(t, "")
 	_, set := settingsUser(t, "[log]\nformat = \"json\"\n[transcribe]\nthreads = 7\n", "SCOUT_LOG_FORMAT=json", "SCOUT_MODEL=mine", "SCOUT_DEVICE=usb", "SCOUT_MODELS=/m", "SCOUT_RECORD__RATE=8000")
 	for _, command := range []string{"transcribe", "record", "level", "models"} {
-		if a, b := plain(command, "--help"), set(command, "--help"); a.out != b.out || a.code != exitOK {
+		if a, b := plain(command, "--help"), set(command, "--help"); a.out != b.out || a.code != cli.ExitOK {
 			t.Errorf("scout %s --help differs:\n%s", command, b.out)
 		}
 	}
@@ -133,16 +134,16 @@ func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
 		says        string
 		ends        bool
 	}{
-		"nothing":                          {"", nil, nil, exitOK, "", true},
-		"a flag":                           {"", nil, []string{"--transcirbe"}, exitUsage, "--transcribe", true},
-		"an argument":                      {"", nil, []string{"now"}, exitUsage, "now", true},
-		"a setting":                        {"[log]\nlevel = \"loud\"\n", nil, nil, exitUsage, "log.level", true},
-		"a setting and a flag":             {"[log]\nlevel = \"loud\"\n", nil, []string{"--nwo"}, exitUsage, "--nwo", true},
-		"the log":                          {"", []string{"SCOUT_LOG_FILE=/dev/null/log"}, nil, exitFailed, "log", true},
-		"the folder, in the file":          {"[recordings]\ndir = \"r\"\n", nil, nil, exitUsage, "recordings.dir", false},
-		"what may have been the folder":    {"[recordings]\ndri = \"/r\"\n", nil, nil, exitUsage, "recordings.dri", false},
-		"the whole file":                   {"[", nil, nil, exitUsage, "TOML", false},
-		"the whole file, the folder named": {"[", nil, []string{"--recordings-dir", "HOME/r"}, exitUsage, "TOML", true},
+		"nothing":                          {"", nil, nil, cli.ExitOK, "", true},
+		"a flag":                           {"", nil, []string{"--transcirbe"}, cli.ExitUsage, "--transcribe", true},
+		"an argument":                      {"", nil, []string{"now"}, cli.ExitUsage, "now", true},
+		"a setting":                        {"[log]\nlevel = \"loud\"\n", nil, nil, cli.ExitUsage, "log.level", true},
+		"a setting and a flag":             {"[log]\nlevel = \"loud\"\n", nil, []string{"--nwo"}, cli.ExitUsage, "--nwo", true},
+		"the log":                          {"", []string{"SCOUT_LOG_FILE=/dev/null/log"}, nil, cli.ExitFailed, "log", true},
+		"the folder, in the file":          {"[recordings]\ndir = \"r\"\n", nil, nil, cli.ExitUsage, "recordings.dir", false},
+		"what may have been the folder":    {"[recordings]\ndri = \"/r\"\n", nil, nil, cli.ExitUsage, "recordings.dri", false},
+		"the whole file":                   {"[", nil, nil, cli.ExitUsage, "TOML", false},
+		"the whole file, the folder named": {"[", nil, []string{"--recordings-dir", "HOME/r"}, cli.ExitUsage, "TOML", true},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
@@ -152,7 +153,7 @@ func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
 				folder = filepath.Join(home, ".local", "share", "scout", "recordings")
 			}
 			begin := func(args ...string) outcome { return scoutIn(t, home, folder, args) }
-			if got := begin("record", "--detach", "--device", "tone:440", "--unattended", "1m"); got.code != exitOK {
+			if got := begin("record", "--detach", "--device", "tone:440", "--unattended", "1m"); got.code != cli.ExitOK {
 				t.Fatalf("begin: exit %d %s", got.code, got.err)
 			}
 			for i, arg := range c.args {
@@ -160,7 +161,7 @@ func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
 			}
 			got := scout(append([]string{"record", "stop"}, c.args...)...)
 			ended := begin("record", "stop")
-			if got.code != c.code || !strings.Contains(got.err, c.says) || (ended.code != exitOK) != c.ends {
+			if got.code != c.code || !strings.Contains(got.err, c.says) || (ended.code != cli.ExitOK) != c.ends {
 				t.Errorf("exit %d: %s%s\nthen: exit %d: %s", got.code, got.out, got.err, ended.code, ended.err)
 			}
 		})

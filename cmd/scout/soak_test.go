@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/bench/rig"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -48,14 +50,14 @@ type soak struct {
 func newSoak(t *testing.T) *soak {
 	t.Helper()
 	needModel(t)
-	a := newApp(streams{out: io.Discard, err: io.Discard})
-	a.settings = settingsOf(t, models)
-	r, err := openRecognizer(t.Context(), a, recognizerOptions{threads: engine.DefaultSlots, backend: recognize.BackendMoonshine})
+	a := newApp(cli.Streams{Out: io.Discard, Err: io.Discard})
+	a.Settings = settingsOf(t, models)
+	r, err := a.OpenRecognizer(t.Context(), cli.RecognizerOptions{Threads: engine.DefaultSlots, Backend: recognize.BackendMoonshine})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
-	samples, err := a.readAudio(t.Context(), clip, 0)
+	samples, err := rig.Reader{}.Read(t.Context(), clip, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

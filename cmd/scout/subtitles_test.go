@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
 // quilter is 17 words that begin with a title.
@@ -72,7 +74,7 @@ func TestSubtitlesAsWideAndHighAsAskedFor(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"--max-line-width", "9"}, {"--max-line-count", "-1"}} {
-		if got := scoutRun(t, nil, append([]string{"transcribe", "-q", "-f", "srt", clip}, args...)...); got.code != exitUsage {
+		if got := scoutRun(t, nil, append([]string{"transcribe", "-q", "-f", "srt", clip}, args...)...); got.code != cli.ExitUsage {
 			t.Errorf("%v: exit %d, %s", args, got.code, got.err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/outfile"
@@ -28,7 +29,7 @@ const (
 )
 
 type transcribeOptions struct {
-	recognizerOptions
+	cli.RecognizerOptions
 	soundOptions
 	format   string
 	output   string
@@ -71,30 +72,30 @@ Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
   arecord -f S16_LE -r 16000 -d 10 | scout transcribe -
   cat samples | scout transcribe --raw-format s16le:16000:1 -
   scout transcribe -f json call.wav | jq -r '.segments[] | "\(.start)\t\(.text)"'`,
-		Args: needArgs("a file to transcribe, or - for standard input"),
+		Args: cli.NeedArgs("a file to transcribe, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("output") && o.output == "" {
-				return usage(scout.Errorf(scout.CodeInvalidArgument, "--output has an empty name").WithHint("name a file, or leave --output out"))
+				return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--output has an empty name").WithHint("name a file, or leave --output out"))
 			}
 			return a.transcribe(cmd.Context(), o, args)
 		},
 	}
 	flags := cmd.Flags()
-	o.recognizerOptions.bind(cmd)
+	o.RecognizerOptions.Bind(cmd)
 	o.soundOptions.bind(cmd)
 	flags.StringVarP(&o.format, "format", "f", "", "text, json, srt, vtt, tsv or md (default: by the ending of --output, else text)")
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
 	flags.BoolVar(&o.force, "force", false, forceUsage)
 	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
-	flags.StringVar(&o.hotWords, "hot-words", "", hotWordsUsage)
+	flags.StringVar(&o.hotWords, "hot-words", "", cli.HotWordsUsage)
 	flags.StringVar(&o.raw, "raw-format", "", "the inputs are samples without a header: ENCODING:RATE:CHANNELS, for example s16le:16000:1; encodings are "+strings.Join(file.RawEncodings(), " "))
 	flags.IntVar(&o.layout.MaxLineWidth, "max-line-width", 42, "columns of a line of srt and vtt; Chinese, Japanese and Korean characters take two")
 	flags.IntVar(&o.layout.MaxLineCount, "max-line-count", 2, "lines of a cue of srt and vtt")
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on standard error: length, time taken, speed")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
-	flags.StringVar(&o.backend, "backend", "", "engine backend, to compare: "+strings.Join(recognize.Backends(), " or ")+" (default: the best for the model)")
-	flags.StringVar(&o.profile, "profile", "", "options of the native runtime, to compare: "+strings.Join(recognize.Profiles(), " or "))
+	flags.StringVar(&o.Backend, "backend", "", "engine backend, to compare: "+strings.Join(recognize.Backends(), " or ")+" (default: the best for the model)")
+	flags.StringVar(&o.Profile, "profile", "", "options of the native runtime, to compare: "+strings.Join(recognize.Profiles(), " or "))
 	hideFlags(cmd, "cut", "backend", "profile")
 	return cmd
 }
@@ -112,16 +113,16 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	var format text.Format
 	if o.format != "" {
 		if format, err = text.ParseFormat(o.format); err != nil {
-			return usage(err)
+			return cli.Usage(err)
 		}
 	}
 	destination, err := transcribe.Plan(transcribe.Target{
-		Output: o.output, Format: format, Layout: o.layout, Stdout: a.std.out, Rules: outfile.Rules{Own: a.ownFile, Force: o.force},
+		Output: o.output, Format: format, Layout: o.layout, Stdout: a.Std.Out, Rules: outfile.Rules{Own: a.ownFile, Force: o.force},
 	}, inputs)
 	if err != nil {
 		return err
 	}
-	r, err := openRecognizer(ctx, a, o.recognizerOptions)
+	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	show := a.newTranscription(ctx, r, inputs, o.quiet, o.summary)
 	defer show.close()
 	show.besides(destination)
-	err = transcribe.New(a.scope, a.failures, r.Recognizer).Run(ctx, inputs, options, destination, show.watch())
+	err = transcribe.New(a.Scope, a.Failures, r.Recognizer).Run(ctx, inputs, options, destination, show.watch())
 	return show.outcome(err)
 }
 
@@ -143,26 +144,26 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	options := transcribe.Options{Class: schedule.Interactive}
 	var err error
-	if options.HotWords, err = readHotWords(o.hotWords); err != nil {
+	if options.HotWords, err = cli.ReadHotWords(o.hotWords); err != nil {
 		return options, err
 	}
 	cut, err := segment.ParseCut(o.cut)
 	if err != nil {
-		return options, usage(err)
+		return options, cli.Usage(err)
 	}
 	if err := o.layout.Check(); err != nil {
-		return options, usage(err)
+		return options, cli.Usage(err)
 	}
 	if o.raw != "" {
 		raw, err := file.ParseRawFormat(o.raw)
 		if err != nil {
-			return options, usage(err)
+			return options, cli.Usage(err)
 		}
 		options.File.Raw = &raw
 	}
 	options.Cut = &cut
-	if options.Effort, err = speech.ParseEffort(o.effort); err != nil {
-		return options, usage(fmt.Errorf("--%w", err))
+	if options.Effort, err = speech.ParseEffort(o.Effort); err != nil {
+		return options, cli.Usage(fmt.Errorf("--%w", err))
 	}
 	if options.File, err = o.soundOptions.parse(); err != nil {
 		return options, err
@@ -171,7 +172,7 @@ func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	if _, err := recognize.ParseLanguage(o.language); err != nil {
 		return options, err
 	}
-	return options, recognize.CheckBackend(o.backend, o.profile)
+	return options, recognize.CheckBackend(o.Backend, o.Profile)
 }
 
 // inputs are the files that were named; - is standard input.
@@ -182,14 +183,14 @@ func (a *app) inputs(paths []string) ([]transcribe.Input, error) {
 		switch path {
 		case transcribe.StandardInput:
 			if standard++; standard > 1 {
-				return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "standard input can be read only once").WithHint("name - once"))
+				return nil, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "standard input can be read only once").WithHint("name - once"))
 			}
-			if terminal(a.std.in) {
-				a.notef("scout: reading audio from the keyboard; Ctrl-D ends it, Ctrl-C gives up\n")
+			if cli.IsTerminal(a.Std.In) {
+				a.Notef("scout: reading audio from the keyboard; Ctrl-D ends it, Ctrl-C gives up\n")
 			}
-			inputs = append(inputs, transcribe.Input{Stream: a.std.in, Label: "standard input"})
+			inputs = append(inputs, transcribe.Input{Stream: a.Std.In, Label: "standard input"})
 		case "":
-			return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "the name of an input is empty").WithHint("name a file, or - for standard input"))
+			return nil, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "the name of an input is empty").WithHint("name a file, or - for standard input"))
 		default:
 			inputs = append(inputs, transcribe.Input{Path: path})
 		}
@@ -200,7 +201,7 @@ func (a *app) inputs(paths []string) ([]transcribe.Input, error) {
 // transcription shows how a run goes.
 type transcription struct {
 	app     *app
-	r       *recognizer
+	r       *cli.Recognizer
 	inputs  []transcribe.Input
 	summary bool
 	bar     *progress
@@ -208,8 +209,8 @@ type transcription struct {
 }
 
 // newTranscription returns what shows a run. The caller closes it.
-func (a *app) newTranscription(ctx context.Context, r *recognizer, inputs []transcribe.Input, quiet, summary bool) *transcription {
-	console := newConsole(a.std.err, quiet)
+func (a *app) newTranscription(ctx context.Context, r *cli.Recognizer, inputs []transcribe.Input, quiet, summary bool) *transcription {
+	console := cli.NewConsole(a.Std.Err, quiet)
 	return &transcription{
 		app: a, r: r, inputs: inputs, summary: summary,
 		bar:  newProgress(console, len(inputs)),
@@ -219,8 +220,8 @@ func (a *app) newTranscription(ctx context.Context, r *recognizer, inputs []tran
 
 // besides leaves the progress line out where the text appears on the terminal as it is made: it would be drawn over.
 func (t *transcription) besides(destination *transcribe.Destination) {
-	if destination.Streams() && terminal(t.app.std.out) {
-		t.bar.show = newConsole(t.app.std.err, true)
+	if destination.Streams() && cli.IsTerminal(t.app.Std.Out) {
+		t.bar.show = cli.NewConsole(t.app.Std.Err, true)
 	}
 }
 
@@ -237,7 +238,7 @@ func (t *transcription) watch() transcribe.Watch {
 		},
 		Progress: func(_ int, p speech.Progress) {
 			t.wait.over()
-			t.r.settle(t.app)
+			t.r.Settle(t.app.App)
 			t.bar.update(p.Done)
 		},
 		Ended: t.ended,
@@ -249,21 +250,21 @@ func (t *transcription) ended(i int, r transcribe.Result, err error) {
 	t.warn(i, r)
 	name := printable.Line(t.inputs[i].Name())
 	if t.summary && err == nil {
-		t.app.notef("%s: %d words in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
+		t.app.Notef("%s: %d words in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
 			name, len(strings.Fields(r.Transcript.Text())), printable.Length(r.Transcript.Duration), r.TimeTaken.Round(time.Millisecond),
 			r.Transcript.Duration.Seconds()/max(r.TimeTaken.Seconds(), 0.001))
 	}
 	warned := new(transcribe.WarnedError)
-	if err == nil || brokenPipe(err) || errors.As(err, &warned) {
+	if err == nil || cli.BrokenPipe(err) || errors.As(err, &warned) {
 		return
 	}
 	if scout.ClassOf(err) == scout.Cancelled {
-		t.app.complain("", interruptedAt(name, r, err))
+		t.app.Complain("", interruptedAt(name, r, err))
 		return
 	}
-	t.app.complain(name, err)
+	t.app.Complain(name, err)
 	if r.Settled > 0 && r.Kept != "" {
-		t.app.notef("scout: %s is text up to %s: %s\n", name, printable.Length(r.Settled), printable.Line(r.Kept))
+		t.app.Notef("scout: %s is text up to %s: %s\n", name, printable.Length(r.Settled), printable.Line(r.Kept))
 	}
 }
 
@@ -272,7 +273,7 @@ func (t *transcription) warn(i int, r transcribe.Result) {
 	t.wait.over()
 	t.bar.end()
 	for _, warning := range r.Transcript.Warnings {
-		t.app.notef("scout: %s: warning: %s\n", printable.Line(t.inputs[i].Name()), printable.Line(warning.Message))
+		t.app.Notef("scout: %s: warning: %s\n", printable.Line(t.inputs[i].Name()), printable.Line(warning.Message))
 	}
 }
 
@@ -285,7 +286,7 @@ func interruptedAt(name string, r transcribe.Result, err error) error {
 	case r.Shown:
 		text += fmt.Sprintf("; the text of %s is complete up to %s", name, printable.Length(r.Settled))
 	}
-	return &interruptedError{text: text, err: err}
+	return cli.Interrupted(text, err)
 }
 
 // outcome is what the command returns for the error of a run, whose lines are on standard error already.
@@ -294,10 +295,10 @@ func (t *transcription) outcome(err error) error {
 	if !errors.As(err, &failed) {
 		return err
 	}
-	if failed.Total > 1 && !brokenPipe(err) && scout.ClassOf(err) != scout.Cancelled {
-		t.app.notef("scout: %d of %d files failed\n", failed.Failed, failed.Total)
+	if failed.Total > 1 && !cli.BrokenPipe(err) && scout.ClassOf(err) != scout.Cancelled {
+		t.app.Notef("scout: %d of %d files failed\n", failed.Failed, failed.Total)
 	}
-	return &reportedError{err}
+	return cli.Reported(err)
 }
 
 // clock writes a length as people read it: 40 ms, 11.0 s, 3:05, 1:02:03.

@@ -5,41 +5,19 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
 // slowStart is when the user is told what is awaited.
 const slowStart = 2 * time.Second
 
-// loadings tells one listener whenever the engine begins to load its model.
-type loadings struct {
-	mu     sync.Mutex
-	listen func(limit time.Duration) (over func())
-}
-
-// tell sets the listener; nil for none.
-func (l *loadings) tell(listen func(limit time.Duration) (over func())) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.listen = listen
-}
-
-// begin is engine.Options.Loading.
-func (l *loadings) begin(limit time.Duration) (over func()) {
-	l.mu.Lock()
-	listen := l.listen
-	l.mu.Unlock()
-	if listen == nil {
-		return func() {}
-	}
-	return listen(limit)
-}
-
 // wait tells what is awaited when the engine starts slowly, the first time and whenever it has to be started again.
 type wait struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	show   *console
-	r      *recognizer
+	show   *cli.Console
+	r      *cli.Recognizer
 	quiet  bool
 	began  bool
 	shown  sync.WaitGroup // what tells of a start, and the first start
@@ -48,7 +26,7 @@ type wait struct {
 	end func() // takes away what is shown now
 }
 
-func newWait(ctx context.Context, show *console, r *recognizer, quiet bool) *wait {
+func newWait(ctx context.Context, show *cli.Console, r *cli.Recognizer, quiet bool) *wait {
 	w := &wait{show: show, r: r, quiet: quiet, end: func() {}}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	return w
@@ -60,7 +38,7 @@ func (w *wait) start() {
 		return
 	}
 	w.began = true
-	w.r.loadings.tell(w.loading)
+	w.r.Loadings.Tell(w.loading)
 	w.shown.Go(func() { // ends with the engine's start or with close
 		_, _ = w.r.Engine.Load(w.ctx) // whoever needs the engine gets the error
 	})
@@ -93,17 +71,17 @@ func (w *wait) tell(ctx context.Context, limit time.Duration) {
 	}
 	began := time.Now().Add(-slowStart)
 	text := fmt.Sprintf("waiting for the engine to load the model %s, at most %.0f s", w.r.Model.ID, limit.Seconds())
-	if !w.show.live {
-		w.show.linef("scout: %s", text)
+	if !w.show.Live {
+		w.show.Linef("scout: %s", text)
 		return
 	}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
-		w.show.draw(fmt.Sprintf("%s: %d s", text, int(time.Since(began).Seconds())))
+		w.show.Draw(fmt.Sprintf("%s: %d s", text, int(time.Since(began).Seconds())))
 		select {
 		case <-ctx.Done():
-			w.show.clear()
+			w.show.Clear()
 			return
 		case <-ticker.C:
 		}
@@ -121,7 +99,7 @@ func (w *wait) over() {
 
 // close ends everything.
 func (w *wait) close() {
-	w.r.loadings.tell(nil)
+	w.r.Loadings.Tell(nil)
 	w.mu.Lock()
 	w.cancel()
 	w.mu.Unlock()

@@ -70,6 +70,9 @@ func (l *Loaded) Engine() string { return l.program("scout-engine", l.Programs.E
 // Recorder is where scout-recorder is; see Engine.
 func (l *Loaded) Recorder() string { return l.program("scout-recorder", l.Programs.Recorder) }
 
+// Scout is where the program scout is; see Engine.
+func (l *Loaded) Scout() string { return l.program("scout", "") }
+
 func (l *Loaded) program(name, setting string) string {
 	if setting != "" {
 		return setting

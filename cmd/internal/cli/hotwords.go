@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -14,16 +14,16 @@ import (
 	"github.com/scout-speech/scout/internal/outfile"
 )
 
-// hotWordsUsage is the help of the flag.
-const hotWordsUsage = "words and phrases to prefer where the audio is nearly undecided: a list a,b,c, or a file with one on each line (@FILE where the name could be a word)"
+// HotWordsUsage is the help of the flag.
+const HotWordsUsage = "words and phrases to prefer where the audio is nearly undecided: a list a,b,c, or a file with one on each line (@FILE where the name could be a word)"
 
-// readHotWords returns the hot words that a flag names.
+// ReadHotWords returns the hot words that a flag names.
 //
 //	@FILE                       the lines of a file, without empty ones and those that begin with #
 //	the name of a file          the same
 //	what looks like a file      an error, where there is none: see looksLikeFile
 //	anything else               what stands between commas
-func readHotWords(value string) ([]string, error) {
+func ReadHotWords(value string) ([]string, error) {
 	if value == "" {
 		return nil, nil
 	}
@@ -32,7 +32,7 @@ func readHotWords(value string) ([]string, error) {
 		if _, err := os.Stat(value); err == nil || !errors.Is(err, fs.ErrNotExist) && looksLikeFile(value) {
 			isFile = true
 		} else if looksLikeFile(value) {
-			return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: there is no such file", value).
+			return nil, Usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: there is no such file", value).
 				WithHint("check the path; where it is a word write it with a comma: --hot-words %q", value+","))
 		}
 	}
@@ -50,7 +50,7 @@ func readHotWords(value string) ([]string, error) {
 		}
 	}
 	if len(words) == 0 {
-		return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: no words in it", value).
+		return nil, Usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: no words in it", value).
 			WithHint("write a list such as Merneptah,Zigbee or name a file with one word on each line"))
 	}
 	return words, nil
@@ -87,14 +87,14 @@ func readLines(path string) ([]string, error) {
 	for lines.Scan() {
 		line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
 		if !utf8.ValidString(line) || strings.ContainsRune(line, 0) {
-			return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: it is not a text file in UTF-8", path).WithHint("name a file with one word on each line"))
+			return nil, Usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: it is not a text file in UTF-8", path).WithHint("name a file with one word on each line"))
 		}
 		if !strings.HasPrefix(line, "#") {
 			out = append(out, line)
 		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return nil, usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: a line is too long to be a word", path).WithHint("name a file with one word on each line"))
+		return nil, Usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: a line is too long to be a word", path).WithHint("name a file with one word on each line"))
 	} else if err != nil {
 		return nil, hotWordsError(path, err)
 	}
@@ -102,6 +102,6 @@ func readLines(path string) ([]string, error) {
 }
 
 func hotWordsError(path string, err error) error {
-	return usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: cannot read it: %s", path, outfile.Reason(err)).
+	return Usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: cannot read it: %s", path, outfile.Reason(err)).
 		WithHint("name a file with one word on each line"))
 }

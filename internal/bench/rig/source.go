@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"bufio"
@@ -73,24 +73,24 @@ func (s *joinedSource) heard() time.Duration {
 	return time.Duration(s.frames) * time.Second / scout.EngineSampleRateHz
 }
 
-// decodedClips are the clips of a bench as raw 16 kHz float32 files, so that a run over all of them
+// Clips are the clips of a bench as raw 16 kHz float32 files, so that a run over all of them
 // measures Scout and not ffmpeg, which some of the formats need.
-type decodedClips struct {
+type Clips struct {
 	dir   string
 	paths map[string]string // by the path of the clip
 }
 
-// decodeClips decodes all clips into a temporary folder. The caller removes it.
-func (a *app) decodeClips(ctx context.Context, dir string, entries []bench.Entry) (c *decodedClips, err error) {
-	c = &decodedClips{paths: map[string]string{}}
+// Decode decodes all clips into a temporary folder. The caller removes them.
+func (r Reader) Decode(ctx context.Context, dir string, entries []bench.Entry) (c *Clips, err error) {
+	c = &Clips{paths: map[string]string{}}
 	if c.dir, err = os.MkdirTemp("", "scout-bench-"); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "make folder for decoded clips", err)
 	}
 	for i, entry := range entries {
 		clip := filepath.Join(dir, entry.File)
-		samples, err := a.readAudio(ctx, clip, 0)
+		samples, err := r.Read(ctx, clip, 0)
 		if err != nil {
-			return nil, errors.Join(err, c.remove())
+			return nil, errors.Join(err, c.Remove())
 		}
 		raw := make([]byte, 0, len(samples)*4)
 		for _, s := range samples {
@@ -98,7 +98,7 @@ func (a *app) decodeClips(ctx context.Context, dir string, entries []bench.Entry
 		}
 		path := filepath.Join(c.dir, fmt.Sprintf("%d.f32", i))
 		if err := os.WriteFile(path, raw, 0o600); err != nil {
-			return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "write decoded clip", err), c.remove())
+			return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "write decoded clip", err), c.Remove())
 		}
 		c.paths[clip] = path
 	}
@@ -106,9 +106,11 @@ func (a *app) decodeClips(ctx context.Context, dir string, entries []bench.Entry
 	return c, nil
 }
 
-func (c *decodedClips) remove() error { return os.RemoveAll(c.dir) }
+// Remove deletes the files.
+func (c *Clips) Remove() error { return os.RemoveAll(c.dir) }
 
-func (c *decodedClips) open(clip string) (closingSource, error) {
+// open opens a decoded clip.
+func (c *Clips) open(clip string) (closingSource, error) {
 	file, err := os.Open(c.paths[clip])
 	if err != nil {
 		return nil, scout.FileError(scout.CodeReadFailed, "open decoded clip "+clip, err)
@@ -141,10 +143,78 @@ func (r *rawSource) Read(dst []float32) (int, error) {
 // Close closes the file.
 func (r *rawSource) Close() error { return r.file.Close() }
 
-// openAudio opens a file of speech.
-func (a *app) openAudio(ctx context.Context, path string) (*file.Reader, error) {
-	return file.Open(ctx, path, file.Options{
-		Log:      a.scope.Log(),
-		Panicked: func(decoder string, value any) { a.failures.Panicked("audio/"+decoder, value) },
-	})
+// Reader reads files of speech.
+type Reader struct{ Options file.Options }
+
+// Open opens a file of speech. The caller closes it.
+func (r Reader) Open(ctx context.Context, path string) (*file.Reader, error) {
+	return file.Open(ctx, path, r.Options)
+}
+
+// Read returns the beginning of a file in memory, or all of it with most = 0.
+func (r Reader) Read(ctx context.Context, path string, most time.Duration) (samples []float32, err error) {
+	reader, err := r.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	buf := make([]float32, scout.EngineSampleRateHz)
+	for most == 0 || len(samples) < int(most.Seconds()*scout.EngineSampleRateHz) {
+		n, err := reader.Read(buf)
+		samples = append(samples, buf[:n]...)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return samples, nil
+}
+
+// Samples are audio in memory; reading takes them away.
+type Samples []float32
+
+// Read implements speech.Source.
+func (s *Samples) Read(dst []float32) (int, error) {
+	if len(*s) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(dst, *s)
+	*s = (*s)[n:]
+	return n, nil
+}
+
+// Length is the length of a clip, found by reading it.
+func (r Reader) Length(ctx context.Context, path string) (length time.Duration, err error) {
+	reader, err := r.Open(ctx, path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	var frames int64
+	buf := make([]float32, scout.EngineSampleRateHz)
+	for {
+		n, err := reader.Read(buf)
+		frames += int64(n)
+		if errors.Is(err, io.EOF) {
+			return time.Duration(frames) * time.Second / scout.EngineSampleRateHz, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// read returns a decoded clip, whole.
+func (c *Clips) read(clip string) ([]float32, error) {
+	raw, err := os.ReadFile(c.paths[clip])
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "read decoded clip "+clip, err)
+	}
+	samples := make([]float32, len(raw)/4)
+	for i := range samples {
+		samples[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return samples, nil
 }

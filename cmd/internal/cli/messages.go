@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 	"github.com/scout-speech/scout/internal/outfile"
 )
 
-// plainText is the text of an error for people. What the standard library says about files and numbers ("open x: no such
+// PlainText is the text of an error for people. What the standard library says about files and numbers ("open x: no such
 // file or directory", "strconv.ParseInt: …") becomes plain words; what our own packages say stays.
-func plainText(err error) string {
-	text := oneLine(err)
+func PlainText(err error) string {
+	text := OneLine(err)
 	for _, e := range errorTree(err) {
 		said, plain := "", ""
 		switch e := e.(type) { //nolint:errorlint // each error of the tree is looked at

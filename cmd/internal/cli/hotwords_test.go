@@ -1,4 +1,4 @@
-package main
+package cli_test
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
 func TestReadHotWords(t *testing.T) {
@@ -21,7 +22,7 @@ func TestReadHotWords(t *testing.T) {
 		"Quilter, San Francisco ,a": {"Quilter", "San Francisco", "a"},
 		file:                        {"Quilter", "Zau al Makan", "Smith, John"},
 	} {
-		if got, err := readHotWords(value); err != nil || !slices.Equal(got, want) {
+		if got, err := cli.ReadHotWords(value); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %q, %v, want %q", value, got, err, want)
 		}
 	}
@@ -30,7 +31,7 @@ func TestReadHotWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, value := range []string{",", " , ", empty} {
-		if _, err := readHotWords(value); scout.CodeOf(err) != scout.CodeInvalidArgument {
+		if _, err := cli.ReadHotWords(value); scout.CodeOf(err) != scout.CodeInvalidArgument {
 			t.Errorf("%q: %v", value, err)
 		}
 	}

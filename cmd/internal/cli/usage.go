@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -13,31 +13,31 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// misuse is a usage error with a hint.
-func misuse(hint, format string, args ...any) error {
-	return usage(scout.Errorf(scout.CodeInvalidArgument, format, args...).WithHint("%s", hint))
+// Misuse is a usage error with a hint.
+func Misuse(hint, format string, args ...any) error {
+	return Usage(scout.Errorf(scout.CodeInvalidArgument, format, args...).WithHint("%s", hint))
 }
 
-// wrongArgs says in plain words what is wrong with the number of arguments.
-func wrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+// WrongArgs says in plain words what is wrong with the number of arguments.
+func WrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case check(cmd, args) == nil:
 			return nil
 		case cmd.HasAvailableSubCommands() && len(args) > 0:
-			return unknownCommand(cmd, args[0])
+			return UnknownCommand(cmd, args[0])
 		case check(cmd, append(args, "x")) == nil || check(cmd, args[:0]) != nil && len(args) == 0:
-			return misuse("for example: "+firstExample(cmd), "an argument is missing: %s", usageLine(cmd))
+			return Misuse("for example: "+firstExample(cmd), "an argument is missing: %s", usageLine(cmd))
 		}
-		return misuse("see: "+cmd.CommandPath()+" --help", "unexpected argument %q: %s", args[len(args)-1], usageLine(cmd))
+		return Misuse("see: "+cmd.CommandPath()+" --help", "unexpected argument %q: %s", args[len(args)-1], usageLine(cmd))
 	}
 }
 
-// needArgs wants at least one argument, and says which.
-func needArgs(what string) cobra.PositionalArgs {
+// NeedArgs wants at least one argument, and says which.
+func NeedArgs(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return misuse("see: "+cmd.CommandPath()+" --help", "name %s", what)
+			return Misuse("see: "+cmd.CommandPath()+" --help", "name %s", what)
 		}
 		return nil
 	}
@@ -61,8 +61,8 @@ func firstExample(cmd *cobra.Command) string {
 	return line
 }
 
-// unknownCommand says that a command does not exist, and which one was probably meant.
-func unknownCommand(parent *cobra.Command, name string) error {
+// UnknownCommand says that a command does not exist, and which one was probably meant.
+func UnknownCommand(parent *cobra.Command, name string) error {
 	var names []string
 	for _, c := range parent.Commands() {
 		if c.IsAvailableCommand() || c.Name() == "help" {
@@ -76,11 +76,11 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	} else if info, err := os.Stat(name); err == nil && !info.IsDir() && !parent.HasParent() {
 		hint = "to turn a file into text: scout transcribe " + name
 	}
-	return misuse(hint, "unknown command %q", strings.TrimPrefix(parent.CommandPath()+" ", "scout ")+name)
+	return Misuse(hint, "unknown command %q", strings.TrimPrefix(parent.CommandPath()+" ", parent.Root().Name()+" ")+name)
 }
 
-// wrongFlag says in plain words what is wrong with a flag.
-func wrongFlag(cmd *cobra.Command, err error) error {
+// WrongFlag says in plain words what is wrong with a flag.
+func WrongFlag(cmd *cobra.Command, err error) error {
 	help := "see: " + cmd.CommandPath() + " --help"
 	var unknown *pflag.NotExistError
 	var missing *pflag.ValueRequiredError
@@ -90,13 +90,13 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown):
 		return unknownFlag(cmd, unknown)
 	case errors.As(err, &missing):
-		return misuse(help, "%s needs a value: %s", flagName(missing.GetFlag()), missing.GetFlag().Usage)
+		return Misuse(help, "%s needs a value: %s", flagName(missing.GetFlag()), missing.GetFlag().Usage)
 	case errors.As(err, &invalid):
 		return wrongValue(cmd, invalid)
 	case errors.As(err, &syntax):
-		return misuse(help, "%q is not a flag", syntax.GetSpecifiedFlag())
+		return Misuse(help, "%q is not a flag", syntax.GetSpecifiedFlag())
 	}
-	return usage(err)
+	return Usage(err)
 }
 
 func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
@@ -106,7 +106,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 		given = "-" + letters
 	}
 	if strings.Contains(given, ".") || exists(given) {
-		return misuse(fmt.Sprintf("for a file whose name begins with a dash write ./%s", given), "unknown flag %s", given)
+		return Misuse(fmt.Sprintf("for a file whose name begins with a dash write ./%s", given), "unknown flag %s", given)
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -118,7 +118,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	if meant := spelling.Closest(strings.TrimLeft(given, "-"), names); meant != "" && len(given) > 2 {
 		help = fmt.Sprintf("did you mean --%s? All flags: %s --help", meant, cmd.CommandPath())
 	}
-	return misuse(help, "unknown flag %s", given)
+	return Misuse(help, "unknown flag %s", given)
 }
 
 func exists(name string) bool {
@@ -133,15 +133,15 @@ func wrongValue(cmd *cobra.Command, e *pflag.InvalidValueError) error {
 	hint := "see: " + cmd.CommandPath() + " --help"
 	switch flag.Value.Type() {
 	case "int", "int64", "uint", "uint64":
-		return misuse("write a whole number", "%s %q is not a number", flagName(flag), e.GetValue())
+		return Misuse("write a whole number", "%s %q is not a number", flagName(flag), e.GetValue())
 	case "float64", "float32":
-		return misuse("write a number", "%s %q is not a number", flagName(flag), e.GetValue())
+		return Misuse("write a number", "%s %q is not a number", flagName(flag), e.GetValue())
 	case "bool":
-		return misuse(fmt.Sprintf("write %s, or %s=false", flagName(flag), flagName(flag)), "%s %q is neither true nor false", flagName(flag), e.GetValue())
+		return Misuse(fmt.Sprintf("write %s, or %s=false", flagName(flag), flagName(flag)), "%s %q is neither true nor false", flagName(flag), e.GetValue())
 	case "duration":
 		if strings.HasPrefix(fmt.Sprint(errors.Unwrap(e)), "time: ") {
-			return misuse(lengthExamples, "%s %q is not a length", flagName(flag), e.GetValue())
+			return Misuse(lengthExamples, "%s %q is not a length", flagName(flag), e.GetValue())
 		}
 	}
-	return misuse(hint, "%s %q: %v", flagName(flag), e.GetValue(), errors.Unwrap(e))
+	return Misuse(hint, "%s %q: %v", flagName(flag), e.GetValue(), errors.Unwrap(e))
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -13,23 +13,23 @@ import (
 // endWithin bounds how long a command may take to end after a signal. Some wait in the kernel and cannot be called back.
 const endWithin = 3 * time.Second
 
-// interrupts turns the signals that end a program into the end of a context.
-type interrupts struct {
-	// patient is true for commands that answer further signals themselves: a recording is finished first.
-	patient atomic.Bool
+// Interrupts turns the signals that end a program into the end of a context.
+type Interrupts struct {
+	// Patient is true for commands that answer further signals themselves: a recording is finished first.
+	Patient atomic.Bool
 	signals chan os.Signal
 }
 
-// watchInterrupts returns a context that ends with the first signal. The second ends the process at once, as does
-// endWithin after the first, unless patient is set.
-func watchInterrupts() (context.Context, *interrupts) {
-	w := &interrupts{signals: make(chan os.Signal, 4)}
+// WatchInterrupts returns a context that ends with the first signal. The second ends the process at once, as does
+// endWithin after the first, unless Patient is set.
+func WatchInterrupts() (context.Context, *Interrupts) {
+	w := &Interrupts{signals: make(chan os.Signal, 4)}
 	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT} // SIGQUIT would print the stacks of all goroutines
 	if !signal.Ignored(syscall.SIGHUP) {                                  // nohup ignores it, and that must stay so
 		ending = append(ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
 	}
 	signal.Notify(w.signals, ending...)
-	// A write to a closed pipe is an error like any other: what was begun is cleaned up. See leave.
+	// A write to a closed pipe is an error like any other: what was begun is cleaned up. See Leave.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() { // ends with the process
@@ -39,11 +39,11 @@ func watchInterrupts() (context.Context, *interrupts) {
 		for {
 			select {
 			case again := <-w.signals:
-				if !w.patient.Load() {
+				if !w.Patient.Load() {
 					die(number(again))
 				}
 			case <-timeout:
-				if !w.patient.Load() {
+				if !w.Patient.Load() {
 					die(number(first))
 				}
 			}
@@ -59,10 +59,10 @@ func number(s os.Signal) syscall.Signal {
 	return syscall.SIGINT
 }
 
-// leave ends the process with the exit code of a command. After a signal it dies of the signal, so that a shell ends
+// Leave ends the process with the exit code of a command. After a signal it dies of the signal, so that a shell ends
 // its loop as well.
-func leave(code int) {
-	switch n := syscall.Signal(code - exitSignal); n {
+func Leave(code int) {
+	switch n := syscall.Signal(code - ExitSignal); n {
 	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE:
 		die(n)
 	}
@@ -81,7 +81,7 @@ func die(n syscall.Signal) {
 		_ = syscall.Kill(os.Getpid(), n) // the exit code tells it otherwise
 		time.Sleep(100 * time.Millisecond)
 	}
-	os.Exit(exitSignal + int(n))
+	os.Exit(ExitSignal + int(n))
 }
 
 // interruptedError is the end of a command by a signal.
@@ -94,6 +94,9 @@ type interruptedError struct {
 func (e *interruptedError) Error() string { return e.text }
 func (e *interruptedError) Unwrap() error { return e.err }
 
+// Interrupted is err with what is said about it: the work ended by a signal.
+func Interrupted(text string, err error) error { return &interruptedError{text: text, err: err} }
+
 // signalOf returns the signal that ended ctx, 0 for none.
 func signalOf(ctx context.Context) syscall.Signal {
 	var interrupted *interruptedError
@@ -103,5 +106,5 @@ func signalOf(ctx context.Context) syscall.Signal {
 	return 0
 }
 
-// brokenPipe is true where nobody reads standard output any more, as after "| head": no reason for a message.
-func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+// BrokenPipe is true where nobody reads standard output any more, as after "| head": no reason for a message.
+func BrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/footprint"
+	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/settings"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// RecognizerOptions are the flags of every command that needs an engine.
+type RecognizerOptions struct {
+	Model   string
+	Threads int
+	Effort  string
+	Backend string
+	Profile string
+	Reserve time.Duration // as in engine.Options
+}
+
+// Bind adds the flags.
+func (o *RecognizerOptions) Bind(cmd *cobra.Command) {
+	flags, preset := cmd.Flags(), settings.Default().Transcribe
+	flags.StringVarP(&o.Model, "model", "m", preset.Model, "model to use ($SCOUT_MODEL; default: the selected one, see scout models)")
+	flags.StringVar(&o.Effort, "effort", preset.Effort, "quick decodes everything once; normal decodes doubtful parts again; thorough does so more often and takes up to twice as long as normal, with fewer errors")
+	flags.IntVarP(&o.Threads, "threads", "t", preset.Threads, "processor threads for inference")
+	BindSettings(flags, map[string]string{"model": "transcribe.model", "effort": "transcribe.effort", "threads": "transcribe.threads"})
+}
+
+// Recognizer is a model that recognises speech, with the effort that was asked for.
+type Recognizer struct {
+	*recognize.Recognizer
+	Effort  speech.Effort
+	settled sync.Once
+	// Loadings tells of starts of the engine.
+	Loadings *Loadings
+}
+
+// Settle gives back the memory that starting took. It is called when the first text is there.
+func (r *Recognizer) Settle(a *App) {
+	r.settled.Do(func() {
+		if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
+			a.Scope.Log().Debug("startup_pages_stay", slog.String("error", err.Error()))
+		}
+	})
+}
+
+// Machine is what models run on here.
+func (a *App) Machine() *recognize.Machine {
+	return &recognize.Machine{Scope: a.Scope, Processor: a.Processor, Notice: a.noticeOfModel}
+}
+
+// OpenRecognizer finds the model, checks its files and prepares the engine, which starts with the first request. The
+// caller closes the result.
+func (a *App) OpenRecognizer(ctx context.Context, o RecognizerOptions) (*Recognizer, error) {
+	if o.Threads < 1 || o.Threads > recognize.MaxThreads {
+		return nil, Usage(scout.Errorf(scout.CodeInvalidArgument, "--threads %d: want 1 to %d", o.Threads, recognize.MaxThreads))
+	}
+	effort, err := speech.ParseEffort(cmp.Or(o.Effort, speech.EffortNormal.String()))
+	if err != nil {
+		return nil, Usage(fmt.Errorf("--%w", err))
+	}
+	store, err := a.OpenModels()
+	if err != nil {
+		return nil, err
+	}
+	told := new(Loadings)
+	r, err := a.Machine().Open(ctx, store, recognize.Options{
+		Program: a.Settings.Engine(), Model: o.Model, Threads: o.Threads, Backend: o.Backend, Profile: o.Profile,
+		Engine: engine.Options{Reserve: o.Reserve, Loading: told.begin},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Recognizer{Recognizer: r, Effort: effort, Loadings: told}, nil
+}
+
+// noticeOfModel tells the user what there is to know about a model, once where it is of that kind.
+func (a *App) noticeOfModel(n recognize.Notice) {
+	switch {
+	case n.Err != nil:
+		a.Complain(n.Text, n.Err)
+	case n.Once != "":
+		a.noteOnce(n.ModelsDir, n.Once, n.Text)
+	default:
+		a.Notef("%s: %s\n", a.Name, n.Text)
+	}
+}
+
+// noteOnce says something once for each models folder.
+func (a *App) noteOnce(dir, name, text string) {
+	_ = os.MkdirAll(dir, 0o755) // where that fails, so does the next step
+	file, err := os.OpenFile(filepath.Join(dir, ".noted-"+name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if os.IsExist(err) {
+		return
+	}
+	if err == nil {
+		err = file.Close()
+	}
+	if err != nil {
+		a.Scope.Log().Debug("note_not_remembered", slog.String("error", err.Error()))
+	}
+	a.Notef("%s: %s\n", a.Name, text)
+}
+
+// Loadings tells one listener whenever the engine begins to load its model.
+type Loadings struct {
+	mu     sync.Mutex
+	listen func(limit time.Duration) (over func())
+}
+
+// Tell sets the listener; nil for none.
+func (l *Loadings) Tell(listen func(limit time.Duration) (over func())) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.listen = listen
+}
+
+// begin is engine.Options.Loading.
+func (l *Loadings) begin(limit time.Duration) (over func()) {
+	l.mu.Lock()
+	listen := l.listen
+	l.mu.Unlock()
+	if listen == nil {
+		return func() {}
+	}
+	return listen(limit)
+}
+
+// OpenModels opens the models folder that the settings name.
+func (a *App) OpenModels() (*model.Store, error) {
+	dir, shared, err := a.Settings.ModelsDir()
+	if err != nil {
+		return nil, err
+	}
+	return model.Open(dir, a.Scope, model.WithShared(shared...))
+}

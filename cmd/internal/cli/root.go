@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout/internal/release"
+)
+
+// Run runs a program without the process: it returns the exit code.
+//
+//	build  makes the tree of commands
+func Run(ctx context.Context, name string, args []string, std Streams, build func(*App) *cobra.Command) (code int) {
+	a := New(name, std)
+	defer func() {
+		if err := a.close(); err != nil {
+			a.Complain("", err)
+			code = max(code, ExitFailed)
+		}
+	}()
+	root := build(a) //nolint:contextcheck // cobra hands the context on
+	root.SetArgs(args)
+	return a.Report(ctx, root.ExecuteContext(ctx))
+}
+
+// SetUp gives the root of a tree of commands what all programs share: streams, settings, messages, version and help.
+func (a *App) SetUp(root *cobra.Command) {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.PersistentPreRunE = a.Prepare
+	root.Args = cobra.ArbitraryArgs
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return UnknownCommand(cmd, args[0])
+		}
+		return cmd.Help()
+	}
+	root.SetOut(a.Std.Out)
+	root.SetErr(a.Std.Err)
+	root.SetIn(a.Std.In)
+	root.SetFlagErrorFunc(WrongFlag)
+	root.Version = a.versionText()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetHelpCommand(newHelpCommand())
+	bindShared(root)
+	root.AddCommand(a.newVersionCommand())
+}
+
+// Prepare reads the settings and acts on those that all commands share, before one runs.
+func (a *App) Prepare(cmd *cobra.Command, args []string) error {
+	if err := a.LoadSettings(cmd); err != nil {
+		return err
+	}
+	if err := a.checkLogFile(args); err != nil {
+		return err
+	}
+	return a.open(cmd.Context())
+}
+
+func (a *App) newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  WrongArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			return a.Say("%s", a.versionText())
+		},
+	}
+}
+
+// versionText names the version, or the commit of a build from a checkout, and what it was built with.
+func (a *App) versionText() string {
+	return fmt.Sprintf("%s %s (%s, %s/%s)", a.Name, release.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// newHelpCommand returns "scout help", which knows what does not exist.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND…]",
+		Short: "Explain a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return Usage(err)
+			}
+			if len(rest) > 0 {
+				return UnknownCommand(found, rest[0])
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/recognize"
+)
+
+const spoken = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+
+var (
+	programs string // folder with scout, scout-bench and scout-engine
+	models   string
+	clip     string
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "scout-bench-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+		root, err := filepath.Abs("../..")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		programs, clip = dir, filepath.Join(root, "testdata", "jfk.wav")
+		models = cmp.Or(os.Getenv("SCOUT_MODELS"), filepath.Join(root, "var", "models"))
+		build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/scout", "./cmd/scout-bench", "./cmd/scout-engine")
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		for name, value := range map[string]string{"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_MODELS": models, "SCOUT_CONFIG": os.DevNull, "SCOUT_MODEL": ""} {
+			if err := os.Setenv(name, value); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
+		return m.Run()
+	}())
+}
+
+func needModel(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(models, "moonshine-tiny-en", "model.json")); err != nil {
+		t.Skip("the default model is not installed: run make setup")
+	}
+}
+
+// scoutBench runs the program in this process.
+func scoutBench(t *testing.T, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), args, cli.Streams{In: bytes.NewReader(nil), Out: &o, Err: &e})
+	return code, o.String(), e.String()
+}
+
+func TestWrongCalls(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for situation, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no manifest":               {[]string{"transcribe", dir}, cli.ExitFailed, "manifest.tsv"},
+		"no earlier report":         {[]string{"transcribe", "--baseline", "none.json", dir}, cli.ExitFailed, "none.json"},
+		"no folder":                 {[]string{"noise"}, cli.ExitUsage, "scout-bench noise DIR"},
+		"a misspelt command":        {[]string{"nosie", dir}, cli.ExitUsage, "did you mean: scout-bench noise?"},
+		"a misspelt flag":           {[]string{"words", "--snt", "3"}, cli.ExitUsage, "did you mean --snr?"},
+		"a setting not allowed":     {[]string{"words", "--effort", "none"}, cli.ExitUsage, `--effort is "none": want quick, normal or thorough`},
+		"no words":                  {[]string{"hotwords", dir}, cli.ExitUsage, "no --words"},
+		"no rounds":                 {[]string{"engine", dir, "--rounds", "0"}, cli.ExitUsage, "--rounds 0"},
+		"nothing to measure":        {[]string{"words", "--sentences", "0"}, cli.ExitUsage, "nothing to measure"},
+		"a cut that does not exist": {[]string{"transcribe", dir, "--cut", "sometimes"}, cli.ExitUsage, "sometimes"},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			code, out, said := scoutBench(t, c.args...)
+			if code != c.code || out != "" || !strings.HasPrefix(said, "scout-bench: ") || !strings.Contains(said, c.says) {
+				t.Errorf("exit %d: %s%s", code, out, said)
+			}
+		})
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"--help"}, {"help", "transcribe"}, {"engine", "--help"}} {
+		if code, out, said := scoutBench(t, args...); code != cli.ExitOK || !strings.Contains(out, "Usage:\n  scout-bench") || said != "" {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, said)
+		}
+	}
+	for _, args := range [][]string{{"--version"}, {"version"}} {
+		if code, out, said := scoutBench(t, args...); code != cli.ExitOK || !strings.HasPrefix(out, "scout-bench ") {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, said)
+		}
+	}
+}
+
+// TestTranscribeReports measures one clip and compares it with itself.
+func TestTranscribeReports(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	dir := t.TempDir()
+	speech, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"a.wav": speech, "manifest.tsv": []byte("file\treference\na.wav\t" + spoken + "\n")} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out, said := scoutBench(t, "transcribe", dir, "--cold", "--json")
+	var report bench.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != cli.ExitOK || report.Total.Files != 1 || report.Total.WER == nil || report.Total.WER.Value > 0.05 {
+		t.Fatalf("exit %d, %v: %s%s", code, err, out, said)
+	}
+	before := filepath.Join(dir, "before.json")
+	if err := os.WriteFile(before, []byte(out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, said := scoutBench(t, "transcribe", dir, "--cold", "--joined", "--baseline", before); code != cli.ExitOK || !strings.Contains(out, "WER") {
+		t.Errorf("exit %d: %s%s", code, out, said)
+	}
+}
+
+// TestBenchEngineMeasuresEverything runs the whole comparison once, on very little speech: figures are there
+// and have a value. What they should be depends on the machine and is not asked here.
+func TestBenchEngineMeasuresEverything(t *testing.T) {
+	needModel(t)
+	dir := t.TempDir()
+	manifest := "file\treference\n"
+	speech, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.wav", "b.wav", "c.wav"} {
+		if err := os.WriteFile(filepath.Join(dir, name), speech, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		manifest += name + "\t" + spoken + "\n"
+	}
+	if err := os.WriteFile(filepath.Join(dir, "manifest.tsv"), []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), filepath.Join(programs, "scout-bench"), "engine", dir, "--rounds", "1", "--skip-hour", "--json").Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var report bench.EngineReport
+	if err := json.Unmarshal(out, &report); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bench.Figure{}
+	for _, f := range report.Figures {
+		found[f.ID] = f
+	}
+	for _, id := range []string{
+		"load", "first_decode", "cold_transcribe", "clip_greedy", "clip_right_hypothesis", "clip_wrong_end", "set_cpu", "set_cpu_once", "set_peak",
+		"two_lanes", "two_lanes_peak", "beside_one", "beside_two", "cancel_p99",
+	} {
+		if f := found[id]; f.Value <= 0 || f.Bound <= 0 {
+			t.Errorf("%s: %+v", id, f)
+		}
+	}
+	if report.Machine.CPU == "" || report.Setup.Backend != recognize.BackendMoonshine {
+		t.Errorf("%+v, %+v", report.Machine, report.Setup)
+	}
+}

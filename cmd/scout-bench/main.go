@@ -1,0 +1,64 @@
+// Command scout-bench measures how accurate and fast Scout is, and how much memory it takes.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line where a limit would end Go's runtime
+)
+
+// garbagePercent is that of scout, whose memory is measured here.
+const garbagePercent = 30
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
+	ctx, interrupts := cli.WatchInterrupts()
+	cli.Leave(run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interrupts: interrupts}))
+}
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, std cli.Streams) int {
+	return cli.Run(ctx, "scout-bench", args, std, func(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a}) })
+}
+
+// app is what the commands share.
+type app struct{ *cli.App }
+
+// newRootCommand returns the tree of commands.
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "scout-bench",
+		Short: "Measure accuracy, speed and memory of Scout",
+		Long: `Measures on this machine how well Scout hears the speech in a folder, how fast, and with how much memory.
+It uses the settings of scout (see scout settings show), and scout and scout-engine that lie beside it.`,
+		Example: `  scout-bench transcribe speech/
+  scout-bench engine speech/`,
+	}
+	a.SetUp(root)
+	root.AddCommand(newTranscribeCommand(a), newNoiseCommand(a), newWordsCommand(a), newHotWordsCommand(a), newEngineCommand(a))
+	return root
+}
+
+// scout is the program scout with the settings of this one.
+func (a *app) scout(ctx context.Context, args ...string) *exec.Cmd {
+	for flag, folder := range map[string]string{"--data-dir": a.Settings.Data.Dir, "--models-dir": a.Settings.Models.Dir} {
+		if folder != "" {
+			args = append(args, flag, folder)
+		}
+	}
+	cmd := exec.CommandContext(ctx, a.Settings.Scout(), args...)
+	if a.Settings.FileFound {
+		cmd.Env = append(os.Environ(), "SCOUT_CONFIG="+a.Settings.File)
+	}
+	return cmd
+}

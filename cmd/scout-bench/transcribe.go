@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/bench/rig"
+	"github.com/scout-speech/scout/internal/release"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+type benchTranscribeOptions struct {
+	cli.RecognizerOptions
+	json     bool
+	long     bool
+	joined   bool
+	hour     bool
+	cut      string
+	baseline string
+	hotWords string
+	noWarmUp bool
+}
+
+func newTranscribeCommand(a *app) *cobra.Command {
+	var o benchTranscribeOptions
+	cmd := &cobra.Command{
+		Use:   "transcribe DIR",
+		Short: "Transcribe a folder of speech and compare with its references",
+		Long: `Reads DIR/manifest.tsv: a header line, then one clip a line, fields separated by tabs. The columns "file" and "reference" are needed,
+others are ignored. Prints word and character error rates with 95 % intervals, the real-time factor, how long single requests took,
+and the peak resident memory of scout and its engine together. How texts are compared: docs/formats/wer-normalisation.md.
+
+The backend "sherpa" with the profile "plain" is sherpa-onnx with its own defaults: the yardstick.`,
+		Example: `  scout-bench transcribe speech/
+  scout-bench transcribe speech/ --long --cut fixed:10s
+  scout-bench transcribe speech/ --json > before.json
+  scout-bench transcribe speech/ --baseline before.json`,
+		Args: cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return benchTranscribe(cmd.Context(), a, o, args[0]) },
+	}
+	flags := cmd.Flags()
+	o.Bind(cmd)
+	flags.BoolVar(&o.json, "json", false, "print JSON, for --baseline (docs/formats/bench.md)")
+	flags.BoolVar(&o.long, "long", false, "only clips over 30 s")
+	flags.BoolVar(&o.joined, "joined", false, "all clips as one, without a pause between them")
+	flags.BoolVar(&o.hour, "hour", false, "the joined clips over and over until an hour is full, for memory")
+	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s")
+	flags.StringVar(&o.Backend, "backend", "", "engine backend: sherpa or moonshine (default: the best for the model)")
+	flags.StringVar(&o.Profile, "profile", "", "options of the native runtime, by backend: sherpa has lean and plain")
+	flags.StringVar(&o.hotWords, "hot-words", "", cli.HotWordsUsage)
+	flags.StringVar(&o.baseline, "baseline", "", "compare with the JSON of an earlier run")
+	flags.BoolVar(&o.noWarmUp, "cold", false, "let the first clip pay for loading the model")
+	cmd.MarkFlagsMutuallyExclusive("joined", "hour")
+	return cmd
+}
+
+// reader reads clips.
+func reader(a *app) rig.Reader {
+	return rig.Reader{Options: file.Options{
+		Log:      a.Scope.Log(),
+		Panicked: func(decoder string, value any) { a.Failures.Panicked("audio/"+decoder, value) },
+	}}
+}
+
+// subject is what is measured with a recognizer.
+func subject(a *app, r *cli.Recognizer, cut segment.Options) *rig.Subject {
+	clock := &rig.ClockedEngine{Engine: r.Engine}
+	return &rig.Subject{
+		Reader: reader(a), Transcriber: speech.New(a.Scope, a.Failures, clock), Engine: clock,
+		Model: r.Model.ID, Parallel: r.Parallel, Effort: r.Effort, Cut: cut,
+	}
+}
+
+// openBench reads the manifest of a folder of speech and opens a recognizer that can do with the hot words. It is
+// the caller's to close.
+func openBench(ctx context.Context, a *app, o cli.RecognizerOptions, dir string, hotWords []string) ([]bench.Entry, *cli.Recognizer, error) {
+	entries, err := bench.ReadManifest(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := a.OpenRecognizer(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.CheckHotWords(ctx, hotWords); err != nil {
+		r.Close()
+		return nil, nil, err
+	}
+	return entries, r, nil
+}
+
+func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir string) (err error) {
+	cut, err := segment.ParseCut(o.cut)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	var baseline *bench.Report
+	if o.baseline != "" { // before the long work, so that a wrong name is known at once
+		if baseline, err = bench.ReadReport(o.baseline); err != nil {
+			return err
+		}
+	}
+	hotWords, err := cli.ReadHotWords(o.hotWords)
+	if err != nil {
+		return err
+	}
+	entries, r, err := openBench(ctx, a, o.RecognizerOptions, dir, hotWords)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	mode := bench.Each
+	switch {
+	case o.joined:
+		mode = bench.Joined
+	case o.hour:
+		mode = bench.Hour
+	}
+	measured := subject(a, r, cut)
+	measured.HotWords = hotWords
+	if mode != bench.Each {
+		if measured.Decoded, err = measured.Reader.Decode(ctx, dir, entries); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, measured.Decoded.Remove()) }()
+	}
+	show := cli.NewConsole(a.Std.Err, false)
+	report, err := bench.Run(ctx, measured, entries, bench.Options{
+		Dir: dir, LongOnly: o.long, Length: measured.Reader.Length, WarmUp: !o.noWarmUp, Watch: true,
+		Setup: bench.Setup{
+			Version: release.Version(), Model: r.Model.ID, Backend: r.Backend, Cut: o.cut, Threads: o.Threads, Mode: mode, CPU: processor(),
+		},
+		Progress: func(done, total int, file string) {
+			if done < total {
+				show.Draw(fmt.Sprintf("%d of %d  %s", done+1, total, filepath.Base(file)))
+			}
+		},
+	})
+	show.Clear()
+	if err != nil {
+		return err
+	}
+	if err := writeReport(a.Std.Out, report, baseline, o.json); err != nil {
+		return err
+	}
+	if report.Total.Failed > 0 {
+		return scout.Errorf(scout.CodeReadFailed, "%d of %d clips could not be transcribed", report.Total.Failed, report.Total.Files).
+			WithHint("the reasons are in the report")
+	}
+	return nil
+}
+
+func writeReport(out io.Writer, report, baseline *bench.Report, asJSON bool) error {
+	if asJSON {
+		return report.WriteJSON(out)
+	}
+	if err := report.WriteTable(out); err != nil || baseline == nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(out); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write report", err)
+	}
+	return report.Against(baseline).WriteTable(out)
+}
+
+// processor names the CPU and how many there are, for whoever compares two reports.
+func processor() string {
+	name := runtime.GOARCH
+	if info, err := cpu.Info(); err == nil && len(info) > 0 {
+		name = info[0].ModelName
+	}
+	return fmt.Sprintf("%s, %d CPUs", name, runtime.NumCPU())
+}

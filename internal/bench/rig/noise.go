@@ -1,0 +1,145 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/bench/noise"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// NoiseResult is the outcome for one sound.
+type NoiseResult struct {
+	Noise string `json:"noise"`
+	// Heard is what was understood in the sound alone.
+	Heard []string `json:"heard"`
+	// Errors of Words reference words with the sound laid under them.
+	Words  int     `json:"words"`
+	Errors int     `json:"errors"`
+	WER    float64 `json:"wer"`
+	// Points is the rise of the word error rate against the clean clips, in percentage points.
+	Points float64 `json:"points"`
+}
+
+// Sound is a noise by name.
+type Sound struct {
+	Name    string
+	Samples []float32
+}
+
+// NoiseLength is how much of each sound is listened to.
+const NoiseLength = 45 * time.Second
+
+// NoiseMeter counts words heard in noise, and words lost through it.
+type NoiseMeter struct {
+	Reader      Reader
+	Transcriber *speech.Batch
+	Model       string
+	Effort      speech.Effort
+	SNR         float64       // of noise that is laid under speech, in dB
+	Longest     time.Duration // clips over this length are left out
+	Progress    func(text string)
+}
+
+func (m *NoiseMeter) hear(ctx context.Context, samples Samples) ([]string, error) {
+	transcript, err := m.Transcriber.Transcribe(ctx, &samples, speech.Options{Model: m.Model, Effort: m.Effort})
+	if err != nil {
+		return nil, err
+	}
+	return bench.Words(transcript.Text()), nil
+}
+
+// Run listens to the sounds alone, and to each clip of the folder clean and with each of them. The first result is of the
+// clean clips.
+func (m *NoiseMeter) Run(ctx context.Context, dir string, entries []bench.Entry, sounds []Sound) ([]NoiseResult, error) {
+	results := []NoiseResult{{Noise: "none", Heard: []string{}}}
+	for _, s := range sounds {
+		heard, err := m.hear(ctx, s.Samples)
+		if err != nil {
+			return nil, fmt.Errorf("transcribe %s: %w", s.Name, err)
+		}
+		results = append(results, NoiseResult{Noise: s.Name, Heard: slices.Clip(append([]string{}, heard...))})
+	}
+	for i, entry := range entries {
+		clip, err := m.Reader.Read(ctx, filepath.Join(dir, entry.File), 0)
+		if err != nil {
+			return nil, err
+		}
+		if len(clip) > int(m.Longest.Seconds()*scout.EngineSampleRateHz) {
+			continue
+		}
+		m.Progress(fmt.Sprintf("%d of %d  %s", i+1, len(entries), entry.File))
+		reference := bench.Words(entry.Reference)
+		for n := range results {
+			mixed := clip
+			if n > 0 {
+				mixed = noise.Mix(clip, sounds[n-1].Samples, m.SNR)
+			}
+			words, err := m.hear(ctx, mixed)
+			if err != nil {
+				return nil, fmt.Errorf("transcribe %s with %s: %w", entry.File, results[n].Noise, err)
+			}
+			results[n].Words += len(reference)
+			results[n].Errors += bench.CountEdits(reference, words).Errors()
+		}
+	}
+	for n := range results {
+		results[n].WER = float64(results[n].Errors) / float64(max(results[n].Words, 1))
+		results[n].Points = 100 * (results[n].WER - results[0].WER)
+	}
+	return results, nil
+}
+
+// WriteNoise writes the results for people.
+//
+//	snr  of the noise that was laid under speech, in dB
+func WriteNoise(out io.Writer, results []NoiseResult, snr float64) error {
+	var lines strings.Builder
+	fmt.Fprintf(&lines, "noise\twords heard in it alone\tWER with it %g dB below\tchange\n", snr)
+	for _, r := range results {
+		fmt.Fprintf(&lines, "%s\t%d\t%.2f %%\t%+.2f points\n", r.Noise, len(r.Heard), 100*r.WER, r.Points)
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, lines.String()); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write results", err)
+	}
+	if err := table.Flush(); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write results", err)
+	}
+	return nil
+}
+
+// Sounds returns those that Scout makes and those of the folder, if any.
+func (r Reader) Sounds(ctx context.Context, folder string) ([]Sound, error) {
+	var sounds []Sound
+	for _, kind := range noise.Kinds() {
+		sounds = append(sounds, Sound{string(kind), noise.Make(kind, NoiseLength)})
+	}
+	if folder == "" {
+		return sounds, nil
+	}
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "read recordings", err)
+	}
+	for _, f := range files {
+		if f.IsDir() {
+			continue
+		}
+		samples, err := r.Read(ctx, filepath.Join(folder, f.Name()), NoiseLength)
+		if err != nil {
+			return nil, err
+		}
+		sounds = append(sounds, Sound{f.Name(), samples})
+	}
+	return sounds, nil
+}

@@ -1,0 +1,85 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// ClockedEngine measures each request to an engine.
+type ClockedEngine struct {
+	Engine *engine.Engine
+
+	mu   sync.Mutex
+	took []time.Duration
+}
+
+// Transcribe passes the request on.
+func (c *ClockedEngine) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
+	began := time.Now()
+	result, err := c.Engine.Transcribe(ctx, request)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.took = append(c.took, time.Since(began))
+	return result, err
+}
+
+// take returns what was measured since the last call.
+func (c *ClockedEngine) take() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	took := c.took
+	c.took = nil
+	return took
+}
+
+// Subject is what the benchmark measures: the same path as scout transcribe. It implements bench.Subject.
+type Subject struct {
+	Reader      Reader
+	Transcriber *speech.Batch
+	Engine      *ClockedEngine // the one that Transcriber asks
+	Model       string
+	Parallel    int
+	Effort      speech.Effort
+	Cut         segment.Options
+	HotWords    []string
+	Decoded     *Clips // nil where every clip is decoded as it comes
+}
+
+// Transcribe hears the files as one.
+func (s *Subject) Transcribe(ctx context.Context, files []string) (bench.Heard, error) {
+	source := &joinedSource{files: files, open: func(path string) (closingSource, error) {
+		if s.Decoded != nil {
+			return s.Decoded.open(path)
+		}
+		return s.Reader.Open(ctx, path)
+	}}
+	transcript, err := s.Transcriber.Transcribe(ctx, source, speech.Options{
+		Model: s.Model, Effort: s.Effort, Cut: &s.Cut, Class: schedule.Interactive, Parallel: s.Parallel, Words: true, HotWords: s.HotWords,
+	})
+	err = errors.Join(err, source.close())
+	heard := bench.Heard{Audio: source.heard(), Decodes: s.Engine.take()}
+	if err != nil {
+		return heard, err
+	}
+	heard.Text = transcript.Text()
+	for i := range transcript.Segments {
+		for _, w := range transcript.Segments[i].Words {
+			if w.LogProb != nil {
+				heard.Words = append(heard.Words, bench.HeardWord{Text: w.Text, LogProb: *w.LogProb})
+			}
+		}
+	}
+	if n := len(transcript.SetAside); n > 0 {
+		return heard, scout.Errorf(transcript.SetAside[0].Code, "%d pieces could not be transcribed: %s", n, transcript.SetAside[0].Reason)
+	}
+	return heard, nil
+}
