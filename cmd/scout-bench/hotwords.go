@@ -41,7 +41,7 @@ func benchHotWords(ctx context.Context, a *app, o benchHotWordsOptions, dir stri
 		return err
 	}
 	if len(said) == 0 {
-		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "no --words: which are said in %s?", dir))
+		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--words is missing: name the hot words that are said in %s", dir))
 	}
 	entries, r, err := openBench(ctx, a, o.RecognizerOptions, dir, said)
 	if err != nil {

@@ -137,7 +137,7 @@ func parseClock(text string) (time.Duration, error) {
 			return 0, err
 		}
 		if !(n >= 0 && n < 1e9) {
-			return 0, errors.New("not a length")
+			return 0, errors.New("not a length of time")
 		}
 		seconds = 60*seconds + n
 	}
@@ -167,13 +167,13 @@ func (o *recordOptions) order() (recording.Order, error) {
 		return order, cli.Usage(fmt.Errorf("--on-loss %q: want auto, follow or default", o.onLoss))
 	}
 	if o.preroll < 0 || o.unattended < 0 {
-		return order, cli.Usage(errors.New("a length below zero"))
+		return order, cli.Usage(errors.New("a length cannot be negative"))
 	}
 	if o.preroll == 0 {
 		order.Preroll = -1
 	}
 	if o.detach && (o.transcribe || o.output != "") {
-		return order, cli.Usage(errors.New("with --detach the text and the copy are made at the end: scout record stop --transcribe --output FILE"))
+		return order, cli.Usage(errors.New("with --detach, the text and the copy are made when it stops: scout record stop --transcribe --output FILE"))
 	}
 	var err error
 	order.Device, err = resolveDevice(o.device)
@@ -242,7 +242,7 @@ const slowStop = time.Second
 func explainStart(err error) error {
 	if scout.CodeOf(err) == scout.CodeAlreadyRecording {
 		return scout.Errorf(scout.CodeAlreadyRecording, "%w", err).
-			WithHint("watch it with: scout recordings attach; end it with: scout record stop")
+			WithHint("to watch it: scout recordings attach; to stop it: scout record stop")
 	}
 	return err
 }

@@ -246,7 +246,7 @@ func (a *app) insist(ctx context.Context, show *cli.Console) (insisting context.
 					cancel()
 					return
 				}
-				show.Linef("the recording is safe; Ctrl-C once more to give up on the rest")
+				show.Linef("the recording is safe; press Ctrl-C again to stop the rest")
 			}
 		}
 	}()

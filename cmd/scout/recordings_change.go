@@ -35,7 +35,7 @@ finishes the file. With --watch it is only shown, and Ctrl-C leaves it running.`
 
 func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions, watch bool) error {
 	if watch && (o.transcribe || o.output != "") {
-		return cli.Usage(errors.New("--watch only looks: --transcribe and --output belong to the end of a recording"))
+		return cli.Usage(errors.New("--watch only shows the recording: --transcribe and --output need its end"))
 	}
 	folder, err := a.openRecordings()
 	if err != nil {
@@ -260,7 +260,7 @@ func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON b
 			return err
 		}
 		if m, err := folder.Manifest(id); err == nil && m.State == recording.StateRecording {
-			return scout.Errorf(scout.CodeRecordingInUse, "delete recording %s: it is being recorded", id).WithHint("end it first: scout record stop")
+			return scout.Errorf(scout.CodeRecordingInUse, "delete recording %s: it is being recorded", id).WithHint("stop it first: scout record stop")
 		}
 		ids = append(ids, id)
 	}
@@ -295,7 +295,7 @@ func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON b
 // confirmDelete asks the user; nil where the answer is yes.
 func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error {
 	if !cli.IsTerminal(a.Std.In) {
-		return cli.Usage(errors.New("nobody can be asked here: say --yes"))
+		return cli.Usage(errors.New("cannot ask without a terminal: add --yes"))
 	}
 	for _, id := range ids {
 		text := string(id)

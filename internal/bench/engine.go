@@ -328,7 +328,7 @@ func (r *engineRun) set(ctx context.Context) error {
 func cpuTime(e *engine.Engine) (time.Duration, error) {
 	spent, err := ProcessorTime(e.State().PID)
 	if err != nil {
-		return 0, scout.Errorf(scout.CodeInternal, "look at the engine: %w", err)
+		return 0, scout.Errorf(scout.CodeInternal, "measure the engine: %w", err)
 	}
 	return spent, nil
 }

@@ -131,7 +131,7 @@ func Find(devices []Device, what string) (Device, error) {
 				return d, nil
 			}
 		}
-		return Device{}, scout.Errorf(scout.CodeNoDevice, "the system names no default device").
+		return Device{}, scout.Errorf(scout.CodeNoDevice, "the system has no default device").
 			WithHint("name one with --device: %s", names(devices))
 	}
 	for _, d := range devices {
@@ -155,9 +155,9 @@ func Find(devices []Device, what string) (Device, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return Device{}, scout.Errorf(scout.CodeDeviceNotFound, "no device %q", what).WithHint("there is: %s", names(devices))
+		return Device{}, scout.Errorf(scout.CodeDeviceNotFound, "no device %q", what).WithHint("available: %s", names(devices))
 	}
-	return Device{}, scout.Errorf(scout.CodeDeviceNotFound, "%q fits more than one device", what).WithHint("name one of: %s", names(found))
+	return Device{}, scout.Errorf(scout.CodeDeviceNotFound, "%q matches more than one device", what).WithHint("name one of: %s", names(found))
 }
 
 func isDefault(what string) bool { return what == "" || what == "default" }

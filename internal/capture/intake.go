@@ -60,7 +60,7 @@ type block struct {
 // newIntake returns a queue for frames of the format. Its size is a whole number of frames.
 func newIntake(format DeviceFormat, epoch time.Time) (*intake, error) {
 	if format.SampleRateHz <= 0 || format.FrameBytes() <= 0 {
-		return nil, scout.Errorf(scout.CodeDeviceUnavailable, "the device delivers %s: not a format to record", format)
+		return nil, scout.Errorf(scout.CodeDeviceUnavailable, "the device delivers %s, which cannot be recorded", format)
 	}
 	q := &intake{
 		shared: new(shared),

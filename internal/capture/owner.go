@@ -153,7 +153,7 @@ func (o *owner) leave(stopDevices context.CancelFunc) error {
 	defer s.ring.Close()
 	if c := o.starting; c != nil {
 		o.starting = nil
-		c.reply <- reply{err: scout.Errorf(scout.CodeDeviceUnavailable, "listening to the device failed")}
+		c.reply <- reply{err: scout.Errorf(scout.CodeDeviceUnavailable, "capture from the device failed")}
 	}
 	if o.opening != nil {
 		o.abandon(o.opening)
@@ -181,7 +181,7 @@ func (o *owner) await(limit time.Duration) error {
 	case <-done:
 		return nil
 	case <-timer.C:
-		return scout.Errorf(scout.CodeSoundServer, "the sound server hangs: a device was left open")
+		return scout.Errorf(scout.CodeSoundServer, "the sound server does not respond: a device was left open")
 	}
 }
 
@@ -194,9 +194,9 @@ func (o *owner) command(ctx context.Context, c *command) {
 		}
 		o.beginStop(c)
 	case o.inputOver:
-		c.reply <- reply{err: scout.Errorf(scout.CodeDeviceUnavailable, "device %s is at its end", o.session.options.Device)}
+		c.reply <- reply{err: scout.Errorf(scout.CodeDeviceUnavailable, "device %s has played to its end", o.session.options.Device)}
 	case o.state == StateRecording || o.state == StateStopping || o.starting != nil:
-		c.reply <- reply{err: scout.Errorf(scout.CodeAlreadyRecording, "a recording is %s already", o.state)}
+		c.reply <- reply{err: scout.Errorf(scout.CodeAlreadyRecording, "a recording is already %s", o.state)}
 	default:
 		o.starting = c
 		o.from = o.session.ring.Head()

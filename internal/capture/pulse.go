@@ -68,9 +68,9 @@ func diagnosePulse(server string, cause error) error {
 	switch {
 	case err == nil:
 		_ = conn.Close() // it was opened to see whether it can be
-		return scout.Errorf(scout.CodeSoundServer, "the sound server at %s does not serve us: %w", address, cause)
+		return scout.Errorf(scout.CodeSoundServer, "the sound server at %s refused the connection: %w", address, cause)
 	case errors.Is(err, fs.ErrPermission):
-		return scout.Errorf(scout.CodeDevicePermission, "the sound server at %s may not be used: %w", address, err)
+		return scout.Errorf(scout.CodeDevicePermission, "no permission to use the sound server at %s: %w", address, err)
 	}
 	return scout.Errorf(scout.CodeSoundServer, "no sound server at %s: %w", address, err)
 }
@@ -281,7 +281,7 @@ func dialPulse(ctx context.Context, server string) (*pulseConnection, error) {
 	properties := proto.PropList{"application.name": proto.PropListString("Scout (watching)")}
 	if err := c.client.Request(&proto.SetClientName{Props: properties}, &proto.SetClientNameReply{}); err != nil {
 		c.close()
-		return nil, fmt.Errorf("introduce ourselves to the sound server: %w", err)
+		return nil, fmt.Errorf("send the client name to the sound server: %w", err)
 	}
 	return c, nil
 }

@@ -39,7 +39,7 @@ func wakeMonitor(ctx context.Context, server, monitor, stream string) error {
 		return fmt.Errorf("ask for output %s: %w", name, err)
 	}
 	if err := c.client.Request(&proto.GetSinkInputInfoList{}, &inputs); err != nil {
-		return fmt.Errorf("ask what plays: %w", err)
+		return fmt.Errorf("list what is playing: %w", err)
 	}
 	state, err := c.state()
 	if err != nil {

@@ -173,7 +173,7 @@ func within[T any](ctx context.Context, work func() (T, error), discard func(T))
 func recovered[T any](work func() (T, error)) (value T, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
-			err = scout.Errorf(scout.CodeInternal, "speak with the sound system: panic: %v", panicked)
+			err = scout.Errorf(scout.CodeInternal, "talk to the sound system: panic: %v", panicked)
 		}
 	}()
 	return work()

@@ -232,7 +232,7 @@ func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis
 func (c *calling) abandon(p *process.Process, call *process.Call, held *holders) {
 	held.hold()
 	tooLong := time.AfterFunc(abandonGrace, func() {
-		p.Kill(scout.Errorf(scout.CodeEngineTimeout, "the engine went on %.0f s with a cancelled request", abandonGrace.Seconds()))
+		p.Kill(scout.Errorf(scout.CodeEngineTimeout, "the engine kept working on a cancelled request for %.0f s", abandonGrace.Seconds()))
 	})
 	call.Then(func() {
 		tooLong.Stop()

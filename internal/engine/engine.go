@@ -106,7 +106,7 @@ func (o *Options) setDefaults() {
 	}
 	if o.Breaker.OpenError == nil {
 		o.Breaker.OpenError = func() error {
-			return scout.Errorf(scout.CodeEngineUnavailable, "the engine failed several times in a row and rests: this work is for later")
+			return scout.Errorf(scout.CodeEngineUnavailable, "the engine failed several times in a row and is paused: try this later")
 		}
 	}
 }

@@ -241,7 +241,7 @@ func TestStartFailures(t *testing.T) {
 		text           string
 	}{
 		"no program":       {program: filepath.Join(t.TempDir(), "none"), code: scout.CodeEngineMissing, text: "not found"},
-		"not runnable":     {program: notRunnable, code: scout.CodeEngineMissing, text: "may not be run"},
+		"not runnable":     {program: notRunnable, code: scout.CodeEngineMissing, text: "cannot be run"},
 		"not an engine":    {program: "/bin/true", code: scout.CodeEngineStart, text: "ended while it loaded"},
 		"model refused":    {program: os.Args[0], model: "load-fails", code: scout.CodeModelCorrupt, text: "weights are bad"},
 		"library exits":    {program: os.Args[0], model: "load-exits", code: scout.CodeEngineStart, text: "cannot open file"},

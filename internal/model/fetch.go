@@ -140,7 +140,7 @@ func (d *download) compare(sum string, size int64) error {
 		return err
 	}
 	if d.resumed {
-		return scout.Errorf(scout.CodeModelDownload, "download %s: the resumed file has another SHA-256: beginning again", d.name)
+		return scout.Errorf(scout.CodeModelDownload, "download %s: the resumed file has another SHA-256: starting over", d.name)
 	}
 	return scout.Errorf(scout.CodeModelSource, "%s gives %s with SHA-256 %s (%d bytes), not %s", label(d.url), d.name, sum, size, d.sha256)
 }
@@ -180,7 +180,7 @@ func (d *download) resumable() (offset int64, validator string) {
 }
 
 // errStalled ends an attempt that brings nothing for too long.
-var errStalled = errors.New("nothing came for too long")
+var errStalled = errors.New("the server sent nothing for too long")
 
 // attempt makes one request and writes what comes.
 func (d *download) attempt(ctx context.Context) (err error) {
@@ -237,7 +237,7 @@ func (d *download) accept(response *http.Response, offset int64) (int64, error) 
 			return 0, errors.Join(d.forget(), scout.Errorf(scout.CodeModelDownload, "download %s: %s answered with another range", d.name, from))
 		}
 	case code == http.StatusRequestedRangeNotSatisfiable:
-		return 0, errors.Join(d.forget(), scout.Errorf(scout.CodeModelDownload, "download %s: %s has fewer bytes than came before: beginning again", d.name, from))
+		return 0, errors.Join(d.forget(), scout.Errorf(scout.CodeModelDownload, "download %s: %s has fewer bytes than before: starting over", d.name, from))
 	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
 		err := scout.Errorf(scout.CodeModelDownload, "download %s: %s answered %s", d.name, from, response.Status)
 		if pause, ok := retryAfter(response.Header.Get("Retry-After"), d.store.now()); ok {

@@ -236,7 +236,7 @@ func (p *pull) stage(ctx context.Context) error {
 	if free, err := freeBytes(p.staging); err == nil && free < p.entry.SizeBytes()-present+reserve {
 		return scout.Errorf(scout.CodeDiskFull, "pull model %s: it needs %d MB, and %s has %d MB free",
 			p.entry.ID, (p.entry.SizeBytes()-present+reserve)/megabyte, p.store.dir, free/megabyte).
-			WithHint("make room, or put the models elsewhere with SCOUT_MODELS")
+			WithHint("free some space, or put the models elsewhere with SCOUT_MODELS")
 	}
 	if p.options.From != "" && !isURL(p.options.From) && isArchive(p.options.From) {
 		return p.takeApart(ctx)

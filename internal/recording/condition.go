@@ -28,9 +28,9 @@ func conditionTexts() map[Condition]string {
 		ConditionDiskFull:    "the disk is full: audio waits in memory",
 		ConditionWriteFailed: "writing fails: audio waits in memory",
 		ConditionStalled:     "the disk does not answer",
-		ConditionNotSynced:   "audio is written, but syncing fails: a loss of power would take it",
-		ConditionNoManifest:  "audio is written, but the manifest cannot be",
-		ConditionFileLost:    "the file was deleted, moved or replaced and cannot be saved again: audio is kept open and in memory",
+		ConditionNotSynced:   "audio is being written, but syncing fails: a power failure would lose it",
+		ConditionNoManifest:  "audio is being written, but the manifest cannot be saved",
+		ConditionFileLost:    "the file was deleted, moved or replaced and cannot be saved again: audio is kept in the open file and in memory",
 	}
 }
 
@@ -89,13 +89,13 @@ type ending struct {
 func endings() map[EndReason]ending {
 	return map[EndReason]ending{
 		EndStopped:     {"stopped", ""},
-		EndMaxDuration: {"its duration was over", ""},
-		EndNoOwner:     {"nobody was attached any more", ""},
-		EndShutdown:    {"the recorder was told to end", ""},
+		EndMaxDuration: {"it reached its duration", ""},
+		EndNoOwner:     {"no client was attached any more", ""},
+		EndShutdown:    {"the recorder was asked to stop", ""},
 		EndSource:      {"its source played to the end", ""},
 		EndCrash:       {"the recorder ended unexpectedly", scout.CodeRecorderUnreachable},
-		EndCapture:     {"listening to the device failed again and again", scout.CodeDeviceLost},
-		EndWriting:     {"writing failed again and again", scout.CodeWriteFailed},
+		EndCapture:     {"capture from the device kept failing", scout.CodeDeviceLost},
+		EndWriting:     {"writing to the disk kept failing", scout.CodeWriteFailed},
 		EndInternal:    {"a defect of the recorder ended it", scout.CodeInternal},
 	}
 }

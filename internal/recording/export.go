@@ -25,7 +25,7 @@ func (f *Folder) Export(id ID, path string, replace bool) (err error) {
 	if there, err := exists(path); err != nil {
 		return scout.FileError(scout.CodeReadFailed, doing, err)
 	} else if there && !replace {
-		return scout.Errorf(scout.CodeInvalidArgument, "%s: it exists", doing)
+		return scout.Errorf(scout.CodeInvalidArgument, "%s: the file exists", doing)
 	}
 	source, err := os.Open(f.AudioPath(id))
 	if err != nil {
@@ -37,7 +37,7 @@ func (f *Folder) Export(id ID, path string, replace bool) (err error) {
 		return err
 	})
 	if errors.Is(err, os.ErrExist) && !replace {
-		return scout.Errorf(scout.CodeInvalidArgument, "%s: it exists", doing)
+		return scout.Errorf(scout.CodeInvalidArgument, "%s: the file exists", doing)
 	}
 	return err
 }

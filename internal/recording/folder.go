@@ -125,7 +125,7 @@ func (f *Folder) Find(part string) (ID, error) {
 	case 1:
 		return ID(found[0]), nil
 	}
-	return "", scout.Errorf(scout.CodeInvalidArgument, "%q fits %d recordings: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
+	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d recordings: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
 }
 
 // replaceManifest writes the manifest; on a full disk with the help of the reserve.
@@ -177,7 +177,7 @@ func (f *Folder) scan() (scan, error) {
 		case ours && e.Type().IsRegular():
 			s.ids = append(s.ids, id)
 		default:
-			s.foreign = append(s.foreign, Problem{Path: path, Err: scout.Errorf(scout.CodeRecordingForeign, "%s: not made by scout, left alone", path)})
+			s.foreign = append(s.foreign, Problem{Path: path, Err: scout.Errorf(scout.CodeRecordingForeign, "%s: not made by Scout; left alone", path)})
 		}
 	}
 	slices.Sort(s.ids)

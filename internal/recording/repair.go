@@ -84,9 +84,9 @@ func (f *Folder) repair(id ID) (*Repaired, error) {
 	case err != nil:
 		return nil, err
 	case audio.foreign:
-		return nil, scout.Errorf(scout.CodeRecordingForeign, "%s: not made by scout, left alone", f.AudioPath(id))
+		return nil, scout.Errorf(scout.CodeRecordingForeign, "%s: not made by Scout; left alone", f.AudioPath(id))
 	case audio.header.id != "" && audio.header.id != id:
-		return nil, scout.Errorf(scout.CodeRecordingForeign, "%s: the file is recording %s, renamed or copied, left alone", f.AudioPath(id), audio.header.id)
+		return nil, scout.Errorf(scout.CodeRecordingForeign, "%s: the file is recording %s, renamed or copied; left alone", f.AudioPath(id), audio.header.id)
 	}
 	if manifestErr == nil {
 		return f.repairKnown(m, audio)
@@ -108,7 +108,7 @@ func (f *Folder) repairKnown(m Manifest, audio audioFile) (*Repaired, error) {
 	}
 	if m.State != StateRecording {
 		if audio.frames < m.Frames {
-			return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: %d of %d frames are there", m.ID, audio.frames, m.Frames)
+			return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: only %d of %d frames are there", m.ID, audio.frames, m.Frames)
 		}
 		if audio.header.frames != m.Frames {
 			return f.restoreHeader(m, audio)
@@ -121,7 +121,7 @@ func (f *Folder) repairKnown(m Manifest, audio audioFile) (*Repaired, error) {
 // restoreHeader writes the header of a recording that ended in order.
 func (f *Folder) restoreHeader(m Manifest, audio audioFile) (*Repaired, error) {
 	if audio.frames < m.Frames {
-		return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: %d of %d frames are there", m.ID, audio.frames, m.Frames)
+		return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: only %d of %d frames are there", m.ID, audio.frames, m.Frames)
 	}
 	audio.header.frames = m.Frames
 	if err := f.finalise(audio.header); err != nil {

@@ -391,7 +391,7 @@ func (p *watchedPipe) Read(b []byte) (int, error) {
 	n, err := p.file.Read(b)
 	p.left -= time.Since(begin)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		p.late = scout.Errorf(scout.CodeDecoderTimeout, "ffmpeg yielded nothing for %v", limit)
+		p.late = scout.Errorf(scout.CodeDecoderTimeout, "ffmpeg produced nothing for %v", limit)
 		return n, p.late
 	}
 	return n, err

@@ -59,7 +59,7 @@ func (j *ffmpegJob) probe() (probed, error) {
 	case j.ctx.Err() != nil:
 		return probed{}, j.ctx.Err()
 	case ctx.Err() != nil:
-		return probed{}, scout.Errorf(scout.CodeDecoderTimeout, "ffprobe yielded nothing for %v", j.opts.StallTimeout)
+		return probed{}, scout.Errorf(scout.CodeDecoderTimeout, "ffprobe produced nothing for %v", j.opts.StallTimeout)
 	case err != nil:
 		if failure := j.src.shrunk(); failure != nil {
 			return probed{}, failure

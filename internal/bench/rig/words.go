@@ -145,14 +145,14 @@ func (m *WordsMeter) compare(ctx context.Context, clips []TimedSpeech, report *W
 func (m *WordsMeter) spent(ctx context.Context, samples []float32, words bool) (time.Duration, error) {
 	before, err := bench.ProcessorTime(m.PID)
 	if err != nil {
-		return 0, scout.Errorf(scout.CodeInternal, "look at the engine: %w", err)
+		return 0, scout.Errorf(scout.CodeInternal, "measure the engine: %w", err)
 	}
 	if _, err := m.transcribe(ctx, samples, words); err != nil {
 		return 0, fmt.Errorf("transcribe: %w", err)
 	}
 	after, err := bench.ProcessorTime(m.PID)
 	if err != nil {
-		return 0, scout.Errorf(scout.CodeInternal, "look at the engine: %w", err)
+		return 0, scout.Errorf(scout.CodeInternal, "measure the engine: %w", err)
 	}
 	return after - before, nil
 }

@@ -185,7 +185,7 @@ func (m *Model) report(s *start, loaded *process.Process) {
 func (m *Model) load(s *start) (*process.Process, error) {
 	p := m.pool
 	ctx, cancel := context.WithTimeoutCause(p.life, m.spec.LoadTimeout,
-		scout.Errorf(scout.CodeEngineLoadTimeout, "other models kept the memory, or were loaded, for %s", m.spec.LoadTimeout))
+		scout.Errorf(scout.CodeEngineLoadTimeout, "other models were loading or held the memory for %s", m.spec.LoadTimeout))
 	defer cancel()
 	select {
 	case p.loading <- struct{}{}:

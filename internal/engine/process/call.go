@@ -114,7 +114,7 @@ func (c *Call) Cancel() {
 	case <-c.encoded:
 	case <-p.dead:
 	case <-time.After(encodeGrace): // copying takes less than a millisecond: the writer is lost
-		p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine takes no requests"))
+		p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine accepts no requests"))
 		<-p.dead
 	}
 }
@@ -227,7 +227,7 @@ func (p *Process) dispatch(frame wire.Frame) error {
 		if err != nil {
 			return err
 		}
-		return p.greet(greeting{facts: factsOf(h), err: checkHello(h)}, scout.Errorf(scout.CodeEngineProtocol, "engine said hello twice"))
+		return p.greet(greeting{facts: factsOf(h), err: checkHello(h)}, scout.Errorf(scout.CodeEngineProtocol, "the engine sent hello twice"))
 	case wire.KindResult:
 		r, err := wire.DecodeJSON[*wire.Result](frame.Body)
 		if err != nil {

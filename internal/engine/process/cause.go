@@ -31,15 +31,15 @@ func startError(program string, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound), errors.Is(err, syscall.ENOTDIR):
 		if info, statErr := os.Stat(program); statErr == nil && !info.IsDir() {
 			// The kernel says so of a program whose loader or interpreter does not exist: execve(2).
-			return scout.Errorf(scout.CodeEngineMissing, "engine program %s cannot run on this system: the loader that it names does not exist", program).WithHint(hintBuild)
+			return scout.Errorf(scout.CodeEngineMissing, "engine program %s cannot run on this system: its loader does not exist", program).WithHint(hintBuild)
 		}
 		return scout.Errorf(scout.CodeEngineMissing, "engine program %s not found", program)
 	case errors.Is(err, syscall.ENOEXEC), errors.Is(err, syscall.ELIBBAD), errors.Is(err, syscall.EINVAL):
 		return scout.Errorf(scout.CodeEngineMissing, "engine program %s is damaged or made for another machine", program).WithHint(hintBuild)
 	case errors.Is(err, syscall.ETXTBSY):
-		return scout.Errorf(scout.CodeEngineStart, "engine program %s is being written just now", program).WithHint("wait until it is installed, then try again")
+		return scout.Errorf(scout.CodeEngineStart, "engine program %s is being written", program).WithHint("wait until it is installed, then try again")
 	case errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrPermission):
-		return scout.Errorf(scout.CodeEngineMissing, "engine program %s may not be run: %w", program, plain(err)).
+		return scout.Errorf(scout.CodeEngineMissing, "engine program %s cannot be run: %w", program, plain(err)).
 			WithHint("make it executable: chmod +x %s; a file system mounted with noexec allows no programs", program)
 	}
 	if limit := limitError("start "+name, err); limit != nil {
@@ -52,7 +52,7 @@ func startError(program string, err error) error {
 func limitError(doing string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOMEM):
-		return scout.Errorf(scout.CodeOutOfMemory, "%s: the system has no memory left for it", doing)
+		return scout.Errorf(scout.CodeOutOfMemory, "%s: the system has no memory left", doing)
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return scout.Errorf(scout.CodeOpenFiles, "%s: %s", doing, openFiles())
 	case errors.Is(err, syscall.EAGAIN):
@@ -84,7 +84,7 @@ func (p *Process) cause(waitErr error) error {
 	switch {
 	case p.killErr != nil:
 		if said := lastWords(p.stderr.String()); said != "" && !errors.Is(p.killErr, context.Canceled) {
-			return fmt.Errorf("%w (it said: %s)", p.killErr, said)
+			return fmt.Errorf("%w (its output: %s)", p.killErr, said)
 		}
 		return p.killErr
 	case p.closing:
@@ -106,7 +106,7 @@ func ended(doing string, usual scout.Code, waitErr error, stderr string) *scout.
 		if said == "" {
 			return scout.Errorf(code, "%s: %s", doing, how)
 		}
-		return scout.Errorf(code, "%s: %s; it said: %s", doing, how, said)
+		return scout.Errorf(code, "%s: %s; its output: %s", doing, how, said)
 	}
 	if known := limitOf(stderr); known != nil {
 		return tell(known.code, known.text())
@@ -130,9 +130,9 @@ func ended(doing string, usual scout.Code, waitErr error, stderr string) *scout.
 	case syscall.SIGKILL:
 		return tell(usual, killedBySystem).WithHint(hintMemory)
 	case syscall.SIGILL:
-		return tell(usual, "this processor does not know one of its instructions (SIGILL)").WithHint("build Scout on this machine: make build")
+		return tell(usual, "it uses an instruction that this processor does not have (SIGILL)").WithHint("build Scout on this machine: make build")
 	case syscall.SIGBUS:
-		return tell(usual, "a file that it had mapped became shorter, or memory is broken (SIGBUS)").WithHint("check the disk and the model: scout models verify")
+		return tell(usual, "a file that it had mapped became shorter, or memory is faulty (SIGBUS)").WithHint("check the disk and the model: scout models verify")
 	case syscall.SIGSYS:
 		return tell(usual, "a sandbox forbids what it did (SIGSYS)").WithHint("allow scout-engine the system calls that it needs")
 	case syscall.SIGXCPU, syscall.SIGXFSZ:

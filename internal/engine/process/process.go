@@ -92,7 +92,7 @@ func (p *Process) run() {
 	p.start(goroutineWriter, p.write, func(err error) {
 		// A pipe that is broken or closed is a process that ended: the waiter knows why.
 		if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, fs.ErrClosed) {
-			p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine takes no requests: %w", err))
+			p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine accepts no requests: %w", err))
 		}
 	})
 	p.start(goroutineReader, p.readAnswers, func(err error) {
@@ -157,7 +157,7 @@ func (p *Process) reap(exited <-chan error) error {
 		select {
 		case waitErr = <-exited:
 		case <-time.After(closeGrace):
-			p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine closed its pipe and went on running"))
+			p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine closed its pipe but kept running"))
 			waitErr = <-exited
 		}
 	}

@@ -129,4 +129,4 @@ func (e *EndError) Error() string { return e.Err.Error() }
 func (e *EndError) Unwrap() error { return e.Err }
 
 // ErrRetired is the error of a request to a process that takes no more: another one is to be started.
-var ErrRetired = scout.Errorf(scout.CodeEngineClosed, "the engine process takes no more requests")
+var ErrRetired = scout.Errorf(scout.CodeEngineClosed, "the engine process accepts no more requests")

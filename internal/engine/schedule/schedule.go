@@ -188,7 +188,7 @@ func (s *Scheduler) enter(t *Turn) error {
 		if n >= s.options.MostWaiting {
 			s.metrics.refused.WithLabelValues(class.String()).Inc()
 			after := min(max(s.usual*time.Duration(n)/time.Duration(s.slots.total), time.Second), time.Minute).Round(time.Second)
-			return &BusyError{After: after, err: scout.Errorf(scout.CodeBusy, "%d requests wait already", n).WithHint("try again in %s", after)}
+			return &BusyError{After: after, err: scout.Errorf(scout.CodeBusy, "%d requests are already waiting", n).WithHint("try again in %s", after)}
 		}
 		s.arrivals++
 		t.arrival = s.arrivals

@@ -31,7 +31,7 @@ func embeddingPlace(decoder *onnx.Model, embedding matrix) (EmbeddingPlace, erro
 			}, nil
 		}
 	}
-	return EmbeddingPlace{}, scout.Errorf(scout.CodeInternal, "prepare model: the decoder has no weights of the name %s", headName)
+	return EmbeddingPlace{}, scout.Errorf(scout.CodeInternal, "prepare model: the decoder has no weights named %s", headName)
 }
 
 // Embedding looks tokens up in a prepared decoder's weights. Rows are read from the file as they are needed: mapped, all of

@@ -150,7 +150,7 @@ func (r *room) latest(ask func() (recording.Space, error)) (recording.Space, err
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.at.IsZero() {
-		return recording.Space{}, scout.Errorf(scout.CodeDiskStalled, "look for free space: the disk does not answer")
+		return recording.Space{}, scout.Errorf(scout.CodeDiskStalled, "measure free space: the disk does not answer")
 	}
 	return r.space, r.err
 }

@@ -168,7 +168,7 @@ func (r *Recorder) giveUp(id recording.ID, err error) {
 }
 
 // errEndedMeanwhile says that a recording reached its length before it could be gone on with.
-var errEndedMeanwhile = errors.New("its length was reached meanwhile")
+var errEndedMeanwhile = errors.New("it has reached its length")
 
 // finishLate ends a recording whose length was reached while nothing recorded: what is missing up to there is a gap. late is
 // false where there is something left to record. Only the holder of the commands token calls it.

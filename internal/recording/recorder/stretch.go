@@ -130,7 +130,7 @@ func (t *take) saved(saved recording.Saved, err error) {
 	}
 	if saved.Lost.Frames > 0 {
 		event.Gap = &saved.Lost
-		t.blame(scout.Errorf(scout.CodeRecordingLost, "%s: %s of it are gone", saved.Damage.Text(),
+		t.blame(scout.Errorf(scout.CodeRecordingLost, "%s: %s of it are lost", saved.Damage.Text(),
 			t.writer.Format().Duration(saved.Lost.Frames).Round(time.Millisecond)))
 	}
 	if err != nil {

@@ -138,7 +138,7 @@ func (t *take) revive(ctx context.Context) {
 
 // stuck notes that a goroutine stands still and is replaced.
 func (t *take) stuck(goroutine string) error {
-	err := scout.Errorf(scout.CodeInternal, "%s stands still", goroutine)
+	err := scout.Errorf(scout.CodeInternal, "%s hangs", goroutine)
 	t.recorder.metrics.Failed(err)
 	t.log.Error(EventGoroutineStuck, slog.String("goroutine", goroutine))
 	return err
@@ -312,7 +312,7 @@ func (t *take) relisten(ctx context.Context, cause error, turn uint64) (done boo
 	r := t.recorder
 	trying := time.Now()
 	for {
-		t.failed(fmt.Errorf("listen to the device: %w", cause))
+		t.failed(fmt.Errorf("capture from the device: %w", cause))
 		device := scout.ClassOf(cause) == scout.Transient && time.Since(trying) < deviceGone // it may be plugged in again
 		if file := strings.HasPrefix(t.order.Device, "file:"); file || t.restarts > mostRestarts && !device {
 			t.giveUp(ctx, recording.EndCapture, cause)

@@ -244,7 +244,7 @@ func (r *Recorder) checkResume(order recording.Order) error {
 		ended = m.StartedAt.Add(m.Format.Duration(frames))
 	}
 	if age := r.options.Now().Sub(ended); age > r.options.ResumeWithin {
-		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it broke off %s ago, more than %s", m.ID, age.Round(time.Second), r.options.ResumeWithin)
+		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it was interrupted %s ago, more than %s", m.ID, age.Round(time.Second), r.options.ResumeWithin)
 	}
 	return nil
 }
@@ -332,7 +332,7 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 	starts := false
 	if s := r.starting; s != nil && (id == "" || id == s.id) {
 		starts = true
-		s.cancel(scout.Errorf(scout.CodeCancelled, "the start was called off"))
+		s.cancel(scout.Errorf(scout.CodeCancelled, "the start was cancelled"))
 	}
 	r.mu.Unlock()
 	if err := r.acquire(ctx); err != nil {
@@ -350,7 +350,7 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 		r.settle(id)
 		return r.folder.Manifest(id)
 	case starts:
-		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "the recording was called off before it began")
+		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "the recording was cancelled before it began")
 	case id == "":
 		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")
 	case last != nil && last.writer.ID() == id:

@@ -77,7 +77,7 @@ func connect(ctx context.Context, dir string, options Options) (*link, wire.Welc
 	defer cancel()
 	connection, err := new(net.Dialer).DialContext(ctx, "unix", endpoint.Socket)
 	if err != nil {
-		return nil, wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "reach recorder: %w", err)
+		return nil, wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "connect to the recorder: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // only to end the waiting
 	defer stop()
@@ -106,7 +106,7 @@ func (e *silentError) Error() string {
 
 // silence wraps a silentError, with what a person can do.
 func silence(e *silentError) error {
-	return scout.Errorf(scout.CodeRecorderUnreachable, "%w", e).WithHint("scout record stop ends it; what it recorded is on disk")
+	return scout.Errorf(scout.CodeRecorderUnreachable, "%w", e).WithHint("to stop it: scout record stop; what it recorded is on disk")
 }
 
 // silentPID returns the process that does not answer, where that is what err says.
@@ -121,7 +121,7 @@ func silentPID(err error) (int, bool) {
 func (l *link) greet(options Options) (wire.Welcome, error) {
 	hello := wire.Hello{Protocol: wire.ProtocolVersion, Probe: options.Probe, Name: options.Name}
 	if err := l.out.WriteJSON(wire.KindHello, 0, hello); err != nil {
-		return wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "greet recorder: %w", err)
+		return wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "say hello to the recorder: %w", err)
 	}
 	f, err := l.in.Next()
 	if err != nil {
@@ -204,7 +204,7 @@ func (c *Client) request(ctx context.Context, kind wire.Kind, body, reply any) e
 	c.waiting[id] = answer
 	c.mu.Unlock()
 	if err := c.link.out.WriteJSON(kind, id, body); err != nil {
-		return scout.Errorf(scout.CodeRecorderUnreachable, "ask recorder: %w", err)
+		return scout.Errorf(scout.CodeRecorderUnreachable, "ask the recorder: %w", err)
 	}
 	select {
 	case f, open := <-answer:

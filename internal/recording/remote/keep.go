@@ -320,7 +320,7 @@ func notRecording(dir string, err error) error {
 	}
 	if pid, lives := unreachable(dir); lives {
 		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) cannot be reached: its socket is gone from %s", pid, dir).
-			WithHint("scout record stop ends it; what it recorded is on disk")
+			WithHint("to stop it: scout record stop; what it recorded is on disk")
 	}
 	return scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", dir)
 }

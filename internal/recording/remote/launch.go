@@ -159,7 +159,7 @@ func notStarted(program string, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
 		return scout.Errorf(scout.CodeRecorderMissing, "recorder program %s not found", program)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOEXEC):
-		return scout.Errorf(scout.CodeRecorderMissing, "recorder program %s may not be run: %w", program, err)
+		return scout.Errorf(scout.CodeRecorderMissing, "recorder program %s cannot be run: %w", program, err)
 	}
 	return scout.Errorf(scout.CodeRecorderStart, "start recorder: %w", err)
 }

@@ -285,7 +285,7 @@ func TestALaunchThatFailsTellsWhy(t *testing.T) {
 		want    string
 	}{
 		{"no such program", "/does/not/exist", nil, scout.CodeRecorderMissing, "/does/not/exist not found"},
-		{"a program that may not be run", notRunnable, nil, scout.CodeRecorderMissing, "may not be run"},
+		{"a program that cannot be run", notRunnable, nil, scout.CodeRecorderMissing, "cannot be run"},
 		{"a program that ends", "/bin/sh", []string{"-c", "echo the microphone is on fire >&2; exit 3"}, scout.CodeRecorderStart, "on fire"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -192,7 +192,7 @@ func (s stopper) putRight(ctx context.Context, id recording.ID) (recording.Manif
 	}
 	_, repairErr := s.folder.Repair(lock)
 	m, manifestErr := s.folder.Manifest(id)
-	return m, errors.Join(fmt.Errorf("the recorder ended unexpectedly and none could take its place: %w", err), repairErr, manifestErr, lock.Close())
+	return m, errors.Join(fmt.Errorf("the recorder ended unexpectedly and could not be replaced: %w", err), repairErr, manifestErr, lock.Close())
 }
 
 // kill ends a recorder that does not answer, and the recording with it: what that had not heard or written by then is lost.
@@ -203,7 +203,7 @@ func (s stopper) kill(ctx context.Context, pid int, id recording.ID) (recording.
 		}
 	}
 	m, err := s.putRight(ctx, id)
-	hung := scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) did not answer for %s and was ended: what it heard last is missing", pid, silentFor).
+	hung := scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) did not answer for %s and was killed: its last audio is missing", pid, silentFor).
 		WithHint("see recorder.log in the folder of recordings")
 	return m, errors.Join(hung, err)
 }
@@ -224,8 +224,8 @@ func (s stopper) end(ctx context.Context, pid int, signal syscall.Signal) error 
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-deadline:
-			return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) does not end", pid).
-				WithHint("a disk or device that does not answer may hold it: see recorder.log in the folder of recordings")
+			return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) does not stop", pid).
+				WithHint("it may be waiting for a disk or device that does not answer: see recorder.log in the folder of recordings")
 		case <-ticker.C: // nothing announces the end of a process that is no child
 		}
 	}

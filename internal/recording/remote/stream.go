@@ -31,7 +31,7 @@ func (l Live) Listen(ctx context.Context, id recording.ID, from uint64) (recordi
 		return nil, err
 	}
 	if err := listening.Format.Validate(); err != nil {
-		return nil, errors.Join(scout.Errorf(scout.CodeRecorderProtocol, "listen to recorder: %w", err), link.connection.Close())
+		return nil, errors.Join(scout.Errorf(scout.CodeRecorderProtocol, "listen to the recorder: %w", err), link.connection.Close())
 	}
 	return &liveStream{link: link, frameBytes: listening.Format.FrameBytes()}, nil
 }

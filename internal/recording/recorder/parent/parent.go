@@ -337,7 +337,7 @@ func (l *Link) Run(end func()) error {
 			continue
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("hear of the parent: %w", err)
+			return fmt.Errorf("watch the parent: %w", err)
 		}
 		time.Sleep(pause) // a parent that is killed again and again shall not take the machine with it
 		pause = maxPause
