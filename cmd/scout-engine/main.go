@@ -40,8 +40,7 @@ func main() {
 }
 
 func run() error {
-	// Ctrl-C in a terminal reaches the whole process group; scout decides when this process ends.
-	signal.Ignore(os.Interrupt, syscall.SIGHUP)
+	leaveSignalsToScout()
 	debug.SetGCPercent(garbagePercent)
 	in, out, err := pipes()
 	if err != nil {
@@ -59,6 +58,10 @@ func run() error {
 		},
 	})
 }
+
+// leaveSignalsToScout ignores what a terminal sends (Ctrl-C, Ctrl-\, its end) to all processes in it: scout decides when
+// this process ends, and no stack appears on the screen.
+func leaveSignalsToScout() { signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP) }
 
 // settle ends what was for loading only. Weights load quicker into huge pages and take no more memory there; what requests
 // need would. Without it all works as well, only larger.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -53,6 +54,18 @@ func TestInheritedRefusesWhatIsNoPipe(t *testing.T) {
 	for name, fd := range map[string]int{"a file": int(file.Fd()), "nothing": 1 << 20} {
 		if _, err := inherited(fd, "requests"); scout.CodeOf(err) != scout.CodeInvalidArgument {
 			t.Errorf("%s: %v, want %s", name, err, scout.CodeInvalidArgument)
+		}
+	}
+}
+
+// Not parallel: signals belong to the whole process.
+func TestSignalsOfTheTerminalAreIgnored(t *testing.T) {
+	signals := []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP}
+	t.Cleanup(func() { signal.Reset(signals...) })
+	leaveSignalsToScout()
+	for _, s := range signals {
+		if !signal.Ignored(s) {
+			t.Errorf("%s is not ignored", s)
 		}
 	}
 }
