@@ -117,8 +117,10 @@ func (d *flacDecoder) next() error {
 		if d.atJoint() {
 			return d.endHere()
 		}
-		f, err := d.parse()
+		f, torn, err := d.parse()
 		switch {
+		case torn:
+			return d.endHere()
 		case err == nil && d.accept(f, damaged):
 			return nil
 		case errors.Is(err, io.EOF):
@@ -169,15 +171,44 @@ func (d *flacDecoder) endHere() error {
 	return io.EOF
 }
 
-// parse reads a frame where the buffer stands. io.EOF means a clean end.
-func (d *flacDecoder) parse() (f *frame.Frame, err error) {
+// parse reads a frame where the buffer stands. io.EOF means a clean end. Torn is a frame within which another file begins:
+// the buffer stands in front of that one.
+func (d *flacDecoder) parse() (f *frame.Frame, torn bool, err error) {
+	window, _ := d.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
+	ahead := bytes.NewReader(window)
+	f, err = d.parseFrom(ahead)
+	taken := len(window) - ahead.Len()
+	switch {
+	case err == nil:
+		_, err = d.buf.Discard(taken)
+		return f, false, err
+	case d.pos > 0 && d.discardTo(window, taken):
+		return nil, true, err
+	}
+	// A frame longer than the window, damage, or the end: the source tells.
+	f, err = d.parseFrom(d.buf)
+	return f, false, err
+}
+
+// discardTo goes to the first file that begins among the bytes that were taken for a frame, or right behind them.
+func (d *flacDecoder) discardTo(window []byte, taken int) bool {
+	at := nextCandidate(window[:min(taken+signatureBytes, len(window))])
+	if at > taken || at == len(window) {
+		return false
+	}
+	_, err := d.buf.Discard(at)
+	return err == nil
+}
+
+// parseFrom reads a frame and takes no more than it needs.
+func (d *flacDecoder) parseFrom(r io.Reader) (f *frame.Frame, err error) {
 	defer func() {
 		// The library trusts some numbers of damaged frames; resync is the answer to all of it.
 		if p := recover(); p != nil {
 			err = damagef("flac frame: %v", p)
 		}
 	}()
-	f, err = frame.New(d.buf)
+	f, err = frame.New(r)
 	if err != nil {
 		return nil, err
 	}

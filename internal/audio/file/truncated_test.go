@@ -165,6 +165,38 @@ func TestDamageIsSaidOnce(t *testing.T) {
 	}
 }
 
+// A FLAC file that was cut off inside of a frame ends there, within 50 ms, and is told in one line; what stands behind it is a
+// file of its own.
+func TestFileBehindFLACThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	for name, second := range map[string]string{"FLAC": flac16k, "WAV": "wav", "Vorbis": vorbis, "MP3": mp3} {
+		for _, part := range []float64{0.31, 0.5, 0.601} {
+			t.Run(fmt.Sprint(name, " behind ", part), func(t *testing.T) {
+				t.Parallel()
+				content := m.of(t, long, noise+"-c:a flac -ar 16000 flac")
+				cut := content[:int(float64(len(content))*part)]
+				opts := file.Options{FFmpeg: file.NoFFmpeg}
+				alone, _ := readFile(t, write(t, "cut", cut), opts)
+				got, info := readFile(t, write(t, "both", join(cut, encoded(t, m, signalB, second))), opts)
+				begin := float64(len(alone)) / 16000
+				want := burstsOf(alone)
+				for _, at := range signalB.bursts {
+					want = append(want, begin+at)
+				}
+				if found := burstsOf(got); !near(found, want) {
+					t.Errorf("sounds at %.3f, want %.3f", found, want)
+				}
+				if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningCutOff {
+					t.Errorf("warnings %q", messages(info.Warnings))
+				}
+			})
+		}
+	}
+}
+
 // Bare frames have no time of their own: what was destroyed among them becomes silence of its length.
 func TestDamageMovesNoTimes(t *testing.T) {
 	t.Parallel()
