@@ -68,9 +68,15 @@ func (o *oggReader) next() (oggPage, error) {
 			size += int(n)
 		}
 		if head, err = o.buf.Peek(size); err != nil {
+			if o.torn(head) {
+				return oggPage{}, io.EOF
+			}
 			return oggPage{}, o.end(err, len(head))
 		}
 		page, ok := o.parse(head)
+		if !ok && o.torn(head) {
+			return oggPage{}, io.EOF
+		}
 		if !ok {
 			if err := o.skip(); err != nil {
 				return oggPage{}, err
@@ -81,6 +87,17 @@ func (o *oggReader) next() (oggPage, error) {
 		_, err = o.buf.Discard(size)
 		return page, err
 	}
+}
+
+// torn tells whether another file begins within a page that is not whole, and goes there: this one was cut off.
+func (o *oggReader) torn(page []byte) bool {
+	at := nextCandidate(page)
+	if !o.inData || at >= len(page) {
+		return false
+	}
+	o.cut = true
+	_, err := o.buf.Discard(at)
+	return err == nil
 }
 
 // parse copies a page and checks its sum.

@@ -165,22 +165,30 @@ func TestDamageIsSaidOnce(t *testing.T) {
 	}
 }
 
-// A FLAC file that was cut off inside of a frame ends there, within 50 ms, and is told in one line; what stands behind it is a
+// A file that was cut off inside of a frame or page ends there, within 50 ms, and is told in one line; what stands behind it is a
 // file of its own.
-func TestFileBehindFLACThatWasCutOff(t *testing.T) {
+func TestFileBehindATornFrame(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	for name, second := range map[string]string{"FLAC": flac16k, "WAV": "wav", "Vorbis": vorbis, "MP3": mp3} {
+	for _, test := range []struct{ name, first, second string }{
+		{"FLAC behind FLAC", "-c:a flac -ar 16000 flac", flac16k},
+		{"WAV behind FLAC", "-c:a flac -ar 16000 flac", "wav"},
+		{"Vorbis behind FLAC", "-c:a flac -ar 16000 flac", vorbis},
+		{"MP3 behind FLAC", "-c:a flac -ar 16000 flac", mp3},
+		{"Vorbis behind Vorbis", "-c:a libvorbis ogg", vorbis},
+		{"WAV behind Vorbis", "-c:a libvorbis ogg", "wav"},
+		{"FLAC behind Vorbis", "-c:a libvorbis ogg", flac16k},
+	} {
 		for _, part := range []float64{0.31, 0.5, 0.601} {
-			t.Run(fmt.Sprint(name, " behind ", part), func(t *testing.T) {
+			t.Run(fmt.Sprint(test.name, ", ", part), func(t *testing.T) {
 				t.Parallel()
-				content := m.of(t, long, noise+"-c:a flac -ar 16000 flac")
+				content := m.of(t, long, noise+test.first)
 				cut := content[:int(float64(len(content))*part)]
 				opts := file.Options{FFmpeg: file.NoFFmpeg}
 				alone, _ := readFile(t, write(t, "cut", cut), opts)
-				got, info := readFile(t, write(t, "both", join(cut, encoded(t, m, signalB, second))), opts)
+				got, info := readFile(t, write(t, "both", join(cut, encoded(t, m, signalB, test.second))), opts)
 				begin := float64(len(alone)) / 16000
 				want := burstsOf(alone)
 				for _, at := range signalB.bursts {
