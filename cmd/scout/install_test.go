@@ -109,7 +109,7 @@ func TestInstalledForOneUser(t *testing.T) {
 	}
 
 	// What the user has put beside it stays.
-	kept := []string{filepath.Join(prefix, "bin", "mine"), filepath.Join(prefix, "share/scout/models/own.txt")}
+	kept := []string{filepath.Join(prefix, "bin", "mine"), filepath.Join(prefix, "share", "scout", "models", "own.txt")}
 	for _, path := range kept {
 		if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
 			t.Fatal(err)

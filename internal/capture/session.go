@@ -207,9 +207,6 @@ func (s *Session) Ring() *ring.Ring { return s.ring }
 // Meter is the level of what is heard, also while nothing is recorded and the device is open.
 func (s *Session) Meter() *level.Meter { return s.meter }
 
-// Ended is closed when Run is about to return, in whatever way.
-func (s *Session) Ended() <-chan struct{} { return s.ended }
-
 // Err returns why the session ended where neither its caller nor the end of its input is the reason; nil
 // while it goes on. What is in the ring then is all there will be.
 func (s *Session) Err() error {

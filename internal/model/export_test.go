@@ -10,9 +10,6 @@ func WithPartFiles(open func(path string, offset int64) (PartFile, error)) Optio
 	return func(s *Store) { s.openPart = open }
 }
 
-// OpenPart is what opens files when no test stands in between.
-func OpenPart(path string, offset int64) (PartFile, error) { return openPart(path, offset) }
-
 // SwapInTwoSteps is how folders are exchanged where the system cannot do it in one step.
 func SwapInTwoSteps(staged, final string) error { return swapInTwoSteps(staged, final) }
 

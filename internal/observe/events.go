@@ -11,7 +11,6 @@ const (
 	EventTraceExportFailed = "trace_export_failed"
 
 	EventEngineStarted  = "engine_started"
-	EventEngineStopped  = "engine_stopped"
 	EventEngineFailed   = "engine_failed"
 	EventEngineRecycled = "engine_recycled"
 	EventEngineUnloaded = "engine_unloaded"

@@ -31,8 +31,8 @@ func PlainText(err error) string {
 		case *url.Error:
 			said, plain = e.Error(), fmt.Sprintf("%s: %v", e.URL, e.Err)
 		default:
-			switch e { //nolint:errorlint // the values themselves
-			case context.Canceled:
+			switch e { // the values themselves
+			case context.Canceled: //nolint:errorlint // not one that wraps it
 				said, plain = e.Error(), "interrupted"
 			case context.DeadlineExceeded:
 				said, plain = e.Error(), "it took too long"

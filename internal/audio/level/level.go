@@ -26,12 +26,6 @@ func Measure(samples []float32) Level {
 	return s.level(len(samples))
 }
 
-// RMS returns the root of the mean square of samples: Measure(samples).RMS.
-func RMS(samples []float32) float64 { return Measure(samples).RMS }
-
-// Peak returns the largest magnitude in samples: Measure(samples).Peak.
-func Peak(samples []float32) float64 { return Measure(samples).Peak }
-
 // DBFS converts a linear level to decibels of full scale, held between FloorDBFS and 0. Zero,
 // negative values and NaN are the floor.
 func DBFS(linear float64) float64 {

@@ -254,9 +254,6 @@ func (r *Recorder) Run(ctx context.Context) error {
 	return err
 }
 
-// Close gives the folder back where Run was never called.
-func (r *Recorder) Close() error { return r.lock.Close() }
-
 // Shutdown makes Run finish and return.
 func (r *Recorder) Shutdown() { r.endOnce.Do(func() { close(r.shutdown) }) }
 

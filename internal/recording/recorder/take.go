@@ -49,17 +49,9 @@ type take struct {
 	err      error // why the file is not as it should be; both are valid after done
 }
 
-// Start begins a recording and returns when its first frames are there. With the id of the recording
-// under way it returns that; with another, or none, the error has scout.CodeAlreadyRecording.
-func (r *Recorder) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
-	return r.start(ctx, order, false)
-}
-
-// Resume goes on with the recording order.ID, whose recorder ended without finishing it.
-func (r *Recorder) Resume(ctx context.Context, order recording.Order) (recording.Started, error) {
-	return r.start(ctx, order, true)
-}
-
+// start begins a recording and returns when its first frames are there; with resume it continues the recording
+// order.ID, whose recorder ended without finishing it. With the id of the recording under way it returns that; with
+// another, or none, the error has scout.CodeAlreadyRecording.
 func (r *Recorder) start(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
 	if err := r.acquire(ctx); err != nil {
 		return recording.Started{}, err

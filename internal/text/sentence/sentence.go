@@ -56,11 +56,6 @@ func terminal(mark rune, word string) bool {
 	return unicode.Is(unicode.Sentence_Terminal, mark)
 }
 
-// Mark tells whether r ends sentences in a script that puts no space behind it, such as "。".
-func Mark(r rune) bool {
-	return r > unicode.MaxLatin1 && terminal(r, "")
-}
-
 // closes is true for what may stand between the end of a sentence and the next space: quotation marks and brackets.
 func closes(r rune) bool {
 	return r == '"' || r == '\'' || r == '*' || r == '_' || unicode.In(r, unicode.Pe, unicode.Pf, unicode.Pi)
