@@ -67,7 +67,9 @@ func (t *Transcriber) apart(ctx context.Context, i int, in Input, o Options, sin
 	if all.Model == "" {
 		return s.result, err
 	}
-	all.Warnings = append(s.remarks(), all.Warnings...)
+	remarks := s.remarks()
+	t.count(remarks)
+	all.Warnings = append(remarks, all.Warnings...)
 	inOrder(&all)
 	s.result.Transcript, s.doc.Transcript, s.doc.TimeTaken = all, all, s.result.TimeTaken
 	if err == nil {
@@ -190,6 +192,7 @@ func (s *split) explain(heard *scout.Transcript, info file.Info) {
 		told := slices.ContainsFunc(s.result.Info.Warnings, func(other scout.Warning) bool { return other.Code == w.Code && other.Message == w.Message })
 		if s.channel == 1 || !told {
 			warnings = append(warnings, w)
+			s.t.count([]scout.Warning{w})
 		}
 	}
 	heard.Warnings = warnings

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/engine/schedule"
@@ -78,6 +80,7 @@ type Transcriber struct {
 	failures   *observe.Failures
 	recognizer *recognize.Recognizer
 	speech     *speech.Batch
+	warnings   *prometheus.CounterVec
 }
 
 // New returns a transcriber over the recognizer, which stays the caller's.
@@ -85,6 +88,9 @@ func New(scope observe.Scope, failures *observe.Failures, recognizer *recognize.
 	return &Transcriber{
 		scope: scope, failures: failures, recognizer: recognizer,
 		speech: speech.New(scope, failures, recognizer.Engine),
+		warnings: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_input_warnings_total", Help: "Warnings about the audio of inputs, by code: what is missing, and which tracks and channels were chosen.",
+		}, []string{"code"})),
 	}
 }
 
@@ -195,6 +201,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 		return result, err
 	}
 	transcript.Warnings = append(transcript.Warnings, result.Info.Warnings...)
+	t.count(result.Info.Warnings)
 	result.Transcript, result.Settled = *transcript, transcript.Duration
 	doc.Transcript, doc.TimeTaken = *transcript, result.TimeTaken
 	if err != nil {
@@ -209,6 +216,13 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 		return result, err
 	}
 	return result, incomplete(transcript)
+}
+
+// count counts warnings about an input.
+func (t *Transcriber) count(warnings []scout.Warning) {
+	for i := range warnings {
+		t.warnings.WithLabelValues(string(warnings[i].Code)).Inc()
+	}
 }
 
 // incomplete is an error where audio of the input is not in the text.
