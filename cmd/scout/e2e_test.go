@@ -275,7 +275,7 @@ func TestBadInput(t *testing.T) {
 		"no model installed":    {[]string{"transcribe", "--models-dir", empty, clip}, 1, "moonshine-tiny-en", "scout models pull"},
 		"unknown language":      {[]string{"transcribe", "--language", "de", clip}, 1, "does not know", "scout models list"},
 		"output folder missing": {[]string{"transcribe", "--output", filepath.Join(dir, "no", "x.txt"), clip}, 1, "x.txt", "check the path"},
-		"output is full":        {[]string{"transcribe", "--output", "/dev/full", clip}, 1, "no space left", "make room"},
+		"output is full":        {[]string{"transcribe", "--output", "/dev/full", clip}, 1, "no space left", "free some space"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

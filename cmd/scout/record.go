@@ -313,6 +313,7 @@ func (a *app) stopAnyway(cmd *cobra.Command, wrong error) error {
 	}
 	_ = a.LoadSettings(cmd) // nothing has read them yet; what is wrong with them is looked at next
 	if !a.SureOfRecordings() {
+		a.Notef("scout: no recording was ended: it may be in another folder; name it with --recordings-dir\n")
 		return wrong
 	}
 	return errors.Join(a.stopRecording(cmd.Context(), afterOptions{}), wrong)

@@ -19,9 +19,9 @@ func newSettingsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "settings",
 		Short: "Show and check what is set",
-		Long: `A setting has a name such as log.level. It comes, with rising weight, from its default, from the settings file
-(a line level = "debug" below a line [log]), from the environment (SCOUT_LOG__LEVEL), or from a flag (--log-level).
-Some variables have an older name besides, such as SCOUT_LOG_LEVEL. All are listed in docs/formats/settings.md.`,
+		Long: `A setting has a name such as log.level. It can be set in the settings file (level = "debug" below a line [log]), in the
+environment (SCOUT_LOG__LEVEL) and by a flag (--log-level); a flag overrides the environment, and both override the file.
+Some variables also have an older name, such as SCOUT_LOG_LEVEL. docs/formats/settings.md lists all settings.`,
 		Example: `  scout settings show
   scout settings check`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -131,7 +131,7 @@ func newSettingsCheckCommand(a *app) *cobra.Command {
 		Short: "Check the settings file and the environment",
 		Long: `Reads all settings and prints a line for everything that is wrong, on standard error.
 
-Exit codes: 0 all is well, 2 something is wrong.`,
+Exit codes: 0 all settings are valid, 2 something is wrong.`,
 		Example: `  scout settings check
   scout settings check --config new.toml`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -139,10 +139,13 @@ Exit codes: 0 all is well, 2 something is wrong.`,
 			if err := a.tellWrongSettings(); err != nil {
 				return err
 			}
-			if !a.Settings.FileFound {
-				return a.Say("all settings are well; there is no file %s", a.Settings.File)
+			switch {
+			case a.Settings.FileFound:
+				return a.Say("all settings are valid; %s was read", a.Settings.File)
+			case a.Settings.File == "":
+				return a.Say("all settings are valid; there is no settings file, since $HOME is not set")
 			}
-			return a.Say("all settings are well; %s was read", a.Settings.File)
+			return a.Say("all settings are valid; there is no file %s", a.Settings.File)
 		},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,6 +141,9 @@ func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
 		"a setting":                        {"[log]\nlevel = \"loud\"\n", nil, nil, cli.ExitUsage, "log.level", true},
 		"a setting and a flag":             {"[log]\nlevel = \"loud\"\n", nil, []string{"--nwo"}, cli.ExitUsage, "--nwo", true},
 		"the log":                          {"", []string{"SCOUT_LOG_FILE=/dev/null/log"}, nil, cli.ExitFailed, "log", true},
+		"a misspelt group":                 {"[lgo]\nlevel = \"info\"\n", nil, nil, cli.ExitUsage, "lgo", true},
+		"a misspelt variable":              {"", []string{"SCOUT_LOG__LEVLE=info"}, nil, cli.ExitUsage, "LEVLE", true},
+		"a misspelt variable of folders":   {"", []string{"SCOUT_RECORDINGS_DIR=/r"}, nil, cli.ExitUsage, "--recordings-dir", false},
 		"the folder, in the file":          {"[recordings]\ndir = \"r\"\n", nil, nil, cli.ExitUsage, "recordings.dir", false},
 		"what may have been the folder":    {"[recordings]\ndri = \"/r\"\n", nil, nil, cli.ExitUsage, "recordings.dri", false},
 		"the whole file":                   {"[", nil, nil, cli.ExitUsage, "TOML", false},
@@ -149,7 +153,7 @@ func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
 			t.Parallel()
 			home, scout := settingsUser(t, c.file, append(c.environment, "SCOUT_RECORDER="+filepath.Join(programs, "scout-recorder"))...)
 			folder := filepath.Join(home, "r")
-			if c.file == "" || strings.HasPrefix(c.file, "[log]") { // the folder is the user's own
+			if !slices.Contains(c.args, "--recordings-dir") && (c.file == "" || c.ends) { // the folder is the user's own
 				folder = filepath.Join(home, ".local", "share", "scout", "recordings")
 			}
 			begin := func(args ...string) outcome { return scoutIn(t, home, folder, args) }

@@ -74,6 +74,7 @@ func (l *loader) group(at Origin, e entry) bool {
 	case !l.isGroup(name):
 		p.Text, p.Hint = fmt.Sprintf("there is no group of settings %s", name), "all settings: scout settings show"
 		if meant := spelling.Closest(name, l.groups()); meant != "" {
+			p.Meant = meant
 			p.Hint = fmt.Sprintf("did you mean %s? All settings: scout settings show", meant)
 		}
 		l.problems = append(l.problems, p)

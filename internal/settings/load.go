@@ -14,7 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// Sources are where settings come from, in the order of their weight.
+// Sources are where settings come from; each overrides those before it.
 type Sources struct {
 	// File is the settings file that a flag names; empty for $SCOUT_CONFIG, else $XDG_CONFIG_HOME/scout/settings.toml.
 	File string
@@ -73,6 +73,8 @@ type Problem struct {
 	Setting string // empty where it is none
 	Text    string
 	Hint    string // empty where there is nothing to add
+	// Meant is the setting or the group that was probably meant where there is none of that name; empty for none.
+	Meant string
 }
 
 // String is one line: where it stands and what is wrong.
@@ -173,6 +175,7 @@ func (l *loader) set(into map[string]any, name string, origin Origin, convert fu
 func (l *loader) unknown(origin Origin, name string) {
 	p := Problem{Origin: origin, Text: fmt.Sprintf("there is no setting %s", name), Hint: "all settings: scout settings show"}
 	if meant := spelling.Closest(name, l.names); meant != "" {
+		p.Meant = meant
 		p.Hint = fmt.Sprintf("did you mean %s? All settings: scout settings show", meant)
 	}
 	l.problems = append(l.problems, p)
@@ -184,10 +187,12 @@ func (l *loader) environment() map[string]any {
 	values := environment(l.sources.Environment)
 	known := map[string]bool{}
 	flat := map[string]string{} // SCOUT_LOG_LEVEL: SCOUT_LOG__LEVEL
+	byVariable := map[string]string{}
 	var names []string
 	for _, name := range l.names {
 		f := l.fields[name]
 		known[f.variable], known[f.old] = true, true
+		byVariable[f.variable], byVariable[f.old] = name, name
 		names = append(names, f.variable)
 		flat[strings.ReplaceAll(f.variable, "__", "_")] = f.variable
 		for _, variable := range []string{f.variable, f.old} { // the new name has more weight
@@ -218,6 +223,7 @@ func (l *loader) environment() map[string]any {
 			meant = spelling.Closest(variable, names)
 		}
 		if meant != "" {
+			p.Meant = byVariable[meant]
 			p.Hint = fmt.Sprintf("did you mean %s? All settings: scout settings show", meant)
 		}
 		l.problems = append(l.problems, p)

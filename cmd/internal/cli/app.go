@@ -84,7 +84,7 @@ func (a *App) checkLogFile(args []string) error {
 	}
 	for _, arg := range args {
 		if info, err := os.Stat(arg); err == nil && os.SameFile(log, info) {
-			return Usage(scout.Errorf(scout.CodeInvalidArgument, "--log-file %s is the input %s: it would be destroyed", a.Settings.Log.File, arg).
+			return Usage(scout.Errorf(scout.CodeInvalidArgument, "%s %s is the input %s: it would be destroyed", a.Settings.Origin("log.file"), a.Settings.Log.File, arg).
 				WithHint("choose another file for the log"))
 		}
 	}

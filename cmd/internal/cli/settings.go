@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -88,8 +89,12 @@ func (a *App) SureOfRecordings() bool {
 	if kind := a.Settings.Origin("recordings.dir").Kind; kind == settings.FromFlag {
 		return true
 	}
+	harmless := func(name string) bool { // what names something else
+		group, _, _ := strings.Cut(name, ".")
+		return group != "" && group != "recordings" && group != "data"
+	}
 	return errors.As(a.WrongSettings, &invalid) && !slices.ContainsFunc(invalid.Problems, func(p settings.Problem) bool {
-		return p.Setting == "" || p.Setting == "recordings.dir" || p.Setting == "data.dir"
+		return !harmless(p.Setting) && !harmless(p.Meant)
 	})
 }
 
