@@ -48,7 +48,8 @@ func (a *app) openRecordings() (*recording.Folder, error) {
 }
 
 // lookIntoRecordings opens the folder for a command that changes nothing: nil where there is none yet.
-// Where nobody records into it, what a crash left is put right, and said.
+// Where nobody records into it, what a crash left is put right, and said; only then the folder is locked, which keeps a
+// recorder from starting.
 func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {
@@ -60,6 +61,9 @@ func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, e
 	folder, err := recording.OpenFolder(dir)
 	if err != nil {
 		return nil, recording.RepairReport{}, err
+	}
+	if intact, report, err := folder.Intact(); intact || err != nil {
+		return folder, report, err
 	}
 	lock, err := recording.TakeLock(folder.Dir())
 	switch scout.CodeOf(err) {

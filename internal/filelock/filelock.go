@@ -19,6 +19,19 @@ func Try(f *os.File) (bool, error) {
 	return err == nil, err //nolint:wrapcheck // callers say which lock
 }
 
+// Held tells whether another open file holds the lock of f. Those that ask at the same time do not mistake each other for
+// holders; whoever takes the lock at that very moment has to try again.
+func Held(f *os.File) (bool, error) {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+	}
+	return false, err //nolint:wrapcheck // callers say which lock
+}
+
 // Wait takes the lock of f as soon as nobody else has it.
 func Wait(f *os.File) error {
 	for {

@@ -52,3 +52,40 @@ func TestLockEndsAlthoughAChildHasTheDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Whoever only asks must not look like a holder to others who ask.
+func TestAskingTellsHoldersFromThoseWhoAsk(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	open := func() *os.File {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Close() })
+		return f
+	}
+	want := func(f *os.File, held bool) {
+		t.Helper()
+		if got, err := filelock.Held(f); err != nil || got != held {
+			t.Errorf("held: %v, %v, want %v", got, err, held)
+		}
+	}
+	holder, asks, asksToo := open(), open(), open()
+	want(asks, false)
+	if err := unix.Flock(int(asksToo.Fd()), unix.LOCK_SH); err != nil { // in the middle of asking
+		t.Fatal(err)
+	}
+	want(asks, false)
+	if err := unix.Flock(int(asksToo.Fd()), unix.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := filelock.Try(holder); err != nil || !got {
+		t.Fatalf("lock: %v, %v", got, err)
+	}
+	want(asks, true)
+	if err := filelock.Close(holder); err != nil {
+		t.Fatal(err)
+	}
+	want(asks, false)
+}

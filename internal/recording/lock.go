@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/filelock"
@@ -22,11 +24,26 @@ type Lock struct{ file *os.File }
 // lockHolder is the content of the lock file, for the message to whoever comes second.
 type lockHolder struct {
 	PID int `json:"pid"`
+	// Program is the name of its file: scout or scout-recorder.
+	Program string `json:"program,omitempty"`
 }
+
+// Limits of waiting for the lock.
+const (
+	// askedFor is how long a lock is tried for that a program may be asking about at this moment.
+	askedFor = 100 * time.Millisecond
+	// RecorderWaits is how long a recorder that begins waits for a program that changes the folder.
+	RecorderWaits = 2 * time.Second
+	lockPause     = 5 * time.Millisecond
+)
 
 // TakeLock takes the lock of the folder. Where another program holds it the error has
 // scout.CodeRecordingLocked and names its process.
-func TakeLock(dir string) (*Lock, error) {
+func TakeLock(dir string) (*Lock, error) { return TakeLockWithin(dir, askedFor) }
+
+// TakeLockWithin is TakeLock that waits for so long for a program that looks at the folder or changes it. For a recorder it
+// does not wait: that stays.
+func TakeLockWithin(dir string, patience time.Duration) (*Lock, error) {
 	dir, err := makeFolder(dir)
 	if err != nil {
 		return nil, err
@@ -37,6 +54,9 @@ func TakeLock(dir string) (*Lock, error) {
 		return nil, scout.FileError(scout.CodeWriteFailed, "open lock file", err)
 	}
 	got, err := filelock.Try(f)
+	for began := time.Now(); err == nil && !got && time.Since(began) < patience && !readHolder(f).stays(); got, err = filelock.Try(f) {
+		time.Sleep(lockPause) // nothing announces the end of somebody else's lock
+	}
 	if err == nil && got {
 		err = writeHolder(f)
 	}
@@ -45,7 +65,7 @@ func TakeLock(dir string) (*Lock, error) {
 	}
 	if !got {
 		holder := readHolder(f)
-		return nil, errors.Join(scout.Errorf(scout.CodeRecordingLocked, "folder %s is in use%s", dir, holder), f.Close())
+		return nil, errors.Join(scout.Errorf(scout.CodeRecordingLocked, "folder %s is in use%s", dir, holder).WithHint("%s", holder.hint()), f.Close())
 	}
 	return &Lock{file: f}, nil
 }
@@ -81,7 +101,11 @@ func (l *Lock) Renew(dir string) (renewed bool, err error) {
 
 // writeHolder is informative only, so that a full disk does not keep anybody from taking the lock.
 func writeHolder(f *os.File) error {
-	data, err := json.Marshal(lockHolder{PID: os.Getpid()})
+	holder := lockHolder{PID: os.Getpid()}
+	if program, err := os.Executable(); err == nil {
+		holder.Program = filepath.Base(program)
+	}
+	data, err := json.Marshal(holder)
 	if err != nil {
 		return err
 	}
@@ -94,11 +118,38 @@ func writeHolder(f *os.File) error {
 	return nil
 }
 
-func readHolder(f *os.File) string {
-	data, err := io.ReadAll(io.LimitReader(io.NewSectionReader(f, 0, 256), 256))
+// readHolder returns who held the lock last; nothing where nobody has said.
+func readHolder(f *os.File) lockHolder {
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, 1024))
 	var holder lockHolder
-	if err != nil || json.Unmarshal(data, &holder) != nil || holder.PID == 0 {
+	if err != nil || json.Unmarshal(data, &holder) != nil {
+		return lockHolder{}
+	}
+	return holder
+}
+
+// recorderProgram is the name of the program that holds the lock for as long as it lives.
+const recorderProgram = "scout-recorder"
+
+// stays tells whether the holder is a recorder that lives. What a dead one left in the file says nothing.
+func (h lockHolder) stays() bool {
+	return h.Program == recorderProgram && h.PID > 0 && !errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH)
+}
+
+// String goes on after "in use".
+func (h lockHolder) String() string {
+	switch {
+	case h.PID == 0:
+		return ""
+	case h.Program == "":
+		return fmt.Sprintf(" by process %d", h.PID)
+	}
+	return fmt.Sprintf(" by process %d (%s)", h.PID, h.Program)
+}
+
+func (h lockHolder) hint() string {
+	if h.Program == recorderProgram || h.PID == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" by process %d", holder.PID)
+	return fmt.Sprintf("if it is stopped, let it go on (kill -CONT %d) or end it (kill %d)", h.PID, h.PID)
 }

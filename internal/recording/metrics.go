@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +55,7 @@ type Metrics struct {
 	frames   prometheus.Counter
 	gaps     *prometheus.CounterVec
 	lost     *prometheus.CounterVec
+	filled   atomic.Int64 // frames of silence that count as written and lie in gaps known only later
 	sync     prometheus.Histogram
 	// What State and events say, for those who look at metrics.
 	condition *prometheus.GaugeVec
@@ -169,8 +171,17 @@ func (m *Metrics) failed(err error) {
 	}
 }
 
-// Gap counts a gap that capture reported.
+// Gap counts a gap whose silence the recorder made itself.
 func (m *Metrics) Gap(g scout.Gap) { m.gap(g) }
+
+// FilledGap counts a gap that capture reported. Its silence came through the ring as frames do, and counts as written until
+// as many frames have come after it.
+func (m *Metrics) FilledGap(g scout.Gap) {
+	m.gap(g)
+	if m != nil {
+		m.filled.Add(int64(g.Frames))
+	}
+}
 
 func (m *Metrics) gap(g scout.Gap) {
 	if m != nil {
@@ -181,8 +192,19 @@ func (m *Metrics) gap(g scout.Gap) {
 
 func (m *Metrics) wrote(frames, bytes int) {
 	if m != nil {
-		m.frames.Add(float64(frames))
+		m.frames.Add(float64(frames - m.unfill(frames)))
 		m.bytes.Add(float64(bytes))
+	}
+}
+
+// unfill returns how many of so many frames make up for silence that was counted before.
+func (m *Metrics) unfill(frames int) int {
+	for {
+		filled := m.filled.Load()
+		n := min(filled, int64(frames))
+		if m.filled.CompareAndSwap(filled, filled-n) {
+			return int(n)
+		}
 	}
 }
 

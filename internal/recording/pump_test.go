@@ -373,3 +373,22 @@ func TestPumpAllocatesNothingPerBlock(t *testing.T) {
 	}
 	finish(t, w)
 }
+
+// Silence that capture put into the ring is known to be a gap only when it has been written already.
+func TestWrittenFramesAreWithoutTheSilenceOfGaps(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	metrics := recording.NewMetrics(observe.NewScope(nil, registry, nil))
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, time.Minute, 3*time.Second, recording.PumpOptions{Metrics: metrics})
+		time.Sleep(2 * time.Second)
+		metrics.FilledGap(scout.Gap{Start: 100, Frames: speech.Frames(time.Second), Reason: "device_lost"})
+		time.Sleep(2 * time.Second)
+		if m, err := s.end(t); err != nil || m.Frames != speech.Frames(3*time.Second) {
+			t.Errorf("%d frames, %v", m.Frames, err)
+		}
+	})
+	if got, want := counter(t, registry, "scout_recording_written_frames_total"), float64(speech.Frames(2*time.Second)); got != want {
+		t.Errorf("%v frames, want %v", got, want)
+	}
+}

@@ -58,6 +58,25 @@ func (f *Folder) Repair(_ *Lock, but ...ID) (RepairReport, error) {
 	return report, nil
 }
 
+// Intact tells whether Repair would change nothing, and what it would report then. It writes nothing and takes no lock.
+func (f *Folder) Intact() (bool, RepairReport, error) {
+	scan, err := f.scan()
+	if err != nil || len(scan.leftovers) > 0 {
+		return false, RepairReport{}, err
+	}
+	for _, id := range scan.ids {
+		m, err := f.Manifest(id)
+		if err != nil || m.State == StateRecording {
+			return false, RepairReport{}, nil //nolint:nilerr // Repair says what is wrong
+		}
+		audio, err := inspect(f.AudioPath(id))
+		if err != nil || audio.foreign || audio.header.id != id || audio.header.frames != m.Frames || audio.frames < m.Frames {
+			return false, RepairReport{}, nil //nolint:nilerr // likewise
+		}
+	}
+	return true, RepairReport{Problems: scan.foreign}, nil
+}
+
 // RepairOne is Repair for one recording; nil where nothing was wrong.
 func (f *Folder) RepairOne(_ *Lock, id ID) (*Repaired, error) { return f.repair(id) }
 

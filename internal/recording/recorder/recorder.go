@@ -178,7 +178,7 @@ func Open(options Options) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := recording.TakeLock(folder.Dir())
+	lock, err := recording.TakeLockWithin(folder.Dir(), recording.RecorderWaits)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (s *stretch) hear(e capture.Event) {
 		if !ok {
 			return
 		}
-		r.metrics.Gap(gap)
+		r.metrics.FilledGap(gap)
 		out.Kind, out.Gap, out.Reason = recording.KindGap, &gap, gap.Reason
 	case capture.EventDeviceLost:
 		out.Kind = recording.KindDeviceLost

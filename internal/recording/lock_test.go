@@ -1,0 +1,153 @@
+package recording_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// Whoever finds the folder taken learns by whom, and waits only for those that will not stay.
+func TestALockedFolderNamesItsHolder(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	takeLock(t, folder)
+	_, err := recording.TakeLock(folder.Dir())
+	program, executableErr := os.Executable()
+	check(t, executableErr)
+	want := fmt.Sprintf("in use by process %d (%s)", os.Getpid(), filepath.Base(program))
+	if scout.CodeOf(err) != scout.CodeRecordingLocked || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	if hint := scout.HintOf(err); !strings.Contains(hint, fmt.Sprintf("kill -CONT %d", os.Getpid())) {
+		t.Errorf("hint %q does not tell how to let a stopped process go on", hint)
+	}
+	if pid, held := recording.Holder(folder.Dir()); !held || pid != os.Getpid() {
+		t.Errorf("holder %d, %v", pid, held)
+	}
+}
+
+func TestALockIsTakenWhenItsHolderIsDone(t *testing.T) {
+	t.Parallel()
+	holders := map[string]map[string]any{
+		"a program that changes the folder":         {"pid": os.Getpid(), "program": "scout"},
+		"one that only asks, after a dead recorder": {"pid": 1 << 30, "program": "scout-recorder"},
+		"one that has not said who it is":           {},
+	}
+	for name, holder := range holders {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder, _ := openFolder(t)
+			content, err := json.Marshal(holder)
+			check(t, err)
+			path := filepath.Join(folder.Dir(), recording.LockName)
+			check(t, os.WriteFile(path, content, 0o600))
+			f, err := os.Open(path)
+			check(t, err)
+			defer func() { _ = f.Close() }() // it was only locked
+			check(t, unix.Flock(int(f.Fd()), unix.LOCK_SH))
+			taken := make(chan error, 1)
+			go func() {
+				lock, err := recording.TakeLockWithin(folder.Dir(), time.Minute)
+				if err == nil {
+					err = lock.Close()
+				}
+				taken <- err
+			}()
+			select {
+			case err := <-taken:
+				t.Fatalf("taken beside another one: %v", err)
+			case <-time.After(20 * time.Millisecond):
+			}
+			check(t, unix.Flock(int(f.Fd()), unix.LOCK_UN))
+			check(t, <-taken)
+		})
+	}
+}
+
+func TestALockIsNotWaitedForWhileARecorderHasIt(t *testing.T) {
+	t.Parallel()
+	folder, _ := openFolder(t)
+	path := filepath.Join(folder.Dir(), recording.LockName)
+	check(t, os.WriteFile(path, fmt.Appendf(nil, `{"pid":%d,"program":"scout-recorder"}`, os.Getpid()), 0o600))
+	f, err := os.Open(path)
+	check(t, err)
+	defer func() { _ = f.Close() }() // it was only locked
+	check(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
+	if _, err := recording.TakeLockWithin(folder.Dir(), time.Hour); scout.CodeOf(err) != scout.CodeRecordingLocked {
+		t.Error(err)
+	}
+}
+
+// What Intact calls intact Repair leaves alone, and only that.
+func TestIntactIsWhatRepairLeavesAlone(t *testing.T) {
+	t.Parallel()
+	damages := map[string]func(folder *recording.Folder, m recording.Manifest) error{
+		"nothing": func(*recording.Folder, recording.Manifest) error { return nil },
+		"a file of somebody else": func(folder *recording.Folder, _ recording.Manifest) error {
+			return os.WriteFile(filepath.Join(folder.Dir(), "notes.txt"), nil, 0o600)
+		},
+		"a manifest that is missing": func(folder *recording.Folder, m recording.Manifest) error {
+			return os.Remove(folder.ManifestPath(m.ID))
+		},
+		"a manifest that is damaged": func(folder *recording.Folder, m recording.Manifest) error {
+			return os.WriteFile(folder.ManifestPath(m.ID), []byte("{"), 0o600)
+		},
+		"a manifest that still says recording": func(folder *recording.Folder, m recording.Manifest) error {
+			content, err := os.ReadFile(folder.ManifestPath(m.ID))
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(folder.ManifestPath(m.ID), bytes.Replace(content, []byte(`"finished"`), []byte(`"recording"`), 1), 0o600)
+		},
+		"audio that is missing": func(folder *recording.Folder, m recording.Manifest) error {
+			return os.Remove(folder.AudioPath(m.ID))
+		},
+		"audio that became shorter": func(folder *recording.Folder, m recording.Manifest) error {
+			return os.Truncate(folder.AudioPath(m.ID), recording.HeaderBytes+10)
+		},
+		"a header that is empty": func(folder *recording.Folder, m recording.Manifest) error {
+			f, err := os.OpenFile(folder.AudioPath(m.ID), os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = f.Close() }() // what is written is looked at below
+			_, err = f.WriteAt(make([]byte, recording.HeaderBytes), 0)
+			return err
+		},
+		"a leftover": func(folder *recording.Folder, _ recording.Manifest) error {
+			return os.WriteFile(filepath.Join(folder.Dir(), ".x.tmp"), nil, 0o600)
+		},
+	}
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder, _ := openFolder(t)
+			w := create(t, folder, speech)
+			write(t, w, 100)
+			check(t, damage(folder, finish(t, w)))
+			before := contents(t, folder.Dir())
+			intact, report, err := folder.Intact()
+			check(t, err)
+			if contents(t, folder.Dir()) != before {
+				t.Error("looking changed the folder")
+			}
+			repaired := repair(t, folder)
+			if want := name == "nothing" || name == "a file of somebody else"; intact != want {
+				t.Errorf("intact: %v, want %v", intact, want)
+			}
+			if intact && (len(repaired.Repaired) > 0 || len(repaired.Problems) != len(report.Problems)) {
+				t.Errorf("said %+v, Repair did %+v", report, repaired)
+			}
+		})
+	}
+}
