@@ -187,7 +187,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeOpenFiles:        {Transient, "raise the limit, for example: ulimit -n 1024"},
 	CodeProcesses:        {Transient, "close other programs, or raise the limit: see ulimit -u and the limits of the container"},
 	CodeBusy:             {Transient, "try again later"},
-	CodeConfigInvalid:    {Permanent, "correct the setting named above"},
+	CodeConfigInvalid:    {Permanent, "see each setting and where its value comes from: scout settings show"},
 
 	CodeFileNotFound:    {Permanent, "check the path"},
 	CodeFilePermission:  {Permanent, "check the owner and mode of the file and its folder"},
