@@ -258,6 +258,8 @@ func TestBadInput(t *testing.T) {
 		"no argument":           {[]string{"transcribe"}, 2, "name a file", "--help"},
 		"unknown flag":          {[]string{"transcribe", "--loud", clip}, 2, "unknown flag", "--help"},
 		"unknown command":       {[]string{"transcribble"}, 2, "unknown command", "--help"},
+		"unknown shell":         {[]string{"completion", "bahs"}, 2, "unknown command", "did you mean: scout completion bash"},
+		"more than a shell":     {[]string{"completion", "bash", "fish"}, 2, "unexpected argument", "--help"},
 		"unknown format":        {[]string{"transcribe", "--format", "docx", clip}, 2, "docx", ""},
 		"unknown cut":           {[]string{"transcribe", "--cut", "loud", clip}, 2, "loud", "quiet"},
 		"no threads":            {[]string{"transcribe", "--threads", "0", clip}, 2, "--threads 0", ""},

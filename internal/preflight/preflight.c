@@ -55,7 +55,21 @@ static int check_threads(void) {
 	return failed;
 }
 
+// fill_closed opens /dev/null in place of standard streams that are closed. Go's runtime would open it to read and to
+// write: what the program writes would be lost without an error. Here standard input can only be written to and
+// standard output only be read from, so that using either fails with EBADF. Standard error takes everything: there is
+// nobody to tell.
+static void fill_closed(void) {
+	static const int modes[] = {O_WRONLY, O_RDONLY, O_RDWR};
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+		int opened = open("/dev/null", modes[fd]); // the lowest number that is free: fd
+		if (opened != fd && opened >= 0) close(opened);
+	}
+}
+
 __attribute__((constructor)) static void scout_preflight(void) {
+	fill_closed();
 	unsigned long space = limit_of(RLIMIT_AS), data = limit_of(RLIMIT_DATA), processes = limit_of(RLIMIT_NPROC);
 	if (space != 0) {
 		void *room = mmap(NULL, ADDRESS_SPACE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -196,6 +196,7 @@ func (a *App) Notef(format string, args ...any) {
 
 // Complain counts err and writes it to stderr: what failed, why, and what helps.
 func (a *App) Complain(what string, err error) {
+	err = namesStream(err)
 	_ = a.Failures.Count(err) // it returns its argument
 	text := printable.Line(PlainText(err))
 	if what = printable.Line(what); what != "" && !strings.Contains(text, what) {

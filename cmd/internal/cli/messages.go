@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -9,7 +10,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/outfile"
 )
 
@@ -45,6 +48,35 @@ func PlainText(err error) string {
 		}
 	}
 	return once(text)
+}
+
+// namesStream makes an error about a standard stream one that says so: the standard library calls it /dev/stdout.
+func namesStream(err error) error {
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		return err
+	}
+	switch {
+	case path.Path == os.Stdout.Name() && path.Op == "write":
+		return outfile.Explain("write to standard output", path)
+	case path.Path == os.Stdin.Name() && errors.Is(path, syscall.EBADF):
+		return scout.Errorf(scout.CodeReadFailed, "cannot read standard input: it is closed").WithHint("give it a file or a pipe: < FILE")
+	}
+	return err
+}
+
+// checkedWriter remembers the first failure to write: what prints help does not look at it.
+type checkedWriter struct {
+	io.Writer
+	failed error
+}
+
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if w.failed == nil {
+		w.failed = err
+	}
+	return n, err
 }
 
 // errorTree returns err and all errors below it.

@@ -23,7 +23,29 @@ func Run(ctx context.Context, name string, args []string, std Streams, build fun
 	}()
 	root := build(a) //nolint:contextcheck // cobra hands the context on
 	root.SetArgs(args)
-	return a.Report(ctx, root.ExecuteContext(ctx))
+	out := &checkedWriter{Writer: std.Out}
+	root.SetOut(out)
+	root.InitDefaultCompletionCmd()
+	explainWrongShells(root)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = out.failed
+	}
+	return a.Report(ctx, err)
+}
+
+// explainWrongShells makes the command completion refuse what it does not know, as the other commands do.
+func explainWrongShells(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Args = WrongArgs(cobra.NoArgs)
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range cmd.Commands() {
+			shell.Args = WrongArgs(cobra.NoArgs)
+		}
+	}
 }
 
 // SetUp gives the root of a tree of commands what all programs share: streams, settings, messages, version and help.
@@ -37,7 +59,6 @@ func (a *App) SetUp(root *cobra.Command) {
 		}
 		return cmd.Help()
 	}
-	root.SetOut(a.Std.Out)
 	root.SetErr(a.Std.Err)
 	root.SetIn(a.Std.In)
 	root.SetFlagErrorFunc(WrongFlag)
