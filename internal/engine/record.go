@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/pool"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
@@ -74,7 +75,7 @@ func (r *record) note(class schedule.Class, took time.Duration, err error) {
 	if outcome == "failed" {
 		code := string(scout.CodeOf(err))
 		r.failures.WithLabelValues(code).Inc()
-		r.scope.Log().Warn(observe.EventEngineFailed, slog.String(observe.KeyCode, code),
+		r.scope.Log().Warn(pool.EventEngineFailed, slog.String(observe.KeyCode, code),
 			slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 	}
 }

@@ -87,7 +87,7 @@ func TestJSONLogLinesFollowTheSchema(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
 	scope := observe.NewScope(observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo), nil, nil)
-	scope.Component("engine").Log().Info(observe.EventEngineStarted, slog.String(observe.KeyModel, "tiny\n\"quoted\" \xff"),
+	scope.Component("engine").Log().Info("engine_started", slog.String(observe.KeyModel, "tiny\n\"quoted\" \xff"),
 		slog.Int(observe.KeyPID, 4711), slog.Bool("warm", true), slog.Float64("load_seconds", 0.5))
 	if err := observe.NewFailures(scope).Guard("engine", func() error { panic("two\nlines") }); err == nil {
 		t.Error("the panic is no error")
@@ -115,7 +115,7 @@ func FuzzJSONLogLine(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var lines bytes.Buffer
-		observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo).Error(observe.EventEngineFailed, slog.String(observe.KeyError, text))
+		observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo).Error("engine_failed", slog.String(observe.KeyError, text))
 		if got := bytes.Count(lines.Bytes(), []byte("\n")); got != 1 {
 			t.Fatalf("%d lines: %q", got, lines.String())
 		}
@@ -128,7 +128,7 @@ func FuzzJSONLogLine(f *testing.F) {
 func TestTextLogLines(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
-	observe.NewLogger(&lines, observe.LogText, slog.LevelInfo).Info(observe.EventEngineStarted, slog.Int(observe.KeyPID, 4711))
+	observe.NewLogger(&lines, observe.LogText, slog.LevelInfo).Info("engine_started", slog.Int(observe.KeyPID, 4711))
 	if !regexp.MustCompile(`^time=\S+ level=INFO msg=engine_started pid=4711\n$`).Match(lines.Bytes()) {
 		t.Errorf("got %q", lines.String())
 	}
@@ -162,7 +162,7 @@ func TestLogFileRotates(t *testing.T) {
 	log := observe.NewLogger(file, observe.LogJSON, slog.LevelInfo)
 	padding := strings.Repeat("x", 64<<10)
 	for n := range 80 { // 5 MiB: five rotations
-		log.Info(observe.EventEngineStderr, slog.Int("n", n), slog.String("text", padding))
+		log.Info("engine_stderr", slog.Int("n", n), slog.String("text", padding))
 	}
 	if err := file.Close(); err != nil {
 		t.Fatalf("close: %v", err)

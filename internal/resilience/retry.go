@@ -65,7 +65,7 @@ func Retry[T any](ctx context.Context, s observe.Scope, policy Policy, operation
 		backoff.WithMaxElapsedTime(orDefault(policy.Budget, defaultBudget)),
 		backoff.WithMaxTries(uint(max(policy.Attempts, 0))),
 		backoff.WithNotify(func(err error, pause time.Duration) {
-			s.Log().Warn(observe.EventRetry, slog.Int(observe.KeyAttempt, attempt),
+			s.Log().Warn(EventRetry, slog.Int(observe.KeyAttempt, attempt),
 				slog.String(observe.KeyCode, string(scout.CodeOf(last))), slog.String(observe.KeyError, last.Error()),
 				slog.Int64("pause_ms", pause.Milliseconds()))
 		}),

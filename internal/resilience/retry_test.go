@@ -359,8 +359,8 @@ func TestRetryLogsEachPause(t *testing.T) {
 			got = append(got, e)
 		}
 		want := []entry{
-			{observe.EventRetry, "WARN", "model", 1, "model_download_failed", "connection reset", 1000},
-			{observe.EventRetry, "WARN", "model", 2, "model_download_failed", "connection reset", 2000},
+			{resilience.EventRetry, "WARN", "model", 1, "model_download_failed", "connection reset", 1000},
+			{resilience.EventRetry, "WARN", "model", 2, "model_download_failed", "connection reset", 2000},
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("logged %+v, want %+v", got, want)

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-
-	"github.com/scout-speech/scout/internal/observe"
 )
 
 // tailBytes is how much of the end of the engine's stderr goes into an error.
@@ -40,7 +38,7 @@ func (t *tail) Write(p []byte) (int, error) {
 		if end < 0 {
 			break
 		}
-		t.log.Debug(observe.EventEngineStderr, slog.String("line", string(t.line[:end])))
+		t.log.Debug(EventEngineStderr, slog.String("line", string(t.line[:end])))
 		t.line = t.line[end+1:]
 	}
 	if len(t.line) > tailBytes {

@@ -26,7 +26,7 @@ const tracesPath = "/v1/traces"
 // Option changes what Open returns.
 type Option func(*failureReporter)
 
-// ReportExportsTo logs spans that could not be sent to the scope, as observe.EventTraceExportFailed. Without
+// ReportExportsTo logs spans that could not be sent to the scope, as EventTraceExportFailed. Without
 // it they are dropped in silence: tracing never disturbs what it watches, and never writes to stderr.
 func ReportExportsTo(s observe.Scope) Option {
 	return func(r *failureReporter) { r.scope = s }
@@ -97,7 +97,7 @@ type failureReporter struct {
 // ExportSpans sends the spans, and logs and drops them where that fails.
 func (r *failureReporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
-		r.scope.Log().Warn(observe.EventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(observe.KeyError, err.Error()))
+		r.scope.Log().Warn(EventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(observe.KeyError, err.Error()))
 	}
 	return nil
 }

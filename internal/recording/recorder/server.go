@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // Limits of clients.
@@ -37,7 +38,7 @@ func (r *Recorder) accept(ctx context.Context, listener net.Listener, clients *s
 			if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 				return
 			}
-			r.log.Warn(observe.EventRetry, slog.String(observe.KeyError, err.Error()))
+			r.log.Warn(resilience.EventRetry, slog.String(observe.KeyError, err.Error()))
 			select { // out of descriptors: closing ones give some back
 			case <-time.After(100 * time.Millisecond):
 			case <-ctx.Done():

@@ -1,0 +1,6 @@
+package recognize
+
+// Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
+const (
+	EventModelPrepared = "model_prepared"
+)
