@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
@@ -35,7 +33,7 @@ that has the files under their names.`,
 			if err != nil {
 				return err
 			}
-			show := newPullProgress(a.Std.Err, cli.IsTerminal(a.Std.Err))
+			show := newPullProgress(cli.NewConsole(a.Std.Err, false))
 			options.Progress = show.update
 			options.Prepare = a.Machine().PrepareStaged
 			pulled, err := store.Pull(cmd.Context(), args[0], options)
@@ -75,58 +73,46 @@ func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
 	return nil
 }
 
-// pullProgress shows how far a pull is: a bar on a terminal, else a line every few seconds.
+// pullProgress shows how far a pull is: on a terminal in a line that changes, else in a line every few seconds.
 type pullProgress struct {
-	w    io.Writer
-	bar  *progressbar.ProgressBar // nil where w is not a terminal
-	next time.Duration
+	show *cli.Console
+	next time.Duration // when the next line is due
 }
 
 // pullLineInterval is the time between two lines where there is no terminal.
 const pullLineInterval = 5 * time.Second
 
-func newPullProgress(w io.Writer, isTerminal bool) *pullProgress {
-	p := &pullProgress{w: w, next: pullLineInterval}
-	if isTerminal {
-		p.bar = progressbar.NewOptions64(-1,
-			progressbar.OptionSetWriter(w),
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionSetWidth(24),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionClearOnFinish(),
-			progressbar.OptionSetSpinnerChangeInterval(0), // else it draws by itself, even when it is taken away
-		)
-	}
-	return p
+func newPullProgress(show *cli.Console) *pullProgress {
+	return &pullProgress{show: show, next: pullLineInterval}
 }
 
 func (p *pullProgress) update(at model.Progress) {
-	if p.bar != nil {
-		p.bar.ChangeMax64(at.TotalBytes)
-		p.bar.Describe(at.File)
-		_ = p.bar.Set64(min(at.DoneBytes, at.TotalBytes)) // a bar that cannot be drawn harms nothing
+	if p.show.Live {
+		p.show.Draw(pullLine(at))
 		return
 	}
 	if at.Elapsed < p.next {
 		return
 	}
 	p.next = at.Elapsed + pullLineInterval
-	line := fmt.Sprintf("%s: %s of %s", at.File, sizeText(at.DoneBytes), sizeText(at.TotalBytes))
-	if at.TotalBytes > 0 {
-		line += fmt.Sprintf(" (%d %%)", 100*at.DoneBytes/at.TotalBytes)
-	}
-	if at.BytesPerSecond > 0 {
-		left := time.Duration(float64(at.TotalBytes-at.DoneBytes) / at.BytesPerSecond * float64(time.Second))
-		line += fmt.Sprintf(", %s/s, %s left", sizeText(int64(at.BytesPerSecond)), left.Round(time.Second))
-	}
-	_, _ = fmt.Fprintln(p.w, line)
+	p.show.Linef("%s", pullLine(at))
 }
 
-// end takes the bar away.
-func (p *pullProgress) end() {
-	if p.bar != nil {
-		_ = p.bar.Clear() // a bar that cannot be drawn harms nothing
+// pullLine tells how far a pull is; what matters most stands first, since a narrow terminal cuts the end.
+func pullLine(at model.Progress) string {
+	line := fmt.Sprintf("%s of %s", sizeText(at.DoneBytes), sizeText(at.TotalBytes))
+	if at.TotalBytes > 0 {
+		line += fmt.Sprintf(" (%d %%)", 100*min(at.DoneBytes, at.TotalBytes)/at.TotalBytes)
 	}
+	if at.BytesPerSecond > 0 {
+		left := time.Duration(float64(max(at.TotalBytes-at.DoneBytes, 0)) / at.BytesPerSecond * float64(time.Second))
+		line += fmt.Sprintf(", %s/s, about %s left", sizeText(int64(at.BytesPerSecond)), ticking(left))
+	}
+	if at.Files > 1 {
+		line += fmt.Sprintf(", file %d of %d", at.Number, at.Files)
+	}
+	return line + ": " + at.File
 }
+
+// end takes the line away.
+func (p *pullProgress) end() { p.show.Clear() }

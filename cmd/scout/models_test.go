@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
 )
 
@@ -139,30 +140,30 @@ func TestModelsPullFromAMirror(t *testing.T) {
 	}
 }
 
-func TestPullProgressInLines(t *testing.T) {
+func TestPullProgress(t *testing.T) {
 	t.Parallel()
-	var out strings.Builder
-	p := newPullProgress(&out, false)
-	for second := range 13 {
-		p.update(model.Progress{
-			File: "enc.onnx", DoneBytes: int64(second) * 1_000_000, TotalBytes: 20_000_000,
-			BytesPerSecond: 1e6, Elapsed: time.Duration(second) * time.Second,
-		})
+	show := func(live bool) string {
+		var out strings.Builder
+		console := cli.NewConsole(&out, false)
+		console.Live = live
+		p := newPullProgress(console)
+		for second := range 13 {
+			p.update(model.Progress{
+				File: "enc.onnx", Number: 2, Files: 5, DoneBytes: int64(second) * 1_000_000, TotalBytes: 20_000_000,
+				BytesPerSecond: 1e6, Elapsed: time.Duration(second) * time.Second,
+			})
+		}
+		p.end()
+		return out.String()
 	}
-	p.end()
-	want := "enc.onnx: 5.0 MB of 20.0 MB (25 %), 1.0 MB/s, 15s left\nenc.onnx: 10.0 MB of 20.0 MB (50 %), 1.0 MB/s, 10s left\n"
-	if out.String() != want {
-		t.Errorf("got\n%swant\n%s", out.String(), want)
+	want := "5.0 MB of 20.0 MB (25 %), 1.0 MB/s, about 0:15 left, file 2 of 5: enc.onnx\n" +
+		"10.0 MB of 20.0 MB (50 %), 1.0 MB/s, about 0:10 left, file 2 of 5: enc.onnx\n"
+	if got := show(false); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
-}
-
-func TestPullProgressAsABar(t *testing.T) {
-	t.Parallel()
-	var out strings.Builder
-	p := newPullProgress(&out, true)
-	p.update(model.Progress{File: "enc.onnx", DoneBytes: 5_000_000, TotalBytes: 20_000_000})
-	p.end()
-	if !strings.Contains(out.String(), "20 MB") || strings.Contains(out.String(), "\n") || strings.TrimSpace(out.String()[strings.LastIndex(out.String(), "\r"):]) != "" {
-		t.Errorf("the bar wrote %q: want the total, no line, and nothing left in the end", out.String())
+	drawn := show(true)
+	lines := strings.Split(drawn, "\r\x1b[J")
+	if len(lines) != 15 || lines[6] != strings.SplitN(want, "\n", 2)[0] || lines[14] != "" || strings.Contains(drawn, "\n") {
+		t.Errorf("drawn %q: want 13 lines in one place, and nothing left in the end", lines)
 	}
 }

@@ -6,6 +6,8 @@ import "time"
 type Progress struct {
 	// File is the path of the file being fetched.
 	File string
+	// Number is the place of that file among the Files of the model, from 1.
+	Number, Files int
 	// DoneBytes and TotalBytes are of the whole model. The total is what the publisher says until
 	// the server named the length. DoneBytes begins with what an earlier pull left, and can fall when a
 	// file must be begun again.
@@ -24,12 +26,14 @@ type meter struct {
 	now           func() time.Time
 	started, last time.Time
 	done, total   map[string]int64
+	numbers       map[string]int
 	moved         int64
 }
 
 func newMeter(files []File, now func() time.Time, report func(Progress)) *meter {
-	m := &meter{report: report, now: now, started: now(), done: map[string]int64{}, total: map[string]int64{}}
-	for _, f := range files {
+	m := &meter{report: report, now: now, started: now(), done: map[string]int64{}, total: map[string]int64{}, numbers: map[string]int{}}
+	for i, f := range files {
+		m.numbers[f.Path] = i + 1
 		m.total[f.Path] = f.SizeBytes
 	}
 	return m
@@ -57,7 +61,7 @@ func (m *meter) finished(file string, size int64) {
 }
 
 func (m *meter) tell(file string, now time.Time) {
-	p := Progress{File: file, Elapsed: now.Sub(m.started)}
+	p := Progress{File: file, Number: m.numbers[file], Files: len(m.numbers), Elapsed: now.Sub(m.started)}
 	for path := range m.total {
 		p.DoneBytes += m.done[path]
 		p.TotalBytes += max(m.total[path], m.done[path])

@@ -19,7 +19,7 @@ type Console struct {
 	Live bool
 
 	mu    sync.Mutex
-	drawn int // cells of the line that changes, 0 where there is none
+	drawn bool // the line that changes is there
 }
 
 // NewConsole returns a console on w; quiet keeps it from drawing.
@@ -32,11 +32,6 @@ func dumb() bool {
 	name := os.Getenv("TERM")
 	return name == "dumb" || name == ""
 }
-
-const (
-	eraseLine = "\r\x1b[K"
-	eraseDown = "\r\x1b[J"
-)
 
 // Linef writes a line that stays.
 func (c *Console) Linef(format string, args ...any) {
@@ -53,10 +48,9 @@ func (c *Console) Draw(text string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	width := c.Width()
-	text = printable.Shorten(text, width)
-	_, _ = fmt.Fprint(c.out, c.back(width)+text)
-	c.drawn = max(printable.Width(text), 1)
+	text = printable.Shorten(text, c.Width())
+	_, _ = fmt.Fprint(c.out, eraseLine+text)
+	c.drawn = true
 }
 
 // Clear takes the line that changes away.
@@ -67,20 +61,16 @@ func (c *Console) Clear() {
 }
 
 func (c *Console) erase() {
-	if c.drawn > 0 {
-		_, _ = fmt.Fprint(c.out, c.back(c.Width()))
-		c.drawn = 0
+	if c.drawn {
+		_, _ = fmt.Fprint(c.out, eraseLine)
+		c.drawn = false
 	}
 }
 
-// back goes to the beginning of the line that changes and erases it. In a terminal that became narrower meanwhile it
-// has been broken into several.
-func (c *Console) back(width int) string {
-	if c.drawn <= width+1 {
-		return eraseLine
-	}
-	return fmt.Sprintf("\x1b[%dA%s", (c.drawn-1)/(width+1), eraseDown)
-}
+// eraseLine goes to the beginning of the line that changes and erases it. Where the terminal became narrower meanwhile,
+// some terminals have broken it into several lines and others have cut it. Nothing tells which, so the cursor never goes
+// up: it could reach a line that is not the console's. A part of the old line may stay above.
+const eraseLine = "\r\x1b[J"
 
 // Width is how many characters fit: one less than the terminal has, since some wrap at the last.
 func (c *Console) Width() int {
