@@ -66,7 +66,7 @@ func needModel(t *testing.T) {
 func scoutBench(t *testing.T, args ...string) (code int, out, errOut string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = run(t.Context(), args, cli.Streams{In: bytes.NewReader(nil), Out: &o, Err: &e})
+	code = cli.Run(t.Context(), name, args, cli.Streams{In: bytes.NewReader(nil), Out: &o, Err: &e}, build)
 	return code, o.String(), e.String()
 }
 

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -21,15 +20,13 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
-	ctx, interrupts := cli.WatchInterrupts()
-	cli.Leave(run(ctx, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interrupts: interrupts}))
+	cli.Main(name, build)
 }
 
-// run is main without the process: it returns the exit code.
-func run(ctx context.Context, args []string, std cli.Streams) int {
-	return cli.Run(ctx, "scout-bench", args, std, func(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a}) })
-}
+// name of the program.
+const name = "scout-bench"
+
+func build(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a}) }
 
 // app is what the commands share.
 type app struct{ *cli.App }

@@ -10,7 +10,7 @@ import (
 // app is what the commands share.
 type app struct{ *cli.App }
 
-func newApp(std cli.Streams) *app { return &app{App: cli.New("scout", std)} }
+func newApp(std cli.Streams) *app { return &app{App: cli.New(programName, std)} }
 
 // recordingsDir is where recordings are kept.
 func (a *app) recordingsDir() (string, error) { return a.Settings.RecordingsDir() }

@@ -97,7 +97,7 @@ type outcome struct {
 func scoutRun(t *testing.T, stdin []byte, args ...string) outcome {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	code := run(t.Context(), args, cli.Streams{In: bytes.NewReader(stdin), Out: &out, Err: &errOut})
+	code := cli.Run(t.Context(), programName, args, cli.Streams{In: bytes.NewReader(stdin), Out: &out, Err: &errOut}, build)
 	return outcome{out.String(), errOut.String(), code}
 }
 

@@ -20,8 +20,8 @@ import (
 	"github.com/scout-speech/scout/internal/settings"
 )
 
-// programName is under which the recorder's log knows the commands.
-const programName = "scout record"
+// recordName is the name under which the recorder's log knows the commands.
+const recordName = "scout record"
 
 // unattendedFor is how long a recording goes on whose program was killed, unless --unattended says
 // otherwise: time enough to notice, and no microphone that stays open for ever.
@@ -204,7 +204,7 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 
 	show := cli.NewConsole(a.Std.Err, o.quiet)
 	show.Draw("opening the microphone…")
-	keeper, started, err := remote.Keep(ctx, folder, a.launchRecorder(programName), order, a.Scope)
+	keeper, started, err := remote.Keep(ctx, folder, a.launchRecorder(recordName), order, a.Scope)
 	show.Clear()
 	if err != nil {
 		return explainStart(err)

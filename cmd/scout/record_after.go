@@ -33,7 +33,7 @@ type afterOptions struct {
 }
 
 func (o *afterOptions) bind(cmd *cobra.Command) {
-	o.RecognizerOptions.Bind(cmd)
+	o.Bind(cmd)
 	flags := cmd.Flags()
 	flags.StringVarP(&o.output, "output", "o", "", "copy the recording to this WAV file, or into this folder, when it has ended")
 	flags.BoolVar(&o.force, "force", false, forceUsage)

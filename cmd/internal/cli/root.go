@@ -3,12 +3,21 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout/internal/release"
 )
+
+// Main runs a program with the arguments, streams and signals of the process, and ends it.
+func Main(name string, build func(*App) *cobra.Command) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
+	ctx, interrupts := WatchInterrupts()
+	Leave(Run(ctx, name, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interrupts: interrupts}, build))
+}
 
 // Run runs a program without the process: it returns the exit code.
 //
@@ -21,7 +30,7 @@ func Run(ctx context.Context, name string, args []string, std Streams, build fun
 			code = max(code, ExitFailed)
 		}
 	}()
-	root := build(a) //nolint:contextcheck // cobra hands the context on
+	root := build(a)
 	root.SetArgs(args)
 	out := &checkedWriter{Writer: std.Out}
 	root.SetOut(out)
