@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -145,7 +146,7 @@ func parseClock(text string) (time.Duration, error) {
 	if seconds > longest {
 		return 0, errors.New("too long")
 	}
-	return time.Duration(seconds * float64(time.Second)), nil
+	return time.Duration(math.Round(seconds * float64(time.Second))), nil
 }
 
 // order is what the options ask a recorder for.

@@ -69,6 +69,8 @@ type PumpOptions struct {
 	// From is the position in the ring of the next frame to write: frame Writer.Frames() of the
 	// recording.
 	From uint64
+	// Longest is how many frames the recording may have; what comes after them is not written. 0 for any number.
+	Longest uint64
 	// SyncEvery is the rhythm of syncs; default DefaultSyncEvery.
 	SyncEvery time.Duration
 	// FinishWithin bounds how long the end of a recording waits for a disk that is full or fails;
@@ -156,9 +158,17 @@ func (p *Pump) now() int64 { return max(int64(time.Since(p.epoch)), 1) }
 // is earlier. Run returns once those frames are written. Stopping again changes nothing.
 func (p *Pump) Stop(end uint64) {
 	p.stopOnce.Do(func() {
-		p.stopAt.Store(min(end, p.ring.Head()))
+		p.stopAt.Store(p.within(min(end, p.ring.Head())))
 		close(p.stop)
 	})
+}
+
+// within returns the ring position, or where the recording has all its frames, if that is earlier.
+func (p *Pump) within(position uint64) uint64 {
+	if longest := p.options.Longest; longest > 0 {
+		return p.base + min(position-p.base, longest)
+	}
+	return position
 }
 
 // End returns the ring position that Stop was called with.
@@ -168,7 +178,10 @@ func (p *Pump) End() uint64 { return p.stopAt.Load() }
 func (p *Pump) Base() uint64 { return p.base }
 
 // Captured returns how long the recording is by what the device delivered, written or not.
-func (p *Pump) Captured() uint64 { return p.ring.Head() - p.base }
+func (p *Pump) Captured() uint64 { return p.within(p.ring.Head()) - p.base }
+
+// Delivered is Captured with what came after the longest that the recording may be.
+func (p *Pump) Delivered() uint64 { return p.ring.Head() - p.base }
 
 // Waiting returns how many frames wait in the ring.
 func (p *Pump) Waiting() uint64 {
@@ -254,7 +267,7 @@ func (p *Pump) Run(ctx context.Context) (EndReason, error) {
 		if err := p.round(); err != nil {
 			return "", err
 		}
-		switch p.step(p.ring.Head()) {
+		switch p.step(p.within(p.ring.Head())) {
 		case stepEnded:
 			p.Stop(p.ring.Head())
 			return EndSource, p.drain(news, timer)

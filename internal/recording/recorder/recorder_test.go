@@ -274,6 +274,7 @@ func TestRulesEndARecording(t *testing.T) {
 		want  recording.EndReason
 	}{
 		{"the longest duration", recording.Rules{MaxDuration: 300 * time.Millisecond}, true, recording.EndMaxDuration},
+		{"a duration within a block of the device", recording.Rules{MaxDuration: 201 * time.Millisecond}, true, recording.EndMaxDuration},
 		{"no owner", recording.Rules{NoOwnerFor: 300 * time.Millisecond}, false, recording.EndNoOwner},
 		{"an owner left", recording.Rules{NoOwnerFor: 300 * time.Millisecond, MaxDuration: time.Minute}, false, recording.EndNoOwner},
 	} {
@@ -312,6 +313,9 @@ func TestRulesEndARecording(t *testing.T) {
 			m := <-stopped
 			if m.EndReason != c.want || m.State != recording.StateFinished || m.Frames < speech.Frames(200*time.Millisecond) {
 				t.Errorf("manifest %+v", m)
+			}
+			if limit := c.rules.MaxDuration; c.want == recording.EndMaxDuration && m.Frames != speech.Frames(limit) {
+				t.Errorf("%d frames, want %d", m.Frames, speech.Frames(limit))
 			}
 			checkCoded(t, f.Folder(), m)
 		})

@@ -95,7 +95,7 @@ func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerles
 func (t *take) length(now time.Time) time.Duration {
 	format := t.writer.Format()
 	s := t.current.Load()
-	length := format.Duration(s.pump.Captured())
+	length := format.Duration(s.pump.Delivered())
 	if s.device.session.Status().Outage == "" && s.device.session.Err() == nil {
 		return length
 	}

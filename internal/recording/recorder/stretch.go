@@ -34,13 +34,29 @@ func (t *take) fill(d *device, from, first uint64) {
 	r := t.recorder
 	s := &stretch{take: t, device: d, first: first, over: make(chan struct{})}
 	s.pump = recording.NewPump(d.session.Ring(), t.writer, recording.PumpOptions{
-		From: from, SyncEvery: r.options.SyncEvery, FinishWithin: r.options.FinishWithin,
+		From: from, Longest: longest(t.order), SyncEvery: r.options.SyncEvery, FinishWithin: r.options.FinishWithin,
 		Now: r.options.Now, Scope: r.options.Scope, Metrics: r.metrics, Faults: r.options.Faults, Saved: t.saved,
 	})
 	t.current.Store(s)
 	t.changes.Ring()
 	t.health = time.Now()
 	go s.run() // ends with its pump, and is waited for by the supervisor
+}
+
+// longest is how many frames a recording of that order may have; 0 for any number.
+func longest(order recording.Order) uint64 {
+	if order.Rules.MaxDuration <= 0 {
+		return 0
+	}
+	return max(order.Format.Frames(order.Rules.MaxDuration), 1)
+}
+
+// upTo returns so many frames, or as many as a recording of that order may have.
+func upTo(order recording.Order, frames uint64) uint64 {
+	if limit := longest(order); limit > 0 {
+		return min(frames, limit)
+	}
+	return frames
 }
 
 // run is the goroutine of the pump.

@@ -372,7 +372,7 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 			if l.err != nil {
 				return l.err, nil
 			}
-			from, err := r.bridge(t.writer, l.heard, l.device.startedAt(l.heard), recording.GapCapture)
+			from, err := r.bridge(t.writer, t.order, l.heard, l.device.startedAt(l.heard), recording.GapCapture)
 			if err != nil {
 				return err, nil
 			}
@@ -402,7 +402,7 @@ func (t *take) takeUp(d *device, from uint64) {
 // trail fills the time since listening failed with silence and a gap: the recording is as long as it was
 // asked to be.
 func (t *take) trail() {
-	have, now := t.writer.Frames(), t.writer.Format().Frames(time.Since(t.writer.StartedAt()))
+	have, now := t.writer.Frames(), upTo(t.order, t.writer.Format().Frames(time.Since(t.writer.StartedAt())))
 	if now <= have {
 		return
 	}

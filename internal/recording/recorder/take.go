@@ -255,7 +255,7 @@ func (r *Recorder) openFile(order recording.Order, heard capture.Started, starte
 		return nil, 0, err
 	}
 	// By the wall clock: that is all that two processes share.
-	if from, err = r.bridge(w, heard, startedAt, recording.GapRestart); err != nil {
+	if from, err = r.bridge(w, order, heard, startedAt, recording.GapRestart); err != nil {
 		return nil, 0, errors.Join(err, w.Abandon())
 	}
 	return w, from, nil
@@ -264,8 +264,8 @@ func (r *Recorder) openFile(order recording.Order, heard capture.Started, starte
 // bridge fills the time between the end of what is written and the first frame of a new device with silence and
 // a gap, and returns the ring position of the first frame to write. Frame n of a recording was heard n/rate
 // seconds after its frame 0.
-func (r *Recorder) bridge(w *recording.Writer, heard capture.Started, startedAt time.Time, reason scout.GapReason) (from uint64, err error) {
-	have, now := w.Frames(), w.Format().Frames(startedAt.Sub(w.StartedAt()))
+func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capture.Started, startedAt time.Time, reason scout.GapReason) (from uint64, err error) {
+	have, now := w.Frames(), upTo(order, w.Format().Frames(startedAt.Sub(w.StartedAt())))
 	if now < have {
 		return heard.From + min(have-now, heard.PrerollFrames), nil
 	}
