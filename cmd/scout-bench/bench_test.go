@@ -84,7 +84,7 @@ func TestWrongCalls(t *testing.T) {
 		"a misspelt command":        {[]string{"nosie", dir}, cli.ExitUsage, "did you mean: scout-bench noise?"},
 		"a misspelt flag":           {[]string{"words", "--snt", "3"}, cli.ExitUsage, "did you mean --snr?"},
 		"a setting not allowed":     {[]string{"words", "--effort", "none"}, cli.ExitUsage, `--effort is "none": want quick, normal or thorough`},
-		"no words":                  {[]string{"hotwords", dir}, cli.ExitUsage, "no --words"},
+		"no words":                  {[]string{"hotwords", dir}, cli.ExitUsage, "--words"},
 		"no rounds":                 {[]string{"engine", dir, "--rounds", "0"}, cli.ExitUsage, "--rounds 0"},
 		"nothing to measure":        {[]string{"words", "--sentences", "0"}, cli.ExitUsage, "nothing to measure"},
 		"a cut that does not exist": {[]string{"transcribe", dir, "--cut", "sometimes"}, cli.ExitUsage, "sometimes"},
