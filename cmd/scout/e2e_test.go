@@ -391,3 +391,25 @@ func TestHelpTeaches(t *testing.T) {
 		}
 	}
 }
+
+func TestSamplesWithoutAHeaderAreTranscribed(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	wav, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := wav[44:]
+	path := filepath.Join(t.TempDir(), "speech.raw")
+	if err := os.WriteFile(path, samples, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]outcome{
+		"a stream":               scoutRun(t, samples, "transcribe", "--raw-format", "s16le:16000:1", "-"),
+		"a file, with a channel": scoutRun(t, nil, "transcribe", "--raw-format", "s16le:16000:1", "--channel", "1", path),
+	} {
+		if got.code != 0 || !said(got.out, 1) {
+			t.Errorf("%s: exit %d: %s%s", name, got.code, got.out, got.err)
+		}
+	}
+}

@@ -154,19 +154,19 @@ func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	if err := o.layout.Check(); err != nil {
 		return options, cli.Usage(err)
 	}
-	if o.raw != "" {
-		raw, err := file.ParseRawFormat(o.raw)
-		if err != nil {
-			return options, cli.Usage(err)
-		}
-		options.File.Raw = &raw
-	}
 	options.Cut = &cut
 	if options.Effort, err = speech.ParseEffort(o.Effort); err != nil {
 		return options, cli.Usage(fmt.Errorf("--%w", err))
 	}
 	if options.File, err = o.soundOptions.parse(); err != nil {
 		return options, err
+	}
+	if o.raw != "" {
+		raw, err := file.ParseRawFormat(o.raw)
+		if err != nil {
+			return options, cli.Usage(err)
+		}
+		options.File.Raw = &raw
 	}
 	options.Split = o.split
 	if _, err := recognize.ParseLanguage(o.language); err != nil {
