@@ -82,7 +82,7 @@ Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
 	}
 	flags := cmd.Flags()
 	o.Bind(cmd)
-	o.soundOptions.bind(cmd)
+	o.bind(cmd)
 	flags.StringVarP(&o.format, "format", "f", "", "text, json, srt, vtt, tsv or md (default: by the ending of --output, else text)")
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
 	flags.BoolVar(&o.force, "force", false, forceUsage)
