@@ -251,6 +251,8 @@ func TestTranscriptText(t *testing.T) {
 		"several": {[]scout.Segment{
 			{Text: "Hello.", End: time.Second}, {Text: "Über", Start: time.Second}, {Text: "all."},
 		}, "Hello. Über all."},
+		"a script without spaces": {[]scout.Segment{{Text: "今日は。"}, {Text: "明日も"}}, "今日は。明日も"},
+		"two kinds of scripts":    {[]scout.Segment{{Text: "今日は"}, {Text: "Scout"}, {Text: "です。"}}, "今日は Scout です。"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

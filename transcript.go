@@ -69,18 +69,21 @@ func (t *Transcript) Complete() bool {
 	return true
 }
 
-// Text joins the segments with spaces.
+// Text joins the segments, with spaces where their scripts are written with spaces.
 func (t *Transcript) Text() string {
 	var n int
 	for i := range t.Segments {
 		n += len(t.Segments[i].Text) + 1
 	}
 	text := make([]byte, 0, n)
+	last := ""
 	for i := range t.Segments {
-		if len(text) > 0 {
-			text = append(text, ' ')
+		next := t.Segments[i].Text
+		text = append(text, Between(last, next)...)
+		text = append(text, next...)
+		if next != "" {
+			last = next
 		}
-		text = append(text, t.Segments[i].Text...)
 	}
 	return string(text)
 }

@@ -3,8 +3,6 @@ package text
 import (
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/text/sentence"
@@ -60,25 +58,8 @@ func (p *paragraphs) breaks(pause time.Duration, line string) bool {
 	return pause >= pauseLong
 }
 
-// space is what stands between two texts that follow each other: nothing inside of a script that is written without
-// spaces, else a space.
-func space(left, right string) string {
-	l, _ := utf8.DecodeLastRuneInString(left)
-	r, _ := utf8.DecodeRuneInString(right)
-	if left == "" || right == "" || spaceless(l) && spaceless(r) {
-		return ""
-	}
-	return " "
-}
+// space is what stands between two texts that follow each other.
+func space(left, right string) string { return scout.Between(left, right) }
 
 // spaceless is true for letters and marks of scripts that are written without spaces between words.
-func spaceless(r rune) bool {
-	switch {
-	case r < 0x0E00:
-		return false
-	case r >= 0x3000 && r <= 0x303F, r >= 0xFF01 && r <= 0xFF65: // punctuation of ideographs, full-width and half-width marks
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}
-	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) ||
-		r == 'ー'
-}
+func spaceless(r rune) bool { return scout.Spaceless(r) }
