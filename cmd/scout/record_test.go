@@ -104,7 +104,7 @@ func TestARecorderThatIsKilledIsReplaced(t *testing.T) {
 	if err := syscall.Kill(b.recorderPID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	p.await("another one goes on with the recording")
+	p.await("another one continues the recording")
 	b.untilFrames(b.list()[0].Frames + 72_000)
 	p.signal(syscall.SIGINT)
 	got := p.end()
@@ -399,7 +399,7 @@ func TestBadInputOfRecording(t *testing.T) {
 func TestLengths(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
-		"15s": 15 * time.Second, "90": 90 * time.Second, "1:30": 90 * time.Second, "0.5": 500 * time.Millisecond,
+		"15s": 15 * time.Second, "90": 90 * time.Second, "1:30": 90 * time.Second, "0.5": 500 * time.Millisecond, "1.001": 1001 * time.Millisecond,
 		"1:02:03": time.Hour + 2*time.Minute + 3*time.Second, "2m": 2 * time.Minute,
 		"": 0, "-1": 0, "0": 0, "1:2:3:4": 0, "NaN": 0, "1e300": 0, "one": 0,
 	} {

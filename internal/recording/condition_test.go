@@ -1,0 +1,42 @@
+package recording_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// Every reason that the source declares is in the list that documents, metrics and other tests go through, and has a text.
+func TestEndReasonsAreAllOfThem(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(token.NewFileSet(), "condition.go", nil, 0)
+	check(t, err)
+	declared := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "EndReason" {
+			return true
+		}
+		for _, value := range spec.Values {
+			text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			check(t, err)
+			declared++
+			reason := recording.EndReason(text)
+			if !slices.Contains(recording.EndReasons(), reason) || reason.Text() == text && reason != recording.EndStopped {
+				t.Errorf("%s is not listed, or has no text", text)
+			}
+		}
+		return true
+	})
+	if declared != len(recording.EndReasons()) || declared == 0 {
+		t.Errorf("%d declared, %d listed", declared, len(recording.EndReasons()))
+	}
+}
