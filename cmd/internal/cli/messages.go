@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"strconv"
@@ -28,6 +29,8 @@ func PlainText(err error) string {
 		case *os.LinkError:
 			said, plain = e.Error(), e.New+": "+outfile.Reason(e.Err)
 		case *os.SyscallError:
+			said, plain = e.Error(), outfile.Reason(e.Err)
+		case *net.OpError:
 			said, plain = e.Error(), outfile.Reason(e.Err)
 		case *strconv.NumError:
 			said, plain = e.Error(), fmt.Sprintf("%q is not a number", e.Num)
