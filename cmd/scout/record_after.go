@@ -122,6 +122,7 @@ func (w *after) run(ctx context.Context, show *cli.Console, m recording.Manifest
 	if m.ID == "" {
 		return failed
 	}
+	failed = endFailure(m, failed)
 	folder, path, err := w.whereabouts(m)
 	errs := []error{failed, err}
 	if err != nil {
@@ -149,6 +150,14 @@ func (w *after) run(ctx context.Context, show *cli.Console, m recording.Manifest
 		errs = append(errs, w.app.Say("%s", path))
 	}
 	return errors.Join(errs...)
+}
+
+// endFailure is failed, or why the recording ended before it was to where whoever finished it found nothing else to say.
+func endFailure(m recording.Manifest, failed error) error {
+	if failed != nil {
+		return failed
+	}
+	return m.EndReason.Err()
 }
 
 // whereabouts returns the folder of the recording and the path of its audio, after a look whether it is there.

@@ -39,7 +39,7 @@ func TestEveryEndOfARecordingIsTold(t *testing.T) {
 		if _, told, found := strings.Cut(line, ", ended: "); found != (want.line != "") || found && told != want.line+": a.wav" {
 			t.Errorf("%s: %q, want %q", reason, line, want.line)
 		}
-		err := reason.Err()
+		err := endFailure(m, nil) // whoever finished it reported nothing
 		if got := scout.CodeOf(err); got != want.code || (err != nil) != (want.code != "") {
 			t.Errorf("%s: error %v (%s), want code %q", reason, err, got, want.code)
 		}
