@@ -73,6 +73,7 @@ func signatures() []signature {
 		{0, "\x0b\x77", "ac3"},
 		{0, "\x7f\xfe\x80\x01", "dts"},
 		{0, "\x06\x0e\x2b\x34", "mxf"},
+		{0, "nut/multimedia container\x00", "nut"},
 	}
 }
 
