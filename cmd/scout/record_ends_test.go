@@ -43,6 +43,9 @@ func TestEveryEndOfARecordingIsTold(t *testing.T) {
 		if got := scout.CodeOf(err); got != want.code || (err != nil) != (want.code != "") {
 			t.Errorf("%s: error %v (%s), want code %q", reason, err, got, want.code)
 		}
+		if hint := scout.HintOf(err); err != nil && !strings.Contains(hint, "until then") { // not that nothing is lost
+			t.Errorf("%s: hint %q", reason, hint)
+		}
 		if err != nil && !strings.Contains(err.Error(), want.line) {
 			t.Errorf("%s: the error does not say why: %v", reason, err)
 		}

@@ -125,5 +125,6 @@ func (r EndReason) Err() error {
 	case e.code == "":
 		return nil
 	}
-	return scout.Errorf(e.code, "the recording ended before it was stopped: %s", e.text)
+	return scout.Errorf(e.code, "the recording ended before it was stopped: %s", e.text).
+		WithHint("what was recorded until then is kept; recorder.log in the folder of recordings tells more")
 }
