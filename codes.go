@@ -214,7 +214,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeDeviceTimeout:     {Transient, "check that the system has not muted or suspended it, or choose another device with --device"},
 	CodeDevicePermission:  {Permanent, "allow this user to record: on Linux, add the user to the group audio; elsewhere, see the privacy settings"},
 	CodeDeviceLost:        {Transient, "plug it in again: recording continues by itself"},
-	CodeSoundServer:       {Transient, "start PulseAudio or PipeWire, or see: scout devices"},
+	CodeSoundServer:       {Transient, "start PulseAudio or PipeWire as this user, and check XDG_RUNTIME_DIR"},
 	CodeAlreadyRecording:  {Permanent, "stop the recording first"},
 	CodeNotRecording:      {Permanent, "start a recording first: scout record"},
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -56,7 +57,11 @@ func pulseAddress(server string) (network, address string) {
 	}
 	dir := os.Getenv("PULSE_RUNTIME_PATH")
 	if dir == "" {
-		dir = filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "pulse")
+		runtime := os.Getenv("XDG_RUNTIME_DIR")
+		if runtime == "" { // where systems with logind put it
+			runtime = filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
+		}
+		dir = filepath.Join(runtime, "pulse")
 	}
 	return "unix", filepath.Join(dir, "native")
 }

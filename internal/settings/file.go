@@ -37,7 +37,10 @@ func (l *loader) file(loaded *Loaded) map[string]any {
 	origin := Origin{Kind: FromFile, Name: path}
 	if err != nil {
 		hint := "correct the file, or take it away: the defaults hold without one"
-		if named {
+		switch {
+		case !named && errors.Is(err, fs.ErrPermission):
+			hint = "check its owner and mode, and that $HOME is this user's; or name another file with --config"
+		case named:
 			hint = fmt.Sprintf("%s names the settings file: correct it, or leave it out", by)
 		}
 		l.problems = append(l.problems, Problem{Origin: origin, Text: "cannot read the settings file: " + reason(err), Hint: hint})
