@@ -90,7 +90,7 @@ func goroutines() []string {
 	return []string{
 		capture.GoroutineOwner, capture.GoroutineDevice, capture.GoroutineOpening, capture.GoroutineClosing,
 		recording.GoroutinePump, recording.GoroutineSync, recording.GoroutineManifest, recording.GoroutineLook,
-		recorder.GoroutineTake, recorder.GoroutineEvents, recorder.GoroutineStream,
+		recorder.GoroutineTake, recorder.GoroutineEvents, recorder.GoroutineStream, recorder.GoroutineRules,
 	}
 }
 

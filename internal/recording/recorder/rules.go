@@ -13,12 +13,40 @@ import (
 // diskLook is how often the room on the disk is looked at while recording.
 const diskLook = 10 * time.Second
 
-// watch enforces the rules and returns why the process is to end.
-func (r *Recorder) watch(ctx context.Context) string {
+// watch holds recordings to their rules until the recorder is to end, and returns why it is. A panic or a failure in
+// it is counted and logged, and it begins anew: a recording under way notices nothing.
+func (r *Recorder) watch(ctx context.Context) (reason string) {
+	for {
+		err := r.failures.Guard(GoroutineRules, func() (err error) {
+			reason, err = r.watchOnce(ctx)
+			return err
+		})
+		if err == nil {
+			return reason
+		}
+		_ = r.failures.Count(err) // logged there where it panicked
+		select {                  // a failure that comes back at once must not become a tight loop
+		case <-ctx.Done():
+			return "stopped"
+		case <-r.shutdown:
+			return "shutdown"
+		case <-time.After(rulesPause):
+		}
+	}
+}
+
+// rulesPause is the time between a failure of the rules and their next look.
+const rulesPause = 100 * time.Millisecond
+
+// watchOnce enforces the rules and returns why the process is to end.
+func (r *Recorder) watchOnce(ctx context.Context) (string, error) {
 	disk := time.NewTicker(diskLook)
 	defer disk.Stop()
 	idleSince, ownerlessSince := r.options.Now(), r.options.Now()
 	for {
+		if err := r.options.Faults.At(GoroutineRules); err != nil {
+			return "", err
+		}
 		r.mu.Lock()
 		t, clients, resuming, idleFor := r.take, r.clients, r.resuming != nil, r.options.IdleFor
 		owners := 0
@@ -44,7 +72,7 @@ func (r *Recorder) watch(ctx context.Context) string {
 		} else if idleFor > 0 && clients == 0 && !resuming {
 			left := idleFor - now.Sub(idleSince)
 			if left <= 0 {
-				return "idle"
+				return "idle", nil
 			}
 			next = min(next, left)
 		}
@@ -52,10 +80,10 @@ func (r *Recorder) watch(ctx context.Context) string {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return "stopped"
+			return "stopped", nil
 		case <-r.shutdown:
 			timer.Stop()
-			return "shutdown"
+			return "shutdown", nil
 		case <-disk.C:
 			r.lookAtDisk()
 		case <-r.touched:

@@ -19,6 +19,7 @@ const (
 	GoroutineTake   = "recorder.take"   // supervises capture and writing
 	GoroutineEvents = "recorder.events" // turns events of capture into gaps and events
 	GoroutineStream = "recorder.stream" // sends frames to one listener
+	GoroutineRules  = "recorder.rules"  // holds the recording to its rules: length, disk, owners
 )
 
 // Events of the supervisor.
