@@ -48,7 +48,7 @@ func TestModelsFromPullToRemove(t *testing.T) {
 		{[]string{"verify"}, 0, "no model is installed", ""},
 		{[]string{"path", defaultModel}, 1, "", "scout models pull " + defaultModel},
 		{[]string{"use", "whisper-tiny.en"}, 1, "", "did you mean whisper-tiny-en"},
-		{[]string{"use"}, 2, "", "for example: scout models use"},
+		{[]string{"use"}, 2, "", "scout models use " + defaultModel},
 		{[]string{"list", "--what"}, 2, "", "unknown flag"},
 		{[]string{"pull", defaultModel, "--from", filepath.Join(dir, "none")}, 1, "", "no such file"},
 		{[]string{"pull", defaultModel, "--from", filepath.Join(dir, ".moonshine-tiny-en.lock")}, 2, "", "neither a folder nor an archive"},

@@ -272,8 +272,8 @@ func TestOutputIsWholeOrAbsent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ setup, line, says, hint string }{
 		"a limit of the shell":    {"", "bash -c 'ulimit -f 0; exec scout transcribe -q speech.wav -o x.txt'", "larger than is allowed", "ulimit"},
-		"a full device":           {"", "scout transcribe -q speech.wav -o /dev/full", "the disk is full", "free some space"},
-		"standard output is full": {"", "scout transcribe -q speech.wav > /dev/full", "the disk is full", "free some space"},
+		"a full device":           {"", "scout transcribe -q speech.wav -o /dev/full", "the disk is full", "free"},
+		"standard output is full": {"", "scout transcribe -q speech.wav > /dev/full", "the disk is full", "free"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

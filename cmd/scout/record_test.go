@@ -104,7 +104,7 @@ func TestARecorderThatIsKilledIsReplaced(t *testing.T) {
 	if err := syscall.Kill(b.recorderPID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	p.await("another one continues the recording")
+	p.await(replacedText)
 	b.untilFrames(b.list()[0].Frames + 72_000)
 	p.signal(syscall.SIGINT)
 	got := p.end()
@@ -129,9 +129,7 @@ func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pid := range []int{client.Parent(), client.PID()} {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil { // neither may notice that the other one goes
-			t.Fatal(err)
-		}
+		suspend(t, pid) // neither may notice that the other one goes
 	}
 	for _, pid := range []int{client.Parent(), client.PID()} {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -237,7 +235,7 @@ func TestDamageInTheFolder(t *testing.T) {
 	if len(report.Recovered) != 1 || report.Recovered[0].Reason != "the manifest was damaged" || len(report.Problems) != 1 || report.Problems[0].Code != "recording_foreign" {
 		t.Errorf("%+v", report)
 	}
-	if got := b.must("recordings", "list"); !strings.Contains(got.out, "recovered") || !strings.Contains(got.err, "holiday.wav: not made by scout") {
+	if got := b.must("recordings", "list"); !strings.Contains(got.out, "recovered") || !strings.Contains(got.err, "holiday.wav: not made by ") {
 		t.Errorf("%s%s", got.out, got.err)
 	}
 	if content, err := os.ReadFile(foreign); err != nil || string(content) != "not ours" {
@@ -319,6 +317,7 @@ func TestBadInputOfRecording(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
 	silent, incomplete := quietBooth(t), quietBooth(t)
+	idle := quietBooth(t)                             // a stop would cancel what others are about to record
 	if err := os.MkdirAll(b.dir, 0o700); err != nil { // else it depends on who comes first whether there is a folder
 		t.Fatal(err)
 	}
@@ -343,12 +342,12 @@ func TestBadInputOfRecording(t *testing.T) {
 		"no recorder program":      {incomplete, []string{"record"}, 1, "scout-recorder not found", "make build"},
 		"file that is no WAV":      {silent, []string{"record", "--device", "file:" + there}, 1, "there.wav", ""},
 		"wrong virtual device":     {silent, []string{"record", "--device", "tone:high"}, 2, "not a number", "tone:440"},
-		"rate too low":             {b, []string{"record", "--rate", "1000"}, 2, "--rate is 1000", ""},
-		"no channels":              {b, []string{"record", "--channels", "0"}, 2, "--channels is 0", ""},
-		"unknown format":           {b, []string{"record", "--format", "s8"}, 2, `"s8"`, ""},
+		"rate too low":             {b, []string{"record", "--rate", "1000"}, 2, "--rate … 1000 … 8000 to 192000", ""},
+		"no channels":              {b, []string{"record", "--channels", "0"}, 2, "--channels … 0 … 1 to 64", ""},
+		"unknown format":           {b, []string{"record", "--format", "s8"}, 2, `--format … "s8" … s16, s24 or f32`, ""},
 		"no duration":              {b, []string{"record", "--duration", "soon"}, 2, "1:30", "--help"},
 		"duration of nothing":      {b, []string{"record", "--duration", "0s"}, 2, "1:30", "--help"},
-		"unknown policy":           {b, []string{"record", "--on-loss", "panic"}, 2, "panic", "scout settings show"},
+		"unknown policy":           {b, []string{"record", "--on-loss", "panic"}, 2, "--on-loss … panic … follow", "scout settings show"},
 		"detach with text":         {b, []string{"record", "--detach", "--transcribe"}, 2, "scout record stop", "--help"},
 		"argument":                 {b, []string{"record", "now"}, 2, "now", "--help"},
 		"output folder missing":    {b, []string{"record", "--output", filepath.Join(t.TempDir(), "no", "x.wav")}, 1, "x.wav", "check the path"},
@@ -358,8 +357,8 @@ func TestBadInputOfRecording(t *testing.T) {
 		"folder is a file":         {b, []string{"record", "--recordings-dir", there}, 1, "there.wav", ""},
 		"folder cannot be made":    {b, []string{"record", "--recordings-dir", "/proc/recordings"}, 1, "/proc/recordings", ""},
 		"unknown model":            {b, []string{"record", "--transcribe", "--model", "colossus"}, 1, "colossus", "scout models list"},
-		"stop without start":       {b, []string{"record", "stop"}, 1, "nothing is being recorded", "scout record"},
-		"attach to nothing":        {b, []string{"recordings", "attach"}, 1, "nothing is being recorded", "scout record"},
+		"stop without start":       {idle, []string{"record", "stop"}, 1, "nothing is being recorded", "scout record"},
+		"attach to nothing":        {idle, []string{"recordings", "attach"}, 1, "nothing is being recorded", "scout record"},
 		"show of nothing":          {silent, []string{"recordings", "show"}, 1, "no recordings", "scout record"},
 		"unknown recording":        {b, []string{"recordings", "verify", "2020"}, 1, `no recording "2020"`, "recordings list"},
 		"delete of nothing":        {b, []string{"recordings", "delete"}, 2, "an argument is missing: scout recordings delete ID", "for example"},
@@ -372,7 +371,7 @@ func TestBadInputOfRecording(t *testing.T) {
 				t.Errorf("exit %d: want %d", got.code, c.code)
 			}
 			lines := strings.Split(strings.TrimSpace(got.err), "\n")
-			if len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !strings.Contains(lines[0], c.text) {
+			if len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !tells(lines[0], c.text) {
 				t.Errorf("%q: want one line with %q", got.err, c.text)
 			}
 			if c.hint != "" && (len(lines) < 2 || !strings.Contains(lines[1], c.hint)) {
@@ -384,7 +383,7 @@ func TestBadInputOfRecording(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		for _, in := range []*booth{b, silent, incomplete} {
+		for _, in := range []*booth{b, silent, incomplete, idle} {
 			if list, problems, err := in.folder().List(); len(list)+len(problems) != 0 || err != nil {
 				t.Errorf("left behind: %v, %v, %v", list, problems, err)
 			}

@@ -84,7 +84,7 @@ func TestDurationIsTheLengthOfTheRecording(t *testing.T) {
 				return
 			}
 			if got := p.end(); got.code != 0 || !strings.Contains(got.out, string(m.ID)) ||
-				strings.Count(got.err, "another one continues") != len(c.kills) && !strings.Contains(name, "just before") {
+				strings.Count(got.err, replacedText) != len(c.kills) && !strings.Contains(name, "just before") {
 				t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
 			}
 		})
@@ -241,11 +241,11 @@ func TestWhatIsSaidOfARecording(t *testing.T) {
 		not  string
 	}{
 		"a silent microphone": {[]string{"--device", "file:" + silence}, 0, []string{"only silence was recorded"}, ""},
-		"a tone":              {[]string{"--device", "tone:440", "--duration", "0.2"}, 0, []string{"recorded 2", " ms, "}, "silence"},
+		"a tone":              {[]string{"--device", "tone:440", "--duration", "0.2"}, 0, []string{"recorded … ms, "}, "silence"},
 		"forty ms":            {[]string{"--device", "tone:440", "--duration", "0.04"}, 0, []string{"0 ms, "}, "0.1 s"},
-		"a rate":              {[]string{"--rate", "7999"}, 2, []string{"7999 Hz", "--rate takes 8000 to 192000"}, "ffmpeg"},
-		"channels":            {[]string{"--channels", "65"}, 2, []string{"65 channels", "--channels 1 to 64"}, "ffmpeg"},
-		"a format":            {[]string{"--format", "s8"}, 2, []string{`"s8"`, "--format s16, s24 or f32"}, "ffmpeg"},
+		"a rate":              {[]string{"--rate", "7999"}, 2, []string{"--rate … 7999 … 8000 to 192000"}, "ffmpeg"},
+		"channels":            {[]string{"--channels", "65"}, 2, []string{"--channels … 65 … 1 to 64"}, "ffmpeg"},
+		"a format":            {[]string{"--format", "s8"}, 2, []string{`--format … "s8" … s16, s24 or f32`}, "ffmpeg"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -255,7 +255,7 @@ func TestWhatIsSaidOfARecording(t *testing.T) {
 				t.Errorf("exit %d: %s", got.code, got.err)
 			}
 			for _, want := range c.want {
-				if !strings.Contains(got.err, want) {
+				if !tells(got.err, want) {
 					t.Errorf("%q is not in %s", want, got.err)
 				}
 			}
@@ -314,7 +314,7 @@ func TestARecorderIsWatchedFromSeveralTerminals(t *testing.T) {
 	owner.await("attached to ")
 	b.killRecorder(8_000)
 	for _, p := range []*running{first, watcher, owner} {
-		p.await("another one continues")
+		p.await(replacedText)
 	}
 	b.untilFrames(24_000)
 	stopped := b.must("record", "stop")

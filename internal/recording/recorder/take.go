@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/wire"
 	"github.com/scout-speech/scout/internal/wake"
 )
 
@@ -309,7 +310,7 @@ func (r *Recorder) Change(ctx context.Context, id recording.ID, what recording.C
 
 // Stop ends the recording and returns when its file is final. With the id of a recording that ended
 // already the answer is the same as then; with no id and nothing under way the error has
-// scout.CodeNotRecording. A start that still waits for its device is called off. A recording that could not
+// scout.CodeNotRecording. A start that still waits for its device is cancelled. A recording that could not
 // be finished as it should gives both its manifest and an error.
 func (r *Recorder) Stop(ctx context.Context, id recording.ID) (recording.Manifest, error) {
 	return r.stop(ctx, id, recording.EndStopped)
@@ -342,7 +343,7 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 		r.settle(id)
 		return r.folder.Manifest(id)
 	case starts:
-		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "the recording was cancelled before it began")
+		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, wire.StartCancelled)
 	case id == "":
 		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded")
 	case last != nil && last.writer.ID() == id:

@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
 var studio = scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleS16}
@@ -185,5 +186,38 @@ func TestAStartOnTheRealPathThatFails(t *testing.T) {
 	}
 	if list, problems, err := folder.List(); len(list)+len(problems) != 0 || err != nil {
 		t.Errorf("left behind: %v, %v, %v", list, problems, err)
+	}
+}
+
+// TestAStopCancelsAStart that still waits for its sound server, and says so.
+func TestAStopCancelsAStart(t *testing.T) {
+	t.Parallel()
+	server := pulsetest.Start(t)
+	server.AddMicrophone("mic", 48000, 1)
+	server.Signal(syscall.SIGSTOP)
+	dir := t.TempDir()
+	options := launch(dir)
+	options.Env = slices.Concat(server.Env(), []string{recorderVariable + "=" + dir, starterVariable + "="})
+	t.Cleanup(func() { endRecorder(t, dir) })
+	kept := make(chan error, 1)
+	go func() { // ends when the start is cancelled
+		_, _, err := remote.Keep(t.Context(), open(t, dir), options, recording.Order{Device: "mic.monitor", Format: studio}, observe.Scope{})
+		kept <- err
+	}()
+	for said := false; ; {
+		m, err := remote.Stop(t.Context(), open(t, dir), options)
+		// A recorder that has its folder and no socket yet cannot be asked.
+		if code := scout.CodeOf(err); m.ID != "" || code != scout.CodeNotRecording && code != scout.CodeRecorderUnreachable {
+			t.Fatalf("%+v, %v", m, err)
+		}
+		said = said || contains(err.Error(), wire.StartCancelled)
+		select {
+		case err := <-kept:
+			if scout.CodeOf(err) != scout.CodeCancelled || !said {
+				t.Errorf("Keep = %v (%s), and the stop said %t that it cancelled it", err, scout.CodeOf(err), said)
+			}
+			return
+		default: // the start may not have reached the recorder yet
+		}
 	}
 }

@@ -73,9 +73,9 @@ func callOff(ctx context.Context, dir string, options Options) (recording.Manife
 	return m, err
 }
 
-// calledOff tells whether err says that a start was called off.
+// calledOff tells whether err says that a start was cancelled.
 func calledOff(err error) bool {
-	return scout.CodeOf(err) == scout.CodeNotRecording && strings.Contains(err.Error(), "called off")
+	return scout.CodeOf(err) == scout.CodeNotRecording && strings.Contains(err.Error(), wire.StartCancelled)
 }
 
 // unreachable returns the recorder that holds the folder and has no socket any more. Other programs hold the folder for a

@@ -8,6 +8,10 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
+// StartCancelled is the text of the error that a stop gets, with scout.CodeNotRecording, when it cancelled a start. The text
+// is part of the protocol: a client knows by it that there is nothing more to stop.
+const StartCancelled = "the recording was cancelled before it began"
+
 // Hello is what a client says first.
 type Hello struct {
 	Protocol int `json:"protocol"`
