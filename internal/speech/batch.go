@@ -231,7 +231,11 @@ func (r *run) result(frames int64, err error) (*scout.Transcript, error) {
 		return t, err
 	}
 	if len(t.SetAside) > 0 && len(t.Segments) == 0 && r.known.Understood == 0 {
-		return nil, scout.Errorf(t.SetAside[0].Code, "no piece could be transcribed: %s", t.SetAside[0].Reason)
+		err := scout.Errorf(t.SetAside[0].Code, "no piece could be transcribed: %s", t.SetAside[0].Reason)
+		if t.SetAside[0].Code == scout.CodeAudioSetAside { // whose hint speaks of a rest that was transcribed
+			err = err.WithHint("the audio itself is untouched: keep the file and report this")
+		}
+		return nil, err
 	}
 	t.Warnings = warnings(&r.known, t.Duration)
 	for _, w := range t.Warnings {

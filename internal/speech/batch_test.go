@@ -265,6 +265,9 @@ func TestFaultsOfOnePiece(t *testing.T) {
 				t.Fatalf("%v: want code %q", err, tt.code)
 			}
 			if err != nil {
+				if hint := scout.HintOf(err); strings.Contains(hint, "rest") {
+					t.Errorf("hint %q: nothing was transcribed", hint)
+				}
 				if n := testutil.CollectAndCount(registry, "scout_transcription_errors_total"); n != 1 {
 					t.Errorf("%d error series: want 1", n)
 				}
