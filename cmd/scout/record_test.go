@@ -128,10 +128,10 @@ func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pid := range []int{client.Parent(), client.PID()} {
-		suspend(t, pid) // neither may notice that the other one goes
-	}
-	for _, pid := range []int{client.Parent(), client.PID()} {
+	// The parent may not notice that the recorder goes, so it is suspended. The recorder goes first: the kernel wakes a
+	// suspended process whose parent dies, and it would start another one.
+	suspend(t, client.Parent())
+	for _, pid := range []int{client.PID(), client.Parent()} {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
