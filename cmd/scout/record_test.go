@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -258,7 +259,7 @@ func TestDamageInTheFolder(t *testing.T) {
 
 // TestDevicesAndLevel lists, watches and listens to microphones.
 func TestDevicesAndLevel(t *testing.T) {
-	t.Parallel()
+	// Not beside the others: on a busy machine the watch has ended early, twice in ten runs. It says why below.
 	b := newBooth(t)
 	var list deviceList
 	if got := b.must("devices", "--json"); json.Unmarshal([]byte(got.out), &list) != nil || len(list.Devices) != 1 ||
@@ -269,6 +270,13 @@ func TestDevicesAndLevel(t *testing.T) {
 		t.Errorf("%s", got.out)
 	}
 	watch := b.command("devices", "--watch")
+	var said bytes.Buffer
+	watch.Stderr = &said
+	defer func() {
+		if t.Failed() {
+			t.Logf("the watch says: %s", said.String())
+		}
+	}()
 	out, err := watch.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
