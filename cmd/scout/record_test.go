@@ -259,7 +259,7 @@ func TestDamageInTheFolder(t *testing.T) {
 
 // TestDevicesAndLevel lists, watches and listens to microphones.
 func TestDevicesAndLevel(t *testing.T) {
-	// Not beside the others: on a busy machine the watch has ended early, twice in ten runs. It says why below.
+	t.Parallel()
 	b := newBooth(t)
 	var list deviceList
 	if got := b.must("devices", "--json"); json.Unmarshal([]byte(got.out), &list) != nil || len(list.Devices) != 1 ||
@@ -272,11 +272,6 @@ func TestDevicesAndLevel(t *testing.T) {
 	watch := b.command("devices", "--watch")
 	var said bytes.Buffer
 	watch.Stderr = &said
-	defer func() {
-		if t.Failed() {
-			t.Logf("the watch says: %s", said.String())
-		}
-	}()
 	out, err := watch.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -292,7 +287,7 @@ func TestDevicesAndLevel(t *testing.T) {
 				return
 			}
 		}
-		t.Fatalf("it ended without %q", want)
+		t.Fatalf("it ended without %q: %v: %s", want, watch.Wait(), said.String())
 	}
 	await("mic.monitor")
 	other := b.server.AddMicrophone("other", 44_100, 2)

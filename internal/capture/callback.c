@@ -116,3 +116,19 @@ int scout_take_over(void *device, const void *marker, void *user) {
 	memcpy((char *)device + data, &ours, sizeof ours);
 	return 1;
 }
+
+// head is how a ma_context begins: the functions of its backend (ma_backend_callbacks), then which backend that is.
+typedef struct {
+	void *init, *uninit, *enumerate, *device_info;
+	void *of_devices[9];
+	uint32_t backend;
+} context_head;
+
+// scout_ask_for_no_device takes the function for the properties of one device from a ma_context of that backend. Where the
+// context does not look as expected nothing is changed and the result is 0.
+int scout_ask_for_no_device(void *context, uint32_t backend) {
+	context_head *head = context;
+	if (head->backend != backend || !head->init || !head->uninit || !head->enumerate || !head->device_info) return 0;
+	head->device_info = NULL;
+	return 1;
+}

@@ -29,7 +29,19 @@ var (
 	_ [C.sizeof_scout_block - unsafe.Sizeof(block{})]struct{}
 	_ [len(shared{}.durations.counts) - C.scout_buckets]struct{}
 	_ [unsafe.Sizeof(malgo.Device{}) - unsafe.Sizeof(uintptr(0))]struct{}
+	_ [unsafe.Sizeof(malgo.AllocatedContext{}) - unsafe.Sizeof(uintptr(0))]struct{}
 )
+
+// askForNoDevice takes from a PulseAudio context the function that asks for the properties of one device. miniaudio reads the
+// server's answer without a look at whether there is one (ma_context_get_device_info_source_callback__pulse), so
+// that the program crashes when the device went in the moment before. ma_device_init calls it as well, for a name that Scout
+// does not use, and does without it where it is missing. False where the context does not look as expected; nothing is
+// changed then.
+func askForNoDevice(sound *malgo.AllocatedContext) bool {
+	// malgo's context has one field, a pointer to the pointer to the ma_context.
+	handle := **(**unsafe.Pointer)(unsafe.Pointer(sound))
+	return C.scout_ask_for_no_device(handle, C.uint32_t(malgo.BackendPulseaudio)) != 0
+}
 
 // pin keeps the queue's memory in its place for the callback in C.
 func (q *intake) pin(pin *runtime.Pinner) {

@@ -33,5 +33,6 @@ typedef struct {
 int64_t scout_now(void);
 void scout_deliver(scout_intake *q, const void *frames, uint64_t bytes);
 int scout_take_over(void *device, const void *marker, void *user);
+int scout_ask_for_no_device(void *context, uint32_t backend);
 
 #endif

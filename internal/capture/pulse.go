@@ -18,6 +18,7 @@ import (
 	"github.com/jfreymuth/pulse/proto"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/fault"
 )
 
@@ -78,6 +79,49 @@ func diagnosePulse(server string, cause error) error {
 		return scout.Errorf(scout.CodeDevicePermission, "no permission to use the sound server at %s: %w", address, err)
 	}
 	return scout.Errorf(scout.CodeSoundServer, "no sound server at %s: %w", address, err)
+}
+
+// pulseFormats are the encodings that the server and Scout both know, by the server's number.
+var pulseFormats = map[byte]audio.Encoding{
+	proto.FormatUint8: audio.Uint8, proto.FormatInt16LE: audio.Int16, proto.FormatInt32LE: audio.Int32,
+	proto.FormatFloat32LE: audio.Float32, 9: audio.Int24, // PA_SAMPLE_S24LE
+}
+
+// pulseDevices lists the sources of the server with their formats. The error has scout.CodeSoundServer or
+// scout.CodeDevicePermission. miniaudio is not asked: see askForNoDevice.
+func pulseDevices(ctx context.Context, server string) ([]Device, error) {
+	connection, err := dialPulse(ctx, server)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, diagnosePulse(server, err)
+	}
+	defer connection.close()
+	defer context.AfterFunc(ctx, func() { _ = connection.conn.Close() })() // ends a question under way
+	var of proto.GetServerInfoReply
+	var sources proto.GetSourceInfoListReply
+	if err = connection.client.Request(&proto.GetServerInfo{}, &of); err == nil {
+		err = connection.client.Request(&proto.GetSourceInfoList{}, &sources)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, scout.Errorf(scout.CodeSoundServer, "list the devices of the sound server: %w", err)
+	}
+	devices := make([]Device, 0, len(sources))
+	for _, source := range sources {
+		d := Device{
+			ID: source.SourceName, Name: source.Device, Default: source.SourceName == of.DefaultSourceName,
+			Monitor: strings.HasSuffix(source.SourceName, monitorSuffix),
+		}
+		if encoding, ok := pulseFormats[source.Format]; ok {
+			d.Formats = []DeviceFormat{deviceFormat(int(source.Rate), int(source.Channels), encoding)}
+		}
+		devices = append(devices, d)
+	}
+	return devices, nil
 }
 
 // watchPulse sends what the server looks like, now and after each change, until ctx ends.

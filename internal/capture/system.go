@@ -66,7 +66,7 @@ func OpenSystem(ctx context.Context, o SystemOptions) (Backend, error) {
 			continue
 		}
 		s := &system{options: o, kind: kind, name: backendName(kind)}
-		_, err := s.Devices(ctx)
+		_, err := within(ctx, func() (struct{}, error) { return struct{}{}, s.try() }, func(struct{}) {})
 		if err == nil {
 			return s, nil
 		}
@@ -117,7 +117,19 @@ func (s *system) connect() (*malgo.AllocatedContext, error) {
 	if err != nil {
 		return nil, s.unreachable(err)
 	}
+	if s.kind == malgo.BackendPulseaudio {
+		askForNoDevice(sound)
+	}
 	return sound, nil
+}
+
+// try connects and disconnects.
+func (s *system) try() error {
+	sound, err := s.connect()
+	if err != nil {
+		return err
+	}
+	return disconnect(sound)
 }
 
 // cString returns a C string in Go memory that stays in its place until pin is released. miniaudio
@@ -181,19 +193,26 @@ func recovered[T any](work func() (T, error)) (value T, err error) {
 
 // Devices implements Backend.
 func (s *system) Devices(ctx context.Context) ([]Device, error) {
-	return within(ctx, s.list, func([]Device) {})
+	if s.kind == malgo.BackendPulseaudio {
+		return pulseDevices(ctx, s.options.Server)
+	}
+	return within(ctx, func() (devices []Device, err error) {
+		sound, err := s.connect()
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, disconnect(sound)) }()
+		return s.list(sound)
+	}, func([]Device) {})
 }
 
-func (s *system) list() (devices []Device, err error) {
-	sound, err := s.connect()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, disconnect(sound)) }()
+// list asks miniaudio.
+func (s *system) list(sound *malgo.AllocatedContext) ([]Device, error) {
 	infos, err := sound.Devices(malgo.Capture)
 	if err != nil {
 		return nil, scout.Errorf(scout.CodeSoundServer, "list the devices of %s: %w", s.name, err)
 	}
+	devices := make([]Device, 0, len(infos))
 	for i := range infos {
 		d := s.device(&infos[i])
 		if !s.records(d) {
@@ -212,7 +231,6 @@ func (s *system) device(info *malgo.DeviceInfo) Device {
 	if s.kind == malgo.BackendAlsa {
 		d.Default = d.ID == "default"
 	}
-	d.Monitor = s.kind == malgo.BackendPulseaudio && strings.HasSuffix(d.ID, monitorSuffix)
 	return d
 }
 
@@ -274,7 +292,7 @@ func encoding(f malgo.FormatType) audio.Encoding {
 // Open implements Backend. The stream has the device's own rate, channels and encoding: conversion
 // is ours, so that what is equal stays equal bit by bit.
 func (s *system) Open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error) {
-	stream, err := within(ctx, func() (*systemStream, error) { return s.open(id, sink, o) },
+	stream, err := within(ctx, func() (*systemStream, error) { return s.open(ctx, id, sink, o) },
 		func(late *systemStream) { _ = late.Close() }) // nobody is left to tell
 	if err != nil {
 		return nil, err
@@ -282,7 +300,15 @@ func (s *system) Open(ctx context.Context, id string, sink func(DeviceFormat) (S
 	return stream, nil
 }
 
-func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (stream *systemStream, err error) {
+// choice lists what can be opened over a connection, without formats.
+func (s *system) choice(ctx context.Context, sound *malgo.AllocatedContext) ([]Device, error) {
+	if s.kind == malgo.BackendPulseaudio {
+		return pulseDevices(ctx, s.options.Server)
+	}
+	return s.list(sound)
+}
+
+func (s *system) open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (stream *systemStream, err error) {
 	sound, err := s.connect()
 	if err != nil {
 		return nil, err
@@ -292,15 +318,9 @@ func (s *system) open(id string, sink func(DeviceFormat) (Sink, error), o OpenOp
 			err = errors.Join(err, disconnect(sound))
 		}
 	}()
-	infos, err := sound.Devices(malgo.Capture)
+	devices, err := s.choice(ctx, sound)
 	if err != nil {
-		return nil, scout.Errorf(scout.CodeSoundServer, "list the devices of %s: %w", s.name, err)
-	}
-	devices := make([]Device, 0, len(infos))
-	for i := range infos {
-		if d := s.device(&infos[i]); s.records(d) {
-			devices = append(devices, d)
-		}
+		return nil, err
 	}
 	device, err := Find(devices, id)
 	if err != nil {
