@@ -90,13 +90,23 @@ func (f Format) Validate() error {
 // are part of the public contract and are never renamed.
 type GapReason string
 
+// Position is the index of a frame in a recording: how many frames of the recording come before it. Frame n was heard
+// n/rate seconds after the recording began.
+type Position uint64
+
+// Add returns the position so many frames later.
+func (p Position) Add(frames uint64) Position { return p + Position(frames) }
+
+// Sub returns how many frames lie between the earlier position q and p. For a later q it is 0.
+func (p Position) Sub(q Position) uint64 { return uint64(p - min(p, q)) }
+
 // Gap is a stretch of a recording for which no audio exists. The file holds silence there, so that
 // positions stay true in time.
 type Gap struct {
-	Start  uint64    `json:"start"`  // frames since the recording began
+	Start  Position  `json:"start"`  // frames since the recording began
 	Frames uint64    `json:"frames"` // length, never 0
 	Reason GapReason `json:"reason"`
 }
 
 // End returns the position of the first frame after the gap.
-func (g Gap) End() uint64 { return g.Start + g.Frames }
+func (g Gap) End() Position { return g.Start.Add(g.Frames) }

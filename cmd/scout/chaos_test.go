@@ -173,7 +173,7 @@ func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int,
 // lostBetween counts the frames of a signal that are missing between two runs of it.
 func lostBetween(before, after pulsetest.Run, gaps []scout.Gap, delivered []pulsetest.Run, controlled bool) (lost uint64) {
 	from, to := before.Source+before.Frames, after.Source
-	if to <= from || slices.ContainsFunc(gaps, func(g scout.Gap) bool { return g.Start < after.At && g.End() > before.At+before.Frames }) {
+	if to <= from || slices.ContainsFunc(gaps, func(g scout.Gap) bool { return uint64(g.Start) < after.At && uint64(g.End()) > before.At+before.Frames }) {
 		return 0
 	}
 	if !controlled {

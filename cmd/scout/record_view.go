@@ -120,7 +120,7 @@ func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 		v.show.Linef("the recorder ended unexpectedly; another one continues the recording after %.1f s", e.Took.Seconds())
 	case recording.KindGap:
 		if e.Gap != nil {
-			v.show.Linef("gap of %s at %s: %s", clock(format.Duration(e.Gap.Frames)), clock(format.Duration(e.Gap.Start)), reasonText(e.Gap.Reason))
+			v.show.Linef("gap of %s at %s: %s", clock(format.Duration(e.Gap.Frames)), clock(format.Duration(uint64(e.Gap.Start))), reasonText(e.Gap.Reason))
 		}
 	case recording.KindDeviceLost:
 		v.show.Linef("no sound arrives from the microphone: %s; waiting for it", reasonText(e.Reason))

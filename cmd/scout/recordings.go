@@ -340,7 +340,7 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 	}
 	add("gaps", gapsText(len(l.Gaps), l.Format.Duration(l.LostFrames)))
 	for _, g := range l.Gaps {
-		add("", fmt.Sprintf("%s at %s: %s", clock(l.Format.Duration(g.Frames)), clock(l.Format.Duration(g.Start)), reasonText(g.Reason)))
+		add("", fmt.Sprintf("%s at %s: %s", clock(l.Format.Duration(g.Frames)), clock(l.Format.Duration(uint64(g.Start))), reasonText(g.Reason)))
 	}
 	if l.SHA256 != "" {
 		add("sha256", l.SHA256)

@@ -82,11 +82,11 @@ func checkConversion(t *testing.T, in DeviceFormat, out scout.Format, data []byt
 	if math.Abs(peak-0.5) > 0.02 {
 		t.Errorf("%v: peak %v", out, peak)
 	}
-	if c.position() != uint64(out.SampleRateHz/10) {
+	if c.position() != ring.Position(out.SampleRateHz/10) {
 		t.Errorf("%v: position %d", out, c.position())
 	}
 	c.flush()
-	if r.Head() != uint64(out.SampleRateHz/10) {
+	if r.Head() != ring.Position(out.SampleRateHz/10) {
 		t.Fatalf("%v: %d frames of a tenth of a second", out, r.Head())
 	}
 	samples := make([]float32, int(r.Head())*out.Channels)

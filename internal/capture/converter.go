@@ -10,6 +10,10 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 )
 
+// deviceFrames is a number of frames as a device delivers them, at its rate. The ring has another rate: a converter says how
+// many of its frames they are.
+type deviceFrames uint64
+
 // chunkFrames is how many device frames are converted at a time.
 const chunkFrames = 1024
 
@@ -31,8 +35,8 @@ type converter struct {
 	resampled  []float32 // one channel after
 	mixed      []float32 // interleaved in the ring's channels
 	encoded    []byte
-	taken      int64  // device frames since begin
-	base       uint64 // ring's head at begin
+	taken      deviceFrames  // since begin
+	base       ring.Position // ring's head at begin
 }
 
 // encodingOf returns the encoding of a recording's sample format, 0 for an unknown one.
@@ -95,14 +99,19 @@ func (c *converter) begin() {
 
 // position is where in the ring the next device frame belongs. The ring's head is behind it by what
 // the resampler holds back.
-func (c *converter) position() uint64 { return c.base + c.frames(c.taken) }
+func (c *converter) position() ring.Position { return c.base.Add(c.frames(c.taken)) }
 
-// frames is how many ring frames so many device frames are.
-func (c *converter) frames(device int64) uint64 {
+// frames is how many ring frames so many device frames are. It and deviceFrames are the one place that converts.
+func (c *converter) frames(device deviceFrames) uint64 {
 	if c.resamplers == nil {
 		return uint64(device)
 	}
-	return uint64(c.resamplers[0].OutputLen(device))
+	return uint64(c.resamplers[0].OutputLen(int64(device)))
+}
+
+// deviceFrames is how many whole device frames fit into so many ring frames.
+func (c *converter) deviceFrames(frames uint64) deviceFrames {
+	return deviceFrames(frames * uint64(c.in.SampleRateHz) / uint64(c.out.SampleRateHz))
 }
 
 // write converts whole device frames into the ring and returns their level, measured in the device's
@@ -115,7 +124,7 @@ func (c *converter) write(frames []byte) (loudness level.Level) {
 		frames = frames[n:]
 		samples := c.samples[:audio.Decode(c.samples, chunk, c.in.Encoding)]
 		sum.add(level.Measure(samples), len(samples))
-		c.taken += int64(len(samples) / c.in.Channels)
+		c.taken += deviceFrames(len(samples) / c.in.Channels)
 		if c.same {
 			c.ring.Write(chunk)
 			continue

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 )
 
 // Reasons of gaps. They are part of the public contract.
@@ -61,13 +62,12 @@ type Event struct {
 	Kind EventKind
 	At   time.Time
 	// Frame is the position in the ring.
-	Frame  uint64
+	Frame  ring.Position
 	State  State
 	Device Device
 	Reason scout.GapReason
-	// Gap counts in frames of the ring.
-	Gap scout.Gap
-	Err error
+	Gap    Gap
+	Err    error
 }
 
 // Subscription receives the events of a session.

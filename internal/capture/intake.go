@@ -37,7 +37,7 @@ type shared struct {
 	head, tail           atomic.Uint64 // bytes written, bytes taken
 	blockHead, blockTail atomic.Uint64
 	overruns             atomic.Uint64
-	dropped              uint64 // frames not yet written down in a block; of the producer alone
+	dropped              deviceFrames // not yet written down in a block; of the producer alone
 	durations            histogram
 
 	// The rest is set by pin, for C.
@@ -53,7 +53,7 @@ type shared struct {
 // block is one call of Deliver; scout_block in callback.h is the same.
 type block struct {
 	bytes   uint64
-	dropped uint64        // frames that did not fit before this block
+	dropped deviceFrames  // did not fit before this block
 	at      time.Duration // since epoch, when it came
 }
 
@@ -94,7 +94,7 @@ func (q *intake) Deliver(frames []byte) {
 	head, room := q.head.Load(), uint64(len(q.data))
 	blockHead := q.blockHead.Load()
 	if n > room-(head-q.tail.Load()) || blockHead-q.blockTail.Load() == intakeBlocks {
-		q.dropped += n / size
+		q.dropped += q.frames(n)
 		q.overruns.Add(1)
 		return
 	}
@@ -131,25 +131,29 @@ func (q *intake) pop() {
 
 // span describes what waits: the frames, dropped ones included, and the time of the newest block.
 // Only the consumer may call it.
-func (q *intake) span(each func(frames uint64, at time.Duration)) {
-	size := uint64(q.format.FrameBytes())
+func (q *intake) span(each func(frames deviceFrames, at time.Duration)) {
 	for i := q.blockTail.Load(); i != q.blockHead.Load(); i++ {
 		b := q.blocks[i%intakeBlocks]
-		each(b.bytes/size+b.dropped, b.at)
+		each(q.frames(b.bytes)+b.dropped, b.at)
 	}
 }
 
 func (q *intake) empty() bool { return q.blockTail.Load() == q.blockHead.Load() }
 
+// frames is how many whole frames so many bytes are.
+func (q *intake) frames(bytes uint64) deviceFrames {
+	return deviceFrames(bytes / uint64(q.format.FrameBytes()))
+}
+
 // room is how many frames fit.
-func (q *intake) room() int {
-	return (len(q.data) - int(q.head.Load()-q.tail.Load())) / q.format.FrameBytes()
+func (q *intake) room() deviceFrames {
+	return q.frames(uint64(len(q.data)) - (q.head.Load() - q.tail.Load()))
 }
 
 // skip takes frames off the queue, the oldest first, dropped ones included. Only the consumer may
 // call it.
-func (q *intake) skip(frames uint64) {
-	size := uint64(q.format.FrameBytes())
+func (q *intake) skip(frames deviceFrames) {
+	size := deviceFrames(q.format.FrameBytes())
 	for {
 		i := q.blockTail.Load()
 		if i == q.blockHead.Load() {
@@ -159,10 +163,10 @@ func (q *intake) skip(frames uint64) {
 		dropped := min(frames, b.dropped)
 		b.dropped -= dropped
 		frames -= dropped
-		taken := min(frames, b.bytes/size)
-		b.bytes -= taken * size
+		taken := min(frames, q.frames(b.bytes))
+		b.bytes -= uint64(taken * size)
 		frames -= taken
-		q.tail.Add(taken * size)
+		q.tail.Add(uint64(taken * size))
 		if b.bytes > 0 {
 			return
 		}

@@ -5,12 +5,24 @@ import (
 	"sync"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 )
+
+// Gap is a stretch of the ring for which no audio exists: it holds silence there. Where that is in a recording is known
+// to whoever writes the ring into one.
+type Gap struct {
+	Start  ring.Position
+	Frames uint64 // length, never 0 once the gap is over
+	Reason scout.GapReason
+}
+
+// End returns the position of the first frame after the gap.
+func (g Gap) End() ring.Position { return g.Start.Add(g.Frames) }
 
 // ledger holds the gaps of a recording in the order of position. The owner writes it, anybody reads it.
 type ledger struct {
 	mu   sync.Mutex
-	gaps []scout.Gap
+	gaps []Gap
 }
 
 // begin empties the ledger for a new recording.
@@ -22,7 +34,7 @@ func (l *ledger) begin() {
 
 // note adds a gap behind the others. One that begins where the last one does is the same gap: it was open until
 // now, and has its new length.
-func (l *ledger) note(g scout.Gap) {
+func (l *ledger) note(g Gap) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.gaps); n > 0 && l.gaps[n-1].Start == g.Start {
@@ -33,7 +45,7 @@ func (l *ledger) note(g scout.Gap) {
 }
 
 // all returns a copy of the gaps.
-func (l *ledger) all() []scout.Gap {
+func (l *ledger) all() []Gap {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.gaps)

@@ -5,22 +5,20 @@ import (
 	"regexp"
 	"slices"
 	"testing"
-
-	"github.com/scout-speech/scout"
 )
 
 func TestLedgerKeepsEachGapOnce(t *testing.T) {
 	t.Parallel()
 	var l ledger
-	open := scout.Gap{Start: 100, Frames: 10, Reason: GapStalled}
+	open := Gap{Start: 100, Frames: 10, Reason: GapStalled}
 	l.note(open)
 	open.Frames = 30 // it lasts
 	l.note(open)
 	open.Reason = GapDeviceLost // and now it is known why
 	l.note(open)
-	next := scout.Gap{Start: 500, Frames: 1, Reason: GapMissing}
+	next := Gap{Start: 500, Frames: 1, Reason: GapMissing}
 	l.note(next)
-	if got, want := l.all(), []scout.Gap{open, next}; !slices.Equal(got, want) || l.count() != 2 {
+	if got, want := l.all(), []Gap{open, next}; !slices.Equal(got, want) || l.count() != 2 {
 		t.Errorf("gaps %+v, want %+v", got, want)
 	}
 	l.all()[0].Frames = 99 // a copy

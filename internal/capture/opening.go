@@ -136,7 +136,7 @@ func (s *Session) attempt(ctx context.Context, backend Backend, device string) (
 		l.news, _ = l.intake.news.Listen() // until the line is gone
 		l.converter, err = newConverter(f, s.options.Format, s.ring)
 		return l.intake, err
-	}, OpenOptions{Follow: s.follow, Faults: s.options.Faults, Pace: func(ctx context.Context, frames int) error { return s.pace(ctx, l.intake, frames) }})
+	}, OpenOptions{Follow: s.follow, Faults: s.options.Faults, Pace: func(ctx context.Context, frames int) error { return s.pace(ctx, l.intake, deviceFrames(frames)) }})
 	if err != nil {
 		return nil, s.openFailure(ctx, device, err)
 	}
@@ -220,7 +220,7 @@ func (s *Session) closeLater(l *line) {
 
 // pace holds a stream that is not in real time back while it is half a ring ahead of the slowest
 // reader, or of the recording's beginning where there is none yet.
-func (s *Session) pace(ctx context.Context, q *intake, frames int) error {
+func (s *Session) pace(ctx context.Context, q *intake, frames deviceFrames) error {
 	if q.room() >= frames && s.ahead() <= s.ring.Capacity()/2 {
 		return nil
 	}
@@ -241,5 +241,5 @@ func (s *Session) ahead() uint64 {
 	if len(s.ring.Readers()) > 0 {
 		return s.ring.Lag()
 	}
-	return s.ring.Head() - s.status.Load().From
+	return s.ring.Head().Sub(s.status.Load().From)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -33,7 +34,7 @@ const (
 // outage is a time without frames from the device.
 type outage struct {
 	reason  scout.GapReason
-	start   uint64        // ring position where frames are missing
+	start   ring.Position // where frames are missing
 	since   time.Duration // when the last block came
 	hold    time.Duration
 	filled  uint64        // silence written so far
@@ -123,24 +124,25 @@ func (o *owner) outageStep(ctx context.Context, now time.Duration) {
 }
 
 // fillOutage writes silence up to the position.
-func (o *owner) fillOutage(until uint64) {
+func (o *owner) fillOutage(until ring.Position) {
 	s, a := o.session, o.outage
 	head := s.ring.Head()
 	if until <= head || !o.timeline.known() {
 		return
 	}
 	if a.filled == 0 {
-		o.emit(Event{Kind: EventGapBegan, Gap: scout.Gap{Start: a.start, Reason: a.reason}, Reason: a.reason})
+		o.emit(Event{Kind: EventGapBegan, Gap: Gap{Start: a.start, Reason: a.reason}, Reason: a.reason})
 	}
-	s.ring.WriteSilence(until - head)
-	a.filled += until - head
-	s.gaps.note(scout.Gap{Start: a.start, Frames: a.filled, Reason: a.reason})
+	missing := until.Sub(head)
+	s.ring.WriteSilence(missing)
+	a.filled += missing
+	s.gaps.note(Gap{Start: a.start, Frames: a.filled, Reason: a.reason})
 }
 
 // endGap notes the outage's gap as over.
 func (o *owner) endGap() {
 	a := o.outage
-	o.gap(scout.Gap{Start: a.start, Frames: a.filled, Reason: a.reason})
+	o.gap(Gap{Start: a.start, Frames: a.filled, Reason: a.reason})
 }
 
 // endOutage goes on with the device that is back, the old one where it has frames. What is missing
@@ -183,21 +185,21 @@ func (o *owner) place(l *line) {
 	}
 	s, a := o.session, o.outage
 	rate := float64(s.options.Format.SampleRateHz)
-	var frames uint64
+	var frames deviceFrames
 	best := math.Inf(-1) // the zero by the promptest waiting block, if the first frame were frame 0
-	l.intake.span(func(n uint64, at time.Duration) {
+	l.intake.span(func(n deviceFrames, at time.Duration) {
 		frames += n
-		best = max(best, float64(l.converter.frames(int64(frames)))-rate*at.Seconds())
+		best = max(best, float64(l.converter.frames(frames))-rate*at.Seconds())
 	})
 	best = min(best, -rate*l.opened.Seconds())
 	missing := zero - best - float64(s.ring.Head())
 	switch {
 	case frames == 0:
 	case missing > 0 && (a.filled > 0 || missing >= rate*leastGap.Seconds()):
-		o.fillOutage(s.ring.Head() + uint64(missing))
+		o.fillOutage(s.ring.Head().Add(uint64(missing)))
 	case missing < 0 && a.filled > 0:
 		late := min(uint64(-missing), a.filled)
-		l.intake.skip(late * uint64(l.intake.format.SampleRateHz) / uint64(s.options.Format.SampleRateHz))
+		l.intake.skip(l.converter.deviceFrames(late))
 	}
 }
 

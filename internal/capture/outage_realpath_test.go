@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 )
@@ -22,7 +23,7 @@ func clockOffset(tb testing.TB, s *capture.Session, started capture.Started) tim
 	offset := time.Duration(math.MinInt64)
 	for range 25 {
 		awaitFrames(tb, s, 10*time.Millisecond)
-		offset = max(offset, s.Format().Duration(s.Ring().Head()-started.From)-time.Since(started.At))
+		offset = max(offset, s.Format().Duration(s.Ring().Head().Sub(started.From))-time.Since(started.At))
 	}
 	return offset
 }
@@ -69,7 +70,7 @@ func (f *outageTest) end(want ...scout.GapReason) capture.Stopped {
 	var got []scout.GapReason
 	for _, gap := range stopped.Gaps {
 		got = append(got, gap.Reason)
-		f.tb.Logf("gap at %v of %v: %s", f.session.Format().Duration(gap.Start-stopped.From), f.session.Format().Duration(gap.Frames), gap.Reason)
+		f.tb.Logf("gap at %v of %v: %s", f.session.Format().Duration(gap.Start.Sub(stopped.From)), f.session.Format().Duration(gap.Frames), gap.Reason)
 		for _, b := range content(f.tb, f.session, gap.Start, gap.End()) {
 			if b != 0 {
 				f.tb.Errorf("gap %+v is not silent", gap)
@@ -232,7 +233,7 @@ func TestWarmDeviceHearsTheWordBeforeTheStart(t *testing.T) {
 	reader := s.Ring().NewReader("test", s.Ring().Head())
 	defer reader.Close()
 	block := make([]byte, 2*480)
-	var heard uint64
+	var heard ring.Position
 	for heard == 0 {
 		pos := reader.Position()
 		n, err := reader.ReadWait(t.Context(), block)
@@ -241,7 +242,7 @@ func TestWarmDeviceHearsTheWordBeforeTheStart(t *testing.T) {
 		}
 		for i := range n {
 			if block[2*i] != 0 || block[2*i+1] != 0 {
-				heard = pos + i
+				heard = pos.Add(i)
 				break
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -33,10 +34,10 @@ type owner struct {
 
 	state     State
 	timeline  timeline
-	line      *line    // the device being heard; nil for none
-	opening   *opening // the attempt under way; nil for none
-	outage    *outage  // nil while frames come
-	warmFrom  uint64   // where in the ring unbroken sound begins, for the pre-roll
+	line      *line         // the device being heard; nil for none
+	opening   *opening      // the attempt under way; nil for none
+	outage    *outage       // nil while frames come
+	warmFrom  ring.Position // where in the ring unbroken sound begins, for the pre-roll
 	system    System
 	watching  <-chan System
 	backend   Backend // the one that served once; another sound system would be another device
@@ -47,10 +48,10 @@ type owner struct {
 	starting *command // waits for the first frames
 	stopping []*command
 	stopAt   time.Duration
-	from     uint64 // of the recording
+	from     ring.Position // of the recording
 	last     Stopped
 
-	heardFrom uint64        // the device's first frame, as a position in the ring,
+	heardFrom ring.Position // the device's first frame, as a position in the ring,
 	heardAt   time.Duration // which was not heard before
 
 	lastStep time.Duration
@@ -221,9 +222,9 @@ func (o *owner) begin() {
 	if o.flowing.After(c.began) {
 		o.from = o.warmFrom // the device was opened for this recording: it begins with its first frame
 	} else {
-		before := min(s.options.Format.Frames(s.options.Preroll), head, s.ring.Capacity()/2)
-		o.from = max(head-before, o.warmFrom, o.last.End)
-		preroll = head - o.from
+		before := min(s.options.Format.Frames(s.options.Preroll), uint64(head), s.ring.Capacity()/2)
+		o.from = max(head-ring.Position(before), o.warmFrom, o.last.End)
+		preroll = head.Sub(o.from)
 	}
 	s.gaps.begin()
 	o.second, o.secondAt = loud{}, o.now()
@@ -352,7 +353,7 @@ func (o *owner) hears(at time.Duration) {
 // ahead is true while the device has delivered more than the time since it is heard: it renders ahead
 // and will rest for as long.
 func (o *owner) ahead(now time.Duration) bool {
-	return o.session.options.Format.Duration(o.line.converter.position()-o.heardFrom) > now-o.heardAt
+	return o.session.options.Format.Duration(o.line.converter.position().Sub(o.heardFrom)) > now-o.heardAt
 }
 
 // closeLine leaves the open device, if any.

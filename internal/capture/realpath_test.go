@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/observe"
@@ -66,16 +67,16 @@ func stop(tb testing.TB, s *capture.Session) capture.Stopped {
 }
 
 // content is the recording's bytes, from the ring.
-func content(tb testing.TB, s *capture.Session, from, end uint64) []byte {
+func content(tb testing.TB, s *capture.Session, from, end ring.Position) []byte {
 	tb.Helper()
 	size := uint64(s.Format().FrameBytes())
-	all := make([]byte, (end-from)*size)
+	all := make([]byte, end.Sub(from)*size)
 	for pos := from; pos < end; {
-		n, err := s.Ring().ReadAt(all[(pos-from)*size:], pos)
+		n, err := s.Ring().ReadAt(all[pos.Sub(from)*size:], pos)
 		if err != nil {
 			tb.Fatalf("read frame %d of %d to %d: %v", pos, from, end, err)
 		}
-		pos += n
+		pos = pos.Add(n)
 	}
 	return all
 }
@@ -103,7 +104,7 @@ func await(tb testing.TB, sub *capture.Subscription, kind capture.EventKind) cap
 // awaitFrames waits until so much more is recorded.
 func awaitFrames(tb testing.TB, s *capture.Session, more time.Duration) {
 	tb.Helper()
-	until := s.Ring().Head() + s.Format().Frames(more)
+	until := s.Ring().Head().Add(s.Format().Frames(more))
 	ctx, cancel := context.WithTimeout(tb.Context(), more+20*time.Second)
 	defer cancel()
 	reader := s.Ring().NewReader("test", until-1)

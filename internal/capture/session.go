@@ -75,7 +75,7 @@ const (
 // Started tells where a recording begins.
 type Started struct {
 	// From is the position in the ring of the recording's first frame, pre-roll included.
-	From uint64
+	From ring.Position
 	// PrerollFrames of them were heard before the start was asked for.
 	PrerollFrames uint64
 	// At is when frames flowed and the recording began; its first frame was heard PrerollFrames
@@ -91,9 +91,9 @@ type Started struct {
 // Stopped tells how a recording ended.
 type Stopped struct {
 	// From and End are positions in the ring: the recording is what lies between.
-	From, End uint64
-	// Gaps lie within, in the order of position; they count in frames of the ring.
-	Gaps []scout.Gap
+	From, End ring.Position
+	// Gaps lie within, in the order of position.
+	Gaps []Gap
 	// DriftPPM is how much faster the device's clock ran than the machine's; nil where the recording
 	// was too short to tell.
 	DriftPPM *float64
@@ -108,7 +108,7 @@ type Status struct {
 	Device       Device
 	DeviceFormat DeviceFormat
 	// Position is the ring's head. From is where the recording under way began.
-	Position, From uint64
+	Position, From ring.Position
 	// FrameAge is the time since the newest frame came; 0 before the first.
 	FrameAge time.Duration
 	// Gaps is the number of gaps in the recording under way, or in the last one.
@@ -234,7 +234,7 @@ func (s *Session) Subscribe(buffer int) *Subscription { return s.events.add(buff
 
 // Gaps returns the gaps of the recording under way, or of the last one. A gap that is not over yet
 // has the length that it has so far.
-func (s *Session) Gaps() []scout.Gap {
+func (s *Session) Gaps() []Gap {
 	return s.gaps.all()
 }
 

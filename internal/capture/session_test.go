@@ -72,7 +72,7 @@ func checkTime(t *testing.T, s *capture.Session, stopped capture.Stopped, tolera
 			t.Errorf("gap %+v outside of %d to %d", g, stopped.From, stopped.End)
 		}
 	}
-	runs := pulsetest.Decode(content(t, s, stopped.From, stopped.End), 1, 1, stopped.End-stopped.From+10*rate)
+	runs := pulsetest.Decode(content(t, s, stopped.From, stopped.End), 1, 1, stopped.End.Sub(stopped.From)+10*rate)
 	for _, r := range runs {
 		found += r.Frames
 		off := float64(int64(r.Source-r.At)-int64(runs[0].Source-runs[0].At)) / rate
@@ -80,7 +80,7 @@ func checkTime(t *testing.T, s *capture.Session, stopped capture.Stopped, tolera
 			t.Errorf("frames at %v are %.1f ms out of place", speech.Duration(r.At), 1e3*off)
 		}
 	}
-	if total := stopped.End - stopped.From; found+missing != total {
+	if total := stopped.End.Sub(stopped.From); found+missing != total {
 		t.Errorf("%d frames: %d of the signal and %d in gaps (%+v), runs %+v", total, found, missing, stopped.Gaps, runs)
 	}
 	return runs
@@ -312,7 +312,7 @@ func TestStopConvergesWhileTheDeviceIsAway(t *testing.T) {
 		if took := time.Since(begun); took > 200*time.Millisecond {
 			t.Errorf("stop took %v", took)
 		}
-		length := speech.Duration(stopped.End - stopped.From)
+		length := speech.Duration(stopped.End.Sub(stopped.From))
 		if passed := begun.Sub(started.At); length < passed-tolerance || length > passed+tolerance {
 			t.Errorf("%v recorded in %v", length, passed)
 		}

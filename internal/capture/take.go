@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/observe"
 )
@@ -34,7 +33,7 @@ func (o *owner) take() bool {
 			sum.add(l.converter.write(second), len(second))
 		}
 		l.intake.pop()
-		frames := b.bytes / uint64(l.intake.format.FrameBytes())
+		frames := l.intake.frames(b.bytes)
 		o.measured(sum, frames, l.intake.format)
 		if l.stream.RealTime() {
 			o.timeline.observe(l.converter.position(), b.at)
@@ -45,7 +44,7 @@ func (o *owner) take() bool {
 }
 
 // measured shows the level of a block to the meter and to the second under way.
-func (o *owner) measured(sum loud, frames uint64, format DeviceFormat) {
+func (o *owner) measured(sum loud, frames deviceFrames, format DeviceFormat) {
 	block := sum.level()
 	if block.NonFinite > 0 {
 		o.session.metrics.invalid.Add(float64(block.NonFinite))
@@ -71,14 +70,14 @@ func (o *owner) everySecond(now time.Duration) {
 }
 
 // dropped puts silence in the place of device frames that did not fit into the intake.
-func (o *owner) dropped(frames uint64) {
+func (o *owner) dropped(frames deviceFrames) {
 	l, s := o.line, o.session
 	l.converter.flush()
 	start := s.ring.Head()
-	s.ring.WriteSilence(l.converter.frames(int64(frames)))
+	s.ring.WriteSilence(l.converter.frames(frames))
 	l.converter.begin()
-	s.metrics.evicted(overrunCallback, frames)
-	o.gap(scout.Gap{Start: start, Frames: s.ring.Head() - start, Reason: GapOverrun})
+	s.metrics.evicted(overrunCallback, uint64(frames))
+	o.gap(Gap{Start: start, Frames: s.ring.Head().Sub(start), Reason: GapOverrun})
 }
 
 // fillDeficit puts silence in the place of frames that the device or the server dropped without a
@@ -94,11 +93,11 @@ func (o *owner) fillDeficit() {
 	s.ring.WriteSilence(missing)
 	o.line.converter.begin()
 	o.timeline.filled(missing)
-	o.gap(scout.Gap{Start: start, Frames: missing, Reason: GapMissing})
+	o.gap(Gap{Start: start, Frames: missing, Reason: GapMissing})
 }
 
 // gap notes a gap that is over. While nothing is recorded it only ends the pre-roll.
-func (o *owner) gap(g scout.Gap) {
+func (o *owner) gap(g Gap) {
 	if g.Frames == 0 {
 		return
 	}
@@ -108,7 +107,7 @@ func (o *owner) gap(g scout.Gap) {
 		return
 	}
 	s.gaps.note(g)
-	s.log.Warn(LogCaptureGap, slog.Uint64("start_frame", g.Start-o.from), slog.Uint64("frames", g.Frames),
+	s.log.Warn(LogCaptureGap, slog.Uint64("start_frame", g.Start.Sub(o.from)), slog.Uint64("frames", g.Frames),
 		slog.Int64(observe.KeyDurationMS, s.options.Format.Duration(g.Frames).Milliseconds()),
 		slog.String(observe.KeyReason, string(g.Reason)))
 	o.emit(Event{Kind: EventGapEnded, Gap: g, Reason: g.Reason})

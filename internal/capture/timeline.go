@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/scout-speech/scout/internal/audio/ring"
 )
 
 // Time constants of the timeline.
@@ -56,12 +58,12 @@ type slot struct {
 func newTimeline(rateHz int) timeline { return timeline{rate: float64(rateHz), limit: math.Inf(1)} }
 
 // heardSince notes that what follows position was not heard before at.
-func (l *timeline) heardSince(position uint64, at time.Duration) {
+func (l *timeline) heardSince(position ring.Position, at time.Duration) {
 	l.limit, l.since = float64(position)-l.rate*at.Seconds(), at
 }
 
 // observe notes that frames up to position were there at time at.
-func (l *timeline) observe(position uint64, at time.Duration) {
+func (l *timeline) observe(position ring.Position, at time.Duration) {
 	clock := fastestClock * l.rate * max(at-l.since, 0).Seconds()
 	zero := min(float64(position)-l.rate*at.Seconds(), l.limit+clock)
 	number := int64(at / anchorStep)
@@ -120,12 +122,12 @@ func (l *timeline) median(after, last int64) float64 {
 
 // expected is the position that a device without loss has reached at time at; 0 where nothing is
 // known yet.
-func (l *timeline) expected(at time.Duration) uint64 {
+func (l *timeline) expected(at time.Duration) ring.Position {
 	zero, ok := l.zero()
 	if !ok {
 		return 0
 	}
-	return uint64(max(zero+l.rate*at.Seconds(), 0))
+	return ring.Position(max(zero+l.rate*at.Seconds(), 0))
 }
 
 // deficit is the number of frames that are missing since every block of the last deficitSlots

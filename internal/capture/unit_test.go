@@ -17,6 +17,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/ring"
 )
 
 func TestHistogramBuckets(t *testing.T) {
@@ -70,7 +71,7 @@ func checkIntake(t *testing.T, producer func(*intake) func([]byte)) {
 		var sent, got []int16 // a dropped frame is 0 in both
 		next := int16(1)
 		deliver := func(n int) {
-			room := q.room() >= n && q.blockHead.Load()-q.blockTail.Load() < intakeBlocks
+			room := q.room() >= deviceFrames(n) && q.blockHead.Load()-q.blockTail.Load() < intakeBlocks
 			var block []byte
 			for range n {
 				block = binary.LittleEndian.AppendUint16(block, uint16(next))
@@ -100,9 +101,9 @@ func checkIntake(t *testing.T, producer func(*intake) func([]byte)) {
 			"deliver": func(t *rapid.T) { deliver(rapid.IntRange(0, 12_000).Draw(t, "frames")) },
 			"take":    func(t *rapid.T) { take() },
 			"skip": func(t *rapid.T) {
-				n := rapid.Uint64Range(0, 9000).Draw(t, "frames")
-				var waiting uint64
-				q.span(func(frames uint64, _ time.Duration) { waiting += frames })
+				n := deviceFrames(rapid.Uint64Range(0, 9000).Draw(t, "frames"))
+				var waiting deviceFrames
+				q.span(func(frames deviceFrames, _ time.Duration) { waiting += frames })
 				q.skip(n)
 				got = append(got, sent[len(got):][:min(n, waiting)]...)
 			},
@@ -110,7 +111,7 @@ func checkIntake(t *testing.T, producer func(*intake) func([]byte)) {
 		for !q.empty() {
 			take()
 		}
-		if !slices.Equal(got, sent[:len(got)]) || q.dropped != uint64(len(sent)-len(got)) {
+		if !slices.Equal(got, sent[:len(got)]) || q.dropped != deviceFrames(len(sent)-len(got)) {
 			t.Fatalf("%d frames got, %d sent, %d dropped at the end", len(got), len(sent), q.dropped)
 		}
 	})
@@ -162,7 +163,7 @@ func loadIntake(t *testing.T, producer func(*intake) func([]byte)) {
 			}
 			continue
 		}
-		at += b.dropped
+		at += uint64(b.dropped)
 		for _, part := range [][]byte{first, second} {
 			for ; len(part) > 0; part = part[2:] {
 				if got := int16(binary.LittleEndian.Uint16(part)); got != Coded(9, at, 0) {
@@ -184,9 +185,9 @@ func TestTimelineSeesThroughLateBlocks(t *testing.T) {
 	}
 	for i := range 3000 { // 30 s of blocks of 10 ms, up to 70 ms late
 		at := time.Duration(i+1)*10*time.Millisecond + time.Duration(rng.Int64N(int64(70*time.Millisecond)))
-		l.observe(uint64(480*(i+1)), at)
+		l.observe(ring.Position(480*(i+1)), at)
 		if i == 1000 || i == 1100 { // and one block comes a second early, as an output renders ahead
-			l.observe(uint64(480*(i+1)+48_000), at)
+			l.observe(ring.Position(480*(i+1)+48_000), at)
 		}
 		if d := l.deficit(); d != 0 {
 			t.Fatalf("after %v: deficit of %d", at, d)
@@ -200,7 +201,7 @@ func TestTimelineSeesThroughLateBlocks(t *testing.T) {
 func TestTimelineFindsWhatIsMissingOnce(t *testing.T) {
 	t.Parallel()
 	l := newTimeline(48_000)
-	position := uint64(0)
+	position := ring.Position(0)
 	var filled uint64
 	for i := range 3000 {
 		at := time.Duration(i+1) * 10 * time.Millisecond
@@ -210,7 +211,7 @@ func TestTimelineFindsWhatIsMissingOnce(t *testing.T) {
 		}
 		l.observe(position, at)
 		if d := l.deficit(); d > 0 {
-			position += d
+			position = position.Add(d)
 			filled += d
 			l.filled(d)
 		}

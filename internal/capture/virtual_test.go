@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 )
@@ -40,7 +41,7 @@ func writeWAV(tb testing.TB, frames int) string {
 }
 
 // readToEnd reads a recording as a slow writer would, until the ring is closed.
-func readToEnd(tb testing.TB, s *capture.Session, from uint64) []byte {
+func readToEnd(tb testing.TB, s *capture.Session, from ring.Position) []byte {
 	tb.Helper()
 	reader := s.Ring().NewReader("writer", from)
 	defer reader.Close()
@@ -101,7 +102,7 @@ func TestToneInFakeTime(t *testing.T) {
 			t.Errorf("meter %+v", r)
 		}
 		stopped := stop(t, s)
-		if length := speech.Duration(stopped.End - stopped.From); length < 5*time.Second || length > 5100*time.Millisecond || len(stopped.Gaps) > 0 {
+		if length := speech.Duration(stopped.End.Sub(stopped.From)); length < 5*time.Second || length > 5100*time.Millisecond || len(stopped.Gaps) > 0 {
 			t.Errorf("%v recorded, gaps %+v", length, stopped.Gaps)
 		}
 	})

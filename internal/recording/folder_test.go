@@ -285,7 +285,7 @@ func TestGapsAreAUnion(t *testing.T) {
 		var want [200]scout.GapReason
 		for range rapid.IntRange(0, 12).Draw(rt, "gaps") {
 			g := scout.Gap{
-				Start:  rapid.Uint64Range(0, 150).Draw(rt, "start"),
+				Start:  scout.Position(rapid.Uint64Range(0, 150).Draw(rt, "start")),
 				Frames: rapid.Uint64Range(0, 40).Draw(rt, "frames"),
 				Reason: rapid.SampledFrom(reasons).Draw(rt, "reason"),
 			}

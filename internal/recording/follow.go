@@ -14,7 +14,7 @@ import (
 // one over the recorder's socket.
 type Live interface {
 	// Listen begins at frame from. It fails where no recorder answers or it records something else.
-	Listen(ctx context.Context, id ID, from uint64) (LiveStream, error)
+	Listen(ctx context.Context, id ID, from scout.Position) (LiveStream, error)
 }
 
 // LiveStream is one listener to a recording. One goroutine uses it; Close may be called from another.
@@ -29,7 +29,7 @@ type LiveStream interface {
 type LivePart struct {
 	// Position is that of the first frame of Frames, or, where those are empty, of the first frame
 	// that will follow: the ones in between are in the file.
-	Position uint64
+	Position scout.Position
 	// Frames belong to the stream and are valid until its next call of Next.
 	Frames []byte
 }
@@ -37,7 +37,7 @@ type LivePart struct {
 // FollowOptions are the settings of Follow.
 type FollowOptions struct {
 	// From is the first frame wanted.
-	From uint64
+	From scout.Position
 	// Live is where frames come from while they are recorded; nil to read the file alone.
 	Live Live
 	// Poll is how often the file is looked at, and how long it takes until a recorder that was gone is
@@ -63,17 +63,17 @@ type Follower struct {
 
 	reader    *Reader
 	stream    LiveStream
-	ask       time.Time // when the recorder may be asked again
-	pos       uint64    // of the next frame
-	recovered time.Time // when the recording was first seen to be recovered; zero while it is not
-	gone      time.Time // when the manifest was first seen to be missing; zero while it is there
+	ask       time.Time      // when the recorder may be asked again
+	pos       scout.Position // of the next frame
+	recovered time.Time      // when the recording was first seen to be recovered; zero while it is not
+	gone      time.Time      // when the manifest was first seen to be missing; zero while it is there
 	buffer    []byte
 }
 
 // Block is a stretch of frames.
 type Block struct {
 	// Position of the first frame.
-	Position uint64
+	Position scout.Position
 	// Frames are bytes in the recording's format, valid until the follower's next call of Next.
 	Frames []byte
 }
@@ -104,7 +104,7 @@ func (f *Folder) Follow(id ID, options FollowOptions) (*Follower, error) {
 func (f *Follower) Format() scout.Format { return f.format }
 
 // Position returns the position of the next frame.
-func (f *Follower) Position() uint64 { return f.pos }
+func (f *Follower) Position() scout.Position { return f.pos }
 
 // Next waits for the next frames: every frame from the first one wanted comes exactly once, in order.
 // It returns io.EOF after the last frame of a recording that ended, by its manifest, and the cause of
@@ -187,13 +187,13 @@ func (f *Follower) fromFile() (Block, error) {
 }
 
 // give hands out frames that begin at position, without those that were handed out before.
-func (f *Follower) give(position uint64, frames []byte) Block {
+func (f *Follower) give(position scout.Position, frames []byte) Block {
 	if position < f.pos {
-		skip := min((f.pos-position)*uint64(f.format.FrameBytes()), uint64(len(frames)))
+		skip := min(f.pos.Sub(position)*uint64(f.format.FrameBytes()), uint64(len(frames)))
 		frames = frames[skip:]
 	}
 	block := Block{Position: f.pos, Frames: frames}
-	f.pos += uint64(len(frames) / f.format.FrameBytes())
+	f.pos = f.pos.Add(uint64(len(frames) / f.format.FrameBytes()))
 	return block
 }
 
@@ -255,12 +255,12 @@ func (f *Follower) ended() (bool, error) {
 	f.gone = time.Time{}
 	if m.State != StateRecovered {
 		f.recovered = time.Time{}
-		return m.State == StateFinished && f.pos >= m.Frames, nil
+		return m.State == StateFinished && f.pos >= scout.Position(m.Frames), nil
 	}
 	if f.recovered.IsZero() {
 		f.recovered = time.Now()
 	}
-	return f.pos >= m.Frames && time.Since(f.recovered) >= f.linger, nil
+	return f.pos >= scout.Position(m.Frames) && time.Since(f.recovered) >= f.linger, nil
 }
 
 func (f *Follower) wait(ctx context.Context) error {

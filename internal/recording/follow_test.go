@@ -28,12 +28,12 @@ type moodyStream struct {
 	closed chan struct{}
 }
 
-func (m *moody) Listen(_ context.Context, _ recording.ID, from uint64) (recording.LiveStream, error) {
+func (m *moody) Listen(_ context.Context, _ recording.ID, from scout.Position) (recording.LiveStream, error) {
 	m.asked++
 	if m.random.IntN(4) == 0 {
 		return nil, scout.Errorf(scout.CodeRecorderUnreachable, "not now")
 	}
-	return &moodyStream{moody: m, pos: from, closed: make(chan struct{})}, nil
+	return &moodyStream{moody: m, pos: uint64(from), closed: make(chan struct{})}, nil
 }
 
 func (s *moodyStream) Next() (recording.LivePart, error) {
@@ -51,14 +51,14 @@ func (s *moodyStream) Next() (recording.LivePart, error) {
 		return recording.LivePart{}, io.ErrUnexpectedEOF
 	case 1: // it was too slow
 		s.pos += uint64(s.random.Int64N(int64(s.writer.Frames()-s.pos) + 1))
-		return recording.LivePart{Position: s.pos}, nil
+		return recording.LivePart{Position: scout.Position(s.pos)}, nil
 	case 2: // it sends some again
 		s.pos -= min(s.pos, uint64(s.random.Int64N(200)))
 	}
 	n := min(1+uint64(s.random.Int64N(500)), s.writer.Frames()-s.pos)
 	block := make([]byte, int(n)*speech.FrameBytes())
 	recordingtest.Coded(block, speech.FrameBytes(), s.pos)
-	part := recording.LivePart{Position: s.pos, Frames: block}
+	part := recording.LivePart{Position: scout.Position(s.pos), Frames: block}
 	s.pos += n
 	return part, nil
 }
@@ -89,7 +89,7 @@ func TestFollowGivesEveryFrameOnce(t *testing.T) {
 				}
 				finish(t, w)
 			}()
-			options := recording.FollowOptions{From: uint64(random.IntN(3000))}
+			options := recording.FollowOptions{From: scout.Position(random.IntN(3000))}
 			live := &moody{random: rand.New(rand.NewPCG(4, seed)), writer: w, end: ended}
 			if seed%5 != 0 {
 				options.Live = live
@@ -110,13 +110,13 @@ func TestFollowGivesEveryFrameOnce(t *testing.T) {
 				if block.Position != pos || len(block.Frames) == 0 {
 					t.Fatalf("seed %d: %d bytes at %d, want frames at %d", seed, len(block.Frames), block.Position, pos)
 				}
-				if at, differs := recordingtest.FirstDifference(block.Frames, speech.FrameBytes(), pos); differs {
+				if at, differs := recordingtest.FirstDifference(block.Frames, speech.FrameBytes(), uint64(pos)); differs {
 					t.Fatalf("seed %d: frame %d is another", seed, at)
 				}
-				pos += uint64(len(block.Frames) / speech.FrameBytes())
+				pos = pos.Add(uint64(len(block.Frames) / speech.FrameBytes()))
 			}
 			<-ended
-			if want := max(w.Frames(), options.From); pos != want {
+			if want := max(scout.Position(w.Frames()), options.From); pos != want {
 				t.Errorf("seed %d: ended at %d, want %d", seed, pos, want)
 			}
 			if options.Live != nil && live.asked == 0 {
@@ -172,7 +172,7 @@ func TestFollowWaitsForARecoveredRecordingToGoOn(t *testing.T) {
 			time.Sleep(time.Minute)
 			finish(t, w)
 		}()
-		var pos uint64
+		var pos scout.Position
 		for {
 			block, err := f.Next(t.Context())
 			if errors.Is(err, io.EOF) {
@@ -181,7 +181,7 @@ func TestFollowWaitsForARecoveredRecordingToGoOn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pos += uint64(len(block.Frames) / speech.FrameBytes())
+			pos = pos.Add(uint64(len(block.Frames) / speech.FrameBytes()))
 		}
 		if pos != 1500 {
 			t.Errorf("ended at %d, want 1500", pos)

@@ -72,10 +72,10 @@ func recordUntilKilled(dir string) error {
 	}()
 	block := make([]byte, 480*studio.FrameBytes())
 	for began := time.Now(); ; time.Sleep(time.Millisecond) {
-		for r.Head() < studio.Frames(time.Since(began)) {
-			recordingtest.Coded(block, studio.FrameBytes(), r.Head())
+		for uint64(r.Head()) < studio.Frames(time.Since(began)) {
+			recordingtest.Coded(block, studio.FrameBytes(), uint64(r.Head()))
 			r.Write(block)
-			binary.NativeEndian.PutUint64(delivered, r.Head())
+			binary.NativeEndian.PutUint64(delivered, uint64(r.Head()))
 		}
 		select {
 		case err := <-done:

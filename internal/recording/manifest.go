@@ -140,14 +140,14 @@ func decodeManifest(data []byte) (Manifest, error) {
 	if err := m.Format.Validate(); err != nil {
 		return Manifest{}, err
 	}
-	var end uint64
+	var end scout.Position
 	for _, g := range m.Gaps {
 		if g.Frames == 0 || g.Start < end || g.End() < g.Start {
 			return Manifest{}, fmt.Errorf("gap of %d frames at %d after one that ends at %d", g.Frames, g.Start, end)
 		}
 		end = g.End()
 	}
-	if m.State != StateRecording && end > m.Frames {
+	if m.State != StateRecording && end > scout.Position(m.Frames) {
 		return Manifest{}, fmt.Errorf("gap ends at %d in %d frames", end, m.Frames)
 	}
 	return m, nil
@@ -173,9 +173,9 @@ func insertGap(gaps []scout.Gap, g scout.Gap) []scout.Gap {
 		}
 	}
 	pos := g.Start // what of g lies before pos is in merged
-	putUntil := func(end uint64) {
+	putUntil := func(end scout.Position) {
 		if end = min(end, g.End()); pos < end {
-			put(scout.Gap{Start: pos, Frames: end - pos, Reason: g.Reason})
+			put(scout.Gap{Start: pos, Frames: end.Sub(pos), Reason: g.Reason})
 			pos = end
 		}
 	}
@@ -190,12 +190,12 @@ func insertGap(gaps []scout.Gap, g scout.Gap) []scout.Gap {
 
 // clipGaps returns the gaps as far as they lie within so many frames.
 func clipGaps(gaps []scout.Gap, frames uint64) []scout.Gap {
-	kept := make([]scout.Gap, 0, len(gaps))
+	end, kept := scout.Position(frames), make([]scout.Gap, 0, len(gaps))
 	for _, g := range gaps {
-		if g.Start >= frames {
+		if g.Start >= end {
 			break
 		}
-		g.Frames = min(g.Frames, frames-g.Start)
+		g.Frames = min(g.Frames, end.Sub(g.Start))
 		kept = append(kept, g)
 	}
 	return kept

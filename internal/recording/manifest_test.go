@@ -22,7 +22,7 @@ func TestSavesOfAManifestDoNotOvertakeEachOther(t *testing.T) {
 	for round := range uint64(200) {
 		var wg sync.WaitGroup
 		for i := range uint64(3) {
-			gap := scout.Gap{Start: 20*round + 5*i, Frames: 1, Reason: recording.GapDiskFull}
+			gap := scout.Gap{Start: scout.Position(20*round + 5*i), Frames: 1, Reason: recording.GapDiskFull}
 			wg.Go(func() {
 				w.AddGap(gap)
 				if err := w.SaveManifest(); err != nil {

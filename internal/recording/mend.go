@@ -58,24 +58,24 @@ func (p *Pump) mended(saved Saved, err error) {
 
 // oldest is the frame of the recording from which on memory has everything, and will have it for the time
 // that writing it again takes.
-func (p *Pump) oldest() uint64 {
-	oldest := p.ring.Oldest() - p.base
-	if int64(oldest) <= 0 { // the ring still has what came before the recording
+func (p *Pump) oldest() scout.Position {
+	oldest := p.aligned.recording(p.ring.Oldest())
+	if oldest == 0 { // the ring still has what came before the recording
 		return 0
 	}
-	return oldest + p.ring.Capacity()/64
+	return oldest.Add(p.ring.Capacity() / 64)
 }
 
 // intact is how many frames of an overwritten file are surely the recording's: all, where what memory has
 // stands in the file and only the header was hit, else none.
 func (p *Pump) intact() uint64 {
-	from, end := p.oldest(), p.writer.Frames()
-	n, err := p.ring.ReadAt(p.buffer, p.base+from)
-	if n = min(n, end-min(from, end)); err != nil || n == 0 {
+	from, end := p.oldest(), p.position()
+	n, err := p.ring.ReadAt(p.buffer, p.aligned.ring(from))
+	if n = min(n, end.Sub(from)); err != nil || n == 0 {
 		return 0
 	}
 	if p.writer.sameAt(from, p.buffer[:n*uint64(p.writer.Format().FrameBytes())]) {
-		return end
+		return p.writer.Frames()
 	}
 	return 0
 }
@@ -96,7 +96,7 @@ func (p *Pump) whole() bool {
 		p.trouble(err)
 		return false
 	}
-	p.reader.Seek(p.position())
+	p.seek()
 	return true
 }
 

@@ -68,7 +68,7 @@ const (
 type PumpOptions struct {
 	// From is the position in the ring of the next frame to write: frame Writer.Frames() of the
 	// recording.
-	From uint64
+	From ring.Position
 	// Longest is how many frames the recording may have; what comes after them is not written. 0 for any number.
 	Longest uint64
 	// SyncEvery is the rhythm of syncs; default DefaultSyncEvery.
@@ -100,8 +100,8 @@ type Pump struct {
 
 	stop     chan struct{}
 	stopOnce sync.Once
-	stopAt   atomic.Uint64 // position in the ring where the recording ends
-	base     uint64        // ring position of frame 0; wraps below zero after a resume, arithmetic is modulo 2^64
+	stopAt   atomic.Uint64 // frames that the recording has at its end; valid once stop is closed
+	aligned  alignment     // of ring and recording
 	progress wake.Bell     // rings when frames were written
 
 	epoch         time.Time    // zero of the times below, which are nanoseconds on the monotonic clock
@@ -140,7 +140,7 @@ func NewPump(r *ring.Ring, w *Writer, options PumpOptions) *Pump {
 		failures: observe.NewFailures(options.Scope),
 		buffer:   make([]byte, readBytes/size*size),
 		stop:     make(chan struct{}),
-		base:     options.From - w.Frames(),
+		aligned:  align(options.From, scout.Position(w.Frames())),
 		epoch:    time.Now(),
 		reason:   GapDiskStalled,
 		noticed:  make(chan struct{}, 1),
@@ -156,32 +156,38 @@ func (p *Pump) now() int64 { return max(int64(time.Since(p.epoch)), 1) }
 
 // Stop ends the recording at the frame that is the newest now, or at the ring position end where that
 // is earlier. Run returns once those frames are written. Stopping again changes nothing.
-func (p *Pump) Stop(end uint64) {
+func (p *Pump) Stop(end ring.Position) {
 	p.stopOnce.Do(func() {
-		p.stopAt.Store(p.within(min(end, p.ring.Head())))
+		p.stopAt.Store(uint64(p.within(min(end, p.ring.Head()))))
 		close(p.stop)
 	})
 }
 
-// within returns the ring position, or where the recording has all its frames, if that is earlier.
-func (p *Pump) within(position uint64) uint64 {
+// within returns where a frame of the ring is in the recording, or the recording's end by Longest, if that is earlier.
+func (p *Pump) within(position ring.Position) scout.Position {
+	at := p.aligned.recording(position)
 	if longest := p.options.Longest; longest > 0 {
-		return p.base + min(position-p.base, longest)
+		return min(at, scout.Position(longest))
 	}
-	return position
+	return at
 }
 
-// End returns the ring position that Stop was called with.
-func (p *Pump) End() uint64 { return p.stopAt.Load() }
+// End returns the ring position at which the recording ends, after Stop.
+func (p *Pump) End() ring.Position { return p.aligned.ring(scout.Position(p.stopAt.Load())) }
 
-// Base returns the ring position of frame 0 of the recording, modulo 2^64.
-func (p *Pump) Base() uint64 { return p.base }
+// InRing returns where a frame of the recording is in the ring. The frame must not be older than the ring.
+func (p *Pump) InRing(position scout.Position) ring.Position { return p.aligned.ring(position) }
 
-// Captured returns how long the recording is by what the device delivered, written or not.
-func (p *Pump) Captured() uint64 { return p.within(p.ring.Head()) - p.base }
+// InRecording returns where a frame of the ring is in the recording; 0 for one from before the recording.
+func (p *Pump) InRecording(position ring.Position) scout.Position {
+	return p.aligned.recording(position)
+}
+
+// Captured returns how many frames the recording has by what the device delivered, written or not.
+func (p *Pump) Captured() uint64 { return uint64(p.within(p.ring.Head())) }
 
 // Delivered is Captured with what came after the longest that the recording may be.
-func (p *Pump) Delivered() uint64 { return p.ring.Head() - p.base }
+func (p *Pump) Delivered() uint64 { return uint64(p.aligned.recording(p.ring.Head())) }
 
 // Waiting returns how many frames wait in the ring.
 func (p *Pump) Waiting() uint64 {
@@ -303,7 +309,7 @@ func (p *Pump) rest(ctx context.Context) {
 
 // drain writes everything up to stopAt, trying again for FinishWithin, and looks whether it is all there.
 func (p *Pump) drain(news <-chan struct{}, timer *time.Timer) error {
-	end := p.stopAt.Load()
+	end := scout.Position(p.stopAt.Load())
 	deadline := p.options.Now().Add(p.options.FinishWithin)
 	for {
 		if err := p.round(); err != nil {
@@ -325,8 +331,8 @@ func (p *Pump) drain(news <-chan struct{}, timer *time.Timer) error {
 }
 
 // giveUp ends the recording without the frames that could not be written.
-func (p *Pump) giveUp(end uint64) error {
-	left := end - min(p.position(), end)
+func (p *Pump) giveUp(end scout.Position) error {
+	left := end.Sub(p.position())
 	if left == 0 {
 		return scout.Errorf(scout.CodeRecordingLost, "recording %s: its file is not in its place and could not be saved again", p.writer.ID())
 	}
@@ -344,11 +350,14 @@ const (
 	stepEnded
 )
 
-// position returns the ring position of the next frame to write.
-func (p *Pump) position() uint64 { return p.base + p.writer.Frames() }
+// position returns that of the next frame to write.
+func (p *Pump) position() scout.Position { return scout.Position(p.writer.Frames()) }
+
+// seek makes that frame the next one to read from the ring.
+func (p *Pump) seek() { p.reader.Seek(p.aligned.ring(p.position())) }
 
 // step writes what is in the ring before end, and brings the header up to date.
-func (p *Pump) step(end uint64) stepResult {
+func (p *Pump) step(end scout.Position) stepResult {
 	if p.resync.Load() {
 		p.rewind()
 	}
@@ -374,18 +383,18 @@ func (p *Pump) step(end uint64) stepResult {
 }
 
 // move writes frames until none is left before end.
-func (p *Pump) move(end uint64) stepResult {
+func (p *Pump) move(end scout.Position) stepResult {
 	size := uint64(p.writer.Format().FrameBytes())
 	for p.position() < end {
-		p.reader.Seek(p.position())
+		p.seek()
 		if !p.whole() {
 			return stepTrouble
 		}
-		room := min(uint64(len(p.buffer)), (end-p.position())*size)
+		room := min(uint64(len(p.buffer)), end.Sub(p.position())*size)
 		n, err := p.reader.Read(p.buffer[:room])
 		if err != nil {
 			to, lost := evicted(err)
-			if lost && p.lose(min(to, end)-p.position(), false) {
+			if lost && p.lose(min(p.aligned.recording(to), end).Sub(p.position()), false) {
 				continue
 			}
 			switch {
@@ -402,14 +411,14 @@ func (p *Pump) move(end uint64) stepResult {
 		}
 		p.well()
 	}
-	if p.ring.Closed() && p.position() >= p.ring.Head() {
+	if p.ring.Closed() && p.position() >= p.aligned.recording(p.ring.Head()) {
 		return stepEnded
 	}
 	return stepOK
 }
 
 // evicted returns where a reader stands after a loss that err tells of.
-func evicted(err error) (to uint64, lost bool) {
+func evicted(err error) (to ring.Position, lost bool) {
 	var e *ring.EvictedError
 	if errors.As(err, &e) {
 		return e.To, true
@@ -433,7 +442,7 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 	if frames == 0 {
 		return true
 	}
-	gap := scout.Gap{Start: p.writer.Frames(), Frames: frames, Reason: p.reason}
+	gap := scout.Gap{Start: p.position(), Frames: frames, Reason: p.reason}
 	p.writer.AddGap(gap)
 	err := p.saveSoon() // before the silence: after a crash the gap must be known, repair clips it
 	if err == nil || last {
@@ -444,19 +453,15 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 		return false
 	}
 	p.options.Metrics.gap(gap)
-	p.log.Error(EventRecordingGap, slog.Uint64("start_frame", gap.Start), slog.Uint64("frames", gap.Frames),
+	p.log.Error(EventRecordingGap, slog.Uint64("start_frame", uint64(gap.Start)), slog.Uint64("frames", gap.Frames),
 		slog.String(observe.KeyReason, string(gap.Reason)))
 	return true
 }
 
 // rewind goes back to what is surely on the device, as far as the ring still has the frames.
 func (p *Pump) rewind() {
-	oldest := p.ring.Oldest() - p.base
-	if int64(oldest) < 0 { // the ring still has what came before the recording
-		oldest = 0
-	}
 	from := p.writer.Frames()
-	to := p.writer.Rewind(oldest)
+	to := p.writer.Rewind(uint64(p.aligned.recording(p.ring.Oldest())))
 	p.log.Warn(EventRecordingRewritten, slog.Uint64("frames", from-to))
 	p.resync.Store(false)
 }

@@ -126,7 +126,7 @@ func TestBeyondTheRingTheLossIsWhatTheGapsSay(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				if m.Frames != s.ring.Head() {
+				if m.Frames != uint64(s.ring.Head()) {
 					t.Errorf("%d frames captured, %d in the file", s.ring.Head(), m.Frames)
 				}
 				if len(m.Gaps) != 1 || m.Gaps[0].Reason != c.want {
@@ -137,7 +137,7 @@ func TestBeyondTheRingTheLossIsWhatTheGapsSay(t *testing.T) {
 				if lost < least || lost > least+s.ring.Capacity()/64+speech.Frames(time.Second) {
 					t.Errorf("%d frames lost, want little more than %d", lost, least)
 				}
-				if m.Gaps[0].Start < before {
+				if m.Gaps[0].Start < scout.Position(before) {
 					t.Errorf("gap begins at %d, but %d frames were written before the fault", m.Gaps[0].Start, before)
 				}
 				checkAudio(t, s.folder, m)
@@ -187,7 +187,7 @@ func TestStopOnAFullDiskEndsInAFinalFile(t *testing.T) {
 		}
 		s.disk.Free()
 		m := finish(t, s.writer)
-		if m.Frames != s.ring.Head() || len(m.Gaps) != 1 || m.Gaps[0].End() != m.Frames || m.Gaps[0].Reason != recording.GapDiskFull {
+		if m.Frames != uint64(s.ring.Head()) || len(m.Gaps) != 1 || m.Gaps[0].End() != scout.Position(m.Frames) || m.Gaps[0].Reason != recording.GapDiskFull {
 			t.Errorf("%d frames of %d, gaps %v: want all, the last of them a gap", m.Frames, s.ring.Head(), m.Gaps)
 		}
 		checkAudio(t, s.folder, m)
@@ -217,7 +217,7 @@ func TestStopTakesWhatWasDeliveredBefore(t *testing.T) {
 		if err := <-s.ended; err != nil {
 			t.Error(err)
 		}
-		if m := finish(t, s.writer); m.Frames != at {
+		if m := finish(t, s.writer); m.Frames != uint64(at) {
 			t.Errorf("%d frames, want %d", m.Frames, at)
 		}
 	})
@@ -247,7 +247,7 @@ func TestPumpEndsWithItsContextAndItsSource(t *testing.T) {
 				if reason != c.want || err != nil {
 					t.Errorf("Run = %s, %v; want %s", reason, err, c.want)
 				}
-				if m := finish(t, w); m.Frames != r.Head() {
+				if m := finish(t, w); m.Frames != uint64(r.Head()) {
 					t.Errorf("%d frames, want %d", m.Frames, r.Head())
 				}
 			})
@@ -272,7 +272,7 @@ func TestHeaderShowsAllButTheLastMoments(t *testing.T) {
 				for range 50 {
 					time.Sleep(time.Duration(random.Int64N(int64(500 * time.Millisecond))))
 					shown := claimed(t, s.folder.AudioPath(s.writer.ID()))
-					if late := speech.Duration(s.ring.Head() - shown); late > 250*time.Millisecond {
+					if late := speech.Duration(uint64(s.ring.Head()) - shown); late > 250*time.Millisecond {
 						t.Errorf("after kill -9 other programs would miss %s", late)
 					}
 				}
@@ -297,7 +297,7 @@ func TestPowerLossTakesAtMostOneSyncInterval(t *testing.T) {
 					s := begin(t, time.Minute, 30*time.Second, recording.PumpOptions{})
 					s.disk.Slow(3 * time.Millisecond)
 					time.Sleep(time.Second + time.Duration(random.Int64N(int64(5*time.Second))))
-					delivered := s.ring.Head()
+					delivered := uint64(s.ring.Head())
 					path := s.folder.AudioPath(s.writer.ID())
 					if err := s.disk.PowerLoss(random, keep); err != nil {
 						t.Fatal(err)
@@ -368,7 +368,7 @@ func TestPumpAllocatesNothingPerBlock(t *testing.T) {
 	if n != 0 {
 		t.Errorf("%v allocations for each block from the ring to the file", n)
 	}
-	if w.Frames() != r.Head() {
+	if w.Frames() != uint64(r.Head()) {
 		t.Errorf("%d frames written of %d", w.Frames(), r.Head())
 	}
 	finish(t, w)

@@ -43,10 +43,10 @@ func (r *Reader) Frames() (uint64, error) {
 // ReadAt copies whole frames beginning at pos into dst, as bytes in the recording's format, and
 // returns how many frames it copied. It returns io.EOF where pos is at or behind the end of what is
 // in the file now; more may come later.
-func (r *Reader) ReadAt(pos uint64, dst []byte) (frames int, err error) {
+func (r *Reader) ReadAt(pos scout.Position, dst []byte) (frames int, err error) {
 	size := r.format.FrameBytes()
 	dst = dst[:len(dst)/size*size]
-	if pos > 1<<62/uint64(size) {
+	if uint64(pos) > 1<<62/uint64(size) {
 		return 0, fmt.Errorf("read recording at frame %d: %w", pos, io.EOF)
 	}
 	n, err := r.file.ReadAt(dst, HeaderBytes+int64(pos)*int64(size))

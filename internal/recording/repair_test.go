@@ -251,7 +251,7 @@ func FuzzManifest(f *testing.F) {
 		if _, err := json.Marshal(got); err != nil {
 			t.Errorf("accepted what cannot be written: %v", err)
 		}
-		var end uint64
+		var end scout.Position
 		for _, g := range got.Gaps {
 			if g.Start < end || g.End() < g.Start || g.Frames == 0 {
 				t.Errorf("accepted gaps %v", got.Gaps)

@@ -139,7 +139,7 @@ const copyBytes = 256 << 10
 // the folder, made anew where it is missing, else into another one. What stands under the name now is
 // set aside, not destroyed. Frames that cannot be read are taken from memory, which has those from
 // position oldest on: Frames goes back to them, so that they are written next.
-func (w *Writer) Rescue(damage Damage, oldest uint64) (Saved, error) {
+func (w *Writer) Rescue(damage Damage, oldest scout.Position) (Saved, error) {
 	var errs []error
 	home := w.home.Load()
 	for i, dir := range home.places() {
@@ -163,7 +163,7 @@ func (f *Folder) places() []string {
 }
 
 // saveAgain makes a new file in the folder with everything that can be had.
-func (w *Writer) saveAgain(to *Folder, oldest uint64) (saved Saved, err error) {
+func (w *Writer) saveAgain(to *Folder, oldest scout.Position) (saved Saved, err error) {
 	if err := to.disk.MakeFolder(to.dir); err != nil {
 		return Saved{}, err
 	}
@@ -191,8 +191,8 @@ func (w *Writer) saveAgain(to *Folder, oldest uint64) (saved Saved, err error) {
 	saved = Saved{Path: path}
 	next := end // of the next frame to write
 	if have < end {
-		next = max(have, min(oldest, end))
-		saved.Lost = scout.Gap{Start: have, Frames: next - have, Reason: GapFileLost}
+		next = max(have, min(uint64(oldest), end))
+		saved.Lost = scout.Gap{Start: scout.Position(have), Frames: next - have, Reason: GapFileLost}
 		if err := file.Truncate(w.offset(next)); err != nil {
 			return Saved{}, err
 		}
@@ -279,10 +279,10 @@ func setAside(path string) error {
 
 // restore writes again what another program cut off or overwrote: the header, and from frame keep on
 // what memory has, which begins at position oldest. What is in neither becomes silence and a gap.
-func (w *Writer) restore(damage Damage, keep, oldest uint64) (Saved, error) {
+func (w *Writer) restore(damage Damage, keep uint64, oldest scout.Position) (Saved, error) {
 	end := w.frames.Load()
 	keep = min(keep, end)
-	next := max(keep, min(oldest, end))
+	next := max(keep, min(uint64(oldest), end))
 	file := w.file.Load()
 	saved := Saved{Damage: damage, Path: w.home.Load().AudioPath(w.head.id)}
 	err := file.Truncate(w.offset(keep)) // what stands behind is not ours
@@ -301,7 +301,7 @@ func (w *Writer) restore(damage Damage, keep, oldest uint64) (Saved, error) {
 	w.frames.Store(next)
 	w.synced.Store(min(w.synced.Load(), keep))
 	if next > keep {
-		saved.Lost = scout.Gap{Start: keep, Frames: next - keep, Reason: GapFileTruncated}
+		saved.Lost = scout.Gap{Start: scout.Position(keep), Frames: next - keep, Reason: GapFileTruncated}
 		w.manifest.Gaps = insertGap(w.manifest.Gaps, saved.Lost)
 		w.unsure = true
 	}
@@ -310,9 +310,9 @@ func (w *Writer) restore(damage Damage, keep, oldest uint64) (Saved, error) {
 }
 
 // sameAt tells whether the file has these bytes at frame position pos.
-func (w *Writer) sameAt(pos uint64, frames []byte) bool {
+func (w *Writer) sameAt(pos scout.Position, frames []byte) bool {
 	got := make([]byte, len(frames))
-	if _, err := w.file.Load().ReadAt(got, w.offset(pos)); err != nil {
+	if _, err := w.file.Load().ReadAt(got, w.offset(uint64(pos))); err != nil {
 		return false
 	}
 	return bytes.Equal(got, frames)

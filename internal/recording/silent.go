@@ -26,7 +26,7 @@ func (f *Folder) Silent(id ID) (bool, error) {
 
 func (r *Reader) silent() (bool, error) {
 	size, buffer := r.format.FrameBytes(), make([]byte, 256<<10)
-	for pos := uint64(0); ; {
+	for pos := scout.Position(0); ; {
 		n, err := r.ReadAt(pos, buffer)
 		if errors.Is(err, io.EOF) {
 			return pos > 0, nil
@@ -37,7 +37,7 @@ func (r *Reader) silent() (bool, error) {
 		if loud(buffer[:n*size], r.format.Sample) {
 			return false, nil
 		}
-		pos += uint64(n)
+		pos = pos.Add(uint64(n))
 	}
 }
 

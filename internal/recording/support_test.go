@@ -95,9 +95,9 @@ func checkAudio(t testing.TB, folder *recording.Folder, m recording.Manifest) {
 	if got, want := len(data)/size, int(m.Frames); got != want {
 		t.Fatalf("%d frames in the file, %d in the manifest", got, want)
 	}
-	var pos uint64
-	for _, g := range append(m.Gaps, scout.Gap{Start: m.Frames}) {
-		if at, differs := recordingtest.FirstDifference(data[int(pos)*size:int(g.Start)*size], size, pos); differs {
+	var pos scout.Position
+	for _, g := range append(m.Gaps, scout.Gap{Start: scout.Position(m.Frames)}) {
+		if at, differs := recordingtest.FirstDifference(data[int(pos)*size:int(g.Start)*size], size, uint64(pos)); differs {
 			t.Fatalf("frame %d is not what was recorded there", at)
 		}
 		if !recordingtest.Silent(data[int(g.Start)*size : int(g.End())*size]) {
@@ -123,13 +123,13 @@ func deliver(ctx context.Context, r *ring.Ring, format scout.Format, length time
 	block := make([]byte, int(format.Frames(10*time.Millisecond))*format.FrameBytes())
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
-	for r.Head() < format.Frames(length) {
+	for uint64(r.Head()) < format.Frames(length) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		recordingtest.Coded(block, format.FrameBytes(), r.Head())
+		recordingtest.Coded(block, format.FrameBytes(), uint64(r.Head()))
 		r.Write(block)
 	}
 }
@@ -190,7 +190,7 @@ func (d *reserved) Replace(path string, data []byte) error {
 }
 
 // gapAt is a gap of a frame at a position.
-func gapAt(start uint64) scout.Gap {
+func gapAt(start scout.Position) scout.Gap {
 	return scout.Gap{Start: start, Frames: 1, Reason: recording.GapDiskFull}
 }
 

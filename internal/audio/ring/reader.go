@@ -13,7 +13,7 @@ import (
 // ErrEvicted. The reader stands at To already.
 type EvictedError struct {
 	// From is the first frame lost, To the first one after them.
-	From, To uint64
+	From, To Position
 }
 
 // Error implements error.
@@ -25,7 +25,7 @@ func (e *EvictedError) Error() string {
 func (e *EvictedError) Is(target error) bool { return target == ErrEvicted }
 
 // Lost is the number of frames lost.
-func (e *EvictedError) Lost() uint64 { return e.To - e.From }
+func (e *EvictedError) Lost() uint64 { return e.To.Sub(e.From) }
 
 // Reader is a place in the ring that moves on as it reads. One goroutine may use it; State is safe
 // from any. Readers do not know of each other, and none of them can slow the writer.
@@ -43,8 +43,8 @@ type Reader struct {
 type ReaderState struct {
 	// Name is the one given to NewReader.
 	Name string
-	// Position is the index of the next frame it will read.
-	Position uint64
+	// Position is that of the next frame it will read.
+	Position Position
 	// Lag is how many frames are written and not read by it.
 	Lag uint64
 	// Overruns is how often it lost frames, Lost how many.
@@ -53,9 +53,9 @@ type ReaderState struct {
 
 // NewReader returns a reader whose first frame is from, which may be in the future. The name stands
 // in metrics: use one of few.
-func (r *Ring) NewReader(name string, from uint64) *Reader {
+func (r *Ring) NewReader(name string, from Position) *Reader {
 	reader := &Reader{ring: r, name: name}
-	reader.pos.Store(from)
+	reader.Seek(from)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.readers[reader] = struct{}{}
@@ -97,21 +97,21 @@ func (r *Ring) Lag() uint64 {
 // State returns the reader's position and losses.
 func (rd *Reader) State() ReaderState {
 	return ReaderState{
-		Name: rd.name, Position: rd.pos.Load(), Lag: rd.lag(),
+		Name: rd.name, Position: rd.Position(), Lag: rd.lag(),
 		Overruns: rd.times.Load(), Lost: rd.lost.Load(),
 	}
 }
 
 func (rd *Reader) lag() uint64 {
-	pos := rd.pos.Load() // before head, so that the difference cannot be negative by a race
-	return max(rd.ring.Head(), pos) - pos
+	pos := rd.Position() // before head, which only grows
+	return rd.ring.Head().Sub(pos)
 }
 
-// Position is the index of the next frame to read.
-func (rd *Reader) Position() uint64 { return rd.pos.Load() }
+// Position is that of the next frame to read.
+func (rd *Reader) Position() Position { return Position(rd.pos.Load()) }
 
 // Seek makes pos the next frame to read.
-func (rd *Reader) Seek(pos uint64) { rd.pos.Store(pos) }
+func (rd *Reader) Seek(pos Position) { rd.pos.Store(uint64(pos)) }
 
 // Read copies the next frames into dst, moves on by them and returns their number. It does not
 // wait: with nothing to read it returns ErrNotYet, or io.EOF after the last frame of a closed ring.
@@ -120,25 +120,26 @@ func (rd *Reader) Seek(pos uint64) { rd.pos.Store(pos) }
 // It then skips a sixty-fourth of the ring more than it had to, so that a reader that is late by a
 // whole ring is not caught again at once.
 func (rd *Reader) Read(dst []byte) (uint64, error) {
-	pos := rd.pos.Load()
+	pos := rd.Position()
 	n, err := rd.ring.ReadAt(dst, pos)
 	if err == nil {
-		rd.pos.Store(pos + n)
+		rd.Seek(pos.Add(n))
 		rd.ring.copies.Tell(copies.OutOfRing, rd.name, dst[:n*rd.ring.frameBytes])
 		return n, nil
 	}
 	if !errors.Is(err, ErrEvicted) {
 		return 0, err
 	}
-	to := rd.ring.Oldest() + rd.ring.Capacity()/64
+	to := rd.ring.Oldest().Add(rd.ring.Capacity() / 64)
 	to = max(min(to, rd.ring.Head()), pos+1)
-	rd.pos.Store(to)
-	rd.lost.Add(to - pos)
+	evicted := &EvictedError{From: pos, To: to}
+	rd.Seek(to)
+	rd.lost.Add(evicted.Lost())
 	rd.times.Add(1)
 	if rd.ring.onEvicted != nil {
-		rd.ring.onEvicted(rd.name, to-pos)
+		rd.ring.onEvicted(rd.name, evicted.Lost())
 	}
-	return 0, &EvictedError{From: pos, To: to}
+	return 0, evicted
 }
 
 // Wait returns nil as soon as Read has something to say, be it frames, a loss or the end, or the
@@ -147,7 +148,7 @@ func (rd *Reader) Wait(ctx context.Context) error {
 	if rd.news == nil {
 		rd.news, rd.deaf = rd.ring.Listen() // until Close
 	}
-	for !rd.ring.Closed() && rd.pos.Load() >= rd.ring.Head() {
+	for !rd.ring.Closed() && rd.Position() >= rd.ring.Head() {
 		select {
 		case <-rd.news:
 		case <-ctx.Done():

@@ -34,6 +34,17 @@ const wordBytes = 8
 // maxBytes bounds the buffer: ten minutes of 8 channels at 48 kHz in float32 fit.
 const maxBytes = 1 << 30
 
+// Position is the index of a frame in a ring: how many frames were written before it. It says nothing about where the
+// frame is in a recording or in what a device delivered. The index never wraps in practice: 2^64 frames at 192 kHz are
+// three million years.
+type Position uint64
+
+// Add returns the position so many frames later.
+func (p Position) Add(frames uint64) Position { return p + Position(frames) }
+
+// Sub returns how many frames lie between the earlier position q and p. For a later q it is 0.
+func (p Position) Sub(q Position) uint64 { return uint64(p - min(p, q)) }
+
 // Options describe a ring.
 type Options struct {
 	// FrameBytes is the size of one frame, one sample for each channel: 2 for 16-bit mono.
@@ -47,8 +58,7 @@ type Options struct {
 	Copies copies.Watch
 }
 
-// Ring holds the newest frames of a stream. Frame i is the i-th one since the ring was made; the
-// index never wraps in practice (2^64 frames at 192 kHz are three million years).
+// Ring holds the newest frames of a stream, each at its Position.
 //
 // Exactly one goroutine may call Write, WriteSilence and Close; everything else is safe from any
 // goroutine. Write is wait-free and allocates nothing.
@@ -104,17 +114,13 @@ func (r *Ring) FrameBytes() int { return int(r.frameBytes) }
 // Capacity is how many frames the ring holds, a power of two.
 func (r *Ring) Capacity() uint64 { return r.mask + 1 }
 
-// Head is the number of frames written so far: the index of the next one.
-func (r *Ring) Head() uint64 { return r.head.Load() }
+// Head is the position of the next frame to be written: the number of frames written so far.
+func (r *Ring) Head() Position { return Position(r.head.Load()) }
 
-// Oldest is the index of the oldest frame that can still be read. It grows while the writer works.
-func (r *Ring) Oldest() uint64 { return oldest(r.reserved.Load(), r.Capacity()) }
-
-func oldest(reserved, capacity uint64) uint64 {
-	if reserved <= capacity {
-		return 0
-	}
-	return reserved - capacity
+// Oldest is the position of the oldest frame that can still be read. It grows while the writer works.
+func (r *Ring) Oldest() Position {
+	reserved := r.reserved.Load()
+	return Position(reserved - min(reserved, r.Capacity()))
 }
 
 // Closed tells whether the writer closed the ring: no frame will follow.
@@ -183,16 +189,16 @@ func (r *Ring) Close() {
 // Close; and what ends that. Who listens reads once before waiting.
 func (r *Ring) Listen() (news <-chan struct{}, end func()) { return r.news.Listen() }
 
-// ReadAt copies frames from index pos on into dst and returns how many it copied.
+// ReadAt copies frames from pos on into dst and returns how many it copied.
 //
 //	dst  bytes of the ring's frames; a rest of less than a frame stays untouched
-//	pos  absolute index of the first frame wanted
+//	pos  position of the first frame wanted
 //
 // It returns ErrEvicted where frame pos is gone, ErrNotYet where it is not written so far, and
 // io.EOF where it will never be. It never returns frames together with an error.
-func (r *Ring) ReadAt(dst []byte, pos uint64) (uint64, error) {
+func (r *Ring) ReadAt(dst []byte, pos Position) (uint64, error) {
 	closed := r.closed.Load() // before head: a close after the last write must not hide it
-	head := r.head.Load()
+	head := r.Head()
 	if pos >= head {
 		if closed {
 			return 0, io.EOF
@@ -202,9 +208,9 @@ func (r *Ring) ReadAt(dst []byte, pos uint64) (uint64, error) {
 	if pos < r.Oldest() {
 		return 0, ErrEvicted
 	}
-	frames := min(uint64(len(dst))/r.frameBytes, head-pos)
+	frames := min(uint64(len(dst))/r.frameBytes, head.Sub(pos))
 	dst = dst[:frames*r.frameBytes]
-	offset := (pos & r.mask) * r.frameBytes
+	offset := (uint64(pos) & r.mask) * r.frameBytes
 	if room := r.size() - offset; uint64(len(dst)) > room {
 		r.load(dst[:room], offset)
 		r.load(dst[room:], 0)

@@ -28,19 +28,19 @@ func newRing(tb testing.TB, o ring.Options) *ring.Ring {
 	return r
 }
 
-// frame fills b with bytes that tell its index, so that every byte read can be checked.
-func frame(b []byte, index uint64) {
+// frame fills b with bytes that tell its position, so that every byte read can be checked.
+func frame(b []byte, index ring.Position) {
 	for i := range b {
-		x := (index + 1) * 0x9e3779b97f4a7c15
+		x := uint64(index+1) * 0x9e3779b97f4a7c15
 		x ^= x >> 29
 		b[i] = byte(x >> (8 * (i % 8)))
 	}
 }
 
-func frames(frameBytes int, from, n uint64) []byte {
+func frames(frameBytes int, from ring.Position, n uint64) []byte {
 	b := make([]byte, n*uint64(frameBytes))
 	for i := range n {
-		frame(b[i*uint64(frameBytes):][:frameBytes], from+i)
+		frame(b[i*uint64(frameBytes):][:frameBytes], from.Add(i))
 	}
 	return b
 }
@@ -76,7 +76,7 @@ func TestEveryFrameSizeKeepsItsNeighbours(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{1, 2, 3, 4, 6, 8, 9, 12, 24} {
 		r := newRing(t, ring.Options{FrameBytes: size, Frames: 16})
-		for i := range uint64(100) {
+		for i := range ring.Position(100) {
 			r.Write(frames(size, i, 1))
 			got := make([]byte, size*16)
 			n, err := r.ReadAt(got, r.Oldest())
@@ -96,7 +96,7 @@ func TestReadAtTellsEvictedFromNotYetFromTheEnd(t *testing.T) {
 	r.Write(frames(2, 0, 20))
 	dst := make([]byte, 4)
 	for name, c := range map[string]struct {
-		pos  uint64
+		pos  ring.Position
 		want error
 	}{
 		"evicted": {11, ring.ErrEvicted}, "oldest": {12, nil}, "newest": {19, nil},
@@ -153,8 +153,8 @@ func TestSilenceIsZeroAndCounts(t *testing.T) {
 		r := newRing(t, ring.Options{FrameBytes: 6, Frames: 16})
 		r.Write(frames(6, 0, 13))
 		r.WriteSilence(n)
-		r.Write(frames(6, 13+n, 1))
-		if r.Head() != 14+n {
+		r.Write(frames(6, ring.Position(13).Add(n), 1))
+		if r.Head() != ring.Position(14).Add(n) {
 			t.Fatalf("%s: head %d, want %d", name, r.Head(), 14+n)
 		}
 		got := make([]byte, 6*16)
@@ -163,12 +163,12 @@ func TestSilenceIsZeroAndCounts(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		for i := range count {
-			want := frames(6, r.Oldest()+i, 1)
-			if index := r.Oldest() + i; index >= 13 && index < 13+n {
+			want := frames(6, r.Oldest().Add(i), 1)
+			if pos := r.Oldest().Add(i); pos >= 13 && pos < ring.Position(13).Add(n) {
 				want = make([]byte, 6)
 			}
 			if !bytes.Equal(got[i*6:][:6], want) {
-				t.Errorf("%s: frame %d is % x, want % x", name, r.Oldest()+i, got[i*6:][:6], want)
+				t.Errorf("%s: frame %d is % x, want % x", name, r.Oldest().Add(i), got[i*6:][:6], want)
 			}
 		}
 	}
@@ -226,7 +226,7 @@ func TestRingBehavesLikeASlice(t *testing.T) {
 		}
 		var all []byte
 		reader := r.NewReader("model", 0)
-		pos := uint64(0)
+		pos, end := ring.Position(0), func() ring.Position { return ring.Position(len(all) / size) }
 		t.Repeat(map[string]func(*rapid.T){
 			"write": func(t *rapid.T) {
 				b := rapid.SliceOfN(rapid.Byte(), 0, 200*size).Draw(t, "block")
@@ -247,30 +247,30 @@ func TestRingBehavesLikeASlice(t *testing.T) {
 				var evicted *ring.EvictedError
 				switch {
 				case errors.As(err, &evicted):
-					if evicted.From != pos || pos >= uint64(len(all)/size)-r.Capacity() || n != 0 {
-						t.Fatalf("at %d of %d: %v", pos, len(all)/size, err)
+					if evicted.From != pos || end().Sub(pos) <= r.Capacity() || n != 0 {
+						t.Fatalf("at %d of %d: %v", pos, end(), err)
 					}
 					pos = evicted.To
 				case errors.Is(err, ring.ErrNotYet):
-					if pos != uint64(len(all)/size) {
-						t.Fatalf("not yet at %d of %d", pos, len(all)/size)
+					if pos != end() {
+						t.Fatalf("not yet at %d of %d", pos, end())
 					}
 				case err != nil:
 					t.Fatal(err)
 				default:
-					want := all[pos*uint64(size):][:n*uint64(size)]
+					want := all[int(pos)*size:][:n*uint64(size)]
 					if !bytes.Equal(dst[:len(want)], want) {
 						t.Fatalf("at %d: got % x, want % x", pos, dst[:len(want)], want)
 					}
-					if n < uint64(len(dst)/size) && pos+n != uint64(len(all)/size) {
-						t.Fatalf("short read of %d at %d of %d", n, pos, len(all)/size)
+					if n < uint64(len(dst)/size) && pos.Add(n) != end() {
+						t.Fatalf("short read of %d at %d of %d", n, pos, end())
 					}
-					pos += n
+					pos = pos.Add(n)
 				}
 			},
 			"": func(t *rapid.T) {
-				if head := r.Head(); head != uint64(len(all)/size) {
-					t.Fatalf("head %d, want %d", head, len(all)/size)
+				if head := r.Head(); head != end() {
+					t.Fatalf("head %d, want %d", head, end())
 				}
 				if reader.Position() != pos {
 					t.Fatalf("position %d, want %d", reader.Position(), pos)
@@ -311,8 +311,8 @@ func TestStress(t *testing.T) {
 							return
 						}
 						for k := range n {
-							if frame(want, pos+k); !bytes.Equal(dst[k*uint64(size):][:size], want) {
-								t.Errorf("reader %d: frame %d is wrong", i, pos+k)
+							if frame(want, pos.Add(k)); !bytes.Equal(dst[k*uint64(size):][:size], want) {
+								t.Errorf("reader %d: frame %d is wrong", i, pos.Add(k))
 								return
 							}
 						}
@@ -327,7 +327,7 @@ func TestStress(t *testing.T) {
 			rng := rand.New(rand.NewPCG(2, 3))
 			for written := uint64(0); written < total; {
 				n := min(1+rng.Uint64N(600), total-written)
-				r.Write(frames(size, written, n))
+				r.Write(frames(size, ring.Position(written), n))
 				written += n
 			}
 			r.Close()
@@ -369,7 +369,7 @@ func FuzzRing(f *testing.F) {
 		}
 		r := newRing(t, ring.Options{FrameBytes: int(size), Frames: 32})
 		reader := r.NewReader("fuzz", 0)
-		silent := map[uint64]bool{}
+		silent := map[ring.Position]bool{}
 		dst, want := make([]byte, 256*int(size)), make([]byte, size)
 		for len(calls) >= 2 {
 			n := uint64(calls[1])
@@ -379,7 +379,7 @@ func FuzzRing(f *testing.F) {
 			case 1:
 				r.WriteSilence(n)
 				for i := range n {
-					silent[head+i] = true
+					silent[head.Add(i)] = true
 				}
 			case 2:
 				pos := reader.Position()
@@ -388,11 +388,11 @@ func FuzzRing(f *testing.F) {
 					t.Fatalf("%d frames and %v", got, err)
 				}
 				for k := range got {
-					if frame(want, pos+k); silent[pos+k] {
+					if frame(want, pos.Add(k)); silent[pos.Add(k)] {
 						clear(want)
 					}
 					if !bytes.Equal(dst[k*uint64(size):][:size], want) {
-						t.Fatalf("frame %d is wrong", pos+k)
+						t.Fatalf("frame %d is wrong", pos.Add(k))
 					}
 				}
 			}

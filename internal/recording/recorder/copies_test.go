@@ -183,7 +183,7 @@ func (f *fixture) listen(t *testing.T, l *ledger, id recording.ID) *stream {
 }
 
 // Listen makes the stream what a follower listens to.
-func (s *stream) Listen(context.Context, recording.ID, uint64) (recording.LiveStream, error) {
+func (s *stream) Listen(context.Context, recording.ID, scout.Position) (recording.LiveStream, error) {
 	return s, nil
 }
 

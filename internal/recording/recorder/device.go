@@ -138,7 +138,7 @@ func (r *Recorder) releaseDevice(keep *device) {
 func (d *device) startedAt(heard capture.Started) time.Time {
 	status := d.session.Status()
 	newest := time.Now().Add(-status.FrameAge)
-	first := newest.Add(-d.key.format.Duration(status.Position - heard.From))
+	first := newest.Add(-d.key.format.Duration(status.Position.Sub(heard.From)))
 	earliest := heard.At.Add(-heard.Waited - d.key.format.Duration(heard.PrerollFrames))
 	if first.Before(earliest) {
 		return earliest

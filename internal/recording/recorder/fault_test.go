@@ -319,7 +319,7 @@ func (f *fixture) positions(t *testing.T, id recording.ID) <-chan uint64 {
 				heard <- pos
 				return
 			}
-			pos = part.Position + uint64(len(part.Frames)/speech.FrameBytes())
+			pos = uint64(part.Position) + uint64(len(part.Frames)/speech.FrameBytes())
 		}
 	}()
 	return heard

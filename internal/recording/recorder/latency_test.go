@@ -44,7 +44,7 @@ func TestListenersAreWokenByTheDevice(t *testing.T) {
 		part, err := stream.Next()
 		check(t, err)
 		now := time.Now()
-		pos = part.Position + uint64(len(part.Frames)/speech.FrameBytes())
+		pos = uint64(part.Position) + uint64(len(part.Frames)/speech.FrameBytes())
 		if pos < 10*block || len(part.Frames) == 0 { // the beginning waits for the file
 			continue
 		}

@@ -62,7 +62,7 @@ func follow(t *testing.T, folder *recording.Folder, id recording.ID) (pos uint64
 		if errors.Is(err, io.EOF) {
 			return pos
 		}
-		if err != nil || block.Position != pos {
+		if err != nil || uint64(block.Position) != pos {
 			t.Errorf("at %d: block at %d, %v", pos, block.Position, err)
 			return pos
 		}
@@ -105,11 +105,11 @@ func TestASlowListenerIsToldWhatItMissed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(part.Frames) > 0 && part.Position != pos {
+		if len(part.Frames) > 0 && uint64(part.Position) != pos {
 			t.Fatalf("frames at %d, want %d", part.Position, pos)
 		}
-		missed += part.Position - pos
-		pos = part.Position + uint64(len(part.Frames)/16)
+		missed += uint64(part.Position) - pos
+		pos = uint64(part.Position) + uint64(len(part.Frames)/16)
 	}
 	if pos != m.Frames || missed == 0 {
 		t.Errorf("heard up to %d of %d frames, %d missed", pos, m.Frames, missed)

@@ -129,10 +129,10 @@ func checkCoded(t *testing.T, folder *recording.Folder, m recording.Manifest) {
 	}
 	gaps := m.Gaps
 	for i := range m.Frames * channels {
-		for len(gaps) > 0 && gaps[0].End() <= i/channels {
+		for len(gaps) > 0 && uint64(gaps[0].End()) <= i/channels {
 			gaps = gaps[1:]
 		}
-		if len(gaps) > 0 && gaps[0].Start <= i/channels {
+		if len(gaps) > 0 && uint64(gaps[0].Start) <= i/channels {
 			if content[2*i]|content[2*i+1] != 0 {
 				t.Fatalf("frame %d of the gaps %v is not silent", i/channels, m.Gaps)
 			}

@@ -187,7 +187,7 @@ func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
 	}
 	have, whole := w.Frames(), w.Format().Frames(limit)
 	if have < whole {
-		gap := scout.Gap{Start: have, Frames: whole - have, Reason: recording.GapRestart}
+		gap := scout.Gap{Start: scout.Position(have), Frames: whole - have, Reason: recording.GapRestart}
 		w.AddGap(gap)
 		r.metrics.Gap(gap)
 		if err := errors.Join(w.SaveManifest(), w.Silence(gap.Frames)); err != nil {

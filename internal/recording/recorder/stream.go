@@ -98,14 +98,14 @@ type listening struct {
 	take   *take
 	part   *stretch // whose ring the reader reads
 	reader *ring.Reader
-	pos    uint64 // of the next frame to send
-	size   uint64 // of a frame
-	end    func() // the waiting for news
+	pos    scout.Position // of the next frame to send
+	size   uint64         // of a frame
+	end    func()         // the waiting for news
 }
 
 // listen sends the frames of a take from a position on until its end. A listener that is too slow is
 // told what it missed: the recording does not wait for it.
-func (c *client) listen(ctx context.Context, id uint64, t *take, from uint64) error {
+func (c *client) listen(ctx context.Context, id uint64, t *take, from scout.Position) error {
 	l := &listening{client: c, id: id, take: t, pos: from, size: uint64(t.writer.Format().FrameBytes())}
 	defer func() { l.leave() }()
 	changed, end := t.changes.Listen()
@@ -126,7 +126,7 @@ func (c *client) listen(ctx context.Context, id uint64, t *take, from uint64) er
 			return l.last()
 		default:
 		}
-		if err := l.send(l.part.pump.Readable()); err != nil {
+		if err := l.send(scout.Position(l.part.pump.Readable())); err != nil {
 			return err
 		}
 		select {
@@ -148,7 +148,7 @@ func (l *listening) follow(s *stretch) (news [2]<-chan struct{}, err error) {
 		return news, err
 	}
 	l.part = s
-	l.reader = s.device.session.Ring().NewReader("listener", s.pump.Base()+l.pos)
+	l.reader = s.device.session.Ring().NewReader("listener", s.pump.InRing(l.pos))
 	written, endWritten := s.pump.Listen()
 	heard, endHeard := s.device.session.Ring().Listen()
 	l.end = func() { endWritten(); endHeard() }
@@ -166,17 +166,17 @@ func (l *listening) leave() {
 // last sends the rest of a take that is done, and its end.
 func (l *listening) last() error {
 	frames := l.take.manifest.Frames
-	if err := l.send(frames); err != nil {
+	if err := l.send(scout.Position(frames)); err != nil {
 		return err
 	}
-	if err := l.skip(frames); err != nil {
+	if err := l.skip(scout.Position(frames)); err != nil {
 		return err
 	}
 	return l.client.out.Write(wire.KindEnd, l.id, func(b []byte) ([]byte, error) { return wire.AppendEnd(b, frames), nil })
 }
 
 // skip tells the listener that it finds the frames before to in the file.
-func (l *listening) skip(to uint64) error {
+func (l *listening) skip(to scout.Position) error {
 	if l.pos >= to {
 		return nil
 	}
@@ -186,13 +186,13 @@ func (l *listening) skip(to uint64) error {
 }
 
 // send sends what the ring has before limit.
-func (l *listening) send(limit uint64) error {
+func (l *listening) send(limit scout.Position) error {
 	for l.pos < limit {
 		err := l.sendBlock(limit)
 		var evicted *ring.EvictedError
 		switch {
 		case errors.As(err, &evicted):
-			if err := l.skip(evicted.To - l.part.pump.Base()); err != nil {
+			if err := l.skip(l.part.pump.InRecording(evicted.To)); err != nil {
 				return err
 			}
 		case errors.Is(err, ring.ErrNotYet), errors.Is(err, io.EOF):
@@ -205,19 +205,19 @@ func (l *listening) send(limit uint64) error {
 }
 
 // sendBlock sends one frame of the protocol, read from the ring into the frame itself.
-func (l *listening) sendBlock(limit uint64) error {
+func (l *listening) sendBlock(limit scout.Position) error {
 	var sent uint64
 	err := l.client.out.Write(wire.KindFrames, l.id, func(b []byte) ([]byte, error) {
 		b = wire.AppendFrames(b, l.pos)
 		start := len(b)
 		b = slices.Grow(b, wire.MaxAudioBytes)
-		room := min(wire.MaxAudioBytes/l.size, limit-l.pos) * l.size
+		room := min(wire.MaxAudioBytes/l.size, limit.Sub(l.pos)) * l.size
 		n, err := l.reader.Read(b[start : start+int(room)])
 		sent = n
 		return b[:start+int(n*l.size)], err
 	})
 	if err == nil {
-		l.pos += sent
+		l.pos = l.pos.Add(sent)
 	}
 	return err
 }
@@ -233,7 +233,7 @@ func (c *client) watchLevel(ctx context.Context, id uint64, every time.Duration)
 		var l recording.Level
 		if d != nil {
 			reading := d.session.Meter().Reading()
-			l = recording.Level{RMS: float32(reading.SmoothRMS), Peak: float32(reading.SmoothPeak), Position: d.session.Ring().Head()}
+			l = recording.Level{RMS: float32(reading.SmoothRMS), Peak: float32(reading.SmoothPeak), Position: uint64(d.session.Ring().Head())}
 		}
 		if err := c.out.Write(wire.KindLevel, id, func(b []byte) ([]byte, error) { return wire.AppendLevel(b, l), nil }); err != nil {
 			return err

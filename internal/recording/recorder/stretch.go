@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
@@ -18,8 +19,8 @@ type stretch struct {
 	take   *take
 	device *device
 	pump   *recording.Pump
-	first  uint64       // position in the recording of the first frame that came through this ring
-	heard  atomic.Int64 // since the take's epoch, when watch last began a round
+	first  scout.Position // position in the recording of the first frame that came through this ring
+	heard  atomic.Int64   // since the take's epoch, when watch last began a round
 
 	over chan struct{} // closed when the pump ended
 	why  recording.EndReason
@@ -30,7 +31,7 @@ type stretch struct {
 
 // fill makes a new stretch the current one, from the ring position on, and lets frames flow. First is the position in
 // the recording from which on the ring has everything.
-func (t *take) fill(d *device, from, first uint64) {
+func (t *take) fill(d *device, from ring.Position, first scout.Position) {
 	r := t.recorder
 	s := &stretch{take: t, device: d, first: first, over: make(chan struct{})}
 	s.pump = recording.NewPump(d.session.Ring(), t.writer, recording.PumpOptions{
@@ -126,15 +127,13 @@ func (s *stretch) hear(e capture.Event) {
 	r.events.Send(out)
 }
 
-// addGap notes a gap of capture, which counts in frames of the ring, and returns it as one of the
-// recording. Noting it again changes nothing.
-func (s *stretch) addGap(g scout.Gap) (scout.Gap, bool) {
-	start, end := int64(g.Start-s.pump.Base()), int64(g.End()-s.pump.Base())
-	start = max(start, int64(s.first))
+// addGap notes a gap of the ring and returns it as one of the recording. Noting it again changes nothing.
+func (s *stretch) addGap(g capture.Gap) (scout.Gap, bool) {
+	start, end := max(s.pump.InRecording(g.Start), s.first), s.pump.InRecording(g.End())
 	if start >= end {
 		return scout.Gap{}, false
 	}
-	gap := scout.Gap{Start: uint64(start), Frames: uint64(end - start), Reason: g.Reason}
+	gap := scout.Gap{Start: start, Frames: end.Sub(start), Reason: g.Reason}
 	s.take.writer.AddGap(gap)
 	return gap, true
 }

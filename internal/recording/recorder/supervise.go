@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
@@ -302,7 +303,8 @@ func (t *take) repump(s *stretch) {
 	s.pump.Retire()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.fill(s.device, s.pump.Base()+t.writer.Frames(), min(s.first, t.writer.Frames()))
+	next := scout.Position(t.writer.Frames())
+	t.fill(s.device, s.pump.InRing(next), min(s.first, next))
 	if t.stopping.Load() {
 		t.current.Load().pump.Stop(s.pump.End())
 	}
@@ -391,10 +393,10 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 }
 
 // takeUp writes on with what another device heard.
-func (t *take) takeUp(d *device, from uint64) {
+func (t *take) takeUp(d *device, from ring.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.fill(d, from, t.writer.Frames())
+	t.fill(d, from, scout.Position(t.writer.Frames()))
 	if s := t.current.Load(); t.stopping.Load() { // the end was asked for while the device was being opened
 		s.pump.Stop(s.device.session.Ring().Head())
 	}
@@ -407,7 +409,7 @@ func (t *take) trail() {
 	if now <= have {
 		return
 	}
-	gap := scout.Gap{Start: have, Frames: now - have, Reason: recording.GapCapture}
+	gap := scout.Gap{Start: scout.Position(have), Frames: now - have, Reason: recording.GapCapture}
 	t.writer.AddGap(gap)
 	if err := t.writer.Silence(gap.Frames); err != nil {
 		t.blame(err)

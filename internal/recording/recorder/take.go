@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
@@ -167,7 +168,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 		quit: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
 	}
 	startedAt := d.startedAt(heard)
-	var from uint64
+	var from ring.Position
 	t.writer, err = within(ctx, r.options.DiskWithin, "begin the file", func() (w *recording.Writer, err error) {
 		w, from, err = r.openFile(order, heard, startedAt, resume)
 		return w, err
@@ -184,7 +185,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 		Device: deviceOf(heard.Device, heard.DeviceFormat), Waited: heard.Waited, Left: left,
 	}
 	t.first = t.writer.Frames()
-	t.fill(d, from, t.first)
+	t.fill(d, from, scout.Position(t.first))
 	r.mu.Lock()
 	r.take = t
 	low := r.diskLow
@@ -202,7 +203,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 // logStart says that frames flow, and how long that took.
 func (t *take) logStart(heard capture.Started, resume bool) {
 	if resume {
-		t.log.Warn(recording.EventRecordingResumed, slog.Uint64(recording.KeyFrames, t.current.Load().first))
+		t.log.Warn(recording.EventRecordingResumed, slog.Uint64(recording.KeyFrames, uint64(t.current.Load().first)))
 	}
 	t.log.Info(recording.EventRecordingStarted, slog.Int(recording.KeySampleRate, t.order.Format.SampleRateHz),
 		slog.Int(recording.KeyChannels, t.order.Format.Channels), slog.Uint64(recording.KeyBufferSize, t.current.Load().device.session.Ring().Capacity()),
@@ -244,7 +245,7 @@ func (r *Recorder) checkResume(order recording.Order) error {
 
 // openFile creates the file, or goes on with the one to resume, and returns the ring position of the
 // first frame to write.
-func (r *Recorder) openFile(order recording.Order, heard capture.Started, startedAt time.Time, resume bool) (w *recording.Writer, from uint64, err error) {
+func (r *Recorder) openFile(order recording.Order, heard capture.Started, startedAt time.Time, resume bool) (w *recording.Writer, from ring.Position, err error) {
 	if !resume {
 		w, err = r.folder.Create(recording.Settings{
 			ID: order.ID, Format: order.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
@@ -265,12 +266,12 @@ func (r *Recorder) openFile(order recording.Order, heard capture.Started, starte
 // bridge fills the time between the end of what is written and the first frame of a new device with silence and
 // a gap, and returns the ring position of the first frame to write. Frame n of a recording was heard n/rate
 // seconds after its frame 0.
-func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capture.Started, startedAt time.Time, reason scout.GapReason) (from uint64, err error) {
+func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capture.Started, startedAt time.Time, reason scout.GapReason) (from ring.Position, err error) {
 	have, now := w.Frames(), upTo(order, w.Format().Frames(startedAt.Sub(w.StartedAt())))
 	if now < have {
-		return heard.From + min(have-now, heard.PrerollFrames), nil
+		return heard.From.Add(min(have-now, heard.PrerollFrames)), nil
 	}
-	gap := scout.Gap{Start: have, Frames: now - have, Reason: reason}
+	gap := scout.Gap{Start: scout.Position(have), Frames: now - have, Reason: reason}
 	if gap.Frames == 0 {
 		return heard.From, nil
 	}

@@ -54,7 +54,7 @@ func heard(t *testing.T, folder *recording.Folder, m recording.Manifest) (frames
 }
 
 // untilHeard waits until something was heard at or behind a position, and for half a second more.
-func untilHeard(t *testing.T, k *remote.Keeper, folder *recording.Folder, pos uint64) {
+func untilHeard(t *testing.T, k *remote.Keeper, folder *recording.Folder, pos scout.Position) {
 	t.Helper()
 	f, err := folder.Follow(k.ID(), recording.FollowOptions{From: pos})
 	check(t, err)
@@ -62,7 +62,7 @@ func untilHeard(t *testing.T, k *remote.Keeper, folder *recording.Folder, pos ui
 		block, err := f.Next(t.Context())
 		check(t, err)
 		if !recordingtest.Silent(block.Frames) {
-			until(t, k.Client(), f.Position()+24000)
+			until(t, k.Client(), uint64(f.Position())+24000)
 			check(t, f.Close())
 			return
 		}
@@ -113,7 +113,7 @@ func TestWhatIsLostOnTheRealPathIsInTheGaps(t *testing.T) {
 	}
 	state, err := k.Client().Status(t.Context())
 	check(t, err)
-	untilHeard(t, k, folder, state.Recording.Written)
+	untilHeard(t, k, folder, scout.Position(state.Recording.Written))
 
 	gaps := make(chan scout.Gap, 8)
 	go func() { // ends with the test
@@ -162,7 +162,7 @@ func TestWhatIsLostOnTheRealPathIsInTheGaps(t *testing.T) {
 		t.Errorf("the gap of the recorder is wrong by %s", off)
 	}
 	restart := m.Gaps[0]
-	if late := int64(runs[1].At - restart.End()); late < 0 || late > 2400 {
+	if late := int64(runs[1].At - uint64(restart.End())); late < 0 || late > 2400 {
 		t.Errorf("what was played goes on %d frames after the gap %v, at %d", late, restart, runs[1].At)
 	}
 }

@@ -370,7 +370,7 @@ func TestFollowGoesOnThroughRestartsOfEitherSide(t *testing.T) {
 func followInPieces(t *testing.T, folder *recording.Folder, id recording.ID) (heard []byte) {
 	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
 	for {
-		f, err := folder.Follow(id, recording.FollowOptions{From: uint64(len(heard) / 2), Live: remote.Live{Dir: folder.Dir(), Name: "test"}, Poll: 20 * time.Millisecond})
+		f, err := folder.Follow(id, recording.FollowOptions{From: scout.Position(len(heard) / 2), Live: remote.Live{Dir: folder.Dir(), Name: "test"}, Poll: 20 * time.Millisecond})
 		if err != nil {
 			t.Error(err)
 			return heard
@@ -382,7 +382,7 @@ func followInPieces(t *testing.T, folder *recording.Folder, id recording.ID) (he
 				err = nextErr
 				break
 			}
-			if block.Position != uint64(len(heard)/2) {
+			if block.Position != scout.Position(len(heard)/2) {
 				t.Errorf("frames at %d, want %d", block.Position, len(heard)/2)
 			}
 			heard = append(heard, block.Frames...)

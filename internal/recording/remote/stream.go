@@ -24,7 +24,7 @@ type Live struct {
 }
 
 // Listen implements recording.Live.
-func (l Live) Listen(ctx context.Context, id recording.ID, from uint64) (recording.LiveStream, error) {
+func (l Live) Listen(ctx context.Context, id recording.ID, from scout.Position) (recording.LiveStream, error) {
 	var listening wire.Listening
 	link, err := openStream(ctx, l.Dir, l.Name, wire.KindListen, wire.Listen{ID: id, From: from}, &listening)
 	if err != nil {

@@ -16,17 +16,17 @@ const MaxAudioBytes = 64 << 10
 
 // AppendFrames appends the head of a KindFrames body: the position of its first frame. The audio
 // follows, whole frames in the recording's format.
-func AppendFrames(buf []byte, position uint64) []byte {
-	return binary.LittleEndian.AppendUint64(buf, position)
+func AppendFrames(buf []byte, position scout.Position) []byte {
+	return binary.LittleEndian.AppendUint64(buf, uint64(position))
 }
 
 // DecodeFrames returns the position and the audio of a KindFrames body; frameBytes is the size of a
 // frame in the recording's format. The audio is part of body.
-func DecodeFrames(body []byte, frameBytes int) (position uint64, audio []byte, err error) {
+func DecodeFrames(body []byte, frameBytes int) (position scout.Position, audio []byte, err error) {
 	if frameBytes < 1 || len(body) <= positionBytes || (len(body)-positionBytes)%frameBytes != 0 {
 		return 0, nil, scout.Errorf(scout.CodeRecorderProtocol, "audio of %d bytes: want a position and frames of %d", len(body), frameBytes)
 	}
-	position = binary.LittleEndian.Uint64(body)
+	position = scout.Position(binary.LittleEndian.Uint64(body))
 	if position > math.MaxInt64 {
 		return 0, nil, scout.Errorf(scout.CodeRecorderProtocol, "audio at frame %d", position)
 	}
@@ -35,16 +35,16 @@ func DecodeFrames(body []byte, frameBytes int) (position uint64, audio []byte, e
 
 // AppendMissed appends a KindMissed body: the listener was too late for the frames from and up to,
 // but not including, to. They are in the file, or will be.
-func AppendMissed(buf []byte, from, to uint64) []byte {
-	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, from), to)
+func AppendMissed(buf []byte, from, to scout.Position) []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, uint64(from)), uint64(to))
 }
 
 // DecodeMissed reads a KindMissed body.
-func DecodeMissed(body []byte) (from, to uint64, err error) {
+func DecodeMissed(body []byte) (from, to scout.Position, err error) {
 	if len(body) != 2*positionBytes {
 		return 0, 0, scout.Errorf(scout.CodeRecorderProtocol, "missed frames in %d bytes: want %d", len(body), 2*positionBytes)
 	}
-	from, to = binary.LittleEndian.Uint64(body), binary.LittleEndian.Uint64(body[positionBytes:])
+	from, to = scout.Position(binary.LittleEndian.Uint64(body)), scout.Position(binary.LittleEndian.Uint64(body[positionBytes:]))
 	if to <= from || to > math.MaxInt64 {
 		return 0, 0, scout.Errorf(scout.CodeRecorderProtocol, "missed frames %d to %d", from, to)
 	}

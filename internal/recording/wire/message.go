@@ -88,8 +88,8 @@ type Metrics struct {
 
 // Listen asks for the frames of a recording that is under way.
 type Listen struct {
-	ID   recording.ID `json:"id"`
-	From uint64       `json:"from"`
+	ID   recording.ID   `json:"id"`
+	From scout.Position `json:"from"`
 }
 
 // Listening is the answer to a Listen.

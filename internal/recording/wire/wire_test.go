@@ -186,7 +186,7 @@ func check(t *testing.T, f wire.Frame) {
 			t.Errorf("%d bytes of audio", len(audio))
 		}
 	case wire.KindMissed:
-		var from, to uint64
+		var from, to scout.Position
 		if from, to, err = wire.DecodeMissed(f.Body); err == nil && from >= to {
 			t.Errorf("missed %d to %d", from, to)
 		}
