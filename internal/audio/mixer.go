@@ -12,7 +12,7 @@ const (
 	mixFrame = 512 // samples
 	// mixBlock is how many frames are judged together.
 	mixBlock = 16
-	// mixAhead is how far it looks ahead of what it judges, 2 s: what a channel begins to say is heard before it is left out.
+	// mixAhead is how far it looks before what it judges, 2 s: what a channel begins to say is heard before it is left out.
 	mixAhead = 64
 	// mixBehind is how far it looks back, 3 s.
 	mixBehind = 96
@@ -31,7 +31,7 @@ const (
 // A channel with something of its own to say stays in the mix. Of more than two channels those that were silent all
 // along do not count, so that one of six is not six times as soft.
 //
-// Judged is by spectra of 32 ms, from 3 s before to 2 s behind what is mixed; weights change in ramps. Equal input gives
+// Judged is by spectra of 32 ms, from 3 s before to 2 s after what is mixed; weights change in ramps. Equal input gives
 // equal output, however it is divided. Source: docs/adr/0034-mixing.md.
 type Mixer struct {
 	channels int

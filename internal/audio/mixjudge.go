@@ -20,7 +20,7 @@ const (
 	mixRing = 256
 )
 
-// bandEnd returns the first bin behind band b.
+// bandEnd returns the first bin after band b.
 func bandEnd(b int) int {
 	return [mixBands]int{firstBin, 12, 20, 28, 40, 52, 68, 88, 112, speechBins}[b]
 }
@@ -152,7 +152,7 @@ func (j *mixJudge) analyse(frame [][]float32) {
 	}
 }
 
-// equalChannels tells whether all channels hold the same samples.
+// equalChannels reports whether all channels hold the same samples.
 func equalChannels(frame [][]float32) bool {
 	for _, other := range frame[1:] {
 		if !slices.Equal(frame[0], other) {
@@ -162,7 +162,7 @@ func equalChannels(frame [][]float32) bool {
 	return true
 }
 
-// equalWindow tells whether they did so in the frames from to to, where there is nothing to compare.
+// equalWindow reports whether they did so in the frames from to to, where there is nothing to compare.
 func (j *mixJudge) equalWindow(from, to int64) bool {
 	for f := from; f < to; f++ {
 		if !j.stats[f%mixRing].equal {
@@ -172,7 +172,7 @@ func (j *mixJudge) equalWindow(from, to int64) bool {
 	return true
 }
 
-// end compares the last frames, which have less than a window behind them.
+// end compares the last frames, which have less than a window after them.
 func (j *mixJudge) end() {
 	for j.compared < j.analysed {
 		j.compare(j.compared)

@@ -101,7 +101,7 @@ func (j *mixJudge) leaveOut(from, to int64) {
 	}
 }
 
-// copied tells whether what channel c says is in channel clearest as well, wherever they were compared.
+// copied reports whether what channel c says is in channel clearest as well, wherever they were compared.
 func (j *mixJudge) copied(c, clearest int, from, to int64) bool {
 	var sum float32
 	var n int
@@ -169,7 +169,7 @@ func (j *mixJudge) sound(c int, from, to int64) channelSound {
 	return s
 }
 
-// tonal tells whether channel c holds one tone at a time wherever it is within 30 dB of its level.
+// tonal reports whether channel c holds one tone at a time wherever it is within 30 dB of its level.
 func (j *mixJudge) tonal(c int, from, to int64, level float32) bool {
 	var tones, frames int
 	for f := from; f < to; f++ {
@@ -270,7 +270,7 @@ func (j *mixJudge) mostRedundant(s *mixStats) (most float32) {
 	return most
 }
 
-// turning tells whether signs change near frame i: there the channels are not added.
+// turning reports whether signs change near frame i: there the channels are not added.
 func (j *mixJudge) turning(i int64) bool {
 	for f := max(0, i-mixShort); f < min(j.placed, i+mixShort+1); f++ {
 		a, b := &j.states[f%mixRing], &j.states[i%mixRing]
@@ -291,7 +291,7 @@ func (j *mixJudge) near(c int, i int64) (most float32) {
 	return most
 }
 
-// weigh sets the weights for frame i and tells whether they are those of the mean.
+// weigh sets the weights for frame i and reports whether they are those of the mean.
 func (j *mixJudge) weigh(i int64, weights []float32) (plain bool) {
 	s, state := &j.stats[i%mixRing], &j.states[i%mixRing]
 	single := state.single || j.turning(i)

@@ -90,7 +90,7 @@ func outputLen(n int64, inHz, outHz int) int64 {
 //	src  input, the continuation of the stream
 //
 // It returns how many samples of src it took and how many of dst it wrote. It stops when src is used
-// up or dst is full; call it again with the rest. Output lags behind input by half the filter, 2-10 ms
+// up or dst is full; call it again with the rest. Output lags after input by half the filter, 2-10 ms
 // of the lower rate. After a Flush that was not brought to its end a new stream begins.
 func (r *Resampler) Process(dst, src []float32) (consumed, produced int) {
 	if r.flushing {

@@ -38,7 +38,7 @@ func NewSurvey(channels int) *Survey {
 	return s
 }
 
-// compared tells whether channel b, from 0, is compared with the earlier channel a.
+// compared reports whether channel b, from 0, is compared with the earlier channel a.
 func (s *Survey) compared(a, b int) bool {
 	return s.channels <= surveyPairs || a == 0 || a == b-1
 }

@@ -9,7 +9,7 @@ type HeardWord struct {
 	LogProb float64
 }
 
-// Confidence tells how well the probability of a word tells whether it is right.
+// Confidence tells how well the probability of a word reports whether it is right.
 type Confidence struct {
 	// Words heard, of which Wrong are not in the reference where they stand.
 	Words int `json:"words"`

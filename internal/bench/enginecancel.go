@@ -69,7 +69,7 @@ func (r *engineRun) cancel(ctx context.Context) error {
 }
 
 // cancels are requests that were cancelled. A cancel has to be obeyed within a token; where it comes while the
-// encoder runs, the encoder may go on to its end before.
+// encoder runs, the encoder may continue to its end before.
 type cancels struct {
 	encoder time.Duration // how long it takes when nobody cancels
 
@@ -105,5 +105,5 @@ func (c *cancels) figure() Figure {
 // errEnough ends batch work that has been running long enough.
 var errEnough = errors.New("measured")
 
-// isEnough tells whether work ended because it was told to.
+// isEnough reports whether work ended because it was told to.
 func isEnough(err error) bool { return errors.Is(err, errEnough) || errors.Is(err, context.Canceled) }

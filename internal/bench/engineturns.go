@@ -98,7 +98,7 @@ func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, slots int
 			if _, err := transcribe(ctx, e, request, times); err != nil {
 				return err
 			}
-			// Who dictates pauses; batch work goes on meanwhile, on both slots where it may have them.
+			// Who dictates pauses; batch work continues meanwhile, on both slots where it may have them.
 			if err := pause(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}

@@ -61,7 +61,7 @@ var (
 	ordinalScales = map[string]int{"hundredth": 100, "thousandth": 1e3, "millionth": 1e6, "billionth": 1e9}
 )
 
-// at returns the word at i, or nothing behind the end.
+// at returns the word at i, or nothing after the end.
 func at(words []string, i int) string {
 	if i < len(words) {
 		return words[i]
@@ -69,8 +69,8 @@ func at(words []string, i int) string {
 	return ""
 }
 
-// parseDigits reads a number in digits with the scale behind it: "5 million", "5.2 million", and with
-// the unit of its currency put behind the scale.
+// parseDigits reads a number in digits with the scale after it: "5 million", "5.2 million", and with
+// the unit of its currency put after the scale.
 func parseDigits(words []string, i int) (out []string, next int, ok bool) {
 	w := words[i]
 	value, err := strconv.ParseFloat(w, 64)
@@ -237,7 +237,7 @@ func parseNumber(words []string, i int) (number string, next int, ok bool) {
 	return parseDecimals(words, total, next)
 }
 
-// parseDecimals reads "point" and digits behind a whole number, and a scale behind those.
+// parseDecimals reads "point" and digits after a whole number, and a scale after those.
 func parseDecimals(words []string, whole, i int) (number string, next int, ok bool) {
 	number = strconv.Itoa(whole)
 	if at(words, i) != "point" {

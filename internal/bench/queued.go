@@ -13,7 +13,7 @@ import (
 // that Linux tells it in (proc_pid_schedstat(5)).
 type queued map[string]time.Duration
 
-// queuedOf reads the threads of a process. It is empty where the system does not tell.
+// queuedOf reads the threads of a process. It is empty where the system does not report.
 func queuedOf(pid int) queued {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {

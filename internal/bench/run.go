@@ -59,7 +59,7 @@ type Options struct {
 	WarmUp bool
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
-	// Progress, if set, is called ahead of each clip and once at the end with done == total.
+	// Progress, if set, is called before each clip and once at the end with done == total.
 	Progress func(done, total int, file string)
 	// Watch turns on the watch over the memory of this process and its descendants.
 	Watch bool

@@ -56,7 +56,7 @@ func irregular(w string) ([]string, bool) {
 	return nil, false
 }
 
-// contraction writes out a regular contraction. 's is "is" (or "has" in front of been and got) behind
+// contraction writes out a regular contraction. 's is "is" (or "has" in front of been and got) after
 // pronouns, question words, there and here; elsewhere it is a genitive and stays with its word. 'd is
 // "had" in front of been and better, else "would".
 func contraction(w, next string) []string {

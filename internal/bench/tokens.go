@@ -17,7 +17,7 @@ func Words(text string) []string {
 // currencies are the units that a sign in front of a number stands for.
 var currencies = map[rune]string{'$': "dollars", '£': "pounds", '€': "euros"}
 
-// unitMark marks a unit that a currency sign put behind a number, until it is known whether a scale
+// unitMark marks a unit that a currency sign put after a number, until it is known whether a scale
 // ("$5 million") follows.
 const unitMark = "\x00"
 
@@ -102,7 +102,7 @@ func (s *scanner) number() string {
 	}
 }
 
-// canonicalDigits drops zeros that say nothing behind a decimal point: 1.50 is 1.5, 2.0 is 2.
+// canonicalDigits drops zeros that say nothing after a decimal point: 1.50 is 1.5, 2.0 is 2.
 func canonicalDigits(digits string) string {
 	if strings.Contains(digits, ".") {
 		digits = strings.TrimRight(strings.TrimRight(digits, "0"), ".")
@@ -110,7 +110,7 @@ func canonicalDigits(digits string) string {
 	return digits
 }
 
-// suffix takes the letters that stand directly behind a number: they make an ordinal (1st) or a decade
+// suffix takes the letters that stand directly after a number: they make an ordinal (1st) or a decade
 // (1980s) of it, or are a word of their own (5km).
 func (s *scanner) suffix() {
 	letters := 0
@@ -129,7 +129,7 @@ func (s *scanner) suffix() {
 }
 
 // word takes letters, with digits and apostrophes inside them. Single letters each with a full stop
-// behind them are one word: u.s., a.m.
+// after them are one word: u.s., a.m.
 func (s *scanner) word() {
 	var b strings.Builder
 	for {

@@ -92,7 +92,7 @@ type BorderErrors struct {
 	Median float64 `json:"median_ms"`
 	P90    float64 `json:"p90_ms"`
 	Bias   float64 `json:"bias_ms"`
-	// Within100 and Within200 are shares with an absolute error of at most so many milliseconds.
+	// Within100 and Within200 are shares with an absolute error of at most this many milliseconds.
 	Within100 float64 `json:"within_100_ms"`
 	Within200 float64 `json:"within_200_ms"`
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// Batch turns whole recordings into transcripts: it drives a Decoder and a Joiner over audio that is there already. It
-// is safe for concurrent use.
+// Batch turns complete recordings into transcripts: it drives a Decoder and a Joiner over audio that is already there.
+// It is safe for concurrent use.
 type Batch struct {
 	scope    observe.Scope
 	metrics  *metrics
@@ -33,11 +33,11 @@ func New(scope observe.Scope, failures *observe.Failures, recognizer Recognizer)
 	return &Batch{scope: decoder.scope, metrics: decoder.metrics, failures: failures, decoder: decoder}
 }
 
-// Transcribe reads the source to its end and returns what was said. A piece that cannot be decoded
-// while others can is listed in SetAside and the rest goes on; when none can, that is the error.
+// Transcribe reads the source to its end and returns what was said. If some pieces cannot be decoded, they are listed
+// in SetAside and the rest continues. If no piece can be decoded, Transcribe returns the error.
 //
-// When the source breaks, or ctx ends, the error is returned together with what was transcribed up to there, nil where
-// that is nothing. The Duration of such a transcript is how far it reaches.
+// If the source fails, or ctx ends, Transcribe returns the error together with the transcript so far, which is nil if
+// there is nothing. The Duration of such a transcript is how far it reaches.
 func (b *Batch) Transcribe(ctx context.Context, source Source, options Options) (transcript *scout.Transcript, err error) {
 	if options.Kind == "" {
 		options.Kind = "file"
@@ -55,7 +55,7 @@ func (b *Batch) Transcribe(ctx context.Context, source Source, options Options) 
 			return nil, err
 		}
 		r.known = *options.From
-		// Checkpoints before this one may still be in use: what is appended goes to new memory.
+		// Checkpoints before this one may still be in use: new elements are appended in new memory.
 		r.known.Segments = r.known.Segments[:len(r.known.Segments):len(r.known.Segments)]
 		r.known.SetAside = slices.Clone(r.known.SetAside)
 		r.known.Empty = slices.Clone(r.known.Empty)
@@ -68,7 +68,7 @@ type run struct {
 	*Batch
 	options Options
 	cut     segment.Options
-	known   Checkpoint // what is known behind the last joined piece; Joiner is taken from joiner when it is handed out
+	known   Checkpoint // what is known after the last joined piece; its Joiner field is filled from joiner when it is handed out
 	joiner  *Joiner
 }
 
@@ -78,22 +78,22 @@ type job struct {
 	done  chan Decoded // gets one value
 }
 
-// readFrames is how much is read from a source at once: half a second.
+// readFrames is how much is read from a source at a time: half a second.
 const readFrames = scout.EngineSampleRateHz / 2
 
-// transcribe is a pipeline: one goroutine reads and cuts, Parallel decode, one joins in order. What is
-// held at any time is bounded by the channels: about 2*Parallel+2 pieces.
+// transcribe is a pipeline: one goroutine reads and cuts, Parallel goroutines decode, one joins in order. The channels
+// bound how much is held at any time: about 2*Parallel+2 pieces.
 func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript, error) {
 	parallel := max(r.options.Parallel, 1)
 	group, ctx := errgroup.WithContext(ctx)
-	start := func(work func() error) { // a panic in any of them fails this transcription alone
+	start := func(work func() error) { // a panic in any of them fails only this transcription
 		group.Go(func() error { return r.failures.Guard("speech", work) })
 	}
 	work := make(chan job)
 	inOrder := make(chan job, parallel)
 	var frames int64
-	var broken error     // of the source: what was cut before is decoded all the same
-	from := r.known.Next // which the joining goroutine moves on
+	var broken error     // the error of the source: what was cut before is decoded anyway
+	from := r.known.Next // which the joining goroutine advances
 	start(func() (err error) {
 		defer close(work)
 		defer close(inOrder)
@@ -146,8 +146,8 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 	return r.result(frames, err)
 }
 
-// read moves the source into a cutter, from where the transcription goes on, and returns how many frames there are. Where
-// the source breaks, that is broken.
+// read moves the source into a cutter, from where the transcription continues, and returns how many frames there are.
+// broken is the error of the source.
 func (r *run) read(ctx context.Context, source Source, from segment.Position, emit func(segment.Piece) error) (frames int64, broken, err error) {
 	cutter, err := segment.Resume(r.cut, from, emit)
 	if err != nil {
@@ -159,7 +159,7 @@ func (r *run) read(ctx context.Context, source Source, from segment.Position, em
 			return frames, nil, context.Cause(ctx)
 		}
 		n, err := source.Read(buf)
-		known := min(int64(n), max(0, from.First()-frames)) // of them, in front of what is needed
+		known := min(int64(n), max(0, from.First()-frames)) // of them, before what is needed
 		frames += int64(n)
 		if err := cutter.Write(buf[known:n]); err != nil {
 			return frames, nil, fmt.Errorf("cut audio: %w", err)
@@ -181,7 +181,7 @@ func (r *run) read(ctx context.Context, source Source, from segment.Position, em
 	return frames, nil, nil
 }
 
-// join adds a piece to the transcript and tells everybody.
+// join adds a piece to the transcript and reports it to the caller.
 func (r *run) join(piece segment.Piece, d Decoded) {
 	r.joiner.Add(d)
 	r.known.SetAside = appendAside(r.known.SetAside, d.SetAside...)
@@ -208,7 +208,7 @@ func (r *run) settled(s scout.Segment) {
 	}
 }
 
-// checkpoint is what is known now. The last stretches may still grow, so that they are copied.
+// checkpoint returns what is known now. It copies the last stretches, because they may still grow.
 func (r *run) checkpoint() Checkpoint {
 	c := r.known
 	c.Version, c.Model, c.Language, c.Cut = checkpointVersion, r.options.Model, r.options.Language, r.cut
@@ -217,7 +217,7 @@ func (r *run) checkpoint() Checkpoint {
 	return c
 }
 
-// result makes a transcript of what is known, complete where err is nil.
+// result makes a transcript of what is known; it is complete if err is nil.
 func (r *run) result(frames int64, err error) (*scout.Transcript, error) {
 	t := &scout.Transcript{
 		Model: r.options.Model, Language: r.options.Language, Duration: segment.Duration(frames),
@@ -232,7 +232,7 @@ func (r *run) result(frames int64, err error) (*scout.Transcript, error) {
 	}
 	if len(t.SetAside) > 0 && len(t.Segments) == 0 && r.known.Understood == 0 {
 		err := scout.Errorf(t.SetAside[0].Code, "no piece could be transcribed: %s", t.SetAside[0].Reason)
-		if t.SetAside[0].Code == scout.CodeAudioSetAside { // whose hint speaks of a rest that was transcribed
+		if t.SetAside[0].Code == scout.CodeAudioSetAside { // its hint mentions a rest that was transcribed
 			err = err.WithHint("the audio itself is untouched: keep the file and report this")
 		}
 		return nil, err

@@ -28,13 +28,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const rate = scout.EngineSampleRateHz
 
-// tape is audio whose samples tell where they are, while its level swings as that of speech without
-// pauses does: syllables of 210 ms and closures of 40 ms. Word k is said from k*wordFrames to
-// (k+1)*wordFrames, so that whoever hears a part of the tape knows which words he heard whole.
+// tape is audio whose samples encode their position, while its level varies like that of speech without pauses:
+// syllables of 210 ms and closures of 40 ms. Word k is said from k*wordFrames to (k+1)*wordFrames, so a reader of a
+// part of the tape knows which words are complete.
 type tape struct {
 	frames int
 	at     atomic.Int64
-	block  int   // frames of one Read; 0: as many as asked for
+	block  int   // frames of one Read; 0: as many as requested
 	broken error // returned in place of io.EOF
 }
 
@@ -44,7 +44,7 @@ const (
 	wordFrames = rate * 2 / 5
 )
 
-// sampleAt is the audio of a tape: noise of two values that carry the position.
+// sampleAt is the audio of a tape: noise of two values that encode the position.
 func sampleAt(n int) float32 {
 	level := float64(n) / scale
 	if n%(rate/4) >= rate/25 {
@@ -96,11 +96,11 @@ func script(n int) string {
 	return strings.Join(words, " ")
 }
 
-// listener is a recognizer that hears a tape. A word that is cut through is heard wrong, as a real
-// model does.
+// listener is a recognizer that reads the words of a tape. A word that is cut through becomes a wrong word, as with a
+// real model.
 type listener struct {
 	timed bool
-	fault func(from, to int) (*scout.Hypothesis, error) // may answer in its place
+	fault func(from, to int) (*scout.Hypothesis, error) // may answer instead
 	calls atomic.Int64
 }
 
@@ -147,8 +147,8 @@ func transcriber(r speech.Recognizer) (*speech.Batch, *prometheus.Registry) {
 	return speech.New(scope, observe.NewFailures(scope), r), registry
 }
 
-// TestEveryWordOnce transcribes tapes of any length in any blocks: although the pieces are cut in
-// the middle of words, every word stands in the transcript exactly once.
+// TestEveryWordOnce transcribes tapes of any length in any blocks: although the pieces are cut in the middle of words,
+// every word is in the transcript exactly once.
 func TestEveryWordOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -202,7 +202,7 @@ func TestFaultsOfOnePiece(t *testing.T) {
 	in := func(at, from, to int) bool { return from <= at && at < to }
 	tests := map[string]struct {
 		fault    func(from, to int) (*scout.Hypothesis, error)
-		code     scout.Code // of the whole
+		code     scout.Code // of the whole transcription
 		aside    int
 		complete bool
 	}{
@@ -280,7 +280,7 @@ func TestFaultsOfOnePiece(t *testing.T) {
 				t.Fatalf("got %s", got.Text())
 			}
 			if !tt.complete && (!strings.HasPrefix(got.Text(), "w0x w1x") || !strings.HasSuffix(got.Text(), "w99x")) {
-				t.Fatalf("the rest did not go on: %s", got.Text())
+				t.Fatalf("the rest was not transcribed: %s", got.Text())
 			}
 		})
 	}
@@ -292,7 +292,7 @@ func TestSourceThatBreaks(t *testing.T) {
 	broken := scout.Errorf(scout.CodeReadFailed, "unplugged")
 	got, err := tr.Transcribe(t.Context(), &tape{frames: 40 * rate, broken: broken}, speech.Options{})
 	if got == nil || !errors.Is(err, broken) || got.Duration < 15*time.Second || got.Duration > 40*time.Second {
-		t.Fatalf("%+v, %v: want what was transcribed up to the break", got, err)
+		t.Fatalf("%+v, %v: want the transcript up to the failure", got, err)
 	}
 	if words := int(got.Duration / (wordFrames * time.Second / rate)); !strings.HasPrefix(script(100), got.Text()) || len(strings.Fields(got.Text())) < words {
 		t.Fatalf("%d words in %v: %s", len(strings.Fields(got.Text())), got.Duration, got.Text())
@@ -327,7 +327,7 @@ type panicking struct{}
 
 func (panicking) Read([]float32) (int, error) { panic("index out of range") }
 
-// TestMemoryIsBounded holds how far the source is read ahead of the decoder, whatever its length.
+// TestMemoryIsBounded checks how far the source is read ahead of the decoder, whatever its length.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	source := &tape{frames: 240 * rate}

@@ -5,12 +5,12 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// checkpointVersion changes with the meaning of a Checkpoint.
+// checkpointVersion changes when the meaning of a Checkpoint changes.
 const checkpointVersion = 1
 
-// Checkpoint is what is known of a transcription behind one of its pieces. It can be kept as JSON. A transcription that
-// goes on from it gives the same transcript as one that was never interrupted. Its slices are shared with later
-// checkpoints and never changed.
+// Checkpoint is what is known of a transcription after one of its pieces. It can be stored as JSON. A transcription
+// that continues from it gives the same transcript as one that was never interrupted. Its slices are shared with later
+// checkpoints and are never changed.
 type Checkpoint struct {
 	Version  int             `json:"version"`
 	Model    string          `json:"model"`
@@ -20,10 +20,10 @@ type Checkpoint struct {
 	Next segment.Position `json:"next"`
 	// Joiner holds the words that are not settled.
 	Joiner JoinerState `json:"joiner"`
-	// Segments are settled, with the audio that was set aside so far.
+	// Segments are settled. SetAside is the audio that was set aside so far.
 	Segments []scout.Segment  `json:"segments,omitempty"`
 	SetAside []scout.SetAside `json:"set_aside,omitempty"`
-	// Peak is the level of the loudest 20 ms so far in dBFS, 0 ahead of the first piece. Empty are stretches without
+	// Peak is the level of the loudest 20 ms so far in dBFS, 0 before the first piece. Empty are the stretches without
 	// words.
 	Peak  float64 `json:"peak"`
 	Empty []Empty `json:"empty,omitempty"`
@@ -31,7 +31,7 @@ type Checkpoint struct {
 	Understood int `json:"understood"`
 }
 
-// suits tells why a transcription with these options cannot go on from the checkpoint.
+// suits returns an error if a transcription with these options cannot continue from the checkpoint.
 func (c *Checkpoint) suits(o *Options) error {
 	refuse := func(what string, was, is any) error {
 		return scout.Errorf(scout.CodeInvalidArgument, "go on from a checkpoint: its %s is %v, now %v is asked for", what, was, is).

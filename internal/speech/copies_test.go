@@ -21,22 +21,22 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 )
 
-// What a sample may cost on its way to the engine (requirement S11), for each sample of a piece, context included.
-// Whoever makes one of these larger has to say in docs/ARCHITECTURE.md what the flow needs the copy for.
+// The cost of a sample on its way to the engine (requirement S11), for each sample of a piece, context included. A
+// change that makes one of these larger must explain in docs/ARCHITECTURE.md what the flow needs the copy for.
 const (
-	bytesMade  = 4 + 4 // memory that is made: the piece, the engine's samples; what else is copied into is used again
+	bytesMade  = 4 + 4 // allocated memory: the piece and the engine's samples; all other buffers are reused
 	bytesMoved = 4 + 4 // into the pipe and out of it, as float32
-	overhead   = 0.5   // heads, answers, and buffers that are larger where the longest piece is longer
+	overhead   = 0.5   // headers, answers, and buffers that are larger because the longest piece is longer
 )
 
-// pipe is both ends of an engine's pipe, in one process: requests are encoded, written, read and decoded as between
-// two. What is recognised is nothing.
+// pipe is both ends of an engine's pipe, in one process: requests are encoded, written, read and decoded as between two
+// processes. It recognises nothing.
 type pipe struct {
 	out      *wire.Writer
 	answers  chan *wire.Request
 	requests atomic.Int64
-	samples  atomic.Int64 // in them
-	changed  atomic.Int64 // requests that came with other samples than were sent
+	samples  atomic.Int64 // in the requests
+	changed  atomic.Int64 // requests that arrived with other samples than were sent
 	moved    atomic.Int64 // bytes written and read
 	writes   atomic.Int64
 }
@@ -94,23 +94,23 @@ func (p *pipe) Transcribe(_ context.Context, r engine.Request) (*scout.Hypothesi
 	return &scout.Hypothesis{}, nil
 }
 
-// TestEveryCopyOfASampleIsNeeded counts what is made and moved for a sample between a recording's file and the engine's
-// side of the pipe, on the way that scout transcribe takes. Buffers that are made once are left out by comparing two
-// lengths.
+// TestEveryCopyOfASampleIsNeeded counts the bytes allocated and moved per sample between the file of a recording and
+// the engine's side of the pipe, on the path that scout transcribe takes. Comparing two lengths leaves out buffers that
+// are allocated once.
 func TestEveryCopyOfASampleIsNeeded(t *testing.T) { // not parallel: it counts what the process allocates
 	little, much := send(t, 100), send(t, 300)
 	samples := float64(much.samples - little.samples)
 	made, moved := float64(much.made-little.made)/samples, float64(much.moved-little.moved)/samples
-	t.Logf("for each of %.0f samples: %.2f bytes made and %.2f moved", samples, made, moved)
+	t.Logf("for each of %.0f samples: %.2f bytes allocated and %.2f moved", samples, made, moved)
 	if made > bytesMade+overhead {
-		t.Errorf("%.2f bytes of memory are made for each sample, want %d", made, bytesMade)
+		t.Errorf("%.2f bytes are allocated for each sample, want %d", made, bytesMade)
 	}
 	if moved > bytesMoved+overhead {
-		t.Errorf("%.2f bytes go through the pipe for each sample, want %d", moved, bytesMoved)
+		t.Errorf("%.2f bytes move through the pipe for each sample, want %d", moved, bytesMoved)
 	}
 }
 
-// sent is what it took to send a file to the engine.
+// sent is the cost of sending a file to the engine.
 type sent struct{ samples, made, moved int64 }
 
 // send transcribes a file of so many seconds.
@@ -124,7 +124,7 @@ func send(t *testing.T, seconds int) sent {
 	}
 	p := &pipe{answers: make(chan *wire.Request)}
 	p.out = wire.NewWriter(countedWriter{out, p})
-	go p.serve(in) // ended by the close of out
+	go p.serve(in) // ends when out is closed
 	source, err := file.Open(t.Context(), path, file.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func send(t *testing.T, seconds int) sent {
 		}
 	}
 	if _, more := <-p.answers; more { // closed by the end of serve
-		t.Error("a request that nobody sent")
+		t.Error("an answer without a request")
 	}
 	if err := in.Close(); err != nil {
 		t.Error(err)
@@ -158,7 +158,7 @@ func send(t *testing.T, seconds int) sent {
 	return sent{p.samples.Load(), int64(after.TotalAlloc - before.TotalAlloc), p.moved.Load()}
 }
 
-// writeNoise writes a WAV of 16 kHz, mono, s16: what a recording for the engine is.
+// writeNoise writes a WAV file of 16 kHz, mono, s16: the format of a recording for the engine.
 func writeNoise(t *testing.T, path string, samples int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))

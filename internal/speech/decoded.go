@@ -9,31 +9,31 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// Decoded is what became of one piece of audio. A Decoder returns it and a Joiner takes it; it can be kept as JSON.
+// Decoded is the result for one piece of audio. A Decoder returns it and a Joiner takes it. It can be stored as JSON.
 type Decoded struct {
-	// Heard are the words, with the audio that was listened to, context included.
+	// Heard has the words, and the bounds of the audio that was decoded, context included.
 	align.Heard
 	// Core is the stretch that belongs to this piece alone.
 	Core Span `json:"core"`
-	// Tokens is how many tokens have a log-probability, and LogProb the sum of these.
+	// Tokens is how many tokens have a log-probability, and LogProb is the sum of these.
 	Tokens  int     `json:"tokens,omitempty"`
 	LogProb float64 `json:"log_prob,omitempty"`
 	// SetAside are the stretches that could not be turned into text, in the order of time.
 	SetAside []scout.SetAside `json:"set_aside,omitempty"`
-	// Empty are the stretches in which no words were found although they are not even, and which are not set aside.
+	// Empty are the stretches in which no words were found although their level varies, and which are not set aside.
 	Empty []Empty `json:"empty,omitempty"`
 	// Peak is the level of the loudest 20 ms, in dBFS.
 	Peak float64 `json:"peak"`
-	// Failed is true where the engine could not decode any of it.
+	// Failed is true if the engine could not decode any of it.
 	Failed bool `json:"failed,omitempty"`
 
-	rescued bool // some of its words were only found in another way
+	rescued bool // some of its words were found only in another way
 }
 
 // Empty is a stretch without words.
 type Empty struct {
 	Span
-	// Least is the lowest log-probability with which the model said that there are none, 0 where it told none.
+	// Least is the lowest log-probability with which the model reported that there are no words, 0 if it reported none.
 	Least float64 `json:"least"`
 	// Peak is the level of its loudest 20 ms in dBFS.
 	Peak float64 `json:"peak"`
@@ -48,8 +48,8 @@ type Span struct {
 // confidence is the mean log-probability of the tokens.
 func (d *Decoded) confidence() float64 { return d.LogProb / float64(max(d.Tokens, 1)) }
 
-// replace takes over other words in the same audio. How many tokens they have is not known: the number stays, which
-// makes the mean of the log-probabilities an estimate.
+// replace takes the words of another decoding of the same audio. Their number of tokens is not known. The old number
+// stays, so the mean of the log-probabilities becomes an estimate.
 func (d *Decoded) replace(by align.Heard) {
 	d.LogProb += sumLogProb(by.Words) - sumLogProb(d.Words)
 	d.Heard = by
@@ -64,7 +64,7 @@ func sumLogProb(words []scout.Word) (sum float64) {
 	return sum
 }
 
-// joinHalves makes one of two neighbours whose cores meet at cut.
+// joinHalves joins two neighbours whose cores meet at cut.
 func joinHalves(left, right Decoded, cut time.Duration) Decoded {
 	joined := Decoded{
 		Core: Span{left.Core.From, right.Core.To}, Tokens: left.Tokens + right.Tokens, LogProb: left.LogProb + right.LogProb,
@@ -76,15 +76,15 @@ func joinHalves(left, right Decoded, cut time.Duration) Decoded {
 	return joined
 }
 
-// emptyOf is a piece without words.
+// emptyOf returns the stretch of a piece without words.
 func emptyOf(piece segment.Piece, least float64) []Empty {
 	return []Empty{{Span: coreOf(piece), Least: least, Peak: piece.Peak()}}
 }
 
-// meets is by how much stretches without words may be apart and still be one: quiet parts are left out of them.
+// meets is how far stretches without words may be apart and still be merged: quiet parts are left out of them.
 const meets = 2 * time.Second
 
-// appendEmpty adds stretches behind others, and makes one of two that meet.
+// appendEmpty appends stretches, and merges two that meet.
 func appendEmpty(list []Empty, more ...Empty) []Empty {
 	for _, next := range more {
 		if n := len(list); n > 0 && next.From <= list[n-1].To+meets {
@@ -97,7 +97,7 @@ func appendEmpty(list []Empty, more ...Empty) []Empty {
 	return list
 }
 
-// insertAside puts a stretch in its place among others.
+// insertAside inserts a stretch in the order of time.
 func insertAside(list []scout.SetAside, a scout.SetAside) []scout.SetAside {
 	at := 0
 	for at < len(list) && list[at].Start < a.Start {
@@ -106,7 +106,7 @@ func insertAside(list []scout.SetAside, a scout.SetAside) []scout.SetAside {
 	return appendAside(nil, slices.Insert(slices.Clone(list), at, a)...)
 }
 
-// appendAside adds stretches behind others, and makes one of two that meet and have the same reason.
+// appendAside appends stretches, and merges two that meet and have the same reason.
 func appendAside(list []scout.SetAside, more ...scout.SetAside) []scout.SetAside {
 	for _, next := range more {
 		if n := len(list); n > 0 && list[n-1].Code == next.Code && list[n-1].Reason == next.Reason && next.Start <= list[n-1].End {

@@ -14,13 +14,14 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// Recognizer gives the text of one piece; *engine.Engine is one.
+// Recognizer returns the text of one piece; *engine.Engine implements it.
 type Recognizer interface {
 	Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error)
 }
 
-// Decoder turns pieces of audio into words: it asks the recognizer, doubts what comes back and asks again. It knows
-// nothing of files and remembers nothing from one piece to the next. It is safe for concurrent use.
+// Decoder turns pieces of audio into words. It sends them to the recognizer, checks the answers and asks again if they
+// are doubtful. It knows nothing about files and remembers nothing from one piece to the next. It is safe for
+// concurrent use.
 type Decoder struct {
 	scope      observe.Scope
 	metrics    *metrics
@@ -37,17 +38,17 @@ func NewDecoder(scope observe.Scope, recognizer Recognizer) *Decoder {
 type How struct {
 	// Language is the ISO 639-1 code spoken, empty for the model's default.
 	Language string
-	// Class of the requests.
+	// Class is the class of the requests.
 	Class schedule.Class
 	// Effort is how much a doubtful piece may cost.
 	Effort Effort
-	// Words asks for word times where the model gives them.
+	// Words asks for word times, if the model gives them.
 	Words    bool
 	HotWords []string
 }
 
-// Decode returns what was said in a piece. One that cannot be decoded while others can is set aside; errors that concern
-// the engine as a whole, and the end of ctx, are returned.
+// Decode returns what was said in a piece. A piece that cannot be decoded, although others could be, is set aside.
+// Errors that concern the engine as a whole, and the end of ctx, are returned.
 func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Decoded, error) {
 	peak := piece.Peak()
 	if peak <= segment.LevelFloor {
@@ -64,7 +65,7 @@ func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Dec
 	if err != nil {
 		return Decoded{}, err
 	}
-	d.Core, d.Peak = coreOf(piece), peak // whatever was left out of it at its quiet beginning
+	d.Core, d.Peak = coreOf(piece), peak // including its quiet beginning, if that was left out
 	if d, err = c.fillHoles(ctx, piece, how, d); err != nil {
 		return Decoded{}, err
 	}
@@ -75,12 +76,12 @@ func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Dec
 	return d, nil
 }
 
-// deepest bounds how often a piece is halved: 14 s become 3.5 s. One that repeated itself, or gave no words while the
-// model was not sure of that, is halved once more.
+// deepest is how often a piece may be halved: 14 s become 3.5 s. A piece is halved once more if it repeated itself, or
+// if it gave no words and the model was not sure of that.
 const deepest = 2
 
-// decode returns the text of a piece. One that gives no words is decoded again without its quiet beginning; one that
-// still gives none, or repeats itself, is halved; one that is doubtful is heard in other ways, too; one that cannot be
+// decode returns the text of a piece. A piece without words is decoded again without its quiet beginning. If it still
+// has none, or repeats itself, it is halved. A doubtful piece is also decoded in other ways. A piece that cannot be
 // decoded is set aside. Errors that concern the engine as a whole end everything.
 func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, depth int) (Decoded, error) {
 	h, reason, result, err := c.hear(ctx, piece, how)
@@ -119,14 +120,14 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 	return joinHalves(l, r, left.To()), nil
 }
 
-// again tells that a piece is decoded again, and why.
+// again records that a piece is decoded again, and why.
 func (c *Decoder) again(piece segment.Piece, reason string) {
 	c.metrics.again.WithLabelValues(reason).Inc()
 	c.scope.Log().Info(EventPieceDecodedAgain, slog.String(observe.KeyReason, reason),
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
 }
 
-// hear decodes a piece as it is and tells the reason to doubt what came out, if any.
+// hear decodes a piece as it is and returns the reason to doubt the result, if any.
 func (c *Decoder) hear(ctx context.Context, piece segment.Piece, how How) (Decoded, string, *scout.Hypothesis, error) {
 	result, err := c.recognizer.Transcribe(ctx, c.request(piece.Samples, how))
 	if err != nil {
@@ -136,10 +137,10 @@ func (c *Decoder) hear(ctx context.Context, piece segment.Piece, how How) (Decod
 	return h, doubt(piece, h, result), result, nil
 }
 
-// overlapFrames is the context on each side where a piece is halved in speech: a second.
+// overlapFrames is the context on each side of a cut in speech when a piece is halved: one second.
 const overlapFrames = scout.EngineSampleRateHz
 
-// concernsPiece is true for errors that another piece need not share.
+// concernsPiece reports whether an error concerns only this piece, so that others may succeed.
 func concernsPiece(err error) bool {
 	switch scout.CodeOf(err) {
 	case scout.CodeAudioSetAside, scout.CodeEngineFailed, scout.CodeInternal, scout.CodeAudioInvalidSamples:
@@ -161,8 +162,8 @@ func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 	return h
 }
 
-// understood places the words of a result on the time line of the input. The audio that was decoded had late
-// frames of silence in front of the piece.
+// understood places the words of a result on the time line of the input. The decoded audio had late frames of silence
+// before the piece.
 func understood(piece segment.Piece, late int, result *scout.Hypothesis) Decoded {
 	h := Decoded{Core: coreOf(piece)}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
@@ -204,25 +205,25 @@ func coreOf(piece segment.Piece) Span { return Span{piece.From(), piece.To()} }
 
 func splitWords(text string) []string { return strings.Fields(text) }
 
-// Reasons to decode a piece again, beside those of align.FindLoop and of the engine's stop.
+// Reasons to decode a piece again, in addition to those of align.FindLoop and of the engine's stop.
 const (
-	reasonEmpty    = "empty"    // no words though there is contrast: halved
+	reasonEmpty    = "empty"    // no words although there is contrast: halved
 	reasonLeadIn   = "lead_in"  // the same, without the quiet beginning
 	reasonFaint    = "faint"    // very quiet: amplified
-	reasonHole     = "hole"     // no words in a long stretch between others: that stretch by itself
-	reasonDoubtful = "doubtful" // want of confidence: heard in other ways
+	reasonHole     = "hole"     // no words in a long stretch between others: only that stretch
+	reasonDoubtful = "doubtful" // low confidence: decoded in other ways
 )
 
-// faint is the level of the loudest 20 ms in dBFS below which a piece is amplified: the model hears worse from there on,
-// and nothing from -80 dBFS on. Measured: docs/adr/0017-lost-text.md.
+// faint is the level of the loudest 20 ms in dBFS below which a piece is amplified. Below it the model makes more
+// errors, and below -80 dBFS it finds no words. Measured: docs/adr/0017-lost-text.md.
 const faint = -60.0
 
 // mute is the contrast, in dB between loud and quiet parts, from which a piece without words is decoded again.
-// The model now and then answers clear speech with an empty text; noise and silence have less contrast, and
-// stay empty when halved. Measured: docs/adr/0007-segmentation.md.
+// Sometimes the model answers clear speech with an empty text. Noise and silence have less contrast, and stay empty
+// when halved. Measured: docs/adr/0007-segmentation.md.
 const mute = 10
 
-// doubt names the reason to decode a piece again, or nothing.
+// doubt returns the reason to decode a piece again, or "".
 func doubt(piece segment.Piece, h Decoded, result *scout.Hypothesis) string {
 	if len(h.Words) == 0 {
 		if piece.Contrast() >= mute || h.wavers() && piece.Peak() >= soft {

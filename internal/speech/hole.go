@@ -9,12 +9,12 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// longHole is how long a stretch between the words of a piece has to be to be decoded by itself. A pause is that long
-// now and then, but is quiet.
+// longHole is the length from which a stretch between the words of a piece is decoded by itself. A pause may be that
+// long, but it is quiet.
 const longHole = 3 * time.Second
 
-// fillHoles decodes long stretches by themselves in which a piece has sound and no words: the model ends a text too
-// early, or passes over a part, now and then. Only where the words have times is it known where there are none.
+// fillHoles decodes long stretches that have sound but no words by themselves, because the model sometimes ends a text
+// too early, or skips a part. If the words have no times, it is not known where the holes are, and nothing is done.
 func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d Decoded) (Decoded, error) {
 	if how.Effort == EffortQuick || len(d.Words) == 0 {
 		return d, nil
@@ -49,7 +49,7 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 	return d, nil
 }
 
-// holes are the long stretches of the core of a piece between words with times that follow each other.
+// holes returns the long stretches of the core of a piece between words with times.
 func holes(d Decoded) []Span {
 	var found []Span
 	from, sure := d.Core.From, true
@@ -60,7 +60,7 @@ func holes(d Decoded) []Span {
 	}
 	for _, w := range d.Words {
 		if w.Start == nil || w.End == nil {
-			sure = false // it was said somewhere here
+			sure = false // it was said somewhere in this stretch
 			continue
 		}
 		add(*w.Start)
@@ -70,7 +70,7 @@ func holes(d Decoded) []Span {
 	return found
 }
 
-// named is true where a part of the stretch is set aside, or known to have no words.
+// named reports whether a part of the stretch is set aside, or is known to have no words.
 func (d *Decoded) named(s Span) bool {
 	for _, a := range d.SetAside {
 		if a.Start < s.To && s.From < a.End {

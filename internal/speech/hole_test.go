@@ -11,10 +11,10 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 )
 
-// drowsy hears a tape of twelve seconds, of which it passes over a part where it hears all at once.
+// drowsy reads a tape of twelve seconds. If it gets the whole tape at once, it skips a part of it.
 type drowsy struct {
-	from, to float64                           // seconds passed over
-	apart    func() (*scout.Hypothesis, error) // what it says to that part by itself; nil for its words
+	from, to float64                           // the seconds that it skips
+	apart    func() (*scout.Hypothesis, error) // its answer to that part alone; nil for the words in it
 }
 
 func (d *drowsy) Transcribe(_ context.Context, request engine.Request) (*scout.Hypothesis, error) {
@@ -38,14 +38,14 @@ func (d *drowsy) Transcribe(_ context.Context, request engine.Request) (*scout.H
 	return h, nil
 }
 
-// TestLongHolesAreDecodedByThemselves holds that speech which the model passes over, while it has words for what is
-// around it, is not lost without a word.
+// TestLongHolesAreDecodedByThemselves checks that speech which the model skips, while it finds the words around it, is
+// not lost silently.
 func TestLongHolesAreDecodedByThemselves(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		model  drowsy
 		effort speech.Effort
-		words  int // of thirty
+		words  int // out of thirty
 		aside  bool
 	}{
 		"in the middle":         {model: drowsy{from: 4, to: 8}, words: 30},
@@ -82,7 +82,7 @@ func TestLongHolesAreDecodedByThemselves(t *testing.T) {
 			for _, s := range got.Segments {
 				for _, w := range s.Words {
 					if w.Start == nil || *w.Start < end {
-						t.Fatalf("%q at %v, the word before ends at %v", w.Text, w.Start, end)
+						t.Fatalf("%q begins at %v, but the word before it ends at %v", w.Text, w.Start, end)
 					}
 					end = *w.End
 				}

@@ -10,25 +10,25 @@ import (
 	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
-// Joiner puts decoded pieces together, in their order, and hands out segments as soon as nothing can change them any
-// more. It holds one piece back, because the next one may correct its end. What it handed out stays as it is. It knows
-// nothing of files, and is not safe for concurrent use.
+// Joiner joins decoded pieces in order, and hands out segments as soon as nothing can change them any more. It holds
+// one piece back, because the next one may correct its end. Segments that were handed out never change. It knows
+// nothing about files, and is not safe for concurrent use.
 type Joiner struct {
 	emit  func(scout.Segment)
 	state JoinerState
 }
 
-// JoinerState is all that a Joiner remembers. It can be kept as JSON, and a new Joiner goes on from it.
+// JoinerState is everything that a Joiner remembers. It can be stored as JSON, and a new Joiner continues from it.
 type JoinerState struct {
-	// Held is the last piece, nil ahead of the first one and behind the last one. It is never changed.
+	// Held is the last piece, nil before the first one and after the last one. It is never changed.
 	Held *Decoded `json:"held,omitempty"`
-	// End is where the last segment ends that was handed out.
+	// End is the end of the last segment that was handed out.
 	End time.Duration `json:"end"`
-	// Words is how many were handed out.
+	// Words is how many words were handed out.
 	Words int `json:"words"`
 }
 
-// NewJoiner returns a joiner that hands segments to emit, from inside Add and Finish. The zero state is that of a
+// NewJoiner returns a joiner that hands segments to emit, from inside Add and Finish. The zero state is that of the
 // beginning.
 func NewJoiner(state JoinerState, emit func(scout.Segment)) *Joiner {
 	return &Joiner{emit: emit, state: state}
@@ -37,7 +37,7 @@ func NewJoiner(state JoinerState, emit func(scout.Segment)) *Joiner {
 // State returns what the joiner remembers now.
 func (j *Joiner) State() JoinerState { return j.state }
 
-// Words is how many words were handed out or are held.
+// Words returns how many words were handed out or are held.
 func (j *Joiner) Words() int {
 	if j.state.Held == nil {
 		return j.state.Words
@@ -68,8 +68,8 @@ func (j *Joiner) Finish() {
 	}
 }
 
-// Break hands out what is held where no further piece will come although there is more audio. Words that begin behind the
-// core of the held piece were heard in its context alone, the last one perhaps cut through: they are left out.
+// Break hands out what is held if no further piece will come although there is more audio. It drops words that begin
+// after the core of the held piece: they come only from its context, and the last one may be cut through.
 func (j *Joiner) Break() {
 	held := j.state.Held
 	if held == nil {
@@ -87,9 +87,9 @@ func (j *Joiner) Break() {
 	j.settle(last, nil)
 }
 
-// settle hands out the words of a piece, which are followed by next. Where the last words of a segment have no times, its
-// end is an estimate, the core's end, while a word that follows is known and may lie ahead of it, in the context of its
-// core: then that is the end.
+// settle hands out the words of a piece, which are followed by next. If the last words of a segment have no times, its
+// end is an estimate, the end of the core. A word of next with a known time may begin before that, in the context of
+// its core. Then the segment ends at that word.
 func (j *Joiner) settle(d Decoded, next []scout.Word) {
 	j.state.Words += len(d.Words)
 	j.keepOrder(d.Words)
@@ -113,8 +113,8 @@ func (j *Joiner) settle(d Decoded, next []scout.Word) {
 	}
 }
 
-// keepOrder takes the time from words ahead of what was handed out already, and lets one that reaches into it begin
-// behind it.
+// keepOrder removes the times of words that lie before the words handed out already. A word that reaches into them
+// begins after them.
 func (j *Joiner) keepOrder(words []scout.Word) {
 	for i := range words {
 		w := &words[i]
@@ -132,9 +132,9 @@ func (j *Joiner) keepOrder(words []scout.Word) {
 	}
 }
 
-// segmentsOf makes segments of the words of one piece: one for each sentence where the words have
-// times, else one for the whole core. A segment whose first or last word has no time is bounded by what is known
-// of its neighbour, or by the core.
+// segmentsOf makes segments of the words of one piece: one for each sentence if the words have times, else one for the
+// whole core. If the first or last word of a segment has no time, the segment is bounded by a known time of its
+// neighbour, or by the core.
 func segmentsOf(d Decoded) []scout.Segment {
 	if len(d.Words) == 0 {
 		return nil
@@ -160,7 +160,7 @@ func segmentsOf(d Decoded) []scout.Segment {
 		case nil:
 		case words[0].Start:
 			s.Start = *first
-		default: // known words may lie outside of the core, in its context
+		default: // known words may lie outside the core, in its context
 			s.Start = min(s.Start, *first)
 		}
 		switch last {
@@ -176,8 +176,8 @@ func segmentsOf(d Decoded) []scout.Segment {
 	return segments
 }
 
-// firstSentence is how many words the first sentence has. It ends only where a word beside the division has a time. What is
-// set aside between two words ends it as well: nobody knows what was said there.
+// firstSentence returns how many words the first sentence has. The sentence ends only where a word beside the division
+// has a time. It also ends at audio that is set aside between two words, because nobody knows what was said there.
 func firstSentence(words []scout.Word, aside []scout.SetAside) int {
 	spelt := texts(words)
 	for i := range words[:len(words)-1] {
@@ -189,7 +189,7 @@ func firstSentence(words []scout.Word, aside []scout.SetAside) int {
 	return len(words)
 }
 
-// lostBetween is true where most of what lies between two times is set aside.
+// lostBetween reports whether most of the audio between two times is set aside.
 func lostBetween(aside []scout.SetAside, from, to time.Duration) bool {
 	for _, a := range aside {
 		if min(a.End, to)-max(a.Start, from) > (to-from)/2 {
@@ -199,7 +199,8 @@ func lostBetween(aside []scout.SetAside, from, to time.Duration) bool {
 	return false
 }
 
-// lead is how many of the last words belong to what follows: titles, and other abbreviations that end no sentence.
+// lead returns how many of the last words belong to what follows: titles, and other abbreviations that do not end a
+// sentence.
 func lead(words []scout.Word) int {
 	spelt := texts(words)
 	at := len(spelt)
@@ -209,7 +210,7 @@ func lead(words []scout.Word) int {
 	return len(spelt) - at
 }
 
-// placed returns where the first word with a time begins, and where the last one ends; nil where there is none.
+// placed returns the start of the first word with a time and the end of the last one, nil if there is none.
 func placed(words []scout.Word) (first, last *time.Duration) {
 	for i := range words {
 		if first == nil {
@@ -222,7 +223,7 @@ func placed(words []scout.Word) (first, last *time.Duration) {
 	return first, last
 }
 
-// known is true when anything is known about the words beyond their text.
+// known reports whether anything is known about the words except their text.
 func known(words []scout.Word) bool {
 	for i := range words {
 		if words[i].Start != nil || words[i].LogProb != nil {

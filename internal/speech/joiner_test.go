@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/speech/align"
 )
 
-// said is a piece of so many seconds behind another, whose words are spread evenly.
+// said is a piece between two times in seconds, whose words are spread evenly.
 func said(from, to int, text string) speech.Decoded {
 	at := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	d := speech.Decoded{Core: speech.Span{From: at(float64(from)), To: at(float64(to))}}
@@ -28,7 +28,7 @@ func said(from, to int, text string) speech.Decoded {
 func TestSegmentsEndWithSentences(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		pieces []string // of ten seconds each
+		pieces []string // ten seconds each
 		want   []string
 	}{
 		"two sentences":                        {[]string{"We met him. He left."}, []string{"We met him.", "He left."}},
@@ -64,10 +64,10 @@ func TestSegmentsEndWithSentences(t *testing.T) {
 	}
 }
 
-// TestSegmentsEndAtWhatIsSetAside holds that no segment, and so no subtitle, goes across a stretch whose text is missing.
+// TestSegmentsEndAtWhatIsSetAside checks that no segment, and so no subtitle, spans a stretch whose text is missing.
 func TestSegmentsEndAtWhatIsSetAside(t *testing.T) {
 	t.Parallel()
-	d := said(0, 10, "one two three four") // each two seconds behind another
+	d := said(0, 10, "one two three four") // each two seconds after another
 	d.Words = append(d.Words[:1:1], d.Words[3])
 	tests := map[string]struct {
 		from, to time.Duration

@@ -10,13 +10,13 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// Effort is how much decoding a piece may cost beyond the first time.
+// Effort is how much extra decoding a piece may cost.
 type Effort int
 
 const (
-	// EffortNormal decodes pieces again that the decoder was doubtful about.
+	// EffortNormal decodes pieces again whose text is doubtful.
 	EffortNormal Effort = iota
-	// EffortQuick decodes every piece once, for text that is wanted at once.
+	// EffortQuick decodes every piece once, for text that must come at once.
 	EffortQuick
 	// EffortThorough decodes again on the slightest doubt, for recordings that nobody waits for.
 	EffortThorough
@@ -43,19 +43,19 @@ func (e Effort) String() string {
 	return "normal"
 }
 
-// look is a way to hear the same audio again that makes the decoder err elsewhere.
+// look is a way to present the same audio again so that the decoder makes other errors.
 type look struct {
-	shift  int // frames of silence in front: less than a frame of the encoder, 384, or a little pause
-	behind int // frames of silence behind it
+	shift  int // frames of silence before it: less than a frame of the encoder, 384, or a short pause
+	behind int // frames of silence after it
 	gain   float32
 }
 
-// The model's front end takes frames of 24 ms, and its 8-bit arithmetic rounds by the loudest value. Audio that
-// begins a fraction of a frame later, or is half as loud, is the same to a listener; the model errs in other places.
-// See docs/adr/0016-second-look.md for what was tried.
+// The model's front end takes frames of 24 ms, and its 8-bit arithmetic rounds by the loudest value. Audio that begins
+// a fraction of a frame later, or is half as loud, sounds the same to a listener, but the model makes other errors.
+// docs/adr/0016-second-look.md lists what was tried.
 func looks() []look { return []look{{shift: 288, gain: 1}, {shift: 0, gain: 0.5}} }
 
-// doubtful is the mean log-probability of tokens below which a piece is decoded again. Measured:
+// doubtful returns the mean log-probability of tokens below which a piece is decoded again. Measured:
 // docs/adr/0016-second-look.md.
 func (e Effort) doubtful() float64 {
 	switch e {
@@ -67,8 +67,8 @@ func (e Effort) doubtful() float64 {
 	return -0.23
 }
 
-// lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges what was heard: the most
-// confident text, each stretch of it replaced by a likelier one of the others. A look that fails leaves what is known.
+// lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges the results: it takes the most
+// confident text and replaces stretches of it by likelier ones of the others. A look that fails changes nothing.
 func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, first Decoded, result *scout.Hypothesis) (Decoded, error) {
 	if first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
 		return first, nil
@@ -116,11 +116,11 @@ func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, f
 	return merged, nil
 }
 
-// fewWords is the length of a piece that holds a word or two: no stretch of it can be likelier than another then, and
-// what most looks heard is right more often.
+// fewWords is the length up to which a piece holds one or two words. No stretch of it can then be likelier than
+// another, and the text that most looks agree on is right more often.
 const fewWords = scout.EngineSampleRateHz * 3 / 2
 
-// majority returns the most confident of those that heard the same words, where they are more than half.
+// majority returns the most confident of the looks with the same words, if they are more than half.
 func majority(all []Decoded) (vote Decoded, ok bool) {
 	for i := range all {
 		same := 0
@@ -136,7 +136,7 @@ func majority(all []Decoded) (vote Decoded, ok bool) {
 	return vote, ok
 }
 
-// apply returns the samples heard in another way, in new memory.
+// apply returns the samples for this look, in new memory.
 func (l look) apply(samples []float32) []float32 {
 	out := make([]float32, l.shift+len(samples)+l.behind)
 	for i, v := range samples {

@@ -16,7 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// opinions is a recognizer that says something else each time it is asked.
+// opinions is a recognizer that gives another answer each time it is asked.
 type opinions struct {
 	mu       sync.Mutex
 	results  []func() (*scout.Hypothesis, error)
@@ -31,8 +31,8 @@ func (o *opinions) Transcribe(_ context.Context, request engine.Request) (*scout
 	return o.results[min(n, len(o.results)-1)]()
 }
 
-// says answers with words of one token each, all with the same log-probability but for those that are marked with
-// an exclamation mark, which have ten times as much. Word k lies at k seconds.
+// says answers with words of one token each, all with the same log-probability, except that words marked with an
+// exclamation mark have ten times as much. Word k lies at k seconds.
 func says(text string, logProb float64) func() (*scout.Hypothesis, error) {
 	return func() (*scout.Hypothesis, error) {
 		ending := logProb
@@ -106,7 +106,7 @@ func TestSecondLook(t *testing.T) {
 	}
 }
 
-// TestSecondLookKeepsTime hears a word that only a look with silence in front has: its time is that of the input.
+// TestSecondLookKeepsTime uses a word that only a look with silence before it has: its time must be that of the input.
 func TestSecondLookKeepsTime(t *testing.T) {
 	t.Parallel()
 	o := &opinions{results: []func() (*scout.Hypothesis, error){says("we mat! him", -0.3), says("we met him", -0.2), fails(scout.Errorf(scout.CodeAudioSetAside, "ended"))}}
@@ -122,7 +122,7 @@ func TestSecondLookKeepsTime(t *testing.T) {
 	shift := time.Duration(late) * time.Second / rate
 	words := got.Segments[0].Words
 	if want := time.Second - shift; words[1].Text != "met" || (*words[1].Start-want).Abs() > time.Microsecond {
-		t.Errorf("%q at %v, want met at %v", words[1].Text, *words[1].Start, want)
+		t.Errorf("%q is at %v, want \"met\" at %v", words[1].Text, *words[1].Start, want)
 	}
 	if *words[0].Start != 0 {
 		t.Errorf("the first word is at %v, before the input begins or later", *words[0].Start)
@@ -132,7 +132,7 @@ func TestSecondLookKeepsTime(t *testing.T) {
 	}
 }
 
-// TestSecondLookGivesUpWithTheEngine passes on errors that concern every piece.
+// TestSecondLookGivesUpWithTheEngine checks that errors which concern every piece are returned.
 func TestSecondLookGivesUpWithTheEngine(t *testing.T) {
 	t.Parallel()
 	o := &opinions{results: []func() (*scout.Hypothesis, error){says("we met him", -0.4), fails(scout.Errorf(scout.CodeEngineUnavailable, "rests"))}}
@@ -142,7 +142,8 @@ func TestSecondLookGivesUpWithTheEngine(t *testing.T) {
 	}
 }
 
-// TestLeadIn hears nothing in audio that begins with two seconds of silence, and everything without them.
+// TestLeadIn uses a model that finds nothing in audio that begins with two seconds of silence, and everything without
+// them.
 func TestLeadIn(t *testing.T) {
 	t.Parallel()
 	source := &quietThenTape{quiet: 2 * rate, tape: tape{frames: 4 * rate}}
@@ -177,8 +178,7 @@ func (s *quietThenTape) Read(dst []float32) (int, error) {
 	return n, nil
 }
 
-// deaf hears nothing in audio that is too long, and what listener hears in any other; silence ahead of a tape is
-// taken into account.
+// deaf finds nothing in audio that is too long, and what listener finds in any other; it skips silence before a tape.
 type deaf struct {
 	listener
 	longest int
@@ -194,7 +194,7 @@ func (d *deaf) Transcribe(ctx context.Context, request engine.Request) (*scout.H
 	for silent < len(request.Samples) && request.Samples[silent] == 0 {
 		silent++
 	}
-	silent = max(0, silent-1) // the first frame of a tape is silent, too
+	silent = max(0, silent-1) // the first frame of a tape is silent too
 	request.Samples = request.Samples[silent:]
 	result, err := d.listener.Transcribe(ctx, request)
 	if result != nil {
@@ -206,7 +206,8 @@ func (d *deaf) Transcribe(ctx context.Context, request engine.Request) (*scout.H
 	return result, err
 }
 
-// TestMajorityOfOneWord holds that a short piece gets the word that most looks heard, not the one that is a little surer.
+// TestMajorityOfOneWord checks that a short piece gets the word on which most looks agree, not the one that is slightly
+// more certain.
 func TestMajorityOfOneWord(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

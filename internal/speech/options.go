@@ -8,18 +8,18 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// Source is audio at 16 kHz, mono, in [-1, 1]. Read fills a part of dst and returns how much;
-// io.EOF ends it. The reader of internal/audio/file is one.
+// Source is audio at 16 kHz, mono, in [-1, 1]. Read fills a part of dst and returns how many samples; io.EOF ends it.
+// The reader of internal/audio/file is one.
 type Source interface {
 	Read(dst []float32) (int, error)
 }
 
-// Options say how a file is transcribed. The zero value means the defaults beside each field.
+// Options say how a file is transcribed. The zero value means the defaults given at each field.
 //
-// Settled, Saved and Progress are called one at a time, in this order for each piece, and never after Transcribe
-// returned. What blocks in them holds up the transcription.
+// Settled, Saved and Progress are called one at a time, in this order for each piece, and never after Transcribe has
+// returned. A callback that blocks delays the transcription.
 type Options struct {
-	// Model and Language stand in the transcript.
+	// Model and Language are written into the transcript.
 	Model    string
 	Language string
 	// Cut places the borders of pieces; nil means segment.Defaults.
@@ -28,32 +28,32 @@ type Options struct {
 	Class schedule.Class
 	// Effort is how much a doubtful piece may cost.
 	Effort Effort
-	// Parallel is how many pieces are decoded at the same time; default 1. More than the engine has
-	// slots gains nothing.
+	// Parallel is how many pieces are decoded at the same time; default 1. A value above the engine's slots gains
+	// nothing.
 	Parallel int
-	// Words asks for word times where the model gives them.
+	// Words asks for word times, if the model gives them.
 	Words    bool
 	HotWords []string
 	// Kind labels the metrics: "file" by default, later "live" and "upload".
 	Kind string
-	// Length of the audio where it is known: Progress tells it as Total.
+	// Length of the audio if it is known: Progress reports it as Total.
 	Length time.Duration
-	// From is where an interrupted transcription of the same audio goes on, nil for its beginning. The source begins
-	// at the beginning of the audio all the same.
+	// From is where an interrupted transcription of the same audio continues, nil for its beginning. The source must
+	// begin at the beginning of the audio even so.
 	From *Checkpoint
 
-	// Settled is given every segment as soon as it is final, in the order of time; nil for nobody. Those of From are
-	// not repeated. When Transcribe fails, it has got all segments of the incomplete transcript.
+	// Settled receives every segment as soon as it is final, in the order of time; it may be nil. The segments of From
+	// are not repeated. When Transcribe fails, Settled has received all segments of the incomplete transcript.
 	Settled func(scout.Segment)
-	// Saved is given after each piece what it takes to go on behind it; nil for nobody.
+	// Saved receives a checkpoint after each piece; it may be nil.
 	Saved func(Checkpoint)
-	// Progress is told after each piece how far the transcription is; nil for nobody.
+	// Progress receives the progress of the transcription after each piece; it may be nil.
 	Progress func(Progress)
 }
 
 // Progress is how far a transcription is.
 type Progress struct {
-	// Done is the length of audio that is text now, Total that of all of it, 0 where it is unknown.
+	// Done is the length of audio that is text now. Total is the length of all audio, 0 if it is unknown.
 	Done, Total time.Duration
 	// Words so far.
 	Words int

@@ -11,33 +11,34 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// What the model says about a piece in which it finds no words tells music from speech. Of noises, tones and music it is
-// sure: the text ends at once with a log-probability over -0.005 in most pieces. Where it was lost in speech it wavers,
-// and with silence around the piece it wavers more, not less. Measured: docs/adr/0017-lost-text.md.
+// If a model finds no words in a piece, its certainty distinguishes music from speech. It is sure about noises, tones
+// and music: the text ends at once with a log-probability over -0.005 in most pieces. If it was lost in speech it
+// wavers, and with silence around the piece it wavers more, not less. Measured: docs/adr/0017-lost-text.md.
 const (
-	// wavering is below which a piece without words is looked at again.
+	// wavering is the log-probability below which a piece without words is decoded again.
 	wavering = -0.005
-	// lost is below which words are missing in a piece of longEnough and more, lostInShort in a shorter one.
+	// lost is the log-probability below which words are missing in a piece of longEnough or more, lostInShort that for
+	// shorter ones.
 	lost        = -0.05
 	lostInShort = -0.15
 	longEnough  = 2 * time.Second
-	// believable is the mean log-probability of tokens that a text found at last needs.
+	// believable is the lowest mean log-probability of tokens at which a text found by the last looks is accepted.
 	believable = -0.6
 )
 
-// wavers is true where the model found no words and was not sure of that.
+// wavers reports whether the model found no words and was not sure of that.
 func (d *Decoded) wavers() bool {
 	return len(d.Words) == 0 && d.EndLogProb != nil && *d.EndLogProb < wavering
 }
 
-// lastLooks are further ways to hear a short piece: silence around it makes the model err elsewhere as well.
+// lastLooks are further ways to decode a short piece: silence around it makes the model err in other places too.
 func lastLooks() []look {
 	return []look{{shift: 288, gain: 1}, {shift: 1600, behind: 1600, gain: 1}, {shift: 4800, behind: 4800, gain: 1}}
 }
 
-// rescue decides about a short piece whose text is doubted: another way to hear it may give one that is not. A text of
-// which the model said that it is complete, at the pace of people, is a real repetition. Of any other the words ahead of
-// the loop are kept, and the rest is set aside.
+// rescue decides about a short piece whose text is doubted: another way to decode it may give a text that is not. A
+// text that the model marked as complete, at a human pace, is a real repetition and stays. Of any other loop the words
+// before it are kept, and the rest is set aside.
 func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h Decoded, reason string) (Decoded, error) {
 	if reason == reasonEmpty && !h.wavers() {
 		h.Empty = emptyOf(piece, endOf(h))
@@ -61,7 +62,7 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 				least = min(least, endOf(other))
 			case doubt != "" && !settledLoop(other, doubt):
 			case other.Tokens > 0 && other.confidence() < believable:
-				least = min(least, lostInShort-1) // of noise it says nothing at all
+				least = min(least, lostInShort-1) // the model gave no words, not even for noise
 			case !found || other.confidence() > best.confidence():
 				best, found = other, true
 			}
@@ -79,7 +80,7 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 	return c.keepTrusted(h, reason), nil
 }
 
-// endOf is the log-probability that the text ends where it does, 0 where it is not known.
+// endOf returns the log-probability that the text ends where it does, 0 if it is not known.
 func endOf(d Decoded) float64 {
 	if d.EndLogProb == nil {
 		return 0
@@ -87,14 +88,14 @@ func endOf(d Decoded) float64 {
 	return *d.EndLogProb
 }
 
-// settledLoop is true for a repetition as people make it: the model said that the text is complete, it is sure of the
-// words, and there is time to say them.
+// settledLoop reports whether a repetition is one that people make: the model marked the text as complete, it is sure
+// of the words, and there is time to say them.
 func settledLoop(d Decoded, reason string) bool {
 	return reason == align.LoopRepeat.String() && d.EndLogProb != nil && d.Tokens > 0 && d.confidence() >= believable &&
 		!align.Hurried(texts(d.Words), d.To-d.From)
 }
 
-// keepTrusted keeps the words ahead of where the model began to repeat itself, up to the first without a time, and sets
+// keepTrusted keeps the words before the model began to repeat itself, up to the first word without a time, and sets
 // the rest aside.
 func (c *Decoder) keepTrusted(d Decoded, reason string) Decoded {
 	n := 0
@@ -112,13 +113,13 @@ func (c *Decoder) keepTrusted(d Decoded, reason string) Decoded {
 		from = min(max(from, *d.Words[n-1].End), d.Core.To)
 	}
 	d.Words, d.EndLogProb = d.Words[:n], nil
-	d.Tokens, d.LogProb = n, sumLogProb(d.Words) // a word has a token and more
+	d.Tokens, d.LogProb = n, sumLogProb(d.Words) // a word has one token or more
 	c.lose(&d, Span{from, d.Core.To}, reason)
 	return d
 }
 
-// loseEmpty sets the stretches without words of a piece aside where words are missing in one of them, or were found
-// beside them in another way: all of which the model was not sure. What is called silent is not.
+// loseEmpty sets aside those stretches without words of which the model was not sure, if words are missing in one of
+// them, or were found beside them in another way. A stretch that the model is sure of stays silent.
 func (c *Decoder) loseEmpty(d *Decoded) {
 	missing := d.rescued
 	for _, e := range d.Empty {
@@ -141,7 +142,7 @@ func (c *Decoder) loseEmpty(d *Decoded) {
 	d.Empty = sure
 }
 
-// lose sets a stretch aside whose text was lost.
+// lose sets aside a stretch whose text was lost.
 func (c *Decoder) lose(d *Decoded, s Span, reason string) {
 	if s.To <= s.From {
 		return

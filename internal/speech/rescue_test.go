@@ -16,8 +16,8 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 )
 
-// confused answers by what it is given: pieces of at most short seconds without silence around them, those with it, and
-// longer ones. It is for a tape of one piece.
+// confused answers by the kind of request: pieces of at most short seconds without silence around them, those with it,
+// and longer ones. It is for a tape of one piece.
 type confused struct {
 	mu                  sync.Mutex
 	long, plain, padded func() (*scout.Hypothesis, error)
@@ -43,7 +43,7 @@ func (c *confused) Transcribe(_ context.Context, request engine.Request) (*scout
 	return c.long()
 }
 
-// empty finds no words, and says how sure it is of that.
+// empty finds no words, and reports how sure it is of that.
 func empty(logProb float64) func() (*scout.Hypothesis, error) {
 	return func() (*scout.Hypothesis, error) {
 		return &scout.Hypothesis{Stop: scout.StopEnd, EndLogProb: &logProb}, nil
@@ -59,16 +59,16 @@ func lengthy(text string, logProb float64) func() (*scout.Hypothesis, error) {
 	}
 }
 
-// TestTextIsNeverLostInSilence holds that each stretch of speech gives words or is named: for six seconds that the model
-// is lost in, it looks at the text, the stretches that are set aside and the warnings.
+// TestTextIsNeverLostInSilence checks that each stretch of speech gives words or is reported. The model is lost in six
+// seconds of speech. The test looks at the text, the stretches that are set aside and the warnings.
 func TestTextIsNeverLostInSilence(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		long, plain, padded func() (*scout.Hypothesis, error)
 		effort              speech.Effort
-		want                string            // of each short piece
-		aside               bool              // all that is not text
-		warning             scout.WarningCode // of all
+		want                string            // for each short piece
+		aside               bool              // everything that is not text
+		warning             scout.WarningCode // for the whole
 	}{
 		"a loop, and no words in short pieces": {
 			long: lengthy(strings.Repeat("24, ", 30), -0.2), plain: empty(-0.5), padded: empty(-0.4), aside: true,
@@ -114,7 +114,7 @@ func TestTextIsNeverLostInSilence(t *testing.T) {
 				t.Fatal(err)
 			}
 			if heard := different(got.Text()); heard != different(test.want) {
-				t.Errorf("text %q, want nothing but %q", got.Text(), test.want)
+				t.Errorf("text %q, want only %q", got.Text(), test.want)
 			}
 			if test.aside == (len(got.SetAside) == 0) || test.aside == got.Complete() {
 				t.Errorf("set aside: %+v", got.SetAside)
@@ -131,7 +131,7 @@ func TestTextIsNeverLostInSilence(t *testing.T) {
 				t.Errorf("warnings %+v, want %q", got.Warnings, test.warning)
 			}
 			if n := testutil.CollectAndCount(registry, "scout_pieces_set_aside_total"); n > 0 != test.aside {
-				t.Errorf("%d counters of what was set aside", n)
+				t.Errorf("%d counters of stretches set aside", n)
 			}
 			if n := testutil.CollectAndCount(registry, "scout_transcript_warnings_total"); n != len(got.Warnings) {
 				t.Errorf("%d counters of warnings for %d", n, len(got.Warnings))
@@ -140,14 +140,14 @@ func TestTextIsNeverLostInSilence(t *testing.T) {
 	}
 }
 
-// different are the words of a text, each once: how often the halves of a piece say the same is another matter.
+// different returns the distinct words of a text: how often the halves of a piece repeat them does not matter here.
 func different(text string) string {
 	words := strings.Fields(text)
 	slices.Sort(words)
 	return strings.Join(slices.Compact(words), " ")
 }
 
-// TestLongStretchWithoutWords finds music of 30 s in a talk, and warns of it.
+// TestLongStretchWithoutWords has music of 30 s in a talk, which causes a warning.
 func TestLongStretchWithoutWords(t *testing.T) {
 	t.Parallel()
 	l := &listener{timed: true}
@@ -217,12 +217,12 @@ func TestNothingSaid(t *testing.T) {
 	}
 }
 
-// TestFaintSpeechIsAmplified holds what the model is given of very quiet audio.
+// TestFaintSpeechIsAmplified checks what the model gets for very quiet audio.
 func TestFaintSpeechIsAmplified(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		level float32
-		want  float32 // of the samples that are decoded; 0 for none
+		want  float32 // largest of the decoded samples; 0 if none are
 	}{
 		"loud":              {0.1, 0.1},
 		"quiet, -50 dBFS":   {3e-3, 3e-3},

@@ -24,8 +24,8 @@ func listening(timed bool) *listener {
 	}}
 }
 
-// TestGoOnFromEveryCheckpoint interrupts a transcription behind each of its pieces, keeps what is known as JSON, and goes
-// on from that: the transcript is the one of a transcription that was not interrupted, and nobody hears a segment twice.
+// TestGoOnFromEveryCheckpoint interrupts a transcription after each of its pieces, stores the checkpoint as JSON, and
+// continues from it. The transcript equals that of an uninterrupted transcription, and no segment is handed out twice.
 func TestGoOnFromEveryCheckpoint(t *testing.T) {
 	t.Parallel()
 	for name, timed := range map[string]bool{"words with times": true, "words without times": false} {
@@ -114,15 +114,15 @@ func TestCheckpointOfSomethingElse(t *testing.T) {
 	}
 }
 
-// TestTextComesPieceByPiece holds that nothing waits for the end: while a piece is decoded, all but the few pieces in
-// the pipeline is with whoever asked for it.
+// TestTextComesPieceByPiece checks that text does not wait for the end: while a piece is decoded, the caller has all
+// text except that of the few pieces in the pipeline.
 func TestTextComesPieceByPiece(t *testing.T) {
 	t.Parallel()
 	var settled atomic.Int64
 	l := &listener{timed: true}
 	l.fault = func(from, _ int) (*scout.Hypothesis, error) {
 		if behind := segment.Duration(int64(from)) - time.Duration(settled.Load()); behind > 50*time.Second {
-			t.Errorf("%v are decoded and not handed out", behind)
+			t.Errorf("%v of audio are decoded but not handed out", behind)
 		}
 		return nil, nil
 	}
@@ -141,8 +141,8 @@ func TestTextComesPieceByPiece(t *testing.T) {
 	}
 }
 
-// TestCancelLeavesWhatIsFinished cancels a transcription: what was transcribed comes with the error, each word once and
-// none cut through, and all of it was handed out.
+// TestCancelLeavesWhatIsFinished cancels a transcription: the text so far comes with the error, each word once and none
+// cut through, and all of it was handed out.
 func TestCancelLeavesWhatIsFinished(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

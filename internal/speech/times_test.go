@@ -13,8 +13,9 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 )
 
-// TestTimesFollowEachOther gives words times that each piece knows a little differently, some none and some a full
-// stop: in the transcript, words and segments stand in order and apart all the same, and nothing is made up.
+// TestTimesFollowEachOther gives words times that each piece knows a little differently. Some words have no time and
+// some a full stop. In the transcript, words and segments must be in order and must not overlap, and no time is made
+// up.
 func TestTimesFollowEachOther(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -25,7 +26,7 @@ func TestTimesFollowEachOther(t *testing.T) {
 	})
 }
 
-// A sentence whose words have no times ends before a known word that stands in the context of its piece.
+// A sentence whose words have no times ends before a word with a known time in the context of the next piece.
 func TestKnownWordBeforeItsCore(t *testing.T) {
 	t.Parallel()
 	for _, c := range []told{{36, 0x52b, 0.5, 0.5}, {60, 0x3460a, 0.5, 0.5}} {
@@ -33,7 +34,7 @@ func TestKnownWordBeforeItsCore(t *testing.T) {
 	}
 }
 
-// told is a recording of so many words, of which the share unplaced gets no times and the share stops a full stop.
+// told is a recording of words. The share unplaced of them gets no times and the share stops gets a full stop.
 type told struct {
 	words           int
 	seed            uint64
@@ -48,7 +49,7 @@ type failing interface {
 
 func timesFollowEachOther(t failing, c told) {
 	source := &tape{frames: c.words * wordFrames, block: 4096}
-	given := false // any time at all
+	given := false // whether any word has a time
 	l := &listener{}
 	l.fault = func(from, to int) (*scout.Hypothesis, error) {
 		result := hear(from, to, true)
@@ -78,7 +79,7 @@ func timesFollowEachOther(t failing, c told) {
 	var texts []string
 	for i, s := range got.Segments {
 		if s.Start < segment || s.End < s.Start {
-			t.Fatalf("segment %d from %v to %v, the one before ends at %v", i, s.Start, s.End, segment)
+			t.Fatalf("segment %d is at %v to %v, but the one before it ends at %v", i, s.Start, s.End, segment)
 		}
 		segment = s.End
 		for _, w := range s.Words {
@@ -87,10 +88,10 @@ func timesFollowEachOther(t failing, c told) {
 				continue
 			}
 			if !given || w.Start == nil || w.End == nil || *w.Start < word || *w.End < *w.Start {
-				t.Fatalf("%q from %v to %v, the word before ends at %v", w.Text, w.Start, w.End, word)
+				t.Fatalf("%q is at %v to %v, but the word before it ends at %v", w.Text, w.Start, w.End, word)
 			}
 			if *w.Start < s.Start || *w.End > s.End {
-				t.Fatalf("%q from %v to %v in a segment from %v to %v", w.Text, *w.Start, *w.End, s.Start, s.End)
+				t.Fatalf("%q at %v to %v is in a segment at %v to %v", w.Text, *w.Start, *w.End, s.Start, s.End)
 			}
 			word = *w.End
 		}

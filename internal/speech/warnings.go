@@ -8,20 +8,21 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// What is worth a line. None of these decides about what is decoded: that everything is.
+// Limits for warnings. None of them decides what is decoded: everything is.
 const (
-	// silence is the level in dBFS under which audio is called silent.
+	// silence is the level in dBFS below which audio is called silent.
 	silence = -75.0
-	// soft is the level of the loudest part in dBFS under which speech is likely not understood because of it.
+	// soft is the level of the loudest part in dBFS below which speech is likely to be lost because it is so soft.
 	soft = -50.0
-	// noText is how long a stretch without words has to be, and withoutText how far below the loudest part in dB it may lie.
+	// noText is how long a stretch without words must be for a warning, and withoutText how far below the loudest part
+	// in dB it may lie.
 	noText = 10 * time.Second
-	// noTextUntold is that of a model which does not tell how sure it is.
+	// noTextUntold replaces noText for a model that does not report how sure it is.
 	noTextUntold = 3 * time.Second
 	withoutText  = 25.0
 )
 
-// warnings tells what is out of the ordinary in a transcription that reached the end of the audio.
+// warnings lists what is out of the ordinary in a transcription that reached the end of the audio.
 func warnings(c *Checkpoint, length time.Duration) []scout.Warning {
 	if len(c.Segments) == 0 && len(c.SetAside) == 0 {
 		return []scout.Warning{nothingSaid(c.Peak, length)}

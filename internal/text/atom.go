@@ -72,7 +72,7 @@ func atomsOf(t *scout.Transcript, columns int) []atom {
 	return atoms
 }
 
-// order puts times into the audio and behind each other, whatever they were.
+// order puts times into the audio and after each other, whatever they were.
 func order(atoms []atom, audio time.Duration) {
 	if audio <= 0 {
 		audio = 1<<63 - 1
@@ -99,7 +99,7 @@ type timeline struct {
 }
 
 // timed is a word of a timeline. Where its start or end is not known it is estimated: between what is known before and
-// behind it, in proportion to the columns. Such times place cues and stand nowhere else.
+// after it, in proportion to the columns. Such times place cues and stand nowhere else.
 type timed struct {
 	from, to               int // bytes of the text
 	start, end             time.Duration
@@ -172,7 +172,7 @@ func (l *timeline) estimate(start, end time.Duration) {
 	}
 }
 
-// nextKnown is the next known point at or behind word i; its own start does not count, as it has been used already.
+// nextKnown is the next known point at or after word i; its own start does not count, as it has been used already.
 func (l *timeline) nextKnown(i int, end time.Duration) point {
 	for k := i; k < len(l.words); k++ {
 		w := &l.words[k]

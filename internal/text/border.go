@@ -9,10 +9,10 @@ import (
 
 // What it costs to part two atoms, in two lines or in two cues.
 const (
-	borderClause    = 2.0  // behind a comma
+	borderClause    = 2.0  // after a comma
 	borderLead      = 3.5  // in front of a word that leads a clause
 	borderWords     = 5.0  // between other words
-	borderBound     = 8.0  // behind a word that belongs to the next
+	borderBound     = 8.0  // after a word that belongs to the next
 	borderScript    = 5.5  // between characters of a script without spaces
 	borderWord      = 20.0 // inside of a word
 	borderPause     = 4.0  // saved for each second of a pause
@@ -40,7 +40,7 @@ func borderCost(left, right *atom) float64 {
 	return max(0, cost-borderPause*pause.Seconds())
 }
 
-// clauseEnds tells whether a word ends with a comma, colon, dash or their like.
+// clauseEnds reports whether a word ends with a comma, colon, dash or their like.
 func clauseEnds(word string) bool {
 	word = strings.TrimRightFunc(word, func(r rune) bool { return r == '"' || unicode.In(r, unicode.Pe, unicode.Pf) })
 	r, _ := utf8.DecodeLastRuneInString(word)
@@ -61,7 +61,7 @@ func set(words string) map[string]bool {
 }
 
 var (
-	// bound are words that belong to the one behind them: articles, prepositions, conjunctions, possessives, titles, pronouns in
+	// bound are words that belong to the one after them: articles, prepositions, conjunctions, possessives, titles, pronouns in
 	// front of their verb.
 	bound = set(`a an the of to in on at by for from with without into onto upon over under about between among through during
 		and or but nor if that as than because while when where who which whose what this these those every each no not very more most

@@ -41,7 +41,7 @@ func cuesOf(t *scout.Transcript, layout Layout) []cue {
 }
 
 // inMilliseconds rounds, in such a way that cues stay apart. Both formats count in milliseconds, and WebVTT wants the end
-// behind the start.
+// after the start.
 func inMilliseconds(cues []cue) {
 	for i := range cues {
 		c := &cues[i]
@@ -105,7 +105,7 @@ type filling struct {
 	column       int
 }
 
-// add tells whether there is room for one more atom.
+// add reports whether there is room for one more atom.
 func (f *filling) add(a *atom) bool {
 	if f.used == 0 || f.column+a.columnsBehind() > f.width {
 		f.used++
@@ -200,7 +200,7 @@ func (c *candidate) add(a *atom, first bool) {
 	c.last = a
 }
 
-// cost is what the cue costs that ends with last, behind which comes next, or nothing, and which can be shown until limit.
+// cost is what the cue costs that ends with last, after which comes next, or nothing, and which can be shown until limit.
 func (c *candidate) cost(last, next *atom, limit time.Duration) float64 {
 	fill := float64(c.columns) / float64(c.layout.MaxLineWidth*c.layout.MaxLineCount)
 	cost := costCue + costFull*fill*fill + c.inside

@@ -85,7 +85,7 @@ type jsonWarning struct {
 	Message string            `json:"message"`
 }
 
-// anyTimes tells whether the model gives times: then a word without one could not be placed.
+// anyTimes reports whether the model gives times: then a word without one could not be placed.
 func anyTimes(t *scout.Transcript) bool {
 	for i := range t.Segments {
 		for j := range t.Segments[i].Words {

@@ -53,12 +53,12 @@ const (
 	fastest, easy = 20, 15
 	// stay is how much longer than its words a cue of more than cueShortest may be shown.
 	stay = 500 * time.Millisecond
-	// parted is a pause that no cue spans: the words behind it would be shown long before they are said.
+	// parted is a pause that no cue spans: the words after it would be shown long before they are said.
 	parted = 3 * time.Second
 )
 
 // shownUntil is when a cue ends whose words of so many columns are said from start to end, while the next cue or the end of the
-// audio is at limit. It goes on into the pause: to cueShortest in any case, beyond that by stay at most.
+// audio is at limit. It continues into the pause: to cueShortest in any case, beyond that by stay at most.
 func shownUntil(start, end, limit time.Duration, columns int) time.Duration {
 	shown := max(end, start+cueShortest)
 	if wanted := start + time.Duration(columns)*time.Second/easy; shown < wanted {

@@ -9,7 +9,7 @@ import (
 )
 
 // A paragraph ends at a long pause. The longer it has become the shorter is the pause that ends it, so that a fluent
-// talk is not one block; without any pause it goes on. Lengths are in columns: 500 are some 35 s of speech.
+// talk is not one block; without any pause it continues. Lengths are in columns: 500 are some 35 s of speech.
 const (
 	pauseAnywhere = 4 * time.Second // within a sentence too, as of a model that writes no full stops
 	pauseLong     = 2 * time.Second
@@ -29,7 +29,7 @@ type paragraphs struct {
 	length  int           // of this paragraph
 }
 
-// next takes the next segment, of which line is the cleaned text and not empty, and tells whether a paragraph begins with it.
+// next takes the next segment, of which line is the cleaned text and not empty, and reports whether a paragraph begins with it.
 func (p *paragraphs) next(s *scout.Segment, line string) bool {
 	begins := !p.begun || s.Channel != p.channel || p.breaks(s.Start-p.end, line)
 	if begins {

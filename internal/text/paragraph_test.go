@@ -17,7 +17,7 @@ type said struct {
 	text  string
 }
 
-// talk puts segments of 3 s each behind their pauses.
+// talk puts segments of 3 s each after their pauses.
 func talk(parts ...said) text.Document {
 	var doc text.Document
 	at := 0

@@ -70,7 +70,7 @@ func lineSegments(s string) []string {
 }
 
 // clusters divides text of a script in which only a dictionary knows the words, Thai for example, into characters, but
-// not in front of a mark or dependent vowel and not behind a vowel that is written before its consonant. Other text is one.
+// not in front of a mark or dependent vowel and not after a vowel that is written before its consonant. Other text is one.
 func clusters(s string) []string {
 	if !strings.ContainsFunc(s, dictionary) {
 		return []string{s}
@@ -91,7 +91,7 @@ func dictionary(r rune) bool {
 	return unicode.In(r, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// clings tells whether no line may be broken between left and right.
+// clings reports whether no line may be broken between left and right.
 func clings(left, right string) bool {
 	l, _ := utf8.DecodeLastRuneInString(left)
 	r, _ := utf8.DecodeRuneInString(right)

@@ -55,7 +55,7 @@ type event struct {
 
 // Voice is how a sentence is spoken.
 type Voice struct {
-	Name string // as espeak-ng --voices lists them, "+f2" behind it for a variant
+	Name string // as espeak-ng --voices lists them, "+f2" after it for a variant
 	// Rate in words a minute, Pitch from 0 to 99, Gap between words in units of 10 ms.
 	Rate, Pitch, Gap int
 }
@@ -130,7 +130,7 @@ func (s *Synthesizer) take(samples *int16, n int32, events *event) uintptr {
 	for e := events; e != nil && e.kind != eventEnd; e = (*event)(unsafe.Add(unsafe.Pointer(e), unsafe.Sizeof(*e))) {
 		s.heard.events = append(s.heard.events, *e)
 	}
-	return 0 // go on
+	return 0 // continue
 }
 
 // Speak says a sentence of ASCII characters. The result belongs to the caller.
@@ -195,7 +195,7 @@ func wordsOf(sentence string, events []event) []Word {
 	return words
 }
 
-// between tells whether a character stands between words.
+// between reports whether a character stands between words.
 func between(r rune) bool { return r != '\'' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // Close ends the library.

@@ -98,7 +98,7 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	return d, nil
 }
 
-// verify runs the last token of the text, or the start token, and the hypothesis behind it, some tokens at a time and
+// verify runs the last token of the text, or the start token, and the hypothesis after it, some tokens at a time and
 // each favoured by tieMargin, until one is not what the model says. It puts the agreeing tokens, at most len(hypothesis)
 // <= limit-len(d.tokens), into d and returns how many there are and what comes next.
 func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned *tensors) (agreed int, next candidate, err error) {
@@ -144,7 +144,7 @@ func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned 
 	}
 }
 
-// repeating tells whether the tokens end in a phrase repeated beyond what people say: five times, and 48 tokens
+// repeating reports whether the tokens end in a phrase repeated beyond what people say: five times, and 48 tokens
 // in all, so that a dozen of "no, no, no" passes. Callers cut the audio otherwise and decode again: a wrong
 // alarm costs time and no words. Phrases of up to longest tokens are looked for, at every token.
 func repeating(tokens []int64) bool {

@@ -56,7 +56,7 @@ func (v *vocabulary) index() map[string]int64 {
 	return v.ids
 }
 
-// endsWord tells whether a word ends ahead of a token: one that begins another, punctuation, or the end.
+// endsWord reports whether a word ends before a token: one that begins another, punctuation, or the end.
 func (v *vocabulary) endsWord(token int64) bool {
 	return token == endToken || strings.HasPrefix(v.pieces[token], " ") || !v.spoken(token)
 }

@@ -18,9 +18,9 @@ type greedy struct {
 	slot *slot
 	job  job
 	pass *pass     // of one token
-	next candidate // behind tokens, not taken yet
+	next candidate // after tokens, not taken yet
 
-	known  int // tokens of the hypothesis that are behind us, taken or passed over
+	known  int // tokens of the hypothesis that we have passed, taken or passed over
 	frames int
 	owned  *tensors
 }
@@ -74,7 +74,7 @@ func (g *greedy) run() error {
 	}
 }
 
-// A text that went another way than the hypothesis mostly comes back to it: a word differs, the words behind it do
+// A text that went another way than the hypothesis mostly comes back to it: a word differs, the words after it do
 // not. It is back where resumeTokens in a row are the same, at most resumeWithin tokens further on; with fewer than
 // resumeLeast tokens left, a run for all of them costs as much as they do.
 const (
@@ -108,7 +108,7 @@ func (g *greedy) resume() (bool, error) {
 	return false, nil
 }
 
-// take writes the next token and looks for the one behind it, where the tokens behind a node of the hot words are
+// take writes the next token and looks for the one after it, where the tokens after a node of the hot words are
 // favoured.
 func (g *greedy) take(node int32) error {
 	g.tokens, g.logprobs = append(g.tokens, g.next.token), append(g.logprobs, g.next.logprob)
@@ -122,7 +122,7 @@ func (g *greedy) take(node int32) error {
 	return nil
 }
 
-// look finds what comes behind the last token. Looking again finds the same, but for what is favoured.
+// look finds what comes after the last token. Looking again finds the same, but for what is favoured.
 func (g *greedy) look(node int32) error {
 	g.pass.tokens[0] = startToken
 	if n := len(g.tokens); n > 0 {
@@ -137,7 +137,7 @@ func (g *greedy) look(node int32) error {
 }
 
 // follow takes the longest hot word that begins with the next token, if each of its tokens wins where it is favoured,
-// and a word ends behind the last. If there is none, it takes nothing, and next is what comes without favour. The
+// and a word ends after the last. If there is none, it takes nothing, and next is what comes without favour. The
 // cache is written over, so that going back costs nothing.
 func (g *greedy) follow() (taken bool, err error) {
 	hot, before := g.job.hot, len(g.tokens)

@@ -25,7 +25,7 @@ const (
 
 // Nodes of hotWords.
 const (
-	root    = int32(0)  // ahead of every word; also: there is no such child
+	root    = int32(0)  // before every word; also: there is no such child
 	nowhere = int32(-1) // nothing is favoured there
 )
 
@@ -112,7 +112,7 @@ func (h *hotWords) width() int {
 	return h.most
 }
 
-// favour writes what is favoured behind a node: shape [width] each, filled up with a bonus of 0.
+// favour writes what is favoured after a node: shape [width] each, filled up with a bonus of 0.
 func (h *hotWords) favour(node int32, tokens []int64, bonus []float32) {
 	clear(tokens)
 	clear(bonus)

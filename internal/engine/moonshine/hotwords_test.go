@@ -75,7 +75,7 @@ func TestHotWordsDecideWhatIsNearlyUndecided(t *testing.T) {
 	}
 }
 
-// bytesAndPieces returns a vocabulary file with the tokens of single bytes, and the pieces behind them.
+// bytesAndPieces returns a vocabulary file with the tokens of single bytes, and the pieces after them.
 func bytesAndPieces(pieces ...string) string {
 	var b strings.Builder
 	for id := range vocabularySize {

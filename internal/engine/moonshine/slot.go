@@ -81,7 +81,7 @@ func (l *slot) close() error {
 }
 
 // shed gives back what a request of so many samples made the slot grow to, where that is more than it keeps: 20 MB
-// for one of 30 s. The collector returns it by and by: forcing it to costs 90 ms of 420, in pages that the next long
+// for one of 30 s. The collector returns it gradually: forcing it to costs 90 ms of 420, in pages that the next long
 // request takes anew. What ONNX Runtime's arena grew to stays, see docs/adr/0011-decoding-loop.md.
 func (l *slot) shed(samples int) {
 	if samples <= keptSeconds*scout.EngineSampleRateHz {

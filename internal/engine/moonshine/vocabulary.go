@@ -60,7 +60,7 @@ func readVocabulary(path string) (*vocabulary, error) {
 	return v, nil
 }
 
-// hypothesis returns ids as tokens to verify, none behind an end of text and at most limit of them: more can not have
+// hypothesis returns ids as tokens to verify, none after an end of text and at most limit of them: more can not have
 // been said. Ids outside the vocabulary are refused with invalid_argument, wherever they stand.
 func (v *vocabulary) hypothesis(ids []int32, limit int) ([]int64, error) {
 	for i, id := range ids {
@@ -108,7 +108,7 @@ func (v *vocabulary) tokens(ids []int64, logprobs []float32) []wire.Token {
 type span struct{ from, to int }
 
 // spans returns the words of the tokens, each token in exactly one. A word begins with a token that begins with
-// a space; one of punctuation alone belongs to the word before, at the very beginning to the one behind.
+// a space; one of punctuation alone belongs to the word before, at the very beginning to the one after.
 func (v *vocabulary) spans(tokens []int64) []span {
 	var words []span
 	spoken := false // whether the last word has a spoken token
@@ -130,7 +130,7 @@ func (v *vocabulary) written(tokens []int64) []span {
 	return slices.DeleteFunc(v.spans(tokens), func(s span) bool { return v.text(tokens[s.from:s.to]) == "" })
 }
 
-// spokenWord tells whether the word that begins with the first token has a spoken token.
+// spokenWord reports whether the word that begins with the first token has a spoken token.
 func (v *vocabulary) spokenWord(tokens []int64) bool {
 	for i, id := range tokens {
 		if i > 0 && strings.HasPrefix(v.pieces[id], " ") {
@@ -143,7 +143,7 @@ func (v *vocabulary) spokenWord(tokens []int64) bool {
 	return false
 }
 
-// spoken tells whether a token has a letter, a digit or part of a character that ASCII does not have.
+// spoken reports whether a token has a letter, a digit or part of a character that ASCII does not have.
 func (v *vocabulary) spoken(id int64) bool {
 	for _, r := range v.pieces[id] {
 		if r >= utf8.RuneSelf || unicode.IsLetter(r) || unicode.IsDigit(r) {

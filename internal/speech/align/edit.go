@@ -2,12 +2,12 @@ package align
 
 import "slices"
 
-// Pair is a word that two texts have in common: its index in each.
+// Pair is a word that two texts have in common: its index in each text.
 type Pair struct{ A, B int }
 
-// Kept returns the words that a shortest edit from a text of n words to one of m leaves alone, in order; same tells
-// whether word i of the one and word j of the other are alike. Of several shortest ways it takes one that keeps
-// the most words. Time and memory (a byte a cell) are n*m.
+// Kept returns the words that a shortest edit from a text of n words to one of m words keeps, in order. same reports
+// whether word i of the first and word j of the second are alike. Of several shortest edits it takes one that keeps the
+// most words. Time and memory (one byte per cell) are n*m.
 func Kept(n, m int, same func(i, j int) bool) []Pair {
 	const (
 		keep = iota
@@ -16,8 +16,8 @@ func Kept(n, m int, same func(i, j int) bool) []Pair {
 		insert
 	)
 	width := m + 1
-	// A substitution costs a little more than half of a removal with an insertion, so that words are kept where
-	// the number of edits is the same.
+	// A substitution costs a little more than half of a removal with an insertion, so that equally short edits keep
+	// words.
 	const one, swap = 1000, 1001
 	way := make([]uint8, (n+1)*width)
 	row := make([]int32, width)

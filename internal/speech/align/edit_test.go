@@ -38,7 +38,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// What is kept is alike and in order, and what is not is as many edits as there must be.
+// The kept words are alike and in order, and the rest is the smallest possible number of edits.
 func TestKeptIsAShortestEdit(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -48,18 +48,18 @@ func TestKeptIsAShortestEdit(t *testing.T) {
 		edits, i, j := 0, 0, 0
 		for _, p := range append(kept(a, b), align.Pair{A: len(a), B: len(b)}) {
 			if p.A < i || p.B < j || p.A < len(a) && a[p.A] != b[p.B] {
-				t.Fatalf("%v kept after %d, %d", p, i, j)
+				t.Fatalf("%v is out of order after %d, %d", p, i, j)
 			}
 			edits += max(p.A-i, p.B-j)
 			i, j = p.A+1, p.B+1
 		}
 		if want := distance(a, b); edits != want {
-			t.Fatalf("%d edits around what is kept, %d needed", edits, want)
+			t.Fatalf("%d edits besides the kept words, want %d", edits, want)
 		}
 	})
 }
 
-// distance is Levenshtein's, by its definition.
+// distance is Levenshtein's distance, computed from its definition.
 func distance(a, b []string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

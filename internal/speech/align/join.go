@@ -8,39 +8,38 @@ import (
 	scout "github.com/scout-speech/scout"
 )
 
-// Heard is what was understood of one piece of audio.
+// Heard is the text of one piece of audio.
 type Heard struct {
-	// Words in the order they were said. Their times, where they have any, count from the beginning
-	// of the input, not of the piece. Join and Splice do not change them.
+	// Words are in the order in which they were said. Their times, if they have any, count from the beginning of the
+	// input, not of the piece. Join and Splice do not change them.
 	Words []scout.Word
-	// From and To bound the audio that was listened to, context included.
+	// From and To bound the audio that was decoded, context included.
 	From, To time.Duration
-	// EndLogProb is the log-probability that the text ends behind Words, nil where it is not known.
+	// EndLogProb is the log-probability that the text ends after Words, nil if it is not known.
 	EndLogProb *float64
 }
 
-// Seam tells how two neighbours are joined: left.Words[:Left], then right.Words[Right:].
+// Seam says how two neighbours are joined: left.Words[:Left], then right.Words[Right:].
 type Seam struct {
 	Left, Right int
-	// Agreed is how many words of the overlap both sides heard alike. Zero means that the seam was
-	// placed by position.
+	// Agreed is how many words of the overlap are alike on both sides. Zero means that the seam was placed by position.
 	Agreed int
-	// First is set where the word ahead of the seam is the first of the right side too: only the left
-	// side knows how it is capitalised, only the right one what follows it.
+	// First is set if the word before the seam is also the first of the right side. Only the left side knows how it is
+	// capitalised, and only the right side knows what follows it.
 	First bool
 }
 
-// Two words are one only within a tolerance of their positions. With times from the model 94-99 % of
-// word borders are within 0.2 s of the truth. Without, positions are estimated (see place), which is off
-// by 0.3-0.5 s in the median and by 1.1 s in the 90th percentile, on each side: docs/adr/0007.
+// Two words are the same only within a tolerance of their positions. With times from the model 94-99 % of word borders
+// are within 0.2 s of the truth. Without them positions are estimated (see place), with an error of 0.3-0.5 s in the
+// median and 1.1 s in the 90th percentile, on each side: docs/adr/0007.
 const (
 	timedTolerance     = 0.5
 	estimatedTolerance = 3.0
 )
 
-// Scores of the alignment. What matters is their order: a word heard alike outweighs one that is
-// missing on a side, and at the outer ends, where a word was cut through, a difference is expected.
-// What is taken off for the distance in time makes the nearer of two equal phrases win.
+// Scores of the alignment. Only their order matters: a word that is alike on both sides outweighs one that is missing
+// on one side. At the outer ends, where a word was cut through, a difference is expected. The deduction for the
+// distance in time makes the nearer of two equal phrases win.
 const (
 	scoreEqual   = 1.5
 	scoreShort   = 1.0 // equal, but of at most three letters: many words are "the"
@@ -48,26 +47,25 @@ const (
 	scoreDiffer  = -1.0
 	scoreMissing = -0.8
 	scoreBorder  = -0.2
-	// scoreTimed is taken off at 0.2 s between two words with times, four times that at 0.4 s.
+	// scoreTimed is subtracted at 0.2 s between two words with times, and four times as much at 0.4 s.
 	scoreTimed = 1.0
-	// scoreEstimated is taken off for each second between two words with estimated positions.
+	// scoreEstimated is subtracted for each second between two words with estimated positions.
 	scoreEstimated = 0.08
 )
 
-// fluent is a rate of speech without pauses in characters a second, spaces included: about 2.7 words.
+// fluent is the rate of speech without pauses in characters a second, spaces included: about 2.7 words.
 const fluent = 14.0
 
-// Join decides where to go over from the words of one piece to those of the next, whose audio begins
+// Join decides where to change from the words of one piece to those of the next. The audio of the next piece begins
 // (right.From) before that of the first ends (left.To). cut is the border of the two cores.
 //
-// The end of left and the beginning of right are aligned so that as many words as possible agree near
-// the same position, and the seam is an agreed word in the middle of the overlap, where both sides
-// have the most context: what they heard differently near their own ends is not used. Where the audio
-// does not overlap everything of both is kept. Where no words agree, the words of left that lie ahead
-// of cut and those of right behind it are kept; a side that heard nothing in the overlap leaves it to
-// the other.
+// Join aligns the end of left with the beginning of right so that as many words as possible agree near the same
+// position. The seam is an agreed word in the middle of the overlap, where both sides have the most context.
+// Differences near the outer ends are not used. If the audio does not overlap, all words of both are kept. If no words
+// agree, the words of left before cut and those of right after it are kept. If one side has no words in the overlap,
+// the other side's words are used there.
 //
-// It takes time and memory of len(left.Words) * len(right.Words).
+// Join takes time and memory of len(left.Words) * len(right.Words).
 func Join(left, right Heard, cut time.Duration) Seam {
 	m, n := len(left.Words), len(right.Words)
 	if left.To <= right.From || m == 0 || n == 0 {
@@ -80,9 +78,8 @@ func Join(left, right Heard, cut time.Duration) Seam {
 	return o.byPosition()
 }
 
-// Splice returns the joined words in new memory. At the seam a word keeps the capital that the left
-// side gave it and takes the punctuation that the right side put behind it. Where the times of each side follow
-// each other, those of all do.
+// Splice returns the joined words in new memory. At the seam a word keeps the capital of the left side and takes the
+// punctuation after it from the right side. If the times are in order on each side, they are in order in the result.
 func Splice(left, right Heard, s Seam) []scout.Word {
 	words := make([]scout.Word, 0, s.Left+len(right.Words)-s.Right)
 	words = append(words, left.Words[:s.Left]...)
@@ -95,8 +92,8 @@ func Splice(left, right Heard, s Seam) []scout.Word {
 	return words
 }
 
-// untangle makes the times of words[:seam] end where those of words[seam:] begin: two sides differ by some hundredths
-// of a second about a border. A word that lies behind it altogether loses its time.
+// untangle makes the times of words[:seam] end where those of words[seam:] begin, because two sides differ by some
+// hundredths of a second about a border. A word that lies entirely after the border loses its time.
 func untangle(words []scout.Word, seam int) {
 	for _, next := range words[seam:] {
 		if next.Start == nil {
@@ -120,11 +117,11 @@ func untangle(words []scout.Word, seam int) {
 	}
 }
 
-// overlap holds what both sides heard, ready to be compared.
+// overlap holds the words of both sides, ready to be compared.
 type overlap struct {
 	a, b     []string  // folded words
 	at, bt   []float64 // positions of their middles in seconds
-	from, to float64   // the audio that both heard
+	from, to float64   // the audio that both decoded
 	cut      float64
 	timed    bool // all positions come from the model
 }
@@ -136,9 +133,9 @@ func newOverlap(left, right Heard, cut time.Duration) overlap {
 	return o
 }
 
-// place folds the words and finds the positions of their middles. Words without times are estimated
-// from the characters between them and the end of the audio that lies in the overlap: there people
-// speak fluently, or it would have been cut elsewhere, while the piece as a whole may hold pauses.
+// place folds the words and finds the positions of their middles. Words without times get estimated positions, from the
+// number of characters between them and the end of the audio that lies in the overlap. People speak fluently there, or
+// the cut would be elsewhere; the piece as a whole may contain pauses.
 func (o *overlap) place(h Heard, fromEnd bool) (words []string, at []float64) {
 	words, at = make([]string, len(h.Words)), make([]float64, len(h.Words))
 	length := 0
@@ -177,7 +174,7 @@ func (o *overlap) tolerance() float64 {
 	return estimatedTolerance
 }
 
-// score rates word i of a said at the place of word j of b, without the allowance at the borders.
+// score rates word i of a at the place of word j of b, without the allowance at the borders.
 func (o *overlap) score(i, j int) (score float64, equal bool) {
 	apart := math.Abs(o.at[i] - o.bt[j])
 	tolerance := o.tolerance()
@@ -202,9 +199,9 @@ func (o *overlap) score(i, j int) (score float64, equal bool) {
 	return scoreDiffer, false
 }
 
-// align finds the best alignment of an end of a with a beginning of b and returns the words in it that
-// agree, in order. What lies ahead of that end and behind that beginning costs nothing. This is the
-// overlap variant of the alignment of Needleman and Wunsch (J. Mol. Biol. 48, 1970).
+// align finds the best alignment of an end of a with a beginning of b and returns the words in it that agree, in order.
+// Words before that end and after that beginning cost nothing. This is the overlap variant of the alignment of
+// Needleman and Wunsch (J. Mol. Biol. 48, 1970).
 func (o *overlap) align() []Pair {
 	m, n := len(o.a), len(o.b)
 	const (
@@ -274,8 +271,8 @@ func (o *overlap) align() []Pair {
 	return pairs
 }
 
-// convincing tells whether the agreement can be more than chance: two words, or one that is long or
-// that the model places at the same time on both sides.
+// convincing reports whether the agreement can be more than chance: two words, or one word that is long or that the
+// model places at the same time on both sides.
 func (o *overlap) convincing(pairs []Pair) bool {
 	switch len(pairs) {
 	case 0:
@@ -286,8 +283,8 @@ func (o *overlap) convincing(pairs []Pair) bool {
 	return true
 }
 
-// seam picks the agreed word that is nearest to the middle of the overlap, with agreement on both
-// sides of it where possible.
+// seam picks the agreed word that is nearest to the middle of the overlap, if possible with agreement on both sides of
+// it.
 func (o *overlap) seam(pairs []Pair) Seam {
 	const (
 		wordsPerSecond = 3.0 // of fluent speech, to weigh seconds against words
@@ -295,7 +292,7 @@ func (o *overlap) seam(pairs []Pair) Seam {
 	)
 	chosen, lowest := 0, math.Inf(1)
 	for k, p := range pairs {
-		// The middle is where as much of the left side's text follows as of the right side's precedes.
+		// The middle is where as much of the left text follows as of the right text precedes.
 		off := math.Abs(float64(len(o.a)-1-p.A) - float64(p.B))
 		if o.timed {
 			off = 2 * wordsPerSecond * math.Abs((o.at[p.A]+o.bt[p.B])/2-o.cut)
@@ -317,12 +314,12 @@ func (o *overlap) seam(pairs []Pair) Seam {
 	return Seam{Left: p.A, Right: p.B, Agreed: len(pairs)}
 }
 
-// byPosition joins at the cut. Estimated positions are off by some tenths of a second, so that a word
-// at the cut can be doubled: where the same word stands on both sides of the seam it is kept once.
+// byPosition joins at the cut. Estimated positions are off by some tenths of a second, so a word at the cut can be
+// doubled. If the same word stands on both sides of the seam, it is kept once.
 func (o *overlap) byPosition() Seam {
 	m, n := len(o.a), len(o.b)
 	if o.at[m-1] < o.from || o.bt[0] > o.to {
-		// One of them heard nothing in the overlap: what the other heard there stands.
+		// One side has no words in the overlap: those of the other side are used there.
 		return Seam{Left: m, Right: 0}
 	}
 	s := Seam{Left: m, Right: n}

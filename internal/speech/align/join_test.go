@@ -30,7 +30,7 @@ func text(words []scout.Word) string {
 
 const second = time.Second
 
-// TestJoin joins what two pieces heard. Both hear the seconds 8.5 to 11.5; the cut is at 10 s.
+// TestJoin joins the words of two pieces. Both cover the seconds 8.5 to 11.5; the cut is at 10 s.
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, left, right, want string }{
@@ -77,7 +77,7 @@ func TestJoin(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			// As long as the words take at 2.8 a second, or longer by a pause outside the overlap.
+			// The pieces are as long as the words take at 2.8 a second, or longer by a pause outside the overlap.
 			for _, pause := range []time.Duration{0, 6 * second} {
 				left := align.Heard{Words: words(tt.left), To: 11500 * time.Millisecond}
 				right := align.Heard{Words: words(tt.right), From: 8500 * time.Millisecond}
@@ -160,8 +160,8 @@ func TestJoinWithoutOverlapKeepsEverything(t *testing.T) {
 	}
 }
 
-// spoken draws a text of n words from the vocabulary, each with a time. With a vocabulary of 100 or more
-// no word comes again among the next 16: without times nothing else tells repetitions apart.
+// spoken draws a text of n words from the vocabulary, each with a time. With a vocabulary of 100 or more no word is
+// repeated among the next 16: without times nothing else distinguishes repetitions.
 func spoken(t *rapid.T, n, vocabulary int) ([]scout.Word, []time.Duration) {
 	out := make([]scout.Word, n)
 	at := make([]time.Duration, n+1)
@@ -219,8 +219,8 @@ func TestExactOverlapGivesTheOriginal(t *testing.T) {
 	}
 }
 
-// mangle changes up to k words at one end of ws as a decoder does that hears only part of them: another
-// word, none, or two.
+// mangle changes up to k words at one end of ws, as a decoder does that gets only part of them: another word, none, or
+// two.
 func mangle(t *rapid.T, ws []scout.Word, k int, atEnd bool) []scout.Word {
 	out := slices.Clone(ws)
 	for c := rapid.IntRange(0, k).Draw(t, "changes"); c > 0; c-- {
@@ -233,7 +233,7 @@ func mangle(t *rapid.T, ws []scout.Word, k int, atEnd bool) []scout.Word {
 		case 0:
 			out[i] = wrong
 		case 1:
-			if atEnd != (c == 1) { // keeps the index of those still to come
+			if atEnd != (c == 1) { // keeps the indices of the remaining words valid
 				out[i] = wrong
 				continue
 			}
@@ -277,13 +277,13 @@ func TestNoWordOutsideTheOverlapIsLostOrDoubled(t *testing.T) {
 		n := rapid.IntRange(12, 60).Draw(t, "n")
 		ws, at := spoken(t, n, 900)
 		for i := range ws {
-			ws[i].Text = fmt.Sprintf("word%02d%s", i, ws[i].Text) // each once
+			ws[i].Text = fmt.Sprintf("word%02d%s", i, ws[i].Text) // each occurs once
 		}
 		from := rapid.IntRange(1, n-4).Draw(t, "from")
 		to := rapid.IntRange(from+2, min(n-1, from+9)).Draw(t, "to")
 		times := rapid.Bool().Draw(t, "times")
 		left, right := heard(ws, at, 0, to, times), heard(ws, at, from, n, times)
-		// Whatever either side makes of the overlap itself.
+		// Inside the overlap the two sides may differ.
 		for i := from; i < to; i++ {
 			if rapid.Bool().Draw(t, "left wrong") {
 				left.Words[i].Text = "other"
@@ -294,7 +294,7 @@ func TestNoWordOutsideTheOverlapIsLostOrDoubled(t *testing.T) {
 		}
 		seam := align.Join(left, right, (at[from]+at[to])/2)
 		if !times && seam.Agreed == 0 {
-			return // estimated positions: near the cut is all that can be promised
+			return // with estimated positions only words far from the cut can be checked
 		}
 		got := align.Splice(left, right, seam)
 		count := map[string]int{}
@@ -304,7 +304,7 @@ func TestNoWordOutsideTheOverlapIsLostOrDoubled(t *testing.T) {
 		for i, w := range ws {
 			c := count[w.Text]
 			if outside := i < from || i >= to; outside && c != 1 || c > 1 {
-				t.Fatalf("word %d %q stands %d times, overlap [%d,%d), joined %+v:\n%s", i, w.Text, c, from, to, seam, text(got))
+				t.Fatalf("word %d %q occurs %d times, overlap [%d,%d), joined %+v:\n%s", i, w.Text, c, from, to, seam, text(got))
 			}
 		}
 		if len(got) > n+1 || len(got) < n-1 {
@@ -313,8 +313,8 @@ func TestNoWordOutsideTheOverlapIsLostOrDoubled(t *testing.T) {
 	})
 }
 
-// FuzzJoin holds that any two texts can be joined, that the seam lies inside both, and that nothing
-// outside the audio both heard is touched.
+// FuzzJoin checks that any two texts can be joined, that the seam lies inside both, and that words outside the common
+// audio are unchanged.
 func FuzzJoin(f *testing.F) {
 	f.Add("we met in the afternoon", "the afternoon was warm", 1000, 500)
 	f.Add("", "a", 0, 0)
@@ -341,7 +341,7 @@ func BenchmarkJoin(b *testing.B) {
 	}
 }
 
-// Where the words of each side follow each other in time, those of both joined do: a word that does not fit loses its
+// If the times are in order on each side, they are in order in the joined text: a word that does not fit loses its
 // time, and no time is made up.
 func TestSpliceKeepsTimesInOrder(t *testing.T) {
 	t.Parallel()
@@ -367,7 +367,7 @@ func TestSpliceKeepsTimesInOrder(t *testing.T) {
 		var before time.Duration
 		for i, w := range align.Splice(left, right, seam) {
 			if (w.Start == nil) != (w.End == nil) {
-				t.Fatalf("word %d has half a time", i)
+				t.Fatalf("word %d has only a start or only an end", i)
 			}
 			if w.Start == nil {
 				continue

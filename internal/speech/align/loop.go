@@ -2,23 +2,23 @@ package align
 
 import "time"
 
-// Loop is a repetition that a decoder fell into rather than heard.
+// Loop is a repetition that comes from the decoder, not from the speaker.
 type Loop struct {
-	// Reason tells what gave it away.
+	// Reason is the sign by which the loop was recognised.
 	Reason LoopReason
-	// Start, Period and Count describe the repeated words for LoopRepeat: words[Start:Start+Period]
-	// stand Count times in a row. Period and Count are zero for the other reasons, where marks of
-	// punctuation stand alone between the words, and where the repetition is inside of words.
+	// Start, Period and Count describe the repeated words for LoopRepeat: words[Start:Start+Period] are repeated Count
+	// times in a row. Period and Count are zero for the other reasons, if punctuation stands alone between the words,
+	// and if the repetition is inside words.
 	Start, Period, Count int
 }
 
-// LoopReason is the sign by which a loop was recognised.
+// LoopReason is a sign by which a loop is recognised.
 type LoopReason int
 
 const (
 	// LoopRepeat is a phrase repeated without end.
 	LoopRepeat LoopReason = iota + 1
-	// LoopDull is long text made of few different phrases, as a drifting loop leaves it.
+	// LoopDull is long text made of few different phrases, as a drifting loop produces it.
 	LoopDull
 	// LoopFast is more words than can be said in the time.
 	LoopFast
@@ -37,29 +37,29 @@ func (r LoopReason) String() string {
 	return "unknown"
 }
 
-// Extra returns the range of words that a loop of LoopRepeat added to its first occurrence.
+// Extra returns the range of words that a LoopRepeat loop added after the first occurrence.
 func (l Loop) Extra() (from, to int) { return l.Start + l.Period, l.Start + l.Period*l.Count }
 
 const (
-	// hurried is the rate in words a second above which a repetition is suspicious. People read and
-	// talk at 2.5-3.5; a decoder in a loop goes on to its limit of tokens, 4.5 words a second or more.
+	// hurried is the rate in words a second above which a repetition is suspicious. People read and talk at 2.5-3.5. A
+	// decoder in a loop continues to its limit of tokens, at 4.5 words a second or more.
 	hurried = 4.5
-	// impossible is a rate that nobody keeps up, with at least impossibleWords words.
+	// impossible is a rate that nobody can sustain for at least impossibleWords words.
 	impossible      = 8.0
 	impossibleWords = 16
 	// longestPeriod bounds the repeated phrase.
 	longestPeriod = 30
-	// A text of at least dullWords words is dull when less than dullShare of its pairs of neighbouring
-	// words are different. Prose has 0.9 and more, refrains about 0.4. It does the work of the ratio of
-	// compression that Whisper rejects its own loops by (Radford et al. 2022, 4.5), without its cost.
+	// A text of at least dullWords words is dull if less than dullShare of its pairs of neighbouring words are
+	// different. Prose has 0.9 and more, refrains about 0.4. This replaces the compression ratio by which Whisper
+	// rejects its own loops (Radford et al. 2022, 4.5), and is cheaper.
 	dullWords = 24
 	dullShare = 0.25
-	// repeatedCounts is how often numbers or letters in a row are suspicious: nobody counts "24, 24, 24, 24, 24".
+	// repeatedCounts is how many equal numbers or letters in a row are suspicious: nobody counts "24, 24, 24, 24, 24".
 	repeatedCounts = 5
 )
 
-// repeats returns how often a phrase of period words must stand in a row to count as a loop. People
-// repeat themselves ("no, no, no", a refrain), so that it takes more of it at a human pace.
+// repeats returns how often a phrase of period words must be repeated to count as a loop. People repeat themselves
+// ("no, no, no", a refrain), so at a human pace more repetitions are needed.
 func repeats(period int, fast bool) int {
 	if fast {
 		switch {
@@ -81,10 +81,10 @@ func repeats(period int, fast bool) int {
 	return 5
 }
 
-// FindLoop looks for a repetition loop in the words that were understood of heard audio. Repetitions as
-// people make them are not reported, but for numbers: a decoder that lost its way in them repeats one, or goes on
-// counting, at a pace at which people still count. heard may be 0 where it is unknown. A caller decodes such a piece
-// in other cuts, so that a wrong alarm costs time and no words.
+// FindLoop looks for a repetition loop in the words of audio of length heard, which may be 0 if it is unknown. It does
+// not report repetitions as people make them, except for numbers: a decoder that lost its way in numbers repeats one,
+// or continues to count, at a pace at which people also count. A caller decodes such a piece again with other cuts, so
+// a false alarm costs time but no words.
 func FindLoop(words []string, heard time.Duration) (Loop, bool) {
 	u := unitsOf(words)
 	rate := 0.0
@@ -97,7 +97,8 @@ func FindLoop(words []string, heard time.Duration) (Loop, bool) {
 	if l, ok := findRepeat(u, rate > hurried); ok {
 		start := u.word[l.Start]
 		if len(u.text) != len(words) {
-			// With lone punctuation in between, or several units in a word, the phrase is not evenly spaced in words.
+			// With single punctuation marks in between, or several units in a word, the phrase is not evenly spaced in
+			// words.
 			return Loop{Reason: LoopRepeat, Start: start}, true
 		}
 		return l, true
@@ -111,11 +112,11 @@ func FindLoop(words []string, heard time.Duration) (Loop, bool) {
 	return Loop{}, false
 }
 
-// findRepeat returns the loop that covers the most units; of equals the one of the shortest period.
+// findRepeat returns the loop that covers the most units; of equal ones, the one with the shortest period.
 func findRepeat(u units, fast bool) (found Loop, ok bool) {
 	words := u.text
 	for period := 1; period <= min(longestPeriod, len(words)/3); period++ {
-		same := 0 // how many words in a row equal the word one period ahead of them
+		same := 0 // how many words in a row equal the word one period before them
 		for i := period; i <= len(words); i++ {
 			if i < len(words) && words[i] == words[i-period] {
 				same++

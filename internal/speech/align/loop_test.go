@@ -106,8 +106,8 @@ func distinct(n int) []string {
 	return out
 }
 
-// drifting strings phrases together in an order in which none ever follows itself, be it alone or as a
-// group: the differences of the sequence of Thue and Morse are free of squares.
+// drifting strings phrases together in an order in which none ever follows itself, alone or as a group: the differences
+// of the Thue-Morse sequence are square-free.
 func drifting(n int) string {
 	var b strings.Builder
 	parity := func(i int) int { return bits.OnesCount(uint(i)) % 2 }

@@ -6,12 +6,12 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Merge makes one text of two that were heard in the same audio. Words that both agree on, apart from capitals and
+// Merge makes one text of two decodings of the same audio. Words on which both agree, apart from capitals and
 // punctuation, are kept as a has them, at the mean of both sides' times. Between two agreed words, and at both ends,
-// the stretch that its decoder thought likelier is taken: the one with the larger sum of log-probabilities, that of
-// the agreed word behind it, or of the end, included, because that depends on the stretch. With equal sums, or where a
-// probability is not known, a stays. The result is new memory; where the times of each side follow each other, so do
-// those of the result.
+// the likelier stretch is taken: the one with the larger sum of log-probabilities. The sum includes the agreed word
+// after the stretch, or the end, because its probability depends on the stretch. If the sums are equal, or a
+// probability is not known, a's stretch stays. The result is new memory. If the times are in order on each side, they
+// are in order in the result.
 //
 // This is the choice of ROVER (Fiscus 1997) for two voters that know their odds. It takes time and memory of
 // len(a.Words)*len(b.Words).
@@ -41,11 +41,11 @@ func Merge(a, b Heard) Heard {
 	return merged
 }
 
-// samePlace is by how much the times of an agreed word may differ to be two measurements of one place.
+// samePlace is how far the times of an agreed word may be apart and still be two measurements of one place.
 const samePlace = 200 * time.Millisecond
 
-// atMeanTimes returns a word that both sides agree on, as a has it, at the mean of both sides' times, whose errors are
-// partly independent. Where one has no times, or they mean different places, a's stay.
+// atMeanTimes returns a word that both sides agree on, as a has it, at the mean of both sides' times: their errors are
+// partly independent. If one has no times, or they mean different places, a's times stay.
 func atMeanTimes(a, b scout.Word) scout.Word {
 	if a.Start == nil || b.Start == nil || a.End == nil || b.End == nil ||
 		(*a.Start-*b.Start).Abs() > samePlace || (*a.End-*b.End).Abs() > samePlace {
@@ -56,8 +56,8 @@ func atMeanTimes(a, b scout.Word) scout.Word {
 	return a
 }
 
-// likelier tells whether the words of x and what follows them have a larger sum of log-probabilities than y, all
-// being known.
+// likelier reports whether the words of x and what follows them have a larger sum of log-probabilities than y, and all
+// of these are known.
 func likelier(x []scout.Word, behindX *float64, y []scout.Word, behindY *float64) bool {
 	if behindX == nil || behindY == nil {
 		return false

@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/speech/align"
 )
 
-// likely makes words with log-probabilities of "we:-0.1 met:-2 .:-0.1", where the full stop is the end.
+// likely makes words with log-probabilities from "we:-0.1 met:-2 .:-0.1", where the full stop is the end.
 func likely(text string) align.Heard {
 	var out []scout.Word
 	var ending *float64
@@ -98,26 +98,26 @@ func TestMergeKeepsOrderAndOrigin(t *testing.T) {
 			t.Fatal("an input was changed")
 		}
 		if !slices.Equal(texts(align.Merge(align.Heard{Words: a, EndLogProb: endA}, align.Heard{Words: a, EndLogProb: endA}).Words), texts(a)) {
-			t.Fatal("merged with itself, a text changed")
+			t.Fatal("a text merged with itself has changed")
 		}
-		// Every word is one of a or of b, each side's in its order.
+		// Every word comes from a or b, and the words of each side are in order.
 		i, j := 0, 0
 		for _, w := range merged {
 			switch {
 			case contains(a[i:], w, &i):
 			case contains(b[j:], w, &j):
 			default:
-				t.Fatalf("%q of %q and %q: %q is of neither, or out of order", text(merged), text(a), text(b), w.Text)
+				t.Fatalf("%q of %q and %q: %q comes from neither, or is out of order", text(merged), text(a), text(b), w.Text)
 			}
 		}
-		// Times follow each other.
+		// Times are in order.
 		var at time.Duration
 		for _, w := range merged {
 			if w.Start == nil {
 				continue
 			}
 			if *w.Start < at || *w.End < *w.Start {
-				t.Fatalf("%q lies at %v to %v, the one before it ends at %v", w.Text, *w.Start, *w.End, at)
+				t.Fatalf("%q is at %v to %v, but the word before it ends at %v", w.Text, *w.Start, *w.End, at)
 			}
 			at = *w.End
 		}
@@ -132,7 +132,7 @@ func texts(words []scout.Word) []string {
 	return out
 }
 
-// contains finds w by the identity of its log-probability and moves at behind it.
+// contains finds w by its log-probability, which is unique, and moves at to the word after it.
 func contains(words []scout.Word, w scout.Word, at *int) bool {
 	for k := range words {
 		if words[k].LogProb == w.LogProb {
@@ -143,7 +143,7 @@ func contains(words []scout.Word, w scout.Word, at *int) bool {
 	return false
 }
 
-// A word that both sides heard gets the mean of their times, unless they can not mean the same place.
+// A word that both sides have gets the mean of their times, unless they cannot mean the same place.
 func TestMergeTakesTheMeanOfTimes(t *testing.T) {
 	t.Parallel()
 	at := func(n int) *time.Duration { d := time.Duration(n) * time.Millisecond; return &d }

@@ -6,11 +6,11 @@ import (
 	"unicode"
 )
 
-// units are the parts of words that are said one after the other: "18-18-18." is a word of three.
+// units are the parts of words that are said one after the other: "18-18-18." is one word of three units.
 type units struct {
 	text   []string // folded
-	word   []int    // which word each is a part of
-	counts []bool   // it is a number, or a letter by its name
+	word   []int    // which word each belongs to
+	counts []bool   // whether it is a number, or a letter by its name
 }
 
 func unitsOf(words []string) units {
@@ -29,7 +29,7 @@ func unitsOf(words []string) units {
 	return u
 }
 
-// allCount is true where text[from:to] are numbers or letters.
+// allCount reports whether text[from:to] are all numbers or letters.
 func (u units) allCount(from, to int) bool {
 	for _, c := range u.counts[from:to] {
 		if !c {
@@ -41,7 +41,7 @@ func (u units) allCount(from, to int) bool {
 
 func hasDigit(s string) bool { return strings.ContainsFunc(s, unicode.IsDigit) }
 
-// counts is true for folded digits, number words of English, and single letters but for those that are words.
+// counts reports whether f is a folded digit, an English number word, or a single letter that is not a word.
 func counts(f string) bool {
 	if hasDigit(f) {
 		return true
@@ -60,8 +60,8 @@ func counts(f string) bool {
 	return false
 }
 
-// Bounds of what one word may hold: at least wordLoop characters in which a pattern of at most longestPattern repeats
-// itself from the first to the last, or marks of punctuation marks in a row.
+// Limits for a single word: at least wordLoop characters that repeat a pattern of at most longestPattern throughout, or
+// a number of punctuation marks (marks) in a row.
 const (
 	wordLoop       = 12
 	longestPattern = 6
@@ -104,15 +104,15 @@ func inOneWord(words []string) (at int, found bool) {
 	return 0, false
 }
 
-// Nobody says more than fastestUnits of numbers or letters a second, or more than fastestDigits; so few that a burst of
-// them proves nothing are leastFast.
+// Nobody says more than fastestUnits numbers or letters a second, or more than fastestDigits digits. A burst of fewer
+// than leastFast proves nothing.
 const (
 	fastestUnits  = 5.5
 	fastestDigits = 8.0
 	leastFast     = 12
 )
 
-// tooFast tells whether there are more numbers and letters than can be said in the time.
+// tooFast reports whether there are more numbers and letters than can be said in the time.
 func tooFast(words []string, heard time.Duration) bool {
 	if heard <= 0 {
 		return false
@@ -135,7 +135,7 @@ func tooFast(words []string, heard time.Duration) bool {
 	return counted >= leastFast && float64(counted) > fastestUnits*seconds || digits >= leastFast && float64(digits) > fastestDigits*seconds
 }
 
-// Hurried tells whether words are more than people say in the time without haste.
+// Hurried reports whether there are more words than people say in the time without haste.
 func Hurried(words []string, heard time.Duration) bool {
 	return heard > 0 && (float64(len(unitsOf(words).text)) > hurried*heard.Seconds() || tooFast(words, heard))
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/scout-speech/scout/internal/speech/align"
 )
 
-// TestLoopsOfNumbers holds that a decoder which lost its way in numbers, letters or marks is noticed, however it writes
+// TestLoopsOfNumbers checks that a decoder which loops in numbers, letters or punctuation is noticed, however it writes
 // them.
 func TestLoopsOfNumbers(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		text  string
 		heard time.Duration
-		start int // word at which it begins; -1 where it is not told
+		start int // word at which it begins; -1 if it is not reported
 	}{
 		"a number in words of its own":     {"21, 22, 23, 24, 25, 26, 24, 24, 24, 24, 24, 24", 6 * second, 6},
 		"inside one word":                  {"18-18-18-18-18-18", 4 * second, 0},
@@ -42,7 +42,7 @@ func TestLoopsOfNumbers(t *testing.T) {
 			t.Parallel()
 			l, found := align.FindLoop(strings.Fields(test.text), test.heard)
 			if !found {
-				t.Fatal("not noticed")
+				t.Fatal("no loop found")
 			}
 			if test.start >= 0 && (l.Reason != align.LoopRepeat || l.Start != test.start) {
 				t.Errorf("%v from word %d on, want %v from %d on", l.Reason, l.Start, align.LoopRepeat, test.start)
@@ -51,7 +51,7 @@ func TestLoopsOfNumbers(t *testing.T) {
 	}
 }
 
-// TestPeopleSayNumbers holds that what people say in numbers and letters is left alone.
+// TestPeopleSayNumbers checks that numbers and letters as people say them are not taken for a loop.
 func TestPeopleSayNumbers(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

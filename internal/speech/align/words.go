@@ -8,8 +8,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// fold reduces a word to what two decodings of the same sound share: letters and digits in lower case.
-// A word of punctuation alone becomes empty and never agrees with anything.
+// fold reduces a word to what two decodings of the same sound share: letters and digits in lower case. A word of
+// punctuation alone becomes empty and never agrees with anything.
 func fold(word string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -19,8 +19,8 @@ func fold(word string) string {
 	}, word)
 }
 
-// similar tells whether two folded words that differ are likely one sound heard differently, such as
-// a word that one side heard only the beginning or the end of.
+// similar reports whether two different folded words are probably one sound decoded differently, for example because
+// one side had only the beginning or the end of it.
 func similar(a, b string) bool {
 	short, long := a, b
 	if len(short) > len(long) {
@@ -39,14 +39,14 @@ func similar(a, b string) bool {
 	return common >= 3 && common*5 >= len(long)*3
 }
 
-// withTail returns word with the punctuation behind its last letter or digit replaced by that of
+// withTail returns word with the punctuation after its last letter or digit replaced by that of
 // other.
 func withTail(word, other string) string { return word[:bare(word)] + other[bare(other):] }
 
-// bare returns how many bytes of word lead up to its last letter or digit.
+// bare returns the number of bytes of word up to and including its last letter or digit.
 func bare(word string) int {
 	return len(strings.TrimRightFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
 }
 
-// Alike tells whether two texts have the same words, apart from capitals and punctuation.
+// Alike reports whether two texts have the same words, apart from capitals and punctuation.
 func Alike(a, b []scout.Word) bool { return slices.Equal(folded(a), folded(b)) }

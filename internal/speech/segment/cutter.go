@@ -6,9 +6,8 @@ import (
 	scout "github.com/scout-speech/scout"
 )
 
-// Cutter cuts a stream into pieces. What it emits depends on the samples alone, not on the blocks
-// they come in. Its memory is bounded by the options: a piece, its context and a second. It is not
-// safe for concurrent use.
+// Cutter cuts a stream into pieces. The pieces depend only on the samples, not on the blocks in which they arrive. Its
+// memory is bounded by the options: a piece, its context and a second. It is not safe for concurrent use.
 type Cutter struct {
 	strategy       Strategy
 	shortest, most int // frames
@@ -16,18 +15,18 @@ type Cutter struct {
 	emit           func(Piece) error
 	err            error
 	closed         bool
-	buf            []float32 // frames from bufStart, with at most overlap frames ahead of the core
+	buf            []float32 // frames from bufStart, with at most overlap frames before the core
 	bufStart       int64
 	core           int64 // where the current core begins
 	left           Edge
-	before         int       // frames of context ahead of the current core
+	before         int       // frames of context before the current core
 	power          []float64 // of the complete hops from core on
 	local          levels
-	cut            int64 // end of the current core, once found; 0 before
+	cut            int64 // end of the current core once it is found; 0 before
 	right          Edge
 }
 
-// writeFrames bounds how much is taken into the buffer before pieces are looked for.
+// writeFrames bounds how much is taken into the buffer before the next search for pieces.
 const writeFrames = scout.EngineSampleRateHz
 
 // favourLate is how much longer a pause at the end of the window counts. Measured: docs/adr/0007.
@@ -36,13 +35,13 @@ const favourLate = 0.5
 // errClosed is returned by Write after Close.
 var errClosed = errors.New("cut into pieces: written after the end")
 
-// New returns a cutter that calls emit with every piece as soon as it is sure, from inside Write and
-// Close. The piece, its samples included, belongs to emit. An error of emit ends the cutter: Write
-// and Close return it from then on. Options that make no sense have the code invalid_argument.
+// New returns a cutter that calls emit with every piece as soon as it is certain, from inside Write and Close. The
+// piece and its samples belong to emit. An error of emit ends the cutter: Write and Close return it from then on.
+// Invalid options give the code invalid_argument.
 func New(o Options, emit func(Piece) error) (*Cutter, error) { return Resume(o, Position{}, emit) }
 
-// Resume returns a cutter that goes on where another one with the same options was when it had emitted a piece: see
-// After. The first frame written to it is at.First(). It emits what the other one would have.
+// Resume returns a cutter that continues after a piece that another cutter with the same options emitted: see After.
+// The first frame written to it is at.First(). It emits what the other cutter would have emitted.
 func Resume(o Options, at Position, emit func(Piece) error) (*Cutter, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -70,8 +69,8 @@ func Resume(o Options, at Position, emit func(Piece) error) (*Cutter, error) {
 	return c, nil
 }
 
-// Write takes the next samples (16 kHz mono, any number); they are copied. It emits the pieces that
-// became sure and returns the error of emit.
+// Write takes the next samples (16 kHz mono, any number) and copies them. It emits the pieces that became certain and
+// returns the error of emit.
 func (c *Cutter) Write(samples []float32) error {
 	if c.closed && c.err == nil {
 		return errClosed
@@ -97,19 +96,19 @@ func (c *Cutter) Close() error {
 	return c.err
 }
 
-// Rest returns the audio behind the last emitted core, and where it begins. It is a view, valid until
-// the next Write or Close: what live transcription decodes provisionally.
+// Rest returns the audio after the last emitted core, and where it begins. Live transcription decodes it provisionally.
+// It is a view, valid until the next Write or Close.
 func (c *Cutter) Rest() (start int64, samples []float32) {
 	return c.core, c.rest()
 }
 
-// rest is the audio from the current core on: none before a resumed cutter has got the context ahead of it.
+// rest is the audio from the current core on. A resumed cutter has none before it gets the context before that core.
 func (c *Cutter) rest() []float32 { return c.buf[min(c.core-c.bufStart, int64(len(c.buf))):] }
 
-// end is the frame behind the last one written.
+// end is the frame after the last one written.
 func (c *Cutter) end() int64 { return c.bufStart + int64(len(c.buf)) }
 
-// measure appends the power of hops that became complete. Cores begin on the grid of hops.
+// measure appends the power of the hops that are now complete. Cores begin on the grid of hops.
 func (c *Cutter) measure() {
 	rest := c.rest()
 	for at := len(c.power) * hopFrames; at+hopFrames <= len(rest); at += hopFrames {
@@ -117,7 +116,7 @@ func (c *Cutter) measure() {
 	}
 }
 
-// advance emits pieces for as long as what follows cannot change them any more.
+// advance emits pieces as long as later audio cannot change them.
 func (c *Cutter) advance() error {
 	for c.choose() {
 		if c.end() < c.cut+int64(max(c.tail, c.context())) {
@@ -130,7 +129,7 @@ func (c *Cutter) advance() error {
 	return nil
 }
 
-// finish emits all that is left: a short rest is joined to the piece before it.
+// finish emits everything that is left: a short rest is joined to the piece before it.
 func (c *Cutter) finish() error {
 	for c.choose() && c.end()-c.cut >= int64(max(c.tail, 1)) {
 		if err := c.emitCut(); err != nil {
@@ -144,8 +143,7 @@ func (c *Cutter) finish() error {
 	return c.emitCut()
 }
 
-// choose finds the cut that ends the current core. It returns false while the core may still be the
-// last one.
+// choose finds the cut that ends the current core. It returns false as long as the core may be the last one.
 func (c *Cutter) choose() bool {
 	switch {
 	case c.cut > c.core:
@@ -163,7 +161,7 @@ func (c *Cutter) choose() bool {
 	return true
 }
 
-// context is the overlap that the chosen cut asks for.
+// context returns the overlap that the chosen cut needs.
 func (c *Cutter) context() int {
 	if c.right.Kind == EdgeSpeech {
 		return c.overlap
@@ -171,7 +169,7 @@ func (c *Cutter) context() int {
 	return 0
 }
 
-// emitCut hands out the current core and goes on behind it.
+// emitCut hands out the current core and continues with the next.
 func (c *Cutter) emitCut() error {
 	after := min(c.context(), int(c.end()-c.cut))
 	from := int(c.core-c.bufStart) - c.before

@@ -15,8 +15,8 @@ import (
 
 const rate = scout.EngineSampleRateHz
 
-// bursts makes noise at the given RMS with pauses: talk seconds loud, gap seconds at floor, and so on.
-// Within the loud part the level swings at a syllable's rhythm (4 Hz) and has closures of 40 ms.
+// bursts makes noise at the given RMS with pauses: talk seconds loud, gap seconds at floor, and so on. Within the loud
+// part the level varies at the rhythm of syllables (4 Hz) and has closures of 40 ms.
 func bursts(seed uint64, seconds, talk, gap, rms, floor float64) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	noise := make([]float64, 4099)
@@ -45,7 +45,7 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-// check holds the promise of the package: the cores are the input, contexts are what lies around them.
+// check tests the promise of the package: the cores are the input, and contexts are the audio around them.
 func check(t failer, in []float32, pieces []segment.Piece) {
 	t.Helper()
 	var at int64
@@ -58,7 +58,7 @@ func check(t failer, in []float32, pieces []segment.Piece) {
 		}
 		from, to := p.Start-int64(p.Before), p.End()+int64(p.After)
 		if from < 0 || to > int64(len(in)) {
-			t.Fatalf("piece %d hears [%d,%d) of %d frames", i, from, to, len(in))
+			t.Fatalf("piece %d covers [%d,%d) of %d frames", i, from, to, len(in))
 		}
 		if !slices.Equal(p.Samples, in[from:to]) || !slices.Equal(p.Core(), in[p.Start:p.End()]) {
 			t.Fatalf("piece %d does not hold the samples of the input", i)
@@ -138,7 +138,7 @@ func TestCoresPartitionTheInput(t *testing.T) {
 			return a.Start == b.Start && a.Before == b.Before && a.After == b.After && a.Left == b.Left &&
 				a.Right == b.Right && slices.Equal(a.Samples, b.Samples)
 		}) {
-			t.Fatalf("blocks changed the pieces: %d, written at once: %d", len(blocks), len(whole))
+			t.Fatalf("written in blocks: %d pieces or other ones, written at once: %d", len(blocks), len(whole))
 		}
 	})
 }
@@ -219,14 +219,14 @@ func TestWhereCutsFall(t *testing.T) {
 					t.Errorf("cut %d at %.3f s, want it in %v", i, at, c)
 				}
 				if k := pieces[i].Right.Kind; k != tt.kinds[i] {
-					t.Errorf("cut %d falls into %v (%+v), want %v", i, k, pieces[i].Right, tt.kinds[i])
+					t.Errorf("cut %d is in %v (%+v), want %v", i, k, pieces[i].Right, tt.kinds[i])
 				}
 			}
 		})
 	}
 }
 
-// TestJudgementOfCuts varies level, noise and direct current: what matters is relative.
+// TestJudgementOfCuts varies level, noise and direct current: only relative levels matter.
 func TestJudgementOfCuts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -271,11 +271,11 @@ func TestOverlapOnlyAtCutsInSpeech(t *testing.T) {
 	overlap := int(o.Overlap.Seconds() * rate)
 	for i, p := range cut(t, bursts(5, 70, 1e6, 0, 0.1, 0.0002), o) {
 		if p.Left.Kind == segment.EdgeSpeech && p.Before != overlap {
-			t.Errorf("piece %d has %d frames ahead of it, want %d", i, p.Before, overlap)
+			t.Errorf("piece %d has %d frames before it, want %d", i, p.Before, overlap)
 		}
 		// The last piece may be shorter than the overlap, never shorter than a second.
 		if p.Right.Kind == segment.EdgeSpeech && (p.After > overlap || p.After < rate) {
-			t.Errorf("piece %d has %d frames behind it, want %d", i, p.After, overlap)
+			t.Errorf("piece %d has %d frames after it, want %d", i, p.After, overlap)
 		}
 	}
 	for i, p := range cut(t, bursts(5, 70, 2, 0.5, 0.1, 0.0002), o) {
@@ -413,7 +413,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, rest := c.Rest(); len(rest) > 17*rate {
-			t.Fatalf("%d frames are held", len(rest))
+			t.Fatalf("the cutter holds %d frames", len(rest))
 		}
 	}
 	if pieces < 3600/15 {

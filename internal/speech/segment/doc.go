@@ -1,7 +1,7 @@
 // Package segment cuts long audio into pieces that an engine decodes at once.
 //
-// It looks at energy only, there is no model in it, and it drops nothing: the cores of the pieces are
-// the whole input (every frame in exactly one), however quiet. Cuts lie in the longest of the
-// quietest pauses within a window of lengths; where even that falls into speech both neighbours hear
-// across the cut, and package align joins their words. What else was measured: docs/adr/0007.
+// It uses only energy, without a model, and drops nothing: every frame of the input, however quiet, is in the core of
+// exactly one piece. Cuts lie in the longest of the quietest pauses within a window of lengths. If even that pause lies
+// in speech, both neighbours get audio from across the cut, and package align joins their words. Other methods that
+// were measured: docs/adr/0007.
 package segment

@@ -29,7 +29,7 @@ func TestAmplified(t *testing.T) {
 				t.Errorf("largest sample %.4f in %+v", largest, after)
 			}
 			if got := after.Peak() - peak; math.Abs(got-louder) > 0.5 || louder < 40 {
-				t.Errorf("louder by %.1f dB, told %.1f", got, louder)
+				t.Errorf("louder by %.1f dB, reported %.1f", got, louder)
 			}
 			if in[0] != faint[0]+offset {
 				t.Error("the samples were changed in place")

@@ -7,7 +7,7 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// swinging is audio whose level swings as that of speech does, behind so many frames of a tenth of a thousandth of it.
+// swinging is audio whose level varies like that of speech, after some frames at a ten-thousandth of that level.
 func swinging(quiet, loud int) []float32 {
 	samples := make([]float32, quiet+loud)
 	for i := range samples {
@@ -64,10 +64,10 @@ func TestWithoutLeadIn(t *testing.T) {
 				t.Errorf("the end moved from %d to %d", p.End(), got.End())
 			}
 			if moved := got.Start - int64(got.Before) - (p.Start - int64(p.Before)); moved != int64(cut) {
-				t.Errorf("%d frames cut off, but what is heard begins %d later", cut, moved)
+				t.Errorf("%d frames are cut off, but the audio begins %d later", cut, moved)
 			}
 			if test.quiet > 0 && (cut > test.quiet-4000 || cut < test.quiet-9600) {
-				t.Errorf("%d of %d quiet frames cut off: want all but about 400 ms", cut, test.quiet)
+				t.Errorf("%d of %d quiet frames are cut off, want all but about 400 ms", cut, test.quiet)
 			}
 		})
 	}

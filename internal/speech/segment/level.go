@@ -8,8 +8,8 @@ import (
 // LevelFloor is the lowest level reported, in dBFS: below the noise of 16-bit audio.
 const LevelFloor = -100.0
 
-// hopPower returns the mean power of one hop (len(x) > 0) without its mean value, so that direct
-// current does not hide a pause. Samples that are not finite count as zero here; nothing is changed.
+// hopPower returns the mean power of one hop (len(x) > 0) without its mean value, so that direct current does not hide
+// a pause. NaN and infinite samples count as zero; nothing is changed.
 func hopPower(x []float32) float64 {
 	var sum, squares float64
 	for _, v := range x {
@@ -24,21 +24,20 @@ func hopPower(x []float32) float64 {
 	return max(0, squares/n-(sum/n)*(sum/n))
 }
 
-// levelOf converts a mean power to dBFS (a sine of full scale has -3 dBFS).
+// levelOf converts a mean power to dBFS (a full-scale sine has -3 dBFS).
 func levelOf(power float64) float64 {
 	return max(LevelFloor, 10*math.Log10(power+1e-30))
 }
 
-// samePause is how much louder than the quietest stretch another may be and still count as a pause of
-// the same kind; in dB.
+// samePause is by how many dB a stretch may be louder than the quietest one and still count as the same kind of pause.
 const samePause = 6.0
 
-// quietest returns the hop in front of which to cut, for from <= cut <= to, and the mean power of the
-// 160 ms around it, which lie inside power as a whole; -1 where there is no room for them.
+// quietest returns the hop before which to cut, for from <= cut <= to, and the mean power of the 160 ms around it,
+// which lie entirely inside power. It returns -1 if there is no room for them.
 //
-// Among the pauses that are within samePause of the quietest stretch it takes the middle of the longest:
-// sentences end in long pauses, and a decoder does best on whole sentences. favour makes a pause at the
-// end of the range count up to that much longer than one at its beginning, which saves pieces.
+// Among the pauses that are within samePause of the quietest stretch it takes the middle of the longest: sentences end
+// in long pauses, and a decoder does best on whole sentences. favour makes a pause at the end of the range count up to
+// that much longer than one at its beginning, which saves pieces.
 func quietest(power []float64, from, to int, favour float64) (cut int, stretch float64) {
 	const half = stretchHops / 2
 	from, to = max(from, half), min(to, len(power)-half)
@@ -56,7 +55,7 @@ func quietest(power []float64, from, to int, favour float64) (cut int, stretch f
 	for at := from; at <= to; at++ {
 		lowest = min(lowest, mean(at))
 	}
-	// What is below -120 dBFS is silence, whatever rounding made of it.
+	// Everything below -120 dBFS is silence; differences there come from rounding.
 	limit := max(lowest, 1e-12) * math.Pow(10, samePause/10)
 	run, longest := 0, 0.0
 	for at := from; at <= to+1; at++ {
@@ -76,11 +75,10 @@ func quietest(power []float64, from, to int, favour float64) (cut int, stretch f
 	return cut, mean(cut)
 }
 
-// A cut counts as lying in a pause when its stretch is either close to the quiet part of its
-// surroundings or far below the loud part. In speech without a pause the quiet part is made of the
-// closures of single consonants (20-80 ms), so that no 160 ms come near it; in noise the closures are
-// filled up to the level of the pauses, so that the comparison holds there too. The figures were
-// measured: docs/adr/0007.
+// A cut counts as lying in a pause if its stretch is close to the quiet part of its surroundings or far below the loud
+// part. In speech without a pause the quiet part consists of the closures of single consonants (20-80 ms), so no 160 ms
+// come near it. In noise the closures are filled up to the level of the pauses, so the comparison works there too. The
+// figures were measured: docs/adr/0007.
 const (
 	pauseAbove = 6.0
 	pauseBelow = 22.0
@@ -117,9 +115,9 @@ func (l *levels) edge(stretch float64) Edge {
 	return e
 }
 
-// Contrast returns by how many dB the loud part (90th percentile of 20 ms) of a piece's core lies over
-// its quiet part (5th percentile). Steady noise and silence have a few dB, speech 15 and more, even in noise
-// 20 dB below it; so have typing and music. An empty text for a piece with contrast is worth a second look.
+// Contrast returns by how many dB the loud part (90th percentile of 20 ms) of a piece's core is above its quiet part
+// (5th percentile). Steady noise and silence have a few dB. Speech has 15 and more, even in noise 20 dB below it; so
+// have typing and music. An empty text for a piece with contrast deserves a second look.
 func (p Piece) Contrast() float64 {
 	var l levels
 	l.measure(powerOf(p.Core()))
@@ -139,8 +137,8 @@ func (p Piece) Peak() float64 {
 // amplified is the largest sample of an amplified piece.
 const amplified = 0.5
 
-// Amplified returns the piece without direct current and so loud that its largest sample is 0.5, in new memory, and by how
-// many dB louder that is. A piece of one value comes back as it is.
+// Amplified returns the piece without direct current, amplified so that its largest sample is 0.5, in new memory, and
+// the gain in dB. A piece of constant samples is returned unchanged.
 func (p Piece) Amplified() (Piece, float64) {
 	var sum float64
 	for _, v := range p.Samples {
@@ -163,17 +161,18 @@ func (p Piece) Amplified() (Piece, float64) {
 	return p, 20 * math.Log10(float64(gain))
 }
 
-// A piece begins in earnest where a hop comes within leadInBelow dB of its loud part, and above its quiet part by more
-// than the share leadInShare of the contrast. So much ahead of that is kept that a soft beginning is not cut.
+// The beginning of a piece ends where a hop comes within leadInBelow dB of its loud part, and above its quiet part by
+// more than the share leadInShare of the contrast. leadInKept hops before it are kept, so that a soft beginning is not
+// cut off.
 const (
 	leadInBelow = 25.0
 	leadInShare = 0.3
 	leadInKept  = 40 // hops: 400 ms
 )
 
-// WithoutLeadIn returns the piece from shortly before its first loud part, and false where at most a tenth of a second
-// would be spared. It is for pieces that gave no words: the default model may give none to clear speech behind a second
-// of silence and more (docs/adr/0007-segmentation.md). The samples are shared.
+// WithoutLeadIn returns the piece from shortly before its first loud part, and false if that would save at most a tenth
+// of a second. It is for pieces that gave no words: the default model may give none to clear speech after a second or
+// more of silence (docs/adr/0007-segmentation.md). The samples are shared.
 func (p Piece) WithoutLeadIn() (Piece, bool) {
 	power := powerOf(p.Samples)
 	var l levels

@@ -7,13 +7,13 @@ import (
 	scout "github.com/scout-speech/scout"
 )
 
-// hopFrames is the grid of all levels and cuts: 10 ms. It is short enough to find the gap between
-// two words and about one period of a low voice, so that the level of a hop without its mean (see
-// level.go) is free of direct current and rumble but not of speech.
+// hopFrames is the grid of all levels and cuts: 10 ms. It is short enough to find the gap between two words. It is
+// about one period of a low voice, so removing the mean of a hop (see level.go) removes direct current and rumble but
+// not speech.
 const hopFrames = scout.EngineSampleRateHz / 100
 
-// stretchHops is the length of the stretch whose level decides where to cut: 160 ms, about the
-// shortest pause between two phrases. A cut lies in its middle, 80 ms away from either side.
+// stretchHops is the length of the stretch whose level decides where to cut: 160 ms, about the shortest pause between
+// two phrases. A cut lies in its middle, 80 ms from either side.
 const stretchHops = 16
 
 // Strategy is the way cuts are placed.
@@ -22,21 +22,20 @@ type Strategy int
 const (
 	// Quiet cuts in the longest of the quietest pauses inside a window of lengths.
 	Quiet Strategy = iota
-	// Fixed cuts every Options.Max, wherever that falls and without overlap. It is the yardstick that
-	// Quiet is measured against, not meant for use.
+	// Fixed cuts every Options.Max, wherever that falls, without overlap. It is the yardstick for Quiet and not meant
+	// for use.
 	Fixed
 )
 
-// Options tell how long pieces are. Durations are rounded to 10 ms. The zero value is not valid:
-// start from Defaults or ParseCut.
+// Options say how long pieces are. Durations are rounded to 10 ms. The zero value is invalid: start from Defaults or
+// ParseCut.
 type Options struct {
 	// Strategy places the cuts.
 	Strategy Strategy
-	// Min and Max bound the core of a piece; only the last one may be shorter, or longer by Tail.
-	// Fixed uses Max alone.
+	// Min and Max bound the core of a piece. Only the last one may be shorter, or longer by Tail. Fixed uses only Max.
 	Min, Max time.Duration
-	// Overlap is the context that a piece gets beyond a cut that falls into speech, on each side of
-	// the cut: both neighbours then hear twice this length. Zero means no overlap.
+	// Overlap is the context that a piece gets beyond a cut in speech, on each side of the cut: both neighbours then
+	// contain twice this length. Zero means no overlap.
 	Overlap time.Duration
 	// Tail is the shortest last piece; a shorter rest is joined to the piece before it.
 	Tail time.Duration
@@ -74,7 +73,7 @@ func ParseCut(s string) (Options, error) {
 		WithHint("write quiet, or fixed with a length, for example fixed:10s")
 }
 
-// longest is the most audio that a piece may hold with all its context: what engines take at once.
+// longest is the most audio that a piece may hold with all its context: the most that engines take at once.
 const longest = 30 * time.Second
 
 func (o Options) validate() error {

@@ -6,16 +6,16 @@ import (
 	scout "github.com/scout-speech/scout"
 )
 
-// Edge tells what lies at one side of a piece's core.
+// Edge describes one side of a piece's core.
 type Edge struct {
-	// Kind tells why the core ends here.
+	// Kind says why the core ends here.
 	Kind EdgeKind
-	// Level is the mean level of the 160 ms around the cut in dBFS, at least LevelFloor.
-	// It is meaningful for EdgePause and EdgeSpeech.
+	// Level is the mean level of the 160 ms around the cut in dBFS, at least LevelFloor. It is set for EdgePause and
+	// EdgeSpeech.
 	Level float64
-	// Below tells by how many dB that level lies under the loud part (90th percentile) of the piece.
+	// Below says by how many dB that level is under the loud part (90th percentile) of the piece.
 	Below float64
-	// Above tells by how many dB that level lies over the quiet part (5th percentile) of the piece.
+	// Above says by how many dB that level is over the quiet part (5th percentile) of the piece.
 	Above float64
 }
 
@@ -27,7 +27,7 @@ const (
 	EdgeInput EdgeKind = iota
 	// EdgePause is a cut in a pause: nobody spoke there.
 	EdgePause
-	// EdgeSpeech is a cut that falls into speech; both pieces hear across it where overlap is on.
+	// EdgeSpeech is a cut in speech; with overlap, both pieces contain audio from across it.
 	EdgeSpeech
 	// EdgeFixed is a cut made by length alone.
 	EdgeFixed
@@ -50,17 +50,17 @@ func (k EdgeKind) String() string {
 
 // Piece is a stretch of the input that is decoded at once.
 //
-// The cores of the pieces of one input, in order, are the input: every frame belongs to exactly one
-// core. Context is audio of a neighbour's core, given along so that words at a cut are heard whole.
+// The cores of the pieces of one input, in order, are the input: every frame belongs to exactly one core. Context is
+// audio of a neighbour's core, added so that words at a cut are complete.
 type Piece struct {
 	// Start is where the core begins, in frames from the beginning of the input.
 	Start int64
 	// Samples is context, core, context: 16 kHz mono, len = Before + Frames() + After.
 	// It belongs to whoever received the piece.
 	Samples []float32
-	// Before and After are the frames of context ahead of and behind the core.
+	// Before and After are the numbers of context frames before and after the core.
 	Before, After int
-	// Left and Right tell what lies at the two sides of the core.
+	// Left and Right describe the two sides of the core.
 	Left, Right Edge
 }
 
@@ -70,7 +70,7 @@ func (p Piece) Core() []float32 { return p.Samples[p.Before : len(p.Samples)-p.A
 // Frames returns the length of the core.
 func (p Piece) Frames() int { return len(p.Samples) - p.Before - p.After }
 
-// End returns the frame behind the core.
+// End returns the frame after the core.
 func (p Piece) End() int64 { return p.Start + int64(p.Frames()) }
 
 // HeardFrom and HeardTo bound everything in Samples, context included, in time from the beginning
@@ -91,7 +91,7 @@ func Duration(frames int64) time.Duration {
 	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
 }
 
-// Part returns the stretch of the core between two times of the input as a piece without context, and false where it is
+// Part returns the stretch of the core between two times of the input as a piece without context, and false if it is
 // shorter than a hop. It shares memory with the piece.
 func (p Piece) Part(from, to time.Duration) (Piece, bool) {
 	frame := func(at time.Duration) int64 { return int64(at) * scout.EngineSampleRateHz / int64(time.Second) }

@@ -1,7 +1,7 @@
 package segment
 
-// Position is where a cutter goes on: a core begins at frame Start of the input, with Before frames of context ahead of
-// it and Left at that side. The zero value is the beginning of an input.
+// Position is where a cutter continues: a core begins at frame Start of the input, with Before frames of context before
+// it and Left as its left side. The zero value is the beginning of an input.
 type Position struct {
 	Start  int64
 	Before int
@@ -11,7 +11,7 @@ type Position struct {
 // First returns the first frame of the input that a cutter resumed here needs.
 func (p Position) First() int64 { return p.Start - int64(p.Before) }
 
-// After returns where a cutter with these options goes on behind a piece that it emitted.
+// After returns where a cutter with these options continues after it emitted p.
 func (o Options) After(p Piece) Position {
 	next := Position{Start: p.End(), Left: p.Right}
 	if p.Right.Kind == EdgeSpeech {

@@ -8,7 +8,7 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// TestResume goes on behind every piece of an input with a new cutter: what follows is the same.
+// TestResume continues after every piece of an input with a new cutter, which must emit the same pieces.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	inputs := map[string][]float32{
@@ -44,14 +44,14 @@ func TestResume(t *testing.T) {
 						t.Fatal(err)
 					}
 					if !slices.EqualFunc(rest, all[i+1:], samePiece) {
-						t.Fatalf("behind piece %d of %d: %d pieces, or others", i, len(all), len(rest))
+						t.Fatalf("after piece %d of %d: %d pieces, or different ones", i, len(all), len(rest))
 					}
 				}
 			})
 		}
 	}
 	if _, err := segment.Resume(segment.Defaults(), segment.Position{Start: 3, Before: 4}, nil); scout.CodeOf(err) != scout.CodeInvalidArgument {
-		t.Errorf("context ahead of the beginning: %v", err)
+		t.Errorf("context before the beginning: %v", err)
 	}
 }
 

@@ -21,11 +21,10 @@ func All(samples []float32, o Options) ([]Piece, error) {
 // splitMin is the shortest core that a piece is split into: half a second still holds a word.
 const splitMin = scout.EngineSampleRateHz / 2
 
-// Split cuts a piece in two at its quietest stretch between a third and two thirds of its core, to
-// decode differently what was not understood as a whole. The two cores together are the core of p; the
-// outer context stays, and overlap (frames, 0 for none) is given at the new cut where it falls into
-// speech. Nothing is copied: both pieces share the samples of p, which nobody may change from then on.
-// It returns false where the core is shorter than a second.
+// Split cuts a piece in two at its quietest stretch between a third and two thirds of its core, so that a piece that
+// gave no good text can be decoded differently. The two cores together are the core of p. The outer context stays.
+// overlap (frames, 0 for none) is added at the new cut if it lies in speech. Nothing is copied: both pieces share the
+// samples of p, which nobody may change from then on. Split returns false if the core is shorter than a second.
 func Split(p Piece, overlap int) (left, right Piece, ok bool) {
 	core := p.Core()
 	if len(core) < 2*splitMin {

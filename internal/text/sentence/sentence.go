@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Ends tells whether a sentence ends behind words[i]. Words are what stands between two spaces, punctuation
+// Ends reports whether a sentence ends after words[i]. Words are what stands between two spaces, punctuation
 // attached; in scripts without spaces a word may be a whole sentence, or any part of one. The words around it are
 // looked at: "Mr." ends no sentence, "a.m." ends one before "The", and `."` ends one before a closing quotation mark of
-// its own, as French puts it, only behind that mark.
+// its own, as French puts it, only after that mark.
 func Ends(words []string, i int) bool {
 	if i < 0 || i >= len(words) {
 		return false
@@ -21,7 +21,7 @@ func Ends(words []string, i int) bool {
 		last--
 	}
 	if i+1 < len(words) && (closesOnly(words[i+1]) || endsOnly(words[i+1])) {
-		return false // the sentence ends behind that
+		return false // the sentence ends after that
 	}
 	body := strings.TrimRightFunc(words[last], closes)
 	mark, _ := utf8.DecodeLastRuneInString(body)
@@ -45,7 +45,7 @@ func Ends(words []string, i int) bool {
 	return !quoted || !beginsLower(next) // “What?” he said
 }
 
-// terminal tells whether a word that ends with mark may end a sentence.
+// terminal reports whether a word that ends with mark may end a sentence.
 func terminal(mark rune, word string) bool {
 	switch mark {
 	case '…', '⋯', '។', '៕', '།', '༎': // ellipses; khan of Khmer and shad of Tibetan, which the property leaves out
@@ -67,12 +67,12 @@ func opens(r rune) bool {
 }
 
 // closesOnly is true for a word of closing marks alone, such as "»". Marks that open in one language and close in
-// another count where they stand alone, behind a space, only as closing ones of French.
+// another count where they stand alone, after a space, only as closing ones of French.
 func closesOnly(word string) bool {
 	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r != '"' && r != '»' && r != '›' && !unicode.Is(unicode.Pe, r) })
 }
 
-// endsOnly is true for a word of terminal marks and what closes behind them, such as "!" in French or "।" in Hindi.
+// endsOnly is true for a word of terminal marks and what closes after them, such as "!" in French or "।" in Hindi.
 func endsOnly(word string) bool {
 	body := strings.TrimRightFunc(word, closes)
 	return body != "" && !strings.ContainsFunc(body, func(r rune) bool { return !terminal(r, "") })
@@ -102,7 +102,7 @@ func stops(words []string, i int, body, next string) bool {
 	return true
 }
 
-// ordinal tells whether a number with a full stop counts what follows: "1. Open the door", German "3. Oktober".
+// ordinal reports whether a number with a full stop counts what follows: "1. Open the door", German "3. Oktober".
 func ordinal(words []string, i int, next string) bool {
 	if germanMonths[strings.ToLower(strings.TrimRightFunc(next, func(r rune) bool { return !unicode.IsLetter(r) }))] {
 		return true
@@ -141,7 +141,7 @@ func beginsLower(word string) bool {
 	return unicode.IsLower(r) && !strings.ContainsFunc(word[size:], unicode.IsUpper)
 }
 
-// starts tells whether a word is one with which sentences often begin, in capitals: then an abbreviation in front of
+// starts reports whether a word is one with which sentences often begin, in capitals: then an abbreviation in front of
 // it may have been the last word of a sentence. Names ("U.S. Army") are not among them.
 func starts(word string) bool {
 	if !titleCase(word) {

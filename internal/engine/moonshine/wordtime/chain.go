@@ -46,7 +46,7 @@ func (c *chain) pause(speech []float32) {
 	}
 }
 
-// tokens tells whether there is any.
+// tokens reports whether there is any.
 func (c *chain) tokens() bool { return len(c.states) > 0 }
 
 // solve gives every state its frames, so that the sum of the scores is the highest. It returns false where there

@@ -13,14 +13,14 @@ type head struct {
 	// own is 1 where the head tells of a token in the row that the token was put into, 0 where it does in the
 	// row that predicted it, which is the one before.
 	own int
-	// late is by how many frames its peak lies behind the sound.
+	// late is by how many frames its peak lies after the sound.
 	late int
 }
 
 // alignmentHeads are layer 0 heads 2 and 3, layer 1 head 3, layer 3 head 0, layer 5 head 6.
 var alignmentHeads = [Heads]head{{own: 1}, {own: 1}, {own: 1}, {own: 1, late: 7}, {own: 0}}
 
-// beyond is the score of a frame whose peak would lie behind the end of the audio.
+// beyond is the score of a frame whose peak would lie after the end of the audio.
 const beyond = -0.3
 
 // Word is a word as the range [From, To) of its tokens, counted from 0 without the start token.
@@ -180,7 +180,7 @@ const (
 	firstFrameMS = 28 - frameStepMS/2
 )
 
-// frameMS is the border ahead of frame j.
+// frameMS is the border before frame j.
 func frameMS(j int) float32 { return float32(frameStepMS*j + firstFrameMS) }
 
 // normalise computes mean and 1/deviation over the rows, for each head and frame. Attention sinks, frames that
@@ -209,7 +209,7 @@ func (p *Placer) normalise() {
 	}
 }
 
-// Attention often begins ahead of a word, in the pause: in a silent frame it counts for half, and a token loses there,
+// Attention often begins before a word, in the pause: in a silent frame it counts for half, and a token loses there,
 // and a pause gains, silenceWeight, in deviations.
 const (
 	silenceShare  = 0.5

@@ -29,7 +29,7 @@ const (
 const (
 	blockHops      = 12 // 60 ms, for which one quiet is taken
 	quietBlocks    = 5  // to either side
-	smoothHops     = 2  // to either side, ahead of taking the lowest
+	smoothHops     = 2  // to either side, before taking the lowest
 	loudPercentile = 95
 	levelRange     = 40 // dB
 	quietLimit     = 0.5
@@ -184,7 +184,7 @@ func (s *speech) findPauses() {
 	}
 }
 
-// snap moves borders of words that lie inside a pause, or up to two frames before it where a word begins and behind it
+// snap moves borders of words that lie inside a pause, or up to two frames before it where a word begins and after it
 // where one ends, to where the sound begins or ends, in clear audio. Starts only move on and ends only back, so that
 // order is kept.
 func (s *speech) snap(spans []Span) {

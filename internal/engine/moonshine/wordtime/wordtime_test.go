@@ -24,7 +24,7 @@ type said struct {
 	frames  int
 }
 
-// say makes a clip. Each word has tokens tokens of 120 ms each; a pause of pauseMS[i] stands ahead of word i, and
+// say makes a clip. Each word has tokens tokens of 120 ms each; a pause of pauseMS[i] stands before word i, and
 // 300 ms end the clip. A token's rows look at its own sound with a strength of 1, as blurred as the model's.
 func say(tokens, pauseMS []int, level float64) *said {
 	s := &said{}
@@ -129,7 +129,7 @@ func TestPlaceCutsOffWhatTheModelLeftOut(t *testing.T) {
 			copy(s.rows[before*width+h*s.frames:][:s.frames], s.rows[(before+left)*width+h*s.frames:][:s.frames])
 		}
 	}
-	for _, h := range []int{0, 1} { // two heads of five answer to the sound left out with the word behind it
+	for _, h := range []int{0, 1} { // two heads of five answer to the sound left out with the word after it
 		row := s.rows[(before+left+1)*width+h*s.frames:][:s.frames]
 		for j := range row {
 			if at := frameMS(j) + 12; at >= s.truth[before].StartMS && at < s.truth[before].EndMS {
