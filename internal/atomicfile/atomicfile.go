@@ -1,9 +1,11 @@
-// Package atomicfile is the one way in which Scout writes a file that must be whole: into a temporary
-// file in the same folder, which is written, synced, closed, checked and renamed to its name; then the
-// folder is synced. After a crash at any moment the old content is there or the new, never a part.
-// When a step fails, what stood under the name is untouched and the temporary file is removed.
+// Package atomicfile is the one way in which Scout writes a file: into a temporary file in the same
+// folder, which is written, synced, closed, checked and renamed to its name; then the folder is synced.
+// After a crash at any moment the old content is there or the new, never a part. When a step fails, what
+// stood under the name is untouched and the temporary file is removed.
 //
-// What is written bit by bit over a long time, such as the WAV of a recording, is not written this way.
+// Some files cannot be written this way: the WAV of a recording grows over hours, a log is appended to, a
+// lock holds nothing. Code that writes such a file says so in a comment that begins with "Not by
+// atomicfile:"; a test in the root of the repository finds the code that does not.
 package atomicfile
 
 import (
@@ -32,10 +34,18 @@ const (
 type Options struct {
 	// Mode is the permission of a new file, less the umask; default Shared. A file that is replaced gets it as well.
 	Mode fs.FileMode
+	// ExactMode gives the file Mode whatever the umask says: the mode of a file that is replaced, for example.
+	ExactMode bool
+	// Unsynced leaves both syncs out. The file is still replaced in one step, but a loss of power may leave it
+	// empty or take it away: it is for what is of no use after that, or is made again.
+	Unsynced bool
 	// Check looks at the complete file, under its temporary name, before it gets its own; an error keeps it from that.
 	Check func(path string) error
 	// Exclusive refuses to replace a file: the error matches fs.ErrExist.
 	Exclusive bool
+	// Explain makes the error that is returned out of the one of the step that failed. By default it names
+	// path, drops the name of the temporary file, and has the code of the failure or scout.CodeWriteFailed.
+	Explain func(path string, err error) error
 	// System is the file system; default OS. Tests put one that fails in its place.
 	System System
 }
@@ -44,6 +54,8 @@ type Options struct {
 type File interface {
 	io.WriteCloser
 	Name() string
+	// Chmod sets the permissions, whatever the umask is.
+	Chmod(mode fs.FileMode) error
 	// Sync returns when everything written so far would survive a loss of power.
 	Sync() error
 }
@@ -53,14 +65,14 @@ type System interface {
 	// CreateTemporary makes a new file in dir whose name ends in Suffix.
 	CreateTemporary(dir string, mode fs.FileMode) (File, error)
 	Rename(from, to string) error
-	// Link gives a file a second name; it fails with fs.ErrExist where the name is taken.
-	Link(from, to string) error
+	// RenameNew is a Rename that fails with fs.ErrExist where the new name is taken.
+	RenameNew(from, to string) error
 	Remove(path string) error
 	// SyncFolder makes the names in dir survive a loss of power.
 	SyncFolder(dir string) error
 }
 
-// Write writes content to path. Errors have the code of the failure, or else scout.CodeWriteFailed.
+// Write writes content to path. For its errors see Options.Explain.
 func Write(path string, content []byte, options Options) error {
 	return WriteFrom(path, options, func(w io.Writer) error {
 		_, err := w.Write(content)
@@ -75,7 +87,7 @@ func WriteFrom(path string, options Options, fill func(io.Writer) error) error {
 		return err
 	}
 	if err := fill(w); err != nil {
-		return errors.Join(fail(path, err), w.Abort())
+		return errors.Join(w.fail(err), w.Abort())
 	}
 	return w.Commit()
 }
@@ -90,17 +102,26 @@ type Writer struct {
 
 // Create makes the temporary file for path, whose folder must exist.
 func Create(path string, options Options) (*Writer, error) {
-	if options.Mode == 0 {
+	if options.Mode == 0 && !options.ExactMode {
 		options.Mode = Shared
 	}
 	if options.System == nil {
 		options.System = OS{}
 	}
-	file, err := options.System.CreateTemporary(filepath.Dir(path), options.Mode)
-	if err != nil {
-		return nil, fail(path, err)
+	if options.Explain == nil {
+		options.Explain = explain
 	}
-	return &Writer{path: path, options: options, file: file}, nil
+	w := &Writer{path: path, options: options}
+	var err error
+	if w.file, err = options.System.CreateTemporary(filepath.Dir(path), options.Mode); err != nil {
+		return nil, w.fail(err)
+	}
+	if options.ExactMode {
+		if err := w.file.Chmod(options.Mode); err != nil {
+			return nil, errors.Join(w.fail(err), w.Abort())
+		}
+	}
+	return w, nil
 }
 
 // Write writes to the temporary file.
@@ -111,10 +132,13 @@ func (w *Writer) Write(p []byte) (int, error) { return w.file.Write(p) }
 // power.
 func (w *Writer) Commit() error {
 	if w.done {
-		return fail(w.path, os.ErrClosed)
+		return w.fail(os.ErrClosed)
 	}
-	err := w.file.Sync()
 	w.done = true
+	var err error
+	if !w.options.Unsynced {
+		err = w.file.Sync()
+	}
 	if err = errors.Join(err, w.file.Close()); err == nil && w.options.Check != nil {
 		err = w.options.Check(w.file.Name())
 	}
@@ -122,20 +146,20 @@ func (w *Writer) Commit() error {
 		err = w.publish()
 	}
 	if err != nil {
-		return fail(w.path, errors.Join(err, w.remove()))
+		return w.fail(errors.Join(err, w.remove()))
 	}
-	return fail(w.path, w.options.System.SyncFolder(filepath.Dir(w.path)))
+	if w.options.Unsynced {
+		return nil
+	}
+	return w.fail(w.options.System.SyncFolder(filepath.Dir(w.path)))
 }
 
 // publish gives the temporary file its name.
 func (w *Writer) publish() error {
-	if !w.options.Exclusive {
-		return w.options.System.Rename(w.file.Name(), w.path)
+	if w.options.Exclusive {
+		return w.options.System.RenameNew(w.file.Name(), w.path)
 	}
-	if err := w.options.System.Link(w.file.Name(), w.path); err != nil {
-		return err
-	}
-	return w.options.System.Remove(w.file.Name())
+	return w.options.System.Rename(w.file.Name(), w.path)
 }
 
 // Abort removes the temporary file. After Commit it does nothing.
@@ -144,7 +168,7 @@ func (w *Writer) Abort() error {
 		return nil
 	}
 	w.done = true
-	return fail(w.path, errors.Join(w.file.Close(), w.remove()))
+	return w.fail(errors.Join(w.file.Close(), w.remove()))
 }
 
 func (w *Writer) remove() error {
@@ -154,11 +178,15 @@ func (w *Writer) remove() error {
 	return nil
 }
 
-// fail names the file that a person asked for and drops the name of the temporary one.
-func fail(path string, err error) error {
+func (w *Writer) fail(err error) error {
 	if err == nil {
 		return nil
 	}
+	return w.options.Explain(w.path, err)
+}
+
+// explain names the file that a person asked for and drops the name of the temporary one.
+func explain(path string, err error) error {
 	var coded *scout.Error
 	if errors.As(err, &coded) {
 		return err

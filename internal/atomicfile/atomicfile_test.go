@@ -126,19 +126,31 @@ func (s *failing) Rename(from, to string) error {
 	return s.OS.Rename(from, to)
 }
 
+func (s *failing) RenameNew(from, to string) error {
+	if err := s.step("rename"); err != nil {
+		return err
+	}
+	return s.OS.RenameNew(from, to)
+}
+
+func (f failingFile) Chmod(mode fs.FileMode) error {
+	return errors.Join(f.s.step("chmod"), f.File.Chmod(mode))
+}
+
 func (s *failing) SyncFolder(dir string) error {
 	return errors.Join(s.step("sync folder"), s.OS.SyncFolder(dir))
 }
 
 func TestAFailedStepKeepsTheOldContent(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"create", "write", "sync", "close", "check", "rename", "sync folder"} {
+	for _, step := range []string{"create", "chmod", "write", "sync", "close", "check", "rename", "sync folder"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "f")
 			check(t, os.WriteFile(path, []byte("old"), 0o600))
 			system := &failing{at: step, with: syscall.ENOSPC}
 			err := atomicfile.Write(path, []byte("new content"), atomicfile.Options{
+				Mode: atomicfile.Private, ExactMode: true,
 				System: system, Check: func(string) error { return system.step("check") },
 			})
 			if scout.CodeOf(err) != scout.CodeDiskFull || !strings.Contains(err.Error(), "write "+path) || strings.Contains(err.Error(), atomicfile.Suffix) {
@@ -160,12 +172,74 @@ func TestAFailedStepKeepsTheOldContent(t *testing.T) {
 
 func TestTheOrderOfSteps(t *testing.T) {
 	t.Parallel()
-	system := &failing{}
-	check(t, atomicfile.Write(filepath.Join(t.TempDir(), "f"), []byte("x"), atomicfile.Options{
-		System: system, Check: func(string) error { return system.step("check") },
-	}))
-	if got, want := strings.Join(system.steps, ", "), "create, write, sync, close, check, rename, sync folder"; got != want {
-		t.Errorf("steps %s, want %s", got, want)
+	for name, c := range map[string]struct {
+		options atomicfile.Options
+		want    string
+	}{
+		"a file":                  {atomicfile.Options{}, "create, write, sync, close, check, rename, sync folder"},
+		"one that must be new":    {atomicfile.Options{Exclusive: true}, "create, write, sync, close, check, rename, sync folder"},
+		"one with an exact mode":  {atomicfile.Options{ExactMode: true}, "create, chmod, write, sync, close, check, rename, sync folder"},
+		"one that is of the hour": {atomicfile.Options{Unsynced: true}, "create, write, close, check, rename"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			system := &failing{}
+			c.options.System, c.options.Check = system, func(string) error { return system.step("check") }
+			check(t, atomicfile.Write(filepath.Join(t.TempDir(), "f"), []byte("x"), c.options))
+			if got := strings.Join(system.steps, ", "); got != c.want {
+				t.Errorf("steps %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestTheModeOfAFile(t *testing.T) {
+	t.Parallel()
+	// The umask of the process belongs to all tests: what it takes is read off a file.
+	plain := filepath.Join(t.TempDir(), "plain")
+	check(t, os.WriteFile(plain, nil, 0o666))
+	info, err := os.Stat(plain)
+	check(t, err)
+	shared := info.Mode().Perm()
+	for name, c := range map[string]struct {
+		options atomicfile.Options
+		want    fs.FileMode
+	}{
+		"by default, less the umask": {atomicfile.Options{}, shared},
+		"private":                    {atomicfile.Options{Mode: atomicfile.Private}, 0o600},
+		"for everybody, exactly":     {atomicfile.Options{Mode: 0o777, ExactMode: true}, 0o777},
+		"for nobody, exactly":        {atomicfile.Options{ExactMode: true}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "f")
+			check(t, atomicfile.Write(path, []byte("x"), c.options))
+			info, err := os.Stat(path)
+			check(t, err)
+			if info.Mode().Perm() != c.want {
+				t.Errorf("mode %v, want %v", info.Mode().Perm(), c.want)
+			}
+		})
+	}
+}
+
+func TestErrorsAreExplainedAsAsked(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "f")
+	own := errors.New("own words")
+	for _, step := range []string{"create", "chmod", "write", "sync", "close", "rename", "sync folder"} {
+		err := atomicfile.Write(path, []byte("x"), atomicfile.Options{
+			System: &failing{at: step, with: syscall.EIO}, ExactMode: true,
+			Explain: func(p string, err error) error {
+				if p != path || !errors.Is(err, syscall.EIO) {
+					t.Errorf("%s: asked to explain %v of %s", step, err, p)
+				}
+				return own
+			},
+		})
+		if err == nil || err.Error() != own.Error() {
+			t.Errorf("%s: error %v", step, err)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ func swapDir(staged, final string) error {
 	if _, err := os.Lstat(final); err != nil {
 		return renameDir(staged, final)
 	}
+	// Not by atomicfile: they are folders, whose files are whole and synced.
 	err := unix.Renameat2(unix.AT_FDCWD, staged, unix.AT_FDCWD, final, unix.RENAME_EXCHANGE)
 	switch {
 	case err == nil:

@@ -17,6 +17,7 @@ import (
 const replacedSuffix = ".replaced"
 
 func renameDir(from, to string) error {
+	// Not by atomicfile: it is a folder, whose files are whole and synced.
 	if err := os.Rename(from, to); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "rename to "+to, err)
 	}
@@ -38,6 +39,7 @@ func swapInTwoSteps(staged, final string) error {
 // two processes hold "the" lock on two files). It does not wait: busy is true when somebody else
 // holds it. The lock ends with unlock or with the process.
 func lockFile(path string) (unlock func() error, busy bool, err error) {
+	// Not by atomicfile: it is a lock, and must stay the same file.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, false, scout.FileError(scout.CodeWriteFailed, "lock", err)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -40,6 +41,7 @@ type partFile interface {
 
 // openPart opens the file for writing at offset and cuts off what is behind it.
 func openPart(path string, offset int64) (partFile, error) {
+	// Not by atomicfile: the next attempt continues where this one breaks off.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -293,8 +295,8 @@ func (d *download) remember(response *http.Response) error {
 	if err := ignoreMissing(os.Remove(d.path + partSuffix)); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "begin download", err)
 	}
-	// Not synced: a note that a crash tore is not JSON, and the download begins again.
-	if err := os.WriteFile(d.path+stateSuffix, data, 0o644); err != nil {
+	// Without a note, or with an empty one, the download begins again.
+	if err := atomicfile.Write(d.path+stateSuffix, data, atomicfile.Options{Unsynced: true}); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "begin download", err)
 	}
 	return nil

@@ -125,6 +125,7 @@ func (s *Store) unpack(ctx context.Context, archive, into string, wanted map[str
 			}
 			return err
 		}
+		// Not by atomicfile: the part is checked and synced like that of a download.
 		if err := os.Rename(target+partSuffix, target); err != nil {
 			return scout.FileError(scout.CodeWriteFailed, "unpack "+name, err)
 		}

@@ -249,6 +249,7 @@ func (p *pull) derive(ctx context.Context, c candidate, input, target string) (s
 
 // keep gives a complete file its name.
 func (p *pull) keep(target string) error {
+	// Not by atomicfile: the part grew over several attempts, each of them synced.
 	if err := os.Rename(target+partSuffix, target); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "keep "+filepath.Base(target), err)
 	}

@@ -334,5 +334,6 @@ func (s *Store) recoverReplaced(id string) (err error) {
 	if _, err := os.Lstat(final); err == nil {
 		return removeAll(aside)
 	}
+	// Not by atomicfile: it is a folder, whose files are whole and synced.
 	return ignoreMissing(os.Rename(aside, final))
 }

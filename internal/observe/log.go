@@ -67,6 +67,7 @@ func OpenLogFile(path string, rotation LogRotation) (io.WriteCloser, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
 	}
+	// Not by atomicfile: a log is appended to, and nothing is written here.
 	probe, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)

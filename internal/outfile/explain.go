@@ -42,6 +42,10 @@ func (r *reasoned) Unwrap() error { return r.err }
 
 // Reason says in a few words why the file system refused something.
 func Reason(err error) string {
+	var said *reasoned
+	if errors.As(err, &said) {
+		return said.text
+	}
 	for _, known := range []struct {
 		is   error
 		text string

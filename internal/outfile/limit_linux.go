@@ -2,9 +2,6 @@ package outfile
 
 import "golang.org/x/sys/unix"
 
-// usualNameLimit is NAME_MAX of almost all file systems.
-const usualNameLimit = 255
-
 // nameLimit is how many bytes a name in the folder may have: 255 almost everywhere, 143 with eCryptfs.
 func nameLimit(folder string) int {
 	var fs unix.Statfs_t
@@ -12,9 +9,4 @@ func nameLimit(folder string) int {
 		return usualNameLimit
 	}
 	return int(fs.Namelen)
-}
-
-// renameNew is rename(2) that fails with EEXIST where the new name is taken.
-func renameNew(from, to string) error {
-	return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 }

@@ -240,6 +240,9 @@ func FitName(stem, suffix string, limit int) string {
 	return stem[:cut] + suffix
 }
 
+// usualNameLimit is NAME_MAX of almost all file systems.
+const usualNameLimit = 255
+
 // NameLimit is how many bytes a name in the folder may have.
 func NameLimit(folder string) int { return nameLimit(folder) }
 

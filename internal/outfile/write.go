@@ -6,12 +6,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 // Write replaces the output with content, whole or not at all: when any step fails, what was there stays. A pipe, a
@@ -30,63 +29,45 @@ func (p *Place) Write(ctx context.Context, content []byte, force bool) error {
 	return Explain("write "+p.Path, err)
 }
 
-// replace writes a file beside the target, syncs it and gives it the target's name.
-func (p *Place) replace(content []byte, force bool) (err error) {
-	folder := filepath.Dir(p.target)
-	mode := os.FileMode(0o666) // less the umask
+// replace puts a whole file in the place of what is there. Where nothing was there, nothing is replaced.
+func (p *Place) replace(content []byte, force bool) error {
+	options := p.options()
 	if p.info != nil {
-		mode = p.info.Mode().Perm()
+		options.Mode, options.ExactMode = p.info.Mode().Perm(), true
 	}
-	file, err := createTemporary(folder, mode)
-	if err != nil {
-		return err
-	}
-	temporary := file.Name()
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temporary) // the first error is the one to tell
-		}
-	}()
-	if p.info != nil {
-		err = file.Chmod(mode) // the umask took from it
-	}
-	_, writeErr := file.Write(content)
-	if err := errors.Join(err, writeErr, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := p.putInPlace(temporary, force); err != nil {
-		return err
-	}
-	return syncFolder(folder)
-}
-
-// putInPlace renames a finished file. Where nothing was at the target, nothing is replaced.
-func (p *Place) putInPlace(temporary string, force bool) error {
-	if p.info != nil || force {
-		if now, err := os.Stat(p.target); err == nil && !force && now.Size() > 0 {
+	options.Exclusive = p.info == nil && !force
+	options.Check = func(string) error {
+		if now, err := os.Stat(p.target); p.info != nil && !force && err == nil && now.Size() > 0 {
 			return &reasoned{"it was filled by another program meanwhile", fs.ErrExist}
 		}
-		return os.Rename(temporary, p.target)
+		return nil
 	}
-	err := renameNew(temporary, p.target)
-	if errors.Is(err, syscall.ENOSYS) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		if err = os.Link(temporary, p.target); err == nil {
-			return os.Remove(temporary)
-		}
-		if !errors.Is(err, fs.ErrExist) { // a file system without hard links
-			if _, statErr := os.Lstat(p.target); errors.Is(statErr, fs.ErrNotExist) {
-				return os.Rename(temporary, p.target)
-			}
-			err = fs.ErrExist
-		}
-	}
-	if errors.Is(err, fs.ErrExist) {
+	err := atomicfile.Write(p.target, content, options)
+	if options.Exclusive && errors.Is(err, fs.ErrExist) {
 		return &reasoned{"another program made it meanwhile", fs.ErrExist}
 	}
 	return err
 }
 
+// options are those of every file in the folder of the target. Errors stay as they are, for Explain.
+func (p *Place) options() atomicfile.Options {
+	return atomicfile.Options{System: folders{}, Explain: func(_ string, err error) error { return err }}
+}
+
+// folders is the file system, with folders of the user's that may be written and not read: such a folder cannot be
+// synced, and the file itself is.
+type folders struct{ atomicfile.OS }
+
+// SyncFolder implements atomicfile.System.
+func (f folders) SyncFolder(dir string) error {
+	if err := f.OS.SyncFolder(dir); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
 // overwrite writes into the file that is there. It was empty, or may be replaced.
+// Not by atomicfile: the folder takes no second file, or the file is a mount that no other can replace.
 func (p *Place) overwrite(content []byte) error {
 	file, err := os.OpenFile(p.target, os.O_WRONLY, 0)
 	if err != nil {
@@ -107,44 +88,18 @@ func (p *Place) Probe() error {
 	if p.Stream() {
 		return nil
 	}
-	file, err := createTemporary(filepath.Dir(p.target), 0o600)
+	file, err := atomicfile.Create(p.target, p.options())
 	if err == nil {
-		err = errors.Join(file.Close(), os.Remove(file.Name()))
+		err = file.Abort()
 	}
 	if p.info != nil && err != nil {
 		var there *os.File
+		// Not by atomicfile: the file is opened to see whether that is possible, and nothing is written.
 		if there, err = os.OpenFile(p.target, os.O_WRONLY, 0); err == nil {
 			err = there.Close()
 		}
 	}
 	return Explain("write "+p.Path, err)
-}
-
-// createTemporary makes a new file with a short name of its own: a long target leaves no room for more.
-func createTemporary(folder string, mode os.FileMode) (*os.File, error) {
-	const attempts = 100
-	var file *os.File
-	err := fs.ErrExist
-	for range attempts {
-		name := filepath.Join(folder, ".scout-"+strconv.FormatUint(rand.Uint64(), 36))
-		file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-		if !errors.Is(err, fs.ErrExist) {
-			break
-		}
-	}
-	return file, err
-}
-
-func syncFolder(folder string) error {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return nil //nolint:nilerr // a folder that may be written and not read: the file itself is synced
-	}
-	err = dir.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		err = nil
-	}
-	return errors.Join(err, dir.Close())
 }
 
 // writeStream writes to what is no regular file.
@@ -191,6 +146,7 @@ func openWaiting(ctx context.Context, path string, mode int) (*os.File, error) {
 	}
 	opened := make(chan result, 1)
 	go func() { // ends when the other end is opened, at the latest by wake
+		// Not by atomicfile: it is a pipe or a device, or is read.
 		file, err := os.OpenFile(path, mode, 0)
 		opened <- result{file, err}
 	}()
@@ -205,6 +161,7 @@ func openWaiting(ctx context.Context, path string, mode int) (*os.File, error) {
 	}
 	// The other end is opened for a moment, so that open(2) returns. It may not have begun to wait yet: again.
 	for range 50 {
+		// Not by atomicfile: it is a pipe, and nothing is written.
 		if end, err := os.OpenFile(path, other|syscall.O_NONBLOCK, 0); err == nil {
 			_ = end.Close() // nothing was read or written
 		}

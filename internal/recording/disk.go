@@ -75,9 +75,10 @@ func (OSDisk) Stat(path string) (os.FileInfo, error) { return os.Stat(path) }
 func (OSDisk) MakeFolder(path string) error { return os.MkdirAll(path, folderMode) }
 
 // SyncFolder implements Disk.
-func (OSDisk) SyncFolder(path string) error { return syncFolder(path) }
+func (OSDisk) SyncFolder(path string) error { return atomicfile.OS{}.SyncFolder(path) }
 
 // OpenFile implements Disk.
+// Not by atomicfile: the WAV of a recording grows where it is, and is repaired where it is.
 func (OSDisk) OpenFile(path string, flag int) (File, error) {
 	f, err := os.OpenFile(path, flag, fileMode)
 	if err != nil {
@@ -99,16 +100,6 @@ func removeIfThere(path string) error {
 		return err
 	}
 	return nil
-}
-
-// syncFolder makes the names in dir survive a loss of power.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	return errors.Join(err, d.Close())
 }
 
 // makeFolder creates dir with everything above it and returns its absolute path.

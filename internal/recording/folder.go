@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 // Names of the files of a recording: its ID and one of these.
@@ -148,8 +149,8 @@ func (f *Folder) fillReserve() {
 	if info, err := os.Stat(path); err == nil && info.Size() == reserveBytes {
 		return
 	}
-	if os.WriteFile(path, make([]byte, reserveBytes), fileMode) != nil {
-		_ = os.Remove(path) // half a reserve would count as one that takes room from the recording
+	if atomicfile.Write(path, make([]byte, reserveBytes), atomicfile.Options{Mode: atomicfile.Private, Unsynced: true}) != nil {
+		_ = os.Remove(path) // one of another size: it takes room from the recording
 	}
 }
 

@@ -49,6 +49,7 @@ func TakeLockWithin(dir string, patience time.Duration) (*Lock, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, LockName)
+	// Not by atomicfile: it is a lock, and must stay the same file.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "open lock file", err)

@@ -155,6 +155,7 @@ func (f *Folder) rebuild(id ID, audio audioFile, cause error) (*Repaired, error)
 	if scout.CodeOf(cause) == scout.CodeRecordingCorrupt {
 		reason = "the manifest was damaged"
 		path := f.ManifestPath(id)
+		// Not by atomicfile: what cannot be read is set aside as it is.
 		if err := os.Rename(path, filepath.Join(f.dir, string(id)+damagedSuffix)); err != nil {
 			return nil, scout.FileError(scout.CodeWriteFailed, "set damaged manifest aside", err)
 		}

@@ -266,6 +266,7 @@ func setAside(path string) error {
 		if _, err := os.Lstat(aside); err == nil {
 			continue
 		}
+		// Not by atomicfile: what another program put there is set aside as it is.
 		if err := os.Rename(path, aside); err != nil {
 			return err
 		}

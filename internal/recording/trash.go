@@ -55,7 +55,7 @@ func (f *Folder) Delete(_ *Lock, id ID) error {
 			return scout.FileError(scout.CodeWriteFailed, doing, err)
 		}
 	}
-	return scout.FileError(scout.CodeWriteFailed, doing, syncFolder(dir))
+	return scout.FileError(scout.CodeWriteFailed, doing, f.disk.SyncFolder(dir))
 }
 
 // Trash moves a recording that is not being recorded into the trash of its folder. Restore brings it
@@ -139,11 +139,12 @@ func (f *Folder) checkIdle(doing string, id ID) error {
 func (f *Folder) move(doing string, id ID, from, to string, suffixes []string) error {
 	for _, suffix := range suffixes {
 		name := string(id) + suffix
+		// Not by atomicfile: the file is whole, and changes its folder.
 		if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return scout.FileError(scout.CodeWriteFailed, doing, err)
 		}
 	}
-	return scout.FileError(scout.CodeWriteFailed, doing, errors.Join(syncFolder(to), syncFolder(from)))
+	return scout.FileError(scout.CodeWriteFailed, doing, errors.Join(f.disk.SyncFolder(to), f.disk.SyncFolder(from)))
 }
 
 // finishTrashing completes a Trash or undoes a Restore that a crash interrupted: the manifest is here and the

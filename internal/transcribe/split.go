@@ -287,6 +287,7 @@ func repeatable(ctx context.Context, in Input, tempDir string) (first Input, lat
 		}
 		in.Stream, in.Label, in.Path, later.stream = stream, in.Path, "", stream
 	}
+	// Not by atomicfile: it is read by this process and removed.
 	if later.temp, err = os.CreateTemp(tempDir, "scout-*.audio"); err != nil {
 		err = scout.FileError(scout.CodeWriteFailed, "copy the stream to a temporary file", err)
 		return in, again{}, errors.Join(err, later.release(ctx))

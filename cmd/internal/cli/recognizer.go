@@ -3,7 +3,9 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/model"
@@ -103,12 +106,9 @@ func (a *App) noticeOfModel(n recognize.Notice) {
 // noteOnce says something once for each models folder.
 func (a *App) noteOnce(dir, name, text string) {
 	_ = os.MkdirAll(dir, 0o755) // where that fails, so does the next step
-	file, err := os.OpenFile(filepath.Join(dir, ".noted-"+name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if os.IsExist(err) {
+	err := atomicfile.Write(filepath.Join(dir, ".noted-"+name), nil, atomicfile.Options{Exclusive: true, Unsynced: true})
+	if errors.Is(err, fs.ErrExist) {
 		return
-	}
-	if err == nil {
-		err = file.Close()
 	}
 	if err != nil {
 		a.Scope.Log().Debug("note_not_remembered", slog.String("error", err.Error()))

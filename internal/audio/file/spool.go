@@ -29,6 +29,7 @@ func (s *source) spool(opts Options) error {
 	if dir == "" {
 		dir = os.TempDir()
 	}
+	// Not by atomicfile: it is read by this process and removed.
 	f, err := os.CreateTemp(dir, "scout-*.audio")
 	if err != nil {
 		return spoolError(dir, err)

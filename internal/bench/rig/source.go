@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/speech"
@@ -97,7 +98,7 @@ func (r Reader) Decode(ctx context.Context, dir string, entries []bench.Entry) (
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(s))
 		}
 		path := filepath.Join(c.dir, fmt.Sprintf("%d.f32", i))
-		if err := os.WriteFile(path, raw, 0o600); err != nil {
+		if err := atomicfile.Write(path, raw, atomicfile.Options{Mode: atomicfile.Private, Unsynced: true}); err != nil {
 			return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "write decoded clip", err), c.Remove())
 		}
 		c.paths[clip] = path

@@ -6,32 +6,29 @@ import (
 	"errors"
 	"io"
 	"math"
-	"os"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
 // writeWAV writes so many frames of 16 kHz mono in 16 bits (RIFF WAVE, format 1), given in parts.
-func writeWAV(path string, frames int, give func(emit func([]float32) error) error) (err error) {
-	file, err := os.Create(path)
-	if err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "create speech to measure with", err)
-	}
-	defer func() { err = scout.FileError(scout.CodeWriteFailed, "write "+path, errors.Join(err, file.Close())) }()
-	const rate, frameBytes, headBytes = scout.EngineSampleRateHz, 2, 44
-	data := uint32(frames * frameBytes)
-	out := bufio.NewWriter(file)
-	le := binary.LittleEndian
-	head := append(le.AppendUint32([]byte("RIFF"), data+headBytes-8), "WAVEfmt "...)
-	head = le.AppendUint16(le.AppendUint16(le.AppendUint32(head, 16), 1), 1)
-	head = le.AppendUint32(le.AppendUint32(head, rate), rate*frameBytes)
-	head = le.AppendUint16(le.AppendUint16(head, frameBytes), 8*frameBytes)
-	head = le.AppendUint32(append(head, "data"...), data)
-	if _, err := out.Write(head); err != nil {
-		return err
-	}
-	err = give(func(samples []float32) error { return writeSamples(out, samples) })
-	return errors.Join(err, out.Flush())
+func writeWAV(path string, frames int, give func(emit func([]float32) error) error) error {
+	return atomicfile.WriteFrom(path, atomicfile.Options{Unsynced: true}, func(to io.Writer) error {
+		const rate, frameBytes, headBytes = scout.EngineSampleRateHz, 2, 44
+		data := uint32(frames * frameBytes)
+		out := bufio.NewWriter(to)
+		le := binary.LittleEndian
+		head := append(le.AppendUint32([]byte("RIFF"), data+headBytes-8), "WAVEfmt "...)
+		head = le.AppendUint16(le.AppendUint16(le.AppendUint32(head, 16), 1), 1)
+		head = le.AppendUint32(le.AppendUint32(head, rate), rate*frameBytes)
+		head = le.AppendUint16(le.AppendUint16(head, frameBytes), 8*frameBytes)
+		head = le.AppendUint32(append(head, "data"...), data)
+		if _, err := out.Write(head); err != nil {
+			return err
+		}
+		err := give(func(samples []float32) error { return writeSamples(out, samples) })
+		return errors.Join(err, out.Flush())
+	})
 }
 
 func writeSamples(out io.Writer, samples []float32) error {

@@ -80,6 +80,7 @@ func Open(_ context.Context, load wire.Load) (server.Backend, error) {
 // writeSessionOptions writes the options of ProfileLean where the library reads them.
 // Measured: docs/adr/0002-engine-process.md.
 func writeSessionOptions() (string, error) {
+	// Not by atomicfile: it is read once by this process and removed.
 	file, err := os.CreateTemp("", "scout-session-*.cfg")
 	if err != nil {
 		return "", scout.FileError(scout.CodeWriteFailed, "create session options", err)

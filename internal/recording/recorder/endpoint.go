@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
@@ -104,6 +104,7 @@ func (r *Recorder) listen(ctx context.Context) (listener net.Listener, path stri
 	}
 	err = os.Chmod(bound, 0o600)
 	if err == nil {
+		// Not by atomicfile: it is a socket.
 		err = os.Rename(bound, path)
 	}
 	if err == nil {
@@ -126,7 +127,8 @@ func (r *Recorder) writeEndpoint(socket string) error {
 	if err != nil {
 		return err
 	}
-	return recording.OSDisk{}.Replace(filepath.Join(r.folder.Dir(), wire.EndpointName), data)
+	// Nobody listens on the socket after a loss of power, so that the file needs no sync.
+	return atomicfile.Write(filepath.Join(r.folder.Dir(), wire.EndpointName), data, atomicfile.Options{Mode: atomicfile.Private, Unsynced: true})
 }
 
 // removeEndpoint takes socket and endpoint file away. The caller still holds the lock. Where another folder has taken the

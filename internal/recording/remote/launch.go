@@ -167,10 +167,12 @@ func notStarted(program string, err error) error {
 // openLog opens the log for appending; one that became long is set aside first.
 func openLog(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLogBytes {
+		// Not by atomicfile: the log is set aside as it is.
 		if err := os.Rename(path, path+".1"); err != nil {
 			return nil, err
 		}
 	}
+	// Not by atomicfile: a log is appended to.
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 

@@ -253,6 +253,7 @@ func (p *parent) takeLock() bool {
 	if p.options.Dir == "" {
 		return true
 	}
+	// Not by atomicfile: it is a lock, and must stay the same file.
 	f, err := os.OpenFile(filepath.Join(p.options.Dir, recording.ParentLockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return true

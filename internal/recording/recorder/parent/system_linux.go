@@ -22,6 +22,7 @@ func program() string { return "/proc/self/exe" }
 
 // makeMemory makes memory that lives as long as one of the processes that have it.
 func makeMemory() (*os.File, error) {
+	// Not by atomicfile: it is memory, without a name on disk.
 	fd, err := unix.MemfdCreate("scout-recorder", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)

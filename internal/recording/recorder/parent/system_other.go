@@ -21,6 +21,7 @@ func program() string {
 
 // makeMemory makes a file without a name, which lives as long as one of the processes that have it.
 func makeMemory() (*os.File, error) {
+	// Not by atomicfile: the file has no name while it is in use.
 	f, err := os.CreateTemp("", "scout-recorder-*")
 	if err != nil {
 		return nil, err
