@@ -8,22 +8,22 @@ import (
 	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
-// atom is a stretch of text that is never divided: a word, or a part of one where a line may be broken inside of it.
+// atom is a stretch of text that is never divided: a word, or part of a word inside which a line may be broken.
 type atom struct {
 	text   string
 	width  int  // columns
-	spaced bool // a space stands in front of it within a line
+	spaced bool // a space precedes it within a line
 	within within
 	// start and end are when it is said.
 	start, end time.Duration
-	// estimated tells that neither its start nor the end of the atom before it is known.
+	// estimated is set if neither its start nor the end of the atom before it is known.
 	estimated bool
 	begins    bool    // a sentence
 	ends      bool    // a sentence
-	border    float64 // what it costs to part it from the atom before it
+	border    float64 // cost of a border between it and the atom before it
 }
 
-// within says what the border in front of an atom divides.
+// within says what the border before an atom divides.
 type within uint8
 
 const (
@@ -35,8 +35,8 @@ const (
 // atomsOf returns all atoms of a transcript, none wider than columns. Their times are in order and do not overlap.
 func atomsOf(t *scout.Transcript, columns int) []atom {
 	var atoms []atom
-	var tokens []string // what stands between two spaces
-	var last []int      // the last atom of each
+	var tokens []string // the text between two spaces
+	var last []int      // the last atom of each token
 	for i := range t.Segments {
 		l := newTimeline(&t.Segments[i])
 		from := 0
@@ -72,7 +72,7 @@ func atomsOf(t *scout.Transcript, columns int) []atom {
 	return atoms
 }
 
-// order puts times into the audio and after each other, whatever they were.
+// order moves times into the audio and into order, whatever they were.
 func order(atoms []atom, audio time.Duration) {
 	if audio <= 0 {
 		audio = 1<<63 - 1
@@ -91,15 +91,15 @@ func order(atoms []atom, audio time.Duration) {
 	}
 }
 
-// timeline is the text of a segment and when each part of it is said.
+// timeline is the text of a segment and the time of each part of it.
 type timeline struct {
 	text  string
 	words []timed
-	at    int // the word in which the last question began
+	at    int // the word in which the last question to times began
 }
 
-// timed is a word of a timeline. Where its start or end is not known it is estimated: between what is known before and
-// after it, in proportion to the columns. Such times place cues and stand nowhere else.
+// timed is a word of a timeline. An unknown start or end is estimated between the known times before and after it, in
+// proportion to the columns. Such times only place cues and appear nowhere else.
 type timed struct {
 	from, to               int // bytes of the text
 	start, end             time.Duration
@@ -107,7 +107,7 @@ type timed struct {
 	startColumn, endColumn int
 }
 
-// newTimeline takes the words of a segment; where it has none, the whole text is one word without times.
+// newTimeline takes the words of a segment. If it has none, the whole text is one word without times.
 func newTimeline(s *scout.Segment) *timeline {
 	words := s.Words
 	if len(words) == 0 {
@@ -141,13 +141,13 @@ func newTimeline(s *scout.Segment) *timeline {
 	return l
 }
 
-// point is a place in the text and when it is reached.
+// point is a place in the text and the time at which it is said.
 type point struct {
 	column int
 	at     time.Duration
 }
 
-// between is when column is reached on the straight line from p to q.
+// between returns the time of column on the straight line from p to q.
 func between(p, q point, column int) time.Duration {
 	if q.column <= p.column {
 		return p.at
@@ -155,7 +155,7 @@ func between(p, q point, column int) time.Duration {
 	return p.at + time.Duration(float64(q.at-p.at)*float64(column-p.column)/float64(q.column-p.column))
 }
 
-// estimate fills in what is not known, between start and end of the segment.
+// estimate fills in the unknown times, between start and end of the segment.
 func (l *timeline) estimate(start, end time.Duration) {
 	for i := 0; i < len(l.words); i++ {
 		w := &l.words[i]
@@ -172,7 +172,8 @@ func (l *timeline) estimate(start, end time.Duration) {
 	}
 }
 
-// nextKnown is the next known point at or after word i; its own start does not count, as it has been used already.
+// nextKnown returns the next known point at or after word i. The word's own start does not count, because it has been
+// used already.
 func (l *timeline) nextKnown(i int, end time.Duration) point {
 	for k := i; k < len(l.words); k++ {
 		w := &l.words[k]
@@ -186,8 +187,8 @@ func (l *timeline) nextKnown(i int, end time.Duration) point {
 	return point{l.words[len(l.words)-1].endColumn, end}
 }
 
-// times returns when the bytes from..to are said, and whether the border in front of them is estimated; where the
-// segment begins it is not. Questions come in the order of the text.
+// times returns when the bytes from..to are said, and whether the border before them is estimated; at the beginning of
+// the segment it is not. The calls must come in the order of the text.
 func (l *timeline) times(from, to int) (start, end time.Duration, estimated bool) {
 	for l.at+1 < len(l.words) && l.words[l.at].to <= from {
 		l.at++
@@ -203,7 +204,7 @@ func (l *timeline) times(from, to int) (start, end time.Duration, estimated bool
 	return start, l.inside(last, to), estimated
 }
 
-// inside is when a byte of a word is reached.
+// inside returns when a byte of a word is said.
 func (l *timeline) inside(w *timed, at int) time.Duration {
 	switch at {
 	case w.from:

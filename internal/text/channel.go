@@ -6,7 +6,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// channelLabel stands before what was said in a channel: "left: ", "channel 3: "; empty for the mix of all.
+// channelLabel returns the label before text from a channel: "left: ", "channel 3: "; empty for the mix of all.
 func channelLabel(channel string) string {
 	switch channel = clean(channel); {
 	case channel == "":
@@ -17,8 +17,8 @@ func channelLabel(channel string) string {
 	return channel + ": "
 }
 
-// channelCues lays out a transcript for subtitles: each channel by itself, so that its cues do not overlap, with the
-// channel in front of each cue. Cues of different channels do overlap where people speak at once.
+// channelCues lays out a transcript for subtitles: each channel separately, so that its cues do not overlap, with the
+// channel at the beginning of each cue. Cues of different channels overlap if people speak at once.
 func channelCues(t *scout.Transcript, layout Layout) []cue {
 	var channels []string
 	for i := range t.Segments {

@@ -10,7 +10,7 @@ import (
 	"github.com/scout-speech/scout/internal/text"
 )
 
-// call is two people of a call, who speak at once in the end, and a third channel.
+// call is a call of two people, who speak at once at the end, and a third channel.
 func call() text.Document {
 	said := func(channel string, start, end int, sentence string) scout.Segment {
 		return scout.Segment{Start: ms(start), End: ms(end), Channel: channel, Text: sentence, Words: spread(sentence, start)}
@@ -49,8 +49,8 @@ func TestEachFormatNamesTheChannel(t *testing.T) {
 	}
 }
 
-// TestCuesOfChannelsKeepTheirTimes: who speaks while another one does is shown at that time, and a cue is no wider for
-// its label.
+// TestCuesOfChannelsKeepTheirTimes checks that a person who speaks at the same time as another is shown at that time,
+// and that a label makes no cue wider.
 func TestCuesOfChannelsKeepTheirTimes(t *testing.T) {
 	t.Parallel()
 	doc := call()
@@ -67,7 +67,7 @@ func TestCuesOfChannelsKeepTheirTimes(t *testing.T) {
 	overlap := false
 	for i, c := range got {
 		if c.start < last {
-			t.Errorf("cue %d begins before the one in front of it", i+1)
+			t.Errorf("cue %d begins before the previous one", i+1)
 		}
 		overlap = overlap || i > 0 && c.start < got[i-1].end
 		last = c.start
@@ -78,6 +78,6 @@ func TestCuesOfChannelsKeepTheirTimes(t *testing.T) {
 		}
 	}
 	if !overlap {
-		t.Error("nobody speaks at once, though two people do")
+		t.Error("no cues overlap, although two people speak at once")
 	}
 }

@@ -14,9 +14,9 @@ type cue struct {
 	lines      []string
 }
 
-// cuesOf lays out a transcript: docs/adr/0035-subtitles.md. Among all ways to divide the text into cues that keep the rules
-// which have no exception (width and number of lines, seven seconds, no pause of three seconds inside), it takes the one of
-// least cost, so that the other rules are weighed against each other. Cues do not overlap.
+// cuesOf lays out a transcript: docs/adr/0035-subtitles.md. It considers all ways to divide the text into cues that
+// keep the rules without exception (width and number of lines, seven seconds, no pause of three seconds inside). It
+// takes the one with the least cost, so that the other rules are weighed against each other. Cues do not overlap.
 func cuesOf(t *scout.Transcript, layout Layout) []cue {
 	layout = layout.withDefaults()
 	atoms := atomsOf(t, layout.MaxLineWidth)
@@ -40,8 +40,8 @@ func cuesOf(t *scout.Transcript, layout Layout) []cue {
 	return cues
 }
 
-// inMilliseconds rounds, in such a way that cues stay apart. Both formats count in milliseconds, and WebVTT wants the end
-// after the start.
+// inMilliseconds rounds times so that cues stay apart. Both formats count in milliseconds, and WebVTT requires the end
+// to be after the start.
 func inMilliseconds(cues []cue) {
 	for i := range cues {
 		c := &cues[i]
@@ -56,14 +56,14 @@ func inMilliseconds(cues []cue) {
 	}
 }
 
-// stretch is some atoms, the last not included.
+// stretch is a range of atoms, without the last.
 type stretch struct{ from, to int }
 
 // divide divides atoms into cues, by dynamic programming over the borders between them.
 func divide(atoms []atom, layout Layout, audio time.Duration) []stretch {
 	n := len(atoms)
-	least := make([]float64, n+1) // of dividing the atoms in front of each border
-	from := make([]int, n+1)      // where the last cue of that begins
+	least := make([]float64, n+1) // of dividing the atoms before each border
+	from := make([]int, n+1)      // where the last cue of that division begins
 	for i := range least[1:] {
 		least[i+1] = math.Inf(1)
 	}
@@ -98,7 +98,7 @@ func divide(atoms []atom, layout Layout, audio time.Duration) []stretch {
 	return cues
 }
 
-// filling fills lines from the first word on, which needs the fewest.
+// filling fills lines from the first word on, which needs the fewest lines.
 type filling struct {
 	width, lines int
 	used         int // lines
@@ -116,7 +116,7 @@ func (f *filling) add(a *atom) bool {
 	return f.used <= f.lines
 }
 
-// columnsBehind is how many columns an atom adds to a line that it does not begin.
+// columnsBehind returns how many columns an atom adds to a line that it does not begin.
 func (a *atom) columnsBehind() int {
 	if a.spaced {
 		return a.width + 1
@@ -132,14 +132,14 @@ func columns(atoms []atom) int {
 	return n
 }
 
-// The costs. They are compared with each other only; docs/adr/0035-subtitles.md tells how they were chosen.
+// The costs. Only their ratios matter; docs/adr/0035-subtitles.md explains how they were chosen.
 const (
 	costCue       = 3.0  // of each cue
-	costFull      = 4.0  // of a full one, growing with the square: halves are better than a full cue and a rest
-	costSentence  = 1.0  // of a sentence that ends inside
-	costTwoLines  = 2.0  // of a sentence that ends inside of more than one line
+	costFull      = 4.0  // of a full one, growing with the square: two halves are better than a full cue and a rest
+	costSentence  = 1.0  // of the end of a sentence inside
+	costTwoLines  = 2.0  // of the end of a sentence inside a cue of more than one line
 	costPause     = 4.0  // of each second of a pause inside, from pauseInside on
-	costShort     = 35.0 // of a cue that cannot be shown for cueShortest, in proportion to what is missing, half of it at once
+	costShort     = 35.0 // of a cue that cannot be shown for cueShortest: half at once, the rest in proportion to the missing time
 	costFast      = 1.5  // of each column a second beyond fastest
 	costLonely    = 25.0 // of a single word that does not begin a sentence
 	costDangling  = 6.0  // of one word of another sentence at the beginning or the end
@@ -161,7 +161,7 @@ type candidate struct {
 	inside  float64 // cost of pauses and sentence ends inside
 
 	last         *atom
-	sentences    int     // that end inside
+	sentences    int     // that end inside it
 	wordsOfFirst float64 // up to the first sentence's end
 	wordsOfLast  float64 // since the last sentence's end
 }
@@ -200,7 +200,7 @@ func (c *candidate) add(a *atom, first bool) {
 	c.last = a
 }
 
-// cost is what the cue costs that ends with last, after which comes next, or nothing, and which can be shown until limit.
+// cost returns the cost of the cue that ends with last and can be shown until limit. next comes after it, or is nil.
 func (c *candidate) cost(last, next *atom, limit time.Duration) float64 {
 	fill := float64(c.columns) / float64(c.layout.MaxLineWidth*c.layout.MaxLineCount)
 	cost := costCue + costFull*fill*fill + c.inside
@@ -235,7 +235,7 @@ func (c *candidate) cost(last, next *atom, limit time.Duration) float64 {
 	return cost + next.border
 }
 
-// lineBreak is the least cost of a border that divides a cue of two lines into two that fit.
+// lineBreak returns the least cost of a border that divides a cue into two lines that fit.
 func (c *candidate) lineBreak(width int) float64 {
 	least, left := math.Inf(1), c.first.width
 	for i := 1; i < c.count && left <= width; i++ {

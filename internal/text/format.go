@@ -16,9 +16,9 @@ import (
 // Format is an output format. Its value is the name that users write.
 type Format string
 
-// The formats, and what they carry besides the words. Only JSON carries everything.
+// The formats, and what they contain besides the words. Only JSON contains everything.
 const (
-	// Plain is the words alone, in paragraphs with an empty line between them.
+	// Plain is only the words, in paragraphs with an empty line between them.
 	Plain Format = "text"
 	// JSON is everything that is known: docs/formats/transcript-json.md.
 	JSON Format = "json"
@@ -29,15 +29,15 @@ const (
 	// TSV is start and end in milliseconds and the text of each segment, separated by tabs, with a
 	// header line: the same as OpenAI's whisper writes.
 	TSV Format = "tsv"
-	// Markdown is a page for people, with what could not be transcribed in its place.
+	// Markdown is a page for people, which marks stretches that could not be transcribed in their place.
 	Markdown Format = "md"
 )
 
 // Formats returns all formats in the order in which help texts list them.
 func Formats() []Format { return []Format{Plain, JSON, SRT, VTT, TSV, Markdown} }
 
-// ParseFormat reads a format as users write it; "txt" and "markdown" are understood too. The error
-// has the code invalid_argument.
+// ParseFormat reads a format as users write it, including "txt" and "markdown". The error has the code
+// invalid_argument.
 func ParseFormat(s string) (Format, error) {
 	switch f := Format(strings.ToLower(s)); f {
 	case Plain, JSON, SRT, VTT, TSV, Markdown:
@@ -51,7 +51,7 @@ func ParseFormat(s string) (Format, error) {
 		WithHint("one of text, json, srt, vtt, tsv, md")
 }
 
-// Extension returns the ending of file names in this format, with its dot.
+// Extension returns the extension of file names in this format, with its dot.
 func (f Format) Extension() string {
 	if f == Plain {
 		return ".txt"
@@ -59,21 +59,21 @@ func (f Format) Extension() string {
 	return "." + string(f)
 }
 
-// Document is a transcript with what is known about how it was made.
+// Document is a transcript and information about how it was made.
 type Document struct {
-	// File names the input; empty where it has no name.
+	// File names the input; empty if it has no name.
 	File string
 	// Transcript is what was said.
 	Transcript scout.Transcript
-	// TimeTaken is how long the transcription took; 0 where it is unknown.
+	// TimeTaken is how long the transcription took; 0 if it is unknown.
 	TimeTaken time.Duration
-	// Layout is that of subtitles.
+	// Layout is the layout of subtitles.
 	Layout Layout
 }
 
-// Write writes the document. Runs of white space in texts become one space and invalid UTF-8 becomes
-// U+FFFD, so that no text can break the format. An unknown format or impossible layout has the code invalid_argument; a
-// failure of w has the code of the failure, or else write_failed.
+// Write writes the document. Runs of white space in texts become one space and invalid UTF-8 becomes U+FFFD, so that no
+// text can break the format. An unknown format or an impossible layout gives the code invalid_argument. A failure of w
+// gives its own code, or write_failed.
 func Write(w io.Writer, format Format, doc Document) error {
 	err := doc.Layout.Check()
 	if err != nil {
@@ -102,7 +102,7 @@ func Write(w io.Writer, format Format, doc Document) error {
 	return scout.FileError(scout.CodeWriteFailed, "write "+string(format), err)
 }
 
-// clean makes one line of s, without characters that control a terminal.
+// clean returns s in one line, without characters that control a terminal.
 func clean(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if strings.ContainsFunc(s, controls) {
@@ -116,5 +116,5 @@ func clean(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// controls is true for control characters that are no white space.
+// controls reports whether r is a control character but not white space.
 func controls(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }

@@ -14,10 +14,10 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// seconds is written as a JSON number in seconds, to the millisecond.
+// seconds is a duration, written as a JSON number in seconds, to the millisecond.
 type seconds time.Duration
 
-// MarshalJSON writes for example 12.34.
+// MarshalJSON writes the number, for example 12.34.
 func (s seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(milliseconds(time.Duration(s)))/1000, 'f', -1, 64), nil
 }
@@ -30,7 +30,7 @@ func optionalSeconds(d *time.Duration) *seconds {
 	return &s
 }
 
-// logProb rounds to four decimals; what is no number is absent.
+// logProb rounds to four decimals; NaN and infinity are left out.
 func logProb(p *float64) *float64 {
 	if p == nil || math.IsNaN(*p) || math.IsInf(*p, 0) {
 		return nil
@@ -67,7 +67,7 @@ type jsonWord struct {
 	Start   *seconds `json:"start,omitempty"`
 	End     *seconds `json:"end,omitempty"`
 	LogProb *float64 `json:"logprob,omitempty"`
-	// Placed is false for a word without a time where the model gives times, else absent.
+	// Placed is false for a word without a time if the model gives times, else absent.
 	Placed *bool `json:"placed,omitempty"`
 }
 
@@ -97,7 +97,7 @@ func anyTimes(t *scout.Transcript) bool {
 	return false
 }
 
-// inOneLine joins the texts of segments.
+// inOneLine joins the texts of segments into one line.
 func inOneLine(segments []scout.Segment) string {
 	var b strings.Builder
 	last := ""
@@ -147,8 +147,8 @@ func writeJSON(b *bufio.Writer, doc Document) error {
 	return escapeControls(b, encoded.String())
 }
 
-// escapeControls writes JSON with the control characters that encoding/json leaves as they are: DEL and U+0080 to U+009F.
-// They can only stand in strings.
+// escapeControls writes JSON and escapes the control characters that encoding/json does not: DEL and U+0080 to U+009F.
+// They can occur only inside strings.
 func escapeControls(b *bufio.Writer, encoded string) error {
 	for {
 		i := strings.IndexFunc(encoded, func(r rune) bool { return r >= 0x7F && r <= 0x9F })

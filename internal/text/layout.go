@@ -8,10 +8,10 @@ import (
 
 // Layout says how wide and how high subtitles may be. The zero value means the defaults.
 type Layout struct {
-	// MaxLineWidth is the most columns of a line, where ideographs, kana, hangul, full-width characters and emoji take
-	// two; default 42.
+	// MaxLineWidth is the largest number of columns of a line; ideographs, kana, hangul, full-width characters and
+	// emoji take two. The default is 42.
 	MaxLineWidth int
-	// MaxLineCount is the most lines of a cue; default 2.
+	// MaxLineCount is the largest number of lines of a cue; default 2.
 	MaxLineCount int
 }
 
@@ -21,7 +21,7 @@ const (
 	defaultLineCount, maxLineCount               = 2, 20
 )
 
-// Check returns an error with the code invalid_argument for a layout that cannot be kept.
+// Check returns an error with the code invalid_argument for an impossible layout.
 func (l Layout) Check() error {
 	if l.MaxLineWidth != 0 && (l.MaxLineWidth < minLineWidth || l.MaxLineWidth > maxLineWidth) {
 		return scout.Errorf(scout.CodeInvalidArgument, "a line of subtitles cannot be %d columns wide", l.MaxLineWidth).
@@ -44,12 +44,13 @@ func (l Layout) withDefaults() Layout {
 	return l
 }
 
-// Times of a cue, as broadcasters set them: Netflix Timed Text Style Guide (5/6 s to 7 s, 20 characters a second), BBC
-// Subtitle Guidelines.
+// Limits for the times of a cue, as broadcasters set them: Netflix Timed Text Style Guide (5/6 s to 7 s, 20 characters
+// a second), BBC Subtitle Guidelines.
 const (
 	cueShortest = 830 * time.Millisecond
 	cueLongest  = 7 * time.Second
-	// fastest is how many columns can be read in a second; easy is what a cue is prolonged for where a pause follows.
+	// fastest is how many columns can be read in a second. A cue before a pause is prolonged until easy columns a
+	// second are enough.
 	fastest, easy = 20, 15
 	// stay is how much longer than its words a cue of more than cueShortest may be shown.
 	stay = 500 * time.Millisecond
@@ -57,8 +58,9 @@ const (
 	parted = 3 * time.Second
 )
 
-// shownUntil is when a cue ends whose words of so many columns are said from start to end, while the next cue or the end of the
-// audio is at limit. It continues into the pause: to cueShortest in any case, beyond that by stay at most.
+// shownUntil returns when a cue ends. Its words fill so many columns and are said from start to end; the next cue or
+// the end of the audio is at limit. A cue continues into a pause: to cueShortest in any case, and beyond that by at
+// most stay.
 func shownUntil(start, end, limit time.Duration, columns int) time.Duration {
 	shown := max(end, start+cueShortest)
 	if wanted := start + time.Duration(columns)*time.Second/easy; shown < wanted {

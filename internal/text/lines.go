@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// balance is how much a line that is wider than it need be costs, against the costs of borders.
+// balance is the cost of a line that is wider than necessary, compared with the costs of borders.
 const balance = 12.0
 
-// lines breaks the text of a cue into as few lines of so many columns as it takes, where the lines are most alike and each
-// ends at a good place.
+// lines breaks the text of a cue into as few lines of the given width as possible. It chooses lines that are of similar
+// width and end at good places.
 func lines(atoms []atom, columns int) []string {
 	n := len(atoms)
 	fewest := filling{width: columns, lines: n}
@@ -60,7 +60,7 @@ func lines(atoms []atom, columns int) []string {
 	return broken
 }
 
-// joined is the text of atoms in one line.
+// joined returns the text of atoms in one line.
 func joined(atoms []atom) string {
 	var b strings.Builder
 	for i := range atoms {

@@ -22,7 +22,7 @@ func writeMarkdown(b *bufio.Writer, doc Document) {
 	if title == "" {
 		title = "Transcript"
 	}
-	// A bufio.Writer keeps its first error and returns it from Flush, so that each line need not be asked.
+	// A bufio.Writer keeps its first error and returns it from Flush, so the error of each line need not be checked.
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(b, format, args...) }
 	line("# %s\n\n- Model: %s\n", title, markdownText(clean(t.Model)))
 	if t.Language != "" {
@@ -37,7 +37,7 @@ func writeMarkdown(b *bufio.Writer, doc Document) {
 	}
 	aside := t.SetAside
 	var paragraphs paragraphs
-	last := "" // what the open paragraph ends with
+	last := "" // the end of the open paragraph
 	for i := range t.Segments {
 		s := &t.Segments[i]
 		sentence := clean(s.Text)
@@ -78,8 +78,8 @@ func asideNote(start, end time.Duration, code, reason string) string {
 		shortClock(start), shortClock(end), markdownText(clean(code)), markdownText(clean(reason)))
 }
 
-// markdownText escapes what CommonMark would read as markup. Texts never begin a line, so that block
-// markers need no care.
+// markdownText escapes everything that CommonMark would read as markup. Texts never begin a line, so block markers need
+// no escape.
 func markdownText(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -8,10 +8,10 @@ import (
 	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
-// A paragraph ends at a long pause. The longer it has become the shorter is the pause that ends it, so that a fluent
-// talk is not one block; without any pause it continues. Lengths are in columns: 500 are some 35 s of speech.
+// A paragraph ends at a long pause. The longer the paragraph is, the shorter a pause ends it, so that a fluent talk is
+// not one block. Without any pause it continues. Lengths are in columns: 500 are about 35 s of speech.
 const (
-	pauseAnywhere = 4 * time.Second // within a sentence too, as of a model that writes no full stops
+	pauseAnywhere = 4 * time.Second // also within a sentence, for models that write no full stops
 	pauseLong     = 2 * time.Second
 	pauseMedium   = time.Second
 	pauseShort    = 600 * time.Millisecond
@@ -29,7 +29,7 @@ type paragraphs struct {
 	length  int           // of this paragraph
 }
 
-// next takes the next segment, of which line is the cleaned text and not empty, and reports whether a paragraph begins with it.
+// next takes the next segment and reports whether a paragraph begins with it. line is its cleaned text and not empty.
 func (p *paragraphs) next(s *scout.Segment, line string) bool {
 	begins := !p.begun || s.Channel != p.channel || p.breaks(s.Start-p.end, line)
 	if begins {
@@ -58,8 +58,8 @@ func (p *paragraphs) breaks(pause time.Duration, line string) bool {
 	return pause >= pauseLong
 }
 
-// space is what stands between two texts that follow each other.
+// space returns the separator between two consecutive texts.
 func space(left, right string) string { return scout.Between(left, right) }
 
-// spaceless is true for letters and marks of scripts that are written without spaces between words.
+// spaceless reports whether r is a letter or mark of a script that is written without spaces between words.
 func spaceless(r rune) bool { return scout.Spaceless(r) }

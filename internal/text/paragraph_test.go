@@ -11,13 +11,13 @@ import (
 	"github.com/scout-speech/scout/internal/text"
 )
 
-// said is a segment of a talk: its text, and the pause in front of it in milliseconds.
+// said is a segment of a talk: its text, and the pause before it in milliseconds.
 type said struct {
 	pause int
 	text  string
 }
 
-// talk puts segments of 3 s each after their pauses.
+// talk returns segments of 3 s each, after their pauses.
 func talk(parts ...said) text.Document {
 	var doc text.Document
 	at := 0
@@ -81,7 +81,7 @@ func TestParagraphsEndAtLongPauses(t *testing.T) {
 			if md := strings.Count(written(t, text.Markdown, doc), "\n\n**"); md != c.want {
 				t.Errorf("%d paragraphs of Markdown, want %d", md, c.want)
 			}
-			for n := range doc.Transcript.Segments { // as it grows, nothing that is written already changes
+			for n := range doc.Transcript.Segments { // adding a segment must not change anything that is already written
 				begun := doc
 				begun.Transcript.Segments = doc.Transcript.Segments[:n]
 				if beginning := strings.TrimSuffix(written(t, text.Plain, begun), "\n"); !strings.HasPrefix(plain, beginning) {
@@ -92,7 +92,7 @@ func TestParagraphsEndAtLongPauses(t *testing.T) {
 	}
 }
 
-// What was not transcribed stands between what was said before and after it, and ends the paragraph.
+// A stretch that was not transcribed appears between the texts before and after it, and ends the paragraph.
 func TestAsideEndsAParagraphOfMarkdown(t *testing.T) {
 	t.Parallel()
 	doc := talk(said{0, "One."}, said{500, "Two."}, said{0, "Three."})

@@ -8,15 +8,15 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// piece is a part of a token that is not divided, and what the border in front of it divides.
+// piece is a part of a token that is not divided, and the kind of border before it.
 type piece struct {
 	text   string
 	within within
 }
 
-// pieces divides a token, which has no spaces, where a line may be broken inside of it: between the characters of scripts
-// without spaces after Unicode Standard Annex 14, so that no closing mark begins a line; and in words that are wider than
-// columns, where addresses are broken, or anywhere between two characters.
+// pieces divides a token, which has no spaces, at the places where a line may be broken. These are the borders between
+// characters of scripts without spaces, according to Unicode Standard Annex 14, so that no closing mark begins a line.
+// Words wider than columns are also divided, where addresses are broken, or anywhere between two characters.
 func pieces(token string, columns int) []piece {
 	var parts []piece
 	if strings.ContainsFunc(token, spaceless) {
@@ -36,7 +36,7 @@ func pieces(token string, columns int) []piece {
 	return fitting
 }
 
-// fit divides what is wider than a line.
+// fit divides a piece that is wider than a line.
 func fit(p piece, columns int) []piece {
 	if width(p.text) <= columns {
 		return []piece{p}
@@ -69,8 +69,8 @@ func lineSegments(s string) []string {
 	return parts
 }
 
-// clusters divides text of a script in which only a dictionary knows the words, Thai for example, into characters, but
-// not in front of a mark or dependent vowel and not after a vowel that is written before its consonant. Other text is one.
+// clusters divides text into characters if only a dictionary knows its words, as in Thai. It does not divide before a
+// mark or dependent vowel, or after a vowel that is written before its consonant. Other text stays whole.
 func clusters(s string) []string {
 	if !strings.ContainsFunc(s, dictionary) {
 		return []string{s}
@@ -104,7 +104,7 @@ func clings(left, right string) bool {
 		return true
 	case l >= 0x0E40 && l <= 0x0E44, l >= 0x0EC0 && l <= 0x0EC4: // vowels before their consonant
 		return true
-	case l == 0x17D2, l == 0x1039: // what is written below its consonant
+	case l == 0x17D2, l == 0x1039: // written below its consonant
 		return true
 	}
 	return strings.ContainsRune("\u0E2F\u0E30\u0E32\u0E33\u0E45\u0EAF\u0EB0\u0EB2\u0EB3", r)

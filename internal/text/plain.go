@@ -6,14 +6,15 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Growing makes a plain text segment by segment, for those who show it while it is made: what Next returned so far is
-// what Write makes of the same segments, without the line break at its end. The zero value is an empty text.
+// Growing makes a plain text segment by segment, for callers that show it while it is being made. All that Next has
+// returned so far equals what Write makes of the same segments, without the line break at its end. The zero value is an
+// empty text.
 type Growing struct {
 	paragraphs paragraphs
-	last       string // line that is not empty
+	last       string // the last line that is not empty
 }
 
-// Next returns what the segment adds; empty where it holds no text.
+// Next returns the text that the segment adds, which is empty if the segment has no text.
 func (g *Growing) Next(s *scout.Segment) string {
 	line := clean(s.Text)
 	if line == "" {
@@ -37,8 +38,8 @@ func (g *Growing) Next(s *scout.Segment) string {
 	return between + line
 }
 
-// writePlain writes paragraphs with an empty line between them; nothing at all for an empty transcript. Where channels were
-// transcribed apart each paragraph is a line that begins with its channel.
+// writePlain writes paragraphs with an empty line between them, and nothing for an empty transcript. If channels were
+// transcribed separately, each paragraph is a line that begins with its channel.
 func writePlain(b *bufio.Writer, doc Document) error {
 	var all Growing
 	for i := range doc.Transcript.Segments {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// clock formats hours, minutes, seconds and milliseconds; point is what stands before the last.
+// clock formats hours, minutes, seconds and milliseconds; point is the separator before the milliseconds.
 func clock(d time.Duration, point byte) string {
 	ms := max(0, milliseconds(d))
 	return fmt.Sprintf("%02d:%02d:%02d%c%03d", ms/3600000, ms/60000%60, ms/1000%60, point, ms%1000)
 }
 
-// writeSRT writes SubRip. It knows no escapes: an arrow in the text would look like a line of times, so
-// that it is shortened.
+// writeSRT writes SubRip. The format has no escapes, and an arrow in the text would look like a line of times, so
+// arrows are shortened.
 func writeSRT(b *bufio.Writer, doc Document) error {
 	arrow := strings.NewReplacer("-->", "->")
 	for i, c := range channelCues(&doc.Transcript, doc.Layout) {

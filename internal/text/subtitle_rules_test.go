@@ -20,7 +20,8 @@ var vocabulary = []string{
 	"สวัสดีครับเราพบกันตอนบ่ายแล้วเดินเลียบแม่น้ำไปจนมืด", "שלום", "مرحبا؟", "नमस्ते।", "3.50", "1,000,000", "x",
 }
 
-// transcripts draws any transcript: words known, half known and unknown, pauses, hurry, segments without words.
+// transcripts draws any transcript: with known, partly known and unknown words, pauses, fast speech, and segments
+// without words.
 func transcripts(t *rapid.T) scout.Transcript {
 	var tr scout.Transcript
 	at := rapid.IntRange(0, 2000).Draw(t, "begin")
@@ -50,7 +51,7 @@ func transcripts(t *rapid.T) scout.Transcript {
 	return tr
 }
 
-// Every rule that has no exception holds for any transcript and layout.
+// Every rule without exception holds for any transcript and layout.
 func TestSubtitlesKeepTheRules(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -107,7 +108,8 @@ func keepsTheRules(t failing, doc *text.Document, got []shown) {
 	}
 }
 
-// A cue is prolonged into a pause for the reader, but not for long: known words tell when it should have ended.
+// A cue is prolonged into a pause for the reader, but not for long: the times of known words say when it should have
+// ended.
 func TestCuesEndSoonAfterTheirWords(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -132,13 +134,13 @@ func TestCuesEndSoonAfterTheirWords(t *testing.T) {
 			n += len(strings.Fields(c.text()))
 			end := ends[n-1]
 			if c.end < min(end, c.start+7*time.Second) || c.end > max(end+500*time.Millisecond, c.start+830*time.Millisecond) {
-				t.Fatalf("%q from %v to %v, its last word ends at %v", c.lines, c.start, c.end, end)
+				t.Fatalf("%q is at %v to %v, but its last word ends at %v", c.lines, c.start, c.end, end)
 			}
 		}
 	})
 }
 
-// Each case is a stretch of speech of even speed, and how it is to be shown: lines are parted by "/", cues by "|".
+// Each case is a stretch of speech of even speed, and how it should be shown: "/" separates lines, "|" separates cues.
 func TestSubtitlesAreCutWell(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -17,7 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
-// shown is a cue as a player reads it.
+// shown is a cue as a player shows it.
 type shown struct {
 	start, end time.Duration
 	lines      []string
@@ -49,7 +49,7 @@ func cues(t failing, written string) []shown {
 		at := func(i int) time.Duration {
 			var n [4]int
 			for k := range n {
-				n[k], _ = strconv.Atoi(m[i+k]) // the expression matches digits alone
+				n[k], _ = strconv.Atoi(m[i+k]) // the expression matches only digits
 			}
 			return time.Duration(n[0])*time.Hour + time.Duration(n[1])*time.Minute + time.Duration(n[2])*time.Second + ms(n[3])
 		}
@@ -64,7 +64,7 @@ type failing interface {
 	Errorf(format string, args ...any)
 }
 
-// spoken reads a transcript in testdata/speech. They were made by Scout itself with its default model from clips of
+// spoken reads a transcript in testdata/speech. Scout made them with its default model from clips of
 // ../shared/speech/dev: scout transcribe -q -f json CLIP | jq -c 'del(.time_taken)'.
 func spoken(t *testing.T, path string) scout.Transcript {
 	t.Helper()
@@ -102,7 +102,7 @@ func spoken(t *testing.T, path string) scout.Transcript {
 	return transcript
 }
 
-// Over real speech: what the rules count, and how often.
+// Counts, over real speech, how often each rule is broken.
 func TestSubtitlesOfSpeechAreReadable(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/speech/*.json")
@@ -174,11 +174,11 @@ func TestSubtitlesOfSpeechAreReadable(t *testing.T) {
 		t.Error("a rule is broken")
 	}
 	if all < 150 || short*50 > all || badEnd*50 > lines || veryFast*30 > all {
-		t.Error("too many are hard to read") // those over 25 are said as fast, without a pause
+		t.Error("too many are hard to read") // those over 25 are spoken that fast, without a pause
 	}
 }
 
-// spokenEnd is when the last word ends that begins before the time.
+// spokenEnd returns the end of the last word that begins before the time.
 func spokenEnd(t *scout.Transcript, before time.Duration) time.Duration {
 	var end time.Duration
 	for i := range t.Segments {

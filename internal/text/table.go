@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// writeTSV writes what OpenAI's whisper writes.
+// writeTSV writes the same table as OpenAI's whisper.
 func writeTSV(b *bufio.Writer, doc Document) error {
 	if _, err := b.WriteString("start\tend\ttext\n"); err != nil {
 		return err
@@ -19,5 +19,5 @@ func writeTSV(b *bufio.Writer, doc Document) error {
 	return nil
 }
 
-// milliseconds rounds to the nearest.
+// milliseconds rounds to the nearest millisecond.
 func milliseconds(d time.Duration) int64 { return d.Round(time.Millisecond).Milliseconds() }

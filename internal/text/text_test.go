@@ -17,8 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/text"
 )
 
-// The golden files are made by this test: go test ./internal/text -update. Read the difference before
-// keeping it.
+// This test writes the golden files: go test ./internal/text -update. Read the difference before you keep it.
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func ms(n int) time.Duration { return time.Duration(n) * time.Millisecond }
@@ -29,7 +28,7 @@ func word(s string, start, end int) scout.Word {
 	return scout.Word{Text: s, Start: ptr(ms(start)), End: ptr(ms(end)), LogProb: ptr(-0.25)}
 }
 
-// spread gives the words of s times of 250 ms each from start on.
+// spread returns the words of s with times of 250 ms each, from start on.
 func spread(s string, start int) []scout.Word {
 	var out []scout.Word
 	for i, w := range strings.Fields(s) {
@@ -136,7 +135,7 @@ func TestFieldsThatTheModelDoesNotGiveAreAbsent(t *testing.T) {
 	}
 	for _, field := range []string{"words", "logprob", "file", "time_taken", "set_aside", "warnings", "null"} {
 		if strings.Contains(got.String(), field) {
-			t.Errorf("%q stands in\n%s", field, got.String())
+			t.Errorf("%q must not be in\n%s", field, got.String())
 		}
 	}
 }
@@ -155,7 +154,7 @@ func TestParseFormat(t *testing.T) {
 	}
 }
 
-// full fails as a device without room does, after some bytes.
+// full fails after some bytes, as a full disk does.
 type full struct{ room int }
 
 func (f *full) Write(p []byte) (int, error) {
@@ -180,8 +179,8 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-// FuzzWrite holds that no text can break out of its place: the subtitle files keep their structure, the
-// JSON file parses, and the table keeps its columns.
+// FuzzWrite checks that no text can break its format: subtitle files keep their structure, the JSON file parses, and
+// the table keeps its columns.
 func FuzzWrite(f *testing.F) {
 	f.Add("hello world", "again", int64(0), int64(1000), int64(2000))
 	f.Add("a --> b\n\n1\n00:00:00.000 --> 00:00:01.000", "<c>&\x00", int64(5), int64(5), int64(4))

@@ -1,5 +1,6 @@
-// Package sentence finds where sentences end in text of any script, as a speech model writes it. It decides by spelling
-// alone: the marks of Unicode's property Sentence_Terminal, and lists of abbreviations whose full stop is none.
+// Package sentence finds the ends of sentences in text of any script, as a speech model writes it. It uses only
+// spelling: the marks of Unicode's property Sentence_Terminal, and lists of abbreviations whose full stop does not end
+// a sentence.
 package sentence
 
 import (
@@ -8,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// Ends reports whether a sentence ends after words[i]. Words are what stands between two spaces, punctuation
-// attached; in scripts without spaces a word may be a whole sentence, or any part of one. The words around it are
-// looked at: "Mr." ends no sentence, "a.m." ends one before "The", and `."` ends one before a closing quotation mark of
-// its own, as French puts it, only after that mark.
+// Ends reports whether a sentence ends after words[i]. A word is the text between two spaces, with its punctuation; in
+// scripts without spaces a word may be a whole sentence, or any part of one. Ends looks at the words around it: "Mr."
+// does not end a sentence, and "a.m." ends one before "The". Before a closing quotation mark that stands alone, as in
+// French, the sentence ends only after that mark.
 func Ends(words []string, i int) bool {
 	if i < 0 || i >= len(words) {
 		return false
@@ -48,7 +49,7 @@ func Ends(words []string, i int) bool {
 // terminal reports whether a word that ends with mark may end a sentence.
 func terminal(mark rune, word string) bool {
 	switch mark {
-	case '…', '⋯', '។', '៕', '།', '༎': // ellipses; khan of Khmer and shad of Tibetan, which the property leaves out
+	case '…', '⋯', '។', '៕', '།', '༎': // ellipses; Khmer khan and Tibetan shad, which the property leaves out
 		return true
 	case ';', '\u037E': // the question mark of Greek
 		return strings.ContainsFunc(word, func(r rune) bool { return unicode.Is(unicode.Greek, r) })
@@ -56,29 +57,30 @@ func terminal(mark rune, word string) bool {
 	return unicode.Is(unicode.Sentence_Terminal, mark)
 }
 
-// closes is true for what may stand between the end of a sentence and the next space: quotation marks and brackets.
+// closes reports whether r may stand between the end of a sentence and the next space: a quotation mark or bracket.
 func closes(r rune) bool {
 	return r == '"' || r == '\'' || r == '*' || r == '_' || unicode.In(r, unicode.Pe, unicode.Pf, unicode.Pi)
 }
 
-// opens is true for what may stand in front of the first letter of a sentence.
+// opens reports whether r may stand before the first letter of a sentence.
 func opens(r rune) bool {
 	return closes(r) || r == '¿' || r == '¡' || r == '-' || r == '–' || r == '—' || unicode.Is(unicode.Ps, r)
 }
 
-// closesOnly is true for a word of closing marks alone, such as "»". Marks that open in one language and close in
-// another count where they stand alone, after a space, only as closing ones of French.
+// closesOnly reports whether a word consists of closing marks, such as "»". Some marks open in one language and close
+// in another. Alone, after a space, they count as closing only if French uses them so.
 func closesOnly(word string) bool {
 	return word != "" && !strings.ContainsFunc(word, func(r rune) bool { return r != '"' && r != '»' && r != '›' && !unicode.Is(unicode.Pe, r) })
 }
 
-// endsOnly is true for a word of terminal marks and what closes after them, such as "!" in French or "।" in Hindi.
+// endsOnly reports whether a word consists of terminal marks and closing marks after them, such as "!" in French or "।"
+// in Hindi.
 func endsOnly(word string) bool {
 	body := strings.TrimRightFunc(word, closes)
 	return body != "" && !strings.ContainsFunc(body, func(r rune) bool { return !terminal(r, "") })
 }
 
-// stops decides about a word with one full stop at its end.
+// stops decides whether a word with one full stop at its end ends a sentence.
 func stops(words []string, i int, body, next string) bool {
 	word := strings.TrimLeftFunc(strings.TrimSuffix(body, "."), opens)
 	if beginsLower(next) {
@@ -87,7 +89,7 @@ func stops(words []string, i int, body, next string) bool {
 	lower := strings.ToLower(word)
 	switch {
 	case word == "":
-		return true // a full stop of its own
+		return true // the word is only a full stop
 	case titles[lower], neverLast[lower]:
 		return false
 	case numbered[lower] && next != "":
@@ -102,7 +104,7 @@ func stops(words []string, i int, body, next string) bool {
 	return true
 }
 
-// ordinal reports whether a number with a full stop counts what follows: "1. Open the door", German "3. Oktober".
+// ordinal reports whether a number with a full stop is an ordinal: "1. Open the door", German "3. Oktober".
 func ordinal(words []string, i int, next string) bool {
 	if germanMonths[strings.ToLower(strings.TrimRightFunc(next, func(r rune) bool { return !unicode.IsLetter(r) }))] {
 		return true
@@ -110,7 +112,7 @@ func ordinal(words []string, i int, next string) bool {
 	return next != "" && (i == 0 || Ends(words, i-1)) && len(words[i]) <= len("99.")
 }
 
-// letters is true for initials and abbreviations of single letters with stops between them: "J", "U.S", "e.g".
+// letters reports whether body consists of initials or single letters with stops between them: "J", "U.S", "e.g".
 func letters(word string) bool {
 	for part := range strings.SplitSeq(word, ".") {
 		r, size := utf8.DecodeRuneInString(part)
@@ -135,14 +137,14 @@ func beginsDigit(s string) bool {
 	return unicode.IsDigit(r)
 }
 
-// beginsLower is true for a word in small letters; "iPhone" is none.
+// beginsLower reports whether a word is in lower case; "iPhone" is not.
 func beginsLower(word string) bool {
 	r, size := utf8.DecodeRuneInString(word)
 	return unicode.IsLower(r) && !strings.ContainsFunc(word[size:], unicode.IsUpper)
 }
 
-// starts reports whether a word is one with which sentences often begin, in capitals: then an abbreviation in front of
-// it may have been the last word of a sentence. Names ("U.S. Army") are not among them.
+// starts reports whether a word often begins sentences and is capitalised. An abbreviation before it may then have been
+// the last word of a sentence. Names ("U.S. Army") are not among these words.
 func starts(word string) bool {
 	if !titleCase(word) {
 		return false

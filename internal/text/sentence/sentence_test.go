@@ -8,7 +8,7 @@ import (
 	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
-// Each text is written with a bar where a sentence ends.
+// A bar marks the end of each sentence.
 func TestSentencesEnd(t *testing.T) {
 	t.Parallel()
 	for name, marked := range map[string]string{
@@ -30,7 +30,7 @@ func TestSentencesEnd(t *testing.T) {
 		"numbers of things":                "No. 5 is alive, see vol. 2, fig. 3 and p. 12.| No.| Five came.|",
 		"months":                           "On Jan. 5 and Sept. 12 it rained until Dec.| Then it snowed.|",
 		"decimals":                         "It costs 3.50 or 1.000,5.| Then 3.| We paid 42.| They left.|",
-		"years":                            "It was 1999.| In 2020. it", // a stop in front of a small letter
+		"years":                            "It was 1999.| In 2020. it", // a stop before a lower-case letter
 		"counted":                          "1. Open the door.| 2. Close it.|",
 		"german ordinals":                  "Am 3. Oktober war es.| Der 1. Mai ist z.B. ein Tag, bzw. Ein Feiertag.|",
 		"files and addresses":              "Open main.go at example.com.| Then see notes.txt.| Done.|",
@@ -76,7 +76,7 @@ func TestBeyondTheWordsNothingEnds(t *testing.T) {
 	t.Parallel()
 	for _, i := range []int{-1, 1, 2} {
 		if sentence.Ends([]string{"End."}, i) {
-			t.Errorf("a sentence ends behind word %d of one", i)
+			t.Errorf("a sentence ends after word %d of one", i)
 		}
 	}
 }
