@@ -29,9 +29,9 @@ func (c Class) String() string {
 	return "unknown"
 }
 
-// Error codes. Each has an entry in the table below; a test holds both together.
+// Error codes. Each has an entry in the table below; a test checks this.
 const (
-	// CodeInternal is a defect of Scout itself, for example a recovered panic.
+	// CodeInternal is a defect of Scout, for example a recovered panic.
 	CodeInternal Code = "internal"
 	// CodeCancelled is a caller's wish to stop.
 	CodeCancelled Code = "cancelled"
@@ -39,11 +39,11 @@ const (
 	CodeDeadlineExceeded Code = "deadline_exceeded"
 	// CodeInvalidArgument is a request that can never be carried out as asked.
 	CodeInvalidArgument Code = "invalid_argument"
-	// CodeOutOfMemory is memory that the system, or a limit of it, does not give.
+	// CodeOutOfMemory is memory that the system, or one of its limits, does not grant.
 	CodeOutOfMemory Code = "out_of_memory"
-	// CodeOpenFiles is the limit on open files, reached.
+	// CodeOpenFiles means that the limit on open files is reached.
 	CodeOpenFiles Code = "too_many_open_files"
-	// CodeProcesses is the limit on processes and threads, reached.
+	// CodeProcesses means that the limit on processes and threads is reached.
 	CodeProcesses Code = "too_many_processes"
 	// CodeBusy is a queue that is full: the error says after how long to try again.
 	CodeBusy Code = "busy"
@@ -63,7 +63,7 @@ const (
 	// CodeWriteFailed is an output that could not be written.
 	CodeWriteFailed Code = "write_failed"
 
-	// CodeManifestInvalid is a list of clips or a kept result that cannot be used for a benchmark.
+	// CodeManifestInvalid is a list of clips or a stored result that cannot be used for a benchmark.
 	CodeManifestInvalid Code = "manifest_invalid"
 
 	// CodeAudioEmpty is an input without a single frame of audio.
@@ -72,7 +72,7 @@ const (
 	CodeAudioCorrupt Code = "audio_corrupt"
 	// CodeAudioUnsupported is a format, rate or channel count that Scout does not read.
 	CodeAudioUnsupported Code = "audio_unsupported"
-	// CodeAudioInvalidSamples is audio with NaN or infinite samples where they cannot be repaired.
+	// CodeAudioInvalidSamples is audio with NaN or infinite samples that cannot be repaired.
 	CodeAudioInvalidSamples Code = "audio_invalid_samples"
 	// CodeAudioTooLong is more audio in one request than the engine takes.
 	CodeAudioTooLong Code = "audio_too_long"
@@ -137,12 +137,12 @@ const (
 	CodeEngineMemory Code = "engine_memory"
 	// CodeEngineFailed is an error that the engine reported for one request.
 	CodeEngineFailed Code = "engine_failed"
-	// CodeEngineUnavailable is an engine behind an open breaker: the work is for later.
+	// CodeEngineUnavailable is an engine with an open breaker: the work has to wait.
 	CodeEngineUnavailable Code = "engine_unavailable"
 	// CodeEngineClosed is a call after shutdown began.
 	CodeEngineClosed Code = "engine_closed"
 
-	// CodeRecordingNotFound is an id that names no recording of the folder.
+	// CodeRecordingNotFound is an id without a recording in the folder.
 	CodeRecordingNotFound Code = "recording_not_found"
 	// CodeRecordingCorrupt is a recording whose file contradicts its manifest or its checksum.
 	CodeRecordingCorrupt Code = "recording_corrupt"
@@ -152,7 +152,8 @@ const (
 	CodeRecordingLocked Code = "recording_locked"
 	// CodeRecordingForeign is a file among the recordings that Scout did not make.
 	CodeRecordingForeign Code = "recording_foreign"
-	// CodeRecordingLost is a recording whose file was deleted, moved or replaced and could not be saved again whole.
+	// CodeRecordingLost is a recording whose file was deleted, moved or replaced and could not be saved again
+	// completely.
 	CodeRecordingLost Code = "recording_lost"
 	// CodeDiskStalled is a disk that does not answer.
 	CodeDiskStalled Code = "disk_stalled"

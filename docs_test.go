@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestArchitectureNamesEveryPackage holds the table of layers in docs/ARCHITECTURE.md to the tree.
+// TestArchitectureNamesEveryPackage compares the table of layers in docs/ARCHITECTURE.md with the source tree.
 func TestArchitectureNamesEveryPackage(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("docs/ARCHITECTURE.md")
@@ -19,7 +19,7 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 	_, layers, found := strings.Cut(string(document), "\n## Layers\n")
 	layers, _, ended := strings.Cut(layers, "\n## ")
 	if !found || !ended {
-		t.Fatal("the document has no section Layers")
+		t.Fatal("the document has no section \"Layers\"")
 	}
 	var named []string
 	for _, line := range strings.Split(layers, "\n") {
@@ -55,7 +55,8 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 	}
 }
 
-// TestDecisionsAreListed holds docs/adr/README.md to the decisions: each has a number of its own and stands there with its title.
+// TestDecisionsAreListed compares docs/adr/README.md with the decisions: each has a unique number and is listed with
+// its title.
 func TestDecisionsAreListed(t *testing.T) {
 	t.Parallel()
 	index, err := os.ReadFile("docs/adr/README.md")
@@ -83,7 +84,7 @@ func TestDecisionsAreListed(t *testing.T) {
 		if row := "| [" + number + "](" + name + ") | " + title + " |"; !ok {
 			t.Errorf("%s: the heading %q does not begin with %q", name, heading, "# "+number+": ")
 		} else if !strings.Contains(string(index), row) {
-			t.Errorf("docs/adr/README.md misses the row %s", row)
+			t.Errorf("docs/adr/README.md has no row %s", row)
 		}
 	}
 }

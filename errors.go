@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Error is a failure that others act on: it carries a code and, where something can be done, a hint.
-// It is created by Errorf and read by CodeOf, HintOf and errors.As.
+// Error is a failure that callers act on: it carries a code and, if something can be done, a hint. Errorf creates it;
+// CodeOf, HintOf and errors.As read it.
 type Error struct {
 	code Code
 	hint string
@@ -21,8 +21,8 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{code: code, err: fmt.Errorf(format, args...)}
 }
 
-// WithHint sets a hint that fits better than the general one of the code.
-// It changes e and returns it, so that it can stand behind Errorf.
+// WithHint sets a hint that fits better than the general one of the code. It changes e and returns it, so that it can
+// follow Errorf directly.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.hint = fmt.Sprintf(format, args...)
 	return e
@@ -31,7 +31,7 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 // Error returns the text, without code and hint.
 func (e *Error) Error() string { return e.err.Error() }
 
-// Unwrap returns what the error was made from, cause included.
+// Unwrap returns the error that e was made from, with its cause.
 func (e *Error) Unwrap() error { return e.err }
 
 // Code returns the code.
@@ -45,9 +45,9 @@ func (e *Error) Hint() string {
 	return e.code.Info().Hint
 }
 
-// CodeOf returns the code of the outermost coded error in the chain of err. Errors without one are
-// recognised where the standard library tells what they are (context, file system, disk full);
-// everything else is CodeInternal. CodeOf(nil) is empty.
+// CodeOf returns the code of the outermost coded error in the chain of err. Errors without a code are recognised if the
+// standard library identifies them (context, file system, disk full). Everything else is CodeInternal. CodeOf(nil) is
+// empty.
 func CodeOf(err error) Code {
 	var coded *Error
 	switch {
@@ -66,7 +66,7 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
-// HintOf returns what can be done about err; empty where nothing is known.
+// HintOf returns what can be done about err; it is empty if nothing is known.
 func HintOf(err error) string {
 	var coded *Error
 	if errors.As(err, &coded) {
@@ -81,9 +81,9 @@ func HintOf(err error) string {
 // ClassOf returns the class of err's code. ClassOf(nil) is Permanent and means nothing.
 func ClassOf(err error) Class { return CodeOf(err).Info().Class }
 
-// FileError wraps an error of the file system with the code that fits it, or with fallback
-// (CodeReadFailed or CodeWriteFailed) where none does. An error that has a code keeps it.
-// The text is "doing: err"; an operating-system error names its path already.
+// FileError wraps an error of the file system with the code that fits it, or with fallback (CodeReadFailed or
+// CodeWriteFailed) if none fits. An error that has a code keeps it. The text is "doing: err"; an operating-system error
+// already names its path.
 func FileError(fallback Code, doing string, err error) error {
 	if err == nil {
 		return nil

@@ -53,7 +53,7 @@ func declaredCodes(t *testing.T) map[string]scout.Code {
 				t.Fatalf("%s: %v", value.Names[0].Name, err)
 			}
 			if !strings.HasPrefix(value.Doc.Text(), value.Names[0].Name+" is ") {
-				t.Errorf("%s has no comment that says what it is", value.Names[0].Name)
+				t.Errorf("%s has no comment that explains it", value.Names[0].Name)
 			}
 			codes[value.Names[0].Name] = scout.Code(text)
 		}
@@ -86,7 +86,7 @@ func TestEveryCodeIsInTheTable(t *testing.T) {
 		}
 		info := code.Info()
 		if info.Class == scout.Permanent && info.Hint == "" && code != scout.CodeEngineFailed {
-			t.Errorf("%s never goes away by itself and has no hint", name)
+			t.Errorf("%s is permanent and has no hint", name)
 		}
 		if strings.HasSuffix(info.Hint, ".") || strings.Contains(info.Hint, "\n") {
 			t.Errorf("%s: the hint %q is not one line without a full stop", name, info.Hint)

@@ -17,12 +17,12 @@ import (
 
 const module = "github.com/scout-speech/scout"
 
-// goPackage is what `go list -json` says about one package, dependencies and tests not included.
+// goPackage is the output of `go list -json` for one package, without dependencies and tests.
 type goPackage struct {
 	ImportPath string
 	Name       string
 	Imports    []string
-	Deps       []string // all that is linked into it
+	Deps       []string // everything that is linked into it
 	Standard   bool
 }
 
@@ -52,7 +52,7 @@ func packages(t *testing.T) map[string]goPackage {
 	return found
 }
 
-// within tells whether path is the package or lies below it.
+// within reports whether path is the package parent or lies below it.
 func within(path, parent string) bool {
 	return path == parent || strings.HasPrefix(path, parent+"/")
 }
@@ -62,8 +62,8 @@ func isStandard(path string) bool {
 	return !strings.Contains(first, ".")
 }
 
-// The direction of imports, through however many packages. The linter holds the same rules for each
-// single import and says where; this test sees the detours.
+// Tests the direction of imports, direct and indirect. The linter checks the same rules for each direct import and
+// names the line; this test also finds indirect imports.
 func TestLayers(t *testing.T) {
 	t.Parallel()
 	inference := []string{"github.com/yalue/onnxruntime_go", "github.com/k2-fsa", module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}
@@ -72,8 +72,8 @@ func TestLayers(t *testing.T) {
 		"golang.org/x/sys/cpu", "github.com/rivo/uniseg", "github.com/viterin", "github.com/chewxy/math32", "golang.org/x/exp",
 	}
 	rules := map[string]struct {
-		of    []string // packages, with all below them
-		but   []string // not those
+		of    []string // packages, with everything below them
+		but   []string // except these
 		never []string // must not be linked in
 		only  []string // nothing but these and the standard library
 		exact bool     // only the packages themselves
@@ -156,7 +156,7 @@ func TestLayers(t *testing.T) {
 					if dep == "C" || isStandard(dep) {
 						continue
 					}
-					in := func(parent string) bool { return dep == parent || parent != module && within(dep, parent) } // the module is its root package alone
+					in := func(parent string) bool { return dep == parent || parent != module && within(dep, parent) } // the module is only its root package
 					if slices.ContainsFunc(rule.never, in) || len(rule.only) > 0 && !slices.ContainsFunc(rule.only, in) {
 						t.Errorf("%s contains %s", path, dep)
 					}
@@ -166,13 +166,13 @@ func TestLayers(t *testing.T) {
 				}
 			}
 			if looked == 0 {
-				t.Errorf("no package matches %v: the rule holds nothing", rule.of)
+				t.Errorf("no package matches %v: the rule has no effect", rule.of)
 			}
 		})
 	}
 }
 
-// What travels between two processes is known to the two ends alone: everybody else speaks in the nouns of the root.
+// Only the two ends of a wire format know it. All other packages use the nouns of the root package.
 func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 	t.Parallel()
 	ends := map[string][]string{
@@ -185,7 +185,7 @@ func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 	all := packages(t)
 	for format, allowed := range ends {
 		if _, ok := all[format]; !ok {
-			t.Errorf("there is no package %s: the rule holds nothing", format)
+			t.Errorf("there is no package %s: the rule has no effect", format)
 		}
 		for path, p := range all {
 			if slices.Contains(p.Imports, format) && !slices.Contains(allowed, path) {
@@ -195,8 +195,8 @@ func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 	}
 }
 
-// voiceActivity matches a name that tells of voice activity detection: VAD as a word or as a part of a
-// name (silero_vad, VADThreshold, useVad), not inside another word (evade, Nevada).
+// voiceActivity matches a name that refers to voice activity detection: VAD as a word or as a part of a name
+// (silero_vad, VADThreshold, useVad), but not inside another word (evade, Nevada).
 var voiceActivity = regexp.MustCompile(`(?i:(voice|speech)[-_ ]?activity|silero|webrtcvad|(\b|_)vad(\b|_))|\b(vad|VAD|Vad)[A-Z]|[a-z](VAD|Vad)([A-Z]|\b|_)`)
 
 func TestVoiceActivityPattern(t *testing.T) {
@@ -212,9 +212,8 @@ func TestVoiceActivityPattern(t *testing.T) {
 	}
 }
 
-// Requirement S1: there is no voice activity detection. No dependency, package, file, flag, setting,
-// environment variable or name in the sources tells of any. Documents may say that there is none, and
-// so may comments.
+// Requirement S1: there is no voice activity detection. No dependency, package, file, flag, setting, environment
+// variable or name in the sources refers to it. Documents and comments may say that there is none.
 func TestNoVoiceActivityDetection(t *testing.T) {
 	t.Parallel()
 	for path, p := range packages(t) {
@@ -234,7 +233,7 @@ func TestNoVoiceActivityDetection(t *testing.T) {
 		case entry.IsDir() && path != "." && (strings.HasPrefix(name, ".") && name != ".ci" || slices.Contains([]string{"var", "bin", "dist", "node_modules"}, name)):
 			return filepath.SkipDir
 		case voiceActivity.MatchString(name):
-			t.Errorf("%s is named after it", path)
+			t.Errorf("%s is named after voice activity detection", path)
 		}
 		isGo := strings.HasSuffix(name, ".go") && name != "layers_test.go"
 		if entry.IsDir() || !isGo && !locks[name] && !slices.Contains(settings, filepath.Ext(name)) {
@@ -248,15 +247,15 @@ func TestNoVoiceActivityDetection(t *testing.T) {
 		for line := range strings.Lines(string(content)) {
 			n++
 			switch {
-			case isGo: // comments may speak of it
+			case isGo: // comments may mention it
 				line, _, _ = strings.Cut(line, "//")
-			case name == "go.sum": // the path alone: a hash may hold any letters
+			case name == "go.sum": // only the path: a hash may contain any letters
 				line, _, _ = strings.Cut(line, " ")
 			case strings.Contains(line, `"integrity":`):
 				continue
 			}
 			if match := voiceActivity.FindString(line); match != "" {
-				t.Errorf("%s:%d speaks of %q", path, n, match)
+				t.Errorf("%s:%d mentions %q", path, n, match)
 			}
 		}
 		return nil

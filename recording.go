@@ -46,8 +46,8 @@ type Format struct {
 // FrameBytes returns the size of one frame.
 func (f Format) FrameBytes() int { return f.Channels * f.Sample.Bytes() }
 
-// Duration returns how long so many frames last, rounded down to a nanosecond. It saturates after
-// 292 years.
+// Duration returns the duration of the given number of frames, rounded down to a nanosecond. It saturates after 292
+// years.
 func (f Format) Duration(frames uint64) time.Duration {
 	if f.SampleRateHz <= 0 {
 		return 0
@@ -55,7 +55,7 @@ func (f Format) Duration(frames uint64) time.Duration {
 	return time.Duration(scale(frames, uint64(time.Second), uint64(f.SampleRateHz)))
 }
 
-// Frames returns how many whole frames fit into d, 0 where d is negative.
+// Frames returns how many whole frames fit into d, 0 if d is negative.
 func (f Format) Frames(d time.Duration) uint64 {
 	if d <= 0 || f.SampleRateHz <= 0 {
 		return 0
@@ -73,7 +73,7 @@ func scale(a, b, c uint64) uint64 {
 	return min(quotient, math.MaxInt64)
 }
 
-// Validate returns an error with CodeAudioUnsupported where the format cannot be recorded.
+// Validate returns an error with CodeAudioUnsupported if the format cannot be recorded.
 func (f Format) Validate() error {
 	switch {
 	case f.SampleRateHz < MinSampleRateHz || f.SampleRateHz > MaxSampleRateHz:
@@ -86,15 +86,15 @@ func (f Format) Validate() error {
 	return nil
 }
 
-// GapReason tells why a stretch of a recording is silence instead of what was to be heard. Reasons
-// are part of the public contract and are never renamed.
+// GapReason says why a stretch of a recording is silence instead of audio. Reasons are part of the public contract and
+// are never renamed.
 type GapReason string
 
-// Position is the index of a frame in a recording: how many frames of the recording come before it. Frame n was heard
-// n/rate seconds after the recording began.
+// Position is the index of a frame in a recording: the number of frames before it. Frame n was captured n/rate seconds
+// after the recording began.
 type Position uint64
 
-// Add returns the position so many frames later.
+// Add returns the position that many frames later.
 func (p Position) Add(frames uint64) Position { return p + Position(frames) }
 
 // Sub returns how many frames lie between the earlier position q and p. For a later q it is 0.

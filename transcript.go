@@ -9,31 +9,31 @@ const EngineSampleRateHz = 16000
 type Word struct {
 	// Text is the word without surrounding spaces.
 	Text string
-	// Start and End are measured from the beginning of the audio. Both are nil where the model gives
-	// no time or the word could not be placed: times are never interpolated.
+	// Start and End are measured from the beginning of the audio. Both are nil if the model gives no time or the word
+	// could not be placed: times are never interpolated.
 	Start, End *time.Duration
-	// LogProb is the sum of the log-probabilities of the word's tokens (natural logarithm), nil where
-	// the model gives none.
+	// LogProb is the sum of the log-probabilities of the word's tokens (natural logarithm), nil if the model gives
+	// none.
 	LogProb *float64
 }
 
-// Segment is a stretch of a transcript: a sentence where the model gives times of words, else what was said between two
-// cuts of the audio. A sentence in which the audio was cut is two segments.
+// Segment is a stretch of a transcript: a sentence if the model gives times of words, else what was said between two
+// cuts of the audio. A sentence with a cut inside is two segments.
 type Segment struct {
 	// Start and End are measured from the beginning of the audio.
 	Start, End time.Duration
-	// Channel is the channel in which it was said, where channels were transcribed apart: "left", "right", or its number
-	// from 1; empty for the mix of all.
+	// Channel is the channel in which it was said, if channels were transcribed separately: "left", "right", or its
+	// number from 1; empty for the mix of all.
 	Channel string
 	// Text has no surrounding spaces and is never empty.
 	Text string
-	// AvgLogProb is the mean log-probability of the tokens, nil where the model gives none.
+	// AvgLogProb is the mean log-probability of the tokens, nil if the model gives none.
 	AvgLogProb *float64
-	// Words is empty where the model gives neither times nor probabilities.
+	// Words is empty if the model gives neither times nor probabilities.
 	Words []Word
 }
 
-// SetAside is a stretch of audio that could not be transcribed while the rest could.
+// SetAside is a stretch of audio that could not be transcribed although the rest could.
 type SetAside struct {
 	Start, End time.Duration
 	Code       Code
@@ -42,21 +42,21 @@ type SetAside struct {
 
 // Transcript is what was said in one input. An empty text is a result, not a failure.
 type Transcript struct {
-	// Model is the id of the model that heard it.
+	// Model is the id of the model that made the transcript.
 	Model string
 	// Language is an ISO 639-1 code.
 	Language string
-	// Duration is the length of the audio, of which every frame was looked at.
+	// Duration is the length of the audio, every frame of which was examined.
 	Duration time.Duration
 	// Segments are in the order of time. Those of one channel do not overlap.
 	Segments []Segment
 	// SetAside lists audio that could not be turned into text, empty in almost all cases.
 	SetAside []SetAside
-	// Warnings list everything else about the input that is worth a line, in the order of time where they have one.
+	// Warnings list everything else about the input that the user should know. Those with a time are in order of time.
 	Warnings []Warning
 }
 
-// Complete is true where all audio of the input is in the text.
+// Complete reports whether the text covers all audio of the input.
 func (t *Transcript) Complete() bool {
 	if len(t.SetAside) > 0 {
 		return false

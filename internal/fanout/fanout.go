@@ -1,5 +1,5 @@
-// Package fanout hands values from one sender to many receivers. A slow receiver loses values, is told how
-// many, and never slows the sender or the other receivers.
+// Package fanout delivers values from one sender to many receivers. A slow receiver loses values, learns how many, and
+// never delays the sender or the other receivers.
 package fanout
 
 import (
@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// Item is a value and how many values were lost to this receiver right before it.
+// Item is a value and the number of values that this receiver lost directly before it.
 type Item[T any] struct {
 	Value  T
 	Missed uint64
@@ -15,8 +15,8 @@ type Item[T any] struct {
 
 // Hub is the sender's side. The zero value is ready to use. It is safe for concurrent use.
 type Hub[T any] struct {
-	// Dropped, if set before the first Send, is called for each value that a receiver lost. It must not block and
-	// must not call the hub.
+	// Dropped, if set before the first Send, is called for each value that a receiver lost. It must not block or call
+	// the hub.
 	Dropped func()
 
 	mu     sync.Mutex
@@ -32,8 +32,8 @@ type Subscription[T any] struct {
 	missed atomic.Uint64
 }
 
-// Subscribe returns a subscription that may be so many values behind, at least one. Values sent before are not
-// delivered. On a closed hub the subscription is closed.
+// Subscribe returns a subscription with a buffer of at least one value. Values sent before are not delivered. On a
+// closed hub the subscription is closed.
 func (h *Hub[T]) Subscribe(buffer int) *Subscription[T] {
 	s := &Subscription[T]{hub: h, items: make(chan Item[T], max(buffer, 1))}
 	h.mu.Lock()
@@ -49,7 +49,7 @@ func (h *Hub[T]) Subscribe(buffer int) *Subscription[T] {
 	return s
 }
 
-// Send hands v to every receiver that has room. It never waits. After Close it does nothing.
+// Send delivers v to every receiver that has room. It never waits. After Close it does nothing.
 func (h *Hub[T]) Send(v T) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -88,7 +88,7 @@ func (h *Hub[T]) Close() {
 // Items is the stream of values. It is closed when the hub or the subscription is.
 func (s *Subscription[T]) Items() <-chan Item[T] { return s.items }
 
-// Missed is how many values were lost to this receiver so far.
+// Missed returns how many values this receiver has lost so far.
 func (s *Subscription[T]) Missed() uint64 { return s.missed.Load() }
 
 // Close ends the subscription. It may be called repeatedly.

@@ -23,10 +23,10 @@ func TestASlowReceiverLosesAndIsTold(t *testing.T) {
 	}
 	hub.Send(5)
 	if got := <-slow.Items(); got.Value != 5 || got.Missed != 3 {
-		t.Errorf("behind the loss %+v", got)
+		t.Errorf("after the loss %+v", got)
 	}
 	if slow.Missed() != 3 || dropped != 3 || quick.Missed() != 0 {
-		t.Errorf("missed %d, dropped %d, the quick one missed %d", slow.Missed(), dropped, quick.Missed())
+		t.Errorf("missed %d, dropped %d, the fast one missed %d", slow.Missed(), dropped, quick.Missed())
 	}
 	for i := range 6 {
 		if got := <-quick.Items(); got.Value != i || got.Missed != 0 {
@@ -75,7 +75,7 @@ func TestManyAtOnce(t *testing.T) {
 				got += 1 + item.Missed
 			}
 			if total := got; total > senders*values || total+s.Missed() < senders*values {
-				t.Errorf("received or told of %d of %d, missed %d", total, senders*values, s.Missed())
+				t.Errorf("received or reported %d of %d values, missed %d", total, senders*values, s.Missed())
 			}
 		})
 	}

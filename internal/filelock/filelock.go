@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Try takes the lock of f; false where another open file holds it.
+// Try takes the lock of f; it returns false if another open file holds it.
 func Try(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -19,8 +19,8 @@ func Try(f *os.File) (bool, error) {
 	return err == nil, err //nolint:wrapcheck // callers say which lock
 }
 
-// Held tells whether another open file holds the lock of f. Those that ask at the same time do not mistake each other for
-// holders; whoever takes the lock at that very moment has to try again.
+// Held reports whether another open file holds the lock of f. Two callers of Held at the same time do not see each
+// other as holders. A process that tries to take the lock at that moment may fail and has to try again.
 func Held(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -32,7 +32,7 @@ func Held(f *os.File) (bool, error) {
 	return false, err //nolint:wrapcheck // callers say which lock
 }
 
-// Wait takes the lock of f as soon as nobody else has it.
+// Wait waits for the lock of f and takes it.
 func Wait(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
@@ -42,8 +42,8 @@ func Wait(f *os.File) error {
 	}
 }
 
-// Close gives the lock back and closes f. Closing alone would not do: a child that another goroutine is just starting has a
-// copy of the descriptor until its program begins, and with it the lock.
+// Close releases the lock and closes f. Closing alone is not enough: a child that another goroutine is just starting
+// has a copy of the descriptor, and so of the lock, until its program begins.
 func Close(f *os.File) error {
 	return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close())
 }

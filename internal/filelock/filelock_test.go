@@ -12,7 +12,8 @@ import (
 	"github.com/scout-speech/scout/internal/filelock"
 )
 
-// A child that is being started has a copy of all descriptors until its program begins: the lock ends all the same.
+// A child that is being started has a copy of all descriptors until its program begins. Close releases the lock even
+// then.
 func TestLockEndsAlthoughAChildHasTheDescriptor(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
@@ -53,7 +54,7 @@ func TestLockEndsAlthoughAChildHasTheDescriptor(t *testing.T) {
 	}
 }
 
-// Whoever only asks must not look like a holder to others who ask.
+// A caller of Held must not look like a holder to other callers.
 func TestAskingTellsHoldersFromThoseWhoAsk(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")

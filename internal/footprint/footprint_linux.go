@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReturnStartupPages takes pages out of this process that only its start needed: code and constants of the
-// program and of its libraries. Kernels map whole folios of a file around what is touched, so that all of a
-// large program is resident at its first line. What is needed again comes back from the page cache, without
-// reading. It costs about 9 ms in an engine, half of them to read the kernel's list.
+// ReturnStartupPages removes pages from this process that only its start needed: code and constants of the program and
+// of its libraries. Kernels map whole folios of a file around each touched page, so all of a large program is resident
+// from the beginning. Pages that are needed again come back from the page cache, without reading the disk. It costs
+// about 9 ms in an engine, half of it to read the kernel's list.
 //
-// Only mappings of files that cannot be written and of which no page was ever changed are touched, so that
-// nothing can be lost by it.
+// It touches only mappings of files that cannot be written and of which no page was ever changed, so nothing can be
+// lost.
 func ReturnStartupPages() error {
 	f, err := os.Open("/proc/self/smaps")
 	if err != nil {
@@ -28,7 +28,7 @@ func ReturnStartupPages() error {
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		line := lines.Text()
-		if line != "" && (line[0] < 'A' || line[0] > 'Z') { // a mapping; what is said of it begins with a capital
+		if line != "" && (line[0] < 'A' || line[0] > 'Z') { // a mapping; lines of its details begin with a capital
 			var mode string
 			n, err := fmt.Sscanf(line, "%x-%x %4s", &begin, &end, &mode)
 			candidate = err == nil && n == 3 && mode[1] == '-' && strings.Contains(line, " /")
@@ -43,8 +43,8 @@ func ReturnStartupPages() error {
 	return errors.Join(append(errs, lines.Err(), f.Close())...)
 }
 
-// EndHugePages makes memory that this process touches for the first time from now on come in pages of the usual size,
-// also where huge ones were asked for. Those it has stay.
+// EndHugePages makes the kernel use pages of the usual size for memory that this process touches from now on, even
+// where huge pages were requested. Existing huge pages stay.
 func EndHugePages() error {
 	if err := unix.Prctl(unix.PR_SET_THP_DISABLE, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("end huge pages: %w", err)

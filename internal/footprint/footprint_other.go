@@ -2,8 +2,8 @@
 
 package footprint
 
-// ReturnStartupPages does nothing where pages cannot be told apart.
+// ReturnStartupPages does nothing on systems that do not list the pages of a process.
 func ReturnStartupPages() error { return nil }
 
-// EndHugePages does nothing where a program cannot choose.
+// EndHugePages does nothing on systems without that choice.
 func EndHugePages() error { return nil }

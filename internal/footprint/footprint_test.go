@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// fileBytes is how much of this process lies in files.
+// fileBytes returns how many resident bytes of this process belong to files.
 func fileBytes(t *testing.T) uint64 {
 	t.Helper()
 	self, err := procfs.Self()
@@ -23,7 +23,7 @@ func fileBytes(t *testing.T) uint64 {
 	return status.RssFile
 }
 
-// The process is smaller afterwards and works on.
+// The process is smaller afterwards and still works.
 func TestReturnStartupPages(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("does nothing here")
@@ -40,7 +40,7 @@ func TestReturnStartupPages(t *testing.T) {
 	}
 }
 
-// The kernel is told; that it obeys shows in the engine's memory (cmd/scout).
+// The setting is made. Its effect is tested with the engine's memory (cmd/scout).
 func TestEndHugePages(t *testing.T) {
 	if err := EndHugePages(); err != nil {
 		t.Fatal(err)

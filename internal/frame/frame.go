@@ -1,9 +1,9 @@
-// Package frame reads and writes messages with a length in front: what the engine's pipes and the recorder's socket
-// have in common. Whoever reads distrusts what it reads: no more is allocated than has arrived, and nothing
-// panics (fuzzed where the protocols are).
+// Package frame reads and writes messages with a length prefix. The engine's pipes and the recorder's socket share it.
+// A reader distrusts its input: it allocates no more than has arrived, and never panics (fuzzed where the protocols
+// are).
 //
-// A frame is a uint32 with the length of what follows, a byte that says what it is, a uint64 that pairs answers with
-// requests, and a body; numbers are little-endian.
+// A frame is a uint32 with the length of the rest, a byte for the kind, a uint64 that pairs answers with requests, and
+// a body; numbers are little-endian.
 package frame
 
 import (
@@ -19,27 +19,27 @@ import (
 const (
 	prefixBytes = 4
 	headBytes   = 1 + 8 // kind, id
-	// growStep bounds what a body that is announced but never comes can cost.
+	// growStep bounds the cost of a body that is announced but never comes.
 	growStep = 64 << 10
 )
 
-// Kind is a protocol's type for what a frame says.
+// Kind is a protocol's type for the kinds of its frames.
 type Kind interface{ ~uint8 }
 
 // Protocol is what two sides agree on.
 type Protocol[K Kind] struct {
 	// MaxBytes bounds a frame without its prefix.
 	MaxBytes int
-	// Known tells whether the protocol has such frames.
+	// Known reports whether the protocol has frames of that kind.
 	Known func(K) bool
-	// Malformed is the code of what is outside the protocol, TooLong that of a frame over MaxBytes that was to be
-	// written.
+	// Malformed is the error code for bytes outside the protocol. TooLong is the code for a frame to be written that is
+	// longer than MaxBytes.
 	Malformed, TooLong scout.Code
 	// Broken is the code of a stream that fails or ends within a frame; empty for the stream's own error.
 	Broken scout.Code
 }
 
-// Frame is one message as it stands on the wire.
+// Frame is one message as it is on the wire.
 type Frame[K Kind] struct {
 	Kind K
 	// ID pairs requests with answers.
@@ -48,7 +48,7 @@ type Frame[K Kind] struct {
 	Body []byte
 }
 
-// Reader reads frames from a stream, in no larger steps than a frame. One goroutine may use it.
+// Reader reads frames from a stream and never allocates more than one frame. Only one goroutine may use it.
 type Reader[K Kind] struct {
 	in       io.Reader
 	protocol *Protocol[K]
@@ -61,8 +61,8 @@ func NewReader[K Kind](in io.Reader, protocol *Protocol[K]) *Reader[K] {
 	return &Reader[K]{in: in, protocol: protocol}
 }
 
-// Next returns the next frame. It returns io.EOF when the stream closed between two frames; after any other error the
-// stream is useless.
+// Next returns the next frame. It returns io.EOF if the stream was closed between two frames. After any other error the
+// stream cannot be used.
 func (r *Reader[K]) Next() (Frame[K], error) {
 	if _, err := io.ReadFull(r.in, r.head[:]); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -107,7 +107,7 @@ func (r *Reader[K]) readBody(n int) error {
 			if errors.Is(err, io.EOF) {
 				return io.ErrUnexpectedEOF
 			}
-			return err // Next says what was being done
+			return err // Next adds what was being done
 		}
 	}
 	return nil
@@ -126,8 +126,8 @@ func NewWriter[K Kind](out io.Writer, protocol *Protocol[K]) *Writer[K] {
 	return &Writer[K]{out: out, protocol: protocol}
 }
 
-// Write sends one frame whose body appendBody appends to its argument and returns; nil means no body. A frame over
-// MaxBytes is refused before anything is written.
+// Write sends one frame. appendBody appends the body to its argument and returns the result; nil means no body. A frame
+// over MaxBytes is refused before anything is written.
 func (w *Writer[K]) Write(kind K, id uint64, appendBody func([]byte) ([]byte, error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

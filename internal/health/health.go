@@ -1,4 +1,4 @@
-// Package health tells how Scout is: one status for each component, one overall (S14).
+// Package health reports the state of Scout: one status for each component, one overall (S14).
 package health
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Status is how a component is.
+// Status is the state of a component.
 type Status string
 
 // The four statuses. Unknown means that nothing is known yet, or that nobody waited for the answer.
@@ -29,14 +29,14 @@ type Component struct {
 	Metadata  map[string]string `json:"metadata,omitempty"`
 }
 
-// Result is what a check found; its name, time and weight are added by Run.
+// Result is the finding of a check; Run adds its name, time and weight.
 type Result struct {
 	Status   Status
 	Reason   string
 	Metadata map[string]string
 }
 
-// Check looks at one component. Probe obeys its context and is called from its own goroutine.
+// Check examines one component. Probe obeys its context and is called from its own goroutine.
 type Check struct {
 	Name string
 	// Critical makes the whole Unhealthy when this component is; else the whole is Degraded.
@@ -57,10 +57,10 @@ type Report struct {
 
 const defaultTimeout = 2 * time.Second
 
-// Run runs all checks at the same time, each with its own timeout, and returns them in the order
-// given. It returns when the slowest ended or timed out, or when ctx ends (what had not answered by
-// then is Unknown); a probe that ignores its context is left behind, and ends when it ends. A probe
-// that panics makes its component Unhealthy. now stamps each component when its check is done.
+// Run runs all checks at the same time, each with its own timeout, and returns the results in the given order. It
+// returns when the slowest check has ended or timed out, or when ctx ends; checks without an answer by then are
+// Unknown. A probe that ignores its context keeps running after Run returns. A probe that panics makes its component
+// Unhealthy. now stamps each component when its check is done.
 func Run(ctx context.Context, checks []Check, now func() time.Time) []Component {
 	components := make([]Component, len(checks))
 	var wait sync.WaitGroup
@@ -109,8 +109,8 @@ func probe(ctx context.Context, check Check) Result {
 	}
 }
 
-// Overall derives the status of the whole and the reasons for it. Without any component it is
-// Unknown: nothing checked is not health.
+// Overall derives the status of the whole and the reasons for it. Without any component it is Unknown, because nothing
+// was checked.
 func Overall(components []Component) (Status, []string) {
 	if len(components) == 0 {
 		return Unknown, []string{"nothing was checked"}
@@ -131,7 +131,7 @@ func Overall(components []Component) (Status, []string) {
 	return status, reasons
 }
 
-// effect is what one component makes of the whole.
+// effect returns the status that one component gives the whole.
 func effect(c Component) Status {
 	switch {
 	case c.Status == Unhealthy && c.Critical:
@@ -149,7 +149,7 @@ func worse(a, b Status) Status {
 	return a
 }
 
-// rank orders the statuses by how much they ask for attention.
+// rank orders the statuses by urgency.
 func rank(s Status) int {
 	switch s {
 	case Healthy:

@@ -77,8 +77,8 @@ func TestOverall(t *testing.T) {
 	}
 }
 
-// Whatever the components: the whole is Healthy exactly when all are, Unhealthy exactly when a
-// critical one is, each component that is not Healthy is a reason, and their order changes nothing.
+// For any components: the whole is Healthy exactly if all are, and Unhealthy exactly if a critical one is. Each
+// component that is not Healthy is a reason. The order of the components changes nothing.
 func TestOverallRules(t *testing.T) {
 	t.Parallel()
 	statuses := []health.Status{health.Healthy, health.Degraded, health.Unhealthy, health.Unknown}
@@ -101,7 +101,7 @@ func TestOverallRules(t *testing.T) {
 		}
 		slices.Reverse(components)
 		if reversed, _ := health.Overall(components); reversed != got {
-			t.Fatalf("%s, but %s the other way round", got, reversed)
+			t.Fatalf("%s, but %s in reverse order", got, reversed)
 		}
 	})
 }
@@ -112,7 +112,7 @@ func result(status health.Status, reason string) func(context.Context) health.Re
 	return func(context.Context) health.Result { return health.Result{Status: status, Reason: reason} }
 }
 
-// hang answers an hour too late. A bubble in which it runs ends with a sleep of tooLate.
+// hang answers an hour too late. A synctest bubble in which it runs ends with a sleep of tooLate.
 func hang(ctx context.Context) health.Result {
 	<-ctx.Done()
 	time.Sleep(tooLate / 2)
@@ -168,7 +168,7 @@ func TestRunRunsTogetherAndKeepsTheOrder(t *testing.T) {
 		began := time.Now()
 		checks := []health.Check{{Name: "hangs", Timeout: 10 * time.Second, Probe: hang}}
 		for i := range 9 {
-			takes := time.Duration(9-i) * 100 * time.Millisecond // the later in the list, the sooner done
+			takes := time.Duration(9-i) * 100 * time.Millisecond // later ones in the list are done sooner
 			checks = append(checks, health.Check{Name: fmt.Sprint(i), Probe: func(context.Context) health.Result {
 				time.Sleep(takes)
 				return health.Result{Status: health.Healthy, Metadata: map[string]string{"took": takes.String()}}
@@ -203,10 +203,10 @@ func TestRunEndsWithItsContext(t *testing.T) {
 			t.Errorf("took %v, want 1s", spent)
 		}
 		if got[0].Status != health.Healthy {
-			t.Errorf("what had answered is %+v", got[0])
+			t.Errorf("the answered check is %+v", got[0])
 		}
 		if got[1].Status != health.Unknown || got[1].Reason != "not waited for: the asker went away" {
-			t.Errorf("what had not is %+v", got[1])
+			t.Errorf("the unanswered check is %+v", got[1])
 		}
 	})
 }

@@ -1,4 +1,4 @@
-// Package observe is how Scout is seen from outside: structured logs, Prometheus metrics and
-// OpenTelemetry spans. A component receives a Scope and derives from it what it needs; nothing in
-// here is global, and everything is free of cost where it is switched off.
+// Package observe makes Scout visible from outside: structured logs, Prometheus metrics and OpenTelemetry spans. A
+// component receives a Scope and derives what it needs from it. Nothing here is global, and everything that is switched
+// off costs nothing.
 package observe

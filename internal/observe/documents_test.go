@@ -14,8 +14,8 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// update rewrites the tables from the sources; what only a person can say is left as it is, and
-// stands as "?" in new rows until somebody says it:
+// update rewrites the tables from the sources. It keeps the texts that only a person can write, and puts "?" into new
+// rows until somebody does:
 //
 //	go test ./internal/observe -run Documented -update
 var update = flag.Bool("update", false, "rewrite the tables in docs/formats")
@@ -44,13 +44,13 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	compare(t, path, doc.rows, want)
 
-	// What the syntax says is what is registered.
+	// The table also matches what is registered at run time.
 	registry := prometheus.NewPedanticRegistry()
 	scope := observe.NewScope(nil, registry, nil)
 	resilience.NewBreaker(scope, resilience.BreakerOptions{Name: "engine"})
 	failures := observe.NewFailures(scope)
 	if err := failures.Guard("engine", func() error { panic("injected") }); err == nil {
-		t.Error("the panic is no error")
+		t.Error("the panic gave no error")
 	}
 	families, err := registry.Gather()
 	if err != nil || len(families) != 5 {
@@ -87,7 +87,7 @@ func TestLogEventsAreDocumented(t *testing.T) {
 		if !e.emitted && len(old) != 3 {
 			continue // a name that nobody logs yet
 		}
-		if !e.emitted { // logged in a form that cannot be read: what is written counts
+		if !e.emitted { // logged in a form that this test cannot read: the document counts
 			levels, attributes = old[0], old[2]
 		}
 		want[code(name)] = []string{levels, when, attributes}
@@ -100,7 +100,7 @@ func TestLogEventsAreDocumented(t *testing.T) {
 	compare(t, path, doc.rows, want)
 	for name, row := range doc.rows {
 		if len(row) == 3 && (row[1] == unsaid || row[1] == "") {
-			t.Errorf("%s: nobody has said when %s is logged", path, name)
+			t.Errorf("%s does not say when %s is logged", path, name)
 		}
 	}
 }

@@ -1,7 +1,8 @@
 package observe
 
-// Log events that any component may write. Every other event is a constant beside its component. The name is the
-// message of the line: a contract with whoever searches the logs, never renamed. docs/formats/log-events.md lists all.
+// Log events that any component may write. Every other event is a constant in its component's package. The name is the
+// message of the line. It is a contract with people who search the logs, and is never renamed.
+// docs/formats/log-events.md lists all.
 const (
 	EventMetricRejected = "metric_rejected"
 	EventPanicRecovered = "panic_recovered"

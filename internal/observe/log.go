@@ -38,8 +38,8 @@ func ParseLogLevel(name string) (slog.Level, error) {
 	return level, nil
 }
 
-// NewLogger returns a logger that writes lines of the format to w. The level may be changed while
-// the program runs. What was said is never logged: no attribute of Scout carries transcript text.
+// NewLogger returns a logger that writes lines of the format to w. The level may be changed while the program runs.
+// Speech is never logged: no attribute of Scout carries transcript text.
 func NewLogger(w io.Writer, format LogFormat, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == LogJSON {
@@ -50,20 +50,19 @@ func NewLogger(w io.Writer, format LogFormat, level slog.Leveler) *slog.Logger {
 
 // LogRotation bounds a log file: by size, number of old files and age.
 type LogRotation struct {
-	MaxSizeMB  int // of one file before it is set aside; default 20
+	MaxSizeMB  int // size of one file before it is rotated; default 20
 	MaxBackups int // old files kept; default 5
-	MaxAgeDays int // old files are removed after; default 30
+	MaxAgeDays int // old files are removed after that; default 30
 }
 
-// OpenLogFile returns a writer that appends to path and rotates it; what was rotated is compressed
-// in the background. Folders that are missing are made. The caller closes it. A path that cannot be
-// written is an error with its code now, not at the first line.
+// OpenLogFile returns a writer that appends to path and rotates it; old files are compressed in the background. Missing
+// folders are created. The caller closes it. A path that cannot be written gives an error with its code at once, not at
+// the first line.
 //
-// One goroutine of the rotation library stays behind after Close: open the log once in the life of a
-// process.
+// One goroutine of the rotation library remains after Close: open the log once in the life of a process.
 func OpenLogFile(path string, rotation LogRotation) (io.WriteCloser, error) {
 	doing := "open log file " + path
-	// The library would move aside what it cannot open, a directory too: so it is opened here first.
+	// The library would move aside anything that it cannot open, even a directory, so the file is opened here first.
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
 	}

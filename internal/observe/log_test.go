@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The rotation library never ends its cleaning goroutine; see OpenLogFile.
+	// The rotation library never ends its cleanup goroutine; see OpenLogFile.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("gopkg.in/natefinch/lumberjack%2ev2.(*Logger).millRun"))
 }
 
@@ -51,8 +51,8 @@ func TestParseLogSettings(t *testing.T) {
 	}
 }
 
-// checkLogLine holds the schema of a JSON log line: time, level, an event name as message, and flat
-// attributes in snake_case.
+// checkLogLine checks the schema of a JSON log line: time, level, an event name as message, and flat attributes in
+// snake_case.
 func checkLogLine(line []byte) error {
 	var fields map[string]any
 	if err := json.Unmarshal(line, &fields); err != nil {
@@ -90,7 +90,7 @@ func TestJSONLogLinesFollowTheSchema(t *testing.T) {
 	scope.Component("engine").Log().Info("engine_started", slog.String(observe.KeyModel, "tiny\n\"quoted\" \xff"),
 		slog.Int(observe.KeyPID, 4711), slog.Bool("warm", true), slog.Float64("load_seconds", 0.5))
 	if err := observe.NewFailures(scope).Guard("engine", func() error { panic("two\nlines") }); err == nil {
-		t.Error("the panic is no error")
+		t.Error("the panic gave no error")
 	}
 	n := 0
 	for line := range bytes.Lines(lines.Bytes()) {
@@ -107,8 +107,7 @@ func TestJSONLogLinesFollowTheSchema(t *testing.T) {
 	}
 }
 
-// Whatever a message of the system or a file name holds, one event is one line that follows the
-// schema.
+// Whatever an error message or a file name contains, one event is one line that follows the schema.
 func FuzzJSONLogLine(f *testing.F) {
 	for _, seed := range []string{"", "plain", "two\nlines", "\x00\x1b[31m", "\xff\xfe", `"},{"msg":"forged"}`, "\u2028"} {
 		f.Add(seed)
@@ -185,7 +184,7 @@ func TestLogFileRotates(t *testing.T) {
 		settled = settled && len(backups) == 2
 	}
 
-	// Together they hold the last lines, none lost between two files, none twice.
+	// Together they hold the last lines, with none lost or doubled between two files.
 	var seen []int
 	for _, name := range append(backups, "scout.log") {
 		seen = append(seen, readLog(t, filepath.Join(folder, name))...)
@@ -279,7 +278,7 @@ func TestLogFileThatCannotBe(t *testing.T) {
 			}
 		})
 	}
-	t.Cleanup(func() { // runs after the parallel subtests: what was there is untouched
+	t.Cleanup(func() { // runs after the parallel subtests: existing files are unchanged
 		if got, err := os.ReadFile(occupied); err != nil || string(got) != "kept" {
 			t.Errorf("%s: %q, %v", occupied, got, err)
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// LatencyBuckets are the upper bounds, in seconds, of histograms over work that takes from 10 ms to
-// an hour (REQUIREMENTS.md, S7: transcription).
+// LatencyBuckets are the upper bounds, in seconds, of histograms over work of 10 ms to an hour (requirement S7:
+// transcription).
 var LatencyBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
 
 // LoadBuckets are the upper bounds, in seconds, of histograms over loading a model (S7).
@@ -45,9 +45,9 @@ func NewFailures(s Scope) *Failures {
 	return f
 }
 
-// Count adds one to the counter of err's code and returns err, so that it can stand in a return.
-// A nil error counts nothing. A code outside scout.Codes, which only another process could have
-// sent, counts as scout.CodeInternal: the label stays bounded.
+// Count adds one to the counter of err's code and returns err, so that it can be used in a return statement. A nil
+// error counts nothing. A code outside scout.Codes, which only another process could have sent, counts as
+// scout.CodeInternal: the label stays bounded.
 func (f *Failures) Count(err error) error {
 	if err == nil {
 		return nil
@@ -60,8 +60,8 @@ func (f *Failures) Count(err error) error {
 	return err
 }
 
-// Guard runs work and turns a panic into an error with scout.CodeInternal, which it counts and logs
-// with the stack. It is the border of a component: its failure is the failure of this call alone.
+// Guard runs work and turns a panic into an error with scout.CodeInternal, which it counts and logs with the stack. It
+// is the border of a component: a panic fails only this call.
 func (f *Failures) Guard(component string, work func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

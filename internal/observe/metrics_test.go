@@ -45,7 +45,7 @@ func TestEveryErrorCodeHasItsCounter(t *testing.T) {
 		t.Errorf("%d series at the start, want one for each of %d codes", len(counts), len(codes))
 	}
 	for i, code := range codes {
-		for range i + 1 { // another number for each, so that no two can be confused
+		for range i + 1 { // a different number for each, so that no two can be confused
 			err := scout.Errorf(code, "failed")
 			if got := failures.Count(fmt.Errorf("piece 3: %w", err)); !errors.Is(got, err) {
 				t.Fatalf("Count returned %v", got)
@@ -158,7 +158,7 @@ func TestRegisterLogsAContradiction(t *testing.T) {
 			registry := prometheus.NewPedanticRegistry()
 			scope := observe.NewScope(observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo), registry, nil)
 			observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"}))
-			contradict(scope) // works, and nobody reads it
+			contradict(scope) // works, but nobody reads it
 			if !strings.Contains(lines.String(), `"msg":"`+observe.EventMetricRejected+`"`) {
 				t.Errorf("logged %q", lines.String())
 			}
@@ -174,7 +174,7 @@ func TestMetricsPassTheLinter(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	failures := observe.NewFailures(observe.NewScope(nil, registry, nil))
 	if err := failures.Guard("engine", func() error { panic("injected") }); err == nil {
-		t.Error("the panic is no error")
+		t.Error("the panic gave no error")
 	}
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil || len(problems) > 0 {
@@ -197,7 +197,7 @@ func TestBucketsGrow(t *testing.T) {
 	}
 }
 
-// A component that nobody observes works all the same.
+// A component without a scope works too.
 func TestZeroScope(t *testing.T) {
 	t.Parallel()
 	var scope observe.Scope

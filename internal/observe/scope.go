@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Scope is what a component needs to be seen: a logger, a registerer, a tracer. It is passed by
-// value. The zero value observes nothing and is safe to use.
+// Scope is what a component needs to be observed: a logger, a registerer, a tracer. It is passed by value. The zero
+// value observes nothing and is safe to use.
 type Scope struct {
 	log     *slog.Logger
 	metrics prometheus.Registerer
@@ -35,8 +35,8 @@ func (s Scope) Log() *slog.Logger {
 	return s.log
 }
 
-// Tracer returns the tracer, never nil. A tracer that is off starts spans without an allocation; a
-// caller keeps that so by setting attributes after span.IsRecording, not among Start's options.
+// Tracer returns the tracer, never nil. A tracer that is off starts spans without an allocation. To keep it so, set
+// attributes after span.IsRecording, not in the options of Start.
 func (s Scope) Tracer() trace.Tracer {
 	if s.tracer == nil {
 		return offTracer{}
@@ -44,11 +44,10 @@ func (s Scope) Tracer() trace.Tracer {
 	return s.tracer
 }
 
-// Register adds the collector to the scope's registerer and returns the one to use: the collector
-// itself, or an equal one that is registered already, so that two instances of a component share
-// their metrics. Without a registerer the collector works and nobody reads it. A collector that
-// contradicts a registered one (same name, other labels) is a defect and stays unregistered, which
-// is logged.
+// Register adds the collector to the scope's registerer and returns the one to use: the collector itself, or an equal
+// one that is already registered, so that two instances of a component share their metrics. Without a registerer the
+// collector works and nobody reads it. A collector that contradicts a registered one (same name, other labels) is a
+// defect. It stays unregistered, and that is logged.
 func Register[C prometheus.Collector](s Scope, collector C) C {
 	if s.metrics == nil {
 		return collector

@@ -15,11 +15,11 @@ import (
 	"testing"
 )
 
-// repository is the root of the sources, seen from this package.
+// repository is the root of the sources, relative to this package.
 const repository = "../.."
 
-// sources is what the program's own files say about its metrics and log events, read from their
-// syntax: so that a metric or an event of any package is found without that package's help.
+// sources is what the program's own files say about its metrics and log events, read from their syntax, so that every
+// package is covered without its help.
 type sources struct {
 	constants map[string]string // "package.Name" to the value of every string constant
 	metrics   map[string]metric
@@ -67,7 +67,7 @@ func readSources(t *testing.T) *sources {
 	return s
 }
 
-// readConstants notes string constants; an untyped one called Event… is the name of a log event.
+// readConstants collects string constants; an untyped one called Event… is the name of a log event.
 func (s *sources) readConstants(file *ast.File) {
 	for node := range ast.Preorder(file) {
 		spec, isValue := node.(*ast.ValueSpec)
@@ -190,7 +190,7 @@ func levelOf(method string) string {
 	return ""
 }
 
-// readLogCalls finds every line that is logged, with its level and attributes.
+// readLogCalls finds every call that logs a line, with its level and attributes.
 func (s *sources) readLogCalls(set *token.FileSet, file *ast.File) {
 	for _, decl := range file.Decls {
 		for node := range ast.Preorder(decl) {
@@ -231,7 +231,7 @@ func (s *sources) readLogCalls(set *token.FileSet, file *ast.File) {
 				}
 			}
 			scope := ast.Node(call)
-			if call.Ellipsis.IsValid() { // collected before: take what the function makes
+			if call.Ellipsis.IsValid() { // collected before: take the attributes that the function makes
 				scope = decl
 			}
 			for _, key := range s.attributes(set, file, scope) {
@@ -266,7 +266,7 @@ func (s *sources) attributes(set *token.FileSet, file *ast.File, scope ast.Node)
 	return keys
 }
 
-// table is a Markdown table in a document, between whatever stands before and after it.
+// table is a Markdown table in a document, with the text before and after it.
 type table struct {
 	before, after string
 	rows          map[string][]string // by the first cell
@@ -292,7 +292,7 @@ func readTable(t *testing.T, path, header string) table {
 		line, rest, _ = strings.Cut(rest, "\n")
 		cells := strings.Split(strings.TrimSuffix(strings.TrimPrefix(line, "| "), " |"), cellBreak)
 		if _, twice := result.rows[cells[0]]; twice {
-			t.Errorf("%s: %s is there twice", path, cells[0])
+			t.Errorf("%s: %s is listed twice", path, cells[0])
 		}
 		result.rows[cells[0]] = cells[1:]
 	}

@@ -12,17 +12,17 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// offTracer starts no spans. Unlike noop.Tracer it allocates nothing: it hands back the context it
-// was given and the one span that does nothing.
+// offTracer starts no spans. Unlike noop.Tracer it allocates nothing: it returns the given context and one shared span
+// that does nothing.
 type offTracer struct{ noop.Tracer }
 
-// Start returns ctx as it is and a span that records nothing.
+// Start returns ctx unchanged and a span that records nothing.
 func (offTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
 	return ctx, trace.SpanFromContext(context.Background())
 }
 
-// EndSpan ends the span and marks it failed where err is an error, with its code as attribute.
-// Cancelled work is not an error of the span.
+// EndSpan ends the span and marks it as failed if err is an error, with its code as attribute. Cancelled work is not an
+// error of the span.
 func EndSpan(span trace.Span, err error) {
 	if err != nil && span.IsRecording() {
 		code := scout.CodeOf(err)
@@ -35,8 +35,8 @@ func EndSpan(span trace.Span, err error) {
 	span.End()
 }
 
-// Traceparent names the span of ctx as W3C Trace Context does, for the way to another process; empty where traces are
-// off.
+// Traceparent returns the W3C Trace Context name of the span of ctx, to pass to another process; it is empty if traces
+// are off.
 func Traceparent(ctx context.Context) string {
 	s := trace.SpanContextFromContext(ctx)
 	if !s.IsValid() {
@@ -45,8 +45,8 @@ func Traceparent(ctx context.Context) string {
 	return "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-" + s.TraceFlags().String()
 }
 
-// WithTraceparent returns ctx with the span that traceparent names, as another process sent it. Anything else than a
-// traceparent leaves ctx as it is.
+// WithTraceparent returns ctx with the span that traceparent names, as another process sent it. If the text is not a
+// traceparent, ctx is returned unchanged.
 func WithTraceparent(ctx context.Context, traceparent string) context.Context {
 	parts := strings.Split(traceparent, "-")
 	if len(parts) != 4 || parts[0] != "00" || len(parts[3]) != 2 {

@@ -11,9 +11,9 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Line returns s as one line that a terminal shows as it is: line breaks, tabs, control characters (C0, DEL, C1),
-// characters that change the direction of writing or are not seen, and bytes that are no UTF-8 become U+FFFD. A
-// name can neither move the cursor nor pretend to be another one.
+// Line returns s as one line that a terminal shows literally. Line breaks, tabs, control characters (C0, DEL, C1),
+// characters that change the direction of writing or are invisible, and invalid UTF-8 become U+FFFD. A name can neither
+// move the cursor nor imitate another name.
 func Line(s string) string {
 	if strings.IndexFunc(s, unsafe) < 0 && utf8.ValidString(s) {
 		return s
@@ -26,8 +26,8 @@ func Line(s string) string {
 	}, s)
 }
 
-// unsafe is true for characters that a terminal obeys instead of showing them. Zero-width joiners stay: scripts and
-// emoji are made with them.
+// unsafe reports whether a terminal obeys r instead of showing it. Zero-width joiners are allowed: scripts and emoji
+// need them.
 func unsafe(r rune) bool {
 	switch {
 	case r == utf8.RuneError, unicode.IsControl(r), r == '\u2028', r == '\u2029':
@@ -40,10 +40,11 @@ func unsafe(r rune) bool {
 	return unicode.Is(unicode.Cf, r)
 }
 
-// Width is how many cells of a terminal s takes: two for wide characters, none for combining ones.
+// Width returns how many cells of a terminal s takes: two for wide characters, none for combining ones.
 func Width(s string) int { return uniseg.StringWidth(s) }
 
-// Shorten returns s cut to so many cells, with an ellipsis in the place of what is missing. A character is never cut.
+// Shorten returns s shortened to that many cells, with an ellipsis in place of the missing part. A character is never
+// cut.
 func Shorten(s string, cells int) string {
 	if cells <= 0 {
 		return ""
@@ -55,7 +56,7 @@ func Shorten(s string, cells int) string {
 	return head + "…"
 }
 
-// ShortenMiddle is Shorten for names: beginning and end stay, since names differ in both.
+// ShortenMiddle is Shorten for names. It keeps the beginning and the end, since names differ in both.
 func ShortenMiddle(s string, cells int) string {
 	if cells <= 0 {
 		return ""
@@ -79,7 +80,7 @@ func ShortenMiddle(s string, cells int) string {
 	return head + "…" + tail
 }
 
-// take returns the longest beginning of s that fits into so many cells, and how many it takes.
+// take returns the longest prefix of s that fits into that many cells, and how many it takes.
 func take(s string, cells int) (head string, used int) {
 	end := 0
 	for g := uniseg.NewGraphemes(s); g.Next(); {
@@ -92,7 +93,7 @@ func take(s string, cells int) (head string, used int) {
 	return s[:end], used
 }
 
-// Length writes a length as people read it: 40 ms, 11.0 s, 3:05, 1:02:03.
+// Length formats a duration for people: 40 ms, 11.0 s, 3:05, 1:02:03.
 func Length(d time.Duration) string {
 	seconds := int64(d.Round(time.Second) / time.Second)
 	switch {

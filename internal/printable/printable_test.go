@@ -57,6 +57,6 @@ func TestShorten(t *testing.T) {
 		}
 	}
 	if got := printable.ShortenMiddle("interview-2026-11-28.flac", 13); got != "interv…8.flac" {
-		t.Errorf("%q: want both ends", got)
+		t.Errorf("%q does not keep both ends", got)
 	}
 }

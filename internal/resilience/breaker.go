@@ -16,12 +16,12 @@ import (
 // BreakerOptions says when a breaker opens and how it closes again. The zero value means the
 // defaults beside each field.
 type BreakerOptions struct {
-	// Name stands in metrics and logs, for example "engine".
+	// Name appears in metrics and logs, for example "engine".
 	Name string
 	// Consecutive failures open it, however long they took; default 3.
 	Consecutive int
-	// FailureRatio of at least MinRequests within Window opens it too; defaults 0.5 of 10 in 60 s.
-	// The window moves in tenths; a call that took longer than it is left out of the ratio.
+	// FailureRatio of at least MinRequests within Window also opens it; defaults 0.5 of 10 in 60 s. The window moves in
+	// tenths; the ratio excludes calls that took longer than the window.
 	FailureRatio float64
 	MinRequests  int
 	Window       time.Duration
@@ -33,23 +33,22 @@ type BreakerOptions struct {
 	OpenError func() error
 }
 
-// Breaker refuses calls to something that keeps failing. It is safe for concurrent use. Only
-// transient failures and panics count; permanent ones (bad input) prove that the other side works
-// and count as success; cancelled ones are neutral. Results that arrive after the state changed are
-// ignored. Time is monotonic. A call must end (let its context bound it): a probe that never does
-// keeps its place. Reasons and measurements: docs/adr/0004-resilience.md.
+// Breaker refuses calls to something that keeps failing. It is safe for concurrent use. Only transient failures and
+// panics count. Permanent ones (bad input) prove that the other side works and count as success; cancelled ones are
+// neutral. Results that arrive after the state changed are ignored. Time is monotonic. A call must end (let its context
+// bound it): a probe that never ends keeps its place. Reasons and measurements: docs/adr/0004-resilience.md.
 type Breaker struct {
 	inner     *gobreaker.CircuitBreaker[struct{}]
 	openError func() error
 	refused   prometheus.Counter
-	// failures in a row since the last success or change of state. The library holds its lock
-	// whenever it calls the functions that touch it, and calls them for results of the present
-	// generation only. Its own number would forget a failure that took longer than the window, as
-	// every hanging engine with a long deadline is.
+	// failures in a row since the last success or change of state. The library holds its lock whenever it calls the
+	// functions that use this field, and calls them only for results of the present generation. The library's own
+	// number would forget a failure that took longer than the window, as that of a hanging engine with a long deadline
+	// does.
 	failures int
 }
 
-// rollingBuckets is into how many steps the failure window is divided.
+// rollingBuckets is the number of steps of the failure window.
 const rollingBuckets = 10
 
 // NewBreaker returns a closed breaker and registers scout_breaker_state{name} (0 closed, 1
@@ -122,23 +121,23 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 	return b
 }
 
-// countsAsFailure is true for transient failures and for defects.
+// countsAsFailure reports whether err is transient or a defect.
 func countsAsFailure(err error) bool {
 	return err != nil && (scout.ClassOf(err) == scout.Transient || scout.CodeOf(err) == scout.CodeInternal)
 }
 
-// isNeutral is true where the call says nothing about the other side.
+// isNeutral reports whether the result of the call says nothing about the other side.
 func isNeutral(err error) bool {
 	var abandoned *abandonedError
 	return errors.As(err, &abandoned) || err != nil && scout.ClassOf(err) == scout.Cancelled
 }
 
-// abandonedError marks the error of a call whose caller went away: whatever it says (a closed pipe,
-// a killed process), it is the consequence of that.
+// abandonedError marks the error of a call whose caller has left: the error (a closed pipe, a killed process) is only a
+// consequence.
 type abandonedError struct{ error }
 
-// abandoned tells whether ctx was cancelled by a caller that no longer wants the result. A deadline
-// is not that, and neither is a cancellation whose cause carries a code of another class.
+// abandoned reports whether ctx was cancelled by a caller that no longer wants the result. A deadline does not count,
+// nor does a cancellation whose cause has a code of another class.
 func abandoned(ctx context.Context) bool {
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		return false
@@ -150,9 +149,8 @@ func abandoned(ctx context.Context) bool {
 	return true
 }
 
-// Do runs call unless the breaker refuses it or ctx has ended. A panic in call counts as a failure
-// and goes on. The error is that of call, of the refusal (OpenError), or the end of ctx with its code
-// and cause.
+// Do runs call unless the breaker refuses it or ctx has ended. A panic in call counts as a failure and is passed on.
+// The error is that of call, of the refusal (OpenError), or the end of ctx with its code and cause.
 func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) error {
 	if ctx.Err() != nil {
 		return ended(ctx, nil)
@@ -180,5 +178,5 @@ func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) erro
 // State is closed, half-open or open.
 func (b *Breaker) State() string { return b.inner.State().String() }
 
-// Open tells whether calls are refused just now.
+// Open reports whether calls are refused at present.
 func (b *Breaker) Open() bool { return b.inner.State() == gobreaker.StateOpen }

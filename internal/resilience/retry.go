@@ -24,8 +24,7 @@ type Policy struct {
 	Budget time.Duration
 	// Attempts bounds the number of attempts, the first included; 0 leaves it to the budget.
 	Attempts int
-	// Retryable tells whether an error is worth another attempt; nil means scout.ClassOf says
-	// transient.
+	// Retryable reports whether an error is worth another attempt; nil means that scout.ClassOf decides (transient).
 	Retryable func(error) bool
 }
 
@@ -35,12 +34,12 @@ const (
 	defaultBudget  = 5 * time.Minute
 )
 
-// Retry calls operation until it succeeds, fails for good, or the policy or ctx ends it. Between
-// attempts it waits a time drawn uniformly from zero to a bound that doubles ("full jitter", Marc
-// Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), or exactly what a
-// RetryAfter error asks for. The error is that of the last attempt. When ctx ended, the error carries
-// the code of that end (scout.CodeCancelled, scout.CodeDeadlineExceeded, or that of the cause) around
-// the cause of ctx and the last attempt's error; when ctx has ended already, nothing is attempted.
+// Retry calls operation until it succeeds, fails permanently, or the policy or ctx ends it. Between attempts it waits
+// for a time drawn uniformly from zero to a bound that doubles ("full jitter", Marc Brooker, "Exponential Backoff And
+// Jitter", AWS Architecture Blog, 2015), or exactly as long as a RetryAfter error asks. The error is that of the last
+// attempt. If ctx ended, the error carries the code of that end (scout.CodeCancelled, scout.CodeDeadlineExceeded, or
+// that of the cause) around the cause of ctx and the last attempt's error. If ctx has already ended, nothing is
+// attempted.
 func Retry[T any](ctx context.Context, s observe.Scope, policy Policy, operation func(context.Context) (T, error)) (T, error) {
 	retryable := policy.Retryable
 	if retryable == nil {
@@ -79,8 +78,8 @@ func Retry[T any](ctx context.Context, s observe.Scope, policy Policy, operation
 	return result, last
 }
 
-// ended returns the error of an operation that its context ended, with the code of that end. last is
-// the error of the attempt before, nil if there was none.
+// ended returns the error of an operation that its context ended, with the code of that end. last is the error of the
+// previous attempt, nil if there was none.
 func ended(ctx context.Context, last error) error {
 	code, cause := scout.CodeOf(ctx.Err()), context.Cause(ctx)
 	var coded *scout.Error
@@ -96,8 +95,8 @@ func ended(ctx context.Context, last error) error {
 	return scout.Errorf(code, "%w; the last attempt: %w", cause, last)
 }
 
-// RetryAfter wraps err with the pause that the other side asked for. It does not change the class of
-// err: a permanent error is not repeated. A pause beyond the budget ends the attempts.
+// RetryAfter wraps err with the pause that the other side asked for. It does not change the class of err: a permanent
+// error is not repeated. A pause beyond the budget ends the attempts.
 func RetryAfter(err error, pause time.Duration) error {
 	return &retryAfterError{err: err, pause: pause}
 }
@@ -110,7 +109,7 @@ type retryAfterError struct {
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
 
-// asBackoff adds the library's own retry-after error where ours is in the chain.
+// asBackoff adds the library's own retry-after error if ours is in the chain.
 func asBackoff(err error) error {
 	var after *retryAfterError
 	if errors.As(err, &after) {
@@ -133,12 +132,12 @@ func newFullJitter(policy Policy) *fullJitter {
 	return &fullJitter{bound: bound}
 }
 
-// NextBackOff draws the next pause. The bound is at least a nanosecond, as newFullJitter sees to.
+// NextBackOff draws the next pause. newFullJitter ensures a bound of at least a nanosecond.
 func (j *fullJitter) NextBackOff() time.Duration {
 	return rand.N(j.bound.NextBackOff())
 }
 
-// Reset lets the bound begin again at the first one.
+// Reset sets the bound back to the first one.
 func (j *fullJitter) Reset() { j.bound.Reset() }
 
 func orDefault(d, def time.Duration) time.Duration {

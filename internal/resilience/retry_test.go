@@ -105,9 +105,8 @@ func TestRetryHandsBackTheResultOfTheLastAttempt(t *testing.T) {
 	})
 }
 
-// Full jitter: every pause is drawn evenly from zero to its bound. The mean of 1,000 uniform draws has
-// a standard deviation of 1.8 % of its value, so that 15 % off is eight of them, and a quarter of the
-// range is never missed.
+// Full jitter: every pause is drawn uniformly from zero to its bound. The mean of 1,000 uniform draws has a standard
+// deviation of 1.8 % of its value, so 15 % is eight of them, and no quarter of the range is ever missed.
 func TestRetryPausesHaveFullJitter(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -242,7 +241,7 @@ func TestRetryStopsWithItsContext(t *testing.T) {
 		"ended by something with a code": {cause: errLimit, want: errLimit, wantCode: scout.CodeEngineTimeout},
 		"deadline":                       {deadline: true, want: context.DeadlineExceeded, wantCode: scout.CodeDeadlineExceeded},
 	}
-	// start returns a context and the function that ends it the way the test wants, after a second.
+	// start returns a context that ends after a second in the way the test wants.
 	start := func(t *testing.T, cause error, deadline bool) context.Context {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		t.Cleanup(func() { cancel(nil) })
@@ -368,8 +367,8 @@ func TestRetryLogsEachPause(t *testing.T) {
 	})
 }
 
-// The two together: an engine that stays broken is asked three times and then left alone; what the
-// breaker refuses is for later and counts as transient.
+// Both together: an engine that stays broken is called three times and then left alone. A refusal of the breaker means
+// "later" and counts as transient.
 func TestRetryAroundABreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -380,7 +379,7 @@ func TestRetryAroundABreaker(t *testing.T) {
 			n++
 			return struct{}{}, breaker.Do(ctx, func(context.Context) error {
 				if asked++; asked == 3 {
-					broken = false // the fault goes away while the breaker rests
+					broken = false // the fault disappears while the breaker is open
 				} else if !broken {
 					return nil
 				}

@@ -3,8 +3,8 @@ package spelling
 
 import "strings"
 
-// Closest returns the word of the list that was probably meant, empty for none: a letter too many, too few or wrong, two
-// that changed places, or a beginning. Upper and lower case are the same.
+// Closest returns the word of the list that was probably meant, or "" if there is none. It allows one letter too many,
+// too few or wrong, two letters in the wrong order, or only the beginning of a word. Case does not matter.
 func Closest(word string, list []string) string {
 	word = strings.ToLower(word)
 	best, least := "", 1+max(1, len(word)/3)

@@ -1,4 +1,4 @@
-// Package wake tells goroutines that there is something new, so that nobody has to look again and again.
+// Package wake tells goroutines that there is something new, so that they need not poll.
 package wake
 
 import (
@@ -7,14 +7,14 @@ import (
 	"sync/atomic"
 )
 
-// Bell wakes whoever listens to it. The zero value is ready. Ring waits for nobody and allocates nothing;
-// all methods may be called from any goroutine.
+// Bell wakes its listeners. The zero value is ready to use. Ring never waits or allocates; all methods may be called
+// from any goroutine.
 type Bell struct {
 	listeners atomic.Pointer[[]chan struct{}]
 	mu        sync.Mutex // guards changes of listeners
 }
 
-// Ring puts a token into the channel of each listener that has none yet.
+// Ring puts a token into the channel of each listener that has none.
 func (b *Bell) Ring() {
 	all := b.listeners.Load()
 	if all == nil {
@@ -28,8 +28,9 @@ func (b *Bell) Ring() {
 	}
 }
 
-// Listen returns a channel that has a token after each Ring since the last one was taken, and what ends
-// that. Who listens looks once before waiting: a Ring before Listen is not heard.
+// Listen returns a channel that receives a token after a Ring, and a function that ends the subscription. Rings since
+// the last token was taken give one token together. A listener must check its condition once before waiting: it does
+// not receive a Ring from before Listen.
 func (b *Bell) Listen() (rung <-chan struct{}, end func()) {
 	c := make(chan struct{}, 1)
 	b.change(func(all []chan struct{}) []chan struct{} { return append(all, c) })

@@ -23,17 +23,17 @@ func TestABellWakesWhoListens(t *testing.T) {
 	second, endSecond := b.Listen()
 	defer endSecond()
 	if heard(first) {
-		t.Error("a ring before Listen was heard")
+		t.Error("a ring before Listen was delivered")
 	}
 	b.Ring()
-	b.Ring() // waits for nobody
+	b.Ring() // does not block
 	if !heard(first) || !heard(second) || heard(first) || heard(second) {
-		t.Error("each listener hears of the rings since it last looked, once")
+		t.Error("each listener must get one token for the rings since its last one")
 	}
 	endFirst()
 	b.Ring()
 	if heard(first) || !heard(second) {
-		t.Error("who ended hears no more, the other does")
+		t.Error("only the remaining listener must get a token")
 	}
 }
 

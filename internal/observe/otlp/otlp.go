@@ -1,6 +1,5 @@
-// Package otlp sends spans to an OpenTelemetry receiver. It is apart from package observe, whose scopes it serves:
-// the exporter brings a lot of code with it, and a process without traces must not contain it
-// (docs/adr/0020-recorder-process.md).
+// Package otlp sends spans to an OpenTelemetry receiver. It is separate from package observe because the exporter
+// brings much code with it, and a process without traces must not contain it (docs/adr/0020-recorder-process.md).
 package otlp
 
 import (
@@ -26,17 +25,16 @@ const tracesPath = "/v1/traces"
 // Option changes what Open returns.
 type Option func(*failureReporter)
 
-// ReportExportsTo logs spans that could not be sent to the scope, as EventTraceExportFailed. Without
-// it they are dropped in silence: tracing never disturbs what it watches, and never writes to stderr.
+// ReportExportsTo logs spans that could not be sent to the scope, as EventTraceExportFailed. Without it they are
+// dropped silently: tracing never disturbs the program, and never writes to stderr.
 func ReportExportsTo(s observe.Scope) Option {
 	return func(r *failureReporter) { r.scope = s }
 }
 
-// Open returns a tracer that sends spans to an OTLP/HTTP endpoint such as
-// http://localhost:4318 (or a full URL with another path), and the function that flushes and ends
-// it. With an empty endpoint tracing is off: the tracer does nothing and costs nothing. An endpoint
-// that is no http or https URL is an error with scout.CodeConfigInvalid; one that does not answer is
-// not an error, since it may answer later.
+// Open returns a tracer that sends spans to an OTLP/HTTP endpoint such as http://localhost:4318 (or a full URL with
+// another path), and the function that flushes and ends it. With an empty endpoint tracing is off: the tracer does
+// nothing and costs nothing. An endpoint that is not an http or https URL gives scout.CodeConfigInvalid. An endpoint
+// that does not answer is not an error, since it may answer later.
 func Open(ctx context.Context, endpoint, version string, options ...Option) (trace.Tracer, func(context.Context) error, error) {
 	if endpoint == "" {
 		return observe.Scope{}.Tracer(), func(context.Context) error { return nil }, nil
@@ -62,7 +60,7 @@ func Open(ctx context.Context, endpoint, version string, options ...Option) (tra
 		)),
 	)
 	shutdown := func(ctx context.Context) error {
-		// Not the provider's Shutdown: where ctx has ended already that ends nothing, and for good.
+		// Not the provider's Shutdown: if ctx has already ended, that ends nothing and cannot be repeated.
 		if err := batches.Shutdown(ctx); err != nil {
 			return fmt.Errorf("flush traces: %w", err)
 		}
@@ -71,8 +69,8 @@ func Open(ctx context.Context, endpoint, version string, options ...Option) (tra
 	return provider.Tracer("github.com/scout-speech/scout"), shutdown, nil
 }
 
-// tracesURL checks the endpoint and adds the receiver's path where it names none: the exporter
-// itself takes a wrong URL for its default and a missing path for the root.
+// tracesURL checks the endpoint and adds the receiver's path if there is none. The exporter itself replaces a wrong URL
+// by its default and a missing path by the root.
 func tracesURL(endpoint string) (string, error) {
 	target, err := url.Parse(endpoint)
 	if err != nil {
@@ -87,14 +85,14 @@ func tracesURL(endpoint string) (string, error) {
 	return target.String(), nil
 }
 
-// failureReporter is an exporter whose failures end in the log: the SDK would print them to stderr,
-// unstructured and among the text of the user.
+// failureReporter is an exporter that logs its failures. The SDK would print them to stderr, unstructured, among the
+// user's text.
 type failureReporter struct {
 	sdktrace.SpanExporter
 	scope observe.Scope
 }
 
-// ExportSpans sends the spans, and logs and drops them where that fails.
+// ExportSpans sends the spans; if that fails, it logs and drops them.
 func (r *failureReporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
 		r.scope.Log().Warn(EventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(observe.KeyError, err.Error()))

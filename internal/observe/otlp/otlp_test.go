@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// Without an endpoint there is a tracer all the same, and it costs nothing.
+// Without an endpoint there is still a tracer, and it costs nothing.
 func TestTracingThatIsOffCostsNothing(t *testing.T) { // not parallel: AllocsPerRun forbids it
 	tracer, shutdown, err := otlp.Open(t.Context(), "", "test")
 	if err != nil {
@@ -117,7 +117,7 @@ func TestTraceReceiverThatRefuses(t *testing.T) {
 	_, span := tracer.Start(t.Context(), "decode")
 	span.End()
 	if err := shutdown(t.Context()); err != nil {
-		t.Errorf("shutdown: %v, want the refusal in the log alone", err)
+		t.Errorf("shutdown: %v, want the refusal only in the log", err)
 	}
 	if !strings.Contains(lines.String(), `"msg":"trace_export_failed","spans":1,`) || strings.Count(lines.String(), "\n") != 1 {
 		t.Errorf("logged %q", lines.String())
