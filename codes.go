@@ -41,9 +41,9 @@ const (
 	CodeInvalidArgument Code = "invalid_argument"
 	// CodeOutOfMemory is memory that the system, or one of its limits, does not grant.
 	CodeOutOfMemory Code = "out_of_memory"
-	// CodeOpenFiles means that the limit on open files is reached.
+	// CodeOpenFiles is a limit on open files that has been reached.
 	CodeOpenFiles Code = "too_many_open_files"
-	// CodeProcesses means that the limit on processes and threads is reached.
+	// CodeProcesses is a limit on processes and threads that has been reached.
 	CodeProcesses Code = "too_many_processes"
 	// CodeBusy is a queue that is full: the error says after how long to try again.
 	CodeBusy Code = "busy"

@@ -193,7 +193,7 @@ type calling struct {
 const (
 	// memoryCheckEvery is how often the resident size is looked at during a request.
 	memoryCheckEvery = 200 * time.Millisecond
-	// abandonGrace is how long a cancelled request may go on in a process that cannot be interrupted.
+	// abandonGrace is how long a cancelled request may continue in a process that cannot be interrupted.
 	abandonGrace = 10 * time.Second
 )
 

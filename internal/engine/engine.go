@@ -236,7 +236,7 @@ func (e *Engine) Close() {
 
 // State is what is known about the engine from the outside.
 type State struct {
-	// Running tells whether a process is loaded; Facts are those of the last one.
+	// Running reports whether a process is loaded; Facts are those of the last one.
 	Running       bool
 	PID           int
 	Facts         Facts

@@ -93,7 +93,7 @@ func (r *record) set(err error) {
 	r.lastErr = err
 }
 
-// engineCode tells whether a permanent failure is one of the engine and not of what it was given.
+// engineCode reports whether a permanent failure is one of the engine and not of what it was given.
 func engineCode(code scout.Code) bool {
 	switch code {
 	case scout.CodeEngineMissing, scout.CodeEngineFailed, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeModelNotInstalled:

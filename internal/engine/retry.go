@@ -36,7 +36,7 @@ const (
 // verdict is what is known of a request after some attempts.
 type verdict struct{ alone, shared, unsent, starts int }
 
-// again takes note of the end of an attempt and tells whether another one makes sense.
+// again takes note of the end of an attempt and reports whether another one makes sense.
 func (v *verdict) again(err error, a *attempt) bool {
 	var end *process.EndError
 	switch {

@@ -101,12 +101,12 @@ func (e Entry) SizeBytes() int64 {
 	return sum
 }
 
-// SizeExact tells whether the size was measured; otherwise it is what the publisher says.
+// SizeExact reports whether the size was measured; otherwise it is what the publisher says.
 func (e Entry) SizeExact() bool {
 	return !slices.ContainsFunc(e.Files, func(f File) bool { return f.SHA256 == "" })
 }
 
-// EnglishOnly tells whether a model knows English and nothing else.
+// EnglishOnly reports whether a model knows English and nothing else.
 func EnglishOnly(languages []string) bool { return len(languages) == 1 && languages[0] == "en" }
 
 func findEntry(catalogue []Entry, id string) (Entry, bool) {

@@ -9,7 +9,7 @@
 //	  models.lock           sums recorded at the first pull (docs/formats/models-lock.md)
 //	  <id>/model.json       what was installed: files, sizes, SHA-256, source
 //	  <id>/<files>          as the publisher names them
-//	  <id>.partial/         a pull under way, or one that was interrupted and goes on from there
+//	  <id>.partial/         a pull under way, or one that was interrupted and continues from there
 //	  <own>/model.toml      a model of the user's own (docs/formats/model-toml.md)
 //
 // No file reaches an engine before its size and SHA-256 were compared with what is known of it: the

@@ -303,7 +303,7 @@ func (d *download) remember(response *http.Response) error {
 }
 
 // write appends the body at offset. What came is synced also when the transfer breaks: it is where the
-// next attempt goes on.
+// next attempt continues.
 func (d *download) write(parent, ctx context.Context, response *http.Response, offset int64, stall *time.Timer) (err error) {
 	file, err := d.store.openPart(d.path+partSuffix, offset)
 	if err != nil {

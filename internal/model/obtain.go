@@ -175,7 +175,7 @@ func (p *pull) obtain(ctx context.Context, f File) (manifestFile, error) {
 	return manifestFile{}, p.explain(failures, recorded)
 }
 
-// fromSource tells whether another source may do better.
+// fromSource reports whether another source may do better.
 func fromSource(err error) bool {
 	switch scout.CodeOf(err) {
 	case scout.CodeModelSource, scout.CodeModelDownload, scout.CodeReadFailed, scout.CodeFileNotFound:

@@ -47,7 +47,7 @@ type Pulled struct {
 }
 
 // Pull installs a model of the catalogue. The files are fetched into <id>.partial, from where an
-// interrupted pull goes on; each is compared with its sum, then the folder takes the place of the old
+// interrupted pull continues; each is compared with its sum, then the folder takes the place of the old
 // version in one step. Whatever fails leaves the old version as it was. Errors, besides those of the file
 // system (scout.CodeDiskFull, scout.CodeFilePermission):
 //

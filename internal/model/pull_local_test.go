@@ -213,7 +213,7 @@ func TestPullLeavesTheOldVersionWhenItFails(t *testing.T) {
 	}
 	for name, test := range tests { // one after another: they share the folder
 		t.Run(name, func(t *testing.T) {
-			if err := os.RemoveAll(filepath.Join(dir, "sample.partial")); err != nil { // or the next pull goes on from there
+			if err := os.RemoveAll(filepath.Join(dir, "sample.partial")); err != nil { // or the next pull continues from there
 				t.Fatal(err)
 			}
 			store := open(t, dir, offline(files, true), test.options...)

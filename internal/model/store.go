@@ -175,7 +175,7 @@ type Installed struct {
 	SizeBytes int64
 }
 
-// EnglishOnly tells whether the model knows English and nothing else.
+// EnglishOnly reports whether the model knows English and nothing else.
 func (i Installed) EnglishOnly() bool { return EnglishOnly(i.Languages) }
 
 // Resolve returns the model to use: id, or for an empty id the selected one, or the default. Its files

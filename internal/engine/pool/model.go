@@ -59,7 +59,7 @@ type start struct {
 const startGrace = time.Second
 
 // Use returns the process that has the model loaded, which it starts if none runs, and keeps it from being unloaded until
-// release is called. All who come while it starts share the start, whose failure is not remembered. The start goes on when
+// release is called. All who come while it starts share the start, whose failure is not remembered. The start continues when
 // the one who caused it gives up.
 func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(), err error) {
 	p := m.pool

@@ -272,7 +272,7 @@ func (p *Process) greet(g greeting, late error) error {
 	return nil
 }
 
-// heard notes which requests went on.
+// heard notes which requests continued.
 func (p *Process) heard(b wire.Beat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -288,7 +288,7 @@ func (p *Process) heard(b wire.Beat) {
 		if call == nil {
 			continue
 		}
-		// It would go on if others let it: it stood in line most of the time since it last did.
+		// It would continue if others let it: it stood in line most of the time since it last did.
 		queued := time.Duration(r.QueuedMS) * time.Millisecond
 		starved := queued-call.queuedThen >= now.Sub(call.progress)/2
 		call.queued = max(call.queued, queued)

@@ -220,7 +220,7 @@ func TestRetiredProcessAnswersWhatItHas(t *testing.T) {
 	<-p.Dead()
 }
 
-// TestStalled: a request that makes no step counts as stalled, one that goes on does not, however long it takes.
+// TestStalled: a request that makes no step counts as stalled, one that continues does not, however long it takes.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	const long = 100 * time.Millisecond
@@ -247,7 +247,7 @@ func TestStalled(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 			} else {
-				// It went on if the time begins again.
+				// It continued if the time begins again.
 				for last, again := time.Duration(0), 0; again < 3; {
 					now := p.Stalled()
 					if now < last {

@@ -52,7 +52,7 @@ type Facts struct {
 	Backend string
 	ModelID string
 	Family  string
-	// Languages are the ISO 639-1 codes that the model knows, empty where it does not tell.
+	// Languages are the ISO 639-1 codes that the model knows, empty where it does not report.
 	Languages []string
 	// MaxFrames is the longest request, at 16 kHz.
 	MaxFrames int
@@ -86,7 +86,7 @@ type Request struct {
 	Words bool
 	// Language is the ISO 639-1 code spoken, empty for the model's default.
 	Language string
-	// Known is a text already known, as token ids: it is verified in one pass, and decoding goes on from the first
+	// Known is a text already known, as token ids: it is verified in one pass, and decoding continues from the first
 	// token that disagrees. No more of it counts than the audio could hold.
 	Known []int32
 	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
@@ -118,7 +118,7 @@ type Answer struct {
 type EndError struct {
 	// Err is why the process ended; it has a code.
 	Err error
-	// Sent tells whether the process may have seen the request, Alone whether it had no other.
+	// Sent reports whether the process may have seen the request, Alone whether it had no other.
 	Sent, Alone bool
 }
 

@@ -35,7 +35,7 @@ func (c Class) String() string {
 	return "batch"
 }
 
-// Background tells whether nobody waits for work of the class. Such work runs at the lowest priority of the system.
+// Background reports whether nobody waits for work of the class. Such work runs at the lowest priority of the system.
 func (c Class) Background() bool { return c == Batch || c == SecondPass }
 
 // rank orders the classes: a higher one goes first.
@@ -53,7 +53,7 @@ func (c Class) rank() int {
 	return 0
 }
 
-// preempts tells whether a class takes the slot of another that has one already, of so many. A dictation takes it from
+// preempts reports whether a class takes the slot of another that has one already, of so many. A dictation takes it from
 // every lower class. Others that somebody waits for take it from background work; where there is one slot only they wait,
 // since whatever they take is decoded again.
 func (c Class) preempts(other Class, slots int) bool {

@@ -46,7 +46,7 @@ func (s *Scheduler) lookAgain(in time.Duration) {
 	})
 }
 
-// fits tells whether a turn can begin.
+// fits reports whether a turn can begin.
 func (s *Scheduler) fits(t *Turn) bool {
 	h := t.share
 	if h.exclusive || t.ask.Exclusive && h.slots.busy > 0 {
@@ -57,7 +57,7 @@ func (s *Scheduler) fits(t *Turn) bool {
 	return s.slots.room(below, rests) && h.slots.room(below, rests)
 }
 
-// room tells whether one more turn has a slot. Background work leaves one free, where there is more than one; it may have
+// room reports whether one more turn has a slot. Background work leaves one free, where there is more than one; it may have
 // what it was given beyond that while nobody has waited for some time.
 func (l *limits) room(below, rests bool) bool {
 	if l.busy >= l.total {

@@ -143,7 +143,7 @@ func TestWhoPreemptsWhom(t *testing.T) {
 	}
 }
 
-// TestPreemptedKeepsItsPlace: a turn that was preempted goes on before others of its class, and one is preempted for each
+// TestPreemptedKeepsItsPlace: a turn that was preempted continues before others of its class, and one is preempted for each
 // that waits, not more.
 func TestPreemptedKeepsItsPlace(t *testing.T) {
 	t.Parallel()

@@ -92,7 +92,7 @@ func TestBeatsTellHowFarItIs(t *testing.T) {
 }
 
 // TestFaultsInEveryGoroutine: a goroutine that panics or fails is told to the parent, as the failure of a request or of
-// the process, and the server ends or goes on accordingly. One that hangs is the parent's to notice.
+// the process, and the server ends or continues accordingly. One that hangs is the parent's to notice.
 func TestFaultsInEveryGoroutine(t *testing.T) {
 	t.Parallel()
 	for _, name := range server.Goroutines() {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// processorTime is what this process has used so far, 0 where the system does not tell.
+// processorTime is what this process has used so far, 0 where the system does not report.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

@@ -93,13 +93,13 @@ const (
 
 // Token is one step of the decoder.
 type Token struct {
-	// ID is the entry of the vocabulary, -1 where the backend does not tell.
+	// ID is the entry of the vocabulary, -1 where the backend does not report.
 	ID int32 `json:"id"`
 	// Text is what the token adds to the text; tokens that hold part of a character have none.
 	Text string `json:"text,omitempty"`
 	// LogProb is its natural log-probability, nil where the backend gives none.
 	LogProb *float32 `json:"log_prob,omitempty"`
-	// StartMS is where it begins in the piece, nil where the backend does not tell.
+	// StartMS is where it begins in the piece, nil where the backend does not report.
 	StartMS *float32 `json:"start_ms,omitempty"`
 }
 
@@ -126,7 +126,7 @@ type Result struct {
 	Agreed int `json:"agreed,omitempty"`
 	// DecodeMS is the time spent on inference in milliseconds.
 	DecodeMS float64 `json:"decode_ms"`
-	// EncodeMS is the part of DecodeMS in which the encoder ran, absent where the backend does not tell.
+	// EncodeMS is the part of DecodeMS in which the encoder ran, absent where the backend does not report.
 	EncodeMS float64 `json:"encode_ms,omitempty"`
 }
 
@@ -153,14 +153,14 @@ type Running struct {
 	ID     uint64 `json:"id"`
 	Phase  Phase  `json:"phase"`
 	Tokens int    `json:"tokens,omitempty"`
-	// QueuedMS is how long its thread has stood in line for a processor, in milliseconds, 0 where the system does not tell.
+	// QueuedMS is how long its thread has stood in line for a processor, in milliseconds, 0 where the system does not report.
 	QueuedMS int64 `json:"queued_ms,omitempty"`
 }
 
 // Phase is what a request is doing.
 type Phase string
 
-// The phases. A backend that does not tell stays in PhaseStarted.
+// The phases. A backend that does not report stays in PhaseStarted.
 const (
 	PhaseStarted Phase = "started"
 	PhaseEncode  Phase = "encode"

@@ -22,7 +22,7 @@ var (
 // package knows. Preparing again does not help.
 var ErrUnknownModel = errors.New("not the weights of Moonshine tiny")
 
-// CanPrepare tells whether preparing again cures an error of Check.
+// CanPrepare reports whether preparing again cures an error of Check.
 func CanPrepare(err error) bool {
 	return errors.Is(err, ErrMissing) || errors.Is(err, ErrStale) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrForeign)
 }

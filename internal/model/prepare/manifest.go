@@ -151,7 +151,7 @@ func check(dir string, src Source, opt Options, identify func(string) (File, err
 	return nil
 }
 
-// matches tells whether f, whose hash may be left out, is the file that was recorded.
+// matches reports whether f, whose hash may be left out, is the file that was recorded.
 func (f File) matches(recorded File) bool {
 	return f.Bytes == recorded.Bytes && (f.SHA256 == "" || f.SHA256 == recorded.SHA256)
 }

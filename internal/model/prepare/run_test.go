@@ -273,7 +273,7 @@ func TestDecoderTakesManyTokensAtOnce(t *testing.T) {
 		}
 	}
 
-	// After a pass over known tokens the cache may be cut anywhere, and decoding goes on from there.
+	// After a pass over known tokens the cache may be cut anywhere, and decoding continues from there.
 	const kept = 10
 	again := p.decode(cross, kept, want[kept-1:kept], nil, nil)
 	if again.next[0] != all.next[kept] || math.Abs(float64(again.logprob[0]-all.logprob[kept])) > 0.1 {

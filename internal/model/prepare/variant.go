@@ -43,11 +43,11 @@ func (p Processor) Variant() Variant {
 	return VariantSigned
 }
 
-// Gains tells whether the prepared graphs are the faster ones: without AVX2 the runtime has no kernel for the
+// Gains reports whether the prepared graphs are the faster ones: without AVX2 the runtime has no kernel for the
 // decoder's matrices, and a token takes eight times as long (docs/adr/0010-prepared-graphs.md).
 func (p Processor) Gains() bool { return !p.AMD64 || p.AVX2 }
 
-// valid tells whether v is one of the variants.
+// valid reports whether v is one of the variants.
 func (v Variant) valid() bool { return v == VariantSigned || v == VariantUnsigned }
 
 // integers returns the weights and zero points of m in the variant's form.
