@@ -169,6 +169,23 @@ const (
 	CodeRecorderProtocol Code = "recorder_protocol"
 	// CodeRecorderEnvironment is a recorder process that was started with another sound server, language or log.
 	CodeRecorderEnvironment Code = "recorder_environment"
+
+	// CodeNotFound is a thing of the store that does not exist: a transcript, a version.
+	CodeNotFound Code = "not_found"
+	// CodeConflict is a change that the state of a thing forbids.
+	CodeConflict Code = "conflict"
+	// CodePreconditionFailed is a change of something that somebody else changed meanwhile.
+	CodePreconditionFailed Code = "precondition_failed"
+	// CodeStoreLocked is a database that another program uses.
+	CodeStoreLocked Code = "store_locked"
+	// CodeStoreCorrupt is a database with damaged or missing pages.
+	CodeStoreCorrupt Code = "store_corrupt"
+	// CodeStoreNewer is a database that a later version of Scout has written.
+	CodeStoreNewer Code = "store_newer"
+	// CodeStoreForeign is a file in the place of the database that Scout did not make.
+	CodeStoreForeign Code = "store_foreign"
+	// CodeStoreUnsafe is a file system without the locks that a database needs.
+	CodeStoreUnsafe Code = "store_unsafe"
 )
 
 // CodeInfo is what is known about a code in general.
@@ -252,6 +269,15 @@ var codeTable = map[Code]CodeInfo{
 	CodeRecorderMissing:     {Permanent, "build it with: make build; or keep scout-recorder beside scout"},
 	CodeRecorderEnvironment: {Permanent, "stop the recording first; the next one gets a recorder of its own"},
 	CodeRecorderProtocol:    {Permanent, "stop the recording with the program that started it, or use the same version"},
+
+	CodeNotFound:           {Permanent, "see the transcripts: scout transcripts list"},
+	CodeConflict:           {Permanent, "look at its state first: scout recordings show ID"},
+	CodePreconditionFailed: {Permanent, "read it again, then repeat the change"},
+	CodeStoreLocked:        {Transient, "end the other program that uses the database, then try again"},
+	CodeStoreCorrupt:       {Permanent, "see what is damaged: scout check; then restore a backup: scout restore FILE"},
+	CodeStoreNewer:         {Permanent, "use the version of Scout that wrote it, or a later one"},
+	CodeStoreForeign:       {Permanent, "move the file away, or choose another folder with --data-dir"},
+	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk with --data-dir"},
 }
 
 // Info returns what is known about the code. An unknown code counts as permanent, without a hint.

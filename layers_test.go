@@ -120,6 +120,17 @@ func TestLayers(t *testing.T) {
 				module + "/internal/speech", module + "/internal/text", "github.com/prometheus", "go.opentelemetry.io",
 			},
 		},
+		"what a store is, is said without a database": {
+			of: []string{module + "/internal/store"}, but: []string{module + "/internal/store/sqlite"},
+			never: []string{"modernc.org", "github.com/jackc", module + "/internal/recording", module + "/internal/observe"},
+		},
+		"the store records nothing and transcribes nothing": {
+			of: []string{module + "/internal/store"},
+			never: append([]string{
+				module + "/internal/recording", module + "/internal/capture", module + "/internal/engine", module + "/internal/model",
+				module + "/internal/speech", module + "/internal/transcribe",
+			}, inference...),
+		},
 		"settings are read at the edge: what is below gets values": {
 			of:  []string{module + "/internal", module + "/cmd/scout-recorder", module + "/cmd/scout-engine"},
 			but: []string{module + "/internal/settings", module + "/internal/daemon"}, never: []string{module + "/internal/settings", "github.com/knadh/koanf"},

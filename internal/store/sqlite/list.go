@@ -1,0 +1,331 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// quote writes words as a string of the search language: a phrase.
+func quote(words []string) string {
+	return `"` + strings.ReplaceAll(strings.Join(words, " "), `"`, `""`) + `"`
+}
+
+// matchOf writes terms in the search language, within the columns. It is empty where nothing has to match. without are the
+// terms that must not match; they need something on their left.
+func matchOf(columns string, terms []store.Term) (with, without string) {
+	var wanted, unwanted []string
+	for _, term := range terms {
+		phrase := quote(term.Words)
+		if term.Prefix {
+			phrase += " *"
+		}
+		if term.Without {
+			unwanted = append(unwanted, phrase)
+		} else {
+			wanted = append(wanted, phrase)
+		}
+	}
+	if len(wanted) > 0 {
+		with = "{" + columns + "} : (" + strings.Join(wanted, " AND ") + ")"
+	}
+	if len(unwanted) > 0 {
+		without = "{" + columns + "} : (" + strings.Join(unwanted, " OR ") + ")"
+	}
+	return with, without
+}
+
+// listing is what to list.
+type listing struct {
+	name string
+	// columns are those that a query looks into.
+	columns string
+	// kept and deleted are the facets of what is listed, outside and inside of the trash.
+	kept, deleted []string
+}
+
+func listingOfRecordings() listing {
+	return listing{name: "recordings", columns: "title tags text others", kept: []string{facetKept}, deleted: []string{facetGone}}
+}
+
+func listingOfTranscripts() listing {
+	return listing{name: "transcripts", columns: "title tags text", kept: []string{facetLive, facetText}, deleted: []string{facetTrash, facetText}}
+}
+
+func facetsWanted(l listing, f *store.Filter) []string {
+	words := l.kept
+	if f.Deleted {
+		words = l.deleted
+	}
+	words = slices.Clone(words)
+	for _, p := range []struct{ name, value string }{
+		{propertySource, string(f.Source)}, {propertyState, f.State}, {propertyDevice, f.Device}, {propertyClient, f.Client},
+		{propertyModel, f.Model}, {propertyLanguage, f.Language},
+	} {
+		if p.value != "" {
+			words = append(words, facet(p.name, p.value))
+		}
+	}
+	for _, tag := range f.Tags {
+		words = append(words, facet(propertyTag, strings.TrimSpace(tag)))
+	}
+	for name, value := range f.Labels {
+		words = append(words, facet(propertyLabel, name+":"+value))
+	}
+	return words
+}
+
+// selection is a listing made ready for the database.
+type selection struct {
+	terms []store.Term
+	text  string // what must match of the query; empty where nothing must
+	match string // all of it
+	where string
+	args  []any
+	none  bool // nothing can match
+}
+
+func selectionOf(l listing, f *store.Filter) (selection, error) {
+	var s selection
+	var err error
+	if s.terms, err = store.ParseQuery(f.Query); err != nil {
+		return s, err
+	}
+	if s.none = len(s.terms) == 0 && strings.TrimSpace(f.Query) != ""; s.none {
+		return s, nil
+	}
+	var without string
+	s.text, without = matchOf(l.columns, s.terms)
+	s.match = "facets : (" + strings.Join(facetsWanted(l, f), " AND ") + ")"
+	if s.text != "" {
+		s.match = "(" + s.text + ") AND (" + s.match + ")"
+	}
+	if without != "" {
+		s.match = "(" + s.match + ") NOT (" + without + ")"
+	}
+	condition := func(sql string, arg any) { s.where, s.args = s.where+" AND "+sql, append(s.args, arg) }
+	if !f.From.IsZero() {
+		condition("search.rowid >= ?", documentBound(f.From.Add(time.Millisecond-1)))
+	}
+	if !f.To.IsZero() {
+		condition("search.rowid < ?", documentBound(f.To.Add(time.Millisecond-1)))
+	}
+	if f.MinDuration > 0 {
+		condition("r.duration >= ?", f.MinDuration)
+	}
+	if f.MaxDuration > 0 {
+		condition("r.duration <= ?", f.MaxDuration)
+	}
+	return s, nil
+}
+
+// hit is a document of a page.
+type hit struct {
+	recording  recordingRow
+	transcript transcriptRow
+}
+
+const hitColumns = recordingColumns + ", " + transcriptColumns
+
+func scanHit(rows *sql.Rows) (hit, error) {
+	var h hit
+	var deleted sql.NullInt64
+	var err error
+	h.recording, err = scanRecording(rows.Scan, h.transcript.into(&deleted)...)
+	h.transcript.key.Recording, h.transcript.deletedAt = h.recording.ID, fromMillis(deleted)
+	return h, err
+}
+
+// hits returns the documents of a page and the cursor of the next.
+func (v view) hits(sel *selection, plan *store.Plan) ([]hit, string, error) {
+	if sel.none {
+		return nil, "", nil
+	}
+	if plan.Relevance {
+		return v.best(sel, plan)
+	}
+	where, args := sel.where, append([]any{sel.match}, sel.args...)
+	order := "DESC"
+	if plan.Ascending {
+		order = "ASC"
+	}
+	if at := plan.Position.Document; at != 0 {
+		if plan.Ascending {
+			where += " AND search.rowid > ?"
+		} else {
+			where += " AND search.rowid < ?"
+		}
+		args = append(args, at)
+	}
+	var list []hit
+	err := v.each(func(rows *sql.Rows) error {
+		h, err := scanHit(rows)
+		list = append(list, h)
+		return err
+	}, "SELECT "+hitColumns+` FROM search CROSS JOIN transcripts t ON t.id = search.rowid CROSS JOIN recordings r ON r.key = t.recording
+		WHERE search MATCH ?`+where+" ORDER BY search.rowid "+order+" LIMIT ?", append(args, plan.Limit+1)...)
+	if err != nil || len(list) <= plan.Limit {
+		return list, "", err
+	}
+	list = list[:plan.Limit]
+	return list, plan.Cursor(store.Position{Document: list[plan.Limit-1].transcript.id}), nil
+}
+
+// best returns a page of the best among the newest matches. The next page ranks the same documents again and continues
+// behind the last one; documents that came later are not among them.
+func (v view) best(sel *selection, plan *store.Plan) ([]hit, string, error) {
+	where, args := sel.where, append([]any{sel.match}, sel.args...)
+	bound := plan.Position.Bound
+	if bound != 0 {
+		where += " AND search.rowid <= ?"
+		args = append(args, bound)
+	}
+	newest := make(map[int64]bool)
+	var lowest int64
+	err := v.each(func(rows *sql.Rows) error {
+		err := rows.Scan(&lowest)
+		newest[lowest] = true
+		bound = max(bound, lowest)
+		return err
+	}, `SELECT search.rowid FROM search CROSS JOIN transcripts t ON t.id = search.rowid CROSS JOIN recordings r ON r.key = t.recording
+		WHERE search MATCH ?`+where+" ORDER BY search.rowid DESC LIMIT ?", append(args, store.RelevanceWindow)...)
+	if err != nil || len(newest) == 0 {
+		return nil, "", err
+	}
+	ranked, err := v.ranked(sel, newest, lowest, bound)
+	if err != nil {
+		return nil, "", err
+	}
+	if at := slices.Index(ranked, plan.Position.Document); at >= 0 {
+		ranked = ranked[at+1:]
+	}
+	more := len(ranked) > plan.Limit
+	if more {
+		ranked = ranked[:plan.Limit]
+	}
+	list := make([]hit, 0, len(ranked))
+	for _, id := range ranked {
+		err := v.each(func(rows *sql.Rows) error {
+			h, err := scanHit(rows)
+			list = append(list, h)
+			return err
+		}, "SELECT "+hitColumns+" FROM transcripts t JOIN recordings r ON r.key = t.recording WHERE t.id = ?", id)
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	if !more {
+		return list, "", nil
+	}
+	return list, plan.Cursor(store.Position{Document: ranked[len(ranked)-1], Bound: bound}), nil
+}
+
+// ranked returns the documents, the best first and the newer of equals first.
+func (v view) ranked(sel *selection, among map[int64]bool, lowest, highest int64) ([]int64, error) {
+	list := make([]int64, 0, len(among))
+	match := sel.text
+	if match == "" { // only words that must not be there: all are equal
+		match = facetLive + " OR " + facetTrash
+	}
+	err := v.each(func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		if among[id] {
+			list = append(list, id)
+		}
+		return err
+	}, "SELECT rowid FROM search WHERE search MATCH ? AND rowid BETWEEN ? AND ? ORDER BY bm25(search, 8.0, 4.0, 1.0, 1.0, 0.0), rowid DESC", match, lowest, highest)
+	return list, err
+}
+
+// snippets returns those of a document.
+func (v view) snippets(terms []store.Term, h *hit) ([]store.Snippet, error) {
+	if len(terms) == 0 {
+		return nil, nil
+	}
+	var title, tags, text, others string
+	err := v.row("SELECT title, tags, text, others FROM search WHERE rowid = ?", h.transcript.id).Scan(&title, &tags, &text, &others)
+	if err != nil {
+		return nil, err
+	}
+	var starts []numbered
+	if h.transcript.current > 0 {
+		if starts, err = v.segments(h.transcript.id, h.transcript.current, false); err != nil {
+			return nil, err
+		}
+	}
+	lines := func(text string) []string { return strings.Split(store.Readable(text), segmentBreak) }
+	found := store.Snippets(terms, lines(text), func(segment int) store.Snippet {
+		if segment >= len(starts) {
+			return store.Snippet{}
+		}
+		return store.Snippet{Start: &starts[segment].Start}
+	})
+	if len(found) == 0 {
+		found = store.Snippets(terms, lines(title+segmentBreak+tags+segmentBreak+others), func(int) store.Snippet { return store.Snippet{} })
+	}
+	return found, nil
+}
+
+// Transcripts returns one page of transcripts.
+func (s *Store) Transcripts(ctx context.Context, filter store.Filter, page store.Page) (store.Listing[store.Summary], error) {
+	return list(ctx, s, listingOfTranscripts(), request{filter, page}, func(v view, h *hit, snippets []store.Snippet) (store.Summary, error) {
+		version, err := v.version(&h.transcript, h.transcript.current)
+		item := summary(&h.recording, &h.transcript, &version)
+		item.Snippets = snippets
+		return item, err
+	})
+}
+
+// Recordings returns one page of recordings.
+func (s *Store) Recordings(ctx context.Context, filter store.Filter, page store.Page) (store.Listing[store.Recording], error) {
+	return list(ctx, s, listingOfRecordings(), request{filter, page}, func(v view, h *hit, snippets []store.Snippet) (store.Recording, error) {
+		item, err := v.withTranscript(&h.recording)
+		item.Snippets = snippets
+		return item, err
+	})
+}
+
+// request is what a listing was asked for with.
+type request struct {
+	filter store.Filter
+	page   store.Page
+}
+
+func list[T any](ctx context.Context, s *Store, l listing, asked request, item func(view, *hit, []store.Snippet) (T, error)) (store.Listing[T], error) {
+	var result store.Listing[T]
+	plan, err := asked.page.Check(l.name, asked.filter)
+	if err != nil {
+		return result, err
+	}
+	sel, err := selectionOf(l, &asked.filter)
+	if err != nil {
+		return result, err
+	}
+	began := time.Now()
+	err = s.read(ctx, "list "+l.name, func(v view) error {
+		hits, next, err := v.hits(&sel, &plan)
+		if err != nil {
+			return err
+		}
+		result.Next = next
+		for i := range hits {
+			snippets, err := v.snippets(sel.terms, &hits[i])
+			if err != nil {
+				return err
+			}
+			one, err := item(v, &hits[i], snippets)
+			if err != nil {
+				return err
+			}
+			result.Data = append(result.Data, one)
+		}
+		return nil
+	})
+	s.metrics.listed(began, len(sel.terms) > 0)
+	return result, err
+}

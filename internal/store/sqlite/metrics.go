@@ -1,0 +1,128 @@
+package sqlite
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Log events of the store; the message of the line.
+const (
+	EventStoreOpened     = "store_opened"
+	EventStoreMigrated   = "store_migrated"
+	EventStoreLogMissing = "store_log_missing"
+	EventStorePurged     = "store_purged"
+	EventStoreFailed     = "store_failed"
+)
+
+type metrics struct {
+	scope    observe.Scope
+	writes   prometheus.Histogram
+	reads    prometheus.Histogram
+	lists    *prometheus.HistogramVec
+	failures *prometheus.CounterVec
+}
+
+func newMetrics(s observe.Scope) *metrics {
+	buckets := []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30}
+	m := &metrics{
+		scope: s.Component("store"),
+		writes: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "scout_store_write_seconds", Help: "Time of one transaction that changes the store, waiting for its turn included.", Buckets: buckets,
+		})),
+		reads: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "scout_store_read_seconds", Help: "Time of one look into the store.", Buckets: buckets,
+		})),
+		lists: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scout_store_list_seconds", Help: "Time of one page of recordings or transcripts, with or without words to search for.", Buckets: buckets,
+		}, []string{"search"})),
+		failures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_store_failures_total", Help: "Reads and writes of the store that failed, by error code; what a caller asked wrongly is none.",
+		}, []string{"code"})),
+	}
+	for _, code := range storeFailures() {
+		m.failures.WithLabelValues(string(code))
+	}
+	return m
+}
+
+// storeFailures are the codes of failures that are the store's own.
+func storeFailures() []scout.Code {
+	return []scout.Code{
+		scout.CodeStoreLocked, scout.CodeStoreCorrupt, scout.CodeStoreNewer, scout.CodeStoreForeign, scout.CodeStoreUnsafe, scout.CodeDiskFull,
+		scout.CodeFilePermission, scout.CodeReadFailed, scout.CodeWriteFailed, scout.CodeOutOfMemory, scout.CodeInternal,
+	}
+}
+
+// fail counts and logs a failure of the store itself and returns err.
+func (m *metrics) fail(err error) error {
+	code := scout.CodeOf(err)
+	for _, own := range storeFailures() {
+		if code == own {
+			m.failures.WithLabelValues(string(code)).Inc()
+			m.scope.Log().Error(EventStoreFailed, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()))
+		}
+	}
+	return err
+}
+
+func (m *metrics) read(began time.Time, err error) error {
+	m.reads.Observe(time.Since(began).Seconds())
+	return m.fail(err)
+}
+
+func (m *metrics) listed(began time.Time, search bool) {
+	label := "no"
+	if search {
+		label = "yes"
+	}
+	m.lists.WithLabelValues(label).Observe(time.Since(began).Seconds())
+}
+
+// wrote counts a transaction and remembers for Check how it went.
+func (s *Store) wrote(began time.Time, err error) error {
+	s.metrics.writes.Observe(time.Since(began).Seconds())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch code := scout.CodeOf(err); {
+	case err == nil:
+		s.failed = nil
+	case code == scout.CodeDiskFull, code == scout.CodeFilePermission, code == scout.CodeWriteFailed, code == scout.CodeReadFailed, code == scout.CodeStoreCorrupt, code == scout.CodeStoreLocked:
+		s.failed = err
+	}
+	return s.metrics.fail(err)
+}
+
+// opened logs what was found.
+func (s *Store) opened(from int, took time.Duration) {
+	switch {
+	case from != 0 && from != Version():
+		s.scope.Log().Info(EventStoreMigrated, slog.Int("from", from), slog.Int("to", Version()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+	}
+	s.scope.Log().Info(EventStoreOpened, slog.Int("version", Version()), slog.Bool("created", from == 0), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+}
+
+// HealthCheck looks whether the store can be read and whether the last write succeeded.
+func (s *Store) HealthCheck() health.Check {
+	return health.Check{Name: "store", Critical: true, Probe: func(ctx context.Context) health.Result {
+		if err := s.read(ctx, "look into the database", func(v view) error {
+			var n int
+			return v.row("SELECT count(*) FROM streams").Scan(&n)
+		}); err != nil {
+			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+		}
+		s.mu.Lock()
+		failed := s.failed
+		s.mu.Unlock()
+		if failed != nil {
+			return health.Result{Status: health.Unhealthy, Reason: failed.Error()}
+		}
+		return health.Result{Status: health.Healthy}
+	}}
+}

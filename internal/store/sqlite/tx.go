@@ -1,0 +1,262 @@
+package sqlite
+
+import (
+	"bytes"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// tx is a transaction that writes.
+type tx struct {
+	view
+	now  time.Time
+	rung map[string]bool // streams that got events
+	// stale are the recordings whose entries in the search are to be written anew before the commit.
+	stale []int64
+}
+
+// documentShift is how far the milliseconds of a document's number are shifted.
+const documentShift = 20
+
+// maxDocumentMillis is the last millisecond that fits: in the year 2248.
+const maxDocumentMillis = 1<<(63-documentShift) - 1
+
+// documentBound returns the lowest number of documents of recordings that began at that time or later.
+func documentBound(at time.Time) int64 {
+	return min(max(at.UnixMilli(), 0), maxDocumentMillis) << documentShift
+}
+
+// addTranscript makes the row of a transcript, as yet without text.
+func (t *tx) addTranscript(r *recordingRow, key store.Key) (transcriptRow, error) {
+	row := transcriptRow{recording: r.key, key: key}
+	low := documentBound(r.StartedAt)
+	var highest sql.NullInt64
+	if err := t.row("SELECT max(id) FROM transcripts WHERE id >= ? AND id < ?", low, low+1<<documentShift).Scan(&highest); err != nil {
+		return row, err
+	}
+	row.id = low + 1 // never 0, which a cursor uses for the beginning
+	if highest.Valid {
+		row.id = highest.Int64 + 1
+	}
+	return row, t.exec("INSERT INTO transcripts (id, recording, track, task, current, latest, preview) VALUES (?, ?, ?, ?, 0, 0, '')",
+		row.id, row.recording, key.Track, key.Task)
+}
+
+// eventAge is how old a recording may be for its discovery to be news. The first look at a large folder is none.
+const eventAge = 24 * time.Hour
+
+// ended is false for the state of a recording under way.
+func ended(state string) bool { return state != "recording" && state != "" }
+
+// PutRecording notes a recording as it was found.
+func (t *tx) PutRecording(r store.Recording) (bool, error) {
+	if err := r.Validate(); err != nil {
+		return false, err
+	}
+	if r.Audio == "" {
+		r.Audio = store.AudioPresent
+	}
+	old, err := t.recording(r.ID)
+	if scout.CodeOf(err) == scout.CodeRecordingNotFound {
+		return true, t.addRecording(r)
+	} else if err != nil {
+		return false, err
+	}
+	if sameFacts(&old.Recording, &r) {
+		return false, nil
+	}
+	if r.Source == "" {
+		r.Source = old.Source
+	}
+	err = t.exec(`UPDATE recordings SET source = ?, state = ?, device = ?, ended_at = ?, duration = ?, lost_frames = ?, bytes = ?, audio = ?, manifest = ?,
+		fingerprint = ?, revision = revision + 1 WHERE key = ?`,
+		r.Source, r.State, r.Device, millis(r.EndedAt), r.Duration, r.LostFrames, r.Bytes, r.Audio, []byte(r.Manifest), r.Fingerprint, old.key)
+	if err != nil {
+		return false, err
+	}
+	event := store.EventRecordingUpdated
+	if ended(r.State) && !ended(old.State) {
+		event = store.EventRecordingFinished
+	}
+	t.markStale(old.key)
+	return true, t.changed(event, r.ID, old.Client, nil)
+}
+
+// sameFacts compares what PutRecording writes.
+func sameFacts(a, b *store.Recording) bool {
+	return (b.Source == "" || a.Source == b.Source) && a.State == b.State && a.Device == b.Device && millis(a.EndedAt) == millis(b.EndedAt) &&
+		a.Duration == b.Duration && a.LostFrames == b.LostFrames && a.Bytes == b.Bytes && a.Audio == b.Audio && a.Fingerprint == b.Fingerprint &&
+		bytes.Equal(a.Manifest, b.Manifest)
+}
+
+func (t *tx) addRecording(r store.Recording) error {
+	if r.Source == "" {
+		return scout.Errorf(scout.CodeInvalidArgument, "recording %s has no source", r.ID)
+	}
+	description := store.Description{Title: &r.Title, Tags: &r.Tags}
+	description.Apply(&r)
+	tags, labels, err := encodeDescription(&r)
+	if err != nil {
+		return err
+	}
+	result, err := t.q.ExecContext(t.ctx, `INSERT INTO recordings (id, source, state, device, started_at, ended_at, duration, lost_frames, bytes, audio, manifest,
+		fingerprint, title, tags, labels, client, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`,
+		r.ID, r.Source, r.State, r.Device, r.StartedAt.UnixMilli(), millis(r.EndedAt), r.Duration, r.LostFrames, r.Bytes, r.Audio, []byte(r.Manifest),
+		r.Fingerprint, r.Title, tags, labels, r.Client)
+	if err != nil {
+		return err
+	}
+	row := recordingRow{Recording: r}
+	if row.key, err = result.LastInsertId(); err != nil {
+		return err
+	}
+	if _, err := t.addTranscript(&row, store.MainKey(r.ID)); err != nil {
+		return err
+	}
+	t.markStale(row.key)
+	if !ended(r.State) || t.now.Sub(r.EndedAt) > eventAge {
+		return nil
+	}
+	return t.changed(store.EventRecordingFinished, r.ID, r.Client, nil)
+}
+
+func encodeDescription(r *store.Recording) (tags, labels string, err error) {
+	if r.Tags == nil {
+		r.Tags = []string{}
+	}
+	if r.Labels == nil {
+		r.Labels = map[string]string{}
+	}
+	tagData, err := json.Marshal(r.Tags)
+	if err != nil {
+		return "", "", err
+	}
+	labelData, err := json.Marshal(r.Labels)
+	return string(tagData), string(labelData), err
+}
+
+// AudioGone notes that the audio of a recording was removed.
+func (t *tx) AudioGone(id string) error {
+	r, err := t.recording(id)
+	if err != nil || r.Audio == store.AudioRemoved {
+		return err
+	}
+	if err := t.exec("UPDATE recordings SET audio = ?, fingerprint = '', revision = revision + 1 WHERE key = ?", store.AudioRemoved, r.key); err != nil {
+		return err
+	}
+	return t.changed(store.EventRecordingUpdated, r.ID, r.Client, nil)
+}
+
+// Describe changes title, tags and labels.
+func (t *tx) Describe(id string, change store.Description) (store.Recording, error) {
+	if err := change.Validate(); err != nil {
+		return store.Recording{}, err
+	}
+	r, err := t.recording(id)
+	if err != nil {
+		return store.Recording{}, err
+	}
+	if change.IfRevision != 0 && change.IfRevision != r.Revision {
+		return store.Recording{}, scout.Errorf(scout.CodePreconditionFailed, "recording %s was changed meanwhile", id)
+	}
+	if !change.Apply(&r.Recording) {
+		return t.withTranscript(&r)
+	}
+	tags, labels, err := encodeDescription(&r.Recording)
+	if err != nil {
+		return store.Recording{}, err
+	}
+	r.Revision++
+	if err := t.exec("UPDATE recordings SET title = ?, tags = ?, labels = ?, revision = ? WHERE key = ?", r.Title, tags, labels, r.Revision, r.key); err != nil {
+		return store.Recording{}, err
+	}
+	t.markStale(r.key)
+	if err := t.changed(store.EventRecordingUpdated, r.ID, r.Client, nil); err != nil {
+		return store.Recording{}, err
+	}
+	return t.withTranscript(&r)
+}
+
+// Delete moves a recording to the trash.
+func (t *tx) Delete(id string) (store.Recording, error) {
+	r, err := t.recording(id)
+	if err != nil {
+		return store.Recording{}, err
+	}
+	if r.DeletedAt.IsZero() {
+		if err := t.setDeleted(&r, t.now, store.EventRecordingDeleted); err != nil {
+			return store.Recording{}, err
+		}
+	}
+	return t.withTranscript(&r)
+}
+
+// Restore takes a recording out of the trash.
+func (t *tx) Restore(id string) (store.Recording, error) {
+	r, err := t.recording(id)
+	if err != nil {
+		return store.Recording{}, err
+	}
+	if r.DeletedAt.IsZero() {
+		return store.Recording{}, scout.Errorf(scout.CodeConflict, "recording %s is not in the trash", id)
+	}
+	if err := t.setDeleted(&r, time.Time{}, store.EventRecordingRestored); err != nil {
+		return store.Recording{}, err
+	}
+	return t.withTranscript(&r)
+}
+
+func (t *tx) setDeleted(r *recordingRow, at time.Time, event string) error {
+	r.DeletedAt = at.Truncate(time.Millisecond).UTC()
+	r.Revision++
+	if err := t.exec("UPDATE recordings SET deleted_at = ?, revision = ? WHERE key = ?", millis(at), r.Revision, r.key); err != nil {
+		return err
+	}
+	t.markStale(r.key)
+	return t.changed(event, r.ID, r.Client, nil)
+}
+
+// DeleteTranscript moves a text to the trash.
+func (t *tx) DeleteTranscript(key store.Key) (store.Summary, error) {
+	r, row, err := t.text(key)
+	if err == nil && row.deletedAt.IsZero() {
+		err = t.setTextDeleted(&r, &row, t.now, store.EventTranscriptDeleted)
+	}
+	if err != nil {
+		return store.Summary{}, err
+	}
+	return t.currentSummary(&r, &row)
+}
+
+// RestoreTranscript takes a text out of the trash.
+func (t *tx) RestoreTranscript(key store.Key) (store.Summary, error) {
+	r, row, err := t.text(key)
+	if err == nil && row.deletedAt.IsZero() {
+		err = scout.Errorf(scout.CodeConflict, "transcript %s is not in the trash", key)
+	}
+	if err == nil {
+		err = t.setTextDeleted(&r, &row, time.Time{}, store.EventTranscriptRestored)
+	}
+	if err != nil {
+		return store.Summary{}, err
+	}
+	return t.currentSummary(&r, &row)
+}
+
+func (t *tx) setTextDeleted(r *recordingRow, row *transcriptRow, at time.Time, event string) error {
+	row.deletedAt = at.Truncate(time.Millisecond).UTC()
+	if err := t.exec("UPDATE transcripts SET deleted_at = ? WHERE id = ?", millis(at), row.id); err != nil {
+		return err
+	}
+	t.markStale(r.key)
+	return t.changed(event, r.ID, r.Client, &eventText{Transcript: row.key.String()})
+}
+
+func (t *tx) currentSummary(r *recordingRow, row *transcriptRow) (store.Summary, error) {
+	version, err := t.version(row, row.current)
+	return summary(r, row, &version), err
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Reader reads the last committed state.
+type Reader interface {
+	// Recording returns a recording, also one in the trash. An unknown id gives scout.CodeRecordingNotFound.
+	Recording(ctx context.Context, id string) (Recording, error)
+	// Recordings returns one page of the recordings that pass the filter.
+	Recordings(ctx context.Context, filter Filter, page Page) (Listing[Recording], error)
+	// Transcript returns a version of a transcript, the current one for version 0, also of one in the trash. An unknown one
+	// gives scout.CodeNotFound.
+	Transcript(ctx context.Context, key Key, version int) (Transcript, error)
+	// Transcripts returns one page of the transcripts that pass the filter.
+	Transcripts(ctx context.Context, filter Filter, page Page) (Listing[Summary], error)
+	// Versions returns all versions of a transcript, oldest first.
+	Versions(ctx context.Context, key Key) ([]Version, error)
+	// Events returns at most limit events of a stream that follow the number after.
+	Events(ctx context.Context, stream string, after uint64, limit int) (Replay, error)
+}
+
+// Store is a database of Scout. All methods may be called from any goroutine.
+type Store interface {
+	Reader
+	// Update runs change in a transaction. When it returns nil, everything is committed and survives a loss of power; after
+	// an error nothing is changed. Updates run one after the other; change must not call methods of the store that write, and
+	// must be quick: nobody else can write meanwhile.
+	Update(ctx context.Context, change func(Tx) error) error
+	// Listen returns a channel that has a token after each commit that appended to the stream since the last token was taken,
+	// and what ends that. Who listens reads once before waiting.
+	Listen(stream string) (rung <-chan struct{}, end func())
+	// Purge removes recordings with all that the store knows about them, so that no byte of it is left in its files: all
+	// versions, what is in the trash, search, and the content of their events. The caller has removed the audio before, or
+	// Reconcile finds it again. Unknown ids are ignored.
+	Purge(ctx context.Context, recordings ...string) error
+	// TrimJournal removes old events of a stream.
+	TrimJournal(ctx context.Context, stream string, limits JournalLimits) error
+	// Sightings returns the fingerprints of all recordings whose audio is present, by id.
+	Sightings(ctx context.Context) (map[string]string, error)
+	// Due returns what retention asks to remove.
+	Due(ctx context.Context, retention Retention) (Due, error)
+	// Close ends the store. Updates that have begun are completed or rolled back.
+	Close() error
+}
+
+// Tx is a transaction. It is valid until the function it was given to returns, and is for one goroutine.
+type Tx interface {
+	// PutRecording notes a recording as it was found. It returns false where nothing is new.
+	PutRecording(r Recording) (changed bool, err error)
+	// AudioGone notes that the audio of a recording was removed and its text kept.
+	AudioGone(id string) error
+	// Describe changes title, tags and labels.
+	Describe(id string, change Description) (Recording, error)
+	// PutTranscript adds a version that a model made. It becomes the current one unless a person has chosen the current text.
+	PutTranscript(put Put) (Version, error)
+	// Edit adds a version with the changes of a person, which becomes the current one. Edits that change nothing add none.
+	Edit(request EditRequest) (Transcript, error)
+	// RestoreVersion adds a version that equals an earlier one, which becomes the current one. It is undo and redo.
+	RestoreVersion(key Key, version int, client string) (Transcript, error)
+	// Delete moves a recording and its texts to the trash, Restore takes it out again. Repeating Delete changes nothing; a
+	// Restore of what is not in the trash gives scout.CodeConflict.
+	Delete(id string) (Recording, error)
+	Restore(id string) (Recording, error)
+	// DeleteTranscript and RestoreTranscript do the same with one text and leave its recording as it is.
+	DeleteTranscript(key Key) (Summary, error)
+	RestoreTranscript(key Key) (Summary, error)
+	// Append adds events to a stream and returns the number of the last one.
+	Append(stream string, events ...NewEvent) (last uint64, err error)
+	// EndStream notes that a stream gets no further events; Append to it gives scout.CodeConflict.
+	EndStream(stream string) error
+}
+
+// Retention says how long things are kept; 0 is forever.
+type Retention struct {
+	// Audio is how long the audio of dictations, recordings from the microphone, is kept after their text is there. Text is
+	// kept.
+	Audio time.Duration
+	// Trash is how long deleted things can be restored.
+	Trash time.Duration
+}
+
+// DefaultRetention removes the audio of dictations after 30 days and empties the trash after 30 days.
+func DefaultRetention() Retention {
+	return Retention{Audio: 30 * 24 * time.Hour, Trash: 30 * 24 * time.Hour}
+}
+
+// Due is what is past its time.
+type Due struct {
+	// Audio are recordings whose audio is to be removed, oldest first; then Tx.AudioGone.
+	Audio []string
+	// Purge are recordings in the trash whose audio is to be removed, oldest first; then Store.Purge.
+	Purge []string
+}
