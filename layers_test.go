@@ -206,6 +206,32 @@ func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 	}
 }
 
+// Each sound system is behind one package, and these packages know nothing of the sessions that use them.
+func TestSoundSystemsAreBehindOnePackageEach(t *testing.T) {
+	t.Parallel()
+	capture := module + "/internal/capture"
+	users := map[string][]string{ // of a package: who may import it
+		"github.com/gen2brain/malgo":       {capture + "/miniaudio"},
+		"github.com/jfreymuth/pulse/proto": {capture + "/pulse"},
+		capture + "/pulse":                 {capture, capture + "/miniaudio"},
+		capture + "/intake":                {capture, capture + "/miniaudio"},
+		capture:                            {module + "/cmd/scout", module + "/internal/recording/recorder"},
+	}
+	all := packages(t)
+	for used, allowed := range users {
+		for _, user := range allowed {
+			if !slices.Contains(all[user].Imports, used) {
+				t.Errorf("%s does not import %s: the rule is out of date", user, used)
+			}
+		}
+		for path, p := range all {
+			if slices.Contains(p.Imports, used) && !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s", path, used)
+			}
+		}
+	}
+}
+
 // voiceActivity matches a name that refers to voice activity detection: VAD as a word or as a part of a name
 // (silero_vad, VADThreshold, useVad), but not inside another word (evade, Nevada).
 var voiceActivity = regexp.MustCompile(`(?i:(voice|speech)[-_ ]?activity|silero|webrtcvad|(\b|_)vad(\b|_))|\b(vad|VAD|Vad)[A-Z]|[a-z](VAD|Vad)([A-Z]|\b|_)`)

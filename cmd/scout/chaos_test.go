@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -332,7 +332,7 @@ func firstRun(recorded []byte, from, within uint64) (pulsetest.Run, bool) {
 	index := make(map[uint64]uint64, within)
 	var key uint64
 	for i := range within {
-		key = key<<16 | uint64(uint16(capture.Coded(codedSeed, from+i, 0)))
+		key = key<<16 | uint64(uint16(virtual.Coded(codedSeed, from+i, 0)))
 		if i >= 3 {
 			index[key] = from + i - 3
 		}
@@ -348,5 +348,5 @@ func firstRun(recorded []byte, from, within uint64) (pulsetest.Run, bool) {
 }
 
 func coded(audio []byte, at, source uint64) bool {
-	return int16(uint16(audio[2*at])|uint16(audio[2*at+1])<<8) == capture.Coded(codedSeed, source, 0)
+	return int16(uint16(audio[2*at])|uint16(audio[2*at+1])<<8) == virtual.Coded(codedSeed, source, 0)
 }

@@ -14,7 +14,8 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/miniaudio"
+	"github.com/scout-speech/scout/internal/capture/sound"
 )
 
 const (
@@ -39,7 +40,7 @@ With --watch, each change prints a line until Ctrl-C; with --json, the whole lis
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			backend, err := capture.OpenSystem(ctx, capture.SystemOptions{})
+			backend, err := miniaudio.Open(ctx, sound.Options{})
 			if err != nil {
 				return err
 			}
@@ -65,22 +66,22 @@ With --watch, each change prints a line until Ctrl-C; with --json, the whole lis
 
 // deviceList is the JSON of "scout devices".
 type deviceList struct {
-	Backend string           `json:"backend"`
-	Devices []capture.Device `json:"devices"`
+	Backend string         `json:"backend"`
+	Devices []sound.Device `json:"devices"`
 }
 
-func listDevices(ctx context.Context, backend capture.Backend) ([]capture.Device, error) {
+func listDevices(ctx context.Context, backend sound.Backend) ([]sound.Device, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, listWithin, scout.Errorf(scout.CodeSoundServer, "the sound system (%s) did not answer within %s", backend.Name(), listWithin))
 	defer cancel()
 	devices, err := backend.Devices(ctx)
 	if devices == nil {
-		devices = []capture.Device{}
+		devices = []sound.Device{}
 	}
 	return devices, err
 }
 
 // writeDevices writes the table.
-func (a *app) writeDevices(devices []capture.Device) error {
+func (a *app) writeDevices(devices []sound.Device) error {
 	if len(devices) == 0 {
 		return scout.Errorf(scout.CodeNoDevice, "no device to record from").WithHint("plug in a microphone; scout devices --watch shows when it appears")
 	}
@@ -100,7 +101,7 @@ func (a *app) writeDevices(devices []capture.Device) error {
 }
 
 // delivered names the first format of a device and counts more.
-func delivered(d *capture.Device) string {
+func delivered(d *sound.Device) string {
 	switch len(d.Formats) {
 	case 0:
 		return "unknown"
@@ -122,7 +123,7 @@ func writeTable(w io.Writer, rows [][]string) error {
 }
 
 // watchDevices tells what changes until ctx ends.
-func (a *app) watchDevices(ctx context.Context, backend capture.Backend, devices []capture.Device, asJSON bool) error {
+func (a *app) watchDevices(ctx context.Context, backend sound.Backend, devices []sound.Device, asJSON bool) error {
 	w := deviceWatch{app: a, backend: backend, asJSON: asJSON}
 	if err := w.show(devices, nil); err != nil {
 		return err
@@ -157,21 +158,21 @@ func (a *app) watchDevices(ctx context.Context, backend capture.Backend, devices
 // deviceWatch compares each list of devices with the one before.
 type deviceWatch struct {
 	app     *app
-	backend capture.Backend
+	backend sound.Backend
 	asJSON  bool
-	last    []capture.Device
+	last    []sound.Device
 	shown   bool // something was
 	problem string
 }
 
 // show writes what is different now. failed is why there is no list: the server is gone, for example.
-func (w *deviceWatch) show(now []capture.Device, failed error) error {
+func (w *deviceWatch) show(now []sound.Device, failed error) error {
 	if failed != nil {
 		if text := cli.OneLine(failed); text != w.problem {
 			w.problem = text
 			w.app.Notef("scout: %s\n", text)
 		}
-		now = []capture.Device{}
+		now = []sound.Device{}
 	} else {
 		w.problem = ""
 	}
@@ -194,11 +195,11 @@ func (w *deviceWatch) show(now []capture.Device, failed error) error {
 	return w.differences(before, now)
 }
 
-func (w *deviceWatch) differences(before, now []capture.Device) error {
-	has := func(list []capture.Device, id string) bool {
-		return slices.ContainsFunc(list, func(d capture.Device) bool { return d.ID == id })
+func (w *deviceWatch) differences(before, now []sound.Device) error {
+	has := func(list []sound.Device, id string) bool {
+		return slices.ContainsFunc(list, func(d sound.Device) bool { return d.ID == id })
 	}
-	isDefault := func(list []capture.Device) (id string) {
+	isDefault := func(list []sound.Device) (id string) {
 		for i := range list {
 			if list[i].Default {
 				id = list[i].ID
@@ -226,8 +227,8 @@ func (w *deviceWatch) differences(before, now []capture.Device) error {
 	return nil
 }
 
-func sameDevices(a, b []capture.Device) bool {
-	return slices.EqualFunc(a, b, func(x, y capture.Device) bool {
+func sameDevices(a, b []sound.Device) bool {
+	return slices.EqualFunc(a, b, func(x, y sound.Device) bool {
 		return x.ID == y.ID && x.Name == y.Name && x.Default == y.Default && slices.Equal(x.Formats, y.Formats)
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout/internal/audio/wav"
-	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
@@ -427,7 +427,7 @@ func TestVirtualFilesAreFound(t *testing.T) {
 			t.Errorf("%q = %q, %v: want %q", device, got, err, want)
 		}
 	}
-	if !slices.ContainsFunc([]string{"file:x.wav"}, capture.IsVirtual) {
+	if !slices.ContainsFunc([]string{"file:x.wav"}, virtual.Is) {
 		t.Error("file:x.wav is no virtual device")
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -90,7 +90,7 @@ func TestFilesThatVanishWhileRecording(t *testing.T) {
 				t.Errorf("%d bytes of audio", len(content))
 			}
 			for i := range len(content) / 2 {
-				if want := capture.Coded(7, uint64(i), 0); int16(uint16(content[2*i])|uint16(content[2*i+1])<<8) != want {
+				if want := virtual.Coded(7, uint64(i), 0); int16(uint16(content[2*i])|uint16(content[2*i+1])<<8) != want {
 					t.Fatalf("frame %d is not what the device delivered", i)
 				}
 			}

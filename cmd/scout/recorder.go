@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
@@ -26,7 +26,7 @@ func (a *app) launchRecorder(name string) remote.LaunchOptions {
 // process is in.
 func resolveDevice(device string) (string, error) {
 	path, isFile := strings.CutPrefix(device, "file:")
-	if !isFile || filepath.IsAbs(path) || path == "" || !capture.IsVirtual(device) {
+	if !isFile || filepath.IsAbs(path) || path == "" || !virtual.Is(device) {
 		return device, nil
 	}
 	abs, err := filepath.Abs(path)

@@ -8,13 +8,15 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/capture/sound"
 )
 
 func TestServerThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	address := "unix:" + filepath.Join(t.TempDir(), "nobody")
-	s := run(t, capture.Options{System: capture.SystemOptions{Server: address}, Format: speech})
+	s := run(t, capture.Options{System: sound.Options{Server: address}, Format: speech})
 	_, err := s.Start(t.Context())
 	if scout.CodeOf(err) != scout.CodeSoundServer || !strings.Contains(err.Error(), "nobody") || scout.HintOf(err) == "" {
 		t.Errorf("got %v (%s), hint %q", err, scout.CodeOf(err), scout.HintOf(err))
@@ -30,7 +32,7 @@ func TestServerThatRefuses(t *testing.T) {
 	if err := os.Chmod(strings.TrimPrefix(server.Address, "unix:"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := capture.OpenSystem(t.Context(), server.System()); scout.CodeOf(err) != scout.CodeDevicePermission {
+	if _, err := miniaudio.Open(t.Context(), server.System()); scout.CodeOf(err) != scout.CodeDevicePermission {
 		t.Errorf("got %v (%s)", err, scout.CodeOf(err))
 	}
 }
@@ -52,7 +54,7 @@ func TestDevicesAreListed(t *testing.T) {
 	if err != nil || len(devices) != 2 {
 		t.Fatalf("two devices: %+v, %v", devices, err)
 	}
-	for i, want := range []capture.Device{
+	for i, want := range []sound.Device{
 		{ID: "first.monitor", Name: "Monitor of Microphone-first", Default: true, Monitor: true},
 		{ID: "second.monitor", Name: "Monitor of Microphone-second", Monitor: true},
 	} {

@@ -12,6 +12,9 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/capture/intake"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
 func ringFor(tb testing.TB, f scout.Format, seconds int) *ring.Ring {
@@ -33,7 +36,7 @@ func readAll(tb testing.TB, r *ring.Ring) []byte {
 }
 
 // sine is a tenth of a second of 440 Hz at half of full scale in every channel.
-func sine(f DeviceFormat) []byte {
+func sine(f sound.Format) []byte {
 	samples := make([]float32, f.SampleRateHz/10*f.Channels)
 	for i := range samples {
 		samples[i] = float32(0.5 * math.Sin(2*math.Pi*440*float64(i/f.Channels)/float64(f.SampleRateHz)))
@@ -48,7 +51,7 @@ func TestEveryDeviceFormatToEveryRecordingFormat(t *testing.T) {
 	for _, inHz := range []int{8000, 16_000, 22_050, 44_100, 48_000, 192_000} {
 		for _, channels := range []int{1, 2, 6} {
 			for _, encoding := range []audio.Encoding{audio.Uint8, audio.Int16, audio.Int24, audio.Int32, audio.Float32} {
-				in := deviceFormat(inHz, channels, encoding)
+				in := sound.NewFormat(inHz, channels, encoding)
 				t.Run(in.String(), func(t *testing.T) {
 					t.Parallel()
 					data := sine(in)
@@ -66,7 +69,7 @@ func TestEveryDeviceFormatToEveryRecordingFormat(t *testing.T) {
 }
 
 // checkConversion converts a tenth of a second of 440 Hz in blocks of odd size and looks for it.
-func checkConversion(t *testing.T, in DeviceFormat, out scout.Format, data []byte) {
+func checkConversion(t *testing.T, in sound.Format, out scout.Format, data []byte) {
 	t.Helper()
 	r := ringFor(t, out, 2)
 	c, err := newConverter(in, out, r)
@@ -112,7 +115,7 @@ func TestEqualFormatsPassBitByBit(t *testing.T) {
 	t.Parallel()
 	for _, sample := range []scout.SampleFormat{scout.SampleS16, scout.SampleS24, scout.SampleF32} {
 		out := scout.Format{SampleRateHz: 48_000, Channels: 2, Sample: sample}
-		in := deviceFormat(48_000, 2, encodingOf(sample))
+		in := sound.NewFormat(48_000, 2, encodingOf(sample))
 		data := make([]byte, 5000*in.FrameBytes())
 		for i := range data {
 			data[i] = byte(i*7 + i>>8)
@@ -135,13 +138,13 @@ func TestEqualFormatsPassBitByBit(t *testing.T) {
 	// 16 bits through float and back, where only the channels differ.
 	out := scout.Format{SampleRateHz: 48_000, Channels: 1, Sample: scout.SampleS16}
 	r := ringFor(t, out, 1)
-	c, err := newConverter(deviceFormat(48_000, 2, audio.Int16), out, r)
+	c, err := newConverter(sound.NewFormat(48_000, 2, audio.Int16), out, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var stereo, mono []byte
 	for i := range 4000 {
-		sample := uint16(Coded(1, uint64(i), 0))
+		sample := uint16(virtual.Coded(1, uint64(i), 0))
 		mono = binary.LittleEndian.AppendUint16(mono, sample)
 		stereo = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(stereo, sample), sample)
 	}
@@ -155,7 +158,7 @@ func TestSamplesThatAreNoNumbersBecomeSilence(t *testing.T) {
 	t.Parallel()
 	out := scout.Format{SampleRateHz: 16_000, Channels: 1, Sample: scout.SampleF32}
 	r := ringFor(t, out, 1)
-	c, err := newConverter(deviceFormat(16_000, 1, audio.Float32), out, r)
+	c, err := newConverter(sound.NewFormat(16_000, 1, audio.Float32), out, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,23 +179,23 @@ func TestSamplesThatAreNoNumbersBecomeSilence(t *testing.T) {
 func TestAbsurdDeviceFormatsAreRefused(t *testing.T) {
 	t.Parallel()
 	out := scout.Format{SampleRateHz: 16_000, Channels: 1, Sample: scout.SampleS16}
-	for _, in := range []DeviceFormat{{}, deviceFormat(0, 1, audio.Int16), deviceFormat(48_000, 0, audio.Int16), deviceFormat(48_000, 1, 0)} {
-		if _, err := newIntake(in, time.Now()); err == nil {
+	for _, in := range []sound.Format{{}, sound.NewFormat(0, 1, audio.Int16), sound.NewFormat(48_000, 0, audio.Int16), sound.NewFormat(48_000, 1, 0)} {
+		if _, err := intake.New(in, time.Now()); err == nil {
 			t.Errorf("%s: an intake", in)
 		}
 	}
-	if _, err := newConverter(deviceFormat(4000, 1, audio.Int16), out, ringFor(t, out, 1)); scout.CodeOf(err) != scout.CodeAudioUnsupported {
+	if _, err := newConverter(sound.NewFormat(4000, 1, audio.Int16), out, ringFor(t, out, 1)); scout.CodeOf(err) != scout.CodeAudioUnsupported {
 		t.Errorf("4000 Hz: %v", err)
 	}
 }
 
 // The whole way of a block: callback, queue, conversion, level, meter, ring (S3).
 func TestPerBlockPathAllocatesNothing(t *testing.T) {
-	for name, in := range map[string]DeviceFormat{
-		"as it is":  deviceFormat(48_000, 1, audio.Int16),
-		"converted": deviceFormat(44_100, 2, audio.Float32),
+	for name, in := range map[string]sound.Format{
+		"as it is":  sound.NewFormat(48_000, 1, audio.Int16),
+		"converted": sound.NewFormat(44_100, 2, audio.Float32),
 	} {
-		s, err := New(Options{Format: scout.Format{SampleRateHz: 48_000, Channels: 1, Sample: scout.SampleS16}, Backend: Virtual{}})
+		s, err := New(Options{Format: scout.Format{SampleRateHz: 48_000, Channels: 1, Sample: scout.SampleS16}, Backend: virtual.Backend{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,9 +212,9 @@ func TestPerBlockPathAllocatesNothing(t *testing.T) {
 }
 
 // lineFor gives the session's owner an open device in real time.
-func lineFor(tb testing.TB, s *Session, in DeviceFormat) *line {
+func lineFor(tb testing.TB, s *Session, in sound.Format) *line {
 	tb.Helper()
-	q, err := newIntake(in, s.epoch)
+	q, err := intake.New(in, s.epoch)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -225,10 +228,10 @@ func lineFor(tb testing.TB, s *Session, in DeviceFormat) *line {
 }
 
 // quietStream is a stream that is fed by hand.
-type quietStream struct{ Of DeviceFormat }
+type quietStream struct{ Of sound.Format }
 
-func (q quietStream) Device() Device        { return Device{ID: "quiet"} }
-func (q quietStream) Format() DeviceFormat  { return q.Of }
+func (q quietStream) Device() sound.Device  { return sound.Device{ID: "quiet"} }
+func (q quietStream) Format() sound.Format  { return q.Of }
 func (q quietStream) Name() string          { return "" }
 func (q quietStream) RealTime() bool        { return true }
 func (q quietStream) Done() <-chan struct{} { return nil }
@@ -238,15 +241,15 @@ func (q quietStream) Start(context.Context) error { return nil }
 
 func BenchmarkPerBlockPath(b *testing.B) {
 	for _, c := range []struct {
-		in  DeviceFormat
+		in  sound.Format
 		out scout.Format
 	}{
-		{deviceFormat(48_000, 1, audio.Int16), scout.Format{SampleRateHz: 48_000, Channels: 1, Sample: scout.SampleS16}},
-		{deviceFormat(48_000, 2, audio.Float32), scout.Format{SampleRateHz: 48_000, Channels: 2, Sample: scout.SampleS16}},
-		{deviceFormat(48_000, 2, audio.Int16), scout.Format{SampleRateHz: 16_000, Channels: 1, Sample: scout.SampleS16}},
+		{sound.NewFormat(48_000, 1, audio.Int16), scout.Format{SampleRateHz: 48_000, Channels: 1, Sample: scout.SampleS16}},
+		{sound.NewFormat(48_000, 2, audio.Float32), scout.Format{SampleRateHz: 48_000, Channels: 2, Sample: scout.SampleS16}},
+		{sound.NewFormat(48_000, 2, audio.Int16), scout.Format{SampleRateHz: 16_000, Channels: 1, Sample: scout.SampleS16}},
 	} {
 		b.Run(fmt.Sprintf("20 ms of %s to %d Hz, %d channels, %s", c.in, c.out.SampleRateHz, c.out.Channels, c.out.Sample), func(b *testing.B) {
-			s, err := New(Options{Format: c.out, Backend: Virtual{}})
+			s, err := New(Options{Format: c.out, Backend: virtual.Backend{}})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -262,7 +265,7 @@ func BenchmarkPerBlockPath(b *testing.B) {
 }
 
 func BenchmarkCallback(b *testing.B) {
-	q, err := newIntake(deviceFormat(48_000, 1, audio.Int16), time.Now())
+	q, err := intake.New(sound.NewFormat(48_000, 1, audio.Int16), time.Now())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -270,6 +273,6 @@ func BenchmarkCallback(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		q.Deliver(block)
-		q.pop()
+		q.Pop()
 	}
 }

@@ -8,11 +8,8 @@ import (
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/capture/sound"
 )
-
-// deviceFrames is a number of frames as a device delivers them, at its rate. The ring has another rate: a converter says how
-// many of its frames they are.
-type deviceFrames uint64
 
 // chunkFrames is how many device frames are converted at a time.
 const chunkFrames = 1024
@@ -22,7 +19,7 @@ const chunkFrames = 1024
 // It measures the level on the way. It belongs to one goroutine; after newConverter it allocates
 // nothing.
 type converter struct {
-	in      DeviceFormat
+	in      sound.Format
 	out     scout.Format
 	encode  audio.Encoding
 	same    bool // integer samples in equal formats: bytes are passed on
@@ -35,7 +32,7 @@ type converter struct {
 	resampled  []float32 // one channel after
 	mixed      []float32 // interleaved in the ring's channels
 	encoded    []byte
-	taken      deviceFrames  // since begin
+	taken      sound.Frames  // since begin
 	base       ring.Position // ring's head at begin
 }
 
@@ -53,7 +50,7 @@ func encodingOf(f scout.SampleFormat) audio.Encoding {
 }
 
 // newConverter returns a converter into r, whose frames have the format out.
-func newConverter(in DeviceFormat, out scout.Format, r *ring.Ring) (*converter, error) {
+func newConverter(in sound.Format, out scout.Format, r *ring.Ring) (*converter, error) {
 	if err := audio.CheckFormat(in.SampleRateHz, in.Channels); err != nil {
 		return nil, fmt.Errorf("device delivers %s: %w", in, err)
 	}
@@ -102,7 +99,7 @@ func (c *converter) begin() {
 func (c *converter) position() ring.Position { return c.base.Add(c.frames(c.taken)) }
 
 // frames is how many ring frames so many device frames are. It and deviceFrames are the one place that converts.
-func (c *converter) frames(device deviceFrames) uint64 {
+func (c *converter) frames(device sound.Frames) uint64 {
 	if c.resamplers == nil {
 		return uint64(device)
 	}
@@ -110,8 +107,8 @@ func (c *converter) frames(device deviceFrames) uint64 {
 }
 
 // deviceFrames is how many whole device frames fit into so many ring frames.
-func (c *converter) deviceFrames(frames uint64) deviceFrames {
-	return deviceFrames(frames * uint64(c.in.SampleRateHz) / uint64(c.out.SampleRateHz))
+func (c *converter) deviceFrames(frames uint64) sound.Frames {
+	return sound.Frames(frames * uint64(c.in.SampleRateHz) / uint64(c.out.SampleRateHz))
 }
 
 // write converts whole device frames into the ring and returns their level, measured in the device's
@@ -124,7 +121,7 @@ func (c *converter) write(frames []byte) (loudness level.Level) {
 		frames = frames[n:]
 		samples := c.samples[:audio.Decode(c.samples, chunk, c.in.Encoding)]
 		sum.add(level.Measure(samples), len(samples))
-		c.taken += deviceFrames(len(samples) / c.in.Channels)
+		c.taken += sound.Frames(len(samples) / c.in.Channels)
 		if c.same {
 			c.ring.Write(chunk)
 			continue

@@ -7,6 +7,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/capture/sound"
 )
 
 // Reasons of gaps. They are part of the public contract.
@@ -64,7 +65,7 @@ type Event struct {
 	// Frame is the position in the ring.
 	Frame  ring.Position
 	State  State
-	Device Device
+	Device sound.Device
 	Reason scout.GapReason
 	Gap    Gap
 	Err    error

@@ -8,7 +8,8 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
 // faultySystem is a sound system whose device fails as told, in the time of a synctest bubble. Its
@@ -18,7 +19,7 @@ type faultySystem struct {
 	rate   int
 	epoch  time.Time
 	speed  float64 // of the device's clock
-	states chan capture.System
+	states chan sound.System
 
 	mu        sync.Mutex
 	openErr   error
@@ -30,18 +31,18 @@ type faultySystem struct {
 }
 
 func newFaultySystem(rate int) *faultySystem {
-	return &faultySystem{rate: rate, epoch: time.Now(), speed: 1, states: make(chan capture.System, 10)}
+	return &faultySystem{rate: rate, epoch: time.Now(), speed: 1, states: make(chan sound.System, 10)}
 }
 
 func (f *faultySystem) Name() string { return "faulty" }
 
-func (f *faultySystem) Devices(context.Context) ([]capture.Device, error) {
-	return []capture.Device{{ID: "faulty", Name: "Faulty", Default: true}}, nil
+func (f *faultySystem) Devices(context.Context) ([]sound.Device, error) {
+	return []sound.Device{{ID: "faulty", Name: "Faulty", Default: true}}, nil
 }
 
-func (f *faultySystem) Watch(ctx context.Context) <-chan capture.System { return f.states }
+func (f *faultySystem) Watch(ctx context.Context) <-chan sound.System { return f.states }
 
-func (f *faultySystem) Open(ctx context.Context, id string, sink func(capture.DeviceFormat) (capture.Sink, error), _ capture.OpenOptions) (capture.Stream, error) {
+func (f *faultySystem) Open(ctx context.Context, id string, sink func(sound.Format) (sound.Sink, error), _ sound.OpenOptions) (sound.Stream, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.opens++
@@ -57,8 +58,8 @@ func (f *faultySystem) Open(ctx context.Context, id string, sink func(capture.De
 	return s, nil
 }
 
-func (f *faultySystem) format() capture.DeviceFormat {
-	return capture.DeviceFormat{SampleRateHz: f.rate, Channels: 1, Encoding: audio.Int16, Sample: audio.Int16.String()}
+func (f *faultySystem) format() sound.Format {
+	return sound.Format{SampleRateHz: f.rate, Channels: 1, Encoding: audio.Int16, Sample: audio.Int16.String()}
 }
 
 // position is the frame that the device hears now.
@@ -88,7 +89,7 @@ func (f *faultySystem) each(change func(*faultyStream)) {
 // faultyStream delivers blocks of 10 ms.
 type faultyStream struct {
 	system *faultySystem
-	sink   capture.Sink
+	sink   sound.Sink
 	stop   chan struct{}
 	ended  sync.WaitGroup
 
@@ -98,13 +99,13 @@ type faultyStream struct {
 	next uint64 // frame to deliver
 }
 
-func (s *faultyStream) Device() capture.Device {
-	return capture.Device{ID: "faulty", Name: "Faulty", Default: true}
+func (s *faultyStream) Device() sound.Device {
+	return sound.Device{ID: "faulty", Name: "Faulty", Default: true}
 }
-func (s *faultyStream) Format() capture.DeviceFormat { return s.system.format() }
-func (s *faultyStream) Name() string                 { return "" }
-func (s *faultyStream) RealTime() bool               { return true }
-func (s *faultyStream) Done() <-chan struct{}        { return nil }
+func (s *faultyStream) Format() sound.Format  { return s.system.format() }
+func (s *faultyStream) Name() string          { return "" }
+func (s *faultyStream) RealTime() bool        { return true }
+func (s *faultyStream) Done() <-chan struct{} { return nil }
 
 func (s *faultyStream) Start(context.Context) error {
 	s.next = s.system.position()
@@ -147,7 +148,7 @@ func (s *faultyStream) play() {
 		case !s.held:
 			block := make([]byte, 0, 2*(until-s.next))
 			for ; s.next < until; s.next++ {
-				block = binary.LittleEndian.AppendUint16(block, uint16(capture.Coded(1, s.next, 0)))
+				block = binary.LittleEndian.AppendUint16(block, uint16(virtual.Coded(1, s.next, 0)))
 			}
 			s.sink.Deliver(block)
 		}

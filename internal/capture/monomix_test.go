@@ -7,6 +7,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/capture/sound"
 )
 
 // chirp is sound of changing pitch and loudness, as speech is.
@@ -90,7 +91,7 @@ func recordMono(t *testing.T, samples []float32, channels, rateHz, block int) []
 	t.Helper()
 	out := scout.Format{SampleRateHz: rateHz, Channels: 1, Sample: scout.SampleF32}
 	r := ringFor(t, out, 3)
-	in := deviceFormat(rateHz, channels, audio.Float32)
+	in := sound.NewFormat(rateHz, channels, audio.Float32)
 	c, err := newConverter(in, out, r)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +112,7 @@ func recordMono(t *testing.T, samples []float32, channels, rateHz, block int) []
 func TestMonoMixAllocatesNothing(t *testing.T) {
 	for _, channels := range []int{2, 6} {
 		out := scout.Format{SampleRateHz: 16_000, Channels: 1, Sample: scout.SampleS16}
-		in := deviceFormat(48_000, channels, audio.Int16)
+		in := sound.NewFormat(48_000, channels, audio.Int16)
 		c, err := newConverter(in, out, ringFor(t, out, 1))
 		if err != nil {
 			t.Fatal(err)

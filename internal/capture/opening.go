@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture/intake"
+	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
 )
@@ -29,11 +31,11 @@ const (
 
 // line is an open device whose frames flow.
 type line struct {
-	backend   Backend
-	stream    Stream
-	intake    *intake
+	backend   sound.Backend
+	stream    sound.Stream
+	intake    *intake.Queue
 	converter *converter
-	device    Device
+	device    sound.Device
 	opened    time.Duration   // since the session's epoch: nothing was heard before
 	seen      bool            // by the system's list of streams
 	news      <-chan struct{} // has a token after blocks came
@@ -113,7 +115,7 @@ func (o *owner) abandon(p *opening) {
 
 // attempt opens the device and returns when its first frames are there. Without a backend it looks for
 // one.
-func (s *Session) attempt(ctx context.Context, backend Backend, device string) (*line, error) {
+func (s *Session) attempt(ctx context.Context, backend sound.Backend, device string) (*line, error) {
 	s.metrics.attempts.Inc()
 	// Not a named result: an opening that is given up may still call back, and finds its line then.
 	l := &line{backend: backend}
@@ -129,14 +131,14 @@ func (s *Session) attempt(ctx context.Context, backend Backend, device string) (
 			return nil, s.openFailure(ctx, device, err)
 		}
 	}
-	stream, err := l.backend.Open(ctx, device, func(f DeviceFormat) (sink Sink, err error) {
-		if l.intake, err = newIntake(f, s.epoch); err != nil {
+	stream, err := l.backend.Open(ctx, device, func(f sound.Format) (sink sound.Sink, err error) {
+		if l.intake, err = intake.New(f, s.epoch); err != nil {
 			return nil, err
 		}
-		l.news, _ = l.intake.news.Listen() // until the line is gone
+		l.news, _ = l.intake.Listen() // until the line is gone
 		l.converter, err = newConverter(f, s.options.Format, s.ring)
 		return l.intake, err
-	}, OpenOptions{Follow: s.follow, Faults: s.options.Faults, Pace: func(ctx context.Context, frames int) error { return s.pace(ctx, l.intake, deviceFrames(frames)) }})
+	}, sound.OpenOptions{Follow: s.follow, Faults: s.options.Faults, Pace: func(ctx context.Context, frames sound.Frames) error { return s.pace(ctx, l.intake, frames) }})
 	if err != nil {
 		return nil, s.openFailure(ctx, device, err)
 	}
@@ -166,11 +168,11 @@ func (s *Session) openFailure(ctx context.Context, device string, err error) err
 // awaitFrames returns when a block waits in the intake, or the stream ended. A device that may be
 // asleep is woken now and then: the first time may have come before the stream was in its place.
 func (l *line) awaitFrames(ctx context.Context) error {
-	news, end := l.intake.news.Listen()
+	news, end := l.intake.Listen()
 	defer end()
 	ticker := time.NewTicker(wakeAgain)
 	defer ticker.Stop()
-	for woken := time.Now(); l.intake.empty(); {
+	for woken := time.Now(); l.intake.Empty(); {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -189,11 +191,9 @@ func (l *line) awaitFrames(ctx context.Context) error {
 
 // wakeUp makes a sleeping device deliver, where the stream knows how. Where that fails the frames come
 // later: whoever waits for them has a deadline.
-func wakeUp(ctx context.Context, stream Stream, device string) {
-	if waker, ok := stream.(interface {
-		wake(ctx context.Context, device string) error
-	}); ok {
-		_ = waker.wake(ctx, device)
+func wakeUp(ctx context.Context, stream sound.Stream, device string) {
+	if waker, ok := stream.(sound.Waker); ok {
+		_ = waker.Wake(ctx, device)
 	}
 }
 
@@ -220,13 +220,13 @@ func (s *Session) closeLater(l *line) {
 
 // pace holds a stream that is not in real time back while it is half a ring ahead of the slowest
 // reader, or of the recording's beginning where there is none yet.
-func (s *Session) pace(ctx context.Context, q *intake, frames deviceFrames) error {
-	if q.room() >= frames && s.ahead() <= s.ring.Capacity()/2 {
+func (s *Session) pace(ctx context.Context, q *intake.Queue, frames sound.Frames) error {
+	if q.Room() >= frames && s.ahead() <= s.ring.Capacity()/2 {
 		return nil
 	}
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
-	for q.room() < frames || s.ahead() > s.ring.Capacity()/2 {
+	for q.Room() < frames || s.ahead() > s.ring.Capacity()/2 {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -96,7 +97,7 @@ func (o *owner) reopen(ctx context.Context) {
 // outageStep watches for the end of an outage and keeps time true until then.
 func (o *owner) outageStep(ctx context.Context, now time.Duration) {
 	a := o.outage
-	if a.resumed == 0 && (a.next != nil || !o.line.intake.empty()) {
+	if a.resumed == 0 && (a.next != nil || !o.line.intake.Empty()) {
 		a.resumed = now
 	}
 	if a.resumed != 0 && now-a.resumed >= settleFor {
@@ -151,7 +152,7 @@ func (o *owner) endGap() {
 func (o *owner) endOutage(ctx context.Context) {
 	a, old := o.outage, o.line
 	l := old
-	if old.intake.empty() {
+	if old.intake.Empty() {
 		l = a.next
 	} else {
 		old.opened = a.since // what it delivers now was heard after what it delivered then
@@ -185,9 +186,9 @@ func (o *owner) place(l *line) {
 	}
 	s, a := o.session, o.outage
 	rate := float64(s.options.Format.SampleRateHz)
-	var frames deviceFrames
+	var frames sound.Frames
 	best := math.Inf(-1) // the zero by the promptest waiting block, if the first frame were frame 0
-	l.intake.span(func(n deviceFrames, at time.Duration) {
+	l.intake.Span(func(n sound.Frames, at time.Duration) {
 		frames += n
 		best = max(best, float64(l.converter.frames(frames))-rate*at.Seconds())
 	})
@@ -199,12 +200,12 @@ func (o *owner) place(l *line) {
 		o.fillOutage(s.ring.Head().Add(uint64(missing)))
 	case missing < 0 && a.filled > 0:
 		late := min(uint64(-missing), a.filled)
-		l.intake.skip(l.converter.deviceFrames(late))
+		l.intake.Skip(l.converter.deviceFrames(late))
 	}
 }
 
 // watch begins to look at the sound system, once.
-func (o *owner) watch(ctx context.Context, b Backend) {
+func (o *owner) watch(ctx context.Context, b sound.Backend) {
 	if o.backend == nil {
 		o.backend = b
 	}
@@ -214,7 +215,7 @@ func (o *owner) watch(ctx context.Context, b Backend) {
 }
 
 // look compares what the sound system says with what should be.
-func (o *owner) look(ctx context.Context, now System) {
+func (o *owner) look(ctx context.Context, now sound.System) {
 	was := o.system
 	o.system = now
 	changed := now.Up && (!was.Up || now.Default != was.Default || !slices.Equal(sortedKeys(now.Sources), sortedKeys(was.Sources)))
@@ -229,9 +230,9 @@ func (o *owner) look(ctx context.Context, now System) {
 	}
 }
 
-func sortedKeys(m map[string]Source) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys(m map[string]sound.Source) []string { return slices.Sorted(maps.Keys(m)) }
 
-func (o *owner) lookAtStream(ctx context.Context, was, now System) {
+func (o *owner) lookAtStream(ctx context.Context, was, now sound.System) {
 	l := o.line
 	on, listed := now.Streams[l.stream.Name()]
 	switch {
@@ -252,9 +253,9 @@ func (o *owner) lookAtStream(ctx context.Context, was, now System) {
 }
 
 // moved notes that the system gave the stream another device. What was not heard in between is a gap.
-func (o *owner) moved(now System, to string) {
+func (o *owner) moved(now sound.System, to string) {
 	was := o.line.device
-	o.line.device = Device{ID: to, Name: now.Sources[to].Name, Default: now.Default == to, Formats: was.Formats}
+	o.line.device = sound.Device{ID: to, Name: now.Sources[to].Name, Default: now.Default == to, Formats: was.Formats}
 	if o.outage == nil {
 		o.interrupt(GapDeviceLost, holdStalled)
 		o.outage.moved = o.now() - wakeAgain

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -38,9 +39,9 @@ type owner struct {
 	opening   *opening      // the attempt under way; nil for none
 	outage    *outage       // nil while frames come
 	warmFrom  ring.Position // where in the ring unbroken sound begins, for the pre-roll
-	system    System
-	watching  <-chan System
-	backend   Backend // the one that served once; another sound system would be another device
+	system    sound.System
+	watching  <-chan sound.System
+	backend   sound.Backend // the one that served once; another sound system would be another device
 	watched   bool
 	flowing   time.Time // since when frames come from the open device
 	inputOver bool      // a virtual device played to its end
@@ -293,7 +294,7 @@ func (o *owner) step(ctx context.Context) error {
 		if o.starting != nil && o.outage == nil {
 			o.begin()
 		}
-		if over && o.line.intake.empty() {
+		if over && o.line.intake.Empty() {
 			if err := broken(o.line.stream); err != nil {
 				return err
 			}
@@ -312,8 +313,8 @@ func (o *owner) step(ctx context.Context) error {
 }
 
 // broken returns why a stream that is done broke; nil where it ended by its own will.
-func broken(stream Stream) error {
-	if s, ok := stream.(interface{ Err() error }); ok {
+func broken(stream sound.Stream) error {
+	if s, ok := stream.(sound.Breaker); ok {
 		return s.Err()
 	}
 	return nil
@@ -407,8 +408,8 @@ func (o *owner) publishWith(err error) {
 	}
 	if o.line != nil {
 		status.Device, status.DeviceFormat = o.line.device, o.line.stream.Format()
-		system, ok := o.line.stream.(*systemStream)
-		status.NativeCallback = ok && system.nativeCallback
+		native, ok := o.line.stream.(sound.NativeStream)
+		status.NativeCallback = ok && native.NativeCallback()
 	}
 	if o.outage != nil {
 		status.Outage = o.outage.reason

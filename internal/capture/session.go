@@ -13,6 +13,10 @@ import (
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/audio/ring"
+	"github.com/scout-speech/scout/internal/capture/intake"
+	"github.com/scout-speech/scout/internal/capture/pulse"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/fault"
 	"github.com/scout-speech/scout/internal/observe"
 )
@@ -33,7 +37,7 @@ const (
 // Options are the settings of a session. The zero value means the defaults beside each field, except
 // for Format.
 type Options struct {
-	// Device is an ID, a name, a part of one, or a virtual device (IsVirtual); default the system's.
+	// Device is an ID, a name, a part of one, or a virtual device (virtual.Is); default the system's.
 	Device string
 	// Format is that of the ring. All of it must be set; what the device delivers is converted.
 	Format scout.Format
@@ -53,9 +57,9 @@ type Options struct {
 	// Meter are the time constants of the level meter.
 	Meter level.MeterOptions
 	// Backend is the sound system; nil for the one that Open finds for Device.
-	Backend Backend
+	Backend sound.Backend
 	// System says how Open reaches it.
-	System SystemOptions
+	System sound.Options
 	Scope  observe.Scope
 	// Copies, where set, is told where audio is copied.
 	Copies copies.Watch
@@ -68,8 +72,8 @@ const (
 	GoroutineOwner   = "capture.owner"   // moves frames from the device into the ring
 	GoroutineOpening = "capture.opening" // opens a device
 	GoroutineClosing = "capture.closing" // closes one, wakes one
-	GoroutineDevice  = "capture.device"  // of a virtual device: delivers its frames
-	GoroutineWatch   = "capture.watch"   // follows what the sound server tells
+	GoroutineDevice  = virtual.Goroutine // of a virtual device: delivers its frames
+	GoroutineWatch   = pulse.Goroutine   // follows what the sound server tells
 )
 
 // Started tells where a recording begins.
@@ -83,9 +87,9 @@ type Started struct {
 	At time.Time
 	// Waited is the time from the call to the first frames: 0 with a warm device.
 	Waited time.Duration
-	Device Device
+	Device sound.Device
 	// DeviceFormat is what the device delivers, before conversion.
-	DeviceFormat DeviceFormat
+	DeviceFormat sound.Format
 }
 
 // Stopped tells how a recording ended.
@@ -105,8 +109,8 @@ type Status struct {
 	// Outage is why no frames come just now; empty while they do, and while no device is open.
 	Outage scout.GapReason
 	// Device is the one being heard, or heard last.
-	Device       Device
-	DeviceFormat DeviceFormat
+	Device       sound.Device
+	DeviceFormat sound.Format
 	// Position is the ring's head. From is where the recording under way began.
 	Position, From ring.Position
 	// FrameAge is the time since the newest frame came; 0 before the first.
@@ -116,7 +120,7 @@ type Status struct {
 	// DriftPPM as in Stopped.
 	DriftPPM *float64
 	// Callback is how long the device's callback took.
-	Callback Latency
+	Callback intake.Latency
 	// NativeCallback is true where that is the one in C; false for virtual devices, and where Go's own
 	// has to do.
 	NativeCallback bool
@@ -141,12 +145,12 @@ type Session struct {
 	commands chan *command
 	ended    chan struct{}
 
-	status    atomic.Pointer[Status] // what changes with events
-	failure   atomic.Pointer[error]  // why Run ended, where that was not what its caller wanted
-	beat      atomic.Int64           // since epoch, when Run last began a round
-	lastFrame atomic.Int64           // since epoch, of the newest block; -1 before the first
-	driftPPM  atomic.Uint64          // bits of a float64, NaN for unknown
-	intake    atomic.Pointer[intake] // of the open device
+	status    atomic.Pointer[Status]       // what changes with events
+	failure   atomic.Pointer[error]        // why Run ended, where that was not what its caller wanted
+	beat      atomic.Int64                 // since epoch, when Run last began a round
+	lastFrame atomic.Int64                 // since epoch, of the newest block; -1 before the first
+	driftPPM  atomic.Uint64                // bits of a float64, NaN for unknown
+	intake    atomic.Pointer[intake.Queue] // of the open device
 
 	gaps ledger // of the recording under way or the last one
 
@@ -174,7 +178,7 @@ func New(o Options) (*Session, error) {
 	s := &Session{
 		options: o, meter: level.NewMeter(o.Meter), metrics: newMetrics(o.Scope), log: o.Scope.Component("capture").Log(),
 		failures: observe.NewFailures(o.Scope),
-		follow:   o.OnLoss == LossFollow || o.OnLoss == LossAuto && !isDefault(o.Device),
+		follow:   o.OnLoss == LossFollow || o.OnLoss == LossAuto && !sound.IsDefault(o.Device),
 		epoch:    time.Now(),
 		commands: make(chan *command), ended: make(chan struct{}),
 	}
@@ -247,7 +251,7 @@ func (s *Session) Status() Status {
 	}
 	status.DriftPPM = s.drift()
 	if q := s.intake.Load(); q != nil {
-		status.Callback = q.durations.latency()
+		status.Callback = q.Latency()
 	}
 	status.Gaps = s.gaps.count()
 	return status

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
 // TestSoak records the coded signal for as long as SCOUT_SOAK says ("10m") and checks every frame.
@@ -58,7 +59,7 @@ func TestSoak(t *testing.T) {
 			data, next = head[2*runs[0].At:], runs[0].Source
 		}
 		for ; len(data) > 0; data = data[2:] {
-			if int16(binary.LittleEndian.Uint16(data)) != capture.Coded(11, next, 0) {
+			if int16(binary.LittleEndian.Uint16(data)) != virtual.Coded(11, next, 0) {
 				wrong++
 			}
 			next++

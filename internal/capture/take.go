@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout/internal/audio/copies"
+	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -17,12 +18,12 @@ func (o *owner) take() bool {
 		if !l.stream.RealTime() && s.ahead() > s.ring.Capacity()/2 {
 			return taken // it waits for the readers; what plays in real time cannot
 		}
-		b, first, second, ok := l.intake.next()
+		b, first, second, ok := l.intake.Next()
 		if !ok {
 			return taken
 		}
-		if b.dropped > 0 {
-			o.dropped(b.dropped)
+		if b.Dropped > 0 {
+			o.dropped(b.Dropped)
 		}
 		s.options.Copies.Tell(copies.Queued, "", first)
 		loudness := l.converter.write(first)
@@ -32,19 +33,19 @@ func (o *owner) take() bool {
 			s.options.Copies.Tell(copies.Queued, "", second)
 			sum.add(l.converter.write(second), len(second))
 		}
-		l.intake.pop()
-		frames := l.intake.frames(b.bytes)
-		o.measured(sum, frames, l.intake.format)
+		l.intake.Pop()
+		frames := l.intake.FramesIn(b.Bytes)
+		o.measured(sum, frames, l.intake.Format())
 		if l.stream.RealTime() {
-			o.timeline.observe(l.converter.position(), b.at)
+			o.timeline.observe(l.converter.position(), b.At)
 		}
-		s.lastFrame.Store(int64(b.at))
+		s.lastFrame.Store(int64(b.At))
 		s.metrics.samples.Add(float64(frames))
 	}
 }
 
 // measured shows the level of a block to the meter and to the second under way.
-func (o *owner) measured(sum loud, frames deviceFrames, format DeviceFormat) {
+func (o *owner) measured(sum loud, frames sound.Frames, format sound.Format) {
 	block := sum.level()
 	if block.NonFinite > 0 {
 		o.session.metrics.invalid.Add(float64(block.NonFinite))
@@ -70,7 +71,7 @@ func (o *owner) everySecond(now time.Duration) {
 }
 
 // dropped puts silence in the place of device frames that did not fit into the intake.
-func (o *owner) dropped(frames deviceFrames) {
+func (o *owner) dropped(frames sound.Frames) {
 	l, s := o.line, o.session
 	l.converter.flush()
 	start := s.ring.Head()

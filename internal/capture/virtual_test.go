@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
 // writeWAV writes 16-bit mono frames of the coded signal as the simplest of WAV files.
@@ -31,7 +32,7 @@ func writeWAV(tb testing.TB, frames int) string {
 		}
 	}
 	for i := range frames {
-		b.Write(binary.LittleEndian.AppendUint16(nil, uint16(capture.Coded(1, uint64(i), 0))))
+		b.Write(binary.LittleEndian.AppendUint16(nil, uint16(virtual.Coded(1, uint64(i), 0))))
 	}
 	path := filepath.Join(tb.TempDir(), "coded.wav")
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {

@@ -3,7 +3,7 @@ package pulsetest
 import (
 	"encoding/binary"
 
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
 // Run is a stretch of recorded frames that equals a stretch of the coded signal bit by bit.
@@ -28,14 +28,14 @@ func Decode(recorded []byte, channels int, seed, longest uint64) []Run {
 	index := make(map[uint64]uint64, longest)
 	var window uint64
 	for i := range longest {
-		window = window<<16 | uint64(uint16(capture.Coded(seed, i, 0)))
+		window = window<<16 | uint64(uint16(virtual.Coded(seed, i, 0)))
 		if i >= key-1 {
 			index[window] = i - (key - 1)
 		}
 	}
 	same := func(i, source uint64) bool {
 		for c := range channels {
-			if int16(binary.LittleEndian.Uint16(recorded[i*uint64(size)+uint64(2*c):])) != capture.Coded(seed, source, c) {
+			if int16(binary.LittleEndian.Uint16(recorded[i*uint64(size)+uint64(2*c):])) != virtual.Coded(seed, source, c) {
 				return false
 			}
 		}

@@ -21,7 +21,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/miniaudio"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
 // Server is a running PulseAudio server.
@@ -138,12 +140,12 @@ func (s *Server) Env() []string {
 }
 
 // System are the options to reach the server.
-func (s *Server) System() capture.SystemOptions { return capture.SystemOptions{Server: s.Address} }
+func (s *Server) System() sound.Options { return sound.Options{Server: s.Address} }
 
 // Backend returns the server as a sound system.
-func (s *Server) Backend() capture.Backend {
+func (s *Server) Backend() sound.Backend {
 	s.tb.Helper()
-	b, err := capture.OpenSystem(s.tb.Context(), s.System())
+	b, err := miniaudio.Open(s.tb.Context(), s.System())
 	if err != nil {
 		s.tb.Fatalf("open the sound system: %v", err)
 	}
@@ -187,7 +189,7 @@ type Player struct {
 	done    chan struct{}
 }
 
-// PlayCoded plays capture.Coded from frame 0 on, through the microphone's own format, so that it is
+// PlayCoded plays virtual.Coded from frame 0 on, through the microphone's own format, so that it is
 // heard bit by bit. It plays for the duration, and ends with the test at the latest.
 func (m *Microphone) PlayCoded(seed uint64, rateHz, channels int, d time.Duration) *Player {
 	tb := m.server.tb
@@ -196,7 +198,7 @@ func (m *Microphone) PlayCoded(seed uint64, rateHz, channels int, d time.Duratio
 	data := make([]byte, 0, frames*channels*2)
 	for i := range frames {
 		for c := range channels {
-			data = binary.LittleEndian.AppendUint16(data, uint16(capture.Coded(seed, uint64(i), c)))
+			data = binary.LittleEndian.AppendUint16(data, uint16(virtual.Coded(seed, uint64(i), c)))
 		}
 	}
 	return m.PlayRaw(data, rateHz, channels)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
 // codedReader is the coded signal as 16-bit frames, without end.
@@ -24,7 +24,7 @@ func (c *codedReader) Read(p []byte) (int, error) {
 	for n < len(p) {
 		frame = frame[:0]
 		for ch := range c.channels {
-			frame = binary.LittleEndian.AppendUint16(frame, uint16(capture.Coded(c.seed, c.next, ch)))
+			frame = binary.LittleEndian.AppendUint16(frame, uint16(virtual.Coded(c.seed, c.next, ch)))
 		}
 		c.next++
 		k := copy(p[n:], frame)

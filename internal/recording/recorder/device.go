@@ -8,6 +8,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 )
@@ -150,6 +151,6 @@ func (d *device) startedAt(heard capture.Started) time.Time {
 }
 
 // deviceOf turns what capture says about a device into what a manifest says.
-func deviceOf(d capture.Device, format capture.DeviceFormat) recording.Device {
+func deviceOf(d sound.Device, format sound.Format) recording.Device {
 	return recording.Device{ID: d.ID, Name: d.Name, Delivers: format.String()}
 }

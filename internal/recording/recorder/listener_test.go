@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder"
 	"github.com/scout-speech/scout/internal/recording/remote"
@@ -67,7 +67,7 @@ func follow(t *testing.T, folder *recording.Folder, id recording.ID) (pos uint64
 			return pos
 		}
 		for i := 0; i < len(block.Frames); i += 2 {
-			if int16(binary.LittleEndian.Uint16(block.Frames[i:])) != capture.Coded(seed, pos, 0) {
+			if int16(binary.LittleEndian.Uint16(block.Frames[i:])) != virtual.Coded(seed, pos, 0) {
 				t.Errorf("frame %d is another", pos)
 				return pos
 			}

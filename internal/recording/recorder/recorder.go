@@ -14,7 +14,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/copies"
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/fault"
 	"github.com/scout-speech/scout/internal/observe"
@@ -60,8 +60,8 @@ type Options struct {
 	// Version of the program, told to clients.
 	Version string
 	// System says how capture reaches the sound system, Backend replaces it.
-	System  capture.SystemOptions
-	Backend capture.Backend
+	System  sound.Options
+	Backend sound.Backend
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 	// Scope is how the recorder is seen. Gatherer is where its metrics can be read, for clients that

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder"
@@ -138,7 +138,7 @@ func checkCoded(t *testing.T, folder *recording.Folder, m recording.Manifest) {
 			}
 			continue
 		}
-		if got := int16(binary.LittleEndian.Uint16(content[2*i:])); got != capture.Coded(seed, i/channels, int(i%channels)) {
+		if got := int16(binary.LittleEndian.Uint16(content[2*i:])); got != virtual.Coded(seed, i/channels, int(i%channels)) {
 			t.Fatalf("frame %d of %d is not what the device delivered there; gaps %v", i/channels, m.Frames, m.Gaps)
 		}
 	}

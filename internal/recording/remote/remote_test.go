@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder"
@@ -234,7 +234,7 @@ func checkCoded(t *testing.T, folder *recording.Folder, m recording.Manifest) {
 	check(t, err)
 	content = content[recording.HeaderBytes:]
 	for i := range m.Frames {
-		if got := int16(binary.LittleEndian.Uint16(content[2*i:])); got != capture.Coded(seed, i, 0) {
+		if got := int16(binary.LittleEndian.Uint16(content[2*i:])); got != virtual.Coded(seed, i, 0) {
 			t.Fatalf("frame %d of %d is not what the device delivered there", i, m.Frames)
 		}
 	}

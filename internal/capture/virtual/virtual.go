@@ -1,4 +1,5 @@
-package capture
+// Package virtual has devices that are files and signals: for tests, and to record what a microphone cannot give.
+package virtual
 
 import (
 	"context"
@@ -16,13 +17,17 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/wav"
+	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/fault"
 )
 
-// virtualBlock is how much audio a virtual device delivers at a time, as real ones do.
-const virtualBlock = periodMS * time.Millisecond
+// Goroutine is the name of the goroutine that delivers the frames of a virtual device, for fault.Points.
+const Goroutine = "capture.device"
 
-// IsVirtual tells whether a device's name is that of a virtual one:
+// block is how much audio a virtual device delivers at a time, as real ones do.
+const block = 20 * time.Millisecond
+
+// Is tells whether a device's name is that of a virtual one:
 //
 //	file:PATH[?speed=F]       a WAV file, to its end
 //	tone:HZ[?OPTIONS]         a sine of half of full scale
@@ -30,31 +35,31 @@ const virtualBlock = periodMS * time.Millisecond
 //
 // OPTIONS are joined by "&": rate=HZ (48000), channels=N (1), seconds=S (without end), level=X (0.5;
 // tone). Each takes speed=F: 1 is real time, 8 eight times that, max as fast as it is taken.
-func IsVirtual(device string) bool {
+func Is(device string) bool {
 	kind, _, found := strings.Cut(device, ":")
 	return found && (kind == "file" || kind == "tone" || kind == "signal")
 }
 
-// Virtual is the backend of devices that are none: files, tones, coded signals. The ID of a device is
-// what it is opened with.
-type Virtual struct{}
+// Backend is the sound system of virtual devices: files, tones and coded signals. The ID of a device is what it is opened
+// with.
+type Backend struct{}
 
 // Name implements Backend.
-func (Virtual) Name() string { return "virtual" }
+func (Backend) Name() string { return "virtual" }
 
 // Devices implements Backend: what there is cannot be listed.
-func (Virtual) Devices(context.Context) ([]Device, error) { return nil, nil }
+func (Backend) Devices(context.Context) ([]sound.Device, error) { return nil, nil }
 
 // Watch implements Backend: nothing changes by itself.
-func (Virtual) Watch(context.Context) <-chan System {
-	none := make(chan System)
+func (Backend) Watch(context.Context) <-chan sound.System {
+	none := make(chan sound.System)
 	close(none)
 	return none
 }
 
 // Open implements Backend.
-func (Virtual) Open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error) {
-	spec, err := parseVirtual(id)
+func (Backend) Open(ctx context.Context, id string, sink func(sound.Format) (sound.Sink, error), o sound.OpenOptions) (sound.Stream, error) {
+	spec, err := parse(id)
 	if err != nil {
 		return nil, err
 	}
@@ -67,14 +72,14 @@ func (Virtual) Open(ctx context.Context, id string, sink func(DeviceFormat) (Sin
 		return nil, errors.Join(err, source.close())
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // Close ends it
-	v := &virtualStream{spec: spec, source: source, sink: target, pace: o.Pace, cancel: cancel, done: make(chan struct{})}
+	v := &stream{spec: spec, source: source, sink: target, pace: o.Pace, cancel: cancel, done: make(chan struct{})}
 	v.faults = o.Faults
 	v.begin = sync.OnceFunc(func() { v.playing.Go(func() { v.run(ctx) }) }) // ends with the source or Close, which waits
 	return v, nil
 }
 
-// virtualSpec is a parsed name.
-type virtualSpec struct {
+// spec is a parsed name.
+type spec struct {
 	id, kind, what string
 	rate, channels int
 	frames         uint64 // 0: without end
@@ -82,14 +87,14 @@ type virtualSpec struct {
 	speed          float64 // 0: as fast as it is taken
 }
 
-func parseVirtual(id string) (virtualSpec, error) {
+func parse(id string) (spec, error) {
 	kind, rest, _ := strings.Cut(id, ":")
-	s := virtualSpec{id: id, kind: kind, what: rest, rate: 48_000, channels: 1, level: 0.5, speed: 1}
+	s := spec{id: id, kind: kind, what: rest, rate: 48_000, channels: 1, level: 0.5, speed: 1}
 	if i := strings.LastIndexByte(rest, '?'); i >= 0 && strings.Contains(rest[i:], "=") {
 		s.what = rest[:i]
 		values, err := url.ParseQuery(rest[i+1:])
 		if err != nil {
-			return s, virtualError(id, "its options cannot be read: %v", err)
+			return s, invalid(id, "its options cannot be read: %v", err)
 		}
 		var seconds float64
 		for key, value := range values {
@@ -99,13 +104,13 @@ func parseVirtual(id string) (virtualSpec, error) {
 			}
 			number, err := strconv.ParseFloat(value[0], 64)
 			if err != nil || !(number > 0) || math.IsInf(number, 0) {
-				return s, virtualError(id, "%s=%s is not a positive number", key, value[0])
+				return s, invalid(id, "%s=%s is not a positive number", key, value[0])
 			}
 			switch {
 			case key == "speed":
 				s.speed = number
 			case kind == "file":
-				return s, virtualError(id, "a file has no option %q", key)
+				return s, invalid(id, "a file has no option %q", key)
 			case key == "rate":
 				s.rate = int(number)
 			case key == "channels":
@@ -115,7 +120,7 @@ func parseVirtual(id string) (virtualSpec, error) {
 			case key == "level" && kind == "tone":
 				s.level = min(number, 1)
 			default:
-				return s, virtualError(id, "there is no option %q", key)
+				return s, invalid(id, "there is no option %q", key)
 			}
 		}
 		s.frames = uint64(seconds * float64(s.rate))
@@ -123,20 +128,20 @@ func parseVirtual(id string) (virtualSpec, error) {
 	return s, audio.CheckFormat(s.rate, s.channels)
 }
 
-func virtualError(id, format string, args ...any) error {
+func invalid(id, format string, args ...any) error {
 	return scout.Errorf(scout.CodeInvalidArgument, "device %q: "+format, append([]any{id}, args...)...).
 		WithHint("for example file:speech.wav, tone:440?seconds=3 or signal:1?rate=16000&speed=max")
 }
 
-// virtualSource makes frames.
-type virtualSource interface {
-	format() DeviceFormat
+// source makes frames.
+type source interface {
+	format() sound.Format
 	// read fills dst with whole frames; io.EOF comes alone.
 	read(dst []byte) (int, error)
 	close() error
 }
 
-func (s virtualSpec) source() (virtualSource, error) {
+func (s spec) source() (source, error) {
 	if s.kind == "file" {
 		return openWAV(s.what)
 	}
@@ -144,7 +149,7 @@ func (s virtualSpec) source() (virtualSource, error) {
 	if s.what != "" {
 		var err error
 		if number, err = strconv.ParseFloat(s.what, 64); err != nil || !(number >= 0) || number > 1e9 {
-			return nil, virtualError(s.id, "%q is not a number", s.what)
+			return nil, invalid(s.id, "%q is not a number", s.what)
 		}
 	}
 	sample := func(index uint64, channel int) int16 { return Coded(uint64(number), index, channel) }
@@ -171,13 +176,13 @@ func Coded(seed, frame uint64, channel int) int16 {
 
 // generator computes 16-bit frames.
 type generator struct {
-	spec   virtualSpec
+	spec   spec
 	sample func(index uint64, channel int) int16
 	next   uint64
 }
 
-func (g *generator) format() DeviceFormat {
-	return deviceFormat(g.spec.rate, g.spec.channels, audio.Int16)
+func (g *generator) format() sound.Format {
+	return sound.NewFormat(g.spec.rate, g.spec.channels, audio.Int16)
 }
 func (g *generator) close() error { return nil }
 
@@ -206,7 +211,7 @@ type wavSource struct {
 	reader *wav.Reader
 }
 
-func openWAV(path string) (virtualSource, error) {
+func openWAV(path string) (source, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, scout.FileError(scout.CodeReadFailed, "open the file to record from", err)
@@ -218,19 +223,19 @@ func openWAV(path string) (virtualSource, error) {
 	return &wavSource{file: f, reader: reader}, nil
 }
 
-func (w *wavSource) format() DeviceFormat {
+func (w *wavSource) format() sound.Format {
 	f := w.reader.Format()
-	return deviceFormat(f.SampleRateHz, f.Channels, f.Encoding)
+	return sound.NewFormat(f.SampleRateHz, f.Channels, f.Encoding)
 }
 func (w *wavSource) read(dst []byte) (int, error) { return w.reader.ReadBytes(dst) }
 func (w *wavSource) close() error                 { return w.file.Close() }
 
-// virtualStream is a virtual device being heard.
-type virtualStream struct {
-	spec   virtualSpec
-	source virtualSource
-	sink   Sink
-	pace   func(context.Context, int) error
+// stream is a virtual device being heard.
+type stream struct {
+	spec   spec
+	source source
+	sink   sound.Sink
+	pace   func(context.Context, sound.Frames) error
 	begin  func()
 	cancel context.CancelFunc // ends play
 	done   chan struct{}
@@ -243,24 +248,24 @@ type virtualStream struct {
 }
 
 // Device implements Stream.
-func (v *virtualStream) Device() Device {
-	return Device{ID: v.spec.id, Name: v.spec.id, Formats: []DeviceFormat{v.source.format()}}
+func (v *stream) Device() sound.Device {
+	return sound.Device{ID: v.spec.id, Name: v.spec.id, Formats: []sound.Format{v.source.format()}}
 }
 
 // Format implements Stream.
-func (v *virtualStream) Format() DeviceFormat { return v.source.format() }
+func (v *stream) Format() sound.Format { return v.source.format() }
 
 // Name implements Stream.
-func (v *virtualStream) Name() string { return "" }
+func (v *stream) Name() string { return "" }
 
 // RealTime implements Stream.
-func (v *virtualStream) RealTime() bool { return v.spec.speed == 1 }
+func (v *stream) RealTime() bool { return v.spec.speed == 1 }
 
 // Done implements Stream.
-func (v *virtualStream) Done() <-chan struct{} { return v.done }
+func (v *stream) Done() <-chan struct{} { return v.done }
 
-// Err tells why the stream broke; nil where its source played to the end.
-func (v *virtualStream) Err() error {
+// Err implements sound.Breaker.
+func (v *stream) Err() error {
 	select {
 	case <-v.done:
 		return v.err
@@ -270,13 +275,13 @@ func (v *virtualStream) Err() error {
 }
 
 // Start implements Stream.
-func (v *virtualStream) Start(context.Context) error {
+func (v *stream) Start(context.Context) error {
 	v.begin()
 	return nil
 }
 
 // Close implements Stream.
-func (v *virtualStream) Close() error {
+func (v *stream) Close() error {
 	v.closing.Do(func() {
 		v.cancel()
 		v.playing.Wait()
@@ -286,27 +291,27 @@ func (v *virtualStream) Close() error {
 }
 
 // run plays and notes how that ended. It hands panics to whoever waits for the stream.
-func (v *virtualStream) run(ctx context.Context) {
+func (v *stream) run(ctx context.Context) {
 	defer close(v.done)
 	defer func() {
 		if panicked := recover(); panicked != nil {
-			v.err = scout.Errorf(scout.CodeInternal, "%s: panic: %v", GoroutineDevice, panicked)
+			v.err = scout.Errorf(scout.CodeInternal, "%s: panic: %v", Goroutine, panicked)
 		}
 	}()
 	v.err = v.play(ctx)
 }
 
 // play delivers blocks until the source or the stream ends.
-func (v *virtualStream) play(ctx context.Context) error {
+func (v *stream) play(ctx context.Context) error {
 	format := v.source.format()
-	frames := max(int(virtualBlock.Seconds()*float64(format.SampleRateHz)), 1)
+	frames := max(int(block.Seconds()*float64(format.SampleRateHz)), 1)
 	buffer := make([]byte, frames*format.FrameBytes())
 	began := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for delivered := 0; ; {
 		if v.spec.speed == 0 || v.pace != nil && v.spec.speed != 1 {
-			if v.pace == nil || v.pace(ctx, frames) != nil {
+			if v.pace == nil || v.pace(ctx, sound.Frames(frames)) != nil {
 				return nil
 			}
 		}
@@ -319,7 +324,7 @@ func (v *virtualStream) play(ctx context.Context) error {
 			case <-timer.C:
 			}
 		}
-		if err := v.faults.At(GoroutineDevice); err != nil {
+		if err := v.faults.At(Goroutine); err != nil {
 			return err
 		}
 		n, err := v.source.read(buffer)
@@ -335,15 +340,4 @@ func (v *virtualStream) play(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// Open returns the backend for a device's name and the ID to open with it: a virtual device, or one
-// of the machine's.
-func Open(ctx context.Context, device string, o SystemOptions) (Backend, string, error) {
-	if IsVirtual(device) {
-		_, err := parseVirtual(device)
-		return Virtual{}, device, err
-	}
-	backend, err := OpenSystem(ctx, o)
-	return backend, device, err
 }

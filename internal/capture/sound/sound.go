@@ -1,4 +1,6 @@
-package capture
+// Package sound has the nouns of recording from a device: what a device and its format are, what a sound system does,
+// and how frames come from it. The sound systems are in pulse, miniaudio and virtual; capture.Session uses them.
+package sound
 
 import (
 	"context"
@@ -21,11 +23,11 @@ type Device struct {
 	// Monitor is not a microphone but what an output plays.
 	Monitor bool `json:"monitor"`
 	// Formats are what the device delivers without conversion; empty where it does not say.
-	Formats []DeviceFormat `json:"formats"`
+	Formats []Format `json:"formats"`
 }
 
-// DeviceFormat is a format in which a device delivers frames.
-type DeviceFormat struct {
+// Format is a format in which a device delivers frames.
+type Format struct {
 	SampleRateHz int `json:"sample_rate"`
 	Channels     int `json:"channels"`
 	// Encoding is that of a sample, interleaved.
@@ -35,16 +37,21 @@ type DeviceFormat struct {
 }
 
 // FrameBytes is the size of one frame.
-func (f DeviceFormat) FrameBytes() int { return f.Channels * f.Encoding.Bytes() }
+func (f Format) FrameBytes() int { return f.Channels * f.Encoding.Bytes() }
 
 // String returns for example "48000 Hz, 2 channels, pcm_s16le".
-func (f DeviceFormat) String() string {
+func (f Format) String() string {
 	return fmt.Sprintf("%d Hz, %d channels, %s", f.SampleRateHz, f.Channels, f.Encoding)
 }
 
-func deviceFormat(rate, channels int, encoding audio.Encoding) DeviceFormat {
-	return DeviceFormat{SampleRateHz: rate, Channels: channels, Encoding: encoding, Sample: encoding.String()}
+// NewFormat returns the format with this encoding of samples.
+func NewFormat(rate, channels int, encoding audio.Encoding) Format {
+	return Format{SampleRateHz: rate, Channels: channels, Encoding: encoding, Sample: encoding.String()}
 }
+
+// Frames is a number of frames as a device delivers them, at its rate. A recording has another rate: capture's converter says
+// how many of its frames they are.
+type Frames uint64
 
 // Sink takes frames from a device. Deliver is called by one thread at a time, the device's own, with
 // whole frames in the format of the stream; the bytes belong to the device and are valid during the
@@ -58,19 +65,38 @@ type Stream interface {
 	// Device is what was opened, the real device where the default was asked for.
 	Device() Device
 	// Format is that of the frames.
-	Format() DeviceFormat
-	// Name is under which the system lists the stream, for System.Streams; empty where it does not.
+	Format() Format
+	// Name is that under which the system lists the stream, for System.Streams; empty where it does not.
 	Name() string
 	// RealTime is true where frames come as time passes; false where as fast as they are taken.
 	RealTime() bool
 	// Start lets frames flow. It may take as long as a sleeping device needs to wake up.
 	Start(ctx context.Context) error
-	// Done is closed when no frame will follow: a file ended. A stream that can break in a way that ends it
-	// has a method Err, which tells why after that. A device that breaks without a word does not close it.
+	// Done is closed when no frame will follow: a file ended, or the stream broke and is a Breaker. A device that stops
+	// delivering without a word does not close it.
 	Done() <-chan struct{}
 	// Close ends the stream; no frame is delivered after it returned. A sound server that hangs may
 	// keep it from returning.
 	Close() error
+}
+
+// A Waker is a Stream that can make a sleeping device deliver at once.
+type Waker interface {
+	// Wake wakes the device with that ID, from which the stream records now. It does nothing where the device is awake, or
+	// where somebody else uses it.
+	Wake(ctx context.Context, id string) error
+}
+
+// A Breaker is a Stream that can break in a way that ends it.
+type Breaker interface {
+	// Err tells why the stream broke, once Done is closed; nil where it came to its end.
+	Err() error
+}
+
+// A NativeStream is a Stream whose callback may be the one in C.
+type NativeStream interface {
+	// NativeCallback is false where Go's own has to do.
+	NativeCallback() bool
 }
 
 // OpenOptions say how to open a device.
@@ -80,8 +106,19 @@ type OpenOptions struct {
 	Follow bool
 	// Pace, where set, is called by a stream that is not in real time before each block and returns
 	// when there is room for it. It returns an error when the stream should end.
-	Pace func(ctx context.Context, frames int) error
+	Pace func(ctx context.Context, frames Frames) error
 	// Faults is where tests make the stream's own goroutine fail.
+	Faults fault.Points
+}
+
+// Options say how to reach a sound system.
+type Options struct {
+	// Server is the address of the PulseAudio or PipeWire server, as in PULSE_SERVER; empty for the
+	// user's own.
+	Server string
+	// Application is the name under which the sound server lists the program; default "Scout".
+	Application string
+	// Faults is where tests make goroutines fail.
 	Faults fault.Points
 }
 
@@ -94,7 +131,7 @@ type Backend interface {
 	Devices(ctx context.Context) ([]Device, error)
 	// Open opens the device with that ID, or the default one for "". Frames go to sink after Start.
 	// The format is the device's own.
-	Open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error)
+	Open(ctx context.Context, id string, sink func(Format) (Sink, error), o OpenOptions) (Stream, error)
 	// Watch sends what the system looks like now and after each change, until ctx ends. It replaces
 	// an unread state by a newer one. A system that cannot tell closes the channel at once.
 	Watch(ctx context.Context) <-chan System
@@ -125,7 +162,7 @@ func Find(devices []Device, what string) (Device, error) {
 	if len(devices) == 0 {
 		return Device{}, scout.Errorf(scout.CodeNoDevice, "no device to record from")
 	}
-	if isDefault(what) {
+	if IsDefault(what) {
 		for _, d := range devices {
 			if d.Default {
 				return d, nil
@@ -160,7 +197,8 @@ func Find(devices []Device, what string) (Device, error) {
 	return Device{}, scout.Errorf(scout.CodeDeviceNotFound, "%q matches more than one device", what).WithHint("name one of: %s", names(found))
 }
 
-func isDefault(what string) bool { return what == "" || what == "default" }
+// IsDefault tells whether what names the default device.
+func IsDefault(what string) bool { return what == "" || what == "default" }
 
 func names(devices []Device) string {
 	var b strings.Builder

@@ -1,4 +1,4 @@
-package capture
+package pulse
 
 import (
 	"context"
@@ -13,10 +13,13 @@ import (
 // monitorSuffix ends the names of PulseAudio's monitors: the sources that hear what an output plays.
 const monitorSuffix = ".monitor"
 
+// IsMonitor tells whether the source with that ID hears what an output plays.
+func IsMonitor(id string) bool { return strings.HasSuffix(id, monitorSuffix) }
+
 // States of an output in PulseAudio's protocol.
 const sinkSuspended = 2
 
-// wakeMonitor makes an idle output deliver to its monitor at once. PulseAudio lets an output that
+// Wake makes an idle output deliver to its monitor at once. PulseAudio lets an output that
 // nobody plays into run two seconds ahead (module-null-sink, and hardware scheduled by timer), and a
 // monitor opened then gives nothing until those are over: 1.1 to 2.0 s measured, 0.04 s with this. To
 // put the output to sleep and wake it makes it begin anew. Both wishes go out in one write, so that
@@ -24,8 +27,8 @@ const sinkSuspended = 2
 // nothing is done.
 //
 //	stream  the name of our own stream, which does not count
-func wakeMonitor(ctx context.Context, server, monitor, stream string) error {
-	c, err := dialPulse(ctx, server)
+func Wake(ctx context.Context, server, monitor, stream string) error {
+	c, err := dial(ctx, server)
 	if err != nil {
 		return err
 	}
@@ -62,12 +65,12 @@ func wakeMonitor(ctx context.Context, server, monitor, stream string) error {
 }
 
 // restartOutput puts the output to sleep and wakes it, with one write.
-func (c *pulseConnection) restartOutput(name string) error {
+func (c *connection) restartOutput(name string) error {
 	var asked sync.WaitGroup
 	answers := []error{nil, nil}
 	c.conn.hold()
 	for i, sleep := range []bool{true, false} {
-		asked.Go(func() { // ends with the answer, or pulseRequest later
+		asked.Go(func() { // ends with the answer, or requestWithin later
 			answers[i] = c.client.Request(&proto.SuspendSink{SinkIndex: proto.Undefined, SinkName: name, Suspend: sleep}, nil)
 		})
 		for c.conn.heldBack() <= i {

@@ -1,20 +1,20 @@
-package capture
+package intake
 
 import (
 	"errors"
 	"os"
 )
 
-// alarm rings the bell of a queue when the callback in C says so: the callback ends with one non-blocking write, a
+// Alarm rings the bell of a queue when the callback in C says so: the callback ends with one non-blocking write, a
 // goroutine reads.
-type alarm struct {
+type Alarm struct {
 	read, write *os.File
 	ended       chan struct{}
 }
 
-// newAlarm makes the callback that fills q wake whoever listens to q. The caller closes it after the callback was
+// NewAlarm makes the callback that fills q wake whoever listens to q. The caller closes it after the callback was
 // called for the last time.
-func newAlarm(q *intake) (*alarm, error) {
+func NewAlarm(q *Queue) (*Alarm, error) {
 	read, write, err := wakePipe()
 	if err != nil {
 		return nil, err
@@ -23,17 +23,17 @@ func newAlarm(q *intake) (*alarm, error) {
 	if err == nil {
 		err = connection.Control(func(fd uintptr) { q.wakeFD = int64(fd) })
 	}
-	a := &alarm{read: read, write: write, ended: make(chan struct{})}
+	a := &Alarm{read: read, write: write, ended: make(chan struct{})}
 	if err != nil {
 		close(a.ended)
-		return nil, errors.Join(err, a.close())
+		return nil, errors.Join(err, a.Close())
 	}
-	go a.run(q) // ends by close, which waits for it
+	go a.run(q) // ends by Close, which waits for it
 	return a, nil
 }
 
 // run rings for each write, and once for several that came together.
-func (a *alarm) run(q *intake) {
+func (a *Alarm) run(q *Queue) {
 	defer close(a.ended)
 	var said [64]byte
 	for {
@@ -44,7 +44,8 @@ func (a *alarm) run(q *intake) {
 	}
 }
 
-func (a *alarm) close() error {
+// Close ends the alarm and waits for its goroutine. It is called once.
+func (a *Alarm) Close() error {
 	err := a.read.Close()
 	if a.write != a.read {
 		err = errors.Join(err, a.write.Close())

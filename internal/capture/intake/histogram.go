@@ -1,4 +1,4 @@
-package capture
+package intake
 
 import (
 	"math/bits"

@@ -1,10 +1,10 @@
-// The device's callback in C. See callback.go.
-#ifndef SCOUT_CALLBACK_H
-#define SCOUT_CALLBACK_H
+// The callback in C: see native.go.
+#ifndef SCOUT_DELIVER_H
+#define SCOUT_DELIVER_H
 
 #include <stdint.h>
 
-// scout_block is block in intake.go.
+// scout_block is Block in queue.go.
 typedef struct {
 	uint64_t bytes;
 	uint64_t dropped;
@@ -13,7 +13,7 @@ typedef struct {
 
 enum { scout_buckets = 512 };
 
-// scout_intake is shared in intake.go: the part of the queue that producer and consumer both use.
+// scout_intake is shared in queue.go: the part of the queue that producer and consumer both use.
 typedef struct {
 	uint64_t head, tail;             // atomic
 	uint64_t block_head, block_tail; // atomic
@@ -32,7 +32,6 @@ typedef struct {
 
 int64_t scout_now(void);
 void scout_deliver(scout_intake *q, const void *frames, uint64_t bytes);
-int scout_take_over(void *device, const void *marker, void *user);
-int scout_ask_for_no_device(void *context, uint32_t backend);
+void scout_deliver_frames(void *queue, const void *frames, uint32_t count);
 
 #endif

@@ -1,4 +1,4 @@
-package capture
+package pulse
 
 import (
 	"encoding/binary"
@@ -15,7 +15,7 @@ func TestOnlyWholeMessagesAreHandedOver(t *testing.T) {
 	conn := &dyingConn{Conn: ours, dead: make(chan struct{}), writes: make(chan struct{}, 1)}
 	message := func(size int, sent int) []byte {
 		b := binary.BigEndian.AppendUint32(nil, uint32(size))
-		return append(b, make([]byte, pulseHeader-4+sent)...)
+		return append(b, make([]byte, headerBytes-4+sent)...)
 	}
 	go func() { // ends with what it sends
 		for _, part := range [][]byte{message(5, 5), message(0, 0), message(1000, 400)} {
@@ -24,7 +24,7 @@ func TestOnlyWholeMessagesAreHandedOver(t *testing.T) {
 		_ = servers.Close() // the end that is tested
 	}()
 	all, err := io.ReadAll(conn)
-	if err == nil || len(all) != 2*pulseHeader+5 {
+	if err == nil || len(all) != 2*headerBytes+5 {
 		t.Errorf("%d bytes handed over, %v", len(all), err)
 	}
 	select {
@@ -39,7 +39,7 @@ func TestAbsurdMessagesAreRefused(t *testing.T) {
 	ours, servers := net.Pipe()
 	conn := &dyingConn{Conn: ours, dead: make(chan struct{}), writes: make(chan struct{}, 1)}
 	go func() { // ends with what it sends
-		_, _ = servers.Write(append([]byte{0xff, 0xff, 0xff, 0xff}, make([]byte, pulseHeader-4)...)) // read or failed below
+		_, _ = servers.Write(append([]byte{0xff, 0xff, 0xff, 0xff}, make([]byte, headerBytes-4)...)) // read or failed below
 		_ = servers.Close()                                                                          // nothing follows
 	}()
 	if n, err := conn.Read(make([]byte, 100)); err == nil {

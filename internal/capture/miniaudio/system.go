@@ -1,4 +1,6 @@
-package capture
+// Package miniaudio records from the machine's sound system with miniaudio, through malgo: PulseAudio, PipeWire and ALSA on
+// Linux, CoreAudio and WASAPI elsewhere. What PulseAudio's own protocol answers better is asked over it (package pulse).
+package miniaudio
 
 import (
 	"context"
@@ -17,7 +19,9 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
-	"github.com/scout-speech/scout/internal/fault"
+	"github.com/scout-speech/scout/internal/capture/intake"
+	"github.com/scout-speech/scout/internal/capture/pulse"
+	"github.com/scout-speech/scout/internal/capture/sound"
 )
 
 // Sizes of the buffers between a device and its callback.
@@ -30,29 +34,18 @@ const (
 	periods = 128
 )
 
-// SystemOptions say how to reach the sound system.
-type SystemOptions struct {
-	// Server is the address of the PulseAudio or PipeWire server, as in PULSE_SERVER; empty for the
-	// user's own.
-	Server string
-	// Application is the name under which the sound server lists the program; default "Scout".
-	Application string
-	// Faults is where tests make goroutines fail.
-	Faults fault.Points
-}
-
-// System of the machine: miniaudio through malgo. Each stream and each listing has a connection of
+// system is the sound system of the machine. Each stream and each listing has a connection of
 // its own, so that a server that was restarted is found again.
 type system struct {
-	options SystemOptions
+	options sound.Options
 	kind    malgo.Backend
 	name    string
 }
 
-// OpenSystem returns the machine's sound system: PulseAudio or PipeWire, else ALSA, on Linux; the
+// Open returns the machine's sound system: PulseAudio or PipeWire, else ALSA, on Linux; the
 // system's own elsewhere. Where no sound server answers on Linux and ALSA has no device either, the
 // error has scout.CodeSoundServer, or scout.CodeDevicePermission where it answers and refuses.
-func OpenSystem(ctx context.Context, o SystemOptions) (Backend, error) {
+func Open(ctx context.Context, o sound.Options) (sound.Backend, error) {
 	if o.Application == "" {
 		o.Application = "Scout"
 	}
@@ -113,23 +106,23 @@ func (s *system) connect() (*malgo.AllocatedContext, error) {
 	if s.options.Server != "" {
 		config.Pulse.PServerName = cString(&pin, s.options.Server)
 	}
-	sound, err := malgo.InitContext([]malgo.Backend{s.kind}, config, nil)
+	connection, err := malgo.InitContext([]malgo.Backend{s.kind}, config, nil)
 	if err != nil {
 		return nil, s.unreachable(err)
 	}
 	if s.kind == malgo.BackendPulseaudio {
-		askForNoDevice(sound)
+		askForNoDevice(connection)
 	}
-	return sound, nil
+	return connection, nil
 }
 
 // try connects and disconnects.
 func (s *system) try() error {
-	sound, err := s.connect()
+	connection, err := s.connect()
 	if err != nil {
 		return err
 	}
-	return disconnect(sound)
+	return disconnect(connection)
 }
 
 // cString returns a C string in Go memory that stays in its place until pin is released. miniaudio
@@ -140,16 +133,16 @@ func cString(pin *runtime.Pinner, text string) *byte {
 	return &b[0]
 }
 
-func disconnect(sound *malgo.AllocatedContext) error {
-	err := sound.Uninit()
-	sound.Free()
+func disconnect(connection *malgo.AllocatedContext) error {
+	err := connection.Uninit()
+	connection.Free()
 	return err
 }
 
 // unreachable explains why the sound system could not be reached.
 func (s *system) unreachable(cause error) error {
 	if s.kind == malgo.BackendPulseaudio {
-		return diagnosePulse(s.options.Server, cause)
+		return pulse.Diagnose(s.options.Server, cause)
 	}
 	return scout.Errorf(scout.CodeSoundServer, "connect to %s: %w", s.name, cause)
 }
@@ -192,33 +185,33 @@ func recovered[T any](work func() (T, error)) (value T, err error) {
 }
 
 // Devices implements Backend.
-func (s *system) Devices(ctx context.Context) ([]Device, error) {
+func (s *system) Devices(ctx context.Context) ([]sound.Device, error) {
 	if s.kind == malgo.BackendPulseaudio {
-		return pulseDevices(ctx, s.options.Server)
+		return pulse.Devices(ctx, s.options.Server)
 	}
-	return within(ctx, func() (devices []Device, err error) {
-		sound, err := s.connect()
+	return within(ctx, func() (devices []sound.Device, err error) {
+		connection, err := s.connect()
 		if err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, disconnect(sound)) }()
-		return s.list(sound)
-	}, func([]Device) {})
+		defer func() { err = errors.Join(err, disconnect(connection)) }()
+		return s.list(connection)
+	}, func([]sound.Device) {})
 }
 
 // list asks miniaudio.
-func (s *system) list(sound *malgo.AllocatedContext) ([]Device, error) {
-	infos, err := sound.Devices(malgo.Capture)
+func (s *system) list(connection *malgo.AllocatedContext) ([]sound.Device, error) {
+	infos, err := connection.Devices(malgo.Capture)
 	if err != nil {
 		return nil, scout.Errorf(scout.CodeSoundServer, "list the devices of %s: %w", s.name, err)
 	}
-	devices := make([]Device, 0, len(infos))
+	devices := make([]sound.Device, 0, len(infos))
 	for i := range infos {
 		d := s.device(&infos[i])
 		if !s.records(d) {
 			continue
 		}
-		if full, err := sound.DeviceInfo(malgo.Capture, infos[i].ID, malgo.Shared); err == nil {
+		if full, err := connection.DeviceInfo(malgo.Capture, infos[i].ID, malgo.Shared); err == nil {
 			d.Formats = formats(&full)
 		} // else it vanished just now, or is busy: listed without formats
 		devices = append(devices, d)
@@ -226,8 +219,8 @@ func (s *system) list(sound *malgo.AllocatedContext) ([]Device, error) {
 	return devices, nil
 }
 
-func (s *system) device(info *malgo.DeviceInfo) Device {
-	d := Device{ID: s.deviceID(info.ID), Name: info.Name(), Default: info.IsDefault != 0, Formats: formats(info)}
+func (s *system) device(info *malgo.DeviceInfo) sound.Device {
+	d := sound.Device{ID: s.deviceID(info.ID), Name: info.Name(), Default: info.IsDefault != 0, Formats: formats(info)}
 	if s.kind == malgo.BackendAlsa {
 		d.Default = d.ID == "default"
 	}
@@ -235,7 +228,7 @@ func (s *system) device(info *malgo.DeviceInfo) Device {
 }
 
 // records tells devices from ALSA's plugins, which convert or discard and are named by one word.
-func (s *system) records(d Device) bool {
+func (s *system) records(d sound.Device) bool {
 	return s.kind != malgo.BackendAlsa || d.ID == "default" || strings.Contains(d.ID, ":")
 }
 
@@ -265,10 +258,10 @@ func (s *system) parseID(text string) (id malgo.DeviceID, err error) {
 	return id, nil
 }
 
-func formats(info *malgo.DeviceInfo) []DeviceFormat {
-	all := make([]DeviceFormat, 0, len(info.Formats))
+func formats(info *malgo.DeviceInfo) []sound.Format {
+	all := make([]sound.Format, 0, len(info.Formats))
 	for _, f := range info.Formats {
-		all = append(all, deviceFormat(int(f.SampleRate), int(f.Channels), encoding(f.Format)))
+		all = append(all, sound.NewFormat(int(f.SampleRate), int(f.Channels), encoding(f.Format)))
 	}
 	return all
 }
@@ -291,7 +284,7 @@ func encoding(f malgo.FormatType) audio.Encoding {
 
 // Open implements Backend. The stream has the device's own rate, channels and encoding: conversion
 // is ours, so that what is equal stays equal bit by bit.
-func (s *system) Open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (Stream, error) {
+func (s *system) Open(ctx context.Context, id string, sink func(sound.Format) (sound.Sink, error), o sound.OpenOptions) (sound.Stream, error) {
 	stream, err := within(ctx, func() (*systemStream, error) { return s.open(ctx, id, sink, o) },
 		func(late *systemStream) { _ = late.Close() }) // nobody is left to tell
 	if err != nil {
@@ -301,33 +294,33 @@ func (s *system) Open(ctx context.Context, id string, sink func(DeviceFormat) (S
 }
 
 // choice lists what can be opened over a connection, without formats.
-func (s *system) choice(ctx context.Context, sound *malgo.AllocatedContext) ([]Device, error) {
+func (s *system) choice(ctx context.Context, connection *malgo.AllocatedContext) ([]sound.Device, error) {
 	if s.kind == malgo.BackendPulseaudio {
-		return pulseDevices(ctx, s.options.Server)
+		return pulse.Devices(ctx, s.options.Server)
 	}
-	return s.list(sound)
+	return s.list(connection)
 }
 
-func (s *system) open(ctx context.Context, id string, sink func(DeviceFormat) (Sink, error), o OpenOptions) (stream *systemStream, err error) {
-	sound, err := s.connect()
+func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (sound.Sink, error), o sound.OpenOptions) (stream *systemStream, err error) {
+	connection, err := s.connect()
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, disconnect(sound))
+			err = errors.Join(err, disconnect(connection))
 		}
 	}()
-	devices, err := s.choice(ctx, sound)
+	devices, err := s.choice(ctx, connection)
 	if err != nil {
 		return nil, err
 	}
-	device, err := Find(devices, id)
+	device, err := sound.Find(devices, id)
 	if err != nil {
 		return nil, err
 	}
 
-	stream = &systemStream{sound: sound, device: device, server: s.options.Server, never: make(chan struct{})}
+	stream = &systemStream{connection: connection, device: device, server: s.options.Server, never: make(chan struct{})}
 	if s.kind == malgo.BackendPulseaudio {
 		stream.name = "Scout " + strconv.FormatUint(rand.Uint64(), 36) // by which we find it again among all streams
 	}
@@ -352,29 +345,29 @@ func (s *system) open(ctx context.Context, id string, sink func(DeviceFormat) (S
 	marker := new(byte) // by which installCallback finds pUserData in the device
 	pin.Pin(marker)
 	config.PUserData = marker
-	var target Sink
+	var target sound.Sink
 	callbacks := malgo.DeviceCallbacks{Data: func(_, in []byte, _ uint32) { target.Deliver(in) }}
-	opened, err := malgo.InitDevice(sound.Context, config, callbacks)
+	opened, err := malgo.InitDevice(connection.Context, config, callbacks)
 	if err != nil {
 		return nil, openError(device, err)
 	}
 	stream.opened = opened
-	stream.format = deviceFormat(int(opened.SampleRate()), int(opened.CaptureChannels()), encoding(opened.CaptureFormat()))
+	stream.format = sound.NewFormat(int(opened.SampleRate()), int(opened.CaptureChannels()), encoding(opened.CaptureFormat()))
 	if target, err = sink(stream.format); err != nil {
 		opened.Uninit()
 		return nil, err
 	}
-	if q, ok := target.(*intake); ok {
-		if stream.alarm, err = newAlarm(q); err != nil {
+	if q, ok := target.(*intake.Queue); ok {
+		if stream.alarm, err = intake.NewAlarm(q); err != nil {
 			opened.Uninit()
 			return nil, scout.Errorf(scout.CodeDeviceUnavailable, "open device %s: %w", device.ID, err)
 		}
-		stream.nativeCallback = installCallback(opened, marker, q, &stream.pin)
+		stream.native = installCallback(opened, marker, q, &stream.pin)
 	}
 	return stream, nil
 }
 
-func openError(d Device, err error) error {
+func openError(d sound.Device, err error) error {
 	var result malgo.Result
 	code := scout.CodeDeviceUnavailable
 	if errors.As(err, &result) {
@@ -390,27 +383,26 @@ func openError(d Device, err error) error {
 
 // systemStream is an open device of the system.
 type systemStream struct {
-	sound  *malgo.AllocatedContext
-	opened *malgo.Device
-	device Device
-	format DeviceFormat
-	name   string
-	server string
-	never  chan struct{}
-	pin    runtime.Pinner // of the memory that the callback writes
-	alarm  *alarm         // that the callback in C rings; nil where frames do not go into an intake
-	// nativeCallback is true where the callback is the one in C.
-	nativeCallback bool
+	connection *malgo.AllocatedContext
+	opened     *malgo.Device
+	device     sound.Device
+	format     sound.Format
+	name       string
+	server     string
+	never      chan struct{}
+	pin        runtime.Pinner // of the memory that the callback writes
+	alarm      *intake.Alarm  // that the callback in C rings; nil where frames do not go into an intake
+	native     bool           // the callback is the one in C
 
 	once     sync.Once
 	closeErr error
 }
 
 // Device implements Stream.
-func (s *systemStream) Device() Device { return s.device }
+func (s *systemStream) Device() sound.Device { return s.device }
 
 // Format implements Stream.
-func (s *systemStream) Format() DeviceFormat { return s.format }
+func (s *systemStream) Format() sound.Format { return s.format }
 
 // Name implements Stream.
 func (s *systemStream) Name() string { return s.name }
@@ -430,17 +422,20 @@ func (s *systemStream) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	wakeUp(ctx, s, s.device.ID)
+	_ = s.Wake(ctx, s.device.ID) // where that fails the frames come later: whoever waits for them has a deadline
 	return nil
 }
 
-// wake makes the device with that ID deliver at once, where it is a monitor of PulseAudio's.
-func (s *systemStream) wake(ctx context.Context, id string) error {
-	if s.name == "" || !strings.HasSuffix(id, monitorSuffix) {
+// Wake implements sound.Waker: it makes the device deliver at once where it is a monitor of PulseAudio's.
+func (s *systemStream) Wake(ctx context.Context, id string) error {
+	if s.name == "" || !pulse.IsMonitor(id) {
 		return nil
 	}
-	return wakeMonitor(ctx, s.server, id, s.name)
+	return pulse.Wake(ctx, s.server, id, s.name)
 }
+
+// NativeCallback implements sound.NativeStream.
+func (s *systemStream) NativeCallback() bool { return s.native }
 
 // Close implements Stream.
 func (s *systemStream) Close() error {
@@ -450,20 +445,20 @@ func (s *systemStream) Close() error {
 		_ = s.opened.Stop()
 		s.opened.Uninit()
 		s.pin.Unpin()
-		s.closeErr = disconnect(s.sound)
+		s.closeErr = disconnect(s.connection)
 		if s.alarm != nil {
-			s.closeErr = errors.Join(s.closeErr, s.alarm.close())
+			s.closeErr = errors.Join(s.closeErr, s.alarm.Close())
 		}
 	})
 	return s.closeErr
 }
 
 // Watch implements Backend.
-func (s *system) Watch(ctx context.Context) <-chan System {
+func (s *system) Watch(ctx context.Context) <-chan sound.System {
 	if s.kind == malgo.BackendPulseaudio {
-		return watchPulse(ctx, s.options.Server, s.options.Faults)
+		return pulse.Watch(ctx, s.options.Server, s.options.Faults)
 	}
-	none := make(chan System)
+	none := make(chan sound.System)
 	close(none)
 	return none
 }
