@@ -21,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/settings"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // The tests of this file run the built programs with the real model, as a user does.
@@ -70,6 +71,7 @@ func TestMain(m *testing.M) {
 				signal.Notify(heard, s) // a program that is started has the default again
 			}
 		}
+		testrun.Beside(5) // recordings take as long as they last
 		return m.Run()
 	}())
 }

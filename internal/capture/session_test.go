@@ -3,7 +3,6 @@ package capture_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"math"
 	"slices"
 	"testing"
@@ -15,15 +14,11 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 func TestMain(m *testing.M) {
-	// Tests on the real path wait for time to pass: more of them fit beside each other than there are
-	// processors.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
+	testrun.Beside(6)
 	goleak.VerifyTestMain(m)
 }
 

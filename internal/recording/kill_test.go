@@ -21,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // childVariable makes this test binary record into the folder that it names, until it is killed.
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "recorder for a test:", recordUntilKilled(dir))
 		os.Exit(1)
 	}
+	testrun.Beside(6)
 	os.Exit(m.Run())
 }
 

@@ -12,13 +12,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // asEngine in the environment turns a test binary into an engine.
 const asEngine = "SCOUT_TEST_AS_ENGINE"
 
-// Main is TestMain of a package whose tests start their own binary (os.Args[0]) as engine. options are those of the engine
-// that writes its answers to out. It does not return.
+// Main is TestMain of a package whose tests start their own binary (os.Args[0]) as engine, and mostly wait for it. options are
+// those of the engine that writes its answers to out. It does not return.
 func Main(m *testing.M, options func(out *os.File) server.Options) {
 	if os.Getenv(asEngine) != "" {
 		in, out := os.NewFile(3, "requests"), os.NewFile(4, "answers")
@@ -28,6 +29,7 @@ func Main(m *testing.M, options func(out *os.File) server.Options) {
 		}
 		os.Exit(0)
 	}
+	testrun.Beside(8)
 	if err := os.Setenv(asEngine, "1"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

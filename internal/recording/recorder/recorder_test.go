@@ -21,9 +21,13 @@ import (
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testrun.Beside(8)
+	goleak.VerifyTestMain(m)
+}
 
 const seed = 7
 

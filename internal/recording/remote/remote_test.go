@@ -29,6 +29,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording/recorder/parent"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // What this test binary is when it is not the test: a recorder, or a program that starts one, begins a
@@ -55,6 +56,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(starterVariable); dir != "" {
 		exit(runStarter(dir))
 	}
+	testrun.Beside(6)
 	os.Exit(m.Run())
 }
 
