@@ -52,11 +52,11 @@ func (f Family) Roles() []Role {
 // Families returns all families, the default model's first.
 func Families() []Family { return []Family{Moonshine, Whisper, Parakeet, SenseVoice, Zipformer} }
 
-// Source is a place where a file can be had.
+// Source is a place from which a file can be fetched.
 type Source struct {
 	// URL is an http or https address of one file.
 	URL string
-	// Derive says how the file of the model is made from what the URL gives; empty means as it is.
+	// Derive says how the file of the model is made from the file at URL; empty means that it is used as it is.
 	Derive Derivation
 }
 
@@ -65,30 +65,30 @@ type File struct {
 	// Path is relative to the model's folder, with slashes; it never leaves the folder.
 	Path string
 	Role Role
-	// SizeBytes is exact where SHA256 is set, else as published (rounded) and only shown.
+	// SizeBytes is exact if SHA256 is set. Otherwise it is the published (rounded) size and only shown.
 	SizeBytes int64
-	// SHA256 in lower-case hexadecimal stands only where it was computed from the real bytes. Where
-	// it is empty, the sum of the first pull is recorded in models.lock and holds ever after.
+	// SHA256 in lower-case hexadecimal is set only if it was computed from the real bytes. If it is empty, the sum of
+	// the first pull is recorded in models.lock and holds from then on.
 	SHA256 string
 	// Sources are tried in this order.
 	Sources []Source
 }
 
-// Entry is a model that Scout knows how to get.
+// Entry is a model that Scout can fetch.
 type Entry struct {
 	ID     string
 	Name   string
 	Family Family
 	// Languages are ISO 639-1 codes (three letters where there is no such code).
 	Languages []string
-	// Licence is an SPDX identifier, or the licence's own name where there is none.
+	// Licence is an SPDX identifier, or the licence's own name if it has none.
 	Licence string
 	Files   []File
-	// Tested is true where the very bytes were run by this project.
+	// Tested is true if this project ran exactly these bytes.
 	Tested bool
 	// Default marks the one model that is used when none was selected.
 	Default bool
-	// Backend names what runs it.
+	// Backend names the backend that runs it.
 	Backend string
 }
 
@@ -101,12 +101,12 @@ func (e Entry) SizeBytes() int64 {
 	return sum
 }
 
-// SizeExact reports whether the size was measured; otherwise it is what the publisher says.
+// SizeExact reports whether the size was measured; otherwise it is the publisher's.
 func (e Entry) SizeExact() bool {
 	return !slices.ContainsFunc(e.Files, func(f File) bool { return f.SHA256 == "" })
 }
 
-// EnglishOnly reports whether a model knows English and nothing else.
+// EnglishOnly reports whether a model understands only English.
 func EnglishOnly(languages []string) bool { return len(languages) == 1 && languages[0] == "en" }
 
 func findEntry(catalogue []Entry, id string) (Entry, bool) {
@@ -127,7 +127,7 @@ func defaultEntry(catalogue []Entry) (Entry, bool) {
 	return Entry{}, false
 }
 
-// unknownModel says that there is no such id, and which one may have been meant.
+// unknownModel returns an error for an unknown id, with the id that was probably meant.
 func unknownModel(catalogue []Entry, id string) error {
 	err := scout.Errorf(scout.CodeModelUnknown, "no model has the id %q", id)
 	var near []string
@@ -163,8 +163,8 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// validateCatalogue holds what the rest of the package relies on: valid unique ids, every role of
-// the family filled once, paths that stay in the folder, one default at most.
+// validateCatalogue checks what the rest of the package relies on: valid unique ids, every role of the family filled
+// once, paths that stay in the folder, at most one default.
 func validateCatalogue(catalogue []Entry) error {
 	seen := map[string]bool{}
 	defaults := 0

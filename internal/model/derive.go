@@ -25,7 +25,7 @@ const (
 const maxDeriveBytes = 32 << 20
 
 const (
-	// llamaPieces is how many pieces Llama's SentencePiece vocabulary has.
+	// llamaPieces is the number of pieces in Llama's SentencePiece vocabulary.
 	llamaPieces = 32000
 	// moonshineSpecials follow them in every English Moonshine model: <<ST_0>> .. <<ST_767>>
 	// (arXiv:2410.15608, section 3.1). Their text is never shown.
@@ -34,10 +34,10 @@ const (
 
 // Tokens makes the token table of an English Moonshine model from the published file.
 //
-// The table has one line "base64(bytes) id" for every token, 32,768 in all, in the order of ids. The
-// bytes of the first 32,000 are Llama's pieces with U+2581 (the mark of a word's beginning) as a space
-// and <0xNN> as that byte. The names of the 768 specials are made up by rule, so that every source
-// gives the same bytes. An input that is something else gives scout.CodeModelSource.
+// The table has one line "base64(bytes) id" for each of the 32,768 tokens, in the order of ids. The bytes of the first
+// 32,000 are Llama's pieces, with U+2581 (the mark of the beginning of a word) as a space and <0xNN> as that byte. The
+// names of the 768 special tokens follow a rule, so every source gives the same bytes. Any other input gives
+// scout.CodeModelSource.
 func Tokens(from Derivation, input []byte) ([]byte, error) {
 	var pieces []string
 	var err error
@@ -76,7 +76,7 @@ func piecesOfTokenizerJSON(input []byte) ([]string, error) {
 		case id < 0:
 			return scout.Errorf(scout.CodeModelSource, "read tokenizer.json: piece %q has the id %d", piece, id)
 		case id >= llamaPieces:
-			return nil // a special: named by rule
+			return nil // a special token, which is named by rule
 		case known[id] && pieces[id] != piece:
 			return scout.Errorf(scout.CodeModelSource, "read tokenizer.json: %q and %q both have the id %d", pieces[id], piece, id)
 		}
@@ -101,7 +101,7 @@ func piecesOfTokenizerJSON(input []byte) ([]string, error) {
 	return pieces, nil
 }
 
-// piecesOfLlamaTokenizerJS reads the constant llama_vocab_base64: pieces in the order of ids, one a line.
+// piecesOfLlamaTokenizerJS reads the constant llama_vocab_base64: pieces in the order of ids, one per line.
 func piecesOfLlamaTokenizerJS(input []byte) ([]string, error) {
 	const before = `const llama_vocab_base64 = "`
 	_, rest, found := bytes.Cut(input, []byte(before))
@@ -138,7 +138,7 @@ func tokenTable(pieces []string) []byte {
 	return table.Bytes()
 }
 
-// pieceBytes is the text that a piece stands for.
+// pieceBytes returns the text of a piece.
 func pieceBytes(piece string) []byte {
 	if hex, ok := strings.CutPrefix(piece, "<0x"); ok && len(hex) == 3 && hex[2] == '>' {
 		if b, err := strconv.ParseUint(hex[:2], 16, 8); err == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
-// copyBufferBytes is the unit in which files are read, hashed and cancelled.
+// copyBufferBytes is the amount that is read and hashed at a time, between checks for cancellation.
 const copyBufferBytes = 256 << 10
 
 // syncDir makes renames and new names in dir durable.
@@ -28,7 +28,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// hashFile returns the SHA-256 of a file in hexadecimal and its length. It looks at ctx between reads.
+// hashFile returns the SHA-256 of a file in hexadecimal and its length. It checks ctx between reads.
 func hashFile(ctx context.Context, path string) (sum string, size int64, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -59,7 +59,7 @@ func (r contextReader) Read(p []byte) (int, error) {
 // onlyWriter hides ReaderFrom, which would choose its own buffer.
 type onlyWriter struct{ io.Writer }
 
-// removeAll deletes a folder of ours.
+// removeAll deletes a folder that belongs to Scout.
 func removeAll(path string) error {
 	if err := os.RemoveAll(path); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, fmt.Sprintf("delete %s", path), err)

@@ -4,7 +4,7 @@ package model
 
 import "os"
 
-// swapDir puts the folder staged in the place of final; what final was is then called staged.
+// swapDir puts the folder staged in the place of final; the old folder is then called staged.
 func swapDir(staged, final string) error {
 	if _, err := os.Lstat(final); err != nil {
 		return renameDir(staged, final)

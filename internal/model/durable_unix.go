@@ -12,12 +12,12 @@ import (
 	"github.com/scout-speech/scout/internal/filelock"
 )
 
-// replacedSuffix marks a folder that is being replaced where two folders cannot change names in one
-// step. Store.recoverReplaced undoes a replacement that a crash cut in the middle.
+// replacedSuffix marks a folder that is being replaced on systems that cannot exchange two names in one step.
+// Store.recoverReplaced undoes a replacement that a crash interrupted.
 const replacedSuffix = ".replaced"
 
 func renameDir(from, to string) error {
-	// Not by atomicfile: it is a folder, whose files are whole and synced.
+	// atomicfile cannot do this: it is a folder, whose files are complete and synced.
 	if err := os.Rename(from, to); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "rename to "+to, err)
 	}
@@ -35,11 +35,11 @@ func swapInTwoSteps(staged, final string) error {
 	return renameDir(aside, staged)
 }
 
-// lockFile takes an exclusive lock on path, which is created and never deleted (deleting it would let
-// two processes hold "the" lock on two files). It does not wait: busy is true when somebody else
-// holds it. The lock ends with unlock or with the process.
+// lockFile takes an exclusive lock on path, which is created and never deleted: deleting it would let two processes
+// hold "the" lock on two files. It does not wait; busy is true if another holder has it. The lock ends with unlock or
+// with the process.
 func lockFile(path string) (unlock func() error, busy bool, err error) {
-	// Not by atomicfile: it is a lock, and must stay the same file.
+	// atomicfile cannot do this: it is a lock, and must stay the same file.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, false, scout.FileError(scout.CodeWriteFailed, "lock", err)
@@ -54,7 +54,7 @@ func lockFile(path string) (unlock func() error, busy bool, err error) {
 	return func() error { return filelock.Close(file) }, false, nil
 }
 
-// freeBytes is the room that the file system of dir leaves to this user.
+// freeBytes returns the space that the file system of dir leaves to this user.
 func freeBytes(dir string) (int64, error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {

@@ -22,14 +22,14 @@ const (
 	kilobyte = 1_000
 )
 
-// mainBranch is the newest revision. It is used where no revision is known for sure: what was there
-// at the first pull is then recorded in models.lock.
+// mainBranch is the newest revision. It is used if no revision is known for certain. The first pull then records what
+// it finds in models.lock.
 const mainBranch = "main"
 
-// moonshineONNXRevision is the revision of onnx-community/moonshine-tiny-ONNX with the bytes summed above.
+// moonshineONNXRevision is the revision of onnx-community/moonshine-tiny-ONNX that has the bytes of the sums above.
 const moonshineONNXRevision = "a6da1241cd305dcd64eab1edbd615f2bb9aabb95"
 
-// Catalogue returns the models that Scout knows how to get, in the order in which they are listed.
+// Catalogue returns the models that Scout can fetch, in the order in which they are listed.
 // The caller owns the slice.
 func Catalogue() []Entry {
 	entries := []Entry{moonshineTiny(), moonshineBase()}
@@ -37,12 +37,12 @@ func Catalogue() []Entry {
 	return append(entries, parakeetV2(), parakeetV3(), senseVoiceSmall())
 }
 
-// huggingFace is the address of one file in a repository of Hugging Face at a revision.
+// huggingFace returns the address of one file in a repository of Hugging Face at a revision.
 func huggingFace(repository, revision, path string) string {
 	return "https://huggingface.co/" + repository + "/resolve/" + revision + "/" + path
 }
 
-// moonshineTokens is the token table that all English Moonshine models share: Llama's 32,000 pieces
+// moonshineTokens returns the token table that all English Moonshine models share: Llama's 32,000 pieces
 // and 768 specials.
 func moonshineTokens(repository string) File {
 	return File{
@@ -55,7 +55,7 @@ func moonshineTokens(repository string) File {
 }
 
 func moonshineTiny() Entry {
-	// The same bytes lie in three places; the second one at a fixed revision.
+	// The same bytes are in three places, the second at a fixed revision.
 	sources := func(path, elsewhere string) []Source {
 		return []Source{
 			{URL: huggingFace("UsefulSensors/moonshine", mainBranch, "onnx/merged/tiny/quantized/"+path)},
@@ -95,8 +95,8 @@ func moonshineBase() Entry {
 	}
 }
 
-// whispers are OpenAI's models, exported and quantised to int8 for sherpa-onnx by its authors. Sizes
-// are those that the pages of the repositories name.
+// whispers returns OpenAI's models, exported and quantised to int8 for sherpa-onnx by its authors. The sizes come from
+// the pages of the repositories.
 func whispers() []Entry {
 	english, many := []string{"en"}, whisperLanguages()
 	table := []struct {
@@ -192,8 +192,7 @@ func senseVoiceSmall() Entry {
 	}
 }
 
-// whisperLanguages are the 99 languages of the multilingual models (tokenizer.py of openai/whisper,
-// in its order).
+// whisperLanguages returns the 99 languages of the multilingual models (tokenizer.py of openai/whisper, in its order).
 func whisperLanguages() []string {
 	return []string{
 		"en", "zh", "de", "es", "ru", "ko", "fr", "ja", "pt", "tr", "pl", "ca", "nl", "ar", "sv", "it", "id", "hi", "fi", "vi",

@@ -28,20 +28,20 @@ const (
 	stateSuffix = ".part.json"
 	// maxRedirects: Hugging Face and GitHub use one to three.
 	maxRedirects = 10
-	// maxBarren is after how many attempts on end without a byte a source is given up.
+	// maxBarren is the number of consecutive attempts without a byte after which a source is given up.
 	maxBarren = 4
 )
 
-// partFile is a file being written; the seam at which tests let the disk fail.
+// partFile is a file being written; tests use it to let the disk fail.
 type partFile interface {
 	io.Writer
 	Sync() error
 	Close() error
 }
 
-// openPart opens the file for writing at offset and cuts off what is behind it.
+// openPart opens the file for writing at offset and truncates it there.
 func openPart(path string, offset int64) (partFile, error) {
-	// Not by atomicfile: the next attempt continues where this one breaks off.
+	// Not by atomicfile: the next attempt continues where this one stops.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func openPart(path string, offset int64) (partFile, error) {
 	return file, nil
 }
 
-// newHTTPClient returns a client without a total timeout, with limits on every step before the body,
-// that follows redirects but never from https to something weaker.
+// newHTTPClient returns a client without a total timeout, with limits on every step before the body. It follows
+// redirects, except from https to something weaker.
 func newHTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -66,7 +66,7 @@ func newHTTPClient() *http.Client {
 			ResponseHeaderTimeout: 30 * time.Second,
 			IdleConnTimeout:       30 * time.Second,
 			ForceAttemptHTTP2:     true,
-			DisableCompression:    true, // lengths and ranges are those of the file
+			DisableCompression:    true, // lengths and ranges must be those of the file
 		},
 		CheckRedirect: checkRedirect,
 	}
@@ -95,18 +95,18 @@ type download struct {
 	name string
 	url  string
 	path string
-	// size is the exact length, -1 where it is not known; limit is the most that is ever taken.
+	// size is the exact length, -1 if it is not known; limit is the most that is ever accepted.
 	size, limit int64
-	// sha256 is the sum that the file must have, empty where the first pull will record it.
+	// sha256 is the sum that the file must have, empty if the first pull will record it.
 	sha256 string
 
-	barren  int  // attempts on end that brought nothing
-	resumed bool // the attempt under way appends to bytes of an earlier one
+	barren  int  // consecutive attempts that brought nothing
+	resumed bool // the current attempt appends to bytes of an earlier one
 }
 
-// run downloads, with repetition, until the .part file is complete and has its sum; it returns sum and
-// size of what is there. Errors: scout.CodeModelDownload (may work later), scout.CodeModelSource (this
-// source does not have the file), those of the file system, or the cause of ctx.
+// run downloads, with repetition, until the .part file is complete and has its sum. It returns the sum and the size of
+// the file. Errors: scout.CodeModelDownload (may work later), scout.CodeModelSource (this source does not have the
+// file), those of the file system, or the cause of ctx.
 func (d *download) run(ctx context.Context) (sum string, size int64, err error) {
 	policy := d.store.retry
 	policy.Retryable = func(err error) bool {
@@ -132,8 +132,8 @@ func (d *download) run(ctx context.Context) (sum string, size int64, err error) 
 	return r.sum, r.size, err
 }
 
-// compare refuses a complete file with the wrong sum. When it was put together from several attempts, the
-// pieces may be to blame: then it is begun again as a whole.
+// compare refuses a complete file with the wrong sum. If it was assembled in several attempts, a part may be wrong:
+// then it is downloaded once more as a whole.
 func (d *download) compare(sum string, size int64) error {
 	if d.sha256 == "" || sum == d.sha256 {
 		return nil
@@ -163,9 +163,8 @@ type partState struct {
 	Validator string `json:"validator"`
 }
 
-// resumable returns how many bytes an earlier attempt left, and the validator that proves them to
-// belong to the file that the source has now. Without a validator they are used only where the final
-// sum is known.
+// resumable returns how many bytes an earlier attempt left, and the validator that proves that they belong to the file
+// that the source has now. Without a validator they are used only if the final sum is known.
 func (d *download) resumable() (offset int64, validator string) {
 	info, err := os.Stat(d.path + partSuffix)
 	if err != nil || info.Size() == 0 {
@@ -190,7 +189,7 @@ func (d *download) attempt(ctx context.Context) (err error) {
 	offset, validator := d.resumable()
 	if d.size >= 0 && offset == d.size {
 		d.resumed = true
-		return nil // complete; only the sum was still to be compared
+		return nil // complete; only the sum is still to be compared
 	}
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -233,7 +232,7 @@ func (d *download) accept(response *http.Response, offset int64) (int64, error) 
 	from := label(d.url)
 	switch code := response.StatusCode; {
 	case code == http.StatusOK:
-		offset = 0 // no ranges here, or the file changed since: the whole of it comes
+		offset = 0 // no ranges here, or the file has changed: the whole file comes
 	case code == http.StatusPartialContent:
 		if first, ok := firstByte(response.Header.Get("Content-Range")); !ok || first != offset {
 			return 0, errors.Join(d.forget(), scout.Errorf(scout.CodeModelDownload, "download %s: %s answered with another range", d.name, from))
@@ -282,7 +281,7 @@ func (d *download) tooLong() error {
 	return errors.Join(d.forget(), scout.Errorf(scout.CodeModelSource, "download %s: %s gives more than %d bytes", d.name, label(d.url), d.limit))
 }
 
-// remember notes what the bytes to come are a part of. It is written before the first of them.
+// remember records which file the bytes belong to. It is written before the first byte.
 func (d *download) remember(response *http.Response) error {
 	state := partState{URL: d.url, Validator: response.Header.Get("ETag")}
 	if state.Validator == "" || strings.HasPrefix(state.Validator, "W/") {
@@ -295,15 +294,14 @@ func (d *download) remember(response *http.Response) error {
 	if err := ignoreMissing(os.Remove(d.path + partSuffix)); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "begin download", err)
 	}
-	// Without a note, or with an empty one, the download begins again.
+	// Without a record, or with an empty one, the download begins again.
 	if err := atomicfile.Write(d.path+stateSuffix, data, atomicfile.Options{Unsynced: true}); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "begin download", err)
 	}
 	return nil
 }
 
-// write appends the body at offset. What came is synced also when the transfer breaks: it is where the
-// next attempt continues.
+// write appends the body at offset. What came is synced even if the transfer breaks: the next attempt continues there.
 func (d *download) write(parent, ctx context.Context, response *http.Response, offset int64, stall *time.Timer) (err error) {
 	file, err := d.store.openPart(d.path+partSuffix, offset)
 	if err != nil {
@@ -348,7 +346,7 @@ func (d *download) write(parent, ctx context.Context, response *http.Response, o
 	}
 }
 
-// looksForeign names what the first bytes of a file show it to be, empty for anything that may be a model.
+// looksForeign names the kind of file that the first bytes show, empty for anything that may be a model.
 func looksForeign(first []byte) string {
 	head := bytes.ToLower(bytes.TrimLeft(first[:min(len(first), 256)], " \t\r\n\xef\xbb\xbf"))
 	switch {
@@ -381,7 +379,7 @@ func (d *download) transportError(parent, ctx context.Context, err error) error 
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
-		err = wrapped.Err // its text repeats the address, query and all
+		err = wrapped.Err // its text repeats the address, including the query
 	}
 	download := scout.Errorf(scout.CodeModelDownload, "download %s from %s: %w", d.name, label(d.url), err)
 	var dns *net.DNSError
@@ -391,7 +389,7 @@ func (d *download) transportError(parent, ctx context.Context, err error) error 
 	return download
 }
 
-// label is an address without what may be secret in it: user, query, fragment.
+// label returns an address without the parts that may be secret: user, query, fragment.
 func label(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

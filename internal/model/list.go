@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Listed is one line of the list of models: of the catalogue, installed, or the user's own.
+// Listed is one line of the list of models: from the catalogue, installed, or the user's own.
 type Listed struct {
 	ID        string   `json:"id"`
 	Name      string   `json:"name"`
@@ -17,7 +17,7 @@ type Listed struct {
 	Languages []string `json:"languages"`
 	Licence   string   `json:"licence"`
 	SizeBytes int64    `json:"size"`
-	// SizeExact is false where the size is what the publisher says.
+	// SizeExact is false if the size is the publisher's.
 	SizeExact bool   `json:"size_exact"`
 	Backend   string `json:"backend"`
 	Installed bool   `json:"installed"`
@@ -26,12 +26,12 @@ type Listed struct {
 	Default  bool `json:"default"`
 	Tested   bool `json:"tested"`
 	Own      bool `json:"own"`
-	// Problem says why an installed model cannot be used; only what shows without reading the files.
+	// Problem says why an installed model cannot be used, as far as this shows without reading the files.
 	Problem string `json:"problem,omitempty"`
 }
 
-// List returns the catalogue in its order, then models that are installed but in no catalogue, then
-// the user's own. It looks at names and sizes, not into the files.
+// List returns the catalogue in its order, then installed models that are in no catalogue, then the user's own. It
+// looks at names and sizes, not into the files.
 func (s *Store) List() ([]Listed, error) {
 	inUse, err := s.effective("")
 	if err != nil && scout.CodeOf(err) != scout.CodeModelNotInstalled {
@@ -63,7 +63,7 @@ func (s *Store) List() ([]Listed, error) {
 	return append(list, own...), nil
 }
 
-// others are the folders that hold a model which is not in the catalogue.
+// others returns the folders that hold a model which is not in the catalogue.
 func (s *Store) others() ([]string, error) {
 	var ids []string
 	for _, dir := range append([]string{s.dir}, s.shared...) {
@@ -90,7 +90,7 @@ func (s *Store) others() ([]string, error) {
 	return ids, nil
 }
 
-// describe completes a line with what the model's folder says.
+// describe completes a line from the model's folder.
 func (s *Store) describe(l *Listed, inUse string) {
 	l.Selected = l.ID == inUse
 	m, err := s.load(l.ID)

@@ -62,7 +62,7 @@ func (s *Store) writePart(ctx context.Context, in io.Reader, target, name string
 	}
 }
 
-// isArchive tells by its name whether a file is an archive that unpack reads.
+// isArchive reports by its name whether a file is an archive that unpack can read.
 func isArchive(name string) bool {
 	for _, suffix := range []string{".tar.bz2", ".tbz2", ".tar.gz", ".tgz"} {
 		if strings.HasSuffix(strings.ToLower(name), suffix) {
@@ -72,9 +72,9 @@ func isArchive(name string) bool {
 	return false
 }
 
-// unpack takes the wanted files out of an archive into the folder into. Members are recognised by the last
-// part of their names, which is all that is used of them: nothing is ever written elsewhere. Other
-// members, links and folders are passed over. wanted gives the longest size of each.
+// unpack takes the wanted files out of an archive into the folder into. It recognises members by the last part of their
+// names and uses nothing else of the names, so nothing is ever written elsewhere. Other members, links and folders are
+// skipped. wanted gives the largest size of each file.
 func (s *Store) unpack(ctx context.Context, archive, into string, wanted map[string]int64, m *meter) (err error) {
 	file, err := os.Open(archive)
 	if err != nil {

@@ -22,8 +22,8 @@ const (
 	maxManifestBytes = 1 << 20
 )
 
-// manifest is model.json: what a pull installed. It is written once, as the last file of a folder that
-// is still under its temporary name, and describes every file that was verified there.
+// manifest is model.json: what a pull installed. It is written once, as the last file of a folder that still has its
+// temporary name, and describes every file that was verified there.
 type manifest struct {
 	Version     int            `json:"version"`
 	ID          string         `json:"id"`
@@ -45,7 +45,7 @@ type manifestFile struct {
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// checkID refuses what cannot be a folder's name or could be taken for one of ours.
+// checkID refuses an id that cannot be the name of a folder or could be confused with one of Scout's own files.
 func checkID(id string) error {
 	if !idPattern.MatchString(id) || filepath.Ext(id) == partialSuffix || filepath.Ext(id) == replacedSuffix || id == lockName || id == selectedName {
 		return scout.Errorf(scout.CodeInvalidArgument, "%q is not a model id: want lower-case letters, digits, dot, dash, underscore; at most 64", id)
@@ -53,7 +53,8 @@ func checkID(id string) error {
 	return nil
 }
 
-// checkRoles refuses a set of files that does not fill exactly the roles of the family, or leaves the folder.
+// checkRoles refuses a set of files that does not fill exactly the roles of the family, or has a path outside the
+// folder.
 func checkRoles(family Family, files map[Role]string) error {
 	want := family.Roles()
 	if want == nil {
@@ -82,7 +83,7 @@ func checkSHA256(sum string) error {
 	return nil
 }
 
-// parseManifest reads model.json and checks that it is one of the model id.
+// parseManifest reads model.json and checks that it belongs to the model id.
 func parseManifest(data []byte, id string) (manifest, error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {

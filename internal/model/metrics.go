@@ -41,7 +41,7 @@ func newMetrics(scope observe.Scope) *metrics {
 		pullDuration: observe.Register(scope, prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "scout_model_pull_duration_seconds",
 			Help: "Time from the start of a pull to the model in place.",
-			// From a copy of 28 MB to 1.8 GB over a slow line.
+			// From a copy of 28 MB to a download of 1.8 GB over a slow line.
 			Buckets: []float64{0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400},
 		})),
 		checks: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -16,8 +16,8 @@ import (
 	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
-// longest is the most bytes that are taken for a file: exactly its size where that is known, else twice
-// what the publisher says and some, so that a wrong address does not fill the disk.
+// longest returns the most bytes that are accepted for a file: exactly its size if that is known, else a little more
+// than twice the publisher's size, so that a wrong address does not fill the disk.
 func longest(f File, derive Derivation, exact int64) int64 {
 	switch {
 	case derive != "":
@@ -43,8 +43,8 @@ type localName struct {
 	derive Derivation
 }
 
-// localNames are the names under which a file may lie in a folder, archive or mirror: that of the
-// catalogue, those of its published sources, and those that it can be derived from.
+// localNames returns the names that a file may have in a folder, archive or mirror: the catalogue's name, those of its
+// published sources, and those of files that it can be derived from.
 func localNames(f File) []localName {
 	names := []localName{{name: f.Path}}
 	add := func(n localName) {
@@ -69,7 +69,7 @@ func localNames(f File) []localName {
 	return names
 }
 
-// candidates lists where a file can be had, best first.
+// candidates lists where a file can be fetched from, best first.
 func (p *pull) candidates(f File, known bool) ([]candidate, error) {
 	var list []candidate
 	if installed := filepath.Join(p.store.dir, p.entry.ID, filepath.FromSlash(f.Path)); known && !p.options.Force {
@@ -122,7 +122,7 @@ func (p *pull) candidates(f File, known bool) ([]candidate, error) {
 	return list, nil
 }
 
-// expectation is what is known of a file's bytes: exact size (or -1) and sum (or empty).
+// expectation returns what is known of a file's bytes: exact size (or -1) and sum (or empty).
 func (p *pull) expectation(f File) (size int64, sum string, recorded *lockSum) {
 	if f.SHA256 != "" {
 		return f.SizeBytes, f.SHA256, nil
@@ -133,7 +133,7 @@ func (p *pull) expectation(f File) (size int64, sum string, recorded *lockSum) {
 	return -1, "", nil
 }
 
-// obtain brings one file into the staging folder under its name and returns what it is.
+// obtain brings one file into the staging folder under its name and describes it.
 func (p *pull) obtain(ctx context.Context, f File) (manifestFile, error) {
 	target := filepath.Join(p.staging, filepath.FromSlash(f.Path))
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
@@ -144,7 +144,7 @@ func (p *pull) obtain(ctx context.Context, f File) (manifestFile, error) {
 	if sum, n, err := hashFile(ctx, target); err == nil {
 		if n > 0 && (want == "" || sum == want) {
 			done.SHA256, done.SizeBytes = sum, n
-			return done, nil // it got its name only after it was complete
+			return done, nil // it has its final name only because it was complete
 		}
 		if err := os.Remove(target); err != nil {
 			return manifestFile{}, scout.FileError(scout.CodeWriteFailed, "delete", err)
@@ -184,12 +184,12 @@ func fromSource(err error) bool {
 	return false
 }
 
-// explain makes one error of what all sources of a file answered.
+// explain makes one error from the answers of all sources of a file.
 func (p *pull) explain(failures []error, recorded *lockSum) error {
 	if len(failures) == 0 {
 		return scout.Errorf(scout.CodeModelSource, "the catalogue names no source")
 	}
-	main := max(0, slices.IndexFunc(failures, func(err error) bool { // what may work later decides
+	main := max(0, slices.IndexFunc(failures, func(err error) bool { // an error that may not recur decides
 		return scout.CodeOf(err) == scout.CodeModelDownload
 	}))
 	first := failures[main]
@@ -228,7 +228,7 @@ func (p *pull) try(ctx context.Context, f File, c candidate, target string, size
 	return p.derive(ctx, c, into, target)
 }
 
-// derive makes target+".part" from the input that was fetched.
+// derive makes target+".part" from the fetched input.
 func (p *pull) derive(ctx context.Context, c candidate, input, target string) (sum string, n int64, err error) {
 	data, err := os.ReadFile(input + partSuffix)
 	if err != nil {

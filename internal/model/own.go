@@ -10,10 +10,10 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// ownName is the file that makes a folder a model of the user's own.
+// ownName is the file that makes a folder a user's own model.
 const ownName = "model.toml"
 
-// Own is what a model.toml says (docs/formats/model-toml.md).
+// Own is the content of a model.toml (docs/formats/model-toml.md).
 type Own struct {
 	ID        string          `toml:"id"`
 	Name      string          `toml:"name"`

@@ -8,11 +8,10 @@ type Progress struct {
 	File string
 	// Number is the place of that file among the Files of the model, from 1.
 	Number, Files int
-	// DoneBytes and TotalBytes are of the whole model. The total is what the publisher says until
-	// the server named the length. DoneBytes begins with what an earlier pull left, and can fall when a
-	// file must be begun again.
+	// DoneBytes and TotalBytes are for the whole model. The total is the publisher's figure until the server has given
+	// the length. DoneBytes begins with what an earlier pull left, and can fall when a file must be downloaded again.
 	DoneBytes, TotalBytes int64
-	// BytesPerSecond is the mean over this pull; bytes that were there before do not count.
+	// BytesPerSecond is the mean over this pull, without the bytes that were there before.
 	BytesPerSecond float64
 	Elapsed        time.Duration
 }
@@ -39,7 +38,7 @@ func newMeter(files []File, now func() time.Time, report func(Progress)) *meter 
 	return m
 }
 
-// at says that a file has got so many bytes, moved of them just now.
+// at records that a file has got so many bytes, moved of them now.
 func (m *meter) at(file string, done, moved int64) {
 	m.done[file] = done
 	m.moved += moved
@@ -52,7 +51,7 @@ func (m *meter) at(file string, done, moved int64) {
 // expect corrects the length of a file.
 func (m *meter) expect(file string, total int64) { m.total[file] = total }
 
-// finished says that a file is complete.
+// finished records that a file is complete.
 func (m *meter) finished(file string, size int64) {
 	m.done[file], m.total[file] = size, size
 	if m.report != nil {

@@ -20,40 +20,39 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// PullOptions say how a model is brought onto the machine. The zero value takes it from the sources of
-// the catalogue.
+// PullOptions say how a model is installed. The zero value uses the sources of the catalogue.
 type PullOptions struct {
-	// From is another place for the files: a folder, an archive (.tar.bz2, .tar.gz), or the http or
-	// https address of a mirror below which the files lie by their catalogue paths.
+	// From is another place for the files: a folder, an archive (.tar.bz2, .tar.gz), or the http or https address of a
+	// mirror under which the files have their catalogue paths.
 	From string
-	// Force installs again although the model is in place and intact.
+	// Force installs again even if the model is in place and intact.
 	Force bool
 	// AcceptChanged forgets the sums that models.lock holds for this model and records new ones.
 	AcceptChanged bool
 	// Progress is called from the pulling goroutine about ten times a second; it must not block.
 	Progress func(Progress)
-	// Prepare, where set, is called with the verified files while they still lie in their temporary
-	// folder, and may add files in subfolders. Its error fails the pull and leaves the old version.
+	// Prepare, if set, is called with the verified files while they are still in their temporary folder, and may add
+	// files in subfolders. If it fails, the pull fails and the old version stays.
 	Prepare func(ctx context.Context, staged Installed) error
 }
 
 // Pulled is the outcome of a pull.
 type Pulled struct {
 	Installed
-	// Already is true where the model was in place and intact, so that nothing was fetched.
+	// Already is true if the model was in place and intact, so that nothing was fetched.
 	Already bool
-	// Recorded are the files whose sums were seen for the first time and are now in models.lock.
+	// Recorded are the files whose sums were recorded in models.lock for the first time.
 	Recorded []string
 }
 
-// Pull installs a model of the catalogue. The files are fetched into <id>.partial, from where an
-// interrupted pull continues; each is compared with its sum, then the folder takes the place of the old
-// version in one step. Whatever fails leaves the old version as it was. Errors, besides those of the file
-// system (scout.CodeDiskFull, scout.CodeFilePermission):
+// Pull installs a model of the catalogue. The files are fetched into <id>.partial, from where an interrupted pull
+// continues. Each is compared with its sum, and then the folder replaces the old version in one step. Any failure
+// leaves the old version as it was. Errors, besides those of the file system (scout.CodeDiskFull,
+// scout.CodeFilePermission):
 //
 //	scout.CodeModelUnknown    no such id
 //	scout.CodeModelDownload   a transfer broke, or another process pulls the same model: try again
-//	scout.CodeModelSource     a source has no such file, another one, or one with another sum
+//	scout.CodeModelSource     a source has no such file, a different one, or one with another sum
 func (s *Store) Pull(ctx context.Context, id string, options PullOptions) (pulled Pulled, err error) {
 	entry, known := findEntry(s.catalogue, id)
 	if !known {
@@ -120,7 +119,7 @@ func (s *Store) observePull(ctx context.Context, id string, pulled Pulled, err e
 		s.scope.Log().InfoContext(ctx, EventModelPullFinished, slog.String(observe.KeyModel, id),
 			slog.Int64("bytes", pulled.SizeBytes), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 	}
-	if err != nil { // the caller tells the user; this line is for who counts events
+	if err != nil { // the caller tells the user; this line is for those who count events
 		s.scope.Log().InfoContext(ctx, EventModelPullFailed, slog.String(observe.KeyModel, id),
 			slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()),
 			slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
@@ -141,7 +140,7 @@ func isURL(from string) bool {
 	return strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://")
 }
 
-// pull is one pull under way.
+// pull is one pull in progress.
 type pull struct {
 	store   *Store
 	entry   Entry
@@ -150,7 +149,7 @@ type pull struct {
 	staging string
 	meter   *meter
 	sums    map[string]lockSum // of this model, from models.lock
-	archive string             // the folder with what was taken out of an archive, if it is one
+	archive string             // the folder with the files taken out of an archive, if there is one
 }
 
 func (p *pull) run(ctx context.Context) (Pulled, error) {
@@ -179,7 +178,7 @@ func (p *pull) run(ctx context.Context) (Pulled, error) {
 	return p.install(ctx, m)
 }
 
-// withID puts the id into hints that could not know it.
+// withID puts the id into hints that do not have it.
 func (p *pull) withID(err error) error {
 	hint := scout.HintOf(err)
 	if named := strings.ReplaceAll(hint, "MODEL", p.entry.ID); named != hint {
@@ -188,8 +187,8 @@ func (p *pull) withID(err error) error {
 	return err
 }
 
-// stage makes the temporary folder ready: what an interrupted pull of the same files left is kept, all else
-// deleted; an archive is taken apart; room on the disk is looked for.
+// stage prepares the temporary folder: it keeps what an interrupted pull of the same files left, deletes everything
+// else, unpacks an archive and checks the free space.
 func (p *pull) stage(ctx context.Context) error {
 	if err := os.MkdirAll(p.staging, 0o755); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "make folder for the download", err)
@@ -244,7 +243,7 @@ func (p *pull) stage(ctx context.Context) error {
 	return nil
 }
 
-// takeApart unpacks the files of the model out of an archive into the staging folder.
+// takeApart unpacks the files of the model from an archive into the staging folder.
 func (p *pull) takeApart(ctx context.Context) error {
 	p.archive = filepath.Join(p.staging, ".archive")
 	if err := errors.Join(os.RemoveAll(p.archive), os.Mkdir(p.archive, 0o755)); err != nil {
@@ -270,7 +269,7 @@ func (p *pull) install(ctx context.Context, m manifest) (Pulled, error) {
 		return Pulled{}, err
 	}
 	staged := m.loaded(p.staging)
-	report, err := p.store.check(ctx, staged, true) // what was written is what can be read; also fills the cache of sums
+	report, err := p.store.check(ctx, staged, true) // checks that what was written can be read; also fills the cache of sums
 	if err == nil {
 		err = report.Err()
 	}
@@ -302,7 +301,7 @@ func (p *pull) install(ctx context.Context, m manifest) (Pulled, error) {
 	return pulled, nil
 }
 
-// unrecorded are the files whose sums neither the catalogue nor models.lock knows.
+// unrecorded returns the files whose sums are neither in the catalogue nor in models.lock.
 func (p *pull) unrecorded(m manifest) []string {
 	var paths []string
 	for i, f := range m.Files {
@@ -313,8 +312,8 @@ func (p *pull) unrecorded(m manifest) []string {
 	return paths
 }
 
-// record writes the sums to models.lock before the model takes its place, so that no model is ever in use
-// whose sums are not held. Two pulls may end at once: then one waits for the other.
+// record writes the sums to models.lock before the model takes its place, so that no model is ever in use whose sums
+// are not recorded. If two pulls end at once, one waits for the other.
 func (p *pull) record(ctx context.Context, m manifest) error {
 	var files []manifestFile
 	for i, f := range m.Files {

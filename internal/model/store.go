@@ -24,8 +24,8 @@ const (
 	removedPrefix = ".removed-"
 )
 
-// Store is a models folder. It is safe for concurrent use, also by several processes: everything that
-// changes a model holds the lock of that model.
+// Store is a models folder. It is safe for concurrent use, even by several processes: everything that changes a model
+// holds the lock of that model.
 type Store struct {
 	dir       string
 	shared    []string // folders that are only read
@@ -47,26 +47,27 @@ func WithCatalogue(entries []Entry) Option {
 	return func(s *Store) { s.catalogue = slices.Clone(entries) }
 }
 
-// WithShared adds folders that hold models for everybody on this machine, in the order in which they are looked at. They are only
-// read: a model of the store's own folder goes before one of theirs, and everything that is pulled or removed is in the own folder.
+// WithShared adds folders with models for everybody on this machine, in the order in which they are searched. They are
+// only read. A model in the store's own folder takes precedence, and everything is pulled into and removed from the own
+// folder.
 func WithShared(dirs ...string) Option { return func(s *Store) { s.shared = slices.Clone(dirs) } }
 
-// WithHTTPClient replaces the client that downloads. It must have no total timeout: a large file may
-// take hours. What limits a download is WithStallTimeout.
+// WithHTTPClient replaces the client that downloads. It must have no total timeout: a large file may take hours.
+// WithStallTimeout limits a download instead.
 func WithHTTPClient(client *http.Client) Option { return func(s *Store) { s.client = client } }
 
-// WithRetry replaces the policy of repeated downloads of one file from one source. A source that brings no
-// byte in several attempts on end is given up before the policy is exhausted.
+// WithRetry replaces the policy of repeated downloads of one file from one source. A source that brings no byte in
+// several consecutive attempts is given up before the policy is exhausted.
 func WithRetry(policy resilience.Policy) Option { return func(s *Store) { s.retry = policy } }
 
-// WithStallTimeout sets for how long a download may bring nothing before it is begun again; default 30 s.
+// WithStallTimeout sets how long a download may bring nothing before it is repeated; default 30 s.
 func WithStallTimeout(d time.Duration) Option { return func(s *Store) { s.stall = d } }
 
 // WithClock replaces the clock that stamps manifests and measures rates.
 func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
 
-// Open returns the store over the models folder dir, which need not exist yet: it is made by the
-// first pull. A replacement that a crash cut in the middle is put in order.
+// Open returns the store over the models folder dir. The folder need not exist: the first pull creates it. Open repairs
+// a replacement that a crash interrupted.
 func Open(dir string, scope observe.Scope, options ...Option) (*Store, error) {
 	if dir == "" {
 		return nil, scout.Errorf(scout.CodeConfigInvalid, "no models folder given").WithHint("set SCOUT_MODELS to a folder")
@@ -102,13 +103,13 @@ func Open(dir string, scope observe.Scope, options ...Option) (*Store, error) {
 	return s, nil
 }
 
-// Dir is the absolute path of the models folder.
+// Dir returns the absolute path of the models folder.
 func (s *Store) Dir() string { return s.dir }
 
 // Catalogue returns the entries that this store can pull. The caller must not change them.
 func (s *Store) Catalogue() []Entry { return slices.Clone(s.catalogue) }
 
-// lock takes the lock of one model. Somebody else holding it is an error, not a wait.
+// lock takes the lock of one model. If another holder has it, lock returns an error and does not wait.
 func (s *Store) lock(id string) (unlock func() error, err error) {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "make models folder", err)
@@ -124,7 +125,7 @@ func (s *Store) lock(id string) (unlock func() error, err error) {
 	return unlock, nil
 }
 
-// Selected returns the id chosen with Use, empty where none was.
+// Selected returns the id chosen with Use, empty if none was.
 func (s *Store) Selected() (string, error) {
 	data, err := readSmall(filepath.Join(s.dir, selectedName))
 	if errors.Is(err, os.ErrNotExist) {
@@ -141,7 +142,7 @@ func (s *Store) Selected() (string, error) {
 	return id, nil
 }
 
-// effective returns id, or else the selected model, or else the default one.
+// effective returns id, else the selected model, else the default one.
 func (s *Store) effective(id string) (string, error) {
 	if id != "" {
 		return id, nil
@@ -164,7 +165,7 @@ type Installed struct {
 	Family    Family
 	Languages []string
 	Licence   string
-	// Own is true for a model of the user's own.
+	// Own is true for a user's own model.
 	Own bool
 	// Dir is the absolute path of the model's folder.
 	Dir string
@@ -175,12 +176,12 @@ type Installed struct {
 	SizeBytes int64
 }
 
-// EnglishOnly reports whether the model knows English and nothing else.
+// EnglishOnly reports whether the model understands only English.
 func (i Installed) EnglishOnly() bool { return EnglishOnly(i.Languages) }
 
-// Resolve returns the model to use: id, or for an empty id the selected one, or the default. Its files
-// were compared with their recorded sizes and sums: those whose size and time of change are as at the last
-// full check by these alone, all others by SHA-256. Errors:
+// Resolve returns the model to use: id, or for an empty id the selected one, or the default. It compares the files with
+// their recorded sizes and sums. Files whose size and time of change are as at the last full check are not read; all
+// others are compared by SHA-256. Errors:
 //
 //	scout.CodeModelUnknown       no such id
 //	scout.CodeModelNotInstalled  known, but not on this machine; the hint names the pull command
@@ -205,7 +206,7 @@ func (s *Store) Resolve(ctx context.Context, id string) (Installed, error) {
 	return m.installed(report), nil
 }
 
-// Use selects a model: it is what Resolve returns for an empty id from now on. It must be installed and intact.
+// Use selects a model: from now on Resolve returns it for an empty id. It must be installed and intact.
 func (s *Store) Use(ctx context.Context, id string) (Installed, error) {
 	if err := checkID(id); err != nil {
 		return Installed{}, err
@@ -214,7 +215,7 @@ func (s *Store) Use(ctx context.Context, id string) (Installed, error) {
 	if err != nil {
 		return Installed{}, err
 	}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil { // it need not exist where the model is a shared one
+	if err := os.MkdirAll(s.dir, 0o755); err != nil { // it need not exist if the model is a shared one
 		return Installed{}, scout.FileError(scout.CodeWriteFailed, "make models folder", err)
 	}
 	return m, atomicfile.Write(filepath.Join(s.dir, selectedName), []byte(id+"\n"), atomicfile.Options{})
@@ -234,16 +235,16 @@ func (s *Store) Path(id string) (string, error) {
 	return m.dir, nil
 }
 
-// Remove deletes a model and what an interrupted pull of it left. The model in use (selected, or the
-// default where none was selected) is only removed with force, which also takes back the selection. A
-// model of the user's own is never deleted. The sums in models.lock stay.
+// Remove deletes a model and what an interrupted pull of it left. The model in use (selected, or the default if none
+// was selected) is removed only with force, which also clears the selection. A user's own model is never deleted. The
+// sums in models.lock stay.
 func (s *Store) Remove(ctx context.Context, id string, force bool) (err error) {
 	if err := checkID(id); err != nil {
 		return err
 	}
 	m, loadErr := s.load(id)
 	switch scout.CodeOf(loadErr) {
-	case "", scout.CodeModelCorrupt: // a damaged manifest does not keep its folder alive
+	case "", scout.CodeModelCorrupt: // a damaged manifest does not prevent the removal
 	case scout.CodeModelNotInstalled:
 		if _, err := os.Lstat(filepath.Join(s.dir, id+partialSuffix)); err != nil {
 			return loadErr
@@ -288,7 +289,7 @@ func (s *Store) Remove(ctx context.Context, id string, force bool) (err error) {
 	return syncDir(s.dir)
 }
 
-// discard takes a folder out of sight in one step and then deletes it.
+// discard removes a folder from its place in one step and then deletes it.
 func (s *Store) discard(path string) error {
 	away := filepath.Join(s.dir, removedPrefix+filepath.Base(path))
 	if err := removeAll(away); err != nil {
@@ -303,7 +304,7 @@ func (s *Store) discard(path string) error {
 	return removeAll(away)
 }
 
-// recover finishes what a crash left half-done and no other process is at work on.
+// recover finishes what a crash left half-done, if no other process is working on it.
 func (s *Store) recover() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -321,8 +322,8 @@ func (s *Store) recover() error {
 	return nil
 }
 
-// recoverReplaced gives a model its name back when a crash came between the renames of swapInTwoSteps.
-// Where the new version is in place already, the old one is deleted.
+// recoverReplaced gives a model its name back if a crash came between the renames of swapInTwoSteps. If the new version
+// is already in place, the old one is deleted.
 func (s *Store) recoverReplaced(id string) (err error) {
 	unlock, busy, err := lockFile(filepath.Join(s.dir, "."+id+".lock"))
 	if err != nil || busy {
@@ -334,6 +335,6 @@ func (s *Store) recoverReplaced(id string) (err error) {
 	if _, err := os.Lstat(final); err == nil {
 		return removeAll(aside)
 	}
-	// Not by atomicfile: it is a folder, whose files are whole and synced.
+	// atomicfile cannot do this: it is a folder, whose files are complete and synced.
 	return ignoreMissing(os.Rename(aside, final))
 }

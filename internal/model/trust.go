@@ -51,7 +51,7 @@ func parseSums(data []byte) (sums, error) {
 	return s, nil
 }
 
-// readSums returns what is recorded. A damaged file is an error: taking it for empty would trust anew.
+// readSums returns the recorded sums. A damaged file is an error: treating it as empty would trust every file anew.
 func readSums(dir string) (sums, error) {
 	path := filepath.Join(dir, lockName)
 	data, err := readSmall(path)
@@ -69,7 +69,7 @@ func readSums(dir string) (sums, error) {
 	return s, nil
 }
 
-// updateSums changes models.lock under a lock of its own, because pulls of two models may end at once.
+// updateSums changes models.lock under its own lock, because pulls of two models may end at once.
 func updateSums(dir string, change func(*sums)) (err error) {
 	unlock, busy, err := lockFile(filepath.Join(dir, "."+lockName+".lock"))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// loaded is a model as its manifest or model.toml describes it, before its files were looked at.
+// loaded is a model as its manifest or model.toml describes it, before its files are checked.
 type loaded struct {
 	id        string
 	name      string
@@ -49,7 +49,7 @@ func (m loaded) installed(report Report) Installed {
 	return i
 }
 
-// load reads what describes the model id, in the store's own folder or else in a shared one.
+// load reads the description of the model id, in the store's own folder or else in a shared one.
 func (s *Store) load(id string) (loaded, error) {
 	if checkID(id) != nil {
 		return loaded{}, unknownModel(s.catalogue, id)
@@ -67,7 +67,7 @@ func (s *Store) load(id string) (loaded, error) {
 	return l, err
 }
 
-// loadFrom is load of one folder.
+// loadFrom is load for one folder.
 func (s *Store) loadFrom(folder, id string) (loaded, error) {
 	dir := filepath.Join(folder, id)
 	_, known := findEntry(s.catalogue, id)
@@ -120,7 +120,7 @@ func (s *Store) loadOwn(dir string, data []byte) (loaded, error) {
 	return l, nil
 }
 
-// FileState is the result of looking at one file.
+// FileState is the result of checking one file.
 type FileState string
 
 // The states of a file.
@@ -136,10 +136,10 @@ type FileReport struct {
 	Path  string    `json:"path"`
 	Role  Role      `json:"role"`
 	State FileState `json:"state"`
-	// SizeBytes is what is on disk, WantBytes what was installed (-1 where that is not known).
+	// SizeBytes is the size on disk, WantBytes the installed size (-1 if that is not known).
 	SizeBytes int64 `json:"size"`
 	WantBytes int64 `json:"want_size"`
-	// SHA256 is that of the bytes on disk; empty where the size alone was wrong.
+	// SHA256 is that of the bytes on disk; empty if the size was already wrong.
 	SHA256     string `json:"sha256,omitempty"`
 	WantSHA256 string `json:"want_sha256,omitempty"`
 }
@@ -152,8 +152,8 @@ type Report struct {
 	Files []FileReport `json:"files"`
 }
 
-// Err returns nil where every file is intact, else an error with scout.CodeModelCorrupt that names the
-// first file which is not and has the command that repairs it as its hint.
+// Err returns nil if every file is intact. Otherwise it returns an error with scout.CodeModelCorrupt that names the
+// first damaged file and has the command that repairs it as its hint.
 func (r Report) Err() error {
 	for _, f := range r.Files {
 		var what string
@@ -183,8 +183,8 @@ func (r Report) Err() error {
 	return nil
 }
 
-// Verify reads every byte of a model and compares it with the recorded sums. The report is complete
-// also when the error (that of Report.Err) is not nil. An empty id means the model that Resolve would use.
+// Verify reads every byte of a model and compares it with the recorded sums. The report is complete even if the error
+// (that of Report.Err) is not nil. An empty id means the model that Resolve would use.
 func (s *Store) Verify(ctx context.Context, id string) (Report, error) {
 	id, err := s.effective(id)
 	if err != nil {
@@ -201,8 +201,8 @@ func (s *Store) Verify(ctx context.Context, id string) (Report, error) {
 	return report, report.Err()
 }
 
-// check compares the files of a model with what is known of them. A file whose size and time of change
-// are those of the last full look is taken to have the sum it had then, unless full is set.
+// check compares the files of a model with their records. A file whose size and time of change are those of the last
+// full check is taken to have the same sum as then, unless full is set.
 func (s *Store) check(ctx context.Context, m loaded, full bool) (Report, error) {
 	report := Report{ID: m.id, Own: m.own, Dir: m.dir}
 	cache := readSumCache(m.dir)
@@ -217,7 +217,7 @@ func (s *Store) check(ctx context.Context, m loaded, full bool) (Report, error) 
 		report.Files = append(report.Files, f)
 	}
 	if changed {
-		if err := cache.write(m.dir); err != nil { // a read-only folder only costs time
+		if err := cache.write(m.dir); err != nil { // in a read-only folder this only costs time
 			s.scope.Log().DebugContext(ctx, "model_sum_cache_not_written", slog.String(observe.KeyModel, m.id), slog.String(observe.KeyError, err.Error()))
 		}
 	}
@@ -254,7 +254,7 @@ func checkFile(ctx context.Context, dir string, want expectedFile, cache sumCach
 	}
 	seen, known := cache[want.path]
 	known = known && seen.SizeBytes == f.SizeBytes && seen.ModTimeNS == info.ModTime().UnixNano()
-	if known = known && (want.sha256 == "" || seen.SHA256 == want.sha256); known && !full { // bad news is never taken from the cache
+	if known = known && (want.sha256 == "" || seen.SHA256 == want.sha256); known && !full { // a failure is never taken from the cache
 		f.SHA256 = seen.SHA256
 	} else {
 		if f.SHA256, f.SizeBytes, err = hashFile(ctx, path); err != nil {
@@ -269,8 +269,8 @@ func checkFile(ctx context.Context, dir string, want expectedFile, cache sumCach
 	return f, hashed, nil
 }
 
-// sumCacheName holds the sums of the last full look at each file, keyed by size and time of change, so
-// that a check before every use costs a stat per file.
+// sumCacheName holds the sums of the last full check of each file, with its size and time of change, so that a check
+// before every use costs one stat per file.
 const sumCacheName = ".verified.json"
 
 type sumCache map[string]cachedSum
@@ -281,7 +281,7 @@ type cachedSum struct {
 	SHA256    string `json:"sha256"`
 }
 
-// readSumCache returns what is there; anything unreadable counts as empty and costs only time.
+// readSumCache returns the cache; an unreadable one counts as empty and costs only time.
 func readSumCache(dir string) sumCache {
 	cache := sumCache{}
 	data, err := readSmall(filepath.Join(dir, sumCacheName))

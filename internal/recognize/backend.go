@@ -12,7 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
 
-// The backends of the engine.
+// The backends.
 const (
 	// BackendSherpa runs every family of models, through sherpa-onnx.
 	BackendSherpa = "sherpa"
@@ -23,10 +23,10 @@ const (
 // Backends returns all backends, the fastest first.
 func Backends() []string { return []string{BackendMoonshine, BackendSherpa} }
 
-// Profiles returns the options of the native runtime that can be chosen by name.
+// Profiles returns the named sets of options of the native runtime.
 func Profiles() []string { return []string{"lean", "plain"} }
 
-// CheckBackend refuses names that do not exist. Empty ones are the defaults.
+// CheckBackend refuses unknown names. Empty names mean the defaults.
 func CheckBackend(backend, profile string) error {
 	if backend != "" && !slices.Contains(Backends(), backend) {
 		return scout.Errorf(scout.CodeInvalidArgument, "unknown backend %q", backend).WithHint("choose one of %s", strings.Join(Backends(), ", "))
@@ -37,8 +37,8 @@ func CheckBackend(backend, profile string) error {
 	return nil
 }
 
-// choose returns the backend for a model, as asked for or the fastest that can run it, and the files that it loads
-// by role.
+// choose returns the backend for a model, either the wanted one or the fastest that can run it, and the files that it
+// loads by role.
 func (m *Machine) choose(ctx context.Context, installed model.Installed, wanted string) (string, map[string]string, error) {
 	files := make(map[string]string, len(installed.Files)+2)
 	for role, path := range installed.Files {
@@ -66,7 +66,7 @@ func (m *Machine) choose(ctx context.Context, installed model.Installed, wanted 
 		if wanted == BackendMoonshine || ctx.Err() != nil {
 			return "", nil, err
 		}
-		// The published files work as well, only slower.
+		// The published files work too, but slower.
 		if !errors.Is(err, prepare.ErrUnknownModel) {
 			m.notice(Notice{Text: "the slower backend is used", Err: err})
 		}
@@ -76,17 +76,17 @@ func (m *Machine) choose(ctx context.Context, installed model.Installed, wanted 
 	return BackendMoonshine, files, nil
 }
 
-// Served is what runs a model on this machine.
+// Served says what runs a model on this machine.
 type Served struct {
 	Backend string `json:"-"`
-	// Recipe and Variant are those of the prepared graphs, absent where the published ones run.
+	// Recipe and Variant are those of the prepared graphs, absent if the published ones run.
 	Recipe  int             `json:"recipe,omitempty"`
 	Variant prepare.Variant `json:"variant,omitempty"`
-	// Note says why it is not as fast as it could be.
+	// Note says why the model is not as fast as it could be.
 	Note string `json:"backend_note,omitempty"`
 }
 
-// Served tells what would run an installed model now. It looks at names and sizes alone.
+// Served returns what would run an installed model now. It looks only at names and sizes.
 func (m *Machine) Served(installed model.Installed, preferred string) Served {
 	if installed.Family != model.Moonshine {
 		return Served{Backend: BackendSherpa}
@@ -107,7 +107,7 @@ func (m *Machine) Served(installed model.Installed, preferred string) Served {
 	return Served{Backend: BackendSherpa}
 }
 
-// String is one phrase for people: moonshine, recipe 3 signed.
+// String returns a phrase for people, for example: moonshine, recipe 3 signed.
 func (s Served) String() string {
 	text := s.Backend
 	if s.Recipe > 0 {

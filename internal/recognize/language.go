@@ -10,7 +10,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// AutoLanguage asks for the language to be found out, or taken from a model that knows one only.
+// AutoLanguage asks the model to detect the language, or uses the only language of the model.
 const AutoLanguage = "auto"
 
 // ParseLanguage reads a language as people write it: an ISO 639 code (en, eng), a BCP 47 tag (en-US, pt_BR, zh-Hant),
@@ -23,11 +23,11 @@ func ParseLanguage(text string) (string, error) {
 	if asked == "" || strings.EqualFold(asked, AutoLanguage) {
 		return "", nil
 	}
-	// A POSIX locale, as $LANG has it: en_US.UTF-8, de_DE@euro.
+	// A POSIX locale, as in $LANG: en_US.UTF-8, de_DE@euro.
 	tag, _, _ := strings.Cut(asked, ".")
 	tag, _, _ = strings.Cut(tag, "@")
 	if parsed, err := language.Parse(tag); err == nil {
-		// "und" has a base too, the likeliest language of all.
+		// "und" has a base too: the most likely language of all.
 		if base, confidence := parsed.Base(); confidence >= language.High {
 			return base.String(), nil
 		}
@@ -39,7 +39,8 @@ func ParseLanguage(text string) (string, error) {
 		WithHint("write a code such as en or de, a tag such as en-US, a name such as English, or %s", AutoLanguage)
 }
 
-// codeOfName returns the code of the language with the name, in English or in itself; empty for none.
+// codeOfName returns the code of the language with that name, in English or in the language itself; empty if there is
+// none.
 func codeOfName(name string) string {
 	english := display.English.Languages()
 	for _, tag := range display.Supported.Tags() {
@@ -55,7 +56,7 @@ func codeOfName(name string) string {
 	return ""
 }
 
-// canonical is one code for languages that have several: nb and no, iw and he, fil and tl, cmn and zh.
+// canonical returns one code for languages that have several: nb and no, iw and he, fil and tl, cmn and zh.
 func canonical(code string) string {
 	tag, err := language.All.Parse(code)
 	if err != nil {
@@ -65,7 +66,7 @@ func canonical(code string) string {
 	return base.String()
 }
 
-// LanguageName is the English name of a code, or the code where it has none.
+// LanguageName returns the English name of a code, or the code if it has none.
 func LanguageName(code string) string {
 	tag, err := language.Parse(code)
 	if err != nil {
@@ -77,9 +78,9 @@ func LanguageName(code string) string {
 	return code
 }
 
-// Language returns the code of a language as people write it: "" where the model finds the language out, and the only
-// one of a model that knows just one. The error is one of ParseLanguage, or has the code model_language where the
-// model does not know the language.
+// Language returns the code of a language as people write it. The code is "" if the model detects the language. For an
+// empty text and AutoLanguage it is the language of a model that knows only one. The error is one of ParseLanguage, or
+// has the code model_language if the model does not know the language.
 func (r *Recognizer) Language(asked string) (string, error) {
 	known := r.Model.Languages
 	code, err := ParseLanguage(asked)

@@ -13,17 +13,17 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// PreparedFolder is where a model's prepared graphs are, below its own folder.
+// PreparedFolder is the folder of a model's prepared graphs, inside the model's own folder.
 const PreparedFolder = "prepared"
 
-// prepared returns the published files of a Moonshine model, the folder of its prepared graphs, which lies in
-// dir, and how they are prepared on this machine.
+// prepared returns the published files of a Moonshine model, the folder of its prepared graphs, which lies in dir, and
+// the options for this machine.
 func (m *Machine) prepared(installed model.Installed, dir string) (prepare.Source, string, prepare.Options) {
 	source := prepare.Source{Encoder: installed.Files[model.RoleEncoder], Decoder: installed.Files[model.RoleMergedDecoder]}
 	return source, filepath.Join(dir, PreparedFolder), prepare.Options{Variant: m.Processor.Variant()}
 }
 
-// Prepare returns the prepared graphs of a Moonshine model in dir. It makes them where they are missing.
+// Prepare returns the prepared graphs of a Moonshine model in dir. It makes them if they are missing.
 func (m *Machine) Prepare(ctx context.Context, installed model.Installed, dir string) (prepare.Result, error) {
 	source, folder, options := m.prepared(installed, dir)
 	began := time.Now()
@@ -41,8 +41,8 @@ func (m *Machine) logPrepared(installed model.Installed, took time.Duration) {
 	m.Scope.Log().Info(EventModelPrepared, slog.String(observe.KeyModel, installed.ID), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 }
 
-// PrepareStaged prepares a model while it is being installed. A model that cannot be prepared is installed
-// all the same: the published files work, only slower.
+// PrepareStaged prepares a model while it is being installed. A model that cannot be prepared is installed anyway: the
+// published files work, but slower.
 func (m *Machine) PrepareStaged(ctx context.Context, staged model.Installed) error {
 	if staged.Family != model.Moonshine || !m.Processor.Gains() {
 		return nil
@@ -54,8 +54,8 @@ func (m *Machine) PrepareStaged(ctx context.Context, staged model.Installed) err
 	return err
 }
 
-// CheckPrepared reads the prepared graphs of a model byte by byte. It returns nil for a model without any, and
-// for ones that the next use makes anew in any case.
+// CheckPrepared reads the prepared graphs of a model byte by byte. It returns nil for a model without prepared graphs,
+// and for graphs that the next use makes again in any case.
 func (m *Machine) CheckPrepared(installed model.Installed) error {
 	if installed.Family != model.Moonshine {
 		return nil
@@ -68,7 +68,7 @@ func (m *Machine) CheckPrepared(installed model.Installed) error {
 	return err
 }
 
-// RepairPrepared makes the prepared graphs of an installed model anew where they are damaged, out of date or missing.
+// RepairPrepared makes the prepared graphs of an installed model again if they are damaged, out of date or missing.
 func (m *Machine) RepairPrepared(ctx context.Context, installed model.Installed) error {
 	if installed.Family != model.Moonshine || !m.Processor.Gains() {
 		return nil

@@ -1,5 +1,5 @@
-// Package recognize makes something that recognises speech of the name of a model: it finds the model, chooses
-// the backend that runs it on this machine, prepares its graphs and says which languages it knows.
+// Package recognize opens a recogniser of speech by the name of a model: it finds the model, chooses the backend that
+// runs it on this machine, prepares its graphs and knows its languages.
 package recognize
 
 import (
@@ -13,24 +13,24 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// MaxThreads bounds Options.Threads: more never helped, and each costs memory.
+// MaxThreads is the limit of Options.Threads: more never helped, and each thread costs memory.
 const MaxThreads = 64
 
-// Machine is what models run on. It is safe for concurrent use.
+// Machine is the machine on which models run. It is safe for concurrent use.
 type Machine struct {
 	Scope     observe.Scope
 	Processor prepare.Processor
-	// Notice is told what a person should know about a model; nil for nobody.
+	// Notice receives what a person should know about a model; it may be nil.
 	Notice func(Notice)
 }
 
-// Notice is something that a person should know about a model, and that stops nothing.
+// Notice is something that a person should know about a model. It is not a failure.
 type Notice struct {
-	// ModelsDir is the folder of models, and Once the name under which the notice is given once for that folder;
-	// empty where it is given each time.
+	// ModelsDir is the folder of models, and Once the name under which the notice is given only once for that folder;
+	// empty if it is given each time.
 	ModelsDir, Once string
 	Text            string
-	// Err is why, nil where nothing failed.
+	// Err is the reason, nil if nothing failed.
 	Err error
 }
 
@@ -40,7 +40,7 @@ func (m *Machine) notice(n Notice) {
 	}
 }
 
-// Options say what recognises. The zero value is the selected model with the backend that suits it best.
+// Options say what recognises speech. The zero value is the selected model with the backend that suits it best.
 type Options struct {
 	// Program is the path of scout-engine.
 	Program string
@@ -52,17 +52,17 @@ type Options struct {
 	Backend string
 	// Profile names options of the native runtime, one of Profiles(Backend); empty for the backend's default.
 	Profile string
-	// Engine is what else the engine is told; Program, Model, Backend, Profile, Threads, slots and HugePages
-	// are set by Open.
+	// Engine has further options of the engine. Open sets Program, Model, Backend, Profile, Threads, slots and
+	// HugePages in it.
 	Engine engine.Options
 }
 
-// Recognizer is an engine with what is known about its model. Close ends it.
+// Recognizer is an engine with information about its model. Close ends it.
 type Recognizer struct {
 	Engine  *engine.Engine
 	Model   model.Installed
 	Backend string
-	// Parallel is how many requests gain something when they are asked at the same time.
+	// Parallel is how many requests at the same time gain speed.
 	Parallel int
 }
 
@@ -70,7 +70,7 @@ type Recognizer struct {
 //
 //	scout.CodeInvalidArgument    a number of threads, a backend or a profile that does not exist
 //	scout.CodeModelUnknown, CodeModelNotInstalled, CodeModelCorrupt  as of model.Store.Resolve
-//	scout.CodeModelUnsupported   the backend asked for does not run the model
+//	scout.CodeModelUnsupported   the requested backend does not run the model
 func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Recognizer, error) {
 	if o.Threads == 0 {
 		o.Threads = 1
@@ -96,7 +96,7 @@ func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Rec
 		return nil, err
 	}
 	parallel, slots := 1, 1
-	if backend == BackendMoonshine { // each request on one thread
+	if backend == BackendMoonshine { // each request runs on one thread
 		parallel, slots = min(o.Threads, engine.DefaultSlots), engine.DefaultSlots
 	}
 	options := o.Engine
@@ -112,7 +112,7 @@ func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Rec
 // Close ends the engine.
 func (r *Recognizer) Close() { r.Engine.Close() }
 
-// CheckHotWords refuses hot words that the model would not heed. It starts the engine.
+// CheckHotWords refuses hot words that the model would ignore. It starts the engine.
 func (r *Recognizer) CheckHotWords(ctx context.Context, words []string) error {
 	if len(words) == 0 {
 		return nil
@@ -128,5 +128,5 @@ func (r *Recognizer) CheckHotWords(ctx context.Context, words []string) error {
 	return nil
 }
 
-// modelsDir is the folder of models that an installed one lies in.
+// modelsDir returns the folder of models that contains an installed model.
 func modelsDir(installed model.Installed) string { return filepath.Dir(installed.Dir) }

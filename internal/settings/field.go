@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// field is one setting, as the tags of the struct tell it.
+// field is one setting, described by the tags of the struct.
 type field struct {
 	name     string // group.name
 	variable string // SCOUT_GROUP__NAME
-	old      string // an older variable, empty for none
+	old      string // an older variable, empty if there is none
 	about    string
 	unset    string
 	want     []string
@@ -53,10 +53,10 @@ func number(text string) *int {
 	return &n
 }
 
-// lengths says how a length of time is written.
+// lengths describes how a duration is written.
 const lengths = "a length of time such as \"500ms\", \"15s\" or \"2m\""
 
-// allowed says what may be written.
+// allowed describes the allowed values.
 func (f field) allowed() string {
 	switch {
 	case len(f.want) > 1:
@@ -91,7 +91,7 @@ func (f field) fromText(text string) (any, error) {
 	return f.check(value)
 }
 
-// fromFile takes a value as TOML has it.
+// fromFile takes a value from TOML.
 func (f field) fromFile(value any) (any, error) {
 	switch f.value.(type) {
 	case int:
@@ -110,7 +110,7 @@ func (f field) fromFile(value any) (any, error) {
 	return nil, f.refuse(kindOf(value))
 }
 
-// kindOf says what a value of TOML is.
+// kindOf describes the type of a TOML value.
 func kindOf(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -129,7 +129,7 @@ func (f field) refuse(what string) error {
 	return fmt.Errorf("is %s: want %s", what, f.allowed())
 }
 
-// check returns the value as it is used, or what is wrong with it.
+// check returns the value as it is used, or an error that says what is wrong with it.
 func (f field) check(value any) (any, error) {
 	switch v := value.(type) {
 	case int:
@@ -172,10 +172,10 @@ func (f field) checkText(text string) (any, error) {
 	return text, nil
 }
 
-// isPath is true for settings that name something on disk.
+// isPath reports whether the setting names something on disk.
 func (f field) isPath() bool { return f.is == "folder" || f.is == "file" || f.is == "program" }
 
-// path replaces ~ by the home folder. A path in a file must not depend on the folder in which a command is run.
+// path replaces ~ by the home folder. A path in a file must not depend on the folder in which a command runs.
 func (f field) path(value any, inFile bool, home func() (string, error)) (any, error) {
 	text, ok := value.(string)
 	if !ok || !f.isPath() || text == "" {
@@ -194,7 +194,7 @@ func (f field) path(value any, inFile bool, home func() (string, error)) (any, e
 	return text, nil
 }
 
-// text writes the value as people write it.
+// text returns the value as people write it.
 func (f field) text() string {
 	text := fmt.Sprint(f.value)
 	if f.is == "address" {
@@ -203,7 +203,7 @@ func (f field) text() string {
 	return text
 }
 
-// withoutPassword hides what is secret in an address: a user's name with a password, and what follows a question mark.
+// withoutPassword hides the secrets in an address: user name and password, and everything after a question mark.
 func withoutPassword(address string) string {
 	before, after, found := strings.Cut(address, "://")
 	if !found {
@@ -217,7 +217,7 @@ func withoutPassword(address string) string {
 	}
 	if at := strings.LastIndex(host, "@"); at >= 0 {
 		host = "(hidden)@" + host[at+1:]
-	} else if at := strings.LastIndex(after, "@"); at >= 0 { // a password with a slash in it: no address, and still a password
+	} else if at := strings.LastIndex(after, "@"); at >= 0 { // a password with a slash in it: not a valid address, but still a password
 		return before + "(hidden)@" + withoutQuery(after[at+1:])
 	}
 	return before + host + withoutQuery(rest)

@@ -20,10 +20,10 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// mostFileBytes bounds what is read: a settings file has a few lines, and what was named by mistake may have no end.
+// mostFileBytes limits how much is read: a settings file has a few lines, but a file named by mistake may be endless.
 const mostFileBytes = 1 << 20
 
-// file returns what the settings file sets, and notes in loaded which file it is.
+// file returns what the settings file sets, and records in loaded which file it is.
 func (l *loader) file(loaded *Loaded) map[string]any {
 	path, named, by, err := settingsFile(l.sources)
 	if err != nil { // no home, so no file
@@ -54,7 +54,7 @@ func (l *loader) file(loaded *Loaded) map[string]any {
 		return nil
 	}
 	set := map[string]any{}
-	passed := map[string]bool{} // groups that are wrong as a whole: what is in them is not looked at
+	passed := map[string]bool{} // groups that are wrong as a whole: their contents are not checked
 	for _, e := range entries(content) {
 		if passed[e.key[0]] {
 			continue
@@ -70,7 +70,7 @@ func (l *loader) file(loaded *Loaded) map[string]any {
 	return set
 }
 
-// group tells what is wrong with a table of the file; true where nothing is.
+// group checks a table of the file and reports whether it is right.
 func (l *loader) group(at Origin, e entry) bool {
 	name := e.key[0]
 	switch p := (Problem{Origin: at}); {
@@ -90,7 +90,7 @@ func (l *loader) group(at Origin, e entry) bool {
 	return true
 }
 
-// entry takes a value of the file, or a table where none belongs.
+// entry takes a value of the file, or reports a table where a value belongs.
 func (l *loader) entry(set map[string]any, at Origin, e entry, k *koanf.Koanf) {
 	name := strings.Join(e.key, ".")
 	_, known := l.fields[name]
@@ -111,7 +111,7 @@ func (l *loader) entry(set map[string]any, at Origin, e entry, k *koanf.Koanf) {
 
 func (l *loader) isGroup(name string) bool { return len(l.members(name)) > 0 }
 
-// groups are the names of all groups.
+// groups returns the names of all groups.
 func (l *loader) groups() []string {
 	var groups []string
 	for _, name := range l.names {
@@ -122,7 +122,7 @@ func (l *loader) groups() []string {
 	return groups
 }
 
-// members are the settings of a group, without its name.
+// members returns the settings of a group, without its name.
 func (l *loader) members(group string) []string {
 	var members []string
 	for _, name := range l.names {
@@ -154,7 +154,7 @@ func reason(err error) string {
 	return outfile.Reason(err)
 }
 
-// syntaxProblem says where the file is not TOML.
+// syntaxProblem says where the file is not valid TOML.
 func syntaxProblem(origin Origin, err error) Problem {
 	text := strings.TrimPrefix(err.Error(), "toml: ")
 	var syntax *toml.DecodeError
@@ -172,7 +172,7 @@ type entry struct {
 	list  bool // a table of a list: [[log]]
 }
 
-// entries returns all tables and values of a file that is TOML, in its order.
+// entries returns all tables and values of a valid TOML file, in order.
 func entries(content []byte) []entry {
 	var p unstable.Parser
 	p.Reset(content)
@@ -192,7 +192,7 @@ func entries(content []byte) []entry {
 	return all
 }
 
-// appendValue adds a value, or the values of a table in braces.
+// appendValue adds a value, or the values of an inline table.
 func appendValue(p *unstable.Parser, all []entry, node *unstable.Node, table []string) []entry {
 	key, line := keyOf(p, node, table)
 	if node.Value().Kind != unstable.InlineTable {

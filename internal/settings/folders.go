@@ -7,8 +7,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// DataDir is the folder of everything that Scout keeps: what data.dir says, else scout/ in the user's data folder after the
-// XDG Base Directory Specification.
+// DataDir returns the folder of everything that Scout keeps: data.dir, else scout/ in the user's data folder (XDG Base
+// Directory Specification).
 func (l *Loaded) DataDir() (string, error) {
 	if l.Data.Dir != "" {
 		return l.Data.Dir, nil
@@ -23,7 +23,7 @@ func (l *Loaded) DataDir() (string, error) {
 	return filepath.Join(home, ".local", "share", "scout"), nil
 }
 
-// RecordingsDir is where recordings are kept.
+// RecordingsDir returns the folder of recordings.
 func (l *Loaded) RecordingsDir() (string, error) {
 	if l.Recordings.Dir != "" {
 		return l.Recordings.Dir, nil
@@ -32,10 +32,10 @@ func (l *Loaded) RecordingsDir() (string, error) {
 	return filepath.Join(dir, "recordings"), err
 }
 
-// ModelsDir returns the folder in which models are installed, and further ones that are only read. What models.dir says is the
-// only one. Else it is models/ in the folder that data.dir names; where it names none it is var/models of the checkout in which
-// this program was built, else models/ in the user's data folder. The models of the checkout, or those beside an installed
-// program (PREFIX/share/scout/models), are read as well.
+// ModelsDir returns the folder in which models are installed, and further folders that are only read. If models.dir is
+// set, it is the only folder. Otherwise the own folder is models/ in data.dir. If data.dir is not set, it is var/models
+// of the checkout in which this program was built, else models/ in the user's data folder. The models of the checkout,
+// or those beside an installed program (PREFIX/share/scout/models), are read too.
 func (l *Loaded) ModelsDir() (own string, shared []string, err error) {
 	if l.Models.Dir != "" {
 		return l.Models.Dir, nil, nil
@@ -63,14 +63,14 @@ func (l *Loaded) ModelsDir() (own string, shared []string, err error) {
 	return own, shared, nil
 }
 
-// Engine is where scout-engine is: what programs.engine says, else beside this program, as it is built, else in
-// PREFIX/lib/scout, as make install puts it.
+// Engine returns the path of scout-engine: programs.engine if it is set, else beside this program, as after a build,
+// else in PREFIX/lib/scout, as after make install.
 func (l *Loaded) Engine() string { return l.program("scout-engine", l.Programs.Engine) }
 
-// Recorder is where scout-recorder is; see Engine.
+// Recorder returns the path of scout-recorder; see Engine.
 func (l *Loaded) Recorder() string { return l.program("scout-recorder", l.Programs.Recorder) }
 
-// Scout is where the program scout is; see Engine.
+// Scout returns the path of the program scout; see Engine.
 func (l *Loaded) Scout() string { return l.program("scout", "") }
 
 func (l *Loaded) program(name, setting string) string {
@@ -86,7 +86,7 @@ func (l *Loaded) program(name, setting string) string {
 	return beside
 }
 
-// place is what is used for a path that is not set; empty where that is not known, or nothing is.
+// place returns the path that is used if a setting is not set; it is empty if that is not known or nothing is used.
 func (l *Loaded) place(name string) string {
 	var path string
 	var err error
@@ -108,7 +108,7 @@ func (l *Loaded) place(name string) string {
 	return path
 }
 
-// ProgramFolder is the folder in which this program lies, behind all links.
+// ProgramFolder returns the folder of this program, with all links resolved.
 func ProgramFolder() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -120,7 +120,7 @@ func ProgramFolder() (string, error) {
 	return filepath.Dir(self), nil
 }
 
-// homeFolder is the user's home folder.
+// homeFolder returns the user's home folder.
 func homeFolder(list []string) (string, error) {
 	if home := environment(list)["HOME"]; home != "" {
 		return home, nil

@@ -14,26 +14,26 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// Sources are where settings come from; each overrides those before it.
+// Sources are the sources of settings; each overrides those before it.
 type Sources struct {
-	// File is the settings file that a flag names; empty for $SCOUT_CONFIG, else $XDG_CONFIG_HOME/scout/settings.toml.
+	// File is the settings file named by a flag; empty for $SCOUT_CONFIG, else $XDG_CONFIG_HOME/scout/settings.toml.
 	File string
-	// Environment is the process's, as os.Environ returns it. A variable that is empty sets nothing.
+	// Environment is that of the process, as os.Environ returns it. An empty variable sets nothing.
 	Environment []string
 	// Flags that were given on the command line.
 	Flags []Flag
-	// Program is the folder in which this program lies, behind all links; empty where that is not known.
+	// Program is the folder of this program, with all links resolved; empty if it is not known.
 	Program string
 }
 
-// Flag is a flag that was given and sets something.
+// Flag is a flag that was given and that sets a setting.
 type Flag struct {
 	Setting string // log.level
 	Name    string // --log-level
 	Value   string
 }
 
-// Origin tells where a value comes from.
+// Origin says where a value comes from.
 type Origin struct {
 	// Kind is default, file, environment or flag.
 	Kind OriginKind `json:"kind"`
@@ -46,7 +46,7 @@ type Origin struct {
 // OriginKind is a kind of source.
 type OriginKind string
 
-// Kinds of sources, from the lightest to the heaviest.
+// Kinds of sources, from the weakest to the strongest.
 const (
 	FromDefault     OriginKind = "default"
 	FromFile        OriginKind = "file"
@@ -54,7 +54,7 @@ const (
 	FromFlag        OriginKind = "flag"
 )
 
-// String writes the origin for people.
+// String formats the origin for people.
 func (o Origin) String() string {
 	switch {
 	case o.Kind == FromDefault:
@@ -67,22 +67,22 @@ func (o Origin) String() string {
 	return o.Name
 }
 
-// Problem is one thing that is wrong.
+// Problem is one thing that is wrong with the settings.
 type Problem struct {
 	Origin  Origin
-	Setting string // empty where it is none
+	Setting string // empty if it concerns no setting
 	Text    string
-	Hint    string // empty where there is nothing to add
-	// Meant is the setting or the group that was probably meant where there is none of that name; empty for none.
+	Hint    string // empty if there is nothing to add
+	// Meant is the setting or group that was probably meant by an unknown name; empty if there is none.
 	Meant string
 }
 
-// String is one line: where it stands and what is wrong.
+// String returns one line: the origin and what is wrong.
 func (p Problem) String() string {
 	switch {
 	case p.Origin.Kind == "":
 		return p.Text
-	case p.Origin.Kind != FromFile && p.Setting != "": // the variable or the flag stands for the setting
+	case p.Origin.Kind != FromFile && p.Setting != "": // the variable or the flag names the setting
 		return p.Origin.String() + " " + p.Text
 	}
 	return p.Origin.String() + ": " + p.Text
@@ -91,7 +91,7 @@ func (p Problem) String() string {
 // InvalidError is everything that is wrong, in the order in which it was found.
 type InvalidError struct{ Problems []Problem }
 
-// Error is the first problem, and how many there are besides.
+// Error returns the first problem, and the number of the others.
 func (e *InvalidError) Error() string {
 	text := e.Problems[0].String()
 	if more := len(e.Problems) - 1; more > 0 {
@@ -100,12 +100,12 @@ func (e *InvalidError) Error() string {
 	return text
 }
 
-// Loaded are settings with where they come from.
+// Loaded are settings and their origins.
 type Loaded struct {
 	Settings
-	// File is the settings file, whether there is one or not; empty where it is not known where it would be.
+	// File is the path of the settings file, whether it exists or not; empty if the path is not known.
 	File string
-	// FileFound is true where File was read.
+	// FileFound is true if File was read.
 	FileFound bool
 
 	sources Sources
@@ -121,8 +121,8 @@ type loader struct {
 	problems []Problem
 }
 
-// Load reads all sources. Its result is never nil: what is wrong is left out of it, so that what holds otherwise can be
-// shown. The error is a scout.Error with the code config_invalid around an InvalidError.
+// Load reads all sources. Its result is never nil: it leaves out what is wrong, so that the rest can be shown. The
+// error is a scout.Error with the code config_invalid around an InvalidError.
 func Load(sources Sources) (*Loaded, error) {
 	l := &loader{sources: sources, fields: map[string]field{}, origins: map[string]Origin{}}
 	for _, f := range fields(Default()) {
@@ -152,7 +152,7 @@ func Load(sources Sources) (*Loaded, error) {
 	return loaded, err
 }
 
-// set takes the value of a setting, or tells what is wrong with it.
+// set takes the value of a setting, or reports what is wrong with it.
 func (l *loader) set(into map[string]any, name string, origin Origin, convert func(field) (any, error)) {
 	f := l.fields[name]
 	value, err := convert(f)
@@ -171,7 +171,7 @@ func (l *loader) set(into map[string]any, name string, origin Origin, convert fu
 	l.origins[name] = origin
 }
 
-// unknown tells of a setting that does not exist.
+// unknown reports a setting that does not exist.
 func (l *loader) unknown(origin Origin, name string) {
 	p := Problem{Origin: origin, Text: fmt.Sprintf("there is no setting %s", name), Hint: "all settings: scout settings show"}
 	if meant := spelling.Closest(name, l.names); meant != "" {
@@ -181,7 +181,7 @@ func (l *loader) unknown(origin Origin, name string) {
 	l.problems = append(l.problems, p)
 }
 
-// environment returns what the environment sets.
+// environment returns the settings in the environment.
 func (l *loader) environment() map[string]any {
 	set := map[string]any{}
 	values := environment(l.sources.Environment)
@@ -195,7 +195,7 @@ func (l *loader) environment() map[string]any {
 		byVariable[f.variable], byVariable[f.old] = name, name
 		names = append(names, f.variable)
 		flat[strings.ReplaceAll(f.variable, "__", "_")] = f.variable
-		for _, variable := range []string{f.variable, f.old} { // the new name has more weight
+		for _, variable := range []string{f.variable, f.old} { // the new name overrides the old one
 			if text := values[variable]; text != "" {
 				l.set(set, name, Origin{Kind: FromEnvironment, Name: variable}, func(f field) (any, error) { return f.fromText(text) })
 				break
@@ -231,7 +231,7 @@ func (l *loader) environment() map[string]any {
 	return set
 }
 
-// flags returns what flags set.
+// flags returns the settings in the flags.
 func (l *loader) flags() map[string]any {
 	set := map[string]any{}
 	for _, flag := range l.sources.Flags {
@@ -251,23 +251,24 @@ func environment(list []string) map[string]string {
 	return values
 }
 
-// Value is a setting as scout settings show tells it.
+// Value is a setting as scout settings show prints it.
 type Value struct {
 	Name string `json:"name"`
-	// Value is a text, a number, or a length of time as text; what is secret in it is hidden. Empty: see Unset.
+	// Value is a text, a number, or a duration as text, with secrets hidden. If it is empty, see Unset.
 	Value any `json:"value"`
-	// Unset says what holds while Value is empty.
+	// Unset describes what Scout uses while Value is empty.
 	Unset  string `json:"unset,omitempty"`
 	Origin Origin `json:"origin"`
-	// Allowed says what may be written.
+	// Allowed describes the allowed values.
 	Allowed  string `json:"allowed"`
 	About    string `json:"about"`
 	Variable string `json:"variable"`
-	// OldVariable is an older name that still holds.
+	// OldVariable is an older name that still works.
 	OldVariable string `json:"old_variable,omitempty"`
 }
 
-// Values returns every setting, in the order of the struct. Folders and programs that are not set are those that are used.
+// Values returns every setting, in the order of the struct. Folders and programs that are not set have the paths that
+// are used.
 func (l *Loaded) Values() []Value {
 	all := fields(l.Settings)
 	values := make([]Value, len(all))
@@ -287,7 +288,7 @@ func (l *Loaded) Values() []Value {
 	return values
 }
 
-// Origin tells where a setting comes from.
+// Origin returns the origin of a setting.
 func (l *Loaded) Origin(name string) Origin {
 	if origin, ok := l.origins[name]; ok {
 		return origin
@@ -295,14 +296,14 @@ func (l *Loaded) Origin(name string) Origin {
 	return Origin{Kind: FromDefault}
 }
 
-// Text returns the value of a setting as a flag takes it, secrets included. The setting exists.
+// Text returns the value of a setting as a flag takes it, including secrets. The setting must exist.
 func (l *Loaded) Text(name string) string {
 	all := fields(l.Settings)
 	i := slices.IndexFunc(all, func(f field) bool { return f.name == name })
 	return fmt.Sprint(all[i].value)
 }
 
-// settingsFile returns where the settings file is, and whether somebody named it.
+// settingsFile returns the path of the settings file, and whether it was named explicitly.
 func settingsFile(sources Sources) (path string, named bool, origin Origin, err error) {
 	values := environment(sources.Environment)
 	if sources.File != "" {

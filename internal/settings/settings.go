@@ -1,18 +1,18 @@
-// Package settings says what can be set about Scout, and reads it: the defaults, over them the settings file, over that the
-// environment, over that the flags that were given. It is strict: a name, a type or a value that is wrong is an error that
-// says where it stands and what is allowed. Only commands and the daemon import it; what is below them gets plain values.
+// Package settings defines the settings of Scout and reads them: defaults, overridden by the settings file, then by the
+// environment, then by the flags that were given. It is strict: a wrong name, type or value is an error that says where
+// it is and what is allowed. Only commands and the daemon import it; packages below get plain values.
 //
-// What may be set is listed in docs/formats/settings.md. Source: docs/adr/0040-settings.md.
+// docs/formats/settings.md lists all settings. Source: docs/adr/0040-settings.md.
 package settings
 
 import "time"
 
-// Settings are the values of all settings. A setting is named by the tags of its group and of itself: log.level. Its variable
-// is SCOUT_LOG__LEVEL; some have an older one besides (the tag old). The other tags:
+// Settings are the values of all settings. The tags of a setting's group and of the setting make its name: log.level.
+// Its variable is SCOUT_LOG__LEVEL; some have an older one too (the tag old). The other tags:
 //
 //	about   one sentence for scout settings show and docs/formats/settings.md
-//	unset   what holds while a text is empty
-//	want    the words that are allowed, separated by spaces
+//	unset   what Scout uses while a text is empty
+//	want    the allowed words, separated by spaces
 //	min,max the range of a number
 //	is      what a text names: a folder, a file, a program (all paths) or an address (http or https)
 type Settings struct {
@@ -26,7 +26,7 @@ type Settings struct {
 	Programs   Programs   `koanf:"programs"`
 }
 
-// Data is about everything that Scout keeps. See Folders for what becomes of the folders.
+// Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
 type Data struct {
 	Dir string `koanf:"dir" old:"SCOUT_DATA" is:"folder" unset:"$XDG_DATA_HOME/scout, else ~/.local/share/scout" about:"Folder of everything that Scout keeps: models and recordings lie in it unless they have folders of their own."`
 }
@@ -36,7 +36,7 @@ type Models struct {
 	Dir string `koanf:"dir" old:"SCOUT_MODELS" is:"folder" unset:"models in data.dir; in a checkout var/models" about:"Folder of installed models."`
 }
 
-// Recordings is about what was recorded.
+// Recordings is about recordings.
 type Recordings struct {
 	Dir string `koanf:"dir" old:"SCOUT_RECORDINGS" is:"folder" unset:"recordings in data.dir" about:"Folder of recordings."`
 }
@@ -76,7 +76,7 @@ type Programs struct {
 	Recorder string `koanf:"recorder" old:"SCOUT_RECORDER" is:"program" unset:"beside scout, or where make install puts it" about:"The program scout-recorder, which records."`
 }
 
-// Default returns what holds where nothing is set.
+// Default returns the default settings.
 func Default() Settings {
 	return Settings{
 		Record:     Record{Rate: 16000, Channels: 1, Format: "s16", OnLoss: "auto", Preroll: 500 * time.Millisecond},
@@ -85,7 +85,7 @@ func Default() Settings {
 	}
 }
 
-// Validate returns what is wrong with the values, nothing where all is well. The problems name no source.
+// Validate returns what is wrong with the values, nil if all are valid. The problems have no origin.
 func (s Settings) Validate() []Problem {
 	var problems []Problem
 	for _, f := range fields(s) {

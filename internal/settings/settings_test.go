@@ -17,7 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/settings"
 )
 
-// write makes a settings file.
+// write creates a settings file.
 func write(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "settings.toml")
@@ -27,7 +27,7 @@ func write(t *testing.T, content string) string {
 	return path
 }
 
-// problems returns what Load found wrong, a line each, with FILE for the file.
+// problems returns the problems that Load found, one per line, with FILE for the path of the file.
 func problems(t *testing.T, sources settings.Sources) (lines []string) {
 	t.Helper()
 	_, err := settings.Load(sources)
@@ -154,11 +154,11 @@ func TestWhatIsWrongInTheFileIsSaidWithItsLine(t *testing.T) {
 			t.Parallel()
 			got := problems(t, settings.Sources{File: write(t, c.content)})
 			if !slices.EqualFunc(got, c.want, strings.HasPrefix) {
-				t.Errorf("said\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
+				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(c.want, "\n  "))
 			}
 			for _, line := range got {
 				if strings.Contains(line, "secret") {
-					t.Errorf("%s holds a secret", line)
+					t.Errorf("%s contains a secret", line)
 				}
 			}
 		})
@@ -185,7 +185,7 @@ func TestWhatIsWrongInTheEnvironmentIsSaidWithItsVariable(t *testing.T) {
 			t.Parallel()
 			got := strings.Join(problems(t, settings.Sources{File: os.DevNull, Environment: []string{c.variable, "HOME=/home/ann"}}), "\n")
 			if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
-				t.Errorf("said %q, want %q", got, c.want)
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
@@ -237,7 +237,7 @@ func TestTheFileItself(t *testing.T) {
 	}
 }
 
-// What is wrong is left out, and the rest holds: a command that explains can show it.
+// Wrong settings are left out and the others are used, so that a command that explains them can show them.
 func TestWhatIsWrongIsLeftOut(t *testing.T) {
 	t.Parallel()
 	got, err := settings.Load(settings.Sources{File: write(t, "[log]\nlevel = \"loud\"\nformat = \"json\"\n[record]\nrate = 1\n")})
@@ -274,7 +274,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
-// The tags of the struct hold what the packages below allow.
+// The tags of the struct allow what the packages below allow.
 func TestBoundsAreThoseOfThePackagesBelow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -319,12 +319,13 @@ func TestSecretsAreNeverShown(t *testing.T) {
 			t.Errorf("%s is shown as %s", address, values)
 		}
 		if got.Trace.Endpoint != address || got.Text("trace.endpoint") != address {
-			t.Errorf("the program gets %s", got.Trace.Endpoint)
+			t.Errorf("the program uses %s", got.Trace.Endpoint)
 		}
 	}
 }
 
-// docs/formats/settings.md has a line for each setting, with its variable, its default and what is allowed, and no other.
+// docs/formats/settings.md has exactly one line for each setting, with its variable, its default and the allowed
+// values.
 func TestTheDocumentListsEverySetting(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../../docs/formats/settings.md")

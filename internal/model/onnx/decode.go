@@ -54,7 +54,7 @@ func Decode(b []byte) (*Model, error) {
 	switch {
 	case !hasGraph:
 		return nil, fmt.Errorf("decode model: %w: no graph", ErrMalformed)
-	case len(m.Opsets) == 0: // written behind the graph: the end of the file is missing
+	case len(m.Opsets) == 0: // written after the graph: the end of the file is missing
 		return nil, fmt.Errorf("decode model: %w: no operator sets", ErrMalformed)
 	}
 	return m, nil
@@ -207,7 +207,7 @@ func decodeTensor(b []byte, t *Tensor) error {
 	case len(t.Raw) == 0:
 		t.Raw = packInts(t.Type, ints)
 	}
-	// Types this package does not know are kept as they are: nothing here reads them.
+	// Types that this package does not know are kept unread.
 	if size := t.Type.Size(); size > 0 {
 		if n := t.Elements(); n < 0 || n*int64(size) != int64(len(t.Raw)) {
 			return fmt.Errorf("tensor %q of shape %v has %d bytes of data", t.Name, t.Dims, len(t.Raw))
@@ -216,7 +216,7 @@ func decodeTensor(b []byte, t *Tensor) error {
 	return nil
 }
 
-// decodeExternal reads one of the key-value pairs that say where a tensor's data is.
+// decodeExternal reads one of the key-value pairs that locate a tensor's data.
 func decodeExternal(b []byte, e *External) error {
 	var key, value string
 	err := eachField(b, func(f field) error {
@@ -311,7 +311,7 @@ func decodeValueInfo(b []byte, v *ValueInfo) error {
 	})
 }
 
-// field is one field of a message: a number in number64, or bytes in payload, as wire says.
+// field is one field of a message: a number in number64, or bytes in payload, depending on wire.
 type field struct {
 	number   protowire.Number
 	wire     protowire.Type

@@ -7,7 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Encode returns the bytes of the file. They depend on m alone: equal models give equal bytes.
+// Encode returns the bytes of the file. They depend only on m: equal models give equal bytes.
 func Encode(m *Model) []byte {
 	size := 0
 	for i := range m.Graph.Initializers {
@@ -140,8 +140,8 @@ func appendValueInfo(b []byte, v *ValueInfo) []byte {
 	})
 }
 
-// appendMessage appends a nested message whose body is written by body. The length prefix is of the least
-// length, as protobuf encoders write it; the body is moved when its prefix needs more than one byte.
+// appendMessage appends a nested message whose body is written by body. The length prefix is as short as possible, as
+// protobuf encoders write it; the body is moved if its prefix needs more than one byte.
 func appendMessage(b []byte, field protowire.Number, body func([]byte) []byte) []byte {
 	b = protowire.AppendTag(b, field, protowire.BytesType)
 	start := len(b)

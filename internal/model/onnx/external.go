@@ -1,12 +1,12 @@
 package onnx
 
-// externalAlign is the alignment of data outside the model file, so that a reader may map each tensor by
-// itself. Source: the ONNX documentation on external data asks for pages of 4096 bytes.
+// externalAlign is the alignment of data outside the model file, so that a reader may map each tensor separately.
+// Source: the ONNX documentation on external data requires pages of 4096 bytes.
 const externalAlign = 4096
 
-// MoveOut takes the data of all initializers of at least minBytes bytes out of the main graph and returns it
-// as the content of a file to be put beside the model file under the name location. A runtime maps that file
-// instead of copying it, and touches only what it uses. Equal models give equal bytes.
+// MoveOut takes the data of all initializers of at least minBytes bytes out of the main graph and returns it as the
+// content of a file, which belongs beside the model file under the name location. A runtime maps that file instead of
+// copying it, and touches only what it uses. Equal models give equal bytes.
 func MoveOut(m *Model, location string, minBytes int) []byte {
 	size := 0
 	for i := range m.Graph.Initializers {

@@ -72,7 +72,7 @@ type Node struct {
 	Attributes []Attribute
 }
 
-// Attribute is a named constant of a node. Exactly one field besides Name is meaningful, told by Kind.
+// Attribute is a named constant of a node. Exactly one field besides Name is meaningful; Kind says which.
 type Attribute struct {
 	Name    string
 	Kind    AttributeKind
@@ -86,8 +86,7 @@ type Attribute struct {
 	Strings [][]byte
 }
 
-// AttributeKind tells which field of an Attribute holds its value, with the numbers of
-// AttributeProto.AttributeType.
+// AttributeKind says which field of an Attribute holds its value, with the numbers of AttributeProto.AttributeType.
 type AttributeKind int32
 
 // The kinds of attributes.
@@ -133,7 +132,7 @@ type Tensor struct {
 	External *External
 }
 
-// External tells where the elements of a tensor are when they are not in the model file.
+// External says where the elements of a tensor are if they are not in the model file.
 type External struct {
 	Location string // path relative to the model file's folder
 	Offset   int64  // bytes

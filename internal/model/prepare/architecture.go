@@ -36,20 +36,20 @@ const (
 // the stem gives no frame at all, and an attention over nothing ends the process with SIGFPE.
 const MinSamples = 1024
 
-// cacheHead is the width a head has in the decoder's self-attention: headWidth filled up with zeros, because
-// ONNX Runtime's GroupQueryAttention turns only heads of a multiple of 16 elements. The zeros change nothing:
-// they add nothing to a dot product, and the scale is given explicitly.
+// cacheHead is the width of a head in the decoder's self-attention: headWidth padded with zeros, because ONNX Runtime's
+// GroupQueryAttention supports only heads of a multiple of 16 elements. The zeros change nothing: they add nothing to a
+// dot product, and the scale is given explicitly.
 const cacheHead = 48
 
 // alignmentHead names an attention head of the decoder.
 type alignmentHead struct{ layer, head int }
 
-// alignmentHeads are the cross-attention heads that tell where in the audio a token is, in the order of the
-// decoder's output "alignment". They were chosen greedily out of all 48 on spoken sentences with known word
-// times; docs/formats/prepared-model.md says which rows of which to use.
+// alignmentHeads are the cross-attention heads that show where in the audio a token is, in the order of the decoder's
+// output "alignment". They were chosen greedily out of all 48 on spoken sentences with known word times.
+// docs/formats/prepared-model.md says which rows of each to use.
 var alignmentHeads = [...]alignmentHead{{0, 2}, {0, 3}, {1, 3}, {3, 0}, {5, 6}}
 
-// Frames returns how many encoder frames the graph makes of n samples, padding included.
+// Frames returns how many encoder frames the graph computes from n samples, padding included.
 func Frames(n int) int {
 	n = max(n, MinSamples)
 	for _, c := range [...]struct{ taps, stride int }{

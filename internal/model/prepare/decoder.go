@@ -13,11 +13,11 @@ const blockSize = 64
 // attentionScale is 1/sqrt(headWidth), what dot products of queries and keys are multiplied with.
 const attentionScale = 1.0 / 6
 
-// decoderGraph lays out the prepared decoder: some tokens in, for each the most probable next one out.
+// decoderGraph builds the prepared decoder: some tokens in, and for each the most probable next token out.
 type decoderGraph struct {
 	*graph
 	dec *original
-	// total, last are int32 [1]: tokens in the cache after this run, and that less one.
+	// total, last are int32 [1]: the number of tokens in the cache after this run, and that minus one.
 	total, last value
 	// cos, sin are the rotary tables, shape [MaxTokens, rotated/2].
 	cos, sin value
@@ -25,8 +25,8 @@ type decoderGraph struct {
 	alignment []value
 }
 
-// buildDecoder returns the prepared decoder graph. With n tokens in this run, S frames and a cache that has
-// room for C tokens:
+// buildDecoder returns the prepared decoder graph. With n tokens in this run, S frames and a cache with room for C
+// tokens:
 //
 //	in   embedded        float [1, n, 288]     n >= 1 tokens, looked up; the first of all is the start token
 //	in   total           int32 [1]             tokens in the cache after this run: past + n <= C
@@ -64,7 +64,8 @@ func buildDecoder(dec *original, embedding matrix) *onnx.Model {
 	return d.model()
 }
 
-// tokenEmbedding is the published token embedding, a row for each token. Scored against, it is the decoder's head too.
+// tokenEmbedding returns the published token embedding, one row per token. It is also the weights of the decoder's
+// head.
 func tokenEmbedding(dec *original) matrix {
 	return dec.quantised("model.decoder.embed_tokens.weight_merged_0_quantized",
 		"model.decoder.embed_tokens.weight_merged_0_scale",
@@ -85,8 +86,8 @@ func (d *decoderGraph) layer(l int, stream, normed, nextNorm value) (value, valu
 	return d.addNorm(stream, d.mlp(l, normed), nextNorm)
 }
 
-// selfAttention is causal attention over the tokens so far. One operator turns queries and keys by their
-// positions, writes keys and values into the cache in place, and attends.
+// selfAttention is causal attention over the tokens so far. One operator rotates queries and keys by their positions,
+// writes keys and values into the cache in place, and attends.
 func (d *decoderGraph) selfAttention(l int, x value) value {
 	source := fmt.Sprintf("/model/decoder/layers.%d/self_attn/", l)
 	name := fmt.Sprintf("layers.%d.attention", l)
@@ -112,8 +113,8 @@ func (d *decoderGraph) selfAttention(l int, x value) value {
 		d.dec.projection(source+"dense", width, width).padRows(headWidth, cacheHead), "")
 }
 
-// crossAttention is attention over the audio. The scale is in the keys already: with a scale of 1 ONNX Runtime
-// multiplies a single row by a kernel made for that.
+// crossAttention is attention over the audio. The scale is already in the keys: with a scale of 1 ONNX Runtime has a
+// special kernel for a single row.
 func (d *decoderGraph) crossAttention(l int, x value) value {
 	source := fmt.Sprintf("/model/decoder/layers.%d/encoder_attn/", l)
 	name := fmt.Sprintf("layers.%d.cross", l)
@@ -134,8 +135,8 @@ func (d *decoderGraph) crossAttention(l int, x value) value {
 	return d.linear(name+".out", attended[0], d.dec.projection(source+"dense", width, width), "")
 }
 
-// align keeps the scores [1, heads, n, S] of this layer's alignment heads, before their softmax, and tells
-// whether it has any.
+// align keeps the scores [1, heads, n, S] of this layer's alignment heads, before their softmax, and reports whether it
+// has any.
 func (d *decoderGraph) align(l int, scores value) bool {
 	var chosen []int64
 	for _, h := range alignmentHeads {
@@ -165,7 +166,7 @@ func (d *decoderGraph) mlp(l int, x value) value {
 	return d.linear(name+".down", gated, d.dec.projection(source+"down_proj", decoderMLP, width), bias("down_proj", width))
 }
 
-// head scores the vocabulary with the transposed embedding and hands out the winner at each position.
+// head scores the vocabulary with the transposed embedding and outputs the winner at each position.
 func (d *decoderGraph) head(x value, embedding matrix, boostTokens, boost value) {
 	logits := d.product(headName, x, embedding.transposedBlocks(blockSize), "")
 	boosted := d.op("ScatterElements", []value{logits, boostTokens, boost},
@@ -188,8 +189,8 @@ func (d *decoderGraph) linear(name string, x value, w matrix, bias value) value 
 	return d.product(name, x, w.blocks(blockSize), bias)
 }
 
-// product is x·W + bias with x rounded to 8 bits a block by its own range; bias may be left out. A row's answer
-// does not depend, to the last bit, on how many rows share a run: each is rounded and multiplied by itself.
+// product is x·W + bias with x rounded to 8 bits per block by its own range; bias may be left out. Each row is rounded
+// and multiplied by itself. Its result does not depend, to the last bit, on how many rows share a run.
 func (d *decoderGraph) product(name string, x value, w blocked, bias value) value {
 	cols, count := int64(w.cols), int64(w.count)
 	in := []value{

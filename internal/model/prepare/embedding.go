@@ -9,11 +9,11 @@ import (
 	"github.com/scout-speech/scout/internal/model/onnx"
 )
 
-// headName is the product that scores the vocabulary. Its weights are the token embedding, a row for each token.
+// headName is the product that scores the vocabulary. Its weights are the token embedding, one row per token.
 const headName = "head"
 
-// EmbeddingPlace tells where the rows of the token embedding lie: in the decoder's weights, which it shares with the
-// head. An element w stands for (w-Zero)*Scale.
+// EmbeddingPlace says where the rows of the token embedding are: in the decoder's weights, shared with the head. An
+// element w stands for (w-Zero)*Scale.
 type EmbeddingPlace struct {
 	Offset int64   `json:"offset"` // bytes from the file's beginning to the first row
 	Stride int64   `json:"stride"` // bytes from row to row; the first width of them are the row
@@ -34,15 +34,16 @@ func embeddingPlace(decoder *onnx.Model, embedding matrix) (EmbeddingPlace, erro
 	return EmbeddingPlace{}, scout.Errorf(scout.CodeInternal, "prepare model: the decoder has no weights named %s", headName)
 }
 
-// Embedding looks tokens up in a prepared decoder's weights. Rows are read from the file as they are needed: mapped, all of
-// it would become resident within some sentences, 9.4 MB beside the head's copy of the same numbers.
+// Embedding looks tokens up in a prepared decoder's weights. It reads rows from the file as they are needed. If the
+// file were mapped, all of it would become resident within a few sentences: 9.4 MB beside the head's copy of the same
+// numbers.
 type Embedding struct {
 	file  *os.File
 	place EmbeddingPlace
 }
 
 // OpenEmbedding opens the embedding of the prepared model in dir. It fails as ReadManifest does, and with ErrMissing or
-// ErrCorrupt where the weights are missing or end too early. The caller closes it.
+// ErrCorrupt if the weights are missing or too short. The caller closes it.
 func OpenEmbedding(dir string) (*Embedding, error) {
 	m, err := ReadManifest(dir)
 	if err != nil {
@@ -69,8 +70,8 @@ func OpenEmbedding(dir string) (*Embedding, error) {
 	return e, nil
 }
 
-// Look puts the rows of tokens into out, shape [len(tokens), 288]. scratch is memory for a row that the call uses; it is
-// returned to be used again. Any number of goroutines may look things up, each with scratch of its own.
+// Look puts the rows of tokens into out, shape [len(tokens), 288]. scratch is memory for one row that the call uses and
+// returns for reuse. Any number of goroutines may call Look, each with its own scratch.
 func (e *Embedding) Look(out []float32, tokens []int64, scratch []byte) ([]byte, error) {
 	if len(scratch) < width {
 		scratch = make([]byte, width)

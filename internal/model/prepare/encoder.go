@@ -6,8 +6,8 @@ import (
 	"github.com/scout-speech/scout/internal/model/onnx"
 )
 
-// encoderGraph lays out the prepared encoder: samples in, keys and values of the decoder's six
-// cross-attentions out. Everything that depends on the audio alone is computed here, once.
+// encoderGraph builds the prepared encoder: samples in, keys and values of the decoder's six cross-attentions out.
+// Everything that depends only on the audio is computed here, once.
 type encoderGraph struct {
 	*graph
 	enc     *original // the published encoder
@@ -47,8 +47,8 @@ func (e *encoderGraph) weight(name string) value {
 	return e.floats(name, e.enc.vector(name, width), width)
 }
 
-// stem turns samples [1, n] into frames [1, S, width]. The convolutions are matrix products over windows in
-// [time, channel] layout, which is the layout all that follows works in, so that nothing is transposed.
+// stem turns samples [1, n] into frames [1, S, width]. The convolutions are matrix products over windows in [time,
+// channel] layout. Everything after them works in this layout, so nothing is transposed.
 func (e *encoderGraph) stem(samples value) value {
 	x := e.convolution1(e.padded(samples))
 	x = e.op("Tanh", []value{x})
@@ -59,8 +59,8 @@ func (e *encoderGraph) stem(samples value) value {
 	return e.contribOp("Gelu", []value{x})
 }
 
-// padded returns the samples filled up with silence to at least MinSamples, and then cut or filled up to
-// whole rows of conv1Stride such that the last row is the second half of the last window.
+// padded returns the samples padded with silence to at least MinSamples, and then cut or padded to whole rows of
+// conv1Stride such that the last row is the second half of the last window.
 func (e *encoderGraph) padded(samples value) value {
 	windows := e.op("Div", []value{
 		e.op("Sub", []value{e.length(samples, 1), e.ints(conv1Taps)}), e.ints(conv1Stride),
@@ -94,8 +94,8 @@ func (e *encoderGraph) groupNorm(x value) value {
 	return e.op("Add", []value{e.op("Mul", []value{x, scale}), shift})
 }
 
-// convolution2 is the widest product of the stem. Its input is rounded to 8 bits twice, once as it is and
-// once what the first rounding left over, which keeps about 15 bits at two thirds of the price of floats.
+// convolution2 is the widest product of the stem. Its input is rounded to 8 bits twice: first itself, then the
+// remainder of the first rounding. This keeps about 15 bits at two thirds of the cost of floats.
 func (e *encoderGraph) convolution2(x value) value {
 	const in = conv1Out
 	w := e.enc.convolution("conv2", conv2Taps, in, conv2Out)
@@ -111,7 +111,7 @@ func (e *encoderGraph) convolution2(x value) value {
 		y := e.op("MatMulInteger", []value{e.windows(q[0], fill, in, conv2Taps, conv2Stride), cw, q[2], cz})
 		return e.op("Mul", []value{e.op("Cast", []value{y}, onnx.IntAttr("to", int64(onnx.Float32))), e.op("Mul", []value{q[1], cs})})
 	}
-	// What was left over comes first: it is the larger to keep meanwhile.
+	// The remainder comes first, because it is the larger one to keep in the meantime.
 	y := e.op("Add", []value{product(e.node("", "DynamicQuantizeLinear", []value{left}, 3)), product(rounded)})
 	return e.op("Add", []value{y, e.floats("conv2.bias", e.enc.vector("conv2.bias", conv2Out), conv2Out)})
 }
@@ -169,8 +169,8 @@ func (e *encoderGraph) layer(l int, stream, normed, nextNorm value) (value, valu
 	return e.addNorm(stream, x, nextNorm)
 }
 
-// selfAttention is full attention with rotary positions. Queries, keys and values are three products over frames
-// rounded once: one product for all would have to be taken apart.
+// selfAttention is full attention with rotary positions. Queries, keys and values are three products over frames that
+// are rounded once: a single product would have to be split.
 func (e *encoderGraph) selfAttention(l int, x value) value {
 	p := fmt.Sprintf("layers.%d.attention", l)
 	source := fmt.Sprintf("/layers.%d/self_attn/", l)
@@ -183,14 +183,14 @@ func (e *encoderGraph) selfAttention(l int, x value) value {
 	return e.linear(p+".out", attended, e.enc.projection(source+"dense", width, width), "")
 }
 
-// rotary turns the first elements of every head by its position.
+// rotary rotates the first elements of every head by its position.
 func (e *encoderGraph) rotary(x value) value {
 	return e.contribOp("RotaryEmbedding", []value{x, e.ints(0), e.cos, e.sin},
 		onnx.IntAttr("interleaved", 1), onnx.IntAttr("num_heads", heads), onnx.IntAttr("rotary_embedding_dim", rotated))
 }
 
-// crossAttention computes keys and values of all decoder layers from the encoded frames. A product for each, over
-// frames rounded once, writes straight into its output; one product for all would have to be taken apart.
+// crossAttention computes keys and values of all decoder layers from the encoded frames. Each has its own product over
+// frames that are rounded once, and writes straight into its output: a single product would have to be split.
 func (e *encoderGraph) crossAttention(frames value) {
 	keys, values := make([]matrix, layers), make([]matrix, layers)
 	for l := range layers {

@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 )
 
-// Ensure returns the prepared model in dir, which it prepares first where there is none, where it comes from
-// another recipe or other weights, or where a file has another size than it was written with. Made tells
-// whether it did. Errors are those of Prepare, and of reading the originals.
+// Ensure returns the prepared model in dir. It prepares the model first if there is none, if it was made by another
+// recipe or from other weights, or if a file has another size than when it was written. made reports whether it did.
+// Errors are those of Prepare, and of reading the originals.
 func Ensure(ctx context.Context, src Source, dir string, opt Options) (result Result, made bool, err error) {
 	err = CheckSizes(dir, src, opt)
 	switch {

@@ -12,8 +12,8 @@ import (
 // Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md.
 const contrib = "com.microsoft"
 
-// value is the name of a tensor in the graph under construction. The empty value stands for an optional
-// input or output that is left out.
+// value is the name of a tensor in the graph under construction. The empty value stands for an optional input or output
+// that is left out.
 type value string
 
 // graph builds an ONNX graph front to back. Names are given in the order of the calls, so that equal calls
@@ -32,7 +32,7 @@ func (g *graph) input(name string, t onnx.DataType, dims ...onnx.Dim) value {
 	return value(name)
 }
 
-// output declares that v is handed out, under the name it has.
+// output declares that v is an output of the graph, under its own name.
 func (g *graph) output(v value, t onnx.DataType, dims ...onnx.Dim) {
 	g.g.Outputs = append(g.g.Outputs, onnx.Value(string(v), t, dims...))
 }
@@ -122,7 +122,7 @@ func (g *graph) length(x value, axis int64) value {
 	return g.op("Shape", []value{x}, onnx.IntAttr("start", axis), onnx.IntAttr("end", axis+1))
 }
 
-// reshape returns x in another shape; 0 keeps a dimension, -1 takes what is left.
+// reshape returns x in another shape; 0 keeps a dimension, -1 takes the rest.
 func (g *graph) reshape(x value, dims ...int64) value {
 	return g.op("Reshape", []value{x, g.ints(dims...)})
 }

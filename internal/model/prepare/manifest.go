@@ -26,8 +26,8 @@ const (
 // Recipe is the version of the graphs this package writes. It changes with every change to their bytes.
 const Recipe = 3
 
-// Manifest tells what a prepared folder holds and what it was made from. It is written last: a folder
-// without one, or whose files differ from it, was not finished. The format is docs/formats/prepared-model.md.
+// Manifest says what a prepared folder holds and what it was made from. It is written last: a folder without one, or
+// whose files differ from it, is incomplete. The format is docs/formats/prepared-model.md.
 type Manifest struct {
 	// Recipe is the version of the recipe, see the constant.
 	Recipe int `json:"recipe"`
@@ -37,7 +37,7 @@ type Manifest struct {
 	Originals map[string]File `json:"originals"`
 	// Prepared are the files written, by their names.
 	Prepared map[string]File `json:"prepared"`
-	// Embedding tells where tokens are looked up.
+	// Embedding says where tokens are looked up.
 	Embedding EmbeddingPlace `json:"embedding"`
 }
 
@@ -73,8 +73,8 @@ func describeFile(path string) (File, error) {
 	return File{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}, nil
 }
 
-// ReadManifest reads the manifest of a prepared folder. It fails with ErrMissing where there is none and with
-// ErrCorrupt where it cannot be read as one.
+// ReadManifest reads the manifest of a prepared folder. It fails with ErrMissing if there is none and with ErrCorrupt
+// if it cannot be read.
 func ReadManifest(dir string) (Manifest, error) {
 	path := filepath.Join(dir, ManifestFile)
 	b, err := os.ReadFile(path)
@@ -91,15 +91,15 @@ func ReadManifest(dir string) (Manifest, error) {
 	return m, nil
 }
 
-// Check compares the prepared model in dir with its manifest and with the originals it should come from, byte
-// by byte: about 70 MB are hashed. It fails with ErrMissing, ErrStale, ErrCorrupt or ErrForeign in the chain,
-// or with the error of reading an original. The zero Options ask for the variant of this processor.
+// Check compares the prepared model in dir with its manifest and with the originals it should come from, byte by byte:
+// about 70 MB are hashed. It fails with ErrMissing, ErrStale, ErrCorrupt or ErrForeign in the chain, or with the error
+// of reading an original. The zero Options mean the variant of this processor.
 func Check(dir string, src Source, opt Options) error {
 	return check(dir, src, opt, describeFile)
 }
 
-// CheckSizes is Check by the sizes of files alone, which costs microseconds: enough to see a truncated or
-// missing file and a changed recipe at every start, after a Check at installation.
+// CheckSizes is Check by the sizes of files alone, which costs microseconds. At every start, after a Check at
+// installation, it is enough to find a truncated or missing file and a changed recipe.
 func CheckSizes(dir string, src Source, opt Options) error {
 	return check(dir, src, opt, func(path string) (File, error) {
 		info, err := os.Stat(path)
@@ -128,7 +128,7 @@ func check(dir string, src Source, opt Options, identify func(string) (File, err
 	for _, f := range []struct {
 		recorded File
 		path     string
-		absent   error // what it means that the file is not there; nil for a failure to report as it is
+		absent   error // the finding if the file is missing; nil to report the failure itself
 		differs  error
 	}{
 		{m.Originals[roleEncoder], src.Encoder, nil, ErrForeign},
@@ -151,7 +151,7 @@ func check(dir string, src Source, opt Options, identify func(string) (File, err
 	return nil
 }
 
-// matches reports whether f, whose hash may be left out, is the file that was recorded.
+// matches reports whether f is the file that was recorded; its hash may be left out.
 func (f File) matches(recorded File) bool {
 	return f.Bytes == recorded.Bytes && (f.SHA256 == "" || f.SHA256 == recorded.SHA256)
 }

@@ -19,7 +19,7 @@ func newMatrix(rows, cols int) matrix {
 	}
 }
 
-// beside returns the matrix of the columns of all parts, in order. All have the same number of rows.
+// beside returns the matrix with the columns of all parts, in order. All have the same number of rows.
 func beside(parts ...matrix) matrix {
 	rows, cols := parts[0].rows, 0
 	for _, p := range parts {
@@ -38,7 +38,7 @@ func beside(parts ...matrix) matrix {
 	return m
 }
 
-// padColumns returns the matrix with every group of `from` columns filled up to `to` columns of zeros.
+// padColumns returns the matrix with every group of `from` columns padded to `to` columns with zeros.
 func (m matrix) padColumns(from, to int) matrix {
 	p := newMatrix(m.rows, m.cols/from*to)
 	for c := range p.cols {
@@ -56,7 +56,7 @@ func (m matrix) padColumns(from, to int) matrix {
 	return p
 }
 
-// padRows returns the matrix with every group of `from` rows filled up to `to` rows of zeros.
+// padRows returns the matrix with every group of `from` rows padded to `to` rows with zeros.
 func (m matrix) padRows(from, to int) matrix {
 	p := newMatrix(m.rows/from*to, m.cols)
 	copy(p.scales, m.scales)
@@ -93,8 +93,8 @@ func (m matrix) floats() []float32 {
 	return v
 }
 
-// signed returns weights and zero points as int8: the same values with the same scales. Where the processor
-// multiplies uint8 by int8 in one instruction, this form is the faster one.
+// signed returns weights and zero points as int8: the same values with the same scales. This form is faster on
+// processors that multiply uint8 by int8 in one instruction.
 func (m matrix) signed() (weights, zeros []uint8) {
 	flip := func(v []uint8) []uint8 {
 		s := make([]uint8, len(v))
@@ -106,8 +106,8 @@ func (m matrix) signed() (weights, zeros []uint8) {
 	return flip(m.weights), flip(m.zeros)
 }
 
-// blocked is a matrix in the layout of ONNX Runtime's MatMulNBits with 8 bits: for each column, its elements
-// in blocks of `size` rows, the last block filled up with the zero point; one scale and one zero point a block.
+// blocked is a matrix in the layout of ONNX Runtime's MatMulNBits with 8 bits: for each column, its elements in blocks
+// of `size` rows, the last block padded with the zero point; one scale and one zero point per block.
 type blocked struct {
 	rows, cols int       // of the matrix
 	count      int       // blocks a column
@@ -117,7 +117,7 @@ type blocked struct {
 	zeros      []uint8   // shape [cols*count]
 }
 
-// newBlocked returns the layout filled with zeros, given scale and zero point of every column.
+// newBlocked returns the layout filled with zeros, with the scale and zero point of every column.
 func newBlocked(rows, size int, scales []float32, zeros []uint8) blocked {
 	cols, count := len(scales), (rows+size-1)/size
 	b := blocked{

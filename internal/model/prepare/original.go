@@ -11,9 +11,8 @@ import (
 	"github.com/scout-speech/scout/internal/model/onnx"
 )
 
-// original gives access to the weights of a published graph. Its first failure is kept in err, and from then
-// on every weight is zeros of the shape asked for, so that the code that lays out an architecture reads
-// straight through and asks once.
+// original gives access to the weights of a published graph. It keeps its first failure in err. After that every weight
+// is zeros of the requested shape, so the code that builds an architecture need not check each one and checks err once.
 type original struct {
 	path      string
 	tensors   map[string]onnx.Tensor
@@ -27,8 +26,8 @@ func newOriginal(path string, m *onnx.Model) *original {
 	return o
 }
 
-// add takes in a graph and the graphs inside its nodes: the published decoder keeps two variants of itself
-// behind an If node, over the same weights and the same names.
+// add takes in a graph and the graphs inside its nodes: the published decoder contains two variants of itself behind an
+// If node, with the same weights and the same names.
 func (o *original) add(g *onnx.Graph) {
 	for _, t := range g.Initializers {
 		o.tensors[t.Name] = t
@@ -45,7 +44,7 @@ func (o *original) add(g *onnx.Graph) {
 	}
 }
 
-// fail records that the file is not the model this package knows.
+// fail records that the file is not the model that this package knows.
 func (o *original) fail(format string, args ...any) {
 	if o.err == nil {
 		o.err = scout.Errorf(scout.CodeModelUnsupported, "%s is %w: %s", o.path, ErrUnknownModel, fmt.Sprintf(format, args...))

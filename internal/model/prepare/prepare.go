@@ -1,10 +1,10 @@
-// Package prepare rewrites the published graphs of a Moonshine model into graphs that decode the same words
-// in less than half the time, from the same weights: an encoder that ends in the keys and values of the
-// decoder's cross-attention, and a decoder without branches that picks the next token itself.
+// Package prepare rewrites the published graphs of a Moonshine model into graphs that decode the same words in less
+// than half the time, with the same weights: an encoder whose outputs are the keys and values of the decoder's
+// cross-attention, and a decoder without branches that picks the next token itself.
 //
-// The files and what goes in and out of the graphs are described in docs/formats/prepared-model.md, what was
-// measured and decided in docs/adr/0010-prepared-graphs.md. The package reads and writes files only; the
-// graphs are run by internal/engine/moonshine.
+// docs/formats/prepared-model.md describes the files and the inputs and outputs of the graphs;
+// docs/adr/0010-prepared-graphs.md has the measurements and decisions. The package only reads and writes files;
+// internal/engine/moonshine runs the graphs.
 package prepare
 
 import (
@@ -25,12 +25,12 @@ type Source struct {
 	Decoder string // path of decoder_model_merged.onnx
 }
 
-// Options choose how a model is prepared. The zero value is right for this machine.
+// Options say how a model is prepared. The zero value is right for this machine.
 type Options struct {
-	// Variant forces a form of the encoder's weights; empty means that of this processor.
+	// Variant forces a form of the encoder's weights; empty means the one for this processor.
 	Variant Variant
 
-	// system is where files are written; nil means the operating system's.
+	// system is where files are written; nil means the operating system.
 	system atomicfile.System
 }
 
@@ -44,8 +44,8 @@ func (o Options) variant() (Variant, error) {
 	return o.Variant, nil
 }
 
-// weightsMinBytes is from what size on a constant goes into the weights file, where it is mapped instead of
-// copied: 14 MB less resident and half the time to load.
+// weightsMinBytes is the size from which a constant goes into the weights file, where it is mapped instead of copied:
+// this saves 14 MB of resident memory and half of the time to load.
 const weightsMinBytes = 4096
 
 // Result names what Prepare wrote.
@@ -55,9 +55,9 @@ type Result struct {
 	Manifest Manifest
 }
 
-// Prepare writes the prepared graphs of src and their manifest into dir, which is created if need be. The same
-// originals give the same bytes. Each file appears whole or not at all, and the manifest last; where Prepare
-// fails, what it wrote so far is not mistaken for a prepared model by Check. It takes about a second and 150 MB.
+// Prepare writes the prepared graphs of src and their manifest into dir, which is created if necessary. The same
+// originals give the same bytes. Each file appears whole or not at all, and the manifest last. If Prepare fails, Check
+// does not mistake the files written so far for a prepared model. It takes about a second and 150 MB.
 //
 // Errors carry a code: model_unsupported with ErrUnknownModel for other weights than Moonshine tiny's,
 // model_corrupt for a truncated original, and those of files (disk_full, file_permission, …).
