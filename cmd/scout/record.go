@@ -208,7 +208,7 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 	keeper, started, err := remote.Keep(ctx, folder, a.launchRecorder(recordName), order, a.Scope)
 	show.Clear()
 	if err != nil {
-		return explainStart(err)
+		return explainStart(ctx, err)
 	}
 	a.patient()
 	if !o.quiet {
@@ -240,7 +240,10 @@ func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keep
 const slowStop = time.Second
 
 // explainStart adds what helps to why a recording did not begin.
-func explainStart(err error) error {
+func explainStart(ctx context.Context, err error) error {
+	if scout.CodeOf(err) == scout.CodeCancelled && ctx.Err() == nil { // by somebody else, not by a signal
+		return scout.Errorf(scout.CodeNotRecording, "ended by \"scout record stop\" before anything was recorded").WithHint("to begin again: scout record")
+	}
 	if scout.CodeOf(err) == scout.CodeAlreadyRecording {
 		return scout.Errorf(scout.CodeAlreadyRecording, "%w", err).
 			WithHint("to watch it: scout recordings attach; to stop it: scout record stop")

@@ -48,8 +48,7 @@ func (a *app) openRecordings() (*recording.Folder, error) {
 }
 
 // lookIntoRecordings opens the folder for a command that changes nothing: nil where there is none yet.
-// Where nobody records into it, what a crash left is put right, and said; only then the folder is locked, which keeps a
-// recorder from starting.
+// Where nobody records into it, what a crash left is put right, and said.
 func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {
@@ -65,16 +64,11 @@ func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, e
 	if intact, report, err := folder.Intact(); intact || err != nil {
 		return folder, report, err
 	}
-	lock, err := recording.TakeLock(folder.Dir())
+	report, err := folder.Recover()
 	switch scout.CodeOf(err) {
-	case "":
-	case scout.CodeRecordingLocked, scout.CodeFilePermission:
-		return folder, recording.RepairReport{}, nil // a recorder repaired when it began; a folder that may only be read stays as it is
-	default:
-		return nil, recording.RepairReport{}, err
+	case scout.CodeRecordingLocked, scout.CodeFilePermission: // its recorder repaired when it began; what may only be read stays as it is
+		return folder, recording.RepairReport{}, nil
 	}
-	report, err := folder.Repair(lock)
-	err = errors.Join(err, lock.Close())
 	for i := range report.Repaired {
 		a.Notef("scout: %s\n", repairedText(&report.Repaired[i]))
 	}

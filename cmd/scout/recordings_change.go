@@ -197,12 +197,7 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	lock, err := remote.LockIdle(ctx, folder)
-	if err != nil {
-		return err
-	}
-	report, err := folder.Repair(lock)
-	err = errors.Join(err, lock.Close())
+	report, err := remote.Recover(ctx, folder)
 	if err != nil {
 		return err
 	}
@@ -272,7 +267,7 @@ func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON b
 	deleted := []recording.ID{}
 	var failed error
 	for _, id := range ids {
-		if err := remote.Change(ctx, folder, id, recording.ChangeDelete); err != nil {
+		if err := folder.Change(id, recording.ChangeDelete); err != nil {
 			a.Complain("", err)
 			failed = cli.Reported(err)
 			continue

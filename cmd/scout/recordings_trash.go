@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
 func newRecordingsTrashCommand(a *app) *cobra.Command {
@@ -25,7 +23,7 @@ func newRecordingsTrashCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.changeRecordings(cmd.Context(), folder, args, recording.ChangeTrash)
+			return a.changeRecordings(folder, args, recording.ChangeTrash)
 		},
 	}
 }
@@ -44,7 +42,7 @@ trash.`,
 				return err
 			}
 			if len(args) > 0 {
-				return a.changeRecordings(cmd.Context(), folder, args, recording.ChangeRestore)
+				return a.changeRecordings(folder, args, recording.ChangeRestore)
 			}
 			ids, err := folder.Trashed()
 			if err != nil {
@@ -61,7 +59,7 @@ trash.`,
 }
 
 // changeRecordings moves the recordings that args name. All are found before one is moved.
-func (a *app) changeRecordings(ctx context.Context, folder *recording.Folder, args []string, what recording.ChangeKind) error {
+func (a *app) changeRecordings(folder *recording.Folder, args []string, what recording.ChangeKind) error {
 	find, done := folder.Find, "is in the trash"
 	if what == recording.ChangeRestore {
 		find, done = folder.FindTrashed, "is back in "+folder.Dir()
@@ -75,7 +73,7 @@ func (a *app) changeRecordings(ctx context.Context, folder *recording.Folder, ar
 		ids = append(ids, id)
 	}
 	for _, id := range ids {
-		if err := remote.Change(ctx, folder, id, what); err != nil {
+		if err := folder.Change(id, what); err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}
 		if err := a.Say("%s %s", id, done); err != nil {

@@ -69,16 +69,15 @@ func TestFindByAPartOfTheID(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
-	lock := takeLock(t, folder)
 	running := create(t, folder, speech)
-	if err := folder.Delete(lock, running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
+	if err := folder.Delete(running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
 		t.Errorf("delete while recording: %v", err)
 	}
 	m := finish(t, running)
-	if err := folder.Delete(lock, m.ID); err != nil {
+	if err := folder.Delete(m.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.Delete(lock, m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+	if err := folder.Delete(m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
 		t.Errorf("delete again: %v", err)
 	}
 	if got := names(t, folder.Dir()); strings.Contains(got, string(m.ID)) {
@@ -104,30 +103,29 @@ func check(t testing.TB, err error) {
 func TestTheTrashGivesBackWhatItTook(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
-	lock := takeLock(t, folder)
 	running := create(t, folder, speech)
-	if err := folder.Trash(lock, running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
+	if err := folder.Trash(running.ID()); scout.CodeOf(err) != scout.CodeRecordingInUse {
 		t.Errorf("trash while recording: %v", err)
 	}
 	write(t, running, 100)
 	m := finish(t, running)
 	before := contents(t, folder.Dir())
-	check(t, folder.Trash(lock, m.ID))
+	check(t, folder.Trash(m.ID))
 	if list, problems, err := folder.List(); err != nil || len(list) != 0 || len(problems) != 0 {
 		t.Errorf("in the folder: %v, %v, %v", list, problems, err)
 	}
 	if trashed, err := folder.Trashed(); err != nil || len(trashed) != 1 || trashed[0] != m.ID {
 		t.Errorf("in the trash: %v, %v", trashed, err)
 	}
-	check(t, folder.Restore(lock, m.ID))
+	check(t, folder.Restore(m.ID))
 	if after := contents(t, folder.Dir()); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
-	if err := folder.Restore(lock, m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+	if err := folder.Restore(m.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
 		t.Errorf("restore again: %v", err)
 	}
-	check(t, folder.Trash(lock, m.ID))
-	check(t, folder.Delete(lock, m.ID))
+	check(t, folder.Trash(m.ID))
+	check(t, folder.Delete(m.ID))
 	if trashed, err := folder.Trashed(); err != nil || len(trashed) != 0 {
 		t.Errorf("in the trash after Delete: %v, %v", trashed, err)
 	}
@@ -146,7 +144,7 @@ func TestRepairCompletesWhatACrashOfTrashLeft(t *testing.T) {
 	if report := repair(t, folder); len(report.Problems) != 0 || len(report.Repaired) != 0 {
 		t.Errorf("report %+v", report)
 	}
-	check(t, folder.Restore(takeLock(t, folder), m.ID))
+	check(t, folder.Restore(m.ID))
 	if _, err := folder.Verify(m.ID); err != nil {
 		t.Error(err)
 	}
@@ -191,9 +189,8 @@ func TestRetention(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			folder, ids := prepare(t, c.transcribed...)
-			lock := takeLock(t, folder)
 			for _, dryRun := range []bool{true, false} {
-				report, err := folder.ApplyRetention(lock, c.policy, now, dryRun)
+				report, err := folder.ApplyRetention(c.policy, now, dryRun)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -235,7 +232,7 @@ func TestRetentionKeepsWhatIsBeingRecorded(t *testing.T) {
 	w := create(t, folder, speech)
 	write(t, w, 1000)
 	markTranscribed(t, folder, w.ID())
-	report, err := folder.ApplyRetention(takeLock(t, folder), recording.Retention{MaxAge: 1, MaxBytes: 1}, time.Now(), false)
+	report, err := folder.ApplyRetention(recording.Retention{MaxAge: 1, MaxBytes: 1}, time.Now(), false)
 	if err != nil || len(report.Expired) != 0 {
 		t.Errorf("retention took %v, %v", report.Expired, err)
 	}

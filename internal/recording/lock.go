@@ -1,6 +1,7 @@
 package recording
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,32 +19,36 @@ import (
 // ends with the process that holds it, however it ends; the file stays.
 const LockName = "recorder.lock"
 
-// Lock is the right to record into a folder.
+// Lock is the right to record into a folder. Only a recorder takes it, for as long as it lives: commands that change a
+// recording claim that one, so that a start never waits for a command.
 type Lock struct{ file *os.File }
 
-// lockHolder is the content of the lock file, for the message to whoever comes second.
-type lockHolder struct {
-	PID int `json:"pid"`
-	// Program is the name of its file: scout or scout-recorder.
+// Tenant is the process that holds a folder, as it says itself in the lock file. The zero value has not said.
+type Tenant struct {
+	PID int `json:"pid,omitempty"`
+	// Program is the name of its file.
 	Program string `json:"program,omitempty"`
+	// Serving is whether its socket was ready at some time; before that it is still starting.
+	Serving bool `json:"serving,omitempty"`
+}
+
+// Lives tells whether the process exists. The lock of a file that names a dead one is held by somebody who is no recorder.
+func (t Tenant) Lives() bool {
+	return t.PID > 0 && !errors.Is(syscall.Kill(t.PID, 0), syscall.ESRCH)
 }
 
 // Limits of waiting for the lock.
 const (
 	// askedFor is how long a lock is tried for that a program may be asking about at this moment.
-	askedFor = 100 * time.Millisecond
-	// RecorderWaits is how long a recorder that begins waits for a program that changes the folder.
-	RecorderWaits = 2 * time.Second
-	lockPause     = 5 * time.Millisecond
+	askedFor  = 100 * time.Millisecond
+	lockPause = 5 * time.Millisecond
+	// tenantBytes is the length of a lock file: it is written whole, so that nobody reads half of it.
+	tenantBytes = 256
 )
 
 // TakeLock takes the lock of the folder. Where another program holds it the error has
 // scout.CodeRecordingLocked and names its process.
-func TakeLock(dir string) (*Lock, error) { return TakeLockWithin(dir, askedFor) }
-
-// TakeLockWithin is TakeLock that waits for so long for a program that looks at the folder or changes it. For a recorder it
-// does not wait: that stays.
-func TakeLockWithin(dir string, patience time.Duration) (*Lock, error) {
+func TakeLock(dir string) (*Lock, error) {
 	dir, err := makeFolder(dir)
 	if err != nil {
 		return nil, err
@@ -54,21 +59,34 @@ func TakeLockWithin(dir string, patience time.Duration) (*Lock, error) {
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "open lock file", err)
 	}
+	lock := &Lock{file: f}
 	got, err := filelock.Try(f)
-	for began := time.Now(); err == nil && !got && time.Since(began) < patience && !readHolder(f).stays(); got, err = filelock.Try(f) {
+	for began := time.Now(); err == nil && !got && time.Since(began) < askedFor && !readTenant(f).Lives(); got, err = filelock.Try(f) {
 		time.Sleep(lockPause) // nothing announces the end of somebody else's lock
 	}
 	if err == nil && got {
-		err = writeHolder(f)
+		err = lock.write(false)
 	}
 	if err != nil {
 		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), filelock.Close(f))
 	}
 	if !got {
-		holder := readHolder(f)
-		return nil, errors.Join(scout.Errorf(scout.CodeRecordingLocked, "folder %s is in use%s", dir, holder).WithHint("%s", holder.hint()), f.Close())
+		return nil, errors.Join(lockedBy(dir, holderOf(f)), f.Close())
 	}
-	return &Lock{file: f}, nil
+	return lock, nil
+}
+
+// lockedBy is the error of whoever finds the folder taken.
+func lockedBy(dir string, holder Tenant) error {
+	return scout.Errorf(scout.CodeRecordingLocked, "folder %s is in use%s", dir, holder).WithHint("%s", holder.hint())
+}
+
+// Serves notes in the lock file that the recorder can be reached now.
+func (l *Lock) Serves() error {
+	if err := l.write(true); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write lock file", err)
+	}
+	return nil
 }
 
 // Close gives the lock back.
@@ -97,60 +115,53 @@ func (l *Lock) Renew(dir string) (renewed bool, err error) {
 	}
 	old := l.file
 	l.file = next.file
-	return true, filelock.Close(old)
+	return true, errors.Join(l.Serves(), filelock.Close(old))
 }
 
-// writeHolder is informative only, so that a full disk does not keep anybody from taking the lock.
-func writeHolder(f *os.File) error {
-	holder := lockHolder{PID: os.Getpid()}
+// write writes who holds the lock. It is informative only, so that a full disk keeps nobody from taking the lock.
+func (l *Lock) write(serving bool) error {
+	tenant := Tenant{PID: os.Getpid(), Serving: serving}
 	if program, err := os.Executable(); err == nil {
-		holder.Program = filepath.Base(program)
+		tenant.Program = filepath.Base(program)
 	}
-	data, err := json.Marshal(holder)
+	data, err := json.Marshal(tenant)
 	if err != nil {
 		return err
 	}
-	if err := f.Truncate(0); err != nil {
-		return err
+	data = append(data, bytes.Repeat([]byte{' '}, max(tenantBytes-1-len(data), 0))...)
+	if _, err = l.file.WriteAt(append(data, '\n'), 0); err == nil {
+		err = l.file.Truncate(int64(len(data) + 1))
 	}
-	if _, err := f.WriteAt(data, 0); err != nil && scout.CodeOf(err) != scout.CodeDiskFull {
-		return err
+	if scout.CodeOf(scout.FileError(scout.CodeWriteFailed, "write lock file", err)) == scout.CodeDiskFull {
+		return nil
 	}
-	return nil
+	return err
 }
 
-// readHolder returns who held the lock last; nothing where nobody has said.
-func readHolder(f *os.File) lockHolder {
-	data, err := io.ReadAll(io.NewSectionReader(f, 0, 1024))
-	var holder lockHolder
-	if err != nil || json.Unmarshal(data, &holder) != nil {
-		return lockHolder{}
+// readTenant returns who held the lock last; nothing where nobody has said.
+func readTenant(f *os.File) Tenant {
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, 4*tenantBytes))
+	var tenant Tenant
+	if err != nil || json.Unmarshal(data, &tenant) != nil {
+		return Tenant{}
 	}
-	return holder
-}
-
-// recorderProgram is the name of the program that holds the lock for as long as it lives.
-const recorderProgram = "scout-recorder"
-
-// stays tells whether the holder is a recorder that lives. What a dead one left in the file says nothing.
-func (h lockHolder) stays() bool {
-	return h.Program == recorderProgram && h.PID > 0 && !errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH)
+	return tenant
 }
 
 // String goes on after "in use".
-func (h lockHolder) String() string {
+func (t Tenant) String() string {
 	switch {
-	case h.PID == 0:
+	case t.PID == 0:
 		return ""
-	case h.Program == "":
-		return fmt.Sprintf(" by process %d", h.PID)
+	case t.Program == "":
+		return fmt.Sprintf(" by process %d", t.PID)
 	}
-	return fmt.Sprintf(" by process %d (%s)", h.PID, h.Program)
+	return fmt.Sprintf(" by process %d (%s)", t.PID, t.Program)
 }
 
-func (h lockHolder) hint() string {
-	if h.Program == recorderProgram || h.PID == 0 {
+func (t Tenant) hint() string {
+	if t.PID == 0 {
 		return ""
 	}
-	return fmt.Sprintf("if it is stopped, let it go on (kill -CONT %d) or end it (kill %d)", h.PID, h.PID)
+	return fmt.Sprintf("if it is suspended, continue it (kill -CONT %d) or end it (kill %d)", t.PID, t.PID)
 }

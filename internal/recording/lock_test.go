@@ -2,7 +2,6 @@ package recording_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +19,7 @@ import (
 func TestALockedFolderNamesItsHolder(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
-	takeLock(t, folder)
+	lock := takeLock(t, folder)
 	_, err := recording.TakeLock(folder.Dir())
 	program, executableErr := os.Executable()
 	check(t, executableErr)
@@ -31,60 +30,41 @@ func TestALockedFolderNamesItsHolder(t *testing.T) {
 	if hint := scout.HintOf(err); !strings.Contains(hint, fmt.Sprintf("kill -CONT %d", os.Getpid())) {
 		t.Errorf("hint %q does not tell how to let a stopped process go on", hint)
 	}
-	if pid, held := recording.Holder(folder.Dir()); !held || pid != os.Getpid() {
-		t.Errorf("holder %d, %v", pid, held)
+	if holder, held := recording.Holder(folder.Dir()); !held || holder.PID != os.Getpid() || holder.Serving || !holder.Lives() {
+		t.Errorf("holder %+v, %v", holder, held)
+	}
+	check(t, lock.Serves())
+	if holder, held := recording.Holder(folder.Dir()); !held || holder.PID != os.Getpid() || !holder.Serving {
+		t.Errorf("when it serves: holder %+v, %v", holder, held)
 	}
 }
 
-func TestALockIsTakenWhenItsHolderIsDone(t *testing.T) {
+// Whoever only asks about the lock keeps nobody from taking it, whatever a dead recorder left in the file.
+func TestALockIsTakenBesideThoseWhoAsk(t *testing.T) {
 	t.Parallel()
-	holders := map[string]map[string]any{
-		"a program that changes the folder":         {"pid": os.Getpid(), "program": "scout"},
-		"one that only asks, after a dead recorder": {"pid": 1 << 30, "program": "scout-recorder"},
-		"one that has not said who it is":           {},
-	}
-	for name, holder := range holders {
+	for name, content := range map[string]string{
+		"after a dead recorder":          `{"pid":1073741824,"program":"scout-recorder","serving":true}`,
+		"nobody has said who holds it":   ``,
+		"the file is somebody else's":    `not JSON`,
+		"a file of the version before":   `{"pid":1073741824,"program":"scout"}`,
+		"a longer file than ours is":     `{"pid":1073741824}` + strings.Repeat(" ", 2000),
+		"a file that was cut in a crash": `{"pid":10737`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder, _ := openFolder(t)
-			content, err := json.Marshal(holder)
-			check(t, err)
 			path := filepath.Join(folder.Dir(), recording.LockName)
-			check(t, os.WriteFile(path, content, 0o600))
+			check(t, os.WriteFile(path, []byte(content), 0o600))
 			f, err := os.Open(path)
 			check(t, err)
 			defer func() { _ = f.Close() }() // it was only locked
 			check(t, unix.Flock(int(f.Fd()), unix.LOCK_SH))
-			taken := make(chan error, 1)
-			go func() {
-				lock, err := recording.TakeLockWithin(folder.Dir(), time.Minute)
-				if err == nil {
-					err = lock.Close()
-				}
-				taken <- err
-			}()
-			select {
-			case err := <-taken:
-				t.Fatalf("taken beside another one: %v", err)
-			case <-time.After(20 * time.Millisecond):
+			time.AfterFunc(20*time.Millisecond, func() { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) })
+			takeLock(t, folder)
+			if holder, held := recording.Holder(folder.Dir()); !held || holder.PID != os.Getpid() {
+				t.Errorf("holder %+v, %v", holder, held)
 			}
-			check(t, unix.Flock(int(f.Fd()), unix.LOCK_UN))
-			check(t, <-taken)
 		})
-	}
-}
-
-func TestALockIsNotWaitedForWhileARecorderHasIt(t *testing.T) {
-	t.Parallel()
-	folder, _ := openFolder(t)
-	path := filepath.Join(folder.Dir(), recording.LockName)
-	check(t, os.WriteFile(path, fmt.Appendf(nil, `{"pid":%d,"program":"scout-recorder"}`, os.Getpid()), 0o600))
-	f, err := os.Open(path)
-	check(t, err)
-	defer func() { _ = f.Close() }() // it was only locked
-	check(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
-	if _, err := recording.TakeLockWithin(folder.Dir(), time.Hour); scout.CodeOf(err) != scout.CodeRecordingLocked {
-		t.Error(err)
 	}
 }
 

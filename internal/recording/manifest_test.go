@@ -113,7 +113,7 @@ func TestDeleteLeavesNoGhost(t *testing.T) {
 		others.Go(func() { _ = w.SaveManifest() })
 		others.Go(func() { _, _, _ = folder.List() })
 		others.Wait()
-		check(t, folder.Delete(takeLock(t, folder), m.ID))
+		check(t, folder.Delete(m.ID))
 		check(t, w.SaveManifest())
 		if got := names(t, folder.Dir()); strings.Contains(got, string(m.ID)) {
 			t.Fatalf("left behind: %s", got)

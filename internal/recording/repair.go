@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
 )
@@ -31,14 +34,43 @@ type RepairReport struct {
 // lost or damaged manifests, which are made again from the WAV. Files that Scout did not make are
 // reported and left alone, and no audio is ever deleted. Doing it twice changes nothing more.
 //
-// The caller holds the folder's Lock, so that nothing is being recorded meanwhile. A recording that the caller is about to
-// go on with is left out: to read all of a long one takes time.
-func (f *Folder) Repair(_ *Lock, but ...ID) (RepairReport, error) {
+// It is for the recorder, which holds the folder's Lock, so that nothing is being recorded meanwhile; Recover is for everybody
+// else. A recording that the caller is about to resume is left out: to read all of a long one takes time. One that
+// another program is changing is left out as well and reported; nobody is waited for.
+func (f *Folder) Repair(but ...ID) (RepairReport, error) {
 	scan, err := f.scan()
 	if err != nil {
 		return RepairReport{}, err
 	}
+	return f.repairAll(scan, but), nil
+}
+
+// Recover is Repair for a program that is no recorder. Where a recorder lives or is being started again, it changes nothing and
+// the error has scout.CodeRecordingLocked: what says that it is being recorded may be just that. A folder that may only be read
+// gives scout.CodeFilePermission.
+func (f *Folder) Recover() (RepairReport, error) {
+	if err := unix.Access(f.dir, unix.W_OK); err != nil {
+		return RepairReport{}, scout.Errorf(scout.CodeFilePermission, "repair the recordings in %s: %w", f.dir, err)
+	}
+	// In this order: what the scan found unfinished was begun by a recorder that is looked for afterwards.
+	scan, err := f.scan()
+	if err != nil {
+		return RepairReport{}, err
+	}
+	if holder, held := Holder(f.dir); held {
+		return RepairReport{}, lockedBy(f.dir, holder)
+	}
+	if HasParent(f.dir) {
+		return RepairReport{}, scout.Errorf(scout.CodeRecordingLocked, "folder %s is in use: its recorder is being started again", f.dir)
+	}
+	return f.repairAll(scan, nil), nil
+}
+
+func (f *Folder) repairAll(scan scan, but []ID) RepairReport {
 	report := RepairReport{Problems: scan.foreign}
+	if f.hasClaims() {
+		scan.leftovers = nil // they may be what another program is writing
+	}
 	for _, path := range scan.leftovers {
 		if err := removeIfThere(path); err != nil {
 			report.Problems = append(report.Problems, Problem{Path: path, Err: scout.FileError(scout.CodeWriteFailed, "remove leftover", err)})
@@ -48,14 +80,14 @@ func (f *Folder) Repair(_ *Lock, but ...ID) (RepairReport, error) {
 		if slices.Contains(but, id) {
 			continue
 		}
-		repaired, err := f.repair(id)
+		repaired, err := f.repair(id, 0)
 		if err != nil {
 			report.Problems = append(report.Problems, Problem{Path: f.AudioPath(id), Err: err})
 		} else if repaired != nil {
 			report.Repaired = append(report.Repaired, *repaired)
 		}
 	}
-	return report, nil
+	return report
 }
 
 // Intact tells whether Repair would change nothing, and what it would report then. It writes nothing and takes no lock.
@@ -65,23 +97,44 @@ func (f *Folder) Intact() (bool, RepairReport, error) {
 		return false, RepairReport{}, err
 	}
 	for _, id := range scan.ids {
-		m, err := f.Manifest(id)
-		if err != nil || m.State == StateRecording {
-			return false, RepairReport{}, nil //nolint:nilerr // Repair says what is wrong
-		}
-		audio, err := inspect(f.AudioPath(id))
-		if err != nil || audio.foreign || audio.header.id != id || audio.header.frames != m.Frames || audio.frames < m.Frames {
-			return false, RepairReport{}, nil //nolint:nilerr // likewise
+		if !f.intact(id) {
+			return false, RepairReport{}, nil
 		}
 	}
 	return true, RepairReport{Problems: scan.foreign}, nil
 }
 
+// intact tells whether nothing is to be repaired of a recording.
+func (f *Folder) intact(id ID) bool {
+	m, err := f.Manifest(id)
+	if err != nil || m.State == StateRecording {
+		return false
+	}
+	audio, err := inspect(f.AudioPath(id))
+	return err == nil && !audio.foreign && audio.header.id == id && audio.header.frames == m.Frames && audio.frames >= m.Frames
+}
+
+// repairOneWithin is how long RepairOne waits for whoever is just giving the recording back.
+const repairOneWithin = 2 * time.Second
+
 // RepairOne is Repair for one recording; nil where nothing was wrong.
-func (f *Folder) RepairOne(_ *Lock, id ID) (*Repaired, error) { return f.repair(id) }
+func (f *Folder) RepairOne(id ID) (*Repaired, error) { return f.repair(id, repairOneWithin) }
 
 // repair puts one recording right; nil where nothing was wrong.
-func (f *Folder) repair(id ID) (*Repaired, error) {
+func (f *Folder) repair(id ID, patience time.Duration) (*Repaired, error) {
+	if f.intact(id) {
+		return nil, nil
+	}
+	c, err := f.claim("repair recording", id, patience)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release()
+	return f.repairClaimed(id)
+}
+
+// repairClaimed is repair for the holder of the claim.
+func (f *Folder) repairClaimed(id ID) (*Repaired, error) {
 	m, manifestErr := f.Manifest(id)
 	code := scout.CodeOf(manifestErr)
 	if manifestErr != nil && code != scout.CodeRecordingCorrupt && code != scout.CodeRecordingNotFound {

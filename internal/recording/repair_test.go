@@ -323,12 +323,7 @@ func TestRepairLeavesOutWhatIsGoneOnWith(t *testing.T) {
 	if err := w.Abandon(); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := recording.TakeLock(folder.Dir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = lock.Close() }() // the test ends
-	if report, err := folder.Repair(lock, w.ID()); err != nil || len(report.Repaired) != 0 {
+	if report, err := folder.Repair(w.ID()); err != nil || len(report.Repaired) != 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	if m, err := folder.Manifest(w.ID()); err != nil || m.State != recording.StateRecording {
@@ -347,7 +342,7 @@ func TestRepairLeavesOutWhatIsGoneOnWith(t *testing.T) {
 	if _, err := folder.Verify(w.ID()); err != nil {
 		t.Error(err)
 	}
-	if one, err := folder.RepairOne(lock, w.ID()); err != nil || one != nil {
+	if one, err := folder.RepairOne(w.ID()); err != nil || one != nil {
 		t.Errorf("%+v, %v", one, err)
 	}
 }

@@ -35,8 +35,8 @@ type RetentionReport struct {
 }
 
 // ApplyRetention deletes the recordings that the policy lets go, oldest first; with dryRun it only
-// tells which and needs no lock. Recordings that are not transcribed, not ended, or of which anything is unclear stay.
-func (f *Folder) ApplyRetention(lock *Lock, policy Retention, now time.Time, dryRun bool) (RetentionReport, error) {
+// tells which. Recordings that are not transcribed, not ended, or of which anything is unclear stay.
+func (f *Folder) ApplyRetention(policy Retention, now time.Time, dryRun bool) (RetentionReport, error) {
 	list, problems, err := f.List()
 	if err != nil {
 		return RetentionReport{}, err
@@ -64,7 +64,7 @@ func (f *Folder) ApplyRetention(lock *Lock, policy Retention, now time.Time, dry
 			continue
 		}
 		if !dryRun {
-			if err := f.Delete(lock, m.ID); err != nil {
+			if err := f.Delete(m.ID); err != nil {
 				report.Problems = append(report.Problems, Problem{Path: f.AudioPath(m.ID), Err: err})
 				continue
 			}

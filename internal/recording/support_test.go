@@ -62,15 +62,8 @@ func finish(t testing.TB, w *recording.Writer) recording.Manifest {
 
 func repair(t testing.TB, folder *recording.Folder) recording.RepairReport {
 	t.Helper()
-	lock, err := recording.TakeLock(folder.Dir())
+	report, err := folder.Repair()
 	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := folder.Repair(lock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := lock.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return report

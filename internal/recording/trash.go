@@ -24,14 +24,14 @@ const (
 )
 
 // Change does one of Trash, Restore and Delete.
-func (f *Folder) Change(lock *Lock, id ID, what ChangeKind) error {
+func (f *Folder) Change(id ID, what ChangeKind) error {
 	switch what {
 	case ChangeTrash:
-		return f.Trash(lock, id)
+		return f.Trash(id)
 	case ChangeRestore:
-		return f.Restore(lock, id)
+		return f.Restore(id)
 	case ChangeDelete:
-		return f.Delete(lock, id)
+		return f.Delete(id)
 	}
 	return scout.Errorf(scout.CodeInvalidArgument, "change %q of recording %s: want %s, %s or %s", string(what), id, ChangeTrash, ChangeRestore, ChangeDelete)
 }
@@ -42,8 +42,12 @@ func (f *Folder) Change(lock *Lock, id ID, what ChangeKind) error {
 func suffixes() []string { return []string{audioSuffix, damagedSuffix, manifestSuffix} }
 
 // Delete removes a recording that is not being recorded, from the folder or from its trash.
-func (f *Folder) Delete(_ *Lock, id ID) error {
+func (f *Folder) Delete(id ID) error {
 	const doing = "delete recording"
+	return f.claimed(doing, id, func() error { return f.remove(doing, id) })
+}
+
+func (f *Folder) remove(doing string, id ID) error {
 	dir := f.dir
 	if err := f.checkIdle(doing, id); scout.CodeOf(err) == scout.CodeRecordingNotFound && f.inTrash(id) {
 		dir = f.trash()
@@ -60,8 +64,12 @@ func (f *Folder) Delete(_ *Lock, id ID) error {
 
 // Trash moves a recording that is not being recorded into the trash of its folder. Restore brings it
 // back; Delete removes it from there.
-func (f *Folder) Trash(_ *Lock, id ID) error {
+func (f *Folder) Trash(id ID) error {
 	const doing = "move recording to the trash"
+	return f.claimed(doing, id, func() error { return f.discard(doing, id) })
+}
+
+func (f *Folder) discard(doing string, id ID) error {
 	if err := f.checkIdle(doing, id); err != nil {
 		return err
 	}
@@ -73,8 +81,12 @@ func (f *Folder) Trash(_ *Lock, id ID) error {
 
 // Restore brings a recording back from the trash. One that is not there gives
 // scout.CodeRecordingNotFound, one that is in the folder as well scout.CodeInvalidArgument.
-func (f *Folder) Restore(_ *Lock, id ID) error {
+func (f *Folder) Restore(id ID) error {
 	const doing = "restore recording"
+	return f.claimed(doing, id, func() error { return f.bringBack(doing, id) })
+}
+
+func (f *Folder) bringBack(doing string, id ID) error {
 	if !id.Valid() || !f.inTrash(id) {
 		return scout.Errorf(scout.CodeRecordingNotFound, "%s %q: it is not in the trash of %s", doing, string(id), f.dir)
 	}

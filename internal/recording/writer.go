@@ -39,7 +39,9 @@ type Writer struct {
 	home atomic.Pointer[Folder]   // where the recording is; another one after Rescue had to go elsewhere
 	file atomic.Pointer[openFile] // what is being written; another one after Rescue
 	old  []File                   // files that Rescue left, still open: a sync may be under way
-	head header
+	// claimed keeps others from changing the recording; nil where it could not be had.
+	claimed *claim
+	head    header
 	// shown is how many frames the header in the file claims.
 	shown uint64
 
@@ -98,13 +100,26 @@ func (f *Folder) Create(s Settings) (*Writer, error) {
 		Version: ManifestVersion, ID: s.ID, State: StateRecording, Device: s.Device, Format: s.Format,
 		StartedAt: s.StartedAt.UTC(), PrerollFrames: s.PrerollFrames, Labels: s.Labels,
 	})
+	w.claim(0) // nobody else knows the recording
 	if err := f.replaceManifest(&w.manifest); err != nil {
+		w.claimed.release()
 		return nil, err
 	}
 	if err := w.open(os.O_RDWR | os.O_CREATE | os.O_EXCL); err != nil {
+		w.claimed.release()
 		return nil, errors.Join(err, removeIfThere(f.AudioPath(s.ID)), removeIfThere(f.ManifestPath(s.ID)))
 	}
 	return w, nil
+}
+
+// claim claims the recording for as long as it is written. Without the claim it is recorded all the same: a command that is
+// suspended while it repairs the recording must not keep it from continuing, and what that command may still change is found
+// and mended like any other damage.
+func (w *Writer) claim(patience time.Duration) {
+	claimed, err := w.home.Load().claim("record", w.head.id, patience)
+	if err == nil {
+		w.claimed = claimed
+	}
 }
 
 // Resume goes on with a recording that a crash interrupted: the writer stands at the end of what is
@@ -132,11 +147,14 @@ func (f *Folder) Resume(id ID) (*Writer, error) {
 	// The checksum is taken from the file at the end: to read a long recording now would take seconds that nobody records.
 	w.unsure = true
 	w.summed, w.inFile = audio.frames, audio.frames
+	w.claim(claimWithin)
 	if err := w.open(os.O_RDWR); err != nil {
+		w.claimed.release()
 		return nil, err
 	}
 	w.changed()
 	if err := w.SaveManifest(); err != nil {
+		w.claimed.release()
 		return nil, errors.Join(err, w.file.Load().Close())
 	}
 	return w, nil
@@ -379,7 +397,9 @@ func (w *Writer) Finish(end End) (Manifest, error) {
 	final.Gaps = slices.Clone(m.Gaps)
 	w.changedLocked()
 	w.mu.Unlock()
-	return final, errors.Join(err, w.SaveManifest())
+	err = errors.Join(err, w.SaveManifest())
+	w.claimed.release()
+	return final, err
 }
 
 // sumAgain takes the checksum from the file where the one that was kept may be wrong.
@@ -402,6 +422,7 @@ func (w *Writer) Abandon() error {
 	for _, old := range w.old {
 		err = errors.Join(err, old.Close())
 	}
+	w.claimed.release()
 	return scout.FileError(scout.CodeWriteFailed, "close recording", err)
 }
 

@@ -120,8 +120,9 @@ type Recorder struct {
 	endOnce  sync.Once
 }
 
-// lockWithin is how long a new recorder waits for the lock of one that is just ending.
-const lockWithin = 2 * time.Second
+// lockWithin is how long a new recorder waits for the lock of one that is just ending. Whoever holds it longer is named, by
+// whoever started this one, within two seconds.
+const lockWithin = time.Second
 
 // Run is Open and Recorder.Run: the whole life of a recorder process. Where another recorder holds the
 // lock and does not answer any more it waits a moment, since that one may be ending.
@@ -178,11 +179,11 @@ func Open(options Options) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := recording.TakeLockWithin(folder.Dir(), recording.RecorderWaits)
+	lock, err := recording.TakeLock(folder.Dir())
 	if err != nil {
 		return nil, err
 	}
-	report, err := folder.Repair(lock, orderOf(options.Parent.UnderWay()).ID)
+	report, err := folder.Repair(orderOf(options.Parent.UnderWay()).ID)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -227,6 +228,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 	serving, stopServing := context.WithCancel(ctx)
 	r.prepareResume()
 	r.serveOn(serving, listener)
+	if err := r.lock.Serves(); err != nil { // it serves all the same
+		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	}
 	r.connections.Go(func() { r.resume(serving) }) // ended by stopServing
 	if r.options.Parent != nil {
 		go r.watchParent() // ends with the process, as the parent does

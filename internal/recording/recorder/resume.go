@@ -67,7 +67,7 @@ func (r *Recorder) framesOf(id recording.ID) (uint64, error) {
 
 // settle puts a recording right that is not gone on with after all.
 func (r *Recorder) settle(id recording.ID) {
-	done, err := r.folder.RepairOne(r.lock, id)
+	done, err := r.folder.RepairOne(id)
 	switch {
 	case err != nil:
 		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))

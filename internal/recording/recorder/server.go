@@ -230,12 +230,6 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 		reply, err = c.adopt(request)
 	case wire.KindMetrics:
 		reply, err = r.gatherMetrics()
-	case wire.KindChange:
-		var change wire.Change
-		if err := wire.DecodeJSON(f, &change); err != nil {
-			return err
-		}
-		reply, err = struct{}{}, r.Change(ctx, change.ID, change.What)
 	case wire.KindShutdown:
 		var request wire.Shutdown
 		if err := wire.DecodeJSON(f, &request); err != nil {

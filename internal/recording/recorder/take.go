@@ -299,16 +299,6 @@ func (r *Recorder) discard(w *recording.Writer, resume bool) {
 	}
 }
 
-// Change moves or deletes a recording that ended, under the lock that this process holds. The one under
-// way gives scout.CodeRecordingInUse.
-func (r *Recorder) Change(ctx context.Context, id recording.ID, what recording.ChangeKind) error {
-	if err := r.acquire(ctx); err != nil { // no start may go on with it meanwhile
-		return err
-	}
-	defer r.release()
-	return r.folder.Change(r.lock, id, what)
-}
-
 // Stop ends the recording and returns when its file is final. With the id of a recording that ended
 // already the answer is the same as then; with no id and nothing under way the error has
 // scout.CodeNotRecording. A start that still waits for its device is cancelled. A recording that could not
@@ -326,7 +316,11 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 	starts := false
 	if s := r.starting; s != nil && (id == "" || id == s.id) {
 		starts = true
-		s.cancel(scout.Errorf(scout.CodeCancelled, "the start was cancelled"))
+		cause := scout.Errorf(scout.CodeCancelled, wire.StartCancelled)
+		if reason == recording.EndShutdown { // nobody wanted that recording to end: the next recorder may begin it
+			cause = scout.Errorf(scout.CodeRecorderUnreachable, "the recorder is ending")
+		}
+		s.cancel(cause)
 	}
 	r.mu.Unlock()
 	if err := r.acquire(ctx); err != nil {

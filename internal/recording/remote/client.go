@@ -309,11 +309,6 @@ func (c *Client) ShutdownIdle(ctx context.Context) error {
 	return c.request(ctx, wire.KindShutdown, wire.Shutdown{IfIdle: true}, &struct{}{})
 }
 
-// Change moves or deletes a recording that ended.
-func (c *Client) Change(ctx context.Context, id recording.ID, what recording.ChangeKind) error {
-	return c.request(ctx, wire.KindChange, wire.Change{ID: id, What: what}, &struct{}{})
-}
-
 // Gather returns the metrics of the recorder's process.
 func (c *Client) Gather(ctx context.Context) ([]*dto.MetricFamily, error) {
 	var m wire.Metrics

@@ -51,7 +51,7 @@ func unanswered(ctx context.Context, pid int, err error) health.Result {
 
 // judgeAbsence makes a status of a recorder that was not reached.
 func judgeAbsence(ctx context.Context, dir string, err error) health.Result {
-	pid, held := recording.Holder(dir)
+	why, pid := absent(dir)
 	if scout.CodeOf(err) != scout.CodeRecorderUnreachable || ctx.Err() != nil {
 		return unanswered(ctx, pid, err)
 	}
@@ -64,10 +64,14 @@ func judgeAbsence(ctx context.Context, dir string, err error) health.Result {
 	}
 	id, found := unfinished(folder)
 	switch {
+	case why == halted:
+		return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder (process %d) is suspended and was not ready yet", pid)}
 	case !found:
 		return health.Result{Status: health.Healthy, Reason: "nothing is being recorded"}
-	case held:
+	case why == deaf:
 		return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder (process %d) of recording %s cannot be reached", pid, id)}
+	case why == starting, why == returning:
+		return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder of recording %s ended and is being started again", id)}
 	}
 	return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder died in the middle of recording %s", id)}
 }

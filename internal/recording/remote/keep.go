@@ -81,7 +81,7 @@ func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, o
 func Adopt(ctx context.Context, folder *recording.Folder, launch LaunchOptions, id recording.ID, scope observe.Scope) (*Keeper, recording.Started, error) {
 	client, err := await(ctx, folder.Dir(), launch.Options)
 	if err != nil {
-		return nil, recording.Started{}, notRecording(folder.Dir(), err)
+		return nil, recording.Started{}, unreachable(folder.Dir(), err)
 	}
 	order, started, err := client.Adopt(ctx, id)
 	if err != nil {
@@ -299,9 +299,13 @@ func (k *Keeper) Leave() error {
 // Running returns a connection to the recorder of the folder and the recording that is under way there. Without one the
 // error has scout.CodeNotRecording. The caller closes the client.
 func Running(ctx context.Context, dir string, options Options) (*Client, *recording.Progress, error) {
-	client, err := await(ctx, dir, options)
+	return runningWithin(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin})
+}
+
+func runningWithin(ctx context.Context, dir string, options Options, patience map[absence]time.Duration) (*Client, *recording.Progress, error) {
+	client, err := awaitRecorder(ctx, dir, options, patience)
 	if err != nil {
-		return nil, nil, notRecording(dir, err)
+		return nil, nil, unreachable(dir, err)
 	}
 	status, err := client.Status(ctx)
 	if err == nil && status.Recording == nil {
@@ -311,18 +315,6 @@ func Running(ctx context.Context, dir string, options Options) (*Client, *record
 		return nil, nil, errors.Join(err, client.Close())
 	}
 	return client, status.Recording, nil
-}
-
-// notRecording says what it means that no recorder can be reached.
-func notRecording(dir string, err error) error {
-	if _, silent := silentPID(err); silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
-		return err
-	}
-	if pid, lives := unreachable(dir); lives {
-		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) cannot be reached: its socket is gone from %s", pid, dir).
-			WithHint("to stop it: scout record stop; what it recorded is on disk")
-	}
-	return scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", dir)
 }
 
 // baseEnvironment is the environment that a recorder is started in, but for what an order says of it.

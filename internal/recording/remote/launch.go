@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,6 +43,9 @@ type LaunchOptions struct {
 	Within time.Duration
 }
 
+// startsWithin is how long a recorder is waited for that is being started; it repairs the folder before it answers.
+const startsWithin = 30 * time.Second
+
 // comesBackWithin is how long a recorder that died is waited for that has a parent to start it again.
 const comesBackWithin = 2 * time.Second
 
@@ -50,12 +54,15 @@ const comesBackWithin = 2 * time.Second
 // reach it, with its output in LogName. Whoever of several that launch at once comes second attaches
 // to the recorder of the first.
 func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Client, launched bool, err error) {
-	client, err = await(ctx, dir, options.Options)
+	if options.Within <= 0 {
+		options.Within = startsWithin
+	}
+	client, err = awaitRecorder(ctx, dir, options.Options, map[absence]time.Duration{starting: options.Within, returning: comesBackWithin})
 	if _, silent := silentPID(err); err == nil || silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
 		return client, false, err
 	}
-	if options.Within <= 0 {
-		options.Within = 30 * time.Second
+	if why, _ := absent(dir); why == halted {
+		return nil, false, unreachable(dir, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, options.Within, scout.Errorf(scout.CodeRecorderStart, "the recorder was not ready within %s", options.Within))
 	defer cancel()
@@ -71,24 +78,9 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 	return client, launched, err
 }
 
-// await connects to the recorder of the folder. One that died and has a parent is waited for.
+// await connects to the recorder of the folder. One that is being started is waited for, for the first time or again.
 func await(ctx context.Context, dir string, options Options) (*Client, error) {
-	client, err := Dial(ctx, dir, options)
-	waiting, cancel := context.WithTimeout(ctx, comesBackWithin)
-	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if _, silent := silentPID(err); err == nil || silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable || !recording.HasParent(dir) {
-			return client, err
-		}
-		select {
-		case <-waiting.Done():
-			return nil, err
-		case <-ticker.C: // nothing announces the socket of a process that is no child
-		}
-		client, err = Dial(ctx, dir, options)
-	}
+	return awaitRecorder(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin})
 }
 
 // child is a recorder that was started and not heard of yet.
@@ -176,7 +168,8 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
-// await connects as soon as a recorder answers, be it this one or that of somebody who was quicker.
+// await connects as soon as a recorder answers, be it this one or that of somebody who was quicker. Where this one has ended and
+// nobody is on the way, that is said at once.
 func (c *child) await(ctx context.Context, dir string, options Options) (*Client, error) {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -192,25 +185,29 @@ func (c *child) await(ctx context.Context, dir string, options Options) (*Client
 			return nil, context.Cause(ctx)
 		case <-ended:
 			ended = nil
+			if why, _ := absent(dir); why == nobody || why == halted {
+				return nil, c.failed(dir)
+			}
 			over = time.After(quickerWithin)
 		case <-over:
-			return nil, c.failed()
+			return nil, c.failed(dir)
 		case <-ticker.C:
 		}
 	}
 }
 
-// failed tells why the recorder ended, with the last of its output.
-func (c *child) failed() error {
-	exited := c.exit
-	if exited == nil {
-		exited = errors.New("it ended at once")
+// failed tells why the recorder ended: because somebody has its folder, else with the last of its output.
+func (c *child) failed(dir string) error {
+	if err := recording.Occupied(dir); err != nil {
+		return err
 	}
-	said := c.output()
-	if said != "" {
-		said = ": " + said
+	if said := strings.TrimPrefix(c.output(), "scout-recorder: "); said != "" {
+		return scout.Errorf(scout.CodeRecorderStart, "start recorder: %s", said)
 	}
-	return scout.Errorf(scout.CodeRecorderStart, "start recorder: %w%s", exited, said)
+	if c.exit != nil {
+		return scout.Errorf(scout.CodeRecorderStart, "start recorder: it ended at once, without a word (%w)", c.exit)
+	}
+	return scout.Errorf(scout.CodeRecorderStart, "start recorder: it ended at once, without a word")
 }
 
 // output returns the last line that the child wrote.

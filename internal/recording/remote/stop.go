@@ -25,14 +25,17 @@ const (
 // that hangs is killed, one whose socket is gone is told to end; what it left is put right by the next one, or, where
 // none can be started, here. The manifest is there whenever a recording was found; an error beside it tells what is not as it
 // should be. Without a recording under way the error has scout.CodeNotRecording and tells what became of the last one.
+//
+// A recorder that is being started is waited for: what it is about to begin is stopped.
 func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (recording.Manifest, error) {
 	s := stopper{folder, launch}
-	client, progress, err := Running(ctx, folder.Dir(), launch.Options)
+	why, _ := absent(folder.Dir())
+	client, progress, err := s.running(ctx)
 	for began := time.Now(); time.Since(began) < silentFor && ctx.Err() == nil; {
 		if _, silent := silentPID(err); !silent {
 			break
 		}
-		client, progress, err = Running(ctx, folder.Dir(), launch.Options) // it waits for an answer
+		client, progress, err = s.running(ctx) // it waits for an answer
 	}
 	if err == nil {
 		defer func() { _ = client.Close() }() // the recording is what matters
@@ -40,18 +43,36 @@ func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (
 		return s.stop(ctx, client, progress.ID)
 	}
 	if scout.CodeOf(err) == scout.CodeNotRecording {
-		if m, callErr := callOff(ctx, folder.Dir(), launch.Options); m.ID != "" || callErr != nil {
+		if m, callErr := callOff(ctx, folder.Dir(), launch.Options, why == starting || why == returning); m.ID != "" || callErr != nil {
 			return m, callErr
 		}
 	}
-	id, found := unfinished(folder)
-	if !found {
-		return recording.Manifest{}, afterwards(folder, err)
+	if ctx.Err() != nil {
+		return recording.Manifest{}, context.Cause(ctx)
 	}
-	if pid, silent := silentPID(err); silent {
-		return s.kill(ctx, pid, id)
-	}
-	if pid, lives := unreachable(folder.Dir()); lives {
+	return s.force(ctx, err)
+}
+
+// force ends a recording whose recorder cannot be asked; err says why.
+func (s stopper) force(ctx context.Context, err error) (recording.Manifest, error) {
+	id, found := unfinished(s.folder)
+	why, pid := absent(s.folder.Dir())
+	silent, isSilent := silentPID(err)
+	switch {
+	case !isSilent && why == starting:
+		return recording.Manifest{}, err // whatever is unfinished, it is about to be finished
+	case !isSilent && why == halted: // it has recorded nothing yet
+		if err := s.end(ctx, pid, syscall.SIGKILL); err != nil {
+			return recording.Manifest{}, err
+		}
+		if !found {
+			return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, "the recorder (process %d) was suspended before it recorded anything, and was killed", pid)
+		}
+	case !found:
+		return recording.Manifest{}, afterwards(s.folder, err)
+	case isSilent:
+		return s.kill(ctx, silent, id)
+	case why == deaf:
 		if err := s.end(ctx, pid, syscall.SIGTERM); err != nil {
 			return recording.Manifest{}, err
 		}
@@ -59,34 +80,47 @@ func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (
 	return s.putRight(ctx, id)
 }
 
-// callOff stops a recording that is only about to begin, or has begun at this moment. Without either both results are zero.
-func callOff(ctx context.Context, dir string, options Options) (recording.Manifest, error) {
+// running is Running with more patience for a recorder that is being started.
+func (s stopper) running(ctx context.Context) (*Client, *recording.Progress, error) {
+	patience := map[absence]time.Duration{starting: startsWithin, returning: comesBackWithin}
+	return runningWithin(ctx, s.folder.Dir(), s.launch.Options, patience)
+}
+
+// beginsWithin is how long a recorder that has just been started is given to hear of the recording that it was started for.
+const beginsWithin = 2 * time.Second
+
+// callOff stops a recording that is only about to begin, or has begun at this moment. Where one is expected it is waited for.
+// Without either both results are zero.
+func callOff(ctx context.Context, dir string, options Options, expected bool) (recording.Manifest, error) {
 	client, err := Dial(ctx, dir, options)
 	if err != nil {
 		return recording.Manifest{}, nil // there is no recorder, and so nothing begins
 	}
 	defer func() { _ = client.Close() }() // the recording is what matters
-	m, err := client.Stop(ctx, "")
-	if m.ID == "" && !calledOff(err) {
-		return m, nil
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for began := time.Now(); ; {
+		m, err := client.Stop(ctx, "")
+		if m.ID != "" {
+			return m, err
+		}
+		if calledOff(err) {
+			return m, scout.Errorf(scout.CodeNotRecording, "%w", err).WithHint("to begin again: scout record")
+		}
+		if !expected || time.Since(began) >= beginsWithin || scout.CodeOf(err) != scout.CodeNotRecording {
+			return recording.Manifest{}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return recording.Manifest{}, nil
+		case <-ticker.C: // the recorder does not know either what it is about to be asked for
+		}
 	}
-	return m, err
 }
 
 // calledOff tells whether err says that a start was cancelled.
 func calledOff(err error) bool {
 	return scout.CodeOf(err) == scout.CodeNotRecording && strings.Contains(err.Error(), wire.StartCancelled)
-}
-
-// unreachable returns the recorder that holds the folder and has no socket any more. Other programs hold the folder for a
-// moment as well, and are no recorders.
-func unreachable(dir string) (pid int, lives bool) {
-	pid, held := recording.Holder(dir)
-	if !held || pid == 0 {
-		return 0, false
-	}
-	endpoint, err := wire.ReadEndpoint(dir)
-	return pid, err == nil && endpoint.PID == pid || err != nil && recording.HasParent(dir)
 }
 
 // unfinished returns the recording that is being made, or was when its recorder died.
@@ -186,18 +220,16 @@ func (s stopper) putRight(ctx context.Context, id recording.ID) (recording.Manif
 	if ctx.Err() != nil {
 		return recording.Manifest{}, err
 	}
-	lock, lockErr := recording.TakeLock(s.folder.Dir())
-	if lockErr != nil {
+	if _, lockErr := s.folder.Recover(); lockErr != nil {
 		return recording.Manifest{}, errors.Join(err, lockErr)
 	}
-	_, repairErr := s.folder.Repair(lock)
 	m, manifestErr := s.folder.Manifest(id)
-	return m, errors.Join(fmt.Errorf("the recorder ended unexpectedly and could not be replaced: %w", err), repairErr, manifestErr, lock.Close())
+	return m, errors.Join(fmt.Errorf("the recorder ended unexpectedly and could not be replaced: %w", err), manifestErr)
 }
 
 // kill ends a recorder that does not answer, and the recording with it: what that had not heard or written by then is lost.
 func (s stopper) kill(ctx context.Context, pid int, id recording.ID) (recording.Manifest, error) {
-	if holder, held := recording.Holder(s.folder.Dir()); held && holder == pid { // else it ended by itself
+	if holder, held := recording.Holder(s.folder.Dir()); held && holder.PID == pid { // else it ended by itself
 		if err := s.end(ctx, pid, syscall.SIGKILL); err != nil {
 			return recording.Manifest{}, err
 		}
@@ -217,7 +249,7 @@ func (s stopper) end(ctx context.Context, pid int, signal syscall.Signal) error 
 	defer ticker.Stop()
 	deadline := time.After(endsWithin)
 	for {
-		if holder, held := recording.Holder(s.folder.Dir()); !held || holder != pid {
+		if holder, held := recording.Holder(s.folder.Dir()); !held || holder.PID != pid {
 			return nil
 		}
 		select {

@@ -29,7 +29,6 @@ const (
 	KindListen      Kind = 8  // Listen; Reply: Listening; then Frames, Missed and at last End
 	KindWatchLevel  Kind = 9  // WatchLevel; Reply: empty object; then Level
 	KindWatchEvents Kind = 10 // empty; Reply: empty object; then Event
-	KindChange      Kind = 11 // Change; Reply: empty object
 )
 
 // The kinds of frames that recorders send.
@@ -45,7 +44,7 @@ const (
 )
 
 func (k Kind) valid() bool {
-	return (k >= KindHello && k <= KindChange) || (k >= KindWelcome && k <= KindEvent)
+	return (k >= KindHello && k <= KindWatchEvents) || (k >= KindWelcome && k <= KindEvent)
 }
 
 // MaxFrameBytes bounds a frame without its prefix: a manifest with some 100,000 gaps.

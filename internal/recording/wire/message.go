@@ -8,8 +8,9 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// StartCancelled is the text of the error that a stop gets, with scout.CodeNotRecording, when it cancelled a start. The text
-// is part of the protocol: a client knows by it that there is nothing more to stop.
+// StartCancelled is the text of the error that a stop gets, with scout.CodeNotRecording, when it cancelled a start, and that
+// the start gets, with scout.CodeCancelled. The text is part of the protocol: a client knows by it that there is nothing
+// more to stop.
 const StartCancelled = "the recording was cancelled before it began"
 
 // Hello is what a client says first.
@@ -46,12 +47,6 @@ type Adopt struct {
 	// ID of the recording; empty for the one under way.
 	ID          recording.ID `json:"id,omitempty"`
 	Traceparent string       `json:"traceparent,omitempty"`
-}
-
-// Change moves or deletes a recording that ended. Its recorder does it, since that holds the folder's lock.
-type Change struct {
-	ID   recording.ID         `json:"id"`
-	What recording.ChangeKind `json:"what"`
 }
 
 // Adopted is the answer to an Adopt.

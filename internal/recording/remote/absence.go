@@ -1,0 +1,111 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// absence is why no recorder answers in a folder.
+type absence int
+
+const (
+	// nobody: there is no recorder and none is expected.
+	nobody absence = iota
+	// starting: a recorder has the folder and repairs what is in it; its socket comes after that.
+	starting
+	// returning: there is a parent, whose recorder died, or which has only just begun.
+	returning
+	// halted: as starting, and the process is suspended.
+	halted
+	// deaf: a recorder has the folder and served it, and its socket is gone.
+	deaf
+)
+
+// absent tells why no recorder answers, and which process has the folder.
+func absent(dir string) (absence, int) {
+	holder, held := recording.Holder(dir)
+	switch {
+	case held && !holder.Lives(): // somebody else's lock, or one who has not said yet who it is
+		if recording.HasParent(dir) {
+			return starting, 0
+		}
+		return nobody, 0
+	case held && holder.Serving:
+		return deaf, holder.PID
+	case held && suspended(holder.PID):
+		return halted, holder.PID
+	case held:
+		return starting, holder.PID
+	case recording.HasParent(dir):
+		return returning, 0
+	}
+	return nobody, 0
+}
+
+// suspended tells whether a process is stopped by a signal; false where the system does not tell.
+func suspended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	state := bytes.LastIndexByte(stat, ')') + 2 // the name of the program may hold anything
+	return state < len(stat) && (stat[state] == 'T' || stat[state] == 't')
+}
+
+// processText names a process in a message, where it is known.
+func processText(pid int) string {
+	if pid == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (process %d)", pid)
+}
+
+// awaitRecorder connects to the recorder of the folder. One that is being started, for the first time or again, is waited for as
+// long as patience says for each.
+func awaitRecorder(ctx context.Context, dir string, options Options, patience map[absence]time.Duration) (*Client, error) {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for began := time.Now(); ; {
+		client, err := Dial(ctx, dir, options)
+		if _, silent := silentPID(err); err == nil || silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
+			return client, err
+		}
+		why, _ := absent(dir)
+		if time.Since(began) >= patience[why] {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-ticker.C: // nothing announces the socket of a process that is no child
+		}
+	}
+}
+
+// unreachable says what it means that no recorder can be reached.
+func unreachable(dir string, err error) error {
+	if _, silent := silentPID(err); silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
+		return err
+	}
+	switch why, pid := absent(dir); why {
+	case starting:
+		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder%s is still starting in %s", processText(pid), dir).
+			WithHint("it repairs what is in the folder: try again in a moment; recorder.log there tells more")
+	case halted:
+		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) was suspended before it was ready", pid).
+			WithHint("continue it (kill -CONT %d) or end it: scout record stop", pid)
+	case returning:
+		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder of %s died and is being started again", dir).
+			WithHint("try again in a moment; what was recorded is on disk, and recorder.log there tells more")
+	case deaf:
+		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder%s cannot be reached: its socket is gone from %s", processText(pid), dir).
+			WithHint("to stop it: scout record stop; what it recorded is on disk")
+	}
+	return scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", dir)
+}

@@ -1,0 +1,44 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// endsIdleWithin is how long a recorder that records nothing may take to end, once it was asked.
+const endsIdleWithin = 2 * time.Second
+
+// Recover repairs the folder, after it ended a recorder that records nothing there. While something is being recorded the
+// error has scout.CodeRecordingLocked and nothing is changed.
+func Recover(ctx context.Context, folder *recording.Folder) (recording.RepairReport, error) {
+	report, err := folder.Recover()
+	if scout.CodeOf(err) != scout.CodeRecordingLocked {
+		return report, err
+	}
+	client, dialErr := Dial(ctx, folder.Dir(), Options{Name: "scout recordings recover"})
+	if dialErr != nil {
+		return recording.RepairReport{}, err
+	}
+	defer func() { _ = client.Close() }() // it ended, or goes on
+	if endErr := client.ShutdownIdle(ctx); endErr != nil {
+		if scout.CodeOf(endErr) == scout.CodeAlreadyRecording {
+			return recording.RepairReport{}, err
+		}
+		return recording.RepairReport{}, endErr
+	}
+	select {
+	case <-client.Done():
+	case <-ctx.Done():
+		return recording.RepairReport{}, context.Cause(ctx)
+	}
+	// The connection closes a moment before the lock does, and the parent ends after that.
+	for deadline := time.Now().Add(endsIdleWithin); ; time.Sleep(10 * time.Millisecond) {
+		report, err = folder.Recover()
+		if scout.CodeOf(err) != scout.CodeRecordingLocked || time.Now().After(deadline) {
+			return report, err
+		}
+	}
+}
