@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -69,75 +67,4 @@ type Event struct {
 	Reason scout.GapReason
 	Gap    Gap
 	Err    error
-}
-
-// Subscription receives the events of a session.
-type Subscription struct {
-	events chan Event
-	missed atomic.Uint64
-	owner  *broadcast
-}
-
-// Events is the stream of events. It is closed when the session ended or the subscription was
-// closed.
-func (s *Subscription) Events() <-chan Event { return s.events }
-
-// Missed is how many events came while the channel was full: they are lost to this subscriber, who
-// asks Session.Status and Session.Gaps for how things are.
-func (s *Subscription) Missed() uint64 { return s.missed.Load() }
-
-// Close ends the subscription. It may be called repeatedly.
-func (s *Subscription) Close() { s.owner.remove(s) }
-
-// broadcast hands events to subscribers and waits for none of them.
-type broadcast struct {
-	mu     sync.Mutex
-	all    map[*Subscription]struct{}
-	closed bool
-}
-
-func (b *broadcast) add(buffer int) *Subscription {
-	s := &Subscription{events: make(chan Event, max(buffer, 1)), owner: b}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		close(s.events)
-		return s
-	}
-	if b.all == nil {
-		b.all = make(map[*Subscription]struct{})
-	}
-	b.all[s] = struct{}{}
-	return s
-}
-
-func (b *broadcast) remove(s *Subscription) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.all[s]; ok {
-		delete(b.all, s)
-		close(s.events)
-	}
-}
-
-func (b *broadcast) send(e Event) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for s := range b.all {
-		select {
-		case s.events <- e:
-		default:
-			s.missed.Add(1)
-		}
-	}
-}
-
-func (b *broadcast) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	for s := range b.all {
-		delete(b.all, s)
-		close(s.events)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout/internal/capture"
+	"github.com/scout-speech/scout/internal/fanout"
 )
 
 // durations are measurements of one kind.
@@ -31,14 +32,14 @@ func (d durations) String() string {
 }
 
 // awaitOneOf waits for an event of one of the kinds.
-func awaitOneOf(tb testing.TB, sub *capture.Subscription, kinds ...capture.EventKind) capture.Event {
+func awaitOneOf(tb testing.TB, sub *fanout.Subscription[capture.Event], kinds ...capture.EventKind) capture.Event {
 	tb.Helper()
 	timeout := time.NewTimer(15 * time.Second)
 	defer timeout.Stop()
 	for {
 		select {
-		case e := <-sub.Events():
-			if slices.Contains(kinds, e.Kind) {
+		case item := <-sub.Items():
+			if e := item.Value; slices.Contains(kinds, e.Kind) {
 				return e
 			}
 		case <-timeout.C:

@@ -39,6 +39,7 @@ type line struct {
 	opened    time.Duration   // since the session's epoch: nothing was heard before
 	seen      bool            // by the system's list of streams
 	news      <-chan struct{} // has a token after blocks came
+	over      bool            // no frame will follow; what waits in the intake is yet to be taken
 }
 
 // opening is an attempt to open a device, or many of them.
@@ -224,13 +225,19 @@ func (s *Session) pace(ctx context.Context, q *intake.Queue, frames sound.Frames
 	if q.Room() >= frames && s.ahead() <= s.ring.Capacity()/2 {
 		return nil
 	}
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
+	taken, endTaken := q.ListenRoom()
+	defer endTaken()
+	moved, endMoved := s.ring.ListenReaders()
+	defer endMoved()
+	changed, endChanged := s.changes.Listen()
+	defer endChanged()
 	for q.Room() < frames || s.ahead() > s.ring.Capacity()/2 {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-ticker.C:
+		case <-taken:
+		case <-moved:
+		case <-changed: // the recording may begin later than it seemed
 		}
 	}
 	return nil

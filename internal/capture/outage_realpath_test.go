@@ -10,6 +10,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/fanout"
 )
 
 // tolerance is how far the length of a gap may be off.
@@ -34,7 +35,7 @@ type outageTest struct {
 	server  *pulsetest.Server
 	mic     *pulsetest.Microphone
 	session *capture.Session
-	events  *capture.Subscription
+	events  *fanout.Subscription[capture.Event]
 	started capture.Started
 	offset  time.Duration // before the outage
 }
@@ -157,7 +158,7 @@ func TestLostDeviceIsReplacedByTheDefault(t *testing.T) {
 	removed := time.Now()
 	f.mic.Remove()
 	for {
-		e := <-f.events.Events()
+		e := (<-f.events.Items()).Value
 		if e.Device.ID == other.ID && (e.Kind == capture.EventDeviceOpened || e.Kind == capture.EventDeviceChanged) {
 			f.within("goes on with the default", removed, e.At, time.Second)
 			break

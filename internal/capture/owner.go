@@ -91,6 +91,8 @@ func (o *owner) work(ctx, devices context.Context) error {
 	s := o.session
 	ticker := time.NewTicker(stepEvery)
 	defer ticker.Stop()
+	readers, end := s.ring.ListenReaders()
+	defer end()
 	if s.options.Warm {
 		o.opening = o.open(devices, s.options.Device, true)
 	}
@@ -100,12 +102,21 @@ func (o *owner) work(ctx, devices context.Context) error {
 		if o.opening != nil {
 			result = o.opening.result
 		}
-		var blocks <-chan struct{}
+		var blocks, over, moved <-chan struct{}
 		if o.line != nil {
 			blocks = o.line.news
+			if !o.line.over {
+				over = o.line.stream.Done()
+			}
+			if !o.line.stream.RealTime() { // it waits for the readers
+				moved = readers
+			}
 		}
 		select {
 		case <-blocks:
+		case <-moved:
+		case <-over:
+			o.line.over = true
 		case <-done:
 			done = nil
 			o.fail(context.Cause(ctx))
@@ -151,7 +162,7 @@ func (o *owner) nextLook() time.Duration {
 func (o *owner) leave(stopDevices context.CancelFunc) error {
 	s := o.session
 	defer close(s.ended)
-	defer s.events.close()
+	defer s.events.Close()
 	defer s.ring.Close()
 	if c := o.starting; c != nil {
 		o.starting = nil
@@ -220,7 +231,7 @@ func (o *owner) begin() {
 	o.starting = nil
 	head := s.ring.Head()
 	preroll := uint64(0)
-	if o.flowing.After(c.began) {
+	if !o.flowing.Before(c.began) {
 		o.from = o.warmFrom // the device was opened for this recording: it begins with its first frame
 	} else {
 		before := min(s.options.Format.Frames(s.options.Preroll), uint64(head), s.ring.Capacity()/2)
@@ -415,9 +426,10 @@ func (o *owner) publishWith(err error) {
 		status.Outage = o.outage.reason
 	}
 	o.session.status.Store(status)
+	o.session.changes.Ring()
 }
 
 func (o *owner) emit(e Event) {
 	e.At, e.Frame = time.Now(), o.session.ring.Head()
-	o.session.events.send(e)
+	o.session.events.Send(e)
 }

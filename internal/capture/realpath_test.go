@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -81,17 +82,17 @@ func content(tb testing.TB, s *capture.Session, from, end ring.Position) []byte 
 }
 
 // await waits for an event of the kind.
-func await(tb testing.TB, sub *capture.Subscription, kind capture.EventKind) capture.Event {
+func await(tb testing.TB, sub *fanout.Subscription[capture.Event], kind capture.EventKind) capture.Event {
 	tb.Helper()
 	timeout := time.NewTimer(15 * time.Second)
 	defer timeout.Stop()
 	for {
 		select {
-		case e, ok := <-sub.Events():
+		case item, ok := <-sub.Items():
 			if !ok {
 				tb.Fatalf("events ended before %s", kind)
 			}
-			if e.Kind == kind {
+			if e := item.Value; e.Kind == kind {
 				return e
 			}
 		case <-timeout.C:

@@ -17,8 +17,10 @@ import (
 	"github.com/scout-speech/scout/internal/capture/pulse"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/capture/virtual"
+	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/fault"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/wake"
 )
 
 // LossPolicy says what to record while the device is away.
@@ -137,7 +139,7 @@ type Session struct {
 	meter   *level.Meter
 	metrics *metrics
 	log     *slog.Logger
-	events  broadcast
+	events  fanout.Hub[Event]
 	// failures counts panics of the session's goroutines.
 	failures *observe.Failures
 	epoch    time.Time
@@ -146,6 +148,7 @@ type Session struct {
 	ended    chan struct{}
 
 	status    atomic.Pointer[Status]       // what changes with events
+	changes   wake.Bell                    // rings when status changed
 	failure   atomic.Pointer[error]        // why Run ended, where that was not what its caller wanted
 	beat      atomic.Int64                 // since epoch, when Run last began a round
 	lastFrame atomic.Int64                 // since epoch, of the newest block; -1 before the first
@@ -233,8 +236,11 @@ func (s *Session) Silent() time.Duration {
 // Format is that of the ring.
 func (s *Session) Format() scout.Format { return s.options.Format }
 
-// Subscribe returns the events from now on, with room for so many unread ones.
-func (s *Session) Subscribe(buffer int) *Subscription { return s.events.add(buffer) }
+// Subscribe returns the events from now on, with room for so many unread ones. Who missed some asks Status and Gaps for how
+// things are. The subscription is closed when the session ends.
+func (s *Session) Subscribe(buffer int) *fanout.Subscription[Event] {
+	return s.events.Subscribe(buffer)
+}
 
 // Gaps returns the gaps of the recording under way, or of the last one. A gap that is not over yet
 // has the length that it has so far.

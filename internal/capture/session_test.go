@@ -337,8 +337,8 @@ func TestEndOfTheSessionEndsTheRecording(t *testing.T) {
 			t.Error(err)
 		}
 		var states []capture.State
-		for e := range events.Events() {
-			states = append(states, e.State)
+		for item := range events.Items() {
+			states = append(states, item.Value.State)
 		}
 		if !slices.Equal(states, []capture.State{capture.StateStopping, capture.StateIdle}) {
 			t.Errorf("states %v", states)
@@ -347,7 +347,7 @@ func TestEndOfTheSessionEndsTheRecording(t *testing.T) {
 			t.Errorf("start after the end: %v", err)
 		}
 		if sub := s.Subscribe(1); sub != nil {
-			if _, ok := <-sub.Events(); ok {
+			if _, ok := <-sub.Items(); ok {
 				t.Error("an event after the end")
 			}
 		}
@@ -430,8 +430,8 @@ func TestSlowSubscribersMissAndAreTold(t *testing.T) {
 		}
 		slow.Close()
 		slow.Close()
-		<-slow.Events() // the one it had room for
-		if _, ok := <-slow.Events(); ok {
+		<-slow.Items() // the one it had room for
+		if _, ok := <-slow.Items(); ok {
 			t.Error("an event after close")
 		}
 	})

@@ -129,3 +129,21 @@ func TestSettingsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// A device that is faster than real time waits for whoever reads, not for a clock: minutes of it pass through a short ring while
+// the clock of the bubble stands still.
+func TestAsFastAsItIsTakenWaitsForNoClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := run(t, capture.Options{Device: "signal:1?rate=16000&seconds=60&speed=max", Format: speech, Buffer: time.Second})
+		began := time.Now()
+		started := start(t, s)
+		all := readToEnd(t, s, started.From)
+		if len(all) != 2*60*rate {
+			t.Errorf("%d bytes, want %d", len(all), 2*60*rate)
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it waited %v for a clock", took)
+		}
+	})
+}

@@ -59,6 +59,7 @@ func (r *Ring) NewReader(name string, from Position) *Reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.readers[reader] = struct{}{}
+	r.moved.Ring()
 	return reader
 }
 
@@ -67,6 +68,7 @@ func (rd *Reader) Close() {
 	rd.ring.mu.Lock()
 	defer rd.ring.mu.Unlock()
 	delete(rd.ring.readers, rd)
+	rd.ring.moved.Ring()
 	if rd.deaf != nil {
 		rd.deaf()
 	}
@@ -111,7 +113,11 @@ func (rd *Reader) lag() uint64 {
 func (rd *Reader) Position() Position { return Position(rd.pos.Load()) }
 
 // Seek makes pos the next frame to read.
-func (rd *Reader) Seek(pos Position) { rd.pos.Store(uint64(pos)) }
+func (rd *Reader) Seek(pos Position) {
+	if rd.pos.Swap(uint64(pos)) != uint64(pos) {
+		rd.ring.moved.Ring()
+	}
+}
 
 // Read copies the next frames into dst, moves on by them and returns their number. It does not
 // wait: with nothing to read it returns ErrNotYet, or io.EOF after the last frame of a closed ring.

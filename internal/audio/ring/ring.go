@@ -80,6 +80,7 @@ type Ring struct {
 	head     atomic.Uint64 // frames written
 	closed   atomic.Bool
 	news     wake.Bell
+	moved    wake.Bell // rings when a reader came, moved or left
 
 	mu      sync.Mutex // guards readers; never taken by the writer
 	readers map[*Reader]struct{}
@@ -188,6 +189,10 @@ func (r *Ring) Close() {
 // Listen returns a channel that has a token after each write since the last one was taken, and after
 // Close; and what ends that. Who listens reads once before waiting.
 func (r *Ring) Listen() (news <-chan struct{}, end func()) { return r.news.Listen() }
+
+// ListenReaders returns a channel that has a token after a reader came, moved or left since the last one was taken, and what
+// ends that. A writer that can wait for its readers waits for this; it looks at Lag once before.
+func (r *Ring) ListenReaders() (moved <-chan struct{}, end func()) { return r.moved.Listen() }
 
 // ReadAt copies frames from pos on into dst and returns how many it copied.
 //

@@ -33,6 +33,7 @@ type Queue struct {
 	data    []byte
 	blocks  []Block
 	news    wake.Bell // rings after blocks came
+	taken   wake.Bell // rings after blocks were taken
 }
 
 // shared is what producer and consumer both use; scout_intake in deliver.h is the same.
@@ -130,6 +131,7 @@ func (q *Queue) Pop() {
 	tail := q.blockTail.Load()
 	q.tail.Add(q.blocks[tail%maxBlocks].Bytes)
 	q.blockTail.Store(tail + 1)
+	q.taken.Ring()
 }
 
 // Span describes what waits: the frames, dropped ones included, and the time of the newest block.
@@ -157,6 +159,7 @@ func (q *Queue) Room() sound.Frames {
 // Skip takes frames off the queue, the oldest first, dropped ones included. Only the consumer may
 // call it.
 func (q *Queue) Skip(frames sound.Frames) {
+	defer q.taken.Ring()
 	size := sound.Frames(q.format.FrameBytes())
 	for {
 		i := q.blockTail.Load()
@@ -184,6 +187,10 @@ func (q *Queue) Format() sound.Format { return q.format }
 // Listen returns a channel that has a token after blocks came since the last one was taken, and what ends that. Who listens
 // looks once before waiting.
 func (q *Queue) Listen() (news <-chan struct{}, end func()) { return q.news.Listen() }
+
+// ListenRoom returns a channel that has a token after blocks were taken since the last one was, and what ends that. A producer
+// that can wait looks at Room once before waiting.
+func (q *Queue) ListenRoom() (taken <-chan struct{}, end func()) { return q.taken.Listen() }
 
 // Latency is how long the callback took.
 func (q *Queue) Latency() Latency { return q.durations.latency() }

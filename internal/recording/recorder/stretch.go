@@ -78,18 +78,18 @@ func (s *stretch) watch(ctx context.Context) error {
 	defer subscription.Close()
 	ticker := time.NewTicker(stuckAfter / 2)
 	defer ticker.Stop()
-	for events := subscription.Events(); ; {
+	for events := subscription.Items(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.over:
 			return nil
-		case e, open := <-events:
+		case item, open := <-events:
 			if !open {
 				events = nil
 				continue
 			}
-			s.hear(e)
+			s.hear(item.Value)
 		case <-ticker.C:
 		}
 		if err := s.take.recorder.options.Faults.At(GoroutineEvents); err != nil {
