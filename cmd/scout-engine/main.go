@@ -1,6 +1,6 @@
-// Command scout-engine loads one speech model and transcribes what it is sent. It is started by
-// scout with two inherited pipes and ends when they close. It is the only program of Scout that
-// links native inference; see docs/formats/engine-wire.md.
+// Command scout-engine loads one speech model and transcribes the audio that it receives. scout starts it with two
+// inherited pipes, and it ends when they close. It is the only program of Scout that links native inference; see
+// docs/formats/engine-wire.md.
 package main
 
 import (
@@ -19,16 +19,16 @@ import (
 	"github.com/scout-speech/scout/internal/engine/sherpa"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/footprint"
-	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line where a limit would end Go's runtime
+	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line if a limit would end Go's runtime
 )
 
-// Inherited file descriptors: requests come in on one, answers go out on the other.
+// Inherited file descriptors: requests arrive on one, answers are sent on the other.
 const (
 	requestFD = 3
 	answerFD  = 4
 )
 
-// garbagePercent keeps Go's part of the memory small beside the model's. Measured: 118 MB at the peak over the
+// garbagePercent keeps Go's part of the memory small compared with the model's. Measured: 118 MB at the peak over the
 // development set at 10 %, 122 at 30 %, 149 at 100 %, at equal speed (docs/adr/0011-decoding-loop.md).
 const garbagePercent = 10
 
@@ -59,12 +59,12 @@ func run() error {
 	})
 }
 
-// leaveSignalsToScout ignores what a terminal sends (Ctrl-C, Ctrl-\, its end) to all processes in it: scout decides when
-// this process ends, and no stack appears on the screen.
+// leaveSignalsToScout ignores the signals that a terminal sends to all its processes (Ctrl-C, Ctrl-\, its end): scout
+// decides when this process ends, and no stack appears on the screen.
 func leaveSignalsToScout() { signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscall.SIGHUP) }
 
-// settle ends what was for loading only. Weights load quicker into huge pages and take no more memory there; what requests
-// need would. Without it all works as well, only larger.
+// settle ends the settings that were only for loading. Weights load faster into huge pages and take no more memory
+// there, but the memory of requests would. Without this step everything works too, but takes more memory.
 func settle(log *slog.Logger) {
 	if err := footprint.EndHugePages(); err != nil {
 		log.Warn("huge_pages_stay", slog.String("error", err.Error()))
@@ -87,9 +87,9 @@ func pipes() (io.Reader, io.Writer, error) {
 	return in, out, nil
 }
 
-// inherited takes over the end of a pipe, as one that never blocks: its reader then waits in Go's poller and leaves its
-// processor to whatever it has just set off. One that blocks in read(2) keeps it, until the runtime notices up to 10 ms
-// later; see "Cancelling" in docs/adr/0011-decoding-loop.md.
+// inherited takes over the end of a pipe and makes it non-blocking. Its reader then waits in Go's poller and leaves its
+// processor to the goroutines that it has just woken. A reader that blocks in read(2) keeps the processor until the
+// runtime notices, up to 10 ms later; see "Cancelling" in docs/adr/0011-decoding-loop.md.
 func inherited(fd int, name string) (*os.File, error) {
 	var stat syscall.Stat_t
 	if err := syscall.Fstat(fd, &stat); err != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFIFO {
@@ -103,7 +103,7 @@ func inherited(fd int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// runtimeLibrary is loaded into the process already, as a dependency of sherpa-onnx: both backends share it.
+// runtimeLibrary is already loaded into the process, as a dependency of sherpa-onnx: both backends share it.
 const runtimeLibrary = "libonnxruntime.so"
 
 func open(ctx context.Context, load wire.Load) (server.Backend, error) {

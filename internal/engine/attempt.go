@@ -16,9 +16,9 @@ import (
 	"github.com/scout-speech/scout/internal/engine/schedule"
 )
 
-// transcriber is what the decorators have in common. Each handles one kind of trouble, from the outside in: recording
-// (metrics, log), breaking (an engine that keeps failing), retrying (a process that ends), turning (who goes first),
-// loading (a process that does not run yet), limiting (time), calling (the process itself).
+// transcriber is the common interface of the decorators. Each handles one kind of problem, from the outside in:
+// recording (metrics, log), breaking (an engine that keeps failing), retrying (a process that ends), turning (order of
+// requests), loading (a process that does not run yet), limiting (time), calling (the process itself).
 type transcriber interface {
 	transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error)
 }
@@ -28,14 +28,14 @@ type attempt struct {
 	*Request
 	traceparent string
 	exclusive   bool             // nothing else may run in its process
-	turn        *schedule.Turn   // the last one, whose place in the queue it keeps
+	turn        *schedule.Turn   // the last one, whose place in the queue the attempt keeps
 	spent       time.Duration    // with a turn
 	process     *process.Process // set by loading
 	held        *holders         // of the turn
 	call        atomic.Pointer[process.Call]
 }
 
-// queued is how long the request has stood in line for a processor in this attempt.
+// queued returns how long the request has waited for a processor in this attempt.
 func (a *attempt) queued() time.Duration {
 	if call := a.call.Load(); call != nil {
 		return call.Queued()
@@ -43,8 +43,8 @@ func (a *attempt) queued() time.Duration {
 	return 0
 }
 
-// holders are whoever holds something that is let go of by the last of them: the caller, and a cancelled request that the
-// process still works on.
+// holders counts the holders of something that the last of them releases: the caller, and a cancelled request on which
+// the process still works.
 type holders struct {
 	mu    sync.Mutex
 	count int
@@ -67,7 +67,7 @@ func (h *holders) drop() {
 	}
 }
 
-// traceparent names a span as W3C Trace Context does, and is empty for none.
+// traceparent returns the W3C Trace Context name of a span, empty for none.
 func traceparent(s trace.SpanContext) string {
 	if !s.IsValid() {
 		return ""
@@ -75,10 +75,10 @@ func traceparent(s trace.SpanContext) string {
 	return fmt.Sprintf("00-%s-%s-%s", s.TraceID(), s.SpanID(), s.TraceFlags())
 }
 
-// errInterrupted is why a request stopped that runs again.
+// errInterrupted is the reason of a request that was interrupted and runs again.
 var errInterrupted = scout.Errorf(scout.CodeCancelled, "a more urgent request goes first")
 
-// turning waits for a turn, and for another one when a more urgent request took it.
+// turning waits for a turn, and for another one if a more urgent request took it.
 type turning struct {
 	share *schedule.Share
 	next  transcriber
@@ -111,7 +111,7 @@ func (t *turning) once(ctx context.Context, a *attempt) (*scout.Hypothesis, erro
 	return t.next.transcribe(ctx, a)
 }
 
-// loading has a process with the model loaded while the rest runs.
+// loading ensures that a process with the model is loaded while the rest runs.
 type loading struct {
 	model *pool.Model
 	share *schedule.Share
@@ -121,8 +121,8 @@ type loading struct {
 func (l *loading) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	for {
 		h, err := l.once(ctx, a)
-		// A process that is replaced or unloaded at this moment takes no more: the next one does. It has answered
-		// somebody, so that this ends.
+		// A process that is being replaced or unloaded takes no more requests; the next one does. It has answered
+		// somebody, so this loop ends.
 		if !errors.Is(err, process.ErrRetired) {
 			return h, err
 		}
@@ -148,8 +148,8 @@ type limiting struct {
 	next      transcriber
 }
 
-// limit is how long the process may take. Somebody waits for a dictation: what it does not get soon comes from a fresh
-// process.
+// limit returns how long the process may take. A person waits for a dictation: if it does not come soon, it is decoded
+// again in a fresh process.
 func (l *limiting) limit(r *Request) time.Duration {
 	if r.Class == schedule.Dictation {
 		return min(l.dictation+r.Audio(), l.base+time.Duration(l.factor*float64(r.Audio())))
@@ -168,8 +168,8 @@ func (l *limiting) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesi
 	timer = time.AfterFunc(limit, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		// The clock stands while the request waits for a processor: a machine that is busy with other things is no
-		// reason to give audio up.
+		// The clock stands still while the request waits for a processor: a machine that is busy with other things is
+		// no reason to give up audio.
 		if left := limit - (time.Since(began) - a.queued()); left > 0 {
 			timer.Reset(max(left, limit/10))
 			return
@@ -182,16 +182,16 @@ func (l *limiting) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesi
 	return l.next.transcribe(ctx, a)
 }
 
-// calling sends the request to its process and waits for the answer. A process that has had its time, or grows to more than
-// memory bytes, is killed. A request that is given up is cancelled; its turn stays taken until the process answers, and one
-// that does not is killed.
+// calling sends the request to its process and waits for the answer. It kills a process that exceeds its time, or grows
+// to more than memory bytes. A request whose caller gives up is cancelled. Its turn stays taken until the process
+// answers; a process that does not answer is killed.
 type calling struct {
 	model  *pool.Model
 	memory uint64
 }
 
 const (
-	// memoryCheckEvery is how often the resident size is looked at during a request.
+	// memoryCheckEvery is how often the resident size is checked during a request.
 	memoryCheckEvery = 200 * time.Millisecond
 	// abandonGrace is how long a cancelled request may continue in a process that cannot be interrupted.
 	abandonGrace = 10 * time.Second
@@ -228,7 +228,7 @@ func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis
 	}
 }
 
-// abandon cancels a request nobody waits for.
+// abandon cancels a request for which nobody waits.
 func (c *calling) abandon(p *process.Process, call *process.Call, held *holders) {
 	held.hold()
 	tooLong := time.AfterFunc(abandonGrace, func() {

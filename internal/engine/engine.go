@@ -16,18 +16,18 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// The nouns of a process are those of the engine.
+// The types of package process are also those of the engine.
 type (
-	// Model says what the engine loads.
+	// Model is what the engine loads.
 	Model = process.Model
-	// Facts are what a loaded model can do.
+	// Facts are the properties of a loaded model.
 	Facts = process.Facts
 	// Request is one piece of audio to transcribe.
 	Request = process.Request
 )
 
-// DefaultSlots is how many requests a model runs at once where nothing else is asked for: one for what somebody waits for,
-// one for the rest. A backend that cannot says so when it is ready.
+// DefaultSlots is how many requests a model runs at once by default: one for a request that somebody waits for, one for
+// the rest. A backend that cannot do this says so when it is ready.
 const DefaultSlots = 2
 
 // Options configures an engine. Zero values mean the defaults beside each field.
@@ -39,45 +39,44 @@ type Options struct {
 	Backend string
 	// Profile chooses options of the native runtime; empty means the backend's default.
 	Profile string
-	// HugePages has the process load the model into huge pages, where the C library and the kernel give them.
+	// HugePages makes the process load the model into huge pages, if the C library and the kernel provide them.
 	HugePages bool
 	// Threads of one inference session; default 1.
 	Threads int
 	// Slots is how many requests the model runs at the same time; default DefaultSlots.
 	Slots int
-	// BackgroundSlots is how many of them background work may have while nobody waits; default all but one. Where it has
-	// them all, a request that somebody waits for takes one, and what ran there runs again later.
+	// BackgroundSlots is how many of them background work may have while nobody waits; default all but one. If it has
+	// all of them, a request that somebody waits for takes one, and the interrupted request runs again later.
 	BackgroundSlots int
-	// Scheduler hands out the slots of the machine, and Pool keeps the processes, for all models together. Nil ones are
-	// the engine's own.
+	// Scheduler assigns the slots of the machine, and Pool keeps the processes, for all models together. If they are
+	// nil, the engine makes its own.
 	Scheduler *schedule.Scheduler
 	Pool      *pool.Pool
-	// Reserve is how long a scheduler of its own leaves a slot free after a request that somebody waits for; default 10 s.
+	// Reserve is how long the engine's own scheduler leaves a slot free after a request that somebody waits for;
+	// default 10 s.
 	Reserve time.Duration
 	// LoadTimeout bounds the time from starting a process to its model being ready; default 60 s.
 	LoadTimeout time.Duration
-	// A request may take RequestBase + RequestFactor times the length of its audio before the process
-	// is killed; defaults 10 s and 4. A dictation, for which somebody waits, may take DictationBase + its length;
-	// default 3 s.
+	// A request may take RequestBase + RequestFactor times the length of its audio before the process is killed;
+	// defaults 10 s and 4. A dictation may take DictationBase + its length, because somebody waits for it; default 3 s.
 	RequestBase   time.Duration
 	RequestFactor float64
 	DictationBase time.Duration
 	// IdleUnload ends the process after this long without a request; 0 keeps it.
 	IdleUnload time.Duration
-	// MemoryCeiling is the resident size in bytes above which the process is replaced between two
-	// requests; at twice as much it is killed in the middle of one. Default 512 MiB plus three times
-	// the size of the model.
+	// MemoryCeiling is the resident size in bytes above which the process is replaced between two requests; at twice
+	// the size it is killed during a request. Default 512 MiB plus three times the size of the model.
 	MemoryCeiling uint64
-	// ExpectBytes is how much memory the process will take, for the budget of the pool; default 80 MB and 1.3 times the
+	// ExpectBytes is the expected memory of the process, for the budget of the pool; default 80 MB and 1.3 times the
 	// size of the model.
 	ExpectBytes uint64
-	// Breaker overrides when repeated failures stop new attempts.
+	// Breaker overrides when repeated failures prevent new attempts.
 	Breaker resilience.BreakerOptions
-	// Loading, if set, is called when a start begins, with the time that it may take at most. The function that it
-	// returns is called when the start is over. Neither may block.
+	// Loading, if set, is called when a start begins, with the longest time that it may take. The returned function is
+	// called when the start is over. Neither may block.
 	Loading func(limit time.Duration) (over func())
 	// Fault, if set, is called by every goroutine at each of its steps: see process.Options and pool.GoroutineStart. It
-	// is for tests.
+	// is only for tests.
 	Fault func(goroutine string) error
 }
 
@@ -121,7 +120,7 @@ type Engine struct {
 	model   *pool.Model
 	record  *record
 	first   transcriber // of the decorators
-	turns   transcriber // without those outside of it: for self-tests
+	turns   transcriber // without those around it: for self-tests
 
 	mu     sync.Mutex
 	closed bool
@@ -153,7 +152,7 @@ func New(scope observe.Scope, o Options) *Engine {
 		},
 		ExpectBytes: o.ExpectBytes, CeilingBytes: o.MemoryCeiling, IdleUnload: o.IdleUnload, Loading: o.Loading,
 	})
-	// From the outside in: each handles one kind of trouble and hands on the rest.
+	// From the outside in: each handles one kind of problem and passes on the rest.
 	loaded := &loading{model: e.model, share: e.share, next: &limiting{
 		base: o.RequestBase, factor: o.RequestFactor, dictation: o.DictationBase, next: &calling{model: e.model, memory: 2 * o.MemoryCeiling},
 	}}
@@ -163,7 +162,7 @@ func New(scope observe.Scope, o Options) *Engine {
 	return e
 }
 
-// Load starts the process if none runs and returns what the model can do.
+// Load starts the process if none runs and returns the properties of the model.
 func (e *Engine) Load(ctx context.Context) (Facts, error) {
 	ctx, leave, err := e.enter(ctx)
 	if err != nil {
@@ -179,11 +178,12 @@ func (e *Engine) Load(ctx context.Context) (Facts, error) {
 	return p.Facts(), nil
 }
 
-// Transcribe returns the text of one piece. A request whose process ends (it crashes, hangs, babbles, grows too large) is
-// repeated alone in a fresh one. Only what ends a process twice while it was alone in it is set aside, with
-// scout.CodeAudioSetAside, and only if a self-test works then; else the engine is to blame, and the error is transient.
-// After repeated failures the breaker refuses at once with scout.CodeEngineUnavailable: later. Where too many wait
-// the error is a *schedule.BusyError.
+// Transcribe returns the text of one piece. If the process ends during a request (it crashes, hangs, breaks the
+// protocol, grows too large), the request is repeated alone in a fresh process. Only a request that ends a process
+// twice while it is alone in it is set aside, with scout.CodeAudioSetAside, and only if a self-test then succeeds.
+// Otherwise the engine is to blame, and the error is transient. After repeated failures the breaker refuses at once
+// with scout.CodeEngineUnavailable: the work has to wait. If too many requests wait, the error is a
+// *schedule.BusyError.
 //
 // The samples of the request belong to the caller again when Transcribe returns.
 func (e *Engine) Transcribe(ctx context.Context, request Request) (h *scout.Hypothesis, err error) {
@@ -198,12 +198,11 @@ func (e *Engine) Transcribe(ctx context.Context, request Request) (h *scout.Hypo
 	return e.first.transcribe(ctx, &attempt{Request: &request, traceparent: traceparent(trace.SpanContextFromContext(ctx))})
 }
 
-// Quiet waits until no request is in a slot and none waits for one, or for ctx: a cancelled request keeps its slot until
-// the process has let go of it.
+// Quiet waits until no request has a slot and none waits for one, or until ctx ends. A cancelled request keeps its slot
+// until the process has released it.
 func (e *Engine) Quiet(ctx context.Context) error { return e.share.Quiet(ctx) }
 
-// enter admits a call unless the engine is closed. Close cancels the returned context and waits
-// for leave.
+// enter admits a call unless the engine is closed. Close cancels the returned context and waits for leave.
 func (e *Engine) enter(ctx context.Context) (context.Context, func(), error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -220,8 +219,8 @@ func (e *Engine) enter(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// Close ends the process and waits for it. Requests that are under way fail with
-// scout.CodeEngineClosed. It may be called more than once.
+// Close ends the process and waits for it. Running requests fail with scout.CodeEngineClosed. It may be called more
+// than once.
 func (e *Engine) Close() {
 	e.mu.Lock()
 	e.closed = true
@@ -234,7 +233,7 @@ func (e *Engine) Close() {
 	e.calls.Wait()
 }
 
-// State is what is known about the engine from the outside.
+// State is the state of the engine as seen from outside.
 type State struct {
 	// Running reports whether a process is loaded; Facts are those of the last one.
 	Running       bool
@@ -243,16 +242,17 @@ type State struct {
 	Starts        int
 	ResidentBytes uint64
 	Breaker       string
-	// LastGood is when a request worked last, LastError why the last one, or the last start, did not; nil where it did.
+	// LastGood is when a request last succeeded. LastError is why the last request or start failed, nil if it
+	// succeeded.
 	LastGood  time.Time
 	LastError error
-	// Stalled is for how long a request has run without progress.
+	// Stalled is how long a request has run without progress.
 	Stalled time.Duration
-	// Loading is since when a process has been starting, zero where none is.
+	// Loading is when the start of a process began, zero if none is starting.
 	Loading time.Time
 }
 
-// State returns a snapshot. It changes nothing: no clock, no process, no log.
+// State returns a snapshot. It has no side effects: no clock, no process, no log.
 func (e *Engine) State() State {
 	m := e.model.State()
 	good, err := e.record.last()

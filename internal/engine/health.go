@@ -15,7 +15,7 @@ import (
 // stalledFor is how long a request may run without progress before the engine counts as unhealthy (S14).
 const stalledFor = 5 * time.Second
 
-// States of an engine in its health's metadata.
+// States of an engine in the metadata of its health.
 const (
 	stateUnloaded = "unloaded"
 	stateLoading  = "loading"
@@ -25,8 +25,8 @@ const (
 	stateResting  = "resting"
 )
 
-// Check returns the health check of this engine. It looks and touches nothing: it loads no model, moves no clock, writes no
-// log. SelfTest is what tries the engine out.
+// Check returns the health check of this engine. It has no side effects: it loads no model, changes no clock, writes no
+// log. SelfTest is the active test of the engine.
 func (e *Engine) Check() health.Check {
 	return health.Check{Name: "engine", Critical: true, Probe: func(context.Context) health.Result { return e.health() }}
 }
@@ -68,8 +68,8 @@ func (e *Engine) health() health.Result {
 	return result
 }
 
-// SelfTest has the engine decode one second of a known clip, which loads the model where it is not loaded, and remembers
-// the outcome as that of a request.
+// SelfTest decodes one second of a known clip. It loads the model if necessary, and records the outcome like that of a
+// request.
 func (e *Engine) SelfTest(ctx context.Context) error {
 	ctx, leave, err := e.enter(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func (e *Engine) SelfTest(ctx context.Context) error {
 	return err
 }
 
-// selfTestRequest is one second of a quiet tone, which every model can hear and none takes for speech.
+// selfTestRequest returns one second of a quiet tone, which every model can decode and none takes for speech.
 func selfTestRequest(class schedule.Class) Request {
 	samples := make([]float32, scout.EngineSampleRateHz)
 	for i := range samples {

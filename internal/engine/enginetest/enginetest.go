@@ -1,5 +1,5 @@
-// Package enginetest helps the tests around the engine process: a test binary is an engine as well, which fails as its tests
-// ask.
+// Package enginetest helps the tests of the engine process: a test binary is also an engine, which fails as its tests
+// request.
 package enginetest
 
 import (
@@ -18,8 +18,8 @@ import (
 // asEngine in the environment turns a test binary into an engine.
 const asEngine = "SCOUT_TEST_AS_ENGINE"
 
-// Main is TestMain of a package whose tests start their own binary (os.Args[0]) as engine, and mostly wait for it. options are
-// those of the engine that writes its answers to out. It does not return.
+// Main is TestMain of a package whose tests start their own binary (os.Args[0]) as engine. options returns those of the
+// engine that writes its answers to out. Main does not return.
 func Main(m *testing.M, options func(out *os.File) server.Options) {
 	if os.Getenv(asEngine) != "" {
 		in, out := os.NewFile(3, "requests"), os.NewFile(4, "answers")
@@ -37,7 +37,7 @@ func Main(m *testing.M, options func(out *os.File) server.Options) {
 	goleak.VerifyTestMain(m)
 }
 
-// Panics is how many panics a registry has counted.
+// Panics returns how many panics a registry has counted.
 func Panics(t *testing.T, registry *prometheus.Registry) (sum float64) {
 	t.Helper()
 	families, err := registry.Gather()

@@ -11,44 +11,44 @@ import (
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
-// Tokens with a meaning of their own.
+// Special tokens.
 const (
 	startToken = 1
 	endToken   = 2
 )
 
-// tieMargin is by how much, in nats, another token must be better than the hypothesis's to replace it. A pass
-// over several tokens sums attention in another order than one token at a time; 8-bit rounding amplifies that to
-// some hundredths of a nat, enough to turn a comma. Without a margin a text fed back to itself changes in 14 of
-// 114 pieces, with it in 1, and live text would flicker. See docs/adr/0011-decoding-loop.md.
+// tieMargin is by how many nats another token must be better than the hypothesis's to replace it. A pass over several
+// tokens sums attention in another order than one token at a time, and 8-bit rounding amplifies that to some hundredths
+// of a nat, enough to change a comma. Without a margin 14 of 114 texts change when they are used as their own
+// hypothesis, with it 1. Live text would flicker. See docs/adr/0011-decoding-loop.md.
 const tieMargin = 0.1
 
-// verifyTokens is how many tokens of a hypothesis are verified in one run. Each has 32768 logits, three times
-// over: runs of 32 tokens raise the peak by 5 MB, of 50 by 33 MB, and are no faster.
+// verifyTokens is how many tokens of a hypothesis are verified in one run. Each has 32768 logits, three times: runs of
+// 32 tokens raise the peak by 5 MB, of 50 by 33 MB, and are no faster.
 const verifyTokens = 16
 
-// job is what a slot decodes.
+// job is the work of a slot.
 type job struct {
 	samples    []float32
 	hypothesis []int64   // at most limit
-	limit      int       // most tokens that may come out, at most capacity-2
-	align      bool      // keep in the slot's placer what every token attended to
-	hot        *hotWords // nil for none
+	limit      int       // most tokens of the result, at most capacity-2
+	align      bool      // record in the slot's placer what every token attended to
+	hot        *hotWords // nil if there are none
 	step       *wire.Step
 }
 
 // decoding is the outcome of one request.
 type decoding struct {
-	tokens   []int64   // end token left out
+	tokens   []int64   // without the end token
 	logprobs []float32 // of tokens
-	ending   *float32  // log-probability of the end token, nil where decoding stopped without one
+	ending   *float32  // log-probability of the end token, nil if decoding stopped without one
 	agreed   int       // tokens taken from the hypothesis
 	stop     wire.StopReason
-	encoding time.Duration // of which the encoder took so long
+	encoding time.Duration // the time of the encoder
 }
 
-// tokenLimit returns the most tokens that so much audio may give. Fast speech has 6.5 tokens a second; the
-// limit leaves room above it and for short pieces, and only bounds what a lost decoder costs.
+// tokenLimit returns the most tokens that this much audio may give. Fast speech has 6.5 tokens a second. The limit
+// leaves room above that and for short pieces, and only bounds the cost of a lost decoder.
 func tokenLimit(samples int) int {
 	const perSecond, slack = 9, 16
 	return min(capacity-2, int(math.Ceil(perSecond*float64(samples)/scout.EngineSampleRateHz))+slack)
@@ -67,7 +67,7 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 			return
 		}
 		d = nil
-		if ctx.Err() != nil { // what a terminated run says about itself is of no use
+		if ctx.Err() != nil { // the error of a terminated run has no useful text
 			err = scout.Errorf(scout.CodeOf(ctx.Err()), "%w", ctx.Err())
 		} else {
 			err = scout.Errorf(scout.CodeEngineFailed, "%w", err)
@@ -98,16 +98,16 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	return d, nil
 }
 
-// verify runs the last token of the text, or the start token, and the hypothesis after it, some tokens at a time and
-// each favoured by tieMargin, until one is not what the model says. It puts the agreeing tokens, at most len(hypothesis)
-// <= limit-len(d.tokens), into d and returns how many there are and what comes next.
+// verify runs the last token of the text, or the start token, and the hypothesis after it, several tokens at a time.
+// Each is favoured by tieMargin. It stops at the first token that the model does not choose. It appends the agreeing
+// tokens, at most len(hypothesis) <= limit-len(d.tokens), to d and returns their number and the next token.
 func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned *tensors) (agreed int, next candidate, err error) {
 	input := []int64{startToken}
 	if n := len(d.tokens); n > 0 {
 		input[0] = d.tokens[n-1]
 	}
 	input = append(input, hypothesis...)
-	before := len(d.tokens) // in the cache, the start token in place of the last one
+	before := len(d.tokens) // in the cache, with the start token in place of the last one
 	for past := 0; ; past += verifyTokens {
 		n := min(len(input)-past, verifyTokens)
 		p, err := l.newPass(&l.pass, n, 1, frames, owned)
@@ -123,7 +123,7 @@ func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned 
 		if err := p.run(before + past); err != nil {
 			return agreed, next, err
 		}
-		rows := 0 // that belong to the text: those of tokens that agree
+		rows := 0 // rows that belong to the text: those of tokens that agree
 		done := false
 		for i, token := range p.next {
 			rows++
@@ -144,15 +144,15 @@ func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned 
 	}
 }
 
-// repeating reports whether the tokens end in a phrase repeated beyond what people say: five times, and 48 tokens
-// in all, so that a dozen of "no, no, no" passes. Callers cut the audio otherwise and decode again: a wrong
-// alarm costs time and no words. Phrases of up to longest tokens are looked for, at every token.
+// repeating reports whether the tokens end in a phrase that repeats more often than people repeat: five times, and 48
+// tokens in total, so that a dozen of "no, no, no" passes. Callers cut the audio differently and decode again, so a
+// false alarm costs time but no words. It checks phrases of up to longest tokens, at every token.
 func repeating(tokens []int64) bool {
 	const longest, times, least = 48, 5, 48
 	for period := 1; period <= longest; period++ {
 		n := max(times*period, least)
 		if n > len(tokens) {
-			return false // longer phrases take no less
+			return false // longer phrases need at least as many
 		}
 		tail := tokens[len(tokens)-n:]
 		if slices.Equal(tail[period:], tail[:n-period]) {

@@ -8,9 +8,9 @@ import (
 // firstPiece is the first token that is a piece of text; the 256 before it are single bytes.
 const firstPiece = firstText + 256
 
-// encode returns the tokens of a text as the model was trained with them: characters, of which the pair that makes the
-// earliest token of the vocabulary is joined until there is none (byte-pair encoding as in SentencePiece, Kudo and
-// Richardson, EMNLP 2018). A character that is no token becomes its bytes.
+// encode returns the tokens of a text as the model was trained with them (byte-pair encoding as in SentencePiece, Kudo
+// and Richardson, EMNLP 2018): it starts with characters and joins the pair that makes the earliest token of the
+// vocabulary, until there is none. A character that is not a token becomes its bytes.
 func (v *vocabulary) encode(text string) []int64 {
 	ids := v.index()
 	parts := make([]string, 0, len(text))
@@ -43,7 +43,7 @@ func (v *vocabulary) encode(text string) []int64 {
 	return tokens
 }
 
-// index returns the tokens by their text. It is made at the first call: most engines are never asked for hot words.
+// index returns the tokens by their text. It is made at the first call: most engines never get hot words.
 func (v *vocabulary) index() map[string]int64 {
 	v.indexOnce.Do(func() {
 		v.ids = make(map[string]int64, lastText-firstPiece+1)
@@ -56,7 +56,7 @@ func (v *vocabulary) index() map[string]int64 {
 	return v.ids
 }
 
-// endsWord reports whether a word ends before a token: one that begins another, punctuation, or the end.
+// endsWord reports whether a word ends before a token: the token begins another word, is punctuation, or is the end.
 func (v *vocabulary) endsWord(token int64) bool {
 	return token == endToken || strings.HasPrefix(v.pieces[token], " ") || !v.spoken(token)
 }

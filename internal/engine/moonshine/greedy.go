@@ -12,15 +12,15 @@ type candidate struct {
 	logprob float32
 }
 
-// greedy writes a text on, a token at a time: the most probable one, or a hot word that is nearly as probable.
+// greedy extends a text one token at a time: with the most probable token, or a hot word that is nearly as probable.
 type greedy struct {
 	*decoding
 	slot *slot
 	job  job
 	pass *pass     // of one token
-	next candidate // after tokens, not taken yet
+	next candidate // after tokens, not appended yet
 
-	known  int // tokens of the hypothesis that we have passed, taken or passed over
+	known  int // tokens of the hypothesis that are already behind, used or skipped
 	frames int
 	owned  *tensors
 }
@@ -28,7 +28,7 @@ type greedy struct {
 // run decodes until the text ends, is too long or repeats itself.
 func (g *greedy) run() error {
 	hot := g.job.hot
-	if hot != nil { // what comes next was found without favour
+	if hot != nil { // next was found without a bonus
 		if err := g.look(root); err != nil {
 			return err
 		}
@@ -67,24 +67,24 @@ func (g *greedy) run() error {
 				return err
 			}
 		}
-		if repeating(g.tokens) { // the last token is put in all the same: its place is in its own row
+		if repeating(g.tokens) { // the last token is used as input even then: its time is in its own row
 			g.stop = wire.StopRepeats
 			return nil
 		}
 	}
 }
 
-// A text that went another way than the hypothesis mostly comes back to it: a word differs, the words after it do
-// not. It is back where resumeTokens in a row are the same, at most resumeWithin tokens further on; with fewer than
-// resumeLeast tokens left, a run for all of them costs as much as they do.
+// A text that differs from the hypothesis mostly comes back to it: one word differs, the words after it do not. It
+// counts as back if resumeTokens in a row are the same, at most resumeWithin tokens later. With fewer than resumeLeast
+// tokens left, a run for all of them costs as much as single ones.
 const (
 	resumeTokens = 3
 	resumeWithin = 12
 	resumeLeast  = 3
 )
 
-// resume looks whether the text is back on the hypothesis, the next token included, and if so verifies the rest of it in
-// one go.
+// resume checks whether the text is back on the hypothesis, including the next token, and if so verifies the rest of it
+// in one run.
 func (g *greedy) resume() (bool, error) {
 	n, hypothesis := len(g.tokens), g.job.hypothesis
 	if g.known >= len(hypothesis) || n < resumeTokens-1 {
@@ -108,8 +108,7 @@ func (g *greedy) resume() (bool, error) {
 	return false, nil
 }
 
-// take writes the next token and looks for the one after it, where the tokens after a node of the hot words are
-// favoured.
+// take appends the next token and finds the one after it, with a bonus for the tokens after a node of the hot words.
 func (g *greedy) take(node int32) error {
 	g.tokens, g.logprobs = append(g.tokens, g.next.token), append(g.logprobs, g.next.logprob)
 	g.job.step.Decode(len(g.tokens))
@@ -122,7 +121,7 @@ func (g *greedy) take(node int32) error {
 	return nil
 }
 
-// look finds what comes after the last token. Looking again finds the same, but for what is favoured.
+// look finds the token after the last one. Calling it again with the same bonus gives the same result.
 func (g *greedy) look(node int32) error {
 	g.pass.tokens[0] = startToken
 	if n := len(g.tokens); n > 0 {
@@ -136,9 +135,9 @@ func (g *greedy) look(node int32) error {
 	return nil
 }
 
-// follow takes the longest hot word that begins with the next token, if each of its tokens wins where it is favoured,
-// and a word ends after the last. If there is none, it takes nothing, and next is what comes without favour. The
-// cache is written over, so that going back costs nothing.
+// follow takes the longest hot word that begins with the next token, if each of its tokens wins with its bonus, and a
+// word ends after the last. If there is none, it takes nothing, and next is the best token without a bonus. The cache
+// is overwritten, so going back costs nothing.
 func (g *greedy) follow() (taken bool, err error) {
 	hot, before := g.job.hot, len(g.tokens)
 	rows := g.slot.placer.Rows() - before

@@ -15,8 +15,8 @@ const (
 	maxHotWordTokens = 24   // of one phrase
 )
 
-// What is added to the logits of a hot word's tokens, in nats: how much less probable than the best each may be. Once
-// it has begun, more is allowed: the rest of a rare name is what the model is least sure of. Measured with the 30
+// Bonuses on the logits of a hot word's tokens, in nats: how much less probable than the best one each may be. After
+// the first token the bonus is larger, because the model is least sure of the rest of a rare name. Measured with the 30
 // rarest names and with 200 wrong ones: docs/adr/0013-hot-words.md.
 const (
 	firstBonus = 2
@@ -25,7 +25,7 @@ const (
 
 // Nodes of hotWords.
 const (
-	root    = int32(0)  // before every word; also: there is no such child
+	root    = int32(0)  // before every word; also means that there is no such child
 	nowhere = int32(-1) // nothing is favoured there
 )
 
@@ -37,17 +37,17 @@ type hotWords struct {
 }
 
 type hotNode struct {
-	tokens   []int64 // that lead to the children
+	tokens   []int64 // the tokens of the children
 	children []int32
 	complete bool // a phrase ends here
 }
 
-// hotWordsOf makes a tree of phrases, nil where there are none. Each is favoured as it is written and with a capital,
-// where a word begins. What has no letter or digit is left out. Too many, and such as are too long, are refused with
-// invalid_argument.
+// hotWordsOf makes a tree of phrases, nil if there are none. Each is favoured as it is written and with a capital, at
+// the beginning of a word. Phrases without a letter or digit are left out. Too many or too long phrases are refused
+// with invalid_argument.
 func (v *vocabulary) hotWordsOf(texts []string) (*hotWords, error) {
 	if len(texts) == 0 {
-		return nil, nil //nolint:nilnil // no tree is how a decode knows that there are no hot words
+		return nil, nil //nolint:nilnil // nil means that there are no hot words
 	}
 	if len(texts) > maxHotWords {
 		return nil, scout.Errorf(scout.CodeInvalidArgument, "%d hot words: at most %d", len(texts), maxHotWords)
@@ -95,7 +95,7 @@ func (h *hotWords) add(tokens []int64) {
 	h.nodes[at].complete = true
 }
 
-// child returns where a token leads from a node, root where it leads nowhere.
+// child returns the node that a token leads to, root if there is none.
 func (h *hotWords) child(node int32, token int64) int32 {
 	n := &h.nodes[node]
 	if i := slices.Index(n.tokens, token); i >= 0 {
@@ -104,7 +104,7 @@ func (h *hotWords) child(node int32, token int64) int32 {
 	return root
 }
 
-// width is how many tokens are favoured at once, at most.
+// width returns the largest number of tokens that are favoured at once.
 func (h *hotWords) width() int {
 	if h == nil {
 		return 0
@@ -112,7 +112,8 @@ func (h *hotWords) width() int {
 	return h.most
 }
 
-// favour writes what is favoured after a node: shape [width] each, filled up with a bonus of 0.
+// favour writes the tokens that are favoured after a node and their bonuses: shape [width] each, padded with a bonus of
+// 0.
 func (h *hotWords) favour(node int32, tokens []int64, bonus []float32) {
 	clear(tokens)
 	clear(bonus)

@@ -1,9 +1,9 @@
-// Package moonshine runs the prepared graphs of a Moonshine model (internal/model/prepare) with a decoding
-// loop of its own over ONNX Runtime. It belongs to the engine process.
+// Package moonshine runs the prepared graphs of a Moonshine model (internal/model/prepare) with its own decoding loop
+// over ONNX Runtime. It belongs to the engine process.
 //
-// What the loop gives beyond the words: a request ends between any two nodes of a graph when it is cancelled,
-// two requests run at once over one copy of the weights, every token has a probability, and a text already
-// known is continued after one pass over it. Measured: docs/adr/0011-decoding-loop.md.
+// The loop gives more than words: a cancelled request ends between any two nodes of a graph, two requests run at once
+// over one copy of the weights, every token has a probability, and a known text is continued after one pass over it.
+// Measured: docs/adr/0011-decoding-loop.md.
 package moonshine
 
 import (
@@ -35,8 +35,8 @@ const (
 	// maxSeconds is the longest request. 33 s in one decode still gives the right text, 66 s fall into a
 	// repetition loop; time and memory grow with the square of the length.
 	maxSeconds = 30
-	// usualSlots is how many requests run at once where the parent leaves it open: one for what somebody waits for, one for
-	// the rest. mostSlots bounds what it may ask for: each has buffers of its own.
+	// usualSlots is how many requests run at once if the parent does not say: one for a request that somebody waits
+	// for, one for the rest. mostSlots is the limit, because each slot has its own buffers.
 	usualSlots, mostSlots = 2, 64
 )
 
@@ -50,15 +50,15 @@ type Backend struct {
 
 var _ server.Backend = (*Backend)(nil)
 
-// Open loads the prepared graphs and the vocabulary. library is the path of ONNX Runtime's shared library; a
-// bare name is looked for as the system does. The first call in a process decides which library is used.
+// Open loads the prepared graphs and the vocabulary. library is the path of ONNX Runtime's shared library; the system
+// searches for a bare name. The first call in a process decides which library is used.
 //
-// Files that are missing, or not what ONNX Runtime can run, give a coded error; whether prepared files belong
-// to their originals is for the caller to check.
+// Files that are missing, or that ONNX Runtime cannot run, give a coded error. The caller must check that prepared
+// files belong to their originals.
 func Open(ctx context.Context, load wire.Load, library string) (server.Backend, error) {
 	slots := min(max(cmp.Or(load.Slots, usualSlots), 1), mostSlots)
 	var vocabulary *vocabulary
-	var group errgroup.Group // reading the vocabulary takes 10 ms, starting the runtime 35, neither on a second processor
+	var group errgroup.Group // reading the vocabulary takes 10 ms, starting the runtime 35; neither uses a second processor
 	group.Go(func() (err error) {
 		vocabulary, err = readVocabulary(load.Files[RoleTokens])
 		return err
@@ -92,9 +92,9 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 	return b, nil
 }
 
-// tryOut runs both graphs once over silence. ONNX Runtime looks for inputs and outputs by name only when a
-// graph runs, so that a file with another graph is found here, and not by the first who speaks. It also brings
-// into memory what the first request would wait for.
+// tryOut runs both graphs once over silence. ONNX Runtime resolves inputs and outputs by name only when a graph runs,
+// so a file with another graph is found here and not at the first request. The run also loads into memory what the
+// first request would wait for.
 func (b *Backend) tryOut(ctx context.Context) error {
 	l, err := b.slots.take(ctx)
 	if err != nil {
@@ -113,9 +113,9 @@ func (b *Backend) tryOut(ctx context.Context) error {
 // Facts describes the model.
 func (b *Backend) Facts() wire.Hello { return b.facts }
 
-// Transcribe decodes one piece. It waits for a free slot and ends soon after ctx: within a token, or within a
-// node of the encoder. It fails with invalid_argument for a hypothesis outside the vocabulary and
-// for too many or too long hot words, the code of ctx's error, or engine_failed. The result belongs to the caller.
+// Transcribe decodes one piece. It waits for a free slot and ends soon after ctx: within a token, or within a node of
+// the encoder. It fails with invalid_argument for a hypothesis outside the vocabulary and for too many or too long hot
+// words, with the code of ctx's error, or with engine_failed. The result belongs to the caller.
 func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
 	limit := tokenLimit(len(request.Samples))
 	hypothesis, err := b.vocabulary.hypothesis(request.Options.Hypothesis, limit)
@@ -145,7 +145,7 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	return result, nil
 }
 
-// result puts a decoding into the form of the wire.
+// result converts a decoding for the wire.
 func (b *Backend) result(d *decoding) *wire.Result {
 	tokens := b.vocabulary.tokens(d.tokens, d.logprobs)
 	return &wire.Result{
@@ -155,5 +155,5 @@ func (b *Backend) result(d *decoding) *wire.Result {
 	}
 }
 
-// Close waits for running requests and frees the model. Nothing may be asked afterwards.
+// Close waits for running requests and frees the model. The backend cannot be used afterwards.
 func (b *Backend) Close() error { return errors.Join(b.slots.close(), b.model.close()) }

@@ -5,7 +5,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
-// place gives words, which vocabulary.words made of the tokens, their times. The placer has seen the decode.
+// place sets the times of words, which vocabulary.words made of the tokens. The placer must have seen the decode.
 func (v *vocabulary) place(p *wordtime.Placer, samples []float32, tokens []int64, words []wire.Word) {
 	written := v.written(tokens)
 	spans := make([]wordtime.Word, len(written))

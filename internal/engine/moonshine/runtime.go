@@ -15,10 +15,10 @@ import (
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
 
-// runtimeMu guards the start of ONNX Runtime, which is one for the process and stays until it ends.
+// runtimeMu guards the start of ONNX Runtime. There is one runtime per process, and it stays until the process ends.
 var runtimeMu sync.Mutex
 
-// startRuntime loads ONNX Runtime where no earlier call did.
+// startRuntime loads ONNX Runtime unless an earlier call did.
 func startRuntime(library string) error {
 	runtimeMu.Lock()
 	defer runtimeMu.Unlock()
@@ -52,7 +52,7 @@ func openModel(encoder, decoder string) (*model, error) {
 		in = append(in, key, value, fmt.Sprintf("past_key.%d", l), fmt.Sprintf("past_value.%d", l))
 		out = append(out, fmt.Sprintf("present_key.%d", l), fmt.Sprintf("present_value.%d", l))
 	}
-	// Side by side: most of it is laying out weights for the processor, which each session does on one thread.
+	// In parallel: loading mostly arranges weights for the processor, which each session does on one thread.
 	m := &model{}
 	var group errgroup.Group
 	group.Go(func() (err error) {
@@ -92,9 +92,9 @@ func openSession(path string, in, out []string) (*ort.DynamicAdvancedSession, er
 	return s, nil
 }
 
-// sessionOptions returns the options of both sessions. The allocator's arena stays on: without it the encoder
-// takes 1.3 to 1.8 times as long, in page faults. Memory patterns are off: they cost 20 MB and gain nothing
-// where every request has another length.
+// sessionOptions returns the options of both sessions. The allocator's arena stays on: without it the encoder takes 1.3
+// to 1.8 times as long, because of page faults. Memory patterns are off: they cost 20 MB and gain nothing if every
+// request has another length.
 func sessionOptions() (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {

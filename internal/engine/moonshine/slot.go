@@ -12,23 +12,23 @@ import (
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
 
-// Shapes of the decoder's inputs and outputs, see docs/formats/prepared-model.md.
+// Shapes of the decoder's inputs and outputs; see docs/formats/prepared-model.md.
 const (
 	width          = 288
 	heads          = 8
 	crossWidth     = 36
 	cacheWidth     = 48
 	alignmentHeads = wordtime.Heads
-	// capacity is how many tokens the cache of a slot holds, the start token included. It bounds the longest
-	// request, see tokenLimit.
+	// capacity is the number of tokens that the cache of a slot holds, including the start token. It bounds the longest
+	// request; see tokenLimit.
 	capacity = 256
 )
 
 // keptSeconds is the longest request whose buffers a slot keeps. Recordings are cut at 14 s at most.
 const keptSeconds = 16
 
-// slot is the state of one running request: everything but the weights. Buffers are kept between requests and
-// grow to the longest one met, up to keptSeconds. A slot runs one request at a time.
+// slot is the state of one running request: everything except the weights. Buffers are kept between requests and grow
+// to the longest request, up to keptSeconds. A slot runs one request at a time.
 type slot struct {
 	model   *model
 	options *ort.RunOptions
@@ -38,13 +38,13 @@ type slot struct {
 	in, out []ort.Value // of the decoder, in the order of openModel
 
 	crossBuffer [2 * layers][]float32
-	row         []byte // of the embedding
+	row         []byte // one row of the embedding
 	pass        passBuffer
 	step        passBuffer
 	placer      wordtime.Placer
 }
 
-// passBuffer is memory for what goes into and comes out of one run of the decoder.
+// passBuffer is memory for the inputs and outputs of one run of the decoder.
 type passBuffer struct {
 	tokens, boostTokens, next           []int64
 	embedded, boost, logprob, alignment []float32
@@ -80,21 +80,21 @@ func (l *slot) close() error {
 	return errors.Join(append(errs, l.options.Destroy())...)
 }
 
-// shed gives back what a request of so many samples made the slot grow to, where that is more than it keeps: 20 MB
-// for one of 30 s. The collector returns it gradually: forcing it to costs 90 ms of 420, in pages that the next long
-// request takes anew. What ONNX Runtime's arena grew to stays, see docs/adr/0011-decoding-loop.md.
+// shed releases the memory that a request of this many samples made the slot grow by, if it is more than the slot
+// keeps: 20 MB for one of 30 s. The collector returns it gradually. Forcing the collection costs 90 ms of 420, in pages
+// that the next long request allocates again. ONNX Runtime's arena does not shrink; see docs/adr/0011-decoding-loop.md.
 func (l *slot) shed(samples int) {
 	if samples <= keptSeconds*scout.EngineSampleRateHz {
 		return
 	}
 	l.crossBuffer = [2 * layers][]float32{}
 	l.pass, l.step, l.placer = passBuffer{}, passBuffer{}, wordtime.Placer{}
-	clear(l.in) // handles that are freed, over memory that is not
+	clear(l.in) // handles that are freed, over memory that is not freed
 	clear(l.out)
 }
 
-// watch makes runs of this slot end when ctx does. The function it returns undoes that, and waits for what
-// ctx's end has set off.
+// watch makes runs of this slot end when ctx does. The returned function undoes this, and waits for the handling of the
+// end of ctx.
 func (l *slot) watch(ctx context.Context) (stop func() error) {
 	terminated := make(chan error, 1)
 	cancel := context.AfterFunc(ctx, func() { terminated <- l.options.Terminate() })
@@ -159,12 +159,12 @@ func (l *slot) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*p
 	return p, errors.Join(errs[:]...)
 }
 
-// run decodes p.tokens after `past` tokens in the cache. The answers are in p.next, p.logprob and p.alignment.
+// run decodes p.tokens after `past` tokens in the cache. The results are in p.next, p.logprob and p.alignment.
 func (p *pass) run(past int) error {
 	l := p.slot
 	var err error
 	if l.row, err = l.model.embedding.Look(p.embedded, p.tokens, l.row); err != nil {
-		return err //nolint:wrapcheck // says what was looked up
+		return err //nolint:wrapcheck // it says which lookup failed
 	}
 	l.total[0] = int32(past + len(p.tokens))
 	l.in[0], l.in[2], l.in[3] = p.in[0], p.in[1], p.in[2]
@@ -175,7 +175,7 @@ func (p *pass) run(past int) error {
 	return nil
 }
 
-// tensors are native handles to free together. What they point to is Go memory.
+// tensors are native handles to free together. The memory behind them is Go's.
 type tensors []ort.Value
 
 func (t *tensors) free() error {
@@ -196,8 +196,8 @@ func own[T ort.TensorData](owned *tensors, data []T, shape ...int64) (ort.Value,
 	return t, nil
 }
 
-// grown returns a slice of n elements over *buffer, which is replaced by a longer one where it is too short.
-// Lengths are rounded up so that requests of about one length share a buffer.
+// grown returns a slice of n elements over *buffer, which is replaced by a longer one if it is too short. Lengths are
+// rounded up so that requests of similar length share a buffer.
 func grown[T any](buffer *[]T, n int) []T {
 	const step = 4096
 	if cap(*buffer) < n {

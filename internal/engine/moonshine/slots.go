@@ -8,21 +8,21 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// slots hands out the free slots, the one used last first: while one request runs at a time, only one slot's
-// buffers grow.
+// slots hands out the free slots, the one used last first: while requests run one at a time, only one slot's buffers
+// grow.
 type slots struct {
 	free chan struct{} // one for each slot in the stack
 
 	mu    sync.Mutex
 	stack []*slot
-	made  map[*slot]struct{} // all there are, taken ones included
+	made  map[*slot]struct{} // all slots, including taken ones
 }
 
 func newSlots(n int) *slots {
 	return &slots{free: make(chan struct{}, n), made: map[*slot]struct{}{}}
 }
 
-// add puts a slot in, a new one or one that was taken. No more are made than newSlots was told.
+// add returns a slot to the stack, a new one or one that was taken. There must never be more than newSlots was told.
 func (s *slots) add(l *slot) {
 	s.mu.Lock()
 	s.stack = append(s.stack, l)

@@ -17,16 +17,16 @@ import (
 
 const (
 	vocabularySize = 32768
-	// firstText and lastText bound the tokens that are text; outside are the markers and 768 specials.
+	// firstText and lastText bound the text tokens; outside them are the markers and 768 special tokens.
 	firstText, lastText = 3, 32000 - 1
 )
 
-// vocabulary is what the tokens say.
+// vocabulary maps tokens to their text.
 type vocabulary struct {
-	pieces [vocabularySize]string // bytes, not always whole characters; empty for tokens that are no text
+	pieces [vocabularySize]string // bytes, not always whole characters; empty for tokens without text
 
 	indexOnce sync.Once
-	ids       map[string]int64 // tokens by their text, see index
+	ids       map[string]int64 // tokens by their text; see index
 }
 
 // readVocabulary reads lines "base64(token) id", one for every id below vocabularySize, in any order.
@@ -60,8 +60,8 @@ func readVocabulary(path string) (*vocabulary, error) {
 	return v, nil
 }
 
-// hypothesis returns ids as tokens to verify, none after an end of text and at most limit of them: more can not have
-// been said. Ids outside the vocabulary are refused with invalid_argument, wherever they stand.
+// hypothesis returns ids as tokens to verify: none after an end of text and at most limit of them, because more cannot
+// have been said. Ids outside the vocabulary are refused with invalid_argument, wherever they are.
 func (v *vocabulary) hypothesis(ids []int32, limit int) ([]int64, error) {
 	for i, id := range ids {
 		if id < 0 || id >= vocabularySize {
@@ -79,7 +79,7 @@ func (v *vocabulary) hypothesis(ids []int32, limit int) ([]int64, error) {
 	return tokens, nil
 }
 
-// text returns what the tokens say together. Bytes that make no character become U+FFFD.
+// text returns the text of the tokens. Invalid bytes become U+FFFD.
 func (v *vocabulary) text(tokens []int64) string {
 	var s strings.Builder
 	for _, id := range tokens {
@@ -88,7 +88,7 @@ func (v *vocabulary) text(tokens []int64) string {
 	return strings.TrimSpace(strings.ToValidUTF8(s.String(), "\uFFFD"))
 }
 
-// tokens returns the tokens for the wire. A character made of several tokens is the text of its last.
+// tokens returns the tokens for the wire. A character made of several tokens is the text of its last token.
 func (v *vocabulary) tokens(ids []int64, logprobs []float32) []wire.Token {
 	out := make([]wire.Token, len(ids))
 	logprobs = append([]float32(nil), logprobs...)
@@ -107,8 +107,8 @@ func (v *vocabulary) tokens(ids []int64, logprobs []float32) []wire.Token {
 // span is a word as a range of tokens: tokens[from:to].
 type span struct{ from, to int }
 
-// spans returns the words of the tokens, each token in exactly one. A word begins with a token that begins with
-// a space; one of punctuation alone belongs to the word before, at the very beginning to the one after.
+// spans returns the words of the tokens, with each token in exactly one. A word begins with a token that begins with a
+// space. A word of punctuation alone belongs to the word before it, and at the very beginning to the one after it.
 func (v *vocabulary) spans(tokens []int64) []span {
 	var words []span
 	spoken := false // whether the last word has a spoken token
@@ -125,7 +125,7 @@ func (v *vocabulary) spans(tokens []int64) []span {
 	return words
 }
 
-// written returns the spans that have a text: what words gives, in the same order.
+// written returns the spans that have a text: those that words returns, in the same order.
 func (v *vocabulary) written(tokens []int64) []span {
 	return slices.DeleteFunc(v.spans(tokens), func(s span) bool { return v.text(tokens[s.from:s.to]) == "" })
 }
@@ -143,7 +143,7 @@ func (v *vocabulary) spokenWord(tokens []int64) bool {
 	return false
 }
 
-// spoken reports whether a token has a letter, a digit or part of a character that ASCII does not have.
+// spoken reports whether a token has a letter, a digit or part of a non-ASCII character.
 func (v *vocabulary) spoken(id int64) bool {
 	for _, r := range v.pieces[id] {
 		if r >= utf8.RuneSelf || unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -153,7 +153,7 @@ func (v *vocabulary) spoken(id int64) bool {
 	return false
 }
 
-// words returns the words of the tokens with their log-probabilities: the sum over spoken tokens, which tells
+// words returns the words of the tokens with their log-probabilities: the sum over spoken tokens. The sum separates
 // wrong words from right ones best (AUC 0.90; mean and minimum 0.897).
 func (v *vocabulary) words(tokens []int64, logprobs []float32) []wire.Word {
 	spans := v.written(tokens)

@@ -13,17 +13,17 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// Spec is a model as the pool keeps it.
+// Spec describes a model for the pool.
 type Spec struct {
 	process.Options
-	// ExpectBytes is how much memory its process will take, as far as that is known before it runs.
+	// ExpectBytes is the expected memory of its process, as far as it is known before the process runs.
 	ExpectBytes uint64
 	// CeilingBytes is the resident size above which the process is replaced between two requests; 0 for none.
 	CeilingBytes uint64
 	// IdleUnload ends the process after this long without a request; 0 keeps it.
 	IdleUnload time.Duration
-	// Loading, if set, is called when a start begins, with the time that it may take at most. The function that it
-	// returns is called when the start is over. Neither may block.
+	// Loading, if set, is called when a start begins, with the longest time that it may take. The returned function is
+	// called when the start is over. Neither may block.
 	Loading func(limit time.Duration) (over func())
 }
 
@@ -34,7 +34,7 @@ type Model struct {
 
 	// Guarded by the pool's lock.
 	current   *process.Process
-	leaving   []*process.Process // unloaded or replaced ones that have not ended yet
+	leaving   []*process.Process // unloaded or replaced processes that have not ended yet
 	starting  *start
 	users     int
 	idleSince time.Time
@@ -45,22 +45,22 @@ type Model struct {
 	closed    bool
 }
 
-// start is a process on its way, shared by all who wait for it.
+// start is a process that is being started, shared by all who wait for it.
 type start struct {
 	began   time.Time
-	free    func() // lets the next model be loaded, nil before it is this one's turn
+	free    func() // lets the next model be loaded; nil before it is this one's turn
 	done    chan struct{}
 	process *process.Process
 	err     error
 }
 
-// startGrace is how much longer than a start may take one waits for the goroutine that does it: a file system that hangs
-// can hold it.
+// startGrace is how much longer than the limit of a start to wait for the goroutine that starts: a file system that
+// hangs can block it.
 const startGrace = time.Second
 
-// Use returns the process that has the model loaded, which it starts if none runs, and keeps it from being unloaded until
-// release is called. All who come while it starts share the start, whose failure is not remembered. The start continues when
-// the one who caused it gives up.
+// Use returns the process that has the model loaded and keeps it from being unloaded until release is called. If none
+// runs, Use starts one. Callers that come while it starts share the start, whose failure is not remembered. The start
+// continues if the caller who began it gives up.
 func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(), err error) {
 	p := m.pool
 	p.mu.Lock()
@@ -97,7 +97,7 @@ func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(
 	case <-limit.C:
 		err = scout.Errorf(scout.CodeEngineLoadTimeout, "the engine could not be started within %s", time.Since(s.began).Round(time.Second))
 		p.mu.Lock()
-		if m.starting == s { // let the next one try anew
+		if m.starting == s { // the next caller tries again
 			m.starting = nil
 			if s.free != nil {
 				s.free()
@@ -109,7 +109,7 @@ func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(
 	return nil, nil, err
 }
 
-// release ends a use. The last one arms the clock that unloads the model, and replaces a process that is too large.
+// release ends a use. The last one starts the timer that unloads the model, and replaces a process that is too large.
 func (m *Model) release() {
 	p := m.pool
 	p.mu.Lock()
@@ -140,7 +140,7 @@ func (m *Model) start(s *start) {
 	})
 	over()
 	p.mu.Lock()
-	late := m.starting != s || p.closed || m.closed // given up meanwhile
+	late := m.starting != s || p.closed || m.closed // given up in the meantime
 	if m.starting == s {
 		m.starting = nil
 	}
@@ -164,7 +164,7 @@ func (m *Model) start(s *start) {
 	close(s.done)
 }
 
-// report tells of the outcome of a start.
+// report records the outcome of a start.
 func (m *Model) report(s *start, loaded *process.Process) {
 	p, took := m.pool, time.Since(s.began)
 	if s.err != nil {
@@ -211,8 +211,8 @@ func (m *Model) load(s *start) (*process.Process, error) {
 // GoroutineStart is the name of the goroutine that starts a process, for process.Options.Fault.
 const GoroutineStart = "start"
 
-// unload ends the process if nobody uses it, and returns what is closed once it has ended. A request that comes at this
-// moment starts another one.
+// unload ends the process if nobody uses it, and returns a channel that is closed once it has ended. A request that
+// comes at this moment starts another process.
 func (m *Model) unload() <-chan struct{} {
 	p := m.pool
 	p.mu.Lock()
@@ -231,7 +231,7 @@ func (m *Model) unload() <-chan struct{} {
 	return c.Dead()
 }
 
-// leave notes a process that is to end, for Close to wait for. Called with the lock held.
+// leave records a process that is about to end, so that Close waits for it. The caller holds the lock.
 func (m *Model) leave(c *process.Process) {
 	m.leaving = append(slices.DeleteFunc(m.leaving, func(old *process.Process) bool {
 		select {
@@ -243,8 +243,8 @@ func (m *Model) leave(c *process.Process) {
 	}), c)
 }
 
-// Answered measures a process after an answer and replaces one that grew over the ceiling: it answers what it has, while
-// the next request starts another one.
+// Answered measures a process after an answer and replaces one that grew above the ceiling. The old process answers its
+// requests, while the next request starts another one.
 func (m *Model) Answered(c *process.Process) {
 	p := m.pool
 	rss := c.ResidentBytes()
@@ -267,19 +267,19 @@ func (m *Model) Answered(c *process.Process) {
 	c.Retire()
 }
 
-// State is what is known about a model from the outside.
+// State is the state of a model as seen from outside.
 type State struct {
-	// Process is the one that has the model loaded, nil for none; Facts are those of the last one.
+	// Process is the process that has the model loaded, nil if there is none. Facts are those of the last process.
 	Process *process.Process
 	Facts   process.Facts
-	// Loading is since when a process has been starting, zero where none is.
+	// Loading is when the start of a process began, zero if none is starting.
 	Loading time.Time
 	Starts  int
-	// LastError is why the last start failed, nil where it did not.
+	// LastError is why the last start failed, nil if it did not.
 	LastError error
 }
 
-// State returns a snapshot. It touches nothing.
+// State returns a snapshot. It has no side effects.
 func (m *Model) State() State {
 	m.pool.mu.Lock()
 	defer m.pool.mu.Unlock()
@@ -293,7 +293,7 @@ func (m *Model) State() State {
 	return s
 }
 
-// Close ends the model's process and waits for it. Requests that it has fail with engine_closed.
+// Close ends the model's process and waits for it. Its requests fail with engine_closed.
 func (m *Model) Close() {
 	p := m.pool
 	p.mu.Lock()

@@ -1,6 +1,6 @@
-// Package pool keeps the engine processes of several models under one memory budget: it starts the one that is asked for,
-// one at a time, ends those that nobody uses, the one idle longest first, and replaces one that has grown too large between
-// two requests.
+// Package pool keeps the engine processes of several models under one memory budget. It starts the process that is
+// needed, one at a time. It ends unused processes, the one idle longest first, and replaces a process that has grown
+// too large between two requests.
 package pool
 
 import (
@@ -16,11 +16,11 @@ import (
 
 // Options configure a Pool.
 type Options struct {
-	// BudgetBytes bounds the resident memory of all processes together; 0 for no bound.
+	// BudgetBytes bounds the resident memory of all processes together; 0 means no bound.
 	BudgetBytes uint64
 }
 
-// Pool is safe for concurrent use. Close ends what it started.
+// Pool is safe for concurrent use. Close ends everything that it started.
 type Pool struct {
 	scope    observe.Scope
 	options  Options
@@ -34,11 +34,11 @@ type Pool struct {
 
 	mu      sync.Mutex
 	models  map[*Model]struct{}
-	changed chan struct{} // closed and made anew when a process becomes idle or ends
+	changed chan struct{} // closed and replaced when a process becomes idle or ends
 	closed  bool
 }
 
-// ErrClosed is the error of what is asked of a closed pool or model.
+// ErrClosed is the error of calls to a closed pool or model.
 var ErrClosed = scout.Errorf(scout.CodeEngineClosed, "engine is closed")
 
 // New returns a pool that has started nothing.
@@ -66,13 +66,14 @@ func (p *Pool) Add(spec Spec) *Model {
 	return m
 }
 
-// tell wakes starts that wait for memory. Called with the lock held.
+// tell wakes starts that wait for memory. The caller holds the lock.
 func (p *Pool) tell() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// makeRoom unloads models, the one idle longest first, until the budget has room for m. It waits for one to become idle.
+// makeRoom unloads models, the one idle longest first, until m fits into the budget. If all are in use, it waits for
+// one to become idle.
 func (p *Pool) makeRoom(ctx context.Context, m *Model) error {
 	budget := p.options.BudgetBytes
 	if budget == 0 {
@@ -140,7 +141,7 @@ func (p *Pool) Close() {
 	for _, m := range models {
 		m.Close()
 	}
-	// Starts end with life. One that a file system holds is left behind.
+	// Starts end with life, except one that a file system blocks: it is left running.
 	ended := make(chan struct{})
 	go func() { p.wait.Wait(); close(ended) }()
 	select {
@@ -149,5 +150,5 @@ func (p *Pool) Close() {
 	}
 }
 
-// closeGrace is how long Close waits for starts to end: a process that is killed is given up after 3 s.
+// closeGrace is how long Close waits for starts to end: a killed process is given up after 3 s.
 const closeGrace = 5 * time.Second

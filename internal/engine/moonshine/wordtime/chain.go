@@ -2,29 +2,28 @@ package wordtime
 
 import "slices"
 
-// pauseInSpeech is what a pause loses in a frame full of speech. Values from -0.15 to 1 make no difference that can
-// be seen.
+// pauseInSpeech is the cost of a pause in a frame full of speech. Values from -0.15 to 1 make no visible difference.
 const pauseInSpeech = 0.3
 
-// chain is a row of states that frames are given to, from left to right: for each word a pause that may be left
-// out, then its tokens, which get a frame at least; a last pause ends it.
+// chain is a row of states that receive the frames from left to right: for each word an optional pause and its tokens,
+// which get at least one frame each; a last optional pause ends it.
 type chain struct {
 	frames int
 	states []state
 	scores []float32 // of pauses and tokens in each frame, shape [states, frames]
 
-	best []float32 // of the ways that end in each state
-	way  []uint8   // how many states back each came from, shape [frames, states]
+	best []float32 // best score of a path that ends in each state
+	way  []uint8   // how many states back it came from, shape [frames, states]
 }
 
 type state struct {
-	word     int // pause has none: -1
-	from, to int // frames [from, to) after solve; from < 0 where left out
+	word     int // -1 for a pause
+	from, to int // frames [from, to) after solve; from < 0 if left out
 }
 
 const pause = -1
 
-// never is the score of a way that does not exist.
+// never is the score of an impossible path.
 const never = float32(-1e30)
 
 func (c *chain) begin(frames int) {
@@ -46,11 +45,11 @@ func (c *chain) pause(speech []float32) {
 	}
 }
 
-// tokens reports whether there is any.
+// tokens reports whether the chain has any token.
 func (c *chain) tokens() bool { return len(c.states) > 0 }
 
-// solve gives every state its frames, so that the sum of the scores is the highest. It returns false where there
-// are more tokens than frames. Time and memory are states*frames.
+// solve assigns every state its frames so that the sum of the scores is the highest. It returns false if there are more
+// tokens than frames. Time and memory are states*frames.
 func (c *chain) solve() bool {
 	n := len(c.states)
 	c.best = slices.Grow(c.best[:0], n)[:n]
@@ -59,7 +58,7 @@ func (c *chain) solve() bool {
 		c.best[i] = never
 	}
 	c.best[0] = c.scores[0]
-	c.best[1] = c.scores[c.frames] // the first pause left out
+	c.best[1] = c.scores[c.frames] // without the first pause
 	for j := 1; j < c.frames; j++ {
 		way := c.way[j*n : (j+1)*n]
 		for i := n - 1; i >= 0; i-- { // downwards: best[i-1] and best[i-2] are still those of frame j-1
@@ -78,7 +77,7 @@ func (c *chain) solve() bool {
 		c.states[i].from = -1
 	}
 	i := n - 1
-	if c.best[n-2] > c.best[i] { // the last pause left out
+	if c.best[n-2] > c.best[i] { // without the last pause
 		i = n - 2
 	}
 	if c.best[i] <= never/2 {

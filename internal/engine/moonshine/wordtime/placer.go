@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Heads is how many attention heads a row has, in the order of the decoder's output "alignment".
+// Heads is the number of attention heads in a row, in the order of the decoder's output "alignment".
 const Heads = 5
 
 // head says how to read an attention head.
 type head struct {
-	// own is 1 where the head tells of a token in the row that the token was put into, 0 where it does in the
-	// row that predicted it, which is the one before.
+	// own is 1 if the head locates a token in the row in which the token is the input, 0 if it does in the row before,
+	// which predicted it.
 	own int
-	// late is by how many frames its peak lies after the sound.
+	// late is how many frames its peak lies after the sound.
 	late int
 }
 
@@ -26,15 +26,15 @@ const beyond = -0.3
 // Word is a word as the range [From, To) of its tokens, counted from 0 without the start token.
 type Word struct{ From, To int }
 
-// Span is where a word was said, in milliseconds from the beginning of the piece. Placed is false, and the
-// times are 0, where that is not known.
+// Span is where a word was said, in milliseconds from the beginning of the piece. If that is not known, Placed is false
+// and the times are 0.
 type Span struct {
 	StartMS, EndMS float32
 	Placed         bool
 }
 
-// Placer collects attention during a decode and places the words of it. Its memory is kept from decode to
-// decode and grows to the longest one. The zero value is ready; it serves one decode at a time.
+// Placer collects attention during a decode and places its words. Its memory is kept between decodes and grows to the
+// longest one. The zero value is ready to use; it serves one decode at a time.
 type Placer struct {
 	frames int
 	rows   []float32 // attention, shape [rows, Heads, frames]
@@ -45,7 +45,7 @@ type Placer struct {
 	chain       chain
 }
 
-// Begin forgets the decode before and begins one over so many frames.
+// Begin forgets the previous decode and begins one over the given number of frames.
 func (p *Placer) Begin(frames int) {
 	p.frames = frames
 	p.rows = p.rows[:0]
@@ -63,10 +63,10 @@ func (p *Placer) Add(alignment []float32, n, keep int) {
 	}
 }
 
-// Keep forgets all rows but the first n: the tokens of the others are not taken.
+// Keep drops all rows but the first n: the tokens of the others are not used.
 func (p *Placer) Keep(n int) { p.rows = p.rows[:n*Heads*p.frames] }
 
-// Rows is how many rows were added.
+// Rows returns how many rows were added.
 func (p *Placer) Rows() int {
 	if p.frames == 0 {
 		return 0
@@ -74,9 +74,9 @@ func (p *Placer) Rows() int {
 	return len(p.rows) / (Heads * p.frames)
 }
 
-// Place returns a span for each word. Rows must have been added for the start token and every token, in their
-// order, and frames must be those of the samples; otherwise, and where there are more tokens than frames,
-// nothing is placed. The spans do not overlap, follow each other and end within the audio.
+// Place returns a span for each word. Rows must have been added for the start token and every token, in order, and
+// frames must be those of the samples. Otherwise, and if there are more tokens than frames, nothing is placed. The
+// spans are in order, do not overlap and end within the audio.
 //
 //	samples  16 kHz mono, shape [frames of the request]
 //	spoken   for each token, whether it has a sound: punctuation has none. A word without any is not placed
@@ -131,19 +131,19 @@ func (p *Placer) Place(samples []float32, spoken []bool, words []Word) []Span {
 	return spans
 }
 
-// leastPeak is how well the best token of a word must fit its best frame, in deviations: a word that nothing in the
-// audio answers to has no place. Of few rows no row can be many deviations above the mean.
+// leastPeak is how well the best token of a word must fit its best frame, in deviations: a word that matches nothing in
+// the audio has no place. With few rows no row can be many deviations above the mean.
 func leastPeak(rows int) float32 { return min(1, float32(math.Sqrt(float64(rows-1)))/2) }
 
-// Words that the model leaves out, and noises, fall to a neighbour, of which they become a long beginning that its
-// first token does not look at. Such a beginning is cut off: less than leadShare of the token's peak, summed up from
-// its end on, for at least leadFrames (288 ms).
+// Noises, and words that the model leaves out, are added to a neighbouring word. They become a long beginning that its
+// first token does not attend to. Such a beginning is cut off: less than leadShare of the token's peak, summed up from
+// its end backwards, for at least leadFrames (288 ms).
 const (
 	leadShare  = 0.6
 	leadFrames = 12
 )
 
-// lead is how many frames the first token of a word, the given state, has too many at its beginning.
+// lead returns how many frames too many the first token of a word, the given state, has at its beginning.
 func (p *Placer) lead(state int) int {
 	fit := p.fit(state)
 	limit := leadShare * slices.Max(fit)
@@ -159,11 +159,11 @@ func (p *Placer) lead(state int) int {
 	return start
 }
 
-// peak is how well a token fits the best of its frames.
+// peak returns how well a token fits the best of its frames.
 func (p *Placer) peak(state int) float32 { return slices.Max(p.fit(state)) }
 
-// fit is how well a token fits the frames that it got, in deviations: its score without silenceWeight. It is valid until
-// the next call.
+// fit returns how well a token fits its frames, in deviations: its score without silenceWeight. The result is valid
+// until the next call.
 func (p *Placer) fit(state int) []float32 {
 	s := p.chain.states[state]
 	p.fits = append(p.fits[:0], p.chain.scores[state*p.frames+s.from:state*p.frames+s.to]...)
@@ -183,8 +183,8 @@ const (
 // frameMS is the border before frame j.
 func frameMS(j int) float32 { return float32(frameStepMS*j + firstFrameMS) }
 
-// normalise computes mean and 1/deviation over the rows, for each head and frame. Attention sinks, frames that
-// every token looks at, disappear that way.
+// normalise computes mean and 1/deviation over the rows, for each head and frame. This removes attention sinks, frames
+// that every token attends to.
 func (p *Placer) normalise() {
 	const least = 1e-6 // deviation
 	width := Heads * p.frames
@@ -209,15 +209,15 @@ func (p *Placer) normalise() {
 	}
 }
 
-// Attention often begins before a word, in the pause: in a silent frame it counts for half, and a token loses there,
-// and a pause gains, silenceWeight, in deviations.
+// Attention often begins before a word, in the pause. In a silent frame it counts half. There a token loses
+// silenceWeight and a pause gains it, in deviations.
 const (
 	silenceShare  = 0.5
 	silenceWeight = 1.5
 )
 
-// score writes how well token k fits each frame: the mean of the heads in deviations above their mean, less where the
-// frame is silent.
+// score writes how well token k fits each frame: the mean of the heads in deviations above their mean, less in silent
+// frames.
 func (p *Placer) score(k int, out []float32) {
 	clear(out)
 	for h, head := range alignmentHeads {
@@ -240,7 +240,7 @@ func (p *Placer) score(k int, out []float32) {
 	}
 }
 
-// zeroed returns n zeros over the memory of s where it suffices.
+// zeroed returns n zeros, in the memory of s if it is large enough.
 func zeroed(s []float32, n int) []float32 {
 	s = slices.Grow(s[:0], n)[:n]
 	clear(s)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Energy is taken every 5 ms over 20 ms.
+// Energy is measured every 5 ms over 20 ms.
 const (
 	hopMS       = 5
 	hop         = hopMS * samplesPerMS
@@ -13,8 +13,8 @@ const (
 	hopsInFrame = 5 // a frame has 4.8
 )
 
-// Loudness is judged in two bands, so that neither a rumble hides an "s" nor a hiss a vowel: the mean of five samples,
-// which falls to half the power at 1.4 kHz, and what is left. Means of four to seven samples do equally well.
+// Loudness is judged in two bands, so that rumble does not hide an "s" and hiss does not hide a vowel: the mean of five
+// samples, which falls to half the power at 1.4 kHz, and the remainder. Means of four to seven samples do equally well.
 const (
 	low, high, bandCount = 0, 1, 2
 
@@ -22,26 +22,27 @@ const (
 	meanArm = meanOf / 2
 )
 
-// In each band the loud is what 5 % of the piece exceed, and the quiet the lowest level within 300 ms, so that it follows
-// noise that swells. It is taken no lower than 40 dB below the loud, and no higher than half way up to it from the quiet
-// of the whole piece, because a long sound has no quiet in it. Where the level is 35 % of the way from the quiet to the
-// loud, in the mean of the bands, all is speech; from there it fades to none.
+// In each band the loud level is the one that 5 % of the piece exceed. The quiet level is the lowest within 300 ms, so
+// that it follows noise that swells. It is at least the loud level minus levelRange (40 dB). It is at most half way up
+// to the loud level from the quiet level of the whole piece, because a long sound contains no quiet. Where the level,
+// in the mean of the bands, is at least 35 % of the way from quiet to loud, everything is speech; below that it fades
+// to none.
 const (
-	blockHops      = 12 // 60 ms, for which one quiet is taken
-	quietBlocks    = 5  // to either side
-	smoothHops     = 2  // to either side, before taking the lowest
+	blockHops      = 12 // 60 ms, which share one quiet level
+	quietBlocks    = 5  // on either side
+	smoothHops     = 2  // on either side, before the minimum is taken
 	loudPercentile = 95
 	levelRange     = 40 // dB
 	quietLimit     = 0.5
 	fullSpeech     = 0.35
 
 	quietPercentile = 8 // of the whole piece
-	// clearContrast of loud and quiet in a whole piece, in dB, is where borders of words are moved to borders of
-	// pauses. In noise that would cut words short by 50 ms on each side.
+	// clearContrast is the difference of loud and quiet in a whole piece, in dB, from which borders of words are moved
+	// to borders of pauses. In noise that would shorten words by 50 ms on each side.
 	clearContrast = 25 // dB
 )
 
-// What counts as a pause and as speech between two: 60 ms and 20 ms. Values of pauseActivity from 0.3 to 0.7 do
+// Lengths of a pause and of speech between two pauses: 60 ms and 20 ms. Values of pauseActivity from 0.3 to 0.7 do
 // equally well.
 const (
 	pauseActivity = 0.5
@@ -49,7 +50,7 @@ const (
 	speechHops    = 4
 )
 
-// speech tells where in the audio of a piece somebody speaks.
+// speech says where in the audio of a piece somebody speaks.
 type speech struct {
 	levels   [bandCount][]float32 // in dB, one for each hop and one more
 	smoothed []float32
@@ -63,7 +64,7 @@ type speech struct {
 // interval is [from, to) in milliseconds.
 type interval struct{ from, to float32 }
 
-// listen analyses samples of 16 kHz of so many frames.
+// listen analyses 16 kHz samples of the given number of frames.
 func (s *speech) listen(samples []float32, frames int) {
 	s.measure(samples)
 	s.active = zeroed(s.active, len(s.levels[low]))
@@ -86,7 +87,7 @@ func (s *speech) listen(samples []float32, frames int) {
 	s.findPauses()
 }
 
-// addBand adds a band's part to active, as ways from quiet to loud, and to contrast.
+// addBand adds one band to active, as the position between quiet and loud, and to contrast.
 func (s *speech) addBand(levels []float32) {
 	s.sorted = append(s.sorted[:0], levels...)
 	slices.Sort(s.sorted)
@@ -104,15 +105,15 @@ func (s *speech) addBand(levels []float32) {
 	}
 }
 
-// measure computes levels[b][i], the mean power of band b in the 20 ms around 5*i ms, silence beyond the ends.
+// measure computes levels[b][i], the mean power of band b in the 20 ms around 5*i ms, with silence beyond the ends.
 func (s *speech) measure(samples []float32) {
 	const least, most = 1e-10, 1e30 // -100 dB, 300 dB
 	n := len(samples)/hop + 1
 	for b := range s.levels {
 		s.levels[b] = zeroed(s.levels[b], n)
 	}
-	var around [hop + 2*meanArm]float32 // a hop of samples and what their means need of its neighbours
-	for i := range n {                  // each hop's energy adds to the windows that hold it
+	var around [hop + 2*meanArm]float32 // a hop of samples, and the neighbours that their means need
+	for i := range n {                  // each hop's energy is added to the windows that contain it
 		from, to := i*hop, min((i+1)*hop, len(samples))
 		clear(around[:])
 		lead := min(meanArm, from)
@@ -132,7 +133,7 @@ func (s *speech) measure(samples []float32) {
 	}
 	for b := range s.levels {
 		for i, energy := range s.levels[b] {
-			if !(energy < most) { // of samples without measure: too large, or no number
+			if !(energy < most) { // the samples are not finite, or far too large
 				energy = most
 			}
 			s.levels[b][i] = float32(10 * math.Log10(float64(energy)/(windowHops*hop)+least))
@@ -140,7 +141,7 @@ func (s *speech) measure(samples []float32) {
 	}
 }
 
-// smooth computes the mean of the levels around each.
+// smooth replaces each level by the mean of the levels around it.
 func (s *speech) smooth(levels []float32) {
 	s.smoothed = zeroed(s.smoothed, len(levels))
 	for i := range s.smoothed {
@@ -153,10 +154,10 @@ func (s *speech) smooth(levels []float32) {
 }
 
 // findPauses collects the stretches of 60 ms and more without speech. Speech of less than 20 ms between two of them
-// is none.
+// does not count as speech.
 func (s *speech) findPauses() {
 	s.pauses = s.pauses[:0]
-	end := -1 // of the speech before, -1 for none
+	end := -1 // end of the previous speech, -1 if there is none
 	add := func(from, to int) {
 		if to > from {
 			s.pauses = append(s.pauses, interval{float32(from * hopMS), float32(to * hopMS)})
@@ -184,9 +185,8 @@ func (s *speech) findPauses() {
 	}
 }
 
-// snap moves borders of words that lie inside a pause, or up to two frames before it where a word begins and after it
-// where one ends, to where the sound begins or ends, in clear audio. Starts only move on and ends only back, so that
-// order is kept.
+// snap moves borders of words to the beginning or end of the sound, in clear audio. It moves a border that lies inside
+// a pause, or up to two frames outside it. Starts move only forwards and ends only backwards, so the order is kept.
 func (s *speech) snap(spans []Span) {
 	if s.contrast < clearContrast {
 		return
@@ -208,7 +208,7 @@ func (s *speech) snap(spans []Span) {
 	}
 }
 
-// percentile of sorted values, the one below where it falls between two.
+// percentile returns a percentile of sorted values; between two values it is the lower one.
 func percentile(sorted []float32, percent int) float32 {
 	return sorted[(len(sorted)-1)*percent/100]
 }
