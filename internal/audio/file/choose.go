@@ -40,14 +40,22 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 	case kindPlaylist:
 		return nil, scout.Errorf(scout.CodeAudioUnsupported, "it is a list of files, not audio").
 			WithHint("name the recordings that it lists")
+	case kindFragment:
+		return nil, scout.Errorf(scout.CodeAudioUnsupported, "it is a piece of a stream in %s without the beginning, which says what is in it", what.container).
+			WithHint("put the beginning of the stream in front: cat BEGINNING PIECE > WHOLE")
 	case kindFFmpeg:
+		if what.container == "aiff" || what.container == "w64" {
+			if d, err := r.pcm(what); d != nil || err != nil {
+				return d, err
+			}
+		}
 		return r.ffmpeg(what)
 	}
 	switch {
 	case r.src.path == "":
 		return nil, errUnknownStream()
 	case r.ffmpegPath() == "":
-		return nil, errUnknownFile()
+		return nil, errUnknownFile(false)
 	}
 	return r.ffmpeg(what)
 }
@@ -110,7 +118,7 @@ func (r *Reader) orFFmpeg(what sniffed, d decoder, err error) (decoder, error) {
 
 // wav decodes here, unless the samples are compressed.
 func (r *Reader) wav(what sniffed) (decoder, error) {
-	head, _ := r.src.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
+	head, _ := r.src.buf.Peek(sniffLook) // an error is an end, or comes back with the next read
 	if _, err := wav.NewReader(bytes.NewReader(head)); errors.Is(err, wav.ErrCodec) {
 		if r.ffmpegPath() == "" {
 			return nil, missing(what.container, err)

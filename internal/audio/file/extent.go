@@ -63,7 +63,12 @@ func (s *source) extent(container string) extent {
 	case "ac3", "dts", "flac", "loas":
 		e = c.search(startsFile)
 	default:
-		return whole
+		e = c.search(startsOther)
+	}
+	if e.end == s.size && e.want == 0 && slices.Contains([]string{"aiff", "iff", "w64", "au", "caf", "mp4"}, container) {
+		// Its length is not known: it may go to the end, or to another file.
+		c.seek(start)
+		e = c.search(startsOther)
 	}
 	if e.end <= start || e.end > s.size {
 		e.end = s.size
@@ -74,12 +79,15 @@ func (s *source) extent(container string) extent {
 	// The length is wrong: what follows must be something. A file that was cut off may have another one inside its
 	// declared length, and a length that is too short hides nothing.
 	c.seek(start)
-	next := c.search(func(b []byte) bool { return startsFile(b) && string(b[:3]) != "ID3" })
+	next := c.search(startsOther)
 	if next.end == s.size {
 		return extent{end: s.size, want: e.want, holes: e.holes}
 	}
 	return extent{end: next.end, want: max(e.want, next.end+1), holes: e.holes}
 }
+
+// startsOther tells whether bytes begin a file. A tag does not count: it may belong to the one before.
+func startsOther(b []byte) bool { return startsFile(b) && string(b[:3]) != "ID3" }
 
 // cursor walks over the structure of a file.
 type cursor struct {
@@ -270,6 +278,10 @@ func (c *cursor) asf() extent {
 			return e
 		}
 		size := binary.LittleEndian.Uint64(b[16:])
+		const data, empty = "\x36\x26\xb2\x75\x8e\x66\xcf\x11", 50
+		if string(b[:8]) == data && size <= empty {
+			return c.search(startsOther) // written to a pipe: the packets follow all the same
+		}
 		if size < 24 {
 			return extent{end: c.size}
 		}

@@ -3,10 +3,14 @@ package file
 import "encoding/binary"
 
 const (
-	tsPacket   = 188
-	tsSyncByte = 0x47
-	tsClockHz  = 90000
-	tsClockMax = 1 << 33
+	tsPacket = 188
+	// tsTimeBytes stand before each packet in the files of cameras and discs (M2TS), tsParityBytes behind each of some
+	// broadcasts.
+	tsTimeBytes   = 4
+	tsParityBytes = 16
+	tsSyncByte    = 0x47
+	tsClockHz     = 90000
+	tsClockMax    = 1 << 33
 	// maxTSClocks bounds the programs of one stream whose clocks are followed.
 	maxTSClocks = 64
 	// tsClockJump is the longest step of a clock that is one. Source: ffmpeg's -dts_delta_threshold.
@@ -26,6 +30,8 @@ type tsWalker struct {
 func (c *cursor) mpegTS() extent {
 	w := tsWalker{clocks: map[uint16]uint64{}, tables: map[uint16]string{}, pat: -1, clock: -1}
 	start, inSync := c.pos, false
+	_, step := tsSync(c.peek(tsPacket * 8))
+	step = max(step, tsPacket)
 	for {
 		b := c.peek(tsPacket)
 		if len(b) < tsPacket {
@@ -43,7 +49,7 @@ func (c *cursor) mpegTS() extent {
 		if joint, found := w.packet(b, c.pos); found && joint > start {
 			return extent{end: joint}
 		}
-		if !c.skip(tsPacket) {
+		if !c.skip(int64(step)) {
 			return extent{end: c.size}
 		}
 	}

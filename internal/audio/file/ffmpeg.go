@@ -1,7 +1,6 @@
 package file
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,10 +37,11 @@ const (
 const (
 	// containers have a signature that ffmpeg recognises beyond doubt.
 	containers = "mov,mp4,m4a,3gp,matroska,webm,ogg,wav,w64,aiff,caf,au,asf,avi,flv,flac,amr,iff,voc," +
-		"wv,ape,tta,tak,mpc,mpc8,dsf,rm,mxf,nut"
+		"wv,ape,tta,tak,mpc,mpc8,dsf,rm,mxf,nut,sox,wtv,nistsphere,dss,aa,shn,qcp,xwma,wve,vqf,avr,epaf,pvf,oma,mmf,nsv,dhav,lxf," +
+		"smjpeg,kvag,dtshd,gxf,ircam,hcom,alp,ast"
 	// guesses are bare streams, recognised by how their frames follow each other. They are allowed
 	// where sniff found them: otherwise ffmpeg would hear noise in any file.
-	guesses = "mp3,aac,ac3,eac3,dts,mpeg,mpegts,loas"
+	guesses = "mp3,aac,ac3,eac3,dts,mpeg,mpegts,loas,mlp,truehd,codec2,argo_asf,apm,adx,swf,spdif,dv,sbc,gsm"
 )
 
 // ffmpegPath returns the program, empty when there is none.
@@ -81,8 +81,11 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 		name = fmt.Sprintf("subfile,,start,%d,end,%d,,:%s", job.start, job.extent.end, name)
 	}
 	job.input = []string{"-protocol_whitelist", "file,subfile", "-format_whitelist", job.formats()}
-	if what.kind == kindMP3 || what.container == "mp2" {
+	switch {
+	case what.kind == kindMP3, what.container == "mp2":
 		job.input = append(job.input, "-f", "mp3") // a short part is not enough to recognise it
+	case what.container == "sbc":
+		job.input = append(job.input, "-f", "sbc") // it is not recognised by its content
 	}
 	job.input = append(job.input, "-i", name)
 	d := &ffmpegDecoder{job: job, log: newFFmpegLog()}
@@ -121,19 +124,6 @@ func (j *ffmpegJob) formats() string {
 		return containers
 	}
 	return containers + "," + guesses
-}
-
-// refused is the error for an input that ffmpeg did not read one sample of.
-func (j *ffmpegJob) refused(said string, cause error) error {
-	code, text := scout.CodeAudioCorrupt, "damaged "+j.what.container
-	if j.what.kind == kindUnknown {
-		return scout.Errorf(scout.CodeAudioUnsupported, "not a known audio format: ffmpeg: %s", cmp.Or(said, fmt.Sprint(cause))).
-			WithHint("name the format of samples without a header: %s", rawExample)
-	}
-	if said == "" && cause != nil {
-		said = cause.Error()
-	}
-	return scout.Errorf(code, "%s: ffmpeg: %s", text, said)
 }
 
 // ffmpegDecoder reads the WAV stream that an ffmpeg process writes to a pipe.
@@ -239,7 +229,7 @@ func (d *ffmpegDecoder) notStarted(err error) error {
 	if failure := d.job.src.shrunk(); failure != nil {
 		return failure
 	}
-	said := d.log.tail.line()
+	said := d.log.tail.String()
 	if waitErr == nil && said == "" {
 		if scout.CodeOf(err) != scout.CodeAudioEmpty {
 			return d.job.refused("", err)

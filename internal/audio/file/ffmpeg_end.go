@@ -77,18 +77,17 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		}
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s", text).From(d.damaged))
 	case failed > 0 || waitErr != nil:
-		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), d.said(waitErr)).From(there))
+		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), explain(d.log.tail.String(), waitErr, "what follows cannot be decoded")).From(there))
 	case other > 0:
-		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "ffmpeg: %s", d.log.tail.line()))
+		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "%s in the file; no audio is missing as far as ffmpeg can tell", faults(other)))
 	}
 }
 
-// said is ffmpeg's last line, else how it ended.
-func (d *ffmpegDecoder) said(waitErr error) string {
-	if said := d.log.tail.line(); said != "" {
-		return "ffmpeg: " + said
+func faults(n int) string {
+	if n == 1 {
+		return "a fault"
 	}
-	return fmt.Sprintf("ffmpeg: %v", waitErr)
+	return fmt.Sprintf("%d faults", n)
 }
 
 // promised is the length of the audio that the input declares, 0 unknown. For samples of constant size the bytes that

@@ -28,7 +28,8 @@ type frameNote struct {
 // ffmpegLog reads what ffmpeg writes to standard error, in a goroutine that ends with the pipe. Each line begins with
 // its level in brackets, after the name of the part that speaks.
 type ffmpegLog struct {
-	tail tail // of errors
+	tail  tail   // of errors
+	level string // of the last message; used by read alone
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when a note came
@@ -40,6 +41,7 @@ type ffmpegLog struct {
 	start    time.Duration // of the input's time stamps; valid if hasStart
 	hasStart bool
 	length   time.Duration // of the input, 0 unknown
+	guessed  bool          // its header does not tell the length
 	errors   int           // complaints of the decoder so far, not yet told with a frame
 	early    bool          // the demuxer met the end too early
 	other    int           // further errors
@@ -86,6 +88,11 @@ func (l *ffmpegLog) line(line []byte) {
 	text := string(bytes.TrimSpace(line))
 	speaker, rest := cutSpeaker(text)
 	level, message := cutLevel(rest)
+	if level == "" {
+		level = l.level // a further line of a message
+	} else {
+		l.level = level
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch level {
@@ -99,8 +106,12 @@ func (l *ffmpegLog) line(line []byte) {
 		} else if !l.hasStart && strings.HasPrefix(message, "Duration: ") {
 			l.start, l.hasStart = parseStart(message)
 			clock, _, _ := strings.Cut(strings.TrimPrefix(message, "Duration: "), ",")
-			l.length = probedClock(clock)
+			if !l.guessed {
+				l.length = probedClock(clock)
+			}
 		}
+	case "warning":
+		l.guessed = l.guessed || strings.HasPrefix(message, "Estimating duration")
 	case "error", "fatal", "panic", "":
 		_, _ = l.tail.Write(append([]byte(message), '\n')) // never fails
 		l.judge(message)

@@ -51,7 +51,7 @@ func TestMisbehavingFFmpeg(t *testing.T) {
 	}{
 		{"never a byte", "sleep 1000", scout.CodeDecoderTimeout, 0, "300ms"},
 		{"stalls after a second", "cat '%s'; sleep 1000", scout.CodeDecoderTimeout, 16000, "300ms"},
-		{"complains and ends", "echo '[mov @ 0x55aa] moov atom not found' >&2; exit 1", scout.CodeAudioCorrupt, 0, "ffmpeg: moov atom not found"},
+		{"complains and ends", "echo '[mov @ 0x55aa] moov atom not found' >&2; exit 1", scout.CodeAudioCorrupt, 0, "its index is missing"},
 		{"ends without a word", "exit 1", scout.CodeAudioCorrupt, 0, "exit status 1"},
 		{"no audio in it", "exit 0", scout.CodeAudioEmpty, 0, "no audio"},
 		{"babbles", "echo hello hello hello; exit 0", scout.CodeAudioCorrupt, 0, ""},

@@ -64,7 +64,7 @@ func (j *ffmpegJob) probe() (probed, error) {
 		if failure := j.src.shrunk(); failure != nil {
 			return probed{}, failure
 		}
-		return probed{}, j.refused(stderr.line(), err)
+		return probed{}, j.refused(stderr.String(), err)
 	}
 	return parseProbe(stdout.buf.Bytes())
 }

@@ -109,10 +109,14 @@ type rawDecoder struct {
 	rest   int64  // bytes behind the last whole frame
 }
 
-func newRaw(src *source, format RawFormat) decoder {
-	frame := format.Encoding.Bytes() * format.Channels
-	return &rawDecoder{src: src, format: format, buf: make([]byte, blockSamples/format.Channels*frame)}
+func newRaw(src *source, format RawFormat) *rawDecoder {
+	d := &rawDecoder{src: src, format: format}
+	d.buf = make([]byte, blockSamples/format.Channels*int(d.frameBytes()))
+	return d
 }
+
+// frameBytes is the size of a sample of each channel.
+func (d *rawDecoder) frameBytes() int64 { return int64(d.format.Encoding.Bytes() * d.format.Channels) }
 
 func (d *rawDecoder) stream() stream {
 	s := stream{

@@ -23,6 +23,7 @@ const (
 	kindFFmpeg // known, but not decoded here
 	kindText
 	kindPlaylist
+	kindFragment // a piece of a stream that lacks the beginning, which says what is in it
 )
 
 // sniffed is what an input looks like.
@@ -31,57 +32,13 @@ type sniffed struct {
 	container string // empty when unknown
 }
 
-// signature is a byte pattern at the beginning of a file.
-type signature struct {
-	offset    int
-	magic     string
-	container string
-}
-
-// signatures of what ffmpeg decodes. Source: the probe functions of libavformat 5.1 and the formats'
-// own specifications.
-func signatures() []signature {
-	return []signature{
-		{4, "ftyp", "mp4"},
-		{4, "moov", "mp4"},
-		{4, "mdat", "mp4"},
-		{4, "wide", "mp4"},
-		{4, "free", "mp4"},
-		{4, "skip", "mp4"},
-		{0, "\x1aE\xdf\xa3", "matroska"},
-		{8, "AIFF", "aiff"},
-		{8, "AIFC", "aiff"},
-		{8, "8SVX", "iff"},
-		{0, "caff\x00\x01", "caf"},
-		{0, "#!AMR", "amr"},
-		{0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"},
-		{0, "FLV\x01", "flv"},
-		{0, ".snd", "au"},
-		{0, "riff\x2e\x91\xcf\x11", "w64"},
-		{8, "AVI ", "avi"},
-		{0, "RIFX", "wav"},
-		{0, "wvpk", "wv"},
-		{0, "MAC ", "ape"},
-		{0, "TTA1", "tta"},
-		{0, "MPCK", "mpc8"},
-		{0, "MP+", "mpc"},
-		{0, "tBaK", "tak"},
-		{0, "DSD ", "dsf"},
-		{0, ".RMF", "rm"},
-		{0, "Creative Voice File\x1a", "voc"},
-		{0, "\x00\x00\x01\xba", "mpeg"},
-		{0, "\x0b\x77", "ac3"},
-		{0, "\x7f\xfe\x80\x01", "dts"},
-		{0, "\x06\x0e\x2b\x34", "mxf"},
-		{0, "nut/multimedia container\x00", "nut"},
-	}
-}
-
 // sniff tells what the input is by its first bytes. ID3v2 tags, which stand before several formats,
 // are consumed; nothing else is.
 func (s *source) sniff() (sniffed, error) {
 	for {
-		head, err := s.buf.Peek(sniffBytes)
+		s.limit = s.pos() + sniffLook
+		head, err := s.buf.Peek(sniffLook)
+		s.limit = 0
 		if s.ctx.Err() != nil && s.err != nil {
 			return sniffed{}, s.failure() // what has come by then tells nothing
 		}
@@ -160,7 +117,7 @@ func startsFile(b []byte) bool {
 		return false
 	}
 	switch b[0] {
-	case 'R', 'F', 'f', 'O', 0x1A, 0, 'r', 'c', '#', 0x30, 'C', '.', 'I':
+	case 'R', 'F', 'f', 'O', 0x1A, 0, 'r', 'c', '#', 0x30, 'C', '.', 'I', 'X', 'N', 'T', 'n', 'M', 't', 'D', 0x06, 0x64, 0xB7:
 	default:
 		return false // most bytes, at once
 	}
@@ -186,6 +143,17 @@ func startsFile(b []byte) bool {
 	case at(0, "riff\x2e\x91\xcf\x11"), at(0, "caff\x00\x01"), at(0, "#!AMR"), at(0, "FLV\x01"),
 		at(0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11"), at(0, "Creative Voice File\x1a"):
 		return true
+	case at(0, wtvGUID), at(0, "NIST_1A\n"), at(0, "nut/multimedia container\x00"), at(0, "MPCKSH"), at(0, ".RMF\x00\x00\x00"),
+		at(0, "DSD \x1c\x00\x00\x00"), at(0, "tBaK\x01"), at(0, "\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02"):
+		return true
+	case at(0, "TTA1"):
+		return len(b) > 5 && b[4] >= 1 && b[4] <= 3 && b[5] == 0
+	case at(0, "MAC "):
+		return len(b) > 5 && b[5] >= 0x0E && b[5] <= 0x10 // version 3.58 to 4.35 in thousandths
+	case at(0, ".SoX"), at(0, "XoS."):
+		return len(b) >= soxHeader && isSoX(b)
+	case isIRCAM(b):
+		return true
 	case at(0, ".snd"):
 		return len(b) >= 24 && binary.BigEndian.Uint32(b[4:]) < 1<<20 && binary.BigEndian.Uint32(b[12:]) < 28
 	case at(0, "ID3"):
@@ -204,20 +172,22 @@ func sniffBytesOf(head []byte) sniffed {
 	case at(0, "fLaC"):
 		return sniffed{kindFLAC, "flac"}
 	case at(0, "OggS"):
+		if len(head) > 5 && head[5]&oggFirst == 0 {
+			return sniffed{kindFragment, "Ogg"}
+		}
 		if first, ok := firstPacket(head); ok && bytes.HasPrefix(first, []byte("\x01vorbis")) {
 			return sniffed{kindVorbis, "ogg"}
 		}
 		return sniffed{kindFFmpeg, "ogg"}
+	case at(0, "\x1fC\xb6u"): // a cluster
+		return sniffed{kindFragment, "WebM"}
+	case (at(4, "styp") || at(4, "sidx") || at(4, "moof")) && !bytes.Contains(head, []byte("moov")):
+		return sniffed{kindFragment, "MP4"}
 	}
-	for _, s := range signatures() {
-		if at(s.offset, s.magic) {
-			if s.container == "matroska" && bytes.Contains(head[:min(len(head), 64)], []byte("webm")) {
-				s.container = "webm"
-			}
-			return sniffed{kindFFmpeg, s.container}
-		}
+	if container := bySignature(head); container != "" {
+		return sniffed{kindFFmpeg, container}
 	}
-	if tsSync(head) >= 0 {
+	if at, _ := tsSync(head); at >= 0 {
 		return sniffed{kindFFmpeg, "mpegts"}
 	}
 	if text, playlist := textual(head); text {
@@ -231,6 +201,9 @@ func sniffBytesOf(head []byte) sniffed {
 	}
 	if isLOAS(head) {
 		return sniffed{kindFFmpeg, "loas"}
+	}
+	if container := byFrames(head); container != "" {
+		return sniffed{kindFFmpeg, container}
 	}
 	if _, header, ok := findMPEG(head); ok {
 		if header.layer == 3 {
@@ -276,20 +249,26 @@ func isLOAS(b []byte) bool {
 	return true
 }
 
-// tsSync returns where the first packet of an MPEG transport stream begins, -1 where b is none. Of one that was cut at
-// any byte, as those of recorders and ring buffers are, that is within its first packet.
-func tsSync(b []byte) int {
+// tsSync returns where the first packet of an MPEG transport stream begins, -1 where b is none, and how far it is from packet to
+// packet. Of a stream that was cut at any byte, as those of recorders and ring buffers are, that is within its first packet.
+func tsSync(b []byte) (at, step int) {
 	const confirmed = 5 // by chance once in 10^10 bytes
-	for at := range min(len(b), tsPacket) {
-		packets := 0
-		for pos := at; pos < len(b) && b[pos] == tsSyncByte && packets < confirmed; pos += tsPacket {
-			packets++
+	for _, step := range [...]int{tsPacket, tsPacket + tsTimeBytes, tsPacket + tsParityBytes} {
+		whole := 0 // where the sync byte stands if b begins with a packet
+		if step == tsPacket+tsTimeBytes {
+			whole = tsTimeBytes
 		}
-		if packets == confirmed || at == 0 && packets >= 3 {
-			return at
+		for at := range min(len(b), step) {
+			packets := 0
+			for pos := at; pos < len(b) && b[pos] == tsSyncByte && packets < confirmed; pos += step {
+				packets++
+			}
+			if packets == confirmed || at == whole && packets >= 3 {
+				return at, step
+			}
 		}
 	}
-	return -1
+	return -1, 0
 }
 
 // textual tells whether the beginning of a file is text, and whether it is a list of other files.

@@ -11,9 +11,12 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// sniffBytes is how much of a file is looked at to tell what it is, and the read-ahead of every
-// decoder. It holds any Ogg page (65,307 bytes).
-const sniffBytes = 128 << 10
+const (
+	// sniffLook is how much of an input is read to tell what it is: a stream is recognised or refused within 64 kB.
+	sniffLook = 64_000
+	// sniffBytes is the read-ahead of every decoder. It holds any Ogg page (65,307 bytes).
+	sniffBytes = 128 << 10
+)
 
 var errShrunk = errors.New("the file became shorter while it was read")
 
@@ -29,8 +32,10 @@ type source struct {
 	ctx  context.Context // of the Reader
 	buf  *bufio.Reader
 	read int64
-	tags int64 // bytes of zeros and tags that nextStart went over
-	err  error // first failure, not io.EOF
+	// limit is the offset up to which the input is read for now; 0 for no limit.
+	limit int64
+	tags  int64 // bytes of zeros and tags that nextStart went over
+	err   error // first failure, not io.EOF
 }
 
 func (s *source) begin(ctx context.Context) {
@@ -49,6 +54,9 @@ func (c countedReader) Read(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		s.err = err
 		return 0, err
+	}
+	if s.limit > s.read {
+		p = p[:min(int64(len(p)), s.limit-s.read)]
 	}
 	n, err := s.r.Read(p)
 	s.read += int64(n)

@@ -103,10 +103,14 @@ func errUnknownStream() error {
 		WithHint("name the format of samples without a header: %s; or add a header: arecord -t wav, ffmpeg -f s16le -ar 16000 -i - -f wav -", rawExample)
 }
 
-// errUnknownFile is the same for a file without ffmpeg.
-func errUnknownFile() error {
+// errUnknownFile is the same for a file that ffmpeg, where it is installed, does not know either.
+func errUnknownFile(installed bool) error {
+	other := "other formats need ffmpeg (Debian: apt-get install ffmpeg)"
+	if installed {
+		other = "or make a WAV or FLAC file of it with the program that it comes from"
+	}
 	return scout.Errorf(scout.CodeAudioUnsupported, "not a known audio format").
-		WithHint("name the format of samples without a header: %s; other formats need ffmpeg (Debian: apt-get install ffmpeg)", rawExample)
+		WithHint("name the format of samples without a header: %s; %s", rawExample, other)
 }
 
 const rawExample = "--raw-format s16le:16000:1"

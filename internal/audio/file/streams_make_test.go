@@ -123,6 +123,16 @@ func (m *maker) of(t *testing.T, s signal, args string) []byte {
 			out := name + "." + fields[len(fields)-1]
 			all := append([]string{"-nostdin", "-loglevel", "error", "-y"}, strings.Fields(before(args))...)
 			all = append(append(all, "-i", in), strings.Fields(after(args))...)
+			if fields[len(fields)-1] == "piped" {
+				var said bytes.Buffer
+				cmd := exec.Command(ffmpeg, append(all[:len(all)-1], "pipe:1")...)
+				cmd.Stderr = &said
+				content, err := cmd.Output()
+				if err != nil {
+					return nil, fmt.Errorf("%w: %s", err, said.String())
+				}
+				return content, nil
+			}
 			if said, err := exec.Command(ffmpeg, append(all[:len(all)-1], out)...).CombinedOutput(); err != nil {
 				return nil, fmt.Errorf("%w: %s", err, said)
 			}

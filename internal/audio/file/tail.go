@@ -2,7 +2,6 @@ package file
 
 import (
 	"bytes"
-	"strings"
 	"sync"
 )
 
@@ -30,25 +29,4 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(bytes.TrimSpace(t.buf))
-}
-
-// line returns the last line, printable and of at most 200 characters.
-func (t *tail) line() string {
-	all := t.String()
-	last := all[strings.LastIndexByte(all, '\n')+1:]
-	last = strings.ToValidUTF8(last, "?")
-	// "[mp3 @ 0x5581c7f1e2c0] " is the part of ffmpeg that speaks, and its address.
-	if part, rest, found := strings.Cut(last, "] "); found && strings.HasPrefix(part, "[") && strings.Contains(part, " @ 0x") {
-		last = rest
-	}
-	last = strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7F {
-			return ' '
-		}
-		return c
-	}, last)
-	if runes := []rune(last); len(runes) > 200 {
-		last = string(runes[:200]) + "…"
-	}
-	return strings.TrimSpace(last)
 }

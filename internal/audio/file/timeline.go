@@ -34,7 +34,7 @@ type timeline struct {
 // timed tells whether the container has time stamps of its own. Those of bare streams are counted by ffmpeg from
 // frames that it found, with the first rate.
 func timed(container string) bool {
-	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm"}, container)
+	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm", "wtv", "nsv", "dhav"}, container)
 }
 
 // bridge returns how many frames of silence stand for frames that are missing here.

@@ -1,0 +1,258 @@
+package file_test
+
+import (
+	"bytes"
+	"math"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/file"
+)
+
+// notAudio are muxers of ffmpeg that write no file with sound that could be read back: devices, networks, lists, sums, pictures,
+// subtitles.
+const notAudio = " a64 alsa amv apng ass avif avm2 avs2 avs3 bit caca cavsvideo chromaprint codec2raw crc dash dirac dnxhd fbdev ffmetadata fifo " +
+	"fifo_test film_cpk filmstrip fits framecrc framehash framemd5 g722 g723_1 g726 g726le gif h261 h263 h264 hash hds hevc hls ico image2 image2pipe " +
+	"ivf jacosub lrc m4v md5 microdvd mjpeg mkvtimestamp_v2 mpeg1video mpeg2video mpjpeg null obu opengl oss pulse rawvideo roq rtp rtp_mpegts rtsp " +
+	"sap scc sdl segment smoothstreaming srt stream_segment streamhash sup tee ttml uncodedframecrc vc1 vc1test video4linux2 webm_chunk " +
+	"webm_dash_manifest webp webvtt xv yuv4mpegpipe data ilbc amr daud ipod psp f4v "
+
+// headerless are formats that do not say what they are: raw samples, and codecs without a mark that is not met by chance. They are
+// refused.
+const headerless = " alaw aptx aptx_hd dfpwm f32be f32le f64be f64le mulaw rso s16be s16le s24be s24le s32be s32le s8 u16be u16le u24be u24le u32be " +
+	"u32le u8 vidc wsaud asf_stream "
+
+// muxerArgs are what a muxer needs beside the sound.
+func muxerArgs(muxer string) []string {
+	picture := []string{"-f", "lavfi", "-i", "testsrc=s=720x576:r=25:d=1.5", "-ar", "48000", "-ac", "2", "-shortest"}
+	switch muxer {
+	case "alp":
+		return []string{"-ar", "22050"}
+	case "mmf", "gsm", "codec2":
+		return []string{"-ar", "8000"}
+	case "swf":
+		return []string{"-ar", "44100", "-ac", "2"}
+	case "dv", "mxf":
+		return picture
+	}
+	return []string{"-vn"}
+}
+
+// Whatever ffmpeg can write with sound in it is read, from a file as from a stream: every sound at its time. What does not say what
+// it is is refused in one line.
+func TestEveryFormatThatFFmpegWrites(t *testing.T) {
+	t.Parallel()
+	ffmpeg := needFFmpeg(t)
+	answer, err := exec.Command(ffmpeg, "-hide_banner", "-muxers").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(answer), "--\n")
+	sound := write(t, "in.wav", wavOf(signalA, 48000, 1))
+	read := 0
+	for line := range strings.Lines(list) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		muxer, _, _ := strings.Cut(fields[1], ",")
+		if strings.Contains(notAudio, " "+muxer+" ") {
+			continue
+		}
+		read++
+		t.Run(muxer, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "x") // no ending: the content decides
+			args := append([]string{"-nostdin", "-loglevel", "error", "-y", "-i", sound}, muxerArgs(muxer)...)
+			if said, err := exec.Command(ffmpeg, append(args, "-strict", "-2", "-f", muxer, "file:"+path)...).CombinedOutput(); err != nil {
+				t.Skipf("this ffmpeg does not write sound in it: %s", said)
+			}
+			content := contents(t, path)
+			if strings.Contains(headerless, " "+muxer+" ") {
+				refuses(t, content, path)
+				return
+			}
+			got, info := readFile(t, path, file.Options{})
+			if muxer == "codec2" { // which knows voices and no tones
+				if seconds := float64(len(got)) / 16000; math.Abs(seconds-signalA.seconds) > 0.1 {
+					t.Errorf("%.3f s", seconds)
+				}
+			} else if found := burstsOf(got); !near(found, timesOf(0.0, signalA)) && !late(found, signalA) || len(info.Warnings) > 0 {
+				t.Errorf("sounds at %.3f, warnings %q", found, messages(info.Warnings))
+			}
+			stream, err := openStream(t, content, file.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := drain(stream)
+			closeReader(t, stream)
+			if err != nil || !slices.Equal(got, again) {
+				t.Errorf("from a stream: %d samples and %v, from the file %d", len(again), err, len(got))
+			}
+		})
+	}
+	if read < 20 {
+		t.Errorf("ffmpeg named %d muxers", read)
+	}
+}
+
+// late tells whether the times are those of the signal behind the delay of a codec that its container does not tell.
+func late(found []float64, s signal) bool {
+	if len(found) != len(s.bursts) {
+		return false
+	}
+	const most = 0.1
+	delay := found[0] - s.bursts[0]
+	for i := range found {
+		if math.Abs(found[i]-s.bursts[i]-delay) > 0.01 {
+			return false
+		}
+	}
+	return delay > 0 && delay < most
+}
+
+func openStream(t *testing.T, content []byte, opts file.Options) (*file.Reader, error) {
+	t.Helper()
+	return file.New(t.Context(), onlyReader{bytes.NewReader(content)}, "standard input", opts)
+}
+
+// refuses tells an input that must be refused in one line with a hint, from a file and from a stream.
+func refuses(t *testing.T, content []byte, path string) {
+	t.Helper()
+	r, err := file.Open(t.Context(), path, file.Options{})
+	if err == nil {
+		closeReader(t, r)
+	}
+	plainRefusal(t, err)
+	if r, err = openStream(t, content, file.Options{}); err == nil {
+		closeReader(t, r)
+	}
+	plainRefusal(t, err)
+}
+
+// plainRefusal wants one line and a hint in plain words, none of them ffmpeg's.
+func plainRefusal(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		t.Error("it was read")
+		return
+	}
+	if code := scout.CodeOf(err); code != scout.CodeAudioUnsupported && code != scout.CodeAudioCorrupt && code != scout.CodeAudioEmpty {
+		t.Errorf("code %s: %v", code, err)
+	}
+	if scout.HintOf(err) == "" {
+		t.Errorf("no hint: %v", err)
+	}
+	plainWords(t, err.Error())
+}
+
+// plainWords are those of one line without ffmpeg's.
+func plainWords(t *testing.T, text string) {
+	t.Helper()
+	for _, raw := range []string{"\n", "ffmpeg:", "Invalid data", "@ 0x", "moov", "Error while", "[", "exit status 1 ", "demux", "pipe:", "subfile", "scout-", "header failed"} {
+		if strings.Contains(text, raw) {
+			t.Errorf("%q in %q", raw, text)
+		}
+	}
+}
+
+// Refusals are one line each, in plain words, and say what to do.
+func TestRefusalsAreInPlainWords(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	cut := func(args string, share float64) func(t *testing.T) []byte {
+		return func(t *testing.T) []byte {
+			content := m.of(t, signalA, args)
+			return content[:int(share*float64(len(content)))]
+		}
+	}
+	rubbish := func(args string, keep int) func(t *testing.T) []byte {
+		return func(t *testing.T) []byte {
+			content := m.of(t, signalA, args)
+			for i := keep; i < len(content); i++ {
+				content[i] = byte(i*i*7>>3) ^ byte(i>>2)
+			}
+			return content
+		}
+	}
+	behind := func(args, mark string) func(t *testing.T) []byte {
+		return func(t *testing.T) []byte {
+			content := m.of(t, signalA, args)
+			at := bytes.Index(content[8:], []byte(mark))
+			if at < 0 {
+				t.Fatalf("no %q in it", mark)
+			}
+			return content[8+at:]
+		}
+	}
+	text := func(s string) func(*testing.T) []byte { return func(*testing.T) []byte { return []byte(s) } }
+	for name, c := range map[string]struct {
+		content func(t *testing.T) []byte
+		says    string
+	}{
+		"MP4 without its index":           {cut(m4a48k, 0.6), "its index is missing"},
+		"MP4 of rubbish":                  {rubbish(m4a48k, 40), "damaged mp4"},
+		"WebM of rubbish":                 {rubbish(webm, 60), "damaged webm"},
+		"Opus of rubbish":                 {rubbish(opus, 60), "damaged ogg"},
+		"WMA of rubbish":                  {rubbish(wma, 60), "damaged asf"},
+		"FLV of rubbish":                  {rubbish(flv, 13), ""},
+		"SoX of nothing":                  {text(".SoX\x1c\x00\x00\x00"), "damaged sox"},
+		"WTV of nothing":                  {text("\xb7\xd8\x00\x20\x37\x49\xda\x11\xa6\x4e\x00\x07\xe9\x5e\xad\x8d\x00\x00"), "damaged wtv"},
+		"a WebM cluster without a header": {behind(webm, "\x1fC\xb6u"), "a piece of a stream in WebM"},
+		"an Ogg page from the middle":     {behind(opus, "OggS\x00\x00"), "a piece of a stream in Ogg"},
+		"an MP4 fragment":                 {func(t *testing.T) []byte { b := behind(m4aFrag, "moof")(t); return join([]byte("\x00\x00\x00\x64"), b) }, "a piece of a stream in MP4"},
+		"text":                            {text("Dear diary, this is not a recording.\n"), "it is text"},
+		"a playlist":                      {text("#EXTM3U\n#EXTINF:9,\nsegment.ts\n"), "a list of files"},
+		"a picture":                       {text("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01"), "not a known audio format"},
+		"a document":                      {text("PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00"), "not a known audio format"},
+		"a database":                      {text("SQLite format 3\x00\x10\x00"), "not a known audio format"},
+		"two bytes":                       {text("\x00\x01"), "not a known audio format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := c.content(t)
+			path := write(t, "x", content)
+			r, err := file.Open(t.Context(), path, file.Options{})
+			if err == nil {
+				closeReader(t, r)
+			}
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v: want %q", err, c.says)
+			}
+			refuses(t, content, path)
+		})
+	}
+}
+
+// Files of cameras and discs have a time before each packet of the transport stream.
+func TestTransportStreamsOfCameras(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	const m2ts = "-c:a ac3 -mpegts_m2ts_mode 1 -f mpegts m2ts"
+	one, two := m.of(t, signalA, m2ts), m.of(t, signalB, m2ts)
+	for name, c := range map[string]struct {
+		content []byte
+		want    []float64
+	}{
+		"whole":                {one, timesOf(0.0, signalA)},
+		"cut at any byte":      {one[101:], timesOf(0.0, signalA)},
+		"one behind the other": {join(one, two), timesOf(0.0, signalA, 2.02, signalB)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := openStream(t, c.content, file.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeReader(t, r)
+			got, err := drain(r)
+			if found := burstsOf(got); err != nil || len(found) != len(c.want) || math.Abs(found[len(found)-1]-c.want[len(c.want)-1]) > 0.1 {
+				t.Errorf("sounds at %.3f, want %.3f; %v, %q", found, c.want, err, messages(r.Info().Warnings))
+			}
+		})
+	}
+}

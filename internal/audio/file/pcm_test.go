@@ -1,0 +1,119 @@
+package file_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/scout-speech/scout/internal/audio/file"
+)
+
+// Encodings as ffmpeg writes them to a pipe, where it cannot go back to fill in lengths.
+const (
+	pipedAIFF  = "-c:a pcm_s16be -f aiff piped"
+	pipedAIFC  = "-c:a pcm_s16le -ar 44100 -f aiff piped"
+	pipedAIF24 = "-c:a pcm_s24be -ac 2 -f aiff piped"
+	pipedW64   = "-c:a pcm_s16le -f w64 piped"
+	pipedW64f  = "-c:a pcm_f32le -ac 2 -ar 44100 -f w64 piped"
+	pipedWAV   = "-c:a pcm_s16le -f wav piped"
+	pipedRF64  = "-c:a pcm_s16le -rf64 always -f wav piped"
+	pipedAU    = "-c:a pcm_s16be -f au piped"
+	pipedCAF   = "-c:a pcm_s16le -f caf piped"
+	pipedSoX   = "-f sox piped"
+	pipedVOC   = "-f voc piped"
+	pipedTTA   = "-f tta piped"
+	pipedWV    = "-f wv piped"
+	pipedMKV   = "-c:a aac -f matroska piped"
+	pipedAVI   = "-c:a mp2 -f avi piped"
+	pipedFLV   = "-c:a aac -ar 44100 -f flv piped"
+	pipedASF   = "-c:a wmav2 -f asf piped"
+	pipedFLAC  = "-c:a flac -ar 16000 -f flac piped"
+	pipedMP3   = "-c:a libmp3lame -f mp3 piped"
+	pipedNUT   = "-f nut piped"
+)
+
+// Files that a program wrote to a pipe have placeholders for their lengths. They are read to their end, alone and behind each
+// other, from a file and from a stream, without a word.
+func TestFilesThatWereWrittenToAPipe(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	sized := func(args string, at int, size uint32) func(*testing.T, signal) []byte {
+		return func(t *testing.T, s signal) []byte {
+			b := m.of(t, s, args)
+			b[at], b[at+1], b[at+2], b[at+3] = byte(size>>24), byte(size>>16), byte(size>>8), byte(size)
+			return b
+		}
+	}
+	ofWAV := func(riff, data uint32) func(*testing.T, signal) []byte {
+		return func(_ *testing.T, s signal) []byte { return setSize(setSize(wavOf(s, 16000, 1), 4, riff), 40, data) }
+	}
+	piped := func(args string) func(*testing.T, signal) []byte {
+		return func(t *testing.T, s signal) []byte { return m.of(t, s, args) }
+	}
+	for name, c := range map[string]struct {
+		of   func(t *testing.T, s signal) []byte
+		here bool // read without ffmpeg as well
+	}{
+		"AIFF":                      {piped(pipedAIFF), true},
+		"AIFF-C, other byte order":  {piped(pipedAIFC), true},
+		"AIFF of 24 bits in stereo": {piped(pipedAIF24), true},
+		"AIFF, all ones":            {sized(pipedAIFF, 42, 0xFFFFFFFF), true},
+		"W64":                       {piped(pipedW64), true},
+		"W64 of floats":             {piped(pipedW64f), true},
+		"WAV":                       {piped(pipedWAV), true},
+		"WAV, all ones":             {ofWAV(0xFFFFFFFF, 0xFFFFFFFF), true},
+		"WAV, zeros":                {ofWAV(0, 0), true},
+		"WAV, 2 GiB less a header":  {ofWAV(0x7FFFFFFF, 0x7FFFFFDB), true},
+		"RF64":                      {piped(pipedRF64), true},
+		"AU":                        {piped(pipedAU), false},
+		"CAF":                       {piped(pipedCAF), false},
+		"SoX":                       {piped(pipedSoX), false},
+		"VOC":                       {piped(pipedVOC), false},
+		"TTA":                       {piped(pipedTTA), false},
+		"WavPack":                   {piped(pipedWV), false},
+		"Matroska":                  {piped(pipedMKV), false},
+		"AVI":                       {piped(pipedAVI), false},
+		"FLV":                       {piped(pipedFLV), false},
+		"WMA":                       {piped(pipedASF), false},
+		"FLAC":                      {piped(pipedFLAC), true},
+		"MP3":                       {piped(pipedMP3), true},
+		"NUT":                       {piped(pipedNUT), false},
+	} {
+		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
+			if ffmpeg != "" && !c.here {
+				continue
+			}
+			t.Run(name+ffmpeg, func(t *testing.T) {
+				t.Parallel()
+				opts := file.Options{FFmpeg: ffmpeg}
+				one, two := c.of(t, signalA), c.of(t, signalB)
+				alone := fromBoth(t, one, opts, timesOf(0.0, signalA))
+				fromBoth(t, join(one, two), opts, timesOf(0.0, signalA, alone, signalB))
+			})
+		}
+	}
+}
+
+// fromBoth reads content as a file and as a stream and wants sounds at those times, give or take the delay of a codec, without a
+// warning. It returns the length in seconds.
+func fromBoth(t *testing.T, content []byte, opts file.Options, want []float64) float64 {
+	t.Helper()
+	got, info := readFile(t, write(t, "x", content), opts)
+	found := burstsOf(got)
+	right := len(found) == len(want)
+	for i := range min(len(found), len(want)) {
+		right = right && math.Abs(found[i]-want[i]) < 0.1
+	}
+	if !right || len(info.Warnings) > 0 {
+		t.Errorf("sounds at %.3f of %.3f s, want %.3f; warnings %q", found, float64(len(got))/16000, want, messages(info.Warnings))
+	}
+	r, err := openStream(t, content, opts)
+	if err != nil {
+		t.Fatalf("from a stream: %v", err)
+	}
+	defer closeReader(t, r)
+	if again, err := drain(r); err != nil || !slices.Equal(again, got) || len(r.Info().Warnings) != len(info.Warnings) {
+		t.Errorf("from a stream: %d samples of %d, %v, warnings %q", len(again), len(got), err, messages(r.Info().Warnings))
+	}
+	return float64(len(got)) / 16000
+}
