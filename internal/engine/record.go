@@ -16,7 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// recording counts, times and logs what becomes of requests, and remembers the last outcome.
+// recording counts, times and logs the outcomes of requests, and remembers the last one.
 type recording struct {
 	record *record
 	next   transcriber
@@ -31,7 +31,7 @@ func (r *recording) transcribe(ctx context.Context, a *attempt) (*scout.Hypothes
 	return h, nil
 }
 
-// record is how requests went.
+// record has the outcomes of requests.
 type record struct {
 	scope    observe.Scope
 	requests *prometheus.HistogramVec
@@ -55,8 +55,8 @@ func newRecord(s observe.Scope) *record {
 	}
 }
 
-// note records the outcome of a request. What was refused because too many wait says nothing about the engine, and so does
-// what somebody cancelled.
+// note records the outcome of a request. A request that was refused because too many wait, or that was cancelled, says
+// nothing about the engine.
 func (r *record) note(class schedule.Class, took time.Duration, err error) {
 	var busy *schedule.BusyError
 	outcome := "ok"
@@ -80,7 +80,7 @@ func (r *record) note(class schedule.Class, took time.Duration, err error) {
 	}
 }
 
-// set remembers the last outcome. Input that no engine could take proves that this one works.
+// set remembers the last outcome. An input that no engine could take proves that this one works.
 func (r *record) set(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,7 +93,7 @@ func (r *record) set(err error) {
 	r.lastErr = err
 }
 
-// engineCode reports whether a permanent failure is one of the engine and not of what it was given.
+// engineCode reports whether a permanent failure is the engine's and not that of its input.
 func engineCode(code scout.Code) bool {
 	switch code {
 	case scout.CodeEngineMissing, scout.CodeEngineFailed, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeModelNotInstalled:
@@ -102,7 +102,7 @@ func engineCode(code scout.Code) bool {
 	return false
 }
 
-// last returns when a request worked last, and why the last one did not.
+// last returns when a request last succeeded, and why the last one failed.
 func (r *record) last() (good time.Time, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,7 +115,7 @@ type breaking struct {
 	next    transcriber
 }
 
-// errNeutral tells the breaker nothing.
+// errNeutral does not count for the breaker.
 var errNeutral = scout.Errorf(scout.CodeCancelled, "refused before the engine saw it")
 
 func (b *breaking) transcribe(ctx context.Context, a *attempt) (h *scout.Hypothesis, err error) {

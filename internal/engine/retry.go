@@ -13,11 +13,12 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// retrying repeats a request whose process ended, and tells bad audio from a bad engine and from a bad neighbour.
+// retrying repeats a request whose process ended. It distinguishes bad audio from a bad engine and from a bad
+// neighbour.
 //
-// A process that ends takes all its requests with it, and which of them ended it cannot be seen. So one that had company is
-// under suspicion and repeated alone, without being counted; what ends the process while it is alone is counted, and
-// twice is proof, if the engine then passes a self-test. A request that had not been sent yet has nothing to do with it.
+// A process that ends takes all its requests with it, and nothing shows which of them ended it. So a request that had
+// company is repeated alone, without being counted. A request that ends the process while it is alone is counted. Twice
+// is proof, if the engine then passes a self-test. A request that had not been sent yet is not involved.
 // docs/adr/0031-innocent-requests.md.
 type retrying struct {
 	scope observe.Scope
@@ -33,10 +34,10 @@ const (
 	mostStarts = 2
 )
 
-// verdict is what is known of a request after some attempts.
+// verdict is what is known about a request after some attempts.
 type verdict struct{ alone, shared, unsent, starts int }
 
-// again takes note of the end of an attempt and reports whether another one makes sense.
+// again records the end of an attempt and reports whether to try another one.
 func (v *verdict) again(err error, a *attempt) bool {
 	var end *process.EndError
 	switch {
@@ -52,7 +53,7 @@ func (v *verdict) again(err error, a *attempt) bool {
 	case errors.As(err, &end):
 		v.shared++
 		a.exclusive = true
-		return v.shared < mostUnsent // once, as long as exclusive turns are what they say
+		return v.shared < mostUnsent // once, if exclusive turns work
 	case scout.CodeOf(err) == scout.CodeEngineStart:
 		v.starts++
 		return v.starts < mostStarts
@@ -62,7 +63,7 @@ func (v *verdict) again(err error, a *attempt) bool {
 
 func (r *retrying) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	var v verdict
-	// How long it may wait for its turn between two attempts is for ctx to say.
+	// ctx limits how long it may wait for its turn between two attempts.
 	policy := resilience.Policy{Initial: 200 * time.Millisecond, Max: time.Second, Budget: 24 * time.Hour, Retryable: func(err error) bool { return v.again(err, a) }}
 	h, err := resilience.Retry(ctx, r.scope, policy, func(ctx context.Context) (*scout.Hypothesis, error) {
 		return r.next.transcribe(ctx, a)
@@ -72,7 +73,7 @@ func (r *retrying) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesi
 	}
 	if testErr := r.selfTest(ctx, a.Class); testErr != nil {
 		if scout.CodeOf(testErr) == scout.CodeOf(err) {
-			return nil, err // it says all there is to say
+			return nil, err // it is complete
 		}
 		return nil, errors.Join(err, fmt.Errorf("self-test: %w", testErr))
 	}

@@ -22,8 +22,8 @@ type Call struct {
 	progress   time.Time
 	phase      wire.Phase
 	tokens     int
-	queued     time.Duration // how long it stood in line for a processor
-	queuedThen time.Duration // the same at progress
+	queued     time.Duration // how long it has waited for a processor
+	queuedThen time.Duration // the same at the last progress
 	then       func()
 	answered   bool
 }
@@ -31,7 +31,7 @@ type Call struct {
 // Answer gets exactly one value, also when the process dies or the call is cancelled.
 func (c *Call) Answer() <-chan Answer { return c.answer }
 
-// Then has f called once the request is answered, at once where it is. There is one f for a call; it must not block.
+// Then calls f once the request is answered, at once if it is already. There is one f per call; it must not block.
 func (c *Call) Then(f func()) {
 	c.process.mu.Lock()
 	answered := c.answered
@@ -54,16 +54,15 @@ func (c *Call) settle(a Answer) {
 	}
 }
 
-// Queued is how long the request has stood in line for a processor, as far as the process has told: a busy machine, and
-// nothing that the process does wrong.
+// Queued returns how long the request has waited for a processor, as far as the process has reported it. The wait is
+// caused by a busy machine and not by the process.
 func (c *Call) Queued() time.Duration {
 	c.process.mu.Lock()
 	defer c.process.mu.Unlock()
 	return c.queued
 }
 
-// Send puts the request at the end of the queue and returns. traceparent names the span that it belongs to, empty for
-// none.
+// Send appends the request to the queue and returns. traceparent names its span, empty for none.
 func (p *Process) Send(request *Request, traceparent string) *Call {
 	c := &Call{process: p, answer: make(chan Answer, 1), encoded: make(chan struct{})}
 	p.mu.Lock()
@@ -90,9 +89,9 @@ func (p *Process) Send(request *Request, traceparent string) *Call {
 	return c
 }
 
-// Cancel asks the process to stop working on the request. One that has not been sent is taken out of the queue and
-// answered at once; else the cancel goes behind it, and the answer comes once the process has let go of it. The samples
-// belong to the caller again when Cancel returns.
+// Cancel asks the process to stop working on the request. A request that has not been sent is removed from the queue
+// and answered at once. Otherwise the cancel is sent after it, and the answer comes once the process has released it.
+// The samples belong to the caller again when Cancel returns.
 func (c *Call) Cancel() {
 	p := c.process
 	p.mu.Lock()
@@ -113,25 +112,25 @@ func (c *Call) Cancel() {
 	select {
 	case <-c.encoded:
 	case <-p.dead:
-	case <-time.After(encodeGrace): // copying takes less than a millisecond: the writer is lost
+	case <-time.After(encodeGrace): // copying takes less than a millisecond: the writer hangs
 		p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine accepts no requests"))
 		<-p.dead
 	}
 }
 
-// encodeGrace is how long the writer may take to copy the samples of a request that it has taken.
+// encodeGrace is how long the writer may take to copy the samples of a request.
 const encodeGrace = time.Second
 
-// wakeWriter tells the writer to look at the queue.
+// wakeWriter makes the writer check the queue.
 func (p *Process) wakeWriter() {
 	select {
 	case p.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // it will check anyway
 	}
 }
 
-// write sends what is queued, one frame after the other, until the process is dead. It is the only goroutine that writes.
-// A process that does not read its pipe keeps it until it is killed, by whoever waits for an answer.
+// write sends the queued frames one after the other, until the process is dead. It is the only goroutine that writes. A
+// process that does not read its pipe blocks it until a caller that waits for an answer kills the process.
 func (p *Process) write() error {
 	for {
 		next := p.take()
@@ -157,8 +156,8 @@ func (p *Process) write() error {
 	}
 }
 
-// take returns the next frame of the queue, nil where there is none. A request waits while the process has as many as it
-// runs at once; what stops one of those does not wait behind it.
+// take returns the next frame of the queue, nil if there is none. A request waits while the process runs as many as it
+// can at once; a cancel of one of those does not wait behind it.
 func (p *Process) take() *outgoing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -183,7 +182,7 @@ func (p *Process) take() *outgoing {
 	return next
 }
 
-// deliver answers a call, if it still waits, and lets a process that is to retire go with its last one.
+// deliver answers a call, if it still waits, and lets a process that is retiring end with its last answer.
 func (p *Process) deliver(id uint64, answer Answer) {
 	p.mu.Lock()
 	call, ok := p.waiting[id]
@@ -199,7 +198,7 @@ func (p *Process) deliver(id uint64, answer Answer) {
 	}
 }
 
-// readAnswers dispatches frames until the pipe ends or the engine babbles.
+// readAnswers dispatches frames until the pipe ends or the engine breaks the protocol.
 func (p *Process) readAnswers() error {
 	frames := wire.NewReader(p.answers)
 	for {
@@ -219,7 +218,7 @@ func (p *Process) readAnswers() error {
 	}
 }
 
-// dispatch hands a frame to whoever waits for it. Answers to requests that nobody waits for are dropped.
+// dispatch hands a frame to the goroutine that waits for it. Answers that nobody waits for are dropped.
 func (p *Process) dispatch(frame wire.Frame) error {
 	switch frame.Kind {
 	case wire.KindHello:
@@ -262,7 +261,7 @@ func (p *Process) dispatch(frame wire.Frame) error {
 	return nil
 }
 
-// greet hands the first words on; late is the error where they are not the first. It belongs to the reader.
+// greet passes the greeting on; late is the error if there was one before. It belongs to the reader.
 func (p *Process) greet(g greeting, late error) error {
 	if p.spoke {
 		return late
@@ -272,7 +271,7 @@ func (p *Process) greet(g greeting, late error) error {
 	return nil
 }
 
-// heard notes which requests continued.
+// heard records which requests made progress.
 func (p *Process) heard(b wire.Beat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -288,7 +287,7 @@ func (p *Process) heard(b wire.Beat) {
 		if call == nil {
 			continue
 		}
-		// It would continue if others let it: it stood in line most of the time since it last did.
+		// A request that waited for a processor most of the time since its last progress counts as making progress.
 		queued := time.Duration(r.QueuedMS) * time.Millisecond
 		starved := queued-call.queuedThen >= now.Sub(call.progress)/2
 		call.queued = max(call.queued, queued)

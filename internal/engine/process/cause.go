@@ -16,10 +16,11 @@ import (
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
-// Hints for causes that the codes do not know.
+// Hints for causes that have no code of their own.
 const (
 	hintBuild = "build it again with make build, or install Scout again: the program must be made for this machine"
-	// killedBySystem is what a SIGKILL that nobody here sent mostly means: Linux ends what uses most memory.
+	// killedBySystem is the usual meaning of a SIGKILL that Scout did not send: Linux kills the process that uses most
+	// memory.
 	killedBySystem = "killed (SIGKILL), most likely by the system because memory ran out"
 	hintMemory     = "close other programs, allow more memory, or choose a smaller model: scout models list"
 )
@@ -30,7 +31,7 @@ func startError(program string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound), errors.Is(err, syscall.ENOTDIR):
 		if info, statErr := os.Stat(program); statErr == nil && !info.IsDir() {
-			// The kernel says so of a program whose loader or interpreter does not exist: execve(2).
+			// The kernel reports this for a program whose loader or interpreter does not exist: execve(2).
 			return scout.Errorf(scout.CodeEngineMissing, "engine program %s cannot run on this system: its loader does not exist", program).WithHint(hintBuild)
 		}
 		return scout.Errorf(scout.CodeEngineMissing, "engine program %s not found", program)
@@ -48,7 +49,7 @@ func startError(program string, err error) error {
 	return scout.Errorf(scout.CodeEngineStart, "start %s: %w", program, plain(err))
 }
 
-// limitError is the error of a limit of the system that was reached, nil where err is something else.
+// limitError returns the error for a limit of the system that was reached, nil if err is something else.
 func limitError(doing string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOMEM):
@@ -61,7 +62,7 @@ func limitError(doing string, err error) error {
 	return nil
 }
 
-// openFiles says which limit on open files holds.
+// openFiles describes the limit on open files.
 func openFiles() string {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -70,7 +71,7 @@ func openFiles() string {
 	return fmt.Sprintf("the limit of %d open files is reached", limit.Cur)
 }
 
-// plain is what the system says, without the path and the call around it.
+// plain returns the message of the system, without the path and the call around it.
 func plain(err error) error {
 	var number syscall.Errno
 	if errors.As(err, &number) {
@@ -79,7 +80,7 @@ func plain(err error) error {
 	return err
 }
 
-// cause is why the process is dead. Called with the lock held.
+// cause returns why the process is dead. The caller holds the lock.
 func (p *Process) cause(waitErr error) error {
 	switch {
 	case p.killErr != nil:
@@ -96,10 +97,11 @@ func (p *Process) cause(waitErr error) error {
 	return ended("the engine ended while it loaded the model", scout.CodeEngineStart, waitErr, p.stderr.String())
 }
 
-// exitNoLoader is what the dynamic loader exits with where a shared library is missing.
+// exitNoLoader is the exit code of the dynamic loader when a shared library is missing.
 const exitNoLoader = 127
 
-// ended explains how a process ended by itself: doing is what it did, usual the code where nothing better is known.
+// ended explains how a process ended by itself. doing is what it was doing, usual the code if nothing more precise is
+// known.
 func ended(doing string, usual scout.Code, waitErr error, stderr string) *scout.Error {
 	said := lastWords(stderr)
 	tell := func(code scout.Code, how string) *scout.Error {
@@ -143,14 +145,14 @@ func ended(doing string, usual scout.Code, waitErr error, stderr string) *scout.
 	return tell(usual, fmt.Sprintf("it crashed (%s)", status.Signal()))
 }
 
-// limit is a limit of the system as programs complain of it.
+// limit is a limit of the system and the messages that programs print when they reach it.
 type limit struct {
 	words *regexp.Regexp
 	code  scout.Code
 	text  func() string
 }
 
-// limits returns what C libraries, C++, ONNX Runtime and Go's runtime say where a limit is reached.
+// limits returns the messages of C libraries, C++, ONNX Runtime and Go's runtime when a limit is reached.
 func limits() []limit {
 	constant := func(text string) func() string { return func() string { return text } }
 	return []limit{
@@ -166,7 +168,7 @@ func limits() []limit {
 	}
 }
 
-// limitOf is the limit that a text complains of, nil for none.
+// limitOf returns the limit that a text complains about, nil if there is none.
 func limitOf(text string) *limit {
 	for _, l := range limits() {
 		if l.words.MatchString(text) {
@@ -176,7 +178,7 @@ func limitOf(text string) *limit {
 	return nil
 }
 
-// explained is a failure that the engine told, with the code of the limit that it complains of, if any.
+// explained returns a failure that the engine reported, with the code of the limit that it complains about, if any.
 func explained(f wire.Failure) error {
 	err := f.Err()
 	switch scout.CodeOf(err) {
@@ -188,15 +190,15 @@ func explained(f wire.Failure) error {
 	return err
 }
 
-// telling are the beginnings of lines that say why a program ends: of Go's runtime, of C++, of the dynamic loader, of
+// telling matches the beginnings of lines that say why a program ends: from Go's runtime, C++, the dynamic loader, and
 // scout-engine itself.
 var telling = regexp.MustCompile(`^(panic: |fatal error: |runtime: |terminate called|scout-engine: |SIG[A-Z]+: )|error while loading shared libraries|what\(\): `)
 
-// longestWords bounds what an error quotes.
+// longestWords limits the length of a quotation in an error.
 const longestWords = 300
 
-// lastWords is the line that says best why a program ended: what it calls an error, else its last line. Stacks and
-// registers are left out.
+// lastWords returns the line that says best why a program ended: the line that it marks as an error, else its last
+// line. It skips stacks and registers.
 func lastWords(text string) string {
 	best := ""
 	for line := range strings.Lines(strings.TrimSpace(text)) {

@@ -1,4 +1,4 @@
-// Package process runs one engine process: it starts it, sends it requests in the order in which they come, hears how far
-// they are, and ends it. Whatever the process does (die, hang, babble, eat memory) becomes an error of the requests that it
-// had, never of the program. docs/adr/0002-engine-process.md, docs/formats/engine-wire.md.
+// Package process runs one engine process: it starts it, sends it requests in their order of arrival, follows their
+// progress, and ends it. Whatever the process does (die, hang, break the protocol, grow) becomes an error of its
+// requests, never of the program. docs/adr/0002-engine-process.md, docs/formats/engine-wire.md.
 package process

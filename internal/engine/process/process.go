@@ -17,13 +17,13 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// Process is one running engine process with its model loaded. It is dead for good after the first failure: callers then
-// start another one. It is safe for concurrent use.
+// Process is one running engine process with its model loaded. It is dead for good after the first failure, and callers
+// then start another one. It is safe for concurrent use.
 //
-// Four goroutines belong to it: the writer sends what is queued, in order; the reader hands answers to whoever waits for
-// them; the waiter waits for the process to exit; the reaper brings these to an end. All end once the process does. Each
-// may fail, panic or hang without anybody waiting for ever: a request has a deadline, whose end kills the process, and a
-// kill is final after killGrace, whatever the goroutines do.
+// Four goroutines belong to it: the writer sends queued frames in order; the reader delivers the answers; the waiter
+// waits for the process to exit; the reaper ends the others. All end once the process does. If one of them fails,
+// panics or hangs, nobody waits for ever: a request has a deadline, whose end kills the process, and a kill is final
+// after killGrace, whatever the goroutines do.
 type Process struct {
 	scope    observe.Scope
 	options  Options
@@ -35,14 +35,14 @@ type Process struct {
 	requests io.Closer // closing it asks the process to end
 	answers  io.ReadCloser
 	hello    chan greeting
-	spoke    bool // the reader has heard hello, or why there is none
+	spoke    bool // the reader has received hello, or the reason why there is none
 
 	read   chan struct{} // closed once the reader ended
 	dead   chan struct{} // closed once the process has ended, or has been given up
 	err    error         // why; valid after dead
 	settle sync.Once
 	reaped atomic.Bool   // its number may belong to another process
-	wake   chan struct{} // tells the writer that something is queued, or that it may end
+	wake   chan struct{} // tells the writer that a frame is queued, or that it may end
 
 	mu       sync.Mutex
 	facts    Facts
@@ -50,10 +50,10 @@ type Process struct {
 	nextID   uint64
 	waiting  map[uint64]*Call // without an answer, in the queue or sent
 	queue    []*outgoing
-	killErr  error     // why we killed it, takes the place of how it looked
-	closing  bool      // its end was asked for
-	retiring bool      // it takes no more requests and ends with the last one that it has
-	cpu      int64     // milliseconds, when the process was last seen to work
+	killErr  error     // why we killed it; replaces the error of its exit
+	closing  bool      // its end was requested
+	retiring bool      // it takes no more requests and ends after its last answer
+	cpu      int64     // milliseconds, when the process last made progress
 	worked   time.Time // when that was
 }
 
@@ -62,7 +62,7 @@ type outgoing struct {
 	kind wire.Kind
 	id   uint64
 	body func([]byte) ([]byte, error)
-	call *Call // the request that it is, nil for other frames
+	call *Call // the request in the frame, nil for other frames
 }
 
 // Names of the goroutines of a process, for Options.Fault.
@@ -81,8 +81,7 @@ func Goroutines() []string {
 const (
 	// closeGrace is how long a process may take to end after its pipe closed.
 	closeGrace = 2 * time.Second
-	// killGrace is how long a killed process may take to be gone, one that waits for a disk for example, before nobody
-	// waits for it any longer.
+	// killGrace is how long to wait for a killed process to disappear. It may wait for a disk, for example.
 	killGrace = 3 * time.Second
 )
 
@@ -90,7 +89,7 @@ const (
 func (p *Process) run() {
 	exited := make(chan error, 1)
 	p.start(goroutineWriter, p.write, func(err error) {
-		// A pipe that is broken or closed is a process that ended: the waiter knows why.
+		// A broken or closed pipe means that the process ended: the waiter knows why.
 		if err != nil && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, fs.ErrClosed) {
 			p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine accepts no requests: %w", err))
 		}
@@ -111,7 +110,7 @@ func (p *Process) run() {
 		exited <- err
 		return nil
 	}, func(err error) {
-		if err != nil { // a panic before it waited
+		if err != nil { // there was a panic before it waited
 			p.Kill(err)
 			exited <- err
 		}
@@ -124,7 +123,7 @@ func (p *Process) run() {
 	})
 }
 
-// start runs a goroutine of the process. end is called when it is over, with its failure, which a panic is as well.
+// start runs a goroutine of the process. end is called when it is over, with its error; a panic counts as an error.
 func (p *Process) start(name string, work func() error, end func(error)) {
 	go func() { end(p.guard(name, work)) }()
 }
@@ -161,7 +160,7 @@ func (p *Process) reap(exited <-chan error) error {
 			waitErr = <-exited
 		}
 	}
-	select { // what it wrote before it ended is still to be read
+	select { // read what it wrote before it ended
 	case <-p.read:
 	case <-time.After(closeGrace):
 	}
@@ -169,7 +168,7 @@ func (p *Process) reap(exited <-chan error) error {
 	return nil
 }
 
-// end settles what the process leaves behind: whoever waits gets the reason. It works once.
+// end settles what the process leaves behind: all waiting calls get the reason. Only the first call has an effect.
 func (p *Process) end(waitErr error) {
 	p.settle.Do(func() {
 		p.mu.Lock()
@@ -193,7 +192,7 @@ func (p *Process) end(waitErr error) {
 	})
 }
 
-// Kill ends the process at once; reason is what its requests fail with. The first reason stays.
+// Kill ends the process at once. Its requests fail with reason. Only the first reason counts.
 func (p *Process) Kill(reason error) {
 	p.mu.Lock()
 	if p.killErr == nil && !p.closing {
@@ -201,22 +200,22 @@ func (p *Process) Kill(reason error) {
 	}
 	p.mu.Unlock()
 	if !p.reaped.Load() {
-		// The process group takes whatever the native library may have started with it. An error means
-		// that the process is gone already.
+		// The process group includes processes that the native library may have started. An error means that the
+		// process is already gone.
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	}
 	time.AfterFunc(killGrace, func() { p.end(reason) })
 }
 
-// Stop asks the process to end by closing its pipe and waits for it; it is killed after a grace. Requests that it has fail
-// with engine_closed.
+// Stop asks the process to end by closing its pipe and waits for it. After a grace period the process is killed. Its
+// requests fail with engine_closed.
 func (p *Process) Stop() {
 	p.leave()
 	<-p.dead
 }
 
-// Retire lets the process answer the requests that it has and end. It takes no others: they fail with ErrRetired. It
-// returns at once; Dead tells when the process has ended.
+// Retire lets the process answer its requests and end. It takes no others: they fail with ErrRetired. Retire returns at
+// once; Dead is closed when the process has ended.
 func (p *Process) Retire() {
 	p.mu.Lock()
 	last := !p.retiring && len(p.waiting) == 0
@@ -227,7 +226,7 @@ func (p *Process) Retire() {
 	}
 }
 
-// leave asks the process to end, and kills it after a grace.
+// leave asks the process to end, and kills it after a grace period.
 func (p *Process) leave() {
 	p.mu.Lock()
 	p.closing = true
@@ -242,13 +241,13 @@ func (p *Process) leave() {
 	})
 }
 
-// Facts are those of its model.
+// Facts returns the facts of its model.
 func (p *Process) Facts() Facts { return p.facts }
 
-// Dead is closed once the process has ended.
+// Dead returns a channel that is closed once the process has ended.
 func (p *Process) Dead() <-chan struct{} { return p.dead }
 
-// Alive is true while the process can take requests.
+// Alive reports whether the process can take requests.
 func (p *Process) Alive() bool {
 	select {
 	case <-p.dead:
@@ -260,7 +259,7 @@ func (p *Process) Alive() bool {
 	return !p.retiring && !p.closing && p.killErr == nil
 }
 
-// ResidentBytes is the memory of the process in RAM, 0 where it cannot be read.
+// ResidentBytes returns the memory of the process in RAM, 0 if it cannot be read.
 func (p *Process) ResidentBytes() uint64 {
 	select {
 	case <-p.dead:
@@ -277,8 +276,8 @@ func (p *Process) ResidentBytes() uint64 {
 	return info.RSS
 }
 
-// Stalled is for how long a request has been running without any progress, 0 where none runs. Progress is a step of a
-// request that the process tells, its waiting for a processor, or processor time where its backend tells no steps.
+// Stalled returns how long a request has been running without progress, 0 if none runs. Progress is a step of a request
+// that the process reports, a wait for a processor, or processor time if its backend reports no steps.
 func (p *Process) Stalled() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

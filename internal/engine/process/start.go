@@ -20,14 +20,14 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// DefaultLoadTimeout is how long a process may take to load its model where nothing else is asked for.
+// DefaultLoadTimeout is how long a process may take to load its model by default.
 const DefaultLoadTimeout = time.Minute
 
-// Start starts the engine's program, has it load the model and waits until it is ready, until ctx ends or for
-// LoadTimeout. On failure nothing is left running. The caller ends the process with Retire, Stop or Kill.
+// Start starts the engine's program, makes it load the model and waits until it is ready, but no longer than ctx and
+// LoadTimeout allow. On failure nothing is left running. The caller ends the process with Retire, Stop or Kill.
 //
 // Errors: engine_missing, engine_start_failed, engine_load_timeout, engine_protocol, out_of_memory,
-// too_many_open_files, too_many_processes, what the engine says about its model, and the code of ctx's cause.
+// too_many_open_files, too_many_processes, the engine's own error about its model, and the code of ctx's cause.
 func Start(ctx context.Context, scope observe.Scope, o Options) (*Process, error) {
 	if o.LoadTimeout <= 0 {
 		o.LoadTimeout = DefaultLoadTimeout
@@ -43,7 +43,7 @@ func Start(ctx context.Context, scope observe.Scope, o Options) (*Process, error
 		return p.greeted(h)
 	case <-p.dead:
 		select {
-		case h := <-p.hello: // it told why before it ended
+		case h := <-p.hello: // it reported the reason before it ended
 			return p.greeted(h)
 		default:
 			return nil, p.err
@@ -74,7 +74,7 @@ func launch(scope observe.Scope, o Options) (*Process, error) {
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	cmd.Env = childEnv(os.Environ(), o.HugePages)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second // a grandchild that keeps stderr open must not keep us waiting
+	cmd.WaitDelay = time.Second // a grandchild that keeps stderr open must not block the wait
 	err = cmd.Start()
 	closeAll(requestRead, answerWrite)
 	if err != nil {
@@ -99,20 +99,20 @@ func launch(scope observe.Scope, o Options) (*Process, error) {
 	return p, nil
 }
 
-// offered is added to the engine's badness, so that a system that runs out of memory ends it, and not the recorder:
-// proc_pid_oom_score_adj(5).
+// offered is added to the engine's badness, so that a system that runs out of memory kills the engine and not the
+// recorder: proc_pid_oom_score_adj(5).
 const offered, worst = 500, 1000
 
-// offer makes the process the first that a system without memory ends. Raising the value needs no privilege.
+// offer makes the process the first to be killed when memory runs out. Raising the value needs no privilege.
 func offer(pid int, log *slog.Logger) {
 	const own = "/proc/self/oom_score_adj"
 	text, err := os.ReadFile(own)
 	if err != nil {
-		return // no Linux
+		return // not Linux
 	}
 	now, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err == nil {
-		// Not by atomicfile: it is a request to the kernel.
+		// atomicfile cannot do this: it is a request to the kernel.
 		err = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.AppendInt(nil, int64(min(now+offered, worst)), 10), 0o644)
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, os.ErrNotExist) { // it may have ended already
@@ -120,13 +120,13 @@ func offer(pid int, log *slog.Logger) {
 	}
 }
 
-// greeting is what the engine says first.
+// greeting is the first message of the engine.
 type greeting struct {
 	facts Facts
 	err   error
 }
 
-// greeted ends the start: with a process whose hello is in order, or with the reason and no process.
+// greeted ends the start: it returns the process if its hello is valid, else the reason.
 func (p *Process) greeted(g greeting) (*Process, error) {
 	if g.err != nil {
 		p.Kill(g.err)
@@ -139,7 +139,7 @@ func (p *Process) greeted(g greeting) (*Process, error) {
 	return p, nil
 }
 
-// seconds writes a duration as people read it.
+// seconds formats a duration for people.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 func checkHello(h wire.Hello) error {
@@ -154,8 +154,8 @@ func checkHello(h wire.Hello) error {
 	return nil
 }
 
-// childEnv bounds how much freed memory the C library of the child keeps. Measured with
-// moonshine-tiny-en: 30-60 MB less resident at equal speed (docs/adr/0002-engine-process.md).
+// childEnv limits how much freed memory the C library of the child keeps. Measured with moonshine-tiny-en: 30-60 MB
+// less resident at equal speed (docs/adr/0002-engine-process.md).
 func childEnv(env []string, hugePages bool) []string {
 	env = append(env,
 		"MALLOC_ARENA_MAX=1",
@@ -165,7 +165,7 @@ func childEnv(env []string, hugePages bool) []string {
 	if !hugePages {
 		return env
 	}
-	// 1 is madvise(2); see "Memory Allocation Tunables" in the manual of glibc. Other C libraries do not look at it.
+	// 1 is madvise(2); see "Memory Allocation Tunables" in the manual of glibc. Other C libraries ignore it.
 	const tunables, ask = "GLIBC_TUNABLES=", "glibc.malloc.hugetlb=1"
 	for _, variable := range env {
 		if set, ok := strings.CutPrefix(variable, tunables); ok && set != "" {

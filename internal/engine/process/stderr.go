@@ -11,8 +11,8 @@ import (
 // tailBytes is how much of the end of the engine's stderr goes into an error.
 const tailBytes = 8 << 10
 
-// tail keeps the last tailBytes written to it and logs complete lines at debug level. It takes
-// everything that the native library prints, on stdout and stderr alike.
+// tail keeps the last tailBytes written to it and logs complete lines at debug level. It receives everything that the
+// native library prints, on stdout and on stderr.
 type tail struct {
 	log *slog.Logger
 
@@ -21,7 +21,7 @@ type tail struct {
 	line []byte
 }
 
-// Write never fails and never blocks on more than its own lock.
+// Write never fails and blocks only on its own lock.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -47,7 +47,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns what is kept, without surrounding white space.
+// String returns the kept bytes, without surrounding white space.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

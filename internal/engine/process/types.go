@@ -9,12 +9,12 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// Model says what a process loads.
+// Model is what a process loads.
 type Model struct {
 	ID        string
 	Family    string
 	Languages []string
-	// Files maps roles to absolute paths, as the backend of the family wants them.
+	// Files maps roles to absolute paths, as the family's backend needs them.
 	Files map[string]string
 	// SizeBytes of all files; memory limits grow with it.
 	SizeBytes int64
@@ -29,7 +29,7 @@ type Options struct {
 	Backend string
 	// Profile chooses options of the native runtime; empty means the backend's default.
 	Profile string
-	// HugePages has the process load the model into huge pages, where the C library and the kernel give them.
+	// HugePages makes the process load the model into huge pages, if the C library and the kernel provide them.
 	HugePages bool
 	// Threads of one inference session; default 1.
 	Threads int
@@ -37,14 +37,14 @@ type Options struct {
 	Slots int
 	// LoadTimeout bounds the time from start to ready; default 60 s.
 	LoadTimeout time.Duration
-	// Failures counts panics; nil counts them nowhere.
+	// Failures counts panics; it may be nil.
 	Failures *observe.Failures
 	// Fault, if set, is called by every goroutine of a process at each of its steps, with the goroutine's name (see
-	// Goroutines). Tests make it fail, panic or hang.
+	// Goroutines). Tests use it to make the goroutine fail, panic or hang.
 	Fault func(goroutine string) error
 }
 
-// Facts are what a loaded model can do.
+// Facts are the properties of a loaded model.
 type Facts struct {
 	// Version is that of the engine's program, PID its process.
 	Version string
@@ -52,13 +52,13 @@ type Facts struct {
 	Backend string
 	ModelID string
 	Family  string
-	// Languages are the ISO 639-1 codes that the model knows, empty where it does not report.
+	// Languages are the ISO 639-1 codes that the model knows, empty if it does not report them.
 	Languages []string
 	// MaxFrames is the longest request, at 16 kHz.
 	MaxFrames int
 	// Slots is how many requests run at the same time.
 	Slots int
-	// LogProbs, WordTimes, Continues and HotWords tell what answers may carry and requests may ask.
+	// LogProbs, WordTimes, Continues and HotWords say what answers may contain and requests may ask for.
 	LogProbs, WordTimes, Continues, HotWords bool
 	// LoadTime is how long the process took to load the model.
 	LoadTime time.Duration
@@ -76,24 +76,24 @@ func factsOf(h wire.Hello) Facts {
 
 // Request is one piece of audio to transcribe.
 type Request struct {
-	// Samples is 16 kHz mono in [-1, 1], shape [frames]. It belongs to the caller again once the request was answered or
-	// cancelled.
+	// Samples is 16 kHz mono in [-1, 1], shape [frames]. It belongs to the caller again once the request was answered
+	// or cancelled.
 	Samples []float32
-	// Class says how urgent it is; Client whoever it is from, empty for the program itself.
+	// Class says how urgent the request is, Client who sent it; empty for the program itself.
 	Class  schedule.Class
 	Client string
-	// Words asks for word times where the model gives them.
+	// Words asks for word times, if the model gives them.
 	Words bool
 	// Language is the ISO 639-1 code spoken, empty for the model's default.
 	Language string
-	// Known is a text already known, as token ids: it is verified in one pass, and decoding continues from the first
-	// token that disagrees. No more of it counts than the audio could hold.
+	// Known is a known text, as token ids: it is verified in one pass, and decoding continues from the first token that
+	// disagrees. Tokens beyond what the audio could hold are ignored.
 	Known []int32
-	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
+	// HotWords are words or phrases, at most 1000, that are favoured where the audio is nearly undecided.
 	HotWords []string
 }
 
-// Audio is the length of the request's samples.
+// Audio returns the length of the request's samples.
 func (r *Request) Audio() time.Duration {
 	return time.Duration(len(r.Samples)) * time.Second / scout.EngineSampleRateHz
 }
@@ -108,7 +108,7 @@ func (r *Request) frame(traceparent string) *wire.Request {
 	}
 }
 
-// Answer ends a request: one of both is set.
+// Answer ends a request. Exactly one of its fields is set.
 type Answer struct {
 	Hypothesis *scout.Hypothesis
 	Err        error
@@ -118,7 +118,7 @@ type Answer struct {
 type EndError struct {
 	// Err is why the process ended; it has a code.
 	Err error
-	// Sent reports whether the process may have seen the request, Alone whether it had no other.
+	// Sent reports whether the process may have received the request, Alone whether it had no other request.
 	Sent, Alone bool
 }
 
@@ -128,5 +128,5 @@ func (e *EndError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *EndError) Unwrap() error { return e.Err }
 
-// ErrRetired is the error of a request to a process that takes no more: another one is to be started.
+// ErrRetired is the error of a request to a process that takes no more requests: another one must be started.
 var ErrRetired = scout.Errorf(scout.CodeEngineClosed, "the engine process accepts no more requests")

@@ -5,13 +5,13 @@ type Class int
 
 // The classes.
 const (
-	// Batch is work that nobody looks at right now: files, uploads, repairs.
+	// Batch is work that nobody waits for at present: files, uploads, repairs.
 	Batch Class = iota
-	// SecondPass is work that makes a text better that somebody has already.
+	// SecondPass is work that improves a text that somebody already has.
 	SecondPass
 	// Interactive is work that somebody waits for.
 	Interactive
-	// Partial is text that is shown while somebody speaks and may still change.
+	// Partial is text that is shown while somebody speaks; it may still change.
 	Partial
 	// Dictation is the end of a dictation: somebody has stopped speaking and waits for the text.
 	Dictation
@@ -38,7 +38,7 @@ func (c Class) String() string {
 // Background reports whether nobody waits for work of the class. Such work runs at the lowest priority of the system.
 func (c Class) Background() bool { return c == Batch || c == SecondPass }
 
-// rank orders the classes: a higher one goes first.
+// rank orders the classes: a higher one comes first.
 func (c Class) rank() int {
 	switch c {
 	case Dictation:
@@ -53,9 +53,9 @@ func (c Class) rank() int {
 	return 0
 }
 
-// preempts reports whether a class takes the slot of another that has one already, of so many. A dictation takes it from
-// every lower class. Others that somebody waits for take it from background work; where there is one slot only they wait,
-// since whatever they take is decoded again.
+// preempts reports whether a class takes the slot of a running one. slots is the number of slots. A dictation takes it
+// from every lower class. Other classes that somebody waits for take it from background work; with a single slot they
+// wait instead, since an interrupted request is decoded again.
 func (c Class) preempts(other Class, slots int) bool {
 	switch {
 	case c == Dictation:

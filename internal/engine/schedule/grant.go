@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// grant begins as many waiting turns as there is room for, and makes room for those that may have it. Called with the lock
-// held.
+// grant begins as many waiting turns as there is room for, and makes room for those that may have it. The caller holds
+// the lock.
 func (s *Scheduler) grant() {
 	slices.SortFunc(s.waiting, (*Turn).before)
-	held := map[*Share]bool{} // models that an exclusive turn waits for: nobody behind it goes first
+	held := map[*Share]bool{} // models that an exclusive turn waits for: turns after it do not overtake it
 	var wanting []*Turn
 	for _, t := range slices.Clone(s.waiting) {
 		if held[t.share] || !s.fits(t) {
@@ -25,14 +25,14 @@ func (s *Scheduler) grant() {
 	if s.slots.busy < s.slots.total && slices.ContainsFunc(wanting, func(t *Turn) bool { return t.ask.Class.Background() }) {
 		s.lookAgain(time.Until(s.someone.Add(s.options.Reserve)))
 	}
-	for f, finish := range s.finish { // who has had his share long ago begins anew
+	for f, finish := range s.finish { // a client that has had its share long ago begins anew
 		if finish <= s.virtual {
 			delete(s.finish, f)
 		}
 	}
 }
 
-// lookAgain grants turns once the reserve has passed, if that is to come.
+// lookAgain grants turns once the reserve has passed, if it has not yet.
 func (s *Scheduler) lookAgain(in time.Duration) {
 	if in <= 0 || s.reserved {
 		return
@@ -57,8 +57,8 @@ func (s *Scheduler) fits(t *Turn) bool {
 	return s.slots.room(below, rests) && h.slots.room(below, rests)
 }
 
-// room reports whether one more turn has a slot. Background work leaves one free, where there is more than one; it may have
-// what it was given beyond that while nobody has waited for some time.
+// room reports whether one more turn has a slot. Background work leaves one slot free if there is more than one. It may
+// have its larger allowance while nobody has waited for some time.
 func (l *limits) room(below, rests bool) bool {
 	if l.busy >= l.total {
 		return false
@@ -95,14 +95,14 @@ func (s *Scheduler) begin(t *Turn) {
 	close(t.granted)
 }
 
-// makeRoom preempts a turn for one that waits, if its class may. A turn that was preempted already and has not left yet
-// counts for one that waits.
+// makeRoom preempts a turn for a waiting one, if its class may. A turn that was preempted already but has not left yet
+// counts as room for one waiting turn.
 func (s *Scheduler) makeRoom(t *Turn) {
 	class, h := t.ask.Class, t.share
 	if class.Background() {
 		return
 	}
-	inModel := h.slots.busy >= h.slots.total || t.ask.Exclusive // a slot of its own model is what it needs
+	inModel := h.slots.busy >= h.slots.total || t.ask.Exclusive // it needs a slot of its own model
 	all := t.ask.Exclusive
 	leaving, needing := 0, 0
 	for _, r := range s.running {
@@ -133,8 +133,8 @@ func (s *Scheduler) makeRoom(t *Turn) {
 	}
 }
 
-// victim is the running turn that is preempted first: the least urgent, of those the one that began last. Nil where the
-// class may preempt none.
+// victim returns the running turn to preempt first: the least urgent, and of those the one that began last. It returns
+// nil if the class may preempt none.
 func (s *Scheduler) victim(class Class, slots int, h *Share, inModel bool) *Turn {
 	var found *Turn
 	for _, r := range s.running {

@@ -1,6 +1,7 @@
-// Package schedule decides whose turn it is on this machine. There is one Scheduler, whose slots are CPUs: a turn is the
-// use of one by one request, whichever model it asks. The most urgent class goes first, within a class clients share the
-// slots by how much audio they send, and a client's requests keep their order. docs/adr/0032-scheduler.md.
+// Package schedule decides whose turn it is on this machine. There is one Scheduler, whose slots are CPUs. A turn is
+// one request's use of a slot, whichever model it needs. The most urgent class comes first. Within a class clients
+// share the slots by the amount of audio that they send, and a client's requests keep their order.
+// docs/adr/0032-scheduler.md.
 package schedule
 
 import (
@@ -17,44 +18,43 @@ import (
 
 // Options configure a Scheduler. Zero values mean the defaults beside each field.
 type Options struct {
-	// Slots is how many turns there are at the same time; default one for each CPU that this process may use, at least
-	// two, so that somebody who waits has one beside background work.
+	// Slots is how many turns run at the same time; default one for each CPU that this process may use, but at least
+	// two, so that a person has one beside background work.
 	Slots int
-	// Background is how many of them background work may have while nobody waits; default all but one. Where it has them
-	// all, somebody who waits takes one from it.
+	// Background is how many of them background work may have while nobody waits; default all but one. If it has all of
+	// them, a request that somebody waits for takes one.
 	Background int
-	// Reserve is how long after a request that somebody waits for background work leaves a slot free for the next;
-	// default 10 s.
+	// Reserve is how long background work leaves a slot free after a request that somebody waits for; default 10 s.
 	Reserve time.Duration
 	// MostWaiting bounds the requests of each class that wait; default 1000. More are refused with a BusyError.
 	MostWaiting int
 }
 
-// Scheduler hands out turns. It is safe for concurrent use.
+// Scheduler grants turns. It is safe for concurrent use.
 type Scheduler struct {
 	options Options
 	metrics *metrics
 
 	mu       sync.Mutex
 	slots    limits
-	waiting  []*Turn // in no order: see before
+	waiting  []*Turn // in no order; see before
 	running  []*Turn // in the order in which they began
 	arrivals uint64
 	virtual  time.Duration // the fair-queueing tag of the turn that began last
 	finish   map[flow]time.Duration
-	someone  time.Time     // when a request that somebody waits for came or left last
-	usual    time.Duration // how long turns take, a moving mean
+	someone  time.Time     // when a request that somebody waits for last came or left
+	usual    time.Duration // the duration of turns, a moving mean
 	reserved bool          // a timer runs that grants turns when the reserve has passed
 	quiet    []chan struct{}
 }
 
-// flow is what shares the slots within a class.
+// flow is one client's share of the slots within a class.
 type flow struct {
 	class  Class
 	client string
 }
 
-// limits are a number of slots and how many are taken.
+// limits are a number of slots and how many of them are taken.
 type limits struct {
 	total      int
 	background int // most for background work, 0 for all but one
@@ -68,7 +68,7 @@ func New(scope observe.Scope, o Options) *Scheduler {
 		o.Slots = max(runtime.GOMAXPROCS(0), 2)
 	}
 	if o.Reserve <= 0 {
-		o.Reserve = 10 * time.Second // who dictates asks again within a second or two
+		o.Reserve = 10 * time.Second // a person who dictates asks again within a second or two
 	}
 	if o.MostWaiting <= 0 {
 		o.MostWaiting = 1000
@@ -83,11 +83,11 @@ func New(scope observe.Scope, o Options) *Scheduler {
 type Share struct {
 	scheduler *Scheduler
 	slots     limits
-	exclusive bool // a turn runs that tolerates no other of the model
+	exclusive bool // a turn runs that allows no other of the model
 	waiting   int
 }
 
-// Share returns the part of a model that runs so many requests at once, of which background may be background work (0
+// Share returns the part of a model that runs that many requests at once, of which background may be background work (0
 // for all but one).
 func (s *Scheduler) Share(slots, background int) *Share {
 	return &Share{scheduler: s, slots: limits{total: max(slots, 1), background: background}}
@@ -105,14 +105,14 @@ func (h *Share) Resize(slots int) {
 // Ask is a request for a turn.
 type Ask struct {
 	Class Class
-	// Client is whoever it is from; clients share the slots fairly.
+	// Client is who the request is from; clients share the slots fairly.
 	Client string
 	// Audio is how much there is to decode, the measure of fairness.
 	Audio time.Duration
 	// Exclusive is a turn during which the model runs nothing else.
 	Exclusive bool
-	// Preempt is called at most once, at any time during the turn, where somebody more urgent needs the slot: the turn is
-	// to be released soon. It must not block.
+	// Preempt is called at most once, at any time during the turn, if a more urgent request needs the slot. The turn
+	// must then be released soon. Preempt must not block.
 	Preempt func()
 	// After is an earlier turn of the same request, whose place in the queue it keeps; nil for none.
 	After *Turn
@@ -131,7 +131,7 @@ type Turn struct {
 	over    bool
 }
 
-// BusyError refuses a request because too many wait already.
+// BusyError refuses a request because too many are already waiting.
 type BusyError struct {
 	// After is when to try again.
 	After time.Duration
@@ -144,7 +144,7 @@ func (e *BusyError) Error() string { return e.err.Error() }
 // Unwrap returns an error with the code busy.
 func (e *BusyError) Unwrap() error { return e.err }
 
-// Acquire waits for a turn until ctx ends. The caller releases what it gets. It fails with a BusyError where too many
+// Acquire waits for a turn until ctx ends. The caller must release the turn. It fails with a BusyError if too many
 // requests of the class wait.
 func (h *Share) Acquire(ctx context.Context, ask Ask) (*Turn, error) {
 	s := h.scheduler
@@ -164,7 +164,7 @@ func (h *Share) Acquire(ctx context.Context, ask Ask) (*Turn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
-	case <-t.granted: // at the same moment: hand it on
+	case <-t.granted: // granted at the same moment: pass it on
 		s.give(t)
 	default:
 		s.leaveQueue(t)
@@ -173,7 +173,7 @@ func (h *Share) Acquire(ctx context.Context, ask Ask) (*Turn, error) {
 	return nil, context.Cause(ctx)
 }
 
-// enter puts a turn into the queue. Called with the lock held.
+// enter puts a turn into the queue. The caller holds the lock.
 func (s *Scheduler) enter(t *Turn) error {
 	class := t.ask.Class
 	if again := t.ask.After; again != nil {
@@ -219,7 +219,7 @@ func (t *Turn) Release() {
 	s.give(t)
 }
 
-// give takes a slot back and hands it on. Called with the lock held.
+// give takes a slot back and passes it on. The caller holds the lock.
 func (s *Scheduler) give(t *Turn) {
 	if t.over {
 		return
@@ -238,14 +238,14 @@ func (s *Scheduler) give(t *Turn) {
 	if !t.ask.Class.Background() {
 		s.someone = time.Now()
 	}
-	const weight = 8 // of what was, in the moving mean
+	const weight = 8 // of the past, in the moving mean
 	s.usual += (time.Since(t.began) - s.usual) / weight
 	s.metrics.running.WithLabelValues(t.ask.Class.String()).Dec()
 	s.grant()
 	s.tellQuiet()
 }
 
-// before tells which of two waiting turns goes first.
+// before compares two waiting turns: the smaller one comes first.
 func (t *Turn) before(other *Turn) int {
 	if d := other.ask.Class.rank() - t.ask.Class.rank(); d != 0 {
 		return d
@@ -262,7 +262,7 @@ func (t *Turn) before(other *Turn) int {
 	return 1
 }
 
-// Quiet waits until no slot of the model is busy and nobody waits for one, or for ctx.
+// Quiet waits until no slot of the model is busy and nobody waits for one, or until ctx ends.
 func (h *Share) Quiet(ctx context.Context) error {
 	s := h.scheduler
 	for {
@@ -282,7 +282,7 @@ func (h *Share) Quiet(ctx context.Context) error {
 	}
 }
 
-// tellQuiet wakes who waits in Quiet, to look again. Called with the lock held.
+// tellQuiet wakes the callers of Quiet to check again. The caller holds the lock.
 func (s *Scheduler) tellQuiet() {
 	for _, told := range s.quiet {
 		close(told)

@@ -1,5 +1,5 @@
-// Package server is the engine process's side of the wire: it loads one model through a backend
-// and answers requests until its pipe closes. It links no native code itself.
+// Package server is the engine process's side of the wire: it loads one model through a backend and answers requests
+// until its pipe closes. It links no native code.
 package server
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
-// Backend runs one loaded model. Transcribe is called from as many goroutines at once as Facts says
-// slots. It obeys its context where the native library lets it; the result belongs to the caller.
+// Backend runs one loaded model. Transcribe is called by as many goroutines at once as Facts has slots. It obeys its
+// context if the native library allows it. The result belongs to the caller.
 type Backend interface {
 	// Facts describes the model; Protocol, PID and LoadMS are filled in by the server.
 	Facts() wire.Hello
-	// Transcribe gets finite samples, at most Facts' MaxFrames of them: the server has refused the rest.
+	// Transcribe gets finite samples, at most MaxFrames of Facts: the server has refused all others.
 	Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error)
 	Close() error
 }
@@ -33,14 +33,14 @@ type Opener func(ctx context.Context, load wire.Load) (Backend, error)
 
 // Options say how Serve works.
 type Options struct {
-	// Log takes what the parent cannot be told; nil for nothing.
+	// Log receives what cannot be reported to the parent; it may be nil.
 	Log *slog.Logger
 	// Open loads the model.
 	Open Opener
 	// BeatEvery is the pause between two beats while the model loads or a request runs; default 500 ms.
 	BeatEvery time.Duration
 	// Fault, if set, is called by every goroutine of the server at each of its steps, with the goroutine's name (see
-	// Goroutines). Tests make it fail, panic or hang.
+	// Goroutines). Tests use it to make the goroutine fail, panic or hang.
 	Fault func(goroutine string) error
 }
 
@@ -48,7 +48,7 @@ type Options struct {
 const (
 	goroutineReader  = "reader"  // reads frames from the parent
 	goroutineLoader  = "loader"  // loads the model, then ends
-	goroutineBeat    = "beat"    // tells how far requests are
+	goroutineBeat    = "beat"    // reports the progress of requests
 	goroutineRequest = "request" // one for each request: decodes, then answers
 )
 
@@ -59,10 +59,9 @@ func Goroutines() []string {
 
 const defaultBeat = 500 * time.Millisecond
 
-// Serve reads frames from in and answers on out until in closes, which is the ordinary end and
-// returns nil at once, running requests or not: whoever asked is gone. It returns an error when
-// loading fails (also told to the parent), when a pipe breaks, when the parent breaks the
-// protocol, or when one of its goroutines panics (also told).
+// Serve reads frames from in and answers on out until in closes. That is the normal end: Serve returns nil at once,
+// even if requests are running, because their callers are gone. It returns an error if loading fails (also reported to
+// the parent), if a pipe breaks, if the parent breaks the protocol, or if one of its goroutines panics (also reported).
 func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -90,7 +89,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 		return err
 	}
 
-	// The pipe is watched while the model loads: a parent that is gone ends the process.
+	// The pipe is watched while the model loads: if the parent is gone, the process ends.
 	next := make(chan frame)
 	s.start(goroutineReader, func() error { return s.readFrames(ctx, frames, next) })
 	s.start(goroutineBeat, func() error { return s.beat(ctx) })
@@ -128,7 +127,7 @@ type loadResult struct {
 	err     error
 }
 
-// frame is what the reading goroutine hands over: a decoded frame or why there are no more.
+// frame is what the reading goroutine delivers: a decoded frame, or the reason why there are no more.
 type frame struct {
 	kind    wire.Kind
 	id      uint64
@@ -157,7 +156,7 @@ func (s *session) readFrames(ctx context.Context, frames *wire.Reader, next chan
 			return nil
 		}
 		if f.err != nil {
-			return nil //nolint:nilerr // the one who took the frame reports it
+			return nil //nolint:nilerr // the receiver of the frame reports it
 		}
 	}
 }
@@ -166,8 +165,8 @@ func (s *session) readFrames(ctx context.Context, frames *wire.Reader, next chan
 type session struct {
 	out     *wire.Writer
 	options Options
-	broken  chan error    // gets the first failure of a goroutine without which the process is useless
-	active  chan struct{} // tells the beat that there is something to tell
+	broken  chan error    // gets the first failure of a goroutine that the process needs
+	active  chan struct{} // tells the beat that there is something to report
 	backend Backend       // set by the goroutine that handles frames
 	facts   wire.Hello
 
@@ -180,17 +179,17 @@ type session struct {
 type running struct {
 	cancel context.CancelFunc
 	step   wire.Step
-	thread atomic.Int64 // that decodes it, 0 before
-	before atomic.Int64 // nanoseconds that the thread had queued already
+	thread atomic.Int64 // the thread that decodes it, 0 before that
+	before atomic.Int64 // nanoseconds that the thread had already waited
 }
 
-// on notes the thread that decodes the request.
+// on records the thread that decodes the request.
 func (r *running) on(tid int) {
 	r.before.Store(int64(queuedFor(tid)))
 	r.thread.Store(int64(tid))
 }
 
-// queued is how long the request has stood in line for a processor.
+// queued returns how long the request has waited for a processor.
 func (r *running) queued() time.Duration {
 	tid := r.thread.Load()
 	if tid == 0 {
@@ -206,7 +205,7 @@ func (s *session) start(name string, work func() error) {
 		if err := guard(name, work); err != nil {
 			select {
 			case s.broken <- err:
-			default: // the first one ends the session
+			default: // the first failure ends the session
 			}
 		}
 	}()
@@ -237,7 +236,7 @@ func (s *session) hello(backend Backend, loading time.Duration) error {
 	return nil
 }
 
-// handle acts on one frame. It reports done when the session is over.
+// handle acts on one frame. done is true when the session is over.
 func (s *session) handle(ctx context.Context, f frame) (done bool, err error) {
 	if errors.Is(f.err, io.EOF) {
 		return true, nil
@@ -263,8 +262,8 @@ func (s *session) handle(ctx context.Context, f frame) (done bool, err error) {
 	return false, nil
 }
 
-// accept runs a request in its own goroutine, which ends with the request. The parent never sends
-// more than slots; one that does is refused.
+// accept runs a request in its own goroutine, which ends with the request. The parent never sends more requests than
+// slots; a surplus one is refused.
 func (s *session) accept(ctx context.Context, id uint64, request *wire.Request) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &running{cancel: cancel}
@@ -299,7 +298,7 @@ func (s *session) accept(ctx context.Context, id uint64, request *wire.Request) 
 	})
 }
 
-// transcribe decodes a request. One that nobody waits for runs on a thread of its own at the lowest priority.
+// transcribe decodes a request. A request that nobody waits for runs on its own thread at the lowest priority.
 func (s *session) transcribe(ctx context.Context, r *running, request *wire.Request) (result *wire.Result, err error) {
 	if err := checkSamples(request.Samples, s.facts.MaxFrames); err != nil {
 		return nil, err
@@ -324,8 +323,8 @@ func (s *session) transcribe(ctx context.Context, r *running, request *wire.Requ
 	return result, nil
 }
 
-// beat tells the parent every now and then that the process is alive and how far its requests are, as long as the model
-// loads or requests run. An idle process says nothing and does not wake up.
+// beat reports to the parent at regular intervals that the process is alive and how far its requests are, while the
+// model loads or requests run. An idle process sends nothing and does not wake up.
 func (s *session) beat(ctx context.Context) error {
 	tick := time.NewTicker(s.options.BeatEvery)
 	defer tick.Stop()
@@ -362,7 +361,7 @@ func (s *session) beat(ctx context.Context) error {
 	}
 }
 
-// answer sends a result or a failure. A broken pipe is seen by the reader as well and ends Serve.
+// answer sends a result or a failure. The reader also notices a broken pipe, and ends Serve.
 func (s *session) answer(id uint64, result *wire.Result, err error) {
 	if err != nil {
 		err = s.fail(id, err)
@@ -383,7 +382,7 @@ func (s *session) fail(id uint64, err error) error {
 	return nil
 }
 
-// panicError is what a panic becomes.
+// panicError is the error made from a panic.
 type panicError struct {
 	value any
 	stack []byte

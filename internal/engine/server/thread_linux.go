@@ -14,9 +14,9 @@ import (
 // processor; see docs/adr/0032-scheduler.md.
 const lowestPriority = 19
 
-// onThread runs work on one thread, whose id it tells before, and waits for it. In the background that is a thread of its
-// own at the lowest priority, which ends with the work: a process without privileges may lower the priority of a thread,
-// and never raise it again.
+// onThread runs work on one thread, reports its id first, and waits for the work. In the background it uses a separate
+// thread at the lowest priority, which ends with the work: a process without privileges may lower the priority of a
+// thread, but never raise it again.
 func onThread(background bool, told func(tid int), work func() error) error {
 	if !background {
 		runtime.LockOSThread()
@@ -27,7 +27,7 @@ func onThread(background bool, told func(tid int), work func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		// An error leaves the priority as it is, which costs others some time and nothing else.
+		// An error leaves the priority unchanged, which only costs other requests some time.
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, lowestPriority) // of the calling thread: setpriority(2), "C library/kernel differences"
 		told(syscall.Gettid())
 		done <- work()
@@ -35,8 +35,8 @@ func onThread(background bool, told func(tid int), work func() error) error {
 	return <-done
 }
 
-// queuedFor is how long a thread of this process has stood in line for a processor since it began, 0 where the system does
-// not tell.
+// queuedFor returns how long a thread of this process has waited for a processor since it began, 0 if the system does
+// not report it.
 func queuedFor(tid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/schedstat", tid))
 	fields := bytes.Fields(text)

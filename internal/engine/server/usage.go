@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// processorTime is what this process has used so far, 0 where the system does not report.
+// processorTime returns what this process has used so far, 0 if the system does not report it.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

@@ -23,14 +23,14 @@ const (
 	// maxSeconds is the longest request. 33 s in one decode cost 392 MB, 66 s fell into a repetition
 	// loop and cost 882 MB (measured with moonshine-tiny-en).
 	maxSeconds = 30
-	// minFrames is what shorter requests are padded to with silence: below 895 samples the encoder of
-	// Moonshine has no output frame at all and fails.
+	// minFrames is the length to which shorter requests are padded with silence: below 895 samples the encoder of
+	// Moonshine has no output frame and fails.
 	minFrames = 1600
 )
 
 // Profiles of the native runtime.
 const (
-	// ProfileLean halves what the allocator keeps between requests and is the default.
+	// ProfileLean halves the memory that the allocator keeps between requests. It is the default.
 	ProfileLean = "lean"
 	// ProfilePlain is sherpa-onnx with its own defaults: the yardstick of the benchmarks.
 	ProfilePlain = "plain"
@@ -77,8 +77,8 @@ func Open(_ context.Context, load wire.Load) (server.Backend, error) {
 	return b, nil
 }
 
-// writeSessionOptions writes the options of ProfileLean where the library reads them.
-// Measured: docs/adr/0002-engine-process.md.
+// writeSessionOptions writes the options of ProfileLean into a file for the library. Measured:
+// docs/adr/0002-engine-process.md.
 func writeSessionOptions() (string, error) {
 	// Not by atomicfile: it is read once by this process and removed.
 	file, err := os.CreateTemp("", "scout-session-*.cfg")
@@ -151,8 +151,8 @@ func recognizerConfig(load wire.Load) (*sherpa.OfflineRecognizerConfig, error) {
 // Facts describes the model.
 func (b *Backend) Facts() wire.Hello { return b.facts }
 
-// Transcribe decodes one piece. The library cannot be interrupted: a cancelled request ends when
-// its decode does, and the caller above has stopped waiting by then.
+// Transcribe decodes one piece. The library cannot be interrupted: a cancelled request ends when its decode does. The
+// caller has stopped waiting by then.
 func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, scout.Errorf(scout.CodeOf(err), "transcribe: %w", err)
@@ -172,7 +172,7 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	return result(native), nil
 }
 
-// result copies what the library gives and nothing more.
+// result copies what the library gives and adds nothing.
 func result(native *sherpa.OfflineRecognizerResult) *wire.Result {
 	r := &wire.Result{Text: strings.TrimSpace(native.Text), Stop: wire.StopEnd}
 	for i, text := range native.Tokens {
@@ -191,8 +191,8 @@ func result(native *sherpa.OfflineRecognizerResult) *wire.Result {
 	return r
 }
 
-// words joins tokens at their leading spaces where they carry times or probabilities. The library
-// tells where a token begins, not where it ends, so words have no end.
+// words joins tokens at their leading spaces if they have times or probabilities. The library reports where a token
+// begins, not where it ends, so words have no end.
 func words(tokens []wire.Token) []wire.Word {
 	if len(tokens) == 0 || tokens[0].StartMS == nil && tokens[0].LogProb == nil {
 		return nil

@@ -7,11 +7,11 @@ import (
 	"github.com/scout-speech/scout/internal/frame"
 )
 
-// ProtocolVersion is the version in Hello. Both sides must have the same one; it is raised when a
-// frame changes its meaning, not when a JSON body gains an optional field.
+// ProtocolVersion is the version in Hello. Both sides must have the same one. It changes when a frame changes its
+// meaning, not when a JSON body gains an optional field.
 const ProtocolVersion = 2
 
-// Kind is what a frame says.
+// Kind is the kind of a frame.
 type Kind uint8
 
 // The kinds of frames and who sends them.
@@ -28,7 +28,7 @@ const (
 // MaxFrameBytes bounds a frame without its prefix: a minute of samples (3.84 MB) with room.
 const MaxFrameBytes = 4 << 20
 
-// A pipe that ends within a frame is the end of an engine that did not say why.
+// A pipe that ends within a frame belongs to an engine that ended without giving a reason.
 var protocol = &frame.Protocol[Kind]{
 	MaxBytes: MaxFrameBytes, Known: func(k Kind) bool { return k >= KindLoad && k <= KindBeat },
 	Malformed: scout.CodeEngineProtocol, Broken: scout.CodeEngineProtocol, TooLong: scout.CodeInvalidArgument,
@@ -37,7 +37,7 @@ var protocol = &frame.Protocol[Kind]{
 // Frame is one message. Its id pairs requests with answers; 0 belongs to the process as a whole.
 type Frame = frame.Frame[Kind]
 
-// Reader reads frames. It fails with engine_protocol, or with io.EOF where the pipe closed between two frames.
+// Reader reads frames. It fails with engine_protocol, or with io.EOF if the pipe was closed between two frames.
 type Reader = frame.Reader[Kind]
 
 // Writer writes frames. It refuses one over MaxFrameBytes with invalid_argument.

@@ -35,7 +35,7 @@ func logProb(p *float32) *float64 {
 	return &wide
 }
 
-// longestMS is more than any piece lasts. A time outside of it is none.
+// longestMS is longer than any piece. Times outside it are dropped.
 const longestMS = 3_600_000
 
 func at(ms *float32) *time.Duration {

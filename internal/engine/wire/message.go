@@ -15,7 +15,7 @@ type Load struct {
 	Backend string `json:"backend"`
 	// ModelID is the id of the catalogue or of the user's own model.
 	ModelID string `json:"model_id"`
-	// Family says which kind of network the files hold: moonshine, whisper, parakeet, zipformer, sensevoice.
+	// Family is the kind of network in the files: moonshine, whisper, parakeet, zipformer, sensevoice.
 	Family string `json:"family"`
 	// Languages are the ISO 639-1 codes that the model knows.
 	Languages []string `json:"languages,omitempty"`
@@ -29,7 +29,7 @@ type Load struct {
 	Profile string `json:"profile,omitempty"`
 }
 
-// Hello tells that the model is ready and what it can do.
+// Hello says that the model is ready and what it can do.
 type Hello struct {
 	Protocol  int      `json:"protocol"`
 	Version   string   `json:"version"`
@@ -44,9 +44,9 @@ type Hello struct {
 	MaxFrames int `json:"max_frames"`
 	// Slots is how many requests run at the same time.
 	Slots int `json:"slots"`
-	// Steps tells that a running request's phase and tokens stand in the beats.
+	// Steps says that beats carry the phase and tokens of running requests.
 	Steps bool `json:"steps,omitempty"`
-	// LogProbs, WordTimes, Continues and HotWords tell what answers may carry and requests may ask.
+	// LogProbs, WordTimes, Continues and HotWords say what answers may contain and requests may ask for.
 	LogProbs  bool `json:"log_probs"`
 	WordTimes bool `json:"word_times"`
 	Continues bool `json:"continues"`
@@ -60,7 +60,7 @@ type Request struct {
 	Options RequestOptions
 	// Samples is 16 kHz mono in [-1, 1], shape [frames], owned by the caller.
 	Samples []float32
-	// Step is where the backend tells how far it is; it does not travel. Nil tells nobody.
+	// Step is where the backend records its progress; it is not sent. It may be nil.
 	Step *Step
 }
 
@@ -68,16 +68,16 @@ type Request struct {
 type RequestOptions struct {
 	// Background marks a request that nobody waits for: it runs at the lowest priority of the system.
 	Background bool `json:"background,omitempty"`
-	// Traceparent names the span that the request belongs to (W3C Trace Context), empty where traces are off.
+	// Traceparent names the span that the request belongs to (W3C Trace Context), empty if traces are off.
 	Traceparent string `json:"traceparent,omitempty"`
-	// Words asks for word times where the model gives them.
+	// Words asks for word times, if the model gives them.
 	Words bool `json:"words,omitempty"`
 	// Language is the ISO 639-1 code spoken, empty for the model's default.
 	Language string `json:"language,omitempty"`
-	// Hypothesis is a text already known, as token ids: it is verified in one pass, and decoding goes
-	// on from the first token that disagrees. No more of it counts than the audio could hold.
+	// Hypothesis is a known text, as token ids: it is verified in one pass, and decoding continues from the first token
+	// that disagrees. Tokens beyond what the audio could hold are ignored.
 	Hypothesis []int32 `json:"hypothesis,omitempty"`
-	// HotWords are words or phrases, at most 1000, favoured where the audio is nearly undecided.
+	// HotWords are words or phrases, at most 1000, that are favoured where the audio is nearly undecided.
 	HotWords []string `json:"hot_words,omitempty"`
 }
 
@@ -86,28 +86,28 @@ type StopReason string
 
 // The reasons. Anything but StopEnd means that the text may not be all that was said.
 const (
-	StopEnd     StopReason = "end"     // the model said that the text is complete
+	StopEnd     StopReason = "end"     // the model marked the text as complete
 	StopLength  StopReason = "length"  // the bound on tokens for this much audio was reached
 	StopRepeats StopReason = "repeats" // the model began to repeat itself
 )
 
 // Token is one step of the decoder.
 type Token struct {
-	// ID is the entry of the vocabulary, -1 where the backend does not report.
+	// ID is the token's number in the vocabulary, -1 if the backend does not report it.
 	ID int32 `json:"id"`
-	// Text is what the token adds to the text; tokens that hold part of a character have none.
+	// Text is what the token adds to the text; it is empty for a token that holds only part of a character.
 	Text string `json:"text,omitempty"`
-	// LogProb is its natural log-probability, nil where the backend gives none.
+	// LogProb is its natural log-probability, nil if the backend gives none.
 	LogProb *float32 `json:"log_prob,omitempty"`
-	// StartMS is where it begins in the piece, nil where the backend does not report.
+	// StartMS is where it begins in the piece, nil if the backend does not report it.
 	StartMS *float32 `json:"start_ms,omitempty"`
 }
 
-// Word is one word with what is known about it. Absent is nil, never a guess.
+// Word is one word with everything that is known about it. Unknown values are nil, never guesses.
 type Word struct {
 	Text string `json:"text"`
-	// StartMS and EndMS are where it was said, from the beginning of the piece; both are nil where the word could
-	// not be placed. Words with times follow each other and do not overlap.
+	// StartMS and EndMS are where it was said, from the beginning of the piece. Both are nil if the word could not be
+	// placed. Words with times are in order and do not overlap.
 	StartMS *float32 `json:"start_ms,omitempty"`
 	EndMS   *float32 `json:"end_ms,omitempty"`
 	LogProb *float32 `json:"log_prob,omitempty"`
@@ -119,14 +119,14 @@ type Result struct {
 	Tokens []Token    `json:"tokens,omitempty"`
 	Words  []Word     `json:"words,omitempty"`
 	Stop   StopReason `json:"stop"`
-	// EndLogProb is the log-probability that the text ends where it does, absent where the model gives none
-	// or Stop is not StopEnd.
+	// EndLogProb is the log-probability that the text ends where it does. It is absent if the model gives none or Stop
+	// is not StopEnd.
 	EndLogProb *float32 `json:"end_log_prob,omitempty"`
 	// Agreed is how many tokens of the hypothesis were kept.
 	Agreed int `json:"agreed,omitempty"`
 	// DecodeMS is the time spent on inference in milliseconds.
 	DecodeMS float64 `json:"decode_ms"`
-	// EncodeMS is the part of DecodeMS in which the encoder ran, absent where the backend does not report.
+	// EncodeMS is the part of DecodeMS in which the encoder ran, absent if the backend does not report it.
 	EncodeMS float64 `json:"encode_ms,omitempty"`
 }
 
@@ -134,17 +134,17 @@ type Result struct {
 type Failure struct {
 	Code    scout.Code `json:"code"`
 	Message string     `json:"message"`
-	// Panicked tells that it was a panic, which the parent counts.
+	// Panicked says that it was a panic, which the parent counts.
 	Panicked bool `json:"panicked,omitempty"`
 }
 
-// Beat tells that the engine is alive and how far its requests are.
+// Beat says that the engine is alive and how far its requests are.
 type Beat struct {
 	// Loading is true until the hello.
 	Loading bool `json:"loading,omitempty"`
 	// CPUMS is the processor time that the process has used, in milliseconds.
 	CPUMS int64 `json:"cpu_ms"`
-	// Requests are those that run.
+	// Requests are the running requests.
 	Requests []Running `json:"requests,omitempty"`
 }
 
@@ -153,39 +153,39 @@ type Running struct {
 	ID     uint64 `json:"id"`
 	Phase  Phase  `json:"phase"`
 	Tokens int    `json:"tokens,omitempty"`
-	// QueuedMS is how long its thread has stood in line for a processor, in milliseconds, 0 where the system does not report.
+	// QueuedMS is how long its thread has waited for a processor, in milliseconds, 0 if the system does not report it.
 	QueuedMS int64 `json:"queued_ms,omitempty"`
 }
 
 // Phase is what a request is doing.
 type Phase string
 
-// The phases. A backend that does not report stays in PhaseStarted.
+// The phases. A backend that does not report phases stays in PhaseStarted.
 const (
 	PhaseStarted Phase = "started"
 	PhaseEncode  Phase = "encode"
 	PhaseDecode  Phase = "decode"
 )
 
-// Step is how far a request is. The backend's goroutine sets it, another one reads it. All methods may be called on
-// nil, and then do nothing.
+// Step is the progress of a request. The backend's goroutine sets it, another one reads it. All methods may be called
+// on nil, and then do nothing.
 type Step struct{ state atomic.Int64 }
 
-// Encode says that the encoder begins.
+// Encode records that the encoder begins.
 func (s *Step) Encode() {
 	if s != nil {
 		s.state.Store(1)
 	}
 }
 
-// Decode says that so many tokens are decoded.
+// Decode records how many tokens are decoded.
 func (s *Step) Decode(tokens int) {
 	if s != nil {
 		s.state.Store(int64(2 + tokens))
 	}
 }
 
-// Now returns what was said last.
+// Now returns the latest phase and number of tokens.
 func (s *Step) Now() (phase Phase, tokens int) {
 	if s == nil {
 		return PhaseStarted, 0
@@ -200,8 +200,8 @@ func (s *Step) Now() (phase Phase, tokens int) {
 	}
 }
 
-// Err returns the failure as an error. A code that this side does not know becomes
-// scout.CodeEngineFailed, so that nothing foreign ends up in metrics.
+// Err returns the failure as an error. A code that this side does not know becomes scout.CodeEngineFailed, so that no
+// foreign code gets into metrics.
 func (f Failure) Err() error {
 	code := f.Code
 	if code.Info() == (scout.CodeInfo{}) {
