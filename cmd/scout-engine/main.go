@@ -67,10 +67,10 @@ func leaveSignalsToScout() { signal.Ignore(os.Interrupt, syscall.SIGQUIT, syscal
 // there, but the memory of requests would. Without this step everything works too, but takes more memory.
 func settle(log *slog.Logger) {
 	if err := footprint.EndHugePages(); err != nil {
-		log.Warn("huge_pages_stay", slog.String("error", err.Error()))
+		log.Warn(footprint.EventHugePagesStay, slog.String("error", err.Error()))
 	}
 	if err := footprint.ReturnStartupPages(); err != nil {
-		log.Warn("startup_pages_stay", slog.String("error", err.Error()))
+		log.Warn(footprint.EventStartupPagesStay, slog.String("error", err.Error()))
 	}
 }
 

@@ -36,6 +36,9 @@ const (
 	exitUsage  = 2
 )
 
+// eventFolderNotLeft is a log event, listed in docs/formats/log-events.md. Its name is never changed.
+const eventFolderNotLeft = "folder_not_left"
+
 // gcPercent is how much garbage a recorder process keeps, in percent of what it needs. Nearly all it
 // needs is the ring, up to 9 MB, for which Go's default of 100 would keep as much again; collecting more
 // often costs nothing where nothing is allocated for a block.
@@ -111,12 +114,12 @@ func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) i
 	log := options.Scope.Log()
 	// Where the program was started from must not be kept busy for as long as this process lives.
 	if err := os.Chdir(string(filepath.Separator)); err != nil {
-		log.Debug("folder_not_left", slog.String(observe.KeyError, err.Error()))
+		log.Debug(eventFolderNotLeft, slog.String(observe.KeyError, err.Error()))
 	}
 	debug.SetGCPercent(gcPercent)
 	runtime.GOMAXPROCS(oneProcessor)
 	if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
-		log.Debug("startup_pages_stay", slog.String(observe.KeyError, err.Error()))
+		log.Debug(footprint.EventStartupPagesStay, slog.String(observe.KeyError, err.Error()))
 	}
 	if err := recorder.Run(ctx, options); err != nil {
 		complain(out, err)

@@ -71,7 +71,7 @@ func (o *owner) endRecording() {
 func (o *owner) endInput() {
 	o.line.converter.flush()
 	o.inputOver = true
-	o.emit(Event{Kind: EventInputEnded})
+	o.emit(Event{Kind: KindInputEnded})
 	if o.starting != nil {
 		o.fail(scout.Errorf(scout.CodeAudioEmpty, "device %s ended before its first frame", o.session.options.Device))
 	}

@@ -46,14 +46,14 @@ type EventKind string
 
 // The kinds of events. Beside each: the fields that it sets besides Kind, At and Frame.
 const (
-	EventStateChanged  EventKind = "state_changed"  // State
-	EventDeviceOpened  EventKind = "device_opened"  // Device: first frames came
-	EventDeviceChanged EventKind = "device_changed" // Device: the system moved the stream
-	EventDeviceLost    EventKind = "device_lost"    // Device, Reason: no frames until it is back
-	EventGapBegan      EventKind = "gap_began"      // Gap without its length
-	EventGapEnded      EventKind = "gap_ended"      // Gap
-	EventInputEnded    EventKind = "input_ended"    // a file or signal played to its end
-	EventFailed        EventKind = "failed"         // Err
+	KindStateChanged  EventKind = "state_changed"  // State
+	KindDeviceOpened  EventKind = "device_opened"  // Device: first frames came
+	KindDeviceChanged EventKind = "device_changed" // Device: the system moved the stream
+	KindDeviceLost    EventKind = "device_lost"    // Device, Reason: no frames until it is back
+	KindGapBegan      EventKind = "gap_began"      // Gap without its length
+	KindGapEnded      EventKind = "gap_ended"      // Gap
+	KindInputEnded    EventKind = "input_ended"    // a file or signal played to its end
+	KindFailed        EventKind = "failed"         // Err
 )
 
 // Event is something that happened to a session.

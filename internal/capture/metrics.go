@@ -12,12 +12,12 @@ import (
 
 // Names of log events.
 const (
-	LogDeviceOpened  = "device_opened"
-	LogDeviceChanged = "device_changed"
-	LogDeviceLost    = "device_lost"
-	LogCaptureGap    = "capture_gap"
-	LogCaptureFailed = "capture_failed"
-	LogStreamLeft    = "stream_left_open"
+	eventDeviceOpened  = "device_opened"
+	eventDeviceChanged = "device_changed"
+	eventDeviceLost    = "device_lost"
+	eventCaptureGap    = "capture_gap"
+	eventCaptureFailed = "capture_failed"
+	eventStreamLeft    = "stream_left_open"
 )
 
 // metrics are the numbers of sessions. Several sessions of a process share them.

@@ -214,7 +214,7 @@ func (s *Session) inBackground(work func()) {
 func (s *Session) closeLater(l *line) {
 	s.inBackground(func() {
 		if err := l.stream.Close(); err != nil {
-			s.log.Debug(LogStreamLeft, slog.String("device", l.device.ID), slog.String(observe.KeyError, err.Error()))
+			s.log.Debug(eventStreamLeft, slog.String("device", l.device.ID), slog.String(observe.KeyError, err.Error()))
 		}
 	})
 }

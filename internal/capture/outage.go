@@ -54,8 +54,8 @@ func (o *owner) lose(ctx context.Context, reason scout.GapReason) {
 	switch {
 	case o.outage == nil:
 		o.interrupt(reason, hold)
-		o.session.log.Warn(LogDeviceLost, slog.String("device", o.line.device.ID), slog.String(observe.KeyReason, string(reason)))
-		o.emit(Event{Kind: EventDeviceLost, Device: o.line.device, Reason: reason})
+		o.session.log.Warn(eventDeviceLost, slog.String("device", o.line.device.ID), slog.String(observe.KeyReason, string(reason)))
+		o.emit(Event{Kind: KindDeviceLost, Device: o.line.device, Reason: reason})
 	case reason != GapStalled:
 		o.outage.reason, o.outage.hold = reason, hold
 		o.publish()
@@ -132,7 +132,7 @@ func (o *owner) fillOutage(until ring.Position) {
 		return
 	}
 	if a.filled == 0 {
-		o.emit(Event{Kind: EventGapBegan, Gap: Gap{Start: a.start, Reason: a.reason}, Reason: a.reason})
+		o.emit(Event{Kind: KindGapBegan, Gap: Gap{Start: a.start, Reason: a.reason}, Reason: a.reason})
 	}
 	missing := until.Sub(head)
 	s.ring.WriteSilence(missing)
@@ -261,8 +261,8 @@ func (o *owner) moved(now sound.System, to string) {
 		o.outage.moved = o.now() - wakeAgain
 	}
 	o.publish()
-	o.session.log.Warn(LogDeviceChanged, slog.String("device", to), slog.String("was", was.ID))
-	o.emit(Event{Kind: EventDeviceChanged, Device: o.line.device})
+	o.session.log.Warn(eventDeviceChanged, slog.String("device", to), slog.String("was", was.ID))
+	o.emit(Event{Kind: KindDeviceChanged, Device: o.line.device})
 }
 
 // suspension begins and ends outages of a device that the system put to sleep.

@@ -104,15 +104,15 @@ func TestDeviceRemovedAndBack(t *testing.T) {
 	f := beginOutageTest(t, capture.Options{Device: "mic.monitor"})
 	removed := time.Now()
 	f.mic.Remove()
-	lost := await(t, f.events, capture.EventDeviceLost)
+	lost := await(t, f.events, capture.KindDeviceLost)
 	f.within("noticed", removed, lost.At, time.Second)
 	if lost.Reason != capture.GapDeviceLost || f.session.Status().Outage != capture.GapDeviceLost {
 		t.Errorf("lost %+v, status %+v", lost, f.session.Status())
 	}
-	await(t, f.events, capture.EventGapBegan)
+	await(t, f.events, capture.KindGapBegan)
 	back := time.Now()
 	f.mic = f.server.AddMicrophone("mic", 48_000, 1)
-	ended := await(t, f.events, capture.EventGapEnded)
+	ended := await(t, f.events, capture.KindGapEnded)
 	f.within("recording again", back, ended.At, time.Second)
 	witness := f.mic.Listen(48_000, 1)
 	f.mic.PlayCoded(3, 48_000, 1, 5*time.Second)
@@ -134,7 +134,7 @@ func TestSwappedDefaultDeviceIsFollowed(t *testing.T) {
 	other := f.server.AddMicrophone("other", 44_100, 2)
 	removed := time.Now()
 	f.mic.Remove()
-	changed := await(t, f.events, capture.EventDeviceChanged)
+	changed := await(t, f.events, capture.KindDeviceChanged)
 	f.within("noticed", removed, changed.At, time.Second)
 	if changed.Device.ID != other.ID || f.session.Status().Device.ID != other.ID {
 		t.Errorf("changed to %+v, want %s", changed.Device, other.ID)
@@ -159,7 +159,7 @@ func TestLostDeviceIsReplacedByTheDefault(t *testing.T) {
 	f.mic.Remove()
 	for {
 		e := (<-f.events.Items()).Value
-		if e.Device.ID == other.ID && (e.Kind == capture.EventDeviceOpened || e.Kind == capture.EventDeviceChanged) {
+		if e.Device.ID == other.ID && (e.Kind == capture.KindDeviceOpened || e.Kind == capture.KindDeviceChanged) {
 			f.within("goes on with the default", removed, e.At, time.Second)
 			break
 		}
@@ -173,13 +173,13 @@ func TestServerKilledAndRestarted(t *testing.T) {
 	f := beginOutageTest(t, capture.Options{Device: "mic.monitor"})
 	killed := time.Now()
 	f.server.Kill()
-	lost := await(t, f.events, capture.EventDeviceLost)
+	lost := await(t, f.events, capture.KindDeviceLost)
 	f.within("noticed", killed, lost.At, time.Second)
-	await(t, f.events, capture.EventGapBegan)
+	await(t, f.events, capture.KindGapBegan)
 	f.server.Restart()
 	back := time.Now()
 	f.mic = f.server.AddMicrophone("mic", 48_000, 1)
-	ended := await(t, f.events, capture.EventGapEnded)
+	ended := await(t, f.events, capture.KindGapEnded)
 	f.within("recording again", back, ended.At, 2500*time.Millisecond)
 	f.end(capture.GapServerLost)
 }
@@ -189,7 +189,7 @@ func TestStalledServer(t *testing.T) {
 	f := beginOutageTest(t, capture.Options{Device: "mic.monitor"})
 	stalled := time.Now()
 	f.server.Signal(syscall.SIGSTOP)
-	lost := await(t, f.events, capture.EventDeviceLost)
+	lost := await(t, f.events, capture.KindDeviceLost)
 	f.within("noticed", stalled, lost.At, time.Second)
 	if lost.Reason != capture.GapStalled {
 		t.Errorf("reason %s", lost.Reason)
@@ -197,9 +197,9 @@ func TestStalledServer(t *testing.T) {
 	<-time.After(1500 * time.Millisecond) // the stall itself
 	f.server.Signal(syscall.SIGCONT)
 	back := time.Now()
-	opened := await(t, f.events, capture.EventDeviceOpened)
+	opened := await(t, f.events, capture.KindDeviceOpened)
 	if opened.At.Before(back) {
-		opened = await(t, f.events, capture.EventDeviceOpened)
+		opened = await(t, f.events, capture.KindDeviceOpened)
 	}
 	f.within("recording again", back, opened.At, time.Second)
 	f.end(gapReasons(f.session)...)
@@ -210,15 +210,15 @@ func TestSuspendedDevice(t *testing.T) {
 	f := beginOutageTest(t, capture.Options{Device: "mic.monitor"})
 	asleep := time.Now()
 	f.mic.Suspend(true)
-	lost := await(t, f.events, capture.EventDeviceLost)
+	lost := await(t, f.events, capture.KindDeviceLost)
 	f.within("noticed", asleep, lost.At, time.Second)
 	if lost.Reason != capture.GapSuspended {
 		t.Errorf("reason %s", lost.Reason)
 	}
-	await(t, f.events, capture.EventGapBegan)
+	await(t, f.events, capture.KindGapBegan)
 	awake := time.Now()
 	f.mic.Suspend(false)
-	ended := await(t, f.events, capture.EventGapEnded)
+	ended := await(t, f.events, capture.KindGapEnded)
 	f.within("recording again", awake, ended.At, time.Second)
 	f.end(capture.GapSuspended)
 }

@@ -268,9 +268,9 @@ func (o *owner) fail(err error) {
 		return
 	}
 	o.setState(StateFailed, err)
-	o.session.log.Error(LogCaptureFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))),
+	o.session.log.Error(eventCaptureFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))),
 		slog.String(observe.KeyError, err.Error()))
-	o.emit(Event{Kind: EventFailed, Err: err})
+	o.emit(Event{Kind: KindFailed, Err: err})
 }
 
 // step does what is due: it takes blocks, watches the device, fills gaps, ends the recording. An error
@@ -351,9 +351,9 @@ func (o *owner) adopt(ctx context.Context, l *line) {
 	o.flowing = time.Now()
 	o.watch(ctx, l.backend)
 	o.publish()
-	s.log.Info(LogDeviceOpened, slog.String("device", l.device.ID), slog.Int("sample_rate", l.stream.Format().SampleRateHz),
+	s.log.Info(eventDeviceOpened, slog.String("device", l.device.ID), slog.Int("sample_rate", l.stream.Format().SampleRateHz),
 		slog.Int("channels", l.stream.Format().Channels), slog.String("encoding", l.stream.Format().Sample))
-	o.emit(Event{Kind: EventDeviceOpened, Device: l.device})
+	o.emit(Event{Kind: KindDeviceOpened, Device: l.device})
 }
 
 // hears notes that what comes from now on was not heard before at.
@@ -406,7 +406,7 @@ func (o *owner) setState(state State, err error) {
 	}
 	o.state = state
 	o.publishWith(err)
-	o.emit(Event{Kind: EventStateChanged, State: state, Err: err})
+	o.emit(Event{Kind: KindStateChanged, State: state, Err: err})
 }
 
 func (o *owner) publish() { o.publishWith(o.session.status.Load().Err) }

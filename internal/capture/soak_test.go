@@ -132,7 +132,7 @@ func TestChaos(t *testing.T) {
 				f := beginOutageTest(t, fault.options)
 				harmed := time.Now()
 				fault.harm(f)
-				lost := awaitOneOf(t, f.events, capture.EventDeviceLost, capture.EventDeviceChanged)
+				lost := awaitOneOf(t, f.events, capture.KindDeviceLost, capture.KindDeviceChanged)
 				noticed.add(lost.At.Sub(harmed))
 				healed := harmed
 				if fault.heal != nil {
@@ -140,9 +140,9 @@ func TestChaos(t *testing.T) {
 					fault.heal(f)
 					healed = time.Now()
 				}
-				opened := await(t, f.events, capture.EventDeviceOpened)
+				opened := await(t, f.events, capture.KindDeviceOpened)
 				for fault.heal != nil && opened.At.Before(healed) {
-					opened = await(t, f.events, capture.EventDeviceOpened)
+					opened = await(t, f.events, capture.KindDeviceOpened)
 				}
 				again.add(opened.At.Sub(healed))
 				awaitFrames(t, f.session, 300*time.Millisecond)

@@ -108,8 +108,8 @@ func (o *owner) gap(g Gap) {
 		return
 	}
 	s.gaps.note(g)
-	s.log.Warn(LogCaptureGap, slog.Uint64("start_frame", g.Start.Sub(o.from)), slog.Uint64("frames", g.Frames),
+	s.log.Warn(eventCaptureGap, slog.Uint64("start_frame", g.Start.Sub(o.from)), slog.Uint64("frames", g.Frames),
 		slog.Int64(observe.KeyDurationMS, s.options.Format.Duration(g.Frames).Milliseconds()),
 		slog.String(observe.KeyReason, string(g.Reason)))
-	o.emit(Event{Kind: EventGapEnded, Gap: g, Reason: g.Reason})
+	o.emit(Event{Kind: KindGapEnded, Gap: g, Reason: g.Reason})
 }

@@ -72,7 +72,7 @@ func TestFileIsADevice(t *testing.T) {
 			events := s.Subscribe(10)
 			started := start(t, s)
 			all := readToEnd(t, s, started.From)
-			await(t, events, capture.EventInputEnded)
+			await(t, events, capture.KindInputEnded)
 			if len(all) != 2*frames {
 				t.Errorf("%d bytes, want %d", len(all), 2*frames)
 			}

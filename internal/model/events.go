@@ -2,8 +2,9 @@ package model
 
 // Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
 const (
-	EventModelPullFailed   = "model_pull_failed"
-	EventModelPullFinished = "model_pull_finished"
-	EventModelPullStarted  = "model_pull_started"
-	EventModelRemoved      = "model_removed"
+	eventModelPullFailed   = "model_pull_failed"
+	eventModelPullFinished = "model_pull_finished"
+	eventModelPullStarted  = "model_pull_started"
+	eventModelRemoved      = "model_removed"
+	eventSumsNotWritten    = "model_sum_cache_not_written"
 )

@@ -83,7 +83,7 @@ func (s *Store) Pull(ctx context.Context, id string, options PullOptions) (pulle
 			return Pulled{}, err
 		}
 	}
-	s.scope.Log().InfoContext(ctx, EventModelPullStarted, slog.String(observe.KeyModel, id), slog.String("from", fromLabel(options.From)))
+	s.scope.Log().InfoContext(ctx, eventModelPullStarted, slog.String(observe.KeyModel, id), slog.String("from", fromLabel(options.From)))
 	p := &pull{
 		store: s, entry: entry, options: options, started: started,
 		staging: filepath.Join(s.dir, id+partialSuffix), meter: newMeter(entry.Files, s.now, options.Progress),
@@ -116,11 +116,11 @@ func (s *Store) observePull(ctx context.Context, id string, pulled Pulled, err e
 	s.metrics.pulls.WithLabelValues(outcome).Inc()
 	if outcome == outcomeInstalled {
 		s.metrics.pullDuration.Observe(took.Seconds())
-		s.scope.Log().InfoContext(ctx, EventModelPullFinished, slog.String(observe.KeyModel, id),
+		s.scope.Log().InfoContext(ctx, eventModelPullFinished, slog.String(observe.KeyModel, id),
 			slog.Int64("bytes", pulled.SizeBytes), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 	}
 	if err != nil { // the caller tells the user; this line is for those who count events
-		s.scope.Log().InfoContext(ctx, EventModelPullFailed, slog.String(observe.KeyModel, id),
+		s.scope.Log().InfoContext(ctx, eventModelPullFailed, slog.String(observe.KeyModel, id),
 			slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()),
 			slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 	}

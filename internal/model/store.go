@@ -285,7 +285,7 @@ func (s *Store) Remove(ctx context.Context, id string, force bool) (err error) {
 	if err := removeAll(filepath.Join(s.dir, id+partialSuffix)); err != nil {
 		return err
 	}
-	s.scope.Log().InfoContext(ctx, EventModelRemoved, slog.String(observe.KeyModel, id))
+	s.scope.Log().InfoContext(ctx, eventModelRemoved, slog.String(observe.KeyModel, id))
 	return syncDir(s.dir)
 }
 

@@ -218,7 +218,7 @@ func (s *Store) check(ctx context.Context, m loaded, full bool) (Report, error) 
 	}
 	if changed {
 		if err := cache.write(m.dir); err != nil { // in a read-only folder this only costs time
-			s.scope.Log().DebugContext(ctx, "model_sum_cache_not_written", slog.String(observe.KeyModel, m.id), slog.String(observe.KeyError, err.Error()))
+			s.scope.Log().DebugContext(ctx, eventSumsNotWritten, slog.String(observe.KeyModel, m.id), slog.String(observe.KeyError, err.Error()))
 		}
 	}
 	outcome := outcomeIntact

@@ -4,8 +4,8 @@ package observe
 // message of the line. It is a contract with people who search the logs, and is never renamed.
 // docs/formats/log-events.md lists all.
 const (
-	EventMetricRejected = "metric_rejected"
-	EventPanicRecovered = "panic_recovered"
+	eventMetricRejected = "metric_rejected"
+	eventPanicRecovered = "panic_recovered"
 )
 
 // Keys of log attributes that several components use. Values are flat: strings, numbers, booleans.

@@ -159,7 +159,7 @@ func TestRegisterLogsAContradiction(t *testing.T) {
 			scope := observe.NewScope(observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo), registry, nil)
 			observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"}))
 			contradict(scope) // works, but nobody reads it
-			if !strings.Contains(lines.String(), `"msg":"`+observe.EventMetricRejected+`"`) {
+			if !strings.Contains(lines.String(), `"msg":"`+"metric_rejected"+`"`) {
 				t.Errorf("logged %q", lines.String())
 			}
 			if n, err := testutil.GatherAndCount(registry); n != 0 || err != nil {

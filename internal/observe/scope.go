@@ -62,6 +62,6 @@ func Register[C prometheus.Collector](s Scope, collector C) C {
 			return existing
 		}
 	}
-	s.Log().Error(EventMetricRejected, slog.String(KeyError, err.Error()))
+	s.Log().Error(eventMetricRejected, slog.String(KeyError, err.Error()))
 	return collector
 }

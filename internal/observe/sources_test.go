@@ -24,6 +24,7 @@ type sources struct {
 	constants map[string]string // "package.Name" to the value of every string constant
 	metrics   map[string]metric
 	events    map[string]*event
+	names     map[string]int // how often each identifier occurs
 
 	metricProblems, logProblems []string
 }
@@ -33,11 +34,12 @@ type metric struct{ kind, labels, help string }
 type event struct {
 	levels, attributes map[string]bool
 	emitted            bool
+	constant           string // its name
 }
 
 func readSources(t *testing.T) *sources {
 	t.Helper()
-	s := &sources{constants: make(map[string]string), metrics: make(map[string]metric), events: make(map[string]*event)}
+	s := &sources{constants: make(map[string]string), metrics: make(map[string]metric), events: make(map[string]*event), names: make(map[string]int)}
 	set := token.NewFileSet()
 	var files []*ast.File
 	err := filepath.WalkDir(repository, func(path string, entry fs.DirEntry, err error) error {
@@ -63,11 +65,27 @@ func readSources(t *testing.T) *sources {
 	for _, file := range files {
 		s.readMetrics(set, file)
 		s.readLogCalls(set, file)
+		for node := range ast.Preorder(file) {
+			if name, isName := node.(*ast.Ident); isName {
+				s.names[name.Name]++
+			}
+		}
+	}
+	for value, e := range s.events {
+		if s.names[e.constant] < 2 {
+			s.logProblems = append(s.logProblems, fmt.Sprintf("%s: nobody logs the event %q", e.constant, value))
+		}
 	}
 	return s
 }
 
-// readConstants collects string constants; an untyped one called Event… is the name of a log event.
+// isEvent tells whether a constant holds the name of a log event: it is called EventX or, where no other package needs it,
+// eventX.
+func isEvent(name string) bool {
+	return strings.HasPrefix(name, "Event") || strings.HasPrefix(name, "event")
+}
+
+// readConstants collects string constants. An untyped one with the name of an event is the name of a log event.
 func (s *sources) readConstants(file *ast.File) {
 	for node := range ast.Preorder(file) {
 		spec, isValue := node.(*ast.ValueSpec)
@@ -80,8 +98,8 @@ func (s *sources) readConstants(file *ast.File) {
 			}
 			if value, isText := literal(spec.Values[i]); isText {
 				s.constants[file.Name.Name+"."+name.Name] = value
-				if spec.Type == nil && strings.HasPrefix(name.Name, "Event") {
-					s.event(value)
+				if spec.Type == nil && isEvent(name.Name) {
+					s.event(value).constant = name.Name
 				}
 			}
 		}
@@ -101,6 +119,17 @@ func literal(e ast.Expr) (string, bool) {
 		return value, err == nil
 	}
 	return "", false
+}
+
+// constantName is the name of a constant without its package; empty for anything else.
+func constantName(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
 }
 
 // text resolves a literal or a constant.
@@ -215,6 +244,9 @@ func (s *sources) readLogCalls(set *token.FileSet, file *ast.File) {
 				continue
 			}
 			at := set.Position(call.Pos())
+			if !isEvent(constantName(args[0])) {
+				s.logProblems = append(s.logProblems, fmt.Sprintf("%s: %q is no constant called event… (or Event…) beside its component", at, message))
+			}
 			if !snakeCase.MatchString(message) {
 				s.logProblems = append(s.logProblems, fmt.Sprintf("%s: the message %q is not the name of an event", at, message))
 				continue

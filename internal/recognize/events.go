@@ -2,5 +2,5 @@ package recognize
 
 // Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
 const (
-	EventModelPrepared = "model_prepared"
+	eventModelPrepared = "model_prepared"
 )

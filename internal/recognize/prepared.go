@@ -38,7 +38,7 @@ func (m *Machine) Prepare(ctx context.Context, installed model.Installed, dir st
 }
 
 func (m *Machine) logPrepared(installed model.Installed, took time.Duration) {
-	m.Scope.Log().Info(EventModelPrepared, slog.String(observe.KeyModel, installed.ID), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+	m.Scope.Log().Info(eventModelPrepared, slog.String(observe.KeyModel, installed.ID), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 }
 
 // PrepareStaged prepares a model while it is being installed. A model that cannot be prepared is installed anyway: the

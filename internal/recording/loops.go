@@ -90,7 +90,7 @@ func (p *Pump) sync() {
 	if err != nil {
 		p.resync.Store(true)
 		p.options.Metrics.failed(err)
-		p.log.Error(EventSyncFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		p.log.Error(eventSyncFailed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		return
 	}
 	p.unsyncedSince.Store(at)
@@ -122,7 +122,7 @@ func (p *Pump) manifestLoop(stop <-chan struct{}) error {
 		if err != nil {
 			notify(p.writer.dirty)
 			wait = max(wait, retryEvery)
-			p.log.Warn(EventManifestNotSaved, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+			p.log.Warn(eventManifestNotSaved, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		}
 		pause.Reset(wait)
 		select {

@@ -12,10 +12,10 @@ import (
 func (p *Pump) tell(saved Saved, err error) {
 	if err != nil {
 		p.options.Metrics.failed(err)
-		p.log.Error(EventFileDamaged, slog.String(observe.KeyReason, string(saved.Damage)), slog.String("path", saved.Path),
+		p.log.Error(eventFileDamaged, slog.String(observe.KeyReason, string(saved.Damage)), slog.String("path", saved.Path),
 			slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	} else {
-		p.log.Warn(EventFileSavedAgain, slog.String(observe.KeyReason, string(saved.Damage)), slog.String("path", saved.Path),
+		p.log.Warn(eventFileSavedAgain, slog.String(observe.KeyReason, string(saved.Damage)), slog.String("path", saved.Path),
 			slog.Uint64("lost_frames", saved.Lost.Frames))
 	}
 	p.options.Metrics.damaged(saved.Damage)

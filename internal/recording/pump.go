@@ -453,7 +453,7 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 		return false
 	}
 	p.options.Metrics.gap(gap)
-	p.log.Error(EventRecordingGap, slog.Uint64("start_frame", uint64(gap.Start)), slog.Uint64("frames", gap.Frames),
+	p.log.Error(eventRecordingGap, slog.Uint64("start_frame", uint64(gap.Start)), slog.Uint64("frames", gap.Frames),
 		slog.String(observe.KeyReason, string(gap.Reason)))
 	return true
 }
@@ -462,7 +462,7 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 func (p *Pump) rewind() {
 	from := p.writer.Frames()
 	to := p.writer.Rewind(uint64(p.aligned.recording(p.ring.Oldest())))
-	p.log.Warn(EventRecordingRewritten, slog.Uint64("frames", from-to))
+	p.log.Warn(eventRecordingRewritten, slog.Uint64("frames", from-to))
 	p.resync.Store(false)
 }
 
@@ -478,7 +478,7 @@ func (p *Pump) trouble(err error) {
 	}
 	p.condition.Store(&now)
 	p.options.Metrics.failed(err)
-	p.log.Error(EventRecordingWaits, slog.String(observe.KeyCode, string(scout.CodeOf(err))),
+	p.log.Error(eventRecordingWaits, slog.String(observe.KeyCode, string(scout.CodeOf(err))),
 		slog.String(observe.KeyError, err.Error()), slog.Uint64("waiting_frames", p.Waiting()))
 }
 
@@ -488,6 +488,6 @@ func (p *Pump) well() {
 	if was := *p.condition.Load(); was != ConditionOK {
 		ok := ConditionOK
 		p.condition.Store(&ok)
-		p.log.Info(EventRecordingGoesOn, slog.String("was", string(was)), slog.Uint64("waiting_frames", p.Waiting()))
+		p.log.Info(eventRecordingGoesOn, slog.String("was", string(was)), slog.Uint64("waiting_frames", p.Waiting()))
 	}
 }

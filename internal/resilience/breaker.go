@@ -114,7 +114,7 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 			b.failures = 0
 			state.Set(float64(to))
 			transitions.WithLabelValues(name, to.String()).Inc()
-			s.Log().Warn(EventBreakerState, slog.String("name", name),
+			s.Log().Warn(eventBreakerState, slog.String("name", name),
 				slog.String("from", from.String()), slog.String("to", to.String()))
 		},
 	})

@@ -405,7 +405,7 @@ func TestBreakerCountsForTheOperator(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &entry); err != nil {
 				t.Fatalf("log line %q: %v", line, err)
 			}
-			if entry.Msg != resilience.EventBreakerState || entry.Name != "engine" {
+			if entry.Msg != "breaker_state_changed" || entry.Name != "engine" {
 				t.Errorf("unexpected log line %q", line)
 			}
 			steps = append(steps, entry.From+">"+entry.To)

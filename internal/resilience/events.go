@@ -2,6 +2,6 @@ package resilience
 
 // Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
 const (
-	EventBreakerState = "breaker_state_changed"
+	eventBreakerState = "breaker_state_changed"
 	EventRetry        = "retry_scheduled"
 )

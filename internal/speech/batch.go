@@ -44,7 +44,7 @@ func (b *Batch) Transcribe(ctx context.Context, source Source, options Options) 
 	}
 	ctx, span := b.scope.Tracer().Start(ctx, "speech.transcribe", trace.WithAttributes(attribute.String("model", options.Model)))
 	began := time.Now()
-	b.scope.Log().Info(EventTranscriptionStarted, slog.String(observe.KeyModel, options.Model), slog.String("kind", options.Kind))
+	b.scope.Log().Info(eventTranscriptionStarted, slog.String(observe.KeyModel, options.Model), slog.String("kind", options.Kind))
 	defer func() {
 		b.record(options, transcript, time.Since(began), err)
 		observe.EndSpan(span, err)
@@ -249,7 +249,7 @@ func (b *Batch) record(options Options, transcript *scout.Transcript, took time.
 	if err != nil {
 		code := string(scout.CodeOf(err))
 		b.metrics.errors.WithLabelValues(options.Kind, code).Inc()
-		b.scope.Log().Warn(EventTranscriptionFailed, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
+		b.scope.Log().Warn(eventTranscriptionFailed, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
 			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 		return
 	}
@@ -260,7 +260,7 @@ func (b *Batch) record(options Options, transcript *scout.Transcript, took time.
 	b.metrics.duration.WithLabelValues(options.Kind, options.Model).Observe(took.Seconds())
 	b.metrics.words.WithLabelValues(options.Kind).Add(float64(words))
 	b.metrics.audio.WithLabelValues(options.Kind).Add(transcript.Duration.Seconds())
-	b.scope.Log().Info(EventTranscriptionFinished, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
+	b.scope.Log().Info(eventTranscriptionFinished, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
 		slog.Int64(observe.KeyAudioMS, transcript.Duration.Milliseconds()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()),
 		slog.Int("words", words), slog.Int("set_aside", len(transcript.SetAside)),
 		slog.Int("warnings", len(transcript.Warnings)))

@@ -123,7 +123,7 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 // again records that a piece is decoded again, and why.
 func (c *Decoder) again(piece segment.Piece, reason string) {
 	c.metrics.again.WithLabelValues(reason).Inc()
-	c.scope.Log().Info(EventPieceDecodedAgain, slog.String(observe.KeyReason, reason),
+	c.scope.Log().Info(eventPieceDecodedAgain, slog.String(observe.KeyReason, reason),
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
 }
 
@@ -152,7 +152,7 @@ func concernsPiece(err error) bool {
 func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 	code := scout.CodeOf(err)
 	c.metrics.aside.WithLabelValues(string(code)).Inc()
-	c.scope.Log().Error(EventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()),
+	c.scope.Log().Error(eventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()),
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
 	h := Decoded{
 		Core: coreOf(piece), Failed: true,

@@ -148,7 +148,7 @@ func (c *Decoder) lose(d *Decoded, s Span, reason string) {
 		return
 	}
 	c.metrics.aside.WithLabelValues(string(scout.CodeTextLost)).Inc()
-	c.scope.Log().Warn(EventTextLost, slog.String(observe.KeyReason, reason),
+	c.scope.Log().Warn(eventTextLost, slog.String(observe.KeyReason, reason),
 		slog.Int64("start_ms", s.From.Milliseconds()), slog.Int64("end_ms", s.To.Milliseconds()))
 	d.SetAside = insertAside(d.SetAside, scout.SetAside{
 		Start: s.From, End: s.To, Code: scout.CodeTextLost, Reason: "speech was heard, but the model found no words for it, or only repeated itself",

@@ -56,7 +56,7 @@ type Recognizer struct {
 func (r *Recognizer) Settle(a *App) {
 	r.settled.Do(func() {
 		if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
-			a.Scope.Log().Debug("startup_pages_stay", slog.String("error", err.Error()))
+			a.Scope.Log().Debug(footprint.EventStartupPagesStay, slog.String("error", err.Error()))
 		}
 	})
 }
@@ -103,6 +103,9 @@ func (a *App) noticeOfModel(n recognize.Notice) {
 	}
 }
 
+// eventNoteNotRemembered is a log event, listed in docs/formats/log-events.md. Its name is never changed.
+const eventNoteNotRemembered = "note_not_remembered"
+
 // noteOnce says something once for each models folder.
 func (a *App) noteOnce(dir, name, text string) {
 	_ = os.MkdirAll(dir, 0o755) // where that fails, so does the next step
@@ -111,7 +114,7 @@ func (a *App) noteOnce(dir, name, text string) {
 		return
 	}
 	if err != nil {
-		a.Scope.Log().Debug("note_not_remembered", slog.String("error", err.Error()))
+		a.Scope.Log().Debug(eventNoteNotRemembered, slog.String("error", err.Error()))
 	}
 	a.Notef("%s: %s\n", a.Name, text)
 }

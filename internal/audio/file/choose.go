@@ -75,7 +75,7 @@ func (r *Reader) mp3(what sniffed) (decoder, error) {
 		return d, err
 	}
 	// An ffmpeg that does not work must not cost a file that can be read without it.
-	r.opts.Log.Warn("decoder_replaced", slog.String("error", err.Error()))
+	r.opts.Log.Warn(eventDecoderReplaced, slog.String("error", err.Error()))
 	if seekErr := r.src.seek(start); seekErr != nil {
 		return nil, errors.Join(err, seekErr)
 	}

@@ -338,7 +338,7 @@ func (d *ffmpegDecoder) wait() error {
 		<-d.log.done
 	}
 	if err != nil || d.log.tail.String() != "" {
-		d.job.opts.Log.Debug("decoder_ended", slog.String("error", fmt.Sprint(err)), slog.String("stderr", d.log.tail.String()))
+		d.job.opts.Log.Debug(eventDecoderEnded, slog.String("error", fmt.Sprint(err)), slog.String("stderr", d.log.tail.String()))
 	}
 	return err
 }
@@ -351,7 +351,7 @@ func (d *ffmpegDecoder) close() error {
 	if !d.waited {
 		killGroup(d.cmd)
 		if err := d.wait(); err != nil {
-			d.job.opts.Log.Debug("decoder_stopped", slog.String("error", err.Error()))
+			d.job.opts.Log.Debug(eventDecoderStopped, slog.String("error", err.Error()))
 		}
 	}
 	if err := d.pipe.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {

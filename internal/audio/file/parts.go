@@ -146,7 +146,7 @@ func (r *Reader) fail(err error) bool {
 func (r *Reader) finishPart(at time.Duration) {
 	r.told = append(r.told, r.partWarnings()...)
 	if err := r.decoder.close(); err != nil {
-		r.opts.Log.Debug("decoder_stopped", slog.String("error", err.Error()))
+		r.opts.Log.Debug(eventDecoderStopped, slog.String("error", err.Error()))
 	}
 	r.decoder, r.damage = ended{}, nil
 	r.partStart = at

@@ -99,7 +99,7 @@ func (j *ffmpegJob) listen(ctx context.Context, t *Track, from, length time.Dura
 	heard := audible(out)
 	killGroup(cmd)
 	if err := cmd.Wait(); err != nil && !killed(err) {
-		j.opts.Log.Debug("track_unheard", slog.Int("track", t.Number), slog.String("error", err.Error()))
+		j.opts.Log.Debug(eventTrackUnheard, slog.Int("track", t.Number), slog.String("error", err.Error()))
 	}
 	return heard || ctx.Err() != nil
 }

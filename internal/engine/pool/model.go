@@ -176,7 +176,7 @@ func (m *Model) report(s *start, loaded *process.Process) {
 	p.metrics.load.WithLabelValues(m.spec.Model.ID).Observe(took.Seconds())
 	p.metrics.starts.Inc()
 	p.measure()
-	p.scope.Log().Info(EventEngineStarted, slog.Int(observe.KeyPID, loaded.Facts().PID),
+	p.scope.Log().Info(eventEngineStarted, slog.Int(observe.KeyPID, loaded.Facts().PID),
 		slog.String(observe.KeyModel, m.spec.Model.ID), slog.String("backend", loaded.Facts().Backend),
 		slog.Int64(observe.KeyDurationMS, took.Milliseconds()), slog.Int64(observe.KeyRSSBytes, int64(loaded.ResidentBytes())))
 }
@@ -227,7 +227,7 @@ func (m *Model) unload() <-chan struct{} {
 	c.Retire()
 	p.metrics.unloaded.Inc()
 	p.measure()
-	p.scope.Log().Info(EventEngineUnloaded, slog.Int(observe.KeyPID, c.Facts().PID), slog.String(observe.KeyModel, m.spec.Model.ID))
+	p.scope.Log().Info(eventEngineUnloaded, slog.Int(observe.KeyPID, c.Facts().PID), slog.String(observe.KeyModel, m.spec.Model.ID))
 	return c.Dead()
 }
 
@@ -263,7 +263,7 @@ func (m *Model) Answered(c *process.Process) {
 		return
 	}
 	p.metrics.recycled.Inc()
-	p.scope.Log().Warn(EventEngineRecycled, slog.Int64(observe.KeyRSSBytes, int64(rss)), slog.Int(observe.KeyPID, c.Facts().PID))
+	p.scope.Log().Warn(eventEngineRecycled, slog.Int64(observe.KeyRSSBytes, int64(rss)), slog.Int(observe.KeyPID, c.Facts().PID))
 	c.Retire()
 }
 

@@ -2,5 +2,7 @@ package process
 
 // Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
 const (
-	EventEngineStderr = "engine_stderr"
+	eventEngineNotMeasurable = "engine_not_measurable"
+	eventEngineNotOffered    = "engine_not_offered"
+	eventEngineStderr        = "engine_stderr"
 )

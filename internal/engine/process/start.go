@@ -89,7 +89,7 @@ func launch(scope observe.Scope, o Options) (*Process, error) {
 	}
 	offer(cmd.Process.Pid, scope.Log())
 	if p.measured, err = process.NewProcess(int32(cmd.Process.Pid)); err != nil {
-		scope.Log().Debug("engine_not_measurable", slog.String(observe.KeyError, err.Error()))
+		scope.Log().Debug(eventEngineNotMeasurable, slog.String(observe.KeyError, err.Error()))
 	}
 	p.queue = append(p.queue, &outgoing{kind: wire.KindLoad, body: wire.AppendJSON(wire.Load{
 		Backend: o.Backend, ModelID: o.Model.ID, Family: o.Model.Family, Languages: o.Model.Languages, Files: o.Model.Files,
@@ -116,7 +116,7 @@ func offer(pid int, log *slog.Logger) {
 		err = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.AppendInt(nil, int64(min(now+offered, worst)), 10), 0o644)
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, os.ErrNotExist) { // it may have ended already
-		log.Debug("engine_not_offered", slog.String(observe.KeyError, err.Error()))
+		log.Debug(eventEngineNotOffered, slog.String(observe.KeyError, err.Error()))
 	}
 }
 

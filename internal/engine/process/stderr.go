@@ -38,7 +38,7 @@ func (t *tail) Write(p []byte) (int, error) {
 		if end < 0 {
 			break
 		}
-		t.log.Debug(EventEngineStderr, slog.String("line", string(t.line[:end])))
+		t.log.Debug(eventEngineStderr, slog.String("line", string(t.line[:end])))
 		t.line = t.line[end+1:]
 	}
 	if len(t.line) > tailBytes {

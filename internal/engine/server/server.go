@@ -291,7 +291,7 @@ func (s *session) accept(ctx context.Context, id uint64, request *wire.Request) 
 		s.mu.Unlock()
 		cancel()
 		if err != nil && request.Options.Traceparent != "" {
-			s.options.Log.Warn("request_failed", slog.String("traceparent", request.Options.Traceparent), slog.String("error", err.Error()))
+			s.options.Log.Warn(eventRequestFailed, slog.String("traceparent", request.Options.Traceparent), slog.String("error", err.Error()))
 		}
 		s.answer(id, result, err)
 		return nil
@@ -369,7 +369,7 @@ func (s *session) answer(id uint64, result *wire.Result, err error) {
 		err = s.out.Write(wire.KindResult, id, wire.AppendJSON(result))
 	}
 	if err != nil {
-		s.options.Log.Error("answer_not_sent", slog.String("error", err.Error()))
+		s.options.Log.Error(eventAnswerNotSent, slog.String("error", err.Error()))
 	}
 }
 

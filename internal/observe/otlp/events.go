@@ -2,5 +2,5 @@ package otlp
 
 // Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
 const (
-	EventTraceExportFailed = "trace_export_failed"
+	eventTraceExportFailed = "trace_export_failed"
 )

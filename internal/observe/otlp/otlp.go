@@ -95,7 +95,7 @@ type failureReporter struct {
 // ExportSpans sends the spans; if that fails, it logs and drops them.
 func (r *failureReporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
-		r.scope.Log().Warn(EventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(observe.KeyError, err.Error()))
+		r.scope.Log().Warn(eventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(observe.KeyError, err.Error()))
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // EventPlaceRestored is logged when a file of the recorder's own was deleted and made again.
-const EventPlaceRestored = "recorder_file_restored"
+const eventPlaceRestored = "recorder_file_restored"
 
 // placeEvery is how often, while recording, the recorder looks whether its own files are still there.
 const placeEvery = time.Second
@@ -70,7 +70,7 @@ func (r *Recorder) restorePlace(ctx, serving context.Context) error {
 	if identity := wire.FolderID(info); identity != *r.identity.Load() {
 		r.identity.Store(&identity) // the recording goes on there
 	}
-	restored := func(path string) { r.log.Warn(EventPlaceRestored, slog.String("path", path)) }
+	restored := func(path string) { r.log.Warn(eventPlaceRestored, slog.String("path", path)) }
 	renewed, err := r.lock.Renew(dir)
 	if err != nil {
 		return err

@@ -25,11 +25,11 @@ import (
 
 // Log events of the recorder as a process.
 const (
-	EventRecorderReady  = "recorder_ready"
-	EventRecorderEnded  = "recorder_ended"
-	EventClientAttached = "client_attached"
-	EventClientLeft     = "client_left"
-	EventParentLost     = "recorder_parent_lost"
+	eventRecorderReady  = "recorder_ready"
+	eventRecorderEnded  = "recorder_ended"
+	eventClientAttached = "client_attached"
+	eventClientLeft     = "client_left"
+	eventParentLost     = "recorder_parent_lost"
 )
 
 // Options are the settings of a Recorder. The zero value means the defaults beside each field, but
@@ -224,7 +224,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, r.lock.Close())
 	}
-	r.log.Info(EventRecorderReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", socket))
+	r.log.Info(eventRecorderReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", socket))
 	serving, stopServing := context.WithCancel(ctx)
 	r.prepareResume()
 	r.serveOn(serving, listener)
@@ -254,7 +254,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	r.connections.Wait()
 	r.events.Close()
 	err = errors.Join(err, r.removeEndpoint(), r.lock.Close())
-	r.log.Info(EventRecorderEnded, slog.String(observe.KeyReason, reason))
+	r.log.Info(eventRecorderEnded, slog.String(observe.KeyReason, reason))
 	return err
 }
 

@@ -206,7 +206,7 @@ func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
 // watchParent ends the recorder in order when its parent asks for it.
 func (r *Recorder) watchParent() {
 	err := r.options.Parent.Run(r.Shutdown)
-	r.log.Warn(EventParentLost, slog.String(observe.KeyError, err.Error()))
+	r.log.Warn(eventParentLost, slog.String(observe.KeyError, err.Error()))
 }
 
 // mayBegin refuses an order that this process cannot serve.

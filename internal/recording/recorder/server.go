@@ -106,7 +106,7 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 	in := wire.NewReader(connection)
 	hello, err := c.greet(in)
 	if err != nil {
-		c.log.Warn(EventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		c.log.Warn(eventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		return
 	}
 	if hello.Probe { // it counts as nobody: what is looked at stays as it was
@@ -117,12 +117,12 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 	defer r.count(-1)
 	defer c.leave()
 	c.log = r.log.With(slog.String("client", hello.Name))
-	c.log.Info(EventClientAttached)
+	c.log.Info(eventClientAttached)
 	if err := c.requests(ctx, in); !errors.Is(err, io.EOF) && ctx.Err() == nil {
-		c.log.Warn(EventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		c.log.Warn(eventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		return
 	}
-	c.log.Info(EventClientLeft)
+	c.log.Info(eventClientLeft)
 }
 
 // greet reads the client's Hello and answers it.
@@ -281,7 +281,7 @@ func (c *client) command(ctx context.Context, f wire.Frame) error {
 			err = c.out.WriteJSON(wire.KindReply, id, reply)
 		}
 		if err != nil { // nobody hears it, but it happened: the next owner finds it in the status
-			c.log.Debug(EventClientLeft, slog.String(observe.KeyError, err.Error()))
+			c.log.Debug(eventClientLeft, slog.String(observe.KeyError, err.Error()))
 		}
 	})
 	return nil

@@ -104,19 +104,19 @@ func (s *stretch) hear(e capture.Event) {
 	r := s.take.recorder
 	out := recording.Event{At: e.At, ID: s.take.writer.ID(), Reason: e.Reason}
 	switch e.Kind {
-	case capture.EventGapEnded:
+	case capture.KindGapEnded:
 		gap, ok := s.addGap(e.Gap)
 		if !ok {
 			return
 		}
 		r.metrics.FilledGap(gap)
 		out.Kind, out.Gap, out.Reason = recording.KindGap, &gap, gap.Reason
-	case capture.EventDeviceLost:
+	case capture.KindDeviceLost:
 		out.Kind = recording.KindDeviceLost
 		r.metrics.Failed(scout.Errorf(scout.CodeDeviceLost, "device %s: %s", e.Device.Name, e.Reason))
-	case capture.EventDeviceChanged, capture.EventDeviceOpened:
+	case capture.KindDeviceChanged, capture.KindDeviceOpened:
 		out.Kind = recording.KindDeviceChanged
-		if e.Kind == capture.EventDeviceOpened {
+		if e.Kind == capture.KindDeviceOpened {
 			out.Kind = recording.KindDeviceOpened
 		}
 		device := recording.Device{ID: e.Device.ID, Name: e.Device.Name}

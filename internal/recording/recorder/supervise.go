@@ -25,8 +25,8 @@ const (
 
 // Events of the supervisor.
 const (
-	EventRestarted      = "recording_restarted"
-	EventGoroutineStuck = "goroutine_stuck"
+	eventRestarted      = "recording_restarted"
+	eventGoroutineStuck = "goroutine_stuck"
 )
 
 const (
@@ -142,7 +142,7 @@ func (t *take) revive(ctx context.Context) {
 func (t *take) stuck(goroutine string) error {
 	err := scout.Errorf(scout.CodeInternal, "%s hangs", goroutine)
 	t.recorder.metrics.Failed(err)
-	t.log.Error(EventGoroutineStuck, slog.String("goroutine", goroutine))
+	t.log.Error(eventGoroutineStuck, slog.String("goroutine", goroutine))
 	return err
 }
 
@@ -269,7 +269,7 @@ func (t *take) next(ctx context.Context, s *stretch, turn uint64) (done bool, er
 func (t *take) failed(err error) {
 	t.restarts++
 	t.recorder.metrics.Failed(err)
-	t.log.Error(EventRestarted, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()), slog.Int("restarts", t.restarts))
+	t.log.Error(eventRestarted, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()), slog.Int("restarts", t.restarts))
 }
 
 // giveUp ends the recording for that reason.

@@ -16,7 +16,7 @@ import (
 )
 
 // EventRecorderReplaced is logged when a recorder died and a new one went on with its recording.
-const EventRecorderReplaced = "recorder_replaced"
+const eventRecorderReplaced = "recorder_replaced"
 
 // keepPolicy is how a recorder that died is replaced: at once, then in short pauses, as long as a
 // recording can be gone on with (recorder.Options.ResumeWithin). A program that is missing is missed only for
@@ -187,7 +187,7 @@ func (k *Keeper) watch(ctx context.Context) {
 			return
 		}
 		took := time.Since(died)
-		log.Warn(EventRecorderReplaced, slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+		log.Warn(eventRecorderReplaced, slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 		k.events.Send(recording.Event{Kind: recording.KindReplaced, At: time.Now(), ID: k.order.ID, Took: took})
 	}
 }

@@ -14,11 +14,10 @@ import (
 
 // Log events of the store; the message of the line.
 const (
-	EventStoreOpened     = "store_opened"
-	EventStoreMigrated   = "store_migrated"
-	EventStoreLogMissing = "store_log_missing"
-	EventStorePurged     = "store_purged"
-	EventStoreFailed     = "store_failed"
+	EventStoreOpened   = "store_opened"
+	EventStoreMigrated = "store_migrated"
+	EventStorePurged   = "store_purged"
+	EventStoreFailed   = "store_failed"
 )
 
 type metrics struct {

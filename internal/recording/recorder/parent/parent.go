@@ -28,8 +28,8 @@ import (
 
 // Log events of a parent.
 const (
-	EventRecorderDied    = "recorder_died"
-	EventRecorderGivenUp = "recorder_given_up"
+	eventRecorderDied    = "recorder_died"
+	eventRecorderGivenUp = "recorder_given_up"
 )
 
 // roleVariable says in the environment what the program is: a child, or a parent for a recorder that lost its own.
@@ -167,7 +167,7 @@ func (p *parent) again(how string, failures int) (int, bool) {
 	log := p.options.Log()
 	for {
 		if failures > 0 && time.Since(p.trouble) > giveUpAfter {
-			log.Error(EventRecorderGivenUp, slog.String(observe.KeyReason, how), slog.Int(observe.KeyAttempt, failures))
+			log.Error(eventRecorderGivenUp, slog.String(observe.KeyReason, how), slog.Int(observe.KeyAttempt, failures))
 			return failures, false
 		}
 		pause := time.Duration(0)
@@ -175,7 +175,7 @@ func (p *parent) again(how string, failures int) (int, bool) {
 			pause = min(firstPause<<min(failures-1, 10), maxPause)
 		}
 		failures++
-		log.Warn(EventRecorderDied, slog.String(observe.KeyReason, how), slog.Int(observe.KeyAttempt, failures), slog.Int64("pause_ms", pause.Milliseconds()))
+		log.Warn(eventRecorderDied, slog.String(observe.KeyReason, how), slog.Int(observe.KeyAttempt, failures), slog.Int64("pause_ms", pause.Milliseconds()))
 		timer := time.NewTimer(pause)
 		select {
 		case <-p.ending:
