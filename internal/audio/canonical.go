@@ -4,26 +4,26 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Canonical turns the frames of one format into what engines hear: 16 kHz, mono, within ±1. Each channel is
-// resampled and loses its offset, then they are mixed by a Mixer, or one of them is taken.
+// Canonical converts frames of one format to the format of the engines: 16 kHz, mono, within ±1. Each channel is
+// resampled and its offset removed. Then a Mixer mixes the channels, or one of them is taken.
 //
-// Write and Read take turns: Write keeps all that it is given, Read gives out what is ready. It belongs to one
-// goroutine. What it holds is bounded by the longest Write and, for a mix, three seconds of 16 kHz a channel.
+// Write and Read take turns: Write keeps all its input, Read returns what is ready. A Canonical belongs to one
+// goroutine. Its memory is bounded by the longest Write and, for a mix, three seconds of 16 kHz per channel.
 type Canonical struct {
 	channels   int
-	first      int // the channels that are resampled: first, first+1, …, one for each resampler
+	first      int // the first resampled channel; each resampler has one of first, first+1, …
 	resamplers []*Resampler
 	offsets    []offset    // of the planes
 	mixer      *Mixer      // nil for one channel
 	mono       []float32   // one channel of a block before resampling
 	planes     [][]float32 // after resampling, one for each resampler
-	ready      []float32   // where there is no mixer
+	ready      []float32   // used if there is no mixer
 	taken      int         // of ready
 	closed     bool
 }
 
-// NewCanonical returns a converter for interleaved frames. The format is refused as by CheckFormat, a channel that the
-// recording does not have as by Channel.Check.
+// NewCanonical returns a converter for interleaved frames. CheckFormat refuses invalid formats, and Channel.Check
+// refuses a channel that the recording does not have.
 func NewCanonical(sampleRateHz, channels int, channel Channel) (*Canonical, error) {
 	if err := CheckFormat(sampleRateHz, channels); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (c *Canonical) Write(src []float32) {
 	c.forward()
 }
 
-// Close ends the stream: Read gives out the rest. It may be called again.
+// Close ends the stream: Read then returns the rest. It may be called again.
 func (c *Canonical) Close() {
 	if c.closed {
 		return
@@ -89,8 +89,7 @@ func (c *Canonical) Close() {
 	}
 }
 
-// Read gives out what is ready and returns how many samples that are; 0 asks for another Write or, after Close, is the
-// end.
+// Read returns what is ready and the number of samples. 0 means that another Write is needed or, after Close, the end.
 func (c *Canonical) Read(dst []float32) int {
 	var n int
 	if c.mixer != nil {
@@ -103,7 +102,7 @@ func (c *Canonical) Read(dst []float32) int {
 	return n
 }
 
-// Mix tells what became of the channels; the zero value where there is one.
+// Mix reports how the channels were mixed; it is the zero value if there is only one channel.
 func (c *Canonical) Mix() MixReport {
 	if c.mixer == nil {
 		return MixReport{}
@@ -111,7 +110,7 @@ func (c *Canonical) Mix() MixReport {
 	return c.mixer.Report()
 }
 
-// room returns the memory for n samples of plane i.
+// room returns memory for n samples of plane i.
 func (c *Canonical) room(i, n int) []float32 {
 	if cap(c.planes[i]) < n {
 		c.planes[i] = make([]float32, n)
@@ -128,7 +127,7 @@ func (c *Canonical) resample(r *Resampler, dst, src []float32) []float32 {
 	return dst[:n]
 }
 
-// forward hands the resampled planes on.
+// forward passes the resampled planes on.
 func (c *Canonical) forward() {
 	for i, plane := range c.planes {
 		c.offsets[i].remove(plane)

@@ -8,14 +8,14 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Channel says what is taken of a recording: the mix of its channels, or one of them.
+// Channel says which part of a recording is used: the mix of its channels, or one of them.
 type Channel int
 
-// MixChannels is the mix of all channels, see Mixer. Other values are the number of a channel, from 1.
+// MixChannels is the mix of all channels; see Mixer. Other values are the number of a channel, from 1.
 const MixChannels Channel = 0
 
 // ParseChannel reads "mix", "left", "right" or a number from 1. Left and right are the first and the second channel, as
-// in all layouts of two channels and more. The error has the code invalid_argument.
+// in all layouts of two or more channels. The error has the code invalid_argument.
 func ParseChannel(s string) (Channel, error) {
 	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "", "mix":
@@ -33,8 +33,8 @@ func ParseChannel(s string) (Channel, error) {
 	return Channel(n), nil
 }
 
-// Check returns nil where a recording of so many channels has the channel, else an error with the code
-// invalid_argument that says what there is.
+// Check returns nil if a recording with that many channels has the channel. Otherwise the error has the code
+// invalid_argument and lists the channels.
 func (c Channel) Check(channels int) error {
 	if c == MixChannels || int(c) <= channels && channels > 1 || c == 1 {
 		return nil
@@ -49,7 +49,7 @@ func (c Channel) Check(channels int) error {
 	return scout.Errorf(scout.CodeInvalidArgument, "there is no channel %d: %s", int(c), there).WithHint("%s", hint)
 }
 
-// Key is how a segment and --channel name the channel: "left" and "right" of two, else its number.
+// Key returns the name of the channel in segments and for --channel: "left" and "right" of two, else its number.
 func (c Channel) Key(channels int) string {
 	if channels == 2 {
 		return ChannelName(int(c), channels)
@@ -57,7 +57,7 @@ func (c Channel) Key(channels int) string {
 	return strconv.Itoa(int(c))
 }
 
-// ChannelName names channel number n, from 1, of so many: "left" and "right" of two, else "channel 3".
+// ChannelName returns the name of channel number n, from 1: "left" and "right" of two, else "channel 3".
 func ChannelName(n, channels int) string {
 	switch {
 	case channels == 2 && n == 1:

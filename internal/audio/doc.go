@@ -1,6 +1,6 @@
-// Package audio holds the arithmetic of the sample path: conversion between sample encodings and
-// float32, the mix to mono, and the resampler. Nothing here opens a file or a device, and nothing
-// allocates after construction: callers own every buffer.
+// Package audio holds the arithmetic of the sample path: conversion between sample encodings and float32, the mix to
+// mono, and the resampler. Nothing here opens a file or a device, and nothing allocates after construction: callers own
+// every buffer.
 //
 // Samples are float32 with full scale at ±1. A frame is one sample per channel; interleaved buffers
 // hold whole frames.
@@ -17,12 +17,12 @@ const (
 	MinSampleRateHz = 8000
 	// MaxSampleRateHz is the highest rate of common sound cards.
 	MaxSampleRateHz = 192000
-	// MaxChannels covers 64-channel interfaces (MADI); more is taken for a damaged header.
+	// MaxChannels covers 64-channel interfaces (MADI); more channels are taken for a damaged header.
 	MaxChannels = 64
 )
 
-// CheckFormat returns nil for a rate and a channel count within the limits. Zero or less is
-// scout.CodeAudioCorrupt, since no recording has it; other values are scout.CodeAudioUnsupported.
+// CheckFormat returns nil for a rate and a channel count within the limits. Zero or less gives scout.CodeAudioCorrupt,
+// since no recording has it; other values give scout.CodeAudioUnsupported.
 func CheckFormat(sampleRateHz, channels int) error {
 	switch {
 	case sampleRateHz <= 0:

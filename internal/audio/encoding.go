@@ -68,11 +68,11 @@ func (e Encoding) Bytes() int {
 	return 0
 }
 
-// Float reports whether samples can be outside full scale, or not be numbers at all.
+// Float reports whether samples can be outside full scale, NaN or infinite.
 func (e Encoding) Float() bool { return e == Float32 || e == Float64 }
 
-// Full scale of the integer encodings: the most negative value becomes exactly -1, so that a 16-bit
-// sample survives the way to float32 and back bit by bit.
+// Full scale of the integer encodings: the most negative value becomes exactly -1, so that a 16-bit sample converted to
+// float32 and back is unchanged.
 const (
 	scale8  = 1 << 7
 	scale16 = 1 << 15
@@ -83,7 +83,7 @@ const (
 // Decode converts samples from src to float32.
 //
 //	dst  as many samples as fit
-//	src  whole samples; a part of one at the end is not looked at
+//	src  whole samples; a partial one at the end is ignored
 //
 // It returns the number of samples converted, min(len(dst), len(src)/enc.Bytes()), and 0 for an
 // unknown encoding. Non-finite values of float encodings are passed on: see Sanitize.
@@ -106,7 +106,7 @@ func Decode(dst []float32, src []byte, enc Encoding) int {
 	case Int24:
 		for i := range dst {
 			b := src[3*i : 3*i+3]
-			// Placed in the upper three bytes, so that the sign comes by itself.
+			// Placed in the upper three bytes, so that the sign is right.
 			v := int32(uint32(b[0])<<8 | uint32(b[1])<<16 | uint32(b[2])<<24)
 			dst[i] = float32(v) * (1.0 / scale32)
 		}
@@ -134,8 +134,8 @@ func Decode(dst []float32, src []byte, enc Encoding) int {
 	return n
 }
 
-// Encode converts samples from src to bytes: rounded to the nearest step, clipped at full scale, NaN
-// as silence. Float encodings take values as they are. ALaw and MuLaw are read only.
+// Encode converts samples from src to bytes: rounded to the nearest step, clipped at full scale, NaN as silence. Float
+// encodings take values unchanged. ALaw and MuLaw are only read.
 //
 //	dst  as many whole samples as fit
 //
@@ -188,8 +188,8 @@ func FromInt16(dst []float32, src []int16) int {
 	return n
 }
 
-// ToInt16 converts samples to 16 bits, rounded to the nearest step, clipped at full scale, NaN as
-// silence. It returns how many, min(len(dst), len(src)). What FromInt16 made comes back exactly.
+// ToInt16 converts samples to 16 bits, rounded to the nearest step, clipped at full scale, NaN as silence. It returns
+// how many, min(len(dst), len(src)). It restores the input of FromInt16 exactly.
 func ToInt16(dst []int16, src []float32) int {
 	n := min(len(dst), len(src))
 	dst, src = dst[:n], src[:n]

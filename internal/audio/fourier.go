@@ -45,7 +45,7 @@ func (f *fourier) transform(x []complex128) {
 	}
 }
 
-// pair transforms two real signals at once: a and b of the transform's length, n/2+1 bins of each to x and y.
+// pair transforms two real signals at once: a and b have the transform's length, and x and y get n/2+1 bins each.
 // scratch has the transform's length.
 func (f *fourier) pair(x, y []complex64, a, b []float32, scratch []complex128) {
 	n := len(f.reversed)

@@ -6,25 +6,25 @@ import "math"
 // lower of the two Nyquist frequencies. Source: J. F. Kaiser, "Nonrecursive digital filter design
 // using the I0-sinh window function", IEEE ISCAS 1974; docs/adr/0003-resampler.md.
 const (
-	// passbandEdge is where the pass band ends. Up to here the ripple is that of the stop band.
+	// passbandEdge is the end of the pass band. Below it the ripple is that of the stop band.
 	passbandEdge = 0.90
-	// stopbandEdge is where the stop band begins: nothing above may alias, nothing below may image.
+	// stopbandEdge is the beginning of the stop band: nothing above it may alias, nothing below it may image.
 	stopbandEdge = 1.00
-	// attenuationDB is 10 dB more than promised, for the arithmetic in float32 and the interpolation
-	// between table rows.
+	// attenuationDB is 10 dB more than promised, to allow for float32 arithmetic and for the interpolation between
+	// table rows.
 	attenuationDB = 90.0
 )
 
 const (
 	// tapsMultiple makes rows whole vectors of eight float32.
 	tapsMultiple = 8
-	// exactTableLen is the largest table with one row per phase, 1 MiB: every pair of common rates
-	// that is met in practice fits (44.1 to 16 kHz takes 50,560). Beyond it rows are interpolated.
+	// exactTableLen is the largest table with one row per phase, 1 MiB: every common pair of rates fits (44.1 to 16 kHz
+	// takes 50,560). Beyond it rows are interpolated.
 	exactTableLen = 1 << 18
 	// interpolatedRows is the number of rows per input sample for a filter as wide as the input's
 	// band. Linear interpolation errs by at most (ω/rows)²/8 with ω <= π: -106 dB.
 	interpolatedRows = 512
-	// minInterpolatedRows keeps the error of narrow filters there as well.
+	// minInterpolatedRows keeps the error of narrow filters within that bound too.
 	minInterpolatedRows = 48
 )
 
@@ -45,7 +45,7 @@ func newKernel(inHz, outHz int) *kernel {
 	up, down := outHz/divisor, inHz/divisor
 	k := &kernel{phases: up, whole: down / up, rem: down % up}
 
-	// Everything in cycles per input sample from here.
+	// From here on everything is in cycles per input sample.
 	nyquist := 0.5 * math.Min(1, float64(outHz)/float64(inHz))
 	cutoff := nyquist * (passbandEdge + stopbandEdge) / 2
 	transition := nyquist * (stopbandEdge - passbandEdge)
@@ -73,8 +73,8 @@ func newKernel(inHz, outHz int) *kernel {
 	return k
 }
 
-// design fills row with the coefficients for an output at phase (0 to 1) after input taps/2-1 of
-// the row. Each row is scaled to a sum of 1, so that a constant stays one at every phase.
+// design fills row with the coefficients for an output at phase (0 to 1) after input taps/2-1 of the row. Each row is
+// scaled to a sum of 1, so that a constant stays constant at every phase.
 func (k *kernel) design(row []float64, phase, cutoff, beta float64) {
 	half := float64(k.taps / 2)
 	norm := besselI0(beta)

@@ -2,12 +2,12 @@ package audio
 
 import "math"
 
-// Downmix mixes interleaved frames to mono: the mean of all channels. Sound that is equal in every
-// channel keeps its level exactly, one speaker in one of two channels comes out 6 dB lower, and what
-// is opposite in two channels cancels out, as it does on a mono loudspeaker.
+// Downmix mixes interleaved frames to mono: the mean of all channels. Sound that is equal in every channel keeps its
+// level exactly. A speaker in one of two channels becomes 6 dB softer. Opposite sound in two channels cancels out, as
+// it does on a mono loudspeaker.
 //
 //	dst  mono, one sample per frame; may be the beginning of src itself
-//	src  interleaved, shape [frames*channels]; a part of a frame at the end is not looked at
+//	src  interleaved, shape [frames*channels]; a partial frame at the end is ignored
 //
 // It returns the number of frames, min(len(dst), len(src)/channels), and 0 when channels < 1.
 func Downmix(dst, src []float32, channels int) int {
@@ -36,9 +36,8 @@ func Downmix(dst, src []float32, channels int) int {
 	return n
 }
 
-// Sanitize repairs samples that are not finite, in place: NaN becomes 0, infinity full scale with its
-// sign. It returns how many there were. One such sample would otherwise spread through every filter
-// after it.
+// Sanitize repairs samples that are not finite, in place: NaN becomes 0, infinity becomes full scale with its sign. It
+// returns their number. A single such sample would otherwise spread through every filter after it.
 func Sanitize(samples []float32) int {
 	const exponent = 0x7F800000
 	var count int
@@ -59,8 +58,8 @@ func Sanitize(samples []float32) int {
 	return count
 }
 
-// Clip limits samples to full scale, in place, and returns the largest absolute value before.
-// Samples must be finite.
+// Clip limits samples to full scale, in place, and returns the largest absolute value before that. Samples must be
+// finite.
 func Clip(samples []float32) (peak float32) {
 	for i, v := range samples {
 		peak = max(peak, v, -v)

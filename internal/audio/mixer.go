@@ -12,27 +12,30 @@ const (
 	mixFrame = 512 // samples
 	// mixBlock is how many frames are judged together.
 	mixBlock = 16
-	// mixAhead is how far it looks before what it judges, 2 s: what a channel begins to say is heard before it is left out.
+	// mixAhead is how far the mixer looks ahead of the frames that it judges, 2 s: new sound in a channel is noticed
+	// before the channel is left out.
 	mixAhead = 64
 	// mixBehind is how far it looks back, 3 s.
 	mixBehind = 96
-	// mixRamp is the time in which weights change, 20 ms in samples: shorter clicks, longer smears a syllable.
+	// mixRamp is the time in which weights change, 20 ms in samples: a shorter ramp clicks, a longer one smears a
+	// syllable.
 	mixRamp = 320
 )
 
-// Mixer mixes 16 kHz channels to one so that speech survives. As a rule that is their mean, exactly as Downmix makes it.
-// Three things make it another mix, for as long as they last:
+// Mixer mixes 16 kHz channels to one so that speech survives. Normally the mix is the mean, exactly as Downmix computes
+// it. Three things change the mix, for as long as they last:
 //
-//   - a channel cancels another one out: its sign is turned round;
-//   - channels hold the same sound with a delay, so that their sum is coloured: the one with the clearest speech is taken;
-//   - a channel holds a steady sound (tone, hum, noise, rumble), or speech that another one has without that sound: it
-//     is left out.
+//   - A channel cancels another one out: it is inverted.
+//   - Channels hold the same sound with a delay, so that their sum is coloured: only the one with the clearest speech
+//     is used.
+//   - A channel holds a steady sound (tone, hum, noise, rumble), or the same speech as another one with an additional
+//     sound: it is left out.
 //
-// A channel with something of its own to say stays in the mix. Of more than two channels those that were silent all
-// along do not count, so that one of six is not six times as soft.
+// A channel with its own content stays in the mix. If there are more than two channels, those that were silent all
+// along do not count, so that a single voice in one of six channels is not six times as soft.
 //
-// Judged is by spectra of 32 ms, from 3 s before to 2 s after what is mixed; weights change in ramps. Equal input gives
-// equal output, however it is divided. Source: docs/adr/0034-mixing.md.
+// The mixer judges spectra of 32 ms, from 3 s before to 2 s after the audio that it mixes. Weights change in ramps.
+// Equal input gives equal output, however it is divided into calls. Source: docs/adr/0034-mixing.md.
 type Mixer struct {
 	channels int
 	queue    [][]float32 // of each channel, from the first sample that is not mixed
@@ -45,10 +48,10 @@ type Mixer struct {
 	ready    []float32
 	taken    int // of ready
 	closed   bool
-	frame    [][]float32 // the frame of each channel that is analysed
+	frame    [][]float32 // the frame of each channel to analyse
 }
 
-// NewMixer returns a mixer of so many channels, at least one.
+// NewMixer returns a mixer of the given number of channels, at least one.
 func NewMixer(channels int) *Mixer {
 	m := &Mixer{
 		channels: channels, queue: make([][]float32, channels), judge: newMixJudge(channels),
@@ -60,7 +63,7 @@ func NewMixer(channels int) *Mixer {
 	return m
 }
 
-// Write takes the continuation of each channel, all of one length.
+// Write takes the continuation of each channel, all of the same length.
 func (m *Mixer) Write(planes [][]float32) {
 	for c := range m.queue {
 		m.queue[c] = append(m.queue[c], planes[c]...)
@@ -79,14 +82,14 @@ func (m *Mixer) Write(planes [][]float32) {
 	}
 }
 
-// Close ends the stream: Read gives out the rest. It may be called again.
+// Close ends the stream: Read then returns the rest. It may be called again.
 func (m *Mixer) Close() {
 	if m.closed {
 		return
 	}
 	m.closed = true
 	if rest := int(m.written - m.analysed*mixFrame); rest > 0 {
-		for c := range m.frame { // filled up with silence
+		for c := range m.frame { // padded with silence
 			m.frame[c] = make([]float32, mixFrame)
 			copy(m.frame[c], m.queue[c][len(m.queue[c])-rest:])
 		}
@@ -99,14 +102,14 @@ func (m *Mixer) Close() {
 	}
 }
 
-// Read gives out what is mixed and returns how many samples that are; 0 asks for another Write or, after Close, is the end.
+// Read returns mixed samples and their number. 0 means that another Write is needed or, after Close, the end.
 func (m *Mixer) Read(dst []float32) int {
 	n := copy(dst, m.ready[m.taken:])
 	m.taken += n
 	return n
 }
 
-// Report tells what was done so far.
+// Report returns what was done so far.
 func (m *Mixer) Report() MixReport { return m.judge.report }
 
 // mixBlock judges and mixes the next frames.
@@ -128,7 +131,7 @@ func (m *Mixer) mixBlock(frames int) {
 	}
 }
 
-// mixFrame mixes the samples from to to of the queues. Plain says that the weights are those of the mean.
+// mixFrame mixes the samples of the queues in the range from, to. plain means that the weights are those of the mean.
 func (m *Mixer) mixFrame(from, to int, plain bool) {
 	at := len(m.ready)
 	m.ready = append(m.ready, m.queue[0][from:to]...)
@@ -170,24 +173,24 @@ func (m *Mixer) mixFrame(from, to int, plain bool) {
 	}
 }
 
-// MixReport tells where a mix was not the mean of all channels.
+// MixReport says where a mix was not the mean of all channels.
 type MixReport struct {
-	// Channels is how many there are.
+	// Channels is the number of channels.
 	Channels int
-	// Inverted, Single, Left are stretches in which the sign of a channel was turned round, one of several channels with the
-	// same sound was taken, and channels were left out for a steady sound.
+	// Inverted, Single and LeftOut are the stretches in which a channel was inverted, in which one of several channels
+	// with the same sound was used, and in which channels were left out because of a steady sound.
 	Inverted, Single, LeftOut MixStretch
-	// Channel is the channel that was taken most in Single, Omitted the one that was left out most, both from 1.
+	// Channel is the channel that was used most in Single, Omitted the one that was left out most, both from 1.
 	Channel, Omitted int
 }
 
-// MixStretch is a part of a recording.
+// MixStretch summarises parts of a recording.
 type MixStretch struct {
-	// Start and End are the beginning of the first and the end of the last part, Length is the sum.
+	// Start is the beginning of the first part and End the end of the last. Length is the sum of all parts.
 	Start, End, Length time.Duration
 }
 
-// With is both stretches together.
+// With returns both stretches combined.
 func (s MixStretch) With(other MixStretch) MixStretch {
 	if other.Length == 0 {
 		return s
@@ -205,7 +208,7 @@ func (s *MixStretch) add(frame int64) {
 	s.Length += length
 }
 
-// decibels of a power, never below -120.
+// decibels returns a power in decibels, never below -120.
 func decibels(power float32) float32 {
 	return float32(10 * math.Log10(math.Max(float64(power), 1e-12)))
 }

@@ -6,17 +6,18 @@ import (
 	"slices"
 )
 
-// Bands of the judge, by the bins of a transform of mixFrame samples (31.25 Hz each). Band 0 is below speech: rumble and
-// the ground wave of hum. The others are as wide as keeps the level of steady noise steady: eight bins and more.
+// Bands of the judge, by the bins of a transform of mixFrame samples (31.25 Hz each). Band 0 is below speech: rumble
+// and the fundamental of hum. The others are wide enough (eight bins and more) that the level of steady noise is
+// steady.
 const (
 	mixBands   = 10
 	mixBins    = mixFrame/2 + 1
 	firstBin   = 4   // of speech: 125 Hz
 	speechBins = 144 // end of speech: 4500 Hz
-	// mixShort is how many frames are compared at a time, a quarter of a second: short enough for a sign that turns in the
-	// middle of a sentence, long enough to tell chance from coherence.
+	// mixShort is how many frames are compared at a time, a quarter of a second: short enough for a sign that changes
+	// in the middle of a sentence, long enough to distinguish coherence from chance.
 	mixShort = 8
-	// mixRing is how many frames are known at a time: those of all windows together.
+	// mixRing is how many frames are kept: those of all windows together.
 	mixRing = 256
 )
 
@@ -25,20 +26,20 @@ func bandEnd(b int) int {
 	return [mixBands]int{firstBin, 12, 20, 28, 40, 52, 68, 88, 112, speechBins}[b]
 }
 
-// mixStats are what is known of one frame. Powers are mean squares.
+// mixStats describe one frame. Powers are mean squares.
 type mixStats struct {
 	power  [][mixBands]float32 // of each channel
-	tonal  []bool              // of each channel: nearly all of it is one tone
+	tonal  []bool              // of each channel: nearly all of its power is one tone
 	equal  bool                // all channels hold the same samples, as most stereo files of one voice do
-	active bool                // somebody speaks, or something else is as loud
+	active bool                // somebody speaks, or another sound is as loud
 	lead   int                 // the channel with the most sound in the bands of speech
-	// negative are the channels that are the lead with its sign turned round.
+	// negative are the channels that equal the inverted lead.
 	negative []bool
-	// plainLoss and signedLoss are what the mean, and the mean with signs, lose by cancellation: dB below the sum of the
-	// channels' powers, mean over the bands in which something is heard.
+	// plainLoss and signedLoss are what the mean, and the mean with signs, lose by cancellation: dB below the sum of
+	// the channels' powers, as a mean over the audible bands.
 	plainLoss, signedLoss float32
-	// redundant is how much of each channel is in the lead as well, 0 to 1, whatever its level, sign or delay; of the lead how
-	// much of it is in the channel that has most of it.
+	// redundant is how much of each channel is also in the lead, 0 to 1, whatever its level, sign or delay. For the
+	// lead it is how much of it is in the channel that has most of it.
 	redundant []float32
 }
 
@@ -57,8 +58,8 @@ type mixJudge struct {
 	pairs    mixPairs // memory of compare
 
 	score   []float32 // sound in the bands of speech, decaying
-	loudest []float32 // power of each channel's loudest frame
-	recent  float32   // of the loudest frame of late
+	loudest []float32 // power of the loudest frame of each channel
+	recent  float32   // of the loudest recent frame
 	lead    int
 
 	out    mixRegime
@@ -69,7 +70,7 @@ type mixJudge struct {
 	run    mixRun
 
 	report  MixReport
-	single  []int64 // frames in which the channel alone was taken
+	single  []int64 // frames in which only this channel was used
 	omitted []int64 // frames in which it was left out
 }
 
@@ -162,7 +163,7 @@ func equalChannels(frame [][]float32) bool {
 	return true
 }
 
-// equalWindow reports whether they did so in the frames from to to, where there is nothing to compare.
+// equalWindow reports whether they did so in all frames of the range from, to; then there is nothing to compare.
 func (j *mixJudge) equalWindow(from, to int64) bool {
 	for f := from; f < to; f++ {
 		if !j.stats[f%mixRing].equal {
@@ -206,7 +207,8 @@ func (j *mixJudge) bands(power *[mixBands]float32, spectrum []complex64) (total 
 	return total
 }
 
-// peak is the power of the strongest tone in a spectrum: three bins are what the window makes of it, one more a glide.
+// peak returns the power of the strongest tone in a spectrum: the window spreads it over three bins, and a glide needs
+// one more.
 func (j *mixJudge) peak(spectrum []complex64) (strongest float32) {
 	var last [5]float32
 	var sum float32
@@ -240,7 +242,7 @@ func newMixPairs(channels int) mixPairs {
 	}
 }
 
-// compare tells what the channels of frame i have in common, by the frames around it.
+// compare determines what the channels of frame i have in common, from the frames around it.
 func (j *mixJudge) compare(i int64) {
 	j.compared++
 	s := &j.stats[i%mixRing]
@@ -260,14 +262,14 @@ func (j *mixJudge) compare(i int64) {
 	j.redundancy(s)
 	for c := range j.channels {
 		s.negative[c] = c != s.lead && p.dot[c] < -0.3
-		if j.channels == 2 { // of two channels the other sign is always tried
+		if j.channels == 2 { // with two channels the other sign is always tried
 			s.negative[c] = c != s.lead
 		}
 	}
 	j.cancellation(s, from, to)
 }
 
-// correlate sums powers and cross powers of the frames from to to.
+// correlate sums powers and cross powers of the frames in the range from, to.
 func (j *mixJudge) correlate(lead int, from, to int64) {
 	p := &j.pairs
 	clear(p.own)
@@ -289,7 +291,7 @@ func (j *mixJudge) correlate(lead int, from, to int64) {
 	}
 }
 
-// redundancy sets what is redundant, and the correlations. Each bin counts by its amplitude, so that a single tone does
+// redundancy sets the redundancies and the correlations. Each bin counts by its amplitude, so that a single tone does
 // not decide.
 func (j *mixJudge) redundancy(s *mixStats) {
 	p := &j.pairs
@@ -359,8 +361,8 @@ func (j *mixJudge) cancellation(s *mixStats, from, to int64) {
 // mostLoss is the loss of what cancels itself out, in dB.
 const mostLoss = 20
 
-// loss is the mean over bands of how far the power of a sum is below the sum of powers, in dB, mostLoss at most; bands in
-// which the sum is stronger count as 0, and those that are not heard beside the loudest do not count.
+// loss returns how far the power of a sum is below the sum of powers, in dB, as a mean over bands and at most mostLoss.
+// Bands in which the sum is stronger count as 0. Bands that are inaudible beside the loudest do not count.
 func loss(sum, parts *[mixBands]float32, loudest float32) float32 {
 	var total float32
 	var bands int

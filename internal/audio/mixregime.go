@@ -2,49 +2,50 @@ package audio
 
 import "slices"
 
-// Bounds of the judge, measured in docs/adr/0034-mixing.md.
+// Thresholds of the judge, measured in docs/adr/0034-mixing.md.
 const (
 	// silentPower is -75 dBFS: below it nothing is decoded.
 	silentPower = 3.2e-8
-	// steadyContrast is how far apart the levels of a steady sound are, in dB between its softest and loudest tenth; noise has 4.
+	// steadyContrast is the largest difference of a steady sound in dB, between its softest and loudest tenth; noise
+	// has 4.
 	steadyContrast = 6
-	// speechContrast is what speech has in several bands.
+	// speechContrast is the difference that speech has in several bands.
 	speechContrast = 10
-	// oneTone is the part of a frame's power that makes it a tone, mostTones the part of the frames with sound that makes a
-	// channel one of tones: beeps, a whistle, a siren. Vowels are harmonics of which the strongest has less.
+	// oneTone is the share of a frame's power that makes it a tone. mostTones is the share of the frames with sound
+	// that makes a channel tonal: beeps, a whistle, a siren. Vowels are harmonics, of which the strongest has less.
 	oneTone, mostTones = 0.9, 0.5
 	// annoying is how far below speech, in dB, a steady sound does no harm.
 	annoying = 20
-	// cancelling is a loss, in dB, that costs words.
+	// cancelling is the loss, in dB, from which words are lost.
 	cancelling = 2.5
-	// clean is a loss that costs none: signs are turned where that leaves no more.
+	// clean is a loss that costs no words: signs are changed only if no more than this remains.
 	clean = 1
-	// same is the redundancy of channels with the same sound, other of those that differ.
+	// same is the redundancy of channels with the same sound, other that of different ones.
 	same, other = 0.75, 0.55
-	// settled is how many frames with speech must agree before a single channel gives way to the mix again, 2 s.
+	// settled is how many frames of speech must agree before a single channel gives way to the mix again, 2 s.
 	settled = 64
 )
 
-// channelSound is what a channel holds in the window of a block.
+// channelSound describes a channel in the window of a block.
 type channelSound struct {
-	strong, moving int     // bands that vary as those of speech do, and more than a steady sound does
+	strong, moving int     // bands that vary as in speech, and bands that vary more than in a steady sound
 	speech         float32 // level of the loudest tenth in the bands of speech, dB
 	loud           float32 // the same in all bands
 	floor          float32 // level of the softest tenth in all bands
 	rumble         bool    // nearly all of it is below speech
-	tonal          bool    // tones, one at a time, whether they come and go or not
+	tonal          bool    // one tone at a time, constant or intermittent
 }
 
-// speaks tells that the channel holds speech beyond doubt.
+// speaks reports whether the channel certainly holds speech.
 func (s *channelSound) speaks() bool { return s.strong >= 4 && !s.rumble && !s.tonal }
 
-// steady tells that it holds none: a tone or a hum may come and go.
+// steady reports whether it holds no speech: a tone or a hum may come and go.
 func (s *channelSound) steady() bool { return s.moving <= 2 || s.rumble || s.tonal }
 
-// clarity is how far speech is above what is always there, in dB.
+// clarity returns how far speech is above the permanent sound, in dB.
 func (s *channelSound) clarity() float32 { return s.speech - s.floor }
 
-// mixRegime is which channels are left out, judged block by block.
+// mixRegime says which channels are left out, judged block by block.
 type mixRegime struct {
 	out    []bool
 	sounds []channelSound
@@ -55,7 +56,7 @@ func newMixRegime(channels int) mixRegime {
 	return mixRegime{out: make([]bool, channels), sounds: make([]channelSound, channels)}
 }
 
-// block judges the channels for the frames from first on, and decides the states of all frames that are known.
+// block judges the channels for the frames from first on, and decides the states of all known frames.
 func (j *mixJudge) block(first int64, frames int) {
 	from := max(0, first-mixBehind, j.analysed-mixRing)
 	to := min(j.analysed, first+int64(frames)+mixAhead)
@@ -67,11 +68,11 @@ func (j *mixJudge) block(first int64, frames int) {
 	}
 }
 
-// leaveOut decides which channels are left out, by what they hold in the frames from to to.
+// leaveOut decides which channels are left out, from their sound in the range from, to.
 func (j *mixJudge) leaveOut(from, to int64) {
 	r := &j.out
 	if to-from < 2*mixBlock {
-		return // a second at least
+		return // at least a second
 	}
 	clearest := -1
 	for c := range j.channels {
@@ -95,13 +96,14 @@ func (j *mixJudge) leaveOut(from, to int64) {
 		case s.steady():
 			r.out[c] = s.loud > best.speech-annoying
 		default:
-			// A copy of the clearest in a steady sound of its own.
+			// A copy of the clearest channel with an additional steady sound.
 			r.out[c] = s.clarity() < best.clarity()-10 && s.floor > best.speech-annoying && j.copied(c, clearest, from, to)
 		}
 	}
 }
 
-// copied reports whether what channel c says is in channel clearest as well, wherever they were compared.
+// copied reports whether the speech of channel c is also in channel clearest, in all frames in which they were
+// compared.
 func (j *mixJudge) copied(c, clearest int, from, to int64) bool {
 	var sum float32
 	var n int
@@ -112,7 +114,7 @@ func (j *mixJudge) copied(c, clearest int, from, to int64) bool {
 		}
 		n++
 		if s.lead == c {
-			sum += s.redundant[clearest] // what the clearest has is in the channel: they say the same
+			sum += s.redundant[clearest] // the sound of the clearest is in this channel: they say the same
 		} else {
 			sum += s.redundant[c]
 		}
@@ -120,7 +122,7 @@ func (j *mixJudge) copied(c, clearest int, from, to int64) bool {
 	return n >= mixBlock && sum >= same*float32(n)
 }
 
-// sound sums up what channel c holds in the frames from to to.
+// sound summarises channel c in the frames of the range from, to.
 func (j *mixJudge) sound(c int, from, to int64) channelSound {
 	r := &j.out
 	for b := range r.memory {
@@ -128,7 +130,7 @@ func (j *mixJudge) sound(c int, from, to int64) channelSound {
 	}
 	var rumble, all float32
 	for f := from; f+2 < to; f++ {
-		// Three frames at a time, a tenth of a second: chance evens out, syllables stay.
+		// Three frames at a time, a tenth of a second: chance averages out, syllables remain.
 		a, b, d := &j.stats[f%mixRing].power[c], &j.stats[(f+1)%mixRing].power[c], &j.stats[(f+2)%mixRing].power[c]
 		var total, speech float32
 		for band := range a {
@@ -189,14 +191,14 @@ func (j *mixJudge) tonal(c int, from, to int64, level float32) bool {
 	return frames > 0 && float64(tones) > mostTones*float64(frames)
 }
 
-// mixState is what cancellation asks for in one frame.
+// mixState is what cancellation requires in one frame.
 type mixState struct {
 	negative []bool
 	signed   bool
 	single   bool
 }
 
-// mixRun is what led to the present state.
+// mixRun is the history of the present state.
 type mixRun struct {
 	calm  int   // frames with speech since the last loss
 	first int64 // the first frame of a run in which another sign would be better
@@ -227,8 +229,9 @@ func (j *mixJudge) place(i int64) {
 	j.states[i%mixRing].set(now)
 }
 
-// turn turns signs round after half a second of speech that is better so, from the beginning of that half second on, as
-// far as it is not mixed yet. What is the same in all channels but for a delay looks so for a moment only.
+// turn changes signs after half a second of speech that is better with other signs, from the beginning of that half
+// second on, as far as it is not mixed yet. Channels that differ only by a delay look better with another sign for a
+// moment only.
 func (j *mixJudge) turn(i int64, s *mixStats) {
 	now, run := &j.state, &j.run
 	better := !now.signed && s.plainLoss > cancelling && s.signedLoss < clean ||
@@ -260,7 +263,7 @@ func (s *mixState) set(to *mixState) {
 	copy(s.negative, to.negative)
 }
 
-// mostRedundant is the redundancy of the channel, other than the lead, that has least of its own.
+// mostRedundant returns the redundancy of the channel, other than the lead, that has least content of its own.
 func (j *mixJudge) mostRedundant(s *mixStats) (most float32) {
 	for c := range j.channels {
 		if c != s.lead {
@@ -281,7 +284,7 @@ func (j *mixJudge) turning(i int64) bool {
 	return false
 }
 
-// near is the greatest redundancy of channel c with the lead close to frame i.
+// near returns the greatest redundancy of channel c with the lead close to frame i.
 func (j *mixJudge) near(c int, i int64) (most float32) {
 	for f := max(0, i-mixShort); f < min(j.compared, i+mixShort+1); f++ {
 		if s := &j.stats[f%mixRing]; s.active && s.lead != c {
@@ -347,7 +350,7 @@ func (j *mixJudge) note(i int64, alone, inverted bool) {
 	j.report.Channel, j.report.Omitted = most(j.single), most(j.omitted)
 }
 
-// most is the number, from 1, of the largest count, 0 where all are 0.
+// most returns the number, from 1, of the largest count, 0 if all are 0.
 func most(counts []int64) int {
 	best := 0
 	for c, n := range counts {

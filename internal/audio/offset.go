@@ -1,21 +1,21 @@
 package audio
 
-// Bounds of an offset, parts of full scale. One of 0.03 costs punctuation, one of 0.1 letters (docs/adr/0034-mixing.md); below
-// a hundredth samples stay as they are.
+// Limits of an offset, as parts of full scale. An offset of 0.03 costs punctuation, one of 0.1 letters
+// (docs/adr/0034-mixing.md). Below a hundredth samples stay as they are.
 const (
 	offsetFrom = 0.01
 	offsetTo   = 0.005
-	// offsetSpan is over how many samples the mean is taken, half a second: the slowest sound in a voice is a hundred times
+	// offsetSpan is the number of samples for the mean, half a second: the slowest sound in a voice is a hundred times
 	// faster.
 	offsetSpan = 8000
-	// offsetWait is how many samples are heard before anything is believed.
+	// offsetWait is the number of samples before the mean is used.
 	offsetWait = 1600
-	// offsetRamp is one over the samples in which the correction comes and goes, 20 ms.
+	// offsetRamp is one over the number of samples in which the correction changes, 20 ms.
 	offsetRamp = 1.0 / 320
 )
 
-// offset removes a constant from a channel, which sound cards of poor make add. It takes samples one at a time, so that
-// it does not matter how the stream is divided.
+// offset removes a constant from a channel, which cheap sound cards add. It takes samples one at a time, so the
+// division of the stream into blocks does not matter.
 type offset struct {
 	heard int
 	mean  float32

@@ -4,14 +4,14 @@ import (
 	"fmt"
 )
 
-// resamplerBlock is how many input samples are taken at once. Between blocks the filter's memory is
-// moved to the front of the buffer: 2048 keeps that below a fifth of the work for every rate pair.
+// resamplerBlock is how many input samples are taken at a time. Between blocks the filter's memory is moved to the
+// front of the buffer: 2048 keeps that below a fifth of the work for every pair of rates.
 const resamplerBlock = 2048
 
-// Resampler converts a mono stream from one rate to another. It is band-limited: the pass band reaches
-// to 0.9 of the lower Nyquist frequency, aliases and images stay below -80 dB. It is linear-phase with
-// its delay taken out: output n stands at the time n/outHz of the input, and the rates are exact
-// fractions, so that nothing drifts in a recording of any length.
+// Resampler converts a mono stream from one rate to another. It is band-limited: the pass band reaches to 0.9 of the
+// lower Nyquist frequency, and aliases and images stay below -80 dB. It is linear-phase, and its delay is removed:
+// output n belongs to the time n/outHz of the input. The rates are exact fractions, so nothing drifts in a recording of
+// any length.
 //
 // Process and Flush allocate nothing. A Resampler belongs to one goroutine.
 // Source: docs/adr/0003-resampler.md.
@@ -28,9 +28,9 @@ type Resampler struct {
 	flushing           bool
 }
 
-// NewResampler returns a resampler from inHz to outHz. Rates outside MinSampleRateHz to
-// MaxSampleRateHz are refused as by CheckFormat. Equal rates pass samples through unchanged.
-// Designing the filter takes 1-30 ms and up to 3 MiB, depending on the rates.
+// NewResampler returns a resampler from inHz to outHz. Rates outside MinSampleRateHz to MaxSampleRateHz are refused as
+// by CheckFormat. Equal rates pass samples through unchanged. Designing the filter takes 1-30 ms and up to 3 MiB,
+// depending on the rates.
 func NewResampler(inHz, outHz int) (*Resampler, error) {
 	for _, rate := range [...]int{inHz, outHz} {
 		if err := CheckFormat(rate, 1); err != nil {
@@ -46,8 +46,8 @@ func NewResampler(inHz, outHz int) (*Resampler, error) {
 	return r, nil
 }
 
-// twin returns another resampler between the same rates, for another channel of the same recording. The filter's
-// table is shared.
+// twin returns another resampler between the same rates, for another channel of the same recording. It shares the
+// filter's table.
 func (r *Resampler) twin() *Resampler {
 	t := &Resampler{inHz: r.inHz, outHz: r.outHz, kernel: r.kernel}
 	if t.kernel != nil {
@@ -67,10 +67,10 @@ func (r *Resampler) Reset() {
 	}
 }
 
-// OutputLen returns the number of samples that a stream of n samples becomes: round(n*outHz/inHz).
+// OutputLen returns the number of output samples for a stream of n samples: round(n*outHz/inHz).
 func (r *Resampler) OutputLen(n int64) int64 { return outputLen(n, r.inHz, r.outHz) }
 
-// lag is more samples than a Process or Flush can write beyond the OutputLen of its input.
+// lag is more than the number of samples that Process or Flush can write beyond the OutputLen of its input.
 func (r *Resampler) lag() int {
 	if r.kernel == nil {
 		return 1
@@ -89,9 +89,9 @@ func outputLen(n int64, inHz, outHz int) int64 {
 //	dst  output; must not overlap src
 //	src  input, the continuation of the stream
 //
-// It returns how many samples of src it took and how many of dst it wrote. It stops when src is used
-// up or dst is full; call it again with the rest. Output lags after input by half the filter, 2-10 ms
-// of the lower rate. After a Flush that was not brought to its end a new stream begins.
+// It returns how many samples of src it took and how many of dst it wrote. It stops when src is used up or dst is full;
+// call it again with the rest. Output lags behind input by half the filter, 2-10 ms of the lower rate. After an
+// incomplete Flush a new stream begins.
 func (r *Resampler) Process(dst, src []float32) (consumed, produced int) {
 	if r.flushing {
 		r.Reset()
@@ -117,9 +117,9 @@ func (r *Resampler) Process(dst, src []float32) (consumed, produced int) {
 	return consumed, produced
 }
 
-// Flush ends the stream: it writes what is still to come, so that the output has OutputLen(input)
-// samples in all. It returns the number of samples written and whether that was all; when not, call it
-// again. After the last of them a new stream begins.
+// Flush ends the stream: it writes the remaining samples, so that the output has OutputLen(input) samples in total. It
+// returns the number of samples written and whether that was all; if not, call it again. After the last of them a new
+// stream begins.
 func (r *Resampler) Flush(dst []float32) (produced int, done bool) {
 	r.flushing = true
 	left := r.OutputLen(r.consumed) - r.produced
@@ -130,7 +130,7 @@ func (r *Resampler) Flush(dst []float32) (produced int, done bool) {
 		n := r.filter(dst[produced:])
 		produced += n
 		if n == 0 {
-			// The recording is followed by silence, as it was preceded by it.
+			// Silence follows the recording, as silence preceded it.
 			r.slide()
 			clear(r.buf[r.filled:])
 			r.filled = len(r.buf)

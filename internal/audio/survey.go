@@ -1,34 +1,36 @@
 package audio
 
-// Survey finds out which channels of a recording are silent and which hold the same sound, so that none is transcribed
-// for nothing. It belongs to one goroutine.
+// Survey finds out which channels of a recording are silent and which hold the same sound, so that no channel is
+// transcribed needlessly. It belongs to one goroutine.
 type Survey struct {
 	channels int
-	block    int       // frames in the sums of the present block
+	block    int       // frames in the sums of the current block
 	sums     []float64 // of a block, each channel
 	squares  []float64
 	products []float64 // of a block, of each pair of channels: see pair
-	loudest  []float64 // power of each channel's loudest block
-	power    []float64 // of the whole, without offsets
+	loudest  []float64 // power of the loudest block of each channel
+	power    []float64 // over the whole recording, without offsets
 	shared   []float64
-	uneven   bool // the number of channels changed: there are as many as loudest has
+	uneven   bool // the number of channels changed; the length of loudest is the largest number
 }
 
-// surveyBlock is over how many frames power is measured, and the offset taken out: 21 ms at 48 kHz.
+// surveyBlock is the number of frames over which power is measured and the offset removed: 21 ms at 48 kHz.
 const surveyBlock = 1024
 
-// surveyPairs is up to how many channels each is compared with each; of more, with the first and the one before it.
+// surveyPairs is the largest number of channels that are all compared with each other. With more channels, each is
+// compared with the first and the one before it.
 const surveyPairs = 8
 
-// ChannelSummary tells what a Survey found out about a channel.
+// ChannelSummary is what a Survey found out about a channel.
 type ChannelSummary struct {
-	// Silent is set where it is below -75 dBFS throughout: nothing of it would be decoded.
+	// Silent is set if it is below -75 dBFS throughout: nothing of it would be decoded.
 	Silent bool
-	// SameAs is the number, from 1, of an earlier channel with the same sound, at any level and with any sign; 0 for none.
+	// SameAs is the number, from 1, of an earlier channel with the same sound, at any level and with any sign; 0 if
+	// there is none.
 	SameAs int
 }
 
-// NewSurvey returns a survey of so many channels.
+// NewSurvey returns a survey of the given number of channels.
 func NewSurvey(channels int) *Survey {
 	s := &Survey{channels: channels}
 	for _, list := range []*[]float64{&s.sums, &s.squares, &s.loudest, &s.power} {
@@ -43,8 +45,8 @@ func (s *Survey) compared(a, b int) bool {
 	return s.channels <= surveyPairs || a == 0 || a == b-1
 }
 
-// Write takes whole frames, interleaved. Where their number of channels changes, channels count that are in a part of the
-// recording only, and no two are compared any more.
+// Write takes whole frames, interleaved. If the number of channels changes, channels that exist in only a part of the
+// recording count too, and channels are no longer compared.
 func (s *Survey) Write(samples []float32, channels int) {
 	if channels != s.channels || s.uneven {
 		s.writeUneven(samples, channels)
@@ -68,7 +70,7 @@ func (s *Survey) Write(samples []float32, channels int) {
 	}
 }
 
-// writeUneven takes the loudest sample of each channel for its power.
+// writeUneven uses the loudest sample of each channel as its power.
 func (s *Survey) writeUneven(samples []float32, channels int) {
 	if !s.uneven {
 		s.endBlock()
@@ -105,7 +107,7 @@ func (s *Survey) endBlock() {
 	clear(s.products)
 }
 
-// Channels returns what is known so far, one summary a channel.
+// Channels returns what is known so far, one summary per channel.
 func (s *Survey) Channels() []ChannelSummary {
 	s.endBlock()
 	all := make([]ChannelSummary, len(s.loudest))
@@ -118,7 +120,7 @@ func (s *Survey) Channels() []ChannelSummary {
 			if all[a].Silent || all[b].Silent || all[a].SameAs > 0 || !s.compared(a, b) {
 				continue
 			}
-			// What is left of b when the part that follows from a is taken away: less than a thousandth.
+			// The rest of b after the part that follows from a is removed: less than a thousandth.
 			shared := s.shared[b*s.channels+a]
 			if s.power[b]-shared*shared/s.power[a] < 1e-3*s.power[b] {
 				all[b].SameAs = a + 1

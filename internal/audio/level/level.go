@@ -1,5 +1,5 @@
-// Package level measures how loud audio is: RMS and peak of a block, and a meter that many may read.
-// Requirements S9 and S10; docs/adr/0024-simd.md.
+// Package level measures how loud audio is: RMS and peak of a block, and a meter for many readers. Requirements S9 and
+// S10; docs/adr/0024-simd.md.
 package level
 
 import "math"
@@ -11,15 +11,15 @@ const FloorDBFS = -60.0
 type Level struct {
 	// RMS is the root of the mean square, Peak the largest magnitude. Both are finite and at least 0.
 	RMS, Peak float64
-	// NonFinite is how many samples were NaN or infinite. They count as silence in RMS and Peak, so
-	// that one bad sample can neither poison a meter nor pin it to the top.
+	// NonFinite is how many samples were NaN or infinite. They count as silence in RMS and Peak, so that one bad sample
+	// cannot spoil a meter.
 	NonFinite int
 }
 
 // Measure returns the level of samples, interleaved or not. An empty block is silent.
 //
-// Squares are summed in float64. Against a sum in float64 one sample at a time the relative error
-// is below 1e-10 up to 2^20 samples, whatever the length and alignment; S10 asks for 1e-5. It allocates nothing.
+// Squares are summed in float64. Compared with a float64 sum of one sample at a time, the relative error is below 1e-10
+// up to 2^20 samples, whatever the length and alignment; S10 requires 1e-5. Measure allocates nothing.
 func Measure(samples []float32) Level {
 	s := sum{}
 	s.add(samples)
@@ -35,7 +35,7 @@ func DBFS(linear float64) float64 {
 	return min(max(20*math.Log10(linear), FloorDBFS), 0)
 }
 
-// sum is a measurement under way.
+// sum is a measurement in progress.
 type sum struct {
 	squares   float64
 	peak      float32
@@ -49,8 +49,8 @@ func (s sum) level(n int) Level {
 	return Level{RMS: math.Sqrt(s.squares / float64(n)), Peak: float64(s.peak), NonFinite: s.nonFinite}
 }
 
-// addPortable is the path for machines without AVX2 and for the rest of a block. Four sums hide the
-// latency of the addition. A magnitude is finite when its exponent is not all ones.
+// addPortable is the path for machines without AVX2 and for the rest of a block. Four sums hide the latency of the
+// addition. A magnitude is finite unless its exponent is all ones.
 func (s *sum) addPortable(samples []float32) {
 	const signless, infinity = 0x7fffffff, 0x7f800000
 	var squares [4]float64
@@ -61,7 +61,7 @@ func (s *sum) addPortable(samples []float32) {
 			s.nonFinite++
 			continue
 		}
-		peak = max(peak, magnitude) // magnitudes order like their bits
+		peak = max(peak, magnitude) // the bits of magnitudes are in the same order
 		squares[i&3] += float64(x) * float64(x)
 	}
 	s.squares += squares[0] + squares[1] + squares[2] + squares[3]

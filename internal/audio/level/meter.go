@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// MeterOptions are the time constants of a meter: the time in which it covers 63 % of a step.
-// The zero value means the defaults beside each field.
+// MeterOptions are the time constants of a meter: the time in which it covers 63 % of a step. The zero value means the
+// defaults given at each field.
 type MeterOptions struct {
 	// Attack is for a rising level; default 10 ms.
 	Attack time.Duration
@@ -51,9 +51,9 @@ func NewMeter(o MeterOptions) *Meter {
 	return &Meter{attack: o.Attack.Seconds(), release: o.Release.Seconds()}
 }
 
-// Update shows the meter a block that took the time d. Smoothing depends on time alone: ten blocks
-// of 1 ms move the needle as far as one of 10 ms. Values that are not finite count as silence, and
-// d of zero or less moves nothing but the instant values.
+// Update shows the meter a block that lasted d. Smoothing depends only on time: ten blocks of 1 ms move the needle as
+// far as one of 10 ms. Values that are not finite count as silence. If d is zero or less, only the instant values
+// change.
 func (m *Meter) Update(block Level, d time.Duration) {
 	rms, peak := sane(block.RMS), sane(block.Peak)
 	m.instant.Store(pack(rms, peak))
@@ -62,14 +62,14 @@ func (m *Meter) Update(block Level, d time.Duration) {
 	m.smooth.Store(pack(m.rms, m.peak))
 }
 
-// Reset puts the meter back to silence. It belongs to the updating goroutine.
+// Reset sets the meter back to silence. It belongs to the updating goroutine.
 func (m *Meter) Reset() {
 	m.rms, m.peak = 0, 0
 	m.instant.Store(0)
 	m.smooth.Store(0)
 }
 
-// Reading returns what the meter shows now. RMS and peak of a pair belong to the same block.
+// Reading returns the current values of the meter. RMS and peak of a pair belong to the same block.
 func (m *Meter) Reading() Reading {
 	var r Reading
 	r.RMS, r.Peak = unpack(m.instant.Load())
