@@ -167,6 +167,8 @@ const (
 	CodeRecorderMissing Code = "recorder_missing"
 	// CodeRecorderProtocol is a recorder process that spoke outside the protocol.
 	CodeRecorderProtocol Code = "recorder_protocol"
+	// CodeSocketTaken is a place for a socket at which there is something that Scout did not make.
+	CodeSocketTaken Code = "socket_taken"
 	// CodeRecorderEnvironment is a recorder process that was started with another sound server, language or log.
 	CodeRecorderEnvironment Code = "recorder_environment"
 
@@ -268,6 +270,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeRecorderStart:       {Transient, "see recorder.log in the folder of recordings"},
 	CodeRecorderMissing:     {Permanent, "build it with: make build; or keep scout-recorder beside scout"},
 	CodeRecorderEnvironment: {Permanent, "stop the recording first; the next one gets a recorder of its own"},
+	CodeSocketTaken:         {Permanent, "move away what is there, or choose another folder: --data-dir, --recordings-dir"},
 	CodeRecorderProtocol:    {Permanent, "stop the recording with the program that started it, or use the same version"},
 
 	CodeNotFound:           {Permanent, "see the transcripts: scout transcripts list"},

@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
 // EventPlaceRestored is logged when a file of the recorder's own was deleted and made again.
@@ -78,7 +79,7 @@ func (r *Recorder) restorePlace(ctx, serving context.Context) error {
 	if renewed {
 		restored(filepath.Join(dir, recording.LockName))
 	}
-	socket, err := socketPath(dir)
+	socket, err := unixsocket.Path(dir, socketName)
 	if err != nil {
 		return err
 	}
