@@ -188,6 +188,34 @@ const (
 	CodeStoreForeign Code = "store_foreign"
 	// CodeStoreUnsafe is a file system without the locks that a database needs.
 	CodeStoreUnsafe Code = "store_unsafe"
+
+	// CodeDaemonRunning is a daemon that cannot start because another one serves the data folder.
+	CodeDaemonRunning Code = "daemon_running"
+	// CodeDaemonStart is a daemon that ended, or was not ready in time, when a command started it.
+	CodeDaemonStart Code = "daemon_start_failed"
+	// CodeDaemonUnreachable is a daemon that does not answer.
+	CodeDaemonUnreachable Code = "daemon_unreachable"
+	// CodeDaemonOther is a daemon that works with other folders than the command names.
+	CodeDaemonOther Code = "daemon_other"
+
+	// CodePermissionDenied is a client that may not do what it asks for.
+	CodePermissionDenied Code = "permission_denied"
+	// CodeUnknownURL is a path that the API does not have.
+	CodeUnknownURL Code = "unknown_url"
+	// CodeMethodNotAllowed is a method that the path does not have.
+	CodeMethodNotAllowed Code = "method_not_allowed"
+	// CodeMediaType is a body in another form than the operation takes.
+	CodeMediaType Code = "unsupported_media_type"
+	// CodeRequestTimeout is a request whose body stopped coming.
+	CodeRequestTimeout Code = "request_timeout"
+	// CodeRequestTooLarge is a request with too many bytes.
+	CodeRequestTooLarge Code = "request_too_large"
+	// CodeGone is a thing that was there and is not any more.
+	CodeGone Code = "gone"
+	// CodeRateLimit is a client with too many requests or streams.
+	CodeRateLimit Code = "rate_limit_exceeded"
+	// CodeUnavailable is a daemon that is starting or stopping.
+	CodeUnavailable Code = "unavailable"
 )
 
 // CodeInfo is what is known about a code in general.
@@ -281,10 +309,31 @@ var codeTable = map[Code]CodeInfo{
 	CodeStoreNewer:         {Permanent, "use the version of Scout that wrote it, or a later one"},
 	CodeStoreForeign:       {Permanent, "move the file away, or choose another folder with --data-dir"},
 	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk with --data-dir"},
+
+	CodeDaemonRunning:     {Permanent, "use the daemon that runs, or end it: scout serve stop"},
+	CodeDaemonStart:       {Transient, "see daemon.log in the data folder, or start it in the foreground: scout serve"},
+	CodeDaemonUnreachable: {Transient, "start it again: scout serve restart"},
+	CodeDaemonOther:       {Permanent, "use the same settings for both, or start the daemon again: scout serve restart"},
+
+	CodePermissionDenied: {Permanent, "ask the owner of this Scout"},
+	CodeUnknownURL:       {Permanent, "see docs/formats/api.md"},
+	CodeMethodNotAllowed: {Permanent, "the header Allow lists the methods of this path"},
+	CodeMediaType:        {Permanent, "send JSON, with Content-Type: application/json"},
+	CodeRequestTimeout:   {Transient, "send the request again"},
+	CodeRequestTooLarge:  {Permanent, "send less at once"},
+	CodeGone:             {Permanent, "read the list again: it is not there any more"},
+	CodeRateLimit:        {Transient, "try again later"},
+	CodeUnavailable:      {Transient, "try again in a second"},
 }
 
 // Info returns what is known about the code. An unknown code counts as permanent, without a hint.
 func (c Code) Info() CodeInfo { return codeTable[c] }
+
+// Known tells whether there is such a code.
+func (c Code) Known() bool {
+	_, known := codeTable[c]
+	return known
+}
 
 // Codes returns every known code, in no particular order.
 func Codes() []Code {

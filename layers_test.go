@@ -153,6 +153,19 @@ func TestLayers(t *testing.T) {
 				module + "/internal/recording", module + "/internal/speech", module + "/internal/transcribe", module + "/cmd", "github.com/spf13",
 			}, inference...),
 		},
+		"what the daemon offers is known to the daemon and its clients": {
+			of: []string{module + "/internal", module + "/cmd/scout-recorder", module + "/cmd/scout-engine", module + "/cmd/scout-bench"}, but: []string{module + "/internal/api", module + "/internal/daemon"},
+			never: []string{module + "/internal/api", module + "/internal/daemon", "github.com/danielgtaylor/huma"},
+		},
+		"the interface is served without a terminal and without settings": {
+			of: []string{module + "/internal/api"}, never: []string{module + "/internal/settings", module + "/internal/daemon", "golang.org/x/term"},
+		},
+		"a client of the daemon knows bodies, not use cases": {
+			of: []string{module + "/internal/api/client", module + "/internal/api/v1"}, never: []string{module + "/internal/record", module + "/internal/recording", module + "/internal/capture", "github.com/danielgtaylor/huma"},
+		},
+		"recordings are started without an interface and without text": {
+			of: []string{module + "/internal/record"}, never: []string{module + "/internal/api", module + "/internal/speech", module + "/internal/engine", module + "/internal/recording/recorder"},
+		},
 		"benchmarks measure what transcribes: they record nothing": {
 			of: []string{module + "/cmd/scout-bench", module + "/internal/bench"}, never: []string{module + "/internal/recording", module + "/internal/capture"},
 		},

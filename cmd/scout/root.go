@@ -18,6 +18,11 @@ Nothing leaves it. Models are files on disk, and the network is used only to dow
 	}
 	a.SetUp(root)
 	root.AddCommand(
+		newStartCommand(a),
+		newStopCommand(a),
+		newStatusCommand(a),
+		newHealthCommand(a),
+		newServeCommand(a),
 		newRecordCommand(a),
 		newRecordingsCommand(a),
 		newTranscribeCommand(a),

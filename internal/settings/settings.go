@@ -24,6 +24,7 @@ type Settings struct {
 	Log        Log        `koanf:"log"`
 	Trace      Trace      `koanf:"trace"`
 	Programs   Programs   `koanf:"programs"`
+	Daemon     Daemon     `koanf:"daemon"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -76,12 +77,18 @@ type Programs struct {
 	Recorder string `koanf:"recorder" old:"SCOUT_RECORDER" is:"program" unset:"beside scout, or where make install puts it" about:"The program scout-recorder, which records."`
 }
 
+// Daemon is about the process that stays: scout serve.
+type Daemon struct {
+	Idle time.Duration `koanf:"idle" about:"How long a daemon that a command started goes on when nothing is open; 0s for ever."`
+}
+
 // Default returns the default settings.
 func Default() Settings {
 	return Settings{
 		Record:     Record{Rate: 16000, Channels: 1, Format: "s16", OnLoss: "auto", Preroll: 500 * time.Millisecond},
 		Transcribe: Transcribe{Threads: 1, Effort: "normal"},
 		Log:        Log{Format: "text"},
+		Daemon:     Daemon{Idle: 10 * time.Minute},
 	}
 }
 

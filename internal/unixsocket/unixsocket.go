@@ -95,7 +95,8 @@ func Listen(ctx context.Context, path string) (net.Listener, error) {
 	}
 	err = os.Chmod(bound, 0o600)
 	if err == nil {
-		err = os.Rename(bound, path) // not by atomicfile: it is a socket
+		// Not by atomicfile: it is a socket.
+		err = os.Rename(bound, path)
 	}
 	if err == nil {
 		err = os.Remove(private)

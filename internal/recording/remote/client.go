@@ -19,6 +19,9 @@ import (
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
+// EndpointName is the file that appears in the folder of recordings when a recorder answers there.
+const EndpointName = wire.EndpointName
+
 // dialWithin bounds the way to Welcome; a local socket answers in a millisecond.
 const dialWithin = 2 * time.Second
 

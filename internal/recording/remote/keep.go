@@ -203,7 +203,7 @@ func (k *Keeper) hear(ctx context.Context) (over bool) {
 		return !over
 	}
 	// What happened before the events were heard is in the status.
-	_ = client.watchEvents(ctx, func() bool {
+	_ = client.WatchEventsFrom(ctx, func() bool {
 		status, err := client.Status(ctx)
 		if err != nil || status.Recording != nil && status.Recording.ID == k.order.ID {
 			return true

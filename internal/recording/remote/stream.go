@@ -26,7 +26,7 @@ type Live struct {
 // Listen implements recording.Live.
 func (l Live) Listen(ctx context.Context, id recording.ID, from scout.Position) (recording.LiveStream, error) {
 	var listening wire.Listening
-	link, err := openStream(ctx, l.Dir, l.Name, wire.KindListen, wire.Listen{ID: id, From: from}, &listening)
+	link, err := openStream(ctx, l.Dir, Options{Name: l.Name}, wire.KindListen, wire.Listen{ID: id, From: from}, &listening)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +37,8 @@ func (l Live) Listen(ctx context.Context, id recording.ID, from scout.Position) 
 }
 
 // openStream opens a connection for a stream and begins it.
-func openStream(ctx context.Context, dir, name string, kind wire.Kind, request, reply any) (*link, error) {
-	l, _, err := connect(ctx, dir, Options{Name: name})
+func openStream(ctx context.Context, dir string, options Options, kind wire.Kind, request, reply any) (*link, error) {
+	l, _, err := connect(ctx, dir, options)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +103,11 @@ func (c *Client) WatchLevel(ctx context.Context, every time.Duration, each func(
 
 // WatchEvents calls each for every event, as WatchLevel does.
 func (c *Client) WatchEvents(ctx context.Context, each func(recording.Event) bool) error {
-	return c.watchEvents(ctx, nil, each)
+	return c.WatchEventsFrom(ctx, nil, each)
 }
 
-// watchEvents is WatchEvents with a call when the events are being heard.
-func (c *Client) watchEvents(ctx context.Context, heard func() bool, each func(recording.Event) bool) error {
+// WatchEventsFrom is WatchEvents with a call of heard first, when no event is missed any more; it may end the watching by false.
+func (c *Client) WatchEventsFrom(ctx context.Context, heard func() bool, each func(recording.Event) bool) error {
 	return c.watch(ctx, wire.KindWatchEvents, struct{}{}, heard, func(f wire.Frame) (bool, error) {
 		var e recording.Event
 		err := expect(f, wire.KindEvent, &e)
@@ -118,7 +118,7 @@ func (c *Client) watchEvents(ctx context.Context, heard func() bool, each func(r
 // watch opens a stream and calls each for every frame. opened, where there is one, is called first and may end it by
 // false.
 func (c *Client) watch(ctx context.Context, kind wire.Kind, request any, opened func() bool, each func(wire.Frame) (bool, error)) error {
-	l, err := openStream(ctx, c.dir, c.options.Name, kind, request, &struct{}{})
+	l, err := openStream(ctx, c.dir, c.options, kind, request, &struct{}{})
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func FailureOf(err error) Failure {
 
 // Err returns the error that travelled.
 func (f Failure) Err() error {
-	if _, known := known(f.Code); !known {
+	if !f.Code.Known() {
 		f.Code = scout.CodeInternal
 	}
 	err := scout.Errorf(f.Code, "%w", errors.New(f.Text))
@@ -120,13 +120,4 @@ func (f Failure) Err() error {
 		err = err.WithHint("%s", f.Hint)
 	}
 	return err
-}
-
-func known(c scout.Code) (scout.Code, bool) {
-	for _, k := range scout.Codes() {
-		if k == c {
-			return c, true
-		}
-	}
-	return c, false
 }

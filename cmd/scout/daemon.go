@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/scout-speech/scout/internal/api/client"
+	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/release"
+	"github.com/scout-speech/scout/internal/settings"
+	"github.com/scout-speech/scout/internal/unixsocket"
+)
+
+// dataDir is the absolute path of the data folder.
+func (a *app) dataDir() (string, error) {
+	dir, err := a.Settings.DataDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(dir)
+}
+
+// connect returns a client of the daemon of the data folder, and starts one where none answers. The caller closes it.
+func (a *app) connect(ctx context.Context) (*client.Client, error) { return a.reach(ctx, true) }
+
+// connectRunning is connect that starts no daemon.
+func (a *app) connectRunning(ctx context.Context) (*client.Client, error) { return a.reach(ctx, false) }
+
+func (a *app) reach(ctx context.Context, start bool) (*client.Client, error) {
+	dir, err := a.dataDir()
+	if err != nil {
+		return nil, err
+	}
+	socket, err := unixsocket.Path(dir, daemon.SocketName)
+	if err != nil {
+		return nil, err
+	}
+	o := client.Options{Socket: socket, Name: programName, Version: release.Version(), Differs: func(other string) {
+		a.Notef("%s: the daemon is of version %s, this program of version %s; to replace it: scout serve restart\n", a.Name, other, release.Version())
+	}}
+	if start {
+		if o.Launch, err = a.launchDaemon(dir); err != nil {
+			return nil, err
+		}
+	}
+	return client.Connect(ctx, o)
+}
+
+// launchDaemon says how a daemon is started on demand. It runs in another folder, so every path that this command was given is
+// made absolute, and goes to it in the environment.
+func (a *app) launchDaemon(dir string) (*client.Launch, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	l := &client.Launch{
+		Program: program, Args: []string{"serve", "--on-demand"}, Env: os.Environ(), Dir: dir,
+		Output: filepath.Join(dir, daemon.OutputName), Log: filepath.Join(dir, daemon.LogName),
+	}
+	set := func(variable, value string) {
+		l.Env = slices.DeleteFunc(l.Env, func(entry string) bool { return strings.HasPrefix(entry, variable+"=") })
+		l.Env = append(l.Env, variable+"="+value)
+	}
+	if a.Settings.FileFound {
+		file, err := filepath.Abs(a.Settings.File)
+		if err != nil {
+			return nil, err
+		}
+		set("SCOUT_CONFIG", file)
+	}
+	for _, v := range a.Settings.Values() {
+		path, isText := v.Value.(string)
+		given := v.Origin.Kind == settings.FromEnvironment || v.Origin.Kind == settings.FromFlag
+		switch {
+		case v.Name == "data.dir": // the same folder also where it is the default
+			set(v.Variable, dir)
+		case v.Name == "log.file" && v.Origin.Kind == settings.FromFlag:
+			continue // it is for the log of this command
+		case given && isText && strings.HasPrefix(v.Allowed, "the path of ") && path != "":
+			if path, err = filepath.Abs(path); err != nil {
+				return nil, err
+			}
+			set(v.Variable, path)
+		}
+	}
+	if log := a.Settings.Log.File; log != "" && a.Settings.Origin("log.file").Kind != settings.FromFlag {
+		l.Log = log
+	} else {
+		l.Args = append(l.Args, "--log-file", l.Log)
+	}
+	return l, nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/footprint"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/release"
+)
+
+// Limits of ending a daemon.
+const (
+	// endsWithin is more than the budgets of its stages together.
+	endsWithin = 15 * time.Second
+	// silentEndsWithin is for a daemon that does not answer: it is suspended, or hangs.
+	silentEndsWithin = 2 * time.Second
+)
+
+func newServeCommand(a *app) *cobra.Command {
+	var onDemand bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the resident process that other commands talk to",
+		Long: `Runs the resident process of Scout, the daemon, until Ctrl-C. It serves one data folder, on the unix socket scout.sock in it.
+No command needs this: those that talk to the daemon start it in the background when none runs, and such a daemon ends when nothing was open for
+daemon.idle (10 minutes). Under systemd it tells when it is ready, and takes a socket that systemd made.
+
+A recording is a process of its own. It continues when the daemon ends, in whatever way, and the next daemon takes it over.`,
+		Example: `  scout serve
+  scout serve stop
+  scout serve restart`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), onDemand) },
+	}
+	cmd.Flags().BoolVar(&onDemand, "on-demand", false, "end when nothing was open for daemon.idle, as a daemon does that a command started")
+	hideFlags(cmd, "on-demand")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "stop",
+			Short: "End the daemon; a recording continues",
+			Long:  `Ends the daemon and returns when it has ended. A recording that is under way continues. Without a daemon there is nothing to do.`,
+			Args:  cli.WrongArgs(cobra.NoArgs),
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				holder, running, err := a.stopDaemon(cmd.Context())
+				switch {
+				case err != nil:
+					return err
+				case !running:
+					a.Notef("no daemon is running\n")
+				default:
+					a.Notef("the daemon (process %d) has ended\n", holder.PID)
+				}
+				return nil
+			},
+		},
+		&cobra.Command{
+			Use:   "restart",
+			Short: "End the daemon and start another one, for example after an update",
+			Long:  `Ends the daemon, if one runs, and starts another one of this program's version in the background. A recording that is under way continues.`,
+			Args:  cli.WrongArgs(cobra.NoArgs),
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				if _, _, err := a.stopDaemon(cmd.Context()); err != nil {
+					return err
+				}
+				c, err := a.connect(cmd.Context())
+				if err != nil {
+					return err
+				}
+				c.Close()
+				a.Notef("a daemon of version %s is running\n", release.Version())
+				return nil
+			},
+		},
+	)
+	return cmd
+}
+
+// serve is the daemon.
+func (a *app) serve(ctx context.Context, onDemand bool) error {
+	a.patient() // the stages of the stop have their own deadlines
+	syscall.Umask(0o077)
+	o := daemon.Options{
+		Settings: a.Settings, Scope: a.Scope, Failures: a.Failures, Gatherer: a.Registry, Version: release.Version(),
+		Launch: a.launchRecorder("scout serve"), OnDemand: onDemand, LogFile: a.Settings.Log.File,
+		Ready: func(socket string) {
+			if !onDemand {
+				a.Notef("%s: serving on %s\n", a.Name, socket)
+			}
+			if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
+				a.Scope.Log().Debug("startup_pages_stay", slog.String(observe.KeyError, err.Error()))
+			}
+		},
+	}
+	if onDemand {
+		o.Launch.Environment.LogLevel = "info"
+	}
+	return daemon.Run(ctx, o)
+}
+
+// stopDaemon ends the daemon of the data folder and returns when it has ended. One that does not obey is killed.
+func (a *app) stopDaemon(ctx context.Context) (holder daemon.Holder, running bool, err error) {
+	dir, err := a.dataDir()
+	if err != nil {
+		return holder, false, err
+	}
+	holder, running, err = daemon.HolderOf(dir)
+	if err != nil || !running {
+		return holder, running, err
+	}
+	if holder.PID <= 0 {
+		return holder, true, scout.Errorf(scout.CodeDaemonUnreachable, "a daemon serves %s, and has not said which process it is", dir).
+			WithHint("find it: fuser %s", filepath.Join(dir, daemon.LockName))
+	}
+	within := endsWithin
+	if c, err := a.connectRunning(ctx); err == nil {
+		c.Close()
+	} else if ctx.Err() == nil {
+		within = silentEndsWithin
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := syscall.Kill(holder.PID, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return holder, true, scout.Errorf(scout.CodeDaemonUnreachable, "end the daemon (process %d): %w", holder.PID, os.NewSyscallError("kill", err))
+		}
+		ended, err := daemonEnds(ctx, dir, holder, within)
+		if err != nil || ended {
+			return holder, true, err
+		}
+		a.Notef("%s: the daemon (process %d) does not end and is killed\n", a.Name, holder.PID)
+	}
+	return holder, true, scout.Errorf(scout.CodeDaemonUnreachable, "the daemon (process %d) does not end", holder.PID)
+}
+
+// daemonEnds waits until another daemon, or none, serves the folder.
+func daemonEnds(ctx context.Context, dir string, holder daemon.Holder, within time.Duration) (bool, error) {
+	deadline := time.After(within)
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		now, running, err := daemon.HolderOf(dir)
+		if err != nil || !running || now.PID != holder.PID {
+			return err == nil, err
+		}
+		select {
+		case <-ticker.C: // nothing announces the end of a process that is no child
+		case <-deadline:
+			return false, nil
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		}
+	}
+}

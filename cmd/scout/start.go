@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/settings"
+)
+
+type startOptions struct {
+	device   string
+	duration length
+	rate     int
+	channels int
+	sample   string
+	onLoss   string
+	preroll  time.Duration
+	json     bool
+}
+
+func newStartCommand(a *app) *cobra.Command {
+	var o startOptions
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "Begin a recording in the background",
+		Long: `Begins a recording through the daemon and returns when sound arrives. It goes on until "scout stop", or until --duration has passed.
+Standard output gets its id. Asking again while it runs changes nothing and gives the same id.
+
+A separate process records: it continues whatever happens to this command and to the daemon.`,
+		Example: `  scout start
+  scout start --device "USB" --duration 30m
+  id=$(scout start); sleep 60; scout stop`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.startRecording(cmd.Context(), o) },
+	}
+	flags := cmd.Flags()
+	preset := settings.Default().Record
+	flags.StringVarP(&o.device, "device", "d", preset.Device, "record from this device ($SCOUT_DEVICE; default: the system's)")
+	flags.Var(&o.duration, "duration", "end after this time: 15s, 2m, 1:30, or seconds (default: until scout stop)")
+	flags.IntVar(&o.rate, "rate", preset.Rate, "sample rate of the file in Hz, 8000 to 192000")
+	flags.IntVar(&o.channels, "channels", preset.Channels, "channels of the file")
+	flags.StringVar(&o.sample, "format", preset.Format, "samples of the file: s16, s24 or f32")
+	flags.StringVar(&o.onLoss, "on-loss", preset.OnLoss, "while the device is away: follow, default or auto; see scout record --help")
+	flags.DurationVar(&o.preroll, "preroll", preset.Preroll, "audio from before the start to keep, if the microphone was warm; 0 for none")
+	flags.BoolVar(&o.json, "json", false, "print JSON")
+	cli.BindSettings(flags, map[string]string{
+		"device": "record.device", "rate": "record.rate", "channels": "record.channels", "format": "record.format",
+		"on-loss": "record.on_loss", "preroll": "record.preroll",
+	})
+	return cmd
+}
+
+// request is what the options ask for.
+func (o *startOptions) request() (v1.Start, error) {
+	as := recordOptions{device: o.device, duration: o.duration, rate: o.rate, channels: o.channels, sample: o.sample, onLoss: o.onLoss, preroll: o.preroll, detach: true}
+	order, err := as.order() // the same checks, with the same words
+	if err != nil {
+		return v1.Start{}, err
+	}
+	preroll := max(o.preroll, 0).Seconds()
+	return v1.Start{
+		Device: order.Device, Format: v1.Format{SampleRate: o.rate, Channels: o.channels, SampleFormat: string(order.Format.Sample)},
+		OnLoss: o.onLoss, Preroll: &preroll, MaxDuration: time.Duration(o.duration).Seconds(), Environment: recording.EnvironmentOf(os.Environ()).Variables,
+	}, nil
+}
+
+func (a *app) startRecording(ctx context.Context, o startOptions) error {
+	request, err := o.request()
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := a.sameRecordings(ctx, c); err != nil {
+		return err
+	}
+	var started v1.Started
+	if err := c.Post(ctx, "/recorder/start", request, &started); err != nil {
+		return err
+	}
+	if o.json {
+		return cli.WriteJSON(a.Std.Out, started)
+	}
+	if started.Already {
+		a.Notef("recording %s is under way already\n", started.ID)
+	} else {
+		a.Notef("recording… %s\n", started.Device)
+	}
+	return a.Say("%s", started.ID)
+}
+
+// sameRecordings refuses a daemon that records into another folder than this command names: the recording would be somewhere
+// else than the user thinks.
+func (a *app) sameRecordings(ctx context.Context, c *client.Client) error {
+	dir, err := a.recordingsDir()
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	if err != nil {
+		return err
+	}
+	var status v1.Status
+	if err := c.Get(ctx, "/status", &status); err != nil {
+		return err
+	}
+	mine, mineErr := os.Stat(dir)
+	other, otherErr := os.Stat(status.RecordingsDir)
+	if dir == status.RecordingsDir || mineErr == nil && otherErr == nil && os.SameFile(mine, other) {
+		return nil
+	}
+	return scout.Errorf(scout.CodeDaemonOther, "the daemon (process %d) records into %s, and this command names %s", status.PID, status.RecordingsDir, dir)
+}
+
+func newStopCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "stop",
+		Short: "End the recording that is under way",
+		Long: `Ends the recording through the daemon and returns when its file is final. Standard output gets its path. Where nothing is being recorded it says
+so and names the last recording.`,
+		Example: `  scout stop
+  scout stop --json | jq -r .recording.id`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopThroughDaemon(cmd.Context(), asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) stopThroughDaemon(ctx context.Context, asJSON bool) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := a.sameRecordings(ctx, c); err != nil {
+		return err
+	}
+	var stopped v1.Stopped
+	if err := c.Post(ctx, "/recorder/stop", v1.Stop{}, &stopped); err != nil {
+		return err
+	}
+	var failed error
+	if w := stopped.Warning; w != nil && !stopped.Already {
+		failed = w.Err()
+	}
+	r := stopped.Recording
+	switch {
+	case asJSON:
+		err = cli.WriteJSON(a.Std.Out, stopped)
+	case stopped.Already:
+		a.Notef("nothing is being recorded; the last recording is %s\n", r.ID)
+		err = a.Say("%s", r.Path)
+	default:
+		text := fmt.Sprintf("recorded %s", clock(inSeconds(r.Seconds)))
+		if r.Gaps > 0 {
+			text += ", " + plural(r.Gaps, "gap")
+		}
+		a.Notef("%s\n", text)
+		err = a.Say("%s", r.Path)
+	}
+	if failed != nil {
+		return failed
+	}
+	return err
+}

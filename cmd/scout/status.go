@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/release"
+)
+
+func newStatusCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what Scout is doing",
+		Long:  `Shows whether something is being recorded, how much room there is, and the daemon. It starts the daemon where none runs.`,
+		Example: `  scout status
+  scout status --json | jq -r .recorder.state`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			var status v1.Status
+			if err := c.Get(cmd.Context(), "/status", &status); err != nil {
+				return err
+			}
+			if asJSON {
+				return cli.WriteJSON(a.Std.Out, status)
+			}
+			return writeTable(a.Std.Out, statusRows(&status))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// statusRows are what a person wants to know, the recording first.
+func statusRows(s *v1.Status) [][]string {
+	r := &s.Recorder
+	state := r.State
+	switch {
+	case r.Recording != nil:
+		state = fmt.Sprintf("%s %s, %s", r.State, r.Recording.ID, clock(inSeconds(r.Recording.Seconds)))
+		if r.Recording.Gaps > 0 {
+			state += ", " + plural(r.Recording.Gaps, "gap")
+		}
+	case r.Reason != "":
+		state += ": " + r.Reason
+	}
+	rows := [][]string{{"recorder", state}}
+	if r.Device != "" {
+		rows = append(rows, []string{"device", r.Device})
+	}
+	if r.Outage != "" {
+		rows = append(rows, []string{"no audio", r.Outage})
+	}
+	if r.Recording == nil && r.Last != nil {
+		rows = append(rows, []string{"last recording", fmt.Sprintf("%s, %s", r.Last.ID, clock(inSeconds(r.Last.Seconds)))})
+	}
+	if r.Disk != nil {
+		room := sizeText(int64(min(r.Disk.FreeBytes, 1<<62))) + " free"
+		if r.Disk.Low {
+			room += ", low"
+		}
+		rows = append(rows, []string{"disk", room})
+	}
+	ends := ""
+	if s.Idle != nil {
+		ends = fmt.Sprintf(", ends when idle for %s", inSeconds(s.Idle.AfterSeconds))
+	}
+	return append(rows, []string{"daemon", fmt.Sprintf("process %d, version %s, up %s%s", s.PID, s.Version, clock(inSeconds(s.UptimeSeconds)), ends)}, []string{"data", s.DataDir})
+}
+
+func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func newHealthCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Check every part of Scout",
+		Long: `Checks every part of Scout and changes nothing: no device is opened, no model is loaded, nothing is started. Where the daemon runs it
+is asked; else what can be seen from outside is checked.
+
+Exit codes: 0 Healthy, 1 Degraded, or not known, 2 Unhealthy, or a usage error.`,
+		Example: `  scout health
+  scout health --json | jq -r '.components[] | select(.status != "Healthy")'`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			h, err := a.health(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = cli.WriteJSON(a.Std.Out, h)
+			} else {
+				err = writeTable(a.Std.Out, healthRows(h))
+			}
+			if err != nil {
+				return err
+			}
+			return healthExit(h)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// health asks the daemon; where none answers it looks by itself.
+func (a *app) health(ctx context.Context) (*v1.Health, error) {
+	dir, err := a.dataDir()
+	if err != nil {
+		return nil, err
+	}
+	_, running, err := daemon.HolderOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	var h v1.Health
+	if running {
+		c, err := a.connectRunning(ctx)
+		if err == nil {
+			defer c.Close()
+			if err = c.Get(ctx, "/health", &h); err == nil {
+				return &h, nil
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		unreachable := health.Check{Name: "daemon", Critical: true, Probe: func(context.Context) health.Result {
+			return health.Result{Status: health.Unhealthy, Reason: cli.OneLine(err)}
+		}}
+		return a.checkHere(ctx, unreachable)
+	}
+	return a.checkHere(ctx)
+}
+
+// checkHere runs the checks that need no daemon.
+func (a *app) checkHere(ctx context.Context, besides ...health.Check) (*v1.Health, error) {
+	checks, err := daemon.Checks(a.Settings, a.Scope)
+	if err != nil {
+		return nil, err
+	}
+	h := api.HealthOf(daemon.Report(ctx, append(checks, besides...), release.Version(), time.Now()))
+	return &h, nil
+}
+
+func healthRows(h *v1.Health) [][]string {
+	rows := [][]string{{h.Status, "", strings.Join(h.Reasons, "; ")}}
+	for _, c := range h.Components {
+		rows = append(rows, []string{"  " + c.Name, c.Status, c.Reason})
+	}
+	return rows
+}
+
+// healthExit is the exit code for a state. Usage errors are 2 as well.
+func healthExit(h *v1.Health) error {
+	switch health.Status(h.Status) {
+	case health.Healthy:
+		return nil
+	case health.Unhealthy:
+		return cli.Reported(cli.Usage(scout.Errorf(scout.CodeUnavailable, "Scout is unhealthy")))
+	}
+	return cli.Reported(scout.Errorf(scout.CodeUnavailable, "Scout is %s", strings.ToLower(h.Status)))
+}

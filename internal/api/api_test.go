@@ -1,0 +1,406 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/event"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/record"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/unixsocket"
+)
+
+// served is a server over a folder in which nothing was recorded yet.
+type served struct {
+	t        *testing.T
+	server   *api.Server
+	socket   string
+	client   *http.Client
+	events   *event.Log
+	registry *prometheus.Registry
+	health   health.Status
+}
+
+func serve(t *testing.T) *served {
+	t.Helper()
+	dir := t.TempDir()
+	folder, err := recording.OpenFolder(filepath.Join(dir, "recordings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &served{t: t, events: event.NewLog(100, time.Now), registry: prometheus.NewRegistry(), health: health.Healthy}
+	scope := observe.NewScope(nil, s.registry, nil)
+	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry}, api.Services{
+		Health:   func(context.Context, bool) health.Report { return health.Report{Status: s.health, Version: "test"} },
+		NotReady: func() []string { return nil },
+		Status:   func() v1.Status { return v1.Status{PID: 1} },
+		Settings: func() v1.Settings { return v1.Settings{} },
+		Devices: func(context.Context) (string, []sound.Device, error) {
+			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
+		},
+		Recorder: record.New(record.Options{Folder: folder}), Events: s.events,
+		Order: recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}},
+	})
+	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := unixsocket.Listen(t.Context(), s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.server.Serve(listener, s.socket) }() // ended by Shutdown
+	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", s.socket)
+	}}}
+	t.Cleanup(func() {
+		s.client.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.server.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// do sends a request and returns the answer with its body.
+func (s *served) do(method, path, body string, headers ...string) (*http.Response, string) {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, "http://scout"+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return response, string(data)
+}
+
+func TestEveryErrorHasOneForm(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for situation, c := range map[string]struct {
+		method, path, body string
+		headers            []string
+		status             int
+		code               scout.Code
+		message            string // part of it
+	}{
+		"a path that does not exist":          {"GET", "/api/v1/nothing", "", nil, 404, scout.CodeUnknownURL, "/api/v1/nothing"},
+		"a path outside the interface":        {"GET", "/etc/passwd", "", nil, 404, scout.CodeUnknownURL, "/etc/passwd"},
+		"a path that climbs":                  {"GET", "/api/v1/../../etc", "", nil, 404, scout.CodeUnknownURL, "/etc"},
+		"a wrong method":                      {"DELETE", "/api/v1/version", "", nil, 405, scout.CodeMethodNotAllowed, "GET"},
+		"a wrong method of a stream":          {"POST", "/api/v1/events", "{}", nil, 405, scout.CodeMethodNotAllowed, "GET"},
+		"a query parameter that is unknown":   {"GET", "/api/v1/version?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
+		"one of a stream":                     {"GET", "/api/v1/events?x=1", "", nil, 400, scout.CodeInvalidArgument, "x"},
+		"a position that is no number":        {"GET", "/api/v1/events", "", []string{"Last-Event-ID", "last"}, 400, scout.CodeInvalidArgument, "last"},
+		"a body that is no JSON":              {"POST", "/api/v1/recorder/start", "{", nil, 400, scout.CodeInvalidArgument, ""},
+		"a body of another type":              {"POST", "/api/v1/recorder/start", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, scout.CodeMediaType, ""},
+		"a field that is unknown":             {"POST", "/api/v1/recorder/start", `{"colour":"red"}`, nil, 422, scout.CodeInvalidArgument, "colour"},
+		"a field of the wrong type":           {"POST", "/api/v1/recorder/start", `{"device":7}`, nil, 422, scout.CodeInvalidArgument, "device"},
+		"a number outside its range":          {"POST", "/api/v1/recorder/start", `{"format":{"sample_rate":7}}`, nil, 422, scout.CodeInvalidArgument, "sample_rate"},
+		"a word that is not allowed":          {"POST", "/api/v1/recorder/start", `{"on_loss":"panic"}`, nil, 422, scout.CodeInvalidArgument, "on_loss"},
+		"an id that is none":                  {"POST", "/api/v1/recorder/start", `{"id":"../../x"}`, nil, 400, scout.CodeInvalidArgument, "../../x"},
+		"a length beyond reason":              {"POST", "/api/v1/recorder/start", `{"max_duration_seconds":1e300}`, nil, 400, scout.CodeInvalidArgument, "max_duration_seconds"},
+		"a body that is too long":             {"POST", "/api/v1/recorder/start", `{"title":"` + strings.Repeat("x", 2<<20) + `"}`, nil, 413, scout.CodeRequestTooLarge, ""},
+		"a recording that does not exist":     {"POST", "/api/v1/recorder/stop", `{"id":"20261124T082146123Z-7f3a9c2e41d0"}`, nil, 404, scout.CodeRecordingNotFound, "20261124T082146123Z-7f3a9c2e41d0"},
+		"a stop before anything was recorded": {"POST", "/api/v1/recorder/stop", "", nil, 404, scout.CodeRecordingNotFound, "nothing was recorded"},
+		"a sound system that is not there":    {"GET", "/api/v1/devices", "", nil, 503, scout.CodeSoundServer, "nobody answers"},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			response, body := s.do(c.method, c.path, c.body, c.headers...)
+			var failure struct {
+				Error map[string]any `json:"error"`
+			}
+			if err := json.Unmarshal([]byte(body), &failure); err != nil {
+				t.Fatalf("%d %s: %v", response.StatusCode, body, err)
+			}
+			e := failure.Error
+			if response.StatusCode != c.status || e["code"] != string(c.code) || response.Header.Get("X-Scout-Code") != string(c.code) {
+				t.Errorf("status %d, code %v, header %q; want %d %s\n%s", response.StatusCode, e["code"], response.Header.Get("X-Scout-Code"), c.status, c.code, body)
+			}
+			for _, key := range []string{"message", "type", "param", "code", "retryable"} {
+				if _, there := e[key]; !there {
+					t.Errorf("no %s in %s", key, body)
+				}
+			}
+			if text := fmt.Sprint(e["message"]); !strings.Contains(text, c.message) {
+				t.Errorf("message %q: want it to name %q", text, c.message)
+			}
+			if got := response.Header.Get("Content-Type"); got != "application/json" {
+				t.Errorf("content type %q", got)
+			}
+			if id := response.Header.Get("X-Request-Id"); !strings.HasPrefix(id, "req_") || len(id) != 30 {
+				t.Errorf("request id %q", id)
+			}
+			if again := c.status == http.StatusServiceUnavailable; again != (response.Header.Get("Retry-After") != "") {
+				t.Errorf("Retry-After %q with status %d", response.Header.Get("Retry-After"), c.status)
+			}
+			if c.status == http.StatusMethodNotAllowed && response.Header.Get("Allow") == "" {
+				t.Error("no header Allow")
+			}
+		})
+	}
+}
+
+// Every code has a status, and what travels comes back as the same error.
+func TestErrorsTravelWhole(t *testing.T) {
+	t.Parallel()
+	for _, code := range scout.Codes() {
+		sent := scout.Errorf(code, "what happened; and why").WithHint("what helps")
+		status, body := v1.ErrorOf(sent)
+		if status < 400 || status > 599 {
+			t.Errorf("%s: status %d", code, status)
+		}
+		data, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var received v1.ErrorBody
+		if err := json.Unmarshal(data, &received); err != nil {
+			t.Fatal(err)
+		}
+		got := received.Error.Err()
+		if scout.CodeOf(got) != code || got.Error() != sent.Error() || scout.HintOf(got) != scout.HintOf(sent) {
+			t.Errorf("%s: %q (%s, %q) came back", code, got, scout.CodeOf(got), scout.HintOf(got))
+		}
+	}
+	if got := (v1.Error{Code: "of_the_future", Message: "x"}).Err(); scout.CodeOf(got) != scout.CodeInternal {
+		t.Errorf("an unknown code became %s", scout.CodeOf(got))
+	}
+}
+
+func TestPathsAreCleanedWithoutARedirect(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for _, path := range []string{"/api/v1/version", "/api/v1/version/", "//api/v1//version", "/api/./v1/version", "/api/v1/x/../version"} {
+		response, body := s.do("GET", path, "")
+		var info v1.VersionInfo
+		if err := json.Unmarshal([]byte(body), &info); err != nil || response.StatusCode != 200 || info.API != 1 || info.Version != "test" {
+			t.Errorf("%s: %d %s", path, response.StatusCode, body)
+		}
+	}
+	if response, _ := s.do("GET", "/api/v1/version", "", "X-Request-Id", "mine-1"); response.Header.Get("X-Request-Id") != "mine-1" || response.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("headers %v", response.Header)
+	}
+}
+
+func TestHealthHasAStatus(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[health.Status]int{health.Healthy: 200, health.Degraded: 200, health.Unhealthy: 503, health.Unknown: 503} {
+		t.Run(string(status), func(t *testing.T) {
+			t.Parallel()
+			s := serve(t)
+			s.health = status
+			for method, path := range map[string]string{"GET": "/api/v1/health", "POST": "/api/v1/health/check", "HEAD": "/healthz"} {
+				if response, body := s.do(method, path, ""); response.StatusCode != want || method != "HEAD" && !strings.Contains(body, `"`+string(status)+`"`) {
+					t.Errorf("%s: %d %s, want %d", path, response.StatusCode, body, want)
+				}
+			}
+			if response, _ := s.do("GET", "/livez", ""); response.StatusCode != 200 {
+				t.Errorf("livez %d", response.StatusCode)
+			}
+		})
+	}
+}
+
+// read returns the next n events of a stream, each as "id type".
+func read(t *testing.T, lines *bufio.Scanner, n int) []string {
+	t.Helper()
+	var got []string
+	id := ""
+	for len(got) < n && lines.Scan() {
+		if after, found := strings.CutPrefix(lines.Text(), "id: "); found {
+			id = after
+		}
+		if kind, found := strings.CutPrefix(lines.Text(), "event: "); found {
+			got = append(got, id+" "+kind)
+		}
+	}
+	return got
+}
+
+func TestEventsAreReplayedAndFollowed(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		query string
+		last  string
+		want  []string
+	}{
+		"from now on":                   {"", "", []string{"103 job.done"}},
+		"after the header":              {"?after=102", "100", []string{"101 recording.gap", "102 recording.finished", "103 job.done"}},
+		"after the parameter":           {"?after=101", "", []string{"102 recording.finished", "103 job.done"}},
+		"some topics":                   {"?after=99&topics=recorder.state,job", "", []string{"100 recorder.state", "103 job.done"}},
+		"a topic is no part of a word":  {"?after=99&topics=record,job", "", []string{"103 job.done"}},
+		"from a position that is gone":  {"?after=5", "", []string{"102 reset", "103 job.done"}},
+		"a reset is said to all topics": {"?after=5&topics=job", "", []string{"102 reset", "103 job.done"}},
+		"from another daemon's number":  {"?after=99999", "", []string{"102 reset", "103 job.done"}},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t)
+			for _, kind := range []string{"recorder.state", "recording.gap", "recording.finished"} {
+				s.events.Publish(kind, nil)
+			}
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://scout/api/v1/events"+c.query, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.last != "" {
+				request.Header.Set("Last-Event-ID", c.last)
+			}
+			response, err := s.client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close() //nolint:errcheck // the test is over
+			lines := bufio.NewScanner(response.Body)
+			if !lines.Scan() || lines.Text() != ": ok" {
+				t.Fatalf("the stream begins with %q", lines.Text())
+			}
+			s.events.Publish("job.done", map[string]string{"text": "a\nb"})
+			if got := read(t, lines, len(c.want)); fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAStreamEndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	response, err := s.client.Get("http://scout/api/v1/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // the test is over
+	if s.server.Streams() != 1 {
+		t.Errorf("%d streams", s.server.Streams())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		t.Errorf("a stream held the end up: %v", err)
+	}
+	if rest, err := io.ReadAll(response.Body); err != nil || !bytes.HasPrefix(rest, []byte(": ok")) {
+		t.Errorf("the stream ended with %q, %v", rest, err)
+	}
+}
+
+// Clients that connect and say nothing keep nobody else from being answered, and those above the limit are sent away.
+func TestSilentClients(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var silent []net.Conn
+	defer func() {
+		for _, c := range silent {
+			_ = c.Close() // the test is over
+		}
+	}()
+	for range 600 {
+		c, err := net.Dial("unix", s.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		silent = append(silent, c)
+	}
+	// Those above the limit learn it: their connection ends.
+	buffer := make([]byte, 1)
+	if err := silent[len(silent)-1].SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := silent[len(silent)-1].Read(buffer); err != io.EOF { //nolint:errorlint // it is not wrapped
+		t.Errorf("the client above the limit reads %v, want the end", err)
+	}
+	for _, c := range silent[:200] {
+		_ = c.Close() // room for others
+	}
+	for response, body := s.do("GET", "/api/v1/version", ""); response.StatusCode != 200; {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+}
+
+func TestRequestsAreCounted(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.do("GET", "/api/v1/version", "")
+	s.do("GET", "/api/v1/version", "")
+	s.do("GET", "/nothing/like/this", "")
+	s.do("BREW", "/api/v1/version", "")
+	const want = `
+# HELP scout_http_requests_total Requests that were answered, by route, method and status.
+# TYPE scout_http_requests_total counter
+scout_http_requests_total{method="GET",route="/api/v1/version",status="200"} 2
+scout_http_requests_total{method="GET",route="other",status="404"} 1
+scout_http_requests_total{method="other",route="other",status="405"} 1
+`
+	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want), "scout_http_requests_total"); err != nil {
+		t.Error(err)
+	}
+	if _, body := s.do("GET", "/metrics", ""); !strings.Contains(body, "scout_http_requests_total") {
+		t.Errorf("the metrics are %.200q", body)
+	}
+}
+
+// The document tells every operation of the mux and no other.
+func TestTheDocumentAndTheServerAgree(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	_, body := s.do("GET", "/openapi.json", "")
+	var document struct {
+		OpenAPI string
+		Paths   map[string]map[string]any
+	}
+	if err := json.Unmarshal([]byte(body), &document); err != nil || !strings.HasPrefix(document.OpenAPI, "3.1") || len(document.Paths) < 8 {
+		t.Fatalf("%d paths, version %s, %v", len(document.Paths), document.OpenAPI, err)
+	}
+	for path, operations := range document.Paths {
+		for method := range operations {
+			if _, pattern := s.server.Route(strings.ToUpper(method), strings.ReplaceAll(path, "{id}", "x")); pattern == "" {
+				t.Errorf("%s %s is in the document and has no handler", method, path)
+			}
+		}
+	}
+	for _, pattern := range s.server.Patterns() {
+		method, path, _ := strings.Cut(pattern, " ")
+		if strings.HasPrefix(path, "/api/") && document.Paths[path][strings.ToLower(method)] == nil {
+			t.Errorf("%s is not in the document", pattern)
+		}
+	}
+}

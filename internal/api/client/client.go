@@ -1,0 +1,274 @@
+// Package client is the command line's side of the daemon: it speaks /api/v1 over the unix socket in the data folder, and starts the
+// daemon where none answers.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Limits of the way to a daemon.
+const (
+	// dialWithin bounds the connection: a local socket takes it at once, also from a process that is stopped.
+	dialWithin = time.Second
+	// answerWithin is how long a daemon may take to say which version it is.
+	answerWithin = 2 * time.Second
+	// maxErrorBytes bounds what is read of an error.
+	maxErrorBytes = 1 << 20
+)
+
+// Options say which daemon, and how it is started.
+type Options struct {
+	// Socket is its path.
+	Socket string
+	// Name of the program that asks, for the daemon's log.
+	Name string
+	// Version of this program. Differs is called, once, with that of the daemon where it is another one.
+	Version string
+	Differs func(daemon string)
+	// Launch says how a daemon is started where none answers; nil to start none.
+	Launch *Launch
+}
+
+// Client speaks to a daemon. It is safe for concurrent use. The caller closes it.
+type Client struct {
+	options Options
+	http    *http.Client
+	told    bool
+}
+
+// Connect returns a client of the daemon that answers at the socket, and starts one where none does. Without Launch the error has
+// then scout.CodeDaemonUnreachable.
+func Connect(ctx context.Context, o Options) (*Client, error) {
+	c := newClient(o)
+	err := c.greet(ctx)
+	if absent(err) && o.Launch != nil {
+		if err = o.Launch.start(ctx, c); err == nil {
+			err = c.greet(ctx)
+		}
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func newClient(o Options) *Client {
+	dialer := &net.Dialer{Timeout: dialWithin}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", o.Socket)
+		},
+		// One connection is enough for a command, and none outlives it.
+		MaxIdleConns: 2, IdleConnTimeout: time.Minute, DisableCompression: true,
+	}
+	return &Client{options: o, http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+// greet makes sure that a daemon answers, and notices one of another version.
+func (c *Client) greet(outer context.Context) error {
+	ctx, cancel := context.WithTimeout(outer, answerWithin)
+	defer cancel()
+	var info v1.VersionInfo
+	err := c.Do(ctx, http.MethodGet, "/version", nil, &info)
+	var ended *lostError
+	if errors.As(err, &ended) { // it was killed at this moment
+		return &absentError{err}
+	}
+	if err != nil && outer.Err() != nil {
+		return context.Cause(outer)
+	}
+	if err != nil && ctx.Err() != nil && !absent(err) {
+		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon at %s does not answer", c.options.Socket).
+			WithHint("if it is suspended let it go on, or start it again: scout serve restart")
+	}
+	if err == nil && info.API != v1.Version {
+		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon speaks version %d of the interface, this program version %d", info.API, v1.Version)
+	}
+	return err
+}
+
+// absentError is a daemon that is not there.
+type absentError struct{ err error }
+
+func (e *absentError) Error() string { return e.err.Error() }
+func (e *absentError) Unwrap() error { return e.err }
+
+// absent tells whether nobody answers at the socket, or somebody who is about to end: another daemon may be started.
+func absent(err error) bool {
+	var e *absentError
+	return errors.As(err, &e)
+}
+
+// Close ends the connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Get reads what is at the path, below /api/v1, into out. Where the daemon ends meanwhile the next one is asked.
+func (c *Client) Get(ctx context.Context, path string, out any) error {
+	err := c.Do(ctx, http.MethodGet, path, nil, out)
+	var ended *lostError
+	if (absent(err) || errors.As(err, &ended)) && c.options.Launch != nil {
+		if err = c.options.Launch.start(ctx, c); err == nil {
+			err = c.Do(ctx, http.MethodGet, path, nil, out)
+		}
+	}
+	return err
+}
+
+// Post sends a body, nil for none, and reads the answer into out, nil for nowhere.
+func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	return c.Do(ctx, http.MethodPost, path, in, out)
+}
+
+// Do sends a request and reads the answer. An error of the daemon has its code, text and hint.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	response, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // what was wanted of it was read
+	if out == nil {
+		return nil
+	}
+	if raw, wanted := out.(*[]byte); wanted {
+		*raw, err = io.ReadAll(response.Body)
+	} else {
+		err = json.NewDecoder(response.Body).Decode(out)
+	}
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return c.strange(response.Status, method, path)
+	case err != nil:
+		return lost(err)
+	}
+	return nil
+}
+
+// strange is an answer that no daemon of Scout gives.
+func (c *Client) strange(status, method, path string) error {
+	return scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", method, path, status, c.options.Socket)
+}
+
+// send returns the answer to a request that succeeded. The caller closes its body.
+func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("encode request: %w", err)
+		}
+		body = bytes.NewReader(data)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://scout/api/v1"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	request.Header.Set("User-Agent", c.options.Name)
+	if parent := observe.Traceparent(ctx); parent != "" {
+		request.Header.Set("Traceparent", parent)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if version := response.Header.Get(v1.HeaderVersion); version != "" && version != c.options.Version && c.options.Differs != nil && !c.told {
+		c.told = true
+		c.options.Differs(version)
+	}
+	if response.StatusCode < http.StatusBadRequest {
+		return response, nil
+	}
+	defer response.Body.Close() //nolint:errcheck // it is read as far as it matters
+	var failure v1.ErrorBody
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxErrorBytes)).Decode(&failure); err != nil || failure.Error.Code == "" {
+		return nil, c.strange(response.Status, method, path)
+	}
+	err = failure.Error.Err()
+	if failure.Error.Code == scout.CodeUnavailable {
+		return nil, &absentError{err}
+	}
+	return nil, err
+}
+
+// unreachable says what a failed request means.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	cause := err
+	var operation *net.OpError
+	if errors.As(err, &operation) {
+		cause = operation.Err
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return &absentError{scout.Errorf(scout.CodeDaemonUnreachable, "no daemon answers at %s", c.options.Socket).WithHint("start one: scout serve")}
+	case errors.Is(err, fs.ErrPermission):
+		return scout.Errorf(scout.CodeFilePermission, "the socket %s is not this user's: %w", c.options.Socket, cause)
+	case errors.Is(err, syscall.ENOTSOCK), errors.Is(err, syscall.EPROTOTYPE):
+		return scout.Errorf(scout.CodeSocketTaken, "%s is no socket", c.options.Socket)
+	}
+	return lost(err)
+}
+
+// lostError is a daemon that ended in the middle of a request.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string { return e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+// lost says that the daemon ended in the middle of a request.
+func lost(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	text := "the daemon ended while it was asked"
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		text += ": " + strings.TrimPrefix(err.Error(), "Get ")
+	}
+	return &lostError{scout.Errorf(scout.CodeDaemonUnreachable, "%s", text).WithHint("ask again; a recording that runs is not affected")}
+}
+
+// tail returns the last lines of a file from a position on, joined; empty where there are none.
+func tail(path string, from int64, lines int) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	const most = 8 << 10
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	from = max(from, info.Size()-most)
+	data, err := io.ReadAll(io.NewSectionReader(f, from, most))
+	if err != nil {
+		return ""
+	}
+	all := strings.Split(strings.TrimSpace(string(data)), "\n")
+	all = all[max(0, len(all)-lines):]
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	return strings.Join(all, "; ")
+}

@@ -1,0 +1,159 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+)
+
+// answering serves a handler at a socket, which it returns.
+func answering(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler} //nolint:gosec // a test needs no deadline
+	ended := make(chan struct{})
+	go func() { // ended by Close
+		_ = server.Serve(listener)
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close() // the test is over
+		<-ended
+	})
+	return socket
+}
+
+func TestADaemonOfAnotherVersionIsNoticedOnce(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]int{"1.0": 0, "2.0": 1} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			socket := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set(v1.HeaderVersion, version)
+				_, _ = fmt.Fprint(w, `{"api":1}`)
+			})
+			told := 0
+			c, err := client.Connect(t.Context(), client.Options{Socket: socket, Version: "1.0", Differs: func(other string) {
+				if told++; other != version {
+					t.Errorf("told of version %q", other)
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.Get(t.Context(), "/status", &struct{}{}); err != nil || told != want {
+				t.Errorf("told %d times, %v; want %d", told, err, want)
+			}
+		})
+	}
+}
+
+func TestWhatADaemonSaysIsTheError(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		status int
+		body   string
+		code   scout.Code
+		text   string
+		hint   string
+	}{
+		"an error of Scout":               {409, `{"error":{"message":"it runs; stop it","code":"already_recording","hint":"stop it"}}`, scout.CodeAlreadyRecording, "it runs", "stop it"},
+		"an error of the future":          {400, `{"error":{"message":"x","code":"of_the_future"}}`, scout.CodeInternal, "x", ""},
+		"an error of another program":     {502, `<html>Bad Gateway</html>`, scout.CodeDaemonUnreachable, "another program", ""},
+		"a success of another program":    {200, `<html>Welcome</html>`, scout.CodeDaemonUnreachable, "another program", ""},
+		"an interface of another version": {200, `{"api":2}`, scout.CodeDaemonUnreachable, "version 2 of the interface", ""},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			socket := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(c.status)
+				_, _ = fmt.Fprint(w, c.body)
+			})
+			_, err := client.Connect(t.Context(), client.Options{Socket: socket})
+			if scout.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.text) || c.hint != "" && scout.HintOf(err) != c.hint {
+				t.Errorf("%v (%s, %q)", err, scout.CodeOf(err), scout.HintOf(err))
+			}
+		})
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	left, err := net.Listen("unix", filepath.Join(dir, "left"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:forcetypeassert // a unix listener makes no other
+	_ = left.Close()                                 // as a crash leaves it
+	for name, text := range map[string]string{"none": "no daemon answers", "left": "no daemon answers", "file": ""} {
+		_, err := client.Connect(t.Context(), client.Options{Socket: filepath.Join(dir, name)})
+		if err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A program that does not become a daemon is told of with what it wrote, and nothing waits longer than it lives.
+func TestAProgramThatIsNoDaemon(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		program string
+		args    []string
+		text    string
+	}{
+		"it is not there":  {"/no/such/program", nil, "/no/such/program is not there"},
+		"it ends and says": {"sh", []string{"-c", "echo first; echo broken >&2; exit 3"}, "first; broken"},
+		"it ends silently": {"sh", []string{"-c", "exit 3"}, "exit status 3"},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "data")
+			program := c.program
+			if path, err := exec.LookPath(program); err == nil {
+				program = path
+			}
+			_, err := client.Connect(t.Context(), client.Options{Socket: filepath.Join(dir, "s"), Launch: &client.Launch{
+				Program: program, Args: c.args, Env: os.Environ(), Dir: dir, Output: filepath.Join(dir, "output"), Log: filepath.Join(dir, "log"),
+			}})
+			if scout.CodeOf(err) != scout.CodeDaemonStart || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("%v (%s)", err, scout.CodeOf(err))
+			}
+		})
+	}
+}
+
+func TestTheCallersTimeIsOver(t *testing.T) {
+	t.Parallel()
+	reached := make(chan struct{}, 1)
+	socket := answering(t, func(_ http.ResponseWriter, r *http.Request) {
+		reached <- struct{}{}
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { // ended by the request, which comes
+		<-reached
+		cancel()
+	}()
+	if _, err := client.Connect(ctx, client.Options{Socket: socket}); scout.CodeOf(err) != scout.CodeCancelled {
+		t.Errorf("%v (%s)", err, scout.CodeOf(err))
+	}
+}

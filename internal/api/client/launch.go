@@ -1,0 +1,147 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/filelock"
+)
+
+const (
+	// startWithin is how long a daemon that is started may take until it answers.
+	startWithin = 2 * time.Second
+	// lookEvery is how often a daemon that is starting is asked: nothing announces that a socket of another process appears.
+	lookEvery = 3 * time.Millisecond
+	// startLockName is the file whose lock belongs to the one command that starts the daemon; the others wait for its outcome.
+	startLockName = "daemon.start"
+	// toldLines is how much of its output a daemon's failure to start is told with.
+	toldLines = 3
+)
+
+// Launch says how a daemon is started.
+type Launch struct {
+	// Program is scout, Args its arguments and Env its environment: a daemon on demand for the data folder. Its paths are
+	// absolute: it runs in the root folder.
+	Program string
+	Args    []string
+	Env     []string
+	// Dir is the data folder; it is made where it is missing.
+	Dir string
+	// Output is the file that gets what the daemon writes to its standard streams, and begins anew with each start.
+	Output string
+	// Log is the daemon's log, which an error names.
+	Log string
+}
+
+// start starts a daemon, or waits for the one that another command starts at this moment, and returns when it answers.
+func (l *Launch) start(ctx context.Context, c *Client) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, scout.Errorf(scout.CodeDaemonStart, "the daemon did not answer within %s of its start", startWithin))
+	defer cancel()
+	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "make the data folder", err)
+	}
+	// Not by atomicfile: it is a lock.
+	lock, err := os.OpenFile(filepath.Join(l.Dir, startLockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "open the lock for starting the daemon", err)
+	}
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		got, err := filelock.Try(lock)
+		if err != nil {
+			return errors.Join(scout.Errorf(scout.CodeWriteFailed, "lock %s: %w", lock.Name(), err).WithHint("the data folder must be on a file system with locks: choose another one with --data-dir"), lock.Close())
+		}
+		if got {
+			defer func() { _ = filelock.Close(lock) }() // the daemon answers, or the error says why not
+			return l.launch(ctx, c, ticker.C)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return errors.Join(l.late(ctx, 0), lock.Close())
+		}
+		if err := c.greet(ctx); err == nil {
+			return lock.Close()
+		}
+	}
+}
+
+// launch starts the process and waits until it, or another one, answers.
+func (l *Launch) launch(ctx context.Context, c *Client, look <-chan time.Time) error {
+	if err := c.greet(ctx); !absent(err) {
+		return err // another command was quicker
+	}
+	// Not by atomicfile: a process writes into it.
+	output, err := os.OpenFile(l.Output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "open the output of the daemon", err)
+	}
+	defer func() { _ = output.Close() }() // the process has its own
+	// Not CommandContext: the daemon outlives the command.
+	command := exec.Command(l.Program, l.Args...)
+	command.Stdout, command.Stderr = output, output
+	command.Env = l.Env
+	command.Dir = "/" // it holds no folder of the user's
+	command.SysProcAttr = detached()
+	if err := command.Start(); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return scout.Errorf(scout.CodeDaemonStart, "start the daemon: the program %s is not there", l.Program)
+		}
+		return scout.Errorf(scout.CodeDaemonStart, "start the daemon: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }() // ends with the daemon, at the latest with this program, whom it outlives
+	var exit error
+	for over := false; ; {
+		err := c.greet(ctx)
+		if !absent(err) && ctx.Err() == nil {
+			return err
+		}
+		if over {
+			return l.failed(exit)
+		}
+		select {
+		case exit = <-ended:
+			over = true // a daemon that is there already is asked once more
+		case <-look:
+		case <-ctx.Done():
+			return l.late(ctx, command.Process.Pid)
+		}
+	}
+}
+
+// failed tells why the daemon ended, with the last of its output.
+func (l *Launch) failed(exit error) error {
+	said := tail(l.Output, 0, toldLines)
+	if said == "" {
+		said = "it wrote nothing"
+		if exit != nil {
+			said = exit.Error()
+		}
+	}
+	return scout.Errorf(scout.CodeDaemonStart, "the daemon ended at its start: %s", said).WithHint("see %s, or start it in the foreground: scout serve", l.Log)
+}
+
+// late tells that the daemon is not ready, with the last of its log.
+func (l *Launch) late(ctx context.Context, pid int) error {
+	err := context.Cause(ctx)
+	if scout.CodeOf(err) != scout.CodeDaemonStart {
+		return err // the caller's time is over
+	}
+	said := tail(l.Log, 0, toldLines)
+	if said != "" {
+		said = "; its log ends: " + said
+	}
+	process := ""
+	if pid > 0 {
+		process = "; it goes on starting"
+	}
+	return scout.Errorf(scout.CodeDaemonStart, "%w%s%s", err, process, said).WithHint("try again; or see %s, or start it in the foreground: scout serve", l.Log)
+}

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+)
+
+// statusError is an error as huma writes it.
+type statusError struct {
+	status int
+	v1.ErrorBody
+}
+
+func (e *statusError) Error() string  { return e.ErrorBody.Error.Text }
+func (e *statusError) GetStatus() int { return e.status }
+
+// useOurErrors makes huma write errors in our form. It is a variable of huma's, and there is one form for the whole program.
+var useOurErrors = sync.OnceFunc(func() {
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+		return newStatusError(ctx, status, message, errs)
+	}
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return newStatusError(nil, status, message, errs)
+	}
+})
+
+// newStatusError makes the body for what an operation returned, or for what huma found wrong with a request.
+func newStatusError(ctx huma.Context, status int, message string, errs []error) *statusError {
+	e := &statusError{status: status}
+	if len(errs) == 1 && status >= http.StatusInternalServerError && errs[0] != nil { // an operation failed
+		e.status, e.ErrorBody = v1.ErrorOf(errs[0])
+	} else {
+		e.ErrorBody = refused(status, message, errs)
+	}
+	if ctx != nil {
+		announce(headers(func(name, value string) { ctx.SetHeader(name, value) }), e.status, e.ErrorBody.Error)
+	}
+	return e
+}
+
+// refused is the body for a request that huma refused.
+func refused(status int, message string, errs []error) v1.ErrorBody {
+	code, known := map[int]scout.Code{
+		http.StatusRequestTimeout: scout.CodeRequestTimeout, http.StatusRequestEntityTooLarge: scout.CodeRequestTooLarge,
+		http.StatusUnsupportedMediaType: scout.CodeMediaType, http.StatusInternalServerError: scout.CodeInternal,
+	}[status]
+	if !known {
+		code = scout.CodeInvalidArgument
+	}
+	var details []v1.Detail
+	for _, err := range errs {
+		if detail := new(huma.ErrorDetail); errors.As(err, &detail) {
+			details = append(details, v1.Detail{Location: detail.Location, Message: detail.Message})
+		} else if err != nil {
+			details = append(details, v1.Detail{Message: err.Error()})
+		}
+	}
+	text := message
+	if len(details) > 0 {
+		text = strings.TrimPrefix(details[0].Location+": "+details[0].Message, ": ")
+	}
+	_, body := v1.ErrorOf(scout.Errorf(code, "%s", text).WithHint("see docs/formats/api.md"))
+	body.Error.Details = details
+	if len(details) > 0 && details[0].Location != "" {
+		_, param, _ := strings.Cut(details[0].Location, ".")
+		body.Error.Param = &param
+	}
+	return body
+}
+
+// headers sets a header of a response.
+type headers func(name, value string)
+
+// announce sets the headers that go with every error: the code, and what a client that repeats requests should do.
+func announce(set headers, status int, e v1.Error) {
+	set(v1.HeaderCode, string(e.Code))
+	switch {
+	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable && e.Retryable:
+		const seconds = 1
+		set("Retry-After", strconv.Itoa(seconds))
+		set("Retry-After-Ms", strconv.Itoa(1000*seconds))
+	case !e.Retryable && (status == http.StatusRequestTimeout || status == http.StatusConflict || status >= http.StatusInternalServerError):
+		set("X-Should-Retry", "false")
+	}
+}
+
+// writeError answers a request outside huma with an error.
+func writeError(w http.ResponseWriter, err error) {
+	status, body := v1.ErrorOf(err)
+	announce(w.Header().Set, status, body.Error)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	data, _ := json.Marshal(body) // strings and booleans
+	_, _ = w.Write(data)          // the client may be gone
+}

@@ -1,0 +1,108 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// metrics are those of requests. route is the pattern of the operation, never the path.
+type metrics struct {
+	requests    *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+	bytesIn     *prometheus.CounterVec
+	bytesOut    *prometheus.CounterVec
+	refused     *prometheus.CounterVec
+	connections *prometheus.GaugeVec
+}
+
+// requestBuckets go from a request that only looks to one that waits for a microphone.
+var requestBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60}
+
+func newMetrics(scope observe.Scope) *metrics {
+	return &metrics{
+		requests: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_http_requests_total", Help: "Requests that were answered, by route, method and status.",
+		}, []string{"route", "method", "status"})),
+		seconds: observe.Register(scope, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scout_http_request_seconds", Help: "Time from the headers of a request to the end of its answer; streams are left out.", Buckets: requestBuckets,
+		}, []string{"route"})),
+		bytesIn: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_http_request_bytes_total", Help: "Bytes of request bodies, as announced.",
+		}, []string{"route"})),
+		bytesOut: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_http_response_bytes_total", Help: "Bytes of response bodies.",
+		}, []string{"route"})),
+		refused: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_http_refused_total", Help: "Requests and connections that were refused before an operation saw them, by reason.",
+		}, []string{"reason"})),
+		connections: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scout_connections", Help: "Open connections and streams, by kind.",
+		}, []string{"kind"})),
+	}
+}
+
+// methodOf bounds the label: a client may send any word.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
+}
+
+// observe counts and logs a request that was answered.
+func (s *Server) observe(r *http.Request, w *response, route, id string, took time.Duration) {
+	status := w.status
+	if r.Context().Err() != nil && status == 0 {
+		status = v1.StatusClientClosed
+	}
+	m := s.metrics
+	m.requests.WithLabelValues(route, methodOf(r), strconv.Itoa(status)).Inc()
+	if w.Header().Get("Content-Type") != eventStream {
+		m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	}
+	m.bytesIn.WithLabelValues(route).Add(float64(max(r.ContentLength, 0)))
+	m.bytesOut.WithLabelValues(route).Add(float64(w.bytes))
+	if code := w.code(); code != "" {
+		_ = s.options.Failures.Count(scout.Errorf(code, "answered")) // it returns its argument
+	}
+	attributes := []any{
+		slog.String("request", id), slog.String("route", route), slog.String("method", methodOf(r)), slog.Int("status", status),
+		slog.Int64(observe.KeyDurationMS, took.Milliseconds()), slog.Int64("bytes_in", max(r.ContentLength, 0)), slog.Int64("bytes_out", w.bytes),
+		slog.String(observe.KeyCode, string(w.code())),
+	}
+	if status >= http.StatusInternalServerError {
+		s.log.Warn(EventRequest, attributes...)
+		return
+	}
+	s.log.Debug(EventRequest, attributes...)
+}
+
+// refusals remember when a refusal was logged last, for each reason: whoever is refused a thousand times a second fills no log.
+type refusals struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// refuse counts a refusal, and logs it once a second for each reason.
+func (s *Server) refuse(reason, remote string, code scout.Code) {
+	s.metrics.refused.WithLabelValues(reason).Inc()
+	s.refused.mu.Lock()
+	defer s.refused.mu.Unlock()
+	if s.refused.last == nil {
+		s.refused.last = make(map[string]time.Time)
+	}
+	if now := time.Now(); now.Sub(s.refused.last[reason]) >= refusedLogEvery {
+		s.refused.last[reason] = now
+		s.log.Warn(EventRefused, slog.String(observe.KeyReason, reason), slog.String("remote", remote), slog.String(observe.KeyCode, string(code)))
+	}
+}

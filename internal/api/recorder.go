@@ -1,0 +1,205 @@
+package api
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/record"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// seconds is a length as it travels: in seconds, to the millisecond.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
+
+// startedOutput has 201 for a recording that began, 200 for one that was under way.
+type startedOutput struct {
+	Status int
+	Body   v1.Started
+}
+
+// registerRecorder adds what starts and stops recordings.
+func (s *Server) registerRecorder(api huma.API) {
+	operation(api, http.MethodGet, "/recorder", "What is being recorded", func(ctx context.Context, _ *none) (*body[v1.Recorder], error) {
+		return answer(s.recorder(ctx)), nil
+	})
+	operation(api, http.MethodPost, "/recorder/start", "Begin a recording; the answer comes when frames are flowing", s.start)
+	operation(api, http.MethodPost, "/recorder/stop", "End the recording; the answer comes when its file is final", s.stop)
+	operation(api, http.MethodPost, "/recorder/cancel", "End the recording and move it to the trash", s.cancel)
+}
+
+func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOutput, error) {
+	var request v1.Start
+	if in.Body != nil {
+		request = *in.Body
+	}
+	order, err := s.order(request)
+	if err != nil {
+		return nil, err
+	}
+	started, err := s.services.Recorder.Start(ctx, order)
+	if err != nil {
+		return nil, err
+	}
+	out := &startedOutput{Status: http.StatusCreated, Body: v1.Started{
+		ID: string(started.ID), Already: started.Already, StartedAt: v1.Time{Time: started.StartedAt}, Format: formatOf(started.Format),
+		Device: nameOf(started.Device), WaitedSeconds: seconds(started.Waited), LeftSeconds: seconds(started.Left),
+		Path: s.services.Recorder.Folder().AudioPath(started.ID),
+	}}
+	if started.Already {
+		out.Status = http.StatusOK
+	} else if s.services.Started != nil {
+		s.services.Started(ctx, started.ID, request)
+	}
+	return out, nil
+}
+
+// order is what a request asks for, over what the settings say.
+func (s *Server) order(r v1.Start) (recording.Order, error) {
+	order := s.services.Order
+	order.ID = recording.ID(r.ID)
+	if r.ID != "" && !order.ID.Valid() {
+		return order, scout.Errorf(scout.CodeInvalidArgument, "id %q is not one of a recording", r.ID).WithHint("leave it out: Scout makes one")
+	}
+	if r.Device != "" {
+		order.Device = r.Device
+	}
+	if f := r.Format; f.SampleRate > 0 {
+		order.Format.SampleRateHz = f.SampleRate
+	}
+	if r.Format.Channels > 0 {
+		order.Format.Channels = r.Format.Channels
+	}
+	if r.Format.SampleFormat != "" {
+		order.Format.Sample = scout.SampleFormat(r.Format.SampleFormat)
+	}
+	if err := order.Format.Validate(); err != nil {
+		return order, scout.Errorf(scout.CodeInvalidArgument, "%w", err)
+	}
+	if r.OnLoss != "" {
+		order.OnLoss = r.OnLoss
+	}
+	if r.Preroll != nil {
+		if order.Preroll = time.Duration(*r.Preroll * float64(time.Second)); order.Preroll == 0 {
+			order.Preroll = -1 // none
+		}
+	}
+	const longest = 366 * 24 * 3600
+	if r.MaxDuration > longest {
+		return order, scout.Errorf(scout.CodeInvalidArgument, "max_duration_seconds is %g: want at most %d", r.MaxDuration, longest)
+	}
+	order.Rules.MaxDuration = time.Duration(r.MaxDuration * float64(time.Second))
+	order.Labels = r.Labels
+	if len(r.Environment) > 0 {
+		list := make([]string, 0, len(r.Environment))
+		for name, value := range r.Environment {
+			list = append(list, name+"="+value)
+		}
+		order.Environment.Variables = recording.EnvironmentOf(list).Variables
+	}
+	return order, nil
+}
+
+func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stopped], error) {
+	var id recording.ID
+	if in.Body != nil {
+		id = recording.ID(in.Body.ID)
+	}
+	// A client that goes away changes nothing about a recording that is to end.
+	stopped, err := s.services.Recorder.Stop(context.WithoutCancel(ctx), id)
+	if stopped.Manifest.ID == "" {
+		return nil, err
+	}
+	return answer(s.stopped(ctx, stopped, err)), nil
+}
+
+func (s *Server) stopped(ctx context.Context, stopped record.Stopped, failed error) v1.Stopped {
+	out := v1.Stopped{Recording: s.done(stopped.Manifest), Already: stopped.Already}
+	if failed == nil {
+		failed = stopped.Manifest.EndReason.Err()
+	}
+	if failed != nil {
+		_, problem := v1.ErrorOf(failed)
+		out.Warning = &problem.Error
+		_ = s.options.Failures.Count(failed) // it returns its argument
+	}
+	if !stopped.Already && s.services.Stopped != nil {
+		s.services.Stopped(context.WithoutCancel(ctx), stopped.Manifest)
+	}
+	return out
+}
+
+func (s *Server) cancel(ctx context.Context, _ *none) (*body[v1.Stopped], error) {
+	ctx = context.WithoutCancel(ctx)
+	stopped, err := s.services.Recorder.Stop(ctx, "")
+	switch {
+	case stopped.Manifest.ID == "" && err != nil:
+		return nil, err
+	case stopped.Already:
+		return nil, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded").WithHint("to throw away a recording that ended: scout recordings delete")
+	}
+	if err := s.services.Recorder.Folder().Trash(stopped.Manifest.ID); err != nil {
+		return nil, err
+	}
+	return answer(v1.Stopped{Recording: s.done(stopped.Manifest)}), nil
+}
+
+// recorder is how the recorder is, also where it cannot be asked.
+func (s *Server) recorder(ctx context.Context) v1.Recorder {
+	const within = time.Second
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	status, err := s.services.Recorder.Status(ctx)
+	if err != nil {
+		return v1.Recorder{State: "failed", Reason: err.Error()}
+	}
+	out := v1.Recorder{
+		State: status.Capture, PID: status.PID, Device: nameOf(status.Device), Outage: string(status.Outage),
+		Disk: &v1.Disk{FreeBytes: status.FreeBytes, LeftSeconds: seconds(status.Left), Low: status.DiskLow},
+	}
+	if r := status.Recording; r != nil {
+		if out.State = "recording"; r.Stopping {
+			out.State = "stopping"
+		}
+		out.Recording = &v1.Recording{
+			ID: string(r.ID), StartedAt: v1.Time{Time: r.StartedAt}, Seconds: seconds(r.Format.Duration(r.Captured)), Format: formatOf(r.Format),
+			CapturedFrames: r.Captured, WrittenFrames: r.Written, SyncedFrames: r.Synced, WaitingFrames: r.Waiting, LostFrames: r.Lost, Gaps: r.Gaps,
+			Condition: string(r.Condition), Path: r.Path,
+		}
+	} else if out.State == "recording" { // a warm microphone records nothing
+		out.State = "idle"
+	}
+	if m := status.Last; m != nil {
+		done := s.done(*m)
+		out.Last = &done
+	}
+	return out
+}
+
+func (s *Server) done(m recording.Manifest) v1.RecordingDone {
+	path := m.Path
+	if path == "" || !filepath.IsAbs(path) {
+		path = s.services.Recorder.Folder().AudioPath(m.ID)
+	}
+	return v1.RecordingDone{
+		ID: string(m.ID), State: string(m.State), StartedAt: v1.Time{Time: m.StartedAt}, EndedAt: v1.TimeOf(m.EndedAt), EndReason: string(m.EndReason),
+		Seconds: seconds(m.Duration()), Frames: m.Frames, LostFrames: m.LostFrames(), Gaps: len(m.Gaps), Path: path,
+	}
+}
+
+func formatOf(f scout.Format) v1.Format {
+	return v1.Format{SampleRate: f.SampleRateHz, Channels: f.Channels, SampleFormat: string(f.Sample)}
+}
+
+func nameOf(d recording.Device) string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return d.ID
+}

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+)
+
+// writeWithin is how long one write of a response may take: a long stream lives, a reader that is dead does not.
+const writeWithin = 30 * time.Second
+
+// response counts what is written, and bounds each write.
+type response struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	status  int
+	bytes   int64
+}
+
+func newResponse(w http.ResponseWriter) *response {
+	return &response{ResponseWriter: w, control: http.NewResponseController(w)}
+}
+
+// WriteHeader notes the status.
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 && status >= http.StatusOK {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write bounds the write.
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	_ = w.control.SetWriteDeadline(time.Now().Add(writeWithin)) // a writer of a test has none
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// code is the error code of the answer, empty for a success.
+func (w *response) code() scout.Code { return scout.Code(w.Header().Get(v1.HeaderCode)) }
+
+// refusal keeps the status and the header Allow of what the mux would have answered, and drops its text.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (r *refusal) Header() http.Header         { return r.header }
+func (r *refusal) Write(p []byte) (int, error) { return len(p), nil }
+func (r *refusal) WriteHeader(status int)      { r.status = status }
+
+// routes is a mux that knows its patterns.
+type routes struct {
+	http.ServeMux
+	patterns []string
+}
+
+// HandleFunc adds a handler for a pattern, such as "GET /livez".
+func (m *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	m.patterns = append(m.patterns, pattern)
+	m.ServeMux.HandleFunc(pattern, handler)
+}

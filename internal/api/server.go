@@ -1,0 +1,298 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"path"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/unixsocket"
+)
+
+// Log events.
+const (
+	EventRequest   = "http_request"
+	EventRefused   = "http_refused"
+	EventListening = "http_listening"
+)
+
+// Limits of connections and requests.
+const (
+	headerWithin    = 10 * time.Second // to send the headers of a request
+	bodyWithin      = 30 * time.Second // to send the body of a request
+	idleConnection  = 2 * time.Minute  // between two requests
+	maxHeaderBytes  = 32 << 10
+	maxConnections  = 512
+	maxStreams      = 256
+	refusedLogEvery = time.Second
+)
+
+// Options are what a server needs besides its services.
+type Options struct {
+	Scope    observe.Scope
+	Failures *observe.Failures
+	Version  string
+	Commit   string
+	// Gatherer is what /metrics shows; nil for nothing.
+	Gatherer prometheus.Gatherer
+	// Begin is called when a request begins, and what it returns when it ended; nil for nobody.
+	Begin func() (end func())
+}
+
+// Server answers requests. Serve may be called for several listeners.
+type Server struct {
+	options  Options
+	services Services
+	log      *slog.Logger
+	metrics  *metrics
+	mux      *routes
+	http     *http.Server
+	refused  refusals
+	streams  atomic.Int64
+	open     atomic.Int64
+	stopping atomic.Bool
+	ending   chan struct{} // closed when streams must end
+	end      func()
+}
+
+// New returns a server over the services.
+func New(o Options, services Services) *Server {
+	useOurErrors()
+	scope := o.Scope.Component("api")
+	s := &Server{options: o, services: services, log: scope.Log(), metrics: newMetrics(scope), mux: new(routes), ending: make(chan struct{})}
+	s.end = sync.OnceFunc(func() { close(s.ending) })
+	s.register()
+	s.http = &http.Server{
+		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: headerWithin, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what clients do wrong
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if counted, ok := c.(*connection); ok {
+				return context.WithValue(ctx, peerKey{}, counted)
+			}
+			return ctx
+		},
+	}
+	return s
+}
+
+// config is huma's, with its defaults changed where they do not fit: see docs/formats/api.md.
+func config(version string) huma.Config {
+	c := huma.DefaultConfig("Scout", version)
+	c.CreateHooks = nil // they add $schema to bodies and a Link header
+	c.DocsPath, c.SchemasPath = "", ""
+	c.Formats = map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
+	c.RejectUnknownQueryParameters = true
+	c.Info.Description = "Speech to text on this machine."
+	return c
+}
+
+// register adds every operation.
+func (s *Server) register() {
+	api := humago.New(s.mux, config(s.options.Version))
+	s.registerSystem(api)
+	s.registerRecorder(api)
+	s.registerEvents(api)
+}
+
+// operation adds one JSON operation.
+func operation[I, O any](api huma.API, method, path, summary string, handler func(context.Context, *I) (*O, error)) {
+	huma.Register(api, huma.Operation{
+		OperationID: operationID(method, path), Method: method, Path: prefix + path, Summary: summary, BodyReadTimeout: bodyWithin,
+	}, handler)
+}
+
+// prefix is that of all operations of this version.
+const prefix = "/api/v1"
+
+var notWord = regexp.MustCompile(`[^a-z]+`)
+
+// operationID is for example get-transcripts-id.
+func operationID(method, path string) string {
+	return strings.Trim(notWord.ReplaceAllString(strings.ToLower(method+path), "-"), "-")
+}
+
+// Serve answers the clients of a listener until Shutdown, after which it returns nil. The listener is closed. address is where clients
+// find it.
+func (s *Server) Serve(listener net.Listener, address string) error {
+	s.log.Info(EventListening, slog.String("address", address), slog.Bool("tls", false))
+	err := s.http.Serve(&limited{Listener: listener, server: s})
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown refuses new requests, ends streams, and waits for what is under way until ctx ends; then it is cut off.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopping.Store(true)
+	s.end()
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(scout.Errorf(scout.CodeDeadlineExceeded, "requests were cut off: %w", err), s.http.Close())
+	}
+	return err
+}
+
+// Connections is how many clients are connected, Streams how many of them read events.
+func (s *Server) Connections() int { return int(s.open.Load()) }
+
+// Streams is how many event streams are open.
+func (s *Server) Streams() int { return int(s.streams.Load()) }
+
+// peerKey is under which a request's context has its *connection.
+type peerKey struct{}
+
+// connection is a client's, with who it is.
+type connection struct {
+	net.Conn
+	peer   unixsocket.Peer
+	err    error
+	closed func()
+}
+
+// Close counts.
+func (c *connection) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
+// limited bounds how many clients may be connected, so that those who say nothing use up nothing that others need.
+type limited struct {
+	net.Listener
+	server *Server
+}
+
+// Accept returns the next client. One above the limit is sent away.
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		s := l.server
+		if s.open.Add(1) > maxConnections {
+			s.open.Add(-1)
+			_ = c.Close() // nothing was said
+			s.refuse("connections", "", scout.CodeRateLimit)
+			continue
+		}
+		s.metrics.connections.WithLabelValues("http").Inc()
+		counted := &connection{Conn: c, closed: sync.OnceFunc(func() {
+			s.open.Add(-1)
+			s.metrics.connections.WithLabelValues("http").Dec()
+		})}
+		if unix, ok := c.(*net.UnixConn); ok {
+			counted.peer, counted.err = unixsocket.PeerOf(unix)
+		}
+		return counted, nil
+	}
+}
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// serve is around every request.
+func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
+	if s.options.Begin != nil {
+		defer s.options.Begin()()
+	}
+	began := time.Now()
+	w := newResponse(out)
+	id := r.Header.Get(v1.HeaderRequest)
+	if !requestID.MatchString(id) {
+		id = "req_" + strings.ToLower(ulid.Make().String())
+	}
+	h := w.Header()
+	h.Set(v1.HeaderRequest, id)
+	h.Set(v1.HeaderVersion, s.options.Version)
+	h.Set("X-Content-Type-Options", "nosniff")
+	ctx := observe.WithTraceparent(r.Context(), r.Header.Get("Traceparent"))
+	ctx, span := s.options.Scope.Tracer().Start(ctx, "http_request")
+	if span.SpanContext().IsValid() {
+		h.Set("X-Trace-Id", span.SpanContext().TraceID().String())
+	}
+	r = cleaned(r.WithContext(ctx))
+	handler, pattern := s.mux.Handler(r)
+	route := "other"
+	if _, after, found := strings.Cut(pattern, " "); found {
+		route = after
+	}
+	var err error
+	if denied := s.admit(r, w); denied == nil {
+		err = s.options.Failures.Guard("api", func() error {
+			if pattern == "" {
+				unknown(handler, w, r)
+			} else {
+				s.mux.ServeHTTP(w, r)
+			}
+			return nil
+		})
+		if err != nil && w.status == 0 {
+			writeError(w, scout.Errorf(scout.CodeInternal, "the request failed: a defect of Scout"))
+		}
+	}
+	observe.EndSpan(span, err)
+	s.observe(r, w, route, id, time.Since(began))
+}
+
+// admit refuses a request before anything looks at it.
+func (s *Server) admit(r *http.Request, w http.ResponseWriter) (denied error) {
+	reason := ""
+	if c, ok := r.Context().Value(peerKey{}).(*connection); ok {
+		if err := c.allowed(); err != nil {
+			reason, denied = "role", err
+		}
+	}
+	if denied == nil && s.stopping.Load() {
+		reason, denied = "unavailable", scout.Errorf(scout.CodeUnavailable, "the daemon is stopping")
+	}
+	if denied != nil {
+		s.refuse(reason, r.RemoteAddr, scout.CodeOf(denied))
+		writeError(w, denied)
+	}
+	return denied
+}
+
+// cleaned is the request with a path as the mux knows it: // counts as /, and a / at the end is ignored. A redirect, as the mux would
+// answer it, turns a POST into a GET.
+func cleaned(r *http.Request) *http.Request {
+	clean := path.Clean("/" + r.URL.Path)
+	if clean == r.URL.Path {
+		return r
+	}
+	u := *r.URL
+	if raw := u.RawPath; raw != "" {
+		u.RawPath = path.Clean("/" + raw)
+	}
+	u.Path = clean
+	r2 := *r
+	r2.URL = &u
+	return &r2
+}
+
+// unknown answers a request for which the mux has no operation.
+func unknown(mux http.Handler, w http.ResponseWriter, r *http.Request) {
+	answer := &refusal{header: make(http.Header)}
+	mux.ServeHTTP(answer, r)
+	if answer.status == http.StatusMethodNotAllowed {
+		allow := answer.header.Get("Allow")
+		w.Header().Set("Allow", allow)
+		writeError(w, scout.Errorf(scout.CodeMethodNotAllowed, "%s does not take %s, only %s", r.URL.Path, r.Method, allow))
+		return
+	}
+	writeError(w, scout.Errorf(scout.CodeUnknownURL, "there is no %s", r.URL.Path))
+}

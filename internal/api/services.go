@@ -1,0 +1,41 @@
+package api
+
+import (
+	"context"
+
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/event"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/record"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// Services are what the API offers to clients.
+type Services struct {
+	// Health runs the checks; now asks for a fresh result and the self-test.
+	Health func(ctx context.Context, now bool) health.Report
+	// NotReady names what a client has to wait for; empty when work is accepted.
+	NotReady func() []string
+	// Status is how the daemon is, but for the recorder and the connections.
+	Status func() v1.Status
+	// Settings are the settings with where they come from, without secrets.
+	Settings func() v1.Settings
+	// Devices lists what can be recorded from, and opens none. It returns the name of the sound system.
+	Devices  func(ctx context.Context) (string, []sound.Device, error)
+	Recorder Recorder
+	// Order is what is recorded where a request leaves things open.
+	Order recording.Order
+	// Started is told of a recording that a client began, with what it asked for besides; Stopped of one that a client ended.
+	Started func(ctx context.Context, id recording.ID, request v1.Start)
+	Stopped func(ctx context.Context, m recording.Manifest)
+	Events  *event.Log
+}
+
+// Recorder starts and stops recordings.
+type Recorder interface {
+	Status(ctx context.Context) (recording.Status, error)
+	Start(ctx context.Context, order recording.Order) (recording.Started, error)
+	Stop(ctx context.Context, id recording.ID) (record.Stopped, error)
+	Folder() *recording.Folder
+}

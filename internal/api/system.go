@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/health"
+)
+
+// none is the input of an operation that takes nothing.
+type none struct{}
+
+// body is an output with a JSON body.
+type body[T any] struct{ Body T }
+
+// input is an input with a JSON body.
+type input[T any] struct{ Body T }
+
+// optional is an input with a JSON body that may be left out.
+type optional[T any] struct{ Body *T }
+
+func answer[T any](v T) *body[T] { return &body[T]{v} }
+
+// registerSystem adds what tells how the daemon is.
+func (s *Server) registerSystem(api huma.API) {
+	operation(api, http.MethodGet, "/version", "The version of the daemon and of the interface", func(context.Context, *none) (*body[v1.VersionInfo], error) {
+		return answer(v1.VersionInfo{Version: s.options.Version, Commit: s.options.Commit, API: v1.Version}), nil
+	})
+	operation(api, http.MethodGet, "/status", "How the daemon is", func(ctx context.Context, _ *none) (*body[v1.Status], error) {
+		status := s.services.Status()
+		status.Recorder = s.recorder(ctx)
+		status.Connections, status.Streams = s.Connections(), s.Streams()
+		return answer(status), nil
+	})
+	operation(api, http.MethodGet, "/health", "How each part of Scout is", func(ctx context.Context, _ *none) (*healthOutput, error) {
+		return healthAnswer(s.services.Health(ctx, false)), nil
+	})
+	operation(api, http.MethodPost, "/health/check", "Run every check and the self-test now", func(ctx context.Context, _ *none) (*healthOutput, error) {
+		return healthAnswer(s.services.Health(ctx, true)), nil
+	})
+	operation(api, http.MethodGet, "/settings", "Every setting and where its value comes from", func(context.Context, *none) (*body[v1.Settings], error) {
+		return answer(s.services.Settings()), nil
+	})
+	operation(api, http.MethodGet, "/devices", "What can be recorded from", func(ctx context.Context, _ *none) (*body[v1.Devices], error) {
+		backend, devices, err := s.services.Devices(ctx)
+		if err != nil {
+			return nil, err
+		}
+		list := v1.Devices{Backend: backend, Data: make([]v1.Device, len(devices))}
+		for i := range devices {
+			d := &devices[i]
+			list.Data[i] = v1.Device{ID: d.ID, Name: d.Name, Default: d.Default, Monitor: d.Monitor, Formats: make([]v1.DeviceFormat, len(d.Formats))}
+			for j, f := range d.Formats {
+				list.Data[i].Formats[j] = v1.DeviceFormat{SampleRate: f.SampleRateHz, Channels: f.Channels, SampleFormat: f.Sample}
+			}
+		}
+		return answer(list), nil
+	})
+	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
+	})
+	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if reasons := s.services.NotReady(); len(reasons) > 0 {
+			writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons})
+			return
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
+	})
+	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		out := healthAnswer(s.services.Health(r.Context(), false))
+		writeJSON(w, out.Status, out.Body)
+	})
+	if s.options.Gatherer != nil {
+		s.mux.HandleFunc("GET /metrics", promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP)
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	data, err := json.Marshal(v)
+	if err == nil {
+		_, _ = w.Write(data) // the client may be gone
+	}
+}
+
+// healthOutput is a Health with the status that tells it to a balancer.
+type healthOutput struct {
+	Status int
+	Body   v1.Health
+}
+
+func healthAnswer(r health.Report) *healthOutput {
+	out := &healthOutput{Status: http.StatusOK, Body: HealthOf(r)}
+	if r.Status == health.Unhealthy || r.Status == health.Unknown {
+		out.Status = http.StatusServiceUnavailable
+	}
+	return out
+}
+
+// HealthOf is a report as it travels.
+func HealthOf(r health.Report) v1.Health {
+	h := v1.Health{Status: string(r.Status), Reasons: append([]string{}, r.Reasons...), UptimeSeconds: seconds(r.Uptime), Version: r.Version, Components: make([]v1.Component, len(r.Components))}
+	for i, c := range r.Components {
+		h.Components[i] = v1.Component{
+			Name: c.Name, Status: string(c.Status), Reason: strings.TrimSpace(c.Reason), Critical: c.Critical, LastCheck: v1.TimeOf(c.LastCheck), Metadata: c.Metadata,
+		}
+	}
+	return h
+}

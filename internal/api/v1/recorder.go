@@ -1,0 +1,107 @@
+package v1
+
+import "encoding/json"
+
+// Recorder is GET /recorder.
+type Recorder struct {
+	State     string         `json:"state" enum:"idle,starting,recording,stopping,failed"`
+	Reason    string         `json:"reason,omitempty" doc:"Why the state is failed"`
+	PID       int            `json:"pid,omitempty"`
+	Device    string         `json:"device,omitempty"`
+	Outage    string         `json:"outage,omitempty" doc:"Why no frames come at this moment"`
+	Recording *Recording     `json:"recording,omitempty"`
+	Disk      *Disk          `json:"disk,omitempty"`
+	Last      *RecordingDone `json:"last,omitempty"`
+}
+
+// Disk is the room for recordings.
+type Disk struct {
+	FreeBytes   uint64  `json:"free_bytes"`
+	LeftSeconds float64 `json:"left_seconds"`
+	Low         bool    `json:"low"`
+}
+
+// Format is that of recorded audio.
+type Format struct {
+	SampleRate   int    `json:"sample_rate,omitempty" minimum:"8000" maximum:"192000"`
+	Channels     int    `json:"channels,omitempty" minimum:"1" maximum:"64"`
+	SampleFormat string `json:"sample_format,omitempty" enum:"s16,s24,f32"`
+}
+
+// Recording is the recording under way.
+type Recording struct {
+	ID             string  `json:"id"`
+	StartedAt      Time    `json:"started_at"`
+	Seconds        float64 `json:"seconds"`
+	Format         Format  `json:"format"`
+	CapturedFrames uint64  `json:"captured_frames"`
+	WrittenFrames  uint64  `json:"written_frames"`
+	SyncedFrames   uint64  `json:"synced_frames"`
+	WaitingFrames  uint64  `json:"waiting_frames"`
+	LostFrames     uint64  `json:"lost_frames"`
+	Gaps           int     `json:"gaps"`
+	Condition      string  `json:"condition"`
+	Live           bool    `json:"live"`
+	Path           string  `json:"path,omitempty"`
+}
+
+// RecordingDone is a recording that ended.
+type RecordingDone struct {
+	ID         string  `json:"id"`
+	State      string  `json:"state"`
+	StartedAt  Time    `json:"started_at"`
+	EndedAt    *Time   `json:"ended_at,omitempty"`
+	EndReason  string  `json:"end_reason,omitempty"`
+	Seconds    float64 `json:"duration_seconds"`
+	Frames     uint64  `json:"frames"`
+	LostFrames uint64  `json:"lost_frames"`
+	Gaps       int     `json:"gaps"`
+	Path       string  `json:"path,omitempty"`
+}
+
+// Start is the body of POST /recorder/start. What is left out is as the settings say.
+type Start struct {
+	ID          string            `json:"id,omitempty" doc:"Chosen by the client, so that asking twice begins one recording"`
+	Device      string            `json:"device,omitempty"`
+	Format      Format            `json:"format,omitzero"`
+	OnLoss      string            `json:"on_loss,omitempty" enum:"auto,follow,default"`
+	Preroll     *float64          `json:"preroll_seconds,omitempty" minimum:"0"`
+	MaxDuration float64           `json:"max_duration_seconds,omitempty" minimum:"0"`
+	Live        *bool             `json:"live,omitempty" doc:"Accepted; there is no live text yet"`
+	Transcribe  *bool             `json:"transcribe,omitempty" doc:"Accepted; no text is made yet"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	// Environment is the client's, as far as a recorder needs it to find the sound system.
+	Environment map[string]string `json:"environment,omitempty" doc:"How the client finds its sound system: variables such as PULSE_SERVER"`
+}
+
+// Started is the answer to a Start: frames are flowing.
+type Started struct {
+	ID            string  `json:"id"`
+	Already       bool    `json:"already" doc:"This recording was under way"`
+	StartedAt     Time    `json:"started_at"`
+	Format        Format  `json:"format"`
+	Device        string  `json:"device"`
+	WaitedSeconds float64 `json:"waited_seconds"`
+	LeftSeconds   float64 `json:"left_seconds"`
+	Path          string  `json:"path"`
+}
+
+// Stop is the body of POST /recorder/stop.
+type Stop struct {
+	ID string `json:"id,omitempty" doc:"The recording to end; the one under way where it is left out"`
+}
+
+// Stopped is the answer to a Stop: the file is final.
+type Stopped struct {
+	Recording RecordingDone `json:"recording"`
+	Already   bool          `json:"already" doc:"Nothing was under way: this is the last recording"`
+	Warning   *Error        `json:"warning,omitempty" doc:"What could not be finished as it should"`
+}
+
+// Event is one event of GET /events.
+type Event struct {
+	ID   uint64          `json:"id"`
+	Type string          `json:"type"`
+	At   Time            `json:"at"`
+	Data json.RawMessage `json:"data,omitempty"`
+}

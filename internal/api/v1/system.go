@@ -1,0 +1,94 @@
+package v1
+
+// VersionInfo is GET /version.
+type VersionInfo struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	API     int    `json:"api"`
+}
+
+// Health is GET /health.
+type Health struct {
+	Status        string      `json:"status" enum:"Healthy,Degraded,Unhealthy,Unknown"`
+	Reasons       []string    `json:"reasons"`
+	UptimeSeconds float64     `json:"uptime_seconds"`
+	Version       string      `json:"version"`
+	Components    []Component `json:"components"`
+}
+
+// Component is one part of Scout and how it is.
+type Component struct {
+	Name      string            `json:"name"`
+	Status    string            `json:"status" enum:"Healthy,Degraded,Unhealthy,Unknown"`
+	Reason    string            `json:"reason,omitempty"`
+	Critical  bool              `json:"critical"`
+	LastCheck *Time             `json:"last_check,omitempty"`
+	Metadata  map[string]string `json:"metadata,omitempty"`
+}
+
+// Status is GET /status.
+type Status struct {
+	PID           int       `json:"pid"`
+	Version       string    `json:"version"`
+	StartedAt     Time      `json:"started_at"`
+	UptimeSeconds float64   `json:"uptime_seconds"`
+	DataDir       string    `json:"data_dir"`
+	RecordingsDir string    `json:"recordings_dir"`
+	ModelsDir     string    `json:"models_dir"`
+	LogFile       string    `json:"log_file,omitempty"`
+	Idle          *Idle     `json:"idle,omitempty" doc:"When the daemon ends by itself; absent where it does not"`
+	Processes     []Process `json:"processes"`
+	Recorder      Recorder  `json:"recorder"`
+	Connections   int       `json:"connections"`
+	Streams       int       `json:"streams"`
+}
+
+// Idle says when a daemon ends that was started on demand.
+type Idle struct {
+	AfterSeconds float64 `json:"after_seconds" doc:"How long nothing may be open before it ends"`
+	Open         int     `json:"open" doc:"What is open now and keeps it: requests, streams, recordings"`
+}
+
+// Process is one of Scout's processes.
+type Process struct {
+	Name     string `json:"name"`
+	PID      int    `json:"pid"`
+	RSSBytes uint64 `json:"rss_bytes,omitempty"`
+}
+
+// Settings is GET /settings.
+type Settings struct {
+	File     string    `json:"file,omitempty"`
+	Settings []Setting `json:"settings"`
+}
+
+// Setting is one setting with where its value comes from.
+type Setting struct {
+	Name   string `json:"name"`
+	Value  any    `json:"value"`
+	Unset  string `json:"unset,omitempty" doc:"What holds while the value is empty"`
+	Origin string `json:"origin" enum:"default,file,environment,flag"`
+	From   string `json:"from,omitempty" doc:"The file with its line, the variable or the flag"`
+}
+
+// Devices is GET /devices.
+type Devices struct {
+	Backend string   `json:"backend"`
+	Data    []Device `json:"data"`
+}
+
+// Device is something to record from.
+type Device struct {
+	ID      string         `json:"id"`
+	Name    string         `json:"name"`
+	Default bool           `json:"default"`
+	Monitor bool           `json:"monitor"`
+	Formats []DeviceFormat `json:"formats"`
+}
+
+// DeviceFormat is what a device delivers without conversion.
+type DeviceFormat struct {
+	SampleRate   int    `json:"sample_rate"`
+	Channels     int    `json:"channels"`
+	SampleFormat string `json:"sample_format"`
+}

@@ -1,0 +1,70 @@
+package daemon
+
+import (
+	"sync"
+	"time"
+)
+
+// activity counts what is open, and tells when nothing was for a while.
+type activity struct {
+	after time.Duration // 0: never
+
+	mu    sync.Mutex
+	open  int
+	timer *time.Timer   // runs while nothing is open; nil where after is 0
+	idle  chan struct{} // closed once nothing was open for after
+	over  bool
+}
+
+// newActivity returns a counter with nothing open.
+func newActivity(after time.Duration) *activity {
+	a := &activity{after: after, idle: make(chan struct{})}
+	if after > 0 {
+		a.timer = time.AfterFunc(after, a.expire)
+	}
+	return a
+}
+
+// Begin says that something is open until end is called, which may be repeated.
+func (a *activity) Begin() (end func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.open++
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	return sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.open--; a.open == 0 && a.timer != nil {
+			a.timer.Reset(a.after)
+		}
+	})
+}
+
+// expire runs when the timer does. Something may have been opened at this very moment.
+func (a *activity) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.open == 0 && !a.over {
+		a.over = true
+		close(a.idle)
+	}
+}
+
+// Idle is closed when nothing was open for as long as was said.
+func (a *activity) Idle() <-chan struct{} { return a.idle }
+
+// Open is how much is open.
+func (a *activity) Open() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.open
+}
+
+// stop ends the timer.
+func (a *activity) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}

@@ -1,0 +1,133 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/settings"
+)
+
+// Checks are the health checks that need no daemon. They have no effect: they make no folder, open no device and load no model.
+func Checks(s *settings.Loaded, scope observe.Scope) ([]health.Check, error) {
+	recordings, err := s.RecordingsDir()
+	if err != nil {
+		return nil, err
+	}
+	return []health.Check{remote.Check(recordings), diskCheck(recordings, formatOf(s)), modelCheck(s, scope)}, nil
+}
+
+func formatOf(s *settings.Loaded) scout.Format {
+	return scout.Format{SampleRateHz: s.Record.Rate, Channels: s.Record.Channels, Sample: scout.SampleFormat(s.Record.Format)}
+}
+
+// diskCheck looks at the room for recordings, where there is a folder for them.
+func diskCheck(dir string, format scout.Format) health.Check {
+	return health.Check{Name: "disk", Critical: true, Probe: func(ctx context.Context) health.Result {
+		if _, err := os.Stat(dir); os.IsNotExist(err) {
+			return health.Result{Status: health.Healthy, Reason: "the folder of recordings is made with the first one"}
+		}
+		folder, err := recording.OpenFolder(dir)
+		if err != nil {
+			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+		}
+		return folder.DiskCheck(format, recording.SpaceLimits{}).Probe(ctx)
+	}}
+}
+
+// modelCheck looks whether the model that transcribes is there, by the names and sizes of its files.
+func modelCheck(s *settings.Loaded, scope observe.Scope) health.Check {
+	return health.Check{Name: "model", Critical: true, Probe: func(context.Context) health.Result {
+		unhealthy := func(reason string) health.Result { return health.Result{Status: health.Unhealthy, Reason: reason} }
+		dir, shared, err := s.ModelsDir()
+		if err != nil {
+			return unhealthy(err.Error())
+		}
+		if _, err := os.Stat(dir); os.IsNotExist(err) && len(shared) == 0 {
+			return unhealthy("no model is installed: scout models pull")
+		}
+		store, err := model.Open(dir, scope, model.WithShared(shared...))
+		if err != nil {
+			return unhealthy(err.Error())
+		}
+		list, err := store.List()
+		if err != nil {
+			return unhealthy(err.Error())
+		}
+		for i := range list {
+			m := &list[i]
+			if wanted := s.Transcribe.Model; wanted != m.ID && (wanted != "" || !m.Selected) {
+				continue
+			}
+			result := health.Result{Status: health.Healthy, Metadata: map[string]string{"model": m.ID, "model_size": strconv.FormatInt(m.SizeBytes, 10)}}
+			switch {
+			case !m.Installed:
+				result.Status, result.Reason = health.Unhealthy, "model "+m.ID+" is not installed: scout models pull "+m.ID
+			case m.Problem != "":
+				result.Status, result.Reason = health.Unhealthy, "model "+m.ID+": "+m.Problem
+			}
+			return result
+		}
+		return unhealthy("model " + s.Transcribe.Model + " is not known")
+	}}
+}
+
+// cachedFor is how old a result of the checks may be.
+const cachedFor = time.Second
+
+// checker runs the checks for whoever asks, and keeps the result for a moment.
+type checker struct {
+	checks  []health.Check
+	version string
+	began   time.Time
+	changed func(before, after health.Status, reasons []string)
+	gauge   *prometheus.GaugeVec
+
+	mu   sync.Mutex
+	last health.Report
+	at   time.Time
+}
+
+func newChecker(scope observe.Scope, version string, checks []health.Check) *checker {
+	return &checker{checks: checks, version: version, began: time.Now(), last: health.Report{Status: health.Unknown}, gauge: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "scout_health_status", Help: "How a component was when somebody last asked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
+	}, []string{"component"}))}
+}
+
+// Report runs the checks, or returns the result of a moment ago.
+func (c *checker) Report(ctx context.Context, now bool) health.Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !now && time.Since(c.at) < cachedFor {
+		return c.last
+	}
+	r := Report(ctx, c.checks, c.version, c.began)
+	for _, component := range r.Components {
+		c.gauge.WithLabelValues(component.Name).Set(map[health.Status]float64{health.Healthy: 0, health.Degraded: 1, health.Unhealthy: 2}[component.Status])
+		if component.Status == health.Unknown {
+			c.gauge.WithLabelValues(component.Name).Set(3)
+		}
+	}
+	if before := c.last.Status; before != r.Status && c.changed != nil {
+		c.changed(before, r.Status, r.Reasons)
+	}
+	c.last, c.at = r, time.Now()
+	return r
+}
+
+// Report runs the checks once.
+func Report(ctx context.Context, checks []health.Check, version string, began time.Time) health.Report {
+	components := health.Run(ctx, checks, time.Now)
+	status, reasons := health.Overall(components)
+	return health.Report{Status: status, Reasons: reasons, Version: version, Uptime: time.Since(began), Components: components}
+}

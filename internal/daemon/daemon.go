@@ -1,0 +1,319 @@
+// Package daemon is Scout's resident process: it makes the components that the settings describe, starts them in stages, serves them on
+// a unix socket in the data folder, and stops them in the reverse order. There is one for each data folder. Only cmd/scout imports it.
+// docs/adr/0050-resident-process.md says why there is one.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	notify "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/capture/miniaudio"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/event"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/record"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/settings"
+	"github.com/scout-speech/scout/internal/unixsocket"
+)
+
+// Deadlines of the stages. Starting waits for no model and no device; what takes longer hangs.
+const (
+	startWithin     = 5 * time.Second
+	requestsBudget  = 5 * time.Second // for requests under way when the daemon stops
+	recorderBudget  = 3 * time.Second // to leave the recorder, which goes on
+	ordinaryBudget  = time.Second
+	devicesWithin   = 10 * time.Second // a sound server that hangs must not hang a client
+	watchdogPerBeat = 2                // beats in the time that systemd's watchdog allows
+)
+
+// Options are what a daemon needs besides its settings.
+type Options struct {
+	Settings *settings.Loaded
+	Scope    observe.Scope
+	Failures *observe.Failures
+	Gatherer prometheus.Gatherer
+	Version  string
+	// Launch says how a recorder is started.
+	Launch remote.LaunchOptions
+	// OnDemand ends the daemon when nothing was open for daemon.idle.
+	OnDemand bool
+	// LogFile is where the log is, for status; empty for standard error.
+	LogFile string
+	// Ready is called when clients are answered; nil for nobody.
+	Ready func(socket string)
+}
+
+// daemon is a running one.
+type daemon struct {
+	options  Options
+	log      *slog.Logger
+	began    time.Time
+	dir      string
+	activity *activity
+
+	instance *instance
+	events   *event.Log
+	recorder *record.Recorder
+	checker  *checker
+	server   *api.Server
+	listener net.Listener
+	given    bool // the listener came from whoever started the daemon
+	socket   string
+
+	running *errgroup.Group // what runs until the stop
+	end     context.CancelFunc
+	failed  <-chan struct{} // closed when something of it failed
+}
+
+// Run serves until ctx ends, or, where the daemon was started on demand, until nothing was open for a while. Both return nil. The error tells what
+// could not be started, what failed while running, or what could not be stopped in order.
+func Run(ctx context.Context, o Options) error {
+	dir, err := o.Settings.DataDir()
+	if err != nil {
+		return err
+	}
+	idle := o.Settings.Daemon.Idle
+	if !o.OnDemand {
+		idle = 0
+	}
+	d := &daemon{options: o, log: o.Scope.Component("daemon").Log(), began: time.Now(), dir: dir, activity: newActivity(idle)}
+	defer d.activity.stop()
+	living, end := context.WithCancel(context.WithoutCancel(ctx)) // components live until they are stopped, after ctx
+	defer end()
+	d.end = end
+	d.running, living = errgroup.WithContext(living)
+	d.failed = living.Done()
+
+	s := &stages{log: d.log}
+	if err := s.start(ctx, d.stages(living)); err != nil {
+		return err
+	}
+	d.log.Info(EventReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", d.socket), slog.Bool("on_demand", o.OnDemand), slog.Int64(observe.KeyDurationMS, time.Since(d.began).Milliseconds()))
+	if o.Ready != nil {
+		o.Ready(d.socket)
+	}
+	d.tell(notify.SdNotifyReady)
+	reason := d.wait(ctx)
+	d.log.Info(EventStopping, slog.String(observe.KeyReason, reason))
+	d.tell(notify.SdNotifyStopping)
+	stopping := time.Now()
+	err = errors.Join(s.stop(ctx), d.running.Wait())
+	d.log.Info(EventStopped, slog.String(observe.KeyReason, reason), slog.Int64(observe.KeyDurationMS, time.Since(stopping).Milliseconds()))
+	return err
+}
+
+// tell tells systemd, where that started the daemon.
+func (d *daemon) tell(state string) {
+	if _, err := notify.SdNotify(false, state); err != nil {
+		d.log.Warn(EventNotNotified, slog.String(observe.KeyError, err.Error()))
+	}
+}
+
+// EventNotNotified is logged when systemd could not be told how the daemon is.
+const EventNotNotified = "daemon_not_notified"
+
+// wait returns why the daemon ends.
+func (d *daemon) wait(ctx context.Context) string {
+	var beat <-chan time.Time
+	if every, err := notify.SdWatchdogEnabled(false); err == nil && every > 0 {
+		ticker := time.NewTicker(every / watchdogPerBeat)
+		defer ticker.Stop()
+		beat = ticker.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return "told to"
+		case <-d.activity.Idle():
+			return "idle"
+		case <-d.failed:
+			return "a component failed"
+		case <-beat:
+			d.tell(notify.SdNotifyWatchdog)
+		}
+	}
+}
+
+// stages are the way up. living ends when components must end.
+func (d *daemon) stages(living context.Context) []stage {
+	return []stage{
+		{name: "lock", within: startWithin, budget: ordinaryBudget, start: d.startLock, stop: func(context.Context) error { return d.instance.close() }},
+		{name: "events", within: startWithin, budget: ordinaryBudget, start: d.startEvents, stop: func(context.Context) error { d.events.Close(); return nil }},
+		{name: "recorder", within: startWithin, budget: recorderBudget, start: func(context.Context) error { return d.startRecorder(living) }, stop: d.stopRunning},
+		{name: "socket", within: startWithin, budget: ordinaryBudget, start: d.startSocket, stop: d.stopSocket},
+		{name: "server", within: startWithin, budget: requestsBudget, start: d.startServer, stop: func(ctx context.Context) error { return d.server.Shutdown(ctx) }},
+	}
+}
+
+func (d *daemon) startLock(context.Context) (err error) {
+	patience := askedFor
+	if d.options.OnDemand {
+		patience = endingWait
+	}
+	d.instance, err = takeInstance(d.dir, d.options.Version, patience)
+	return err
+}
+
+// startEvents begins the numbers of events with the time: they grow over restarts, and a client that was here before reads its
+// lists again.
+func (d *daemon) startEvents(context.Context) error {
+	d.events = event.NewLog(uint64(time.Now().UnixMicro()), time.Now)
+	return nil
+}
+
+func (d *daemon) startRecorder(living context.Context) error {
+	s := d.options.Settings
+	dir, err := s.RecordingsDir()
+	if err != nil {
+		return err
+	}
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		return err
+	}
+	d.recorder = record.New(record.Options{
+		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
+	})
+	d.running.Go(func() error {
+		return d.options.Failures.Guard("record", func() error { return d.recorder.Run(living) })
+	})
+	return nil
+}
+
+// stopRunning ends what runs beside the server, and waits for it.
+func (d *daemon) stopRunning(ctx context.Context) error {
+	d.end()
+	ended := make(chan struct{})
+	go func() { // ends with what runs
+		_ = d.running.Wait() // Run returns it
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// startSocket takes the socket that systemd made, or makes one.
+func (d *daemon) startSocket(ctx context.Context) error {
+	given, err := activation.Listeners()
+	if err != nil {
+		return scout.Errorf(scout.CodeInternal, "take the sockets of whoever started the daemon: %w", err)
+	}
+	for _, l := range given {
+		if _, unix := l.(*net.UnixListener); unix && d.listener == nil {
+			d.listener, d.given, d.socket = l, true, l.Addr().String()
+		} else if l != nil {
+			_ = l.Close() // not one of ours
+		}
+	}
+	if d.given {
+		return nil
+	}
+	if d.socket, err = unixsocket.Path(d.dir, SocketName); err != nil {
+		return err
+	}
+	if err := unixsocket.Vacant(ctx, d.socket); err != nil {
+		return err
+	}
+	d.listener, err = unixsocket.Listen(ctx, d.socket)
+	return err
+}
+
+func (d *daemon) stopSocket(context.Context) error {
+	if err := d.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	if d.given {
+		return nil // it is systemd's
+	}
+	return unixsocket.Remove(d.socket)
+}
+
+func (d *daemon) startServer(context.Context) error {
+	s := d.options.Settings
+	checks, err := Checks(s, d.options.Scope)
+	if err != nil {
+		return err
+	}
+	d.checker = newChecker(d.options.Scope, d.options.Version, checks)
+	d.checker.changed = func(before, after health.Status, reasons []string) {
+		d.events.Publish("health.changed", map[string]any{"before": before, "status": after, "reasons": reasons})
+	}
+	r := s.Record
+	d.server = api.New(api.Options{
+		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
+	}, api.Services{
+		Health: d.checker.Report, NotReady: func() []string { return nil }, Status: d.status, Settings: func() v1.Settings { return settingsOf(s) },
+		Devices: devices, Recorder: d.recorder, Events: d.events,
+		Order: recording.Order{Format: formatOf(s), Device: r.Device, OnLoss: r.OnLoss, Preroll: prerollOf(r.Preroll)},
+	})
+	d.running.Go(func() error { return d.server.Serve(d.listener, d.socket) })
+	return nil
+}
+
+// prerollOf is the length as an order has it: less than 0 for none, which 0 leaves to the recorder.
+func prerollOf(length time.Duration) time.Duration {
+	if length == 0 {
+		return -1
+	}
+	return length
+}
+
+// devices lists what can be recorded from.
+func devices(ctx context.Context) (string, []sound.Device, error) {
+	backend, err := miniaudio.Open(ctx, sound.Options{})
+	if err != nil {
+		return "", nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, devicesWithin, scout.Errorf(scout.CodeSoundServer, "the sound system (%s) did not answer within %s", backend.Name(), devicesWithin))
+	defer cancel()
+	list, err := backend.Devices(ctx)
+	return backend.Name(), list, err
+}
+
+// settingsOf are the settings as they travel.
+func settingsOf(s *settings.Loaded) v1.Settings {
+	out := v1.Settings{File: s.File}
+	for _, v := range s.Values() {
+		from := ""
+		if v.Origin.Kind != settings.FromDefault {
+			from = v.Origin.String()
+		}
+		out.Settings = append(out.Settings, v1.Setting{Name: v.Name, Value: v.Value, Unset: v.Unset, Origin: string(v.Origin.Kind), From: from})
+	}
+	return out
+}
+
+// status is how the daemon is.
+func (d *daemon) status() v1.Status {
+	s := d.options.Settings
+	recordings, _ := s.RecordingsDir() // they were found when it started
+	models, _, _ := s.ModelsDir()
+	status := v1.Status{
+		PID: os.Getpid(), Version: d.options.Version, StartedAt: v1.Time{Time: d.began}, UptimeSeconds: time.Since(d.began).Round(time.Millisecond).Seconds(),
+		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
+		Processes: []v1.Process{{Name: "scout", PID: os.Getpid(), RSSBytes: residentBytes()}},
+	}
+	if d.activity.after > 0 {
+		status.Idle = &v1.Idle{AfterSeconds: d.activity.after.Seconds(), Open: d.activity.Open()}
+	}
+	return status
+}

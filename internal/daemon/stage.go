@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Log events.
+const (
+	EventStageStarted = "daemon_stage_started"
+	EventStageStopped = "daemon_stage_stopped"
+	EventStageFailed  = "daemon_stage_failed"
+	EventReady        = "daemon_ready"
+	EventStopping     = "daemon_stopping"
+	EventStopped      = "daemon_stopped"
+)
+
+// stage is one step of the way up, and back down.
+type stage struct {
+	name string
+	// within bounds start, and budget stop.
+	within, budget time.Duration
+	start          func(context.Context) error
+	stop           func(context.Context) error // nil for nothing
+}
+
+// stages starts and stops in order.
+type stages struct {
+	log     *slog.Logger
+	started []stage
+}
+
+// start runs one stage after the other. Where one fails, or is not done in time, those before it are stopped again and the
+// error names it.
+func (s *stages) start(ctx context.Context, all []stage) error {
+	for _, st := range all {
+		began := time.Now()
+		if err := s.bounded(ctx, st.within, st.start); err != nil {
+			s.failed("start", st.name, err, began)
+			return errors.Join(fmt.Errorf("start %s: %w", st.name, err), s.stop(ctx))
+		}
+		s.started = append(s.started, st)
+		s.log.Info(EventStageStarted, slog.String("stage", st.name), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+	}
+	return nil
+}
+
+// stop stops what was started in the reverse order. Each stage has a budget of its own, and one that fails keeps no other from
+// being stopped.
+func (s *stages) stop(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	var errs []error
+	for i := len(s.started) - 1; i >= 0; i-- {
+		st := s.started[i]
+		if st.stop == nil {
+			continue
+		}
+		began := time.Now()
+		if err := s.bounded(ctx, st.budget, st.stop); err != nil {
+			s.failed("stop", st.name, err, began)
+			errs = append(errs, fmt.Errorf("stop %s: %w", st.name, err))
+			continue
+		}
+		s.log.Info(EventStageStopped, slog.String("stage", st.name), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+	}
+	s.started = nil
+	return errors.Join(errs...)
+}
+
+// bounded runs work within that time. Work that goes on regardless is left behind: it ends when it ends, at the latest with the
+// process.
+func (s *stages) bounded(ctx context.Context, within time.Duration, work func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, scout.Errorf(scout.CodeDeadlineExceeded, "it was not done within %s", within))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- work(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select { // what obeys its context ends at this moment, and knows better what was wrong
+	case err := <-done:
+		return err
+	case <-time.After(grace):
+		return context.Cause(ctx)
+	}
+}
+
+// grace is how long work may take to notice that its time is over.
+const grace = 100 * time.Millisecond
+
+func (s *stages) failed(verb, name string, err error, began time.Time) {
+	s.log.Error(EventStageFailed, slog.String("stage", name), slog.String("step", verb), slog.String(observe.KeyCode, string(scout.CodeOf(err))),
+		slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+}

@@ -1,0 +1,265 @@
+// Package record is the use case of recording from a process that stays: it starts and stops the recording of a folder, takes over one
+// that is under way, and tells what happens to it. The recording itself is another process and needs nobody: it goes on when this
+// one ends, in whatever way.
+package record
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/remote"
+)
+
+// Log events.
+const (
+	EventAdopted      = "recording_adopted"
+	EventNotWatched   = "recordings_not_watched"
+	EventRecorderKept = "recorder_not_left"
+)
+
+// Options say which folder is recorded into, and how.
+type Options struct {
+	Folder *recording.Folder
+	// Launch says how a recorder is started.
+	Launch   remote.LaunchOptions
+	Scope    observe.Scope
+	Failures *observe.Failures
+	// Happened is told every event of a recording of the folder, whoever started it. It must not block.
+	Happened func(recording.Event)
+	// Begin is called when a recording is under way, and what it returns when none is any more; nil for nobody.
+	Begin func() (end func())
+}
+
+// Recorder starts and stops recordings. Its methods may be called from any goroutine.
+type Recorder struct {
+	options Options
+	folder  *recording.Folder
+	log     *slog.Logger
+
+	mu      sync.Mutex // of what follows
+	keeper  *remote.Keeper
+	leaving sync.WaitGroup // keepers that are being left
+	active  func()         // ends what Begin began; nil without a recording
+
+	orders sync.Mutex // one start or stop at a time
+}
+
+// New returns a recorder of the folder.
+func New(o Options) *Recorder {
+	return &Recorder{options: o, folder: o.Folder, log: o.Scope.Component("record").Log()}
+}
+
+// Folder returns the folder that is recorded into.
+func (r *Recorder) Folder() *recording.Folder { return r.folder }
+
+// Status tells what the recorder process of the folder does. It starts none and keeps none alive. Where none runs the
+// status is that of an idle one.
+func (r *Recorder) Status(ctx context.Context) (recording.Status, error) {
+	client, err := remote.Dial(ctx, r.folder.Dir(), remote.Options{Name: r.options.Launch.Name, Probe: true})
+	if scout.CodeOf(err) == scout.CodeRecorderUnreachable {
+		if _, held := recording.Holder(r.folder.Dir()); held {
+			return recording.Status{}, err
+		}
+		return r.idle(), nil
+	}
+	if err != nil {
+		return recording.Status{}, err
+	}
+	defer func() { _ = client.Close() }() // it was only looked at
+	status, err := client.Status(ctx)
+	if scout.CodeOf(err) == scout.CodeRecorderUnreachable && ctx.Err() == nil { // it ended at that moment
+		return r.idle(), nil
+	}
+	return status, err
+}
+
+// idle is the status where no recorder runs.
+func (r *Recorder) idle() recording.Status {
+	status := recording.Status{Capture: "idle"}
+	if space, left, err := r.folder.SpaceLeft(scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}); err == nil {
+		status.FreeBytes, status.Left, status.DiskLow = space.FreeBytes, left, recording.SpaceLimits{}.Low(left)
+	}
+	if last, found := r.last(); found {
+		status.Last = &last
+	}
+	return status
+}
+
+// last is the recording that ended last.
+func (r *Recorder) last() (last recording.Manifest, found bool) {
+	list, _, err := r.folder.List()
+	if err != nil {
+		return last, false
+	}
+	for i := range list {
+		if m := &list[i]; m.State != recording.StateRecording && (!found || m.EndedAt.After(last.EndedAt)) {
+			last, found = *m, true
+		}
+	}
+	return last, found
+}
+
+// Start begins a recording that goes on until Stop, or as its rules say, and returns when frames are flowing. Asking again for
+// the recording under way, by its id or, without one, with the same order, gives the same answer with Already. While another one is
+// under way the error has scout.CodeAlreadyRecording.
+func (r *Recorder) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
+	r.orders.Lock()
+	defer r.orders.Unlock()
+	if running, under := r.underWay(ctx); under {
+		if order.ID == running.ID || order.ID == "" && sameOrder(order, running.Order) {
+			return startedOf(running), nil
+		}
+		return recording.Started{}, scout.Errorf(scout.CodeAlreadyRecording, "recording %s is under way", running.ID).
+			WithHint("to stop it: scout stop")
+	}
+	if order.ID != "" {
+		if _, err := r.folder.Manifest(order.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+			return recording.Started{}, scout.Errorf(scout.CodeConflict, "recording %s exists already", order.ID).WithHint("leave the id out: Scout makes one")
+		}
+	}
+	keeper, started, err := remote.Keep(ctx, r.folder, r.options.Launch, order, r.options.Scope)
+	if err != nil {
+		return started, err
+	}
+	r.keep(keeper)
+	return started, nil
+}
+
+// underWay returns the recording that is being made.
+func (r *Recorder) underWay(ctx context.Context) (recording.Progress, bool) {
+	status, err := r.Status(ctx)
+	if err != nil || status.Recording == nil {
+		return recording.Progress{}, false
+	}
+	return *status.Recording, true
+}
+
+// startedOf is what a start of the recording under way would have returned.
+func startedOf(p recording.Progress) recording.Started {
+	return recording.Started{ID: p.ID, Already: true, StartedAt: p.StartedAt, Format: p.Format}
+}
+
+// sameOrder tells whether two orders ask for the same, but for their ids and where they come from.
+func sameOrder(a, b recording.Order) bool {
+	return a.Format == b.Format && a.Device == b.Device && a.OnLoss == b.OnLoss && a.Warm == b.Warm && a.Preroll == b.Preroll && a.Rules == b.Rules
+}
+
+// Stopped is how a recording ended.
+type Stopped struct {
+	Manifest recording.Manifest
+	// Already says that nothing was under way: Manifest is that of the recording asked for, or of the last one.
+	Already bool
+}
+
+// Stop ends the recording under way, or with an id that one, whatever became of its recorder, and returns when its file is
+// final. The manifest may be there beside an error: then the recording ended, and something is not as it should be.
+func (r *Recorder) Stop(ctx context.Context, id recording.ID) (Stopped, error) {
+	r.orders.Lock()
+	defer r.orders.Unlock()
+	if id != "" {
+		m, err := r.folder.Manifest(id)
+		if err != nil {
+			return Stopped{}, err
+		}
+		if m.State != recording.StateRecording {
+			return Stopped{Manifest: m, Already: true}, nil
+		}
+	}
+	m, err := remote.Stop(ctx, r.folder, r.options.Launch)
+	if m.ID != "" {
+		r.left(m.ID)
+		return Stopped{Manifest: m}, err
+	}
+	if scout.CodeOf(err) != scout.CodeNotRecording {
+		return Stopped{}, err
+	}
+	last, found := r.last()
+	if !found {
+		return Stopped{}, scout.Errorf(scout.CodeRecordingNotFound, "nothing was recorded yet").WithHint("start a recording: scout start")
+	}
+	return Stopped{Manifest: last, Already: true}, nil
+}
+
+// keep takes over the keeping of the recording under way from whoever kept it here before.
+func (r *Recorder) keep(keeper *remote.Keeper) {
+	r.mu.Lock()
+	before := r.keeper
+	r.keeper = keeper
+	r.begin()
+	r.mu.Unlock()
+	r.leave(before)
+}
+
+// begin says that a recording is under way. The caller holds mu.
+func (r *Recorder) begin() {
+	if r.active == nil && r.options.Begin != nil {
+		r.active = r.options.Begin()
+	}
+}
+
+// left ends the keeping of a recording that ended; with an empty id of any.
+func (r *Recorder) left(id recording.ID) {
+	r.mu.Lock()
+	keeper := r.keeper
+	if keeper != nil && id != "" && keeper.ID() != id {
+		r.mu.Unlock()
+		return
+	}
+	r.keeper = nil
+	if r.active != nil {
+		r.active()
+		r.active = nil
+	}
+	r.mu.Unlock()
+	r.leave(keeper)
+}
+
+// leave ends a keeper in the background: its recorder may take a while to answer.
+func (r *Recorder) leave(keeper *remote.Keeper) {
+	if keeper == nil {
+		return
+	}
+	r.leaving.Go(func() { // ends with the connection; Run waits for it
+		if err := keeper.Leave(); err != nil {
+			r.log.Debug(EventRecorderKept, slog.String(observe.KeyError, err.Error()))
+		}
+	})
+}
+
+// keeps tells whether the recording is kept here already.
+func (r *Recorder) keeps(id recording.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.keeper != nil && r.keeper.ID() == id
+}
+
+// adopt takes over a recording that nobody has to attend: when its recorder and the recorder's parent die, another one goes on with
+// it. A recording with somebody at it stays theirs: it ends as they said when they go away.
+func (r *Recorder) adopt(ctx context.Context, p recording.Progress) {
+	if p.Order.Rules.NoOwnerFor != 0 || r.keeps(p.ID) {
+		r.mu.Lock()
+		r.begin()
+		r.mu.Unlock()
+		return
+	}
+	r.orders.Lock() // whoever starts it at this moment keeps it
+	defer r.orders.Unlock()
+	if r.keeps(p.ID) {
+		return
+	}
+	keeper, _, err := remote.Adopt(ctx, r.folder, r.options.Launch, p.ID, r.options.Scope)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) && scout.CodeOf(err) != scout.CodeNotRecording {
+			r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		}
+		return
+	}
+	r.keep(keeper)
+	r.log.Info(EventAdopted, slog.String(recording.KeyRecording, string(p.ID)), slog.Int64(observe.KeyDurationMS, time.Since(p.StartedAt).Milliseconds()))
+}

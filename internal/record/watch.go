@@ -1,0 +1,118 @@
+package record
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/remote"
+)
+
+// lookEvery is how often a recorder is looked for where the system does not tell of new files.
+const lookEvery = 10 * time.Second
+
+// Run follows the recorders of the folder until ctx ends, whoever starts them: it takes over what is being recorded and hands on
+// what happens. It waits for files to appear and asks nobody while nothing is recorded.
+func (r *Recorder) Run(ctx context.Context) error {
+	defer r.leaving.Wait()
+	defer r.left("")
+	appeared, stop := r.watchFolder()
+	defer stop()
+	for ctx.Err() == nil {
+		if r.follow(ctx) {
+			continue // it ended: another one may be there already
+		}
+		r.left("")
+		select {
+		case <-appeared:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// watchFolder returns a channel that gets a value when a recorder may have begun. The caller calls stop.
+func (r *Recorder) watchFolder() (appeared <-chan struct{}, stop func()) {
+	signal := make(chan struct{}, 1)
+	done := make(chan struct{})
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		if err = watcher.Add(r.folder.Dir()); err != nil {
+			_ = watcher.Close() // it watches nothing
+		}
+	}
+	if err != nil {
+		r.log.Warn(EventNotWatched, slog.String(observe.KeyError, err.Error()))
+		ticker := time.NewTicker(lookEvery)
+		go forward(done, ticker.C, func(time.Time) bool { return true }, signal) // ended by stop
+		return signal, func() { ticker.Stop(); close(done) }
+	}
+	begun := func(e fsnotify.Event) bool {
+		return e.Has(fsnotify.Create) && filepath.Base(e.Name) == remote.EndpointName
+	}
+	go forward(done, watcher.Events, begun, signal) // ended by stop
+	return signal, func() {
+		close(done)
+		_ = watcher.Close() // it was only watched
+	}
+}
+
+// forward sends a signal for every value that counts, until done or the end of the values.
+func forward[T any](done <-chan struct{}, values <-chan T, counts func(T) bool, signal chan<- struct{}) {
+	for {
+		select {
+		case v, open := <-values:
+			if !open {
+				return
+			}
+			if counts(v) {
+				select {
+				case signal <- struct{}{}:
+				default: // one is waiting
+				}
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+// follow hears the events of the recorder that runs, until it ends; false where none runs.
+func (r *Recorder) follow(ctx context.Context) bool {
+	client, err := remote.Dial(ctx, r.folder.Dir(), remote.Options{Name: r.options.Launch.Name, Probe: true})
+	if err != nil {
+		return false
+	}
+	defer func() { _ = client.Close() }() // it was only listened to
+	begun := func() bool {                // what happened before the events were heard is in the status
+		if status, err := client.Status(ctx); err == nil && status.Recording != nil {
+			r.adopt(ctx, *status.Recording)
+		}
+		return true
+	}
+	_ = client.WatchEventsFrom(ctx, begun, func(e recording.Event) bool { // it ends with the recorder, and the next one is looked for
+		r.heard(ctx, client, e)
+		return true
+	})
+	return ctx.Err() == nil
+}
+
+// heard acts on an event and hands it on.
+func (r *Recorder) heard(ctx context.Context, client *remote.Client, e recording.Event) {
+	switch e.Kind {
+	case recording.KindStarted:
+		if status, err := client.Status(ctx); err == nil && status.Recording != nil && status.Recording.ID == e.ID {
+			r.adopt(ctx, *status.Recording)
+		}
+	case recording.KindStopped:
+		r.left(e.ID)
+	}
+	if r.options.Happened != nil {
+		r.options.Happened(e)
+	}
+}
