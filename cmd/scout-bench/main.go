@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
-	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line where a limit would end Go's runtime
+	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line if a limit would end Go's runtime
 )
 
-// garbagePercent is that of scout, whose memory is measured here.
+// garbagePercent is the value of scout, whose memory is measured here.
 const garbagePercent = 30
 
 func main() {
@@ -28,7 +28,7 @@ const name = "scout-bench"
 
 func build(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a}) }
 
-// app is what the commands share.
+// app is shared by the commands.
 type app struct{ *cli.App }
 
 // newRootCommand returns the tree of commands.
@@ -46,7 +46,7 @@ It uses the settings of scout (see scout settings show), and scout and scout-eng
 	return root
 }
 
-// scout is the program scout with the settings of this one.
+// scout returns a command that runs scout with the settings of this program.
 func (a *app) scout(ctx context.Context, args ...string) *exec.Cmd {
 	for flag, folder := range map[string]string{"--data-dir": a.Settings.Data.Dir, "--models-dir": a.Settings.Models.Dir} {
 		if folder != "" {

@@ -66,7 +66,7 @@ The backend "sherpa" with the profile "plain" is sherpa-onnx with its own defaul
 	return cmd
 }
 
-// reader reads clips.
+// reader returns a reader of clips.
 func reader(a *app) rig.Reader {
 	return rig.Reader{Options: file.Options{
 		Log:      a.Scope.Log(),
@@ -74,7 +74,7 @@ func reader(a *app) rig.Reader {
 	}}
 }
 
-// subject is what is measured with a recognizer.
+// subject returns what is measured with a recognizer.
 func subject(a *app, r *cli.Recognizer, cut segment.Options) *rig.Subject {
 	clock := &rig.ClockedEngine{Engine: r.Engine}
 	return &rig.Subject{
@@ -83,8 +83,8 @@ func subject(a *app, r *cli.Recognizer, cut segment.Options) *rig.Subject {
 	}
 }
 
-// openBench reads the manifest of a folder of speech and opens a recognizer that can do with the hot words. It is
-// the caller's to close.
+// openBench reads the manifest of a folder of speech and opens a recognizer that supports the hot words. The caller
+// closes it.
 func openBench(ctx context.Context, a *app, o cli.RecognizerOptions, dir string, hotWords []string) ([]bench.Entry, *cli.Recognizer, error) {
 	entries, err := bench.ReadManifest(dir)
 	if err != nil {
@@ -107,7 +107,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		return cli.Usage(err)
 	}
 	var baseline *bench.Report
-	if o.baseline != "" { // before the long work, so that a wrong name is known at once
+	if o.baseline != "" { // before the long work, so that a wrong name is noticed at once
 		if baseline, err = bench.ReadReport(o.baseline); err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func writeReport(out io.Writer, report, baseline *bench.Report, asJSON bool) err
 	return report.Against(baseline).WriteTable(out)
 }
 
-// processor names the CPU and how many there are, for whoever compares two reports.
+// processor returns the name and number of the CPUs, for people who compare two reports.
 func processor() string {
 	name := runtime.GOARCH
 	if info, err := cpu.Info(); err == nil && len(info) > 0 {

@@ -2,19 +2,19 @@ package bench
 
 import "github.com/scout-speech/scout/internal/speech/align"
 
-// matches returns the words that a shortest edit from reference to hypothesis leaves alone.
+// matches returns the words that a shortest edit from reference to hypothesis keeps.
 func matches(reference, hypothesis []string) []align.Pair {
 	return align.Kept(len(reference), len(hypothesis), func(i, j int) bool { return reference[i] == hypothesis[j] })
 }
 
-// tagged is the normalised form of words that each must be found again: tokens[i] belongs to word of[i].
+// tagged is the normalised form of words, each of which must be found again: tokens[i] belongs to word of[i].
 type tagged struct {
 	tokens []string
 	of     []int
 	count  []int // tokens of each word
 }
 
-// tag normalises word by word, so that every token belongs to one. Numbers of several words stay several.
+// tag normalises word by word, so that every token belongs to one word. Numbers of several words are not combined.
 func tag(words []string) tagged {
 	t := tagged{count: make([]int, len(words))}
 	for i, word := range words {
@@ -27,10 +27,10 @@ func tag(words []string) tagged {
 	return t
 }
 
-// same returns the words of both sides that are alike as a whole, in order.
+// same returns the words that are alike as a whole on both sides, in order.
 func same(reference, hypothesis tagged) []align.Pair {
 	var found []align.Pair
-	run := 0 // tokens in a row of the same two words
+	run := 0 // consecutive tokens of the same two words
 	last := align.Pair{A: -1, B: -1}
 	for _, m := range matches(reference.tokens, hypothesis.tokens) {
 		words := align.Pair{A: reference.of[m.A], B: hypothesis.of[m.B]}

@@ -1,33 +1,31 @@
 package bench
 
-// Comparison holds a run against a kept one.
+// Comparison compares a run with a stored one.
 type Comparison struct {
 	// Short, Long and Total compare the files that both runs have.
 	Short Change `json:"short"`
 	Long  Change `json:"long"`
 	Total Change `json:"total"`
-	// RTF, Memory and Decode are after divided by before; 0 where one of them is not known. Decode is of
-	// the median.
+	// RTF, Memory and Decode are after divided by before, 0 if one of them is not known. Decode is for the median.
 	RTF    float64 `json:"rtf_ratio"`
 	Memory float64 `json:"memory_ratio"`
 	Decode float64 `json:"decode_ratio"`
-	// OnlyBefore and OnlyAfter name the files that the other run lacks.
+	// OnlyBefore and OnlyAfter name the files that the other run does not have.
 	OnlyBefore []string `json:"only_before,omitempty"`
 	OnlyAfter  []string `json:"only_after,omitempty"`
 }
 
-// Change is how the word error rate of a group of files moved.
+// Change is the change of the word error rate of a group of files.
 type Change struct {
 	Files  int     `json:"files"`
 	Before float64 `json:"wer_before"`
 	After  float64 `json:"wer_after"`
-	// Delta is After - Before, with its 95 % interval over files: a move whose interval holds 0 may be
-	// chance.
+	// Delta is After - Before, with its 95 % interval over files. If the interval contains 0, the change may be chance.
 	Delta Rate `json:"delta"`
 }
 
-// Against compares r with a kept run. Files are matched by name; a file whose reference changed in between
-// counts as another file.
+// Against compares r with a stored run. Files are matched by name; a file whose reference changed in between counts as
+// another file.
 func (r *Report) Against(baseline *Report) Comparison {
 	var c Comparison
 	before := make(map[string]File, len(baseline.Files))

@@ -2,30 +2,29 @@ package bench
 
 import "slices"
 
-// HeardWord is a word that was heard, as it is written.
+// HeardWord is a recognised word, as it is written.
 type HeardWord struct {
 	Text string
 	// LogProb is the natural log-probability that the model gives it.
 	LogProb float64
 }
 
-// Confidence tells how well the probability of a word reports whether it is right.
+// Confidence says how well the probability of a word separates right words from wrong ones.
 type Confidence struct {
-	// Words heard, of which Wrong are not in the reference where they stand.
+	// Words is the number of recognised words. Wrong of them are not in the reference at their place.
 	Words int `json:"words"`
 	Wrong int `json:"wrong"`
-	// AUC is the probability that a right word has a higher probability than a wrong one: 0.5 is chance, 1 is
-	// perfect.
+	// AUC is the probability that a right word has a higher probability than a wrong one: 0.5 is chance, 1 is perfect.
 	AUC float64 `json:"auc"`
 }
 
-// judged is a heard word with the verdict on it.
+// judged is a recognised word with its verdict.
 type judged struct {
 	logProb float64
 	right   bool
 }
 
-// judgeWords compares heard words with a reference. Words without letters or digits are left out.
+// judgeWords compares recognised words with a reference. Words without letters or digits are left out.
 func judgeWords(reference []string, heard []HeardWord) []judged {
 	texts := make([]string, len(heard))
 	for i, w := range heard {
@@ -45,7 +44,8 @@ func judgeWords(reference []string, heard []HeardWord) []judged {
 	return out
 }
 
-// confidenceOf sums up judged words; nil where all are right, or all wrong: then there is nothing to tell.
+// confidenceOf summarises judged words. It returns nil if all are right or all are wrong, because then there is nothing
+// to separate.
 func confidenceOf(words []judged) *Confidence {
 	c := Confidence{Words: len(words)}
 	for _, w := range words {

@@ -4,7 +4,7 @@ package bench
 type Edits struct {
 	// Reference is the length of the reference.
 	Reference int `json:"reference"`
-	// Substituted, Deleted (in the reference alone) and Inserted (in the hypothesis alone).
+	// Substituted, Deleted (only in the reference) and Inserted (only in the hypothesis).
 	Substituted int `json:"substituted"`
 	Deleted     int `json:"deleted"`
 	Inserted    int `json:"inserted"`
@@ -13,7 +13,7 @@ type Edits struct {
 // Errors is the edit distance.
 func (e Edits) Errors() int { return e.Substituted + e.Deleted + e.Inserted }
 
-// Rate is errors over length of the reference; false where the reference is empty.
+// Rate returns errors divided by the length of the reference; false if the reference is empty.
 func (e Edits) Rate() (rate float64, ok bool) {
 	if e.Reference == 0 {
 		return 0, false
@@ -25,8 +25,8 @@ func (e Edits) plus(o Edits) Edits {
 	return Edits{e.Reference + o.Reference, e.Substituted + o.Substituted, e.Deleted + o.Deleted, e.Inserted + o.Inserted}
 }
 
-// CountEdits counts the edits from reference to hypothesis (Levenshtein, all changes cost one). Of several
-// shortest ways it takes the one with the most substitutions. Time is len*len, memory len(hypothesis).
+// CountEdits counts the edits from reference to hypothesis (Levenshtein, all changes cost one). Of several shortest
+// edits it takes the one with the most substitutions. Time is len*len, memory len(hypothesis).
 func CountEdits(reference, hypothesis []string) Edits {
 	a, b := trim(reference, hypothesis)
 	type cell struct{ cost, substituted, deleted, inserted int32 }
@@ -62,9 +62,8 @@ func CountEdits(reference, hypothesis []string) Edits {
 	return Edits{len(reference), int(last.substituted), int(last.deleted), int(last.inserted)}
 }
 
-// Distance returns the edit distance of two texts in runes. Only cells that can be part of a way of at
-// most k changes are looked at, k doubling until it suffices (Ukkonen, Information and Control 64,
-// 1985): time is len*distance.
+// Distance returns the edit distance of two texts in runes. It examines only cells that can be part of a path of at
+// most k changes, and doubles k until it suffices (Ukkonen, Information and Control 64, 1985): time is len*distance.
 func Distance(reference, hypothesis string) int {
 	a, b := trim([]rune(reference), []rune(hypothesis))
 	for k := 64; ; k *= 2 {
@@ -74,7 +73,7 @@ func Distance(reference, hypothesis string) int {
 	}
 }
 
-// within returns the distance of a and b if it is at most k, else some number above k.
+// within returns the distance of a and b if it is at most k, else a number above k.
 func within(a, b []rune, k int) int {
 	if d := len(a) - len(b); d > k || -d > k {
 		return k + 1
@@ -106,7 +105,7 @@ func within(a, b []rune, k int) int {
 	return int(row[len(b)])
 }
 
-// trim takes off what both begin with and what both end with.
+// trim removes the common prefix and the common suffix.
 func trim[T comparable](a, b []T) (restA, restB []T) {
 	head := 0
 	for head < len(a) && head < len(b) && a[head] == b[head] {

@@ -21,20 +21,20 @@ const (
 	Scout
 )
 
-// Rig provides what RunEngine measures.
+// Rig provides the engines that RunEngine measures.
 type Rig interface {
-	// Open returns an engine that has not started; the caller closes it. Batch requests may have background of
-	// its slots, and leave one free for reserve after an interactive request (0 for the default).
+	// Open returns an engine that has not started; the caller closes it. Batch requests may have background of its
+	// slots, and leave one free for reserve after an interactive request (0 for the default).
 	Open(ctx context.Context, side Side, background int, reserve time.Duration) (*engine.Engine, error)
-	// Hear transcribes a file with e, cut where it is quiet: as scout transcribe does, or every piece once.
+	// Hear transcribes a file with e, cut at pauses: as scout transcribe does, or every piece once.
 	Hear(ctx context.Context, e *engine.Engine, file string, once bool) (Heard, error)
-	// Cold runs scout transcribe as a process of its own on the clip and waits for its end.
+	// Cold runs scout transcribe on the clip in a separate process and waits for its end.
 	Cold(ctx context.Context, side Side) error
-	// Hour transcribes an hour of speech in a process of its own and returns what it and its engine took.
+	// Hour transcribes an hour of speech in a separate process and returns the memory of that process and its engine.
 	Hour(ctx context.Context) (Memory, error)
 }
 
-// EngineOptions tell what RunEngine measures.
+// EngineOptions say what RunEngine measures.
 type EngineOptions struct {
 	Setup Setup
 	// Entries are the clips of the set, Dir their folder.
@@ -42,13 +42,13 @@ type EngineOptions struct {
 	Dir     string
 	// Clip is about 11 s of speech, 16 kHz mono.
 	Clip []float32
-	// Pieces are what keeps slots busy: speech as a long recording is cut.
+	// Pieces keep the slots busy: speech, cut as in a long recording.
 	Pieces [][]float32
-	// Rounds is how often the clip is decoded in each way; loading and cold starts take a third of it.
+	// Rounds is how often the clip is decoded in each way; loading and cold starts are measured a third as often.
 	Rounds int
 	// SkipHour leaves out the hour of speech, which takes about a minute.
 	SkipHour bool
-	// Progress, if set, is told what is measured next.
+	// Progress, if set, receives the name of each part before it is measured.
 	Progress func(part string)
 }
 
@@ -59,8 +59,8 @@ type engineRun struct {
 	report *EngineReport
 }
 
-// RunEngine measures the engine against the yardstick in one run: what is compared alternates, so that whatever
-// else the machine does meets both. Times are medians.
+// RunEngine measures the engine against the yardstick in one run. The two sides alternate, so that other work of the
+// machine affects both. Times are medians.
 func RunEngine(ctx context.Context, rig Rig, o EngineOptions) (*EngineReport, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -115,7 +115,7 @@ func timed(work func() error) (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// transcribe is one request. It adds the time it took to times.
+// transcribe makes one request and appends its time to times.
 func transcribe(ctx context.Context, e *engine.Engine, request engine.Request, times *[]time.Duration) (*scout.Hypothesis, error) {
 	began := time.Now()
 	result, err := e.Transcribe(ctx, request)
@@ -123,7 +123,7 @@ func transcribe(ctx context.Context, e *engine.Engine, request engine.Request, t
 	return result, err
 }
 
-// load measures from starting a process to its model being ready, and the first decode.
+// load measures the time from starting a process to its model being ready, and the first decode.
 func (r *engineRun) load(ctx context.Context) error {
 	var ready, first [2][]time.Duration
 	for range max(r.Rounds/3, 1) {
@@ -161,7 +161,7 @@ func (r *engineRun) cold(ctx context.Context) error {
 	return nil
 }
 
-// clip measures single requests: greedy, and with a text already known.
+// clip measures single requests: greedy, and with a known text.
 func (r *engineRun) clip(ctx context.Context) error {
 	yardstick, _, err := r.open(ctx, Yardstick, 1, 0)
 	if err != nil {
@@ -222,8 +222,7 @@ func tokensOf(result *scout.Hypothesis) []int32 {
 	return ids
 }
 
-// lastWordsWrong returns the tokens with those of the last three words replaced by others, and how many are
-// left as they were.
+// lastWordsWrong returns the tokens with those of the last three words replaced by others, and how many are unchanged.
 func lastWordsWrong(result *scout.Hypothesis) (ids []int32, kept int) {
 	ids = tokensOf(result)
 	kept = len(ids)
@@ -244,8 +243,8 @@ func lastWordsWrong(result *scout.Hypothesis) (ids []int32, kept int) {
 	return ids, kept
 }
 
-// set transcribes all clips in turn: with the yardstick, which hears every piece once, with our engine likewise, and with our
-// engine as scout transcribe does, which hears doubtful ones again.
+// set transcribes all clips in turn: with the yardstick, which decodes every piece once, with our engine in the same
+// way, and with our engine as scout transcribe uses it, which decodes doubtful pieces again.
 func (r *engineRun) set(ctx context.Context) error {
 	const yardstick, once, usual = 0, 1, 2
 	ways := [...]struct {
@@ -324,7 +323,7 @@ func (r *engineRun) set(ctx context.Context) error {
 	return nil
 }
 
-// cpuTime is the processor time of the engine's process so far.
+// cpuTime returns the processor time of the engine's process so far.
 func cpuTime(e *engine.Engine) (time.Duration, error) {
 	spent, err := ProcessorTime(e.State().PID)
 	if err != nil {
@@ -333,7 +332,7 @@ func cpuTime(e *engine.Engine) (time.Duration, error) {
 	return spent, nil
 }
 
-// peakOf is the largest resident size of the engine's process so far, where the system keeps it.
+// peakOf returns the largest resident size of the engine's process so far, on systems that record it.
 func peakOf(e *engine.Engine) int64 { return StartMemory(e.State().PID).Stop().Bound }
 
 // hour measures the whole tree of processes.

@@ -14,7 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/schedule"
 )
 
-// cancel measures from cancelling a request, at any moment of it, to the engine having let go of it.
+// cancel measures the time from cancelling a request, at a random moment, until the engine has released it.
 func (r *engineRun) cancel(ctx context.Context) error {
 	e, _, err := r.open(ctx, Scout, 1, 0)
 	if err != nil {
@@ -68,17 +68,17 @@ func (r *engineRun) cancel(ctx context.Context) error {
 	return nil
 }
 
-// cancels are requests that were cancelled. A cancel has to be obeyed within a token; where it comes while the
-// encoder runs, the encoder may continue to its end before.
+// cancels are requests that were cancelled. The engine must obey a cancel within a token. If the cancel comes while the
+// encoder runs, the encoder may finish first.
 type cancels struct {
-	encoder time.Duration // how long it takes when nobody cancels
+	encoder time.Duration // how long it takes without a cancel
 
 	inEncoder, later []time.Duration // from the cancel until the engine was free
-	beyond           []time.Duration // the same without the encoder's rest
-	waited           []time.Duration // what threads stood in line for a processor meanwhile
+	beyond           []time.Duration // the same without the rest of the encoder
+	waited           []time.Duration // how long threads waited for a processor meanwhile
 }
 
-// add takes a request that was cancelled so long after it was sent, how long that took, and how long threads
+// add records a request that was cancelled that long after it was sent, how long the cancel took, and how long threads
 // waited for a processor meanwhile.
 func (c *cancels) add(after, took, waited time.Duration) {
 	rest := max(c.encoder-after, 0)
@@ -102,8 +102,8 @@ func (c *cancels) figure() Figure {
 	}
 }
 
-// errEnough ends batch work that has been running long enough.
+// errEnough ends batch work that has run long enough.
 var errEnough = errors.New("measured")
 
-// isEnough reports whether work ended because it was told to.
+// isEnough reports whether work ended because it was stopped.
 func isEnough(err error) bool { return errors.Is(err, errEnough) || errors.Is(err, context.Canceled) }

@@ -26,11 +26,11 @@ type EngineReport struct {
 	Figures []Figure  `json:"figures"`
 }
 
-// Machine is where a run was made.
+// Machine describes the machine of a run.
 type Machine struct {
 	CPU  string `json:"cpu"`
 	CPUs int    `json:"cpus"`
-	// AVX2, AVX512 and VNNI tell what the processor has; VNNI is either form of it.
+	// AVX2, AVX512 and VNNI say what the processor supports; VNNI is either form of it.
 	AVX2   bool `json:"avx2"`
 	AVX512 bool `json:"avx512"`
 	VNNI   bool `json:"vnni"`
@@ -47,34 +47,34 @@ func machine() Machine {
 	return m
 }
 
-// Unit is what a figure is given in.
+// Unit is the unit of a figure.
 type Unit string
 
 // The units of figures.
 const (
-	UnitRatio  Unit = "ratio"  // to the yardstick's, smaller is better
+	UnitRatio  Unit = "ratio"  // to the yardstick, smaller is better
 	UnitTimes  Unit = "times"  // of another state of the same engine
 	UnitMS     Unit = "ms"     // milliseconds
 	UnitMB     Unit = "MB"     // of 10^6 bytes
-	UnitPoints Unit = "points" // of per cent, above the yardstick
+	UnitPoints Unit = "points" // percentage points, above the yardstick
 )
 
-// Figure is one measured value with what it should be.
+// Figure is one measured value and its bound.
 type Figure struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Unit Unit   `json:"unit"`
-	// Value should be at most Bound, or at least where AtLeast is set. A Bound of 0 is none.
+	// Value should be at most Bound, or at least Bound if AtLeast is set. A Bound of 0 means that there is none.
 	Value   float64 `json:"value"`
 	Bound   float64 `json:"bound,omitempty"`
 	AtLeast bool    `json:"at_least,omitempty"`
-	// Aim is what is hoped for beyond the bound, 0 for nothing.
+	// Aim is the goal beyond the bound, 0 if there is none.
 	Aim float64 `json:"aim,omitempty"`
 	OK  bool    `json:"ok"`
 	// Scout and Yardstick are the two sides of a comparison: milliseconds, per cent or MB.
 	Scout     float64 `json:"scout,omitempty"`
 	Yardstick float64 `json:"yardstick,omitempty"`
-	// Against names the other side where it is not the yardstick.
+	// Against names the other side if it is not the yardstick.
 	Against string `json:"against,omitempty"`
 	Detail  string `json:"detail,omitempty"`
 }
@@ -90,7 +90,7 @@ func (r *EngineReport) ratio(id, name string, ours, yardstick []time.Duration, b
 	r.add(Figure{ID: id, Name: name, Unit: UnitRatio, Value: a / b, Bound: bound, Aim: aim, Scout: a, Yardstick: b})
 }
 
-// memory adds a peak, beside that of the yardstick where there is one. bound and aim are in MB.
+// memory adds a peak, and that of the yardstick if there is one. bound and aim are in MB.
 func (r *EngineReport) memory(id, name string, peak, yardstick int64, bound, aim float64) {
 	f := Figure{ID: id, Name: name, Unit: UnitMB, Value: megabytes(peak), Bound: bound, Aim: aim}
 	if yardstick > 0 {
@@ -99,7 +99,7 @@ func (r *EngineReport) memory(id, name string, peak, yardstick int64, bound, aim
 	r.add(f)
 }
 
-// median is in milliseconds.
+// median returns the median in milliseconds.
 func median(times []time.Duration) float64 { return SpreadOf(times).P50 }
 
 // WriteJSON writes the report as docs/formats/bench.md describes it.

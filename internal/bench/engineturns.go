@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/schedule"
 )
 
-// workers sends the pieces to e from so many goroutines at once and waits for all answers.
+// workers sends the pieces to e from n goroutines at once and waits for all answers.
 func (r *engineRun) workers(ctx context.Context, e *engine.Engine, n int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -34,7 +34,7 @@ func (r *engineRun) workers(ctx context.Context, e *engine.Engine, n int) error 
 	return context.Cause(ctx)
 }
 
-// slots measures what a second slot gains.
+// slots measures the gain of a second slot.
 func (r *engineRun) slots(ctx context.Context) error {
 	e, _, err := r.open(ctx, Scout, 2, 0)
 	if err != nil {
@@ -98,7 +98,7 @@ func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, slots int
 			if _, err := transcribe(ctx, e, request, times); err != nil {
 				return err
 			}
-			// Who dictates pauses; batch work continues meanwhile, on both slots where it may have them.
+			// A person who dictates pauses. Batch work continues meanwhile, on both slots if it may have them.
 			if err := pause(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}

@@ -9,17 +9,17 @@ import (
 //go:embed unsaid.txt
 var unsaid string
 
-// Unsaid returns 100 names of people, places and things, to see what hot words do that nobody says.
+// Unsaid returns 100 names of people, places and things, to measure the effect of hot words that nobody says.
 func Unsaid() []string { return strings.Split(strings.TrimSpace(unsaid), "\n") }
 
-// Phrases counts phrases in references, and how often they were not heard where they stand.
+// Phrases counts phrases in references, and how often they were not recognised at their place.
 type Phrases struct {
 	Said  int `json:"said"`
 	Wrong int `json:"wrong"`
 }
 
 // CountPhrases looks for phrases in the references of a report. The last word of a phrase may be a genitive. A phrase
-// is right where all its words were heard in their place.
+// is right if all its words were recognised at their place.
 func (r *Report) CountPhrases(phrases []string) Phrases {
 	var count Phrases
 	normal := make([][]string, 0, len(phrases))

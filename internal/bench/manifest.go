@@ -16,19 +16,19 @@ import (
 // ManifestName is the name of the list of clips in a folder.
 const ManifestName = "manifest.tsv"
 
-// manifestLine bounds a line of the manifest: a megabyte holds the words of a hundred hours.
+// manifestLine limits a line of the manifest: a megabyte holds the words of a hundred hours.
 const manifestLine = 1 << 20
 
 // Entry is a clip and what is said in it.
 type Entry struct {
 	// File is the path of the clip, relative to the folder of the manifest and inside it.
 	File string
-	// Reference is what is said, as it was written down. It may be empty: then nobody speaks.
+	// Reference is what is said, as written down. It may be empty: then nobody speaks.
 	Reference string
 }
 
-// ReadManifest reads the manifest of a folder. The error has the code of what failed; of a manifest
-// that cannot be used it is manifest_invalid, with the line.
+// ReadManifest reads the manifest of a folder. The error has the code of the failure. For a manifest that cannot be
+// used it is manifest_invalid, with the line.
 func ReadManifest(dir string) (entries []Entry, err error) {
 	path := filepath.Join(dir, ManifestName)
 	file, err := os.Open(path)
@@ -47,10 +47,10 @@ func ReadManifest(dir string) (entries []Entry, err error) {
 	return entries, nil
 }
 
-// ParseManifest reads lines of fields separated by tabs. The first line names the columns, of which
-// "file" and "reference" are needed, in any place; others are ignored. There is no quoting: a quotation
-// mark is part of the text. A byte order mark, CR before LF and blank lines are tolerated. A column or
-// file named twice, a path that leaves the folder and text that is not UTF-8 are refused.
+// ParseManifest reads lines of fields separated by tabs. The first line names the columns, of which "file" and
+// "reference" are required, in any position; others are ignored. There is no quoting: a quotation mark is part of the
+// text. A byte order mark, CR before LF and blank lines are accepted. A column or file named twice, a path that leaves
+// the folder and text that is not UTF-8 are refused.
 func ParseManifest(r io.Reader) ([]Entry, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), manifestLine)
@@ -106,7 +106,7 @@ func manifestError(line int, format string, args ...any) error {
 	return scout.Errorf(scout.CodeManifestInvalid, "line %d: "+format, append([]any{line}, args...)...)
 }
 
-// manifestColumns are the places of the columns that are used.
+// manifestColumns are the positions of the columns that are used.
 type manifestColumns struct{ file, reference int }
 
 func parseColumns(fields []string, line int) (*manifestColumns, error) {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// memoryInterval is the rhythm of samples. An engine's arena grows within a decode of 100 ms and more;
-// what is missed in between is bounded by Memory.Bound.
+// memoryInterval is the time between two samples. An engine's arena grows within a decode of 100 ms and more.
+// Memory.Bound limits what is missed between samples.
 const memoryInterval = 20 * time.Millisecond
 
 // Memory is the resident memory of a process and all its descendants.
@@ -17,16 +17,16 @@ type Memory struct {
 	// Peak is the largest sum over the processes seen at one time, in bytes. Pages that processes share
 	// (program text, mapped files) count once for each.
 	Peak int64 `json:"peak_bytes"`
-	// Bound is an upper bound of the true peak: the largest sum of the peaks that the kernel keeps for
-	// each process. It equals Peak where the system keeps none.
+	// Bound is an upper bound of the true peak: the largest sum of the peaks that the kernel keeps for each process. It
+	// equals Peak on systems that keep none.
 	Bound int64 `json:"bound_bytes"`
-	// Samples is how many times was looked.
+	// Samples is the number of samples taken.
 	Samples int `json:"samples"`
 	// Processes are the peaks of processes by name, the largest first.
 	Processes []ProcessMemory `json:"processes"`
 }
 
-// ProcessMemory is the peak of one program; of several processes of that name the largest.
+// ProcessMemory is the peak of one program; of several processes of that name it is the largest.
 type ProcessMemory struct {
 	Name string `json:"name"`
 	Peak int64  `json:"peak_bytes"`
@@ -50,8 +50,8 @@ type MemoryWatch struct {
 	byName map[string]int64
 }
 
-// StartMemory begins to watch the process pid and its descendants, those that are started later
-// included. It takes about half a millisecond of CPU for each sample. The caller must call Stop.
+// StartMemory begins to watch the process pid and its descendants, including those that start later. Each sample takes
+// about half a millisecond of CPU. The caller must call Stop.
 func StartMemory(pid int) *MemoryWatch {
 	w := &MemoryWatch{
 		read:   func() []process { return processTree(pid) },
@@ -91,7 +91,7 @@ func (w *MemoryWatch) sample() {
 	w.memory.Bound = max(w.memory.Bound, bound)
 }
 
-// Stop looks a last time, ends the watch and returns what was seen. It may be called again.
+// Stop takes a last sample, ends the watch and returns the result. It may be called again.
 func (w *MemoryWatch) Stop() Memory {
 	w.once.Do(func() { close(w.stop) })
 	<-w.done

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// processTree reads /proc (proc(5)). A process that ends while it is being read is left out.
+// processTree reads /proc (proc(5)). It leaves out a process that ends while it is being read.
 func processTree(pid int) []process {
 	var all []process
 	for _, p := range tree(pid, childrenOf) {
@@ -18,8 +18,8 @@ func processTree(pid int) []process {
 	return all
 }
 
-// childrenOf reads the children of every thread of a process: whichever thread forked is the parent.
-// Kernels without that list (CONFIG_PROC_CHILDREN) are asked for all processes instead.
+// childrenOf reads the children of every thread of a process, because the thread that forked is the parent. On kernels
+// without that list (CONFIG_PROC_CHILDREN) it reads all processes instead.
 func childrenOf(pid int) []int {
 	lists, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
 	if err != nil || len(lists) == 0 {

@@ -8,8 +8,8 @@ import (
 	ps "github.com/shirou/gopsutil/v4/process"
 )
 
-// processTree asks the operating system. Only Linux keeps peaks of processes that can be read cheaply,
-// so that top is 0 here. A process that ends while it is being read is left out.
+// processTree asks the operating system. Only Linux keeps peaks of processes that can be read cheaply, so top is 0
+// here. It leaves out a process that ends while it is being read.
 func processTree(pid int) []process {
 	var all []process
 	for _, id := range tree(pid, childrenOf) {

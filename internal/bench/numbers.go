@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// numbers writes numbers that stand there in words with digits, whole phrases at once: "sixteen
-// hundred", "one thousand six hundred" and "1600" become 1600, "twenty first" becomes 21st, "nineteen
-// eighty four" becomes 1984, "three point one four" becomes 3.14.
+// numbers converts numbers in words to digits, whole phrases at once: "sixteen hundred", "one thousand six hundred" and
+// "1600" become 1600, "twenty first" becomes 21st, "nineteen eighty four" becomes 1984, "three point one four" becomes
+// 3.14.
 func numbers(words []string) []string {
 	out := make([]string, 0, len(words))
 	for i := 0; i < len(words); {
@@ -110,8 +110,8 @@ func formatFloat(v float64) string {
 	return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64)
 }
 
-// parseYear reads a year as it is spoken: "nineteen eighty four", "nineteen oh five", "nineteen
-// eighties". Counting ("thirteen fourteen") is none.
+// parseYear reads a year as it is spoken: "nineteen eighty four", "nineteen oh five", "nineteen eighties". Counting
+// ("thirteen fourteen") is not a year.
 func parseYear(words []string, i int) (year string, next int, ok bool) {
 	century, known := cardinals[words[i]]
 	if !known || century < 13 || century > 20 {
@@ -157,8 +157,8 @@ func parseSmall(words []string, i int) (value, next int, ordinal, ok bool) {
 	return v, i + 1, false, true
 }
 
-// parseGroup reads what may stand in front of a scale: a number below a hundred, or that many hundred
-// with a rest ("sixteen hundred", "one hundred and five").
+// parseGroup reads what may precede a scale: a number below a hundred, or that many hundred with a rest ("sixteen
+// hundred", "one hundred and five").
 func parseGroup(words []string, i int) (value, next int, ordinal, ok bool) {
 	value, next, ordinal, ok = parseSmall(words, i)
 	if at(words, i) == "a" {
@@ -183,8 +183,8 @@ func parseGroup(words []string, i int) (value, next int, ordinal, ok bool) {
 	return value, next, false, true
 }
 
-// parseRest reads a number below a hundred that ends a larger one, with or without "and". It is none
-// when it begins a number of its own ("one hundred and two hundred").
+// parseRest reads a number below a hundred that ends a larger one, with or without "and". If it begins a new number
+// ("one hundred and two hundred"), it does not count.
 func parseRest(words []string, i int) (value, next int, ordinal, ok bool) {
 	if at(words, i) == "and" {
 		i++
@@ -205,7 +205,7 @@ func parseNumber(words []string, i int) (number string, next int, ok bool) {
 	for j := i; ; {
 		group, after, ordinal, found := parseGroup(words, j)
 		if !found && limit < math.MaxInt && at(words, j) == "and" {
-			// "two thousand and five", but not "two thousand and three hundred": there the number ended.
+			// "two thousand and five", but not "two thousand and three hundred": there the number has ended.
 			group, after, ordinal, found = parseRest(words, j)
 			if _, scaled := scales[at(words, after)]; found && scaled {
 				found = false
@@ -225,7 +225,7 @@ func parseNumber(words []string, i int) (number string, next int, ok bool) {
 			j, next, ok = after+1, after+1, true
 			continue
 		case scale != 0:
-			// "one thousand two thousand": the second begins a number of its own.
+			// "one thousand two thousand": the second begins a new number.
 		default:
 			total, next, ok = total+group, after, true
 		}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ProcessorTime is the time that all threads of a process have spent on processors so far, by the process's own clock,
-// which counts nanoseconds where /proc counts hundredths of a second (clock_getcpuclockid(3)).
+// ProcessorTime returns the time that all threads of a process have spent on processors so far. It uses the clock of
+// the process, which counts nanoseconds; /proc counts hundredths of a second (clock_getcpuclockid(3)).
 func ProcessorTime(pid int) (time.Duration, error) {
 	const scheduler = 2 // the scheduler's clock, of a whole process
 	var now unix.Timespec

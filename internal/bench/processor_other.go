@@ -9,7 +9,7 @@ import (
 	proc "github.com/shirou/gopsutil/v4/process"
 )
 
-// ProcessorTime is the time that all threads of a process have spent on processors so far.
+// ProcessorTime returns the time that all threads of a process have spent on processors so far.
 func ProcessorTime(pid int) (time.Duration, error) {
 	p, err := proc.NewProcess(int32(pid))
 	if err != nil {

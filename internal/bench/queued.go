@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// queued is how long each thread of a process has stood in line for a processor so far, by the names of the files
-// that Linux tells it in (proc_pid_schedstat(5)).
+// queued is how long each thread of a process has waited for a processor so far, by the names of the files from which
+// Linux reports it (proc_pid_schedstat(5)).
 type queued map[string]time.Duration
 
-// queuedOf reads the threads of a process. It is empty where the system does not report.
+// queuedOf reads the threads of a process. It is empty if the system does not report them.
 func queuedOf(pid int) queued {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {
@@ -36,8 +36,8 @@ func queuedOf(pid int) queued {
 	return q
 }
 
-// since is the longest that one thread has waited between before and q, a wait that had begun before included. It is
-// not what the process lost by it: threads wait beside each other, and for each other.
+// since returns the longest wait of a single thread between before and q, including a wait that had begun earlier. The
+// process did not necessarily lose that time, because threads wait in parallel, and for each other.
 func (q queued) since(before queued) time.Duration {
 	var longest time.Duration
 	for thread, waited := range q {

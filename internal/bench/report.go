@@ -10,10 +10,10 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Schema is the version of the JSON form of a Report: docs/formats/bench.md. Readers refuse others.
+// Schema is the version of the JSON form of a Report: docs/formats/bench.md. Readers refuse other versions.
 const Schema = 1
 
-// LongAudio is the length above which a clip counts as long: what no engine here takes in one request.
+// LongAudio is the length above which a clip counts as long: no engine here takes more in one request.
 const LongAudio = 30 * time.Second
 
 // Report is the outcome of a run.
@@ -23,20 +23,20 @@ type Report struct {
 	Setup   Setup     `json:"setup"`
 	// Files are in the order of the manifest.
 	Files []File `json:"files"`
-	// Short are the clips up to LongAudio, Long the others, Total all of them. A failed clip whose length
-	// is not known counts in Total alone.
+	// Short are the clips up to LongAudio, Long the others, Total all of them. A failed clip of unknown length counts
+	// only in Total.
 	Short Score `json:"short"`
 	Long  Score `json:"long"`
 	Total Score `json:"total"`
 	// Decodes is the distribution of single engine requests in milliseconds.
 	Decodes Spread `json:"decodes_ms"`
-	// Confidence is absent where the model gives no probabilities, and in the mode Hour.
+	// Confidence is absent if the model gives no probabilities, and in the mode Hour.
 	Confidence *Confidence `json:"confidence,omitempty"`
-	// Memory is absent where it was not watched.
+	// Memory is absent if it was not measured.
 	Memory *Memory `json:"memory,omitempty"`
 }
 
-// Setup is what was measured, as far as a later comparison should know it.
+// Setup describes what was measured, for later comparisons.
 type Setup struct {
 	Version string `json:"version,omitempty"`
 	Model   string `json:"model,omitempty"`
@@ -59,7 +59,7 @@ type File struct {
 	// Reference and Text are the normalised words that were compared.
 	Reference string `json:"reference"`
 	Text      string `json:"text"`
-	// Error is set where the clip could not be transcribed: all its words count as deleted.
+	// Error is set if the clip could not be transcribed: all its words count as deleted.
 	Error *FileError `json:"error,omitempty"`
 }
 
@@ -81,16 +81,16 @@ type Rate struct {
 	Interval
 }
 
-// Score sums up a group of files.
+// Score summarises a group of files.
 type Score struct {
 	Files  int     `json:"files"`
 	Failed int     `json:"failed"`
 	Audio  float64 `json:"audio_seconds"`
 	Took   float64 `json:"took_seconds"`
-	// RTF is the real-time factor: seconds taken for a second of audio, of files that did not fail.
+	// RTF is the real-time factor: seconds taken per second of audio, over files that did not fail.
 	RTF   float64 `json:"rtf"`
 	Words Edits   `json:"words"`
-	// WER and CER are absent where the references hold no words.
+	// WER and CER are absent if the references hold no words.
 	WER *Rate `json:"wer,omitempty"`
 	CER *Rate `json:"cer,omitempty"`
 }
@@ -155,8 +155,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return scout.FileError(scout.CodeWriteFailed, "write benchmark result", e.Encode(r))
 }
 
-// ReadReport reads a kept report. One that is damaged or of another schema has the code
-// manifest_invalid.
+// ReadReport reads a stored report. A report that is damaged or has another schema gives the code manifest_invalid.
 func ReadReport(path string) (*Report, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

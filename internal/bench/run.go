@@ -14,8 +14,8 @@ import (
 
 // Transcriber turns speech files into text.
 type Transcriber interface {
-	// Transcribe hears the files one after another, without a pause between them, as if they were one.
-	// It is not called again before it returned.
+	// Transcribe transcribes the files one after another, without a pause between them, as if they were one. It is not
+	// called again before it has returned.
 	Transcribe(ctx context.Context, files []string) (Heard, error)
 }
 
@@ -23,30 +23,30 @@ type Transcriber interface {
 type Heard struct {
 	// Text is what was said, written in any way.
 	Text string
-	// Audio is the length of the files together; it is used after a failure too, where it is known.
+	// Audio is the length of all files together; it is used after a failure too, if it is known.
 	Audio time.Duration
 	// Decodes are the times of the single engine requests.
 	Decodes []time.Duration
-	// Words are those with a probability, in order; none where the model gives no probabilities.
+	// Words are the words with a probability, in order; empty if the model gives no probabilities.
 	Words []HeardWord
 }
 
-// Mode is the way clips are given to the transcriber.
+// Mode is how clips are passed to the transcriber.
 type Mode string
 
 const (
-	// Each gives every clip alone.
+	// Each passes every clip alone.
 	Each Mode = "each"
-	// Joined gives all clips at once, without a pause between them: every cut has to be found.
+	// Joined passes all clips at once, without a pause between them: every cut has to be found.
 	Joined Mode = "joined"
-	// Hour is Joined, over and over until an hour is full: for memory.
+	// Hour is Joined, repeated until an hour is full: for memory.
 	Hour Mode = "hour"
 )
 
 // JoinedName names the one file of a report in the modes Joined and Hour.
 const JoinedName = "(joined)"
 
-// Options tell how a run is made.
+// Options say how a run is made.
 type Options struct {
 	// Dir is the folder of the manifest.
 	Dir string
@@ -54,21 +54,21 @@ type Options struct {
 	LongOnly bool
 	// Length returns the length of a clip without transcribing it. Hour and LongOnly need it.
 	Length func(ctx context.Context, file string) (time.Duration, error)
-	// WarmUp transcribes the first clip once before the clock runs, so that loading a model is not
-	// measured. Memory is watched all the same.
+	// WarmUp transcribes the first clip once before the clock runs, so that loading a model is not measured. Memory is
+	// measured during it.
 	WarmUp bool
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 	// Progress, if set, is called before each clip and once at the end with done == total.
 	Progress func(done, total int, file string)
-	// Watch turns on the watch over the memory of this process and its descendants.
+	// Watch measures the memory of this process and its descendants.
 	Watch bool
-	// Setup is copied into the report; its mode decides how the clips are given (empty means Each).
+	// Setup is copied into the report; its mode decides how the clips are passed (empty means Each).
 	Setup Setup
 }
 
-// Run transcribes the clips, one at a time, and compares the text with the references. A clip that fails
-// is a line in the report; Run fails when ctx ends or no clip is left to measure.
+// Run transcribes the clips, one at a time, and compares the text with the references. A clip that fails becomes a line
+// in the report. Run fails if ctx ends or no clip is left to measure.
 func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Report, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -106,7 +106,7 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 		}
 		if err == nil {
 			decodes = append(decodes, heard.Decodes...)
-			if o.Setup.Mode != Hour { // memory is what counts there, and this takes the square of the length
+			if o.Setup.Mode != Hour { // only memory matters there, and this takes the square of the length
 				words = append(words, judgeWords(c.written, heard.Words)...)
 			}
 		}
@@ -123,15 +123,15 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 	return r, nil
 }
 
-// clip is what is transcribed at once.
+// clip is transcribed at once.
 type clip struct {
 	name      string
 	paths     []string
 	reference []string // normalised words
-	written   []string // the reference as it is written, in words
+	written   []string // the words of the reference as written
 }
 
-// plan turns the entries into clips.
+// plan makes clips of the entries.
 func plan(ctx context.Context, entries []Entry, o Options) ([]clip, error) {
 	if (o.LongOnly || o.Setup.Mode == Hour) && o.Length == nil {
 		return nil, scout.Errorf(scout.CodeInternal, "benchmark: no way to learn the length of clips")
@@ -172,7 +172,7 @@ func plan(ctx context.Context, entries []Entry, o Options) ([]clip, error) {
 	return nil, scout.Errorf(scout.CodeInvalidArgument, "unknown mode %q", string(o.Setup.Mode))
 }
 
-// join makes one clip of all, several times over.
+// join makes one clip of all clips, repeated.
 func join(clips []clip, times int) clip {
 	all := clip{name: JoinedName}
 	for range times {
@@ -185,7 +185,7 @@ func join(clips []clip, times int) clip {
 	return all
 }
 
-// judge compares what was heard with the reference.
+// judge compares the result with the reference.
 func (c clip) judge(heard Heard, took time.Duration, err error) File {
 	f := File{
 		File: c.name, Audio: heard.Audio.Seconds(), Took: took.Seconds(), Reference: strings.Join(c.reference, " "),

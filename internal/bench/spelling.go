@@ -2,8 +2,8 @@ package bench
 
 import "strings"
 
-// spell brings words that can be written in several ways to one: contractions are written out, titles
-// too, and a few spellings of British and American English are made one.
+// spell gives words with several spellings a single one: it writes out contractions and titles, and unifies a few
+// British and American spellings.
 func spell(tokens []string) []string {
 	out := make([]string, 0, len(tokens)+8)
 	for i := 0; i < len(tokens); i++ {
@@ -35,7 +35,7 @@ func spell(tokens []string) []string {
 	return out
 }
 
-// irregular contractions.
+// irregular writes out irregular contractions.
 func irregular(w string) ([]string, bool) {
 	switch w {
 	case "can't", "cannot":
@@ -56,9 +56,9 @@ func irregular(w string) ([]string, bool) {
 	return nil, false
 }
 
-// contraction writes out a regular contraction. 's is "is" (or "has" in front of been and got) after
-// pronouns, question words, there and here; elsewhere it is a genitive and stays with its word. 'd is
-// "had" in front of been and better, else "would".
+// contraction writes out a regular contraction. 's is "is" (or "has" before been and got) after pronouns, question
+// words, there and here; elsewhere it is a genitive and stays with its word. 'd is "had" before been and better, else
+// "would".
 func contraction(w, next string) []string {
 	at := strings.LastIndexByte(w, '\'')
 	if at <= 0 {
@@ -105,8 +105,8 @@ var (
 	}
 	takesWould = map[string]bool{"i": true, "you": true, "we": true, "they": true}
 
-	// spellings hold titles and abbreviations, and the commonest words whose British and American
-	// spellings differ. Whole words only: a rule for endings would change words that merely look alike.
+	// spellings hold titles and abbreviations, and the commonest words whose British and American spellings differ.
+	// They apply only to whole words: a rule for endings would change words that merely look alike.
 	spellings = map[string]string{
 		"mr": "mister", "mrs": "missus", "dr": "doctor", "prof": "professor", "vs": "versus", "ok": "okay",
 		"jr": "junior", "sr": "senior", "etc": "etcetera",

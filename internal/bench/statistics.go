@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// resamples is how often files are drawn anew for an interval: at 10,000 its ends move by about a
-// hundredth of its width from one seed to the next.
+// resamples is the number of resamples for an interval: at 10,000 its ends move by about a hundredth of its width from
+// one seed to the next.
 const resamples = 10000
 
 // Interval is a 95 % interval.
@@ -17,13 +17,13 @@ type Interval struct {
 	High float64 `json:"high"`
 }
 
-// share is a file's part in a rate: errors over length.
+// share is one file's part of a rate: errors over length.
 type share struct{ errors, length float64 }
 
-// bootstrap returns the 95 % interval of a rate over files: files are drawn with replacement and their
-// errors and lengths summed (the percentile bootstrap of Efron 1979; on word errors Bisani and Ney, ICASSP
-// 2004). It tells how far the rate would move with other files of the same kind; files of one speaker
-// count as independent, which makes it somewhat narrow. The seed is fixed: equal input, equal interval.
+// bootstrap returns the 95 % interval of a rate over files: files are drawn with replacement and their errors and
+// lengths summed (the percentile bootstrap of Efron 1979; on word errors Bisani and Ney, ICASSP 2004). The interval
+// says how far the rate would move with other files of the same kind. Files of one speaker count as independent, which
+// makes it somewhat narrow. The seed is fixed: equal input gives an equal interval.
 func bootstrap(files []share) Interval {
 	if len(files) == 0 {
 		return Interval{}
@@ -38,8 +38,8 @@ func bootstrap(files []share) Interval {
 	})
 }
 
-// pairedBootstrap returns the 95 % interval of the difference after - before, with the same files drawn
-// for both: what the files have in common cancels out.
+// pairedBootstrap returns the 95 % interval of the difference after - before. It draws the same files for both, so what
+// they have in common cancels out.
 func pairedBootstrap(before, after []share) Interval {
 	if len(before) == 0 || len(before) != len(after) {
 		return Interval{}
@@ -72,8 +72,8 @@ func drawn(n int, value func(pick []int) (float64, bool)) Interval {
 	return Interval{Percentile(values, 2.5), Percentile(values, 97.5)}
 }
 
-// Percentile returns the p-th percentile (0 to 100) of sorted values, between neighbours where it falls
-// between them (type 7 of Hyndman and Fan 1996); 0 for no values.
+// Percentile returns the p-th percentile (0 to 100) of sorted values, interpolated between neighbours (type 7 of
+// Hyndman and Fan 1996); 0 for no values.
 func Percentile(sorted []float64, p float64) float64 {
 	if len(sorted) == 0 {
 		return 0

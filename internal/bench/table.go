@@ -119,5 +119,5 @@ func withInterval(r *Rate) string {
 	return fmt.Sprintf("%.2f %% [%.1f, %.1f]", 100*r.Value, 100*r.Low, 100*r.High)
 }
 
-// megabytes of 10^6 bytes, as the limits of the requirements are given.
+// megabytes returns units of 10^6 bytes, as in the limits of the requirements.
 func megabytes(bytes int64) float64 { return float64(bytes) / 1e6 }

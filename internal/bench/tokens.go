@@ -5,24 +5,23 @@ import (
 	"unicode"
 )
 
-// Words normalises a text to the words that are compared: docs/formats/wer-normalisation.md. It is
-// applied to reference and hypothesis alike, so that a rule can only make differences of writing
-// disappear.
+// Words normalises a text to the words that are compared: docs/formats/wer-normalisation.md. Reference and hypothesis
+// pass through the same rules, so a rule can only remove differences in writing.
 func Words(text string) []string {
 	tokens := tokens(text)
 	tokens = spell(tokens)
 	return numbers(tokens)
 }
 
-// currencies are the units that a sign in front of a number stands for.
+// currencies are the units of the signs before a number.
 var currencies = map[rune]string{'$': "dollars", '£': "pounds", '€': "euros"}
 
-// unitMark marks a unit that a currency sign put after a number, until it is known whether a scale
-// ("$5 million") follows.
+// unitMark marks a unit that a currency sign put after a number, until it is known whether a scale follows ("$5
+// million").
 const unitMark = "\x00"
 
-// tokens splits a text into words and numbers in lower case. Apostrophes inside words are kept; numbers
-// keep their decimal point and lose the commas between groups of three; every other sign separates.
+// tokens splits a text into words and numbers in lower case. Apostrophes inside words are kept. Numbers keep their
+// decimal point and lose the commas between groups of three. Every other sign separates.
 func tokens(text string) []string {
 	s := scanner{text: []rune(strings.ToLower(text))}
 	for i, r := range s.text {
@@ -85,7 +84,7 @@ func (s *scanner) next() {
 	}
 }
 
-// number takes digits with their decimal point, and without the commas in front of groups of three.
+// number takes digits with their decimal point, and without the commas before groups of three.
 func (s *scanner) number() string {
 	var b strings.Builder
 	for {
@@ -102,7 +101,7 @@ func (s *scanner) number() string {
 	}
 }
 
-// canonicalDigits drops zeros that say nothing after a decimal point: 1.50 is 1.5, 2.0 is 2.
+// canonicalDigits drops trailing zeros after a decimal point: 1.50 is 1.5, 2.0 is 2.
 func canonicalDigits(digits string) string {
 	if strings.Contains(digits, ".") {
 		digits = strings.TrimRight(strings.TrimRight(digits, "0"), ".")
@@ -110,8 +109,8 @@ func canonicalDigits(digits string) string {
 	return digits
 }
 
-// suffix takes the letters that stand directly after a number: they make an ordinal (1st) or a decade
-// (1980s) of it, or are a word of their own (5km).
+// suffix takes the letters directly after a number: they make an ordinal (1st) or a decade (1980s) of it, or are a
+// separate word (5km).
 func (s *scanner) suffix() {
 	letters := 0
 	for isLetter(s.peek(letters)) {
@@ -128,8 +127,8 @@ func (s *scanner) suffix() {
 	}
 }
 
-// word takes letters, with digits and apostrophes inside them. Single letters each with a full stop
-// after them are one word: u.s., a.m.
+// word takes letters, with digits and apostrophes inside them. Single letters that are each followed by a full stop are
+// one word: u.s., a.m.
 func (s *scanner) word() {
 	var b strings.Builder
 	for {

@@ -12,22 +12,22 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// TimedWord is a word with where it was said; both times count from the beginning of the clip.
+// TimedWord is a word and when it was said; both times count from the beginning of the clip.
 type TimedWord struct {
 	Text string
-	// Start and End are nil where they are not known.
+	// Start and End are nil if they are not known.
 	Start, End *time.Duration
 }
 
-// TimedClip is a clip whose words have known times. They need not be all words of the clip.
+// TimedClip is a clip whose words have known times. The list need not be complete.
 type TimedClip struct {
 	File  string
 	Words []TimedWord
 }
 
-// ParseWordTimes reads lines of four fields separated by tabs: file, start and end in seconds, word. The first line
-// is a header. Lines of a file stand together and in order of time. What cannot be used has the code
-// manifest_invalid, with the line.
+// ParseWordTimes reads lines of four fields separated by tabs: file, start and end in seconds, word. The first line is
+// a header. The lines of a file are consecutive and in order of time. Invalid input gives the code manifest_invalid,
+// with the line.
 func ParseWordTimes(r io.Reader) ([]TimedClip, error) {
 	var clips []TimedClip
 	lines := bufio.NewScanner(r)
@@ -72,23 +72,23 @@ func parseSeconds(s string) (time.Duration, error) {
 	return time.Duration(math.Round(v*1e6)) * time.Microsecond, nil
 }
 
-// WordTimes compares times of heard words with known ones.
+// WordTimes compares times of recognised words with known ones.
 type WordTimes struct {
-	// Words have known times; Heard of them were recognised, and Unplaced of those got no time.
+	// Words have known times. Heard of them were recognised, and Unplaced of those got no time.
 	Words    int `json:"words"`
 	Heard    int `json:"heard"`
 	Unplaced int `json:"unplaced"`
-	// Start and End are of the words that were heard and placed.
+	// Start and End are for the words that were recognised and placed.
 	Start BorderErrors `json:"start"`
 	End   BorderErrors `json:"end"`
 
-	start, end []float64 // errors in ms, heard less known
+	start, end []float64 // errors in ms: recognised minus known
 }
 
 // BorderErrors are the errors of one border of words, in milliseconds.
 type BorderErrors struct {
 	Count int `json:"count"`
-	// Median and P90 are of the absolute error; Bias is the median of the error itself, above 0 for late.
+	// Median and P90 are of the absolute error. Bias is the median of the error itself, above 0 for late.
 	Median float64 `json:"median_ms"`
 	P90    float64 `json:"p90_ms"`
 	Bias   float64 `json:"bias_ms"`
@@ -97,8 +97,8 @@ type BorderErrors struct {
 	Within200 float64 `json:"within_200_ms"`
 }
 
-// Add compares the words heard in a clip with the known ones. Words are matched by text, so that one heard wrongly
-// is not judged; where the same word was said again between two others that match, the nearest in time is meant.
+// Add compares the recognised words of a clip with the known ones. Words are matched by text, so a wrong word is not
+// judged. If the same word was said again between two others that match, the nearest in time is used.
 func (w *WordTimes) Add(known []TimedWord, heard []scout.Word) {
 	texts := make([]string, len(known))
 	for i := range known {
@@ -136,7 +136,7 @@ func (w *WordTimes) Add(known []TimedWord, heard []scout.Word) {
 	w.Start, w.End = bordersOf(w.start), bordersOf(w.end)
 }
 
-// nearest returns the index of the word that reads like known[like] and begins nearest to h.
+// nearest returns the index of the word with the text of known[like] that begins nearest to h.
 func nearest(known []TimedWord, like int, h *scout.Word) int {
 	if h.Start == nil || known[like].Start == nil {
 		return like
@@ -151,7 +151,7 @@ func nearest(known []TimedWord, like int, h *scout.Word) int {
 	return best
 }
 
-// milliseconds are whole ones, as transcripts have.
+// milliseconds returns whole milliseconds, as in transcripts.
 func milliseconds(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) }
 
 func bordersOf(errors []float64) BorderErrors {

@@ -1,4 +1,4 @@
-// Package release says which version of Scout a program is. All programs of one build say the same.
+// Package release holds the version of Scout. All programs of one build have the same.
 package release
 
 import "runtime/debug"
@@ -9,7 +9,7 @@ var number string // -ldflags -X github.com/scout-speech/scout/internal/release.
 // commit is set by the linker for builds from a checkout: Go's own stamp can be turned off in the environment.
 var commit string // -ldflags -X github.com/scout-speech/scout/internal/release.commit=…
 
-// Version is the released version, else the revision the program was built from.
+// Version returns the released version, else the revision from which the program was built.
 func Version() string {
 	if number != "" {
 		return number

@@ -1,8 +1,8 @@
-// Package espeak speaks sentences with the synthesizer eSpeak NG and tells when each word was said, for measuring
-// word times where the truth is known exactly.
+// Package espeak speaks sentences with the synthesizer eSpeak NG and reports when each word was said, for measuring
+// word times against exactly known times.
 //
-// The library is loaded when it is asked for and not linked, so that Scout neither needs nor contains it. Its
-// interface: https://github.com/espeak-ng/espeak-ng/blob/1.51/src/include/espeak-ng/speak_lib.h
+// The library is loaded on demand and not linked, so Scout neither needs nor contains it. Its interface:
+// https://github.com/espeak-ng/espeak-ng/blob/1.51/src/include/espeak-ng/speak_lib.h
 package espeak
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Library is the file name of the library, which the system looks for.
+// Library is the file name of the library; the system searches for it.
 const Library = "libespeak-ng.so.1"
 
 // Constants of speak_lib.h.
@@ -75,8 +75,8 @@ type Speech struct {
 	Words        []Word
 }
 
-// Synthesizer speaks. The library has one state for the whole process: only one may be open, and it serves one
-// goroutine.
+// Synthesizer speaks. The library has one state for the whole process: only one Synthesizer may be open, and it serves
+// one goroutine.
 type Synthesizer struct {
 	rate  int
 	heard recording
@@ -87,16 +87,16 @@ type Synthesizer struct {
 	terminate    func() int32
 }
 
-// recording is what one call of the library gives.
+// recording is the result of one call of the library.
 type recording struct {
 	samples []int16
 	events  []event
 }
 
-// ErrMissing is returned where the library is not installed.
+// ErrMissing is returned if the library is not installed.
 var ErrMissing = errors.New("eSpeak NG is not installed (on Debian: apt-get install espeak-ng)")
 
-// Open loads the library. It returns ErrMissing where there is none.
+// Open loads the library. It returns ErrMissing if there is none.
 func Open() (*Synthesizer, error) {
 	handle, err := purego.Dlopen(Library, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -122,7 +122,7 @@ func Open() (*Synthesizer, error) {
 	return s, nil
 }
 
-// take is called by the library with samples and the events in them.
+// take is called by the library with samples and their events.
 func (s *Synthesizer) take(samples *int16, n int32, events *event) uintptr {
 	if samples != nil && n > 0 {
 		s.heard.samples = append(s.heard.samples, unsafe.Slice(samples, n)...)
@@ -153,8 +153,8 @@ func (s *Synthesizer) Speak(sentence string, voice Voice) (*Speech, error) {
 	return &Speech{Samples: s.heard.samples, SampleRateHz: s.rate, Words: wordsOf(sentence, s.heard.events)}, nil
 }
 
-// wordsOf makes words of events. The event of a word stands for all the text up to the next one's, and what it stands
-// for ends where a pause begins or the next event is. What has no end is left out.
+// wordsOf makes words of events. The event of a word covers all text up to the next event. The word ends at a pause or
+// at the next event. A word without an end is left out.
 func wordsOf(sentence string, events []event) []Word {
 	type spoken struct {
 		from       int // in the sentence
@@ -195,7 +195,7 @@ func wordsOf(sentence string, events []event) []Word {
 	return words
 }
 
-// between reports whether a character stands between words.
+// between reports whether a character separates words.
 func between(r rune) bool { return r != '\'' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // Close ends the library.

@@ -1,5 +1,5 @@
-// Package noise makes sounds without words, to measure that a transcriber hears none in them and
-// still hears speech through them. Every sound is a function of its name alone.
+// Package noise makes sounds without words, to measure that a transcriber finds no words in them and still understands
+// speech through them. Every sound is a function of its name alone.
 package noise
 
 import (
@@ -13,8 +13,8 @@ import (
 // Kind is a sound.
 type Kind string
 
-// The sounds. Each is synthesised after what makes its real counterpart hard: breath has the band and
-// rhythm of speech, typing its onsets, music its harmonics, a street its swells.
+// The sounds. Each imitates what makes the real sound difficult: breath has the band and rhythm of speech, typing the
+// onsets, music the harmonics, a street the swells.
 const (
 	Breath Kind = "breath"
 	Typing Kind = "typing"
@@ -83,7 +83,7 @@ func (f *resonance) next(x float64) float64 {
 	return y
 }
 
-// breath is in and out every four seconds or so: noise through a mouth's resonances.
+// breath goes in and out about every four seconds: noise through the resonances of a mouth.
 func breath(rng *rand.Rand, out []float64) {
 	low, high := newResonance(900, 600), newResonance(2300, 900)
 	for at := 0; at < len(out); {
@@ -101,7 +101,7 @@ func breath(rng *rand.Rand, out []float64) {
 func typing(rng *rand.Rand, out []float64) {
 	for at := 0; at < len(out); at += rate/12 + rng.IntN(rate/6) {
 		if rng.IntN(25) == 0 {
-			at += rate // a thought
+			at += rate // a pause for thought
 		}
 		for _, click := range []struct {
 			delay int
@@ -120,7 +120,7 @@ func typing(rng *rand.Rand, out []float64) {
 	}
 }
 
-// music is plucked chords, a bass and a drum, two beats a second.
+// music is plucked chords, a bass and a drum, at two beats a second.
 func music(rng *rand.Rand, out []float64) {
 	chords := [][]int{{0, 4, 7}, {-3, 0, 4}, {5, 9, 12}, {-5, 2, 7}}
 	beat := rate / 2
@@ -149,7 +149,7 @@ func music(rng *rand.Rand, out []float64) {
 	}
 }
 
-// street is a rumble, cars that pass, and now and then a horn.
+// street is a rumble, passing cars, and an occasional horn.
 func street(rng *rand.Rand, out []float64) {
 	rumble, tyres := 0.0, newResonance(700, 800)
 	const pass = 5 * rate
@@ -164,8 +164,8 @@ func street(rng *rand.Rand, out []float64) {
 	}
 }
 
-// Mix lays noise under speech and into its pauses. The noise is repeated to fit and scaled so that the power
-// of the speech is snr dB above its own. The result is new memory, as long as speech.
+// Mix adds noise to speech and to its pauses. The noise is repeated to fit and scaled so that the power of the speech
+// is snr dB above its own. The result is new memory, as long as speech.
 func Mix(speech, noise []float32, snr float64) []float32 {
 	out := make([]float32, len(speech))
 	gain := float32(math.Sqrt(power(speech)/power(noise)) * math.Pow(10, -snr/20))
@@ -175,7 +175,7 @@ func Mix(speech, noise []float32, snr float64) []float32 {
 	return out
 }
 
-// power is the mean power, never 0.
+// power returns the mean power, never 0.
 func power(x []float32) float64 {
 	sum := 1e-12
 	for _, v := range x {

@@ -1,2 +1,3 @@
-// Package rig is what benchmarks measure Scout with: clips as audio, the path of scout transcribe, and both engines.
+// Package rig provides what benchmarks of Scout measure: clips as audio, the path of scout transcribe, and both
+// engines.
 package rig

@@ -20,15 +20,15 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// Engines run both engines of bench.RunEngine as scout does. They implement bench.Rig.
+// Engines runs both engines of bench.RunEngine as scout does. It implements bench.Rig.
 type Engines struct {
-	// Start opens an engine. It starts with the first request.
+	// Start returns an engine, which starts with the first request.
 	Start func(ctx context.Context, side Side) (*engine.Engine, error)
-	// Scout is the program scout with these arguments.
+	// Scout returns a command that runs scout with these arguments.
 	Scout    func(ctx context.Context, args ...string) *exec.Cmd
 	Scope    observe.Scope
 	Failures *observe.Failures
-	Model    string // empty for the selected one
+	Model    string // empty for the selected model
 	Decoded  *Clips
 
 	clip string // a WAV file with the clip
@@ -39,11 +39,11 @@ type Engines struct {
 type Side struct {
 	Backend string
 	Profile string
-	Threads int           // of two slots, two
+	Threads int           // two for two slots
 	Reserve time.Duration // as in engine.Options
 }
 
-// SideOf returns how a side is opened. One thread each; two slots are asked for by their number of threads.
+// SideOf returns how a side is opened. Each slot has one thread; the number of threads sets the number of slots.
 func SideOf(side bench.Side, slots int, reserve time.Duration) Side {
 	if side == bench.Yardstick {
 		return Side{Backend: recognize.BackendSherpa, Profile: "plain", Threads: 1}
@@ -92,7 +92,7 @@ func (r *Engines) Hour(ctx context.Context) (bench.Memory, error) {
 	return watch.Stop(), ranWell(cmd, err)
 }
 
-// command is scout transcribe as a process of its own.
+// command returns scout transcribe as a separate process.
 func (r *Engines) command(ctx context.Context, side bench.Side, file string) *exec.Cmd {
 	o := SideOf(side, 1, 0)
 	args := []string{"transcribe", "--quiet", "--backend", o.Backend, "--profile", o.Profile, "--output", os.DevNull, file}
@@ -104,7 +104,7 @@ func (r *Engines) command(ctx context.Context, side bench.Side, file string) *ex
 	return cmd
 }
 
-// ranWell adds what a process said to the error it ended with.
+// ranWell adds the output of a process to the error with which it ended.
 func ranWell(cmd *exec.Cmd, err error) error {
 	if err == nil {
 		return nil
@@ -112,7 +112,7 @@ func ranWell(cmd *exec.Cmd, err error) error {
 	return scout.Errorf(scout.CodeInternal, "scout transcribe: %w: %v", err, cmd.Stderr)
 }
 
-// Speech picks the clip, cuts what slots are kept busy with, and writes the clip and an hour of speech to files.
+// Speech picks the clip, cuts the pieces that keep slots busy, and writes the clip and an hour of speech to files.
 func (r *Engines) Speech(dir string, entries []bench.Entry) (clip []float32, pieces [][]float32, err error) {
 	const clipFrames, enough = 11 * scout.EngineSampleRateHz, 24
 	cutter, err := segment.New(segment.Defaults(), func(p segment.Piece) error {

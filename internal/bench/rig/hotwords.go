@@ -11,13 +11,12 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 )
 
-// HotWordsRun is the outcome with one list of hot words.
+// HotWordsRun is the result with one list of hot words.
 type HotWordsRun struct {
 	HotWords string `json:"hot_words"`
-	// Phrases are those of the list that is said, whatever list was used.
+	// Phrases are those of the list of words that are said, whatever list was used.
 	Phrases bench.Phrases `json:"phrases"`
-	// Words and WER are of everything; Points is the change against the run without hot words, in percentage
-	// points.
+	// Words and WER are for all words; Points is the change against the run without hot words, in percentage points.
 	Words  bench.Edits `json:"words"`
 	WER    float64     `json:"wer"`
 	Points float64     `json:"points"`
@@ -25,8 +24,8 @@ type HotWordsRun struct {
 	Time float64 `json:"time_ratio"`
 }
 
-// RunHotWords transcribes the clips of a folder without hot words, with those that are said in them, and with names that
-// nobody says.
+// RunHotWords transcribes the clips of a folder without hot words, with those that are said in them, and with names
+// that nobody says.
 func (s *Subject) RunHotWords(ctx context.Context, dir string, entries []bench.Entry, said []string, progress func(text string)) ([]HotWordsRun, error) {
 	var runs []HotWordsRun
 	var first *bench.Report

@@ -17,12 +17,12 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 )
 
-// NoiseResult is the outcome for one sound.
+// NoiseResult is the result for one sound.
 type NoiseResult struct {
 	Noise string `json:"noise"`
-	// Heard is what was understood in the sound alone.
+	// Heard are the words found in the sound alone.
 	Heard []string `json:"heard"`
-	// Errors of Words reference words with the sound laid under them.
+	// Errors are the errors of Words reference words, with the sound mixed under them.
 	Words  int     `json:"words"`
 	Errors int     `json:"errors"`
 	WER    float64 `json:"wer"`
@@ -30,22 +30,22 @@ type NoiseResult struct {
 	Points float64 `json:"points"`
 }
 
-// Sound is a noise by name.
+// Sound is a named noise.
 type Sound struct {
 	Name    string
 	Samples []float32
 }
 
-// NoiseLength is how much of each sound is listened to.
+// NoiseLength is how much of each sound is transcribed.
 const NoiseLength = 45 * time.Second
 
-// NoiseMeter counts words heard in noise, and words lost through it.
+// NoiseMeter counts words found in noise, and words lost through it.
 type NoiseMeter struct {
 	Reader      Reader
 	Transcriber *speech.Batch
 	Model       string
 	Effort      speech.Effort
-	SNR         float64       // of noise that is laid under speech, in dB
+	SNR         float64       // of noise that is mixed under speech, in dB
 	Longest     time.Duration // clips over this length are left out
 	Progress    func(text string)
 }
@@ -58,8 +58,8 @@ func (m *NoiseMeter) hear(ctx context.Context, samples Samples) ([]string, error
 	return bench.Words(transcript.Text()), nil
 }
 
-// Run listens to the sounds alone, and to each clip of the folder clean and with each of them. The first result is of the
-// clean clips.
+// Run transcribes the sounds alone, and each clip of the folder clean and with each of the sounds. The first result is
+// for the clean clips.
 func (m *NoiseMeter) Run(ctx context.Context, dir string, entries []bench.Entry, sounds []Sound) ([]NoiseResult, error) {
 	results := []NoiseResult{{Noise: "none", Heard: []string{}}}
 	for _, s := range sounds {
@@ -101,7 +101,7 @@ func (m *NoiseMeter) Run(ctx context.Context, dir string, entries []bench.Entry,
 
 // WriteNoise writes the results for people.
 //
-//	snr  of the noise that was laid under speech, in dB
+//	snr  of the noise that was mixed under speech, in dB
 func WriteNoise(out io.Writer, results []NoiseResult, snr float64) error {
 	var lines strings.Builder
 	fmt.Fprintf(&lines, "noise\twords heard in it alone\tWER with it %g dB below\tchange\n", snr)
@@ -118,7 +118,7 @@ func WriteNoise(out io.Writer, results []NoiseResult, snr float64) error {
 	return nil
 }
 
-// Sounds returns those that Scout makes and those of the folder, if any.
+// Sounds returns the sounds that Scout makes and those in the folder, if any.
 func (r Reader) Sounds(ctx context.Context, folder string) ([]Sound, error) {
 	var sounds []Sound
 	for _, kind := range noise.Kinds() {

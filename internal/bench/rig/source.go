@@ -26,7 +26,7 @@ type closingSource interface {
 	io.Closer
 }
 
-// joinedSource reads several files one after another, opening each when it is its turn.
+// joinedSource reads several files one after another, and opens each when it is its turn.
 type joinedSource struct {
 	open    func(path string) (closingSource, error)
 	files   []string
@@ -74,8 +74,8 @@ func (s *joinedSource) heard() time.Duration {
 	return time.Duration(s.frames) * time.Second / scout.EngineSampleRateHz
 }
 
-// Clips are the clips of a bench as raw 16 kHz float32 files, so that a run over all of them
-// measures Scout and not ffmpeg, which some of the formats need.
+// Clips are the clips of a benchmark as raw 16 kHz float32 files, so that a run over all of them measures Scout and not
+// ffmpeg, which some of the formats need.
 type Clips struct {
 	dir   string
 	paths map[string]string // by the path of the clip
@@ -103,7 +103,7 @@ func (r Reader) Decode(ctx context.Context, dir string, entries []bench.Entry) (
 		}
 		c.paths[clip] = path
 	}
-	debug.FreeOSMemory() // what decoding took is not to be measured
+	debug.FreeOSMemory() // the memory of decoding must not be measured
 	return c, nil
 }
 
@@ -136,7 +136,7 @@ func (r *rawSource) Read(dst []float32) (int, error) {
 		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(r.buf[i*4:]))
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = nil // the rest; io.EOF comes next
+		err = nil // the remaining samples; io.EOF comes next
 	}
 	return n / 4, err
 }
@@ -152,7 +152,7 @@ func (r Reader) Open(ctx context.Context, path string) (*file.Reader, error) {
 	return file.Open(ctx, path, r.Options)
 }
 
-// Read returns the beginning of a file in memory, or all of it with most = 0.
+// Read returns the beginning of a file, up to most, or all of it if most is 0.
 func (r Reader) Read(ctx context.Context, path string, most time.Duration) (samples []float32, err error) {
 	reader, err := r.Open(ctx, path)
 	if err != nil {
@@ -173,7 +173,7 @@ func (r Reader) Read(ctx context.Context, path string, most time.Duration) (samp
 	return samples, nil
 }
 
-// Samples are audio in memory; reading takes them away.
+// Samples are audio in memory; reading consumes them.
 type Samples []float32
 
 // Read implements speech.Source.
@@ -186,7 +186,7 @@ func (s *Samples) Read(dst []float32) (int, error) {
 	return n, nil
 }
 
-// Length is the length of a clip, found by reading it.
+// Length returns the length of a clip, by reading it.
 func (r Reader) Length(ctx context.Context, path string) (length time.Duration, err error) {
 	reader, err := r.Open(ctx, path)
 	if err != nil {
@@ -207,7 +207,7 @@ func (r Reader) Length(ctx context.Context, path string) (length time.Duration, 
 	}
 }
 
-// read returns a decoded clip, whole.
+// read returns a complete decoded clip.
 func (c *Clips) read(clip string) ([]float32, error) {
 	raw, err := os.ReadFile(c.paths[clip])
 	if err != nil {

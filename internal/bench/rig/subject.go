@@ -22,7 +22,7 @@ type ClockedEngine struct {
 	took []time.Duration
 }
 
-// Transcribe passes the request on.
+// Transcribe passes the request on and times it.
 func (c *ClockedEngine) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	began := time.Now()
 	result, err := c.Engine.Transcribe(ctx, request)
@@ -32,7 +32,7 @@ func (c *ClockedEngine) Transcribe(ctx context.Context, request engine.Request) 
 	return result, err
 }
 
-// take returns what was measured since the last call.
+// take returns the times since the last call.
 func (c *ClockedEngine) take() []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,16 +45,16 @@ func (c *ClockedEngine) take() []time.Duration {
 type Subject struct {
 	Reader      Reader
 	Transcriber *speech.Batch
-	Engine      *ClockedEngine // the one that Transcriber asks
+	Engine      *ClockedEngine // the engine that Transcriber uses
 	Model       string
 	Parallel    int
 	Effort      speech.Effort
 	Cut         segment.Options
 	HotWords    []string
-	Decoded     *Clips // nil where every clip is decoded as it comes
+	Decoded     *Clips // nil if every clip is decoded when it is needed
 }
 
-// Transcribe hears the files as one.
+// Transcribe transcribes the files as if they were one.
 func (s *Subject) Transcribe(ctx context.Context, files []string) (bench.Heard, error) {
 	source := &joinedSource{files: files, open: func(path string) (closingSource, error) {
 		if s.Decoded != nil {

@@ -18,8 +18,8 @@ import (
 // wordTimesName is the list of known times.
 const wordTimesName = "word-times.tsv"
 
-// AlignedClips reads the clips with known word times: none where no folder is named, or there is no list and
-// none was asked for.
+// AlignedClips reads the clips with known word times. It returns none if no folder is named, or if there is no list and
+// none was requested.
 func (r Reader) AlignedClips(ctx context.Context, dir, list string) ([]TimedSpeech, error) {
 	if dir == "" {
 		return nil, nil
@@ -55,8 +55,8 @@ func (r Reader) AlignedClips(ctx context.Context, dir, list string) ([]TimedSpee
 	return clips, nil
 }
 
-// SpokenSentences returns n sentences in voices, speeds and pitches that follow each other, each between stretches of
-// near silence: always the same.
+// SpokenSentences returns n sentences with varying voices, speeds and pitches, each between stretches of near silence.
+// The result is always the same.
 func SpokenSentences(n int) (clips []TimedSpeech, err error) {
 	sentences := espeak.Sentences()
 	if n <= 0 {
@@ -86,11 +86,11 @@ func SpokenSentences(n int) (clips []TimedSpeech, err error) {
 	return clips, nil
 }
 
-// surrounded puts 0.1 to 0.8 s of a quiet room around a sentence.
+// surrounded adds 0.1 to 0.8 s of a quiet room before and after a sentence.
 func surrounded(s *espeak.Speech, rng *rand.Rand) (TimedSpeech, error) {
 	const (
-		loudness = 0.6    // of what the synthesizer gives
-		room     = 0.0003 // of full scale: 70 dB below it
+		loudness = 0.6    // relative to the synthesizer's output
+		room     = 0.0003 // relative to full scale: 70 dB below it
 	)
 	wide := make([]float32, len(s.Samples))
 	audio.FromInt16(wide, s.Samples)
@@ -117,7 +117,7 @@ func surrounded(s *espeak.Speech, rng *rand.Rand) (TimedSpeech, error) {
 	return clip, nil
 }
 
-// later moves a time on by d; nil stays nil.
+// later adds d to a time; nil stays nil.
 func later(t *time.Duration, d time.Duration) *time.Duration {
 	if t == nil {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
-// writeWAV writes so many frames of 16 kHz mono in 16 bits (RIFF WAVE, format 1), given in parts.
+// writeWAV writes the given number of frames of 16 kHz mono in 16 bits (RIFF WAVE, format 1), which arrive in parts.
 func writeWAV(path string, frames int, give func(emit func([]float32) error) error) error {
 	return atomicfile.WriteFrom(path, atomicfile.Options{Unsynced: true}, func(to io.Writer) error {
 		const rate, frameBytes, headBytes = scout.EngineSampleRateHz, 2, 44

@@ -18,18 +18,18 @@ import (
 type WordsReport struct {
 	Model string `json:"model"`
 	CPU   string `json:"cpu"`
-	// Sets are of one kind of speech each.
+	// Sets has one entry for each kind of speech.
 	Sets []WordsSet `json:"sets"`
 	// With and Without are the seconds of processor time that the engine took for the sets without added noise, with
-	// and without times, several rounds together. Ratio is of the two.
+	// and without times, over several rounds. Ratio is With divided by Without.
 	With    float64 `json:"decode_with_times_cpu_seconds"`
 	Without float64 `json:"decode_without_times_cpu_seconds"`
 	Ratio   float64 `json:"decode_ratio"`
-	// Missing tells what was not measured, and why.
+	// Missing says what was not measured, and why.
 	Missing []string `json:"missing,omitempty"`
 }
 
-// WordsSet is the outcome of one kind of speech.
+// WordsSet is the result for one kind of speech.
 type WordsSet struct {
 	Name  string `json:"name"`
 	Clips int    `json:"clips"`
@@ -42,13 +42,13 @@ type TimedSpeech struct {
 	words   []bench.TimedWord
 }
 
-// WordsMeter transcribes clips the way scout transcribe does.
+// WordsMeter transcribes clips as scout transcribe does.
 type WordsMeter struct {
 	Transcriber *speech.Batch
 	Model       string
 	Effort      speech.Effort
 	PID         int     // of the engine
-	SNR         float64 // of noise that is laid under speech, in dB
+	SNR         float64 // of noise that is mixed under speech, in dB
 	Progress    func(text string)
 }
 
@@ -56,7 +56,7 @@ func (m *WordsMeter) transcribe(ctx context.Context, samples Samples, words bool
 	return m.Transcriber.Transcribe(ctx, &samples, speech.Options{Model: m.Model, Effort: m.Effort, Words: words})
 }
 
-// Run adds to the report what clips with aligned words and spoken sentences show; either may be none.
+// Run adds the results for clips with aligned words and for spoken sentences to the report; either may be empty.
 func (m *WordsMeter) Run(ctx context.Context, aligned, spoken []TimedSpeech, report *WordsReport) error {
 	for _, s := range []struct {
 		name  string
@@ -87,7 +87,7 @@ func (m *WordsMeter) Run(ctx context.Context, aligned, spoken []TimedSpeech, rep
 	return nil
 }
 
-// measure compares the times of the words in clips, with noise laid under them where a kind is named.
+// measure compares the times of the words in clips, with noise mixed under them if a kind is named.
 func (m *WordsMeter) measure(ctx context.Context, name string, clips []TimedSpeech, kind noise.Kind) (WordsSet, error) {
 	set := WordsSet{Name: name, Clips: len(clips)}
 	var under []float32
@@ -117,15 +117,15 @@ func (m *WordsMeter) measure(ctx context.Context, name string, clips []TimedSpee
 // compareRounds is how often every clip is decoded with and without times.
 const compareRounds = 4
 
-// compare adds to the report what the clips take with and without times, each clip both ways, one straight after the other,
-// so that a machine that is slower for a while is slower for both. Processor time is compared, because what else the machine
-// does moves it less than it moves the clock on the wall.
+// compare adds to the report what the clips take with and without times. Each clip is decoded both ways, one directly
+// after the other, so that a slower phase of the machine affects both. Processor time is compared, because other work
+// of the machine affects it less than elapsed time.
 func (m *WordsMeter) compare(ctx context.Context, clips []TimedSpeech, report *WordsReport) error {
 	for round := range compareRounds {
 		for i, clip := range clips {
 			m.Progress(fmt.Sprintf("round %d of %d: %d of %d", round+1, compareRounds, i+1, len(clips)))
 			for k := range 2 {
-				with := (round+i+k)%2 == 1 // each goes first as often as the other
+				with := (round+i+k)%2 == 1 // each goes first equally often
 				spent, err := m.spent(ctx, clip.samples, with)
 				if err != nil {
 					return err
@@ -141,7 +141,7 @@ func (m *WordsMeter) compare(ctx context.Context, clips []TimedSpeech, report *W
 	return nil
 }
 
-// spent transcribes and returns the processor time that the engine took for it.
+// spent transcribes and returns the processor time of the engine.
 func (m *WordsMeter) spent(ctx context.Context, samples []float32, words bool) (time.Duration, error) {
 	before, err := bench.ProcessorTime(m.PID)
 	if err != nil {
