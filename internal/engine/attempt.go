@@ -140,6 +140,9 @@ func (l *loading) once(ctx context.Context, a *attempt) (*scout.Hypothesis, erro
 	return l.next.transcribe(ctx, a)
 }
 
+// longestTick is the longest time between two looks at the time of an attempt.
+const longestTick = time.Second
+
 // limiting bounds the time of an attempt.
 type limiting struct {
 	base      time.Duration
@@ -161,46 +164,45 @@ func (l *limiting) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesi
 	limit := l.limit(a.Request)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	began := time.Now()
+	tick := min(limit/10, longestTick)
+	clock := process.Clock{Every: tick}
+	clock.Tick()
 	var timer *time.Timer
 	var mu sync.Mutex // the timer is set before it is read
 	mu.Lock()
-	timer = time.AfterFunc(limit, func() {
+	spent := time.Duration(0)
+	timer = time.AfterFunc(tick, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		// The clock stands still while the request waits for a processor: a machine that is busy with other things is
-		// no reason to give up audio.
-		if left := limit - (time.Since(began) - a.queued()); left > 0 {
-			timer.Reset(max(left, limit/10))
+		// The clock stands still while this program or the machine does, and while the request waits for a processor:
+		// neither is a reason to give audio up.
+		spent += clock.Tick()
+		if spent-a.queued() < limit {
+			timer.Reset(tick)
 			return
 		}
-		cancel(scout.Errorf(scout.CodeEngineTimeout, "no answer within %.1f s for %.1f s of audio",
-			time.Since(began).Seconds(), a.Audio().Seconds()))
+		cancel(scout.Errorf(scout.CodeEngineTimeout, "no answer within %.1f s for %.1f s of audio", spent.Seconds(), a.Audio().Seconds()))
 	})
 	mu.Unlock()
 	defer timer.Stop()
 	return l.next.transcribe(ctx, a)
 }
 
-// calling sends the request to its process and waits for the answer. It kills a process that exceeds its time, or grows
-// to more than memory bytes. A request whose caller gives up is cancelled. Its turn stays taken until the process
-// answers; a process that does not answer is killed.
+// calling sends the request to its process and waits for the answer. It kills a process that exceeds its time, is known to
+// hang, or grows to more than memory bytes. A request whose caller gives up is cancelled. Its turn stays taken until the
+// process answers; a process that does not answer is killed.
 type calling struct {
 	model  *pool.Model
 	memory uint64
 }
 
-const (
-	// memoryCheckEvery is how often the resident size is checked during a request.
-	memoryCheckEvery = 200 * time.Millisecond
-	// abandonGrace is how long a cancelled request may continue in a process that cannot be interrupted.
-	abandonGrace = 10 * time.Second
-)
+// abandonGrace is how long a cancelled request may continue in a process that cannot be interrupted.
+const abandonGrace = 10 * time.Second
 
 func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	p := a.process
-	memory := time.NewTicker(memoryCheckEvery)
-	defer memory.Stop()
+	looks := time.NewTicker(process.LookEvery)
+	defer looks.Stop()
 	call := p.Send(a.Request, a.traceparent)
 	a.call.Store(call)
 	done := ctx.Done()
@@ -212,8 +214,10 @@ func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis
 			}
 			c.model.Answered(p)
 			return answer.Hypothesis, nil
-		case <-memory.C:
-			if rss := p.ResidentBytes(); rss > c.memory {
+		case <-looks.C:
+			if err := p.Hung(); err != nil {
+				p.Kill(err)
+			} else if rss := p.ResidentBytes(); rss > c.memory {
 				p.Kill(scout.Errorf(scout.CodeEngineMemory, "the engine grew to %d MB: limit %d MB", rss>>20, c.memory>>20))
 			}
 		case <-done:
@@ -222,7 +226,7 @@ func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis
 				c.abandon(p, call, a.held)
 				return nil, fmt.Errorf("transcribe: %w", cause)
 			}
-			p.Kill(cause)
+			p.Expire(cause)
 			done = nil // the answer comes now
 		}
 	}

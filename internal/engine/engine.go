@@ -62,6 +62,9 @@ type Options struct {
 	RequestBase   time.Duration
 	RequestFactor float64
 	DictationBase time.Duration
+	// SuspectAfter is how long a request may make no progress before the engine is unhealthy and its process is looked at
+	// closely, and replaced if it hangs; default process.DefaultSuspectAfter.
+	SuspectAfter time.Duration
 	// IdleUnload ends the process after this long without a request; 0 keeps it.
 	IdleUnload time.Duration
 	// MemoryCeiling is the resident size in bytes above which the process is replaced between two requests; at twice
@@ -92,6 +95,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.DictationBase <= 0 {
 		o.DictationBase = 3 * time.Second
+	}
+	if o.SuspectAfter <= 0 {
+		o.SuspectAfter = process.DefaultSuspectAfter
 	}
 	size := uint64(max(o.Model.SizeBytes, 0))
 	if o.MemoryCeiling == 0 {
@@ -148,7 +154,7 @@ func New(scope observe.Scope, o Options) *Engine {
 	e.model = models.Add(pool.Spec{
 		Options: process.Options{
 			Program: o.Program, Model: o.Model, Backend: o.Backend, Profile: o.Profile, HugePages: o.HugePages,
-			Threads: o.Threads, Slots: o.Slots, LoadTimeout: o.LoadTimeout, Fault: o.Fault,
+			Threads: o.Threads, Slots: o.Slots, LoadTimeout: o.LoadTimeout, SuspectAfter: o.SuspectAfter, Fault: o.Fault,
 		},
 		ExpectBytes: o.ExpectBytes, CeilingBytes: o.MemoryCeiling, IdleUnload: o.IdleUnload, Loading: o.Loading,
 	})

@@ -44,6 +44,7 @@ const (
 	slow       = 0.9 // takes 50 ms
 	waits      = 1.0 // for ever, unless it is cancelled
 	echoes     = 1.1 // answers with the name of its span
+	isStopped  = 1.2 // as if by somebody, once for each file in the folder named by the model id
 )
 
 func faults(out *os.File) server.Options {
@@ -115,6 +116,13 @@ func (b *faultyBackend) Transcribe(ctx context.Context, request *wire.Request) (
 		if _, err := os.Stat(b.model); err != nil {
 			_ = os.WriteFile(b.model, nil, 0o600)
 			os.Exit(3)
+		}
+	case isStopped:
+		if left, err := os.ReadDir(b.model); err != nil || len(left) > 0 {
+			_ = os.Remove(filepath.Join(b.model, left[0].Name()))
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			<-ctx.Done() // of a signal to oneself one thread hears first
+			return nil, ctx.Err()
 		}
 	case echoes:
 		return &wire.Result{Text: request.Options.Traceparent, Stop: wire.StopEnd}, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/engine/pool"
 	"github.com/scout-speech/scout/internal/engine/process"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
@@ -165,6 +166,57 @@ func TestPoisonBesideGoodAudio(t *testing.T) {
 			})
 			wait.Wait()
 		})
+	}
+}
+
+// TestStoppedProcessIsReplaced: what somebody stops is replaced once that is known, long before the deadline, or at a deadline
+// that comes first. The request is answered, however often it happened, and never blamed.
+func TestStoppedProcessIsReplaced(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		class schedule.Class
+		stops int
+	}{
+		"once":                             {schedule.Batch, 1},
+		"three times":                      {schedule.Interactive, 3},
+		"twice, at a dictation's deadline": {schedule.Dictation, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			e := newFaulty(t, func(o *engine.Options) {
+				o.Model.ID, o.RequestBase, o.SuspectAfter = dir, time.Hour, 500*time.Millisecond
+				if c.class == schedule.Dictation {
+					o.DictationBase, o.SuspectAfter = 300*time.Millisecond, time.Hour
+				}
+			})
+			for i := range c.stops {
+				if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := request(isStopped)
+			r.Class = c.class
+			h, err := e.Transcribe(t.Context(), r)
+			if err != nil || h.Text != "1600 frames" {
+				t.Errorf("%v, %v", h, err)
+			}
+			if starts := e.State().Starts; starts != c.stops+1 {
+				t.Errorf("%d starts, want %d", starts, c.stops+1)
+			}
+		})
+	}
+}
+
+// TestHungProcessIsReplaced: a request that sleeps for ever is set aside as its deadline would, and much sooner.
+func TestHungProcessIsReplaced(t *testing.T) {
+	t.Parallel()
+	e := newFaulty(t, func(o *engine.Options) { o.RequestBase, o.SuspectAfter = time.Hour, 300*time.Millisecond })
+	if _, err := e.Transcribe(t.Context(), request(hangs)); scout.CodeOf(err) != scout.CodeAudioSetAside || !strings.Contains(err.Error(), "made no progress") {
+		t.Errorf("%v", err)
+	}
+	if h, err := e.Transcribe(t.Context(), request(works)); err != nil || h.Text != "1600 frames" {
+		t.Errorf("the next request: %v, %v", h, err)
 	}
 }
 

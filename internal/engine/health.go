@@ -12,9 +12,6 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 )
 
-// stalledFor is how long a request may run without progress before the engine counts as unhealthy (S14).
-const stalledFor = 5 * time.Second
-
 // States of an engine in the metadata of its health.
 const (
 	stateUnloaded = "unloaded"
@@ -51,7 +48,7 @@ func (e *Engine) health() health.Result {
 		if s.LastError != nil {
 			reason += ": " + s.LastError.Error()
 		}
-	case s.Stalled >= stalledFor:
+	case s.Stalled >= e.options.SuspectAfter:
 		state, reason = stateStalled, fmt.Sprintf("a request has made no progress for %s", s.Stalled.Round(time.Second))
 	case s.LastError != nil:
 		state, reason = stateFailed, s.LastError.Error()

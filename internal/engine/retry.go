@@ -28,14 +28,14 @@ type retrying struct {
 const (
 	// proof is how often a request must end the process alone before it is set aside.
 	proof = 2
-	// mostUnsent bounds how often a process may end before a request was even sent.
+	// mostUnsent bounds how often a process may end before a request was even sent, or because somebody stopped it.
 	mostUnsent = 4
 	// mostStarts bounds how often a process may fail to start.
 	mostStarts = 2
 )
 
 // verdict is what is known about a request after some attempts.
-type verdict struct{ alone, shared, unsent, starts int }
+type verdict struct{ alone, shared, unsent, stopped, starts int }
 
 // again records the end of an attempt and reports whether to try another one.
 func (v *verdict) again(err error, a *attempt) bool {
@@ -43,6 +43,9 @@ func (v *verdict) again(err error, a *attempt) bool {
 	switch {
 	case errors.As(err, &end) && scout.CodeOf(end.Err) == scout.CodeEngineClosed:
 		return false // by us
+	case process.Stopped(err): // by somebody
+		v.stopped++
+		return v.stopped < mostUnsent
 	case errors.As(err, &end) && !end.Sent:
 		v.unsent++
 		return v.unsent < mostUnsent

@@ -24,6 +24,10 @@ type Call struct {
 	tokens     int
 	queued     time.Duration // how long it has waited for a processor
 	queuedThen time.Duration // the same at the last progress
+	ran        time.Duration // on a processor
+	ranThen    time.Duration // the same at the last token
+	stall      suspicion     // since progress
+	thread     int           // that works on it in the process, 0 where that is not told
 	then       func()
 	answered   bool
 }
@@ -175,8 +179,8 @@ func (p *Process) take() *outgoing {
 	p.queue = slices.Delete(p.queue, at, at+1)
 	if next.call != nil {
 		next.call.sent, next.call.progress = true, time.Now()
-		if len(p.waiting) == 1 { // it has been idle until now
-			p.worked = next.call.progress
+		if sent == 0 { // it has been idle until now
+			p.worked, p.silence = next.call.progress, suspicion{}
 		}
 	}
 	return next
@@ -187,6 +191,7 @@ func (p *Process) deliver(id uint64, answer Answer) {
 	p.mu.Lock()
 	call, ok := p.waiting[id]
 	delete(p.waiting, id)
+	p.silence = suspicion{}
 	last := ok && p.retiring && len(p.waiting) == 0
 	p.wakeWriter() // there may be room for the next one
 	p.mu.Unlock()
@@ -276,6 +281,7 @@ func (p *Process) heard(b wire.Beat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	p.silence = suspicion{}
 	// The beats themselves take less than a thousandth of a processor.
 	used := time.Duration(b.CPUMS-p.cpu) * time.Millisecond
 	worked := used >= 5*time.Millisecond && used >= now.Sub(p.worked)/50
@@ -289,10 +295,15 @@ func (p *Process) heard(b wire.Beat) {
 		}
 		// A request that waited for a processor most of the time since its last progress counts as making progress.
 		queued := time.Duration(r.QueuedMS) * time.Millisecond
+		call.thread, call.ran = r.Thread, time.Duration(r.RanMS)*time.Millisecond
+		stepped := r.Phase != call.phase || r.Tokens != call.tokens
+		if stepped {
+			call.ranThen = call.ran
+		}
 		starved := queued-call.queuedThen >= now.Sub(call.progress)/2
 		call.queued = max(call.queued, queued)
-		if r.Phase != call.phase || r.Tokens != call.tokens || starved || worked && (!p.facts.steps || r.Phase != wire.PhaseDecode) {
-			call.phase, call.tokens, call.progress, call.queuedThen = r.Phase, r.Tokens, now, queued
+		if stepped || starved || worked && (!p.facts.steps || r.Phase != wire.PhaseDecode) {
+			call.phase, call.tokens, call.progress, call.queuedThen, call.stall = r.Phase, r.Tokens, now, queued, suspicion{}
 		}
 	}
 }

@@ -55,6 +55,9 @@ type Process struct {
 	retiring bool      // it takes no more requests and ends after its last answer
 	cpu      int64     // milliseconds, when the process last made progress
 	worked   time.Time // when that was
+	pid      int
+	clock    Clock
+	silence  suspicion // since the last frame
 }
 
 // outgoing is a frame in the queue.

@@ -44,6 +44,7 @@ const (
 	crashes = 0.4
 	steps   = 0.5 // decodes a token every millisecond until it is cancelled
 	spins   = 0.6 // uses its processor and tells nothing until it is cancelled
+	circles = 0.7 // decodes a token, then uses its processor for ever
 )
 
 type backend struct{ load wire.Load }
@@ -76,6 +77,10 @@ func (backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Res
 			time.Sleep(time.Millisecond)
 		}
 		return nil, ctx.Err()
+	case circles:
+		request.Step.Decode(1)
+		for {
+		}
 	case spins:
 		for ctx.Err() == nil {
 		}

@@ -32,26 +32,40 @@ func Start(ctx context.Context, scope observe.Scope, o Options) (*Process, error
 	if o.LoadTimeout <= 0 {
 		o.LoadTimeout = DefaultLoadTimeout
 	}
+	if o.SuspectAfter <= 0 {
+		o.SuspectAfter = DefaultSuspectAfter
+	}
 	timer := time.NewTimer(o.LoadTimeout)
 	defer timer.Stop()
 	p, err := launch(scope, o)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case h := <-p.hello:
-		return p.greeted(h)
-	case <-p.dead:
+	looks := time.NewTicker(LookEvery)
+	defer looks.Stop()
+	for waits := true; waits; {
 		select {
-		case h := <-p.hello: // it reported the reason before it ended
+		case h := <-p.hello:
 			return p.greeted(h)
-		default:
-			return nil, p.err
+		case <-p.dead:
+			select {
+			case h := <-p.hello: // it told why before it ended
+				return p.greeted(h)
+			default:
+				return nil, p.err
+			}
+		case <-looks.C:
+			if err := p.Hung(); err != nil {
+				p.Kill(scout.Errorf(scout.CodeEngineLoadTimeout, "the engine does not get ready: %w", err))
+				waits = false
+			}
+		case <-timer.C:
+			p.Kill(scout.Errorf(scout.CodeEngineLoadTimeout, "the engine was not ready within %s s", seconds(o.LoadTimeout)))
+			waits = false
+		case <-ctx.Done():
+			p.Kill(fmt.Errorf("start engine: %w", context.Cause(ctx)))
+			waits = false
 		}
-	case <-timer.C:
-		p.Kill(scout.Errorf(scout.CodeEngineLoadTimeout, "the engine was not ready within %s s", seconds(o.LoadTimeout)))
-	case <-ctx.Done():
-		p.Kill(fmt.Errorf("start engine: %w", context.Cause(ctx)))
 	}
 	<-p.dead
 	return nil, p.err
@@ -85,7 +99,7 @@ func launch(scope observe.Scope, o Options) (*Process, error) {
 		scope: scope, options: o, cmd: cmd, stderr: stderr,
 		out: wire.NewWriter(requestWrite), requests: requestWrite, answers: answerRead,
 		hello: make(chan greeting, 1), dead: make(chan struct{}), read: make(chan struct{}), wake: make(chan struct{}, 1),
-		waiting: map[uint64]*Call{},
+		waiting: map[uint64]*Call{}, pid: cmd.Process.Pid, clock: Clock{Every: LookEvery},
 	}
 	offer(cmd.Process.Pid, scope.Log())
 	if p.measured, err = process.NewProcess(int32(cmd.Process.Pid)); err != nil {

@@ -37,6 +37,9 @@ type Options struct {
 	Slots int
 	// LoadTimeout bounds the time from start to ready; default 60 s.
 	LoadTimeout time.Duration
+	// SuspectAfter is how long the process may say nothing, or a request make no progress, before Hung looks at it closely;
+	// default DefaultSuspectAfter.
+	SuspectAfter time.Duration
 	// Failures counts panics; it may be nil.
 	Failures *observe.Failures
 	// Fault, if set, is called by every goroutine of a process at each of its steps, with the goroutine's name (see

@@ -179,24 +179,35 @@ type session struct {
 type running struct {
 	cancel context.CancelFunc
 	step   wire.Step
-	thread atomic.Int64 // the thread that decodes it, 0 before that
-	before atomic.Int64 // nanoseconds that the thread had already waited
+	thread atomic.Pointer[threadOf] // nil before it began
 }
 
 // on records the thread that decodes the request.
 func (r *running) on(tid int) {
-	r.before.Store(int64(queuedFor(tid)))
-	r.thread.Store(int64(tid))
+	r.thread.Store(&threadOf{tid, timesOf(tid)})
 }
 
-// queued returns how long the request has waited for a processor.
-func (r *running) queued() time.Duration {
-	tid := r.thread.Load()
-	if tid == 0 {
-		return 0
+// told is what a beat says of the request.
+func (r *running) told(id uint64) wire.Running {
+	phase, tokens := r.step.Now()
+	t := wire.Running{ID: id, Phase: phase, Tokens: tokens}
+	if thread := r.thread.Load(); thread != nil {
+		now := timesOf(thread.id)
+		t.Thread = thread.id
+		t.RanMS = max(now.ran-thread.before.ran, 0).Milliseconds()
+		t.QueuedMS = max(now.queued-thread.before.queued, 0).Milliseconds()
 	}
-	return max(queuedFor(int(tid))-time.Duration(r.before.Load()), 0)
+	return t
 }
+
+// threadOf is the thread that decodes a request, and what it had done before.
+type threadOf struct {
+	id     int
+	before times
+}
+
+// times of a thread on a processor, and waiting for one.
+type times struct{ ran, queued time.Duration }
 
 // start runs a goroutine of the session, which ends with Serve's context or the request. A failure or a panic in it
 // ends the session.
@@ -340,8 +351,7 @@ func (s *session) beat(ctx context.Context) error {
 		s.mu.Lock()
 		beat := wire.Beat{Loading: !s.ready}
 		for id, r := range s.running {
-			phase, tokens := r.step.Now()
-			beat.Requests = append(beat.Requests, wire.Running{ID: id, Phase: phase, Tokens: tokens, QueuedMS: r.queued().Milliseconds()})
+			beat.Requests = append(beat.Requests, r.told(id))
 		}
 		s.mu.Unlock()
 		if !beat.Loading && len(beat.Requests) == 0 {

@@ -35,17 +35,19 @@ func onThread(background bool, told func(tid int), work func() error) error {
 	return <-done
 }
 
-// queuedFor returns how long a thread of this process has waited for a processor since it began, 0 if the system does
-// not report it.
-func queuedFor(tid int) time.Duration {
+// timesOf is how long a thread of this process has been on a processor and how long it has waited for one since it began, zero
+// where the system does not tell.
+func timesOf(tid int) times {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/schedstat", tid))
 	fields := bytes.Fields(text)
 	if err != nil || len(fields) < 2 {
-		return 0
+		return times{}
 	}
-	ns, err := strconv.ParseInt(string(fields[1]), 10, 64) // "time spent waiting on a runqueue": sched-stats.rst of Linux
-	if err != nil {
-		return 0
+	// "time spent on the cpu", "time spent waiting on a runqueue": sched-stats.rst of Linux.
+	ran, ranErr := strconv.ParseInt(string(fields[0]), 10, 64)
+	queued, queuedErr := strconv.ParseInt(string(fields[1]), 10, 64)
+	if ranErr != nil || queuedErr != nil {
+		return times{}
 	}
-	return time.Duration(ns)
+	return times{ran: time.Duration(ran), queued: time.Duration(queued)}
 }

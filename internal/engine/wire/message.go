@@ -155,6 +155,10 @@ type Running struct {
 	Tokens int    `json:"tokens,omitempty"`
 	// QueuedMS is how long its thread has waited for a processor, in milliseconds, 0 if the system does not report it.
 	QueuedMS int64 `json:"queued_ms,omitempty"`
+	// RanMS is how long that thread has been on a processor for it, in milliseconds, 0 where the system does not report.
+	RanMS int64 `json:"ran_ms,omitempty"`
+	// Thread is the id of the thread that works on it, 0 if it has none of its own or the system has no such ids.
+	Thread int `json:"thread,omitempty"`
 }
 
 // Phase is what a request is doing.

@@ -1,0 +1,114 @@
+package process_test
+
+import (
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/scout-speech/scout/internal/engine/process"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+)
+
+// TestHung: what is stopped, sleeps or turns in a circle is known to hang; what is slow for another reason is not.
+func TestHung(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
+		t.Skip("this system does not tell what threads do")
+	}
+	for name, c := range map[string]struct {
+		what    float32
+		model   string
+		batch   bool
+		drive   func(t *testing.T, pid int)
+		hangs   bool
+		stopped bool
+	}{
+		"is stopped":                          {what: waits, drive: stop, hangs: true, stopped: true},
+		"is stopped while it decodes":         {what: steps, drive: stop, hangs: true, stopped: true},
+		"sleeps for ever":                     {what: hangs, hangs: true},
+		"sleeps for ever, tells no steps":     {what: hangs, model: "tells-nothing", hangs: true},
+		"turns in a circle between two words": {what: circles, hangs: true},
+		"decodes":                             {what: steps},
+		"computes before the first word":      {what: spins},
+		"computes, tells no steps":            {what: spins, model: "tells-nothing"},
+		"is stopped again and again for a short time": {what: steps, drive: func(t *testing.T, pid int) {
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for t.Context().Err() == nil {
+					_ = syscall.Kill(pid, syscall.SIGSTOP)
+					time.Sleep(100 * time.Millisecond)
+					_ = syscall.Kill(pid, syscall.SIGCONT)
+					time.Sleep(100 * time.Millisecond)
+				}
+			}()
+			t.Cleanup(func() { <-ended })
+		}},
+		"gets little of a busy machine": {what: spins, batch: true, drive: func(t *testing.T, _ int) {
+			var end atomic.Bool
+			t.Cleanup(func() { end.Store(true) })
+			for range 2 * runtime.NumCPU() {
+				go func() {
+					for !end.Load() { // it keeps a processor busy
+					}
+				}()
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const suspect = 500 * time.Millisecond
+			p := start(t, func(o *process.Options) { o.Model.ID, o.SuspectAfter = c.model, suspect })
+			r := request(c.what, 16)
+			if c.batch {
+				r.Class = schedule.Batch
+			}
+			call := p.Send(r, "")
+			if c.drive != nil {
+				c.drive(t, p.Facts().PID)
+			}
+			var err error
+			for range 4 * int(suspect/process.LookEvery) {
+				if err = p.Hung(); err != nil && !c.hangs {
+					t.Fatalf("it does not hang: %v", err)
+				}
+				time.Sleep(process.LookEvery) // as often as it wants to be asked
+			}
+			for deadline := time.Now().Add(60 * time.Second); c.hangs && err == nil && time.Now().Before(deadline); err = p.Hung() {
+				time.Sleep(process.LookEvery)
+			}
+			if (err != nil) != c.hangs || process.Stopped(err) != c.stopped {
+				t.Errorf("%v, stopped %v", err, process.Stopped(err))
+			}
+			if err != nil {
+				p.Kill(err)
+			}
+			call.Cancel()
+			if a := answerOf(t, call); process.Stopped(a.Err) != c.stopped {
+				t.Errorf("the answer is %v", a.Err)
+			}
+		})
+	}
+}
+
+func stop(_ *testing.T, pid int) { _ = syscall.Kill(pid, syscall.SIGSTOP) }
+
+// TestClockStandsWhileTheProgramDoes: of a pause, in which what this program waits for stood still as well, little counts.
+func TestClockStandsWhileTheProgramDoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := process.Clock{Every: time.Second}
+		for _, step := range []struct{ pause, want time.Duration }{
+			{time.Hour, 0}, {time.Second, time.Second}, {100 * time.Millisecond, 100 * time.Millisecond}, {time.Hour, 2 * time.Second}, {time.Second, time.Second},
+		} {
+			time.Sleep(step.pause)
+			if got := c.Tick(); got != step.want {
+				t.Errorf("%s after %s, want %s", got, step.pause, step.want)
+			}
+		}
+	})
+}
