@@ -59,8 +59,16 @@ func (s *source) extent(container string) extent {
 	case "amr":
 		e = c.search(func(b []byte) bool { return string(b[:5]) == "#!AMR" })
 	case "aac":
-		e = c.adts()
-	case "ac3", "dts", "flac", "loas":
+		e = c.bare(adtsFrame)
+	case "ac3":
+		e = c.bare(ac3Frame)
+	case "dts":
+		e = c.bare(dtsFrame)
+	case "loas":
+		e = c.bare(loasFrame)
+	case "sbc":
+		e = c.bare(sbcFrame)
+	case "flac":
 		e = c.search(startsFile)
 	default:
 		e = c.search(startsOther)

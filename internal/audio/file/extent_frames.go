@@ -2,7 +2,6 @@ package file
 
 import (
 	"bufio"
-	"encoding/binary"
 	"io"
 	"time"
 )
@@ -70,47 +69,4 @@ func (c *cursor) mpeg() extent {
 		return extent{end: c.size, want: c.size + 1, holes: count.holes}
 	}
 	return extent{end: c.pos + read - int64(buf.Buffered()), holes: count.holes}
-}
-
-// adtsFrame reads the header of a frame of AAC in ADTS. Source: ISO/IEC 13818-7, 6.2.
-func adtsFrame(b []byte) (bytes, samples, rateHz int) {
-	rates := [16]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
-	if len(b) < 7 || b[0] != 0xFF || b[1]&0xF6 != 0xF0 {
-		return 0, 0, 0
-	}
-	return int(binary.BigEndian.Uint32(b[2:])>>5) & 0x1FFF, 1024 * (1 + int(b[6]&3)), rates[b[2]>>2&15]
-}
-
-// adts walks frames of AAC in ADTS, up to another file. Where a frame is missing the next counts if three follow each other, or if
-// it is the last.
-func (c *cursor) adts() extent {
-	const lookAhead = 3 << 13
-	var count frameCount
-	var gap int64
-	for {
-		b := c.peek(lookAhead)
-		if len(b) == 0 {
-			return extent{end: c.size, holes: count.holes}
-		}
-		size, samples, rate := adtsFrame(b)
-		switch {
-		case size >= 7 && size <= len(b) && (gap == 0 || isADTS(b) || size == len(b)):
-			if count.rate == 0 {
-				count.rate = rate
-			}
-			if rate > 0 && rate != count.rate { // times count in the first rate
-				samples = samples * count.rate / rate
-			}
-			count.frame(size, samples, gap)
-			gap = 0
-			c.skip(int64(size))
-			continue
-		case size > len(b) && gap == 0:
-			return extent{end: c.size, want: c.pos + int64(size), holes: count.holes}
-		case startsFile(b):
-			return extent{end: c.pos, holes: count.holes}
-		}
-		c.skip(1)
-		gap++
-	}
 }

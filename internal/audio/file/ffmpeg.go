@@ -87,6 +87,9 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 	case what.container == "sbc":
 		job.input = append(job.input, "-f", "sbc") // it is not recognised by its content
 	}
+	if checked(what.container) {
+		job.input = append(job.input, "-err_detect", "crccheck") // else damage of what is lossless becomes noise
+	}
 	job.input = append(job.input, "-i", name)
 	d := &ffmpegDecoder{job: job, log: newFFmpegLog()}
 	// ffmpeg decodes to its pipe while ffprobe looks: each takes a fifth of a second to begin.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 	short := promised - there
 	isShort := short > ffmpegDrift+promised/100
 	switch {
-	case isShort && (d.tagged && d.damages == 0 || d.job.extent.cut() || early || oggEnd || d.job.what.container == "flac"):
+	case isShort && (d.tagged && d.damages == 0 || d.job.extent.cut() || early || oggEnd || checked(d.job.what.container)):
 		d.notes = append(d.notes, cutOff(promised, there))
 		return
 	case early, d.job.extent.cut() && (promised == 0 || isShort || !d.found.exact || d.job.what.container == "ogg"):
@@ -78,9 +79,16 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s", text).From(d.damaged))
 	case failed > 0 || waitErr != nil:
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), explain(d.log.tail.String(), waitErr, "what follows cannot be decoded")).From(there))
+	case other > 0 && checked(d.job.what.container):
+		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged: checksums are wrong in %d places, and noise may be heard there", other))
 	case other > 0:
 		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "%s in the file; no audio is missing as far as ffmpeg can tell", faults(other)))
 	}
+}
+
+// checked tells whether a container has checksums of its samples and their number.
+func checked(container string) bool {
+	return slices.Contains([]string{"flac", "wv", "tta", "ape", "tak"}, container)
 }
 
 func faults(n int) string {

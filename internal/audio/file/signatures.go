@@ -184,39 +184,6 @@ func byFrames(head []byte) string {
 	return ""
 }
 
-// follows tells whether so many frames follow each other.
-//
-//	size  the length of the frame at the beginning of bytes, 0 where there is none
-func follows(b []byte, size func([]byte) int, frames int) bool {
-	for range frames {
-		n := size(b)
-		if n == 0 || n > len(b) {
-			return false
-		}
-		b = b[n:]
-	}
-	return true
-}
-
-// sbcFrame is the length of a frame of Bluetooth's codec. Source: A2DP specification 1.3, 12.9.
-func sbcFrame(b []byte) int {
-	if len(b) < 4 || b[0] != 0x9C || b[2] == 0 {
-		return 0
-	}
-	blocks, mode, bands, pool := 4*(1+int(b[1]>>4&3)), b[1]>>2&3, 4*(1+int(b[1]&1)), int(b[2])
-	const mono, dual, joint = 0, 1, 3
-	channels, bits := 2, blocks*pool
-	switch mode {
-	case mono:
-		channels = 1
-	case dual:
-		bits *= 2
-	case joint:
-		bits += bands
-	}
-	return 4 + channels*bands/2 + (bits+7)/8
-}
-
 // isGSM tells whether frames of GSM 06.10 follow each other: 33 bytes that begin with four bits that are always the same. In
 // silence of A-law they turn up everywhere.
 func isGSM(b []byte) bool {

@@ -98,7 +98,7 @@ func tagSize(b []byte) int {
 
 // startsPart tells whether bytes begin a file, bare frames of MPEG audio or AAC included.
 func startsPart(b []byte) bool {
-	if startsFile(b) || isADTS(b) {
+	if startsFile(b) || follows(b, adtsFrame, 3) {
 		return true
 	}
 	first, ok := parseMPEG(b)
@@ -196,10 +196,10 @@ func sniffBytesOf(head []byte) sniffed {
 		}
 		return sniffed{kindText, ""}
 	}
-	if isADTS(head) {
+	if follows(head, adtsFrame, 3) {
 		return sniffed{kindFFmpeg, "aac"}
 	}
-	if isLOAS(head) {
+	if follows(head, loasFrame, 3) {
 		return sniffed{kindFFmpeg, "loas"}
 	}
 	if container := byFrames(head); container != "" {
@@ -212,41 +212,6 @@ func sniffBytesOf(head []byte) sniffed {
 		return sniffed{kindFFmpeg, "mp2"}
 	}
 	return sniffed{}
-}
-
-// isADTS tells whether three frames of AAC in ADTS follow each other.
-// Source: ISO/IEC 13818-7, 6.2: 12 bits of sync, layer 0, the frame length from bit 30 on.
-func isADTS(b []byte) bool {
-	for range 3 {
-		if len(b) < 7 || b[0] != 0xFF || b[1]&0xF6 != 0xF0 {
-			return false
-		}
-		size := int(binary.BigEndian.Uint32(b[2:])>>5) & 0x1FFF
-		if size < 7 {
-			return false
-		}
-		if len(b) <= size {
-			return false
-		}
-		b = b[size:]
-	}
-	return true
-}
-
-// isLOAS tells whether three frames of AAC in LATM follow each other.
-// Source: ISO/IEC 14496-3, 1.7.2: 11 bits of sync, 13 bits of length.
-func isLOAS(b []byte) bool {
-	for range 3 {
-		if len(b) < 3 || b[0] != 0x56 || b[1]&0xE0 != 0xE0 {
-			return false
-		}
-		size := 3 + (int(b[1]&0x1F)<<8 | int(b[2]))
-		if size == 3 || len(b) <= size {
-			return false
-		}
-		b = b[size:]
-	}
-	return true
 }
 
 // tsSync returns where the first packet of an MPEG transport stream begins, -1 where b is none, and how far it is from packet to

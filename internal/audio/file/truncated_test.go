@@ -221,6 +221,14 @@ func TestDamageMovesNoTimes(t *testing.T) {
 		{"MP2", noise + "-c:a mp2 -b:a 96k mp2", false},
 		{"ADTS", noise + "-c:a aac -b:a 96k aac", false},
 		{"ADTS of 16 kHz", noise + "-c:a aac -ar 16000 -b:a 32k aac", false},
+		{"AC-3", noise + "-c:a ac3 -b:a 96k ac3", false},
+		{"AC-3 of 44.1 kHz", noise + "-c:a ac3 -ar 44100 -b:a 160k ac3", false},
+		{"AC-3 of 32 kHz in stereo", noise + "-c:a ac3 -ar 32000 -ac 2 -b:a 192k ac3", false},
+		{"E-AC-3", noise + "-c:a eac3 -b:a 96k eac3", false},
+		{"E-AC-3 of 44.1 kHz in stereo", noise + "-c:a eac3 -ar 44100 -ac 2 -b:a 128k eac3", false},
+		{"DTS", noise + "-c:a dca -strict -2 -b:a 320k dts", false},
+		{"DTS of 44.1 kHz in stereo", noise + "-c:a dca -strict -2 -ar 44100 -ac 2 -b:a 768k dts", false},
+		{"LATM", noise + "-c:a aac -f latm loas", false},
 	} {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
 			if ffmpeg != "" && !test.here {
@@ -240,6 +248,7 @@ func TestDamageMovesNoTimes(t *testing.T) {
 				got, info := readFile(t, write(t, "damaged", content), file.Options{FFmpeg: ffmpeg})
 				want, found := burstsOf(whole), burstsOf(got)
 				if len(want) != 6 || len(found) != 6 {
+					t.Logf("%d of %d samples, warnings %q", len(got), len(whole), messages(info.Warnings))
 					t.Fatalf("sounds at %.3f, of the whole file at %.3f", found, want)
 				}
 				for i := range want {
@@ -254,6 +263,35 @@ func TestDamageMovesNoTimes(t *testing.T) {
 				t.Log(messages(info.Warnings), found)
 			})
 		}
+	}
+}
+
+// Containers without frames that can be found again lose more to damage. They say so, and what was heard before keeps its time.
+func TestDamageThatCostsTheRest(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	for name, args := range map[string]string{
+		"TTA": noise + "-c:a tta tta", "WavPack": noise + "-c:a wavpack wv", "MLP": noise + "-c:a mlp -strict -2 mlp",
+		"SBC": noise + "-c:a sbc -ar 16000 sbc",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := m.of(t, long, args)
+			from := len(content) * 18 / 60
+			for i := range len(content) / 12 {
+				content[from+i] = byte(i*37) & 0x7F
+			}
+			got, info := readFile(t, write(t, "damaged", content), file.Options{})
+			if found := burstsOf(got); len(found) < 2 || !near(found[:2], []float64{0.5, 1.5}) {
+				t.Errorf("sounds at %.3f", found)
+			}
+			if len(info.Warnings) != 1 || !info.Warnings[0].Code.AudioMissing() {
+				t.Errorf("warnings %+v", info.Warnings)
+			}
+			t.Log(len(got), messages(info.Warnings))
+		})
 	}
 }
 
