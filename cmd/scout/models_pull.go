@@ -2,16 +2,21 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/outfile"
 )
 
 func newModelsPullCommand(a *app) *cobra.Command {
 	var options model.PullOptions
+	var quiet bool
 	cmd := &cobra.Command{
 		Use:   "pull MODEL",
 		Short: "Install a model, or repair it",
@@ -29,11 +34,14 @@ that has the files under their names.`,
   scout models pull whisper-small --from https://mirror.example.org/models/whisper-small`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := a.OpenModels()
+			store, err := a.MakeModels()
 			if err != nil {
 				return err
 			}
-			show := newPullProgress(cli.NewConsole(a.Std.Err, false))
+			if err := checkSource(options.From); err != nil {
+				return err
+			}
+			show := newPullProgress(cli.NewConsole(a.Std.Err, quiet))
 			options.Progress = show.update
 			options.Prepare = a.Machine().PrepareStaged
 			pulled, err := store.Pull(cmd.Context(), args[0], options)
@@ -51,7 +59,21 @@ that has the files under their names.`,
 	flags.StringVar(&options.From, "from", "", "take the files from this folder, archive or mirror address")
 	flags.BoolVar(&options.Force, "force", false, "download every file again, even if the model is intact")
 	flags.BoolVar(&options.AcceptChanged, "accept-changed", false, "forget the checksums recorded at the first pull and record new ones")
+	flags.BoolVarP(&quiet, "quiet", "q", false, "no progress")
 	return cmd
+}
+
+// checkSource refuses a source on this machine that does not exist, also where no file of it would be needed.
+func checkSource(from string) error {
+	if from == "" || strings.Contains(from, "://") {
+		return nil
+	}
+	_, err := os.Stat(from)
+	if err == nil {
+		return nil
+	}
+	code := scout.CodeOf(scout.FileError(scout.CodeReadFailed, "", err))
+	return cli.Usage(scout.Errorf(code, "cannot read %s: %s", from, outfile.Reason(err)).WithHint("correct --from, or leave it out"))
 }
 
 func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {

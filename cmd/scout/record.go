@@ -193,7 +193,7 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	folder, err := a.openRecordings()
+	folder, err := a.makeRecordings()
 	if err != nil {
 		return err
 	}

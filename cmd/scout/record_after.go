@@ -242,7 +242,11 @@ func (a *app) insist(ctx context.Context, show *cli.Console) (insisting context.
 	a.patient()
 	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if a.Std.Interrupts != nil {
+		ending = a.Std.Interrupts.Ending()
+	}
+	signal.Notify(signals, ending...)
 	ended := make(chan struct{})
 	go func() { // ended by release, which waits for it
 		defer close(ended)

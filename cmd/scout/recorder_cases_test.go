@@ -241,8 +241,8 @@ func TestWhatIsSaidOfARecording(t *testing.T) {
 		not  string
 	}{
 		"a silent microphone": {[]string{"--device", "file:" + silence}, 0, []string{"only silence was recorded"}, ""},
-		"a tone":              {[]string{"--device", "tone:440", "--duration", "0.2"}, 0, []string{"recorded … ms, "}, "silence"},
-		"forty ms":            {[]string{"--device", "tone:440", "--duration", "0.04"}, 0, []string{"0 ms, "}, "0.1 s"},
+		"a tone":              {[]string{"--device", "tone:440", "--duration", "0.2"}, 0, []string{"recorded 200 ms, "}, "silence"},
+		"forty ms":            {[]string{"--device", "tone:440", "--duration", "0.04"}, 0, []string{"recorded 40 ms, "}, "0.1 s"},
 		"a rate":              {[]string{"--rate", "7999"}, 2, []string{"--rate … 7999 … 8000 to 192000"}, "ffmpeg"},
 		"channels":            {[]string{"--channels", "65"}, 2, []string{"--channels … 65 … 1 to 64"}, "ffmpeg"},
 		"a format":            {[]string{"--format", "s8"}, 2, []string{`--format … "s8" … s16, s24 or f32`}, "ffmpeg"},

@@ -38,8 +38,17 @@ next command that reads the folder repairs what a crash left, and shows it as re
 	return cmd
 }
 
-// openRecordings opens the folder that the settings name, and makes it where it is missing.
+// openRecordings opens the folder that the settings name. It makes the folder if it is missing, unless a flag names it.
 func (a *app) openRecordings() (*recording.Folder, error) {
+	dir, err := a.namedRecordings()
+	if err != nil {
+		return nil, err
+	}
+	return recording.OpenFolder(dir)
+}
+
+// makeRecordings is openRecordings for a command that makes the folder in any case.
+func (a *app) makeRecordings() (*recording.Folder, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {
 		return nil, err
@@ -47,10 +56,19 @@ func (a *app) openRecordings() (*recording.Folder, error) {
 	return recording.OpenFolder(dir)
 }
 
+// namedRecordings is the folder of recordings. One that a flag names must exist.
+func (a *app) namedRecordings() (string, error) {
+	dir, err := a.recordingsDir()
+	if err != nil {
+		return "", err
+	}
+	return dir, a.CheckNamedFolder("recordings.dir", dir)
+}
+
 // lookIntoRecordings opens the folder for a command that changes nothing: nil where there is none yet.
 // Where nobody records into it, what a crash left is put right, and said.
 func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, error) {
-	dir, err := a.recordingsDir()
+	dir, err := a.namedRecordings()
 	if err != nil {
 		return nil, recording.RepairReport{}, err
 	}

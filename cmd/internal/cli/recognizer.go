@@ -145,6 +145,18 @@ func (l *Loadings) begin(limit time.Duration) (over func()) {
 
 // OpenModels opens the models folder that the settings name.
 func (a *App) OpenModels() (*model.Store, error) {
+	dir, _, err := a.Settings.ModelsDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.CheckNamedFolder("models.dir", dir); err != nil {
+		return nil, err
+	}
+	return a.MakeModels()
+}
+
+// MakeModels is OpenModels for a command that makes the folder if it is missing.
+func (a *App) MakeModels() (*model.Store, error) {
 	dir, shared, err := a.Settings.ModelsDir()
 	if err != nil {
 		return nil, err

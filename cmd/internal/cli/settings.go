@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/settings"
 )
 
@@ -124,4 +126,23 @@ func onlyExplains(cmd *cobra.Command) bool {
 		}
 	}
 	return false
+}
+
+// CheckNamedFolder refuses a folder that does not exist although a flag names it: an empty answer about a folder that was
+// misspelt would be taken for the truth. A folder of the settings file, of the environment or of the defaults is made
+// when it is first needed.
+//
+//	setting  models.dir or recordings.dir; dir is its value, below that of data.dir where it is not set
+func (a *App) CheckNamedFolder(setting, dir string) error {
+	origin := a.Settings.Origin(setting)
+	if origin.Kind == settings.FromDefault {
+		origin, dir = a.Settings.Origin("data.dir"), a.Settings.Data.Dir
+	}
+	if origin.Kind != settings.FromFlag {
+		return nil
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil // opening it tells what else is wrong
+	}
+	return Usage(scout.Errorf(scout.CodeFileNotFound, "%s does not exist", dir).WithHint("correct %s, or leave it out", origin))
 }

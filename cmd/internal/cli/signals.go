@@ -18,17 +18,30 @@ type Interrupts struct {
 	// Patient is true for commands that answer further signals themselves: a recording is finished first.
 	Patient atomic.Bool
 	signals chan os.Signal
+	ending  []os.Signal // those that end the program
 }
+
+// Ending are the signals that end the program: those of a terminal and of an operator, without those that it was started to
+// ignore.
+func (w *Interrupts) Ending() []os.Signal { return w.ending }
 
 // WatchInterrupts returns a context that ends with the first signal. The second ends the process at once, as does
 // endWithin after the first, unless Patient is set.
+//
+// Signals that the program was started to ignore stay ignored: SIGHUP below nohup, SIGINT below a shell with trap ” INT. A
+// shell also ignores SIGINT for what it starts in the background of a script, only so that Ctrl-C at the script does not reach
+// it. A SIGINT that is sent to such a program by its number is meant, and ends it.
 func WatchInterrupts() (context.Context, *Interrupts) {
-	w := &Interrupts{signals: make(chan os.Signal, 4)}
-	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT} // SIGQUIT would print the stacks of all goroutines
-	if !signal.Ignored(syscall.SIGHUP) {                                  // nohup ignores it, and that must stay so
-		ending = append(ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
+	w := &Interrupts{signals: make(chan os.Signal, 4), ending: []os.Signal{
+		syscall.SIGTERM, syscall.SIGQUIT, // SIGQUIT would print the stacks of all goroutines
+	}}
+	if !signal.Ignored(os.Interrupt) || !ignoredByParent(syscall.SIGINT) {
+		w.ending = append(w.ending, os.Interrupt)
 	}
-	signal.Notify(w.signals, ending...)
+	if !signal.Ignored(syscall.SIGHUP) {
+		w.ending = append(w.ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
+	}
+	signal.Notify(w.signals, w.ending...)
 	// A write to a closed pipe is an error like any other: what was begun is cleaned up. See Leave.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -78,6 +91,7 @@ func die(n syscall.Signal) {
 		_, _ = os.Stdout.Write([]byte{'\n'}) // it is closed
 	default:
 		signal.Reset(n)
+		defaultAction(n)                 // Reset goes back to ignoring where the program began with that
 		_ = syscall.Kill(os.Getpid(), n) // the exit code tells it otherwise
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -81,6 +81,10 @@ func (r *Reader) readChunk(h *header, id string, size int64) error {
 	var body [extensibleBytes]byte
 	known := body[:0]
 	switch id {
+	case "LIST":
+		if next, err := r.src.Peek(4); err == nil && string(next) == "wavl" {
+			return errWaveList()
+		}
 	case "fmt ":
 		known = body[:min(size, extensibleBytes)]
 	case "ds64":
@@ -112,6 +116,13 @@ func (r *Reader) readChunk(h *header, id string, size int64) error {
 		return r.headerError(err)
 	}
 	return r.skipPadding(size)
+}
+
+// errWaveList refuses samples that do not stand in one data chunk: Multimedia Programming Interface and Data Specifications
+// 1.0 (1991) allows for a list of them with stretches of silence.
+func errWaveList() error {
+	return scout.Errorf(scout.CodeAudioUnsupported, "its samples are in a list of pieces and silence (LIST wavl), a form of WAV that is not read").
+		WithHint("open it in the program that wrote it and save it as an ordinary WAV file")
 }
 
 // skipPadding skips the byte after a chunk of odd length, unless the writer forgot it, which shows in

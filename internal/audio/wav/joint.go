@@ -103,6 +103,8 @@ func (r *Reader) nextData() error {
 		case id == "fmt ":
 			body := next[8:min(8+int64(size), 8+extensibleBytes, int64(len(next)))]
 			other, refused = r.nextFormat(body)
+		case id == "LIST" && len(next) >= 12 && string(next[8:12]) == "wavl":
+			r.refuse(size, errWaveList())
 		case id == "data" && size > 0 && refused != nil:
 			r.refuse(size, refused)
 		case id == "data" && size > 0:

@@ -423,3 +423,27 @@ func TestSamplesOfAnotherFormatBehindTheFirst(t *testing.T) {
 		})
 	}
 }
+
+// A list of pieces is refused by its name, and reported behind samples.
+func TestListOfPieces(t *testing.T) {
+	t.Parallel()
+	chunk := func(name string, body []byte) []byte {
+		return append(binary.LittleEndian.AppendUint32([]byte(name), uint32(len(body))), body...)
+	}
+	format := chunk("fmt ", []byte{1, 0, 1, 0, 0x80, 0x3E, 0, 0, 0, 0x7D, 0, 0, 2, 0, 16, 0})
+	list := chunk("LIST", append([]byte("wavl"), append(chunk("data", make([]byte, 400)), append(chunk("slnt", []byte{9, 0, 0, 0}), chunk("data", make([]byte, 400))...)...)...))
+	file := func(parts ...[]byte) []byte { return chunk("RIFF", append([]byte("WAVE"), bytes.Join(parts, nil)...)) }
+	if _, err := wav.NewReader(bytes.NewReader(file(format, list))); scout.CodeOf(err) != scout.CodeAudioUnsupported || !strings.Contains(err.Error(), "LIST wavl") || scout.HintOf(err) == "" {
+		t.Errorf("%v", err)
+	}
+	r, err := wav.NewPartReader(bytes.NewReader(file(format, chunk("data", make([]byte, 400)), list)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for buf := make([]float32, 100); err == nil; {
+		_, err = r.Read(buf)
+	}
+	if w := r.Warnings(); len(w) != 1 || w[0].Code != scout.WarningUnread || !strings.Contains(w[0].Message, "LIST wavl") {
+		t.Errorf("warnings %+v", w)
+	}
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+// ignoredByParent tells whether the process that started this one ignores a signal, too. It is false where that is not known.
+func ignoredByParent(n syscall.Signal) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(os.Getppid()) + "/status")
+	if err != nil {
+		return false
+	}
+	_, mask, _ := bytes.Cut(status, []byte("\nSigIgn:"))
+	mask, _, _ = bytes.Cut(mask, []byte("\n"))
+	bits, err := strconv.ParseUint(string(bytes.TrimSpace(mask)), 16, 64)
+	return err == nil && bits>>(n-1)&1 == 1
+}
+
+// defaultAction makes the kernel do with a signal what it does for programs that know nothing of signals. Go has no way to
+// say so where the program was started with the signal ignored.
+func defaultAction(n syscall.Signal) {
+	// struct sigaction of the kernel: SIG_DFL, no flags, an empty mask. Source: sigaction(2), rt_sigaction.
+	var action struct {
+		handler, flags, restorer uintptr
+		mask                     uint64
+	}
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(n), uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action.mask), 0, 0) //nolint:gosec // as the call wants it
+}
