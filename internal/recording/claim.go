@@ -32,9 +32,11 @@ func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, err
 	dir := filepath.Join(f.dir, claimsName)
 	path := filepath.Join(dir, string(id))
 	for began := time.Now(); ; time.Sleep(lockPause) { // nothing announces the end of somebody else's lock
+		// Not by atomicfile: what counts is the lock of the file.
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 		if errors.Is(err, fs.ErrNotExist) {
 			if err = os.Mkdir(dir, folderMode); err == nil || errors.Is(err, fs.ErrExist) {
+				// Not by atomicfile: as above.
 				file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 			}
 		}

@@ -45,14 +45,6 @@ func (p *Pump) mend() {
 	if was := p.fileLost.Swap(err != nil); err != nil && was {
 		return // said already
 	}
-	p.mended(saved, err)
-}
-
-// mended notes what became of a damaged file.
-func (p *Pump) mended(saved Saved, err error) {
-	if saved.Lost.Frames > 0 {
-		p.options.Metrics.gap(saved.Lost)
-	}
 	p.tell(saved, err)
 }
 
@@ -91,7 +83,7 @@ func (p *Pump) whole() bool {
 		keep = p.intact()
 	}
 	saved, err := p.writer.restore(damage, keep, p.oldest())
-	p.mended(saved, err)
+	p.tell(saved, err)
 	if err != nil {
 		p.trouble(err)
 		return false

@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,11 +50,7 @@ type Metrics struct {
 	duration prometheus.Histogram
 	errors   *prometheus.CounterVec
 	active   prometheus.Gauge
-	bytes    prometheus.Counter
-	frames   prometheus.Counter
-	gaps     *prometheus.CounterVec
-	lost     *prometheus.CounterVec
-	filled   atomic.Int64 // frames of silence that count as written and lie in gaps known only later
+	ledger   *ledger
 	sync     prometheus.Histogram
 	// What State and events say, for those who look at metrics.
 	condition *prometheus.GaugeVec
@@ -77,18 +72,7 @@ func NewMetrics(s observe.Scope) *Metrics {
 		active: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "scout_active_recordings", Help: "Recordings that are being recorded now.",
 		})),
-		bytes: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scout_recording_written_bytes_total", Help: "Audio written to recordings.",
-		})),
-		frames: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scout_recording_written_frames_total", Help: "Frames written to recordings, without silence in gaps.",
-		})),
-		gaps: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_recording_gaps_total", Help: "Stretches of recordings that are silence because audio is missing, by reason.",
-		}, []string{"reason"})),
-		lost: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_recording_gap_frames_total", Help: "Frames in gaps of recordings, by reason.",
-		}, []string{"reason"})),
+		ledger: observe.Register(s, newLedger()),
 		sync: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "scout_recording_sync_seconds", Help: "Time that one sync of a recording to the disk took.",
 			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30},
@@ -105,10 +89,6 @@ func NewMetrics(s observe.Scope) *Metrics {
 		ends: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_recording_ends_total", Help: "Recordings that ended, by reason.",
 		}, []string{"reason"})),
-	}
-	for _, reason := range []scout.GapReason{GapDiskFull, GapDiskStalled, GapWriteFailed, GapRestart, GapFileTruncated, GapFileLost, GapCapture} {
-		m.gaps.WithLabelValues(string(reason))
-		m.lost.WithLabelValues(string(reason))
 	}
 	m.Trouble(Trouble{Condition: ConditionOK})
 	for _, reason := range EndReasons() {
@@ -171,40 +151,19 @@ func (m *Metrics) failed(err error) {
 	}
 }
 
-// Gap counts a gap whose silence the recorder made itself.
-func (m *Metrics) Gap(g scout.Gap) { m.gap(g) }
-
-// FilledGap counts a gap that capture reported. Its silence came through the ring as frames do, and counts as written until
-// as many frames have come after it.
-func (m *Metrics) FilledGap(g scout.Gap) {
-	m.gap(g)
+// Follow counts what is written of a recording from now on, and what is missing: what was there before is not counted again.
+// filling, where set, returns gaps whose silence is being written already and that the writer has not been told of yet. It
+// is called whenever somebody reads the metrics. Settle ends it.
+func (m *Metrics) Follow(w *Writer, filling func() []scout.Gap) {
 	if m != nil {
-		m.filled.Add(int64(g.Frames))
+		m.ledger.follow(w, filling)
 	}
 }
 
-func (m *Metrics) gap(g scout.Gap) {
+// Settle counts a recording for the last time: as its manifest says. A recording that nobody follows is not counted.
+func (m *Metrics) Settle(w *Writer) {
 	if m != nil {
-		m.gaps.WithLabelValues(string(g.Reason)).Inc()
-		m.lost.WithLabelValues(string(g.Reason)).Add(float64(g.Frames))
-	}
-}
-
-func (m *Metrics) wrote(frames, bytes int) {
-	if m != nil {
-		m.frames.Add(float64(frames - m.unfill(frames)))
-		m.bytes.Add(float64(bytes))
-	}
-}
-
-// unfill returns how many of so many frames make up for silence that was counted before.
-func (m *Metrics) unfill(frames int) int {
-	for {
-		filled := m.filled.Load()
-		n := min(filled, int64(frames))
-		if m.filled.CompareAndSwap(filled, filled-n) {
-			return int(n)
-		}
+		m.ledger.settle(w)
 	}
 }
 

@@ -428,9 +428,8 @@ func evicted(err error) (to ring.Position, lost bool) {
 
 // write is one write of the file. It allocates nothing.
 func (p *Pump) write(frames []byte) error {
-	n, err := p.writer.Write(frames)
+	_, err := p.writer.Write(frames)
 	p.unsyncedSince.CompareAndSwap(0, p.now())
-	p.options.Metrics.wrote(n, n*p.writer.Format().FrameBytes())
 	p.progress.Ring()
 	return err
 }
@@ -452,7 +451,6 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 		p.trouble(err)
 		return false
 	}
-	p.options.Metrics.gap(gap)
 	p.log.Error(eventRecordingGap, slog.Uint64("start_frame", uint64(gap.Start)), slog.Uint64("frames", gap.Frames),
 		slog.String(observe.KeyReason, string(gap.Reason)))
 	return true

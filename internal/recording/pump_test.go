@@ -116,6 +116,7 @@ func TestBeyondTheRingTheLossIsWhatTheGapsSay(t *testing.T) {
 				registry := prometheus.NewPedanticRegistry()
 				metrics := recording.NewMetrics(observe.NewScope(nil, registry, nil))
 				s := begin(t, 4*time.Second, 40*time.Second, recording.PumpOptions{Metrics: metrics})
+				metrics.Follow(s.writer, nil)
 				time.Sleep(5 * time.Second)
 				before := s.writer.Frames()
 				c.fault(s.disk)
@@ -375,21 +376,46 @@ func TestPumpAllocatesNothingPerBlock(t *testing.T) {
 	finish(t, w)
 }
 
-// Silence that capture put into the ring is known to be a gap only when it has been written already.
+// Silence that capture put into the ring is known to be a gap while it is written, or only afterwards.
 func TestWrittenFramesAreWithoutTheSilenceOfGaps(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
 	metrics := recording.NewMetrics(observe.NewScope(nil, registry, nil))
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, time.Minute, 3*time.Second, recording.PumpOptions{Metrics: metrics})
-		time.Sleep(2 * time.Second)
-		metrics.FilledGap(scout.Gap{Start: 100, Frames: speech.Frames(time.Second), Reason: "device_lost"})
-		time.Sleep(2 * time.Second)
-		if m, err := s.end(t); err != nil || m.Frames != speech.Frames(3*time.Second) {
-			t.Errorf("%d frames, %v", m.Frames, err)
+	second := speech.Frames(time.Second)
+	holds := func(t *testing.T, when string, frames, gaps, lost uint64) {
+		t.Helper()
+		for name, want := range map[string]uint64{
+			"scout_recording_written_frames_total": frames, "scout_recording_written_bytes_total": 2 * frames,
+			"scout_recording_gaps_total": gaps, "scout_recording_gap_frames_total": lost,
+		} {
+			if got := counter(t, registry, name); got != float64(want) {
+				t.Errorf("%s: %s is %v, want %d", when, name, got, want)
+			}
 		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, time.Minute, 4*time.Second, recording.PumpOptions{Metrics: metrics})
+		outage := []scout.Gap{{Start: scout.Position(second), Frames: second, Reason: "device_lost"}}
+		metrics.Follow(s.writer, func() []scout.Gap { return outage })
+		time.Sleep(3*time.Second + 500*time.Millisecond)
+		s.pump.Stop(s.ring.Head())
+		check(t, <-s.ended)
+		have := s.writer.Frames()
+		holds(t, "while the writer does not know of it", have-second, 1, second)
+		s.writer.AddGap(outage[0])
+		s.writer.AddGap(scout.Gap{Start: scout.Position(2 * second), Frames: 10, Reason: "device_lost"}) // one gap with that before it
+		s.writer.AddGap(scout.Gap{Start: scout.Position(have) - 5, Frames: 1000, Reason: recording.GapCapture})
+		m := finish(t, s.writer)
+		metrics.Settle(s.writer)
+		if m.LostFrames() != second+15 || len(m.Gaps) != 2 {
+			t.Errorf("gaps %+v", m.Gaps)
+		}
+		metrics.Settle(s.writer)
 	})
-	if got, want := counter(t, registry, "scout_recording_written_frames_total"), float64(speech.Frames(2*time.Second)); got != want {
-		t.Errorf("%v frames, want %v", got, want)
+	if got := counter(t, registry, "scout_recording_gap_frames_total"); got != float64(second+15) {
+		t.Errorf("%v frames in gaps", got)
+	}
+	if got := counter(t, registry, "scout_recording_gaps_total"); got != 2 {
+		t.Errorf("%v gaps", got)
 	}
 }

@@ -26,6 +26,8 @@ type Status struct {
 	// Left is how much more recording in the format of the device fits on the disk; 0 without a device.
 	Left    time.Duration `json:"left_ns,omitempty"`
 	DiskLow bool          `json:"disk_low,omitempty"`
+	// Stuck is the goroutine of the recorder that stands still and was replaced; empty as soon as the other one works.
+	Stuck string `json:"stuck,omitempty"`
 	// Recording is the one under way, nil without.
 	Recording *Progress `json:"recording,omitempty"`
 	// Last is the recording that ended last in this process.
@@ -84,6 +86,7 @@ const (
 	KindCondition     EventKind = "condition"         // Condition
 	KindDiskLow       EventKind = "disk_low"          // Left
 	KindReplaced      EventKind = "recorder_replaced" // Took; told by whoever watches, not by the recorder
+	KindStuck         EventKind = "goroutine_stuck"   // Goroutine
 	KindFile          EventKind = "file"              // Damage, Path, Gap where audio is gone, Failure where it could not be saved again
 )
 
@@ -103,6 +106,7 @@ type Event struct {
 	Damage    Damage          `json:"damage,omitempty"`
 	Path      string          `json:"path,omitempty"` // where the audio is
 	Failure   string          `json:"failure,omitempty"`
+	Goroutine string          `json:"goroutine,omitempty"` // that stood still and was replaced
 	Left      time.Duration   `json:"left_ns,omitempty"`
 	Took      time.Duration   `json:"took_ns,omitempty"`
 	Manifest  *Manifest       `json:"manifest,omitempty"`

@@ -245,14 +245,30 @@ func (f *fixture) provoke(t *testing.T, goroutine string, injected *faults) {
 	}
 }
 
-// balance holds what was written and what is missing against the length of the recording. Silence in gaps does
-// not count as written, whoever made it.
+// balance holds the metrics of a recorder that recorded one recording against its manifest. Silence in gaps does not count as
+// written, whoever made it.
 func (f *fixture) balance(t *testing.T, m recording.Manifest) {
 	t.Helper()
-	missing := m.LostFrames()
-	wrote := f.metric(t, "scout_recording_written_frames_total", "")
-	if uint64(wrote)+missing != m.Frames {
-		t.Errorf("%d frames: %v written and %d missing", m.Frames, wrote, missing)
+	gaps, lost := make(map[scout.GapReason]float64), make(map[scout.GapReason]float64)
+	for _, g := range m.Gaps {
+		gaps[g.Reason]++
+		lost[g.Reason] += float64(g.Frames)
+	}
+	written := float64(m.Frames - m.LostFrames())
+	f.holds(t, "scout_recording_written_frames_total", "", written)
+	f.holds(t, "scout_recording_written_bytes_total", "", written*float64(m.Format.FrameBytes()))
+	f.holds(t, "scout_recording_gaps_total", "", float64(len(m.Gaps)))
+	f.holds(t, "scout_recording_gap_frames_total", "", float64(m.LostFrames()))
+	for reason := range gaps {
+		f.holds(t, "scout_recording_gaps_total", string(reason), gaps[reason])
+		f.holds(t, "scout_recording_gap_frames_total", string(reason), lost[reason])
+	}
+}
+
+func (f *fixture) holds(t *testing.T, name, label string, want float64) {
+	t.Helper()
+	if got := f.metric(t, name, label); got != want {
+		t.Errorf("%s{%s} is %v, want %v", name, label, got, want)
 	}
 }
 

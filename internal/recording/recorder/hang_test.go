@@ -143,3 +143,48 @@ func TestAStopOnADiskThatHangs(t *testing.T) {
 		})
 	}
 }
+
+// The goroutine that holds recordings to their rules is watched like the others: where it hangs, state, event, metric and health say
+// so, and another one ends the recording at its length, to the frame.
+func TestTheRulesHang(t *testing.T) {
+	t.Parallel()
+	injected := newFaults()
+	f := run(t, func(o *recorder.Options) { o.Faults, o.IdleFor = injected.at, 50*time.Millisecond })
+	t.Cleanup(injected.end)
+	c := f.client(t)
+	events := f.watch(t)
+	order := request()
+	order.Rules.MaxDuration = time.Second
+	_, err := c.Start(t.Context(), order)
+	check(t, err)
+	f.until(t, "a beginning", written(1600))
+	injected.set(recorder.GoroutineRules, "hang", 1)
+	s := f.until(t, "the state", func(s recording.Status) bool { return s.Stuck != "" })
+	if s.Stuck != recorder.GoroutineRules {
+		t.Errorf("state %+v", s)
+	}
+	if h := health.Run(t.Context(), []health.Check{remote.Check(f.Folder().Dir())}, time.Now)[0]; h.Status != health.Unhealthy {
+		t.Errorf("health %+v", h)
+	}
+	if e := events(recording.KindStuck); e.Goroutine != recorder.GoroutineRules {
+		t.Errorf("event %+v", e)
+	}
+	if got := f.metric(t, "scout_recording_errors_total", string(scout.CodeInternal)); got != 1 {
+		t.Errorf("metric %v", got)
+	}
+	m := events(recording.KindStopped).Manifest
+	if m == nil || m.EndReason != recording.EndMaxDuration || m.Duration() != time.Second || len(m.Gaps) != 0 {
+		t.Errorf("manifest %+v", m)
+	}
+	f.until(t, "that it is well", func(s recording.Status) bool { return s.Stuck == "" })
+}
+
+// A recorder whose rules hang while nothing is recorded ends when it is idle all the same.
+func TestTheRulesHangWhileIdle(t *testing.T) {
+	t.Parallel()
+	injected := newFaults()
+	injected.set(recorder.GoroutineRules, "hang", 2)
+	f := run(t, func(o *recorder.Options) { o.Faults, o.IdleFor = injected.at, 50*time.Millisecond })
+	t.Cleanup(injected.end)
+	check(t, <-f.ended)
+}

@@ -23,9 +23,15 @@ const eventPlaceRestored = "recorder_file_restored"
 // placeEvery is how often, while recording, the recorder looks whether its own files are still there.
 const placeEvery = time.Second
 
-// serveOn accepts clients from the listener until it is closed.
+// serveOn accepts clients from the listener until it is closed. One that was made while the recorder began to end is closed at
+// once.
 func (r *Recorder) serveOn(ctx context.Context, listener net.Listener) {
 	r.mu.Lock()
+	if r.deaf {
+		r.mu.Unlock()
+		_ = listener.Close() // nobody has seen it
+		return
+	}
 	r.sockets, r.serving = append(r.sockets, listener), ctx
 	r.mu.Unlock()
 	r.connections.Go(func() { r.accept(ctx, listener, &r.connections) }) // ended by the listener's close
@@ -37,7 +43,7 @@ func (r *Recorder) closeListeners() (err error) {
 	for _, l := range r.sockets {
 		err = errors.Join(err, l.Close())
 	}
-	r.serving = nil
+	r.serving, r.deaf = nil, true
 	return err
 }
 

@@ -95,6 +95,7 @@ type Recorder struct {
 	identity atomic.Pointer[string] // of the folder, see wire.FolderID; another one when it was made again while recording
 	events   fanout.Hub[recording.Event]
 	room     room
+	rules    rules
 	// connections are those of clients, and what accepts them.
 	connections sync.WaitGroup
 
@@ -114,6 +115,7 @@ type Recorder struct {
 	sockets  []net.Listener  // closed at the end; more than one where the first socket was deleted
 	serving  context.Context // of the connections
 	placing  bool            // lookAfterPlace is under way
+	deaf     bool            // the sockets are closed for good
 
 	touched  chan struct{} // something changed that Run's rules look at
 	shutdown chan struct{}
@@ -183,7 +185,7 @@ func Open(options Options) (*Recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := folder.Repair(orderOf(options.Parent.UnderWay()).ID)
+	report, err := folder.Repair(keptOf(options.Parent.UnderWay()).ID)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -242,12 +244,8 @@ func (r *Recorder) Run(ctx context.Context) error {
 	defer cancel()
 	r.Shutdown()
 	err = r.closeListeners() // who comes now shall find the next recorder
-	unsettled := r.callOffResume("")
 	if _, stopErr := r.stop(finishing, "", recording.EndShutdown); scout.CodeOf(stopErr) != scout.CodeNotRecording {
 		err = errors.Join(err, stopErr)
-	}
-	if unsettled != "" {
-		r.settle(unsettled)
 	}
 	r.releaseDevice(nil)
 	stopServing()

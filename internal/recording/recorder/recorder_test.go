@@ -44,6 +44,7 @@ type fixture struct {
 	registry *prometheus.Registry
 	stop     context.CancelFunc
 	ended    chan error
+	owner    *remote.Client // of a test that needs to know
 }
 
 func run(t *testing.T, change func(*recorder.Options)) *fixture {

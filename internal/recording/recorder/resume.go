@@ -21,23 +21,42 @@ type resuming struct {
 	order    recording.Order
 	manifest recording.Manifest      // with the frames that are in the file
 	cancel   context.CancelCauseFunc // of the attempts; nil before the first
+	ending   *ending                 // why it is not resumed but made final; nil while it is to be resumed. Guarded by Recorder.mu
+
+	// What became of a recording that was made final. Only the holder of the commands token touches these.
+	concluded bool
+	final     recording.Manifest
+	err       error
 }
 
-// progress is how a recording is that is about to be gone on with.
-func (s *resuming) progress() *recording.Progress {
+// kept is what is under way, as the parent keeps it for the next process.
+type kept struct {
+	recording.Order
+	// Ending is set once the recording is to end.
+	Ending *ending `json:"ending,omitempty"`
+}
+
+// ending is where and why a recording ends that is not final yet.
+type ending struct {
+	Reason recording.EndReason `json:"reason"`
+	Frames uint64              `json:"frames"` // how long it is then
+}
+
+// progress is how a recording is that is about to be resumed or made final.
+func (s *resuming) progress(stopping bool) *recording.Progress {
 	return &recording.Progress{
-		ID: s.order.ID, StartedAt: s.manifest.StartedAt, Format: s.manifest.Format,
+		Stopping: stopping, ID: s.order.ID, StartedAt: s.manifest.StartedAt, Format: s.manifest.Format,
 		Captured: s.manifest.Frames, Written: s.manifest.Frames, Synced: s.manifest.Frames,
 		Gaps: len(s.manifest.Gaps), Lost: s.manifest.LostFrames(), Condition: recording.ConditionOK, Order: s.order,
 	}
 }
 
 // keep tells the parent what is under way, so that the next process goes on with it if this one dies; nil for nothing.
-func (r *Recorder) keep(order *recording.Order) {
+func (r *Recorder) keep(what *kept) {
 	var content []byte
 	var err error
-	if order != nil {
-		content, err = json.Marshal(order)
+	if what != nil {
+		content, err = json.Marshal(what)
 	}
 	if err == nil {
 		err = r.options.Parent.Keep(content)
@@ -47,12 +66,12 @@ func (r *Recorder) keep(order *recording.Order) {
 	}
 }
 
-// orderOf returns the order that was kept; the zero value where none was.
-func orderOf(kept []byte) (order recording.Order) {
-	if err := json.Unmarshal(kept, &order); err != nil {
-		return recording.Order{}
+// keptOf returns what was kept; the zero value where that is nothing.
+func keptOf(content []byte) (k kept) {
+	if err := json.Unmarshal(content, &k); err != nil {
+		return kept{}
 	}
-	return order
+	return k
 }
 
 // framesOf returns how much of a recording is in its file.
@@ -85,22 +104,26 @@ func (r *Recorder) logRepaired(done *recording.Repaired) {
 
 // prepareResume finds what the process before this one was making. From then on it is under way for whoever asks.
 func (r *Recorder) prepareResume() {
-	order := orderOf(r.options.Parent.UnderWay())
-	if order.ID == "" {
+	was := keptOf(r.options.Parent.UnderWay())
+	if was.ID == "" {
 		return
 	}
-	m, err := r.folder.Manifest(order.ID)
+	m, err := r.folder.Manifest(was.ID)
+	if err == nil && m.State == recording.StateFinished { // that process died between the last manifest and this
+		r.keep(nil)
+		return
+	}
 	if err == nil && m.State == recording.StateRecording {
-		m.Frames, err = r.framesOf(order.ID)
+		m.Frames, err = r.framesOf(was.ID)
 	}
 	if err != nil {
-		r.settle(order.ID)
-		r.giveUp(order.ID, err)
+		r.settle(was.ID)
+		r.giveUp(was.ID, err)
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.resuming = &resuming{order: order, manifest: m}
+	r.resuming = &resuming{order: was.Order, manifest: m, ending: was.Ending}
 }
 
 // resume goes on with the recording that the process before this one was making, and tries again for as long as that
@@ -118,8 +141,16 @@ func (r *Recorder) resume(ctx context.Context) {
 		return
 	}
 	defer r.touch()
+	if r.isEnding(s) {
+		r.concludeSoon(ctx, s)
+		return
+	}
 	policy := resilience.Policy{Initial: 50 * time.Millisecond, Max: 2 * time.Second, Budget: r.options.ResumeWithin}
 	_, err := resilience.Retry(ctx, r.options.Scope, policy, func(ctx context.Context) (recording.Started, error) { return r.start(ctx, s.order, true) })
+	if err != nil && r.isEnding(s) {
+		r.concludeSoon(context.WithoutCancel(ctx), s)
+		return
+	}
 	r.mu.Lock()
 	if r.resuming == s {
 		r.resuming = nil
@@ -137,25 +168,35 @@ func (r *Recorder) resume(ctx context.Context) {
 // errCalledOff says that somebody stopped the recording before it could be gone on with.
 var errCalledOff = scout.Errorf(scout.CodeCancelled, "the recording was stopped before it could be resumed")
 
-// callOffResume ends the attempts to go on with a recording, where it is the one with that id, or there is no id. It
-// returns its id, empty where there is none.
-func (r *Recorder) callOffResume(id recording.ID) recording.ID {
+// callOffResume ends the attempts to resume a recording, where it is the one with that id, or there is no id: it is to end
+// now, for that reason. It returns what was to be resumed, nil where that is nothing. The caller makes it final.
+func (r *Recorder) callOffResume(id recording.ID, reason recording.EndReason) *resuming {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	s := r.resuming
 	if s == nil || id != "" && id != s.order.ID {
-		r.mu.Unlock()
-		return ""
+		return nil
 	}
-	r.resuming = nil
+	if s.ending != nil { // it was to end already
+		return s
+	}
+	frames := s.manifest.Format.Frames(r.options.Now().Sub(s.manifest.StartedAt))
+	s.ending = &ending{Reason: reason, Frames: upTo(s.order, frames)}
+	r.keep(&kept{Order: s.order, Ending: s.ending})
 	if r.starting != nil && r.starting.id == s.order.ID {
 		r.starting.cancel(errCalledOff)
 	}
-	r.mu.Unlock()
 	if s.cancel != nil {
 		s.cancel(errCalledOff)
 	}
-	r.keep(nil)
-	return s.order.ID
+	return s
+}
+
+// isEnding tells whether a recording that was to be resumed is to be made final instead.
+func (r *Recorder) isEnding(s *resuming) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.ending != nil
 }
 
 // giveUp says that a recording is not gone on with. What there is of it was repaired.
@@ -181,25 +222,10 @@ func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
 	if err != nil || r.options.Now().Sub(m.StartedAt) < limit || r.checkResume(order) != nil {
 		return false, nil //nolint:nilerr // whoever goes on with it says what is wrong
 	}
-	w, err := r.folder.Resume(order.ID)
-	if err != nil {
+	r.keep(&kept{Order: order, Ending: &ending{Reason: recording.EndMaxDuration, Frames: order.Format.Frames(limit)}})
+	if _, err = r.conclude(order.ID, ending{Reason: recording.EndMaxDuration, Frames: order.Format.Frames(limit)}); err != nil {
 		return true, err
 	}
-	have, whole := w.Frames(), w.Format().Frames(limit)
-	if have < whole {
-		gap := scout.Gap{Start: scout.Position(have), Frames: whole - have, Reason: recording.GapRestart}
-		w.AddGap(gap)
-		r.metrics.Gap(gap)
-		if err := errors.Join(w.SaveManifest(), w.Silence(gap.Frames)); err != nil {
-			return true, errors.Join(err, w.Abandon())
-		}
-	}
-	r.keep(nil)
-	m, err = w.Finish(recording.End{At: w.StartedAt().Add(w.Format().Duration(w.Frames())), Reason: recording.EndMaxDuration})
-	if err != nil {
-		return true, err
-	}
-	r.events.Send(recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: m.ID, Manifest: &m})
 	return true, scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: %w", order.ID, errEndedMeanwhile)
 }
 

@@ -2,7 +2,9 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -13,23 +15,81 @@ import (
 // diskLook is how often the room on the disk is looked at while recording.
 const diskLook = 10 * time.Second
 
+// rules is the goroutine that holds recordings to their rules, as far as others look at it.
+type rules struct {
+	turn   atomic.Uint64 // which goroutine has the work; one that was replaced and goes on late sees that it is not its own
+	round  atomic.Uint64
+	rests  atomic.Bool // it waits for something to happen: no round is under way
+	silent atomic.Bool // it stands still, or did so until now
+}
+
 // watch holds recordings to their rules until the recorder is to end, and returns why it is. A panic or a failure in
-// it is counted and logged, and it begins anew: a recording under way notices nothing.
+// that is counted and logged, and it begins anew; where it stands still another goroutine takes its place. A recording under
+// way notices nothing.
 func (r *Recorder) watch(ctx context.Context) (reason string) {
+	ended := make(chan string, mostRestarts+2) // nobody who comes late is held up
+	begin := func() {
+		r.rules.rests.Store(false)
+		turn := r.rules.turn.Add(1)
+		go r.followRules(ctx, turn, ended) // ends with ctx or shutdown; one that stands still is not waited for
+	}
+	begin()
+	ticker := time.NewTicker(stuckAfter)
+	defer ticker.Stop()
+	last, replaced := uint64(0), 0
 	for {
-		err := r.failures.Guard(GoroutineRules, func() (err error) {
-			reason, err = r.watchOnce(ctx)
-			return err
-		})
-		if err == nil {
+		select {
+		case reason := <-ended:
 			return reason
-		}
-		_ = r.failures.Count(err) // logged there where it panicked
-		select {                  // a failure that comes back at once must not become a tight loop
 		case <-ctx.Done():
 			return "stopped"
 		case <-r.shutdown:
 			return "shutdown"
+		case <-ticker.C:
+		}
+		round, rests := r.rules.round.Load(), r.rules.rests.Load()
+		switch {
+		case rests:
+			replaced = 0
+			r.rules.silent.Store(false)
+		case round == last && replaced < mostRestarts: // the same as one tick ago: not this machine's rest
+			replaced++
+			r.rules.silent.Store(true)
+			r.stuck(GoroutineRules)
+			begin()
+		}
+		last = round
+	}
+}
+
+// stuck notes that a goroutine of the recorder stands still.
+func (r *Recorder) stuck(goroutine string) {
+	r.metrics.Failed(scout.Errorf(scout.CodeInternal, "%s hangs", goroutine))
+	r.log.Error(eventGoroutineStuck, slog.String("goroutine", goroutine))
+	r.events.Send(recording.Event{Kind: recording.KindStuck, At: r.options.Now(), Goroutine: goroutine})
+}
+
+// followRules is one goroutine of watch.
+func (r *Recorder) followRules(ctx context.Context, turn uint64, ended chan<- string) {
+	for r.rules.turn.Load() == turn {
+		var reason string
+		err := r.failures.Guard(GoroutineRules, func() (err error) {
+			reason, err = r.watchOnce(ctx, turn)
+			return err
+		})
+		switch {
+		case errors.Is(err, errReplaced):
+			return
+		case err == nil:
+			ended <- reason
+			return
+		}
+		_ = r.failures.Count(err) // logged there where it panicked
+		select {                  // a failure that comes back at once must not become a tight loop
+		case <-ctx.Done():
+			return
+		case <-r.shutdown:
+			return
 		case <-time.After(rulesPause):
 		}
 	}
@@ -39,13 +99,17 @@ func (r *Recorder) watch(ctx context.Context) (reason string) {
 const rulesPause = 100 * time.Millisecond
 
 // watchOnce enforces the rules and returns why the process is to end.
-func (r *Recorder) watchOnce(ctx context.Context) (string, error) {
+func (r *Recorder) watchOnce(ctx context.Context, turn uint64) (string, error) {
 	disk := time.NewTicker(diskLook)
 	defer disk.Stop()
 	idleSince, ownerlessSince := r.options.Now(), r.options.Now()
 	for {
+		r.rules.round.Add(1)
 		if err := r.options.Faults.At(GoroutineRules); err != nil {
 			return "", err
+		}
+		if r.rules.turn.Load() != turn {
+			return "", errReplaced
 		}
 		r.mu.Lock()
 		t, clients, resuming, idleFor := r.take, r.clients, r.resuming != nil, r.options.IdleFor
@@ -77,6 +141,7 @@ func (r *Recorder) watchOnce(ctx context.Context) (string, error) {
 			next = min(next, left)
 		}
 		timer := time.NewTimer(next)
+		r.rules.rests.Store(true)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -85,7 +150,7 @@ func (r *Recorder) watchOnce(ctx context.Context) (string, error) {
 			timer.Stop()
 			return "shutdown", nil
 		case <-disk.C:
-			r.lookAtDisk()
+			r.lookAtDisk() // waits for the disk no longer than roomWait
 		case <-r.touched:
 			if t == nil { // a new take counts its time without owner from its start
 				ownerlessSince = r.options.Now()
@@ -93,6 +158,10 @@ func (r *Recorder) watchOnce(ctx context.Context) (string, error) {
 		case <-timer.C:
 		}
 		timer.Stop()
+		if r.rules.turn.Load() != turn {
+			return "", errReplaced
+		}
+		r.rules.rests.Store(false)
 	}
 }
 
@@ -102,7 +171,7 @@ func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerles
 	if limit := t.order.Rules.MaxDuration; limit > 0 {
 		left := limit - t.length(now)
 		if left <= 0 {
-			t.requestStop(ctx, recording.EndMaxDuration)
+			t.requestStopSoon(ctx, recording.EndMaxDuration)
 			return time.Second
 		}
 		next = min(next, max(left, time.Millisecond))
@@ -110,7 +179,7 @@ func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerles
 	if limit := t.order.Rules.NoOwnerFor; limit > 0 && owners == 0 {
 		left := limit - ownerless
 		if left <= 0 {
-			t.requestStop(ctx, recording.EndNoOwner)
+			t.requestStopSoon(ctx, recording.EndNoOwner)
 			return time.Second
 		}
 		next = min(next, left)

@@ -15,6 +15,7 @@ import (
 func (r *Recorder) Status() recording.Status {
 	r.mu.Lock()
 	t, last, d, resuming := r.take, r.last, r.device, r.resuming
+	stopping := resuming != nil && resuming.ending != nil
 	s := recording.Status{
 		PID: os.Getpid(), Version: r.options.Version, StartedAt: r.began,
 		Clients: r.clients, Capture: "idle",
@@ -23,6 +24,9 @@ func (r *Recorder) Status() recording.Status {
 		s.Owners = r.owners[t.writer.ID()]
 	}
 	r.mu.Unlock()
+	if r.rules.silent.Load() {
+		s.Stuck = GoroutineRules
+	}
 	if d != nil {
 		status := d.session.Status()
 		s.Capture, s.Outage, s.FrameAge = string(status.State), status.Outage, status.FrameAge
@@ -44,7 +48,7 @@ func (r *Recorder) Status() recording.Status {
 	}
 	if t == nil {
 		if resuming != nil {
-			s.Recording = resuming.progress()
+			s.Recording = resuming.progress(stopping)
 		}
 		return s
 	}

@@ -38,6 +38,7 @@ func (t *take) fill(d *device, from ring.Position, first scout.Position) {
 		From: from, Longest: longest(t.order), SyncEvery: r.options.SyncEvery, FinishWithin: r.options.FinishWithin,
 		Now: r.options.Now, Scope: r.options.Scope, Metrics: r.metrics, Faults: r.options.Faults, Saved: t.saved,
 	})
+	r.metrics.Follow(t.writer, s.filling)
 	t.current.Store(s)
 	t.changes.Ring()
 	t.health = time.Now()
@@ -109,7 +110,6 @@ func (s *stretch) hear(e capture.Event) {
 		if !ok {
 			return
 		}
-		r.metrics.FilledGap(gap)
 		out.Kind, out.Gap, out.Reason = recording.KindGap, &gap, gap.Reason
 	case capture.KindDeviceLost:
 		out.Kind = recording.KindDeviceLost
@@ -129,13 +129,31 @@ func (s *stretch) hear(e capture.Event) {
 
 // addGap notes a gap of the ring and returns it as one of the recording. Noting it again changes nothing.
 func (s *stretch) addGap(g capture.Gap) (scout.Gap, bool) {
+	gap, ok := s.inRecording(g)
+	if ok {
+		s.take.writer.AddGap(gap)
+	}
+	return gap, ok
+}
+
+// inRecording returns a gap of the ring as one of the recording; false where nothing of it is in that.
+func (s *stretch) inRecording(g capture.Gap) (scout.Gap, bool) {
 	start, end := max(s.pump.InRecording(g.Start), s.first), s.pump.InRecording(g.End())
 	if start >= end {
 		return scout.Gap{}, false
 	}
-	gap := scout.Gap{Start: start, Frames: end.Sub(start), Reason: g.Reason}
-	s.take.writer.AddGap(gap)
-	return gap, true
+	return scout.Gap{Start: start, Frames: end.Sub(start), Reason: g.Reason}, true
+}
+
+// filling returns the gaps of this stretch so far, also one that is not over yet: its silence is being written.
+func (s *stretch) filling() []scout.Gap {
+	var gaps []scout.Gap
+	for _, g := range s.device.session.Gaps() {
+		if gap, ok := s.inRecording(g); ok {
+			gaps = append(gaps, gap)
+		}
+	}
+	return gaps
 }
 
 // saved tells what others did to the files of the recording, and what became of it.

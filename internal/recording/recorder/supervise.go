@@ -64,8 +64,8 @@ func (t *take) requestStop(ctx context.Context, reason recording.EndReason) {
 	t.reason = reason
 	t.stopping.Store(true)
 	close(t.quit)
-	t.recorder.keep(nil)
 	s := t.current.Load()
+	t.keepEnd(s.pump.Captured())
 	limit := stopWithin
 	if s.device.session.Silent() > stuckAfter/2 {
 		limit = lookEvery // it will not answer
@@ -78,6 +78,19 @@ func (t *take) requestStop(ctx context.Context, reason recording.EndReason) {
 		end = s.device.session.Ring().Head()
 	}
 	s.pump.Stop(end)
+	t.keepEnd(uint64(s.pump.InRecording(s.pump.End())))
+}
+
+// keepEnd keeps where and why the recording ends: the process after this one, if this one dies now, only makes it final.
+func (t *take) keepEnd(frames uint64) {
+	t.recorder.keep(&kept{Order: t.order, Ending: &ending{Reason: t.reason, Frames: frames}})
+}
+
+// requestStopSoon is requestStop for those who must not wait for the device.
+func (t *take) requestStopSoon(ctx context.Context, reason recording.EndReason) {
+	if t.asked.CompareAndSwap(false, true) {
+		go t.requestStop(ctx, reason) // ends by itself: the device has stopWithin to answer
+	}
 }
 
 // await waits until the file is final, but no longer than a disk may take that answers.
@@ -143,6 +156,7 @@ func (t *take) stuck(goroutine string) error {
 	err := scout.Errorf(scout.CodeInternal, "%s hangs", goroutine)
 	t.recorder.metrics.Failed(err)
 	t.log.Error(eventGoroutineStuck, slog.String("goroutine", goroutine))
+	t.recorder.events.Send(recording.Event{Kind: recording.KindStuck, At: t.recorder.options.Now(), ID: t.writer.ID(), Goroutine: goroutine})
 	return err
 }
 
@@ -413,9 +427,7 @@ func (t *take) trail() {
 	t.writer.AddGap(gap)
 	if err := t.writer.Silence(gap.Frames); err != nil {
 		t.blame(err)
-		return
 	}
-	t.recorder.metrics.Gap(gap)
 }
 
 // end makes the file final and gives the device back.
@@ -426,6 +438,8 @@ func (t *take) end() {
 		if err := r.failures.Guard(GoroutineTake, func() error { t.finish(); return nil }); err != nil {
 			t.err = errors.Join(t.err, err)
 		}
+		r.metrics.Settle(t.writer)
+		r.keep(nil) // not before: if this process dies before the file is final, the next one makes it final
 		close(t.done)
 		r.touch()
 		d := t.current.Load().device

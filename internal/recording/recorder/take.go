@@ -35,7 +35,8 @@ type take struct {
 	turn     atomic.Uint64 // of the goroutine that supervises; another one that goes on late sees that it lost its place
 	beat     atomic.Int64  // since epoch, when that goroutine last began a round
 
-	mu       sync.Mutex // guards what follows, and the change of current
+	mu       sync.Mutex  // guards what follows, and the change of current
+	asked    atomic.Bool // the rules asked for its end
 	stopping atomic.Bool
 	quit     chan struct{}       // closed when stopping becomes true
 	reason   recording.EndReason // set with stopping
@@ -92,6 +93,7 @@ func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resum
 			return recording.Started{}, context.Cause(ctx)
 		}
 	}
+	r.concludeEnding()
 	if err := r.mayBegin(order); err != nil {
 		return recording.Started{}, err
 	}
@@ -192,7 +194,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 	r.mu.Unlock()
 	r.metrics.Began()
 	t.logStart(heard, resume)
-	r.keep(&t.order)
+	r.keep(&kept{Order: t.order})
 	r.events.Send(recording.Event{Kind: recording.KindStarted, At: r.options.Now(), ID: t.writer.ID(), Device: &t.started.Device})
 	r.noteSpace(t.writer.ID(), left, low)
 	go t.supervise(context.WithoutCancel(ctx)) // ends by requestStop or with its device; Run waits for it through stop
@@ -251,13 +253,18 @@ func (r *Recorder) openFile(order recording.Order, heard capture.Started, starte
 			ID: order.ID, Format: order.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
 			StartedAt: startedAt, PrerollFrames: heard.PrerollFrames, Labels: order.Labels,
 		})
+		if err == nil {
+			r.metrics.Follow(w, nil)
+		}
 		return w, heard.From, err
 	}
 	if w, err = r.folder.Resume(order.ID); err != nil {
 		return nil, 0, err
 	}
+	r.metrics.Follow(w, nil)
 	// By the wall clock: that is all that two processes share.
 	if from, err = r.bridge(w, order, heard, startedAt, recording.GapRestart); err != nil {
+		r.metrics.Settle(w)
 		return nil, 0, errors.Join(err, w.Abandon())
 	}
 	return w, from, nil
@@ -283,13 +290,13 @@ func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capt
 	if err != nil {
 		return 0, err
 	}
-	r.metrics.Gap(gap)
 	r.events.Send(recording.Event{Kind: recording.KindGap, At: r.options.Now(), ID: w.ID(), Gap: &gap, Reason: reason})
 	return heard.From, nil
 }
 
 // discard gives up a file that a disk made too late for the start that asked for it.
 func (r *Recorder) discard(w *recording.Writer, resume bool) {
+	r.metrics.Settle(w)
 	err := w.Abandon()
 	if !resume {
 		err = errors.Join(err, w.Remove())
@@ -308,10 +315,7 @@ func (r *Recorder) Stop(ctx context.Context, id recording.ID) (recording.Manifes
 }
 
 func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.EndReason) (recording.Manifest, error) {
-	resumed := r.callOffResume(id)
-	if resumed != "" {
-		id = resumed
-	}
+	resumed := r.callOffResume(id, reason)
 	r.mu.Lock()
 	starts := false
 	if s := r.starting; s != nil && (id == "" || id == s.id) {
@@ -334,9 +338,8 @@ func (r *Recorder) stop(ctx context.Context, id recording.ID, reason recording.E
 	case t != nil && (id == "" || id == t.writer.ID()):
 		t.requestStop(ctx, reason)
 		return t.await(ctx)
-	case resumed != "":
-		r.settle(id)
-		return r.folder.Manifest(id)
+	case resumed != nil:
+		return r.concludeResumed(resumed)
 	case starts:
 		return recording.Manifest{}, scout.Errorf(scout.CodeNotRecording, wire.StartCancelled)
 	case id == "":

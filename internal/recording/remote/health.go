@@ -82,6 +82,9 @@ func judge(s recording.Status) health.Result {
 	if s.Device.Name != "" {
 		result.Metadata["default_device"] = s.Device.Name
 	}
+	if s.Stuck != "" {
+		result.Status, result.Reason = health.Unhealthy, fmt.Sprintf("a part of the recorder (%s) stands still: recordings may not end when they should", s.Stuck)
+	}
 	r := s.Recording
 	if r == nil {
 		return result
@@ -89,6 +92,7 @@ func judge(s recording.Status) health.Result {
 	result.Metadata["sample_rate"] = strconv.Itoa(r.Format.SampleRateHz)
 	result.Metadata["channels"] = strconv.Itoa(r.Format.Channels)
 	switch {
+	case s.Stuck != "":
 	case s.Outage != "":
 		result.Status, result.Reason = health.Unhealthy, fmt.Sprintf("the device delivers nothing: %s", s.Outage)
 	case s.FrameAge > staleFrame:

@@ -1,0 +1,148 @@
+package recording
+
+import (
+	"maps"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+)
+
+// ledger is how much was recorded and how much is missing, as metrics. It keeps no count of its own that could differ from the
+// recordings: what is told of those under way is what their writers say at that moment, and of those that ended what their
+// manifests say. As long as a recording is under way a total may be known to be smaller than what was told, because silence
+// that was written turned out to be a gap; a counter never falls, so that it then stays until the truth has reached it.
+type ledger struct {
+	framesDesc, bytesDesc, gapsDesc, lostDesc *prometheus.Desc
+
+	mu    sync.Mutex
+	ended tally
+	live  map[*Writer]entry
+	told  tally // the highest values so far
+}
+
+// entry is a recording under way.
+type entry struct {
+	before  tally // what it had when this process began with it
+	filling func() []scout.Gap
+}
+
+// tally is how much of recordings is written and how much is missing.
+type tally struct {
+	frames, bytes uint64
+	gaps, lost    map[scout.GapReason]uint64
+}
+
+func newLedger() *ledger {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	l := &ledger{
+		framesDesc: desc("scout_recording_written_frames_total", "Frames written to recordings, each counted once, without silence in gaps."),
+		bytesDesc:  desc("scout_recording_written_bytes_total", "Bytes of those frames."),
+		gapsDesc:   desc("scout_recording_gaps_total", "Stretches of recordings that are silence because audio is missing, by reason.", "reason"),
+		lostDesc:   desc("scout_recording_gap_frames_total", "Frames in gaps of recordings, by reason.", "reason"),
+		live:       make(map[*Writer]entry),
+		ended:      newTally(), told: newTally(),
+	}
+	for _, reason := range []scout.GapReason{GapDiskFull, GapDiskStalled, GapWriteFailed, GapRestart, GapFileTruncated, GapFileLost, GapCapture} {
+		l.told.gaps[reason], l.told.lost[reason] = 0, 0
+	}
+	return l
+}
+
+func newTally() tally {
+	return tally{gaps: make(map[scout.GapReason]uint64), lost: make(map[scout.GapReason]uint64)}
+}
+
+// tallyOf is what there is of a recording now.
+func tallyOf(w *Writer, filling func() []scout.Gap) tally {
+	frames := w.Frames()
+	gaps := w.Gaps()
+	if filling != nil {
+		for _, g := range filling() {
+			gaps = insertGap(gaps, g)
+		}
+	}
+	t := newTally()
+	t.frames = frames
+	for _, g := range clipGaps(gaps, frames) {
+		t.gaps[g.Reason]++
+		t.lost[g.Reason] += g.Frames
+		t.frames -= g.Frames
+	}
+	t.bytes = t.frames * uint64(w.Format().FrameBytes())
+	return t
+}
+
+// add adds what a recording has now beyond what it had before.
+func (t *tally) add(now, before tally) {
+	beyond := func(now, before uint64) uint64 { return max(now, before) - before }
+	t.frames += beyond(now.frames, before.frames)
+	t.bytes += beyond(now.bytes, before.bytes)
+	for reason := range now.gaps {
+		t.gaps[reason] += beyond(now.gaps[reason], before.gaps[reason])
+		t.lost[reason] += beyond(now.lost[reason], before.lost[reason])
+	}
+}
+
+// follow counts a recording from now on. filling returns gaps that the writer has not been told of yet.
+func (l *ledger) follow(w *Writer, filling func() []scout.Gap) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, followed := l.live[w]
+	if !followed {
+		at.before = tallyOf(w, nil)
+	}
+	at.filling = filling
+	l.live[w] = at
+}
+
+// settle counts a recording for the last time.
+func (l *ledger) settle(w *Writer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, followed := l.live[w]; followed {
+		l.ended.add(tallyOf(w, nil), at.before)
+		delete(l.live, w)
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (l *ledger) Describe(descs chan<- *prometheus.Desc) {
+	descs <- l.framesDesc
+	descs <- l.bytesDesc
+	descs <- l.gapsDesc
+	descs <- l.lostDesc
+}
+
+// Collect implements prometheus.Collector.
+func (l *ledger) Collect(metrics chan<- prometheus.Metric) {
+	for _, m := range l.look() {
+		metrics <- m
+	}
+}
+
+func (l *ledger) look() []prometheus.Metric {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := newTally()
+	now.add(l.ended, newTally())
+	for w, at := range l.live {
+		now.add(tallyOf(w, at.filling), at.before)
+	}
+	l.told.frames, l.told.bytes = max(l.told.frames, now.frames), max(l.told.bytes, now.bytes)
+	for reason := range now.gaps {
+		l.told.gaps[reason] = max(l.told.gaps[reason], now.gaps[reason])
+		l.told.lost[reason] = max(l.told.lost[reason], now.lost[reason])
+	}
+	counter := func(desc *prometheus.Desc, value uint64, labels ...string) prometheus.Metric {
+		return prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+	}
+	all := []prometheus.Metric{counter(l.framesDesc, l.told.frames), counter(l.bytesDesc, l.told.bytes)}
+	for reason := range maps.Keys(l.told.gaps) {
+		all = append(all, counter(l.gapsDesc, l.told.gaps[reason], string(reason)), counter(l.lostDesc, l.told.lost[reason], string(reason)))
+	}
+	return all
+}
