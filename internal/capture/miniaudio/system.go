@@ -59,7 +59,7 @@ func Open(ctx context.Context, o sound.Options) (sound.Backend, error) {
 			continue
 		}
 		s := &system{options: o, kind: kind, name: backendName(kind)}
-		_, err := within(ctx, func() (struct{}, error) { return struct{}{}, s.try() }, func(struct{}) {})
+		_, err := within(ctx, func() (struct{}, error) { return struct{}{}, s.try(ctx) }, func(struct{}) {})
 		if err == nil {
 			return s, nil
 		}
@@ -98,7 +98,14 @@ func backendName(kind malgo.Backend) string {
 func (s *system) Name() string { return s.name }
 
 // connect returns a connection to the sound system. It may hang as long as the server does.
-func (s *system) connect() (*malgo.AllocatedContext, error) {
+func (s *system) connect(ctx context.Context) (*malgo.AllocatedContext, error) {
+	if s.kind == malgo.BackendPulseaudio {
+		// miniaudio keeps a file and 23 kB for each attempt that fails, for good. A recorder looks for a server that is gone
+		// several times a second, and would have no file left for its audio after some minutes.
+		if err := pulse.Check(ctx, s.options.Server); err != nil {
+			return nil, err
+		}
+	}
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	var config malgo.ContextConfig
@@ -112,13 +119,14 @@ func (s *system) connect() (*malgo.AllocatedContext, error) {
 	}
 	if s.kind == malgo.BackendPulseaudio {
 		askForNoDevice(connection)
+		watchServer(connection)
 	}
 	return connection, nil
 }
 
 // try connects and disconnects.
-func (s *system) try() error {
-	connection, err := s.connect()
+func (s *system) try(ctx context.Context) error {
+	connection, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -190,7 +198,7 @@ func (s *system) Devices(ctx context.Context) ([]sound.Device, error) {
 		return pulse.Devices(ctx, s.options.Server)
 	}
 	return within(ctx, func() (devices []sound.Device, err error) {
-		connection, err := s.connect()
+		connection, err := s.connect(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -302,7 +310,7 @@ func (s *system) choice(ctx context.Context, connection *malgo.AllocatedContext)
 }
 
 func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (sound.Sink, error), o sound.OpenOptions) (stream *systemStream, err error) {
-	connection, err := s.connect()
+	connection, err := s.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -320,7 +328,7 @@ func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (s
 		return nil, err
 	}
 
-	stream = &systemStream{connection: connection, device: device, server: s.options.Server, never: make(chan struct{})}
+	stream = &systemStream{system: s, connection: connection, device: device, server: s.options.Server, never: make(chan struct{})}
 	if s.kind == malgo.BackendPulseaudio {
 		stream.name = "Scout " + strconv.FormatUint(rand.Uint64(), 36) // by which we find it again among all streams
 	}
@@ -347,9 +355,9 @@ func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (s
 	config.PUserData = marker
 	var target sound.Sink
 	callbacks := malgo.DeviceCallbacks{Data: func(_, in []byte, _ uint32) { target.Deliver(in) }}
-	opened, err := malgo.InitDevice(connection.Context, config, callbacks)
+	opened, err := initDevice(connection, config, callbacks)
 	if err != nil {
-		return nil, openError(device, err)
+		return nil, s.openError(ctx, device, err)
 	}
 	stream.opened = opened
 	stream.format = sound.NewFormat(int(opened.SampleRate()), int(opened.CaptureChannels()), encoding(opened.CaptureFormat()))
@@ -367,7 +375,18 @@ func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (s
 	return stream, nil
 }
 
-func openError(d sound.Device, err error) error {
+// openError explains why the device could not be opened or started. The library does not say more than that, so that the server
+// is asked whether the device is still there.
+func (s *system) openError(ctx context.Context, d sound.Device, err error) error {
+	if s.kind == malgo.BackendPulseaudio {
+		devices, listErr := pulse.Devices(ctx, s.options.Server)
+		if listErr == nil {
+			_, listErr = sound.Find(devices, d.ID)
+		}
+		if listErr != nil {
+			return listErr
+		}
+	}
 	var result malgo.Result
 	code := scout.CodeDeviceUnavailable
 	if errors.As(err, &result) {
@@ -383,6 +402,7 @@ func openError(d sound.Device, err error) error {
 
 // systemStream is an open device of the system.
 type systemStream struct {
+	system     *system
 	connection *malgo.AllocatedContext
 	opened     *malgo.Device
 	device     sound.Device
@@ -418,7 +438,7 @@ func (s *systemStream) Start(ctx context.Context) error {
 	_, err := within(ctx, func() (struct{}, error) { return struct{}{}, s.opened.Start() }, func(struct{}) {})
 	if err != nil {
 		if ctx.Err() == nil {
-			err = openError(s.device, err)
+			err = s.system.openError(ctx, s.device, err)
 		}
 		return err
 	}

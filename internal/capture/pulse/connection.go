@@ -1,17 +1,18 @@
 // Package pulse speaks PulseAudio's own protocol, which PipeWire speaks too: it finds the server, lists its devices, tells what
 // changes there and wakes devices that sleep. Audio does not come this way (package miniaudio).
+//
+// What a server says is text of other programs: a stream has the name that its program gave it. It is read without trust.
 package pulse
 
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
 	"time"
-
-	"github.com/jfreymuth/pulse/proto"
 )
 
 // Time constants of talking to the sound server.
@@ -23,153 +24,230 @@ const (
 	reconnectEvery = 100 * time.Millisecond
 )
 
+// Commands of the protocol (pulsecore/native-common.h).
+const (
+	commandError             = 0
+	commandReply             = 2
+	commandAuth              = 8
+	commandSetClientName     = 9
+	commandServerInfo        = 20
+	commandSinkInfo          = 21
+	commandSources           = 24
+	commandSinkInputs        = 30
+	commandSourceOutputs     = 32
+	commandSubscribe         = 35
+	commandSubscriptionEvent = 66
+	commandSuspendSink       = 70
+)
+
+const (
+	// protocolVersion is what Scout asks for: that of PulseAudio 0.9.15 of 2009, which has all it needs. A server answers each
+	// client in the version that it asked for.
+	protocolVersion = 15
+	// headerBytes is the size of what is before each message: its length and 16 bytes more.
+	headerBytes = 20
+	// maxMessageBytes bounds a message as PulseAudio does (FRAME_SIZE_MAX_ALLOW).
+	maxMessageBytes = 16 << 20
+	// controlChannel is where questions and answers travel.
+	controlChannel = 0xffffffff
+	// anyIndex stands where a name tells which object is meant.
+	anyIndex = 0xffffffff
+)
+
 // connection is a connection that asks and is told of changes.
 type connection struct {
-	client  *proto.Client
-	conn    *dyingConn
+	conn    net.Conn
 	changed chan struct{} // capacity 1: something changed since it was last read
 	dead    chan struct{} // closed when the connection ended
-}
-
-// dyingConn is a connection as the library needs it. It hands over whole messages only: the library
-// loops for ever where a list breaks off. It tells when the connection ends, which the library does
-// for io.EOF alone. And it can hold back what is written.
-type dyingConn struct {
-	net.Conn
-	once sync.Once
-	dead chan struct{}
-	in   []byte // of the message being handed over; of the library's reader alone
 
 	mu      sync.Mutex
-	holding bool
-	held    []byte
-	writes  chan struct{} // told of each write that is held back
+	next    uint32                 // tag of the next request
+	waiting map[uint32]chan answer // by tag; each has capacity 1
 }
 
-// Write writes, or holds back until release.
-func (c *dyingConn) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.holding {
-		return c.Conn.Write(p)
+// answer is what the server says to a request.
+type answer struct {
+	values values
+	err    error
+}
+
+// request is a question before it has a tag.
+type request struct {
+	command   uint32
+	arguments arguments
+}
+
+// serverError is why the server refused a request: a number of its own (pulse/def.h).
+type serverError uint32
+
+// Error implements error.
+func (e serverError) Error() string {
+	switch e {
+	case 1:
+		return "access denied"
+	case 5:
+		return "no such device or stream"
+	case 8:
+		return "the server did not answer in time"
 	}
-	c.held = append(c.held, p...)
-	select {
-	case c.writes <- struct{}{}:
-	default:
+	return fmt.Sprintf("error %d of the sound server", uint32(e))
+}
+
+// errEnded is a connection that is over.
+var errEnded = errors.New("the connection to the sound server ended")
+
+// dial connects and logs in.
+func dial(ctx context.Context, server string) (*connection, error) {
+	network, where := address(server)
+	dialer := net.Dialer{Timeout: requestWithin}
+	conn, err := dialer.DialContext(ctx, network, where)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the sound server: %w", err)
 	}
-	return len(p), nil
+	c := newConnection(conn)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends a question under way
+	defer stop()
+	if err := c.logIn(); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
 }
 
-func (c *dyingConn) hold() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.holding = true
-}
-
-// release writes what was held back, at once.
-func (c *dyingConn) release() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.holding = false
-	_, err := c.Conn.Write(c.held)
-	c.held = nil
-	return err
-}
-
-// heldBack is how many whole messages are held back.
-func (c *dyingConn) heldBack() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	messages := 0
-	for rest := c.held; len(rest) >= headerBytes; messages++ {
-		size := headerBytes + int(binary.BigEndian.Uint32(rest))
-		if len(rest) < size {
-			break
+// newConnection returns a connection over conn, which it closes. The caller closes it.
+func newConnection(conn net.Conn) *connection {
+	c := &connection{conn: conn, changed: make(chan struct{}, 1), dead: make(chan struct{}), waiting: make(map[uint32]chan answer)}
+	go func() { // ends with conn; close waits for it
+		defer close(c.dead)
+		for c.receive() == nil {
 		}
-		rest = rest[size:]
-	}
-	return messages
+		_ = conn.Close() // whatever it was that ended the reading
+	}()
+	return c
 }
 
-// headerBytes is the size of what is before each message: its length and 16 bytes more.
-const headerBytes = 20
+func (c *connection) logIn() error {
+	reply, err := c.ask(commandAuth, arguments(nil).number(protocolVersion).bytes(cookie()))
+	if err != nil {
+		return fmt.Errorf("log in to the sound server: %w", err)
+	}
+	if version := reply.number() & 0xffff; reply.err != nil || version < protocolVersion { // the rest are flags
+		return fmt.Errorf("log in to the sound server: it speaks version %d of the protocol, want %d: %w", version, protocolVersion, errMalformed)
+	}
+	if _, err := c.ask(commandSetClientName, arguments(nil).properties("application.name", "Scout (watching)")); err != nil {
+		return fmt.Errorf("send the client name to the sound server: %w", err)
+	}
+	return nil
+}
 
-// maxMessageBytes bounds a message; PulseAudio itself sends at most 1 MiB (FRAME_SIZE_MAX_ALLOW).
-const maxMessageBytes = 1 << 20
+// close ends the connection and waits until its reader saw it.
+func (c *connection) close() {
+	_ = c.conn.Close() // nothing was written that could be lost
+	<-c.dead
+}
 
-// Read hands over what is there of the next whole message.
-func (c *dyingConn) Read(p []byte) (int, error) {
-	if len(c.in) == 0 {
-		if err := c.receive(); err != nil {
-			c.once.Do(func() { close(c.dead) })
-			return 0, err
+// ask sends a request and waits for the answer.
+func (c *connection) ask(command uint32, a arguments) (values, error) {
+	replies, err := c.askAll(request{command, a})
+	if err != nil {
+		return values{}, err
+	}
+	return replies[0], nil
+}
+
+// askAll sends requests with one write and waits for all answers.
+func (c *connection) askAll(requests ...request) ([]values, error) {
+	var message []byte
+	var tags []uint32
+	var answers []chan answer
+	c.mu.Lock()
+	for _, r := range requests {
+		body := append(arguments(nil).number(r.command).number(c.next), r.arguments...)
+		message = binary.BigEndian.AppendUint32(message, uint32(len(body)))
+		message = binary.BigEndian.AppendUint32(message, controlChannel)
+		message = append(append(message, make([]byte, headerBytes-8)...), body...)
+		reply := make(chan answer, 1)
+		c.waiting[c.next] = reply
+		tags, answers = append(tags, c.next), append(answers, reply)
+		c.next++
+	}
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, tag := range tags {
+			delete(c.waiting, tag)
+		}
+	}()
+	err := c.conn.SetWriteDeadline(time.Now().Add(requestWithin))
+	if err == nil {
+		_, err = c.conn.Write(message)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write to the sound server: %w", err)
+	}
+	timer := time.NewTimer(requestWithin)
+	defer timer.Stop()
+	replies := make([]values, len(answers))
+	for i, reply := range answers {
+		select {
+		case a := <-reply:
+			replies[i], err = a.values, errors.Join(err, a.err)
+		case <-c.dead:
+			return nil, errEnded
+		case <-timer.C:
+			return nil, fmt.Errorf("the sound server did not answer within %s", requestWithin)
 		}
 	}
-	n := copy(p, c.in)
-	c.in = c.in[n:]
-	return n, nil
+	return replies, err
 }
 
-// receive reads one message.
-func (c *dyingConn) receive() error {
+// receive reads one message. An error ends the connection.
+func (c *connection) receive() error {
 	header := make([]byte, headerBytes)
-	if _, err := io.ReadFull(c.Conn, header); err != nil {
+	if _, err := io.ReadFull(c.conn, header); err != nil {
 		return fmt.Errorf("read from the sound server: %w", err)
 	}
 	size := binary.BigEndian.Uint32(header)
 	if size > maxMessageBytes {
 		return fmt.Errorf("read from the sound server: a message of %d bytes", size)
 	}
-	message := make([]byte, headerBytes+int(size))
-	copy(message, header)
-	if _, err := io.ReadFull(c.Conn, message[headerBytes:]); err != nil {
+	body := make([]byte, size)
+	if _, err := io.ReadFull(c.conn, body); err != nil {
 		return fmt.Errorf("read from the sound server: %w", err)
 	}
-	c.in = message
-	return nil
-}
-
-// dial connects and logs in. proto.Connect sets the callback when its reader runs already, which
-// is a data race, so the same steps are taken here in another order.
-func dial(ctx context.Context, server string) (*connection, error) {
-	network, address := address(server)
-	dialer := net.Dialer{Timeout: requestWithin}
-	conn, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the sound server: %w", err)
+	if binary.BigEndian.Uint32(header[4:]) != controlChannel {
+		return nil // audio of a stream: Scout opens none this way
 	}
-	dead := make(chan struct{})
-	c := &connection{
-		client: &proto.Client{}, conn: &dyingConn{Conn: conn, dead: dead, writes: make(chan struct{}, 1)},
-		changed: make(chan struct{}, 1), dead: dead,
+	message := values{rest: body}
+	command, tag := message.number(), message.number()
+	if message.err != nil {
+		return message.err
 	}
-	c.client.SetTimeout(requestWithin)
-	c.client.Callback = func(message any) {
-		if _, ok := message.(*proto.SubscribeEvent); ok {
-			select {
-			case c.changed <- struct{}{}:
-			default:
-			}
+	switch command {
+	case commandSubscriptionEvent:
+		select {
+		case c.changed <- struct{}{}:
+		default:
 		}
+	case commandReply:
+		c.answered(tag, answer{values: message})
+	case commandError:
+		code := message.number()
+		if message.err != nil {
+			return message.err
+		}
+		c.answered(tag, answer{err: serverError(code)})
 	}
-	c.client.Open(c.conn)
-	var auth proto.AuthReply
-	if err := c.client.Request(&proto.Auth{Version: c.client.Version(), Cookie: cookie()}, &auth); err != nil {
-		c.close()
-		return nil, fmt.Errorf("log in to the sound server: %w", err)
-	}
-	c.client.SetVersion(auth.Version)
-	properties := proto.PropList{"application.name": proto.PropListString("Scout (watching)")}
-	if err := c.client.Request(&proto.SetClientName{Props: properties}, &proto.SetClientNameReply{}); err != nil {
-		c.close()
-		return nil, fmt.Errorf("send the client name to the sound server: %w", err)
-	}
-	return c, nil
+	return nil // of other messages Scout needs nothing
 }
 
-// close ends the connection and waits until its reader, a goroutine of the library's, saw it.
-func (c *connection) close() {
-	_ = c.conn.Close() // nothing was written that could be lost
-	<-c.dead
+// answered hands an answer to whoever asked, if anybody still waits for it.
+func (c *connection) answered(tag uint32, a answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if reply, ok := c.waiting[tag]; ok {
+		delete(c.waiting, tag)
+		reply <- a
+	}
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/jfreymuth/pulse/proto"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/fault"
@@ -45,7 +43,7 @@ func Watch(ctx context.Context, server string, faults fault.Points) <-chan sound
 	return states
 }
 
-// guarded makes an error of a panic of the library's: the server looks gone then, and is looked for again.
+// guarded makes an error of a panic: the server looks gone then, and is looked for again.
 func guarded(work func() error) (err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -72,8 +70,8 @@ func watchOnce(ctx context.Context, server string, tell func(sound.System)) erro
 	}
 	defer connection.close()
 	defer context.AfterFunc(ctx, func() { _ = connection.conn.Close() })() // ends a question under way
-	if err := connection.client.Request(&proto.Subscribe{Mask: proto.SubscriptionMaskSource |
-		proto.SubscriptionMaskSourceInput | proto.SubscriptionMaskServer}, nil); err != nil {
+	const sources, sourceOutputs, servers = 1 << 1, 1 << 3, 1 << 7         // PA_SUBSCRIPTION_MASK_*
+	if _, err := connection.ask(commandSubscribe, arguments(nil).number(sources|sourceOutputs|servers)); err != nil {
 		return fmt.Errorf("subscribe to the sound server's events: %w", err)
 	}
 	for {

@@ -165,9 +165,15 @@ type Microphone struct {
 // AddMicrophone adds a 16-bit null sink. The first one is the default device.
 func (s *Server) AddMicrophone(name string, rateHz, channels int) *Microphone {
 	s.tb.Helper()
+	return s.AddMicrophoneIn("s16le", name, rateHz, channels)
+}
+
+// AddMicrophoneIn adds a null sink in a format of PulseAudio's.
+func (s *Server) AddMicrophoneIn(format, name string, rateHz, channels int) *Microphone {
+	s.tb.Helper()
 	m := &Microphone{ID: name + ".monitor", Sink: name, server: s}
 	m.module = s.Control("load-module", "module-null-sink", "sink_name="+name, fmt.Sprintf("rate=%d", rateHz),
-		fmt.Sprintf("channels=%d", channels), "format=s16le", "sink_properties=device.description=Microphone-"+name)
+		fmt.Sprintf("channels=%d", channels), "format="+format, "sink_properties=device.description=Microphone-"+name)
 	return m
 }
 
