@@ -141,8 +141,8 @@ func TestTranscribeReports(t *testing.T) {
 	}
 }
 
-// TestBenchEngineMeasuresEverything runs the whole comparison once, on very little speech: figures are there
-// and have a value. What they should be depends on the machine and is not asked here.
+// TestBenchEngineMeasuresEverything runs the whole comparison once, on very little speech: every figure must exist and
+// have a value. The right values depend on the machine and are not tested here.
 func TestBenchEngineMeasuresEverything(t *testing.T) {
 	needModel(t)
 	dir := t.TempDir()

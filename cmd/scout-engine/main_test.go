@@ -12,7 +12,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Only what waits in the poller has deadlines: a blocking descriptor would refuse one.
+// Only descriptors that wait in the poller have deadlines; a blocking descriptor would refuse one.
 func TestInheritedPipesWaitInThePoller(t *testing.T) {
 	t.Parallel()
 	var ends [2]int

@@ -86,7 +86,7 @@ func TestEncodeClipsAndRounds(t *testing.T) {
 	}
 }
 
-// Every value of an integer encoding up to 24 bits survives the way to float32 and back.
+// Every value of an integer encoding up to 24 bits is unchanged after conversion to float32 and back.
 func TestEncodeReturnsWhatDecodeRead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -129,7 +129,7 @@ func TestDownmix(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			// In place, the hardest case.
+			// In place, which is the hardest case.
 			n := audio.Downmix(test.src, test.src, test.channels)
 			if n != len(test.want) {
 				t.Fatalf("%d frames, want %d", n, len(test.want))

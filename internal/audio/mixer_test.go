@@ -45,7 +45,7 @@ func samplesOf(t testing.TB, path string) []float32 {
 	}
 }
 
-// mix mixes planes, written in blocks of a size that no frame has.
+// mix mixes planes, written in blocks whose size does not match any frame.
 func mix(planes ...[]float32) ([]float32, audio.MixReport) {
 	m := audio.NewMixer(len(planes))
 	var out []float32
@@ -86,7 +86,7 @@ func sum(all ...[]float32) []float32 {
 	return out
 }
 
-// delayed returns x so many samples later, of the same length.
+// delayed returns x, n samples later, of the same length.
 func delayed(n int, x []float32) []float32 {
 	return append(make([]float32, n), x[:len(x)-n]...)
 }
@@ -103,7 +103,7 @@ func sine(n int, hz, amplitude float64) []float32 {
 	return made(n, func(t float64) float64 { return amplitude * math.Sin(2*math.Pi*hz*t) })
 }
 
-// mainsHum is 50 Hz with harmonics, as a bad ground makes it.
+// mainsHum is 50 Hz with harmonics, as from a bad ground connection.
 func mainsHum(n int, amplitude float64) []float32 {
 	return made(n, func(t float64) (v float64) {
 		for k, a := range []float64{1, 0.5, 0.6, 0.2, 0.3, 0.1, 0.15, 0.05} {
@@ -131,8 +131,8 @@ func chords(n int, amplitude float64) []float32 {
 	})
 }
 
-// likeness is the correlation of two recordings at the best lag within 20 ms, without its sign, and the level of a
-// against b in dB.
+// likeness returns the correlation of two recordings at the best lag within 20 ms, without its sign, and the level of a
+// relative to b in dB.
 func likeness(a, b []float32) (correlation, level float64) {
 	const reach = 320
 	n := min(len(a), len(b))
@@ -163,7 +163,7 @@ func TestSpeechSurvivesTheMix(t *testing.T) {
 	for name, c := range map[string]struct {
 		planes     [][]float32
 		likeness   float64 // of the mix with the clean speech, at least
-		from, to   float64 // level against it, in dB
+		from, to   float64 // level relative to it, in dB
 		wantReport func(audio.MixReport) bool
 	}{
 		"the same in both":        {[][]float32{s, s}, 0.9999, -0.1, 0.1, plainMix},
@@ -238,8 +238,8 @@ func inverted(r audio.MixReport) bool { return r.Inverted.Length > 0 && r.LeftOu
 func single(r audio.MixReport) bool   { return r.Single.Length > 0 && r.LeftOut.Length == 0 }
 func leftOut(r audio.MixReport) bool  { return r.LeftOut.Length > 0 }
 
-// TestEveryVoiceStaysInTheMix has two people, one on each side: what either of them says must be in the mix as loud as
-// in the mean, and where nothing is wrong with the recording the mix is the mean.
+// TestEveryVoiceStaysInTheMix has two people, one on each side: both must be as loud in the mix as in the mean. If
+// nothing is wrong with the recording, the mix is the mean.
 func TestEveryVoiceStaysInTheMix(t *testing.T) {
 	t.Parallel()
 	first, second := clip(t), secondVoice(t)
@@ -296,7 +296,7 @@ func TestEveryVoiceStaysInTheMix(t *testing.T) {
 	}
 }
 
-// gainOf is how much of voice is in x, by projection.
+// gainOf returns how much of voice is in x, by projection.
 func gainOf(voice, x []float32) float64 {
 	var dot, power float64
 	for i, v := range voice {

@@ -90,8 +90,8 @@ func powerDB(energy float64, n int) float64 {
 	return 10 * math.Log10(energy/float64(n)/0.5+1e-30)
 }
 
-// Sweep through every common rate pair: tones in the pass band come out with their level, at their
-// time and alone; tones above the new Nyquist frequency do not come out at all.
+// Every common pair of rates is swept: tones in the pass band keep their level and their time, and nothing else is
+// added. Tones above the new Nyquist frequency are removed.
 func TestResamplerIsBandLimited(t *testing.T) {
 	t.Parallel()
 	for _, pair := range ratePairs() {
@@ -153,7 +153,7 @@ func TestResamplerPassesEqualRatesThrough(t *testing.T) {
 	}
 }
 
-// A click stays where it was, also after an hour's worth of samples at an odd rate.
+// A click stays in its place, even after an hour of samples at an odd rate.
 func TestResamplerKeepsTime(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]int{{48000, 16000}, {44100, 16000}, {44101, 16000}, {8000, 16000}} {
@@ -176,8 +176,7 @@ func TestResamplerKeepsTime(t *testing.T) {
 	}
 }
 
-// However the stream is cut into blocks, the output is the same, of the promised length, and the same
-// again after the end.
+// The output does not depend on the division into blocks, has the promised length, and is the same again after the end.
 func TestResamplerDoesNotDependOnBlocks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What the encoder still had to do is not held against a cancel, and nothing else is forgiven.
+// The rest of the encoder's work does not count against a cancel; everything else does.
 func TestCancelsBeyondTheEncodersRest(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
@@ -49,7 +49,7 @@ func TestCancelsBeyondTheEncodersRest(t *testing.T) {
 	}
 }
 
-// Only a wait between the two looks counts, of a thread that both know or that came in between.
+// Only the wait between the two measurements counts, of a thread that is in both or that began in between.
 func TestQueuedSince(t *testing.T) {
 	t.Parallel()
 	before := queued{"a": time.Second, "b": time.Minute, "gone": time.Hour}

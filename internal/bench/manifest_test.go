@@ -94,7 +94,7 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
-// FuzzManifest holds that whatever is accepted names different files inside the folder.
+// FuzzManifest checks that whatever is accepted names different files inside the folder.
 func FuzzManifest(f *testing.F) {
 	f.Add("file\treference\na.wav\thello\n")
 	f.Add("\uFEFFreference\tx\tfile\r\nhello\t\t../a\r\n")

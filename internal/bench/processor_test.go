@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 )
 
-// Work adds to a process's processor time, by about as much as it took, and a process that is none has none.
+// Work adds about as much to a process's processor time as it took. A process that does not exist has none.
 func TestProcessorTime(t *testing.T) {
 	t.Parallel()
 	before, err := bench.ProcessorTime(os.Getpid())

@@ -270,7 +270,7 @@ func TestReadReportRefused(t *testing.T) {
 	}
 }
 
-// TestNothingSaid holds that clips without words give a valid report: rates are absent, not NaN.
+// TestNothingSaid checks that clips without words give a valid report: rates are absent, not NaN.
 func TestNothingSaid(t *testing.T) {
 	t.Parallel()
 	s, entries := script()

@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 )
 
-// TestWordsAlike holds that ways of writing the same speech become the same words.
+// TestWordsAlike checks that ways of writing the same speech become the same words.
 func TestWordsAlike(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -85,7 +85,7 @@ func TestWordsAlike(t *testing.T) {
 	}
 }
 
-// FuzzWords holds that any text becomes words without space, and that case and full stops at the end
+// FuzzWords checks that any text becomes words without space, and that case and full stops at the end
 // never matter.
 func FuzzWords(f *testing.F) {
 	f.Add("It's $1,600.50 - twenty-first of nineteen eighty four!")

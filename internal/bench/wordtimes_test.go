@@ -60,7 +60,7 @@ func TestWordTimesAdd(t *testing.T) {
 	}
 }
 
-// Of words said twice and heard once, the one at the time is meant.
+// If a word was said twice and recognised once, the nearest in time is used.
 func TestWordTimesAddTakesTheNearest(t *testing.T) {
 	t.Parallel()
 	at := func(n int) *time.Duration { d := time.Duration(n) * time.Millisecond; return &d }

@@ -27,7 +27,7 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// The test binary is an engine that misbehaves as the first sample of each request, or the model's id, asks.
+// The test binary is an engine that misbehaves as the first sample of each request, or the model's id, requests.
 func TestMain(m *testing.M) { enginetest.Main(m, faults) }
 
 // Faults, as the value of the first sample.
@@ -43,8 +43,8 @@ const (
 	crashOnce  = 0.8 // dies unless the file named by the model id exists, which it creates
 	slow       = 0.9 // takes 50 ms
 	waits      = 1.0 // for ever, unless it is cancelled
-	echoes     = 1.1 // answers with the name of its span
-	isStopped  = 1.2 // as if by somebody, once for each file in the folder named by the model id
+	echoes     = 1.1 // answers with its traceparent
+	isStopped  = 1.2 // stops itself as a person might, once for each file in the folder named by the model id
 )
 
 func faults(out *os.File) server.Options {
@@ -102,7 +102,7 @@ func (b *faultyBackend) Transcribe(ctx context.Context, request *wire.Request) (
 	case grows:
 		for range 64 {
 			block := make([]byte, 16<<20)
-			for i := 0; i < len(block); i += 4096 { // a byte of each page takes the page
+			for i := 0; i < len(block); i += 4096 { // writing one byte of a page makes it resident
 				block[i] = 1
 			}
 			b.kept = append(b.kept, block)
@@ -160,8 +160,8 @@ func request(fault float32) engine.Request {
 	return engine.Request{Samples: samples}
 }
 
-// TestFaultsAreErrorsOfOneAttempt drives every way in which an engine can fail: the error has its
-// code, and the next request works again on a fresh process.
+// TestFaultsAreErrorsOfOneAttempt causes every failure of an engine: the error has its code, and the next request works
+// again on a fresh process.
 func TestFaultsAreErrorsOfOneAttempt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -265,7 +265,7 @@ func TestStartFailures(t *testing.T) {
 				}
 			})
 			_, err := e.Load(t.Context())
-			if name == "babbles at start" { // yes writes to stdout, which is no frame: it only times out
+			if name == "babbles at start" { // yes writes to stdout, which carries no frames: the load only times out
 				c.code = scout.CodeEngineLoadTimeout
 			}
 			if scout.CodeOf(err) != c.code || !strings.Contains(fmt.Sprint(err), c.text) {
@@ -325,7 +325,7 @@ func TestInteractiveInterruptsBatchOnEverySlot(t *testing.T) {
 	var batch sync.WaitGroup
 	var end atomic.Bool
 	answered := make(chan struct{}, 3)
-	for range 3 { // one more than slots: whenever one is free, somebody takes it
+	for range 3 { // one more than slots: whenever one is free, a request takes it
 		batch.Go(func() {
 			for !end.Load() {
 				if r, err := e.Transcribe(t.Context(), request(slow)); err != nil || r.Text != "1600 frames" {

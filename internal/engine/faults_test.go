@@ -26,8 +26,8 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// TestFaultsInEveryGoroutine breaks every goroutine around an engine, of this side and of the process, once and in every
-// way: whoever waits gets an answer, panics are counted, and the next request works.
+// TestFaultsInEveryGoroutine breaks every goroutine around an engine, on this side and in the process, once and in
+// every way: all waiting callers get an answer, panics are counted, and the next request works.
 func TestFaultsInEveryGoroutine(t *testing.T) {
 	t.Parallel()
 	type place struct{ side, name string }
@@ -86,7 +86,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 					}
 				}
 				counted := enginetest.Panics(t, registry)
-				beatsLater := where.name == "beat" // it need not have struck by the time of the answer
+				beatsLater := where.name == "beat" // the beat need not have come by the time of the answer
 				if (counted > 0) != (kind == "panic") && !(beatsLater && counted == 0) {
 					t.Errorf("%v panics counted", counted)
 				}
@@ -98,7 +98,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 // breakingEngine in the environment of an engine says what breaks in it: GOROUTINE,KIND,FOLDER.
 const breakingEngine = "SCOUT_TEST_BREAKING_ENGINE"
 
-// breakingProgram returns an engine program of which a goroutine breaks.
+// breakingProgram returns an engine program in which a goroutine breaks.
 func breakingProgram(t *testing.T, goroutine, kind string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -110,7 +110,7 @@ func breakingProgram(t *testing.T, goroutine, kind string) string {
 	return program
 }
 
-// breaking is the fault that the environment asks for. It strikes once for a folder, in whichever process comes first.
+// breaking is the fault that the environment requests. It happens once per folder, in the first process.
 func breaking(wanted string) func(goroutine string) error {
 	parts := strings.SplitN(wanted, ",", 3)
 	if len(parts) < 3 {
@@ -121,7 +121,7 @@ func breaking(wanted string) func(goroutine string) error {
 			return nil
 		}
 		if err := os.Mkdir(filepath.Join(parts[2], "struck"), 0o700); err != nil {
-			return nil //nolint:nilerr // it struck already
+			return nil //nolint:nilerr // it has already happened
 		}
 		switch parts[1] {
 		case "panic":
@@ -133,7 +133,7 @@ func breaking(wanted string) func(goroutine string) error {
 	}
 }
 
-// TestPoisonBesideGoodAudio: what is good is answered, whatever ends the process beside it.
+// TestPoisonBesideGoodAudio checks that good requests are answered, whatever ends the process beside them.
 func TestPoisonBesideGoodAudio(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]float32{"crash": crashes, "hang": hangs, "babble": babbles, "pipe closed": closesPipe} {
@@ -169,8 +169,9 @@ func TestPoisonBesideGoodAudio(t *testing.T) {
 	}
 }
 
-// TestStoppedProcessIsReplaced: what somebody stops is replaced once that is known, long before the deadline, or at a deadline
-// that comes first. The request is answered, however often it happened, and never blamed.
+// TestStoppedProcessIsReplaced checks that a process that somebody stops is replaced once that is known, long before
+// the deadline, or at a deadline that comes first. The request is answered, however often this happened, and is never
+// blamed.
 func TestStoppedProcessIsReplaced(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -208,7 +209,8 @@ func TestStoppedProcessIsReplaced(t *testing.T) {
 	}
 }
 
-// TestHungProcessIsReplaced: a request that sleeps for ever is set aside as its deadline would, and much sooner.
+// TestHungProcessIsReplaced checks that a request that sleeps for ever is set aside as at its deadline, but much
+// sooner.
 func TestHungProcessIsReplaced(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, func(o *engine.Options) { o.RequestBase, o.SuspectAfter = time.Hour, 300*time.Millisecond })
@@ -220,7 +222,7 @@ func TestHungProcessIsReplaced(t *testing.T) {
 	}
 }
 
-// TestReplacingForMemoryFailsNobody: a process that is replaced after every answer takes no request with it.
+// TestReplacingForMemoryFailsNobody checks that a process that is replaced after every answer fails no request.
 func TestReplacingForMemoryFailsNobody(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, func(o *engine.Options) { o.Slots, o.BackgroundSlots, o.MemoryCeiling = 2, 2, 4<<20 })
@@ -240,7 +242,7 @@ func TestReplacingForMemoryFailsNobody(t *testing.T) {
 	}
 }
 
-// TestCancelLeavesNoSlotTaken: requests that are given up at once, in both slots, let go of them.
+// TestCancelLeavesNoSlotTaken checks that requests that are cancelled at once, in both slots, release them.
 func TestCancelLeavesNoSlotTaken(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, func(o *engine.Options) { o.Slots, o.BackgroundSlots = 2, 2 })
@@ -254,7 +256,7 @@ func TestCancelLeavesNoSlotTaken(t *testing.T) {
 			t.Fatalf("round %d: %v", i, err)
 		}
 	}
-	if err := e.Quiet(t.Context()); err != nil { // one that is forgotten would be killed after 10 s
+	if err := e.Quiet(t.Context()); err != nil { // a forgotten request would be killed after 10 s
 		t.Fatal(err)
 	}
 	if starts := e.State().Starts; starts != 1 {
@@ -262,8 +264,8 @@ func TestCancelLeavesNoSlotTaken(t *testing.T) {
 	}
 }
 
-// TestLoadingIsTold: whoever is to be shown a wait learns when it begins, how long it may take, and when it is over; a
-// program that never says anything takes exactly that long, and not twice.
+// TestLoadingIsTold checks that a caller learns when a wait begins, how long it may take, and when it is over. A
+// program that never sends anything takes exactly that long, and not twice.
 func TestLoadingIsTold(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

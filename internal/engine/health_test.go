@@ -92,7 +92,8 @@ func TestHealthTellsTheTruth(t *testing.T) {
 	}
 }
 
-// TestEngineThatNeverAnswersIsUnhealthy: it accepts a request and makes no progress, whether it beats or is stopped.
+// TestEngineThatNeverAnswersIsUnhealthy uses an engine that accepts a request and makes no progress, with beats or
+// stopped.
 func TestEngineThatNeverAnswersIsUnhealthy(t *testing.T) {
 	t.Parallel()
 	for name, stopped := range map[string]bool{"hangs": false, "is stopped": true} {
@@ -126,7 +127,8 @@ func TestEngineThatNeverAnswersIsUnhealthy(t *testing.T) {
 	}
 }
 
-// TestHealthChangesNothing: a thousand looks start no process, keep none from being unloaded, write no log and move no metric.
+// TestHealthChangesNothing checks that a thousand checks start no process, prevent no unloading, write no log and
+// change no metric.
 func TestHealthChangesNothing(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -155,7 +157,7 @@ func TestHealthChangesNothing(t *testing.T) {
 	if _, err := e.Transcribe(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	for e.State().Running { // ends only if looking does not count as use
+	for e.State().Running { // ends only if checks do not count as use
 		check(t, e)
 	}
 	e.Close()

@@ -14,16 +14,16 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// shared is a process in memory. What it is asked takes a while; poison ends it with all that it has.
+// shared is a process in memory. Its requests take a while; poison ends it with all requests that it has.
 type shared struct {
 	mu     sync.Mutex
 	inside map[*attempt]chan error
-	kills  bool // somebody ends the process now and then, though not twice for one request
+	kills  bool // the process is killed now and then, but not twice for one request
 	victim map[*attempt]bool
 	ends   int
-	// suspects had company when the process ended, or ended it: from then on they run alone.
+	// suspects had company when the process ended, or ended it: from then on they must run alone.
 	suspects map[*attempt]bool
-	together int // times that a suspect was not
+	together int // how often a suspect had company
 }
 
 func (s *shared) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
@@ -71,8 +71,8 @@ func (s *shared) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis,
 	return &scout.Hypothesis{}, nil
 }
 
-// TestInnocentRequestsAreNeverSetAside: whatever a request shares its process with, it is answered; poison is set aside.
-// A process that somebody kills now and then changes nothing.
+// TestInnocentRequestsAreNeverSetAside checks that a request is answered, whatever shares its process, and that poison
+// is set aside. Killing the process now and then changes nothing.
 func TestInnocentRequestsAreNeverSetAside(t *testing.T) {
 	t.Parallel()
 	for name, kills := range map[string]bool{"poison beside": false, "poison beside, and kills": true} {

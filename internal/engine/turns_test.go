@@ -17,8 +17,8 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// TestDictationTakesTheSlotOfAnotherModel: two models share one slot and a pool; a dictation for one does not wait for a file
-// in the other, which is decoded again.
+// TestDictationTakesTheSlotOfAnotherModel has two models that share one slot and a pool. A dictation for one does not
+// wait for a file in the other, which is decoded again.
 func TestDictationTakesTheSlotOfAnotherModel(t *testing.T) {
 	t.Parallel()
 	scheduler := schedule.New(observe.Scope{}, schedule.Options{Slots: 1})
@@ -52,7 +52,7 @@ func TestDictationTakesTheSlotOfAnotherModel(t *testing.T) {
 	}
 }
 
-// TestDictationHasAShortDeadline: somebody waits for it.
+// TestDictationHasAShortDeadline: a person waits for a dictation.
 func TestDictationHasAShortDeadline(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, func(o *engine.Options) { o.RequestBase, o.DictationBase = time.Hour, 200*time.Millisecond })
@@ -63,7 +63,8 @@ func TestDictationHasAShortDeadline(t *testing.T) {
 	}
 }
 
-// TestBusyEngineIsNotABrokenOne: what is refused because too many wait leaves the breaker closed and the health as it is.
+// TestBusyEngineIsNotABrokenOne checks that requests refused because too many wait do not open the breaker or change
+// the health.
 func TestBusyEngineIsNotABrokenOne(t *testing.T) {
 	t.Parallel()
 	scheduler := schedule.New(observe.Scope{}, schedule.Options{Slots: 1, MostWaiting: 1})
@@ -83,7 +84,7 @@ func TestBusyEngineIsNotABrokenOne(t *testing.T) {
 			}
 		})
 	}
-	for range 8 { // one is decoded, one waits
+	for range 8 { // one is decoded, one waits, the others are refused
 		err := <-refused
 		var busy *schedule.BusyError
 		if !errors.As(err, &busy) || busy.After < time.Second {
@@ -97,7 +98,7 @@ func TestBusyEngineIsNotABrokenOne(t *testing.T) {
 	others.Wait()
 }
 
-// TestSpanReachesTheProcess: a request carries the name of the span that it belongs to.
+// TestSpanReachesTheProcess checks that a request carries the name of its span.
 func TestSpanReachesTheProcess(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, nil)

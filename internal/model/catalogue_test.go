@@ -185,8 +185,8 @@ func FuzzTokens(f *testing.F) {
 	})
 }
 
-// TestDefaultModelFromItsRealFiles installs the real model from the installed one, so that the sums of the
-// catalogue stand against real bytes.
+// TestDefaultModelFromItsRealFiles installs the real model from the installed one, so that the sums of the catalogue
+// are compared with real bytes.
 func TestDefaultModelFromItsRealFiles(t *testing.T) {
 	t.Parallel()
 	from := os.Getenv("SCOUT_TEST_MODEL")
@@ -207,8 +207,8 @@ func TestDefaultModelFromItsRealFiles(t *testing.T) {
 	}
 }
 
-// TestDefaultModelTokensFromThePinnedPackage makes the token table from the real vocabulary, where make setup
-// has left the package it comes in.
+// TestDefaultModelTokensFromThePinnedPackage makes the token table from the real vocabulary, if make setup has left its
+// package.
 func TestDefaultModelTokensFromThePinnedPackage(t *testing.T) {
 	t.Parallel()
 	archive, err := filepath.Abs(filepath.Join("..", "..", ".tools", "npm", "llama-tokenizer-js-1.2.2.tgz"))

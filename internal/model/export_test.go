@@ -2,15 +2,15 @@ package model
 
 import "net/http"
 
-// PartFile is the seam of a file being written.
+// PartFile is the interface of a file being written, which tests replace.
 type PartFile = partFile
 
-// WithPartFiles lets a test stand between a pull and the disk.
+// WithPartFiles lets a test intercept what a pull writes to the disk.
 func WithPartFiles(open func(path string, offset int64) (PartFile, error)) Option {
 	return func(s *Store) { s.openPart = open }
 }
 
-// SwapInTwoSteps is how folders are exchanged where the system cannot do it in one step.
+// SwapInTwoSteps exchanges folders on systems that cannot do it in one step.
 func SwapInTwoSteps(staged, final string) error { return swapInTwoSteps(staged, final) }
 
 // ParseManifest reads a model.json.

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // contents are the files of the model that the tests pull, by path.
 type contents map[string][]byte
 
-// sampleFiles returns a model of three files that look like nothing in particular.
+// sampleFiles returns a model of three files with no particular content.
 func sampleFiles() contents {
 	random := rand.New(rand.NewPCG(1, 2))
 	file := func(n int) []byte {
@@ -64,8 +64,8 @@ func entry(id, base string, files contents, withSums bool) model.Entry {
 	}
 }
 
-// server is a publisher on the loopback that can misbehave. A handler set for a path answers instead of
-// the file; it returns false to let the file be served after all.
+// server is a publisher on the loopback that can misbehave. A handler for a path answers instead of the file; if it
+// returns false, the file is served after all.
 type server struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -106,7 +106,7 @@ func serve(w http.ResponseWriter, r *http.Request, data []byte) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }
 
-// cutAfter serves only n bytes of what was asked for and then breaks the connection.
+// cutAfter serves only n bytes of the requested ones and then breaks the connection.
 func cutAfter(w http.ResponseWriter, r *http.Request, data []byte, n int) {
 	serve(&cutWriter{ResponseWriter: w, left: n}, r, data)
 }
@@ -149,7 +149,7 @@ func (s *server) requestsOf(path string) []*http.Request {
 	return append([]*http.Request(nil), s.requests[path]...)
 }
 
-// open returns a store in dir over the entries that neither waits long nor keeps connections.
+// open returns a store in dir over the entries that does not wait long and keeps no connections.
 func open(t *testing.T, dir string, entries []model.Entry, options ...model.Option) *model.Store {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -181,7 +181,7 @@ func wantCode(t *testing.T, err error, code scout.Code) {
 	}
 }
 
-// wantInstalled checks that exactly these bytes are what Resolve returns.
+// wantInstalled checks that Resolve returns exactly these bytes.
 func wantInstalled(t *testing.T, store *model.Store, id string, files contents) model.Installed {
 	t.Helper()
 	m, err := store.Resolve(context.Background(), id)
@@ -231,8 +231,8 @@ func deadAddress() string {
 	return fmt.Sprintf("http://%s", s.Listener.Addr())
 }
 
-// memoryDir is a temporary folder in memory where the system has one: a property over a hundred pulls
-// would otherwise spend its time in fsync.
+// memoryDir is a temporary folder in memory if the system has one: a property over a hundred pulls would otherwise
+// spend its time in fsync.
 func memoryDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "scout-model-") //nolint:usetesting // see above

@@ -46,7 +46,7 @@ func TestOwnModel(t *testing.T) {
 	}
 	wantCode(t, store.Remove(t.Context(), "mine", true), scout.CodeInvalidArgument)
 
-	// Another file in its place is the owner's wish, unless the sum is stated.
+	// Another file in its place is the owner's decision, unless the sum is stated.
 	writeFiles(t, dir+"/mine", contents{"dec.onnx": []byte("a new one")})
 	files["dec.onnx"] = []byte("a new one")
 	wantInstalled(t, store, "mine", files)
@@ -144,7 +144,7 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"version":1,"id":"x","family":"sensevoice","files":[{"path":"m","role":"model","size":1,"sha256":"` + strings.Repeat("0", 64) + `"},{"path":"t","role":"tokens","size":1,"sha256":"` + strings.Repeat("a", 64) + `"}]}`))
 	f.Add([]byte(`{"version":1,"id":"x","files":[null]}`))
 	f.Fuzz(func(_ *testing.T, data []byte) {
-		_ = model.ParseManifest(data, "x") // only that it ends
-		_ = model.ParseSums(data)          // only that it ends
+		_ = model.ParseManifest(data, "x") // it only has to end
+		_ = model.ParseSums(data)          // it only has to end
 	})
 }

@@ -41,7 +41,7 @@ func TestPullFetchesFromTheCatalogue(t *testing.T) {
 	wantOnly(t, store.Dir(), "sample", ".sample.lock")
 }
 
-// wantOnly checks that a folder holds these names and nothing else: no debris.
+// wantOnly checks that a folder holds exactly these names.
 func wantOnly(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -120,7 +120,7 @@ func TestPullGoesOnInTheNextCommand(t *testing.T) {
 	}
 }
 
-// leapingClock is a second later every time it is asked, so that every step of a pull is reported.
+// leapingClock returns a time that is a second later at each call, so that every step of a pull is reported.
 func leapingClock() func() time.Time {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return func() time.Time {
@@ -239,7 +239,7 @@ func TestPullSurvivesServersThatMisbehave(t *testing.T) {
 	}
 }
 
-// tagWriter puts another ETag into the answer.
+// tagWriter replaces the ETag of the answer.
 type tagWriter struct {
 	http.ResponseWriter
 	tag string
@@ -315,10 +315,10 @@ func TestPullRefusesWhatIsNotTheFile(t *testing.T) {
 				t.Errorf("hint %q is missing or does not name the model", scout.HintOf(err))
 			}
 			if n := len(s.requestsOf("enc.onnx")); test.once && n != 1 {
-				t.Errorf("asked %d times for what cannot be had", n)
+				t.Errorf("asked %d times for a file that the source does not have", n)
 			}
 			if _, err := store.Resolve(t.Context(), "sample"); scout.CodeOf(err) != scout.CodeModelNotInstalled {
-				t.Errorf("installed all the same: %v", err)
+				t.Errorf("installed anyway: %v", err)
 			}
 		})
 	}
@@ -339,7 +339,7 @@ func TestPullComparesWithTheCatalogue(t *testing.T) {
 			_, err := store.Pull(t.Context(), "sample", model.PullOptions{})
 			wantCode(t, err, scout.CodeModelSource)
 
-			// The next source of the same file is asked, and the pull comes to a good end.
+			// The next source of the same file is tried, and the pull succeeds.
 			e.Files[0].Sources = append(e.Files[0].Sources, model.Source{URL: mirror.URL + "/enc.onnx"})
 			store = open(t, t.TempDir(), []model.Entry{e})
 			pull(t, store, "sample", model.PullOptions{})
@@ -421,8 +421,8 @@ func TestPullNeverLeavesHTTPS(t *testing.T) {
 	}
 }
 
-// TestPullBringsTheSameBytesHoweverTheLineBreaks cuts connections at arbitrary places, sometimes answers
-// without ranges, sometimes with errors, and goes through several commands.
+// TestPullBringsTheSameBytesHoweverTheLineBreaks cuts connections at arbitrary places, sometimes answers without ranges
+// or with errors, and uses several commands.
 func TestPullBringsTheSameBytesHoweverTheLineBreaks(t *testing.T) {
 	t.Parallel()
 	files := sampleFiles()

@@ -31,7 +31,7 @@ func reference(samples []float32) level.Level {
 	return l
 }
 
-// check holds RMS to 1e-10, far below the 1e-5 that S10 asks for.
+// check tests RMS to 1e-10, far below the 1e-5 that S10 requires.
 func check(t *testing.T, what string, samples []float32) {
 	t.Helper()
 	got, want := level.Measure(samples), reference(samples)
@@ -147,8 +147,7 @@ func FuzzMeasure(f *testing.F) {
 	})
 }
 
-// plainLoop is what the SIMD path is compared with (S10): the loop one would write first, with the
-// same contract.
+// plainLoop is the yardstick for the SIMD path (S10): the simplest loop with the same contract.
 func plainLoop(samples []float32) (rms, peak float64) {
 	var sum float64
 	for _, s := range samples {
@@ -167,7 +166,7 @@ func plainLoop(samples []float32) (rms, peak float64) {
 	return math.Sqrt(sum / float64(len(samples))), peak
 }
 
-// bareLoop does without a contract for NaN and Inf and without the peak.
+// bareLoop has no contract for NaN and Inf and no peak.
 func bareLoop(samples []float32) float64 {
 	var sum float64
 	for _, s := range samples {

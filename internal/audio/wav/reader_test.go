@@ -16,7 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/wav"
 )
 
-// file is a WAV file under construction; each method appends one part, true or not.
+// file is a WAV file under construction; each method appends one part, valid or not.
 type file []byte
 
 func riff(id string, size uint32) file {
@@ -283,8 +283,8 @@ func TestReaderAllocatesNothingPerBlock(t *testing.T) {
 	}
 }
 
-// FuzzReader feeds any bytes, whole and byte by byte: no panic, the same samples both ways, never
-// more of them than the bytes can hold.
+// FuzzReader reads any bytes, whole and byte by byte: it must not panic, and both ways must give the same samples, and
+// no more than the bytes can hold.
 func FuzzReader(f *testing.F) {
 	for _, seed := range []file{
 		nil,

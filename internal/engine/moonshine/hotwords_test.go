@@ -23,7 +23,7 @@ func TestHotWordsDecideWhatIsNearlyUndecided(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		hot  []string
-		want string // in place of "has won such"
+		want string // instead of "has won such"
 	}{
 		"the word":                      {[]string{"one"}, "has one such"},
 		"a phrase":                      {[]string{"one such universal recognition"}, "has one such"},
@@ -40,14 +40,14 @@ func TestHotWordsDecideWhatIsNearlyUndecided(t *testing.T) {
 			t.Errorf("%s: %q", name, r.Text)
 		}
 		before := float32(0)
-		for _, w := range r.Words { // the rows of phrases that were given up are forgotten
+		for _, w := range r.Words { // the rows of abandoned phrases are dropped
 			if w.StartMS == nil || *w.StartMS < before {
 				t.Fatalf("%s: %q at %v behind %v", name, w.Text, w.StartMS, before)
 			}
 			before = *w.EndMS
 		}
 		if name != "among others" {
-			continue // one suffices to see that a text with hot words can be continued
+			continue // one is enough to see that a text with hot words can be continued
 		}
 		again := transcribe(t, b, samples, wire.RequestOptions{HotWords: c.hot, Hypothesis: ids(r)})
 		if plain(again.Text) != plain(r.Text) {
@@ -91,7 +91,7 @@ func bytesAndPieces(pieces ...string) string {
 	return b.String()
 }
 
-// Whatever is encoded says what it was made of.
+// The tokens of a text have the same text.
 func TestEncodeSaysTheText(t *testing.T) {
 	t.Parallel()
 	v, err := readVocabulary(fileOf(t, bytesAndPieces(" ", "a", "b", "ab", " a", " ab", "é", "ba", "aba")))

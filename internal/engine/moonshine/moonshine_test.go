@@ -270,7 +270,7 @@ func TestTranscribeRefuses(t *testing.T) {
 	}
 }
 
-// A cancelled request ends with the code of cancelling wherever it is, and the slot works on.
+// A cancelled request ends with the code of cancelling at any point, and the slot still works.
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	b := open(t)
@@ -298,7 +298,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// With both slots busy a third request waits, and gives up when told so.
+// With both slots busy a third request waits, and gives up when it is cancelled.
 func TestSlotsRunAtOnceAndNeverMix(t *testing.T) {
 	t.Parallel()
 	b := open(t)
@@ -320,7 +320,7 @@ func TestSlotsRunAtOnceAndNeverMix(t *testing.T) {
 	group.Wait()
 }
 
-// Random requests leave the backend working and its memory where it was.
+// Random requests leave the backend working and its memory unchanged.
 func TestRandomRequests(t *testing.T) {
 	t.Parallel()
 	b := open(t)
@@ -355,7 +355,7 @@ func TestRandomRequests(t *testing.T) {
 	}
 }
 
-// Go memory that a request leaves behind is its answer: buffers are kept and handles freed.
+// A request leaves no Go memory behind except its answer: buffers are kept and handles freed.
 func TestRequestsAllocateLittle(t *testing.T) {
 	b := open(t)
 	samples := clip(t, "libri_1272-128104-0000.wav")
@@ -375,7 +375,7 @@ func TestRequestsAllocateLittle(t *testing.T) {
 	}
 }
 
-// What only a request of 30 s needs is not kept: 20 MB a slot.
+// Buffers that only a request of 30 s needs are not kept: 20 MB per slot.
 func TestLongRequestsLeaveNoBuffers(t *testing.T) {
 	b := open(t)
 	speech := slices.Repeat(clip(t, "jfk_16k_mono.wav"), 3)[:maxSeconds*16000]

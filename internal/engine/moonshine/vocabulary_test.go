@@ -116,7 +116,7 @@ func TestVocabularyText(t *testing.T) {
 	}
 }
 
-// Every token is in exactly one word, in order, and the words say the text.
+// Every token is in exactly one word, in order, and the words have the text of the tokens.
 func TestSpansCoverEverything(t *testing.T) {
 	t.Parallel()
 	pieces := []string{" a", "b", " -", "!", " ", "\xc3", "\xa9", " 1", "\n"}
@@ -214,7 +214,7 @@ func TestRepeating(t *testing.T) {
 	}
 }
 
-// A loop is seen when it is as long as the rule says, and never before.
+// A loop is noticed as soon as it is as long as the rule says, and never before.
 func TestRepeatingIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -34,7 +34,7 @@ func (backend) Transcribe(context.Context, *wire.Request) (*wire.Result, error) 
 	return &wire.Result{}, nil
 }
 
-// hundred is more than a process of this test takes, so that budgets count in it.
+// hundred is more than a process of this test takes, so budgets can be given in multiples of it.
 const hundred = 100 << 20
 
 func spec(id string) pool.Spec {
@@ -51,7 +51,7 @@ func newPool(t *testing.T, budget uint64) *pool.Pool {
 	return p
 }
 
-// use loads a model and returns what lets go of it.
+// use loads a model and returns the function that releases it.
 func use(t *testing.T, m *pool.Model) (*process.Process, func()) {
 	t.Helper()
 	loaded, release, err := m.Use(t.Context())
@@ -70,7 +70,7 @@ func loaded(models ...*pool.Model) (which []int) {
 	return which
 }
 
-// TestIdleLongestIsUnloadedFirst: a model that does not fit takes the place of the one that nobody has used for longest.
+// TestIdleLongestIsUnloadedFirst checks that a model that does not fit replaces the one that has been idle longest.
 func TestIdleLongestIsUnloadedFirst(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, 250<<20)
@@ -87,7 +87,7 @@ func TestIdleLongestIsUnloadedFirst(t *testing.T) {
 	}
 }
 
-// TestModelInUseIsNotUnloaded: whoever needs its memory waits until it is free.
+// TestModelInUseIsNotUnloaded checks that a model that needs its memory waits until it is free.
 func TestModelInUseIsNotUnloaded(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, 150<<20)
@@ -143,7 +143,7 @@ func TestWithoutRoom(t *testing.T) {
 	})
 }
 
-// TestOneLoadAtATime: however many models are asked for at once.
+// TestOneLoadAtATime requests several models at once.
 func TestOneLoadAtATime(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, 0)

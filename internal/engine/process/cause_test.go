@@ -12,7 +12,8 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// TestWhyAnEngineDoesNotStart: every way in which a program does not become an engine has its cause and its remedy.
+// TestWhyAnEngineDoesNotStart checks that every way in which a program fails to become an engine has its cause and its
+// remedy.
 func TestWhyAnEngineDoesNotStart(t *testing.T) {
 	t.Parallel()
 	script := func(text string) func(string) error {

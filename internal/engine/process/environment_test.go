@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What the user has set in the C library's tunables stays; huge pages are asked for beside it, where they are wanted.
+// The user's own tunables of the C library stay. Huge pages are added to them if they are wanted.
 func TestChildEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -13,7 +13,8 @@ import (
 	"github.com/scout-speech/scout/internal/engine/schedule"
 )
 
-// TestHung: what is stopped, sleeps or turns in a circle is known to hang; what is slow for another reason is not.
+// TestHung checks that a process that is stopped, sleeps or loops is recognised as hanging, and that one that is slow
+// for another reason is not.
 func TestHung(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
@@ -97,7 +98,7 @@ func TestHung(t *testing.T) {
 
 func stop(_ *testing.T, pid int) { _ = syscall.Kill(pid, syscall.SIGSTOP) }
 
-// TestClockStandsWhileTheProgramDoes: of a pause, in which what this program waits for stood still as well, little counts.
+// TestClockStandsWhileTheProgramDoes checks that a pause in which everything stood still hardly counts.
 func TestClockStandsWhileTheProgramDoes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

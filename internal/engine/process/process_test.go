@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// What a request asks for, as its first sample.
+// Kinds of requests, as their first sample.
 const (
 	works   = 0.0
 	slow    = 0.1 // takes 60 ms, unless it is cancelled
@@ -43,7 +43,7 @@ const (
 	hangs   = 0.3 // for ever
 	crashes = 0.4
 	steps   = 0.5 // decodes a token every millisecond until it is cancelled
-	spins   = 0.6 // uses its processor and tells nothing until it is cancelled
+	spins   = 0.6 // uses its processor and reports nothing until it is cancelled
 	circles = 0.7 // decodes a token, then uses its processor for ever
 )
 
@@ -121,8 +121,8 @@ func answerOf(t *testing.T, c *process.Call) process.Answer {
 	}
 }
 
-// TestCancelNeverOvertakes: a request that is given up at any moment, before it is sent, while it is sent or right after,
-// is let go of. One whose cancel came first would run to its end, and never end here.
+// TestCancelNeverOvertakes checks that a request that is cancelled at any moment, before, during or directly after it
+// is sent, is released. A request whose cancel came first would never end here.
 func TestCancelNeverOvertakes(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
@@ -131,12 +131,12 @@ func TestCancelNeverOvertakes(t *testing.T) {
 	if testing.Short() {
 		rounds = 1000
 	}
-	// The requests use the same samples: a cancelled one gives them back.
+	// The requests share samples: a cancelled request returns them.
 	short, long := request(waits, 16), request(waits, 200_000)
 	for i := range rounds {
 		r := short
 		if i%20 == 0 {
-			r = long // takes longer to send than a cancel to come
+			r = long // takes longer to send than a cancel
 		}
 		call := p.Send(r, "")
 		for end := time.Now().Add(time.Duration(random.Int64N(int64(30 * time.Microsecond)))); time.Now().Before(end); {
@@ -152,7 +152,8 @@ func TestCancelNeverOvertakes(t *testing.T) {
 	}
 }
 
-// TestUnsentRequestIsTakenBack: while the pipe is full a request waits in the queue, and its cancel answers it at once.
+// TestUnsentRequestIsTakenBack checks that, while the pipe is full, a request waits in the queue, and that its cancel
+// is answered at once.
 func TestUnsentRequestIsTakenBack(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})
@@ -179,7 +180,7 @@ func TestUnsentRequestIsTakenBack(t *testing.T) {
 	}
 }
 
-// TestEndTellsWhoWasThere: when a process ends, its requests learn whether they were sent and alone.
+// TestEndTellsWhoWasThere checks that the requests of a process that ends learn whether they were sent and alone.
 func TestEndTellsWhoWasThere(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -225,7 +226,8 @@ func TestRetiredProcessAnswersWhatItHas(t *testing.T) {
 	<-p.Dead()
 }
 
-// TestStalled: a request that makes no step counts as stalled, one that continues does not, however long it takes.
+// TestStalled checks that a request without progress counts as stalled, and that one with progress does not, however
+// long it takes.
 func TestStalled(t *testing.T) {
 	t.Parallel()
 	const long = 100 * time.Millisecond
@@ -252,7 +254,7 @@ func TestStalled(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 			} else {
-				// It continued if the time begins again.
+				// The time starts again after progress.
 				for last, again := time.Duration(0), 0; again < 3; {
 					now := p.Stalled()
 					if now < last {
@@ -288,13 +290,14 @@ func TestProcessIsOfferedToASystemWithoutMemory(t *testing.T) {
 	}
 }
 
-// TestFaultsInEveryGoroutine breaks each goroutine of a process in each way, before and after the model is loaded. Whoever
-// waits gets an answer once the process is killed, as a deadline does, nothing is left running, and panics are counted.
+// TestFaultsInEveryGoroutine breaks each goroutine of a process in each way, before and after the model is loaded.
+// Waiting callers get an answer once the process is killed, as at a deadline. Nothing is left running, and panics are
+// counted.
 func TestFaultsInEveryGoroutine(t *testing.T) {
 	t.Parallel()
 	for _, name := range process.Goroutines() {
 		for _, kind := range []string{"error", "panic", "hang"} {
-			for _, step := range []int{1, 2} { // the writer's and reader's first is for loading
+			for _, step := range []int{1, 2} { // the first step of the writer and reader is loading
 				t.Run(fmt.Sprintf("%s %s at step %d", name, kind, step), func(t *testing.T) {
 					t.Parallel()
 					if step == 2 && (name == "waiter" || name == "reaper") {
@@ -338,7 +341,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 						}
 						p.Stop()
 						if err := syscall.Kill(p.Facts().PID, 0); err == nil && (name != "waiter" || kind != "hang") {
-							t.Error("the process goes on")
+							t.Error("the process still runs")
 						}
 					}
 					if got := enginetest.Panics(t, registry); (got > 0) != (kind == "panic") {
@@ -350,8 +353,8 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 	}
 }
 
-// TestStarvedIsNotStalled: how long a request stands in line for a processor is told, which a request that hangs does not.
-// It is one of the lowest priority beside more busy threads than there are processors.
+// TestStarvedIsNotStalled checks that the process reports how long a request waits for a processor, which a hanging
+// request does not do. The request has the lowest priority, beside more busy threads than there are processors.
 func TestStarvedIsNotStalled(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(os.Getpid()) + "/schedstat"); err != nil {
@@ -369,7 +372,7 @@ func TestStarvedIsNotStalled(t *testing.T) {
 	r := request(spins, 16)
 	r.Class = schedule.Batch
 	call := p.Send(r, "")
-	for call.Queued() < 200*time.Millisecond { // as little as it gets
+	for call.Queued() < 200*time.Millisecond { // however little it gets
 		time.Sleep(time.Millisecond)
 	}
 	call.Cancel()

@@ -36,7 +36,7 @@ func newBench(t *testing.T) *bench {
 	return &bench{t: t, turns: map[string]*Turn{}, begun: make(chan begun, 100)}
 }
 
-// ask begins to wait for a turn; which may begin at once.
+// ask begins to wait for a turn.
 func (b *bench) ask(share *Share, name string, ask Ask) {
 	b.t.Helper()
 	ask.Preempt = func() { b.events = append(b.events, "!"+name) }
@@ -48,7 +48,7 @@ func (b *bench) ask(share *Share, name string, ask Ask) {
 	b.settle()
 }
 
-// settle notes which turns began, by name where several did at once.
+// settle records which turns began, sorted by name if several began at once.
 func (b *bench) settle() {
 	synctest.Wait()
 	before := len(b.events)
@@ -74,7 +74,7 @@ func (b *bench) release(name string) {
 	b.settle()
 }
 
-// happened compares what happened since the last call.
+// happened compares the events since the last call.
 func (b *bench) happened(want string) {
 	b.t.Helper()
 	if got := strings.Join(b.events, " "); got != want {
@@ -83,7 +83,7 @@ func (b *bench) happened(want string) {
 	b.events = nil
 }
 
-// scheduler returns one in whose fake time nobody has waited for long.
+// scheduler returns a scheduler in whose fake time nobody has waited for long.
 func scheduler(o Options) *Scheduler {
 	time.Sleep(time.Hour)
 	return New(observe.Scope{}, o)
@@ -143,8 +143,8 @@ func TestWhoPreemptsWhom(t *testing.T) {
 	}
 }
 
-// TestPreemptedKeepsItsPlace: a turn that was preempted continues before others of its class, and one is preempted for each
-// that waits, not more.
+// TestPreemptedKeepsItsPlace checks that a preempted turn continues before others of its class, and that only one turn
+// is preempted for each waiting one.
 func TestPreemptedKeepsItsPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestPreemptedKeepsItsPlace(t *testing.T) {
 		b.release("i")
 		b.happened("+b again")
 		b.release("d1")
-		b.happened("") // a slot is kept for the next who waits
+		b.happened("") // a slot is kept for the next person who waits
 		time.Sleep(2 * time.Second)
 		b.settle()
 		b.happened("+c")
@@ -209,7 +209,8 @@ func TestBackgroundLeavesASlot(t *testing.T) {
 	}
 }
 
-// TestModelsShareTheMachine: the slots are the machine's, and a model that is full does not keep others from theirs.
+// TestModelsShareTheMachine checks that the slots belong to the machine, and that a model without free slots does not
+// keep others from theirs.
 func TestModelsShareTheMachine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -234,7 +235,8 @@ func TestModelsShareTheMachine(t *testing.T) {
 	})
 }
 
-// TestExclusiveTurns: nothing else of the model runs beside one, other models do, and those behind it do not overtake it.
+// TestExclusiveTurns checks that nothing else of the model runs beside an exclusive turn, that other models do run, and
+// that turns after it do not overtake it.
 func TestExclusiveTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -263,7 +265,8 @@ func TestExclusiveTurns(t *testing.T) {
 	})
 }
 
-// TestClientsShareFairly: whoever sends much does not keep others waiting: each gets the same length of audio decoded.
+// TestClientsShareFairly checks that a client that sends much does not delay others: each gets the same length of audio
+// decoded.
 func TestClientsShareFairly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -328,7 +331,8 @@ func TestTooManyAreRefused(t *testing.T) {
 	})
 }
 
-// TestWaitEndsWithItsContext: who gives up leaves nothing behind, also at the moment at which it is his turn.
+// TestWaitEndsWithItsContext checks that a caller that gives up leaves nothing behind, even at the moment at which its
+// turn comes.
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -65,7 +65,7 @@ func TestBeatsTellHowFarItIs(t *testing.T) {
 	at := func(phase wire.Phase, tokens int) func(wire.Beat) bool {
 		return func(b wire.Beat) bool {
 			for i := range b.Requests {
-				b.Requests[i].QueuedMS, b.Requests[i].RanMS, b.Requests[i].Thread = 0, 0, 0 // whatever the machine is busy with
+				b.Requests[i].QueuedMS, b.Requests[i].RanMS, b.Requests[i].Thread = 0, 0, 0 // depends on the other work of the machine
 			}
 			return !b.Loading && len(b.Requests) == 1 && b.Requests[0] == wire.Running{ID: 3, Phase: phase, Tokens: tokens}
 		}
@@ -91,8 +91,9 @@ func TestBeatsTellHowFarItIs(t *testing.T) {
 	}
 }
 
-// TestFaultsInEveryGoroutine: a goroutine that panics or fails is told to the parent, as the failure of a request or of
-// the process, and the server ends or continues accordingly. One that hangs is the parent's to notice.
+// TestFaultsInEveryGoroutine checks that a goroutine that panics or fails is reported to the parent, as the failure of
+// a request or of the process, and that the server ends or continues accordingly. The parent must notice a hanging
+// goroutine itself.
 func TestFaultsInEveryGoroutine(t *testing.T) {
 	t.Parallel()
 	for _, name := range server.Goroutines() {
@@ -117,7 +118,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 				_ = p.out.Write(wire.KindLoad, 0, wire.AppendJSON(wire.Load{}))
 				ask := func() { _ = p.out.Write(wire.KindRequest, 1, samples(1, 0)) }
 				if name == "reader" {
-					go ask() // it meets its fault here
+					go ask() // it meets its fault there
 				}
 				told := false
 				for {
@@ -148,21 +149,21 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 				}
 				err := p.ended()
 				if name == "request" && err != nil {
-					t.Errorf("the server ended with %v: want it to go on", err)
+					t.Errorf("the server ended with %v: want it to continue", err)
 				}
 				if name != "request" && (err == nil || !strings.Contains(err.Error(), "injected")) {
 					t.Errorf("the server ended with %v", err)
 				}
 				if !told && (name != "reader" || kind == "panic") { // a reader that fails has lost its parent
-					t.Error("nothing was told")
+					t.Error("nothing was reported to the parent")
 				}
 			})
 		}
 	}
 }
 
-// TestBackgroundRequestsYield: a request that nobody waits for runs at the lowest priority of the system, and the next one
-// does not.
+// TestBackgroundRequestsYield checks that a request that nobody waits for runs at the lowest priority of the system,
+// and that the next one does not.
 func TestBackgroundRequestsYield(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -175,7 +176,7 @@ func TestBackgroundRequestsYield(t *testing.T) {
 			return nil, err
 		}
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		n, err := strconv.Atoi(fields[16]) // nice is the 19th of proc_pid_stat(5), the third stands behind the name
+		n, err := strconv.Atoi(fields[16]) // nice is the 19th field of proc_pid_stat(5); the third is the one after the name
 		nice <- n
 		return &wire.Result{}, err
 	}}))

@@ -116,7 +116,7 @@ func TestBrokenStreamsAreProtocolErrors(t *testing.T) {
 	}
 }
 
-// TestAnnouncedBodyCostsNothing reads a frame that announces the most and delivers nothing.
+// TestAnnouncedBodyCostsNothing reads a frame that announces the largest body and delivers nothing.
 func TestAnnouncedBodyCostsNothing(t *testing.T) {
 	t.Parallel()
 	head := binary.LittleEndian.AppendUint32(nil, wire.MaxFrameBytes)

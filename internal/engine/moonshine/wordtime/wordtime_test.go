@@ -14,7 +14,7 @@ func framesOf(n int) int {
 	return ((((n-127)/64+1)-7)/3+1-3)/2 + 1
 }
 
-// said is a clip made for a test: words with known times, the sound of each, and attention that looks at it.
+// said is a clip made for a test: words with known times, the sound of each, and matching attention.
 type said struct {
 	samples []float32
 	spoken  []bool
@@ -24,8 +24,8 @@ type said struct {
 	frames  int
 }
 
-// say makes a clip. Each word has tokens tokens of 120 ms each; a pause of pauseMS[i] stands before word i, and
-// 300 ms end the clip. A token's rows look at its own sound with a strength of 1, as blurred as the model's.
+// say makes a clip. Each word has the given number of tokens of 120 ms each; a pause of pauseMS[i] comes before word i,
+// and 300 ms end the clip. A token's rows attend to its own sound with a strength of 1, as blurred as the model's.
 func say(tokens, pauseMS []int, level float64) *said {
 	s := &said{}
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -73,7 +73,7 @@ func say(tokens, pauseMS []int, level float64) *said {
 	return s
 }
 
-// placedBy gives the rows to the placer as the decoder does: n at once, from a run that has more.
+// placedBy passes the rows to the placer as the decoder does: n at a time, from a run that has more.
 func (s *said) placedBy(p *Placer, n int) []Span {
 	p.Begin(s.frames)
 	width := Heads * s.frames
@@ -125,11 +125,11 @@ func TestPlaceCutsOffWhatTheModelLeftOut(t *testing.T) {
 	s := say(tokens, pauses, 0.3)
 	width := Heads * s.frames
 	for h, head := range alignmentHeads {
-		if head.own == 0 { // it tells of the next word in the row of the token before
+		if head.own == 0 { // it shows the next word in the row of the token before
 			copy(s.rows[before*width+h*s.frames:][:s.frames], s.rows[(before+left)*width+h*s.frames:][:s.frames])
 		}
 	}
-	for _, h := range []int{0, 1} { // two heads of five answer to the sound left out with the word after it
+	for _, h := range []int{0, 1} { // two heads of five match the omitted sound with the word after it
 		row := s.rows[(before+left+1)*width+h*s.frames:][:s.frames]
 		for j := range row {
 			if at := frameMS(j) + 12; at >= s.truth[before].StartMS && at < s.truth[before].EndMS {
@@ -190,10 +190,10 @@ func TestPlaceLeavesOutWhatHasNoPlace(t *testing.T) {
 	}
 }
 
-// Whatever the model attends to, words stand in order, apart, and inside the audio.
+// Whatever the model attends to, words are in order, do not overlap, and are inside the audio.
 func TestPlaceKeepsOrder(t *testing.T) {
 	t.Parallel()
-	var p Placer // one for all, so that nothing of a decode reaches the next
+	var p Placer // one for all, so that nothing of a decode may reach the next
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		samples := make([]float32, rapid.IntRange(0, 60000).Draw(t, "samples"))
@@ -238,7 +238,7 @@ func TestPlaceKeepsOrder(t *testing.T) {
 	})
 }
 
-// The way found has the highest score of all.
+// The path found has the highest score of all.
 func TestSolveIsTheBest(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -303,7 +303,8 @@ func TestSolveIsTheBest(t *testing.T) {
 	})
 }
 
-// The quiet follows noise that swells, and a sound longer than the stretch in which the quiet is looked for stays speech.
+// The quiet level follows noise that swells. A sound longer than the stretch in which the quiet level is looked for
+// stays speech.
 func TestListenTellsSpeechFromNoise(t *testing.T) {
 	t.Parallel()
 	const lengthMS = 6000
