@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"maps"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,12 +13,13 @@ import (
 // manifests say. As long as a recording is under way a total may be known to be smaller than what was told, because silence
 // that was written turned out to be a gap; a counter never falls, so that it then stays until the truth has reached it.
 type ledger struct {
-	framesDesc, bytesDesc, gapsDesc, lostDesc *prometheus.Desc
+	frames, bytes prometheus.Counter
+	gaps, lost    *prometheus.CounterVec
 
 	mu    sync.Mutex
 	ended tally
 	live  map[*Writer]entry
-	told  tally // the highest values so far
+	told  tally // what the counters say
 }
 
 // entry is a recording under way.
@@ -35,19 +35,24 @@ type tally struct {
 }
 
 func newLedger() *ledger {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, labels, nil)
-	}
 	l := &ledger{
-		framesDesc: desc("scout_recording_written_frames_total", "Frames written to recordings, each counted once, without silence in gaps."),
-		bytesDesc:  desc("scout_recording_written_bytes_total", "Bytes of those frames."),
-		gapsDesc:   desc("scout_recording_gaps_total", "Stretches of recordings that are silence because audio is missing, by reason.", "reason"),
-		lostDesc:   desc("scout_recording_gap_frames_total", "Frames in gaps of recordings, by reason.", "reason"),
-		live:       make(map[*Writer]entry),
-		ended:      newTally(), told: newTally(),
+		frames: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_recording_written_frames_total", Help: "Frames written to recordings, each counted once, without silence in gaps.",
+		}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_recording_written_bytes_total", Help: "Bytes of those frames.",
+		}),
+		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_recording_gaps_total", Help: "Stretches of recordings that are silence because audio is missing, by reason.",
+		}, []string{"reason"}),
+		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_recording_gap_frames_total", Help: "Frames in gaps of recordings, by reason.",
+		}, []string{"reason"}),
+		live: make(map[*Writer]entry), ended: newTally(), told: newTally(),
 	}
 	for _, reason := range []scout.GapReason{GapDiskFull, GapDiskStalled, GapWriteFailed, GapRestart, GapFileTruncated, GapFileLost, GapCapture} {
-		l.told.gaps[reason], l.told.lost[reason] = 0, 0
+		l.gaps.WithLabelValues(string(reason))
+		l.lost.WithLabelValues(string(reason))
 	}
 	return l
 }
@@ -111,20 +116,25 @@ func (l *ledger) settle(w *Writer) {
 
 // Describe implements prometheus.Collector.
 func (l *ledger) Describe(descs chan<- *prometheus.Desc) {
-	descs <- l.framesDesc
-	descs <- l.bytesDesc
-	descs <- l.gapsDesc
-	descs <- l.lostDesc
+	for _, c := range l.collectors() {
+		c.Describe(descs)
+	}
 }
 
 // Collect implements prometheus.Collector.
 func (l *ledger) Collect(metrics chan<- prometheus.Metric) {
-	for _, m := range l.look() {
-		metrics <- m
+	l.update()
+	for _, c := range l.collectors() {
+		c.Collect(metrics)
 	}
 }
 
-func (l *ledger) look() []prometheus.Metric {
+func (l *ledger) collectors() []prometheus.Collector {
+	return []prometheus.Collector{l.frames, l.bytes, l.gaps, l.lost}
+}
+
+// update raises the counters to what is true now.
+func (l *ledger) update() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := newTally()
@@ -132,17 +142,18 @@ func (l *ledger) look() []prometheus.Metric {
 	for w, at := range l.live {
 		now.add(tallyOf(w, at.filling), at.before)
 	}
-	l.told.frames, l.told.bytes = max(l.told.frames, now.frames), max(l.told.bytes, now.bytes)
+	raise := func(counter prometheus.Counter, told *uint64, now uint64) {
+		if now > *told {
+			counter.Add(float64(now - *told))
+			*told = now
+		}
+	}
+	raise(l.frames, &l.told.frames, now.frames)
+	raise(l.bytes, &l.told.bytes, now.bytes)
 	for reason := range now.gaps {
-		l.told.gaps[reason] = max(l.told.gaps[reason], now.gaps[reason])
-		l.told.lost[reason] = max(l.told.lost[reason], now.lost[reason])
+		gaps, lost := l.told.gaps[reason], l.told.lost[reason]
+		raise(l.gaps.WithLabelValues(string(reason)), &gaps, now.gaps[reason])
+		raise(l.lost.WithLabelValues(string(reason)), &lost, now.lost[reason])
+		l.told.gaps[reason], l.told.lost[reason] = gaps, lost
 	}
-	counter := func(desc *prometheus.Desc, value uint64, labels ...string) prometheus.Metric {
-		return prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
-	}
-	all := []prometheus.Metric{counter(l.framesDesc, l.told.frames), counter(l.bytesDesc, l.told.bytes)}
-	for reason := range maps.Keys(l.told.gaps) {
-		all = append(all, counter(l.gapsDesc, l.told.gaps[reason], string(reason)), counter(l.lostDesc, l.told.lost[reason], string(reason)))
-	}
-	return all
 }
