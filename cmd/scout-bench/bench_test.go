@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 const spoken = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
@@ -39,10 +40,8 @@ func TestMain(m *testing.M) {
 		}
 		programs, clip = dir, filepath.Join(root, "testdata", "jfk.wav")
 		models = cmp.Or(os.Getenv("SCOUT_MODELS"), filepath.Join(root, "var", "models"))
-		build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/scout", "./cmd/scout-bench", "./cmd/scout-engine")
-		build.Dir = root
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		if err := testrun.Programs(root, dir, "scout", "scout-bench", "scout-engine"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		for name, value := range map[string]string{"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_MODELS": models, "SCOUT_CONFIG": os.DevNull, "SCOUT_MODEL": ""} {

@@ -50,10 +50,8 @@ func TestMain(m *testing.M) {
 		programs = dir
 		models = cmp.Or(os.Getenv("SCOUT_MODELS"), filepath.Join(root, "var", "models"))
 		clip = filepath.Join(root, "testdata", "jfk.wav")
-		build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/scout", "./cmd/scout-recorder", "./cmd/scout-engine")
-		build.Dir = root
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		if err := testrun.Programs(root, dir, "scout", "scout-recorder", "scout-engine"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		for name, value := range map[string]string{

@@ -23,7 +23,9 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 	dir := installDefault(t)
 	folder := filepath.Join(dir, defaultModel, recognize.PreparedFolder)
 	decoder, weights := filepath.Join(folder, prepare.DecoderFile), filepath.Join(folder, prepare.EncoderWeights)
-	run := func(args ...string) outcome { return scoutRun(t, nil, append(args, "--models-dir", dir)...) }
+	run := func(args ...string) outcome {
+		return outcomeOf(t, command(t.Context(), append(args, "--models-dir", dir)...))
+	}
 	serves := func(want string) {
 		t.Helper()
 		if got := run("models", "list"); !strings.Contains(got.out, want) {

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 )
 
@@ -23,4 +25,39 @@ func Beside(n int) {
 		fmt.Fprintln(os.Stderr, "testrun:", err)
 		os.Exit(2)
 	}
+}
+
+// programsEnv names a folder with built programs, which make test hands over.
+const programsEnv = "SCOUT_TEST_PROGRAMS"
+
+// Programs puts the programs of cmd that are named into the folder dir: copies of what make has built, so that one build serves
+// all packages, or else a build of its own. root is the folder of the module.
+func Programs(root, dir string, names ...string) error {
+	built := os.Getenv(programsEnv)
+	if built == "" {
+		args := []string{"build", "-o", dir + string(filepath.Separator)}
+		for _, name := range names {
+			args = append(args, "./cmd/"+name)
+		}
+		build := exec.Command("go", args...)
+		build.Dir = root
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("build: %w\n%s", err, out)
+		}
+		return nil
+	}
+	for _, name := range names {
+		program, err := os.ReadFile(filepath.Join(built, name))
+		if err != nil {
+			return fmt.Errorf("%s names no folder with the programs: %w", programsEnv, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), program, 0o755); err != nil {
+			return fmt.Errorf("copy program: %w", err)
+		}
+	}
+	// The engine finds its libraries beside itself.
+	if err := os.Symlink(filepath.Join(built, "lib"), filepath.Join(dir, "lib")); err != nil {
+		return fmt.Errorf("link libraries: %w", err)
+	}
+	return nil
 }
