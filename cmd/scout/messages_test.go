@@ -194,3 +194,12 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 		t.Errorf("%q", line)
 	}
 }
+
+// TestProgressBehindTheLength: an input that turns out longer than declared has no percentage.
+func TestProgressBehindTheLength(t *testing.T) {
+	t.Parallel()
+	s := progressState{name: "joined.ogg", length: 10 * time.Second, done: 25 * time.Second, elapsed: 4 * time.Second}
+	if line := s.line(80); strings.Contains(line, "%") || strings.Contains(line, "left") || !strings.Contains(line, "25.0 s done") {
+		t.Errorf("%q", line)
+	}
+}

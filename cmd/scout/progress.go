@@ -14,6 +14,9 @@ import (
 // redrawEvery is the rhythm of the progress line: the elapsed time goes on while a piece is decoded.
 const redrawEvery = 500 * time.Millisecond
 
+// lengthSlack is how much longer than declared an input may be before its declared length counts as wrong.
+const lengthSlack = time.Second
+
 // progress is a line on a terminal that tells how far the work is, and nothing elsewhere.
 type progress struct {
 	show  *cli.Console
@@ -99,6 +102,9 @@ func (p *progress) end() {
 // line returns the state in so many cells. What matters least goes first, and the name is shortened before that.
 func (s *progressState) line(cells int) string {
 	const leastName, leastBar, mostBar = 8, 6, 30
+	if s.done > s.length+lengthSlack {
+		s.length = 0 // of a stream that goes on behind what its header says: how long is not known
+	}
 	figure := printable.Length(s.done) + " done"
 	left, bar := "", ""
 	if s.length > 0 {

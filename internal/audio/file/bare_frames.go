@@ -93,7 +93,7 @@ func (c *cursor) bare(form frameForm) extent {
 	for {
 		b := c.peek(lookAhead)
 		if len(b) == 0 {
-			return extent{end: c.size, holes: count.holes}
+			return extent{end: c.size, holes: count.holes, length: count.length()}
 		}
 		size, samples, rate := form(b)
 		switch {
@@ -115,7 +115,7 @@ func (c *cursor) bare(form frameForm) extent {
 		case size > len(b) && gap == 0:
 			return extent{end: c.size, want: c.pos + int64(size), holes: count.holes}
 		case startsFile(b):
-			return extent{end: c.pos, holes: count.holes}
+			return extent{end: c.pos, holes: count.holes, length: count.length()}
 		}
 		c.skip(1)
 		gap++

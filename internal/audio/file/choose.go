@@ -18,6 +18,7 @@ func (r *Reader) decoderFor() (decoder, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.start = r.src.pos()
 	return r.decoderOf(what)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 )
 
 // extent is where one of several files in a row ends.
@@ -14,6 +15,8 @@ type extent struct {
 	want int64 // the end as its header says, beyond the file where it was cut off; 0 unknown
 	// holes are where frames are missing, in the order of time, of streams that have no time of their own.
 	holes []hole
+	// length is that of the frames, of streams that have no other; 0 unknown.
+	length time.Duration
 }
 
 // cut tells whether the file ends before its header says it does.

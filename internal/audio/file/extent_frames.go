@@ -36,6 +36,15 @@ func (f *frameCount) frame(bytes, samples int, gap int64) {
 	f.samples += int64(samples)
 }
 
+// length is that of all frames, with silence for those that are missing.
+func (f *frameCount) length() time.Duration {
+	length := framesToTime(f.samples, f.rate)
+	for _, h := range f.holes {
+		length += h.length
+	}
+	return length
+}
+
 // mpeg walks frames of MPEG audio.
 func (c *cursor) mpeg() extent {
 	// Its own buffer is as large as that of the decoder.
@@ -68,5 +77,5 @@ func (c *cursor) mpeg() extent {
 	if frames.cut {
 		return extent{end: c.size, want: c.size + 1, holes: count.holes}
 	}
-	return extent{end: c.pos + read - int64(buf.Buffered()), holes: count.holes}
+	return extent{end: c.pos + read - int64(buf.Buffered()), holes: count.holes, length: count.length()}
 }

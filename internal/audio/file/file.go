@@ -88,7 +88,8 @@ type Info struct {
 	// SampleRateHz and Channels are those of the input, before conversion. Of files behind each other the rate is that of the
 	// first, and the channels are the most that one has, of those that were reached.
 	SampleRateHz, Channels int
-	// Duration is what the header declares, 0 when it declares nothing, and after io.EOF the true one.
+	// Duration is what the headers declare, of all files that stand behind each other. It is 0 where one declares nothing, or where
+	// that is not looked for. After io.EOF it is the true one.
 	Duration time.Duration
 	// Sounds are what the channels of the input hold, where Options.Survey asks for it; complete after io.EOF.
 	Sounds []audio.ChannelSummary

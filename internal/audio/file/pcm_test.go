@@ -117,3 +117,53 @@ func fromBoth(t *testing.T, content []byte, opts file.Options, want []float64) f
 	}
 	return float64(len(got)) / 16000
 }
+
+// The length that is known at the beginning is that of all files behind each other, or none. It is never that of the first.
+func TestLengthOfFilesBehindEachOther(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	pcm := func(s signal) []byte { return wavOf(s, 16000, 1)[36:] }
+	two := join(wavOf(signalA, 16000, 1), pcm(signalB))
+	setSize(two, 4, uint32(len(two)-8))
+	of := func(args string) []byte { return join(encoded(t, m, signalA, args), encoded(t, m, signalB, args)) }
+	for name, c := range map[string]struct {
+		content []byte
+		want    float64 // 0 for unknown
+		ffmpeg  string
+	}{
+		"one WAV":                      {wavOf(signalA, 16000, 1), 2, file.NoFFmpeg},
+		"one WAV with a tag":           {join(wavOf(signalA, 16000, 1), id3v1()), 2, file.NoFFmpeg},
+		"one FLAC":                     {m.of(t, signalA, flac16k), 2, file.NoFFmpeg},
+		"one MP3":                      {m.of(t, signalA, mp3), 2, ""},
+		"WAV":                          {of("wav"), 3.5, file.NoFFmpeg},
+		"two data chunks":              {two, 3.5, file.NoFFmpeg},
+		"FLAC":                         {of(flac16k), 3.5, file.NoFFmpeg},
+		"Vorbis":                       {of(vorbis), 3.5, file.NoFFmpeg},
+		"MP3":                          {of(mp3), 3.5, ""},
+		"MP3 without ffmpeg":           {of(mp3), 3.5, file.NoFFmpeg},
+		"MP3 without tags":             {of(mp3Bare), 3.5, ""},
+		"ADTS":                         {of(adts), 3.5, ""},
+		"AC-3":                         {of(ac3), 3.5, ""},
+		"M4A":                          {of(m4a48k), 3.5, ""},
+		"M4A behind WAV":               {join(wavOf(signalA, 16000, 1), m.of(t, signalB, m4a48k)), 3.5, ""},
+		"a browser's WebM":             {of(webmLive), 0, ""},
+		"WAV with a placeholder":       {join(setSize(setSize(wavOf(signalA, 16000, 1), 4, 0), 40, 0), wavOf(signalB, 16000, 1)), 0, file.NoFFmpeg},
+		"a cut WAV before a whole one": {join(wavOf(signalA, 16000, 1)[:40000], wavOf(signalB, 16000, 1)), 0, file.NoFFmpeg},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := file.Open(t.Context(), write(t, "x", c.content), file.Options{FFmpeg: c.ffmpeg})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeReader(t, r)
+			if got := r.Info().Duration.Seconds(); math.Abs(got-c.want) > 0.15 {
+				t.Errorf("%.3f s at the beginning, want %.3f", got, c.want)
+			}
+			samples, err := drain(r)
+			if got := r.Info().Duration.Seconds(); err != nil || math.Abs(got-float64(len(samples))/16000) > 0.001 {
+				t.Errorf("%.3f s at the end of %d samples, %v", got, len(samples), err)
+			}
+		})
+	}
+}

@@ -55,6 +55,9 @@ type Reader struct {
 	survey    *audio.Survey // nil where nobody asked
 	block     []float32     // interleaved, reused
 
+	start     int64           // offset of the first part
+	goesOn    bool            // total counts in the place of what the header of the first part says
+	total     time.Duration   // the length of all parts; 0 unknown
 	parts     int             // behind the first one
 	partStart time.Duration   // of the current one
 	told      []scout.Warning // of parts that ended
@@ -86,6 +89,7 @@ func (r *Reader) open() error {
 		return err
 	}
 	r.first = r.stream
+	r.goesOn, r.total = r.measure(r.start)
 	r.tracks, r.track = trackInfo(d)
 	return nil
 }
@@ -131,7 +135,10 @@ func (r *Reader) Info() Info {
 		Duration: r.first.duration, NonFinite: r.nonFinite, Tracks: r.tracks, Track: r.track,
 		Warnings: slices.Concat(r.told, r.partWarnings()),
 	}
-	if r.parts > 0 || r.decodeErr != nil {
+	switch {
+	case r.goesOn && r.err == nil:
+		info.Duration = r.total
+	case r.parts > 0 || r.decodeErr != nil:
 		info.Duration = r.partStart + r.decoded()
 	}
 	if r.survey != nil {

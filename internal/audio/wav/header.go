@@ -31,9 +31,9 @@ type header struct {
 	riffEnd int64
 }
 
-// placeholder tells whether a 32-bit size was written by a program that could not know it: zero,
+// Placeholder tells whether a 32-bit size was written by a program that could not know it: zero,
 // all ones (ffmpeg, and RF64 by its rules), or within 64 KiB of 2 GiB (sox, arecord).
-func placeholder(size uint32) bool {
+func Placeholder(size uint32) bool {
 	const near = 1 << 16
 	return size == 0 || size >= 1<<32-near || (size >= 1<<31-near && size <= 1<<31+near)
 }
@@ -52,7 +52,7 @@ func (r *Reader) readHeader() (header, error) {
 	if container == "" || string(riff[8:]) != "WAVE" {
 		return h, scout.Errorf(scout.CodeAudioCorrupt, "not a WAV file: it begins with %q", riff[:])
 	}
-	if size := binary.LittleEndian.Uint32(riff[4:]); !placeholder(size) {
+	if size := binary.LittleEndian.Uint32(riff[4:]); !Placeholder(size) {
 		h.riffEnd = 8 + int64(size)
 	}
 	for range maxHeaderChunks {
@@ -143,7 +143,7 @@ func (r *Reader) skipPadding(size int64) error {
 // dataLength decides how many bytes of what follows are samples, unknownLength for all.
 func (r *Reader) dataLength(h header, size uint32) int64 {
 	switch {
-	case !placeholder(size):
+	case !Placeholder(size):
 		return int64(size)
 	case size == 0:
 		// A recording that was never closed, or really no samples and further chunks.

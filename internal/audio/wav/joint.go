@@ -145,7 +145,7 @@ func (r *Reader) refuse(size uint32, why error) {
 // beginData goes on with the data chunk that begins here, of which format is another one, or nil.
 func (r *Reader) beginData(size uint32, format *Format) error {
 	left := int64(size)
-	if placeholder(size) {
+	if Placeholder(size) {
 		left = unknownLength
 	}
 	if format == nil {
