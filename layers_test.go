@@ -132,11 +132,11 @@ func TestLayers(t *testing.T) {
 			},
 		},
 		"what a store is, is said without a database": {
-			of: []string{module + "/internal/store"}, but: []string{module + "/internal/store/sqlite"},
+			of: []string{module + "/internal/store"}, but: []string{module + "/internal/store/sqlite", module + "/internal/store/ondisk"},
 			never: []string{"modernc.org", "github.com/jackc", module + "/internal/recording", module + "/internal/observe"},
 		},
 		"the store records nothing and transcribes nothing": {
-			of: []string{module + "/internal/store"},
+			of: []string{module + "/internal/store"}, but: []string{module + "/internal/store/ondisk"},
 			never: append([]string{
 				module + "/internal/recording", module + "/internal/capture", module + "/internal/engine", module + "/internal/model",
 				module + "/internal/speech", module + "/internal/transcribe",

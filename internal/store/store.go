@@ -38,7 +38,7 @@ type Store interface {
 	Purge(ctx context.Context, recordings ...string) error
 	// TrimJournal removes old events of a stream.
 	TrimJournal(ctx context.Context, stream string, limits JournalLimits) error
-	// Sightings returns the fingerprints of all recordings whose audio is present, by id.
+	// Sightings returns the fingerprints of all recordings that lie in a folder, by id.
 	Sightings(ctx context.Context) (map[string]string, error)
 	// Due returns what retention asks to remove.
 	Due(ctx context.Context, retention Retention) (Due, error)
@@ -48,10 +48,10 @@ type Store interface {
 
 // Tx is a transaction. It is valid until the function it was given to returns, and is for one goroutine.
 type Tx interface {
-	// PutRecording notes a recording as it was found. It returns false where nothing is new.
-	PutRecording(r Recording) (changed bool, err error)
-	// AudioGone notes that the audio of a recording was removed and its text kept.
-	AudioGone(id string) error
+	// PutRecording notes a recording as it was found. Start, title, tags, labels and client count only where it is new.
+	PutRecording(r Recording) (Found, error)
+	// AudioGone notes that the audio of a recording was removed and its text kept. It returns false where that is known.
+	AudioGone(id string) (changed bool, err error)
 	// Describe changes title, tags and labels.
 	Describe(id string, change Description) (Recording, error)
 	// PutTranscript adds a version that a model made. It becomes the current one unless a person has chosen the current text.
@@ -71,6 +71,14 @@ type Tx interface {
 	Append(stream string, events ...NewEvent) (last uint64, err error)
 	// EndStream notes that a stream gets no further events; Append to it gives scout.CodeConflict.
 	EndStream(stream string) error
+}
+
+// Found is what PutRecording found in the store.
+type Found struct {
+	// New is true where the recording was not known, Changed where it was and its facts were not.
+	New, Changed bool
+	// DeletedAt is when it was moved to the trash; zero if it was not.
+	DeletedAt time.Time
 }
 
 // Retention says how long things are kept; 0 is forever.

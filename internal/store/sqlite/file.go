@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -120,6 +121,23 @@ func checkSharedMemory(file *os.File) error {
 	return unix.Munmap(memory)
 }
 
+// logMissing tells whether the database at path was open when its last program ended, and its log is gone: what was in the log
+// is lost, and nothing in the database tells of it.
+func (l *fileLock) logMissing(path string) (bool, error) {
+	if l.left != stateOpen {
+		return false, nil
+	}
+	for _, suffix := range []string{"", walSuffix} {
+		_, err := os.Stat(path + suffix)
+		if errors.Is(err, fs.ErrNotExist) {
+			return suffix == walSuffix, nil
+		} else if err != nil {
+			return false, scout.FileError(scout.CodeReadFailed, "open database", err)
+		}
+	}
+	return false, nil
+}
+
 // note writes the state into the lock file.
 func (l *fileLock) note(state string) error {
 	_, err := l.file.WriteAt([]byte(state), 0)
@@ -129,8 +147,10 @@ func (l *fileLock) note(state string) error {
 	return scout.FileError(scout.CodeWriteFailed, "note the state of the database", err)
 }
 
+func (l *fileLock) released() bool { return l == nil || l.file == nil }
+
 func (l *fileLock) close() error {
-	if l == nil || l.file == nil {
+	if l.released() {
 		return nil
 	}
 	file := l.file

@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/scout-speech/scout/internal/store"
@@ -46,8 +49,8 @@ func facetsOf(r *recordingRow, row *transcriptRow, version *store.Version) strin
 	for _, tag := range r.Tags {
 		words = append(words, facet(propertyTag, tag))
 	}
-	for name, value := range r.Labels {
-		words = append(words, facet(propertyLabel, name+":"+value))
+	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
+		words = append(words, facet(propertyLabel, name+":"+r.Labels[name]))
 	}
 	if row.current > 0 {
 		words = append(words, facetText, facet(propertyModel, version.Model), facet(propertyLanguage, version.Language))
@@ -70,12 +73,18 @@ func facetsOf(r *recordingRow, row *transcriptRow, version *store.Version) strin
 
 // reindexStale writes the search entries of the recordings that were changed.
 func (t *tx) reindexStale() error {
-	for _, recording := range t.stale {
-		if err := t.reindex(recording); err != nil {
+	for recording, fresh := range t.stale {
+		var err error
+		if fresh != nil {
+			err = t.addDocument(&fresh.transcript, documentOf(&fresh.recording, &fresh.transcript, texts{}))
+		} else {
+			err = t.reindex(recording)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	t.stale = nil
+	clear(t.stale)
 	return nil
 }
 
@@ -99,22 +108,24 @@ func (t *tx) reindex(recording int64) error {
 	if err != nil {
 		return err
 	}
-	texts := make([]string, len(rows))
+	lines := make([]string, len(rows))
 	for i := range rows {
-		if texts[i], err = t.indexText(&rows[i]); err != nil {
+		if lines[i], err = t.indexText(&rows[i]); err != nil {
 			return err
 		}
 	}
 	for i := range rows {
-		var others []string
+		own := texts{text: lines[i]}
 		if rows[i].key == store.MainKey(r.ID) {
-			for j := range texts {
+			var others []string
+			for j := range lines {
 				if j != i && rows[j].deletedAt.IsZero() {
-					others = append(others, texts[j])
+					others = append(others, lines[j])
 				}
 			}
+			own.others = strings.Join(others, segmentBreak)
 		}
-		if err := t.indexDocument(&r, &rows[i], texts[i], strings.Join(others, segmentBreak)); err != nil {
+		if err := t.indexDocument(&r, &rows[i], own); err != nil {
 			return err
 		}
 	}
@@ -137,27 +148,45 @@ func (t *tx) indexText(row *transcriptRow) (string, error) {
 	return strings.Join(lines, segmentBreak), nil
 }
 
-func (t *tx) indexDocument(r *recordingRow, row *transcriptRow, text, others string) error {
-	var version store.Version
+// texts are what a document says: its own text and those of other transcripts of its recording.
+type texts struct {
+	text, others string
+	version      store.Version // of the text
+}
+
+// document is an entry of the search, by columns.
+type document [5]string
+
+func documentOf(r *recordingRow, row *transcriptRow, say texts) document {
+	return document{
+		store.Indexable(r.Title), store.Indexable(strings.Join(r.Tags, segmentBreak)), say.text, say.others, facetsOf(r, row, &say.version),
+	}
+}
+
+func (t *tx) indexDocument(r *recordingRow, row *transcriptRow, say texts) error {
 	if row.current > 0 {
 		var err error
-		if version, err = t.version(row, row.current); err != nil {
+		if say.version, err = t.version(row, row.current); err != nil {
 			return err
 		}
 	}
-	title, tags, facets := store.Indexable(r.Title), store.Indexable(strings.Join(r.Tags, segmentBreak)), facetsOf(r, row, &version)
-	var known [5]string
+	next := documentOf(r, row, say)
+	var known document
 	err := t.row("SELECT title, tags, text, others, facets FROM search WHERE rowid = ?", row.id).Scan(&known[0], &known[1], &known[2], &known[3], &known[4])
 	switch {
-	case err == nil && known == [5]string{title, tags, text, others, facets}:
+	case err == nil && known == next:
 		return nil
 	case err == nil:
 		err = t.exec("DELETE FROM search WHERE rowid = ?", row.id)
-	case err == sql.ErrNoRows: //nolint:errorlint // Row.Scan returns it as it is
+	case errors.Is(err, sql.ErrNoRows):
 		err = nil
 	}
 	if err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO search (rowid, title, tags, text, others, facets) VALUES (?, ?, ?, ?, ?, ?)", row.id, title, tags, text, others, facets)
+	return t.addDocument(row, next)
+}
+
+func (t *tx) addDocument(row *transcriptRow, d document) error {
+	return t.exec("INSERT INTO search (rowid, title, tags, text, others, facets) VALUES (?, ?, ?, ?, ?, ?)", row.id, d[0], d[1], d[2], d[3], d[4])
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -127,16 +128,34 @@ func selectionOf(l listing, f *store.Filter) (selection, error) {
 type hit struct {
 	recording  recordingRow
 	transcript transcriptRow
+	version    store.Version // of the current text; zero where there is none
+	found      document      // without facets; empty where nothing was searched for
 }
 
-const hitColumns = recordingColumns + ", " + transcriptColumns
+// hitColumns are read with the tables r, t, v and search.
+func (s *selection) hitColumns() string {
+	columns := recordingColumns + ", " + transcriptColumns + `, coalesce(v.version, 0), coalesce(v.kind, ''), coalesce(v.model, ''), coalesce(v.language, ''),
+		coalesce(v.duration, 0), v.created_at, coalesce(v.client, ''), v.options, coalesce(v.words, 0), coalesce(v.base, 0), coalesce(v.restored_from, 0)`
+	if len(s.terms) > 0 {
+		return columns + ", search.title, search.tags, search.text, search.others"
+	}
+	return columns + ", '', '', '', ''"
+}
+
+const hitTables = ` FROM search CROSS JOIN transcripts t ON t.id = search.rowid CROSS JOIN recordings r ON r.key = t.recording
+	LEFT JOIN versions v ON v.transcript = t.id AND v.version = t.current `
 
 func scanHit(rows *sql.Rows) (hit, error) {
 	var h hit
-	var deleted sql.NullInt64
+	var deleted, created sql.NullInt64
+	into := append(h.transcript.into(&deleted), versionInto(&h.version, &created)...)
+	for i := range h.found[:4] {
+		into = append(into, &h.found[i])
+	}
 	var err error
-	h.recording, err = scanRecording(rows.Scan, h.transcript.into(&deleted)...)
+	h.recording, err = scanRecording(rows.Scan, into...)
 	h.transcript.key.Recording, h.transcript.deletedAt = h.recording.ID, fromMillis(deleted)
+	h.version.CreatedAt, h.version.Current = fromMillis(created), true
 	return h, err
 }
 
@@ -166,8 +185,7 @@ func (v view) hits(sel *selection, plan *store.Plan) ([]hit, string, error) {
 		h, err := scanHit(rows)
 		list = append(list, h)
 		return err
-	}, "SELECT "+hitColumns+` FROM search CROSS JOIN transcripts t ON t.id = search.rowid CROSS JOIN recordings r ON r.key = t.recording
-		WHERE search MATCH ?`+where+" ORDER BY search.rowid "+order+" LIMIT ?", append(args, plan.Limit+1)...)
+	}, "SELECT "+sel.hitColumns()+hitTables+"WHERE search MATCH ?"+where+" ORDER BY search.rowid "+order+" LIMIT ?", append(args, plan.Limit+1)...)
 	if err != nil || len(list) <= plan.Limit {
 		return list, "", err
 	}
@@ -213,7 +231,7 @@ func (v view) best(sel *selection, plan *store.Plan) ([]hit, string, error) {
 			h, err := scanHit(rows)
 			list = append(list, h)
 			return err
-		}, "SELECT "+hitColumns+" FROM transcripts t JOIN recordings r ON r.key = t.recording WHERE t.id = ?", id)
+		}, "SELECT "+sel.hitColumns()+hitTables+"WHERE search.rowid = ?", id)
 		if err != nil {
 			return nil, "", err
 		}
@@ -247,46 +265,59 @@ func (v view) snippets(terms []store.Term, h *hit) ([]store.Snippet, error) {
 	if len(terms) == 0 {
 		return nil, nil
 	}
-	var title, tags, text, others string
-	err := v.row("SELECT title, tags, text, others FROM search WHERE rowid = ?", h.transcript.id).Scan(&title, &tags, &text, &others)
-	if err != nil {
-		return nil, err
-	}
-	var starts []numbered
-	if h.transcript.current > 0 {
-		if starts, err = v.segments(h.transcript.id, h.transcript.current, false); err != nil {
-			return nil, err
-		}
-	}
+	var starts []int64
+	read := false
+	var failed error
 	lines := func(text string) []string { return strings.Split(store.Readable(text), segmentBreak) }
-	found := store.Snippets(terms, lines(text), func(segment int) store.Snippet {
+	found := store.Snippets(terms, lines(h.found[2]), func(segment int) store.Snippet {
+		if !read {
+			starts, failed = v.starts(&h.transcript)
+			read = true
+		}
 		if segment >= len(starts) {
 			return store.Snippet{}
 		}
-		return store.Snippet{Start: &starts[segment].Start}
+		start := time.Duration(starts[segment]) * time.Millisecond
+		return store.Snippet{Start: &start}
 	})
 	if len(found) == 0 {
-		found = store.Snippets(terms, lines(title+segmentBreak+tags+segmentBreak+others), func(int) store.Snippet { return store.Snippet{} })
+		found = store.Snippets(terms, lines(h.found[0]+segmentBreak+h.found[1]+segmentBreak+h.found[3]), func(int) store.Snippet { return store.Snippet{} })
 	}
-	return found, nil
+	return found, failed
+}
+
+// starts returns where the segments of the current text begin, in milliseconds.
+func (v view) starts(t *transcriptRow) ([]int64, error) {
+	var starts []int64
+	if t.starts.Valid {
+		return starts, json.Unmarshal([]byte(t.starts.String), &starts)
+	}
+	list, err := v.segments(t.id, t.current, false)
+	for i := range list {
+		starts = append(starts, list[i].Start.Milliseconds())
+	}
+	return starts, err
 }
 
 // Transcripts returns one page of transcripts.
 func (s *Store) Transcripts(ctx context.Context, filter store.Filter, page store.Page) (store.Listing[store.Summary], error) {
-	return list(ctx, s, listingOfTranscripts(), request{filter, page}, func(v view, h *hit, snippets []store.Snippet) (store.Summary, error) {
-		version, err := v.version(&h.transcript, h.transcript.current)
-		item := summary(&h.recording, &h.transcript, &version)
+	return list(ctx, s, listingOfTranscripts(), request{filter, page}, func(h *hit, snippets []store.Snippet) store.Summary {
+		item := summary(&h.recording, &h.transcript, &h.version)
 		item.Snippets = snippets
-		return item, err
+		return item
 	})
 }
 
 // Recordings returns one page of recordings.
 func (s *Store) Recordings(ctx context.Context, filter store.Filter, page store.Page) (store.Listing[store.Recording], error) {
-	return list(ctx, s, listingOfRecordings(), request{filter, page}, func(v view, h *hit, snippets []store.Snippet) (store.Recording, error) {
-		item, err := v.withTranscript(&h.recording)
+	return list(ctx, s, listingOfRecordings(), request{filter, page}, func(h *hit, snippets []store.Snippet) store.Recording {
+		item := h.recording.Recording
+		if h.transcript.current > 0 {
+			text := summary(&h.recording, &h.transcript, &h.version)
+			item.Transcript = &text
+		}
 		item.Snippets = snippets
-		return item, err
+		return item
 	})
 }
 
@@ -296,7 +327,7 @@ type request struct {
 	page   store.Page
 }
 
-func list[T any](ctx context.Context, s *Store, l listing, asked request, item func(view, *hit, []store.Snippet) (T, error)) (store.Listing[T], error) {
+func list[T any](ctx context.Context, s *Store, l listing, asked request, item func(*hit, []store.Snippet) T) (store.Listing[T], error) {
 	var result store.Listing[T]
 	plan, err := asked.page.Check(l.name, asked.filter)
 	if err != nil {
@@ -318,11 +349,7 @@ func list[T any](ctx context.Context, s *Store, l listing, asked request, item f
 			if err != nil {
 				return err
 			}
-			one, err := item(v, &hits[i], snippets)
-			if err != nil {
-				return err
-			}
-			result.Data = append(result.Data, one)
+			result.Data = append(result.Data, item(&hits[i], snippets))
 		}
 		return nil
 	})

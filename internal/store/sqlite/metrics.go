@@ -107,6 +107,16 @@ func (s *Store) opened(from int, took time.Duration) {
 	s.scope.Log().Info(EventStoreOpened, slog.Int("version", Version()), slog.Bool("created", from == 0), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 }
 
+// missed notes that the log of the database was deleted after a crash. What was lost cannot be known; numbers of events that
+// were in it must not be used again.
+func (s *Store) missed(ctx context.Context) error {
+	s.mu.Lock()
+	s.logLost = true
+	s.mu.Unlock()
+	s.scope.Log().Error(EventStoreLogMissing, slog.String("path", s.path+walSuffix))
+	return s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error { return leapJournal(view{ctx: ctx, conn: s.writer}) })
+}
+
 // HealthCheck looks whether the store can be read and whether the last write succeeded.
 func (s *Store) HealthCheck() health.Check {
 	return health.Check{Name: "store", Critical: true, Probe: func(ctx context.Context) health.Result {
@@ -117,10 +127,13 @@ func (s *Store) HealthCheck() health.Check {
 			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
 		}
 		s.mu.Lock()
-		failed := s.failed
+		failed, logLost := s.failed, s.logLost
 		s.mu.Unlock()
-		if failed != nil {
+		switch {
+		case failed != nil:
 			return health.Result{Status: health.Unhealthy, Reason: failed.Error()}
+		case logLost:
+			return health.Result{Status: health.Degraded, Reason: "the log of the database was deleted while Scout did not run: the last changes before that may be lost"}
 		}
 		return health.Result{Status: health.Healthy}
 	}}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -44,40 +43,33 @@ func Version() int {
 // migrate brings the database to the version of this program, in one transaction: a crash leaves the old version or the
 // new one. A file of a later version gives scout.CodeStoreNewer and is not touched, one that is not Scout's
 // scout.CodeStoreForeign. It returns the version that was found; 0 is a new file.
-func migrate(ctx context.Context, db *sql.DB) (from int, err error) {
+func migrate(ctx context.Context, c *conn) (from int, err error) {
 	list, err := scripts()
 	if err != nil {
 		return 0, err
 	}
-	from, err = readVersion(ctx, db)
-	if err != nil || from == len(list) {
+	if from, err = readVersion(ctx, c); err != nil || from == len(list) {
 		return from, err
 	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = tx.Rollback() }()              // after Commit it does nothing
-	if from, err = readVersion(ctx, tx); err != nil { // another program may have been quicker
-		return 0, err
-	}
-	for i := from; i < len(list); i++ {
-		if _, err := tx.ExecContext(ctx, list[i]); err != nil {
-			return from, fmt.Errorf("migrate to version %d: %w", i+1, err)
+	err = c.transaction(ctx, "BEGIN IMMEDIATE", func() error {
+		if from, err = readVersion(ctx, c); err != nil { // another program may have been quicker
+			return err
 		}
-	}
-	stamp := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(list))
-	if _, err := tx.ExecContext(ctx, stamp); err != nil {
-		return from, err
-	}
-	return from, tx.Commit()
+		for i := from; i < len(list); i++ {
+			if err := c.run(ctx, list[i]); err != nil {
+				return fmt.Errorf("migrate to version %d: %w", i+1, err)
+			}
+		}
+		return c.run(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(list)))
+	})
+	return from, err
 }
 
 // readVersion returns the version of the schema, 0 for a file without any table.
-func readVersion(ctx context.Context, q querier) (int, error) {
+func readVersion(ctx context.Context, c *conn) (int, error) {
 	var application, version, objects int
 	for pragma, into := range map[string]*int{"PRAGMA application_id": &application, "PRAGMA user_version": &version, "SELECT count(*) FROM sqlite_schema": &objects} {
-		if err := q.QueryRowContext(ctx, pragma).Scan(into); err != nil {
+		if err := c.raw.QueryRowContext(ctx, pragma).Scan(into); err != nil {
 			return 0, err
 		}
 	}

@@ -69,25 +69,13 @@ func (t *tx) purgeEvents(id string) error {
 	return t.exec("UPDATE events SET type = ?, data = CAST('{}' AS BLOB) WHERE recording = ?", store.EventPurged, id)
 }
 
-// forget makes the files hold nothing of what was deleted: the whole file is written anew, because pages that were balanced
-// keep bytes of rows that moved, and the log is emptied.
-func (s *Store) forget(ctx context.Context) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	const doing = "erase what was deleted"
-	if _, err := s.writer.ExecContext(ctx, "VACUUM"); err != nil {
-		return s.metrics.fail(fail(doing, err))
-	}
-	return s.metrics.fail(fail(doing, s.checkpoint(ctx)))
-}
-
 // errReadersInTheWay is a log that could not be emptied because somebody reads an older state.
 var errReadersInTheWay = errors.New("a reader holds the log")
 
 // checkpoint writes the log into the file and empties it. It waits for readers as long as for locks.
 func (s *Store) checkpoint(ctx context.Context) error {
 	var busy, frames, done int
-	if err := s.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done); err != nil {
+	if err := s.writer.raw.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &done); err != nil {
 		return err
 	}
 	if busy != 0 {
@@ -96,7 +84,7 @@ func (s *Store) checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// Sightings returns the fingerprints of all recordings whose audio is present.
+// Sightings returns the fingerprints of all recordings that lie in a folder.
 func (s *Store) Sightings(ctx context.Context) (map[string]string, error) {
 	found := make(map[string]string)
 	err := s.read(ctx, "list known recordings", func(v view) error {
@@ -105,7 +93,7 @@ func (s *Store) Sightings(ctx context.Context) (map[string]string, error) {
 			err := rows.Scan(&id, &fingerprint)
 			found[id] = fingerprint
 			return err
-		}, "SELECT id, fingerprint FROM recordings WHERE audio = 'present'")
+		}, "SELECT id, fingerprint FROM recordings WHERE fingerprint <> ''")
 	})
 	return found, err
 }

@@ -4,15 +4,12 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
-	"net/url"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
@@ -41,16 +38,21 @@ type Store struct {
 	path    string
 	now     func() time.Time
 	lock    *fileLock
-	writer  *sql.DB // one connection
-	readers *sql.DB
 	metrics *metrics
 	scope   observe.Scope
+
+	reading connection
+	readers chan *conn    // those that nobody uses; nil are not opened yet
+	closed  chan struct{} // closed by release
+	writer  *conn         // guarded by writing; nil when closed
 
 	writing sync.Mutex // held during Update, so that a second writer waits here and not in SQLite's retries
 
 	mu     sync.Mutex // guards what follows
 	bells  map[string]*bell
 	failed error // of the last write, nil after one that succeeded
+	// logLost is true where the log was missing when the database was opened.
+	logLost bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -59,13 +61,6 @@ var _ store.Store = (*Store)(nil)
 type bell struct {
 	wake.Bell
 	listeners int
-}
-
-// querier is what a connection and a transaction have in common.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
 // Open opens the database at path and creates it, readable for its owner alone, where there is none; the folder must exist.
@@ -88,24 +83,34 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 		return nil, scout.FileError(scout.CodeReadFailed, "open database", err)
 	}
 	doing := "open database " + path
-	s := &Store{path: path, now: options.Now, scope: options.Scope.Component("store"), metrics: newMetrics(options.Scope), bells: make(map[string]*bell)}
+	s := &Store{path: path, now: options.Now, scope: options.Scope.Component("store"), metrics: newMetrics(options.Scope), bells: make(map[string]*bell), closed: make(chan struct{})}
 	if s.lock, err = lockFile(path); err != nil {
-		return nil, err
+		return nil, s.metrics.fail(err)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(s.metrics.fail(fail(doing, err)), s.release())
 		}
 	}()
-	if err = prepareFile(path); err != nil {
+	logMissing, err := s.lock.logMissing(path)
+	if err == nil {
+		err = prepareFile(path)
+	}
+	if err != nil {
 		return nil, err
 	}
-	s.writer = connect(path, connection{busy: options.Busy, cacheKiB: 8 << 10, immediate: true, maxPages: options.MaxPages})
-	s.writer.SetMaxOpenConns(1)
-	s.readers = connect(path, connection{busy: options.Busy, cacheKiB: 2 << 10, readOnly: true})
-	s.readers.SetMaxOpenConns(options.Readers)
-	s.readers.SetMaxIdleConns(options.Readers)
+	s.reading = connection{busy: options.Busy, cacheKiB: 2 << 10, readOnly: true}
+	s.readers = make(chan *conn, options.Readers)
+	for range options.Readers {
+		s.readers <- nil
+	}
+	if s.writer, err = connect(ctx, path, connection{busy: options.Busy, cacheKiB: 8 << 10, maxPages: options.MaxPages}); err != nil {
+		return nil, err
+	}
 	from, err := migrate(ctx, s.writer)
+	if err == nil && logMissing {
+		err = s.missed(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -114,45 +119,6 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	}
 	s.opened(from, time.Since(began))
 	return s, nil
-}
-
-// connection are the properties of a pool of connections.
-type connection struct {
-	busy      time.Duration
-	cacheKiB  int
-	immediate bool // transactions write
-	readOnly  bool
-	maxPages  int
-}
-
-// connect returns a pool; it opens nothing yet.
-func connect(path string, c connection) *sql.DB {
-	query := url.Values{}
-	pragma := func(format string, args ...any) { query.Add("_pragma", fmt.Sprintf(format, args...)) }
-	pragma("busy_timeout(%d)", c.busy.Milliseconds())
-	if c.readOnly {
-		pragma("query_only(1)")
-	} else {
-		pragma("journal_mode(WAL)")
-		pragma("synchronous(FULL)")
-		pragma("secure_delete(1)")
-		pragma("foreign_keys(1)")
-		pragma("journal_size_limit(%d)", 16<<20)
-	}
-	if c.maxPages > 0 {
-		pragma("max_page_count(%d)", c.maxPages)
-	}
-	pragma("temp_store(MEMORY)") // nothing that was said goes into other folders
-	pragma("cache_size(-%d)", c.cacheKiB)
-	if c.immediate {
-		query.Set("_txlock", "immediate")
-	}
-	name := (&url.URL{Path: path}).EscapedPath()
-	db, err := sql.Open("sqlite", "file:"+name+"?"+query.Encode())
-	if err != nil { // only an unknown driver
-		panic(err)
-	}
-	return db
 }
 
 // Path returns the path of the database.
@@ -165,15 +131,23 @@ func (s *Store) Close() error {
 	return s.release()
 }
 
+// release closes what is open. Reads that have begun are waited for; later ones are refused.
 func (s *Store) release() error {
+	if s.lock.released() {
+		return nil
+	}
+	close(s.closed)
 	var errs []error
-	if s.readers != nil {
-		errs = append(errs, fail("close database", s.readers.Close()))
+	for range cap(s.readers) {
+		errs = append(errs, (<-s.readers).close())
 	}
-	if s.writer != nil {
-		errs = append(errs, fail("close database", s.writer.Close()))
+	writer := s.writer
+	s.writer = nil
+	err := fail("close database", errors.Join(append(errs, writer.close())...))
+	if _, statErr := os.Stat(s.path + walSuffix); err == nil && errors.Is(statErr, fs.ErrNotExist) {
+		err = s.lock.note(stateClosed)
 	}
-	return errors.Join(append(errs, s.lock.close())...)
+	return errors.Join(err, s.lock.close())
 }
 
 // Update runs change in a transaction.
@@ -187,41 +161,32 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 	defer s.writing.Unlock()
 	const doing = "write to the database"
 	defer func() { err = s.wrote(began, fail(doing, err)) }()
-	sqlTx, err := s.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return err
+	if s.writer == nil {
+		return errClosed()
 	}
-	t := &tx{view: view{ctx: ctx, q: sqlTx}, now: s.now(), rung: make(map[string]bool)}
-	defer func() { // a panic of change leaves nothing behind either
-		if t != nil {
-			_ = sqlTx.Rollback() // nothing to save: the error says what happened
+	t := &tx{view: view{ctx: ctx, conn: s.writer}, now: s.now(), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
+	err = s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error {
+		if err := change(t); err != nil {
+			return err
 		}
-	}()
-	if err := change(t); err != nil {
-		return err
+		return t.reindexStale()
+	})
+	if err == nil {
+		s.ring(t.rung)
 	}
-	if err := t.reindexStale(); err != nil {
-		return err
-	}
-	if err := sqlTx.Commit(); err != nil {
-		return err
-	}
-	rung := t.rung
-	t = nil
-	s.ring(rung)
-	return nil
+	return err
 }
 
 // read runs look on a snapshot.
 func (s *Store) read(ctx context.Context, doing string, look func(view) error) (err error) {
 	began := time.Now()
 	defer func() { err = s.metrics.read(began, fail(doing, err)) }()
-	sqlTx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	c, release, err := s.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = sqlTx.Rollback() }() // nothing was written
-	return look(view{ctx: ctx, q: sqlTx})
+	defer release()
+	return c.transaction(ctx, "BEGIN", func() error { return look(view{ctx: ctx, conn: c}) })
 }
 
 // Listen returns a channel that has a token after each commit that appended to the stream.

@@ -2,8 +2,8 @@ package sqlite
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/scout-speech/scout"
@@ -166,11 +166,12 @@ func (t *tx) addVersion(r *recordingRow, row *transcriptRow, add *newVersion) er
 	row.latest = v.Version
 	if v.Current {
 		row.current = v.Version
-		if row.preview, err = t.preview(row); err != nil {
+		if err := t.summarise(row); err != nil {
 			return err
 		}
 	}
-	if err := t.exec("UPDATE transcripts SET current = ?, latest = ?, preview = ? WHERE id = ?", row.current, row.latest, row.preview, row.id); err != nil {
+	err = t.exec("UPDATE transcripts SET current = ?, latest = ?, preview = ?, starts = ? WHERE id = ?", row.current, row.latest, row.preview, row.starts, row.id)
+	if err != nil {
 		return err
 	}
 	if err := t.exec("UPDATE recordings SET revision = revision + 1 WHERE key = ?", r.key); err != nil {
@@ -197,12 +198,20 @@ func (t *tx) addSegments(transcript int64, version int, segments []numbered) err
 	return nil
 }
 
-func (t *tx) preview(row *transcriptRow) (string, error) {
+// summarise takes preview and beginnings of segments from the current text.
+func (t *tx) summarise(row *transcriptRow) error {
 	list, err := t.segments(row.id, row.current, false)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return store.Preview(joined(list)), nil
+	row.preview = store.Preview(joined(list))
+	starts := make([]int64, len(list))
+	for i := range list {
+		starts[i] = list[i].Start.Milliseconds()
+	}
+	data, err := json.Marshal(starts)
+	row.starts = sql.NullString{String: string(data), Valid: true}
+	return err
 }
 
 // joined returns the text of the segments as people read it.
@@ -227,7 +236,5 @@ func countWords(segments []scout.Segment) int {
 }
 
 func (t *tx) markStale(recording int64) {
-	if !slices.Contains(t.stale, recording) {
-		t.stale = append(t.stale, recording)
-	}
+	t.stale[recording] = nil
 }

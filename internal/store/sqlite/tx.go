@@ -15,8 +15,15 @@ type tx struct {
 	view
 	now  time.Time
 	rung map[string]bool // streams that got events
-	// stale are the recordings whose entries in the search are to be written anew before the commit.
-	stale []int64
+	// stale are the recordings whose entries in the search are to be written before the commit. Of those that are new and
+	// have no text it holds what is to be written, of others nil.
+	stale map[int64]*freshRecording
+}
+
+// freshRecording is a recording that this transaction has made, and its document.
+type freshRecording struct {
+	recording  recordingRow
+	transcript transcriptRow
 }
 
 // documentShift is how far the milliseconds of a document's number are shifted.
@@ -53,21 +60,20 @@ const eventAge = 24 * time.Hour
 func ended(state string) bool { return state != "recording" && state != "" }
 
 // PutRecording notes a recording as it was found.
-func (t *tx) PutRecording(r store.Recording) (bool, error) {
+func (t *tx) PutRecording(r store.Recording) (store.Found, error) {
 	if err := r.Validate(); err != nil {
-		return false, err
+		return store.Found{}, err
 	}
 	if r.Audio == "" {
 		r.Audio = store.AudioPresent
 	}
 	old, err := t.recording(r.ID)
 	if scout.CodeOf(err) == scout.CodeRecordingNotFound {
-		return true, t.addRecording(r)
-	} else if err != nil {
-		return false, err
+		return store.Found{New: true}, t.addRecording(r)
 	}
-	if sameFacts(&old.Recording, &r) {
-		return false, nil
+	found := store.Found{DeletedAt: old.DeletedAt}
+	if err != nil || sameFacts(&old.Recording, &r) {
+		return found, err
 	}
 	if r.Source == "" {
 		r.Source = old.Source
@@ -76,14 +82,15 @@ func (t *tx) PutRecording(r store.Recording) (bool, error) {
 		fingerprint = ?, revision = revision + 1 WHERE key = ?`,
 		r.Source, r.State, r.Device, millis(r.EndedAt), r.Duration, r.LostFrames, r.Bytes, r.Audio, []byte(r.Manifest), r.Fingerprint, old.key)
 	if err != nil {
-		return false, err
+		return found, err
 	}
 	event := store.EventRecordingUpdated
 	if ended(r.State) && !ended(old.State) {
 		event = store.EventRecordingFinished
 	}
 	t.markStale(old.key)
-	return true, t.changed(event, r.ID, old.Client, nil)
+	found.Changed = true
+	return found, t.changed(event, r.ID, old.Client, nil)
 }
 
 // sameFacts compares what PutRecording writes.
@@ -103,21 +110,19 @@ func (t *tx) addRecording(r store.Recording) error {
 	if err != nil {
 		return err
 	}
-	result, err := t.q.ExecContext(t.ctx, `INSERT INTO recordings (id, source, state, device, started_at, ended_at, duration, lost_frames, bytes, audio, manifest,
+	row := recordingRow{Recording: r}
+	row.key, err = t.insert(`INSERT INTO recordings (id, source, state, device, started_at, ended_at, duration, lost_frames, bytes, audio, manifest,
 		fingerprint, title, tags, labels, client, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)`,
 		r.ID, r.Source, r.State, r.Device, r.StartedAt.UnixMilli(), millis(r.EndedAt), r.Duration, r.LostFrames, r.Bytes, r.Audio, []byte(r.Manifest),
 		r.Fingerprint, r.Title, tags, labels, r.Client)
 	if err != nil {
 		return err
 	}
-	row := recordingRow{Recording: r}
-	if row.key, err = result.LastInsertId(); err != nil {
+	document, err := t.addTranscript(&row, store.MainKey(r.ID))
+	if err != nil {
 		return err
 	}
-	if _, err := t.addTranscript(&row, store.MainKey(r.ID)); err != nil {
-		return err
-	}
-	t.markStale(row.key)
+	t.stale[row.key] = &freshRecording{row, document}
 	if !ended(r.State) || t.now.Sub(r.EndedAt) > eventAge {
 		return nil
 	}
@@ -140,15 +145,15 @@ func encodeDescription(r *store.Recording) (tags, labels string, err error) {
 }
 
 // AudioGone notes that the audio of a recording was removed.
-func (t *tx) AudioGone(id string) error {
+func (t *tx) AudioGone(id string) (bool, error) {
 	r, err := t.recording(id)
 	if err != nil || r.Audio == store.AudioRemoved {
-		return err
+		return false, err
 	}
 	if err := t.exec("UPDATE recordings SET audio = ?, fingerprint = '', revision = revision + 1 WHERE key = ?", store.AudioRemoved, r.key); err != nil {
-		return err
+		return false, err
 	}
-	return t.changed(store.EventRecordingUpdated, r.ID, r.Client, nil)
+	return true, t.changed(store.EventRecordingUpdated, r.ID, r.Client, nil)
 }
 
 // Describe changes title, tags and labels.

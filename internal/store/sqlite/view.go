@@ -15,16 +15,38 @@ import (
 // view is a snapshot, or a transaction that also sees what it wrote.
 type view struct {
 	ctx context.Context //nolint:containedctx // a transaction lives within one call and has its context
-	q   querier
+	*conn
 }
 
-func (v view) row(query string, args ...any) *sql.Row {
-	return v.q.QueryRowContext(v.ctx, query, args...)
+// row is one row, or why there is none.
+type row struct {
+	*sql.Row
+	err error
 }
 
-// each calls scan for every row.
+// Scan reads the columns; sql.ErrNoRows says that there is no row.
+func (r row) Scan(into ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.Row.Scan(into...)
+}
+
+func (v view) row(query string, args ...any) row {
+	stmt, err := v.prepare(v.ctx, query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{Row: stmt.QueryRowContext(v.ctx, args...)}
+}
+
+// each calls scan for every row. scan must not run the same statement.
 func (v view) each(scan func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := v.q.QueryContext(v.ctx, query, args...)
+	stmt, err := v.prepare(v.ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(v.ctx, args...)
 	if err != nil {
 		return err
 	}
@@ -37,8 +59,21 @@ func (v view) each(scan func(*sql.Rows) error, query string, args ...any) error 
 	return rows.Err()
 }
 
+// insert runs a statement and returns the number of the row that it made.
+func (v view) insert(query string, args ...any) (int64, error) {
+	stmt, err := v.prepare(v.ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(v.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
 func (v view) exec(query string, args ...any) error {
-	_, err := v.q.ExecContext(v.ctx, query, args...)
+	_, err := v.insert(query, args...)
 	return err
 }
 
@@ -105,13 +140,15 @@ type transcriptRow struct {
 	key             store.Key
 	current, latest int
 	preview         string
-	deletedAt       time.Time
+	// starts are the beginnings of the current segments in milliseconds, as JSON.
+	starts    sql.NullString
+	deletedAt time.Time
 }
 
-const transcriptColumns = `t.id, t.recording, t.track, t.task, t.current, t.latest, t.preview, t.deleted_at`
+const transcriptColumns = `t.id, t.recording, t.track, t.task, t.current, t.latest, t.preview, t.starts, t.deleted_at`
 
 func (t *transcriptRow) into(deleted *sql.NullInt64) []any {
-	return []any{&t.id, &t.recording, &t.key.Track, &t.key.Task, &t.current, &t.latest, &t.preview, deleted}
+	return []any{&t.id, &t.recording, &t.key.Track, &t.key.Task, &t.current, &t.latest, &t.preview, &t.starts, deleted}
 }
 
 // transcript returns the row of a key; found is false where there is none. One without text has current 0.

@@ -38,9 +38,9 @@ func recordings() map[string]func(*bench) {
 				r := Recording(1)
 				test.change(&r)
 				b.update(func(tx store.Tx) error {
-					changed, err := tx.PutRecording(r)
-					if changed != test.want {
-						b.Errorf("changed is %v", changed)
+					found, err := tx.PutRecording(r)
+					if found.Changed != test.want || found.New {
+						b.Errorf("found %+v", found)
 					}
 					return err
 				})
@@ -199,7 +199,7 @@ func recordings() map[string]func(*bench) {
 			}
 			equal(b, "early", due(29*24*time.Hour), store.Due{})
 			equal(b, "after a month", due(31*24*time.Hour), store.Due{Audio: ids(1), Purge: ids(4)})
-			b.update(func(tx store.Tx) error { return tx.AudioGone(ID(1)) })
+			b.update(func(tx store.Tx) error { _, err := tx.AudioGone(ID(1)); return err })
 			equal(b, "audio removed", due(31*24*time.Hour).Audio, []string(nil))
 			if got, err := b.Recording(b.Context(), ID(1)); err != nil || got.Audio != store.AudioRemoved || got.Transcript == nil {
 				b.Errorf("%+v, %v", got, err)

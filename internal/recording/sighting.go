@@ -1,0 +1,103 @@
+package recording
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Sighting is what is seen of a recording without opening its files.
+type Sighting struct {
+	// Trashed is true where it lies in the trash of the folder.
+	Trashed bool
+	// AudioBytes is the size of the WAV, 0 where there is none.
+	AudioBytes int64
+	// ManifestBytes and ManifestTime are size and time of the manifest's last change, 0 where there is none.
+	ManifestBytes int64
+	ManifestTime  time.Time
+}
+
+// Sightings returns what is seen of every recording in the folder and in its trash. It opens no recording, so that a folder
+// of 10,000 takes some tens of milliseconds.
+func (f *Folder) Sightings() (map[ID]Sighting, error) {
+	all := make(map[ID]Sighting)
+	if err := sightings(f.trash(), true, all); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, scout.FileError(scout.CodeReadFailed, "read folder of recordings", err)
+	}
+	if err := sightings(f.dir, false, all); err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "read folder of recordings", err)
+	}
+	return all, nil
+}
+
+func sightings(dir string, trashed bool, all map[ID]Sighting) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		id, ours := idOf(e.Name())
+		if !ours || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) { // it left meanwhile
+			continue
+		} else if err != nil {
+			return err
+		}
+		s, seen := all[id]
+		if seen && s.Trashed && !trashed { // half of it is in the trash: a move that a crash interrupted
+			s = Sighting{}
+		}
+		s.Trashed = trashed
+		all[id] = s.with(e.Name(), info)
+	}
+	return nil
+}
+
+// with adds a file of the recording.
+func (s Sighting) with(name string, info fs.FileInfo) Sighting {
+	switch {
+	case strings.HasSuffix(name, audioSuffix):
+		s.AudioBytes = info.Size()
+	case strings.HasSuffix(name, manifestSuffix):
+		s.ManifestBytes, s.ManifestTime = info.Size(), info.ModTime()
+	}
+	return s
+}
+
+// Sight returns what is seen of one recording, or scout.CodeRecordingNotFound.
+func (f *Folder) Sight(id ID) (Sighting, error) {
+	if id.Valid() {
+		for _, dir := range []string{f.dir, f.trash()} {
+			s, found := Sighting{Trashed: dir != f.dir}, false
+			for _, suffix := range suffixes() {
+				info, err := os.Stat(filepath.Join(dir, string(id)+suffix))
+				if errors.Is(err, fs.ErrNotExist) {
+					continue
+				} else if err != nil {
+					return s, scout.FileError(scout.CodeReadFailed, "look at recording", err)
+				}
+				s, found = s.with(string(id)+suffix, info), true
+			}
+			if found {
+				return s, nil
+			}
+		}
+	}
+	return Sighting{}, scout.Errorf(scout.CodeRecordingNotFound, "no recording %q", string(id))
+}
+
+// ManifestOf returns the manifest of a recording that was seen, also in the trash. Its errors are those of Manifest.
+func (f *Folder) ManifestOf(id ID, seen Sighting) (Manifest, error) {
+	if seen.Trashed {
+		return f.at(f.trash()).Manifest(id)
+	}
+	return f.Manifest(id)
+}

@@ -1,0 +1,155 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/scout-speech/scout"
+)
+
+// connection are the properties of a connection.
+type connection struct {
+	busy     time.Duration
+	cacheKiB int
+	readOnly bool
+	// plain leaves the journal mode of the file as it is: for files that are copies.
+	plain    bool
+	maxPages int
+}
+
+// conn is one connection with the statements that it has prepared: preparing takes longer than most of them run. It is for one
+// goroutine at a time.
+type conn struct {
+	db    *sql.DB
+	raw   *sql.Conn
+	known map[string]*sql.Stmt
+}
+
+// maxStatements bounds the statements that a connection keeps. Listings with all combinations of filters have some hundred.
+const maxStatements = 300
+
+// connect opens a connection to the database at path.
+func connect(ctx context.Context, path string, c connection) (*conn, error) {
+	query := url.Values{}
+	pragma := func(format string, args ...any) { query.Add("_pragma", fmt.Sprintf(format, args...)) }
+	pragma("busy_timeout(%d)", c.busy.Milliseconds())
+	if c.readOnly {
+		pragma("query_only(1)")
+	}
+	if !c.readOnly && !c.plain {
+		pragma("journal_mode(WAL)")
+	}
+	if !c.readOnly {
+		pragma("synchronous(FULL)")
+		pragma("secure_delete(1)")
+		pragma("foreign_keys(1)")
+		pragma("journal_size_limit(%d)", 16<<20)
+	}
+	if c.maxPages > 0 {
+		pragma("max_page_count(%d)", c.maxPages)
+	}
+	pragma("temp_store(MEMORY)") // nothing that was said goes into other folders
+	pragma("cache_size(-%d)", c.cacheKiB)
+	name := (&url.URL{Path: path}).EscapedPath()
+	db, err := sql.Open("sqlite", "file:"+name+"?"+query.Encode())
+	if err != nil {
+		return nil, err
+	}
+	raw, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &conn{db: db, raw: raw, known: make(map[string]*sql.Stmt)}, nil
+}
+
+func (c *conn) close() error {
+	if c == nil {
+		return nil
+	}
+	for _, stmt := range c.known {
+		_ = stmt.Close() // closing the connection frees what is left
+	}
+	return errors.Join(c.raw.Close(), c.db.Close())
+}
+
+// prepare returns the statement, which stays prepared.
+func (c *conn) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, is := c.known[query]; is {
+		return stmt, nil
+	}
+	if len(c.known) >= maxStatements {
+		for other, stmt := range c.known { // any one
+			_ = stmt.Close() // it is used by nobody
+			delete(c.known, other)
+			break
+		}
+	}
+	stmt, err := c.raw.PrepareContext(ctx, query)
+	if err == nil {
+		c.known[query] = stmt
+	}
+	return stmt, err
+}
+
+// run executes a statement, or a script, that is needed once.
+func (c *conn) run(ctx context.Context, script string) error {
+	_, err := c.raw.ExecContext(ctx, script)
+	return err
+}
+
+// transaction runs change between begin and COMMIT. The commit cannot be cancelled any more: its outcome would be unknown.
+func (c *conn) transaction(ctx context.Context, begin string, change func() error) error {
+	if err := c.run(ctx, begin); err != nil {
+		return err
+	}
+	settled := context.WithoutCancel(ctx)
+	committed := false
+	defer func() {
+		if !committed { // also when change panics
+			_ = c.run(settled, "ROLLBACK") // SQLite may have done it already
+		}
+	}()
+	err := change()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		err = c.run(settled, "COMMIT")
+		committed = err == nil
+	}
+	return err
+}
+
+// acquire returns a connection for reading and what gives it back.
+func (s *Store) acquire(ctx context.Context) (*conn, func(), error) {
+	select {
+	case <-s.closed:
+		return nil, nil, errClosed()
+	default:
+	}
+	select {
+	case c := <-s.readers:
+		if c == nil { // not opened yet
+			var err error
+			if c, err = connect(ctx, s.path, s.reading); err != nil {
+				s.readers <- nil
+				return nil, nil, err
+			}
+		}
+		return c, func() { s.readers <- c }, nil
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	case <-s.closed:
+		return nil, nil, errClosed()
+	}
+}
+
+func errClosed() error {
+	return scout.Errorf(scout.CodeCancelled, "the database is closed")
+}
