@@ -45,24 +45,26 @@ type listing struct {
 	name string
 	// columns are those that a query looks into.
 	columns string
-	// kept and deleted are the facets of what is listed, outside and inside of the trash.
-	kept, deleted []string
+	// kept is the condition for what is listed outside of the trash, deleted the facets of what is listed inside of it.
+	kept    string
+	deleted []string
 }
 
 func listingOfRecordings() listing {
-	return listing{name: "recordings", columns: "title tags text others", kept: []string{facetKept}, deleted: []string{facetGone}}
+	return listing{
+		name: "recordings", columns: "title tags text others", kept: "r.deleted_at IS NULL AND t.track = 'mix' AND t.task = 'transcribe'", deleted: []string{facetGone},
+	}
 }
 
 func listingOfTranscripts() listing {
-	return listing{name: "transcripts", columns: "title tags text", kept: []string{facetLive, facetText}, deleted: []string{facetTrash, facetText}}
+	return listing{
+		name: "transcripts", columns: "title tags text", kept: "r.deleted_at IS NULL AND t.deleted_at IS NULL AND t.current > 0", deleted: []string{facetTrash, facetText},
+	}
 }
 
-func facetsWanted(l listing, f *store.Filter) []string {
-	words := l.kept
-	if f.Deleted {
-		words = l.deleted
-	}
-	words = slices.Clone(words)
+// facetsWanted returns the facets that a document must have.
+func facetsWanted(f *store.Filter) []string {
+	var words []string
 	for _, p := range []struct{ name, value string }{
 		{propertySource, string(f.Source)}, {propertyState, f.State}, {propertyDevice, f.Device}, {propertyClient, f.Client},
 		{propertyModel, f.Model}, {propertyLanguage, f.Language},
@@ -84,12 +86,14 @@ func facetsWanted(l listing, f *store.Filter) []string {
 type selection struct {
 	terms []store.Term
 	text  string // what must match of the query; empty where nothing must
-	match string // all of it
+	match string // all of it; empty where no search is needed
 	where string
 	args  []any
 	none  bool // nothing can match
 }
 
+// selectionOf asks the search only for what is rare. That something is not in the trash is true of nearly all, and is a
+// condition on the rows that were found; that it is there is rare, and asked of the search.
 func selectionOf(l listing, f *store.Filter) (selection, error) {
 	var s selection
 	var err error
@@ -99,21 +103,42 @@ func selectionOf(l listing, f *store.Filter) (selection, error) {
 	if s.none = len(s.terms) == 0 && strings.TrimSpace(f.Query) != ""; s.none {
 		return s, nil
 	}
+	condition := func(sql string, args ...any) {
+		if s.where != "" {
+			s.where += " AND "
+		}
+		s.where, s.args = s.where+sql, append(s.args, args...)
+	}
 	var without string
 	s.text, without = matchOf(l.columns, s.terms)
-	s.match = "facets : (" + strings.Join(facetsWanted(l, f), " AND ") + ")"
-	if s.text != "" {
-		s.match = "(" + s.text + ") AND (" + s.match + ")"
+	facets := facetsWanted(f)
+	if f.Deleted {
+		facets = append(facets, l.deleted...)
+	}
+	if without != "" && s.text == "" && len(facets) == 0 {
+		facets = append(facets, facetLive) // something must be there to leave words out of
+	}
+	s.match = s.text
+	if len(facets) > 0 {
+		s.match = "facets : (" + strings.Join(facets, " AND ") + ")"
+		if s.text != "" {
+			s.match = "(" + s.text + ") AND (" + s.match + ")"
+		}
 	}
 	if without != "" {
 		s.match = "(" + s.match + ") NOT (" + without + ")"
 	}
-	condition := func(sql string, arg any) { s.where, s.args = s.where+" AND "+sql, append(s.args, arg) }
+	if s.match != "" {
+		condition("search MATCH ?", s.match)
+	}
+	if !f.Deleted {
+		condition(l.kept)
+	}
 	if !f.From.IsZero() {
-		condition("search.rowid >= ?", documentBound(f.From.Add(time.Millisecond-1)))
+		condition(s.id()+" >= ?", documentBound(f.From.Add(time.Millisecond-1)))
 	}
 	if !f.To.IsZero() {
-		condition("search.rowid < ?", documentBound(f.To.Add(time.Millisecond-1)))
+		condition(s.id()+" < ?", documentBound(f.To.Add(time.Millisecond-1)))
 	}
 	if f.MinDuration > 0 {
 		condition("r.duration >= ?", f.MinDuration)
@@ -124,6 +149,22 @@ func selectionOf(l listing, f *store.Filter) (selection, error) {
 	return s, nil
 }
 
+// id is the column with the number of a document in the table that is read first.
+func (s *selection) id() string {
+	if s.match != "" {
+		return "search.rowid"
+	}
+	return "t.id"
+}
+
+// tables are read in this order.
+func (s *selection) tables() string {
+	if s.match != "" {
+		return " FROM search CROSS JOIN transcripts t ON t.id = search.rowid CROSS JOIN recordings r ON r.key = t.recording "
+	}
+	return " FROM transcripts t CROSS JOIN recordings r ON r.key = t.recording "
+}
+
 // hit is a document of a page.
 type hit struct {
 	recording  recordingRow
@@ -132,7 +173,7 @@ type hit struct {
 	found      document      // without facets; empty where nothing was searched for
 }
 
-// hitColumns are read with the tables r, t, v and search.
+// hitColumns are read with the tables r, t and v, and with search where something is searched for.
 func (s *selection) hitColumns() string {
 	columns := recordingColumns + ", " + transcriptColumns + `, coalesce(v.version, 0), coalesce(v.kind, ''), coalesce(v.model, ''), coalesce(v.language, ''),
 		coalesce(v.duration, 0), v.created_at, coalesce(v.client, ''), v.options, coalesce(v.words, 0), coalesce(v.base, 0), coalesce(v.restored_from, 0)`
@@ -142,8 +183,7 @@ func (s *selection) hitColumns() string {
 	return columns + ", '', '', '', ''"
 }
 
-const hitTables = ` FROM search CROSS JOIN transcripts t ON t.id = search.rowid CROSS JOIN recordings r ON r.key = t.recording
-	LEFT JOIN versions v ON v.transcript = t.id AND v.version = t.current `
+const currentVersion = "LEFT JOIN versions v ON v.transcript = t.id AND v.version = t.current "
 
 func scanHit(rows *sql.Rows) (hit, error) {
 	var h hit
@@ -167,17 +207,12 @@ func (v view) hits(sel *selection, plan *store.Plan) ([]hit, string, error) {
 	if plan.Relevance {
 		return v.best(sel, plan)
 	}
-	where, args := sel.where, append([]any{sel.match}, sel.args...)
-	order := "DESC"
+	where, args, order := sel.where, slices.Clone(sel.args), "DESC"
 	if plan.Ascending {
 		order = "ASC"
 	}
 	if at := plan.Position.Document; at != 0 {
-		if plan.Ascending {
-			where += " AND search.rowid > ?"
-		} else {
-			where += " AND search.rowid < ?"
-		}
+		where += " AND " + sel.id() + map[bool]string{true: " > ?", false: " < ?"}[plan.Ascending]
 		args = append(args, at)
 	}
 	var list []hit
@@ -185,7 +220,7 @@ func (v view) hits(sel *selection, plan *store.Plan) ([]hit, string, error) {
 		h, err := scanHit(rows)
 		list = append(list, h)
 		return err
-	}, "SELECT "+sel.hitColumns()+hitTables+"WHERE search MATCH ?"+where+" ORDER BY search.rowid "+order+" LIMIT ?", append(args, plan.Limit+1)...)
+	}, "SELECT "+sel.hitColumns()+sel.tables()+currentVersion+"WHERE "+where+" ORDER BY "+sel.id()+" "+order+" LIMIT ?", append(args, plan.Limit+1)...)
 	if err != nil || len(list) <= plan.Limit {
 		return list, "", err
 	}
@@ -196,7 +231,7 @@ func (v view) hits(sel *selection, plan *store.Plan) ([]hit, string, error) {
 // best returns a page of the best among the newest matches. The next page ranks the same documents again and continues
 // behind the last one; documents that came later are not among them.
 func (v view) best(sel *selection, plan *store.Plan) ([]hit, string, error) {
-	where, args := sel.where, append([]any{sel.match}, sel.args...)
+	where, args := sel.where, slices.Clone(sel.args)
 	bound := plan.Position.Bound
 	if bound != 0 {
 		where += " AND search.rowid <= ?"
@@ -209,8 +244,7 @@ func (v view) best(sel *selection, plan *store.Plan) ([]hit, string, error) {
 		newest[lowest] = true
 		bound = max(bound, lowest)
 		return err
-	}, `SELECT search.rowid FROM search CROSS JOIN transcripts t ON t.id = search.rowid CROSS JOIN recordings r ON r.key = t.recording
-		WHERE search MATCH ?`+where+" ORDER BY search.rowid DESC LIMIT ?", append(args, store.RelevanceWindow)...)
+	}, "SELECT search.rowid"+sel.tables()+"WHERE "+where+" ORDER BY search.rowid DESC LIMIT ?", append(args, store.RelevanceWindow)...)
 	if err != nil || len(newest) == 0 {
 		return nil, "", err
 	}
@@ -231,7 +265,7 @@ func (v view) best(sel *selection, plan *store.Plan) ([]hit, string, error) {
 			h, err := scanHit(rows)
 			list = append(list, h)
 			return err
-		}, "SELECT "+sel.hitColumns()+hitTables+"WHERE search.rowid = ?", id)
+		}, "SELECT "+sel.hitColumns()+sel.tables()+currentVersion+"WHERE search.rowid = ?", id)
 		if err != nil {
 			return nil, "", err
 		}

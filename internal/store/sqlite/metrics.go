@@ -14,10 +14,11 @@ import (
 
 // Log events of the store; the message of the line.
 const (
-	EventStoreOpened   = "store_opened"
-	EventStoreMigrated = "store_migrated"
-	EventStorePurged   = "store_purged"
-	EventStoreFailed   = "store_failed"
+	EventStoreOpened     = "store_opened"
+	EventStoreMigrated   = "store_migrated"
+	EventStorePurged     = "store_purged"
+	EventStoreFailed     = "store_failed"
+	EventStoreLogMissing = "store_log_missing"
 )
 
 type metrics struct {
