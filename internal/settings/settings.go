@@ -29,7 +29,7 @@ type Settings struct {
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
 type Data struct {
-	Dir string `koanf:"dir" old:"SCOUT_DATA" is:"folder" unset:"$XDG_DATA_HOME/scout, else ~/.local/share/scout" about:"Folder of everything that Scout keeps: models and recordings lie in it unless they have folders of their own."`
+	Dir string `koanf:"dir" old:"SCOUT_DATA" is:"folder" unset:"$XDG_DATA_HOME/scout, else ~/.local/share/scout" about:"Folder of everything that Scout keeps. Models and recordings are in it unless they have folders of their own."`
 }
 
 // Models is about installed models.
@@ -48,20 +48,20 @@ type Record struct {
 	Rate     int           `koanf:"rate" min:"8000" max:"192000" about:"Sample rate of recordings in Hz."`
 	Channels int           `koanf:"channels" min:"1" max:"64" about:"Channels of recordings."`
 	Format   string        `koanf:"format" want:"s16 s24 f32" about:"Samples of recordings."`
-	OnLoss   string        `koanf:"on_loss" want:"auto follow default" about:"What happens while the device is away: follow waits for it, default goes on with the system's, auto follows one that was named."`
-	Preroll  time.Duration `koanf:"preroll" about:"How much of what a warm microphone heard before goes in front of a recording."`
+	OnLoss   string        `koanf:"on_loss" want:"auto follow default" about:"What happens while the device is away: follow waits for it, default continues with the system's, auto follows one that was named."`
+	Preroll  time.Duration `koanf:"preroll" about:"How much audio from before the start a recording keeps, if the microphone was warm."`
 }
 
 // Transcribe is about turning speech into text.
 type Transcribe struct {
-	Model   string `koanf:"model" old:"SCOUT_MODEL" unset:"the one chosen with scout models use" about:"Model that transcribes."`
+	Model   string `koanf:"model" old:"SCOUT_MODEL" unset:"the one chosen with scout models use" about:"Model for transcription."`
 	Threads int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
 	Effort  string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
 }
 
 // Log is about the program's log.
 type Log struct {
-	Level  string `koanf:"level" old:"SCOUT_LOG_LEVEL" want:"debug info warn error" unset:"info with a log file, else there is no log" about:"Least severity that is logged."`
+	Level  string `koanf:"level" old:"SCOUT_LOG_LEVEL" want:"debug info warn error" unset:"info with a log file, else no log" about:"Lowest severity that is logged."`
 	Format string `koanf:"format" old:"SCOUT_LOG_FORMAT" want:"text json" about:"Format of the lines of the log."`
 	File   string `koanf:"file" old:"SCOUT_LOG_FILE" is:"file" unset:"standard error" about:"File that the log is appended to, with rotation."`
 }
@@ -79,7 +79,7 @@ type Programs struct {
 
 // Daemon is about the process that stays: scout serve.
 type Daemon struct {
-	Idle time.Duration `koanf:"idle" about:"How long a daemon that a command started goes on when nothing is open; 0s for ever."`
+	Idle time.Duration `koanf:"idle" about:"How long a daemon that a command started keeps running when nothing is open; 0s for ever."`
 }
 
 // Default returns the default settings.

@@ -172,7 +172,7 @@ func (r *run) read(ctx context.Context, source Source, from segment.Position, em
 		}
 	}
 	if frames < from.Start {
-		return frames, nil, scout.Errorf(scout.CodeInvalidArgument, "go on from a checkpoint at %v: the audio ends at %v",
+		return frames, nil, scout.Errorf(scout.CodeInvalidArgument, "continue from a checkpoint at %v: the audio ends at %v",
 			segment.Duration(from.Start), segment.Duration(frames)).WithHint("it is other audio: transcribe from the beginning")
 	}
 	if err := cutter.Close(); err != nil {

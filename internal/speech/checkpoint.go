@@ -34,7 +34,7 @@ type Checkpoint struct {
 // suits returns an error if a transcription with these options cannot continue from the checkpoint.
 func (c *Checkpoint) suits(o *Options) error {
 	refuse := func(what string, was, is any) error {
-		return scout.Errorf(scout.CodeInvalidArgument, "go on from a checkpoint: its %s is %v, now %v is asked for", what, was, is).
+		return scout.Errorf(scout.CodeInvalidArgument, "continue from a checkpoint: its %s is %v, but %v is requested", what, was, is).
 			WithHint("transcribe from the beginning")
 	}
 	switch {
