@@ -11,14 +11,14 @@ import (
 )
 
 // Limits of what Scout reads and records. They bound the memory of every reader: a frame has at
-// most MaxChannels samples of 8 bytes.
+// most maxChannels samples of 8 bytes.
 const (
-	// MinSampleRateHz is the rate of a telephone line; below it speech is not intelligible.
-	MinSampleRateHz = 8000
-	// MaxSampleRateHz is the highest rate of common sound cards.
-	MaxSampleRateHz = 192000
-	// MaxChannels covers 64-channel interfaces (MADI); more channels are taken for a damaged header.
-	MaxChannels = 64
+	// minSampleRateHz is the rate of a telephone line; below it speech is not intelligible.
+	minSampleRateHz = 8000
+	// maxSampleRateHz is the highest rate of common sound cards.
+	maxSampleRateHz = 192000
+	// maxChannels covers 64-channel interfaces (MADI); more channels are taken for a damaged header.
+	maxChannels = 64
 )
 
 // CheckFormat returns nil for a rate and a channel count within the limits. Zero or less gives scout.CodeAudioCorrupt,
@@ -29,11 +29,11 @@ func CheckFormat(sampleRateHz, channels int) error {
 		return scout.Errorf(scout.CodeAudioCorrupt, "sample rate of %d Hz", sampleRateHz)
 	case channels <= 0:
 		return scout.Errorf(scout.CodeAudioCorrupt, "%d channels", channels)
-	case sampleRateHz < MinSampleRateHz || sampleRateHz > MaxSampleRateHz:
+	case sampleRateHz < minSampleRateHz || sampleRateHz > maxSampleRateHz:
 		return scout.Errorf(scout.CodeAudioUnsupported, "sample rate of %d Hz is outside %d to %d Hz",
-			sampleRateHz, MinSampleRateHz, MaxSampleRateHz)
-	case channels > MaxChannels:
-		return scout.Errorf(scout.CodeAudioUnsupported, "%d channels are more than %d", channels, MaxChannels).
+			sampleRateHz, minSampleRateHz, maxSampleRateHz)
+	case channels > maxChannels:
+		return scout.Errorf(scout.CodeAudioUnsupported, "%d channels are more than %d", channels, maxChannels).
 			WithHint("mix it to fewer channels first, for example: ffmpeg -i IN -ac 1 OUT.wav")
 	}
 	return nil

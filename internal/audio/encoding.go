@@ -188,17 +188,6 @@ func FromInt16(dst []float32, src []int16) int {
 	return n
 }
 
-// ToInt16 converts samples to 16 bits, rounded to the nearest step, clipped at full scale, NaN as silence. It returns
-// how many, min(len(dst), len(src)). It restores the input of FromInt16 exactly.
-func ToInt16(dst []int16, src []float32) int {
-	n := min(len(dst), len(src))
-	dst, src = dst[:n], src[:n]
-	for i, v := range src {
-		dst[i] = int16(quantise(v, scale16))
-	}
-	return n
-}
-
 func quantise(v float32, scale float64) int32 {
 	x := math.RoundToEven(float64(v) * scale)
 	switch {

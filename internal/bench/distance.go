@@ -13,14 +13,6 @@ type Edits struct {
 // Errors is the edit distance.
 func (e Edits) Errors() int { return e.Substituted + e.Deleted + e.Inserted }
 
-// Rate returns errors divided by the length of the reference; false if the reference is empty.
-func (e Edits) Rate() (rate float64, ok bool) {
-	if e.Reference == 0 {
-		return 0, false
-	}
-	return float64(e.Errors()) / float64(e.Reference), true
-}
-
 func (e Edits) plus(o Edits) Edits {
 	return Edits{e.Reference + o.Reference, e.Substituted + o.Substituted, e.Deleted + o.Deleted, e.Inserted + o.Inserted}
 }

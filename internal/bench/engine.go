@@ -66,7 +66,7 @@ func RunEngine(ctx context.Context, rig Rig, o EngineOptions) (*EngineReport, er
 		o.Progress = func(string) {}
 	}
 	r := &engineRun{EngineOptions: o, rig: rig, report: &EngineReport{
-		Schema: EngineSchema, Started: time.Now().UTC(), Setup: o.Setup, Machine: machine(),
+		Schema: engineSchema, Started: time.Now().UTC(), Setup: o.Setup, Machine: machine(),
 	}}
 	for _, part := range []struct {
 		name    string

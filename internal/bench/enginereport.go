@@ -14,8 +14,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// EngineSchema is the version of the JSON form of an EngineReport: docs/formats/bench.md.
-const EngineSchema = 1
+// engineSchema is the version of the JSON form of an EngineReport: docs/formats/bench.md.
+const engineSchema = 1
 
 // EngineReport is the outcome of RunEngine.
 type EngineReport struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Schema is the version of the JSON form of a Report: docs/formats/bench.md. Readers refuse other versions.
-const Schema = 1
+// schema is the version of the JSON form of a Report: docs/formats/bench.md. Readers refuse other versions.
+const schema = 1
 
 // LongAudio is the length above which a clip counts as long: no engine here takes more in one request.
 const LongAudio = 30 * time.Second
@@ -165,9 +165,9 @@ func ReadReport(path string) (*Report, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return nil, scout.Errorf(scout.CodeManifestInvalid, "read baseline %s: %w", path, err)
 	}
-	if r.Schema != Schema {
+	if r.Schema != schema {
 		return nil, scout.Errorf(scout.CodeManifestInvalid, "read baseline %s: %w", path,
-			fmt.Errorf("schema %d, this version reads %d", r.Schema, Schema)).
+			fmt.Errorf("schema %d, this version reads %d", r.Schema, schema)).
 			WithHint("make the baseline again with this version")
 	}
 	return &r, nil

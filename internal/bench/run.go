@@ -43,8 +43,8 @@ const (
 	Hour Mode = "hour"
 )
 
-// JoinedName names the one file of a report in the modes Joined and Hour.
-const JoinedName = "(joined)"
+// joinedName names the one file of a report in the modes Joined and Hour.
+const joinedName = "(joined)"
 
 // Options say how a run is made.
 type Options struct {
@@ -93,7 +93,7 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 			return nil, scout.Errorf(scout.CodeCancelled, "benchmark: %w", err)
 		}
 	}
-	r := &Report{Schema: Schema, Started: o.Now().UTC(), Setup: o.Setup}
+	r := &Report{Schema: schema, Started: o.Now().UTC(), Setup: o.Setup}
 	var decodes []time.Duration
 	var words []judged
 	for i, c := range clips {
@@ -174,7 +174,7 @@ func plan(ctx context.Context, entries []Entry, o Options) ([]clip, error) {
 
 // join makes one clip of all clips, repeated.
 func join(clips []clip, times int) clip {
-	all := clip{name: JoinedName}
+	all := clip{name: joinedName}
 	for range times {
 		for _, c := range clips {
 			all.paths = append(all.paths, c.paths...)

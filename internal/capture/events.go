@@ -24,11 +24,6 @@ const (
 	GapOverrun scout.GapReason = "callback_overrun"
 )
 
-// GapReasons are all reasons of gaps that capture makes.
-func GapReasons() []scout.GapReason {
-	return []scout.GapReason{GapDeviceLost, GapServerLost, GapStalled, GapSuspended, GapMissing, GapOverrun}
-}
-
 // State is what a session does.
 type State string
 

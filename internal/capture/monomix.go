@@ -14,7 +14,7 @@ const (
 	mixQuiet = 4e-9
 )
 
-// monoMix mixes interleaved channels to one as they are recorded. It is their mean, bit for bit as audio.Downmix makes it,
+// monoMix mixes interleaved channels to one as they are recorded. It is their mean, bit for bit,
 // unless a channel would cancel the others out: that one is turned round for as long as it does. A recording in
 // mono cannot be mixed again later, so nothing may vanish here. What else makes a better mix is left
 // to those who read the recording with more than one channel. It does not look ahead and allocates nothing after

@@ -32,16 +32,6 @@ func Held(f *os.File) (bool, error) {
 	return false, err //nolint:wrapcheck // callers say which lock
 }
 
-// Wait waits for the lock of f and takes it.
-func Wait(f *os.File) error {
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR {
-			return err //nolint:wrapcheck // callers say which lock
-		}
-	}
-}
-
 // Close releases the lock and closes f. Closing alone is not enough: a child that another goroutine is just starting
 // has a copy of the descriptor, and so of the lock, until its program begins.
 func Close(f *os.File) error {

@@ -49,8 +49,8 @@ func (f Family) Roles() []Role {
 	return nil
 }
 
-// Families returns all families, the default model's first.
-func Families() []Family { return []Family{Moonshine, Whisper, Parakeet, SenseVoice, Zipformer} }
+// families returns all families, the default model's first.
+func families() []Family { return []Family{Moonshine, Whisper, Parakeet, SenseVoice, Zipformer} }
 
 // Source is a place from which a file can be fetched.
 type Source struct {
@@ -92,8 +92,8 @@ type Entry struct {
 	Backend string
 }
 
-// SizeBytes is the sum over the files.
-func (e Entry) SizeBytes() int64 {
+// sizeBytes is the sum over the files.
+func (e Entry) sizeBytes() int64 {
 	var sum int64
 	for _, f := range e.Files {
 		sum += f.SizeBytes

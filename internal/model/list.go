@@ -41,7 +41,7 @@ func (s *Store) List() ([]Listed, error) {
 	for _, e := range s.catalogue {
 		l := Listed{
 			ID: e.ID, Name: e.Name, Family: e.Family, Languages: slices.Clone(e.Languages), Licence: e.Licence,
-			SizeBytes: e.SizeBytes(), SizeExact: e.SizeExact(), Backend: e.Backend, Default: e.Default, Tested: e.Tested,
+			SizeBytes: e.sizeBytes(), SizeExact: e.SizeExact(), Backend: e.Backend, Default: e.Default, Tested: e.Tested,
 		}
 		s.describe(&l, inUse)
 		list = append(list, l)

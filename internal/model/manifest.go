@@ -58,7 +58,7 @@ func checkID(id string) error {
 func checkRoles(family Family, files map[Role]string) error {
 	want := family.Roles()
 	if want == nil {
-		return scout.Errorf(scout.CodeInvalidArgument, "family %q: want one of %v", family, Families())
+		return scout.Errorf(scout.CodeInvalidArgument, "family %q: want one of %v", family, families())
 	}
 	for _, role := range want {
 		if files[role] == "" {

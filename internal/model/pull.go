@@ -232,9 +232,9 @@ func (p *pull) stage(ctx context.Context) error {
 		return scout.FileError(scout.CodeWriteFailed, "tidy "+p.staging, err)
 	}
 	const reserve = 16 << 20
-	if free, err := freeBytes(p.staging); err == nil && free < p.entry.SizeBytes()-present+reserve {
+	if free, err := freeBytes(p.staging); err == nil && free < p.entry.sizeBytes()-present+reserve {
 		return scout.Errorf(scout.CodeDiskFull, "pull model %s: it needs %d MB, and %s has %d MB free",
-			p.entry.ID, (p.entry.SizeBytes()-present+reserve)/megabyte, p.store.dir, free/megabyte).
+			p.entry.ID, (p.entry.sizeBytes()-present+reserve)/megabyte, p.store.dir, free/megabyte).
 			WithHint("free some space, or put the models elsewhere with SCOUT_MODELS")
 	}
 	if p.options.From != "" && !isURL(p.options.From) && isArchive(p.options.From) {

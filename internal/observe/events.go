@@ -10,7 +10,7 @@ const (
 
 // Keys of log attributes that several components use. Values are flat: strings, numbers, booleans.
 const (
-	KeyComponent  = "component"
+	keyComponent  = "component"
 	KeyCode       = "code"
 	KeyError      = "error"
 	KeyDurationMS = "duration_ms"

@@ -75,6 +75,6 @@ func (f *Failures) Guard(component string, work func() error) (err error) {
 // Panicked counts and logs a panic that was recovered elsewhere, from the goroutine that panicked.
 func (f *Failures) Panicked(component string, value any) {
 	f.panics.WithLabelValues(component).Inc()
-	f.scope.Log().Error(eventPanicRecovered, slog.String(KeyComponent, component),
+	f.scope.Log().Error(eventPanicRecovered, slog.String(keyComponent, component),
 		slog.String(KeyError, fmt.Sprint(value)), slog.String("stack", string(debug.Stack())))
 }

@@ -23,7 +23,7 @@ func NewScope(log *slog.Logger, metrics prometheus.Registerer, tracer trace.Trac
 
 // Component returns the scope for a part of the program: its log lines carry component=name.
 func (s Scope) Component(name string) Scope {
-	s.log = s.Log().With(slog.String(KeyComponent, name))
+	s.log = s.Log().With(slog.String(keyComponent, name))
 	return s
 }
 

@@ -138,16 +138,13 @@ func (p *Place) Stream() bool {
 	return p.fd >= 0 || p.info != nil && !p.info.Mode().IsRegular()
 }
 
-// Filled is true for a regular file with something in it.
-func (p *Place) Filled() bool {
+// filled is true for a regular file with something in it.
+func (p *Place) filled() bool {
 	return p.info != nil && p.info.Mode().IsRegular() && p.info.Size() > 0
 }
 
 // Target is the path of the file itself, without symbolic links.
 func (p *Place) Target() string { return p.target }
-
-// Exists is true where something is there.
-func (p *Place) Exists() bool { return p.info != nil }
 
 // Same tells whether two places are one file.
 func (p *Place) Same(other *Place) bool {
@@ -222,7 +219,7 @@ func (r Rules) Check(p *Place) error {
 		return scout.Errorf(scout.CodeInvalidArgument, "%s belongs to Scout's own recordings or models: it is never replaced", p.Path).
 			WithHint("choose another name for --output")
 	}
-	if p.Filled() && !r.Force {
+	if p.filled() && !r.Force {
 		return scout.Errorf(scout.CodeInvalidArgument, "%s exists already", p.Path).WithHint("choose another name, or replace it with --force")
 	}
 	return nil

@@ -10,17 +10,17 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// AutoLanguage asks the model to detect the language, or uses the only language of the model.
-const AutoLanguage = "auto"
+// autoLanguage asks the model to detect the language, or uses the only language of the model.
+const autoLanguage = "auto"
 
 // ParseLanguage reads a language as people write it: an ISO 639 code (en, eng), a BCP 47 tag (en-US, pt_BR, zh-Hant),
 // or a name in English or in the language itself (English, Deutsch). Case does not matter.
 //
-// It returns the shortest ISO 639 code, and "" for an empty text and for AutoLanguage. The error has the code
+// It returns the shortest ISO 639 code, and "" for an empty text and for autoLanguage. The error has the code
 // invalid_argument.
 func ParseLanguage(text string) (string, error) {
 	asked := strings.TrimSpace(text)
-	if asked == "" || strings.EqualFold(asked, AutoLanguage) {
+	if asked == "" || strings.EqualFold(asked, autoLanguage) {
 		return "", nil
 	}
 	// A POSIX locale, as in $LANG: en_US.UTF-8, de_DE@euro.
@@ -36,7 +36,7 @@ func ParseLanguage(text string) (string, error) {
 		return code, nil
 	}
 	return "", scout.Errorf(scout.CodeInvalidArgument, "unknown language %q", text).
-		WithHint("write a code such as en or de, a tag such as en-US, a name such as English, or %s", AutoLanguage)
+		WithHint("write a code such as en or de, a tag such as en-US, a name such as English, or %s", autoLanguage)
 }
 
 // codeOfName returns the code of the language with that name, in English or in the language itself; empty if there is
@@ -66,8 +66,8 @@ func canonical(code string) string {
 	return base.String()
 }
 
-// LanguageName returns the English name of a code, or the code if it has none.
-func LanguageName(code string) string {
+// languageName returns the English name of a code, or the code if it has none.
+func languageName(code string) string {
 	tag, err := language.Parse(code)
 	if err != nil {
 		return code
@@ -79,7 +79,7 @@ func LanguageName(code string) string {
 }
 
 // Language returns the code of a language as people write it. The code is "" if the model detects the language. For an
-// empty text and AutoLanguage it is the language of a model that knows only one. The error is one of ParseLanguage, or
+// empty text and autoLanguage it is the language of a model that knows only one. The error is one of ParseLanguage, or
 // has the code model_language if the model does not know the language.
 func (r *Recognizer) Language(asked string) (string, error) {
 	known := r.Model.Languages
@@ -100,5 +100,5 @@ func (r *Recognizer) Language(asked string) (string, error) {
 	if len(known) > most {
 		list += ", …"
 	}
-	return "", scout.Errorf(scout.CodeModelLanguage, "model %s does not know the language %s (it knows %s)", r.Model.ID, LanguageName(code), list)
+	return "", scout.Errorf(scout.CodeModelLanguage, "model %s does not know the language %s (it knows %s)", r.Model.ID, languageName(code), list)
 }

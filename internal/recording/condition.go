@@ -34,8 +34,8 @@ func conditionTexts() map[Condition]string {
 	}
 }
 
-// Conditions returns all conditions but ConditionOK, for metrics and documents.
-func Conditions() []Condition {
+// conditions returns all conditions but ConditionOK, for metrics and documents.
+func conditions() []Condition {
 	return []Condition{ConditionDiskFull, ConditionWriteFailed, ConditionStalled, ConditionNotSynced, ConditionNoManifest, ConditionFileLost}
 }
 

@@ -166,7 +166,7 @@ func (p *Pump) lookLoop(stop <-chan struct{}) error {
 		if err := p.options.Faults.At(GoroutineLook); err != nil {
 			return err
 		}
-		damage := p.writer.Look()
+		damage := p.writer.look()
 		switch damage {
 		case DamageNone:
 		case DamageManifest:

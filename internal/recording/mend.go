@@ -36,7 +36,7 @@ func (p *Pump) mend() {
 	if damage == DamageOverwritten {
 		saved, err = p.writer.restore(damage, p.intact(), p.oldest())
 	} else {
-		saved, err = p.writer.Rescue(damage, p.oldest())
+		saved, err = p.writer.rescue(damage, p.oldest())
 	}
 	p.rescueAfter = time.Now().Add(time.Since(began) * rescueShare)
 	if err != nil {
@@ -98,7 +98,7 @@ func (p *Pump) secure() bool {
 	if !p.whole() {
 		return false
 	}
-	damage := p.writer.Look()
+	damage := p.writer.look()
 	if !p.writer.ours() {
 		damage = DamageOverwritten
 	}

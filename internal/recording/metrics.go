@@ -120,7 +120,7 @@ func (m *Metrics) Trouble(t Trouble) {
 	if m == nil {
 		return
 	}
-	for _, c := range Conditions() {
+	for _, c := range conditions() {
 		value := 0.0
 		if c == t.Condition {
 			value = 1

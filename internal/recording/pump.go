@@ -437,7 +437,7 @@ func (p *Pump) write(frames []byte) error {
 // lose puts a gap where the ring lost frames; false where that could not be written and is to be tried
 // again. The last time the silence need not wait for the manifest.
 func (p *Pump) lose(frames uint64, last bool) bool {
-	frames -= p.writer.Forward(frames)
+	frames -= p.writer.forward(frames)
 	if frames == 0 {
 		return true
 	}
@@ -459,7 +459,7 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 // rewind goes back to what is surely on the device, as far as the ring still has the frames.
 func (p *Pump) rewind() {
 	from := p.writer.Frames()
-	to := p.writer.Rewind(uint64(p.aligned.recording(p.ring.Oldest())))
+	to := p.writer.rewind(uint64(p.aligned.recording(p.ring.Oldest())))
 	p.log.Warn(eventRecordingRewritten, slog.Uint64("frames", from-to))
 	p.resync.Store(false)
 }

@@ -60,8 +60,8 @@ func (d Damage) Text() string {
 	return string(d)
 }
 
-// Look compares the files with what they should be. It may be called from any goroutine.
-func (w *Writer) Look() Damage {
+// look compares the files with what they should be. It may be called from any goroutine.
+func (w *Writer) look() Damage {
 	folder, file := w.home.Load(), w.file.Load()
 	info, err := folder.disk.Stat(folder.AudioPath(w.head.id))
 	switch {
@@ -135,11 +135,11 @@ type Saved struct {
 // copyBytes is how much is copied at a time.
 const copyBytes = 256 << 10
 
-// Rescue saves the recording again from the file that is open, which is no longer under its name: into
+// rescue saves the recording again from the file that is open, which is no longer under its name: into
 // the folder, made anew where it is missing, else into another one. What stands under the name now is
 // set aside, not destroyed. Frames that cannot be read are taken from memory, which has those from
 // position oldest on: Frames goes back to them, so that they are written next.
-func (w *Writer) Rescue(damage Damage, oldest scout.Position) (Saved, error) {
+func (w *Writer) rescue(damage Damage, oldest scout.Position) (Saved, error) {
 	var errs []error
 	home := w.home.Load()
 	for i, dir := range home.places() {

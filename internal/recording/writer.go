@@ -31,14 +31,14 @@ type Settings struct {
 
 // Writer is the file of a recording while it is recorded.
 //
-// One goroutine calls Write, Silence, ShowHeader, Rewind, Rescue and Finish; Sync, SaveManifest, AddGap,
-// Look and the readers of numbers may be called from others at the same time. Everything before Frames is
+// One goroutine calls Write, Silence, ShowHeader, rewind, rescue and Finish; Sync, SaveManifest, AddGap,
+// look and the readers of numbers may be called from others at the same time. Everything before Frames is
 // in the file, everything before Synced survives a loss of power, and what the header claims is never
 // more than Frames.
 type Writer struct {
-	home atomic.Pointer[Folder]   // where the recording is; another one after Rescue had to go elsewhere
-	file atomic.Pointer[openFile] // what is being written; another one after Rescue
-	old  []File                   // files that Rescue left, still open: a sync may be under way
+	home atomic.Pointer[Folder]   // where the recording is; another one after rescue had to go elsewhere
+	file atomic.Pointer[openFile] // what is being written; another one after rescue
+	old  []File                   // files that rescue left, still open: a sync may be under way
 	// claimed keeps others from changing the recording; nil where it could not be had.
 	claimed *claim
 	head    header
@@ -51,7 +51,7 @@ type Writer struct {
 	sum    hash.Hash
 	summed uint64 // frames that went into sum
 	unsure bool   // sum may not be that of the file: Finish reads it again
-	inFile uint64 // frames that the file holds, those that Rewind went back behind included
+	inFile uint64 // frames that the file holds, those that rewind went back behind included
 	zeros  []byte
 	encode [HeaderBytes]byte
 	read   [HeaderBytes]byte
@@ -97,7 +97,7 @@ func (f *Folder) Create(s Settings) (*Writer, error) {
 		}
 	}
 	w := f.newWriter(header{id: s.ID, started: s.StartedAt, format: s.Format}, Manifest{
-		Version: ManifestVersion, ID: s.ID, State: StateRecording, Device: s.Device, Format: s.Format,
+		Version: manifestVersion, ID: s.ID, State: StateRecording, Device: s.Device, Format: s.Format,
 		StartedAt: s.StartedAt.UTC(), PrerollFrames: s.PrerollFrames, Labels: s.Labels,
 	})
 	w.claim(0) // nobody else knows the recording
@@ -224,13 +224,6 @@ func (w *Writer) Gaps() []scout.Gap {
 	return slices.Clone(w.manifest.Gaps)
 }
 
-// LostFrames returns how many frames lie in gaps.
-func (w *Writer) LostFrames() uint64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.manifest.LostFrames()
-}
-
 func (w *Writer) offset(frames uint64) int64 {
 	return HeaderBytes + int64(frames)*int64(w.head.format.FrameBytes())
 }
@@ -322,7 +315,7 @@ func (w *Writer) Sync() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// Frames never shrinks below synced (see Rewind), so that this cannot take back a promise; only
+	// Frames never shrinks below synced (see rewind), so that this cannot take back a promise; only
 	// what was synced into a file that is no longer this recording's says nothing.
 	if w.file.Load() == file {
 		w.synced.Store(min(frames, w.frames.Load()))
@@ -330,18 +323,18 @@ func (w *Writer) Sync() error {
 	return nil
 }
 
-// Rewind goes back to the frame after the last one synced, or to frames where that is later: what
+// rewind goes back to the frame after the last one synced, or to frames where that is later: what
 // comes next is written again. It is for the time after a failed Sync, when the kernel may have
 // dropped what it could not write and will not say so again.
-func (w *Writer) Rewind(frames uint64) uint64 {
+func (w *Writer) rewind(frames uint64) uint64 {
 	frames = min(max(frames, w.synced.Load()), w.frames.Load())
 	w.frames.Store(frames)
 	return frames
 }
 
-// Forward takes back Rewind for up to so many frames that cannot be written again, and returns for
+// forward takes back rewind for up to so many frames that cannot be written again, and returns for
 // how many: they are in the file, and the device may have them.
-func (w *Writer) Forward(frames uint64) uint64 {
+func (w *Writer) forward(frames uint64) uint64 {
 	at := w.frames.Load()
 	end := min(at+frames, w.inFile)
 	w.frames.Store(end)

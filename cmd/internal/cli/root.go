@@ -15,8 +15,8 @@ import (
 // Main runs a program with the arguments, streams and signals of the process, and ends it.
 func Main(name string, build func(*App) *cobra.Command) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
-	ctx, interrupts := WatchInterrupts()
-	Leave(Run(ctx, name, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interrupts: interrupts}, build))
+	ctx, interrupts := watchInterrupts()
+	leave(Run(ctx, name, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interrupts: interrupts}, build))
 }
 
 // Run runs a program without the process: it returns the exit code.
@@ -64,7 +64,7 @@ func (a *App) SetUp(root *cobra.Command) {
 	root.Args = cobra.ArbitraryArgs
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return UnknownCommand(cmd, args[0])
+			return unknownCommand(cmd, args[0])
 		}
 		return cmd.Help()
 	}
@@ -116,7 +116,7 @@ func newHelpCommand() *cobra.Command {
 				return Usage(err)
 			}
 			if len(rest) > 0 {
-				return UnknownCommand(found, rest[0])
+				return unknownCommand(found, rest[0])
 			}
 			found.InitDefaultHelpFlag()
 			return found.Help()

@@ -25,13 +25,13 @@ type Interrupts struct {
 // ignore.
 func (w *Interrupts) Ending() []os.Signal { return w.ending }
 
-// WatchInterrupts returns a context that ends with the first signal. The second ends the process at once, as does
+// watchInterrupts returns a context that ends with the first signal. The second ends the process at once, as does
 // endWithin after the first, unless Patient is set.
 //
 // Signals that the program was started to ignore stay ignored: SIGHUP below nohup, SIGINT below a shell with trap ” INT. A
 // shell also ignores SIGINT for what it starts in the background of a script, only so that Ctrl-C at the script does not reach
 // it. A SIGINT that is sent to such a program by its number is meant, and ends it.
-func WatchInterrupts() (context.Context, *Interrupts) {
+func watchInterrupts() (context.Context, *Interrupts) {
 	w := &Interrupts{signals: make(chan os.Signal, 4), ending: []os.Signal{
 		syscall.SIGTERM, syscall.SIGQUIT, // SIGQUIT would print the stacks of all goroutines
 	}}
@@ -42,7 +42,7 @@ func WatchInterrupts() (context.Context, *Interrupts) {
 		w.ending = append(w.ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
 	}
 	signal.Notify(w.signals, w.ending...)
-	// A write to a closed pipe is an error like any other: what was begun is cleaned up. See Leave.
+	// A write to a closed pipe is an error like any other: what was begun is cleaned up. See leave.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() { // ends with the process
@@ -72,9 +72,9 @@ func number(s os.Signal) syscall.Signal {
 	return syscall.SIGINT
 }
 
-// Leave ends the process with the exit code of a command. After a signal it dies of the signal, so that a shell ends
+// leave ends the process with the exit code of a command. After a signal it dies of the signal, so that a shell ends
 // its loop as well.
-func Leave(code int) {
+func leave(code int) {
 	switch n := syscall.Signal(code - ExitSignal); n {
 	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE:
 		die(n)

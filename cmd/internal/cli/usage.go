@@ -25,7 +25,7 @@ func WrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case check(cmd, args) == nil:
 			return nil
 		case cmd.HasAvailableSubCommands() && len(args) > 0:
-			return UnknownCommand(cmd, args[0])
+			return unknownCommand(cmd, args[0])
 		case check(cmd, append(args, "x")) == nil || check(cmd, args[:0]) != nil && len(args) == 0:
 			return Misuse("for example: "+firstExample(cmd), "an argument is missing: %s", usageLine(cmd))
 		}
@@ -61,8 +61,8 @@ func firstExample(cmd *cobra.Command) string {
 	return line
 }
 
-// UnknownCommand says that a command does not exist, and which one was probably meant.
-func UnknownCommand(parent *cobra.Command, name string) error {
+// unknownCommand says that a command does not exist, and which one was probably meant.
+func unknownCommand(parent *cobra.Command, name string) error {
 	var names []string
 	for _, c := range parent.Commands() {
 		if c.IsAvailableCommand() || c.Name() == "help" {

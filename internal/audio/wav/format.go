@@ -28,8 +28,8 @@ type Format struct {
 	SampleRateHz, Channels int
 }
 
-// FrameBytes returns the size of a frame, one sample per channel.
-func (f Format) FrameBytes() int { return f.Encoding.Bytes() * f.Channels }
+// frameBytes returns the size of a frame, one sample per channel.
+func (f Format) frameBytes() int { return f.Encoding.Bytes() * f.Channels }
 
 // Format tags of the fmt chunk. Source: RFC 2361 and Microsoft's mmreg.h.
 const (

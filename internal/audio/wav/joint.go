@@ -34,7 +34,7 @@ func riffStart(b []byte) bool {
 
 // beforeJoint shortens dst so that it ends where another WAV file begins, and returns io.EOF when that is here.
 func (r *Reader) beforeJoint(dst []byte) ([]byte, error) {
-	dst = dst[:min(len(dst), max(scanBytes/r.header.format.FrameBytes(), 1)*r.header.format.FrameBytes())]
+	dst = dst[:min(len(dst), max(scanBytes/r.header.format.frameBytes(), 1)*r.header.format.frameBytes())]
 	const begin = 12
 	// An error is an end, or comes back with the next read.
 	ahead, _ := r.src.Peek(len(dst) + begin)
@@ -54,7 +54,7 @@ func (r *Reader) beforeJoint(dst []byte) ([]byte, error) {
 
 // stopAt is beforeJoint with the other file at that many bytes from here.
 func (r *Reader) stopAt(dst []byte, at int) ([]byte, error) {
-	size := r.header.format.FrameBytes()
+	size := r.header.format.frameBytes()
 	if at >= len(dst) {
 		return dst, nil // the next read meets it
 	}

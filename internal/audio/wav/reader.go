@@ -75,7 +75,7 @@ func newReader(r io.Reader, startsFile func(head []byte) bool) (*Reader, error) 
 	}
 	reader.warnings = reader.header.warnings
 	reader.left, reader.declared = reader.header.dataBytes, reader.header.dataBytes
-	size := reader.header.format.FrameBytes()
+	size := reader.header.format.frameBytes()
 	if reader.left != 0 {
 		_, err = reader.src.Peek(size)
 	}
@@ -97,7 +97,7 @@ func (r *Reader) Frames() int64 {
 	if r.header.dataBytes < 0 {
 		return -1
 	}
-	return r.header.dataBytes / int64(r.header.format.FrameBytes())
+	return r.header.dataBytes / int64(r.header.format.frameBytes())
 }
 
 // Warnings returns what was found wrong so far and put right. It is complete after io.EOF.
@@ -113,7 +113,7 @@ func (r *Reader) Warnings() []scout.Warning { return r.warnings }
 // Errors come after all frames before them, and stay.
 func (r *Reader) Read(dst []float32) (frames int, err error) {
 	format := r.header.format
-	size := format.FrameBytes()
+	size := format.frameBytes()
 	room := min(len(dst)/format.Channels, len(r.scratch)/size)
 	if room == 0 {
 		return 0, io.ErrShortBuffer
@@ -122,12 +122,12 @@ func (r *Reader) Read(dst []float32) (frames int, err error) {
 	return audio.Decode(dst, r.scratch[:n], format.Encoding) / format.Channels, err
 }
 
-// ReadBytes reads whole frames as they are stored. It returns a multiple of FrameBytes and the errors
+// ReadBytes reads whole frames as they are stored. It returns a multiple of frameBytes and the errors
 // of Read.
 //
 //	dst  room for at least one frame
 func (r *Reader) ReadBytes(dst []byte) (n int, err error) {
-	size := r.header.format.FrameBytes()
+	size := r.header.format.frameBytes()
 	dst = dst[:len(dst)/size*size]
 	if len(dst) == 0 {
 		return 0, io.ErrShortBuffer
@@ -172,8 +172,8 @@ func (r *Reader) readError(err error, part int) error {
 	}
 	if r.left > 0 && !rounded(r.declared) {
 		r.warn(scout.Warnf(scout.WarningCutOff, "cut off: the header promises %v of audio, %v are there",
-			r.time(r.frames+r.left/int64(r.header.format.FrameBytes())), r.time(r.frames)).
-			From(r.time(r.frames)).To(r.time(r.frames + r.left/int64(r.header.format.FrameBytes()))))
+			r.time(r.frames+r.left/int64(r.header.format.frameBytes())), r.time(r.frames)).
+			From(r.time(r.frames)).To(r.time(r.frames + r.left/int64(r.header.format.frameBytes()))))
 	} else if part > 0 {
 		r.warn(scout.Warnf(scout.WarningFormat, "the last frame is incomplete and was left out"))
 	}

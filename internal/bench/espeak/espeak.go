@@ -19,8 +19,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Library is the file name of the library; the system searches for it.
-const Library = "libespeak-ng.so.1"
+// library is the file name of the library; the system searches for it.
+const library = "libespeak-ng.so.1"
 
 // Constants of speak_lib.h.
 const (
@@ -98,7 +98,7 @@ var ErrMissing = errors.New("eSpeak NG is not installed (on Debian: apt-get inst
 
 // Open loads the library. It returns ErrMissing if there is none.
 func Open() (*Synthesizer, error) {
-	handle, err := purego.Dlopen(Library, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	handle, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
@@ -111,7 +111,7 @@ func Open() (*Synthesizer, error) {
 	} {
 		symbol, err := purego.Dlsym(handle, name)
 		if err != nil {
-			return nil, fmt.Errorf("load %s: %w", Library, err)
+			return nil, fmt.Errorf("load %s: %w", library, err)
 		}
 		purego.RegisterFunc(f, symbol)
 	}

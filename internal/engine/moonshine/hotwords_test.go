@@ -63,7 +63,7 @@ func TestHotWordsDecideWhatIsNearlyUndecided(t *testing.T) {
 		}
 	}
 	var encoded []int32
-	backend, ok := b.(*Backend)
+	backend, ok := b.(*backend)
 	if !ok {
 		t.Fatalf("%T", b)
 	}

@@ -26,9 +26,9 @@ const Name = "moonshine"
 
 // Roles of the files in Load.Files.
 const (
-	RoleEncoder = "prepared_encoder" // encoder.onnx of a prepared model, its weights beside it
-	RoleDecoder = "prepared_decoder" // decoder.onnx of a prepared model, its weights beside it
-	RoleTokens  = "tokens"           // tokens.txt: lines "base64(token) id"
+	roleEncoder = "prepared_encoder" // encoder.onnx of a prepared model, its weights beside it
+	roleDecoder = "prepared_decoder" // decoder.onnx of a prepared model, its weights beside it
+	roleTokens  = "tokens"           // tokens.txt: lines "base64(token) id"
 )
 
 const (
@@ -40,15 +40,15 @@ const (
 	usualSlots, mostSlots = 2, 64
 )
 
-// Backend is one loaded model. Its slots share the weights.
-type Backend struct {
+// backend is one loaded model. Its slots share the weights.
+type backend struct {
 	facts      wire.Hello
 	vocabulary *vocabulary
 	model      *model
 	slots      *slots
 }
 
-var _ server.Backend = (*Backend)(nil)
+var _ server.Backend = (*backend)(nil)
 
 // Open loads the prepared graphs and the vocabulary. library is the path of ONNX Runtime's shared library; the system
 // searches for a bare name. The first call in a process decides which library is used.
@@ -60,18 +60,18 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 	var vocabulary *vocabulary
 	var group errgroup.Group // reading the vocabulary takes 10 ms, starting the runtime 35; neither uses a second processor
 	group.Go(func() (err error) {
-		vocabulary, err = readVocabulary(load.Files[RoleTokens])
+		vocabulary, err = readVocabulary(load.Files[roleTokens])
 		return err
 	})
 	group.Go(func() error { return startRuntime(library) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	m, err := openModel(load.Files[RoleEncoder], load.Files[RoleDecoder])
+	m, err := openModel(load.Files[roleEncoder], load.Files[roleDecoder])
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{
+	b := &backend{
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots, Steps: true,
@@ -95,7 +95,7 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 // tryOut runs both graphs once over silence. ONNX Runtime resolves inputs and outputs by name only when a graph runs,
 // so a file with another graph is found here and not at the first request. The run also loads into memory what the
 // first request would wait for.
-func (b *Backend) tryOut(ctx context.Context) error {
+func (b *backend) tryOut(ctx context.Context) error {
 	l, err := b.slots.take(ctx)
 	if err != nil {
 		return fmt.Errorf("load model: %w", err)
@@ -111,12 +111,12 @@ func (b *Backend) tryOut(ctx context.Context) error {
 }
 
 // Facts describes the model.
-func (b *Backend) Facts() wire.Hello { return b.facts }
+func (b *backend) Facts() wire.Hello { return b.facts }
 
 // Transcribe decodes one piece. It waits for a free slot and ends soon after ctx: within a token, or within a node of
 // the encoder. It fails with invalid_argument for a hypothesis outside the vocabulary and for too many or too long hot
 // words, with the code of ctx's error, or with engine_failed. The result belongs to the caller.
-func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
+func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
 	limit := tokenLimit(len(request.Samples))
 	hypothesis, err := b.vocabulary.hypothesis(request.Options.Hypothesis, limit)
 	if err != nil {
@@ -146,7 +146,7 @@ func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 }
 
 // result converts a decoding for the wire.
-func (b *Backend) result(d *decoding) *wire.Result {
+func (b *backend) result(d *decoding) *wire.Result {
 	tokens := b.vocabulary.tokens(d.tokens, d.logprobs)
 	return &wire.Result{
 		Text: b.vocabulary.text(d.tokens), Tokens: tokens, Words: b.vocabulary.words(d.tokens, d.logprobs),
@@ -156,4 +156,4 @@ func (b *Backend) result(d *decoding) *wire.Result {
 }
 
 // Close waits for running requests and frees the model. The backend cannot be used afterwards.
-func (b *Backend) Close() error { return errors.Join(b.slots.close(), b.model.close()) }
+func (b *backend) Close() error { return errors.Join(b.slots.close(), b.model.close()) }

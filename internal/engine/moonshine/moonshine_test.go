@@ -55,7 +55,7 @@ var preparedLoad = sync.OnceValues(func() (wire.Load, error) {
 	}
 	res, err := prepare.Prepare(context.Background(), src, dir, prepare.Options{})
 	return wire.Load{Backend: Name, ModelID: "moonshine-tiny-en", Family: "moonshine", Files: map[string]string{
-		RoleEncoder: res.Encoder, RoleDecoder: res.Decoder, RoleTokens: filepath.Join(modelDir(), "tokens.txt"),
+		roleEncoder: res.Encoder, roleDecoder: res.Decoder, roleTokens: filepath.Join(modelDir(), "tokens.txt"),
 	}}, err
 })
 
@@ -402,7 +402,7 @@ func TestOpenRefuses(t *testing.T) {
 	other := fileOf(t, "not a graph")
 	cut := t.TempDir() // prepared graphs whose weights are cut off in the middle
 	for _, name := range []string{prepare.EncoderFile, prepare.EncoderWeights, prepare.DecoderFile, prepare.DecoderWeights, prepare.ManifestFile} {
-		data, err := os.ReadFile(filepath.Join(filepath.Dir(good.Files[RoleEncoder]), name))
+		data, err := os.ReadFile(filepath.Join(filepath.Dir(good.Files[roleEncoder]), name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,19 +417,19 @@ func TestOpenRefuses(t *testing.T) {
 		role, path string
 		want       scout.Code
 	}{
-		"without an encoder":      {RoleEncoder, other + "s", scout.CodeModelCorrupt},
-		"without a decoder":       {RoleDecoder, other + "s", scout.CodeModelCorrupt},
-		"with text for a decoder": {RoleDecoder, other, scout.CodeModelCorrupt},
-		"with half an encoder":    {RoleEncoder, filepath.Join(cut, prepare.EncoderFile), scout.CodeModelCorrupt},
-		"with half a decoder":     {RoleDecoder, filepath.Join(cut, prepare.DecoderFile), scout.CodeModelCorrupt},
-		"with another graph":      {RoleDecoder, good.Files[RoleEncoder], scout.CodeModelCorrupt},
-		"without a vocabulary":    {RoleTokens, other + "s", scout.CodeFileNotFound},
-		"with another vocabulary": {RoleTokens, other, scout.CodeModelCorrupt},
+		"without an encoder":      {roleEncoder, other + "s", scout.CodeModelCorrupt},
+		"without a decoder":       {roleDecoder, other + "s", scout.CodeModelCorrupt},
+		"with text for a decoder": {roleDecoder, other, scout.CodeModelCorrupt},
+		"with half an encoder":    {roleEncoder, filepath.Join(cut, prepare.EncoderFile), scout.CodeModelCorrupt},
+		"with half a decoder":     {roleDecoder, filepath.Join(cut, prepare.DecoderFile), scout.CodeModelCorrupt},
+		"with another graph":      {roleDecoder, good.Files[roleEncoder], scout.CodeModelCorrupt},
+		"without a vocabulary":    {roleTokens, other + "s", scout.CodeFileNotFound},
+		"with another vocabulary": {roleTokens, other, scout.CodeModelCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := good
-			l.Files = map[string]string{RoleEncoder: good.Files[RoleEncoder], RoleDecoder: good.Files[RoleDecoder], RoleTokens: good.Files[RoleTokens]}
+			l.Files = map[string]string{roleEncoder: good.Files[roleEncoder], roleDecoder: good.Files[roleDecoder], roleTokens: good.Files[roleTokens]}
 			l.Files[c.role] = c.path
 			b, err := Open(context.Background(), l, lib)
 			if err == nil {

@@ -28,21 +28,17 @@ const (
 	minFrames = 1600
 )
 
-// Profiles of the native runtime.
-const (
-	// ProfileLean halves the memory that the allocator keeps between requests. It is the default.
-	ProfileLean = "lean"
-	// ProfilePlain is sherpa-onnx with its own defaults: the yardstick of the benchmarks.
-	ProfilePlain = "plain"
-)
+// profilePlain is sherpa-onnx with its own defaults, the yardstick of the benchmarks. Every other profile is lean, which
+// halves the memory that the allocator keeps between requests.
+const profilePlain = "plain"
 
-// Backend is one loaded recognizer.
-type Backend struct {
+// backend is one loaded recognizer.
+type backend struct {
 	recognizer *sherpa.OfflineRecognizer
 	facts      wire.Hello
 }
 
-var _ server.Backend = (*Backend)(nil)
+var _ server.Backend = (*backend)(nil)
 
 // Open loads the model. Roles of files by family:
 //
@@ -59,11 +55,11 @@ func Open(_ context.Context, load wire.Load) (server.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{facts: wire.Hello{
+	b := &backend{facts: wire.Hello{
 		Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
 		MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: 1,
 	}}
-	if load.Profile != ProfilePlain {
+	if load.Profile != profilePlain {
 		path, err := writeSessionOptions()
 		if err != nil {
 			return nil, err
@@ -77,7 +73,7 @@ func Open(_ context.Context, load wire.Load) (server.Backend, error) {
 	return b, nil
 }
 
-// writeSessionOptions writes the options of ProfileLean into a file for the library. Measured:
+// writeSessionOptions writes the options of the lean profile into a file for the library. Measured:
 // docs/adr/0002-engine-process.md.
 func writeSessionOptions() (string, error) {
 	// Not by atomicfile: it is read once by this process and removed.
@@ -149,11 +145,11 @@ func recognizerConfig(load wire.Load) (*sherpa.OfflineRecognizerConfig, error) {
 }
 
 // Facts describes the model.
-func (b *Backend) Facts() wire.Hello { return b.facts }
+func (b *backend) Facts() wire.Hello { return b.facts }
 
 // Transcribe decodes one piece. The library cannot be interrupted: a cancelled request ends when its decode does. The
 // caller has stopped waiting by then.
-func (b *Backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
+func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, scout.Errorf(scout.CodeOf(err), "transcribe: %w", err)
 	}
@@ -217,7 +213,7 @@ func words(tokens []wire.Token) []wire.Word {
 }
 
 // Close frees the model.
-func (b *Backend) Close() error {
+func (b *backend) Close() error {
 	sherpa.DeleteOfflineRecognizer(b.recognizer)
 	return nil
 }

@@ -209,7 +209,7 @@ func decodeTensor(b []byte, t *Tensor) error {
 	}
 	// Types that this package does not know are kept unread.
 	if size := t.Type.Size(); size > 0 {
-		if n := t.Elements(); n < 0 || n*int64(size) != int64(len(t.Raw)) {
+		if n := t.elements(); n < 0 || n*int64(size) != int64(len(t.Raw)) {
 			return fmt.Errorf("tensor %q of shape %v has %d bytes of data", t.Name, t.Dims, len(t.Raw))
 		}
 	}

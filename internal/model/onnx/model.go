@@ -122,7 +122,7 @@ func StringAttr(name, v string) Attribute {
 }
 
 // Tensor is a constant. Raw holds its elements in row-major order, little endian; for a tensor from Decode
-// len(Raw) equals Elements() * Type.Size(), and Raw may alias the bytes that were decoded. A tensor with
+// len(Raw) equals elements() * Type.Size(), and Raw may alias the bytes that were decoded. A tensor with
 // External keeps its elements in another file and has no Raw.
 type Tensor struct {
 	Name     string
@@ -139,9 +139,9 @@ type External struct {
 	Length   int64  // bytes
 }
 
-// Elements returns the product of the dimensions, 1 for a scalar, and -1 when a dimension is negative or the
+// elements returns the product of the dimensions, 1 for a scalar, and -1 when a dimension is negative or the
 // product leaves 40 bits: no tensor of a file this package reads is larger.
-func (t Tensor) Elements() int64 {
+func (t Tensor) elements() int64 {
 	const limit = 1 << 40
 	n := int64(1)
 	for _, d := range t.Dims {

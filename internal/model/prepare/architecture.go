@@ -26,10 +26,10 @@ const (
 
 // Limits of the prepared graphs, set by the length of their rotary tables.
 const (
-	// MaxFrames is the most encoder frames, 41.6 a second: 49 s of audio.
-	MaxFrames = 2048
-	// MaxTokens is the most tokens in one decode, the start token included.
-	MaxTokens = 512
+	// maxFrames is the most encoder frames, 41.6 a second: 49 s of audio.
+	maxFrames = 2048
+	// maxTokens is the most tokens in one decode, the start token included.
+	maxTokens = 512
 )
 
 // MinSamples is the length to which the encoder graph pads shorter audio with silence. Under 895 samples

@@ -19,7 +19,7 @@ type decoderGraph struct {
 	dec *original
 	// total, last are int32 [1]: the number of tokens in the cache after this run, and that minus one.
 	total, last value
-	// cos, sin are the rotary tables, shape [MaxTokens, rotated/2].
+	// cos, sin are the rotary tables, shape [maxTokens, rotated/2].
 	cos, sin value
 	// alignment collects the scores of the alignment heads, each [1, k, n, S].
 	alignment []value
@@ -46,7 +46,7 @@ func buildDecoder(dec *original, embedding matrix) *onnx.Model {
 	boostTokens := d.input("boost_tokens", onnx.Int64, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
 	boost := d.input("boost", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
 	d.last = d.op("Sub", []value{d.total, d.constant("one", onnx.Int32, []byte{1, 0, 0, 0}, 1)})
-	d.cos, d.sin = d.rotaryTables(dec.floats("/model/decoder/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), MaxTokens)
+	d.cos, d.sin = d.rotaryTables(dec.floats("/model/decoder/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), maxTokens)
 
 	normed := d.norm(stream, d.weight("layers.0.input_layernorm.weight"))
 	for l := range layers {

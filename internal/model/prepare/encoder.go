@@ -13,7 +13,7 @@ type encoderGraph struct {
 	enc     *original // the published encoder
 	dec     *original // the published decoder: the cross-attention's key and value projections
 	variant Variant
-	// cos, sin are the rotary tables, shape [MaxFrames, rotated/2].
+	// cos, sin are the rotary tables, shape [maxFrames, rotated/2].
 	cos, sin value
 }
 
@@ -27,7 +27,7 @@ type encoderGraph struct {
 func buildEncoder(enc, dec *original, variant Variant) *onnx.Model {
 	e := &encoderGraph{graph: newGraph("moonshine encoder"), enc: enc, dec: dec, variant: variant}
 	samples := e.input("samples", onnx.Float32, onnx.Fixed(1), onnx.Named("samples"))
-	e.cos, e.sin = e.rotaryTables(enc.floats("/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), MaxFrames)
+	e.cos, e.sin = e.rotaryTables(enc.floats("/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), maxFrames)
 
 	stream := e.stem(samples)
 	normed := e.norm(stream, e.weight("layers.0.input_layernorm.weight"))

@@ -307,8 +307,8 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return c.request(ctx, wire.KindShutdown, wire.Shutdown{}, &struct{}{})
 }
 
-// ShutdownIdle makes the recorder end if it records nothing; else the error has scout.CodeAlreadyRecording.
-func (c *Client) ShutdownIdle(ctx context.Context) error {
+// shutdownIdle makes the recorder end if it records nothing; else the error has scout.CodeAlreadyRecording.
+func (c *Client) shutdownIdle(ctx context.Context) error {
 	return c.request(ctx, wire.KindShutdown, wire.Shutdown{IfIdle: true}, &struct{}{})
 }
 

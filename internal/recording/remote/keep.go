@@ -225,7 +225,7 @@ func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, err
 	}
 	started, err := client.start(ctx, k.order, resume)
 	if scout.CodeOf(err) == scout.CodeRecorderEnvironment {
-		if err = client.ShutdownIdle(ctx); err == nil {
+		if err = client.shutdownIdle(ctx); err == nil {
 			select {
 			case <-client.Done():
 			case <-ctx.Done():

@@ -23,7 +23,7 @@ func Recover(ctx context.Context, folder *recording.Folder) (recording.RepairRep
 		return recording.RepairReport{}, err
 	}
 	defer func() { _ = client.Close() }() // it ended, or goes on
-	if endErr := client.ShutdownIdle(ctx); endErr != nil {
+	if endErr := client.shutdownIdle(ctx); endErr != nil {
 		if scout.CodeOf(endErr) == scout.CodeAlreadyRecording {
 			return recording.RepairReport{}, err
 		}

@@ -37,9 +37,6 @@ func (r LoopReason) String() string {
 	return "unknown"
 }
 
-// Extra returns the range of words that a LoopRepeat loop added after the first occurrence.
-func (l Loop) Extra() (from, to int) { return l.Start + l.Period, l.Start + l.Period*l.Count }
-
 const (
 	// hurried is the rate in words a second above which a repetition is suspicious. People read and talk at 2.5-3.5. A
 	// decoder in a loop continues to its limit of tokens, at 4.5 words a second or more.

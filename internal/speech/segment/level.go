@@ -108,7 +108,7 @@ func (l *levels) measure(power []float64) {
 // edge judges a cut whose stretch has the given mean power.
 func (l *levels) edge(stretch float64) Edge {
 	level := levelOf(stretch)
-	e := Edge{Kind: EdgeSpeech, Level: level, Below: l.loud - level, Above: level - l.quiet}
+	e := Edge{Kind: EdgeSpeech, Below: l.loud - level, Above: level - l.quiet}
 	if level <= LevelFloor || e.Above <= pauseAbove && e.Below > pauseAbove || e.Below >= pauseBelow {
 		e.Kind = EdgePause
 	}

@@ -10,10 +10,8 @@ import (
 type Edge struct {
 	// Kind says why the core ends here.
 	Kind EdgeKind
-	// Level is the mean level of the 160 ms around the cut in dBFS, at least LevelFloor. It is set for EdgePause and
-	// EdgeSpeech.
-	Level float64
-	// Below says by how many dB that level is under the loud part (90th percentile) of the piece.
+	// Below says by how many dB the mean level of the 160 ms around the cut is under the loud part (90th percentile) of
+	// the piece. It is set for EdgePause and EdgeSpeech, like Above.
 	Below float64
 	// Above says by how many dB that level is over the quiet part (5th percentile) of the piece.
 	Above float64

@@ -23,7 +23,7 @@ func TestResume(t *testing.T) {
 		for _, o := range []segment.Options{segment.Defaults(), fixed} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				all, err := segment.All(in, o)
+				all, err := cutAll(in, o)
 				if err != nil {
 					t.Fatal(err)
 				}

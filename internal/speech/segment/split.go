@@ -2,22 +2,6 @@ package segment
 
 import scout "github.com/scout-speech/scout"
 
-// All cuts a whole input that is in memory already.
-func All(samples []float32, o Options) ([]Piece, error) {
-	var pieces []Piece
-	c, err := New(o, func(p Piece) error {
-		pieces = append(pieces, p)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Write(samples); err != nil {
-		return nil, err
-	}
-	return pieces, c.Close()
-}
-
 // splitMin is the shortest core that a piece is split into: half a second still holds a word.
 const splitMin = scout.EngineSampleRateHz / 2
 
