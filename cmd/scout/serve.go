@@ -97,8 +97,8 @@ func (a *app) serve(ctx context.Context, onDemand bool) error {
 			if !onDemand {
 				a.Notef("%s: serving on %s\n", a.Name, socket)
 			}
-			if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
-				a.Scope.Log().Debug("startup_pages_stay", slog.String(observe.KeyError, err.Error()))
+			if err := footprint.ReturnStartupPages(); err != nil { // it only takes more memory then
+				a.Scope.Log().Debug(footprint.EventStartupPagesStay, slog.String(observe.KeyError, err.Error()))
 			}
 		},
 	}
