@@ -1,6 +1,9 @@
 // Command scout-recorder records into one folder and serves its socket. It is started by scout, or found running
 // by it, and outlives whoever started it. It links what recording needs and nothing else; see
 // docs/adr/0020-recorder-process.md and docs/formats/recorder-socket.md.
+//
+// It does without package preflight: its starter has checked the same limits, it needs less than they ask for, and a check that
+// is too strict would keep a recording from beginning.
 package main
 
 import (
@@ -36,9 +39,6 @@ const (
 	exitUsage  = 2
 )
 
-// eventFolderNotLeft is a log event, listed in docs/formats/log-events.md. Its name is never changed.
-const eventFolderNotLeft = "folder_not_left"
-
 // gcPercent is how much garbage a recorder process keeps, in percent of what it needs. Nearly all it
 // needs is the ring, up to 9 MB, for which Go's default of 100 would keep as much again; collecting more
 // often costs nothing where nothing is allocated for a block.
@@ -50,9 +50,28 @@ const gcPercent = 20
 // its processor away. The device's own thread is C and does not wait for any of this.
 const oneProcessor = 1
 
+// noGarbageCollection is for the parent, which makes garbage only when a child dies, and collects it then.
+const noGarbageCollection = -1
+
 func main() {
 	// Before anything else: most of what follows is not for the parent, which has to be small.
-	os.Exit(parent.Main(family(os.Args[1:]), record))
+	link, above := parent.Begin(family(os.Args[1:]))
+	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // no terminal is its own
+	runtime.GOMAXPROCS(oneProcessor)
+	leave()
+	if above == nil {
+		debug.SetGCPercent(gcPercent)
+		os.Exit(record(link))
+	}
+	debug.SetGCPercent(noGarbageCollection)
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody takes any more ends nothing
+	os.Exit(above.Run())
+}
+
+// leave leaves the folder that the program was started in, which must not be kept busy for as long as this process lives.
+// The paths of the arguments are absolute by then.
+func leave() {
+	_ = os.Chdir(string(filepath.Separator)) // it works as well from there
 }
 
 // folderFlag names the folder. The parent has it with the folder in one argument and the recorder in two, so that
@@ -112,12 +131,6 @@ func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) i
 	}
 	options.Parent = link
 	log := options.Scope.Log()
-	// Where the program was started from must not be kept busy for as long as this process lives.
-	if err := os.Chdir(string(filepath.Separator)); err != nil {
-		log.Debug(eventFolderNotLeft, slog.String(observe.KeyError, err.Error()))
-	}
-	debug.SetGCPercent(gcPercent)
-	runtime.GOMAXPROCS(oneProcessor)
 	if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
 		log.Debug(footprint.EventStartupPagesStay, slog.String(observe.KeyError, err.Error()))
 	}

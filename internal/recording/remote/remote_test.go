@@ -48,10 +48,11 @@ func TestMain(m *testing.M) {
 		options := parent.Options{Dir: dir, ParentArgs: os.Args[1:], ChildArgs: os.Args[1:], Log: func() *slog.Logger {
 			return observe.NewLogger(os.Stderr, observe.LogText, slog.LevelInfo)
 		}}
-		os.Exit(parent.Main(options, func(link *parent.Link) int {
-			exit(runRecorder(dir, link))
-			return 0
-		}))
+		link, above := parent.Begin(options)
+		if above != nil {
+			os.Exit(above.Run())
+		}
+		exit(runRecorder(dir, link))
 	}
 	if dir := os.Getenv(starterVariable); dir != "" {
 		exit(runStarter(dir))

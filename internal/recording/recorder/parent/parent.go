@@ -15,7 +15,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -69,23 +68,22 @@ type Options struct {
 	Log func() *slog.Logger
 }
 
-// Main is all that main does: it is the parent, or runs the child. It returns the exit code. Nothing that takes memory
-// may be done before it.
-func Main(options Options, child func(*Link) int) int {
+// Begin decides what this process is: a child, whose link it returns, or a parent, which Run is then called of. Nothing that
+// takes memory may be done before it. What holds for a whole process (garbage collection, processors, signals, the working
+// directory) is set by main.
+func Begin(options Options) (*Link, *Parent) {
 	role := os.Getenv(roleVariable)
-	_ = os.Unsetenv(roleVariable)                  // it only fails for names that are none
-	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // no terminal is its own
+	_ = os.Unsetenv(roleVariable) // it only fails for names that are none
 	if role == roleChild {
-		return child(newLink(options))
+		return newLink(options), nil
 	}
-	debug.SetGCPercent(-1) // it makes garbage only when a child dies, and collects it then
-	runtime.GOMAXPROCS(1)
-	p := &parent{options: options, ending: make(chan struct{})}
-	return p.run(role == roleGuard)
+	return nil, &Parent{options: options, guard: role == roleGuard, ending: make(chan struct{})}
 }
 
-type parent struct {
+// Parent is the process above a recorder.
+type Parent struct {
 	options Options
+	guard   bool     // of a recorder that lost its parent
 	lock    *os.File // held until the process ends; nil without
 	memory  *os.File
 	up      *os.File // read end
@@ -98,8 +96,9 @@ type parent struct {
 	down *os.File // write end; nil without a child
 }
 
-func (p *parent) run(guard bool) int {
-	signal.Ignore(syscall.SIGPIPE) // a log that nobody takes any more ends nothing
+// Run starts the recorder and starts it again when it dies, until it has ended in order or was asked to. It returns the exit
+// code.
+func (p *Parent) Run() int {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
 	go func() { // ends with the process
@@ -111,11 +110,10 @@ func (p *parent) run(guard bool) int {
 			_, _ = p.down.Write([]byte{0}) // a child that is gone needs no telling
 		}
 	}()
-	_ = os.Chdir(string(filepath.Separator)) // the folder that it was started in may be taken away
 	if !p.takeLock() {
 		return 1
 	}
-	if err := p.begin(guard); err != nil {
+	if err := p.begin(); err != nil {
 		_, _ = fmt.Fprintf(os.Stderr, "scout-recorder: start the recorder: %v\n", err) // else there is nobody to tell
 		return 1
 	}
@@ -139,10 +137,10 @@ func (p *parent) run(guard bool) int {
 }
 
 // begin starts the first child, or takes over the one that this process was started for.
-func (p *parent) begin(guard bool) (err error) {
+func (p *Parent) begin() (err error) {
 	runtime.LockOSThread() // for good: what a child inherits is this thread's
 	beLazy()
-	if !guard {
+	if !p.guard {
 		if p.memory, err = makeMemory(); err != nil {
 			return err
 		}
@@ -162,7 +160,7 @@ func (p *parent) begin(guard bool) (err error) {
 }
 
 // again starts a child in place of one that died, after the pauses that are due.
-func (p *parent) again(how string, failures int) (int, bool) {
+func (p *Parent) again(how string, failures int) (int, bool) {
 	defer runtime.GC()
 	log := p.options.Log()
 	for {
@@ -192,7 +190,7 @@ func (p *parent) again(how string, failures int) (int, bool) {
 }
 
 // start starts a child.
-func (p *parent) start() error {
+func (p *Parent) start() error {
 	down, up, childDown, childUp, err := pipes()
 	if err != nil {
 		return err
@@ -219,7 +217,7 @@ func (p *parent) start() error {
 
 // wait returns when the child has ended: its exit code, and in words how. That of a child which another parent
 // started is not known; what matters of it is in the memory.
-func (p *parent) wait() (code int, how string) {
+func (p *Parent) wait() (code int, how string) {
 	_, _ = p.up.Read(make([]byte, 1)) // nothing is ever written: it ends with the child
 	p.mu.Lock()
 	_, _ = p.up.Close(), p.down.Close() // nobody is at their other ends
@@ -238,7 +236,7 @@ func (p *parent) wait() (code int, how string) {
 	return code, state.String()
 }
 
-func (p *parent) toldToEnd() bool {
+func (p *Parent) toldToEnd() bool {
 	select {
 	case <-p.ending:
 		return true
@@ -249,7 +247,7 @@ func (p *parent) toldToEnd() bool {
 
 // takeLock takes the lock of the folder's parent; false where another one has a recorder for the folder. Where there is
 // no lock to be had it is done without: the recorder has its own.
-func (p *parent) takeLock() bool {
+func (p *Parent) takeLock() bool {
 	if p.options.Dir == "" {
 		return true
 	}
