@@ -25,6 +25,7 @@ said() {
 }
 
 run recording env SCOUT_CHAOS="$times" go test -count=1 -v -timeout 2h -run 'TestChaos' ./cmd/scout
+run wakeups go test -count=1 -v -timeout 10m -run 'TestWakeUps' ./cmd/scout
 run kills env SCOUT_TEST_KILLS=$((5 * times)) go test -count=1 -v -timeout 1h -run 'TestAfterKillNine' ./internal/recording
 said kills 'missing p50 .*' "recorder killed with -9, $((5 * times)) times" 'what other programs miss' '250ms'
 run followers env SCOUT_TEST_FOLLOW_KILLS="$times" go test -count=1 -v -timeout 1h -run 'TestFollowGoesOn' ./internal/recording/remote

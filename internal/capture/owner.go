@@ -18,11 +18,12 @@ const (
 	// stepEvery is how often the owner looks at the time where something depends on it: a device that keeps quiet,
 	// a start, an end. Blocks that come wake it.
 	stepEvery = 20 * time.Millisecond
-	// restEvery is how often it looks while blocks come: never, as long as they come every 20 ms.
-	restEvery = 60 * time.Millisecond
+	// restEvery is how often it looks while blocks come: never, as long as they come every 20 ms. A timer that is set anew for
+	// each block still wakes the process once in this time.
+	restEvery = 160 * time.Millisecond
 	// longestStep is how much of the time between two steps counts as silence of the device. A step
 	// that took longer was this program's own rest, not the device's.
-	longestStep = 80 * time.Millisecond
+	longestStep = restEvery + stepEvery
 	// stopGrace is how long the end of a recording waits for frames heard before it.
 	stopGrace = 60 * time.Millisecond
 )
