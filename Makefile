@@ -7,26 +7,26 @@ BIN    := bin
 TOOLS  := .tools/bin
 VAR    := var
 export SCOUT_MODELS ?= $(CURDIR)/$(VAR)/models
-# Where make install puts Scout, and a folder to put in front of that for those who build packages.
+# Where make install puts Scout, and a folder to prepend to that, for building packages.
 PREFIX  ?= $(HOME)/.local
 DESTDIR ?=
-# Every Go command of these targets compiles with the same flags, so that nothing is compiled twice. They leave -trimpath
-# out: with it, go vet reads the cgo files of whichever checkout compiled them first, and fails when that one is gone.
+# All Go commands of these targets use the same flags, so that nothing is compiled twice. -trimpath is not among them:
+# with it, go vet reads the cgo files of the checkout that compiled them first, and fails if that checkout is gone.
 
-# A release has a number; a build from a checkout names its commit, also where GOFLAGS has -buildvcs=false.
+# A release has a number; a build from a checkout names its commit, even if GOFLAGS has -buildvcs=false.
 RELEASE ?=
 COMMIT  := $(shell c=$$(git rev-parse --short=12 HEAD 2>/dev/null) && { git diff --quiet HEAD 2>/dev/null && echo $$c || echo $$c+changes; })
 STAMP   := $(if $(RELEASE),number=$(RELEASE),$(if $(COMMIT),commit=$(COMMIT)))
 SCOUT_LDFLAGS  := -ldflags '$(if $(STAMP),-X github.com/scout-speech/scout/internal/release.$(STAMP) )-s -w'
 # The engine finds its shared libraries in lib/ beside itself.
 ENGINE_LDFLAGS := -ldflags '-s -w -extldflags "-Wl,-rpath,$$ORIGIN/lib"'
-# The pinned native libraries lie in this module, in the module cache.
+# The pinned native libraries are in this module, in the module cache.
 NATIVE_MODULE := github.com/k2-fsa/sherpa-onnx-go-linux
 NATIVE_TRIPLE := $(if $(filter aarch64 arm64,$(shell uname -m)),aarch64-unknown-linux-gnu,x86_64-unknown-linux-gnu)
 # Speech with references for the benchmarks; see README.md.
 SPEECH ?= ../shared/speech/dev
-# A program with the race detector sleeps for a second when it ends, so that other threads can report. Tests start and end some
-# fifty of their own and hundreds of engines and recorders; what threads do, they have done when the tests end.
+# A program with the race detector sleeps for a second when it ends, so that other threads can report. Tests start about fifty
+# programs of their own and hundreds of engines and recorders, whose threads are done when the tests end.
 TEST_GORACE ?= atexit_sleep_ms=50
 SOAK_CANCELS  ?= 10000
 SOAK_REQUESTS ?= 100000
@@ -77,7 +77,7 @@ soak-engine: setup ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any ki
 		go test -count=1 -timeout 6h -v -run '^(TestCancelsLeaveNothingBehind|TestAnyRequestIsAnsweredOrRefused)$$' ./cmd/scout
 
 .PHONY: chaos
-chaos: setup ## take device, server, recorder, disk and engine away TIMES times (default 20), print every figure
+chaos: setup ## take away device, server, recorder, disk and engine TIMES times (default 20) and print every figure
 	@scripts/chaos.sh $(or $(TIMES),20)
 
 .PHONY: soak

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints every figure that Scout claims, measured here and now. Usage: scripts/bench.sh SPEECH-DIR [noises]
-# A folder NOISES of real recordings without words is used where it is given; else scripts/noises.sh fetches some.
+# Measures and prints every figure that Scout claims. Usage: scripts/bench.sh SPEECH-DIR
+# If NOISES names a folder of real recordings without words, it is used; otherwise scripts/noises.sh fetches some.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 speech=$1
@@ -22,21 +22,21 @@ part "Scout"
 $bench transcribe "$speech" --json >"$out/scout.json"  # to keep, for --baseline
 $bench transcribe "$speech" --baseline "$out/yardstick.json" | tee "$out/scout.txt" | summary
 
-part "Long recordings: cut every ten seconds, and where it is quiet"
+part "Long recordings: cut every ten seconds, and at pauses"
 $bench transcribe "$speech" --long --cut fixed:10s | grep '^long,' | sed 's/^/fixed  /'
 $bench transcribe "$speech" --long --cut quiet     | grep '^long,' | sed 's/^/quiet  /'
 
 part "All clips joined without a pause (compare with the total above)"
 $bench transcribe "$speech" --joined | summary
 
-part "The engine against the yardstick, in turn: time, memory, lanes, cancelling, an hour of speech"
+part "The engine against the yardstick, in turn: time, memory, slots, cancelling, an hour of speech"
 $bench engine "$speech" | tee "$out/engine.txt"
 
-part "Noise: words heard in it, and words lost through it"
+part "Noise: words found in it, and words lost through it"
 [ -n "${NOISES:-}" ] || scripts/noises.sh "$noises"
 if [ -d "$noises" ]; then $bench noise "$speech" --recordings "$noises"; else $bench noise "$speech"; fi
 
-part "Times of words: aligned recordings, and sentences of a synthesizer that tells its own"
+part "Word times: aligned recordings, and sentences of a synthesizer whose times are known"
 $bench words "$speech"
 
 part "Hot words: names that are said, and names that are not"

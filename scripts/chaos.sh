@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes away what recording depends on, as often as TIMES says, and prints every figure in one table.
+# Takes away everything that recording depends on, TIMES times each, and prints every figure in one table.
 # Usage: scripts/chaos.sh [TIMES], default 20; kill -9 of the recorder is done five times as often.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,13 +10,13 @@ mkdir -p "$log"
 export SCOUT_FIGURES=$figures
 failed=0
 
-# run NAME COMMAND… keeps the whole output of a test and says how it ended.
+# run NAME COMMAND… stores the complete output of a test and prints how it ended.
 run() {
   local name=$1; shift
   printf 'chaos: %s … ' "$name" >&2
   if "$@" >"$log/$name.log" 2>&1; then echo done >&2; else failed=1; echo "FAILED, see $log/$name.log" >&2; fi
 }
-# said NAME PATTERN GROUP FIGURE BOUND makes a figure of what a test logged; the test itself holds the bound.
+# said NAME PATTERN GROUP FIGURE BOUND prints a figure from the log of a test; the test itself checks the bound.
 said() {
   local text verdict=ok
   text=$(grep -ohE "$2" "$log/$1.log" | tail -n 1 | cut -f1)
@@ -29,7 +29,7 @@ run wakeups go test -count=1 -v -timeout 10m -run 'TestWakeUps' ./cmd/scout
 run kills env SCOUT_TEST_KILLS=$((5 * times)) go test -count=1 -v -timeout 1h -run 'TestAfterKillNine' ./internal/recording
 said kills 'missing p50 .*' "recorder killed with -9, $((5 * times)) times" 'what other programs miss' '250ms'
 run followers env SCOUT_TEST_FOLLOW_KILLS="$times" go test -count=1 -v -timeout 1h -run 'TestFollowGoesOn' ./internal/recording/remote
-printf '%s\tfollowers heard every frame once\t%s\tyes\t%s\n' "recorder killed under followers, $times times" \
+printf '%s\tfollowers got every frame once\t%s\tyes\t%s\n' "recorder killed under followers, $times times" \
   "$(grep -q '^ok' "$log/followers.log" && echo yes || echo no)" "$(grep -q '^ok' "$log/followers.log" && echo ok || echo MISSED)" >>"$figures"
 run disk go test -count=1 -v -timeout 1h -run 'TestNothingIsLostWhile|TestBeyondTheRing|TestPowerLoss' ./internal/recording
 grep -oE '^ *--- (PASS|FAIL): TestNothingIsLostWhile/[a-z_0-9]+' "$log/disk.log" | while read -r _ verdict name; do

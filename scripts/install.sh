@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs what was built in bin/ and the default model, or removes what it installed: make install, make uninstall.
+# Installs the programs in bin/ and the default model, or removes them again: make install, make uninstall.
 #
 #   PREFIX/bin/scout                     the program
-#   PREFIX/lib/scout                     scout-recorder, scout-engine, their libraries, and the list of what was installed
+#   PREFIX/lib/scout                     scout-recorder, scout-engine, their libraries, and the list of installed files
 #   PREFIX/share/scout/models            the default model, with its prepared graphs; for PREFIX=~/.local the user's own folder
 #   PREFIX/share/man/man1                the manual pages
 #   PREFIX/share/bash-completion, zsh, fish   completion
 #
-# With DESTDIR the files are put below it, for those who build packages. Only what is on the list is removed, folders only
-# when they were made here and are empty: models that were pulled and recordings stay. BIN names another folder of programs.
+# With DESTDIR the files are put below it, for building packages. Only files on the list are removed, and folders only if
+# this script made them and they are empty: pulled models and recordings stay. BIN names another folder of programs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,8 +21,8 @@ readonly BIN=${BIN:-bin}
 readonly root="${DESTDIR:-}$prefix"
 readonly list="$root/lib/scout/installed.txt"
 
-# Every path on the list is relative to the prefix. One that ends with "/" is a folder that is Scout's alone; one that begins
-# with "@" is a folder that was made, each behind the one it is in.
+# Every path on the list is relative to the prefix. A path that ends with "/" is a folder that only Scout uses. A path that begins
+# with "@" is a folder that this script made; it comes after the folder that contains it.
 remove() {
   [ -f "$list" ] || { echo "uninstall: Scout was not installed in $root by make install" >&2; exit 1; }
   local path lines
@@ -46,7 +46,7 @@ remove() {
 }
 
 installed=()
-# note_folders PATH notes the folders in front of PATH that do not exist yet.
+# note_folders PATH records the parent folders of PATH that do not exist yet.
 note_folders() {
   local folder="" part parts
   IFS=/ read -ra parts <<<"${1%/*}"
@@ -56,7 +56,7 @@ note_folders() {
   done
 }
 
-# put MODE FILE PATH installs one file and notes it.
+# put MODE FILE PATH installs one file and records it.
 put() {
   note_folders "$3"
   install -D -m "$1" "$2" "$root/$3"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches real recordings without words for the noise benchmark: music without voice and the keys of a keyboard, from
 # Debian's packages, whose checksums apt verifies. Usage: scripts/noises.sh FOLDER. Needs apt-get, dpkg-deb and ffmpeg;
-# without them, or without a network, the benchmark goes on with the sounds that Scout makes itself.
+# without them, or without a network, the benchmark uses only the sounds that Scout makes itself.
 set -euo pipefail
 folder=$1
 music=asterisk-moh-opsound-wav

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Installs what Scout needs to be built, tested and run from this checkout, and says what it does:
+# Installs everything that is needed to build, test and run Scout from this checkout, and says what it does:
 #
 #   scripts/setup.sh packages   programs that are missing, as Debian packages (as root)
 #   scripts/setup.sh model      the default model, with bin/scout, which must have been built
 #   scripts/setup.sh tests      the test runner
 #   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
 #
-# Everything but the packages goes into .tools/ and var/ below the checkout. A second run finds all in
+# Everything except the packages goes into .tools/ and var/ in the checkout. A second run finds everything in
 # place and takes less than a second.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Programs and the Debian packages they come in: what cannot be missing, and what only adds abilities.
+# Programs and their Debian packages: those that are required, and those that only add features.
 readonly REQUIRED_PROGRAMS=(go: gcc:gcc node:nodejs npm:npm tar:tar)
 readonly OPTIONAL_PROGRAMS=(ffmpeg:ffmpeg pulseaudio:pulseaudio paplay:pulseaudio-utils stress-ng:stress-ng espeak-ng:espeak-ng)
 
@@ -19,7 +19,7 @@ readonly GOTESTSUM=gotest.tools/gotestsum@v1.13.0
 readonly GOLANGCI_LINT=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # The default model's weights and Llama's vocabulary, as single pinned packages: each is fetched by
-# version, compared with its SHA-512 and never installed with what it depends on.
+# version and compared with its SHA-512, and its dependencies are never installed.
 readonly MODEL=moonshine-tiny-en
 readonly WEIGHTS_PACKAGE=@moonshine-ai/moonshine-js@0.1.29
 readonly WEIGHTS_FILE=moonshine-ai-moonshine-js-0.1.29.tgz

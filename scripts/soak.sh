@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Records for as long as asked while both processors are busy and the disk is written by another process, and
-# compares every frame. Usage: scripts/soak.sh DURATION [quiet]; "quiet" leaves the load out.
+# Records for DURATION while both processors are busy and another process writes to the disk, and
+# compares every frame. Usage: scripts/soak.sh DURATION [quiet]; with "quiet" there is no load.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 duration=${1:?usage: scripts/soak.sh DURATION [quiet]}
@@ -12,7 +12,7 @@ mkdir -p "$log"
 binary=$scratch/scout.test
 go test -c -o "$binary" ./cmd/scout || exit 1
 if [ "${2:-}" != quiet ]; then
-  command -v stress-ng >/dev/null || { echo "soak: stress-ng is missing (Debian: apt-get install stress-ng), or say: make soak LOAD=quiet" >&2; exit 1; }
+  command -v stress-ng >/dev/null || { echo "soak: stress-ng is missing (Debian: apt-get install stress-ng); without load: make soak LOAD=quiet" >&2; exit 1; }
   stress-ng --quiet --cpu 2 --hdd 1 --hdd-bytes 256m --temp-path "$scratch" & load=$!
 fi
 echo "soak: recording for $duration" >&2
