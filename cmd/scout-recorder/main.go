@@ -58,18 +58,18 @@ func main() {
 	link, above := parent.Begin(family(os.Args[1:]))
 	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // no terminal is its own
 	runtime.GOMAXPROCS(oneProcessor)
-	leave()
 	if above == nil {
 		debug.SetGCPercent(gcPercent)
 		os.Exit(record(link))
 	}
+	leave()
 	debug.SetGCPercent(noGarbageCollection)
 	signal.Ignore(syscall.SIGPIPE) // a log that nobody takes any more ends nothing
 	os.Exit(above.Run())
 }
 
 // leave leaves the folder that the program was started in, which must not be kept busy for as long as this process lives.
-// The paths of the arguments are absolute by then.
+// What the arguments name is absolute by then.
 func leave() {
 	_ = os.Chdir(string(filepath.Separator)) // it works as well from there
 }
@@ -131,6 +131,7 @@ func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) i
 	}
 	options.Parent = link
 	log := options.Scope.Log()
+	leave()
 	if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
 		log.Debug(footprint.EventStartupPagesStay, slog.String(observe.KeyError, err.Error()))
 	}
