@@ -30,9 +30,9 @@ type Device struct {
 	Delivers string `json:"delivers,omitempty"`
 }
 
-// manifestVersion is the version of the format that this package writes. Files of a later version
+// ManifestVersion is the version of the format that this package writes. Files of a later version
 // are read as damaged: the WAV stands for itself.
-const manifestVersion = 1
+const ManifestVersion = 1
 
 // Manifest is what is known about a recording besides its audio: the JSON file beside the WAV. It has
 // one writer: the recorder, at the start, after every gap and at the end, and Repair after a crash.
@@ -130,8 +130,8 @@ func decodeManifest(data []byte) (Manifest, error) {
 		return Manifest{}, err
 	}
 	switch {
-	case m.Version != manifestVersion:
-		return Manifest{}, fmt.Errorf("version %d: want %d", m.Version, manifestVersion)
+	case m.Version != ManifestVersion:
+		return Manifest{}, fmt.Errorf("version %d: want %d", m.Version, ManifestVersion)
 	case !m.ID.Valid():
 		return Manifest{}, fmt.Errorf("id %q", m.ID)
 	case !slices.Contains([]State{StateRecording, StateFinished, StateRecovered}, m.State):
