@@ -157,7 +157,7 @@ func Restore(ctx context.Context, backup, path string, now time.Time) (kept stri
 		err = atomicfile.OS{}.SyncFolder(filepath.Dir(path))
 	}
 	if err == nil {
-		err = lock.note(stateClosed)
+		err = lock.note(0)
 	}
 	return kept, scout.FileError(scout.CodeWriteFailed, doing, err)
 }

@@ -49,9 +49,12 @@ func invariants() map[string]string {
 		"%d streams of events have holes": `SELECT count(*) FROM streams s LEFT JOIN
 			(SELECT stream, count(*) AS n, min(seq) AS low, max(seq) AS high FROM events GROUP BY stream) e ON e.stream = s.stream
 			WHERE coalesce(e.n, 0) <> s.last - s.first + 1 OR e.n > 0 AND (e.low <> s.first OR e.high <> s.last)`,
-		"%d events belong to no stream":           "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM streams s WHERE s.stream = e.stream)",
-		"%d texts are not in the search":          "SELECT count(*) FROM transcripts t WHERE NOT EXISTS (SELECT 1 FROM search_docsize d WHERE d.id = t.id)",
-		"%d entries of the search are of no text": "SELECT count(*) FROM search_docsize d WHERE NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.id = d.id)",
+		"%d events belong to no stream":             "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM streams s WHERE s.stream = e.stream)",
+		"%d texts are not in the search":            "SELECT count(*) FROM transcripts t WHERE NOT EXISTS (SELECT 1 FROM search_docsize d WHERE d.id = t.id)",
+		"%d entries of the search are of no text":   "SELECT count(*) FROM search_docsize d WHERE NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.id = d.id)",
+		"%d segments have words that make no sense": "SELECT count(*) FROM segments WHERE words IS NOT NULL AND NOT json_valid(CAST(words AS TEXT))",
+		"%d recordings have tags, labels or a manifest that make no sense": `SELECT count(*) FROM recordings WHERE NOT json_valid(tags) OR NOT json_valid(labels)
+			OR manifest IS NOT NULL AND length(manifest) > 0 AND NOT json_valid(CAST(manifest AS TEXT))`,
 		"%d rows refer to something that is gone": "SELECT count(*) FROM pragma_foreign_key_check",
 	}
 }

@@ -19,7 +19,9 @@ type connection struct {
 	cacheKiB int
 	readOnly bool
 	// plain leaves the journal mode of the file as it is: for files that are copies.
-	plain    bool
+	plain bool
+	// damaged reads a file that is shorter than it says, which SQLite refuses otherwise.
+	damaged  bool
 	maxPages int
 }
 
@@ -36,28 +38,7 @@ const maxStatements = 300
 
 // connect opens a connection to the database at path.
 func connect(ctx context.Context, path string, c connection) (*conn, error) {
-	query := url.Values{}
-	pragma := func(format string, args ...any) { query.Add("_pragma", fmt.Sprintf(format, args...)) }
-	pragma("busy_timeout(%d)", c.busy.Milliseconds())
-	if c.readOnly {
-		pragma("query_only(1)")
-	}
-	if !c.readOnly && !c.plain {
-		pragma("journal_mode(WAL)")
-	}
-	if !c.readOnly {
-		pragma("synchronous(FULL)")
-		pragma("secure_delete(1)")
-		pragma("foreign_keys(1)")
-		pragma("journal_size_limit(%d)", 16<<20)
-	}
-	if c.maxPages > 0 {
-		pragma("max_page_count(%d)", c.maxPages)
-	}
-	pragma("temp_store(MEMORY)") // nothing that was said goes into other folders
-	pragma("cache_size(-%d)", c.cacheKiB)
-	name := (&url.URL{Path: path}).EscapedPath()
-	db, err := sql.Open("sqlite", "file:"+name+"?"+query.Encode())
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath())
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +46,35 @@ func connect(ctx context.Context, path string, c connection) (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &conn{db: db, raw: raw, known: make(map[string]*sql.Stmt)}, nil
+	opened := &conn{db: db, raw: raw, known: make(map[string]*sql.Stmt)}
+	for _, pragma := range c.pragmas() {
+		if err := opened.run(ctx, "PRAGMA "+pragma); err != nil {
+			return nil, errors.Join(err, opened.close())
+		}
+	}
+	return opened, nil
+}
+
+// pragmas returns what is said to SQLite first, in this order.
+func (c *connection) pragmas() []string {
+	list := []string{fmt.Sprintf("busy_timeout = %d", c.busy.Milliseconds())}
+	if c.damaged {
+		list = append(list, "writable_schema = 1") // with query_only nothing is written
+	}
+	switch {
+	case c.readOnly:
+		list = append(list, "query_only = 1")
+	case !c.plain:
+		list = append(list, "journal_mode = WAL")
+		fallthrough
+	default:
+		list = append(list, "synchronous = FULL", "secure_delete = 1", "foreign_keys = 1", fmt.Sprintf("journal_size_limit = %d", 16<<20))
+	}
+	if c.maxPages > 0 {
+		list = append(list, fmt.Sprintf("max_page_count = %d", c.maxPages))
+	}
+	// With its temporary files in memory nothing that was said goes into other folders.
+	return append(list, "temp_store = MEMORY", fmt.Sprintf("cache_size = -%d", c.cacheKiB))
 }
 
 func (c *conn) close() error {

@@ -50,6 +50,12 @@ func fail(doing string, err error) error {
 	return scout.Errorf(scout.CodeInternal, "%s: %w", doing, err)
 }
 
+// isConstraint is true where a row was refused because its values cannot stand together.
+func isConstraint(err error) bool {
+	var failure *sqlite.Error
+	return errors.As(err, &failure) && failure.Code()&0xff == sqlite3.SQLITE_CONSTRAINT
+}
+
 // ioCode tells failed reads from failed writes.
 func ioCode(extended int) scout.Code {
 	switch extended {

@@ -3,11 +3,12 @@ package sqlite_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -131,8 +132,8 @@ type figures struct {
 	Heap      uint64
 }
 
-// lookAround measures the database at path in this process, which opened nothing before.
-func lookAround(ctx context.Context, path, folder string) (f figures, err error) {
+// lookAround measures so many requests of each kind to the database at path in this process, which opened nothing before.
+func lookAround(ctx context.Context, path, folder string, requests int) (f figures, err error) {
 	began := time.Now()
 	s, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
@@ -183,7 +184,7 @@ func lookAround(ctx context.Context, path, folder string) (f figures, err error)
 		{"search, by relevance", search(func() store.Filter { return store.Filter{Query: some(0, 5000)} }, store.ByRelevance)},
 		{"search, frequent word by relevance", search(func() store.Filter { return store.Filter{Query: some(0, 20)} }, store.ByRelevance)},
 	} {
-		t, err := measure(m.name, 100, m.ask)
+		t, err := measure(m.name, requests, m.ask)
 		if err != nil {
 			return f, err
 		}
@@ -210,24 +211,6 @@ func residentShare() (uint64, error) {
 	}
 	maps, err := self.ProcSMapsRollup()
 	return maps.Pss, err
-}
-
-// figuresChild makes the test's own program measure instead, in a process of its own.
-const figuresChild = "SCOUT_STORE_FIGURES_OF"
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv(figuresChild); path != "" {
-		f, err := lookAround(context.Background(), path, filepath.Join(filepath.Dir(path), "recordings"))
-		if err == nil {
-			err = json.NewEncoder(os.Stdout).Encode(f)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
 }
 
 // TestFigures prints what a store with many transcripts and a folder with a tenth as many recordings costs. `make bench-store`
@@ -259,7 +242,7 @@ func TestFigures(t *testing.T) {
 	t.Logf("%d transcripts: %.0f MB, made in %s", count, float64(info.Size())/1e6, time.Since(began).Round(time.Second))
 	makeRecordings(t, filepath.Join(dir, "recordings"), count/10)
 	for _, what := range []string{"first look", "second look"} {
-		f := inChild(t, path)
+		f := inChild(t, path, full)
 		t.Logf("%s: open %s, reconcile %d recordings %s (%d new, %d problems), memory %.1f MB (PSS), of which Go's heap %.1f MB", what,
 			f.Open.Round(time.Microsecond), count/10, f.Reconcile.Round(time.Millisecond), f.Found.New, len(f.Found.Problems), float64(f.PSS)/1e6, float64(f.Heap)/1e6)
 		for _, m := range f.Timings {
@@ -281,13 +264,15 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-func inChild(t *testing.T, path string) figures {
+func inChild(t *testing.T, path string, full bool) figures {
 	t.Helper()
-	child := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this program itself
-	child.Env = append(os.Environ(), figuresChild+"="+path)
-	child.Stderr = os.Stderr
-	output, err := child.Output()
-	if err != nil {
+	requests := "3"
+	if full {
+		requests = "100"
+	}
+	child := startChild(t, childFigures, path, requests)
+	output, err := io.ReadAll(child.output)
+	if err = errors.Join(err, child.Wait()); err != nil {
 		t.Fatalf("measure in a process of its own: %v", err)
 	}
 	var f figures

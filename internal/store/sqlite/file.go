@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -20,18 +19,18 @@ const (
 	shmSuffix  = "-shm"
 )
 
-// What the lock file says about the last program that had the database open.
-const (
-	stateOpen   = "open\n"   // it has not closed it: its log must be there
-	stateClosed = "closed\n" // it has closed it
-)
-
 // fileLock is the right to have a database open. It ends with the process, however that ends.
+//
+// Its file also says how many events had been written when the last program wrote there, after each commit. A database that
+// has fewer is an older one: its log was deleted after a crash, or somebody has put a copy in its place.
 type fileLock struct {
 	file *os.File
-	// left is what the file said before: stateOpen after a crash.
-	left string
+	// events is what the file said before; 0 where it said nothing.
+	events uint64
 }
+
+// lockLine is what the file says; its length is always the same.
+const lockLine = "events %020d\n"
 
 // lockFile takes the lock of the database at path.
 func lockFile(path string) (*fileLock, error) {
@@ -51,11 +50,15 @@ func lockFile(path string) (*fileLock, error) {
 		return nil, errors.Join(scout.Errorf(scout.CodeStoreLocked, "%s: another Scout has it open", doing).
 			WithHint("use that one, or end it first: scout serve stop"), file.Close())
 	}
-	left, err := io.ReadAll(io.LimitReader(file, 16))
+	said, err := io.ReadAll(io.LimitReader(file, 100))
 	if err != nil {
 		return nil, errors.Join(scout.FileError(scout.CodeReadFailed, doing, err), filelock.Close(file))
 	}
-	return &fileLock{file: file, left: string(left)}, nil
+	l := &fileLock{file: file}
+	if n, err := fmt.Sscanf(string(said), "events %d\n", &l.events); err != nil || n != 1 {
+		l.events = 0 // a new file
+	}
+	return l, nil
 }
 
 // unsafe tells an error of locking apart from what can happen anywhere.
@@ -110,7 +113,7 @@ func checkSharedMemory(file *os.File) error {
 		return err
 	}
 	if info.Size() == 0 {
-		if _, err := file.WriteAt([]byte(stateClosed), 0); err != nil {
+		if _, err := fmt.Fprintf(file, lockLine, 0); err != nil {
 			return err
 		}
 	}
@@ -121,29 +124,10 @@ func checkSharedMemory(file *os.File) error {
 	return unix.Munmap(memory)
 }
 
-// logMissing tells whether the database at path was open when its last program ended, and its log is gone: what was in the log
-// is lost, and nothing in the database tells of it.
-func (l *fileLock) logMissing(path string) (bool, error) {
-	if l.left != stateOpen {
-		return false, nil
-	}
-	for _, suffix := range []string{"", walSuffix} {
-		_, err := os.Stat(path + suffix)
-		if errors.Is(err, fs.ErrNotExist) {
-			return suffix == walSuffix, nil
-		} else if err != nil {
-			return false, scout.FileError(scout.CodeReadFailed, "open database", err)
-		}
-	}
-	return false, nil
-}
-
-// note writes the state into the lock file.
-func (l *fileLock) note(state string) error {
-	_, err := l.file.WriteAt([]byte(state), 0)
-	if err == nil {
-		err = l.file.Truncate(int64(len(state)))
-	}
+// note writes how many events there are. It is not synced: after a loss of power the file says less than there is, which is no
+// cause for alarm.
+func (l *fileLock) note(events uint64) error {
+	_, err := fmt.Fprintf(io.NewOffsetWriter(l.file, 0), lockLine, events)
 	return scout.FileError(scout.CodeWriteFailed, "note the state of the database", err)
 }
 

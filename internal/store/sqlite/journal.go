@@ -57,6 +57,7 @@ func (t *tx) Append(stream string, events ...store.NewEvent) (uint64, error) {
 			event.Recording = store.LiveRecording(stream)
 		}
 		last++
+		t.appended++
 		err := t.exec("INSERT INTO events (stream, seq, at, type, recording, client, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			stream, last, t.now.UnixMilli(), event.Type, event.Recording, event.Client, []byte(event.Data))
 		if err != nil {

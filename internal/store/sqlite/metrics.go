@@ -14,11 +14,11 @@ import (
 
 // Log events of the store; the message of the line.
 const (
-	EventStoreOpened     = "store_opened"
-	EventStoreMigrated   = "store_migrated"
-	EventStorePurged     = "store_purged"
-	EventStoreFailed     = "store_failed"
-	EventStoreLogMissing = "store_log_missing"
+	EventStoreOpened   = "store_opened"
+	EventStoreMigrated = "store_migrated"
+	EventStorePurged   = "store_purged"
+	EventStoreFailed   = "store_failed"
+	EventStoreOlder    = "store_older"
 )
 
 type metrics struct {
@@ -108,14 +108,34 @@ func (s *Store) opened(from int, took time.Duration) {
 	s.scope.Log().Info(EventStoreOpened, slog.Int("version", Version()), slog.Bool("created", from == 0), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 }
 
-// missed notes that the log of the database was deleted after a crash. What was lost cannot be known; numbers of events that
-// were in it must not be used again.
-func (s *Store) missed(ctx context.Context) error {
-	s.mu.Lock()
-	s.logLost = true
-	s.mu.Unlock()
-	s.scope.Log().Error(EventStoreLogMissing, slog.String("path", s.path+walSuffix))
-	return s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error { return leapJournal(view{ctx: ctx, conn: s.writer}) })
+// countEvents compares the database with what was noted after the last commit. Where it is older, what was lost cannot be known;
+// numbers of events that are lost must not be used again.
+func (s *Store) countEvents(ctx context.Context) error {
+	count := func() error {
+		return view{ctx: ctx, conn: s.writer}.row("SELECT coalesce(sum(last), 0) FROM streams").Scan(&s.events)
+	}
+	if err := count(); err != nil {
+		return err
+	}
+	if s.events < s.lock.events {
+		s.older = true
+		s.scope.Log().Error(EventStoreOlder, slog.Uint64("events", s.events), slog.Uint64("expected", s.lock.events))
+		err := s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error { return leapJournal(view{ctx: ctx, conn: s.writer}) })
+		if err == nil {
+			err = count()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.lock.note(s.events)
+}
+
+// noteEvents is called after a commit, which a failure here does not undo.
+func (s *Store) noteEvents() {
+	if err := s.lock.note(s.events); err != nil {
+		_ = s.metrics.fail(err) // counted and logged
+	}
 }
 
 // HealthCheck looks whether the store can be read and whether the last write succeeded.
@@ -128,13 +148,13 @@ func (s *Store) HealthCheck() health.Check {
 			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
 		}
 		s.mu.Lock()
-		failed, logLost := s.failed, s.logLost
+		failed, older := s.failed, s.older
 		s.mu.Unlock()
 		switch {
 		case failed != nil:
 			return health.Result{Status: health.Unhealthy, Reason: failed.Error()}
-		case logLost:
-			return health.Result{Status: health.Degraded, Reason: "the log of the database was deleted while Scout did not run: the last changes before that may be lost"}
+		case older:
+			return health.Result{Status: health.Degraded, Reason: "the database is older than when Scout last used it: its log was deleted, or a copy was put in its place"}
 		}
 		return health.Result{Status: health.Healthy}
 	}}

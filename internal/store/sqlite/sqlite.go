@@ -5,8 +5,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -44,15 +42,16 @@ type Store struct {
 	reading connection
 	readers chan *conn    // those that nobody uses; nil are not opened yet
 	closed  chan struct{} // closed by release
-	writer  *conn         // guarded by writing; nil when closed
+	writer  *conn         // guarded by writing, as is events; nil when closed
+	events  uint64        // written since the database was made
 
 	writing sync.Mutex // held during Update, so that a second writer waits here and not in SQLite's retries
 
 	mu     sync.Mutex // guards what follows
 	bells  map[string]*bell
 	failed error // of the last write, nil after one that succeeded
-	// logLost is true where the log was missing when the database was opened.
-	logLost bool
+	// older is true where the database was an older one when it was opened.
+	older bool
 }
 
 var _ store.Store = (*Store)(nil)
@@ -92,11 +91,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 			err = errors.Join(s.metrics.fail(fail(doing, err)), s.release())
 		}
 	}()
-	logMissing, err := s.lock.logMissing(path)
-	if err == nil {
-		err = prepareFile(path)
-	}
-	if err != nil {
+	if err = prepareFile(path); err != nil {
 		return nil, err
 	}
 	s.reading = connection{busy: options.Busy, cacheKiB: 2 << 10, readOnly: true}
@@ -108,13 +103,10 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 		return nil, err
 	}
 	from, err := migrate(ctx, s.writer)
-	if err == nil && logMissing {
-		err = s.missed(ctx)
+	if err == nil {
+		err = s.countEvents(ctx)
 	}
 	if err != nil {
-		return nil, err
-	}
-	if err := s.lock.note(stateOpen); err != nil {
 		return nil, err
 	}
 	s.opened(from, time.Since(began))
@@ -144,9 +136,6 @@ func (s *Store) release() error {
 	writer := s.writer
 	s.writer = nil
 	err := fail("close database", errors.Join(append(errs, writer.close())...))
-	if _, statErr := os.Stat(s.path + walSuffix); err == nil && errors.Is(statErr, fs.ErrNotExist) {
-		err = s.lock.note(stateClosed)
-	}
 	return errors.Join(err, s.lock.close())
 }
 
@@ -171,10 +160,15 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 		}
 		return t.reindexStale()
 	})
-	if err == nil {
-		s.ring(t.rung)
+	if err != nil {
+		return err
 	}
-	return err
+	s.ring(t.rung)
+	if t.appended > 0 {
+		s.events += t.appended
+		s.noteEvents()
+	}
+	return nil
 }
 
 // read runs look on a snapshot.

@@ -15,6 +15,8 @@ type tx struct {
 	view
 	now  time.Time
 	rung map[string]bool // streams that got events
+	// appended is how many events this transaction has added.
+	appended uint64
 	// stale are the recordings whose entries in the search are to be written before the commit. Of those that are new and
 	// have no text it holds what is to be written, of others nil.
 	stale map[int64]*freshRecording

@@ -1,0 +1,522 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// Rescued is what was read from a damaged database.
+type Rescued struct {
+	// Recordings, Transcripts, Versions and Segments are what the new database holds.
+	Recordings, Transcripts, Versions, Segments int
+	// Lost are sentences for people about what could not be read; empty where everything could.
+	Lost []string
+}
+
+// Rescue reads what can be read of a damaged database and writes it to a new one, which is checked. The damaged file is not
+// changed; nobody may have it open. Rows are read one by one, by every index that leads to them, so that a damaged page costs
+// the rows on it. Events are left out. Search is made anew.
+//
+// It returns scout.CodeStoreCorrupt where nothing can be read, as when the first page is gone.
+func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error) {
+	doing := "rescue database " + damaged
+	if _, err := os.Stat(damaged); err != nil {
+		return result, scout.FileError(scout.CodeReadFailed, doing, err)
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return result, scout.Errorf(scout.CodeInvalidArgument, "%s: there is a file %s already", doing, to)
+	}
+	temporary, err := temporaryBeside(to)
+	if err != nil {
+		return result, scout.FileError(scout.CodeWriteFailed, doing, err)
+	}
+	defer func() { err = errors.Join(err, removeDatabase(temporary)) }()
+	if err := rescueInto(ctx, damaged, temporary, &result); err != nil {
+		return result, fail(doing, err)
+	}
+	report, err := CheckFile(ctx, temporary)
+	if err == nil {
+		err = report.Err(to)
+	}
+	if err == nil {
+		err = plainCause(publish(temporary, to))
+	}
+	return result, fail(doing, err)
+}
+
+func rescueInto(ctx context.Context, damaged, to string, result *Rescued) (err error) {
+	from, err := connect(ctx, damaged, connection{busy: time.Second, cacheKiB: 4 << 10, readOnly: true, damaged: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.close()) }()
+	if _, err := readVersion(ctx, from); err != nil {
+		return err
+	}
+	into, err := connect(ctx, to, connection{busy: time.Second, cacheKiB: 8 << 10, plain: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, into.close()) }()
+	if _, err := migrate(ctx, into); err != nil {
+		return err
+	}
+	if err := into.run(ctx, "PRAGMA foreign_keys = 0"); err != nil {
+		return err
+	}
+	return into.transaction(ctx, "BEGIN IMMEDIATE", func() error {
+		t := &tx{view: view{ctx: ctx, conn: into}, now: time.Now(), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
+		r := &rescuer{from: view{ctx: ctx, conn: from}, to: t, result: result}
+		return r.run()
+	})
+}
+
+// rescuer copies rows from a damaged database into a new one.
+type rescuer struct {
+	from   view
+	to     *tx
+	result *Rescued
+}
+
+func (r *rescuer) run() error {
+	for _, step := range []struct {
+		table string
+		what  string
+		into  *int
+		keys  []string // each lists keys of the table by another index, those above ?1 first
+	}{
+		{"recordings", "recordings", &r.result.Recordings, []string{
+			"SELECT key FROM recordings NOT INDEXED WHERE key > ?1 ORDER BY key", "SELECT key FROM recordings INDEXED BY sqlite_autoindex_recordings_1 WHERE ?1 IS NOT NULL",
+		}},
+		{"transcripts", "texts", &r.result.Transcripts, []string{
+			"SELECT id FROM transcripts NOT INDEXED WHERE id > ?1 ORDER BY id", "SELECT id FROM transcripts INDEXED BY sqlite_autoindex_transcripts_1 WHERE ?1 IS NOT NULL",
+		}},
+		{"versions", "versions", &r.result.Versions, []string{
+			"SELECT key FROM versions NOT INDEXED WHERE key > ?1 ORDER BY key", "SELECT key FROM versions INDEXED BY sqlite_autoindex_versions_1 WHERE ?1 IS NOT NULL",
+		}},
+	} {
+		keys, err := r.keys(step.keys)
+		if err != nil {
+			return err
+		}
+		lost, err := r.rows(step.table, keys, step.into)
+		if err != nil {
+			return err
+		}
+		if lost > 0 {
+			r.lost("%d of %d %s", lost, len(keys), step.what)
+		}
+	}
+	if err := r.segments(); err != nil {
+		return err
+	}
+	if err := r.mend(); err != nil {
+		return err
+	}
+	return r.index()
+}
+
+func (r *rescuer) lost(format string, args ...any) {
+	r.result.Lost = append(r.result.Lost, fmt.Sprintf(format, args...))
+}
+
+// damage is true for errors that say that something cannot be read; others end the rescue.
+func (r *rescuer) damage(err error) bool {
+	code := scout.CodeOf(fail("read", err))
+	return r.from.ctx.Err() == nil && (code == scout.CodeStoreCorrupt || code == scout.CodeReadFailed)
+}
+
+// keys returns all keys that the queries lead to, in order.
+func (r *rescuer) keys(queries []string) ([]int64, error) {
+	found := make(map[int64]bool)
+	for _, query := range queries {
+		after := int64(math.MinInt64)
+		for {
+			last, err := r.stretch(query, after, found)
+			if err == nil {
+				break
+			}
+			if !r.damage(err) {
+				return nil, err
+			}
+			if !strings.Contains(query, "ORDER BY") { // cannot begin in the middle
+				break
+			}
+			next, ok := r.beyond(query, max(last, after))
+			if !ok {
+				break
+			}
+			after = next
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// stretch reads keys above after until the end or the first damage, and returns the last one.
+func (r *rescuer) stretch(query string, after int64, found map[int64]bool) (last int64, err error) {
+	last = after
+	err = r.from.each(func(rows *sql.Rows) error {
+		err := rows.Scan(&last)
+		if err == nil {
+			found[last] = true
+		}
+		return err
+	}, query, after)
+	return last, err
+}
+
+// beyond returns the lowest number behind a damaged place from which keys can be read again.
+func (r *rescuer) beyond(query string, damaged int64) (int64, bool) {
+	readable := func(after int64) bool {
+		var key int64
+		err := r.from.row(query+" LIMIT 1", after).Scan(&key)
+		return err == nil
+	}
+	low, step := damaged, int64(1)
+	high := low
+	for !readable(high) {
+		low = high
+		if step > math.MaxInt64/4 || high > math.MaxInt64-step {
+			return 0, false
+		}
+		high, step = high+step, step*2
+	}
+	if high == damaged { // readable after all, yet the same stretch failed behind its first row
+		return damaged + 1, true
+	}
+	for low+1 < high {
+		middle := low + (high-low)/2
+		if readable(middle) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return high, true
+}
+
+// rows copies the rows with those keys and returns how many could not be read.
+func (r *rescuer) rows(table string, keys []int64, copied *int) (lost int, err error) {
+	columns, err := r.columns(table)
+	if err != nil {
+		return 0, err
+	}
+	key := "key"
+	if table == "transcripts" {
+		key = "id"
+	}
+	names := strings.Join(columns, ", ")
+	read := "SELECT " + names + " FROM " + table + " NOT INDEXED WHERE " + key + " = ?"
+	write := "INSERT INTO " + table + " (" + names + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for _, k := range keys {
+		err := r.from.row(read, k).Scan(into...)
+		if err == nil {
+			err = r.to.exec(write, values...)
+			if isConstraint(err) { // a damaged row that can be read and makes no sense
+				lost++
+				continue
+			}
+			if err != nil {
+				return lost, err
+			}
+			*copied++
+			continue
+		}
+		if !errors.Is(err, sql.ErrNoRows) && !r.damage(err) {
+			return lost, err
+		}
+		lost++
+	}
+	return lost, nil
+}
+
+// columns returns those of a table that the damaged database has, in which an earlier version lacks some.
+func (r *rescuer) columns(table string) ([]string, error) {
+	names := func(v view) (list []string, err error) {
+		err = v.each(func(rows *sql.Rows) error {
+			var name string
+			err := rows.Scan(&name)
+			list = append(list, `"`+name+`"`)
+			return err
+		}, "SELECT name FROM pragma_table_info(?)", table)
+		return list, err
+	}
+	there, err := names(r.from)
+	if err != nil {
+		return nil, err
+	}
+	known, err := names(r.to.view)
+	return slices.DeleteFunc(known, func(name string) bool { return !slices.Contains(there, name) }), err
+}
+
+// versionKey names a version within the database.
+type versionKey struct {
+	transcript int64
+	version    int
+}
+
+// versionsOf returns the versions that a query lists.
+func versionsOf(v view, query string, args ...any) ([]versionKey, error) {
+	var list []versionKey
+	err := v.each(func(rows *sql.Rows) error {
+		var k versionKey
+		err := rows.Scan(&k.transcript, &k.version)
+		list = append(list, k)
+		return err
+	}, query, args...)
+	return list, err
+}
+
+// lostVersions makes the rows of versions whose segments are there and whose own rows are not. It takes those that have fewer
+// segments than the version before for edits of it.
+func (r *rescuer) lostVersions() error {
+	const query = "SELECT transcript, version FROM versions ORDER BY transcript, version"
+	there, err := versionsOf(r.to.view, query)
+	if err != nil {
+		return err
+	}
+	known := make(map[versionKey]bool, len(there))
+	for _, k := range there {
+		known[k] = true
+	}
+	var documents []int64
+	if err := r.to.each(func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		documents = append(documents, id)
+		return err
+	}, "SELECT id FROM transcripts ORDER BY id"); err != nil {
+		return err
+	}
+	made := 0
+	for _, id := range documents {
+		full := 0 // segments of the last version with all of them
+		for _, order := range []string{"version", "version DESC"} {
+			err := r.from.each(func(rows *sql.Rows) error {
+				var k versionKey
+				var count int
+				if err := rows.Scan(&k.transcript, &k.version, &count); err != nil {
+					return err
+				}
+				edited := k.version > 1 && count < full
+				if !edited {
+					full = count
+				}
+				if known[k] {
+					return nil
+				}
+				known[k] = true
+				made++
+				kind, base := store.KindFirst, 0
+				if edited {
+					kind, base = store.KindEdited, k.version-1
+				}
+				return r.to.exec(`INSERT INTO versions (transcript, version, kind, model, language, duration, created_at, client, words, base, restored_from)
+					VALUES (?, ?, ?, '', '', 0, ?, '', 0, ?, 0)`, k.transcript, k.version, kind, k.transcript>>documentShift, base)
+			}, "SELECT transcript, version, count(*) FROM segments WHERE transcript = ? GROUP BY version ORDER BY "+order, id)
+			if err == nil {
+				break
+			}
+			if !r.damage(err) {
+				return err
+			}
+		}
+	}
+	if made > 0 {
+		r.lost("model, language and time of %d versions whose text is there", made)
+		r.result.Versions += made
+	}
+	return nil
+}
+
+// segments copies those of all versions.
+func (r *rescuer) segments() error {
+	if err := r.lostVersions(); err != nil {
+		return err
+	}
+	versions, err := versionsOf(r.to.view, "SELECT transcript, version FROM versions ORDER BY transcript, version")
+	if err != nil {
+		return err
+	}
+	const columns = `n, start, "end", channel, text, log_prob, words`
+	incomplete := 0
+	for _, k := range versions {
+		damaged := false
+		// A damaged page in the middle is passed from both sides.
+		for _, order := range []string{"n", "n DESC"} {
+			err := r.from.each(func(rows *sql.Rows) error {
+				var values [7]any
+				if err := rows.Scan(&values[0], &values[1], &values[2], &values[3], &values[4], &values[5], &values[6]); err != nil {
+					return err
+				}
+				if !soundSegment(values[:]) {
+					damaged = true
+					if values[4] == nil {
+						return nil
+					}
+				}
+				err := r.to.exec("INSERT OR IGNORE INTO segments (transcript, version, "+columns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+					append([]any{k.transcript, k.version}, values[:]...)...)
+				if isConstraint(err) {
+					damaged = true
+					return nil
+				}
+				return err
+			}, "SELECT "+columns+" FROM segments WHERE transcript = ? AND version = ? ORDER BY "+order, k.transcript, k.version)
+			if err == nil {
+				break
+			}
+			if !r.damage(err) {
+				return err
+			}
+			damaged = true
+		}
+		if damaged {
+			incomplete++
+		}
+	}
+	if incomplete > 0 {
+		r.lost("parts of %d versions", incomplete)
+	}
+	return r.to.row("SELECT count(*) FROM segments").Scan(&r.result.Segments)
+}
+
+// soundSegment looks at what SQLite cannot check: a page in the middle of a long value may be another's. It takes away words
+// that make no sense, and the text (then it is nil) where that is none.
+func soundSegment(values []any) bool {
+	text, isText := values[4].(string)
+	if !isText || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		values[4] = nil
+		return false
+	}
+	words, _ := values[6].([]byte)
+	if _, err := decodeWords(words); err != nil {
+		values[6] = nil
+		return false
+	}
+	return true
+}
+
+// mend makes what was read agree with itself.
+func (r *rescuer) mend() error {
+	for _, script := range []string{
+		// Values that a damaged page has spoilt.
+		`UPDATE recordings SET tags = '[]' WHERE NOT json_valid(tags) OR json_type(tags) <> 'array'`,
+		`UPDATE recordings SET labels = '{}' WHERE NOT json_valid(labels) OR json_type(labels) <> 'object'`,
+		`UPDATE recordings SET manifest = NULL WHERE manifest IS NOT NULL AND NOT json_valid(CAST(manifest AS TEXT))`,
+		`UPDATE versions SET options = NULL WHERE options IS NOT NULL AND NOT json_valid(CAST(options AS TEXT))`,
+		`UPDATE versions SET set_aside = NULL WHERE set_aside IS NOT NULL AND NOT json_valid(CAST(set_aside AS TEXT))`,
+		`UPDATE versions SET warnings = NULL WHERE warnings IS NOT NULL AND NOT json_valid(CAST(warnings AS TEXT))`,
+		// A version whose text is lost is none that could be the base of another.
+		`DELETE FROM versions WHERE transcript NOT IN (SELECT id FROM transcripts)`,
+		`DELETE FROM segments WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.transcript = segments.transcript AND v.version = segments.version)`,
+		`UPDATE versions SET base = 0 WHERE base > 0 AND NOT EXISTS (SELECT 1 FROM versions b WHERE b.transcript = versions.transcript AND b.version = versions.base)`,
+		`UPDATE transcripts SET latest = coalesce((SELECT max(version) FROM versions v WHERE v.transcript = transcripts.id), 0)`,
+		`UPDATE transcripts SET current = latest WHERE NOT EXISTS (SELECT 1 FROM versions v WHERE v.transcript = transcripts.id AND v.version = transcripts.current)`,
+	} {
+		if err := r.to.exec(script); err != nil {
+			return err
+		}
+	}
+	return r.adopt()
+}
+
+// adopt gives a recording to each text whose own was lost.
+func (r *rescuer) adopt() error {
+	type orphan struct{ document, recording int64 }
+	var orphans []orphan
+	if err := r.to.each(func(rows *sql.Rows) error {
+		var o orphan
+		err := rows.Scan(&o.document, &o.recording)
+		orphans = append(orphans, o)
+		return err
+	}, "SELECT id, recording FROM transcripts t WHERE NOT EXISTS (SELECT 1 FROM recordings r WHERE r.key = t.recording) GROUP BY recording"); err != nil {
+		return err
+	}
+	for _, o := range orphans {
+		at := time.UnixMilli(o.document >> documentShift).UTC()
+		id := r.lostID(o.recording)
+		err := r.to.exec(`INSERT INTO recordings (key, id, source, state, device, started_at, duration, lost_frames, bytes, audio, fingerprint, title, tags, labels, client, revision)
+			VALUES (?, ?, ?, '', '', ?, 0, 0, 0, ?, '', '', '[]', '{}', '', 1)`, o.recording, id, store.SourceImport, at.UnixMilli(), store.AudioRemoved)
+		if err != nil {
+			return err
+		}
+		r.result.Recordings++
+	}
+	if len(orphans) > 0 {
+		r.lost("title, tags and labels of %d recordings whose text is there", len(orphans))
+	}
+	// And a main text to each recording that has none.
+	var bare []int64
+	err := r.to.each(func(rows *sql.Rows) error {
+		var key int64
+		err := rows.Scan(&key)
+		bare = append(bare, key)
+		return err
+	}, "SELECT key FROM recordings r WHERE NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.key AND t.track = ? AND t.task = ?)", store.TrackMix, store.TaskTranscribe)
+	for _, key := range bare {
+		recording, scanErr := scanRecording(r.to.row("SELECT "+recordingColumns+" FROM recordings r WHERE r.key = ?", key).Scan)
+		if scanErr != nil {
+			return scanErr
+		}
+		if _, err := r.to.addTranscript(&recording, store.MainKey(recording.ID)); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// lostID returns the id of a recording whose row is lost: from an index of the damaged database, or else a made-up one.
+func (r *rescuer) lostID(key int64) string {
+	id := ""
+	// What cannot be read leaves the id empty.
+	_ = r.from.each(func(rows *sql.Rows) error {
+		var found string
+		var of int64
+		err := rows.Scan(&found, &of)
+		if of == key {
+			id = found
+		}
+		return err
+	}, "SELECT id, key FROM recordings INDEXED BY sqlite_autoindex_recordings_1 ORDER BY id")
+	if id == "" {
+		id = fmt.Sprintf("rescued-%d", key)
+	}
+	return id
+}
+
+// index makes search, previews and beginnings of segments anew.
+func (r *rescuer) index() error {
+	var keys []int64
+	err := r.to.each(func(rows *sql.Rows) error {
+		var key int64
+		err := rows.Scan(&key)
+		keys = append(keys, key)
+		return err
+	}, "SELECT key FROM recordings ORDER BY key")
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := r.to.reindex(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
