@@ -45,6 +45,7 @@ func copyTo(ctx context.Context, from, to string, prepare func(*conn) error) (re
 
 // temporaryBeside makes an empty file in the same folder, readable for its owner alone.
 func temporaryBeside(path string) (string, error) {
+	// Not by atomicfile: SQLite writes into it.
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*"+atomicfile.Suffix)
 	if err != nil {
 		return "", plainCause(err)
@@ -105,6 +106,7 @@ func publish(temporary, path string) error {
 }
 
 func syncFile(path string) error {
+	// Not by atomicfile: SQLite has written it; this makes it durable.
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -151,6 +153,7 @@ func Restore(ctx context.Context, backup, path string, now time.Time) (kept stri
 	}
 	kept, err = keep(ctx, path, path+now.UTC().Format(keptLayout))
 	if err == nil {
+		// Not by atomicfile: SQLite has written it, and it is synced and checked.
 		err = plainCause(os.Rename(temporary, path))
 	}
 	if err == nil {
@@ -179,6 +182,7 @@ func keep(ctx context.Context, path, name string) (string, error) {
 		return "", err
 	}
 	if info, err := os.Stat(path + walSuffix); err == nil && info.Size() > 0 {
+		// Not by atomicfile: the log goes with its database.
 		if err := os.Rename(path+walSuffix, name+walSuffix); err != nil {
 			return "", err
 		}
@@ -193,6 +197,7 @@ func keep(ctx context.Context, path, name string) (string, error) {
 
 // linkOrCopy copies where the file system has no links.
 func linkOrCopy(from, to string) error {
+	// Not by atomicfile: a second name, not a copy.
 	if err := os.Link(from, to); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -291,7 +291,7 @@ func makeRecordings(t *testing.T, dir string, count int) {
 	for i := range count {
 		at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(i) * time.Minute)
 		m := recording.Manifest{
-			Version: recording.ManifestVersion, ID: recording.NewID(at), State: recording.StateFinished, Format: scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleS16},
+			Version: 1, ID: recording.NewID(at), State: recording.StateFinished, Format: scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleS16},
 			StartedAt: at, EndedAt: at.Add(time.Second), EndReason: recording.EndStopped, Frames: 48000, Gaps: []scout.Gap{}, Device: recording.Device{Name: "Built-in"},
 		}
 		data, err := json.Marshal(m)

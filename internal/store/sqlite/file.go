@@ -35,6 +35,7 @@ const lockLine = "events %020d\n"
 // lockFile takes the lock of the database at path.
 func lockFile(path string) (*fileLock, error) {
 	doing := "open database " + path
+	// Not by atomicfile: it is locked, and one line in it is overwritten.
 	file, err := os.OpenFile(path+lockSuffix, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
@@ -76,6 +77,7 @@ var errNoLocks = errors.New("a lock keeps nobody out")
 // checkLocks makes sure that a lock on this file system keeps others out, and that SQLite's own kinds of lock and shared memory
 // are there: its files could be damaged otherwise.
 func checkLocks(file *os.File) error {
+	// Not by atomicfile: nothing is written.
 	other, err := os.OpenFile(file.Name(), os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -144,6 +146,7 @@ func (l *fileLock) close() error {
 
 // prepareFile makes the file, readable for its owner alone, so that SQLite gives its other files the same mode.
 func prepareFile(path string) error {
+	// Not by atomicfile: SQLite writes it.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "open database", err)
