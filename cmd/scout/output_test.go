@@ -289,24 +289,3 @@ func TestOutputIsWholeOrAbsent(t *testing.T) {
 		})
 	}
 }
-
-// TestReadOnlyFolders is for users whom a mode stops.
-func TestReadOnlyFolders(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root may write everywhere")
-	}
-	p := newPlace(t)
-	p.clip("speech.wav")
-	p.write("d/old.txt", "")
-	if err := os.Chmod(p.path("d"), 0o555); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(p.path("d"), 0o755) })
-	if got := p.sh("scout transcribe -q speech.wav -o d/x.txt"); got.code != 1 || !strings.Contains(got.err, "permission denied") {
-		t.Errorf("exit %d: %s", got.code, got.err)
-	}
-	if got := p.sh("scout transcribe -q speech.wav -o d/old.txt"); got.code != 0 || !said(p.read("d/old.txt"), 1) {
-		t.Errorf("exit %d: %s", got.code, got.err)
-	}
-}

@@ -74,7 +74,7 @@ func Open(dir string, scope observe.Scope, options ...Option) (*Store, error) {
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, scout.FileError(scout.CodeReadFailed, "open models folder", err)
+		return nil, scout.FileError(scout.CodeReadFailed, "models folder", err)
 	}
 	scope = scope.Component("model")
 	s := &Store{
@@ -93,7 +93,7 @@ func Open(dir string, scope observe.Scope, options ...Option) (*Store, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return s, nil
 	case err != nil:
-		return nil, scout.FileError(scout.CodeReadFailed, "open models folder", err)
+		return nil, scout.FileError(scout.CodeReadFailed, "models folder", err)
 	case !info.IsDir():
 		return nil, scout.Errorf(scout.CodeConfigInvalid, "models folder %s is a file", dir).WithHint("set SCOUT_MODELS to a folder")
 	}
@@ -308,7 +308,7 @@ func (s *Store) discard(path string) error {
 func (s *Store) recover() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
-		return scout.FileError(scout.CodeReadFailed, "open models folder", err)
+		return scout.FileError(scout.CodeReadFailed, "models folder", err)
 	}
 	for _, e := range entries {
 		id, cut := strings.CutSuffix(e.Name(), replacedSuffix)

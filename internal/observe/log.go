@@ -61,7 +61,7 @@ type LogRotation struct {
 //
 // One goroutine of the rotation library remains after Close: open the log once in the life of a process.
 func OpenLogFile(path string, rotation LogRotation) (io.WriteCloser, error) {
-	doing := "open log file " + path
+	const doing = "log file"
 	// The library would move aside anything that it cannot open, even a directory, so the file is opened here first.
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, doing, err)

@@ -88,15 +88,18 @@ func (p *Place) Probe() error {
 	if p.Stream() {
 		return nil
 	}
-	file, err := atomicfile.Create(p.target, p.options())
-	if err == nil {
-		err = file.Abort()
-	}
-	if p.info != nil && err != nil {
-		var there *os.File
+	var err error
+	if p.info != nil {
+		// A file that may not be written is not replaced either, although its folder allows that.
 		// Not by atomicfile: the file is opened to see whether that is possible, and nothing is written.
+		var there *os.File
 		if there, err = os.OpenFile(p.target, os.O_WRONLY, 0); err == nil {
 			err = there.Close()
+		}
+	} else {
+		var file *atomicfile.Writer
+		if file, err = atomicfile.Create(p.target, p.options()); err == nil {
+			err = file.Abort()
 		}
 	}
 	return Explain("write "+p.Path, err)

@@ -109,7 +109,7 @@ func (a *App) open(ctx context.Context) error {
 	if log.File != "" {
 		file, err := observe.OpenLogFile(log.File, observe.LogRotation{})
 		if err != nil {
-			return fmt.Errorf("open log: %w", err)
+			return err
 		}
 		a.closers = append(a.closers, file.Close)
 		out = file

@@ -106,14 +106,21 @@ func (a *App) noticeOfModel(n recognize.Notice) {
 // eventNoteNotRemembered is a log event, listed in docs/formats/log-events.md. Its name is never changed.
 const eventNoteNotRemembered = "note_not_remembered"
 
-// noteOnce says something once for each models folder.
+// noteOnce says something once for each models folder, or once for the user where that folder belongs to somebody else.
 func (a *App) noteOnce(dir, name, text string) {
-	_ = os.MkdirAll(dir, 0o755) // where that fails, so does the next step
-	err := atomicfile.Write(filepath.Join(dir, ".noted-"+name), nil, atomicfile.Options{Exclusive: true, Unsynced: true})
-	if errors.Is(err, fs.ErrExist) {
-		return
+	folders := []string{dir}
+	if own, err := a.Settings.DataDir(); err == nil {
+		folders = append(folders, own)
 	}
-	if err != nil {
+	for _, folder := range folders {
+		_ = os.MkdirAll(folder, 0o755) // where that fails, so does the next step
+		err := atomicfile.Write(filepath.Join(folder, ".noted-"+name), nil, atomicfile.Options{Exclusive: true, Unsynced: true})
+		if errors.Is(err, fs.ErrExist) {
+			return
+		}
+		if err == nil {
+			break
+		}
 		a.Scope.Log().Debug(eventNoteNotRemembered, slog.String("error", err.Error()))
 	}
 	a.Notef("%s: %s\n", a.Name, text)

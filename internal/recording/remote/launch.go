@@ -100,12 +100,12 @@ func start(dir string, options LaunchOptions) (*child, error) {
 	path := filepath.Join(dir, LogName)
 	log, err := openLog(path)
 	if err != nil {
-		return nil, scout.FileError(scout.CodeWriteFailed, "open log of recorder", err)
+		return nil, scout.FileError(scout.CodeWriteFailed, "the recorder's log", err)
 	}
 	defer func() { _ = log.Close() }() // the child has its own
 	info, err := log.Stat()
 	if err != nil {
-		return nil, scout.FileError(scout.CodeReadFailed, "open log of recorder", err)
+		return nil, scout.FileError(scout.CodeReadFailed, "the recorder's log", err)
 	}
 	args := options.Args
 	if args == nil {
