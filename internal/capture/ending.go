@@ -33,11 +33,11 @@ func (o *owner) tryStop(now time.Duration) {
 		return
 	}
 	if o.outage != nil {
-		if o.outage.resumed != 0 {
+		if o.outage.back() {
 			return // its frames are placed within settleFor
 		}
 		o.fillOutage(o.timeline.expected(o.stopAt))
-		o.endGap()
+		o.gap(o.outage.gap())
 	}
 	if !s.options.Warm && o.outage == nil {
 		o.line.converter.flush()
@@ -46,10 +46,7 @@ func (o *owner) tryStop(now time.Duration) {
 	if s.options.Warm {
 		return
 	}
-	if o.opening != nil {
-		o.abandon(o.opening)
-		o.opening = nil
-	}
+	o.stopOpening()
 	o.closeLine()
 }
 

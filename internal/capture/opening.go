@@ -4,29 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture/intake"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/observe"
-	"github.com/scout-speech/scout/internal/resilience"
-)
-
-// Time constants of opening.
-const (
-	// openAttempt bounds one attempt during an outage: a sleeping device takes 2 s.
-	openAttempt = 4 * time.Second
-	// openGrace is how long after its deadline an attempt is given up that does not return.
-	openGrace = 3 * time.Second
-	// reopenFirst and reopenMost bound the pauses between attempts where the system tells of no
-	// change; where it does, each change is an attempt.
-	reopenFirst = 100 * time.Millisecond
-	reopenMost  = 750 * time.Millisecond
-	// closeWithin is how long the end of a session waits for devices to be closed.
-	closeWithin = 2 * time.Second
 )
 
 // line is an open device whose frames flow.
@@ -42,75 +25,24 @@ type line struct {
 	over      bool            // no frame will follow; what waits in the intake is yet to be taken
 }
 
-// opening is an attempt to open a device, or many of them.
-type opening struct {
-	cancel context.CancelFunc
-	result chan opened  // capacity 1
-	began  atomic.Int64 // since the session's epoch, when the latest attempt began
-}
-
-// late tells whether the latest attempt has passed its deadline by so much that its goroutine stands still.
-func (p *opening) late(now time.Duration) bool {
-	return now-time.Duration(p.began.Load()) > openAttempt+openGrace
-}
-
-// opened is how it went.
-type opened struct {
-	line *line
-	err  error
-}
-
-// open begins an opening of its own goroutine: one attempt, or with again attempts until one
-// succeeds. It ends by itself or by cancel; what it opened then and nobody took is closed.
-func (o *owner) open(ctx context.Context, device string, again bool) *opening {
-	ctx, cancel := context.WithCancel(ctx)
-	backend := o.backend
-	p := &opening{cancel: cancel, result: make(chan opened, 1)}
-	p.began.Store(int64(o.now()))
-	o.background.Go(func() {
-		defer cancel()
-		attempt := func(ctx context.Context) (l *line, err error) {
-			p.began.Store(int64(o.now()))
-			limit := o.session.options.StartTimeout
-			if again {
-				limit = min(limit, openAttempt)
-			}
-			ctx, cancel := context.WithTimeout(ctx, limit)
-			defer cancel()
-			err = o.session.failures.Guard(GoroutineOpening, func() error {
-				if err := o.session.options.Faults.At(GoroutineOpening); err != nil {
-					return err
-				}
-				l, err = o.session.attempt(ctx, backend, device)
-				return err
-			})
-			return l, err
+// guardedAttempt is attempt with its panics made errors.
+func (s *Session) guardedAttempt(ctx context.Context, backend sound.Backend, device string) (l *line, err error) {
+	err = s.failures.Guard(GoroutineOpening, func() error {
+		if err := s.options.Faults.At(GoroutineOpening); err != nil {
+			return err
 		}
-		var r opened
-		if again {
-			r.line, r.err = resilience.Retry(ctx, observe.Scope{}, resilience.Policy{
-				Initial: reopenFirst, Max: reopenMost, Budget: math.MaxInt64 / 2,
-				Retryable: func(error) bool { return true }, // whatever is wrong may be put right by a hand on a plug
-			}, attempt)
-		} else {
-			r.line, r.err = attempt(ctx)
-		}
-		if r.err == nil && ctx.Err() != nil {
-			_ = r.line.stream.Close() // nobody waits for it any more
-			r = opened{err: context.Cause(ctx)}
-		}
-		p.result <- r
+		l, err = s.attempt(ctx, backend, device)
+		return err
 	})
-	return p
+	return l, err
 }
 
-// abandon ends an opening. A line that it had ready already is closed.
-func (o *owner) abandon(p *opening) {
-	p.cancel()
-	o.session.inBackground(func() {
-		if r := <-p.result; r.err == nil {
-			_ = r.line.stream.Close() // nobody waits for it any more
-		}
+// guarded runs what closes or wakes a device. Nobody waits for its result.
+func (s *Session) guarded(work func()) {
+	_ = s.failures.Guard(GoroutineClosing, func() error { // logged there
+		err := s.options.Faults.At(GoroutineClosing)
+		work()
+		return err
 	})
 }
 
@@ -198,21 +130,9 @@ func wakeUp(ctx context.Context, stream sound.Stream, device string) {
 	}
 }
 
-// inBackground runs work that may hang in a sound server in a goroutine of its own, which await waits for.
-func (s *Session) inBackground(work func()) {
-	s.owner.background.Go(func() {
-		_ = s.failures.Guard(GoroutineClosing, func() error { // logged there; nobody waits for the result
-			err := s.options.Faults.At(GoroutineClosing)
-			work()
-			return err
-		})
-	})
-}
-
-// closeLater closes a line in a goroutine of its own, since a sound server that hangs keeps Close
-// from returning.
+// closeLater closes a line aside, since a sound server that hangs keeps Close from returning.
 func (s *Session) closeLater(l *line) {
-	s.inBackground(func() {
+	s.owner.opener.aside(func() {
 		if err := l.stream.Close(); err != nil {
 			s.log.Debug(eventStreamLeft, slog.String("device", l.device.ID), slog.String(observe.KeyError, err.Error()))
 		}

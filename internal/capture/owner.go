@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -28,42 +27,65 @@ const (
 	stopGrace = 60 * time.Millisecond
 )
 
-// owner is the part of a session that its one goroutine works on. Nothing in it is shared, except
-// for background.
+// owner is the part of a session that its one goroutine works on. Nothing in it is shared, except for opener.aside.
 type owner struct {
-	session    *Session
-	background sync.WaitGroup // goroutines that open and close devices
+	surroundings
+	hearing
+	course
+	second
 
-	state     State
-	timeline  timeline
-	line      *line         // the device being heard; nil for none
-	opening   *opening      // the attempt under way; nil for none
-	outage    *outage       // nil while frames come
-	warmFrom  ring.Position // where in the ring unbroken sound begins, for the pre-roll
-	system    sound.System
-	watching  <-chan sound.System
-	backend   sound.Backend // the one that served once; another sound system would be another device
-	watched   bool
-	flowing   time.Time // since when frames come from the open device
-	inputOver bool      // a virtual device played to its end
+	session  *Session
+	opener   opener
+	opening  *opening // the attempt under way; nil for none
+	outage   *outage  // nil while frames come
+	timeline timeline
+	warmFrom ring.Position // where in the ring unbroken sound begins, for the pre-roll
+}
 
-	starting *command // waits for the first frames
-	stopping []*command
-	stopAt   time.Duration
-	from     ring.Position // of the recording
-	last     Stopped
+// hearing is the device being heard.
+type hearing struct {
+	line    *line     // nil for none
+	flowing time.Time // since when frames come from it
 
-	heardFrom ring.Position // the device's first frame, as a position in the ring,
+	heardFrom ring.Position // its first frame, as a position in the ring,
 	heardAt   time.Duration // which was not heard before
 
 	lastStep time.Duration
-	silent   time.Duration // since the last block, without our own rests
-	second   loud          // of the second under way
-	secondAt time.Duration
+	silent   time.Duration // since its last block, without our own rests
+}
+
+// course is what was asked for and how far that is.
+type course struct {
+	state     State
+	starting  *command // waits for the first frames
+	stopping  []*command
+	stopAt    time.Duration
+	from      ring.Position // of the recording
+	last      Stopped
+	inputOver bool // a virtual device played to its end
+}
+
+// second is the second under way, for what is observed once a second.
+type second struct {
+	loudness loud
+	secondAt time.Duration // when it began
 }
 
 func newOwner(s *Session) owner {
-	return owner{session: s, state: StateIdle, backend: s.options.Backend, timeline: newTimeline(s.options.Format.SampleRateHz)}
+	return owner{
+		session: s, timeline: newTimeline(s.options.Format.SampleRateHz),
+		course: course{state: StateIdle}, surroundings: surroundings{backend: s.options.Backend},
+		opener: opener{
+			attempt: s.guardedAttempt, guard: s.guarded, patience: s.options.StartTimeout,
+			now: func() time.Duration { return time.Since(s.epoch) },
+		},
+	}
+}
+
+// stopOpening ends the attempt under way, if there is one.
+func (o *owner) stopOpening() {
+	o.opener.abandon(o.opening)
+	o.opening = nil
 }
 
 // recording is true from the first frames to the end.
@@ -95,7 +117,7 @@ func (o *owner) work(ctx, devices context.Context) error {
 	readers, end := s.ring.ListenReaders()
 	defer end()
 	if s.options.Warm {
-		o.opening = o.open(devices, s.options.Device, true)
+		o.opening = o.opener.open(devices, o.backend, s.options.Device, true)
 	}
 	o.lastStep = o.now()
 	for done := ctx.Done(); done != nil || o.recording(); {
@@ -169,34 +191,15 @@ func (o *owner) leave(stopDevices context.CancelFunc) error {
 		o.starting = nil
 		c.reply <- reply{err: scout.Errorf(scout.CodeDeviceUnavailable, "capture from the device failed")}
 	}
-	if o.opening != nil {
-		o.abandon(o.opening)
-	}
+	o.opener.abandon(o.opening)
 	o.closeLine()
 	stopDevices()
-	return o.await(closeWithin)
+	return o.opener.await(closeWithin)
 }
 
 // idle is true while nothing can happen but a command.
 func (o *owner) idle() bool {
 	return o.line == nil && o.opening == nil && o.starting == nil && !o.recording()
-}
-
-// await waits for the goroutines that open and close devices.
-func (o *owner) await(limit time.Duration) error {
-	done := make(chan struct{})
-	go func() { // ends with the last of them
-		o.background.Wait()
-		close(done)
-	}()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return nil
-	case <-timer.C:
-		return scout.Errorf(scout.CodeSoundServer, "the sound server does not respond: a device was left open")
-	}
 }
 
 // command carries out Start or begins to carry out Stop.
@@ -218,10 +221,8 @@ func (o *owner) command(ctx context.Context, c *command) {
 		if o.line != nil {
 			return
 		}
-		if o.opening != nil { // it tries again and again; who starts wants to know what is wrong
-			o.abandon(o.opening)
-		}
-		o.opening = o.open(ctx, o.session.options.Device, false)
+		o.opener.abandon(o.opening) // it tries again and again; who starts wants to know what is wrong
+		o.opening = o.opener.open(ctx, o.backend, o.session.options.Device, false)
 	}
 }
 
@@ -240,7 +241,7 @@ func (o *owner) begin() {
 		preroll = head.Sub(o.from)
 	}
 	s.gaps.begin()
-	o.second, o.secondAt = loud{}, o.now()
+	o.second = second{secondAt: o.now()}
 	o.setState(StateRecording, nil)
 	c.reply <- reply{started: Started{
 		From: o.from, PrerollFrames: preroll, At: time.Now(), Waited: time.Since(c.began),
@@ -257,10 +258,7 @@ func (o *owner) fail(err error) {
 	}
 	o.starting = nil
 	if !o.session.options.Warm {
-		if o.opening != nil {
-			o.abandon(o.opening)
-			o.opening = nil
-		}
+		o.stopOpening()
 		o.closeLine()
 	}
 	defer func() { c.reply <- reply{err: err} }() // when the state says so too
@@ -395,7 +393,7 @@ func (o *owner) openedLine(ctx context.Context, r opened) {
 	default:
 		o.fail(r.err)
 		if o.session.options.Warm && o.line == nil && ctx.Err() == nil {
-			o.opening = o.open(ctx, o.session.options.Device, true)
+			o.opening = o.opener.open(ctx, o.backend, o.session.options.Device, true)
 		}
 	}
 }

@@ -52,15 +52,15 @@ func (o *owner) measured(sum loud, frames sound.Frames, format sound.Format) {
 	}
 	o.session.meter.Update(block, time.Duration(frames)*time.Second/time.Duration(format.SampleRateHz))
 	if o.recording() {
-		o.second.add(block, int(frames))
+		o.loudness.add(block, int(frames))
 	}
 }
 
 // everySecond observes what is sampled once a second.
 func (o *owner) everySecond(now time.Duration) {
 	m := o.session.metrics
-	m.level.Observe(o.second.level().RMS)
-	o.second, o.secondAt = loud{}, now
+	m.level.Observe(o.loudness.level().RMS)
+	o.second = second{secondAt: now}
 	if last := o.session.lastFrame.Load(); last >= 0 {
 		m.age.Set((now - time.Duration(last)).Seconds())
 	}
