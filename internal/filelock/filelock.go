@@ -19,6 +19,16 @@ func Try(f *os.File) (bool, error) {
 	return err == nil, err //nolint:wrapcheck // callers say which lock
 }
 
+// Wait takes the lock of f as soon as no other open file holds it.
+func Wait(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			return err //nolint:wrapcheck // callers say which lock
+		}
+	}
+}
+
 // Held reports whether another open file holds the lock of f. Two callers of Held at the same time do not see each
 // other as holders. A process that tries to take the lock at that moment may fail and has to try again.
 func Held(f *os.File) (bool, error) {

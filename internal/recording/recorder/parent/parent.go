@@ -257,8 +257,16 @@ func (p *Parent) takeLock() bool {
 		return true
 	}
 	for deadline := time.Now().Add(lockWithin); ; {
-		if got, err := filelock.Try(f); got || err != nil || time.Now().After(deadline) {
+		got, err := filelock.Try(f)
+		if got || err != nil {
 			p.lock = f
+			return true
+		}
+		if time.Now().After(deadline) {
+			p.lock = f
+			// Where another parent is suspended or about to end, this one gets the lock as soon as that one has ended: while there is
+			// a parent, clients must see it.
+			go func() { _ = filelock.Wait(f) }() // ends with the process, at the latest
 			return true
 		}
 		select {

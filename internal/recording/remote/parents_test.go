@@ -1,0 +1,132 @@
+//go:build linux
+
+package remote_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/remote"
+)
+
+// family returns the processes of a folder: recorders, and those above them.
+func family(t *testing.T, dir string) (parents, recorders []int) {
+	t.Helper()
+	environs, err := filepath.Glob("/proc/[0-9]*/environ")
+	check(t, err)
+	for _, path := range environs {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		check(t, err)
+		environ, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(append(environ, 0), []byte(recorderVariable+"="+dir+"\x00")) {
+			continue // it has ended, or is somebody else's
+		}
+		if stat, err := os.ReadFile(filepath.Join(filepath.Dir(path), "stat")); err != nil || bytes.Contains(stat, []byte(") Z ")) {
+			continue
+		}
+		if bytes.Contains(environ, []byte("SCOUT_RECORDER_ROLE=child\x00")) {
+			recorders = append(recorders, pid)
+		} else {
+			parents = append(parents, pid)
+		}
+	}
+	return parents, recorders
+}
+
+// untilOneFamily waits until there is one recorder and one parent, which clients see, and both stay.
+func untilOneFamily(t *testing.T, dir string) {
+	t.Helper()
+	began := time.Now()
+	for stays := 0; stays < 20; stays++ {
+		parents, recorders := family(t, dir)
+		if len(parents) != 1 || len(recorders) != 1 || !recording.HasParent(dir) {
+			stays = 0
+		}
+		if time.Since(began) > 30*time.Second { // far above what it takes
+			t.Fatalf("parents %v, recorders %v, a parent is seen: %v", parents, recorders, recording.HasParent(dir))
+		}
+		time.Sleep(10 * time.Millisecond) // nothing announces that nothing happens any more
+	}
+}
+
+// A parent that was suspended while its recorder died finds another one in its place and ends. The other one is then the one
+// that clients see.
+func TestAParentThatWakesUpLateEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k, _, err := remote.Keep(t.Context(), open(t, dir), launchFamily(dir), start(""), observe.Scope{})
+	check(t, err)
+	t.Cleanup(func() { endRecorder(t, dir) })
+	until(t, k.Client(), 2000)
+	first := k.Client()
+	hang(t, first.Parent())
+	check(t, syscall.Kill(first.PID(), syscall.SIGKILL))
+	for k.Client() == first {
+		time.Sleep(5 * time.Millisecond) // the keeper works by itself
+	}
+	check(t, syscall.Kill(first.Parent(), syscall.SIGCONT))
+	untilOneFamily(t, dir)
+	if parents, _ := family(t, dir); parents[0] == first.Parent() {
+		t.Error("the first one is the parent still")
+	}
+	m, err := k.Stop(t.Context())
+	check(t, err)
+	if m.State != recording.StateFinished || m.Resumed != 1 || len(m.Gaps) != 1 {
+		t.Errorf("manifest %+v", m)
+	}
+}
+
+// Whatever is killed, one after the other or all at once, there is one recorder and one parent afterwards, and the recording
+// goes on.
+func TestOneParentAfterACrashLoop(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k, _, err := remote.Keep(t.Context(), open(t, dir), launchFamily(dir), start(""), observe.Scope{})
+	check(t, err)
+	t.Cleanup(func() { endRecorder(t, dir) })
+	until(t, k.Client(), 2000)
+	random := rand.New(rand.NewPCG(3, 4))
+	var suspended []int
+	for range 16 {
+		parents, recorders := family(t, dir)
+		var signal = syscall.SIGKILL
+		var who []int
+		switch random.IntN(5) {
+		case 0:
+			who = append(recorders, parents...)
+		case 1:
+			who = append(parents, recorders...)
+		case 2:
+			who = recorders
+		case 3:
+			who = parents
+		case 4:
+			who, signal = parents, syscall.SIGSTOP
+			suspended = append(suspended, parents...)
+		}
+		for _, pid := range who {
+			_ = syscall.Kill(pid, signal) // it may have ended
+		}
+		time.Sleep(time.Duration(random.Int64N(int64(400 * time.Millisecond)))) // at any moment of what follows
+	}
+	for _, pid := range suspended {
+		_ = syscall.Kill(pid, syscall.SIGCONT) // it may have been killed
+	}
+	untilOneFamily(t, dir)
+	m, err := k.Stop(t.Context())
+	check(t, err)
+	if m.ID != k.ID() || m.State != recording.StateFinished || m.EndReason != recording.EndStopped || m.Resumed == 0 {
+		t.Errorf("manifest %+v", m)
+	}
+	if _, err := open(t, dir).Verify(m.ID); err != nil {
+		t.Error(err)
+	}
+}
