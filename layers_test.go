@@ -164,7 +164,7 @@ func TestLayers(t *testing.T) {
 			of: []string{module + "/internal/api/client", module + "/internal/api/v1"}, never: []string{module + "/internal/record", module + "/internal/recording", module + "/internal/capture", "github.com/danielgtaylor/huma"},
 		},
 		"recordings are started without an interface and without text": {
-			of: []string{module + "/internal/record"}, never: []string{module + "/internal/api", module + "/internal/speech", module + "/internal/engine", module + "/internal/recording/recorder"},
+			of: []string{module + "/internal/record"}, never: []string{module + "/internal/api", module + "/internal/store", module + "/internal/speech", module + "/internal/engine", module + "/internal/recording/recorder"},
 		},
 		"benchmarks measure what transcribes: they record nothing": {
 			of: []string{module + "/cmd/scout-bench", module + "/internal/bench"}, never: []string{module + "/internal/recording", module + "/internal/capture"},

@@ -21,14 +21,16 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// booth is a folder of recordings, with a sound server where one is needed.
+// booth is a folder of recordings and a data folder, with a sound server where one is needed.
 type booth struct {
 	t      *testing.T
 	dir    string
+	data   string
 	server *pulsetest.Server
 	mic    *pulsetest.Microphone
 	env    []string
@@ -38,7 +40,8 @@ type booth struct {
 func quietBooth(t *testing.T) *booth {
 	t.Helper()
 	b := &booth{t: t, dir: filepath.Join(t.TempDir(), "recordings")}
-	b.env = append(os.Environ(), "SCOUT_RECORDINGS="+b.dir, "PULSE_SERVER=unix:"+filepath.Join(t.TempDir(), "none"), "SCOUT_DEVICE=")
+	b.data = filepath.Join(filepath.Dir(b.dir), "data")
+	b.env = append(os.Environ(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, "PULSE_SERVER=unix:"+filepath.Join(t.TempDir(), "none"), "SCOUT_DEVICE=")
 	t.Cleanup(b.close)
 	return b
 }
@@ -49,12 +52,22 @@ func newBooth(t *testing.T) *booth {
 	b := quietBooth(t)
 	b.server = pulsetest.Start(t)
 	b.mic = b.server.AddMicrophone("mic", 48_000, 1)
-	b.env = append(b.server.Env(), "SCOUT_RECORDINGS="+b.dir, "SCOUT_DEVICE=")
+	b.env = append(b.server.Env(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, "SCOUT_DEVICE=")
 	return b
 }
 
-// close ends the recorder, if there is one.
+// close ends the daemon and the recorder, where they run.
 func (b *booth) close() {
+	if _, running, err := daemon.HolderOf(b.data); err != nil || running {
+		if got := b.run("serve", "stop"); got.code != 0 {
+			b.t.Errorf("serve stop: exit %d: %s", got.code, got.err)
+		}
+	}
+	if b.t.Failed() {
+		if log, err := os.ReadFile(filepath.Join(b.data, daemon.LogName)); err == nil {
+			b.t.Logf("the daemon says: %s", log)
+		}
+	}
 	if b.t.Failed() {
 		if log, err := os.ReadFile(filepath.Join(b.dir, remote.LogName)); err == nil {
 			b.t.Logf("the recorder says: %s", log)

@@ -56,6 +56,9 @@ func (a *app) launchDaemon(dir string) (*client.Launch, error) {
 	if err != nil {
 		return nil, err
 	}
+	if filepath.Base(program) != programName { // a program that has the commands built in, such as a test
+		program = a.Settings.Scout()
+	}
 	l := &client.Launch{
 		Program: program, Args: []string{"serve", "--on-demand"}, Env: os.Environ(), Dir: dir,
 		Output: filepath.Join(dir, daemon.OutputName), Log: filepath.Join(dir, daemon.LogName),

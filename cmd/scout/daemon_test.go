@@ -24,29 +24,10 @@ import (
 	"github.com/scout-speech/scout/internal/daemon"
 )
 
-// house is a booth with a data folder of its own, which daemons may serve.
-type house struct {
-	*booth
-	data string
-}
+// house is a booth whose data folder daemons serve.
+type house struct{ *booth }
 
-// inHouse gives a booth a data folder. Its recordings lie in it.
-func inHouse(b *booth) *house {
-	b.t.Helper()
-	h := &house{b, filepath.Join(filepath.Dir(b.dir), "data")}
-	b.env = append(b.env, "SCOUT_DATA="+h.data)
-	b.t.Cleanup(func() {
-		if got := h.run("serve", "stop"); got.code != 0 {
-			b.t.Errorf("serve stop: exit %d: %s", got.code, got.err)
-		}
-		if b.t.Failed() {
-			if log, err := os.ReadFile(filepath.Join(h.data, daemon.LogName)); err == nil {
-				b.t.Logf("the daemon says: %s", log)
-			}
-		}
-	})
-	return h
-}
+func inHouse(b *booth) *house { return &house{b} }
 
 // status is what scout status --json says.
 func (h *house) status() v1.Status {

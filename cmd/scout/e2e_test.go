@@ -56,6 +56,7 @@ func TestMain(m *testing.M) {
 		}
 		for name, value := range map[string]string{
 			"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_RECORDER": filepath.Join(dir, "scout-recorder"), "SCOUT_MODELS": models, "SCOUT_MODEL": "", "SCOUT_LOG_LEVEL": "", "SCOUT_CONFIG": os.DevNull,
+			"SCOUT_DATA": filepath.Join(dir, "data"), "SCOUT_DAEMON__IDLE": "30s",
 		} {
 			if err := os.Setenv(name, value); err != nil {
 				fmt.Fprintln(os.Stderr, err)

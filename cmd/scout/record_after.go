@@ -220,7 +220,7 @@ func (w *after) writeText(ctx context.Context, path string) error {
 	progress := a.newTranscription(ctx, w.recognizer, inputs, w.options.quiet, false)
 	defer progress.close()
 	progress.besides(destination)
-	result, err := transcribe.New(a.Scope, a.Failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, destination, progress.watch())
+	result, err := transcribe.New(a.Scope, a.Failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, keeping{destination, a, inputs}, progress.watch())
 	progress.warn(0, result)
 	if warned := new(transcribe.WarnedError); errors.As(err, &warned) {
 		return cli.Reported(err)

@@ -34,6 +34,7 @@ next command that reads the folder repairs what a crash left, and shows it as re
 		newRecordingsListCommand(a), newRecordingsShowCommand(a), newRecordingsAttachCommand(a),
 		newRecordingsVerifyCommand(a), newRecordingsRecoverCommand(a), newRecordingsDeleteCommand(a),
 		newRecordingsTrashCommand(a), newRecordingsRestoreCommand(a),
+		newRecordingsTitleCommand(a), newRecordingsTagCommand(a), newRecordingsLabelCommand(a),
 	)
 	return cmd
 }

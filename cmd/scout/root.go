@@ -26,10 +26,14 @@ Nothing leaves it. Models are files on disk, and the network is used only to dow
 		newRecordCommand(a),
 		newRecordingsCommand(a),
 		newTranscribeCommand(a),
+		newTranscriptsCommand(a),
 		newDevicesCommand(a),
 		newLevelCommand(a),
 		newModelsCommand(a),
 		newSettingsCommand(a),
+		newBackupCommand(a),
+		newCheckCommand(a),
+		newRestoreCommand(a),
 		newManualCommand(),
 	)
 	return root

@@ -134,13 +134,13 @@ func (a *app) health(ctx context.Context) (*v1.Health, error) {
 	if err != nil {
 		return nil, err
 	}
-	var h v1.Health
 	if running {
 		c, err := a.connectRunning(ctx)
 		if err == nil {
 			defer c.Close()
-			if err = c.Get(ctx, "/health", &h); err == nil {
-				return &h, nil
+			var h *v1.Health
+			if h, err = c.Health(ctx); err == nil {
+				return h, nil
 			}
 		}
 		if ctx.Err() != nil {

@@ -41,6 +41,7 @@ type transcribeOptions struct {
 	layout   text.Layout
 	summary  bool
 	quiet    bool
+	keep     bool
 }
 
 func newTranscribeCommand(a *app) *cobra.Command {
@@ -68,6 +69,7 @@ Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
 		Example: `  scout transcribe interview.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
   scout transcribe --output texts/ *.flac
+  scout transcribe --keep meeting.m4a && scout transcripts search budget
   scout transcribe --hot-words "Merneptah,Zigbee,San Francisco" talk.flac
   arecord -f S16_LE -r 16000 -d 10 | scout transcribe -
   cat samples | scout transcribe --raw-format s16le:16000:1 -
@@ -92,6 +94,7 @@ Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
 	flags.StringVar(&o.raw, "raw-format", "", "the inputs are samples without a header: ENCODING:RATE:CHANNELS, for example s16le:16000:1; encodings are "+strings.Join(file.RawEncodings(), " "))
 	flags.IntVar(&o.layout.MaxLineWidth, "max-line-width", 42, "columns of a line of srt and vtt; Chinese, Japanese and Korean characters take two")
 	flags.IntVar(&o.layout.MaxLineCount, "max-line-count", 2, "lines of a cue of srt and vtt")
+	flags.BoolVar(&o.keep, "keep", false, "keep the texts in the history too: see scout transcripts")
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on standard error: length, time taken, speed")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
 	flags.StringVar(&o.Backend, "backend", "", "engine backend, to compare: "+strings.Join(recognize.Backends(), " or ")+" (default: the best for the model)")
@@ -136,7 +139,11 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	show := a.newTranscription(ctx, r, inputs, o.quiet, o.summary)
 	defer show.close()
 	show.besides(destination)
-	err = transcribe.New(a.Scope, a.Failures, r.Recognizer).Run(ctx, inputs, options, destination, show.watch())
+	var sink transcribe.Sink = destination
+	if o.keep {
+		sink = keeping{destination, a, inputs}
+	}
+	err = transcribe.New(a.Scope, a.Failures, r.Recognizer).Run(ctx, inputs, options, sink, show.watch())
 	return show.outcome(err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,11 +22,14 @@ import (
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/sound"
-	"github.com/scout-speech/scout/internal/event"
 	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/store/ondisk"
+	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
@@ -35,7 +39,7 @@ type served struct {
 	server   *api.Server
 	socket   string
 	client   *http.Client
-	events   *event.Log
+	history  *history.History
 	registry *prometheus.Registry
 	health   health.Status
 }
@@ -47,7 +51,17 @@ func serve(t *testing.T) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &served{t: t, events: event.NewLog(100, time.Now), registry: prometheus.NewRegistry(), health: health.Healthy}
+	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h := history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}})
+	s := &served{t: t, history: h, registry: prometheus.NewRegistry(), health: health.Healthy}
 	scope := observe.NewScope(nil, s.registry, nil)
 	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry}, api.Services{
 		Health:   func(context.Context, bool) health.Report { return health.Report{Status: s.health, Version: "test"} },
@@ -57,7 +71,7 @@ func serve(t *testing.T) *served {
 		Devices: func(context.Context) (string, []sound.Device, error) {
 			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
 		},
-		Recorder: record.New(record.Options{Folder: folder}), Events: s.events,
+		Recorder: record.New(record.Options{Folder: folder}), History: h,
 		Order: recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}},
 	})
 	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {
@@ -263,20 +277,19 @@ func TestEventsAreReplayedAndFollowed(t *testing.T) {
 		last  string
 		want  []string
 	}{
-		"from now on":                   {"", "", []string{"103 job.done"}},
-		"after the header":              {"?after=102", "100", []string{"101 recording.gap", "102 recording.finished", "103 job.done"}},
-		"after the parameter":           {"?after=101", "", []string{"102 recording.finished", "103 job.done"}},
-		"some topics":                   {"?after=99&topics=recorder.state,job", "", []string{"100 recorder.state", "103 job.done"}},
-		"a topic is no part of a word":  {"?after=99&topics=record,job", "", []string{"103 job.done"}},
-		"from a position that is gone":  {"?after=5", "", []string{"102 reset", "103 job.done"}},
-		"a reset is said to all topics": {"?after=5&topics=job", "", []string{"102 reset", "103 job.done"}},
-		"from another daemon's number":  {"?after=99999", "", []string{"102 reset", "103 job.done"}},
+		"from now on":                  {"", "", []string{"4 job.done"}},
+		"after the header":             {"?after=3", "1", []string{"2 recording.gap", "3 recording.updated", "4 job.done"}},
+		"after the parameter":          {"?after=2", "", []string{"3 recording.updated", "4 job.done"}},
+		"everything":                   {"?after=0", "", []string{"1 recorder.state", "2 recording.gap", "3 recording.updated", "4 job.done"}},
+		"some topics":                  {"?after=0&topics=recorder.state,job", "", []string{"1 recorder.state", "4 job.done"}},
+		"a topic is no part of a word": {"?after=0&topics=record,job", "", []string{"4 job.done"}},
+		"from another store's number":  {"?after=99999&topics=job", "", []string{"0 reset", "4 job.done"}},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t)
-			for _, kind := range []string{"recorder.state", "recording.gap", "recording.finished"} {
-				s.events.Publish(kind, nil)
+			for _, kind := range []string{"recorder.state", "recording.gap", "recording.updated"} {
+				s.history.Note(t.Context(), kind, "", nil)
 			}
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://scout/api/v1/events"+c.query, nil)
 			if err != nil {
@@ -294,7 +307,7 @@ func TestEventsAreReplayedAndFollowed(t *testing.T) {
 			if !lines.Scan() || lines.Text() != ": ok" {
 				t.Fatalf("the stream begins with %q", lines.Text())
 			}
-			s.events.Publish("job.done", map[string]string{"text": "a\nb"})
+			s.history.Note(t.Context(), "job.done", "", map[string]string{"text": "a\nb"})
 			if got := read(t, lines, len(c.want)); fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%v, want %v", got, c.want)
 			}
@@ -402,5 +415,138 @@ func TestTheDocumentAndTheServerAgree(t *testing.T) {
 		if strings.HasPrefix(path, "/api/") && document.Paths[path][strings.ToLower(method)] == nil {
 			t.Errorf("%s is not in the document", pattern)
 		}
+	}
+}
+
+// text is what POST /transcripts takes: two segments, the first with words.
+const kept = `{"title":"talk.mp3","transcript":{"model":"m","language":"en","duration":4.5,"text":"","segments":[
+{"start":0,"end":2.25,"text":"Good morning, Zoë.","words":[{"word":"Good","start":0.1,"end":0.4,"logprob":-0.5},{"word":"morning,"},{"word":"Zoë."}]},
+{"start":2.5,"end":4.5,"text":"The budget is 40 euros."}]}}`
+
+// put keeps the text and returns its id.
+func (s *served) put(body string) string {
+	s.t.Helper()
+	response, answer := s.do("POST", "/api/v1/transcripts", body)
+	var t v1.TranscriptSummary
+	if err := json.Unmarshal([]byte(answer), &t); err != nil || response.StatusCode != 201 || t.ID == "" {
+		s.t.Fatalf("%d %s", response.StatusCode, answer)
+	}
+	return t.ID
+}
+
+func TestATextIsKeptFoundCorrectedAndRestored(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	id := s.put(kept)
+	at := "/api/v1/transcripts/" + id
+	get := func(query string) v1.Transcript {
+		t.Helper()
+		response, answer := s.do("GET", at+query, "")
+		var text v1.Transcript
+		if err := json.Unmarshal([]byte(answer), &text); err != nil || response.StatusCode != 200 || response.Header.Get("ETag") != fmt.Sprintf(`"%d"`, text.Version) {
+			t.Fatalf("%d %v %s", response.StatusCode, response.Header, answer)
+		}
+		return text
+	}
+	found := func(query string) (list v1.Page[v1.TranscriptSummary]) {
+		t.Helper()
+		response, answer := s.do("GET", "/api/v1/transcripts"+query, "")
+		if err := json.Unmarshal([]byte(answer), &list); err != nil || response.StatusCode != 200 {
+			t.Fatalf("%d %s", response.StatusCode, answer)
+		}
+		return list
+	}
+	first := get("")
+	if w := first.Segments[0].Words; first.Version != 1 || first.Kind != "first" || first.Title != "talk.mp3" || first.Text != "Good morning, Zoë. The budget is 40 euros." || len(w) != 3 || *w[0].Start != 0.1 || *w[0].LogProb != -0.5 || w[1].Start != nil || first.Duration != 4.5 {
+		t.Errorf("%+v", first)
+	}
+	for query, want := range map[string]int{"": 1, "?q=budget": 1, "?q=zoe": 1, "?q=%22good+morning%22": 1, "?q=budget+-euros": 0, "?q=bud*": 1, "?q=nothing": 0, "?deleted=true": 0, "?q=%22": 0, "?source=import": 1, "?source=microphone": 0, "?min_seconds=4.5": 1, "?min_seconds=5": 0} {
+		if got := found(query).Data; len(got) != want || strings.Contains(query, "budget") && want == 1 && (len(got[0].Snippets) != 1 || *got[0].Snippets[0].Start != 2.5 || fmt.Sprint(got[0].Snippets[0].Marks) != "[[4 10]]") {
+			t.Errorf("%s: %+v, want %d", query, got, want)
+		}
+	}
+	for format, want := range map[string]string{"txt": "Good morning, Zoë. The budget is 40 euros.\n", "srt": " --> 00:00:04,500", "vtt": "WEBVTT", "tsv": "start\tend\ttext", "md": "talk.mp3"} {
+		if response, answer := s.do("GET", at+"?format="+format, ""); response.StatusCode != 200 || !strings.Contains(answer, want) || strings.Contains(response.Header.Get("Content-Type"), "json") {
+			t.Errorf("%s: %d %s %s", format, response.StatusCode, response.Header.Get("Content-Type"), answer)
+		}
+	}
+	if response, answer := s.do("GET", at, "", "Accept", "text/html, text/vtt;q=0.9"); !strings.HasPrefix(answer, "WEBVTT") {
+		t.Errorf("Accept: %v %s", response.Header, answer)
+	}
+
+	if response, answer := s.do("PATCH", at, `{"edits":[{"segment":1,"text":"The budget is 50 euros."}]}`, "If-Match", `"1"`); response.StatusCode != 200 || response.Header.Get("ETag") != `"2"` {
+		t.Errorf("edit: %d %s", response.StatusCode, answer)
+	}
+	if response, answer := s.do("PATCH", at, `{"edits":[{"segment":0,"text":"too late"}]}`, "If-Match", `"1"`); response.StatusCode != 412 {
+		t.Errorf("a stale edit: %d %s", response.StatusCode, answer)
+	}
+	if edited := get(""); edited.Version != 2 || edited.Kind != "edited" || !strings.Contains(edited.Text, "50 euros") || *edited.Segments[0].Words[0].Start != 0.1 || get("?version=1").Text != first.Text {
+		t.Errorf("%+v", edited)
+	}
+	if response, answer := s.do("POST", at+"/versions/1/restore", ""); response.StatusCode != 200 || get("").Text != first.Text || get("").Version != 3 {
+		t.Errorf("restore: %d %s", response.StatusCode, answer)
+	}
+	_, answer := s.do("GET", at+"/versions", "")
+	var versions v1.Page[v1.TextVersion]
+	if err := json.Unmarshal([]byte(answer), &versions); err != nil || len(versions.Data) != 3 || !versions.Data[2].Current || versions.Data[2].RestoredFrom != 1 || versions.Data[0].Current {
+		t.Errorf("%s", answer)
+	}
+	if response, answer := s.do("DELETE", at, ""); response.StatusCode != 200 || !strings.Contains(answer, "undo_until") || len(found("").Data) != 0 || len(found("?deleted=true").Data) != 1 {
+		t.Errorf("delete: %d %s", response.StatusCode, answer)
+	}
+	if response, answer := s.do("POST", at+"/restore", ""); response.StatusCode != 200 || len(found("").Data) != 1 {
+		t.Errorf("restore: %d %s", response.StatusCode, answer)
+	}
+	if response, _ := s.do("POST", at+"/restore", ""); response.StatusCode != 409 {
+		t.Errorf("restored again: %d", response.StatusCode)
+	}
+	for path, status := range map[string]int{"/api/v1/transcripts/none": 404, at + "?version=99": 404, at + ".x": 404, "/api/v1/recordings/none": 404, "/api/v1/transcripts?cursor=x": 400, "/api/v1/transcripts?label=x": 400, "/api/v1/transcripts?limit=0": 422} {
+		if response, answer := s.do("GET", path, ""); response.StatusCode != status {
+			t.Errorf("%s: %d %s, want %d", path, response.StatusCode, answer, status)
+		}
+	}
+	if response, answer := s.do("POST", "/api/v1/transcripts", `{"recording":"20261124T082146123Z-7f3a9c2e41d0","transcript":{"model":"m","duration":1,"text":"","segments":[]}}`); response.StatusCode != 404 {
+		t.Errorf("a text of an unknown recording: %d %s", response.StatusCode, answer)
+	}
+
+	recording := "/api/v1/recordings/" + id
+	response, answer := s.do("PATCH", recording, `{"title":"Monday","tags":["work","work "],"labels":{"room":"4"}}`)
+	var info v1.RecordingInfo
+	if err := json.Unmarshal([]byte(answer), &info); err != nil || response.StatusCode != 200 || info.Title != "Monday" || fmt.Sprint(info.Tags) != "[work]" || info.Labels["room"] != "4" || info.Audio != "removed" || info.Transcript == nil {
+		t.Errorf("describe: %d %s", response.StatusCode, answer)
+	}
+	if response, answer := s.do("PATCH", recording, `{"title":"x"}`, "If-Match", `"1"`); response.StatusCode != 412 {
+		t.Errorf("a stale title: %d %s", response.StatusCode, answer)
+	}
+	if response, answer := s.do("PATCH", recording, `{"labels":{"room":null}}`); response.StatusCode != 200 || strings.Contains(answer, "room") || !strings.Contains(answer, "Monday") {
+		t.Errorf("remove a label: %d %s", response.StatusCode, answer)
+	}
+	if len(found("?tag=work").Data) != 1 || len(found("?tag=home").Data) != 0 || len(found("?q=monday").Data) != 1 {
+		t.Error("tag and title are not found")
+	}
+}
+
+func TestPagesOfTexts(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for range 5 {
+		s.put(kept)
+	}
+	var ids []string
+	for cursor := ""; ; {
+		_, answer := s.do("GET", "/api/v1/transcripts?limit=2&cursor="+cursor, "")
+		var page v1.Page[v1.TranscriptSummary]
+		if err := json.Unmarshal([]byte(answer), &page); err != nil || len(page.Data) == 0 || len(page.Data) > 2 {
+			t.Fatalf("%v %s", err, answer)
+		}
+		for _, text := range page.Data {
+			ids = append(ids, text.ID)
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	if slices.Sort(ids); len(slices.Compact(ids)) != 5 {
+		t.Errorf("%v", ids)
 	}
 }

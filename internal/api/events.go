@@ -13,7 +13,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
-	"github.com/scout-speech/scout/internal/event"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // eventStream is the media type of events. Source: the HTML standard, "Server-sent events".
@@ -41,7 +41,7 @@ func (s *Server) registerEvents(api huma.API) {
 func document(api huma.API, o huma.Operation) { api.OpenAPI().AddOperation(&o) }
 
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	follower, topics, err := s.follower(r)
+	after, topics, err := s.position(r)
 	if err == nil && s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
 		s.refuse("streams", r.RemoteAddr, scout.CodeRateLimit)
@@ -61,35 +61,32 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	go func() { // ended by cancel, at the latest
-		select {
-		case <-s.ending:
-			cancel()
-		case <-ctx.Done():
+	events := s.follow(ctx, after)
+	defer func() {
+		cancel()
+		for range events { // until it has ended
 		}
 	}()
 	control := http.NewResponseController(w)
 	if _, err := fmt.Fprint(w, ": ok\n\n"); err != nil || control.Flush() != nil {
 		return
 	}
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
 	for {
-		waiting, stop := context.WithTimeout(ctx, aliveEvery)
-		e, reset, ok := follower.Next(waiting)
-		quiet := waiting.Err() != nil
-		stop()
-		switch {
-		case ok && reset:
-			e.Type = "reset"
-		case ok && !wanted(topics, e.Type):
-			continue
-		case !ok && (!quiet || ctx.Err() != nil):
-			return
-		}
-		if ok {
+		select {
+		case e, open := <-events:
+			switch {
+			case !open:
+				return
+			case e.Type != store.EventReset && !wanted(topics, e.Type):
+				continue
+			}
 			err = writeEvent(w, e)
-		} else {
+		case <-alive.C:
 			_, err = fmt.Fprint(w, ": alive\n\n")
+		case <-s.ending:
+			return
 		}
 		if err != nil || control.Flush() != nil {
 			return
@@ -97,32 +94,50 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// follower begins where the client left off, else now.
-func (s *Server) follower(r *http.Request) (*event.Follower, []string, error) {
+// follow sends the events that come after a number until ctx ends. A reader that is slow delays itself alone.
+func (s *Server) follow(ctx context.Context, after uint64) <-chan store.Event {
+	events := make(chan store.Event)
+	go func() { // ended by ctx; the reader waits for the close
+		defer close(events)
+		for e, err := range store.Follow(ctx, s.store(), store.EventStream, after) {
+			if err != nil {
+				return // the client asks again, and gets the error
+			}
+			select {
+			case events <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return events
+}
+
+// position is where the client left off, else the end.
+func (s *Server) position(r *http.Request) (after uint64, topics []string, err error) {
 	query := r.URL.Query()
 	for name := range query {
 		if name != "topics" && name != "after" {
-			return nil, nil, scout.Errorf(scout.CodeInvalidArgument, "unknown query parameter %q", name).WithHint("there are topics and after")
+			return 0, nil, scout.Errorf(scout.CodeInvalidArgument, "unknown query parameter %q", name).WithHint("there are topics and after")
 		}
 	}
-	var topics []string
 	for topic := range strings.SplitSeq(query.Get("topics"), ",") {
 		if topic = strings.TrimSpace(topic); topic != "" {
 			topics = append(topics, topic)
 		}
 	}
-	after := query.Get("after")
+	position := query.Get("after")
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
-		after = last
+		position = last
 	}
-	if after == "" {
-		return s.services.Events.Follow(), topics, nil
+	if position == "" {
+		replay, err := s.store().Events(r.Context(), store.EventStream, 0, 1)
+		return replay.Last, topics, err
 	}
-	id, err := strconv.ParseUint(after, 10, 64)
-	if err != nil {
-		return nil, nil, scout.Errorf(scout.CodeInvalidArgument, "%q is not the number of an event", after).WithHint("send the id of the last event that was read")
+	if after, err = strconv.ParseUint(position, 10, 64); err != nil {
+		return 0, nil, scout.Errorf(scout.CodeInvalidArgument, "%q is not the number of an event", position).WithHint("send the id of the last event that was read")
 	}
-	return s.services.Events.FollowAfter(id), topics, nil
+	return after, topics, nil
 }
 
 // wanted tells whether an event is of one of the topics: each is a type or the beginning of one. No topics are all.
@@ -136,11 +151,11 @@ func wanted(topics []string, kind string) bool {
 }
 
 // writeEvent writes one event. Its data is one line: JSON without line breaks.
-func writeEvent(w http.ResponseWriter, e event.Event) error {
-	data, err := json.Marshal(v1.Event{ID: e.ID, Type: e.Type, At: v1.Time{Time: e.At}, Data: e.Data})
+func writeEvent(w http.ResponseWriter, e store.Event) error {
+	data, err := json.Marshal(v1.Event{ID: e.Seq, Type: e.Type, At: v1.Time{Time: e.At}, Data: e.Data})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", e.ID, e.Type, data)
+	_, err = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data)
 	return err
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -16,7 +15,7 @@ import (
 )
 
 // seconds is a length as it travels: in seconds, to the millisecond.
-func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
+func seconds(d time.Duration) float64 { return v1.Seconds(d) }
 
 // startedOutput has 201 for a recording that began, 200 for one that was under way.
 type startedOutput struct {

@@ -107,6 +107,8 @@ func (s *Server) register() {
 	s.registerSystem(api)
 	s.registerRecorder(api)
 	s.registerEvents(api)
+	s.registerTranscripts(api)
+	s.registerRecordings(api)
 }
 
 // operation adds one JSON operation.

@@ -5,8 +5,8 @@ import (
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/sound"
-	"github.com/scout-speech/scout/internal/event"
 	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 )
@@ -29,7 +29,10 @@ type Services struct {
 	// Started is told of a recording that a client began, with what it asked for besides; Stopped of one that a client ended.
 	Started func(ctx context.Context, id recording.ID, request v1.Start)
 	Stopped func(ctx context.Context, m recording.Manifest)
-	Events  *event.Log
+	// History has the texts, what is known about recordings, and the journal of events.
+	History *history.History
+	// Backup writes a consistent copy of the database to a file that does not exist yet.
+	Backup func(ctx context.Context, path string) error
 }
 
 // Recorder starts and stops recordings.

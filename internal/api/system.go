@@ -3,12 +3,17 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/health"
 )
@@ -62,6 +67,11 @@ func (s *Server) registerSystem(api huma.API) {
 		}
 		return answer(list), nil
 	})
+	s.mux.HandleFunc("GET "+prefix+"/backup", s.backup)
+	document(api, huma.Operation{
+		OperationID: "get-backup", Method: http.MethodGet, Path: prefix + "/backup", Summary: "A consistent copy of the database",
+		Responses: map[string]*huma.Response{"200": {Description: "The copy", Content: map[string]*huma.MediaType{"application/vnd.sqlite3": {}}}},
+	})
 	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
@@ -113,4 +123,33 @@ func HealthOf(r health.Report) v1.Health {
 		}
 	}
 	return h
+}
+
+// backup makes a copy in a folder of its own, which is gone when it was read.
+func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
+	dir, err := os.MkdirTemp("", "scout-backup-")
+	if err != nil {
+		writeError(w, scout.FileError(scout.CodeWriteFailed, "make a folder for the copy", err))
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // it was read, or nobody wants it any more
+	path := filepath.Join(dir, "scout.db")
+	if err := s.services.Backup(r.Context(), path); err != nil {
+		writeError(w, err)
+		return
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		writeError(w, scout.FileError(scout.CodeReadFailed, "read the copy", err))
+		return
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	info, err := file.Stat()
+	if err != nil {
+		writeError(w, scout.FileError(scout.CodeReadFailed, "read the copy", err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/vnd.sqlite3")
+	w.Header().Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+	_, _ = io.Copy(w, file) // the client sees by the length that something is missing
 }

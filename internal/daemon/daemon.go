@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -21,13 +22,16 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
-	"github.com/scout-speech/scout/internal/event"
 	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/settings"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/store/ondisk"
+	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
@@ -35,6 +39,8 @@ import (
 const (
 	startWithin     = 5 * time.Second
 	requestsBudget  = 5 * time.Second // for requests under way when the daemon stops
+	storeWithin     = time.Minute     // a database of an earlier version is brought up to date
+	storeBudget     = 5 * time.Second // to write what is under way
 	recorderBudget  = 3 * time.Second // to leave the recorder, which goes on
 	ordinaryBudget  = time.Second
 	devicesWithin   = 10 * time.Second // a sound server that hangs must not hang a client
@@ -66,14 +72,19 @@ type daemon struct {
 	dir      string
 	activity *activity
 
-	instance *instance
-	events   *event.Log
-	recorder *record.Recorder
-	checker  *checker
-	server   *api.Server
-	listener net.Listener
-	given    bool // the listener came from whoever started the daemon
-	socket   string
+	instance   *instance
+	living     context.Context // of the components
+	store      store.Store
+	storeErr   error // why there is none
+	storeCheck health.Check
+	history    *history.History
+	backup     func(ctx context.Context, path string) error
+	recorder   *record.Recorder
+	checker    *checker
+	server     *api.Server
+	listener   net.Listener
+	given      bool // the listener came from whoever started the daemon
+	socket     string
 
 	running *errgroup.Group // what runs until the stop
 	end     context.CancelFunc
@@ -153,7 +164,7 @@ func (d *daemon) wait(ctx context.Context) string {
 func (d *daemon) stages(living context.Context) []stage {
 	return []stage{
 		{name: "lock", within: startWithin, budget: ordinaryBudget, start: d.startLock, stop: func(context.Context) error { return d.instance.close() }},
-		{name: "events", within: startWithin, budget: ordinaryBudget, start: d.startEvents, stop: func(context.Context) error { d.events.Close(); return nil }},
+		{name: "store", within: storeWithin, budget: storeBudget, start: d.startStore, stop: func(context.Context) error { return d.store.Close() }},
 		{name: "recorder", within: startWithin, budget: recorderBudget, start: func(context.Context) error { return d.startRecorder(living) }, stop: d.stopRunning},
 		{name: "socket", within: startWithin, budget: ordinaryBudget, start: d.startSocket, stop: d.stopSocket},
 		{name: "server", within: startWithin, budget: requestsBudget, start: d.startServer, stop: func(ctx context.Context) error { return d.server.Shutdown(ctx) }},
@@ -169,10 +180,24 @@ func (d *daemon) startLock(context.Context) (err error) {
 	return err
 }
 
-// startEvents begins the numbers of events with the time: they grow over restarts, and a client that was here before reads its
-// lists again.
-func (d *daemon) startEvents(context.Context) error {
-	d.events = event.NewLog(uint64(time.Now().UnixMicro()), time.Now)
+// startStore opens the store. Where that fails the daemon serves without it: whoever asks for texts is told why, and
+// recordings begin and end all the same.
+func (d *daemon) startStore(ctx context.Context) error {
+	st, err := sqlite.Open(ctx, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{Scope: d.options.Scope})
+	if err != nil {
+		d.storeErr = d.options.Failures.Count(err)
+		d.log.Error(EventStageFailed, slog.String("stage", "store"), slog.String("step", "open"), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		d.store, d.backup = closedStore{err}, func(context.Context, string) error { return err }
+		return nil
+	}
+	d.store, d.storeCheck = st, st.HealthCheck()
+	d.backup = func(ctx context.Context, path string) error {
+		report, err := st.Backup(ctx, path)
+		if err == nil {
+			err = report.Err("the database")
+		}
+		return err
+	}
 	return nil
 }
 
@@ -186,6 +211,8 @@ func (d *daemon) startRecorder(living context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.living = living
+	d.history = history.New(d.options.Scope, d.store, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}})
 	d.recorder = record.New(record.Options{
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
 	})
@@ -253,19 +280,32 @@ func (d *daemon) startServer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, checks)
+	if d.storeErr != nil {
+		d.storeCheck = health.Check{Name: "store", Critical: true, Probe: func(context.Context) health.Result {
+			return health.Result{Status: health.Unhealthy, Reason: d.storeErr.Error()}
+		}}
+	}
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
-		d.events.Publish("health.changed", map[string]any{"before": before, "status": after, "reasons": reasons})
+		d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
 	}
 	r := s.Record
 	d.server = api.New(api.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
 	}, api.Services{
-		Health: d.checker.Report, NotReady: func() []string { return nil }, Status: d.status, Settings: func() v1.Settings { return settingsOf(s) },
-		Devices: devices, Recorder: d.recorder, Events: d.events,
+		Health: d.checker.Report, NotReady: d.notReady, Status: d.status, Settings: func() v1.Settings { return settingsOf(s) },
+		Devices: devices, Recorder: d.recorder, History: d.history, Backup: d.backup,
 		Order: recording.Order{Format: formatOf(s), Device: r.Device, OnLoss: r.OnLoss, Preroll: prerollOf(r.Preroll)},
 	})
 	d.running.Go(func() error { return d.server.Serve(d.listener, d.socket) })
+	return nil
+}
+
+// notReady says what a client waits for in vain.
+func (d *daemon) notReady() []string {
+	if d.storeErr != nil {
+		return []string{"store: " + d.storeErr.Error()}
+	}
 	return nil
 }
 

@@ -1,15 +1,20 @@
 package daemon
 
 import (
+	"log/slog"
 	"os"
 
 	"github.com/shirou/gopsutil/v4/process"
 
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// happened publishes what a recorder tells.
+// happened writes down what a recorder tells. That a recording ended the store tells itself.
 func (d *daemon) happened(e recording.Event) {
+	id := string(e.ID)
 	data := map[string]any{"id": e.ID}
 	if e.ID == "" {
 		delete(data, "id")
@@ -18,13 +23,12 @@ func (d *daemon) happened(e recording.Event) {
 	switch e.Kind {
 	case recording.KindStarted:
 		kind = "recording.started"
-		d.events.Publish("recorder.state", map[string]any{"state": "recording", "id": e.ID})
+		d.history.Note(d.living, "recorder.state", id, map[string]any{"state": "recording", "id": e.ID})
+		d.see(id)
 	case recording.KindStopped:
-		kind = "recording.finished"
-		if m := e.Manifest; m != nil {
-			data["duration_seconds"], data["end_reason"], data["lost_frames"] = m.Duration().Seconds(), m.EndReason, m.LostFrames()
-		}
-		d.events.Publish("recorder.state", map[string]any{"state": "idle", "id": e.ID})
+		d.see(id)
+		d.history.Note(d.living, "recorder.state", id, map[string]any{"state": "idle", "id": e.ID})
+		return
 	case recording.KindGap:
 		kind = "recording.gap"
 		if g := e.Gap; g != nil {
@@ -45,7 +49,14 @@ func (d *daemon) happened(e recording.Event) {
 	default:
 		return
 	}
-	d.events.Publish(kind, data)
+	d.history.Note(d.living, kind, id, data)
+}
+
+// see makes the store agree with a recording. Where it fails the next start looks again.
+func (d *daemon) see(id string) {
+	if err := d.history.See(d.living, id); err != nil {
+		d.log.Warn(history.EventNotReconciled, slog.String(recording.KeyRecording, id), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	}
 }
 
 // residentBytes is the memory of this process; 0 where the system does not tell.

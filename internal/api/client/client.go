@@ -138,7 +138,60 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 
 // Do sends a request and reads the answer. An error of the daemon has its code, text and hint.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
-	response, err := c.send(ctx, method, path, in)
+	return c.exchange(ctx, request{method: method, path: path, body: in}, out)
+}
+
+// Change sends a change of a thing whose ETag the client has. Where somebody else changed it meanwhile the error has
+// scout.CodePreconditionFailed.
+func (c *Client) Change(ctx context.Context, path, etag string, in, out any) error {
+	return c.exchange(ctx, request{method: http.MethodPatch, path: path, etag: etag, body: in}, out)
+}
+
+// Health reads how each part of Scout is, which is an answer also where it is not well.
+func (c *Client) Health(ctx context.Context) (*v1.Health, error) {
+	var h v1.Health
+	return &h, c.exchange(ctx, request{method: http.MethodGet, path: "/health", alsoUnhealthy: true}, &h)
+}
+
+// Copy writes what is at the path and returns how many bytes that were.
+func (c *Client) Copy(ctx context.Context, path string, w io.Writer) (int64, error) {
+	response, err := c.send(ctx, request{method: http.MethodGet, path: path})
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close() //nolint:errcheck // what was wanted of it was read
+	n, err := io.Copy(w, response.Body)
+	if err == nil && response.ContentLength >= 0 && n != response.ContentLength {
+		err = io.ErrUnexpectedEOF
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = lost(err)
+	}
+	return n, err
+}
+
+// GetTagged is Get that returns the ETag too.
+func (c *Client) GetTagged(ctx context.Context, path string, out any) (etag string, err error) {
+	response, err := c.send(ctx, request{method: http.MethodGet, path: path})
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close() //nolint:errcheck // what was wanted of it was read
+	if err := json.NewDecoder(response.Body).Decode(out); err != nil {
+		return "", lost(err)
+	}
+	return response.Header.Get("ETag"), nil
+}
+
+// request is what is sent.
+type request struct {
+	method, path, etag string
+	body               any  // nil for none
+	alsoUnhealthy      bool // 503 is an answer as well
+}
+
+func (c *Client) exchange(ctx context.Context, r request, out any) error {
+	response, err := c.send(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -154,7 +207,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return c.strange(response.Status, method, path)
+		return c.strange(response.Status, r)
 	case err != nil:
 		return lost(err)
 	}
@@ -162,21 +215,21 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 }
 
 // strange is an answer that no daemon of Scout gives.
-func (c *Client) strange(status, method, path string) error {
-	return scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", method, path, status, c.options.Socket)
+func (c *Client) strange(status string, r request) error {
+	return scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", r.method, r.path, status, c.options.Socket)
 }
 
 // send returns the answer to a request that succeeded. The caller closes its body.
-func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	var body io.Reader
-	if in != nil {
-		data, err := json.Marshal(in)
+	if r.body != nil {
+		data, err := json.Marshal(r.body)
 		if err != nil {
 			return nil, fmt.Errorf("encode request: %w", err)
 		}
 		body = bytes.NewReader(data)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://scout/api/v1"+path, body)
+	request, err := http.NewRequestWithContext(ctx, r.method, "http://scout/api/v1"+r.path, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -184,6 +237,9 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("User-Agent", c.options.Name)
+	if r.etag != "" {
+		request.Header.Set("If-Match", r.etag)
+	}
 	if parent := observe.Traceparent(ctx); parent != "" {
 		request.Header.Set("Traceparent", parent)
 	}
@@ -195,13 +251,13 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 		c.told = true
 		c.options.Differs(version)
 	}
-	if response.StatusCode < http.StatusBadRequest {
+	if response.StatusCode < http.StatusBadRequest || r.alsoUnhealthy && response.StatusCode == http.StatusServiceUnavailable && response.Header.Get(v1.HeaderCode) == "" {
 		return response, nil
 	}
 	defer response.Body.Close() //nolint:errcheck // it is read as far as it matters
 	var failure v1.ErrorBody
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxErrorBytes)).Decode(&failure); err != nil || failure.Error.Code == "" {
-		return nil, c.strange(response.Status, method, path)
+		return nil, c.strange(response.Status, r)
 	}
 	err = failure.Error.Err()
 	if failure.Error.Code == scout.CodeUnavailable {

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/text"
+	"github.com/scout-speech/scout/internal/transcribe"
+)
+
+// keeping hands texts on and keeps those that are whole in the history.
+type keeping struct {
+	transcribe.Sink
+	app    *app
+	inputs []transcribe.Input
+}
+
+// Finish writes the text, then keeps it: where that fails the text is there all the same, and the input failed.
+func (k keeping) Finish(ctx context.Context, i int, doc text.Document) error {
+	if err := k.Sink.Finish(ctx, i, doc); err != nil {
+		return err
+	}
+	return k.app.keepText(ctx, &k.inputs[i], &doc.Transcript)
+}
+
+// keepText puts a text into the history, through the daemon: as one of the recording that the input is, else under the name of
+// the file.
+func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Transcript) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return notKept(err)
+	}
+	defer c.Close()
+	keep := v1.Keep{Transcript: v1.FromTranscript(t)}
+	if id, ours := a.recordingAt(in.Path); ours && a.sameRecordings(ctx, c) == nil {
+		keep.Recording = string(id)
+	} else if keep.Title = filepath.Base(in.Name()); in.Name() == "" {
+		keep.Title = "standard input"
+	}
+	if err := c.Post(ctx, "/transcripts", keep, &v1.TranscriptSummary{}); err != nil {
+		return notKept(err)
+	}
+	return nil
+}
+
+func notKept(err error) error {
+	return scout.Errorf(scout.CodeOf(err), "the text was written and is not in the history: %w", err).WithHint("%s", scout.HintOf(err))
+}
+
+// recordingAt tells whether a file is the audio of a recording in the folder.
+func (a *app) recordingAt(path string) (recording.ID, bool) {
+	dir, err := a.recordingsDir()
+	if err != nil || path == "" {
+		return "", false
+	}
+	own, err := os.Stat(dir)
+	if err != nil {
+		return "", false
+	}
+	in, err := os.Stat(filepath.Dir(path))
+	name := filepath.Base(path)
+	id := recording.ID(name[:len(name)-len(filepath.Ext(name))])
+	return id, err == nil && os.SameFile(own, in) && filepath.Ext(name) == ".wav" && id.Valid()
+}
+
+// sortedNames are the names of labels in order.
+func sortedNames(labels map[string]string) []string { return slices.Sorted(maps.Keys(labels)) }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// describing is a command that says something about a recording.
+type describing struct {
+	use, short, long, example string
+	needs                     string // what is missing without a second argument
+	change                    func(r *v1.RecordingInfo, args []string) (v1.Describe, error)
+	show                      func(a *app, r *v1.RecordingInfo) error
+}
+
+func (a *app) newDescribeCommand(d describing) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: d.use, Short: d.short, Long: d.long, Example: d.example,
+		Args:              cli.NeedArgs("a recording"),
+		ValidArgsFunction: a.completeRecordings(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := a.describe(cmd.Context(), args, d.change)
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return cli.WriteJSON(a.Std.Out, r)
+			}
+			return d.show(a, r)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newRecordingsTitleCommand(a *app) *cobra.Command {
+	return a.newDescribeCommand(describing{
+		use: "title ID [TITLE]", short: "Show or set the title of a recording",
+		long:    "Sets the title of a recording, which search finds as well. An empty TITLE removes it. Without TITLE it is shown.",
+		example: "  scout recordings title 7f3a9c2e41d0 \"Monday's meeting\"",
+		change: func(_ *v1.RecordingInfo, args []string) (v1.Describe, error) {
+			if len(args) == 0 {
+				return v1.Describe{}, nil
+			}
+			title := strings.Join(args, " ")
+			return v1.Describe{Title: &title}, nil
+		},
+		show: func(a *app, r *v1.RecordingInfo) error { return a.Say("%s", r.Title) },
+	})
+}
+
+func newRecordingsTagCommand(a *app) *cobra.Command {
+	return a.newDescribeCommand(describing{
+		use: "tag ID [TAG…] [-- -TAG…]", short: "Show, add and remove tags of a recording",
+		long:    "Adds tags to a recording; -TAG, behind --, removes one. Without tags those that it has are shown, a line each.",
+		example: "  scout recordings tag 7f3a9c2e41d0 work \"project x\"\n  scout recordings tag 7f3a9c2e41d0 -- -work",
+		change: func(r *v1.RecordingInfo, args []string) (v1.Describe, error) {
+			tags := append([]string{}, r.Tags...)
+			for _, arg := range args {
+				removed, remove := strings.CutPrefix(arg, "-")
+				if !remove {
+					tags = append(tags, arg)
+					continue
+				}
+				kept := tags[:0]
+				for _, tag := range tags {
+					if tag != removed {
+						kept = append(kept, tag)
+					}
+				}
+				if len(kept) == len(tags) {
+					return v1.Describe{}, scout.Errorf(scout.CodeNotFound, "recording %s has no tag %q", r.ID, removed).WithHint("see its tags: scout recordings tag %s", r.ID)
+				}
+				tags = kept
+			}
+			if len(args) == 0 {
+				return v1.Describe{}, nil
+			}
+			return v1.Describe{Tags: &tags}, nil
+		},
+		show: func(a *app, r *v1.RecordingInfo) error {
+			for _, tag := range r.Tags {
+				if err := a.Say("%s", tag); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+func newRecordingsLabelCommand(a *app) *cobra.Command {
+	return a.newDescribeCommand(describing{
+		use: "label ID [NAME=VALUE…]", short: "Show, set and remove labels of a recording",
+		long:    "Sets labels of a recording, for programs that look for them; NAME= removes one. Without labels those that it has are shown.",
+		example: "  scout recordings label 7f3a9c2e41d0 room=4 customer=\"Ann & Sons\"\n  scout recordings label 7f3a9c2e41d0 room=",
+		change: func(_ *v1.RecordingInfo, args []string) (v1.Describe, error) {
+			change := v1.Describe{Labels: map[string]*string{}}
+			for _, arg := range args {
+				name, value, found := strings.Cut(arg, "=")
+				if !found || name == "" {
+					return change, cli.Misuse("for example room=4; room= removes it", "label %q: want NAME=VALUE", arg)
+				}
+				if change.Labels[name] = &value; value == "" {
+					change.Labels[name] = nil
+				}
+			}
+			return change, nil
+		},
+		show: func(a *app, r *v1.RecordingInfo) error {
+			for _, name := range sortedNames(r.Labels) {
+				if err := a.Say("%s=%s", name, r.Labels[name]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// describe reads a recording, changes it where there is something to change, and returns how it is then. Where somebody else
+// changes it at the same moment it is read again.
+func (a *app) describe(ctx context.Context, args []string, change func(*v1.RecordingInfo, []string) (v1.Describe, error)) (*v1.RecordingInfo, error) {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	id, err := a.findDescribed(ctx, c, args[0])
+	if err != nil {
+		return nil, err
+	}
+	path := "/recordings/" + url.PathEscape(id)
+	for {
+		var r v1.RecordingInfo
+		etag, err := c.GetTagged(ctx, path, &r)
+		if err != nil {
+			return nil, err
+		}
+		wanted, err := change(&r, args[1:])
+		if err != nil || wanted.Title == nil && wanted.Tags == nil && len(wanted.Labels) == 0 {
+			return &r, err
+		}
+		err = c.Change(ctx, path, etag, wanted, &r)
+		if scout.CodeOf(err) != scout.CodePreconditionFailed {
+			return &r, err
+		}
+	}
+}
+
+// findDescribed returns the id of the one recording whose id begins or ends with part: in the folder, else among the texts that
+// have no recording.
+func (a *app) findDescribed(ctx context.Context, c *client.Client, part string) (string, error) {
+	dir, err := a.recordingsDir()
+	if err != nil {
+		return "", err
+	}
+	folder, err := recording.OpenFolder(dir)
+	if err != nil {
+		return "", err
+	}
+	id, err := folder.Find(part)
+	if scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		return string(id), err
+	}
+	if found, textErr := a.findTranscript(ctx, c, part, false); textErr == nil {
+		found, _, _ = strings.Cut(found, ".")
+		return found, nil
+	}
+	return "", err
+}
+
+// completeRecordings offers the ids of the folder, the newest first.
+func (a *app) completeRecordings() cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(given) > 0 || a.LoadSettings(cmd) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		dir, err := a.recordingsDir()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		folder, err := recording.OpenFolder(dir)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		all, _, err := folder.List()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []cobra.Completion
+		for i := len(all) - 1; i >= 0 && len(ids) < 100; i-- {
+			m := &all[i]
+			ids = append(ids, cobra.CompletionWithDesc(string(m.ID), clock(m.Duration())))
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/atomicfile"
+	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout/internal/store/sqlite"
+)
+
+func newBackupCommand(a *app) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Write a consistent copy of the history to a file",
+		Long: `Writes a copy of the database: all texts with their versions, titles, tags and labels. Recordings are files of their own: copy their folder as well
+(scout settings show recordings.dir). Work goes on meanwhile.`,
+		Example: "  scout backup ~/backup/scout-$(date +%F).db",
+		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backup(cmd.Context(), args[0], force)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
+	return cmd
+}
+
+func (a *app) backup(ctx context.Context, path string, force bool) error {
+	place, err := outfile.At(path)
+	if err != nil {
+		return err
+	}
+	if err := (outfile.Rules{Own: a.ownFile, Force: force}).Check(&place); err != nil {
+		return cli.Usage(err)
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var size int64
+	err = atomicfile.WriteFrom(place.Target(), atomicfile.Options{Mode: 0o600}, func(w io.Writer) (err error) {
+		size, err = c.Copy(ctx, "/backup", w)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	a.Notef("%s written to %s\n", sizeText(size), path)
+	return nil
+}
+
+// storePath is where the database of the history is.
+func (a *app) storePath() (string, error) {
+	dir, err := a.dataDir()
+	return filepath.Join(dir, sqlite.FileName), err
+}
+
+func newCheckCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check [FILE]",
+		Short: "Check the database of the history, or a backup of it",
+		Long: `Reads the whole database and checks it. It changes nothing, and needs no daemon. Exit code 1: something is wrong in it. Recordings are checked by
+"scout recordings verify".`,
+		Example: "  scout check\n  scout check ~/backup/scout.db",
+		Args:    cli.WrongArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := a.storePath()
+			if err != nil {
+				return err
+			}
+			if len(args) > 0 {
+				path = args[0]
+			}
+			return a.check(cmd.Context(), path, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, path string, asJSON bool) error {
+	report, err := sqlite.CheckFile(ctx, path)
+	if scout.CodeOf(err) == scout.CodeFileNotFound {
+		return scout.Errorf(scout.CodeFileNotFound, "there is no database at %s", path).WithHint("there is one as soon as the daemon has run: scout status")
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = cli.WriteJSON(a.Std.Out, struct {
+			Path        string   `json:"path"`
+			Version     int      `json:"version"`
+			Recordings  int      `json:"recordings"`
+			Transcripts int      `json:"transcripts"`
+			Versions    int      `json:"versions"`
+			Events      int      `json:"events"`
+			Problems    []string `json:"problems"`
+		}{path, report.Version, report.Recordings, report.Transcripts, report.Versions, report.Events, append([]string{}, report.Problems...)})
+	} else {
+		err = a.Say("%s: %s, %s in %s", path, plural(report.Recordings, "recording"), plural(report.Transcripts, "text"), plural(report.Versions, "version"))
+	}
+	if err != nil {
+		return err
+	}
+	return report.Err(path)
+}
+
+func newRestoreCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Put a backup in the place of the history",
+		Long: `Checks a backup and puts it in the place of the database. What was there is kept beside it and named. The daemon is ended for that and starts with
+the next command; a recording that is under way continues.`,
+		Example: "  scout restore ~/backup/scout.db",
+		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			path, err := a.storePath()
+			if err != nil {
+				return err
+			}
+			if err := a.checkBackup(ctx, args[0]); err != nil {
+				return err
+			}
+			if _, _, err := a.stopDaemon(ctx); err != nil {
+				return err
+			}
+			kept, err := sqlite.Restore(ctx, args[0], path, time.Now())
+			if err != nil {
+				return err
+			}
+			text := "restored from " + args[0]
+			if kept != "" {
+				text += fmt.Sprintf("; what was there is in %s", kept)
+			}
+			a.Notef("%s\n", text)
+			return nil
+		},
+	}
+}
+
+// checkBackup looks at a backup before anything is ended for it.
+func (a *app) checkBackup(ctx context.Context, path string) error {
+	report, err := sqlite.CheckFile(ctx, path)
+	if err != nil {
+		return err
+	}
+	return report.Err(path)
+}

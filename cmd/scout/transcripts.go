@@ -1,0 +1,394 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/printable"
+)
+
+func newTranscriptsCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "transcripts",
+		Short: "List, search, show, correct, export and delete what was said",
+		Long: `Scout keeps the texts of recordings, with all versions of each: as it was first heard, made again, corrected by you. Commands take the id of
+a text, which is that of its recording, or the beginning or the end of one.`,
+		Example: `  scout transcripts list
+  scout transcripts search budget "next week" -holiday
+  scout transcripts show 7f3a9c2e41d0
+  scout transcripts export --format srt 7f3a9c2e41d0`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newTranscriptsListCommand(a), newTranscriptsSearchCommand(a), newTranscriptsShowCommand(a), newTranscriptsExportCommand(a),
+		newTranscriptsEditCommand(a), newTranscriptsDeleteCommand(a), newTranscriptsRestoreCommand(a), newTranscriptsVersionsCommand(a),
+	)
+	return cmd
+}
+
+// listFlags select texts.
+type listFlags struct {
+	limit   int
+	tags    []string
+	labels  []string
+	from    string
+	to      string
+	deleted bool
+	json    bool
+}
+
+func (f *listFlags) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.IntVarP(&f.limit, "limit", "n", 50, "at most so many; 0 for all")
+	flags.StringArrayVar(&f.tags, "tag", nil, "only those with this tag; may be repeated")
+	flags.StringArrayVar(&f.labels, "label", nil, "only those with this label, NAME=VALUE; may be repeated")
+	flags.StringVar(&f.from, "from", "", "only what was recorded at or after this day or time: 2026-11-28, 2026-11-28T09:00")
+	flags.StringVar(&f.to, "to", "", "only what was recorded before")
+	flags.BoolVar(&f.json, "json", false, "print JSON")
+}
+
+// query are the parameters of a list.
+func (f *listFlags) query() (url.Values, error) {
+	q := url.Values{}
+	if f.limit < 0 {
+		return nil, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--limit %d: want 0 or more", f.limit))
+	}
+	for _, tag := range f.tags {
+		q.Add("tag", tag)
+	}
+	for _, label := range f.labels {
+		name, value, found := strings.Cut(label, "=")
+		if !found || name == "" {
+			return nil, cli.Misuse("for example --label room=4", "--label %q: want NAME=VALUE", label)
+		}
+		q.Add("label", name+":"+value)
+	}
+	for name, text := range map[string]string{"from": f.from, "to": f.to} {
+		if text == "" {
+			continue
+		}
+		at, err := parseMoment(text)
+		if err != nil {
+			return nil, cli.Misuse("for example 2026-11-28 or 2026-11-28T09:00", "--%s %q is no time", name, text)
+		}
+		q.Set(name, at.UTC().Format(time.RFC3339Nano))
+	}
+	if f.deleted {
+		q.Set("deleted", "true")
+	}
+	return q, nil
+}
+
+// parseMoment reads a day or a time of this place.
+func parseMoment(text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02T15:04:05", time.DateTime} {
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return at, nil
+		}
+	}
+	return time.Parse(time.RFC3339, text)
+}
+
+// pageOf is how many are asked for at once.
+const pageOf = 200
+
+// list reads pages until there are enough, or no more.
+func list[T any](ctx context.Context, c *client.Client, path string, query url.Values, limit int) ([]T, error) {
+	all := []T{}
+	for {
+		want := pageOf
+		if limit > 0 {
+			want = min(pageOf, limit-len(all))
+		}
+		query.Set("limit", strconv.Itoa(want))
+		var page v1.Page[T]
+		if err := c.Get(ctx, path+"?"+query.Encode(), &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Data...)
+		if page.NextCursor == "" || limit > 0 && len(all) >= limit {
+			return all, nil
+		}
+		query.Set("cursor", page.NextCursor)
+	}
+}
+
+func newTranscriptsListCommand(a *app) *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the texts, newest first",
+		Example: "  scout transcripts list --from 2026-11-01 --tag work",
+		Args:    cli.WrongArgs(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.listTranscripts(cmd.Context(), &f, "") },
+	}
+	f.bind(cmd)
+	cmd.Flags().BoolVar(&f.deleted, "deleted", false, "list what is in the trash")
+	return cmd
+}
+
+func newTranscriptsSearchCommand(a *app) *cobra.Command {
+	var f listFlags
+	var best bool
+	cmd := &cobra.Command{
+		Use:   "search WORD…",
+		Short: "Search the texts, their titles and tags",
+		Long: `Finds the texts that contain all words, in any case and with or without accents. "Several words" in quotation marks follow each other; -word must not be
+there; a word that ends with * is the beginning of one.`,
+		Example: `  scout transcripts search budget
+  scout transcripts search '"next week"' 'meet*' -- -holiday`,
+		Args: cli.NeedArgs("what to search for"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for i, arg := range args { // the shell took the quotation marks away
+				if strings.ContainsAny(arg, " \t") && !strings.Contains(arg, `"`) {
+					args[i] = `"` + arg + `"`
+				}
+			}
+			query := strings.Join(args, " ")
+			if best {
+				return a.listTranscriptsSorted(cmd.Context(), &f, query, "relevance")
+			}
+			return a.listTranscripts(cmd.Context(), &f, query)
+		},
+	}
+	f.bind(cmd)
+	cmd.Flags().BoolVar(&best, "best", false, "the best matches first, instead of the newest")
+	return cmd
+}
+
+func (a *app) listTranscripts(ctx context.Context, f *listFlags, words string) error {
+	return a.listTranscriptsSorted(ctx, f, words, "")
+}
+
+func (a *app) listTranscriptsSorted(ctx context.Context, f *listFlags, words, sort string) error {
+	query, err := f.query()
+	if err != nil {
+		return err
+	}
+	if words != "" {
+		query.Set("q", words)
+	}
+	if sort != "" {
+		query.Set("sort", sort)
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	found, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", query, f.limit)
+	switch {
+	case err != nil:
+		return err
+	case f.json:
+		return cli.WriteJSON(a.Std.Out, struct {
+			Transcripts []v1.TranscriptSummary `json:"transcripts"`
+		}{found})
+	case len(found) == 0:
+		a.Notef("no texts\n")
+		return nil
+	}
+	return writeTable(a.Std.Out, transcriptRows(found))
+}
+
+// previewRunes is how much of a text a row shows.
+const previewRunes = 60
+
+func transcriptRows(all []v1.TranscriptSummary) [][]string {
+	rows := [][]string{{"ID", "RECORDED", "LENGTH", "WORDS", "KIND", "TEXT"}}
+	for i := range all {
+		t := &all[i]
+		began := ""
+		if t.StartedAt != nil {
+			began = t.StartedAt.Local().Format(time.DateTime)
+		}
+		text := t.Preview
+		if len(t.Snippets) > 0 {
+			text = marked(t.Snippets[0])
+		}
+		if t.Title != "" {
+			text = t.Title + ": " + text
+		}
+		rows = append(rows, []string{t.ID, began, clock(inSeconds(t.Duration)), strconv.Itoa(t.Words), strings.ReplaceAll(t.Kind, "_", " "), shortened(text, previewRunes)})
+	}
+	return rows
+}
+
+// marked is a snippet with what matches between asterisks, from a little before the first match on.
+func marked(s v1.Snippet) string {
+	const before = 20
+	runes := []rune(s.Text)
+	var b strings.Builder
+	at := 0
+	if len(s.Marks) > 0 && s.Marks[0][0] > before && s.Marks[0][0] <= len(runes) {
+		at = s.Marks[0][0] - before
+		b.WriteString("…")
+	}
+	for _, m := range s.Marks {
+		if m[0] < at || m[1] > len(runes) || m[0] > m[1] {
+			continue
+		}
+		b.WriteString(string(runes[at:m[0]]) + "*" + string(runes[m[0]:m[1]]) + "*")
+		at = m[1]
+	}
+	return b.String() + string(runes[at:])
+}
+
+// shortened is a text on one line of at most so many characters.
+func shortened(text string, most int) string {
+	runes := []rune(printable.Line(text))
+	if len(runes) <= most {
+		return string(runes)
+	}
+	return strings.TrimSpace(string(runes[:most-1])) + "…"
+}
+
+// newest is how many of the newest texts an abbreviated id is looked for among.
+const newest = 1000
+
+// findTranscript returns the id of the one text whose id begins or ends with part; with an empty part that of the newest.
+func (a *app) findTranscript(ctx context.Context, c *client.Client, part string, deleted bool) (string, error) {
+	if part != "" {
+		err := c.Get(ctx, "/transcripts/"+url.PathEscape(part), &v1.Transcript{})
+		if scout.CodeOf(err) != scout.CodeNotFound {
+			return part, err
+		}
+	}
+	query := url.Values{}
+	if deleted {
+		query.Set("deleted", "true")
+	}
+	limit := newest
+	if part == "" {
+		limit = 1
+	}
+	all, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", query, limit)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for i := range all {
+		if id := all[i].ID; strings.HasPrefix(id, part) || strings.HasSuffix(id, part) {
+			found = append(found, id)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) == 0 && part == "":
+		return "", scout.Errorf(scout.CodeNotFound, "there is no text yet").WithHint("make one: scout record --transcribe, or scout transcribe --keep FILE")
+	case len(found) == 0:
+		return "", scout.Errorf(scout.CodeNotFound, "no text %q", part)
+	}
+	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d texts: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
+}
+
+// completeTranscripts offers the ids of the newest texts, with the beginnings of the texts.
+func (a *app) completeTranscripts(deleted bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		const offered = 100
+		query := url.Values{}
+		if deleted {
+			query.Set("deleted", "true")
+		}
+		if err := a.LoadSettings(cmd); err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		c, err := a.connect(cmd.Context())
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		defer c.Close()
+		all, err := list[v1.TranscriptSummary](cmd.Context(), c, "/transcripts", query, offered)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []cobra.Completion
+		for i := range all {
+			if !slices.Contains(given, all[i].ID) {
+				ids = append(ids, cobra.CompletionWithDesc(all[i].ID, shortened(all[i].Preview, previewRunes)))
+			}
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
+// withTranscript connects, finds a text, and does something with it.
+func (a *app) withTranscript(ctx context.Context, part string, deleted bool, do func(c *client.Client, id string) error) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	id, err := a.findTranscript(ctx, c, part, deleted)
+	if err != nil {
+		return err
+	}
+	return do(c, id)
+}
+
+func newTranscriptsVersionsCommand(a *app) *cobra.Command {
+	var asJSON bool
+	var restore int
+	cmd := &cobra.Command{
+		Use:   "versions ID",
+		Short: "List the versions of a text, or bring one back",
+		Long:  `Lists all versions of a text. With --restore an earlier version becomes the current one, as a new version: so it is undo and redo.`,
+		Example: `  scout transcripts versions 7f3a9c2e41d0
+  scout transcripts versions 7f3a9c2e41d0 --restore 1`,
+		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeTranscripts(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTranscript(cmd.Context(), args[0], false, func(c *client.Client, id string) error {
+				path := "/transcripts/" + url.PathEscape(id) + "/versions"
+				if restore > 0 {
+					var t v1.Transcript
+					if err := c.Post(cmd.Context(), fmt.Sprintf("%s/%d/restore", path, restore), nil, &t); err != nil {
+						return err
+					}
+					a.Notef("version %d of %s is version %d again\n", t.Version, id, restore)
+				}
+				var versions v1.Page[v1.TextVersion]
+				if err := c.Get(cmd.Context(), path, &versions); err != nil {
+					return err
+				}
+				if asJSON {
+					return cli.WriteJSON(a.Std.Out, struct {
+						Versions []v1.TextVersion `json:"versions"`
+					}{versions.Data})
+				}
+				return writeTable(a.Std.Out, versionRows(versions.Data))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVar(&restore, "restore", 0, "make this version the current one")
+	return cmd
+}
+
+func versionRows(all []v1.TextVersion) [][]string {
+	rows := [][]string{{"", "VERSION", "MADE", "WORDS", "KIND", "MODEL"}}
+	for _, v := range all {
+		mark, kind := " ", strings.ReplaceAll(v.Kind, "_", " ")
+		if v.Current {
+			mark = "*"
+		}
+		if v.RestoredFrom > 0 {
+			kind = fmt.Sprintf("%d again", v.RestoredFrom)
+		}
+		rows = append(rows, []string{mark, strconv.Itoa(v.Version), v.CreatedAt.Local().Format(time.DateTime), strconv.Itoa(v.Words), kind, v.Model})
+	}
+	return rows
+}

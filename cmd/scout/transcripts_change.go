@@ -1,0 +1,358 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout/internal/text"
+)
+
+// fetch returns a text in a format.
+func fetch(ctx context.Context, c *client.Client, id string, version int, format text.Format) ([]byte, error) {
+	query := url.Values{"format": {string(format)}}
+	if format == text.Plain {
+		query.Set("format", "txt")
+	}
+	if version > 0 {
+		query.Set("version", strconv.Itoa(version))
+	}
+	var content []byte
+	err := c.Get(ctx, "/transcripts/"+url.PathEscape(id)+"?"+query.Encode(), &content)
+	return content, err
+}
+
+func newTranscriptsShowCommand(a *app) *cobra.Command {
+	var version int
+	var format string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "show [ID]",
+		Short:             "Print a text; without an ID the newest one",
+		Example:           "  scout transcripts show\n  scout transcripts show 7f3a9c2e41d0 --version 1",
+		Args:              cli.WrongArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: a.completeTranscripts(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			as, err := text.ParseFormat(format)
+			if err != nil {
+				return cli.Usage(err)
+			}
+			if asJSON {
+				as = text.JSON
+			}
+			part := strings.Join(args, "")
+			return a.withTranscript(cmd.Context(), part, false, func(c *client.Client, id string) error {
+				content, err := fetch(cmd.Context(), c, id, version, as)
+				if err != nil {
+					return err
+				}
+				if _, err := a.Std.Out.Write(content); err != nil {
+					return scout.FileError(scout.CodeWriteFailed, "write to standard output", err)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().IntVar(&version, "version", 0, "an earlier version; see scout transcripts versions")
+	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), "text, json, srt, vtt, tsv or md")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newTranscriptsExportCommand(a *app) *cobra.Command {
+	var format, output string
+	var version int
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "export ID…",
+		Short: "Write texts to files",
+		Long: `Writes each text to a file that is named after it, in the folder that --output names, or with one ID to the file that --output names.
+An existing file is replaced only with --force.`,
+		Example:           "  scout transcripts export --format srt --output talk.srt 7f3a9c2e41d0\n  scout transcripts export --output texts/ 7f3a9c2e41d0 8e1b2c3d4f5a",
+		Args:              cli.NeedArgs("the texts to export"),
+		ValidArgsFunction: a.completeTranscripts(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			as, err := text.ParseFormat(format)
+			if err != nil {
+				return cli.Usage(err)
+			}
+			return a.exportTranscripts(cmd.Context(), args, version, as, outfileOptions{output, force})
+		},
+	}
+	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), "text, json, srt, vtt, tsv or md")
+	cmd.Flags().StringVarP(&output, "output", "o", ".", "file, or folder for several")
+	cmd.Flags().IntVar(&version, "version", 0, "an earlier version; see scout transcripts versions")
+	cmd.Flags().BoolVar(&force, "force", false, "replace existing files")
+	return cmd
+}
+
+// outfileOptions say where exported texts go.
+type outfileOptions struct {
+	output string
+	force  bool
+}
+
+// extensions are those of the formats.
+var extensions = map[text.Format]string{text.Plain: ".txt", text.JSON: ".json", text.SRT: ".srt", text.VTT: ".vtt", text.TSV: ".tsv", text.Markdown: ".md"}
+
+func (a *app) exportTranscripts(ctx context.Context, parts []string, version int, format text.Format, to outfileOptions) error {
+	info, err := os.Stat(to.output)
+	folder := err == nil && info.IsDir() || strings.HasSuffix(to.output, string(filepath.Separator))
+	if len(parts) > 1 && !folder {
+		return cli.Misuse("name a folder: --output texts/", "--output %s: %d texts do not go into one file", to.output, len(parts))
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var errs []error
+	for _, part := range parts {
+		path, err := a.exportTranscript(ctx, c, part, version, format, folder, to)
+		if err != nil {
+			a.Complain(part, err)
+			errs = append(errs, err)
+			continue
+		}
+		if err := a.Say("%s", path); err != nil {
+			return err
+		}
+	}
+	if len(errs) > 0 {
+		return cli.Reported(errors.Join(errs...))
+	}
+	return nil
+}
+
+func (a *app) exportTranscript(ctx context.Context, c *client.Client, part string, version int, format text.Format, folder bool, to outfileOptions) (string, error) {
+	id, err := a.findTranscript(ctx, c, part, false)
+	if err != nil {
+		return "", err
+	}
+	content, err := fetch(ctx, c, id, version, format)
+	if err != nil {
+		return "", err
+	}
+	path := to.output
+	if folder {
+		if err := os.MkdirAll(path, 0o777); err != nil {
+			return "", scout.FileError(scout.CodeWriteFailed, "make folder", err)
+		}
+		path = filepath.Join(path, id+extensions[format])
+	}
+	place, err := outfile.At(path)
+	if err != nil {
+		return "", err
+	}
+	if err := (outfile.Rules{Own: a.ownFile, Force: to.force}).Check(&place); err != nil {
+		return "", cli.Usage(err)
+	}
+	return path, place.Write(ctx, content, to.force)
+}
+
+func newTranscriptsEditCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "edit ID [SEGMENT TEXT]",
+		Short: "Correct a text",
+		Long: `Corrects a text. Every change is a new version: "scout transcripts versions" lists them and brings an earlier one back. A model's later text does not replace
+yours. Words that stay keep their times.
+
+With SEGMENT and TEXT it replaces one segment, counted from 0; an empty TEXT removes it. Without, $VISUAL or $EDITOR opens with one line for
+each segment.`,
+		Example:           "  scout transcripts edit 7f3a9c2e41d0\n  scout transcripts edit 7f3a9c2e41d0 3 \"Ask Zoë, not Joey.\"",
+		Args:              cli.WrongArgs(oneOrThree),
+		ValidArgsFunction: a.completeTranscripts(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTranscript(cmd.Context(), args[0], false, func(c *client.Client, id string) error {
+				return a.editTranscript(cmd.Context(), c, id, args[1:])
+			})
+		},
+	}
+	return cmd
+}
+
+// oneOrThree are an id, or an id, a segment and its text.
+func oneOrThree(_ *cobra.Command, args []string) error {
+	if len(args) != 1 && len(args) != 3 {
+		return errors.New("want ID, or ID SEGMENT TEXT")
+	}
+	return nil
+}
+
+func (a *app) editTranscript(ctx context.Context, c *client.Client, id string, args []string) error {
+	var t v1.Transcript
+	path := "/transcripts/" + url.PathEscape(id)
+	if err := c.Get(ctx, path, &t); err != nil {
+		return err
+	}
+	var edits v1.Edits
+	if len(args) > 0 {
+		segment, err := strconv.Atoi(args[0])
+		if err != nil || segment < 0 || segment >= len(t.Segments) {
+			return cli.Misuse("see them: scout transcripts show --json "+id, "segment %q: the text has %d, counted from 0", args[0], len(t.Segments))
+		}
+		edits.Edits = []v1.Edit{{Segment: segment, Text: args[1]}}
+	} else {
+		var err error
+		if edits.Edits, err = a.editByHand(ctx, &t); err != nil {
+			return err
+		}
+	}
+	if len(edits.Edits) == 0 {
+		a.Notef("nothing was changed\n")
+		return nil
+	}
+	version := t.Version
+	if err := c.Change(ctx, path, strconv.Quote(strconv.Itoa(version)), edits, &t); err != nil {
+		return err
+	}
+	if t.Version == version {
+		a.Notef("nothing was changed\n")
+		return nil
+	}
+	a.Notef("version %d of %s\n", t.Version, id)
+	return nil
+}
+
+// editByHand opens an editor with a line for each segment, and returns what was changed.
+func (a *app) editByHand(ctx context.Context, t *v1.Transcript) ([]v1.Edit, error) {
+	editor := strings.Fields(os.Getenv("VISUAL"))
+	if len(editor) == 0 {
+		editor = strings.Fields(os.Getenv("EDITOR"))
+	}
+	if len(editor) == 0 {
+		return nil, cli.Misuse("set $EDITOR, or name the segment and its text: scout transcripts edit ID 3 \"TEXT\"", "no editor is set")
+	}
+	dir, err := os.MkdirTemp("", "scout-edit-")
+	if err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, "make a folder for the text", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the words are in the store
+	path := filepath.Join(dir, "transcript.txt")
+	var b strings.Builder
+	b.WriteString("# One line for each segment: its number and its text. A line that is removed, or whose text is, removes the segment.\n")
+	for i, s := range t.Segments {
+		fmt.Fprintf(&b, "%d\t%s\n", i, strings.Join(strings.Fields(s.Text), " "))
+	}
+	// Not by atomicfile: it is for an editor, and removed afterwards.
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		return nil, scout.FileError(scout.CodeWriteFailed, "write the text for the editor", err)
+	}
+	command := exec.CommandContext(ctx, editor[0], append(editor[1:], path)...)
+	command.Stdin, command.Stdout, command.Stderr = a.Std.In, a.Std.Out, a.Std.Err
+	if err := command.Run(); err != nil {
+		return nil, scout.Errorf(scout.CodeReadFailed, "the editor %s failed, nothing was changed: %w", editor[0], err).WithHint("set $EDITOR to an editor that works")
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "read the text from the editor", err)
+	}
+	return editsOf(t, string(content))
+}
+
+// editsOf are the differences between a text and the lines of an editor.
+func editsOf(t *v1.Transcript, content string) ([]v1.Edit, error) {
+	given := make(map[int]string)
+	lines := bufio.NewScanner(strings.NewReader(content))
+	lines.Buffer(nil, len(content)+1)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		number, rest, _ := strings.Cut(line, "\t")
+		if !strings.Contains(line, "\t") {
+			number, rest, _ = strings.Cut(line, " ")
+		}
+		segment, err := strconv.Atoi(number)
+		if _, twice := given[segment]; err != nil || twice || segment < 0 || segment >= len(t.Segments) {
+			return nil, cli.Misuse("keep the number at the beginning of each line; nothing was changed", "line %d does not begin with the number of a segment, each of which is there once: %q", n, shortened(line, 40))
+		}
+		given[segment] = strings.TrimSpace(rest)
+	}
+	var edits []v1.Edit
+	for i, s := range t.Segments {
+		if after := given[i]; after != strings.Join(strings.Fields(s.Text), " ") {
+			edits = append(edits, v1.Edit{Segment: i, Text: after})
+		}
+	}
+	return edits, nil
+}
+
+func newTranscriptsDeleteCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:               "delete ID…",
+		Short:             "Move texts to the trash; their recordings stay",
+		Example:           "  scout transcripts delete 7f3a9c2e41d0",
+		Args:              cli.NeedArgs("the texts to delete"),
+		ValidArgsFunction: a.completeTranscripts(false),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.eachTranscript(cmd.Context(), args, false, func(c *client.Client, id string) error {
+				var deleted v1.Deleted
+				if err := c.Do(cmd.Context(), http.MethodDelete, "/transcripts/"+url.PathEscape(id), nil, &deleted); err != nil {
+					return err
+				}
+				a.Notef("%s is in the trash; to take it back: scout transcripts restore %s\n", id, id)
+				return nil
+			})
+		},
+	}
+}
+
+func newTranscriptsRestoreCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:               "restore ID…",
+		Short:             "Take texts out of the trash",
+		Example:           "  scout transcripts list --deleted\n  scout transcripts restore 7f3a9c2e41d0",
+		Args:              cli.NeedArgs("the texts to restore"),
+		ValidArgsFunction: a.completeTranscripts(true),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.eachTranscript(cmd.Context(), args, true, func(c *client.Client, id string) error {
+				if err := c.Post(cmd.Context(), "/transcripts/"+url.PathEscape(id)+"/restore", nil, &v1.TranscriptSummary{}); err != nil {
+					return err
+				}
+				a.Notef("%s is back\n", id)
+				return nil
+			})
+		},
+	}
+}
+
+// eachTranscript does something with several texts. One that fails stops no other.
+func (a *app) eachTranscript(ctx context.Context, parts []string, deleted bool, do func(c *client.Client, id string) error) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var errs []error
+	for _, part := range parts {
+		id, err := a.findTranscript(ctx, c, part, deleted)
+		if err == nil {
+			err = do(c, id)
+		}
+		if err != nil {
+			a.Complain(part, err)
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 {
+		return cli.Reported(errors.Join(errs...))
+	}
+	return nil
+}

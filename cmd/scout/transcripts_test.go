@@ -1,0 +1,226 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store/sqlite"
+)
+
+// texts is what scout transcripts list --json says.
+func (h *house) texts(args ...string) []v1.TranscriptSummary {
+	h.t.Helper()
+	var list struct{ Transcripts []v1.TranscriptSummary }
+	if err := json.Unmarshal([]byte(h.must(append([]string{"transcripts", args[0], "--json"}, args[1:]...)...).out), &list); err != nil {
+		h.t.Fatal(err)
+	}
+	return list.Transcripts
+}
+
+// What is transcribed and kept is found, shown, corrected, brought back, exported, deleted and restored.
+func TestTheHistoryOfWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	if got := h.must("transcripts", "list"); got.out != "" || !strings.Contains(got.err, "no texts") {
+		t.Errorf("an empty history: %s%s", got.out, got.err)
+	}
+	if got := h.run("transcripts", "show"); got.code != 1 || !strings.Contains(got.err, "there is no text yet") || !strings.Contains(got.err, "hint: make one") {
+		t.Errorf("show: exit %d: %s", got.code, got.err)
+	}
+	if got := h.must("transcribe", "--quiet", "--keep", clip); !said(got.out, 1) {
+		t.Errorf("transcribe: %s", got.out)
+	}
+	all := h.texts("list")
+	if len(all) != 1 || all[0].Title != "jfk.wav" || all[0].Source != "import" || all[0].Kind != "first" {
+		t.Fatalf("%+v", all)
+	}
+	id := all[0].ID
+	short := id[len(id)-6:]
+	if got := h.must("transcripts", "show", short); !said(got.out, 1) {
+		t.Errorf("show: %s", got.out)
+	}
+	if found := h.texts("search", "fellow Americans"); len(found) != 1 || len(found[0].Snippets) != 1 {
+		t.Errorf("search: %+v", found)
+	}
+	if got := h.must("transcripts", "search", "COUNTRY", "--", "-planet"); !strings.Contains(got.out, "*country*") {
+		t.Errorf("search: %s%s", got.out, got.err)
+	}
+	if found := h.texts("search", "country", "--", "-ask"); len(found) != 0 {
+		t.Errorf("search without: %+v", found)
+	}
+
+	h.must("transcripts", "edit", short, "0", "And so, my fellow Europeans.")
+	if got := h.must("transcripts", "show", short); !strings.HasPrefix(got.out, "And so, my fellow Europeans.") {
+		t.Errorf("edited: %s", got.out)
+	}
+	editor := h.command("transcripts", "edit", short)
+	editor.Env = append(h.env, `EDITOR=sed -i s/Europeans/Martians/`)
+	if got := outcomeOf(t, editor); got.code != 0 || !strings.Contains(h.must("transcripts", "show").out, "Martians") {
+		t.Errorf("by an editor: exit %d: %s", got.code, got.err)
+	}
+	for change, want := range map[string]string{"true": "nothing was changed", "sed -i s/^0/99/": "does not begin with the number", "false": "failed, nothing was changed"} {
+		broken := h.command("transcripts", "edit", short)
+		broken.Env = append(h.env, "VISUAL="+change)
+		if got := outcomeOf(t, broken); !strings.Contains(got.err, want) || (got.code == 0) != (change == "true") {
+			t.Errorf("%s: exit %d: %s", change, got.code, got.err)
+		}
+	}
+	if got := h.must("transcripts", "versions", short, "--restore", "1"); !strings.Contains(got.out, "1 again") || !said(h.must("transcripts", "show").out, 1) {
+		t.Errorf("versions: %s%s", got.out, got.err)
+	}
+
+	dir := filepath.Join(t.TempDir(), "texts") + "/"
+	path := strings.TrimSpace(h.must("transcripts", "export", "--format", "srt", "--output", dir, short).out)
+	if content, err := os.ReadFile(path); err != nil || !strings.Contains(string(content), " --> ") || path != filepath.Join(dir, id+".srt") {
+		t.Errorf("%s: %s, %v", path, content, err)
+	}
+	if got := h.run("transcripts", "export", "--format", "srt", "--output", dir, short); got.code == 0 {
+		t.Errorf("an export replaced a file: %s", got.err)
+	}
+	if got := h.run("transcripts", "export", "--output", dir, "none"); got.code == 0 {
+		t.Errorf("an export of what is not there: %s", got.err)
+	}
+
+	h.must("recordings", "title", short, "Inauguration")
+	h.must("recordings", "tag", short, "history", "cold war")
+	h.must("recordings", "tag", short, "--", "-cold war")
+	h.must("recordings", "label", short, "year=1961", "place=")
+	if got := h.must("recordings", "tag", short).out + h.must("recordings", "label", short).out + h.must("recordings", "title", short).out; got != "history\nyear=1961\nInauguration\n" {
+		t.Errorf("described: %q", got)
+	}
+	if len(h.texts("list", "--tag", "history", "--label", "year=1961")) != 1 || len(h.texts("list", "--tag", "x")) != 0 || len(h.texts("search", "inauguration")) != 1 || len(h.texts("list", "--to", "2020-01-01")) != 0 {
+		t.Error("tags, labels, titles and times do not select")
+	}
+	if completed := h.must("__complete", "transcripts", "show", "").out; !strings.Contains(completed, id) {
+		t.Errorf("completion: %s", completed)
+	}
+
+	h.must("transcripts", "delete", short)
+	if len(h.texts("list")) != 0 || len(h.texts("list", "--deleted")) != 1 {
+		t.Error("it is not in the trash")
+	}
+	h.must("transcripts", "restore", short)
+	if len(h.texts("list")) != 1 {
+		t.Error("it is not back")
+	}
+	testBackup(t, h, id)
+}
+
+// testBackup replaces the history by a backup, and refuses what is none.
+func testBackup(t *testing.T, h *house, id string) {
+	t.Helper()
+	backup := filepath.Join(t.TempDir(), "copy.db")
+	h.must("backup", backup)
+	if got := h.run("backup", backup); got.code != 2 {
+		t.Errorf("a backup replaced a file: exit %d: %s", got.code, got.err)
+	}
+	h.must("recordings", "title", id, "Afterwards")
+	if got := h.must("check"); !strings.Contains(got.out, "1 text") {
+		t.Errorf("check: %s", got.out)
+	}
+	damaged := filepath.Join(t.TempDir(), "damaged.db")
+	if err := os.WriteFile(damaged, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := h.holder()
+	for _, command := range []string{"check", "restore"} {
+		if got := h.run(command, damaged); got.code != 1 || !strings.Contains(got.err, "damaged.db") {
+			t.Errorf("%s of what is no database: exit %d: %s", command, got.code, got.err)
+		}
+	}
+	if now, _ := h.holder(); now.PID != before.PID {
+		t.Error("the daemon was ended for a backup that cannot be used")
+	}
+	if got := h.must("restore", backup); !strings.Contains(got.err, "what was there is in ") {
+		t.Errorf("restore: %s", got.err)
+	}
+	if got := h.must("recordings", "title", id).out; got != "Inauguration\n" {
+		t.Errorf("the title is %q", got)
+	}
+}
+
+// The text of a recording is kept with it, and what the folder holds is known.
+func TestTheTextOfARecordingIsKept(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	id := strings.TrimSpace(h.must("start", "--device", "file:"+clip).out)
+	h.untilFrames(10 * 16_000)
+	if got := h.must("record", "stop", "--transcribe", "--quiet"); !strings.Contains(got.out, "ask what you can do") {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+	all := h.texts("search", "country")
+	if len(all) != 1 || all[0].ID != id || all[0].Source != "microphone" || all[0].Kind != "first" {
+		t.Fatalf("%+v", all)
+	}
+	// Once more, by the path of the file: another version of the same text.
+	h.must("transcribe", "--quiet", "--keep", "--effort", "quick", h.folder().AudioPath(recording.ID(id)))
+	if all := h.texts("list"); len(all) != 1 || all[0].Version != 2 || all[0].Kind != "retranscribed" {
+		t.Errorf("%+v", all)
+	}
+	if got := h.must("recordings", "title", id[:15], "a talk").err; got != "" {
+		t.Errorf("title: %s", got)
+	}
+}
+
+// A damaged database costs the texts, not the recording: what asks for texts is told why, and what records goes on.
+func TestADamagedDatabaseStopsNoRecording(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	if err := os.MkdirAll(h.data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(h.data, sqlite.FileName)
+	if err := os.WriteFile(path, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.must("start", "--device", "tone:440")
+	if got := h.run("transcripts", "list"); got.code != 1 || !strings.Contains(got.err, "scout.db") || !strings.Contains(got.err, "hint: ") {
+		t.Errorf("list: exit %d: %s", got.code, got.err)
+	}
+	if got := h.run("health"); got.code != 2 || !strings.Contains(got.out, "store is Unhealthy") {
+		t.Errorf("health: exit %d: %s", got.code, got.out)
+	}
+	h.untilFrames(8_000)
+	h.must("stop")
+	h.only()
+	if content, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(content), "no database") {
+		t.Errorf("what was there is %.20q, %v", content, err)
+	}
+}
+
+// Events reach a listener of any language, and continue where it left off over a restart of the daemon.
+func TestEventsContinueOverARestart(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	h := inHouse(quietBooth(t))
+	h.must("start", "--device", "tone:440")
+	h.untilFrames(4_000)
+	h.must("serve", "restart")
+	h.must("stop")
+	h.must("status")
+	events := func(after string) string {
+		out, _ := exec.CommandContext(t.Context(), "curl", "-sN", "--max-time", "2", "--unix-socket", filepath.Join(h.data, "scout.sock"), "-H", "Last-Event-ID: "+after, "http://scout/api/v1/events").Output() // it ends by its time
+		return string(out)
+	}
+	all := events("0")
+	for _, want := range []string{"id: 1\nevent: ", "event: recorder.state\ndata: {", `"state":"recording"`, `"state":"idle"`, "event: recording.finished\n"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not in the events:\n%s", want, all)
+		}
+	}
+	if rest := events("1"); strings.Contains(rest, "id: 1\n") || !strings.Contains(rest, "id: 2\n") || !strings.HasSuffix(strings.TrimPrefix(rest, ": ok\n\n"), all[strings.Index(all, "id: 2\n"):]) {
+		t.Errorf("after the first:\n%s\nof\n%s", rest, all)
+	}
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// described is a recording with its ETag.
+type described struct {
+	ETag string `header:"ETag"`
+	Body v1.RecordingInfo
+}
+
+// registerRecordings adds what is known about recordings, and what people say about them.
+func (s *Server) registerRecordings(api huma.API) {
+	operation(api, http.MethodGet, "/recordings", "The recordings, newest first", func(ctx context.Context, in *filter) (*body[v1.Page[v1.RecordingInfo]], error) {
+		f, page, err := in.store()
+		if err != nil {
+			return nil, err
+		}
+		list, err := s.store().Recordings(ctx, f, page)
+		if err != nil {
+			return nil, err
+		}
+		out := v1.Page[v1.RecordingInfo]{Data: make([]v1.RecordingInfo, len(list.Data)), NextCursor: list.Next}
+		for i := range list.Data {
+			out.Data[i] = infoOf(&list.Data[i])
+		}
+		return answer(out), nil
+	})
+	operation(api, http.MethodGet, "/recordings/{id}", "One recording", func(ctx context.Context, in *ByID) (*described, error) {
+		r, err := s.recording(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return &described{etag(int(r.Revision)), infoOf(&r)}, nil
+	})
+	operation(api, http.MethodPatch, "/recordings/{id}", "Give a recording a title, tags and labels", func(ctx context.Context, in *struct {
+		ByID
+		IfMatch string `header:"If-Match"`
+		Body    v1.Describe
+	},
+	) (*described, error) {
+		if _, err := s.recording(ctx, in.ID); err != nil {
+			return nil, err
+		}
+		revision, err := matching(in.IfMatch)
+		if err != nil {
+			return nil, err
+		}
+		change := store.Description{Title: in.Body.Title, Tags: in.Body.Tags, Labels: in.Body.Labels, IfRevision: int64(revision)}
+		if err := change.Validate(); err != nil {
+			return nil, err
+		}
+		var r store.Recording
+		if err := s.store().Update(ctx, func(tx store.Tx) (err error) { r, err = tx.Describe(in.ID, change); return err }); err != nil {
+			return nil, err
+		}
+		return &described{etag(int(r.Revision)), infoOf(&r)}, nil
+	})
+}
+
+// recording returns a recording, also one that the store has not seen yet.
+func (s *Server) recording(ctx context.Context, id string) (store.Recording, error) {
+	r, err := s.store().Recording(ctx, id)
+	if scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		return r, err
+	}
+	if seeErr := s.services.History.See(ctx, id); seeErr != nil {
+		return r, err
+	}
+	return s.store().Recording(ctx, id)
+}
+
+func infoOf(r *store.Recording) v1.RecordingInfo {
+	out := v1.RecordingInfo{
+		ID: r.ID, State: r.State, Source: string(r.Source), Device: r.Device, StartedAt: v1.Time{Time: r.StartedAt}, EndedAt: v1.TimeOf(r.EndedAt),
+		Seconds: v1.Seconds(r.Duration), LostFrames: r.LostFrames, SizeBytes: r.Bytes, Audio: string(r.Audio), Title: r.Title, Tags: r.Tags, Labels: r.Labels,
+		DeletedAt: v1.TimeOf(r.DeletedAt), Snippets: snippetsOf(r.Snippets),
+	}
+	if r.Transcript != nil {
+		summary := summaryOf(r.Transcript)
+		out.Transcript = &summary
+	}
+	return out
+}

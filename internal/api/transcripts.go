@@ -1,0 +1,312 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/text"
+)
+
+// filter is what lists are selected by.
+type filter struct {
+	Q          string    `query:"q" doc:"Words that must all be there; \"phrases\", -without, prefix*"`
+	From       time.Time `query:"from"`
+	To         time.Time `query:"to"`
+	MinSeconds float64   `query:"min_seconds" minimum:"0"`
+	MaxSeconds float64   `query:"max_seconds" minimum:"0"`
+	Source     string    `query:"source" enum:"microphone,browser,upload,openai,wyoming,import"`
+	Model      string    `query:"model"`
+	State      string    `query:"state"`
+	Device     string    `query:"device"`
+	Tag        []string  `query:"tag,explode"`
+	Label      []string  `query:"label,explode" doc:"NAME:VALUE"`
+	Deleted    bool      `query:"deleted" doc:"What is in the trash"`
+	Limit      int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor     string    `query:"cursor"`
+	Order      string    `query:"order" enum:"desc,asc"`
+	Sort       string    `query:"sort" enum:"time,relevance"`
+}
+
+// store returns the filter and the page as the store takes them.
+func (f *filter) store() (store.Filter, store.Page, error) {
+	out := store.Filter{
+		Query: f.Q, From: f.From, To: f.To, MinDuration: time.Duration(f.MinSeconds * float64(time.Second)), MaxDuration: time.Duration(f.MaxSeconds * float64(time.Second)),
+		Source: store.Source(f.Source), Model: f.Model, State: f.State, Device: f.Device, Tags: f.Tag, Deleted: f.Deleted,
+	}
+	for _, label := range f.Label {
+		name, value, found := strings.Cut(label, ":")
+		if !found || name == "" {
+			return out, store.Page{}, scout.Errorf(scout.CodeInvalidArgument, "label %q: want NAME:VALUE", label)
+		}
+		if out.Labels == nil {
+			out.Labels = make(map[string]string)
+		}
+		out.Labels[name] = value
+	}
+	return out, store.Page{Limit: f.Limit, Cursor: f.Cursor, Order: store.Order(f.Order), Sort: store.Sort(f.Sort)}, nil
+}
+
+// ByID names one thing. It is exported because huma fills embedded structs only then.
+type ByID struct {
+	ID string `path:"id"`
+}
+
+// registerTranscripts adds the texts.
+func (s *Server) registerTranscripts(api huma.API) {
+	operation(api, http.MethodGet, "/transcripts", "The texts, newest first", s.listTranscripts)
+	operation(api, http.MethodPost, "/transcripts", "Keep a text", s.keepTranscript)
+	operation(api, http.MethodGet, "/transcripts/{id}", "One text, in any format", s.getTranscript)
+	operation(api, http.MethodPatch, "/transcripts/{id}", "Correct segments of a text: a new version", s.editTranscript)
+	operation(api, http.MethodDelete, "/transcripts/{id}", "Move a text to the trash", func(ctx context.Context, in *ByID) (*body[v1.Deleted], error) {
+		key, err := s.key(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		var deleted store.Summary
+		err = s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.DeleteTranscript(key); return err })
+		if err != nil {
+			return nil, err
+		}
+		return answer(v1.Deleted{UndoUntil: v1.TimeOf(deleted.DeletedAt.Add(store.DefaultRetention().Trash))}), nil
+	})
+	operation(api, http.MethodPost, "/transcripts/{id}/restore", "Take a text out of the trash", func(ctx context.Context, in *ByID) (*body[v1.TranscriptSummary], error) {
+		key, err := s.key(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		var restored store.Summary
+		err = s.store().Update(ctx, func(tx store.Tx) (err error) { restored, err = tx.RestoreTranscript(key); return err })
+		if err != nil {
+			return nil, err
+		}
+		return answer(summaryOf(&restored)), nil
+	})
+	operation(api, http.MethodGet, "/transcripts/{id}/versions", "All versions of a text, oldest first", s.versions)
+	operation(api, http.MethodPost, "/transcripts/{id}/versions/{version}/restore", "Make an earlier version the current one: a new version", s.restoreVersion)
+}
+
+func (s *Server) store() store.Store { return s.services.History.Store() }
+
+// key finds a transcript by its id, or by the beginning or the end of that of its recording.
+func (s *Server) key(ctx context.Context, id string) (store.Key, error) {
+	key, err := store.ParseKey(id)
+	if err != nil {
+		return key, err
+	}
+	_, err = s.store().Transcript(ctx, key, 0)
+	return key, err
+}
+
+func (s *Server) listTranscripts(ctx context.Context, in *filter) (*body[v1.Page[v1.TranscriptSummary]], error) {
+	f, page, err := in.store()
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.store().Transcripts(ctx, f, page)
+	if err != nil {
+		return nil, err
+	}
+	out := v1.Page[v1.TranscriptSummary]{Data: make([]v1.TranscriptSummary, len(list.Data)), NextCursor: list.Next}
+	for i := range list.Data {
+		out.Data[i] = summaryOf(&list.Data[i])
+	}
+	return answer(out), nil
+}
+
+func (s *Server) keepTranscript(ctx context.Context, in *input[v1.Keep]) (*struct {
+	Status int
+	Body   v1.TranscriptSummary
+}, error,
+) {
+	k := &in.Body
+	key, version, err := s.services.History.Keep(ctx, history.Text{Recording: k.Recording, Track: k.Track, Title: k.Title, Transcript: k.Transcript.Scout()})
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.store().Transcript(ctx, key, version.Version)
+	if err != nil {
+		return nil, err
+	}
+	return &struct {
+		Status int
+		Body   v1.TranscriptSummary
+	}{http.StatusCreated, summaryOf(&t.Summary)}, nil
+}
+
+// document is a text in one of its formats.
+type textOutput struct {
+	Type string `header:"Content-Type"`
+	ETag string `header:"ETag"`
+	Body []byte
+}
+
+func (s *Server) getTranscript(ctx context.Context, in *struct {
+	ByID
+	Version int    `query:"version" minimum:"1"`
+	Format  string `query:"format" enum:"json,txt,md,srt,vtt,tsv"`
+	Accept  string `header:"Accept"`
+},
+) (*textOutput, error) {
+	key, err := store.ParseKey(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.store().Transcript(ctx, key, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return textOf(&t, formatFor(in.Format, in.Accept))
+}
+
+// mediaTypes are those of the formats.
+var mediaTypes = map[text.Format]string{
+	text.JSON: "application/json", text.Plain: "text/plain; charset=utf-8", text.Markdown: "text/markdown; charset=utf-8",
+	text.SRT: "application/x-subrip; charset=utf-8", text.VTT: "text/vtt; charset=utf-8", text.TSV: "text/tab-separated-values; charset=utf-8",
+}
+
+// formatFor is the format that was asked for by name, else by media type, else JSON.
+func formatFor(name, accept string) text.Format {
+	if name == "txt" {
+		return text.Plain
+	}
+	if format, err := text.ParseFormat(name); name != "" && err == nil {
+		return format
+	}
+	for part := range strings.SplitSeq(accept, ",") {
+		wanted, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		for format, media := range mediaTypes {
+			if offered, _, _ := strings.Cut(media, ";"); offered == wanted {
+				return format
+			}
+		}
+	}
+	return text.JSON
+}
+
+func textOf(t *store.Transcript, format text.Format) (*textOutput, error) {
+	out := &textOutput{Type: mediaTypes[format], ETag: etag(t.Version.Version)}
+	if format == text.JSON {
+		data, err := json.Marshal(transcriptOf(t))
+		out.Body = append(data, '\n')
+		return out, err
+	}
+	var b bytes.Buffer
+	err := text.Write(&b, format, text.Document{File: t.Title, Transcript: t.Transcript})
+	out.Body = b.Bytes()
+	return out, err
+}
+
+// etag names a state by its number.
+func etag(n int) string { return `"` + strconv.Itoa(n) + `"` }
+
+// matching reads If-Match: the number of the state that a change is meant for, 0 for any.
+func matching(header string) (int, error) {
+	header = strings.TrimSpace(header)
+	if header == "" || header == "*" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(strings.Trim(header, `"`))
+	if err != nil || n < 1 {
+		return 0, scout.Errorf(scout.CodePreconditionFailed, "If-Match %s is no ETag of this thing", header)
+	}
+	return n, nil
+}
+
+func (s *Server) editTranscript(ctx context.Context, in *struct {
+	ByID
+	IfMatch string `header:"If-Match"`
+	Body    v1.Edits
+},
+) (*textOutput, error) {
+	key, err := s.key(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	request := store.EditRequest{Key: key}
+	if request.IfVersion, err = matching(in.IfMatch); err != nil {
+		return nil, err
+	}
+	for _, e := range in.Body.Edits {
+		request.Edits = append(request.Edits, store.Edit{Segment: e.Segment, Text: e.Text})
+	}
+	var edited store.Transcript
+	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { edited, err = tx.Edit(request); return err }); err != nil {
+		return nil, err
+	}
+	return textOf(&edited, text.JSON)
+}
+
+func (s *Server) versions(ctx context.Context, in *ByID) (*body[v1.Page[v1.TextVersion]], error) {
+	key, err := s.key(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.store().Versions(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	out := v1.Page[v1.TextVersion]{Data: make([]v1.TextVersion, len(list))}
+	for i := range list {
+		v := &list[i]
+		out.Data[i] = v1.TextVersion{
+			Version: v.Version, Kind: string(v.Kind), Model: v.Model, CreatedAt: v1.Time{Time: v.CreatedAt}, Client: v.Client, Words: v.Words, Base: v.Base,
+			RestoredFrom: v.RestoredFrom, Current: v.Current,
+		}
+	}
+	return answer(out), nil
+}
+
+func (s *Server) restoreVersion(ctx context.Context, in *struct {
+	ByID
+	Version int `path:"version" minimum:"1"`
+},
+) (*textOutput, error) {
+	key, err := s.key(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var restored store.Transcript
+	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { restored, err = tx.RestoreVersion(key, in.Version, ""); return err }); err != nil {
+		return nil, err
+	}
+	return textOf(&restored, text.JSON)
+}
+
+func summaryOf(t *store.Summary) v1.TranscriptSummary {
+	return v1.TranscriptSummary{
+		ID: t.Key.String(), Recording: t.Recording, Version: t.Version.Version, Kind: string(t.Kind), Model: t.Model, Language: t.Language,
+		Duration: v1.Seconds(t.Duration), Words: t.Words, CreatedAt: v1.Time{Time: t.CreatedAt}, StartedAt: v1.TimeOf(t.StartedAt), Title: t.Title, Tags: t.Tags,
+		Labels: t.Labels, Source: string(t.Source), Preview: t.Preview, DeletedAt: v1.TimeOf(t.DeletedAt), Snippets: snippetsOf(t.Snippets),
+	}
+}
+
+func snippetsOf(list []store.Snippet) []v1.Snippet {
+	out := make([]v1.Snippet, 0, len(list))
+	for _, s := range list {
+		snippet := v1.Snippet{Text: s.Text, Marks: s.Marks}
+		if s.Start != nil {
+			start := v1.Seconds(*s.Start)
+			snippet.Start = &start
+		}
+		out = append(out, snippet)
+	}
+	return out
+}
+
+func transcriptOf(t *store.Transcript) v1.Transcript {
+	out := v1.FromTranscript(&t.Transcript)
+	out.ID, out.Version, out.Kind, out.CreatedAt = t.Key.String(), t.Version.Version, string(t.Kind), v1.TimeOf(t.CreatedAt)
+	out.Title, out.Tags, out.DeletedAt = t.Title, t.Tags, v1.TimeOf(t.DeletedAt)
+	return out
+}

@@ -1,0 +1,218 @@
+package v1
+
+import (
+	"math"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// TranscriptSummary is a transcript in a list.
+type TranscriptSummary struct {
+	ID        string            `json:"id"`
+	Recording string            `json:"recording"`
+	Version   int               `json:"version"`
+	Kind      string            `json:"kind" enum:"first,second_pass,retranscribed,edited"`
+	Model     string            `json:"model,omitempty"`
+	Language  string            `json:"language,omitempty"`
+	Duration  float64           `json:"duration"`
+	Words     int               `json:"words"`
+	CreatedAt Time              `json:"created_at"`
+	StartedAt *Time             `json:"started_at,omitempty"`
+	Title     string            `json:"title,omitempty"`
+	Tags      []string          `json:"tags,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Source    string            `json:"source,omitempty"`
+	Preview   string            `json:"preview"`
+	DeletedAt *Time             `json:"deleted_at,omitempty"`
+	Snippets  []Snippet         `json:"snippets,omitempty"`
+}
+
+// Snippet is a stretch of a text around what was searched for.
+type Snippet struct {
+	Text  string   `json:"text"`
+	Marks [][2]int `json:"marks" doc:"What matches, from and to, in code points"`
+	Start *float64 `json:"start,omitempty" doc:"Where it begins in the audio"`
+}
+
+// Transcript is one version of a text: the object of transcript-json.md with what the store knows.
+type Transcript struct {
+	ID        string     `json:"id,omitempty"`
+	Version   int        `json:"version,omitempty"`
+	Kind      string     `json:"kind,omitempty"`
+	CreatedAt *Time      `json:"created_at,omitempty"`
+	Title     string     `json:"title,omitempty"`
+	Tags      []string   `json:"tags,omitempty"`
+	DeletedAt *Time      `json:"deleted_at,omitempty"`
+	Model     string     `json:"model"`
+	Language  string     `json:"language,omitempty"`
+	Duration  float64    `json:"duration"`
+	Text      string     `json:"text"`
+	Segments  []Segment  `json:"segments"`
+	SetAside  []SetAside `json:"set_aside,omitempty"`
+	Warnings  []Warning  `json:"warnings,omitempty"`
+}
+
+// Segment is a sentence or a stretch between two cuts.
+type Segment struct {
+	Start      float64  `json:"start"`
+	End        float64  `json:"end"`
+	Channel    string   `json:"channel,omitempty"`
+	Text       string   `json:"text"`
+	AvgLogProb *float64 `json:"avg_logprob,omitempty"`
+	Words      []Word   `json:"words,omitempty"`
+}
+
+// Word is a word with its time.
+type Word struct {
+	Word    string   `json:"word"`
+	Start   *float64 `json:"start,omitempty"`
+	End     *float64 `json:"end,omitempty"`
+	LogProb *float64 `json:"logprob,omitempty"`
+}
+
+// SetAside is a stretch that is no text.
+type SetAside struct {
+	Start  float64 `json:"start"`
+	End    float64 `json:"end"`
+	Code   string  `json:"code"`
+	Reason string  `json:"reason"`
+}
+
+// Warning is something else about the input that is worth a line.
+type Warning struct {
+	Code    string   `json:"code"`
+	Start   *float64 `json:"start,omitempty"`
+	End     *float64 `json:"end,omitempty"`
+	Message string   `json:"message"`
+}
+
+// Edits is the body of PATCH /transcripts/{id}.
+type Edits struct {
+	Edits []Edit `json:"edits" minItems:"1" maxItems:"10000"`
+}
+
+// Edit is a new text for a segment.
+type Edit struct {
+	Segment int    `json:"segment" minimum:"0" doc:"Its position, from 0"`
+	Text    string `json:"text" doc:"The new text; empty removes the segment"`
+}
+
+// TextVersion is one line of the versions of a transcript.
+type TextVersion struct {
+	Version      int    `json:"version"`
+	Kind         string `json:"kind"`
+	Model        string `json:"model,omitempty"`
+	CreatedAt    Time   `json:"created_at"`
+	Client       string `json:"client,omitempty"`
+	Words        int    `json:"words"`
+	Base         int    `json:"base,omitempty" doc:"The version that was changed"`
+	RestoredFrom int    `json:"restored_from,omitempty"`
+	Current      bool   `json:"current"`
+}
+
+// Deleted is the answer to a DELETE.
+type Deleted struct {
+	UndoUntil *Time `json:"undo_until,omitempty"`
+}
+
+// Keep is the body of POST /transcripts: a text that a command made.
+type Keep struct {
+	// Recording is the id of a recording in the folder; empty for a text of something else.
+	Recording string `json:"recording,omitempty"`
+	// Track is empty for the mix of all channels.
+	Track      string     `json:"track,omitempty"`
+	Title      string     `json:"title,omitempty" maxLength:"1000" doc:"For a text that has no recording: the name of the file"`
+	Transcript Transcript `json:"transcript"`
+}
+
+// RecordingInfo is a recording as the store knows it.
+type RecordingInfo struct {
+	ID         string             `json:"id"`
+	State      string             `json:"state,omitempty"`
+	Source     string             `json:"source,omitempty"`
+	Device     string             `json:"device,omitempty"`
+	StartedAt  Time               `json:"started_at"`
+	EndedAt    *Time              `json:"ended_at,omitempty"`
+	Seconds    float64            `json:"duration_seconds"`
+	LostFrames uint64             `json:"lost_frames"`
+	SizeBytes  int64              `json:"size_bytes"`
+	Audio      string             `json:"audio" enum:"present,removed"`
+	Title      string             `json:"title,omitempty"`
+	Tags       []string           `json:"tags,omitempty"`
+	Labels     map[string]string  `json:"labels,omitempty"`
+	DeletedAt  *Time              `json:"deleted_at,omitempty"`
+	Transcript *TranscriptSummary `json:"transcript,omitempty"`
+	Snippets   []Snippet          `json:"snippets,omitempty"`
+}
+
+// Describe is the body of PATCH /recordings/{id}. What is left out stays.
+type Describe struct {
+	Title  *string            `json:"title,omitempty" maxLength:"1000"`
+	Tags   *[]string          `json:"tags,omitempty"`
+	Labels map[string]*string `json:"labels,omitempty" doc:"null removes a label"`
+}
+
+// Seconds is a length as it travels: in seconds, to the millisecond.
+func Seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
+
+func optionalSeconds(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	s := Seconds(*d)
+	return &s
+}
+
+func length(seconds float64) time.Duration {
+	const most = float64(math.MaxInt64) / float64(time.Second) / 2
+	return time.Duration(math.Round(min(max(seconds, 0), most)*1000)) * time.Millisecond
+}
+
+func optionalLength(seconds *float64) *time.Duration {
+	if seconds == nil {
+		return nil
+	}
+	d := length(*seconds)
+	return &d
+}
+
+// FromTranscript is a text as it travels.
+func FromTranscript(t *scout.Transcript) Transcript {
+	out := Transcript{Model: t.Model, Language: t.Language, Duration: Seconds(t.Duration), Text: t.Text(), Segments: make([]Segment, len(t.Segments))}
+	for i := range t.Segments {
+		s := &t.Segments[i]
+		to := Segment{Start: Seconds(s.Start), End: Seconds(s.End), Channel: s.Channel, Text: s.Text, AvgLogProb: s.AvgLogProb}
+		for _, w := range s.Words {
+			to.Words = append(to.Words, Word{w.Text, optionalSeconds(w.Start), optionalSeconds(w.End), w.LogProb})
+		}
+		out.Segments[i] = to
+	}
+	for _, a := range t.SetAside {
+		out.SetAside = append(out.SetAside, SetAside{Seconds(a.Start), Seconds(a.End), string(a.Code), a.Reason})
+	}
+	for _, w := range t.Warnings {
+		out.Warnings = append(out.Warnings, Warning{string(w.Code), optionalSeconds(w.Start), optionalSeconds(w.End), w.Message})
+	}
+	return out
+}
+
+// Scout is the text that travelled.
+func (t *Transcript) Scout() scout.Transcript {
+	out := scout.Transcript{Model: t.Model, Language: t.Language, Duration: length(t.Duration)}
+	for i := range t.Segments {
+		s := &t.Segments[i]
+		to := scout.Segment{Start: length(s.Start), End: length(s.End), Channel: s.Channel, Text: s.Text, AvgLogProb: s.AvgLogProb}
+		for _, w := range s.Words {
+			to.Words = append(to.Words, scout.Word{Text: w.Word, Start: optionalLength(w.Start), End: optionalLength(w.End), LogProb: w.LogProb})
+		}
+		out.Segments = append(out.Segments, to)
+	}
+	for _, a := range t.SetAside {
+		out.SetAside = append(out.SetAside, scout.SetAside{Start: length(a.Start), End: length(a.End), Code: scout.Code(a.Code), Reason: a.Reason})
+	}
+	for _, w := range t.Warnings {
+		out.Warnings = append(out.Warnings, scout.Warning{Code: scout.WarningCode(w.Code), Start: optionalLength(w.Start), End: optionalLength(w.End), Message: w.Message})
+	}
+	return out
+}

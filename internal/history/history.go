@@ -1,0 +1,152 @@
+// Package history is the use case of what was recorded and said before: it keeps texts, makes the store agree with the folders of
+// recordings, and writes down what happens to a recording.
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// Log events.
+const (
+	EventReconciled    = "recordings_reconciled"
+	EventNotReconciled = "recordings_not_reconciled"
+	EventNotNoted      = "event_not_noted"
+	EventNotTrimmed    = "events_not_trimmed"
+)
+
+// History keeps what was said. It is safe for concurrent use.
+type History struct {
+	store  store.Store
+	folder store.Folder
+	log    *slog.Logger
+}
+
+// New returns a history over a store and the folders of recordings.
+func New(scope observe.Scope, st store.Store, folder store.Folder) *History {
+	return &History{store: st, folder: folder, log: scope.Component("history").Log()}
+}
+
+// Store returns the store.
+func (h *History) Store() store.Store { return h.store }
+
+// trimEvery is how often old events are removed.
+const trimEvery = time.Hour
+
+// Run makes the store agree with the folders, then removes old events from time to time until ctx ends. What it could not do is
+// logged: recordings are there without the store, and the next change of one is tried again.
+func (h *History) Run(ctx context.Context) error {
+	h.reconcile(ctx)
+	ticker := time.NewTicker(trimEvery)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		if err := h.store.TrimJournal(ctx, store.EventStream, store.DefaultJournalLimits()); err != nil && ctx.Err() == nil {
+			h.log.Warn(EventNotTrimmed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+func (h *History) reconcile(ctx context.Context) {
+	began := time.Now()
+	found, err := store.Reconcile(ctx, h.store, h.folder)
+	if ctx.Err() != nil {
+		return // the daemon ends: the next one goes on
+	}
+	if err != nil {
+		h.failed("", err)
+		return
+	}
+	for _, p := range found.Problems {
+		h.failed(p.ID, p.Err)
+	}
+	h.log.Info(EventReconciled, slog.Int("new", found.New), slog.Int("changed", found.Changed), slog.Int("gone", found.Gone),
+		slog.Int("problems", len(found.Problems)), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+}
+
+func (h *History) failed(id string, err error) {
+	h.log.Warn(EventNotReconciled, slog.String(recording.KeyRecording, id), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+}
+
+// See makes the store agree with one recording of the folders.
+func (h *History) See(ctx context.Context, id string) error {
+	found, err := store.ReconcileOne(ctx, h.store, h.folder, id)
+	if err == nil && len(found.Problems) > 0 {
+		err = found.Problems[0].Err
+	}
+	return err
+}
+
+// Text is a text that was made of something.
+type Text struct {
+	// Recording is its id; empty where the audio lies in no folder of recordings.
+	Recording string
+	// Track is empty for the mix of all channels.
+	Track string
+	// Title is for a text without a recording.
+	Title      string
+	Transcript scout.Transcript
+	Client     string
+}
+
+// Keep adds a text to the history, as a version of the transcript of its recording. Where the audio lies in no folder it gets an
+// entry without audio. It returns the key and the version.
+func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, error) {
+	id := t.Recording
+	if id != "" {
+		if err := h.See(ctx, id); err != nil {
+			return store.Key{}, store.Version{}, err
+		}
+	} else {
+		id = string(recording.NewID(time.Now()))
+	}
+	key := store.MainKey(id)
+	if t.Track != "" {
+		key.Track = t.Track
+	}
+	var version store.Version
+	err := h.store.Update(ctx, func(tx store.Tx) error {
+		if t.Recording == "" {
+			if _, err := tx.PutRecording(store.Recording{
+				ID: id, Source: store.SourceImport, State: string(recording.StateFinished), StartedAt: time.Now(), Duration: t.Transcript.Duration,
+				Audio: store.AudioRemoved, Title: t.Title, Client: t.Client,
+			}); err != nil {
+				return err
+			}
+		}
+		kind := store.KindFirst
+		if _, err := h.store.Transcript(ctx, key, 0); err == nil {
+			kind = store.KindRetranscribed
+		}
+		var err error
+		version, err = tx.PutTranscript(store.Put{Key: key, Kind: kind, Transcript: t.Transcript, Client: t.Client})
+		return err
+	})
+	return key, version, err
+}
+
+// Note writes an event about a recording into the journal. Where that fails it is logged: nothing waits for it.
+func (h *History) Note(ctx context.Context, kind, id string, data any) {
+	raw, err := json.Marshal(data)
+	if err == nil {
+		err = h.store.Update(ctx, func(tx store.Tx) error {
+			_, err := tx.Append(store.EventStream, store.NewEvent{Type: kind, Recording: id, Data: raw})
+			return err
+		})
+	}
+	if err != nil {
+		h.log.Warn(EventNotNoted, slog.String("event", kind), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, fmt.Sprint(err)))
+	}
+}
