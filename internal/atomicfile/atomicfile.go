@@ -4,8 +4,8 @@
 // stood under the name is untouched and the temporary file is removed.
 //
 // Some files cannot be written this way: the WAV of a recording grows over hours, a log is appended to, a
-// lock holds nothing. Code that writes such a file says so in a comment that begins with "Not by
-// atomicfile:"; a test in the root of the repository finds the code that does not.
+// lock holds nothing. Code that writes such a file gives its reason in a comment: "Not by
+// atomicfile: ...". A test in the root of the repository finds the code that does not.
 package atomicfile
 
 import (
