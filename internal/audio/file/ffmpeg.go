@@ -59,20 +59,19 @@ func (r *Reader) ffmpegPath() string {
 	return r.opts.FFmpeg
 }
 
-// ffmpeg returns a decoder that runs it.
-func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
-	program := r.ffmpegPath()
-	if program == "" {
-		return nil, missing(what.container, nil)
+// ffmpegJob is what ffmpeg reads of the source, from its position on.
+func (r *Reader) ffmpegJob(what sniffed) (ffmpegJob, error) {
+	job := ffmpegJob{ctx: r.ctx, opts: r.opts, program: r.ffmpegPath(), what: what, src: r.src}
+	if job.program == "" {
+		return job, missing(what.container, nil)
 	}
 	if err := r.src.spool(r.opts); err != nil {
-		return nil, err
+		return job, err
 	}
 	path, err := filepath.Abs(r.src.path)
 	if err != nil {
-		return nil, scout.FileError(scout.CodeReadFailed, "find the file", err)
+		return job, scout.FileError(scout.CodeReadFailed, "find the file", err)
 	}
-	job := ffmpegJob{ctx: r.ctx, opts: r.opts, program: program, what: what, src: r.src}
 	job.start, job.extent = r.src.pos(), r.src.extent(what.container)
 	// The prefix keeps names with a colon or a leading dash what they are: names.
 	name := "file:" + path
@@ -91,6 +90,15 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 		job.input = append(job.input, "-err_detect", "crccheck") // else damage of what is lossless becomes noise
 	}
 	job.input = append(job.input, "-i", name)
+	return job, nil
+}
+
+// ffmpeg returns a decoder that runs it.
+func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
+	job, err := r.ffmpegJob(what)
+	if err != nil {
+		return nil, err
+	}
 	d := &ffmpegDecoder{job: job, log: newFFmpegLog()}
 	// ffmpeg decodes to its pipe while ffprobe looks: each takes a fifth of a second to begin.
 	err = d.start()

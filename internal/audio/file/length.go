@@ -54,24 +54,37 @@ func (r *Reader) measure(start int64) (goesOn bool, total time.Duration) {
 		goesOn = true
 		from := src.pos()
 		e = src.extent(what.container)
-		d, err := part.decoderOf(what)
-		if err != nil || total == 0 {
-			if err == nil {
-				_ = d.close() // it has read nothing that counts
-			}
+		of, err := part.headerOf(what, e)
+		if err != nil || total == 0 || src.seek(from) != nil {
 			return true, 0
 		}
-		s := d.stream()
-		if d.close() != nil || src.seek(from) != nil {
-			return true, 0
-		}
-		length, _ := src.length(s, e)
+		length, _ := src.length(of, e)
 		if length == 0 {
 			return true, 0
 		}
 		total += length
 	}
 	return true, 0
+}
+
+// headerOf is what the header of a part says, without decoding.
+func (r *Reader) headerOf(what sniffed, e extent) (stream, error) {
+	if e.length > 0 {
+		return stream{container: what.container}, nil
+	}
+	if what.kind == kindFFmpeg {
+		job, err := r.ffmpegJob(what)
+		if err != nil {
+			return stream{}, err
+		}
+		found, err := job.probe()
+		return stream{container: what.container, codec: found.codec, duration: found.duration}, err
+	}
+	d, err := r.decoderOf(what)
+	if err != nil {
+		return stream{}, err
+	}
+	return d.stream(), d.close()
 }
 
 // family is the name under which extent knows a container.

@@ -23,7 +23,19 @@ import (
 	"github.com/scout-speech/scout/internal/audio/file"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "scout-file-")
+	if err != nil {
+		panic(err)
+	}
+	shared.dir = dir
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := os.RemoveAll(dir); err != nil {
+			panic(err)
+		}
+		os.Exit(code)
+	}))
+}
 
 // speechDir holds recordings of all formats, beside the repository.
 const speechDir = "../../../../shared/speech/dev"

@@ -2,7 +2,10 @@ package file_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -13,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/file"
 )
 
 // A signal is silence with bursts of sound, so that a place in the output tells where it was in the input.
@@ -94,16 +98,49 @@ func near(got, want []float64) bool {
 	return true
 }
 
-// maker makes files of signals and remembers them.
+// maker makes files of signals and remembers them, and what was read of them: once in a run of the package.
 type maker struct {
 	dir  string
 	mu   sync.Mutex
 	made map[string]func() ([]byte, error)
+	read map[string]func() ([]float32, error)
 }
+
+// shared is the maker of all tests; TestMain makes and removes its folder.
+var shared = &maker{made: map[string]func() ([]byte, error){}, read: map[string]func() ([]float32, error){}}
 
 func newMaker(t *testing.T) *maker {
 	t.Helper()
-	return &maker{dir: t.TempDir(), made: map[string]func() ([]byte, error){}}
+	return shared
+}
+
+// alone returns what is read of the file that of makes, or of a WAV file.
+func (m *maker) alone(t *testing.T, s signal, args, ffmpeg string) []float32 {
+	t.Helper()
+	content := encoded(t, m, s, args)
+	key := fmt.Sprint(s, args, "|", ffmpeg)
+	m.mu.Lock()
+	if m.read[key] == nil {
+		m.read[key] = sync.OnceValues(func() ([]float32, error) {
+			path := filepath.Join(m.dir, fmt.Sprintf("%x", sha256.Sum256([]byte(key))))
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				return nil, err
+			}
+			r, err := file.Open(context.Background(), path, file.Options{FFmpeg: ffmpeg})
+			if err != nil {
+				return nil, err
+			}
+			samples, err := drain(r)
+			return samples, errors.Join(err, r.Close(), os.Remove(path))
+		})
+	}
+	read := m.read[key]
+	m.mu.Unlock()
+	samples, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return samples
 }
 
 // of returns a file of the signal; args stand between ffmpeg's input and output, the last is the name's ending.

@@ -125,8 +125,7 @@ func TestFilesBehindEachOther(t *testing.T) {
 				t.Parallel()
 				one, two := encoded(t, m, signalA, test.first), encoded(t, m, signalB, test.second)
 				opts := file.Options{FFmpeg: ffmpeg}
-				alone, _ := readFile(t, write(t, "one", one), opts)
-				behind, _ := readFile(t, write(t, "two", two), opts)
+				alone, behind := m.alone(t, signalA, test.first, ffmpeg), m.alone(t, signalB, test.second, ffmpeg)
 				got, info := readFile(t, write(t, "joined", join(one, two)), opts)
 				begin := float64(len(alone)) / 16000
 				var want []float64

@@ -101,7 +101,7 @@ func TestWhichTrackIsRead(t *testing.T) {
 			[]string{"track 1 (\"Director's Commentary\")"},
 		},
 		"mkv, sound after a minute": {
-			"x.mkv", []string{"silence:3", "late600:65"}, nil, file.TrackChoice{}, 600, []string{"track 2 was read"},
+			"x.mkv", []string{"silence:3", "late600:65"}, []string{"-c:a", "flac"}, file.TrackChoice{}, 600, []string{"track 2 was read"},
 		},
 		"mkv, three": {"x.mka", []string{"300", "600", "900"}, nil, file.TrackChoice{}, 300, []string{"3 audio tracks", "track 2, track 3", "--track N"}},
 		"webm":       {"x.webm", two, []string{"-c:a", "libopus"}, file.TrackChoice{Number: 2}, 600, nil},

@@ -52,8 +52,7 @@ func TestCutOffIsSaidOnce(t *testing.T) {
 				content := m.of(t, long, test.args)
 				got, info := readFile(t, write(t, "cut", content[:len(content)*6/10]), file.Options{FFmpeg: ffmpeg})
 				found := burstsOf(got)
-				whole, _ := readFile(t, write(t, "whole", content), file.Options{FFmpeg: ffmpeg})
-				want := burstsOf(whole)
+				want := burstsOf(m.alone(t, long, test.args, ffmpeg))
 				if len(want) != 6 || len(found) == 0 || len(found) > 5 || !near(found, want[:len(found)]) {
 					t.Errorf("sounds at %.3f, of the whole file at %.3f", found, want)
 				}
@@ -237,7 +236,7 @@ func TestDamageMovesNoTimes(t *testing.T) {
 			t.Run(test.name+ffmpeg, func(t *testing.T) {
 				t.Parallel()
 				content := m.of(t, long, test.args)
-				whole, _ := readFile(t, write(t, "whole", content), file.Options{FFmpeg: ffmpeg})
+				whole := m.alone(t, long, test.args, ffmpeg)
 				// From 1.8 to 2.3 s and from 3.8 to 4.3 s.
 				for _, at := range []float64{1.8 / 6, 3.8 / 6} {
 					from := int(at * float64(len(content)))
