@@ -91,7 +91,7 @@ An existing file is replaced only with --force.`,
 			if err != nil {
 				return cli.Usage(err)
 			}
-			return a.exportTranscripts(cmd.Context(), args, version, as, outfileOptions{output, force})
+			return a.exportTranscripts(cmd.Context(), args, version, as, outfileOptions{output: output, force: force})
 		},
 	}
 	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), "text, json, srt, vtt, tsv or md")
@@ -105,15 +105,13 @@ An existing file is replaced only with --force.`,
 type outfileOptions struct {
 	output string
 	force  bool
+	folder bool // output is a folder, with a file for each text
 }
-
-// extensions are those of the formats.
-var extensions = map[text.Format]string{text.Plain: ".txt", text.JSON: ".json", text.SRT: ".srt", text.VTT: ".vtt", text.TSV: ".tsv", text.Markdown: ".md"}
 
 func (a *app) exportTranscripts(ctx context.Context, parts []string, version int, format text.Format, to outfileOptions) error {
 	info, err := os.Stat(to.output)
-	folder := err == nil && info.IsDir() || strings.HasSuffix(to.output, string(filepath.Separator))
-	if len(parts) > 1 && !folder {
+	to.folder = err == nil && info.IsDir() || strings.HasSuffix(to.output, string(filepath.Separator))
+	if len(parts) > 1 && !to.folder {
 		return cli.Misuse("name a folder: --output texts/", "--output %s: %d texts do not go into one file", to.output, len(parts))
 	}
 	c, err := a.connect(ctx)
@@ -123,7 +121,7 @@ func (a *app) exportTranscripts(ctx context.Context, parts []string, version int
 	defer c.Close()
 	var errs []error
 	for _, part := range parts {
-		path, err := a.exportTranscript(ctx, c, part, version, format, folder, to)
+		path, err := a.exportTranscript(ctx, c, part, version, format, to)
 		if err != nil {
 			a.Complain(part, err)
 			errs = append(errs, err)
@@ -139,7 +137,7 @@ func (a *app) exportTranscripts(ctx context.Context, parts []string, version int
 	return nil
 }
 
-func (a *app) exportTranscript(ctx context.Context, c *client.Client, part string, version int, format text.Format, folder bool, to outfileOptions) (string, error) {
+func (a *app) exportTranscript(ctx context.Context, c *client.Client, part string, version int, format text.Format, to outfileOptions) (string, error) {
 	id, err := a.findTranscript(ctx, c, part, false)
 	if err != nil {
 		return "", err
@@ -149,11 +147,11 @@ func (a *app) exportTranscript(ctx context.Context, c *client.Client, part strin
 		return "", err
 	}
 	path := to.output
-	if folder {
+	if to.folder {
 		if err := os.MkdirAll(path, 0o777); err != nil {
 			return "", scout.FileError(scout.CodeWriteFailed, "make folder", err)
 		}
-		path = filepath.Join(path, id+extensions[format])
+		path = filepath.Join(path, id+format.Extension())
 	}
 	place, err := outfile.At(path)
 	if err != nil {

@@ -91,8 +91,8 @@ func (p *Place) Probe() error {
 	var err error
 	if p.info != nil {
 		// A file that may not be written is not replaced either, although its folder allows that.
-		// Not by atomicfile: the file is opened to see whether that is possible, and nothing is written.
 		var there *os.File
+		// Not by atomicfile: the file is opened to see whether that is possible, and nothing is written.
 		if there, err = os.OpenFile(p.target, os.O_WRONLY, 0); err == nil {
 			err = there.Close()
 		}

@@ -45,7 +45,6 @@ func TestWrites(t *testing.T) {
 		"an empty file":                    {mode: 0o640, want: "text"},
 		"a file that may be replaced":      {before: "old", mode: 0o600, force: true, want: "text"},
 		"a mode that the umask would cut":  {before: "old", mode: 0o666, force: true, want: "text"},
-		"a file that may not be written":   {mode: 0o444, want: "text"},
 		"made by another program":          {missing: true, meanwhile: write("theirs"), want: "theirs", error: "another program made it meanwhile"},
 		"made by another program, forced":  {missing: true, meanwhile: write("theirs"), force: true, want: "text"},
 		"filled by another program":        {mode: 0o600, meanwhile: write("theirs"), want: "theirs", error: "filled by another program meanwhile"},

@@ -360,16 +360,17 @@ func TestBreakerCountsForTheOperator(t *testing.T) {
 			Name: "engine", Rest: rest, Window: window, OpenError: func() error { return errLater },
 		})
 		other := resilience.NewBreaker(scope, resilience.BreakerOptions{Name: "llm"})
-		expect := func(when string, state, opened, halfOpened, closed, refusals float64) {
+		type counts struct{ state, opened, halfOpened, closed, refusals float64 }
+		expect := func(when string, c counts) {
 			t.Helper()
 			want := map[string]float64{
-				`scout_breaker_state{name="engine"}`:                            state,
+				`scout_breaker_state{name="engine"}`:                            c.state,
 				`scout_breaker_state{name="llm"}`:                               0,
-				`scout_breaker_transitions_total{name="engine",to="open"}`:      opened,
-				`scout_breaker_transitions_total{name="engine",to="half-open"}`: halfOpened,
-				`scout_breaker_transitions_total{name="engine",to="closed"}`:    closed,
+				`scout_breaker_transitions_total{name="engine",to="open"}`:      c.opened,
+				`scout_breaker_transitions_total{name="engine",to="half-open"}`: c.halfOpened,
+				`scout_breaker_transitions_total{name="engine",to="closed"}`:    c.closed,
 				`scout_breaker_transitions_total{name="llm",to="open"}`:         0,
-				`scout_breaker_refused_total{name="engine"}`:                    refusals,
+				`scout_breaker_refused_total{name="engine"}`:                    c.refusals,
 				`scout_breaker_refused_total{name="llm"}`:                       0,
 			}
 			got := gather(t, registry)
@@ -379,22 +380,22 @@ func TestBreakerCountsForTheOperator(t *testing.T) {
 				}
 			}
 		}
-		expect("at first", 0, 0, 0, 0, 0)
+		expect("at first", counts{0, 0, 0, 0, 0})
 		trip(t, breaker)
-		expect("opened", 2, 1, 0, 0, 0)
+		expect("opened", counts{2, 1, 0, 0, 0})
 		for range 4 {
 			if err := breaker.Do(t.Context(), func(context.Context) error { return nil }); !errors.Is(err, errLater) {
 				t.Errorf("refused with %v, want what OpenError returns", err)
 			}
 		}
-		expect("refused four", 2, 1, 0, 0, 4)
+		expect("refused four", counts{2, 1, 0, 0, 4})
 		time.Sleep(rest + 1)
 		probe := hold(t.Context(), breaker)
-		expect("half-open", 1, 1, 1, 0, 4)
+		expect("half-open", counts{1, 1, 1, 0, 4})
 		if err := probe.finish(nil); err != nil {
 			t.Errorf("probe: %v", err)
 		}
-		expect("closed again", 0, 1, 1, 1, 4)
+		expect("closed again", counts{0, 1, 1, 1, 4})
 		if err := other.Do(t.Context(), func(context.Context) error { return nil }); err != nil {
 			t.Errorf("the other breaker: %v", err)
 		}

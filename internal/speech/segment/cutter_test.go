@@ -31,9 +31,15 @@ func cutAll(samples []float32, o segment.Options) ([]segment.Piece, error) {
 	return pieces, c.Close()
 }
 
+// rhythm is how many seconds of talk and of pause follow each other.
+type rhythm struct{ talk, gap float64 }
+
+// loudness is the RMS of talk, and that of pauses.
+type loudness struct{ rms, floor float64 }
+
 // bursts makes noise at the given RMS with pauses: talk seconds loud, gap seconds at floor, and so on. Within the loud
 // part the level varies at the rhythm of syllables (4 Hz) and has closures of 40 ms.
-func bursts(seed uint64, seconds, talk, gap, rms, floor float64) []float32 {
+func bursts(seed uint64, seconds float64, r rhythm, l loudness) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	noise := make([]float64, 4099)
 	for i := range noise {
@@ -42,10 +48,10 @@ func bursts(seed uint64, seconds, talk, gap, rms, floor float64) []float32 {
 	const step = rate / 1000 // one level a millisecond
 	out := make([]float32, int(seconds*rate))
 	for from := 0; from < len(out); from += step {
-		level := floor
-		if at := math.Mod(float64(from)/rate, talk+gap); at < talk {
+		level := l.floor
+		if at := math.Mod(float64(from)/rate, r.talk+r.gap); at < r.talk {
 			if phase := math.Mod(at, 0.25); phase >= 0.04 {
-				level = rms * (0.35 + math.Sin(math.Pi*phase/0.25))
+				level = l.rms * (0.35 + math.Sin(math.Pi*phase/0.25))
 			}
 		}
 		for i := from; i < min(from+step, len(out)); i++ {
@@ -118,8 +124,8 @@ func TestCoresPartitionTheInput(t *testing.T) {
 			Tail:     time.Duration(rapid.IntRange(0, 1000).Draw(t, "tail")) * time.Millisecond,
 		}
 		in := bursts(rapid.Uint64().Draw(t, "seed"), rapid.Float64Range(0, 6).Draw(t, "seconds"),
-			rapid.Float64Range(0.3, 5).Draw(t, "talk"), rapid.Float64Range(0, 0.5).Draw(t, "gap"),
-			rapid.SampledFrom([]float64{0, 0.008, 0.2}).Draw(t, "rms"), 0.0005)
+			rhythm{rapid.Float64Range(0.3, 5).Draw(t, "talk"), rapid.Float64Range(0, 0.5).Draw(t, "gap")},
+			loudness{rapid.SampledFrom([]float64{0, 0.008, 0.2}).Draw(t, "rms"), 0.0005})
 		whole, err := cutAll(in, o)
 		if err != nil {
 			t.Fatalf("cut %+v: %v", o, err)
@@ -162,7 +168,7 @@ func TestCoresPartitionTheInput(t *testing.T) {
 func TestWhereCutsFall(t *testing.T) {
 	t.Parallel()
 	silence := func(seconds float64) []float32 { return make([]float32, int(seconds*rate)) }
-	loud := func(seconds float64) []float32 { return bursts(7, seconds, 1e6, 0, 0.1, 0.0002) }
+	loud := func(seconds float64) []float32 { return bursts(7, seconds, rhythm{1e6, 0}, loudness{0.1, 0.0002}) }
 	tests := []struct {
 		name string
 		in   []float32
@@ -260,9 +266,9 @@ func TestJudgementOfCuts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for _, gap := range []float64{0.35, 0} {
-				in := bursts(3, 60, 3.3, gap, tt.rms, tt.floor)
+				in := bursts(3, 60, rhythm{3.3, gap}, loudness{tt.rms, tt.floor})
 				if gap == 0 {
-					in = bursts(3, 60, 1e6, 0, tt.rms, tt.floor)
+					in = bursts(3, 60, rhythm{1e6, 0}, loudness{tt.rms, tt.floor})
 				}
 				for i := range in {
 					in[i] += tt.offset
@@ -285,7 +291,7 @@ func TestOverlapOnlyAtCutsInSpeech(t *testing.T) {
 	t.Parallel()
 	o := segment.Defaults()
 	overlap := int(o.Overlap.Seconds() * rate)
-	for i, p := range cut(t, bursts(5, 70, 1e6, 0, 0.1, 0.0002), o) {
+	for i, p := range cut(t, bursts(5, 70, rhythm{1e6, 0}, loudness{0.1, 0.0002}), o) {
 		if p.Left.Kind == segment.EdgeSpeech && p.Before != overlap {
 			t.Errorf("piece %d has %d frames before it, want %d", i, p.Before, overlap)
 		}
@@ -294,7 +300,7 @@ func TestOverlapOnlyAtCutsInSpeech(t *testing.T) {
 			t.Errorf("piece %d has %d frames after it, want %d", i, p.After, overlap)
 		}
 	}
-	for i, p := range cut(t, bursts(5, 70, 2, 0.5, 0.1, 0.0002), o) {
+	for i, p := range cut(t, bursts(5, 70, rhythm{2, 0.5}, loudness{0.1, 0.0002}), o) {
 		if p.Before != 0 || p.After != 0 {
 			t.Errorf("piece %d between pauses has context %d, %d", i, p.Before, p.After)
 		}
@@ -308,7 +314,7 @@ func TestFixed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []float64
-	for _, p := range cut(t, bursts(5, 30.5, 2, 0.5, 0.1, 0.0002), o) {
+	for _, p := range cut(t, bursts(5, 30.5, rhythm{2, 0.5}, loudness{0.1, 0.0002}), o) {
 		got = append(got, seconds(p))
 	}
 	if want := []float64{10, 10, 10.5}; !slices.Equal(got, want) {
@@ -318,7 +324,7 @@ func TestFixed(t *testing.T) {
 
 func TestSamplesThatAreNotNumbers(t *testing.T) {
 	t.Parallel()
-	in := bursts(5, 31, 2, 0.5, 0.1, 0.0002)
+	in := bursts(5, 31, rhythm{2, 0.5}, loudness{0.1, 0.0002})
 	for i := 0; i < len(in); i += 777 {
 		in[i] = []float32{float32(math.NaN()), float32(math.Inf(1)), math.MaxFloat32}[i%3]
 	}
@@ -386,8 +392,8 @@ func TestContrast(t *testing.T) {
 		{"nothing", nil, 0, 0},
 		{"digital silence", make([]float32, 10*rate), 0, 0},
 		{"steady noise", steady, 0, 6},
-		{"speech", bursts(1, 10, 2, 0.5, 0.1, 0.0003), 30, 100},
-		{"speech in noise 20 dB below", bursts(1, 10, 2, 0.5, 0.1, 0.01), 15, 30},
+		{"speech", bursts(1, 10, rhythm{2, 0.5}, loudness{0.1, 0.0003}), 30, 100},
+		{"speech in noise 20 dB below", bursts(1, 10, rhythm{2, 0.5}, loudness{0.1, 0.01}), 15, 30},
 	}
 	for _, tt := range tests {
 		if got := (segment.Piece{Samples: tt.in}).Contrast(); got < tt.from || got > tt.to {
@@ -398,7 +404,7 @@ func TestContrast(t *testing.T) {
 
 func TestRest(t *testing.T) {
 	t.Parallel()
-	in := bursts(5, 33, 2, 0.5, 0.1, 0.0002)
+	in := bursts(5, 33, rhythm{2, 0.5}, loudness{0.1, 0.0002})
 	var end int64
 	c, err := segment.New(segment.Defaults(), func(p segment.Piece) error { end = p.End(); return nil })
 	if err != nil {
@@ -423,7 +429,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := bursts(5, 10, 1e6, 0, 0.1, 0.0002)
+	block := bursts(5, 10, rhythm{1e6, 0}, loudness{0.1, 0.0002})
 	for range 360 {
 		if err := c.Write(block); err != nil {
 			t.Fatal(err)
@@ -480,7 +486,7 @@ func TestParseCut(t *testing.T) {
 }
 
 func BenchmarkWrite(b *testing.B) {
-	block := bursts(5, 1, 2, 0.5, 0.1, 0.0002)
+	block := bursts(5, 1, rhythm{2, 0.5}, loudness{0.1, 0.0002})
 	c, err := segment.New(segment.Defaults(), func(segment.Piece) error { return nil })
 	if err != nil {
 		b.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 func TestAmplified(t *testing.T) {
 	t.Parallel()
-	faint := bursts(1, 4, 1, 0.5, 1e-4, 1e-6)
+	faint := bursts(1, 4, rhythm{1, 0.5}, loudness{1e-4, 1e-6})
 	for name, offset := range map[string]float32{"faint": 0, "faint on direct current": 0.3} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -45,7 +45,7 @@ func TestAmplified(t *testing.T) {
 
 func TestPart(t *testing.T) {
 	t.Parallel()
-	p := segment.Piece{Start: 10 * rate, Before: rate, After: rate, Samples: bursts(1, 8, 1, 0.5, 0.1, 0.001)}
+	p := segment.Piece{Start: 10 * rate, Before: rate, After: rate, Samples: bursts(1, 8, rhythm{1, 0.5}, loudness{0.1, 0.001})}
 	part, ok := p.Part(12*time.Second, 13*time.Second)
 	if !ok || part.From() != 12*time.Second || part.To() != 13*time.Second || part.Samples[0] != p.Samples[3*rate] || part.HeardFrom() != part.From() {
 		t.Errorf("%v: from %v to %v", ok, part.From(), part.To())

@@ -12,10 +12,10 @@ import (
 func TestResume(t *testing.T) {
 	t.Parallel()
 	inputs := map[string][]float32{
-		"pauses":            bursts(5, 70, 2, 0.5, 0.1, 0.0002),
-		"speech throughout": bursts(5, 70, 1e6, 0, 0.1, 0.0002),
-		"a short rest":      bursts(6, 43.2, 1e6, 0, 0.1, 0.0002),
-		"one piece":         bursts(7, 3, 2, 0.5, 0.1, 0.0002),
+		"pauses":            bursts(5, 70, rhythm{2, 0.5}, loudness{0.1, 0.0002}),
+		"speech throughout": bursts(5, 70, rhythm{1e6, 0}, loudness{0.1, 0.0002}),
+		"a short rest":      bursts(6, 43.2, rhythm{1e6, 0}, loudness{0.1, 0.0002}),
+		"one piece":         bursts(7, 3, rhythm{2, 0.5}, loudness{0.1, 0.0002}),
 	}
 	fixed := segment.Defaults()
 	fixed.Strategy = segment.Fixed

@@ -9,7 +9,7 @@ import (
 
 func TestSplit(t *testing.T) {
 	t.Parallel()
-	pause := slices.Concat(bursts(1, 5, 1e6, 0, 0.1, 0.0002), make([]float32, rate/2), bursts(2, 5, 1e6, 0, 0.1, 0.0002))
+	pause := slices.Concat(bursts(1, 5, rhythm{1e6, 0}, loudness{0.1, 0.0002}), make([]float32, rate/2), bursts(2, 5, rhythm{1e6, 0}, loudness{0.1, 0.0002}))
 	p := segment.Piece{Start: 1000, Samples: pause, Before: 300, After: 200}
 	left, right, ok := segment.Split(p, rate)
 	if !ok {
@@ -22,7 +22,7 @@ func TestSplit(t *testing.T) {
 		t.Errorf("contexts %d, %d and %d, %d", left.Before, left.After, right.Before, right.After)
 	}
 
-	p = segment.Piece{Start: 5, Samples: bursts(1, 10, 1e6, 0, 0.1, 0.0002)}
+	p = segment.Piece{Start: 5, Samples: bursts(1, 10, rhythm{1e6, 0}, loudness{0.1, 0.0002})}
 	left, right, ok = segment.Split(p, rate)
 	if !ok || left.Right.Kind != segment.EdgeSpeech || left.After != rate || right.Before != rate {
 		t.Errorf("without a pause: %v, %+v, context %d and %d", ok, left.Right, left.After, right.Before)
