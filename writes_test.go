@@ -101,7 +101,7 @@ func TestWritesAreSeen(t *testing.T) {
 		"reading":                       {`os.ReadFile("f")`, false},
 		"a method of that name":         {`disk.OpenFile("f", flag, 0)`, false},
 		"a reason before it":            {"// Not by atomicfile: it is a lock.\n os.Create(\"f\")", false},
-		"a reason in other words":       {"// atomicfile cannot do this: it is a lock.\n os.Create(\"f\")", false},
+		"a reason in other words":       {"// Not by atomicfile: it is a lock.\n os.Create(\"f\")", false},
 		"another comment":               {"// atomicfile is not used here.\n os.Create(\"f\")", true},
 		"a reason beside it":            {"os.Create(\"f\") // Not by atomicfile: it is a lock.", false},
 		"a reason that is empty":        {"// Not by atomicfile: \n os.Create(\"f\")", true},

@@ -15,7 +15,7 @@ func swapDir(staged, final string) error {
 	if _, err := os.Lstat(final); err != nil {
 		return renameDir(staged, final)
 	}
-	// atomicfile cannot do this: these are folders, whose files are complete and synced.
+	// Not by atomicfile: these are folders, whose files are complete and synced.
 	err := unix.Renameat2(unix.AT_FDCWD, staged, unix.AT_FDCWD, final, unix.RENAME_EXCHANGE)
 	switch {
 	case err == nil:

@@ -17,7 +17,7 @@ import (
 const replacedSuffix = ".replaced"
 
 func renameDir(from, to string) error {
-	// atomicfile cannot do this: it is a folder, whose files are complete and synced.
+	// Not by atomicfile: it is a folder, whose files are complete and synced.
 	if err := os.Rename(from, to); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "rename to "+to, err)
 	}
@@ -39,7 +39,7 @@ func swapInTwoSteps(staged, final string) error {
 // hold "the" lock on two files. It does not wait; busy is true if another holder has it. The lock ends with unlock or
 // with the process.
 func lockFile(path string) (unlock func() error, busy bool, err error) {
-	// atomicfile cannot do this: it is a lock, and must stay the same file.
+	// Not by atomicfile: it is a lock, and must stay the same file.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, false, scout.FileError(scout.CodeWriteFailed, "lock", err)

@@ -335,6 +335,6 @@ func (s *Store) recoverReplaced(id string) (err error) {
 	if _, err := os.Lstat(final); err == nil {
 		return removeAll(aside)
 	}
-	// atomicfile cannot do this: it is a folder, whose files are complete and synced.
+	// Not by atomicfile: it is a folder, whose files are complete and synced.
 	return ignoreMissing(os.Rename(aside, final))
 }

@@ -126,7 +126,7 @@ func offer(pid int, log *slog.Logger) {
 	}
 	now, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err == nil {
-		// atomicfile cannot do this: it is a request to the kernel.
+		// Not by atomicfile: it is a request to the kernel.
 		err = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.AppendInt(nil, int64(min(now+offered, worst)), 10), 0o644)
 	}
 	if err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, os.ErrNotExist) { // it may have ended already
