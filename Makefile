@@ -92,6 +92,10 @@ fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)
 install: setup ## install programs, model, manual and completion below PREFIX (default: ~/.local)
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh
 
+.PHONY: install-user
+install-user: install ## make install, and units for this user's systemd; nothing is started
+	@PREFIX='$(PREFIX)' scripts/install.sh --units
+
 .PHONY: uninstall
 uninstall: ## remove what make install put below PREFIX
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh --remove

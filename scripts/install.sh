@@ -6,6 +6,7 @@
 #   PREFIX/share/scout/models            the default model, with its prepared graphs; for PREFIX=~/.local the user's own folder
 #   PREFIX/share/man/man1                the manual pages
 #   PREFIX/share/bash-completion, zsh, fish   completion
+#   ~/.config/systemd/user               with --units, and nothing else then: the units of packaging/systemd
 #
 # With DESTDIR the files are put below it, for building packages. Only files on the list are removed, and folders only if
 # this script made them and they are empty: pulled models and recordings stay. BIN names another folder of programs.
@@ -108,8 +109,40 @@ add() {
     echo "$prefix/bin is not on your PATH: add it, for example in ~/.profile: PATH=\"$prefix/bin:\$PATH\""
 }
 
+readonly units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
+readonly mark="# Installed by make install-user of Scout in $prefix."
+
+# add_units installs the units for this user. They are not started: that is for the user to say.
+add_units() {
+  local unit name
+  mkdir -p "$units"
+  for unit in packaging/systemd/*.in; do
+    name=${unit##*/}
+    name=${name%.in}
+    if [ -e "$units/$name" ] && ! grep -qF "${mark%% in *}" "$units/$name"; then
+      echo "install: $units/$name is not of make install-user and stays as it is" >&2
+      continue
+    fi
+    { echo "$mark"; sed -e "s|@BIN@|$prefix/bin|g" -e "s|@LIB@|$prefix/lib/scout|g" "$unit"; } >"$units/$name.new"
+    mv "$units/$name.new" "$units/$name"
+  done
+  echo "installed scout.service, scout.socket and scout-recorder@.service in $units"
+  echo "to use them: systemctl --user daemon-reload && systemctl --user enable --now scout.socket"
+}
+
+# remove_units removes those of this prefix. What somebody else wrote stays.
+remove_units() {
+  local unit name
+  for unit in packaging/systemd/*.in; do
+    name=${unit##*/}
+    name=${name%.in}
+    if [ -f "$units/$name" ] && grep -qxF "$mark" "$units/$name"; then rm -f -- "$units/$name"; fi
+  done
+}
+
 case "${1:-}" in
   "") add ;;
-  --remove) remove ;;
-  *) echo "usage: scripts/install.sh [--remove]" >&2; exit 2 ;;
+  --units) add_units ;;
+  --remove) remove && remove_units ;;
+  *) echo "usage: scripts/install.sh [--units | --remove]" >&2; exit 2 ;;
 esac

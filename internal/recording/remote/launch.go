@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,6 +34,9 @@ type LaunchOptions struct {
 	Options
 	// Program is scout-recorder; required to start one.
 	Program string
+	// Through is a program with its arguments that becomes Program, such as systemd-run --scope; nil for none. Where it fails
+	// Program is started without it.
+	Through []string
 	// Args are its arguments; nil for those that a recorder of the folder and the environment needs.
 	Args []string
 	// Env is what else is in the environment of the child; nil for this program's own.
@@ -66,16 +70,29 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, options.Within, scout.Errorf(scout.CodeRecorderStart, "the recorder was not ready within %s", options.Within))
 	defer cancel()
-	child, err := start(dir, options.withEnvironment(recording.Environment{}))
-	if err != nil {
+	child, client, err := launch(ctx, dir, options.withEnvironment(recording.Environment{}))
+	if code := scout.CodeOf(err); options.Through != nil && ctx.Err() == nil && (code == scout.CodeRecorderStart || code == scout.CodeRecorderMissing) {
+		options.Through = nil // nothing about it may keep a recording from beginning
+		child, client, err = launch(ctx, dir, options.withEnvironment(recording.Environment{}))
+	}
+	if child == nil {
 		return nil, false, err
 	}
-	client, err = child.await(ctx, dir, options.Options)
 	launched = err == nil && (client.PID() == child.process.Pid || client.Parent() == child.process.Pid)
 	if err == nil && !launched {
 		child.end()
 	}
 	return client, launched, err
+}
+
+// launch starts a recorder and connects to it, or to that of somebody who was quicker. The child is nil where it could not be started.
+func launch(ctx context.Context, dir string, options LaunchOptions) (*child, *Client, error) {
+	child, err := start(dir, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := child.await(ctx, dir, options.Options)
+	return child, client, err
 }
 
 // await connects to the recorder of the folder. One that is being started is waited for, for the first time or again.
@@ -111,12 +128,16 @@ func start(dir string, options LaunchOptions) (*child, error) {
 	if args == nil {
 		args = arguments(dir, options.Environment)
 	}
-	command := exec.Command(options.Program, args...)
+	program := options.Program
+	if t := options.Through; len(t) > 0 {
+		program, args = t[0], slices.Concat(t[1:], []string{program}, args)
+	}
+	command := exec.Command(program, args...)
 	command.Env = options.Environment.Apply(options.baseEnvironment())
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = detached()
 	if err := command.Start(); err != nil {
-		return nil, notStarted(options.Program, err)
+		return nil, notStarted(program, err)
 	}
 	c := &child{process: command.Process, log: path, begin: info.Size(), ended: make(chan struct{})}
 	go func() { // ends with the recorder, at the latest with this program, whom it outlives

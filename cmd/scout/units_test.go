@@ -1,0 +1,150 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// units runs scripts/install.sh for a user with that home, and returns what it says.
+func units(t *testing.T, home string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "../../scripts/install.sh", args...)
+	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "BIN=" + programs}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// The units are right in the eyes of systemd, say that a recording outlives the daemon, and keep what somebody else wrote. No
+// manager is started.
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	for path, program := range map[string]string{".local/bin/scout": "scout", ".local/lib/scout/scout-recorder": "scout-recorder"} {
+		target := filepath.Join(home, path)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(programs, program), target); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := filepath.Join(home, ".config", "systemd", "user")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	own := filepath.Join(folder, "scout.socket")
+	if err := os.WriteFile(own, []byte("[Socket]\nListenStream=%h/mine.sock\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := units(t, home, "--units"); !strings.Contains(said, "scout.socket is not of make install-user and stays as it is") {
+		t.Errorf("%s", said)
+	}
+	if content, err := os.ReadFile(own); err != nil || !strings.Contains(string(content), "mine.sock") {
+		t.Errorf("a unit of the user was replaced: %s, %v", content, err)
+	}
+	if err := os.Remove(own); err != nil {
+		t.Fatal(err)
+	}
+	units(t, home, "--units")
+	units(t, home, "--units") // again, over itself
+
+	service, err := os.ReadFile(filepath.Join(folder, "scout.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"ExecStart=" + home + "/.local/bin/scout serve", "KillMode=process", "OOMPolicy=continue", "Type=notify"} {
+		if !strings.Contains(string(service), "\n"+line+"\n") {
+			t.Errorf("scout.service lacks %s", line)
+		}
+	}
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	instance := filepath.Join(folder, "scout-recorder@tmp-takes.service")
+	if err := os.Symlink("scout-recorder@.service", instance); err != nil {
+		t.Fatal(err)
+	}
+	analyze := func(args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "systemd-analyze", args...)
+		cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "XDG_RUNTIME_DIR=" + t.TempDir()}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("systemd-analyze %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	if said := analyze("--user", "--man=no", "verify", filepath.Join(folder, "scout.service"), filepath.Join(folder, "scout.socket"), instance); strings.Contains(said, "scout") {
+		t.Errorf("verify: %s", said)
+	}
+	for _, unit := range []string{filepath.Join(folder, "scout.service"), instance} {
+		analyze("security", "--offline=yes", "--threshold=66", unit)
+	}
+
+	// Removing takes those of this prefix alone.
+	list := filepath.Join(home, ".local", "lib", "scout", "installed.txt")
+	if err := os.WriteFile(list, []byte("bin/scout\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(own, []byte("[Socket]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	units(t, home, "--remove")
+	if left, err := filepath.Glob(filepath.Join(folder, "scout*")); err != nil || strings.Join(left, " ") != own+" "+instance && strings.Join(left, " ") != instance+" "+own {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// In a unit of systemd a recorder is started in a scope of its own, and directly where that fails. The program systemd-run is the
+// test's: no manager is asked.
+func TestARecorderHasAScopeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		script string
+		unit   bool
+		asked  bool // whether systemd-run is
+	}{
+		"in a unit":                {`echo "$@" >>"$ASKED"; while [ "$1" != -- ]; do shift; done; shift; exec "$@"`, true, true},
+		"outside of a unit":        {`echo "$@" >>"$ASKED"`, false, false},
+		"systemd-run fails":        {`echo "$@" >>"$ASKED"; echo "Failed to connect to bus" >&2; exit 1`, true, true},
+		"systemd-run cannot run":   {"", true, false},
+		"systemd-run does nothing": {`echo "$@" >>"$ASKED"`, true, true},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			b := quietBooth(t)
+			dir := t.TempDir()
+			interpreter := "#!/bin/bash\n"
+			if c.script == "" {
+				interpreter = "#!/no/such/interpreter\n"
+			}
+			for path, content := range map[string]string{"bin/systemd-run": interpreter + c.script + "\n", "run/systemd/private": ""} {
+				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			asked := filepath.Join(dir, "asked")
+			b.env = append(b.env, "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "ASKED="+asked, "INVOCATION_ID=")
+			if c.unit {
+				b.env = append(b.env, "INVOCATION_ID=0123456789abcdef0123456789abcdef")
+			}
+			b.must("record", "--device", "tone:440", "--duration", "0.3")
+			b.only()
+			said, err := os.ReadFile(asked)
+			if (err == nil) != c.asked || c.asked && !strings.HasPrefix(string(said), "--user --scope --quiet --collect -- "+filepath.Join(programs, "scout-recorder")+" ") {
+				t.Errorf("systemd-run was asked for %q, %v", said, err)
+			}
+		})
+	}
+}
