@@ -117,6 +117,9 @@ func syncFile(path string) error {
 // keptLayout is the time in the name of a database that Restore replaced.
 const keptLayout = ".before-20060102T150405.000Z"
 
+// keptGlob finds such databases, with the files beside them.
+const keptGlob = ".before-[0-9]*"
+
 // Restore puts the database that is in backup in the place of the one at path, which must not be open. It checks the backup
 // first. What was there before stays under another name, which is returned; it is empty where there was nothing. After a crash
 // at any moment the old database is there or the restored one.

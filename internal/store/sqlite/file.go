@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/filelock"
 )
 
@@ -142,6 +144,16 @@ func (l *fileLock) close() error {
 	file := l.file
 	l.file = nil
 	return scout.FileError(scout.CodeWriteFailed, "unlock database", filelock.Close(file))
+}
+
+// removeLeftovers removes what a crash has left of a copy that was being made: it holds all that was ever said.
+func removeLeftovers(path string) error {
+	dir, name := filepath.Split(path)
+	found, err := filepath.Glob(globQuote(dir) + "." + globQuote(name) + "-*" + atomicfile.Suffix + "*")
+	for _, leftover := range found {
+		err = errors.Join(err, os.Remove(leftover))
+	}
+	return scout.FileError(scout.CodeWriteFailed, "remove what a crash has left", err)
 }
 
 // prepareFile makes the file, readable for its owner alone, so that SQLite gives its other files the same mode.

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/store"
@@ -36,7 +39,36 @@ func (s *Store) Purge(ctx context.Context, recordings ...string) error {
 		return err
 	}
 	s.scope.Log().Info(EventStorePurged, slog.Int("recordings", purged))
-	return s.forget(ctx)
+	return errors.Join(s.forget(ctx), s.purgeKept(ctx, recordings))
+}
+
+// purgeKept does the same in the databases that Restore has kept. One that cannot be opened is an error: it may still hold what
+// was to go.
+func (s *Store) purgeKept(ctx context.Context, recordings []string) error {
+	kept, err := filepath.Glob(globQuote(s.path) + keptGlob)
+	if err != nil {
+		return fail("look for kept databases", err)
+	}
+	var errs []error
+	for _, path := range kept {
+		if strings.HasSuffix(path, walSuffix) || strings.HasSuffix(path, shmSuffix) || strings.HasSuffix(path, lockSuffix) {
+			continue
+		}
+		old, err := Open(ctx, path, Options{Now: s.now})
+		if err == nil {
+			err = errors.Join(old.Purge(ctx, recordings...), old.Close(), os.Remove(path+lockSuffix))
+		}
+		if err != nil {
+			errs = append(errs, scout.Errorf(scout.CodeOf(err), "%s was kept by a restore and may still hold what was purged: %w", path, err).
+				WithHint("remove that file if it is no longer needed"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// globQuote writes a path so that Glob takes it literally.
+func globQuote(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 func (t *tx) purge(r *recordingRow) error {

@@ -91,7 +91,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 			err = errors.Join(s.metrics.fail(fail(doing, err)), s.release())
 		}
 	}()
-	if err = prepareFile(path); err != nil {
+	if err = errors.Join(removeLeftovers(path), prepareFile(path)); err != nil {
 		return nil, err
 	}
 	s.reading = connection{busy: options.Busy, cacheKiB: 2 << 10, readOnly: true}
