@@ -71,6 +71,11 @@ lint: ## run the pinned golangci-lint
 bench: setup ## measure accuracy, speed and memory on $(SPEECH)
 	@scripts/bench.sh "$(SPEECH)"
 
+.PHONY: bench-store
+bench-store: ## make STORE_TEXTS transcripts (default 100000) and print what search, lists, start and memory take
+	@SCOUT_STORE_FIGURES=$(or $(STORE_TEXTS),100000) SCOUT_STORE_KILLS=100 \
+		go test -count=1 -timeout 1h -v -run '^(TestFigures|TestKilledAtRandomMoments)$$' ./internal/store/sqlite
+
 .PHONY: soak-engine
 soak-engine: setup ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any kind: an hour
 	@SCOUT_SOAK_CANCELS=$(SOAK_CANCELS) SCOUT_SOAK_REQUESTS=$(SOAK_REQUESTS) \

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -269,6 +270,42 @@ func TestDiskFullInATransaction(t *testing.T) {
 	}
 	if c := status(t, s); c.Status != health.Healthy {
 		t.Errorf("health %+v", c)
+	}
+}
+
+// What is written to a deleted file is gone with the process: nothing may be acknowledged.
+func TestDatabaseThatIsDeletedWhileItIsOpen(t *testing.T) {
+	t.Parallel()
+	for name, harm := range map[string]func(path string) error{
+		"deleted": os.Remove,
+		"moved":   func(path string) error { return os.Rename(path, path+".moved") },
+		"replaced": func(path string) error {
+			return errors.Join(os.Remove(path), os.WriteFile(path, []byte("other"), 0o600))
+		},
+		"its folder deleted": func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "data", sqlite.FileName)
+			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = s.Close() }() // it may fail
+			if err := put(t.Context(), s, 1, "before"); err != nil {
+				t.Fatal(err)
+			}
+			if err := harm(path); err != nil {
+				t.Fatal(err)
+			}
+			wantCode(t, put(t.Context(), s, 2, "lost"), scout.CodeFileNotFound)
+			if c := status(t, s); c.Status != health.Unhealthy || !strings.Contains(c.Reason, "deleted or replaced") {
+				t.Errorf("health %+v", c)
+			}
+		})
 	}
 }
 

@@ -141,10 +141,14 @@ func (s *Store) noteEvents() {
 // HealthCheck looks whether the store can be read and whether the last write succeeded.
 func (s *Store) HealthCheck() health.Check {
 	return health.Check{Name: "store", Critical: true, Probe: func(ctx context.Context) health.Result {
-		if err := s.read(ctx, "look into the database", func(v view) error {
+		err := s.read(ctx, "look into the database", func(v view) error {
 			var n int
-			return v.row("SELECT count(*) FROM streams").Scan(&n)
-		}); err != nil {
+			return v.row("SELECT EXISTS (SELECT 1 FROM streams)").Scan(&n)
+		})
+		if missing := s.present(); missing != nil {
+			err = missing
+		}
+		if err != nil {
 			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
 		}
 		s.mu.Lock()

@@ -5,6 +5,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -34,6 +36,7 @@ type Options struct {
 // Store is an open database. It implements store.Store.
 type Store struct {
 	path    string
+	file    os.FileInfo // of the file that is open
 	now     func() time.Time
 	lock    *fileLock
 	metrics *metrics
@@ -92,6 +95,9 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 		}
 	}()
 	if err = errors.Join(removeLeftovers(path), prepareFile(path)); err != nil {
+		return nil, err
+	}
+	if s.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}
 	s.reading = connection{busy: options.Busy, cacheKiB: 2 << 10, readOnly: true}
@@ -153,6 +159,9 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 	if s.writer == nil {
 		return errClosed()
 	}
+	if err := s.present(); err != nil {
+		return err
+	}
 	t := &tx{view: view{ctx: ctx, conn: s.writer}, now: s.now(), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
 	err = s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error {
 		if err := change(t); err != nil {
@@ -169,6 +178,20 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 		s.noteEvents()
 	}
 	return nil
+}
+
+// present returns an error where the file that is open is no longer the one at its path: what is written would be lost with the
+// process.
+func (s *Store) present() error {
+	now, err := os.Stat(s.path)
+	if err == nil && os.SameFile(now, s.file) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return scout.Errorf(scout.CodeFileNotFound, "the database %s was deleted or replaced while Scout had it open", s.path).
+		WithHint("put it back, or restore a backup, and start Scout again: scout serve restart")
 }
 
 // read runs look on a snapshot.
