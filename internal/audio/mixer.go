@@ -22,8 +22,8 @@ const (
 	mixRamp = 320
 )
 
-// Mixer mixes 16 kHz channels to one so that speech survives. Normally the mix is the mean, exactly as Downmix computes
-// it. Three things change the mix, for as long as they last:
+// Mixer mixes 16 kHz channels to one so that speech survives. Normally the mix is the mean, exactly: the sum divided by
+// their number. Three things change the mix, for as long as they last:
 //
 //   - A channel cancels another one out: it is inverted.
 //   - Channels hold the same sound with a delay, so that their sum is coloured: only the one with the clearest speech

@@ -27,10 +27,10 @@ type converter struct {
 	samples []float32 // decoded device frames, interleaved
 	// resamplers, one for each channel of the ring; nil at equal rates.
 	resamplers []*audio.Resampler
-	mix        *monoMix  // of the device's channels; nil where the ring has several, or the device one
-	mono       []float32 // one channel of a chunk before resampling
-	resampled  []float32 // one channel after
-	mixed      []float32 // interleaved in the ring's channels
+	mix        *audio.LiveMixer // of the device's channels; nil where the ring has several, or the device one
+	mono       []float32        // one channel of a chunk before resampling
+	resampled  []float32        // one channel after
+	mixed      []float32        // interleaved in the ring's channels
 	encoded    []byte
 	taken      sound.Frames  // since begin
 	base       ring.Position // ring's head at begin
@@ -61,7 +61,7 @@ func newConverter(in sound.Format, out scout.Format, r *ring.Ring) (*converter, 
 	}
 	c.same = in.Encoding == c.encode && !in.Encoding.Float() && in.Channels == out.Channels && in.SampleRateHz == out.SampleRateHz
 	if out.Channels == 1 && in.Channels > 1 {
-		c.mix = newMonoMix(in.Channels, in.SampleRateHz)
+		c.mix = audio.NewLiveMixer(in.Channels, in.SampleRateHz)
 	}
 	frames := chunkFrames
 	if in.SampleRateHz != out.SampleRateHz {
@@ -88,7 +88,7 @@ func (c *converter) begin() {
 		r.Reset()
 	}
 	if c.mix != nil {
-		c.mix.reset()
+		c.mix.Reset()
 	}
 	c.taken = 0
 	c.base = c.ring.Head()
@@ -164,12 +164,12 @@ func (c *converter) convert(samples []float32) {
 }
 
 // pick writes channel number channel of the ring, taken from the device's channels, to dst at every
-// stride-th place. One channel of many is their mix, see monoMix; equal counts are taken as they are; of more
+// stride-th place. One channel of many is their mix, see audio.LiveMixer; equal counts are taken as they are; of more
 // channels than the ring has the first ones; a channel that the device does not have repeats its
 // last one.
 func (c *converter) pick(channel int, samples, dst []float32, stride int) {
 	if c.mix != nil {
-		c.mix.mix(dst[:len(samples)/c.in.Channels], samples)
+		c.mix.Mix(dst[:len(samples)/c.in.Channels], samples)
 		return
 	}
 	from := min(channel, c.in.Channels-1)
