@@ -227,13 +227,26 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keeper, after *after) error {
 	newView(show, keeper).run(ctx)
 	// The end of ctx is what ends a recording, so that what follows must not end with it.
-	finishing, patience := a.insist(ctx, show)
-	defer patience()
+	finishing := a.insist(ctx, show)
+	defer finishing.release()
 	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
-	manifest, err := keeper.Stop(context.WithoutCancel(ctx))
+	manifest, err := keeper.Stop(finishing)
 	stopping.Stop()
 	show.Clear()
+	if notWaited(finishing, show, manifest) {
+		return err
+	}
+	finishing.final.Store(true)
 	return after.run(finishing, show, manifest, err)
+}
+
+// notWaited tells whether the user did not wait for the end of the recording, and says what that means.
+func notWaited(finishing context.Context, show *cli.Console, m recording.Manifest) bool {
+	if m.ID != "" || finishing.Err() == nil {
+		return false
+	}
+	show.Linef("not waited for the end of the recording: scout recordings list tells what became of it")
+	return true
 }
 
 // slowStop is when the user is told that the end takes its time.
@@ -331,15 +344,16 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 		return err
 	}
 	show := cli.NewConsole(a.Std.Err, o.quiet)
-	finishing, patience := a.insist(ctx, show)
-	defer patience()
+	finishing := a.insist(ctx, show)
+	defer finishing.release()
 	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
 	manifest, err := remote.Stop(finishing, folder, a.launchRecorder("scout record stop"))
 	stopping.Stop()
 	show.Clear()
-	if manifest.ID == "" {
+	if notWaited(finishing, show, manifest) || manifest.ID == "" {
 		return err
 	}
+	finishing.final.Store(true)
 	after, prepareErr := a.prepareAfter(finishing, folder, o, manifest.ID)
 	if prepareErr != nil {
 		said := nothingAfter(a, folder, o.quiet).run(finishing, show, manifest, err)

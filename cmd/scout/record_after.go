@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -235,12 +236,20 @@ func (a *app) patient() {
 	}
 }
 
-// insist returns a context for the work after the signal that ended a recording. The next signal is only
+// insistence is the work after the signal that ended a recording.
+type insistence struct {
+	context.Context // of that work
+	final           atomic.Bool
+	release         func()
+}
+
+// insist returns the context for the work after the signal that ended a recording. The next signal is only
 // answered: whoever presses Ctrl-C twice wants the recording to end, not its text to be lost. One more
-// ends that work as well. The caller calls release.
-func (a *app) insist(ctx context.Context, show *cli.Console) (insisting context.Context, release func()) {
+// ends that work as well. The caller calls release, and sets final when the file is.
+func (a *app) insist(ctx context.Context, show *cli.Console) *insistence {
 	a.patient()
 	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	work := &insistence{Context: insisting}
 	signals := make(chan os.Signal, 4)
 	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if a.Std.Interrupts != nil {
@@ -259,13 +268,18 @@ func (a *app) insist(ctx context.Context, show *cli.Console) (insisting context.
 					cancel()
 					return
 				}
-				show.Linef("the recording is safe; press Ctrl-C again to stop the rest")
+				said := "the recording is being ended; press Ctrl-C again to leave that to its recorder"
+				if work.final.Load() {
+					said = "the recording is safe; press Ctrl-C again to stop the rest"
+				}
+				show.Linef("%s", said)
 			}
 		}
 	}()
-	return insisting, func() {
+	work.release = func() {
 		signal.Stop(signals)
 		cancel()
 		<-ended
 	}
+	return work
 }

@@ -255,3 +255,49 @@ func TestARecorderSuspendedWhileItStarts(t *testing.T) {
 		}
 	}
 }
+
+// Ctrl-C during a stop says how far that is. Pressed once it changes nothing, pressed twice the stop is not waited for; nothing is
+// lost either way.
+func TestCtrlCDuringAStop(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		presses, code int
+		says          string
+	}{
+		"once":  {1, 0, "recorded "},
+		"twice": {2, -1, "scout recordings list"}, // it ends by the signal, which a shell calls 130
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := quietBooth(t)
+			b.must("record", "--detach", "--device", "tone:440")
+			b.untilFrames(4_000)
+			recorder := b.recorderPID()
+			suspend(t, recorder) // so that the stop takes its time
+			p := b.start("record", "stop")
+			for range c.presses {
+				time.Sleep(200 * time.Millisecond) // a person's time, in which the stop has got to where it waits
+				p.signal(syscall.SIGINT)
+			}
+			p.await("is being ended")
+			if c.presses == 1 {
+				if err := syscall.Kill(recorder, syscall.SIGCONT); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := p.end()
+			if got.code != c.code || !strings.Contains(got.err, c.says) || strings.Contains(got.err, "is safe") {
+				t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
+			}
+			if c.presses > 1 {
+				if err := syscall.Kill(recorder, syscall.SIGCONT); err != nil {
+					t.Fatal(err)
+				}
+				b.run("record", "stop") // it may have ended by the first one
+			}
+			if m := b.only(); m.State != recording.StateFinished || m.EndReason != recording.EndStopped || m.Frames < 4_000 || len(m.Gaps) != 0 {
+				t.Errorf("manifest %+v", m)
+			}
+		})
+	}
+}

@@ -62,7 +62,8 @@ stand below lines such as "==> talk.wav <==". An output never replaces an input.
 replaces another file that is not empty only with --force.
 
 A file that cannot be read does not stop the others. Ctrl-C ends the work: the text
-so far is on standard output, or beside FILE as FILE.partial.
+so far is on standard output, or beside FILE as FILE.partial, which stays there
+until you delete it, even when a later run writes FILE.
 
 Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
 2 wrong usage, 130 Ctrl-C, 143 terminated.`,
