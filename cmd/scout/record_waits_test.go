@@ -13,6 +13,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
 // The tests of this file hold who waits for whom: a start for nobody, a stop for a start.
@@ -296,6 +297,45 @@ func TestCtrlCDuringAStop(t *testing.T) {
 				b.run("record", "stop") // it may have ended by the first one
 			}
 			if m := b.only(); m.State != recording.StateFinished || m.EndReason != recording.EndStopped || m.Frames < 4_000 || len(m.Gaps) != 0 {
+				t.Errorf("manifest %+v", m)
+			}
+		})
+	}
+}
+
+// A recording whose folder is deleted while nobody has its file open goes on. What was in the file is lost, and that is said.
+func TestTheFolderIsDeletedWhileTheRecorderIsAway(t *testing.T) {
+	t.Parallel()
+	for name, parentToo := range map[string]bool{"the recorder was killed": false, "its parent as well": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := quietBooth(t)
+			p := b.start("record", "--device", "tone:440", "--duration", "2.5")
+			p.await("recording…")
+			b.untilFrames(8_000)
+			client, err := remote.Dial(t.Context(), b.dir, remote.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			suspend(t, client.Parent()) // so that no other one is there before the folder is gone
+			if err := syscall.Kill(client.PID(), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			<-client.Done()
+			rename(t, b.dir, filepath.Join(t.TempDir(), "gone")) // at once, as the trash of a desktop does
+			signal := syscall.SIGCONT
+			if parentToo {
+				signal = syscall.SIGKILL
+			}
+			if err := syscall.Kill(client.Parent(), signal); err != nil {
+				t.Fatal(err)
+			}
+			got, m := p.end(), b.only()
+			if got.code != 1 || !tells(got.err, "file lost … lost") {
+				t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
+			}
+			if m.Duration() != 2500*time.Millisecond || m.EndReason != recording.EndMaxDuration || len(m.Gaps) == 0 ||
+				m.Gaps[0].Start != 0 || m.Gaps[0].Reason != recording.GapFileLost || m.Gaps[0].Frames < 8_000 || m.Gaps[0].Frames == m.Frames {
 				t.Errorf("manifest %+v", m)
 			}
 		})

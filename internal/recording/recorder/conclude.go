@@ -57,7 +57,9 @@ func (r *Recorder) concludeResumed(s *resuming) (recording.Manifest, error) {
 			slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		r.settle(s.order.ID)
 		r.keep(nil)
-		s.final, s.err = r.folder.Manifest(s.order.ID)
+		if s.final, s.err = r.folder.Manifest(s.order.ID); scout.CodeOf(s.err) == scout.CodeRecordingNotFound {
+			s.err = scout.Errorf(scout.CodeRecordingLost, "recording %s is lost: its files were deleted while its recorder was away", s.order.ID)
+		}
 	}
 	r.mu.Lock()
 	if r.resuming == s {

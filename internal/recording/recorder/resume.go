@@ -32,6 +32,7 @@ type resuming struct {
 // kept is what is under way, as the parent keeps it for the next process.
 type kept struct {
 	recording.Order
+	StartedAt time.Time `json:"started_at"`
 	// Ending is set once the recording is to end.
 	Ending *ending `json:"ending,omitempty"`
 }
@@ -116,8 +117,13 @@ func (r *Recorder) prepareResume() {
 	if err == nil && m.State == recording.StateRecording {
 		m.Frames, err = r.framesOf(was.ID)
 	}
-	if err != nil {
+	if err != nil { // what is left of it is repaired; without anything left it begins anew
 		r.settle(was.ID)
+		if m, err = r.folder.Manifest(was.ID); scout.CodeOf(err) == scout.CodeRecordingNotFound {
+			m, err = recording.Manifest{ID: was.ID, Format: was.Format, StartedAt: was.StartedAt}, nil
+		}
+	}
+	if err != nil {
 		r.giveUp(was.ID, err)
 		return
 	}
@@ -146,7 +152,9 @@ func (r *Recorder) resume(ctx context.Context) {
 		return
 	}
 	policy := resilience.Policy{Initial: 50 * time.Millisecond, Max: 2 * time.Second, Budget: r.options.ResumeWithin}
-	_, err := resilience.Retry(ctx, r.options.Scope, policy, func(ctx context.Context) (recording.Started, error) { return r.start(ctx, s.order, true) })
+	_, err := resilience.Retry(ctx, r.options.Scope, policy, func(ctx context.Context) (recording.Started, error) {
+		return r.start(ctx, s.order, resumption{wanted: true, since: s.manifest.StartedAt})
+	})
 	if err != nil && r.isEnding(s) {
 		r.concludeSoon(context.WithoutCancel(ctx), s)
 		return
@@ -182,7 +190,7 @@ func (r *Recorder) callOffResume(id recording.ID, reason recording.EndReason) *r
 	}
 	frames := s.manifest.Format.Frames(r.options.Now().Sub(s.manifest.StartedAt))
 	s.ending = &ending{Reason: reason, Frames: upTo(s.order, frames)}
-	r.keep(&kept{Order: s.order, Ending: s.ending})
+	r.keep(&kept{Order: s.order, StartedAt: s.manifest.StartedAt, Ending: s.ending})
 	if r.starting != nil && r.starting.id == s.order.ID {
 		r.starting.cancel(errCalledOff)
 	}
@@ -222,7 +230,7 @@ func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
 	if err != nil || r.options.Now().Sub(m.StartedAt) < limit || r.checkResume(order) != nil {
 		return false, nil //nolint:nilerr // whoever goes on with it says what is wrong
 	}
-	r.keep(&kept{Order: order, Ending: &ending{Reason: recording.EndMaxDuration, Frames: order.Format.Frames(limit)}})
+	r.keep(&kept{Order: order, StartedAt: m.StartedAt, Ending: &ending{Reason: recording.EndMaxDuration, Frames: order.Format.Frames(limit)}})
 	if _, err = r.conclude(order.ID, ending{Reason: recording.EndMaxDuration, Frames: order.Format.Frames(limit)}); err != nil {
 		return true, err
 	}

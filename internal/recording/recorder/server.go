@@ -290,7 +290,7 @@ func (c *client) command(ctx context.Context, f wire.Frame) error {
 // start carries out a Start. The client owns what it began.
 func (c *client) start(ctx context.Context, request wire.Start) (recording.Started, error) {
 	ctx = observe.WithTraceparent(ctx, request.Traceparent)
-	started, err := c.recorder.start(ctx, request.Order, request.Resume)
+	started, err := c.recorder.start(ctx, request.Order, resumption{wanted: request.Resume, since: request.Since})
 	if err == nil {
 		c.own(started.ID)
 	}

@@ -175,6 +175,12 @@ func (t *take) saved(saved recording.Saved, err error) {
 	t.recorder.events.Send(event)
 }
 
+// lostFiles tells that the files of the recording were deleted while no process had them open.
+func (t *take) lostFiles() {
+	lost := scout.Gap{Frames: t.writer.Frames(), Reason: recording.GapFileLost}
+	t.saved(recording.Saved{Damage: recording.DamageGone, Path: t.writer.Folder().AudioPath(t.writer.ID()), Lost: lost}, nil)
+}
+
 // blame notes why the recording is not what it should be. Its end is a failure then.
 func (t *take) blame(err error) {
 	t.mu.Lock()

@@ -83,7 +83,7 @@ func (t *take) requestStop(ctx context.Context, reason recording.EndReason) {
 
 // keepEnd keeps where and why the recording ends: the process after this one, if this one dies now, only makes it final.
 func (t *take) keepEnd(frames uint64) {
-	t.recorder.keep(&kept{Order: t.order, Ending: &ending{Reason: t.reason, Frames: frames}})
+	t.recorder.keep(&kept{Order: t.order, StartedAt: t.writer.StartedAt(), Ending: &ending{Reason: t.reason, Frames: frames}})
 }
 
 // requestStopSoon is requestStop for those who must not wait for the device.

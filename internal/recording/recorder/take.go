@@ -55,7 +55,7 @@ type take struct {
 // start begins a recording and returns when its first frames are there; with resume it continues the recording
 // order.ID, whose recorder ended without finishing it. With the id of the recording under way it returns that; with
 // another, or none, the error has scout.CodeAlreadyRecording.
-func (r *Recorder) start(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
+func (r *Recorder) start(ctx context.Context, order recording.Order, resume resumption) (recording.Started, error) {
 	if err := r.acquire(ctx); err != nil {
 		return recording.Started{}, err
 	}
@@ -74,7 +74,7 @@ func (r *Recorder) start(ctx context.Context, order recording.Order, resume bool
 }
 
 // startLocked is Start for the holder of the commands token.
-func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
+func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resume resumption) (recording.Started, error) {
 	r.mu.Lock()
 	at := r.take
 	r.mu.Unlock()
@@ -97,7 +97,7 @@ func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resum
 	if err := r.mayBegin(order); err != nil {
 		return recording.Started{}, err
 	}
-	if resume {
+	if resume.wanted {
 		if late, err := r.finishLate(order); late {
 			return recording.Started{}, err
 		}
@@ -109,6 +109,13 @@ func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resum
 	}
 	defer r.setStarting(nil)
 	return r.begin(ctx, order, resume)
+}
+
+// resumption says whether a start continues a recording whose recorder died.
+type resumption struct {
+	wanted bool
+	since  time.Time // when the recording began; zero where that is not known
+	anew   bool      // its files are gone: it begins anew, with a gap for what was in them
 }
 
 // starting is a Start that waits for its device.
@@ -141,12 +148,13 @@ func (r *Recorder) acquire(ctx context.Context) error {
 func (r *Recorder) release() { <-r.commands }
 
 // begin opens the device, then the file, and lets frames flow from one to the other.
-func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
+func (r *Recorder) begin(ctx context.Context, order recording.Order, resume resumption) (recording.Started, error) {
 	if err := order.Format.Validate(); err != nil {
 		return recording.Started{}, err
 	}
-	if resume {
-		if err := r.checkResume(order); err != nil {
+	if resume.wanted {
+		err := r.checkResume(order)
+		if resume.anew = scout.CodeOf(err) == scout.CodeRecordingNotFound && !resume.since.IsZero(); err != nil && !resume.anew {
 			return recording.Started{}, err
 		}
 	}
@@ -174,7 +182,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 	t.writer, err = within(ctx, r.options.DiskWithin, "begin the file", func() (w *recording.Writer, err error) {
 		w, from, err = r.openFile(order, heard, startedAt, resume)
 		return w, err
-	}, func(late *recording.Writer) { r.discard(late, resume) })
+	}, func(late *recording.Writer) { r.discard(late, resume.wanted && !resume.anew) })
 	if err != nil {
 		_, stopErr := d.session.Stop(context.WithoutCancel(ctx))
 		r.keepOrRelease(d, order)
@@ -187,14 +195,17 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume bool
 		Device: deviceOf(heard.Device, heard.DeviceFormat), Waited: heard.Waited, Left: left,
 	}
 	t.first = t.writer.Frames()
+	if resume.anew {
+		t.lostFiles()
+	}
 	t.fill(d, from, scout.Position(t.first))
 	r.mu.Lock()
 	r.take = t
 	low := r.diskLow
 	r.mu.Unlock()
 	r.metrics.Began()
-	t.logStart(heard, resume)
-	r.keep(&kept{Order: t.order})
+	t.logStart(heard, resume.wanted)
+	r.keep(&kept{Order: t.order, StartedAt: t.writer.StartedAt()})
 	r.events.Send(recording.Event{Kind: recording.KindStarted, At: r.options.Now(), ID: t.writer.ID(), Device: &t.started.Device})
 	r.noteSpace(t.writer.ID(), left, low)
 	go t.supervise(context.WithoutCancel(ctx)) // ends by requestStop or with its device; Run waits for it through stop
@@ -247,23 +258,29 @@ func (r *Recorder) checkResume(order recording.Order) error {
 
 // openFile creates the file, or goes on with the one to resume, and returns the ring position of the
 // first frame to write.
-func (r *Recorder) openFile(order recording.Order, heard capture.Started, startedAt time.Time, resume bool) (w *recording.Writer, from ring.Position, err error) {
-	if !resume {
-		w, err = r.folder.Create(recording.Settings{
+func (r *Recorder) openFile(order recording.Order, heard capture.Started, startedAt time.Time, resume resumption) (w *recording.Writer, from ring.Position, err error) {
+	reason := recording.GapRestart
+	if !resume.wanted || resume.anew {
+		settings := recording.Settings{
 			ID: order.ID, Format: order.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
 			StartedAt: startedAt, PrerollFrames: heard.PrerollFrames, Labels: order.Labels,
-		})
-		if err == nil {
-			r.metrics.Follow(w, nil)
 		}
-		return w, heard.From, err
+		if resume.anew {
+			settings.StartedAt, settings.PrerollFrames, reason = resume.since, 0, recording.GapFileLost
+		}
+		w, err = r.folder.Create(settings)
+	} else {
+		w, err = r.folder.Resume(order.ID)
 	}
-	if w, err = r.folder.Resume(order.ID); err != nil {
+	if err != nil {
 		return nil, 0, err
 	}
 	r.metrics.Follow(w, nil)
+	if !resume.wanted {
+		return w, heard.From, nil
+	}
 	// By the wall clock: that is all that two processes share.
-	if from, err = r.bridge(w, order, heard, startedAt, recording.GapRestart); err != nil {
+	if from, err = r.bridge(w, order, heard, startedAt, reason); err != nil {
 		r.metrics.Settle(w)
 		return nil, 0, errors.Join(err, w.Abandon())
 	}

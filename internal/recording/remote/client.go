@@ -250,19 +250,21 @@ func (c *Client) Close() error {
 // Start begins a recording, see recorder.Recorder.Start. A caller who may have to ask again chooses
 // the id. Where ctx ends first the recorder is told to call the start off.
 func (c *Client) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
-	return c.start(ctx, order, false)
+	return c.start(ctx, order, false, time.Time{})
 }
 
 // Resume goes on with the recording order.ID, whose recorder ended without finishing it.
 func (c *Client) Resume(ctx context.Context, order recording.Order) (recording.Started, error) {
-	return c.start(ctx, order, true)
+	return c.start(ctx, order, true, time.Time{})
 }
 
-func (c *Client) start(ctx context.Context, order recording.Order, resume bool) (recording.Started, error) {
+// start is Start or Resume. Where the files of a recording to resume are gone it begins anew if it is known since when it is
+// under way.
+func (c *Client) start(ctx context.Context, order recording.Order, resume bool, since time.Time) (recording.Started, error) {
 	if order.ID == "" {
 		order.ID = recording.NewID(time.Now())
 	}
-	request := wire.Start{Order: order, Resume: resume, Traceparent: observe.Traceparent(ctx)}
+	request := wire.Start{Order: order, Resume: resume, Since: since, Traceparent: observe.Traceparent(ctx)}
 	var started recording.Started
 	err := c.request(ctx, wire.KindStart, request, &started)
 	if err != nil && ctx.Err() != nil {

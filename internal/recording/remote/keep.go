@@ -44,6 +44,7 @@ type Keeper struct {
 	folder *recording.Folder
 	launch LaunchOptions
 	order  recording.Order
+	began  time.Time // the recording; zero where it has not, or where the keeper only looks
 	owns   bool
 	scope  observe.Scope
 	events fanout.Hub[recording.Event]
@@ -71,6 +72,7 @@ func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, o
 	if err != nil {
 		return nil, recording.Started{}, err
 	}
+	k.began = started.StartedAt
 	k.run(ctx)
 	return k, started, nil
 }
@@ -89,7 +91,7 @@ func Adopt(ctx context.Context, folder *recording.Folder, launch LaunchOptions, 
 		return nil, recording.Started{}, err
 	}
 	k := newKeeper(folder, launch.withEnvironment(order.Environment), order, scope)
-	k.client = client
+	k.client, k.began = client, started.StartedAt
 	k.run(ctx)
 	return k, started, nil
 }
@@ -223,7 +225,7 @@ func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, err
 	if err != nil {
 		return recording.Started{}, err
 	}
-	started, err := client.start(ctx, k.order, resume)
+	started, err := client.start(ctx, k.order, resume, k.began)
 	if scout.CodeOf(err) == scout.CodeRecorderEnvironment {
 		if err = client.shutdownIdle(ctx); err == nil {
 			select {

@@ -49,6 +49,7 @@ func TestMain(m *testing.M) {
 			return observe.NewLogger(os.Stderr, observe.LogText, slog.LevelInfo)
 		}}
 		link, above := parent.Begin(options)
+		signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // as scout-recorder does
 		if above != nil {
 			os.Exit(above.Run())
 		}
