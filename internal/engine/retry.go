@@ -23,6 +23,8 @@ import (
 type retrying struct {
 	scope observe.Scope
 	next  transcriber
+	// proven reports whether a request is guilty, if an engine works without it; nil for twiceAlone. A test tries another rule.
+	proven func(verdict) bool
 }
 
 const (
@@ -37,8 +39,11 @@ const (
 // verdict is what is known about a request after some attempts.
 type verdict struct{ alone, shared, unsent, stopped, starts int }
 
+// twiceAlone is the rule of docs/adr/0031-innocent-requests.md.
+func twiceAlone(v verdict) bool { return v.alone >= proof }
+
 // again records the end of an attempt and reports whether to try another one.
-func (v *verdict) again(err error, a *attempt) bool {
+func (v *verdict) again(err error, a *attempt, proven func(verdict) bool) bool {
 	var end *process.EndError
 	switch {
 	case errors.As(err, &end) && scout.CodeOf(end.Err) == scout.CodeEngineClosed:
@@ -52,7 +57,7 @@ func (v *verdict) again(err error, a *attempt) bool {
 	case errors.As(err, &end) && end.Alone:
 		v.alone++
 		a.exclusive = true
-		return v.alone < proof
+		return !proven(*v)
 	case errors.As(err, &end):
 		v.shared++
 		a.exclusive = true
@@ -66,12 +71,16 @@ func (v *verdict) again(err error, a *attempt) bool {
 
 func (r *retrying) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	var v verdict
+	proven := r.proven
+	if proven == nil {
+		proven = twiceAlone
+	}
 	// ctx limits how long it may wait for its turn between two attempts.
-	policy := resilience.Policy{Initial: 200 * time.Millisecond, Max: time.Second, Budget: 24 * time.Hour, Retryable: func(err error) bool { return v.again(err, a) }}
+	policy := resilience.Policy{Initial: 200 * time.Millisecond, Max: time.Second, Budget: 24 * time.Hour, Retryable: func(err error) bool { return v.again(err, a, proven) }}
 	h, err := resilience.Retry(ctx, r.scope, policy, func(ctx context.Context) (*scout.Hypothesis, error) {
 		return r.next.transcribe(ctx, a)
 	})
-	if err == nil || ctx.Err() != nil || v.alone < proof {
+	if err == nil || ctx.Err() != nil || !proven(v) {
 		return h, err
 	}
 	if testErr := r.selfTest(ctx, a.Class); testErr != nil {

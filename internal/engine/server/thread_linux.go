@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// lowestPriority is the nice value of requests that nobody waits for. SCHED_IDLE would leave them 0.3 % of a busy
+// lowestPriority is the nice value of requests that nobody waits for. SCHED_IDLE would leave them 0.2 % of a busy
 // processor; see docs/adr/0032-scheduler.md.
 const lowestPriority = 19
 
