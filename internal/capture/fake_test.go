@@ -27,6 +27,9 @@ type faultySystem struct {
 	streams   []*faultyStream
 	jitter    time.Duration // how late every third block comes
 	closeHang chan struct{} // where set, Close waits for it
+	openHang  chan struct{} // where set, Open waits for it, whatever its context says
+	startHang chan struct{} // the same for Start
+	torn      bool          // each block ends with a part of a frame
 	opens     int
 }
 
@@ -43,6 +46,12 @@ func (f *faultySystem) Devices(context.Context) ([]sound.Device, error) {
 func (f *faultySystem) Watch(ctx context.Context) <-chan sound.System { return f.states }
 
 func (f *faultySystem) Open(ctx context.Context, id string, sink func(sound.Format) (sound.Sink, error), _ sound.OpenOptions) (sound.Stream, error) {
+	f.mu.Lock()
+	hang := f.openHang
+	f.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.opens++
@@ -108,6 +117,12 @@ func (s *faultyStream) RealTime() bool        { return true }
 func (s *faultyStream) Done() <-chan struct{} { return nil }
 
 func (s *faultyStream) Start(context.Context) error {
+	s.system.mu.Lock()
+	hang := s.system.startHang
+	s.system.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
 	s.next = s.system.position()
 	s.ended.Go(s.play)
 	return nil
@@ -135,7 +150,7 @@ func (s *faultyStream) play() {
 		case <-ticker.C:
 		}
 		s.system.mu.Lock()
-		jitter, mute := s.system.jitter, s.system.mute
+		jitter, mute, torn := s.system.jitter, s.system.mute, s.system.torn
 		s.system.mu.Unlock()
 		if jitter > 0 && i%3 == 0 {
 			time.Sleep(jitter)
@@ -149,6 +164,9 @@ func (s *faultyStream) play() {
 			block := make([]byte, 0, 2*(until-s.next))
 			for ; s.next < until; s.next++ {
 				block = binary.LittleEndian.AppendUint16(block, uint16(virtual.Coded(1, s.next, 0)))
+			}
+			if torn {
+				block = append(block, 99)
 			}
 			s.sink.Deliver(block)
 		}

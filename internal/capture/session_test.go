@@ -145,6 +145,9 @@ func TestOutages(t *testing.T) {
 			},
 			want: []scout.GapReason{capture.GapMissing}, gap: 100 * time.Millisecond,
 		},
+		"delivers parts of frames": {
+			do: func(f *faultySystem) { f.set(func() { f.torn = true }); time.Sleep(5 * time.Second) },
+		},
 		"is late now and then": {
 			do: func(f *faultySystem) {
 				f.set(func() { f.jitter = 200 * time.Millisecond })
@@ -243,6 +246,67 @@ func TestStartEndsWithFramesOrATypedError(t *testing.T) {
 				f.set(func() { f.openErr, f.mute = nil, false })
 				start(t, s) // failing is not for good
 				stop(t, s)
+			})
+		})
+	}
+}
+
+// A sound library may not come back from any call, whatever it is told about deadlines. The call is left behind: another one
+// goes on without it, and the session ends although it still hangs.
+func TestCallsOfTheSoundLibraryThatHang(t *testing.T) {
+	t.Parallel()
+	for call, set := range map[string]func(f *faultySystem, hang chan struct{}){
+		"open":  func(f *faultySystem, hang chan struct{}) { f.openHang = hang },
+		"start": func(f *faultySystem, hang chan struct{}) { f.startHang = hang },
+		"close": func(f *faultySystem, hang chan struct{}) { f.closeHang = hang },
+	} {
+		t.Run(call+" of the first device", func(t *testing.T) {
+			t.Parallel()
+			bubble(t, capture.Options{}, func(t *testing.T, f *faultySystem, s *capture.Session) {
+				hang := make(chan struct{})
+				f.set(func() { set(f, hang) })
+				begun := time.Now()
+				_, err := s.Start(t.Context())
+				if took := time.Since(begun); took > 6100*time.Millisecond {
+					t.Errorf("answered after %v", took)
+				}
+				if call != "close" && scout.CodeOf(err) != scout.CodeDeviceTimeout {
+					t.Errorf("got %v (%s)", err, scout.CodeOf(err))
+				}
+				if call == "close" {
+					begun = time.Now()
+					stop(t, s)
+					if took := time.Since(begun); took > time.Second {
+						t.Errorf("stopped after %v", took)
+					}
+				}
+				f.set(func() { set(f, nil) })
+				start(t, s)
+				time.Sleep(time.Second)
+				checkTime(t, s, stop(t, s), 2*time.Millisecond)
+				close(hang)
+			})
+		})
+		t.Run(call+" while recording", func(t *testing.T) {
+			t.Parallel()
+			bubble(t, capture.Options{}, func(t *testing.T, f *faultySystem, s *capture.Session) {
+				hang := make(chan struct{})
+				start(t, s)
+				time.Sleep(3 * time.Second)
+				f.each(func(s *faultyStream) { s.deaf = true })
+				f.set(func() { set(f, hang) })
+				time.Sleep(time.Second) // an attempt hangs now
+				f.set(func() { set(f, nil) })
+				time.Sleep(10 * time.Second)
+				if outage := s.Status().Outage; outage != "" {
+					t.Errorf("%s for 10 s after a call that hangs", outage)
+				}
+				stopped := stop(t, s)
+				if !slices.Equal(gapsOf(stopped), []scout.GapReason{capture.GapStalled}) {
+					t.Errorf("gaps %+v", stopped.Gaps)
+				}
+				checkTime(t, s, stopped, 2*time.Millisecond)
+				close(hang)
 			})
 		})
 	}
