@@ -140,8 +140,8 @@ func (r *engineRun) load(ctx context.Context) error {
 			}
 		}
 	}
-	r.report.ratio("load", "load to ready", ready[Scout], ready[Yardstick], 0.35, 0)
-	r.report.ratio("first_decode", "first decode after load", first[Scout], first[Yardstick], 0.60, 0)
+	r.report.ratio(Figure{ID: "load", Name: "load to ready", Bound: 0.35}, ready[Scout], ready[Yardstick])
+	r.report.ratio(Figure{ID: "first_decode", Name: "first decode after load", Bound: 0.60}, first[Scout], first[Yardstick])
 	return nil
 }
 
@@ -157,7 +157,7 @@ func (r *engineRun) cold(ctx context.Context) error {
 			times[side] = append(times[side], took)
 		}
 	}
-	r.report.ratio("cold_transcribe", "scout transcribe of the clip, cold", times[Scout], times[Yardstick], 0.50, 0)
+	r.report.ratio(Figure{ID: "cold_transcribe", Name: "scout transcribe of the clip, cold", Bound: 0.50}, times[Scout], times[Yardstick])
 	return nil
 }
 
@@ -208,9 +208,9 @@ func (r *engineRun) clip(ctx context.Context) error {
 		}
 	}
 	name := fmt.Sprintf("clip of %.0f s", float64(len(r.Clip))/scout.EngineSampleRateHz)
-	r.report.ratio("clip_greedy", name+", greedy", free, base, 0.48, 0.38)
-	r.report.ratio("clip_right_hypothesis", "  its own text given", right, base, 0.30, 0)
-	r.report.ratio("clip_wrong_end", "  its last three words wrong", wrong, base, 0.34, 0)
+	r.report.ratio(Figure{ID: "clip_greedy", Name: name + ", greedy", Bound: 0.48, Aim: 0.38}, free, base)
+	r.report.ratio(Figure{ID: "clip_right_hypothesis", Name: "  its own text given", Bound: 0.30}, right, base)
+	r.report.ratio(Figure{ID: "clip_wrong_end", Name: "  its last three words wrong", Bound: 0.34}, wrong, base)
 	return nil
 }
 
@@ -319,7 +319,7 @@ func (r *engineRun) set(ctx context.Context) error {
 			})
 		}
 	}
-	r.report.memory("set_peak", "  peak of the engine", peakOf(engines[Scout]), peakOf(engines[Yardstick]), 130, 0)
+	r.report.memory(Figure{ID: "set_peak", Name: "  peak of the engine", Bound: 130}, peakOf(engines[Scout]), peakOf(engines[Yardstick]))
 	return nil
 }
 
@@ -348,7 +348,7 @@ func (r *engineRun) hour(ctx context.Context) error {
 	for i, p := range m.Processes {
 		parts[i] = fmt.Sprintf("%s %.0f", p.Name, megabytes(p.Peak))
 	}
-	r.report.memory("hour_peak", "peak of all processes, an hour of speech", m.Peak, 0, 150, 120)
+	r.report.memory(Figure{ID: "hour_peak", Name: "peak of all processes, an hour of speech", Bound: 150, Aim: 120}, m.Peak, 0)
 	r.report.Figures[len(r.report.Figures)-1].Detail = strings.Join(parts, ", ")
 	return nil
 }

@@ -84,15 +84,16 @@ func (r *EngineReport) add(f Figure) {
 	r.Figures = append(r.Figures, f)
 }
 
-// ratio adds the ratio of medians.
-func (r *EngineReport) ratio(id, name string, ours, yardstick []time.Duration, bound, aim float64) {
-	a, b := median(ours), median(yardstick)
-	r.add(Figure{ID: id, Name: name, Unit: UnitRatio, Value: a / b, Bound: bound, Aim: aim, Scout: a, Yardstick: b})
+// ratio adds the ratio of medians. f has the names, the bound and the aim.
+func (r *EngineReport) ratio(f Figure, ours, yardstick []time.Duration) {
+	f.Unit, f.Scout, f.Yardstick = UnitRatio, median(ours), median(yardstick)
+	f.Value = f.Scout / f.Yardstick
+	r.add(f)
 }
 
-// memory adds a peak, and that of the yardstick if there is one. bound and aim are in MB.
-func (r *EngineReport) memory(id, name string, peak, yardstick int64, bound, aim float64) {
-	f := Figure{ID: id, Name: name, Unit: UnitMB, Value: megabytes(peak), Bound: bound, Aim: aim}
+// memory adds a peak, and that of the yardstick if there is one. f has the names, and the bound and the aim in MB.
+func (r *EngineReport) memory(f Figure, peak, yardstick int64) {
+	f.Unit, f.Value = UnitMB, megabytes(peak)
 	if yardstick > 0 {
 		f.Scout, f.Yardstick = f.Value, megabytes(yardstick)
 	}

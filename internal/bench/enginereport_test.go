@@ -17,12 +17,12 @@ func TestEngineReportVerdicts(t *testing.T) {
 		return out
 	}
 	var r EngineReport
-	r.ratio("met", "a ratio that is met", ms(40, 41, 900), ms(100, 100, 100), 0.48, 0.38) // medians: one slow round is no matter
-	r.ratio("missed", "a ratio that is missed", ms(50), ms(100), 0.48, 0)
+	r.ratio(Figure{ID: "met", Name: "a ratio that is met", Bound: 0.48, Aim: 0.38}, ms(40, 41, 900), ms(100, 100, 100)) // medians: one slow round is no matter
+	r.ratio(Figure{ID: "missed", Name: "a ratio that is missed", Bound: 0.48}, ms(50), ms(100))
 	r.add(Figure{ID: "least", Name: "at least", Unit: UnitTimes, AtLeast: true, Value: 1.6, Bound: 1.5})
 	r.add(Figure{ID: "too little", Name: "too little", Unit: UnitTimes, AtLeast: true, Value: 1.4, Bound: 1.5})
 	r.add(Figure{ID: "free", Name: "without a bound", Unit: UnitMS, Value: 1e9})
-	r.memory("size", "a size", 131_000_000, 0, 130, 120)
+	r.memory(Figure{ID: "size", Name: "a size", Bound: 130, Aim: 120}, 131_000_000, 0)
 	want := []bool{true, false, true, false, true, false}
 	for i, f := range r.Figures {
 		if f.OK != want[i] {

@@ -57,7 +57,7 @@ func (r *engineRun) slots(ctx context.Context) error {
 		f.Bound = 0
 	}
 	r.report.add(f)
-	r.report.memory("two_lanes_peak", "  peak of the engine", peakOf(e), 0, 170, 0)
+	r.report.memory(Figure{ID: "two_lanes_peak", Name: "  peak of the engine", Bound: 170}, peakOf(e), 0)
 	return nil
 }
 

@@ -143,7 +143,10 @@ func whispers() []Entry {
 	return entries
 }
 
-func parakeet(id, name, repository string, languages []string, decoderKB, joinerKB, tokensKB int64) Entry {
+// parakeetKB are the sizes of files that differ between versions, in kilobytes.
+type parakeetKB struct{ decoder, joiner, tokens int64 }
+
+func parakeet(id, name, repository string, languages []string, sizes parakeetKB) Entry {
 	file := func(path string, role Role, size int64) File {
 		return File{
 			Path: path, Role: role, SizeBytes: size,
@@ -154,16 +157,16 @@ func parakeet(id, name, repository string, languages []string, decoderKB, joiner
 		ID: id, Name: name, Family: Parakeet, Languages: languages, Licence: "CC-BY-4.0", Backend: backendSherpa,
 		Files: []File{
 			file("encoder.int8.onnx", RoleEncoder, 652_200*kilobyte),
-			file("decoder.int8.onnx", RoleDecoder, decoderKB*kilobyte),
-			file("joiner.int8.onnx", RoleJoiner, joinerKB*kilobyte),
-			file("tokens.txt", RoleTokens, tokensKB*kilobyte),
+			file("decoder.int8.onnx", RoleDecoder, sizes.decoder*kilobyte),
+			file("joiner.int8.onnx", RoleJoiner, sizes.joiner*kilobyte),
+			file("tokens.txt", RoleTokens, sizes.tokens*kilobyte),
 		},
 	}
 }
 
 func parakeetV2() Entry {
 	return parakeet("parakeet-tdt-0.6b-v2-int8", "Parakeet TDT 0.6B v2 (int8)",
-		"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8", []string{"en"}, 7_200, 1_800, 10)
+		"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8", []string{"en"}, parakeetKB{7_200, 1_800, 10})
 }
 
 func parakeetV3() Entry {
@@ -171,7 +174,7 @@ func parakeetV3() Entry {
 		"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8", []string{
 			"bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it", "lv", "lt", "mt", "pl", "pt",
 			"ro", "sk", "sl", "es", "sv", "ru", "uk",
-		}, 11_845, 6_355, 94)
+		}, parakeetKB{11_845, 6_355, 94})
 }
 
 func senseVoiceSmall() Entry {
