@@ -139,10 +139,13 @@ func (w *after) run(ctx context.Context, show *cli.Console, m recording.Manifest
 	if !w.options.quiet {
 		show.Linef("%s", summary(m, path))
 	}
-	if silent, err := w.folder.Silent(m.ID); err == nil && silent && w.recognizer == nil { // the text has its own warning
+	silent, err := folder.Silent(m.ID)
+	silent = silent && err == nil // whatever cannot be read is reported below
+	if silent {
 		show.Linef("only silence was recorded: the microphone may be muted (see scout level)")
 	}
 	switch {
+	case w.recognizer != nil && silent: // there is no text, and the line above says why
 	case w.recognizer != nil:
 		if err := w.writeText(ctx, folder.AudioPath(m.ID)); err != nil {
 			errs = append(errs, safeAt(path, err))

@@ -263,6 +263,33 @@ func TestWhatIsSaidOfARecording(t *testing.T) {
 	}
 }
 
+// TestAMutedMicrophoneIsNamed also where text was asked for: there is none, and one line says why.
+func TestAMutedMicrophoneIsNamed(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	silence := filepath.Join(t.TempDir(), "silence.wav")
+	writeSilence(t, silence)
+	for name, args := range map[string][][]string{
+		"record":          {{"record", "--device", "file:" + silence, "--transcribe"}},
+		"quiet":           {{"record", "--device", "file:" + silence, "--transcribe", "--quiet"}},
+		"stop":            {{"record", "--device", "tone:440?level=0.0001", "--detach"}, {"record", "stop", "--transcribe"}},
+		"with a copy too": {{"record", "--device", "file:" + silence, "--transcribe", "--output", filepath.Join(t.TempDir(), "copy.wav")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := quietBooth(t)
+			var got outcome
+			for _, line := range args {
+				got = b.must(line...)
+				b.untilFrames(1_600)
+			}
+			if got.out != "" || strings.Count(got.err, "only silence was recorded: the microphone may be muted") != 1 || strings.Contains(got.err, "warning") {
+				t.Errorf("%q: %s", got.out, got.err)
+			}
+		})
+	}
+}
+
 // writeSilence makes half a second of it.
 func writeSilence(t *testing.T, path string) {
 	t.Helper()
