@@ -2,6 +2,25 @@ package file
 
 import "encoding/binary"
 
+// frameLook is how much of a bare stream is looked at to be sure of it: three frames of most.
+const frameLook = 16 << 10
+
+// bareForms are the streams of frames that are recognised wherever they begin.
+func bareForms() []frameForm { return []frameForm{adtsFrame, ac3Frame, dtsFrame, loasFrame} }
+
+// startsBare tells whether three frames of a bare stream follow each other.
+func startsBare(b []byte) bool {
+	if len(b) == 0 || b[0] != 0xFF && b[0] != 0x0B && b[0] != 0x7F && b[0] != 0x56 {
+		return false // most bytes, at once
+	}
+	for _, form := range bareForms() {
+		if follows(b, form, 3) {
+			return true
+		}
+	}
+	return false
+}
+
 // frameForm reads the header of a frame of a bare stream: its length in bytes, 0 where there is none; its samples in each channel,
 // 0 for one that belongs to the frame before it; its rate, 0 unknown.
 type frameForm func(b []byte) (bytes, samples, rateHz int)
@@ -114,7 +133,7 @@ func (c *cursor) bare(form frameForm) extent {
 			continue
 		case size > len(b) && gap == 0:
 			return extent{end: c.size, want: c.pos + int64(size), holes: count.holes}
-		case startsFile(b):
+		case startsPart(b):
 			return extent{end: c.pos, holes: count.holes, length: count.length()}
 		}
 		c.skip(1)

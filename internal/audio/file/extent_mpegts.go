@@ -41,7 +41,8 @@ func (c *cursor) mpegTS() extent {
 			return extent{end: c.size}
 		}
 		if inSync = b[0] == tsSyncByte; !inSync {
-			if c.pos > start && startsFile(b) || !c.skip(1) {
+			// A stream with another distance between its packets is another stream.
+			if _, other := tsSync(c.peek(tsPacket * 8)); c.pos > start+tsPacket && (startsPart(c.peek(frameLook)) || other > 0 && other != step) || !c.skip(1) {
 				return extent{end: c.pos}
 			}
 			continue

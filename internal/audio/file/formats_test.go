@@ -232,7 +232,6 @@ func TestRefusalsAreInPlainWords(t *testing.T) {
 func TestTransportStreamsOfCameras(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
-	const m2ts = "-c:a ac3 -mpegts_m2ts_mode 1 -f mpegts m2ts"
 	one, two := m.of(t, signalA, m2ts), m.of(t, signalB, m2ts)
 	for name, c := range map[string]struct {
 		content []byte

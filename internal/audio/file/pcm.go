@@ -136,38 +136,16 @@ func (d *pcmDecoder) skipChunks() {
 
 // untilNext is how many of so many bytes come before another file.
 func (d *pcmDecoder) untilNext(size int64) int64 {
-	ahead, _ := d.raw.src.buf.Peek(int(min(size, sniffBytes/2)) + signatureBytes) // an error is an end, or comes back with the next read
+	ahead, _ := d.raw.src.buf.Peek(int(min(size, sniffBytes/2)) + frameLook) // an error is an end, or comes back with the next read
 	for at := range ahead {
 		if int64(at) >= size {
 			break
 		}
-		if startsSound(ahead[at:]) {
+		if startsPart(ahead[at:]) {
 			return int64(at)
 		}
 	}
 	return size
-}
-
-// startsSound tells whether bytes begin a file of samples. Nothing else stands behind samples without a length: shorter signatures
-// turn up among samples by chance.
-func startsSound(b []byte) bool {
-	const least = 16
-	if len(b) < least {
-		return false
-	}
-	switch b[0] {
-	case 'F', 'R', 'B', 'r':
-	default:
-		return false
-	}
-	name, kind := string(b[:4]), string(b[8:12])
-	switch {
-	case name == "FORM":
-		return kind == "AIFF" || kind == "AIFC"
-	case kind == "WAVE":
-		return name == "RIFF" || name == "RF64" || name == "BW64"
-	}
-	return string(b[:8]) == w64RIFF[:8]
 }
 
 func (d *pcmDecoder) warnings() []scout.Warning {
@@ -266,7 +244,6 @@ func extended(b []byte) float64 {
 
 // Identifiers of Sony Wave64. Source: Sony Pictures Digital, Wave64 specification.
 const (
-	w64RIFF = "riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 	w64Tail = "\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a" // of all others
 )
 

@@ -98,7 +98,7 @@ func tagSize(b []byte) int {
 
 // startsPart tells whether bytes begin a file, bare frames of MPEG audio or AAC included.
 func startsPart(b []byte) bool {
-	if startsFile(b) || follows(b, adtsFrame, 3) {
+	if startsFile(b) || startsBare(b) {
 		return true
 	}
 	first, ok := parseMPEG(b)
@@ -140,7 +140,7 @@ func startsFile(b []byte) bool {
 		return bytes.Contains(head, []byte("webm")) || bytes.Contains(head, []byte("matroska"))
 	case at(4, "ftyp"):
 		return b[0] == 0 && b[1] == 0 && b[2] < 4
-	case at(0, "riff\x2e\x91\xcf\x11"), at(0, "caff\x00\x01"), at(0, "#!AMR"), at(0, "FLV\x01"),
+	case at(0, "riff\x2e\x91\xcf\x11"), at(0, "caff\x00\x01"), at(0, "#!AMR\n"), at(0, "#!AMR-WB"), at(0, "#!AMR_MC"), at(0, "FLV\x01") && at(5, "\x00\x00\x00\x09"),
 		at(0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11"), at(0, "Creative Voice File\x1a"):
 		return true
 	case at(0, wtvGUID), at(0, "NIST_1A\n"), at(0, "nut/multimedia container\x00"), at(0, "MPCKSH"), at(0, ".RMF\x00\x00\x00"),

@@ -52,6 +52,9 @@ const (
 	flv      = "-c:a aac -ar 44100 flv"
 	avi      = "-c:a mp2 avi"
 	wv       = "-c:a wavpack wv"
+	dts      = "-c:a dca -strict -2 dts"
+	loas     = "-c:a aac -f latm loas"
+	m2ts     = "-c:a ac3 -mpegts_m2ts_mode 1 -f mpegts m2ts"
 )
 
 // Whatever stands behind each other is read as one recording: every sound at its time, without a warning.
@@ -115,6 +118,17 @@ func TestFilesBehindEachOther(t *testing.T) {
 		{"AIFF then WAV", aiff, "wav", false},
 		{"WebM then M4A", webm, m4a48k, false},
 		{"WavPack", wv, wv, false},
+		{"AC-3 then ADTS", ac3, adts, false},
+		{"E-AC-3 then DTS", eac3, dts, false},
+		{"DTS then LATM", dts, loas, false},
+		{"LATM then AC-3", loas, ac3, false},
+		{"WAV to a pipe, then AC-3", pipedWAV, ac3, false},
+		{"WAV to a pipe, then DTS", pipedRF64, dts, false},
+		{"WAV to a pipe, then FLAC", pipedWAV, flac16k, true},
+		{"WAV to a pipe, then bare MP3", pipedWAV, mp3Bare, true},
+		{"AIFF to a pipe, then E-AC-3", pipedAIFF, eac3, false},
+		{"M2TS then a transport stream", m2ts, ts, false},
+		{"a transport stream then M2TS", ts, m2ts, false},
 	}
 	for _, test := range tests {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {

@@ -14,6 +14,8 @@ const (
 	headBytes = 4 << 10
 	// scanBytes bounds how much is looked through for another file before it is given out.
 	scanBytes = 32 << 10
+	// startBytes is how much is looked at to tell whether a file begins: some frames of a bare stream.
+	startBytes = 16 << 10
 )
 
 // rounded tells whether a length is a round number of a billion and more, or a gibibyte, as programs write
@@ -37,7 +39,16 @@ func (r *Reader) beforeJoint(dst []byte) ([]byte, error) {
 	dst = dst[:min(len(dst), max(scanBytes/r.header.format.frameBytes(), 1)*r.header.format.frameBytes())]
 	const begin = 12
 	// An error is an end, or comes back with the next read.
-	ahead, _ := r.src.Peek(len(dst) + begin)
+	ahead, _ := r.src.Peek(len(dst) + startBytes)
+	if r.left < 0 {
+		// Nobody knows where the samples end: any file may follow.
+		for at := range min(len(dst), len(ahead)) {
+			if r.startsFile(ahead[at:]) {
+				return r.stopAt(dst, at)
+			}
+		}
+	}
+	ahead = ahead[:min(len(ahead), len(dst)+begin)]
 	for at := 0; at+begin <= len(ahead); {
 		next := bytes.Index(ahead[at:], []byte("WAVE"))
 		if next < 0 {

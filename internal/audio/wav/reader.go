@@ -58,7 +58,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 // front of that file, without taking a byte of it from r if that is a bufio.Reader of at least 64 KiB. Another WAV
 // file is found anywhere among the samples as well, since a header whose length is wrong hides it.
 //
-//	startsFile  tells whether bytes, at most 4 KiB, begin a file of another format
+//	startsFile  tells whether bytes, at most 64 KiB, begin a file of another format
 //
 // Errors as of NewReader.
 func NewPartReader(r io.Reader, startsFile func(head []byte) bool) (*Reader, error) {
