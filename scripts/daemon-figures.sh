@@ -32,7 +32,7 @@ before=: timed "scout version, no daemon" 30 "$scout" version
 pid=$("$scout" status --json | sed -n 's/^  "pid": \([0-9]*\),$/\1/p')
 switches() { cat /proc/"$pid"/task/*/status | awk '/ctxt_switches/ {n += $2} END {print n}'; }
 ticks() { awk '{print $14 + $15}' /proc/"$pid"/stat; }
-sleep 2
+sleep 10 # until the start has settled
 s0=$(switches) t0=$(ticks)
 sleep "$idle"
 s1=$(switches) t1=$(ticks)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
 // app is what the commands share.
@@ -21,22 +24,33 @@ func (a *app) modelsDir() (string, error) {
 	return own, err
 }
 
-// ownFile tells whether a path lies in a folder that Scout keeps for itself: recordings and models.
+// ownFile tells whether a path is something that Scout keeps for itself: what lies in the folders of recordings and models, the
+// database, and the files of the daemon.
 func (a *app) ownFile(path string) bool {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
 	for _, folder := range []func() (string, error){a.recordingsDir, a.modelsDir} {
-		dir, err := folder()
-		if err != nil {
-			continue
-		}
-		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-			dir = resolved
-		}
-		if dir, err = filepath.Abs(dir); err != nil {
-			continue
-		}
-		if abs, err := filepath.Abs(path); err == nil && strings.HasPrefix(abs, dir+string(filepath.Separator)) {
+		if dir, ok := resolved(folder()); ok && strings.HasPrefix(abs, dir+string(filepath.Separator)) {
 			return true
 		}
 	}
-	return false
+	dir, ok := resolved(a.Settings.DataDir())
+	name := filepath.Base(abs)
+	return ok && filepath.Dir(abs) == dir && slices.ContainsFunc([]string{sqlite.FileName, daemon.SocketName, daemon.LogName, daemon.LockName, daemon.OutputName}, func(own string) bool {
+		return strings.HasPrefix(name, own) // the database's log lies beside it
+	})
+}
+
+// resolved is the absolute path of a folder behind all links.
+func resolved(dir string, err error) (string, bool) {
+	if err != nil {
+		return "", false
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	dir, err = filepath.Abs(dir)
+	return dir, err == nil
 }

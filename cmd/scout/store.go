@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -40,6 +41,9 @@ func (a *app) backup(ctx context.Context, path string, force bool) error {
 	}
 	if err := (outfile.Rules{Own: a.ownFile, Force: force}).Check(&place); err != nil {
 		return cli.Usage(err)
+	}
+	if info, err := os.Stat(place.Target()); err == nil && !info.Mode().IsRegular() {
+		return cli.Misuse("name a file", "%s is no file", path)
 	}
 	c, err := a.connect(ctx)
 	if err != nil {

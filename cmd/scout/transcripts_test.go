@@ -123,6 +123,11 @@ func testBackup(t *testing.T, h *house, id string) {
 	if got := h.run("backup", backup); got.code != 2 {
 		t.Errorf("a backup replaced a file: exit %d: %s", got.code, got.err)
 	}
+	for _, own := range []string{sqlite.FileName, sqlite.FileName + "-wal", "daemon.lock", "scout.sock"} {
+		if got := h.run("backup", "--force", filepath.Join(h.data, own)); got.code != 2 {
+			t.Errorf("a backup in the place of %s: exit %d: %s", own, got.code, got.err)
+		}
+	}
 	h.must("recordings", "title", id, "Afterwards")
 	if got := h.must("check"); !strings.Contains(got.out, "1 text") {
 		t.Errorf("check: %s", got.out)
