@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/printable"
 )
 
 const (
@@ -88,17 +89,23 @@ func (a *app) writeDevices(devices []sound.Device) error {
 	rows := [][]string{{"", "NAME", "ID", "DELIVERS"}}
 	for i := range devices {
 		d := &devices[i]
-		mark, name := " ", d.Name
+		mark, name := " ", shownName(d.Name)
 		if d.Default {
 			mark = "*"
 		}
 		if d.Monitor {
 			name += " (monitor)"
 		}
-		rows = append(rows, []string{mark, name, d.ID, delivered(d)})
+		rows = append(rows, []string{mark, name, printable.Line(d.ID), delivered(d)})
 	}
 	return writeTable(a.Std.Out, rows)
 }
+
+// nameCells is how much of a device's name is shown. Who makes the device chooses it, and need not mean well.
+const nameCells = 60
+
+// shownName returns the name of a device for a terminal.
+func shownName(name string) string { return printable.ShortenMiddle(printable.Line(name), nameCells) }
 
 // delivered names the first format of a device and counts more.
 func delivered(d *sound.Device) string {
@@ -209,20 +216,20 @@ func (w *deviceWatch) differences(before, now []sound.Device) error {
 	}
 	for i := range before {
 		if d := &before[i]; !has(now, d.ID) {
-			if err := w.app.Say("- %s  %s", d.Name, d.ID); err != nil {
+			if err := w.app.Say("- %s  %s", shownName(d.Name), printable.Line(d.ID)); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range now {
 		if d := &now[i]; !has(before, d.ID) {
-			if err := w.app.Say("+ %s  %s  %s", d.Name, d.ID, delivered(d)); err != nil {
+			if err := w.app.Say("+ %s  %s  %s", shownName(d.Name), printable.Line(d.ID), delivered(d)); err != nil {
 				return err
 			}
 		}
 	}
 	if id := isDefault(now); id != "" && id != isDefault(before) {
-		return w.app.Say("* %s is the default now", id)
+		return w.app.Say("* %s is the default now", printable.Line(id))
 	}
 	return nil
 }

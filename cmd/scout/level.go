@@ -104,7 +104,7 @@ func (a *app) level(ctx context.Context, o levelOptions) (err error) {
 		return err
 	}
 	if !o.asJSON {
-		a.Notef("listening to %s, %s\n", started.Device.Name, started.DeviceFormat)
+		a.Notef("listening to %s, %s\n", shownName(started.Device.Name), started.DeviceFormat)
 	}
 	if o.duration > 0 {
 		var cancel context.CancelFunc

@@ -266,7 +266,7 @@ func explainStart(ctx context.Context, err error) error {
 
 // describe tells what is being recorded, and what becomes of it.
 func describe(s recording.Started) string {
-	name := s.Device.Name
+	name := shownName(s.Device.Name)
 	if name == "" {
 		name = s.Device.ID
 	}

@@ -126,7 +126,7 @@ func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 		v.show.Linef("no sound arrives from the microphone: %s; waiting for it", reasonText(e.Reason))
 	case recording.KindDeviceChanged, recording.KindDeviceOpened:
 		if e.Device != nil {
-			v.show.Linef("recording from %s", e.Device.Name)
+			v.show.Linef("recording from %s", shownName(e.Device.Name))
 		}
 	case recording.KindCondition:
 		if e.Condition == recording.ConditionOK {

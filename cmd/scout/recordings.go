@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
@@ -330,7 +331,7 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 		{"id", string(l.ID)},
 		{"file", l.Path},
 		{"state", string(l.State)},
-		{"device", fmt.Sprintf("%s (%s), %s", l.Device.Name, l.Device.ID, l.Device.Delivers)},
+		{"device", fmt.Sprintf("%s (%s), %s", shownName(l.Device.Name), printable.Line(l.Device.ID), l.Device.Delivers)},
 		{"format", formatText(l.Format)},
 		{"began", l.StartedAt.Local().Format(time.DateTime)},
 		{"length", fmt.Sprintf("%s, %d frames, %s", clock(l.Manifest.Duration()), l.Frames, sizeText(l.SizeBytes))},
