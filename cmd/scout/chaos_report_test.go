@@ -16,8 +16,15 @@ import (
 // verdict, with tabs between them.
 const figuresVariable = "SCOUT_FIGURES"
 
-// figure reports a value, and fails where it is not within its bound.
-func figure(t *testing.T, group, name, value, bound string, ok bool) {
+// figures are those of one group.
+type figures struct {
+	t     *testing.T
+	group string
+}
+
+// report reports a value, and fails where it is not within its bound.
+func (f figures) report(name, value, bound string, ok bool) {
+	t, group := f.t, f.group
 	t.Helper()
 	verdict := "ok"
 	if bound == "" {
@@ -31,14 +38,14 @@ func figure(t *testing.T, group, name, value, bound string, ok bool) {
 	if path == "" {
 		return
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fmt.Fprintf(f, "%s\t%s\t%s\t%s\t%s\n", group, name, value, bound, verdict); err != nil {
+	if _, err := fmt.Fprintf(file, "%s\t%s\t%s\t%s\t%s\n", group, name, value, bound, verdict); err != nil {
 		t.Error(err)
 	}
-	if err := f.Close(); err != nil {
+	if err := file.Close(); err != nil {
 		t.Error(err)
 	}
 }

@@ -41,7 +41,7 @@ func TestChaosRecording(t *testing.T) {
 	if asked == 0 {
 		return
 	}
-	figure(t, "all faults", "availability where a device existed", percent(recorded, asked-away)+fmt.Sprintf(" of %s, a fault every %s",
+	figures{t, "all faults"}.report("availability where a device existed", percent(recorded, asked-away)+fmt.Sprintf(" of %s, a fault every %s",
 		(asked-away).Round(time.Second), (asked/time.Duration(max(events, 1))).Round(100*time.Millisecond)), "", true)
 }
 
@@ -198,16 +198,16 @@ func nonSilent(b []byte) (n uint64) {
 
 func (r *result) report(t *testing.T, f fault) {
 	t.Helper()
-	group := fmt.Sprintf("%s, %d times", f.name, r.times)
+	group := figures{t, fmt.Sprintf("%s, %d times", f.name, r.times)}
 	if len(r.noticed) > 0 {
-		figure(t, group, "noticed after", r.noticed.String(), "1s", r.noticed.most() <= time.Second)
+		group.report("noticed after", r.noticed.String(), "1s", r.noticed.most() <= time.Second)
 	}
-	figure(t, group, "recording again after", r.again.String(), f.limit.String(), r.again.most() <= f.limit)
-	figure(t, group, "length of the gap wrong by", r.off.String(), "50ms", r.off.most() <= 50*time.Millisecond)
-	figure(t, group, "fidelity", percentOf(r.good, r.good+r.lost+r.wrong)+fmt.Sprintf(" of %d frames, %d lost, %d wrong", r.good+r.lost+r.wrong, r.lost, r.wrong), "100 %", r.lost+r.wrong == 0)
-	figure(t, group, "availability", percent(r.recorded, r.asked)+fmt.Sprintf(" of %s, %s where a device existed", r.asked.Round(time.Second), percent(r.recorded, r.asked-r.away)), "", true)
+	group.report("recording again after", r.again.String(), f.limit.String(), r.again.most() <= f.limit)
+	group.report("length of the gap wrong by", r.off.String(), "50ms", r.off.most() <= 50*time.Millisecond)
+	group.report("fidelity", percentOf(r.good, r.good+r.lost+r.wrong)+fmt.Sprintf(" of %d frames, %d lost, %d wrong", r.good+r.lost+r.wrong, r.lost, r.wrong), "100 %", r.lost+r.wrong == 0)
+	group.report("availability", percent(r.recorded, r.asked)+fmt.Sprintf(" of %s, %s where a device existed", r.asked.Round(time.Second), percent(r.recorded, r.asked-r.away)), "", true)
 	each := max(r.unavailable, 0) / time.Duration(r.times)
-	figure(t, group, "99.9 % availability", fmt.Sprintf("with one every %s or rarer", (1000*each).Round(time.Second)), "", true)
+	group.report("99.9 % availability", fmt.Sprintf("with one every %s or rarer", (1000*each).Round(time.Second)), "", true)
 }
 
 // TestChaosStarter kills the program that began the recording, and each that attached to it, as often as
@@ -242,10 +242,10 @@ func TestChaosStarter(t *testing.T) {
 	m := b.only()
 	_, runs := b.heard(m, 60*48_000)
 	delivered := pulsetest.Decode(heard, 1, codedSeed, 60*48_000)
-	group := fmt.Sprintf("starter killed, %d times", times)
-	figure(t, group, "attached again after", attached.String(), "1s", attached.most() <= time.Second)
+	group := figures{t, fmt.Sprintf("starter killed, %d times", times)}
+	group.report("attached again after", attached.String(), "1s", attached.most() <= time.Second)
 	lost := pulsetest.Missing(runs, delivered) + m.LostFrames()
-	figure(t, group, "frames missing", fmt.Sprintf("%d of %d", lost, m.Frames), "0", lost == 0)
+	group.report("frames missing", fmt.Sprintf("%d of %d", lost, m.Frames), "0", lost == 0)
 }
 
 // TestSoakRecording records the coded signal for as long as SCOUT_SOAK says ("10m"), in the process that
@@ -275,20 +275,20 @@ func TestSoakRecording(t *testing.T) {
 	b.must("record", "stop", "--quiet")
 	m := b.only()
 
-	group := fmt.Sprintf("recording for %s, load %s", length, loadAverage(t))
+	group := figures{t, fmt.Sprintf("recording for %s, load %s", length, loadAverage(t))}
 	good, silent, skips, wrong := compareCoded(t, b.folder().AudioPath(m.ID), m.Frames)
 	whole := good + skips + wrong
-	figure(t, group, "frames as they were played", fmt.Sprintf("%s of %d", percentOf(good, whole), whole), "100 %", skips+wrong == 0)
-	figure(t, group, "silence where the player was late", fmt.Sprintf("%d frames", silent), "", true)
-	figure(t, group, "gaps", gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())), "none", len(m.Gaps) == 0)
+	group.report("frames as they were played", fmt.Sprintf("%s of %d", percentOf(good, whole), whole), "100 %", skips+wrong == 0)
+	group.report("silence where the player was late", fmt.Sprintf("%d frames", silent), "", true)
+	group.report("gaps", gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())), "none", len(m.Gaps) == 0)
 	if m.DriftPPM != nil {
-		figure(t, group, "drift of the clock", fmt.Sprintf("%.1f ppm", *m.DriftPPM), "", true)
+		group.report("drift of the clock", fmt.Sprintf("%.1f ppm", *m.DriftPPM), "", true)
 	}
 	if c := state.Callback; c != nil {
-		figure(t, group, "callback", fmt.Sprintf("p50 %s, p99.9 %s, max %s of %d", c.P50, c.P999, c.Max, c.Count), "p99.9 100µs", c.P999 <= 100*time.Microsecond)
+		group.report("callback", fmt.Sprintf("p50 %s, p99.9 %s, max %s of %d", c.P50, c.P999, c.Max, c.Count), "p99.9 100µs", c.P999 <= 100*time.Microsecond)
 	}
-	figure(t, group, "processor of the recorder at 48 kHz mono", fmt.Sprintf("%.2f %% of a core", 100*share), "3 %", share < 0.03)
-	figure(t, group, "resident size of the recorder", fmt.Sprintf("%.1f MB at most", float64(resident)/1e6), "30 MB", resident < 30e6)
+	group.report("processor of the recorder at 48 kHz mono", fmt.Sprintf("%.2f %% of a core", 100*share), "3 %", share < 0.03)
+	group.report("resident size of the recorder", fmt.Sprintf("%.1f MB at most", float64(resident)/1e6), "30 MB", resident < 30e6)
 }
 
 // compareCoded reads the coded signal frame by frame: how many frames are as they were played, silent (the

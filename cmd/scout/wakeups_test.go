@@ -109,10 +109,10 @@ func TestWakeUps(t *testing.T) {
 		if thread != threadMonitor { // of the runtime: it is woken whenever a thread of Go's is, and sleeps twice
 			bound, ok = fmt.Sprintf("at most %.0f for each block", most), woken[thread] <= most*blocks
 		}
-		figure(t, "wake-ups while recording", thread, fmt.Sprintf("%.0f a second, %.1f for each block", woken[thread], woken[thread]/blocks), bound, ok)
+		figures{t, "wake-ups while recording"}.report(thread, fmt.Sprintf("%.0f a second, %.1f for each block", woken[thread], woken[thread]/blocks), bound, ok)
 		sum += woken[thread]
 	}
-	figure(t, "wake-ups while recording", "all threads", fmt.Sprintf("%.0f a second, %.1f for each block", sum, sum/blocks), "", true)
+	figures{t, "wake-ups while recording"}.report("all threads", fmt.Sprintf("%.0f a second, %.1f for each block", sum, sum/blocks), "", true)
 	b.must("record", "stop")
 	time.Sleep(500 * time.Millisecond) // the end is over
 	idle := wakeUps(t, status.PID, length)
@@ -123,5 +123,5 @@ func TestWakeUps(t *testing.T) {
 		sum += n
 	}
 	slices.Sort(rest)
-	figure(t, "wake-ups without a device", "all threads", fmt.Sprintf("%.1f a second (%s)", sum, strings.Join(rest, ", ")), "at most 10 a second", sum <= 10)
+	figures{t, "wake-ups without a device"}.report("all threads", fmt.Sprintf("%.1f a second (%s)", sum, strings.Join(rest, ", ")), "at most 10 a second", sum <= 10)
 }

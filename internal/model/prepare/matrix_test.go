@@ -91,17 +91,21 @@ func TestMatrixBlocks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, cols, size := rapid.IntRange(1, 20).Draw(t, "rows"), rapid.IntRange(1, 5).Draw(t, "cols"), rapid.IntRange(1, 8).Draw(t, "size")
 		m := drawMatrix(t, rows, cols)
-		checkBlocks(t, m.blocks(size), rows, cols, size, m.at)
+		checkBlocks(t, m.blocks(size), shape{rows, cols, size}, m.at)
 
 		for c := range m.cols { // a transposed matrix has one scale and zero point
 			m.scales[c], m.zeros[c] = m.scales[0], m.zeros[0]
 		}
-		checkBlocks(t, m.transposedBlocks(size), cols, rows, size, func(r, c int) float32 { return m.at(c, r) })
+		checkBlocks(t, m.transposedBlocks(size), shape{cols, rows, size}, func(r, c int) float32 { return m.at(c, r) })
 	})
 }
 
+// shape of a matrix, and the size of its blocks.
+type shape struct{ rows, cols, size int }
+
 // checkBlocks compares every element of b, the filling included, with the matrix it was made from.
-func checkBlocks(t *rapid.T, b blocked, rows, cols, size int, at func(r, c int) float32) {
+func checkBlocks(t *rapid.T, b blocked, s shape, at func(r, c int) float32) {
+	rows, cols, size := s.rows, s.cols, s.size
 	n := (rows + size - 1) / size
 	if b.rows != rows || b.cols != cols || b.count != n || b.size != size || len(b.weights) != cols*n*size {
 		t.Fatalf("%d x %d in blocks of %d: %+v", rows, cols, size, b)

@@ -82,12 +82,12 @@ func TestStopAlwaysStops(t *testing.T) {
 					check(t, s.keeper.Leave())
 					s.harmAlone(t, c.harm)
 					m, err := remote.Stop(t.Context(), open(t, s.dir), options)
-					checkStopped(t, s, m, err, c.code, c.crashed)
+					s.checkStopped(t, m, err, c.code, c.crashed)
 					return
 				}
 				c.harm(t, s)
 				m, err := stop(t.Context())
-				checkStopped(t, s, m, err, c.code, c.crashed)
+				s.checkStopped(t, m, err, c.code, c.crashed)
 			})
 		}
 	}
@@ -103,7 +103,7 @@ func (s *stopping) harmAlone(t *testing.T, harm func(*testing.T, *stopping)) {
 	check(t, k.Leave())
 }
 
-func checkStopped(t *testing.T, s *stopping, m recording.Manifest, err error, code scout.Code, crashed bool) {
+func (s *stopping) checkStopped(t *testing.T, m recording.Manifest, err error, code scout.Code, crashed bool) {
 	t.Helper()
 	if scout.CodeOf(err) != code && (code != "" || err != nil) {
 		t.Errorf("stop: %v (%s), want %q", err, scout.CodeOf(err), code)
