@@ -59,8 +59,10 @@ func TestALockIsTakenBesideThoseWhoAsk(t *testing.T) {
 			check(t, err)
 			defer func() { _ = f.Close() }() // it was only locked
 			check(t, unix.Flock(int(f.Fd()), unix.LOCK_SH))
-			time.AfterFunc(20*time.Millisecond, func() { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) })
+			answered := make(chan error)
+			time.AfterFunc(20*time.Millisecond, func() { answered <- unix.Flock(int(f.Fd()), unix.LOCK_UN) })
 			takeLock(t, folder)
+			check(t, <-answered)
 			if holder, held := recording.Holder(folder.Dir()); !held || holder.PID != os.Getpid() {
 				t.Errorf("holder %+v, %v", holder, held)
 			}
