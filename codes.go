@@ -305,7 +305,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeConflict:           {Permanent, "look at its state first: scout recordings show ID"},
 	CodePreconditionFailed: {Permanent, "read it again, then repeat the change"},
 	CodeStoreLocked:        {Transient, "end the other program that uses the database, then try again"},
-	CodeStoreCorrupt:       {Permanent, "see what is damaged: scout check; then restore a backup: scout restore FILE"},
+	CodeStoreCorrupt:       {Permanent, "restore a backup: scout restore FILE; or save what can be read: scout check --rescue FILE"},
 	CodeStoreNewer:         {Permanent, "use the version of Scout that wrote it, or a later one"},
 	CodeStoreForeign:       {Permanent, "move the file away, or choose another folder with --data-dir"},
 	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk with --data-dir"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,12 +71,15 @@ func (a *app) storePath() (string, error) {
 
 func newCheckCommand(a *app) *cobra.Command {
 	var asJSON bool
+	var rescue string
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check the database of the history, or a backup of it",
 		Long: `Reads the whole database and checks it. It changes nothing, and needs no daemon. Exit code 1: something is wrong in it. Recordings are checked by
-"scout recordings verify".`,
-		Example: "  scout check\n  scout check ~/backup/scout.db",
+"scout recordings verify".
+
+With --rescue it writes what can be read of a damaged database to a new one and says what is lost. Exit code 1: something is lost.`,
+		Example: "  scout check\n  scout check ~/backup/scout.db\n  scout check --rescue rescued.db && scout restore rescued.db",
 		Args:    cli.WrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := a.storePath()
@@ -85,11 +89,39 @@ func newCheckCommand(a *app) *cobra.Command {
 			if len(args) > 0 {
 				path = args[0]
 			}
+			if rescue != "" {
+				return a.rescue(cmd.Context(), path, rescue, asJSON)
+			}
 			return a.check(cmd.Context(), path, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&rescue, "rescue", "", "write what can be read of a damaged database to this new `FILE`")
 	return cmd
+}
+
+func (a *app) rescue(ctx context.Context, path, to string, asJSON bool) error {
+	result, err := sqlite.Rescue(ctx, path, to)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = cli.WriteJSON(a.Std.Out, struct {
+			Path        string   `json:"path"`
+			Recordings  int      `json:"recordings"`
+			Transcripts int      `json:"transcripts"`
+			Versions    int      `json:"versions"`
+			Segments    int      `json:"segments"`
+			Lost        []string `json:"lost"`
+		}{to, result.Recordings, result.Transcripts, result.Versions, result.Segments, append([]string{}, result.Lost...)})
+	} else {
+		err = a.Say("%s: %s, %s in %s", to, plural(result.Recordings, "recording"), plural(result.Transcripts, "text"), plural(result.Versions, "version"))
+	}
+	if err != nil || len(result.Lost) == 0 {
+		return err
+	}
+	return scout.Errorf(scout.CodeStoreCorrupt, "not all of %s could be read: lost are %s", path, strings.Join(result.Lost, "; ")).
+		WithHint("put what was rescued in its place: scout restore %s", to)
 }
 
 func (a *app) check(ctx context.Context, path string, asJSON bool) error {

@@ -70,7 +70,8 @@ func Reconcile(ctx context.Context, st Store, folder Folder) (Reconciled, error)
 // ReconcileOne does the same for one recording.
 func ReconcileOne(ctx context.Context, st Store, folder Folder, id string) (Reconciled, error) {
 	var result Reconciled
-	return result, reconcile(ctx, st, folder, []string{id}, &result)
+	err := reconcile(ctx, st, folder, []string{id}, &result)
+	return result, err
 }
 
 func reconcile(ctx context.Context, st Store, folder Folder, ids []string, result *Reconciled) error {

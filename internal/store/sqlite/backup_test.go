@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -89,7 +90,7 @@ func TestRestore(t *testing.T) {
 				t.Fatal(err)
 			}
 			harm(t, path)
-			before, _ := os.ReadFile(path) //nolint:errcheck // it may not exist
+			before, _ := os.ReadFile(path) // it may not exist
 			kept, err := sqlite.Restore(t.Context(), backup, path, time.Now())
 			if err != nil {
 				t.Fatal(err)
@@ -112,7 +113,7 @@ func TestRestore(t *testing.T) {
 				t.Errorf("kept %q", kept)
 			}
 			if kept != "" && !strings.Contains(name, "log") {
-				if after, err := os.ReadFile(kept); err != nil || string(after) != string(before) {
+				if after, err := os.ReadFile(kept); err != nil || !bytes.Equal(after, before) {
 					t.Errorf("what was there is not kept as it was: %v", err)
 				}
 			}

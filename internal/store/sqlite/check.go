@@ -90,17 +90,16 @@ func CheckFile(ctx context.Context, path string) (Report, error) {
 }
 
 func (r *Report) fill(v view) error {
-	problems := func(line string) error {
+	problem := func(line string) {
 		if len(r.Problems) < maxProblems {
 			r.Problems = append(r.Problems, line)
 		}
-		return nil
 	}
 	err := v.each(func(rows *sql.Rows) error {
 		var line string
 		err := rows.Scan(&line)
 		if err == nil && line != "ok" {
-			err = problems(line)
+			problem(line)
 		}
 		return err
 	}, fmt.Sprintf("PRAGMA integrity_check(%d)", maxProblems))
@@ -116,7 +115,7 @@ func (r *Report) fill(v view) error {
 			var n int
 			failures = append(failures, v.row(query).Scan(&n))
 			if n > 0 {
-				failures = append(failures, problems(fmt.Sprintf(sentence, n)))
+				problem(fmt.Sprintf(sentence, n))
 			}
 		}
 	}

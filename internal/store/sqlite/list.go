@@ -66,8 +66,12 @@ func listingOfTranscripts() listing {
 func facetsWanted(f *store.Filter) []string {
 	var words []string
 	for _, p := range []struct{ name, value string }{
-		{propertySource, string(f.Source)}, {propertyState, f.State}, {propertyDevice, f.Device}, {propertyClient, f.Client},
-		{propertyModel, f.Model}, {propertyLanguage, f.Language},
+		{propertySource, string(f.Source)},
+		{propertyState, f.State},
+		{propertyDevice, f.Device},
+		{propertyClient, f.Client},
+		{propertyModel, f.Model},
+		{propertyLanguage, f.Language},
 	} {
 		if p.value != "" {
 			words = append(words, facet(p.name, p.value))
@@ -324,7 +328,8 @@ func (v view) snippets(terms []store.Term, h *hit) ([]store.Snippet, error) {
 func (v view) starts(t *transcriptRow) ([]int64, error) {
 	var starts []int64
 	if t.starts.Valid {
-		return starts, json.Unmarshal([]byte(t.starts.String), &starts)
+		err := json.Unmarshal([]byte(t.starts.String), &starts)
+		return starts, err
 	}
 	list, err := v.segments(t.id, t.current, false)
 	for i := range list {

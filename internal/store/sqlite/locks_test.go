@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,7 +66,7 @@ func TestClearFree(t *testing.T) {
 	want := append([]byte(nil), page...)
 	clear(want[10:40])
 	clear(want[44:50])
-	if !clearFree(page, false) || string(page) != string(want) {
+	if !clearFree(page, false) || !bytes.Equal(page, want) {
 		t.Errorf("% x\nwant % x", page, want)
 	}
 	if clearFree(page, false) {

@@ -101,8 +101,7 @@ func (s *Store) wrote(began time.Time, err error) error {
 
 // opened logs what was found.
 func (s *Store) opened(from int, took time.Duration) {
-	switch {
-	case from != 0 && from != Version():
+	if from != 0 && from != Version() {
 		s.scope.Log().Info(EventStoreMigrated, slog.Int("from", from), slog.Int("to", Version()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 	}
 	s.scope.Log().Info(EventStoreOpened, slog.Int("version", Version()), slog.Bool("created", from == 0), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))

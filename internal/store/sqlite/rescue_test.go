@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +71,7 @@ func TestRescue(t *testing.T) {
 				t.Fatalf("rescue: %v", err)
 			}
 			after, err := os.ReadFile(broken)
-			if err != nil || string(after) != string(before) {
+			if err != nil || !bytes.Equal(after, before) {
 				t.Errorf("the damaged file was changed (%v)", err)
 			}
 			checkSound(t, rescued)

@@ -94,7 +94,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 			err = errors.Join(s.metrics.fail(fail(doing, err)), s.release())
 		}
 	}()
-	if err = errors.Join(removeLeftovers(path), prepareFile(path)); err != nil {
+	if err := errors.Join(removeLeftovers(path), prepareFile(path)); err != nil {
 		return nil, err
 	}
 	if s.file, err = os.Stat(path); err != nil {

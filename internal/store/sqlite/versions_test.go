@@ -113,7 +113,7 @@ func read(t *testing.T, s store.Store) contents {
 			must(err)
 			c.Found[fmt.Sprint(query, deleted)] = page.Data
 			for _, found := range page.Data {
-				id := found.Key.String()
+				id := found.String()
 				c.Versions[id], err = s.Versions(t.Context(), found.Key)
 				must(err)
 				for _, v := range c.Versions[id] {

@@ -33,7 +33,7 @@ func (r row) Scan(into ...any) error {
 }
 
 func (v view) row(query string, args ...any) row {
-	stmt, err := v.prepare(v.ctx, query)
+	stmt, err := v.prepare(v.ctx, query) //nolint:sqlclosecheck // it stays prepared
 	if err != nil {
 		return row{err: err}
 	}
@@ -42,7 +42,7 @@ func (v view) row(query string, args ...any) row {
 
 // each calls scan for every row. scan must not run the same statement.
 func (v view) each(scan func(*sql.Rows) error, query string, args ...any) error {
-	stmt, err := v.prepare(v.ctx, query)
+	stmt, err := v.prepare(v.ctx, query) //nolint:sqlclosecheck // it stays prepared
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (v view) each(scan func(*sql.Rows) error, query string, args ...any) error 
 
 // insert runs a statement and returns the number of the row that it made.
 func (v view) insert(query string, args ...any) (int64, error) {
-	stmt, err := v.prepare(v.ctx, query)
+	stmt, err := v.prepare(v.ctx, query) //nolint:sqlclosecheck // it stays prepared
 	if err != nil {
 		return 0, err
 	}

@@ -46,7 +46,7 @@ func journals() map[string]func(*bench) {
 			var types []string
 			for i, e := range b.events(store.EventStream) {
 				types = append(types, e.Type)
-				if e.Seq != uint64(i+1) || e.NewEvent.Recording != ID(1) || !e.At.Equal(epoch()) { //nolint:gosec // a small number
+				if e.Seq != uint64(i+1) || e.Recording != ID(1) || !e.At.Equal(epoch()) { //nolint:gosec // a small number
 					b.Errorf("event %+v", e)
 				}
 			}
@@ -65,7 +65,7 @@ func journals() map[string]func(*bench) {
 					b.Errorf("after %d: %+v, %v", after, replay, err)
 				}
 			}
-			if all := b.events(stream); string(all[3].Data) != string(word(4).Data) || all[3].NewEvent.Recording != ID(1) {
+			if all := b.events(stream); string(all[3].Data) != string(word(4).Data) || all[3].Recording != ID(1) {
 				b.Errorf("event %+v", all[3])
 			}
 			replay, err := b.Events(b.Context(), stream, 2, 2)

@@ -32,7 +32,9 @@ func recordings() map[string]func(*bench) {
 				change func(*store.Recording)
 				want   bool
 			}{
-				{func(*store.Recording) {}, false}, {func(r *store.Recording) { r.Fingerprint = "other" }, true}, {func(r *store.Recording) { r.Bytes++ }, true},
+				{func(*store.Recording) {}, false},
+				{func(r *store.Recording) { r.Fingerprint = "other" }, true},
+				{func(r *store.Recording) { r.Bytes++ }, true},
 				{func(r *store.Recording) { r.Title = "not from here" }, true}, // back to the facts before
 			} {
 				r := Recording(1)
