@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -17,48 +16,29 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
-const spoken = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+const spoken = testrun.Spoken
 
 var (
-	programs string // folder with scout, scout-bench and scout-engine
-	models   string
-	clip     string
+	installed testrun.Installation // of scout, scout-bench and scout-engine
+	clip      string
 )
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "scout-bench-test-")
-		if err != nil {
+		var err error
+		if installed, err = testrun.Install("scout", "scout-bench", "scout-engine"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-		root, err := filepath.Abs("../..")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		programs, clip = dir, filepath.Join(root, "testdata", "jfk.wav")
-		models = cmp.Or(os.Getenv("SCOUT_MODELS"), filepath.Join(root, "var", "models"))
-		if err := testrun.Programs(root, dir, "scout", "scout-bench", "scout-engine"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		for name, value := range map[string]string{"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_MODELS": models, "SCOUT_CONFIG": os.DevNull, "SCOUT_MODEL": ""} {
-			if err := os.Setenv(name, value); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				return 1
-			}
-		}
+		defer installed.Remove()
+		clip = installed.Clip
 		return m.Run()
 	}())
 }
 
 func needModel(t *testing.T) {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(models, "moonshine-tiny-en", "model.json")); err != nil {
-		t.Skip("the default model is not installed: run make setup")
-	}
+	installed.NeedModel(t)
 }
 
 // scoutBench runs the program in this process.
@@ -159,7 +139,7 @@ func TestBenchEngineMeasuresEverything(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "manifest.tsv"), []byte(manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), filepath.Join(programs, "scout-bench"), "engine", dir, "--rounds", "1", "--skip-hour", "--json").Output()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(installed.Programs, "scout-bench"), "engine", dir, "--rounds", "1", "--skip-hour", "--json").Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

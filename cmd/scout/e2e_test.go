@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -26,37 +25,27 @@ import (
 
 // The tests of this file run the built programs with the real model, as a user does.
 
-const spoken = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+const spoken = testrun.Spoken
 
 var (
-	programs string // folder with scout, scout-recorder and scout-engine
-	models   string
-	clip     string
+	installed testrun.Installation // of scout, scout-recorder and scout-engine
+	programs  string               // its folder
+	models    string
+	clip      string
 )
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "scout-e2e-")
-		if err != nil {
+		var err error
+		if installed, err = testrun.Install("scout", "scout-recorder", "scout-engine"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-		root, err := filepath.Abs("../..")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		programs = dir
-		models = cmp.Or(os.Getenv("SCOUT_MODELS"), filepath.Join(root, "var", "models"))
-		clip = filepath.Join(root, "testdata", "jfk.wav")
-		if err := testrun.Programs(root, dir, "scout", "scout-recorder", "scout-engine"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
+		defer installed.Remove()
+		programs, models, clip = installed.Programs, installed.Models, installed.Clip
 		for name, value := range map[string]string{
-			"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_RECORDER": filepath.Join(dir, "scout-recorder"), "SCOUT_MODELS": models, "SCOUT_MODEL": "", "SCOUT_LOG_LEVEL": "", "SCOUT_CONFIG": os.DevNull,
-			"SCOUT_DATA": filepath.Join(dir, "data"), "SCOUT_DAEMON__IDLE": "30s",
+			"SCOUT_RECORDER": filepath.Join(programs, "scout-recorder"), "SCOUT_LOG_LEVEL": "",
+			"SCOUT_DATA": filepath.Join(programs, "data"), "SCOUT_DAEMON__IDLE": "30s",
 		} {
 			if err := os.Setenv(name, value); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -77,9 +66,7 @@ func TestMain(m *testing.M) {
 
 func needModel(t *testing.T) {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(models, "moonshine-tiny-en", "model.json")); err != nil {
-		t.Skip("the default model is not installed: run make setup")
-	}
+	installed.NeedModel(t)
 }
 
 // said tells whether the text holds the words of the clip n times. Commas are the model's taste.

@@ -27,10 +27,9 @@ type flacDecoder struct {
 	info   *meta.StreamInfo
 	format stream
 
-	pos     uint64    // frames (samples per channel) given to pending so far
-	silence uint64    // frames of silence to come before pending
-	pending []float32 // interleaved, the rest of the current FLAC frame
-	frame   []float32 // memory of pending
+	pos   uint64    // frames (samples per channel) given to pending so far
+	held            // the rest of the current FLAC frame
+	frame []float32 // memory of pending
 
 	lost    uint64 // frames replaced by silence
 	damages int
@@ -87,20 +86,12 @@ func (d *flacDecoder) warnings() []scout.Warning {
 func (d *flacDecoder) decode(dst []float32) (int, error) {
 	channels := d.format.channels
 	dst = dst[:len(dst)/channels*channels]
-	for len(d.pending) == 0 && d.silence == 0 {
+	for d.empty() {
 		if err := d.next(); err != nil {
 			return 0, err
 		}
 	}
-	if d.silence > 0 {
-		n := int(min(uint64(len(dst)/channels), d.silence))
-		d.silence -= uint64(n)
-		clear(dst[:n*channels])
-		return n * channels, nil
-	}
-	n := copy(dst, d.pending)
-	d.pending = d.pending[n:]
-	return n, nil
+	return d.give(dst, channels), nil
 }
 
 // next decodes one FLAC frame to pending.
@@ -247,7 +238,7 @@ func (d *flacDecoder) accept(f *frame.Frame, damaged bool) bool {
 		if gap > limit {
 			return false
 		}
-		d.silence, d.lost, d.pos = gap, d.lost+gap, d.pos+gap
+		d.silence, d.lost, d.pos = int64(gap), d.lost+gap, d.pos+gap
 	}
 	d.pos += uint64(n)
 	channels := d.format.channels

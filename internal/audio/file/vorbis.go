@@ -40,8 +40,7 @@ type vorbisDecoder struct {
 	pos     int64 // frames since base
 	gap     bool  // pages are missing before this one
 
-	silence int64     // frames to come before pending
-	pending []float32 // interleaved
+	held
 	decoded []float32 // memory of pending
 	scratch []float32 // one packet, as the library wants it
 
@@ -97,7 +96,7 @@ func (d *vorbisDecoder) warnings() []scout.Warning {
 func (d *vorbisDecoder) decode(dst []float32) (int, error) {
 	channels := d.format.channels
 	dst = dst[:len(dst)/channels*channels]
-	for len(d.pending) == 0 && d.silence == 0 {
+	for d.empty() {
 		page, err := d.pages.next()
 		if errors.Is(err, io.EOF) && !d.ended && !d.pages.cut {
 			d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the end mark is missing", d.length().Round(time.Millisecond)).From(d.length()))
@@ -110,15 +109,7 @@ func (d *vorbisDecoder) decode(dst []float32) (int, error) {
 			return 0, err
 		}
 	}
-	if d.silence > 0 {
-		n := int(min(int64(len(dst)/channels), d.silence))
-		d.silence -= int64(n)
-		clear(dst[:n*channels])
-		return n * channels, nil
-	}
-	n := copy(dst, d.pending)
-	d.pending = d.pending[n:]
-	return n, nil
+	return d.give(dst, channels), nil
 }
 
 // page takes one page of the file.
