@@ -129,6 +129,8 @@ func (l *ffmpegLog) judge(message string) {
 		return false
 	}
 	switch {
+	case has(": Operation not permitted"):
+		// The demuxer of GXF ends with this at the end of the file.
 	case has("Error while decoding stream", "Error submitting packet to decoder", "Decoding error"):
 		l.errors++
 	case has("partial file", "ended prematurely", "Packet mismatch", "truncated", "Truncat"):
