@@ -73,7 +73,7 @@ func (m *LiveMixer) listen(frames []float32) {
 		m.reference[c] *= keep
 	}
 	for at := 0; at < len(frames); at += m.channels {
-		// Each channel is compared with what the channels before it make together.
+		// Each channel is compared with the sum of the channels before it.
 		sum := float64(frames[at])
 		m.square[0] += sum * sum
 		for c := 1; c < m.channels; c++ {

@@ -11,13 +11,12 @@ import (
 	"github.com/scout-speech/scout/internal/capture/sound"
 )
 
-// chunkFrames is how many device frames are converted at a time.
+// chunkFrames is how many device frames are converted at once.
 const chunkFrames = 1024
 
-// converter turns the frames of one stream into those of the ring: it decodes, mixes, resamples and
-// encodes, in buffers made once. Where nothing has to change the bytes go to the ring as they are.
-// It measures the level on the way. It belongs to one goroutine; after newConverter it allocates
-// nothing.
+// converter turns the frames of one stream into those of the ring: it decodes, mixes, resamples and encodes, in buffers
+// that are made once. If nothing has to change, the bytes go to the ring unchanged. It measures the level on the way.
+// It belongs to one goroutine and allocates nothing after newConverter.
 type converter struct {
 	in      sound.Format
 	out     scout.Format
@@ -94,11 +93,11 @@ func (c *converter) begin() {
 	c.base = c.ring.Head()
 }
 
-// position is where in the ring the next device frame belongs. The ring's head is behind it by what
-// the resampler holds back.
+// position returns where in the ring the next device frame belongs. The ring's head is behind it by the frames that the
+// resampler holds back.
 func (c *converter) position() ring.Position { return c.base.Add(c.frames(c.taken)) }
 
-// frames is how many ring frames so many device frames are. It and deviceFrames are the one place that converts.
+// frames returns how many ring frames correspond to device frames. Only it and deviceFrames convert between the two.
 func (c *converter) frames(device sound.Frames) uint64 {
 	if c.resamplers == nil {
 		return uint64(device)
@@ -106,7 +105,7 @@ func (c *converter) frames(device sound.Frames) uint64 {
 	return uint64(c.resamplers[0].OutputLen(int64(device)))
 }
 
-// deviceFrames is how many whole device frames fit into so many ring frames.
+// deviceFrames returns how many whole device frames fit into the given number of ring frames.
 func (c *converter) deviceFrames(frames uint64) sound.Frames {
 	return sound.Frames(frames * uint64(c.in.SampleRateHz) / uint64(c.out.SampleRateHz))
 }
@@ -184,8 +183,7 @@ func (c *converter) emit(frames int) {
 	c.ring.Write(c.encoded[:n*c.encode.Bytes()])
 }
 
-// flush writes what the resampler held back: the ring's head is at position then. The next frame
-// begins a new stretch.
+// flush writes what the resampler held back: the ring's head is then at position. The next frame begins a new stretch.
 func (c *converter) flush() {
 	for done := c.resamplers == nil; !done; {
 		produced := 0
@@ -200,7 +198,7 @@ func (c *converter) flush() {
 	c.begin()
 }
 
-// loud joins the levels of blocks.
+// loud combines the levels of blocks.
 type loud struct {
 	squares float64
 	peak    float64

@@ -7,7 +7,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// beginStop begins the end of the recording; c is told of it and may be nil.
+// beginStop begins the end of the recording. c waits for it and may be nil.
 func (o *owner) beginStop(c *command) {
 	if !o.recording() {
 		if c != nil {
@@ -24,8 +24,7 @@ func (o *owner) beginStop(c *command) {
 	}
 }
 
-// tryStop ends the recording once everything heard before stopAt is in the ring, or cannot be any
-// more.
+// tryStop ends the recording once everything captured before stopAt is in the ring, or can no longer arrive.
 func (o *owner) tryStop(now time.Duration) {
 	s := o.session
 	if o.outage == nil && o.line.stream.RealTime() && now < o.stopAt+stopGrace &&
@@ -50,7 +49,7 @@ func (o *owner) tryStop(now time.Duration) {
 	o.closeLine()
 }
 
-// endRecording answers all who wait for the end.
+// endRecording answers all commands that wait for the end.
 func (o *owner) endRecording() {
 	s := o.session
 	if ppm, ok := o.timeline.drift(); ok {

@@ -14,17 +14,17 @@ const (
 	GapDeviceLost scout.GapReason = "device_lost"
 	// GapServerLost is a sound server that ended or restarted.
 	GapServerLost scout.GapReason = "server_lost"
-	// GapStalled is a device that stopped delivering without a word.
+	// GapStalled is a device that stopped delivering without a reason.
 	GapStalled scout.GapReason = "device_stalled"
 	// GapSuspended is a device that the system put to sleep.
 	GapSuspended scout.GapReason = "device_suspended"
-	// GapMissing is frames that the device or the sound server dropped while the stream went on.
+	// GapMissing is frames that the device or the sound server dropped while the stream continued.
 	GapMissing scout.GapReason = "frames_missing"
 	// GapOverrun is frames that came faster than this program took them from the callback.
 	GapOverrun scout.GapReason = "callback_overrun"
 )
 
-// State is what a session does.
+// State is the state of a session.
 type State string
 
 // The states of a session.
@@ -39,7 +39,7 @@ const (
 // EventKind says what happened. Kinds are part of the public contract.
 type EventKind string
 
-// The kinds of events. Beside each: the fields that it sets besides Kind, At and Frame.
+// The kinds of events. Beside each are the fields that it sets in addition to Kind, At and Frame.
 const (
 	KindStateChanged  EventKind = "state_changed"  // State
 	KindDeviceOpened  EventKind = "device_opened"  // Device: first frames came

@@ -8,8 +8,8 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 )
 
-// Gap is a stretch of the ring for which no audio exists: it holds silence there. Where that is in a recording is known
-// to whoever writes the ring into one.
+// Gap is a stretch of the ring for which no audio exists: it holds silence. The writer of a recording knows where that
+// is in the recording.
 type Gap struct {
 	Start  ring.Position
 	Frames uint64 // length, never 0 once the gap is over
@@ -19,7 +19,7 @@ type Gap struct {
 // End returns the position of the first frame after the gap.
 func (g Gap) End() ring.Position { return g.Start.Add(g.Frames) }
 
-// ledger holds the gaps of a recording in the order of position. The owner writes it, anybody reads it.
+// ledger holds the gaps of a recording in the order of position. The owner writes it, any goroutine reads it.
 type ledger struct {
 	mu   sync.Mutex
 	gaps []Gap
@@ -32,8 +32,8 @@ func (l *ledger) begin() {
 	l.gaps = nil
 }
 
-// note adds a gap behind the others. One that begins where the last one does is the same gap: it was open until
-// now, and has its new length.
+// note appends a gap. A gap that begins where the last one does is the same gap, which was open until now and has its
+// new length.
 func (l *ledger) note(g Gap) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

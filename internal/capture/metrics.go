@@ -20,7 +20,7 @@ const (
 	eventStreamLeft    = "stream_left_open"
 )
 
-// metrics are the numbers of sessions. Several sessions of a process share them.
+// metrics are the metrics of sessions. Several sessions of a process share them.
 type metrics struct {
 	overruns *prometheus.CounterVec
 	lost     *prometheus.CounterVec
@@ -80,7 +80,7 @@ func newMetrics(s observe.Scope) *metrics {
 	return m
 }
 
-// evicted counts what a reader lost; it is the ring's OnEvicted.
+// evicted counts the frames that a reader lost; it is the ring's OnEvicted.
 func (m *metrics) evicted(reader string, frames uint64) {
 	m.overruns.WithLabelValues(reader).Inc()
 	m.lost.WithLabelValues(reader).Add(float64(frames))

@@ -8,8 +8,8 @@ import (
 	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
-// Open returns the sound system for a device's name and the ID to open with it: a virtual device, or one
-// of the machine's.
+// Open returns the sound system for a device's name and the ID to open with it: a virtual device, or a device of the
+// machine.
 func Open(ctx context.Context, device string, o sound.Options) (sound.Backend, string, error) {
 	if virtual.Is(device) {
 		return virtual.Backend{}, device, nil

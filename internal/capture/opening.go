@@ -12,17 +12,17 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// line is an open device whose frames flow.
+// line is an open device that delivers frames.
 type line struct {
 	backend   sound.Backend
 	stream    sound.Stream
 	intake    *intake.Queue
 	converter *converter
 	device    sound.Device
-	opened    time.Duration   // since the session's epoch: nothing was heard before
+	opened    time.Duration   // since the session's epoch: no frame is older
 	seen      bool            // by the system's list of streams
 	news      <-chan struct{} // has a token after blocks came
-	over      bool            // no frame will follow; what waits in the intake is yet to be taken
+	over      bool            // no frame will follow; the frames in the intake must still be taken
 }
 
 // guardedAttempt is attempt with its panics made errors.
@@ -46,16 +46,15 @@ func (s *Session) guarded(work func()) {
 	})
 }
 
-// attempt opens the device and returns when its first frames are there. Without a backend it looks for
-// one.
+// attempt opens the device and returns when its first frames are there. Without a backend it finds one.
 func (s *Session) attempt(ctx context.Context, backend sound.Backend, device string) (*line, error) {
 	s.metrics.attempts.Inc()
-	// Not a named result: an opening that is given up may still call back, and finds its line then.
+	// Not a named result: an abandoned opening may still call back, and then finds its line.
 	l := &line{backend: backend}
 	var err error
 	ready := false
 	defer func() {
-		if l.stream != nil && !ready { // whatever went wrong, no device stays open
+		if l.stream != nil && !ready { // after any failure no device stays open
 			s.closeLater(l)
 		}
 	}()
@@ -87,7 +86,7 @@ func (s *Session) attempt(ctx context.Context, backend sound.Backend, device str
 	return l, nil
 }
 
-// openFailure names the deadline where that was the reason.
+// openFailure names the deadline if that was the reason.
 func (s *Session) openFailure(ctx context.Context, device string, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 		if device == "" {
@@ -98,8 +97,8 @@ func (s *Session) openFailure(ctx context.Context, device string, err error) err
 	return err
 }
 
-// awaitFrames returns when a block waits in the intake, or the stream ended. A device that may be
-// asleep is woken now and then: the first time may have come before the stream was in its place.
+// awaitFrames returns when a block waits in the intake, or the stream ended. A device that may be asleep is woken
+// repeatedly: the first time may have been before the stream was in its place.
 func (l *line) awaitFrames(ctx context.Context) error {
 	news, end := l.intake.Listen()
 	defer end()
@@ -122,8 +121,8 @@ func (l *line) awaitFrames(ctx context.Context) error {
 	return nil
 }
 
-// wakeUp makes a sleeping device deliver, where the stream knows how. Where that fails the frames come
-// later: whoever waits for them has a deadline.
+// wakeUp makes a sleeping device deliver, if the stream can. If it fails the frames come later; callers have a
+// deadline.
 func wakeUp(ctx context.Context, stream sound.Stream, device string) {
 	if waker, ok := stream.(sound.Waker); ok {
 		_ = waker.Wake(ctx, device)
@@ -139,8 +138,8 @@ func (s *Session) closeLater(l *line) {
 	})
 }
 
-// pace holds a stream that is not in real time back while it is half a ring ahead of the slowest
-// reader, or of the recording's beginning where there is none yet.
+// pace blocks a stream that is not in real time while it is half a ring ahead of the slowest reader, or of the
+// recording's beginning if there is no reader yet.
 func (s *Session) pace(ctx context.Context, q *intake.Queue, frames sound.Frames) error {
 	if q.Room() >= frames && s.ahead() <= s.ring.Capacity()/2 {
 		return nil
@@ -157,13 +156,13 @@ func (s *Session) pace(ctx context.Context, q *intake.Queue, frames sound.Frames
 			return context.Cause(ctx)
 		case <-taken:
 		case <-moved:
-		case <-changed: // the recording may begin later than it seemed
+		case <-changed: // the recording may begin later than expected
 		}
 	}
 	return nil
 }
 
-// ahead is how many frames the slowest reader has yet to read.
+// ahead returns how many frames the slowest reader has not read yet.
 func (s *Session) ahead() uint64 {
 	if len(s.ring.Readers()) > 0 {
 		return s.ring.Lag()

@@ -7,13 +7,13 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 )
 
-// Time constants of outages; docs/adr/0022-gap-policy.md says why.
+// Time constants of outages; docs/adr/0022-gap-policy.md explains them.
 const (
-	// settleFor is how long blocks of a device that is back are collected before they are placed: the
-	// promptest of them says when they were heard.
+	// settleFor is how long blocks of a returned device are collected before they are placed: the promptest of them
+	// shows when they were captured.
 	settleFor = 120 * time.Millisecond
-	// holdStalled is how long silence is held back while a device merely keeps quiet: a machine or a
-	// server that stood still delivers late what it has.
+	// holdStalled is how long silence is held back while a device just sends nothing: a machine or a server that stood
+	// still delivers its frames late.
 	holdStalled = 5 * time.Second
 	// holdLost is the same for a device that is known to be gone.
 	holdLost = 300 * time.Millisecond
@@ -21,7 +21,7 @@ const (
 	fillMargin = 300 * time.Millisecond
 	// wakeAgain is how long a device that may be asleep is given between two attempts to wake it.
 	wakeAgain = 100 * time.Millisecond
-	// leastGap is a loss below what the measuring of time can tell.
+	// leastGap is the smallest loss that the time measurement can detect.
 	leastGap = 10 * time.Millisecond
 )
 
@@ -33,9 +33,9 @@ type outage struct {
 	since   time.Duration // when the last block came
 	hold    time.Duration // how long silence is held back
 	filled  uint64        // silence written so far
-	next    *line         // the device that goes on, where it is not the old one
-	resumed time.Duration // when frames were seen again; 0 for not yet
-	moved   time.Duration // when the system gave the stream another device, or that was woken up again
+	next    *line         // the device that continues, if it is not the old one
+	resumed time.Duration // when frames came again; 0 if they have not
+	moved   time.Duration // when the system gave the stream another device, or that device was woken again
 }
 
 // newOutage returns an outage that began when the last block came.

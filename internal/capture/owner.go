@@ -14,16 +14,16 @@ import (
 
 // Time constants of the owner.
 const (
-	// stepEvery is how often the owner looks at the time where something depends on it: a device that keeps quiet,
-	// a start, an end. Blocks that come wake it.
+	// stepEvery is how often the owner checks the time while something depends on it: a silent device, a start, an end.
+	// Arriving blocks wake it.
 	stepEvery = 20 * time.Millisecond
-	// restEvery is how often it looks while blocks come: never, as long as they come every 20 ms. A timer that is set anew for
-	// each block still wakes the process once in this time.
+	// restEvery is how often it checks while blocks arrive: never, as long as they come every 20 ms. A timer that is
+	// reset for each block still wakes the process once in this time.
 	restEvery = 160 * time.Millisecond
-	// longestStep is how much of the time between two steps counts as silence of the device. A step
-	// that took longer was this program's own rest, not the device's.
+	// longestStep is how much of the time between two steps counts as silence of the device. In a longer step this
+	// program itself did not run.
 	longestStep = restEvery + stepEvery
-	// stopGrace is how long the end of a recording waits for frames heard before it.
+	// stopGrace is how long the end of a recording waits for frames captured before it.
 	stopGrace = 60 * time.Millisecond
 )
 
@@ -94,10 +94,10 @@ func (o *owner) recording() bool { return o.state == StateRecording || o.state =
 // now is the time since the session's epoch.
 func (o *owner) now() time.Duration { return time.Since(o.session.epoch) }
 
-// Run owns the session until ctx ends. A recording under way is brought to its end, the device is
-// closed, the ring is closed. It is called once and returns nil, or an error where a sound server that
-// hangs kept a device from being closed, or where the session cannot go on: Err then says the same, and
-// another session can go on with the recording.
+// Run owns the session until ctx ends. It then ends a current recording, closes the device and closes the ring. It is
+// called once. It returns nil, or an error in two cases: a sound server that hangs prevented a device from being
+// closed, or the session cannot continue. In the second case Err returns the same error, and another session can
+// continue the recording.
 func (s *Session) Run(ctx context.Context) error {
 	o := &s.owner
 	devices, stopDevices := context.WithCancel(context.WithoutCancel(ctx))
@@ -173,7 +173,7 @@ func (o *owner) work(ctx, devices context.Context) error {
 	return nil
 }
 
-// nextLook is how long the owner may wait for a block before it looks at the time.
+// nextLook returns how long the owner may wait for a block before it checks the time.
 func (o *owner) nextLook() time.Duration {
 	if o.line == nil || o.outage != nil || o.starting != nil || o.state == StateStopping || o.silent > 0 {
 		return stepEvery
@@ -181,7 +181,7 @@ func (o *owner) nextLook() time.Duration {
 	return restEvery
 }
 
-// leave ends everything, whatever state the owner is in. Nothing of it waits for a device.
+// leave ends everything, in any state of the owner. It does not wait for a device.
 func (o *owner) leave(stopDevices context.CancelFunc) error {
 	s := o.session
 	defer close(s.ended)
@@ -197,7 +197,7 @@ func (o *owner) leave(stopDevices context.CancelFunc) error {
 	return o.opener.await(closeWithin)
 }
 
-// idle is true while nothing can happen but a command.
+// idle reports whether only a command can change anything.
 func (o *owner) idle() bool {
 	return o.line == nil && o.opening == nil && o.starting == nil && !o.recording()
 }
@@ -226,8 +226,7 @@ func (o *owner) command(ctx context.Context, c *command) {
 	}
 }
 
-// begin starts the recording that waits, at the newest frame of the open device and the pre-roll
-// before it.
+// begin starts the waiting recording, at the newest frame of the open device and the pre-roll before it.
 func (o *owner) begin() {
 	s, c := o.session, o.starting
 	o.starting = nil
@@ -249,8 +248,7 @@ func (o *owner) begin() {
 	}}
 }
 
-// fail ends a start that waits with an error. Nothing else fails: a recording goes on whatever the
-// device does.
+// fail ends a waiting start with an error. Nothing else fails: a recording continues whatever the device does.
 func (o *owner) fail(err error) {
 	c := o.starting
 	if c == nil {
@@ -261,7 +259,7 @@ func (o *owner) fail(err error) {
 		o.stopOpening()
 		o.closeLine()
 	}
-	defer func() { c.reply <- reply{err: err} }() // when the state says so too
+	defer func() { c.reply <- reply{err: err} }() // after the state has been published
 	if scout.ClassOf(err) == scout.Cancelled || c.gaveUp() != nil {
 		o.setState(StateIdle, nil)
 		return
@@ -272,8 +270,8 @@ func (o *owner) fail(err error) {
 	o.emit(Event{Kind: KindFailed, Err: err})
 }
 
-// step does what is due: it takes blocks, watches the device, fills gaps, ends the recording. An error
-// ends the session.
+// step does what is due: it takes blocks, watches the device, fills gaps, ends the recording. An error ends the
+// session.
 func (o *owner) step(ctx context.Context) error {
 	now := o.now()
 	rested := min(now-o.lastStep, longestStep)
@@ -293,7 +291,7 @@ func (o *owner) step(ctx context.Context) error {
 		o.outageStep(ctx, now)
 	}
 	if o.outage == nil {
-		over := isDone(o.line.stream.Done()) // asked before the blocks, so that none is overlooked
+		over := isDone(o.line.stream.Done()) // checked before the blocks, so that none is missed
 		if o.take() {
 			o.silent = 0
 		} else if o.line.stream.RealTime() && !o.ahead(now) {
@@ -322,7 +320,7 @@ func (o *owner) step(ctx context.Context) error {
 	return nil
 }
 
-// broken returns why a stream that is done broke; nil where it ended by its own will.
+// broken returns why a stream that is done broke; nil if it ended normally.
 func broken(stream sound.Stream) error {
 	if s, ok := stream.(sound.Breaker); ok {
 		return s.Err()
@@ -339,7 +337,7 @@ func isDone(done <-chan struct{}) bool {
 	}
 }
 
-// adopt makes l the device being heard, from the ring's head on.
+// adopt makes l the current device, from the ring's head on.
 func (o *owner) adopt(ctx context.Context, l *line) {
 	s := o.session
 	o.line, o.silent = l, 0
@@ -355,14 +353,14 @@ func (o *owner) adopt(ctx context.Context, l *line) {
 	o.emit(Event{Kind: KindDeviceOpened, Device: l.device})
 }
 
-// hears notes that what comes from now on was not heard before at.
+// hears records that frames from now on were not captured before at.
 func (o *owner) hears(at time.Duration) {
 	o.heardFrom, o.heardAt = o.line.converter.position(), at
 	o.timeline.heardSince(o.heardFrom, at)
 }
 
-// ahead is true while the device has delivered more than the time since it is heard: it renders ahead
-// and will rest for as long.
+// ahead reports whether the device has delivered more than the time since it was adopted: it renders ahead and will
+// pause for that long.
 func (o *owner) ahead(now time.Duration) bool {
 	return o.session.options.Format.Duration(o.line.converter.position().Sub(o.heardFrom)) > now-o.heardAt
 }
@@ -398,7 +396,7 @@ func (o *owner) openedLine(ctx context.Context, r opened) {
 	}
 }
 
-// setState changes the state and tells of it.
+// setState changes the state and publishes it.
 func (o *owner) setState(state State, err error) {
 	if o.state == state && err == nil {
 		return

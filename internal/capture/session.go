@@ -32,23 +32,22 @@ const (
 	LossAuto LossPolicy = "auto"
 	// LossFollow records silence until the device is back.
 	LossFollow LossPolicy = "follow"
-	// LossDefault goes on with the system's default device.
+	// LossDefault continues with the system's default device.
 	LossDefault LossPolicy = "default"
 )
 
-// Options are the settings of a session. The zero value means the defaults beside each field, except
-// for Format.
+// Options are the settings of a session. The zero value means the defaults given at each field, except for Format.
 type Options struct {
 	// Device is an ID, a name, a part of one, or a virtual device (virtual.Is); default the system's.
 	Device string
-	// Format is that of the ring. All of it must be set; what the device delivers is converted.
+	// Format is the format of the ring. All of it must be set; the device's frames are converted.
 	Format scout.Format
-	// Buffer is the length of the ring; default 60 s. The ring holds the power of two of frames above.
+	// Buffer is the length of the ring; default 60 s, rounded up to a power of two of frames.
 	Buffer time.Duration
-	// Warm keeps the device open while nothing is recorded, so that a recording begins at once and
-	// with what was heard before.
+	// Warm keeps the device open while nothing is recorded, so that a recording begins at once and with audio from
+	// before.
 	Warm bool
-	// Preroll is how much of that goes in front of a recording; default 500 ms, negative for none.
+	// Preroll is how much of that audio is put before a recording; default 500 ms, negative for none.
 	Preroll time.Duration
 	// OnLoss says what to record while the device is away; default LossAuto.
 	OnLoss LossPolicy
@@ -63,9 +62,9 @@ type Options struct {
 	// System says how Open reaches it.
 	System sound.Options
 	Scope  observe.Scope
-	// Copies, where set, is told where audio is copied.
+	// Copies, if set, is called where audio is copied.
 	Copies copies.Watch
-	// Faults is where tests make goroutines fail.
+	// Faults lets tests make goroutines fail.
 	Faults fault.Points
 }
 
@@ -73,65 +72,62 @@ type Options struct {
 const (
 	GoroutineOwner   = "capture.owner"   // moves frames from the device into the ring
 	GoroutineOpening = "capture.opening" // opens a device
-	GoroutineClosing = "capture.closing" // closes one, wakes one
+	GoroutineClosing = "capture.closing" // closes or wakes a device
 	GoroutineDevice  = virtual.Goroutine // of a virtual device: delivers its frames
-	GoroutineWatch   = pulse.Goroutine   // follows what the sound server tells
+	GoroutineWatch   = pulse.Goroutine   // follows the changes that the sound server reports
 )
 
-// Started tells where a recording begins.
+// Started says where a recording begins.
 type Started struct {
 	// From is the position in the ring of the recording's first frame, pre-roll included.
 	From ring.Position
-	// PrerollFrames of them were heard before the start was asked for.
+	// PrerollFrames of them were captured before the start was requested.
 	PrerollFrames uint64
-	// At is when frames flowed and the recording began; its first frame was heard PrerollFrames
-	// before.
+	// At is when frames arrived and the recording began; its first frame was captured PrerollFrames before.
 	At time.Time
 	// Waited is the time from the call to the first frames: 0 with a warm device.
 	Waited time.Duration
 	Device sound.Device
-	// DeviceFormat is what the device delivers, before conversion.
+	// DeviceFormat is the format of the device, before conversion.
 	DeviceFormat sound.Format
 }
 
-// Stopped tells how a recording ended.
+// Stopped says how a recording ended.
 type Stopped struct {
-	// From and End are positions in the ring: the recording is what lies between.
+	// From and End are positions in the ring: the recording lies between them.
 	From, End ring.Position
 	// Gaps lie within, in the order of position.
 	Gaps []Gap
-	// DriftPPM is how much faster the device's clock ran than the machine's; nil where the recording
-	// was too short to tell.
+	// DriftPPM is how much faster the device's clock ran than the machine's; nil if the recording was too short to
+	// tell.
 	DriftPPM *float64
 }
 
-// Status is how a session is at a moment.
+// Status is the state of a session at one moment.
 type Status struct {
 	State State
-	// Outage is why no frames come just now; empty while they do, and while no device is open.
+	// Outage is why no frames come at present; empty while they do, and while no device is open.
 	Outage scout.GapReason
-	// Device is the one being heard, or heard last.
+	// Device is the current device, or the last one.
 	Device       sound.Device
 	DeviceFormat sound.Format
-	// Position is the ring's head. From is where the recording under way began.
+	// Position is the ring's head. From is where the current recording began.
 	Position, From ring.Position
 	// FrameAge is the time since the newest frame came; 0 before the first.
 	FrameAge time.Duration
-	// Gaps is the number of gaps in the recording under way, or in the last one.
+	// Gaps is the number of gaps in the current recording, or in the last one.
 	Gaps int
 	// DriftPPM as in Stopped.
 	DriftPPM *float64
-	// Callback is how long the device's callback took.
+	// Callback is the latency of the device's callback.
 	Callback intake.Latency
-	// NativeCallback is true where that is the one in C; false for virtual devices, and where Go's own
-	// has to do.
+	// NativeCallback is true if that is the callback in C; false for virtual devices, and if Go's own has to be used.
 	NativeCallback bool
 	// Err is why the state is failed.
 	Err error
 }
 
-// Session is one device being heard. Make it with New, run it with Run, and then use the other
-// methods from any goroutine.
+// Session records one device. Make it with New, run it with Run, and then use the other methods from any goroutine.
 type Session struct {
 	options Options
 	follow  bool
@@ -147,9 +143,9 @@ type Session struct {
 	commands chan *command
 	ended    chan struct{}
 
-	status    atomic.Pointer[Status]       // what changes with events
+	status    atomic.Pointer[Status]       // the part that changes with events
 	changes   wake.Bell                    // rings when status changed
-	failure   atomic.Pointer[error]        // why Run ended, where that was not what its caller wanted
+	failure   atomic.Pointer[error]        // why Run ended, unless its caller wanted it
 	beat      atomic.Int64                 // since epoch, when Run last began a round
 	lastFrame atomic.Int64                 // since epoch, of the newest block; -1 before the first
 	driftPPM  atomic.Uint64                // bits of a float64, NaN for unknown
@@ -207,15 +203,15 @@ func orDefault(d, def time.Duration) time.Duration {
 	return d
 }
 
-// Ring is where frames arrive, in the format of the options. It is closed when the session ended or
-// its input did.
+// Ring returns the ring where frames arrive, in the format of the options. It is closed when the session or its input
+// has ended.
 func (s *Session) Ring() *ring.Ring { return s.ring }
 
-// Meter is the level of what is heard, also while nothing is recorded and the device is open.
+// Meter returns the level meter. It also works while nothing is recorded but the device is open.
 func (s *Session) Meter() *level.Meter { return s.meter }
 
-// Err returns why the session ended where neither its caller nor the end of its input is the reason; nil
-// while it goes on. What is in the ring then is all there will be.
+// Err returns why the session ended, unless its caller or the end of its input ended it; nil while it runs. Nothing
+// more is added to the ring then.
 func (s *Session) Err() error {
 	if err := s.failure.Load(); err != nil {
 		return *err
@@ -223,8 +219,8 @@ func (s *Session) Err() error {
 	return nil
 }
 
-// Silent returns for how long Run has begun no round although a recording is under way: its goroutine
-// stands still. It is 0 where nothing is recorded.
+// Silent returns how long Run has begun no round although it is recording, which means that its goroutine hangs. It is
+// 0 if nothing is recorded.
 func (s *Session) Silent() time.Duration {
 	switch s.status.Load().State {
 	case StateRecording, StateStopping:
@@ -236,19 +232,18 @@ func (s *Session) Silent() time.Duration {
 // Format is that of the ring.
 func (s *Session) Format() scout.Format { return s.options.Format }
 
-// Subscribe returns the events from now on, with room for so many unread ones. Who missed some asks Status and Gaps for how
-// things are. The subscription is closed when the session ends.
+// Subscribe returns the events from now on, with a buffer for unread ones. A receiver that missed some should call
+// Status and Gaps. The subscription is closed when the session ends.
 func (s *Session) Subscribe(buffer int) *fanout.Subscription[Event] {
 	return s.events.Subscribe(buffer)
 }
 
-// Gaps returns the gaps of the recording under way, or of the last one. A gap that is not over yet
-// has the length that it has so far.
+// Gaps returns the gaps of the current recording, or of the last one. A gap that is not over has its length so far.
 func (s *Session) Gaps() []Gap {
 	return s.gaps.all()
 }
 
-// Status returns how the session is now.
+// Status returns the present state of the session.
 func (s *Session) Status() Status {
 	status := *s.status.Load()
 	status.Position = s.ring.Head()
@@ -288,9 +283,9 @@ func (s *Session) Start(ctx context.Context) (Started, error) {
 	return r.started, r.err
 }
 
-// Stop ends the recording and returns where it ended: everything heard up to the call is in the ring
-// then. It always comes to an end, whatever the device does. Without a recording the error has
-// scout.CodeNotRecording, and Stopped is that of the last recording.
+// Stop ends the recording and returns where it ended: everything captured up to the call is then in the ring. It always
+// ends, whatever the device does. Without a recording the error has scout.CodeNotRecording, and Stopped is that of the
+// last recording.
 func (s *Session) Stop(ctx context.Context) (Stopped, error) {
 	c := &command{ctx: ctx, began: time.Now(), reply: make(chan reply, 1)}
 	r, err := s.call(ctx, c)
@@ -300,8 +295,8 @@ func (s *Session) Stop(ctx context.Context) (Stopped, error) {
 	return r.stopped, r.err
 }
 
-// call hands a command to the owner and waits for the answer. A start whose caller gave up is undone
-// by the owner.
+// call passes a command to the owner and waits for the answer. If the caller of a start gave up, the owner undoes the
+// start.
 func (s *Session) call(ctx context.Context, c *command) (reply, error) {
 	ended := scout.Errorf(scout.CodeDeviceUnavailable, "the session is over")
 	select {
@@ -332,7 +327,7 @@ type command struct {
 	reply chan reply // capacity 1
 }
 
-// gaveUp is why the caller waits no longer; nil while it does.
+// gaveUp returns why the caller no longer waits; nil while it does.
 func (c *command) gaveUp() error { return context.Cause(c.ctx) }
 
 type reply struct {

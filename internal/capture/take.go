@@ -10,13 +10,13 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// take moves all waiting blocks into the ring; false where there was none. It is the per-block path:
-// nothing in it allocates, unless frames were dropped.
+// take moves all waiting blocks into the ring; false if there was none. It is the per-block path: nothing in it
+// allocates, unless frames were dropped.
 func (o *owner) take() bool {
 	l, s := o.line, o.session
 	for taken := false; ; taken = true {
 		if !l.stream.RealTime() && s.ahead() > s.ring.Capacity()/2 {
-			return taken // it waits for the readers; what plays in real time cannot
+			return taken // it waits for the readers; a real-time source cannot
 		}
 		b, first, second, ok := l.intake.Next()
 		if !ok {
@@ -44,7 +44,7 @@ func (o *owner) take() bool {
 	}
 }
 
-// measured shows the level of a block to the meter and to the second under way.
+// measured passes the level of a block to the meter and to the current second.
 func (o *owner) measured(sum loud, frames sound.Frames, format sound.Format) {
 	block := sum.level()
 	if block.NonFinite > 0 {
@@ -81,8 +81,7 @@ func (o *owner) dropped(frames sound.Frames) {
 	o.gap(Gap{Start: start, Frames: s.ring.Head().Sub(start), Reason: GapOverrun})
 }
 
-// fillDeficit puts silence in the place of frames that the device or the server dropped without a
-// word, as time shows.
+// fillDeficit puts silence in the place of frames that the device or the server silently dropped, as the time shows.
 func (o *owner) fillDeficit() {
 	missing := o.timeline.deficit()
 	if missing == 0 || !o.line.stream.RealTime() {
@@ -97,7 +96,7 @@ func (o *owner) fillDeficit() {
 	o.gap(Gap{Start: start, Frames: missing, Reason: GapMissing})
 }
 
-// gap notes a gap that is over. While nothing is recorded it only ends the pre-roll.
+// gap records a gap that is over. While nothing is recorded it only ends the pre-roll.
 func (o *owner) gap(g Gap) {
 	if g.Frames == 0 {
 		return

@@ -12,14 +12,14 @@ import (
 const (
 	// anchorStep is the width of a slot in which the promptest block counts.
 	anchorStep = time.Second
-	// anchorSlots slots make the memory of what was prompt: long enough to see through a busy
-	// machine, short enough that a device clock off by 0.1 % moves it by only 10 ms.
+	// anchorSlots is the number of slots in the memory of prompt blocks: long enough to average over a busy machine,
+	// short enough that a device clock off by 0.1 % moves the result by only 10 ms.
 	anchorSlots = 10
 	// deficitSlots is for how long every block must be late before frames count as missing.
 	deficitSlots = 3
 	// deficitAgainst slots of the stretch must be known before those.
 	deficitAgainst = 3
-	// deficitLimit is how late: less is a change of the path's delay.
+	// deficitLimit is by how much they must be late: less is a change of the path's delay.
 	deficitLimit = 80 * time.Millisecond
 	// fastestClock is how much faster than the machine's a device's clock may run.
 	fastestClock = 0.005
@@ -27,12 +27,12 @@ const (
 	driftAfter = 30 * time.Second
 )
 
-// timeline relates positions in the ring to time. A block that comes at time t and ends at position p
-// puts the device's zero at p - rate*t. Blocks come late: the promptest of a second is its best
-// witness (Paxson, "On Calibrating Measurements of Packet Transit Times", SIGMETRICS 1998, takes the
-// minimum of one-way delays for the same reason). Sometimes they come early, too: the monitor of an
-// output hears what is rendered ahead, up to two seconds of it when the output's latency changes. So
-// nothing counts as heard before its device was open, and of several seconds the median counts.
+// timeline relates positions in the ring to time. A block that comes at time t and ends at position p puts the device's
+// zero at p - rate*t. Blocks come late, so the promptest of a second is the best measurement (Paxson, "On Calibrating
+// Measurements of Packet Transit Times", SIGMETRICS 1998, takes the minimum of one-way delays for the same reason).
+// Sometimes they come early, too: the monitor of an output delivers audio that is rendered ahead, up to two seconds of
+// it when the output's latency changes. So no frame is older than the opening of its device, and of several seconds the
+// median counts.
 //
 // Times are durations since one epoch, monotonic. Positions are ring frames. It is pure arithmetic.
 type timeline struct {
@@ -57,12 +57,12 @@ type slot struct {
 
 func newTimeline(rateHz int) timeline { return timeline{rate: float64(rateHz), limit: math.Inf(1)} }
 
-// heardSince notes that what follows position was not heard before at.
+// heardSince records that frames after position were not captured before at.
 func (l *timeline) heardSince(position ring.Position, at time.Duration) {
 	l.limit, l.since = float64(position)-l.rate*at.Seconds(), at
 }
 
-// observe notes that frames up to position were there at time at.
+// observe records that frames up to position were there at time at.
 func (l *timeline) observe(position ring.Position, at time.Duration) {
 	clock := fastestClock * l.rate * max(at-l.since, 0).Seconds()
 	zero := min(float64(position)-l.rate*at.Seconds(), l.limit+clock)
@@ -81,7 +81,7 @@ func (l *timeline) observe(position ring.Position, at time.Duration) {
 	}
 }
 
-// known is true once a block was observed.
+// known reports whether a block was observed.
 func (l *timeline) known() bool { _, found := l.newest(); return found }
 
 // newest returns the latest slot's number, and false without any.
@@ -96,14 +96,13 @@ func (l *timeline) newest() (int64, bool) {
 	return number, found
 }
 
-// zero is the device's zero by all slots.
+// zero returns the device's zero from all slots.
 func (l *timeline) zero() (float64, bool) {
 	newest, found := l.newest()
 	return l.median(newest-anchorSlots, newest), found
 }
 
-// median is the lower median of the slots with numbers above after, up to last; minus infinity
-// without any.
+// median returns the lower median of the slots with numbers above after, up to last; minus infinity if there are none.
 func (l *timeline) median(after, last int64) float64 {
 	var zeros [anchorSlots]float64
 	n := 0
@@ -120,8 +119,7 @@ func (l *timeline) median(after, last int64) float64 {
 	return zeros[(n-1)/2]
 }
 
-// expected is the position that a device without loss has reached at time at; 0 where nothing is
-// known yet.
+// expected returns the position that a device without loss has reached at time at; 0 if nothing is known yet.
 func (l *timeline) expected(at time.Duration) ring.Position {
 	zero, ok := l.zero()
 	if !ok {
@@ -130,10 +128,9 @@ func (l *timeline) expected(at time.Duration) ring.Position {
 	return ring.Position(max(zero+l.rate*at.Seconds(), 0))
 }
 
-// deficit is the number of frames that are missing since every block of the last deficitSlots
-// seconds was late by them, compared with the rest of the stretch; 0 as long as that may be chance.
-// The first second of a stretch is not compared with: a stream may begin with what its source had
-// waiting.
+// deficit returns the number of frames by which every block of the last deficitSlots seconds was late, compared with
+// the rest of the stretch; 0 as long as that may be chance. The first second of a stretch does not count: a stream may
+// begin with frames that its source had waiting.
 func (l *timeline) deficit() uint64 {
 	newest, found := l.newest()
 	if !found || !l.begun {
@@ -161,7 +158,7 @@ func (l *timeline) deficit() uint64 {
 	return uint64(math.Round(missing))
 }
 
-// filled notes that so many frames were put in the place of a deficit: what came since was not late.
+// filled records that frames were put in the place of a deficit: blocks since then were not late.
 func (l *timeline) filled(frames uint64) {
 	newest, _ := l.newest()
 	for i := range l.slots {
@@ -172,8 +169,8 @@ func (l *timeline) filled(frames uint64) {
 	l.endStretch()
 }
 
-// endStretch ends the measuring of drift and deficit at a gap: across it the clock is not the
-// device's. The next block begins a new stretch; what was prompt before stays known.
+// endStretch ends the measuring of drift and deficit at a gap, because the device's clock does not count across it. The
+// next block begins a new stretch; the known prompt blocks are kept.
 func (l *timeline) endStretch() {
 	if frames, seconds, ok := l.stretch(); ok {
 		l.driftFrames += frames
@@ -182,7 +179,7 @@ func (l *timeline) endStretch() {
 	l.begun = false
 }
 
-// stretch is the drift since the stretch began.
+// stretch returns the drift since the stretch began.
 func (l *timeline) stretch() (frames, seconds float64, ok bool) {
 	if !l.begun || !l.first.used {
 		return 0, 0, false
@@ -201,8 +198,8 @@ func (l *timeline) stretch() (frames, seconds float64, ok bool) {
 	return last.zero - l.first.zero, seconds, true
 }
 
-// drift is how much faster (positive) or slower the device's clock runs than the machine's, in parts
-// per million; false where the stretches were too short to tell.
+// drift returns how much faster (positive) or slower the device's clock runs than the machine's, in parts per million;
+// false if the stretches were too short to tell.
 func (l *timeline) drift() (ppm float64, ok bool) {
 	frames, seconds := l.driftFrames, l.driftSeconds
 	if f, s, ok := l.stretch(); ok {

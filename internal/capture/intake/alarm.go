@@ -5,15 +5,15 @@ import (
 	"os"
 )
 
-// Alarm rings the bell of a queue when the callback in C says so: the callback ends with one non-blocking write, a
-// goroutine reads.
+// Alarm rings the bell of a queue for the callback in C: the callback ends with one non-blocking write, and a goroutine
+// reads it.
 type Alarm struct {
 	read, write *os.File
 	ended       chan struct{}
 }
 
-// NewAlarm makes the callback that fills q wake whoever listens to q. The caller closes it after the callback was
-// called for the last time.
+// NewAlarm connects the callback that fills q with the listeners of q. The caller closes the alarm after the last call
+// of the callback.
 func NewAlarm(q *Queue) (*Alarm, error) {
 	read, write, err := wakePipe()
 	if err != nil {
@@ -32,7 +32,7 @@ func NewAlarm(q *Queue) (*Alarm, error) {
 	return a, nil
 }
 
-// run rings for each write, and once for several that came together.
+// run rings for each write, or once for several at the same time.
 func (a *Alarm) run(q *Queue) {
 	defer close(a.ended)
 	var said [64]byte

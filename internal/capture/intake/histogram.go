@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets of an eighth of an octave, so that a quantile is right
-// within 9 %. Adding is one atomic addition; one goroutine adds, any may read.
+// histogram counts durations in buckets of an eighth of an octave, so a quantile is right within 9 %. Adding is one
+// atomic addition. One goroutine adds; any may read.
 type histogram struct {
 	counts [64 * 8]atomic.Uint64
 	max    atomic.Int64

@@ -11,8 +11,7 @@ import (
 	"unsafe"
 )
 
-// The memory that Go and C share must look the same from both sides. Each line fails to compile
-// where it does not.
+// The memory that Go and C share must have the same layout on both sides. Each line fails to compile if it does not.
 var (
 	_ [unsafe.Sizeof(shared{}) - C.sizeof_scout_intake]struct{}
 	_ [C.sizeof_scout_intake - unsafe.Sizeof(shared{})]struct{}
@@ -21,9 +20,9 @@ var (
 	_ [len(shared{}.durations.counts) - C.scout_buckets]struct{}
 )
 
-// Native returns the callback in C, a void (*)(void *queue, const void *frames, uint32_t count), and the queue that it is to be
-// called with. It does what Deliver does. The queue's memory stays in its place until pin is released, which is after the last
-// call.
+// Native returns the callback in C, a void (*)(void *queue, const void *frames, uint32_t count), and its queue
+// argument. It does the same as Deliver. The queue's memory stays in its place until pin is released, which must be
+// after the last call.
 func (q *Queue) Native(pin *runtime.Pinner) (callback, queue unsafe.Pointer) {
 	pin.Pin(q.shared)
 	pin.Pin(&q.data[0])
@@ -35,7 +34,7 @@ func (q *Queue) Native(pin *runtime.Pinner) (callback, queue unsafe.Pointer) {
 	return unsafe.Pointer(C.scout_deliver_frames), unsafe.Pointer(q.shared)
 }
 
-// deliverC is Deliver by way of C, for tests, with the queue that Native returned.
+// deliverC calls Deliver's counterpart in C, for tests, with the queue that Native returned.
 func deliverC(queue unsafe.Pointer, frames []byte) {
 	C.scout_deliver((*C.scout_intake)(queue), unsafe.Pointer(unsafe.SliceData(frames)), C.uint64_t(len(frames)))
 }

@@ -1,5 +1,5 @@
-// Package intake is the queue between the callback of a device and the goroutine that takes its frames, and the callback
-// that fills it: once in Go (Queue.Deliver), once in C (deliver.c), which needs none of Go's processors to run on.
+// Package intake is the queue between the callback of a device and the goroutine that takes its frames. It has the
+// callback in two versions: in Go (Queue.Deliver), and in C (deliver.c), which needs none of Go's processors.
 package intake
 
 import (
@@ -11,23 +11,23 @@ import (
 	"github.com/scout-speech/scout/internal/wake"
 )
 
-// seconds is how much the queue between callback and owner holds. The owner takes blocks every
-// few milliseconds; the rest is for a machine that runs everything else first.
+// seconds is the length of the queue between callback and owner. The owner takes blocks every few milliseconds; the
+// rest is for a machine that is busy with other programs.
 const seconds = 4
 
-// maxBlocks bounds the number of waiting blocks: seconds of blocks of 2 ms.
+// maxBlocks limits the number of waiting blocks: seconds of blocks of 2 ms.
 const maxBlocks = 2048
 
 // pageBytes is the smallest unit in which a system gives memory.
 const pageBytes = 4096
 
-// Queue is the queue between the callback of one stream and its consumer: one producer,
-// one consumer, wait-free on both sides. What does not fit is dropped and counted at the place where
-// it is missing. Frames that wait are never overwritten, so the consumer may look at them in place.
+// Queue is the queue between the callback of one stream and its consumer: one producer, one consumer, wait-free on both
+// sides. Frames that do not fit are dropped and counted at the place where they are missing. Waiting frames are never
+// overwritten, so the consumer may read them in place.
 //
 // The counters only grow; a position in the buffer is the counter modulo its size.
 type Queue struct {
-	*shared // an object of its own: what C may see has no pointers but those that pin pins
+	*shared // a separate object: memory that C sees has no pointers except those that pin pins
 	format  sound.Format
 	epoch   time.Time // zero of block times
 	data    []byte
@@ -36,29 +36,29 @@ type Queue struct {
 	taken   wake.Bell // rings after blocks were taken
 }
 
-// shared is what producer and consumer both use; scout_intake in deliver.h is the same.
+// shared is used by producer and consumer; scout_intake in deliver.h is the same.
 type shared struct {
 	head, tail           atomic.Uint64 // bytes written, bytes taken
 	blockHead, blockTail atomic.Uint64
 	overruns             atomic.Uint64
-	dropped              sound.Frames // not yet written down in a block; of the producer alone
+	dropped              sound.Frames // not recorded in a block yet; only the producer uses it
 	durations            histogram
 
-	// The rest is set by pin, for C.
+	// pin sets the rest, for C.
 	epochC      int64
 	memory      *byte
 	size        uint64
 	blockMemory *Block
 	blockCount  uint64
 	frameBytes  uint64
-	wakeFD      int64 // written to by the callback in C after each block; negative for none
+	wakeFD      int64 // the callback in C writes to it after each block; negative if there is none
 }
 
 // Block is one call of Deliver; scout_block in deliver.h is the same.
 type Block struct {
 	Bytes   uint64
-	Dropped sound.Frames  // did not fit before this block
-	At      time.Duration // since the epoch, when it came
+	Dropped sound.Frames  // frames that did not fit before this block
+	At      time.Duration // when it came, since the epoch
 }
 
 // New returns a queue for frames of the format. Its size is a whole number of frames.
@@ -73,8 +73,8 @@ func New(format sound.Format, epoch time.Time) (*Queue, error) {
 		blocks: make([]Block, maxBlocks),
 	}
 	q.wakeFD = -1
-	// Memory that was never written is not there yet: the callback would wait for the kernel to bring
-	// each page, 60 us at a time.
+	// Memory that was never written is not present yet: the callback would wait 60 us for the kernel to provide each
+	// page.
 	for i := 0; i < len(q.data); i += pageBytes {
 		q.data[i] = 1
 		q.data[i] = 0
@@ -86,8 +86,8 @@ func New(format sound.Format, epoch time.Time) (*Queue, error) {
 	return q, nil
 }
 
-// Deliver copies frames into the queue. It is the device's callback: two copies at most (the buffer
-// wraps), a few atomic operations, no lock, no allocation, no log.
+// Deliver copies frames into the queue. It is the device's callback: at most two copies (the buffer wraps) and a few
+// atomic operations, no lock, no allocation, no log.
 func (q *Queue) Deliver(frames []byte) {
 	began := time.Since(q.epoch)
 	size := uint64(q.format.FrameBytes())
@@ -113,8 +113,8 @@ func (q *Queue) Deliver(frames []byte) {
 	q.durations.add(time.Since(q.epoch) - began)
 }
 
-// Next returns the oldest block and its frames, in two parts where the buffer wraps; false where
-// none waits. The bytes are the queue's and valid until Pop.
+// Next returns the oldest block and its frames, in two parts if the buffer wraps; ok is false if no block waits. The
+// bytes belong to the queue and are valid until Pop.
 func (q *Queue) Next() (b Block, first, second []byte, ok bool) {
 	tail := q.blockTail.Load()
 	if tail == q.blockHead.Load() {
@@ -126,7 +126,7 @@ func (q *Queue) Next() (b Block, first, second []byte, ok bool) {
 	return b, first, q.data[:b.Bytes-uint64(len(first))], true
 }
 
-// Pop takes the block that Next returned off the queue.
+// Pop removes the block that Next returned.
 func (q *Queue) Pop() {
 	tail := q.blockTail.Load()
 	q.tail.Add(q.blocks[tail%maxBlocks].Bytes)
@@ -134,8 +134,8 @@ func (q *Queue) Pop() {
 	q.taken.Ring()
 }
 
-// Span describes what waits: the frames, dropped ones included, and the time of the newest block.
-// Only the consumer may call it.
+// Span describes the waiting blocks: the frames, dropped ones included, and the time of the newest block. Only the
+// consumer may call it.
 func (q *Queue) Span(each func(frames sound.Frames, at time.Duration)) {
 	for i := q.blockTail.Load(); i != q.blockHead.Load(); i++ {
 		b := q.blocks[i%maxBlocks]
@@ -143,21 +143,20 @@ func (q *Queue) Span(each func(frames sound.Frames, at time.Duration)) {
 	}
 }
 
-// Empty tells whether no block waits.
+// Empty reports whether no block waits.
 func (q *Queue) Empty() bool { return q.blockTail.Load() == q.blockHead.Load() }
 
-// FramesIn is how many whole frames so many bytes are.
+// FramesIn returns how many whole frames a number of bytes is.
 func (q *Queue) FramesIn(bytes uint64) sound.Frames {
 	return sound.Frames(bytes / uint64(q.format.FrameBytes()))
 }
 
-// Room is how many frames fit.
+// Room returns how many frames fit.
 func (q *Queue) Room() sound.Frames {
 	return q.FramesIn(uint64(len(q.data)) - (q.head.Load() - q.tail.Load()))
 }
 
-// Skip takes frames off the queue, the oldest first, dropped ones included. Only the consumer may
-// call it.
+// Skip removes frames from the queue, the oldest first, dropped ones included. Only the consumer may call it.
 func (q *Queue) Skip(frames sound.Frames) {
 	defer q.taken.Ring()
 	size := sound.Frames(q.format.FrameBytes())
@@ -166,7 +165,7 @@ func (q *Queue) Skip(frames sound.Frames) {
 		if i == q.blockHead.Load() {
 			return
 		}
-		b := &q.blocks[i%maxBlocks] // not the producer's before blockTail has passed it
+		b := &q.blocks[i%maxBlocks] // the producer does not use it before blockTail has passed it
 		dropped := min(frames, b.Dropped)
 		b.Dropped -= dropped
 		frames -= dropped
@@ -184,16 +183,16 @@ func (q *Queue) Skip(frames sound.Frames) {
 // Format is that of the frames.
 func (q *Queue) Format() sound.Format { return q.format }
 
-// Listen returns a channel that has a token after blocks came since the last one was taken, and what ends that. Who listens
-// looks once before waiting.
+// Listen returns a channel that receives a token after blocks came, and a function that ends the subscription. A
+// listener must check once before waiting.
 func (q *Queue) Listen() (news <-chan struct{}, end func()) { return q.news.Listen() }
 
-// ListenRoom returns a channel that has a token after blocks were taken since the last one was, and what ends that. A producer
-// that can wait looks at Room once before waiting.
+// ListenRoom returns a channel that receives a token after blocks were taken, and a function that ends the
+// subscription. A producer that can wait must check Room once before waiting.
 func (q *Queue) ListenRoom() (taken <-chan struct{}, end func()) { return q.taken.Listen() }
 
-// Latency is how long the callback took.
+// Latency returns how long the callback took.
 func (q *Queue) Latency() Latency { return q.durations.latency() }
 
-// Overruns is how often a block did not fit.
+// Overruns returns how often a block did not fit.
 func (q *Queue) Overruns() uint64 { return q.overruns.Load() }

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wakePipe returns what a callback in C writes to and what a goroutine reads from: one eventfd, which counts.
+// wakePipe returns the end that a callback in C writes to and the end that a goroutine reads: one eventfd, which
+// counts.
 func wakePipe() (read, write *os.File, err error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {

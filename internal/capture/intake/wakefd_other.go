@@ -4,5 +4,5 @@ package intake
 
 import "os"
 
-// wakePipe returns what a callback in C writes to and what a goroutine reads from. Both are non-blocking.
+// wakePipe returns the end that a callback in C writes to and the end that a goroutine reads. Both are non-blocking.
 func wakePipe() (read, write *os.File, err error) { return os.Pipe() }

@@ -1,5 +1,6 @@
-// Package miniaudio records from the machine's sound system with miniaudio, through malgo: PulseAudio, PipeWire and ALSA on
-// Linux, CoreAudio and WASAPI elsewhere. What PulseAudio's own protocol answers better is asked over it (package pulse).
+// Package miniaudio records from the machine's sound system with miniaudio, through malgo: PulseAudio, PipeWire and
+// ALSA on Linux, CoreAudio and WASAPI elsewhere. For some questions PulseAudio's own protocol gives better answers;
+// they go through package pulse.
 package miniaudio
 
 import (
@@ -26,25 +27,25 @@ import (
 
 // Sizes of the buffers between a device and its callback.
 const (
-	// periodMS is how much audio comes in one callback. PipeWire needs at least 20 ms to be steady
-	// (miniaudio's own experience, its PulseAudio backend), and a level 50 times a second needs at most 20.
+	// periodMS is how much audio arrives in one callback. PipeWire needs at least 20 ms to be steady (experience of
+	// miniaudio's PulseAudio backend), and a level 50 times a second needs at most 20.
 	periodMS = 20
-	// periods of waiting audio fit in the sound server before it drops any: 2.5 s, for a machine that
-	// gives this process no time. miniaudio's default is three.
+	// periods is how many periods the sound server holds before it drops any: 2.5 s, for a machine that gives this
+	// process no time. miniaudio's default is three.
 	periods = 128
 )
 
-// system is the sound system of the machine. Each stream and each listing has a connection of
-// its own, so that a server that was restarted is found again.
+// system is the sound system of the machine. Each stream and each listing has its own connection, so that a restarted
+// server is found again.
 type system struct {
 	options sound.Options
 	kind    malgo.Backend
 	name    string
 }
 
-// Open returns the machine's sound system: PulseAudio or PipeWire, else ALSA, on Linux; the
-// system's own elsewhere. Where no sound server answers on Linux and ALSA has no device either, the
-// error has scout.CodeSoundServer, or scout.CodeDevicePermission where it answers and refuses.
+// Open returns the machine's sound system: PulseAudio or PipeWire, else ALSA, on Linux; the system's own elsewhere. If
+// no sound server answers on Linux and ALSA has no device either, the error has scout.CodeSoundServer, or
+// scout.CodeDevicePermission if the server answers and refuses.
 func Open(ctx context.Context, o sound.Options) (sound.Backend, error) {
 	if o.Application == "" {
 		o.Application = "Scout"
@@ -73,8 +74,8 @@ func Open(ctx context.Context, o sound.Options) (sound.Backend, error) {
 	return nil, first
 }
 
-// alsaCanRecord tells whether the kernel knows a sound card that records. Where it knows none, ALSA
-// would still list plugins, and print on stderr what they miss.
+// alsaCanRecord reports whether the kernel knows a sound card that records. If it knows none, ALSA would still list
+// plugins, and print on stderr what they need.
 func alsaCanRecord() bool {
 	pcm, err := os.ReadFile("/proc/asound/pcm")
 	return err == nil && strings.Contains(string(pcm), "capture")
@@ -100,7 +101,7 @@ func (s *system) Name() string { return s.name }
 // connect returns a connection to the sound system. It may hang as long as the server does.
 func (s *system) connect(ctx context.Context) (*malgo.AllocatedContext, error) {
 	if s.kind == malgo.BackendPulseaudio {
-		// miniaudio keeps a file and 23 kB for each attempt that fails, for good. A recorder looks for a server that is gone
+		// miniaudio keeps a file and 23 kB for each failed attempt, permanently. A recorder looks for a missing server
 		// several times a second, and would have no file left for its audio after some minutes.
 		if err := pulse.Check(ctx, s.options.Server); err != nil {
 			return nil, err
@@ -133,8 +134,7 @@ func (s *system) try(ctx context.Context) error {
 	return disconnect(connection)
 }
 
-// cString returns a C string in Go memory that stays in its place until pin is released. miniaudio
-// copies it.
+// cString returns a C string in Go memory that stays in its place until pin is released. miniaudio copies it.
 func cString(pin *runtime.Pinner, text string) *byte {
 	b := append([]byte(text), 0)
 	pin.Pin(&b[0])
@@ -155,15 +155,15 @@ func (s *system) unreachable(cause error) error {
 	return scout.Errorf(scout.CodeSoundServer, "connect to %s: %w", s.name, cause)
 }
 
-// within runs work, which may hang in a sound server, and returns when it is done or ctx is. What a
-// call abandoned returns later goes to discard.
+// within runs work, which may hang in a sound server, and returns when it is done or ctx ends. If an abandoned call
+// returns a value later, discard gets it.
 func within[T any](ctx context.Context, work func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
 	done := make(chan result)
-	go func() { // ends with work; a result that nobody takes any more is discarded
+	go func() { // ends with work; a late result is discarded
 		value, err := recovered(work)
 		select {
 		case done <- result{value, err}:
@@ -182,7 +182,7 @@ func within[T any](ctx context.Context, work func() (T, error), discard func(T))
 	}
 }
 
-// recovered runs work and makes an error of its panic.
+// recovered runs work and turns its panic into an error.
 func recovered[T any](work func() (T, error)) (value T, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -221,7 +221,7 @@ func (s *system) list(connection *malgo.AllocatedContext) ([]sound.Device, error
 		}
 		if full, err := connection.DeviceInfo(malgo.Capture, infos[i].ID, malgo.Shared); err == nil {
 			d.Formats = formats(&full)
-		} // else it vanished just now, or is busy: listed without formats
+		} // else it disappeared just now, or is busy: listed without formats
 		devices = append(devices, d)
 	}
 	return devices, nil
@@ -235,7 +235,8 @@ func (s *system) device(info *malgo.DeviceInfo) sound.Device {
 	return d
 }
 
-// records tells devices from ALSA's plugins, which convert or discard and are named by one word.
+// records reports whether d is a device and not one of ALSA's plugins, which convert or discard and have a name of one
+// word.
 func (s *system) records(d sound.Device) bool {
 	return s.kind != malgo.BackendAlsa || d.ID == "default" || strings.Contains(d.ID, ":")
 }
@@ -290,8 +291,8 @@ func encoding(f malgo.FormatType) audio.Encoding {
 	return 0
 }
 
-// Open implements Backend. The stream has the device's own rate, channels and encoding: conversion
-// is ours, so that what is equal stays equal bit by bit.
+// Open implements Backend. The stream has the device's own rate, channels and encoding: Scout converts, so that equal
+// formats stay bit-exact.
 func (s *system) Open(ctx context.Context, id string, sink func(sound.Format) (sound.Sink, error), o sound.OpenOptions) (sound.Stream, error) {
 	stream, err := within(ctx, func() (*systemStream, error) { return s.open(ctx, id, sink, o) },
 		func(late *systemStream) { _ = late.Close() }) // nobody is left to tell
@@ -330,16 +331,16 @@ func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (s
 
 	stream = &systemStream{system: s, connection: connection, device: device, server: s.options.Server, never: make(chan struct{})}
 	if s.kind == malgo.BackendPulseaudio {
-		stream.name = "Scout " + strconv.FormatUint(rand.Uint64(), 36) // by which we find it again among all streams
+		stream.name = "Scout " + strconv.FormatUint(rand.Uint64(), 36) // the name by which we find it among all streams
 	}
 	config := malgo.DefaultDeviceConfig(malgo.Capture)
 	config.PeriodSizeInMilliseconds = periodMS
 	config.Periods = periods
-	config.NoFixedSizedCallback = 1 // a block comes when it is there, and none is left behind at the end
+	config.NoFixedSizedCallback = 1 // a block comes as soon as it is there, and none is left at the end
 	config.Pulse.StreamNameCapture = stream.name
 	config.Alsa.NoMMap = 1
-	// PulseAudio refuses to move a stream that names its device; one that names none follows the
-	// default device (miniaudio, ma_device_init__pulse).
+	// PulseAudio refuses to move a stream that names its device. A stream without a device follows the default device
+	// (miniaudio, ma_device_init__pulse).
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	if o.Follow || !device.Default {
@@ -350,7 +351,7 @@ func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (s
 		pin.Pin(&raw)
 		config.Capture.DeviceID = unsafe.Pointer(&raw)
 	}
-	marker := new(byte) // by which installCallback finds pUserData in the device
+	marker := new(byte) // installCallback uses it to find pUserData in the device
 	pin.Pin(marker)
 	config.PUserData = marker
 	var target sound.Sink
@@ -375,8 +376,8 @@ func (s *system) open(ctx context.Context, id string, sink func(sound.Format) (s
 	return stream, nil
 }
 
-// openError explains why the device could not be opened or started. The library does not say more than that, so that the server
-// is asked whether the device is still there.
+// openError explains why the device could not be opened or started. The library gives no reason, so the server is asked
+// whether the device still exists.
 func (s *system) openError(ctx context.Context, d sound.Device, err error) error {
 	if s.kind == malgo.BackendPulseaudio {
 		devices, listErr := pulse.Devices(ctx, s.options.Server)
@@ -411,8 +412,8 @@ type systemStream struct {
 	server     string
 	never      chan struct{}
 	pin        runtime.Pinner // of the memory that the callback writes
-	alarm      *intake.Alarm  // that the callback in C rings; nil where frames do not go into an intake
-	native     bool           // the callback is the one in C
+	alarm      *intake.Alarm  // the callback in C rings it; nil if frames do not go into an intake
+	native     bool           // the callback is the C version
 
 	once     sync.Once
 	closeErr error
@@ -442,11 +443,11 @@ func (s *systemStream) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	_ = s.Wake(ctx, s.device.ID) // where that fails the frames come later: whoever waits for them has a deadline
+	_ = s.Wake(ctx, s.device.ID) // if that fails the frames come later; callers have a deadline
 	return nil
 }
 
-// Wake implements sound.Waker: it makes the device deliver at once where it is a monitor of PulseAudio's.
+// Wake implements sound.Waker: if the device is a monitor of PulseAudio, it makes the device deliver at once.
 func (s *systemStream) Wake(ctx context.Context, id string) error {
 	if s.name == "" || !pulse.IsMonitor(id) {
 		return nil
@@ -460,8 +461,8 @@ func (s *systemStream) NativeCallback() bool { return s.native }
 // Close implements Stream.
 func (s *systemStream) Close() error {
 	s.once.Do(func() {
-		// Uninit alone waits for one more block, which a dead stream never brings; Stop wakes the
-		// thread that waits for it. That the stream is dead is no news.
+		// Uninit alone waits for one more block, which a dead stream never delivers. Stop wakes the thread that waits
+		// for it. Its error only says that the stream is dead.
 		_ = s.opened.Stop()
 		s.opened.Uninit()
 		s.pin.Unpin()

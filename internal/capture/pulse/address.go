@@ -12,14 +12,14 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// address returns network and address of the server: the one given, PULSE_SERVER, or the user's
-// own. Of several the first that can be understood counts.
+// address returns network and address of the server: the given one, PULSE_SERVER, or the user's own. Of several
+// addresses the first that can be understood counts.
 func address(server string) (network, address string) {
 	if server == "" {
 		server = os.Getenv("PULSE_SERVER")
 	}
 	for _, one := range strings.Fields(server) {
-		if strings.HasPrefix(one, "{") { // a machine's ID in front
+		if strings.HasPrefix(one, "{") { // preceded by a machine's ID
 			if _, rest, ok := strings.Cut(one, "}"); ok {
 				one = rest
 			}
@@ -62,8 +62,8 @@ func Diagnose(server string, cause error) error {
 	return scout.Errorf(scout.CodeSoundServer, "no sound server at %s: %w", address, err)
 }
 
-// cookie returns the user's secret for the server. A server on a local socket knows the user
-// without it, so that none at all is not an error.
+// cookie returns the user's secret for the server. A server on a local socket identifies the user without it, so a
+// missing cookie is not an error.
 func cookie() []byte {
 	const size = 256
 	paths := []string{os.Getenv("PULSE_COOKIE")}

@@ -1,7 +1,8 @@
-// Package pulse speaks PulseAudio's own protocol, which PipeWire speaks too: it finds the server, lists its devices, tells what
-// changes there and wakes devices that sleep. Audio does not come this way (package miniaudio).
+// Package pulse implements PulseAudio's own protocol, which PipeWire supports too. It finds the server, lists its
+// devices, reports changes and wakes sleeping devices. Audio does not pass through it (package miniaudio).
 //
-// What a server says is text of other programs: a stream has the name that its program gave it. It is read without trust.
+// A server's answers contain text of other programs: a stream has the name that its program gave it. They are read
+// without trust.
 package pulse
 
 import (
@@ -19,8 +20,7 @@ import (
 const (
 	// requestWithin bounds one question to the server.
 	requestWithin = 2 * time.Second
-	// reconnectEvery is how often a server that is gone is looked for. Asking a socket that is not
-	// there costs some 30 us.
+	// reconnectEvery is how often Scout looks for a server that is gone. Asking a missing socket costs about 30 us.
 	reconnectEvery = 100 * time.Millisecond
 )
 
@@ -41,20 +41,20 @@ const (
 )
 
 const (
-	// protocolVersion is what Scout asks for: that of PulseAudio 0.9.15 of 2009, which has all it needs. A server answers each
-	// client in the version that it asked for.
+	// protocolVersion is the version that Scout requests: that of PulseAudio 0.9.15 of 2009, which is sufficient. A
+	// server answers each client in the version that it requested.
 	protocolVersion = 15
-	// headerBytes is the size of what is before each message: its length and 16 bytes more.
+	// headerBytes is the size of the header of each message: its length and 16 bytes.
 	headerBytes = 20
 	// maxMessageBytes bounds a message as PulseAudio does (FRAME_SIZE_MAX_ALLOW).
 	maxMessageBytes = 16 << 20
-	// controlChannel is where questions and answers travel.
+	// controlChannel is the channel of requests and answers.
 	controlChannel = 0xffffffff
-	// anyIndex stands where a name tells which object is meant.
+	// anyIndex is used if a name identifies the object.
 	anyIndex = 0xffffffff
 )
 
-// connection is a connection that asks and is told of changes.
+// connection is a connection that sends requests and receives changes.
 type connection struct {
 	conn    net.Conn
 	changed chan struct{} // capacity 1: something changed since it was last read
@@ -93,7 +93,7 @@ func (e serverError) Error() string {
 	return fmt.Sprintf("error %d of the sound server", uint32(e))
 }
 
-// errEnded is a connection that is over.
+// errEnded is the error of a connection that has ended.
 var errEnded = errors.New("the connection to the sound server ended")
 
 // dial connects and logs in.
@@ -121,7 +121,7 @@ func newConnection(conn net.Conn) *connection {
 		defer close(c.dead)
 		for c.receive() == nil {
 		}
-		_ = conn.Close() // whatever it was that ended the reading
+		_ = conn.Close() // whatever ended the reading
 	}()
 	return c
 }
@@ -140,7 +140,7 @@ func (c *connection) logIn() error {
 	return nil
 }
 
-// close ends the connection and waits until its reader saw it.
+// close ends the connection and waits for its reader.
 func (c *connection) close() {
 	_ = c.conn.Close() // nothing was written that could be lost
 	<-c.dead
@@ -239,10 +239,10 @@ func (c *connection) receive() error {
 		}
 		c.answered(tag, answer{err: serverError(code)})
 	}
-	return nil // of other messages Scout needs nothing
+	return nil // Scout needs no other messages
 }
 
-// answered hands an answer to whoever asked, if anybody still waits for it.
+// answered delivers an answer to its request, if that still waits.
 func (c *connection) answered(tag uint32, a answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 	"github.com/scout-speech/scout/internal/capture/sound"
 )
 
-// formats are the encodings that the server and Scout both know, by the server's number (pulse/sample.h).
+// formats are the encodings that both the server and Scout know, by the server's number (pulse/sample.h).
 var formats = map[byte]audio.Encoding{0: audio.Uint8, 3: audio.Int16, 5: audio.Float32, 7: audio.Int32, 9: audio.Int24}
 
-// Check tells whether the server answers and lets this user in. The error is as that of Devices.
+// Check reports an error if the server does not answer or refuses this user. The error is as for Devices.
 func Check(ctx context.Context, server string) error {
 	connection, err := reach(ctx, server)
 	if err != nil {
@@ -34,8 +34,8 @@ func reach(ctx context.Context, server string) (*connection, error) {
 }
 
 // Devices lists the sources of the server with their formats. The error has scout.CodeSoundServer or
-// scout.CodeDevicePermission. miniaudio is not asked: it crashes where a
-// device goes in the middle (docs/adr/0021-ring.md).
+// scout.CodeDevicePermission. miniaudio is not used here, because it crashes if a device disappears meanwhile
+// (docs/adr/0021-ring.md).
 func Devices(ctx context.Context, server string) ([]sound.Device, error) {
 	connection, err := reach(ctx, server)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// The protocol writes each value with its type in front: a tag of one byte. This is the part of it that Scout needs, as
-// pulsecore/tagstruct.h of PulseAudio 16.1 has it.
+// The protocol puts the type before each value: a tag of one byte. This is the part of it that Scout needs, as in
+// pulsecore/tagstruct.h of PulseAudio 16.1.
 const (
 	tagText       = 't' // bytes up to a zero
 	tagNoText     = 'N' // a text that is missing; also the end of a list of properties
@@ -24,11 +24,11 @@ const (
 	tagVolume     = 'V' // uint32
 )
 
-// errMalformed is an answer in which something else stands than the protocol says.
+// errMalformed is an answer with a value that the protocol does not allow there.
 var errMalformed = errors.New("an answer that does not follow the protocol")
 
-// values are those of a message that have not been read. The first value that is not what was asked for ends the reading: all
-// later ones are zero, and err tells. Nothing in a message, whatever its sender put into it, does more than that.
+// values are the unread values of a message. The first value of another type than requested ends the reading: all later
+// ones are zero, and err says why. Whatever the sender put into a message, it can do no more than that.
 type values struct {
 	rest []byte
 	err  error
@@ -41,14 +41,14 @@ func (v *values) take(n int) []byte {
 	}
 	if v.err != nil {
 		v.rest = nil
-		return make([]byte, min(n, 8)) // as much as a caller looks at
+		return make([]byte, min(n, 8)) // as much as a caller uses
 	}
 	taken := v.rest[:n]
 	v.rest = v.rest[n:]
 	return taken
 }
 
-// tag reads a tag, which is one of those wanted.
+// tag reads a tag, which must be one of those wanted.
 func (v *values) tag(wanted ...byte) byte {
 	tag := v.take(1)[0]
 	if v.err == nil && !bytes.Contains(wanted, []byte{tag}) {
@@ -81,7 +81,7 @@ func (v *values) sample() (format, channels byte, rateHz uint32) {
 	return b[0], b[1], binary.BigEndian.Uint32(b[2:])
 }
 
-// skip reads values of these types and forgets them.
+// skip reads values of these types and discards them.
 func (v *values) skip(tags ...byte) {
 	for _, tag := range tags {
 		switch tag {
@@ -127,7 +127,7 @@ func (v *values) skipProperties() {
 	}
 }
 
-// more tells whether another value follows.
+// more reports whether another value follows.
 func (v *values) more() bool { return v.err == nil && len(v.rest) > 0 }
 
 // arguments are the values of a request.

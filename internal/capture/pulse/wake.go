@@ -6,18 +6,17 @@ import (
 	"strings"
 )
 
-// monitorSuffix ends the names of PulseAudio's monitors: the sources that hear what an output plays.
+// monitorSuffix ends the names of PulseAudio's monitors: the sources that record what an output plays.
 const monitorSuffix = ".monitor"
 
-// IsMonitor tells whether the source with that ID hears what an output plays.
+// IsMonitor reports whether the source with that ID is the monitor of an output.
 func IsMonitor(id string) bool { return strings.HasSuffix(id, monitorSuffix) }
 
-// Wake makes an idle output deliver to its monitor at once. PulseAudio lets an output that
-// nobody plays into run two seconds ahead (module-null-sink, and hardware scheduled by timer), and a
-// monitor opened then gives nothing until those are over: 1.1 to 2.0 s measured, 0.04 s with this. To
-// put the output to sleep and wake it makes it begin anew. Both wishes go out in one write, so that
-// not even kill -9 comes between them. Where anybody plays or listens, or the output sleeps already,
-// nothing is done.
+// Wake makes an idle output deliver to its monitor at once. PulseAudio lets an output that nobody plays into run two
+// seconds ahead (module-null-sink, and hardware scheduled by timer). A monitor opened then delivers nothing until those
+// are over: 1.1 to 2.0 s measured, 0.04 s with this. Suspending the output and resuming it makes it start afresh. Both
+// requests go out in one write, so that not even kill -9 can come between them. If anybody plays or listens, or the
+// output is already suspended, nothing is done.
 //
 //	stream  the name of our own stream, which does not count
 func Wake(ctx context.Context, server, monitor, stream string) error {

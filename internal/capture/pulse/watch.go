@@ -14,7 +14,7 @@ import (
 // Goroutine is the name of the goroutine that Watch starts, for fault.Points.
 const Goroutine = "capture.watch"
 
-// Watch sends what the server looks like, now and after each change, until ctx ends.
+// Watch sends the state of the server, now and after each change, until ctx ends.
 func Watch(ctx context.Context, server string, faults fault.Points) <-chan sound.System {
 	states := make(chan sound.System, 1)
 	go func() { // ends with ctx
@@ -43,7 +43,7 @@ func Watch(ctx context.Context, server string, faults fault.Points) <-chan sound
 	return states
 }
 
-// guarded makes an error of a panic: the server looks gone then, and is looked for again.
+// guarded turns a panic into an error: the server then looks gone, and Scout looks for it again.
 func guarded(work func() error) (err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
@@ -53,7 +53,7 @@ func guarded(work func() error) (err error) {
 	return work()
 }
 
-// replace puts s in the place of an unread state. There is one sender.
+// replace puts s in the place of an unread state. There is only one sender.
 func replace(states chan sound.System, s sound.System) {
 	select {
 	case <-states:

@@ -13,8 +13,8 @@ type Run struct {
 	Frames     uint64
 }
 
-// Decode finds the coded signal with the seed in recorded 16-bit frames, whatever lies between, and
-// returns its stretches in order. Frames shorter than four in a row are not told from noise.
+// Decode finds the coded signal with the seed in recorded 16-bit frames, whatever lies between, and returns its
+// stretches in order. Stretches of fewer than four frames cannot be distinguished from noise.
 func Decode(recorded []byte, channels int, seed, longest uint64) []Run {
 	const key = 4 // frames
 	size := 2 * channels

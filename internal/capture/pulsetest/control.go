@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// Witness is another program that records a microphone at the same time. A player that a busy machine kept from
-// playing in time loses frames before anybody can record them: only what the witness heard, and the recording
-// lacks, was lost by the recorder.
+// Witness is another program that records a microphone at the same time. If a busy machine kept a player from playing
+// in time, frames are lost before anybody can record them. Only frames that the witness has and the recording lacks
+// were lost by the recorder.
 type Witness struct {
 	command *exec.Cmd
 	mu      sync.Mutex
@@ -39,7 +39,7 @@ func (w *Witness) Write(p []byte) (int, error) {
 	return w.heard.Write(p)
 }
 
-// Stop ends the witness and returns what it heard.
+// Stop ends the witness and returns its frames.
 func (w *Witness) Stop() []byte {
 	_ = w.command.Process.Signal(syscall.SIGTERM) // parec flushes what it has
 	_ = w.command.Wait()                          // ended by a signal, as asked for

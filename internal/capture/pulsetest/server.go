@@ -1,10 +1,9 @@
-// Package pulsetest starts private PulseAudio servers for tests: the real path from a microphone
-// without one. A null sink takes the place of the sound card; what is played into it comes out of its
-// monitor bit by bit, at equal rate and format.
+// Package pulsetest starts private PulseAudio servers for tests: the real path from a microphone without a microphone.
+// A null sink takes the place of the sound card; audio played into it comes out of its monitor bit by bit, at equal
+// rate and format.
 //
-// Each server lives in a folder of its own under the test's and is addressed by name, so that tests
-// run in parallel and touch nothing of the user's. It needs the Debian packages pulseaudio and
-// pulseaudio-utils; without them tests are skipped.
+// Each server lives in its own folder and is addressed by name, so tests run in parallel and touch nothing of the
+// user's. It needs the Debian packages pulseaudio and pulseaudio-utils; without them tests are skipped.
 package pulsetest
 
 import (
@@ -97,7 +96,7 @@ func (s *Server) Restart() {
 	}
 }
 
-// environment is this process's, without what would lead to the user's own server.
+// environment is that of this process, without variables that lead to the user's own server.
 func environment() []string {
 	var env []string
 	for _, e := range os.Environ() {
@@ -114,7 +113,7 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Signal sends a signal to the server: SIGSTOP stalls it, SIGCONT lets it go on.
+// Signal sends a signal to the server: SIGSTOP stalls it, SIGCONT continues it.
 func (s *Server) Signal(signal syscall.Signal) {
 	s.tb.Helper()
 	if err := s.command.Process.Signal(signal); err != nil {
@@ -134,7 +133,7 @@ func (s *Server) Control(args ...string) string {
 	return strings.TrimRight(string(out), "\n")
 }
 
-// Env is the environment for a program that shall use this server.
+// Env returns the environment for a program that should use this server.
 func (s *Server) Env() []string {
 	return append(environment(), "PULSE_SERVER="+s.Address, "XDG_RUNTIME_DIR="+s.dir, "HOME="+s.dir)
 }
@@ -156,7 +155,7 @@ func (s *Server) Backend() sound.Backend {
 type Microphone struct {
 	// ID is that of the device to record from.
 	ID string
-	// Sink is where to play what it shall hear.
+	// Sink is where to play audio for the microphone.
 	Sink   string
 	server *Server
 	module string
@@ -183,7 +182,7 @@ func (m *Microphone) Remove() {
 	m.server.Control("unload-module", m.module)
 }
 
-// Suspend puts it to sleep, or wakes it up. A monitor sleeps with its sink.
+// Suspend puts the microphone to sleep, or wakes it up. A monitor sleeps with its sink.
 func (m *Microphone) Suspend(asleep bool) {
 	m.server.tb.Helper()
 	m.server.Control("suspend-sink", m.Sink, map[bool]string{true: "1", false: "0"}[asleep])
@@ -195,8 +194,8 @@ type Player struct {
 	done    chan struct{}
 }
 
-// PlayCoded plays virtual.Coded from frame 0 on, through the microphone's own format, so that it is
-// heard bit by bit. It plays for the duration, and ends with the test at the latest.
+// PlayCoded plays virtual.Coded from frame 0 on, through the microphone's own format, so that it arrives bit by bit. It
+// plays for the duration, and ends with the test at the latest.
 func (m *Microphone) PlayCoded(seed uint64, rateHz, channels int, d time.Duration) *Player {
 	tb := m.server.tb
 	tb.Helper()
@@ -236,14 +235,14 @@ func (m *Microphone) play(in io.Reader, program string, args ...string) *Player 
 		tb.Fatalf("start %s: %v", program, err)
 	}
 	go func() { // ends with the process, which Close ends
-		_ = p.command.Wait() // its outcome is what is heard
+		_ = p.command.Wait() // its outcome is the recorded sound
 		close(p.done)
 	}()
 	tb.Cleanup(p.Close)
 	return p
 }
 
-// Done is closed when everything was played.
+// Done returns a channel that is closed when everything was played.
 func (p *Player) Done() <-chan struct{} { return p.done }
 
 // Close ends playing. It may be called repeatedly.

@@ -1,5 +1,5 @@
-// Package sound has the nouns of recording from a device: what a device and its format are, what a sound system does,
-// and how frames come from it. The sound systems are in pulse, miniaudio and virtual; capture.Session uses them.
+// Package sound has the nouns of recording from a device: devices, their formats, sound systems and streams of frames.
+// The sound systems are in pulse, miniaudio and virtual; capture.Session uses them.
 package sound
 
 import (
@@ -14,15 +14,15 @@ import (
 
 // Device is something to record from.
 type Device struct {
-	// ID names the device for good: for PulseAudio and PipeWire the name of the source.
+	// ID names the device permanently: for PulseAudio and PipeWire it is the name of the source.
 	ID string `json:"id"`
 	// Name is for people.
 	Name string `json:"name"`
 	// Default is the device that recording takes when none is named.
 	Default bool `json:"default"`
-	// Monitor is not a microphone but what an output plays.
+	// Monitor is true for a device that records what an output plays, and not a microphone.
 	Monitor bool `json:"monitor"`
-	// Formats are what the device delivers without conversion; empty where it does not say.
+	// Formats are what the device delivers without conversion; empty if it does not say.
 	Formats []Format `json:"formats"`
 }
 
@@ -49,65 +49,64 @@ func NewFormat(rate, channels int, encoding audio.Encoding) Format {
 	return Format{SampleRateHz: rate, Channels: channels, Encoding: encoding, Sample: encoding.String()}
 }
 
-// Frames is a number of frames as a device delivers them, at its rate. A recording has another rate: capture's converter says
-// how many of its frames they are.
+// Frames is a number of frames as a device delivers them, at its rate. A recording may have another rate: capture's
+// converter converts between the two.
 type Frames uint64
 
-// Sink takes frames from a device. Deliver is called by one thread at a time, the device's own, with
-// whole frames in the format of the stream; the bytes belong to the device and are valid during the
-// call only. It must not block.
+// Sink takes frames from a device. Deliver is called by one thread at a time, the device's own, with whole frames in
+// the format of the stream. The bytes belong to the device and are valid only during the call. Deliver must not block.
 type Sink interface {
 	Deliver(frames []byte)
 }
 
 // Stream is an open device.
 type Stream interface {
-	// Device is what was opened, the real device where the default was asked for.
+	// Device returns the opened device, the real one if the default was requested.
 	Device() Device
 	// Format is that of the frames.
 	Format() Format
-	// Name is that under which the system lists the stream, for System.Streams; empty where it does not.
+	// Name is the name of the stream in the system's list, for System.Streams; empty if the system has none.
 	Name() string
-	// RealTime is true where frames come as time passes; false where as fast as they are taken.
+	// RealTime reports whether frames arrive in real time; otherwise they arrive as fast as they are taken.
 	RealTime() bool
 	// Start lets frames flow. It may take as long as a sleeping device needs to wake up.
 	Start(ctx context.Context) error
-	// Done is closed when no frame will follow: a file ended, or the stream broke and is a Breaker. A device that stops
-	// delivering without a word does not close it.
+	// Done returns a channel that is closed when no frame will follow: a file ended, or the stream broke and is a
+	// Breaker. A device that silently stops delivering does not close it.
 	Done() <-chan struct{}
-	// Close ends the stream; no frame is delivered after it returned. A sound server that hangs may
-	// keep it from returning.
+	// Close ends the stream; no frame is delivered after it has returned. A sound server that hangs may prevent it from
+	// returning.
 	Close() error
 }
 
 // A Waker is a Stream that can make a sleeping device deliver at once.
 type Waker interface {
-	// Wake wakes the device with that ID, from which the stream records now. It does nothing where the device is awake, or
-	// where somebody else uses it.
+	// Wake wakes the device with that ID, from which the stream now records. It does nothing if the device is awake, or
+	// if somebody else uses it.
 	Wake(ctx context.Context, id string) error
 }
 
 // A Breaker is a Stream that can break in a way that ends it.
 type Breaker interface {
-	// Err tells why the stream broke, once Done is closed; nil where it came to its end.
+	// Err returns why the stream broke, once Done is closed; nil if it ended normally.
 	Err() error
 }
 
 // A NativeStream is a Stream whose callback may be the one in C.
 type NativeStream interface {
-	// NativeCallback is false where Go's own has to do.
+	// NativeCallback reports whether it is.
 	NativeCallback() bool
 }
 
 // OpenOptions say how to open a device.
 type OpenOptions struct {
-	// Follow pins the stream to the device: if that goes away the stream ends. Without it the system
-	// may move the stream to another device.
+	// Follow pins the stream to the device: if the device disappears the stream ends. Without it the system may move
+	// the stream to another device.
 	Follow bool
-	// Pace, where set, is called by a stream that is not in real time before each block and returns
-	// when there is room for it. It returns an error when the stream should end.
+	// Pace, if set, is called by a stream that is not in real time before each block and returns when there is room for
+	// it. It returns an error when the stream should end.
 	Pace func(ctx context.Context, frames Frames) error
-	// Faults is where tests make the stream's own goroutine fail.
+	// Faults lets tests make the stream's own goroutine fail.
 	Faults fault.Points
 }
 
@@ -118,26 +117,26 @@ type Options struct {
 	Server string
 	// Application is the name under which the sound server lists the program; default "Scout".
 	Application string
-	// Faults is where tests make goroutines fail.
+	// Faults lets tests make goroutines fail.
 	Faults fault.Points
 }
 
-// Backend is a sound system. Its methods may be called from several goroutines; those with a context
-// return early when it is done and leave no device open then.
+// Backend is a sound system. Its methods may be called from several goroutines. Those with a context return early when
+// it ends, and then leave no device open.
 type Backend interface {
 	// Name stands in logs: "pulseaudio", "alsa", "signal".
 	Name() string
-	// Devices lists what can be recorded. No device at all is an empty list and no error.
+	// Devices lists the devices to record from. If there are none, the list is empty and there is no error.
 	Devices(ctx context.Context) ([]Device, error)
 	// Open opens the device with that ID, or the default one for "". Frames go to sink after Start.
 	// The format is the device's own.
 	Open(ctx context.Context, id string, sink func(Format) (Sink, error), o OpenOptions) (Stream, error)
-	// Watch sends what the system looks like now and after each change, until ctx ends. It replaces
-	// an unread state by a newer one. A system that cannot tell closes the channel at once.
+	// Watch sends the state of the system now and after each change, until ctx ends. It replaces an unread state by a
+	// newer one. A system that cannot report changes closes the channel at once.
 	Watch(ctx context.Context) <-chan System
 }
 
-// System is what a sound system looks like.
+// System is the state of a sound system.
 type System struct {
 	// Up is false while the sound server does not answer.
 	Up bool
@@ -145,19 +144,19 @@ type System struct {
 	Default string
 	// Sources are the devices by ID.
 	Sources map[string]Source
-	// Streams tells for each stream by its name from which device it records.
+	// Streams gives, for each stream by its name, the device that it records.
 	Streams map[string]string
 }
 
 // Source is a device in a System.
 type Source struct {
 	Name string
-	// Suspended devices deliver nothing although they are open.
+	// Suspended devices deliver nothing even if they are open.
 	Suspended bool
 }
 
-// Find returns the device that what names: by ID, by name, or by a part of one of them that fits no
-// other, without regard to case. "" and "default" are the default one.
+// Find returns the device that what names: by ID, by name, or by a part of either that fits no other device, regardless
+// of case. "" and "default" are the default device.
 func Find(devices []Device, what string) (Device, error) {
 	if len(devices) == 0 {
 		return Device{}, scout.Errorf(scout.CodeNoDevice, "no device to record from")
@@ -197,7 +196,7 @@ func Find(devices []Device, what string) (Device, error) {
 	return Device{}, scout.Errorf(scout.CodeDeviceNotFound, "%q matches more than one device", what).WithHint("name one of: %s", names(found))
 }
 
-// IsDefault tells whether what names the default device.
+// IsDefault reports whether what names the default device.
 func IsDefault(what string) bool { return what == "" || what == "default" }
 
 func names(devices []Device) string {

@@ -1,4 +1,4 @@
-// Package virtual has devices that are files and signals: for tests, and to record what a microphone cannot give.
+// Package virtual has devices that are files and signals: for tests, and for sounds that a microphone cannot provide.
 package virtual
 
 import (
@@ -27,11 +27,11 @@ const Goroutine = "capture.device"
 // block is how much audio a virtual device delivers at a time, as real ones do.
 const block = 20 * time.Millisecond
 
-// Is tells whether a device's name is that of a virtual one:
+// Is reports whether a device's name is that of a virtual one:
 //
 //	file:PATH[?speed=F]       a WAV file, to its end
 //	tone:HZ[?OPTIONS]         a sine of half of full scale
-//	signal:SEED[?OPTIONS]     a coded signal: Coded tells each of its samples
+//	signal:SEED[?OPTIONS]     a coded signal: Coded gives each of its samples
 //
 // OPTIONS are joined by "&": rate=HZ (48000), channels=N (1), seconds=S (without end), level=X (0.5;
 // tone). Each takes speed=F: 1 is real time, 8 eight times that, max as fast as it is taken.
@@ -40,14 +40,13 @@ func Is(device string) bool {
 	return found && (kind == "file" || kind == "tone" || kind == "signal")
 }
 
-// Backend is the sound system of virtual devices: files, tones and coded signals. The ID of a device is what it is opened
-// with.
+// Backend is the sound system of virtual devices: files, tones and coded signals. The ID of a device is its name.
 type Backend struct{}
 
 // Name implements Backend.
 func (Backend) Name() string { return "virtual" }
 
-// Devices implements Backend: what there is cannot be listed.
+// Devices implements Backend: virtual devices cannot be listed.
 func (Backend) Devices(context.Context) ([]sound.Device, error) { return nil, nil }
 
 // Watch implements Backend: nothing changes by itself.
@@ -82,7 +81,7 @@ func (Backend) Open(ctx context.Context, id string, sink func(sound.Format) (sou
 type spec struct {
 	id, kind, what string
 	rate, channels int
-	frames         uint64 // 0: without end
+	frames         uint64 // 0: endless
 	level          float64
 	speed          float64 // 0: as fast as it is taken
 }
@@ -155,7 +154,7 @@ func (s spec) source() (source, error) {
 	sample := func(index uint64, channel int) int16 { return Coded(uint64(number), index, channel) }
 	if s.kind == "tone" {
 		sample = func(index uint64, _ int) int16 {
-			// Whole turns are taken off before the sine, which is exact near 0 only.
+			// Whole turns are removed before the sine, which is exact only near 0.
 			_, phase := math.Modf(math.Mod(number, float64(s.rate)) / float64(s.rate) * float64(index))
 			return int16(math.Round(s.level * math.MaxInt16 * math.Sin(2*math.Pi*phase)))
 		}
@@ -163,9 +162,9 @@ func (s spec) source() (source, error) {
 	return &generator{spec: s, sample: sample}, nil
 }
 
-// Coded is the sample of the coded signal with this seed at this frame and channel: noise in which
-// every stretch of a few samples occurs only once, so that a recording of it shows which frames it
-// holds. Its peak is a quarter of full scale.
+// Coded returns the sample of the coded signal with this seed at this frame and channel. The signal is noise in which
+// every stretch of a few samples occurs only once, so a recording of it shows which frames it holds. Its peak is a
+// quarter of full scale.
 func Coded(seed, frame uint64, channel int) int16 {
 	x := (frame+1)*0x9e3779b97f4a7c15 ^ (seed+uint64(channel)*0x100000001b3)*0xbf58476d1ce4e5b9
 	x ^= x >> 31
@@ -204,8 +203,8 @@ func (g *generator) read(dst []byte) (int, error) {
 	return n * size, nil
 }
 
-// wavSource reads a WAV file. Other files are for the transcription of files: the process that
-// records parses as little foreign data as it can.
+// wavSource reads a WAV file. Other formats are only for transcription: the recording process parses as little foreign
+// data as possible.
 type wavSource struct {
 	file   *os.File
 	reader *wav.Reader
@@ -230,7 +229,7 @@ func (w *wavSource) format() sound.Format {
 func (w *wavSource) read(dst []byte) (int, error) { return w.reader.ReadBytes(dst) }
 func (w *wavSource) close() error                 { return w.file.Close() }
 
-// stream is a virtual device being heard.
+// stream is an open virtual device.
 type stream struct {
 	spec   spec
 	source source
@@ -290,7 +289,7 @@ func (v *stream) Close() error {
 	return v.closeErr
 }
 
-// run plays and notes how that ended. It hands panics to whoever waits for the stream.
+// run plays and records how that ended. It passes panics to the reader of the stream.
 func (v *stream) run(ctx context.Context) {
 	defer close(v.done)
 	defer func() {
