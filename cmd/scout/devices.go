@@ -22,7 +22,7 @@ import (
 const (
 	// listWithin bounds one listing: a sound server that hangs must not hang the command.
 	listWithin = 10 * time.Second
-	// lookEvery is how often devices are listed where the system does not tell of changes.
+	// lookEvery is how often devices are listed where the system does not report of changes.
 	lookEvery = 2 * time.Second
 )
 

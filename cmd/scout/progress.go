@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/printable"
 )
 
-// redrawEvery is the rhythm of the progress line: the elapsed time goes on while a piece is decoded.
+// redrawEvery is the rhythm of the progress line: the elapsed time continues while a piece is decoded.
 const redrawEvery = 500 * time.Millisecond
 
 // lengthSlack is how much longer than declared an input may be before its declared length counts as wrong.
@@ -103,7 +103,7 @@ func (p *progress) end() {
 func (s *progressState) line(cells int) string {
 	const leastName, leastBar, mostBar = 8, 6, 30
 	if s.done > s.length+lengthSlack {
-		s.length = 0 // of a stream that goes on behind what its header says: how long is not known
+		s.length = 0 // of a stream that continues behind what its header says: how long is not known
 	}
 	figure := printable.Length(s.done) + " done"
 	left, bar := "", ""

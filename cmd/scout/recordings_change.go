@@ -65,14 +65,14 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	a.patient()
 	after, err := a.prepareAfter(ctx, folder, o, keeper.ID())
 	if err != nil {
-		return errors.Join(err, keeper.Leave()) // the recording goes on as it did
+		return errors.Join(err, keeper.Leave()) // the recording continues as it did
 	}
 	defer after.close()
 	tellAttached(ctx, show, keeper)
 	return a.attend(ctx, show, keeper, after)
 }
 
-// tellAttached says which recording it is and how long it has been going on.
+// tellAttached says which recording it is and how long it has been continuing.
 func tellAttached(ctx context.Context, show *cli.Console, keeper *remote.Keeper) {
 	format, length := keeper.Order().Format, ""
 	if status, err := keeper.Client().Status(ctx); err == nil && status.Recording != nil {

@@ -26,7 +26,7 @@ func TestSignalsAndHowScoutWasStarted(t *testing.T) {
 		"in the background of a script":   {"scout transcribe -q p.wav & wait $!; echo $? > code", nil},
 		"by nohup":                        {"nohup scout transcribe -q p.wav 2> /dev/null; echo $? > code", []syscall.Signal{syscall.SIGHUP}},
 		"by a shell that ignores both":    {"trap '' INT HUP; scout transcribe -q p.wav; echo $? > code", []syscall.Signal{syscall.SIGINT, syscall.SIGHUP}},
-		"by a shell that ignores SIGTERM": {"trap '' TERM; scout transcribe -q p.wav; echo $? > code", nil}, // Go does not tell of that
+		"by a shell that ignores SIGTERM": {"trap '' TERM; scout transcribe -q p.wav; echo $? > code", nil}, // Go does not report of that
 	}
 	for how, c := range starts {
 		for name, n := range map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT} {

@@ -140,7 +140,7 @@ func (s *Server) position(r *http.Request) (after uint64, topics []string, err e
 	return after, topics, nil
 }
 
-// wanted tells whether an event is of one of the topics: each is a type or the beginning of one. No topics are all.
+// wanted reports whether an event is of one of the topics: each is a type or the beginning of one. No topics are all.
 func wanted(topics []string, kind string) bool {
 	for _, topic := range topics {
 		if kind == topic || strings.HasPrefix(kind, strings.TrimSuffix(topic, ".")+".") {

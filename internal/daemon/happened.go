@@ -59,7 +59,7 @@ func (d *daemon) see(id string) {
 	}
 }
 
-// residentBytes is the memory of this process; 0 where the system does not tell.
+// residentBytes is the memory of this process; 0 where the system does not report.
 func residentBytes() uint64 {
 	p, err := process.NewProcess(int32(os.Getpid()))
 	if err != nil {

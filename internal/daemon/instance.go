@@ -88,7 +88,7 @@ func readHolder(f *os.File) Holder {
 	return holder
 }
 
-// HolderOf tells whether a daemon serves the data folder, and which. It changes nothing and makes no folder.
+// HolderOf reports whether a daemon serves the data folder, and which. It changes nothing and makes no folder.
 func HolderOf(dir string) (holder Holder, held bool, err error) {
 	f, err := os.Open(filepath.Join(dir, LockName))
 	if errors.Is(err, fs.ErrNotExist) {

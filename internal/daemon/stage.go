@@ -73,7 +73,7 @@ func (s *stages) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// bounded runs work within that time. Work that goes on regardless is left behind: it ends when it ends, at the latest with the
+// bounded runs work within that time. Work that continues regardless is left behind: it ends when it ends, at the latest with the
 // process.
 func (s *stages) bounded(ctx context.Context, within time.Duration, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, scout.Errorf(scout.CodeDeadlineExceeded, "it was not done within %s", within))

@@ -146,7 +146,7 @@ func (p *Place) filled() bool {
 // Target is the path of the file itself, without symbolic links.
 func (p *Place) Target() string { return p.target }
 
-// Same tells whether two places are one file.
+// Same reports whether two places are one file.
 func (p *Place) Same(other *Place) bool {
 	if p.info != nil && other.info != nil {
 		return os.SameFile(p.info, other.info)
@@ -188,7 +188,7 @@ func InputFile(name string, file *os.File) Input {
 type Rules struct {
 	// Inputs are never replaced, whatever Force says.
 	Inputs []Input
-	// Own tells whether a path is one of Scout's own files (recordings, models), which are never replaced either;
+	// Own reports whether a path is one of Scout's own files (recordings, models), which are never replaced either;
 	// nil for none.
 	Own func(path string) bool
 	// Force allows to replace a file with something in it.

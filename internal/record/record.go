@@ -1,5 +1,5 @@
 // Package record is the use case of recording from a process that stays: it starts and stops the recording of a folder, takes over one
-// that is under way, and tells what happens to it. The recording itself is another process and needs nobody: it goes on when this
+// that is under way, and tells what happens to it. The recording itself is another process and needs nobody: it continues when this
 // one ends, in whatever way.
 package record
 
@@ -105,7 +105,7 @@ func (r *Recorder) last() (last recording.Manifest, found bool) {
 	return last, found
 }
 
-// Start begins a recording that goes on until Stop, or as its rules say, and returns when frames are flowing. Asking again for
+// Start begins a recording that continues until Stop, or as its rules say, and returns when frames are flowing. Asking again for
 // the recording under way, by its id or, without one, with the same order, gives the same answer with Already. While another one is
 // under way the error has scout.CodeAlreadyRecording.
 func (r *Recorder) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
@@ -145,7 +145,7 @@ func startedOf(p recording.Progress) recording.Started {
 	return recording.Started{ID: p.ID, Already: true, StartedAt: p.StartedAt, Format: p.Format}
 }
 
-// sameOrder tells whether two orders ask for the same, but for their ids and where they come from.
+// sameOrder reports whether two orders ask for the same, but for their ids and where they come from.
 func sameOrder(a, b recording.Order) bool {
 	return a.Format == b.Format && a.Device == b.Device && a.OnLoss == b.OnLoss && a.Warm == b.Warm && a.Preroll == b.Preroll && a.Rules == b.Rules
 }
@@ -232,14 +232,14 @@ func (r *Recorder) leave(keeper *remote.Keeper) {
 	})
 }
 
-// keeps tells whether the recording is kept here already.
+// keeps reports whether the recording is kept here already.
 func (r *Recorder) keeps(id recording.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.keeper != nil && r.keeper.ID() == id
 }
 
-// adopt takes over a recording that nobody has to attend: when its recorder and the recorder's parent die, another one goes on with
+// adopt takes over a recording that nobody has to attend: when its recorder and the recorder's parent die, another one continues with
 // it. A recording with somebody at it stays theirs: it ends as they said when they go away.
 func (r *Recorder) adopt(ctx context.Context, p recording.Progress) {
 	if p.Order.Rules.NoOwnerFor != 0 || r.keeps(p.ID) {

@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// lookEvery is how often a recorder is looked for where the system does not tell of new files.
+// lookEvery is how often a recorder is looked for where the system does not report of new files.
 const lookEvery = 10 * time.Second
 
 // Run follows the recorders of the folder until ctx ends, whoever starts them: it takes over what is being recorded and hands on

@@ -5,11 +5,11 @@ import (
 	"github.com/scout-speech/scout/internal/audio/ring"
 )
 
-// alignment says which frame of a ring is which frame of a recording. It is the one place that converts between the two.
-// Both have the same format, so that a number of frames is the same in both; only where they begin differs: the ring may
-// hold audio from before the recording, and the recording may have begun with another ring.
+// alignment says which frame of a ring is which frame of a recording. Only it converts between the two. Both have the
+// same format, so a number of frames is the same in both, and only their beginnings differ: the ring may hold audio
+// from before the recording, and the recording may have begun with another ring.
 type alignment struct {
-	zero uint64 // what the ring's position of frame 0 of the recording is or would be, modulo 2^64
+	zero uint64 // position in the ring of frame 0 of the recording, also if that is no longer there, modulo 2^64
 }
 
 // align returns the alignment where one frame is at both positions.

@@ -9,13 +9,13 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// audioFile is what the WAV of a recording tells about itself.
+// audioFile is what the WAV of a recording says about itself.
 type audioFile struct {
-	header header // zero where the file does not begin with a header of ours
+	header header // zero if the file does not begin with a header of ours
 	size   int64  // of the file
 	frames uint64 // whole frames in the file, whatever the header claims; 0 without a header
-	// foreign says that the file begins like that of another program: neither with something that was
-	// our header once, nor with the zeros of a page that never reached the disk.
+	// foreign says that the file begins like that of another program: neither with a former header of ours, nor with
+	// the zeros of a page that never reached the disk.
 	foreign bool
 }
 

@@ -14,25 +14,25 @@ import (
 	"github.com/scout-speech/scout/internal/filelock"
 )
 
-// claimsName is the folder, inside the folder of recordings, of the claims that are held at the moment. It is gone while
-// there are none.
+// claimsName is the folder, inside the folder of recordings, of the current claims. It does not exist while there are
+// none.
 const claimsName = ".claims"
 
 // claimWithin is how long a command waits for another one that changes the same recording.
 const claimWithin = 250 * time.Millisecond
 
 // claim is the right to change the files of one recording: a locked file that is named after it. The lock ends with the
-// process that holds it, however that ends. Only those wait for a claim who want to change that very recording, so that a
-// command that is stopped in the middle of its work keeps no other recording from beginning.
+// process that holds it, however that ends. Only programs that want to change the same recording wait for a claim, so a
+// command that is stopped in the middle of its work prevents no other recording from beginning.
 type claim struct{ file *os.File }
 
-// claim claims the recording. Where another program does not give it back in time, the error has scout.CodeRecordingInUse
+// claim claims the recording. If another program does not release it in time, the error has scout.CodeRecordingInUse
 // and names that program's process.
 func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, error) {
 	dir := filepath.Join(f.dir, claimsName)
 	path := filepath.Join(dir, string(id))
-	for began := time.Now(); ; time.Sleep(lockPause) { // nothing announces the end of somebody else's lock
-		// Not by atomicfile: what counts is the lock of the file.
+	for began := time.Now(); ; time.Sleep(lockPause) { // nothing announces the end of another process's lock
+		// atomicfile cannot do this: only the lock of the file matters.
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 		if errors.Is(err, fs.ErrNotExist) {
 			if err = os.Mkdir(dir, folderMode); err == nil || errors.Is(err, fs.ErrExist) {
@@ -41,7 +41,7 @@ func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, err
 			}
 		}
 		if errors.Is(err, fs.ErrNotExist) && time.Since(began) < max(patience, claimWithin) {
-			continue // whoever held the last claim took the folder away at this moment
+			continue // the last holder removed the folder at this moment
 		}
 		if err != nil {
 			return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
@@ -50,7 +50,7 @@ func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, err
 		if err == nil && got && isAt(file, path) {
 			_, err = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 			if err != nil && scout.CodeOf(scout.FileError(scout.CodeWriteFailed, doing, err)) == scout.CodeDiskFull {
-				err = nil // whoever comes second is not told by whom
+				err = nil // the second one does not learn who the first was
 			}
 			if err == nil {
 				return &claim{file}, nil
@@ -66,7 +66,7 @@ func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, err
 	}
 }
 
-// inUse is the error of a recording that another process has claimed; 0 for one that is not known.
+// inUse returns the error for a recording that another process has claimed; holder is 0 if it is not known.
 func inUse(doing string, id ID, holder int) error {
 	if holder == 0 {
 		return scout.Errorf(scout.CodeRecordingInUse, "%s %s: another program is changing it", doing, id)
@@ -75,7 +75,7 @@ func inUse(doing string, id ID, holder int) error {
 		WithHint("wait until it has finished; if it is suspended, continue it (kill -CONT %d) or end it (kill %d)", holder, holder)
 }
 
-// isAt tells whether the open file is the one at that path.
+// isAt reports whether the open file is the one at that path.
 func isAt(file *os.File, path string) bool {
 	there, err := os.Stat(path)
 	if err != nil {
@@ -85,7 +85,7 @@ func isAt(file *os.File, path string) bool {
 	return err == nil && os.SameFile(there, mine)
 }
 
-// claimant returns the process that has claimed a recording; 0 where it has not said.
+// claimant returns the process that has claimed a recording; 0 if it is not recorded.
 func claimant(file *os.File) int {
 	content, err := io.ReadAll(io.NewSectionReader(file, 0, 32))
 	if err != nil {
@@ -98,15 +98,15 @@ func claimant(file *os.File) int {
 	return pid
 }
 
-// release gives the recording back. A nil claim is that of whoever did without. What fails here leaves an empty file that
-// claims nothing.
+// release releases the claim. A nil claim belongs to a caller that continued without one. A failure here leaves an
+// empty file that claims nothing.
 func (c *claim) release() {
 	if c == nil {
 		return
 	}
 	if path := c.file.Name(); isAt(c.file, path) {
 		_ = os.Remove(path)
-		_ = os.Remove(filepath.Dir(path)) // it stays where others hold claims
+		_ = os.Remove(filepath.Dir(path)) // it stays if others hold claims
 	}
 	_ = filelock.Close(c.file)
 }
@@ -124,7 +124,7 @@ func (f *Folder) claimed(doing string, id ID, work func() error) error {
 	return work()
 }
 
-// hasClaims tells whether any recording is claimed.
+// hasClaims reports whether any recording is claimed.
 func (f *Folder) hasClaims() bool {
 	dir := filepath.Join(f.dir, claimsName)
 	entries, err := os.ReadDir(dir)
@@ -134,10 +134,10 @@ func (f *Folder) hasClaims() bool {
 	for _, e := range entries {
 		file, err := os.Open(filepath.Join(dir, e.Name()))
 		if err != nil {
-			continue // given back at this moment
+			continue // released at this moment
 		}
 		held, err := filelock.Held(file)
-		_ = file.Close() // it was only looked at
+		_ = file.Close() // it was only read
 		if err == nil && held {
 			return true
 		}

@@ -35,7 +35,7 @@ func unfinished(t *testing.T, folder *recording.Folder) recording.ID {
 	return w.ID()
 }
 
-// A recording that another program is changing is left alone and named; everything else goes on without waiting for it.
+// A recording that another program is changing is left alone and named; everything else continues without waiting for it.
 func TestAClaimKeepsOthersFromOneRecordingOnly(t *testing.T) {
 	t.Parallel()
 	for name, work := range map[string]func(*recording.Folder, recording.ID) error{

@@ -7,7 +7,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Condition is how writing goes.
+// Condition is the condition of writing.
 type Condition string
 
 // The conditions of writing.
@@ -15,13 +15,13 @@ const (
 	ConditionOK          Condition = "ok"
 	ConditionDiskFull    Condition = "disk_full"     // audio waits in memory
 	ConditionWriteFailed Condition = "write_failed"  // audio waits in memory
-	ConditionStalled     Condition = "disk_stalled"  // an operation has been under way for more than a second
-	ConditionNotSynced   Condition = "not_synced"    // audio is in the file and would not survive a loss of power
-	ConditionNoManifest  Condition = "manifest_late" // the manifest on disk is older than what is known
+	ConditionStalled     Condition = "disk_stalled"  // an operation has taken more than a second
+	ConditionNotSynced   Condition = "not_synced"    // audio is in the file but would not survive a loss of power
+	ConditionNoManifest  Condition = "manifest_late" // the manifest on disk is older than the state in memory
 	ConditionFileLost    Condition = "file_lost"     // the file is no longer in its place and could not be saved again yet
 )
 
-// conditionTexts says each condition in words, after "the recording:". It is the one table of conditions.
+// conditionTexts has the text of each condition, to follow "the recording:". It is the only table of conditions.
 func conditionTexts() map[Condition]string {
 	return map[Condition]string{
 		ConditionOK:          "audio is being written",
@@ -39,7 +39,7 @@ func conditions() []Condition {
 	return []Condition{ConditionDiskFull, ConditionWriteFailed, ConditionStalled, ConditionNotSynced, ConditionNoManifest, ConditionFileLost}
 }
 
-// Text is the condition in words.
+// Text returns the condition in words.
 func (c Condition) Text() string {
 	if text, ok := conditionTexts()[c]; ok {
 		return text
@@ -47,15 +47,15 @@ func (c Condition) Text() string {
 	return string(c)
 }
 
-// Trouble is a condition with what the disk is doing.
+// Trouble is a condition and the operation of the disk that causes it.
 type Trouble struct {
 	Condition Condition
-	// Operation has been under way for so long. With ConditionStalled it is the reason; else it is empty.
+	// Operation has taken that long. With ConditionStalled it is the reason; otherwise it is empty.
 	Operation Operation
 	For       time.Duration
 }
 
-// Text is the trouble in words.
+// Text returns the trouble in words.
 func (t Trouble) Text() string {
 	if t.Operation == "" {
 		return t.Condition.Text()
@@ -63,7 +63,7 @@ func (t Trouble) Text() string {
 	return fmt.Sprintf("the disk has not answered for %s while %s", t.For.Round(100*time.Millisecond), t.Operation.Text())
 }
 
-// EndReason tells why a recording ended.
+// EndReason says why a recording ended.
 type EndReason string
 
 // The reasons for which a recording ends.
@@ -74,18 +74,18 @@ const (
 	EndShutdown    EndReason = "shutdown"       // the recorder was told to end
 	EndSource      EndReason = "source_ended"   // a file or signal played to its end
 	EndCrash       EndReason = "crash"          // found by Repair
-	EndCapture     EndReason = "capture_failed" // listening to the device failed again and again
-	EndWriting     EndReason = "writing_failed" // writing failed again and again
+	EndCapture     EndReason = "capture_failed" // reading from the device failed repeatedly
+	EndWriting     EndReason = "writing_failed" // writing failed repeatedly
 	EndInternal    EndReason = "internal"       // a defect of Scout itself ended it
 )
 
-// ending is what a reason means to others.
+// ending is the meaning of a reason.
 type ending struct {
 	text string
-	code scout.Code // of the failure; empty where the recording ended in order
+	code scout.Code // of the failure; empty if the recording ended normally
 }
 
-// endings is the one table of what each reason means: for people, and for exit codes.
+// endings is the only table of the meaning of each reason: for people, and for exit codes.
 func endings() map[EndReason]ending {
 	return map[EndReason]ending{
 		EndStopped:     {"stopped", ""},
@@ -105,7 +105,7 @@ func EndReasons() []EndReason {
 	return []EndReason{EndStopped, EndMaxDuration, EndNoOwner, EndShutdown, EndSource, EndCrash, EndCapture, EndWriting, EndInternal}
 }
 
-// Text is the reason in words that go on after "ended:".
+// Text is the reason in words that continue after "ended:".
 func (r EndReason) Text() string {
 	if e, ok := endings()[r]; ok {
 		return e.text
@@ -113,8 +113,7 @@ func (r EndReason) Text() string {
 	return string(r)
 }
 
-// Err returns why a recording that ended for this reason is not as it should be; nil where it ended in
-// order. Whoever sets an exit code asks it.
+// Err returns the error of a recording that ended for this reason; nil if it ended normally. It decides exit codes.
 func (r EndReason) Err() error {
 	e, ok := endings()[r]
 	switch {

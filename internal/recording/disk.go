@@ -12,36 +12,36 @@ import (
 	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
-// File is what a Writer needs of an open file. *os.File with the platform's data sync behind Sync is
-// the real one; tests put failing, full, slow and forgetful ones in its place.
+// File is what a Writer needs of an open file. The real one is *os.File with the platform's data sync as Sync. Tests
+// use failing, full, slow and forgetful ones.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	// Truncate sets the size; what it adds reads as zeros.
+	// Truncate sets the size; added bytes read as zeros.
 	Truncate(size int64) error
 	// Sync returns when everything written before the call would survive a loss of power.
 	Sync() error
-	// Size returns how long the file is. It allocates nothing.
+	// Size returns the length of the file. It allocates nothing.
 	Size() (int64, error)
-	// Stat tells which file it is, for os.SameFile.
+	// Stat identifies the file, for os.SameFile.
 	Stat() (os.FileInfo, error)
 	io.Closer
 }
 
 // Disk is the part of the file system through which recordings are written.
 type Disk interface {
-	// OpenFile opens the file for reading and writing, creating it where flag says so.
+	// OpenFile opens the file for reading and writing, and creates it if flag says so.
 	OpenFile(path string, flag int) (File, error)
 	// Replace writes data to the file at path so that after a crash at any moment either the old or the
 	// new content is there.
 	Replace(path string, data []byte) error
-	// Space tells how much room is left where dir is.
+	// Space returns how much room is left on the device of dir.
 	Space(dir string) (Space, error)
-	// Stat tells which file is at path.
+	// Stat identifies the file at path.
 	Stat(path string) (os.FileInfo, error)
 	// MakeFolder makes the folder at path and those above it.
 	MakeFolder(path string) error
-	// SyncFolder makes the names in the folder survive a loss of power.
+	// SyncFolder makes the names in the folder durable against a loss of power.
 	SyncFolder(path string) error
 }
 
@@ -51,7 +51,7 @@ type Space struct {
 	TotalBytes uint64
 }
 
-// Permissions of what Scout creates: recordings are nobody else's business.
+// Permissions of what Scout creates: recordings are private.
 const (
 	fileMode   fs.FileMode = 0o600
 	folderMode fs.FileMode = 0o700
@@ -62,7 +62,7 @@ type OSDisk struct{}
 
 type osFile struct{ *os.File }
 
-// Sync writes data, and of the metadata what is needed to read it, to the device.
+// Sync writes the data to the device, and the metadata that is needed to read it.
 func (f osFile) Sync() error { return syncData(f.File) }
 
 // Size implements File.
@@ -77,8 +77,7 @@ func (OSDisk) MakeFolder(path string) error { return os.MkdirAll(path, folderMod
 // SyncFolder implements Disk.
 func (OSDisk) SyncFolder(path string) error { return atomicfile.OS{}.SyncFolder(path) }
 
-// OpenFile implements Disk.
-// Not by atomicfile: the WAV of a recording grows where it is, and is repaired where it is.
+// OpenFile implements Disk. It does not use atomicfile: the WAV of a recording grows, and is repaired, in its place.
 func (OSDisk) OpenFile(path string, flag int) (File, error) {
 	f, err := os.OpenFile(path, flag, fileMode)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncData is fdatasync: it flushes the size as well, since reading needs it, but not the times.
+// syncData is fdatasync: it also flushes the size, which reading needs, but not the times.
 func syncData(f *os.File) error {
 	for {
 		err := unix.Fdatasync(int(f.Fd()))

@@ -18,7 +18,7 @@ func (OSDisk) Space(dir string) (Space, error) {
 	return Space{FreeBytes: st.Bavail * block, TotalBytes: st.Blocks * block}, nil
 }
 
-// sizeOf is fstat without the allocation of File.Stat: it is asked before each write.
+// sizeOf is fstat without the allocation of File.Stat: it is called before each write.
 func sizeOf(f *os.File) (int64, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {

@@ -6,29 +6,29 @@ import (
 	"strings"
 )
 
-// Environment is what a recorder process has from whoever started it and cannot change afterwards: how it
-// finds the sound system, its language, and how it logs. An order carries that of its client, so that nobody
-// records through the sound server of somebody who came before.
+// Environment is what a recorder process has from the program that started it and cannot change afterwards: how it
+// finds the sound system, its language, and how it logs. An order carries the environment of its client, so that nobody
+// records through the sound server of an earlier client.
 type Environment struct {
-	// Variables are the environment variables that matter to a recorder, as far as they are set.
+	// Variables are the relevant environment variables that are set.
 	Variables map[string]string `json:"variables,omitempty"`
 	LogLevel  string            `json:"log_level,omitempty"`
 	LogFormat string            `json:"log_format,omitempty"`
 }
 
-// The variables that matter: by name, and by the beginning of it.
+// The relevant variables: by name, and by prefix.
 var (
 	relevantNames    = []string{"HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "LANG", "LANGUAGE"}
 	relevantPrefixes = []string{"PULSE_", "PIPEWIRE_", "ALSA_", "LC_"}
 )
 
-// relevant tells whether an environment variable matters to a recorder.
+// relevant reports whether an environment variable matters to a recorder.
 func relevant(name string) bool {
 	return slices.Contains(relevantNames, name) || slices.ContainsFunc(relevantPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// EnvironmentOf returns what matters of an environment, which is a list as os.Environ returns it: of a variable
-// that is there several times the last counts, and an empty one is as one that is not there.
+// EnvironmentOf returns the relevant part of an environment, which is a list as os.Environ returns it. Of a repeated
+// variable the last one counts, and an empty one counts as missing.
 func EnvironmentOf(environ []string) Environment {
 	e := Environment{Variables: make(map[string]string)}
 	for _, entry := range environ {
@@ -44,7 +44,7 @@ func EnvironmentOf(environ []string) Environment {
 	return e
 }
 
-// Apply returns the environment for a process like environ, with e in place of what matters of it.
+// Apply returns environ with its relevant part replaced by e.
 func (e Environment) Apply(environ []string) []string {
 	applied := make([]string, 0, len(environ)+len(e.Variables))
 	for _, entry := range environ {
@@ -58,8 +58,8 @@ func (e Environment) Apply(environ []string) []string {
 	return applied
 }
 
-// Difference names what differs between the two, sorted: variables, "log level", "log format". What other leaves
-// open does not differ.
+// Difference names what differs between the two, sorted: variables, "log level", "log format". What other leaves open
+// does not count.
 func (e Environment) Difference(other Environment) []string {
 	var names []string
 	if other.Variables != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/scout-speech/scout/internal/atomicfile"
 )
 
-// Export copies the audio of a recording that ended to a file of the user's own, which is there whole
-// or not at all, and which others may read as far as the umask says. An existing file is replaced where replace says so,
-// else the error has scout.CodeInvalidArgument.
+// Export copies the audio of an ended recording to a user's file, which appears whole or not at all. Others may read it
+// if the umask allows. An existing file is replaced only if replace is set, else the error has
+// scout.CodeInvalidArgument.
 func (f *Folder) Export(id ID, path string, replace bool) (err error) {
 	m, err := f.Manifest(id)
 	if err != nil {

@@ -21,8 +21,8 @@ const (
 	damagedSuffix  = ".json.damaged" // a manifest that Repair had to replace
 )
 
-// reserveName is a file that holds blocks of the device for the manifests: a recording that ends on
-// a full disk still gets its last manifest.
+// reserveName is a file that reserves blocks of the device for manifests: a recording that ends on a full disk still
+// gets its last manifest.
 const (
 	reserveName  = ".reserve"
 	reserveBytes = 64 << 10
@@ -31,20 +31,19 @@ const (
 // ownPrefix begins the names of the files that the recorder process keeps in the folder.
 const ownPrefix = "recorder."
 
-// Folder is where recordings live. Opening one changes nothing but creating it; who records into it
-// holds its Lock. All methods may be called from any goroutine. Those that change anything besides the
-// audio and the manifest of a Writer take the Lock as proof that nobody records meanwhile.
+// Folder is a folder of recordings. Opening it has no effect except creating it; a recorder holds its Lock. All methods
+// may be called from any goroutine. Those that change anything besides the audio and the manifest of a Writer take the
+// Lock as proof that nobody is recording.
 type Folder struct {
 	dir   string
 	disk  Disk // timed by watch
 	watch *stopwatch
 }
 
-// OpenFolder opens the folder of recordings at dir and creates it where it is missing, readable for
-// its owner alone.
+// OpenFolder opens the folder of recordings at dir. If it is missing, it creates it, readable only for its owner.
 func OpenFolder(dir string) (*Folder, error) { return OpenFolderOn(OSDisk{}, dir) }
 
-// OpenFolderOn is OpenFolder with the writes of recordings going through disk.
+// OpenFolderOn is OpenFolder with all writes of recordings going through disk.
 func OpenFolderOn(disk Disk, dir string) (*Folder, error) {
 	abs, err := makeFolder(dir)
 	if err != nil {
@@ -54,11 +53,11 @@ func OpenFolderOn(disk Disk, dir string) (*Folder, error) {
 	return &Folder{dir: abs, disk: timedDisk{disk, watch}, watch: watch}, nil
 }
 
-// at returns the folder at another place on the same disk interface.
+// at returns the folder at another place on the same disk.
 func (f *Folder) at(dir string) *Folder { return &Folder{dir: dir, disk: f.disk, watch: f.watch} }
 
-// Busy returns the operation of the disk that has been under way for the longest time, and for how
-// long; none and 0 where there is none.
+// Busy returns the operation of the disk that has taken the longest so far, and its duration; "" and 0 if there is
+// none.
 func (f *Folder) Busy() (Operation, time.Duration) { return f.watch.longest() }
 
 // Dir returns the absolute path of the folder.
@@ -83,13 +82,13 @@ func (f *Folder) Manifest(id ID) (Manifest, error) {
 	return m, err
 }
 
-// Problem is a file in the folder that is not as it should be.
+// Problem is a file in the folder with a fault.
 type Problem struct {
 	Path string
-	Err  error // its code tells the kind: recording_foreign, recording_corrupt, file_not_found, …
+	Err  error // its code is the kind: recording_foreign, recording_corrupt, file_not_found, …
 }
 
-// List returns the manifests of all recordings, oldest first, and the files that are none.
+// List returns the manifests of all recordings, oldest first, and the files that are not recordings.
 func (f *Folder) List() ([]Manifest, []Problem, error) {
 	scan, err := f.scan()
 	if err != nil {
@@ -129,7 +128,7 @@ func (f *Folder) Find(part string) (ID, error) {
 	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d recordings: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
 }
 
-// replaceManifest writes the manifest; on a full disk with the help of the reserve.
+// replaceManifest writes the manifest. On a full disk it uses the reserve.
 func (f *Folder) replaceManifest(m *Manifest) error {
 	data, err := m.encode()
 	if err != nil {
@@ -142,8 +141,7 @@ func (f *Folder) replaceManifest(m *Manifest) error {
 	return scout.FileError(scout.CodeWriteFailed, fmt.Sprintf("write manifest of %s", m.ID), err)
 }
 
-// fillReserve makes sure that the reserve is there. Failing is not an error: what the reserve is for
-// is then simply not there.
+// fillReserve makes sure that the reserve exists. A failure is not an error: then there is simply no reserve.
 func (f *Folder) fillReserve() {
 	path := filepath.Join(f.dir, reserveName)
 	if info, err := os.Stat(path); err == nil && info.Size() == reserveBytes {
@@ -154,7 +152,7 @@ func (f *Folder) fillReserve() {
 	}
 }
 
-// scan is what a folder contains.
+// scan is the contents of a folder.
 type scan struct {
 	ids       []ID // of recordings with audio, a manifest or both; sorted
 	foreign   []Problem

@@ -10,25 +10,24 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Live gives the frames of a recording that is under way, from its recorder. Package remote has the
-// one over the recorder's socket.
+// Live gives the frames of a current recording, from its recorder. Package remote implements it over the recorder's
+// socket.
 type Live interface {
-	// Listen begins at frame from. It fails where no recorder answers or it records something else.
+	// Listen begins at frame from. It fails if no recorder answers or it records something else.
 	Listen(ctx context.Context, id ID, from scout.Position) (LiveStream, error)
 }
 
 // LiveStream is one listener to a recording. One goroutine uses it; Close may be called from another.
 type LiveStream interface {
-	// Next waits for more. After io.EOF, which says that the recording ended, and every other error
-	// the stream is over.
+	// Next waits for more. io.EOF says that the recording ended. After it and every other error the stream is over.
 	Next() (LivePart, error)
 	Close() error
 }
 
-// LivePart is the next part of a stream: frames, or where they go on.
+// LivePart is the next part of a stream: frames, or the position where they continue.
 type LivePart struct {
-	// Position is that of the first frame of Frames, or, where those are empty, of the first frame
-	// that will follow: the ones in between are in the file.
+	// Position is that of the first frame of Frames. If Frames is empty, it is the first frame that will follow; the
+	// frames before it are in the file.
 	Position scout.Position
 	// Frames belong to the stream and are valid until its next call of Next.
 	Frames []byte
@@ -38,20 +37,19 @@ type LivePart struct {
 type FollowOptions struct {
 	// From is the first frame wanted.
 	From scout.Position
-	// Live is where frames come from while they are recorded; nil to read the file alone.
+	// Live is where frames come from while they are recorded; nil to read only the file.
 	Live Live
-	// Poll is how often the file is looked at, and how long it takes until a recorder that was gone is
-	// asked again; default 100 ms.
+	// Poll is how often the file is checked, and how long to wait before asking a recorder that was gone again; default
+	// 100 ms.
 	Poll time.Duration
-	// Linger is how long a recording that was recovered after a crash may still be gone on with before
-	// its end is taken for the end; default 3 s.
+	// Linger is how long a recording that was recovered after a crash may still be resumed before its end counts as
+	// final; default 3 s.
 	Linger time.Duration
 }
 
-// Follower reads a recording from a position to its end, while it is being recorded and after, from
-// the recorder or the file, whichever has the frames. It goes on through a restart of the recorder
-// and of the program it is part of (which begins anew at the position it had reached). One goroutine
-// uses it.
+// Follower reads a recording from a position to its end, while it is being recorded and after. It reads from the
+// recorder or the file, whichever has the frames. It continues through restarts of the recorder. After a restart of its
+// own program a new one can begin at the position that was reached. One goroutine uses it.
 type Follower struct {
 	folder *Folder
 	id     ID
@@ -65,8 +63,8 @@ type Follower struct {
 	stream    LiveStream
 	ask       time.Time      // when the recorder may be asked again
 	pos       scout.Position // of the next frame
-	recovered time.Time      // when the recording was first seen to be recovered; zero while it is not
-	gone      time.Time      // when the manifest was first seen to be missing; zero while it is there
+	recovered time.Time      // when the recording was first seen as recovered; zero if it is not
+	gone      time.Time      // when the manifest was first missing; zero if it exists
 	buffer    []byte
 }
 
@@ -78,7 +76,7 @@ type Block struct {
 	Frames []byte
 }
 
-// followBytes is how much Next returns at most: a third of a second of 48 kHz stereo.
+// followBytes is the most that Next returns: a third of a second of 48 kHz stereo.
 const followBytes = 64 << 10
 
 // Follow returns a follower of a recording. The caller closes it.
@@ -106,10 +104,9 @@ func (f *Follower) Format() scout.Format { return f.format }
 // Position returns the position of the next frame.
 func (f *Follower) Position() scout.Position { return f.pos }
 
-// Next waits for the next frames: every frame from the first one wanted comes exactly once, in order.
-// It returns io.EOF after the last frame of a recording that ended, by its manifest, and the cause of
-// ctx when that is done. A recording that a crash interrupted is waited for until it is gone on with
-// or recovered.
+// Next waits for the next frames: every frame from the first requested one comes exactly once, in order. It returns
+// io.EOF after the last frame of a recording whose manifest says that it ended, and the cause of ctx when ctx ends. If
+// a crash interrupted the recording, Next waits until it is resumed or recovered.
 func (f *Follower) Next(ctx context.Context) (Block, error) {
 	for {
 		if ctx.Err() != nil {
@@ -122,8 +119,8 @@ func (f *Follower) Next(ctx context.Context) (Block, error) {
 	}
 }
 
-// step returns the next frames, from the file as long as it has more, then from the recorder. Empty
-// means that something else happened.
+// step returns the next frames, from the file as long as it has more, then from the recorder. An empty block means that
+// something else happened.
 func (f *Follower) step(ctx context.Context) (Block, error) {
 	if f.stream != nil {
 		return f.fromLive(ctx), nil
@@ -154,8 +151,8 @@ func (f *Follower) Close() error {
 	return f.reader.Close()
 }
 
-// reopen opens the file again where another one is under its name: the recording was saved again because
-// somebody deleted or moved the first one. It returns false where nothing changed.
+// reopen opens the file again if another one has its name: the recording was saved again because somebody deleted or
+// moved the first file. It returns false if nothing changed.
 func (f *Follower) reopen() (bool, error) {
 	mine, err := f.reader.file.Stat()
 	if err != nil {
@@ -163,7 +160,7 @@ func (f *Follower) reopen() (bool, error) {
 	}
 	there, err := os.Stat(f.folder.AudioPath(f.id))
 	if err != nil || os.SameFile(mine, there) {
-		return false, nil //nolint:nilerr // it is saved again in a moment, or the manifest tells that it is lost
+		return false, nil //nolint:nilerr // it is saved again in a moment, or the manifest says that it is lost
 	}
 	reader, err := f.folder.OpenAudio(f.id)
 	if err != nil {
@@ -186,7 +183,7 @@ func (f *Follower) fromFile() (Block, error) {
 	return f.give(f.pos, f.buffer[:n*f.format.FrameBytes()]), nil
 }
 
-// give hands out frames that begin at position, without those that were handed out before.
+// give returns frames that begin at position, without those that were returned before.
 func (f *Follower) give(position scout.Position, frames []byte) Block {
 	if position < f.pos {
 		skip := min(f.pos.Sub(position)*uint64(f.format.FrameBytes()), uint64(len(frames)))
@@ -197,24 +194,24 @@ func (f *Follower) give(position scout.Position, frames []byte) Block {
 	return block
 }
 
-// fromLive returns the next frames of the recorder. Where that has nothing to say any more, or says
-// that the next ones are in the file, the file goes on.
+// fromLive returns the next frames of the recorder. If it has no more, or says that the next ones are in the file, the
+// file is read next.
 func (f *Follower) fromLive(ctx context.Context) Block {
 	stream := f.stream
-	stop := context.AfterFunc(ctx, func() { _ = stream.Close() }) // only to end the waiting
+	stop := context.AfterFunc(ctx, func() { _ = stream.Close() }) // only to end the wait
 	part, err := stream.Next()
 	stop()
 	if err != nil || part.Position > f.pos {
 		f.drop()
 		if errors.Is(err, io.EOF) {
-			f.ask = time.Now() // the recording ended: if it is gone on with, that is another recorder
+			f.ask = time.Now() // the recording ended: if it is resumed, another recorder does that
 		}
 		return Block{}
 	}
 	return f.give(part.Position, part.Frames)
 }
 
-// listen asks the recorder for frames, not more often than every poll.
+// listen asks the recorder for frames, at most once per poll.
 func (f *Follower) listen(ctx context.Context) bool {
 	if f.live == nil || time.Now().Before(f.ask) {
 		return false
@@ -228,7 +225,7 @@ func (f *Follower) listen(ctx context.Context) bool {
 	return true
 }
 
-// drop ends the listening. What fails of that does not matter: the file has everything.
+// drop ends the listening. Its errors do not matter: the file has everything.
 func (f *Follower) drop() {
 	if f.stream != nil {
 		_ = f.stream.Close() // see above
@@ -237,8 +234,8 @@ func (f *Follower) drop() {
 	f.ask = time.Now().Add(f.poll)
 }
 
-// ended tells whether the recording ended and everything was handed out. It looks at the manifest
-// after the file had no more.
+// ended reports whether the recording ended and everything was returned. It reads the manifest after the end of the
+// file.
 func (f *Follower) ended() (bool, error) {
 	m, err := f.folder.Manifest(f.id)
 	if scout.CodeOf(err) == scout.CodeRecordingNotFound { // somebody deleted it: the recorder writes it again

@@ -8,8 +8,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// HeaderBytes is the length of the header: audio begins at this offset in every recording. It is
-// less than a sector, so that one write of it reaches the disk whole or not at all.
+// HeaderBytes is the length of the header: audio begins at this offset in every recording. It is less than a sector, so
+// one write of it reaches the disk completely or not at all.
 const HeaderBytes = 144
 
 // Offsets of the header's parts; docs/formats/recording.md describes each byte.
@@ -37,15 +37,15 @@ const (
 	tagFloat = 3
 )
 
-// header is what stands before the audio of a recording.
+// header is what precedes the audio of a recording.
 type header struct {
 	id      ID
 	started time.Time
 	format  scout.Format
 	// frames is the length of the audio that the header claims.
 	frames uint64
-	// final headers belong to files that do not grow any more: an odd length counts as it is, and is
-	// followed by a padding byte. A growing file claims an even length only.
+	// A final header belongs to a file that no longer grows: an odd length is stated, and a padding byte follows the
+	// audio. The header of a growing file states only an even length.
 	final bool
 }
 
@@ -120,8 +120,8 @@ func (h header) encode(dst []byte) {
 	le.PutUint32(b[offsetData+4:], uint32(size))
 }
 
-// decodeHeader reads a header that encode wrote; ok is false for everything else, in particular for
-// the WAV files of other programs. The result is final where a padding byte is claimed.
+// decodeHeader reads a header that encode wrote; ok is false for everything else, including the WAV files of other
+// programs. The result is final if a padding byte is stated.
 func decodeHeader(b []byte) (h header, ok bool) {
 	if len(b) < HeaderBytes || string(b[offsetScout:offsetScout+4]) != "scut" {
 		return header{}, false
@@ -151,8 +151,7 @@ func decodeHeader(b []byte) (h header, ok bool) {
 	}
 	h.frames = size / uint64(h.format.FrameBytes())
 	h.final = size%2 == 1
-	// What encode would write for these fields is what must stand there: a header with a damaged byte
-	// anywhere is no header.
+	// The bytes must be exactly what encode writes for these fields: a header with any damaged byte does not count.
 	var again [HeaderBytes]byte
 	h.encode(again[:])
 	return h, bytes.Equal(again[:], b[:HeaderBytes])

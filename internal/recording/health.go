@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 )
 
-// DiskCheck looks at the room for recordings of that format.
+// DiskCheck checks the room for recordings of that format.
 func (f *Folder) DiskCheck(format scout.Format, limits SpaceLimits) health.Check {
 	return health.Check{Name: "disk", Critical: true, Probe: func(context.Context) health.Result {
 		space, left, err := f.SpaceLeft(format)

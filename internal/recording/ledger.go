@@ -8,10 +8,10 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// ledger is how much was recorded and how much is missing, as metrics. It keeps no count of its own that could differ from the
-// recordings: what is told of those under way is what their writers say at that moment, and of those that ended what their
-// manifests say. As long as a recording is under way a total may be known to be smaller than what was told, because silence
-// that was written turned out to be a gap; a counter never falls, so that it then stays until the truth has reached it.
+// ledger reports as metrics how much was recorded and how much is missing. It keeps no count of its own that could
+// differ from the recordings: it asks the writers of current recordings and the manifests of ended ones. During a
+// recording a total may become smaller than reported before, because written silence turns out to be a gap. A counter
+// never falls, so it then stays until the true value reaches it.
 type ledger struct {
 	frames, bytes prometheus.Counter
 	gaps, lost    *prometheus.CounterVec
@@ -19,10 +19,10 @@ type ledger struct {
 	mu    sync.Mutex
 	ended tally
 	live  map[*Writer]entry
-	told  tally // what the counters say
+	told  tally // the values of the counters
 }
 
-// entry is a recording under way.
+// entry is a current recording.
 type entry struct {
 	before  tally // what it had when this process began with it
 	filling func() []scout.Gap
@@ -61,7 +61,7 @@ func newTally() tally {
 	return tally{gaps: make(map[scout.GapReason]uint64), lost: make(map[scout.GapReason]uint64)}
 }
 
-// tallyOf is what there is of a recording now.
+// tallyOf returns the present tally of a recording.
 func tallyOf(w *Writer, filling func() []scout.Gap) tally {
 	frames := w.Frames()
 	gaps := w.Gaps()
@@ -81,7 +81,7 @@ func tallyOf(w *Writer, filling func() []scout.Gap) tally {
 	return t
 }
 
-// add adds what a recording has now beyond what it had before.
+// add adds the difference between now and before.
 func (t *tally) add(now, before tally) {
 	beyond := func(now, before uint64) uint64 { return max(now, before) - before }
 	t.frames += beyond(now.frames, before.frames)
@@ -92,7 +92,7 @@ func (t *tally) add(now, before tally) {
 	}
 }
 
-// follow counts a recording from now on. filling returns gaps that the writer has not been told of yet.
+// follow counts a recording from now on. filling returns gaps that the writer does not know yet.
 func (l *ledger) follow(w *Writer, filling func() []scout.Gap) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,7 +133,7 @@ func (l *ledger) collectors() []prometheus.Collector {
 	return []prometheus.Collector{l.frames, l.bytes, l.gaps, l.lost}
 }
 
-// update raises the counters to what is true now.
+// update raises the counters to the present values.
 func (l *ledger) update() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

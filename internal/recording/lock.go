@@ -15,46 +15,47 @@ import (
 	"github.com/scout-speech/scout/internal/filelock"
 )
 
-// LockName is the file whose lock belongs to the one program that records into the folder. The lock
-// ends with the process that holds it, however it ends; the file stays.
+// LockName is the file whose lock belongs to the one program that records into the folder. The lock ends with the
+// process that holds it, however that ends; the file stays.
 const LockName = "recorder.lock"
 
-// Lock is the right to record into a folder. Only a recorder takes it, for as long as it lives: commands that change a
-// recording claim that one, so that a start never waits for a command.
+// Lock is the right to record into a folder. Only a recorder takes it, for as long as it lives. Commands that change a
+// recording claim only that recording, so a start never waits for a command.
 type Lock struct{ file *os.File }
 
-// Tenant is the process that holds a folder, as it says itself in the lock file. The zero value has not said.
+// Tenant is the process that holds a folder, as recorded in the lock file. The zero value means that nothing is
+// recorded.
 type Tenant struct {
 	PID int `json:"pid,omitempty"`
 	// Program is the name of its file.
 	Program string `json:"program,omitempty"`
-	// Serving is whether its socket was ready at some time; before that it is still starting.
+	// Serving is true if its socket has been ready; before that it is still starting.
 	Serving bool `json:"serving,omitempty"`
 }
 
-// Lives tells whether the process exists. The lock of a file that names a dead one is held by somebody who is no recorder.
+// Lives reports whether the process exists. If it does not, but the file is locked, the holder is not a recorder.
 func (t Tenant) Lives() bool {
 	return t.PID > 0 && !errors.Is(syscall.Kill(t.PID, 0), syscall.ESRCH)
 }
 
 // Limits of waiting for the lock.
 const (
-	// askedFor is how long a lock is tried for that a program may be asking about at this moment.
+	// askedFor is how long to try for a lock that another program may be testing at this moment.
 	askedFor  = 100 * time.Millisecond
 	lockPause = 5 * time.Millisecond
-	// tenantBytes is the length of a lock file: it is written whole, so that nobody reads half of it.
+	// tenantBytes is the length of a lock file: it is written in one piece, so that nobody reads half of it.
 	tenantBytes = 256
 )
 
-// TakeLock takes the lock of the folder. Where another program holds it the error has
-// scout.CodeRecordingLocked and names its process.
+// TakeLock takes the lock of the folder. If another program holds it, the error has scout.CodeRecordingLocked and names
+// its process.
 func TakeLock(dir string) (*Lock, error) {
 	dir, err := makeFolder(dir)
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, LockName)
-	// Not by atomicfile: it is a lock, and must stay the same file.
+	// atomicfile cannot do this: it is a lock, and must stay the same file.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "open lock file", err)
@@ -62,7 +63,7 @@ func TakeLock(dir string) (*Lock, error) {
 	lock := &Lock{file: f}
 	got, err := filelock.Try(f)
 	for began := time.Now(); err == nil && !got && time.Since(began) < askedFor && !readTenant(f).Lives(); got, err = filelock.Try(f) {
-		time.Sleep(lockPause) // nothing announces the end of somebody else's lock
+		time.Sleep(lockPause) // nothing announces the end of another process's lock
 	}
 	if err == nil && got {
 		err = lock.write(false)
@@ -76,12 +77,12 @@ func TakeLock(dir string) (*Lock, error) {
 	return lock, nil
 }
 
-// lockedBy is the error of whoever finds the folder taken.
+// lockedBy returns the error for a folder that holder holds.
 func lockedBy(dir string, holder Tenant) error {
 	return scout.Errorf(scout.CodeRecordingLocked, "folder %s is in use%s", dir, holder).WithHint("%s", holder.hint())
 }
 
-// Serves notes in the lock file that the recorder can be reached now.
+// Serves records in the lock file that the recorder can be reached now.
 func (l *Lock) Serves() error {
 	if err := l.write(true); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "write lock file", err)
@@ -89,7 +90,7 @@ func (l *Lock) Serves() error {
 	return nil
 }
 
-// Close gives the lock back.
+// Close releases the lock.
 func (l *Lock) Close() error {
 	if err := filelock.Close(l.file); err != nil {
 		return fmt.Errorf("unlock folder of recordings: %w", err)
@@ -97,9 +98,8 @@ func (l *Lock) Close() error {
 	return nil
 }
 
-// Renew takes the lock again where its file was deleted or replaced: until then another program could take
-// it as well. Where one did, the error has scout.CodeRecordingLocked and this program goes on with what it
-// records.
+// Renew takes the lock again if its file was deleted or replaced: until then another program could also take it. If one
+// did, the error has scout.CodeRecordingLocked, and this program continues its recording.
 func (l *Lock) Renew(dir string) (renewed bool, err error) {
 	there, err := os.Stat(filepath.Join(dir, LockName))
 	if err == nil {
@@ -118,7 +118,8 @@ func (l *Lock) Renew(dir string) (renewed bool, err error) {
 	return true, errors.Join(l.Serves(), filelock.Close(old))
 }
 
-// write writes who holds the lock. It is informative only, so that a full disk keeps nobody from taking the lock.
+// write records who holds the lock. It is only information, so a full disk does not prevent anybody from taking the
+// lock.
 func (l *Lock) write(serving bool) error {
 	tenant := Tenant{PID: os.Getpid(), Serving: serving}
 	if program, err := os.Executable(); err == nil {
@@ -138,7 +139,7 @@ func (l *Lock) write(serving bool) error {
 	return err
 }
 
-// readTenant returns who held the lock last; nothing where nobody has said.
+// readTenant returns the last recorded holder of the lock, zero if there is none.
 func readTenant(f *os.File) Tenant {
 	data, err := io.ReadAll(io.NewSectionReader(f, 0, 4*tenantBytes))
 	var tenant Tenant
@@ -148,7 +149,7 @@ func readTenant(f *os.File) Tenant {
 	return tenant
 }
 
-// String goes on after "in use".
+// String returns the holder in words, to follow "in use".
 func (t Tenant) String() string {
 	switch {
 	case t.PID == 0:

@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// The pauses before a loop that failed is started again.
+// The pauses before a failed loop is started again.
 const (
 	loopPause     = 50 * time.Millisecond
 	loopPauseMost = 2 * time.Second
@@ -17,8 +17,8 @@ const (
 	loopGrace = time.Second
 )
 
-// startLoops starts the loops that run beside the pump and returns what ends them. They never hold the pump up:
-// a loop that hangs in the disk becomes a condition, and the frames still go into the file.
+// startLoops starts the loops that run beside the pump and returns the function that ends them. They never block the
+// pump: a loop that hangs in the disk becomes a condition, and the frames still go into the file.
 func (p *Pump) startLoops() (end func()) {
 	stop := make(chan struct{})
 	var loops sync.WaitGroup
@@ -30,7 +30,7 @@ func (p *Pump) startLoops() (end func()) {
 	return func() {
 		close(stop)
 		ended := make(chan struct{})
-		go func() { // ends with the loops; one that hangs in the disk ends when the disk answers
+		go func() { // ends with the loops; a loop that hangs in the disk ends when the disk answers
 			loops.Wait()
 			close(ended)
 		}()
@@ -104,7 +104,7 @@ func (p *Pump) manifestLoop(stop <-chan struct{}) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	<-pause.C
-	if p.writer.unsavedFor() > 0 { // the loop before this one ended in the middle
+	if p.writer.unsavedFor() > 0 { // the previous loop ended in the middle
 		notify(p.writer.dirty)
 	}
 	for {
@@ -133,8 +133,8 @@ func (p *Pump) manifestLoop(stop <-chan struct{}) error {
 	}
 }
 
-// saveSoon saves the manifest and waits for that, but not for a disk that hangs: then audio matters more
-// than what a crash would leave unexplained.
+// saveSoon saves the manifest and waits for it, but not for a disk that hangs: then audio matters more than a gap that
+// a crash would leave unexplained.
 func (p *Pump) saveSoon() error {
 	if p.saving == nil {
 		saving := make(chan error, 1)
@@ -152,7 +152,7 @@ func (p *Pump) saveSoon() error {
 	}
 }
 
-// lookLoop looks whether the files are still in their place.
+// lookLoop checks that the files are still in their place.
 func (p *Pump) lookLoop(stop <-chan struct{}) error {
 	ticker := time.NewTicker(2 * p.options.SyncEvery)
 	defer ticker.Stop()
@@ -170,7 +170,7 @@ func (p *Pump) lookLoop(stop <-chan struct{}) error {
 		switch damage {
 		case DamageNone:
 		case DamageManifest:
-			p.writer.changed() // the saver writes it again
+			p.writer.changed() // the manifest loop writes it again
 			fallthrough
 		case DamageUnreachable:
 			if told != damage {

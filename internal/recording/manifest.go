@@ -10,23 +10,22 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// State is how a recording is, as its manifest says.
+// State is the state of a recording according to its manifest.
 type State string
 
-// The states of a recording. Of those that say recording, only the one that a running recorder
-// writes is really being recorded; the others are what a crash left, until Repair looked at them.
+// The states of a recording. Of those that say recording, only the one that a running recorder writes is really being
+// recorded; crashes left the others, until Repair handles them.
 const (
 	StateRecording State = "recording"
-	StateFinished  State = "finished"  // ended in order
-	StateRecovered State = "recovered" // ended by a crash, put right by Repair
+	StateFinished  State = "finished"  // ended normally
+	StateRecovered State = "recovered" // ended by a crash and repaired
 )
 
-// Device names what was recorded from.
+// Device identifies the recorded device.
 type Device struct {
 	ID   string `json:"id,omitempty"`
 	Name string `json:"name,omitempty"`
-	// Delivers is what the device delivered before any conversion, for people: "48000 Hz, 2 channels,
-	// pcm_s16le".
+	// Delivers is the device's own format before any conversion, for people: "48000 Hz, 2 channels, pcm_s16le".
 	Delivers string `json:"delivers,omitempty"`
 }
 
@@ -34,8 +33,8 @@ type Device struct {
 // are read as damaged: the WAV stands for itself.
 const ManifestVersion = 1
 
-// Manifest is what is known about a recording besides its audio: the JSON file beside the WAV. It has
-// one writer: the recorder, at the start, after every gap and at the end, and Repair after a crash.
+// Manifest is what is known about a recording besides its audio: the JSON file beside the WAV. It has one writer: the
+// recorder, at the start, after every gap and at the end; after a crash, Repair.
 type Manifest struct {
 	Version int    `json:"version"`
 	ID      ID     `json:"id"`
@@ -52,19 +51,19 @@ type Manifest struct {
 	Gaps []scout.Gap `json:"gaps"`
 	// SHA256 is the checksum of the audio bytes (the data chunk) in hexadecimal; empty while recording.
 	SHA256 string `json:"sha256,omitempty"`
-	// DriftPPM is how much faster (positive) or slower the device's clock ran than wall time, in
-	// parts per million; nil where the recording was too short to tell.
+	// DriftPPM is how much faster (positive) or slower the device's clock ran than wall time, in parts per million; nil
+	// if the recording was too short to tell.
 	DriftPPM *float64 `json:"drift_ppm,omitempty"`
-	// PrerollFrames is how many frames at the beginning were heard before the start was asked for.
+	// PrerollFrames is how many frames at the beginning were captured before the start was requested.
 	PrerollFrames uint64 `json:"preroll_frames,omitempty"`
-	// Resumed counts how often a new recorder went on with this recording after a crash.
+	// Resumed counts how often a new recorder continued this recording after a crash.
 	Resumed int `json:"resumed,omitempty"`
-	// Rebuilt says that the manifest was lost and made again from the WAV: gaps and device are unknown.
+	// Rebuilt says that the manifest was lost and rebuilt from the WAV: gaps and device are unknown.
 	Rebuilt bool `json:"rebuilt,omitempty"`
-	// TranscribedAt is when the text of the whole recording was safe, as earlier versions of Scout noted
-	// it. It is read and no longer written.
+	// TranscribedAt is when the text of the whole recording was safe, as earlier versions of Scout recorded it. It is
+	// read and no longer written.
 	TranscribedAt time.Time `json:"transcribed_at,omitzero"`
-	// Path is where the audio is, in the answers of a recorder; it is not in the file.
+	// Path is where the audio is, in the answers of a recorder; the file does not have it.
 	Path string `json:"path,omitempty"`
 	// Labels are those that the recording began with.
 	Labels map[string]string `json:"labels,omitempty"`
@@ -82,7 +81,7 @@ func (m *Manifest) LostFrames() uint64 {
 // Duration returns the length of the recording, gaps included.
 func (m *Manifest) Duration() time.Duration { return m.Format.Duration(m.Frames) }
 
-// encode returns the manifest as it stands in its file.
+// encode returns the manifest as it is stored.
 func (m *Manifest) encode() ([]byte, error) {
 	if m.Gaps == nil {
 		m.Gaps = []scout.Gap{}
@@ -96,11 +95,11 @@ func (m *Manifest) encode() ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// maxManifestBytes bounds what is read as a manifest: 16 MiB hold some 150,000 gaps.
+// maxManifestBytes limits the size of a manifest: 16 MiB hold about 150,000 gaps.
 const maxManifestBytes = 16 << 20
 
-// readManifest reads and checks the manifest at path. A file that is no manifest gives an error with
-// scout.CodeRecordingCorrupt, a missing one scout.CodeFileNotFound.
+// readManifest reads and checks the manifest at path. An invalid file gives an error with scout.CodeRecordingCorrupt, a
+// missing one scout.CodeFileNotFound.
 func readManifest(path string, id ID) (Manifest, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -123,7 +122,7 @@ func readManifest(path string, id ID) (Manifest, error) {
 	return m, nil
 }
 
-// decodeManifest reads a manifest and holds it to its invariants.
+// decodeManifest reads a manifest and checks its invariants.
 func decodeManifest(data []byte) (Manifest, error) {
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -153,8 +152,8 @@ func decodeManifest(data []byte) (Manifest, error) {
 	return m, nil
 }
 
-// insertGap adds g where it belongs. Frames that lie in a gap already keep the reason they have;
-// neighbours with the same reason become one. The result is sorted and free of overlap if gaps is.
+// insertGap adds g at its place. Frames that already lie in a gap keep their reason; neighbours with the same reason
+// are merged. If gaps is sorted and free of overlap, so is the result.
 func insertGap(gaps []scout.Gap, g scout.Gap) []scout.Gap {
 	if g.Frames == 0 {
 		return gaps
@@ -172,7 +171,7 @@ func insertGap(gaps []scout.Gap, g scout.Gap) []scout.Gap {
 			merged = append(merged, x)
 		}
 	}
-	pos := g.Start // what of g lies before pos is in merged
+	pos := g.Start // the part of g before pos is in merged
 	putUntil := func(end scout.Position) {
 		if end = min(end, g.End()); pos < end {
 			put(scout.Gap{Start: pos, Frames: end.Sub(pos), Reason: g.Reason})
@@ -188,7 +187,7 @@ func insertGap(gaps []scout.Gap, g scout.Gap) []scout.Gap {
 	return merged
 }
 
-// clipGaps returns the gaps as far as they lie within so many frames.
+// clipGaps returns the parts of the gaps within the given number of frames.
 func clipGaps(gaps []scout.Gap, frames uint64) []scout.Gap {
 	end, kept := scout.Position(frames), make([]scout.Gap, 0, len(gaps))
 	for _, g := range gaps {

@@ -8,7 +8,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// tell says that the file was damaged and what became of it.
+// tell reports that the file was damaged and what became of it.
 func (p *Pump) tell(saved Saved, err error) {
 	if err != nil {
 		p.options.Metrics.failed(err)
@@ -24,12 +24,12 @@ func (p *Pump) tell(saved Saved, err error) {
 	}
 }
 
-// mend saves the file again where it is no longer in its place.
+// mend saves the file again if it is no longer in its place.
 func (p *Pump) mend() {
 	if p.damage.Load() == nil || time.Now().Before(p.rescueAfter) {
 		return
 	}
-	damage := *p.damage.Swap(nil) // only this goroutine takes it away
+	damage := *p.damage.Swap(nil) // only this goroutine removes it
 	began := time.Now()
 	var saved Saved
 	var err error
@@ -43,23 +43,23 @@ func (p *Pump) mend() {
 		p.rescueAfter = p.rescueAfter.Add(retryEvery)
 	}
 	if was := p.fileLost.Swap(err != nil); err != nil && was {
-		return // said already
+		return // already reported
 	}
 	p.tell(saved, err)
 }
 
-// oldest is the frame of the recording from which on memory has everything, and will have it for the time
+// oldest returns the first frame of the recording from which on memory has everything, and will have it for the time
 // that writing it again takes.
 func (p *Pump) oldest() scout.Position {
 	oldest := p.aligned.recording(p.ring.Oldest())
-	if oldest == 0 { // the ring still has what came before the recording
+	if oldest == 0 { // the ring still has the time before the recording
 		return 0
 	}
 	return oldest.Add(p.ring.Capacity() / 64)
 }
 
-// intact is how many frames of an overwritten file are surely the recording's: all, where what memory has
-// stands in the file and only the header was hit, else none.
+// intact returns how many frames of an overwritten file certainly belong to the recording: all, if the file agrees with
+// memory and only the header was overwritten, else none.
 func (p *Pump) intact() uint64 {
 	from, end := p.oldest(), p.position()
 	n, err := p.ring.ReadAt(p.buffer, p.aligned.ring(from))
@@ -72,14 +72,14 @@ func (p *Pump) intact() uint64 {
 	return 0
 }
 
-// whole tells whether the file is as long as what was written into it, and makes it so where another
-// program cut it off; false where that failed.
+// whole reports whether the file is as long as what was written into it. If another program cut it off, whole extends
+// it; false if that failed.
 func (p *Pump) whole() bool {
 	damage, keep := p.writer.length()
 	if damage == DamageNone {
 		return true
 	}
-	if damage == DamageOverwritten || !p.writer.ours() { // what is left of it may be somebody else's
+	if damage == DamageOverwritten || !p.writer.ours() { // the rest of it may belong to another program
 		keep = p.intact()
 	}
 	saved, err := p.writer.restore(damage, keep, p.oldest())
@@ -92,7 +92,7 @@ func (p *Pump) whole() bool {
 	return true
 }
 
-// secure looks a last time whether everything is in its place, and mends it where not.
+// secure checks a last time that everything is in its place, and repairs it if not.
 func (p *Pump) secure() bool {
 	before := p.writer.Frames()
 	if !p.whole() {

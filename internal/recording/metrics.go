@@ -45,14 +45,14 @@ func durationBuckets() []float64 {
 	return []float64{1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400}
 }
 
-// Metrics are the numbers of recordings. A nil *Metrics counts nothing.
+// Metrics are the metrics of recordings. A nil *Metrics counts nothing.
 type Metrics struct {
 	duration prometheus.Histogram
 	errors   *prometheus.CounterVec
 	active   prometheus.Gauge
 	ledger   *ledger
 	sync     prometheus.Histogram
-	// What State and events say, for those who look at metrics.
+	// What State and events say, as metrics.
 	condition *prometheus.GaugeVec
 	busy      *prometheus.GaugeVec
 	damages   *prometheus.CounterVec
@@ -104,8 +104,8 @@ func (m *Metrics) Began() {
 	}
 }
 
-// Ended counts a recording as no longer active, by why it ended, and observes how long it was. It is
-// called once for each Began, however the recording ends.
+// Ended counts a recording as no longer active, by its reason, and observes its length. It is called once for each
+// Began, however the recording ends.
 func (m *Metrics) Ended(length time.Duration, reason EndReason) {
 	if m != nil {
 		m.active.Dec()
@@ -115,7 +115,7 @@ func (m *Metrics) Ended(length time.Duration, reason EndReason) {
 	}
 }
 
-// Trouble shows how writing goes.
+// Trouble publishes the condition of writing.
 func (m *Metrics) Trouble(t Trouble) {
 	if m == nil {
 		return
@@ -151,16 +151,16 @@ func (m *Metrics) failed(err error) {
 	}
 }
 
-// Follow counts what is written of a recording from now on, and what is missing: what was there before is not counted again.
-// filling, where set, returns gaps whose silence is being written already and that the writer has not been told of yet. It
-// is called whenever somebody reads the metrics. Settle ends it.
+// Follow counts from now on what is written of a recording and what is missing; what was there before is not counted
+// again. filling, if set, returns gaps whose silence is already being written but that the writer does not know yet. It
+// is called whenever the metrics are read. Settle ends it.
 func (m *Metrics) Follow(w *Writer, filling func() []scout.Gap) {
 	if m != nil {
 		m.ledger.follow(w, filling)
 	}
 }
 
-// Settle counts a recording for the last time: as its manifest says. A recording that nobody follows is not counted.
+// Settle counts a recording for the last time, from its manifest. A recording that is not followed is not counted.
 func (m *Metrics) Settle(w *Writer) {
 	if m != nil {
 		m.ledger.settle(w)

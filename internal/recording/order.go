@@ -6,18 +6,18 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Rules say when a recording ends without being told to.
+// Rules say when a recording ends by itself.
 type Rules struct {
 	// MaxDuration is the length at which the recording ends, gaps and pre-roll included; 0 for no limit.
 	MaxDuration time.Duration `json:"max_duration_ns,omitempty"`
-	// NoOwnerFor is how long it goes on while nobody owns it; 0 for ever.
+	// NoOwnerFor is how long it continues without an owner; 0 for ever.
 	NoOwnerFor time.Duration `json:"no_owner_for_ns,omitempty"`
 }
 
-// Order is everything that was asked for when a recording began. It stays with the recording: whoever
-// takes the recording over, or goes on with it after a crash, does so with the same order.
+// Order is everything that was requested when a recording began. It stays with the recording: a client that takes the
+// recording over, and a recorder that resumes it after a crash, use the same order.
 type Order struct {
-	// ID is chosen by the client, so that asking twice begins one recording; empty for a new one.
+	// ID is chosen by the client, so that repeating the order begins only one recording; empty for a new one.
 	ID     ID           `json:"id,omitempty"`
 	Format scout.Format `json:"format"`
 	// Device as in capture: an id, a name, a part of one, a virtual device; empty for the default.
@@ -33,12 +33,12 @@ type Order struct {
 	Environment Environment `json:"environment,omitzero"`
 }
 
-// Started is what came of an order: frames are flowing.
+// Started is the result of an order: frames are arriving.
 type Started struct {
 	ID ID `json:"id"`
-	// Already says that the recording with this id was under way.
+	// Already says that the recording with this id was already running.
 	Already bool `json:"already,omitempty"`
-	// StartedAt is the wall time of frame 0, PrerollFrames of which were heard before the order.
+	// StartedAt is the wall time of frame 0. PrerollFrames of the frames were captured before the order.
 	StartedAt     time.Time    `json:"started_at"`
 	PrerollFrames uint64       `json:"preroll_frames,omitempty"`
 	Format        scout.Format `json:"format"`

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownerOf returns the process that holds the lock of a file, as the kernel tells it (/proc/locks); the zero value where it
-// does not. It is for locks of programs that do not say who they are.
+// ownerOf returns the process that holds the lock of a file, from the kernel (/proc/locks); the zero value if the
+// kernel does not say. It is for locks of programs that do not record who they are.
 func ownerOf(f *os.File) Tenant {
 	var stat unix.Stat_t
 	locks, err := os.ReadFile("/proc/locks")
@@ -26,7 +26,7 @@ func ownerOf(f *os.File) Tenant {
 		}
 		pid, err := strconv.Atoi(fields[4])
 		if err != nil || pid <= 0 {
-			continue // of another namespace
+			continue // in another namespace
 		}
 		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		if err != nil {

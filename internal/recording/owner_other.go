@@ -4,5 +4,5 @@ package recording
 
 import "os"
 
-// ownerOf returns nothing where the system does not tell who holds a lock.
+// ownerOf returns nothing on systems that do not report who holds a lock.
 func ownerOf(*os.File) Tenant { return Tenant{} }

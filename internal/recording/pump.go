@@ -16,43 +16,42 @@ import (
 	"github.com/scout-speech/scout/internal/wake"
 )
 
-// Reasons of gaps that the writing of a recording makes; capture has its own.
+// Reasons of gaps made by writing; capture has its own.
 const (
-	// GapDiskFull is audio that came while the device had no room and the ring was full.
+	// GapDiskFull is audio that came while the device was full and the ring was full too.
 	GapDiskFull scout.GapReason = "disk_full"
 	// GapDiskStalled is audio that came while the device did not answer and the ring was full.
 	GapDiskStalled scout.GapReason = "disk_stalled"
 	// GapWriteFailed is audio that came while the device refused to write and the ring was full.
 	GapWriteFailed scout.GapReason = "write_failed"
-	// GapRestart is the time between the end of a recorder and the start of the one that went on.
+	// GapRestart is the time between the end of a recorder and the start of the next one.
 	GapRestart scout.GapReason = "recorder_restarted"
-	// GapCapture is the time between the end of a session of capture and the start of the one that went on.
+	// GapCapture is the time between the end of a capture session and the start of the next one.
 	GapCapture scout.GapReason = "capture_restarted"
 )
 
-// The rhythm of writing; docs/adr/0023-sync-rhythm.md says what each costs.
+// The rhythm of writing; docs/adr/0023-sync-rhythm.md has the cost of each.
 const (
-	// DefaultSyncEvery bounds what a loss of power takes.
+	// DefaultSyncEvery bounds the audio that a loss of power takes.
 	DefaultSyncEvery = 150 * time.Millisecond
-	// headerLag is how far the header may trail behind what is written. Up to there it shows only
-	// what is synced. On a disk that syncs slower than that it shows more, so that after kill -9 other
-	// programs still see everything but the last 250 ms.
+	// headerLag is how far the header may be behind the written audio. Up to there it states only what is synced. On a
+	// slower disk it states more, so that after kill -9 other programs still see everything except the last 250 ms.
 	headerLag = 175 * time.Millisecond
 	// retryEvery is the pause after a write that failed.
 	retryEvery = 250 * time.Millisecond
-	// restEvery is how often the pump looks around while no frames come.
+	// restEvery is how often the pump checks everything while no frames come.
 	restEvery = 500 * time.Millisecond
-	// stalledAfter is how long one operation of the disk takes before it is called stalled.
+	// stalledAfter is how long an operation of the disk takes before it counts as stalled.
 	stalledAfter = time.Second
 	// lateAfter is how long audio may be unsynced, or the manifest unsaved, before that is a condition.
 	lateAfter = 3 * time.Second
-	// manifestWait is how long silence waits for the manifest to say that it is a gap.
+	// manifestWait is how long silence waits until the manifest has its gap.
 	manifestWait = time.Second
 	// readBytes is how much is taken from the ring at a time: a third of a second of 48 kHz stereo.
 	readBytes = 64 << 10
 	// manifestShare bounds the time spent on manifests to a twentieth, however many gaps there are.
 	manifestShare = 20
-	// rescueShare bounds the time spent on saving a file again, where that fails or is undone each time.
+	// rescueShare bounds the time spent on saving a file again, if that fails or is undone each time.
 	rescueShare = 10
 )
 
@@ -66,29 +65,26 @@ const (
 
 // PumpOptions are the settings of a Pump.
 type PumpOptions struct {
-	// From is the position in the ring of the next frame to write: frame Writer.Frames() of the
-	// recording.
+	// From is the position in the ring of the next frame to write, which is frame Writer.Frames() of the recording.
 	From ring.Position
-	// Longest is how many frames the recording may have; what comes after them is not written. 0 for any number.
+	// Longest is how many frames the recording may have; later frames are not written. 0 means any number.
 	Longest uint64
 	// SyncEvery is the rhythm of syncs; default DefaultSyncEvery.
 	SyncEvery time.Duration
-	// FinishWithin bounds how long the end of a recording waits for a disk that is full or fails;
-	// default 10 s. What cannot be written by then is a gap at the end. A write that does not return
-	// is waited for.
+	// FinishWithin bounds how long the end of a recording waits for a disk that is full or fails; default 10 s. Frames
+	// that cannot be written by then are a gap at the end. A write that does not return is waited for.
 	FinishWithin time.Duration
 	// Now is the clock of FinishWithin; default time.Now.
 	Now func() time.Time
-	// Saved, where set, is called by the pump's goroutine when the file was damaged and what became of it.
+	// Saved, if set, is called by the pump's goroutine when the file was damaged and saved again or lost.
 	Saved   func(Saved, error)
 	Scope   observe.Scope
 	Metrics *Metrics // may be nil
 	Faults  fault.Points
 }
 
-// Pump moves frames from the ring into a Writer: the part of a recording that waits, tries again and
-// counts, so that the Writer need not. Run is its goroutine; the other methods may be called from
-// any.
+// Pump moves frames from the ring into a Writer. It does the waiting, retrying and counting, so that the Writer need
+// not. Run is its goroutine; the other methods may be called from any.
 type Pump struct {
 	ring     *ring.Ring
 	reader   *ring.Reader
@@ -100,26 +96,26 @@ type Pump struct {
 
 	stop     chan struct{}
 	stopOnce sync.Once
-	stopAt   atomic.Uint64 // frames that the recording has at its end; valid once stop is closed
+	stopAt   atomic.Uint64 // length of the recording in frames at its end; valid once stop is closed
 	aligned  alignment     // of ring and recording
 	progress wake.Bell     // rings when frames were written
 
 	epoch         time.Time    // zero of the times below, which are nanoseconds on the monotonic clock
 	beat          atomic.Int64 // when Run last began a round
-	unsyncedSince atomic.Int64 // 0 where everything is synced
-	retired       atomic.Bool  // another pump took over: this one writes no more
+	unsyncedSince atomic.Int64 // 0 if everything is synced
+	retired       atomic.Bool  // another pump took over: this one writes nothing more
 
-	resync      atomic.Bool // a sync failed: the frames since the last good one are to be written again
+	resync      atomic.Bool // a sync failed: the frames since the last good one must be written again
 	condition   atomic.Pointer[Condition]
-	reason      scout.GapReason // of frames that the ring loses now
+	reason      scout.GapReason // for frames that the ring loses now
 	damage      atomic.Pointer[Damage]
 	fileLost    atomic.Bool   // the file is not in its place and could not be saved again
 	rescueAfter time.Time     // the earliest time of the next attempt
 	noticed     chan struct{} // capacity 1: there is damage
-	saving      chan error    // capacity 1: of a save that the pump began; nil while none is under way
+	saving      chan error    // capacity 1: result of a save that the pump began; nil if there is none
 }
 
-// errRetired ends a pump whose place another one took.
+// errRetired ends a pump that another one replaced.
 var errRetired = errors.New("another pump writes this recording")
 
 // NewPump returns a pump from the ring into w, both in the same format. The caller runs it.
@@ -151,11 +147,11 @@ func NewPump(r *ring.Ring, w *Writer, options PumpOptions) *Pump {
 	return p
 }
 
-// now is the time since the pump was made, on the monotonic clock; never 0.
+// now returns the time since the pump was made, on the monotonic clock; never 0.
 func (p *Pump) now() int64 { return max(int64(time.Since(p.epoch)), 1) }
 
-// Stop ends the recording at the frame that is the newest now, or at the ring position end where that
-// is earlier. Run returns once those frames are written. Stopping again changes nothing.
+// Stop ends the recording at the newest frame, or at the ring position end if that is earlier. Run returns once those
+// frames are written. Stopping again changes nothing.
 func (p *Pump) Stop(end ring.Position) {
 	p.stopOnce.Do(func() {
 		p.stopAt.Store(uint64(p.within(min(end, p.ring.Head()))))
@@ -163,7 +159,7 @@ func (p *Pump) Stop(end ring.Position) {
 	})
 }
 
-// within returns where a frame of the ring is in the recording, or the recording's end by Longest, if that is earlier.
+// within returns where a frame of the ring is in the recording, limited to the recording's end by Longest.
 func (p *Pump) within(position ring.Position) scout.Position {
 	at := p.aligned.recording(position)
 	if longest := p.options.Longest; longest > 0 {
@@ -183,10 +179,10 @@ func (p *Pump) InRecording(position ring.Position) scout.Position {
 	return p.aligned.recording(position)
 }
 
-// Captured returns how many frames the recording has by what the device delivered, written or not.
+// Captured returns how many frames the device has delivered for the recording, written or not.
 func (p *Pump) Captured() uint64 { return uint64(p.within(p.ring.Head())) }
 
-// Delivered is Captured with what came after the longest that the recording may be.
+// Delivered is Captured, including frames after the longest permitted length.
 func (p *Pump) Delivered() uint64 { return uint64(p.aligned.recording(p.ring.Head())) }
 
 // Waiting returns how many frames wait in the ring.
@@ -195,9 +191,9 @@ func (p *Pump) Waiting() uint64 {
 	return max(p.Captured(), written) - written
 }
 
-// Readable returns how many frames of the recording listeners may have. That is what is in the file,
-// so that nobody ever heard what a crash then takes away; only where writing is late by more than
-// 250 ms do listeners go ahead, because text does not wait for a disk.
+// Readable returns how many frames of the recording listeners may have. These are the frames in the file, so that a
+// crash never takes away what a listener has. Only if writing is more than 250 ms late do listeners get later frames,
+// because text does not wait for a disk.
 func (p *Pump) Readable() uint64 {
 	if waiting := p.Waiting(); waiting > p.writer.Format().Frames(250*time.Millisecond) {
 		return p.Captured()
@@ -205,12 +201,11 @@ func (p *Pump) Readable() uint64 {
 	return p.writer.Frames()
 }
 
-// Listen returns a channel that has a token after frames were written since the last one was taken, and
-// what ends that.
+// Listen returns a channel that receives a token after frames were written, and a function that ends the subscription.
 func (p *Pump) Listen() (written <-chan struct{}, end func()) { return p.progress.Listen() }
 
-// Silent returns for how long Run has begun no round although frames wait and the disk is not being
-// waited for: its goroutine stands still. It is 0 where all is well.
+// Silent returns how long Run has begun no round although frames wait and it is not waiting for the disk, which means
+// that its goroutine hangs. It is 0 if all is well.
 func (p *Pump) Silent() time.Duration {
 	if operation, _ := p.writer.Folder().Busy(); operation != "" || p.Waiting() == 0 {
 		return 0
@@ -218,17 +213,16 @@ func (p *Pump) Silent() time.Duration {
 	return time.Duration(p.now() - p.beat.Load())
 }
 
-// Retire makes a pump whose goroutine stands still write no more if it ever goes on, and closes its reader.
+// Retire makes a pump whose goroutine hangs write nothing more if it continues, and closes its reader.
 func (p *Pump) Retire() {
 	p.retired.Store(true)
 	p.reader.Close()
 }
 
-// Condition returns how writing goes.
+// Condition returns the condition of writing.
 func (p *Pump) Condition() Condition { return p.Trouble().Condition }
 
-// Trouble returns how writing goes, and what the disk has been doing for how long where it does not
-// answer.
+// Trouble returns the condition of writing and, if the disk does not answer, its operation and how long that has taken.
 func (p *Pump) Trouble() Trouble {
 	if operation, since := p.writer.Folder().Busy(); since > stalledAfter {
 		return Trouble{ConditionStalled, operation, since}
@@ -248,16 +242,16 @@ func (p *Pump) Trouble() Trouble {
 	return Trouble{Condition: ConditionOK}
 }
 
-// Run writes until Stop, the end of the ring or the end of ctx, then until everything up to there is
-// written, and returns why it ended. It does not finish the writer. Where the disk gives no room
-// within FinishWithin, the rest becomes a gap and the error tells how much. Where its goroutine fails in
-// another way the reason is empty: another pump can go on.
+// Run writes until Stop, the end of the ring or the end of ctx, then until everything up to there is written, and
+// returns why it ended. It does not finish the writer. If the disk gives no room within FinishWithin, the rest becomes
+// a gap and the error says how much. If its goroutine fails in another way the reason is empty: another pump can
+// continue.
 func (p *Pump) Run(ctx context.Context) (EndReason, error) {
 	defer p.reader.Close()
 	defer p.startLoops()()
 	news, end := p.ring.Listen()
 	defer end()
-	timer := time.NewTimer(0) // look once before waiting
+	timer := time.NewTimer(0) // check once before waiting
 	defer timer.Stop()
 	for {
 		select {
@@ -296,7 +290,7 @@ func (p *Pump) round() error {
 	return nil
 }
 
-// rest is the pause after a write that failed.
+// rest pauses after a write that failed.
 func (p *Pump) rest(ctx context.Context) {
 	timer := time.NewTimer(retryEvery)
 	defer timer.Stop()
@@ -307,7 +301,7 @@ func (p *Pump) rest(ctx context.Context) {
 	}
 }
 
-// drain writes everything up to stopAt, trying again for FinishWithin, and looks whether it is all there.
+// drain writes everything up to stopAt, retrying for FinishWithin, and checks that all of it is there.
 func (p *Pump) drain(news <-chan struct{}, timer *time.Timer) error {
 	end := scout.Position(p.stopAt.Load())
 	deadline := p.options.Now().Add(p.options.FinishWithin)
@@ -350,13 +344,13 @@ const (
 	stepEnded
 )
 
-// position returns that of the next frame to write.
+// position returns the position of the next frame to write.
 func (p *Pump) position() scout.Position { return scout.Position(p.writer.Frames()) }
 
 // seek makes that frame the next one to read from the ring.
 func (p *Pump) seek() { p.reader.Seek(p.aligned.ring(p.position())) }
 
-// step writes what is in the ring before end, and brings the header up to date.
+// step writes the frames in the ring before end, and updates the header.
 func (p *Pump) step(end scout.Position) stepResult {
 	if p.resync.Load() {
 		p.rewind()
@@ -403,7 +397,7 @@ func (p *Pump) move(end scout.Position) stepResult {
 			case errors.Is(err, io.EOF):
 				return stepEnded
 			}
-			return stepOK // nothing there yet
+			return stepOK // no frames yet
 		}
 		if err := p.write(p.buffer[:n*size]); err != nil {
 			p.trouble(err)
@@ -417,7 +411,7 @@ func (p *Pump) move(end scout.Position) stepResult {
 	return stepOK
 }
 
-// evicted returns where a reader stands after a loss that err tells of.
+// evicted returns the position of a reader after the loss that err reports.
 func evicted(err error) (to ring.Position, lost bool) {
 	var e *ring.EvictedError
 	if errors.As(err, &e) {
@@ -434,8 +428,8 @@ func (p *Pump) write(frames []byte) error {
 	return err
 }
 
-// lose puts a gap where the ring lost frames; false where that could not be written and is to be tried
-// again. The last time the silence need not wait for the manifest.
+// lose puts a gap where the ring lost frames; false if that could not be written and must be repeated. The last time,
+// the silence need not wait for the manifest.
 func (p *Pump) lose(frames uint64, last bool) bool {
 	frames -= p.writer.forward(frames)
 	if frames == 0 {
@@ -443,7 +437,7 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 	}
 	gap := scout.Gap{Start: p.position(), Frames: frames, Reason: p.reason}
 	p.writer.AddGap(gap)
-	err := p.saveSoon() // before the silence: after a crash the gap must be known, repair clips it
+	err := p.saveSoon() // before the silence: after a crash the gap must be known; repair clips it
 	if err == nil || last {
 		err = p.writer.Silence(frames)
 	}
@@ -456,7 +450,7 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 	return true
 }
 
-// rewind goes back to what is surely on the device, as far as the ring still has the frames.
+// rewind goes back to the frames that are certainly on the device, as far as the ring still has the later ones.
 func (p *Pump) rewind() {
 	from := p.writer.Frames()
 	to := p.writer.rewind(uint64(p.aligned.recording(p.ring.Oldest())))
@@ -464,7 +458,7 @@ func (p *Pump) rewind() {
 	p.resync.Store(false)
 }
 
-// trouble notes that writing failed: frames wait in the ring.
+// trouble records that writing failed: frames wait in the ring.
 func (p *Pump) trouble(err error) {
 	now, reason := ConditionWriteFailed, GapWriteFailed
 	if scout.CodeOf(err) == scout.CodeDiskFull {
@@ -480,7 +474,7 @@ func (p *Pump) trouble(err error) {
 		slog.String(observe.KeyError, err.Error()), slog.Uint64("waiting_frames", p.Waiting()))
 }
 
-// well notes that writing works. What the ring loses while it works was lost to a stall.
+// well records that writing works. Frames that the ring loses while it works were lost to a stall.
 func (p *Pump) well() {
 	p.reason = GapDiskStalled
 	if was := *p.condition.Load(); was != ConditionOK {

@@ -304,7 +304,7 @@ func TestPowerLossTakesAtMostOneSyncInterval(t *testing.T) {
 						t.Fatal(err)
 					}
 					after := readFile(t, path)
-					s.pump.Stop(s.ring.Head())        // of the machine that lost power nothing goes on; end the test's goroutines
+					s.pump.Stop(s.ring.Head())        // of the machine that lost power nothing continues; end the test's goroutines
 					if err := <-s.ended; err != nil { // of a machine without power nobody would hear
 						t.Error(err)
 					}

@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Reader reads frames of a recording by position, also while it is being written.
+// Reader reads frames of a recording by position, even while it is being written.
 type Reader struct {
 	file   *os.File
 	format scout.Format
@@ -40,9 +40,8 @@ func (r *Reader) Frames() (uint64, error) {
 	return framesIn(info.Size(), r.format), nil
 }
 
-// ReadAt copies whole frames beginning at pos into dst, as bytes in the recording's format, and
-// returns how many frames it copied. It returns io.EOF where pos is at or behind the end of what is
-// in the file now; more may come later.
+// ReadAt copies whole frames beginning at pos into dst, as bytes in the recording's format, and returns how many frames
+// it copied. It returns io.EOF if pos is at or after the present end of the file; more may come later.
 func (r *Reader) ReadAt(pos scout.Position, dst []byte) (frames int, err error) {
 	size := r.format.FrameBytes()
 	dst = dst[:len(dst)/size*size]

@@ -90,7 +90,7 @@ func (f *Folder) repairAll(scan scan, but []ID) RepairReport {
 	return report
 }
 
-// Intact tells whether Repair would change nothing, and what it would report then. It writes nothing and takes no lock.
+// Intact reports whether Repair would change nothing, and what it would report then. It writes nothing and takes no lock.
 func (f *Folder) Intact() (bool, RepairReport, error) {
 	scan, err := f.scan()
 	if err != nil || len(scan.leftovers) > 0 {
@@ -104,7 +104,7 @@ func (f *Folder) Intact() (bool, RepairReport, error) {
 	return true, RepairReport{Problems: scan.foreign}, nil
 }
 
-// intact tells whether nothing is to be repaired of a recording.
+// intact reports whether nothing is to be repaired of a recording.
 func (f *Folder) intact(id ID) bool {
 	m, err := f.Manifest(id)
 	if err != nil || m.State == StateRecording {

@@ -37,7 +37,7 @@ const (
 	DamageOverwritten Damage = "overwritten"
 	// DamageManifest is a manifest that is no longer under its name.
 	DamageManifest Damage = "manifest_gone"
-	// DamageUnreachable is a file that this user may not look at any more. Writing goes on.
+	// DamageUnreachable is a file that this user may not look at any more. Writing continues.
 	DamageUnreachable Damage = "unreachable"
 )
 
@@ -81,7 +81,7 @@ func (w *Writer) look() Damage {
 	return DamageNone
 }
 
-// inPlace tells whether the file is under its name and as long as it should be.
+// inPlace reports whether the file is under its name and as long as it should be.
 func (w *Writer) inPlace(file *openFile) error {
 	folder := w.home.Load()
 	path := folder.AudioPath(w.head.id)
@@ -112,7 +112,7 @@ func (w *Writer) length() (damage Damage, keep uint64) {
 	return DamageNone, 0
 }
 
-// ours tells whether the file begins with the header of this recording; true where it cannot be read.
+// ours reports whether the file begins with the header of this recording; true where it cannot be read.
 func (w *Writer) ours() bool {
 	n, err := w.file.Load().ReadAt(w.read[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -310,7 +310,7 @@ func (w *Writer) restore(damage Damage, keep uint64, oldest scout.Position) (Sav
 	return saved, nil
 }
 
-// sameAt tells whether the file has these bytes at frame position pos.
+// sameAt reports whether the file has these bytes at frame position pos.
 func (w *Writer) sameAt(pos scout.Position, frames []byte) bool {
 	got := make([]byte, len(frames))
 	if _, err := w.file.Load().ReadAt(got, w.offset(uint64(pos))); err != nil {

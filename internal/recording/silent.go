@@ -13,7 +13,7 @@ import (
 // (package speech). A microphone that is muted gives zeros, one that is open gives the noise of its amplifier.
 const silentBelow = 1.78e-4
 
-// Silent tells whether nothing was heard in a recording. It reads up to the first sample that is not silent, so that only
+// Silent reports whether nothing was heard in a recording. It reads up to the first sample that is not silent, so that only
 // what is silent is read to its end. A recording without frames is not silent.
 func (f *Folder) Silent(id ID) (bool, error) {
 	r, err := f.OpenAudio(id)
@@ -41,7 +41,7 @@ func (r *Reader) silent() (bool, error) {
 	}
 }
 
-// loud tells whether one of the samples is not silent.
+// loud reports whether one of the samples is not silent.
 func loud(audio []byte, sample scout.SampleFormat) bool {
 	switch sample {
 	case scout.SampleS16:

@@ -10,7 +10,7 @@ import (
 type SpaceLimits struct {
 	// Warn is when users are told; default 1 h (the ladder of degradation uses the same).
 	Warn time.Duration
-	// Refuse is when no new recording begins; default 5 min. A running one goes on to the last byte.
+	// Refuse is when no new recording begins; default 5 min. A running one continues to the last byte.
 	Refuse time.Duration
 }
 
@@ -24,7 +24,7 @@ func (l SpaceLimits) withDefaults() SpaceLimits {
 	return l
 }
 
-// Low tells whether so much recording is little enough for a warning.
+// Low reports whether so much recording is little enough for a warning.
 func (l SpaceLimits) Low(left time.Duration) bool { return left < l.withDefaults().Warn }
 
 // Left returns how much recording of that format fits into the space.

@@ -25,7 +25,7 @@ func Operations() []Operation {
 	return []Operation{OperationOpen, OperationRead, OperationWrite, OperationSync, OperationManifest, OperationLook, OperationSpace}
 }
 
-// Text is the operation in words that go on after "the disk has not answered for 4 s while".
+// Text is the operation in words that continue after "the disk has not answered for 4 s while".
 func (o Operation) Text() string {
 	switch o {
 	case OperationOpen:

@@ -122,7 +122,7 @@ func (f *Folder) Trashed() ([]ID, error) {
 
 func (f *Folder) trash() string { return filepath.Join(f.dir, trashName) }
 
-// inTrash tells whether any file of the recording is in the trash.
+// inTrash reports whether any file of the recording is in the trash.
 func (f *Folder) inTrash(id ID) bool {
 	for _, suffix := range suffixes() {
 		if there, err := exists(filepath.Join(f.trash(), string(id)+suffix)); err == nil && there && id.Valid() {

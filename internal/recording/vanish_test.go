@@ -226,7 +226,7 @@ func TestWhatTookThePlaceOfARecordingIsKept(t *testing.T) {
 	})
 }
 
-// Where no folder takes the recording it goes on into the file that is open, and says so until one does.
+// Where no folder takes the recording it continues into the file that is open, and says so until one does.
 func TestARecordingThatCannotBeSavedAgainGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -282,7 +282,7 @@ func TestAFolderThatMayNotBeEnteredAnyMore(t *testing.T) {
 	}
 }
 
-// Whoever follows a recording goes on in the file that it was saved into again.
+// Whoever follows a recording continues in the file that it was saved into again.
 func TestAFollowerGoesOnInTheFileThatWasSavedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

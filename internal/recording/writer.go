@@ -122,7 +122,7 @@ func (w *Writer) claim(patience time.Duration) {
 	}
 }
 
-// Resume goes on with a recording that a crash interrupted: the writer stands at the end of what is
+// Resume continues with a recording that a crash interrupted: the writer stands at the end of what is
 // in the file. The caller fills the time that is missing with silence and a gap.
 func (f *Folder) Resume(id ID) (*Writer, error) {
 	m, err := f.Manifest(id)
@@ -229,7 +229,7 @@ func (w *Writer) offset(frames uint64) int64 {
 }
 
 // Write appends whole frames: len(p) is a multiple of the frame size. It returns how many frames are
-// in the file now that were not before; after an error the next call goes on behind them. It
+// in the file now that were not before; after an error the next call continues behind them. It
 // allocates nothing and does not keep p.
 func (w *Writer) Write(p []byte) (frames int, err error) {
 	size := w.head.format.FrameBytes()

@@ -23,7 +23,7 @@ const (
 	SourceImport     Source = "import"
 )
 
-// Audio tells whether the audio of a recording is still there.
+// Audio reports whether the audio of a recording is still there.
 type Audio string
 
 // Audio is present, or was removed while the text was kept.

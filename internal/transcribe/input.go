@@ -86,7 +86,7 @@ func closeUnlessBusy(ctx context.Context, stream io.Closer) error {
 	}
 }
 
-// checkPath refuses what cannot be read, in plain words, and tells whether it is a regular file.
+// checkPath refuses what cannot be read, in plain words, and reports whether it is a regular file.
 func checkPath(path string) (regular bool, err error) {
 	if path == "" {
 		return false, scout.Errorf(scout.CodeInvalidArgument, "the name of an input is empty").WithHint("name a file, or - for standard input")

@@ -78,12 +78,12 @@ func (t *Transcriber) apart(ctx context.Context, i int, in Input, o Options, sin
 	return s.deliver(ctx, err)
 }
 
-// skipped tells whether channel c need not be read.
+// skipped reports whether channel c need not be read.
 func (s *split) skipped(c int) bool {
 	return c > 1 && c <= len(s.sounds) && (s.sounds[c-1].Silent || s.sounds[c-1].SameAs > 0)
 }
 
-// last tells whether no channel is read after this one.
+// last reports whether no channel is read after this one.
 func (s *split) last() bool {
 	for c := int(s.channel) + 1; c <= s.channels; c++ {
 		if !s.skipped(c) {

@@ -10,7 +10,7 @@ import (
 // Peer is the process at the other end of a connection.
 type Peer struct {
 	UID int
-	PID int // 0 where the system does not tell
+	PID int // 0 where the system does not report
 }
 
 // PeerOf asks the kernel who made a connection. Source: unix(7), SO_PEERCRED.

@@ -68,7 +68,7 @@ func privateFolder(dir string) error {
 	return nil
 }
 
-// owned tells whether a file is this user's.
+// owned reports whether a file is this user's.
 func owned(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Getuid()

@@ -42,7 +42,7 @@ type Streams struct {
 	Interrupts *Interrupts
 }
 
-// IsTerminal tells whether w is a terminal that somebody looks at.
+// IsTerminal reports whether w is a terminal that somebody looks at.
 func IsTerminal(w any) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// ignoredByParent tells whether the process that started this one ignores a signal, too. It is false where that is not known.
+// ignoredByParent reports whether the process that started this one ignores a signal, too. It is false where that is not known.
 func ignoredByParent(n syscall.Signal) bool {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(os.Getppid()) + "/status")
 	if err != nil {

@@ -110,7 +110,7 @@ type absentError struct{ err error }
 func (e *absentError) Error() string { return e.err.Error() }
 func (e *absentError) Unwrap() error { return e.err }
 
-// absent tells whether nobody answers at the socket, or somebody who is about to end: another daemon may be started.
+// absent reports whether nobody answers at the socket, or somebody who is about to end: another daemon may be started.
 func absent(err error) bool {
 	var e *absentError
 	return errors.As(err, &e)

@@ -178,7 +178,7 @@ func sbcFrame(b []byte) (bytes, samples, rateHz int) {
 	return 4 + channels*bands/2 + (bits+7)/8, blocks * bands, [4]int{16000, 32000, 44100, 48000}[b[1]>>6]
 }
 
-// follows tells whether so many frames follow each other.
+// follows reports whether so many frames follow each other.
 func follows(b []byte, form frameForm, frames int) bool {
 	for range frames {
 		n, _, _ := form(b)

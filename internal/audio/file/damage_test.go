@@ -111,7 +111,7 @@ func TestDamagedFLAC(t *testing.T) {
 	}
 }
 
-// Ogg and MP3 go on after damage too, at the right time.
+// Ogg and MP3 continue after damage too, at the right time.
 func TestDamagedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"libri_198-209-0000.ogg", "jfk_16k_mono.mp3"} {

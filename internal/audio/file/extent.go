@@ -19,7 +19,7 @@ type extent struct {
 	length time.Duration
 }
 
-// cut tells whether the file ends before its header says it does.
+// cut reports whether the file ends before its header says it does.
 func (e extent) cut() bool { return e.want > e.end }
 
 // extent finds the end of the file of the given container that begins at the source's position, which must be a
@@ -97,7 +97,7 @@ func (s *source) extent(container string) extent {
 	return extent{end: next.end, want: max(e.want, next.end+1), holes: e.holes}
 }
 
-// startsOther tells whether bytes begin a file. A tag does not count: it may belong to the one before.
+// startsOther reports whether bytes begin a file. A tag does not count: it may belong to the one before.
 func startsOther(b []byte) bool { return startsFile(b) && string(b[:3]) != "ID3" }
 
 // cursor walks over the structure of a file.
@@ -140,7 +140,7 @@ func (c *cursor) peek(n int) []byte {
 	return b
 }
 
-// partAt tells whether what stands at pos, behind zeros and tags, begins another file, or nothing does.
+// partAt reports whether what stands at pos, behind zeros and tags, begins another file, or nothing does.
 func (c *cursor) partAt(pos int64) bool {
 	head := make([]byte, 64<<10)
 	for range 16 {
@@ -170,7 +170,7 @@ func (c *cursor) sized(start int64, size uint64, unknown bool) extent {
 	return extent{end: min(want, c.size), want: want}
 }
 
-// rounded tells whether a size is one that programs write that cannot know it.
+// rounded reports whether a size is one that programs write that cannot know it.
 func rounded(size int64) bool {
 	const million, near = 1_000_000, 1 << 16
 	for _, limit := range []int64{1 << 31, 1 << 32, 1 << 30} {

@@ -56,7 +56,7 @@ func (c *cursor) mpegTS() extent {
 	}
 }
 
-// packet takes one packet and tells whether another recording began, and where.
+// packet takes one packet and reports whether another recording began, and where.
 func (w *tsWalker) packet(b []byte, pos int64) (joint int64, found bool) {
 	pid := binary.BigEndian.Uint16(b[1:]) & 0x1FFF
 	payload := 4
@@ -93,7 +93,7 @@ func (w *tsWalker) packet(b []byte, pos int64) (joint int64, found bool) {
 	return 0, false
 }
 
-// tick takes the value of a clock and tells whether it jumped.
+// tick takes the value of a clock and reports whether it jumped.
 func (w *tsWalker) tick(pid uint16, now uint64) bool {
 	before, known := w.clocks[pid]
 	if known || len(w.clocks) < maxTSClocks {

@@ -25,7 +25,7 @@ const (
 	// notePatience is what the log may be later than the samples: both have been written, and the reader of the log
 	// only has to be scheduled.
 	notePatience = 5 * time.Second
-	// samePlace is how far behind damage a complaint still belongs to it: codecs go on from frames before.
+	// samePlace is how far behind damage a complaint still belongs to it: codecs continue from frames before.
 	samePlace = 300 * time.Millisecond
 	// ffmpegDrift is how much shorter than declared a file may be before that is worth a warning;
 	// containers round, and count what encoders put before the first sample.

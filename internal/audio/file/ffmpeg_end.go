@@ -30,7 +30,7 @@ func (d *ffmpegDecoder) ended(err error) error {
 	return io.EOF
 }
 
-// rest is the time from the end of the sound to the end of its part: a picture may go on, and what stands behind the part
+// rest is the time from the end of the sound to the end of its part: a picture may continue, and what stands behind the part
 // is heard after that.
 func (d *ffmpegDecoder) rest() time.Duration {
 	start, _, length := d.log.origin()
@@ -86,7 +86,7 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 	}
 }
 
-// checked tells whether a container has checksums of its samples and their number.
+// checked reports whether a container has checksums of its samples and their number.
 func checked(container string) bool {
 	return slices.Contains([]string{"flac", "wv", "tta", "ape", "tak"}, container)
 }
@@ -111,7 +111,7 @@ func (d *ffmpegDecoder) promised() time.Duration {
 	return d.format.duration
 }
 
-// oggCut tells whether the last page of the part is not whole, or not the last of its stream: ffmpeg takes a missing end
+// oggCut reports whether the last page of the part is not whole, or not the last of its stream: ffmpeg takes a missing end
 // for the end.
 func (d *ffmpegDecoder) oggCut() bool {
 	end, ok := oggTail(d.job.src.path, d.job.extent.end)

@@ -41,7 +41,7 @@ type ffmpegLog struct {
 	start    time.Duration // of the input's time stamps; valid if hasStart
 	hasStart bool
 	length   time.Duration // of the input, 0 unknown
-	guessed  bool          // its header does not tell the length
+	guessed  bool          // its header does not report the length
 	errors   int           // complaints of the decoder so far, not yet told with a frame
 	early    bool          // the demuxer met the end too early
 	other    int           // further errors

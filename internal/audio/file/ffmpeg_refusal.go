@@ -29,7 +29,7 @@ func (j *ffmpegJob) refused(said string, cause error) error {
 	return scout.Errorf(scout.CodeAudioCorrupt, "damaged %s: %s", j.what.container, why)
 }
 
-// explain says in plain words why ffmpeg could not go on.
+// explain says in plain words why ffmpeg could not continue.
 //
 //	otherwise  is what its other complaints come to
 func explain(said string, cause error, otherwise string) string {

@@ -21,7 +21,7 @@ import (
 const maxFLACGap = 600 // seconds
 
 // flacDecoder reads native FLAC. A damaged frame becomes silence of its length, so that time stays
-// true, and reading goes on with the next whole frame.
+// true, and reading continues with the next whole frame.
 type flacDecoder struct {
 	buf    *bufio.Reader // also read by the library
 	info   *meta.StreamInfo
@@ -138,13 +138,13 @@ func (d *flacDecoder) next() error {
 	}
 }
 
-// atJoint tells whether another file or a tag begins here, behind the frames so far.
+// atJoint reports whether another file or a tag begins here, behind the frames so far.
 func (d *flacDecoder) atJoint() bool {
 	head, _ := d.buf.Peek(signatureBytes) // an error is an end, or comes back with the next read
 	return d.pos > 0 && (startsFile(head) || tagSize(head) > 0)
 }
 
-// frameFollows tells whether what stands here has the form of this stream's frames.
+// frameFollows reports whether what stands here has the form of this stream's frames.
 func (d *flacDecoder) frameFollows() bool {
 	head, _ := d.buf.Peek(sniffBytes / 2) // an error is an end, or comes back with the next read
 	if !flacSync(head) {
@@ -270,7 +270,7 @@ func (d *flacDecoder) resync() error {
 	}
 }
 
-// flacSync tells whether bytes can begin a frame.
+// flacSync reports whether bytes can begin a frame.
 func flacSync(b []byte) bool {
 	return len(b) >= 4 && b[0] == 0xFF && b[1]&0xFE == 0xF8 && b[2]&0xF0 != 0 && b[2]&0x0F != 0x0F && b[3]&0x01 == 0
 }

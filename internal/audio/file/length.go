@@ -16,7 +16,7 @@ const (
 )
 
 // measure finds out whether the input is longer than the header of its first part declares: several files, several data chunks,
-// or frames whose length is only estimated. It returns the length of the whole, 0 where a part does not tell its own. It reads
+// or frames whose length is only estimated. It returns the length of the whole, 0 where a part does not report its own. It reads
 // headers and structure, through a source of its own.
 //
 //	start  where the first part begins

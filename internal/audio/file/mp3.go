@@ -15,7 +15,7 @@ import (
 var errLayer = errors.New("only MPEG 1 and 2 layer III is decoded without it")
 
 // mp3Decoder reads MPEG 1 and 2 layer III without ffmpeg. The library gets one whole frame at a time,
-// so that a frame it refuses becomes silence of its length and the next one goes on.
+// so that a frame it refuses becomes silence of its length and the next one continues.
 type mp3Decoder struct {
 	frames mpegFrames
 	format stream

@@ -85,12 +85,12 @@ func parseMPEG(b []byte) (h mpegHeader, ok bool) {
 	return h, h.bytes > mpegHeaderBytes && h.bytes <= maxMPEGFrame
 }
 
-// follows tells whether a frame can come after another one of the same stream.
+// follows reports whether a frame can come after another one of the same stream.
 func (h mpegHeader) follows(first mpegHeader) bool {
 	return h.version == first.version && h.layer == first.layer && h.sampleRateHz == first.sampleRateHz
 }
 
-// same tells whether a frame is of the same form as another one.
+// same reports whether a frame is of the same form as another one.
 func (h mpegHeader) same(first mpegHeader) bool {
 	return h.follows(first) && h.channels == first.channels
 }
@@ -254,7 +254,7 @@ func (m *mpegFrames) take(buf, head []byte, h mpegHeader) ([]byte, mpegHeader, e
 	return buf, h, err
 }
 
-// joint tells whether another stream begins here: a file of another format, or three frames in a row of
+// joint reports whether another stream begins here: a file of another format, or three frames in a row of
 // another form. What fits neither is damage.
 func (m *mpegFrames) joint(head []byte, h mpegHeader, isFrame bool) bool {
 	if startsFile(head) {
@@ -275,7 +275,7 @@ func (m *mpegFrames) joint(head []byte, h mpegHeader, isFrame bool) bool {
 	return true
 }
 
-// confirmed tells whether another frame, or the end of the file, stands right after this one.
+// confirmed reports whether another frame, or the end of the file, stands right after this one.
 func (m *mpegFrames) confirmed(h mpegHeader) bool {
 	b, err := m.buf.Peek(h.bytes + mpegHeaderBytes)
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	oggContinued   = 1 // flag: the first packet began on an earlier page
 	oggFirst       = 2 // flag: first page of a logical stream
 	oggLast        = 4 // flag: last page of a logical stream
-	// maxOggPacket bounds a packet that goes on over many pages. The largest of real files, a Vorbis
+	// maxOggPacket bounds a packet that continues over many pages. The largest of real files, a Vorbis
 	// setup header, has some 10 KiB.
 	maxOggPacket = 1 << 20
 )
@@ -89,7 +89,7 @@ func (o *oggReader) next() (oggPage, error) {
 	}
 }
 
-// torn tells whether another file begins within a page that is not whole, and goes there: this one was cut off.
+// torn reports whether another file begins within a page that is not whole, and goes there: this one was cut off.
 func (o *oggReader) torn(page []byte) bool {
 	at := nextCandidate(page)
 	if !o.inData || at >= len(page) {
@@ -176,7 +176,7 @@ func (p *oggPackets) page(page oggPage, each func(packet []byte) error) error {
 	if page.flags&oggContinued == 0 || !p.holding {
 		p.partial, p.holding = p.partial[:0], false
 	}
-	// What goes on from a page that is lost cannot be used.
+	// What continues from a page that is lost cannot be used.
 	orphan := page.flags&oggContinued != 0 && !p.holding
 	at := 0
 	for i := 0; i < len(page.lacing); {

@@ -31,13 +31,13 @@ type partEnder interface {
 	rest() time.Duration
 }
 
-// continued is a decoder whose input goes on in another format.
+// continued is a decoder whose input continues in another format.
 type continued interface {
 	// next is the decoder for what follows, after io.EOF; nil at the end.
 	next() decoder
 }
 
-// nextPart goes on with the part behind the one that ended, after that many samples were given out. It is false at
+// nextPart continues with the part behind the one that ended, after that many samples were given out. It is false at
 // the end of the input.
 func (r *Reader) nextPart(produced int64) bool {
 	var rest time.Duration

@@ -197,7 +197,7 @@ func probedClock(text string) time.Duration {
 	return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute + probedSeconds(parts[2])
 }
 
-// killed tells whether a process was ended by a signal.
+// killed reports whether a process was ended by a signal.
 func killed(err error) bool {
 	var exit *exec.ExitError
 	return errors.As(err, &exit) && exit.ExitCode() < 0

@@ -74,7 +74,7 @@ type Reader struct {
 	finite    bool // at least one sample was
 	peak      float32
 	damage    []scout.Warning
-	decodeErr error // how decoding ended, nil while it goes on
+	decodeErr error // how decoding ended, nil while it continues
 	ended     bool  // canonical has been closed
 	err       error // how reading ended
 }

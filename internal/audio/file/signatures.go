@@ -144,7 +144,7 @@ func bySignature(head []byte) string {
 // soxHeader is the shortest header of SoX's own format: magic, its size, frames, rate, channels, size of the comment.
 const soxHeader = 28
 
-// isSoX tells whether the header behind the magic makes sense. Source: soxformat(7).
+// isSoX reports whether the header behind the magic makes sense. Source: soxformat(7).
 func isSoX(b []byte) bool {
 	size := binary.LittleEndian.Uint32(b[4:])
 	if b[0] == 'X' {
@@ -153,7 +153,7 @@ func isSoX(b []byte) bool {
 	return size >= soxHeader && size < 1<<16
 }
 
-// isIRCAM tells whether bytes begin a sound file of IRCAM, Berkeley or CARL: a magic with the machine in it, the rate as a
+// isIRCAM reports whether bytes begin a sound file of IRCAM, Berkeley or CARL: a magic with the machine in it, the rate as a
 // float, the channels.
 func isIRCAM(b []byte) bool {
 	const header = 16
@@ -184,7 +184,7 @@ func byFrames(head []byte) string {
 	return ""
 }
 
-// isGSM tells whether frames of GSM 06.10 follow each other: 33 bytes that begin with four bits that are always the same. In
+// isGSM reports whether frames of GSM 06.10 follow each other: 33 bytes that begin with four bits that are always the same. In
 // silence of A-law they turn up everywhere.
 func isGSM(b []byte) bool {
 	const frame, frames, sign = 33, 20, 0xD

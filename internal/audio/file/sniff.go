@@ -96,7 +96,7 @@ func tagSize(b []byte) int {
 	return id3Size(b)
 }
 
-// startsPart tells whether bytes begin a file, bare frames of MPEG audio or AAC included.
+// startsPart reports whether bytes begin a file, bare frames of MPEG audio or AAC included.
 func startsPart(b []byte) bool {
 	if startsFile(b) || startsBare(b) {
 		return true
@@ -111,7 +111,7 @@ func startsPart(b []byte) bool {
 	return ok
 }
 
-// startsFile tells whether bytes begin a file of a format with a signature that does not turn up by chance.
+// startsFile reports whether bytes begin a file of a format with a signature that does not turn up by chance.
 func startsFile(b []byte) bool {
 	if len(b) == 0 {
 		return false
@@ -236,7 +236,7 @@ func tsSync(b []byte) (at, step int) {
 	return -1, 0
 }
 
-// textual tells whether the beginning of a file is text, and whether it is a list of other files.
+// textual reports whether the beginning of a file is text, and whether it is a list of other files.
 func textual(head []byte) (text, playlist bool) {
 	const enough = 2048
 	cut := len(head) > enough

@@ -94,7 +94,7 @@ func (s *source) seek(offset int64) error {
 	return nil
 }
 
-// shrunk tells whether a file that another process read is no longer what it was at the beginning.
+// shrunk reports whether a file that another process read is no longer what it was at the beginning.
 func (s *source) shrunk() error {
 	info, err := os.Stat(s.path)
 	if err != nil {

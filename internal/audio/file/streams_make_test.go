@@ -85,7 +85,7 @@ func timesOf(parts ...any) []float64 {
 	return all
 }
 
-// near tells whether two lists of times agree within 40 ms.
+// near reports whether two lists of times agree within 40 ms.
 func near(got, want []float64) bool {
 	if len(got) != len(want) {
 		return false

@@ -31,7 +31,7 @@ type timeline struct {
 	holes   []hole        // to come, of a stream without time stamps
 }
 
-// timed tells whether the container has time stamps of its own. Those of bare streams are counted by ffmpeg from
+// timed reports whether the container has time stamps of its own. Those of bare streams are counted by ffmpeg from
 // frames that it found, with the first rate.
 func timed(container string) bool {
 	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm", "wtv", "nsv", "dhav"}, container)
@@ -87,7 +87,7 @@ func (t *timeline) silence(note frameNote, origin time.Duration, hasOrigin bool)
 	return 0
 }
 
-// believes tells whether nothing was to be heard for so long, or the time stamps make no sense.
+// believes reports whether nothing was to be heard for so long, or the time stamps make no sense.
 func (t *timeline) believes(hole, now time.Duration, note frameNote) bool {
 	switch {
 	case !timed(t.container):

@@ -53,7 +53,7 @@ func (j *ffmpegJob) chooseTrack(tracks []Track) (int, error) {
 	return candidates[0], nil
 }
 
-// sounds tells whether there is anything to hear in a track.
+// sounds reports whether there is anything to hear in a track.
 func (j *ffmpegJob) sounds(ctx context.Context, t *Track) bool {
 	if j.listen(ctx, t, 0, soundReach) {
 		return true

@@ -46,7 +46,7 @@ func checkVorbisBooks(packet []byte) error {
 	return nil
 }
 
-// codeLengths reads the code word lengths of a book and tells whether every sequence of bits is a word
+// codeLengths reads the code word lengths of a book and reports whether every sequence of bits is a word
 // of it. In a code with holes the library would look for the end of a word for ever.
 func (r *bitReader) codeLengths(entries uint64) bool {
 	const whole = 1 << 32
@@ -120,5 +120,5 @@ func (r *bitReader) read(n int) uint32 {
 
 func (r *bitReader) skip(n uint64) { r.pos += n }
 
-// short tells whether more was read than is there.
+// short reports whether more was read than is there.
 func (r *bitReader) short() bool { return r.pos > uint64(len(r.data))*8 }

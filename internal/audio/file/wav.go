@@ -40,7 +40,7 @@ func (d *wavDecoder) warnings() []scout.Warning { return d.r.Warnings() }
 
 func (d *wavDecoder) close() error { return nil }
 
-// next goes on with samples of another format.
+// next continues with samples of another format.
 func (d *wavDecoder) next() decoder {
 	if r := d.r.Next(); r != nil {
 		return &wavDecoder{r: r}

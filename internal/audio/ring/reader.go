@@ -122,7 +122,7 @@ func (rd *Reader) Seek(pos Position) {
 // Read copies the next frames into dst, moves on by them and returns their number. It does not
 // wait: with nothing to read it returns ErrNotYet, or io.EOF after the last frame of a closed ring.
 //
-// Where frames were lost it returns none and an *EvictedError; the next Read goes on after them.
+// Where frames were lost it returns none and an *EvictedError; the next Read continues after them.
 // It then skips a sixty-fourth of the ring more than it had to, so that a reader that is late by a
 // whole ring is not caught again at once.
 func (rd *Reader) Read(dst []byte) (uint64, error) {

@@ -124,7 +124,7 @@ func (r *Ring) Oldest() Position {
 	return Position(reserved - min(reserved, r.Capacity()))
 }
 
-// Closed tells whether the writer closed the ring: no frame will follow.
+// Closed reports whether the writer closed the ring: no frame will follow.
 func (r *Ring) Closed() bool { return r.closed.Load() }
 
 // Write appends the whole frames in block and returns how many they were; a rest of less than a

@@ -190,7 +190,7 @@ func TestAServerThatHangs(t *testing.T) {
 				t.Error("a server that stands still answered")
 			}
 			closed := make(chan error, 1)
-			go func() { closed <- stream.Close() }() // ends when the server goes on
+			go func() { closed <- stream.Close() }() // ends when the server continues
 			server.Signal(syscall.SIGCONT)
 			if err := <-closed; err != nil {
 				t.Error(err)

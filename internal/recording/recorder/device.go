@@ -39,7 +39,7 @@ type device struct {
 	err     error         // of Run, after ended
 }
 
-// over tells whether the session ended.
+// over reports whether the session ended.
 func (d *device) over() bool {
 	select {
 	case <-d.ended:

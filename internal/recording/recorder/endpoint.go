@@ -19,7 +19,7 @@ import (
 // socketName is the socket in the folder of recordings.
 const socketName = "recorder.sock"
 
-// answers tells whether a recorder accepts clients for the folder.
+// answers reports whether a recorder accepts clients for the folder.
 func answers(ctx context.Context, dir string) bool {
 	endpoint, err := wire.ReadEndpoint(dir)
 	if err != nil {

@@ -100,7 +100,7 @@ func restartsCapture(goroutine string) bool {
 }
 
 // A goroutine that panics, fails or stands still costs a gap at most, and whatever is missing is said: in the
-// manifest, in the metrics, in the events. The recording goes on until it is stopped.
+// manifest, in the metrics, in the events. The recording continues until it is stopped.
 func TestAGoroutineThatFailsDoesNotEndTheRecording(t *testing.T) {
 	t.Parallel()
 	for _, goroutine := range goroutines() {

@@ -240,7 +240,7 @@ func TestAStreamTakesItsConnection(t *testing.T) {
 		body any
 	}{
 		{wire.KindHello, wire.Hello{Protocol: wire.ProtocolVersion}},
-		{wire.KindListen, wire.Listen{ID: "20260101T000000000Z-000000000000"}}, // refused: the connection goes on
+		{wire.KindListen, wire.Listen{ID: "20260101T000000000Z-000000000000"}}, // refused: the connection continues
 		{wire.KindWatchEvents, struct{}{}},
 	} {
 		if err := out.WriteJSON(send.kind, uint64(i), send.body); err != nil {

@@ -75,7 +75,7 @@ func (r *Recorder) restorePlace(ctx, serving context.Context) error {
 		return nil //nolint:nilerr // the pump makes the folder again, or tells why it cannot
 	}
 	if identity := wire.FolderID(info); identity != *r.identity.Load() {
-		r.identity.Store(&identity) // the recording goes on there
+		r.identity.Store(&identity) // the recording continues there
 	}
 	restored := func(path string) { r.log.Warn(eventPlaceRestored, slog.String("path", path)) }
 	renewed, err := r.lock.Renew(dir)

@@ -45,7 +45,7 @@ type Options struct {
 	SyncEvery time.Duration
 	// FinishWithin as in recording.PumpOptions.
 	FinishWithin time.Duration
-	// ResumeWithin is how old the end of an interrupted recording may be for it to be gone on with;
+	// ResumeWithin is how old the end of an interrupted recording may be for it to be continued;
 	// default 10 min.
 	ResumeWithin time.Duration
 	// IdleFor is how long the process stays without a recording and without a client; default 30 s,
@@ -107,7 +107,7 @@ type Recorder struct {
 	take     *take                // under way, nil without
 	last     *take                // that ended last
 	starting *starting            // a start that waits for its device, nil without
-	resuming *resuming            // what is to be gone on with, nil without
+	resuming *resuming            // what is to be continued, nil without
 	owners   map[recording.ID]int // clients that own a recording
 	clients  int                  // all of them, probes left out
 	refuses  bool                 // no recording begins any more

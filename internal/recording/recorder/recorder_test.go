@@ -408,7 +408,7 @@ func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
 	}
 }
 
-// TestOwnersOfARecording: it goes on for as long as one of its owners is there, and nobody else counts as one.
+// TestOwnersOfARecording: it continues for as long as one of its owners is there, and nobody else counts as one.
 func TestOwnersOfARecording(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)

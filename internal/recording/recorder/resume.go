@@ -52,7 +52,7 @@ func (s *resuming) progress(stopping bool) *recording.Progress {
 	}
 }
 
-// keep tells the parent what is under way, so that the next process goes on with it if this one dies; nil for nothing.
+// keep tells the parent what is under way, so that the next process continues with it if this one dies; nil for nothing.
 func (r *Recorder) keep(what *kept) {
 	var content []byte
 	var err error
@@ -85,7 +85,7 @@ func (r *Recorder) framesOf(id recording.ID) (uint64, error) {
 	return frames, errors.Join(err, audio.Close())
 }
 
-// settle puts a recording right that is not gone on with after all.
+// settle puts a recording right that is not continued after all.
 func (r *Recorder) settle(id recording.ID) {
 	done, err := r.folder.RepairOne(id)
 	switch {
@@ -132,7 +132,7 @@ func (r *Recorder) prepareResume() {
 	r.resuming = &resuming{order: was.Order, manifest: m, ending: was.Ending}
 }
 
-// resume goes on with the recording that the process before this one was making, and tries again for as long as that
+// resume continues with the recording that the process before this one was making, and tries again for as long as that
 // makes sense: the device may be away as well.
 func (r *Recorder) resume(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -173,7 +173,7 @@ func (r *Recorder) resume(ctx context.Context) {
 	}
 }
 
-// errCalledOff says that somebody stopped the recording before it could be gone on with.
+// errCalledOff says that somebody stopped the recording before it could be continued.
 var errCalledOff = scout.Errorf(scout.CodeCancelled, "the recording was stopped before it could be resumed")
 
 // callOffResume ends the attempts to resume a recording, where it is the one with that id, or there is no id: it is to end
@@ -200,14 +200,14 @@ func (r *Recorder) callOffResume(id recording.ID, reason recording.EndReason) *r
 	return s
 }
 
-// isEnding tells whether a recording that was to be resumed is to be made final instead.
+// isEnding reports whether a recording that was to be resumed is to be made final instead.
 func (r *Recorder) isEnding(s *resuming) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return s.ending != nil
 }
 
-// giveUp says that a recording is not gone on with. What there is of it was repaired.
+// giveUp says that a recording is not continued. What there is of it was repaired.
 func (r *Recorder) giveUp(id recording.ID, err error) {
 	r.keep(nil)
 	r.metrics.Failed(err)
@@ -216,7 +216,7 @@ func (r *Recorder) giveUp(id recording.ID, err error) {
 		slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 }
 
-// errEndedMeanwhile says that a recording reached its length before it could be gone on with.
+// errEndedMeanwhile says that a recording reached its length before it could be continued.
 var errEndedMeanwhile = errors.New("it has reached its length")
 
 // finishLate ends a recording whose length was reached while nothing recorded: what is missing up to there is a gap. late is
@@ -266,7 +266,7 @@ func (r *Recorder) mayBegin(order recording.Order) error {
 	return nil
 }
 
-// isAt tells whether the recorder's folder is the one at that path.
+// isAt reports whether the recorder's folder is the one at that path.
 func (r *Recorder) isAt(dir string) bool {
 	info, err := os.Stat(dir)
 	return err == nil && wire.FolderID(info) == *r.identity.Load()

@@ -17,7 +17,7 @@ const diskLook = 10 * time.Second
 
 // rules is the goroutine that holds recordings to their rules, as far as others look at it.
 type rules struct {
-	turn   atomic.Uint64 // which goroutine has the work; one that was replaced and goes on late sees that it is not its own
+	turn   atomic.Uint64 // which goroutine has the work; one that was replaced and continues late sees that it is not its own
 	round  atomic.Uint64
 	rests  atomic.Bool // it waits for something to happen: no round is under way
 	silent atomic.Bool // it stands still, or did so until now

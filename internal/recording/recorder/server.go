@@ -54,7 +54,7 @@ func (r *Recorder) accept(ctx context.Context, listener net.Listener, clients *s
 		}
 		clients.Go(func() { // ends with its connection, which ctx closes
 			defer func() { <-slots }()
-			_ = r.failures.Guard("client", func() error { // logged there; the others go on
+			_ = r.failures.Guard("client", func() error { // logged there; the others continue
 				r.serve(ctx, connection)
 				return nil
 			})
@@ -252,7 +252,7 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 }
 
 // command carries out Start or Stop beside the reading of further requests, so that a start can be
-// called off. It goes on when the client leaves: what was asked for is done.
+// called off. It continues when the client leaves: what was asked for is done.
 func (c *client) command(ctx context.Context, f wire.Frame) error {
 	var start wire.Start
 	var stop wire.Stop

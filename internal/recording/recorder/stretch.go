@@ -14,7 +14,7 @@ import (
 )
 
 // stretch is a part of a take that comes from one session of capture through one pump. A take is one
-// stretch, unless capture or writing failed and another one went on.
+// stretch, unless capture or writing failed and another one continued.
 type stretch struct {
 	take   *take
 	device *device

@@ -312,7 +312,7 @@ func (t *take) pause(turn uint64) error {
 	}
 }
 
-// repump makes another pump go on with the same ring, where the last one failed or stands still.
+// repump makes another pump continue with the same ring, where the last one failed or stands still.
 func (t *take) repump(s *stretch) {
 	s.pump.Retire()
 	t.mu.Lock()
@@ -324,7 +324,7 @@ func (t *take) repump(s *stretch) {
 	}
 }
 
-// relisten makes another session of capture go on with the recording; true where the recording is over.
+// relisten makes another session of capture continue with the recording; true where the recording is over.
 func (t *take) relisten(ctx context.Context, cause error, turn uint64) (done bool, err error) {
 	r := t.recorder
 	trying := time.Now()

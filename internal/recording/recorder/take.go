@@ -32,7 +32,7 @@ type take struct {
 	changes  wake.Bell     // rings when current changed
 	restarts int           // of capture and writing without enough frames in between; of supervise
 	health   time.Time     // since when the present stretch runs; of supervise
-	turn     atomic.Uint64 // of the goroutine that supervises; another one that goes on late sees that it lost its place
+	turn     atomic.Uint64 // of the goroutine that supervises; another one that continues late sees that it lost its place
 	beat     atomic.Int64  // since epoch, when that goroutine last began a round
 
 	mu       sync.Mutex  // guards what follows, and the change of current
@@ -230,7 +230,7 @@ func (r *Recorder) keepOrRelease(d *device, order recording.Order) {
 	r.releaseDevice(nil)
 }
 
-// checkResume refuses to go on with what is not there or too old, before a device is opened.
+// checkResume refuses to continue with what is not there or too old, before a device is opened.
 func (r *Recorder) checkResume(order recording.Order) error {
 	m, err := r.folder.Manifest(order.ID)
 	if err != nil {
@@ -243,7 +243,7 @@ func (r *Recorder) checkResume(order recording.Order) error {
 		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it is in another format", m.ID)
 	}
 	ended := m.EndedAt
-	if m.State == recording.StateRecording { // it was not repaired, so that it is gone on with at once
+	if m.State == recording.StateRecording { // it was not repaired, so that it is continued at once
 		frames, err := r.framesOf(order.ID)
 		if err != nil {
 			return err
@@ -256,7 +256,7 @@ func (r *Recorder) checkResume(order recording.Order) error {
 	return nil
 }
 
-// openFile creates the file, or goes on with the one to resume, and returns the ring position of the
+// openFile creates the file, or continues with the one to resume, and returns the ring position of the
 // first frame to write.
 func (r *Recorder) openFile(order recording.Order, heard capture.Started, startedAt time.Time, resume resumption) (w *recording.Writer, from ring.Position, err error) {
 	reason := recording.GapRestart

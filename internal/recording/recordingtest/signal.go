@@ -43,7 +43,7 @@ func FirstDifference(got []byte, frameBytes int, from uint64) (uint64, bool) {
 	return 0, false
 }
 
-// Silent tells whether every byte is zero.
+// Silent reports whether every byte is zero.
 func Silent(b []byte) bool {
 	for len(b) >= 8 {
 		if binary.LittleEndian.Uint64(b) != 0 {

@@ -48,7 +48,7 @@ func absent(dir string) (absence, int) {
 	return nobody, 0
 }
 
-// suspended tells whether a process is stopped by a signal; false where the system does not tell.
+// suspended reports whether a process is stopped by a signal; false where the system does not report.
 func suspended(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

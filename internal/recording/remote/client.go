@@ -237,7 +237,7 @@ func (c *Client) Version() string { return c.welcome.Version }
 // Done is closed when the connection ended: by Close, or because the recorder did.
 func (c *Client) Done() <-chan struct{} { return c.ended }
 
-// Close ends the connection. What the recorder was asked for goes on.
+// Close ends the connection. What the recorder was asked for continues.
 func (c *Client) Close() error {
 	err := c.link.connection.Close()
 	<-c.ended
@@ -253,7 +253,7 @@ func (c *Client) Start(ctx context.Context, order recording.Order) (recording.St
 	return c.start(ctx, order, false, time.Time{})
 }
 
-// Resume goes on with the recording order.ID, whose recorder ended without finishing it.
+// Resume continues with the recording order.ID, whose recorder ended without finishing it.
 func (c *Client) Resume(ctx context.Context, order recording.Order) (recording.Started, error) {
 	return c.start(ctx, order, true, time.Time{})
 }

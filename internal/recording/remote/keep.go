@@ -15,11 +15,11 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// EventRecorderReplaced is logged when a recorder died and a new one went on with its recording.
+// EventRecorderReplaced is logged when a recorder died and a new one continued with its recording.
 const eventRecorderReplaced = "recorder_replaced"
 
 // keepPolicy is how a recorder that died is replaced: at once, then in short pauses, as long as a
-// recording can be gone on with (recorder.Options.ResumeWithin). A program that is missing is missed only for
+// recording can be continued (recorder.Options.ResumeWithin). A program that is missing is missed only for
 // a moment while another version is installed.
 func keepPolicy() resilience.Policy {
 	return resilience.Policy{
@@ -37,7 +37,7 @@ const eventBuffer = 64
 var errEnded = errors.New("the recording ended")
 
 // Keeper stays with a recording through whatever happens to its recorder. One made by Keep or Adopt owns the recording:
-// when the recorder dies and nothing else does, it starts another one that goes on with it, with the order
+// when the recorder dies and nothing else does, it starts another one that continues with it, with the order
 // that the recording was started with. What was not recorded in between is a gap. One made by Watch only looks. The
 // recording itself needs no keeper.
 type Keeper struct {
@@ -140,7 +140,7 @@ func (k *Keeper) Client() *Client {
 }
 
 // Ended is closed when the keeper has nothing more to watch over: the recording ended by its rules,
-// its source did, or no recorder could be started for as long as it could have been gone on with.
+// its source did, or no recorder could be started for as long as it could have been continued.
 func (k *Keeper) Ended() <-chan struct{} { return k.ended }
 
 // Events returns what happens to the recording from now on, in whichever recorder. The caller closes the subscription.
@@ -218,7 +218,7 @@ func (k *Keeper) hear(ctx context.Context) (over bool) {
 	return over
 }
 
-// begin attaches to a recorder and makes it begin the recording, or go on with it. One that is idle and was started in
+// begin attaches to a recorder and makes it begin the recording, or continue with it. One that is idle and was started in
 // another environment makes room for another.
 func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, error) {
 	client, _, err := Attach(ctx, k.folder.Dir(), k.launch)
@@ -250,7 +250,7 @@ func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, err
 	return started, nil
 }
 
-// replace finds the recorder that goes on with the recording, or makes it.
+// replace finds the recorder that continues with the recording, or makes it.
 func (k *Keeper) replace(ctx context.Context) (struct{}, error) {
 	if k.finished() {
 		return struct{}{}, errEnded
@@ -276,7 +276,7 @@ func (k *Keeper) replace(ctx context.Context) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// finished tells whether the recording ended in order.
+// finished reports whether the recording ended in order.
 func (k *Keeper) finished() bool {
 	m, err := k.folder.Manifest(k.order.ID)
 	return err == nil && m.State == recording.StateFinished
@@ -291,7 +291,7 @@ func (k *Keeper) Stop(ctx context.Context) (recording.Manifest, error) {
 	return stopper{k.folder, k.launch}.stop(ctx, client, k.order.ID)
 }
 
-// Leave ends the keeping. The recording goes on by its rules.
+// Leave ends the keeping. The recording continues by its rules.
 func (k *Keeper) Leave() error {
 	k.cancel()
 	<-k.ended

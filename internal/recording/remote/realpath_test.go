@@ -96,7 +96,7 @@ func TestTheRealPathIsBitExact(t *testing.T) {
 }
 
 // TestWhatIsLostOnTheRealPathIsInTheGaps kills the recorder and then the sound server under a
-// recording: it goes on each time, its time stays true, and what is not there lies in gaps.
+// recording: it continues each time, its time stays true, and what is not there lies in gaps.
 func TestWhatIsLostOnTheRealPathIsInTheGaps(t *testing.T) {
 	t.Parallel()
 	server := pulsetest.Start(t)

@@ -22,7 +22,7 @@ func Recover(ctx context.Context, folder *recording.Folder) (recording.RepairRep
 	if dialErr != nil {
 		return recording.RepairReport{}, err
 	}
-	defer func() { _ = client.Close() }() // it ended, or goes on
+	defer func() { _ = client.Close() }() // it ended, or continues
 	if endErr := client.shutdownIdle(ctx); endErr != nil {
 		if scout.CodeOf(endErr) == scout.CodeAlreadyRecording {
 			return recording.RepairReport{}, err

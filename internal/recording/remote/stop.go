@@ -15,7 +15,7 @@ import (
 
 const (
 	// silentFor is how long a recorder may say nothing while a recording is to be stopped, before it is ended. One that
-	// waits for a disk goes on answering.
+	// waits for a disk continues answering.
 	silentFor = 5 * time.Second
 	// endsWithin is how long a process that was told to end may take to give its folder back.
 	endsWithin = 30 * time.Second
@@ -118,7 +118,7 @@ func callOff(ctx context.Context, dir string, options Options, expected bool) (r
 	}
 }
 
-// calledOff tells whether err says that a start was cancelled.
+// calledOff reports whether err says that a start was cancelled.
 func calledOff(err error) bool {
 	return scout.CodeOf(err) == scout.CodeNotRecording && strings.Contains(err.Error(), wire.StartCancelled)
 }

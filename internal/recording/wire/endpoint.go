@@ -50,7 +50,7 @@ func decodeEndpoint(path string, data []byte) (Endpoint, error) {
 }
 
 // FolderID names a folder by what it is rather than by its path, which may be given to another one: device and inode.
-// It is empty where the system does not tell.
+// It is empty where the system does not report.
 func FolderID(info os.FileInfo) string {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

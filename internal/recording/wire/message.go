@@ -36,7 +36,7 @@ type Welcome struct {
 // Start asks for a recording. Whoever started it owns it for as long as the connection lives.
 type Start struct {
 	recording.Order
-	// Resume goes on with the recording of that id after its recorder ended without finishing it.
+	// Resume continues with the recording of that id after its recorder ended without finishing it.
 	Resume bool `json:"resume,omitempty"`
 	// Since is when the recording to resume began. With it, one whose files are gone begins anew, with a gap for what was in
 	// them; without it that is an error.

@@ -217,7 +217,7 @@ func linkOrCopy(from, to string) error {
 // journalLeap is how far the numbers of events leap when some of them may be lost: further than any stream can have been ahead.
 const journalLeap = 1_000_000
 
-// leapJournal removes the events and makes their numbers go on far ahead, so that no number is used twice: readers of a number
+// leapJournal removes the events and makes their numbers continue far ahead, so that no number is used twice: readers of a number
 // that is lost are told to begin anew.
 func leapJournal(v view) error {
 	if err := v.exec("DELETE FROM events"); err != nil {

@@ -49,7 +49,7 @@ func (t *tx) rewriteSearch() error {
 	return nil
 }
 
-// staleWord tells whether a word that parts two pages of the search's index is the beginning of no word that is left.
+// staleWord reports whether a word that parts two pages of the search's index is the beginning of no word that is left.
 func (t *tx) staleWord() (bool, error) {
 	var words []string
 	err := t.each(func(rows *sql.Rows) error {

@@ -64,7 +64,7 @@ func checksum(slot []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE(slot[:12]), crc32.IEEETable, slot[headBytes:])
 }
 
-// underWay tells whether the child left something that is to be gone on with.
+// underWay reports whether the child left something that is to be continued.
 func underWay(memory *os.File) bool {
 	content, _ := readMemory(memory)
 	return len(content) > 0

@@ -51,7 +51,7 @@ const (
 	// nobody from recording.
 	lockWithin = time.Second
 	// The pause before a recorder that died is started again: none at first, then doubling from firstPause to maxPause,
-	// until one has lived for settled. Nobody goes on with a recording that broke off more than giveUpAfter ago.
+	// until one has lived for settled. Nobody continues with a recording that broke off more than giveUpAfter ago.
 	firstPause  = 50 * time.Millisecond
 	maxPause    = 2 * time.Second
 	settled     = 10 * time.Second
