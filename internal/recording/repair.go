@@ -15,28 +15,28 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Repaired is a recording that Repair put right.
+// Repaired is a recording that Repair has repaired.
 type Repaired struct {
 	Manifest Manifest
-	// Reason tells what was wrong.
+	// Reason says what was wrong.
 	Reason string
 }
 
-// RepairReport is what Repair found.
+// RepairReport is the result of Repair.
 type RepairReport struct {
 	Repaired []Repaired
-	// Problems were left as they are: files of other programs, audio that vanished or shrank.
+	// Problems were left as they are: files of other programs, audio that disappeared or shrank.
 	Problems []Problem
 }
 
-// Repair puts right what a crash left in the folder: lengths in headers, half a frame at the end,
-// manifests that still say recording (they become recovered, with the checksum of what is there), and
-// lost or damaged manifests, which are made again from the WAV. Files that Scout did not make are
-// reported and left alone, and no audio is ever deleted. Doing it twice changes nothing more.
+// Repair repairs what a crash left in the folder: lengths in headers, half a frame at the end, manifests that still say
+// recording (they become recovered, with the checksum of what is there), and lost or damaged manifests, which are
+// rebuilt from the WAV. Files that Scout did not make are reported and left alone, and no audio is ever deleted.
+// Repairing again changes nothing.
 //
-// It is for the recorder, which holds the folder's Lock, so that nothing is being recorded meanwhile; Recover is for everybody
-// else. A recording that the caller is about to resume is left out: to read all of a long one takes time. One that
-// another program is changing is left out as well and reported; nobody is waited for.
+// Only the recorder calls it. It holds the folder's Lock, so nothing is being recorded meanwhile; other programs call
+// Recover. A recording that the caller is about to resume is left out, because reading all of a long one takes time. A
+// recording that another program is changing is also left out, and reported; Repair waits for nobody.
 func (f *Folder) Repair(but ...ID) (RepairReport, error) {
 	scan, err := f.scan()
 	if err != nil {
@@ -45,14 +45,14 @@ func (f *Folder) Repair(but ...ID) (RepairReport, error) {
 	return f.repairAll(scan, but), nil
 }
 
-// Recover is Repair for a program that is no recorder. Where a recorder lives or is being started again, it changes nothing and
-// the error has scout.CodeRecordingLocked: what says that it is being recorded may be just that. A folder that may only be read
-// gives scout.CodeFilePermission.
+// Recover is Repair for a program that is not a recorder. If a recorder lives or is being restarted, it changes nothing
+// and the error has scout.CodeRecordingLocked, because an unfinished recording may really be in progress. A read-only
+// folder gives scout.CodeFilePermission.
 func (f *Folder) Recover() (RepairReport, error) {
 	if err := unix.Access(f.dir, unix.W_OK); err != nil {
 		return RepairReport{}, scout.Errorf(scout.CodeFilePermission, "repair the recordings in %s: %w", f.dir, err)
 	}
-	// In this order: what the scan found unfinished was begun by a recorder that is looked for afterwards.
+	// The order matters: a recorder that began the unfinished recordings of the scan is looked for afterwards.
 	scan, err := f.scan()
 	if err != nil {
 		return RepairReport{}, err
@@ -69,7 +69,7 @@ func (f *Folder) Recover() (RepairReport, error) {
 func (f *Folder) repairAll(scan scan, but []ID) RepairReport {
 	report := RepairReport{Problems: scan.foreign}
 	if f.hasClaims() {
-		scan.leftovers = nil // they may be what another program is writing
+		scan.leftovers = nil // another program may be writing them
 	}
 	for _, path := range scan.leftovers {
 		if err := removeIfThere(path); err != nil {
@@ -90,7 +90,8 @@ func (f *Folder) repairAll(scan scan, but []ID) RepairReport {
 	return report
 }
 
-// Intact reports whether Repair would change nothing, and what it would report then. It writes nothing and takes no lock.
+// Intact reports whether Repair would change nothing, and what it would then report. It writes nothing and takes no
+// lock.
 func (f *Folder) Intact() (bool, RepairReport, error) {
 	scan, err := f.scan()
 	if err != nil || len(scan.leftovers) > 0 {
@@ -104,7 +105,7 @@ func (f *Folder) Intact() (bool, RepairReport, error) {
 	return true, RepairReport{Problems: scan.foreign}, nil
 }
 
-// intact reports whether nothing is to be repaired of a recording.
+// intact reports whether a recording needs no repair.
 func (f *Folder) intact(id ID) bool {
 	m, err := f.Manifest(id)
 	if err != nil || m.State == StateRecording {
@@ -114,13 +115,13 @@ func (f *Folder) intact(id ID) bool {
 	return err == nil && !audio.foreign && audio.header.id == id && audio.header.frames == m.Frames && audio.frames >= m.Frames
 }
 
-// repairOneWithin is how long RepairOne waits for whoever is just giving the recording back.
+// repairOneWithin is how long RepairOne waits for a program that is just releasing the recording.
 const repairOneWithin = 2 * time.Second
 
-// RepairOne is Repair for one recording; nil where nothing was wrong.
+// RepairOne is Repair for one recording; nil if nothing was wrong.
 func (f *Folder) RepairOne(id ID) (*Repaired, error) { return f.repair(id, repairOneWithin) }
 
-// repair puts one recording right; nil where nothing was wrong.
+// repair repairs one recording; nil if nothing was wrong.
 func (f *Folder) repair(id ID, patience time.Duration) (*Repaired, error) {
 	if f.intact(id) {
 		return nil, nil
@@ -169,9 +170,9 @@ func (f *Folder) repairClaimed(id ID) (*Repaired, error) {
 	return f.rebuild(id, audio, manifestErr)
 }
 
-// repairKnown repairs a recording whose manifest is good.
+// repairKnown repairs a recording whose manifest is valid.
 func (f *Folder) repairKnown(m Manifest, audio audioFile) (*Repaired, error) {
-	if audio.header.id == "" { // it never reached the disk, or was damaged later
+	if audio.header.id == "" { // the header never reached the disk, or was damaged later
 		audio.header = header{id: m.ID, started: m.StartedAt, format: m.Format}
 		audio.frames = framesIn(audio.size, m.Format)
 		if m.State != StateRecording {
@@ -190,7 +191,7 @@ func (f *Folder) repairKnown(m Manifest, audio audioFile) (*Repaired, error) {
 	return f.recover(m, audio, "the recorder ended before the recording did")
 }
 
-// restoreHeader writes the header of a recording that ended in order.
+// restoreHeader writes the header of a recording that ended normally.
 func (f *Folder) restoreHeader(m Manifest, audio audioFile) (*Repaired, error) {
 	if audio.frames < m.Frames {
 		return nil, scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: only %d of %d frames are there", m.ID, audio.frames, m.Frames)
@@ -202,13 +203,13 @@ func (f *Folder) restoreHeader(m Manifest, audio audioFile) (*Repaired, error) {
 	return &Repaired{Manifest: m, Reason: "the header was damaged"}, nil
 }
 
-// rebuild makes the manifest again from what the WAV tells.
+// rebuild rebuilds the manifest from the WAV.
 func (f *Folder) rebuild(id ID, audio audioFile, cause error) (*Repaired, error) {
 	reason := "the manifest was missing"
 	if scout.CodeOf(cause) == scout.CodeRecordingCorrupt {
 		reason = "the manifest was damaged"
 		path := f.ManifestPath(id)
-		// Not by atomicfile: what cannot be read is set aside as it is.
+		// atomicfile cannot do this: the unreadable file is moved aside unchanged.
 		if err := os.Rename(path, filepath.Join(f.dir, string(id)+damagedSuffix)); err != nil {
 			return nil, scout.FileError(scout.CodeWriteFailed, "set damaged manifest aside", err)
 		}
@@ -217,7 +218,7 @@ func (f *Folder) rebuild(id ID, audio audioFile, cause error) (*Repaired, error)
 	return f.recover(m, audio, reason)
 }
 
-// recover makes a recording out of what is in the file.
+// recover makes a recording of what is in the file.
 func (f *Folder) recover(m Manifest, audio audioFile, reason string) (*Repaired, error) {
 	audio.header.frames = audio.frames
 	if err := f.finalise(audio.header); err != nil {
@@ -237,7 +238,7 @@ func (f *Folder) recover(m Manifest, audio audioFile, reason string) (*Repaired,
 	return &Repaired{Manifest: m, Reason: reason}, nil
 }
 
-// finalise gives the file the size and the header of a recording of so many frames.
+// finalise gives the file the size and the header of a recording of the header's length.
 func (f *Folder) finalise(h header) (err error) {
 	doing := fmt.Sprintf("repair recording %s", h.id)
 	h.final = true
@@ -249,7 +250,7 @@ func (f *Folder) finalise(h header) (err error) {
 	size, padded := h.audioBytes()
 	end := HeaderBytes + int64(size)
 	if padded {
-		end++ // Truncate makes it a zero
+		end++ // Truncate adds a zero
 	}
 	err = file.Truncate(HeaderBytes + int64(size))
 	if err == nil {
@@ -266,8 +267,8 @@ func (f *Folder) finalise(h header) (err error) {
 	return scout.FileError(scout.CodeWriteFailed, doing, err)
 }
 
-// Verify reads the whole recording and compares it with its manifest: length, header, checksum. What
-// does not fit gives scout.CodeRecordingCorrupt.
+// Verify reads the whole recording and compares it with its manifest: length, header, checksum. A difference gives
+// scout.CodeRecordingCorrupt.
 func (f *Folder) Verify(id ID) (Manifest, error) {
 	m, err := f.Manifest(id)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Reasons of gaps that others make who change a recording's file while it is recorded.
+// Reasons of gaps that other programs cause by changing a recording's file while it is recorded.
 const (
 	// GapFileTruncated is audio that another program cut off or overwrote and that was no longer in memory.
 	GapFileTruncated scout.GapReason = "file_truncated"
-	// GapFileLost is audio of a file that vanished and could not be read any more.
+	// GapFileLost is audio of a file that disappeared and could no longer be read.
 	GapFileLost scout.GapReason = "file_lost"
 )
 
@@ -27,21 +27,21 @@ type Damage string
 // The kinds of damage.
 const (
 	DamageNone Damage = ""
-	// DamageGone is a file that is no longer under its name: deleted, moved, or its folder or disk is.
+	// DamageGone is a file that is no longer under its name: the file was deleted or moved, or its folder or disk was.
 	DamageGone Damage = "gone"
 	// DamageReplaced is another file under the name of this one.
 	DamageReplaced Damage = "replaced"
 	// DamageTruncated is a file that is shorter than what was written.
 	DamageTruncated Damage = "truncated"
-	// DamageOverwritten is a file whose beginning is not this recording's any more.
+	// DamageOverwritten is a file whose beginning no longer belongs to this recording.
 	DamageOverwritten Damage = "overwritten"
 	// DamageManifest is a manifest that is no longer under its name.
 	DamageManifest Damage = "manifest_gone"
-	// DamageUnreachable is a file that this user may not look at any more. Writing continues.
+	// DamageUnreachable is a file that this user may no longer examine. Writing continues.
 	DamageUnreachable Damage = "unreachable"
 )
 
-// Text is the damage in words.
+// Text returns the damage in words.
 func (d Damage) Text() string {
 	switch d {
 	case DamageGone:
@@ -60,7 +60,7 @@ func (d Damage) Text() string {
 	return string(d)
 }
 
-// look compares the files with what they should be. It may be called from any goroutine.
+// look compares the files with their expected state. It may be called from any goroutine.
 func (w *Writer) look() Damage {
 	folder, file := w.home.Load(), w.file.Load()
 	info, err := folder.disk.Stat(folder.AudioPath(w.head.id))
@@ -71,7 +71,7 @@ func (w *Writer) look() Damage {
 		return DamageGone
 	case !os.SameFile(info, file.info):
 		if w.file.Load() != file {
-			return DamageNone // it was saved again just now
+			return DamageNone // it has just been saved again
 		}
 		return DamageReplaced
 	}
@@ -81,7 +81,7 @@ func (w *Writer) look() Damage {
 	return DamageNone
 }
 
-// inPlace reports whether the file is under its name and as long as it should be.
+// inPlace reports whether the file is under its name and has its expected length.
 func (w *Writer) inPlace(file *openFile) error {
 	folder := w.home.Load()
 	path := folder.AudioPath(w.head.id)
@@ -98,12 +98,12 @@ func (w *Writer) inPlace(file *openFile) error {
 	return nil
 }
 
-// length compares the length of the file with what was written into it. Only the caller of Write may
-// call it. Where the file is shorter, keep is how many frames are left.
+// length compares the length of the file with what was written into it. Only the caller of Write may call it. If the
+// file is shorter, keep is how many frames are left.
 func (w *Writer) length() (damage Damage, keep uint64) {
 	size, err := w.file.Load().Size()
 	switch {
-	case err != nil: // the next write tells
+	case err != nil: // the next write reports the error
 	case size < w.offset(w.frames.Load()):
 		return DamageTruncated, framesIn(size, w.head.format)
 	case size >= w.offset(w.inFile+1): // a write that failed leaves less than a frame
@@ -112,7 +112,7 @@ func (w *Writer) length() (damage Damage, keep uint64) {
 	return DamageNone, 0
 }
 
-// ours reports whether the file begins with the header of this recording; true where it cannot be read.
+// ours reports whether the file begins with the header of this recording; true if it cannot be read.
 func (w *Writer) ours() bool {
 	n, err := w.file.Load().ReadAt(w.read[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -121,24 +121,24 @@ func (w *Writer) ours() bool {
 	return n == HeaderBytes && string(w.read[offsetScout+10:offsetScout+10+idLength]) == string(w.head.id)
 }
 
-// Saved tells what became of a recording whose file was damaged.
+// Saved describes what became of a recording whose file was damaged.
 type Saved struct {
 	Damage Damage
 	// Path is where the audio is now.
 	Path string
-	// Elsewhere says that this is not the folder of recordings.
+	// Elsewhere says that this is another folder than the folder of recordings.
 	Elsewhere bool
-	// Lost is what could neither be read nor was in memory any more; Lost.Frames is 0 in almost all cases.
+	// Lost is audio that could not be read and was no longer in memory; Lost.Frames is 0 in almost all cases.
 	Lost scout.Gap
 }
 
 // copyBytes is how much is copied at a time.
 const copyBytes = 256 << 10
 
-// rescue saves the recording again from the file that is open, which is no longer under its name: into
-// the folder, made anew where it is missing, else into another one. What stands under the name now is
-// set aside, not destroyed. Frames that cannot be read are taken from memory, which has those from
-// position oldest on: Frames goes back to them, so that they are written next.
+// rescue saves the recording again from the open file, which is no longer under its name: into the folder, which is
+// created if it is missing, else into another one. A file that has the name now is moved aside, not destroyed. Frames
+// that cannot be read are taken from memory, which has those from position oldest on: Frames goes back to them, so that
+// they are written next.
 func (w *Writer) rescue(damage Damage, oldest scout.Position) (Saved, error) {
 	var errs []error
 	home := w.home.Load()
@@ -153,7 +153,7 @@ func (w *Writer) rescue(damage Damage, oldest scout.Position) (Saved, error) {
 	return Saved{Damage: damage}, scout.Errorf(scout.CodeRecordingLost, "save recording %s again: %w", w.head.id, errors.Join(errs...))
 }
 
-// places are the folders into which a recording can be saved again: its own first.
+// places returns the folders into which a recording can be saved again, its own first.
 func (f *Folder) places() []string {
 	places := []string{f.dir, filepath.Join(filepath.Dir(f.dir), filepath.Base(f.dir)+".rescued")}
 	if home, err := os.UserHomeDir(); err == nil {
@@ -162,7 +162,7 @@ func (f *Folder) places() []string {
 	return append(places, filepath.Join(os.TempDir(), "scout-rescued-"+strconv.Itoa(os.Getuid())))
 }
 
-// saveAgain makes a new file in the folder with everything that can be had.
+// saveAgain makes a new file in the folder with everything that is available.
 func (w *Writer) saveAgain(to *Folder, oldest scout.Position) (saved Saved, err error) {
 	if err := to.disk.MakeFolder(to.dir); err != nil {
 		return Saved{}, err
@@ -189,7 +189,7 @@ func (w *Writer) saveAgain(to *Folder, oldest scout.Position) (saved Saved, err 
 		return Saved{}, err
 	}
 	saved = Saved{Path: path}
-	next := end // of the next frame to write
+	next := end // the next frame to write
 	if have < end {
 		next = max(have, min(uint64(oldest), end))
 		saved.Lost = scout.Gap{Start: scout.Position(have), Frames: next - have, Reason: GapFileLost}
@@ -233,7 +233,7 @@ func (w *Writer) copyTo(to File, end uint64) (frames uint64, err error) {
 	at, last := int64(HeaderBytes), w.offset(end)
 	for at < last {
 		n, readErr := from.ReadAt(buffer[:min(copyBytes, last-at)], at)
-		if n > 0 && !silent(buffer[:n]) { // silence is a hole, as it was
+		if n > 0 && !silent(buffer[:n]) { // silence is a hole, as before
 			if _, err := to.WriteAt(buffer[:n], at); err != nil {
 				return 0, err
 			}
@@ -256,7 +256,7 @@ func silent(b []byte) bool {
 	return true
 }
 
-// setAside renames what stands under the name of a recording, if anything does.
+// setAside renames the file that has the name of a recording, if there is one.
 func setAside(path string) error {
 	for n := 1; n <= 100; n++ {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
@@ -266,7 +266,7 @@ func setAside(path string) error {
 		if _, err := os.Lstat(aside); err == nil {
 			continue
 		}
-		// Not by atomicfile: what another program put there is set aside as it is.
+		// atomicfile cannot do this: the other program's file is moved aside unchanged.
 		if err := os.Rename(path, aside); err != nil {
 			return err
 		}
@@ -278,15 +278,15 @@ func setAside(path string) error {
 	return errors.Join(err, fs.ErrExist)
 }
 
-// restore writes again what another program cut off or overwrote: the header, and from frame keep on
-// what memory has, which begins at position oldest. What is in neither becomes silence and a gap.
+// restore writes again what another program cut off or overwrote: the header, and from frame keep on what memory has,
+// which begins at position oldest. What is in neither becomes silence and a gap.
 func (w *Writer) restore(damage Damage, keep uint64, oldest scout.Position) (Saved, error) {
 	end := w.frames.Load()
 	keep = min(keep, end)
 	next := max(keep, min(uint64(oldest), end))
 	file := w.file.Load()
 	saved := Saved{Damage: damage, Path: w.home.Load().AudioPath(w.head.id)}
-	err := file.Truncate(w.offset(keep)) // what stands behind is not ours
+	err := file.Truncate(w.offset(keep)) // the rest of the file is not ours
 	if err == nil {
 		err = file.Truncate(w.offset(next))
 	}

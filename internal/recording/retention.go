@@ -7,16 +7,16 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Retention is how long recordings are kept. What has not been transcribed is kept whatever it says:
-// only manifests of earlier versions tell that, so that nothing recorded since is ever taken.
+// Retention is how long recordings are kept. A recording that has not been transcribed is always kept. Only manifests
+// of earlier versions record that, so newer recordings are never deleted.
 type Retention struct {
 	// MaxAge is counted from the end of the recording; 0 keeps recordings of any age.
 	MaxAge time.Duration
-	// MaxBytes bounds the audio of the folder, the oldest going first; 0 keeps any amount.
+	// MaxBytes bounds the audio of the folder; the oldest recordings are deleted first. 0 keeps any amount.
 	MaxBytes int64
 }
 
-// Expired is a recording that retention takes.
+// Expired is a recording that retention deletes.
 type Expired struct {
 	ID     ID
 	Bytes  int64
@@ -27,15 +27,15 @@ type Expired struct {
 // RetentionReport is what Apply deleted, or would delete.
 type RetentionReport struct {
 	Expired []Expired
-	// KeptBytes is the audio that stays. It may be more than MaxBytes: see Untranscribed.
+	// KeptBytes is the size of the audio that stays. It may exceed MaxBytes: see Untranscribed.
 	KeptBytes int64
-	// Untranscribed counts recordings that would have gone if their text were safe.
+	// Untranscribed counts recordings that would have been deleted if their text were safe.
 	Untranscribed int
 	Problems      []Problem
 }
 
-// ApplyRetention deletes the recordings that the policy lets go, oldest first; with dryRun it only
-// tells which. Recordings that are not transcribed, not ended, or of which anything is unclear stay.
+// ApplyRetention deletes recordings according to the policy, oldest first; with dryRun it only lists them. Recordings
+// that are not transcribed, that have not ended, or that are unclear in any way stay.
 func (f *Folder) ApplyRetention(policy Retention, now time.Time, dryRun bool) (RetentionReport, error) {
 	list, problems, err := f.List()
 	if err != nil {
@@ -75,8 +75,7 @@ func (f *Folder) ApplyRetention(policy Retention, now time.Time, dryRun bool) (R
 	return report, nil
 }
 
-// reason tells why a recording of that age goes while the folder holds so many bytes; empty where it
-// stays.
+// reason says why a recording of that age is deleted while the folder holds that many bytes; empty if it stays.
 func (p Retention) reason(age time.Duration, bytes int64) string {
 	switch {
 	case p.MaxAge > 0 && age > p.MaxAge:

@@ -2,7 +2,7 @@ package recording
 
 import "time"
 
-// changed notes that the manifest on disk is older than this one.
+// changed records that the manifest on disk is out of date.
 func (w *Writer) changed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -25,8 +25,8 @@ func notify(c chan struct{}) {
 	}
 }
 
-// SaveManifest writes the manifest where it changed since the last time. Saves follow each other: each
-// writes what the manifest is when its turn comes, so that an older one never replaces a newer.
+// SaveManifest writes the manifest if it has changed since the last time. Saves run one after the other. Each writes
+// the manifest at its turn, so an older one never replaces a newer.
 func (w *Writer) SaveManifest() error {
 	w.saving.Lock()
 	defer w.saving.Unlock()
@@ -49,7 +49,7 @@ func (w *Writer) SaveManifest() error {
 	return nil
 }
 
-// unsavedFor returns for how long the manifest on disk has been older than what is known.
+// unsavedFor returns how long the manifest on disk has been out of date.
 func (w *Writer) unsavedFor() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

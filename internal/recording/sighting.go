@@ -11,18 +11,18 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Sighting is what is seen of a recording without opening its files.
+// Sighting is what is known of a recording without opening its files.
 type Sighting struct {
-	// Trashed is true where it lies in the trash of the folder.
+	// Trashed is true if it is in the trash of the folder.
 	Trashed bool
-	// AudioBytes is the size of the WAV, 0 where there is none.
+	// AudioBytes is the size of the WAV, 0 if there is none.
 	AudioBytes int64
-	// ManifestBytes and ManifestTime are size and time of the manifest's last change, 0 where there is none.
+	// ManifestBytes and ManifestTime are size and time of the manifest's last change, 0 if there is none.
 	ManifestBytes int64
 	ManifestTime  time.Time
 }
 
-// Sightings returns what is seen of every recording in the folder and in its trash. It opens no recording, so that a folder
+// Sightings returns the sightings of all recordings in the folder and in its trash. It opens no recording, so a folder
 // of 10,000 takes some tens of milliseconds.
 func (f *Folder) Sightings() (map[ID]Sighting, error) {
 	all := make(map[ID]Sighting)
@@ -46,13 +46,13 @@ func sightings(dir string, trashed bool, all map[ID]Sighting) error {
 			continue
 		}
 		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) { // it left meanwhile
+		if errors.Is(err, fs.ErrNotExist) { // it has disappeared in the meantime
 			continue
 		} else if err != nil {
 			return err
 		}
 		s, seen := all[id]
-		if seen && s.Trashed && !trashed { // half of it is in the trash: a move that a crash interrupted
+		if seen && s.Trashed && !trashed { // half of it is in the trash: a crash interrupted the move
 			s = Sighting{}
 		}
 		s.Trashed = trashed
@@ -72,7 +72,7 @@ func (s Sighting) with(name string, info fs.FileInfo) Sighting {
 	return s
 }
 
-// Sight returns what is seen of one recording, or scout.CodeRecordingNotFound.
+// Sight returns the sighting of one recording, or scout.CodeRecordingNotFound.
 func (f *Folder) Sight(id ID) (Sighting, error) {
 	if id.Valid() {
 		for _, dir := range []string{f.dir, f.trash()} {
@@ -94,7 +94,8 @@ func (f *Folder) Sight(id ID) (Sighting, error) {
 	return Sighting{}, scout.Errorf(scout.CodeRecordingNotFound, "no recording %q", string(id))
 }
 
-// ManifestOf returns the manifest of a recording that was seen, also in the trash. Its errors are those of Manifest.
+// ManifestOf returns the manifest of a sighted recording, in the folder or in the trash. Its errors are those of
+// Manifest.
 func (f *Folder) ManifestOf(id ID, seen Sighting) (Manifest, error) {
 	if seen.Trashed {
 		return f.at(f.trash()).Manifest(id)

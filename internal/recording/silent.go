@@ -10,11 +10,11 @@ import (
 )
 
 // silentBelow is the sample value, full scale 1, below which everything is called silent: -75 dBFS, as for text
-// (package speech). A microphone that is muted gives zeros, one that is open gives the noise of its amplifier.
+// (package speech). A muted microphone gives zeros, an open one gives the noise of its amplifier.
 const silentBelow = 1.78e-4
 
-// Silent reports whether nothing was heard in a recording. It reads up to the first sample that is not silent, so that only
-// what is silent is read to its end. A recording without frames is not silent.
+// Silent reports whether a recording contains only silence. It reads up to the first sample that is not silent, so only
+// silent recordings are read to their end. A recording without frames is not silent.
 func (f *Folder) Silent(id ID) (bool, error) {
 	r, err := f.OpenAudio(id)
 	if err != nil {
@@ -41,7 +41,7 @@ func (r *Reader) silent() (bool, error) {
 	}
 }
 
-// loud reports whether one of the samples is not silent.
+// loud reports whether any sample is not silent.
 func loud(audio []byte, sample scout.SampleFormat) bool {
 	switch sample {
 	case scout.SampleS16:

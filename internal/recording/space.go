@@ -6,11 +6,11 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// SpaceLimits say when a disk is low, as time of recording that still fits.
+// SpaceLimits say when a disk is low, as the recording time that still fits.
 type SpaceLimits struct {
-	// Warn is when users are told; default 1 h (the ladder of degradation uses the same).
+	// Warn is when users are warned; default 1 h (the ladder of degradation uses the same).
 	Warn time.Duration
-	// Refuse is when no new recording begins; default 5 min. A running one continues to the last byte.
+	// Refuse is when no new recording begins; default 5 min. A running recording continues to the last byte.
 	Refuse time.Duration
 }
 
@@ -24,7 +24,7 @@ func (l SpaceLimits) withDefaults() SpaceLimits {
 	return l
 }
 
-// Low reports whether so much recording is little enough for a warning.
+// Low reports whether the remaining time needs a warning.
 func (l SpaceLimits) Low(left time.Duration) bool { return left < l.withDefaults().Warn }
 
 // Left returns how much recording of that format fits into the space.
@@ -41,8 +41,7 @@ func (f *Folder) SpaceLeft(format scout.Format) (Space, time.Duration, error) {
 	return space, space.Left(format), nil
 }
 
-// CheckSpace returns how much recording fits, and an error with scout.CodeDiskLow where that is too
-// little to begin one.
+// CheckSpace returns how much recording fits, and an error with scout.CodeDiskLow if that is too little to begin one.
 func (f *Folder) CheckSpace(format scout.Format, limits SpaceLimits) (time.Duration, error) {
 	_, left, err := f.SpaceLeft(format)
 	if err != nil {

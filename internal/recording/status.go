@@ -6,31 +6,31 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Status is how a recorder process is.
+// Status is the state of a recorder process.
 type Status struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version,omitempty"`
 	StartedAt time.Time `json:"started_at"`
-	// Owners are the clients that own the recording under way, Clients all that are attached.
+	// Owners are the clients that own the current recording, Clients all that are attached.
 	Owners  int `json:"owners"`
 	Clients int `json:"clients"`
 	// Capture is the state of the device: idle, starting, recording, stopping or failed.
 	Capture string `json:"capture"`
-	// Outage is why no frames come at this moment; empty while they do.
+	// Outage is why no frames come at present; empty while they do.
 	Outage   scout.GapReason `json:"outage,omitempty"`
 	Device   Device          `json:"device"`
 	FrameAge time.Duration   `json:"frame_age_ns,omitempty"`
-	// Callback is how long the callbacks of the device took; nil without a device.
+	// Callback is the latency of the device's callbacks; nil without a device.
 	Callback  *Latency `json:"callback,omitempty"`
 	FreeBytes uint64   `json:"free_bytes"`
 	// Left is how much more recording in the format of the device fits on the disk; 0 without a device.
 	Left    time.Duration `json:"left_ns,omitempty"`
 	DiskLow bool          `json:"disk_low,omitempty"`
-	// Stuck is the goroutine of the recorder that stands still and was replaced; empty as soon as the other one works.
+	// Stuck is the goroutine of the recorder that hung and was replaced; empty as soon as the new one works.
 	Stuck string `json:"stuck,omitempty"`
-	// Recording is the one under way, nil without.
+	// Recording is the current recording, nil if there is none.
 	Recording *Progress `json:"recording,omitempty"`
-	// Last is the recording that ended last in this process.
+	// Last is the last recording of this process that has ended.
 	Last *Manifest `json:"last,omitempty"`
 }
 
@@ -43,7 +43,7 @@ type Latency struct {
 	Max   time.Duration `json:"max_ns"`
 }
 
-// Progress is how the recording under way is.
+// Progress is the state of the current recording.
 type Progress struct {
 	ID        ID           `json:"id"`
 	Stopping  bool         `json:"stopping,omitempty"`
@@ -56,23 +56,23 @@ type Progress struct {
 	Gaps      int          `json:"gaps"`
 	Lost      uint64       `json:"lost_frames"` // in those gaps
 	Condition Condition    `json:"condition"`
-	// Operation is what the disk was asked for and has not answered, For how long ago that was; empty where it answers.
+	// Operation is the unanswered request to the disk, and For its age; empty if the disk answers.
 	Operation Operation     `json:"operation,omitempty"`
 	For       time.Duration `json:"for_ns,omitempty"`
 	// Path is where the audio is.
 	Path     string   `json:"path"`
 	DriftPPM *float64 `json:"drift_ppm,omitempty"`
-	// Order is what the recording was started with, in whichever process.
+	// Order is the order that the recording was started with, in any process.
 	Order Order `json:"order"`
 }
 
-// Level is how loud it is.
+// Level is the loudness of the audio.
 type Level struct {
 	RMS, Peak float32 // linear, smoothed; full scale is 1
 	Position  uint64  // frames that the device has delivered
 }
 
-// EventKind is what an event tells.
+// EventKind is the kind of an event.
 type EventKind string
 
 // The kinds of events.
@@ -85,9 +85,9 @@ const (
 	KindDeviceOpened  EventKind = "device_opened"     // Device
 	KindCondition     EventKind = "condition"         // Condition
 	KindDiskLow       EventKind = "disk_low"          // Left
-	KindReplaced      EventKind = "recorder_replaced" // Took; told by whoever watches, not by the recorder
+	KindReplaced      EventKind = "recorder_replaced" // Took; from the watching client, not from the recorder
 	KindStuck         EventKind = "goroutine_stuck"   // Goroutine
-	KindFile          EventKind = "file"              // Damage, Path, Gap where audio is gone, Failure where it could not be saved again
+	KindFile          EventKind = "file"              // Damage, Path, Gap if audio is gone, Failure if it could not be saved again
 )
 
 // Event is something that happened to a recording.
@@ -101,12 +101,12 @@ type Event struct {
 	Reason    scout.GapReason `json:"reason,omitempty"`
 	Device    *Device         `json:"device,omitempty"`
 	Condition Condition       `json:"condition,omitempty"`
-	Operation Operation       `json:"operation,omitempty"` // and For: with ConditionStalled, what the disk was asked for and how long ago
+	Operation Operation       `json:"operation,omitempty"` // and For: with ConditionStalled, the request to the disk and its age
 	For       time.Duration   `json:"for_ns,omitempty"`
 	Damage    Damage          `json:"damage,omitempty"`
 	Path      string          `json:"path,omitempty"` // where the audio is
 	Failure   string          `json:"failure,omitempty"`
-	Goroutine string          `json:"goroutine,omitempty"` // that stood still and was replaced
+	Goroutine string          `json:"goroutine,omitempty"` // the one that hung and was replaced
 	Left      time.Duration   `json:"left_ns,omitempty"`
 	Took      time.Duration   `json:"took_ns,omitempty"`
 	Manifest  *Manifest       `json:"manifest,omitempty"`

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Operation is what the disk is asked to do.
+// Operation is a kind of request to the disk.
 type Operation string
 
 // The operations of a disk.
@@ -14,9 +14,9 @@ const (
 	OperationOpen     Operation = "open"     // open or create a file
 	OperationRead     Operation = "read"     // read a recording's own file, to save it again
 	OperationWrite    Operation = "write"    // write audio or header, set the size
-	OperationSync     Operation = "sync"     // make audio survive a loss of power
+	OperationSync     Operation = "sync"     // make audio durable against a loss of power
 	OperationManifest Operation = "manifest" // write the manifest: a new file, synced and renamed
-	OperationLook     Operation = "look"     // look whether the files are still in their place
+	OperationLook     Operation = "look"     // check that the files are still in their place
 	OperationSpace    Operation = "space"    // ask how much room is left
 )
 
@@ -25,7 +25,7 @@ func Operations() []Operation {
 	return []Operation{OperationOpen, OperationRead, OperationWrite, OperationSync, OperationManifest, OperationLook, OperationSpace}
 }
 
-// Text is the operation in words that continue after "the disk has not answered for 4 s while".
+// Text returns the operation in words, to follow "the disk has not answered for 4 s while".
 func (o Operation) Text() string {
 	switch o {
 	case OperationOpen:
@@ -46,18 +46,18 @@ func (o Operation) Text() string {
 	return string(o)
 }
 
-// stopwatch knows which operations of a disk are under way and since when, on the monotonic clock. Its
-// methods may be called from any goroutine and allocate nothing.
+// stopwatch knows the running operations of a disk and when they began, on the monotonic clock. Its methods may be
+// called from any goroutine and allocate nothing.
 type stopwatch struct {
 	mu    sync.Mutex
 	slots [16]struct {
-		operation Operation // empty: free
+		operation Operation // empty if free
 		began     time.Time
 	}
 }
 
-// begin notes that an operation begins, and returns what end takes; -1 where so many hang already that
-// one more tells nothing new.
+// begin records that an operation begins, and returns the argument of end; -1 if so many already hang that one more
+// changes nothing.
 func (s *stopwatch) begin(o Operation) int {
 	now := time.Now()
 	s.mu.Lock()
@@ -80,8 +80,7 @@ func (s *stopwatch) end(slot int) {
 	s.slots[slot].operation = ""
 }
 
-// longest returns the operation that has been under way for the longest time, and for how long; none
-// and 0 where the disk is not being asked for anything.
+// longest returns the operation that has taken the longest so far, and its duration; "" and 0 if there is none.
 func (s *stopwatch) longest() (o Operation, since time.Duration) {
 	now := time.Now()
 	s.mu.Lock()

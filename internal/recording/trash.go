@@ -13,7 +13,7 @@ import (
 // trashName is the folder, inside the folder of recordings, that holds what Trash moved away.
 const trashName = "trash"
 
-// ChangeKind is what can be done with a recording that ended.
+// ChangeKind is a change of a recording that has ended.
 type ChangeKind string
 
 // The kinds of changes.
@@ -36,9 +36,9 @@ func (f *Folder) Change(id ID, what ChangeKind) error {
 	return scout.Errorf(scout.CodeInvalidArgument, "change %q of recording %s: want %s, %s or %s", string(what), id, ChangeTrash, ChangeRestore, ChangeDelete)
 }
 
-// suffixes of the files of a recording in the order in which they leave the folder: the audio first,
-// so that a crash in between leaves no audio that would come back as a recovered recording. They come
-// back in the reverse order, for the same reason.
+// suffixes returns the suffixes of the files of a recording in the order in which they leave the folder: the audio
+// first, so that a crash in between leaves no audio that would come back as a recovered recording. They come back in
+// the reverse order, for the same reason.
 func suffixes() []string { return []string{audioSuffix, damagedSuffix, manifestSuffix} }
 
 // Delete removes a recording that is not being recorded, from the folder or from its trash.
@@ -79,8 +79,8 @@ func (f *Folder) discard(doing string, id ID) error {
 	return f.move(doing, id, f.dir, f.trash(), suffixes())
 }
 
-// Restore brings a recording back from the trash. One that is not there gives
-// scout.CodeRecordingNotFound, one that is in the folder as well scout.CodeInvalidArgument.
+// Restore brings a recording back from the trash. If it is not there the error has scout.CodeRecordingNotFound, and if
+// it is also in the folder scout.CodeInvalidArgument.
 func (f *Folder) Restore(id ID) error {
 	const doing = "restore recording"
 	return f.claimed(doing, id, func() error { return f.bringBack(doing, id) })
@@ -132,8 +132,8 @@ func (f *Folder) inTrash(id ID) bool {
 	return false
 }
 
-// checkIdle refuses a recording that does not exist or is being recorded. A damaged manifest is no
-// obstacle: what cannot be read can still be moved or deleted.
+// checkIdle refuses a recording that does not exist or is being recorded. A damaged manifest is no obstacle: an
+// unreadable recording can still be moved or deleted.
 func (f *Folder) checkIdle(doing string, id ID) error {
 	m, err := f.Manifest(id)
 	switch {
@@ -151,7 +151,7 @@ func (f *Folder) checkIdle(doing string, id ID) error {
 func (f *Folder) move(doing string, id ID, from, to string, suffixes []string) error {
 	for _, suffix := range suffixes {
 		name := string(id) + suffix
-		// Not by atomicfile: the file is whole, and changes its folder.
+		// atomicfile cannot do this: the file is complete, and changes its folder.
 		if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return scout.FileError(scout.CodeWriteFailed, doing, err)
 		}
@@ -159,8 +159,8 @@ func (f *Folder) move(doing string, id ID, from, to string, suffixes []string) e
 	return scout.FileError(scout.CodeWriteFailed, doing, errors.Join(f.disk.SyncFolder(to), f.disk.SyncFolder(from)))
 }
 
-// finishTrashing completes a Trash or undoes a Restore that a crash interrupted: the manifest is here and the
-// audio is in the trash. It returns false where that is not so.
+// finishTrashing completes a Trash or undoes a Restore that a crash interrupted: the manifest is here and the audio is
+// in the trash. It returns false if that is not the case.
 func (f *Folder) finishTrashing(id ID) (bool, error) {
 	there, err := exists(filepath.Join(f.trash(), string(id)+audioSuffix))
 	if err != nil || !there {

@@ -17,10 +17,9 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Settings are what a recording begins with.
+// Settings are the settings with which a recording begins.
 type Settings struct {
-	// ID may be chosen by whoever asks for the recording, so that asking twice begins one; empty for
-	// a new one.
+	// ID may be chosen by the caller, so that repeating the request begins only one recording; empty for a new one.
 	ID            ID
 	Format        scout.Format
 	Device        Device
@@ -31,18 +30,17 @@ type Settings struct {
 
 // Writer is the file of a recording while it is recorded.
 //
-// One goroutine calls Write, Silence, ShowHeader, rewind, rescue and Finish; Sync, SaveManifest, AddGap,
-// look and the readers of numbers may be called from others at the same time. Everything before Frames is
-// in the file, everything before Synced survives a loss of power, and what the header claims is never
-// more than Frames.
+// One goroutine calls Write, Silence, ShowHeader, rewind, rescue and Finish. Sync, SaveManifest, AddGap, look and the
+// methods that return numbers may be called from others at the same time. Everything before Frames is in the file,
+// everything before Synced survives a loss of power, and the header never states more than Frames.
 type Writer struct {
-	home atomic.Pointer[Folder]   // where the recording is; another one after rescue had to go elsewhere
-	file atomic.Pointer[openFile] // what is being written; another one after rescue
-	old  []File                   // files that rescue left, still open: a sync may be under way
-	// claimed keeps others from changing the recording; nil where it could not be had.
+	home atomic.Pointer[Folder]   // where the recording is; another folder if rescue had to use one
+	file atomic.Pointer[openFile] // the file being written; another one after rescue
+	old  []File                   // files that rescue replaced, still open: a sync may be running
+	// claimed prevents others from changing the recording; nil if it could not be claimed.
 	claimed *claim
 	head    header
-	// shown is how many frames the header in the file claims.
+	// shown is how many frames the header in the file states.
 	shown uint64
 
 	frames atomic.Uint64
@@ -50,8 +48,8 @@ type Writer struct {
 
 	sum    hash.Hash
 	summed uint64 // frames that went into sum
-	unsure bool   // sum may not be that of the file: Finish reads it again
-	inFile uint64 // frames that the file holds, those that rewind went back behind included
+	unsure bool   // sum may not be that of the file: Finish computes it again
+	inFile uint64 // frames in the file, including those that rewind took back
 	zeros  []byte
 	encode [HeaderBytes]byte
 	read   [HeaderBytes]byte
@@ -61,24 +59,23 @@ type Writer struct {
 	version  uint64        // of manifest; grows with each change
 	dirty    chan struct{} // capacity 1: the manifest changed
 
-	unsavedSince time.Time // when version left saved behind; zero where it did not
+	unsavedSince time.Time // when version became newer than saved; zero if it is not
 
-	saving sync.Mutex    // held while a manifest is written, so that no save overtakes another
+	saving sync.Mutex    // held while a manifest is written, so that saves do not overtake each other
 	saved  atomic.Uint64 // version on disk
 }
 
-// openFile is the file of a Writer with what tells it from others.
+// openFile is the file of a Writer with its identity.
 type openFile struct {
 	File
 	info os.FileInfo
 }
 
-// silenceBlock is how much silence is put into the checksum at a time.
+// silenceBlock is how much silence is added to the checksum at a time.
 const silenceBlock = 32 << 10
 
-// Create begins a recording: manifest, file and header are on disk when it returns, so that a crash
-// at any later moment leaves a recording that Repair understands. An ID that exists already gives
-// scout.CodeInvalidArgument.
+// Create begins a recording: manifest, file and header are on disk when it returns, so a crash at any later moment
+// leaves a recording that Repair understands. An ID that already exists gives scout.CodeInvalidArgument.
 func (f *Folder) Create(s Settings) (*Writer, error) {
 	if s.ID == "" {
 		s.ID = NewID(s.StartedAt)
@@ -112,9 +109,9 @@ func (f *Folder) Create(s Settings) (*Writer, error) {
 	return w, nil
 }
 
-// claim claims the recording for as long as it is written. Without the claim it is recorded all the same: a command that is
-// suspended while it repairs the recording must not keep it from continuing, and what that command may still change is found
-// and mended like any other damage.
+// claim claims the recording for as long as it is written. Recording works without the claim too: a suspended command
+// that was repairing the recording must not prevent it from continuing. Any later change by that command is found and
+// repaired like other damage.
 func (w *Writer) claim(patience time.Duration) {
 	claimed, err := w.home.Load().claim("record", w.head.id, patience)
 	if err == nil {
@@ -122,8 +119,8 @@ func (w *Writer) claim(patience time.Duration) {
 	}
 }
 
-// Resume continues with a recording that a crash interrupted: the writer stands at the end of what is
-// in the file. The caller fills the time that is missing with silence and a gap.
+// Resume continues a recording that a crash interrupted: the writer is at the end of the file. The caller fills the
+// missing time with silence and a gap.
 func (f *Folder) Resume(id ID) (*Writer, error) {
 	m, err := f.Manifest(id)
 	if err != nil {
@@ -144,7 +141,8 @@ func (f *Folder) Resume(id ID) (*Writer, error) {
 	w := f.newWriter(audio.header, m)
 	w.head.final = false
 	w.frames.Store(audio.frames)
-	// The checksum is taken from the file at the end: to read a long recording now would take seconds that nobody records.
+	// The checksum is computed from the file at the end: reading a long recording now would take seconds in which
+	// nothing is recorded.
 	w.unsure = true
 	w.summed, w.inFile = audio.frames, audio.frames
 	w.claim(claimWithin)
@@ -228,9 +226,8 @@ func (w *Writer) offset(frames uint64) int64 {
 	return HeaderBytes + int64(frames)*int64(w.head.format.FrameBytes())
 }
 
-// Write appends whole frames: len(p) is a multiple of the frame size. It returns how many frames are
-// in the file now that were not before; after an error the next call continues behind them. It
-// allocates nothing and does not keep p.
+// Write appends whole frames: len(p) must be a multiple of the frame size. It returns how many frames were added to the
+// file; after an error the next call continues after them. It allocates nothing and does not keep p.
 func (w *Writer) Write(p []byte) (frames int, err error) {
 	size := w.head.format.FrameBytes()
 	if len(p)%size != 0 {
@@ -252,8 +249,8 @@ func (w *Writer) Write(p []byte) (frames int, err error) {
 	return frames, nil
 }
 
-// Silence appends so many frames of silence without taking room on the disk. It says nothing about
-// why they are silent: see AddGap.
+// Silence appends frames of silence without taking space on the disk. It does not record why they are silent: see
+// AddGap.
 func (w *Writer) Silence(frames uint64) error {
 	at := w.frames.Load()
 	end := at + frames
@@ -265,14 +262,14 @@ func (w *Writer) Silence(frames uint64) error {
 		_, _ = w.sum.Write(w.zeros[:n]) // a hash never fails
 		left -= n
 	}
-	w.unsure = w.unsure || at < w.summed // other frames went into the sum there
+	w.unsure = w.unsure || at < w.summed // other frames were added to the sum there
 	w.summed, w.inFile = max(w.summed, end), max(w.inFile, end)
 	w.frames.Store(end)
 	return nil
 }
 
-// AddGap notes that a stretch of the recording is silence because audio is missing. It may lie
-// before or behind what is written. The next SaveManifest puts it on disk.
+// AddGap records that a stretch of the recording is silence because audio is missing. It may lie before or after what
+// is written. The next SaveManifest puts it on disk.
 func (w *Writer) AddGap(g scout.Gap) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -280,8 +277,8 @@ func (w *Writer) AddGap(g scout.Gap) {
 	w.changedLocked()
 }
 
-// ShowHeader makes the header claim so many frames, at most those that are written. It writes
-// nothing where the header claims as many already.
+// ShowHeader makes the header state that many frames, at most those that are written. It writes nothing if the header
+// already states as many.
 func (w *Writer) ShowHeader(frames uint64) error {
 	frames = min(frames, w.frames.Load())
 	if frames == w.shown {
@@ -293,7 +290,7 @@ func (w *Writer) ShowHeader(frames uint64) error {
 	return nil
 }
 
-// Shown returns how many frames the header in the file claims.
+// Shown returns how many frames the header in the file states.
 func (w *Writer) Shown() uint64 { return w.shown }
 
 func (w *Writer) writeHeader(file File, frames uint64) error {
@@ -307,7 +304,7 @@ func (w *Writer) writeHeader(file File, frames uint64) error {
 	return nil
 }
 
-// Sync makes everything that was written before the call survive a loss of power.
+// Sync makes everything that was written before the call durable against a loss of power.
 func (w *Writer) Sync() error {
 	file, frames := w.file.Load(), w.frames.Load()
 	if err := file.Sync(); err != nil {
@@ -315,25 +312,25 @@ func (w *Writer) Sync() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// Frames never shrinks below synced (see rewind), so that this cannot take back a promise; only
-	// what was synced into a file that is no longer this recording's says nothing.
+	// Frames never shrinks below synced (see rewind), so this cannot break a promise. A sync of a file that no longer
+	// belongs to this recording does not count.
 	if w.file.Load() == file {
 		w.synced.Store(min(frames, w.frames.Load()))
 	}
 	return nil
 }
 
-// rewind goes back to the frame after the last one synced, or to frames where that is later: what
-// comes next is written again. It is for the time after a failed Sync, when the kernel may have
-// dropped what it could not write and will not say so again.
+// rewind goes back to the frame after the last synced one, or to frames if that is later: the frames from there are
+// written again. It is for the time after a failed Sync, when the kernel may have dropped what it could not write and
+// will not report it again.
 func (w *Writer) rewind(frames uint64) uint64 {
 	frames = min(max(frames, w.synced.Load()), w.frames.Load())
 	w.frames.Store(frames)
 	return frames
 }
 
-// forward takes back rewind for up to so many frames that cannot be written again, and returns for
-// how many: they are in the file, and the device may have them.
+// forward undoes rewind for up to that many frames that cannot be written again, and returns for how many: they are in
+// the file, and the device may have them.
 func (w *Writer) forward(frames uint64) uint64 {
 	at := w.frames.Load()
 	end := min(at+frames, w.inFile)
@@ -341,16 +338,16 @@ func (w *Writer) forward(frames uint64) uint64 {
 	return end - at
 }
 
-// End is how a recording ends.
+// End describes the end of a recording.
 type End struct {
 	At       time.Time
 	Reason   EndReason
 	DriftPPM *float64
 }
 
-// Finish makes the file final, syncs and closes it and writes the last manifest, which it returns.
-// Where a step fails the others are still tried; what then is not in order Repair puts right. It looks
-// at last whether the file is where it should be: what it says about the file is true then.
+// Finish makes the file final, syncs and closes it and writes the last manifest, which it returns. If a step fails the
+// others are still tried; Repair later repairs the rest. At the end Finish checks that the file is in its place, so
+// that its report about the file is true.
 func (w *Writer) Finish(end End) (Manifest, error) {
 	frames := w.frames.Load()
 	w.head.final = true
@@ -371,7 +368,7 @@ func (w *Writer) Finish(end End) (Manifest, error) {
 	}
 	err = errors.Join(err, file.Close())
 	for _, old := range w.old {
-		_ = old.Close() // what is in it was saved again
+		_ = old.Close() // its contents were saved again
 	}
 	err = scout.FileError(scout.CodeWriteFailed, doing, err)
 	if err == nil {
@@ -395,7 +392,7 @@ func (w *Writer) Finish(end End) (Manifest, error) {
 	return final, err
 }
 
-// sumAgain takes the checksum from the file where the one that was kept may be wrong.
+// sumAgain computes the checksum from the file if the running one may be wrong.
 func (w *Writer) sumAgain(file File, frames uint64) error {
 	if !w.unsure {
 		return nil
@@ -409,7 +406,7 @@ func (w *Writer) sumAgain(file File, frames uint64) error {
 	return err
 }
 
-// Abandon closes the file as it is. Repair treats it like one that a crash left.
+// Abandon closes the file as it is. Repair handles it like a file that a crash left.
 func (w *Writer) Abandon() error {
 	err := w.file.Load().Close()
 	for _, old := range w.old {

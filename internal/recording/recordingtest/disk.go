@@ -1,5 +1,5 @@
-// Package recordingtest holds what tests of recordings share: a disk with faults (full, failing, stalled,
-// slow, losing power) and a signal in which every frame tells its position.
+// Package recordingtest is shared by tests of recordings: a disk with faults (full, failing, stalled, slow, losing
+// power) and a signal in which every frame encodes its position.
 package recordingtest
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// ErrIO is what failing operations return.
+// ErrIO is the error of failing operations.
 var ErrIO error = syscall.EIO
 
 // Disk passes everything on to the real disk, except for the faults that are switched on. All
@@ -28,7 +28,7 @@ type Disk struct {
 	room       int64 // bytes that may still be written, negative for any number
 	failing    bool
 	closed     bool // the folder may not be entered
-	unreadable bool // audio of files cannot be read any more
+	unreadable bool // the audio of files can no longer be read
 	syncs      int  // how many of the next syncs fail
 	stalled    bool
 	hanging    map[recording.Operation]bool
@@ -38,7 +38,7 @@ type Disk struct {
 	count      Count
 }
 
-// Count is what was done so far.
+// Count counts the operations so far.
 type Count struct {
 	Writes, Syncs int
 	Bytes         int64
@@ -58,19 +58,19 @@ func (d *Disk) set(change func()) {
 	d.changed.Broadcast()
 }
 
-// Fill leaves room for so many bytes; everything after fails with ENOSPC, a part is written.
+// Fill leaves room for that many bytes; every write after them fails with ENOSPC, after writing a part.
 func (d *Disk) Fill(room int64) { d.set(func() { d.room = room }) }
 
 // Free ends Fill.
 func (d *Disk) Free() { d.set(func() { d.room = -1 }) }
 
-// Fail makes everything fail with EIO, or ends that.
+// Fail makes every operation fail with EIO, or ends that.
 func (d *Disk) Fail(failing bool) { d.set(func() { d.failing = failing }) }
 
-// Unreadable makes the audio of files unreadable, as that of a disk that was pulled out.
+// Unreadable makes the audio of files unreadable, as on a disk that was pulled out.
 func (d *Disk) Unreadable(on bool) { d.set(func() { d.unreadable = on }) }
 
-// Deny makes the folder one that may not be entered: what is open stays open.
+// Deny makes it impossible to enter the folder; open files stay open.
 func (d *Disk) Deny(on bool) { d.set(func() { d.closed = on }) }
 
 func (d *Disk) denied(op, path string) error {
@@ -101,10 +101,10 @@ func (d *Disk) hang(o recording.Operation) {
 	}
 }
 
-// Slow makes every write and sync take so long.
+// Slow makes every write and sync take that long.
 func (d *Disk) Slow(by time.Duration) { d.set(func() { d.slow = by }) }
 
-// SetSpace sets what Space returns; zero for the truth.
+// SetSpace sets the result of Space; zero for the true value.
 func (d *Disk) SetSpace(s recording.Space) { d.set(func() { d.space = s }) }
 
 // Count returns what was done so far.
@@ -174,7 +174,7 @@ func (d *Disk) Stat(path string) (os.FileInfo, error) {
 	return d.OSDisk.Stat(path)
 }
 
-// enter waits while the disk is stalled or slow and returns how many of n bytes find room.
+// enter waits while the disk is stalled or slow and returns how many of n bytes fit.
 func (d *Disk) enter(n int64) (room int64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -200,9 +200,8 @@ func (d *Disk) enter(n int64) (room int64, err error) {
 	return n, nil
 }
 
-// PowerLoss replaces the content of every file opened through the disk by what was synced. Of the
-// rest, each write survives with probability keep, in any combination, as the device may have done
-// some of them already.
+// PowerLoss replaces the content of every file opened through the disk by what was synced. Of the rest, each write
+// survives with probability keep, in any combination, because the device may have done some of them already.
 func (d *Disk) PowerLoss(random *rand.Rand, keep float64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -222,7 +221,7 @@ func (d *Disk) PowerLoss(random *rand.Rand, keep float64) error {
 	return nil
 }
 
-// Synced returns how many bytes of the file would survive a loss of power for sure.
+// Synced returns how many bytes of the file would certainly survive a loss of power.
 func (d *Disk) Synced(path string) int64 {
 	abs, _ := filepath.Abs(path)
 	d.mu.Lock()
@@ -281,7 +280,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
-// WriteAt implements recording.File. What extends the file takes room, what overwrites does not.
+// WriteAt implements recording.File. Bytes that extend the file take space; overwriting does not.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	need := int64(0)
 	if off > 0 {

@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// Coded fills dst with frames of frameBytes beginning at position from: bytes that follow from the
-// position alone, and are silence nowhere. It allocates nothing.
+// Coded fills dst with frames of frameBytes beginning at position from. The bytes depend only on the position and are
+// nowhere silence. It allocates nothing.
 func Coded(dst []byte, frameBytes int, from uint64) {
 	for len(dst) >= frameBytes {
 		mixed := mix(from)
@@ -29,8 +29,8 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// FirstDifference returns the position of the first frame in got, which begins at position from, that
-// is not Coded, and whether there is one.
+// FirstDifference returns the position of the first frame in got, which begins at position from, that differs from
+// Coded, and whether there is one.
 func FirstDifference(got []byte, frameBytes int, from uint64) (uint64, bool) {
 	want := make([]byte, frameBytes)
 	for i := 0; i+frameBytes <= len(got); i += frameBytes {

@@ -33,8 +33,8 @@ func DecodeFrames(body []byte, frameBytes int) (position scout.Position, audio [
 	return position, body[positionBytes:], nil
 }
 
-// AppendMissed appends a KindMissed body: the listener was too late for the frames from and up to,
-// but not including, to. They are in the file, or will be.
+// AppendMissed appends a KindMissed body: the listener was too late for the frames from from up to, but not including,
+// to. They are in the file, or will be.
 func AppendMissed(buf []byte, from, to scout.Position) []byte {
 	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(buf, uint64(from)), uint64(to))
 }
@@ -73,7 +73,7 @@ func AppendLevel(buf []byte, l recording.Level) []byte {
 	return binary.LittleEndian.AppendUint64(buf, l.Position)
 }
 
-// DecodeLevel reads a KindLevel body. Numbers that are none, or below zero, are refused.
+// DecodeLevel reads a KindLevel body. NaN, infinite and negative values are refused.
 func DecodeLevel(body []byte) (recording.Level, error) {
 	if len(body) != levelBytes {
 		return recording.Level{}, scout.Errorf(scout.CodeRecorderProtocol, "level in %d bytes: want %d", len(body), levelBytes)

@@ -11,20 +11,20 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// EndpointName is the file in the folder of recordings that tells where the recorder's socket is. It
-// is there while the recorder runs, and after a crash; what it names then nobody answers.
+// EndpointName is the file in the folder of recordings that says where the recorder's socket is. It exists while the
+// recorder runs, and after a crash, when nobody answers on the socket.
 const EndpointName = "recorder.json"
 
 // Endpoint is where a recorder can be reached.
 type Endpoint struct {
 	Protocol  int       `json:"protocol"`
 	PID       int       `json:"pid"`
-	Socket    string    `json:"socket"` // absolute path; in the file, the name alone where it is in the same folder
+	Socket    string    `json:"socket"` // absolute path; the file has only the name if it is in the same folder
 	StartedAt time.Time `json:"started_at"`
 }
 
-// ReadEndpoint returns the endpoint in the folder. Without one, or with one that says nothing, the
-// error has scout.CodeRecorderUnreachable.
+// ReadEndpoint returns the endpoint in the folder. If there is none, or an empty one, the error has
+// scout.CodeRecorderUnreachable.
 func ReadEndpoint(dir string) (Endpoint, error) {
 	path := filepath.Join(dir, EndpointName)
 	data, err := os.ReadFile(path)
@@ -49,8 +49,8 @@ func decodeEndpoint(path string, data []byte) (Endpoint, error) {
 	return e, nil
 }
 
-// FolderID names a folder by what it is rather than by its path, which may be given to another one: device and inode.
-// It is empty where the system does not report.
+// FolderID identifies a folder by device and inode, and not by its path, which another folder may get. It is empty if
+// the system does not report them.
 func FolderID(info os.FileInfo) string {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -9,11 +9,11 @@ import (
 	"github.com/scout-speech/scout/internal/frame"
 )
 
-// ProtocolVersion is the version in Hello. Both sides must have the same one; it is raised when a
-// frame changes its meaning, not when a JSON body gains an optional field.
+// ProtocolVersion is the version in Hello. Both sides must have the same one. It changes when a frame changes its
+// meaning, not when a JSON body gains an optional field.
 const ProtocolVersion = 2
 
-// Kind is what a frame says.
+// Kind is the kind of a frame.
 type Kind uint8
 
 // The kinds of frames that clients send. Each is answered by Reply or Failure with the same id. After the
@@ -57,8 +57,8 @@ var protocol = &frame.Protocol[Kind]{
 // Frame is one message. Its id pairs requests with answers.
 type Frame = frame.Frame[Kind]
 
-// Reader reads frames. It fails with recorder_protocol for bytes outside the protocol, with io.EOF where the connection
-// closed between two frames, and with the connection's own error.
+// Reader reads frames. It fails with recorder_protocol for bytes outside the protocol, with io.EOF if the connection
+// was closed between two frames, and with the connection's own error.
 type Reader = frame.Reader[Kind]
 
 // NewReader returns a reader of frames from a connection.

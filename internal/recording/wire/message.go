@@ -8,15 +8,15 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// StartCancelled is the text of the error that a stop gets, with scout.CodeNotRecording, when it cancelled a start, and that
-// the start gets, with scout.CodeCancelled. The text is part of the protocol: a client knows by it that there is nothing
-// more to stop.
+// StartCancelled is the text of the error that a stop gets, with scout.CodeNotRecording, when it cancelled a start, and
+// that the start gets, with scout.CodeCancelled. The text is part of the protocol: it tells a client that there is
+// nothing more to stop.
 const StartCancelled = "the recording was cancelled before it began"
 
-// Hello is what a client says first.
+// Hello is the first message of a client.
 type Hello struct {
 	Protocol int `json:"protocol"`
-	// Probe is a client that counts as nobody: it keeps no recorder alive and is not logged.
+	// Probe marks a client that is not counted: it keeps no recorder alive and is not logged.
 	Probe bool   `json:"probe,omitempty"`
 	Name  string `json:"name,omitempty"` // of the program, for logs
 }
@@ -33,10 +33,10 @@ type Welcome struct {
 	Folder string `json:"folder,omitempty"`
 }
 
-// Start asks for a recording. Whoever started it owns it for as long as the connection lives.
+// Start asks for a recording. The client that started it owns it for as long as the connection lives.
 type Start struct {
 	recording.Order
-	// Resume continues with the recording of that id after its recorder ended without finishing it.
+	// Resume continues the recording of that id after its recorder ended without finishing it.
 	Resume bool `json:"resume,omitempty"`
 	// Since is when the recording to resume began. With it, one whose files are gone begins anew, with a gap for what was in
 	// them; without it that is an error.
@@ -45,9 +45,9 @@ type Start struct {
 	Traceparent string `json:"traceparent,omitempty"`
 }
 
-// Adopt makes the client an owner of a recording that is under way.
+// Adopt makes the client an owner of a current recording.
 type Adopt struct {
-	// ID of the recording; empty for the one under way.
+	// ID of the recording; empty for the current one.
 	ID          recording.ID `json:"id,omitempty"`
 	Traceparent string       `json:"traceparent,omitempty"`
 }
@@ -58,9 +58,9 @@ type Adopted struct {
 	Started recording.Started `json:"started"`
 }
 
-// Stop ends a recording. Where it ended already the answer is the same.
+// Stop ends a recording. If it has already ended, the answer is the same.
 type Stop struct {
-	// ID of the recording; empty for the one under way.
+	// ID of the recording; empty for the current one.
 	ID          recording.ID `json:"id,omitempty"`
 	Traceparent string       `json:"traceparent,omitempty"`
 }
@@ -68,13 +68,13 @@ type Stop struct {
 // Stopped is the answer to a Stop: the file is final.
 type Stopped struct {
 	Manifest recording.Manifest `json:"manifest"`
-	// Failure tells what could not be finished; nil in almost all cases.
+	// Failure says what could not be finished; nil in almost all cases.
 	Failure *Failure `json:"failure,omitempty"`
 }
 
 // Shutdown ends the recorder.
 type Shutdown struct {
-	// IfIdle refuses, with already_recording, while a recording is under way.
+	// IfIdle refuses, with already_recording, during a recording.
 	IfIdle bool `json:"if_idle,omitempty"`
 }
 
@@ -84,7 +84,7 @@ type Metrics struct {
 	Families [][]byte `json:"families"`
 }
 
-// Listen asks for the frames of a recording that is under way.
+// Listen asks for the frames of a current recording.
 type Listen struct {
 	ID   recording.ID   `json:"id"`
 	From scout.Position `json:"from"`
@@ -101,19 +101,19 @@ type WatchLevel struct {
 	Every time.Duration `json:"every_ns,omitempty"`
 }
 
-// Failure is an error as it travels.
+// Failure is an error on the wire.
 type Failure struct {
 	Code scout.Code `json:"code"`
 	Text string     `json:"text"`
 	Hint string     `json:"hint,omitempty"`
 }
 
-// FailureOf returns what travels for err.
+// FailureOf converts err for the wire.
 func FailureOf(err error) Failure {
 	return Failure{Code: scout.CodeOf(err), Text: err.Error(), Hint: scout.HintOf(err)}
 }
 
-// Err returns the error that travelled.
+// Err converts the failure back into an error.
 func (f Failure) Err() error {
 	if !f.Code.Known() {
 		f.Code = scout.CodeInternal
