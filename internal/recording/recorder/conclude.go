@@ -10,8 +10,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// conclude makes a recording final that another process was making: what is missing between the last frame in its file and its
-// end is a gap. Only the holder of the commands token calls it.
+// conclude makes a recording of another process final: frames missing between the last one in its file and its end are
+// a gap. Only the holder of the commands token calls it.
 func (r *Recorder) conclude(id recording.ID, end ending) (recording.Manifest, error) {
 	w, err := r.folder.Resume(id)
 	if err != nil {
@@ -40,14 +40,15 @@ func (r *Recorder) conclude(id recording.ID, end ending) (recording.Manifest, er
 	return m, nil
 }
 
-// concludeResumed makes a recording final that was to be resumed and is to end instead. Where that fails it is repaired like one
-// that a crash left. Doing it again gives the same answer. Only the holder of the commands token calls it.
+// concludeResumed makes a recording final that was to be resumed but is to end instead. If that fails it is repaired
+// like a recording that a crash left. Repeating it gives the same answer. Only the holder of the commands token calls
+// it.
 func (r *Recorder) concludeResumed(s *resuming) (recording.Manifest, error) {
 	if s.concluded {
 		return s.final, s.err
 	}
 	s.concluded = true
-	err := r.checkResume(s.order) // else the time since it broke off is no gap of it
+	err := r.checkResume(s.order) // otherwise the time since it broke off does not count as a gap
 	if err == nil {
 		s.final, err = r.conclude(s.order.ID, *s.ending)
 		s.err = s.final.EndReason.Err()
@@ -70,22 +71,22 @@ func (r *Recorder) concludeResumed(s *resuming) (recording.Manifest, error) {
 	return s.final, s.err
 }
 
-// concludeSoon is concludeResumed for the goroutine that would resume the recording.
+// concludeSoon is concludeResumed for the goroutine that would have resumed the recording.
 func (r *Recorder) concludeSoon(ctx context.Context, s *resuming) {
 	if err := r.acquire(ctx); err != nil {
-		return // the recorder ends, and does it then
+		return // the recorder is ending, and does it then
 	}
 	defer r.release()
-	_, _ = r.concludeResumed(s) // logged there
+	_, _ = r.concludeResumed(s) // it logs its errors
 }
 
-// concludeEnding makes a recording final that was to end when its process died, before anything else begins. Only the holder of
-// the commands token calls it.
+// concludeEnding makes a recording final that was to end when its process died, before anything else begins. Only the
+// holder of the commands token calls it.
 func (r *Recorder) concludeEnding() {
 	r.mu.Lock()
 	s := r.resuming
 	r.mu.Unlock()
 	if s != nil && r.isEnding(s) {
-		_, _ = r.concludeResumed(s) // logged there
+		_, _ = r.concludeResumed(s) // it logs its errors
 	}
 }

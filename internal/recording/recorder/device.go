@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// deviceKey is what makes one session of capture fit for another take.
+// deviceKey has the properties that a capture session must have to be reused for another take.
 type deviceKey struct {
 	device  string
 	onLoss  string
@@ -30,7 +30,7 @@ func keyOf(order recording.Order) deviceKey {
 	}
 }
 
-// device is a session of capture with its goroutine.
+// device is a capture session with its goroutine.
 type device struct {
 	key     deviceKey
 	session *capture.Session
@@ -39,7 +39,7 @@ type device struct {
 	err     error         // of Run, after ended
 }
 
-// over reports whether the session ended.
+// over reports whether the session has ended.
 func (d *device) over() bool {
 	select {
 	case <-d.ended:
@@ -49,10 +49,10 @@ func (d *device) over() bool {
 	}
 }
 
-// closeWithin is how long the end of a session is waited for: one that stands still does not end.
+// closeWithin is how long to wait for the end of a session: one that hangs does not end.
 const closeWithin = 5 * time.Second
 
-// close ends the session and waits for it, unless it stands still.
+// close ends the session and waits for it, unless it hangs.
 func (d *device) close() {
 	d.cancel()
 	limit := closeWithin
@@ -67,9 +67,8 @@ func (d *device) close() {
 	}
 }
 
-// useDevice returns a session for the request: the one at hand where it fits, else a new one in its
-// place. Only the holder of the commands token calls it.
-// The session outlives ctx.
+// useDevice returns a session for the order: the current one if it fits, else a new one in its place. Only the holder
+// of the commands token calls it. The session outlives ctx.
 func (r *Recorder) useDevice(ctx context.Context, order recording.Order) (*device, error) {
 	key := keyOf(order)
 	r.mu.Lock()
@@ -82,8 +81,8 @@ func (r *Recorder) useDevice(ctx context.Context, order recording.Order) (*devic
 	return r.openDevice(ctx, order)
 }
 
-// renewDevice returns a new session for the order, in place of one that failed. That is ended, and not
-// waited for.
+// renewDevice returns a new session for the order, in place of one that failed. The failed one is ended but not waited
+// for.
 func (r *Recorder) renewDevice(ctx context.Context, order recording.Order) (*device, error) {
 	r.mu.Lock()
 	failed := r.device
@@ -120,7 +119,7 @@ func (r *Recorder) openDevice(ctx context.Context, order recording.Order) (*devi
 	return d, nil
 }
 
-// releaseDevice ends the session at hand unless it is keep.
+// releaseDevice ends the current session unless it is keep.
 func (r *Recorder) releaseDevice(keep *device) {
 	r.mu.Lock()
 	d := r.device
@@ -133,9 +132,9 @@ func (r *Recorder) releaseDevice(keep *device) {
 	d.close()
 }
 
-// startedAt returns the wall time at which the first frame of a recording was heard, by the newest frame
-// and its age: when Start returned says less, since on a busy machine that is late. It is not before
-// the pre-roll of the request and not after the return.
+// startedAt returns the wall time at which the first frame of a recording was captured, from the newest frame and its
+// age. The time at which Start returned is less precise, because on a busy machine that is late. The result is not
+// before the pre-roll of the request and not after the return.
 func (d *device) startedAt(heard capture.Started) time.Time {
 	status := d.session.Status()
 	newest := time.Now().Add(-status.FrameAge)
@@ -150,7 +149,7 @@ func (d *device) startedAt(heard capture.Started) time.Time {
 	return first
 }
 
-// deviceOf turns what capture says about a device into what a manifest says.
+// deviceOf converts capture's description of a device for the manifest.
 func deviceOf(d sound.Device, format sound.Format) recording.Device {
 	return recording.Device{ID: d.ID, Name: d.Name, Delivers: format.String()}
 }

@@ -29,12 +29,12 @@ func answers(ctx context.Context, dir string) bool {
 	if err != nil {
 		return false
 	}
-	_ = connection.Close() // it was only to see
+	_ = connection.Close() // it was only a test
 	return true
 }
 
 // listen makes the socket, whose path it returns, and the endpoint file that names it. A socket that a crash left is
-// replaced: the folder's lock says that no recorder listens on it.
+// replaced: the folder's lock guarantees that no recorder listens on it.
 func (r *Recorder) listen(ctx context.Context) (listener net.Listener, path string, err error) {
 	if path, err = unixsocket.Path(r.folder.Dir(), socketName); err != nil {
 		return nil, "", err
@@ -56,12 +56,12 @@ func (r *Recorder) writeEndpoint(socket string) error {
 	if err != nil {
 		return err
 	}
-	// Nobody listens on the socket after a loss of power, so that the file needs no sync.
+	// Nobody listens on the socket after a loss of power, so the file needs no sync.
 	return atomicfile.Write(filepath.Join(r.folder.Dir(), wire.EndpointName), data, atomicfile.Options{Mode: atomicfile.Private, Unsynced: true})
 }
 
-// removeEndpoint takes socket and endpoint file away. The caller still holds the lock. Where another folder has taken the
-// place of this one, what lies there is not ours.
+// removeEndpoint removes socket and endpoint file. The caller still holds the lock. If another folder has taken the
+// place of this one, its files are not ours.
 func (r *Recorder) removeEndpoint() error {
 	if !r.isAt(r.folder.Dir()) {
 		return nil

@@ -17,19 +17,19 @@ import (
 	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
-// EventPlaceRestored is logged when a file of the recorder's own was deleted and made again.
+// eventPlaceRestored is logged when one of the recorder's own files was deleted and made again.
 const eventPlaceRestored = "recorder_file_restored"
 
-// placeEvery is how often, while recording, the recorder looks whether its own files are still there.
+// placeEvery is how often, while recording, the recorder checks that its own files are still there.
 const placeEvery = time.Second
 
-// serveOn accepts clients from the listener until it is closed. One that was made while the recorder began to end is closed at
-// once.
+// serveOn accepts clients from the listener until it is closed. A listener that was made while the recorder began to
+// end is closed at once.
 func (r *Recorder) serveOn(ctx context.Context, listener net.Listener) {
 	r.mu.Lock()
 	if r.deaf {
 		r.mu.Unlock()
-		_ = listener.Close() // nobody has seen it
+		_ = listener.Close() // nobody has used it
 		return
 	}
 	r.sockets, r.serving = append(r.sockets, listener), ctx
@@ -47,8 +47,8 @@ func (r *Recorder) closeListeners() (err error) {
 	return err
 }
 
-// lookAfterPlace makes the lock, the socket and the file that names it again where somebody deleted them: else
-// another recorder could begin in the same folder, and nobody could stop this one. It does not wait for the disk.
+// lookAfterPlace makes the lock, the socket and the endpoint file again if somebody deleted them. Otherwise another
+// recorder could begin in the same folder, and nobody could stop this one. It does not wait for the disk.
 func (r *Recorder) lookAfterPlace(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -72,7 +72,7 @@ func (r *Recorder) restorePlace(ctx, serving context.Context) error {
 	dir := r.folder.Dir()
 	info, err := os.Stat(dir)
 	if err != nil {
-		return nil //nolint:nilerr // the pump makes the folder again, or tells why it cannot
+		return nil //nolint:nilerr // the pump makes the folder again, or reports why it cannot
 	}
 	if identity := wire.FolderID(info); identity != *r.identity.Load() {
 		r.identity.Store(&identity) // the recording continues there
@@ -109,20 +109,20 @@ func (r *Recorder) restorePlace(ctx, serving context.Context) error {
 	return nil
 }
 
-// Limits of asking for the room on the disk.
+// Limits of asking for the free space on the disk.
 const (
 	roomEvery = 500 * time.Millisecond // how old an answer may be
-	roomWait  = 50 * time.Millisecond  // how long a question waits for a fresh one
+	roomWait  = 50 * time.Millisecond  // how long to wait for a fresh one
 )
 
-// room is what is known about the room on the disk. A disk that does not answer holds nobody up: the last
-// answer counts.
+// room is what is known about the free space on the disk. A disk that does not answer blocks nobody: the last answer
+// counts.
 type room struct {
 	mu    sync.Mutex
 	space recording.Space
 	err   error
 	at    time.Time     // of the answer; zero before the first
-	asked chan struct{} // closed when the question under way is answered; nil without one
+	asked chan struct{} // closed when the current question is answered; nil if there is none
 }
 
 func (r *Recorder) askSpace() (recording.Space, error) {

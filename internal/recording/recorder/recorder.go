@@ -32,8 +32,7 @@ const (
 	eventParentLost     = "recorder_parent_lost"
 )
 
-// Options are the settings of a Recorder. The zero value means the defaults beside each field, but
-// for Dir.
+// Options are the settings of a Recorder. The zero value means the defaults given at each field, except for Dir.
 type Options struct {
 	// Dir is the folder of recordings.
 	Dir string
@@ -45,38 +44,36 @@ type Options struct {
 	SyncEvery time.Duration
 	// FinishWithin as in recording.PumpOptions.
 	FinishWithin time.Duration
-	// ResumeWithin is how old the end of an interrupted recording may be for it to be continued;
-	// default 10 min.
+	// ResumeWithin is how long ago an interrupted recording may have ended to be resumed; default 10 min.
 	ResumeWithin time.Duration
-	// IdleFor is how long the process stays without a recording and without a client; default 30 s,
-	// so that a second recording begins at once; negative for ever. WarmFor is the same while the
-	// microphone is kept open for the next recording; default 10 min.
+	// IdleFor is how long the process stays without a recording and without a client; default 30 s, so that a second
+	// recording begins at once; negative for ever. WarmFor is the same while the microphone is kept open for the next
+	// recording; default 10 min.
 	IdleFor, WarmFor time.Duration
-	// Environment is that of this process, so that it records for nobody who has another; the zero value
-	// serves everybody.
+	// Environment is that of this process; it does not record for clients with another one. The zero value serves all
+	// clients.
 	Environment recording.Environment
-	// Parent is the process that starts this one again when it dies; nil without one.
+	// Parent is the process that restarts this one when it dies; nil if there is none.
 	Parent *parent.Link
-	// Version of the program, told to clients.
+	// Version of the program, for clients.
 	Version string
 	// System says how capture reaches the sound system, Backend replaces it.
 	System  sound.Options
 	Backend sound.Backend
 	// Now is the clock; default time.Now.
 	Now func() time.Time
-	// Scope is how the recorder is seen. Gatherer is where its metrics can be read, for clients that
-	// ask; nil for none.
+	// Scope observes the recorder. Gatherer gives its metrics to clients that ask; it may be nil.
 	Scope    observe.Scope
 	Gatherer prometheus.Gatherer
-	// Copies, where set, is told where audio is copied.
+	// Copies, if set, is called where audio is copied.
 	Copies copies.Watch
-	// DiskWithin is how long the beginning of a recording waits for the disk; default 10 s. The ring holds
-	// the audio meanwhile.
+	// DiskWithin is how long the beginning of a recording waits for the disk; default 10 s. The ring holds the audio
+	// meanwhile.
 	DiskWithin time.Duration
-	// RestartPause is the first pause before capture or writing is started again that failed; each one is twice
-	// as long as the one before, up to a hundred times the first. Default 50 ms.
+	// RestartPause is the first pause before failed capture or writing is started again. Each pause is twice as long as
+	// the previous one, up to a hundred times the first. Default 50 ms.
 	RestartPause time.Duration
-	// Faults is where tests make goroutines fail.
+	// Faults lets tests make goroutines fail.
 	Faults fault.Points
 }
 
@@ -92,42 +89,42 @@ type Recorder struct {
 	failures *observe.Failures
 	restarts prometheus.Counter
 	began    time.Time
-	identity atomic.Pointer[string] // of the folder, see wire.FolderID; another one when it was made again while recording
+	identity atomic.Pointer[string] // of the folder, see wire.FolderID; it changes if the folder is made again while recording
 	events   fanout.Hub[recording.Event]
 	room     room
 	rules    rules
-	// connections are those of clients, and what accepts them.
+	// connections are the goroutines of clients, and those that accept them.
 	connections sync.WaitGroup
 
 	// commands serialises Start and Stop: it holds one token.
 	commands chan struct{}
 
 	mu       sync.Mutex           // guards what follows
-	device   *device              // nil where none is in use
-	take     *take                // under way, nil without
-	last     *take                // that ended last
-	starting *starting            // a start that waits for its device, nil without
-	resuming *resuming            // what is to be continued, nil without
+	device   *device              // nil if none is in use
+	take     *take                // the current one, nil if there is none
+	last     *take                // the last one that ended
+	starting *starting            // a start that waits for its device, nil if there is none
+	resuming *resuming            // the recording to continue, nil if there is none
 	owners   map[recording.ID]int // clients that own a recording
 	clients  int                  // all of them, probes left out
-	refuses  bool                 // no recording begins any more
+	refuses  bool                 // no more recordings may begin
 	diskLow  bool
 	sockets  []net.Listener  // closed at the end; more than one where the first socket was deleted
 	serving  context.Context // of the connections
-	placing  bool            // lookAfterPlace is under way
-	deaf     bool            // the sockets are closed for good
+	placing  bool            // lookAfterPlace is running
+	deaf     bool            // the sockets are closed permanently
 
-	touched  chan struct{} // something changed that Run's rules look at
+	touched  chan struct{} // something changed that Run's rules depend on
 	shutdown chan struct{}
 	endOnce  sync.Once
 }
 
-// lockWithin is how long a new recorder waits for the lock of one that is just ending. Whoever holds it longer is named, by
-// whoever started this one, within two seconds.
+// lockWithin is how long a new recorder waits for the lock of one that is just ending. If another process holds it
+// longer, the client that started this recorder names that process within two seconds.
 const lockWithin = time.Second
 
-// Run is Open and Recorder.Run: the whole life of a recorder process. Where another recorder holds the
-// lock and does not answer any more it waits a moment, since that one may be ending.
+// Run is Open and Recorder.Run: the whole life of a recorder process. If another recorder holds the lock but no longer
+// answers, Run waits briefly, since that one may be ending.
 func Run(ctx context.Context, options Options) error {
 	deadline := time.Now().Add(lockWithin)
 	for {
@@ -138,7 +135,7 @@ func Run(ctx context.Context, options Options) error {
 		if scout.CodeOf(err) != scout.CodeRecordingLocked || time.Now().After(deadline) {
 			return err
 		}
-		if answers(ctx, options.Dir) { // what the process before this one recorded is that one's now
+		if answers(ctx, options.Dir) { // that process now has the recording of the one before this one
 			return errors.Join(err, options.Parent.Keep(nil))
 		}
 		select {
@@ -149,8 +146,8 @@ func Run(ctx context.Context, options Options) error {
 	}
 }
 
-// Open takes the lock of the folder and repairs what is in it. Where another program records into it
-// the error has scout.CodeRecordingLocked.
+// Open takes the lock of the folder and repairs it. If another program records into it, the error has
+// scout.CodeRecordingLocked.
 func Open(options Options) (*Recorder, error) {
 	if options.Disk == nil {
 		options.Disk = recording.OSDisk{}
@@ -216,11 +213,11 @@ func Open(options Options) (*Recorder, error) {
 // Folder returns the folder of recordings.
 func (r *Recorder) Folder() *recording.Folder { return r.folder }
 
-// Repaired returns what Open found and put right.
+// Repaired returns what Open found and repaired.
 func (r *Recorder) Repaired() recording.RepairReport { return r.repaired }
 
-// Run serves the socket and enforces the rules until ctx ends, Shutdown is called, or nothing was to
-// do for IdleFor. A recording under way is finished before it returns; then lock and socket are gone.
+// Run serves the socket and enforces the rules until ctx ends, Shutdown is called, or it has been idle for IdleFor. It
+// finishes a current recording before it returns; then lock and socket are gone.
 func (r *Recorder) Run(ctx context.Context) error {
 	listener, socket, err := r.listen(ctx)
 	if err != nil {
@@ -230,7 +227,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	serving, stopServing := context.WithCancel(ctx)
 	r.prepareResume()
 	r.serveOn(serving, listener)
-	if err := r.lock.Serves(); err != nil { // it serves all the same
+	if err := r.lock.Serves(); err != nil { // it serves anyway
 		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 	r.connections.Go(func() { r.resume(serving) }) // ended by stopServing
@@ -239,11 +236,11 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 	reason := r.watch(ctx)
 
-	// What must finish has its own time: the end of ctx must not cut off the end of a recording.
+	// Work that must finish has its own time: the end of ctx must not cut off the end of a recording.
 	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	r.Shutdown()
-	err = r.closeListeners() // who comes now shall find the next recorder
+	err = r.closeListeners() // new clients must find the next recorder
 	if _, stopErr := r.stop(finishing, "", recording.EndShutdown); scout.CodeOf(stopErr) != scout.CodeNotRecording {
 		err = errors.Join(err, stopErr)
 	}
@@ -259,7 +256,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 // Shutdown makes Run finish and return.
 func (r *Recorder) Shutdown() { r.endOnce.Do(func() { close(r.shutdown) }) }
 
-// touch makes watch look at the rules again.
+// touch makes watch check the rules again.
 func (r *Recorder) touch() {
 	select {
 	case r.touched <- struct{}{}:

@@ -16,20 +16,20 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// resuming is a recording that the process before this one was making when it died.
+// resuming is a recording that the previous process was making when it died.
 type resuming struct {
 	order    recording.Order
 	manifest recording.Manifest      // with the frames that are in the file
 	cancel   context.CancelCauseFunc // of the attempts; nil before the first
-	ending   *ending                 // why it is not resumed but made final; nil while it is to be resumed. Guarded by Recorder.mu
+	ending   *ending                 // why it is made final and not resumed; nil if it is to be resumed. Guarded by Recorder.mu
 
-	// What became of a recording that was made final. Only the holder of the commands token touches these.
+	// The result for a recording that was made final. Only the holder of the commands token uses these fields.
 	concluded bool
 	final     recording.Manifest
 	err       error
 }
 
-// kept is what is under way, as the parent keeps it for the next process.
+// kept is the current recording, as the parent keeps it for the next process.
 type kept struct {
 	recording.Order
 	StartedAt time.Time `json:"started_at"`
@@ -37,13 +37,13 @@ type kept struct {
 	Ending *ending `json:"ending,omitempty"`
 }
 
-// ending is where and why a recording ends that is not final yet.
+// ending says where and why a recording ends that is not final yet.
 type ending struct {
 	Reason recording.EndReason `json:"reason"`
-	Frames uint64              `json:"frames"` // how long it is then
+	Frames uint64              `json:"frames"` // its length then
 }
 
-// progress is how a recording is that is about to be resumed or made final.
+// progress returns the state of a recording that is about to be resumed or made final.
 func (s *resuming) progress(stopping bool) *recording.Progress {
 	return &recording.Progress{
 		Stopping: stopping, ID: s.order.ID, StartedAt: s.manifest.StartedAt, Format: s.manifest.Format,
@@ -52,7 +52,8 @@ func (s *resuming) progress(stopping bool) *recording.Progress {
 	}
 }
 
-// keep tells the parent what is under way, so that the next process continues with it if this one dies; nil for nothing.
+// keep passes the current recording to the parent, so that the next process continues it if this one dies; nil if there
+// is none.
 func (r *Recorder) keep(what *kept) {
 	var content []byte
 	var err error
@@ -62,12 +63,12 @@ func (r *Recorder) keep(what *kept) {
 	if err == nil {
 		err = r.options.Parent.Keep(content)
 	}
-	if err != nil { // it is recorded all the same
+	if err != nil { // it is recorded anyway
 		r.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 }
 
-// keptOf returns what was kept; the zero value where that is nothing.
+// keptOf returns what was kept; the zero value if there is nothing.
 func keptOf(content []byte) (k kept) {
 	if err := json.Unmarshal(content, &k); err != nil {
 		return kept{}
@@ -75,7 +76,7 @@ func keptOf(content []byte) (k kept) {
 	return k
 }
 
-// framesOf returns how much of a recording is in its file.
+// framesOf returns how many frames of a recording are in its file.
 func (r *Recorder) framesOf(id recording.ID) (uint64, error) {
 	audio, err := r.folder.OpenAudio(id)
 	if err != nil {
@@ -85,7 +86,7 @@ func (r *Recorder) framesOf(id recording.ID) (uint64, error) {
 	return frames, errors.Join(err, audio.Close())
 }
 
-// settle puts a recording right that is not continued after all.
+// settle repairs a recording that is not resumed after all.
 func (r *Recorder) settle(id recording.ID) {
 	done, err := r.folder.RepairOne(id)
 	switch {
@@ -96,21 +97,21 @@ func (r *Recorder) settle(id recording.ID) {
 	}
 }
 
-// logRepaired says what was put right.
+// logRepaired logs a repair.
 func (r *Recorder) logRepaired(done *recording.Repaired) {
 	r.log.Warn(recording.EventRecordingRecovered, slog.String(recording.KeyRecording, string(done.Manifest.ID)),
 		slog.String(observe.KeyReason, done.Reason), slog.Uint64(recording.KeyFrames, done.Manifest.Frames),
 		slog.Int64(observe.KeyDurationMS, done.Manifest.Duration().Milliseconds()))
 }
 
-// prepareResume finds what the process before this one was making. From then on it is under way for whoever asks.
+// prepareResume finds the recording of the previous process. From then on it counts as the current one.
 func (r *Recorder) prepareResume() {
 	was := keptOf(r.options.Parent.UnderWay())
 	if was.ID == "" {
 		return
 	}
 	m, err := r.folder.Manifest(was.ID)
-	if err == nil && m.State == recording.StateFinished { // that process died between the last manifest and this
+	if err == nil && m.State == recording.StateFinished { // that process died after the last manifest and before it could report
 		r.keep(nil)
 		return
 	}
@@ -132,8 +133,8 @@ func (r *Recorder) prepareResume() {
 	r.resuming = &resuming{order: was.Order, manifest: m, ending: was.Ending}
 }
 
-// resume continues with the recording that the process before this one was making, and tries again for as long as that
-// makes sense: the device may be away as well.
+// resume continues the recording of the previous process. It retries for as long as there is hope: the device may be
+// away too.
 func (r *Recorder) resume(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -173,11 +174,11 @@ func (r *Recorder) resume(ctx context.Context) {
 	}
 }
 
-// errCalledOff says that somebody stopped the recording before it could be continued.
+// errCalledOff says that somebody stopped the recording before it could be resumed.
 var errCalledOff = scout.Errorf(scout.CodeCancelled, "the recording was stopped before it could be resumed")
 
-// callOffResume ends the attempts to resume a recording, where it is the one with that id, or there is no id: it is to end
-// now, for that reason. It returns what was to be resumed, nil where that is nothing. The caller makes it final.
+// callOffResume ends the attempts to resume a recording, if it is the one with that id or id is empty: it is to end
+// now, for that reason. It returns the recording, nil if there is none. The caller makes it final.
 func (r *Recorder) callOffResume(id recording.ID, reason recording.EndReason) *resuming {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,7 +186,7 @@ func (r *Recorder) callOffResume(id recording.ID, reason recording.EndReason) *r
 	if s == nil || id != "" && id != s.order.ID {
 		return nil
 	}
-	if s.ending != nil { // it was to end already
+	if s.ending != nil { // it was already to end
 		return s
 	}
 	frames := s.manifest.Format.Frames(r.options.Now().Sub(s.manifest.StartedAt))
@@ -207,20 +208,20 @@ func (r *Recorder) isEnding(s *resuming) bool {
 	return s.ending != nil
 }
 
-// giveUp says that a recording is not continued. What there is of it was repaired.
+// giveUp reports that a recording is not resumed. Its file was repaired.
 func (r *Recorder) giveUp(id recording.ID, err error) {
 	r.keep(nil)
 	r.metrics.Failed(err)
-	_ = r.failures.Count(err) // there is nobody to return it to
+	_ = r.failures.Count(err) // there is no caller to return it to
 	r.log.Error(recording.EventRecordingFailed, slog.String(recording.KeyRecording, string(id)),
 		slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 }
 
-// errEndedMeanwhile says that a recording reached its length before it could be continued.
+// errEndedMeanwhile says that a recording reached its length before it could be resumed.
 var errEndedMeanwhile = errors.New("it has reached its length")
 
-// finishLate ends a recording whose length was reached while nothing recorded: what is missing up to there is a gap. late is
-// false where there is something left to record. Only the holder of the commands token calls it.
+// finishLate ends a recording whose length was reached while nothing recorded: the missing frames up to there are a
+// gap. late is false if there is something left to record. Only the holder of the commands token calls it.
 func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
 	limit := order.Rules.MaxDuration
 	if limit <= 0 {
@@ -228,7 +229,7 @@ func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
 	}
 	m, err := r.folder.Manifest(order.ID)
 	if err != nil || r.options.Now().Sub(m.StartedAt) < limit || r.checkResume(order) != nil {
-		return false, nil //nolint:nilerr // whoever goes on with it says what is wrong
+		return false, nil //nolint:nilerr // the resumption reports what is wrong
 	}
 	r.keep(&kept{Order: order, StartedAt: m.StartedAt, Ending: &ending{Reason: recording.EndMaxDuration, Frames: order.Format.Frames(limit)}})
 	if _, err = r.conclude(order.ID, ending{Reason: recording.EndMaxDuration, Frames: order.Format.Frames(limit)}); err != nil {
@@ -237,7 +238,7 @@ func (r *Recorder) finishLate(order recording.Order) (late bool, err error) {
 	return true, scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: %w", order.ID, errEndedMeanwhile)
 }
 
-// watchParent ends the recorder in order when its parent asks for it.
+// watchParent ends the recorder normally when its parent asks for it.
 func (r *Recorder) watchParent() {
 	err := r.options.Parent.Run(r.Shutdown)
 	r.log.Warn(eventParentLost, slog.String(observe.KeyError, err.Error()))
@@ -256,7 +257,7 @@ func (r *Recorder) mayBegin(order recording.Order) error {
 	if resuming != nil && resuming.order.ID != order.ID {
 		return scout.Errorf(scout.CodeAlreadyRecording, "recording %s is under way", resuming.order.ID)
 	}
-	if !r.isAt(r.folder.Dir()) { // it was moved away or deleted: what is there now belongs to the next recorder
+	if !r.isAt(r.folder.Dir()) { // the folder was moved or deleted: a folder there now belongs to the next recorder
 		r.Shutdown()
 		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder's folder %s was moved or replaced", r.folder.Dir())
 	}
@@ -272,7 +273,7 @@ func (r *Recorder) isAt(dir string) bool {
 	return err == nil && wire.FolderID(info) == *r.identity.Load()
 }
 
-// refuseStarts makes sure that no recording begins any more; it fails where one is under way or about to be.
+// refuseStarts makes sure that no more recordings begin; it fails if there is one or one is about to begin.
 func (r *Recorder) refuseStarts() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

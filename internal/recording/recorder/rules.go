@@ -12,26 +12,26 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// diskLook is how often the room on the disk is looked at while recording.
+// diskLook is how often the free space is checked while recording.
 const diskLook = 10 * time.Second
 
-// rules is the goroutine that holds recordings to their rules, as far as others look at it.
+// rules is the goroutine that enforces the rules of recordings, as far as other goroutines see it.
 type rules struct {
-	turn   atomic.Uint64 // which goroutine has the work; one that was replaced and continues late sees that it is not its own
+	turn   atomic.Uint64 // identifies the goroutine that has the work; a replaced one that continues late sees that it lost it
 	round  atomic.Uint64
-	rests  atomic.Bool // it waits for something to happen: no round is under way
-	silent atomic.Bool // it stands still, or did so until now
+	rests  atomic.Bool // it waits for an event: no round is running
+	silent atomic.Bool // it hangs, or did so until now
 }
 
-// watch holds recordings to their rules until the recorder is to end, and returns why it is. A panic or a failure in
-// that is counted and logged, and it begins anew; where it stands still another goroutine takes its place. A recording under
-// way notices nothing.
+// watch enforces the rules of recordings until the recorder is to end, and returns why. A panic or a failure in it is
+// counted and logged, and it starts again. If it hangs, another goroutine takes its place. A current recording is not
+// affected.
 func (r *Recorder) watch(ctx context.Context) (reason string) {
-	ended := make(chan string, mostRestarts+2) // nobody who comes late is held up
+	ended := make(chan string, mostRestarts+2) // no late goroutine is blocked
 	begin := func() {
 		r.rules.rests.Store(false)
 		turn := r.rules.turn.Add(1)
-		go r.followRules(ctx, turn, ended) // ends with ctx or shutdown; one that stands still is not waited for
+		go r.followRules(ctx, turn, ended) // ends with ctx or shutdown; one that hangs is not waited for
 	}
 	begin()
 	ticker := time.NewTicker(stuckAfter)
@@ -52,7 +52,7 @@ func (r *Recorder) watch(ctx context.Context) (reason string) {
 		case rests:
 			replaced = 0
 			r.rules.silent.Store(false)
-		case round == last && replaced < mostRestarts: // the same as one tick ago: not this machine's rest
+		case round == last && replaced < mostRestarts: // the same as one tick ago, and not because the machine paused
 			replaced++
 			r.rules.silent.Store(true)
 			r.stuck(GoroutineRules)
@@ -62,7 +62,7 @@ func (r *Recorder) watch(ctx context.Context) (reason string) {
 	}
 }
 
-// stuck notes that a goroutine of the recorder stands still.
+// stuck records that a goroutine of the recorder hangs.
 func (r *Recorder) stuck(goroutine string) {
 	r.metrics.Failed(scout.Errorf(scout.CodeInternal, "%s hangs", goroutine))
 	r.log.Error(eventGoroutineStuck, slog.String("goroutine", goroutine))
@@ -84,8 +84,8 @@ func (r *Recorder) followRules(ctx context.Context, turn uint64, ended chan<- st
 			ended <- reason
 			return
 		}
-		_ = r.failures.Count(err) // logged there where it panicked
-		select {                  // a failure that comes back at once must not become a tight loop
+		_ = r.failures.Count(err) // a panic logs itself
+		select {                  // a failure that repeats at once must not become a tight loop
 		case <-ctx.Done():
 			return
 		case <-r.shutdown:
@@ -95,7 +95,7 @@ func (r *Recorder) followRules(ctx context.Context, turn uint64, ended chan<- st
 	}
 }
 
-// rulesPause is the time between a failure of the rules and their next look.
+// rulesPause is the time between a failure of the rules and their next check.
 const rulesPause = 100 * time.Millisecond
 
 // watchOnce enforces the rules and returns why the process is to end.
@@ -150,9 +150,9 @@ func (r *Recorder) watchOnce(ctx context.Context, turn uint64) (string, error) {
 			timer.Stop()
 			return "shutdown", nil
 		case <-disk.C:
-			r.lookAtDisk() // waits for the disk no longer than roomWait
+			r.lookAtDisk() // waits for the disk at most roomWait
 		case <-r.touched:
-			if t == nil { // a new take counts its time without owner from its start
+			if t == nil { // a new take counts its time without an owner from its start
 				ownerlessSince = r.options.Now()
 			}
 		case <-timer.C:
@@ -165,7 +165,7 @@ func (r *Recorder) watchOnce(ctx context.Context, turn uint64) (string, error) {
 	}
 }
 
-// enforce ends the take where one of its rules says so, and returns when to look again.
+// enforce ends the take if one of its rules says so, and returns when to check again.
 func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerless time.Duration, owners int) time.Duration {
 	next := time.Hour
 	if limit := t.order.Rules.MaxDuration; limit > 0 {
@@ -187,8 +187,8 @@ func (r *Recorder) enforce(ctx context.Context, t *take, now time.Time, ownerles
 	return next
 }
 
-// length is how long the recording is now, whatever processes made it: by what the device delivered, gaps included, and
-// by the clock while it delivers nothing.
+// length returns the present length of the recording, in all processes that made it: by the device's frames, gaps
+// included, and by the clock while the device delivers nothing.
 func (t *take) length(now time.Time) time.Duration {
 	format := t.writer.Format()
 	s := t.current.Load()
@@ -215,7 +215,7 @@ func (r *Recorder) lookAtDisk() {
 	r.noteSpace(t.writer.ID(), space.Left(t.writer.Format()), was)
 }
 
-// noteSpace notes how much more recording fits, and warns where that became little.
+// noteSpace records how much more recording fits, and warns if that became little.
 func (r *Recorder) noteSpace(id recording.ID, left time.Duration, was bool) {
 	low := r.options.Limits.Low(left)
 	r.mu.Lock()

@@ -22,10 +22,10 @@ import (
 const (
 	// maxClients bounds connections: the page, the daemon, a few terminals.
 	maxClients = 64
-	// helloWithin is how soon a client says who it is.
+	// helloWithin is how soon a client must send Hello.
 	helloWithin = 5 * time.Second
-	// writeWithin is how long one write to a client may take. A client that takes nothing for so long
-	// is dropped; it comes back and reads what it missed from the file.
+	// writeWithin is how long one write to a client may take. A client that reads nothing for that long is dropped; it
+	// can come back and read what it missed from the file.
 	writeWithin = 30 * time.Second
 )
 
@@ -39,7 +39,7 @@ func (r *Recorder) accept(ctx context.Context, listener net.Listener, clients *s
 				return
 			}
 			r.log.Warn(resilience.EventRetry, slog.String(observe.KeyError, err.Error()))
-			select { // out of descriptors: closing ones give some back
+			select { // out of descriptors: closing connections free some
 			case <-time.After(100 * time.Millisecond):
 			case <-ctx.Done():
 				return
@@ -49,7 +49,7 @@ func (r *Recorder) accept(ctx context.Context, listener net.Listener, clients *s
 		select {
 		case slots <- struct{}{}:
 		default:
-			_ = connection.Close() // one too many: it is told nothing
+			_ = connection.Close() // one too many: it gets no answer
 			continue
 		}
 		clients.Go(func() { // ends with its connection, which ctx closes
@@ -68,11 +68,11 @@ type client struct {
 	connection net.Conn
 	out        *wire.Writer
 	log        *slog.Logger
-	commands   sync.WaitGroup // starts and stops under way, and the watch over the end of a stream
+	commands   sync.WaitGroup // running starts and stops, and the watch over the end of a stream
 
 	mu    sync.Mutex
 	owned map[recording.ID]bool
-	left  bool // it owns nothing any more
+	left  bool // it no longer owns anything
 }
 
 // deadlineWriter gives each write its own deadline.
@@ -89,10 +89,10 @@ func (w deadlineWriter) Write(p []byte) (int, error) {
 	return w.Conn.Write(p)
 }
 
-// serve speaks with one client until it leaves.
+// serve communicates with one client until it leaves.
 func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // whatever it says: it is over
+	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // its error does not matter: it is over
 	c := &client{
 		recorder: r, connection: connection, out: wire.NewWriter(deadlineWriter{connection, r.options.Copies}), log: r.log,
 		owned: make(map[recording.ID]bool),
@@ -109,8 +109,8 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 		c.log.Warn(eventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		return
 	}
-	if hello.Probe { // it counts as nobody: what is looked at stays as it was
-		_ = c.requests(ctx, in) // however it leaves
+	if hello.Probe { // it is not counted, and has no effect
+		_ = c.requests(ctx, in) // its end does not matter
 		return
 	}
 	r.count(1)
@@ -192,7 +192,7 @@ func (r *Recorder) countOwner(id recording.ID, by int) {
 	r.touch()
 }
 
-// requests answers what the client asks until it leaves, and returns how: io.EOF where it was in order.
+// requests answers the client's requests until it leaves, and returns how: io.EOF if it left normally.
 func (c *client) requests(ctx context.Context, in *wire.Reader) error {
 	for {
 		f, err := in.Next()
@@ -212,7 +212,7 @@ func (c *client) requests(ctx context.Context, in *wire.Reader) error {
 	}
 }
 
-// answer carries out one request. An error ends the connection; what a request failed of is answered.
+// answer executes one request. An error ends the connection; the failure of a request is only answered.
 func (c *client) answer(ctx context.Context, f wire.Frame) error {
 	r := c.recorder
 	var reply any
@@ -251,8 +251,8 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 	return c.out.WriteJSON(wire.KindReply, f.ID, reply)
 }
 
-// command carries out Start or Stop beside the reading of further requests, so that a start can be
-// called off. It continues when the client leaves: what was asked for is done.
+// command executes Start or Stop while further requests are read, so that a start can be cancelled. It continues after
+// the client leaves: what was requested is done.
 func (c *client) command(ctx context.Context, f wire.Frame) error {
 	var start wire.Start
 	var stop wire.Stop
@@ -280,14 +280,14 @@ func (c *client) command(ctx context.Context, f wire.Frame) error {
 		} else {
 			err = c.out.WriteJSON(wire.KindReply, id, reply)
 		}
-		if err != nil { // nobody hears it, but it happened: the next owner finds it in the status
+		if err != nil { // the client is gone, but it happened: the next owner finds it in the status
 			c.log.Debug(eventClientLeft, slog.String(observe.KeyError, err.Error()))
 		}
 	})
 	return nil
 }
 
-// start carries out a Start. The client owns what it began.
+// start executes a Start. The client owns the recording that it began.
 func (c *client) start(ctx context.Context, request wire.Start) (recording.Started, error) {
 	ctx = observe.WithTraceparent(ctx, request.Traceparent)
 	started, err := c.recorder.start(ctx, request.Order, resumption{wanted: request.Resume, since: request.Since})
@@ -297,7 +297,7 @@ func (c *client) start(ctx context.Context, request wire.Start) (recording.Start
 	return started, err
 }
 
-// adopt makes the client an owner of the recording under way.
+// adopt makes the client an owner of the current recording.
 func (c *client) adopt(request wire.Adopt) (wire.Adopted, error) {
 	r := c.recorder
 	r.mu.Lock()
@@ -313,7 +313,7 @@ func (c *client) adopt(request wire.Adopt) (wire.Adopted, error) {
 	return wire.Adopted{Order: t.order, Started: t.started}, nil
 }
 
-// stopped makes the answer of a stop: a recording that could not be finished as it should is one all the same.
+// stopped makes the answer of a stop. A recording that could not be finished normally still has a manifest.
 func stopped(m recording.Manifest, err error) (wire.Stopped, error) {
 	answer := wire.Stopped{Manifest: m}
 	if err != nil && m.ID != "" {

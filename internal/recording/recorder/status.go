@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
-// Status returns how the recorder is.
+// Status returns the state of the recorder.
 func (r *Recorder) Status() recording.Status {
 	r.mu.Lock()
 	t, last, d, resuming := r.take, r.last, r.device, r.resuming
@@ -97,7 +97,7 @@ func (r *Recorder) gatherMetrics() (wire.Metrics, error) {
 	return m, nil
 }
 
-// takeOf returns the take of that recording, where it is under way or was the last one.
+// takeOf returns the take of that recording, if it is the current or the last one.
 func (r *Recorder) takeOf(id recording.ID) (*take, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// eventBuffer is how many events a client may be behind before it is told that it missed some.
+	// eventBuffer is how many events a client may be behind before it misses some.
 	eventBuffer = 64
-	// levelEvery is the quickest rhythm of levels, 50 Hz (S9).
+	// levelEvery is the shortest time between two levels, 50 Hz (S9).
 	levelEvery = 20 * time.Millisecond
 )
 
 // work sends a stream, each frame with the id of the request, until it is over or ctx ends.
 type work func(ctx context.Context, id uint64) error
 
-// stream answers a request for a stream and sends it. From then on the connection is the stream's: it ends when the
-// client closes it, or says anything. began is false where the request was refused.
+// stream answers a request for a stream and sends it. From then on the connection belongs to the stream: it ends when
+// the client closes it, or sends anything. began is false if the request was refused.
 func (c *client) stream(ctx context.Context, in *wire.Reader, f wire.Frame) (began bool, err error) {
 	send, reply, err := c.prepare(f)
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *client) stream(ctx context.Context, in *wire.Reader, f wire.Frame) (beg
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	said := make(chan error, 1)
-	c.commands.Go(func() { // ended by the client, at the latest with the connection, whose end waits for it
+	c.commands.Go(func() { // ended by the client, or at the latest with the connection, whose end waits for it
 		defer cancel()
 		_, err := in.Next()
 		if err == nil {
@@ -61,7 +61,7 @@ func (c *client) stream(ctx context.Context, in *wire.Reader, f wire.Frame) (beg
 	return true, io.EOF
 }
 
-// prepare returns the work that a request for a stream asks for, and its reply.
+// prepare returns the work for a stream request, and its reply.
 func (c *client) prepare(f wire.Frame) (send work, reply any, err error) {
 	switch f.Kind {
 	case wire.KindListen:
@@ -85,13 +85,13 @@ func (c *client) prepare(f wire.Frame) (send work, reply any, err error) {
 		}
 		return send, struct{}{}, nil
 	}
-	// What happens from now on is heard: the subscription begins before the reply, not after it.
+	// No event from now on is missed: the subscription begins before the reply.
 	events := c.recorder.events.Subscribe(eventBuffer)
 	send = func(ctx context.Context, id uint64) error { return c.watchEvents(ctx, id, events) }
 	return send, struct{}{}, nil
 }
 
-// listening is one listener to one take.
+// listening is one listener of one take.
 type listening struct {
 	client *client
 	id     uint64
@@ -100,11 +100,11 @@ type listening struct {
 	reader *ring.Reader
 	pos    scout.Position // of the next frame to send
 	size   uint64         // of a frame
-	end    func()         // the waiting for news
+	end    func()         // ends the subscription
 }
 
-// listen sends the frames of a take from a position on until its end. A listener that is too slow is
-// told what it missed: the recording does not wait for it.
+// listen sends the frames of a take from a position on until its end. A listener that is too slow learns what it
+// missed: the recording does not wait for it.
 func (c *client) listen(ctx context.Context, id uint64, t *take, from scout.Position) error {
 	l := &listening{client: c, id: id, take: t, pos: from, size: uint64(t.writer.Format().FrameBytes())}
 	defer func() { l.leave() }()
@@ -140,8 +140,8 @@ func (c *client) listen(ctx context.Context, id uint64, t *take, from scout.Posi
 	}
 }
 
-// follow makes the listener hear a stretch: what came before its first frame is in the file. The channels
-// tell of frames that were written, and of frames that came from the device: those count where writing is late.
+// follow makes the listener follow a stretch; frames before its first one are in the file. The channels report frames
+// that were written, and frames that came from the device: the latter count if writing is late.
 func (l *listening) follow(s *stretch) (news [2]<-chan struct{}, err error) {
 	l.leave()
 	if err := l.skip(s.first); err != nil {
@@ -155,7 +155,7 @@ func (l *listening) follow(s *stretch) (news [2]<-chan struct{}, err error) {
 	return [2]<-chan struct{}{written, heard}, nil
 }
 
-// leave ends the hearing of a stretch.
+// leave ends the following of a stretch.
 func (l *listening) leave() {
 	if l.reader != nil {
 		l.reader.Close()
@@ -163,7 +163,7 @@ func (l *listening) leave() {
 	}
 }
 
-// last sends the rest of a take that is done, and its end.
+// last sends the rest of a finished take, and its end.
 func (l *listening) last() error {
 	frames := l.take.manifest.Frames
 	if err := l.send(scout.Position(frames)); err != nil {
@@ -175,7 +175,7 @@ func (l *listening) last() error {
 	return l.client.out.Write(wire.KindEnd, l.id, func(b []byte) ([]byte, error) { return wire.AppendEnd(b, frames), nil })
 }
 
-// skip tells the listener that it finds the frames before to in the file.
+// skip tells the listener that the frames before to are in the file.
 func (l *listening) skip(to scout.Position) error {
 	if l.pos >= to {
 		return nil
@@ -185,7 +185,7 @@ func (l *listening) skip(to scout.Position) error {
 	return l.client.out.Write(wire.KindMissed, l.id, func(b []byte) ([]byte, error) { return wire.AppendMissed(b, from, to), nil })
 }
 
-// send sends what the ring has before limit.
+// send sends the frames of the ring before limit.
 func (l *listening) send(limit scout.Position) error {
 	for l.pos < limit {
 		err := l.sendBlock(limit)
@@ -222,7 +222,7 @@ func (l *listening) sendBlock(limit scout.Position) error {
 	return err
 }
 
-// watchLevel sends the level of what is being heard.
+// watchLevel sends the present level.
 func (c *client) watchLevel(ctx context.Context, id uint64, every time.Duration) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -246,7 +246,7 @@ func (c *client) watchLevel(ctx context.Context, id uint64, every time.Duration)
 	}
 }
 
-// watchEvents sends what happens.
+// watchEvents sends events.
 func (c *client) watchEvents(ctx context.Context, id uint64, events *fanout.Subscription[recording.Event]) error {
 	defer events.Close()
 	for {

@@ -13,8 +13,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// stretch is a part of a take that comes from one session of capture through one pump. A take is one
-// stretch, unless capture or writing failed and another one continued.
+// stretch is a part of a take that comes from one capture session through one pump. A take is one stretch, unless
+// capture or writing failed and another stretch continued it.
 type stretch struct {
 	take   *take
 	device *device
@@ -25,11 +25,11 @@ type stretch struct {
 	over chan struct{} // closed when the pump ended
 	why  recording.EndReason
 	err  error // both are valid after over
-	// left is why the supervisor ended the stretch; nil where it ended by itself. Of the supervisor alone.
+	// left is why the supervisor ended the stretch; nil if it ended by itself. Only the supervisor uses it.
 	left error
 }
 
-// fill makes a new stretch the current one, from the ring position on, and lets frames flow. First is the position in
+// fill makes a new stretch the current one, from the ring position on, and lets frames flow. first is the position in
 // the recording from which on the ring has everything.
 func (t *take) fill(d *device, from ring.Position, first scout.Position) {
 	r := t.recorder
@@ -45,7 +45,7 @@ func (t *take) fill(d *device, from ring.Position, first scout.Position) {
 	go s.run() // ends with its pump, and is waited for by the supervisor
 }
 
-// longest is how many frames a recording of that order may have; 0 for any number.
+// longest returns how many frames a recording of that order may have; 0 for any number.
 func longest(order recording.Order) uint64 {
 	if order.Rules.MaxDuration <= 0 {
 		return 0
@@ -53,7 +53,7 @@ func longest(order recording.Order) uint64 {
 	return max(order.Format.Frames(order.Rules.MaxDuration), 1)
 }
 
-// upTo returns so many frames, or as many as a recording of that order may have.
+// upTo returns frames, or as many as a recording of that order may have.
 func upTo(order recording.Order, frames uint64) uint64 {
 	if limit := longest(order); limit > 0 {
 		return min(frames, limit)
@@ -69,7 +69,7 @@ func (s *stretch) run() {
 		return err
 	})
 	if s.err != nil && scout.CodeOf(s.err) == scout.CodeInternal {
-		s.why = "" // whatever it says: it did not come to an end
+		s.why = "" // the reason does not count: it did not end normally
 	}
 }
 
@@ -100,7 +100,7 @@ func (s *stretch) watch(ctx context.Context) error {
 	}
 }
 
-// hear hands an event of capture on.
+// hear passes an event of capture on.
 func (s *stretch) hear(e capture.Event) {
 	r := s.take.recorder
 	out := recording.Event{At: e.At, ID: s.take.writer.ID(), Reason: e.Reason}
@@ -127,7 +127,7 @@ func (s *stretch) hear(e capture.Event) {
 	r.events.Send(out)
 }
 
-// addGap notes a gap of the ring and returns it as one of the recording. Noting it again changes nothing.
+// addGap records a gap of the ring and returns it as one of the recording. Recording it again changes nothing.
 func (s *stretch) addGap(g capture.Gap) (scout.Gap, bool) {
 	gap, ok := s.inRecording(g)
 	if ok {
@@ -136,7 +136,7 @@ func (s *stretch) addGap(g capture.Gap) (scout.Gap, bool) {
 	return gap, ok
 }
 
-// inRecording returns a gap of the ring as one of the recording; false where nothing of it is in that.
+// inRecording returns a gap of the ring as one of the recording; false if it lies outside.
 func (s *stretch) inRecording(g capture.Gap) (scout.Gap, bool) {
 	start, end := max(s.pump.InRecording(g.Start), s.first), s.pump.InRecording(g.End())
 	if start >= end {
@@ -145,7 +145,7 @@ func (s *stretch) inRecording(g capture.Gap) (scout.Gap, bool) {
 	return scout.Gap{Start: start, Frames: end.Sub(start), Reason: g.Reason}, true
 }
 
-// filling returns the gaps of this stretch so far, also one that is not over yet: its silence is being written.
+// filling returns the gaps of this stretch so far, including one that is not over yet: its silence is being written.
 func (s *stretch) filling() []scout.Gap {
 	var gaps []scout.Gap
 	for _, g := range s.device.session.Gaps() {
@@ -156,7 +156,7 @@ func (s *stretch) filling() []scout.Gap {
 	return gaps
 }
 
-// saved tells what others did to the files of the recording, and what became of it.
+// saved reports what other programs did to the files of the recording, and what became of it.
 func (t *take) saved(saved recording.Saved, err error) {
 	event := recording.Event{
 		Kind: recording.KindFile, At: t.recorder.options.Now(), ID: t.writer.ID(), Damage: saved.Damage, Path: saved.Path,
@@ -188,7 +188,7 @@ func (t *take) blame(err error) {
 	t.causes = append(t.causes, err)
 }
 
-// warn logs what went wrong beside the recording itself.
+// warn logs a failure that does not affect the recording itself.
 func (t *take) warn(err error) {
 	t.log.Warn(recording.EventRecordingProblem, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 }

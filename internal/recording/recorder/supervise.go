@@ -20,7 +20,7 @@ const (
 	GoroutineTake   = "recorder.take"   // supervises capture and writing
 	GoroutineEvents = "recorder.events" // turns events of capture into gaps and events
 	GoroutineStream = "recorder.stream" // sends frames to one listener
-	GoroutineRules  = "recorder.rules"  // holds the recording to its rules: length, disk, owners
+	GoroutineRules  = "recorder.rules"  // enforces the rules of the recording: length, disk, owners
 )
 
 // Events of the supervisor.
@@ -30,12 +30,12 @@ const (
 )
 
 const (
-	// lookEvery is how often the supervisor looks at capture and writing.
+	// lookEvery is how often the supervisor checks capture and writing.
 	lookEvery = 250 * time.Millisecond
-	// longestLook is what counts of the time between two looks: more was this machine's rest, not a
-	// goroutine's.
+	// longestLook is the most that counts of the time between two checks: in a longer time the machine paused, not a
+	// goroutine.
 	longestLook = 2 * lookEvery
-	// stuckAfter is how long a goroutine stands still before another one takes its place.
+	// stuckAfter is how long a goroutine hangs before another one takes its place.
 	stuckAfter = 2 * time.Second
 	// healthyAfter is how long a stretch runs before earlier failures no longer count.
 	healthyAfter = 10 * time.Second
@@ -43,18 +43,18 @@ const (
 	mostRestarts = 8
 	// startWithin bounds one attempt to listen to the device again.
 	startWithin = 10 * time.Second
-	// deviceGone is for how long a device that cannot be opened is tried again and again.
+	// deviceGone is how long to retry a device that cannot be opened.
 	deviceGone = 10 * time.Minute
-	// stopWithin bounds how long the device is asked where the recording ends.
+	// stopWithin bounds how long to wait for the device when the recording ends.
 	stopWithin = 5 * time.Second
-	// answerGrace is how much longer than FinishWithin an end may take before its caller is told that the disk hangs.
+	// answerGrace is how much longer than FinishWithin an end may take before its caller learns that the disk hangs.
 	answerGrace = 3 * time.Second
 )
 
 // now is the time since the take's epoch.
 func (t *take) now() int64 { return int64(time.Since(t.epoch)) }
 
-// requestStop makes the take end at what the device has delivered by now. The first reason counts.
+// requestStop makes the take end at the frames that the device has delivered by now. Only the first reason counts.
 func (t *take) requestStop(ctx context.Context, reason recording.EndReason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -81,19 +81,19 @@ func (t *take) requestStop(ctx context.Context, reason recording.EndReason) {
 	t.keepEnd(uint64(s.pump.InRecording(s.pump.End())))
 }
 
-// keepEnd keeps where and why the recording ends: the process after this one, if this one dies now, only makes it final.
+// keepEnd keeps where and why the recording ends: if this process dies now, the next one only makes it final.
 func (t *take) keepEnd(frames uint64) {
 	t.recorder.keep(&kept{Order: t.order, StartedAt: t.writer.StartedAt(), Ending: &ending{Reason: t.reason, Frames: frames}})
 }
 
-// requestStopSoon is requestStop for those who must not wait for the device.
+// requestStopSoon is requestStop for callers that must not wait for the device.
 func (t *take) requestStopSoon(ctx context.Context, reason recording.EndReason) {
 	if t.asked.CompareAndSwap(false, true) {
 		go t.requestStop(ctx, reason) // ends by itself: the device has stopWithin to answer
 	}
 }
 
-// await waits until the file is final, but no longer than a disk may take that answers.
+// await waits until the file is final, but no longer than an answering disk may take.
 func (t *take) await(ctx context.Context) (recording.Manifest, error) {
 	limit := t.recorder.options.FinishWithin + answerGrace
 	timer := time.NewTimer(limit)
@@ -110,7 +110,7 @@ func (t *take) await(ctx context.Context) (recording.Manifest, error) {
 		t.writer.ID(), trouble.Text(), t.writer.Format().Duration(t.current.Load().pump.Waiting()).Round(time.Millisecond))
 }
 
-// errReplaced ends a supervisor whose place another one took.
+// errReplaced ends a supervisor that another one replaced.
 var errReplaced = errors.New("another goroutine supervises this recording")
 
 // supervise is the goroutine of the take: it runs until the file is final, whatever fails.
@@ -130,7 +130,7 @@ func (t *take) supervise(ctx context.Context) {
 			t.end()
 			return
 		}
-		time.Sleep(t.pauseAfter(n)) // it has nothing to wait for: its work begins anew
+		time.Sleep(t.pauseAfter(n)) // it has nothing to wait for: its work begins again
 	}
 }
 
@@ -139,7 +139,7 @@ func (t *take) pauseAfter(failures int) time.Duration {
 	return min(first<<min(failures, 10), 100*first)
 }
 
-// revive puts another goroutine in the place of a supervisor that stands still.
+// revive replaces a supervisor that hangs by another goroutine.
 func (t *take) revive(ctx context.Context) {
 	if time.Duration(t.now()-t.beat.Load()) < 2*stuckAfter || t.ending.Load() {
 		return
@@ -147,11 +147,11 @@ func (t *take) revive(ctx context.Context) {
 	if operation, _ := t.writer.Folder().Busy(); operation != "" { // it may wait for the disk
 		return
 	}
-	_ = t.stuck(GoroutineTake) // noted there
+	_ = t.stuck(GoroutineTake) // it is logged there
 	go t.supervise(ctx)        // as the one that it replaces
 }
 
-// stuck notes that a goroutine stands still and is replaced.
+// stuck records that a goroutine hangs and is replaced.
 func (t *take) stuck(goroutine string) error {
 	err := scout.Errorf(scout.CodeInternal, "%s hangs", goroutine)
 	t.recorder.metrics.Failed(err)
@@ -211,7 +211,7 @@ func (t *take) work(ctx context.Context, turn uint64) error {
 	}
 }
 
-// tell says how writing goes where that changed.
+// tell reports the condition of writing if it changed.
 func (t *take) tell(s *stretch, was recording.Condition) recording.Condition {
 	trouble := s.pump.Trouble()
 	t.recorder.metrics.Trouble(trouble)
@@ -227,7 +227,7 @@ func (t *take) tell(s *stretch, was recording.Condition) recording.Condition {
 	return trouble.Condition
 }
 
-// look ends a stretch one of whose goroutines stands still.
+// look ends a stretch if one of its goroutines hangs.
 func (t *take) look(s *stretch, w *watcher) {
 	switch {
 	case s.left != nil:
@@ -243,7 +243,7 @@ func (t *take) look(s *stretch, w *watcher) {
 	}
 }
 
-// next decides what comes after a stretch: nothing where the recording is over, else another one.
+// next decides what comes after a stretch: nothing if the recording is over, else another one.
 func (t *take) next(ctx context.Context, s *stretch, turn uint64) (done bool, err error) {
 	for _, g := range s.device.session.Gaps() {
 		s.addGap(g)
@@ -312,7 +312,7 @@ func (t *take) pause(turn uint64) error {
 	}
 }
 
-// repump makes another pump continue with the same ring, where the last one failed or stands still.
+// repump makes another pump continue with the same ring, if the last one failed or hangs.
 func (t *take) repump(s *stretch) {
 	s.pump.Retire()
 	t.mu.Lock()
@@ -324,7 +324,7 @@ func (t *take) repump(s *stretch) {
 	}
 }
 
-// relisten makes another session of capture continue with the recording; true where the recording is over.
+// relisten makes another capture session continue the recording; true if the recording is over.
 func (t *take) relisten(ctx context.Context, cause error, turn uint64) (done bool, err error) {
 	r := t.recorder
 	trying := time.Now()
@@ -353,15 +353,15 @@ func (t *take) relisten(ctx context.Context, cause error, turn uint64) (done boo
 	}
 }
 
-// listened is a device that is open again.
+// listened is a device that has been opened again.
 type listened struct {
 	device *device
 	heard  capture.Started
 	err    error
 }
 
-// listen opens the device again and lets its frames flow into the file. Cause is why that failed, err why
-// there is nobody to do it any more.
+// listen opens the device again and lets its frames flow into the file. cause is why that failed, err why this
+// goroutine must end.
 func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 	r := t.recorder
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
@@ -373,7 +373,7 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 			if l.device, err = r.renewDevice(ctx, t.order); err == nil {
 				l.heard, err = l.device.session.Start(ctx)
 				if failed := l.device.session.Err(); err != nil && failed != nil {
-					err = failed // which is why there was no start
+					err = failed // this is why there was no start
 				}
 			}
 			return err
@@ -406,18 +406,17 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 	}
 }
 
-// takeUp writes on with what another device heard.
+// takeUp continues the recording with the frames of another device.
 func (t *take) takeUp(d *device, from ring.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fill(d, from, scout.Position(t.writer.Frames()))
-	if s := t.current.Load(); t.stopping.Load() { // the end was asked for while the device was being opened
+	if s := t.current.Load(); t.stopping.Load() { // the end was requested while the device was being opened
 		s.pump.Stop(s.device.session.Ring().Head())
 	}
 }
 
-// trail fills the time since listening failed with silence and a gap: the recording is as long as it was
-// asked to be.
+// trail fills the time since capture failed with silence and a gap: the recording has its requested length.
 func (t *take) trail() {
 	have, now := t.writer.Frames(), upTo(t.order, t.writer.Format().Frames(time.Since(t.writer.StartedAt())))
 	if now <= have {
@@ -430,7 +429,7 @@ func (t *take) trail() {
 	}
 }
 
-// end makes the file final and gives the device back.
+// end makes the file final and releases the device.
 func (t *take) end() {
 	t.endOnce.Do(func() {
 		r := t.recorder
@@ -439,7 +438,7 @@ func (t *take) end() {
 			t.err = errors.Join(t.err, err)
 		}
 		r.metrics.Settle(t.writer)
-		r.keep(nil) // not before: if this process dies before the file is final, the next one makes it final
+		r.keep(nil) // not earlier: if this process dies before the file is final, the next one makes it final
 		close(t.done)
 		r.touch()
 		d := t.current.Load().device
@@ -477,7 +476,7 @@ func (t *take) finish() {
 	r.metrics.Ended(length, reason)
 	if t.err != nil {
 		r.metrics.Failed(t.err)
-		_ = r.failures.Count(t.err) // it is returned by Stop
+		_ = r.failures.Count(t.err) // Stop returns it
 		t.log.Error(recording.EventRecordingFailed, slog.String(observe.KeyCode, string(scout.CodeOf(t.err))), slog.String(observe.KeyError, t.err.Error()))
 	}
 	t.log.Info(recording.EventRecordingStopped, slog.Int(recording.KeySampleRate, manifest.Format.SampleRateHz), slog.Int(recording.KeyChannels, manifest.Format.Channels),

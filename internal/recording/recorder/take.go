@@ -17,7 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/wake"
 )
 
-// take is a recording under way: a writer, what fills it now (a stretch), and what ends it.
+// take is a current recording: a writer, the stretch that fills it, and what ends it.
 type take struct {
 	recorder *Recorder
 	log      *slog.Logger
@@ -30,9 +30,9 @@ type take struct {
 
 	current  atomic.Pointer[stretch]
 	changes  wake.Bell     // rings when current changed
-	restarts int           // of capture and writing without enough frames in between; of supervise
-	health   time.Time     // since when the present stretch runs; of supervise
-	turn     atomic.Uint64 // of the goroutine that supervises; another one that continues late sees that it lost its place
+	restarts int           // of capture and writing, without enough frames in between; for supervise
+	health   time.Time     // since when the present stretch runs; for supervise
+	turn     atomic.Uint64 // identifies the supervising goroutine; a replaced one that continues late sees that it lost its place
 	beat     atomic.Int64  // since epoch, when that goroutine last began a round
 
 	mu       sync.Mutex  // guards what follows, and the change of current
@@ -42,18 +42,18 @@ type take struct {
 	reason   recording.EndReason // set with stopping
 	stopped  capture.Stopped     // likewise
 	stopErr  error
-	causes   []error // why it was not recorded as it should be
+	causes   []error // why the recording is not complete
 
 	ending   atomic.Bool
 	endOnce  sync.Once
 	done     chan struct{} // closed when the file is final
-	gone     chan struct{} // closed when the device is given back and another take may begin
+	gone     chan struct{} // closed when the device is released and another take may begin
 	manifest recording.Manifest
-	err      error // why the file is not as it should be; both are valid after done
+	err      error // why the file is not complete; both are valid after done
 }
 
 // start begins a recording and returns when its first frames are there; with resume it continues the recording
-// order.ID, whose recorder ended without finishing it. With the id of the recording under way it returns that; with
+// order.ID, whose recorder ended without finishing it. With the id of the current recording it returns that one; with
 // another, or none, the error has scout.CodeAlreadyRecording.
 func (r *Recorder) start(ctx context.Context, order recording.Order, resume resumption) (recording.Started, error) {
 	if err := r.acquire(ctx); err != nil {
@@ -124,7 +124,7 @@ type starting struct {
 	cancel context.CancelCauseFunc
 }
 
-// setStarting notes the start under way; false where none may begin any more.
+// setStarting records the current start; false if no more may begin.
 func (r *Recorder) setStarting(s *starting) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -188,7 +188,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume resu
 		r.keepOrRelease(d, order)
 		return recording.Started{}, errors.Join(err, stopErr)
 	}
-	t.order.ID = t.writer.ID() // where the order left the choice to us
+	t.order.ID = t.writer.ID() // if the order has no id
 	t.log = r.log.With(slog.String(recording.KeyRecording, string(t.writer.ID())), slog.String(recording.KeyDevice, heard.Device.Name))
 	t.started = recording.Started{
 		ID: t.writer.ID(), StartedAt: t.writer.StartedAt(), PrerollFrames: heard.PrerollFrames, Format: order.Format,
@@ -213,7 +213,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume resu
 	return t.started, nil
 }
 
-// logStart says that frames flow, and how long that took.
+// logStart logs that frames arrive, and how long that took.
 func (t *take) logStart(heard capture.Started, resume bool) {
 	if resume {
 		t.log.Warn(recording.EventRecordingResumed, slog.Uint64(recording.KeyFrames, uint64(t.current.Load().first)))
@@ -230,7 +230,7 @@ func (r *Recorder) keepOrRelease(d *device, order recording.Order) {
 	r.releaseDevice(nil)
 }
 
-// checkResume refuses to continue with what is not there or too old, before a device is opened.
+// checkResume refuses to continue a recording that is missing or too old, before a device is opened.
 func (r *Recorder) checkResume(order recording.Order) error {
 	m, err := r.folder.Manifest(order.ID)
 	if err != nil {
@@ -243,7 +243,7 @@ func (r *Recorder) checkResume(order recording.Order) error {
 		return scout.Errorf(scout.CodeInvalidArgument, "resume recording %s: it is in another format", m.ID)
 	}
 	ended := m.EndedAt
-	if m.State == recording.StateRecording { // it was not repaired, so that it is continued at once
+	if m.State == recording.StateRecording { // it was not repaired, so that it is resumed at once
 		frames, err := r.framesOf(order.ID)
 		if err != nil {
 			return err
@@ -287,9 +287,9 @@ func (r *Recorder) openFile(order recording.Order, heard capture.Started, starte
 	return w, from, nil
 }
 
-// bridge fills the time between the end of what is written and the first frame of a new device with silence and
-// a gap, and returns the ring position of the first frame to write. Frame n of a recording was heard n/rate
-// seconds after its frame 0.
+// bridge fills the time between the end of the file and the first frame of a new device with silence and a gap, and
+// returns the ring position of the first frame to write. Frame n of a recording was captured n/rate seconds after its
+// frame 0.
 func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capture.Started, startedAt time.Time, reason scout.GapReason) (from ring.Position, err error) {
 	have, now := w.Frames(), upTo(order, w.Format().Frames(startedAt.Sub(w.StartedAt())))
 	if now < have {
@@ -300,7 +300,7 @@ func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capt
 		return heard.From, nil
 	}
 	w.AddGap(gap)
-	err = w.SaveManifest() // before the silence: a crash must not leave silence that no gap explains
+	err = w.SaveManifest() // before the silence: a crash must not leave silence without a gap
 	if err == nil {
 		err = w.Silence(gap.Frames)
 	}
@@ -311,7 +311,7 @@ func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capt
 	return heard.From, nil
 }
 
-// discard gives up a file that a disk made too late for the start that asked for it.
+// discard drops a file that the disk created too late for its start.
 func (r *Recorder) discard(w *recording.Writer, resume bool) {
 	r.metrics.Settle(w)
 	err := w.Abandon()
@@ -323,10 +323,10 @@ func (r *Recorder) discard(w *recording.Writer, resume bool) {
 	}
 }
 
-// Stop ends the recording and returns when its file is final. With the id of a recording that ended
-// already the answer is the same as then; with no id and nothing under way the error has
-// scout.CodeNotRecording. A start that still waits for its device is cancelled. A recording that could not
-// be finished as it should gives both its manifest and an error.
+// Stop ends the recording and returns when its file is final. With the id of a recording that has already ended the
+// answer is the same as then. With no id and no current recording the error has scout.CodeNotRecording. A start that
+// still waits for its device is cancelled. A recording that could not be finished normally gives both its manifest and
+// an error.
 func (r *Recorder) Stop(ctx context.Context, id recording.ID) (recording.Manifest, error) {
 	return r.stop(ctx, id, recording.EndStopped)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// watcher runs the watch of the current stretch, again where it failed.
+// watcher runs the watch of the current stretch, and restarts it if it fails.
 type watcher struct {
 	ctx     context.Context
 	take    *take
@@ -21,7 +21,7 @@ type watcher struct {
 
 func newWatcher(ctx context.Context, t *take) *watcher { return &watcher{ctx: ctx, take: t} }
 
-// follow makes the watcher that of the stretch.
+// follow makes the watcher watch the stretch.
 func (w *watcher) follow(s *stretch) {
 	if w.stretch == s {
 		return
@@ -30,7 +30,7 @@ func (w *watcher) follow(s *stretch) {
 	w.replace(s)
 }
 
-// replace begins a new goroutine, whatever the last one does.
+// replace begins a new goroutine, whatever state the last one is in.
 func (w *watcher) replace(s *stretch) {
 	if w.cancel != nil {
 		w.cancel()
@@ -41,7 +41,7 @@ func (w *watcher) replace(s *stretch) {
 	go w.run(ctx, s, w.ended) // ends with ctx, which end cancels
 }
 
-// run watches, again after a pause where that failed.
+// run watches, and again after a pause if that failed.
 func (w *watcher) run(ctx context.Context, s *stretch, ended chan struct{}) {
 	defer close(ended)
 	for n := 0; ; n++ {
@@ -62,7 +62,7 @@ func (w *watcher) run(ctx context.Context, s *stretch, ended chan struct{}) {
 	}
 }
 
-// silent is for how long the watch has begun no round.
+// silent returns how long the watch has begun no round.
 func (w *watcher) silent() time.Duration {
 	select {
 	case <-w.ended:
@@ -72,7 +72,7 @@ func (w *watcher) silent() time.Duration {
 	}
 }
 
-// end ends the goroutine and waits for it, unless it stands still.
+// end ends the goroutine and waits for it, unless it hangs.
 func (w *watcher) end() {
 	if w.cancel == nil {
 		return

@@ -7,8 +7,8 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// within does what may hang in a disk and returns when it is done, when limit is over (scout.CodeDiskStalled)
-// or when ctx is. What comes too late is discarded.
+// within runs work that may hang in a disk and returns when it is done, when limit is over (scout.CodeDiskStalled) or
+// when ctx ends. A late result is discarded.
 func within[T any](ctx context.Context, limit time.Duration, doing string, work func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T

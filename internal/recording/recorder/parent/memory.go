@@ -8,17 +8,17 @@ import (
 	"os"
 )
 
-// The memory has two slots that are written in turn, so that a child which dies while it writes leaves what it had
-// written before. A slot is a number that grows, the length and the checksum of the content, and the content.
+// The memory has two slots that are written in turn, so that a child which dies while it writes leaves the previous
+// content. A slot is a growing number, the length and the checksum of the content, and the content.
 const (
 	slotBytes = 256 << 10
 	headBytes = 8 + 4 + 4
 )
 
-// errTooLong is an order with labels that nobody writes by hand.
+// errTooLong is an order whose labels are too long; nobody writes such labels by hand.
 var errTooLong = errors.New("what is under way does not fit into the memory shared with the parent")
 
-// writeMemory puts content in the place of what is there.
+// writeMemory replaces the content.
 func writeMemory(memory *os.File, content []byte) error {
 	if len(content) > slotBytes-headBytes {
 		return errTooLong
@@ -34,12 +34,12 @@ func writeMemory(memory *os.File, content []byte) error {
 	return err
 }
 
-// readMemory returns what was written last and its number; nil and 0 where that is nothing.
+// readMemory returns the last content and its number; nil and 0 if there is none.
 func readMemory(memory *os.File) (content []byte, number uint64) {
 	for i := range int64(2) {
 		head := make([]byte, headBytes)
 		if _, err := memory.ReadAt(head, i*slotBytes); err != nil {
-			continue // shorter: never written
+			continue // too short: never written
 		}
 		n, size := binary.LittleEndian.Uint64(head), binary.LittleEndian.Uint32(head[8:])
 		if n <= number || size > slotBytes-headBytes {
@@ -59,12 +59,12 @@ func readMemory(memory *os.File) (content []byte, number uint64) {
 	return content, number
 }
 
-// checksum is that of a slot, its own place left out.
+// checksum returns the checksum of a slot, without the checksum itself.
 func checksum(slot []byte) uint32 {
 	return crc32.Update(crc32.ChecksumIEEE(slot[:12]), crc32.IEEETable, slot[headBytes:])
 }
 
-// underWay reports whether the child left something that is to be continued.
+// underWay reports whether the child left a recording to continue.
 func underWay(memory *os.File) bool {
 	content, _ := readMemory(memory)
 	return len(content) > 0

@@ -1,8 +1,9 @@
-// Package parent is the process above a recorder: a few hundred kilobytes without audio, whose only work is to start
-// the recorder again when it dies. It is the recorder's own program, decided before anything of the recorder is made.
+// Package parent is the process above a recorder: a few hundred kilobytes without audio, whose only task is to restart
+// the recorder when it dies. It is the same program as the recorder; the decision is made before any part of the
+// recorder is created.
 //
-// The two share a little memory, in which the child keeps what it records, and two pipes that tell each of them when
-// the other one ends. The child needs no parent: when that is killed, it starts another one.
+// The two share a little memory, in which the child keeps its order, and two pipes, from which each learns when the
+// other ends. The child needs no parent: if the parent is killed, the child starts another one.
 // docs/adr/0030-recorder-parent.md.
 package parent
 
@@ -31,27 +32,27 @@ const (
 	eventRecorderGivenUp = "recorder_given_up"
 )
 
-// roleVariable says in the environment what the program is: a child, or a parent for a recorder that lost its own.
-// Without it, it is a parent that starts a child.
+// roleVariable in the environment says what the program is: a child, or a parent for a recorder that lost its own.
+// Without it, the program is a parent that starts a child.
 const (
 	roleVariable = "SCOUT_RECORDER_ROLE"
 	roleChild    = "child"
 	roleGuard    = "guard"
 )
 
-// Descriptors that a child inherits, and a guard, which has the other ends of the pipes.
+// Descriptors that a child inherits. A guard inherits them too, with the other ends of the pipes.
 const (
 	memoryFD = 3 + iota
-	downFD   // from the parent: a byte asks the child to end, the end of the pipe tells that the parent has
-	upFD     // from the child: its end tells that the child has
+	downFD   // from the parent: a byte asks the child to end; the end of the pipe means that the parent has ended
+	upFD     // from the child: the end of the pipe means that the child has ended
 )
 
 const (
-	// lockWithin is how long a parent waits for one that is just ending. One that is stopped and holds the lock keeps
+	// lockWithin is how long a parent waits for one that is just ending. A stopped parent that holds the lock prevents
 	// nobody from recording.
 	lockWithin = time.Second
-	// The pause before a recorder that died is started again: none at first, then doubling from firstPause to maxPause,
-	// until one has lived for settled. Nobody continues with a recording that broke off more than giveUpAfter ago.
+	// The pause before a dead recorder is restarted: none at first, then doubling from firstPause to maxPause, until
+	// one has lived for settled. A recording that broke off more than giveUpAfter ago is not continued.
 	firstPause  = 50 * time.Millisecond
 	maxPause    = 2 * time.Second
 	settled     = 10 * time.Second
@@ -60,7 +61,7 @@ const (
 
 // Options say how to start a child.
 type Options struct {
-	// Dir is the folder of recordings; empty for none, where the child will say what is wrong.
+	// Dir is the folder of recordings; empty if there is none, which the child reports.
 	Dir string
 	// ParentArgs and ChildArgs are the arguments of the two programs, without the program's name.
 	ParentArgs, ChildArgs []string
@@ -68,12 +69,12 @@ type Options struct {
 	Log func() *slog.Logger
 }
 
-// Begin decides what this process is: a child, whose link it returns, or a parent, which Run is then called of. Nothing that
-// takes memory may be done before it. What holds for a whole process (garbage collection, processors, signals, the working
-// directory) is set by main.
+// Begin decides what this process is: a child, whose link it returns, or a parent, whose Run must then be called.
+// Nothing that takes memory may be done before it. main makes the settings for the whole process (garbage collection,
+// processors, signals, the working directory).
 func Begin(options Options) (*Link, *Parent) {
 	role := os.Getenv(roleVariable)
-	_ = os.Unsetenv(roleVariable) // it only fails for names that are none
+	_ = os.Unsetenv(roleVariable) // it fails only for invalid names
 	if role == roleChild {
 		return newLink(options), nil
 	}
@@ -84,20 +85,20 @@ func Begin(options Options) (*Link, *Parent) {
 type Parent struct {
 	options Options
 	guard   bool     // of a recorder that lost its parent
-	lock    *os.File // held until the process ends; nil without
+	lock    *os.File // held until the process ends; nil if there is none
 	memory  *os.File
 	up      *os.File // read end
 	process *os.Process
 	began   time.Time // of the child
-	trouble time.Time // since when children die before they have settled
+	trouble time.Time // since when children have died before they settled
 	ending  chan struct{}
 
 	mu   sync.Mutex
 	down *os.File // write end; nil without a child
 }
 
-// Run starts the recorder and starts it again when it dies, until it has ended in order or was asked to. It returns the exit
-// code.
+// Run starts the recorder and restarts it when it dies, until it has ended normally or was asked to end. It returns the
+// exit code.
 func (p *Parent) Run() int {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
@@ -107,18 +108,18 @@ func (p *Parent) Run() int {
 		defer p.mu.Unlock()
 		close(p.ending)
 		if p.down != nil {
-			_, _ = p.down.Write([]byte{0}) // a child that is gone needs no telling
+			_, _ = p.down.Write([]byte{0}) // if the child is gone, nothing has to be done
 		}
 	}()
 	if !p.takeLock() {
 		return 1
 	}
 	if err := p.begin(); err != nil {
-		_, _ = fmt.Fprintf(os.Stderr, "scout-recorder: start the recorder: %v\n", err) // else there is nobody to tell
+		_, _ = fmt.Fprintf(os.Stderr, "scout-recorder: start the recorder: %v\n", err) // there is no other way to report it
 		return 1
 	}
 	for failures := 0; ; {
-		_ = footprint.ReturnStartupPages() // it works as well with them
+		_ = footprint.ReturnStartupPages() // it only saves memory
 		code, how := p.wait()
 		if code == 0 || p.toldToEnd() || !underWay(p.memory) {
 			return code
@@ -136,9 +137,9 @@ func (p *Parent) Run() int {
 	}
 }
 
-// begin starts the first child, or takes over the one that this process was started for.
+// begin starts the first child, or takes over the one for which this process was started.
 func (p *Parent) begin() (err error) {
-	runtime.LockOSThread() // for good: what a child inherits is this thread's
+	runtime.LockOSThread() // permanently: a child inherits from this thread
 	beLazy()
 	if !p.guard {
 		if p.memory, err = makeMemory(); err != nil {
@@ -154,12 +155,12 @@ func (p *Parent) begin() (err error) {
 	p.memory, p.down, p.up = os.NewFile(memoryFD, "memory"), os.NewFile(downFD, "down"), os.NewFile(upFD, "up")
 	p.began = time.Now()
 	if p.toldToEnd() {
-		_, _ = p.down.Write([]byte{0}) // it was asked before it knew its child
+		_, _ = p.down.Write([]byte{0}) // the end was requested before the child was known
 	}
 	return nil
 }
 
-// again starts a child in place of one that died, after the pauses that are due.
+// again starts a child in place of one that died, after the necessary pause.
 func (p *Parent) again(how string, failures int) (int, bool) {
 	defer runtime.GC()
 	log := p.options.Log()
@@ -198,7 +199,7 @@ func (p *Parent) start() error {
 	process, err := os.StartProcess(program(), append([]string{os.Args[0]}, p.options.ChildArgs...), &os.ProcAttr{
 		Env:   append(os.Environ(), roleVariable+"="+roleChild),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr, p.memory, childDown, childUp},
-		Sys:   &syscall.SysProcAttr{Setpgid: true}, // what kills its process group leaves this one alive
+		Sys:   &syscall.SysProcAttr{Setpgid: true}, // a signal to its process group leaves this process alive
 	})
 	_, _ = childDown.Close(), childUp.Close() // the child has its own
 	if err != nil {
@@ -210,17 +211,17 @@ func (p *Parent) start() error {
 	defer p.mu.Unlock()
 	p.down = down
 	if p.toldToEnd() {
-		_, _ = down.Write([]byte{0}) // it was asked while there was no child
+		_, _ = down.Write([]byte{0}) // the end was requested while there was no child
 	}
 	return nil
 }
 
-// wait returns when the child has ended: its exit code, and in words how. That of a child which another parent
-// started is not known; what matters of it is in the memory.
+// wait returns when the child has ended: its exit code, and how in words. The exit code of a child that another parent
+// started is not known; the memory says what is needed.
 func (p *Parent) wait() (code int, how string) {
-	_, _ = p.up.Read(make([]byte, 1)) // nothing is ever written: it ends with the child
+	_, _ = p.up.Read(make([]byte, 1)) // nothing is ever written: the read ends with the child
 	p.mu.Lock()
-	_, _ = p.up.Close(), p.down.Close() // nobody is at their other ends
+	_, _ = p.up.Close(), p.down.Close() // nobody has the other ends
 	p.down = nil
 	p.mu.Unlock()
 	if p.process == nil {
@@ -245,13 +246,13 @@ func (p *Parent) toldToEnd() bool {
 	}
 }
 
-// takeLock takes the lock of the folder's parent; false where another one has a recorder for the folder. Where there is
-// no lock to be had it is done without: the recorder has its own.
+// takeLock takes the lock of the folder's parent; false if another parent has a recorder for the folder. If the lock is
+// not available at all, the parent works without it: the recorder has its own.
 func (p *Parent) takeLock() bool {
 	if p.options.Dir == "" {
 		return true
 	}
-	// Not by atomicfile: it is a lock, and must stay the same file.
+	// atomicfile cannot do this: it is a lock, and must stay the same file.
 	f, err := os.OpenFile(filepath.Join(p.options.Dir, recording.ParentLockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return true
@@ -290,7 +291,7 @@ func pipes() (down, up, childDown, childUp *os.File, err error) {
 	return down, up, childDown, childUp, nil
 }
 
-// Link is the child's end. A nil Link is that of a recorder without a parent: nobody starts it again.
+// Link is the child's end. A nil Link belongs to a recorder without a parent: nobody restarts it.
 type Link struct {
 	options Options
 	memory  *os.File
@@ -309,7 +310,7 @@ func newLink(options Options) *Link {
 	}
 }
 
-// PID returns the process id of the parent that this process was started by; 0 without one.
+// PID returns the process id of the parent that started this process; 0 if there is none.
 func (l *Link) PID() int {
 	if l == nil {
 		return 0
@@ -317,7 +318,7 @@ func (l *Link) PID() int {
 	return l.pid
 }
 
-// UnderWay returns what was kept last; nil where that is nothing.
+// UnderWay returns the content that was kept last; nil if there is none.
 func (l *Link) UnderWay() []byte {
 	if l == nil {
 		return nil
@@ -326,7 +327,7 @@ func (l *Link) UnderWay() []byte {
 	return content
 }
 
-// Keep keeps what is under way, for the next child if this one dies; nil for nothing.
+// Keep keeps the current order for the next child, in case this one dies; nil if there is none.
 func (l *Link) Keep(content []byte) error {
 	if l == nil {
 		return nil
@@ -334,8 +335,8 @@ func (l *Link) Keep(content []byte) error {
 	return writeMemory(l.memory, content)
 }
 
-// Run watches the parent until the process ends: when it asks, end is called, and when it dies another one is started.
-// It returns an error where the process has to live without.
+// Run watches the parent until the process ends. When the parent asks, Run calls end; when the parent dies, Run starts
+// another one. It returns an error if the process has to continue without a parent.
 func (l *Link) Run(end func()) error {
 	for pause := time.Duration(0); ; {
 		n, err := l.down.Read(make([]byte, 1))
@@ -346,7 +347,7 @@ func (l *Link) Run(end func()) error {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("watch the parent: %w", err)
 		}
-		time.Sleep(pause) // a parent that is killed again and again shall not take the machine with it
+		time.Sleep(pause) // a parent that is killed repeatedly must not overload the machine
 		pause = maxPause
 		if err := l.startGuard(); err != nil {
 			return fmt.Errorf("start another parent: %w", err)
@@ -370,8 +371,8 @@ func (l *Link) startGuard() error {
 		_, _ = ownDown.Close(), ownUp.Close() // nothing was written
 		return err
 	}
-	_, _ = l.down.Close(), l.up.Close() // nobody is at their other ends
+	_, _ = l.down.Close(), l.up.Close() // nobody has the other ends
 	l.down, l.up = ownDown, ownUp
-	go func() { _, _ = process.Wait() }() // ends with the guard, which is in nobody's way until then
+	go func() { _, _ = process.Wait() }() // ends with the guard and disturbs nobody until then
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// beLazy does nothing where the kernel decides by itself how exact timers are.
+// beLazy does nothing on systems that decide the precision of timers themselves.
 func beLazy() {}
 
 // program is this program.
@@ -19,9 +19,9 @@ func program() string {
 	return path
 }
 
-// makeMemory makes a file without a name, which lives as long as one of the processes that have it.
+// makeMemory makes a file without a name, which lives as long as one of the processes that hold it.
 func makeMemory() (*os.File, error) {
-	// Not by atomicfile: the file has no name while it is in use.
+	// atomicfile cannot do this: the file has no name while it is in use.
 	f, err := os.CreateTemp("", "scout-recorder-*")
 	if err != nil {
 		return nil, err
