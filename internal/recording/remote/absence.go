@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// absence is why no recorder answers in a folder.
+// absence is the reason why no recorder answers in a folder.
 type absence int
 
 const (
@@ -19,19 +19,19 @@ const (
 	nobody absence = iota
 	// starting: a recorder has the folder and repairs what is in it; its socket comes after that.
 	starting
-	// returning: there is a parent, whose recorder died, or which has only just begun.
+	// returning: there is a parent whose recorder died, or which has only just begun.
 	returning
-	// halted: as starting, and the process is suspended.
+	// halted: as starting, but the process is suspended.
 	halted
-	// deaf: a recorder has the folder and served it, and its socket is gone.
+	// deaf: a recorder has the folder and served it, but its socket is gone.
 	deaf
 )
 
-// absent tells why no recorder answers, and which process has the folder.
+// absent returns why no recorder answers, and which process has the folder.
 func absent(dir string) (absence, int) {
 	holder, held := recording.Holder(dir)
 	switch {
-	case held && !holder.Lives(): // somebody else's lock, or one who has not said yet who it is
+	case held && !holder.Lives(): // another program's lock, or a holder that has not recorded its name yet
 		if recording.HasParent(dir) {
 			return starting, 0
 		}
@@ -48,17 +48,17 @@ func absent(dir string) (absence, int) {
 	return nobody, 0
 }
 
-// suspended reports whether a process is stopped by a signal; false where the system does not report.
+// suspended reports whether a process is stopped by a signal; false if the system does not say.
 func suspended(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return false
 	}
-	state := bytes.LastIndexByte(stat, ')') + 2 // the name of the program may hold anything
+	state := bytes.LastIndexByte(stat, ')') + 2 // the name of the program may contain anything
 	return state < len(stat) && (stat[state] == 'T' || stat[state] == 't')
 }
 
-// processText names a process in a message, where it is known.
+// processText names a process in a message, if it is known.
 func processText(pid int) string {
 	if pid == 0 {
 		return ""
@@ -66,8 +66,8 @@ func processText(pid int) string {
 	return fmt.Sprintf(" (process %d)", pid)
 }
 
-// awaitRecorder connects to the recorder of the folder. One that is being started, for the first time or again, is waited for as
-// long as patience says for each.
+// awaitRecorder connects to the recorder of the folder. It waits for one that is starting or coming back, as long as
+// patience allows for each case.
 func awaitRecorder(ctx context.Context, dir string, options Options, patience map[absence]time.Duration) (*Client, error) {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -83,12 +83,12 @@ func awaitRecorder(ctx context.Context, dir string, options Options, patience ma
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-ticker.C: // nothing announces the socket of a process that is no child
+		case <-ticker.C: // nothing announces the socket of a process that is not a child
 		}
 	}
 }
 
-// unreachable says what it means that no recorder can be reached.
+// unreachable returns the error for a recorder that cannot be reached, by the reason.
 func unreachable(dir string, err error) error {
 	if _, silent := silentPID(err); silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
 		return err

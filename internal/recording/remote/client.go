@@ -22,15 +22,15 @@ import (
 // EndpointName is the file that appears in the folder of recordings when a recorder answers there.
 const EndpointName = wire.EndpointName
 
-// dialWithin bounds the way to Welcome; a local socket answers in a millisecond.
+// dialWithin limits the time until Welcome; a local socket answers in a millisecond.
 const dialWithin = 2 * time.Second
 
-// Options say who attaches.
+// Options identify the client.
 type Options struct {
 	// Name of the program, for the recorder's log.
 	Name string
-	// Probe is a client that counts as nobody: the recorder ends when it would have ended without it, and logs
-	// nothing of it.
+	// Probe marks a client that is not counted: the recorder ends when it would have ended without it, and logs nothing
+	// about it.
 	Probe bool
 }
 
@@ -44,7 +44,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	next    uint64
-	waiting map[uint64]chan wire.Frame // body copied; closed when the connection ended
+	waiting map[uint64]chan wire.Frame // bodies are copied; closed when the connection ended
 	err     error                      // why it ended; set before ended is closed
 	ended   chan struct{}
 }
@@ -56,9 +56,8 @@ type link struct {
 	out        *wire.Writer
 }
 
-// Dial connects to the recorder of the folder. Where none answers the error has
-// scout.CodeRecorderUnreachable, where it speaks another protocol scout.CodeRecorderProtocol. The
-// caller closes the client.
+// Dial connects to the recorder of the folder. If none answers, the error has scout.CodeRecorderUnreachable; if it
+// speaks another protocol, scout.CodeRecorderProtocol. The caller closes the client.
 func Dial(ctx context.Context, dir string, options Options) (*Client, error) {
 	l, welcome, err := connect(ctx, dir, options)
 	if err != nil {
@@ -82,25 +81,25 @@ func connect(ctx context.Context, dir string, options Options) (*link, wire.Welc
 	if err != nil {
 		return nil, wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "connect to the recorder: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // only to end the waiting
+	stop := context.AfterFunc(ctx, func() { _ = connection.Close() }) // only to end the wait
 	defer stop()
 	l := &link{connection: connection, in: wire.NewReader(connection), out: wire.NewWriter(connection)}
 	welcome, err := l.greet(options)
 	if err != nil {
-		_ = connection.Close() // the greeting is what failed
+		_ = connection.Close() // the greeting has failed
 		if outer.Err() == nil && ctx.Err() != nil {
 			return nil, wire.Welcome{}, silence(&silentError{pid: endpoint.PID})
 		}
 		return nil, wire.Welcome{}, err
 	}
 	if info, err := os.Stat(dir); err == nil && welcome.Folder != "" && wire.FolderID(info) != welcome.Folder {
-		_ = connection.Close() // nothing was asked
+		_ = connection.Close() // nothing was requested
 		return nil, wire.Welcome{}, scout.Errorf(scout.CodeRecorderUnreachable, "no recorder in %s: the one named there records into another folder", dir)
 	}
 	return l, welcome, nil
 }
 
-// silentError is a recorder process that is there and says nothing: it is stopped, or hangs.
+// silentError is a recorder process that exists but does not answer: it is stopped, or hangs.
 type silentError struct{ pid int }
 
 func (e *silentError) Error() string {
@@ -112,7 +111,7 @@ func silence(e *silentError) error {
 	return scout.Errorf(scout.CodeRecorderUnreachable, "%w", e).WithHint("to stop it: scout record stop; what it recorded is on disk")
 }
 
-// silentPID returns the process that does not answer, where that is what err says.
+// silentPID returns the process that does not answer, if err is a silentError.
 func silentPID(err error) (int, bool) {
 	var silent *silentError
 	if !errors.As(err, &silent) {
@@ -140,8 +139,8 @@ func (l *link) greet(options Options) (wire.Welcome, error) {
 	return welcome, nil
 }
 
-// lost gives the error of a connection the code that fits: what was outside the protocol keeps its
-// own, everything else means that the recorder is gone.
+// lost gives the error of a connection its code: an error with a code keeps it, and everything else means that the
+// recorder is gone.
 func lost(doing string, err error) error {
 	if scout.CodeOf(err) == scout.CodeRecorderProtocol {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -167,7 +166,7 @@ func expect(f wire.Frame, kind wire.Kind, v any) error {
 	return scout.Errorf(scout.CodeRecorderProtocol, "frame of kind %d: want %d", f.Kind, kind)
 }
 
-// read hands answers to whoever waits for them until the connection ends.
+// read delivers answers to the waiting requests until the connection ends.
 func (c *Client) read() {
 	var err error
 	for {
@@ -181,7 +180,7 @@ func (c *Client) read() {
 		delete(c.waiting, f.ID)
 		c.mu.Unlock()
 		if answer != nil {
-			answer <- f // has room for it
+			answer <- f // there is room for it
 		}
 	}
 	c.mu.Lock()
@@ -228,16 +227,16 @@ func (c *Client) request(ctx context.Context, kind wire.Kind, body, reply any) e
 // PID returns the recorder's process.
 func (c *Client) PID() int { return c.welcome.PID }
 
-// Parent returns the process that started the recorder and starts it again when it dies; 0 without one.
+// Parent returns the process that started the recorder and restarts it when it dies; 0 if there is none.
 func (c *Client) Parent() int { return c.welcome.Parent }
 
-// Version returns that of the recorder's program.
+// Version returns the version of the recorder's program.
 func (c *Client) Version() string { return c.welcome.Version }
 
-// Done is closed when the connection ended: by Close, or because the recorder did.
+// Done returns a channel that is closed when the connection has ended: by Close, or because the recorder ended.
 func (c *Client) Done() <-chan struct{} { return c.ended }
 
-// Close ends the connection. What the recorder was asked for continues.
+// Close ends the connection. Requests that the recorder has accepted continue.
 func (c *Client) Close() error {
 	err := c.link.connection.Close()
 	<-c.ended
@@ -247,13 +246,13 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Start begins a recording, see recorder.Recorder.Start. A caller who may have to ask again chooses
-// the id. Where ctx ends first the recorder is told to call the start off.
+// Start begins a recording; see recorder.Recorder.Start. A caller that may have to repeat the request chooses the id.
+// If ctx ends first, the recorder is asked to cancel the start.
 func (c *Client) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
 	return c.start(ctx, order, false, time.Time{})
 }
 
-// Resume continues with the recording order.ID, whose recorder ended without finishing it.
+// Resume continues the recording order.ID, whose recorder ended without finishing it.
 func (c *Client) Resume(ctx context.Context, order recording.Order) (recording.Started, error) {
 	return c.start(ctx, order, true, time.Time{})
 }
@@ -277,9 +276,8 @@ func (c *Client) start(ctx context.Context, order recording.Order, resume bool, 
 	return started, err
 }
 
-// Stop ends a recording and returns when its file is final; without an id the one under way. Stopping
-// again gives the same answer. Where the recording could not be finished as it should, both the
-// manifest and the error are there.
+// Stop ends a recording and returns when its file is final; without an id it ends the current one. Stopping again gives
+// the same answer. If the recording could not be finished normally, both the manifest and the error are set.
 func (c *Client) Stop(ctx context.Context, id recording.ID) (recording.Manifest, error) {
 	var stopped wire.Stopped
 	err := c.request(ctx, wire.KindStop, wire.Stop{ID: id, Traceparent: observe.Traceparent(ctx)}, &stopped)
@@ -289,22 +287,22 @@ func (c *Client) Stop(ctx context.Context, id recording.ID) (recording.Manifest,
 	return stopped.Manifest, err
 }
 
-// Adopt makes this client an owner of the recording with that id, or without one of the recording under way, and
-// returns the order that it was started with. Where it is not under way the error has scout.CodeNotRecording.
+// Adopt makes this client an owner of the recording with that id, or of the current one if id is empty, and returns the
+// order that it was started with. If it is not running, the error has scout.CodeNotRecording.
 func (c *Client) Adopt(ctx context.Context, id recording.ID) (recording.Order, recording.Started, error) {
 	var adopted wire.Adopted
 	err := c.request(ctx, wire.KindAdopt, wire.Adopt{ID: id, Traceparent: observe.Traceparent(ctx)}, &adopted)
 	return adopted.Order, adopted.Started, err
 }
 
-// Status returns how the recorder is.
+// Status returns the state of the recorder.
 func (c *Client) Status(ctx context.Context) (recording.Status, error) {
 	var s recording.Status
 	err := c.request(ctx, wire.KindStatus, struct{}{}, &s)
 	return s, err
 }
 
-// Shutdown makes the recorder finish what it records and end.
+// Shutdown makes the recorder finish its recording and end.
 func (c *Client) Shutdown(ctx context.Context) error {
 	return c.request(ctx, wire.KindShutdown, wire.Shutdown{}, &struct{}{})
 }

@@ -4,5 +4,5 @@ package remote
 
 import "syscall"
 
-// detached puts the child into a session of its own: no signal of a terminal reaches it.
+// detached puts the child into its own session, so that no signal of a terminal reaches it.
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -1,6 +1,7 @@
-// Package remote is the client's side of a recorder process. Dial speaks with the one that is there, Attach starts one
-// where there is none. A Keeper stays with a recording through all of its recorders; Keep begins one, Adopt takes one over,
-// Watch only looks. Stop ends a recording whatever became of its recorder. Check is the health of it.
+// Package remote is the client's side of a recorder process. Dial connects to a running recorder; Attach also starts
+// one if there is none. A Keeper stays with a recording through all of its recorders: Keep begins a recording, Adopt
+// takes one over, Watch only observes. Stop ends a recording whatever became of its recorder. Check is its health
+// check.
 //
-// A recorder outlives whoever started it. It is found through the endpoint file in the folder.
+// A recorder outlives the program that started it. Clients find it through the endpoint file in the folder.
 package remote

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// staleFrame is the age of the newest frame above which a recording is in trouble.
+	// staleFrame is the age of the newest frame above which a recording has a problem.
 	staleFrame = time.Second
 	// probeWithin is how long a recorder may take to answer a probe.
 	probeWithin = 900 * time.Millisecond
 )
 
-// Check looks at the recorder of the folder. It has no effect: it starts nothing, opens no device, makes no folder and
-// keeps no recorder alive. Without a recorder nothing is wrong, unless one died in the middle of a recording.
+// Check checks the recorder of the folder. It has no effect: it starts nothing, opens no device, creates no folder and
+// keeps no recorder alive. Without a recorder all is well, unless one died during a recording.
 func Check(dir string) health.Check {
 	return health.Check{Name: "audio", Critical: true, Probe: func(ctx context.Context) health.Result {
 		ctx, cancel := context.WithTimeout(ctx, probeWithin)
@@ -29,7 +29,7 @@ func Check(dir string) health.Check {
 		if err != nil {
 			return judgeAbsence(ctx, dir, err)
 		}
-		defer func() { _ = client.Close() }() // it was only looked at
+		defer func() { _ = client.Close() }() // it was only a check
 		status, err := client.Status(ctx)
 		if scout.CodeOf(err) == scout.CodeRecorderUnreachable && ctx.Err() == nil { // it ended at that moment
 			return judgeAbsence(ctx, dir, err)
@@ -41,7 +41,7 @@ func Check(dir string) health.Check {
 	}}
 }
 
-// unanswered is the result for a recorder that is there and failed to answer.
+// unanswered returns the result for a recorder that exists but failed to answer.
 func unanswered(ctx context.Context, pid int, err error) health.Result {
 	if ctx.Err() != nil {
 		return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder (process %d) does not answer", pid)}
@@ -49,7 +49,7 @@ func unanswered(ctx context.Context, pid int, err error) health.Result {
 	return health.Result{Status: health.Unhealthy, Reason: err.Error()}
 }
 
-// judgeAbsence makes a status of a recorder that was not reached.
+// judgeAbsence returns the status for a recorder that was not reached.
 func judgeAbsence(ctx context.Context, dir string, err error) health.Result {
 	why, pid := absent(dir)
 	if scout.CodeOf(err) != scout.CodeRecorderUnreachable || ctx.Err() != nil {
@@ -76,7 +76,7 @@ func judgeAbsence(ctx context.Context, dir string, err error) health.Result {
 	return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder died in the middle of recording %s", id)}
 }
 
-// judge makes a status of a state.
+// judge returns the status for a state.
 func judge(s recording.Status) health.Result {
 	result := health.Result{Status: health.Healthy, Metadata: map[string]string{"recorder_pid": strconv.Itoa(s.PID), "state": s.Capture}}
 	if s.Device.Name != "" {

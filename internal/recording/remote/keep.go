@@ -15,12 +15,12 @@ import (
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
-// EventRecorderReplaced is logged when a recorder died and a new one continued with its recording.
+// eventRecorderReplaced is logged when a recorder died and a new one continued its recording.
 const eventRecorderReplaced = "recorder_replaced"
 
-// keepPolicy is how a recorder that died is replaced: at once, then in short pauses, as long as a
-// recording can be continued (recorder.Options.ResumeWithin). A program that is missing is missed only for
-// a moment while another version is installed.
+// keepPolicy says how a dead recorder is replaced: at once, then with short pauses, as long as a recording can be
+// resumed (recorder.Options.ResumeWithin). A missing program is retried too: it is missing only for a moment while
+// another version is installed.
 func keepPolicy() resilience.Policy {
 	return resilience.Policy{
 		Initial: 50 * time.Millisecond, Max: 2 * time.Second, Budget: 10 * time.Minute,
@@ -30,16 +30,16 @@ func keepPolicy() resilience.Policy {
 	}
 }
 
-// eventBuffer is how many events who listens to a Keeper may be behind.
+// eventBuffer is how many events a listener of a Keeper may be behind.
 const eventBuffer = 64
 
-// errEnded says that there is nothing to replace a recorder for.
+// errEnded says that there is no recording left to replace a recorder for.
 var errEnded = errors.New("the recording ended")
 
-// Keeper stays with a recording through whatever happens to its recorder. One made by Keep or Adopt owns the recording:
-// when the recorder dies and nothing else does, it starts another one that continues with it, with the order
-// that the recording was started with. What was not recorded in between is a gap. One made by Watch only looks. The
-// recording itself needs no keeper.
+// Keeper stays with a recording whatever happens to its recorder. A Keeper made by Keep or Adopt owns the recording: if
+// the recorder dies and nothing else restarts it, the Keeper starts another one that continues the recording with its
+// original order. The time in between is a gap. A Keeper made by Watch only observes. The recording itself needs no
+// Keeper.
 type Keeper struct {
 	folder *recording.Folder
 	launch LaunchOptions
@@ -51,14 +51,14 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	client  *Client
-	changed chan struct{} // closed when the client is another one
+	changed chan struct{} // closed when the client is replaced
 
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-// Keep begins a recording, in a recorder that it starts where there is none that fits, and watches over it until
-// Stop or Leave. The order gets the environment of launch, unless it has its own.
+// Keep begins a recording, in a recorder that it starts if no running one fits, and watches over it until Stop or
+// Leave. The order gets the environment of launch, unless it has its own.
 func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, order recording.Order, scope observe.Scope) (*Keeper, recording.Started, error) {
 	if order.ID == "" {
 		order.ID = recording.NewID(time.Now())
@@ -66,7 +66,7 @@ func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, o
 	launch = launch.withEnvironment(order.Environment)
 	order.Environment = launch.Environment
 	k := newKeeper(folder, launch, order, scope)
-	// A recorder that was idle may be ending at this moment, or be one for another environment: the next one is not.
+	// An idle recorder may be ending at this moment, or may have another environment: the next one will not.
 	policy := resilience.Policy{Initial: 50 * time.Millisecond, Attempts: 5, Retryable: func(err error) bool { return scout.CodeOf(err) == scout.CodeRecorderUnreachable }}
 	started, err := resilience.Retry(ctx, scope, policy, func(ctx context.Context) (recording.Started, error) { return k.begin(ctx, false) })
 	if err != nil {
@@ -77,9 +77,8 @@ func Keep(ctx context.Context, folder *recording.Folder, launch LaunchOptions, o
 	return k, started, nil
 }
 
-// Adopt becomes the owner of a recording that is under way, and watches over it as Keep does. Nothing about the
-// recording changes by it. With an empty id it is the one under way; where there is none, or another, the error has
-// scout.CodeNotRecording.
+// Adopt becomes the owner of a current recording, and watches over it as Keep does. It changes nothing about the
+// recording. An empty id means the current one. If there is none, or another one, the error has scout.CodeNotRecording.
 func Adopt(ctx context.Context, folder *recording.Folder, launch LaunchOptions, id recording.ID, scope observe.Scope) (*Keeper, recording.Started, error) {
 	client, err := await(ctx, folder.Dir(), launch.Options)
 	if err != nil {
@@ -87,7 +86,7 @@ func Adopt(ctx context.Context, folder *recording.Folder, launch LaunchOptions, 
 	}
 	order, started, err := client.Adopt(ctx, id)
 	if err != nil {
-		_ = client.Close() // nothing came of it
+		_ = client.Close() // it is not used
 		return nil, recording.Started{}, err
 	}
 	k := newKeeper(folder, launch.withEnvironment(order.Environment), order, scope)
@@ -96,14 +95,14 @@ func Adopt(ctx context.Context, folder *recording.Folder, launch LaunchOptions, 
 	return k, started, nil
 }
 
-// Watch stays with the recording under way without owning it: nothing is different from when nobody looks.
+// Watch stays with the current recording without owning it, and without any effect.
 func Watch(ctx context.Context, folder *recording.Folder, options Options, id recording.ID, scope observe.Scope) (*Keeper, error) {
 	client, progress, err := Running(ctx, folder.Dir(), options)
 	if err != nil {
 		return nil, err
 	}
 	if id != "" && id != progress.ID {
-		_ = client.Close() // nothing was asked of it
+		_ = client.Close() // it is not used
 		return nil, scout.Errorf(scout.CodeNotRecording, "recording %s is not under way; %s is", id, progress.ID)
 	}
 	k := newKeeper(folder, LaunchOptions{Options: options}, progress.Order, scope)
@@ -132,23 +131,23 @@ func (k *Keeper) Order() recording.Order { return k.order }
 // ID returns the id of the recording.
 func (k *Keeper) ID() recording.ID { return k.order.ID }
 
-// Client returns the connection to the recorder of the moment.
+// Client returns the connection to the present recorder.
 func (k *Keeper) Client() *Client {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.client
 }
 
-// Ended is closed when the keeper has nothing more to watch over: the recording ended by its rules,
-// its source did, or no recorder could be started for as long as it could have been continued.
+// Ended returns a channel that is closed when the keeper has nothing more to watch: the recording ended by its rules,
+// its source ended, or no recorder could be started for as long as the recording could have been resumed.
 func (k *Keeper) Ended() <-chan struct{} { return k.ended }
 
-// Events returns what happens to the recording from now on, in whichever recorder. The caller closes the subscription.
+// Events returns the events of the recording from now on, in any recorder. The caller closes the subscription.
 func (k *Keeper) Events() *fanout.Subscription[recording.Event] {
 	return k.events.Subscribe(eventBuffer)
 }
 
-// WatchLevel calls each for the level in that rhythm, in whichever recorder, until ctx or the recording ends.
+// WatchLevel calls each with the level at that interval, in any recorder, until ctx or the recording ends.
 func (k *Keeper) WatchLevel(ctx context.Context, every time.Duration, each func(recording.Level) bool) {
 	for {
 		k.mu.Lock()
@@ -167,7 +166,7 @@ func (k *Keeper) WatchLevel(ctx context.Context, every time.Duration, each func(
 	}
 }
 
-// watch hears the events of one recorder after the other.
+// watch follows the events of one recorder after the other.
 func (k *Keeper) watch(ctx context.Context) {
 	log := k.scope.Log().With(slog.String(recording.KeyRecording, string(k.order.ID)))
 	for {
@@ -194,7 +193,7 @@ func (k *Keeper) watch(ctx context.Context) {
 	}
 }
 
-// hear hands the events of the recorder of the moment on; true where the recording ended, false where the recorder did.
+// hear passes on the events of the present recorder; true if the recording ended, false if the recorder did.
 func (k *Keeper) hear(ctx context.Context) (over bool) {
 	client := k.Client()
 	send := func(e recording.Event) bool {
@@ -204,7 +203,7 @@ func (k *Keeper) hear(ctx context.Context) (over bool) {
 		}
 		return !over
 	}
-	// What happened before the events were heard is in the status.
+	// Events before the subscription are in the status.
 	_ = client.WatchEventsFrom(ctx, func() bool {
 		status, err := client.Status(ctx)
 		if err != nil || status.Recording != nil && status.Recording.ID == k.order.ID {
@@ -218,8 +217,8 @@ func (k *Keeper) hear(ctx context.Context) (over bool) {
 	return over
 }
 
-// begin attaches to a recorder and makes it begin the recording, or continue with it. One that is idle and was started in
-// another environment makes room for another.
+// begin attaches to a recorder and makes it begin the recording, or resume it. An idle recorder that was started in
+// another environment is replaced.
 func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, error) {
 	client, _, err := Attach(ctx, k.folder.Dir(), k.launch)
 	if err != nil {
@@ -236,13 +235,13 @@ func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, err
 		}
 	}
 	if err != nil {
-		_ = client.Close() // nothing came of it
+		_ = client.Close() // it is not used
 		return recording.Started{}, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client != nil {
-		_ = k.client.Close() // it is broken: that is why we are here
+		_ = k.client.Close() // it is broken, which is why it is replaced
 	}
 	k.client = client
 	close(k.changed)
@@ -250,7 +249,7 @@ func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, err
 	return started, nil
 }
 
-// replace finds the recorder that continues with the recording, or makes it.
+// replace finds or starts the recorder that continues the recording.
 func (k *Keeper) replace(ctx context.Context) (struct{}, error) {
 	if k.finished() {
 		return struct{}{}, errEnded
@@ -261,22 +260,22 @@ func (k *Keeper) replace(ctx context.Context) (struct{}, error) {
 	}
 	client, progress, err := Running(ctx, k.folder.Dir(), k.launch.Options)
 	if err == nil && progress.ID != k.order.ID {
-		_ = client.Close() // nothing was asked of it
+		_ = client.Close() // it is not used
 		err = errEnded
 	}
 	if err != nil {
-		return struct{}{}, errEnded // whoever only looks has nothing more to look at
+		return struct{}{}, errEnded // an observer has nothing more to watch
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_ = k.client.Close() // it is broken: that is why we are here
+	_ = k.client.Close() // it is broken, which is why it is replaced
 	k.client = client
 	close(k.changed)
 	k.changed = make(chan struct{})
 	return struct{}{}, nil
 }
 
-// finished reports whether the recording ended in order.
+// finished reports whether the recording ended normally.
 func (k *Keeper) finished() bool {
 	m, err := k.folder.Manifest(k.order.ID)
 	return err == nil && m.State == recording.StateFinished
@@ -298,8 +297,8 @@ func (k *Keeper) Leave() error {
 	return k.Client().Close()
 }
 
-// Running returns a connection to the recorder of the folder and the recording that is under way there. Without one the
-// error has scout.CodeNotRecording. The caller closes the client.
+// Running returns a connection to the recorder of the folder and its current recording. If there is none, the error has
+// scout.CodeNotRecording. The caller closes the client.
 func Running(ctx context.Context, dir string, options Options) (*Client, *recording.Progress, error) {
 	return runningWithin(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin})
 }
@@ -319,7 +318,7 @@ func runningWithin(ctx context.Context, dir string, options Options, patience ma
 	return client, status.Recording, nil
 }
 
-// baseEnvironment is the environment that a recorder is started in, but for what an order says of it.
+// baseEnvironment returns the environment in which a recorder is started, apart from that of an order.
 func (o *LaunchOptions) baseEnvironment() []string {
 	if o.Env != nil {
 		return o.Env
@@ -327,8 +326,8 @@ func (o *LaunchOptions) baseEnvironment() []string {
 	return os.Environ()
 }
 
-// withEnvironment returns the options for a recorder of that environment; where it leaves it open, for one of this
-// program's own.
+// withEnvironment returns the options for a recorder with that environment. What it leaves open is taken from this
+// program.
 func (o LaunchOptions) withEnvironment(e recording.Environment) LaunchOptions {
 	if e.Variables != nil {
 		o.Environment = e

@@ -19,14 +19,13 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// LogName is the file in the folder of recordings where a recorder's output goes.
+// LogName is the file in the folder of recordings for a recorder's output.
 const LogName = "recorder.log"
 
-// quickerWithin is how long a recorder that was quicker than ours, which ended for that, may take to
-// answer.
+// quickerWithin is how long the recorder of another launch, which was faster than ours, may take to answer.
 const quickerWithin = 2 * time.Second
 
-// maxLogBytes is how long the log grows before it is set aside at the next launch.
+// maxLogBytes is the size from which the log is rotated at the next launch.
 const maxLogBytes = 4 << 20
 
 // LaunchOptions say how to start a recorder.
@@ -39,24 +38,23 @@ type LaunchOptions struct {
 	Through []string
 	// Args are its arguments; nil for those that a recorder of the folder and the environment needs.
 	Args []string
-	// Env is what else is in the environment of the child; nil for this program's own.
+	// Env is the rest of the child's environment; nil for this program's own.
 	Env []string
-	// Environment is what the recorder is started with. Where it names no variables they are those of Env.
+	// Environment is the environment in which the recorder is started. If it names no variables they are those of Env.
 	Environment recording.Environment
 	// Within bounds the time until the recorder answers, repairs included; default 30 s.
 	Within time.Duration
 }
 
-// startsWithin is how long a recorder is waited for that is being started; it repairs the folder before it answers.
+// startsWithin is how long to wait for a starting recorder; it repairs the folder before it answers.
 const startsWithin = 30 * time.Second
 
-// comesBackWithin is how long a recorder that died is waited for that has a parent to start it again.
+// comesBackWithin is how long to wait for a dead recorder whose parent restarts it.
 const comesBackWithin = 2 * time.Second
 
-// Attach connects to the recorder of the folder and starts one where none answers. The recorder is a
-// process of its own: in a session of its own, so that Ctrl-C and the end of this program do not
-// reach it, with its output in LogName. Whoever of several that launch at once comes second attaches
-// to the recorder of the first.
+// Attach connects to the recorder of the folder and starts one if none answers. The recorder is a separate process in
+// its own session, so that Ctrl-C and the end of this program do not reach it; its output goes to LogName. If several
+// programs launch at once, all attach to the recorder of the first.
 func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Client, launched bool, err error) {
 	if options.Within <= 0 {
 		options.Within = startsWithin
@@ -100,13 +98,13 @@ func await(ctx context.Context, dir string, options Options) (*Client, error) {
 	return awaitRecorder(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin})
 }
 
-// child is a recorder that was started and not heard of yet.
+// child is a recorder that was started and has not answered yet.
 type child struct {
 	process *os.Process
 	log     string
 	begin   int64         // where its output begins in the log
 	ended   chan struct{} // closed when the process has ended
-	exit    error         // how; valid then
+	exit    error         // its exit error; valid then
 }
 
 // start starts the process.
@@ -140,14 +138,14 @@ func start(dir string, options LaunchOptions) (*child, error) {
 		return nil, notStarted(program, err)
 	}
 	c := &child{process: command.Process, log: path, begin: info.Size(), ended: make(chan struct{})}
-	go func() { // ends with the recorder, at the latest with this program, whom it outlives
+	go func() { // ends with the recorder, or at the latest with this program, which the recorder outlives
 		c.exit = command.Wait()
 		close(c.ended)
 	}()
 	return c, nil
 }
 
-// arguments are those of a recorder that logs as the environment says.
+// arguments returns those of a recorder that logs as the environment says.
 func arguments(dir string, e recording.Environment) []string {
 	args := []string{"--recordings-dir=" + dir}
 	if e.LogLevel != "" {
@@ -159,14 +157,14 @@ func arguments(dir string, e recording.Environment) []string {
 	return args
 }
 
-// end takes the process away, which somebody else's recorder has made needless: it would find the folder taken, but
-// perhaps only when that one has ended and the folder is gone. It is asked, so that it takes its own child along.
+// end ends the process if another recorder has made it needless. It would find the folder taken, but perhaps only after
+// that recorder has ended and the folder is gone. It is asked to end, so that it also ends its own child.
 func (c *child) end() {
 	_ = c.process.Signal(syscall.SIGTERM) // it may have ended by itself
 	<-c.ended
 }
 
-// notStarted tells a program that is not there, or may not be run, from a machine that could not start it.
+// notStarted distinguishes a program that is missing, or may not be run, from a machine that could not start it.
 func notStarted(program string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
@@ -177,10 +175,10 @@ func notStarted(program string, err error) error {
 	return scout.Errorf(scout.CodeRecorderStart, "start recorder: %w", err)
 }
 
-// openLog opens the log for appending; one that became long is set aside first.
+// openLog opens the log for appending; a long one is rotated first.
 func openLog(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLogBytes {
-		// Not by atomicfile: the log is set aside as it is.
+		// atomicfile cannot do this: the log is renamed unchanged.
 		if err := os.Rename(path, path+".1"); err != nil {
 			return nil, err
 		}
@@ -189,8 +187,8 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
-// await connects as soon as a recorder answers, be it this one or that of somebody who was quicker. Where this one has ended and
-// nobody is on the way, that is said at once.
+// await connects as soon as a recorder answers, this one or a faster one. If this one has ended and no other is
+// starting, it returns the error at once.
 func (c *child) await(ctx context.Context, dir string, options Options) (*Client, error) {
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -217,7 +215,7 @@ func (c *child) await(ctx context.Context, dir string, options Options) (*Client
 	}
 }
 
-// failed tells why the recorder ended: because somebody has its folder, else with the last of its output.
+// failed returns why the recorder ended: another one has its folder, or else the last of its output.
 func (c *child) failed(dir string) error {
 	if err := recording.Occupied(dir); err != nil {
 		return err

@@ -8,11 +8,11 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// endsIdleWithin is how long a recorder that records nothing may take to end, once it was asked.
+// endsIdleWithin is how long an idle recorder may take to end after the request.
 const endsIdleWithin = 2 * time.Second
 
-// Recover repairs the folder, after it ended a recorder that records nothing there. While something is being recorded the
-// error has scout.CodeRecordingLocked and nothing is changed.
+// Recover repairs the folder, after ending an idle recorder there. During a recording the error has
+// scout.CodeRecordingLocked and nothing is changed.
 func Recover(ctx context.Context, folder *recording.Folder) (recording.RepairReport, error) {
 	report, err := folder.Recover()
 	if scout.CodeOf(err) != scout.CodeRecordingLocked {
@@ -22,7 +22,7 @@ func Recover(ctx context.Context, folder *recording.Folder) (recording.RepairRep
 	if dialErr != nil {
 		return recording.RepairReport{}, err
 	}
-	defer func() { _ = client.Close() }() // it ended, or continues
+	defer func() { _ = client.Close() }() // it has ended, or continues
 	if endErr := client.shutdownIdle(ctx); endErr != nil {
 		if scout.CodeOf(endErr) == scout.CodeAlreadyRecording {
 			return recording.RepairReport{}, err

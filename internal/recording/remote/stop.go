@@ -14,19 +14,20 @@ import (
 )
 
 const (
-	// silentFor is how long a recorder may say nothing while a recording is to be stopped, before it is ended. One that
-	// waits for a disk continues answering.
+	// silentFor is how long a recorder may leave a stop unanswered before it is killed. One that waits for a disk still
+	// answers.
 	silentFor = 5 * time.Second
-	// endsWithin is how long a process that was told to end may take to give its folder back.
+	// endsWithin is how long a process that was told to end may take to release its folder.
 	endsWithin = 30 * time.Second
 )
 
-// Stop ends the recording under way in the folder and returns its manifest, whatever became of its recorder. A recorder
-// that hangs is killed, one whose socket is gone is told to end; what it left is put right by the next one, or, where
-// none can be started, here. The manifest is there whenever a recording was found; an error beside it tells what is not as it
-// should be. Without a recording under way the error has scout.CodeNotRecording and tells what became of the last one.
+// Stop ends the current recording in the folder and returns its manifest, whatever became of its recorder. A recorder
+// that hangs is killed, and one whose socket is gone is told to end. The next recorder, or this program if none can be
+// started, repairs what it left. The manifest is set whenever a recording was found; an error beside it says what is
+// wrong with it. If there is no current recording, the error has scout.CodeNotRecording and says what became of the
+// last one.
 //
-// A recorder that is being started is waited for: what it is about to begin is stopped.
+// Stop waits for a starting recorder and stops the recording that it is about to begin.
 func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (recording.Manifest, error) {
 	s := stopper{folder, launch}
 	why, _ := absent(folder.Dir())
@@ -38,7 +39,7 @@ func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (
 		client, progress, err = s.running(ctx) // it waits for an answer
 	}
 	if err == nil {
-		defer func() { _ = client.Close() }() // the recording is what matters
+		defer func() { _ = client.Close() }() // only the recording matters
 		s.launch = launch.withEnvironment(progress.Order.Environment)
 		return s.stop(ctx, client, progress.ID)
 	}
@@ -60,7 +61,7 @@ func (s stopper) force(ctx context.Context, err error) (recording.Manifest, erro
 	silent, isSilent := silentPID(err)
 	switch {
 	case !isSilent && why == starting:
-		return recording.Manifest{}, err // whatever is unfinished, it is about to be finished
+		return recording.Manifest{}, err // any unfinished recording is about to be finished
 	case !isSilent && why == halted: // it has recorded nothing yet
 		if err := s.end(ctx, pid, syscall.SIGKILL); err != nil {
 			return recording.Manifest{}, err
@@ -80,23 +81,23 @@ func (s stopper) force(ctx context.Context, err error) (recording.Manifest, erro
 	return s.putRight(ctx, id)
 }
 
-// running is Running with more patience for a recorder that is being started.
+// running is Running with more patience for a starting recorder.
 func (s stopper) running(ctx context.Context) (*Client, *recording.Progress, error) {
 	patience := map[absence]time.Duration{starting: startsWithin, returning: comesBackWithin}
 	return runningWithin(ctx, s.folder.Dir(), s.launch.Options, patience)
 }
 
-// beginsWithin is how long a recorder that has just been started is given to hear of the recording that it was started for.
+// beginsWithin is how long to wait until a recorder that has just been started receives its order.
 const beginsWithin = 2 * time.Second
 
-// callOff stops a recording that is only about to begin, or has begun at this moment. Where one is expected it is waited for.
-// Without either both results are zero.
+// callOff stops a recording that is about to begin, or has begun at this moment. If one is expected, callOff waits for
+// it. If there is none, both results are zero.
 func callOff(ctx context.Context, dir string, options Options, expected bool) (recording.Manifest, error) {
 	client, err := Dial(ctx, dir, options)
 	if err != nil {
-		return recording.Manifest{}, nil // there is no recorder, and so nothing begins
+		return recording.Manifest{}, nil // there is no recorder, so nothing begins
 	}
-	defer func() { _ = client.Close() }() // the recording is what matters
+	defer func() { _ = client.Close() }() // only the recording matters
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for began := time.Now(); ; {
@@ -113,7 +114,7 @@ func callOff(ctx context.Context, dir string, options Options, expected bool) (r
 		select {
 		case <-ctx.Done():
 			return recording.Manifest{}, nil
-		case <-ticker.C: // the recorder does not know either what it is about to be asked for
+		case <-ticker.C: // the recorder does not know its next request either
 		}
 	}
 }
@@ -123,7 +124,7 @@ func calledOff(err error) bool {
 	return scout.CodeOf(err) == scout.CodeNotRecording && strings.Contains(err.Error(), wire.StartCancelled)
 }
 
-// unfinished returns the recording that is being made, or was when its recorder died.
+// unfinished returns the recording that is being made, or was being made when its recorder died.
 func unfinished(folder *recording.Folder) (recording.ID, bool) {
 	list, _, err := folder.List()
 	if err != nil {
@@ -137,7 +138,7 @@ func unfinished(folder *recording.Folder) (recording.ID, bool) {
 	return "", false
 }
 
-// afterwards adds to an error that nothing is being recorded what became of the last recording.
+// afterwards adds what became of the last recording to the error that nothing is being recorded.
 func afterwards(folder *recording.Folder, err error) error {
 	if scout.CodeOf(err) != scout.CodeNotRecording {
 		return err
@@ -163,7 +164,7 @@ type stopper struct {
 	launch LaunchOptions
 }
 
-// stop asks the recorder behind the client, then whoever is there after it.
+// stop asks the client's recorder, then any recorder that follows it.
 func (s stopper) stop(ctx context.Context, client *Client, id recording.ID) (recording.Manifest, error) {
 	m, err := s.ask(ctx, client, id)
 	if scout.CodeOf(err) != scout.CodeRecorderUnreachable || m.ID != "" || ctx.Err() != nil {
@@ -172,7 +173,7 @@ func (s stopper) stop(ctx context.Context, client *Client, id recording.ID) (rec
 	return s.putRight(ctx, id)
 }
 
-// ask asks a recorder to stop, and kills it where it says nothing for silentFor.
+// ask asks a recorder to stop, and kills it if it does not answer for silentFor.
 func (s stopper) ask(ctx context.Context, client *Client, id recording.ID) (recording.Manifest, error) {
 	type answer struct {
 		manifest recording.Manifest
@@ -207,14 +208,15 @@ func (s stopper) ask(ctx context.Context, client *Client, id recording.ID) (reco
 	}
 }
 
-// putRight finishes a recording whose recorder is gone: another recorder does, or, where none can be started, this program.
+// putRight finishes a recording whose recorder is gone, with another recorder or, if none can be started, in this
+// program.
 func (s stopper) putRight(ctx context.Context, id recording.ID) (recording.Manifest, error) {
 	if m, err := s.folder.Manifest(id); err == nil && m.State == recording.StateFinished {
 		return m, nil
 	}
 	client, _, err := Attach(ctx, s.folder.Dir(), s.launch)
 	if err == nil {
-		defer func() { _ = client.Close() }() // the recording is what matters
+		defer func() { _ = client.Close() }() // only the recording matters
 		return s.ask(ctx, client, id)
 	}
 	if ctx.Err() != nil {
@@ -227,7 +229,8 @@ func (s stopper) putRight(ctx context.Context, id recording.ID) (recording.Manif
 	return m, errors.Join(fmt.Errorf("the recorder ended unexpectedly and could not be replaced: %w", err), manifestErr)
 }
 
-// kill ends a recorder that does not answer, and the recording with it: what that had not heard or written by then is lost.
+// kill ends a recorder that does not answer, and with it the recording: frames that it had not written by then are
+// lost.
 func (s stopper) kill(ctx context.Context, pid int, id recording.ID) (recording.Manifest, error) {
 	if holder, held := recording.Holder(s.folder.Dir()); held && holder.PID == pid { // else it ended by itself
 		if err := s.end(ctx, pid, syscall.SIGKILL); err != nil {
@@ -240,7 +243,7 @@ func (s stopper) kill(ctx context.Context, pid int, id recording.ID) (recording.
 	return m, errors.Join(hung, err)
 }
 
-// end sends a signal to the process that holds the folder and waits until it does not any more.
+// end sends a signal to the process that holds the folder and waits until it has released it.
 func (s stopper) end(ctx context.Context, pid int, signal syscall.Signal) error {
 	if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return scout.Errorf(scout.CodeRecorderUnreachable, "end the recorder (process %d): %w", pid, err)
@@ -258,7 +261,7 @@ func (s stopper) end(ctx context.Context, pid int, signal syscall.Signal) error 
 		case <-deadline:
 			return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) does not stop", pid).
 				WithHint("it may be waiting for a disk or device that does not answer: see recorder.log in the folder of recordings")
-		case <-ticker.C: // nothing announces the end of a process that is no child
+		case <-ticker.C: // nothing announces the end of a process that is not a child
 		}
 	}
 }

@@ -12,12 +12,11 @@ import (
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
 
-// streamID is the id of the frames of a stream. Each stream has a connection of its own, so that a slow one
-// does not hold up the others.
+// streamID is the id of the frames of a stream. Each stream has its own connection, so that a slow one does not block
+// the others.
 const streamID = 1
 
-// Live gives frames of recordings that are under way; it implements recording.Live by a connection for
-// each listener.
+// Live gives frames of current recordings; it implements recording.Live with a connection for each listener.
 type Live struct {
 	// Dir is the folder of recordings, Name that of the program, for the recorder's log.
 	Dir, Name string
@@ -42,7 +41,7 @@ func openStream(ctx context.Context, dir string, options Options, kind wire.Kind
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = l.connection.Close() }) // only to end the waiting
+	stop := context.AfterFunc(ctx, func() { _ = l.connection.Close() }) // only to end the wait
 	defer stop()
 	err = l.out.WriteJSON(kind, streamID, request)
 	if err == nil {
@@ -89,8 +88,8 @@ func (s *liveStream) Close() error {
 	return nil
 }
 
-// WatchLevel calls each for the level in that rhythm, at most every 20 ms, until ctx ends, each returns false, or the recorder does.
-// Only in the first two cases the error is nil.
+// WatchLevel calls each with the level at that interval, at most every 20 ms, until ctx ends, each returns false, or
+// the recorder ends. Only in the first two cases the error is nil.
 func (c *Client) WatchLevel(ctx context.Context, every time.Duration, each func(recording.Level) bool) error {
 	return c.watch(ctx, wire.KindWatchLevel, wire.WatchLevel{Every: every}, nil, func(f wire.Frame) (bool, error) {
 		if f.Kind != wire.KindLevel {
@@ -106,7 +105,8 @@ func (c *Client) WatchEvents(ctx context.Context, each func(recording.Event) boo
 	return c.WatchEventsFrom(ctx, nil, each)
 }
 
-// WatchEventsFrom is WatchEvents with a call of heard first, when no event is missed any more; it may end the watching by false.
+// WatchEventsFrom is WatchEvents with a first call of heard, once no more events can be missed; it may end the watch by
+// returning false.
 func (c *Client) WatchEventsFrom(ctx context.Context, heard func() bool, each func(recording.Event) bool) error {
 	return c.watch(ctx, wire.KindWatchEvents, struct{}{}, heard, func(f wire.Frame) (bool, error) {
 		var e recording.Event
@@ -115,14 +115,14 @@ func (c *Client) WatchEventsFrom(ctx context.Context, heard func() bool, each fu
 	})
 }
 
-// watch opens a stream and calls each for every frame. opened, where there is one, is called first and may end it by
-// false.
+// watch opens a stream and calls each for every frame. opened, if set, is called first and may end the watch by
+// returning false.
 func (c *Client) watch(ctx context.Context, kind wire.Kind, request any, opened func() bool, each func(wire.Frame) (bool, error)) error {
 	l, err := openStream(ctx, c.dir, c.options, kind, request, &struct{}{})
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = l.connection.Close() }) // only to end the waiting
+	stop := context.AfterFunc(ctx, func() { _ = l.connection.Close() }) // only to end the wait
 	defer stop()
 	defer func() { _ = l.connection.Close() }() // nothing is lost by it
 	if opened != nil && !opened() {
