@@ -74,7 +74,7 @@ func said(text string, n int) bool {
 	return slices.Equal(bench.Words(text), bench.Words(strings.Repeat(spoken+" ", n)))
 }
 
-// reports whether a message has all the facts, which are separated by " … ", in this order. The words between them may change.
+// tells reports whether a message has all the facts, which are separated by " … ", in this order. The words between them may change.
 func tells(message, facts string) bool {
 	for fact := range strings.SplitSeq(facts, " … ") {
 		_, rest, found := strings.Cut(message, fact)

@@ -44,8 +44,8 @@ type header struct {
 	format  scout.Format
 	// frames is the length of the audio that the header claims.
 	frames uint64
-	// A final header belongs to a file that no longer grows: an odd length is stated, and a padding byte follows the
-	// audio. The header of a growing file states only an even length.
+	// final is set for a file that no longer grows: an odd length is stated, and a padding byte follows the audio. The
+	// header of a growing file states only an even length.
 	final bool
 }
 

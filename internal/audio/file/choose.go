@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/wav"
 )
 
-// decoderFor looks at the input and returns the decoder for it.
+// decoderFor recognises the input and returns its decoder.
 func (r *Reader) decoderFor() (decoder, error) {
 	if r.opts.Raw != nil {
 		return newRaw(r.src, *r.opts.Raw), nil
@@ -22,7 +22,7 @@ func (r *Reader) decoderFor() (decoder, error) {
 	return r.decoderOf(what)
 }
 
-// decoderOf returns the decoder for what begins at the source's position.
+// decoderOf returns the decoder for the file that begins at the source's position.
 func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 	r.stream.container = what.container
 	defer r.recovered(&err)
@@ -61,7 +61,7 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 	return r.ffmpeg(what)
 }
 
-// mp3 prefers ffmpeg, which conceals damage better and knows all versions and layers.
+// mp3 prefers ffmpeg, which conceals damage better and supports all versions and layers.
 func (r *Reader) mp3(what sniffed) (decoder, error) {
 	if r.ffmpegPath() == "" {
 		return r.mp3Here(what)
@@ -75,7 +75,7 @@ func (r *Reader) mp3(what sniffed) (decoder, error) {
 		}
 		return d, err
 	}
-	// An ffmpeg that does not work must not cost a file that can be read without it.
+	// A broken ffmpeg must not cost a file that can be read without it.
 	r.opts.Log.Warn(eventDecoderReplaced, slog.String("error", err.Error()))
 	if seekErr := r.src.seek(start); seekErr != nil {
 		return nil, errors.Join(err, seekErr)
@@ -96,8 +96,8 @@ func (r *Reader) mp3Here(what sniffed) (decoder, error) {
 	return d, err
 }
 
-// flac decodes here, with one exception: for 24 and 176.4 kHz the library writes a line to the
-// standard logger for every frame, which nobody should see.
+// flac decodes in this process, with one exception: at 24 and 176.4 kHz the library writes a line to the standard
+// logger for every frame, which nobody should see.
 func (r *Reader) flac(what sniffed) (decoder, error) {
 	if rate := flacRate(r.src); (rate == 24000 || rate == 176400) && r.src.path != "" && r.ffmpegPath() != "" {
 		return r.ffmpeg(what)
@@ -106,7 +106,7 @@ func (r *Reader) flac(what sniffed) (decoder, error) {
 	return r.orFFmpeg(what, d, err)
 }
 
-// orFFmpeg lets ffmpeg try a file whose header is refused here; the first error stands if it cannot.
+// orFFmpeg lets ffmpeg try a file whose header is refused here; if it fails too, the first error counts.
 func (r *Reader) orFFmpeg(what sniffed, d decoder, err error) (decoder, error) {
 	if err == nil || r.src.err != nil || r.src.path == "" || r.ffmpegPath() == "" {
 		return d, err
@@ -117,7 +117,7 @@ func (r *Reader) orFFmpeg(what sniffed, d decoder, err error) (decoder, error) {
 	return nil, err
 }
 
-// wav decodes here, unless the samples are compressed.
+// wav decodes in this process, unless the samples are compressed.
 func (r *Reader) wav(what sniffed) (decoder, error) {
 	head, _ := r.src.buf.Peek(sniffLook) // an error is an end, or comes back with the next read
 	if _, err := wav.NewReader(bytes.NewReader(head)); errors.Is(err, wav.ErrCodec) {

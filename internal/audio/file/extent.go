@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// extent is where one of several files in a row ends.
+// extent is the end of one of several joined files.
 type extent struct {
-	end  int64 // the first byte that is not its own, at most the size of the file
-	want int64 // the end as its header says, beyond the file where it was cut off; 0 unknown
-	// holes are where frames are missing, in the order of time, of streams that have no time of their own.
+	end  int64 // the first byte after it, at most the size of the file
+	want int64 // the end according to its header, beyond the file if it was cut off; 0 unknown
+	// holes are where frames are missing, in the order of time; for streams without times of their own.
 	holes []hole
-	// length is that of the frames, of streams that have no other; 0 unknown.
+	// length is the length of the frames, for streams that state none; 0 unknown.
 	length time.Duration
 }
 
 // cut reports whether the file ends before its header says it does.
 func (e extent) cut() bool { return e.want > e.end }
 
-// extent finds the end of the file of the given container that begins at the source's position, which must be a
-// regular file. It reads structure only: boxes, pages, frame headers.
+// extent finds the end of the file with the given container that begins at the source's position. The source must be a
+// regular file. It reads only structure: boxes, pages, frame headers.
 func (s *source) extent(container string) extent {
 	whole := extent{end: s.size}
 	at, ok := s.r.(io.ReaderAt)
@@ -77,7 +77,7 @@ func (s *source) extent(container string) extent {
 		e = c.search(startsOther)
 	}
 	if e.end == s.size && e.want == 0 && slices.Contains([]string{"aiff", "iff", "w64", "au", "caf", "mp4"}, container) {
-		// Its length is not known: it may go to the end, or to another file.
+		// Its length is unknown: it may reach to the end, or to another file.
 		c.seek(start)
 		e = c.search(startsOther)
 	}
@@ -87,8 +87,8 @@ func (s *source) extent(container string) extent {
 	if e.end == s.size && !e.cut() || e.end < s.size && c.partAt(e.end) {
 		return e
 	}
-	// The length is wrong: what follows must be something. A file that was cut off may have another one inside its
-	// declared length, and a length that is too short hides nothing.
+	// The length is wrong unless something valid follows. A file that was cut off may have another file inside its
+	// declared length; a length that is too short hides nothing.
 	c.seek(start)
 	next := c.search(startsOther)
 	if next.end == s.size {
@@ -97,7 +97,7 @@ func (s *source) extent(container string) extent {
 	return extent{end: next.end, want: max(e.want, next.end+1), holes: e.holes}
 }
 
-// startsOther reports whether bytes begin a file. A tag does not count: it may belong to the one before.
+// startsOther reports whether bytes begin a file. A tag does not count: it may belong to the previous file.
 func startsOther(b []byte) bool { return startsFile(b) && string(b[:3]) != "ID3" }
 
 // cursor walks over the structure of a file.
@@ -117,7 +117,7 @@ func (c *cursor) seek(pos int64) {
 	c.buf.Reset(section)
 }
 
-// skip goes forward; far jumps read nothing. It is false beyond the end.
+// skip moves forward; long jumps read nothing. It returns false beyond the end.
 func (c *cursor) skip(n int64) bool {
 	if n < 0 || n > c.size-c.pos {
 		return false
@@ -131,7 +131,7 @@ func (c *cursor) skip(n int64) bool {
 	return err == nil
 }
 
-// peek returns the next n bytes, or fewer at the end. Where reading fails, decoding tells why.
+// peek returns the next n bytes, or fewer at the end. If reading fails, decoding reports why.
 func (c *cursor) peek(n int) []byte {
 	b, err := c.buf.Peek(n)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -140,7 +140,7 @@ func (c *cursor) peek(n int) []byte {
 	return b
 }
 
-// partAt reports whether what stands at pos, behind zeros and tags, begins another file, or nothing does.
+// partAt reports whether another file or the end of the input is at pos, after zeros and tags.
 func (c *cursor) partAt(pos int64) bool {
 	head := make([]byte, 64<<10)
 	for range 16 {
@@ -161,7 +161,7 @@ func (c *cursor) partAt(pos int64) bool {
 	return false
 }
 
-// sized is an extent whose header declares that many bytes from start on.
+// sized returns an extent whose header declares that many bytes from start on.
 func (c *cursor) sized(start int64, size uint64, unknown bool) extent {
 	if unknown || size > 1<<60 || rounded(int64(size)) && start+int64(size) > c.size {
 		return extent{end: c.size}
@@ -170,7 +170,7 @@ func (c *cursor) sized(start int64, size uint64, unknown bool) extent {
 	return extent{end: min(want, c.size), want: want}
 }
 
-// rounded reports whether a size is one that programs write that cannot know it.
+// rounded reports whether a size is a placeholder of programs that cannot know the size.
 func rounded(size int64) bool {
 	const million, near = 1_000_000, 1 << 16
 	for _, limit := range []int64{1 << 31, 1 << 32, 1 << 30} {
@@ -181,7 +181,8 @@ func rounded(size int64) bool {
 	return size >= 1000*million && size <= 1<<33 && size%million == 0
 }
 
-// iff walks RIFF, FORM and their like: a name, and 32 bits of length. The further RIFF chunks of a long AVI are its own.
+// iff walks RIFF, FORM and similar files: a name, and 32 bits of length. Further RIFF chunks of a long AVI belong to
+// it.
 func (c *cursor) iff() extent {
 	var e extent
 	for {
@@ -205,7 +206,7 @@ func (c *cursor) iff() extent {
 	}
 }
 
-// w64 reads Sony Wave64: the length of the whole follows the GUID of 16 bytes.
+// w64 reads Sony Wave64: the length of the whole follows the 16-byte GUID.
 func (c *cursor) w64() extent {
 	b := c.peek(24)
 	if len(b) < 24 {
@@ -215,7 +216,7 @@ func (c *cursor) w64() extent {
 	return c.sized(c.pos, size, size < 24)
 }
 
-// au reads Sun's: offset and length of the samples.
+// au reads Sun AU: offset and length of the samples.
 func (c *cursor) au() extent {
 	b := c.peek(12)
 	if len(b) < 12 {
@@ -225,7 +226,7 @@ func (c *cursor) au() extent {
 	return c.sized(c.pos, uint64(offset)+uint64(size), size == 0 || rounded(int64(size)))
 }
 
-// caf walks the chunks of Core Audio files: a name, and 64 bits of length, -1 for samples to the end.
+// caf walks the chunks of Core Audio files: a name, and 64 bits of length; -1 means to the end.
 func (c *cursor) caf() extent {
 	e := extent{}
 	if !c.skip(8) {
@@ -251,7 +252,7 @@ func printable(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return (c < 0x20 || c > 0x7E) && c != 0xA9 })
 }
 
-// mp4 walks the boxes of ISO/IEC 14496-12, 4.2. A second ftyp behind the movie begins another file.
+// mp4 walks the boxes of ISO/IEC 14496-12, 4.2. A second ftyp after the movie begins another file.
 func (c *cursor) mp4() extent {
 	e := extent{}
 	seen := false
@@ -291,7 +292,7 @@ func (c *cursor) asf() extent {
 		size := binary.LittleEndian.Uint64(b[16:])
 		const data, empty = "\x36\x26\xb2\x75\x8e\x66\xcf\x11", 50
 		if string(b[:8]) == data && size <= empty {
-			return c.search(startsOther) // written to a pipe: the packets follow all the same
+			return c.search(startsOther) // written to a pipe: the packets follow anyway
 		}
 		if size < 24 {
 			return extent{end: c.size}
@@ -321,7 +322,8 @@ func (c *cursor) flv() extent {
 	}
 }
 
-// wavPack walks blocks: their length is in the header, and the index of their first sample, 0 where another file begins.
+// wavPack walks blocks. The header has their length and the index of their first sample, which is 0 where another file
+// begins.
 func (c *cursor) wavPack() extent {
 	const header = 32
 	e := extent{}
@@ -342,7 +344,7 @@ func (c *cursor) wavPack() extent {
 	}
 }
 
-// ogg walks pages. The first page of a stream behind pages with data begins the next link of a chain.
+// ogg walks pages. The first page of a stream after pages with data begins the next link of a chain.
 func (c *cursor) ogg() extent {
 	inData := false
 	for {

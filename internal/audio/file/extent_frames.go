@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// hole is a place in a stream of bare frames whose bytes are no frames.
+// hole is a place in a stream of bare frames whose bytes are not frames.
 type hole struct {
-	// at counts in the sound before it, length is how long frames of the same size would have been.
+	// at is the position in the sound before it, length is how long frames of the same size would have been.
 	at, length time.Duration
 }
 
-// maxHoles bounds what is remembered of a file that is damaged everywhere.
+// maxHoles limits what is recorded of a file that is damaged everywhere.
 const maxHoles = 4096
 
 // frameCount counts frames and the bytes between them.
@@ -23,7 +23,7 @@ type frameCount struct {
 	holes         []hole
 }
 
-// frame takes a frame of so many bytes and samples, behind so many bytes that were none.
+// frame takes a frame of that many bytes and samples, after gap bytes that were not a frame.
 func (f *frameCount) frame(bytes, samples int, gap int64) {
 	if f.frames > 0 && f.rate > 0 && len(f.holes) < maxHoles {
 		average := f.bytes / f.frames
@@ -36,7 +36,7 @@ func (f *frameCount) frame(bytes, samples int, gap int64) {
 	f.samples += int64(samples)
 }
 
-// length is that of all frames, with silence for those that are missing.
+// length returns the length of all frames, with silence for the missing ones.
 func (f *frameCount) length() time.Duration {
 	length := framesToTime(f.samples, f.rate)
 	for _, h := range f.holes {
@@ -47,7 +47,7 @@ func (f *frameCount) length() time.Duration {
 
 // mpeg walks frames of MPEG audio.
 func (c *cursor) mpeg() extent {
-	// Its own buffer is as large as that of the decoder.
+	// Its buffer is as large as that of the decoder.
 	section := io.NewSectionReader(c.at, c.pos, c.size-c.pos)
 	buf := bufio.NewReaderSize(section, sniffBytes)
 	frames := mpegFrames{buf: buf, lost: true}

@@ -9,8 +9,8 @@ const (
 	maxEBMLSizeBytes = 8
 )
 
-// matroska walks the elements of Matroska and WebM. Segments and clusters of unknown length, as live recorders write
-// them, are entered; everything else is skipped. The next EBML header begins another file.
+// matroska walks the elements of Matroska and WebM. It enters segments and clusters of unknown length, as live
+// recorders write them, and skips everything else. The next EBML header begins another file.
 func (c *cursor) matroska() extent {
 	e := extent{}
 	for {
@@ -21,7 +21,7 @@ func (c *cursor) matroska() extent {
 		case len(b) == 0, id == ebmlHeader && e.end > 0:
 			return e
 		case idBytes == 0 || sizeBytes == 0:
-			// Damage, or something else: the next file, if there is one, says so itself.
+			// Damage, or something else. If another file follows, its signature shows it.
 			return c.search(func(b []byte) bool { return b[0] == 0x1A && startsFile(b) })
 		}
 		head := uint64(idBytes + sizeBytes)
@@ -40,9 +40,9 @@ func (c *cursor) matroska() extent {
 	}
 }
 
-// ebmlNumber reads a number of variable length (RFC 8794, 4). It returns 0 bytes when there is none.
+// ebmlNumber reads a number of variable length (RFC 8794, 4). It returns 0 bytes if there is none.
 //
-//	value  without the marker of the length, as sizes are; else with it, as identifiers are
+//	value  without the marker of the length, as in sizes; else with it, as in identifiers
 func ebmlNumber(b []byte, most int, value bool) (n uint64, size int, unknown bool) {
 	if len(b) == 0 || b[0] == 0 {
 		return 0, 0, false

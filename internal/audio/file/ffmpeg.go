@@ -18,29 +18,29 @@ import (
 )
 
 const (
-	// maxFFmpegBlock bounds one allocation in ffmpeg: a crafted file cannot ask for more.
+	// maxFFmpegBlock limits one allocation in ffmpeg, so that a crafted file cannot request more.
 	maxFFmpegBlock = 256 << 20
-	// exitGrace is what a process has for its end after its output ended.
+	// exitGrace is how long a process may take to end after its output ended.
 	exitGrace = 5 * time.Second
-	// notePatience is what the log may be later than the samples: both have been written, and the reader of the log
-	// only has to be scheduled.
+	// notePatience is how much later than the samples the log may arrive: both have been written, and the reader of the
+	// log only has to be scheduled.
 	notePatience = 5 * time.Second
-	// samePlace is how far behind damage a complaint still belongs to it: codecs continue from frames before.
+	// samePlace is how far after damage a complaint still belongs to it: codecs use earlier frames.
 	samePlace = 300 * time.Millisecond
-	// ffmpegDrift is how much shorter than declared a file may be before that is worth a warning;
-	// containers round, and count what encoders put before the first sample.
+	// ffmpegDrift is how much shorter than declared a file may be without a warning; containers round, and count what
+	// encoders add before the first sample.
 	ffmpegDrift = 500 * time.Millisecond
 )
 
-// Demuxers that ffmpeg may use. None of them opens another file: playlists (hls, concat, dash) and
-// sequences of images are not among them, so that a file decides nothing about other files.
+// Demuxers that ffmpeg may use. None of them opens another file. Playlists (hls, concat, dash) and sequences of images
+// are not among them, so a file cannot make ffmpeg open other files.
 const (
 	// containers have a signature that ffmpeg recognises beyond doubt.
 	containers = "mov,mp4,m4a,3gp,matroska,webm,ogg,wav,w64,aiff,caf,au,asf,avi,flv,flac,amr,iff,voc," +
 		"wv,ape,tta,tak,mpc,mpc8,dsf,rm,mxf,nut,sox,wtv,nistsphere,dss,aa,shn,qcp,xwma,wve,vqf,avr,epaf,pvf,oma,mmf,nsv,dhav,lxf," +
 		"smjpeg,kvag,dtshd,gxf,ircam,hcom,alp,ast"
-	// guesses are bare streams, recognised by how their frames follow each other. They are allowed
-	// where sniff found them: otherwise ffmpeg would hear noise in any file.
+	// guesses are bare streams, recognised by consecutive frames. They are allowed only if sniff found them: otherwise
+	// ffmpeg would find noise in any file.
 	guesses = "mp3,aac,ac3,eac3,dts,mpeg,mpegts,loas,mlp,truehd,codec2,argo_asf,apm,adx,swf,spdif,dv,sbc,gsm"
 )
 
@@ -52,7 +52,7 @@ func (r *Reader) ffmpegPath() string {
 	case "":
 		path, err := exec.LookPath("ffmpeg")
 		if err != nil {
-			return "" // not installed, or in the current directory, from where nothing is run
+			return "" // not installed, or in the current directory, from which nothing is run
 		}
 		return path
 	}
@@ -73,10 +73,10 @@ func (r *Reader) ffmpegJob(what sniffed) (ffmpegJob, error) {
 		return job, scout.FileError(scout.CodeReadFailed, "find the file", err)
 	}
 	job.start, job.extent = r.src.pos(), r.src.extent(what.container)
-	// The prefix keeps names with a colon or a leading dash what they are: names.
+	// The prefix makes names with a colon or a leading dash plain names.
 	name := "file:" + path
 	if job.start > 0 || job.extent.end < r.src.size {
-		// Another file stands before or behind it, of which ffmpeg sees nothing.
+		// Another file stands before or after it, which ffmpeg must not see.
 		name = fmt.Sprintf("subfile,,start,%d,end,%d,,:%s", job.start, job.extent.end, name)
 	}
 	job.input = []string{"-protocol_whitelist", "file,subfile", "-format_whitelist", job.formats()}
@@ -100,7 +100,7 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 		return nil, err
 	}
 	d := &ffmpegDecoder{job: job, log: newFFmpegLog()}
-	// ffmpeg decodes to its pipe while ffprobe looks: each takes a fifth of a second to begin.
+	// ffmpeg decodes to its pipe while ffprobe runs: each takes a fifth of a second to start.
 	err = d.start()
 	if err == nil {
 		d.found, err = job.probe()
@@ -147,23 +147,23 @@ type ffmpegDecoder struct {
 	pipe    *watchedPipe
 	log     *ffmpegLog
 	logPipe *os.File
-	unhook  func() bool // of the context
+	unhook  func() bool // from the context
 	reader  *wav.Reader
 	format  stream
 	notes   []scout.Warning
 	waited  bool
 
 	line       timeline
-	untimed    bool          // ffmpeg tells nothing about frames
+	untimed    bool          // ffmpeg reports nothing about frames
 	silence    int64         // frames to come before those of reader
 	left       int64         // frames to come from reader before the next note
 	frames     int64         // given out
 	lead       time.Duration // silence before the first frame
-	damages    int           // places where the decoder complained
-	damaged    time.Duration // the first of them
-	damageEnd  time.Duration // of the last of them
-	lost       time.Duration // silence in their place
-	complained int           // complaints of the demuxer that belong to them
+	damages    int           // how often the decoder complained
+	damaged    time.Duration // time of the first of these places
+	damageEnd  time.Duration // time of the last of them
+	lost       time.Duration // silence in place of the lost audio
+	complained int           // complaints of the demuxer about the same places
 }
 
 // start starts the process, which begins to decode at once.
@@ -173,9 +173,9 @@ func (d *ffmpegDecoder) start() error {
 		"-max_alloc", fmt.Sprint(maxFFmpegBlock), "-threads", "1",
 	}, d.job.input...)
 	args = append(args, "-map", d.job.mapping(), "-vn", "-sn", "-dn", "-map_metadata", "-1",
-		// Its log tells the time of each frame: timeline makes silence of holes, as browsers leave them where nobody
-		// speaks. aresample=async=1:first_pts=0 does so too, but begins anew where the format changes: it puts in
-		// silence as long as everything before.
+		// Its log has the time of each frame: timeline makes silence of holes, as browsers leave them while nobody
+		// speaks. aresample=async=1:first_pts=0 does so too, but restarts where the format changes: it inserts silence
+		// as long as everything before.
 		"-af", "ashowinfo",
 		"-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "pipe:1")
 	read, write, err := os.Pipe()
@@ -196,7 +196,7 @@ func (d *ffmpegDecoder) start() error {
 	}
 	d.cmd = cmd
 	d.logPipe = logRead
-	go d.log.read(logRead) // until the process and its children ended, or wait closes it
+	go d.log.read(logRead) // until the process and its children have ended, or wait closes it
 	limitMemory(cmd)
 	d.unhook = context.AfterFunc(d.job.ctx, func() { killGroup(cmd) })
 	d.pipe = &watchedPipe{file: read, stall: d.job.opts.StallTimeout, left: d.job.opts.TotalTimeout}
@@ -250,7 +250,7 @@ func (d *ffmpegDecoder) notStarted(err error) error {
 	return d.job.refused(said, waitErr)
 }
 
-// expect sets the length that an MP3's own tag promises: ffprobe's is an estimate without one.
+// expect sets the length that an MP3's own tag promises; without a tag, ffprobe only estimates.
 func (d *ffmpegDecoder) expect(tag mpegTag, header mpegHeader) {
 	if tag.frames > 0 {
 		d.tagged = true
@@ -269,7 +269,7 @@ func (d *ffmpegDecoder) decode(dst []float32) (int, error) {
 	room := int64(len(dst) / channels)
 	for d.silence == 0 && d.left == 0 {
 		if err := d.reader.Wait(); err != nil {
-			break // Read tells which
+			break // Read reports which
 		}
 		d.next()
 	}
@@ -344,7 +344,7 @@ func (d *ffmpegDecoder) wait() error {
 	slow := time.AfterFunc(exitGrace, func() { killGroup(d.cmd) })
 	err := d.cmd.Wait()
 	slow.Stop()
-	// A child that it left behind may hold the pipe open.
+	// A child of the process may hold the pipe open.
 	if deadlineErr := d.logPipe.SetReadDeadline(time.Now().Add(exitGrace)); deadlineErr == nil {
 		<-d.log.done
 	}
@@ -354,7 +354,7 @@ func (d *ffmpegDecoder) wait() error {
 	return err
 }
 
-// close ends the process, at work or not. That it was killed is no error.
+// close ends the process, whether it is working or not. That it was killed is not an error.
 func (d *ffmpegDecoder) close() error {
 	if d.cmd == nil {
 		return nil
@@ -371,8 +371,8 @@ func (d *ffmpegDecoder) close() error {
 	return nil
 }
 
-// watchedPipe ends reads that wait too long. Time in which nobody reads does not count: a decoder that
-// waits for its reader is not slow.
+// watchedPipe ends reads that wait too long. Time in which nobody reads does not count: a decoder that waits for its
+// reader is not slow.
 type watchedPipe struct {
 	file  *os.File
 	stall time.Duration
@@ -398,7 +398,7 @@ func (p *watchedPipe) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// decoderEnv is the environment without what makes ffmpeg write files of its own.
+// decoderEnv returns the environment without variables that make ffmpeg write files.
 func decoderEnv() []string {
 	var env []string
 	for _, v := range os.Environ() {

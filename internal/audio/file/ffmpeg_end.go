@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// ended tells what the end of ffmpeg's output means: io.EOF, or an error with a code.
+// ended interprets the end of ffmpeg's output: io.EOF, or an error with a code.
 func (d *ffmpegDecoder) ended(err error) error {
 	if d.pipe.late != nil {
 		return d.pipe.late
@@ -30,8 +30,8 @@ func (d *ffmpegDecoder) ended(err error) error {
 	return io.EOF
 }
 
-// rest is the time from the end of the sound to the end of its part: a picture may continue, and what stands behind the part
-// is heard after that.
+// rest returns the time from the end of the sound to the end of its part: the picture may be longer, and the next part
+// begins after it.
 func (d *ffmpegDecoder) rest() time.Duration {
 	start, _, length := d.log.origin()
 	if d.format.container != "mpegts" && d.format.container != "mpeg" && d.format.container != "ogg" {
@@ -43,8 +43,7 @@ func (d *ffmpegDecoder) rest() time.Duration {
 	return 0
 }
 
-// conclude notes what is missing, in one line: what the structure of the file tells first, then what ffmpeg
-// complained about.
+// conclude records what is missing, in one line: first from the structure of the file, then from ffmpeg's complaints.
 func (d *ffmpegDecoder) conclude(waitErr error) {
 	failed, other, early := d.log.verdict()
 	there, promised := d.decoded(), d.promised()
@@ -56,7 +55,7 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		d.notes = append(d.notes, cutOff(promised, there))
 		return
 	case early, d.job.extent.cut() && (promised == 0 || isShort || !d.found.exact || d.job.what.container == "ogg"):
-		// Where as much is there as was declared, something else is missing, for example the index.
+		// If as much is there as was declared, something else is missing, for example the index.
 		d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the file ends early", there.Round(time.Millisecond)).From(there))
 		return
 	case oggEnd:
@@ -98,21 +97,21 @@ func faults(n int) string {
 	return fmt.Sprintf("%d faults", n)
 }
 
-// promised is the length of the audio that the input declares, 0 unknown. For samples of constant size the bytes that
-// are missing tell it.
+// promised returns the length of the audio that the input declares, 0 unknown. For samples of constant size it follows
+// from the missing bytes.
 func (d *ffmpegDecoder) promised() time.Duration {
 	e, there := d.job.extent, d.decoded()
 	if have := e.end - d.job.start; e.cut() && strings.HasPrefix(d.found.codec, "pcm_") && have > 0 {
 		return time.Duration(float64(there) * float64(e.want-d.job.start) / float64(have))
 	}
 	if d.format.duration > 0 && d.job.what.container == "mp4" {
-		return d.format.duration + d.lead // which the track's own length leaves out
+		return d.format.duration + d.lead // which the track's own length excludes
 	}
 	return d.format.duration
 }
 
-// oggCut reports whether the last page of the part is not whole, or not the last of its stream: ffmpeg takes a missing end
-// for the end.
+// oggCut reports whether the last page of the part is incomplete, or not the last of its stream: ffmpeg reports
+// neither.
 func (d *ffmpegDecoder) oggCut() bool {
 	end, ok := oggTail(d.job.src.path, d.job.extent.end)
 	return ok && (end.cut || !end.ended)

@@ -9,11 +9,11 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// What ffmpeg says is for those who know its parts; the log has it (decoder_ended). People are told what that means.
+// ffmpeg's messages are for experts; the log has them (decoder_ended). Users get an explanation.
 
-// refused is the error for an input that ffmpeg did not read one sample of.
+// refused returns the error for an input of which ffmpeg did not read a single sample.
 //
-//	said   what ffmpeg complained about, one complaint a line
+//	said   ffmpeg's complaints, one per line
 //	cause  how it ended; nil for success
 func (j *ffmpegJob) refused(said string, cause error) error {
 	if j.what.kind == kindUnknown {
@@ -31,7 +31,7 @@ func (j *ffmpegJob) refused(said string, cause error) error {
 
 // explain says in plain words why ffmpeg could not continue.
 //
-//	otherwise  is what its other complaints come to
+//	otherwise  the explanation for all other complaints
 func explain(said string, cause error, otherwise string) string {
 	for _, known := range []struct{ said, means string }{
 		{"moov atom not found", "its index is missing, as where a recording was not finished or not copied whole"},

@@ -1,8 +1,8 @@
 // Package file turns any recording into the canonical stream: 16 kHz mono float32.
 //
-// What a file is, its content decides and never its name. WAV, FLAC, MP3 and Ogg Vorbis are decoded in
-// this process, everything else by ffmpeg where it is installed. All of it is streamed: an hour takes
-// no more memory than a minute. Source: docs/adr/0005-file-decoding.md.
+// The content of a file decides what it is, never its name. WAV, FLAC, MP3 and Ogg Vorbis are decoded in this process,
+// everything else by ffmpeg if it is installed. Everything is streamed: an hour takes no more memory than a minute.
+// Source: docs/adr/0005-file-decoding.md.
 package file
 
 import (
@@ -31,36 +31,36 @@ const (
 	DefaultTotalTimeout = time.Hour
 )
 
-// Options are the limits and companions of a Reader. The zero value is ready to use.
+// Options are the limits and services of a Reader. The zero value is ready to use.
 type Options struct {
-	// FFmpeg is the program for formats that are not decoded here; empty takes the one on the PATH,
-	// NoFFmpeg none. ffprobe is used when it stands beside it.
+	// FFmpeg is the program for formats that are not decoded here; empty means the one on the PATH, NoFFmpeg means
+	// none. ffprobe is used if it is beside it.
 	FFmpeg string
-	// StallTimeout ends an ffmpeg that yields nothing for so long while it is waited for. Default
+	// StallTimeout ends an ffmpeg that yields nothing for that long while the reader waits for it. Default
 	// DefaultStallTimeout.
 	StallTimeout time.Duration
 	// TotalTimeout bounds all waiting for one ffmpeg; time in which nobody reads does not count.
 	// Default DefaultTotalTimeout.
 	TotalTimeout time.Duration
-	// TempDir takes a copy of input that is no file but must be one for ffmpeg. Default os.TempDir.
+	// TempDir is for a copy of streams that ffmpeg can read only as a file. Default os.TempDir.
 	TempDir string
 	// Track is which of several audio tracks is read.
 	Track TrackChoice
-	// Channel is what is taken of several channels. Default: their mix, chosen so that speech survives.
+	// Channel is the part of several channels that is read. Default: their mix, chosen so that speech survives.
 	Channel audio.Channel
-	// ChannelAlone is set where channels are read one after the other: a part of the input that does not have the channel is
-	// silence, which otherwise is heard with all it has.
+	// ChannelAlone is set if channels are read one after the other: a part of the input without the channel is then
+	// silence. Otherwise all channels of such a part are read.
 	ChannelAlone bool
-	// SpoolLimit bounds that copy in bytes. Default DefaultSpoolLimit; the disk's last 512 MB stay free in any case.
+	// SpoolLimit bounds that copy in bytes. Default DefaultSpoolLimit; the disk's last 512 MB always stay free.
 	SpoolLimit int64
-	// Raw says what samples without a header are; nil for input that says by itself what it is.
+	// Raw describes samples without a header; nil for input with a header.
 	Raw *RawFormat
-	// Survey asks for Info.Sounds, which costs little.
+	// Survey requests Info.Sounds, which costs little.
 	Survey bool
-	// Log receives what is of use when a file fails, never audio or text. Default: nothing is logged.
+	// Log receives information for failures of a file, never audio or text. By default nothing is logged.
 	Log *slog.Logger
-	// Panicked is told of a panic in a decoding library, which damaged files can provoke; the Reader
-	// itself reports scout.CodeAudioCorrupt. It is called in the goroutine that reads.
+	// Panicked is called after a panic in a decoding library, which damaged files can provoke. The Reader itself
+	// reports scout.CodeAudioCorrupt. It is called in the goroutine that reads.
 	Panicked func(decoder string, value any)
 }
 
@@ -82,31 +82,31 @@ func (o Options) withDefaults() Options {
 
 // Info is what is known about an input.
 type Info struct {
-	// Container and Codec are lower-case names as ffmpeg has them, for example "wav" and "pcm_s16le",
-	// "mp4" and "aac". Codec is empty where ffmpeg decodes and ffprobe is missing.
+	// Container and Codec are lower-case names as in ffmpeg, for example "wav" and "pcm_s16le", "mp4" and "aac". Codec
+	// is empty if ffmpeg decodes and ffprobe is missing.
 	Container, Codec string
-	// SampleRateHz and Channels are those of the input, before conversion. Of files behind each other the rate is that of the
-	// first, and the channels are the most that one has, of those that were reached.
+	// SampleRateHz and Channels are those of the input, before conversion. For joined files the rate is that of the
+	// first, and the channels are the largest number of those reached.
 	SampleRateHz, Channels int
-	// Duration is what the headers declare, of all files that stand behind each other. It is 0 where one declares nothing, or where
-	// that is not looked for. After io.EOF it is the true one.
+	// Duration is what the headers declare, for all joined files. It is 0 if one declares nothing, or if it is not
+	// determined. After io.EOF it is the true one.
 	Duration time.Duration
-	// Sounds are what the channels of the input hold, where Options.Survey asks for it; complete after io.EOF.
+	// Sounds describes the channels of the input, if Options.Survey is set; complete after io.EOF.
 	Sounds []audio.ChannelSummary
-	// Tracks are the audio tracks of a container, empty where it can have one only; Track is the number of the one that is
+	// Tracks are the audio tracks of a container, empty if it can have only one; Track is the number of the one that is
 	// read.
 	Tracks []Track
 	Track  int
-	// Warnings say what was wrong with the input, in the order of time where they have one.
+	// Warnings say what was wrong with the input. Those with a time are in order of time.
 	Warnings []scout.Warning
 	// NonFinite counts samples that were NaN or infinite and became 0 or full scale.
 	NonFinite int64
 }
 
-// Open opens a file for reading. The reader is bound to ctx: when it ends, so does an ffmpeg at work,
-// and Read returns the context's error. Close must be called.
+// Open opens a file for reading. The reader is bound to ctx: when ctx ends, so does a running ffmpeg, and Read returns
+// the context's error. Close must be called.
 //
-// The beginning is decoded at once, so that what can be known of a bad file is known here:
+// The beginning is decoded at once, so that a bad file is reported here:
 //
 //	scout.CodeFileNotFound, CodeFilePermission, CodeFileIsDirectory, CodeReadFailed  the file system
 //	scout.CodeAudioEmpty          no frame of audio, or no audio track
@@ -133,10 +133,10 @@ func Open(ctx context.Context, path string, opts Options) (*Reader, error) {
 	return open(ctx, src, opts)
 }
 
-// New reads from a stream, for example standard input. It is not closed. Formats that ffmpeg decodes
-// are copied to a temporary file first, since some can only be read with their end at hand.
+// New reads from a stream, for example standard input. It does not close the stream. Formats that ffmpeg decodes are
+// copied to a temporary file first, since some can be read only if their end is available.
 //
-//	name  stands for the stream in errors
+//	name  the name of the stream in errors
 //
 // Errors as of Open, and scout.CodeDiskFull or CodeWriteFailed for the temporary file.
 func New(ctx context.Context, r io.Reader, name string, opts Options) (*Reader, error) {

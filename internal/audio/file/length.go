@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// maxMeasured bounds the files behind each other whose length is looked up before they are decoded.
+	// maxMeasured limits how many joined files have their length determined before they are decoded.
 	maxMeasured = 16
-	// maxSearched bounds what is read for it where files have no structure that can be walked: half a second on a slow disk.
+	// maxSearched limits how much is read for that in files without a structure: half a second on a slow disk.
 	maxSearched = 256 << 20
 )
 
-// measure finds out whether the input is longer than the header of its first part declares: several files, several data chunks,
-// or frames whose length is only estimated. It returns the length of the whole, 0 where a part does not report its own. It reads
-// headers and structure, through a source of its own.
+// measure determines whether the input is longer than the header of its first part declares: because of several files,
+// several data chunks, or frames whose length is only estimated. It returns the length of the whole, 0 if a part does
+// not state its own. It reads headers and structure, through its own source.
 //
 //	start  where the first part begins
 func (r *Reader) measure(start int64) (goesOn bool, total time.Duration) {
@@ -38,7 +38,7 @@ func (r *Reader) measure(start int64) (goesOn bool, total time.Duration) {
 	}
 	total, goesOn = src.length(r.stream, e)
 	opts := r.opts
-	opts.Panicked = nil // it is told of when the part is decoded
+	opts.Panicked = nil // panics are reported when the part is decoded
 	part := &Reader{ctx: r.ctx, src: src, opts: opts}
 	for range maxMeasured {
 		if e.end >= src.size || src.seek(e.end) != nil {
@@ -95,7 +95,8 @@ func family(container string) string {
 	return container
 }
 
-// length is that of the part that begins here, 0 unknown. Better is set where it is known better than by the header.
+// length returns the length of the part that begins here, 0 unknown. better is set if it is more accurate than the
+// header.
 func (s *source) length(of stream, e extent) (length time.Duration, better bool) {
 	switch {
 	case e.cut():

@@ -7,10 +7,11 @@ import (
 	"github.com/scout-speech/scout/internal/audio"
 )
 
-// worthALine is how long another mix than the mean must have been made before it is told.
+// worthALine is how long a mix must differ from the mean before it is reported.
 const worthALine = 500 * time.Millisecond
 
-// mixWarnings say in a line each where the mix was not the mean of all channels. Total is the length of the audio.
+// mixWarnings returns a line for each way in which the mix was not the mean of all channels. total is the length of the
+// audio.
 func mixWarnings(mix audio.MixReport, total time.Duration) []scout.Warning {
 	var warnings []scout.Warning
 	say := func(stretch audio.MixStretch, format string, args ...any) {
@@ -25,7 +26,7 @@ func mixWarnings(mix audio.MixReport, total time.Duration) []scout.Warning {
 	}
 	name := func(channel int) string { return audio.ChannelName(channel, mix.Channels) }
 	if mix.Inverted.Length >= worthALine {
-		// Where the sign turns, and where it is not sure of it yet, one of them is read alone.
+		// Where the sign changes, and before the sign is certain, only one of the channels is read.
 		say(mix.Inverted.With(mix.Single), "channels in opposite phase would cancel each other out: one of them was inverted")
 	} else {
 		say(mix.Single, "channels with the same sound would weaken each other: %s was read alone", name(mix.Channel))

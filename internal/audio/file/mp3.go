@@ -14,8 +14,8 @@ import (
 
 var errLayer = errors.New("only MPEG 1 and 2 layer III is decoded without it")
 
-// mp3Decoder reads MPEG 1 and 2 layer III without ffmpeg. The library gets one whole frame at a time,
-// so that a frame it refuses becomes silence of its length and the next one continues.
+// mp3Decoder reads MPEG 1 and 2 layer III without ffmpeg. The library gets one whole frame at a time, so a frame that
+// it refuses becomes silence of its length and the next one continues.
 type mp3Decoder struct {
 	frames mpegFrames
 	format stream
@@ -23,7 +23,7 @@ type mp3Decoder struct {
 
 	lib     *mp3.Decoder
 	current frameReader
-	raw     []byte // the frame as it is stored
+	raw     []byte // the frame as stored
 	repack  repacker
 	pcm     []byte // the frame decoded: int16 stereo, little-endian, as the library has it
 
@@ -31,7 +31,7 @@ type mp3Decoder struct {
 	decoded []float32 // memory of pending
 	skip    int64     // frames to drop: delay of encoder and decoder
 	pos     int64     // frames given to pending
-	total   int64     // frames there should be, 0 unknown
+	total   int64     // the expected number of frames, 0 unknown
 	silence int64     // frames to come before pending
 	silent  int64     // frames that became silence
 	damaged int64     // where the first damage is
@@ -133,7 +133,7 @@ func (d *mp3Decoder) next() error {
 	return nil
 }
 
-// bridge puts silence where bytes were no frames: as long as frames of the present size would have been.
+// bridge puts silence in place of bytes that were not frames: as long as frames of the present size would have been.
 func (d *mp3Decoder) bridge(bytes int64, header mpegHeader) {
 	frames := (bytes + int64(header.bytes)/2) / int64(header.bytes) * int64(header.samples)
 	if d.total > 0 {
@@ -145,7 +145,7 @@ func (d *mp3Decoder) bridge(bytes int64, header mpegHeader) {
 	d.lib = nil
 }
 
-// frame decodes a frame to pcm. A panic in the library is damage of this frame alone.
+// frame decodes a frame to pcm. A panic in the library damages only this frame.
 func (d *mp3Decoder) frame(frame []byte, header mpegHeader) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -174,7 +174,7 @@ func (d *mp3Decoder) frame(frame []byte, header mpegHeader) (err error) {
 	return err
 }
 
-// convert takes pcm to pending, without what the encoder put around the recording.
+// convert moves pcm to pending, without what the encoder added around the recording.
 func (d *mp3Decoder) convert(frames int) {
 	channels := d.format.channels
 	d.decoded = d.decoded[:0]

@@ -2,10 +2,10 @@ package file
 
 import "encoding/binary"
 
-// repacker makes every frame of MPEG 2 layer III stand alone. A frame may use bytes of the ones before
-// it (the bit reservoir), and the library (go-mp3 v0.3.4) loses one byte of it at every padded frame
-// whose unpadded length it computes without a remainder: noise from then on, at 22.05 kHz and 32 kbit/s
-// for example. Written anew with its own bytes only and without padding, each frame decodes right.
+// repacker makes every frame of MPEG 2 layer III stand alone. A frame may use bytes of the previous ones (the bit
+// reservoir). The library (go-mp3 v0.3.4) loses one of these bytes at every padded frame whose unpadded length it
+// computes without a remainder, for example at 22.05 kHz and 32 kbit/s: from then on there is noise. Rewritten with its
+// own bytes only and without padding, each frame decodes correctly.
 //
 // Source: ISO/IEC 13818-3, 2.4.1.7: one granule; main_data_begin has 8 bits, 1 or 2 private bits follow,
 // then 63 bits for each channel, beginning with part2_3_length in 12.
@@ -17,8 +17,8 @@ type repacker struct {
 
 const maxReservoir = 255
 
-// repack returns the frame as the library wants it, valid until the next call; false when bytes that it
-// needs are missing, or more than the longest frame can hold.
+// repack returns the frame as the library needs it, valid until the next call; false if bytes that it needs are
+// missing, or if it has more than the longest frame can hold.
 func (p *repacker) repack(frame []byte, h mpegHeader) ([]byte, bool) {
 	side := mpegHeaderBytes
 	if h.protected {
@@ -39,7 +39,7 @@ func (p *repacker) repack(frame []byte, h mpegHeader) ([]byte, bool) {
 
 	need := 0
 	for c := range h.channels {
-		// The lengths stand 63 bits apart; no other bits of the three bytes around them matter.
+		// The lengths are 63 bits apart; no other bits of the three bytes around them matter.
 		at := 8 + h.channels + 63*c
 		word := uint32(frame[side+at/8])<<16 | uint32(frame[side+at/8+1])<<8 | uint32(frame[side+at/8+2])
 		need += int(word >> (12 - at%8) & 0xFFF)
@@ -51,7 +51,7 @@ func (p *repacker) repack(frame []byte, h mpegHeader) ([]byte, bool) {
 	return p.build(frame[:mpegHeaderBytes], frame[side:main], p.data[:need], h)
 }
 
-// keep remembers main data for the frames to come.
+// keep stores main data for later frames.
 func (p *repacker) keep(data []byte) {
 	p.reservoir = append(p.reservoir, data...)
 	if over := len(p.reservoir) - maxReservoir; over > 0 {
@@ -64,7 +64,7 @@ func (p *repacker) build(header, side, data []byte, h mpegHeader) ([]byte, bool)
 	const noChecksum, padding, bitRate = 1 << 16, 1 << 9, 15 << 12
 	word := binary.BigEndian.Uint32(header)&^(padding|bitRate) | noChecksum
 	for index := uint32(1); index < 15; index++ {
-		size := 144 * 1000 * mpegBitRate(h.version, h.layer, int(index)) / h.sampleRateHz >> 1 // as the library has it
+		size := 144 * 1000 * mpegBitRate(h.version, h.layer, int(index)) / h.sampleRateHz >> 1 // as the library computes it
 		if size < mpegHeaderBytes+len(side)+len(data) {
 			continue
 		}

@@ -85,17 +85,17 @@ func parseMPEG(b []byte) (h mpegHeader, ok bool) {
 	return h, h.bytes > mpegHeaderBytes && h.bytes <= maxMPEGFrame
 }
 
-// follows reports whether a frame can come after another one of the same stream.
+// follows reports whether a frame can follow another one of the same stream.
 func (h mpegHeader) follows(first mpegHeader) bool {
 	return h.version == first.version && h.layer == first.layer && h.sampleRateHz == first.sampleRateHz
 }
 
-// same reports whether a frame is of the same form as another one.
+// same reports whether a frame has the same form as another one.
 func (h mpegHeader) same(first mpegHeader) bool {
 	return h.follows(first) && h.channels == first.channels
 }
 
-// findMPEG looks for the first of three frames in a row, or of all up to the end of a short file.
+// findMPEG looks for the first of three consecutive frames, or of all frames up to the end of a short file.
 func findMPEG(b []byte) (offset int, first mpegHeader, ok bool) {
 	for offset = range b {
 		if b[offset] != 0xFF {
@@ -116,12 +116,12 @@ func findMPEG(b []byte) (offset int, first mpegHeader, ok bool) {
 	return 0, first, false
 }
 
-// mpegTag is what the first frame says about the whole file instead of sound.
+// mpegTag is what the first frame says about the whole file; it then has no sound.
 type mpegTag struct {
 	found bool
-	// frames is the number of frames, the tag's own not counted; 0 unknown.
+	// frames is the number of frames, without the tag's own; 0 unknown.
 	frames int64
-	// delay and padding are samples that the encoder put before and after the recording; -1 unknown.
+	// delay and padding are samples that the encoder added before and after the recording; -1 unknown.
 	delay, padding int
 }
 
@@ -196,13 +196,13 @@ type mpegFrames struct {
 	buf     *bufio.Reader
 	first   mpegHeader
 	lost    bool  // sync: the next frame must be confirmed by the one after it
-	skipped int64 // bytes that were no frame
-	gap     int64 // those of them right before the current frame
+	skipped int64 // bytes that were not a frame
+	gap     int64 // those of them directly before the current frame
 	cut     bool  // the file ended in a frame
 }
 
-// next returns the next whole frame, valid until the following call. io.EOF at the end of the stream: that
-// of the file, or where frames of another form, a tag of another stream or another file begin.
+// next returns the next whole frame, valid until the following call. It returns io.EOF at the end of the file, or where
+// frames of another form, a tag of another stream or another file begin.
 func (m *mpegFrames) next(buf []byte) ([]byte, mpegHeader, error) {
 	m.gap = 0
 	for {
@@ -254,8 +254,8 @@ func (m *mpegFrames) take(buf, head []byte, h mpegHeader) ([]byte, mpegHeader, e
 	return buf, h, err
 }
 
-// joint reports whether another stream begins here: a file of another format, or three frames in a row of
-// another form. What fits neither is damage.
+// joint reports whether another stream begins here: a file of another format, or three consecutive frames of another
+// form. Anything else is damage.
 func (m *mpegFrames) joint(head []byte, h mpegHeader, isFrame bool) bool {
 	if startsFile(head) {
 		return true
@@ -275,7 +275,7 @@ func (m *mpegFrames) joint(head []byte, h mpegHeader, isFrame bool) bool {
 	return true
 }
 
-// confirmed reports whether another frame, or the end of the file, stands right after this one.
+// confirmed reports whether another frame, or the end of the file, follows directly.
 func (m *mpegFrames) confirmed(h mpegHeader) bool {
 	b, err := m.buf.Peek(h.bytes + mpegHeaderBytes)
 	if err != nil {
@@ -285,7 +285,8 @@ func (m *mpegFrames) confirmed(h mpegHeader) bool {
 	return ok && next.follows(h)
 }
 
-// warnings are those of the frames; at is the length of the audio, told is true where what is missing was told already.
+// warnings returns those of the frames. at is the length of the audio; told is true if the missing part was already
+// reported.
 func (m *mpegFrames) warnings(at time.Duration, told bool) []scout.Warning {
 	var w []scout.Warning
 	if m.skipped > 0 && !told {

@@ -19,32 +19,32 @@ const (
 	oggContinued   = 1 // flag: the first packet began on an earlier page
 	oggFirst       = 2 // flag: first page of a logical stream
 	oggLast        = 4 // flag: last page of a logical stream
-	// maxOggPacket bounds a packet that continues over many pages. The largest of real files, a Vorbis
-	// setup header, has some 10 KiB.
+	// maxOggPacket limits a packet that continues over many pages. The largest in real files, a Vorbis setup header,
+	// has about 10 KiB.
 	maxOggPacket = 1 << 20
 )
 
 // oggPage is one page; its bytes are valid until the next is read.
 type oggPage struct {
 	flags    byte
-	granule  int64 // position after the last packet that ends on the page, -1 when none does
+	granule  int64 // position after the last packet that ends on the page, -1 if none does
 	serial   uint32
 	sequence uint32
 	lacing   []byte
 	body     []byte
 }
 
-// oggReader reads the pages of a file, skipping what is damaged.
+// oggReader reads the pages of a file and skips damage.
 type oggReader struct {
 	buf     *bufio.Reader
 	raw     []byte // memory of a page
-	inData  bool   // pages with data were read: a first page begins another chain, another file ends this one
-	skipped int64  // bytes that were no page
+	inData  bool   // pages with data were read: a first page now begins another chain, and another file ends this one
+	skipped int64  // bytes that were not a page
 	cut     bool   // the file ended in a page
 }
 
-// next returns the next whole page, io.EOF at the end: that of the file, or where the next link of a chain or another
-// file begins.
+// next returns the next whole page. It returns io.EOF at the end of the file, or where the next link of a chain or
+// another file begins.
 func (o *oggReader) next() (oggPage, error) {
 	for {
 		head, err := o.buf.Peek(oggHeaderBytes)
@@ -89,7 +89,7 @@ func (o *oggReader) next() (oggPage, error) {
 	}
 }
 
-// torn reports whether another file begins within a page that is not whole, and goes there: this one was cut off.
+// torn reports whether another file begins within an incomplete page, and moves there: this file was cut off.
 func (o *oggReader) torn(page []byte) bool {
 	at := nextCandidate(page)
 	if !o.inData || at >= len(page) {
@@ -100,7 +100,7 @@ func (o *oggReader) torn(page []byte) bool {
 	return err == nil
 }
 
-// parse copies a page and checks its sum.
+// parse copies a page and checks its checksum.
 func (o *oggReader) parse(raw []byte) (oggPage, bool) {
 	o.raw = append(o.raw[:0], raw...)
 	sum := binary.LittleEndian.Uint32(o.raw[22:])
@@ -141,7 +141,7 @@ func oggSum(b []byte) uint32 {
 	for _, c := range b {
 		sum ^= uint32(c) << 24
 		for range 8 {
-			// All ones when the top bit is set: no branch, the bit is random.
+			// All ones if the top bit is set: no branch, because the bit is random.
 			sum = sum<<1 ^ 0x04C11DB7&uint32(int32(sum)>>31)
 		}
 	}
@@ -165,7 +165,7 @@ func firstPacket(head []byte) ([]byte, bool) {
 	return body[:min(size, len(body))], true
 }
 
-// oggPackets puts the packets of one logical stream together.
+// oggPackets assembles the packets of one logical stream.
 type oggPackets struct {
 	partial []byte
 	holding bool // partial is the beginning of a packet
@@ -176,7 +176,7 @@ func (p *oggPackets) page(page oggPage, each func(packet []byte) error) error {
 	if page.flags&oggContinued == 0 || !p.holding {
 		p.partial, p.holding = p.partial[:0], false
 	}
-	// What continues from a page that is lost cannot be used.
+	// A continuation without its lost beginning cannot be used.
 	orphan := page.flags&oggContinued != 0 && !p.holding
 	at := 0
 	for i := 0; i < len(page.lacing); {
@@ -212,17 +212,17 @@ func (p *oggPackets) page(page oggPage, each func(packet []byte) error) error {
 	return nil
 }
 
-// oggEnd is what the last page of a file tells.
+// oggEnd describes the last page of a file.
 type oggEnd struct {
 	length int64 // its granule position, 0 unknown
-	cut    bool  // the page is not whole
+	cut    bool  // the page is incomplete
 	ended  bool  // the last of its stream
 }
 
-// oggTail looks at the end of a regular file. What cannot be read counts as nothing known: reading
-// the file reports what is wrong.
+// oggTail examines the end of a regular file. An unreadable end counts as unknown: reading the file reports what is
+// wrong.
 func oggTail(path string, size int64) (end oggEnd, ok bool) {
-	const window = 2 * 65307 // the longest page is in it from its beginning
+	const window = 2 * 65307 // the longest page is completely in it
 	f, err := os.Open(path)
 	if err != nil {
 		return end, false
@@ -249,7 +249,7 @@ func oggTail(path string, size int64) (end oggEnd, ok bool) {
 	return end, true
 }
 
-// warnings are those of the pages; at is the length of the audio.
+// warnings returns those of the pages; at is the length of the audio.
 func (o *oggReader) warnings(at time.Duration) []scout.Warning {
 	var w []scout.Warning
 	if o.skipped > 0 {

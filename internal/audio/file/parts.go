@@ -12,32 +12,32 @@ import (
 )
 
 const (
-	// strayBytes is how much at the end of a file may be neither audio nor a tag before that is worth a line:
-	// less than a second of any codec.
+	// strayBytes is how many bytes at the end of a file may be neither audio nor a tag without a warning: less than a
+	// second of any codec.
 	strayBytes = 4 << 10
-	// maxParts bounds the work for a file that is made of nothing but tiny files, maxUnread that for one of nothing but
+	// maxParts limits the work for a file that consists only of tiny files, maxUnread for one that consists only of
 	// beginnings of files.
 	maxParts, maxUnread = 10000, 20
 )
 
-// A file may be several files, one behind the other: `cat` makes them, recorders do, and chained Ogg
-// and FLAC are meant so. Each is a part with a decoder of its own, which reads to the end of its part and no
-// further; the next part follows without a pause.
+// A file may consist of several files: `cat` and some recorders make them, and chained Ogg and FLAC are meant to be so.
+// Each is a part with its own decoder, which reads to the end of its part and no further. The next part follows without
+// a pause.
 
-// partEnder is a decoder that does not read from the source itself: it tells where its part ends.
+// partEnder is a decoder that does not read from the source itself: it reports where its part ends.
 type partEnder interface {
 	partEnd() int64
-	// rest is the silence between the end of the sound and what stands behind the part.
+	// rest returns the silence between the end of the sound and the next part.
 	rest() time.Duration
 }
 
 // continued is a decoder whose input continues in another format.
 type continued interface {
-	// next is the decoder for what follows, after io.EOF; nil at the end.
+	// next returns the decoder for what follows, after io.EOF; nil at the end.
 	next() decoder
 }
 
-// nextPart continues with the part behind the one that ended, after that many samples were given out. It is false at
+// nextPart continues with the part after the one that ended, after that many samples were returned. It returns false at
 // the end of the input.
 func (r *Reader) nextPart(produced int64) bool {
 	var rest time.Duration
@@ -98,7 +98,7 @@ func (r *Reader) nextPart(produced int64) bool {
 	return false
 }
 
-// beginPart makes the decoder for the part that begins here. Where that fails the part is reported as not read.
+// beginPart makes the decoder for the part that begins here. If that fails the part is reported as not read.
 func (r *Reader) beginPart(what sniffed) bool {
 	from := r.src.pos()
 	end := r.src.size
@@ -124,25 +124,25 @@ func (r *Reader) beginPart(what sniffed) bool {
 			return r.fail(err)
 		}
 	} else if _, err := io.Copy(io.Discard, r.src.buf); err != nil {
-		return r.fail(r.src.failure()) // where the part ends in a stream is not known
+		return r.fail(r.src.failure()) // in a stream the end of the part is unknown
 	}
 	r.unread(r.src.pos()-from, err.Error())
 	return false
 }
 
-// unread reports bytes behind the audio so far that did not become audio.
+// unread reports bytes after the audio so far that did not become audio.
 func (r *Reader) unread(size int64, why string) {
 	r.told = append(r.told, scout.Warnf(scout.WarningUnread, "%s behind %v were not read: %s",
 		byteCount(size), r.partStart.Round(time.Millisecond), why).From(r.partStart))
 }
 
-// fail ends the reader with an error in the place of the next part.
+// fail ends the reader with an error in place of the next part.
 func (r *Reader) fail(err error) bool {
 	r.decodeErr = err
 	return false
 }
 
-// finishPart keeps what the decoder of the part that ended at that time has to tell.
+// finishPart collects the warnings of the part that ended at that time.
 func (r *Reader) finishPart(at time.Duration) {
 	r.told = append(r.told, r.partWarnings()...)
 	if err := r.decoder.close(); err != nil {
@@ -161,7 +161,7 @@ func (ended) decode([]float32) (int, error) { return 0, io.EOF }
 func (ended) warnings() []scout.Warning     { return nil }
 func (ended) close() error                  { return nil }
 
-// partWarnings are those of the current part, at their time in the whole.
+// partWarnings returns those of the current part, at their time in the whole.
 func (r *Reader) partWarnings() []scout.Warning {
 	if _, over := r.decoder.(ended); over {
 		return nil
@@ -184,11 +184,11 @@ func (r *Reader) partWarnings() []scout.Warning {
 	return all
 }
 
-// nextStart goes to the next bytes that begin a file, over zeros, tags and what else is between. It is false at the
-// end of the input. tags counts what was no loss.
+// nextStart moves to the next bytes that begin a file, over zeros, tags and anything else between. It returns false at
+// the end of the input. tags counts bytes that were no loss.
 func (s *source) nextStart() (what sniffed, found bool, err error) {
 	s.tags = 0
-	stray := false // bytes that mean nothing were met: only a signature counts from now on
+	stray := false // meaningless bytes were met: from now on only a signature counts
 	for {
 		head, peekErr := s.buf.Peek(sniffBytes)
 		if len(head) == 0 {
@@ -215,7 +215,7 @@ func (s *source) nextStart() (what sniffed, found bool, err error) {
 		stray = true
 		step := nextCandidate(head)
 		if step == len(head) && peekErr == nil {
-			step -= signatureBytes // one may begin in there
+			step -= signatureBytes // a file may begin in them
 		}
 		if _, err := s.buf.Discard(step); err != nil {
 			return what, false, s.failure()
@@ -223,10 +223,10 @@ func (s *source) nextStart() (what sniffed, found bool, err error) {
 	}
 }
 
-// signatureBytes is what startsFile wants to see.
+// signatureBytes is how many bytes startsFile needs.
 const signatureBytes = 64
 
-// nextCandidate returns how far it is to the next bytes that may begin a file, len(b) when none do.
+// nextCandidate returns the distance to the next bytes that may begin a file, len(b) if there are none.
 func nextCandidate(b []byte) int {
 	for at := 1; at < len(b); at++ {
 		if startsFile(b[at:]) {

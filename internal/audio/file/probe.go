@@ -17,19 +17,19 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// maxProbe bounds the answer of ffprobe, which is some 300 bytes a track.
+// maxProbe limits the answer of ffprobe, which is about 300 bytes per track.
 const maxProbe = 256 << 10
 
-// probed is what ffprobe tells before decoding.
+// probed is what ffprobe reports before decoding.
 type probed struct {
 	container, codec string
 	duration         time.Duration // 0 unknown
-	exact            bool          // the duration stands in the container, it is no estimate
-	tracks           []Track       // of audio; empty where ffprobe is missing
+	exact            bool          // the duration is stored in the container and is not an estimate
+	tracks           []Track       // of audio; empty if ffprobe is missing
 }
 
-// probe asks ffprobe, where it stands beside ffmpeg, for codec and length, and refuses files without
-// an audio track. Without ffprobe nothing is known and ffmpeg decides.
+// probe asks ffprobe, if it is beside ffmpeg, for codec and length, and refuses files without an audio track. Without
+// ffprobe nothing is known and ffmpeg decides.
 func (j *ffmpegJob) probe() (probed, error) {
 	if j.what.kind == kindMP3 {
 		return probed{container: "mp3", codec: "mp3"}, nil // known, and its length is only guessed
@@ -77,7 +77,7 @@ func (l *limited) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// probedStream is what ffprobe tells about one stream.
+// probedStream is what ffprobe reports about one stream.
 type probedStream struct {
 	Index       int               `json:"index"`
 	Type        string            `json:"codec_type"`
@@ -96,7 +96,7 @@ func parseProbe(answer []byte) (probed, error) {
 		} `json:"format"`
 	}
 	if err := json.Unmarshal(answer, &a); err != nil {
-		return probed{}, nil //nolint:nilerr // a strange answer is none; ffmpeg decides
+		return probed{}, nil //nolint:nilerr // an unusable answer counts as none; ffmpeg decides
 	}
 	var p probed
 	p.container, _, _ = strings.Cut(a.Format.Name, ",")
@@ -114,12 +114,12 @@ func parseProbe(answer []byte) (probed, error) {
 	return p, nil
 }
 
-// known tells that the container counts its length.
+// known reports whether the container states its length.
 func (p *probed) known() bool {
 	return slices.Contains([]string{"mov", "matroska", "ogg", "aiff", "caf", "wav", "w64", "flac"}, p.container)
 }
 
-// choose makes the codec and the length those of a track. The container's length is that of its longest stream.
+// choose sets the codec and the length of a track. The container's length is that of its longest stream.
 func (p *probed) choose(index int) {
 	t := &p.tracks[index]
 	p.codec = t.codec
@@ -127,7 +127,7 @@ func (p *probed) choose(index int) {
 	case t.duration > 0:
 		p.duration, p.exact = t.duration, p.known()
 	case len(p.tracks) > 1:
-		p.exact = false // for the progress bar it will do
+		p.exact = false // good enough for the progress bar
 	}
 }
 
@@ -174,7 +174,7 @@ func titleText(title string) string {
 	return title
 }
 
-// probedSeconds reads "11.064000", 0 where that is no length.
+// probedSeconds reads "11.064000"; 0 if it is not a length.
 func probedSeconds(text string) time.Duration {
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil || seconds <= 0 || seconds >= 1e9 {
@@ -183,7 +183,7 @@ func probedSeconds(text string) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// probedClock reads "00:00:11.064000000", as Matroska's statistics have it, 0 where that is no length.
+// probedClock reads "00:00:11.064000000", as in Matroska's statistics; 0 if it is not a length.
 func probedClock(text string) time.Duration {
 	parts := strings.Split(text, ":")
 	if len(parts) != 3 {

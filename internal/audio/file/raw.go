@@ -11,19 +11,19 @@ import (
 	"github.com/scout-speech/scout/internal/audio"
 )
 
-// RawFormat says what samples without a header are.
+// RawFormat describes samples without a header.
 type RawFormat struct {
 	// Encoding of a sample, as audio knows it.
 	Encoding audio.Encoding
 	// BigEndian has the most significant byte of a sample first.
 	BigEndian bool
-	// Signed8 is signed bytes in the place of unsigned ones.
+	// Signed8 means signed bytes instead of unsigned ones.
 	Signed8      bool
 	SampleRateHz int
 	Channels     int
 }
 
-// rawEncoding is a name of an encoding, as ffmpeg, sox and ALSA have it.
+// rawEncoding is the name of an encoding, as in ffmpeg, sox and ALSA.
 type rawEncoding struct {
 	name    string
 	format  RawFormat
@@ -58,8 +58,8 @@ func RawEncodings() []string {
 	return names
 }
 
-// ParseRawFormat reads ENCODING:RATE:CHANNELS, for example s16le:16000:1. The channels may be left out: one. The error
-// has the code invalid_argument and names what is possible.
+// ParseRawFormat reads ENCODING:RATE:CHANNELS, for example s16le:16000:1. The channels may be left out; the default is
+// one. The error has the code invalid_argument and lists what is possible.
 func ParseRawFormat(text string) (RawFormat, error) {
 	bad := func(format string, args ...any) (RawFormat, error) {
 		return RawFormat{}, scout.Errorf(scout.CodeInvalidArgument, format, args...).
@@ -106,7 +106,7 @@ type rawDecoder struct {
 	src    *source
 	format RawFormat
 	buf    []byte // a block, reused
-	rest   int64  // bytes behind the last whole frame
+	rest   int64  // bytes after the last whole frame
 }
 
 func newRaw(src *source, format RawFormat) *rawDecoder {
@@ -115,7 +115,7 @@ func newRaw(src *source, format RawFormat) *rawDecoder {
 	return d
 }
 
-// frameBytes is the size of a sample of each channel.
+// frameBytes returns the size of a frame, one sample of each channel.
 func (d *rawDecoder) frameBytes() int64 { return int64(d.format.Encoding.Bytes() * d.format.Channels) }
 
 func (d *rawDecoder) stream() stream {

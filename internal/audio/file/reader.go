@@ -12,12 +12,12 @@ import (
 	"github.com/scout-speech/scout/internal/audio"
 )
 
-// blockSamples is how many samples, all channels together, are decoded at once.
+// blockSamples is how many samples, over all channels, are decoded at once.
 const blockSamples = 8192
 
-// loudPeak is where input is clipped, with a warning. Lossy codecs overshoot full scale a little, which
-// is clipped at the end alone; a file that goes 6 dB beyond was made with another idea of full scale,
-// and its values may be too large to calculate with.
+// loudPeak is the level from which input is clipped, with a warning. Lossy codecs exceed full scale a little, which is
+// clipped only at the end. A file that goes 6 dB beyond was made with another definition of full scale, and its values
+// may be too large to compute with.
 const loudPeak = 2
 
 var errClosed = errors.New("the reader is closed")
@@ -27,12 +27,12 @@ type stream struct {
 	container, codec       string
 	sampleRateHz, channels int
 	duration               time.Duration // declared, 0 unknown
-	float                  bool          // samples may be anything
+	float                  bool          // samples may have any value
 }
 
 // decoder yields interleaved samples of one input.
 type decoder interface {
-	// stream is known when the decoder was made and does not change.
+	// stream is known once the decoder exists and does not change.
 	stream() stream
 	// decode writes whole frames to dst, which has room for at least one, and returns the number of
 	// samples. Errors come after all samples before them: io.EOF at the end; an error with a code is
@@ -52,26 +52,26 @@ type Reader struct {
 	decoder   decoder
 	stream    stream
 	canonical *audio.Canonical
-	survey    *audio.Survey // nil where nobody asked
+	survey    *audio.Survey // nil if it is not requested
 	block     []float32     // interleaved, reused
 
 	start     int64           // offset of the first part
-	goesOn    bool            // total counts in the place of what the header of the first part says
+	goesOn    bool            // total replaces the length in the header of the first part
 	total     time.Duration   // the length of all parts; 0 unknown
-	parts     int             // behind the first one
+	parts     int             // after the first one
 	partStart time.Duration   // of the current one
 	told      []scout.Warning // of parts that ended
 	first     stream          // of the first part
-	channels  int             // the most of a part
-	mute      bool            // the part does not have the channel that is read
+	channels  int             // the largest number of a part
+	mute      bool            // the part does not have the selected channel
 	gap       time.Duration   // silence to come before the current part
 	tracks    []Track         // of the first part
-	track     int             // the number of the one that is read, 0 where there is no choice
+	track     int             // the number of the one that is read, 0 if there is no choice
 
 	frames    int64 // decoded of the current part
-	produced  int64 // samples given out
+	produced  int64 // samples returned
 	nonFinite int64
-	finite    bool // at least one sample was
+	finite    bool // at least one sample was finite
 	peak      float32
 	damage    []scout.Warning
 	decodeErr error // how decoding ended, nil while it continues
@@ -109,7 +109,7 @@ func (r *Reader) use(d decoder) error {
 	channel := r.opts.Channel
 	missing := channel.Check(r.stream.channels) != nil
 	if r.mute = missing && r.opts.ChannelAlone; r.mute || missing && r.parts > 0 {
-		channel = audio.MixChannels // a part with fewer channels than the first is heard all the same
+		channel = audio.MixChannels // a part with fewer channels than the first is read anyway
 	}
 	var err error
 	if r.canonical, err = audio.NewCanonical(r.stream.sampleRateHz, r.stream.channels, channel); err != nil {
@@ -174,7 +174,7 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 			break
 		}
 		if n = r.canonical.Read(dst); n > 0 {
-			break // give out what is there before waiting for more
+			break // return what is there before waiting for more
 		}
 		if r.ended {
 			if errors.Is(r.decodeErr, io.EOF) && r.nextPart(r.produced) {
@@ -197,7 +197,7 @@ func (r *Reader) Read(dst []float32) (n int, err error) {
 	return n, nil
 }
 
-// silence writes what is left of the silence before the part.
+// silence writes the rest of the silence before the part.
 func (r *Reader) silence(dst []float32) int {
 	n := min(int64(r.gap.Seconds()*scout.EngineSampleRateHz), int64(len(dst)))
 	if n == 0 {
@@ -235,7 +235,7 @@ func (r *Reader) fill() {
 	}
 }
 
-// decode is the border to the decoding libraries: a panic there is damage.
+// decode is the border to the decoding libraries: a panic there counts as damage.
 func (r *Reader) decode() (n int, err error) {
 	defer r.recovered(&err)
 	if err := r.ctx.Err(); err != nil {
@@ -254,7 +254,7 @@ func (r *Reader) recovered(err *error) {
 	}
 }
 
-// damagedError is damage in the input: what came before it counts.
+// damagedError is damage in the input; the audio before it counts.
 type damagedError struct{ text string }
 
 func (e *damagedError) Error() string { return e.text }
@@ -263,7 +263,7 @@ func damagef(format string, args ...any) error {
 	return &damagedError{text: fmt.Sprintf(format, args...)}
 }
 
-// judge decides what the end of decoding means: io.EOF, or an error with a code.
+// judge interprets the end of decoding: io.EOF, or an error with a code.
 func (r *Reader) judge(err error) error {
 	var coded *scout.Error
 	switch {
@@ -284,7 +284,7 @@ func (r *Reader) judge(err error) error {
 	return scout.Errorf(scout.CodeAudioCorrupt, "%s: %w", r.stream.container, err)
 }
 
-// end is the last error of Read, after so many samples.
+// end returns the last error of Read, after that many samples.
 func (r *Reader) end(produced int64) error {
 	if !errors.Is(r.decodeErr, io.EOF) {
 		return fmt.Errorf("decode %s: %w", r.src.name, r.decodeErr)
@@ -313,7 +313,7 @@ func framesToTime(frames int64, sampleRateHz int) time.Duration {
 	return time.Duration(frames/rate)*time.Second + time.Duration(frames%rate)*time.Second/time.Duration(rate)
 }
 
-// Close ends an ffmpeg at work, closes the file and removes a temporary one. Further calls do nothing.
+// Close ends a running ffmpeg, closes the file and removes a temporary one. Further calls do nothing.
 func (r *Reader) Close() error {
 	if errors.Is(r.err, errClosed) {
 		return nil

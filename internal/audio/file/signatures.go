@@ -10,7 +10,7 @@ import (
 type signature struct {
 	offset    int
 	magic     string
-	container string // as ffmpeg's demuxer is called
+	container string // the name of ffmpeg's demuxer
 }
 
 // wtvGUID begins a recording of Windows Media Center.
@@ -54,7 +54,7 @@ func signatures() []signature {
 		{0, "Creative Voice File\x1a", "voc"},
 		{0, "\x00\x00\x01\xba", "mpeg"},
 		{0, "\x0b\x77", "ac3"},
-		{0, "\x77\x0b", "ac3"}, // its bytes in pairs the other way round
+		{0, "\x77\x0b", "ac3"}, // with the bytes of each pair swapped
 		{0, "\x7f\xfe\x80\x01", "dts"},
 		{0, "\xfe\x7f\x01\x80", "dts"},
 		{0, "\x1f\xff\xe8\x00", "dts"},
@@ -98,7 +98,7 @@ func signatures() []signature {
 	}
 }
 
-// pairs are signatures of two places, of which one alone is met by chance.
+// pairs are signatures at two places; one of them alone occurs by chance.
 func pairs() [][2]signature {
 	return [][2]signature{
 		{{0, "\x00\x00\x00\x00\x01\xbc", "gxf"}, {14, "\xe1\xe2", "gxf"}},
@@ -109,7 +109,7 @@ func pairs() [][2]signature {
 	}
 }
 
-// bySignature names the container that bytes begin, empty where none is known.
+// bySignature names the container that bytes begin, empty if none is known.
 func bySignature(head []byte) string {
 	at := func(offset int, magic string) bool {
 		return len(head) >= offset+len(magic) && string(head[offset:offset+len(magic)]) == magic
@@ -131,7 +131,7 @@ func bySignature(head []byte) string {
 	case (at(0, "FWS") || at(0, "CWS")) && len(head) > 8 && head[3] < ' ':
 		return "swf"
 	case at(0, "\x80\x00") && len(head) > 4:
-		// The samples begin behind a notice of the makers.
+		// The samples begin after a notice of the makers.
 		if samples := 4 + int(binary.BigEndian.Uint16(head[2:])); samples > 6 && at(samples-6, "(c)CRI") {
 			return "adx"
 		}
@@ -144,7 +144,7 @@ func bySignature(head []byte) string {
 // soxHeader is the shortest header of SoX's own format: magic, its size, frames, rate, channels, size of the comment.
 const soxHeader = 28
 
-// isSoX reports whether the header behind the magic makes sense. Source: soxformat(7).
+// isSoX reports whether the header after the magic is plausible. Source: soxformat(7).
 func isSoX(b []byte) bool {
 	size := binary.LittleEndian.Uint32(b[4:])
 	if b[0] == 'X' {
@@ -153,8 +153,8 @@ func isSoX(b []byte) bool {
 	return size >= soxHeader && size < 1<<16
 }
 
-// isIRCAM reports whether bytes begin a sound file of IRCAM, Berkeley or CARL: a magic with the machine in it, the rate as a
-// float, the channels.
+// isIRCAM reports whether bytes begin a sound file of IRCAM, Berkeley or CARL: a magic that names the machine, the rate
+// as a float, the channels.
 func isIRCAM(b []byte) bool {
 	const header = 16
 	if len(b) < header {
@@ -173,7 +173,7 @@ func isIRCAM(b []byte) bool {
 	return rate >= 1000 && rate <= 1e6 && channels >= 1 && channels <= 256
 }
 
-// byFrames names a bare stream whose frames follow each other, empty where none does.
+// byFrames names a bare stream whose frames follow each other, empty if there is none.
 func byFrames(head []byte) string {
 	switch {
 	case follows(head, sbcFrame, 5):
@@ -184,8 +184,8 @@ func byFrames(head []byte) string {
 	return ""
 }
 
-// isGSM reports whether frames of GSM 06.10 follow each other: 33 bytes that begin with four bits that are always the same. In
-// silence of A-law they turn up everywhere.
+// isGSM reports whether frames of GSM 06.10 follow each other: 33 bytes that begin with four constant bits. In silence
+// of A-law such bits occur everywhere.
 func isGSM(b []byte) bool {
 	const frame, frames, sign = 33, 20, 0xD
 	if len(b) < frame*frames {

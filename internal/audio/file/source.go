@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// sniffLook is how much of an input is read to tell what it is: a stream is recognised or refused within 64 kB.
+	// sniffLook is how much of an input is read to recognise it: a stream is recognised or refused within 64 kB.
 	sniffLook = 64_000
 	// sniffBytes is the read-ahead of every decoder. It holds any Ogg page (65,307 bytes).
 	sniffBytes = 128 << 10
@@ -20,21 +20,21 @@ const (
 
 var errShrunk = errors.New("the file became shorter while it was read")
 
-// source is the input as bytes. It tells a true end from a failure, which decoding libraries do not.
+// source is the input as bytes. It distinguishes a true end from a failure, which decoding libraries do not.
 type source struct {
 	name   string
 	path   string // of a regular file, else empty
 	size   int64  // when it was opened, -1 when unknown
 	r      io.Reader
 	closer io.Closer
-	temp   string // file to remove in the end
+	temp   string // file to remove at the end
 
 	ctx  context.Context // of the Reader
 	buf  *bufio.Reader
 	read int64
-	// limit is the offset up to which the input is read for now; 0 for no limit.
+	// limit is the offset up to which the input is read at present; 0 for no limit.
 	limit int64
-	tags  int64 // bytes of zeros and tags that nextStart went over
+	tags  int64 // bytes of zeros and tags that nextStart skipped
 	err   error // first failure, not io.EOF
 }
 
@@ -43,7 +43,7 @@ func (s *source) begin(ctx context.Context) {
 	s.buf = bufio.NewReaderSize(countedReader{s}, sniffBytes)
 }
 
-// countedReader reads from the input and notes how it ends.
+// countedReader reads from the input and records how it ends.
 type countedReader struct{ s *source }
 
 func (c countedReader) Read(p []byte) (int, error) {
@@ -69,7 +69,7 @@ func (c countedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failure returns why the input ended before its end, nil when it did not.
+// failure returns why the input ended too early, nil if it did not.
 func (s *source) failure() error {
 	if s.err == nil {
 		return nil
@@ -77,10 +77,10 @@ func (s *source) failure() error {
 	return scout.FileError(scout.CodeReadFailed, fmt.Sprintf("read at byte %d", s.read), s.err)
 }
 
-// pos is the offset of the next byte that a decoder takes.
+// pos returns the offset of the next byte that a decoder takes.
 func (s *source) pos() int64 { return s.read - int64(s.buf.Buffered()) }
 
-// seek goes to an offset of a regular file.
+// seek moves to an offset of a regular file.
 func (s *source) seek(offset int64) error {
 	seeker, ok := s.r.(io.Seeker)
 	if !ok || s.path == "" {
@@ -94,7 +94,7 @@ func (s *source) seek(offset int64) error {
 	return nil
 }
 
-// shrunk reports whether a file that another process read is no longer what it was at the beginning.
+// shrunk returns an error if a file that another process read has changed since the beginning.
 func (s *source) shrunk() error {
 	info, err := os.Stat(s.path)
 	if err != nil {

@@ -16,11 +16,11 @@ const (
 	// spoolReserve stays free on the disk of the copy, or a tenth of a smaller disk: an hour of recording in stereo at
 	// 48 kHz fits into it.
 	spoolReserve = 512 << 20
-	// spoolStep is how much is copied between two looks at the room that is left.
+	// spoolStep is how much is copied between two checks of the free space.
 	spoolStep = 16 << 20
 )
 
-// spool makes a file of a stream: what was looked at already and all the rest. Offsets count from here on.
+// spool copies a stream into a file: what was already examined and all the rest. Offsets count from here on.
 func (s *source) spool(opts Options) error {
 	if s.path != "" {
 		return nil
@@ -29,7 +29,7 @@ func (s *source) spool(opts Options) error {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	// Not by atomicfile: it is read by this process and removed.
+	// atomicfile is not needed: only this process reads the file, and removes it.
 	f, err := os.CreateTemp(dir, "scout-*.audio")
 	if err != nil {
 		return spoolError(dir, err)
@@ -88,7 +88,7 @@ func spoolError(dir string, err error) error {
 		WithHint("set TMPDIR to a folder that can be written, or name a file instead of a stream")
 }
 
-// spoolFailure is the reason in plain words, over its cause.
+// spoolFailure is the reason in plain words, with its cause.
 type spoolFailure struct {
 	reason string
 	err    error
@@ -97,13 +97,13 @@ type spoolFailure struct {
 func (e *spoolFailure) Error() string { return e.reason }
 func (e *spoolFailure) Unwrap() error { return e.err }
 
-// errUnknownStream refuses a stream of an unknown format: trying means to copy it, and it may never end.
+// errUnknownStream refuses a stream of an unknown format: trying it means copying it, and it may never end.
 func errUnknownStream() error {
 	return scout.Errorf(scout.CodeAudioUnsupported, "not a known audio format").
 		WithHint("name the format of samples without a header: %s; or add a header: arecord -t wav, ffmpeg -f s16le -ar 16000 -i - -f wav -", rawExample)
 }
 
-// errUnknownFile is the same for a file that ffmpeg, where it is installed, does not know either.
+// errUnknownFile refuses a file that ffmpeg, if it is installed, does not know either.
 func errUnknownFile(installed bool) error {
 	other := "other formats need ffmpeg (Debian: apt-get install ffmpeg)"
 	if installed {

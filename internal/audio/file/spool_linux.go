@@ -2,7 +2,7 @@ package file
 
 import "golang.org/x/sys/unix"
 
-// diskSpace returns how many bytes this user may still write where dir is, and how many there are in all.
+// diskSpace returns how many bytes this user may still write on the disk of dir, and how many there are in total.
 func diskSpace(dir string) (free, total int64, known bool) {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {

@@ -5,11 +5,10 @@ import (
 	"sync"
 )
 
-// tailBytes is how much of a program's complaints is kept, its end.
+// tailBytes is how much of the end of a program's complaints is kept.
 const tailBytes = 4 << 10
 
-// tail keeps the end of what a program writes. It is written by os/exec's goroutine while the reader
-// may look at it.
+// tail keeps the end of what a program writes. os/exec's goroutine writes it while the reader may read it.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte

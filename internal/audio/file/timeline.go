@@ -6,15 +6,15 @@ import (
 )
 
 const (
-	// holeLeast is the shortest hole in the time stamps that becomes silence: containers round them, some to 1 ms and
-	// live recorders worse.
+	// holeLeast is the shortest hole in the time stamps that becomes silence. Containers round them, some to 1 ms; live
+	// recorders are less precise.
 	holeLeast = 100 * time.Millisecond
-	// jumpBack is how far a time stamp may lie behind before it counts as the beginning of another clock.
+	// jumpBack is how far a time stamp may go back before it counts as the beginning of another clock.
 	jumpBack = 300 * time.Millisecond
-	// jumpAhead is where a hole in a program stream is a jump of its clock. ffmpeg draws the line at the same place
-	// (-dts_delta_threshold). In a transport stream, which is divided where its clock jumps, it is a hole.
+	// jumpAhead is the length from which a hole in a program stream counts as a jump of its clock. ffmpeg uses the same
+	// limit (-dts_delta_threshold). In a transport stream, which is divided where its clock jumps, it is a hole.
 	jumpAhead = 10 * time.Second
-	// holeMost bounds the silence that a damaged time stamp can make.
+	// holeMost limits the silence that a damaged time stamp can cause.
 	holeMost = 6 * time.Hour
 )
 
@@ -25,19 +25,19 @@ type timeline struct {
 	length    time.Duration // of the input as its header says; 0 unknown
 
 	started bool
-	zero    time.Duration // the time stamp that stands for the beginning of the output
+	zero    time.Duration // the time stamp of the beginning of the output
 	out     int64         // frames placed so far, silence included
-	owed    float64       // part of a frame that rounding left over
-	holes   []hole        // to come, of a stream without time stamps
+	owed    float64       // the part of a frame left over by rounding
+	holes   []hole        // still to come, in a stream without time stamps
 }
 
-// timed reports whether the container has time stamps of its own. Those of bare streams are counted by ffmpeg from
-// frames that it found, with the first rate.
+// timed reports whether the container has its own time stamps. For bare streams ffmpeg computes them from the frames
+// that it found, with the first rate.
 func timed(container string) bool {
 	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm", "wtv", "nsv", "dhav"}, container)
 }
 
-// bridge returns how many frames of silence stand for frames that are missing here.
+// bridge returns how many frames of silence replace frames that are missing here.
 func (t *timeline) bridge() int64 {
 	const half = 15 * time.Millisecond // of a frame
 	if timed(t.container) || len(t.holes) == 0 || t.now()+half < t.holes[0].at {
@@ -54,9 +54,9 @@ func (t *timeline) bridge() int64 {
 	return silence
 }
 
-// place returns how many frames of silence come before the decoded frame, and how many it becomes itself.
+// place returns how many frames of silence come before the decoded frame, and how many frames it becomes.
 //
-//	origin  time stamp of the beginning of the input, where it is known
+//	origin  time stamp of the beginning of the input, if it is known
 func (t *timeline) place(note frameNote, origin time.Duration, hasOrigin bool) (silence, frames int64) {
 	if note.timed {
 		silence = t.silence(note, origin, hasOrigin)
@@ -87,7 +87,7 @@ func (t *timeline) silence(note frameNote, origin time.Duration, hasOrigin bool)
 	return 0
 }
 
-// believes reports whether nothing was to be heard for so long, or the time stamps make no sense.
+// believes reports whether there was really no sound for that long; otherwise the time stamps are wrong.
 func (t *timeline) believes(hole, now time.Duration, note frameNote) bool {
 	switch {
 	case !timed(t.container):
@@ -100,5 +100,5 @@ func (t *timeline) believes(hole, now time.Duration, note frameNote) bool {
 	return hole <= holeMost
 }
 
-// now is the length of the output so far.
+// now returns the length of the output so far.
 func (t *timeline) now() time.Duration { return framesToTime(t.out, t.rate) }

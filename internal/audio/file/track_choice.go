@@ -6,7 +6,7 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// mapping is how ffmpeg names the track that is read.
+// mapping returns ffmpeg's name of the track that is read.
 func (j *ffmpegJob) mapping() string {
 	if j.track != nil {
 		return j.track.mapping()
@@ -14,8 +14,8 @@ func (j *ffmpegJob) mapping() string {
 	return "0:a:0"
 }
 
-// turnToTrack chooses the track, as soon as they are known. The decoder at work reads the first; for another one it is
-// started again, which costs a fifth of a second and nothing where there is one.
+// turnToTrack chooses the track, as soon as the tracks are known. The running decoder reads the first; for another one
+// it is restarted, which costs a fifth of a second, and nothing if there is only one track.
 func (d *ffmpegDecoder) turnToTrack() error {
 	tracks := d.found.tracks
 	if len(tracks) == 0 {
@@ -36,7 +36,7 @@ func (d *ffmpegDecoder) turnToTrack() error {
 	return d.restart()
 }
 
-// turnBlindly does what can be done where ffprobe is missing: a track has a number, and no more is known.
+// turnBlindly chooses a track without ffprobe: only its number is known.
 func (d *ffmpegDecoder) turnBlindly() error {
 	choice := d.job.opts.Track
 	switch {
@@ -52,7 +52,7 @@ func (d *ffmpegDecoder) turnBlindly() error {
 	return nil
 }
 
-// restart starts the decoder again for the track that was chosen.
+// restart restarts the decoder for the chosen track.
 func (d *ffmpegDecoder) restart() error {
 	if err := d.close(); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (d *ffmpegDecoder) restart() error {
 	return d.start()
 }
 
-// trackInfo tells which tracks there are and which one is read, where the decoder knows.
+// trackInfo returns the tracks and the number of the one that is read, if the decoder knows them.
 func trackInfo(d decoder) ([]Track, int) {
 	if f, ok := d.(*ffmpegDecoder); ok && f.job.track != nil {
 		return f.found.tracks, f.job.track.Number
@@ -69,8 +69,8 @@ func trackInfo(d decoder) ([]Track, int) {
 	return nil, 0
 }
 
-// oggTracks counts the audio streams whose first pages stand at the beginning of an Ogg file. Source: RFC 3533, section 4:
-// the first pages of all streams that are multiplexed come before any other page.
+// oggTracks counts the audio streams whose first pages are at the beginning of an Ogg file. Source: RFC 3533, section
+// 4: the first pages of all multiplexed streams come before any other page.
 func oggTracks(head []byte) int {
 	tracks := 0
 	for len(head) >= oggHeaderBytes && string(head[:4]) == "OggS" && head[5]&oggFirst != 0 {
@@ -93,7 +93,7 @@ func oggTracks(head []byte) int {
 	return tracks
 }
 
-// vorbis decodes here, unless there are several tracks, of which ffmpeg can read any.
+// vorbis decodes in this process, unless there are several tracks, of which ffmpeg can read any.
 func (r *Reader) vorbis(what sniffed) (decoder, error) {
 	head, _ := r.src.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
 	tracks := oggTracks(head)

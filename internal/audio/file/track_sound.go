@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// How far a track is listened to before it is called silent.
+// Limits of the search for sound in a track.
 const (
-	// soundReach is how much of its beginning is decoded: a film may begin with minutes of nothing.
+	// soundReach is how much of its beginning is decoded: a film may begin with minutes of silence.
 	soundReach = 10 * time.Minute
-	// soundLooks of soundLook each are taken behind it, at equal distances.
+	// soundLooks samples of soundLook each are taken after it, at equal distances.
 	soundLooks = 8
 	soundLook  = 20 * time.Second
-	// soundPatience bounds all of it: a track that takes longer counts as one with sound.
+	// soundPatience limits all of it: a track that takes longer counts as one with sound.
 	soundPatience = 30 * time.Second
-	// soundRateHz is the rate at which it is listened to; speech is below 4 kHz.
+	// soundRateHz is the rate for this search; speech is below 4 kHz.
 	soundRateHz = 8000
 	// soundPower is -75 dBFS of 16-bit samples, the mean of their squares: below it nothing is decoded.
 	soundPower = 32768 * 32768 * 3.2e-8
@@ -29,8 +29,8 @@ const (
 	soundBlock = soundRateHz / 10
 )
 
-// chooseTrack returns the index of the track that is read: the one that was asked for, or the first in order that has
-// sound. Tracks in which nothing was heard are marked.
+// chooseTrack returns the index of the track that is read: the requested one, or the first in order that has sound.
+// Tracks without sound are marked.
 func (j *ffmpegJob) chooseTrack(tracks []Track) (int, error) {
 	if j.opts.Track.given() {
 		return j.opts.Track.find(tracks)
@@ -53,7 +53,7 @@ func (j *ffmpegJob) chooseTrack(tracks []Track) (int, error) {
 	return candidates[0], nil
 }
 
-// sounds reports whether there is anything to hear in a track.
+// sounds reports whether a track has any sound.
 func (j *ffmpegJob) sounds(ctx context.Context, t *Track) bool {
 	if j.listen(ctx, t, 0, soundReach) {
 		return true
@@ -70,8 +70,8 @@ func (j *ffmpegJob) sounds(ctx context.Context, t *Track) bool {
 	return false
 }
 
-// listen decodes a stretch of a track until something is heard. Where it cannot be decoded nothing is heard; where that
-// takes too long, something may be.
+// listen decodes a stretch of a track until it finds sound. If the stretch cannot be decoded it has none; if decoding
+// takes too long it may have some.
 func (j *ffmpegJob) listen(ctx context.Context, t *Track, from, length time.Duration) bool {
 	args := []string{"-nostdin", "-hide_banner", "-nostats", "-loglevel", "error", "-max_alloc", fmt.Sprint(maxFFmpegBlock), "-threads", "1"}
 	if from > 0 {
@@ -104,7 +104,7 @@ func (j *ffmpegJob) listen(ctx context.Context, t *Track, from, length time.Dura
 	return heard || ctx.Err() != nil
 }
 
-// mapping is how ffmpeg names the track.
+// mapping returns ffmpeg's name of the track.
 func (t *Track) mapping() string {
 	if t.blind {
 		return "0:a:" + strconv.Itoa(t.Number-1)
@@ -112,7 +112,7 @@ func (t *Track) mapping() string {
 	return "0:" + strconv.Itoa(t.index)
 }
 
-// audible reads 16-bit samples until a tenth of a second of any number of channels is above silence.
+// audible reads 16-bit samples until a tenth of a second, of any number of channels, is above silence.
 func audible(r io.Reader) bool {
 	block := make([]byte, 2*soundBlock)
 	for {

@@ -13,19 +13,19 @@ import (
 )
 
 // Track is one of several audio tracks of a container, for example a language of a film or a person of a call. Pictures
-// and data are no tracks.
+// and data are not tracks.
 type Track struct {
 	// Number is counted from 1, in the order of the container.
 	Number int
-	// Language is the shortest ISO 639 code, empty where it is not known.
+	// Language is the shortest ISO 639 code, empty if it is not known.
 	Language string
-	// Title is what the container calls it, empty where it has no name.
+	// Title is the container's name for it, empty if it has none.
 	Title string
-	// Default is set where the container says that players begin with it.
+	// Default is set if the container marks it as the one that players begin with.
 	Default bool
-	// Secondary is set for what accompanies another track: commentary, description, karaoke.
+	// Secondary is set for tracks that accompany another one: commentary, description, karaoke.
 	Secondary bool
-	// Silent is set where the track was listened to and nothing was heard.
+	// Silent is set if the track was searched and no sound was found.
 	Silent bool
 
 	codec    string
@@ -52,7 +52,8 @@ func (c TrackChoice) String() string {
 
 func (c TrackChoice) given() bool { return c != TrackChoice{} }
 
-// languageCode is the shortest ISO 639 code of a language in any of its forms (deu, ger, de, de-AT); empty for none.
+// languageCode returns the shortest ISO 639 code of a language in any of its forms (deu, ger, de, de-AT); empty if
+// there is none.
 func languageCode(text string) string {
 	tag, err := language.All.Parse(strings.TrimSpace(text))
 	if err != nil {
@@ -70,7 +71,7 @@ func languageCode(text string) string {
 	}
 }
 
-// name describes a track to people: its number with language and title.
+// name describes a track for people: its number with language and title.
 func (t *Track) name() string {
 	var about []string
 	if t.Language != "" {
@@ -104,8 +105,8 @@ func list(tracks []Track) string {
 	return strings.Join(names, ", ")
 }
 
-// find returns the track that was asked for: of several in one language the one that stands first in order. The error
-// has the code invalid_argument and names the tracks there are.
+// find returns the requested track: of several in one language, the one that comes first in order. The error has the
+// code invalid_argument and lists the tracks.
 func (c TrackChoice) find(tracks []Track) (int, error) {
 	if c.Number > 0 {
 		if c.Number <= len(tracks) {
@@ -138,8 +139,8 @@ func (c TrackChoice) missing(tracks []Track) error {
 		WithHint("choose one with --track N or --track LANGUAGE")
 }
 
-// order returns the tracks as they are tried: those that players begin with, the others, and last what only accompanies
-// another track.
+// order returns the tracks in the order in which they are tried: those that players begin with, then the others, then
+// those that accompany another track.
 func order(tracks []Track) []int {
 	rank := func(t *Track) int {
 		switch {
@@ -160,7 +161,7 @@ func order(tracks []Track) []int {
 	return all
 }
 
-// secondary tells by a title what a container does not flag.
+// secondary reports by a title what a container does not flag.
 func secondary(title string) bool {
 	title = strings.ToLower(title)
 	for _, word := range []string{"commentary", "kommentar", "commentaire", "comentario", "audio description", "audiodescription", "audiodeskription", "descriptive", "karaoke"} {
@@ -171,7 +172,7 @@ func secondary(title string) bool {
 	return false
 }
 
-// choiceWarning says in a line that there was a choice. Chosen is an index.
+// choiceWarning reports that there was a choice. chosen is an index.
 func choiceWarning(tracks []Track, chosen int) scout.Warning {
 	var others []Track
 	for i := range tracks {
@@ -187,7 +188,7 @@ func choiceWarning(tracks []Track, chosen int) scout.Warning {
 		len(tracks), tracks[chosen].name(), list(others), flag)
 }
 
-// onlyTrack refuses a choice for a recording that has one track, in a language that nobody knows.
+// onlyTrack refuses a choice for a recording that has one track, in an unknown language.
 func (c TrackChoice) onlyTrack() error {
 	if !c.given() || c.Number == 1 {
 		return nil

@@ -2,12 +2,12 @@ package file
 
 import "math/bits"
 
-// maxVorbisBooks bounds the code book values of one setup header together. Real ones have some
-// 100,000; without a bound a header of 40 bytes can ask for gigabytes.
+// maxVorbisBooks limits the code book values of one setup header in total. Real ones have about 100,000; without a
+// limit a header of 40 bytes could request gigabytes.
 const maxVorbisBooks = 1 << 22
 
-// checkVorbisBooks walks through the code books at the beginning of a setup header (Vorbis I, 3.2.1)
-// and refuses those that would take more memory than maxVorbisBooks.
+// checkVorbisBooks checks the code books at the beginning of a setup header (Vorbis I, 3.2.1) and refuses those that
+// would take more memory than maxVorbisBooks.
 func checkVorbisBooks(packet []byte) error {
 	r := bitReader{data: packet}
 	r.skip(7 * 8) // packet type and "vorbis"
@@ -46,8 +46,8 @@ func checkVorbisBooks(packet []byte) error {
 	return nil
 }
 
-// codeLengths reads the code word lengths of a book and reports whether every sequence of bits is a word
-// of it. In a code with holes the library would look for the end of a word for ever.
+// codeLengths reads the code word lengths of a book and reports whether every sequence of bits is a word of it. In an
+// incomplete code the library would look for the end of a word for ever.
 func (r *bitReader) codeLengths(entries uint64) bool {
 	const whole = 1 << 32
 	var sum, used uint64 // sum of 2^-length (Kraft), 1 for a complete code
@@ -100,7 +100,7 @@ func rootFloor(x, n uint64) uint64 {
 	return root
 }
 
-// bitReader reads bits as Vorbis packs them, lowest first. Beyond the end it reads zeros.
+// bitReader reads bits as Vorbis packs them, lowest first. After the end it reads zeros.
 type bitReader struct {
 	data []byte
 	pos  uint64 // bits
@@ -120,5 +120,5 @@ func (r *bitReader) read(n int) uint32 {
 
 func (r *bitReader) skip(n uint64) { r.pos += n }
 
-// short reports whether more was read than is there.
+// short reports whether more was read than there is.
 func (r *bitReader) short() bool { return r.pos > uint64(len(r.data))*8 }

@@ -9,8 +9,8 @@ import (
 	"github.com/scout-speech/scout/internal/audio/copies"
 )
 
-// EvictedError tells a reader which frames it lost: the writer overwrote them first. It matches
-// ErrEvicted. The reader stands at To already.
+// EvictedError says which frames a reader lost: the writer overwrote them first. It matches ErrEvicted. The reader is
+// already at To.
 type EvictedError struct {
 	// From is the first frame lost, To the first one after them.
 	From, To Position
@@ -27,8 +27,8 @@ func (e *EvictedError) Is(target error) bool { return target == ErrEvicted }
 // Lost is the number of frames lost.
 func (e *EvictedError) Lost() uint64 { return e.To.Sub(e.From) }
 
-// Reader is a place in the ring that moves on as it reads. One goroutine may use it; State is safe
-// from any. Readers do not know of each other, and none of them can slow the writer.
+// Reader is a position in the ring that advances as it reads. One goroutine may use it; State is safe from any. Readers
+// do not know of each other, and none of them can slow the writer.
 type Reader struct {
 	ring  *Ring
 	name  string
@@ -39,20 +39,20 @@ type Reader struct {
 	deaf  func()          // ends it
 }
 
-// ReaderState is what is known about a reader.
+// ReaderState is the state of a reader.
 type ReaderState struct {
 	// Name is the one given to NewReader.
 	Name string
 	// Position is that of the next frame it will read.
 	Position Position
-	// Lag is how many frames are written and not read by it.
+	// Lag is how many frames are written that it has not read.
 	Lag uint64
 	// Overruns is how often it lost frames, Lost how many.
 	Overruns, Lost uint64
 }
 
-// NewReader returns a reader whose first frame is from, which may be in the future. The name stands
-// in metrics: use one of few.
+// NewReader returns a reader whose first frame is from, which may be in the future. The name appears in metrics, so
+// there must be few different names.
 func (r *Ring) NewReader(name string, from Position) *Reader {
 	reader := &Reader{ring: r, name: name}
 	reader.Seek(from)
@@ -63,7 +63,7 @@ func (r *Ring) NewReader(name string, from Position) *Reader {
 	return reader
 }
 
-// Close takes the reader off the ring's list. Its counters stay readable.
+// Close removes the reader from the ring's list. Its counters stay readable.
 func (rd *Reader) Close() {
 	rd.ring.mu.Lock()
 	defer rd.ring.mu.Unlock()
@@ -85,7 +85,7 @@ func (r *Ring) Readers() []ReaderState {
 	return states
 }
 
-// Lag is the largest number of frames that any open reader has yet to read; 0 without readers.
+// Lag returns the largest number of frames that any open reader has not read yet; 0 without readers.
 func (r *Ring) Lag() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,12 +119,12 @@ func (rd *Reader) Seek(pos Position) {
 	}
 }
 
-// Read copies the next frames into dst, moves on by them and returns their number. It does not
-// wait: with nothing to read it returns ErrNotYet, or io.EOF after the last frame of a closed ring.
+// Read copies the next frames into dst, advances by them and returns their number. It does not wait: with nothing to
+// read it returns ErrNotYet, or io.EOF after the last frame of a closed ring.
 //
-// Where frames were lost it returns none and an *EvictedError; the next Read continues after them.
-// It then skips a sixty-fourth of the ring more than it had to, so that a reader that is late by a
-// whole ring is not caught again at once.
+// If frames were lost it returns no frames and an *EvictedError; the next Read continues after them. It then skips a
+// sixty-fourth of the ring more than necessary, so that a reader that is late by a whole ring does not lose frames
+// again at once.
 func (rd *Reader) Read(dst []byte) (uint64, error) {
 	pos := rd.Position()
 	n, err := rd.ring.ReadAt(dst, pos)
@@ -148,8 +148,7 @@ func (rd *Reader) Read(dst []byte) (uint64, error) {
 	return 0, evicted
 }
 
-// Wait returns nil as soon as Read has something to say, be it frames, a loss or the end, or the
-// cause of ctx once that is done.
+// Wait returns nil as soon as Read has a result (frames, a loss or the end), or the cause of ctx once ctx ends.
 func (rd *Reader) Wait(ctx context.Context) error {
 	if rd.news == nil {
 		rd.news, rd.deaf = rd.ring.Listen() // until Close

@@ -1,7 +1,6 @@
-// Package ring is the buffer between capture and everything that reads audio: one writer, any
-// number of readers, a fixed capacity, and an absolute index for every frame. It exists to ride out
-// a consumer that stands still (a disk that stalls for a minute), and it never makes the writer
-// wait. Requirement S4; docs/adr/0021-ring.md.
+// Package ring is the buffer between capture and everything that reads audio: one writer, any number of readers, a
+// fixed capacity, and an absolute index for every frame. It bridges a consumer that stands still (a disk that stalls
+// for a minute), and it never makes the writer wait. Requirement S4; docs/adr/0021-ring.md.
 package ring
 
 import (
@@ -19,9 +18,9 @@ import (
 
 // Errors of reading. End of the audio is io.EOF.
 var (
-	// ErrEvicted means that the frame asked for was overwritten by newer ones: it is gone.
+	// ErrEvicted means that newer frames have overwritten the requested frame: it is gone.
 	ErrEvicted = errors.New("frames were overwritten before they were read")
-	// ErrNotYet means that the frame asked for was not written so far: it may still come.
+	// ErrNotYet means that the requested frame has not been written: it may still come.
 	ErrNotYet = errors.New("frames not written yet")
 )
 
@@ -34,12 +33,12 @@ const wordBytes = 8
 // maxBytes bounds the buffer: ten minutes of 8 channels at 48 kHz in float32 fit.
 const maxBytes = 1 << 30
 
-// Position is the index of a frame in a ring: how many frames were written before it. It says nothing about where the
-// frame is in a recording or in what a device delivered. The index never wraps in practice: 2^64 frames at 192 kHz are
-// three million years.
+// Position is the index of a frame in a ring: the number of frames written before it. It says nothing about the frame's
+// place in a recording or in the device's audio. The index never wraps in practice: 2^64 frames at 192 kHz are three
+// million years.
 type Position uint64
 
-// Add returns the position so many frames later.
+// Add returns the position that many frames later.
 func (p Position) Add(frames uint64) Position { return p + Position(frames) }
 
 // Sub returns how many frames lie between the earlier position q and p. For a later q it is 0.
@@ -49,12 +48,12 @@ func (p Position) Sub(q Position) uint64 { return uint64(p - min(p, q)) }
 type Options struct {
 	// FrameBytes is the size of one frame, one sample for each channel: 2 for 16-bit mono.
 	FrameBytes int
-	// Frames is the least capacity; it is rounded up to a power of two.
+	// Frames is the smallest capacity; it is rounded up to a power of two.
 	Frames int
-	// OnEvicted, where set, is called by the goroutine of a reader that lost frames, with the
-	// reader's name and the number of frames.
+	// OnEvicted, if set, is called by the goroutine of a reader that lost frames, with the reader's name and the number
+	// of frames.
 	OnEvicted func(reader string, frames uint64)
-	// Copies, where set, is told of what Write copies and what Readers do.
+	// Copies, if set, is called for what Write copies and what Readers copy.
 	Copies copies.Watch
 }
 
@@ -63,12 +62,11 @@ type Options struct {
 // Exactly one goroutine may call Write, WriteSilence and Close; everything else is safe from any
 // goroutine. Write is wait-free and allocates nothing.
 //
-// The buffer is an array of atomic words, and the writer announces what it is about to overwrite
-// (reserved) before it touches a word. A reader copies words and afterwards asks whether its frames
-// were announced in the meantime; if so it discards the copy. Go's atomics are sequentially
-// consistent, so a reader that saw any new word sees the announcement too. This is a sequence lock
-// over a sliding window (Boehm, "Can Seqlocks Get Along With Programming Language Memory Models?",
-// MSPC 2012).
+// The buffer is an array of atomic words, and the writer announces what it is about to overwrite (reserved) before it
+// touches a word. A reader copies words and afterwards checks whether its frames were announced in the meantime; if so
+// it discards the copy. Go's atomics are sequentially consistent, so a reader that saw any new word also sees the
+// announcement. This is a sequence lock over a sliding window (Boehm, "Can Seqlocks Get Along With Programming Language
+// Memory Models?", MSPC 2012).
 type Ring struct {
 	words      []atomic.Uint64
 	mask       uint64 // of frames
@@ -76,11 +74,11 @@ type Ring struct {
 	onEvicted  func(string, uint64)
 	copies     copies.Watch
 
-	reserved atomic.Uint64 // frames announced: head, or more while a write is under way
+	reserved atomic.Uint64 // frames announced: head, or more during a write
 	head     atomic.Uint64 // frames written
 	closed   atomic.Bool
 	news     wake.Bell
-	moved    wake.Bell // rings when a reader came, moved or left
+	moved    wake.Bell // rings when a reader came, advanced or left
 
 	mu      sync.Mutex // guards readers; never taken by the writer
 	readers map[*Reader]struct{}
@@ -127,8 +125,8 @@ func (r *Ring) Oldest() Position {
 // Closed reports whether the writer closed the ring: no frame will follow.
 func (r *Ring) Closed() bool { return r.closed.Load() }
 
-// Write appends the whole frames in block and returns how many they were; a rest of less than a
-// frame is ignored. The block is copied. Of a block longer than the ring only the end can be read.
+// Write appends the whole frames in block and returns their number; a partial frame at the end is ignored. The block is
+// copied. If a block is longer than the ring, only its end can be read.
 func (r *Ring) Write(block []byte) uint64 {
 	frames := uint64(len(block)) / r.frameBytes
 	if frames == 0 || r.closed.Load() {
@@ -186,12 +184,12 @@ func (r *Ring) Close() {
 	r.news.Ring()
 }
 
-// Listen returns a channel that has a token after each write since the last one was taken, and after
-// Close; and what ends that. Who listens reads once before waiting.
+// Listen returns a channel that receives a token after a write and after Close, and a function that ends the
+// subscription. A listener must read once before waiting.
 func (r *Ring) Listen() (news <-chan struct{}, end func()) { return r.news.Listen() }
 
-// ListenReaders returns a channel that has a token after a reader came, moved or left since the last one was taken, and what
-// ends that. A writer that can wait for its readers waits for this; it looks at Lag once before.
+// ListenReaders returns a channel that receives a token after a reader came, advanced or left, and a function that ends
+// the subscription. It is for a writer that can wait for its readers; the writer must check Lag once before waiting.
 func (r *Ring) ListenReaders() (moved <-chan struct{}, end func()) { return r.moved.Listen() }
 
 // ReadAt copies frames from pos on into dst and returns how many it copied.
@@ -199,8 +197,8 @@ func (r *Ring) ListenReaders() (moved <-chan struct{}, end func()) { return r.mo
 //	dst  bytes of the ring's frames; a rest of less than a frame stays untouched
 //	pos  position of the first frame wanted
 //
-// It returns ErrEvicted where frame pos is gone, ErrNotYet where it is not written so far, and
-// io.EOF where it will never be. It never returns frames together with an error.
+// It returns ErrEvicted if frame pos is gone, ErrNotYet if it has not been written, and io.EOF if it never will be. It
+// never returns frames together with an error.
 func (r *Ring) ReadAt(dst []byte, pos Position) (uint64, error) {
 	closed := r.closed.Load() // before head: a close after the last write must not hide it
 	head := r.Head()
@@ -230,8 +228,8 @@ func (r *Ring) ReadAt(dst []byte, pos Position) (uint64, error) {
 
 func (r *Ring) size() uint64 { return r.Capacity() * r.frameBytes }
 
-// store puts src at the byte offset; src does not wrap. Words that src covers in part keep their
-// other bytes, which belong to frames that a reader may be reading at this moment.
+// store puts src at the byte offset; src does not wrap. Words that src covers only partly keep their other bytes, which
+// belong to frames that a reader may be reading at this moment.
 func (r *Ring) store(offset uint64, src []byte) {
 	word := offset / wordBytes
 	if skip := offset % wordBytes; skip != 0 && len(src) > 0 {

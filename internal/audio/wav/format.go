@@ -1,8 +1,7 @@
 // Package wav reads WAV files and their 64-bit forms RF64 and BW64 as a stream, from a file or a pipe.
 //
-// The reader believes the audio more than the header: a length that is missing, wrong or absurd never
-// costs audio that is there, and never memory. What was put right is told as a warning.
-// The format as it is read: docs/formats/wav.md.
+// The reader trusts the audio more than the header: a length that is missing, wrong or absurd never costs audio that is
+// there, and never memory. Repairs are reported as warnings. The format as it is read: docs/formats/wav.md.
 package wav
 
 import (
@@ -14,8 +13,8 @@ import (
 	"github.com/scout-speech/scout/internal/audio"
 )
 
-// ErrCodec is wrapped by the error (scout.CodeAudioUnsupported) for a sound WAV file whose samples are
-// compressed by a codec that is not read here, for example ADPCM. Another decoder may know it.
+// ErrCodec is wrapped by the error (scout.CodeAudioUnsupported) for a valid WAV file whose samples are compressed by a
+// codec that is not read here, for example ADPCM. Another decoder may support it.
 var ErrCodec = errors.New("codec is not read")
 
 // Format is what the header says about the samples.
@@ -105,8 +104,8 @@ func parseFormat(body []byte) (format Format, warnings []scout.Warning, err erro
 	return format, warnings, nil
 }
 
-// sampleBytes returns the bytes that one sample takes. The block align decides where it makes sense,
-// since samples of 12 or 20 bits stand in wider containers; else the bits do.
+// sampleBytes returns the bytes of one sample. The block align decides if it is plausible, since samples of 12 or 20
+// bits are stored in wider containers; otherwise the bits decide.
 func sampleBytes(tag uint16, bits, align, channels int) (int, []scout.Warning, error) {
 	switch tag {
 	case tagPCM, tagFloat:

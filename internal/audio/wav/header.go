@@ -17,13 +17,12 @@ const (
 	ds64Bytes = 24
 )
 
-// header is what stands before the samples.
+// header is what precedes the samples.
 type header struct {
 	format    Format
 	hasFormat bool
 	warnings  []scout.Warning
-	// dataBytes is the length of the samples as it was declared, unknownLength where no such
-	// declaration can be true.
+	// dataBytes is the declared length of the samples, unknownLength if the declaration cannot be true.
 	dataBytes int64
 	// ds64Data is the data size of a ds64 chunk, unknownLength without one.
 	ds64Data int64
@@ -31,8 +30,8 @@ type header struct {
 	riffEnd int64
 }
 
-// Placeholder tells whether a 32-bit size was written by a program that could not know it: zero,
-// all ones (ffmpeg, and RF64 by its rules), or within 64 KiB of 2 GiB (sox, arecord).
+// Placeholder reports whether a 32-bit size was written by a program that could not know it: zero, all ones (ffmpeg,
+// and RF64 by its rules), or within 64 KiB of 2 GiB (sox, arecord).
 func Placeholder(size uint32) bool {
 	const near = 1 << 16
 	return size == 0 || size >= 1<<32-near || (size >= 1<<31-near && size <= 1<<31+near)
@@ -76,7 +75,7 @@ func (r *Reader) readHeader() (header, error) {
 	return h, scout.Errorf(scout.CodeAudioCorrupt, "no samples in the first %d chunks", maxHeaderChunks)
 }
 
-// readChunk takes what is needed from a chunk before the samples and skips the rest.
+// readChunk reads what is needed from a chunk before the samples and skips the rest.
 func (r *Reader) readChunk(h *header, id string, size int64) error {
 	var body [extensibleBytes]byte
 	known := body[:0]
@@ -118,8 +117,8 @@ func (r *Reader) readChunk(h *header, id string, size int64) error {
 	return r.skipPadding(size)
 }
 
-// errWaveList refuses samples that do not stand in one data chunk: Multimedia Programming Interface and Data Specifications
-// 1.0 (1991) allows for a list of them with stretches of silence.
+// errWaveList refuses samples that are not in one data chunk: Multimedia Programming Interface and Data Specifications
+// 1.0 (1991) allows a list of them with stretches of silence.
 func errWaveList() error {
 	return scout.Errorf(scout.CodeAudioUnsupported, "its samples are in a list of pieces and silence (LIST wavl), a form of WAV that is not read").
 		WithHint("open it in the program that wrote it and save it as an ordinary WAV file")
