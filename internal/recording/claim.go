@@ -32,7 +32,7 @@ func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, err
 	dir := filepath.Join(f.dir, claimsName)
 	path := filepath.Join(dir, string(id))
 	for began := time.Now(); ; time.Sleep(lockPause) { // nothing announces the end of another process's lock
-		// atomicfile cannot do this: only the lock of the file matters.
+		// Not by atomicfile: only the lock of the file matters.
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 		if errors.Is(err, fs.ErrNotExist) {
 			if err = os.Mkdir(dir, folderMode); err == nil || errors.Is(err, fs.ErrExist) {

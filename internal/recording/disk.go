@@ -77,7 +77,8 @@ func (OSDisk) MakeFolder(path string) error { return os.MkdirAll(path, folderMod
 // SyncFolder implements Disk.
 func (OSDisk) SyncFolder(path string) error { return atomicfile.OS{}.SyncFolder(path) }
 
-// OpenFile implements Disk. It does not use atomicfile: the WAV of a recording grows, and is repaired, in its place.
+// OpenFile implements Disk.
+// Not by atomicfile: the WAV of a recording grows, and is repaired, in its place.
 func (OSDisk) OpenFile(path string, flag int) (File, error) {
 	f, err := os.OpenFile(path, flag, fileMode)
 	if err != nil {

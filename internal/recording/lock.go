@@ -55,7 +55,7 @@ func TakeLock(dir string) (*Lock, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, LockName)
-	// atomicfile cannot do this: it is a lock, and must stay the same file.
+	// Not by atomicfile: it is a lock, and must stay the same file.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "open lock file", err)

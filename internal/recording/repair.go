@@ -209,7 +209,7 @@ func (f *Folder) rebuild(id ID, audio audioFile, cause error) (*Repaired, error)
 	if scout.CodeOf(cause) == scout.CodeRecordingCorrupt {
 		reason = "the manifest was damaged"
 		path := f.ManifestPath(id)
-		// atomicfile cannot do this: the unreadable file is moved aside unchanged.
+		// Not by atomicfile: the unreadable file is moved aside unchanged.
 		if err := os.Rename(path, filepath.Join(f.dir, string(id)+damagedSuffix)); err != nil {
 			return nil, scout.FileError(scout.CodeWriteFailed, "set damaged manifest aside", err)
 		}

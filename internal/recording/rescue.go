@@ -266,7 +266,7 @@ func setAside(path string) error {
 		if _, err := os.Lstat(aside); err == nil {
 			continue
 		}
-		// atomicfile cannot do this: the other program's file is moved aside unchanged.
+		// Not by atomicfile: the other program's file is moved aside unchanged.
 		if err := os.Rename(path, aside); err != nil {
 			return err
 		}

@@ -151,7 +151,7 @@ func (f *Folder) checkIdle(doing string, id ID) error {
 func (f *Folder) move(doing string, id ID, from, to string, suffixes []string) error {
 	for _, suffix := range suffixes {
 		name := string(id) + suffix
-		// atomicfile cannot do this: the file is complete, and changes its folder.
+		// Not by atomicfile: the file is complete, and changes its folder.
 		if err := os.Rename(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return scout.FileError(scout.CodeWriteFailed, doing, err)
 		}

@@ -29,7 +29,7 @@ func (s *source) spool(opts Options) error {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	// atomicfile is not needed: only this process reads the file, and removes it.
+	// Not by atomicfile: only this process reads the file, and removes it.
 	f, err := os.CreateTemp(dir, "scout-*.audio")
 	if err != nil {
 		return spoolError(dir, err)

@@ -178,7 +178,7 @@ func notStarted(program string, err error) error {
 // openLog opens the log for appending; a long one is rotated first.
 func openLog(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLogBytes {
-		// atomicfile cannot do this: the log is renamed unchanged.
+		// Not by atomicfile: the log is renamed unchanged.
 		if err := os.Rename(path, path+".1"); err != nil {
 			return nil, err
 		}

@@ -252,7 +252,7 @@ func (p *Parent) takeLock() bool {
 	if p.options.Dir == "" {
 		return true
 	}
-	// atomicfile cannot do this: it is a lock, and must stay the same file.
+	// Not by atomicfile: it is a lock, and must stay the same file.
 	f, err := os.OpenFile(filepath.Join(p.options.Dir, recording.ParentLockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return true

@@ -22,7 +22,7 @@ func program() string { return "/proc/self/exe" }
 
 // makeMemory makes memory that lives as long as one of the processes that hold it.
 func makeMemory() (*os.File, error) {
-	// atomicfile cannot do this: it is memory, without a name on disk.
+	// Not by atomicfile: it is memory, without a name on disk.
 	fd, err := unix.MemfdCreate("scout-recorder", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)

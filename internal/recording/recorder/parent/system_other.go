@@ -21,7 +21,7 @@ func program() string {
 
 // makeMemory makes a file without a name, which lives as long as one of the processes that hold it.
 func makeMemory() (*os.File, error) {
-	// atomicfile cannot do this: the file has no name while it is in use.
+	// Not by atomicfile: the file has no name while it is in use.
 	f, err := os.CreateTemp("", "scout-recorder-*")
 	if err != nil {
 		return nil, err
