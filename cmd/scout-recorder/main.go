@@ -1,9 +1,9 @@
-// Command scout-recorder records into one folder and serves its socket. It is started by scout, or found running
-// by it, and outlives whoever started it. It links what recording needs and nothing else; see
-// docs/adr/0020-recorder-process.md and docs/formats/recorder-socket.md.
+// Command scout-recorder records into one folder and serves its socket. scout starts it, or finds it running, and it
+// outlives the program that started it. It links only what recording needs; see docs/adr/0020-recorder-process.md and
+// docs/formats/recorder-socket.md.
 //
-// It does without package preflight: its starter has checked the same limits, it needs less than they ask for, and a check that
-// is too strict would keep a recording from beginning.
+// It does not use package preflight: its starter has checked the same limits, it needs less, and too strict a check
+// would prevent a recording.
 package main
 
 import (
@@ -39,22 +39,22 @@ const (
 	exitUsage  = 2
 )
 
-// gcPercent is how much garbage a recorder process keeps, in percent of what it needs. Nearly all it
-// needs is the ring, up to 9 MB, for which Go's default of 100 would keep as much again; collecting more
-// often costs nothing where nothing is allocated for a block.
+// gcPercent is how much garbage a recorder process keeps, in percent of what it needs. It needs mainly the ring, up to
+// 9 MB, and Go's default of 100 would keep as much again. More frequent collections cost nothing, because blocks
+// allocate nothing.
 const gcPercent = 20
 
-// oneProcessor is how many threads of a recorder process run Go at the same time. It does a little a hundred
-// times a second; with more than one, most of its time goes into threads that look for work and wake each
-// other. A write or sync that does not return holds the others up for 10 ms at most, then the runtime takes
-// its processor away. The device's own thread is C and does not wait for any of this.
+// oneProcessor is how many threads of a recorder process run Go at the same time. It does a little work a hundred times
+// a second; with more than one, most of its time goes into threads that look for work and wake each other. A write or
+// sync that does not return blocks the others for at most 10 ms, then the runtime takes its processor away. The
+// device's own thread is C and waits for none of this.
 const oneProcessor = 1
 
 // noGarbageCollection is for the parent, which makes garbage only when a child dies, and collects it then.
 const noGarbageCollection = -1
 
 func main() {
-	// Before anything else: most of what follows is not for the parent, which has to be small.
+	// Before anything else: most of what follows is not for the parent, which has to stay small.
 	link, above := parent.Begin(family(os.Args[1:]))
 	signal.Ignore(syscall.SIGQUIT, syscall.SIGHUP) // no terminal is its own
 	runtime.GOMAXPROCS(oneProcessor)
@@ -64,18 +64,18 @@ func main() {
 	}
 	leave()
 	debug.SetGCPercent(noGarbageCollection)
-	signal.Ignore(syscall.SIGPIPE) // a log that nobody takes any more ends nothing
+	signal.Ignore(syscall.SIGPIPE) // a closed log pipe must not end the process
 	os.Exit(above.Run())
 }
 
-// leave leaves the folder that the program was started in, which must not be kept busy for as long as this process lives.
-// What the arguments name is absolute by then.
+// leave leaves the folder in which the program was started, so that it is not kept busy as long as this process lives.
+// The paths in the arguments are already absolute.
 func leave() {
-	_ = os.Chdir(string(filepath.Separator)) // it works as well from there
+	_ = os.Chdir(string(filepath.Separator)) // a failure is harmless
 }
 
-// folderFlag names the folder. The parent has it with the folder in one argument and the recorder in two, so that
-// what looks for the process that records finds that one alone.
+// folderFlag names the folder. The parent has it with the folder in one argument and the recorder in two, so that a
+// search for the recording process finds only that one.
 const folderFlag = "--recordings-dir"
 
 // family returns the arguments of the parent and of its child for those that this program was started with.
@@ -83,7 +83,7 @@ func family(args []string) parent.Options {
 	o := parent.Options{Log: func() *slog.Logger {
 		options, err := parse(flag.NewFlagSet("scout-recorder", flag.ContinueOnError), args, os.Stderr)
 		if err != nil {
-			return slog.New(slog.DiscardHandler) // the child has said what is wrong
+			return slog.New(slog.DiscardHandler) // the child has reported what is wrong
 		}
 		return options.Scope.Component("recorder").Log()
 	}}
@@ -98,7 +98,7 @@ func family(args []string) parent.Options {
 			o.ParentArgs, o.ChildArgs = append(o.ParentArgs, args[i]), append(o.ChildArgs, args[i])
 			continue
 		}
-		if abs, err := filepath.Abs(dir); err == nil && dir != "" { // neither stays where it was started
+		if abs, err := filepath.Abs(dir); err == nil && dir != "" { // neither process stays in the folder where it was started
 			dir = abs
 		}
 		o.Dir = dir
@@ -109,14 +109,14 @@ func family(args []string) parent.Options {
 
 // record is the recorder itself.
 func record(link *parent.Link) int {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not end as the last line
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // logs of libraries must not be the last line
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, os.Args[1:], os.Stderr, link)
 }
 
-// run is the recorder without the process: it returns the exit code. Whoever started this process shows the last line
-// that it wrote, so that an error is one line and the last.
+// run is the recorder without the process: it returns the exit code. The starter of this process shows the last line of
+// its output, so an error is one line, the last.
 func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) int {
 	flags := flag.NewFlagSet("scout-recorder", flag.ContinueOnError)
 	options, err := parse(flags, args, out)
@@ -142,10 +142,10 @@ func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) i
 	return exitOK
 }
 
-// parse returns what the flags ask for; the log goes to out.
+// parse returns the options from the flags; the log goes to out.
 func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options, error) {
 	var o recorder.Options
-	flags.SetOutput(io.Discard) // what is wrong is said once, at the end
+	flags.SetOutput(io.Discard) // errors are reported once, at the end
 	dir := flags.String("recordings-dir", "", "`folder` of recordings; required")
 	flags.DurationVar(&o.IdleFor, "idle-for", 0, "end after this time without a recording or an attached client (default 30s)")
 	flags.DurationVar(&o.WarmFor, "warm-for", 0, "the same while the microphone is kept open (default 10m)")
@@ -180,7 +180,7 @@ func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options,
 	return o, nil
 }
 
-// complain writes err as one line. Where that fails there is nobody left to tell.
+// complain writes err as one line. A failure to do so cannot be reported.
 func complain(out io.Writer, err error) {
 	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 	_, _ = fmt.Fprintf(out, "scout-recorder: %s\n", text)

@@ -1,7 +1,7 @@
-// Package atomicfile is the one way in which Scout writes a file: into a temporary file in the same
-// folder, which is written, synced, closed, checked and renamed to its name; then the folder is synced.
-// After a crash at any moment the old content is there or the new, never a part. When a step fails, what
-// stood under the name is untouched and the temporary file is removed.
+// Package atomicfile is the one way in which Scout writes a file: into a temporary file in the same folder, which is
+// written, synced, closed, checked and renamed to its name; then the folder is synced. After a crash at any moment
+// either the old or the new content is there, never a part. When a step fails, the file that had the name is unchanged
+// and the temporary file is removed.
 //
 // Some files cannot be written this way: the WAV of a recording grows over hours, a log is appended to, a
 // lock holds nothing. Code that writes such a file gives its reason in a comment: "Not by
@@ -24,22 +24,22 @@ const Suffix = ".tmp"
 
 // Permissions for Options.Mode.
 const (
-	// Private is for what is nobody else's business, such as manifests of recordings.
+	// Private is for private files, such as manifests of recordings.
 	Private fs.FileMode = 0o600
-	// Shared is for what other users may read. The umask takes its bits away, as for any file a user makes.
+	// Shared is for files that other users may read. The umask removes some of its bits, as for any file a user makes.
 	Shared fs.FileMode = 0o666
 )
 
-// Options say how a file is written. The zero value means the defaults beside each field.
+// Options say how a file is written. The zero value means the defaults given at each field.
 type Options struct {
-	// Mode is the permission of a new file, less the umask; default Shared. A file that is replaced gets it as well.
+	// Mode is the permission of the file, minus the umask, whether it is new or replaced; default Shared.
 	Mode fs.FileMode
-	// ExactMode gives the file Mode whatever the umask says: the mode of a file that is replaced, for example.
+	// ExactMode gives the file Mode whatever the umask is, for example the mode of a file that is replaced.
 	ExactMode bool
-	// Unsynced leaves both syncs out. The file is still replaced in one step, but a loss of power may leave it
-	// empty or take it away: it is for what is of no use after that, or is made again.
+	// Unsynced omits both syncs. The file is still replaced in one step, but a loss of power may leave it empty or
+	// remove it. It is for files that are of no use after that, or are made again.
 	Unsynced bool
-	// Check looks at the complete file, under its temporary name, before it gets its own; an error keeps it from that.
+	// Check checks the complete file, under its temporary name, before the rename; an error prevents the rename.
 	Check func(path string) error
 	// Exclusive refuses to replace a file: the error matches fs.ErrExist.
 	Exclusive bool

@@ -22,11 +22,11 @@ import (
 type Target struct {
 	// Output is a file, or a folder; empty or "-" for Stdout.
 	Output string
-	// Format of the texts; empty for what the ending of Output says, else plain text.
+	// Format of the texts; empty for the one that the ending of Output names, else plain text.
 	Format text.Format
-	// Layout is that of subtitles.
+	// Layout is the layout of subtitles.
 	Layout text.Layout
-	// Stdout takes the texts where no output is named.
+	// Stdout takes the texts if no output is named.
 	Stdout io.Writer
 	// Rules say what may not be replaced. The inputs of the run are added by Plan.
 	Rules outfile.Rules
@@ -40,27 +40,27 @@ type Destination struct {
 	inputs []Input
 
 	out    *outfile.Writer // a stream for all; nil for files
-	opens  *outfile.Place  // a stream that is opened with the first text; nil where out is standard output
+	opens  *outfile.Place  // a stream that is opened with the first text; nil if out is standard output
 	one    *outfile.Place  // a file for all
 	each   []outfile.Place // a file for each
-	folder string          // to be made before the first text; empty where it is there
+	folder string          // to be created before the first text; empty if it exists
 
-	shared  bytes.Buffer // the text of one, until Close
+	shared  bytes.Buffer // the single text, until Close
 	shown   map[int]*shown
-	titles  int  // how many texts out or shared has
-	partial bool // shared is not complete
+	titles  int  // number of texts in out or shared
+	partial bool // shared is incomplete
 }
 
-// shown is what of the text of an input went to a stream.
+// shown is the part of an input's text that went to a stream.
 type shown struct {
 	text     text.Growing
-	segments int    // that text has
+	segments int    // in text
 	pending  string // of text, not written yet
 	bytes    int    // written
 }
 
-// Plan decides where the text of each input goes. It refuses what cannot be written and what would destroy something,
-// and writes nothing itself.
+// Plan decides where the text of each input goes. It refuses an output that cannot be written or that would destroy
+// something, and writes nothing itself.
 func Plan(t Target, inputs []Input) (*Destination, error) {
 	format, err := formatOf(t.Format, t.Output)
 	if err != nil {
@@ -93,7 +93,7 @@ func Plan(t Target, inputs []Input) (*Destination, error) {
 	return d, err
 }
 
-// formatOf is the format that was asked for, else what the ending of the output says, else text. Both must agree.
+// formatOf returns the requested format, else the one that the ending of the output names, else text. Both must agree.
 func formatOf(asked text.Format, output string) (text.Format, error) {
 	ending, err := text.ParseFormat(strings.TrimPrefix(filepath.Ext(output), "."))
 	known := err == nil
@@ -109,7 +109,7 @@ func formatOf(asked text.Format, output string) (text.Format, error) {
 		WithHint("name it %s%s, or leave --format out", strings.TrimSuffix(filepath.Base(output), filepath.Ext(output)), asked.Extension())
 }
 
-// checkShared refuses several texts in one stream or file where together they are no valid document.
+// checkShared refuses several texts in one stream or file if they do not make a valid document together.
 func (d *Destination) checkShared(where string) error {
 	if len(d.inputs) < 2 || d.format == text.Plain || d.format == text.Markdown {
 		return nil
@@ -176,7 +176,7 @@ func (d *Destination) planFolder(folder string, exists bool) error {
 	return nil
 }
 
-// checkNewFolder refuses a folder that cannot be made, and makes none.
+// checkNewFolder refuses a folder that cannot be created, and creates none.
 func checkNewFolder(folder string) error {
 	above := filepath.Clean(folder)
 	for {
@@ -201,11 +201,11 @@ func checkNewFolder(folder string) error {
 	}
 }
 
-// namer names the file of each input: the input's name with another ending. A second one of that name gets a number.
+// namer names the file of each input: the input's name with another ending. A repeated name gets a number.
 type namer struct {
 	extension string
 	limit     int
-	taken     map[string]bool // in lower case: some file systems know no other
+	taken     map[string]bool // in lower case, because some file systems do not distinguish case
 }
 
 func (n *namer) next(in *Input) string {
@@ -230,12 +230,13 @@ func (n *namer) next(in *Input) string {
 	return name
 }
 
-// Streams is true where text is shown as it is settled.
+// Streams reports whether text is shown as soon as it is settled.
 func (d *Destination) Streams() bool {
 	return (d.out != nil || d.opens != nil) && d.format == text.Plain
 }
 
-// Settled writes what is new of a text where it goes to a stream, as plain text: other formats are only known whole.
+// Settled writes the new part of a text if it goes to a stream, as plain text: other formats are known only when
+// complete.
 func (d *Destination) Settled(ctx context.Context, i int, doc text.Document) error {
 	if !d.Streams() {
 		return nil
@@ -252,7 +253,7 @@ func (d *Destination) Settled(ctx context.Context, i int, doc text.Document) err
 	return err
 }
 
-// render returns the text of a document. Its name stands in Markdown, where a terminal could see it.
+// render returns the text of a document. Its name appears in Markdown, where a terminal could interpret it.
 func (d *Destination) render(doc text.Document) ([]byte, error) {
 	if d.format != text.JSON {
 		doc.File = printable.Line(doc.File)
@@ -263,7 +264,7 @@ func (d *Destination) render(doc text.Document) ([]byte, error) {
 	return all.Bytes(), err
 }
 
-// Finish writes the text of an input, whole or not at all where it goes to a file.
+// Finish writes the text of an input; a file is written completely or not at all.
 func (d *Destination) Finish(ctx context.Context, i int, doc text.Document) error {
 	all, err := d.render(doc)
 	if err != nil {
@@ -336,7 +337,7 @@ func (d *Destination) writePartial(ctx context.Context, place *outfile.Place, co
 			return "", err
 		}
 		if d.rules.Check(&partial) != nil || partial.Stream() {
-			continue // somebody's file: another name
+			continue // another user's file: try another name
 		}
 		return partial.Path, partial.Write(ctx, content, d.rules.Force)
 	}
@@ -363,7 +364,7 @@ func (d *Destination) makeFolder() error {
 	return nil
 }
 
-// title is what stands before a text that shares its place with others.
+// title returns the heading of a text that shares its place with others.
 func (d *Destination) title(i int) string {
 	d.titles++
 	if len(d.inputs) < 2 {
@@ -379,7 +380,7 @@ func (d *Destination) title(i int) string {
 	return fmt.Sprintf("%s==> %s <==\n", gap, printable.Line(d.inputs[i].Name()))
 }
 
-// stream writes what has not been written of the whole text of an input.
+// stream writes the part of the whole text of an input that has not been written.
 func (d *Destination) stream(ctx context.Context, i int, all []byte) error {
 	begun, err := d.begin(ctx, i)
 	if err != nil {
@@ -389,7 +390,7 @@ func (d *Destination) stream(ctx context.Context, i int, all []byte) error {
 	return err
 }
 
-// begin opens the stream, where that was not done, and writes the title of an input once.
+// begin opens the stream if necessary, and writes the title of an input once.
 func (d *Destination) begin(ctx context.Context, i int) (*shown, error) {
 	if d.out == nil {
 		out, err := d.opens.Open(ctx)
@@ -424,7 +425,7 @@ func (d *Destination) write(ctx context.Context, begun *shown, more []byte) (n i
 	return n, nil
 }
 
-// goneError explains why a stream took no more text.
+// goneError explains why a stream accepted no more text.
 func goneError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err

@@ -25,7 +25,7 @@ type Input struct {
 	Label string
 }
 
-// Name is what people call the input.
+// Name returns the name of the input for people.
 func (in *Input) Name() string {
 	if in.Path != "" {
 		return in.Path
@@ -33,7 +33,7 @@ func (in *Input) Name() string {
 	return in.Label
 }
 
-// open opens an input. Opening and reading end with ctx, also where the other end of a pipe does nothing.
+// open opens an input. Opening and reading end with ctx, even if the other end of a pipe does nothing.
 func (t *Transcriber) open(ctx context.Context, in Input, options file.Options) (*opened, error) {
 	options.Log = t.scope.Log()
 	options.Panicked = func(decoder string, value any) { t.failures.Panicked("audio/"+decoder, value) }
@@ -63,7 +63,7 @@ func (t *Transcriber) open(ctx context.Context, in Input, options file.Options) 
 // opened is a reader with the stream that it reads.
 type opened struct {
 	*file.Reader
-	stream io.Closer // nil where the reader owns all
+	stream io.Closer // nil if the reader owns everything
 	ctx    context.Context
 }
 
@@ -76,7 +76,7 @@ func (o *opened) Close() error {
 	return err
 }
 
-// closeUnlessBusy closes a stream. When ctx ended a read may hang in it, and closing would wait for that.
+// closeUnlessBusy closes a stream. After ctx ended a read may hang in it, and closing would wait for that.
 func closeUnlessBusy(ctx context.Context, stream io.Closer) error {
 	select {
 	case <-ctx.Done():
@@ -122,9 +122,9 @@ func explainRead(path string, err error) error {
 type reader struct {
 	ctx    context.Context
 	stream io.Reader
-	buf    []byte // owned by the goroutine while a read is under way
+	buf    []byte // owned by the goroutine during a read
 	done   chan readResult
-	rest   []byte // read and not handed out yet, part of buf
+	rest   []byte // read and not returned yet, part of buf
 	err    error  // that follows rest
 }
 
@@ -133,14 +133,14 @@ type readResult struct {
 	err error
 }
 
-// readAhead is how much is read at once.
+// readAhead is how much is read at a time.
 const readAhead = 64 << 10
 
 func newReader(ctx context.Context, stream io.Reader) *reader {
 	return &reader{ctx: ctx, stream: stream, buf: make([]byte, readAhead), done: make(chan readResult, 1)}
 }
 
-// Read reads as io.Reader does. After ctx ended the reader is of no more use.
+// Read reads as io.Reader does. After ctx has ended the reader cannot be used.
 func (r *reader) Read(p []byte) (int, error) {
 	if len(r.rest) == 0 && r.err == nil {
 		if r.ctx.Err() != nil {

@@ -16,27 +16,27 @@ import (
 	"github.com/scout-speech/scout/internal/text"
 )
 
-// split transcribes the channels of one input apart, one after the other, and puts what was said into the order of time. The
-// first time the input is read tells which channels are silent or the same as another one: those are not read again.
-// Memory is that of one channel and the text.
+// split transcribes the channels of one input separately, one after the other, and sorts the text by time. The first
+// pass shows which channels are silent or the same as another one; those are not read. The memory is that of one
+// channel and the text.
 type split struct {
 	t       *Transcriber
 	index   int
-	input   Input // as it is read from the second time on
+	input   Input // for the second and later passes
 	options Options
 	sink    Sink
 	watch   Watch
 
 	channels int
 	sounds   []audio.ChannelSummary
-	channel  audio.Channel // being read
-	words    int           // of the channels before
+	channel  audio.Channel // the current channel
+	words    int           // of the previous channels
 	before   []scout.Segment
-	doc      text.Document // what is settled, in the order of time
+	doc      text.Document // the settled part, in order of time
 	result   Result
 }
 
-// apart transcribes the channels of one input apart.
+// apart transcribes the channels of one input separately.
 func (t *Transcriber) apart(ctx context.Context, i int, in Input, o Options, sink Sink, watch Watch) (result Result, err error) {
 	began := time.Now()
 	first, again, err := repeatable(ctx, in, o.File.TempDir)
@@ -93,7 +93,7 @@ func (s *split) last() bool {
 	return len(s.sounds) > 0 // else more channels may come
 }
 
-// hear transcribes the present channel.
+// hear transcribes the current channel.
 func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, err error) {
 	options := s.options.File
 	options.Channel, options.ChannelAlone, options.Survey = s.channel, true, s.channel == 1
@@ -137,7 +137,7 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 	return heard, err
 }
 
-// key names the present channel in segments, empty where there is one.
+// key returns the name of the current channel in segments, empty if there is only one.
 func (s *split) key() string {
 	if s.channels < 2 {
 		return ""
@@ -145,7 +145,7 @@ func (s *split) key() string {
 	return s.channel.Key(s.channels)
 }
 
-// opened takes what is known of the input when its audio can be read.
+// opened takes the information about the input once its audio can be read.
 func (s *split) opened(info file.Info) {
 	s.channels, s.result.Info = info.Channels, info
 	s.options.File.Track = file.TrackChoice{Number: info.Track} // the same each time
@@ -154,7 +154,7 @@ func (s *split) opened(info file.Info) {
 	}
 }
 
-// settle hands on a segment of the channel that is read last, behind what others said before it.
+// settle passes on a segment of the last channel, after the earlier segments of the others.
 func (s *split) settle(ctx context.Context, segment scout.Segment) error {
 	settled := &s.doc.Transcript.Segments
 	for len(s.before) > 0 && s.before[0].Start <= segment.Start {
@@ -165,7 +165,7 @@ func (s *split) settle(ctx context.Context, segment scout.Segment) error {
 	return s.sink.Settled(ctx, s.index, s.doc)
 }
 
-// progress tells how much of all channels is text.
+// progress reports how much of all channels is text.
 func (s *split) progress(p speech.Progress) {
 	done := s.result.Info.Duration * time.Duration(s.channel-1)
 	p.Done = (done + p.Done) / time.Duration(s.channels)
@@ -176,12 +176,12 @@ func (s *split) progress(p speech.Progress) {
 	}
 }
 
-// explain adds what the reader has to tell, once, and names the channel in what the decoder has to tell.
+// explain adds the reader's warnings once, and names the channel in the decoder's warnings.
 func (s *split) explain(heard *scout.Transcript, info file.Info) {
 	var warnings []scout.Warning
 	for _, w := range heard.Warnings {
 		if w.Code == scout.WarningSilence {
-			continue // remarks tells it
+			continue // remarks reports it
 		}
 		if s.channels > 1 {
 			w.Message = audio.ChannelName(int(s.channel), s.channels) + ": " + w.Message
@@ -198,7 +198,7 @@ func (s *split) explain(heard *scout.Transcript, info file.Info) {
 	heard.Warnings = warnings
 }
 
-// add puts what was heard in a channel to the others.
+// add adds the text of a channel to the others.
 func (s *split) add(all, heard *scout.Transcript) {
 	all.Model, all.Language, all.Duration = heard.Model, heard.Language, max(all.Duration, heard.Duration)
 	all.Segments = append(all.Segments, heard.Segments...)
@@ -211,7 +211,7 @@ func (s *split) add(all, heard *scout.Transcript) {
 	inOrder(&scout.Transcript{Segments: s.before})
 }
 
-// remarks tell which channels were not transcribed, and why.
+// remarks says which channels were not transcribed, and why.
 func (s *split) remarks() []scout.Warning {
 	if s.channels == 1 {
 		return []scout.Warning{scout.Warnf(scout.WarningChannels, "it has one channel: there is nothing to split")}
@@ -236,7 +236,7 @@ func inOrder(t *scout.Transcript) {
 	slices.SortStableFunc(t.SetAside, func(a, b scout.SetAside) int { return int(a.Start - b.Start) })
 }
 
-// deliver hands the text to the sink, whole or as far as it came.
+// deliver passes the text to the sink, complete or as far as it goes.
 func (s *split) deliver(ctx context.Context, err error) (Result, error) {
 	if err == nil {
 		if err := s.sink.Finish(ctx, s.index, s.doc); err != nil {
@@ -251,13 +251,13 @@ func (s *split) deliver(ctx context.Context, err error) (Result, error) {
 	return s.result, errors.Join(err, keepErr)
 }
 
-// bounded writes so many bytes and no more.
+// bounded writes at most a given number of bytes.
 type bounded struct {
 	w    io.Writer
 	left int64
 }
 
-// Write refuses what is beyond the bound.
+// Write refuses bytes beyond the limit.
 func (b *bounded) Write(p []byte) (int, error) {
 	if b.left -= int64(len(p)); b.left < 0 {
 		return 0, scout.Errorf(scout.CodeAudioUnsupported, "the stream is larger than %d MB, and its channels are read one after the other from a copy", int64(file.DefaultSpoolLimit)>>20).
@@ -269,12 +269,12 @@ func (b *bounded) Write(p []byte) (int, error) {
 // again is an input that can be read more than once.
 type again struct {
 	Input
-	stream io.Closer // what the first reading reads from, nil for nothing to close
-	temp   *os.File  // a copy of a stream, removed in the end
+	stream io.Closer // what the first pass reads, nil if there is nothing to close
+	temp   *os.File  // a copy of a stream, removed at the end
 }
 
-// repeatable returns an input as it is read the first time, and as it is read later: a stream is copied to a temporary
-// file while it is read first.
+// repeatable returns an input for the first pass, and one for later passes: a stream is copied to a temporary file
+// during the first pass.
 func repeatable(ctx context.Context, in Input, tempDir string) (first Input, later again, err error) {
 	if in.Path != "" {
 		regular, err := checkPath(in.Path)

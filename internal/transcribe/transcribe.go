@@ -1,6 +1,6 @@
-// Package transcribe is the use case of turning files, recordings and streams into text: it opens each input, has it
-// transcribed and hands the text to a sink as it is settled. What failed or was interrupted leaves the text that was
-// settled by then.
+// Package transcribe is the use case of turning files, recordings and streams into text: it opens each input,
+// transcribes it and passes the text to a sink as it is settled. If something fails or is interrupted, the text that
+// was settled by then remains.
 package transcribe
 
 import (
@@ -23,54 +23,54 @@ import (
 
 // Options say how inputs are transcribed. The zero value means the defaults of speech.Options and file.Options.
 type Options struct {
-	// Language is a code that the model knows; empty where the model finds it out.
+	// Language is a code that the model knows; empty if the model should detect it.
 	Language string
 	Effort   speech.Effort
-	// Class says how urgent it is.
+	// Class says how urgent the work is.
 	Class schedule.Class
 	// Cut places the borders of pieces; nil for the default.
 	Cut      *segment.Options
 	HotWords []string
-	// File says how audio is decoded. Log and Panicked are set by the Transcriber.
+	// File says how audio is decoded. The Transcriber sets Log and Panicked.
 	File file.Options
-	// Split transcribes each channel by itself: the segments of the text name theirs.
+	// Split transcribes each channel separately: the segments of the text name their channel.
 	Split bool
 }
 
 // Sink takes the texts of a run. Its methods are called from one goroutine at a time.
 type Sink interface {
-	// Settled tells what is settled of input i so far: more text may follow, none changes.
+	// Settled receives the settled text of input i so far: more text may follow, none changes.
 	Settled(ctx context.Context, i int, doc text.Document) error
-	// Finish gets the whole text of input i.
+	// Finish receives the complete text of input i.
 	Finish(ctx context.Context, i int, doc text.Document) error
-	// Abandon gets the text of input i that was settled when its transcription failed, and returns where it is kept,
-	// for people; empty where there is none.
+	// Abandon receives the text of input i that was settled when its transcription failed, and returns where it is
+	// kept, for people; empty if it is not kept.
 	Abandon(ctx context.Context, i int, doc text.Document) (where string, err error)
-	// Close completes what several inputs share.
+	// Close completes an output that several inputs share.
 	Close(ctx context.Context) error
 }
 
-// Watch is told how a run goes. Nil fields are not told.
+// Watch has callbacks for the progress of a run; they may be nil.
 type Watch struct {
 	// Opened is called when the audio of input i can be read.
 	Opened func(i int, info file.Info)
 	// Progress is called after each piece of audio.
 	Progress func(i int, p speech.Progress)
-	// Ended is called when input i is done with, whether it is text or failed.
+	// Ended is called when the work on input i is over, whether it succeeded or failed.
 	Ended func(i int, r Result, err error)
 }
 
-// Result is what became of one input.
+// Result is the result for one input.
 type Result struct {
 	Input      Input
 	Info       file.Info
 	Transcript scout.Transcript
 	TimeTaken  time.Duration
-	// Settled is how much of the audio is text; the whole length where nothing failed.
+	// Settled is how much of the audio is text; the whole length if nothing failed.
 	Settled time.Duration
-	// Kept says where the text is that was settled before a failure; empty for nowhere.
+	// Kept says where the text is that was settled before a failure; empty if nowhere.
 	Kept string
-	// Shown is true where the text that was settled before a failure went to a stream.
+	// Shown is true if the text that was settled before a failure went to a stream.
 	Shown bool
 }
 
@@ -94,7 +94,7 @@ func New(scope observe.Scope, failures *observe.Failures, recognizer *recognize.
 	}
 }
 
-// FailedError is returned by Run when inputs failed that Watch was told of.
+// FailedError is returned by Run if inputs failed; Watch has received each of them.
 type FailedError struct {
 	// Failed of Total inputs are not, or not completely, text.
 	Failed, Total int
@@ -105,8 +105,8 @@ type FailedError struct {
 func (e *FailedError) Error() string { return e.Err.Error() }
 func (e *FailedError) Unwrap() error { return e.Err }
 
-// Run transcribes the inputs one after the other. One that fails stops no other, unless all others would fail the same
-// way. The error is nil or a *FailedError; where ctx ended it has its code.
+// Run transcribes the inputs one after the other. A failed input does not stop the others, unless all would fail in the
+// same way. The error is nil or a *FailedError; if ctx ended it has its code.
 func (t *Transcriber) Run(ctx context.Context, inputs []Input, o Options, sink Sink, watch Watch) error {
 	failed := FailedError{Total: len(inputs)}
 	for i := range inputs {
@@ -135,11 +135,11 @@ func (t *Transcriber) Run(ctx context.Context, inputs []Input, o Options, sink S
 	return &failed
 }
 
-// keepWithin bounds how long text is written that was there when the run was interrupted: a reader that hangs must
-// not hold up the end.
+// keepWithin limits how long text that existed when the run was interrupted may take to be written: a reader that hangs
+// must not delay the end.
 const keepWithin = 500 * time.Millisecond
 
-// lasting is ctx while it lasts; after that, text which is there can still be written for a moment.
+// lasting returns ctx while it lasts; after that, existing text can still be written for a moment.
 func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx.Err() == nil {
 		return ctx, func() {}
@@ -147,7 +147,7 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 }
 
-// stopsEverything is true for errors that the next input would meet as well.
+// stopsEverything reports whether the next input would fail with the same error.
 func stopsEverything(err error) bool {
 	switch scout.CodeOf(err) {
 	case scout.CodeEngineMissing, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout:
@@ -156,10 +156,11 @@ func stopsEverything(err error) bool {
 	return errors.Is(err, errSinkGone)
 }
 
-// errSinkGone marks an error of a sink that all inputs share.
+// errSinkGone marks an error of an output that all inputs share.
 var errSinkGone = errors.New("the output takes no more text")
 
-// One transcribes one input into the sink. Audio that is not in the text is an error, after the text was handed on.
+// One transcribes one input into the sink. Audio that is missing in the text is an error, returned after the text was
+// passed on.
 func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink Sink, watch Watch) (result Result, err error) {
 	if o.Split {
 		return t.apart(ctx, i, in, o, sink, watch)

@@ -28,7 +28,7 @@ import (
 // Exit codes of every command.
 const (
 	ExitOK     = 0
-	ExitFailed = 1   // something that was asked for could not be done
+	ExitFailed = 1   // something that was requested could not be done
 	ExitUsage  = 2   // wrong usage
 	ExitSignal = 128 // and the number of the signal that ended it
 )
@@ -38,17 +38,17 @@ type Streams struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
-	// Interrupts are the signals of the process; nil where it is not the program's own.
+	// Interrupts are the signals of the process; nil if the process is not the program's own.
 	Interrupts *Interrupts
 }
 
-// IsTerminal reports whether w is a terminal that somebody looks at.
+// IsTerminal reports whether w is a terminal with a person in front of it.
 func IsTerminal(w any) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// App is what the commands share: streams, settings that hold for all of them, and how they are seen.
+// App is shared by the commands: streams, settings that hold for all of them, and their logs and metrics.
 type App struct {
 	// Name of the program: scout.
 	Name     string
@@ -57,11 +57,11 @@ type App struct {
 	Failures *observe.Failures
 	Scope    observe.Scope
 	closers  []func() error
-	// Processor is what models run on.
+	// Processor describes the processor on which models run.
 	Processor prepare.Processor
-	// Settings are those of all sources once a command runs, the defaults before.
+	// Settings are those of all sources once a command runs; before, they are the defaults.
 	Settings *settings.Loaded
-	// WrongSettings is what is wrong with them, for commands that run all the same.
+	// WrongSettings is what is wrong with them, for commands that run anyway.
 	WrongSettings error
 }
 
@@ -76,11 +76,11 @@ func New(name string, std Streams) *App {
 	return a
 }
 
-// checkLogFile refuses a log that is one of the files that a command names: lines would be added to it.
+// checkLogFile refuses a log that is one of the command's files: lines would be added to it.
 func (a *App) checkLogFile(args []string) error {
 	log, err := os.Stat(a.Settings.Log.File)
 	if err != nil {
-		return nil //nolint:nilerr // it is new, or open tells what is wrong with it
+		return nil //nolint:nilerr // it is new, or open reports what is wrong with it
 	}
 	for _, arg := range args {
 		if info, err := os.Stat(arg); err == nil && os.SameFile(log, info) {
@@ -91,7 +91,7 @@ func (a *App) checkLogFile(args []string) error {
 	return nil
 }
 
-// open acts on the settings, before a command runs.
+// open applies the settings, before a command runs.
 func (a *App) open(ctx context.Context) error {
 	log := a.Settings.Log
 	level, err := observe.ParseLogLevel(cmp.Or(log.Level, "info"))
@@ -102,7 +102,7 @@ func (a *App) open(ctx context.Context) error {
 	if err != nil {
 		return Usage(err)
 	}
-	out := io.Discard // what concerns the user is said without a log
+	out := io.Discard // users get their messages without a log
 	if log.Level != "" {
 		out = a.Std.Err
 	}
@@ -130,10 +130,10 @@ func (a *App) open(ctx context.Context) error {
 	return nil
 }
 
-// flushTimeout bounds how long the last traces may take to be delivered.
+// flushTimeout limits the delivery of the last traces.
 const flushTimeout = 3 * time.Second
 
-// close ends what open began, in reverse.
+// close ends what open began, in reverse order.
 func (a *App) close() error {
 	var errs []error
 	for i := len(a.closers) - 1; i >= 0; i-- {
@@ -143,13 +143,13 @@ func (a *App) close() error {
 	return errors.Join(errs...)
 }
 
-// usageError marks an error as a mistake in how the command was called.
+// usageError marks an error as a mistake in the command line.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// Usage marks err as a mistake in how the command was called.
+// Usage marks err as a mistake in the command line.
 func Usage(err error) error {
 	if err == nil {
 		return nil
@@ -157,13 +157,13 @@ func Usage(err error) error {
 	return &usageError{err}
 }
 
-// reportedError marks a failure whose lines are on stderr already.
+// reportedError marks a failure that was already reported on stderr.
 type reportedError struct{ err error }
 
 func (e *reportedError) Error() string { return e.err.Error() }
 func (e *reportedError) Unwrap() error { return e.err }
 
-// Reported marks err as one whose lines are on standard error already.
+// Reported marks err as already reported on standard error.
 func Reported(err error) error { return &reportedError{err} }
 
 // Report writes err to stderr, one line and one hint, and returns the exit code for it.
@@ -189,7 +189,7 @@ func (a *App) Report(ctx context.Context, err error) int {
 	return ExitFailed
 }
 
-// Notef writes to stderr, for people. Where that fails there is nobody left to tell.
+// Notef writes to stderr, for people. A failure to do so cannot be reported.
 func (a *App) Notef(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.Std.Err, format, args...)
 }
@@ -222,7 +222,7 @@ func (a *App) Complain(what string, err error) {
 	}
 }
 
-// OneLine is the text of err without line breaks: what the engine said may have several.
+// OneLine returns the text of err without line breaks; the engine's messages may have several.
 func OneLine(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
 	const most = 3

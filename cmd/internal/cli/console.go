@@ -11,29 +11,29 @@ import (
 	"github.com/scout-speech/scout/internal/printable"
 )
 
-// Console writes lines that stay and, on a terminal, one line below them that is drawn again and again.
-// Its methods may be called from any goroutine. Where writing fails there is nobody left to tell.
+// Console writes permanent lines and, on a terminal, one line below them that is redrawn. Its methods may be called
+// from any goroutine. A failure to write cannot be reported.
 type Console struct {
 	out io.Writer
-	// Live is true on a terminal that somebody looks at.
+	// Live is true on a terminal with a person in front of it.
 	Live bool
 
 	mu    sync.Mutex
-	drawn bool // the line that changes is there
+	drawn bool // the changing line is shown
 }
 
-// NewConsole returns a console on w; quiet keeps it from drawing.
+// NewConsole returns a console on w; quiet prevents drawing.
 func NewConsole(w io.Writer, quiet bool) *Console {
 	return &Console{out: w, Live: !quiet && IsTerminal(w) && !dumb()}
 }
 
-// dumb is true for terminals that cannot go back in a line.
+// dumb reports whether the terminal cannot go back in a line.
 func dumb() bool {
 	name := os.Getenv("TERM")
 	return name == "dumb" || name == ""
 }
 
-// Linef writes a line that stays.
+// Linef writes a permanent line.
 func (c *Console) Linef(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,7 +41,7 @@ func (c *Console) Linef(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.out, format+"\n", args...)
 }
 
-// Draw shows text in the line that changes; nothing where this is no terminal.
+// Draw shows text in the changing line; it does nothing if this is not a terminal.
 func (c *Console) Draw(text string) {
 	if !c.Live {
 		return
@@ -53,7 +53,7 @@ func (c *Console) Draw(text string) {
 	c.drawn = true
 }
 
-// Clear takes the line that changes away.
+// Clear removes the changing line.
 func (c *Console) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,12 +67,12 @@ func (c *Console) erase() {
 	}
 }
 
-// eraseLine goes to the beginning of the line that changes and erases it. Where the terminal became narrower meanwhile,
-// some terminals have broken it into several lines and others have cut it. Nothing tells which, so the cursor never goes
-// up: it could reach a line that is not the console's. A part of the old line may stay above.
+// eraseLine goes to the beginning of the changing line and erases it. If the terminal has become narrower, some
+// terminals have broken the line into several and others have cut it. Nothing says which, so the cursor never moves up:
+// it could reach a line of another program. A part of the old line may stay above.
 const eraseLine = "\r\x1b[J"
 
-// Width is how many characters fit: one less than the terminal has, since some wrap at the last.
+// Width returns how many characters fit: one less than the terminal has, since some wrap at the last.
 func (c *Console) Width() int {
 	const usual = 80
 	file, ok := c.out.(*os.File)

@@ -1,3 +1,3 @@
-// Package cli is what the programs with a command line share: streams, settings and the flags for them, errors as people read
-// them, exit codes, signals, the log, the line that changes on a terminal, and how a model is opened. Only commands import it.
+// Package cli is shared by the programs with a command line: streams, settings and the flags for them, errors for
+// people, exit codes, signals, the log, the changing line on a terminal, and opening a model. Only commands import it.
 package cli

@@ -17,8 +17,8 @@ import (
 	"github.com/scout-speech/scout/internal/outfile"
 )
 
-// PlainText is the text of an error for people. What the standard library says about files and numbers ("open x: no such
-// file or directory", "strconv.ParseInt: …") becomes plain words; what our own packages say stays.
+// PlainText returns the text of an error for people. The standard library's messages about files and numbers ("open x:
+// no such file or directory", "strconv.ParseInt: …") become plain words; those of our own packages stay.
 func PlainText(err error) string {
 	text := OneLine(err)
 	for _, e := range errorTree(err) {
@@ -53,7 +53,7 @@ func PlainText(err error) string {
 	return once(text)
 }
 
-// namesStream makes an error about a standard stream one that says so: the standard library calls it /dev/stdout.
+// namesStream rewrites an error about a standard stream to say so: the standard library calls it /dev/stdout.
 func namesStream(err error) error {
 	var path *fs.PathError
 	if !errors.As(err, &path) {
@@ -68,7 +68,7 @@ func namesStream(err error) error {
 	return err
 }
 
-// checkedWriter remembers the first failure to write: what prints help does not look at it.
+// checkedWriter remembers the first failure to write, because the code that prints help ignores it.
 type checkedWriter struct {
 	io.Writer
 	failed error
@@ -100,7 +100,7 @@ func errorTree(err error) []error {
 	return all
 }
 
-// once leaves out a part of a message that stands before it already: "decode x: decode x: it is text".
+// once removes a part of a message that repeats the part before it: "decode x: decode x: it is text".
 func once(text string) string {
 	parts := strings.Split(text, ": ")
 	kept := parts[:1]
@@ -112,5 +112,5 @@ func once(text string) string {
 	return strings.Join(kept, ": ")
 }
 
-// lengthExamples says how a length is written.
+// lengthExamples shows how to write a duration.
 const lengthExamples = "write a length such as 500ms, 15s or 2m"

@@ -43,16 +43,16 @@ func (o *RecognizerOptions) Bind(cmd *cobra.Command) {
 	BindSettings(flags, map[string]string{"model": "transcribe.model", "effort": "transcribe.effort", "threads": "transcribe.threads"})
 }
 
-// Recognizer is a model that recognises speech, with the effort that was asked for.
+// Recognizer is a model that recognises speech, with the requested effort.
 type Recognizer struct {
 	*recognize.Recognizer
 	Effort  speech.Effort
 	settled sync.Once
-	// Loadings tells of starts of the engine.
+	// Loadings reports starts of the engine.
 	Loadings *Loadings
 }
 
-// Settle gives back the memory that starting took. It is called when the first text is there.
+// Settle returns the memory that starting took. It is called when the first text is there.
 func (r *Recognizer) Settle(a *App) {
 	r.settled.Do(func() {
 		if err := footprint.ReturnStartupPages(); err != nil { // it works as well, only larger
@@ -61,7 +61,7 @@ func (r *Recognizer) Settle(a *App) {
 	})
 }
 
-// Machine is what models run on here.
+// Machine returns the machine on which models run.
 func (a *App) Machine() *recognize.Machine {
 	return &recognize.Machine{Scope: a.Scope, Processor: a.Processor, Notice: a.noticeOfModel}
 }
@@ -91,7 +91,7 @@ func (a *App) OpenRecognizer(ctx context.Context, o RecognizerOptions) (*Recogni
 	return &Recognizer{Recognizer: r, Effort: effort, Loadings: told}, nil
 }
 
-// noticeOfModel tells the user what there is to know about a model, once where it is of that kind.
+// noticeOfModel shows the user a notice about a model, only once if it is of that kind.
 func (a *App) noticeOfModel(n recognize.Notice) {
 	switch {
 	case n.Err != nil:
@@ -113,7 +113,7 @@ func (a *App) noteOnce(dir, name, text string) {
 		folders = append(folders, own)
 	}
 	for _, folder := range folders {
-		_ = os.MkdirAll(folder, 0o755) // where that fails, so does the next step
+		_ = os.MkdirAll(folder, 0o755) // if this fails, so does the next step
 		err := atomicfile.Write(filepath.Join(folder, ".noted-"+name), nil, atomicfile.Options{Exclusive: true, Unsynced: true})
 		if errors.Is(err, fs.ErrExist) {
 			return
@@ -162,7 +162,7 @@ func (a *App) OpenModels() (*model.Store, error) {
 	return a.MakeModels()
 }
 
-// MakeModels is OpenModels for a command that makes the folder if it is missing.
+// MakeModels is OpenModels for a command that creates a missing folder.
 func (a *App) MakeModels() (*model.Store, error) {
 	dir, shared, err := a.Settings.ModelsDir()
 	if err != nil {

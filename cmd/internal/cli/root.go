@@ -14,7 +14,7 @@ import (
 
 // Main runs a program with the arguments, streams and signals of the process, and ends it.
 func Main(name string, build func(*App) *cobra.Command) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // libraries that log by themselves must not reach the terminal
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // logs of libraries must not reach the terminal
 	ctx, interrupts := watchInterrupts()
 	leave(Run(ctx, name, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Interrupts: interrupts}, build))
 }
@@ -43,7 +43,7 @@ func Run(ctx context.Context, name string, args []string, std Streams, build fun
 	return a.Report(ctx, err)
 }
 
-// explainWrongShells makes the command completion refuse what it does not know, as the other commands do.
+// explainWrongShells makes the command completion refuse unknown shells, as the other commands do.
 func explainWrongShells(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		if cmd.Name() != "completion" {
@@ -100,12 +100,12 @@ func (a *App) newVersionCommand() *cobra.Command {
 	}
 }
 
-// versionText names the version, or the commit of a build from a checkout, and what it was built with.
+// versionText returns the version, or the commit of a build from a checkout, and the compiler.
 func (a *App) versionText() string {
 	return fmt.Sprintf("%s %s (%s, %s/%s)", a.Name, release.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// newHelpCommand returns "scout help", which knows what does not exist.
+// newHelpCommand returns "scout help", which also explains unknown commands.
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND…]",

@@ -17,10 +17,10 @@ import (
 // ConfigFlag names the settings file.
 const ConfigFlag = "config"
 
-// settingKey is under which a flag notes which setting it is for.
+// settingKey is the annotation with which a flag names its setting.
 const settingKey = "setting"
 
-// BindSettings notes which flags are for which settings. Such a flag has the value of its setting once a command runs.
+// BindSettings records which flags set which settings. Once a command runs, such a flag has the value of its setting.
 func BindSettings(flags *pflag.FlagSet, settingOf map[string]string) {
 	for name, setting := range settingOf {
 		flag := flags.Lookup(name)
@@ -48,8 +48,7 @@ func bindShared(cmd *cobra.Command) {
 	})
 }
 
-// LoadSettings reads the settings and gives them to the flags of cmd. Where one is wrong no command runs but those
-// that only explain.
+// LoadSettings reads the settings and passes them to the flags of cmd. If one is wrong, only commands that explain run.
 func (a *App) LoadSettings(cmd *cobra.Command) error {
 	sources := settings.Sources{Environment: os.Environ()}
 	if folder, err := settings.ProgramFolder(); err == nil {
@@ -77,12 +76,12 @@ func (a *App) LoadSettings(cmd *cobra.Command) error {
 		}
 	})
 	if a.WrongSettings != nil {
-		return nil //nolint:nilerr // told when the command runs: help, version and settings work all the same
+		return nil //nolint:nilerr // reported when the command runs; help, version and settings work anyway
 	}
 	return err
 }
 
-// SureOfRecordings is true where nothing that is wrong can mean another folder of recordings.
+// SureOfRecordings reports whether no wrong setting could mean another folder of recordings.
 func (a *App) SureOfRecordings() bool {
 	var invalid *settings.InvalidError
 	if a.WrongSettings == nil {
@@ -91,7 +90,7 @@ func (a *App) SureOfRecordings() bool {
 	if kind := a.Settings.Origin("recordings.dir").Kind; kind == settings.FromFlag {
 		return true
 	}
-	harmless := func(name string) bool { // what names something else
+	harmless := func(name string) bool { // it names something else
 		group, _, _ := strings.Cut(name, ".")
 		return group != "" && group != "recordings" && group != "data"
 	}
@@ -100,13 +99,13 @@ func (a *App) SureOfRecordings() bool {
 	})
 }
 
-// flagIsWrong is true where the command line itself has a wrong value.
+// flagIsWrong reports whether the command line itself has a wrong value.
 func flagIsWrong(err error) bool {
 	var invalid *settings.InvalidError
 	return errors.As(err, &invalid) && slices.ContainsFunc(invalid.Problems, func(p settings.Problem) bool { return p.Origin.Kind == settings.FromFlag })
 }
 
-// Explains marks a command that runs although a setting is wrong.
+// Explains marks a command that runs even if a setting is wrong.
 func Explains(cmd *cobra.Command) {
 	if cmd.Annotations == nil {
 		cmd.Annotations = map[string]string{}
@@ -114,8 +113,8 @@ func Explains(cmd *cobra.Command) {
 	cmd.Annotations[settingKey] = "explains"
 }
 
-// onlyExplains is true for commands that must run although a setting is wrong: they do not act on any, or they are
-// what helps.
+// onlyExplains reports whether a command must run even if a setting is wrong: it uses no setting, or it helps to
+// correct it.
 func onlyExplains(cmd *cobra.Command) bool {
 	if !cmd.HasParent() || cmd.Annotations[settingKey] != "" {
 		return true
@@ -128,9 +127,8 @@ func onlyExplains(cmd *cobra.Command) bool {
 	return false
 }
 
-// CheckNamedFolder refuses a folder that does not exist although a flag names it: an empty answer about a folder that was
-// misspelt would be taken for the truth. A folder of the settings file, of the environment or of the defaults is made
-// when it is first needed.
+// CheckNamedFolder refuses a folder that a flag names and that does not exist: an empty answer about a misspelt folder
+// would look true. A folder from the settings file, the environment or the defaults is created when it is first needed.
 //
 //	setting  models.dir or recordings.dir; dir is its value, below that of data.dir where it is not set
 func (a *App) CheckNamedFolder(setting, dir string) error {

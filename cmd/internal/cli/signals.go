@@ -10,27 +10,28 @@ import (
 	"time"
 )
 
-// endWithin bounds how long a command may take to end after a signal. Some wait in the kernel and cannot be called back.
+// endWithin limits how long a command may take to end after a signal. Some wait in the kernel and cannot be
+// interrupted.
 const endWithin = 3 * time.Second
 
 // Interrupts turns the signals that end a program into the end of a context.
 type Interrupts struct {
-	// Patient is true for commands that answer further signals themselves: a recording is finished first.
+	// Patient is true for commands that handle further signals themselves: a recording is finished first.
 	Patient atomic.Bool
 	signals chan os.Signal
-	ending  []os.Signal // those that end the program
+	ending  []os.Signal // the ones that end the program
 }
 
-// Ending are the signals that end the program: those of a terminal and of an operator, without those that it was started to
-// ignore.
+// Ending returns the signals that end the program: those of a terminal and of an operator, without those that it was
+// started to ignore.
 func (w *Interrupts) Ending() []os.Signal { return w.ending }
 
 // watchInterrupts returns a context that ends with the first signal. The second ends the process at once, as does
 // endWithin after the first, unless Patient is set.
 //
-// Signals that the program was started to ignore stay ignored: SIGHUP below nohup, SIGINT below a shell with trap ” INT. A
-// shell also ignores SIGINT for what it starts in the background of a script, only so that Ctrl-C at the script does not reach
-// it. A SIGINT that is sent to such a program by its number is meant, and ends it.
+// Signals that the program was started to ignore stay ignored: SIGHUP under nohup, SIGINT under a shell with trap ”
+// INT. A shell also ignores SIGINT for programs in the background of a script, only so that Ctrl-C at the script does
+// not reach them. A SIGINT that is sent to such a program by its process id is intended, and ends it.
 func watchInterrupts() (context.Context, *Interrupts) {
 	w := &Interrupts{signals: make(chan os.Signal, 4), ending: []os.Signal{
 		syscall.SIGTERM, syscall.SIGQUIT, // SIGQUIT would print the stacks of all goroutines
@@ -39,10 +40,10 @@ func watchInterrupts() (context.Context, *Interrupts) {
 		w.ending = append(w.ending, os.Interrupt)
 	}
 	if !signal.Ignored(syscall.SIGHUP) {
-		w.ending = append(w.ending, syscall.SIGHUP) // the terminal was closed: what was begun ends in order
+		w.ending = append(w.ending, syscall.SIGHUP) // the terminal was closed: work in progress ends normally
 	}
 	signal.Notify(w.signals, w.ending...)
-	// A write to a closed pipe is an error like any other: what was begun is cleaned up. See leave.
+	// A write to a closed pipe is an error like any other: work in progress is cleaned up. See leave.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() { // ends with the process
@@ -72,8 +73,8 @@ func number(s os.Signal) syscall.Signal {
 	return syscall.SIGINT
 }
 
-// leave ends the process with the exit code of a command. After a signal it dies of the signal, so that a shell ends
-// its loop as well.
+// leave ends the process with the exit code of a command. After a signal it dies of the signal, so that a loop in a
+// shell ends too.
 func leave(code int) {
 	switch n := syscall.Signal(code - ExitSignal); n {
 	case syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE:
@@ -82,7 +83,7 @@ func leave(code int) {
 	os.Exit(code)
 }
 
-// die ends the process as the signal does by itself.
+// die ends the process as the signal itself would.
 func die(n syscall.Signal) {
 	switch n {
 	case syscall.SIGQUIT: // Go prints its stacks
@@ -92,7 +93,7 @@ func die(n syscall.Signal) {
 	default:
 		signal.Reset(n)
 		defaultAction(n)                 // Reset goes back to ignoring where the program began with that
-		_ = syscall.Kill(os.Getpid(), n) // the exit code tells it otherwise
+		_ = syscall.Kill(os.Getpid(), n) // the exit code reports it otherwise
 		time.Sleep(100 * time.Millisecond)
 	}
 	os.Exit(ExitSignal + int(n))
@@ -120,5 +121,5 @@ func signalOf(ctx context.Context) syscall.Signal {
 	return 0
 }
 
-// BrokenPipe is true where nobody reads standard output any more, as after "| head": no reason for a message.
+// BrokenPipe reports whether nobody reads standard output any more, as after "| head". That needs no message.
 func BrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

@@ -8,7 +8,8 @@ import (
 	"unsafe"
 )
 
-// ignoredByParent reports whether the process that started this one ignores a signal, too. It is false where that is not known.
+// ignoredByParent reports whether the process that started this one also ignores a signal. It is false if that is not
+// known.
 func ignoredByParent(n syscall.Signal) bool {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(os.Getppid()) + "/status")
 	if err != nil {
@@ -20,8 +21,8 @@ func ignoredByParent(n syscall.Signal) bool {
 	return err == nil && bits>>(n-1)&1 == 1
 }
 
-// defaultAction makes the kernel do with a signal what it does for programs that know nothing of signals. Go has no way to
-// say so where the program was started with the signal ignored.
+// defaultAction restores the kernel's default action for a signal. Go cannot do this if the program was started with
+// the signal ignored.
 func defaultAction(n syscall.Signal) {
 	// struct sigaction of the kernel: SIG_DFL, no flags, an empty mask. Source: sigaction(2), rt_sigaction.
 	var action struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// Misuse is a usage error with a hint.
+// Misuse returns a usage error with a hint.
 func Misuse(hint, format string, args ...any) error {
 	return Usage(scout.Errorf(scout.CodeInvalidArgument, format, args...).WithHint("%s", hint))
 }
@@ -33,7 +33,7 @@ func WrongArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// NeedArgs wants at least one argument, and says which.
+// NeedArgs requires at least one argument, and says which.
 func NeedArgs(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -43,7 +43,7 @@ func NeedArgs(what string) cobra.PositionalArgs {
 	}
 }
 
-// usageLine is how a command is called: scout models pull MODEL.
+// usageLine returns how a command is called: scout models pull MODEL.
 func usageLine(cmd *cobra.Command) string {
 	line := cmd.Use
 	if parent := cmd.Parent(); parent != nil {
@@ -52,7 +52,7 @@ func usageLine(cmd *cobra.Command) string {
 	return line
 }
 
-// firstExample is the first line of a command's examples, or how it is called.
+// firstExample returns the first line of a command's examples, or how it is called.
 func firstExample(cmd *cobra.Command) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(cmd.Example), "\n")
 	if line == "" {
