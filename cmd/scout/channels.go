@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 )
 
-// soundOptions are the flags that say what of an input is heard.
+// soundOptions are the flags that select a part of an input's sound.
 type soundOptions struct {
 	track, channel string
 	split          bool
@@ -26,7 +26,7 @@ func (o *soundOptions) bind(cmd *cobra.Command) {
 	flags.StringVar(&o.channel, "channel", "mix", "channel to read: left, right, a number from 1, or mix, chosen so that speech survives")
 }
 
-// parse says how audio is decoded.
+// parse returns how audio is decoded.
 func (o *soundOptions) parse() (options file.Options, err error) {
 	if options.Channel, err = audio.ParseChannel(o.channel); err != nil {
 		return options, cli.Usage(err)

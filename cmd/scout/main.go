@@ -8,11 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
-	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line where a limit would end Go's runtime
+	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line if a limit would end Go's runtime
 )
 
-// garbagePercent keeps the program small: pieces of audio are its garbage, and it makes little. Measured over an
-// hour of speech: 27 MB resident instead of 30, at equal speed.
+// garbagePercent keeps the program small: its garbage is pieces of audio, and it makes few. Measured over an hour of
+// speech: 27 MB resident instead of 30, at equal speed.
 const garbagePercent = 30
 
 func main() {
@@ -22,7 +22,7 @@ func main() {
 	cli.Main(programName, build)
 }
 
-// programName is that of this program.
+// programName is the name of this program.
 const programName = "scout"
 
 func build(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a}) }

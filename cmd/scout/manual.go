@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/release"
 )
 
-// newManualCommand writes the manual pages, for make install. It is not in the help.
+// newManualCommand writes the manual pages, for make install. It is hidden.
 func newManualCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "manual FOLDER",

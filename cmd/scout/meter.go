@@ -7,7 +7,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/level"
 )
 
-// meterCells is how many cells the meter has: 3 dB each.
+// meterCells is the number of cells of the meter: 3 dB each.
 const meterCells = 20
 
 // meterBar draws a level on the scale from -60 to 0 dBFS: full cells up to the RMS, a mark at the peak.

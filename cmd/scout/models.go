@@ -15,7 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 )
 
-// newModelsCommand returns "scout models" and what is below it.
+// newModelsCommand returns "scout models" and its subcommands.
 func newModelsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
@@ -76,7 +76,7 @@ Backend: what runs the model on this machine, and the recipe and variant of its 
 	return cmd
 }
 
-// listedModel is a line of the list with what runs the model here. Both name the same backend.
+// listedModel is a line of the list, with what runs the model here. Both name the same backend.
 type listedModel struct {
 	model.Listed
 	recognize.Served
@@ -128,7 +128,7 @@ func writeModelTable(w io.Writer, list []listedModel) error {
 	return nil
 }
 
-// languagesText names up to three languages and counts more.
+// languagesText names up to three languages and counts the others.
 func languagesText(languages []string) string {
 	const most = 3
 	switch {
@@ -156,7 +156,7 @@ func stateText(l model.Listed) string {
 	return strings.Join(states, ", ")
 }
 
-// sizeText writes a number of bytes in the unit that fits, decimal as publishers do.
+// sizeText writes a number of bytes in a suitable unit, decimal as publishers do.
 func sizeText(bytes int64) string {
 	switch {
 	case bytes >= 1_000_000_000:
@@ -189,7 +189,7 @@ func newModelsUseCommand(a *app) *cobra.Command {
 	}
 }
 
-// languageNote says so where a model knows one language only.
+// languageNote says if a model knows only one language.
 func languageNote(languages []string) string {
 	if model.EnglishOnly(languages) {
 		return "; it knows English only"
@@ -255,7 +255,7 @@ type verified struct {
 	failure
 }
 
-// failure is why something is not intact, in JSON; empty where it is.
+// failure says why something is not intact, in JSON; empty if it is.
 type failure struct {
 	Code  scout.Code `json:"code,omitempty"`
 	Error string     `json:"error,omitempty"`
@@ -339,7 +339,7 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 	return failed
 }
 
-// verifyPrepared reads the prepared graphs of a model that is intact.
+// verifyPrepared checks the prepared graphs of an intact model.
 func (a *app) verifyPrepared(ctx context.Context, store *model.Store, id string) error {
 	installed, err := store.Resolve(ctx, id)
 	if err != nil {

@@ -63,7 +63,7 @@ that has the files under their names.`,
 	return cmd
 }
 
-// checkSource refuses a source on this machine that does not exist, also where no file of it would be needed.
+// checkSource refuses a source on this machine that does not exist, even if no file of it were needed.
 func checkSource(from string) error {
 	if from == "" || strings.Contains(from, "://") {
 		return nil
@@ -95,13 +95,13 @@ func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
 	return nil
 }
 
-// pullProgress shows how far a pull is: on a terminal in a line that changes, else in a line every few seconds.
+// pullProgress shows the progress of a pull: on a terminal in a changing line, else in a line every few seconds.
 type pullProgress struct {
 	show *cli.Console
 	next time.Duration // when the next line is due
 }
 
-// pullLineInterval is the time between two lines where there is no terminal.
+// pullLineInterval is the time between two lines without a terminal.
 const pullLineInterval = 5 * time.Second
 
 func newPullProgress(show *cli.Console) *pullProgress {
@@ -120,7 +120,7 @@ func (p *pullProgress) update(at model.Progress) {
 	p.show.Linef("%s", pullLine(at))
 }
 
-// pullLine tells how far a pull is; what matters most stands first, since a narrow terminal cuts the end.
+// pullLine describes the progress of a pull. The most important part comes first, since a narrow terminal cuts the end.
 func pullLine(at model.Progress) string {
 	line := fmt.Sprintf("%s of %s", sizeText(at.DoneBytes), sizeText(at.TotalBytes))
 	if at.TotalBytes > 0 {
@@ -136,5 +136,5 @@ func pullLine(at model.Progress) string {
 	return line + ": " + at.File
 }
 
-// end takes the line away.
+// end removes the line.
 func (p *pullProgress) end() { p.show.Clear() }

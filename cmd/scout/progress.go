@@ -11,13 +11,13 @@ import (
 	"github.com/scout-speech/scout/internal/printable"
 )
 
-// redrawEvery is the rhythm of the progress line: the elapsed time continues while a piece is decoded.
+// redrawEvery is how often the progress line is redrawn: the elapsed time continues while a piece is decoded.
 const redrawEvery = 500 * time.Millisecond
 
 // lengthSlack is how much longer than declared an input may be before its declared length counts as wrong.
 const lengthSlack = time.Second
 
-// progress is a line on a terminal that tells how far the work is, and nothing elsewhere.
+// progress is a line on a terminal that shows how far the work is; without a terminal it shows nothing.
 type progress struct {
 	show  *cli.Console
 	total int // inputs
@@ -25,11 +25,11 @@ type progress struct {
 	mu     sync.Mutex
 	state  progressState
 	began  time.Time
-	stop   chan struct{} // closed to end the redrawing; nil while nothing is drawn
+	stop   chan struct{} // closed to end the redrawing; nil if nothing is drawn
 	ticker sync.WaitGroup
 }
 
-// progressState is what the line says.
+// progressState is the content of the line.
 type progressState struct {
 	name         string
 	file, files  int // file 2 of 5
@@ -41,7 +41,7 @@ func newProgress(show *cli.Console, inputs int) *progress {
 	return &progress{show: show, total: inputs}
 }
 
-// begin shows the input with the index i, of the given length, 0 where it is unknown. end ends it.
+// begin shows input i, of the given length, 0 if it is unknown. end ends it.
 func (p *progress) begin(i int, name string, length time.Duration) {
 	p.end()
 	if !p.show.Live {
@@ -67,7 +67,7 @@ func (p *progress) begin(i int, name string, length time.Duration) {
 	})
 }
 
-// update shows that so much audio is text.
+// update shows how much audio is text.
 func (p *progress) update(done time.Duration) {
 	p.mu.Lock()
 	p.state.done = done
@@ -79,14 +79,14 @@ func (p *progress) draw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stop == nil || p.state.done == 0 {
-		return // before the first text there is nothing to tell but that it waits, see wait
+		return // before the first text the line only says that it waits, see wait
 	}
 	p.state.elapsed = time.Since(p.began)
-	const echo = 2 // the terminal shows ^C behind the line
+	const echo = 2 // the terminal shows ^C after the line
 	p.show.Draw(p.state.line(max(p.show.Width()-echo, 8)))
 }
 
-// end takes the line away.
+// end removes the line.
 func (p *progress) end() {
 	p.mu.Lock()
 	stop := p.stop
@@ -99,11 +99,12 @@ func (p *progress) end() {
 	}
 }
 
-// line returns the state in so many cells. What matters least goes first, and the name is shortened before that.
+// line returns the state in that many cells. The least important parts are dropped first, and the name is shortened
+// before that.
 func (s *progressState) line(cells int) string {
 	const leastName, leastBar, mostBar = 8, 6, 30
 	if s.done > s.length+lengthSlack {
-		s.length = 0 // of a stream that continues behind what its header says: how long is not known
+		s.length = 0 // the stream is longer than its header says: its length is unknown
 	}
 	figure := printable.Length(s.done) + " done"
 	left, bar := "", ""
@@ -128,7 +129,7 @@ func (s *progressState) line(cells int) string {
 		}
 		return strings.Join(there, "  ")
 	}
-	for _, rest := range []string{ // the most telling that leaves room for a name
+	for _, rest := range []string{ // the most informative one that leaves room for a name
 		join(file, figure, elapsed, left),
 		join(file, figure, left),
 		join(figure, left),
@@ -153,7 +154,7 @@ func (s *progressState) line(cells int) string {
 	return printable.Shorten(figure, cells)
 }
 
-// drawBar draws a share of 1 in so many cells, brackets included.
+// drawBar draws a share of 1 in that many cells, brackets included.
 func drawBar(cells int, share float64) string {
 	inner := cells - 2
 	full := int(min(max(share, 0), 1) * float64(inner))

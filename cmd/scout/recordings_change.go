@@ -65,14 +65,14 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	a.patient()
 	after, err := a.prepareAfter(ctx, folder, o, keeper.ID())
 	if err != nil {
-		return errors.Join(err, keeper.Leave()) // the recording continues as it did
+		return errors.Join(err, keeper.Leave()) // the recording continues as before
 	}
 	defer after.close()
 	tellAttached(ctx, show, keeper)
 	return a.attend(ctx, show, keeper, after)
 }
 
-// tellAttached says which recording it is and how long it has been continuing.
+// tellAttached prints which recording it is and how long it has been running.
 func tellAttached(ctx context.Context, show *cli.Console, keeper *remote.Keeper) {
 	format, length := keeper.Order().Format, ""
 	if status, err := keeper.Client().Status(ctx); err == nil && status.Recording != nil {
@@ -145,7 +145,7 @@ func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) 
 	return errors.Join(err, failed)
 }
 
-// toVerify returns the recordings that args name, else all that ended, and what is wrong with others.
+// toVerify returns the recordings that args name, else all that have ended, and the problems of others.
 func (a *app) toVerify(folder *recording.Folder, report recording.RepairReport, args []string) ([]recording.ID, []problem, error) {
 	var ids []recording.ID
 	for _, arg := range args {
@@ -186,7 +186,7 @@ what cannot be repaired. It never deletes audio, and leaves files alone that are
 	return cmd
 }
 
-// recoveredRecording is one that was put right, in JSON.
+// recoveredRecording is a repaired recording, in JSON.
 type recoveredRecording struct {
 	listed
 	Reason string `json:"reason"`
@@ -287,7 +287,7 @@ func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON b
 	return errors.Join(err, failed)
 }
 
-// confirmDelete asks the user; nil where the answer is yes.
+// confirmDelete asks the user; nil if the answer is yes.
 func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error {
 	if !cli.IsTerminal(a.Std.In) {
 		return cli.Usage(errors.New("cannot ask without a terminal: add --yes"))

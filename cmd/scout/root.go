@@ -39,7 +39,7 @@ Nothing leaves it. Models are files on disk, and the network is used only to dow
 	return root
 }
 
-// hideFlags takes flags for developers out of --help. They work all the same.
+// hideFlags hides flags for developers from --help. They work anyway.
 func hideFlags(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		cmd.Flags().Lookup(name).Hidden = true

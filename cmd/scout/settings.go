@@ -69,7 +69,7 @@ set. Secrets are hidden. A setting that is wrong is left out of the values, name
 	return cmd
 }
 
-// chosen are the settings of those names and groups; all where none are given.
+// chosen returns the settings of those names and groups; all if none are given.
 func chosen(values []settings.Value, names []string) ([]settings.Value, error) {
 	if len(names) == 0 {
 		return values, nil
@@ -150,7 +150,7 @@ Exit codes: 0 all settings are valid, 2 something is wrong.`,
 	}
 }
 
-// tellWrongSettings writes a line for each setting that is wrong, and returns their error, which is told with that.
+// tellWrongSettings prints a line for each wrong setting, and returns their error, which is then reported.
 func (a *app) tellWrongSettings() error {
 	var invalid *settings.InvalidError
 	if !errors.As(a.WrongSettings, &invalid) {

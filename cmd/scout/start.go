@@ -102,8 +102,8 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 	return a.Say("%s", started.ID)
 }
 
-// sameRecordings refuses a daemon that records into another folder than this command names: the recording would be somewhere
-// else than the user thinks.
+// sameRecordings refuses a daemon that records into another folder than this command names: the recording would not be
+// where the user expects it.
 func (a *app) sameRecordings(ctx context.Context, c *client.Client) error {
 	dir, err := a.recordingsDir()
 	if err == nil {

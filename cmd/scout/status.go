@@ -46,7 +46,7 @@ func newStatusCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// statusRows are what a person wants to know, the recording first.
+// statusRows has the state for people, the recording first.
 func statusRows(s *v1.Status) [][]string {
 	r := &s.Recorder
 	state := r.State
@@ -124,7 +124,7 @@ Exit codes: 0 Healthy, 1 Degraded, or not known, 2 Unhealthy, or a usage error.`
 	return cmd
 }
 
-// health asks the daemon; where none answers it looks by itself.
+// health asks the daemon; if none answers, it checks here.
 func (a *app) health(ctx context.Context) (*v1.Health, error) {
 	dir, err := a.dataDir()
 	if err != nil {
@@ -172,7 +172,7 @@ func healthRows(h *v1.Health) [][]string {
 	return rows
 }
 
-// healthExit is the exit code for a state. Usage errors are 2 as well.
+// healthExit returns the exit code for a state. Usage errors also have 2.
 func healthExit(h *v1.Health) error {
 	switch health.Status(h.Status) {
 	case health.Healthy:

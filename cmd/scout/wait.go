@@ -9,10 +9,10 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
-// slowStart is when the user is told what is awaited.
+// slowStart is when the user is told what the command waits for.
 const slowStart = 2 * time.Second
 
-// wait tells what is awaited when the engine starts slowly, the first time and whenever it has to be started again.
+// wait reports that the engine starts slowly, at the first start and at each later one.
 type wait struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -20,10 +20,10 @@ type wait struct {
 	r      *cli.Recognizer
 	quiet  bool
 	began  bool
-	shown  sync.WaitGroup // what tells of a start, and the first start
+	shown  sync.WaitGroup // goroutines that report a start, and the first start
 
 	mu  sync.Mutex
-	end func() // takes away what is shown now
+	end func() // removes what is shown
 }
 
 func newWait(ctx context.Context, show *cli.Console, r *cli.Recognizer, quiet bool) *wait {
@@ -32,7 +32,7 @@ func newWait(ctx context.Context, show *cli.Console, r *cli.Recognizer, quiet bo
 	return w
 }
 
-// start begins to wait for the engine, at the first call, and has it started.
+// start starts the engine at the first call, and begins to wait for it.
 func (w *wait) start() {
 	if w.began || w.quiet {
 		return
@@ -40,11 +40,11 @@ func (w *wait) start() {
 	w.began = true
 	w.r.Loadings.Tell(w.loading)
 	w.shown.Go(func() { // ends with the engine's start or with close
-		_, _ = w.r.Engine.Load(w.ctx) // whoever needs the engine gets the error
+		_, _ = w.r.Engine.Load(w.ctx) // a caller that needs the engine gets the error
 	})
 }
 
-// loading tells of a start that takes long, until the function that it returns is called.
+// loading reports a start that takes long, until the returned function is called.
 func (w *wait) loading(limit time.Duration) (over func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	gone := make(chan struct{})
@@ -88,7 +88,7 @@ func (w *wait) tell(ctx context.Context, limit time.Duration) {
 	}
 }
 
-// over takes away what is shown: something else is shown now.
+// over removes what is shown: something else is shown now.
 func (w *wait) over() {
 	w.mu.Lock()
 	end := w.end

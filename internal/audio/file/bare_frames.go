@@ -78,7 +78,7 @@ func ac3Frame(b []byte) (bytes, samples, rateHz int) {
 	return 0, 0, 0
 }
 
-// dtsFrame reads the header of a frame of DTS, or of the extension after it. Source: ETSI TS 102 114, 5.3 and 7.4.
+// dtsFrame reads the header of a frame of DTS, or of the extension behind it. Source: ETSI TS 102 114, 5.3 and 7.4.
 func dtsFrame(b []byte) (bytes, samples, rateHz int) {
 	const header, least = 10, 96
 	if len(b) < header {
@@ -103,8 +103,8 @@ func dtsFrame(b []byte) (bytes, samples, rateHz int) {
 	return 0, 0, 0
 }
 
-// bare walks frames up to another file. After bytes that are not a frame, the next frame counts if three follow each
-// other, or if it is the last.
+// bare walks frames up to another file. Where bytes are no frame the next one counts if three follow each other, or if it is the
+// last.
 func (c *cursor) bare(form frameForm) extent {
 	const lookAhead = 60 << 10
 	var count frameCount
@@ -120,7 +120,7 @@ func (c *cursor) bare(form frameForm) extent {
 			if count.rate == 0 {
 				count.rate = rate
 			}
-			if rate > 0 && rate != count.rate { // count time in the first rate
+			if rate > 0 && rate != count.rate { // times count in the first rate
 				samples = samples * count.rate / rate
 			}
 			if samples > 0 {
@@ -141,8 +141,8 @@ func (c *cursor) bare(form frameForm) extent {
 	}
 }
 
-// loasFrame reads the header of a frame of AAC in LATM, and the rate if the frame describes the stream. Source: ISO/IEC
-// 14496-3, 1.7.2 and 1.7.3.
+// loasFrame reads the header of a frame of AAC in LATM, with the rate where the frame has a description of the stream.
+// Source: ISO/IEC 14496-3, 1.7.2 and 1.7.3.
 func loasFrame(b []byte) (bytes, samples, rateHz int) {
 	rates := [16]int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
 	const header, described = 3, 7
@@ -178,7 +178,7 @@ func sbcFrame(b []byte) (bytes, samples, rateHz int) {
 	return 4 + channels*bands/2 + (bits+7)/8, blocks * bands, [4]int{16000, 32000, 44100, 48000}[b[1]>>6]
 }
 
-// follows reports whether that many frames follow each other.
+// follows tells whether so many frames follow each other.
 func follows(b []byte, form frameForm, frames int) bool {
 	for range frames {
 		n, _, _ := form(b)

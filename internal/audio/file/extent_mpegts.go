@@ -4,16 +4,16 @@ import "encoding/binary"
 
 const (
 	tsPacket = 188
-	// tsTimeBytes precede each packet in the files of cameras and discs (M2TS); tsParityBytes follow each packet of
-	// some broadcasts.
+	// tsTimeBytes stand before each packet in the files of cameras and discs (M2TS), tsParityBytes behind each of some
+	// broadcasts.
 	tsTimeBytes   = 4
 	tsParityBytes = 16
 	tsSyncByte    = 0x47
 	tsClockHz     = 90000
 	tsClockMax    = 1 << 33
-	// maxTSClocks limits how many programs of one stream have their clocks followed.
+	// maxTSClocks bounds the programs of one stream whose clocks are followed.
 	maxTSClocks = 64
-	// tsClockJump is the longest step of a clock that does not count as a jump. Source: ffmpeg's -dts_delta_threshold.
+	// tsClockJump is the longest step of a clock that is one. Source: ffmpeg's -dts_delta_threshold.
 	tsClockJump = 10 * tsClockHz
 )
 
@@ -25,8 +25,8 @@ type tsWalker struct {
 	clock  int64             // where the last clock stands
 }
 
-// mpegTS walks packets to the place where a clock jumps or a program gets other streams: another recording begins
-// there, with its own time. It begins with its tables if they are directly before.
+// mpegTS walks packets to where a clock jumps or a program gets other streams: there another recording begins, with a
+// time of its own. It begins with its tables, if they stand right before.
 func (c *cursor) mpegTS() extent {
 	w := tsWalker{clocks: map[uint16]uint64{}, tables: map[uint16]string{}, pat: -1, clock: -1}
 	start, inSync := c.pos, false
@@ -56,7 +56,7 @@ func (c *cursor) mpegTS() extent {
 	}
 }
 
-// packet takes one packet and reports whether another recording began, and where.
+// packet takes one packet and tells whether another recording began, and where.
 func (w *tsWalker) packet(b []byte, pos int64) (joint int64, found bool) {
 	pid := binary.BigEndian.Uint16(b[1:]) & 0x1FFF
 	payload := 4
@@ -93,17 +93,17 @@ func (w *tsWalker) packet(b []byte, pos int64) (joint int64, found bool) {
 	return 0, false
 }
 
-// tick takes the value of a clock and reports whether it jumped.
+// tick takes the value of a clock and tells whether it jumped.
 func (w *tsWalker) tick(pid uint16, now uint64) bool {
 	before, known := w.clocks[pid]
 	if known || len(w.clocks) < maxTSClocks {
 		w.clocks[pid] = now
 	}
-	step := (now - before) & (tsClockMax - 1) // a full clock restarts at zero
+	step := (now - before) & (tsClockMax - 1) // a clock that is full begins at zero
 	return known && step > tsClockJump
 }
 
-// programs records the tables that a program association table names.
+// programs notes the tables that a program association table names.
 func (w *tsWalker) programs(section []byte) {
 	const header, checksum = 8, 4
 	if len(section) < header || section[0] != 0 {
@@ -120,7 +120,7 @@ func (w *tsWalker) programs(section []byte) {
 	}
 }
 
-// tsStreams lists type and PID of the streams in a program map table, if it lies in one packet, else nothing.
+// tsStreams lists type and PID of the streams in a program map table that lies in one packet, else nothing.
 func tsStreams(section []byte) string {
 	const header, checksum = 12, 4
 	if len(section) < header || section[0] != 2 {

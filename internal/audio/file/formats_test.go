@@ -100,7 +100,7 @@ func TestEveryFormatThatFFmpegWrites(t *testing.T) {
 	}
 }
 
-// late reports whether the times are those of the signal behind the delay of a codec that its container does not report.
+// late tells whether the times are those of the signal behind the delay of a codec that its container does not tell.
 func late(found []float64, s signal) bool {
 	if len(found) != len(s.bursts) {
 		return false

@@ -12,10 +12,10 @@ import (
 )
 
 // AIFF and Wave64 hold samples as WAV does. A program that writes them to a pipe cannot know their length and leaves a
-// placeholder, which ffmpeg refuses. They are read here, to the end of the input or to another file. Without ffmpeg,
-// files with a length are also read here.
+// placeholder, which ffmpeg refuses: they are read here, to the end of the input or to another file. Without ffmpeg, those with
+// a length are, too.
 
-// pcmHeader is the header before the samples.
+// pcmHeader is what stands before the samples.
 type pcmHeader struct {
 	container string
 	format    RawFormat
@@ -25,15 +25,15 @@ type pcmHeader struct {
 
 const (
 	unknownBytes = -1
-	// pcmHeaderBytes is how much of the input is searched for the header.
+	// pcmHeaderBytes is how much of the input is looked at for the header.
 	pcmHeaderBytes = sniffLook
 )
 
-// errCompressed is the error for a container whose samples are compressed.
+// errCompressed is a container with something else in it than samples.
 var errCompressed = errors.New("its samples are compressed")
 
-// pcm returns the decoder for AIFF and Wave64 if this process must decode: for a placeholder, or without ffmpeg. It
-// returns nil if ffmpeg reads the input.
+// pcm returns the decoder for AIFF and Wave64 if one of this process is needed: for a placeholder, or without ffmpeg. It returns
+// nil where ffmpeg reads the input.
 func (r *Reader) pcm(what sniffed) (decoder, error) {
 	head, _ := r.src.buf.Peek(pcmHeaderBytes) // an error is an end, or comes back with the next read
 	parse := parseAIFF
@@ -59,7 +59,7 @@ func (r *Reader) pcm(what sniffed) (decoder, error) {
 	return &pcmDecoder{raw: newRaw(r.src, h.format), header: h, left: h.data}, nil
 }
 
-// pcmDecoder reads samples after a header.
+// pcmDecoder reads samples behind a header.
 type pcmDecoder struct {
 	raw    *rawDecoder
 	header pcmHeader
@@ -101,12 +101,12 @@ func (d *pcmDecoder) decode(dst []float32) (int, error) {
 	return n, err
 }
 
-// skipChunks skips what follows the samples in the same file: names, pictures. If reading fails, the search for the
-// next part reports why.
+// skipChunks goes over what stands behind the samples in the same file: names, pictures. Where reading fails, the part that
+// is looked for next tells why.
 func (d *pcmDecoder) skipChunks() {
 	const name, guid, chunk, wide = 4, 16, 8, 24
 	buf := d.raw.src.buf
-	step := int(d.left) // of an incomplete frame
+	step := int(d.left) // of a frame that is not whole
 	if d.header.container == "w64" {
 		step += int(-d.header.data & 7)
 	} else {
@@ -134,7 +134,7 @@ func (d *pcmDecoder) skipChunks() {
 	}
 }
 
-// untilNext returns how many of that many bytes come before another file.
+// untilNext is how many of so many bytes come before another file.
 func (d *pcmDecoder) untilNext(size int64) int64 {
 	ahead, _ := d.raw.src.buf.Peek(int(min(size, sniffBytes/2)) + frameLook) // an error is an end, or comes back with the next read
 	for at := range ahead {

@@ -23,24 +23,24 @@ const (
 	kindFFmpeg // known, but not decoded here
 	kindText
 	kindPlaylist
-	kindFragment // a part of a stream without its beginning, which describes it
+	kindFragment // a piece of a stream that lacks the beginning, which says what is in it
 )
 
-// sniffed is the recognised kind of an input.
+// sniffed is what an input looks like.
 type sniffed struct {
 	kind      kind
 	container string // empty when unknown
 }
 
-// sniff recognises the input by its first bytes. It consumes ID3v2 tags, which precede several formats, and nothing
-// else.
+// sniff tells what the input is by its first bytes. ID3v2 tags, which stand before several formats,
+// are consumed; nothing else is.
 func (s *source) sniff() (sniffed, error) {
 	for {
 		s.limit = s.pos() + sniffLook
 		head, err := s.buf.Peek(sniffLook)
 		s.limit = 0
 		if s.ctx.Err() != nil && s.err != nil {
-			return sniffed{}, s.failure() // the bytes so far show nothing
+			return sniffed{}, s.failure() // what has come by then tells nothing
 		}
 		if len(head) == 0 {
 			if failure := s.failure(); failure != nil {
@@ -63,8 +63,8 @@ func (s *source) sniff() (sniffed, error) {
 	}
 }
 
-// id3Size returns the length of an ID3v2 tag at the beginning of b, 0 if there is none. Source: ID3v2.4.0 structure,
-// 3.1: four bytes of 7 bits, without the header of 10 and a footer of 10.
+// id3Size returns the length of an ID3v2 tag at the beginning of b, 0 when there is none.
+// Source: ID3v2.4.0 structure, 3.1: four bytes of 7 bits, without the header of 10 and a footer of 10.
 func id3Size(b []byte) int {
 	if len(b) < 10 || string(b[:3]) != "ID3" || b[3] == 0xFF || (b[6]|b[7]|b[8]|b[9])&0x80 != 0 {
 		return 0
@@ -76,9 +76,9 @@ func id3Size(b []byte) int {
 	return size
 }
 
-// tagSize returns the length of a tag at the beginning of b that is not audio, 0 if there is none: ID3v2, ID3v1 (128
-// bytes, and 227 of its extension), APE. Source: id3.org, and the APEv2 specification: 32 bytes of header, the length
-// without it at byte 12.
+// tagSize returns the length of a tag at the beginning of b that is no audio, 0 when there is none: ID3v2,
+// ID3v1 (128 bytes, and 227 of its extension), APE.
+// Source: id3.org, and the APEv2 specification: 32 bytes of header, the length without it at byte 12.
 func tagSize(b []byte) int {
 	const id3v1, id3v1Extension, apeHeader = 128, 227, 32
 	switch {
@@ -89,14 +89,14 @@ func tagSize(b []byte) int {
 	case bytes.HasPrefix(b, []byte("APETAGEX")) && len(b) >= apeHeader:
 		size := int(binary.LittleEndian.Uint32(b[12:]) & (1<<28 - 1))
 		if binary.LittleEndian.Uint32(b[20:])&(1<<29) == 0 {
-			return apeHeader // a footer, whose tag precedes it
+			return apeHeader // a footer, of which the rest stands before
 		}
 		return apeHeader + size
 	}
 	return id3Size(b)
 }
 
-// startsPart reports whether bytes begin a file, bare frames of MPEG audio or AAC included.
+// startsPart tells whether bytes begin a file, bare frames of MPEG audio or AAC included.
 func startsPart(b []byte) bool {
 	if startsFile(b) || startsBare(b) {
 		return true
@@ -111,7 +111,7 @@ func startsPart(b []byte) bool {
 	return ok
 }
 
-// startsFile reports whether bytes begin a file of a format with a signature that does not occur by chance.
+// startsFile tells whether bytes begin a file of a format with a signature that does not turn up by chance.
 func startsFile(b []byte) bool {
 	if len(b) == 0 {
 		return false
@@ -214,13 +214,12 @@ func sniffBytesOf(head []byte) sniffed {
 	return sniffed{}
 }
 
-// tsSync returns where the first packet of an MPEG transport stream begins, -1 if b is not one, and the distance
-// between packets. In a stream that was cut at any byte, as recorders and ring buffers do, that is within its first
-// packet.
+// tsSync returns where the first packet of an MPEG transport stream begins, -1 where b is none, and how far it is from packet to
+// packet. Of a stream that was cut at any byte, as those of recorders and ring buffers are, that is within its first packet.
 func tsSync(b []byte) (at, step int) {
 	const confirmed = 5 // by chance once in 10^10 bytes
 	for _, step := range [...]int{tsPacket, tsPacket + tsTimeBytes, tsPacket + tsParityBytes} {
-		whole := 0 // position of the sync byte if b begins with a packet
+		whole := 0 // where the sync byte stands if b begins with a packet
 		if step == tsPacket+tsTimeBytes {
 			whole = tsTimeBytes
 		}
@@ -237,7 +236,7 @@ func tsSync(b []byte) (at, step int) {
 	return -1, 0
 }
 
-// textual reports whether the beginning of a file is text, and whether it is a list of other files.
+// textual tells whether the beginning of a file is text, and whether it is a list of other files.
 func textual(head []byte) (text, playlist bool) {
 	const enough = 2048
 	cut := len(head) > enough
