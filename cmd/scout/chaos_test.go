@@ -132,7 +132,7 @@ func suffer(t *testing.T, f fault, p *patient, r *result) {
 }
 
 // judge compares what is on disk with what was played: every signal by itself, since each has a seed of its
-// own. A frame is lost when the signal continues later than it broke off with no gap in between, and, where there
+// own. A frame is lost when the signal goes on later than it broke off with no gap in between, and, where there
 // is a control recording, that has the frame.
 func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int, witness *pulsetest.Witness) {
 	t.Helper()
@@ -303,7 +303,7 @@ func compareCoded(t *testing.T, path string, frames uint64) (good, silent, skips
 	const window = 10 * 48_000
 	var next uint64
 	for at := uint64(0); at < frames; {
-		// A stretch of silence, then the signal continues where it broke off, or later.
+		// A stretch of silence, then the signal goes on where it broke off, or later.
 		chunk := audio[2*at : 2*min(frames, at+window)]
 		run, ok := firstRun(chunk, next, window)
 		if !ok {

@@ -201,7 +201,7 @@ func TestAnIdleDaemonEnds(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), "msg=daemon_stopped component=daemon reason=idle") {
 		t.Errorf("%v: %s", err, log)
 	}
-	// One that was started as a service continues.
+	// One that was started as a service goes on.
 	p := h.start("serve")
 	p.await("serving on")
 	h.must("status")

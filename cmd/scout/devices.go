@@ -22,7 +22,7 @@ import (
 const (
 	// listWithin bounds one listing: a sound server that hangs must not hang the command.
 	listWithin = 10 * time.Second
-	// lookEvery is how often devices are listed if the system does not report changes.
+	// lookEvery is how often devices are listed where the system does not tell of changes.
 	lookEvery = 2 * time.Second
 )
 
@@ -129,7 +129,7 @@ func writeTable(w io.Writer, rows [][]string) error {
 	return scout.FileError(scout.CodeWriteFailed, "write the list", table.Flush())
 }
 
-// watchDevices prints changes until ctx ends.
+// watchDevices tells what changes until ctx ends.
 func (a *app) watchDevices(ctx context.Context, backend sound.Backend, devices []sound.Device, asJSON bool) error {
 	w := deviceWatch{app: a, backend: backend, asJSON: asJSON}
 	if err := w.show(devices, nil); err != nil {
@@ -144,7 +144,7 @@ func (a *app) watchDevices(ctx context.Context, backend sound.Backend, devices [
 			return nil
 		case _, open := <-changes:
 			if !open {
-				changes = nil // the system cannot report changes: it is polled
+				changes = nil // the system cannot tell: it is asked
 				continue
 			}
 		case <-ticker.C:
@@ -162,17 +162,17 @@ func (a *app) watchDevices(ctx context.Context, backend sound.Backend, devices [
 	}
 }
 
-// deviceWatch compares each list of devices with the previous one.
+// deviceWatch compares each list of devices with the one before.
 type deviceWatch struct {
 	app     *app
 	backend sound.Backend
 	asJSON  bool
 	last    []sound.Device
-	shown   bool // something was shown
+	shown   bool // something was
 	problem string
 }
 
-// show prints the changes. failed is why there is no list: the server is gone, for example.
+// show writes what is different now. failed is why there is no list: the server is gone, for example.
 func (w *deviceWatch) show(now []sound.Device, failed error) error {
 	if failed != nil {
 		if text := cli.OneLine(failed); text != w.problem {

@@ -69,12 +69,12 @@ func needModel(t *testing.T) {
 	installed.NeedModel(t)
 }
 
-// said reports whether the text holds the words of the clip n times. Commas are the model's taste.
+// said tells whether the text holds the words of the clip n times. Commas are the model's taste.
 func said(text string, n int) bool {
 	return slices.Equal(bench.Words(text), bench.Words(strings.Repeat(spoken+" ", n)))
 }
 
-// tells reports whether a message has all the facts, which are separated by " … ", in this order. The words between them may change.
+// tells whether a message has all the facts, which are separated by " … ", in this order. The words between them may change.
 func tells(message, facts string) bool {
 	for fact := range strings.SplitSeq(facts, " … ") {
 		_, rest, found := strings.Cut(message, fact)

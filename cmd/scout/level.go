@@ -58,7 +58,7 @@ type levelLine struct {
 	Outage   scout.GapReason `json:"outage,omitempty"`
 }
 
-// leastEvery is the shortest interval: a device delivers a block in that time.
+// leastEvery is the quickest rhythm: a device delivers a block in so long.
 const leastEvery = 20 * time.Millisecond
 
 // level is the command.
@@ -115,7 +115,7 @@ func (a *app) level(ctx context.Context, o levelOptions) (err error) {
 	return a.watchLevel(ctx, session, o, show)
 }
 
-// watchLevel prints the level until ctx or the device ends.
+// watchLevel writes the level until ctx ends or the device does.
 func (a *app) watchLevel(ctx context.Context, session *capture.Session, o levelOptions, show *cli.Console) error {
 	ticker := time.NewTicker(o.every)
 	defer ticker.Stop()
@@ -130,7 +130,7 @@ func (a *app) watchLevel(ctx context.Context, session *capture.Session, o levelO
 			return status.Err
 		}
 		if session.Ring().Closed() {
-			return nil // a file ended
+			return nil // a file came to its end
 		}
 		if err := a.writeLevel(session.Meter().Reading(), status, o, show); err != nil {
 			return err

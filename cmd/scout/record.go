@@ -24,7 +24,7 @@ import (
 // recordName is the name under which the recorder's log knows the commands.
 const recordName = "scout record"
 
-// unattendedFor is how long a recording continues whose program was killed, unless --unattended says
+// unattendedFor is how long a recording goes on whose program was killed, unless --unattended says
 // otherwise: time enough to notice, and no microphone that stays open for ever.
 const unattendedFor = 10 * time.Minute
 
@@ -289,7 +289,7 @@ func formatText(f scout.Format) string {
 	return fmt.Sprintf("%d Hz, %s, %s", f.SampleRateHz, channels, f.Sample)
 }
 
-// delivers reports whether a device delivers the format of the recording as it is.
+// delivers tells whether a device delivers the format of the recording as it is.
 func delivers(device string, f scout.Format) bool {
 	encoding := map[scout.SampleFormat]string{scout.SampleS16: "pcm_s16le", scout.SampleS24: "pcm_s24le", scout.SampleF32: "pcm_f32le"}[f.Sample]
 	return device == fmt.Sprintf("%d Hz, %d channels, %s", f.SampleRateHz, f.Channels, encoding)
@@ -317,7 +317,7 @@ recording, or with --transcribe the text.`,
 }
 
 // stopAnyway ends the recording although something else is wrong, with the command line, a setting or the log: whoever says stop and misspells the
-// rest does not want to continue being recorded. Where it is not sure which folder is meant nothing is ended.
+// rest does not want to go on being recorded. Where it is not sure which folder is meant nothing is ended.
 func (a *app) stopAnyway(cmd *cobra.Command, wrong error) error {
 	if wrong == nil {
 		return nil

@@ -18,23 +18,23 @@ import (
 )
 
 const (
-	// drawEvery is how often the meter on a terminal is drawn.
+	// drawEvery is the rhythm of the meter on a terminal.
 	drawEvery = 100 * time.Millisecond
-	// askEvery is how often the recorder is asked for its status.
+	// askEvery is how often the recorder is asked how it is.
 	askEvery = 250 * time.Millisecond
-	// answerWithin limits one answer, so that a recorder that hangs does not stop the meter.
+	// answerWithin bounds one answer, so that a recorder that hangs does not stop the meter.
 	answerWithin = time.Second
 )
 
-// view shows a current recording: on a terminal a line with time, level, size and gaps; everywhere a line for each
-// event.
+// view shows a recording that is under way: on a terminal a line with time, level, size and gaps;
+// everywhere a line for each thing that happens to it.
 type view struct {
 	show   *cli.Console
 	keeper *remote.Keeper
 
 	heard  atomic.Uint64     // RMS and peak, bits of two float32
 	status *recording.Status // the last answer, nil before the first
-	silent time.Time         // since when the recorder has not answered; zero if it does
+	silent time.Time         // since when the recorder has not answered; zero while it does
 }
 
 func newView(show *cli.Console, keeper *remote.Keeper) *view {
@@ -83,7 +83,7 @@ func (v *view) run(ctx context.Context) {
 	}
 }
 
-// rest prints the events before the end that were not printed yet.
+// rest tells what happened before the end and was not told yet.
 func (v *view) rest(events *fanout.Subscription[recording.Event]) {
 	for item := range events.Items() {
 		if v.tell(item) {
@@ -92,7 +92,7 @@ func (v *view) rest(events *fanout.Subscription[recording.Event]) {
 	}
 }
 
-// ask asks for the status of the recording.
+// ask asks how the recording is.
 func (v *view) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -107,7 +107,7 @@ func (v *view) ask(ctx context.Context) {
 	}
 }
 
-// tell prints an event; true if it is the end of the recording.
+// tell writes what happened; true where that is the end of the recording.
 func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 	e, format := item.Value, v.keeper.Order().Format
 	if missed := item.Missed + e.Missed; missed > 0 {
@@ -145,7 +145,7 @@ func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 // reasonText writes the reason of a gap as words.
 func reasonText(r scout.GapReason) string { return strings.ReplaceAll(string(r), "_", " ") }
 
-// fileText says what other programs did to the files of the recording, and what became of it.
+// fileText tells what others did to the files of the recording, and what became of it.
 func fileText(e recording.Event, format scout.Format) string {
 	switch {
 	case e.Failure != "":
@@ -158,7 +158,7 @@ func fileText(e recording.Event, format scout.Format) string {
 	return fmt.Sprintf("%s: it is saved again in %s", e.Damage.Text(), e.Path)
 }
 
-// draw shows the state of the recording in one line.
+// draw shows how the recording is, in one line.
 func (v *view) draw() {
 	if v.status == nil || v.status.Recording == nil {
 		return
@@ -181,7 +181,7 @@ func (v *view) draw() {
 	v.show.Draw(strings.Join(parts, "  "))
 }
 
-// ticking formats a duration with its seconds: 0:07, 1:02:03.
+// ticking writes a length of which every second is seen: 0:07, 1:02:03.
 func ticking(d time.Duration) string {
 	seconds := int(d.Seconds())
 	if seconds < 3600 {

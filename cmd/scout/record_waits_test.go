@@ -52,7 +52,7 @@ func (b *booth) untilClaimed(id recording.ID) {
 }
 
 // A command that is suspended in the middle of what it does to a recording keeps no other one from beginning, and does its
-// work when it continues.
+// work when it goes on.
 func TestASuspendedCommandKeepsNoRecordingFromBeginning(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

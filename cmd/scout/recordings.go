@@ -16,7 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// newRecordingsCommand returns "scout recordings" and its subcommands.
+// newRecordingsCommand returns "scout recordings" and what is below it.
 func newRecordingsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recordings",
@@ -40,7 +40,7 @@ next command that reads the folder repairs what a crash left, and shows it as re
 	return cmd
 }
 
-// openRecordings opens the folder of the settings. It creates a missing folder, unless a flag names it.
+// openRecordings opens the folder that the settings name. It makes the folder if it is missing, unless a flag names it.
 func (a *app) openRecordings() (*recording.Folder, error) {
 	dir, err := a.namedRecordings()
 	if err != nil {
@@ -49,7 +49,7 @@ func (a *app) openRecordings() (*recording.Folder, error) {
 	return recording.OpenFolder(dir)
 }
 
-// makeRecordings is openRecordings for a command that creates the folder in any case.
+// makeRecordings is openRecordings for a command that makes the folder in any case.
 func (a *app) makeRecordings() (*recording.Folder, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {
@@ -58,7 +58,7 @@ func (a *app) makeRecordings() (*recording.Folder, error) {
 	return recording.OpenFolder(dir)
 }
 
-// namedRecordings returns the folder of recordings. If a flag names it, it must exist.
+// namedRecordings is the folder of recordings. One that a flag names must exist.
 func (a *app) namedRecordings() (string, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {
@@ -67,8 +67,8 @@ func (a *app) namedRecordings() (string, error) {
 	return dir, a.CheckNamedFolder("recordings.dir", dir)
 }
 
-// lookIntoRecordings opens the folder for a command that changes nothing: nil if there is none yet. If nobody records
-// into it, what a crash left is repaired and reported.
+// lookIntoRecordings opens the folder for a command that changes nothing: nil where there is none yet.
+// Where nobody records into it, what a crash left is put right, and said.
 func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, error) {
 	dir, err := a.namedRecordings()
 	if err != nil {
@@ -99,7 +99,7 @@ func repairedText(r *recording.Repaired) string {
 	return fmt.Sprintf("recovered %s: %s (%s)", r.Manifest.ID, clock(r.Manifest.Duration()), r.Reason)
 }
 
-// listed is a recording as "scout recordings" prints it in JSON.
+// listed is a recording as "scout recordings" shows it in JSON.
 type listed struct {
 	recording.Manifest
 	Path       string  `json:"path"`
@@ -113,19 +113,19 @@ func listedOf(folder *recording.Folder, m recording.Manifest) listed {
 	if info, err := os.Stat(l.Path); err == nil {
 		l.SizeBytes = info.Size()
 	}
-	if m.State == recording.StateRecording { // the manifest gets the length at the end
+	if m.State == recording.StateRecording { // the manifest learns the length at the end
 		if reader, err := folder.OpenAudio(m.ID); err == nil {
 			if frames, err := reader.Frames(); err == nil {
 				l.Frames = frames
 			}
-			_ = reader.Close() // it was only read
+			_ = reader.Close() // it was only looked at
 		}
 	}
 	l.Duration = l.Manifest.Duration().Seconds()
 	return l
 }
 
-// problem is a file with a fault, in JSON.
+// problem is a file that is not as it should be, in JSON.
 type problem struct {
 	Path  string     `json:"path"`
 	Code  scout.Code `json:"code"`
@@ -133,7 +133,7 @@ type problem struct {
 	Hint  string     `json:"hint,omitempty"`
 }
 
-// problemsOf combines the problems of a repair and a listing, with each file once.
+// problemsOf joins what a repair and a listing complain about, each file once.
 func problemsOf(lists ...[]recording.Problem) []problem {
 	all, seen := []problem{}, map[string]bool{}
 	for _, list := range lists {
@@ -148,8 +148,8 @@ func problemsOf(lists ...[]recording.Problem) []problem {
 	return all
 }
 
-// tellProblems prints them to stderr. Files that are not Scout's are only mentioned; a fault of a recording is a
-// failure.
+// tellProblems writes them to stderr. Files of others are only mentioned; what is wrong with a recording
+// is a failure.
 func (a *app) tellProblems(problems []problem) (failed error) {
 	for _, p := range problems {
 		err := scout.Errorf(p.Code, "%s", p.Error).WithHint("%s", p.Hint)
@@ -249,7 +249,7 @@ way, its live state is shown too.`,
 	return cmd
 }
 
-// findRecording returns the recording that args name; without args the current one, else the latest.
+// findRecording returns the recording that args name; without one the one under way, else the latest.
 func (a *app) findRecording(folder *recording.Folder, args []string) (recording.ID, error) {
 	if folder == nil {
 		dir, err := a.recordingsDir()
@@ -304,13 +304,13 @@ func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) err
 	return writeTable(a.Std.Out, detailRows(&l, live))
 }
 
-// liveState returns the recorder's state of the recording; nil if it has none.
+// liveState returns what the recorder says about the recording; nil where it says nothing.
 func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *recording.Status {
 	client, err := remote.Dial(ctx, folder.Dir(), remote.Options{Name: "scout recordings show", Probe: true})
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = client.Close() }() // it was only a question
+	defer func() { _ = client.Close() }() // it was only looked at
 	state, err := client.Status(ctx)
 	if err != nil || state.Recording == nil || state.Recording.ID != id {
 		return nil
@@ -318,7 +318,7 @@ func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *
 	return &state
 }
 
-// timesText formats how often something happened.
+// timesText writes how often something happened.
 func timesText(n int) string {
 	if n == 1 {
 		return "once"

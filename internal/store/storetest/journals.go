@@ -111,7 +111,7 @@ func journals() map[string]func(*bench) {
 			b.clock.Set(epoch().Add(100 * time.Hour))
 			b.trim(stream, store.DefaultJournalLimits())
 			b.replayed(stream, 0, -1)
-			b.say(stream, 8, 9) // numbers continue
+			b.say(stream, 8, 9) // numbers go on
 			b.replayed(stream, 8, 9)
 		},
 		"a clock that is set back changes no order": func(b *bench) {
