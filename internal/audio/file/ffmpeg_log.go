@@ -11,38 +11,38 @@ import (
 	"time"
 )
 
-// maxLogLine limits one line of ffmpeg's log; the rest of a longer one is dropped.
+// maxLogLine bounds one line of ffmpeg's log; the rest of a longer one is dropped.
 const maxLogLine = 4 << 10
 
-// frameNote is what ffmpeg logs about one decoded frame before it converts it.
+// frameNote is what ffmpeg says about one decoded frame before it converts it.
 type frameNote struct {
 	at           time.Duration // its time stamp; valid if timed
 	timed        bool
 	samples      int // per channel
 	sampleRateHz int
 	channels     int
-	errors       int // complaints of the decoder since the previous frame
+	errors       int // complaints of the decoder since the frame before
 	other        int // further complaints so far
 }
 
 // ffmpegLog reads what ffmpeg writes to standard error, in a goroutine that ends with the pipe. Each line begins with
-// the name of the part that speaks, and its level in brackets.
+// its level in brackets, after the name of the part that speaks.
 type ffmpegLog struct {
 	tail  tail   // of errors
-	level string // of the last message; only read uses it
+	level string // of the last message; used by read alone
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when a note arrived
+	changed chan struct{} // closed and replaced when a note came
 	notes   []frameNote
-	seen    bool // at least one note has arrived
+	seen    bool // at least one note came
 	ended   bool
 	done    chan struct{}
 
 	start    time.Duration // of the input's time stamps; valid if hasStart
 	hasStart bool
 	length   time.Duration // of the input, 0 unknown
-	guessed  bool          // its header does not state the length
-	errors   int           // complaints of the decoder that no frame note has yet
+	guessed  bool          // its header does not tell the length
+	errors   int           // complaints of the decoder so far, not yet told with a frame
 	early    bool          // the demuxer met the end too early
 	other    int           // further errors
 }
@@ -89,7 +89,7 @@ func (l *ffmpegLog) line(line []byte) {
 	speaker, rest := cutSpeaker(text)
 	level, message := cutLevel(rest)
 	if level == "" {
-		level = l.level // another line of a message
+		level = l.level // a further line of a message
 	} else {
 		l.level = level
 	}
@@ -118,7 +118,7 @@ func (l *ffmpegLog) line(line []byte) {
 	}
 }
 
-// judge classifies an error: a frame that could not be decoded, an end that came too early, or something else.
+// judge sorts an error: a frame that could not be decoded, an end that comes too early, or something else.
 func (l *ffmpegLog) judge(message string) {
 	has := func(parts ...string) bool {
 		for _, part := range parts {
@@ -140,8 +140,8 @@ func (l *ffmpegLog) judge(message string) {
 	}
 }
 
-// next returns the note for the next frame. It returns false if ffmpeg logs nothing about frames, or nothing more. The
-// frame's samples must have arrived: ffmpeg writes the note before them.
+// next returns the note for the next frame. It is false when ffmpeg tells nothing about frames, or nothing more.
+// The frame's samples must have arrived: ffmpeg writes the note before them.
 func (l *ffmpegLog) next(ctx context.Context, patience time.Duration) (frameNote, bool) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -168,21 +168,21 @@ func (l *ffmpegLog) next(ctx context.Context, patience time.Duration) (frameNote
 	}
 }
 
-// origin returns the time stamp of the beginning of the input, over all its streams, and its length, 0 unknown.
+// origin is the time stamp of the beginning of the input, of all its streams, and its length, 0 unknown.
 func (l *ffmpegLog) origin() (start time.Duration, known bool, length time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.start, l.hasStart, l.length
 }
 
-// verdict returns all complaints, at the end.
+// verdict is what was complained about in the end.
 func (l *ffmpegLog) verdict() (decoding, other int, early bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.errors, l.other, l.early
 }
 
-// cutSpeaker splits off all prefixes such as "[name @ 0x5581c7f1e2c0] ".
+// cutSpeaker splits off "[name @ 0x5581c7f1e2c0] ", as often as it stands there.
 func cutSpeaker(text string) (speaker, rest string) {
 	for {
 		part, after, found := strings.Cut(text, "] ")

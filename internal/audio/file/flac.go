@@ -17,13 +17,13 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// maxFLACGap limits the silence in place of damaged frames in a stream without a declared length.
+// maxFLACGap bounds the silence that stands for damaged frames in a stream without a declared length.
 const maxFLACGap = 600 // seconds
 
-// flacDecoder reads native FLAC. A damaged frame becomes silence of its length, so that time stays true, and reading
-// continues with the next whole frame.
+// flacDecoder reads native FLAC. A damaged frame becomes silence of its length, so that time stays
+// true, and reading goes on with the next whole frame.
 type flacDecoder struct {
-	buf    *bufio.Reader // the library reads it too
+	buf    *bufio.Reader // also read by the library
 	info   *meta.StreamInfo
 	format stream
 
@@ -37,8 +37,8 @@ type flacDecoder struct {
 	notes   []scout.Warning
 }
 
-// flacRate peeks at the sample rate, 0 if it cannot be seen. Source: RFC 9639, 8.2: 20 bits at bit 80 of the STREAMINFO
-// body, which follows four bytes of magic and four of block header.
+// flacRate peeks the sample rate, 0 when it is not to be seen. Source: RFC 9639, 8.2: 20 bits at bit
+// 80 of the STREAMINFO body, which follows four bytes of magic and four of block header.
 func flacRate(src *source) int {
 	head, _ := src.buf.Peek(24) // short input has no rate
 	if len(head) < 24 || string(head[:4]) != "fLaC" {
@@ -48,7 +48,8 @@ func flacRate(src *source) int {
 }
 
 func newFLAC(src *source) (decoder, error) {
-	// The library uses src.buf itself as its buffer (bufio.NewReader), so it and resync read from the same place.
+	// The library takes src.buf itself as its buffer (bufio.NewReader), so that it and resync read
+	// from the same place.
 	s, err := flac.New(src.buf)
 	if err != nil {
 		if failure := src.failure(); failure != nil {
@@ -117,7 +118,7 @@ func (d *flacDecoder) next() error {
 			return d.endHere()
 		}
 		if d.pos == 0 && d.damages > 1000 {
-			return damagef("no whole frame found") // a long file like that is something else
+			return damagef("no whole frame found") // of a long file that is something else
 		}
 		if d.damages++; d.damages == 1 {
 			d.damaged = d.pos
@@ -137,13 +138,13 @@ func (d *flacDecoder) next() error {
 	}
 }
 
-// atJoint reports whether another file or a tag begins here, after the frames so far.
+// atJoint tells whether another file or a tag begins here, behind the frames so far.
 func (d *flacDecoder) atJoint() bool {
 	head, _ := d.buf.Peek(signatureBytes) // an error is an end, or comes back with the next read
 	return d.pos > 0 && (startsFile(head) || tagSize(head) > 0)
 }
 
-// frameFollows reports whether the next bytes have the form of this stream's frames.
+// frameFollows tells whether what stands here has the form of this stream's frames.
 func (d *flacDecoder) frameFollows() bool {
 	head, _ := d.buf.Peek(sniffBytes / 2) // an error is an end, or comes back with the next read
 	if !flacSync(head) {
@@ -153,7 +154,7 @@ func (d *flacDecoder) frameFollows() bool {
 	return err == nil && f.Channels.Count() == d.format.channels && (f.SampleRate == 0 || f.SampleRate == d.info.SampleRate)
 }
 
-// endHere is the end of the stream: where it was promised, or too early.
+// endHere is the end of the stream: as promised, or too early.
 func (d *flacDecoder) endHere() error {
 	if d.info.NSamples > d.pos {
 		d.notes = append(d.notes, cutOff(d.format.duration, framesToTime(int64(d.pos), d.format.sampleRateHz)))
@@ -161,8 +162,8 @@ func (d *flacDecoder) endHere() error {
 	return io.EOF
 }
 
-// parse reads a frame at the buffer's position. io.EOF means a clean end. torn means that another file begins within
-// the frame: the buffer is then before that file.
+// parse reads a frame where the buffer stands. io.EOF means a clean end. Torn is a frame within which another file begins:
+// the buffer stands in front of that one.
 func (d *flacDecoder) parse() (f *frame.Frame, torn bool, err error) {
 	window, _ := d.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
 	ahead := bytes.NewReader(window)
@@ -175,12 +176,12 @@ func (d *flacDecoder) parse() (f *frame.Frame, torn bool, err error) {
 	case d.pos > 0 && d.discardTo(window, taken):
 		return nil, true, err
 	}
-	// A frame longer than the window, damage, or the end: the source shows which.
+	// A frame longer than the window, damage, or the end: the source tells.
 	f, err = d.parseFrom(d.buf)
 	return f, false, err
 }
 
-// discardTo moves to the first file that begins among the bytes that were taken for a frame, or directly after them.
+// discardTo goes to the first file that begins among the bytes that were taken for a frame, or right behind them.
 func (d *flacDecoder) discardTo(window []byte, taken int) bool {
 	at := nextCandidate(window[:min(taken+signatureBytes, len(window))])
 	if at > taken || at == len(window) {
@@ -193,7 +194,7 @@ func (d *flacDecoder) discardTo(window []byte, taken int) bool {
 // parseFrom reads a frame and takes no more than it needs.
 func (d *flacDecoder) parseFrom(r io.Reader) (f *frame.Frame, err error) {
 	defer func() {
-		// The library trusts some numbers of damaged frames; resync handles all of this.
+		// The library trusts some numbers of damaged frames; resync is the answer to all of it.
 		if p := recover(); p != nil {
 			err = damagef("flac frame: %v", p)
 		}
@@ -214,8 +215,8 @@ func (d *flacDecoder) parseFrom(r io.Reader) (f *frame.Frame, err error) {
 	return f, nil
 }
 
-// accept takes the frame's samples and fills what is missing before them. After damage it refuses a frame that does not
-// fit, since bytes that look like a frame may not be one.
+// accept takes the frame's samples and fills what is missing before them. After damage it refuses a
+// frame that does not fit, since bytes that look like a frame may be none.
 func (d *flacDecoder) accept(f *frame.Frame, damaged bool) bool {
 	n := len(f.Subframes[0].Samples)
 	for _, sub := range f.Subframes {
@@ -227,7 +228,7 @@ func (d *flacDecoder) accept(f *frame.Frame, damaged bool) bool {
 	if f.HasFixedBlockSize {
 		at *= uint64(d.info.BlockSizeMax)
 	}
-	// Streams cut out of longer ones begin anywhere: numbers count only after damage.
+	// Streams cut out of longer ones begin anywhere: numbers count only once there was damage.
 	if damaged && at > d.pos {
 		gap := at - d.pos
 		limit := uint64(maxFLACGap) * uint64(d.format.sampleRateHz)
@@ -269,7 +270,7 @@ func (d *flacDecoder) resync() error {
 	}
 }
 
-// flacSync reports whether bytes can begin a frame.
+// flacSync tells whether bytes can begin a frame.
 func flacSync(b []byte) bool {
 	return len(b) >= 4 && b[0] == 0xFF && b[1]&0xFE == 0xF8 && b[2]&0xF0 != 0 && b[2]&0x0F != 0x0F && b[3]&0x01 == 0
 }

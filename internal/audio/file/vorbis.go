@@ -15,10 +15,10 @@ import (
 const (
 	// vorbisHeaders are the packets before the audio: identification, comments, setup.
 	vorbisHeaders = 3
-	// maxVorbisPage limits what one page can become, samples of all channels: 255 packets of the longest block (8192/2
-	// frames) in stereo.
+	// maxVorbisPage bounds what one page can become, samples of all channels: 255 packets of the
+	// longest block (8192/2 frames) in stereo.
 	maxVorbisPage = 255 * 4096 * 2
-	// maxVorbisGap limits the silence in place of damaged pages, in seconds.
+	// maxVorbisGap bounds the silence that stands for damaged pages, in seconds.
 	maxVorbisGap = 600
 )
 
@@ -42,7 +42,7 @@ type vorbisDecoder struct {
 
 	held
 	decoded []float32 // memory of pending
-	scratch []float32 // one packet, as the library needs it
+	scratch []float32 // one packet, as the library wants it
 
 	lost  int64
 	notes []scout.Warning
@@ -82,7 +82,7 @@ func (d *vorbisDecoder) stream() stream { return d.format }
 
 func (d *vorbisDecoder) close() error { return nil }
 
-// length returns the length of the audio so far.
+// length is that of the audio so far.
 func (d *vorbisDecoder) length() time.Duration { return framesToTime(d.pos, d.format.sampleRateHz) }
 
 func (d *vorbisDecoder) warnings() []scout.Warning {
@@ -120,10 +120,10 @@ func (d *vorbisDecoder) page(page oggPage) error {
 			first, ended = page.body[:page.lacing[0]], true
 		}
 		if !ended || !bytes.HasPrefix(first, []byte("\x01vorbis")) {
-			return nil // another kind of stream beside this one
+			return nil // another kind of stream beside ours
 		}
 		if d.dec != nil && d.headers < vorbisHeaders {
-			return nil // a second Vorbis stream beside this one
+			return nil // a second Vorbis stream beside ours
 		}
 		d.begin(page)
 	}
@@ -157,7 +157,7 @@ func (d *vorbisDecoder) begin(page oggPage) {
 	d.base, d.pos = 0, 0
 }
 
-// packet takes one packet of this stream.
+// packet takes one packet of our stream.
 func (d *vorbisDecoder) packet(packet []byte) error {
 	if d.headers < vorbisHeaders {
 		return d.header(packet)
@@ -168,7 +168,7 @@ func (d *vorbisDecoder) packet(packet []byte) error {
 	samples, err := d.dec.DecodeInto(packet, d.scratch)
 	if err != nil {
 		d.gap = true // its frames are missing: place fills them
-		return nil   //nolint:nilerr // damage of one packet; those after it are complete
+		return nil   //nolint:nilerr // damage of one packet; those after it are whole
 	}
 	if len(d.decoded)+len(samples) > maxVorbisPage {
 		return damagef("an ogg page of more than %d samples", maxVorbisPage)
@@ -181,7 +181,7 @@ func (d *vorbisDecoder) packet(packet []byte) error {
 func (d *vorbisDecoder) header(packet []byte) error {
 	d.headers++
 	if d.headers == 2 {
-		return nil // comments; the library would trust their number
+		return nil // comments; the library would believe their number
 	}
 	if d.headers == vorbisHeaders {
 		if err := checkVorbisBooks(packet); err != nil {
@@ -204,7 +204,7 @@ func (d *vorbisDecoder) header(packet []byte) error {
 	return nil
 }
 
-// place puts the frames of a page where its granule position says (Vorbis I, A.2).
+// place puts the frames of a page where its granule position wants them (Vorbis I, A.2).
 func (d *vorbisDecoder) place(page oggPage) {
 	channels := int64(d.dec.Channels())
 	n := int64(len(d.decoded)) / channels
