@@ -26,7 +26,7 @@ const rate = 8000
 
 var speech = scout.Format{SampleRateHz: rate, Channels: 1, Sample: scout.SampleS16}
 
-// bubble runs a test with a faulty device and a session of it in fake time.
+// bubble runs a test in fake time, with a faulty device and a session that uses it.
 func bubble(t *testing.T, o capture.Options, test func(t *testing.T, f *faultySystem, s *capture.Session)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -56,8 +56,7 @@ func bubble(t *testing.T, o capture.Options, test func(t *testing.T, f *faultySy
 	})
 }
 
-// checkTime checks that outside of gaps every frame is the one that was heard at its time, within the
-// tolerance, and that gaps are all that is missing.
+// checkTime checks that every frame outside of gaps has the signal of its time, and that only gaps are missing.
 func checkTime(t *testing.T, s *capture.Session, stopped capture.Stopped, tolerance time.Duration) []pulsetest.Run {
 	t.Helper()
 	var missing, found uint64
@@ -251,8 +250,7 @@ func TestStartEndsWithFramesOrATypedError(t *testing.T) {
 	}
 }
 
-// A sound library may not come back from any call, whatever it is told about deadlines. The call is left behind: another one
-// goes on without it, and the session ends although it still hangs.
+// A call of the sound library may never return. The session abandons it, makes another one, and can still end.
 func TestCallsOfTheSoundLibraryThatHang(t *testing.T) {
 	t.Parallel()
 	for call, set := range map[string]func(f *faultySystem, hang chan struct{}){
