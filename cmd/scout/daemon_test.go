@@ -24,12 +24,11 @@ import (
 	"github.com/scout-speech/scout/internal/daemon"
 )
 
-// house is a booth whose data folder daemons serve.
+// house is a booth with a data folder that daemons serve.
 type house struct{ *booth }
 
 func inHouse(b *booth) *house { return &house{b} }
 
-// status is what scout status --json says.
 func (h *house) status() v1.Status {
 	h.t.Helper()
 	var status v1.Status
@@ -39,7 +38,6 @@ func (h *house) status() v1.Status {
 	return status
 }
 
-// holder is the daemon that serves the data folder.
 func (h *house) holder() (daemon.Holder, bool) {
 	h.t.Helper()
 	holder, running, err := daemon.HolderOf(h.data)
@@ -201,7 +199,6 @@ func TestAnIdleDaemonEnds(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), "msg=daemon_stopped component=daemon reason=idle") {
 		t.Errorf("%v: %s", err, log)
 	}
-	// One that was started as a service goes on.
 	p := h.start("serve")
 	p.await("serving on")
 	h.must("status")
