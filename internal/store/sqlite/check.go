@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -98,8 +99,11 @@ func (r *Report) fill(v view) error {
 	err := v.each(func(rows *sql.Rows) error {
 		var line string
 		err := rows.Scan(&line)
-		if err == nil && line != "ok" {
-			problem(line)
+		for part := range strings.Lines(line) {
+			// The first line of an answer may only name the database.
+			if part = strings.TrimSpace(part); part != "ok" && !strings.HasPrefix(part, "***") {
+				problem(part)
+			}
 		}
 		return err
 	}, fmt.Sprintf("PRAGMA integrity_check(%d)", maxProblems))
