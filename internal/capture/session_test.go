@@ -9,18 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
-	"github.com/scout-speech/scout/internal/testrun"
 )
-
-func TestMain(m *testing.M) {
-	testrun.Beside(6)
-	goleak.VerifyTestMain(m)
-}
 
 const rate = 8000
 
