@@ -23,7 +23,8 @@ const (
 	returning
 	// halted: as starting, but the process is suspended.
 	halted
-	// deaf: a recorder has the folder and served it, but its socket is gone.
+	// deaf: a recorder has the folder and served it, but its socket is gone. It makes another one within a second while it
+	// records, or it is just ending.
 	deaf
 )
 

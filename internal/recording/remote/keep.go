@@ -300,7 +300,7 @@ func (k *Keeper) Leave() error {
 // Running returns a connection to the recorder of the folder and its current recording. If there is none, the error has
 // scout.CodeNotRecording. The caller closes the client.
 func Running(ctx context.Context, dir string, options Options) (*Client, *recording.Progress, error) {
-	return runningWithin(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin})
+	return runningWithin(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin, deaf: comesBackWithin})
 }
 
 func runningWithin(ctx context.Context, dir string, options Options, patience map[absence]time.Duration) (*Client, *recording.Progress, error) {

@@ -59,7 +59,7 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 	if options.Within <= 0 {
 		options.Within = startsWithin
 	}
-	client, err = awaitRecorder(ctx, dir, options.Options, map[absence]time.Duration{starting: options.Within, returning: comesBackWithin})
+	client, err = awaitRecorder(ctx, dir, options.Options, map[absence]time.Duration{starting: options.Within, returning: comesBackWithin, deaf: comesBackWithin})
 	if _, silent := silentPID(err); err == nil || silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable {
 		return client, false, err
 	}
@@ -95,7 +95,7 @@ func launch(ctx context.Context, dir string, options LaunchOptions) (*child, *Cl
 
 // await connects to the recorder of the folder. One that is being started is waited for, for the first time or again.
 func await(ctx context.Context, dir string, options Options) (*Client, error) {
-	return awaitRecorder(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin})
+	return awaitRecorder(ctx, dir, options, map[absence]time.Duration{starting: comesBackWithin, returning: comesBackWithin, deaf: comesBackWithin})
 }
 
 // child is a recorder that was started and has not answered yet.

@@ -137,14 +137,18 @@ func endRecorder(t *testing.T, dir string) {
 			t.Logf("the recorder says: %s", log)
 		}
 	}
-	c, err := remote.Dial(context.Background(), dir, remote.Options{})
-	if err != nil {
-		return // it ended already
+	if c, err := remote.Dial(context.Background(), dir, remote.Options{}); err == nil { // else it ended already
+		if err := c.Shutdown(context.Background()); err != nil && scout.CodeOf(err) != scout.CodeRecorderUnreachable { // it was ending
+			t.Error(err)
+		}
+		<-c.Done()
 	}
-	if err := c.Shutdown(context.Background()); err != nil {
-		t.Error(err)
+	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+		if _, held := recording.Holder(dir); !held && !recording.HasParent(dir) {
+			return // its last files are gone when its lock is
+		}
 	}
-	<-c.Done()
+	t.Errorf("a recorder stays in %s", dir)
 }
 
 func open(t *testing.T, dir string) *recording.Folder {

@@ -83,7 +83,7 @@ func (s stopper) force(ctx context.Context, err error) (recording.Manifest, erro
 
 // running is Running with more patience for a starting recorder.
 func (s stopper) running(ctx context.Context) (*Client, *recording.Progress, error) {
-	patience := map[absence]time.Duration{starting: startsWithin, returning: comesBackWithin}
+	patience := map[absence]time.Duration{starting: startsWithin, returning: comesBackWithin, deaf: comesBackWithin}
 	return runningWithin(ctx, s.folder.Dir(), s.launch.Options, patience)
 }
 
