@@ -126,6 +126,25 @@ func (r *rescuer) index() error {
 	if err != nil {
 		return err
 	}
+	var texts []transcriptRow
+	if err := r.to.each(func(rows *sql.Rows) error {
+		var row transcriptRow
+		var deleted sql.NullInt64
+		err := rows.Scan(row.into(&deleted)...)
+		texts = append(texts, row)
+		return err
+	}, "SELECT "+transcriptColumns+" FROM transcripts t WHERE t.current > 0 ORDER BY t.id"); err != nil {
+		return err
+	}
+	for i := range texts {
+		row := &texts[i]
+		if err := r.to.summarise(row); err != nil {
+			return err
+		}
+		if err := r.to.exec("UPDATE transcripts SET preview = ?, starts = ? WHERE id = ?", row.preview, row.starts, row.id); err != nil {
+			return err
+		}
+	}
 	for _, key := range keys {
 		if err := r.to.reindex(key); err != nil {
 			return err

@@ -87,6 +87,9 @@ func TestRescue(t *testing.T) {
 					t.Fatal(err)
 				}
 				lost = lost || !strings.HasPrefix(text.Text(), "edited")
+				if found.Preview != store.Preview(text.Text()) {
+					t.Errorf("preview %q of %q", found.Preview, text.Text())
+				}
 			}
 			lost = lost || result.Segments < 3*count
 			if (len(page.Data) < count || lost) && len(result.Lost) == 0 {
