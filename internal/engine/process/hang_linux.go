@@ -10,7 +10,7 @@ import (
 
 // lookAt returns what the threads of a process do, nil where that cannot be read.
 func lookAt(pid int) *look {
-	dir := filepath.Join("/proc", strconv.Itoa(pid), "task")
+	dir := "/proc/" + strconv.Itoa(pid) + "/task"
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil

@@ -79,7 +79,7 @@ func (backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Res
 		return nil, ctx.Err()
 	case circles:
 		request.Step.Decode(1)
-		for {
+		for n := 0; ; n++ {
 		}
 	case spins:
 		for ctx.Err() == nil {
