@@ -15,22 +15,6 @@ import (
 
 const rate = scout.EngineSampleRateHz
 
-// cutAll cuts a whole input that is in memory already.
-func cutAll(samples []float32, o segment.Options) ([]segment.Piece, error) {
-	var pieces []segment.Piece
-	c, err := segment.New(o, func(p segment.Piece) error {
-		pieces = append(pieces, p)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Write(samples); err != nil {
-		return nil, err
-	}
-	return pieces, c.Close()
-}
-
 // rhythm is how many seconds of talk and of pause follow each other.
 type rhythm struct{ talk, gap float64 }
 

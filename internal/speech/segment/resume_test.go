@@ -8,6 +8,22 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
+// cutAll cuts a whole input that is in memory already.
+func cutAll(samples []float32, o segment.Options) ([]segment.Piece, error) {
+	var pieces []segment.Piece
+	c, err := segment.New(o, func(p segment.Piece) error {
+		pieces = append(pieces, p)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Write(samples); err != nil {
+		return nil, err
+	}
+	return pieces, c.Close()
+}
+
 // TestResume continues after every piece of an input with a new cutter, which must emit the same pieces.
 func TestResume(t *testing.T) {
 	t.Parallel()
