@@ -255,7 +255,12 @@ func TestDamageMovesNoTimes(t *testing.T) {
 					t.Fatalf("sounds at %.3f, of the whole file at %.3f", found, want)
 				}
 				for i := range want {
-					if math.Abs(found[i]-want[i]) > 0.1 {
+					// A torn frame may be lost or not, at both ends of both places. Those of AC-3 last up to 48 ms, of others 26 ms.
+					most := 0.1
+					if strings.Contains(test.name, "AC-3") {
+						most = 0.2
+					}
+					if math.Abs(found[i]-want[i]) > most {
 						t.Errorf("sounds at %.3f, of the whole file at %.3f", found, want)
 						break
 					}
