@@ -103,6 +103,8 @@ func (l *ffmpegLog) line(line []byte) {
 				l.notes, l.seen = append(l.notes, note), true
 				l.wake()
 			}
+		} else if strings.HasPrefix(message, "mlpparse: Parity check failed") {
+			l.other++ // frames are left out without an error
 		} else if !l.hasStart && strings.HasPrefix(message, "Duration: ") {
 			l.start, l.hasStart = parseStart(message)
 			clock, _, _ := strings.Cut(strings.TrimPrefix(message, "Duration: "), ",")
