@@ -186,7 +186,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 func TestAnIdleDaemonEnds(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
-	h.env = append(h.env, "SCOUT_DAEMON__IDLE=300ms")
+	h.env = slices.Concat(h.env, []string{"SCOUT_DAEMON__IDLE=300ms"})
 	h.must("start", "--device", "tone:440")
 	first, _ := h.holder()
 	h.untilFrames(16_000) // a second: more than three times as long
@@ -304,7 +304,7 @@ func TestHealthStartsNothing(t *testing.T) {
 		}
 	}
 	none := h.command("health")
-	none.Env = append(h.env, "SCOUT_MODELS="+filepath.Join(t.TempDir(), "none"))
+	none.Env = slices.Concat(h.env, []string{"SCOUT_MODELS=" + filepath.Join(t.TempDir(), "none")})
 	if got := outcomeOf(t, none); got.code != 2 || !strings.Contains(got.out, "Unhealthy") || !strings.Contains(got.out, "scout models pull") {
 		t.Errorf("without a model: exit %d: %s%s", got.code, got.out, got.err)
 	}
@@ -317,7 +317,7 @@ func TestRelativePathsReachTheDaemon(t *testing.T) {
 	dir := filepath.Dir(h.data)
 	cmd := h.command("status", "--json", "--recordings-dir", "takes")
 	cmd.Dir = dir
-	cmd.Env = append(h.env, "SCOUT_DATA=data")
+	cmd.Env = slices.Concat(h.env, []string{"SCOUT_DATA=data"})
 	got := outcomeOf(t, cmd)
 	var status v1.Status
 	if err := json.Unmarshal([]byte(got.out), &status); err != nil || status.DataDir != h.data || status.RecordingsDir != filepath.Join(dir, "takes") {
@@ -336,7 +336,7 @@ func TestWhyADaemonDoesNotStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := h.command("status")
-	cmd.Env = append(h.env, "SCOUT_RECORDINGS="+filepath.Join(h.data, "not-a-folder"))
+	cmd.Env = slices.Concat(h.env, []string{"SCOUT_RECORDINGS=" + filepath.Join(h.data, "not-a-folder")})
 	if got := outcomeOf(t, cmd); got.code != 1 || !strings.Contains(got.err, "not-a-folder") || strings.Count(got.err, "\n") != 2 {
 		t.Errorf("exit %d: %s", got.code, got.err)
 	}
@@ -374,7 +374,7 @@ func TestServiceManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(context.Background(), "sh", "-c", `LISTEN_PID=$$ exec "$0" serve`, filepath.Join(programs, "scout"))
-	cmd.Env = append(h.env, "LISTEN_FDS=1", "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	cmd.Env = slices.Concat(h.env, []string{"LISTEN_FDS=1", "NOTIFY_SOCKET=" + filepath.Join(dir, "notify")})
 	cmd.ExtraFiles = []*os.File{file}
 	p := h.launch(cmd)
 	if got := next(); got != "READY=1" {
@@ -410,14 +410,14 @@ func TestAClientOfAnotherUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only the administrator can become another user")
 	}
-	base, err := os.MkdirTemp("", "scout-uid-")
+	base, err := os.MkdirTemp("", "scout-uid-") //nolint:usetesting // only its own user may enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(base) })
 	h := inHouse(quietBooth(t))
 	h.data = filepath.Join(base, "data")
-	h.env = append(h.env, "SCOUT_DATA="+h.data)
+	h.env = slices.Concat(h.env, []string{"SCOUT_DATA=" + h.data})
 	h.must("status")
 	socket := filepath.Join(h.data, daemon.SocketName)
 	for _, path := range []string{base, h.data, socket} {

@@ -227,8 +227,8 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keeper, after *after) error {
 	newView(show, keeper).run(ctx)
 	// The end of ctx is what ends a recording, so that what follows must not end with it.
-	finishing := a.insist(ctx, show)
-	defer finishing.release()
+	finishing, work := a.insist(ctx, show)
+	defer work.release()
 	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
 	manifest, err := keeper.Stop(finishing)
 	stopping.Stop()
@@ -236,7 +236,7 @@ func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keep
 	if notWaited(finishing, show, manifest) {
 		return err
 	}
-	finishing.final.Store(true)
+	work.final.Store(true)
 	return after.run(finishing, show, manifest, err)
 }
 
@@ -344,8 +344,8 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 		return err
 	}
 	show := cli.NewConsole(a.Std.Err, o.quiet)
-	finishing := a.insist(ctx, show)
-	defer finishing.release()
+	finishing, work := a.insist(ctx, show)
+	defer work.release()
 	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
 	manifest, err := remote.Stop(finishing, folder, a.launchRecorder("scout record stop"))
 	stopping.Stop()
@@ -353,7 +353,7 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 	if notWaited(finishing, show, manifest) || manifest.ID == "" {
 		return err
 	}
-	finishing.final.Store(true)
+	work.final.Store(true)
 	after, prepareErr := a.prepareAfter(finishing, folder, o, manifest.ID)
 	if prepareErr != nil {
 		said := nothingAfter(a, folder, o.quiet).run(finishing, show, manifest, err)

@@ -241,18 +241,17 @@ func (a *app) patient() {
 
 // insistence is the work after the signal that ended a recording.
 type insistence struct {
-	context.Context // of that work
-	final           atomic.Bool
-	release         func()
+	final   atomic.Bool
+	release func()
 }
 
 // insist returns the context for the work after the signal that ended a recording. The next signal is only
 // answered: whoever presses Ctrl-C twice wants the recording to end, not its text to be lost. One more
 // ends that work as well. The caller calls release, and sets final when the file is.
-func (a *app) insist(ctx context.Context, show *cli.Console) *insistence {
+func (a *app) insist(ctx context.Context, show *cli.Console) (context.Context, *insistence) {
 	a.patient()
 	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	work := &insistence{Context: insisting}
+	work := &insistence{}
 	signals := make(chan os.Signal, 4)
 	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if a.Std.Interrupts != nil {
@@ -284,5 +283,5 @@ func (a *app) insist(ctx context.Context, show *cli.Console) *insistence {
 		cancel()
 		<-ended
 	}
-	return work
+	return insisting, work
 }

@@ -235,7 +235,7 @@ under way is never deleted.`,
   scout recordings delete --yes 20261124T082146`,
 		Args: cli.WrongArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.deleteRecordings(cmd.Context(), args, yes, asJSON)
+			return a.deleteRecordings(args, yes, asJSON)
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
@@ -243,7 +243,7 @@ under way is never deleted.`,
 	return cmd
 }
 
-func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON bool) error {
+func (a *app) deleteRecordings(args []string, yes, asJSON bool) error {
 	folder, _, err := a.lookIntoRecordings()
 	if err != nil {
 		return err

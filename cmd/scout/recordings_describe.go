@@ -17,7 +17,6 @@ import (
 // describing is a command that says something about a recording.
 type describing struct {
 	use, short, long, example string
-	needs                     string // what is missing without a second argument
 	change                    func(r *v1.RecordingInfo, args []string) (v1.Describe, error)
 	show                      func(a *app, r *v1.RecordingInfo) error
 }

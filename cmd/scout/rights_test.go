@@ -19,7 +19,7 @@ func (p *place) shAsUser(line string) outcome {
 	cmd := bash(p.t.Context(), line)
 	cmd.Dir = p.dir
 	if os.Geteuid() == 0 {
-		cmd.Env = append(cmd.Env, "HOME="+p.dir, "XDG_RUNTIME_DIR="+p.dir, "XDG_DATA_HOME="+p.dir+"-data")
+		cmd.Env = append(cmd.Env, "HOME="+p.dir, "XDG_RUNTIME_DIR="+p.dir, "SCOUT_DATA="+filepath.Join(p.dir+"-data", "scout"))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: testrun.Nobody()}
 	}
 	return outcomeOf(p.t, cmd)

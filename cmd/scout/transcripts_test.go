@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,13 +64,13 @@ func TestTheHistoryOfWhatWasSaid(t *testing.T) {
 		t.Errorf("edited: %s", got.out)
 	}
 	editor := h.command("transcripts", "edit", short)
-	editor.Env = append(h.env, `EDITOR=sed -i s/Europeans/Martians/`)
+	editor.Env = slices.Concat(h.env, []string{`EDITOR=sed -i s/Europeans/Martians/`})
 	if got := outcomeOf(t, editor); got.code != 0 || !strings.Contains(h.must("transcripts", "show").out, "Martians") {
 		t.Errorf("by an editor: exit %d: %s", got.code, got.err)
 	}
 	for change, want := range map[string]string{"true": "nothing was changed", "sed -i s/^0/99/": "does not begin with the number", "false": "failed, nothing was changed"} {
 		broken := h.command("transcripts", "edit", short)
-		broken.Env = append(h.env, "VISUAL="+change)
+		broken.Env = slices.Concat(h.env, []string{"VISUAL=" + change})
 		if got := outcomeOf(t, broken); !strings.Contains(got.err, want) || (got.code == 0) != (change == "true") {
 			t.Errorf("%s: exit %d: %s", change, got.code, got.err)
 		}
@@ -225,7 +226,8 @@ func TestEventsContinueOverARestart(t *testing.T) {
 			t.Errorf("%q is not in the events:\n%s", want, all)
 		}
 	}
-	if rest := events("1"); strings.Contains(rest, "id: 1\n") || !strings.Contains(rest, "id: 2\n") || !strings.HasSuffix(strings.TrimPrefix(rest, ": ok\n\n"), all[strings.Index(all, "id: 2\n"):]) {
+	_, after, _ := strings.Cut(all, "id: 2\n")
+	if rest := events("1"); strings.Contains(rest, "id: 1\n") || after == "" || !strings.HasSuffix(strings.TrimPrefix(rest, ": ok\n\n"), "id: 2\n"+after) {
 		t.Errorf("after the first:\n%s\nof\n%s", rest, all)
 	}
 }

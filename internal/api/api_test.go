@@ -99,8 +99,14 @@ func serve(t *testing.T) *served {
 	return s
 }
 
+// answer is a response whose body was read.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // do sends a request and returns the answer with its body.
-func (s *served) do(method, path, body string, headers ...string) (*http.Response, string) {
+func (s *served) do(method, path, body string, headers ...string) (answer, string) {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), method, "http://scout"+path, strings.NewReader(body))
 	if err != nil {
@@ -121,7 +127,7 @@ func (s *served) do(method, path, body string, headers ...string) (*http.Respons
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return response, string(data)
+	return answer{response.StatusCode, response.Header}, string(data)
 }
 
 func TestEveryErrorHasOneForm(t *testing.T) {

@@ -20,7 +20,9 @@ type statusError struct {
 	v1.ErrorBody
 }
 
-func (e *statusError) Error() string  { return e.ErrorBody.Error.Text }
+func (e *statusError) Error() string { return e.ErrorBody.Error.Text }
+
+// GetStatus implements huma.StatusError.
 func (e *statusError) GetStatus() int { return e.status }
 
 // useOurErrors makes huma write errors in our form. It is a variable of huma's, and there is one form for the whole program.

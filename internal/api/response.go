@@ -54,9 +54,14 @@ type refusal struct {
 	status int
 }
 
-func (r *refusal) Header() http.Header         { return r.header }
+// Header implements http.ResponseWriter.
+func (r *refusal) Header() http.Header { return r.header }
+
+// Write implements http.ResponseWriter.
 func (r *refusal) Write(p []byte) (int, error) { return len(p), nil }
-func (r *refusal) WriteHeader(status int)      { r.status = status }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *refusal) WriteHeader(status int) { r.status = status }
 
 // routes is a mux that knows its patterns.
 type routes struct {

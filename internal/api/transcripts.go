@@ -197,8 +197,9 @@ func formatFor(name, accept string) text.Format {
 func textOf(t *store.Transcript, format text.Format) (*textOutput, error) {
 	out := &textOutput{Type: mediaTypes[format], ETag: etag(t.Version.Version)}
 	if format == text.JSON {
-		data, err := json.Marshal(transcriptOf(t))
-		out.Body = append(data, '\n')
+		var b bytes.Buffer
+		err := json.NewEncoder(&b).Encode(transcriptOf(t))
+		out.Body = b.Bytes()
 		return out, err
 	}
 	var b bytes.Buffer
@@ -285,7 +286,7 @@ func (s *Server) restoreVersion(ctx context.Context, in *struct {
 
 func summaryOf(t *store.Summary) v1.TranscriptSummary {
 	return v1.TranscriptSummary{
-		ID: t.Key.String(), Recording: t.Recording, Version: t.Version.Version, Kind: string(t.Kind), Model: t.Model, Language: t.Language,
+		ID: t.String(), Recording: t.Recording, Version: t.Version.Version, Kind: string(t.Kind), Model: t.Model, Language: t.Language,
 		Duration: v1.Seconds(t.Duration), Words: t.Words, CreatedAt: v1.Time{Time: t.CreatedAt}, StartedAt: v1.TimeOf(t.StartedAt), Title: t.Title, Tags: t.Tags,
 		Labels: t.Labels, Source: string(t.Source), Preview: t.Preview, DeletedAt: v1.TimeOf(t.DeletedAt), Snippets: snippetsOf(t.Snippets),
 	}
@@ -306,7 +307,7 @@ func snippetsOf(list []store.Snippet) []v1.Snippet {
 
 func transcriptOf(t *store.Transcript) v1.Transcript {
 	out := v1.FromTranscript(&t.Transcript)
-	out.ID, out.Version, out.Kind, out.CreatedAt = t.Key.String(), t.Version.Version, string(t.Kind), v1.TimeOf(t.CreatedAt)
+	out.ID, out.Version, out.Kind, out.CreatedAt = t.String(), t.Version.Version, string(t.Kind), v1.TimeOf(t.CreatedAt)
 	out.Title, out.Tags, out.DeletedAt = t.Title, t.Tags, v1.TimeOf(t.DeletedAt)
 	return out
 }

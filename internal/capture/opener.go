@@ -107,14 +107,14 @@ func (o *opener) abandon(p *opening) {
 // aside runs work that may hang in a sound server in a goroutine of its own, which await waits for.
 func (o *opener) aside(work func()) { o.goroutines.Go(func() { o.guard(work) }) }
 
-// await waits for all that was begun, but no longer than the limit.
-func (o *opener) await(limit time.Duration) error {
+// await waits for all that was begun, but no longer than closeWithin.
+func (o *opener) await() error {
 	done := make(chan struct{})
 	go func() { // ends with the last of them
 		o.goroutines.Wait()
 		close(done)
 	}()
-	timer := time.NewTimer(limit)
+	timer := time.NewTimer(closeWithin)
 	defer timer.Stop()
 	select {
 	case <-done:

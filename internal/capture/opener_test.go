@@ -74,7 +74,7 @@ func TestOneAttemptToOpen(t *testing.T) {
 				if (r.err != nil) != c.fails || a.now() != c.after || len(a.began) != 1 {
 					t.Errorf("after %v and %d attempts: %v", a.now(), len(a.began), r.err)
 				}
-				if err := a.await(closeWithin); err != nil {
+				if err := a.await(); err != nil {
 					t.Error(err)
 				}
 			})
@@ -108,7 +108,7 @@ func TestAnAbandonedOpeningLeavesNoDeviceOpen(t *testing.T) {
 				time.Sleep(when)
 				a.abandon(p)
 				a.abandon(nil)
-				if err := a.await(closeWithin); err != nil {
+				if err := a.await(); err != nil {
 					t.Error(err)
 				}
 				opened := int64(1)
@@ -138,11 +138,11 @@ func TestAnAttemptThatStandsStill(t *testing.T) {
 		}
 		a.abandon(p)
 		began := time.Now()
-		if err := a.await(closeWithin); scout.CodeOf(err) != scout.CodeSoundServer || time.Since(began) != closeWithin {
+		if err := a.await(); scout.CodeOf(err) != scout.CodeSoundServer || time.Since(began) != closeWithin {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 		time.Sleep(time.Hour) // it comes to its end after all
-		if err := a.await(closeWithin); err != nil || a.closed.Load() != 1 {
+		if err := a.await(); err != nil || a.closed.Load() != 1 {
 			t.Errorf("%v, %d closed", err, a.closed.Load())
 		}
 	})

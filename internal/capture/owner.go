@@ -194,7 +194,7 @@ func (o *owner) leave(stopDevices context.CancelFunc) error {
 	o.opener.abandon(o.opening)
 	o.closeLine()
 	stopDevices()
-	return o.opener.await(closeWithin)
+	return o.opener.await()
 }
 
 // idle reports whether only a command can change anything.

@@ -11,37 +11,57 @@ type closedStore struct{ err error }
 
 var _ store.Store = closedStore{}
 
+// Recording implements store.Store.
 func (c closedStore) Recording(context.Context, string) (r store.Recording, err error) {
 	return r, c.err
 }
 
+// Recordings implements store.Store.
 func (c closedStore) Recordings(context.Context, store.Filter, store.Page) (l store.Listing[store.Recording], err error) {
 	return l, c.err
 }
 
+// Transcript implements store.Store.
 func (c closedStore) Transcript(context.Context, store.Key, int) (t store.Transcript, err error) {
 	return t, c.err
 }
 
+// Transcripts implements store.Store.
 func (c closedStore) Transcripts(context.Context, store.Filter, store.Page) (l store.Listing[store.Summary], err error) {
 	return l, c.err
 }
 
+// Versions implements store.Store.
 func (c closedStore) Versions(context.Context, store.Key) ([]store.Version, error) {
 	return nil, c.err
 }
 
+// Events implements store.Store.
 func (c closedStore) Events(context.Context, string, uint64, int) (r store.Replay, err error) {
 	return r, c.err
 }
+
+// Update implements store.Store.
 func (c closedStore) Update(context.Context, func(store.Tx) error) error { return c.err }
-func (c closedStore) Listen(string) (rung <-chan struct{}, end func())   { return nil, func() {} }
-func (c closedStore) Purge(context.Context, ...string) error             { return c.err }
+
+// Listen implements store.Store.
+func (c closedStore) Listen(string) (rung <-chan struct{}, end func()) { return nil, func() {} }
+
+// Purge implements store.Store.
+func (c closedStore) Purge(context.Context, ...string) error { return c.err }
+
+// TrimJournal implements store.Store.
 func (c closedStore) TrimJournal(context.Context, string, store.JournalLimits) error {
 	return c.err
 }
+
+// Sightings implements store.Store.
 func (c closedStore) Sightings(context.Context) (map[string]string, error) { return nil, c.err }
+
+// Due implements store.Store.
 func (c closedStore) Due(context.Context, store.Retention) (d store.Due, err error) {
 	return d, c.err
 }
+
+// Close implements store.Store.
 func (c closedStore) Close() error { return nil }

@@ -19,7 +19,7 @@ func (d *daemon) happened(e recording.Event) {
 	if e.ID == "" {
 		delete(data, "id")
 	}
-	kind := ""
+	var kind string
 	switch e.Kind {
 	case recording.KindStarted:
 		kind = "recording.started"

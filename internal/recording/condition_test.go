@@ -26,7 +26,11 @@ func TestEndReasonsAreAllOfThem(t *testing.T) {
 			return true
 		}
 		for _, value := range spec.Values {
-			text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+			literal, ok := value.(*ast.BasicLit)
+			if !ok {
+				t.Fatalf("%T is not a literal", value)
+			}
+			text, err := strconv.Unquote(literal.Value)
 			check(t, err)
 			declared++
 			reason := recording.EndReason(text)

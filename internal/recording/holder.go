@@ -28,11 +28,11 @@ func Holder(dir string) (holder Tenant, held bool) {
 func Occupied(dir string) error {
 	f, err := os.Open(filepath.Join(dir, LockName))
 	if err != nil {
-		return nil //nolint:nilerr // nobody ever held it
+		return nil // nobody ever held it
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	if held, err := filelock.Held(f); err != nil || !held {
-		return nil //nolint:nilerr // unknown counts as free
+		return nil // unknown counts as free
 	}
 	return lockedBy(dir, holderOf(f))
 }

@@ -48,7 +48,7 @@ func Nobody() *syscall.Credential { return &syscall.Credential{Uid: nobody, Gid:
 // openFolder is a folder for everybody, outside the test's own, which only its user may enter.
 func openFolder(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "scout-nobody-")
+	folder, err := os.MkdirTemp("", "scout-nobody-") //nolint:usetesting // only its own user may enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func TestSocketIsForThisUserAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer accepted.Close()                                   //nolint:errcheck // the test is over
-	peer, err := unixsocket.PeerOf(accepted.(*net.UnixConn)) //nolint:forcetypeassert // a unix listener makes no other
+	peer, err := unixsocket.PeerOf(accepted.(*net.UnixConn)) //nolint:errcheck,forcetypeassert // a unix listener makes no other
 	if err != nil || peer.UID != os.Getuid() || peer.PID != 0 && peer.PID != os.Getpid() {
 		t.Errorf("peer %+v, %v", peer, err)
 	}

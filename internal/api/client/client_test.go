@@ -102,7 +102,7 @@ func TestNobodyAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:forcetypeassert // a unix listener makes no other
+	left.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:errcheck,forcetypeassert // a unix listener makes no other
 	_ = left.Close()                                 // as a crash leaves it
 	for name, text := range map[string]string{"none": "no daemon answers", "left": "no daemon answers", "file": ""} {
 		_, err := client.Connect(t.Context(), client.Options{Socket: filepath.Join(dir, name)})

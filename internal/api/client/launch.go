@@ -51,24 +51,24 @@ func (l *Launch) start(ctx context.Context, c *Client) error {
 	if err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "open the lock for starting the daemon", err)
 	}
+	defer func() { _ = filelock.Close(lock) }() // the daemon answers, or the error says why not
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
 		got, err := filelock.Try(lock)
 		if err != nil {
-			return errors.Join(scout.Errorf(scout.CodeWriteFailed, "lock %s: %w", lock.Name(), err).WithHint("the data folder must be on a file system with locks: choose another one with --data-dir"), lock.Close())
+			return scout.Errorf(scout.CodeWriteFailed, "lock %s: %w", lock.Name(), err).WithHint("the data folder must be on a file system with locks: choose another one with --data-dir")
 		}
 		if got {
-			defer func() { _ = filelock.Close(lock) }() // the daemon answers, or the error says why not
 			return l.launch(ctx, c, ticker.C)
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return errors.Join(l.late(ctx, 0), lock.Close())
+			return l.late(ctx, 0)
 		}
 		if err := c.greet(ctx); err == nil {
-			return lock.Close()
+			return nil
 		}
 	}
 }

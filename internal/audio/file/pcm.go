@@ -46,7 +46,7 @@ func (r *Reader) pcm(what sniffed) (decoder, error) {
 	case errors.Is(err, errCompressed) && !installed:
 		return nil, missing(what.container, err)
 	case installed && (err != nil || h.data != unknownBytes):
-		return nil, nil
+		return nil, nil //nolint:nilerr // ffmpeg reads it, and says what is wrong
 	case err != nil:
 		return nil, scout.Errorf(scout.CodeAudioCorrupt, "%s: %w", what.container, err)
 	}

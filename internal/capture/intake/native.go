@@ -31,7 +31,7 @@ func (q *Queue) Native(pin *runtime.Pinner) (callback, queue unsafe.Pointer) {
 	q.blockMemory, q.blockCount = &q.blocks[0], uint64(len(q.blocks))
 	q.frameBytes = uint64(q.format.FrameBytes())
 	q.epochC = int64(C.scout_now()) - int64(time.Since(q.epoch))
-	return unsafe.Pointer(C.scout_deliver_frames), unsafe.Pointer(q.shared)
+	return C.scout_deliver_frames, unsafe.Pointer(q.shared)
 }
 
 // deliverC calls Deliver's counterpart in C, for tests, with the queue that Native returned.

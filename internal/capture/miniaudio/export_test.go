@@ -12,7 +12,7 @@ import (
 
 // AskForProperties asks miniaudio for the properties of a device, by the connection of a backend of Open's.
 func AskForProperties(b sound.Backend, id string) error {
-	s := b.(*system)
+	s := b.(*system) //nolint:errcheck,forcetypeassert // Open makes no other
 	connection, err := s.connect(context.Background())
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func AskForProperties(b sound.Backend, id string) error {
 // InitGone makes miniaudio initialise a device that is not there, as happens where it goes after it was looked for. watched is
 // false where what miniaudio calls of the server is not led through server.c.
 func InitGone(b sound.Backend) (watched bool, err error) {
-	s := b.(*system)
+	s := b.(*system) //nolint:errcheck,forcetypeassert // Open makes no other
 	connection, err := s.connect(context.Background())
 	if err != nil {
 		return false, err

@@ -163,7 +163,7 @@ func TestAServerThatHangs(t *testing.T) {
 		},
 		"start": func(ctx context.Context, _ sound.Backend, s sound.Stream) error { return s.Start(ctx) },
 		"wake": func(ctx context.Context, _ sound.Backend, s sound.Stream) error {
-			return s.(sound.Waker).Wake(ctx, "mic.monitor")
+			return s.(sound.Waker).Wake(ctx, "mic.monitor") //nolint:errcheck,forcetypeassert // streams of PulseAudio can be woken
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

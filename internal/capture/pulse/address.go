@@ -41,7 +41,7 @@ func address(server string) (network, address string) {
 	if dir == "" {
 		runtime := os.Getenv("XDG_RUNTIME_DIR")
 		if runtime == "" { // where systems with logind put it
-			runtime = filepath.Join("/run/user", strconv.Itoa(os.Getuid()))
+			runtime = "/run/user/" + strconv.Itoa(os.Getuid())
 		}
 		dir = filepath.Join(runtime, "pulse")
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -97,13 +98,13 @@ func TestOneParentAfterACrashLoop(t *testing.T) {
 	var suspended []int
 	for range 16 {
 		parents, recorders := family(t, dir)
-		var signal = syscall.SIGKILL
+		signal := syscall.SIGKILL
 		var who []int
 		switch random.IntN(5) {
 		case 0:
-			who = append(recorders, parents...)
+			who = slices.Concat(recorders, parents)
 		case 1:
-			who = append(parents, recorders...)
+			who = slices.Concat(parents, recorders)
 		case 2:
 			who = recorders
 		case 3:
