@@ -102,10 +102,10 @@ func startsPart(b []byte) bool {
 		return true
 	}
 	first, ok := parseMPEG(b)
-	at := first.bytes
-	for range 2 {
-		next, isFrame := parseMPEG(b[min(at, len(b)):])
-		ok = ok && isFrame && next.same(first)
+	for at, n := first.bytes, 0; ok && n < 2; n++ {
+		var next mpegHeader
+		next, ok = parseMPEG(b[min(at, len(b)):])
+		ok = ok && next.same(first)
 		at += next.bytes
 	}
 	return ok
@@ -113,11 +113,13 @@ func startsPart(b []byte) bool {
 
 // startsFile tells whether bytes begin a file of a format with a signature that does not turn up by chance.
 func startsFile(b []byte) bool {
-	if len(b) == 0 {
+	if len(b) < 3 {
 		return false
 	}
 	switch b[0] {
-	case 'R', 'F', 'f', 'O', 0x1A, 0, 'r', 'c', '#', 0x30, 'C', '.', 'I', 'X', 'N', 'T', 'n', 'M', 't', 'D', 0x06, 0x64, 0xB7:
+	case 0: // silence is full of these
+		return b[1] < 5 && (b[2] < 4 || b[2] == 0xA3) && (isMP4(b) || isIRCAM(b))
+	case 'R', 'F', 'f', 'O', 0x1A, 'r', 'c', '#', 0x30, 'C', '.', 'I', 'X', 'N', 'T', 'n', 'M', 't', 'D', 0x06, 0x64, 0xB7:
 	default:
 		return false // most bytes, at once
 	}
@@ -138,8 +140,6 @@ func startsFile(b []byte) bool {
 	case at(0, "\x1aE\xdf\xa3"):
 		head := b[:min(len(b), 64)]
 		return bytes.Contains(head, []byte("webm")) || bytes.Contains(head, []byte("matroska"))
-	case at(4, "ftyp"):
-		return b[0] == 0 && b[1] == 0 && b[2] < 4
 	case at(0, "riff\x2e\x91\xcf\x11"), at(0, "caff\x00\x01"), at(0, "#!AMR\n"), at(0, "#!AMR-WB"), at(0, "#!AMR_MC"), at(0, "FLV\x01") && at(5, "\x00\x00\x00\x09"),
 		at(0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11"), at(0, "Creative Voice File\x1a"):
 		return true
@@ -160,6 +160,11 @@ func startsFile(b []byte) bool {
 		return len(b) >= 10 && b[3] >= 2 && b[3] <= 4 && b[4] == 0 && id3Size(b) > 0
 	}
 	return false
+}
+
+// isMP4 tells whether b begins with the first box of an MP4 file.
+func isMP4(b []byte) bool {
+	return len(b) >= 8 && b[0] == 0 && b[1] == 0 && b[2] < 4 && b[4] == 'f' && b[5] == 't' && b[6] == 'y' && b[7] == 'p'
 }
 
 func sniffBytesOf(head []byte) sniffed {

@@ -130,7 +130,7 @@ func TestDamageIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	for _, test := range []struct {
 		name, args string
 		here       bool
@@ -170,7 +170,7 @@ func TestDamageIsSaidOnce(t *testing.T) {
 func TestFileBehindATornFrame(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
 	for _, test := range []struct{ name, first, second string }{
 		{"FLAC behind FLAC", "-c:a flac -ar 16000 flac", flac16k},
@@ -210,7 +210,7 @@ func TestDamageMovesNoTimes(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	for _, test := range []struct {
 		name, args string
 		here       bool
@@ -279,7 +279,7 @@ func TestDamageThatCostsTheRest(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	for name, args := range map[string]string{
 		"TTA": noise + "-c:a tta tta", "WavPack": noise + "-c:a wavpack wv", "MLP": noise + "-c:a mlp -strict -2 mlp",
 		"SBC": noise + "-c:a sbc -ar 16000 sbc",
