@@ -141,6 +141,43 @@ func (c *cursor) bare(form frameForm) extent {
 	}
 }
 
+// bareTail finds bare frames that a file of another format does not end with: frames that stand behind each other up to the end, a tag or
+// another file. A container keeps frames apart, or ends with something else. It returns the size of the file where there are none.
+func (c *cursor) bareTail() int64 {
+	for {
+		found := c.search(func(b []byte) bool { return !startsFile(b) && startsPart(b) })
+		if found.end >= c.size {
+			return c.size
+		}
+		c.seek(found.end)
+		if c.frames() {
+			return found.end
+		}
+	}
+}
+
+// frames skips frames of any bare stream and reports whether they end where a file may.
+func (c *cursor) frames() bool {
+	for {
+		b := c.peek(frameLook)
+		size := 0
+		if h, ok := parseMPEG(b); ok {
+			size = h.bytes
+		}
+		for _, form := range bareForms() {
+			if n, _, _ := form(b); n > 0 {
+				size = n
+			}
+		}
+		switch {
+		case size == 0:
+			return len(b) == 0 || startsFile(b) || tagSize(b) > 0
+		case !c.skip(int64(size)):
+			return true // the last one was cut off
+		}
+	}
+}
+
 // loasFrame reads the header of a frame of AAC in LATM, with the rate where the frame has a description of the stream.
 // Source: ISO/IEC 14496-3, 1.7.2 and 1.7.3.
 func loasFrame(b []byte) (bytes, samples, rateHz int) {

@@ -51,6 +51,8 @@ func (s *source) extent(container string) extent {
 		e = c.ogg()
 	case "asf":
 		e = c.asf()
+	case "wtv":
+		e = c.wtv()
 	case "flv":
 		e = c.flv()
 	case "mp3", "mp2":
@@ -76,6 +78,10 @@ func (s *source) extent(container string) extent {
 	default:
 		e = c.search(startsOther)
 	}
+	if e.end == s.size && !e.cut() && slices.Contains(endless(), container) {
+		c.seek(start)
+		e.end = c.bareTail()
+	}
 	if e.end == s.size && e.want == 0 && slices.Contains([]string{"aiff", "iff", "w64", "au", "caf", "mp4"}, container) {
 		// Its length is unknown: it may reach to the end, or to another file.
 		c.seek(start)
@@ -95,6 +101,12 @@ func (s *source) extent(container string) extent {
 		return extent{end: s.size, want: e.want, holes: e.holes}
 	}
 	return extent{end: next.end, want: max(e.want, next.end+1), holes: e.holes}
+}
+
+// endless are the containers whose end is not known from their own structure: bare frames behind them have no signature either.
+func endless() []string {
+	return []string{"amr", "ape", "asf", "ast", "dsf", "dss", "flac", "ircam", "mmf", "mpc", "mpc8", "mxf", "nistsphere", "nut", "rm", "sox", "swf", "tak",
+		"tta", "voc", "wtv", "gxf"}
 }
 
 // startsOther reports whether bytes begin a file. A tag does not count: it may belong to the previous file.
@@ -281,12 +293,27 @@ func (c *cursor) mp4() extent {
 	}
 }
 
+// wtv reads the length of a recording of Windows Media Center, in sectors of 4096 bytes, from where ffmpeg's wtvenc.c writes it. A
+// number that does not fit the file does not count.
+func (c *cursor) wtv() extent {
+	const sectors, sectorBytes, header = 0x5c, 4096, 0x60
+	b := c.peek(header)
+	if len(b) < header {
+		return extent{end: c.size}
+	}
+	end := c.pos + int64(binary.LittleEndian.Uint32(b[sectors:]))*sectorBytes
+	if end == c.pos || end > c.size {
+		return c.search(startsOther)
+	}
+	return extent{end: end}
+}
+
 // asf walks the top objects of Advanced Systems Format: a GUID, and 64 bits of length.
 func (c *cursor) asf() extent {
 	e := extent{}
 	for {
 		b := c.peek(24)
-		if len(b) < 24 || e.end > 0 && startsFile(b) {
+		if len(b) < 24 || e.end > 0 && startsPart(c.peek(frameLook)) {
 			return e
 		}
 		size := binary.LittleEndian.Uint64(b[16:])

@@ -55,6 +55,11 @@ const (
 	dts      = "-c:a dca -strict -2 dts"
 	loas     = "-c:a aac -f latm loas"
 	m2ts     = "-c:a ac3 -mpegts_m2ts_mode 1 -f mpegts m2ts"
+	wtv      = "-c:a ac3 wtv"
+	tta      = "-c:a tta tta"
+	voc      = "voc"
+	nut      = "-c:a pcm_s16le nut"
+	sox      = "sox"
 )
 
 // Whatever stands behind each other is read as one recording: every sound at its time, without a warning.
@@ -129,6 +134,14 @@ func TestFilesBehindEachOther(t *testing.T) {
 		{"AIFF to a pipe, then E-AC-3", pipedAIFF, eac3, false},
 		{"M2TS then a transport stream", m2ts, ts, false},
 		{"a transport stream then M2TS", ts, m2ts, false},
+		{"WTV", wtv, wtv, false},
+		{"WTV then AC-3", wtv, ac3, false},
+		{"TTA then ADTS", tta, adts, false},
+		{"VOC then DTS", voc, dts, false},
+		{"NUT then bare MP3", nut, mp3Bare, false},
+		{"SoX then AC-3", sox, ac3, false},
+		{"WMA then ADTS", wma, adts, false},
+		{"FLAC then AC-3", flac16k, ac3, false},
 	}
 	for _, test := range tests {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
