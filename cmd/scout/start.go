@@ -33,7 +33,7 @@ func newStartCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Begin a recording in the background",
-		Long: `Begins a recording through the daemon and returns when sound arrives. It goes on until "scout stop", or until --duration has passed.
+		Long: `Begins a recording through the daemon and returns when sound arrives. It ends with "scout stop", or when --duration has passed.
 Standard output gets its id. Asking again while it runs changes nothing and gives the same id.
 
 A separate process records: it continues whatever happens to this command and to the daemon.`,

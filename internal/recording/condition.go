@@ -125,5 +125,5 @@ func (r EndReason) Err() error {
 		return nil
 	}
 	return scout.Errorf(e.code, "the recording ended before it was stopped: %s", e.text).
-		WithHint("what was recorded until then is kept; recorder.log in the folder of recordings tells more")
+		WithHint("what was recorded until then is kept; recorder.log in the folder of recordings has the details")
 }

@@ -96,7 +96,7 @@ func (c *Client) greet(outer context.Context) error {
 	}
 	if err != nil && ctx.Err() != nil && !absent(err) {
 		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon at %s does not answer", c.options.Socket).
-			WithHint("if it is suspended let it go on, or start it again: scout serve restart")
+			WithHint("if it is suspended, resume it; else restart it: scout serve restart")
 	}
 	if err == nil && info.API != v1.Version {
 		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon speaks version %d of the interface, this program version %d", info.API, v1.Version)

@@ -141,7 +141,7 @@ func (l *Launch) late(ctx context.Context, pid int) error {
 	}
 	process := ""
 	if pid > 0 {
-		process = "; it goes on starting"
+		process = "; it is still starting"
 	}
 	return scout.Errorf(scout.CodeDaemonStart, "%w%s%s", err, process, said).WithHint("try again; or see %s, or start it in the foreground: scout serve", l.Log)
 }

@@ -97,13 +97,13 @@ func unreachable(dir string, err error) error {
 	switch why, pid := absent(dir); why {
 	case starting:
 		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder%s is still starting in %s", processText(pid), dir).
-			WithHint("it repairs what is in the folder: try again in a moment; recorder.log there tells more")
+			WithHint("it repairs what is in the folder: try again in a moment; recorder.log there has the details")
 	case halted:
 		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder (process %d) was suspended before it was ready", pid).
 			WithHint("continue it (kill -CONT %d) or end it: scout record stop", pid)
 	case returning:
 		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder of %s died and is being started again", dir).
-			WithHint("try again in a moment; what was recorded is on disk, and recorder.log there tells more")
+			WithHint("try again in a moment; what was recorded is on disk, and recorder.log there has the details")
 	case deaf:
 		return scout.Errorf(scout.CodeRecorderUnreachable, "the recorder%s cannot be reached: its socket is gone from %s", processText(pid), dir).
 			WithHint("to stop it: scout record stop; what it recorded is on disk")

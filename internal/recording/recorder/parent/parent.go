@@ -55,7 +55,7 @@ const (
 	// one has lived for settled. A recording that broke off more than giveUpAfter ago is not continued.
 	firstPause  = 50 * time.Millisecond
 	maxPause    = 2 * time.Second
-	settled     = 10 * time.Second
+	settled     = time.Second
 	giveUpAfter = 10 * time.Minute
 )
 
