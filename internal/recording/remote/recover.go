@@ -19,8 +19,15 @@ func Recover(ctx context.Context, folder *recording.Folder) (recording.RepairRep
 		return report, err
 	}
 	client, dialErr := Dial(ctx, folder.Dir(), Options{Name: "scout recordings recover"})
-	if dialErr != nil {
-		return recording.RepairReport{}, err
+	// Without a recorder to talk to, the last one is just ending, or its parent is about to start another one.
+	for deadline := time.Now().Add(endsIdleWithin); dialErr != nil; client, dialErr = Dial(ctx, folder.Dir(), Options{Name: "scout recordings recover"}) {
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return recording.RepairReport{}, err
+		}
+		time.Sleep(10 * time.Millisecond)
+		if report, err = folder.Recover(); scout.CodeOf(err) != scout.CodeRecordingLocked {
+			return report, err
+		}
 	}
 	defer func() { _ = client.Close() }() // it has ended, or continues
 	if endErr := client.shutdownIdle(ctx); endErr != nil {
