@@ -105,8 +105,10 @@ func (s *source) extent(container string) extent {
 
 // endless are the containers whose end is not known from their own structure: bare frames behind them have no signature either.
 func endless() []string {
-	return []string{"amr", "ape", "asf", "ast", "dsf", "dss", "flac", "ircam", "mmf", "mpc", "mpc8", "mxf", "nistsphere", "nut", "rm", "sox", "swf", "tak",
-		"tta", "voc", "wtv", "gxf"}
+	return []string{
+		"amr", "ape", "asf", "ast", "dsf", "dss", "flac", "ircam", "mmf", "mpc", "mpc8", "mxf", "nistsphere", "nut", "rm", "sox", "swf", "tak",
+		"tta", "voc", "wtv", "gxf",
+	}
 }
 
 // startsOther reports whether bytes begin a file. A tag does not count: it may belong to the previous file.

@@ -97,15 +97,16 @@ func (l *ffmpegLog) line(line []byte) {
 	defer l.mu.Unlock()
 	switch level {
 	case "info":
-		if strings.HasPrefix(speaker, "Parsed_ashowinfo") {
+		switch {
+		case strings.HasPrefix(speaker, "Parsed_ashowinfo"):
 			if note, ok := parseFrameNote(message); ok {
 				note.errors, l.errors, note.other = l.errors, 0, l.other
 				l.notes, l.seen = append(l.notes, note), true
 				l.wake()
 			}
-		} else if strings.HasPrefix(message, "mlpparse: Parity check failed") {
+		case strings.HasPrefix(message, "mlpparse: Parity check failed"):
 			l.other++ // frames are left out without an error
-		} else if !l.hasStart && strings.HasPrefix(message, "Duration: ") {
+		case !l.hasStart && strings.HasPrefix(message, "Duration: "):
 			l.start, l.hasStart = parseStart(message)
 			clock, _, _ := strings.Cut(strings.TrimPrefix(message, "Duration: "), ",")
 			if !l.guessed {
