@@ -21,6 +21,9 @@ const claimsName = ".claims"
 // claimWithin is how long a command waits for another one that changes the same recording.
 const claimWithin = 250 * time.Millisecond
 
+// claimMisses is how often the folder of claims may be removed between its creation and its use.
+const claimMisses = 20
+
 // claim is the right to change the files of one recording: a locked file that is named after it. The lock ends with the
 // process that holds it, however that ends. Only programs that want to change the same recording wait for a claim, so a
 // command that is stopped in the middle of its work prevents no other recording from beginning.
@@ -31,7 +34,8 @@ type claim struct{ file *os.File }
 func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, error) {
 	dir := filepath.Join(f.dir, claimsName)
 	path := filepath.Join(dir, string(id))
-	for began := time.Now(); ; time.Sleep(lockPause) { // nothing announces the end of another process's lock
+	began := time.Now()
+	for missed := 0; ; time.Sleep(lockPause) { // nothing announces the end of another process's lock
 		// Not by atomicfile: only the lock of the file matters.
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -40,8 +44,9 @@ func (f *Folder) claim(doing string, id ID, patience time.Duration) (*claim, err
 				file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 			}
 		}
-		if errors.Is(err, fs.ErrNotExist) && time.Since(began) < max(patience, claimWithin) {
-			continue // the last holder removed the folder at this moment
+		if errors.Is(err, fs.ErrNotExist) && missed < claimMisses {
+			missed++ // the last holder removed the folder at this moment; no time counts, as this process may have been suspended in between
+			continue
 		}
 		if err != nil {
 			return nil, scout.FileError(scout.CodeWriteFailed, doing, err)
