@@ -30,7 +30,7 @@ the clips, and with 100 names that nobody says. Prints how often the words in FI
 	}
 	flags := cmd.Flags()
 	o.Bind(cmd)
-	flags.BoolVar(&o.json, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &o.json)
 	flags.StringVar(&o.words, "words", "", "hot words that are said: a file with one on each line, or a list a,b,c")
 	return cmd
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -13,13 +12,7 @@ import (
 	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line if a limit would end Go's runtime
 )
 
-// garbagePercent is the value of scout, whose memory is measured here.
-const garbagePercent = 30
-
 func main() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
-	}
 	cli.Main(name, build)
 }
 

@@ -34,7 +34,7 @@ and with --recordings every audio file of a folder. Then lays each of them under
 	}
 	flags := cmd.Flags()
 	o.Bind(cmd)
-	flags.BoolVar(&o.json, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &o.json)
 	flags.StringVar(&o.recordings, "recordings", "", "folder of real recordings without words")
 	flags.Float64Var(&o.snr, "snr", 20, "decibels that speech is louder than the noise laid under it")
 	flags.DurationVar(&o.most, "longest", 30*time.Second, "leave out clips over this length")

@@ -44,7 +44,7 @@ speeds, clean and with noise. Only words that were recognised are judged. Then c
 	}
 	flags := cmd.Flags()
 	o.Bind(cmd)
-	flags.BoolVar(&o.json, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &o.json)
 	flags.StringVar(&o.times, "times", "", "list of known times (default: word-times.tsv in DIR or beside it)")
 	flags.IntVar(&o.sentences, "sentences", len(espeak.Sentences()), "how many sentences eSpeak NG speaks, 0 for none")
 	flags.Float64Var(&o.snr, "snr", 10, "decibels that speech is louder than the noise laid under it")

@@ -60,7 +60,7 @@ With --watch, each change prints a line until Ctrl-C; with --json, the whole lis
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "keep running and print what changes")
 	return cmd
 }

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -69,10 +67,10 @@ Backend: what runs the model on this machine, and the recipe and variant of its 
 					Models []listedModel `json:"models"`
 				}{store.Dir(), list})
 			}
-			return writeModelTable(a.Std.Out, list)
+			return writeTable(a.Std.Out, modelRows(list))
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -107,8 +105,7 @@ func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel
 	return list, nil
 }
 
-func writeModelTable(w io.Writer, list []listedModel) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func modelRows(list []listedModel) [][]string {
 	rows := [][]string{{"ID", "SIZE", "LANGUAGES", "LICENCE", "STATE", "BACKEND"}}
 	for _, l := range list {
 		size := sizeText(l.SizeBytes)
@@ -117,15 +114,7 @@ func writeModelTable(w io.Writer, list []listedModel) error {
 		}
 		rows = append(rows, []string{l.ID, size, languagesText(l.Languages), l.Licence, stateText(l.Listed), l.String()})
 	}
-	for _, row := range rows {
-		if _, err := fmt.Fprintln(table, strings.Join(row, "\t")); err != nil {
-			return scout.FileError(scout.CodeWriteFailed, "write the list", err)
-		}
-	}
-	if err := table.Flush(); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "write the list", err)
-	}
-	return nil
+	return rows
 }
 
 // languagesText names up to three languages and counts the others.
@@ -284,7 +273,7 @@ code is 1 when a model is damaged; the hint names the repair.`,
 			return a.verifyModels(cmd.Context(), store, args, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

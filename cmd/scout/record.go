@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,10 +13,8 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
-	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
-	"github.com/scout-speech/scout/internal/settings"
 )
 
 // recordName is the name under which the recorder's log knows the commands.
@@ -29,14 +25,8 @@ const recordName = "scout record"
 const unattendedFor = 10 * time.Minute
 
 type recordOptions struct {
+	orderOptions
 	afterOptions
-	device     string
-	duration   length
-	rate       int
-	channels   int
-	sample     string
-	onLoss     string
-	preroll    time.Duration
 	warm       bool
 	unattended time.Duration
 	detach     bool
@@ -72,23 +62,12 @@ Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.record(cmd.Context(), o) },
 	}
-	o.bind(cmd)
+	o.afterOptions.bind(cmd)
+	o.orderOptions.bind(cmd, "Ctrl-C")
 	flags := cmd.Flags()
-	preset := settings.Default().Record
-	flags.StringVarP(&o.device, "device", "d", preset.Device, "record from this device ($SCOUT_DEVICE; default: the system's)")
-	flags.Var(&o.duration, "duration", "end after this time: 15s, 2m, 1:30, or seconds (default: until Ctrl-C)")
-	flags.IntVar(&o.rate, "rate", preset.Rate, "sample rate of the file in Hz, 8000 to 192000")
-	flags.IntVar(&o.channels, "channels", preset.Channels, "channels of the file")
-	flags.StringVar(&o.sample, "format", preset.Format, "samples of the file: s16, s24 or f32")
-	flags.StringVar(&o.onLoss, "on-loss", preset.OnLoss, "while the device is away: follow (silence until it is back), default (continue with the system's default device), auto (follow if --device names one, else default)")
-	flags.DurationVar(&o.preroll, "preroll", preset.Preroll, "audio from before the start to keep, if the microphone was warm; 0 for none")
 	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes afterwards: the next recording with --warm begins at once, with its pre-roll")
 	flags.DurationVar(&o.unattended, "unattended", unattendedFor, "end when nobody has been attached for this time, 0 for never (default with --detach: never)")
 	flags.BoolVar(&o.detach, "detach", false, "record in the background; standard output gets the id")
-	cli.BindSettings(flags, map[string]string{
-		"device": "record.device", "rate": "record.rate", "channels": "record.channels", "format": "record.format",
-		"on-loss": "record.on_loss", "preroll": "record.preroll",
-	})
 	cmd.AddCommand(newRecordStopCommand(a))
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
 		if o.detach && !cmd.Flags().Changed("unattended") {
@@ -98,93 +77,21 @@ Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
 	return cmd
 }
 
-// length is a flag for a duration as people write it: 15s, 1:30, 90.
-type length time.Duration
-
-// String returns the length as the flag takes it.
-func (l *length) String() string {
-	if *l == 0 {
-		return ""
-	}
-	return time.Duration(*l).String()
-}
-
-// Type names the value in --help.
-func (l *length) Type() string { return "duration" }
-
-// Set reads the length.
-func (l *length) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		d, err = parseClock(text)
-	}
-	if err != nil || d <= 0 {
-		return errors.New("want for example 15s, 2m, 1:30 or 90")
-	}
-	*l = length(d)
-	return nil
-}
-
-// parseClock reads seconds, M:SS or H:MM:SS.
-func parseClock(text string) (time.Duration, error) {
-	parts := strings.Split(text, ":")
-	if len(parts) > 3 {
-		return 0, errors.New("too many colons")
-	}
-	var seconds float64
-	for _, part := range parts {
-		n, err := strconv.ParseFloat(part, 64)
-		if err != nil {
-			return 0, err
-		}
-		if !(n >= 0 && n < 1e9) {
-			return 0, errors.New("not a length of time")
-		}
-		seconds = 60*seconds + n
-	}
-	const longest = 292 * 365 * 24 * 3600 // what a time.Duration holds
-	if seconds > longest {
-		return 0, errors.New("too long")
-	}
-	return time.Duration(math.Round(seconds * float64(time.Second))), nil
-}
-
-// order is what the options ask a recorder for.
+// order returns what the flags ask a recorder for.
 func (o *recordOptions) order() (recording.Order, error) {
-	order := recording.Order{
-		ID:      recording.NewID(time.Now()),
-		Format:  scout.Format{SampleRateHz: o.rate, Channels: o.channels, Sample: scout.SampleFormat(o.sample)},
-		OnLoss:  o.onLoss,
-		Warm:    o.warm,
-		Preroll: o.preroll,
-		Rules:   recording.Rules{MaxDuration: time.Duration(o.duration), NoOwnerFor: o.unattended},
+	order, err := o.orderOptions.order()
+	if err != nil {
+		return order, err
 	}
-	if err := order.Format.Validate(); err != nil {
-		return order, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "%w", err).WithHint("%s", allowedFormats()))
-	}
-	switch capture.LossPolicy(o.onLoss) {
-	case capture.LossAuto, capture.LossFollow, capture.LossDefault:
-	default:
-		return order, cli.Usage(fmt.Errorf("--on-loss %q: want auto, follow or default", o.onLoss))
-	}
-	if o.preroll < 0 || o.unattended < 0 {
-		return order, cli.Usage(errors.New("a length cannot be negative"))
-	}
-	if o.preroll == 0 {
-		order.Preroll = -1
+	if o.unattended < 0 {
+		return order, negative("--unattended", o.unattended)
 	}
 	if o.detach && (o.transcribe || o.output != "") {
-		return order, cli.Usage(errors.New("with --detach, the text and the copy are made when it stops: scout record stop --transcribe --output FILE"))
+		return order, cli.Misuse("leave them out now, and later: scout record stop --transcribe --output FILE",
+			"--detach does not go with --transcribe and --output: both need the end of the recording")
 	}
-	var err error
-	order.Device, err = resolveDevice(o.device)
-	return order, err
-}
-
-// allowedFormats tells what a recording may be made of.
-func allowedFormats() string {
-	return fmt.Sprintf("--rate takes %d to %d, --channels 1 to %d, --format %s, %s or %s", scout.MinSampleRateHz, scout.MaxSampleRateHz, scout.MaxChannels,
-		scout.SampleS16, scout.SampleS24, scout.SampleF32)
+	order.Warm, order.Rules.NoOwnerFor = o.warm, o.unattended
+	return order, nil
 }
 
 // record is the command.

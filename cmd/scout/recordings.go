@@ -176,7 +176,7 @@ beyond repair makes the exit code 1.`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return a.listRecordings(asJSON) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -245,7 +245,7 @@ way, its live state is shown too.`,
 		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.showRecording(cmd.Context(), args, asJSON) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

@@ -101,7 +101,7 @@ the manifest. The exit code is 1 when one is damaged.`,
   scout recordings verify --json 7f3a9c2e41d0`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyRecordings(cmd.Context(), args, asJSON) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -182,7 +182,7 @@ what cannot be repaired. It never deletes audio, and leaves files alone that are
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.recoverRecordings(cmd.Context(), asJSON) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -239,7 +239,7 @@ under way is never deleted.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

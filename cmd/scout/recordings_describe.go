@@ -38,7 +38,7 @@ func (a *app) newDescribeCommand(d describing) *cobra.Command {
 			return d.show(a, r)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

@@ -65,7 +65,7 @@ set. Secrets are hidden. A setting that is wrong is left out of the values, name
 			return a.tellWrongSettings()
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

@@ -14,18 +14,11 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/settings"
 )
 
 type startOptions struct {
-	device   string
-	duration length
-	rate     int
-	channels int
-	sample   string
-	onLoss   string
-	preroll  time.Duration
-	json     bool
+	orderOptions
+	json bool
 }
 
 func newStartCommand(a *app) *cobra.Command {
@@ -43,27 +36,14 @@ A separate process records: it continues whatever happens to this command and to
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.startRecording(cmd.Context(), o) },
 	}
-	flags := cmd.Flags()
-	preset := settings.Default().Record
-	flags.StringVarP(&o.device, "device", "d", preset.Device, "record from this device ($SCOUT_DEVICE; default: the system's)")
-	flags.Var(&o.duration, "duration", "end after this time: 15s, 2m, 1:30, or seconds (default: until scout stop)")
-	flags.IntVar(&o.rate, "rate", preset.Rate, "sample rate of the file in Hz, 8000 to 192000")
-	flags.IntVar(&o.channels, "channels", preset.Channels, "channels of the file")
-	flags.StringVar(&o.sample, "format", preset.Format, "samples of the file: s16, s24 or f32")
-	flags.StringVar(&o.onLoss, "on-loss", preset.OnLoss, "while the device is away: follow, default or auto; see scout record --help")
-	flags.DurationVar(&o.preroll, "preroll", preset.Preroll, "audio from before the start to keep, if the microphone was warm; 0 for none")
-	flags.BoolVar(&o.json, "json", false, "print JSON")
-	cli.BindSettings(flags, map[string]string{
-		"device": "record.device", "rate": "record.rate", "channels": "record.channels", "format": "record.format",
-		"on-loss": "record.on_loss", "preroll": "record.preroll",
-	})
+	o.bind(cmd, "scout stop")
+	cli.JSONFlag(cmd, &o.json)
 	return cmd
 }
 
 // request is what the options ask for.
 func (o *startOptions) request() (v1.Start, error) {
-	as := recordOptions{device: o.device, duration: o.duration, rate: o.rate, channels: o.channels, sample: o.sample, onLoss: o.onLoss, preroll: o.preroll, detach: true}
-	order, err := as.order() // the same checks, with the same words
+	order, err := o.order()
 	if err != nil {
 		return v1.Start{}, err
 	}
@@ -136,7 +116,7 @@ so and names the last recording.`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopThroughDaemon(cmd.Context(), asJSON) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

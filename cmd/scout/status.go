@@ -42,7 +42,7 @@ func newStatusCommand(a *app) *cobra.Command {
 			return writeTable(a.Std.Out, statusRows(&status))
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -120,7 +120,7 @@ Exit codes: 0 Healthy, 1 Degraded, or not known, 2 Unhealthy, or a usage error.`
 			return healthExit(h)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

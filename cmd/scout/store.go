@@ -95,7 +95,7 @@ With --rescue it writes what can be read of a damaged database to a new one and 
 			return a.check(cmd.Context(), path, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().StringVar(&rescue, "rescue", "", "write what can be read of a damaged database to this new `FILE`")
 	return cmd
 }

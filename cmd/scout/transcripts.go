@@ -56,7 +56,7 @@ func (f *listFlags) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.labels, "label", nil, "only those with this label, NAME=VALUE; may be repeated")
 	flags.StringVar(&f.from, "from", "", "only what was recorded at or after this day or time: 2026-11-28, 2026-11-28T09:00")
 	flags.StringVar(&f.to, "to", "", "only what was recorded before")
-	flags.BoolVar(&f.json, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &f.json)
 }
 
 // query are the parameters of a list.
@@ -373,7 +373,7 @@ func newTranscriptsVersionsCommand(a *app) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().IntVar(&restore, "restore", 0, "make this version the current one")
 	return cmd
 }

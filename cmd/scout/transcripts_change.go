@@ -70,7 +70,7 @@ func newTranscriptsShowCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().IntVar(&version, "version", 0, "an earlier version; see scout transcripts versions")
 	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), "text, json, srt, vtt, tsv or md")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 

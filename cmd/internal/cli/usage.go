@@ -43,6 +43,9 @@ func NeedArgs(what string) cobra.PositionalArgs {
 	}
 }
 
+// JSONFlag adds --json to a command.
+func JSONFlag(cmd *cobra.Command, to *bool) { cmd.Flags().BoolVar(to, "json", false, "print JSON") }
+
 // usageLine returns how a command is called: scout models pull MODEL.
 func usageLine(cmd *cobra.Command) string {
 	line := cmd.Use

@@ -16,24 +16,14 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What a recorder left that was killed two seconds ago, after one second.
-	w, err := folder.Create(recording.Settings{Format: speech, StartedAt: time.Now().Add(-3 * time.Second)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(make([]byte, 2*16000)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Abandon(); err != nil {
-		t.Fatal(err)
-	}
+	id := killed(t, folder, "", time.Now().Add(-3*time.Second), 16000) // two seconds ago, after one second
 	f := run(t, func(o *recorder.Options) { o.Dir = dir })
 	if n := len(f.Repaired().Repaired); n != 1 {
 		t.Fatalf("%d recordings repaired", n)
 	}
 	c := f.client(t)
 	r := request()
-	r.ID = w.ID()
+	r.ID = id
 	if _, err := c.Resume(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +43,7 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	}
 	old := r
 	old.ID = recording.NewID(time.Now())
-	restart(t, folder, old.ID, time.Now().Add(-time.Hour))
+	killed(t, folder, old.ID, time.Now().Add(-time.Hour), 0)
 	if _, err := c.Resume(t.Context(), old); scout.CodeOf(err) != scout.CodeInvalidArgument {
 		t.Errorf("resume of an old recording: %v", err)
 	}
@@ -67,20 +57,11 @@ func TestALengthThatIsReachedWhileNothingRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := folder.Create(recording.Settings{Format: speech, StartedAt: time.Now().Add(-10 * time.Second)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Write(make([]byte, 2*16000)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Abandon(); err != nil {
-		t.Fatal(err)
-	}
+	id := killed(t, folder, "", time.Now().Add(-10*time.Second), 16000)
 	f := run(t, func(o *recorder.Options) { o.Dir = dir })
 	c := f.client(t)
 	order := request()
-	order.ID, order.Rules.MaxDuration = w.ID(), 3*time.Second
+	order.ID, order.Rules.MaxDuration = id, 3*time.Second
 	if _, err := c.Resume(t.Context(), order); scout.CodeOf(err) != scout.CodeInvalidArgument {
 		t.Errorf("resume: %v", err)
 	}
@@ -96,14 +77,16 @@ func TestALengthThatIsReachedWhileNothingRecords(t *testing.T) {
 	}
 }
 
-// restart leaves what a recorder left that was killed at that time.
-func restart(t *testing.T, folder *recording.Folder, id recording.ID, at time.Time) {
+// killed leaves what is left of a recording when its recorder is killed: it began at that time and has so many frames. An
+// empty id means a new one.
+func killed(t *testing.T, folder *recording.Folder, id recording.ID, began time.Time, frames int) recording.ID {
 	t.Helper()
-	w, err := folder.Create(recording.Settings{ID: id, Format: speech, StartedAt: at})
-	if err != nil {
-		t.Fatal(err)
+	w, err := folder.Create(recording.Settings{ID: id, Format: speech, StartedAt: began})
+	check(t, err)
+	if frames > 0 {
+		_, err = w.Write(make([]byte, frames*speech.FrameBytes()))
+		check(t, err)
 	}
-	if err := w.Abandon(); err != nil {
-		t.Fatal(err)
-	}
+	check(t, w.Abandon())
+	return w.ID()
 }
