@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"time"
 
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -41,6 +42,9 @@ func (c closedStore) Events(context.Context, string, uint64, int) (r store.Repla
 	return r, c.err
 }
 
+// LiveSessions implements store.Store.
+func (c closedStore) LiveSessions(context.Context) ([]store.Stream, error) { return nil, c.err }
+
 // Update implements store.Store.
 func (c closedStore) Update(context.Context, func(store.Tx) error) error { return c.err }
 
@@ -54,6 +58,9 @@ func (c closedStore) Purge(context.Context, ...string) error { return c.err }
 func (c closedStore) TrimJournal(context.Context, string, store.JournalLimits) error {
 	return c.err
 }
+
+// TrimSessions implements store.Store.
+func (c closedStore) TrimSessions(context.Context, time.Duration) (int, error) { return 0, c.err }
 
 // Sightings implements store.Store.
 func (c closedStore) Sightings(context.Context) (map[string]string, error) { return nil, c.err }

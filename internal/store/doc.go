@@ -20,11 +20,10 @@
 //	page, err := st.Transcripts(ctx, store.Filter{Query: `meeting "next week"`}, store.Page{Limit: 50})
 //	next, err := st.Transcripts(ctx, filter, store.Page{Limit: 50, Cursor: page.Next})
 //
-//	// The store writes an event for each change into the stream "events". Live sessions append to streams of their own.
-//	err = st.Update(ctx, func(tx store.Tx) error {
-//		_, err := tx.Append(store.LiveStream(id), store.NewEvent{Type: "committed", Data: data})
-//		return err
-//	})
+//	// The store writes an event for each change into the stream "events". Live sessions write streams of their own. A checkpoint
+//	// is committed with the events that it belongs to, so that another process can continue the session.
+//	session, state, err := store.OpenSession(ctx, st, id)
+//	last, err := session.Commit(ctx, checkpoint, store.NewEvent{Type: "committed", Data: data})
 //	for event, err := range store.Follow(ctx, st, store.LiveStream(id), lastSeen) { … }
 //
 // Follow waits to be woken by the commit that wrote an event; nothing polls.

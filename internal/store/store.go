@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type Reader interface {
 	Versions(ctx context.Context, key Key) ([]Version, error)
 	// Events returns at most limit events of a stream that follow the number after.
 	Events(ctx context.Context, stream string, after uint64, limit int) (Replay, error)
+	// LiveSessions returns the streams of live sessions that have begun and not ended, oldest recording first.
+	LiveSessions(ctx context.Context) ([]Stream, error)
 }
 
 // Store is a database of Scout. All methods may be called from any goroutine.
@@ -38,6 +41,9 @@ type Store interface {
 	Purge(ctx context.Context, recordings ...string) error
 	// TrimJournal removes old events of a stream.
 	TrimJournal(ctx context.Context, stream string, limits JournalLimits) error
+	// TrimSessions removes the events of live sessions that have ended and whose newest event is older than age. Their numbers are
+	// not used again. It returns the number of sessions.
+	TrimSessions(ctx context.Context, age time.Duration) (int, error)
 	// Sightings returns the fingerprints of all recordings that lie in a folder, by id.
 	Sightings(ctx context.Context) (map[string]string, error)
 	// Due returns what retention asks to remove.
@@ -69,6 +75,12 @@ type Tx interface {
 	RestoreTranscript(key Key) (Summary, error)
 	// Append adds events to a stream and returns the number of the last one.
 	Append(stream string, events ...NewEvent) (last uint64, err error)
+	// Stream returns the state of a stream. One that is not known has no events and no checkpoint.
+	Stream(stream string) (Stream, error)
+	// SetCheckpoint keeps what a producer needs to continue a stream that has begun (Append without events begins one), in the
+	// place of what was kept before. It is purged with the stream's recording and goes when the stream ends. See CheckCheckpoint
+	// for what it may be.
+	SetCheckpoint(stream string, data json.RawMessage) error
 	// EndStream notes that a stream gets no further events; Append to it gives scout.CodeConflict.
 	EndStream(stream string) error
 }

@@ -218,10 +218,10 @@ func linkOrCopy(from, to string) error {
 const journalLeap = 1_000_000
 
 // leapJournal removes the events and makes their numbers continue far ahead, so that no number is used twice: readers of a number
-// that is lost are told to begin anew.
+// that is lost are told to begin anew. Checkpoints go with the events that they build on: their producers begin anew too.
 func leapJournal(v view) error {
 	if err := v.exec("DELETE FROM events"); err != nil {
 		return err
 	}
-	return v.exec("UPDATE streams SET first = last + ?1 + 1, last = last + ?1", journalLeap)
+	return v.exec("UPDATE streams SET first = last + ?1 + 1, last = last + ?1, checkpoint = NULL", journalLeap)
 }

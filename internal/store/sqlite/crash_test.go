@@ -129,6 +129,9 @@ func writeAndTell(ctx context.Context, path string) error {
 				return errors.Join(err, fmt.Errorf("number %d after %d", last, a.Events))
 			}
 			a.Events = last
+			if err := tx.SetCheckpoint(stream, fmt.Appendf(nil, `{"n":%d}`, last)); err != nil {
+				return err
+			}
 			switch a.Commits % 3 {
 			case 0:
 				a.Text = fmt.Sprint("edited ", n)
@@ -221,6 +224,10 @@ func compare(t *testing.T, path string, said acknowledged) {
 		if e.Seq != uint64(i+1) || string(e.Data) != fmt.Sprintf(`{"n":%d}`, i+1) { //nolint:gosec // a small number
 			t.Fatalf("event %d is %d %s", i+1, e.Seq, e.Data)
 		}
+	}
+	live, err := s.LiveSessions(t.Context())
+	if err != nil || len(live) != 1 || live[0].Last != replay.Last || string(live[0].Checkpoint) != fmt.Sprintf(`{"n":%d}`, replay.Last) {
+		t.Errorf("live sessions %+v, %v, the last event is %d", live, err, replay.Last)
 	}
 	oneMore := replay.Last == said.Events+1
 	text, err := s.Transcript(t.Context(), store.MainKey(storetest.ID(0)), 0)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/store"
@@ -68,10 +69,89 @@ func (t *tx) Append(stream string, events ...store.NewEvent) (uint64, error) {
 	return last, t.exec("UPDATE streams SET last = ? WHERE stream = ?", last, stream)
 }
 
+// Stream returns the state of a stream.
+func (t *tx) Stream(stream string) (store.Stream, error) {
+	state := store.Stream{Name: stream}
+	var checkpoint []byte
+	err := t.row("SELECT last, ended, checkpoint FROM streams WHERE stream = ?", stream).Scan(&state.Last, &state.Ended, &checkpoint)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	state.Checkpoint = checkpoint
+	return state, err
+}
+
+// SetCheckpoint keeps what a producer needs to continue a stream.
+func (t *tx) SetCheckpoint(stream string, data json.RawMessage) error {
+	if err := store.CheckCheckpoint(data); err != nil {
+		return err
+	}
+	var over bool
+	err := t.row("SELECT ended FROM streams WHERE stream = ?", stream).Scan(&over)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return scout.Errorf(scout.CodeNotFound, "no stream %q", stream)
+	case err == nil && over:
+		return scout.Errorf(scout.CodeConflict, "stream %s has ended", stream)
+	case err != nil:
+		return err
+	}
+	return t.exec("UPDATE streams SET checkpoint = ? WHERE stream = ?", []byte(data), stream)
+}
+
 // EndStream notes that a stream gets no further events.
 func (t *tx) EndStream(stream string) error {
 	t.rung[stream] = true
-	return t.exec("UPDATE streams SET ended = 1 WHERE stream = ?", stream)
+	return t.exec("UPDATE streams SET ended = 1, checkpoint = NULL WHERE stream = ?", stream)
+}
+
+// LiveSessions returns the streams of live sessions that have not ended.
+func (s *Store) LiveSessions(ctx context.Context) ([]store.Stream, error) {
+	var list []store.Stream
+	err := s.read(ctx, "list live sessions", func(v view) error {
+		return v.each(func(rows *sql.Rows) error {
+			var state store.Stream
+			var checkpoint []byte
+			err := rows.Scan(&state.Name, &state.Last, &checkpoint)
+			state.Checkpoint = checkpoint
+			if store.LiveRecording(state.Name) != "" {
+				list = append(list, state)
+			}
+			return err
+		}, "SELECT stream, last, checkpoint FROM streams WHERE ended = 0 ORDER BY stream")
+	})
+	return list, err
+}
+
+// TrimSessions removes the events of live sessions that ended long ago.
+func (s *Store) TrimSessions(ctx context.Context, age time.Duration) (int, error) {
+	var old []string
+	err := s.read(ctx, "list live sessions that ended", func(v view) error {
+		return v.each(func(rows *sql.Rows) error {
+			var stream string
+			err := rows.Scan(&stream)
+			if store.LiveRecording(stream) != "" {
+				old = append(old, stream)
+			}
+			return err
+		}, `SELECT s.stream FROM streams s JOIN events e ON e.stream = s.stream AND e.seq = s.last WHERE s.ended = 1 AND s.first <= s.last AND e.at < ?`,
+			s.now().Add(-age).UnixMilli())
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i, stream := range old {
+		err := s.update(ctx, func(t *tx) error {
+			if err := t.exec("DELETE FROM events WHERE stream = ?", stream); err != nil {
+				return err
+			}
+			return t.exec("UPDATE streams SET first = last + 1 WHERE stream = ?", stream)
+		})
+		if err != nil {
+			return i, err
+		}
+	}
+	return len(old), nil
 }
 
 // maxReplay bounds the memory of one call of Events.

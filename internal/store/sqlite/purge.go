@@ -96,8 +96,11 @@ func (t *tx) purge(r *recordingRow) error {
 	return t.changed(store.EventRecordingDeleted, r.ID, r.Client, nil)
 }
 
-// purgeEvents empties the events of a recording. Their numbers stay, so that a stream has no holes.
+// purgeEvents empties the events and the checkpoint of a recording. Numbers stay, so that a stream has no holes.
 func (t *tx) purgeEvents(id string) error {
+	if err := t.exec("UPDATE streams SET checkpoint = NULL WHERE stream = ?", store.LiveStream(id)); err != nil {
+		return err
+	}
 	return t.exec("UPDATE events SET type = ?, data = CAST('{}' AS BLOB) WHERE recording = ?", store.EventPurged, id)
 }
 

@@ -50,7 +50,10 @@ func say(t *testing.T, s store.Store, n int) {
 		},
 		func(tx store.Tx) error {
 			_, err := tx.Append(store.LiveStream(r.ID), store.NewEvent{Type: "committed", Data: fmt.Appendf(nil, `{"text":%q}`, secret(n, "live"))})
-			return err
+			if err != nil {
+				return err
+			}
+			return tx.SetCheckpoint(store.LiveStream(r.ID), fmt.Appendf(nil, `{"owed":%q}`, secret(n, "owed")))
 		},
 	}
 	for i, step := range steps {
