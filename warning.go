@@ -53,8 +53,13 @@ type Warning struct {
 	Message string
 }
 
-// Warnf returns a warning about the whole input; From and To add a stretch.
+// Warnf returns a warning about the whole input; From and To add a stretch. An error among args is written with Plain.
 func Warnf(code WarningCode, format string, args ...any) Warning {
+	for i, arg := range args {
+		if err, ok := arg.(error); ok {
+			args[i] = Plain(err)
+		}
+	}
 	return Warning{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 

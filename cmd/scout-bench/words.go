@@ -62,7 +62,7 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 	}
 	spoken, err := rig.SpokenSentences(o.sentences)
 	if errors.Is(err, espeak.ErrMissing) {
-		report.Missing = append(report.Missing, "spoken sentences: "+espeak.ErrMissing.Error())
+		report.Missing = append(report.Missing, "spoken sentences: "+scout.Plain(espeak.ErrMissing))
 	} else if err != nil {
 		return err
 	}

@@ -182,6 +182,6 @@ func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options,
 
 // complain writes err as one line. A failure to do so cannot be reported.
 func complain(out io.Writer, err error) {
-	text := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	text := strings.Join(strings.FieldsFunc(scout.Plain(err), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 	_, _ = fmt.Fprintf(out, "scout-recorder: %s\n", text)
 }

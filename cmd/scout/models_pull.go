@@ -11,7 +11,6 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
-	"github.com/scout-speech/scout/internal/outfile"
 )
 
 func newModelsPullCommand(a *app) *cobra.Command {
@@ -73,7 +72,7 @@ func checkSource(from string) error {
 		return nil
 	}
 	code := scout.CodeOf(scout.FileError(scout.CodeReadFailed, "", err))
-	return cli.Usage(scout.Errorf(code, "cannot read %s: %s", from, outfile.Reason(err)).WithHint("correct --from, or leave it out"))
+	return cli.Usage(scout.Errorf(code, "cannot read %s: %s", from, scout.Reason(err)).WithHint("correct --from, or leave it out"))
 }
 
 func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {

@@ -63,7 +63,7 @@ func refused(status int, message string, errs []error) v1.ErrorBody {
 		if detail := new(huma.ErrorDetail); errors.As(err, &detail) {
 			details = append(details, v1.Detail{Location: detail.Location, Message: detail.Message})
 		} else if err != nil {
-			details = append(details, v1.Detail{Message: err.Error()})
+			details = append(details, v1.Detail{Message: scout.Plain(err)})
 		}
 	}
 	text := message

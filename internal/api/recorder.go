@@ -156,7 +156,7 @@ func (s *Server) recorder(ctx context.Context) v1.Recorder {
 	defer cancel()
 	status, err := s.services.Recorder.Status(ctx)
 	if err != nil {
-		return v1.Recorder{State: "failed", Reason: err.Error()}
+		return v1.Recorder{State: "failed", Reason: scout.Plain(err)}
 	}
 	out := v1.Recorder{
 		State: status.Capture, PID: status.PID, Device: nameOf(status.Device), Outage: string(status.Outage),

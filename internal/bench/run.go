@@ -192,7 +192,7 @@ func (c clip) judge(heard Heard, took time.Duration, err error) File {
 	}
 	f.Characters.Reference = utf8.RuneCountInString(f.Reference)
 	if err != nil {
-		f.Error = &FileError{scout.CodeOf(err), err.Error()}
+		f.Error = &FileError{scout.CodeOf(err), scout.Plain(err)}
 		f.Words = CountEdits(c.reference, nil)
 		f.Characters.Errors = f.Characters.Reference
 		return f

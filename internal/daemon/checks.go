@@ -39,7 +39,7 @@ func diskCheck(dir string, format scout.Format) health.Check {
 		}
 		folder, err := recording.OpenFolder(dir)
 		if err != nil {
-			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
 		}
 		return folder.DiskCheck(format, recording.SpaceLimits{}).Probe(ctx)
 	}}
@@ -51,18 +51,18 @@ func modelCheck(s *settings.Loaded, scope observe.Scope) health.Check {
 		unhealthy := func(reason string) health.Result { return health.Result{Status: health.Unhealthy, Reason: reason} }
 		dir, shared, err := s.ModelsDir()
 		if err != nil {
-			return unhealthy(err.Error())
+			return unhealthy(scout.Plain(err))
 		}
 		if _, err := os.Stat(dir); os.IsNotExist(err) && len(shared) == 0 {
 			return unhealthy("no model is installed: scout models pull")
 		}
 		store, err := model.Open(dir, scope, model.WithShared(shared...))
 		if err != nil {
-			return unhealthy(err.Error())
+			return unhealthy(scout.Plain(err))
 		}
 		list, err := store.List()
 		if err != nil {
-			return unhealthy(err.Error())
+			return unhealthy(scout.Plain(err))
 		}
 		for i := range list {
 			m := &list[i]

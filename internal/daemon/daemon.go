@@ -282,7 +282,7 @@ func (d *daemon) startServer(context.Context) error {
 	}
 	if d.storeErr != nil {
 		d.storeCheck = health.Check{Name: "store", Critical: true, Probe: func(context.Context) health.Result {
-			return health.Result{Status: health.Unhealthy, Reason: d.storeErr.Error()}
+			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(d.storeErr)}
 		}}
 	}
 	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck))
@@ -304,7 +304,7 @@ func (d *daemon) startServer(context.Context) error {
 // notReady says what a client waits for in vain.
 func (d *daemon) notReady() []string {
 	if d.storeErr != nil {
-		return []string{"store: " + d.storeErr.Error()}
+		return []string{"store: " + scout.Plain(d.storeErr)}
 	}
 	return nil
 }

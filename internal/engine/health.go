@@ -46,12 +46,12 @@ func (e *Engine) health() health.Result {
 	case e.breaker.Open():
 		state, reason = stateResting, "the engine failed several times in a row"
 		if s.LastError != nil {
-			reason += ": " + s.LastError.Error()
+			reason += ": " + scout.Plain(s.LastError)
 		}
 	case s.Stalled >= e.options.SuspectAfter:
 		state, reason = stateStalled, fmt.Sprintf("a request has made no progress for %s", s.Stalled.Round(time.Second))
 	case s.LastError != nil:
-		state, reason = stateFailed, s.LastError.Error()
+		state, reason = stateFailed, scout.Plain(s.LastError)
 	case s.Running:
 		state = stateLoaded
 	case !s.Loading.IsZero():

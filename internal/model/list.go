@@ -100,7 +100,7 @@ func (s *Store) describe(l *Listed, inUse string) {
 	case err != nil:
 		_, statErr := os.Stat(filepath.Join(s.dir, l.ID, ownName))
 		l.Own = statErr == nil
-		l.Installed, l.Problem = true, err.Error()
+		l.Installed, l.Problem = true, scout.Plain(err)
 		return
 	}
 	l.Installed, l.Own, l.SizeExact, l.SizeBytes = true, m.own, true, 0

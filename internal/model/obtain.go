@@ -196,7 +196,7 @@ func (p *pull) explain(failures []error, recorded *lockSum) error {
 	var others []string
 	for i, err := range failures {
 		if i != main {
-			others = append(others, err.Error())
+			others = append(others, scout.Plain(err))
 		}
 	}
 	hint := scout.HintOf(first)

@@ -14,7 +14,7 @@ func (f *Folder) DiskCheck(format scout.Format, limits SpaceLimits) health.Check
 	return health.Check{Name: "disk", Critical: true, Probe: func(context.Context) health.Result {
 		space, left, err := f.SpaceLeft(format)
 		if err != nil {
-			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
 		}
 		result := health.Result{Status: health.Healthy, Metadata: map[string]string{
 			"free_bytes": strconv.FormatUint(space.FreeBytes, 10), "total_bytes": strconv.FormatUint(space.TotalBytes, 10),

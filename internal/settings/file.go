@@ -16,7 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 
-	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
@@ -151,12 +151,12 @@ func reason(err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "there is no such file"
 	}
-	return outfile.Reason(err)
+	return scout.Reason(err)
 }
 
 // syntaxProblem says where the file is not valid TOML.
 func syntaxProblem(origin Origin, err error) Problem {
-	text := strings.TrimPrefix(err.Error(), "toml: ")
+	text := strings.TrimPrefix(scout.Plain(err), "toml: ")
 	var syntax *toml.DecodeError
 	if errors.As(err, &syntax) {
 		origin.Line, _ = syntax.Position()

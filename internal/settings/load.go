@@ -160,7 +160,7 @@ func (l *loader) set(into map[string]any, name string, origin Origin, convert fu
 		value, err = f.path(value, origin.Kind == FromFile, func() (string, error) { return homeFolder(l.sources.Environment) })
 	}
 	if err != nil {
-		text := err.Error()
+		text := scout.Plain(err)
 		if origin.Kind == FromFile {
 			text = name + " " + text
 		}

@@ -5,7 +5,11 @@
 // docs/formats/settings.md lists all settings. Source: docs/adr/0040-settings.md.
 package settings
 
-import "time"
+import (
+	"time"
+
+	"github.com/scout-speech/scout"
+)
 
 // Settings are the values of all settings. The tags of a setting's group and of the setting make its name: log.level.
 // Its variable is SCOUT_LOG__LEVEL; some have an older one too (the tag old). The other tags:
@@ -97,7 +101,7 @@ func (s Settings) Validate() []Problem {
 	var problems []Problem
 	for _, f := range fields(s) {
 		if _, err := f.check(f.value); err != nil {
-			problems = append(problems, Problem{Setting: f.name, Text: f.name + " " + err.Error()})
+			problems = append(problems, Problem{Setting: f.name, Text: f.name + " " + scout.Plain(err)})
 		}
 	}
 	return problems

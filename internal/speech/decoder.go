@@ -156,7 +156,7 @@ func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
 	h := Decoded{
 		Core: coreOf(piece), Failed: true,
-		SetAside: []scout.SetAside{{Start: piece.From(), End: piece.To(), Code: code, Reason: err.Error()}},
+		SetAside: []scout.SetAside{{Start: piece.From(), End: piece.To(), Code: code, Reason: scout.Plain(err)}},
 	}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
 	return h

@@ -190,7 +190,7 @@ func checkNewFolder(folder string) error {
 				err = place.Probe()
 			}
 			if err != nil {
-				return scout.Errorf(scout.CodeOf(err), "cannot make the folder %s: %s", folder, outfile.Reason(err))
+				return scout.Errorf(scout.CodeOf(err), "cannot make the folder %s: %s", folder, scout.Reason(err))
 			}
 			return nil
 		}

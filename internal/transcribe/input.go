@@ -115,7 +115,7 @@ func explainRead(path string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return scout.Errorf(scout.CodeFileNotFound, "%s does not exist", path)
 	}
-	return scout.Errorf(scout.CodeOf(scout.FileError(scout.CodeReadFailed, "", err)), "cannot read %s: %s", path, outfile.Reason(err))
+	return scout.Errorf(scout.CodeOf(scout.FileError(scout.CodeReadFailed, "", err)), "cannot read %s: %s", path, scout.Reason(err))
 }
 
 // reader reads from a stream that may block for ever, such as a terminal or a pipe. A read ends with ctx.

@@ -138,7 +138,7 @@ func Vacant(ctx context.Context, path string) error {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return nil
 	}
-	return refuse("it cannot be told whether another program listens there: " + err.Error())
+	return refuse("it cannot be told whether another program listens there: " + scout.Plain(err))
 }
 
 // Remove takes a socket away. The caller still holds the lock that Listen asks for.

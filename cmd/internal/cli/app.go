@@ -198,7 +198,7 @@ func (a *App) Notef(format string, args ...any) {
 func (a *App) Complain(what string, err error) {
 	err = namesStream(err)
 	_ = a.Failures.Count(err) // it returns its argument
-	text := printable.Line(PlainText(err))
+	text := printable.Line(OneLine(err))
 	if what = printable.Line(what); what != "" && !strings.Contains(text, what) {
 		text = what + ": " + text
 	}
@@ -222,9 +222,9 @@ func (a *App) Complain(what string, err error) {
 	}
 }
 
-// OneLine returns the text of err without line breaks; the engine's messages may have several.
+// OneLine returns the plain text of err without line breaks; the engine's messages may have several.
 func OneLine(err error) string {
-	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' })
+	lines := strings.FieldsFunc(scout.Plain(err), func(r rune) bool { return r == '\n' || r == '\r' })
 	const most = 3
 	if len(lines) > most {
 		lines = append(lines[:1:1], lines[len(lines)-most+1:]...)

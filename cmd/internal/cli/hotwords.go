@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/outfile"
 )
 
 // HotWordsUsage is the help of the flag.
@@ -102,6 +101,6 @@ func readLines(path string) ([]string, error) {
 }
 
 func hotWordsError(path string, err error) error {
-	return Usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: cannot read it: %s", path, outfile.Reason(err)).
+	return Usage(scout.Errorf(scout.CodeInvalidArgument, "--hot-words %s: cannot read it: %s", path, scout.Reason(err)).
 		WithHint("name a file with one word on each line"))
 }

@@ -299,7 +299,7 @@ func lost(err error) error {
 	}
 	text := "the daemon ended while it was asked"
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
-		text += ": " + strings.TrimPrefix(err.Error(), "Get ")
+		text += ": " + strings.TrimPrefix(scout.Plain(err), "Get ")
 	}
 	return &lostError{scout.Errorf(scout.CodeDaemonUnreachable, "%s", text).WithHint("ask again; a recording that runs is not affected")}
 }

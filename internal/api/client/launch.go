@@ -123,7 +123,7 @@ func (l *Launch) failed(exit error) error {
 	if said == "" {
 		said = "it wrote nothing"
 		if exit != nil {
-			said = exit.Error()
+			said = scout.Plain(exit)
 		}
 	}
 	return scout.Errorf(scout.CodeDaemonStart, "the daemon ended at its start: %s", said).WithHint("see %s, or start it in the foreground: scout serve", l.Log)

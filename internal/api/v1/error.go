@@ -35,7 +35,7 @@ type Detail struct {
 func ErrorOf(err error) (int, ErrorBody) {
 	code := scout.CodeOf(err)
 	status := StatusOf(code)
-	e := Error{Message: err.Error(), Text: err.Error(), Type: typeOf(status), Code: code, Hint: scout.HintOf(err), Retryable: code.Info().Class == scout.Transient}
+	e := Error{Message: scout.Plain(err), Text: scout.Plain(err), Type: typeOf(status), Code: code, Hint: scout.HintOf(err), Retryable: code.Info().Class == scout.Transient}
 	if e.Hint != "" {
 		e.Message += "; " + e.Hint
 	}

@@ -126,7 +126,7 @@ func (r *Reader) beginPart(what sniffed) bool {
 	} else if _, err := io.Copy(io.Discard, r.src.buf); err != nil {
 		return r.fail(r.src.failure()) // in a stream the end of the part is unknown
 	}
-	r.unread(r.src.pos()-from, err.Error())
+	r.unread(r.src.pos()-from, scout.Plain(err))
 	return false
 }
 

@@ -81,7 +81,7 @@ func spoolError(dir string, err error) error {
 	case errors.Is(err, os.ErrPermission):
 		reason = "permission denied"
 	case errors.As(err, &number):
-		reason = number.Error()
+		reason = scout.Plain(number)
 	}
 	code := scout.CodeOf(scout.FileError(scout.CodeWriteFailed, "", err))
 	return scout.Errorf(code, "this format needs a copy of the stream in %s, the folder of temporary files: %w", dir, &spoolFailure{reason, err}).

@@ -116,7 +116,7 @@ func ended(doing string, usual scout.Code, waitErr error, stderr string) *scout.
 	var exit *exec.ExitError
 	if !errors.As(waitErr, &exit) {
 		if waitErr != nil {
-			return tell(usual, waitErr.Error())
+			return tell(usual, scout.Plain(waitErr))
 		}
 		return tell(usual, "exit status 0")
 	}
@@ -126,7 +126,7 @@ func ended(doing string, usual scout.Code, waitErr error, stderr string) *scout.
 			return scout.Errorf(scout.CodeEngineMissing, "a library of the engine cannot be loaded: %s", said).
 				WithHint("keep scout-engine and its lib folder beside scout, or build it again: make build")
 		}
-		return tell(usual, exit.Error())
+		return tell(usual, scout.Plain(exit))
 	}
 	switch status.Signal() {
 	case syscall.SIGKILL:

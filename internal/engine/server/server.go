@@ -385,7 +385,7 @@ func (s *session) answer(id uint64, result *wire.Result, err error) {
 
 func (s *session) fail(id uint64, err error) error {
 	var panicked *panicError
-	failure := wire.Failure{Code: scout.CodeOf(err), Message: err.Error(), Panicked: errors.As(err, &panicked)}
+	failure := wire.Failure{Code: scout.CodeOf(err), Message: scout.Plain(err), Panicked: errors.As(err, &panicked)}
 	if err := s.out.Write(wire.KindFailure, id, wire.AppendJSON(failure)); err != nil {
 		return fmt.Errorf("report failure: %w", err)
 	}

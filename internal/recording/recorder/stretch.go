@@ -167,7 +167,7 @@ func (t *take) saved(saved recording.Saved, err error) {
 			t.writer.Format().Duration(saved.Lost.Frames).Round(time.Millisecond)))
 	}
 	if err != nil {
-		event.Failure = err.Error()
+		event.Failure = scout.Plain(err)
 	}
 	if saved.Elsewhere {
 		t.blame(scout.Errorf(scout.CodeRecordingLost, "%s, and the folder of recordings cannot take it again: it is in %s", saved.Damage.Text(), saved.Path))

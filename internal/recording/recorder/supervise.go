@@ -485,7 +485,7 @@ func (t *take) finish() {
 		slog.String(observe.KeyReason, string(manifest.EndReason)))
 	event := recording.Event{Kind: recording.KindStopped, At: r.options.Now(), ID: manifest.ID, Manifest: &manifest, Path: manifest.Path}
 	if t.err != nil {
-		event.Failure = t.err.Error()
+		event.Failure = scout.Plain(t.err)
 	}
 	r.events.Send(event)
 }

@@ -46,7 +46,7 @@ func unanswered(ctx context.Context, pid int, err error) health.Result {
 	if ctx.Err() != nil {
 		return health.Result{Status: health.Unhealthy, Reason: fmt.Sprintf("the recorder (process %d) does not answer", pid)}
 	}
-	return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+	return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
 }
 
 // judgeAbsence returns the status for a recorder that was not reached.
@@ -60,7 +60,7 @@ func judgeAbsence(ctx context.Context, dir string, err error) health.Result {
 	}
 	folder, err := recording.OpenFolder(dir)
 	if err != nil {
-		return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+		return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
 	}
 	id, found := unfinished(folder)
 	switch {

@@ -110,7 +110,7 @@ type Failure struct {
 
 // FailureOf converts err for the wire.
 func FailureOf(err error) Failure {
-	return Failure{Code: scout.CodeOf(err), Text: err.Error(), Hint: scout.HintOf(err)}
+	return Failure{Code: scout.CodeOf(err), Text: scout.Plain(err), Hint: scout.HintOf(err)}
 }
 
 // Err converts the failure back into an error.

@@ -84,7 +84,7 @@ func CheckFile(ctx context.Context, path string) (Report, error) {
 	}
 	err = fail(doing, err)
 	if scout.CodeOf(err) == scout.CodeStoreCorrupt {
-		report.Problems = append(report.Problems, err.Error())
+		report.Problems = append(report.Problems, scout.Plain(err))
 		err = nil
 	}
 	return report, err

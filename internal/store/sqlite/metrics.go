@@ -148,14 +148,14 @@ func (s *Store) HealthCheck() health.Check {
 			err = missing
 		}
 		if err != nil {
-			return health.Result{Status: health.Unhealthy, Reason: err.Error()}
+			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
 		}
 		s.mu.Lock()
 		failed, older := s.failed, s.older
 		s.mu.Unlock()
 		switch {
 		case failed != nil:
-			return health.Result{Status: health.Unhealthy, Reason: failed.Error()}
+			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(failed)}
 		case older:
 			return health.Result{Status: health.Degraded, Reason: "the database is older than when Scout last used it: its log was deleted, or a copy was put in its place"}
 		}

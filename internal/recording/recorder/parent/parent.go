@@ -186,7 +186,7 @@ func (p *Parent) again(how string, failures int) (int, bool) {
 		if err == nil {
 			return failures, true
 		}
-		how = err.Error()
+		how = err.Error() // raw text: the parent stays too small for the root package
 	}
 }
 
@@ -229,7 +229,7 @@ func (p *Parent) wait() (code int, how string) {
 	}
 	state, err := p.process.Wait()
 	if err != nil {
-		return 1, err.Error()
+		return 1, err.Error() // raw text: as above
 	}
 	if code = state.ExitCode(); code < 0 {
 		code = 1
