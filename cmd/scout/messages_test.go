@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/printable"
 )
 
@@ -118,7 +118,7 @@ func TestPlainText(t *testing.T) {
 			&fs.PathError{Op: "open", Path: "a", Err: syscall.EACCES}, &fs.PathError{Op: "read", Path: "b", Err: syscall.EISDIR}),
 		"decode x: it is text": fmt.Errorf("decode x: %w", errors.New("decode x: it is text")),
 	} {
-		if got := scout.Plain(err); got != want {
+		if got := cli.OneLine(err); got != want {
 			t.Errorf("%q: want %q", got, want)
 		}
 	}
