@@ -210,6 +210,10 @@ const (
 	CodeRequestTimeout Code = "request_timeout"
 	// CodeRequestTooLarge is a request with too many bytes.
 	CodeRequestTooLarge Code = "request_too_large"
+	// CodeIdempotencyKey is a key that was used for another request before.
+	CodeIdempotencyKey Code = "idempotency_key_reused"
+	// CodeRange is a part of a file that lies outside of it.
+	CodeRange Code = "range_not_satisfiable"
 	// CodeGone is a thing that was there and is not any more.
 	CodeGone Code = "gone"
 	// CodeRateLimit is a client with too many requests or streams.
@@ -321,6 +325,8 @@ var codeTable = map[Code]CodeInfo{
 	CodeMediaType:        {Permanent, "send JSON, with Content-Type: application/json"},
 	CodeRequestTimeout:   {Transient, "send the request again"},
 	CodeRequestTooLarge:  {Permanent, "send less at once"},
+	CodeIdempotencyKey:   {Permanent, "use a new key for a new request"},
+	CodeRange:            {Permanent, "ask for a range within the file; the header Content-Range has its size"},
 	CodeGone:             {Permanent, "read the list again: it is not there any more"},
 	CodeRateLimit:        {Transient, "try again later"},
 	CodeUnavailable:      {Transient, "try again in a second"},

@@ -146,8 +146,8 @@ func TestEveryErrorHasOneForm(t *testing.T) {
 		"a wrong method":                      {"DELETE", "/api/v1/version", "", nil, 405, scout.CodeMethodNotAllowed, "GET"},
 		"a wrong method of a stream":          {"POST", "/api/v1/events", "{}", nil, 405, scout.CodeMethodNotAllowed, "GET"},
 		"a query parameter that is unknown":   {"GET", "/api/v1/version?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
-		"one of a stream":                     {"GET", "/api/v1/events?x=1", "", nil, 400, scout.CodeInvalidArgument, "x"},
-		"a position that is no number":        {"GET", "/api/v1/events", "", []string{"Last-Event-ID", "last"}, 400, scout.CodeInvalidArgument, "last"},
+		"one of a stream":                     {"GET", "/api/v1/events?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
+		"a position that is no number":        {"GET", "/api/v1/events", "", []string{"Last-Event-ID", "last"}, 422, scout.CodeInvalidArgument, "last"},
 		"a body that is no JSON":              {"POST", "/api/v1/recorder/start", "{", nil, 400, scout.CodeInvalidArgument, ""},
 		"a body of another type":              {"POST", "/api/v1/recorder/start", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, scout.CodeMediaType, ""},
 		"a field that is unknown":             {"POST", "/api/v1/recorder/start", `{"colour":"red"}`, nil, 422, scout.CodeInvalidArgument, "colour"},
@@ -216,6 +216,9 @@ func TestErrorsTravelWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := received.Error.Err()
+		if strings.Contains(body.Error.Message, body.Error.Hint) {
+			t.Errorf("%s: the message %q repeats the hint", code, body.Error.Message)
+		}
 		if scout.CodeOf(got) != code || got.Error() != sent.Error() || scout.HintOf(got) != scout.HintOf(sent) {
 			t.Errorf("%s: %q (%s, %q) came back", code, got, scout.CodeOf(got), scout.HintOf(got))
 		}

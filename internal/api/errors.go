@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,7 +19,7 @@ type statusError struct {
 	v1.ErrorBody
 }
 
-func (e *statusError) Error() string { return e.ErrorBody.Error.Text }
+func (e *statusError) Error() string { return e.ErrorBody.Error.Message }
 
 // GetStatus implements huma.StatusError.
 func (e *statusError) GetStatus() int { return e.status }
@@ -66,17 +65,12 @@ func refused(status int, message string, errs []error) v1.ErrorBody {
 			details = append(details, v1.Detail{Message: scout.Plain(err)})
 		}
 	}
-	text := message
-	if len(details) > 0 {
-		text = strings.TrimPrefix(details[0].Location+": "+details[0].Message, ": ")
-	}
-	_, body := v1.ErrorOf(scout.Errorf(code, "%s", text).WithHint("see docs/formats/api.md"))
-	body.Error.Details = details
-	if len(details) > 0 && details[0].Location != "" {
-		_, param, _ := strings.Cut(details[0].Location, ".")
-		body.Error.Param = &param
-	}
-	return body
+	return v1.Refused(code, status, message, details)
+}
+
+// unprocessable is a request that is well-formed, and whose value at location cannot be used.
+func unprocessable(location, format string, args ...any) error {
+	return &v1.InputError{Location: location, Err: scout.Errorf(scout.CodeInvalidArgument, format, args...)}
 }
 
 // headers sets a header of a response.

@@ -22,6 +22,7 @@ type metrics struct {
 	bytesOut    *prometheus.CounterVec
 	refused     *prometheus.CounterVec
 	connections *prometheus.GaugeVec
+	slow        *prometheus.CounterVec
 }
 
 // requestBuckets go from a request that only looks to one that waits for a microphone.
@@ -46,6 +47,9 @@ func newMetrics(scope observe.Scope) *metrics {
 		}, []string{"reason"})),
 		connections: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "scout_connections", Help: "Open connections and streams, by kind.",
+		}, []string{"kind"})),
+		slow: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_streams_cut_off_total", Help: "Event streams that were ended because the client did not read them, by kind.",
 		}, []string{"kind"})),
 	}
 }

@@ -25,12 +25,28 @@ type startedOutput struct {
 
 // registerRecorder adds what starts and stops recordings.
 func (s *Server) registerRecorder(api huma.API) {
-	operation(api, http.MethodGet, "/recorder", "What is being recorded", func(ctx context.Context, _ *none) (*body[v1.Recorder], error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/recorder", summary: "What is being recorded",
+		description: "The state of the recorder, the recording in progress with its counts of frames, the room on the disk, and the last recording that ended.",
+	}, func(ctx context.Context, _ *none) (*body[v1.Recorder], error) {
 		return answer(s.recorder(ctx)), nil
 	})
-	operation(api, http.MethodPost, "/recorder/start", "Begin a recording; the answer comes when frames are flowing", s.start)
-	operation(api, http.MethodPost, "/recorder/stop", "End the recording; the answer comes when its file is final", s.stop)
-	operation(api, http.MethodPost, "/recorder/cancel", "End the recording and move it to the trash", s.cancel)
+	operation(api, about{
+		method: http.MethodPost, path: "/recorder/start", summary: "Start a recording",
+		description: "The answer comes when sound arrives. All fields may be left out; then the settings apply. If the same recording is in progress already, the answer is 200 with already.",
+		errors:      []scout.Code{scout.CodeAlreadyRecording, scout.CodeConflict, scout.CodeDeviceNotFound, scout.CodeNoDevice, scout.CodeDeviceUnavailable, scout.CodeDevicePermission, scout.CodeDeviceTimeout, scout.CodeSoundServer, scout.CodeRecordingLocked, scout.CodeRecorderUnreachable, scout.CodeRecorderStart, scout.CodeRecorderMissing, scout.CodeDiskFull, scout.CodeDiskLow, scout.CodeRecorderEnvironment},
+		status:      http.StatusCreated, also: []int{http.StatusOK},
+	}, s.start)
+	operation(api, about{
+		method: http.MethodPost, path: "/recorder/stop", summary: "Stop the recording",
+		description: "The answer comes when the audio file is final. If nothing is being recorded, it names the last recording, with already.",
+		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeRecorderUnreachable},
+	}, s.stop)
+	operation(api, about{
+		method: http.MethodPost, path: "/recorder/cancel", summary: "Stop the recording and discard it",
+		description: "Stops the recording and moves it to the trash, from which it can be restored.",
+		errors:      []scout.Code{scout.CodeNotRecording, scout.CodeRecordingNotFound, scout.CodeRecorderUnreachable},
+	}, s.cancel)
 }
 
 func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOutput, error) {

@@ -19,7 +19,10 @@ type described struct {
 
 // registerRecordings adds what is known about recordings, and what people say about them.
 func (s *Server) registerRecordings(api huma.API) {
-	operation(api, http.MethodGet, "/recordings", "The recordings, newest first", func(ctx context.Context, in *filter) (*body[v1.Page[v1.RecordingInfo]], error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/recordings", summary: "List recordings",
+		description: "One page of the recordings that match the filter, newest first.",
+	}, func(ctx context.Context, in *filter) (*body[v1.Page[v1.RecordingInfo]], error) {
 		f, page, err := in.store()
 		if err != nil {
 			return nil, err
@@ -34,14 +37,22 @@ func (s *Server) registerRecordings(api huma.API) {
 		}
 		return answer(out), nil
 	})
-	operation(api, http.MethodGet, "/recordings/{id}", "One recording", func(ctx context.Context, in *ByID) (*described, error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/recordings/{id}", summary: "Get a recording",
+		description: "What is known about one recording. The id may be shortened to its beginning or end, as long as it is unique.",
+		errors:      []scout.Code{scout.CodeRecordingNotFound},
+	}, func(ctx context.Context, in *ByID) (*described, error) {
 		r, err := s.recording(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
 		return &described{etag(int(r.Revision)), infoOf(&r)}, nil
 	})
-	operation(api, http.MethodPatch, "/recordings/{id}", "Give a recording a title, tags and labels", func(ctx context.Context, in *struct {
+	operation(api, about{
+		method: http.MethodPatch, path: "/recordings/{id}", summary: "Change title, tags or labels of a recording",
+		description: "Fields that are left out stay as they are. tags replaces all tags; a label with the value null is removed.",
+		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodePreconditionFailed},
+	}, func(ctx context.Context, in *struct {
 		ByID
 		IfMatch string `header:"If-Match"`
 		Body    v1.Describe

@@ -29,6 +29,8 @@ const (
 	EventRequest   = "http_request"
 	EventRefused   = "http_refused"
 	EventListening = "http_listening"
+	// EventListenerSlow is a client that was cut off, because it did not read its stream.
+	EventListenerSlow = "listener_slow"
 )
 
 // Limits of connections and requests.
@@ -37,6 +39,7 @@ const (
 	bodyWithin      = 30 * time.Second // to send the body of a request
 	idleConnection  = 2 * time.Minute  // between two requests
 	maxHeaderBytes  = 32 << 10
+	maxBodyBytes    = 1 << 20
 	maxConnections  = 512
 	maxStreams      = 256
 	refusedLogEvery = time.Second
@@ -109,23 +112,7 @@ func (s *Server) register() {
 	s.registerEvents(api)
 	s.registerTranscripts(api)
 	s.registerRecordings(api)
-}
-
-// operation adds one JSON operation.
-func operation[I, O any](api huma.API, method, path, summary string, handler func(context.Context, *I) (*O, error)) {
-	huma.Register(api, huma.Operation{
-		OperationID: operationID(method, path), Method: method, Path: prefix + path, Summary: summary, BodyReadTimeout: bodyWithin,
-	}, handler)
-}
-
-// prefix is that of all operations of this version.
-const prefix = "/api/v1"
-
-var notWord = regexp.MustCompile(`[^a-z]+`)
-
-// operationID is for example get-transcripts-id.
-func operationID(method, path string) string {
-	return strings.Trim(notWord.ReplaceAllString(strings.ToLower(method+path), "-"), "-")
+	finish(api.OpenAPI())
 }
 
 // Serve answers the clients of a listener until Shutdown, after which it returns nil. The listener is closed. address is where clients

@@ -34,25 +34,44 @@ func answer[T any](v T) *body[T] { return &body[T]{v} }
 
 // registerSystem adds what tells how the daemon is.
 func (s *Server) registerSystem(api huma.API) {
-	operation(api, http.MethodGet, "/version", "The version of the daemon and of the interface", func(context.Context, *none) (*body[v1.VersionInfo], error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/version", summary: "The version of the daemon and of the interface",
+		description: "The version and the commit of the program, and the version of this interface. It only grows; a change that would break clients becomes /api/v2.",
+	}, func(context.Context, *none) (*body[v1.VersionInfo], error) {
 		return answer(v1.VersionInfo{Version: s.options.Version, Commit: s.options.Commit, API: v1.Version}), nil
 	})
-	operation(api, http.MethodGet, "/status", "How the daemon is", func(ctx context.Context, _ *none) (*body[v1.Status], error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/status", summary: "What the daemon does",
+		description: "The process and its folders, the recorder, and how many clients are connected. A daemon that a command started also says after which idle time it ends.",
+	}, func(ctx context.Context, _ *none) (*body[v1.Status], error) {
 		status := s.services.Status()
 		status.Recorder = s.recorder(ctx)
 		status.Connections, status.Streams = s.Connections(), s.Streams()
 		return answer(status), nil
 	})
-	operation(api, http.MethodGet, "/health", "How each part of Scout is", func(ctx context.Context, _ *none) (*healthOutput, error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/health", summary: "How each part of Scout is",
+		description: "The status of each part and of the whole. Results are kept for one second. A check opens no device and loads no model.",
+	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
 		return healthAnswer(s.services.Health(ctx, false)), nil
 	})
-	operation(api, http.MethodPost, "/health/check", "Run every check and the self-test now", func(ctx context.Context, _ *none) (*healthOutput, error) {
+	operation(api, about{
+		method: http.MethodPost, path: "/health/check", summary: "Run every check now",
+		description: "The same answer as GET /health, from checks that are run now.",
+	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
 		return healthAnswer(s.services.Health(ctx, true)), nil
 	})
-	operation(api, http.MethodGet, "/settings", "Every setting and where its value comes from", func(context.Context, *none) (*body[v1.Settings], error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/settings", summary: "Every setting and where its value comes from",
+		description: "",
+	}, func(context.Context, *none) (*body[v1.Settings], error) {
 		return answer(s.services.Settings()), nil
 	})
-	operation(api, http.MethodGet, "/devices", "What can be recorded from", func(ctx context.Context, _ *none) (*body[v1.Devices], error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/devices", summary: "The devices that can be recorded from",
+		description: "Lists the devices of the sound system and opens none of them.",
+		errors:      []scout.Code{scout.CodeSoundServer, scout.CodeNoDevice, scout.CodeDevicePermission},
+	}, func(ctx context.Context, _ *none) (*body[v1.Devices], error) {
 		backend, devices, err := s.services.Devices(ctx)
 		if err != nil {
 			return nil, err
@@ -67,10 +86,13 @@ func (s *Server) registerSystem(api huma.API) {
 		}
 		return answer(list), nil
 	})
-	s.mux.HandleFunc("GET "+prefix+"/backup", s.backup)
-	document(api, huma.Operation{
-		OperationID: "get-backup", Method: http.MethodGet, Path: prefix + "/backup", Summary: "A consistent copy of the database",
-		Responses: map[string]*huma.Response{"200": {Description: "The copy", Content: map[string]*huma.MediaType{"application/vnd.sqlite3": {}}}},
+	s.add(api, stream{
+		about: about{
+			method: http.MethodGet, path: "/backup", summary: "Download a backup of the database",
+			description: "A consistent copy of the database, an SQLite file that scout restore takes. It holds no audio.",
+			errors:      []scout.Code{scout.CodeStoreCorrupt, scout.CodeDiskFull},
+		},
+		answers: []string{"application/vnd.sqlite3"}, handler: s.backup,
 	})
 	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})

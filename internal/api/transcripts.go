@@ -64,11 +64,31 @@ type ByID struct {
 
 // registerTranscripts adds the texts.
 func (s *Server) registerTranscripts(api huma.API) {
-	operation(api, http.MethodGet, "/transcripts", "The texts, newest first", s.listTranscripts)
-	operation(api, http.MethodPost, "/transcripts", "Keep a text", s.keepTranscript)
-	operation(api, http.MethodGet, "/transcripts/{id}", "One text, in any format", s.getTranscript)
-	operation(api, http.MethodPatch, "/transcripts/{id}", "Correct segments of a text: a new version", s.editTranscript)
-	operation(api, http.MethodDelete, "/transcripts/{id}", "Move a text to the trash", func(ctx context.Context, in *ByID) (*body[v1.Deleted], error) {
+	operation(api, about{
+		method: http.MethodGet, path: "/transcripts", summary: "List or search transcripts",
+		description: "One page of the transcripts that match the filter, newest first, without their segments. With q, each has snippets of the text that was found.",
+	}, s.listTranscripts)
+	operation(api, about{
+		method: http.MethodPost, path: "/transcripts", summary: "Keep a transcript",
+		description: "Adds a text that was made elsewhere, as a new version of the transcript of a recording. Without recording, the text gets an entry of its own that has no audio.",
+		errors:      []scout.Code{scout.CodeRecordingNotFound},
+		status:      http.StatusCreated,
+	}, s.keepTranscript)
+	operation(api, about{
+		method: http.MethodGet, path: "/transcripts/{id}", summary: "Get a transcript",
+		description: "The current version, or the one that is asked for, as JSON, plain text, Markdown, subtitles or a table.",
+		errors:      []scout.Code{scout.CodeNotFound},
+	}, s.getTranscript)
+	operation(api, about{
+		method: http.MethodPatch, path: "/transcripts/{id}", summary: "Correct segments of a transcript",
+		description: "All edits together become one new version, which is the current one from then on. Words that an edit leaves alone keep their times.",
+		errors:      []scout.Code{scout.CodeNotFound, scout.CodePreconditionFailed},
+	}, s.editTranscript)
+	operation(api, about{
+		method: http.MethodDelete, path: "/transcripts/{id}", summary: "Delete a transcript",
+		description: "Moves the text to the trash and leaves the audio as it is. It can be restored until undo_until.",
+		errors:      []scout.Code{scout.CodeNotFound},
+	}, func(ctx context.Context, in *ByID) (*body[v1.Deleted], error) {
 		key, err := s.key(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -80,7 +100,11 @@ func (s *Server) registerTranscripts(api huma.API) {
 		}
 		return answer(v1.Deleted{UndoUntil: v1.TimeOf(deleted.DeletedAt.Add(store.DefaultRetention().Trash))}), nil
 	})
-	operation(api, http.MethodPost, "/transcripts/{id}/restore", "Take a text out of the trash", func(ctx context.Context, in *ByID) (*body[v1.TranscriptSummary], error) {
+	operation(api, about{
+		method: http.MethodPost, path: "/transcripts/{id}/restore", summary: "Restore a deleted transcript",
+		description: "Takes the text out of the trash.",
+		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeGone},
+	}, func(ctx context.Context, in *ByID) (*body[v1.TranscriptSummary], error) {
 		key, err := s.key(ctx, in.ID)
 		if err != nil {
 			return nil, err
@@ -92,8 +116,16 @@ func (s *Server) registerTranscripts(api huma.API) {
 		}
 		return answer(summaryOf(&restored)), nil
 	})
-	operation(api, http.MethodGet, "/transcripts/{id}/versions", "All versions of a text, oldest first", s.versions)
-	operation(api, http.MethodPost, "/transcripts/{id}/versions/{version}/restore", "Make an earlier version the current one: a new version", s.restoreVersion)
+	operation(api, about{
+		method: http.MethodGet, path: "/transcripts/{id}/versions", summary: "List the versions of a transcript",
+		description: "All versions, oldest first, without their text.",
+		errors:      []scout.Code{scout.CodeNotFound},
+	}, s.versions)
+	operation(api, about{
+		method: http.MethodPost, path: "/transcripts/{id}/versions/{version}/restore", summary: "Return to an earlier version",
+		description: "Adds a new version with the text of an earlier one, and makes it the current one. This is both undo and redo.",
+		errors:      []scout.Code{scout.CodeNotFound},
+	}, s.restoreVersion)
 }
 
 func (s *Server) store() store.Store { return s.services.History.Store() }

@@ -15,6 +15,9 @@ const (
 	HeaderCode    = "X-Scout-Code"    // Scout's error code
 	HeaderVersion = "X-Scout-Version" // of the daemon's program
 	HeaderRequest = "X-Request-Id"
+	// HeaderIdempotency is the key by which a request that is sent again is recognised; HeaderReplayed is true in the answer to it.
+	HeaderIdempotency = "Idempotency-Key"
+	HeaderReplayed    = "Idempotent-Replayed"
 )
 
 // Time is a moment in UTC, written with milliseconds.

@@ -3,6 +3,7 @@ package v1
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/scout-speech/scout"
 )
@@ -12,7 +13,7 @@ type ErrorBody struct {
 	Error Error `json:"error"`
 }
 
-// Error says what went wrong. Message is the error's text with its hint; it contains no spoken word.
+// Error says what went wrong and what helps, each once. It contains no spoken word.
 type Error struct {
 	Message   string     `json:"message"`
 	Type      string     `json:"type" enum:"invalid_request_error,rate_limit_error,server_error"`
@@ -20,9 +21,7 @@ type Error struct {
 	Code      scout.Code `json:"code"`
 	Hint      string     `json:"hint,omitempty" doc:"What helps"`
 	Retryable bool       `json:"retryable" doc:"Whether the same request may succeed later"`
-	Details   []Detail   `json:"details,omitempty"`
-	// Text is the message without the hint; it does not travel.
-	Text string `json:"-"`
+	Details   []Detail   `json:"details,omitempty" doc:"Each thing that is wrong with the request"`
 }
 
 // Detail is one thing that is wrong with an input.
@@ -31,15 +30,70 @@ type Detail struct {
 	Message  string `json:"message"`
 }
 
+// InputError is a request that is well-formed and cannot be carried out, because of what stands at a place of it.
+type InputError struct {
+	// Location is where, for example body.device, query.limit or path.id.
+	Location string
+	// Err says what is wrong there.
+	Err error
+}
+
+// Error implements error.
+func (e *InputError) Error() string { return e.Location + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *InputError) Unwrap() error { return e.Err }
+
+// hintOf is what helps against err. The general hint of a wrong request is one for the command line.
+func hintOf(err error) string {
+	hint := scout.HintOf(err)
+	if code := scout.CodeOf(err); code == scout.CodeInvalidArgument && hint == code.Info().Hint {
+		return "docs/formats/api.md describes every request"
+	}
+	return hint
+}
+
 // ErrorOf returns the status and the body for err.
 func ErrorOf(err error) (int, ErrorBody) {
 	code := scout.CodeOf(err)
 	status := StatusOf(code)
-	e := Error{Message: scout.Plain(err), Text: scout.Plain(err), Type: typeOf(status), Code: code, Hint: scout.HintOf(err), Retryable: code.Info().Class == scout.Transient}
-	if e.Hint != "" {
-		e.Message += "; " + e.Hint
+	e := Error{Message: scout.Plain(err), Code: code, Hint: hintOf(err), Retryable: code.Info().Class == scout.Transient}
+	var input *InputError
+	if errors.As(err, &input) {
+		if code == scout.CodeInvalidArgument {
+			status = http.StatusUnprocessableEntity
+		}
+		e.Details = []Detail{{Location: input.Location, Message: scout.Plain(input.Err)}}
+		e.Param = paramOf(input.Location)
 	}
+	e.Type = typeOf(status)
 	return status, ErrorBody{e}
+}
+
+// paramOf is the name of what stands at a location, without the part of the request in which it stands.
+func paramOf(location string) *string {
+	if location == "" {
+		return nil
+	}
+	param := location
+	if _, name, found := strings.Cut(location, "."); found {
+		param = name
+	}
+	return &param
+}
+
+// Refused returns the body for a request in which several things are wrong, with the first one as its message.
+func Refused(code scout.Code, status int, message string, details []Detail) ErrorBody {
+	e := Error{Message: message, Type: typeOf(status), Code: code, Hint: hintOf(scout.Errorf(code, "refused")), Retryable: code.Info().Class == scout.Transient, Details: details}
+	if len(details) > 0 {
+		first := details[0]
+		e.Message = first.Message
+		if first.Location != "" {
+			e.Message = first.Location + ": " + first.Message
+		}
+		e.Param = paramOf(first.Location)
+	}
+	return ErrorBody{e}
 }
 
 func typeOf(status int) string {
@@ -59,8 +113,8 @@ func (e Error) Err() error {
 		code = scout.CodeInternal
 	}
 	text := e.Message
-	if suffix := "; " + e.Hint; e.Hint != "" && len(text) > len(suffix) && text[len(text)-len(suffix):] == suffix {
-		text = text[:len(text)-len(suffix)]
+	if e.Hint != "" { // a daemon of an earlier version repeats it there
+		text = strings.TrimSuffix(text, "; "+e.Hint)
 	}
 	err := scout.Errorf(code, "%w", errors.New(text))
 	if e.Hint != "" {
@@ -79,15 +133,16 @@ var statuses = map[int][]scout.Code{
 	http.StatusNotFound: {
 		scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeUnknownURL, scout.CodeNotFound, scout.CodeRecordingNotFound, scout.CodeDeviceNotFound,
 	},
-	http.StatusMethodNotAllowed:      {scout.CodeMethodNotAllowed},
-	http.StatusRequestTimeout:        {scout.CodeRequestTimeout},
-	http.StatusUnsupportedMediaType:  {scout.CodeMediaType},
-	http.StatusConflict:              {scout.CodeAlreadyRecording, scout.CodeNotRecording, scout.CodeRecordingInUse, scout.CodeModelInUse, scout.CodeConflict, scout.CodeRecorderEnvironment},
-	http.StatusGone:                  {scout.CodeGone},
-	http.StatusPreconditionFailed:    {scout.CodePreconditionFailed},
-	http.StatusRequestEntityTooLarge: {scout.CodeRequestTooLarge, scout.CodeAudioTooLong},
-	http.StatusUnprocessableEntity:   {scout.CodeConfigInvalid},
-	http.StatusTooManyRequests:       {scout.CodeRateLimit, scout.CodeBusy},
+	http.StatusMethodNotAllowed:             {scout.CodeMethodNotAllowed},
+	http.StatusRequestTimeout:               {scout.CodeRequestTimeout},
+	http.StatusUnsupportedMediaType:         {scout.CodeMediaType},
+	http.StatusConflict:                     {scout.CodeAlreadyRecording, scout.CodeNotRecording, scout.CodeRecordingInUse, scout.CodeModelInUse, scout.CodeConflict, scout.CodeRecorderEnvironment},
+	http.StatusGone:                         {scout.CodeGone},
+	http.StatusPreconditionFailed:           {scout.CodePreconditionFailed},
+	http.StatusRequestEntityTooLarge:        {scout.CodeRequestTooLarge, scout.CodeAudioTooLong},
+	http.StatusUnprocessableEntity:          {scout.CodeConfigInvalid, scout.CodeIdempotencyKey},
+	http.StatusRequestedRangeNotSatisfiable: {scout.CodeRange},
+	http.StatusTooManyRequests:              {scout.CodeRateLimit, scout.CodeBusy},
 	http.StatusServiceUnavailable: {
 		scout.CodeUnavailable, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout, scout.CodeEngineMissing, scout.CodeEngineClosed,
 		scout.CodeDecoderTimeout, scout.CodeNoDevice, scout.CodeDeviceUnavailable, scout.CodeDeviceTimeout, scout.CodeDevicePermission, scout.CodeDeviceLost,

@@ -1,0 +1,242 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+)
+
+// prefix is that of all operations of this version.
+const prefix = "/api/v1"
+
+// about describes an operation for the document.
+type about struct {
+	method, path string
+	// summary is one line, description the rest.
+	summary, description string
+	// errors are those it may give, besides those of every operation.
+	errors []scout.Code
+	// status is that of a success, 200 where it is 0; also are further ones with the same body.
+	status int
+	also   []int
+}
+
+// everyOperation may give these errors.
+func everyOperation() []scout.Code {
+	return []scout.Code{scout.CodeInvalidArgument, scout.CodePermissionDenied, scout.CodeInternal, scout.CodeUnavailable}
+}
+
+// operation adds one JSON operation.
+func operation[I, O any](api huma.API, a about, handler func(context.Context, *I) (*O, error)) {
+	huma.Register(api, huma.Operation{
+		OperationID: operationID(a.method, a.path), Method: a.method, Path: prefix + a.path, Summary: a.summary, Description: a.description,
+		DefaultStatus: a.status, BodyReadTimeout: bodyWithin, MaxBodyBytes: maxBodyBytes,
+	}, handler)
+	o := operationAt(api.OpenAPI(), a.method, prefix+a.path)
+	success := o.Responses[strconv.Itoa(max(a.status, http.StatusOK))]
+	for _, status := range a.also {
+		again := *success
+		again.Description = http.StatusText(status)
+		o.Responses[strconv.Itoa(status)] = &again
+	}
+	describeErrors(api, o, a.errors)
+}
+
+// stream is an operation that huma does not handle: its answer is no JSON, or does not end.
+type stream struct {
+	about
+	parameters []*huma.Param
+	// answers are the media types of the answer; the description of a success is the summary.
+	answers []string
+	handler http.HandlerFunc
+}
+
+// text and number are the schemas of parameters.
+func textSchema() *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+
+func numberSchema(least, most float64) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeInteger, Minimum: &least, Maximum: &most}
+}
+
+// idParameter is the {id} of a path.
+func idParameter() *huma.Param {
+	return &huma.Param{Name: "id", In: "path", Required: true, Schema: textSchema()}
+}
+
+// add adds a handler and its description.
+func (s *Server) add(api huma.API, o stream) {
+	s.mux.HandleFunc(o.method+" "+prefix+o.path, func(w http.ResponseWriter, r *http.Request) {
+		if err := knownQuery(r, o.parameters); err != nil {
+			writeError(w, err)
+			return
+		}
+		o.handler(w, r)
+	})
+	content := make(map[string]*huma.MediaType, len(o.answers))
+	for _, media := range o.answers {
+		content[media] = &huma.MediaType{}
+	}
+	operation := huma.Operation{
+		OperationID: operationID(o.method, o.path), Method: o.method, Path: prefix + o.path, Summary: o.summary, Description: o.description, Parameters: o.parameters,
+		Responses: map[string]*huma.Response{strconv.Itoa(max(o.status, http.StatusOK)): {Description: o.summary, Content: content}},
+	}
+	for _, status := range o.also {
+		operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: content}
+	}
+	describeErrors(api, &operation, o.errors)
+	api.OpenAPI().AddOperation(&operation)
+}
+
+// knownQuery refuses query parameters that the operation does not have, as huma does for the others.
+func knownQuery(r *http.Request, known []*huma.Param) error {
+	for name := range r.URL.Query() {
+		if !slices.ContainsFunc(known, func(p *huma.Param) bool { return p.In == "query" && p.Name == name }) {
+			return unprocessable("query."+name, "unknown query parameter")
+		}
+	}
+	return nil
+}
+
+// describeErrors puts the errors of an operation into its description: one response for each status, with its codes.
+func describeErrors(api huma.API, o *huma.Operation, codes []scout.Code) {
+	delete(o.Responses, "default")
+	body := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[v1.ErrorBody](), true, "ErrorBody")
+	all := append(everyOperation(), codes...)
+	if o.RequestBody != nil {
+		all = append(all, scout.CodeRequestTimeout, scout.CodeRequestTooLarge, scout.CodeMediaType)
+	}
+	byStatus := make(map[int][]string)
+	for _, code := range all {
+		status := v1.StatusOf(code)
+		byStatus[status] = append(byStatus[status], string(code))
+	}
+	byStatus[http.StatusUnprocessableEntity] = append(byStatus[http.StatusUnprocessableEntity], string(scout.CodeInvalidArgument))
+	if o.Method == http.MethodPost {
+		byStatus[http.StatusUnprocessableEntity] = append(byStatus[http.StatusUnprocessableEntity], string(scout.CodeIdempotencyKey))
+		o.Parameters = append(o.Parameters, &huma.Param{
+			Name: v1.HeaderIdempotency, In: "header", Schema: textSchema(),
+			Description: "Up to 255 printable characters. The same key and request again, within 24 hours, gives the same answer and does nothing twice",
+		})
+	}
+	for status, names := range byStatus {
+		slices.Sort(names)
+		o.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: strings.Join(slices.Compact(names), ", "),
+			Headers:     map[string]*huma.Param{v1.HeaderCode: {Description: "The code of the error", Schema: textSchema()}},
+			Content:     map[string]*huma.MediaType{"application/json": {Schema: body}},
+		}
+	}
+}
+
+// operationAt finds an operation in the document; nil where there is none.
+func operationAt(document *huma.OpenAPI, method, path string) *huma.Operation {
+	item := document.Paths[path]
+	if item == nil {
+		return nil
+	}
+	return map[string]*huma.Operation{
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodPut: item.Put,
+	}[method]
+}
+
+// operationsOf yields every operation of the document.
+func operationsOf(document *huma.OpenAPI) []*huma.Operation {
+	var all []*huma.Operation
+	for _, path := range slices.Sorted(maps.Keys(document.Paths)) {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodPut} {
+			if o := operationAt(document, method, path); o != nil {
+				all = append(all, o)
+			}
+		}
+	}
+	return all
+}
+
+var notWord = regexp.MustCompile(`[^a-z]+`)
+
+// operationID is for example get-transcripts-id.
+func operationID(method, path string) string {
+	return strings.Trim(notWord.ReplaceAllString(strings.ToLower(method+path), "-"), "-")
+}
+
+// finish completes the document once every operation is in it. What a client may send is exact; an answer may have fields that a
+// client does not know yet, and its lists are never null.
+func finish(document *huma.OpenAPI) {
+	sent := make(map[string]bool) // schemas that requests refer to
+	var visit func(s *huma.Schema)
+	visit = func(s *huma.Schema) {
+		if s == nil {
+			return
+		}
+		if s.Ref != "" {
+			if !sent[s.Ref] {
+				sent[s.Ref] = true
+				visit(document.Components.Schemas.SchemaFromRef(s.Ref))
+			}
+			return
+		}
+		for _, property := range s.Properties {
+			visit(property)
+		}
+		visit(s.Items)
+		if more, is := s.AdditionalProperties.(*huma.Schema); is {
+			visit(more)
+		}
+	}
+	for _, o := range operationsOf(document) {
+		if o.RequestBody != nil {
+			for _, media := range o.RequestBody.Content {
+				visit(media.Schema)
+			}
+		}
+		addExample(o)
+	}
+	const refs = "#/components/schemas/"
+	for name, schema := range document.Components.Schemas.Map() {
+		if sent[refs+name] {
+			continue
+		}
+		if schema.AdditionalProperties == false {
+			schema.AdditionalProperties = true
+		}
+		for _, property := range schema.Properties {
+			if property.Type == huma.TypeArray {
+				property.Nullable = false
+			}
+		}
+	}
+}
+
+// addExample puts the example of an operation into the document. Each operation has one, which a test runs.
+func addExample(o *huma.Operation) {
+	e, found := exampleOf(o.OperationID)
+	if !found {
+		return
+	}
+	if o.RequestBody != nil && e.body != "" {
+		o.RequestBody.Content["application/json"].Example = raw(e.body)
+	}
+	answer := o.Responses[strconv.Itoa(e.status)]
+	if answer == nil {
+		panic(fmt.Sprintf("the example of %s answers with %d, which it never does", o.OperationID, e.status)) // a defect that each start would show
+	}
+	for media, content := range answer.Content {
+		if content.Example = e.answer; media == "application/json" {
+			content.Example = raw(e.answer)
+		}
+		if len(answer.Content) > 1 {
+			break
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// eventStream is the media type of events. Source: the HTML standard, "Server-sent events".
+const eventStream = "text/event-stream"
+
+// aliveEvery is how often a stream without events gets a comment, so that both sides notice a dead connection. It is rare, because each
+// comment wakes two processes.
+const aliveEvery = 30 * time.Second
+
+// feed is what one client follows: the numbered events of a stream of the journal, replayed from a position and then followed, and
+// between them passing events that have no number and are never replayed.
+type feed struct {
+	// kind is the label of its metrics: sse, live or level.
+	kind string
+	// stream is that of the journal; empty for a feed of passing events only. after is the number behind which it begins.
+	stream string
+	after  uint64
+	// wanted selects events; nil takes all of them. A reset is always sent.
+	wanted func(e *store.Event) bool
+	// body is what a numbered event says; nil for its data as it is.
+	body func(e *store.Event) any
+	// passing are the events without a number; nil for none. The feed ends when it is closed. Whoever sends into it must drop what does
+	// not fit: a client that reads slowly must delay nobody.
+	passing <-chan passing
+}
+
+// passing is an event without a number.
+type passing struct {
+	kind string
+	body any
+}
+
+// positionParameters are the two ways in which a client says where it left off.
+func positionParameters() []*huma.Param {
+	return []*huma.Param{
+		{Name: "after", In: "query", Description: "The number of the last event that was read: the stream continues after it", Schema: numberSchema(0, 1<<53)},
+		{Name: "Last-Event-ID", In: "header", Description: "The same, as browsers send it when they connect again. It counts where both are given", Schema: textSchema()},
+	}
+}
+
+// position is the number behind which a client wants to continue; given is false where it names none.
+func position(r *http.Request) (after uint64, given bool, err error) {
+	where, text := "query.after", r.URL.Query().Get("after")
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		where, text = "header.Last-Event-ID", last
+	}
+	if text == "" {
+		return 0, false, nil
+	}
+	if after, err = strconv.ParseUint(text, 10, 64); err != nil {
+		return 0, false, unprocessable(where, "%q is not the number of an event", text)
+	}
+	return after, true, nil
+}
+
+// send answers a request with a feed, until the feed ends, the client goes, or the server stops.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
+	if s.streams.Add(1) > maxStreams {
+		s.streams.Add(-1)
+		s.refuse("streams", r.RemoteAddr, scout.CodeRateLimit)
+		writeError(w, scout.Errorf(scout.CodeRateLimit, "%d event streams are open, which is the limit", maxStreams))
+		return
+	}
+	s.metrics.connections.WithLabelValues(f.kind).Inc()
+	defer func() {
+		s.streams.Add(-1)
+		s.metrics.connections.WithLabelValues(f.kind).Dec()
+	}()
+	h := w.Header()
+	h.Set("Content-Type", eventStream)
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	var numbered <-chan store.Event
+	if f.stream != "" {
+		numbered = s.follow(ctx, f)
+		defer func() {
+			cancel()
+			for range numbered { // until it has ended
+			}
+		}()
+	}
+	err := s.sendEvents(w, f, numbered)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // the client did not read for as long as one write may take
+		s.metrics.slow.WithLabelValues(f.kind).Inc()
+		s.log.Warn(EventListenerSlow, slog.String("kind", f.kind), slog.Int64(observe.KeyDurationMS, writeWithin.Milliseconds()))
+	}
+}
+
+// sendEvents writes until the feed ends, the server stops, or a write fails.
+func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store.Event) error {
+	control := http.NewResponseController(w)
+	write := func(format string, args ...any) error {
+		if _, err := fmt.Fprintf(w, format, args...); err != nil {
+			return err
+		}
+		return control.Flush()
+	}
+	if err := write(": ok\n\n"); err != nil {
+		return err
+	}
+	alive := time.NewTicker(aliveEvery)
+	defer alive.Stop()
+	for {
+		select {
+		case e, open := <-numbered:
+			if !open {
+				return nil
+			}
+			if e.Type != store.EventReset && f.wanted != nil && !f.wanted(&e) {
+				continue
+			}
+			data, err := json.Marshal(bodyOf(f, &e))
+			if err != nil {
+				return err
+			}
+			if err := write("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data); err != nil {
+				return err
+			}
+		case e, open := <-f.passing:
+			if !open {
+				return nil
+			}
+			data, err := json.Marshal(e.body)
+			if err != nil {
+				return err
+			}
+			if err := write("event: %s\ndata: %s\n\n", e.kind, data); err != nil {
+				return err
+			}
+		case <-alive.C:
+			if err := write(": alive\n\n"); err != nil {
+				return err
+			}
+		case <-s.ending:
+			return nil
+		}
+	}
+}
+
+func bodyOf(f feed, e *store.Event) any {
+	switch {
+	case f.body != nil:
+		return f.body(e)
+	case len(e.Data) == 0:
+		return map[string]string{"type": e.Type}
+	}
+	return e.Data
+}
+
+// follow sends the numbered events of a feed until ctx ends or their stream does. A slow reader delays itself alone.
+func (s *Server) follow(ctx context.Context, f feed) <-chan store.Event {
+	events := make(chan store.Event)
+	go func() { // ended by ctx; send waits for it
+		defer close(events)
+		for e, err := range store.Follow(ctx, s.store(), f.stream, f.after) {
+			if err != nil {
+				return // the client asks again, and gets the error
+			}
+			select {
+			case events <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return events
+}
