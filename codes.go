@@ -189,6 +189,15 @@ const (
 	// CodeStoreUnsafe is a file system without the locks that a database needs.
 	CodeStoreUnsafe Code = "store_unsafe"
 
+	// CodeNoDisplay is a session without an X server that text could be inserted through.
+	CodeNoDisplay Code = "no_display"
+	// CodeNoWindow is a desktop on which no window has the keyboard focus.
+	CodeNoWindow Code = "no_window"
+	// CodeNotInserted is a window that did not take a text.
+	CodeNotInserted Code = "not_inserted"
+	// CodeNoClipboard is a machine on which no program puts text on the clipboard.
+	CodeNoClipboard Code = "no_clipboard"
+
 	// CodeDaemonRunning is a daemon that cannot start because another one serves the data folder.
 	CodeDaemonRunning Code = "daemon_running"
 	// CodeDaemonStart is a daemon that ended, or was not ready in time, when a command started it.
@@ -313,6 +322,11 @@ var codeTable = map[Code]CodeInfo{
 	CodeStoreNewer:         {Permanent, "use the version of Scout that wrote it, or a later one"},
 	CodeStoreForeign:       {Permanent, "move the file away, or choose another folder with --data-dir"},
 	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk with --data-dir"},
+
+	CodeNoDisplay:   {Permanent, "run Scout in a session of X11; the last text: scout dictate --last"},
+	CodeNoWindow:    {Permanent, "click where the text belongs; the last text: scout dictate --last"},
+	CodeNotInserted: {Permanent, "the last text: scout dictate --last"},
+	CodeNoClipboard: {Permanent, "install wl-clipboard (Wayland) or xclip (X11)"},
 
 	CodeDaemonRunning:     {Permanent, "use the daemon that runs, or end it: scout serve stop"},
 	CodeDaemonStart:       {Transient, "see daemon.log in the data folder, or start it in the foreground: scout serve"},

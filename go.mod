@@ -10,6 +10,7 @@ require (
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/gen2brain/malgo v0.11.24
 	github.com/hajimehoshi/go-mp3 v0.3.4
+	github.com/jezek/xgb v1.1.1
 	github.com/jfreymuth/vorbis v1.0.2
 	github.com/k2-fsa/sherpa-onnx-go v1.13.8
 	github.com/knadh/koanf/parsers/toml/v2 v2.1.0

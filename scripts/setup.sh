@@ -13,7 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Programs and their Debian packages: those that are required, and those that only add features.
 readonly REQUIRED_PROGRAMS=(go: gcc:gcc node:nodejs npm:npm tar:tar)
-readonly OPTIONAL_PROGRAMS=(ffmpeg:ffmpeg pulseaudio:pulseaudio paplay:pulseaudio-utils stress-ng:stress-ng espeak-ng:espeak-ng)
+readonly OPTIONAL_PROGRAMS=(ffmpeg:ffmpeg pulseaudio:pulseaudio paplay:pulseaudio-utils stress-ng:stress-ng espeak-ng:espeak-ng
+  Xvfb:xvfb xdotool:xdotool xclip:xclip xterm:xterm zenity:zenity setxkbmap:x11-xkb-utils)
 
 readonly GOTESTSUM=gotest.tools/gotestsum@v1.13.0
 readonly GOLANGCI_LINT=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -61,7 +62,7 @@ install_packages() {
   required=$(missing_programs "${REQUIRED_PROGRAMS[@]}")
   [ -z "$required" ] || fail "missing: $(programs "$required"). Install what is missing (Go 1.26, gcc and Node 20 with npm), then run this again."
   optional=$(missing_programs "${OPTIONAL_PROGRAMS[@]}")
-  [ -z "$optional" ] || say "without $(programs "$optional") some things do not work (ffmpeg: m4a, opus, webm, mp4; pulseaudio: tests of the real microphone path; stress-ng: make soak; espeak-ng: measuring word times on spoken sentences). As root: apt-get install $(packages_of "$optional")"
+  [ -z "$optional" ] || say "without $(programs "$optional") some things do not work (ffmpeg: m4a, opus, webm, mp4; pulseaudio: tests of the real microphone path; stress-ng: make soak; espeak-ng: measuring word times on spoken sentences; xdotool, xclip: text for other windows; xvfb, xterm, zenity, setxkbmap: tests of that). As root: apt-get install $(packages_of "$optional")"
 }
 
 programs() { local e out=(); for e in $1; do out+=("${e%%:*}"); done; printf '%s' "${out[*]}"; }
