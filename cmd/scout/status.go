@@ -76,6 +76,14 @@ func statusRows(s *v1.Status) [][]string {
 		}
 		rows = append(rows, []string{"disk", room})
 	}
+	engine := s.Engine.State
+	if s.Engine.Model != "" {
+		engine += ", " + s.Engine.Model
+	}
+	if s.Engine.Reason != "" {
+		engine += ": " + s.Engine.Reason
+	}
+	rows = append(rows, []string{"engine", engine})
 	ends := ""
 	if s.Idle != nil {
 		ends = fmt.Sprintf(", ends when idle for %s", inSeconds(s.Idle.AfterSeconds))

@@ -25,6 +25,7 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
@@ -42,8 +43,10 @@ const (
 	storeWithin     = time.Minute     // a database of an earlier version is brought up to date
 	storeBudget     = 5 * time.Second // to write what is under way
 	recorderBudget  = 3 * time.Second // to leave the recorder, which goes on
+	engineBudget    = 5 * time.Second // to end the processes that run models, which are killed if they do not obey
 	ordinaryBudget  = time.Second
 	devicesWithin   = 10 * time.Second // a sound server that hangs must not hang a client
+	selfTestWithin  = 30 * time.Second // a model is loaded and decodes a second of audio
 	watchdogPerBeat = 2                // beats in the time that systemd's watchdog allows
 )
 
@@ -77,6 +80,7 @@ type daemon struct {
 	store      store.Store
 	storeErr   error // why there is none
 	storeCheck health.Check
+	engines    *recognize.Engines
 	history    *history.History
 	backup     func(ctx context.Context, path string) error
 	recorder   *record.Recorder
@@ -165,6 +169,7 @@ func (d *daemon) stages(living context.Context) []stage {
 	return []stage{
 		{name: "lock", within: startWithin, budget: ordinaryBudget, start: d.startLock, stop: func(context.Context) error { return d.instance.close() }},
 		{name: "store", within: storeWithin, budget: storeBudget, start: d.startStore, stop: func(context.Context) error { return d.store.Close() }},
+		{name: "engine", within: startWithin, budget: engineBudget, start: d.startEngines, stop: d.stopEngines},
 		{name: "recorder", within: startWithin, budget: recorderBudget, start: func(context.Context) error { return d.startRecorder(living) }, stop: d.stopRunning},
 		{name: "socket", within: startWithin, budget: ordinaryBudget, start: d.startSocket, stop: d.stopSocket},
 		{name: "server", within: startWithin, budget: requestsBudget, start: d.startServer, stop: func(ctx context.Context) error { return d.server.Shutdown(ctx) }},
@@ -216,10 +221,15 @@ func (d *daemon) startRecorder(living context.Context) error {
 	d.recorder = record.New(record.Options{
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
 	})
-	d.running.Go(func() error {
-		return d.options.Failures.Guard("record", func() error { return d.recorder.Run(living) })
-	})
+	d.run("record", d.recorder.Run)
 	return nil
+}
+
+// run runs a component until the components are stopped. A panic or an error in it ends the daemon in order.
+func (d *daemon) run(name string, component func(context.Context) error) {
+	d.running.Go(func() error {
+		return d.options.Failures.Guard(name, func() error { return component(d.living) })
+	})
 }
 
 // stopRunning ends what runs beside the server, and waits for it.
@@ -285,7 +295,7 @@ func (d *daemon) startServer(context.Context) error {
 			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(d.storeErr)}
 		}}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
 	}
@@ -293,7 +303,7 @@ func (d *daemon) startServer(context.Context) error {
 	d.server = api.New(api.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
 	}, api.Services{
-		Health: d.checker.Report, NotReady: d.notReady, Status: d.status, Settings: func() v1.Settings { return settingsOf(s) },
+		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: func() v1.Settings { return settingsOf(s) },
 		Devices: devices, Recorder: d.recorder, History: d.history, Backup: d.backup,
 		Order: recording.Order{Format: formatOf(s), Device: r.Device, OnLoss: r.OnLoss, Preroll: prerollOf(r.Preroll)},
 	})
@@ -352,6 +362,8 @@ func (d *daemon) status() v1.Status {
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
 		Processes: []v1.Process{{Name: "scout", PID: os.Getpid(), RSSBytes: residentBytes()}},
 	}
+	engine, processes := d.engineStatus()
+	status.Engine, status.Processes = engine, append(status.Processes, processes...)
 	if d.activity.after > 0 {
 		status.Idle = &v1.Idle{AfterSeconds: d.activity.after.Seconds(), Open: d.activity.Open()}
 	}

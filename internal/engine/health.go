@@ -14,12 +14,12 @@ import (
 
 // States of an engine in the metadata of its health.
 const (
-	stateUnloaded = "unloaded"
-	stateLoading  = "loading"
-	stateLoaded   = "loaded"
-	stateStalled  = "stalled"
-	stateFailed   = "failed"
-	stateResting  = "resting"
+	StateUnloaded = "unloaded"
+	StateLoading  = "loading"
+	StateLoaded   = "loaded"
+	StateStalled  = "stalled"
+	StateFailed   = "failed"
+	StateResting  = "resting"
 )
 
 // Check returns the health check of this engine. It has no side effects: it loads no model, changes no clock, writes no
@@ -41,25 +41,25 @@ func (e *Engine) health() health.Result {
 		age = fmt.Sprintf("last success %s ago", since)
 		result.Metadata["last_success_seconds"] = strconv.FormatFloat(since.Seconds(), 'f', 0, 64)
 	}
-	state, reason := stateUnloaded, age
+	state, reason := StateUnloaded, age
 	switch {
 	case e.breaker.Open():
-		state, reason = stateResting, "the engine failed several times in a row"
+		state, reason = StateResting, "the engine failed several times in a row"
 		if s.LastError != nil {
 			reason += ": " + scout.Plain(s.LastError)
 		}
 	case s.Stalled >= e.options.SuspectAfter:
-		state, reason = stateStalled, fmt.Sprintf("a request has made no progress for %s", s.Stalled.Round(time.Second))
+		state, reason = StateStalled, fmt.Sprintf("a request has made no progress for %s", s.Stalled.Round(time.Second))
 	case s.LastError != nil:
-		state, reason = stateFailed, scout.Plain(s.LastError)
+		state, reason = StateFailed, scout.Plain(s.LastError)
 	case s.Running:
-		state = stateLoaded
+		state = StateLoaded
 	case !s.Loading.IsZero():
-		state, reason = stateLoading, fmt.Sprintf("loading the model for %s; %s", time.Since(s.Loading).Round(time.Second), age)
+		state, reason = StateLoading, fmt.Sprintf("loading the model for %s; %s", time.Since(s.Loading).Round(time.Second), age)
 	}
 	result.Metadata["state"], result.Reason = state, reason
 	switch state {
-	case stateResting, stateStalled, stateFailed:
+	case StateResting, StateStalled, StateFailed:
 		result.Status = health.Unhealthy
 	}
 	return result

@@ -57,6 +57,17 @@ type Options struct {
 	Engine engine.Options
 }
 
+// check sets the default number of threads and refuses values that do not exist.
+func (o *Options) check() error {
+	if o.Threads == 0 {
+		o.Threads = 1
+	}
+	if o.Threads < 1 || o.Threads > MaxThreads {
+		return scout.Errorf(scout.CodeInvalidArgument, "%d threads: Scout can use 1 to %d", o.Threads, MaxThreads)
+	}
+	return CheckBackend(o.Backend, o.Profile)
+}
+
 // Recognizer is an engine with information about its model. Close ends it.
 type Recognizer struct {
 	Engine  *engine.Engine
@@ -72,22 +83,21 @@ type Recognizer struct {
 //	scout.CodeModelUnknown, CodeModelNotInstalled, CodeModelCorrupt  as of model.Store.Resolve
 //	scout.CodeModelUnsupported   the requested backend does not run the model
 func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Recognizer, error) {
-	if o.Threads == 0 {
-		o.Threads = 1
-	}
-	if o.Threads < 1 || o.Threads > MaxThreads {
-		return nil, scout.Errorf(scout.CodeInvalidArgument, "%d threads: Scout can use 1 to %d", o.Threads, MaxThreads)
-	}
-	if err := CheckBackend(o.Backend, o.Profile); err != nil {
+	if err := o.check(); err != nil {
 		return nil, err
 	}
 	installed, err := store.Resolve(ctx, o.Model)
 	if err != nil {
 		return nil, err
 	}
+	return m.open(ctx, installed, store.Dir(), o)
+}
+
+// open prepares the engine of an installed model; dir is the folder of models that notices are about.
+func (m *Machine) open(ctx context.Context, installed model.Installed, dir string, o Options) (*Recognizer, error) {
 	if installed.EnglishOnly() {
 		m.notice(Notice{
-			ModelsDir: store.Dir(), Once: "english-only",
+			ModelsDir: dir, Once: "english-only",
 			Text: "the model " + installed.ID + " knows English only; for other languages see: scout models list",
 		})
 	}

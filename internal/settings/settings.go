@@ -29,6 +29,7 @@ type Settings struct {
 	Trace      Trace      `koanf:"trace"`
 	Programs   Programs   `koanf:"programs"`
 	Daemon     Daemon     `koanf:"daemon"`
+	Engine     Engine     `koanf:"engine"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -86,6 +87,11 @@ type Daemon struct {
 	Idle time.Duration `koanf:"idle" about:"How long a daemon that a command started keeps running when nothing is open; 0s for ever."`
 }
 
+// Engine is about the processes that run models for the daemon.
+type Engine struct {
+	Idle time.Duration `koanf:"idle" about:"How long the daemon keeps a model in memory after its last use; 0s for as long as the daemon runs."`
+}
+
 // Default returns the default settings.
 func Default() Settings {
 	return Settings{
@@ -93,6 +99,7 @@ func Default() Settings {
 		Transcribe: Transcribe{Threads: 1, Effort: "normal"},
 		Log:        Log{Format: "text"},
 		Daemon:     Daemon{Idle: 10 * time.Minute},
+		Engine:     Engine{Idle: 5 * time.Minute},
 	}
 }
 

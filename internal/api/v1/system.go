@@ -28,19 +28,20 @@ type Component struct {
 
 // Status is GET /status.
 type Status struct {
-	PID           int       `json:"pid"`
-	Version       string    `json:"version"`
-	StartedAt     Time      `json:"started_at"`
-	UptimeSeconds float64   `json:"uptime_seconds"`
-	DataDir       string    `json:"data_dir"`
-	RecordingsDir string    `json:"recordings_dir"`
-	ModelsDir     string    `json:"models_dir"`
-	LogFile       string    `json:"log_file,omitempty"`
-	Idle          *Idle     `json:"idle,omitempty" doc:"When the daemon ends by itself; absent where it does not"`
-	Processes     []Process `json:"processes"`
-	Recorder      Recorder  `json:"recorder"`
-	Connections   int       `json:"connections"`
-	Streams       int       `json:"streams"`
+	PID           int          `json:"pid"`
+	Version       string       `json:"version"`
+	StartedAt     Time         `json:"started_at"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	DataDir       string       `json:"data_dir"`
+	RecordingsDir string       `json:"recordings_dir"`
+	ModelsDir     string       `json:"models_dir"`
+	LogFile       string       `json:"log_file,omitempty"`
+	Idle          *Idle        `json:"idle,omitempty" doc:"When the daemon ends by itself; absent where it does not"`
+	Processes     []Process    `json:"processes"`
+	Engine        EngineStatus `json:"engine"`
+	Recorder      Recorder     `json:"recorder"`
+	Connections   int          `json:"connections"`
+	Streams       int          `json:"streams"`
 }
 
 // Idle says when a daemon ends that was started on demand.
@@ -54,6 +55,16 @@ type Process struct {
 	Name     string `json:"name"`
 	PID      int    `json:"pid"`
 	RSSBytes uint64 `json:"rss_bytes,omitempty"`
+}
+
+// EngineStatus is the state of the model that was used last. A model is loaded by the first request that needs it.
+type EngineStatus struct {
+	State       string `json:"state" enum:"unloaded,loading,loaded,stalled,failed,resting"`
+	Model       string `json:"model,omitempty"`
+	Breaker     string `json:"breaker,omitempty" enum:"closed,open,half-open"`
+	Starts      int    `json:"starts" doc:"How many processes of it became ready"`
+	LastSuccess *Time  `json:"last_success_at,omitempty"`
+	Reason      string `json:"reason,omitempty" doc:"Why the last request or start failed"`
 }
 
 // Settings is GET /settings.

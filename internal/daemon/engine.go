@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/model/prepare"
+	"github.com/scout-speech/scout/internal/recognize"
+)
+
+// startEngines makes the component that runs models. It opens no folder and starts no process: the first request does.
+func (d *daemon) startEngines(context.Context) error {
+	s, scope := d.options.Settings, d.options.Scope
+	d.engines = recognize.NewEngines(recognize.EnginesOptions{
+		Machine: &recognize.Machine{Scope: scope, Processor: prepare.DetectProcessor(), Notice: recognize.LogNotices(scope)},
+		Models: func() (*model.Store, error) {
+			dir, shared, err := s.ModelsDir()
+			if err != nil {
+				return nil, err
+			}
+			return model.Open(dir, scope, model.WithShared(shared...))
+		},
+		Default: s.Transcribe.Model, Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
+	})
+	return nil
+}
+
+// stopEngines ends the processes that run models. What waits for them was stopped before.
+func (d *daemon) stopEngines(context.Context) error {
+	d.engines.Close()
+	return nil
+}
+
+// engineStatus is the state of the model that was used last, and the processes of all of them.
+func (d *daemon) engineStatus() (v1.EngineStatus, []v1.Process) {
+	status := v1.EngineStatus{State: "unloaded"}
+	var processes []v1.Process
+	for i, m := range d.engines.Open() {
+		if m.Running {
+			processes = append(processes, v1.Process{Name: "scout-engine", PID: m.PID, RSSBytes: m.ResidentBytes})
+		}
+		if i > 0 {
+			continue
+		}
+		status = v1.EngineStatus{State: m.Health.Metadata["state"], Model: m.ID, Breaker: m.Breaker, Starts: m.Starts, LastSuccess: v1.TimeOf(m.LastGood)}
+		if m.LastError != nil {
+			status.Reason = scout.Plain(m.LastError)
+		}
+	}
+	return status, processes
+}
+
+// report runs the checks. If a person asks for the self-test, the default model decodes a known clip first, so that
+// the check of the engine tells how that went.
+func (d *daemon) report(ctx context.Context, now bool) health.Report {
+	if now {
+		tested, cancel := context.WithTimeoutCause(ctx, selfTestWithin, scout.Errorf(scout.CodeDeadlineExceeded, "the self-test took more than %s", selfTestWithin))
+		defer cancel()
+		_ = d.engines.SelfTest(tested) // the checks of the engine and of the model say what was wrong
+	}
+	return d.checker.Report(ctx, now)
+}

@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/settings"
+)
+
+// loaded are settings with folders of the test's own.
+func loaded(t *testing.T, environment ...string) *settings.Loaded {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := settings.Load(settings.Sources{File: "/dev/null", Environment: append([]string{"HOME=" + dir, "SCOUT_DATA=" + filepath.Join(dir, "data"), "SCOUT_ENGINE=/dev/null"}, environment...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	scope := observe.NewScope(nil, registry, nil)
+	d := &daemon{options: Options{Settings: loaded(t), Scope: scope}}
+	if err := d.startEngines(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.checker = newChecker(scope, "", []health.Check{d.engines.Check(), modelCheck(d.options.Settings, scope)})
+	for _, now := range []bool{false, true} { // the self-test has no model to load: nothing of the engine is wrong
+		r := d.report(t.Context(), now)
+		if c := r.Components[0]; c.Status != health.Healthy || c.Metadata["state"] != "unloaded" {
+			t.Errorf("self-test %v: engine %+v, want Healthy and unloaded", now, c)
+		}
+		if c := r.Components[1]; c.Status != health.Unhealthy || c.Reason != "no model is installed: scout models pull" {
+			t.Errorf("self-test %v: model %+v, want what to do", now, c)
+		}
+	}
+	if status, processes := d.engineStatus(); status.State != "unloaded" || len(processes) != 0 {
+		t.Errorf("status %+v, %+v", status, processes)
+	}
+	if err := d.stopEngines(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
