@@ -37,6 +37,11 @@ func (c closedStore) Versions(context.Context, store.Key) ([]store.Version, erro
 	return nil, c.err
 }
 
+// Answer implements store.Store.
+func (c closedStore) Answer(context.Context, string) (a store.Answer, found bool, err error) {
+	return a, false, c.err
+}
+
 // Events implements store.Store.
 func (c closedStore) Events(context.Context, string, uint64, int) (r store.Replay, err error) {
 	return r, c.err

@@ -19,6 +19,8 @@ type Reader interface {
 	Transcripts(ctx context.Context, filter Filter, page Page) (Listing[Summary], error)
 	// Versions returns all versions of a transcript, oldest first.
 	Versions(ctx context.Context, key Key) ([]Version, error)
+	// Answer returns the answer that a key got in the last AnswersKept; found is false where there is none.
+	Answer(ctx context.Context, key string) (answer Answer, found bool, err error)
 	// Events returns at most limit events of a stream that follow the number after.
 	Events(ctx context.Context, stream string, after uint64, limit int) (Replay, error)
 	// LiveSessions returns the streams of live sessions that have begun and not ended, oldest recording first.
@@ -81,6 +83,8 @@ type Tx interface {
 	// place of what was kept before. It is purged with the stream's recording and goes when the stream ends. See CheckCheckpoint
 	// for what it may be.
 	SetCheckpoint(stream string, data json.RawMessage) error
+	// PutAnswer keeps the answer to a request. A key that has one already gives scout.CodeConflict.
+	PutAnswer(key string, answer Answer) error
 	// EndStream notes that a stream gets no further events; Append to it gives scout.CodeConflict.
 	EndStream(stream string) error
 }

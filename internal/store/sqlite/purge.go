@@ -96,8 +96,12 @@ func (t *tx) purge(r *recordingRow) error {
 	return t.changed(store.EventRecordingDeleted, r.ID, r.Client, nil)
 }
 
-// purgeEvents empties the events and the checkpoint of a recording. Numbers stay, so that a stream has no holes.
+// purgeEvents empties the events and the checkpoint of a recording, and removes the answers about it. Numbers of events stay, so that a
+// stream has no holes.
 func (t *tx) purgeEvents(id string) error {
+	if err := t.exec("DELETE FROM answers WHERE recording = ?", id); err != nil {
+		return err
+	}
 	if err := t.exec("UPDATE streams SET checkpoint = NULL WHERE stream = ?", store.LiveStream(id)); err != nil {
 		return err
 	}

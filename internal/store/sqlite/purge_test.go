@@ -44,6 +44,9 @@ func say(t *testing.T, s store.Store, n int) {
 			return err
 		},
 		func(tx store.Tx) error {
+			return tx.PutAnswer(fmt.Sprint("key", n), store.Answer{Recording: r.ID, Status: 201, Body: fmt.Appendf(nil, `{"preview":%q}`, secret(n, "answer"))})
+		},
+		func(tx store.Tx) error {
 			title := secret(n, "retitled")
 			_, err := tx.Describe(r.ID, store.Description{Title: &title, Tags: &[]string{}})
 			return err
