@@ -59,6 +59,15 @@ func (c closedStore) Listen(string) (rung <-chan struct{}, end func()) { return 
 // Purge implements store.Store.
 func (c closedStore) Purge(context.Context, ...string) error { return c.err }
 
+// PurgeTexts implements store.Store.
+func (c closedStore) PurgeTexts(context.Context, ...store.Key) error { return c.err }
+
+// FinishPurges implements store.Store.
+func (c closedStore) FinishPurges(context.Context) error { return c.err }
+
+// AskedPurges implements store.Store.
+func (c closedStore) AskedPurges(context.Context) ([]string, error) { return nil, c.err }
+
 // TrimJournal implements store.Store.
 func (c closedStore) TrimJournal(context.Context, string, store.JournalLimits) error {
 	return c.err

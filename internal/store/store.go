@@ -40,7 +40,17 @@ type Store interface {
 	// Purge removes recordings with all that the store knows about them, so that no byte of it is left in its files: all
 	// versions, what is in the trash, search, and the content of their events. The caller has removed the audio before, or
 	// Reconcile finds it again. Unknown ids are ignored.
+	//
+	// What is purged is gone for every reader as soon as the first step is committed. After an error, or a crash, the bytes
+	// may still be in the files: FinishPurges, or the next program that opens the store, completes it.
 	Purge(ctx context.Context, recordings ...string) error
+	// PurgeTexts does the same with texts and leaves their recordings as they are. The content of all events of these
+	// recordings goes, since it may hold their words.
+	PurgeTexts(ctx context.Context, keys ...Key) error
+	// FinishPurges completes purges that were interrupted. Where none was it changes nothing.
+	FinishPurges(ctx context.Context) error
+	// AskedPurges returns the recordings of Tx.AskPurge that were not purged yet.
+	AskedPurges(ctx context.Context) ([]string, error)
 	// TrimJournal removes old events of a stream.
 	TrimJournal(ctx context.Context, stream string, limits JournalLimits) error
 	// TrimSessions removes the events of live sessions that have ended and whose newest event is older than age. Their numbers are
@@ -48,7 +58,9 @@ type Store interface {
 	TrimSessions(ctx context.Context, age time.Duration) (int, error)
 	// Sightings returns the fingerprints of all recordings that lie in a folder, by id.
 	Sightings(ctx context.Context) (map[string]string, error)
-	// Due returns what retention asks to remove.
+	// Due returns what retention asks to remove. Things age by the time that passes while Due is called again and again, which
+	// needs no right clock: a clock that is set ahead makes nothing older by more than a week, one that is set back makes
+	// nothing older.
 	Due(ctx context.Context, retention Retention) (Due, error)
 	// Close ends the store. Updates that have begun are completed or rolled back.
 	Close() error
@@ -60,6 +72,9 @@ type Tx interface {
 	PutRecording(r Recording) (Found, error)
 	// AudioGone notes that the audio of a recording was removed and its text kept. It returns false where that is known.
 	AudioGone(id string) (changed bool, err error)
+	// AskPurge notes that a recording is to be purged with its audio, before the audio is touched, so that a crash in between
+	// leaves no half of it: AskedPurges returns it until Purge has removed it.
+	AskPurge(id string) error
 	// Describe changes title, tags and labels.
 	Describe(id string, change Description) (Recording, error)
 	// PutTranscript adds a version that a model made. It becomes the current one unless a person has chosen the current text.
@@ -99,8 +114,8 @@ type Found struct {
 
 // Retention says how long things are kept; 0 is forever.
 type Retention struct {
-	// Audio is how long the audio of dictations, recordings from the microphone, is kept after their text is there. Text is
-	// kept.
+	// Audio is how long the audio of dictations, recordings from the microphone, is kept after they ended and the last change of
+	// their text. The text is kept, and so is audio without a text.
 	Audio time.Duration
 	// Trash is how long deleted things can be restored.
 	Trash time.Duration
@@ -114,7 +129,21 @@ func DefaultRetention() Retention {
 // Due is what is past its time.
 type Due struct {
 	// Audio are recordings whose audio is to be removed, oldest first; then Tx.AudioGone.
-	Audio []string
+	Audio []Expired
 	// Purge are recordings in the trash whose audio is to be removed, oldest first; then Store.Purge.
-	Purge []string
+	Purge []Expired
+	// Texts are texts in the trash whose recordings are not there; for Store.PurgeTexts.
+	Texts []Key
+	// Leap is how far the system's clock leapt ahead since Due was called last, 0 where it did not. What is past its time only by
+	// such a leap is not due.
+	Leap time.Duration
+}
+
+// Expired is a recording that is past its time.
+type Expired struct {
+	Recording string
+	StartedAt time.Time
+	Duration  time.Duration
+	// Bytes is the size of its audio, 0 where that is gone already.
+	Bytes int64
 }

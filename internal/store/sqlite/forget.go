@@ -17,12 +17,21 @@ func (s *Store) forget(ctx context.Context) error {
 	if err := s.update(ctx, (*tx).rewriteSearch); err != nil {
 		return err
 	}
+	s.reached("search")
 	if err := s.update(ctx, (*tx).scrub); err != nil {
 		return err
 	}
+	s.reached("scrubbed")
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.metrics.fail(fail(doing, s.checkpoint(ctx)))
+	if s.writer == nil {
+		return errClosed()
+	}
+	if err := s.metrics.fail(fail(doing, s.checkpoint(ctx))); err != nil {
+		return err
+	}
+	s.reached("emptied")
+	return nil
 }
 
 // rewriteSearch writes the index of the search anew where a word in it is in no document any more. With 100,000 texts that

@@ -13,41 +13,163 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 )
 
+// Steps of a purge, in the table of purges.
+const (
+	purgeAsked   = 1 // the recording, with its audio, is to be removed
+	purgeRemoved = 2 // its rows are removed, the bytes that they left are to be overwritten
+)
+
+// AskPurge notes that a recording is to be purged with its audio.
+func (t *tx) AskPurge(id string) error {
+	return t.exec("INSERT INTO purges (recording, text, step) VALUES (?, '', ?) ON CONFLICT DO NOTHING", id, purgeAsked)
+}
+
+// removed notes that the bytes of what was removed are to be overwritten.
+func (t *tx) removed(recording, text string) error {
+	return t.exec("INSERT INTO purges (recording, text, step) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET step = ?3", recording, text, purgeRemoved)
+}
+
+// AskedPurges returns the recordings that are to be purged with their audio.
+func (s *Store) AskedPurges(ctx context.Context) ([]string, error) {
+	var list []string
+	err := s.read(ctx, "list what is to be purged", func(v view) error {
+		return v.each(func(rows *sql.Rows) error {
+			var id string
+			err := rows.Scan(&id)
+			list = append(list, id)
+			return err
+		}, "SELECT recording FROM purges WHERE step = ? ORDER BY recording", purgeAsked)
+	})
+	return list, err
+}
+
 // Purge removes recordings with all that is known about them.
 func (s *Store) Purge(ctx context.Context, recordings ...string) error {
-	purged := 0
+	if len(recordings) == 0 {
+		return nil
+	}
 	err := s.update(ctx, func(t *tx) error {
 		for _, id := range recordings {
 			r, err := t.recording(id)
 			if scout.CodeOf(err) == scout.CodeRecordingNotFound {
 				err = t.purgeEvents(id) // a live session may have begun and never become a recording
-				if err != nil {
-					return err
-				}
-				continue
-			} else if err != nil {
+			} else if err == nil {
+				err = t.purge(&r)
+			}
+			if err == nil {
+				err = t.removed(id, "")
+			}
+			if err != nil {
 				return err
 			}
-			if err := t.purge(&r); err != nil {
-				return err
-			}
-			purged++
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	s.scope.Log().Info(EventStorePurged, slog.Int("recordings", purged))
-	return errors.Join(s.forget(ctx), s.purgeKept(ctx, recordings))
+	s.scope.Log().Info(EventStorePurged, slog.Int("recordings", len(recordings)))
+	return s.FinishPurges(ctx)
+}
+
+// PurgeTexts removes texts and leaves their recordings.
+func (s *Store) PurgeTexts(ctx context.Context, keys ...store.Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	err := s.update(ctx, func(t *tx) error {
+		for _, key := range keys {
+			r, row, err := t.text(key)
+			if scout.CodeOf(err) == scout.CodeNotFound {
+				continue
+			} else if err != nil {
+				return err
+			}
+			if err := t.purgeText(&r, &row); err != nil {
+				return err
+			}
+			if err := t.removed(r.ID, textOf(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.scope.Log().Info(EventStorePurged, slog.Int("texts", len(keys)))
+	return s.FinishPurges(ctx)
+}
+
+// purgeText removes a text and what may hold its words.
+func (t *tx) purgeText(r *recordingRow, row *transcriptRow) error {
+	for _, statement := range []string{"DELETE FROM search WHERE rowid = ?", "DELETE FROM transcripts WHERE id = ?"} { // and what refers to it
+		if err := t.exec(statement, row.id); err != nil {
+			return err
+		}
+	}
+	if row.key == store.MainKey(r.ID) { // which every recording has
+		if _, err := t.addTranscript(r, row.key); err != nil {
+			return err
+		}
+	}
+	if err := t.exec("UPDATE recordings SET revision = revision + 1 WHERE key = ?", r.key); err != nil {
+		return err
+	}
+	t.markStale(r.key)
+	if err := t.purgeEvents(r.ID); err != nil {
+		return err
+	}
+	return t.changed(store.EventTranscriptDeleted, r.ID, r.Client, &eventText{Transcript: row.key.String()})
+}
+
+// purged is an entry of the table of purges.
+type purged struct{ recording, text string }
+
+// FinishPurges overwrites the bytes that purges have left.
+func (s *Store) FinishPurges(ctx context.Context) error {
+	var list []purged
+	err := s.read(ctx, "list purges", func(v view) error {
+		return v.each(func(rows *sql.Rows) error {
+			var p purged
+			err := rows.Scan(&p.recording, &p.text)
+			list = append(list, p)
+			return err
+		}, "SELECT recording, text FROM purges WHERE step = ?", purgeRemoved)
+	})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	s.reached("removed")
+	if err := errors.Join(s.forget(ctx), s.purgeKept(ctx, list)); err != nil {
+		return err
+	}
+	s.reached("kept")
+	return s.update(ctx, func(t *tx) error {
+		for _, p := range list {
+			if err := t.exec("DELETE FROM purges WHERE recording = ? AND text = ? AND step = ?", p.recording, p.text, purgeRemoved); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // purgeKept does the same in the databases that Restore has kept. One that cannot be opened is an error: it may still hold what
 // was to go.
-func (s *Store) purgeKept(ctx context.Context, recordings []string) error {
+func (s *Store) purgeKept(ctx context.Context, list []purged) error {
 	kept, err := filepath.Glob(globQuote(s.path) + keptGlob)
 	if err != nil {
 		return fail("look for kept databases", err)
+	}
+	var recordings []string
+	var texts []store.Key
+	for _, p := range list {
+		if key, whole := keyOf(p.recording, p.text); whole {
+			recordings = append(recordings, p.recording)
+		} else {
+			texts = append(texts, key)
+		}
 	}
 	var errs []error
 	for _, path := range kept {
@@ -56,7 +178,7 @@ func (s *Store) purgeKept(ctx context.Context, recordings []string) error {
 		}
 		old, err := Open(ctx, path, Options{Now: s.now})
 		if err == nil {
-			err = errors.Join(old.Purge(ctx, recordings...), old.Close(), os.Remove(path+lockSuffix))
+			err = errors.Join(old.Purge(ctx, recordings...), old.PurgeTexts(ctx, texts...), old.Close(), os.Remove(path+lockSuffix))
 		}
 		if err != nil {
 			errs = append(errs, scout.Errorf(scout.CodeOf(err), "%s was kept by a restore and may still hold what was purged: %w", path, err).
@@ -135,33 +257,4 @@ func (s *Store) Sightings(ctx context.Context) (map[string]string, error) {
 		}, "SELECT id, fingerprint FROM recordings WHERE fingerprint <> ''")
 	})
 	return found, err
-}
-
-// Due returns what retention asks to remove.
-func (s *Store) Due(ctx context.Context, retention store.Retention) (store.Due, error) {
-	var due store.Due
-	now := s.now()
-	err := s.read(ctx, "list what is past its time", func(v view) error {
-		collect := func(into *[]string, query string, args ...any) error {
-			return v.each(func(rows *sql.Rows) error {
-				var id string
-				err := rows.Scan(&id)
-				*into = append(*into, id)
-				return err
-			}, query, args...)
-		}
-		if retention.Audio > 0 {
-			err := collect(&due.Audio, `SELECT r.id FROM recordings r WHERE r.audio = 'present' AND r.source = ? AND r.ended_at < ? AND r.deleted_at IS NULL
-				AND EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.key AND t.current > 0 AND t.deleted_at IS NULL) ORDER BY r.started_at, r.key`,
-				store.SourceMicrophone, now.Add(-retention.Audio).UnixMilli())
-			if err != nil {
-				return err
-			}
-		}
-		if retention.Trash > 0 {
-			return collect(&due.Purge, "SELECT id FROM recordings WHERE deleted_at < ? ORDER BY deleted_at, key", now.Add(-retention.Trash).UnixMilli())
-		}
-		return nil
-	})
-	return due, err
 }

@@ -31,6 +31,8 @@ type Options struct {
 	Readers int
 	// MaxPages bounds the file, for tests of a full disk; default unlimited. A page has 4 KiB.
 	MaxPages int
+	// Reached is told of each step of a purge, for tests of crashes; default nobody.
+	Reached func(step string)
 }
 
 // Store is an open database. It implements store.Store.
@@ -47,6 +49,8 @@ type Store struct {
 	closed  chan struct{} // closed by release
 	writer  *conn         // guarded by writing, as is events; nil when closed
 	events  uint64        // written since the database was made
+	clock   clock         // guarded by writing
+	reached func(step string)
 
 	writing sync.Mutex // held during Update, so that a second writer waits here and not in SQLite's retries
 
@@ -77,6 +81,9 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	if options.Busy <= 0 {
 		options.Busy = 5 * time.Second
 	}
+	if options.Reached == nil {
+		options.Reached = func(string) {}
+	}
 	if options.Readers <= 0 {
 		options.Readers = 4
 	}
@@ -85,7 +92,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 		return nil, scout.FileError(scout.CodeReadFailed, "open database", err)
 	}
 	doing := "open database " + path
-	s := &Store{path: path, now: options.Now, scope: options.Scope.Component("store"), metrics: newMetrics(options.Scope), bells: make(map[string]*bell), closed: make(chan struct{})}
+	s := &Store{path: path, now: options.Now, reached: options.Reached, scope: options.Scope.Component("store"), metrics: newMetrics(options.Scope), bells: make(map[string]*bell), closed: make(chan struct{})}
 	if s.lock, err = lockFile(path); err != nil {
 		return nil, s.metrics.fail(err)
 	}
@@ -110,12 +117,13 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	}
 	from, err := migrate(ctx, s.writer)
 	if err == nil {
-		err = s.countEvents(ctx)
+		err = errors.Join(s.countEvents(ctx), s.loadClock(ctx))
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.opened(from, time.Since(began))
+	_ = s.FinishPurges(ctx) // a failure is counted and logged, and tried again
 	return s, nil
 }
 
@@ -162,7 +170,8 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 	if err := s.present(); err != nil {
 		return err
 	}
-	t := &tx{view: view{ctx: ctx, conn: s.writer}, now: s.now(), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
+	now := s.now()
+	t := &tx{view: view{ctx: ctx, conn: s.writer}, now: now, counted: s.clock.at(now, maxLeap), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
 	err = s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error {
 		if err := change(t); err != nil {
 			return err
@@ -171,6 +180,9 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 	})
 	if err != nil {
 		return err
+	}
+	for _, committed := range t.committed {
+		committed()
 	}
 	s.ring(t.rung)
 	if t.appended > 0 {

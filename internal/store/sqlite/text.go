@@ -170,7 +170,8 @@ func (t *tx) addVersion(r *recordingRow, row *transcriptRow, add *newVersion) er
 			return err
 		}
 	}
-	err = t.exec("UPDATE transcripts SET current = ?, latest = ?, preview = ?, starts = ? WHERE id = ?", row.current, row.latest, row.preview, row.starts, row.id)
+	err = t.exec("UPDATE transcripts SET current = ?, latest = ?, preview = ?, starts = ?, texted = ? WHERE id = ?",
+		row.current, row.latest, row.preview, row.starts, t.counted.Milliseconds(), row.id)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ type tx struct {
 	rung map[string]bool // streams that got events
 	// appended is how many events this transaction has added.
 	appended uint64
+	// counted is the time by the clock of the store, and committed is called after the commit.
+	counted   time.Duration
+	committed []func()
 	// stale are the recordings whose entries in the search are to be written before the commit. Of those that are new and
 	// have no text it holds what is to be written, of others nil.
 	stale map[int64]*freshRecording
@@ -220,7 +223,7 @@ func (t *tx) Restore(id string) (store.Recording, error) {
 func (t *tx) setDeleted(r *recordingRow, at time.Time, event string) error {
 	r.DeletedAt = at.Truncate(time.Millisecond).UTC()
 	r.Revision++
-	if err := t.exec("UPDATE recordings SET deleted_at = ?, revision = ? WHERE key = ?", millis(at), r.Revision, r.key); err != nil {
+	if err := t.exec("UPDATE recordings SET deleted_at = ?, trashed = ?, revision = ? WHERE key = ?", millis(at), t.counted.Milliseconds(), r.Revision, r.key); err != nil {
 		return err
 	}
 	t.markStale(r.key)
@@ -256,7 +259,7 @@ func (t *tx) RestoreTranscript(key store.Key) (store.Summary, error) {
 
 func (t *tx) setTextDeleted(r *recordingRow, row *transcriptRow, at time.Time, event string) error {
 	row.deletedAt = at.Truncate(time.Millisecond).UTC()
-	if err := t.exec("UPDATE transcripts SET deleted_at = ? WHERE id = ?", millis(at), row.id); err != nil {
+	if err := t.exec("UPDATE transcripts SET deleted_at = ?, trashed = ? WHERE id = ?", millis(at), t.counted.Milliseconds(), row.id); err != nil {
 		return err
 	}
 	t.markStale(r.key)

@@ -183,29 +183,5 @@ func recordings() map[string]func(*bench) {
 				}
 			}
 		},
-		"what retention asks to remove": func(b *bench) {
-			b.put(1, "an old dictation")
-			b.put(2) // without text
-			r := Recording(3)
-			r.Source = store.SourceUpload
-			b.add(r, "an upload")
-			b.put(4, "in the trash")
-			b.update(func(tx store.Tx) error { _, err := tx.Delete(ID(4)); return err })
-			due := func(at time.Duration) store.Due {
-				b.clock.Set(epoch().Add(at))
-				due, err := b.Due(b.Context(), store.DefaultRetention())
-				if err != nil {
-					b.Fatal(err)
-				}
-				return due
-			}
-			equal(b, "early", due(29*24*time.Hour), store.Due{})
-			equal(b, "after a month", due(31*24*time.Hour), store.Due{Audio: ids(1), Purge: ids(4)})
-			b.update(func(tx store.Tx) error { _, err := tx.AudioGone(ID(1)); return err })
-			equal(b, "audio removed", due(31*24*time.Hour).Audio, []string(nil))
-			if got, err := b.Recording(b.Context(), ID(1)); err != nil || got.Audio != store.AudioRemoved || got.Transcript == nil {
-				b.Errorf("%+v, %v", got, err)
-			}
-		},
 	}
 }
