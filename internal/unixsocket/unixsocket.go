@@ -23,6 +23,9 @@ import (
 // on Linux, with a zero at the end.
 const maxPath = 103
 
+// maxRuntimePath is the longest path of a runtime folder in which the sockets of this user fit.
+const maxRuntimePath = 60
+
 // A socket is bound in a folder of its own that nobody else may enter, and moved to its path when its mode is right:
 // it is never open to others.
 const (
@@ -39,16 +42,22 @@ func Path(dir, name string) (string, error) {
 	if path := filepath.Join(dir, name); len(bindFolder(path))+1+len(bindName) <= maxPath {
 		return path, nil
 	}
-	base := os.Getenv("XDG_RUNTIME_DIR")
-	if base == "" || len(base) > 60 {
-		base = os.TempDir()
-	}
-	private := filepath.Join(base, fmt.Sprintf("scout-%d", os.Getuid()))
+	private := filepath.Join(runtimeFolder(), fmt.Sprintf("scout-%d", os.Getuid()))
 	if err := privateFolder(private); err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256([]byte(filepath.Join(dir, name)))
 	return filepath.Join(private, hex.EncodeToString(sum[:8])), nil
+}
+
+// runtimeFolder is where the folder for sockets lies: XDG_RUNTIME_DIR, unless its path is long or it is no folder of this user, as after
+// su or in a container; then the folder for temporary files.
+func runtimeFolder() string {
+	base := os.Getenv("XDG_RUNTIME_DIR")
+	if info, err := os.Stat(base); err != nil || !info.IsDir() || !owned(info) || len(base) > maxRuntimePath {
+		return os.TempDir()
+	}
+	return base
 }
 
 func bindFolder(path string) string { return path + bindSuffix }

@@ -81,6 +81,33 @@ func TestPathIsNeverTooLong(t *testing.T) {
 	}
 }
 
+// A runtime folder that is missing, a file or somebody else's keeps no socket from being made.
+func TestAnyRuntimeFolderWillDo(t *testing.T) {
+	t.Setenv("TMPDIR", "/tmp")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own := t.TempDir()
+	dir := filepath.Join(t.TempDir(), strings.Repeat("x", 120))
+	for situation, c := range map[string]struct{ runtime, base string }{
+		"it is this user's": {own, own},
+		"there is none":     {"", os.TempDir()},
+		"it does not exist": {filepath.Join(t.TempDir(), "gone"), os.TempDir()},
+		"it is a file":      {file, os.TempDir()},
+		"its path is long":  {dir, os.TempDir()},
+	} {
+		t.Setenv("XDG_RUNTIME_DIR", c.runtime)
+		if c.base == own && len(own) > 60 {
+			continue // the folder for temporary files is too long for it here
+		}
+		path, err := unixsocket.Path(dir, name)
+		if err != nil || filepath.Dir(filepath.Dir(path)) != c.base {
+			t.Errorf("%s: %s, %v: want a path below %s", situation, path, err, c.base)
+		}
+	}
+}
+
 func TestWhatIsAtThePath(t *testing.T) {
 	t.Parallel()
 	for situation, c := range map[string]struct {
