@@ -7,8 +7,12 @@ import (
 	"github.com/scout-speech/scout"
 )
 
+// discardedWithin is how long cancelled work on a disk may take to be undone.
+const discardedWithin = time.Second
+
 // within runs work that may hang in a disk and returns when it is done, when limit is over (scout.CodeDiskStalled) or
-// when ctx ends. A late result is discarded.
+// when ctx ends. A late result is discarded: before it returns if ctx has ended and the work is done within discardedWithin, so that
+// whoever cancelled it finds nothing of it, else when the disk answers.
 func within[T any](ctx context.Context, limit time.Duration, doing string, work func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T
@@ -36,7 +40,16 @@ func within[T any](ctx context.Context, limit time.Duration, doing string, work 
 		close(over)
 		return none, scout.Errorf(scout.CodeDiskStalled, "%s: the disk has not answered for %s", doing, limit)
 	case <-ctx.Done():
-		close(over)
+		undone := time.NewTimer(discardedWithin)
+		defer undone.Stop()
+		select {
+		case r := <-done:
+			if r.err == nil && discard != nil {
+				discard(r.value)
+			}
+		case <-undone.C:
+			close(over)
+		}
 		return none, context.Cause(ctx)
 	}
 }
