@@ -24,6 +24,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	suite := testrun.Contain(m)
 	os.Exit(func() int {
 		var err error
 		if installed, err = testrun.Install("scout", "scout-bench", "scout-engine"); err != nil {
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		defer installed.Remove()
 		clip = installed.Clip
-		return m.Run()
+		return suite.Run()
 	}())
 }
 

@@ -39,9 +39,17 @@ type booth struct {
 // quietBooth has no sound server.
 func quietBooth(t *testing.T) *booth {
 	t.Helper()
-	b := &booth{t: t, dir: filepath.Join(t.TempDir(), "recordings")}
-	b.data = filepath.Join(filepath.Dir(b.dir), "data")
-	b.env = append(os.Environ(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, "PULSE_SERVER=unix:"+filepath.Join(t.TempDir(), "none"), "SCOUT_DEVICE=")
+	home, err := os.MkdirTemp("", "booth") //nolint:usetesting // there are sockets in it, whose paths are short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(home); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &booth{t: t, dir: filepath.Join(home, "recordings"), data: filepath.Join(home, "data")}
+	b.env = append(os.Environ(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, "PULSE_SERVER=unix:"+filepath.Join(home, "none"), "SCOUT_DEVICE=")
 	t.Cleanup(b.close)
 	return b
 }

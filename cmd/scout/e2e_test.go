@@ -35,6 +35,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	suite := testrun.Contain(m)
 	os.Exit(func() int {
 		var err error
 		if installed, err = testrun.Install("scout", "scout-recorder", "scout-engine"); err != nil {
@@ -60,7 +61,7 @@ func TestMain(m *testing.M) {
 			}
 		}
 		testrun.Beside(5) // recordings take as long as they last
-		return m.Run()
+		return suite.Run()
 	}())
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/settings"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // settingsUser runs the built program as somebody with a home folder and a settings file of their own.
@@ -26,7 +27,7 @@ func settingsUser(t *testing.T, file string, environment ...string) (home string
 	}
 	return home, func(args ...string) outcome {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "scout"), args...)
-		cmd.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}, environment...)
+		cmd.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), testrun.Marked()}, environment...)
 		return outcomeOf(t, cmd)
 	}
 }
@@ -176,6 +177,6 @@ func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
 func scoutIn(t *testing.T, home, folder string, args []string) outcome {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "scout"), args...)
-	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "SCOUT_CONFIG=/dev/null", "SCOUT_RECORDINGS=" + folder, "SCOUT_RECORDER=" + filepath.Join(programs, "scout-recorder")}
+	cmd.Env = []string{testrun.Marked(), "HOME=" + home, "PATH=" + os.Getenv("PATH"), "SCOUT_CONFIG=/dev/null", "SCOUT_RECORDINGS=" + folder, "SCOUT_RECORDER=" + filepath.Join(programs, "scout-recorder")}
 	return outcomeOf(t, cmd)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/testrun"
 	"go.uber.org/goleak"
 )
 
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(testrun.Contain(m))
 }
 
 // hold touches every page of a block, says so, and keeps it until its input ends.

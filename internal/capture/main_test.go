@@ -9,6 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	suite := testrun.Contain(m)
 	testrun.Beside(6)
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(suite)
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
+func TestMain(m *testing.M) { os.Exit(testrun.Contain(m).Run()) }
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

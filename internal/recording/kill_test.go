@@ -37,8 +37,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "recorder for a test:", recordUntilKilled(dir))
 		os.Exit(1)
 	}
+	suite := testrun.Contain(m)
 	testrun.Beside(6)
-	os.Exit(m.Run())
+	os.Exit(suite.Run())
 }
 
 var studio = scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleS16}

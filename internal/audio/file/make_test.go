@@ -21,15 +21,17 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 func TestMain(m *testing.M) {
+	suite := testrun.Contain(m)
 	dir, err := os.MkdirTemp("", "scout-file-")
 	if err != nil {
 		panic(err)
 	}
 	shared.dir = dir
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(suite, goleak.Cleanup(func(code int) {
 		if err := os.RemoveAll(dir); err != nil {
 			panic(err)
 		}

@@ -10,9 +10,10 @@ import (
 
 	"github.com/scout-speech/scout/internal/capture/pulse"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testrun.Contain(m)) }
 
 // A stream has the name that its program gives it, a device the one that its owner does. No name may end the process that reads
 // it: that one may be recording.

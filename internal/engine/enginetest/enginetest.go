@@ -29,12 +29,13 @@ func Main(m *testing.M, options func(out *os.File) server.Options) {
 		}
 		os.Exit(0)
 	}
+	suite := testrun.Contain(m)
 	testrun.Beside(8)
 	if err := os.Setenv(asEngine, "1"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(suite)
 }
 
 // Panics returns how many panics a registry has counted.

@@ -20,6 +20,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/model/prepare"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // modelEnv names the folder of the published files, for models kept elsewhere.
@@ -61,7 +62,7 @@ var preparedLoad = sync.OnceValues(func() (wire.Load, error) {
 
 // TestMain removes the prepared model.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := testrun.Contain(m).Run()
 	if dir, err := preparedDir(); err == nil {
 		if err := os.RemoveAll(dir); err != nil && code == 0 {
 			code = 1

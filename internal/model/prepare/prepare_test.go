@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/model/onnx"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // modelEnv names the folder of the published files, for models kept elsewhere.
@@ -45,7 +46,7 @@ func published(t testing.TB) Source {
 
 // TestMain removes what the tests of this package share.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := testrun.Contain(m).Run()
 	if dir, err := sharedDir(); err == nil {
 		if err := os.RemoveAll(dir); err != nil && code == 0 {
 			code = 1

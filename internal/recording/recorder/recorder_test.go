@@ -25,8 +25,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	suite := testrun.Contain(m)
 	testrun.Beside(8)
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(suite)
 }
 
 const seed = 7

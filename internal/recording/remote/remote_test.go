@@ -58,8 +58,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(starterVariable); dir != "" {
 		exit(runStarter(dir))
 	}
+	suite := testrun.Contain(m)
 	testrun.Beside(6)
-	os.Exit(m.Run())
+	os.Exit(suite.Run())
 }
 
 func exit(err error) {

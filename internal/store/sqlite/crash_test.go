@@ -20,6 +20,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/store/storetest"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // The test's own program runs again as a process of its own, with one of these tasks and its arguments.
@@ -33,7 +34,7 @@ const (
 func TestMain(m *testing.M) {
 	task, arguments, is := strings.Cut(os.Getenv(childTask), "\n")
 	if !is {
-		os.Exit(m.Run())
+		os.Exit(testrun.Contain(m).Run())
 	}
 	if err := runTask(task, strings.Split(arguments, "\n")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
