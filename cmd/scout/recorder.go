@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
@@ -24,15 +26,22 @@ func (a *app) launchRecorder(name string) remote.LaunchOptions {
 	}
 }
 
-// ownScope is the program that starts another in a control group of its own, where this one runs in a unit of systemd: neither a
-// stop of the unit nor one of its limits ends a recorder then. Nil where there is no unit.
+// answersWithin is how long the user's service manager may take to accept a connection.
+const answersWithin = 200 * time.Millisecond
+
+// ownScope is the program that starts another in a control group of its own, where a manager of this user's services answers. The
+// groups are those of terminals, sessions and units: when one of them is stopped, killed or short of memory, its recorder is not. Nil
+// where no manager answers.
 func ownScope() []string {
-	if os.Getenv("INVOCATION_ID") == "" {
+	runtime := os.Getenv("XDG_RUNTIME_DIR")
+	if runtime == "" {
+		return nil // systemd-run would not find the manager
+	}
+	manager, err := net.DialTimeout("unix", filepath.Join(runtime, "systemd", "private"), answersWithin)
+	if err != nil {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "systemd", "private")); err != nil {
-		return nil // there is no manager to ask
-	}
+	_ = manager.Close() // it was only asked whether it is there
 	program, err := exec.LookPath("systemd-run")
 	if err != nil {
 		return nil

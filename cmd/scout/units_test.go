@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,42 +104,36 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// In a unit of systemd a recorder is started in a scope of its own, and directly where that fails. The program systemd-run is the
-// test's: no manager is asked.
+// Where a manager of the user's services answers, a recorder is started in a scope of its own, and directly where that fails. The
+// program systemd-run and the manager are the test's: no real one is asked.
 func TestARecorderHasAScopeOfItsOwn(t *testing.T) {
 	t.Parallel()
+	const asks = `echo "$@" >>"$ASKED"; `
 	for situation, c := range map[string]struct {
-		script string
-		unit   bool
-		asked  bool // whether systemd-run is
+		script  string
+		manager bool // whether one answers
+		asked   bool // whether systemd-run is
 	}{
-		"in a unit":                {`echo "$@" >>"$ASKED"; while [ "$1" != -- ]; do shift; done; shift; exec "$@"`, true, true},
-		"outside of a unit":        {`echo "$@" >>"$ASKED"`, false, false},
-		"systemd-run fails":        {`echo "$@" >>"$ASKED"; echo "Failed to connect to bus" >&2; exit 1`, true, true},
-		"systemd-run cannot run":   {"", true, false},
-		"systemd-run does nothing": {`echo "$@" >>"$ASKED"`, true, true},
+		"it works":                      {asks + `while [ "$1" != -- ]; do shift; done; shift; exec "$@"`, true, true},
+		"no manager answers":            {asks, false, false},
+		"systemd-run fails":             {asks + `echo "Failed to connect to bus" >&2; exit 1`, true, true},
+		"systemd-run cannot be run":     {"", true, false},
+		"systemd-run does nothing":      {asks, true, true},
+		"the manager accepts and hangs": {asks + `exec sleep 1000`, true, true},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
 			b := quietBooth(t)
-			dir := t.TempDir()
+			dir, runtime := t.TempDir(), managerFolder(t, c.manager)
 			interpreter := "#!/bin/bash\n"
 			if c.script == "" {
 				interpreter = "#!/no/such/interpreter\n"
 			}
-			for path, content := range map[string]string{"bin/systemd-run": interpreter + c.script + "\n", "run/systemd/private": ""} {
-				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o700); err != nil {
-					t.Fatal(err)
-				}
+			if err := os.WriteFile(filepath.Join(dir, "systemd-run"), []byte(interpreter+c.script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
 			}
 			asked := filepath.Join(dir, "asked")
-			b.env = append(b.env, "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+filepath.Join(dir, "run"), "ASKED="+asked, "INVOCATION_ID=")
-			if c.unit {
-				b.env = append(b.env, "INVOCATION_ID=0123456789abcdef0123456789abcdef")
-			}
+			b.env = append(b.env, "PATH="+dir+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+runtime, "ASKED="+asked)
 			b.must("record", "--device", "tone:440", "--duration", "0.3")
 			b.only()
 			said, err := os.ReadFile(asked)
@@ -147,4 +142,29 @@ func TestARecorderHasAScopeOfItsOwn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// managerFolder is a runtime folder with the socket of a service manager, on which somebody accepts connections or not.
+func managerFolder(t *testing.T, answers bool) string {
+	t.Helper()
+	runtime, err := os.MkdirTemp("", "run") //nolint:usetesting // the path of a socket is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(runtime) }) // the suite removes it at the latest
+	if err := os.Mkdir(filepath.Join(runtime, "systemd"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	manager, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(runtime, "systemd", "private")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	manager.SetUnlinkOnClose(false)           // as after a crash
+	t.Cleanup(func() { _ = manager.Close() }) // it may be closed
+	if !answers {
+		if err := manager.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return runtime
 }

@@ -33,8 +33,8 @@ type LaunchOptions struct {
 	Options
 	// Program is scout-recorder; required to start one.
 	Program string
-	// Through is a program with its arguments that becomes Program, such as systemd-run --scope; nil for none. Where it fails
-	// Program is started without it.
+	// Through is a program with its arguments that becomes Program, such as systemd-run --scope; nil for none. Where it fails, or has
+	// not become Program within 3 s, Program is started without it.
 	Through []string
 	// Args are its arguments; nil for those that a recorder of the folder and the environment needs.
 	Args []string
@@ -45,6 +45,9 @@ type LaunchOptions struct {
 	// Within bounds the time until the recorder answers, repairs included; default 30 s.
 	Within time.Duration
 }
+
+// becomesWithin is how long LaunchOptions.Through may take to become the recorder. It asks a service manager, which may hang.
+const becomesWithin = 3 * time.Second
 
 // startsWithin is how long to wait for a starting recorder; it repairs the folder before it answers.
 const startsWithin = 30 * time.Second
@@ -105,6 +108,8 @@ type child struct {
 	begin   int64         // where its output begins in the log
 	ended   chan struct{} // closed when the process has ended
 	exit    error         // its exit error; valid then
+	program string        // the recorder's, if the process still has to become that; else empty
+	began   time.Time
 }
 
 // start starts the process.
@@ -137,7 +142,10 @@ func start(dir string, options LaunchOptions) (*child, error) {
 	if err := command.Start(); err != nil {
 		return nil, notStarted(program, err)
 	}
-	c := &child{process: command.Process, log: path, begin: info.Size(), ended: make(chan struct{})}
+	c := &child{process: command.Process, log: path, begin: info.Size(), ended: make(chan struct{}), began: time.Now()}
+	if len(options.Through) > 0 {
+		c.program = options.Program
+	}
 	go func() { // ends with the recorder, or at the latest with this program, which the recorder outlives
 		c.exit = command.Wait()
 		close(c.ended)
@@ -211,8 +219,25 @@ func (c *child) await(ctx context.Context, dir string, options Options) (*Client
 		case <-over:
 			return nil, c.failed(dir)
 		case <-ticker.C:
+			if c.program != "" && time.Since(c.began) > becomesWithin {
+				if !c.became() {
+					_ = c.process.Kill() // it may just have ended
+				}
+				c.program = ""
+			}
 		}
 	}
+}
+
+// became reports whether the process has become the recorder: then that is the first of its arguments, or the second where the
+// recorder is a script.
+func (c *child) became() bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", c.process.Pid))
+	if err != nil {
+		return true // it has ended, or the system does not tell
+	}
+	arguments := strings.SplitN(string(line), "\x00", 3)
+	return slices.Contains(arguments[:min(2, len(arguments))], c.program)
 }
 
 // failed returns why the recorder ended: another one has its folder, or else the last of its output.
@@ -229,7 +254,7 @@ func (c *child) failed(dir string) error {
 	return scout.Errorf(scout.CodeRecorderStart, "start recorder: it ended at once, without a word")
 }
 
-// output returns the last line that the child wrote.
+// output returns the last line that the child wrote, lines of its log apart: they are not for the person who waits for it.
 func (c *child) output() string {
 	f, err := os.Open(c.log)
 	if err != nil {
@@ -240,6 +265,12 @@ func (c *child) output() string {
 	if err != nil {
 		return ""
 	}
-	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
-	return fmt.Sprintf("%.500s", lines[len(lines)-1])
+	var last []byte
+	for line := range bytes.Lines(data) {
+		logged := bytes.HasPrefix(line, []byte("time=")) || bytes.HasPrefix(line, []byte(`{"time":`))
+		if line = bytes.TrimSpace(line); len(line) > 0 && !logged {
+			last = line
+		}
+	}
+	return fmt.Sprintf("%.500s", last)
 }

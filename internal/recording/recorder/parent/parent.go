@@ -16,10 +16,12 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/scout-speech/scout/internal/controlgroup"
 	"github.com/scout-speech/scout/internal/filelock"
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/observe"
@@ -30,6 +32,8 @@ import (
 const (
 	eventRecorderDied    = "recorder_died"
 	eventRecorderGivenUp = "recorder_given_up"
+	eventGroupLeft       = "recorder_group_left"
+	eventGroupShared     = "recorder_group_shared"
 )
 
 // roleVariable in the environment says what the program is: a child, or a parent for a recorder that lost its own.
@@ -111,6 +115,9 @@ func (p *Parent) Run() int {
 			_, _ = p.down.Write([]byte{0}) // if the child is gone, nothing has to be done
 		}
 	}()
+	if !p.guard { // a guard is where its recorder is
+		p.leave()
+	}
 	if !p.takeLock() {
 		return 1
 	}
@@ -134,6 +141,18 @@ func (p *Parent) Run() int {
 		if failures, ok = p.again(how, failures); !ok {
 			return 1
 		}
+	}
+}
+
+// leave leaves the control groups of the program that started this one, where it may, and logs once what became of it. Nothing about
+// it may keep a recording from beginning.
+func (p *Parent) leave() {
+	left := controlgroup.Leave(p.options.Dir)
+	if len(left.Into) > 0 {
+		p.options.Log().Info(eventGroupLeft, slog.String("into", strings.Join(left.Into, " ")))
+	}
+	if len(left.Shared) > 0 {
+		p.options.Log().Info(eventGroupShared, slog.String(observe.KeyReason, errors.Join(left.Shared...).Error()))
 	}
 }
 
