@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/daemon"
@@ -45,6 +46,16 @@ func (h *house) holder() (daemon.Holder, bool) {
 		h.t.Fatal(err)
 	}
 	return holder, running
+}
+
+// client is a client of the daemon that runs. The caller closes it.
+func (h *house) client() *client.Client {
+	h.t.Helper()
+	c, err := client.Connect(h.t.Context(), client.Options{Socket: filepath.Join(h.data, daemon.SocketName), Name: "test"})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return c
 }
 
 func (h *house) untilNoDaemon() {

@@ -31,10 +31,12 @@ func newDevicesCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "devices",
 		Short: "List the microphones and other devices to record from",
-		Long: `Lists the devices to record from, and opens none of them. --device of the other commands takes an id, a name, or
-a part of either that fits only one device. A monitor records what an output plays.
+		Long: `Lists the devices to record from, without opening any. --device of other
+commands takes the id or the name of a device, or a part of either that fits
+only that device. A monitor records what an output plays.
 
-With --watch, each change prints a line until Ctrl-C; with --json, the whole list in one line.`,
+With --watch, the command runs until Ctrl-C and prints a line for each change;
+with --json, it prints the whole list again, on one line.`,
 		Example: `  scout devices
   scout devices --watch
   scout devices --json | jq -r '.devices[] | select(.default) | .id'`,

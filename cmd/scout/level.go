@@ -27,10 +27,12 @@ func newLevelCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "level",
 		Short: "Show how loud a microphone is, without recording",
-		Long: `Shows the level of a device until Ctrl-C: root mean square as a bar, peak as a mark, on a scale from -60 to
-0 dBFS. Nothing is recorded. Speech should lie between -30 and -12 dBFS. A peak at 0 is clipped.
+		Long: `Shows the level of a device until Ctrl-C. The bar is the average (root mean
+square) and the mark is the peak, on a scale from -60 to 0 dBFS. Speech should
+lie between -30 and -12 dBFS; a peak at 0 is clipped. Nothing is recorded.
 
-On a terminal the meter moves. Elsewhere, and with --json, it prints a line every --every.`,
+On a terminal, the meter moves. Otherwise, or with --json, it prints lines at
+the interval --every.`,
 		Example: `  scout level
   scout level --device "USB" --duration 10s
   scout level --json --every 20ms | jq .peak_dbfs`,

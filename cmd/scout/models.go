@@ -11,6 +11,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // newModelsCommand returns "scout models" and its subcommands.
@@ -18,10 +19,11 @@ func newModelsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
 		Short: "List, install, select and check speech models",
-		Long: `Models are folders of files on this machine. Scout uses the network only to download them.
-The default model, moonshine-tiny-en, understands English only.
+		Long: `A model is a folder of files on this machine. Scout uses the network only to
+download it. The default model, moonshine-tiny-en, understands English only.
 
-To add a model of your own, put its folder with a model.toml below the models folder: see docs/formats/model-toml.md.`,
+To use a model of your own, put its folder, with a model.toml, into the models
+folder: see docs/formats/model-toml.md.`,
 		Example: `  scout models list
   scout models pull moonshine-tiny-en
   scout models pull whisper-small --from /media/usb/whisper-small
@@ -41,14 +43,14 @@ func newModelsListCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List known, installed and your own models",
-		Long: `Lists the models of the catalogue and those of your own.
+		Long: `Lists the models of the catalogue and your own.
 
-State: "installed" is on this machine, "selected" is used when no model is named, "default" is used when
-none is selected, "untested" was never run by the project, "yours" is a model of your own. A size with a
-tilde is the publisher's figure.
-
-Backend: what runs the model on this machine, and the recipe and variant of its prepared graphs, if it has any
-(docs/formats/prepared-model.md).`,
+STATE    installed: it is on this machine; selected: it is used if no model is
+         named; default: it is used if none is selected; untested: the project
+         has never run it; yours: a model of your own
+SIZE     with a tilde, the size that the publisher gives
+BACKEND  what runs the model here, and its prepared graphs, if it has any
+         (docs/formats/prepared-model.md)`,
 		Example: `  scout models list
   scout models list --json | jq -r '.models[] | select(.installed) | .id'`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -156,14 +158,23 @@ func sizeText(bytes int64) string {
 	return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
 }
 
+// usedModel is a model that was selected or whose folder was asked for, in JSON.
+type usedModel struct {
+	ID        string   `json:"id"`
+	Dir       string   `json:"dir"`
+	Languages []string `json:"languages"`
+}
+
 func newModelsUseCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "use MODEL",
-		Short: "Select the model to use when none is named",
-		Long: `Selects an installed model. Scout uses, in this order:
---model, $SCOUT_MODEL, the selected model, the default model.`,
-		Example: `  scout models use moonshine-tiny-en`,
-		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		Short: "Select the model to use if none is named",
+		Long: `Selects an installed model. Scout uses the first of these: --model,
+$SCOUT_MODEL, the selected model, the default model.`,
+		Example:           "  scout models use moonshine-tiny-en",
+		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeModels(1, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.OpenModels()
 			if err != nil {
@@ -173,9 +184,14 @@ func newModelsUseCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return cli.WriteJSON(a.Std.Out, usedModel{m.ID, m.Dir, m.Languages})
+			}
 			return a.Say("%s is selected%s", m.ID, languageNote(m.Languages))
 		},
 	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
 }
 
 // languageNote says if a model knows only one language.
@@ -187,24 +203,27 @@ func languageNote(languages []string) string {
 }
 
 func newModelsRemoveCommand(a *app) *cobra.Command {
-	var force bool
+	var force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "remove MODEL",
-		Short: "Delete an installed model and the remains of an interrupted pull",
+		Short: "Delete an installed model",
+		Long: `Deletes an installed model, and what an interrupted download left of it. A model
+that is in use is deleted only with --force.`,
 		Example: `  scout models remove whisper-small
-  scout models remove --force moonshine-tiny-en   # also the one in use`,
-		Args: cli.WrongArgs(cobra.ExactArgs(1)),
+  scout models remove --force moonshine-tiny-en`,
+		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeModels(1, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.OpenModels()
 			if err != nil {
 				return err
 			}
-			if err := store.Remove(cmd.Context(), args[0], force); err != nil {
-				return err
-			}
-			return a.Say("%s is removed", args[0])
+			return a.changeEach("removed", args, asJSON, func(id string) (any, string, error) {
+				return id, id + " is removed", store.Remove(cmd.Context(), id, force)
+			})
 		},
 	}
+	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().BoolVar(&force, "force", false, "remove it even if it is in use")
 	return cmd
 }
@@ -212,15 +231,20 @@ func newModelsRemoveCommand(a *app) *cobra.Command {
 func newModelsPathCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "path [MODEL]",
-		Short: "Print the models folder, or that of one installed model",
-		Long: `Prints the folder of installed models: what the setting models.dir says (--models-dir, $SCOUT_MODELS), else models/ in the
-folder that data.dir names (--data-dir, $SCOUT_DATA), else var/models of the checkout in which scout was built, else
-$XDG_DATA_HOME/scout/models (~/.local/share/scout/models).
+		Short: "Print the folder of models, or of one model",
+		Long: `Prints the folder of installed models, or that of one of them. The folder is the
+first of these:
+  - the setting models.dir (--models-dir, $SCOUT_MODELS)
+  - models/ in the data folder (--data-dir, $SCOUT_DATA)
+  - var/models in the checkout in which scout was built
+  - $XDG_DATA_HOME/scout/models (usually ~/.local/share/scout/models)
 
-An installed scout also reads PREFIX/share/scout/models, where make install puts the default model for everybody.`,
+If scout was installed with "make install", it also reads
+PREFIX/share/scout/models, which has the default model for all users.`,
 		Example: `  scout models path
   ls "$(scout models path moonshine-tiny-en)"`,
-		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
+		Args:              cli.WrongArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: a.completeModels(1, true),
 		RunE: func(_ *cobra.Command, args []string) error {
 			store, err := a.OpenModels()
 			if err != nil {
@@ -244,27 +268,19 @@ type verified struct {
 	failure
 }
 
-// failure says why something is not intact, in JSON; empty if it is.
-type failure struct {
-	Code  scout.Code `json:"code,omitempty"`
-	Error string     `json:"error,omitempty"`
-	Hint  string     `json:"hint,omitempty"`
-}
-
-func failureOf(err error) failure {
-	return failure{scout.CodeOf(err), cli.OneLine(err), scout.HintOf(err)}
-}
-
 func newModelsVerifyCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify [MODEL…]",
-		Short: "Check every byte of installed models against the recorded checksums",
-		Long: `Reads every byte of the named models, or of all installed ones. Their files are compared with the SHA-256 sums of
-the catalogue or of the first pull, and their prepared graphs with the sums from when they were written. The exit
-code is 1 when a model is damaged; the hint names the repair.`,
+		Short: "Compare every byte of models with their checksums",
+		Long: `Reads every byte of these models, or of all that are installed. It compares
+their files with the SHA-256 checksums of the catalogue or of the first
+download, and their prepared graphs with those from when they were made. The
+exit code is 1 if a model is damaged; the hint names the repair.`,
 		Example: `  scout models verify
   scout models verify --json moonshine-tiny-en`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeModels(anyNumber, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.OpenModels()
 			if err != nil {
@@ -312,7 +328,7 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 			for _, f := range report.Files {
 				size += f.SizeBytes
 			}
-			if err := a.Say("%s is intact: %d files, %s", id, len(report.Files), sizeText(size)); err != nil {
+			if err := a.Say("%s is intact: %s, %s", id, spelling.Count(len(report.Files), "file"), sizeText(size)); err != nil {
 				return err
 			}
 		}

@@ -11,27 +11,31 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 func newModelsPullCommand(a *app) *cobra.Command {
 	var options model.PullOptions
-	var quiet bool
+	var quiet, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pull MODEL",
 		Short: "Install a model, or repair it",
-		Long: `Downloads the files of a model, checks the SHA-256 of each and installs them all in one step. An interrupted pull
-resumes where it stopped. An intact model is left alone; for a damaged one, only the damaged files are downloaded.
+		Long: `Downloads the files of a model, compares each with its SHA-256 checksum, and
+installs them all in one step. If a download was interrupted, it continues where
+it stopped. If the model is already installed, only its damaged files are
+downloaded.
 
-If the catalogue has no checksum for a file, the first pull records one in models.lock, and later pulls must
-match it: see docs/formats/models-lock.md.
+If the catalogue has no checksum for a file, the first download records one in
+models.lock, and later ones must match it: see docs/formats/models-lock.md.
 
---from names another source: a folder, the publisher's archive (.tar.bz2, .tar.gz), or the address of a mirror
-that has the files under their names.`,
+--from names another source: a folder, the publisher's archive (.tar.bz2 or
+.tar.gz), or the address of a mirror that has the files under their names.`,
 		Example: `  scout models pull moonshine-tiny-en
   scout models pull whisper-small --from ~/Downloads/whisper-small
   scout models pull parakeet-tdt-0.6b-v3-int8 --from sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8.tar.bz2
   scout models pull whisper-small --from https://mirror.example.org/models/whisper-small`,
-		Args: cli.WrongArgs(cobra.ExactArgs(1)),
+		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeModels(1, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.MakeModels()
 			if err != nil {
@@ -51,6 +55,11 @@ that has the files under their names.`,
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return cli.WriteJSON(a.Std.Out, pulledModel{
+					usedModel{pulled.ID, pulled.Dir, pulled.Languages}, pulled.SizeBytes, pulled.Already, append([]string{}, pulled.Recorded...),
+				})
+			}
 			return a.sayPulled(store, pulled)
 		},
 	}
@@ -59,7 +68,18 @@ that has the files under their names.`,
 	flags.BoolVar(&options.Force, "force", false, "download every file again, even if the model is intact")
 	flags.BoolVar(&options.AcceptChanged, "accept-changed", false, "forget the checksums recorded at the first pull and record new ones")
 	flags.BoolVarP(&quiet, "quiet", "q", false, "no progress")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
+}
+
+// pulledModel is a model that was installed, in JSON.
+type pulledModel struct {
+	usedModel
+	SizeBytes int64 `json:"size_bytes"`
+	// Already says that it was installed and intact, so that nothing was downloaded.
+	Already bool `json:"already"`
+	// Recorded are the files whose checksums were recorded for the first time.
+	Recorded []string `json:"recorded"`
 }
 
 // checkSource refuses a source on this machine that does not exist, even if no file of it were needed.
@@ -84,7 +104,7 @@ func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
 		return err
 	}
 	if n := len(pulled.Recorded); n > 0 {
-		if err := a.Say("The SHA-256 sums of %d files were seen for the first time and are recorded in models.lock.", n); err != nil {
+		if err := a.Say("The SHA-256 checksums of %s were seen for the first time and are recorded in models.lock.", spelling.Count(n, "file")); err != nil {
 			return err
 		}
 	}

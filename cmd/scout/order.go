@@ -40,6 +40,9 @@ func (o *orderOptions) bind(cmd *cobra.Command, until string) {
 	flags.StringVar(&o.sample, "format", preset.Format, "samples of the file: s16, s24 or f32")
 	flags.StringVar(&o.onLoss, "on-loss", preset.OnLoss, "while the device is away: follow (silence until it is back), default (continue with the system's default device), auto (follow if --device names one, else default)")
 	flags.DurationVar(&o.preroll, "preroll", preset.Preroll, "audio from before the start to keep, if the microphone was warm; 0 for none")
+	// Other commands have a flag of that name for text.
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(
+		[]string{string(scout.SampleS16), string(scout.SampleS24), string(scout.SampleF32)}, cobra.ShellCompDirectiveNoFileComp))
 	cli.BindSettings(flags, map[string]string{
 		"device": "record.device", "rate": "record.rate", "channels": "record.channels", "format": "record.format",
 		"on-loss": "record.on_loss", "preroll": "record.preroll",

@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // recordName is the name under which the recorder's log knows the commands.
@@ -36,25 +37,31 @@ func newRecordCommand(a *app) *cobra.Command {
 	var o recordOptions
 	cmd := &cobra.Command{
 		Use:   "record",
-		Short: "Record from a microphone, and turn what was said into text",
-		Long: `Records into the folder of recordings until Ctrl-C, or for as long as --duration says.
+		Short: "Record from a microphone, and turn the speech into text",
+		Long: `Records until Ctrl-C, or for as long as --duration says. The recording is a WAV
+file in the folder of recordings. You can play it at any time, even while it
+grows.
 
-A separate process records. If this program is killed, the recording continues: "scout recordings attach" takes
-it over, and "scout record stop" ends it. If the recording process dies, another one continues the same file
-within a second, even when nobody is attached, and the gap is reported. The file can be played at any time.
+"recording…" appears when sound arrives; a sleeping microphone takes up to two
+seconds. Ctrl-C ends the recording and completes the file; pressing it twice
+does no harm. Standard output gets the path of the file, or with --transcribe
+the text.
 
-"recording…" appears when sound really arrives. A sleeping microphone takes up to two seconds.
-Ctrl-C or Ctrl-\ ends the recording and finishes the file; pressing it twice does no harm. --duration is the length
-of the recording, whatever happens to the recording process. Standard output gets the path of the recording, or
-with --transcribe the text. Everything else goes to standard error.
+A process of its own records. If this command is killed, the recording
+continues: "scout recordings attach" takes it over, and "scout record stop" ends
+it. If the recording process itself is killed, another one continues the same
+file within a second, and the gap is reported.
 
-With --detach the recording continues in the background until "scout record stop", until --duration has passed, or,
-with --unattended, until nobody has been attached for that time. Standard output gets its id.
+With --detach, the command returns as soon as sound arrives, and prints the id.
+The recording then ends with "scout record stop", after --duration, or after
+nobody has been attached for the time that --unattended names.
 
---device takes an id, a name or a part of one (see scout devices), or a virtual device: file:speech.wav,
-tone:440. A format that the device cannot deliver is made by conversion, and Scout says so.
+--device takes an id, a name or a part of one (see scout devices), or a virtual
+device, such as file:speech.wav or tone:440. If the device cannot deliver the
+format that you ask for, Scout converts, and says so.
 
-Exit codes: 0 all is on disk (and text), 1 something failed, 2 usage error.`,
+Exit codes: 0 everything is on disk (and the text is written), 1 something
+failed, 2 wrong usage.`,
 		Example: `  scout record --transcribe
   scout record --device "USB" --duration 15s --output note.wav
   scout record --rate 48000 --channels 2 --format s24 --output take.wav
@@ -125,9 +132,21 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 		if err := keeper.Leave(); err != nil {
 			return err
 		}
+		if o.json {
+			return cli.WriteJSON(a.Std.Out, startedRecording{order.ID, folder.AudioPath(order.ID), started.StartedAt, started.Format, started.Device})
+		}
 		return a.Say("%s", order.ID)
 	}
 	return a.attend(ctx, show, keeper, after)
+}
+
+// startedRecording is a recording that continues in the background, in JSON.
+type startedRecording struct {
+	ID        recording.ID     `json:"id"`
+	Path      string           `json:"path"`
+	StartedAt time.Time        `json:"started_at"`
+	Format    scout.Format     `json:"format"`
+	Device    recording.Device `json:"device"`
 }
 
 // attend shows a recording until the user ends it or it ends by itself, and does what comes after.
@@ -199,7 +218,8 @@ func formatText(f scout.Format) string {
 // delivers tells whether a device delivers the format of the recording as it is.
 func delivers(device string, f scout.Format) bool {
 	encoding := map[scout.SampleFormat]string{scout.SampleS16: "pcm_s16le", scout.SampleS24: "pcm_s24le", scout.SampleF32: "pcm_f32le"}[f.Sample]
-	return device == fmt.Sprintf("%d Hz, %d channels, %s", f.SampleRateHz, f.Channels, encoding)
+	device = strings.Replace(device, " 1 channels,", " 1 channel,", 1) // as recorders of older versions wrote it
+	return device == fmt.Sprintf("%d Hz, %s, %s", f.SampleRateHz, spelling.Count(f.Channels, "channel"), encoding)
 }
 
 func newRecordStopCommand(a *app) *cobra.Command {
@@ -207,9 +227,11 @@ func newRecordStopCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stop",
 		Short: "End the recording that is under way",
-		Long: `Ends the recording that runs in the background, or in another terminal, and returns when its file is final.
-The microphone is closed first, whatever may be wrong with the model, the output or a flag. Standard output gets the path of the
-recording, or with --transcribe the text.`,
+		Long: `Ends the recording that runs in the background or in another terminal, and
+returns when its file is complete. It prints the path of the file, or with
+--transcribe the text.
+
+The recording ends first, even if a flag, the model or the output is wrong.`,
 		Example: `  scout record stop
   scout record stop --transcribe --output note.wav`,
 		Args: cli.WrongArgs(cobra.NoArgs),

@@ -31,6 +31,7 @@ type afterOptions struct {
 	transcribe bool
 	language   string
 	quiet      bool
+	json       bool
 }
 
 func (o *afterOptions) bind(cmd *cobra.Command) {
@@ -41,6 +42,7 @@ func (o *afterOptions) bind(cmd *cobra.Command) {
 	flags.BoolVar(&o.transcribe, "transcribe", false, "write the text to standard output when the recording has ended")
 	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no meter and no summary")
+	flags.BoolVar(&o.json, "json", false, "print the recording as JSON instead of its path")
 }
 
 // after is what is to be done with a recording when it ended, prepared before it begins: what cannot work
@@ -55,6 +57,9 @@ type after struct {
 
 // prepareAfter checks the options. The caller closes the result.
 func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afterOptions, id recording.ID) (*after, error) {
+	if o.json && o.transcribe {
+		return nil, cli.Misuse("leave one of them out", "--json prints the recording, and --transcribe prints its text")
+	}
 	output, err := a.checkOutput(o.output, o.force, id)
 	if err != nil {
 		return nil, err
@@ -150,10 +155,18 @@ func (w *after) run(ctx context.Context, show *cli.Console, m recording.Manifest
 		if err := w.writeText(ctx, folder.AudioPath(m.ID)); err != nil {
 			errs = append(errs, safeAt(path, err))
 		}
+	case w.options.json:
+		errs = append(errs, cli.WriteJSON(w.app.Std.Out, endedRecording{listedOf(folder, m), w.output}))
 	case failed == nil && (w.options.quiet || !cli.IsTerminal(w.app.Std.Out)): // else the summary named it
 		errs = append(errs, w.app.Say("%s", path))
 	}
 	return errors.Join(errs...)
+}
+
+// endedRecording is a recording that has ended, in JSON.
+type endedRecording struct {
+	listed
+	Output string `json:"output,omitempty"` // the copy of it
 }
 
 // endFailure is failed, or why the recording ended before it was to where whoever finished it found nothing else to say.

@@ -168,7 +168,7 @@ func TestDetachAndStop(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
 	started := b.must("record", "--detach", "--rate", "44100", "--channels", "2", "--format", "s24", "--device", "microphone")
-	if !strings.Contains(started.err, "48000 Hz, 1 channels, pcm_s16le, converted to 44100 Hz, 2 channels, s24") {
+	if !strings.Contains(started.err, "48000 Hz, 1 channel, pcm_s16le, converted to 44100 Hz, 2 channels, s24") {
 		t.Errorf("%s", started.err)
 	}
 	b.untilFrames(22_050)

@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 const (
@@ -111,7 +112,7 @@ func (v *view) ask(ctx context.Context) {
 func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 	e, format := item.Value, v.keeper.Order().Format
 	if missed := item.Missed + e.Missed; missed > 0 {
-		v.show.Linef("%d events were missed", missed)
+		v.show.Linef("%s missed", spelling.Count(missed, "event"))
 	}
 	switch e.Kind {
 	case recording.KindStopped:

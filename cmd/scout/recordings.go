@@ -14,16 +14,20 @@ import (
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // newRecordingsCommand returns "scout recordings" and what is below it.
 func newRecordingsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recordings",
-		Short: "List, show, watch, check, recover and delete recordings",
-		Long: `A recording is a WAV file and a manifest beside it (docs/formats/recording.md), in the folder of recordings.
-Commands take the id of a recording, or the beginning or the end of one. The
-next command that reads the folder repairs what a crash left, and shows it as recovered.`,
+		Short: "List, show, watch, check, repair and delete recordings",
+		Long: `A recording is a WAV file and a manifest beside it, in the folder of recordings
+(docs/formats/recording.md). Commands take the id of a recording, or the
+beginning or the end of an id.
+
+After a crash, the next command that reads the folder repairs the recording, and
+shows it as recovered.`,
 		Example: `  scout recordings list
   scout recordings show
   scout recordings verify
@@ -125,52 +129,16 @@ func listedOf(folder *recording.Folder, m recording.Manifest) listed {
 	return l
 }
 
-// problem is a file that is not as it should be, in JSON.
-type problem struct {
-	Path  string     `json:"path"`
-	Code  scout.Code `json:"code"`
-	Error string     `json:"error"`
-	Hint  string     `json:"hint,omitempty"`
-}
-
-// problemsOf joins what a repair and a listing complain about, each file once.
-func problemsOf(lists ...[]recording.Problem) []problem {
-	all, seen := []problem{}, map[string]bool{}
-	for _, list := range lists {
-		for _, p := range list {
-			if seen[p.Path] {
-				continue
-			}
-			seen[p.Path] = true
-			all = append(all, problem{Path: p.Path, Code: scout.CodeOf(p.Err), Error: cli.OneLine(p.Err), Hint: scout.HintOf(p.Err)})
-		}
-	}
-	return all
-}
-
-// tellProblems writes them to stderr. Files of others are only mentioned; what is wrong with a recording
-// is a failure.
-func (a *app) tellProblems(problems []problem) (failed error) {
-	for _, p := range problems {
-		err := scout.Errorf(p.Code, "%s", p.Error).WithHint("%s", p.Hint)
-		if p.Code == scout.CodeRecordingForeign {
-			a.Notef("scout: %s\n", p.Error)
-			continue
-		}
-		a.Complain("", err)
-		failed = cli.Reported(err)
-	}
-	return failed
-}
-
 func newRecordingsListCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the recordings, oldest first",
-		Long: `Lists the recordings. State: "recording" is under way, "finished" ended in order, "recovered" was cut short by a
-crash and repaired. Files that are not recordings are named on standard error. A recording that is damaged
-beyond repair makes the exit code 1.`,
+		Long: `Lists the recordings. Their states are "recording" (under way), "finished"
+(ended normally) and "recovered" (cut short by a crash, and repaired).
+
+Files that are not recordings are named on standard error. The exit code is 1 if
+a recording is damaged and cannot be repaired.`,
 		Example: `  scout recordings list
   scout recordings list --json | jq -r '.recordings[].path'`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -238,12 +206,14 @@ func newRecordingsShowCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [ID]",
 		Short: "Show everything that is known about a recording",
-		Long: `Shows a recording. Without an ID it shows the one that is under way, else the latest. While a recording is under
-way, its live state is shown too.`,
+		Long: `Shows a recording: the one with this ID, otherwise the one that is under way,
+otherwise the latest. For a recording that is under way, it also shows what its
+recorder is doing.`,
 		Example: `  scout recordings show
   scout recordings show --json 7f3a9c2e41d0`,
-		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.showRecording(cmd.Context(), args, asJSON) },
+		Args:              cli.WrongArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: a.completeRecordings(1),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.showRecording(cmd.Context(), args, asJSON) },
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
@@ -334,7 +304,7 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 		{"device", fmt.Sprintf("%s (%s), %s", shownName(l.Device.Name), printable.Line(l.Device.ID), l.Device.Delivers)},
 		{"format", formatText(l.Format)},
 		{"began", l.StartedAt.Local().Format(time.DateTime)},
-		{"length", fmt.Sprintf("%s, %d frames, %s", clock(l.Manifest.Duration()), l.Frames, sizeText(l.SizeBytes))},
+		{"length", fmt.Sprintf("%s, %s, %s", clock(l.Manifest.Duration()), spelling.Count(l.Frames, "frame"), sizeText(l.SizeBytes))},
 	}
 	add := func(name, value string) { rows = append(rows, []string{name, value}) }
 	if l.EndReason != "" {

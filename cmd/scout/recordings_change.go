@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 func newRecordingsAttachCommand(a *app) *cobra.Command {
@@ -21,12 +22,14 @@ func newRecordingsAttachCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "attach [ID]",
 		Short: "Take over the recording that is under way",
-		Long: `Takes over the recording that runs in the background, or whose program was killed. Ctrl-C then ends it and
-finishes the file. With --watch it is only shown, and Ctrl-C leaves it running.`,
+		Long: `Takes over a recording that runs in the background, or whose command was killed.
+From then on, Ctrl-C ends the recording and completes the file. With --watch,
+the recording is only shown, and Ctrl-C leaves it running.`,
 		Example: `  scout recordings attach --transcribe
   scout recordings attach --watch`,
-		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.attachRecording(cmd.Context(), args, o, watch) },
+		Args:              cli.WrongArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: a.completeRecordings(1),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.attachRecording(cmd.Context(), args, o, watch) },
 	}
 	o.bind(cmd)
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "only show it; Ctrl-C leaves the recording running")
@@ -34,8 +37,8 @@ finishes the file. With --watch it is only shown, and Ctrl-C leaves it running.`
 }
 
 func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions, watch bool) error {
-	if watch && (o.transcribe || o.output != "") {
-		return cli.Usage(errors.New("--watch only shows the recording: --transcribe and --output need its end"))
+	if watch && (o.transcribe || o.output != "" || o.json) {
+		return cli.Misuse("leave out --watch, or the others", "--watch does not go with --transcribe, --output and --json: they need the end of the recording")
 	}
 	folder, err := a.openRecordings()
 	if err != nil {
@@ -94,12 +97,15 @@ func newRecordingsVerifyCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify [ID…]",
-		Short: "Read every byte of recordings and compare with their checksums",
-		Long: `Reads every byte of the named recordings, or of all finished ones, and compares length, header and SHA-256 with
-the manifest. The exit code is 1 when one is damaged.`,
+		Short: "Compare every byte of recordings with their checksums",
+		Long: `Reads every byte of these recordings, or of all that have ended, and compares
+their length, header and SHA-256 with the manifest. The exit code is 1 if one is
+damaged.`,
 		Example: `  scout recordings verify
   scout recordings verify --json 7f3a9c2e41d0`,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyRecordings(cmd.Context(), args, asJSON) },
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeRecordings(anyNumber),
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.verifyRecordings(cmd.Context(), args, asJSON) },
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
@@ -174,11 +180,14 @@ func newRecordingsRecoverCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "recover",
-		Short: "Repair what a crash or a damaged manifest left",
-		Long: `Checks every recording, and repairs wrong lengths in headers and manifests that are lost, damaged or unfinished.
-Every other command does the same before it reads the folder. This one also lists everything it found, including
-what cannot be repaired. It never deletes audio, and leaves files alone that are not Scout's. It is safe to repeat.`,
-		Example: `  scout recordings recover`,
+		Short: "Repair what a crash or a damaged manifest left behind",
+		Long: `Checks every recording. It corrects wrong lengths in headers, and manifests that
+are lost, damaged or incomplete.
+
+Every other command does the same before it reads the folder. This one also
+lists everything that it found, including what it cannot repair. It never
+deletes audio, leaves files alone that are not Scout's, and is safe to repeat.`,
+		Example: "  scout recordings recover",
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.recoverRecordings(cmd.Context(), asJSON) },
 	}
@@ -228,13 +237,14 @@ func newRecordingsDeleteCommand(a *app) *cobra.Command {
 	var yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "delete ID…",
-		Short: "Delete recordings",
-		Long: `Deletes recordings: audio and manifest. It asks first; without a terminal it needs --yes. A recording that is
-under way is never deleted.`,
+		Short: "Delete recordings for good",
+		Long: `Deletes recordings: their audio and their manifests. It asks first; without a
+terminal, it needs --yes. It refuses to delete a recording that is under way.`,
 		Example: `  scout recordings delete 7f3a9c2e41d0
   scout recordings delete --yes 20261124T082146`,
-		Args: cli.WrongArgs(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args:              cli.WrongArgs(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeRecordings(anyNumber),
+		RunE: func(_ *cobra.Command, args []string) error {
 			return a.deleteRecordings(args, yes, asJSON)
 		},
 	}
@@ -264,27 +274,17 @@ func (a *app) deleteRecordings(args []string, yes, asJSON bool) error {
 			return err
 		}
 	}
-	deleted := []recording.ID{}
-	var failed error
-	for _, id := range ids {
-		if err := folder.Change(id, recording.ChangeDelete); err != nil {
-			a.Complain("", err)
-			failed = cli.Reported(err)
-			continue
-		}
-		deleted = append(deleted, id)
-		if !asJSON {
-			if err := a.Say("%s is deleted", id); err != nil {
-				return err
-			}
-		}
+	return a.changeEach("deleted", names(ids), asJSON, func(id string) (any, string, error) {
+		return id, id + " is deleted", folder.Change(recording.ID(id), recording.ChangeDelete)
+	})
+}
+
+func names(ids []recording.ID) []string {
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = string(id)
 	}
-	if asJSON {
-		err = cli.WriteJSON(a.Std.Out, struct {
-			Deleted []recording.ID `json:"deleted"`
-		}{deleted})
-	}
-	return errors.Join(err, failed)
+	return all
 }
 
 // confirmDelete asks the user; nil if the answer is yes.
@@ -299,7 +299,7 @@ func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error 
 		}
 		a.Notef("%s\n", text)
 	}
-	a.Notef("Delete %d of the recordings for good? [y/N] ", len(ids))
+	a.Notef("Delete %s for good? [y/N] ", spelling.Count(len(ids), "recording"))
 	answer, err := bufio.NewReader(a.Std.In).ReadString('\n')
 	if err != nil {
 		answer = ""

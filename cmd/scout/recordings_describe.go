@@ -14,7 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// describing is a command that says something about a recording.
+// describing is a command that shows or changes what people and programs said about a recording.
 type describing struct {
 	use, short, long, example string
 	change                    func(r *v1.RecordingInfo, args []string) (v1.Describe, error)
@@ -26,7 +26,7 @@ func (a *app) newDescribeCommand(d describing) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: d.use, Short: d.short, Long: d.long, Example: d.example,
 		Args:              cli.NeedArgs("a recording"),
-		ValidArgsFunction: a.completeRecordings(),
+		ValidArgsFunction: a.completeRecordings(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := a.describe(cmd.Context(), args, d.change)
 			switch {
@@ -44,8 +44,8 @@ func (a *app) newDescribeCommand(d describing) *cobra.Command {
 
 func newRecordingsTitleCommand(a *app) *cobra.Command {
 	return a.newDescribeCommand(describing{
-		use: "title ID [TITLE]", short: "Show or set the title of a recording",
-		long:    "Sets the title of a recording, which search finds as well. An empty TITLE removes it. Without TITLE it is shown.",
+		use: "title ID [TITLE…]", short: "Show or set the title of a recording",
+		long:    "Sets the title of a recording; an empty TITLE removes it. Without TITLE, it\nprints the title. Search finds titles, too.",
 		example: "  scout recordings title 7f3a9c2e41d0 \"Monday's meeting\"",
 		change: func(_ *v1.RecordingInfo, args []string) (v1.Describe, error) {
 			if len(args) == 0 {
@@ -61,7 +61,7 @@ func newRecordingsTitleCommand(a *app) *cobra.Command {
 func newRecordingsTagCommand(a *app) *cobra.Command {
 	return a.newDescribeCommand(describing{
 		use: "tag ID [TAG…] [-- -TAG…]", short: "Show, add and remove tags of a recording",
-		long:    "Adds tags to a recording; -TAG, behind --, removes one. Without tags those that it has are shown, a line each.",
+		long:    "Adds tags to a recording, and removes each that is written as -TAG (after --).\nWithout tags, it prints those that the recording has, one on each line.",
 		example: "  scout recordings tag 7f3a9c2e41d0 work \"project x\"\n  scout recordings tag 7f3a9c2e41d0 -- -work",
 		change: func(r *v1.RecordingInfo, args []string) (v1.Describe, error) {
 			tags := append([]string{}, r.Tags...)
@@ -101,7 +101,7 @@ func newRecordingsTagCommand(a *app) *cobra.Command {
 func newRecordingsLabelCommand(a *app) *cobra.Command {
 	return a.newDescribeCommand(describing{
 		use: "label ID [NAME=VALUE…]", short: "Show, set and remove labels of a recording",
-		long:    "Sets labels of a recording, for programs that look for them; NAME= removes one. Without labels those that it has are shown.",
+		long:    "Sets labels of a recording, for programs that look for them. NAME= removes one.\nWithout labels, it prints those that the recording has, one on each line.",
 		example: "  scout recordings label 7f3a9c2e41d0 room=4 customer=\"Ann & Sons\"\n  scout recordings label 7f3a9c2e41d0 room=",
 		change: func(_ *v1.RecordingInfo, args []string) (v1.Describe, error) {
 			change := v1.Describe{Labels: map[string]*string{}}
@@ -177,31 +177,4 @@ func (a *app) findDescribed(ctx context.Context, c *client.Client, part string) 
 		return found, nil
 	}
 	return "", err
-}
-
-// completeRecordings offers the ids of the folder, the newest first.
-func (a *app) completeRecordings() cobra.CompletionFunc {
-	return func(cmd *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(given) > 0 || a.LoadSettings(cmd) != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		dir, err := a.recordingsDir()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		folder, err := recording.OpenFolder(dir)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		all, _, err := folder.List()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var ids []cobra.Completion
-		for i := len(all) - 1; i >= 0 && len(ids) < 100; i-- {
-			m := &all[i]
-			ids = append(ids, cobra.CompletionWithDesc(string(m.ID), clock(m.Duration())))
-		}
-		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	}
 }

@@ -9,8 +9,14 @@ func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "scout",
 		Short: "Record speech and turn it into text, on this machine",
-		Long: `Scout records speech and turns it into text on your own machine.
-Nothing leaves it. Models are files on disk, and the network is used only to download them.`,
+		Long: `Scout records speech and turns it into text on your own machine. Nothing leaves
+it: models are files on disk, and the network is used only to download them.
+
+Results go to standard output, everything else to standard error. --json prints
+one JSON value, for scripts: docs/formats/command-line.md describes each.
+
+Exit codes: 0 done, 1 something failed, 2 wrong usage or wrong settings, 130
+ended by Ctrl-C, 143 ended by a request to terminate.`,
 		Example: `  scout record --transcribe
   scout transcribe meeting.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
@@ -36,6 +42,7 @@ Nothing leaves it. Models are files on disk, and the network is used only to dow
 		newRestoreCommand(a),
 		newManualCommand(),
 	)
+	a.completeFlags(root)
 	return root
 }
 

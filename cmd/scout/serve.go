@@ -13,6 +13,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/observe"
@@ -31,12 +32,19 @@ func newServeCommand(a *app) *cobra.Command {
 	var onDemand bool
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run the resident process that other commands talk to",
-		Long: `Runs the resident process of Scout, the daemon, until Ctrl-C. It serves one data folder, on the unix socket scout.sock in it.
-No command needs this: those that talk to the daemon start it in the background when none runs, and such a daemon ends when nothing was open for
-daemon.idle (10 minutes). Under systemd it tells when it is ready, and takes a socket that systemd made.
+		Short: "Run the daemon, the background process of Scout",
+		Long: `Runs the daemon until Ctrl-C. It serves one data folder, through the unix socket
+scout.sock in that folder.
 
-A recording is a process of its own. It continues when the daemon ends, in whatever way, and the next daemon takes it over.`,
+You rarely need this command: commands that need the daemon start it by
+themselves. A daemon that was started that way ends when it has had nothing to
+do for 10 minutes (setting daemon.idle).
+
+Under systemd, the daemon reports when it is ready and can take over a socket
+that systemd has opened.
+
+A process of its own records. When the daemon ends, for whatever reason, the
+recording continues, and the next daemon takes it over.`,
 		Example: `  scout serve
   scout serve stop
   scout serve restart`,
@@ -45,45 +53,81 @@ A recording is a process of its own. It continues when the daemon ends, in whate
 	}
 	cmd.Flags().BoolVar(&onDemand, "on-demand", false, "end when nothing was open for daemon.idle, as a daemon does that a command started")
 	hideFlags(cmd, "on-demand")
-	cmd.AddCommand(
-		&cobra.Command{
-			Use:   "stop",
-			Short: "End the daemon; a recording continues",
-			Long:  `Ends the daemon and returns when it has ended. A recording that is under way continues. Without a daemon there is nothing to do.`,
-			Args:  cli.WrongArgs(cobra.NoArgs),
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				holder, running, err := a.stopDaemon(cmd.Context())
-				switch {
-				case err != nil:
-					return err
-				case !running:
-					a.Notef("no daemon is running\n")
-				default:
-					a.Notef("the daemon (process %d) has ended\n", holder.PID)
-				}
-				return nil
-			},
-		},
-		&cobra.Command{
-			Use:   "restart",
-			Short: "End the daemon and start another one, for example after an update",
-			Long:  `Ends the daemon, if one runs, and starts another one of this program's version in the background. A recording that is under way continues.`,
-			Args:  cli.WrongArgs(cobra.NoArgs),
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				if _, _, err := a.stopDaemon(cmd.Context()); err != nil {
-					return err
-				}
-				c, err := a.connect(cmd.Context())
-				if err != nil {
-					return err
-				}
-				c.Close()
-				a.Notef("a daemon of version %s is running\n", release.Version())
-				return nil
-			},
-		},
-	)
+	cmd.AddCommand(newServeStopCommand(a), newServeRestartCommand(a))
 	return cmd
+}
+
+// changedDaemon is the outcome of stopping or replacing the daemon, in JSON.
+type changedDaemon struct {
+	// EndedPID is the process that ended; 0 if no daemon was running.
+	EndedPID int `json:"ended_pid,omitempty"`
+	// PID and Version are of the daemon that was started.
+	PID     int    `json:"pid,omitempty"`
+	Version string `json:"version,omitempty"`
+}
+
+func newServeStopCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "stop",
+		Short: "End the daemon; a recording continues",
+		Long: `Ends the daemon, and returns when it has ended. A recording that is under way
+continues. If no daemon is running, there is nothing to do.`,
+		Example: "  scout serve stop",
+		Args:    cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			holder, running, err := a.stopDaemon(cmd.Context())
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return cli.WriteJSON(a.Std.Out, changedDaemon{EndedPID: holder.PID})
+			case !running:
+				a.Notef("no daemon is running\n")
+			default:
+				a.Notef("the daemon (process %d) has ended\n", holder.PID)
+			}
+			return nil
+		},
+	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func newServeRestartCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "restart",
+		Short: "Replace the daemon, for example after an update",
+		Long: `Ends the daemon, if one is running, and starts a new one in the background, of
+the same version as this command. A recording that is under way continues.`,
+		Example: "  scout serve restart",
+		Args:    cli.WrongArgs(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.restartDaemon(cmd.Context(), asJSON) },
+	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) restartDaemon(ctx context.Context, asJSON bool) error {
+	ended, _, err := a.stopDaemon(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if !asJSON {
+		a.Notef("a daemon of version %s is running\n", release.Version())
+		return nil
+	}
+	var status v1.Status
+	if err := c.Get(ctx, "/status", &status); err != nil {
+		return err
+	}
+	return cli.WriteJSON(a.Std.Out, changedDaemon{EndedPID: ended.PID, PID: status.PID, Version: status.Version})
 }
 
 // serve is the daemon.

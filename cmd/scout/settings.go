@@ -18,10 +18,15 @@ import (
 func newSettingsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "settings",
-		Short: "Show and check what is set",
-		Long: `A setting has a name such as log.level. It can be set in the settings file (level = "debug" below a line [log]), in the
-environment (SCOUT_LOG__LEVEL) and by a flag (--log-level); a flag overrides the environment, and both override the file.
-Some variables also have an older name, such as SCOUT_LOG_LEVEL. docs/formats/settings.md lists all settings.`,
+		Short: "Show and check the settings",
+		Long: `A setting has a name, such as log.level. You can set it in three places:
+  - the settings file: level = "debug" below a line [log]
+  - the environment: SCOUT_LOG__LEVEL=debug
+  - a flag, where a command has one: --log-level debug
+
+A flag overrides the environment, and both override the file. Some variables
+have a second, older name, such as SCOUT_LOG_LEVEL. docs/formats/settings.md
+lists all settings.`,
 		Example: `  scout settings show
   scout settings check`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -40,11 +45,16 @@ func newSettingsShowCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show [NAME…]",
 		Short: "Print settings, their values and where they come from",
-		Long: `Prints all settings, or those of the names or groups that are given. In parentheses stands what holds where nothing is
-set. Secrets are hidden. A setting that is wrong is left out of the values, named on standard error, and the exit code is 2.`,
+		Long: `Prints all settings, or those with these names or in these groups. If a setting
+has no value, the table shows in parentheses what Scout uses instead. Secrets
+are hidden.
+
+If a setting is wrong, it is named on standard error, and the exit code is 2.`,
 		Example: `  scout settings show
   scout settings show log models.dir
   scout settings show --json | jq -r '.settings[] | select(.origin.kind != "default") | .name'`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeSettings(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			values, err := chosen(a.Settings.Values(), args)
 			if err != nil {
@@ -111,9 +121,10 @@ func settingRows(values []settings.Value) [][]string {
 func newSettingsPathCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "path",
-		Short: "Print where the settings file is",
-		Long: `Prints the settings file, whether there is one or not: --config or $SCOUT_CONFIG, else
-$XDG_CONFIG_HOME/scout/settings.toml (~/.config/scout/settings.toml).`,
+		Short: "Print the path of the settings file",
+		Long: `Prints the path of the settings file, whether the file exists or not. It is what
+--config or $SCOUT_CONFIG names, otherwise $XDG_CONFIG_HOME/scout/settings.toml
+(usually ~/.config/scout/settings.toml).`,
 		Example: `  $EDITOR "$(scout settings path)"`,
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
@@ -125,21 +136,40 @@ $XDG_CONFIG_HOME/scout/settings.toml (~/.config/scout/settings.toml).`,
 	}
 }
 
+// checkedSettings is the outcome of a check, in JSON.
+type checkedSettings struct {
+	Valid    bool           `json:"valid"`
+	File     string         `json:"file"`
+	Found    bool           `json:"file_found"`
+	Problems []wrongSetting `json:"problems"`
+}
+
+// wrongSetting is one thing that is wrong with the settings, in JSON.
+type wrongSetting struct {
+	Setting string `json:"setting,omitempty"`
+	From    string `json:"from,omitempty"`
+	failure
+}
+
 func newSettingsCheckCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the settings file and the environment",
-		Long: `Reads all settings and prints a line for everything that is wrong, on standard error.
+		Long: `Reads all settings, and prints a line on standard error for each that is wrong.
 
 Exit codes: 0 all settings are valid, 2 something is wrong.`,
 		Example: `  scout settings check
   scout settings check --config new.toml`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			if err := a.tellWrongSettings(); err != nil {
-				return err
-			}
+			wrong := a.tellWrongSettings()
 			switch {
+			case asJSON:
+				checked := checkedSettings{wrong == nil, a.Settings.File, a.Settings.FileFound, a.wrongSettings()}
+				return errors.Join(cli.WriteJSON(a.Std.Out, checked), wrong)
+			case wrong != nil:
+				return wrong
 			case a.Settings.FileFound:
 				return a.Say("all settings are valid; %s was read", a.Settings.File)
 			case a.Settings.File == "":
@@ -148,6 +178,21 @@ Exit codes: 0 all settings are valid, 2 something is wrong.`,
 			return a.Say("all settings are valid; there is no file %s", a.Settings.File)
 		},
 	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+// wrongSettings are the problems of the settings for JSON.
+func (a *app) wrongSettings() []wrongSetting {
+	all := []wrongSetting{}
+	var invalid *settings.InvalidError
+	if !errors.As(a.WrongSettings, &invalid) {
+		return all
+	}
+	for _, p := range invalid.Problems {
+		all = append(all, wrongSetting{p.Setting, p.Origin.String(), failure{scout.CodeConfigInvalid, p.Text, p.Hint}})
+	}
+	return all
 }
 
 // tellWrongSettings prints a line for each wrong setting, and returns their error, which is then reported.

@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 type startOptions struct {
@@ -26,10 +27,12 @@ func newStartCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Begin a recording in the background",
-		Long: `Begins a recording through the daemon and returns when sound arrives. It ends with "scout stop", or when --duration has passed.
-Standard output gets its id. Asking again while it runs changes nothing and gives the same id.
+		Long: `Asks the daemon to begin a recording, and returns when sound arrives. It prints
+the id of the recording. If one is already under way, it prints the id of that
+one and changes nothing.
 
-A separate process records: it continues whatever happens to this command and to the daemon.`,
+The recording ends with "scout stop", or after --duration. A process of its own
+records: it continues even if this command or the daemon is killed.`,
 		Example: `  scout start
   scout start --device "USB" --duration 30m
   id=$(scout start); sleep 60; scout stop`,
@@ -109,8 +112,9 @@ func newStopCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stop",
 		Short: "End the recording that is under way",
-		Long: `Ends the recording through the daemon and returns when its file is final. Standard output gets its path. Where nothing is being recorded it says
-so and names the last recording.`,
+		Long: `Asks the daemon to end the recording, and returns when its file is complete. It
+prints the path of the file. If nothing is being recorded, it says so and prints
+the path of the last recording.`,
 		Example: `  scout stop
   scout stop --json | jq -r .recording.id`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -147,7 +151,7 @@ func (a *app) stopThroughDaemon(ctx context.Context, asJSON bool) error {
 	default:
 		text := fmt.Sprintf("recorded %s", clock(inSeconds(r.Seconds)))
 		if r.Gaps > 0 {
-			text += ", " + plural(r.Gaps, "gap")
+			text += ", " + spelling.Count(r.Gaps, "gap")
 		}
 		a.Notef("%s\n", text)
 		err = a.Say("%s", r.Path)

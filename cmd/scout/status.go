@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/release"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -22,7 +23,8 @@ func newStatusCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what Scout is doing",
-		Long:  `Shows whether something is being recorded, how much room there is, and the daemon. It starts the daemon where none runs.`,
+		Long: `Shows whether Scout is recording, how much disk space is left, and which daemon
+is running. If no daemon is running, it starts one.`,
 		Example: `  scout status
   scout status --json | jq -r .recorder.state`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -54,7 +56,7 @@ func statusRows(s *v1.Status) [][]string {
 	case r.Recording != nil:
 		state = fmt.Sprintf("%s %s, %s", r.State, r.Recording.ID, clock(inSeconds(r.Recording.Seconds)))
 		if r.Recording.Gaps > 0 {
-			state += ", " + plural(r.Recording.Gaps, "gap")
+			state += ", " + spelling.Count(r.Recording.Gaps, "gap")
 		}
 	case r.Reason != "":
 		state += ": " + r.Reason
@@ -93,22 +95,16 @@ func statusRows(s *v1.Status) [][]string {
 
 func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func newHealthCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Check every part of Scout",
-		Long: `Checks every part of Scout and changes nothing: no device is opened, no model is loaded, nothing is started. Where the daemon runs it
-is asked; else what can be seen from outside is checked.
+		Long: `Checks every part of Scout. It changes nothing: it opens no device, loads no
+model and starts no process. If the daemon is running, it is asked. If not, this
+command checks what can be checked without it.
 
-Exit codes: 0 Healthy, 1 Degraded, or not known, 2 Unhealthy, or a usage error.`,
+Exit codes: 0 Healthy, 1 Degraded or unknown, 2 Unhealthy or wrong usage.`,
 		Example: `  scout health
   scout health --json | jq -r '.components[] | select(.status != "Healthy")'`,
 		Args: cli.WrongArgs(cobra.NoArgs),

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,27 +14,33 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout/internal/spelling"
 	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
 func newBackupCommand(a *app) *cobra.Command {
-	var force bool
+	var force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
-		Short: "Write a consistent copy of the history to a file",
-		Long: `Writes a copy of the database: all texts with their versions, titles, tags and labels. Recordings are files of their own: copy their folder as well
-(scout settings show recordings.dir). Work goes on meanwhile.`,
-		Example: "  scout backup ~/backup/scout-$(date +%F).db",
-		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		Short: "Write a copy of the database to a file",
+		Long: `Writes a consistent copy of the database: all texts with their versions, titles,
+tags and labels. Scout keeps working meanwhile.
+
+Recordings are files of their own. To save them, copy their folder as well: see
+scout settings show recordings.dir.`,
+		Example: `  scout backup ~/backup/scout-$(date +%F).db
+  scout backup --json scout.db | jq .size_bytes`,
+		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.backup(cmd.Context(), args[0], force)
+			return a.backup(cmd.Context(), args[0], force, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (a *app) backup(ctx context.Context, path string, force bool) error {
+func (a *app) backup(ctx context.Context, path string, force, asJSON bool) error {
 	place, err := outfile.At(path)
 	if err != nil {
 		return err
@@ -44,7 +49,7 @@ func (a *app) backup(ctx context.Context, path string, force bool) error {
 		return cli.Usage(err)
 	}
 	if info, err := os.Stat(place.Target()); err == nil && !info.Mode().IsRegular() {
-		return cli.Misuse("name a file", "%s is no file", path)
+		return cli.Misuse("name a file", "%s is not a file", path)
 	}
 	c, err := a.connect(ctx)
 	if err != nil {
@@ -58,6 +63,12 @@ func (a *app) backup(ctx context.Context, path string, force bool) error {
 	})
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		return cli.WriteJSON(a.Std.Out, struct {
+			Path string `json:"path"`
+			Size int64  `json:"size_bytes"`
+		}{path, size})
 	}
 	a.Notef("%s written to %s\n", sizeText(size), path)
 	return nil
@@ -74,13 +85,19 @@ func newCheckCommand(a *app) *cobra.Command {
 	var rescue string
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
-		Short: "Check the database of the history, or a backup of it",
-		Long: `Reads the whole database and checks it. It changes nothing, and needs no daemon. Exit code 1: something is wrong in it. Recordings are checked by
-"scout recordings verify".
+		Short: "Check the database, or a backup of it",
+		Long: `Reads the whole database, or a backup, and checks it. It changes nothing and
+needs no daemon. To check recordings: scout recordings verify.
 
-With --rescue it writes what can be read of a damaged database to a new one and says what is lost. Exit code 1: something is lost.`,
-		Example: "  scout check\n  scout check ~/backup/scout.db\n  scout check --rescue rescued.db && scout restore rescued.db",
-		Args:    cli.WrongArgs(cobra.MaximumNArgs(1)),
+With --rescue, it copies what can be read of a damaged database to a new one,
+and says what is lost.
+
+Exit codes: 0 the database is intact, or everything could be rescued, 1
+something is wrong or lost, 2 wrong usage.`,
+		Example: `  scout check
+  scout check ~/backup/scout.db
+  scout check --rescue rescued.db && scout restore rescued.db`,
+		Args: cli.WrongArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := a.storePath()
 			if err != nil {
@@ -115,7 +132,7 @@ func (a *app) rescue(ctx context.Context, path, to string, asJSON bool) error {
 			Lost        []string `json:"lost"`
 		}{to, result.Recordings, result.Transcripts, result.Versions, result.Segments, append([]string{}, result.Lost...)})
 	} else {
-		err = a.Say("%s: %s, %s in %s", to, plural(result.Recordings, "recording"), plural(result.Transcripts, "text"), plural(result.Versions, "version"))
+		err = a.Say("%s: %s, %s in %s", to, spelling.Count(result.Recordings, "recording"), spelling.Count(result.Transcripts, "text"), spelling.Count(result.Versions, "version"))
 	}
 	if err != nil || len(result.Lost) == 0 {
 		return err
@@ -143,7 +160,7 @@ func (a *app) check(ctx context.Context, path string, asJSON bool) error {
 			Problems    []string `json:"problems"`
 		}{path, report.Version, report.Recordings, report.Transcripts, report.Versions, report.Events, append([]string{}, report.Problems...)})
 	} else {
-		err = a.Say("%s: %s, %s in %s", path, plural(report.Recordings, "recording"), plural(report.Transcripts, "text"), plural(report.Versions, "version"))
+		err = a.Say("%s: %s, %s in %s", path, spelling.Count(report.Recordings, "recording"), spelling.Count(report.Transcripts, "text"), spelling.Count(report.Versions, "version"))
 	}
 	if err != nil {
 		return err
@@ -152,37 +169,51 @@ func (a *app) check(ctx context.Context, path string, asJSON bool) error {
 }
 
 func newRestoreCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "restore FILE",
-		Short: "Put a backup in the place of the history",
-		Long: `Checks a backup and puts it in the place of the database. What was there is kept beside it and named. The daemon is ended for that and starts with
-the next command; a recording that is under way continues.`,
+		Short: "Replace the database with a backup",
+		Long: `Checks a backup, and puts it in the place of the database. The database that was
+there is kept beside it, and its path is printed.
+
+The daemon is ended first; the next command that needs it starts a new one. A
+recording that is under way continues.`,
 		Example: "  scout restore ~/backup/scout.db",
 		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			path, err := a.storePath()
-			if err != nil {
-				return err
-			}
-			if err := a.checkBackup(ctx, args[0]); err != nil {
-				return err
-			}
-			if _, _, err := a.stopDaemon(ctx); err != nil {
-				return err
-			}
-			kept, err := sqlite.Restore(ctx, args[0], path, time.Now())
-			if err != nil {
-				return err
-			}
-			text := "restored from " + args[0]
-			if kept != "" {
-				text += fmt.Sprintf("; what was there is in %s", kept)
-			}
-			a.Notef("%s\n", text)
-			return nil
-		},
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.restore(cmd.Context(), args[0], asJSON) },
 	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) restore(ctx context.Context, from string, asJSON bool) error {
+	path, err := a.storePath()
+	if err != nil {
+		return err
+	}
+	if err := a.checkBackup(ctx, from); err != nil {
+		return err
+	}
+	if _, _, err := a.stopDaemon(ctx); err != nil {
+		return err
+	}
+	kept, err := sqlite.Restore(ctx, from, path, time.Now())
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return cli.WriteJSON(a.Std.Out, struct {
+			Path string `json:"path"`
+			From string `json:"from"`
+			Kept string `json:"kept,omitempty"`
+		}{path, from, kept})
+	}
+	text := "restored from " + from
+	if kept != "" {
+		text += "; the database that was there is now " + kept
+	}
+	a.Notef("%s\n", text)
+	return nil
 }
 
 // checkBackup looks at a backup before anything is ended for it.

@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/spelling"
 	"github.com/scout-speech/scout/internal/text"
 	"github.com/scout-speech/scout/internal/transcribe"
 )
@@ -49,24 +50,26 @@ func newTranscribeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transcribe FILE… | -",
 		Short: "Turn audio and video files into text",
-		Long: `Reads the speech in files of any length and writes it as text.
+		Long: `Reads the speech in files of any length and writes it as text. "-" reads
+standard input.
 
-WAV, FLAC, MP3 and Ogg Vorbis are read by Scout itself. With ffmpeg installed it
-also reads m4a, opus, webm, mp4 and whatever else ffmpeg knows.
-"-" reads standard input.
+Scout itself reads WAV, FLAC, MP3 and Ogg Vorbis. If ffmpeg is installed, Scout
+also reads m4a, opus, webm, mp4 and everything else that ffmpeg knows.
 
-The text goes to standard output as it is made. With --output it goes to a file,
-which is written when it is complete, or to a folder, with a file for each input.
-Plain texts and Markdown of several inputs may share one output: plain texts then
-stand below lines such as "==> talk.wav <==". An output never replaces an input. It
-replaces another file that is not empty only with --force.
+The text goes to standard output as it is made. --output names a file, which is
+written when the text is complete, or a folder, which gets a file for each
+input. Several inputs may share one output if it is plain text or Markdown; in
+plain text, a line such as "==> talk.wav <==" stands above each.
 
-A file that cannot be read does not stop the others. Ctrl-C ends the work: the text
-so far is on standard output, or beside FILE as FILE.partial, which stays there
-until you delete it, even when a later run writes FILE.
+An output never replaces an input, and replaces another file that is not empty
+only with --force.
 
-Exit codes: 0 all audio is text, 1 something failed or is missing in the text,
-2 wrong usage, 130 Ctrl-C, 143 terminated.`,
+A file that cannot be read does not stop the others. Ctrl-C ends the work: the
+text so far is on standard output, or beside FILE as FILE.partial. That file
+stays until you delete it, even if a later run writes FILE.
+
+Exit codes: 0 all audio is text, 1 something failed or is missing in the text, 2
+wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 		Example: `  scout transcribe interview.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
   scout transcribe --output texts/ *.flac
@@ -258,8 +261,8 @@ func (t *transcription) ended(i int, r transcribe.Result, err error) {
 	t.warn(i, r)
 	name := printable.Line(t.inputs[i].Name())
 	if t.summary && err == nil {
-		t.app.Notef("%s: %d words in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
-			name, len(strings.Fields(r.Transcript.Text())), printable.Length(r.Transcript.Duration), r.TimeTaken.Round(time.Millisecond),
+		t.app.Notef("%s: %s in %s of audio, transcribed in %s (%.0f times as fast as speech)\n",
+			name, spelling.Count(len(strings.Fields(r.Transcript.Text())), "word"), printable.Length(r.Transcript.Duration), r.TimeTaken.Round(time.Millisecond),
 			r.Transcript.Duration.Seconds()/max(r.TimeTaken.Seconds(), 0.001))
 	}
 	warned := new(transcribe.WarnedError)
@@ -304,7 +307,7 @@ func (t *transcription) outcome(err error) error {
 		return err
 	}
 	if failed.Total > 1 && !cli.BrokenPipe(err) && scout.ClassOf(err) != scout.Cancelled {
-		t.app.Notef("scout: %d of %d files failed\n", failed.Failed, failed.Total)
+		t.app.Notef("scout: %d of %s failed\n", failed.Failed, spelling.Count(failed.Total, "file"))
 	}
 	return cli.Reported(err)
 }

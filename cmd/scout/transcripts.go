@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,11 +20,12 @@ import (
 func newTranscriptsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transcripts",
-		Short: "List, search, show, correct, export and delete what was said",
-		Long: `Scout keeps the texts of recordings, with all versions of each: as it was first heard, made again, corrected by you. Commands take the id of
-a text, which is that of its recording, or the beginning or the end of one.`,
+		Short: "List, search, show, correct, export and delete texts",
+		Long: `Scout keeps the texts of recordings, and every version of each: the first one, a
+later one by a better model, and your corrections. Commands take the id of a
+text, or the beginning or the end of an id. A text has the id of its recording.`,
 		Example: `  scout transcripts list
-  scout transcripts search budget "next week" -holiday
+  scout transcripts search budget "next week"
   scout transcripts show 7f3a9c2e41d0
   scout transcripts export --format srt 7f3a9c2e41d0`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -128,11 +128,14 @@ func list[T any](ctx context.Context, c *client.Client, path string, query url.V
 func newTranscriptsListCommand(a *app) *cobra.Command {
 	var f listFlags
 	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the texts, newest first",
-		Example: "  scout transcripts list --from 2026-11-01 --tag work",
-		Args:    cli.WrongArgs(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.listTranscripts(cmd.Context(), &f, "") },
+		Use:   "list",
+		Short: "List the texts, newest first",
+		Long: `Lists the texts: when they were recorded, how long they are, and how they begin.
+--tag, --label, --from and --to select some of them.`,
+		Example: `  scout transcripts list --from 2026-11-01 --tag work
+  scout transcripts list --json | jq -r '.transcripts[].id'`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.listTranscripts(cmd.Context(), &f, "") },
 	}
 	f.bind(cmd)
 	cmd.Flags().BoolVar(&f.deleted, "deleted", false, "list what is in the trash")
@@ -144,9 +147,13 @@ func newTranscriptsSearchCommand(a *app) *cobra.Command {
 	var best bool
 	cmd := &cobra.Command{
 		Use:   "search WORD…",
-		Short: "Search the texts, their titles and tags",
-		Long: `Finds the texts that contain all words, in any case and with or without accents. "Several words" in quotation marks follow each other; -word must not be
-there; a word that ends with * is the beginning of one.`,
+		Short: "Search texts, titles and tags",
+		Long: `Finds the texts that contain all the words. Upper case and accents make no
+difference.
+
+  "next week"   these words, one after the other
+  meet*         words that begin with "meet"
+  -holiday      texts without this word (write -- before it)`,
 		Example: `  scout transcripts search budget
   scout transcripts search '"next week"' 'meet*' -- -holiday`,
 		Args: cli.NeedArgs("what to search for"),
@@ -295,36 +302,6 @@ func (a *app) findTranscript(ctx context.Context, c *client.Client, part string,
 	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d texts: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
 }
 
-// completeTranscripts offers the ids of the newest texts, with the beginnings of the texts.
-func (a *app) completeTranscripts(deleted bool) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		const offered = 100
-		query := url.Values{}
-		if deleted {
-			query.Set("deleted", "true")
-		}
-		if err := a.LoadSettings(cmd); err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		c, err := a.connect(cmd.Context())
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		defer c.Close()
-		all, err := list[v1.TranscriptSummary](cmd.Context(), c, "/transcripts", query, offered)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var ids []cobra.Completion
-		for i := range all {
-			if !slices.Contains(given, all[i].ID) {
-				ids = append(ids, cobra.CompletionWithDesc(all[i].ID, shortened(all[i].Preview, previewRunes)))
-			}
-		}
-		return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	}
-}
-
 // withTranscript connects, finds a text, and does something with it.
 func (a *app) withTranscript(ctx context.Context, part string, deleted bool, do func(c *client.Client, id string) error) error {
 	c, err := a.connect(ctx)
@@ -344,12 +321,14 @@ func newTranscriptsVersionsCommand(a *app) *cobra.Command {
 	var restore int
 	cmd := &cobra.Command{
 		Use:   "versions ID",
-		Short: "List the versions of a text, or bring one back",
-		Long:  `Lists all versions of a text. With --restore an earlier version becomes the current one, as a new version: so it is undo and redo.`,
+		Short: "List the versions of a text, or go back to one",
+		Long: `Lists all versions of a text. --restore makes an earlier version the current one
+again. It does so by adding a version, so nothing is lost: use it to undo and to
+redo.`,
 		Example: `  scout transcripts versions 7f3a9c2e41d0
   scout transcripts versions 7f3a9c2e41d0 --restore 1`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
-		ValidArgsFunction: a.completeTranscripts(false),
+		ValidArgsFunction: a.completeTranscripts(1, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTranscript(cmd.Context(), args[0], false, func(c *client.Client, id string) error {
 				path := "/transcripts/" + url.PathEscape(id) + "/versions"

@@ -23,6 +23,12 @@ import (
 	"github.com/scout-speech/scout/internal/text"
 )
 
+// Help of flags that several commands have.
+const (
+	formatUsage  = "text, json, srt, vtt, tsv or md"
+	versionUsage = "an earlier version: see scout transcripts versions"
+)
+
 // fetch returns a text in a format.
 func fetch(ctx context.Context, c *client.Client, id string, version int, format text.Format) ([]byte, error) {
 	query := url.Values{"format": {string(format)}}
@@ -42,11 +48,13 @@ func newTranscriptsShowCommand(a *app) *cobra.Command {
 	var format string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:               "show [ID]",
-		Short:             "Print a text; without an ID the newest one",
-		Example:           "  scout transcripts show\n  scout transcripts show 7f3a9c2e41d0 --version 1",
+		Use:   "show [ID]",
+		Short: "Print a text",
+		Long:  "Prints the text with this ID, otherwise the newest one.",
+		Example: `  scout transcripts show
+  scout transcripts show 7f3a9c2e41d0 --version 1`,
 		Args:              cli.WrongArgs(cobra.MaximumNArgs(1)),
-		ValidArgsFunction: a.completeTranscripts(false),
+		ValidArgsFunction: a.completeTranscripts(1, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			as, err := text.ParseFormat(format)
 			if err != nil {
@@ -57,130 +65,141 @@ func newTranscriptsShowCommand(a *app) *cobra.Command {
 			}
 			part := strings.Join(args, "")
 			return a.withTranscript(cmd.Context(), part, false, func(c *client.Client, id string) error {
-				content, err := fetch(cmd.Context(), c, id, version, as)
-				if err != nil {
-					return err
-				}
-				if _, err := a.Std.Out.Write(content); err != nil {
-					return scout.FileError(scout.CodeWriteFailed, "write to standard output", err)
-				}
-				return nil
+				return a.writeTranscript(cmd.Context(), c, id, version, as)
 			})
 		},
 	}
-	cmd.Flags().IntVar(&version, "version", 0, "an earlier version; see scout transcripts versions")
-	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), "text, json, srt, vtt, tsv or md")
+	cmd.Flags().IntVar(&version, "version", 0, versionUsage)
+	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), formatUsage)
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
+// writeTranscript prints a version of a text; 0 is the current one.
+func (a *app) writeTranscript(ctx context.Context, c *client.Client, id string, version int, format text.Format) error {
+	content, err := fetch(ctx, c, id, version, format)
+	if err != nil {
+		return err
+	}
+	if _, err := a.Std.Out.Write(content); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, "write to standard output", err)
+	}
+	return nil
+}
+
 func newTranscriptsExportCommand(a *app) *cobra.Command {
-	var format, output string
-	var version int
-	var force bool
+	var o exportOptions
+	var format string
 	cmd := &cobra.Command{
 		Use:   "export ID…",
 		Short: "Write texts to files",
-		Long: `Writes each text to a file that is named after it, in the folder that --output names, or with one ID to the file that --output names.
-An existing file is replaced only with --force.`,
-		Example:           "  scout transcripts export --format srt --output talk.srt 7f3a9c2e41d0\n  scout transcripts export --output texts/ 7f3a9c2e41d0 8e1b2c3d4f5a",
+		Long: `Writes each text to a file, and prints the paths. --output names a folder, where
+each file has the id of its text as its name; for a single ID, --output may also
+name the file. An existing file is replaced only with --force.`,
+		Example: `  scout transcripts export --format srt --output talk.srt 7f3a9c2e41d0
+  scout transcripts export --output texts/ 7f3a9c2e41d0 8e1b2c3d4f5a`,
 		Args:              cli.NeedArgs("the texts to export"),
-		ValidArgsFunction: a.completeTranscripts(false),
+		ValidArgsFunction: a.completeTranscripts(anyNumber, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			as, err := text.ParseFormat(format)
-			if err != nil {
+			var err error
+			if o.format, err = text.ParseFormat(format); err != nil {
 				return cli.Usage(err)
 			}
-			return a.exportTranscripts(cmd.Context(), args, version, as, outfileOptions{output: output, force: force})
+			return a.exportTranscripts(cmd.Context(), args, o)
 		},
 	}
-	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), "text, json, srt, vtt, tsv or md")
-	cmd.Flags().StringVarP(&output, "output", "o", ".", "file, or folder for several")
-	cmd.Flags().IntVar(&version, "version", 0, "an earlier version; see scout transcripts versions")
-	cmd.Flags().BoolVar(&force, "force", false, "replace existing files")
+	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), formatUsage)
+	cmd.Flags().StringVarP(&o.output, "output", "o", ".", "file, or folder for several")
+	cmd.Flags().IntVar(&o.version, "version", 0, versionUsage)
+	cmd.Flags().BoolVar(&o.force, "force", false, "replace existing files")
+	cli.JSONFlag(cmd, &o.json)
 	return cmd
 }
 
-// outfileOptions say where exported texts go.
-type outfileOptions struct {
-	output string
-	force  bool
-	folder bool // output is a folder, with a file for each text
+// exportOptions say what is exported, and where to.
+type exportOptions struct {
+	format  text.Format
+	version int // 0 is the current one
+	output  string
+	folder  bool // output is a folder, with a file for each text
+	force   bool
+	json    bool
 }
 
-func (a *app) exportTranscripts(ctx context.Context, parts []string, version int, format text.Format, to outfileOptions) error {
-	info, err := os.Stat(to.output)
-	to.folder = err == nil && info.IsDir() || strings.HasSuffix(to.output, string(filepath.Separator))
-	if len(parts) > 1 && !to.folder {
-		return cli.Misuse("name a folder: --output texts/", "--output %s: %d texts do not go into one file", to.output, len(parts))
+// exported is a file with a text, in JSON.
+type exported struct {
+	ID   string `json:"id"`
+	Path string `json:"path"`
+}
+
+func (a *app) exportTranscripts(ctx context.Context, parts []string, o exportOptions) error {
+	info, err := os.Stat(o.output)
+	o.folder = err == nil && info.IsDir() || strings.HasSuffix(o.output, string(filepath.Separator))
+	if len(parts) > 1 && !o.folder {
+		return cli.Misuse("name a folder: --output texts/", "--output %s: %d texts do not go into one file", o.output, len(parts))
 	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	var errs []error
-	for _, part := range parts {
-		path, err := a.exportTranscript(ctx, c, part, version, format, to)
-		if err != nil {
-			a.Complain(part, err)
-			errs = append(errs, err)
-			continue
-		}
-		if err := a.Say("%s", path); err != nil {
-			return err
-		}
-	}
-	if len(errs) > 0 {
-		return cli.Reported(errors.Join(errs...))
-	}
-	return nil
+	return a.changeEach("exported", parts, o.json, func(part string) (any, string, error) {
+		id, path, err := a.exportTranscript(ctx, c, part, o)
+		return exported{id, path}, path, err
+	})
 }
 
-func (a *app) exportTranscript(ctx context.Context, c *client.Client, part string, version int, format text.Format, to outfileOptions) (string, error) {
-	id, err := a.findTranscript(ctx, c, part, false)
-	if err != nil {
-		return "", err
+func (a *app) exportTranscript(ctx context.Context, c *client.Client, part string, o exportOptions) (id, path string, err error) {
+	if id, err = a.findTranscript(ctx, c, part, false); err != nil {
+		return "", "", err
 	}
-	content, err := fetch(ctx, c, id, version, format)
+	content, err := fetch(ctx, c, id, o.version, o.format)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	path := to.output
-	if to.folder {
+	path = o.output
+	if o.folder {
 		if err := os.MkdirAll(path, 0o777); err != nil {
-			return "", scout.FileError(scout.CodeWriteFailed, "make folder", err)
+			return "", "", scout.FileError(scout.CodeWriteFailed, "make folder", err)
 		}
-		path = filepath.Join(path, id+format.Extension())
+		path = filepath.Join(path, id+o.format.Extension())
 	}
 	place, err := outfile.At(path)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	if err := (outfile.Rules{Own: a.ownFile, Force: to.force}).Check(&place); err != nil {
-		return "", cli.Usage(err)
+	if err := (outfile.Rules{Own: a.ownFile, Force: o.force}).Check(&place); err != nil {
+		return "", "", cli.Usage(err)
 	}
-	return path, place.Write(ctx, content, to.force)
+	return id, path, place.Write(ctx, content, o.force)
 }
 
 func newTranscriptsEditCommand(a *app) *cobra.Command {
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "edit ID [SEGMENT TEXT]",
 		Short: "Correct a text",
-		Long: `Corrects a text. Every change is a new version: "scout transcripts versions" lists them and brings an earlier one back. A model's later text does not replace
-yours. Words that stay keep their times.
+		Long: `Corrects a text. SEGMENT is the number of a segment, counted from 0, and TEXT
+its new text; an empty TEXT removes the segment. Without them, $VISUAL or
+$EDITOR opens, with a line for each segment.
 
-With SEGMENT and TEXT it replaces one segment, counted from 0; an empty TEXT removes it. Without, $VISUAL or $EDITOR opens with one line for
-each segment.`,
-		Example:           "  scout transcripts edit 7f3a9c2e41d0\n  scout transcripts edit 7f3a9c2e41d0 3 \"Ask Zoë, not Joey.\"",
+Each correction is a new version: "scout transcripts versions" lists them and
+goes back to an earlier one. A later text by a model never replaces your
+correction. Words that you keep also keep their times.`,
+		Example: `  scout transcripts edit 7f3a9c2e41d0
+  scout transcripts edit 7f3a9c2e41d0 3 "Ask Zoë, not Joey."`,
 		Args:              cli.WrongArgs(oneOrThree),
-		ValidArgsFunction: a.completeTranscripts(false),
+		ValidArgsFunction: a.completeTranscripts(1, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTranscript(cmd.Context(), args[0], false, func(c *client.Client, id string) error {
-				return a.editTranscript(cmd.Context(), c, id, args[1:])
+				if err := a.editTranscript(cmd.Context(), c, id, args[1:]); err != nil || !asJSON {
+					return err
+				}
+				return a.writeTranscript(cmd.Context(), c, id, 0, text.JSON)
 			})
 		},
 	}
+	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
@@ -293,64 +312,63 @@ func editsOf(t *v1.Transcript, content string) ([]v1.Edit, error) {
 }
 
 func newTranscriptsDeleteCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:               "delete ID…",
-		Short:             "Move texts to the trash; their recordings stay",
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "delete ID…",
+		Short: "Move texts to the trash",
+		Long: `Moves texts to the trash. Their recordings stay. "scout transcripts restore"
+brings the texts back.`,
 		Example:           "  scout transcripts delete 7f3a9c2e41d0",
 		Args:              cli.NeedArgs("the texts to delete"),
-		ValidArgsFunction: a.completeTranscripts(false),
+		ValidArgsFunction: a.completeTranscripts(anyNumber, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachTranscript(cmd.Context(), args, false, func(c *client.Client, id string) error {
-				var deleted v1.Deleted
-				if err := c.Do(cmd.Context(), http.MethodDelete, "/transcripts/"+url.PathEscape(id), nil, &deleted); err != nil {
-					return err
-				}
-				a.Notef("%s is in the trash; to take it back: scout transcripts restore %s\n", id, id)
-				return nil
+			return a.changeTranscripts(cmd.Context(), "deleted", args, asJSON, func(c *client.Client, id string) (string, error) {
+				return fmt.Sprintf("%s is in the trash; to bring it back: scout transcripts restore %s", id, id),
+					c.Do(cmd.Context(), http.MethodDelete, "/transcripts/"+url.PathEscape(id), nil, &v1.Deleted{})
 			})
 		},
 	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
 }
 
 func newTranscriptsRestoreCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:               "restore ID…",
-		Short:             "Take texts out of the trash",
-		Example:           "  scout transcripts list --deleted\n  scout transcripts restore 7f3a9c2e41d0",
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "restore ID…",
+		Short: "Bring texts back from the trash",
+		Long: `Brings texts back from the trash. "scout transcripts list --deleted" shows what
+is in it.`,
+		Example: `  scout transcripts list --deleted
+  scout transcripts restore 7f3a9c2e41d0`,
 		Args:              cli.NeedArgs("the texts to restore"),
-		ValidArgsFunction: a.completeTranscripts(true),
+		ValidArgsFunction: a.completeTranscripts(anyNumber, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.eachTranscript(cmd.Context(), args, true, func(c *client.Client, id string) error {
-				if err := c.Post(cmd.Context(), "/transcripts/"+url.PathEscape(id)+"/restore", nil, &v1.TranscriptSummary{}); err != nil {
-					return err
-				}
-				a.Notef("%s is back\n", id)
-				return nil
+			return a.changeTranscripts(cmd.Context(), "restored", args, asJSON, func(c *client.Client, id string) (string, error) {
+				return id + " is back", c.Post(cmd.Context(), "/transcripts/"+url.PathEscape(id)+"/restore", nil, &v1.TranscriptSummary{})
 			})
 		},
 	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
 }
 
-// eachTranscript does something with several texts. One that fails stops no other.
-func (a *app) eachTranscript(ctx context.Context, parts []string, deleted bool, do func(c *client.Client, id string) error) error {
+// changeTranscripts changes the texts that parts of ids name.
+//
+//	what    "deleted", or "restored" for texts in the trash
+//	change  changes one text, and returns the line about it
+func (a *app) changeTranscripts(ctx context.Context, what string, parts []string, asJSON bool, change func(c *client.Client, id string) (string, error)) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	var errs []error
-	for _, part := range parts {
-		id, err := a.findTranscript(ctx, c, part, deleted)
-		if err == nil {
-			err = do(c, id)
-		}
+	return a.changeEach(what, parts, asJSON, func(part string) (any, string, error) {
+		id, err := a.findTranscript(ctx, c, part, what == "restored")
 		if err != nil {
-			a.Complain(part, err)
-			errs = append(errs, err)
+			return nil, "", err
 		}
-	}
-	if len(errs) > 0 {
-		return cli.Reported(errors.Join(errs...))
-	}
-	return nil
+		line, err := change(c, id)
+		return id, line, err
+	})
 }

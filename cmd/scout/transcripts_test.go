@@ -3,10 +3,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -146,11 +148,63 @@ func testBackup(t *testing.T, h *house, id string) {
 	if now, _ := h.holder(); now.PID != before.PID {
 		t.Error("the daemon was ended for a backup that cannot be used")
 	}
-	if got := h.must("restore", backup); !strings.Contains(got.err, "what was there is in ") {
+	if got := h.must("restore", backup); !strings.Contains(got.err, "the database that was there is now ") {
 		t.Errorf("restore: %s", got.err)
 	}
 	if got := h.must("recordings", "title", id).out; got != "Inauguration\n" {
 		t.Errorf("the title is %q", got)
+	}
+}
+
+// TestChangesAreJSON: whatever changes something says with --json what it changed and what it could not change.
+func TestChangesAreJSON(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	h.must("start", "--device", "tone:440")
+	h.untilFrames(4_000)
+	h.must("stop")
+	recorded := string(h.only().ID)
+	keep := v1.Keep{Title: "a talk", Transcript: v1.Transcript{Text: "one two", Segments: []v1.Segment{{End: 1, Text: "one"}, {Start: 1, End: 2, Text: "two"}}}}
+	var kept v1.TranscriptSummary
+	c := h.client()
+	if err := c.Post(t.Context(), "/transcripts", keep, &kept); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	folder := t.TempDir()
+	backup := filepath.Join(folder, "copy.db")
+	for _, step := range []struct {
+		says string // a regular expression
+		code int
+		args []string
+	}{
+		{`"text":"one three"`, 0, []string{"transcripts", "edit", kept.ID, "1", "three"}},
+		{`^{"exported":\[{"id":"` + kept.ID + `","path":".*\.txt"}\],"problems":\[\]}$`, 0, []string{"transcripts", "export", "--output", folder, kept.ID}},
+		{`^{"deleted":\["` + kept.ID + `"\],"problems":\[{"id":"none","code":"not_found","error":".*"}\]}$`, 1, []string{"transcripts", "delete", "none", kept.ID}},
+		{`^{"problems":\[\],"restored":\["` + kept.ID + `"\]}$`, 0, []string{"transcripts", "restore", kept.ID}},
+		{`^{"path":".*copy.db","size_bytes":[1-9][0-9]*}$`, 0, []string{"backup", backup}},
+		{`^{"path":".*scout.db","from":".*copy.db","kept":".*"}$`, 0, []string{"restore", backup}},
+		{`"versions":2`, 0, []string{"check"}},
+		{`^{"problems":\[\],"trashed":\["` + recorded + `"\]}$`, 0, []string{"recordings", "trash", recorded}},
+		{`^{"trash":\["` + recorded + `"\]}$`, 0, []string{"recordings", "restore"}},
+		{`^{"problems":\[\],"restored":\["` + recorded + `"\]}$`, 0, []string{"recordings", "restore", recorded}},
+		{`^{"deleted":\["` + recorded + `"\],"problems":\[\]}$`, 0, []string{"recordings", "delete", "--yes", recorded}},
+		{`"state":"idle"`, 0, []string{"status"}},
+		{`^{"ended_pid":[1-9][0-9]*,"pid":[1-9][0-9]*,"version":".*"}$`, 0, []string{"serve", "restart"}},
+		{`^{"ended_pid":[1-9][0-9]*}$`, 0, []string{"serve", "stop"}},
+		{`^{}$`, 0, []string{"serve", "stop"}},
+		{`"valid":true,.*"problems":\[\]}$`, 0, []string{"settings", "check"}},
+		{`^{"name":"scout","version":".*"}$`, 0, []string{"version"}},
+		{`"state":"finished".*"duration_seconds":0.[1-9]`, 0, []string{"record", "--device", "tone:440", "--duration", "0.3"}},
+	} {
+		got := h.run(append(step.args, "--json")...)
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, []byte(got.out)); err != nil {
+			t.Errorf("%q: %v: %s%s", step.args, err, got.out, got.err)
+		}
+		if got.code != step.code || !regexp.MustCompile(step.says).MatchString(compact.String()) && !regexp.MustCompile(step.says).MatchString(got.out) {
+			t.Errorf("%q: exit %d, %s%s: want %s", step.args, got.code, compact.String(), got.err, step.says)
+		}
 	}
 }
 

@@ -1,7 +1,10 @@
-// Package spelling finds the word that was probably meant.
+// Package spelling finds the word that was probably meant, and writes numbers of things.
 package spelling
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Closest returns the word of the list that was probably meant, or "" if there is none. It allows one letter too many,
 // too few or wrong, two letters in the wrong order, or only the beginning of a word. Case does not matter.
@@ -47,4 +50,22 @@ func distance(a, b string) int {
 		}
 	}
 	return rows[len(x)][len(y)]
+}
+
+// Count writes a number of things: "1 gap", "2 gaps". The noun is regular and in the singular.
+func Count[N ~int | ~int64 | ~uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %s%s", n, noun, pluralEnding(noun))
+}
+
+// pluralEnding returns what a regular noun has in the plural: frames, stretches.
+func pluralEnding(noun string) string {
+	for _, hiss := range []string{"s", "x", "ch", "sh"} {
+		if strings.HasSuffix(noun, hiss) {
+			return "es"
+		}
+	}
+	return "s"
 }

@@ -28,3 +28,15 @@ func TestClosest(t *testing.T) {
 		})
 	}
 }
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for want, got := range map[string]string{
+		"1 channel": spelling.Count(1, "channel"), "0 channels": spelling.Count(0, "channel"), "2 channels": spelling.Count(2, "channel"),
+		"1 stretch": spelling.Count(uint64(1), "stretch"), "2 stretches": spelling.Count(int64(2), "stretch"), "-1 frames": spelling.Count(-1, "frame"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

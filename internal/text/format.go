@@ -48,7 +48,7 @@ func ParseFormat(s string) (Format, error) {
 		return Markdown, nil
 	}
 	return "", scout.Errorf(scout.CodeInvalidArgument, "unknown format %q", s).
-		WithHint("one of text, json, srt, vtt, tsv, md")
+		WithHint("write text, json, srt, vtt, tsv or md")
 }
 
 // Extension returns the extension of file names in this format, with its dot.

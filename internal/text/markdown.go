@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // shortClock formats 1:05 or 1:01:05.
@@ -33,7 +35,7 @@ func writeMarkdown(b *bufio.Writer, doc Document) {
 		line("- Time taken: %.1f s\n", doc.TimeTaken.Seconds())
 	}
 	if len(t.SetAside) > 0 {
-		line("- Not transcribed: %s, named below\n", count(len(t.SetAside), "stretch", "stretches"))
+		line("- Not transcribed: %s, named below\n", spelling.Count(len(t.SetAside), "stretch"))
 	}
 	aside := t.SetAside
 	var paragraphs paragraphs
@@ -64,13 +66,6 @@ func writeMarkdown(b *bufio.Writer, doc Document) {
 	for _, a := range aside {
 		line("%s", asideNote(a.Start, a.End, string(a.Code), a.Reason))
 	}
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 func asideNote(start, end time.Duration, code, reason string) string {

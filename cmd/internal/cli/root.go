@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -65,6 +66,9 @@ func explainWrongShells(root *cobra.Command) {
 	}
 }
 
+// helpColumns is how wide the help on flags is.
+const helpColumns = 100
+
 // SetUp gives the root of a tree of commands what all programs share: streams, settings, messages, version and help.
 func (a *App) SetUp(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
@@ -82,6 +86,8 @@ func (a *App) SetUp(root *cobra.Command) {
 	root.Version = a.versionText()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetHelpCommand(newHelpCommand())
+	// The usage of flags is wrapped: some take more than a line.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", helpColumns)))
 	bindShared(root)
 	root.AddCommand(a.newVersionCommand())
 }
@@ -98,14 +104,31 @@ func (a *App) Prepare(cmd *cobra.Command, args []string) error {
 }
 
 func (a *App) newVersionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  WrongArgs(cobra.NoArgs),
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    "Prints the version of the program, the compiler, and the system that it is for.",
+		Example: "  " + a.Name + " version",
+		Args:    WrongArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				return WriteJSON(a.Std.Out, version{a.Name, release.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH})
+			}
 			return a.Say("%s", a.versionText())
 		},
 	}
+	JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+// version is the version of a program, in JSON.
+type version struct {
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+	Go           string `json:"go"`
+	System       string `json:"system"`
+	Architecture string `json:"architecture"`
 }
 
 // versionText returns the version, or the commit of a build from a checkout, and the compiler.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // ErrCodec is wrapped by the error (scout.CodeAudioUnsupported) for a valid WAV file whose samples are compressed by a
@@ -127,9 +128,9 @@ func sampleBytes(tag uint16, bits, align, channels int) (int, []scout.Warning, e
 	case bits > 0 && bits <= 32 && byAlign > byBits && byAlign <= 4 && tag == tagPCM:
 		return byAlign, nil, nil // left-justified in a wider container
 	case bits > 0 && bits <= 64 && bits%8 == 0:
-		return byBits, []scout.Warning{scout.Warnf(scout.WarningFormat, "header: block align of %d bytes contradicts %d channels of %d bits", align, channels, bits)}, nil
+		return byBits, []scout.Warning{scout.Warnf(scout.WarningFormat, "header: block align of %d bytes contradicts %s of %d bits", align, spelling.Count(channels, "channel"), bits)}, nil
 	case bits == 0 && byAlign > 0 && byAlign <= 8:
 		return byAlign, []scout.Warning{scout.Warnf(scout.WarningFormat, "header: no sample size, taken from the block align")}, nil
 	}
-	return 0, nil, scout.Errorf(scout.CodeAudioCorrupt, "%d bits per sample, %d channels, block align of %d bytes", bits, channels, align)
+	return 0, nil, scout.Errorf(scout.CodeAudioCorrupt, "%d bits per sample, %s, block align of %d bytes", bits, spelling.Count(channels, "channel"), align)
 }

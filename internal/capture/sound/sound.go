@@ -10,6 +10,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/fault"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // Device is something to record from.
@@ -41,7 +42,7 @@ func (f Format) FrameBytes() int { return f.Channels * f.Encoding.Bytes() }
 
 // String returns for example "48000 Hz, 2 channels, pcm_s16le".
 func (f Format) String() string {
-	return fmt.Sprintf("%d Hz, %d channels, %s", f.SampleRateHz, f.Channels, f.Encoding)
+	return fmt.Sprintf("%d Hz, %s, %s", f.SampleRateHz, spelling.Count(f.Channels, "channel"), f.Encoding)
 }
 
 // NewFormat returns the format with this encoding of samples.
