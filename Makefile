@@ -85,6 +85,10 @@ soak-engine: setup ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any ki
 chaos: setup ## take away device, server, recorder, disk and engine TIMES times (default 20) and print every figure
 	@scripts/chaos.sh $(or $(TIMES),20)
 
+.PHONY: kills
+kills: setup ## kill the daemon KILLS times (default 100) while everything is used, and compare every change and frame
+	@scripts/daemon-kills.sh $(or $(KILLS),100)
+
 .PHONY: soak
 soak: setup ## record for DURATION (default 10m) on a busy machine and compare every frame; LOAD=quiet for none
 	@scripts/soak.sh $(or $(DURATION),10m) $(LOAD)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Takes away everything that recording depends on, TIMES times each, and prints every figure in one table.
-# Usage: scripts/chaos.sh [TIMES], default 20; kill -9 of the recorder is done five times as often.
+# Usage: scripts/chaos.sh [TIMES], default 20; kill -9 of the recorder, and of the daemon while all of it is
+# used, is done five times as often.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 times=${1:-20}
@@ -25,6 +26,7 @@ said() {
 }
 
 run recording env SCOUT_CHAOS="$times" go test -count=1 -v -timeout 2h -run 'TestChaos' ./cmd/scout
+run daemon env SCOUT_DAEMON_KILLS=$((5 * times)) go test -count=1 -v -timeout 2h -run 'TestKilledDaemonsForgetNothing' ./cmd/scout
 run wakeups go test -count=1 -v -timeout 10m -run 'TestWakeUps' ./cmd/scout
 run kills env SCOUT_TEST_KILLS=$((5 * times)) go test -count=1 -v -timeout 1h -run 'TestAfterKillNine' ./internal/recording
 said kills 'missing p50 .*' "recorder killed with -9, $((5 * times)) times" 'what other programs miss' '250ms'

@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // The tests of this file measure the promises of recording. They run through make chaos and make soak, which
@@ -246,6 +247,70 @@ func TestChaosStarter(t *testing.T) {
 	group.report("attached again after", attached.String(), "1s", attached.most() <= time.Second)
 	lost := pulsetest.Missing(runs, delivered) + m.LostFrames()
 	group.report("frames missing", fmt.Sprintf("%d of %d", lost, m.Frames), "0", lost == 0)
+}
+
+// TestChaosDaemon kills the daemon that began a recording, and each that took it over, as often as SCOUT_CHAOS says: by itself, with its
+// process group and session, and with its control group. Not one frame is missing.
+func TestChaosDaemon(t *testing.T) {
+	times, err := strconv.Atoi(os.Getenv("SCOUT_CHAOS"))
+	if err != nil {
+		t.Skip("SCOUT_CHAOS says how often, for example 20")
+	}
+	for _, how := range []string{"by itself", "with its group and session", "with its control group"} {
+		t.Run(how, func(t *testing.T) {
+			h := inHouse(newBooth(t))
+			begin := h.command(append([]string{"start"}, studio...)...)
+			var g testrun.ControlGroup
+			if how == "with its control group" {
+				above := testrun.NewControlGroup(t, "memory")
+				above.Delegate(t)
+				g = above.Below(t, "starter")
+				g.Within(t, begin)
+			}
+			if got := outcomeOf(t, begin); got.code != 0 {
+				t.Fatalf("start: exit %d: %s", got.code, got.err)
+			}
+			witness := h.mic.Listen(48_000, 1)
+			h.mic.PlayEndless(codedSeed, 48_000, 1)
+			h.untilFrames(48_000)
+			recorder, _ := h.recorder()
+			var ready spread
+			for range times {
+				holder, _ := h.holder()
+				killed := time.Now()
+				switch how {
+				case "by itself":
+					kill(t, holder.PID, syscall.SIGKILL)
+				case "with its group and session":
+					kill(t, -holder.PID, syscall.SIGKILL)
+				default:
+					g.Kill(t)
+				}
+				next := h.command("status")
+				if g.Folder != "" {
+					g.Within(t, next)
+				}
+				if got := outcomeOf(t, next); got.code != 0 {
+					t.Fatalf("status: exit %d: %s", got.code, got.err)
+				}
+				ready = append(ready, time.Since(killed))
+				time.Sleep(200 * time.Millisecond) // a daemon that was there for a while
+			}
+			heard := witness.Stop()
+			time.Sleep(200 * time.Millisecond) // what it heard is on disk
+			if pid, _ := h.recorder(); pid != recorder {
+				t.Errorf("recorder %d, before %d", pid, recorder)
+			}
+			h.must("stop")
+			m := h.only()
+			longest := m.Frames + 10*48_000
+			good, runs := h.heard(m, longest)
+			lost := pulsetest.Missing(runs, pulsetest.Decode(heard, 1, codedSeed, longest)) + m.LostFrames()
+			group := figures{t, fmt.Sprintf("daemon killed %s, %d times", how, times)}
+			group.report("ready again after", ready.String(), "1s", ready.most() < time.Second)
+			group.report("fidelity", percentOf(good, good+lost)+fmt.Sprintf(" of %d frames played, %d lost", good+lost, lost), "100 %", lost == 0 && good > 0)
+		})
+	}
 }
 
 // TestSoakRecording records the coded signal for as long as SCOUT_SOAK says ("10m"), in the process that
