@@ -44,7 +44,7 @@ func TestKilledDaemonsForgetNothing(t *testing.T) {
 	id := h.status().Recorder.Recording.ID
 	c := h.caller()
 	text := c.keep()
-	changes := []*changes{
+	changes := []*changeKind{
 		{doing: "title", names: 1, known: map[string]int{}, change: func(n int) (int, bool) {
 			return 0, c.call(http.MethodPatch, "/recordings/"+id, map[string]any{"title": strconv.Itoa(n)}, nil)
 		}},
@@ -112,8 +112,8 @@ func TestKilledDaemonsForgetNothing(t *testing.T) {
 // labelNames is how many labels are changed in turn.
 const labelNames = 20
 
-// changes are those of one kind, numbered from 1. Number n writes n.
-type changes struct {
+// changeKind is the changes of one kind, numbered from 1. Number n writes n.
+type changeKind struct {
 	doing        string
 	change       func(n int) (version int, ok bool)
 	names        int // how many things are changed in turn
@@ -123,12 +123,12 @@ type changes struct {
 }
 
 // name is what number n changes.
-func (c *changes) name(n int) string { return c.doing + strconv.Itoa(n%c.names) }
+func (c *changeKind) name(n int) string { return c.doing + strconv.Itoa(n%c.names) }
 
 type acknowledged struct{ n, version int }
 
 // untilKilled makes one change after another until one is not acknowledged.
-func (c *changes) untilKilled() {
+func (c *changeKind) untilKilled() {
 	for {
 		c.tried++
 		version, ok := c.change(c.tried)
@@ -142,7 +142,7 @@ func (c *changes) untilKilled() {
 
 // holds reports an error unless what is there under a name is what was there last, as far as the test knows, or the one change
 // whose answer was lost.
-func (c *changes) holds(t *testing.T, name, there string) {
+func (c *changeKind) holds(t *testing.T, name, there string) {
 	t.Helper()
 	known := c.known[name]
 	if known == 0 && there == "" || known == 0 && c.doing == "edit" {
@@ -156,7 +156,7 @@ func (c *changes) holds(t *testing.T, name, there string) {
 }
 
 // compare holds what the daemon has against what was acknowledged.
-func (h *house) compare(c *caller, id, text string, kinds []*changes) {
+func (h *house) compare(c *caller, id, text string, kinds []*changeKind) {
 	h.t.Helper()
 	var described v1.RecordingInfo
 	var edited v1.Transcript
@@ -172,7 +172,7 @@ func (h *house) compare(c *caller, id, text string, kinds []*changes) {
 }
 
 // compareVersions holds every version of the text against the edit that made it.
-func (h *house) compareVersions(c *caller, text string, edits *changes) {
+func (h *house) compareVersions(c *caller, text string, edits *changeKind) {
 	h.t.Helper()
 	for _, a := range edits.acknowledged {
 		var version v1.Transcript
