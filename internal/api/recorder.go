@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -58,14 +59,19 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 	if err != nil {
 		return nil, err
 	}
-	started, err := s.services.Recorder.Start(ctx, order)
+	text, err := s.promiseFor(ctx, orElse(request.Transcribe, true), request.TextOptions)
 	if err != nil {
+		return nil, err
+	}
+	started, err := s.services.Recorder.Start(ctx, order, text.make)
+	if err != nil {
+		text.withdraw()
 		return nil, err
 	}
 	out := &startedOutput{Status: http.StatusCreated, Body: v1.Started{
 		ID: string(started.ID), Already: started.Already, StartedAt: v1.Time{Time: started.StartedAt}, Format: formatOf(started.Format),
 		Device: nameOf(started.Device), WaitedSeconds: seconds(started.Waited), LeftSeconds: seconds(started.Left),
-		Path: s.services.Recorder.Folder().AudioPath(started.ID),
+		Path: s.services.Recorder.Folder().AudioPath(started.ID), Transcription: s.owed(started.ID), Warning: text.warning(),
 	}}
 	if started.Already {
 		out.Status = http.StatusOK
@@ -122,16 +128,36 @@ func (s *Server) order(r v1.Start) (recording.Order, error) {
 }
 
 func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stopped], error) {
-	var id recording.ID
+	var request v1.Stop
 	if in.Body != nil {
-		id = recording.ID(in.Body.ID)
+		request = *in.Body
 	}
-	// A client that goes away changes nothing about a recording that is to end.
-	stopped, err := s.services.Recorder.Stop(context.WithoutCancel(ctx), id)
-	if stopped.Manifest.ID == "" {
+	ctx = context.WithoutCancel(ctx) // a client that goes away changes nothing about a recording that is to end
+	text, err := s.promiseFor(ctx, orElse(request.Transcribe, false), request.TextOptions)
+	if err != nil {
 		return nil, err
 	}
-	return answer(s.stopped(ctx, stopped, err)), nil
+	if status, err := s.services.Recorder.Status(ctx); err == nil && status.Recording != nil && (request.ID == "" || request.ID == string(status.Recording.ID)) {
+		text.make(status.Recording.ID) // before it ends: it survives an end of this process in between
+	}
+	stopped, err := s.services.Recorder.Stop(ctx, recording.ID(request.ID))
+	id := stopped.Manifest.ID
+	if id == "" {
+		return nil, err
+	}
+	switch {
+	case request.Transcribe == nil:
+	case !*request.Transcribe:
+		err = errors.Join(err, s.withdraw(ctx, id))
+	case !stopped.Already || !s.hasText(ctx, id):
+		text.make(id)
+	}
+	s.ended(id)
+	out := s.stopped(ctx, stopped, err)
+	if out.Transcription = s.owed(id); out.Warning == nil {
+		out.Warning = text.warning()
+	}
+	return answer(out), nil
 }
 
 func (s *Server) stopped(ctx context.Context, stopped record.Stopped, failed error) v1.Stopped {
@@ -159,7 +185,7 @@ func (s *Server) cancel(ctx context.Context, _ *none) (*body[v1.Stopped], error)
 	case stopped.Already:
 		return nil, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded").WithHint("to throw away a recording that ended: scout recordings delete")
 	}
-	if err := s.services.Recorder.Folder().Trash(stopped.Manifest.ID); err != nil {
+	if err := errors.Join(s.withdraw(ctx, stopped.Manifest.ID), s.services.Recorder.Folder().Trash(stopped.Manifest.ID)); err != nil {
 		return nil, err
 	}
 	return answer(v1.Stopped{Recording: s.done(stopped.Manifest)}), nil

@@ -109,6 +109,7 @@ func (s *Server) register() {
 	api := humago.New(s.mux, config(s.options.Version))
 	s.registerSystem(api)
 	s.registerRecorder(api)
+	s.registerTranscriptions(api)
 	s.registerEvents(api)
 	s.registerTranscripts(api)
 	s.registerRecordings(api)

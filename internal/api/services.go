@@ -4,6 +4,7 @@ import (
 	"context"
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
@@ -31,6 +32,8 @@ type Services struct {
 	Stopped func(ctx context.Context, m recording.Manifest)
 	// History has the texts, what is known about recordings, and the journal of events.
 	History *history.History
+	// Backlog makes the texts that were promised for recordings; nil where none are made.
+	Backlog *backlog.Backlog
 	// Backup writes a consistent copy of the database to a file that does not exist yet.
 	Backup func(ctx context.Context, path string) error
 }
@@ -38,7 +41,7 @@ type Services struct {
 // Recorder starts and stops recordings.
 type Recorder interface {
 	Status(ctx context.Context) (recording.Status, error)
-	Start(ctx context.Context, order recording.Order) (recording.Started, error)
+	Start(ctx context.Context, order recording.Order, begins func(recording.ID)) (recording.Started, error)
 	Stop(ctx context.Context, id recording.ID) (record.Stopped, error)
 	Folder() *recording.Folder
 }

@@ -45,7 +45,7 @@ func (s *Server) registerSystem(api huma.API) {
 		description: "The process and its folders, the recorder, and how many clients are connected. A daemon that a command started also says after which idle time it ends.",
 	}, func(ctx context.Context, _ *none) (*body[v1.Status], error) {
 		status := s.services.Status()
-		status.Recorder = s.recorder(ctx)
+		status.Recorder, status.Transcriptions = s.recorder(ctx), s.allOwed()
 		status.Connections, status.Streams = s.Connections(), s.Streams()
 		return answer(status), nil
 	})

@@ -20,6 +20,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/health"
@@ -43,6 +44,8 @@ const (
 	storeWithin     = time.Minute     // a database of an earlier version is brought up to date
 	storeBudget     = 5 * time.Second // to write what is under way
 	recorderBudget  = 3 * time.Second // to leave the recorder, which goes on
+	textsPatience   = 2 * time.Second // for texts that are being made: those that are not done by then are owed
+	textsBudget     = 3 * time.Second // to interrupt them
 	engineBudget    = 5 * time.Second // to end the processes that run models, which are killed if they do not obey
 	ordinaryBudget  = time.Second
 	devicesWithin   = 10 * time.Second // a sound server that hangs must not hang a client
@@ -82,6 +85,7 @@ type daemon struct {
 	storeCheck health.Check
 	engines    *recognize.Engines
 	history    *history.History
+	backlog    *backlog.Backlog
 	backup     func(ctx context.Context, path string) error
 	recorder   *record.Recorder
 	checker    *checker
@@ -171,6 +175,7 @@ func (d *daemon) stages(living context.Context) []stage {
 		{name: "store", within: storeWithin, budget: storeBudget, start: d.startStore, stop: func(context.Context) error { return d.store.Close() }},
 		{name: "engine", within: startWithin, budget: engineBudget, start: d.startEngines, stop: d.stopEngines},
 		{name: "recorder", within: startWithin, budget: recorderBudget, start: func(context.Context) error { return d.startRecorder(living) }, stop: d.stopRunning},
+		{name: "backlog", within: startWithin, budget: textsBudget, start: d.startBacklog, stop: func(ctx context.Context) error { return d.backlog.Drain(ctx, textsPatience) }},
 		{name: "socket", within: startWithin, budget: ordinaryBudget, start: d.startSocket, stop: d.stopSocket},
 		{name: "server", within: startWithin, budget: requestsBudget, start: d.startServer, stop: func(ctx context.Context) error { return d.server.Shutdown(ctx) }},
 	}
@@ -221,6 +226,10 @@ func (d *daemon) startRecorder(living context.Context) error {
 	d.recorder = record.New(record.Options{
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
 	})
+	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
+		return err
+	}
+	d.run("history", d.history.Run)
 	d.run("record", d.recorder.Run)
 	return nil
 }
@@ -295,7 +304,7 @@ func (d *daemon) startServer(context.Context) error {
 			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(d.storeErr)}
 		}}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
 	}
@@ -304,7 +313,7 @@ func (d *daemon) startServer(context.Context) error {
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: func() v1.Settings { return settingsOf(s) },
-		Devices: devices, Recorder: d.recorder, History: d.history, Backup: d.backup,
+		Devices: devices, Recorder: d.recorder, History: d.history, Backlog: d.backlog, Backup: d.backup,
 		Order: recording.Order{Format: formatOf(s), Device: r.Device, OnLoss: r.OnLoss, Preroll: prerollOf(r.Preroll)},
 	})
 	d.running.Go(func() error { return d.server.Serve(d.listener, d.socket) })

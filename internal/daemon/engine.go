@@ -2,13 +2,17 @@ package daemon
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech"
 )
 
 // startEngines makes the component that runs models. It opens no folder and starts no process: the first request does.
@@ -33,6 +37,28 @@ func (d *daemon) stopEngines(context.Context) error {
 	d.engines.Close()
 	return nil
 }
+
+// openBacklog reads which texts are owed.
+func (d *daemon) openBacklog(folder *recording.Folder) error {
+	effort, err := speech.ParseEffort(d.options.Settings.Transcribe.Effort)
+	if err != nil {
+		return err
+	}
+	d.backlog, err = backlog.Open(backlog.Options{
+		Dir: filepath.Join(d.dir, backlogName), Folder: folder, Engines: d.engines, History: d.history, Effort: effort,
+		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.activity.Begin,
+	})
+	return err
+}
+
+// startBacklog makes the texts that are owed, and waits for none.
+func (d *daemon) startBacklog(context.Context) error {
+	d.run("backlog", d.backlog.Run)
+	return nil
+}
+
+// backlogName is the folder of promised texts in the data folder.
+const backlogName = "backlog"
 
 // engineStatus is the state of the model that was used last, and the processes of all of them.
 func (d *daemon) engineStatus() (v1.EngineStatus, []v1.Process) {

@@ -27,6 +27,7 @@ func (d *daemon) happened(e recording.Event) {
 		d.see(id)
 	case recording.KindStopped:
 		d.see(id)
+		d.backlog.Ended(e.ID)
 		d.history.Note(d.living, "recorder.state", id, map[string]any{"state": "idle", "id": e.ID})
 		return
 	case recording.KindGap:

@@ -99,6 +99,8 @@ type Text struct {
 	Title      string
 	Transcript scout.Transcript
 	Client     string
+	// Once, if it is not empty, names the work that made the text: with the same name no second version is made.
+	Once string
 }
 
 // Keep adds a text to the history, as a version of the transcript of its recording. Where the audio lies in no folder it gets an
@@ -131,7 +133,7 @@ func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, e
 			kind = store.KindRetranscribed
 		}
 		var err error
-		version, err = tx.PutTranscript(store.Put{Key: key, Kind: kind, Transcript: t.Transcript, Client: t.Client})
+		version, err = tx.PutTranscript(store.Put{Key: key, Kind: kind, Transcript: t.Transcript, Client: t.Client, Once: t.Once})
 		return err
 	})
 	return key, version, err

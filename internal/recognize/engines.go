@@ -2,6 +2,7 @@ package recognize
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -270,7 +271,7 @@ func (e *Engines) health() health.Result {
 	result := health.Result{Status: health.Healthy, Reason: "no request yet", Metadata: map[string]string{"state": engine.StateUnloaded}}
 	if info, err := os.Stat(e.options.Program); err != nil || info.IsDir() {
 		result.Status, result.Metadata["state"] = health.Unhealthy, engine.StateFailed
-		result.Reason = scout.Errorf(scout.CodeEngineMissing, "the program %s, which runs models, is not there", e.options.Program).Error()
+		result.Reason = fmt.Sprintf("the program %s, which runs models, is not there", e.options.Program)
 	}
 	return result
 }

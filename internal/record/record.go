@@ -105,14 +105,18 @@ func (r *Recorder) last() (last recording.Manifest, found bool) {
 	return last, found
 }
 
-// Start begins a recording that continues until Stop, or as its rules say, and returns when frames are flowing. Asking again for
+// Start begins a recording that continues until Stop, or as its rules say, and returns when frames are flowing. It calls begins, if
+// that is not nil, with the id before anything of the recording exists, and also where it is under way already. Asking again for
 // the recording under way, by its id or, without one, with the same order, gives the same answer with Already. While another one is
 // under way the error has scout.CodeAlreadyRecording.
-func (r *Recorder) Start(ctx context.Context, order recording.Order) (recording.Started, error) {
+func (r *Recorder) Start(ctx context.Context, order recording.Order, begins func(recording.ID)) (recording.Started, error) {
 	r.orders.Lock()
 	defer r.orders.Unlock()
 	if running, under := r.underWay(ctx); under {
 		if order.ID == running.ID || order.ID == "" && sameOrder(order, running.Order) {
+			if begins != nil {
+				begins(running.ID)
+			}
 			return startedOf(running), nil
 		}
 		return recording.Started{}, scout.Errorf(scout.CodeAlreadyRecording, "recording %s is under way", running.ID).
@@ -122,6 +126,12 @@ func (r *Recorder) Start(ctx context.Context, order recording.Order) (recording.
 		if _, err := r.folder.Manifest(order.ID); scout.CodeOf(err) != scout.CodeRecordingNotFound {
 			return recording.Started{}, scout.Errorf(scout.CodeConflict, "recording %s exists already", order.ID).WithHint("leave the id out: Scout makes one")
 		}
+	}
+	if begins != nil {
+		if order.ID == "" {
+			order.ID = recording.NewID(time.Now())
+		}
+		begins(order.ID)
 	}
 	keeper, started, err := remote.Keep(ctx, r.folder, r.options.Launch, order, r.options.Scope)
 	if err != nil {

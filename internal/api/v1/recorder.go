@@ -68,8 +68,9 @@ type Start struct {
 	Preroll     *float64          `json:"preroll_seconds,omitempty" minimum:"0"`
 	MaxDuration float64           `json:"max_duration_seconds,omitempty" minimum:"0"`
 	Live        *bool             `json:"live,omitempty" doc:"Accepted; there is no live text yet"`
-	Transcribe  *bool             `json:"transcribe,omitempty" doc:"Accepted; no text is made yet"`
+	Transcribe  *bool             `json:"transcribe,omitempty" doc:"Make a text when the recording has ended, whatever ends it; true if left out"`
 	Labels      map[string]string `json:"labels,omitempty"`
+	TextOptions
 	// Environment is the client's, as far as a recorder needs it to find the sound system.
 	Environment map[string]string `json:"environment,omitempty" doc:"How the client finds its sound system: variables such as PULSE_SERVER"`
 }
@@ -84,11 +85,17 @@ type Started struct {
 	WaitedSeconds float64 `json:"waited_seconds"`
 	LeftSeconds   float64 `json:"left_seconds"`
 	Path          string  `json:"path"`
+	// Transcription is the text that was promised; nil for none.
+	Transcription *Transcription `json:"transcription,omitempty"`
+	Warning       *Error         `json:"warning,omitempty" doc:"Why the promise of a text does not survive an end of the daemon"`
 }
 
 // Stop is the body of POST /recorder/stop.
 type Stop struct {
 	ID string `json:"id,omitempty" doc:"The recording to end; the one under way where it is left out"`
+	// Transcribe is nil for what the start said.
+	Transcribe *bool `json:"transcribe,omitempty" doc:"true: make a text; false: make none, although the start asked for one"`
+	TextOptions
 }
 
 // Stopped is the answer to a Stop: the file is final.
@@ -96,6 +103,8 @@ type Stopped struct {
 	Recording RecordingDone `json:"recording"`
 	Already   bool          `json:"already" doc:"Nothing was under way: this is the last recording"`
 	Warning   *Error        `json:"warning,omitempty" doc:"What could not be finished as it should"`
+	// Transcription is the text that comes later, or that is there; nil for none.
+	Transcription *Transcription `json:"transcription,omitempty"`
 }
 
 // Event is one event of GET /events.

@@ -39,9 +39,11 @@ type Status struct {
 	Idle          *Idle        `json:"idle,omitempty" doc:"When the daemon ends by itself; absent where it does not"`
 	Processes     []Process    `json:"processes"`
 	Engine        EngineStatus `json:"engine"`
-	Recorder      Recorder     `json:"recorder"`
-	Connections   int          `json:"connections"`
-	Streams       int          `json:"streams"`
+	// Transcriptions are the texts that are owed.
+	Transcriptions Owed     `json:"transcriptions"`
+	Recorder       Recorder `json:"recorder"`
+	Connections    int      `json:"connections"`
+	Streams        int      `json:"streams"`
 }
 
 // Idle says when a daemon ends that was started on demand.
