@@ -107,12 +107,12 @@ func dtsFrame(b []byte) (bytes, samples, rateHz int) {
 // last.
 func (c *cursor) bare(form frameForm) extent {
 	const lookAhead = 60 << 10
-	var count frameCount
+	count := frameCount{start: c.pos}
 	var gap int64
 	for {
 		b := c.peek(lookAhead)
 		if len(b) == 0 {
-			return extent{end: c.size, holes: count.holes, length: count.length()}
+			return count.stop(c, c.size)
 		}
 		size, samples, rate := form(b)
 		switch {
@@ -124,17 +124,21 @@ func (c *cursor) bare(form frameForm) extent {
 				samples = samples * count.rate / rate
 			}
 			if samples > 0 {
-				count.frame(size, samples, gap)
+				count.frame(c.pos, size, samples, gap)
 				gap = 0
 			} else {
-				count.bytes += int64(size)
+				count.extend(size)
 			}
 			c.skip(int64(size))
 			continue
 		case size > len(b) && gap == 0:
-			return extent{end: c.size, want: c.pos + int64(size), holes: count.holes}
+			return count.cutExtent(c.size, c.pos+int64(size))
 		case startsPart(b):
-			return extent{end: c.pos, holes: count.holes, length: count.length()}
+			return count.stop(c, c.pos)
+		case gap == 0 && count.frames > 0:
+			if at := count.torn(c); at > 0 {
+				return count.cutExtent(at, count.end)
+			}
 		}
 		c.skip(1)
 		gap++

@@ -15,6 +15,10 @@ type extent struct {
 	want int64 // the end according to its header, beyond the file if it was cut off; 0 unknown
 	// holes are where frames are missing, in the order of time; for streams without times of their own.
 	holes []hole
+	// tail is the length of what was destroyed behind the last of these frames.
+	tail time.Duration
+	// frames is where these frames begin.
+	frames frameTable
 	// length is the length of the frames, for streams that state none; 0 unknown.
 	length time.Duration
 }
@@ -90,7 +94,7 @@ func (s *source) extent(container string) extent {
 	if e.end <= start || e.end > s.size {
 		e.end = s.size
 	}
-	if e.end == s.size && !e.cut() || e.end < s.size && c.partAt(e.end) {
+	if !e.cut() && (e.frames.begun || e.end == s.size) || e.end < s.size && c.partAt(e.end) {
 		return e
 	}
 	// The length is wrong unless something valid follows. A file that was cut off may have another file inside its
@@ -98,9 +102,9 @@ func (s *source) extent(container string) extent {
 	c.seek(start)
 	next := c.search(startsOther)
 	if next.end == s.size {
-		return extent{end: s.size, want: e.want, holes: e.holes}
+		return extent{end: s.size, want: e.want, holes: e.holes, tail: e.tail, frames: e.frames}
 	}
-	return extent{end: next.end, want: max(e.want, next.end+1), holes: e.holes}
+	return extent{end: next.end, want: max(e.want, next.end+1), holes: e.holes, tail: e.tail, frames: e.frames}
 }
 
 // endless are the containers whose end is not known from their own structure: bare frames behind them have no signature either.
@@ -152,6 +156,16 @@ func (c *cursor) peek(n int) []byte {
 		return nil
 	}
 	return b
+}
+
+// skipTags moves over zeros and tags.
+func (c *cursor) skipTags() {
+	for {
+		b := c.peek(64 << 10)
+		if size := skippable(b); size == 0 || len(b) == 0 || !c.skip(int64(min(size, len(b)))) {
+			return
+		}
+	}
 }
 
 // partAt reports whether another file or the end of the input is at pos, after zeros and tags.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -79,17 +80,17 @@ func (r *Reader) ffmpegJob(what sniffed) (ffmpegJob, error) {
 		// Another file stands before or after it, which ffmpeg must not see.
 		name = fmt.Sprintf("subfile,,start,%d,end,%d,,:%s", job.start, job.extent.end, name)
 	}
-	job.input = []string{"-protocol_whitelist", "file,subfile", "-format_whitelist", job.formats()}
+	job.input = []string{"-protocol_whitelist", "file,subfile,pipe", "-format_whitelist", job.formats()}
 	switch {
 	case what.kind == kindMP3, what.container == "mp2":
 		job.input = append(job.input, "-f", "mp3") // a short part is not enough to recognise it
 	case what.container == "sbc":
 		job.input = append(job.input, "-f", "sbc") // it is not recognised by its content
 	}
-	if checked(what.container) {
+	if checked(what.container) || what.container == "ac3" {
 		job.input = append(job.input, "-err_detect", "crccheck") // else damage of what is lossless becomes noise
 	}
-	job.input = append(job.input, "-i", name)
+	job.name = name
 	return job, nil
 }
 
@@ -126,8 +127,25 @@ type ffmpegJob struct {
 	src     *source
 	start   int64 // of the part in the file
 	extent  extent
-	input   []string // arguments that name the input
+	input   []string // arguments for the input
+	name    string   // of the input
 	track   *Track   // nil for the first
+}
+
+// frames returns the frames of a bare stream without what is destroyed between them, nil if nothing is. ffmpeg would look for the next
+// frame in what is destroyed: it finds false ones there, loses true ones behind it, or gives up.
+func (j *ffmpegJob) frames() io.Reader {
+	at, ok := j.src.r.(io.ReaderAt)
+	if !ok || len(j.extent.holes) == 0 {
+		return nil
+	}
+	var pieces []io.Reader
+	from := j.start
+	for _, h := range j.extent.holes {
+		pieces = append(pieces, io.NewSectionReader(at, from, h.from-from))
+		from = h.to
+	}
+	return io.MultiReader(append(pieces, io.NewSectionReader(at, from, j.extent.end-from))...)
 }
 
 func (j *ffmpegJob) formats() string {
@@ -172,6 +190,12 @@ func (d *ffmpegDecoder) start() error {
 		"-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info", "-copyts",
 		"-max_alloc", fmt.Sprint(maxFFmpegBlock), "-threads", "1",
 	}, d.job.input...)
+	frames := d.job.frames()
+	if frames == nil {
+		args = append(args, "-i", d.job.name)
+	} else {
+		args = append(args, "-i", "pipe:0")
+	}
 	args = append(args, "-map", d.job.mapping(), "-vn", "-sn", "-dn", "-map_metadata", "-1",
 		// Its log has the time of each frame: timeline makes silence of holes, as browsers leave them while nobody
 		// speaks. aresample=async=1:first_pts=0 does so too, but restarts where the format changes: it inserts silence
@@ -188,7 +212,7 @@ func (d *ffmpegDecoder) start() error {
 	}
 	cmd := exec.Command(d.job.program, args...)
 	cmd.Env = decoderEnv()
-	cmd.Stdout, cmd.Stderr = write, logWrite
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = frames, write, logWrite // Wait waits for the copy of frames, which ends with the process
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		return errors.Join(scout.Errorf(scout.CodeDecoderMissing, "start ffmpeg: %w", err),
@@ -221,7 +245,10 @@ func (d *ffmpegDecoder) header() error {
 	if d.format.container == "" {
 		d.format.container = d.found.container
 	}
-	d.line = timeline{container: d.format.container, rate: format.SampleRateHz, length: d.format.duration, holes: slices.Clone(d.job.extent.holes)}
+	d.line = timeline{
+		container: d.format.container, rate: format.SampleRateHz, length: d.format.duration,
+		holes: slices.Clone(d.job.extent.holes), clock: d.job.extent.frames.clock(),
+	}
 	return nil
 }
 
@@ -284,6 +311,10 @@ func (d *ffmpegDecoder) decode(dst []float32) (int, error) {
 		room = min(room, d.left)
 	}
 	frames, err := d.reader.Read(dst[:room*int64(channels)])
+	if noise := dst[:frames*channels]; d.besideHole() && tooLoud(noise) {
+		clear(noise)
+		d.lost += framesToTime(int64(frames), d.format.sampleRateHz)
+	}
 	d.frames += int64(frames)
 	d.left = max(d.left-int64(frames), 0)
 	if err == nil {
@@ -305,7 +336,7 @@ func (d *ffmpegDecoder) next() {
 	origin, hasOrigin, length := d.log.origin()
 	first := !d.line.started
 	d.line.length = length
-	missing := d.line.bridge()
+	missing := d.line.bridge(note)
 	d.silence, d.left = d.line.place(note, origin, hasOrigin)
 	places := note.errors
 	if missing > 0 {
@@ -328,6 +359,19 @@ func (d *ffmpegDecoder) next() {
 		d.damageEnd = d.decoded() + framesToTime(d.silence, d.format.sampleRateHz)
 		d.lost += framesToTime(d.silence, d.format.sampleRateHz)
 	}
+}
+
+// besideHole reports whether the next frame is near destroyed bytes: it may be torn, or need what was destroyed.
+func (d *ffmpegDecoder) besideHole() bool {
+	if len(d.job.extent.holes) == 0 {
+		return false
+	}
+	return d.damages > 0 && d.decoded() < d.damageEnd+samePlace || d.line.holeWithin(samePlace)
+}
+
+// tooLoud reports whether samples are what remains of a torn frame. That decodes to noise of any level.
+func tooLoud(samples []float32) bool {
+	return slices.ContainsFunc(samples, func(v float32) bool { return v > loudPeak || v < -loudPeak })
 }
 
 func (d *ffmpegDecoder) decoded() time.Duration {

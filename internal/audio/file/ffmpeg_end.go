@@ -63,6 +63,12 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		return
 	}
 	d.damages += failed
+	if d.job.extent.tail > 0 {
+		if d.damages == 0 {
+			d.damaged = there
+		}
+		d.damages++
+	}
 	switch {
 	case d.damages > 0 && d.damages > failed:
 		text := fmt.Sprintf("damaged in %d places, the first at %v", d.damages, d.damaged.Round(time.Millisecond))
@@ -72,7 +78,9 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		if d.lost > 0 {
 			text += fmt.Sprintf(": %v of silence put in its place", d.lost.Round(time.Millisecond))
 		}
-		if isShort && d.tagged {
+		if d.job.extent.tail > 0 {
+			text += fmt.Sprintf(", the last %v are destroyed", d.job.extent.tail.Round(time.Millisecond))
+		} else if isShort && d.tagged {
 			text += fmt.Sprintf(", %v are missing", short.Round(time.Millisecond))
 		}
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s", text).From(d.damaged))

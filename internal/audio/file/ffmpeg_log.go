@@ -18,7 +18,8 @@ const maxLogLine = 4 << 10
 type frameNote struct {
 	at           time.Duration // its time stamp; valid if timed
 	timed        bool
-	samples      int // per channel
+	pos          int64 // of its first byte in the input; -1 unknown, as newer versions of ffmpeg do not print it
+	samples      int   // per channel
 	sampleRateHz int
 	channels     int
 	errors       int // complaints of the decoder since the frame before
@@ -214,12 +215,17 @@ func cutLevel(text string) (level, message string) {
 
 // parseFrameNote reads "n:0 pts:0 pts_time:0 pos:44 fmt:fltp channels:1 chlayout:mono rate:16000 nb_samples:1024 …".
 func parseFrameNote(message string) (note frameNote, ok bool) {
+	note.pos = -1
 	for field := range strings.FieldsSeq(message) {
 		name, value, _ := strings.Cut(field, ":")
 		switch name {
 		case "pts_time":
 			if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > -1e9 && seconds < 1e9 {
 				note.at, note.timed = time.Duration(seconds*float64(time.Second)), true
+			}
+		case "pos":
+			if pos, err := strconv.ParseInt(value, 10, 64); err == nil && pos >= 0 {
+				note.pos = pos
 			}
 		case "channels":
 			note.channels = positive(value)

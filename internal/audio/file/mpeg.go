@@ -198,7 +198,8 @@ type mpegFrames struct {
 	lost    bool  // sync: the next frame must be confirmed by the one after it
 	skipped int64 // bytes that were not a frame
 	gap     int64 // those of them directly before the current frame
-	cut     bool  // the file ended in a frame
+	cut     bool  // the stream ended in a frame: with the file, or
+	torn    bool  // because another file begins there
 }
 
 // next returns the next whole frame, valid until the following call. It returns io.EOF at the end of the file, or where
@@ -244,6 +245,13 @@ func (m *mpegFrames) take(buf, head []byte, h mpegHeader) ([]byte, mpegHeader, e
 	if err != nil {
 		m.cut = errors.Is(err, io.EOF)
 		return nil, h, err
+	}
+	if at := nextCandidate(frame); at < len(frame) && !m.confirmed(h) {
+		m.cut, m.torn = true, true
+		if _, err := m.buf.Discard(at); err != nil {
+			return nil, h, err
+		}
+		return nil, h, io.EOF
 	}
 	if m.first.bytes == 0 {
 		m.first = h

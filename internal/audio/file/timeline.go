@@ -28,7 +28,10 @@ type timeline struct {
 	zero    time.Duration // the time stamp of the beginning of the output
 	out     int64         // frames placed so far, silence included
 	owed    float64       // the part of a frame left over by rounding
-	holes   []hole        // still to come, in a stream without time stamps
+	// For a stream without time stamps:
+	holes []hole        // still to come
+	clock frameClock    // the times of its frames
+	shift time.Duration // from these times to those of the output
 }
 
 // timed reports whether the container has its own time stamps. For bare streams ffmpeg computes them from the frames
@@ -37,21 +40,74 @@ func timed(container string) bool {
 	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm", "wtv", "nsv", "dhav"}, container)
 }
 
-// bridge returns how many frames of silence replace frames that are missing here.
-func (t *timeline) bridge() int64 {
-	const half = 15 * time.Millisecond // of a frame
-	if timed(t.container) || len(t.holes) == 0 || t.now()+half < t.holes[0].at {
+// bridge returns how many frames of silence replace frames that are missing before the noted one.
+func (t *timeline) bridge(note frameNote) int64 {
+	if timed(t.container) {
 		return 0
 	}
+	silence, ok := t.bridgeTo(note)
+	if !ok {
+		silence = t.bridgeHole()
+	}
+	return silence
+}
+
+// bridgeTo is bridge by the position of the frame in the file. It is false if that is not known.
+func (t *timeline) bridgeTo(note frameNote) (silence int64, ok bool) {
+	const rounding = 5 * time.Millisecond
+	first := !t.clock.started
+	place, ok := t.clock.find(note.pos)
+	if !ok {
+		return 0, false
+	}
+	missing := place.at - t.now() + t.shift
+	switch {
+	case first && missing > 0 && missing < holeLeast:
+		t.shift, missing = -missing, 0 // decoders drop what the encoder added
+	case missing > rounding && place.follows:
+		t.clock.stop() // nothing is missing: the frames are shorter than their headers say
+		return 0, false
+	case missing < rounding:
+		missing = 0
+	}
+	silence = int64(missing.Seconds()*float64(t.rate) + 0.5)
+	t.out += silence
+	for len(t.holes) > 0 && t.holes[0].at <= t.now() {
+		t.pop()
+	}
+	if note.timed {
+		t.started, t.zero = true, note.at-t.now() // its time stamps count only the frames that ffmpeg found
+	}
+	return silence, true
+}
+
+// bridgeHole is bridge by the time at which bytes that are no frames stand in the file.
+func (t *timeline) bridgeHole() int64 {
+	const half = 15 * time.Millisecond // of a frame
+	var all int64
+	for len(t.holes) > 0 && t.now()+half >= t.holes[0].at {
+		length := t.pop()
+		silence := int64(length.Seconds()*float64(t.rate) + 0.5)
+		t.out += silence
+		t.zero -= length
+		all += silence
+	}
+	return all
+}
+
+// holeWithin reports whether a hole is less than that time ahead.
+func (t *timeline) holeWithin(ahead time.Duration) bool {
+	return len(t.holes) > 0 && t.now()+ahead > t.holes[0].at
+}
+
+// pop removes the first hole and returns its length, by which the others move.
+func (t *timeline) pop() time.Duration {
 	length := t.holes[0].length
 	t.holes = t.holes[1:]
 	for i := range t.holes {
 		t.holes[i].at += length
 	}
-	silence := int64(length.Seconds()*float64(t.rate) + 0.5)
-	t.out += silence
-	t.zero -= length
-	return silence
+	return length
 }
 
 // place returns how many frames of silence come before the decoded frame, and how many frames it becomes.

@@ -77,7 +77,7 @@ func (j *ffmpegJob) listen(ctx context.Context, t *Track, from, length time.Dura
 	if from > 0 {
 		args = append(args, "-ss", strconv.FormatFloat(from.Seconds(), 'f', 3, 64))
 	}
-	args = append(args, j.input...)
+	args = append(append(args, j.input...), "-i", j.name)
 	args = append(args, "-map", t.mapping(), "-vn", "-sn", "-dn", "-t", strconv.FormatFloat(length.Seconds(), 'f', 3, 64),
 		"-ar", strconv.Itoa(soundRateHz), "-f", "s16le", "pipe:1")
 	cmd := exec.CommandContext(ctx, j.program, args...)
