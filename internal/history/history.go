@@ -17,10 +17,10 @@ import (
 
 // Log events.
 const (
-	EventReconciled    = "recordings_reconciled"
+	eventReconciled    = "recordings_reconciled"
 	EventNotReconciled = "recordings_not_reconciled"
-	EventNotNoted      = "event_not_noted"
-	EventNotTrimmed    = "events_not_trimmed"
+	eventNotNoted      = "event_not_noted"
+	eventNotTrimmed    = "events_not_trimmed"
 )
 
 // History keeps what was said. It is safe for concurrent use.
@@ -49,7 +49,7 @@ func (h *History) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		if err := h.store.TrimJournal(ctx, store.EventStream, store.DefaultJournalLimits()); err != nil && ctx.Err() == nil {
-			h.log.Warn(EventNotTrimmed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+			h.log.Warn(eventNotTrimmed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		}
 		select {
 		case <-ticker.C:
@@ -72,7 +72,7 @@ func (h *History) reconcile(ctx context.Context) {
 	for _, p := range found.Problems {
 		h.failed(p.ID, p.Err)
 	}
-	h.log.Info(EventReconciled, slog.Int("new", found.New), slog.Int("changed", found.Changed), slog.Int("gone", found.Gone),
+	h.log.Info(eventReconciled, slog.Int("new", found.New), slog.Int("changed", found.Changed), slog.Int("gone", found.Gone),
 		slog.Int("problems", len(found.Problems)), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
 }
 
@@ -149,6 +149,6 @@ func (h *History) Note(ctx context.Context, kind, id string, data any) {
 		})
 	}
 	if err != nil {
-		h.log.Warn(EventNotNoted, slog.String("event", kind), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, fmt.Sprint(err)))
+		h.log.Warn(eventNotNoted, slog.String("event", kind), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, fmt.Sprint(err)))
 	}
 }
