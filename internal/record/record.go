@@ -18,9 +18,9 @@ import (
 
 // Log events.
 const (
-	EventAdopted      = "recording_adopted"
-	EventNotWatched   = "recordings_not_watched"
-	EventRecorderKept = "recorder_not_left"
+	eventAdopted      = "recording_adopted"
+	eventNotWatched   = "recordings_not_watched"
+	eventRecorderKept = "recorder_not_left"
 )
 
 // Options say which folder is recorded into, and how.
@@ -237,7 +237,7 @@ func (r *Recorder) leave(keeper *remote.Keeper) {
 	}
 	r.leaving.Go(func() { // ends with the connection; Run waits for it
 		if err := keeper.Leave(); err != nil {
-			r.log.Debug(EventRecorderKept, slog.String(observe.KeyError, err.Error()))
+			r.log.Debug(eventRecorderKept, slog.String(observe.KeyError, err.Error()))
 		}
 	})
 }
@@ -271,5 +271,5 @@ func (r *Recorder) adopt(ctx context.Context, p recording.Progress) {
 		return
 	}
 	r.keep(keeper)
-	r.log.Info(EventAdopted, slog.String(recording.KeyRecording, string(p.ID)), slog.Int64(observe.KeyDurationMS, time.Since(p.StartedAt).Milliseconds()))
+	r.log.Info(eventAdopted, slog.String(recording.KeyRecording, string(p.ID)), slog.Int64(observe.KeyDurationMS, time.Since(p.StartedAt).Milliseconds()))
 }

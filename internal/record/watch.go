@@ -47,7 +47,7 @@ func (r *Recorder) watchFolder() (appeared <-chan struct{}, stop func()) {
 		}
 	}
 	if err != nil {
-		r.log.Warn(EventNotWatched, slog.String(observe.KeyError, err.Error()))
+		r.log.Warn(eventNotWatched, slog.String(observe.KeyError, err.Error()))
 		ticker := time.NewTicker(lookEvery)
 		go forward(done, ticker.C, func(time.Time) bool { return true }, signal) // ended by stop
 		return signal, func() { ticker.Stop(); close(done) }
