@@ -16,8 +16,8 @@ import (
 
 // Log events.
 const (
-	EventInserted    = "text_inserted"
-	EventNotInserted = "text_not_inserted"
+	eventInserted    = "text_inserted"
+	eventNotInserted = "text_not_inserted"
 )
 
 // Method is how text got into a window.
@@ -120,10 +120,10 @@ func (s *Session) Type(ctx context.Context, text string) Result {
 	r.Millis = time.Since(began).Milliseconds()
 	log := s.log.With(slog.String("method", string(r.Method)), slog.String("clipboard", string(r.Clipboard)), slog.String("window", r.Window))
 	if r.Method == MethodNone {
-		log.Warn(EventNotInserted, slog.String(observe.KeyCode, string(r.Code)), slog.String(observe.KeyError, r.Reason), slog.Int64(observe.KeyDurationMS, r.Millis))
+		log.Warn(eventNotInserted, slog.String(observe.KeyCode, string(r.Code)), slog.String(observe.KeyError, r.Reason), slog.Int64(observe.KeyDurationMS, r.Millis))
 		return r
 	}
-	log.Info(EventInserted, slog.Bool("proved", r.Proved), slog.Int64(observe.KeyDurationMS, r.Millis))
+	log.Info(eventInserted, slog.Bool("proved", r.Proved), slog.Int64(observe.KeyDurationMS, r.Millis))
 	return r
 }
 
