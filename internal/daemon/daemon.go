@@ -122,29 +122,29 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.start(ctx, d.stages(living)); err != nil {
 		return err
 	}
-	d.log.Info(EventReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", d.socket), slog.Bool("on_demand", o.OnDemand), slog.Int64(observe.KeyDurationMS, time.Since(d.began).Milliseconds()))
+	d.log.Info(eventReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", d.socket), slog.Bool("on_demand", o.OnDemand), slog.Int64(observe.KeyDurationMS, time.Since(d.began).Milliseconds()))
 	if o.Ready != nil {
 		o.Ready(d.socket)
 	}
 	d.tell(notify.SdNotifyReady)
 	reason := d.wait(ctx)
-	d.log.Info(EventStopping, slog.String(observe.KeyReason, reason))
+	d.log.Info(eventStopping, slog.String(observe.KeyReason, reason))
 	d.tell(notify.SdNotifyStopping)
 	stopping := time.Now()
 	err = errors.Join(s.stop(ctx), d.running.Wait())
-	d.log.Info(EventStopped, slog.String(observe.KeyReason, reason), slog.Int64(observe.KeyDurationMS, time.Since(stopping).Milliseconds()))
+	d.log.Info(eventStopped, slog.String(observe.KeyReason, reason), slog.Int64(observe.KeyDurationMS, time.Since(stopping).Milliseconds()))
 	return err
 }
 
 // tell tells systemd, where that started the daemon.
 func (d *daemon) tell(state string) {
 	if _, err := notify.SdNotify(false, state); err != nil {
-		d.log.Warn(EventNotNotified, slog.String(observe.KeyError, err.Error()))
+		d.log.Warn(eventNotNotified, slog.String(observe.KeyError, err.Error()))
 	}
 }
 
-// EventNotNotified is logged when systemd could not be told how the daemon is.
-const EventNotNotified = "daemon_not_notified"
+// eventNotNotified is logged when systemd could not be told how the daemon is.
+const eventNotNotified = "daemon_not_notified"
 
 // wait returns why the daemon ends.
 func (d *daemon) wait(ctx context.Context) string {
@@ -196,7 +196,7 @@ func (d *daemon) startStore(ctx context.Context) error {
 	st, err := sqlite.Open(ctx, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{Scope: d.options.Scope})
 	if err != nil {
 		d.storeErr = d.options.Failures.Count(err)
-		d.log.Error(EventStageFailed, slog.String("stage", "store"), slog.String("step", "open"), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		d.log.Error(eventStageFailed, slog.String("stage", "store"), slog.String("step", "open"), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		d.store, d.backup = closedStore{err}, func(context.Context, string) error { return err }
 		return nil //nolint:nilerr // the daemon works without texts; health and the calls say why
 	}

@@ -13,12 +13,12 @@ import (
 
 // Log events.
 const (
-	EventStageStarted = "daemon_stage_started"
-	EventStageStopped = "daemon_stage_stopped"
-	EventStageFailed  = "daemon_stage_failed"
-	EventReady        = "daemon_ready"
-	EventStopping     = "daemon_stopping"
-	EventStopped      = "daemon_stopped"
+	eventStageStarted = "daemon_stage_started"
+	eventStageStopped = "daemon_stage_stopped"
+	eventStageFailed  = "daemon_stage_failed"
+	eventReady        = "daemon_ready"
+	eventStopping     = "daemon_stopping"
+	eventStopped      = "daemon_stopped"
 )
 
 // stage is one step of the way up, and back down.
@@ -46,7 +46,7 @@ func (s *stages) start(ctx context.Context, all []stage) error {
 			return errors.Join(fmt.Errorf("start %s: %w", st.name, err), s.stop(ctx))
 		}
 		s.started = append(s.started, st)
-		s.log.Info(EventStageStarted, slog.String("stage", st.name), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+		s.log.Info(eventStageStarted, slog.String("stage", st.name), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (s *stages) stop(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("stop %s: %w", st.name, err))
 			continue
 		}
-		s.log.Info(EventStageStopped, slog.String("stage", st.name), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+		s.log.Info(eventStageStopped, slog.String("stage", st.name), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
 	}
 	s.started = nil
 	return errors.Join(errs...)
@@ -97,6 +97,6 @@ func (s *stages) bounded(ctx context.Context, within time.Duration, work func(co
 const grace = 100 * time.Millisecond
 
 func (s *stages) failed(verb, name string, err error, began time.Time) {
-	s.log.Error(EventStageFailed, slog.String("stage", name), slog.String("step", verb), slog.String(observe.KeyCode, string(scout.CodeOf(err))),
+	s.log.Error(eventStageFailed, slog.String("stage", name), slog.String("step", verb), slog.String(observe.KeyCode, string(scout.CodeOf(err))),
 		slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
 }
