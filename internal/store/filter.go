@@ -84,8 +84,8 @@ type Snippet struct {
 
 // Limits of pages.
 const (
-	DefaultLimit = 50
-	MaxLimit     = 200
+	defaultLimit = 50
+	maxLimit     = 200
 )
 
 // Position is where a listing continues: behind this document.
@@ -110,11 +110,11 @@ type Plan struct {
 func (p Page) Check(listing string, filter Filter) (Plan, error) {
 	plan := Plan{Limit: p.Limit, Ascending: p.Order == Ascending, Relevance: p.Sort == ByRelevance}
 	if p.Limit == 0 {
-		plan.Limit = DefaultLimit
+		plan.Limit = defaultLimit
 	}
 	switch {
-	case plan.Limit < 1 || plan.Limit > MaxLimit:
-		return plan, scout.Errorf(scout.CodeInvalidArgument, "limit %d: want 1 to %d", p.Limit, MaxLimit)
+	case plan.Limit < 1 || plan.Limit > maxLimit:
+		return plan, scout.Errorf(scout.CodeInvalidArgument, "limit %d: want 1 to %d", p.Limit, maxLimit)
 	case p.Order != "" && p.Order != Ascending && p.Order != Descending:
 		return plan, scout.Errorf(scout.CodeInvalidArgument, "order %q: want %s or %s", p.Order, Ascending, Descending)
 	case p.Sort != "" && p.Sort != ByTime && p.Sort != ByRelevance:

@@ -45,7 +45,7 @@ type Summary struct {
 	Labels    map[string]string
 	Source    Source
 	StartedAt time.Time
-	// Preview is the beginning of the text, at most PreviewRunes characters.
+	// Preview is the beginning of the text, at most previewRunes characters.
 	Preview string
 	// DeletedAt is when the transcript, or its recording, was moved to the trash; zero if it was not.
 	DeletedAt time.Time
@@ -90,14 +90,14 @@ func (p *Put) Validate() error {
 	return nil
 }
 
-// PreviewRunes is the length of previews in characters.
-const PreviewRunes = 200
+// previewRunes is the length of previews in characters.
+const previewRunes = 200
 
 // Preview returns the beginning of a text.
 func Preview(text string) string {
 	n := 0
 	for i := range text {
-		if n == PreviewRunes {
+		if n == previewRunes {
 			return strings.TrimSpace(text[:i])
 		}
 		n++

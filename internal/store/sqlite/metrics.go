@@ -14,11 +14,11 @@ import (
 
 // Log events of the store; the message of the line.
 const (
-	EventStoreOpened   = "store_opened"
-	EventStoreMigrated = "store_migrated"
-	EventStorePurged   = "store_purged"
-	EventStoreFailed   = "store_failed"
-	EventStoreOlder    = "store_older"
+	eventStoreOpened   = "store_opened"
+	eventStoreMigrated = "store_migrated"
+	eventStorePurged   = "store_purged"
+	eventStoreFailed   = "store_failed"
+	eventStoreOlder    = "store_older"
 )
 
 type metrics struct {
@@ -66,7 +66,7 @@ func (m *metrics) fail(err error) error {
 	for _, own := range storeFailures() {
 		if code == own {
 			m.failures.WithLabelValues(string(code)).Inc()
-			m.scope.Log().Error(EventStoreFailed, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()))
+			m.scope.Log().Error(eventStoreFailed, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()))
 		}
 	}
 	return err
@@ -102,9 +102,9 @@ func (s *Store) wrote(began time.Time, err error) error {
 // opened logs what was found.
 func (s *Store) opened(from int, took time.Duration) {
 	if from != 0 && from != Version() {
-		s.scope.Log().Info(EventStoreMigrated, slog.Int("from", from), slog.Int("to", Version()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+		s.scope.Log().Info(eventStoreMigrated, slog.Int("from", from), slog.Int("to", Version()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 	}
-	s.scope.Log().Info(EventStoreOpened, slog.Int("version", Version()), slog.Bool("created", from == 0), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+	s.scope.Log().Info(eventStoreOpened, slog.Int("version", Version()), slog.Bool("created", from == 0), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 }
 
 // countEvents compares the database with what was noted after the last commit. Where it is older, what was lost cannot be known;
@@ -118,7 +118,7 @@ func (s *Store) countEvents(ctx context.Context) error {
 	}
 	if s.events < s.lock.events {
 		s.older = true
-		s.scope.Log().Error(EventStoreOlder, slog.Uint64("events", s.events), slog.Uint64("expected", s.lock.events))
+		s.scope.Log().Error(eventStoreOlder, slog.Uint64("events", s.events), slog.Uint64("expected", s.lock.events))
 		err := s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error { return leapJournal(view{ctx: ctx, conn: s.writer}) })
 		if err == nil {
 			err = count()

@@ -68,7 +68,7 @@ func (s *Store) Purge(ctx context.Context, recordings ...string) error {
 	if err != nil {
 		return err
 	}
-	s.scope.Log().Info(EventStorePurged, slog.Int("recordings", len(recordings)))
+	s.scope.Log().Info(eventStorePurged, slog.Int("recordings", len(recordings)))
 	return s.FinishPurges(ctx)
 }
 
@@ -97,7 +97,7 @@ func (s *Store) PurgeTexts(ctx context.Context, keys ...store.Key) error {
 	if err != nil {
 		return err
 	}
-	s.scope.Log().Info(EventStorePurged, slog.Int("texts", len(keys)))
+	s.scope.Log().Info(eventStorePurged, slog.Int("texts", len(keys)))
 	return s.FinishPurges(ctx)
 }
 
