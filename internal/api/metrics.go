@@ -85,10 +85,10 @@ func (s *Server) observe(r *http.Request, w *response, route, id string, took ti
 		slog.String(observe.KeyCode, string(w.code())),
 	}
 	if status >= http.StatusInternalServerError {
-		s.log.Warn(EventRequest, attributes...)
+		s.log.Warn(eventRequest, attributes...)
 		return
 	}
-	s.log.Debug(EventRequest, attributes...)
+	s.log.Debug(eventRequest, attributes...)
 }
 
 // refusals remember when a refusal was logged last, for each reason: whoever is refused a thousand times a second fills no log.
@@ -107,6 +107,6 @@ func (s *Server) refuse(reason, remote string, code scout.Code) {
 	}
 	if now := time.Now(); now.Sub(s.refused.last[reason]) >= refusedLogEvery {
 		s.refused.last[reason] = now
-		s.log.Warn(EventRefused, slog.String(observe.KeyReason, reason), slog.String("remote", remote), slog.String(observe.KeyCode, string(code)))
+		s.log.Warn(eventRefused, slog.String(observe.KeyReason, reason), slog.String("remote", remote), slog.String(observe.KeyCode, string(code)))
 	}
 }

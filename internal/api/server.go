@@ -26,11 +26,11 @@ import (
 
 // Log events.
 const (
-	EventRequest   = "http_request"
-	EventRefused   = "http_refused"
-	EventListening = "http_listening"
-	// EventListenerSlow is a client that was cut off, because it did not read its stream.
-	EventListenerSlow = "listener_slow"
+	eventRequest   = "http_request"
+	eventRefused   = "http_refused"
+	eventListening = "http_listening"
+	// eventListenerSlow is a client that was cut off, because it did not read its stream.
+	eventListenerSlow = "listener_slow"
 )
 
 // Limits of connections and requests.
@@ -119,7 +119,7 @@ func (s *Server) register() {
 // Serve answers the clients of a listener until Shutdown, after which it returns nil. The listener is closed. address is where clients
 // find it.
 func (s *Server) Serve(listener net.Listener, address string) error {
-	s.log.Info(EventListening, slog.String("address", address), slog.Bool("tls", false))
+	s.log.Info(eventListening, slog.String("address", address), slog.Bool("tls", false))
 	err := s.http.Serve(&limited{Listener: listener, server: s})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
