@@ -14,7 +14,6 @@ import (
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/capture/intake"
-	"github.com/scout-speech/scout/internal/capture/pulse"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/fanout"
@@ -74,7 +73,6 @@ const (
 	GoroutineOpening = "capture.opening" // opens a device
 	GoroutineClosing = "capture.closing" // closes or wakes a device
 	GoroutineDevice  = virtual.Goroutine // of a virtual device: delivers its frames
-	GoroutineWatch   = pulse.Goroutine   // follows the changes that the sound server reports
 )
 
 // Started says where a recording begins.

@@ -47,7 +47,7 @@ func newRecord(s observe.Scope) *record {
 		scope: s,
 		requests: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "scout_engine_request_seconds", Help: "Time of one request to the engine, waiting for a slot not included.",
-			Buckets: observe.LatencyBuckets,
+			Buckets: observe.LatencyBuckets(),
 		}, []string{"priority", "outcome"})),
 		failures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_engine_failures_total", Help: "Requests that the engine failed, by error code.",

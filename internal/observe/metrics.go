@@ -10,12 +10,14 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// LatencyBuckets are the upper bounds, in seconds, of histograms over work of 10 ms to an hour (requirement S7:
-// transcription).
-var LatencyBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
+// LatencyBuckets returns the upper bounds, in seconds, of histograms over work that takes from 10 ms to an hour, such as
+// transcription.
+func LatencyBuckets() []float64 {
+	return []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
+}
 
-// LoadBuckets are the upper bounds, in seconds, of histograms over loading a model (S7).
-var LoadBuckets = []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
+// LoadBuckets returns the upper bounds, in seconds, of histograms over loading a model.
+func LoadBuckets() []float64 { return []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60} }
 
 // Failures counts errors by code and panics by component. Every code has its own series from the
 // start, so that a rate over it is right from the first failure.

@@ -188,8 +188,8 @@ func TestBucketsGrow(t *testing.T) {
 		buckets     []float64
 		first, last float64
 	}{
-		"latency": {observe.LatencyBuckets, 0.01, 3600}, // S7: 10 ms .. 1 h
-		"load":    {observe.LoadBuckets, 0.05, 60},      // S7: 50 ms .. 60 s
+		"latency": {observe.LatencyBuckets(), 0.01, 3600}, // S7: 10 ms .. 1 h
+		"load":    {observe.LoadBuckets(), 0.05, 60},      // S7: 50 ms .. 60 s
 	} {
 		if b := test.buckets; !slices.IsSorted(b) || len(slices.Compact(slices.Clone(b))) != len(b) || b[0] != test.first || b[len(b)-1] != test.last {
 			t.Errorf("%s: %v", name, b)

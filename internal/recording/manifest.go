@@ -29,9 +29,9 @@ type Device struct {
 	Delivers string `json:"delivers,omitempty"`
 }
 
-// ManifestVersion is the version of the format that this package writes. Files of a later version
+// manifestVersion is the version of the format that this package writes. Files of a later version
 // are read as damaged: the WAV stands for itself.
-const ManifestVersion = 1
+const manifestVersion = 1
 
 // Manifest is what is known about a recording besides its audio: the JSON file beside the WAV. It has one writer: the
 // recorder, at the start, after every gap and at the end; after a crash, Repair.
@@ -129,8 +129,8 @@ func decodeManifest(data []byte) (Manifest, error) {
 		return Manifest{}, err
 	}
 	switch {
-	case m.Version != ManifestVersion:
-		return Manifest{}, fmt.Errorf("version %d: want %d", m.Version, ManifestVersion)
+	case m.Version != manifestVersion:
+		return Manifest{}, fmt.Errorf("version %d: want %d", m.Version, manifestVersion)
 	case !m.ID.Valid():
 		return Manifest{}, fmt.Errorf("id %q", m.ID)
 	case !slices.Contains([]State{StateRecording, StateFinished, StateRecovered}, m.State):

@@ -214,7 +214,7 @@ func (f *Folder) rebuild(id ID, audio audioFile, cause error) (*Repaired, error)
 			return nil, scout.FileError(scout.CodeWriteFailed, "set damaged manifest aside", err)
 		}
 	}
-	m := Manifest{Version: ManifestVersion, ID: id, Format: audio.header.format, StartedAt: audio.header.started, Rebuilt: true}
+	m := Manifest{Version: manifestVersion, ID: id, Format: audio.header.format, StartedAt: audio.header.started, Rebuilt: true}
 	return f.recover(m, audio, reason)
 }
 

@@ -94,7 +94,7 @@ func (f *Folder) Create(s Settings) (*Writer, error) {
 		}
 	}
 	w := f.newWriter(header{id: s.ID, started: s.StartedAt, format: s.Format}, Manifest{
-		Version: ManifestVersion, ID: s.ID, State: StateRecording, Device: s.Device, Format: s.Format,
+		Version: manifestVersion, ID: s.ID, State: StateRecording, Device: s.Device, Format: s.Format,
 		StartedAt: s.StartedAt.UTC(), PrerollFrames: s.PrerollFrames, Labels: s.Labels,
 	})
 	w.claim(0) // nobody else knows the recording

@@ -21,7 +21,7 @@ func newMetrics(s observe.Scope) *metrics {
 	return &metrics{
 		duration: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "scout_transcription_duration_seconds", Help: "Time of one finished transcription.",
-			Buckets: observe.LatencyBuckets,
+			Buckets: observe.LatencyBuckets(),
 		}, []string{"kind", "model"})),
 		errors: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_transcription_errors_total", Help: "Failed attempts to transcribe, by error code.",

@@ -19,7 +19,7 @@ func newMetrics(s observe.Scope) *metrics {
 	return &metrics{
 		load: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "scout_model_load_seconds", Help: "Time from starting an engine process to its model being ready.",
-			Buckets: observe.LoadBuckets,
+			Buckets: observe.LoadBuckets(),
 		}, []string{"model"})),
 		starts: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scout_engine_starts_total", Help: "Engine processes that became ready.",

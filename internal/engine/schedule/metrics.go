@@ -24,7 +24,7 @@ func newMetrics(s observe.Scope) *metrics {
 		}, []string{"priority"})),
 		waited: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "scout_engine_wait_seconds", Help: "Time that a request waited for a slot of the machine.",
-			Buckets: observe.LatencyBuckets,
+			Buckets: observe.LatencyBuckets(),
 		}, []string{"priority"})),
 		refused: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_engine_busy_total", Help: "Requests refused because too many of their class waited.",

@@ -83,7 +83,6 @@ type Recorder struct {
 	options  Options
 	folder   *recording.Folder
 	lock     *recording.Lock
-	repaired recording.RepairReport
 	log      *slog.Logger
 	metrics  *recording.Metrics
 	failures *observe.Failures
@@ -191,7 +190,7 @@ func Open(options Options) (*Recorder, error) {
 		return nil, errors.Join(scout.FileError(scout.CodeReadFailed, "open folder of recordings", err), lock.Close())
 	}
 	r := &Recorder{
-		options: options, folder: folder, lock: lock, repaired: report,
+		options: options, folder: folder, lock: lock,
 		log: options.Scope.Log(), metrics: recording.NewMetrics(options.Scope), failures: observe.NewFailures(options.Scope),
 		began: options.Now(), owners: make(map[recording.ID]int), commands: make(chan struct{}, 1),
 		touched: make(chan struct{}, 1), shutdown: make(chan struct{}),
@@ -212,9 +211,6 @@ func Open(options Options) (*Recorder, error) {
 
 // Folder returns the folder of recordings.
 func (r *Recorder) Folder() *recording.Folder { return r.folder }
-
-// Repaired returns what Open found and repaired.
-func (r *Recorder) Repaired() recording.RepairReport { return r.repaired }
 
 // Run serves the socket and enforces the rules until ctx ends, Shutdown is called, or it has been idle for IdleFor. It
 // finishes a current recording before it returns; then lock and socket are gone.

@@ -18,8 +18,8 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	}
 	id := killed(t, folder, "", time.Now().Add(-3*time.Second), 16000) // two seconds ago, after one second
 	f := run(t, func(o *recorder.Options) { o.Dir = dir })
-	if n := len(f.Repaired().Repaired); n != 1 {
-		t.Fatalf("%d recordings repaired", n)
+	if m, err := folder.Manifest(id); err != nil || m.State != recording.StateRecovered {
+		t.Fatalf("not repaired: %+v, %v", m, err)
 	}
 	c := f.client(t)
 	r := request()

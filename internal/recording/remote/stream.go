@@ -75,6 +75,9 @@ func (s *liveStream) Next() (recording.LivePart, error) {
 		_, to, err := wire.DecodeMissed(f.Body)
 		return recording.LivePart{Position: to}, err
 	case wire.KindEnd:
+		if _, err := wire.DecodeEnd(f.Body); err != nil {
+			return recording.LivePart{}, err
+		}
 		return recording.LivePart{}, io.EOF
 	}
 	return recording.LivePart{}, expect(f, wire.KindFrames, nil)
