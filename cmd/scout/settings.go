@@ -18,7 +18,7 @@ import (
 func newSettingsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "settings",
-		Short: "Show and check the settings",
+		Short: "Show, check and change settings",
 		Long: `A setting has a name, such as log.level. You can set it in three places:
   - the settings file: level = "debug" below a line [log]
   - the environment: SCOUT_LOG__LEVEL=debug
@@ -28,6 +28,7 @@ A flag overrides the environment, and both override the file. Some variables
 have a second, older name, such as SCOUT_LOG_LEVEL. docs/formats/settings.md
 lists all settings.`,
 		Example: `  scout settings show
+  scout settings set record.device USB
   scout settings check`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -36,7 +37,7 @@ lists all settings.`,
 	for _, c := range []*cobra.Command{cmd, show, path, check} {
 		cli.Explains(c)
 	}
-	cmd.AddCommand(show, path, check)
+	cmd.AddCommand(show, path, check, newSettingsSetCommand(a), newSettingsUnsetCommand(a))
 	return cmd
 }
 

@@ -9,95 +9,16 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
-	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/health"
-	"github.com/scout-speech/scout/internal/history"
-	"github.com/scout-speech/scout/internal/observe"
-	"github.com/scout-speech/scout/internal/record"
-	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/store"
-	"github.com/scout-speech/scout/internal/store/ondisk"
-	"github.com/scout-speech/scout/internal/store/sqlite"
-	"github.com/scout-speech/scout/internal/unixsocket"
 )
-
-// served is a server over a folder in which nothing was recorded yet.
-type served struct {
-	t        *testing.T
-	server   *api.Server
-	socket   string
-	client   *http.Client
-	history  *history.History
-	registry *prometheus.Registry
-	health   health.Status
-}
-
-func serve(t *testing.T) *served {
-	t.Helper()
-	dir := t.TempDir()
-	folder, err := recording.OpenFolder(filepath.Join(dir, "recordings"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	h := history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}})
-	s := &served{t: t, history: h, registry: prometheus.NewRegistry(), health: health.Healthy}
-	scope := observe.NewScope(nil, s.registry, nil)
-	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry}, api.Services{
-		Health:   func(context.Context, bool) health.Report { return health.Report{Status: s.health, Version: "test"} },
-		NotReady: func() []string { return nil },
-		Status:   func() v1.Status { return v1.Status{PID: 1} },
-		Settings: func() v1.Settings { return v1.Settings{} },
-		Devices: func(context.Context) (string, []sound.Device, error) {
-			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
-		},
-		Recorder: record.New(record.Options{Folder: folder}), History: h,
-		Order: recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}},
-	})
-	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := unixsocket.Listen(t.Context(), s.socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.server.Serve(listener, s.socket) }() // ended by Shutdown
-	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", s.socket)
-	}}}
-	t.Cleanup(func() {
-		s.client.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := s.server.Shutdown(ctx); err != nil {
-			t.Error(err)
-		}
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
 
 // answer is a response whose body was read.
 type answer struct {

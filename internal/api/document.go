@@ -102,7 +102,7 @@ func (s *Server) add(api huma.API, o stream) {
 func knownQuery(r *http.Request, known []*huma.Param) error {
 	for name := range r.URL.Query() {
 		if !slices.ContainsFunc(known, func(p *huma.Param) bool { return p.In == "query" && p.Name == name }) {
-			return unprocessable("query."+name, "unknown query parameter")
+			return unprocessable("query."+name, "there is no query parameter %s", name)
 		}
 	}
 	return nil

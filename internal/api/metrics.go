@@ -23,6 +23,7 @@ type metrics struct {
 	refused     *prometheus.CounterVec
 	connections *prometheus.GaugeVec
 	slow        *prometheus.CounterVec
+	replays     prometheus.Counter
 }
 
 // requestBuckets go from a request that only looks to one that waits for a microphone.
@@ -48,6 +49,9 @@ func newMetrics(scope observe.Scope) *metrics {
 		connections: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "scout_connections", Help: "Open connections and streams, by kind.",
 		}, []string{"kind"})),
+		replays: observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "scout_idempotent_replays_total", Help: "Requests that were sent again with their Idempotency-Key and got the answer of the first one.",
+		})),
 		slow: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_streams_cut_off_total", Help: "Event streams that were ended because the client did not read them, by kind.",
 		}, []string{"kind"})),

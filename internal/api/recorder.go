@@ -83,7 +83,7 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 
 // order is what a request asks for, over what the settings say.
 func (s *Server) order(r v1.Start) (recording.Order, error) {
-	order := s.services.Order
+	order := s.services.Order()
 	order.ID = recording.ID(r.ID)
 	if r.ID != "" && !order.ID.Valid() {
 		return order, scout.Errorf(scout.CodeInvalidArgument, "id %q is not one of a recording", r.ID).WithHint("leave it out: Scout makes one")

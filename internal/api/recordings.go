@@ -58,10 +58,11 @@ func (s *Server) registerRecordings(api huma.API) {
 		Body    v1.Describe
 	},
 	) (*described, error) {
-		if _, err := s.recording(ctx, in.ID); err != nil {
+		before, err := s.recording(ctx, in.ID)
+		if err != nil {
 			return nil, err
 		}
-		revision, err := matching(in.IfMatch)
+		revision, err := matching(in.IfMatch, int(before.Revision))
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +71,7 @@ func (s *Server) registerRecordings(api huma.API) {
 			return nil, err
 		}
 		var r store.Recording
-		if err := s.store().Update(ctx, func(tx store.Tx) (err error) { r, err = tx.Describe(in.ID, change); return err }); err != nil {
+		if err := s.store().Update(ctx, func(tx store.Tx) (err error) { r, err = tx.Describe(before.ID, change); return err }); err != nil {
 			return nil, err
 		}
 		return &described{etag(int(r.Revision)), infoOf(&r)}, nil

@@ -66,6 +66,7 @@ type Server struct {
 	mux      *routes
 	http     *http.Server
 	refused  refusals
+	flights  flights
 	streams  atomic.Int64
 	open     atomic.Int64
 	stopping atomic.Bool
@@ -227,7 +228,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 			if pattern == "" {
 				unknown(handler, w, r)
 			} else {
-				s.mux.ServeHTTP(w, r)
+				s.once(w, r, s.mux.ServeHTTP)
 			}
 			return nil
 		})

@@ -22,11 +22,15 @@ type Services struct {
 	Status func() v1.Status
 	// Settings are the settings with where they come from, without secrets.
 	Settings func() v1.Settings
+	// ChangeSettings saves a merge patch of Settings.Values: all of it or nothing. check is called with the settings that are about to be
+	// changed; its error prevents the change. SettingsSchema is the JSON Schema of the values.
+	ChangeSettings func(ctx context.Context, patch map[string]any, check func(now v1.Settings) error) (v1.Settings, error)
+	SettingsSchema func() map[string]any
 	// Devices lists what can be recorded from, and opens none. It returns the name of the sound system.
 	Devices  func(ctx context.Context) (string, []sound.Device, error)
 	Recorder Recorder
 	// Order is what is recorded where a request leaves things open.
-	Order recording.Order
+	Order func() recording.Order
 	// Started is told of a recording that a client began, with what it asked for besides; Stopped of one that a client ended.
 	Started func(ctx context.Context, id recording.ID, request v1.Start)
 	Stopped func(ctx context.Context, m recording.Manifest)

@@ -61,12 +61,7 @@ func (s *Server) registerSystem(api huma.API) {
 	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
 		return healthAnswer(s.services.Health(ctx, true)), nil
 	})
-	operation(api, about{
-		method: http.MethodGet, path: "/settings", summary: "Every setting and where its value comes from",
-		description: "",
-	}, func(context.Context, *none) (*body[v1.Settings], error) {
-		return answer(s.services.Settings()), nil
-	})
+	s.registerSettings(api)
 	operation(api, about{
 		method: http.MethodGet, path: "/devices", summary: "The devices that can be recorded from",
 		description: "Lists the devices of the sound system and opens none of them.",

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -109,12 +108,10 @@ func (s *Server) registerTranscripts(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		var restored store.Summary
-		err = s.store().Update(ctx, func(tx store.Tx) (err error) { restored, err = tx.RestoreTranscript(key); return err })
-		if err != nil {
-			return nil, err
-		}
-		return answer(summaryOf(&restored)), nil
+		return change(ctx, s, key.Recording, func(tx store.Tx) (*body[v1.TranscriptSummary], error) {
+			restored, err := tx.RestoreTranscript(key)
+			return answer(summaryOf(&restored)), err
+		})
 	})
 	operation(api, about{
 		method: http.MethodGet, path: "/transcripts/{id}/versions", summary: "List the versions of a transcript",
@@ -156,24 +153,41 @@ func (s *Server) listTranscripts(ctx context.Context, in *filter) (*body[v1.Page
 	return answer(out), nil
 }
 
-func (s *Server) keepTranscript(ctx context.Context, in *input[v1.Keep]) (*struct {
+// keptOutput is a text that was kept, with 201.
+type keptOutput struct {
 	Status int
 	Body   v1.TranscriptSummary
-}, error,
-) {
+}
+
+// change changes the store. Where the request has an Idempotency-Key its answer is stored in the same transaction.
+func change[O any](ctx context.Context, s *Server, recording string, do func(tx store.Tx) (*O, error)) (out *O, err error) {
+	err = s.store().Update(ctx, func(tx store.Tx) error {
+		if out, err = do(tx); err != nil {
+			return err
+		}
+		return remember(ctx, tx, recording, out)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Server) keepTranscript(ctx context.Context, in *input[v1.Keep]) (*keptOutput, error) {
 	k := &in.Body
-	key, version, err := s.services.History.Keep(ctx, history.Text{Recording: k.Recording, Track: k.Track, Title: k.Title, Transcript: k.Transcript.Scout()})
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.store().Transcript(ctx, key, version.Version)
-	if err != nil {
-		return nil, err
-	}
-	return &struct {
-		Status int
-		Body   v1.TranscriptSummary
-	}{http.StatusCreated, summaryOf(&t.Summary)}, nil
+	out := &keptOutput{Status: http.StatusCreated}
+	_, _, err := s.services.History.Keep(ctx, history.Text{
+		Recording: k.Recording, Track: k.Track, Title: k.Title, Transcript: k.Transcript.Scout(),
+		Also: func(tx store.Tx, key store.Key, version store.Version) error {
+			t, err := tx.Transcript(key, version.Version)
+			if err != nil {
+				return err
+			}
+			out.Body = summaryOf(&t.Summary)
+			return remember(ctx, tx, key.Recording, out)
+		},
+	})
+	return out, err
 }
 
 // document is a text in one of its formats.
@@ -240,22 +254,6 @@ func textOf(t *store.Transcript, format text.Format) (*textOutput, error) {
 	return out, err
 }
 
-// etag names a state by its number.
-func etag(n int) string { return `"` + strconv.Itoa(n) + `"` }
-
-// matching reads If-Match: the number of the state that a change is meant for, 0 for any.
-func matching(header string) (int, error) {
-	header = strings.TrimSpace(header)
-	if header == "" || header == "*" {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(strings.Trim(header, `"`))
-	if err != nil || n < 1 {
-		return 0, scout.Errorf(scout.CodePreconditionFailed, "If-Match %s is no ETag of this thing", header)
-	}
-	return n, nil
-}
-
 func (s *Server) editTranscript(ctx context.Context, in *struct {
 	ByID
 	IfMatch string `header:"If-Match"`
@@ -266,18 +264,24 @@ func (s *Server) editTranscript(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	now, err := s.store().Transcript(ctx, key, 0)
+	if err != nil {
+		return nil, err
+	}
 	request := store.EditRequest{Key: key}
-	if request.IfVersion, err = matching(in.IfMatch); err != nil {
+	if request.IfVersion, err = matching(in.IfMatch, now.Version.Version); err != nil {
 		return nil, err
 	}
 	for _, e := range in.Body.Edits {
 		request.Edits = append(request.Edits, store.Edit{Segment: e.Segment, Text: e.Text})
 	}
-	var edited store.Transcript
-	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { edited, err = tx.Edit(request); return err }); err != nil {
-		return nil, err
-	}
-	return textOf(&edited, text.JSON)
+	return change(ctx, s, key.Recording, func(tx store.Tx) (*textOutput, error) {
+		edited, err := tx.Edit(request)
+		if err != nil {
+			return nil, err
+		}
+		return textOf(&edited, text.JSON)
+	})
 }
 
 func (s *Server) versions(ctx context.Context, in *ByID) (*body[v1.Page[v1.TextVersion]], error) {
@@ -309,11 +313,13 @@ func (s *Server) restoreVersion(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	var restored store.Transcript
-	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { restored, err = tx.RestoreVersion(key, in.Version, ""); return err }); err != nil {
-		return nil, err
-	}
-	return textOf(&restored, text.JSON)
+	return change(ctx, s, key.Recording, func(tx store.Tx) (*textOutput, error) {
+		restored, err := tx.RestoreVersion(key, in.Version, "")
+		if err != nil {
+			return nil, err
+		}
+		return textOf(&restored, text.JSON)
+	})
 }
 
 func summaryOf(t *store.Summary) v1.TranscriptSummary {

@@ -7,9 +7,8 @@ import (
 
 // activity counts what is open, and tells when nothing was for a while.
 type activity struct {
-	after time.Duration // 0: never
-
 	mu    sync.Mutex
+	after time.Duration // 0: never
 	open  int
 	timer *time.Timer   // runs while nothing is open; nil where after is 0
 	idle  chan struct{} // closed once nothing was open for after
@@ -25,6 +24,26 @@ func newActivity(after time.Duration) *activity {
 	return a
 }
 
+// setAfter changes how long nothing may be open. A daemon that never ends by itself, because nobody started it on demand, stays so.
+func (a *activity) setAfter(after time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.timer == nil || a.after == after {
+		return
+	}
+	a.after = after
+	if a.timer.Stop(); after > 0 && a.open == 0 {
+		a.timer.Reset(after)
+	}
+}
+
+// After is how long nothing may be open; 0 for ever.
+func (a *activity) After() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.after
+}
+
 // Begin says that something is open until end is called, which may be repeated.
 func (a *activity) Begin() (end func()) {
 	a.mu.Lock()
@@ -36,7 +55,7 @@ func (a *activity) Begin() (end func()) {
 	return sync.OnceFunc(func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		if a.open--; a.open == 0 && a.timer != nil {
+		if a.open--; a.open == 0 && a.timer != nil && a.after > 0 {
 			a.timer.Reset(a.after)
 		}
 	})
@@ -46,7 +65,7 @@ func (a *activity) Begin() (end func()) {
 func (a *activity) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.open == 0 && !a.over {
+	if a.open == 0 && a.after > 0 && !a.over {
 		a.over = true
 		close(a.idle)
 	}

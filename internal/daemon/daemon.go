@@ -77,6 +77,7 @@ type daemon struct {
 	began    time.Time
 	dir      string
 	activity *activity
+	current  *current
 
 	instance   *instance
 	living     context.Context // of the components
@@ -110,7 +111,7 @@ func Run(ctx context.Context, o Options) error {
 	if !o.OnDemand {
 		idle = 0
 	}
-	d := &daemon{options: o, log: o.Scope.Component("daemon").Log(), began: time.Now(), dir: dir, activity: newActivity(idle)}
+	d := &daemon{options: o, log: o.Scope.Component("daemon").Log(), began: time.Now(), dir: dir, activity: newActivity(idle), current: newCurrent(o.Settings)}
 	defer d.activity.stop()
 	living, end := context.WithCancel(context.WithoutCancel(ctx)) // components live until they are stopped, after ctx
 	defer end()
@@ -308,13 +309,12 @@ func (d *daemon) startServer(context.Context) error {
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
 	}
-	r := s.Record
 	d.server = api.New(api.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
 	}, api.Services{
-		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: func() v1.Settings { return settingsOf(s) },
+		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
 		Devices: devices, Recorder: d.recorder, History: d.history, Backlog: d.backlog, Backup: d.backup,
-		Order: recording.Order{Format: formatOf(s), Device: r.Device, OnLoss: r.OnLoss, Preroll: prerollOf(r.Preroll)},
+		Order: d.current.order,
 	})
 	d.running.Go(func() error { return d.server.Serve(d.listener, d.socket) })
 	return nil
@@ -348,33 +348,20 @@ func devices(ctx context.Context) (string, []sound.Device, error) {
 	return backend.Name(), list, err
 }
 
-// settingsOf are the settings as they travel.
-func settingsOf(s *settings.Loaded) v1.Settings {
-	out := v1.Settings{File: s.File}
-	for _, v := range s.Values() {
-		from := ""
-		if v.Origin.Kind != settings.FromDefault {
-			from = v.Origin.String()
-		}
-		out.Settings = append(out.Settings, v1.Setting{Name: v.Name, Value: v.Value, Unset: v.Unset, Origin: string(v.Origin.Kind), From: from})
-	}
-	return out
-}
-
 // status is how the daemon is.
 func (d *daemon) status() v1.Status {
 	s := d.options.Settings
 	recordings, _ := s.RecordingsDir() // they were found when it started
 	models, _, _ := s.ModelsDir()
 	status := v1.Status{
-		PID: os.Getpid(), Version: d.options.Version, StartedAt: v1.Time{Time: d.began}, UptimeSeconds: time.Since(d.began).Round(time.Millisecond).Seconds(),
+		PID: os.Getpid(), Version: d.options.Version, StartedAt: v1.Time{Time: d.began}, UptimeSeconds: v1.Seconds(time.Since(d.began)),
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
 		Processes: []v1.Process{{Name: "scout", PID: os.Getpid(), RSSBytes: residentBytes()}},
 	}
 	engine, processes := d.engineStatus()
 	status.Engine, status.Processes = engine, append(status.Processes, processes...)
-	if d.activity.after > 0 {
-		status.Idle = &v1.Idle{AfterSeconds: d.activity.after.Seconds(), Open: d.activity.Open()}
+	if after := d.activity.After(); after > 0 {
+		status.Idle = &v1.Idle{AfterSeconds: after.Seconds(), Open: d.activity.Open()}
 	}
 	return status
 }

@@ -101,6 +101,8 @@ type Text struct {
 	Client     string
 	// Once, if it is not empty, names the work that made the text: with the same name no second version is made.
 	Once string
+	// Also is called in the transaction that adds the text, with what was added; nil for nothing. Its error undoes the whole.
+	Also func(tx store.Tx, key store.Key, version store.Version) error
 }
 
 // Keep adds a text to the history, as a version of the transcript of its recording. Where the audio lies in no folder it gets an
@@ -134,6 +136,9 @@ func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, e
 		}
 		var err error
 		version, err = tx.PutTranscript(store.Put{Key: key, Kind: kind, Transcript: t.Transcript, Client: t.Client, Once: t.Once})
+		if err == nil && t.Also != nil {
+			err = t.Also(tx, key, version)
+		}
 		return err
 	})
 	return key, version, err

@@ -47,6 +47,11 @@ func (l *loader) file(loaded *Loaded) map[string]any {
 		return nil
 	}
 	loaded.FileFound = true
+	return l.parse(origin, content)
+}
+
+// parse returns what the content of a settings file sets.
+func (l *loader) parse(origin Origin, content []byte) map[string]any {
 	content = bytes.TrimPrefix(content, []byte("\ufeff"))
 	k := koanf.New(".")
 	if err := k.Load(rawbytes.Provider(content), tomlparser.Parser()); err != nil {

@@ -121,13 +121,18 @@ type loader struct {
 	problems []Problem
 }
 
-// Load reads all sources. Its result is never nil: it leaves out what is wrong, so that the rest can be shown. The
-// error is a scout.Error with the code config_invalid around an InvalidError.
-func Load(sources Sources) (*Loaded, error) {
+func newLoader(sources Sources) *loader {
 	l := &loader{sources: sources, fields: map[string]field{}, origins: map[string]Origin{}}
 	for _, f := range fields(Default()) {
 		l.fields[f.name], l.names = f, append(l.names, f.name)
 	}
+	return l
+}
+
+// Load reads all sources. Its result is never nil: it leaves out what is wrong, so that the rest can be shown. The
+// error is a scout.Error with the code config_invalid around an InvalidError.
+func Load(sources Sources) (*Loaded, error) {
+	l := newLoader(sources)
 	k := koanf.New(".")
 	loaded := &Loaded{sources: sources, origins: l.origins}
 	fromFile := l.file(loaded)
@@ -287,6 +292,9 @@ func (l *Loaded) Values() []Value {
 	}
 	return values
 }
+
+// Sources are those that were read.
+func (l *Loaded) Sources() Sources { return l.sources }
 
 // Origin returns the origin of a setting.
 func (l *Loaded) Origin(name string) Origin {

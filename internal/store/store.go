@@ -79,6 +79,8 @@ type Tx interface {
 	Describe(id string, change Description) (Recording, error)
 	// PutTranscript adds a version that a model made. It becomes the current one unless a person has chosen the current text.
 	PutTranscript(put Put) (Version, error)
+	// Transcript is Reader.Transcript with what this transaction has changed.
+	Transcript(key Key, version int) (Transcript, error)
 	// Edit adds a version with the changes of a person, which becomes the current one. Edits that change nothing add none.
 	Edit(request EditRequest) (Transcript, error)
 	// RestoreVersion adds a version that equals an earlier one, which becomes the current one. It is undo and redo.

@@ -39,7 +39,7 @@ type InputError struct {
 }
 
 // Error implements error.
-func (e *InputError) Error() string { return e.Location + ": " + e.Err.Error() }
+func (e *InputError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what is wrong.
 func (e *InputError) Unwrap() error { return e.Err }

@@ -69,19 +69,13 @@ type EngineStatus struct {
 	Reason      string `json:"reason,omitempty" doc:"Why the last request or start failed"`
 }
 
-// Settings is GET /settings.
+// Settings are the settings as they are saved, without secrets.
 type Settings struct {
-	File     string    `json:"file,omitempty"`
-	Settings []Setting `json:"settings"`
-}
-
-// Setting is one setting with where its value comes from.
-type Setting struct {
-	Name   string `json:"name"`
-	Value  any    `json:"value"`
-	Unset  string `json:"unset,omitempty" doc:"What holds while the value is empty"`
-	Origin string `json:"origin" enum:"default,file,environment,flag"`
-	From   string `json:"from,omitempty" doc:"The file with its line, the variable or the flag"`
+	File            string                    `json:"file,omitempty" doc:"The settings file, whether there is one or not"`
+	Values          map[string]map[string]any `json:"values" doc:"The value of each setting, by group and name"`
+	Origin          map[string]string         `json:"origin" doc:"Where each value comes from: flag, env, file or default"`
+	From            map[string]string         `json:"from,omitempty" doc:"The flag, the variable, or the file with its line"`
+	RestartRequired []string                  `json:"restart_required" doc:"Settings whose saved value takes effect when the daemon is started again"`
 }
 
 // Devices is GET /devices.

@@ -366,18 +366,23 @@ func (v view) withTranscript(r *recordingRow) (store.Recording, error) {
 // Transcript returns a version of a transcript.
 func (s *Store) Transcript(ctx context.Context, key store.Key, version int) (store.Transcript, error) {
 	var found store.Transcript
-	err := s.read(ctx, "read transcript "+key.String(), func(v view) error {
-		r, t, err := v.text(key)
-		if err != nil {
-			return err
-		}
-		if version == 0 {
-			version = t.current
-		}
-		found, err = v.full(&r, &t, version)
+	err := s.read(ctx, "read transcript "+key.String(), func(v view) (err error) {
+		found, err = v.Transcript(key, version)
 		return err
 	})
 	return found, err
+}
+
+// Transcript returns a version of a transcript, as this transaction sees it.
+func (v view) Transcript(key store.Key, version int) (store.Transcript, error) {
+	r, t, err := v.text(key)
+	if err != nil {
+		return store.Transcript{}, err
+	}
+	if version == 0 {
+		version = t.current
+	}
+	return v.full(&r, &t, version)
 }
 
 // Versions returns all versions of a transcript.

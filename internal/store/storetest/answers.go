@@ -27,7 +27,7 @@ func answers() map[string]func(*bench) {
 	return map[string]func(*bench){
 		"an answer is kept as it was": func(b *bench) {
 			if _, found := get(b, "key"); found {
-				b.Error("an answer was found before there was one")
+				b.Errorf("an answer was found before there was one")
 			}
 			keep(b)
 			want := answer
@@ -38,7 +38,7 @@ func answers() map[string]func(*bench) {
 				b.Errorf("%+v, want %+v", got, want)
 			}
 			if _, found := get(b, "another"); found {
-				b.Error("another key has the answer")
+				b.Errorf("another key has the answer")
 			}
 		},
 		"an answer is kept only with the change that it tells of": func(b *bench) {
@@ -59,11 +59,11 @@ func answers() map[string]func(*bench) {
 			keep(b)
 			b.clock.Set(epoch().Add(store.AnswersKept))
 			if _, found := get(b, "key"); !found {
-				b.Error("it was forgotten too early")
+				b.Errorf("it was forgotten too early")
 			}
 			b.clock.Set(epoch().Add(store.AnswersKept + time.Millisecond))
 			if _, found := get(b, "key"); found {
-				b.Error("it is there after its time")
+				b.Errorf("it is there after its time")
 			}
 			keep(b) // the key can be used again
 		},

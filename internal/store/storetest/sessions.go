@@ -141,7 +141,7 @@ func sessions() map[string]func(*bench) {
 				database.lose = 2
 				for range 2 {
 					if _, err := s.Commit(b.Context(), nil, word(2), word(3)); err == nil {
-						b.Error("the answer was not lost")
+						b.Errorf("the answer was not lost")
 					}
 				}
 				b.commit(s, 3, "", word(2), word(3))

@@ -1,0 +1,239 @@
+package api_test
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/record"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/store/ondisk"
+	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/unixsocket"
+)
+
+// served is a server over a folder in which nothing was recorded yet.
+type served struct {
+	t        *testing.T
+	dir      string
+	folder   *recording.Folder
+	server   *api.Server
+	socket   string
+	client   *http.Client
+	store    store.Store
+	history  *history.History
+	registry *prometheus.Registry
+	recorder *recorder
+	health   health.Status
+	services api.Services
+	close    func() // ends the server and the store; it is called when the test ends as well
+}
+
+// serve returns a server over a new folder. change, where it is given, changes what it offers.
+func serve(t *testing.T, change ...func(*served)) *served {
+	t.Helper()
+	return serveIn(t, t.TempDir(), change...)
+}
+
+// serveIn returns a server over a folder, as a daemon that was started again has it.
+func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
+	t.Helper()
+	folder, err := recording.OpenFolder(filepath.Join(dir, "recordings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &served{
+		t: t, dir: dir, folder: folder, store: st, registry: prometheus.NewRegistry(), recorder: &recorder{folder: folder}, health: health.Healthy,
+		history: history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}}),
+	}
+	scope := observe.NewScope(nil, s.registry, nil)
+	s.services = api.Services{
+		Health:   func(context.Context, bool) health.Report { return health.Report{Status: s.health, Version: "test"} },
+		NotReady: func() []string { return nil },
+		Status:   func() v1.Status { return v1.Status{PID: 1} },
+		Devices: func(context.Context) (string, []sound.Device, error) {
+			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
+		},
+		Recorder: s.recorder, History: s.history,
+		Order: func() recording.Order {
+			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}
+		},
+	}
+	for _, c := range change {
+		c(s)
+	}
+	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry}, s.services)
+	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := unixsocket.Listen(t.Context(), s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.server.Serve(listener, s.socket) }() // ended by Shutdown
+	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", s.socket)
+	}}}
+	s.close = sync.OnceFunc(func() {
+		s.client.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.server.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = unixsocket.Remove(s.socket) // the listener has removed it
+	})
+	t.Cleanup(s.close)
+	return s
+}
+
+// exampleID is the recording of the examples.
+const exampleID = recording.ID("20261128T215900123Z-7f3a9c2e41d0")
+
+// record makes a recording of a quarter of a second of a tone that ended.
+func (s *served) record(id recording.ID) recording.Manifest {
+	s.t.Helper()
+	w := s.begin(id)
+	m, err := w.Finish(recording.End{At: w.StartedAt().Add(250 * time.Millisecond), Reason: recording.EndStopped})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return m
+}
+
+// begin makes a recording that is under way.
+func (s *served) begin(id recording.ID) *recording.Writer {
+	s.t.Helper()
+	at, err := time.Parse("20060102T150405000Z", string(id[:19]))
+	if err != nil {
+		at = time.Date(2026, 11, 28, 21, 59, 0, 123e6, time.UTC)
+	}
+	format := scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}
+	w, err := s.folder.Create(recording.Settings{ID: id, Format: format, Device: recording.Device{ID: "mic", Name: "Built-in microphone"}, StartedAt: at})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := w.Write(tone(4000)); err != nil {
+		s.t.Fatal(err)
+	}
+	return w
+}
+
+// tone is 440 Hz at half of full scale, in s16 at 16 kHz.
+func tone(frames int) []byte {
+	out := make([]byte, 0, 2*frames)
+	for i := range frames {
+		out = binary.LittleEndian.AppendUint16(out, uint16(int16(16384*math.Sin(2*math.Pi*440*float64(i)/16000)))) //nolint:gosec // the bits of a sample
+	}
+	return out
+}
+
+// recorder is one that needs no device. The real one is tested with the commands.
+type recorder struct {
+	folder *recording.Folder
+
+	mu     sync.Mutex
+	writer *recording.Writer
+	begun  recording.Started
+	starts int
+	fail   error
+}
+
+// Status implements api.Recorder.
+func (r *recorder) Status(context.Context) (recording.Status, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return recording.Status{}, r.fail
+	}
+	status := recording.Status{Capture: "idle", FreeBytes: 1 << 30, Left: time.Hour}
+	if r.writer != nil {
+		status.Capture, status.Device = "recording", r.begun.Device
+		status.Recording = &recording.Progress{ID: r.begun.ID, StartedAt: r.begun.StartedAt, Format: r.begun.Format, Captured: r.writer.Frames(), Written: r.writer.Frames()}
+	}
+	return status, nil
+}
+
+// Start implements api.Recorder.
+func (r *recorder) Start(_ context.Context, order recording.Order, begins func(recording.ID)) (recording.Started, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return recording.Started{}, r.fail
+	}
+	if r.writer != nil && (order.ID == "" || order.ID == r.begun.ID) {
+		again := r.begun
+		again.Already = true
+		return again, nil
+	}
+	if r.writer != nil {
+		return recording.Started{}, scout.Errorf(scout.CodeAlreadyRecording, "recording %s is in progress", r.begun.ID).WithHint("to stop it: scout stop")
+	}
+	if order.ID == "" {
+		order.ID = recording.NewID(time.Now())
+	}
+	if begins != nil {
+		begins(order.ID)
+	}
+	r.begun = recording.Started{ID: order.ID, StartedAt: time.Now(), Format: order.Format, Device: recording.Device{ID: "mic", Name: "Built-in microphone"}, Left: time.Hour}
+	w, err := r.folder.Create(recording.Settings{ID: order.ID, Format: order.Format, Device: r.begun.Device, StartedAt: r.begun.StartedAt, Labels: order.Labels})
+	if err != nil {
+		return recording.Started{}, err
+	}
+	if _, err := w.Write(tone(4000)); err != nil {
+		return recording.Started{}, err
+	}
+	r.writer = w
+	r.starts++
+	return r.begun, nil
+}
+
+// Stop implements api.Recorder.
+func (r *recorder) Stop(_ context.Context, id recording.ID) (record.Stopped, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case id != "" && (r.writer == nil || id != r.begun.ID):
+		m, err := r.folder.Manifest(id)
+		return record.Stopped{Manifest: m, Already: err == nil}, err
+	case r.writer == nil:
+		list, _, err := r.folder.List()
+		if err != nil || len(list) == 0 {
+			return record.Stopped{}, scout.Errorf(scout.CodeRecordingNotFound, "nothing was recorded yet").WithHint("start a recording: scout start")
+		}
+		return record.Stopped{Manifest: list[len(list)-1], Already: true}, nil
+	}
+	m, err := r.writer.Finish(recording.End{At: time.Now(), Reason: recording.EndStopped})
+	r.writer = nil
+	return record.Stopped{Manifest: m}, err
+}
+
+// Folder implements api.Recorder.
+func (r *recorder) Folder() *recording.Folder { return r.folder }
