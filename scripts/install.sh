@@ -112,20 +112,40 @@ add() {
 readonly units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
 readonly mark="# Installed by make install-user of Scout in $prefix."
 
+# put_unit FILE NAME installs one unit, unless somebody else wrote one of that name.
+put_unit() {
+  if [ -e "$units/$2" ] && ! grep -qF "${mark%% in *}" "$units/$2"; then
+    echo "install: $units/$2 is not of make install-user and stays as it is" >&2
+    return 0
+  fi
+  mkdir -p "$(dirname "$units/$2")"
+  { echo "$mark"; sed -e "s|@BIN@|$prefix/bin|g" -e "s|@LIB@|$prefix/lib/scout|g" "$1"; } >"$units/$2.new"
+  mv "$units/$2.new" "$units/$2"
+}
+
+# remove_unit NAME removes one unit of this prefix, and its folder if that is a folder of its own.
+remove_unit() {
+  if [ -f "$units/$1" ] && grep -qxF "$mark" "$units/$1"; then
+    rm -f -- "$units/$1"
+    [[ $1 != */* ]] || rmdir -- "$units/${1%/*}" 2>/dev/null || true # something else is in it
+  fi
+}
+
 # add_units installs the units for this user. They are not started: that is for the user to say.
 add_units() {
   local unit name
-  mkdir -p "$units"
-  for unit in packaging/systemd/*.in; do
+  for unit in packaging/systemd/*.{service,socket}.in; do
     name=${unit##*/}
-    name=${name%.in}
-    if [ -e "$units/$name" ] && ! grep -qF "${mark%% in *}" "$units/$name"; then
-      echo "install: $units/$name is not of make install-user and stays as it is" >&2
-      continue
-    fi
-    { echo "$mark"; sed -e "s|@BIN@|$prefix/bin|g" -e "s|@LIB@|$prefix/lib/scout|g" "$unit"; } >"$units/$name.new"
-    mv "$units/$name.new" "$units/$name"
+    put_unit "$unit" "${name%.in}"
   done
+  # In a user namespace a process has rights over what is in it; some systems forbid that.
+  if unshare --user --map-root-user --mount true 2>/dev/null; then
+    for unit in scout.service scout-recorder@.service; do put_unit packaging/systemd/namespaces.conf.in "$unit.d/namespaces.conf"; done
+  else
+    echo "install: user namespaces are not allowed here: the units do without namespaces.conf" >&2
+    remove_unit scout.service.d/namespaces.conf
+    remove_unit scout-recorder@.service.d/namespaces.conf
+  fi
   echo "installed scout.service, scout.socket and scout-recorder@.service in $units"
   echo "to use them: systemctl --user daemon-reload && systemctl --user enable --now scout.socket"
 }
@@ -133,10 +153,10 @@ add_units() {
 # remove_units removes those of this prefix. What somebody else wrote stays.
 remove_units() {
   local unit name
-  for unit in packaging/systemd/*.in; do
+  for unit in packaging/systemd/*.{service,socket}.in; do
     name=${unit##*/}
-    name=${name%.in}
-    if [ -f "$units/$name" ] && grep -qxF "$mark" "$units/$name"; then rm -f -- "$units/$name"; fi
+    remove_unit "${name%.in}"
+    remove_unit "${name%.in}.d/namespaces.conf"
   done
 }
 

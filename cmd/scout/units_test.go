@@ -3,19 +3,21 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
-// units runs scripts/install.sh for a user with that home, and returns what it says.
-func units(t *testing.T, home string, args ...string) string {
+// units runs scripts/install.sh for a user with that home and path, and returns what it says.
+func units(t *testing.T, home, path string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "../../scripts/install.sh", args...)
-	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "BIN=" + programs}
+	cmd.Env = []string{"HOME=" + home, "PATH=" + path, "BIN=" + programs}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -23,13 +25,24 @@ func units(t *testing.T, home string, args ...string) string {
 	return string(out)
 }
 
+// unsharing is a path on which making a user namespace works, or fails.
+func unsharing(t *testing.T, outcome string) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "unshare"), []byte("#!/bin/sh\n"+outcome+"\n"), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	return folder + ":" + os.Getenv("PATH")
+}
+
 // The units are right in the eyes of systemd, say that a recording outlives the daemon, and keep what somebody else wrote. No
 // manager is started.
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
-	for path, program := range map[string]string{".local/bin/scout": "scout", ".local/lib/scout/scout-recorder": "scout-recorder"} {
-		target := filepath.Join(home, path)
+	path, forbidden := unsharing(t, "true"), unsharing(t, "false")
+	for name, program := range map[string]string{".local/bin/scout": "scout", ".local/lib/scout/scout-recorder": "scout-recorder"} {
+		target := filepath.Join(home, name)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +58,7 @@ func TestUnits(t *testing.T) {
 	if err := os.WriteFile(own, []byte("[Socket]\nListenStream=%h/mine.sock\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said := units(t, home, "--units"); !strings.Contains(said, "scout.socket is not of make install-user and stays as it is") {
+	if said := units(t, home, path, "--units"); !strings.Contains(said, "scout.socket is not of make install-user and stays as it is") {
 		t.Errorf("%s", said)
 	}
 	if content, err := os.ReadFile(own); err != nil || !strings.Contains(string(content), "mine.sock") {
@@ -54,8 +67,10 @@ func TestUnits(t *testing.T) {
 	if err := os.Remove(own); err != nil {
 		t.Fatal(err)
 	}
-	units(t, home, "--units")
-	units(t, home, "--units") // again, over itself
+	units(t, home, path, "--units")
+	if said := units(t, home, forbidden, "--units"); !strings.Contains(said, "user namespaces are not allowed here") { // again, over itself
+		t.Errorf("%s", said)
+	}
 
 	service, err := os.ReadFile(filepath.Join(folder, "scout.service"))
 	if err != nil {
@@ -86,8 +101,13 @@ func TestUnits(t *testing.T) {
 	if said := analyze("--user", "--man=no", "verify", filepath.Join(folder, "scout.service"), filepath.Join(folder, "scout.socket"), instance); strings.Contains(said, "scout") {
 		t.Errorf("verify: %s", said)
 	}
-	for _, unit := range []string{filepath.Join(folder, "scout.service"), instance} {
-		analyze("security", "--offline=yes", "--threshold=66", unit)
+	services := []string{filepath.Join(folder, "scout.service"), instance}
+	for _, unit := range services {
+		analyze("security", "--offline=yes", "--threshold=63", unit)
+	}
+	units(t, home, path, "--units")
+	for _, unit := range services {
+		analyze("security", "--offline=yes", "--threshold=28", unit)
 	}
 
 	// Removing takes those of this prefix alone.
@@ -98,7 +118,7 @@ func TestUnits(t *testing.T) {
 	if err := os.WriteFile(own, []byte("[Socket]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	units(t, home, "--remove")
+	units(t, home, path, "--remove")
 	if left, err := filepath.Glob(filepath.Join(folder, "scout*")); err != nil || strings.Join(left, " ") != own+" "+instance && strings.Join(left, " ") != instance+" "+own {
 		t.Errorf("left are %v, %v", left, err)
 	}
@@ -167,4 +187,40 @@ func managerFolder(t *testing.T, answers bool) string {
 		}
 	}
 	return runtime
+}
+
+// The daemon of a unit is in a user namespace without capabilities, with a file system that is partly read only. Clients outside of it
+// reach it, and what it starts records.
+func TestTheDaemonWorksAsItsUnitConfinesIt(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"unshare", "setpriv"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed (Debian: util-linux)", program)
+		}
+	}
+	h := inHouse(newBooth(t))
+	confined := h.command("serve")
+	confined.Args = append([]string{
+		"unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--uts", "sh", "-c",
+		`mount --bind /usr /usr && mount -o remount,bind,ro /usr && exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"`,
+		"sh", confined.Path,
+	}, confined.Args[1:]...)
+	confined.Path, _ = exec.LookPath("unshare") // it is there
+	p := h.launch(confined)
+	p.await("serving on")
+	if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)); err != nil || !strings.Contains(string(text), "\nCapBnd:\t0000000000000000\n") {
+		t.Fatalf("it is not confined: %v", err)
+	}
+	h.must(append([]string{"start"}, studio...)...)
+	h.mic.PlayEndless(codedSeed, 48_000, 1)
+	h.untilFrames(48_000)
+	h.must("stop")
+	m := h.only()
+	if frames, _ := h.heard(m, 10*48_000); len(m.Gaps) != 0 || frames < 24_000 {
+		t.Errorf("%d frames of the signal: %+v", frames, m)
+	}
+	p.signal(syscall.SIGTERM)
+	if got := p.end(); got.code != 0 {
+		t.Errorf("exit %d: %s", got.code, got.err)
+	}
 }
