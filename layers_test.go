@@ -236,7 +236,7 @@ func TestSoundSystemsAreBehindOnePackageEach(t *testing.T) {
 	capture := module + "/internal/capture"
 	users := map[string][]string{ // of a package: who may import it
 		"github.com/gen2brain/malgo": {capture + "/miniaudio"},
-		capture + "/pulse":           {capture, capture + "/miniaudio"},
+		capture + "/pulse":           {capture + "/miniaudio"},
 		capture + "/intake":          {capture, capture + "/miniaudio"},
 		capture:                      {module + "/cmd/scout", module + "/internal/recording/recorder"},
 	}

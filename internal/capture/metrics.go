@@ -61,7 +61,7 @@ func newMetrics(s observe.Scope) *metrics {
 			Name: "scout_capture_opens_total", Help: "Devices opened that delivered frames.",
 		})),
 		drift: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "scout_capture_clock_drift_ppm", Help: "How much faster the device's clock runs than the machine's, parts per million.",
+			Name: "scout_capture_clock_drift_ppm", Help: "How much faster the clock of the device runs than that of the machine, in parts per million.",
 		})),
 		invalid: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scout_capture_invalid_samples_total", Help: "Samples from the device that were not finite numbers.",

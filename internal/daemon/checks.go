@@ -100,7 +100,7 @@ type checker struct {
 
 func newChecker(scope observe.Scope, version string, checks []health.Check) *checker {
 	return &checker{checks: checks, version: version, began: time.Now(), last: health.Report{Status: health.Unknown}, gauge: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "scout_health_status", Help: "How a component was when somebody last asked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
+		Name: "scout_health_status", Help: "State of a component when it was last checked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
 	}, []string{"component"}))}
 }
 

@@ -46,11 +46,11 @@ func newRecord(s observe.Scope) *record {
 	return &record{
 		scope: s,
 		requests: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "scout_engine_request_seconds", Help: "Time of one request to the engine, waiting for a slot not included.",
+			Name: "scout_engine_request_seconds", Help: "Time of one request to the engine, without the wait for a slot.",
 			Buckets: observe.LatencyBuckets(),
 		}, []string{"priority", "outcome"})),
 		failures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_engine_failures_total", Help: "Requests that the engine failed, by error code.",
+			Name: "scout_engine_failures_total", Help: "Requests that failed in the engine, by error code.",
 		}, []string{"code"})),
 	}
 }

@@ -46,7 +46,7 @@ func newMetrics(scope observe.Scope) *metrics {
 		})),
 		checks: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_model_checks_total",
-			Help: "Comparisons of installed model files with their recorded sizes and sums, by outcome.",
+			Help: "Checks of installed model files against their recorded sizes and checksums, by outcome.",
 		}, []string{"outcome"})),
 	}
 	for _, outcome := range []string{outcomeInstalled, outcomePresent, outcomeFailed, outcomeCancelled} {

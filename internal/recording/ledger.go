@@ -40,10 +40,10 @@ func newLedger() *ledger {
 			Name: "scout_recording_written_frames_total", Help: "Frames written to recordings, each counted once, without silence in gaps.",
 		}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scout_recording_written_bytes_total", Help: "Bytes of those frames.",
+			Name: "scout_recording_written_bytes_total", Help: "Bytes of the frames that were written to recordings.",
 		}),
 		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_recording_gaps_total", Help: "Stretches of recordings that are silence because audio is missing, by reason.",
+			Name: "scout_recording_gaps_total", Help: "Gaps in recordings, where audio is missing and silence takes its place, by reason.",
 		}, []string{"reason"}),
 		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_recording_gap_frames_total", Help: "Frames in gaps of recordings, by reason.",

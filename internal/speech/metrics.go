@@ -27,7 +27,7 @@ func newMetrics(s observe.Scope) *metrics {
 			Name: "scout_transcription_errors_total", Help: "Failed attempts to transcribe, by error code.",
 		}, []string{"kind", "code"})),
 		words: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_words_transcribed_total", Help: "Final words, once each.",
+			Name: "scout_words_transcribed_total", Help: "Words of final texts; a word counts once.",
 		}, []string{"kind"})),
 		audio: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_audio_transcribed_seconds_total", Help: "Length of audio that became text.",
@@ -39,7 +39,7 @@ func newMetrics(s observe.Scope) *metrics {
 			Name: "scout_pieces_decoded_again_total", Help: "Pieces of audio that were decoded again, by reason.",
 		}, []string{"reason"})),
 		rescued: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_pieces_rescued_total", Help: "Short pieces of audio whose text was doubted and found in another way, by the reason to doubt it.",
+			Name: "scout_pieces_rescued_total", Help: "Short pieces of audio whose first text was doubtful and that were decoded in another way, by the reason of the doubt.",
 		}, []string{"reason"})),
 		warnings: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scout_transcript_warnings_total", Help: "Warnings in finished transcripts, by code.",

@@ -31,7 +31,7 @@ func newMetrics(s observe.Scope) *metrics {
 			Name: "scout_engine_resident_bytes", Help: "Resident memory of the engine processes after the last request, 0 when all are unloaded.",
 		})),
 		recycled: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "scout_engine_recycles_total", Help: "Engine processes replaced because they grew over the memory ceiling.",
+			Name: "scout_engine_recycles_total", Help: "Engine processes that were replaced because they exceeded the memory ceiling.",
 		})),
 		unloaded: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scout_engine_unloads_total", Help: "Engine processes ended because they were idle.",

@@ -34,16 +34,16 @@ func newMetrics(s observe.Scope) *metrics {
 	m := &metrics{
 		scope: s.Component("store"),
 		writes: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "scout_store_write_seconds", Help: "Time of one transaction that changes the store, waiting for its turn included.", Buckets: buckets,
+			Name: "scout_store_write_seconds", Help: "Time of one transaction that changes the store, including the wait for its turn.", Buckets: buckets,
 		})),
 		reads: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "scout_store_read_seconds", Help: "Time of one look into the store.", Buckets: buckets,
+			Name: "scout_store_read_seconds", Help: "Time of one read of the store.", Buckets: buckets,
 		})),
 		lists: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "scout_store_list_seconds", Help: "Time of one page of recordings or transcripts, with or without words to search for.", Buckets: buckets,
 		}, []string{"search"})),
 		failures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "scout_store_failures_total", Help: "Reads and writes of the store that failed, by error code; what a caller asked wrongly is none.",
+			Name: "scout_store_failures_total", Help: "Reads and writes of the store that failed, by error code, without mistakes of the caller.",
 		}, []string{"code"})),
 	}
 	for _, code := range storeFailures() {
