@@ -29,6 +29,7 @@ const (
 	childFigures = "figures"
 	childWrite   = "write"
 	childHold    = "hold"
+	childPurge   = "purge"
 )
 
 func TestMain(m *testing.M) {
@@ -54,6 +55,8 @@ func runTask(task string, arguments []string) error {
 		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(f))
 	case childWrite:
 		return writeAndTell(ctx, arguments[0])
+	case childPurge:
+		return purgeAndDie(ctx, arguments[0], arguments[1], arguments[2])
 	case childHold:
 		if _, err := sqlite.Open(ctx, arguments[0], sqlite.Options{}); err != nil {
 			return err

@@ -193,6 +193,8 @@ func lookAround(ctx context.Context, path, folder string, requests int) (f figur
 		{"search, two words", search(func() store.Filter { return store.Filter{Query: some(0, 500) + " " + some(0, 2000)} }, "")},
 		{"search, a phrase", search(func() store.Filter { return store.Filter{Query: `"` + some(0, 50) + " " + some(0, 50) + `"`} }, "")},
 		{"search, a prefix", search(func() store.Filter { return store.Filter{Query: some(0, 3000)[:2] + "*"} }, "")},
+		{"search, a prefix of one letter", search(func() store.Filter { return store.Filter{Query: some(0, 3000)[:1] + "*"} }, "")},
+		{"search, a word and a prefix of one letter", search(func() store.Filter { return store.Filter{Query: some(0, 3000) + " " + some(0, 3000)[:1] + "*"} }, "")},
 		{"search, without a word", search(func() store.Filter { return store.Filter{Query: some(0, 100) + " -" + some(0, 20)} }, "")},
 		{"search, rare tag", search(func() store.Filter { return store.Filter{Query: some(0, 20), Tags: []string{"rare"}} }, "")},
 		{"search, by relevance", search(func() store.Filter { return store.Filter{Query: some(0, 5000)} }, store.ByRelevance)},
