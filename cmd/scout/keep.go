@@ -46,6 +46,7 @@ func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Trans
 	if err := c.Post(ctx, "/transcripts", keep, &v1.TranscriptSummary{}); err != nil {
 		return notKept(err)
 	}
+	a.tellRetention()
 	return nil
 }
 

@@ -127,6 +127,7 @@ func (a *app) record(ctx context.Context, o recordOptions) (err error) {
 	a.patient()
 	if !o.quiet {
 		show.Linef("recording… %s", describe(started))
+		a.tellRetention()
 	}
 	if o.detach {
 		if err := keeper.Leave(); err != nil {

@@ -219,7 +219,7 @@ func TestEverySignalEndsARecordingInOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := p.end()
-			if m := b.only(); got.code != 0 || strings.Count(got.err, "\n") != 2 || m.EndReason != recording.EndStopped {
+			if m := b.only(); got.code != 0 || strings.Count(got.err, "\n") != 3 || m.EndReason != recording.EndStopped {
 				t.Errorf("exit %d: %s, manifest %+v", got.code, got.err, m)
 			}
 			if b.recorderPID() == 0 {

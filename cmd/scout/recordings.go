@@ -38,7 +38,7 @@ shows it as recovered.`,
 	cmd.AddCommand(
 		newRecordingsListCommand(a), newRecordingsShowCommand(a), newRecordingsAttachCommand(a),
 		newRecordingsVerifyCommand(a), newRecordingsRecoverCommand(a), newRecordingsDeleteCommand(a),
-		newRecordingsTrashCommand(a), newRecordingsRestoreCommand(a),
+		newRecordingsTrashCommand(a), newRecordingsRestoreCommand(a), newRecordingsPruneCommand(a),
 		newRecordingsTitleCommand(a), newRecordingsTagCommand(a), newRecordingsLabelCommand(a),
 	)
 	return cmd

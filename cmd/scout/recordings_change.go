@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -289,25 +287,12 @@ func names(ids []recording.ID) []string {
 
 // confirmDelete asks the user; nil if the answer is yes.
 func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error {
-	if !cli.IsTerminal(a.Std.In) {
-		return cli.Usage(errors.New("cannot ask without a terminal: add --yes"))
-	}
-	for _, id := range ids {
-		text := string(id)
+	lines := make([]string, len(ids))
+	for i, id := range ids {
+		lines[i] = string(id)
 		if m, err := folder.Manifest(id); err == nil {
-			text = fmt.Sprintf("%s, %s", id, clock(m.Duration()))
+			lines[i] = fmt.Sprintf("%s, %s", id, clock(m.Duration()))
 		}
-		a.Notef("%s\n", text)
 	}
-	a.Notef("Delete %s for good? [y/N] ", spelling.Count(len(ids), "recording"))
-	answer, err := bufio.NewReader(a.Std.In).ReadString('\n')
-	if err != nil {
-		answer = ""
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	a.Notef("nothing was deleted\n")
-	return cli.Reported(scout.Errorf(scout.CodeCancelled, "the user said no"))
+	return a.confirm(lines, fmt.Sprintf("Delete %s for good? [y/N] ", spelling.Count(len(ids), "recording")))
 }

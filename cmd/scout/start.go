@@ -75,6 +75,7 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 		return err
 	}
 	if o.json {
+		a.tellRetention()
 		return cli.WriteJSON(a.Std.Out, started)
 	}
 	if started.Already {
@@ -82,6 +83,7 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 	} else {
 		a.Notef("recording… %s\n", started.Device)
 	}
+	a.tellRetention()
 	return a.Say("%s", started.ID)
 }
 

@@ -86,6 +86,9 @@ func statusRows(s *v1.Status) [][]string {
 		engine += ": " + s.Engine.Reason
 	}
 	rows = append(rows, []string{"engine", engine})
+	if kept := retentionText(s.Retention.AudioDays, s.Retention.TrashDays); kept != "" {
+		rows = append(rows, []string{"retention", kept})
+	}
 	ends := ""
 	if s.Idle != nil {
 		ends = fmt.Sprintf(", ends when idle for %s", inSeconds(s.Idle.AfterSeconds))

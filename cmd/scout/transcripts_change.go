@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -309,27 +308,6 @@ func editsOf(t *v1.Transcript, content string) ([]v1.Edit, error) {
 		}
 	}
 	return edits, nil
-}
-
-func newTranscriptsDeleteCommand(a *app) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "delete ID…",
-		Short: "Move texts to the trash",
-		Long: `Moves texts to the trash. Their recordings stay. "scout transcripts restore"
-brings the texts back.`,
-		Example:           "  scout transcripts delete 7f3a9c2e41d0",
-		Args:              cli.NeedArgs("the texts to delete"),
-		ValidArgsFunction: a.completeTranscripts(anyNumber, false),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.changeTranscripts(cmd.Context(), "deleted", args, asJSON, func(c *client.Client, id string) (string, error) {
-				return fmt.Sprintf("%s is in the trash; to bring it back: scout transcripts restore %s", id, id),
-					c.Do(cmd.Context(), http.MethodDelete, "/transcripts/"+url.PathEscape(id), nil, &v1.Deleted{})
-			})
-		},
-	}
-	cli.JSONFlag(cmd, &asJSON)
-	return cmd
 }
 
 func newTranscriptsRestoreCommand(a *app) *cobra.Command {

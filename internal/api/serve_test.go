@@ -22,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/retention"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
@@ -75,6 +76,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
 		},
 		Recorder: s.recorder, History: s.history,
+		Retention: retention.New(retention.Options{Store: st, Folder: folder, Keep: store.DefaultRetention, Scope: scope}),
 		Order: func() recording.Order {
 			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}
 		},

@@ -114,6 +114,7 @@ func (s *Server) register() {
 	s.registerEvents(api)
 	s.registerTranscripts(api)
 	s.registerRecordings(api)
+	s.registerRetention(api)
 	finish(api.OpenAPI())
 }
 

@@ -38,6 +38,8 @@ type Services struct {
 	History *history.History
 	// Backlog makes the texts that were promised for recordings; nil where none are made.
 	Backlog *backlog.Backlog
+	// Retention removes what was kept long enough, and purges.
+	Retention Retention
 	// Backup writes a consistent copy of the database to a file that does not exist yet.
 	Backup func(ctx context.Context, path string) error
 }

@@ -84,22 +84,6 @@ func (s *Server) registerTranscripts(api huma.API) {
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodePreconditionFailed},
 	}, s.editTranscript)
 	operation(api, about{
-		method: http.MethodDelete, path: "/transcripts/{id}", summary: "Delete a transcript",
-		description: "Moves the text to the trash and leaves the audio as it is. It can be restored until undo_until.",
-		errors:      []scout.Code{scout.CodeNotFound},
-	}, func(ctx context.Context, in *ByID) (*body[v1.Deleted], error) {
-		key, err := s.key(ctx, in.ID)
-		if err != nil {
-			return nil, err
-		}
-		var deleted store.Summary
-		err = s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.DeleteTranscript(key); return err })
-		if err != nil {
-			return nil, err
-		}
-		return answer(v1.Deleted{UndoUntil: v1.TimeOf(deleted.DeletedAt.Add(store.DefaultRetention().Trash))}), nil
-	})
-	operation(api, about{
 		method: http.MethodPost, path: "/transcripts/{id}/restore", summary: "Restore a deleted transcript",
 		description: "Takes the text out of the trash.",
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeGone},

@@ -30,6 +30,7 @@ import (
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/retention"
 	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
@@ -87,6 +88,7 @@ type daemon struct {
 	engines    *recognize.Engines
 	history    *history.History
 	backlog    *backlog.Backlog
+	sweeper    *retention.Sweeper
 	backup     func(ctx context.Context, path string) error
 	recorder   *record.Recorder
 	checker    *checker
@@ -232,7 +234,15 @@ func (d *daemon) startRecorder(living context.Context) error {
 	}
 	d.run("history", d.history.Run)
 	d.run("record", d.recorder.Run)
+	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folder, Keep: d.keep, Scope: d.options.Scope})
+	d.run("retention", d.sweeper.Run)
 	return nil
+}
+
+// keep is how long things are kept.
+func (d *daemon) keep() store.Retention {
+	r := d.current.retention()
+	return store.Retention{Audio: r.Audio(), Trash: r.Trash()}
 }
 
 // run runs a component until the components are stopped. A panic or an error in it ends the daemon in order.
@@ -305,7 +315,7 @@ func (d *daemon) startServer(context.Context) error {
 			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(d.storeErr)}
 		}}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
 	}
@@ -313,7 +323,7 @@ func (d *daemon) startServer(context.Context) error {
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Recorder: d.recorder, History: d.history, Backlog: d.backlog, Backup: d.backup,
+		Devices: devices, Recorder: d.recorder, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,
 		Order: d.current.order,
 	})
 	d.running.Go(func() error { return d.server.Serve(d.listener, d.socket) })
@@ -358,6 +368,8 @@ func (d *daemon) status() v1.Status {
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
 		Processes: []v1.Process{{Name: "scout", PID: os.Getpid(), RSSBytes: residentBytes()}},
 	}
+	keep := d.current.retention()
+	status.Retention = v1.Retention{AudioDays: keep.AudioDays, TrashDays: keep.TrashDays}
 	engine, processes := d.engineStatus()
 	status.Engine, status.Processes = engine, append(status.Processes, processes...)
 	if after := d.activity.After(); after > 0 {

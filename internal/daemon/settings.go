@@ -24,14 +24,24 @@ type current struct {
 	started *settings.Loaded
 	record  settings.Record
 	daemon  settings.Daemon
+	keep    settings.Retention
 }
 
 func newCurrent(s *settings.Loaded) *current {
-	return &current{started: s, record: s.Record, daemon: s.Daemon}
+	return &current{started: s, record: s.Record, daemon: s.Daemon, keep: s.Retention}
 }
 
 // atOnce reports whether a setting takes effect as soon as it is changed.
-func atOnce(name string) bool { return strings.HasPrefix(name, "record.") || name == "daemon.idle" }
+func atOnce(name string) bool {
+	return strings.HasPrefix(name, "record.") || strings.HasPrefix(name, "retention.") || name == "daemon.idle"
+}
+
+// retention is how long things are kept.
+func (c *current) retention() settings.Retention {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.keep
+}
 
 // order is what is recorded where a client leaves things open.
 func (c *current) order() recording.Order {
@@ -46,7 +56,7 @@ func (c *current) order() recording.Order {
 func (c *current) apply(saved *settings.Loaded, a *activity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.record, c.daemon = saved.Record, saved.Daemon
+	c.record, c.daemon, c.keep = saved.Record, saved.Daemon, saved.Retention
 	a.setAfter(saved.Daemon.Idle)
 }
 
@@ -55,7 +65,7 @@ func (c *current) pending(saved *settings.Loaded) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	running := *c.started
-	running.Record, running.Daemon = c.record, c.daemon
+	running.Record, running.Daemon, running.Retention = c.record, c.daemon, c.keep
 	names := []string{}
 	before := running.Values()
 	for i, v := range saved.Values() {

@@ -20,7 +20,6 @@ const (
 	eventReconciled    = "recordings_reconciled"
 	EventNotReconciled = "recordings_not_reconciled"
 	eventNotNoted      = "event_not_noted"
-	eventNotTrimmed    = "events_not_trimmed"
 )
 
 // History keeps what was said. It is safe for concurrent use.
@@ -38,24 +37,10 @@ func New(scope observe.Scope, st store.Store, folder store.Folder) *History {
 // Store returns the store.
 func (h *History) Store() store.Store { return h.store }
 
-// trimEvery is how often old events are removed.
-const trimEvery = time.Hour
-
-// Run makes the store agree with the folders, then removes old events from time to time until ctx ends. What it could not do is
-// logged: recordings are there without the store, and the next change of one is tried again.
+// Run makes the store agree with the folders and returns. What it could not do is logged: recordings are there without the store, and the
+// next change of one is tried again.
 func (h *History) Run(ctx context.Context) error {
 	h.reconcile(ctx)
-	ticker := time.NewTicker(trimEvery)
-	defer ticker.Stop()
-	for ctx.Err() == nil {
-		if err := h.store.TrimJournal(ctx, store.EventStream, store.DefaultJournalLimits()); err != nil && ctx.Err() == nil {
-			h.log.Warn(eventNotTrimmed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
-	}
 	return nil
 }
 

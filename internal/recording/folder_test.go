@@ -150,72 +150,6 @@ func TestRepairCompletesWhatACrashOfTrashLeft(t *testing.T) {
 	}
 }
 
-func TestRetention(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	const bytes = recording.HeaderBytes + 2000
-	// Three recordings that ended three days, two days and one day ago.
-	prepare := func(t *testing.T, transcribed ...int) (*recording.Folder, []recording.ID) {
-		folder, _ := openFolder(t)
-		var ids []recording.ID
-		for days := 3; days > 0; days-- {
-			at := now.Add(-time.Duration(days) * 24 * time.Hour)
-			w, err := folder.Create(recording.Settings{Format: speech, StartedAt: at})
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(t, w, 1000)
-			ids = append(ids, finish(t, w).ID)
-		}
-		for _, i := range transcribed {
-			markTranscribed(t, folder, ids[i])
-		}
-		return folder, ids
-	}
-	for _, c := range []struct {
-		name        string
-		policy      recording.Retention
-		transcribed []int
-		want        []int
-		untouched   int
-	}{
-		{"no limit", recording.Retention{}, []int{0, 1, 2}, nil, 0},
-		{"age", recording.Retention{MaxAge: 36 * time.Hour}, []int{0, 1, 2}, []int{0, 1}, 0},
-		{"size", recording.Retention{MaxBytes: 2 * bytes}, []int{0, 1, 2}, []int{0}, 0},
-		{"both", recording.Retention{MaxAge: 60 * time.Hour, MaxBytes: bytes}, []int{0, 1, 2}, []int{0, 1}, 0},
-		{"not what is not transcribed", recording.Retention{MaxAge: time.Hour}, []int{1}, []int{1}, 2},
-		{"size, from what may go", recording.Retention{MaxBytes: bytes}, []int{1, 2}, []int{1, 2}, 1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			folder, ids := prepare(t, c.transcribed...)
-			for _, dryRun := range []bool{true, false} {
-				report, err := folder.ApplyRetention(c.policy, now, dryRun)
-				if err != nil {
-					t.Fatal(err)
-				}
-				var got, want []recording.ID
-				for _, e := range report.Expired {
-					got = append(got, e.ID)
-				}
-				for _, i := range c.want {
-					want = append(want, ids[i])
-				}
-				if fmt.Sprint(got) != fmt.Sprint(want) || report.Untranscribed != c.untouched {
-					t.Errorf("dry run %v: takes %v and keeps %d untranscribed, want %v and %d", dryRun, got, report.Untranscribed, want, c.untouched)
-				}
-				if want := int64(3-len(c.want)) * bytes; report.KeptBytes != want {
-					t.Errorf("keeps %d bytes, want %d", report.KeptBytes, want)
-				}
-			}
-			list, _, err := folder.List()
-			if err != nil || len(list) != 3-len(c.want) {
-				t.Errorf("%d recordings left, %v; want %d", len(list), err, 3-len(c.want))
-			}
-		})
-	}
-}
-
 // markTranscribed makes the manifest one of an earlier version of Scout, which noted that there is a text.
 func markTranscribed(t testing.TB, folder *recording.Folder, id recording.ID) {
 	t.Helper()
@@ -224,19 +158,6 @@ func markTranscribed(t testing.TB, folder *recording.Folder, id recording.ID) {
 	if m, err := folder.Manifest(id); err != nil || m.TranscribedAt.IsZero() {
 		t.Fatalf("manifest %+v, %v", m, err)
 	}
-}
-
-func TestRetentionKeepsWhatIsBeingRecorded(t *testing.T) {
-	t.Parallel()
-	folder, _ := openFolder(t)
-	w := create(t, folder, speech)
-	write(t, w, 1000)
-	markTranscribed(t, folder, w.ID())
-	report, err := folder.ApplyRetention(recording.Retention{MaxAge: 1, MaxBytes: 1}, time.Now(), false)
-	if err != nil || len(report.Expired) != 0 {
-		t.Errorf("retention took %v, %v", report.Expired, err)
-	}
-	finish(t, w)
 }
 
 func TestSpaceIsToldInMinutes(t *testing.T) {

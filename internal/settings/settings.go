@@ -30,6 +30,7 @@ type Settings struct {
 	Programs   Programs   `koanf:"programs"`
 	Daemon     Daemon     `koanf:"daemon"`
 	Engine     Engine     `koanf:"engine"`
+	Retention  Retention  `koanf:"retention"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -92,6 +93,18 @@ type Engine struct {
 	Idle time.Duration `koanf:"idle" about:"How long the daemon keeps a model in memory after its last use; 0s for as long as the daemon runs."`
 }
 
+// Retention is about how long things are kept.
+type Retention struct {
+	AudioDays int `koanf:"audio_days" min:"0" max:"36500" about:"Days after which the audio of a dictation is removed, counted from the last change of its text; 0 for never. Text is kept, and so is audio without a text."`
+	TrashDays int `koanf:"trash_days" min:"0" max:"36500" about:"Days after which what lies in the trash is removed for good; 0 for never."`
+}
+
+// Audio is how long the audio of dictations is kept; 0 is for ever.
+func (r Retention) Audio() time.Duration { return time.Duration(r.AudioDays) * 24 * time.Hour }
+
+// Trash is how long what lies in the trash is kept; 0 is for ever.
+func (r Retention) Trash() time.Duration { return time.Duration(r.TrashDays) * 24 * time.Hour }
+
 // Default returns the default settings.
 func Default() Settings {
 	return Settings{
@@ -100,6 +113,7 @@ func Default() Settings {
 		Log:        Log{Format: "text"},
 		Daemon:     Daemon{Idle: 10 * time.Minute},
 		Engine:     Engine{Idle: 5 * time.Minute},
+		Retention:  Retention{AudioDays: 30, TrashDays: 30},
 	}
 }
 

@@ -44,7 +44,8 @@ type Store interface {
 	// What is purged is gone for every reader as soon as the first step is committed. After an error, or a crash, the bytes
 	// may still be in the files: FinishPurges, or the next program that opens the store, completes it.
 	Purge(ctx context.Context, recordings ...string) error
-	// PurgeTexts does the same with texts and leaves their recordings as they are. The content of all events of these
+	// PurgeTexts does the same with texts and leaves their recordings as they are, except those of which neither audio nor
+	// another text is left: they go too. The content of all events of these
 	// recordings goes, since it may hold their words.
 	PurgeTexts(ctx context.Context, keys ...Key) error
 	// FinishPurges completes purges that were interrupted. Where none was it changes nothing.

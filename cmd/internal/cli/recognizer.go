@@ -106,6 +106,13 @@ func (a *App) noticeOfModel(n recognize.Notice) {
 // eventNoteNotRemembered is a log event, listed in docs/formats/log-events.md. Its name is never changed.
 const eventNoteNotRemembered = "note_not_remembered"
 
+// NoteOnce says something once for the user, as long as the data folder is the same.
+func (a *App) NoteOnce(name, text string) {
+	if own, err := a.Settings.DataDir(); err == nil {
+		a.noteOnce(own, name, text)
+	}
+}
+
 // noteOnce says something once for each models folder, or once for the user where that folder belongs to somebody else.
 func (a *App) noteOnce(dir, name, text string) {
 	folders := []string{dir}

@@ -40,10 +40,11 @@ type Status struct {
 	Processes     []Process    `json:"processes"`
 	Engine        EngineStatus `json:"engine"`
 	// Transcriptions are the texts that are owed.
-	Transcriptions Owed     `json:"transcriptions"`
-	Recorder       Recorder `json:"recorder"`
-	Connections    int      `json:"connections"`
-	Streams        int      `json:"streams"`
+	Transcriptions Owed      `json:"transcriptions"`
+	Recorder       Recorder  `json:"recorder"`
+	Retention      Retention `json:"retention" doc:"How long things are kept"`
+	Connections    int       `json:"connections"`
+	Streams        int       `json:"streams"`
 }
 
 // Idle says when a daemon ends that was started on demand.

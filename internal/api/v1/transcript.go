@@ -114,6 +114,8 @@ type TextVersion struct {
 // Deleted is the answer to a DELETE.
 type Deleted struct {
 	UndoUntil *Time `json:"undo_until,omitempty"`
+	// Purged is true where it went for good.
+	Purged bool `json:"purged,omitempty"`
 }
 
 // Keep is the body of POST /transcripts: a text that a command made.

@@ -85,10 +85,16 @@ func (s *Store) PurgeTexts(ctx context.Context, keys ...store.Key) error {
 			} else if err != nil {
 				return err
 			}
+			text := textOf(key)
 			if err := t.purgeText(&r, &row); err != nil {
 				return err
 			}
-			if err := t.removed(r.ID, textOf(key)); err != nil {
+			if empty, err := t.purgeEmpty(&r); err != nil {
+				return err
+			} else if empty {
+				text = ""
+			}
+			if err := t.removed(r.ID, text); err != nil {
 				return err
 			}
 		}
@@ -121,6 +127,19 @@ func (t *tx) purgeText(r *recordingRow, row *transcriptRow) error {
 		return err
 	}
 	return t.changed(store.EventTranscriptDeleted, r.ID, r.Client, &eventText{Transcript: row.key.String()})
+}
+
+// purgeEmpty removes a recording of which neither audio nor text is left.
+func (t *tx) purgeEmpty(r *recordingRow) (bool, error) {
+	if r.Audio != store.AudioRemoved {
+		return false, nil
+	}
+	var texts bool
+	if err := t.row("SELECT EXISTS (SELECT 1 FROM transcripts WHERE recording = ? AND latest > 0)", r.key).Scan(&texts); err != nil || texts {
+		return false, err
+	}
+	delete(t.stale, r.key)
+	return true, t.purge(r)
 }
 
 // purged is an entry of the table of purges.

@@ -161,6 +161,27 @@ func retentions() map[string]func(*bench) {
 			})
 			b.versions(key, "first 1 *")
 		},
+		"a recording without audio goes with its last text": func(b *bench) {
+			r := Recording(1)
+			r.Audio, r.Fingerprint = store.AudioRemoved, ""
+			b.add(r, "secret")
+			other := store.Key{Recording: ID(1), Track: "left", Task: store.TaskTranslate}
+			b.update(func(tx store.Tx) error {
+				_, err := tx.PutTranscript(store.Put{Key: other, Kind: store.KindFirst, Transcript: Text("another")})
+				return err
+			})
+			if err := b.PurgeTexts(b.Context(), store.MainKey(ID(1))); err != nil {
+				b.Fatal(err)
+			}
+			b.listed(store.Filter{}, 1)
+			if err := b.PurgeTexts(b.Context(), other); err != nil {
+				b.Fatal(err)
+			}
+			b.listed(store.Filter{})
+			if _, err := b.Recording(b.Context(), ID(1)); scout.CodeOf(err) != scout.CodeRecordingNotFound {
+				b.Errorf("the recording: %v", err)
+			}
+		},
 		"a purge that was asked for is known until it is done": func(b *bench) {
 			b.put(1, "secret")
 			for range 2 {
