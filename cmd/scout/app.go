@@ -10,21 +10,21 @@ import (
 	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
-// app is what the commands share.
+// app is shared by the commands.
 type app struct{ *cli.App }
 
 func newApp(std cli.Streams) *app { return &app{App: cli.New(programName, std)} }
 
-// recordingsDir is where recordings are kept.
+// recordingsDir returns the folder of recordings.
 func (a *app) recordingsDir() (string, error) { return a.Settings.RecordingsDir() }
 
-// modelsDir is where models are installed.
+// modelsDir returns the folder of installed models.
 func (a *app) modelsDir() (string, error) {
 	own, _, err := a.Settings.ModelsDir()
 	return own, err
 }
 
-// ownFile tells whether a path is something that Scout keeps for itself: what lies in the folders of recordings and models, the
+// ownFile reports whether a path is one of Scout's own files: anything in the folders of recordings and models, the
 // database, and the files of the daemon.
 func (a *app) ownFile(path string) bool {
 	abs, err := filepath.Abs(path)
@@ -43,7 +43,7 @@ func (a *app) ownFile(path string) bool {
 	})
 }
 
-// resolved is the absolute path of a folder behind all links.
+// resolved returns the absolute path of a folder, with all links followed.
 func resolved(dir string, err error) (string, bool) {
 	if err != nil {
 		return "", false

@@ -23,10 +23,11 @@ func (a *app) dataDir() (string, error) {
 	return filepath.Abs(dir)
 }
 
-// connect returns a client of the daemon of the data folder, and starts one where none answers. The caller closes it.
+// connect returns a client of the daemon of the data folder. If no daemon answers, it starts one. The caller closes the
+// client.
 func (a *app) connect(ctx context.Context) (*client.Client, error) { return a.reach(ctx, true) }
 
-// connectRunning is connect that starts no daemon.
+// connectRunning is like connect, but starts no daemon.
 func (a *app) connectRunning(ctx context.Context) (*client.Client, error) { return a.reach(ctx, false) }
 
 func (a *app) reach(ctx context.Context, start bool) (*client.Client, error) {
@@ -49,8 +50,8 @@ func (a *app) reach(ctx context.Context, start bool) (*client.Client, error) {
 	return client.Connect(ctx, o)
 }
 
-// launchDaemon says how a daemon is started on demand. It runs in another folder, so every path that this command was given is
-// made absolute, and goes to it in the environment.
+// launchDaemon says how to start a daemon on demand. The daemon runs in another folder, so relative paths that this
+// command was given are made absolute and passed to it in the environment.
 func (a *app) launchDaemon(dir string) (*client.Launch, error) {
 	program, err := os.Executable()
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// listWithin bounds one listing: a sound server that hangs must not hang the command.
+	// listWithin is how long one listing may take: a sound server that hangs must not hang the command.
 	listWithin = 10 * time.Second
-	// lookEvery is how often devices are listed where the system does not tell of changes.
+	// lookEvery is how often devices are listed if the system does not report changes.
 	lookEvery = 2 * time.Second
 )
 
@@ -103,13 +103,14 @@ func (a *app) writeDevices(devices []sound.Device) error {
 	return writeTable(a.Std.Out, rows)
 }
 
-// nameCells is how much of a device's name is shown. Who makes the device chooses it, and need not mean well.
+// nameCells is how much of a device's name is shown. The maker of the device chooses the name, and could choose a
+// harmful one.
 const nameCells = 60
 
-// shownName returns the name of a device for a terminal.
+// shownName returns the name of a device, safe to print on a terminal.
 func shownName(name string) string { return printable.ShortenMiddle(printable.Line(name), nameCells) }
 
-// delivered names the first format of a device and counts more.
+// delivered returns the first format of a device and the number of others.
 func delivered(d *sound.Device) string {
 	switch len(d.Formats) {
 	case 0:
@@ -120,7 +121,7 @@ func delivered(d *sound.Device) string {
 	return fmt.Sprintf("%s, and %d more", d.Formats[0], len(d.Formats)-1)
 }
 
-// writeTable aligns rows of cells.
+// writeTable writes rows of cells in aligned columns.
 func writeTable(w io.Writer, rows [][]string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -131,7 +132,7 @@ func writeTable(w io.Writer, rows [][]string) error {
 	return scout.FileError(scout.CodeWriteFailed, "write the list", table.Flush())
 }
 
-// watchDevices tells what changes until ctx ends.
+// watchDevices prints changes until ctx ends.
 func (a *app) watchDevices(ctx context.Context, backend sound.Backend, devices []sound.Device, asJSON bool) error {
 	w := deviceWatch{app: a, backend: backend, asJSON: asJSON}
 	if err := w.show(devices, nil); err != nil {
@@ -174,7 +175,7 @@ type deviceWatch struct {
 	problem string
 }
 
-// show writes what is different now. failed is why there is no list: the server is gone, for example.
+// show writes what has changed. failed is the reason why there is no list, for example because the server is gone.
 func (w *deviceWatch) show(now []sound.Device, failed error) error {
 	if failed != nil {
 		if text := cli.OneLine(failed); text != w.problem {

@@ -14,14 +14,15 @@ import (
 	"github.com/scout-speech/scout/internal/transcribe"
 )
 
-// keeping hands texts on and keeps those that are whole in the history.
+// keeping passes texts on to another sink, and keeps complete ones in the history.
 type keeping struct {
 	transcribe.Sink
 	app    *app
 	inputs []transcribe.Input
 }
 
-// Finish writes the text, then keeps it: where that fails the text is there all the same, and the input failed.
+// Finish writes the text and then keeps it. If that fails, the text is written nevertheless, and the input counts as
+// failed.
 func (k keeping) Finish(ctx context.Context, i int, doc text.Document) error {
 	if err := k.Sink.Finish(ctx, i, doc); err != nil {
 		return err
@@ -29,8 +30,8 @@ func (k keeping) Finish(ctx context.Context, i int, doc text.Document) error {
 	return k.app.keepText(ctx, &k.inputs[i], &doc.Transcript)
 }
 
-// keepText puts a text into the history, through the daemon: as one of the recording that the input is, else under the name of
-// the file.
+// keepText puts a text into the history, through the daemon. If the input is a recording, the text belongs to it;
+// otherwise it has the name of the file.
 func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Transcript) error {
 	c, err := a.connect(ctx)
 	if err != nil {
@@ -54,7 +55,7 @@ func notKept(err error) error {
 	return scout.Errorf(scout.CodeOf(err), "the text was written and is not in the history: %w", err).WithHint("%s", scout.HintOf(err))
 }
 
-// recordingAt tells whether a file is the audio of a recording in the folder.
+// recordingAt reports whether a file is the audio of a recording in the folder, and of which.
 func (a *app) recordingAt(path string) (recording.ID, bool) {
 	dir, err := a.recordingsDir()
 	if err != nil || path == "" {
@@ -70,5 +71,5 @@ func (a *app) recordingAt(path string) (recording.ID, bool) {
 	return id, err == nil && os.SameFile(own, in) && filepath.Ext(name) == ".wav" && id.Valid()
 }
 
-// sortedNames are the names of labels in order.
+// sortedNames returns the names of labels in order.
 func sortedNames(labels map[string]string) []string { return slices.Sorted(maps.Keys(labels)) }

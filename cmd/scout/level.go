@@ -48,11 +48,11 @@ the interval --every.`,
 	return cmd
 }
 
-// levelLine is the JSON of "scout level".
+// levelLine is what "scout level" prints as JSON.
 type levelLine struct {
 	At     time.Time `json:"at"`
 	Device string    `json:"device"`
-	// RMS and Peak are smoothed, linear, full scale 1.
+	// RMS and Peak are smoothed and linear; full scale is 1.
 	RMS      float64         `json:"rms"`
 	Peak     float64         `json:"peak"`
 	RMSDBFS  float64         `json:"rms_dbfs"`
@@ -60,7 +60,7 @@ type levelLine struct {
 	Outage   scout.GapReason `json:"outage,omitempty"`
 }
 
-// leastEvery is the quickest rhythm: a device delivers a block in so long.
+// leastEvery is the shortest interval: a device delivers a block at most that often.
 const leastEvery = 20 * time.Millisecond
 
 // level is the command.
@@ -80,7 +80,7 @@ func (a *app) level(ctx context.Context, o levelOptions) (err error) {
 	if o.device, err = resolveDevice(o.device); err != nil {
 		return err
 	}
-	// Mono, in single precision: what the level of a recording would be, without rounding.
+	// Mono in single precision gives the level that a recording would have, without rounding.
 	session, err := capture.New(capture.Options{
 		Device: o.device, Format: scout.Format{SampleRateHz: 48000, Channels: 1, Sample: scout.SampleF32},
 		Buffer: time.Second, Preroll: -1, Scope: a.Scope,
@@ -117,7 +117,7 @@ func (a *app) level(ctx context.Context, o levelOptions) (err error) {
 	return a.watchLevel(ctx, session, o, show)
 }
 
-// watchLevel writes the level until ctx ends or the device does.
+// watchLevel prints the level until ctx or the device ends.
 func (a *app) watchLevel(ctx context.Context, session *capture.Session, o levelOptions, show *cli.Console) error {
 	ticker := time.NewTicker(o.every)
 	defer ticker.Stop()
@@ -132,7 +132,7 @@ func (a *app) watchLevel(ctx context.Context, session *capture.Session, o levelO
 			return status.Err
 		}
 		if session.Ring().Closed() {
-			return nil // a file came to its end
+			return nil // the file has ended
 		}
 		if err := a.writeLevel(session.Meter().Reading(), status, o, show); err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 // meterCells is the number of cells of the meter: 3 dB each.
 const meterCells = 20
 
-// meterBar draws a level on the scale from -60 to 0 dBFS: full cells up to the RMS, a mark at the peak.
+// meterBar draws a level on a scale from -60 to 0 dBFS: full cells up to the RMS, and a mark at the peak.
 func meterBar(rms, peak float64) string {
 	cell := func(linear float64) int {
 		share := 1 - level.DBFS(linear)/level.FloorDBFS

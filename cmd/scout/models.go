@@ -76,7 +76,7 @@ BACKEND  what runs the model here, and its prepared graphs, if it has any
 	return cmd
 }
 
-// listedModel is a line of the list, with what runs the model here. Both name the same backend.
+// listedModel is a model in the list, with what runs it here. Both parts name the same backend.
 type listedModel struct {
 	model.Listed
 	recognize.Served
@@ -119,7 +119,7 @@ func modelRows(list []listedModel) [][]string {
 	return rows
 }
 
-// languagesText names up to three languages and counts the others.
+// languagesText returns up to three languages, or their number.
 func languagesText(languages []string) string {
 	const most = 3
 	switch {
@@ -194,7 +194,7 @@ $SCOUT_MODEL, the selected model, the default model.`,
 	return cmd
 }
 
-// languageNote says if a model knows only one language.
+// languageNote returns a note for a model that knows only English.
 func languageNote(languages []string) string {
 	if model.EnglishOnly(languages) {
 		return "; it knows English only"

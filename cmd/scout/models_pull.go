@@ -82,7 +82,7 @@ type pulledModel struct {
 	Recorded []string `json:"recorded"`
 }
 
-// checkSource refuses a source on this machine that does not exist, even if no file of it were needed.
+// checkSource refuses a source on this machine that does not exist, even if no file of it is needed.
 func checkSource(from string) error {
 	if from == "" || strings.Contains(from, "://") {
 		return nil
@@ -114,7 +114,8 @@ func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
 	return nil
 }
 
-// pullProgress shows the progress of a pull: on a terminal in a changing line, else in a line every few seconds.
+// pullProgress shows the progress of a download: on a terminal in a changing line, otherwise in a line every few
+// seconds.
 type pullProgress struct {
 	show *cli.Console
 	next time.Duration // when the next line is due
@@ -139,7 +140,8 @@ func (p *pullProgress) update(at model.Progress) {
 	p.show.Linef("%s", pullLine(at))
 }
 
-// pullLine describes the progress of a pull. The most important part comes first, since a narrow terminal cuts the end.
+// pullLine describes the progress of a download. The most important part comes first, because a narrow terminal cuts
+// the end off.
 func pullLine(at model.Progress) string {
 	line := fmt.Sprintf("%s of %s", sizeText(at.DoneBytes), sizeText(at.TotalBytes))
 	if at.TotalBytes > 0 {

@@ -11,13 +11,13 @@ import (
 	"github.com/scout-speech/scout/internal/printable"
 )
 
-// redrawEvery is how often the progress line is redrawn: the elapsed time continues while a piece is decoded.
+// redrawEvery is how often the progress line is redrawn, so that the elapsed time continues while a piece is decoded.
 const redrawEvery = 500 * time.Millisecond
 
 // lengthSlack is how much longer than declared an input may be before its declared length counts as wrong.
 const lengthSlack = time.Second
 
-// progress is a line on a terminal that shows how far the work is; without a terminal it shows nothing.
+// progress shows how far the work is, in a line on a terminal. Without a terminal it shows nothing.
 type progress struct {
 	show  *cli.Console
 	total int // inputs
@@ -41,7 +41,7 @@ func newProgress(show *cli.Console, inputs int) *progress {
 	return &progress{show: show, total: inputs}
 }
 
-// begin shows input i, of the given length, 0 if it is unknown. end ends it.
+// begin shows input i, which has the given length (0 if it is unknown). end removes the line.
 func (p *progress) begin(i int, name string, length time.Duration) {
 	p.end()
 	if !p.show.Live {
@@ -67,7 +67,7 @@ func (p *progress) begin(i int, name string, length time.Duration) {
 	})
 }
 
-// update shows how much audio is text.
+// update shows how much audio has become text.
 func (p *progress) update(done time.Duration) {
 	p.mu.Lock()
 	p.state.done = done
@@ -99,8 +99,8 @@ func (p *progress) end() {
 	}
 }
 
-// line returns the state in that many cells. The least important parts are dropped first, and the name is shortened
-// before that.
+// line returns the state in at most that many cells. It shortens the name first, and then leaves out the least
+// important parts.
 func (s *progressState) line(cells int) string {
 	const leastName, leastBar, mostBar = 8, 6, 30
 	if s.done > s.length+lengthSlack {
@@ -154,7 +154,7 @@ func (s *progressState) line(cells int) string {
 	return printable.Shorten(figure, cells)
 }
 
-// drawBar draws a share of 1 in that many cells, brackets included.
+// drawBar draws a bar for a share from 0 to 1, in that many cells including the brackets.
 func drawBar(cells int, share float64) string {
 	inner := cells - 2
 	full := int(min(max(share, 0), 1) * float64(inner))

@@ -18,11 +18,11 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// recordName is the name under which the recorder's log knows the commands.
+// recordName names these commands in the recorder's log.
 const recordName = "scout record"
 
-// unattendedFor is how long a recording goes on whose program was killed, unless --unattended says
-// otherwise: time enough to notice, and no microphone that stays open for ever.
+// unattendedFor is how long a recording continues after its command was killed, unless --unattended says otherwise.
+// That is long enough to notice, and the microphone does not stay open for ever.
 const unattendedFor = 10 * time.Minute
 
 type recordOptions struct {
@@ -150,10 +150,10 @@ type startedRecording struct {
 	Device    recording.Device `json:"device"`
 }
 
-// attend shows a recording until the user ends it or it ends by itself, and does what comes after.
+// attend shows a recording until it ends or the user ends it, and then does what the options ask for.
 func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keeper, after *after) error {
 	newView(show, keeper).run(ctx)
-	// The end of ctx is what ends a recording, so that what follows must not end with it.
+	// ctx ends the recording, so the work after it needs another context.
 	finishing, work := a.insist(ctx, show)
 	defer work.release()
 	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
@@ -167,7 +167,7 @@ func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keep
 	return after.run(finishing, show, manifest, err)
 }
 
-// notWaited tells whether the user did not wait for the end of the recording, and says what that means.
+// notWaited reports whether the user did not wait for the end of the recording, and prints what that means.
 func notWaited(finishing context.Context, show *cli.Console, m recording.Manifest) bool {
 	if m.ID != "" || finishing.Err() == nil {
 		return false
@@ -176,10 +176,10 @@ func notWaited(finishing context.Context, show *cli.Console, m recording.Manifes
 	return true
 }
 
-// slowStop is when the user is told that the end takes its time.
+// slowStop is how long the end may take before the user is told that it takes time.
 const slowStop = time.Second
 
-// explainStart adds what helps to why a recording did not begin.
+// explainStart adds a hint to the reason why a recording did not begin.
 func explainStart(ctx context.Context, err error) error {
 	if scout.CodeOf(err) == scout.CodeCancelled && ctx.Err() == nil { // by somebody else, not by a signal
 		return scout.Errorf(scout.CodeNotRecording, "ended by \"scout record stop\" before anything was recorded").WithHint("to begin again: scout record")
@@ -191,7 +191,7 @@ func explainStart(ctx context.Context, err error) error {
 	return err
 }
 
-// describe tells what is being recorded, and what becomes of it.
+// describe says what is being recorded, and in which format.
 func describe(s recording.Started) string {
 	name := shownName(s.Device.Name)
 	if name == "" {
@@ -216,7 +216,7 @@ func formatText(f scout.Format) string {
 	return fmt.Sprintf("%d Hz, %s, %s", f.SampleRateHz, channels, f.Sample)
 }
 
-// delivers tells whether a device delivers the format of the recording as it is.
+// delivers reports whether the device delivers the format of the recording without conversion.
 func delivers(device string, f scout.Format) bool {
 	encoding := map[scout.SampleFormat]string{scout.SampleS16: "pcm_s16le", scout.SampleS24: "pcm_s24le", scout.SampleF32: "pcm_f32le"}[f.Sample]
 	device = strings.Replace(device, " 1 channels,", " 1 channel,", 1) // as recorders of older versions wrote it
@@ -246,8 +246,8 @@ The recording ends first, even if a flag, the model or the output is wrong.`,
 	return cmd
 }
 
-// stopAnyway ends the recording although something else is wrong, with the command line, a setting or the log: whoever says stop and misspells the
-// rest does not want to go on being recorded. Where it is not sure which folder is meant nothing is ended.
+// stopAnyway ends the recording even if the command line, a setting or the log is wrong: a user who asks to stop does
+// not want to be recorded any longer. If it is not certain which folder is meant, nothing is ended.
 func (a *app) stopAnyway(cmd *cobra.Command, wrong error) error {
 	if wrong == nil {
 		return nil
@@ -266,8 +266,8 @@ func (a *app) stopAnyway(cmd *cobra.Command, wrong error) error {
 	return errors.Join(a.stopRecording(cmd.Context(), afterOptions{}), wrong)
 }
 
-// stopRecording is "scout record stop". Nothing stands between it and the end of the recording: what is to become of that
-// is looked at when it is safe.
+// stopRecording is "scout record stop". It ends the recording first. Only when the recording is safe does it look at
+// what the options ask for.
 func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 	folder, err := a.openRecordings()
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/transcribe"
 )
 
-// afterOptions say what becomes of a recording when it ended.
+// afterOptions say what to do with a recording when it has ended.
 type afterOptions struct {
 	cli.RecognizerOptions
 	output     string
@@ -45,8 +45,8 @@ func (o *afterOptions) bind(cmd *cobra.Command) {
 	flags.BoolVar(&o.json, "json", false, "print the recording as JSON instead of its path")
 }
 
-// after is what is to be done with a recording when it ended, prepared before it begins: what cannot work
-// is said while nothing was spoken yet.
+// after is the work on a recording that has ended. It is prepared before the recording begins, so that the user hears
+// about wrong options before speaking.
 type after struct {
 	app        *app
 	options    afterOptions
@@ -78,7 +78,7 @@ func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afte
 	return w, nil
 }
 
-// nothingAfter is for a recording of which nothing is to become: it is named.
+// nothingAfter only names the recording.
 func nothingAfter(a *app, folder *recording.Folder, quiet bool) *after {
 	return &after{app: a, options: afterOptions{quiet: quiet}, folder: folder}
 }
@@ -90,7 +90,7 @@ func (w *after) close() {
 	}
 }
 
-// checkOutput returns the file to copy a recording to, after looking whether that will be possible.
+// checkOutput returns the file to copy a recording to, after checking that this will be possible.
 func (a *app) checkOutput(output string, force bool, id recording.ID) (string, error) {
 	if output == "" {
 		return "", nil
@@ -116,14 +116,14 @@ func (a *app) checkOutput(output string, force bool, id recording.ID) (string, e
 	return filepath.Abs(place.Target())
 }
 
-// emptyFile is true for a file with nothing in it, which may be replaced.
+// emptyFile reports whether a file is empty, so that it may be replaced.
 func emptyFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Size() == 0
 }
 
-// run does it. failed is why the recording could not be finished as it should; what there is of it is
-// handled all the same.
+// run does the work. failed is why the recording could not be finished normally; what exists of it is handled
+// nevertheless.
 func (w *after) run(ctx context.Context, show *cli.Console, m recording.Manifest, failed error) error {
 	if m.ID == "" {
 		return failed
@@ -169,7 +169,7 @@ type endedRecording struct {
 	Output string `json:"output,omitempty"` // the copy of it
 }
 
-// endFailure is failed, or why the recording ended before it was to where whoever finished it found nothing else to say.
+// endFailure returns failed, or otherwise the reason if the recording ended too early.
 func endFailure(m recording.Manifest, failed error) error {
 	if failed != nil {
 		return failed
@@ -177,7 +177,7 @@ func endFailure(m recording.Manifest, failed error) error {
 	return m.EndReason.Err()
 }
 
-// whereabouts returns the folder of the recording and the path of its audio, after a look whether it is there.
+// whereabouts returns the folder of the recording and the path of its audio, after checking that the file exists.
 func (w *after) whereabouts(m recording.Manifest) (*recording.Folder, string, error) {
 	folder := w.folder
 	if dir := filepath.Dir(m.Path); m.Path != "" && dir != folder.Dir() {
@@ -194,7 +194,7 @@ func (w *after) whereabouts(m recording.Manifest) (*recording.Folder, string, er
 	return folder, path, nil
 }
 
-// safeAt says that a failure after the recording took nothing of it.
+// safeAt adds to an error that the recording itself is safe.
 func safeAt(path string, err error) error {
 	code := scout.CodeOf(err)
 	if scout.ClassOf(err) == scout.Cancelled {
@@ -203,7 +203,7 @@ func safeAt(path string, err error) error {
 	return scout.Errorf(code, "%w (the recording is safe: %s)", err, path).WithHint("%s", scout.HintOf(err))
 }
 
-// summary tells in one line what was recorded.
+// summary describes the recording in one line.
 func summary(m recording.Manifest, path string) string {
 	size := int64(m.Frames) * int64(m.Format.FrameBytes())
 	text := fmt.Sprintf("recorded %s, %s, %s", clock(m.Duration()), sizeText(size), gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())))
@@ -245,22 +245,22 @@ func (w *after) writeText(ctx context.Context, path string) error {
 	return err
 }
 
-// patient says that this command answers signals itself from now on: a recording is finished first.
+// patient makes this command answer signals itself from now on, because a recording has to be finished first.
 func (a *app) patient() {
 	if a.Std.Interrupts != nil {
 		a.Std.Interrupts.Patient.Store(true)
 	}
 }
 
-// insistence is the work after the signal that ended a recording.
+// insistence is the work that follows the signal which ended a recording.
 type insistence struct {
 	final   atomic.Bool
 	release func()
 }
 
-// insist returns the context for the work after the signal that ended a recording. The next signal is only
-// answered: whoever presses Ctrl-C twice wants the recording to end, not its text to be lost. One more
-// ends that work as well. The caller calls release, and sets final when the file is.
+// insist returns the context for the work that follows the signal which ended a recording. The next signal only prints
+// a message: a user who presses Ctrl-C twice wants the recording to end, and not to lose its text. One more ends that
+// work as well. The caller calls release, and sets final when the file is complete.
 func (a *app) insist(ctx context.Context, show *cli.Console) (context.Context, *insistence) {
 	a.patient()
 	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// drawEvery is the rhythm of the meter on a terminal.
+	// drawEvery is how often the meter on a terminal is redrawn.
 	drawEvery = 100 * time.Millisecond
-	// askEvery is how often the recorder is asked how it is.
+	// askEvery is how often the recorder is asked for its status.
 	askEvery = 250 * time.Millisecond
-	// answerWithin bounds one answer, so that a recorder that hangs does not stop the meter.
+	// answerWithin is how long one answer may take, so that a recorder that hangs does not stop the meter.
 	answerWithin = time.Second
 )
 
-// view shows a recording that is under way: on a terminal a line with time, level, size and gaps;
-// everywhere a line for each thing that happens to it.
+// view shows a recording that is under way: on a terminal in a line with time, level, size and gaps, and everywhere in
+// a line for each event.
 type view struct {
 	show   *cli.Console
 	keeper *remote.Keeper
@@ -84,7 +84,7 @@ func (v *view) run(ctx context.Context) {
 	}
 }
 
-// rest tells what happened before the end and was not told yet.
+// rest prints the events before the end that were not printed yet.
 func (v *view) rest(events *fanout.Subscription[recording.Event]) {
 	for item := range events.Items() {
 		if v.tell(item) {
@@ -93,7 +93,7 @@ func (v *view) rest(events *fanout.Subscription[recording.Event]) {
 	}
 }
 
-// ask asks how the recording is.
+// ask asks the recorder for its status.
 func (v *view) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -108,7 +108,7 @@ func (v *view) ask(ctx context.Context) {
 	}
 }
 
-// tell writes what happened; true where that is the end of the recording.
+// tell prints an event. It returns true if the recording has ended.
 func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 	e, format := item.Value, v.keeper.Order().Format
 	if missed := item.Missed + e.Missed; missed > 0 {
@@ -143,10 +143,10 @@ func (v *view) tell(item fanout.Item[recording.Event]) (over bool) {
 	return false
 }
 
-// reasonText writes the reason of a gap as words.
+// reasonText returns the reason of a gap in words.
 func reasonText(r scout.GapReason) string { return strings.ReplaceAll(string(r), "_", " ") }
 
-// fileText tells what others did to the files of the recording, and what became of it.
+// fileText describes what other programs did to the files of the recording, and the result.
 func fileText(e recording.Event, format scout.Format) string {
 	switch {
 	case e.Failure != "":
@@ -159,7 +159,7 @@ func fileText(e recording.Event, format scout.Format) string {
 	return fmt.Sprintf("%s: it is saved again in %s", e.Damage.Text(), e.Path)
 }
 
-// draw shows how the recording is, in one line.
+// draw shows the state of the recording in one line.
 func (v *view) draw() {
 	if v.status == nil || v.status.Recording == nil {
 		return
@@ -182,7 +182,7 @@ func (v *view) draw() {
 	v.show.Draw(strings.Join(parts, "  "))
 }
 
-// ticking writes a length of which every second is seen: 0:07, 1:02:03.
+// ticking formats a length that changes every second: 0:07, 1:02:03.
 func ticking(d time.Duration) string {
 	seconds := int(d.Seconds())
 	if seconds < 3600 {

@@ -49,8 +49,7 @@ func ownScope() []string {
 	return []string{program, "--user", "--scope", "--quiet", "--collect", "--"}
 }
 
-// resolveDevice makes the name of a file to record from independent of the folder that the recorder
-// process is in.
+// resolveDevice makes the path of a file to record from absolute, because the recorder process runs in another folder.
 func resolveDevice(device string) (string, error) {
 	path, isFile := strings.CutPrefix(device, "file:")
 	if !isFile || filepath.IsAbs(path) || path == "" || !virtual.Is(device) {

@@ -17,7 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// newRecordingsCommand returns "scout recordings" and what is below it.
+// newRecordingsCommand returns "scout recordings" and its subcommands.
 func newRecordingsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recordings",
@@ -44,7 +44,7 @@ shows it as recovered.`,
 	return cmd
 }
 
-// openRecordings opens the folder that the settings name. It makes the folder if it is missing, unless a flag names it.
+// openRecordings opens the folder that the settings name. It creates a missing folder, unless a flag names it.
 func (a *app) openRecordings() (*recording.Folder, error) {
 	dir, err := a.namedRecordings()
 	if err != nil {
@@ -53,7 +53,7 @@ func (a *app) openRecordings() (*recording.Folder, error) {
 	return recording.OpenFolder(dir)
 }
 
-// makeRecordings is openRecordings for a command that makes the folder in any case.
+// makeRecordings is like openRecordings, but always creates a missing folder.
 func (a *app) makeRecordings() (*recording.Folder, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {
@@ -62,7 +62,7 @@ func (a *app) makeRecordings() (*recording.Folder, error) {
 	return recording.OpenFolder(dir)
 }
 
-// namedRecordings is the folder of recordings. One that a flag names must exist.
+// namedRecordings returns the folder of recordings. A folder that a flag names must exist.
 func (a *app) namedRecordings() (string, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {
@@ -71,8 +71,8 @@ func (a *app) namedRecordings() (string, error) {
 	return dir, a.CheckNamedFolder("recordings.dir", dir)
 }
 
-// lookIntoRecordings opens the folder for a command that changes nothing: nil where there is none yet.
-// Where nobody records into it, what a crash left is put right, and said.
+// lookIntoRecordings opens the folder for a command that changes nothing; it returns nil if there is none yet. If
+// nobody is recording into the folder, it repairs what a crash left behind, and says so.
 func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, error) {
 	dir, err := a.namedRecordings()
 	if err != nil {
@@ -103,7 +103,7 @@ func repairedText(r *recording.Repaired) string {
 	return fmt.Sprintf("recovered %s: %s (%s)", r.Manifest.ID, clock(r.Manifest.Duration()), r.Reason)
 }
 
-// listed is a recording as "scout recordings" shows it in JSON.
+// listed is a recording as the commands print it in JSON.
 type listed struct {
 	recording.Manifest
 	Path       string  `json:"path"`
@@ -117,12 +117,12 @@ func listedOf(folder *recording.Folder, m recording.Manifest) listed {
 	if info, err := os.Stat(l.Path); err == nil {
 		l.SizeBytes = info.Size()
 	}
-	if m.State == recording.StateRecording { // the manifest learns the length at the end
+	if m.State == recording.StateRecording { // the length is not in the manifest yet
 		if reader, err := folder.OpenAudio(m.ID); err == nil {
 			if frames, err := reader.Frames(); err == nil {
 				l.Frames = frames
 			}
-			_ = reader.Close() // it was only looked at
+			_ = reader.Close() // it was only asked
 		}
 	}
 	l.Duration = l.Manifest.Duration().Seconds()
@@ -219,7 +219,8 @@ recorder is doing.`,
 	return cmd
 }
 
-// findRecording returns the recording that args name; without one the one under way, else the latest.
+// findRecording returns the recording that args name. Without args, it returns the one that is under way, or else the
+// latest.
 func (a *app) findRecording(folder *recording.Folder, args []string) (recording.ID, error) {
 	if folder == nil {
 		dir, err := a.recordingsDir()
@@ -274,13 +275,13 @@ func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) err
 	return writeTable(a.Std.Out, detailRows(&l, live))
 }
 
-// liveState returns what the recorder says about the recording; nil where it says nothing.
+// liveState returns the state of the recorder of this recording; nil if it does not answer.
 func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *recording.Status {
 	client, err := remote.Dial(ctx, folder.Dir(), remote.Options{Name: "scout recordings show", Probe: true})
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = client.Close() }() // it was only looked at
+	defer func() { _ = client.Close() }() // it was only asked
 	state, err := client.Status(ctx)
 	if err != nil || state.Recording == nil || state.Recording.ID != id {
 		return nil
@@ -288,7 +289,7 @@ func liveState(ctx context.Context, folder *recording.Folder, id recording.ID) *
 	return &state
 }
 
-// timesText writes how often something happened.
+// timesText says how often something happened.
 func timesText(n int) string {
 	if n == 1 {
 		return "once"

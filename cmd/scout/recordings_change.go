@@ -73,7 +73,7 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	return a.attend(ctx, show, keeper, after)
 }
 
-// tellAttached prints which recording it is and how long it has been running.
+// tellAttached prints the id of the recording and how long it has been running.
 func tellAttached(ctx context.Context, show *cli.Console, keeper *remote.Keeper) {
 	format, length := keeper.Order().Format, ""
 	if status, err := keeper.Client().Status(ctx); err == nil && status.Recording != nil {
@@ -149,7 +149,7 @@ func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) 
 	return errors.Join(err, failed)
 }
 
-// toVerify returns the recordings that args name, else all that have ended, and the problems of others.
+// toVerify returns the recordings that args name, or else all that have ended, and what is wrong with other files.
 func (a *app) toVerify(folder *recording.Folder, report recording.RepairReport, args []string) ([]recording.ID, []problem, error) {
 	var ids []recording.ID
 	for _, arg := range args {
@@ -285,7 +285,7 @@ func names(ids []recording.ID) []string {
 	return all
 }
 
-// confirmDelete asks the user; nil if the answer is yes.
+// confirmDelete asks the user. It returns nil if the answer is yes.
 func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error {
 	lines := make([]string, len(ids))
 	for i, id := range ids {

@@ -127,8 +127,8 @@ func newRecordingsLabelCommand(a *app) *cobra.Command {
 	})
 }
 
-// describe reads a recording, changes it where there is something to change, and returns how it is then. Where somebody else
-// changes it at the same moment it is read again.
+// describe reads a recording, changes what is to be changed, and returns the result. If somebody else changes it at the
+// same moment, it tries again.
 func (a *app) describe(ctx context.Context, args []string, change func(*v1.RecordingInfo, []string) (v1.Describe, error)) (*v1.RecordingInfo, error) {
 	c, err := a.connect(ctx)
 	if err != nil {
@@ -157,8 +157,8 @@ func (a *app) describe(ctx context.Context, args []string, change func(*v1.Recor
 	}
 }
 
-// findDescribed returns the id of the one recording whose id begins or ends with part: in the folder, else among the texts that
-// have no recording.
+// findDescribed returns the id of the one recording whose id begins or ends with part. It looks in the folder, and then
+// among texts that have no recording.
 func (a *app) findDescribed(ctx context.Context, c *client.Client, part string) (string, error) {
 	dir, err := a.recordingsDir()
 	if err != nil {

@@ -20,11 +20,11 @@ import (
 	"github.com/scout-speech/scout/internal/release"
 )
 
-// Limits of ending a daemon.
+// How long a daemon may take to end.
 const (
-	// endsWithin is more than the budgets of its stages together.
+	// endsWithin is longer than all stages of its stop may take together.
 	endsWithin = 15 * time.Second
-	// silentEndsWithin is for a daemon that does not answer: it is suspended, or hangs.
+	// silentEndsWithin is for a daemon that does not answer, because it is suspended or hangs.
 	silentEndsWithin = 2 * time.Second
 )
 
@@ -130,7 +130,7 @@ func (a *app) restartDaemon(ctx context.Context, asJSON bool) error {
 	return cli.WriteJSON(a.Std.Out, changedDaemon{EndedPID: ended.PID, PID: status.PID, Version: status.Version})
 }
 
-// serve is the daemon.
+// serve runs the daemon.
 func (a *app) serve(ctx context.Context, onDemand bool) error {
 	a.patient() // the stages of the stop have their own deadlines
 	syscall.Umask(0o077)
@@ -152,7 +152,7 @@ func (a *app) serve(ctx context.Context, onDemand bool) error {
 	return daemon.Run(ctx, o)
 }
 
-// stopDaemon ends the daemon of the data folder and returns when it has ended. One that does not obey is killed.
+// stopDaemon ends the daemon of the data folder, and returns when it has ended. A daemon that does not end is killed.
 func (a *app) stopDaemon(ctx context.Context) (holder daemon.Holder, running bool, err error) {
 	dir, err := a.dataDir()
 	if err != nil {
@@ -185,7 +185,7 @@ func (a *app) stopDaemon(ctx context.Context) (holder daemon.Holder, running boo
 	return holder, true, scout.Errorf(scout.CodeDaemonUnreachable, "the daemon (process %d) does not end", holder.PID)
 }
 
-// daemonEnds waits until another daemon, or none, serves the folder.
+// daemonEnds waits until no daemon, or another one, serves the folder.
 func daemonEnds(ctx context.Context, dir string, holder daemon.Holder, within time.Duration) (bool, error) {
 	deadline := time.After(within)
 	ticker := time.NewTicker(5 * time.Millisecond)

@@ -80,7 +80,7 @@ If a setting is wrong, it is named on standard error, and the exit code is 2.`,
 	return cmd
 }
 
-// chosen returns the settings of those names and groups; all if none are given.
+// chosen returns the settings with these names or in these groups; all if none are given.
 func chosen(values []settings.Value, names []string) ([]settings.Value, error) {
 	if len(names) == 0 {
 		return values, nil
@@ -183,7 +183,7 @@ Exit codes: 0 all settings are valid, 2 something is wrong.`,
 	return cmd
 }
 
-// wrongSettings are the problems of the settings for JSON.
+// wrongSettings returns what is wrong with the settings, for JSON.
 func (a *app) wrongSettings() []wrongSetting {
 	all := []wrongSetting{}
 	var invalid *settings.InvalidError
@@ -196,7 +196,7 @@ func (a *app) wrongSettings() []wrongSetting {
 	return all
 }
 
-// tellWrongSettings prints a line for each wrong setting, and returns their error, which is then reported.
+// tellWrongSettings prints a line for each wrong setting, and returns an error that counts as reported.
 func (a *app) tellWrongSettings() error {
 	var invalid *settings.InvalidError
 	if !errors.As(a.WrongSettings, &invalid) {

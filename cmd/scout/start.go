@@ -44,7 +44,7 @@ records: it continues even if this command or the daemon is killed.`,
 	return cmd
 }
 
-// request is what the options ask for.
+// request returns what the options ask for.
 func (o *startOptions) request() (v1.Start, error) {
 	order, err := o.order()
 	if err != nil {
@@ -87,7 +87,7 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 	return a.Say("%s", started.ID)
 }
 
-// sameRecordings refuses a daemon that records into another folder than this command names: the recording would not be
+// sameRecordings refuses a daemon whose folder of recordings is not that of this command: the recording would not be
 // where the user expects it.
 func (a *app) sameRecordings(ctx context.Context, c *client.Client) error {
 	dir, err := a.recordingsDir()

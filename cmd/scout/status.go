@@ -48,7 +48,7 @@ is running. If no daemon is running, it starts one.`,
 	return cmd
 }
 
-// statusRows has the state for people, the recording first.
+// statusRows returns the state for people, with the recording first.
 func statusRows(s *v1.Status) [][]string {
 	r := &s.Recorder
 	state := r.State
@@ -131,7 +131,7 @@ Exit codes: 0 Healthy, 1 Degraded or unknown, 2 Unhealthy or wrong usage.`,
 	return cmd
 }
 
-// health asks the daemon; if none answers, it checks here.
+// health asks the daemon. If none answers, it makes the checks itself.
 func (a *app) health(ctx context.Context) (*v1.Health, error) {
 	dir, err := a.dataDir()
 	if err != nil {
@@ -161,7 +161,7 @@ func (a *app) health(ctx context.Context) (*v1.Health, error) {
 	return a.checkHere(ctx)
 }
 
-// checkHere runs the checks that need no daemon.
+// checkHere makes the checks that need no daemon.
 func (a *app) checkHere(ctx context.Context, besides ...health.Check) (*v1.Health, error) {
 	checks, err := daemon.Checks(a.Settings, a.Scope)
 	if err != nil {
@@ -179,7 +179,7 @@ func healthRows(h *v1.Health) [][]string {
 	return rows
 }
 
-// healthExit returns the exit code for a state. Usage errors also have 2.
+// healthExit returns an error with the exit code for a state. Wrong usage also has the code 2.
 func healthExit(h *v1.Health) error {
 	switch health.Status(h.Status) {
 	case health.Healthy:

@@ -74,7 +74,7 @@ func (a *app) backup(ctx context.Context, path string, force, asJSON bool) error
 	return nil
 }
 
-// storePath is where the database of the history is.
+// storePath returns the path of the database.
 func (a *app) storePath() (string, error) {
 	dir, err := a.dataDir()
 	return filepath.Join(dir, sqlite.FileName), err
@@ -216,7 +216,7 @@ func (a *app) restore(ctx context.Context, from string, asJSON bool) error {
 	return nil
 }
 
-// checkBackup looks at a backup before anything is ended for it.
+// checkBackup checks a backup before the daemon is ended for it.
 func (a *app) checkBackup(ctx context.Context, path string) error {
 	report, err := sqlite.CheckFile(ctx, path)
 	if err != nil {

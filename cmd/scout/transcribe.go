@@ -23,7 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/transcribe"
 )
 
-// languageUsage and forceUsage are the help of flags that several commands have.
+// These texts explain flags that several commands have.
 const (
 	languageUsage = "language spoken: a code, tag or name such as en, en-US or english, or auto (default: what the model knows)"
 	forceUsage    = "replace the file that --output names where it is not empty"
@@ -151,7 +151,7 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	return show.outcome(err)
 }
 
-// parse reads what needs neither model nor files.
+// parse checks the options that need neither the model nor the files.
 func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	options := transcribe.Options{Class: schedule.Interactive}
 	var err error
@@ -186,7 +186,7 @@ func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	return options, recognize.CheckBackend(o.Backend, o.Profile)
 }
 
-// inputs are the files that were named; - is standard input.
+// inputs returns the inputs that were named; - is standard input.
 func (a *app) inputs(paths []string) ([]transcribe.Input, error) {
 	inputs := make([]transcribe.Input, 0, len(paths))
 	standard := 0
@@ -209,7 +209,7 @@ func (a *app) inputs(paths []string) ([]transcribe.Input, error) {
 	return inputs, nil
 }
 
-// transcription shows how a run goes.
+// transcription shows the progress and the outcome of a run.
 type transcription struct {
 	app     *app
 	r       *cli.Recognizer
@@ -219,7 +219,7 @@ type transcription struct {
 	wait    *wait
 }
 
-// newTranscription returns what shows a run. The caller closes it.
+// newTranscription returns the display of a run. The caller closes it.
 func (a *app) newTranscription(ctx context.Context, r *cli.Recognizer, inputs []transcribe.Input, quiet, summary bool) *transcription {
 	console := cli.NewConsole(a.Std.Err, quiet)
 	return &transcription{
@@ -229,7 +229,8 @@ func (a *app) newTranscription(ctx context.Context, r *cli.Recognizer, inputs []
 	}
 }
 
-// besides leaves the progress line out where the text appears on the terminal as it is made: it would be drawn over.
+// besides hides the progress line if the text appears on the same terminal while it is made, because the line would be
+// drawn over it.
 func (t *transcription) besides(destination *transcribe.Destination) {
 	if destination.Streams() && cli.IsTerminal(t.app.Std.Out) {
 		t.bar.show = cli.NewConsole(t.app.Std.Err, true)
@@ -256,7 +257,7 @@ func (t *transcription) watch() transcribe.Watch {
 	}
 }
 
-// ended says what was out of the ordinary about an input.
+// ended prints what was unusual about an input.
 func (t *transcription) ended(i int, r transcribe.Result, err error) {
 	t.warn(i, r)
 	name := printable.Line(t.inputs[i].Name())
@@ -279,7 +280,7 @@ func (t *transcription) ended(i int, r transcribe.Result, err error) {
 	}
 }
 
-// warn ends what is drawn and writes the warnings about an input.
+// warn removes the progress line and prints the warnings about an input.
 func (t *transcription) warn(i int, r transcribe.Result) {
 	t.wait.over()
 	t.bar.end()
@@ -288,7 +289,7 @@ func (t *transcription) warn(i int, r transcribe.Result) {
 	}
 }
 
-// interruptedAt says how far an input was when the user ended the work.
+// interruptedAt returns an error that says how far an input had got when the user ended the work.
 func interruptedAt(name string, r transcribe.Result, err error) error {
 	text := "interrupted"
 	switch {
@@ -300,7 +301,7 @@ func interruptedAt(name string, r transcribe.Result, err error) error {
 	return cli.Interrupted(text, err)
 }
 
-// outcome is what the command returns for the error of a run, whose lines are on standard error already.
+// outcome returns the error of the command for that of a run, whose failures have already been printed.
 func (t *transcription) outcome(err error) error {
 	var failed *transcribe.FailedError
 	if !errors.As(err, &failed) {
@@ -312,5 +313,5 @@ func (t *transcription) outcome(err error) error {
 	return cli.Reported(err)
 }
 
-// clock writes a length as people read it: 40 ms, 11.0 s, 3:05, 1:02:03.
+// clock formats a length: 40 ms, 11.0 s, 3:05, 1:02:03.
 func clock(d time.Duration) string { return printable.Length(d) }

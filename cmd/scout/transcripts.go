@@ -59,7 +59,7 @@ func (f *listFlags) bind(cmd *cobra.Command) {
 	cli.JSONFlag(cmd, &f.json)
 }
 
-// query are the parameters of a list.
+// query returns the parameters of a list.
 func (f *listFlags) query() (url.Values, error) {
 	q := url.Values{}
 	if f.limit < 0 {
@@ -91,7 +91,7 @@ func (f *listFlags) query() (url.Values, error) {
 	return q, nil
 }
 
-// parseMoment reads a day or a time of this place.
+// parseMoment reads a day or a time, in the local time zone unless it names one.
 func parseMoment(text string) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02T15:04:05", time.DateTime} {
 		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
@@ -101,10 +101,10 @@ func parseMoment(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339, text)
 }
 
-// pageOf is how many are asked for at once.
+// pageOf is how many items are asked for at once.
 const pageOf = 200
 
-// list reads pages until there are enough, or no more.
+// list reads pages until it has enough items, or there are no more.
 func list[T any](ctx context.Context, c *client.Client, path string, query url.Values, limit int) ([]T, error) {
 	all := []T{}
 	for {
@@ -210,7 +210,7 @@ func (a *app) listTranscriptsSorted(ctx context.Context, f *listFlags, words, so
 	return writeTable(a.Std.Out, transcriptRows(found))
 }
 
-// previewRunes is how much of a text a row shows.
+// previewRunes is how many characters of a text a row shows.
 const previewRunes = 60
 
 func transcriptRows(all []v1.TranscriptSummary) [][]string {
@@ -233,7 +233,7 @@ func transcriptRows(all []v1.TranscriptSummary) [][]string {
 	return rows
 }
 
-// marked is a snippet with what matches between asterisks, from a little before the first match on.
+// marked returns a snippet with its matches between asterisks. It begins shortly before the first match.
 func marked(s v1.Snippet) string {
 	const before = 20
 	runes := []rune(s.Text)
@@ -253,7 +253,7 @@ func marked(s v1.Snippet) string {
 	return b.String() + string(runes[at:])
 }
 
-// shortened is a text on one line of at most so many characters.
+// shortened returns a text on one line, with at most that many characters.
 func shortened(text string, most int) string {
 	runes := []rune(printable.Line(text))
 	if len(runes) <= most {
@@ -262,10 +262,11 @@ func shortened(text string, most int) string {
 	return strings.TrimSpace(string(runes[:most-1])) + "…"
 }
 
-// newest is how many of the newest texts an abbreviated id is looked for among.
+// newest is how many of the newest texts are searched for a part of an id.
 const newest = 1000
 
-// findTranscript returns the id of the one text whose id begins or ends with part; with an empty part that of the newest.
+// findTranscript returns the id of the one text whose id begins or ends with part, or of the newest text if part is
+// empty.
 func (a *app) findTranscript(ctx context.Context, c *client.Client, part string, deleted bool) (string, error) {
 	if part != "" {
 		err := c.Get(ctx, "/transcripts/"+url.PathEscape(part), &v1.Transcript{})
@@ -302,7 +303,7 @@ func (a *app) findTranscript(ctx context.Context, c *client.Client, part string,
 	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d texts: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
 }
 
-// withTranscript connects, finds a text, and does something with it.
+// withTranscript connects to the daemon, finds a text, and calls do with it.
 func (a *app) withTranscript(ctx context.Context, part string, deleted bool, do func(c *client.Client, id string) error) error {
 	c, err := a.connect(ctx)
 	if err != nil {

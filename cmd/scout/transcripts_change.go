@@ -22,13 +22,13 @@ import (
 	"github.com/scout-speech/scout/internal/text"
 )
 
-// Help of flags that several commands have.
+// These texts explain flags that several commands have.
 const (
 	formatUsage  = "text, json, srt, vtt, tsv or md"
 	versionUsage = "an earlier version: see scout transcripts versions"
 )
 
-// fetch returns a text in a format.
+// fetch returns a version of a text in a format.
 func fetch(ctx context.Context, c *client.Client, id string, version int, format text.Format) ([]byte, error) {
 	query := url.Values{"format": {string(format)}}
 	if format == text.Plain {
@@ -202,7 +202,7 @@ correction. Words that you keep also keep their times.`,
 	return cmd
 }
 
-// oneOrThree are an id, or an id, a segment and its text.
+// oneOrThree accepts an id, or an id, a segment and its text.
 func oneOrThree(_ *cobra.Command, args []string) error {
 	if len(args) != 1 && len(args) != 3 {
 		return errors.New("want ID, or ID SEGMENT TEXT")
@@ -245,7 +245,7 @@ func (a *app) editTranscript(ctx context.Context, c *client.Client, id string, a
 	return nil
 }
 
-// editByHand opens an editor with a line for each segment, and returns what was changed.
+// editByHand opens an editor with a line for each segment, and returns the changes.
 func (a *app) editByHand(ctx context.Context, t *v1.Transcript) ([]v1.Edit, error) {
 	editor := strings.Fields(os.Getenv("VISUAL"))
 	if len(editor) == 0 {
@@ -265,7 +265,7 @@ func (a *app) editByHand(ctx context.Context, t *v1.Transcript) ([]v1.Edit, erro
 	for i, s := range t.Segments {
 		fmt.Fprintf(&b, "%d\t%s\n", i, strings.Join(strings.Fields(s.Text), " "))
 	}
-	// Not by atomicfile: it is for an editor, and removed afterwards.
+	// This does not need atomicfile: the file is for the editor, and is removed afterwards.
 	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "write the text for the editor", err)
 	}
@@ -281,7 +281,7 @@ func (a *app) editByHand(ctx context.Context, t *v1.Transcript) ([]v1.Edit, erro
 	return editsOf(t, string(content))
 }
 
-// editsOf are the differences between a text and the lines of an editor.
+// editsOf returns the differences between a text and the lines from an editor.
 func editsOf(t *v1.Transcript, content string) ([]v1.Edit, error) {
 	given := make(map[int]string)
 	lines := bufio.NewScanner(strings.NewReader(content))

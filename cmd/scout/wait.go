@@ -9,10 +9,10 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
-// slowStart is when the user is told what the command waits for.
+// slowStart is how long a start may take before the user is told what the command waits for.
 const slowStart = 2 * time.Second
 
-// wait reports that the engine starts slowly, at the first start and at each later one.
+// wait tells the user when the engine starts slowly, the first time and later.
 type wait struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -44,7 +44,7 @@ func (w *wait) start() {
 	})
 }
 
-// loading reports a start that takes long, until the returned function is called.
+// loading reports a slow start until the returned function is called.
 func (w *wait) loading(limit time.Duration) (over func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	gone := make(chan struct{})
@@ -88,7 +88,7 @@ func (w *wait) tell(ctx context.Context, limit time.Duration) {
 	}
 }
 
-// over removes what is shown: something else is shown now.
+// over removes the message, because something else is shown now.
 func (w *wait) over() {
 	w.mu.Lock()
 	end := w.end
