@@ -24,7 +24,7 @@ func clockOffset(tb testing.TB, s *capture.Session, started capture.Started) tim
 	offset := time.Duration(math.MinInt64)
 	for range 25 {
 		awaitFrames(tb, s, 10*time.Millisecond)
-		offset = max(offset, s.Format().Duration(s.Ring().Head().Sub(started.From))-time.Since(started.At))
+		offset = max(offset, s.Format().Duration(s.Ring().Head().Sub(started.From))-time.Since(started.FirstAt))
 	}
 	return offset
 }

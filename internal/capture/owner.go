@@ -243,9 +243,23 @@ func (o *owner) begin() {
 	o.second = second{secondAt: o.now()}
 	o.setState(StateRecording, nil)
 	c.reply <- reply{started: Started{
-		From: o.from, PrerollFrames: preroll, At: time.Now(), Waited: time.Since(c.began),
+		From: o.from, PrerollFrames: preroll, FirstAt: o.firstAt(c), Waited: time.Since(c.began),
 		Device: o.line.device, DeviceFormat: o.line.stream.Format(),
 	}}
+}
+
+// firstAt returns when the first frame of a recording was captured. A device that does not play in real time has no such time: then the
+// frames end now, and begin no earlier than their start was requested.
+func (o *owner) firstAt(c *command) time.Time {
+	now := time.Now()
+	if at, known := o.timeline.captured(o.from); known {
+		return now.Add(min(at-now.Sub(o.session.epoch), 0))
+	}
+	first := now.Add(-o.session.options.Format.Duration(o.session.ring.Head().Sub(o.from)))
+	if first.Before(c.began) {
+		return c.began
+	}
+	return first
 }
 
 // fail ends a waiting start with an error. Nothing else fails: a recording continues whatever the device does.

@@ -81,8 +81,9 @@ type Started struct {
 	From ring.Position
 	// PrerollFrames of them were captured before the start was requested.
 	PrerollFrames uint64
-	// At is when frames arrived and the recording began; its first frame was captured PrerollFrames before.
-	At time.Time
+	// FirstAt is when the first frame was captured, by the times at which the device delivered its blocks: however late this program
+	// takes them, it is the same. It is not after the return of Start.
+	FirstAt time.Time
 	// Waited is the time from the call to the first frames: 0 with a warm device.
 	Waited time.Duration
 	Device sound.Device

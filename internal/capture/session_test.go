@@ -362,7 +362,7 @@ func TestStopConvergesWhileTheDeviceIsAway(t *testing.T) {
 			t.Errorf("stop took %v", took)
 		}
 		length := speech.Duration(stopped.End.Sub(stopped.From))
-		if passed := begun.Sub(started.At); length < passed-tolerance || length > passed+tolerance {
+		if passed := begun.Sub(started.FirstAt); length < passed-tolerance || length > passed+tolerance {
 			t.Errorf("%v recorded in %v", length, passed)
 		}
 		if !slices.Equal(gapsOf(stopped), []scout.GapReason{capture.GapStalled}) {
@@ -469,4 +469,41 @@ func TestNothingIsOpenWhileColdAndIdle(t *testing.T) {
 			t.Errorf("%d opened, %+v", f.opens, s.Status())
 		}
 	})
+}
+
+// The time of the first frame is that of the device, however late a busy machine lets the session take its blocks: what it is set
+// against, the time since a recording broke off, would count those frames twice.
+func TestTheFirstFrameHasItsTimeOnABusyMachine(t *testing.T) {
+	t.Parallel()
+	for situation, late := range map[string]time.Duration{"idle": 0, "late by some blocks": 270 * time.Millisecond, "late by seconds": 3 * time.Second} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			steps := 0
+			busy := func(goroutine string) error {
+				if goroutine == capture.GoroutineOwner {
+					if steps++; steps == 2 { // the device has been opened, and delivers meanwhile
+						time.Sleep(late)
+					}
+				}
+				return nil
+			}
+			bubble(t, capture.Options{Faults: busy, StartTimeout: 10 * time.Second}, func(t *testing.T, f *faultySystem, s *capture.Session) {
+				time.Sleep(time.Second)
+				opened := time.Now()
+				started, err := s.Start(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if off := started.FirstAt.Sub(opened).Abs(); off > 10*time.Millisecond || started.FirstAt.After(time.Now()) {
+					t.Errorf("the first frame was captured %s after the device was opened, by %s", started.FirstAt.Sub(opened), started.FirstAt)
+				}
+				if since := time.Since(opened); since < late {
+					t.Errorf("the session was not late: %s", since)
+				}
+				if _, err := s.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

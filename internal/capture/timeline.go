@@ -128,6 +128,15 @@ func (l *timeline) expected(at time.Duration) ring.Position {
 	return ring.Position(max(zero+l.rate*at.Seconds(), 0))
 }
 
+// captured returns when the frame at a position was captured; false if nothing is known yet.
+func (l *timeline) captured(position ring.Position) (at time.Duration, known bool) {
+	zero, known := l.zero()
+	if !known {
+		return 0, false
+	}
+	return time.Duration((float64(position) - zero) / l.rate * float64(time.Second)), true
+}
+
 // deficit returns the number of frames by which every block of the last deficitSlots seconds was late, compared with
 // the rest of the stretch; 0 as long as that may be chance. The first second of a stretch does not count: a stream may
 // begin with frames that its source had waiting.

@@ -132,23 +132,6 @@ func (r *Recorder) releaseDevice(keep *device) {
 	d.close()
 }
 
-// startedAt returns the wall time at which the first frame of a recording was captured, from the newest frame and its
-// age. The time at which Start returned is less precise, because on a busy machine that is late. The result is not
-// before the pre-roll of the request and not after the return.
-func (d *device) startedAt(heard capture.Started) time.Time {
-	status := d.session.Status()
-	newest := time.Now().Add(-status.FrameAge)
-	first := newest.Add(-d.key.format.Duration(status.Position.Sub(heard.From)))
-	earliest := heard.At.Add(-heard.Waited - d.key.format.Duration(heard.PrerollFrames))
-	if first.Before(earliest) {
-		return earliest
-	}
-	if first.After(heard.At) {
-		return heard.At
-	}
-	return first
-}
-
 // deviceOf converts capture's description of a device for the manifest.
 func deviceOf(d sound.Device, format sound.Format) recording.Device {
 	return recording.Device{ID: d.ID, Name: d.Name, Delivers: format.String()}

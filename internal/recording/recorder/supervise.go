@@ -389,7 +389,7 @@ func (t *take) listen(ctx context.Context, turn uint64) (cause, err error) {
 			if l.err != nil {
 				return l.err, nil
 			}
-			from, err := r.bridge(t.writer, t.order, l.heard, l.device.startedAt(l.heard), recording.GapCapture)
+			from, err := r.bridge(t.writer, t.order, l.heard, recording.GapCapture)
 			if err != nil {
 				return err, nil
 			}

@@ -177,10 +177,9 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume resu
 		recorder: r, order: order, began: r.options.Now(), epoch: time.Now(),
 		quit: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
 	}
-	startedAt := d.startedAt(heard)
 	var from ring.Position
 	t.writer, err = within(ctx, r.options.DiskWithin, "begin the file", func() (w *recording.Writer, err error) {
-		w, from, err = r.openFile(order, heard, startedAt, resume)
+		w, from, err = r.openFile(order, heard, resume)
 		return w, err
 	}, func(late *recording.Writer) { r.discard(late, resume.wanted && !resume.anew) })
 	if err != nil {
@@ -258,12 +257,12 @@ func (r *Recorder) checkResume(order recording.Order) error {
 
 // openFile creates the file, or continues with the one to resume, and returns the ring position of the
 // first frame to write.
-func (r *Recorder) openFile(order recording.Order, heard capture.Started, startedAt time.Time, resume resumption) (w *recording.Writer, from ring.Position, err error) {
+func (r *Recorder) openFile(order recording.Order, heard capture.Started, resume resumption) (w *recording.Writer, from ring.Position, err error) {
 	reason := recording.GapRestart
 	if !resume.wanted || resume.anew {
 		settings := recording.Settings{
 			ID: order.ID, Format: order.Format, Device: deviceOf(heard.Device, heard.DeviceFormat),
-			StartedAt: startedAt, PrerollFrames: heard.PrerollFrames, Labels: order.Labels,
+			StartedAt: heard.FirstAt, PrerollFrames: heard.PrerollFrames, Labels: order.Labels,
 		}
 		if resume.anew {
 			settings.StartedAt, settings.PrerollFrames, reason = resume.since, 0, recording.GapFileLost
@@ -280,7 +279,7 @@ func (r *Recorder) openFile(order recording.Order, heard capture.Started, starte
 		return w, heard.From, nil
 	}
 	// By the wall clock: that is all that two processes share.
-	if from, err = r.bridge(w, order, heard, startedAt, reason); err != nil {
+	if from, err = r.bridge(w, order, heard, reason); err != nil {
 		r.metrics.Settle(w)
 		return nil, 0, errors.Join(err, w.Abandon())
 	}
@@ -290,8 +289,8 @@ func (r *Recorder) openFile(order recording.Order, heard capture.Started, starte
 // bridge fills the time between the end of the file and the first frame of a new device with silence and a gap, and
 // returns the ring position of the first frame to write. Frame n of a recording was captured n/rate seconds after its
 // frame 0.
-func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capture.Started, startedAt time.Time, reason scout.GapReason) (from ring.Position, err error) {
-	have, now := w.Frames(), upTo(order, w.Format().Frames(startedAt.Sub(w.StartedAt())))
+func (r *Recorder) bridge(w *recording.Writer, order recording.Order, heard capture.Started, reason scout.GapReason) (from ring.Position, err error) {
+	have, now := w.Frames(), upTo(order, w.Format().Frames(heard.FirstAt.Sub(w.StartedAt())))
 	if now < have {
 		return heard.From.Add(min(have-now, heard.PrerollFrames)), nil
 	}
