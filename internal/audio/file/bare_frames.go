@@ -105,7 +105,9 @@ func dtsFrame(b []byte) (bytes, samples, rateHz int) {
 
 // bare walks frames up to another file. Where bytes are no frame the next one counts if three follow each other, or if it is the
 // last.
-func (c *cursor) bare(form frameForm) extent {
+//
+//	first  the form of frames from which decoding can begin
+func (c *cursor) bare(form, first frameForm) extent {
 	const lookAhead = 60 << 10
 	count := frameCount{start: c.pos}
 	var gap int64
@@ -115,6 +117,9 @@ func (c *cursor) bare(form frameForm) extent {
 			return count.stop(c, c.size)
 		}
 		size, samples, rate := form(b)
+		if gap > 0 {
+			size, samples, rate = first(b)
+		}
 		switch {
 		case size > 0 && size <= len(b) && (gap == 0 || size == len(b) || follows(b, form, 3)):
 			if count.rate == 0 {

@@ -68,15 +68,18 @@ func (s *source) extent(container string) extent {
 	case "amr":
 		e = c.search(func(b []byte) bool { return string(b[:5]) == "#!AMR" })
 	case "aac":
-		e = c.bare(adtsFrame)
+		e = c.bare(adtsFrame, adtsFrame)
 	case "ac3":
-		e = c.bare(ac3Frame)
+		e = c.bare(ac3Frame, ac3Frame)
 	case "dts":
-		e = c.bare(dtsFrame)
+		e = c.bare(dtsFrame, dtsFrame)
 	case "loas":
-		e = c.bare(loasFrame)
+		e = c.bare(loasFrame, loasFrame)
 	case "sbc":
-		e = c.bare(sbcFrame)
+		e = c.bare(sbcFrame, sbcFrame)
+	case "mlp", "truehd":
+		stream := &mlpStream{}
+		e = c.bare(stream.frame, stream.first)
 	case "flac":
 		e = c.search(startsFile)
 	default:

@@ -35,13 +35,13 @@ type frameCount struct {
 // frame takes a frame of that many bytes and samples that begins at pos in the file, after gap bytes that were not a frame.
 func (f *frameCount) frame(pos int64, bytes, samples int, gap int64) {
 	var silence int64
-	switch {
-	case gap == 0 || f.frames == 0:
-	case len(f.holes) == maxHoles:
-		f.table.full = true
-	default:
+	if gap > 0 && f.frames > 0 {
 		silence = max(f.missing(gap)*int64(samples)-f.last.samples, 0)
-		f.hole(pos-gap, pos, silence)
+		if len(f.holes) == maxHoles {
+			f.table.full, silence = true, 0
+		} else {
+			f.hole(pos-gap, pos, silence)
+		}
 	}
 	f.table.add(framePlace{pos - f.start - f.removed, f.samples + f.silence}, silence > 0)
 	f.frames++

@@ -216,14 +216,14 @@ func TestFileBehindATornFrame(t *testing.T) {
 	}
 }
 
-// Containers without frames that can be found again lose more to damage. They say so, and what was heard before keeps its time.
+// ffmpeg gives up at a destroyed block of WavPack. A warning says so, and what was heard before keeps its time.
 func TestDamageThatCostsTheRest(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
 	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	for name, args := range map[string]string{
-		"TTA": noise + "-c:a tta tta", "WavPack": noise + "-c:a wavpack wv", "MLP": noise + "-c:a mlp -strict -2 mlp",
+		"WavPack": noise + "-c:a wavpack wv",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
