@@ -34,6 +34,14 @@ const maxKeyBytes = 255
 type keyed struct {
 	key, request string // as the store has them
 	stored       bool   // the answer is in the store
+	about        string // the recording that the answer is about, where it is known
+}
+
+// noteRecording says which recording the answer to this request is about, so that a purge of the recording takes the answer along.
+func noteRecording(ctx context.Context, id string) {
+	if k, is := ctx.Value(keyedKey{}).(*keyed); is {
+		k.about = id
+	}
 }
 
 type keyedKey struct{}
@@ -153,7 +161,7 @@ func (s *Server) keepAnswer(ctx context.Context, k *keyed, w *copyingWriter) {
 	if k.stored || w.status < http.StatusOK || w.status >= http.StatusMultipleChoices {
 		return // a request that failed has made nothing: it may be sent again
 	}
-	answer := store.Answer{Request: k.request, Recording: w.about, Status: w.status, Header: make(map[string]string), Body: w.body.Bytes()}
+	answer := store.Answer{Request: k.request, Recording: k.about, Status: w.status, Header: make(map[string]string), Body: w.body.Bytes()}
 	for _, name := range []string{"Content-Type", "ETag"} {
 		if value := w.Header().Get(name); value != "" {
 			answer.Header[name] = value
@@ -169,7 +177,6 @@ func (s *Server) keepAnswer(ctx context.Context, k *keyed, w *copyingWriter) {
 type copyingWriter struct {
 	http.ResponseWriter
 	status int
-	about  string
 	body   bytes.Buffer
 }
 

@@ -161,6 +161,7 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 }
 
 func (s *Server) stopped(ctx context.Context, stopped record.Stopped, failed error) v1.Stopped {
+	noteRecording(ctx, string(stopped.Manifest.ID))
 	out := v1.Stopped{Recording: s.done(stopped.Manifest), Already: stopped.Already}
 	if failed == nil {
 		failed = stopped.Manifest.EndReason.Err()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,7 +95,13 @@ func infoOf(r *store.Recording) v1.RecordingInfo {
 	out := v1.RecordingInfo{
 		ID: r.ID, State: r.State, Source: string(r.Source), Device: r.Device, StartedAt: v1.Time{Time: r.StartedAt}, EndedAt: v1.TimeOf(r.EndedAt),
 		Seconds: v1.Seconds(r.Duration), LostFrames: r.LostFrames, SizeBytes: r.Bytes, Audio: string(r.Audio), Title: r.Title, Tags: r.Tags, Labels: r.Labels,
-		DeletedAt: v1.TimeOf(r.DeletedAt), Snippets: snippetsOf(r.Snippets),
+		DeletedAt: v1.TimeOf(r.DeletedAt), Snippets: snippetsOf(r.Snippets), Client: r.Client,
+	}
+	if len(r.Manifest) > 0 {
+		_ = json.Unmarshal(r.Manifest, &out.Manifest) // the store keeps what the recorder wrote; what cannot be read is left out
+		if out.SHA256 != "" || r.Audio == store.AudioPresent {
+			out.MediaType = mediaWAV
+		}
 	}
 	if r.Transcript != nil {
 		summary := summaryOf(r.Transcript)

@@ -99,7 +99,8 @@ func config(version string) huma.Config {
 	c := huma.DefaultConfig("Scout", version)
 	c.CreateHooks = nil // they add $schema to bodies and a Link header
 	c.DocsPath, c.SchemasPath = "", ""
-	c.Formats = map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
+	json := strictJSON()
+	c.Formats = map[string]huma.Format{"application/json": json, "json": json}
 	c.RejectUnknownQueryParameters = true
 	c.Info.Description = "Speech to text on this machine."
 	return c
@@ -115,6 +116,9 @@ func (s *Server) register() {
 	s.registerTranscripts(api)
 	s.registerRecordings(api)
 	s.registerRetention(api)
+	s.registerDiscard(api)
+	s.registerAudio(api)
+	s.registerExport(api)
 	finish(api.OpenAPI())
 }
 

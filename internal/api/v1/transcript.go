@@ -128,24 +128,61 @@ type Keep struct {
 	Transcript Transcript `json:"transcript"`
 }
 
+// Manifest is what the recorder has noted about a recording, under the names of recording.md. Nothing of it is known of a text without a
+// recording.
+type Manifest struct {
+	Format        *Format  `json:"format,omitempty"`
+	EndReason     string   `json:"end_reason,omitempty"`
+	Frames        uint64   `json:"frames,omitempty"`
+	Gaps          []Gap    `json:"gaps,omitempty"`
+	SHA256        string   `json:"sha256,omitempty" doc:"Of the audio without its header"`
+	DriftPPM      *float64 `json:"drift_ppm,omitempty"`
+	PrerollFrames uint64   `json:"preroll_frames,omitempty"`
+	Resumed       int      `json:"resumed,omitempty"`
+	Rebuilt       bool     `json:"rebuilt,omitempty"`
+}
+
+// Gap is a stretch of a recording that is missing.
+type Gap struct {
+	Start  uint64 `json:"start" doc:"The first missing frame"`
+	Frames uint64 `json:"frames"`
+	Reason string `json:"reason"`
+}
+
 // RecordingInfo is a recording as the store knows it.
 type RecordingInfo struct {
-	ID         string             `json:"id"`
-	State      string             `json:"state,omitempty"`
-	Source     string             `json:"source,omitempty"`
-	Device     string             `json:"device,omitempty"`
-	StartedAt  Time               `json:"started_at"`
-	EndedAt    *Time              `json:"ended_at,omitempty"`
-	Seconds    float64            `json:"duration_seconds"`
-	LostFrames uint64             `json:"lost_frames"`
-	SizeBytes  int64              `json:"size_bytes"`
-	Audio      string             `json:"audio" enum:"present,removed"`
+	ID         string  `json:"id"`
+	State      string  `json:"state,omitempty"`
+	Source     string  `json:"source,omitempty"`
+	Device     string  `json:"device,omitempty"`
+	StartedAt  Time    `json:"started_at"`
+	EndedAt    *Time   `json:"ended_at,omitempty"`
+	Seconds    float64 `json:"duration_seconds"`
+	LostFrames uint64  `json:"lost_frames"`
+	SizeBytes  int64   `json:"size_bytes"`
+	Audio      string  `json:"audio" enum:"present,removed"`
+	MediaType  string  `json:"media_type,omitempty"`
+	Client     string  `json:"client,omitempty" doc:"Whoever the recording is from; absent for the owner"`
+	Manifest
 	Title      string             `json:"title,omitempty"`
 	Tags       []string           `json:"tags,omitempty"`
 	Labels     map[string]string  `json:"labels,omitempty"`
 	DeletedAt  *Time              `json:"deleted_at,omitempty"`
 	Transcript *TranscriptSummary `json:"transcript,omitempty"`
 	Snippets   []Snippet          `json:"snippets,omitempty"`
+}
+
+// Verified is the answer to POST /recordings/{id}/verify.
+type Verified struct {
+	Intact  bool       `json:"intact"`
+	Code    scout.Code `json:"code,omitempty" doc:"Why it is not intact"`
+	Message string     `json:"message,omitempty"`
+}
+
+// Peaks is the outline of a recording.
+type Peaks struct {
+	Seconds float64     `json:"duration_seconds"`
+	Peaks   [][]float64 `json:"peaks" doc:"One list for each channel: the extreme of each stretch, from -1 to 1"`
 }
 
 // Describe is the body of PATCH /recordings/{id}. What is left out stays.

@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// deletedOutput is 200 with the time until which a deletion can be undone, or 204 where it cannot.
+type deletedOutput struct {
+	Status int
+	Body   *v1.Deleted
+}
+
+// registerDiscard adds what deletes, restores and checks recordings.
+func (s *Server) registerDiscard(api huma.API) {
+	operation(api, about{
+		method: http.MethodDelete, path: "/recordings/{id}", summary: "Delete a recording",
+		description: "Moves audio and text to the trash. They can be restored until undo_until. With purge=true both are removed at once, with everything that is known about the recording, and the answer is 204. " +
+			"With audio=only the audio is removed at once and the text stays.",
+		errors: []scout.Code{scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeGone}, also: []int{http.StatusNoContent},
+	}, s.deleteRecording)
+	operation(api, about{
+		method: http.MethodPost, path: "/recordings/{id}/restore", summary: "Restore a deleted recording",
+		description: "Takes audio and text out of the trash.",
+		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeConflict, scout.CodeGone},
+	}, s.restoreRecording)
+	operation(api, about{
+		method: http.MethodPost, path: "/recordings/{id}/verify", summary: "Check the audio of a recording",
+		description: "Reads every byte and compares it with the checksum. A recording that is damaged is an answer with intact false, code and message.",
+		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeGone},
+	}, func(ctx context.Context, in *ByID) (*body[v1.Verified], error) {
+		r, err := s.withAudio(ctx, in.ID)
+		if err != nil {
+			return nil, err
+		}
+		_, err = s.services.Recorder.Folder().Verify(recording.ID(r.ID))
+		if scout.CodeOf(err) == scout.CodeRecordingCorrupt {
+			return answer(v1.Verified{Code: scout.CodeOf(err), Message: scout.Plain(err)}), nil
+		}
+		return answer(v1.Verified{Intact: err == nil}), err
+	})
+}
+
+func (s *Server) deleteRecording(ctx context.Context, in *struct {
+	ByID
+	Purge bool   `query:"purge" doc:"Remove everything at once"`
+	Audio string `query:"audio" enum:"only" doc:"Remove the audio alone, at once"`
+},
+) (*deletedOutput, error) {
+	if in.Purge && in.Audio != "" {
+		return nil, unprocessable("query.audio", "purge and audio exclude each other")
+	}
+	r, err := s.recording(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx) // what has begun is completed
+	folder, id := s.services.Recorder.Folder(), recording.ID(r.ID)
+	switch {
+	case in.Purge:
+		if err := s.purge(ctx, r.ID); err != nil {
+			return nil, err
+		}
+		return &deletedOutput{Status: http.StatusNoContent}, nil
+	case in.Audio != "":
+		if r.Audio == store.AudioRemoved {
+			return nil, gone(r.ID)
+		}
+		if err := folder.Delete(id); err != nil {
+			return nil, err
+		}
+		return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{}}, s.services.History.See(ctx, r.ID)
+	}
+	err = folder.Trash(id)
+	if err == nil {
+		err = s.services.History.See(ctx, r.ID)
+	} else if scout.CodeOf(err) == scout.CodeRecordingNotFound { // it has no audio, or is in the trash already
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var deleted store.Recording
+	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.Delete(r.ID); return err }); err != nil {
+		return nil, err
+	}
+	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: v1.TimeOf(deleted.DeletedAt.Add(store.DefaultRetention().Trash))}}, nil
+}
+
+// purge removes a recording with all that is known about it. A crash in between leaves nothing half done: what was asked for is completed at
+// the next start.
+func (s *Server) purge(ctx context.Context, id string) error {
+	folder := s.services.Recorder.Folder()
+	if m, err := folder.Manifest(recording.ID(id)); err == nil && m.State == recording.StateRecording {
+		return scout.Errorf(scout.CodeRecordingInUse, "recording %s is in progress", id).WithHint("stop it first: scout stop")
+	}
+	if err := s.store().Update(ctx, func(tx store.Tx) error { return tx.AskPurge(id) }); err != nil {
+		return err
+	}
+	if err := folder.Delete(recording.ID(id)); err != nil && scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		return err
+	}
+	return s.store().Purge(ctx, id)
+}
+
+func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, error) {
+	r, err := s.recording(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if r.DeletedAt.IsZero() {
+		return nil, scout.Errorf(scout.CodeConflict, "recording %s is not in the trash", r.ID)
+	}
+	ctx = context.WithoutCancel(ctx)
+	err = s.services.Recorder.Folder().Restore(recording.ID(r.ID))
+	switch {
+	case err == nil:
+		err = s.services.History.See(ctx, r.ID)
+	case scout.CodeOf(err) == scout.CodeRecordingNotFound: // it has no audio
+		err = s.store().Update(ctx, func(tx store.Tx) error { _, err := tx.Restore(r.ID); return err })
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r, err = s.store().Recording(ctx, r.ID); err != nil {
+		return nil, err
+	}
+	noteRecording(ctx, r.ID)
+	return &described{etag(int(r.Revision)), infoOf(&r)}, nil
+}
+
+// withAudio returns a recording whose audio is there, and not in the trash.
+func (s *Server) withAudio(ctx context.Context, id string) (store.Recording, error) {
+	r, err := s.recording(ctx, id)
+	if err == nil && (r.Audio == store.AudioRemoved || !r.DeletedAt.IsZero()) {
+		err = gone(r.ID)
+	}
+	return r, err
+}
+
+func gone(id string) error {
+	return scout.Errorf(scout.CodeGone, "the audio of recording %s was removed", id).WithHint("if it is in the trash, restore the recording first")
+}
