@@ -26,7 +26,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// booth is a folder of recordings and a data folder, with a sound server where one is needed.
+// booth is a folder of recordings and a data folder, with a sound server if the test needs one.
 type booth struct {
 	t      *testing.T
 	dir    string
@@ -64,7 +64,7 @@ func newBooth(t *testing.T) *booth {
 	return b
 }
 
-// close ends the daemon and the recorder, where they run.
+// close ends the daemon and the recorder, if they run.
 func (b *booth) close() {
 	if _, running, err := daemon.HolderOf(b.data); err != nil || running {
 		if got := b.run("serve", "stop"); got.code != 0 {
@@ -124,7 +124,7 @@ func (b *booth) run(args ...string) outcome {
 	return outcome{out.String(), errOut.String(), c.ProcessState.ExitCode()}
 }
 
-// must is run for what has to succeed.
+// must is like run, but the program has to succeed.
 func (b *booth) must(args ...string) outcome {
 	b.t.Helper()
 	got := b.run(args...)
@@ -143,7 +143,7 @@ func (b *booth) folder() *recording.Folder {
 	return folder
 }
 
-// only returns the manifest of the one recording there is, checked against its audio.
+// only returns the manifest of the only recording, checked against its audio.
 func (b *booth) only() recording.Manifest {
 	b.t.Helper()
 	list, problems, err := b.folder().List()
@@ -156,7 +156,7 @@ func (b *booth) only() recording.Manifest {
 	return list[0]
 }
 
-// running is the program while it runs.
+// running is a program that runs.
 type running struct {
 	t   *testing.T
 	cmd *exec.Cmd
@@ -169,16 +169,16 @@ type running struct {
 	late    bool
 }
 
-// patience is how long a program may take for anything on a busy machine.
+// patience is how long a program may take for anything, on a busy machine.
 const patience = 40 * time.Second
 
-// start starts the program in a process group of its own, as a shell does.
+// start starts the program in its own process group, as a shell does.
 func (b *booth) start(args ...string) *running {
 	b.t.Helper()
 	return b.launch(b.command(args...))
 }
 
-// launch starts any program that way.
+// launch starts any program in that way.
 func (b *booth) launch(cmd *exec.Cmd) *running {
 	b.t.Helper()
 	p := &running{t: b.t, cmd: cmd}
@@ -238,7 +238,7 @@ func (p *running) signal(s syscall.Signal) {
 	}
 }
 
-// end waits for the end of the program.
+// end waits until the program has ended.
 func (p *running) end() outcome {
 	p.t.Helper()
 	late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Signal(syscall.SIGABRT) }) // it tells where it hangs
@@ -256,7 +256,7 @@ func (p *running) end() outcome {
 	return outcome{p.out.String(), p.said.String(), p.cmd.ProcessState.ExitCode()}
 }
 
-// untilFrames waits until so many frames are in the file.
+// untilFrames waits until that many frames are in the file.
 func (b *booth) untilFrames(n uint64) {
 	b.t.Helper()
 	for {
@@ -274,7 +274,7 @@ func (b *booth) untilFrames(n uint64) {
 	}
 }
 
-// recorderPID is the process that records.
+// recorderPID returns the process that records.
 func (b *booth) recorderPID() int {
 	b.t.Helper()
 	client, err := remote.Dial(b.t.Context(), b.dir, remote.Options{})
@@ -288,7 +288,7 @@ func (b *booth) recorderPID() int {
 	return client.PID()
 }
 
-// heard is how much of the coded signal is in a recording, and in how many runs.
+// heard returns how much of the coded signal is in a recording, and in how many runs.
 func (b *booth) heard(m recording.Manifest, longest uint64) (frames uint64, runs []pulsetest.Run) {
 	b.t.Helper()
 	content, err := os.ReadFile(b.folder().AudioPath(m.ID))
@@ -302,10 +302,12 @@ func (b *booth) heard(m recording.Manifest, longest uint64) (frames uint64, runs
 	return frames, runs
 }
 
-// replacedText is what whoever watches a recording is told when its recorder died and another one is there.
+// replacedText is what a person who watches a recording reads when its recorder has died and another one has taken
+// over.
 const replacedText = "another one continues the recording"
 
-// suspend stops a process and returns when none of its threads runs any more: the signal alone takes a while on a busy machine.
+// suspend stops a process, and returns when none of its threads runs any more: on a busy machine, the signal alone
+// takes a while.
 func suspend(t *testing.T, pid int) {
 	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {

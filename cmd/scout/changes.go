@@ -20,8 +20,8 @@ func failureOf(err error) failure {
 	return failure{scout.CodeOf(err), cli.OneLine(err), scout.HintOf(err)}
 }
 
-// problem is in JSON what a command could not do, or a file that is not as it should be. It has the id of what the command
-// was asked to change, or the path of the file.
+// problem says in JSON what a command could not do, or what is wrong with a file. It has the id of what the command was
+// asked to change, or the path of the file.
 type problem struct {
 	ID   string `json:"id,omitempty"`
 	Path string `json:"path,omitempty"`

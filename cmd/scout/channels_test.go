@@ -45,10 +45,10 @@ func ffmpegMakes(t *testing.T, name string, args ...string) string {
 	return path
 }
 
-// sameWords compares texts without punctuation and case.
+// sameWords compares texts and ignores punctuation and case.
 func sameWords(a, b string) bool { return slices.Equal(bench.Words(a), bench.Words(b)) }
 
-// transcribedJSON is what a run writes with --format json.
+// transcribedJSON is what a run prints with --format json.
 type transcribedJSON struct {
 	Text     string
 	Segments []struct {
@@ -76,8 +76,8 @@ func transcribeJSON(t *testing.T, want int, args ...string) (doc transcribedJSON
 	return doc, got.err
 }
 
-// TestWhatIsHeardInAPlayerIsTranscribed has the tracks and channels of recordings that players play and a mean, or a
-// first track, does not.
+// TestWhatIsHeardInAPlayerIsTranscribed transcribes recordings whose speech a player plays, but an average of the
+// channels, or the first track, does not contain.
 func TestWhatIsHeardInAPlayerIsTranscribed(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -123,7 +123,7 @@ func TestWhatIsHeardInAPlayerIsTranscribed(t *testing.T) {
 	}
 }
 
-// TestOppositePhaseWithoutFFmpeg reads the file with Scout's own reader.
+// TestOppositePhaseWithoutFFmpeg reads the file without ffmpeg.
 func TestOppositePhaseWithoutFFmpeg(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -137,7 +137,7 @@ func TestOppositePhaseWithoutFFmpeg(t *testing.T) {
 	}
 }
 
-// TestTwoSpeakersInTwoTracks reads one, says so, and reads the other when it is asked to.
+// TestTwoSpeakersInTwoTracks reads one track and says so, and reads the other one if it is asked to.
 func TestTwoSpeakersInTwoTracks(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -209,7 +209,7 @@ func TestOneChannel(t *testing.T) {
 	}
 }
 
-// TestChannelsApart has a person on each channel, who are named in the text, in the order of time.
+// TestChannelsApart transcribes a person on each channel. The text names them, in the order of time.
 func TestChannelsApart(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -283,7 +283,7 @@ func TestChannelsApart(t *testing.T) {
 	}
 }
 
-// Channels apart, where the second file of two behind each other has one more.
+// Two joined files are transcribed by channel; the second one has more channels.
 func TestChannelsApartOfJoinedFiles(t *testing.T) {
 	t.Parallel()
 	needModel(t)

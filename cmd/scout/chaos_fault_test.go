@@ -13,24 +13,24 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// fault is one way to take the microphone, the server or the recorder away.
+// fault is one way in which the microphone, the server or the recorder goes away.
 type fault struct {
 	name string
-	// named is whether the device is recorded by its name, else as the system's default.
+	// named is true if the device is recorded by its name, and false if it is the system's default.
 	named bool
 	harm  func(*patient)
 	heal  func(*patient) // nil where nothing has to come back
-	// limit is how soon it must record again once the device is back.
+	// limit is how soon the recording must continue once the device is back.
 	limit time.Duration
-	// deviceless is whether there is no device, or nothing that serves it, from harm to heal.
+	// deviceless is true if there is no device, or nothing that serves it, from harm to heal.
 	deviceless bool
-	// quiet is whether nothing may play meanwhile. The server would move the player to the other output as well,
-	// and one that plays cannot be woken (capture, wakeMonitor): its monitor gives nothing for two seconds, as no
+	// quiet is true if nothing may play meanwhile. The server would move the player to the other output as well, and an
+	// output that plays cannot be woken (capture, wakeMonitor): its monitor delivers nothing for two seconds, which no
 	// microphone does.
 	quiet bool
-	// silent is whether the recorder cannot tell of it: it is the one that dies.
+	// silent is true if the recorder cannot report the fault, because it is what dies.
 	silent bool
-	// control is whether parec records beside the recorder: where the server lives on, it tells which frames
+	// control is true if parec records beside the recorder. If the server survives, its recording shows which frames
 	// the device delivered.
 	control bool
 }
@@ -80,7 +80,7 @@ func faults() []fault {
 	}
 }
 
-// patient is a recording that things happen to.
+// patient is a recording that suffers the faults.
 type patient struct {
 	booth  *booth
 	id     recording.ID
@@ -90,13 +90,13 @@ type patient struct {
 	played int // signals, each with a seed of its own
 }
 
-// play plays the coded signal that comes next, long enough for one fault.
+// play plays the next coded signal, long enough for one fault.
 func (p *patient) play() *pulsetest.Player {
 	p.played++
 	return p.booth.mic.PlayCoded(uint64(100+p.played), 48_000, 1, signalLength*time.Second/48_000)
 }
 
-// attach connects to the recorder of the moment and hears its events.
+// attach connects to the present recorder and listens to its events.
 func (p *patient) attach() {
 	t := p.booth.t
 	t.Helper()
@@ -139,8 +139,8 @@ func (p *patient) state() *recording.Progress {
 	return s.Recording
 }
 
-// clock is how far the recording is ahead of the time since it began. Blocks come late by chance, so that
-// the largest value of a while counts.
+// clock returns how far the recording is ahead of the time since it began. Blocks may come late, so the largest value
+// over a while counts.
 func (p *patient) clock() time.Duration {
 	var ahead time.Duration
 	for i := range 30 {
@@ -154,7 +154,7 @@ func (p *patient) clock() time.Duration {
 	return ahead
 }
 
-// await waits for an event of one of the kinds, not before a moment.
+// await waits for an event of one of these kinds, at or after a moment.
 func (p *patient) await(since time.Time, kinds ...recording.EventKind) recording.Event {
 	p.booth.t.Helper()
 	timeout := time.After(patience)
@@ -170,7 +170,7 @@ func (p *patient) await(since time.Time, kinds ...recording.EventKind) recording
 	}
 }
 
-// heardFrames waits until so much more was captured.
+// heardFrames waits until that many more frames were captured.
 func (p *patient) heardFrames(more time.Duration) {
 	p.booth.t.Helper()
 	s := p.state()

@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// figuresVariable names the file that figures are appended to, one a line: group, figure, value, bound,
-// verdict, with tabs between them.
+// figuresVariable names the file to which figures are appended, one on each line, with tabs between group, figure,
+// value, bound and verdict.
 const figuresVariable = "SCOUT_FIGURES"
 
-// figures are those of one group.
+// figures are the figures of one group.
 type figures struct {
 	t     *testing.T
 	group string
 }
 
-// report reports a value, and fails where it is not within its bound.
+// report reports a value. It fails the test if the value is not within its bound.
 func (f figures) report(name, value, bound string, ok bool) {
 	t, group := f.t, f.group
 	t.Helper()
@@ -83,7 +83,7 @@ func percentOf(part, whole uint64) string {
 	return fmt.Sprintf("%.4f %%", 100*float64(part)/float64(whole))
 }
 
-// processorTime is what a process used so far, user and system.
+// processorTime returns the processor time of a process so far, user and system.
 func processorTime(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -103,7 +103,7 @@ func processorTime(t *testing.T, pid int) time.Duration {
 	return time.Duration(ticks) * time.Second / ticksPerSecond
 }
 
-// residentPeak is the largest resident size of a process, in bytes.
+// residentPeak returns the largest resident size of a process, in bytes.
 func residentPeak(t *testing.T, pid int) int64 {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

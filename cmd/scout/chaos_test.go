@@ -19,11 +19,11 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
-// The tests of this file measure the promises of recording. They run through make chaos and make soak, which
-// print what they find as one table.
+// The tests in this file measure the promises about recording. make chaos and make soak run them and print the results
+// as one table.
 
-// TestChaosRecording takes away microphone, server and recorder, each as often as SCOUT_CHAOS says, from a
-// recording that the built program makes, and compares what is on disk with what was played.
+// TestChaosRecording takes microphone, server and recorder away from a recording by the built program, each as often as
+// SCOUT_CHAOS says. It compares what is on disk with what was played.
 func TestChaosRecording(t *testing.T) {
 	times, err := strconv.Atoi(os.Getenv("SCOUT_CHAOS"))
 	if err != nil {
@@ -46,7 +46,7 @@ func TestChaosRecording(t *testing.T) {
 		(asked-away).Round(time.Second), (asked/time.Duration(max(events, 1))).Round(100*time.Millisecond)), "", true)
 }
 
-// result is what a series of faults showed.
+// result is the result of a series of faults.
 type result struct {
 	times                 int
 	noticed, again, off   spread
@@ -89,10 +89,10 @@ func sufferOften(t *testing.T, f fault, times int) *result {
 	return r
 }
 
-// signalLength is how many frames of the coded signal are played for one fault.
+// signalLength is the number of frames of the coded signal that are played for one fault.
 const signalLength = 12 * 48_000
 
-// suffer lets one fault happen while the coded signal is played from its beginning.
+// suffer makes one fault happen while the coded signal is played from its beginning.
 func suffer(t *testing.T, f fault, p *patient, r *result) {
 	t.Helper()
 	player := p.play()
@@ -132,9 +132,9 @@ func suffer(t *testing.T, f fault, p *patient, r *result) {
 	r.off = append(r.off, (p.clock() - before).Abs())
 }
 
-// judge compares what is on disk with what was played: every signal by itself, since each has a seed of its
-// own. A frame is lost when the signal goes on later than it broke off with no gap in between, and, where there
-// is a control recording, that has the frame.
+// judge compares what is on disk with what was played, each signal by itself, since each has its own seed. A frame is
+// lost if the signal continues later than where it stopped, with no gap in between, and the control recording, if there
+// is one, has the frame.
 func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int, witness *pulsetest.Witness) {
 	t.Helper()
 	content, err := os.ReadFile(b.folder().AudioPath(m.ID))
@@ -162,7 +162,7 @@ func (r *result) judge(t *testing.T, b *booth, m recording.Manifest, played int,
 			}
 		}
 	}
-	// Beside the signals there is silence. Anything else was not played.
+	// Outside the signals there is silence. Anything else was not played.
 	slices.SortFunc(all, func(x, y pulsetest.Run) int { return cmp.Compare(x.At, y.At) })
 	var end uint64
 	for _, run := range append(all, pulsetest.Run{At: m.Frames}) {
@@ -211,8 +211,8 @@ func (r *result) report(t *testing.T, f fault) {
 	group.report("99.9 % availability", fmt.Sprintf("with one every %s or rarer", (1000*each).Round(time.Second)), "", true)
 }
 
-// TestChaosStarter kills the program that began the recording, and each that attached to it, as often as
-// SCOUT_CHAOS says: not one frame is missing.
+// TestChaosStarter kills the program that began the recording, and each one that attached to it, as often as
+// SCOUT_CHAOS says. Not one frame may be missing.
 func TestChaosStarter(t *testing.T) {
 	times, err := strconv.Atoi(os.Getenv("SCOUT_CHAOS"))
 	if err != nil {
@@ -249,8 +249,8 @@ func TestChaosStarter(t *testing.T) {
 	group.report("frames missing", fmt.Sprintf("%d of %d", lost, m.Frames), "0", lost == 0)
 }
 
-// TestChaosDaemon kills the daemon that began a recording, and each that took it over, as often as SCOUT_CHAOS says: by itself, with its
-// process group and session, and with its control group. Not one frame is missing.
+// TestChaosDaemon kills the daemon that began a recording, and each one that took it over, as often as SCOUT_CHAOS
+// says: alone, with its process group and session, and with its control group. Not one frame may be missing.
 func TestChaosDaemon(t *testing.T) {
 	times, err := strconv.Atoi(os.Getenv("SCOUT_CHAOS"))
 	if err != nil {
@@ -313,8 +313,8 @@ func TestChaosDaemon(t *testing.T) {
 	}
 }
 
-// TestSoakRecording records the coded signal for as long as SCOUT_SOAK says ("10m"), in the process that
-// records for everybody, and compares every frame. Load beside it is up to the caller.
+// TestSoakRecording records the coded signal for as long as SCOUT_SOAK says ("10m"), in the real recorder process, and
+// compares every frame. The caller decides what else the machine does.
 func TestSoakRecording(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SCOUT_SOAK"))
 	if err != nil {
@@ -356,8 +356,8 @@ func TestSoakRecording(t *testing.T) {
 	group.report("resident size of the recorder", fmt.Sprintf("%.1f MB at most", float64(resident)/1e6), "30 MB", resident < 30e6)
 }
 
-// compareCoded reads the coded signal frame by frame: how many frames are as they were played, silent (the
-// player was late), skipped, or something else.
+// compareCoded reads the coded signal frame by frame. It counts the frames that are as they were played, silent (the
+// player was late), skipped, or anything else.
 func compareCoded(t *testing.T, path string, frames uint64) (good, silent, skips, wrong uint64) {
 	t.Helper()
 	content, err := os.ReadFile(path)
@@ -368,7 +368,7 @@ func compareCoded(t *testing.T, path string, frames uint64) (good, silent, skips
 	const window = 10 * 48_000
 	var next uint64
 	for at := uint64(0); at < frames; {
-		// A stretch of silence, then the signal goes on where it broke off, or later.
+		// After a stretch of silence, the signal continues where it stopped, or later.
 		chunk := audio[2*at : 2*min(frames, at+window)]
 		run, ok := firstRun(chunk, next, window)
 		if !ok {
@@ -392,7 +392,7 @@ func compareCoded(t *testing.T, path string, frames uint64) (good, silent, skips
 	return good, silent, skips, wrong
 }
 
-// firstRun finds the first stretch of the signal at or after a frame of it.
+// firstRun finds the first stretch of the signal that begins at a given frame of it or later.
 func firstRun(recorded []byte, from, within uint64) (pulsetest.Run, bool) {
 	index := make(map[uint64]uint64, within)
 	var key uint64

@@ -73,7 +73,8 @@ func (r *scoutProcess) until(what string, done func() bool) {
 	}
 }
 
-// settled waits until the process and its engine have started and take no more processor time: they wait for something.
+// settled waits until the process and its engine have started and use no more processor time, because they wait for
+// something.
 func (r *scoutProcess) settled() {
 	r.t.Helper()
 	var before uint64
@@ -102,7 +103,7 @@ func (r *scoutProcess) settled() {
 	})
 }
 
-// activity returns the processor time of a process in nanoseconds, and whether all its threads sleep: they do not only
+// activity returns the processor time of a process in nanoseconds, and whether all its threads sleep, rather than only
 // wait for a processor.
 func (r *scoutProcess) activity(pid int) (used uint64, asleep bool) {
 	r.t.Helper()
@@ -129,7 +130,7 @@ func (r *scoutProcess) activity(pid int) (used uint64, asleep bool) {
 	return used, asleep
 }
 
-// TestSignalsEndEverything: whatever scout waits for, a signal ends it at once, with the code of the signal.
+// TestSignalsEndEverything: whatever scout waits for, a signal ends it at once, with the exit code of the signal.
 func TestSignalsEndEverything(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -233,7 +234,7 @@ func muteEngine(t *testing.T, r *scoutProcess) {
 	r.cmd.Env = append(os.Environ(), "SCOUT_ENGINE="+engine)
 }
 
-// spokenStream is the clip so many times, as a stream of WAV.
+// spokenStream returns the clip several times, as one WAV stream.
 func spokenStream(t *testing.T, times int) []byte {
 	t.Helper()
 	data, err := os.ReadFile(clip)
@@ -267,7 +268,7 @@ func interruptible(t *testing.T, r *scoutProcess) {
 	t.Cleanup(func() { _ = read.Close(); _ = write.Close(); <-done })
 }
 
-// TestTextThatWasMadeIsKept: an interruption costs no text that is settled.
+// TestTextThatWasMadeIsKept: an interruption loses no text that is settled.
 func TestTextThatWasMadeIsKept(t *testing.T) {
 	t.Parallel()
 	t.Run("on standard output, as it is made", func(t *testing.T) {
@@ -313,7 +314,7 @@ func TestTextThatWasMadeIsKept(t *testing.T) {
 	}
 }
 
-// TestNobodyReadsTheText: after "| head" it ends quietly.
+// TestNobodyReadsTheText: if nobody reads standard output, as after "| head", the program ends quietly.
 func TestNobodyReadsTheText(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestClosedStandardStreams: what cannot be delivered is a failure with a line, also where the shell has closed the
-// stream; a closed stream that is not used harms nothing.
+// TestClosedStandardStreams: text that cannot be written is a failure with a message, even if the shell has closed the
+// stream. A closed stream that is not used does no harm.
 func TestClosedStandardStreams(t *testing.T) {
 	t.Parallel()
 	const noOutput = "cannot write to standard output: it is closed"

@@ -27,9 +27,9 @@ import (
 // daemonKills is how often the daemon is killed; 5 unless set. make chaos sets it, and prints the figures.
 const daemonKills = "SCOUT_DAEMON_KILLS"
 
-// Titles and labels are changed, a text is edited and a recording goes on, all at the same time, while the daemon is killed at
-// random moments: every change that it acknowledged is there, at most the one that was under way beside it, the database is sound, and the
-// recording is what the device delivered.
+// Titles and labels are changed, a text is edited and a recording continues, all at the same time, while the daemon is
+// killed at random moments. Every change that it acknowledged is there, and at most the one that was under way. The
+// database is intact, and the recording is what the device delivered.
 func TestKilledDaemonsForgetNothing(t *testing.T) {
 	t.Parallel()
 	kills := 5
@@ -122,12 +122,12 @@ type changeKind struct {
 	known        map[string]int // the number that is there, by name
 }
 
-// name is what number n changes.
+// name returns the name of what number n changes.
 func (c *changeKind) name(n int) string { return c.doing + strconv.Itoa(n%c.names) }
 
 type acknowledged struct{ n, version int }
 
-// untilKilled makes one change after another until one is not acknowledged.
+// untilKilled makes changes until one is not acknowledged.
 func (c *changeKind) untilKilled() {
 	for {
 		c.tried++
@@ -140,7 +140,7 @@ func (c *changeKind) untilKilled() {
 	}
 }
 
-// holds reports an error unless what is there under a name is what was there last, as far as the test knows, or the one change
+// holds reports an error unless the present value is the last one that the test knows of, or that of the one change
 // whose answer was lost.
 func (c *changeKind) holds(t *testing.T, name, there string) {
 	t.Helper()
@@ -155,7 +155,7 @@ func (c *changeKind) holds(t *testing.T, name, there string) {
 	c.known[name] = n // it must stay
 }
 
-// compare holds what the daemon has against what was acknowledged.
+// compare compares what the daemon has with what was acknowledged.
 func (h *house) compare(c *caller, id, text string, kinds []*changeKind) {
 	h.t.Helper()
 	var described v1.RecordingInfo
@@ -171,7 +171,7 @@ func (h *house) compare(c *caller, id, text string, kinds []*changeKind) {
 	}
 }
 
-// compareVersions holds every version of the text against the edit that made it.
+// compareVersions compares every version of the text with the edit that made it.
 func (h *house) compareVersions(c *caller, text string, edits *changeKind) {
 	h.t.Helper()
 	for _, a := range edits.acknowledged {
@@ -182,7 +182,7 @@ func (h *house) compareVersions(c *caller, text string, edits *changeKind) {
 	}
 }
 
-// untilAnswered waits for a daemon other than the one that was killed, which the command starts.
+// untilAnswered waits until another daemon answers than the one that was killed. The command starts it.
 func (h *house) untilAnswered(killed int) {
 	h.t.Helper()
 	for began := time.Now(); time.Since(began) < patience; {
@@ -195,7 +195,7 @@ func (h *house) untilAnswered(killed int) {
 	h.t.Fatal("no daemon answers")
 }
 
-// caller calls the API of whichever daemon runs, each time on a connection of its own. It starts none.
+// caller calls the API of the present daemon, on a new connection each time. It starts no daemon.
 type caller struct {
 	t      *testing.T
 	client *http.Client
@@ -207,7 +207,7 @@ func (h *house) caller() *caller {
 	}}}}
 }
 
-// call reports whether the daemon acknowledged the call, with its whole answer. A refusal is an error of the test.
+// call reports whether the daemon acknowledged the call with a complete answer. A refusal fails the test.
 func (c *caller) call(method, path string, body, answer any) bool {
 	c.t.Helper()
 	encoded, err := json.Marshal(body)

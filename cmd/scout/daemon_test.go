@@ -115,7 +115,8 @@ func TestCommandsStartOneDaemon(t *testing.T) {
 	}
 }
 
-// A recording loses nothing whatever becomes of the daemon: killed with its whole group, ended in order, suspended and killed.
+// A recording loses nothing, whatever happens to the daemon: it is killed with its whole group, ends normally, or is
+// suspended and killed.
 func TestARecordingOutlivesItsDaemon(t *testing.T) {
 	t.Parallel()
 	h := inHouse(newBooth(t))
@@ -181,7 +182,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 	if m := h.only(); string(m.ID)+"\n" != id || m.EndReason.Err() != nil {
 		t.Errorf("%+v", m)
 	}
-	// The recording of another command is known, stopped, and not kept.
+	// The recording of another command is known and can be stopped. The daemon does not keep it running.
 	p := h.start("record", "--device", "tone:440")
 	p.await("recording…")
 	if state := h.status().Recorder; state.State != "recording" {
@@ -193,7 +194,7 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 	}
 }
 
-// A daemon that a command started ends when nothing is open, and not before.
+// A daemon that a command started ends when nothing is open, and not earlier.
 func TestAnIdleDaemonEnds(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
@@ -300,7 +301,7 @@ func TestADaemonThatDoesNotAnswerIsNamedAndReplaced(t *testing.T) {
 	}
 }
 
-// Health changes nothing: where there was no folder there is none afterwards, and no process begins.
+// A health check changes nothing: it makes no folder and starts no process.
 func TestHealthStartsNothing(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
@@ -321,7 +322,7 @@ func TestHealthStartsNothing(t *testing.T) {
 	}
 }
 
-// What a command is told by relative paths holds for the daemon that it starts, which runs elsewhere.
+// Relative paths that a command is given are also right for the daemon that it starts in another folder.
 func TestRelativePathsReachTheDaemon(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
@@ -336,7 +337,7 @@ func TestRelativePathsReachTheDaemon(t *testing.T) {
 	}
 }
 
-// A daemon that cannot start says why to the command that started it.
+// A daemon that cannot start tells the command that started it why.
 func TestWhyADaemonDoesNotStart(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
@@ -353,7 +354,7 @@ func TestWhyADaemonDoesNotStart(t *testing.T) {
 	}
 }
 
-// A service manager is told when the daemon is ready and when it ends, and may make its socket.
+// A service manager hears when the daemon is ready and when it ends, and may make its socket.
 func TestServiceManager(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
@@ -415,7 +416,7 @@ func TestServiceManager(t *testing.T) {
 	}
 }
 
-// A client of another user is refused, also where the mode of the socket would let it in.
+// A client of another user is refused, even if the mode of the socket allows the connection.
 func TestAClientOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {

@@ -81,8 +81,7 @@ func engineOf(t *testing.T, scout *exec.Cmd) int {
 	return 0
 }
 
-// TestKilledEngineChangesNothing kills the engine in the middle of a long file: the
-// text is the same as without.
+// TestKilledEngineChangesNothing kills the engine in the middle of a long file. The text stays the same.
 func TestKilledEngineChangesNothing(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -112,7 +111,7 @@ func TestKilledEngineChangesNothing(t *testing.T) {
 	}
 }
 
-// waitForLine waits until the log says something.
+// waitForLine waits until the log has a line.
 func waitForLine(t *testing.T, log, text string) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)

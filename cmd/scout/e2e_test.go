@@ -70,12 +70,13 @@ func needModel(t *testing.T) {
 	installed.NeedModel(t)
 }
 
-// said tells whether the text holds the words of the clip n times. Commas are the model's taste.
+// said reports whether the text has the words of the clip n times. Commas are ignored: the model may choose them.
 func said(text string, n int) bool {
 	return slices.Equal(bench.Words(text), bench.Words(strings.Repeat(spoken+" ", n)))
 }
 
-// tells whether a message has all the facts, which are separated by " … ", in this order. The words between them may change.
+// tells reports whether a message has all the facts, which are separated by " … ", in this order. The words between
+// them may change.
 func tells(message, facts string) bool {
 	for fact := range strings.SplitSeq(facts, " … ") {
 		_, rest, found := strings.Cut(message, fact)
@@ -87,7 +88,7 @@ func tells(message, facts string) bool {
 	return true
 }
 
-// settingsOf are the settings of the environment, with another folder of models.
+// settingsOf returns the settings of the environment with another folder of models.
 func settingsOf(t *testing.T, models string) *settings.Loaded {
 	t.Helper()
 	loaded, err := settings.Load(settings.Sources{Environment: append(os.Environ(), "SCOUT_MODELS="+models)})
@@ -97,13 +98,13 @@ func settingsOf(t *testing.T, models string) *settings.Loaded {
 	return loaded
 }
 
-// outcome of a run of scout.
+// outcome is what a run of scout printed, and its exit code.
 type outcome struct {
 	out, err string
 	code     int
 }
 
-// scout runs the program in this process.
+// scoutRun runs the program in this process.
 func scoutRun(t *testing.T, stdin []byte, args ...string) outcome {
 	t.Helper()
 	var out, errOut bytes.Buffer
@@ -111,12 +112,12 @@ func scoutRun(t *testing.T, stdin []byte, args ...string) outcome {
 	return outcome{out.String(), errOut.String(), code}
 }
 
-// command is scout as a process of its own.
+// command returns scout as a process of its own.
 func command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, filepath.Join(programs, "scout"), args...)
 }
 
-// bash is a line of bash in which scout is the built program.
+// bash returns a line of bash in which scout is the built program.
 func bash(ctx context.Context, line string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
 	cmd.Env = append(os.Environ(), "PATH="+programs+string(filepath.ListSeparator)+os.Getenv("PATH"))
@@ -237,8 +238,8 @@ func makeWAV(rate, channels int, samples []float32, dataLength uint32) []byte {
 	return out
 }
 
-// TestBadInput holds that every kind of bad input gives one clear line, a hint, the right exit code,
-// no stack trace and no output.
+// TestBadInput: every kind of bad input gives one clear line, a hint and the right exit code, without a stack trace and
+// without output.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -312,7 +313,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestRepairableInput holds what is put right instead of refused.
+// TestRepairableInput: input with these faults is repaired rather than refused.
 func TestRepairableInput(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -358,7 +359,7 @@ func TestRepairableInput(t *testing.T) {
 	})
 }
 
-// TestMetricsMove sees the metrics of a transcription move, in the form that Prometheus reads.
+// TestMetricsMove: the metrics change during a transcription, in the form that Prometheus reads.
 func TestMetricsMove(t *testing.T) {
 	t.Parallel()
 	needModel(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 )
 
-// hugeKilobytes is how much of a process lies in huge pages.
+// hugeKilobytes returns how much memory of a process is in huge pages.
 func hugeKilobytes(t *testing.T, pid int) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -54,7 +54,7 @@ func givesHugePages(t *testing.T) bool {
 	return hugeKilobytes(t, os.Getpid()) > before
 }
 
-// The weights of our own backend lie in huge pages, what requests need in small ones.
+// The weights of our own backend are in huge pages, and what requests need is in small ones.
 func TestWeightsLieInHugePages(t *testing.T) {
 	t.Parallel()
 	setting, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")

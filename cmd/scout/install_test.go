@@ -41,7 +41,7 @@ func install(t *testing.T, prefix, destination string, args ...string) string {
 	return string(out)
 }
 
-// asUser runs a program in an environment in which nothing is set but what a login sets.
+// asUser runs a program in an environment with nothing but what a login sets.
 func asUser(t *testing.T, home, prefix string, args ...string) outcome {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/usr/bin/env", append([]string{"-i", "HOME=" + home, "PATH=" + prefix + "/bin:/usr/bin:/bin"}, args...)...)
@@ -108,7 +108,7 @@ func TestInstalledForOneUser(t *testing.T) {
 		}
 	}
 
-	// What the user has put beside it stays.
+	// What the user has put there stays.
 	kept := []string{filepath.Join(prefix, "bin", "mine"), filepath.Join(prefix, "share", "scout", "models", "own.txt")}
 	for _, path := range kept {
 		if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
@@ -133,7 +133,7 @@ func TestInstalledForOneUser(t *testing.T) {
 	}
 }
 
-// Everybody reads the model of a package; what a user pulls or selects is the user's own.
+// All users read the model of a package; what a user pulls or selects belongs to that user.
 func TestInstalledForEverybody(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -165,7 +165,7 @@ func TestInstalledForEverybody(t *testing.T) {
 	}
 }
 
-// A program that was built and not installed finds the models of its checkout from any folder.
+// A program that was built but not installed finds the models of its checkout from any folder.
 func TestBuiltProgramFindsTheModelsOfItsCheckout(t *testing.T) {
 	t.Parallel()
 	checkout, home := t.TempDir(), t.TempDir()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestBrokenEngine: a person whose engine does not start or dies reads what is wrong and what to do, once.
+// TestBrokenEngine: if the engine does not start, or dies, one message says what is wrong and what to do.
 func TestBrokenEngine(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -58,8 +58,8 @@ func TestBrokenEngine(t *testing.T) {
 	}
 }
 
-// TestEngineKilledAtWork: an engine that dies in the middle of every request, until no piece is text. Nobody speaks of a rest
-// that was transcribed, and memory is named as the likely cause.
+// TestEngineKilledAtWork: the engine dies in every request, so that there is no text at all. The message does not claim
+// that the rest was transcribed, and names memory as the likely cause.
 func TestEngineKilledAtWork(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -81,7 +81,7 @@ func TestEngineKilledAtWork(t *testing.T) {
 	}
 }
 
-// TestLimitsOfTheSystem: under whatever limit the program cannot work, it says so in one line, without a stack.
+// TestLimitsOfTheSystem: if a limit of the system prevents the work, one line says so, without a stack trace.
 func TestLimitsOfTheSystem(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -106,7 +106,8 @@ func TestLimitsOfTheSystem(t *testing.T) {
 	}
 }
 
-// TestWaitForAMuteEngineIsShown: a person is told within a few seconds what is awaited, and for how long at most.
+// TestWaitForAMuteEngineIsShown: within a few seconds the user reads what the program waits for, and for how long at
+// most.
 func TestWaitForAMuteEngineIsShown(t *testing.T) {
 	t.Parallel()
 	needModel(t)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// hardAudio makes inputs that the model finds hard, or in which nothing is said. What is named after a program is made by
-// it; the test is skipped where it is absent.
+// hardAudio makes inputs that are hard for the model, or in which nothing is said. The first word of a name is the
+// program that makes the input; without that program, the test is skipped.
 type hardAudio struct {
 	espeak []string // arguments; the text last
 	ffmpeg []string // arguments in front of the output; CLIP stands for the clip
@@ -38,7 +38,7 @@ func (h hardAudio) make(t *testing.T) string {
 	return path
 }
 
-// lostDocument is the part of the JSON that tells what became of the audio.
+// lostDocument is the part of the JSON that says what happened to the audio.
 type lostDocument struct {
 	Duration float64
 	Text     string
@@ -61,8 +61,8 @@ const (
 	zeros = "zero zero zero zero zero one zero zero one zero zero zero zero one zero zero zero zero one zero zero"
 )
 
-// TestSpeechIsNeverLostInSilence transcribes what models lose themselves in: speech becomes text, or is set aside with exit
-// code 1 and a line; where nothing is said the exit code is 0, and there is a line.
+// TestSpeechIsNeverLostInSilence transcribes audio in which models lose their way. Speech becomes text, or is set aside
+// with exit code 1 and a line. If nothing is said, the exit code is 0, and there is a line.
 func TestSpeechIsNeverLostInSilence(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -137,7 +137,7 @@ func TestSpeechIsNeverLostInSilence(t *testing.T) {
 	}
 }
 
-// unnamed is how many seconds are further than half a second from any word and not set aside.
+// unnamed returns how many seconds are further than half a second from any word, and not set aside.
 func (d *lostDocument) unnamed() float64 {
 	const step, near = 0.1, 0.5
 	seconds := 0.0
@@ -165,7 +165,7 @@ func (d *lostDocument) unnamed() float64 {
 
 var repeatedNumber = regexp.MustCompile(`^(?:.*\D)?(\d+)$`)
 
-// checkWords holds that no number stands five times in a row, and no word is longer than can be said in its time.
+// checkWords checks that no number occurs five times in a row, and no word is too long for its time.
 func (d *lostDocument) checkWords(t *testing.T) {
 	t.Helper()
 	inRow, last := 0, ""
@@ -186,7 +186,7 @@ func (d *lostDocument) checkWords(t *testing.T) {
 	}
 }
 
-// TestShortWords prints what is heard in commands of one word: whichever it is, none is empty without a line.
+// TestShortWords prints what the model hears in commands of one word. Whatever it is, none is empty without a line.
 func TestShortWords(t *testing.T) {
 	t.Parallel()
 	needModel(t)

@@ -17,10 +17,11 @@ import (
 	"github.com/scout-speech/scout/internal/printable"
 )
 
-// goWords are words of the standard library and of libraries that a message for people does not have.
+// goWords matches words of the standard library and of other libraries, which do not belong into messages for people.
 var goWords = regexp.MustCompile(`(?i)\b(stat|lstat|open|mkdir|readdirent|arg\(s\)|strconv|parseint|parsebool|invalid syntax|EOF|context (canceled|deadline)|shorthand|goroutine|errno|nil)\b.*|\.scout-|/scout-[0-9]+\.audio`)
 
-// TestMessagesOfWrongCalls: one line that says what is wrong, one that helps, the right exit code, no words of Go.
+// TestMessagesOfWrongCalls: one line says what is wrong, another one helps, the exit code is right, and no word is
+// Go's.
 func TestMessagesOfWrongCalls(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -82,10 +83,10 @@ func TestMessagesOfWrongCalls(t *testing.T) {
 		"hot words named as a file":           {[]string{"transcribe", "--hot-words", "@nosuch", clip}, 2, "no such file", ""},
 		"hot words in a folder":               {[]string{"transcribe", "--hot-words", dir, clip}, 2, "it is a folder", ""},
 		"hot words of sound":                  {[]string{"transcribe", "--hot-words", clip, clip}, 2, "not a text file", ""},
-		"a language that is none":             {[]string{"transcribe", "-l", "klingonese", clip}, 2, "klingonese", "en-US"},
-		"a format of samples that is none":    {[]string{"transcribe", "--raw-format", "s17:16000", clip}, 2, "s17", "s16le:16000:1"},
+		"an unknown language":                 {[]string{"transcribe", "-l", "klingonese", clip}, 2, "klingonese", "en-US"},
+		"an unknown format of samples":        {[]string{"transcribe", "--raw-format", "s17:16000", clip}, 2, "s17", "s16le:16000:1"},
 		"a folder of recordings in a file":    {[]string{"recordings", "--recordings-dir", clip, "list"}, 1, "jfk.wav", ""},
-		"an address that is none":             {[]string{"--trace-endpoint", ":", "version"}, 2, "--trace-endpoint", ""},
+		"an invalid address":                  {[]string{"--trace-endpoint", ":", "version"}, 2, "--trace-endpoint", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,7 +133,7 @@ func TestVersionIsNamed(t *testing.T) {
 	}
 }
 
-// TestUsualNamesOfLanguages are understood, and another language stays refused.
+// TestUsualNamesOfLanguages: the usual names of a language are understood, and other languages are refused.
 func TestUsualNamesOfLanguages(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -146,7 +147,7 @@ func TestUsualNamesOfLanguages(t *testing.T) {
 	}
 }
 
-// TestHelpIsForPeople: flags for developers are not in it, and it fits 80 columns where it is written by hand.
+// TestHelpIsForPeople: the help has no flags for developers, and hand-written lines fit into 80 columns.
 func TestHelpIsForPeople(t *testing.T) {
 	t.Parallel()
 	help := scoutRun(t, nil, "transcribe", "--help")
@@ -195,7 +196,7 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 	}
 }
 
-// TestProgressBehindTheLength: an input that turns out longer than declared has no percentage.
+// TestProgressBehindTheLength: an input that is longer than its header says has no percentage.
 func TestProgressBehindTheLength(t *testing.T) {
 	t.Parallel()
 	s := progressState{name: "joined.ogg", length: 10 * time.Second, done: 25 * time.Second, elapsed: 4 * time.Second}

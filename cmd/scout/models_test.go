@@ -30,7 +30,7 @@ var installedOnce = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// installDefault returns a folder of its own with the real default model.
+// installDefault returns a new folder with the real default model.
 func installDefault(t *testing.T) string {
 	t.Helper()
 	needModel(t)
@@ -45,10 +45,10 @@ func installDefault(t *testing.T) string {
 	return dir
 }
 
-// progressLine is what is said now and then while a model is fetched or prepared.
+// progressLine matches the lines that appear while a model is downloaded or prepared.
 var progressLine = regexp.MustCompile(`(?m)^.* MB of .* MB \(.*\n`)
 
-// TestModelsFromPullToRemove goes through the life of a model in this process, where the race detector sees it.
+// TestModelsFromPullToRemove takes a model from pull to remove in this process, where the race detector works.
 func TestModelsFromPullToRemove(t *testing.T) {
 	t.Parallel()
 	needModel(t)

@@ -16,10 +16,11 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
-// codedDevice is a device of the recorder's own whose frames tell their number.
+// codedDevice is a virtual device whose frames contain their number.
 var codedDevice = fmt.Sprintf("signal:%d?rate=16000", codedSeed)
 
-// wholeSignal holds a recording of codedDevice against what the device delivered: all of it, from a frame on, without a gap.
+// wholeSignal compares a recording of codedDevice with what the device delivered: it is all there from some frame on,
+// without a gap.
 func (h *house) wholeSignal(m recording.Manifest) {
 	h.t.Helper()
 	if len(m.Gaps) != 0 || m.Resumed != 0 || m.State != recording.StateFinished {
@@ -31,7 +32,7 @@ func (h *house) wholeSignal(m recording.Manifest) {
 	}
 }
 
-// recorder is the process that records, and its parent.
+// recorder returns the process that records and its parent.
 func (h *house) recorder() (pid, parent int) {
 	h.t.Helper()
 	client, err := remote.Dial(h.t.Context(), h.dir, remote.Options{Name: "test"})
@@ -42,7 +43,7 @@ func (h *house) recorder() (pid, parent int) {
 	return client.PID(), client.Parent()
 }
 
-// startIn begins a recording by a command in a control group, where it starts a daemon.
+// startIn begins a recording with a command in a control group, in which it starts a daemon.
 func (h *house) startIn(g testrun.ControlGroup) {
 	h.t.Helper()
 	cmd := h.command("start", "--device", codedDevice)
@@ -53,7 +54,7 @@ func (h *house) startIn(g testrun.ControlGroup) {
 	h.untilFrames(8_000)
 }
 
-// session is every process of a session.
+// session returns every process of a session.
 func session(t *testing.T, id int) (pids []int) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -73,7 +74,7 @@ func session(t *testing.T, id int) (pids []int) {
 	return pids
 }
 
-// Whatever ends the daemon with everything around it leaves the recording as it is, and the next daemon takes that over.
+// Whatever ends the daemon and everything around it, the recording stays as it is, and the next daemon takes it over.
 func TestARecordingOutlives(t *testing.T) {
 	t.Parallel()
 	for situation, c := range map[string]struct {
@@ -132,7 +133,7 @@ func TestARecordingOutlives(t *testing.T) {
 	}
 }
 
-// outOfMemory is how many processes of a group the kernel has killed for want of memory.
+// outOfMemory returns how many processes of a group the kernel has killed for lack of memory.
 func outOfMemory(t *testing.T, g testrun.ControlGroup) (n int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(g.Folder, "memory.oom_control"))
@@ -146,8 +147,8 @@ func outOfMemory(t *testing.T, g testrun.ControlGroup) (n int) {
 	return n
 }
 
-// When the memory of a control group is used up the engine is killed: the daemon and a recorder in the same group live on, nothing
-// of the recording is lost, and the next engine works once there is memory.
+// If a control group runs out of memory, the engine is killed. The daemon and a recorder in the same group survive, the
+// recording loses nothing, and the next engine works once there is memory again.
 func TestAnEngineWithoutMemoryDiesAlone(t *testing.T) {
 	t.Parallel()
 	needModel(t)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// place is a folder of a test in which scout runs as a process of its own.
+// place is a folder in which scout runs as a process of its own.
 type place struct {
 	t   *testing.T
 	dir string
@@ -20,7 +20,7 @@ func newPlace(t *testing.T) *place {
 	return &place{t, t.TempDir()}
 }
 
-// clip copies the clip of 22 words to a file of that name.
+// clip copies the clip of 22 words to a file with that name.
 func (p *place) clip(name string) {
 	p.t.Helper()
 	data, err := os.ReadFile(clip)
@@ -59,7 +59,7 @@ func (p *place) sh(line string) outcome {
 	return outcomeOf(p.t, cmd)
 }
 
-// snapshot tells the folder's files, with size and content of each.
+// snapshot returns the files of the folder, with the size and content of each.
 func (p *place) snapshot() string {
 	p.t.Helper()
 	var b strings.Builder
@@ -84,7 +84,7 @@ func (p *place) snapshot() string {
 	return b.String()
 }
 
-// TestOutputsThatAreRefused: nothing is transcribed, nothing is changed, and a line says why.
+// TestOutputsThatAreRefused: nothing is transcribed or changed, and a line says why.
 func TestOutputsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -169,7 +169,7 @@ func TestOutputsThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestOutputsThatAreWritten: the text is where it was asked for, whole, and nothing else is there.
+// TestOutputsThatAreWritten: the complete text is where the user asked for it, and nothing else is there.
 func TestOutputsThatAreWritten(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 247) + ".txt"
@@ -236,7 +236,7 @@ func TestOutputsThatAreWritten(t *testing.T) {
 	}
 }
 
-// TestModeOfAnOutput: a new file has the mode of the umask, an existing one keeps its own.
+// TestModeOfAnOutput: a new file has the mode of the umask; an existing file keeps its mode.
 func TestModeOfAnOutput(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -247,7 +247,7 @@ func TestModeOfAnOutput(t *testing.T) {
 	}
 }
 
-// TestSeveralTextsInOnePlace: together they are a valid document.
+// TestSeveralTextsInOnePlace: several texts in one file are a valid document.
 func TestSeveralTextsInOnePlace(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -267,7 +267,7 @@ func TestSeveralTextsInOnePlace(t *testing.T) {
 	}
 }
 
-// TestOutputIsWholeOrAbsent: what cannot be written leaves no half of a file.
+// TestOutputIsWholeOrAbsent: a text that cannot be written leaves no incomplete file.
 func TestOutputIsWholeOrAbsent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ setup, line, says, hint string }{

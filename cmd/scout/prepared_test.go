@@ -17,7 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 )
 
-// TestDamagedPreparedGraphs: what truncation, damage and an interrupted preparation leave is found and put right.
+// TestDamagedPreparedGraphs: damage by truncation, altered bytes and an interrupted preparation is found and repaired.
 func TestDamagedPreparedGraphs(t *testing.T) {
 	t.Parallel()
 	dir := installDefault(t)
@@ -35,7 +35,7 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 	recipe := fmt.Sprintf("moonshine, recipe %d", prepare.Recipe)
 	serves(recipe)
 
-	// A bit that fell over: sizes are right, so that only reading finds it, and pull puts it right.
+	// One bit has changed. The sizes are right, so only reading finds it, and pull repairs it.
 	data, err := os.ReadFile(weights)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,8 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 		t.Errorf("verify after the repair: code %d\n%s", got.code, got.err)
 	}
 
-	// Truncated, and never finished: made anew by whoever needs it, and by pull.
+	// One file is truncated and one was never finished: the next command that needs them makes them again, and so does
+	// pull.
 	for name, damage := range map[string]func() error{
 		"truncated": func() error { return os.Truncate(decoder, 100) },
 		"missing":   func() error { return os.RemoveAll(folder) },
@@ -86,7 +87,7 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 	}
 }
 
-// TestPreparationWithoutRoom: the published files serve when nothing can be written, and it is said.
+// TestPreparationWithoutRoom: if nothing can be written, the published files are used, and a line says so.
 func TestPreparationWithoutRoom(t *testing.T) {
 	t.Parallel()
 	dir := installDefault(t)
@@ -106,7 +107,7 @@ func TestPreparationWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestProcessors holds which backend and variant serve the model on machines that are not at hand.
+// TestProcessors: which backend and variant serve the model on machines that we do not have here.
 func TestProcessors(t *testing.T) {
 	t.Parallel()
 	dir := installDefault(t)

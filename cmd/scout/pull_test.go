@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// hangingMirror serves the default model, and of its second file only the beginning: it waits until release is called.
+// hangingMirror serves the default model, but only the beginning of its second file: then it waits for release.
 func hangingMirror(t *testing.T) (url string, hangs <-chan struct{}) {
 	t.Helper()
 	needModel(t)
@@ -41,7 +41,8 @@ func hangingMirror(t *testing.T) (url string, hangs <-chan struct{}) {
 	return server.URL, reached
 }
 
-// TestPullThatIsInterrupted: a signal ends a pull at once, with its status and one line. What has come stays for the next pull.
+// TestPullThatIsInterrupted: a signal ends a pull at once, with its exit status and one line. The next pull uses what
+// was downloaded.
 func TestPullThatIsInterrupted(t *testing.T) {
 	t.Parallel()
 	for name, n := range map[string]syscall.Signal{"Ctrl-C": syscall.SIGINT, "terminated": syscall.SIGTERM, "hung up": syscall.SIGHUP} {

@@ -49,9 +49,10 @@ func (c *counted) Write(p []byte) (int, error) {
 	return c.text.Write(p)
 }
 
-// Every example of the README runs as it stands, in its order, in one folder. A PulseAudio null sink, into which speech is
-// played, is the microphone; the files that the examples name are made here; where the text says Ctrl-C, the test presses it.
-// The targets of make are only looked up: this test runs inside of one, and make install is tried in TestInstalledForOneUser.
+// Every example of the README runs as it is written, in order, in one folder. The microphone is a PulseAudio null sink
+// into which speech is played. The test makes the files that the examples name, and presses Ctrl-C where the text says
+// so. It only looks up the targets of make: the test itself runs inside one, and TestInstalledForOneUser tries make
+// install.
 func TestExamplesOfTheReadme(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -131,7 +132,7 @@ func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 	}
 }
 
-// enough is the size of four seconds, in which something is said.
+// enough is the size of four seconds, which contain speech.
 const enough = 4 * 16000 * 2
 
 // recorded is the size of the newest recording.
@@ -147,7 +148,8 @@ func (b *booth) recorded() int64 {
 	return info.Size()
 }
 
-// makeExampleFiles makes what the examples name, and beside the folder two minutes of speech for the microphone.
+// makeExampleFiles makes the files that the examples name, and, beside the folder, two minutes of speech for the
+// microphone.
 func makeExampleFiles(t *testing.T, folder string) {
 	t.Helper()
 	names := "Americans\nfellow countrymen\n"

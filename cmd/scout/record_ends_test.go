@@ -8,7 +8,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// What the user is told about each end of a recording: the line, and whether it is a failure. A new reason has to be put here.
+// The line that the user reads about each end of a recording, and whether the end is a failure. A new reason has to be
+// added here.
 func TestEveryEndOfARecordingIsTold(t *testing.T) {
 	t.Parallel()
 	ends := map[recording.EndReason]struct {

@@ -21,8 +21,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// The tests of this file record as a user does: the built program, a sound server of their own with a null
-// sink for a microphone, the recorder as the process that the program starts.
+// The tests in this file record as a user does: with the built program, the recorder process that it starts, and a
+// sound server of their own, whose null sink is the microphone.
 
 // TestRecordTranscribesWhatIsSpoken speaks into a microphone and presses Ctrl-C twice.
 func TestRecordTranscribesWhatIsSpoken(t *testing.T) {
@@ -57,8 +57,7 @@ func TestRecordTranscribesWhatIsSpoken(t *testing.T) {
 	}
 }
 
-// TestTheRecordingGoesOnWhenItsProgramIsKilled: not one frame is missing, and the next program attaches
-// at once.
+// TestTheRecordingGoesOnWhenItsProgramIsKilled: not one frame is missing, and the next program attaches at once.
 func TestTheRecordingGoesOnWhenItsProgramIsKilled(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
@@ -95,7 +94,7 @@ func TestTheRecordingGoesOnWhenItsProgramIsKilled(t *testing.T) {
 	}
 }
 
-// TestARecorderThatIsKilledIsReplaced kills the recorder under a program that watches over it.
+// TestARecorderThatIsKilledIsReplaced kills the recorder while a program attends the recording.
 func TestARecorderThatIsKilledIsReplaced(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
@@ -116,7 +115,7 @@ func TestARecorderThatIsKilledIsReplaced(t *testing.T) {
 	t.Logf("the gap is %v long", m.Format.Duration(m.Gaps[0].Frames))
 }
 
-// TestWhatACrashLeftIsShownAsRecovered kills a recorder and whoever would start it again, as a loss of power does.
+// TestWhatACrashLeftIsShownAsRecovered kills a recorder and everything that would restart it, like a loss of power.
 func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
@@ -129,8 +128,8 @@ func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The parent may not notice that the recorder goes, so it is suspended. The recorder goes first: the kernel wakes a
-	// suspended process whose parent dies, and it would start another one.
+	// The parent must not notice that the recorder has died, so it is suspended. The recorder is killed first: the
+	// kernel wakes a suspended process whose parent dies, and it would start another recorder.
 	suspend(t, client.Parent())
 	for _, pid := range []int{client.PID(), client.Parent()} {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -163,7 +162,7 @@ func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	}
 }
 
-// TestDetachAndStop records in the background, in a format that the device does not have.
+// TestDetachAndStop records in the background, in a format that the device cannot deliver.
 func TestDetachAndStop(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
@@ -211,7 +210,7 @@ func TestDetachAndStop(t *testing.T) {
 	}
 }
 
-// TestDamageInTheFolder: a damaged manifest is rebuilt, files of others are named and left alone.
+// TestDamageInTheFolder: a damaged manifest is rebuilt; foreign files are named and left alone.
 func TestDamageInTheFolder(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)
@@ -243,7 +242,7 @@ func TestDamageInTheFolder(t *testing.T) {
 		t.Errorf("%q, %v", content, err)
 	}
 	b.must("recordings", "verify")
-	// Audio that is not what it was cannot be put right, and is said.
+	// Audio that has changed cannot be repaired, and is reported.
 	audio, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +314,7 @@ func TestDevicesAndLevel(t *testing.T) {
 	}
 }
 
-// TestBadInputOfRecording: one clear line, a hint, the right exit code, and nothing is left behind.
+// TestBadInputOfRecording: one clear line, a hint and the right exit code, and nothing is left behind.
 func TestBadInputOfRecording(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
@@ -412,7 +411,7 @@ func TestLengths(t *testing.T) {
 	}
 }
 
-// TestVirtualFilesAreFound: the recorder process is in another folder than the user.
+// TestVirtualFilesAreFound: the recorder process runs in another folder than the user.
 func TestVirtualFilesAreFound(t *testing.T) {
 	t.Parallel()
 	here, err := os.Getwd()

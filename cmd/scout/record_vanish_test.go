@@ -17,8 +17,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// What the last line, the path and the exit code say about the file is true, whatever others did to it while it was
-// recorded; and the user is told while speaking.
+// The last line, the path and the exit code are true about the file, whatever other programs did to it during the
+// recording, and the user hears about it while speaking.
 func TestFilesThatVanishWhileRecording(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -115,7 +115,7 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// wav is the path of the one recording there is.
+// wav returns the path of the only recording.
 func (b *booth) wav() string {
 	b.t.Helper()
 	found, err := filepath.Glob(filepath.Join(b.dir, "*.wav"))
@@ -125,8 +125,8 @@ func (b *booth) wav() string {
 	return found[0]
 }
 
-// A stopped process of ours costs no frame, whatever it holds: a connection with a stream that nobody reads, the
-// ownership of the recording, or any file of the folder that it has locked.
+// A suspended process of ours costs no frame, whatever it holds: a connection with a stream that nobody reads, the
+// ownership of the recording, or a lock on any file of the folder.
 func TestStoppedProcessesCostNoFrame(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)

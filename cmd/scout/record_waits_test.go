@@ -16,9 +16,9 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// The tests of this file hold who waits for whom: a start for nobody, a stop for a start.
+// The tests in this file check who waits for whom: a start waits for nobody, and a stop waits for a start.
 
-// leftover is an unfinished recording, so long that to repair it takes a moment. Its file is sparse.
+// leftover is an unfinished recording that takes a moment to repair, because it is so long. Its file is sparse.
 func (b *booth) leftover() recording.ID {
 	b.t.Helper()
 	w, err := b.folder().Create(recording.Settings{
@@ -51,8 +51,8 @@ func (b *booth) untilClaimed(id recording.ID) {
 	}
 }
 
-// A command that is suspended in the middle of what it does to a recording keeps no other one from beginning, and does its
-// work when it goes on.
+// A command that is suspended while it works on a recording prevents no other recording from beginning, and completes
+// its work when it continues.
 func TestASuspendedCommandKeepsNoRecordingFromBeginning(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -98,7 +98,7 @@ func TestASuspendedCommandKeepsNoRecordingFromBeginning(t *testing.T) {
 	}
 }
 
-// The same for commands that are done in no time: they are suspended at different moments of it.
+// The same for commands that take almost no time: they are suspended at different moments.
 func TestACommandSuspendedAtAnyMomentKeepsNoRecordingFromBeginning(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -163,7 +163,7 @@ func (b *booth) finished() recording.ID {
 	return w.ID()
 }
 
-// Whoever has the folder of recordings for itself is named, also where it does not say who it is.
+// A process that has locked the folder of recordings is named, even if it does not say who it is.
 func TestWhoeverHoldsTheFolderIsNamed(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)
@@ -177,8 +177,7 @@ func TestWhoeverHoldsTheFolderIsNamed(t *testing.T) {
 	}
 }
 
-// A stop that comes while a recorder is still starting waits for it, and what that was to record ends. Both commands say
-// the same of it.
+// A stop that comes while a recorder is starting waits for it, and ends the recording. Both commands report the same.
 func TestAStopWaitsForARecorderThatStarts(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"record", "detached"} {
@@ -212,7 +211,8 @@ func TestAStopWaitsForARecorderThatStarts(t *testing.T) {
 	}
 }
 
-// A recording whose start was ended from another terminal was not interrupted: it says who ended it.
+// If the start of a recording was cancelled from another terminal, the command says so, rather than that it was
+// interrupted.
 func TestAStartThatIsStoppedSaysSo(t *testing.T) {
 	t.Parallel()
 	b := newBooth(t)
@@ -233,7 +233,7 @@ func TestAStartThatIsStoppedSaysSo(t *testing.T) {
 	}
 }
 
-// A recorder that is suspended before it is ready is named at once by a start, and a stop ends it.
+// A start names a recorder that was suspended before it was ready at once, and a stop ends it.
 func TestARecorderSuspendedWhileItStarts(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)
@@ -257,8 +257,8 @@ func TestARecorderSuspendedWhileItStarts(t *testing.T) {
 	}
 }
 
-// Ctrl-C during a stop says how far that is. Pressed once it changes nothing, pressed twice the stop is not waited for; nothing is
-// lost either way.
+// Ctrl-C during a stop says how far the stop is. Pressed once, it changes nothing; pressed twice, the command no longer
+// waits for the stop. Nothing is lost either way.
 func TestCtrlCDuringAStop(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -303,7 +303,8 @@ func TestCtrlCDuringAStop(t *testing.T) {
 	}
 }
 
-// A recording whose folder is deleted while nobody has its file open goes on. What was in the file is lost, and that is said.
+// A recording continues if its folder is deleted while nobody has its file open. What was in the file is lost, and the
+// user is told.
 func TestTheFolderIsDeletedWhileTheRecorderIsAway(t *testing.T) {
 	t.Parallel()
 	for name, parentToo := range map[string]bool{"the recorder was killed": false, "its parent as well": true} {

@@ -19,9 +19,10 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// The tests of this file hold what a user sees when something happens to the recorder. A tone needs no microphone.
+// The tests in this file check what a user sees when something happens to the recorder. They record a tone, so they
+// need no microphone.
 
-// killRecorder kills the process that records, once it has recorded so many frames, as a person with pkill would.
+// killRecorder kills the process that records once it has recorded that many frames, like a user with pkill.
 func (b *booth) killRecorder(frames uint64) {
 	b.t.Helper()
 	b.untilFrames(frames)
@@ -30,7 +31,7 @@ func (b *booth) killRecorder(frames uint64) {
 	}
 }
 
-// untilEnded waits until the one recording is final and returns its manifest.
+// untilEnded waits until the only recording has ended, and returns its manifest.
 func (b *booth) untilEnded() recording.Manifest {
 	b.t.Helper()
 	for {
@@ -45,7 +46,7 @@ func (b *booth) untilEnded() recording.Manifest {
 	}
 }
 
-// TestDurationIsTheLengthOfTheRecording whatever happens to the processes that make it.
+// TestDurationIsTheLengthOfTheRecording, whatever happens to the processes that make it.
 func TestDurationIsTheLengthOfTheRecording(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -91,7 +92,7 @@ func TestDurationIsTheLengthOfTheRecording(t *testing.T) {
 	}
 }
 
-// TestADetachedRecorderIsReplaced within a second, though nobody is attached, and the stop tells of it.
+// TestADetachedRecorderIsReplaced within a second, although nobody is attached, and the stop reports it.
 func TestADetachedRecorderIsReplaced(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)
@@ -116,7 +117,7 @@ func TestADetachedRecorderIsReplaced(t *testing.T) {
 	}
 }
 
-// TestTheParentIsSmall: what starts a dead recorder again is hardly there.
+// TestTheParentIsSmall: the process that restarts a dead recorder needs almost no memory.
 func TestTheParentIsSmall(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)
@@ -135,7 +136,7 @@ func TestTheParentIsSmall(t *testing.T) {
 	b.must("record", "stop")
 }
 
-// privateBytes is the sum of what is private in a process's memory.
+// privateBytes returns the private memory of a process.
 func privateBytes(t *testing.T, pid int) (sum int) {
 	t.Helper()
 	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -156,7 +157,7 @@ func privateBytes(t *testing.T, pid int) (sum int) {
 	return sum
 }
 
-// TestStopEndsTheRecordingFirst: whatever is wrong with what shall become of the recording, it has ended.
+// TestStopEndsTheRecordingFirst: the recording ends, whatever is wrong with what should be done with it.
 func TestStopEndsTheRecordingFirst(t *testing.T) {
 	t.Parallel()
 	none := filepath.Join(t.TempDir(), "none")
@@ -203,7 +204,7 @@ func TestStopEndsTheRecordingFirst(t *testing.T) {
 	}
 }
 
-// TestEverySignalEndsARecordingInOrder: also Ctrl-\, which ends other programs with all that is on their stacks.
+// TestEverySignalEndsARecordingInOrder: this includes Ctrl-\, which makes other Go programs print their stacks.
 func TestEverySignalEndsARecordingInOrder(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]syscall.Signal{
@@ -229,7 +230,7 @@ func TestEverySignalEndsARecordingInOrder(t *testing.T) {
 	}
 }
 
-// TestWhatIsSaidOfARecording is true, and in units that tell something.
+// TestWhatIsSaidOfARecording is true, and in suitable units.
 func TestWhatIsSaidOfARecording(t *testing.T) {
 	t.Parallel()
 	silence := filepath.Join(t.TempDir(), "silence.wav")
@@ -263,7 +264,7 @@ func TestWhatIsSaidOfARecording(t *testing.T) {
 	}
 }
 
-// TestAMutedMicrophoneIsNamed also where text was asked for: there is none, and one line says why.
+// TestAMutedMicrophoneIsNamed also if the user asked for text: there is none, and one line says why.
 func TestAMutedMicrophoneIsNamed(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -290,7 +291,7 @@ func TestAMutedMicrophoneIsNamed(t *testing.T) {
 	}
 }
 
-// writeSilence makes half a second of it.
+// writeSilence makes half a second of silence.
 func writeSilence(t *testing.T, path string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "made")
@@ -313,7 +314,7 @@ func writeSilence(t *testing.T, path string) {
 	}
 }
 
-// TestTheCopyHasTheUsersMode: a copy is a file like any other that the user makes.
+// TestTheCopyHasTheUsersMode: a copy has the mode of any other file that the user makes.
 func TestTheCopyHasTheUsersMode(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)
@@ -330,7 +331,7 @@ func TestTheCopyHasTheUsersMode(t *testing.T) {
 	}
 }
 
-// TestARecorderIsWatchedFromSeveralTerminals: all hear of its death, and of the stop from yet another one.
+// TestARecorderIsWatchedFromSeveralTerminals: all terminals report its death, and that another one stopped it.
 func TestARecorderIsWatchedFromSeveralTerminals(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// Commands that only look take no lock where nothing is to be put right: stopped in the middle they keep no recorder from
-// starting. Taking the lock would make its file.
+// Commands that only read take no lock if nothing has to be repaired: suspended at any moment, they prevent no recorder
+// from starting. Taking the lock would create its file.
 func TestCommandsThatLookLeaveTheLockAlone(t *testing.T) {
 	t.Parallel()
 	b := quietBooth(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
-// shAsUser runs a line of bash as a user whom modes stop: root hands the folder to another one.
+// shAsUser runs a line of bash as a user to whom file modes apply: root gives the folder to another user.
 func (p *place) shAsUser(line string) outcome {
 	p.t.Helper()
 	cmd := bash(p.t.Context(), line)
@@ -25,19 +25,19 @@ func (p *place) shAsUser(line string) outcome {
 	return outcomeOf(p.t, cmd)
 }
 
-// giveAway hands the folder over to the user of shAsUser.
+// giveAway gives the folder to the user of shAsUser.
 func (p *place) giveAway() {
 	p.t.Helper()
 	if os.Geteuid() != 0 {
 		return
 	}
-	// The temporary folders of a test and of the package are for their user only.
+	// The temporary folders of a test and of the package are accessible only to their user.
 	for _, dir := range []string{filepath.Dir(p.dir), programs} {
 		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user goes through
 			p.t.Fatal(err)
 		}
 	}
-	// Scout remembers there what it said already.
+	// Scout stores there which notes it has shown.
 	notes := filepath.Join(p.dir+"-data", "scout")
 	if err := errors.Join(os.MkdirAll(notes, 0o755), os.Chmod(notes, 0o777)); err != nil { //nolint:gosec // another user writes there
 		p.t.Fatal(err)
@@ -70,8 +70,8 @@ func (p *place) openUp() {
 	}
 }
 
-// needEngine skips a test where another user may not read the libraries of the engine, as those in root's module cache. make test
-// puts them elsewhere.
+// needEngine skips a test if another user may not read the libraries of the engine, for example in root's module cache.
+// make test puts them elsewhere.
 func (p *place) needEngine() {
 	p.t.Helper()
 	if got := p.shAsUser("$SCOUT_ENGINE < /dev/null"); strings.Contains(got.err, "shared object") {
@@ -79,7 +79,8 @@ func (p *place) needEngine() {
 	}
 }
 
-// TestRightsThatAreMissing: what may not be read or written is said in one line with a hint, and nothing is left behind.
+// TestRightsThatAreMissing: if something may not be read or written, one line says so, with a hint, and nothing is left
+// behind.
 func TestRightsThatAreMissing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

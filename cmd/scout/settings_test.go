@@ -14,7 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
-// settingsUser runs the built program as somebody with a home folder and a settings file of their own.
+// settingsUser runs the built program as a user with a home folder and a settings file of their own.
 func settingsUser(t *testing.T, file string, environment ...string) (home string, scout func(args ...string) outcome) {
 	t.Helper()
 	home = t.TempDir()
@@ -112,7 +112,7 @@ func TestSettingsReachTheCommands(t *testing.T) {
 	}
 }
 
-// What --help says does not depend on whoever asks.
+// The text of --help does not depend on the user who asks.
 func TestHelpShowsDefaults(t *testing.T) {
 	t.Parallel()
 	_, plain := settingsUser(t, "")
@@ -124,8 +124,8 @@ func TestHelpShowsDefaults(t *testing.T) {
 	}
 }
 
-// Whoever says stop does not want to be recorded any longer, whatever else is wrong. Only where another folder may be meant
-// nothing is ended.
+// A user who stops a recording does not want to be recorded any longer, whatever else is wrong. Only if another folder
+// may be meant, nothing is ended.
 func TestStopEndsTheRecordingWhateverIsWrong(t *testing.T) {
 	t.Parallel()
 	for situation, c := range map[string]struct {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestSignalsAndHowScoutWasStarted: a signal that Scout was started to ignore stays ignored; any other ends it, with the
-// status of that signal.
+// TestSignalsAndHowScoutWasStarted: a signal that Scout was started to ignore stays ignored; any other one ends it,
+// with the exit status of that signal.
 func TestSignalsAndHowScoutWasStarted(t *testing.T) {
 	t.Parallel()
 	starts := map[string]struct {
@@ -101,7 +101,7 @@ func scoutBelow(t *testing.T, parent int, fifo string) int {
 	return 0
 }
 
-// signalSet reads a set of signals of a process.
+// signalSet returns a set of signals of a process.
 func signalSet(t *testing.T, pid int, name string) uint64 {
 	t.Helper()
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")

@@ -20,10 +20,10 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 )
 
-// The soaks run the real engine process with the real model. make test runs a short form; make soak-engine sets how
-// many requests there are.
+// The soak tests run the real engine process with the real model. make test runs a short form; make soak-engine sets
+// the number of requests.
 
-// soakLength is what the variable says, else short.
+// soakLength returns the value of the variable, or short.
 func soakLength(t *testing.T, variable string, short int) int {
 	t.Helper()
 	value := os.Getenv(variable)
@@ -37,10 +37,10 @@ func soakLength(t *testing.T, variable string, short int) int {
 	return n
 }
 
-// settledFrom is how many requests a soak has at least that holds memory against itself.
+// settledFrom is the least number of requests of a soak test that compares memory with the size after its beginning.
 const settledFrom = 2000
 
-// soak is an engine under test with speech to give it.
+// soak is an engine under test, with speech for it.
 type soak struct {
 	*engine.Engine
 	clip    []float32
@@ -68,9 +68,9 @@ func newSoak(t *testing.T) *soak {
 	return s
 }
 
-// meetLongest has both slots hear the longest piece there may be, at once and again and again, so that each of its
-// moments meets each of the other's. ONNX Runtime's arena keeps what both took together: about 100 MB that are no growth, and
-// that random requests, of which one in some hundred thousand meets its like, would come to only after days.
+// meetLongest makes both slots decode the longest possible piece, at the same time and repeatedly, so that all their
+// moments meet. ONNX Runtime's arena keeps the memory that both took together: about 100 MB that are no growth, and
+// that random requests would need only after days, since two such requests rarely meet.
 func (s *soak) meetLongest(t *testing.T, n int) {
 	t.Helper()
 	if n < settledFrom {
@@ -79,8 +79,8 @@ func (s *soak) meetLongest(t *testing.T, n int) {
 	s.atOnce(t, 20, engine.Request{Samples: s.speech(30), Words: true, Known: make([]int32, 300)})
 }
 
-// settle has both slots hear the longest piece whose buffers they keep, and then short ones, in which the engine
-// returns what longer ones have left. Memory is the same afterwards, whatever was asked before.
+// settle makes both slots decode the longest piece whose buffers they keep, and then short ones, in which the engine
+// returns what longer ones have left. Afterwards memory is the same, whatever was asked before.
 func (s *soak) settle(t *testing.T, n int) {
 	t.Helper()
 	if n < settledFrom {
@@ -90,13 +90,13 @@ func (s *soak) settle(t *testing.T, n int) {
 	s.atOnce(t, 150, engine.Request{Samples: s.speech(1)})
 }
 
-// speech is the clip again and again.
+// speech returns the clip several times.
 func (s *soak) speech(seconds int) []float32 {
 	n := seconds * scout.EngineSampleRateHz
 	return slices.Repeat(s.clip, n/len(s.clip)+1)[:n]
 }
 
-// atOnce sends a request on each slot, so many times.
+// atOnce sends a request on each slot, several times.
 func (s *soak) atOnce(t *testing.T, times int, request engine.Request) {
 	t.Helper()
 	request.Class = schedule.Interactive // which nothing interrupts
@@ -113,7 +113,7 @@ func (s *soak) atOnce(t *testing.T, times int, request engine.Request) {
 	senders.Wait()
 }
 
-// watch tells the resident size after request i of n, of which none may be under way, and holds it against that
+// watch prints the resident size after request i of n, while no request is under way, and compares it with the size
 // after a fifth of them.
 func (s *soak) watch(t *testing.T, i, n int) {
 	t.Helper()
@@ -134,7 +134,7 @@ func (s *soak) watch(t *testing.T, i, n int) {
 	}
 }
 
-// finish proves that the one process that was started still hears.
+// finish checks that the one process that was started still works.
 func (s *soak) finish(t *testing.T) {
 	t.Helper()
 	if err := s.Quiet(t.Context()); err != nil {
@@ -149,14 +149,14 @@ func (s *soak) finish(t *testing.T) {
 	}
 }
 
-// cancelledAfter is a context that its caller cancels, as somebody does who no longer wants the answer.
+// cancelledAfter returns a context that its caller cancels, like a user who no longer wants the answer.
 func cancelledAfter(ctx context.Context, d time.Duration) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	timer := time.AfterFunc(d, cancel)
 	return ctx, func() { timer.Stop(); cancel() }
 }
 
-// TestCancelsLeaveNothingBehind cancels requests at any moment of their life.
+// TestCancelsLeaveNothingBehind cancels requests at any moment.
 func TestCancelsLeaveNothingBehind(t *testing.T) {
 	n := soakLength(t, "SCOUT_SOAK_CANCELS", 60)
 	s := newSoak(t)
@@ -186,8 +186,7 @@ func TestCancelsLeaveNothingBehind(t *testing.T) {
 	s.finish(t)
 }
 
-// TestAnyRequestIsAnsweredOrRefused sends requests of every length, with everything in them that a caller could
-// send, to both slots at once.
+// TestAnyRequestIsAnsweredOrRefused sends requests of every length, with any content, to both slots at the same time.
 func TestAnyRequestIsAnsweredOrRefused(t *testing.T) {
 	n := soakLength(t, "SCOUT_SOAK_REQUESTS", 150)
 	s := newSoak(t)
@@ -201,7 +200,7 @@ func TestAnyRequestIsAnsweredOrRefused(t *testing.T) {
 	s.finish(t)
 }
 
-// sendAny sends n requests of any kind and waits for what becomes of them. They are numbered from first.
+// sendAny sends n requests of any kind, numbered from first, and waits for their outcomes.
 func (s *soak) sendAny(t *testing.T, random *rand.Rand, first, n int) {
 	type work struct {
 		i       int
@@ -223,16 +222,16 @@ func (s *soak) sendAny(t *testing.T, random *rand.Rand, first, n int) {
 	senders.Wait()
 }
 
-// anyRequest is a request with what must become of it.
+// anyRequest is a request with its expected outcome.
 type anyRequest struct {
 	engine.Request
 	cancelAfter time.Duration // 0 for never
 	refused     []scout.Code  // the codes it may be refused with; none where it has to be answered
 }
 
-// newAnyRequest makes up a request. Lengths lie evenly between 0 and a bound that is drawn first: 0.1 s for half of
-// them, 0.3 s for three tenths, 1.5 and 4 s for a tenth each, 14 s for one in 200 and 30 s for one in 400. What is met
-// at the edges of a graph is met in the short ones, and a hundred thousand requests have to end.
+// newAnyRequest invents a request. Its length is uniform between 0 and a bound that is drawn first: 0.1 s for half of
+// them, 0.3 s for three tenths, 1.5 and 4 s for a tenth each, 14 s for one in 200 and 30 s for one in 400. Short
+// requests meet the edges of the graphs, and a hundred thousand requests have to end.
 func newAnyRequest(random *rand.Rand, speech []float32) anyRequest {
 	seconds := []float64{0.1, 0.1, 0.1, 0.1, 0.1, 0.3, 0.3, 0.3, 1.5, 4}[random.IntN(10)]
 	switch random.IntN(400) {
@@ -286,7 +285,7 @@ func newAnyRequest(random *rand.Rand, speech []float32) anyRequest {
 	return r
 }
 
-// try sends a request and checks what becomes of it.
+// try sends a request and checks its outcome.
 func (s *soak) try(t *testing.T, i int, r anyRequest) {
 	ctx := t.Context()
 	if r.cancelAfter > 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 )
 
-// streamCase is a file and what must come of it.
+// streamCase is a file and the expected result.
 type streamCase struct {
 	name    string
 	make    func(s *speechMaker) []byte
@@ -34,7 +34,8 @@ type speechMaker struct {
 	n   int
 }
 
-// speech is a file of ffmpeg's arguments, in which J and Q are the clips; the last is the ending of its name.
+// speech makes a file with these arguments of ffmpeg, in which J and Q are the clips; the last argument is the
+// extension.
 func (s *speechMaker) speech(args string) []byte {
 	s.t.Helper()
 	s.n++
@@ -64,10 +65,10 @@ func (s *speechMaker) read(path string) []byte {
 	return b
 }
 
-// cutAt60 is the first 60 % of a file.
+// cutAt60 returns the first 60 % of a file.
 func cutAt60(b []byte) []byte { return b[:len(b)*6/10] }
 
-// withSize puts another length in the place of that of the data chunk.
+// withSize replaces the length of the data chunk.
 func withSize(b []byte, size uint32) []byte {
 	at := bytes.Index(b, []byte("data"))
 	binary.LittleEndian.PutUint32(b[4:], size+uint32(at))
@@ -75,7 +76,7 @@ func withSize(b []byte, size uint32) []byte {
 	return b
 }
 
-// twoData is one WAV file with the samples of two in two data chunks.
+// twoData returns one WAV file with the samples of two files in two data chunks.
 func twoData(a, b []byte) []byte {
 	at := bytes.Index(b, []byte("data"))
 	both := append(bytes.Clone(a), b[at:]...)
@@ -126,8 +127,8 @@ func streamCases() []streamCase {
 	}
 }
 
-// Files that change in the middle, that are several files, whose sound begins late or ends early: all words at the time
-// at which they are heard, and a line where something is missing, with exit code 1.
+// Files that change in the middle, that consist of several files, or whose sound begins late or ends early: all words
+// have the times at which they are heard, and if something is missing, there is a line, and the exit code is 1.
 func TestIrregularStreams(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -154,7 +155,7 @@ func TestIrregularStreams(t *testing.T) {
 	transcribeStreams(t, files, here, t.TempDir())
 }
 
-// transcribeStreams transcribes the cases with one call of scout and looks at each result.
+// transcribeStreams transcribes the cases in one run of scout and checks each result.
 func transcribeStreams(t *testing.T, files map[string]string, cases []streamCase, path string) {
 	t.Helper()
 	texts := t.TempDir()

@@ -11,7 +11,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
-// quilter is 17 words that begin with a title.
+// quilter is a text of 17 words that begins with a title.
 const quilter = "../../../shared/speech/dev/libri_1272-128104-0000.wav"
 
 func needSpeech(t *testing.T, path string) string {
@@ -80,7 +80,7 @@ func TestSubtitlesAsWideAndHighAsAskedFor(t *testing.T) {
 	}
 }
 
-// cueText is the text of WebVTT without times.
+// cueText returns the text of WebVTT without times.
 func cueText(vtt string) string {
 	var text []string
 	for line := range strings.Lines(strings.TrimPrefix(vtt, "WEBVTT\n")) {

@@ -18,7 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
-// texts is what scout transcripts list --json says.
+// texts returns what scout transcripts list --json prints.
 func (h *house) texts(args ...string) []v1.TranscriptSummary {
 	h.t.Helper()
 	var list struct{ Transcripts []v1.TranscriptSummary }
@@ -28,7 +28,7 @@ func (h *house) texts(args ...string) []v1.TranscriptSummary {
 	return list.Transcripts
 }
 
-// What is transcribed and kept is found, shown, corrected, brought back, exported, deleted and restored.
+// A text that is kept can be found, shown, corrected, restored, exported, deleted and brought back.
 func TestTheHistoryOfWhatWasSaid(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -118,7 +118,7 @@ func TestTheHistoryOfWhatWasSaid(t *testing.T) {
 	testBackup(t, h, id)
 }
 
-// testBackup replaces the history by a backup, and refuses what is none.
+// testBackup replaces the history with a backup, and refuses files that are not backups.
 func testBackup(t *testing.T, h *house, id string) {
 	t.Helper()
 	backup := filepath.Join(t.TempDir(), "copy.db")
@@ -156,7 +156,8 @@ func testBackup(t *testing.T, h *house, id string) {
 	}
 }
 
-// TestChangesAreJSON: whatever changes something says with --json what it changed and what it could not change.
+// TestChangesAreJSON: with --json, every command that changes something prints what it changed and what it could not
+// change.
 func TestChangesAreJSON(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
@@ -208,7 +209,7 @@ func TestChangesAreJSON(t *testing.T) {
 	}
 }
 
-// The text of a recording is kept with it, and what the folder holds is known.
+// The text of a recording is kept with it, and the store knows what is in the folder.
 func TestTheTextOfARecordingIsKept(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -222,7 +223,7 @@ func TestTheTextOfARecordingIsKept(t *testing.T) {
 	if len(all) != 1 || all[0].ID != id || all[0].Source != "microphone" || all[0].Kind != "first" {
 		t.Fatalf("%+v", all)
 	}
-	// Once more, by the path of the file: another version of the same text.
+	// Again, by the path of the file: this makes another version of the same text.
 	h.must("transcribe", "--quiet", "--keep", "--effort", "quick", h.folder().AudioPath(recording.ID(id)))
 	if all := h.texts("list"); len(all) != 1 || all[0].Version != 2 || all[0].Kind != "retranscribed" {
 		t.Errorf("%+v", all)
@@ -232,7 +233,7 @@ func TestTheTextOfARecordingIsKept(t *testing.T) {
 	}
 }
 
-// A damaged database costs the texts, not the recording: what asks for texts is told why, and what records goes on.
+// If the database is damaged, there are no texts, but recording works, and commands about texts say why they fail.
 func TestADamagedDatabaseStopsNoRecording(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
@@ -258,7 +259,7 @@ func TestADamagedDatabaseStopsNoRecording(t *testing.T) {
 	}
 }
 
-// Events reach a listener of any language, and continue where it left off over a restart of the daemon.
+// Any HTTP client can read the events, and continue where it stopped after a restart of the daemon.
 func TestEventsContinueOverARestart(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {

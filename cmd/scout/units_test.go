@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// units runs scripts/install.sh for a user with that home and path, and returns what it says.
+// units runs scripts/install.sh for a user with this home and path, and returns its output.
 func units(t *testing.T, home, path string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "../../scripts/install.sh", args...)
@@ -25,7 +25,7 @@ func units(t *testing.T, home, path string, args ...string) string {
 	return string(out)
 }
 
-// unsharing is a path on which making a user namespace works, or fails.
+// unsharing returns a path on which making a user namespace works, or fails.
 func unsharing(t *testing.T, outcome string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -35,8 +35,8 @@ func unsharing(t *testing.T, outcome string) string {
 	return folder + ":" + os.Getenv("PATH")
 }
 
-// The units are right in the eyes of systemd, say that a recording outlives the daemon, and keep what somebody else wrote. No
-// manager is started.
+// The units pass systemd's own check, let a recording outlive the daemon, and keep what a user has changed. No manager
+// is started.
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
@@ -110,7 +110,7 @@ func TestUnits(t *testing.T) {
 		analyze("security", "--offline=yes", "--threshold=28", unit)
 	}
 
-	// Removing takes those of this prefix alone.
+	// Removing only removes the units of this prefix.
 	list := filepath.Join(home, ".local", "lib", "scout", "installed.txt")
 	if err := os.WriteFile(list, []byte("bin/scout\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -124,8 +124,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// Where a manager of the user's services answers, a recorder is started in a scope of its own, and directly where that fails. The
-// program systemd-run and the manager are the test's: no real one is asked.
+// If a manager of the user's services answers, a recorder is started in its own scope, or directly if that fails. The
+// program systemd-run and the manager belong to the test: no real one is asked.
 func TestARecorderHasAScopeOfItsOwn(t *testing.T) {
 	t.Parallel()
 	const asks = `echo "$@" >>"$ASKED"; `
@@ -164,7 +164,8 @@ func TestARecorderHasAScopeOfItsOwn(t *testing.T) {
 	}
 }
 
-// managerFolder is a runtime folder with the socket of a service manager, on which somebody accepts connections or not.
+// managerFolder returns a runtime folder with the socket of a service manager, on which somebody accepts connections or
+// not.
 func managerFolder(t *testing.T, answers bool) string {
 	t.Helper()
 	runtime, err := os.MkdirTemp("", "run") //nolint:usetesting // the path of a socket is short
@@ -189,8 +190,8 @@ func managerFolder(t *testing.T, answers bool) string {
 	return runtime
 }
 
-// The daemon of a unit is in a user namespace without capabilities, with a file system that is partly read only. Clients outside of it
-// reach it, and what it starts records.
+// The daemon of a unit runs in a user namespace without capabilities, with a file system that is partly read-only.
+// Clients outside can reach it, and what it starts can record.
 func TestTheDaemonWorksAsItsUnitConfinesIt(t *testing.T) {
 	t.Parallel()
 	for _, program := range []string{"unshare", "setpriv"} {

@@ -22,8 +22,8 @@ const (
 	threadGo      = "Go"            // runs our goroutines
 )
 
-// wakeUps counts how often the threads of a process gave up the processor by themselves during d, by what they do: that is how
-// often they were woken.
+// wakeUps counts how often the threads of a process gave up the processor by themselves during d, by what they do: that
+// is how often they were woken.
 func wakeUps(t *testing.T, pid int, d time.Duration) map[string]float64 {
 	t.Helper()
 	before := switches(t, pid)
@@ -55,7 +55,7 @@ func wakeUps(t *testing.T, pid int, d time.Duration) map[string]float64 {
 	return woken
 }
 
-// switches are the voluntary context switches of each thread so far.
+// switches returns the voluntary context switches of each thread so far.
 func switches(t *testing.T, pid int) map[string]uint64 {
 	t.Helper()
 	all := make(map[string]uint64)
@@ -79,8 +79,9 @@ func switches(t *testing.T, pid int) map[string]uint64 {
 	return all
 }
 
-// TestWakeUps prints how often the recorder is woken for each block of the device, by thread, and without a device. With
-// SCOUT_FIGURES it measures longer and holds what is promised; without, a machine that does other things wakes it more often.
+// TestWakeUps prints how often the recorder is woken for each block of the device, by thread, and without a device.
+// With SCOUT_FIGURES it measures longer and checks the bounds; without it, other work on the machine would wake it more
+// often.
 func TestWakeUps(t *testing.T) {
 	t.Parallel()
 	const blocks = 50 // a second

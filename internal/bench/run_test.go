@@ -195,7 +195,7 @@ func TestReportIsStable(t *testing.T) {
 	}
 }
 
-// golden compares with a file in testdata, which -update writes anew.
+// golden compares with a file in testdata, which -update writes again.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

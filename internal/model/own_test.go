@@ -86,7 +86,7 @@ func TestOwnModelThatCannotBe(t *testing.T) {
 		"the folder itself":       {replace("enc.onnx", "."), "leaves the folder"},
 		"no language":             {replace(`["de", "en"]`, `[]`), "languages"},
 		"language by name":        {replace(`["de", "en"]`, `["German"]`), "German"},
-		"sum that is none":        {good + "[sha256]\nencoder = \"abc\"\n", "SHA-256"},
+		"invalid checksum":        {good + "[sha256]\nencoder = \"abc\"\n", "SHA-256"},
 		"sum of no file":          {good + "[sha256]\njoiner = \"" + strings.Repeat("0", 64) + "\"\n", "joiner"},
 		"a list where text goes":  {replace(`"My Whisper"`, `["x"]`), "line 2"},
 		"one file in two lines":   {good + "tokens = \"again.txt\"\n", "line"},

@@ -38,7 +38,7 @@ func newMeter(files []File, now func() time.Time, report func(Progress)) *meter 
 	return m
 }
 
-// at records that a file has got so many bytes, moved of them now.
+// at records how many bytes of a file are there, and how many of them came now.
 func (m *meter) at(file string, done, moved int64) {
 	m.done[file] = done
 	m.moved += moved

@@ -226,7 +226,7 @@ func TestPullLeavesTheOldVersionWhenItFails(t *testing.T) {
 	wantOnly(t, dir, "sample", ".sample.lock")
 }
 
-// fullDisk takes so many bytes and then has no room.
+// fullDisk takes that many bytes and is then full.
 type fullDisk struct {
 	left   int
 	closes error

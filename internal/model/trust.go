@@ -51,7 +51,7 @@ func parseSums(data []byte) (sums, error) {
 	return s, nil
 }
 
-// readSums returns the recorded sums. A damaged file is an error: treating it as empty would trust every file anew.
+// readSums returns the recorded sums. A damaged file is an error: treating it as empty would trust every file again.
 func readSums(dir string) (sums, error) {
 	path := filepath.Join(dir, lockName)
 	data, err := readSmall(path)

@@ -105,7 +105,7 @@ func (p *Place) Probe() error {
 	return Explain("write "+p.Path, err)
 }
 
-// writeStream writes to what is no regular file.
+// writeStream writes to something that is not a regular file.
 func (p *Place) writeStream(ctx context.Context, content []byte) error {
 	stream, err := p.Open(ctx)
 	if err != nil {

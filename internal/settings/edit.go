@@ -8,7 +8,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// place is where a value of a TOML file stands. All positions are offsets in bytes.
+// place is the position of a value in a TOML file. All positions are offsets in bytes.
 type place struct {
 	key        []string
 	start, end int // of key and value
@@ -22,7 +22,7 @@ type header struct {
 	at  int // within the line
 }
 
-// layout is where everything of a valid TOML file stands, in order.
+// layout holds the positions of everything in a valid TOML file, in order.
 type layout struct {
 	places  []place
 	headers []header

@@ -58,7 +58,7 @@ const (
 	parted = 3 * time.Second
 )
 
-// shownUntil returns when a cue ends. Its words fill so many columns and are said from start to end; the next cue or
+// shownUntil returns when a cue ends. Its words fill that many columns and are spoken from start to end; the next cue or
 // the end of the audio is at limit. A cue continues into a pause: to cueShortest in any case, and beyond that by at
 // most stay.
 func shownUntil(start, end, limit time.Duration, columns int) time.Duration {

@@ -50,7 +50,7 @@ func Path(dir, name string) (string, error) {
 	return filepath.Join(private, hex.EncodeToString(sum[:8])), nil
 }
 
-// runtimeFolder is where the folder for sockets lies: XDG_RUNTIME_DIR, unless its path is long or it is no folder of this user, as after
+// runtimeFolder is where the folder for sockets lies: XDG_RUNTIME_DIR, unless its path is long or it is not a folder of this user, as after
 // su or in a container; then the folder for temporary files.
 func runtimeFolder() string {
 	base := os.Getenv("XDG_RUNTIME_DIR")

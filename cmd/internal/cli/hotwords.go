@@ -20,8 +20,8 @@ const HotWordsUsage = "words and phrases to prefer where the audio is nearly und
 //
 //	@FILE                       the lines of a file, without empty ones and those that begin with #
 //	the name of a file          the same
-//	what looks like a file      an error, where there is none: see looksLikeFile
-//	anything else               what stands between commas
+//	what looks like a file      an error if there is no such file: see looksLikeFile
+//	anything else               the words between commas
 func ReadHotWords(value string) ([]string, error) {
 	if value == "" {
 		return nil, nil

@@ -109,7 +109,7 @@ type interruptedError struct {
 func (e *interruptedError) Error() string { return e.text }
 func (e *interruptedError) Unwrap() error { return e.err }
 
-// Interrupted is err with what is said about it: the work ended by a signal.
+// Interrupted returns err with a text for people: a signal ended the work.
 func Interrupted(text string, err error) error { return &interruptedError{text: text, err: err} }
 
 // signalOf returns the signal that ended ctx, 0 for none.

@@ -24,7 +24,7 @@ const library = "libespeak-ng.so.1"
 
 // Constants of speak_lib.h.
 const (
-	outputSynchronous = 2 // hand samples to the callback, return when all is said
+	outputSynchronous = 2 // hand samples to the callback, return when everything is spoken
 
 	initPhonemeEvents = 1 << 0
 	initDontExit      = 1 << 15

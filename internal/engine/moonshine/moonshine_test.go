@@ -258,7 +258,7 @@ func TestTranscribeRefuses(t *testing.T) {
 		want    scout.Code
 		says    string
 	}{
-		"a token that is none":  {wire.Request{Options: wire.RequestOptions{Hypothesis: []int32{5, 99999}}}, scout.CodeInvalidArgument, "token 1"},
+		"an unknown token":      {wire.Request{Options: wire.RequestOptions{Hypothesis: []int32{5, 99999}}}, scout.CodeInvalidArgument, "token 1"},
 		"a token below nothing": {wire.Request{Options: wire.RequestOptions{Hypothesis: []int32{-1}}}, scout.CodeInvalidArgument, "token 0"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,7 @@ func (s *Scheduler) grant() {
 	if s.slots.busy < s.slots.total && slices.ContainsFunc(wanting, func(t *Turn) bool { return t.ask.Class.Background() }) {
 		s.lookAgain(time.Until(s.someone.Add(s.options.Reserve)))
 	}
-	for f, finish := range s.finish { // a client that has had its share long ago begins anew
+	for f, finish := range s.finish { // a client whose share was long ago starts again
 		if finish <= s.virtual {
 			delete(s.finish, f)
 		}
