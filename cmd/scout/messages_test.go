@@ -51,6 +51,7 @@ func TestMessagesOfWrongCalls(t *testing.T) {
 		"a word for a length":                 {[]string{"level", "--every", "often"}, 2, `--every "often" is not a length`, "15s"},
 		"a word for yes or no":                {[]string{"transcribe", "--quiet=maybe", clip}, 2, "neither true nor false", "--quiet"},
 		"a models folder that is missing":     {[]string{"models", "verify", "--models-dir", dir + "/nope"}, 2, "nope does not exist", "--models-dir"},
+		"the same, its path":                  {[]string{"models", "path", "--models-dir", dir + "/nope"}, 2, "nope does not exist", "--models-dir"},
 		"the same, listed":                    {[]string{"models", "list", "--models-dir", dir + "/nope"}, 2, "nope does not exist", "--models-dir"},
 		"the same, used":                      {[]string{"models", "use", "moonshine-tiny-en", "--models-dir", dir + "/nope"}, 2, "nope does not exist", "--models-dir"},
 		"the same, removed":                   {[]string{"models", "remove", "moonshine-tiny-en", "--models-dir", dir + "/nope"}, 2, "nope does not exist", "--models-dir"},

@@ -91,6 +91,22 @@ func TestModelsFromPullToRemove(t *testing.T) {
 	}
 }
 
+// TestEnglishIsSaidOnce: a person who did not ask for English reads once that the model knows nothing else.
+func TestEnglishIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	dir := installDefault(t)
+	const note = "knows English only"
+	for _, step := range []struct {
+		language string
+		said     bool
+	}{{"en", false}, {"en-US", false}, {"English", false}, {"auto", true}, {"auto", false}} { // one after another
+		got := scoutRun(t, nil, "transcribe", "-q", clip, "-l", step.language, "--models-dir", dir)
+		if got.code != 0 || strings.Contains(got.err, note) != step.said {
+			t.Errorf("-l %s: code %d, %q", step.language, got.code, got.err)
+		}
+	}
+}
+
 func TestModelsListIsAligned(t *testing.T) {
 	t.Parallel()
 	got := scoutRun(t, nil, "models", "list", "--models-dir", t.TempDir())

@@ -65,8 +65,8 @@ An output never replaces an input, and replaces another file that is not empty
 only with --force.
 
 A file that cannot be read does not stop the others. Ctrl-C ends the work: the
-text so far is on standard output, or beside FILE as FILE.partial. That file
-stays until you delete it, even if a later run writes FILE.
+text so far is on standard output, or beside FILE as FILE.partial. A later run
+that completes FILE removes FILE.partial, unless FILE lacks something of it.
 
 Exit codes: 0 all audio is text, 1 something failed or is missing in the text, 2
 wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
@@ -129,6 +129,7 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	if err != nil {
 		return err
 	}
+	o.Language = o.language
 	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)
 	if err != nil {
 		return err
@@ -148,6 +149,9 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 		sink = keeping{destination, a, inputs}
 	}
 	err = transcribe.New(a.Scope, a.Failures, r.Recognizer).Run(ctx, inputs, options, sink, show.watch())
+	for _, path := range destination.Stale() {
+		a.Notef("scout: %s is left from an earlier run: it differs from the complete text\n", printable.Line(path))
+	}
 	return show.outcome(err)
 }
 

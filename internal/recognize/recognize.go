@@ -52,6 +52,9 @@ type Options struct {
 	Backend string
 	// Profile names options of the native runtime, one of Profiles(Backend); empty for the backend's default.
 	Profile string
+	// Language is the one that the user asked for, in any form of ParseLanguage; empty if none. A user who asked for English is not told
+	// that a model knows only English.
+	Language string
 	// Engine has further options of the engine. Open sets Program, Model, Backend, Profile, Threads, slots and
 	// HugePages in it.
 	Engine engine.Options
@@ -95,7 +98,7 @@ func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Rec
 
 // open prepares the engine of an installed model; dir is the folder of models that notices are about.
 func (m *Machine) open(ctx context.Context, installed model.Installed, dir string, o Options) (*Recognizer, error) {
-	if installed.EnglishOnly() {
+	if asked, err := ParseLanguage(o.Language); installed.EnglishOnly() && (err != nil || asked != "en") {
 		m.notice(Notice{
 			ModelsDir: dir, Once: "english-only",
 			Text: "the model " + installed.ID + " knows English only; for other languages see: scout models list",

@@ -49,6 +49,7 @@ type Destination struct {
 	shown   map[int]*shown
 	titles  int  // number of texts in out or shared
 	partial bool // shared is incomplete
+	stale   []string
 }
 
 // shown is the part of an input's text that went to a stream.
@@ -275,7 +276,7 @@ func (d *Destination) Finish(ctx context.Context, i int, doc text.Document) erro
 		if err := d.makeFolder(); err != nil {
 			return err
 		}
-		return d.each[i].Write(ctx, all, d.rules.Force)
+		return d.complete(ctx, &d.each[i], all)
 	case d.one != nil:
 		d.shared.WriteString(d.title(i))
 		d.shared.Write(all)
@@ -315,7 +316,7 @@ func (d *Destination) Close(ctx context.Context) error {
 	case d.partial:
 		_, err = d.writePartial(ctx, d.one, d.shared.Bytes())
 	default:
-		err = d.one.Write(ctx, d.shared.Bytes(), d.rules.Force)
+		err = d.complete(ctx, d.one, d.shared.Bytes())
 	}
 	return err
 }
@@ -342,6 +343,39 @@ func (d *Destination) writePartial(ctx context.Context, place *outfile.Place, co
 		return partial.Path, partial.Write(ctx, content, d.rules.Force)
 	}
 }
+
+// complete writes a complete text and removes what an interrupted run left beside it: a file with the beginning of the same text.
+func (d *Destination) complete(ctx context.Context, place *outfile.Place, content []byte) error {
+	if err := place.Write(ctx, content, d.rules.Force); err != nil {
+		return err
+	}
+	folder, base := filepath.Split(place.Path)
+	path := folder + outfile.FitName(base, partialEnding, outfile.NameLimit(filepath.Dir(place.Path)))
+	partial, err := outfile.At(path)
+	if err != nil {
+		return nil //nolint:nilerr // the text is written; nothing can be said about a file that cannot be looked at
+	}
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || (outfile.Rules{Inputs: d.rules.Inputs, Own: d.rules.Own, Force: true}).Check(&partial) != nil {
+		return nil //nolint:nilerr // there is none, or it is something else
+	}
+	if !beginningOf(path, info.Size(), content) || os.Remove(path) != nil {
+		d.stale = append(d.stale, path)
+	}
+	return nil
+}
+
+// beginningOf reports whether a file of that size has the beginning of a text, and nothing else.
+func beginningOf(path string, size int64, content []byte) bool {
+	if size > int64(len(content)) {
+		return false
+	}
+	begun, err := os.ReadFile(path)
+	return err == nil && bytes.HasPrefix(content, bytes.TrimRight(begun, "\n"))
+}
+
+// Stale returns the files FILE.partial of earlier runs that were left beside complete texts, because something else is in them.
+func (d *Destination) Stale() []string { return d.stale }
 
 func (d *Destination) makeFolder() error {
 	if d.folder == "" {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -109,5 +111,67 @@ func TestTwelveHoursAreShownInLinearTime(t *testing.T) {
 	cost(1000, 9000)
 	if last := cost(9000, 10_000); last > 3*first+1<<20 {
 		t.Errorf("the last thousand segments take %d bytes, the first thousand %d", last, first)
+	}
+}
+
+// What an interrupted run left beside a file goes when the file is complete, unless it holds something else.
+func TestPartialGoesWithTheCompleteText(t *testing.T) {
+	t.Parallel()
+	whole := text.Document{Transcript: scout.Transcript{Segments: talk(6, false)}}
+	part := text.Document{Transcript: scout.Transcript{Segments: talk(3, false)}}
+	target := func(dir string) transcribe.Target {
+		return transcribe.Target{Output: filepath.Join(dir, "x.txt")}
+	}
+	for name, test := range map[string]struct {
+		change func(path string) error // of what the interrupted run left
+		gone   bool
+	}{
+		"as it was left":  {func(string) error { return nil }, true},
+		"corrected":       {func(path string) error { return os.WriteFile(path, []byte("corrected"), 0o600) }, false},
+		"longer":          {func(path string) error { return os.WriteFile(path, make([]byte, 1<<16), 0o600) }, false},
+		"a folder":        {func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) }, false},
+		"deleted already": {os.Remove, true},
+	} {
+		for _, inputs := range [][]transcribe.Input{{{Path: "a.wav"}}, {{Path: "a.wav"}, {Path: "b.wav"}}} {
+			t.Run(fmt.Sprint(name, ", ", len(inputs)), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				run := func(doc text.Document, interrupted bool) *transcribe.Destination {
+					d, err := transcribe.Plan(target(dir), inputs)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := range inputs {
+						if i == len(inputs)-1 && interrupted {
+							_, err = d.Abandon(t.Context(), i, doc)
+						} else {
+							err = d.Finish(t.Context(), i, whole)
+						}
+						if err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := d.Close(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					return d
+				}
+				run(part, true)
+				partial := filepath.Join(dir, "x.txt.partial")
+				if _, err := os.Stat(partial); err != nil {
+					t.Fatal(err)
+				}
+				if err := test.change(partial); err != nil {
+					t.Fatal(err)
+				}
+				stale := run(whole, false).Stale()
+				if _, err := os.Stat(partial); (err != nil) != test.gone {
+					t.Errorf("it is gone: %v, want %v", err != nil, test.gone)
+				}
+				if told := len(stale) == 1 && stale[0] == partial; told == (test.gone || name == "a folder") {
+					t.Errorf("told: %q", stale)
+				}
+			})
+		}
 	}
 }

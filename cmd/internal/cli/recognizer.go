@@ -32,6 +32,8 @@ type RecognizerOptions struct {
 	Backend string
 	Profile string
 	Reserve time.Duration // as in engine.Options
+	// Language is the one that was asked for, as in recognize.Options.
+	Language string
 }
 
 // Bind adds the flags.
@@ -82,7 +84,7 @@ func (a *App) OpenRecognizer(ctx context.Context, o RecognizerOptions) (*Recogni
 	}
 	told := new(Loadings)
 	r, err := a.Machine().Open(ctx, store, recognize.Options{
-		Program: a.Settings.Engine(), Model: o.Model, Threads: o.Threads, Backend: o.Backend, Profile: o.Profile,
+		Program: a.Settings.Engine(), Model: o.Model, Threads: o.Threads, Backend: o.Backend, Profile: o.Profile, Language: o.Language,
 		Engine: engine.Options{Reserve: o.Reserve, Loading: told.begin},
 	})
 	if err != nil {
