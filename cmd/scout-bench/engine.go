@@ -26,21 +26,27 @@ func newEngineCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "engine DIR",
 		Short: "Measure the engine against sherpa-onnx in the same run",
-		Long: `Measures the engine that serves the default model against sherpa-onnx with its own defaults on the published files, both on one
-thread and in turn, so that whatever else the machine does meets both: single requests with and without a text already known, loading,
-a cold start of scout transcribe, all clips of DIR cut where it is quiet, two slots at once, a request that somebody waits for beside
-batch work, cancelling, and memory. Times are medians. DIR is as for scout-bench transcribe; the clip nearest to 11 s is the one that is
-decoded alone. Takes three to five minutes on a quiet machine. A figure that misses its bound is marked SHORT.`,
+		Long: `Measures the engine that serves the default model against sherpa-onnx with its
+own defaults and the published files. Both run on one thread, in turn, so that
+other work on the machine slows both equally.
+
+It measures single requests with and without a known text, loading the model, a
+cold start of scout transcribe, all clips in DIR, two slots at once, a request
+that somebody waits for beside batch work, cancelling, and memory. Times are
+medians. A figure that misses its bound is marked SHORT.
+
+DIR is a folder as for scout-bench transcribe; the clip nearest to 11 s is the
+one that is decoded alone. This takes three to five minutes on a quiet machine.`,
 		Example: `  scout-bench engine speech/
   scout-bench engine speech/ --json --skip-hour`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return benchEngine(cmd.Context(), a, o, args[0]) },
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.model, "model", "m", "", "model to use, a Moonshine one ($SCOUT_MODEL)")
+	flags.StringVarP(&o.model, "model", "m", "", "Moonshine model to use ($SCOUT_MODEL)")
 	cli.BindSettings(flags, map[string]string{"model": "transcribe.model"})
 	flags.BoolVar(&o.json, "json", false, "print JSON (docs/formats/bench.md)")
-	flags.IntVar(&o.rounds, "rounds", 15, "how often the clip is decoded in each way")
+	flags.IntVar(&o.rounds, "rounds", 15, "how many times to decode the clip in each way")
 	flags.BoolVar(&o.skipHour, "skip-hour", false, "leave out the hour of speech")
 	return cmd
 }

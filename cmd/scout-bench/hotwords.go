@@ -22,8 +22,10 @@ func newHotWordsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hotwords DIR --words FILE",
 		Short: "Measure what hot words gain, and what wrong ones cost",
-		Long: `Transcribes the clips in DIR (a folder as for scout-bench transcribe) three times: without hot words, with those in FILE, which should be said in
-the clips, and with 100 names that nobody says. Prints how often the words in FILE were recognised wrongly, the word error rate, and the time taken.`,
+		Long: `Transcribes the clips in DIR three times: without hot words, with those in FILE,
+which should be said in the clips, and with 100 names that nobody says. It
+prints how often the words in FILE were recognised wrongly, the word error rate,
+and the time taken. DIR is a folder as for scout-bench transcribe.`,
 		Example: `  scout-bench hotwords speech/ --words testdata/hot-words.txt`,
 		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return benchHotWords(cmd.Context(), a, o, args[0]) },

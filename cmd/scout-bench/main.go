@@ -29,8 +29,9 @@ func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "scout-bench",
 		Short: "Measure accuracy, speed and memory of Scout",
-		Long: `Measures on this machine how well Scout hears the speech in a folder, how fast, and with how much memory.
-It uses the settings of scout (see scout settings show), and scout and scout-engine that lie beside it.`,
+		Long: `Measures on this machine how accurate and fast Scout is with the speech in a
+folder, and how much memory it takes. It uses the settings of scout (see scout
+settings show), and the programs scout and scout-engine beside it.`,
 		Example: `  scout-bench transcribe speech/
   scout-bench engine speech/`,
 	}

@@ -24,9 +24,13 @@ func newNoiseCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "noise DIR",
 		Short: "Count the words found in noise, and those lost through it",
-		Long: `Transcribes sounds without words, which must give none: breath, typing, music, street, hum and white noise made by Scout itself,
-and with --recordings every audio file of a folder. Then lays each of them under and between the words of the clips in DIR
-(a folder as for scout-bench transcribe) and compares the word error rate with that of the clean clips.`,
+		Long: `Transcribes sounds without words, which must give no text: breath, typing,
+music, street, hum and white noise that Scout makes, and with --recordings all
+audio files in a folder.
+
+It then mixes each sound into the words and pauses of the clips in DIR, and
+compares the word error rate with that of the clean clips. DIR is a folder as
+for scout-bench transcribe.`,
 		Example: `  scout-bench noise speech/
   scout-bench noise speech/ --recordings noises/ --snr 15`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
@@ -36,7 +40,7 @@ and with --recordings every audio file of a folder. Then lays each of them under
 	o.Bind(cmd)
 	cli.JSONFlag(cmd, &o.json)
 	flags.StringVar(&o.recordings, "recordings", "", "folder of real recordings without words")
-	flags.Float64Var(&o.snr, "snr", 20, "decibels that speech is louder than the noise laid under it")
+	flags.Float64Var(&o.snr, "snr", 20, "how much louder than the noise the speech is, in decibels")
 	flags.DurationVar(&o.most, "longest", 30*time.Second, "leave out clips over this length")
 	flags.StringVar(&o.Backend, "backend", "", "engine backend: sherpa or moonshine (default: the best for the model)")
 	return cmd

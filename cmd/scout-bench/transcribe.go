@@ -38,11 +38,17 @@ func newTranscribeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transcribe DIR",
 		Short: "Transcribe a folder of speech and compare with its references",
-		Long: `Reads DIR/manifest.tsv: a header line, then one clip a line, fields separated by tabs. The columns "file" and "reference" are needed,
-others are ignored. Prints word and character error rates with 95 % intervals, the real-time factor, how long single requests took,
-and the peak resident memory of scout and its engine together. How texts are compared: docs/formats/wer-normalisation.md.
+		Long: `Transcribes the clips that DIR/manifest.tsv lists, and compares the texts with
+its references (docs/formats/bench.md, docs/formats/wer-normalisation.md). The
+list has a header line and then a line for each clip, with tabs between the
+fields. It needs the columns "file" and "reference", and may have others.
 
-The backend "sherpa" with the profile "plain" is sherpa-onnx with its own defaults: the yardstick.`,
+It prints word and character error rates with 95 % intervals, the real-time
+factor, the time of single requests, and the peak resident memory of scout and
+its engine together.
+
+To compare with sherpa-onnx and its own defaults: --backend sherpa
+--profile plain.`,
 		Example: `  scout-bench transcribe speech/
   scout-bench transcribe speech/ --long --cut fixed:10s
   scout-bench transcribe speech/ --json > before.json

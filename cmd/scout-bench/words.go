@@ -27,9 +27,13 @@ func newWordsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "words [DIR]",
 		Short: "Compare the times of words with known ones",
-		Long: `Transcribes speech whose words have known times, and prints how far the times found are off: for the clips in DIR whose words are listed in
-DIR/word-times.tsv or beside DIR (docs/formats/bench.md), and for sentences spoken by eSpeak NG, where it is installed, in several voices and
-speeds, clean and with noise. Only words that were recognised are judged. Then compares how long decoding takes with and without times.`,
+		Long: `Transcribes speech whose words have known times, and prints how far the times
+of the words that were recognised are off. It uses the clips in DIR whose words
+are listed in word-times.tsv, in DIR or beside it (docs/formats/bench.md), and,
+if eSpeak NG is installed, sentences that it speaks in several voices and
+speeds, clean and with noise.
+
+It then compares how long decoding takes with and without times.`,
 		Example: `  scout-bench words speech/
   scout-bench words speech/ --times aligned.tsv --json
   scout-bench words --sentences 50`,
@@ -47,7 +51,7 @@ speeds, clean and with noise. Only words that were recognised are judged. Then c
 	cli.JSONFlag(cmd, &o.json)
 	flags.StringVar(&o.times, "times", "", "list of known times (default: word-times.tsv in DIR or beside it)")
 	flags.IntVar(&o.sentences, "sentences", len(espeak.Sentences()), "how many sentences eSpeak NG speaks, 0 for none")
-	flags.Float64Var(&o.snr, "snr", 10, "decibels that speech is louder than the noise laid under it")
+	flags.Float64Var(&o.snr, "snr", 10, "how much louder than the noise the speech is, in decibels")
 	return cmd
 }
 

@@ -122,8 +122,7 @@ func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) i
 	options, err := parse(flags, args, out)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(out)
-		flags.PrintDefaults()
+		help(flags, out)
 		return exitOK
 	case err != nil:
 		complain(out, err)
@@ -142,14 +141,25 @@ func run(ctx context.Context, args []string, out io.Writer, link *parent.Link) i
 	return exitOK
 }
 
+// help explains the program. A failure to write cannot be reported.
+func help(flags *flag.FlagSet, out io.Writer) {
+	_, _ = fmt.Fprint(out, `scout-recorder records into one folder, as scout asks it to through the socket
+recorder.sock in that folder. scout starts it; you need not.
+
+Flags:
+`)
+	flags.SetOutput(out)
+	flags.PrintDefaults()
+}
+
 // parse returns the options from the flags; the log goes to out.
 func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options, error) {
 	var o recorder.Options
 	flags.SetOutput(io.Discard) // errors are reported once, at the end
 	dir := flags.String("recordings-dir", "", "`folder` of recordings; required")
-	flags.DurationVar(&o.IdleFor, "idle-for", 0, "end after this time without a recording or an attached client (default 30s)")
-	flags.DurationVar(&o.WarmFor, "warm-for", 0, "the same while the microphone is kept open (default 10m)")
-	flags.DurationVar(&o.SyncEvery, "sync-every", 0, "rhythm in which audio is synced to the disk (default 150ms)")
+	flags.DurationVar(&o.IdleFor, "idle-for", 0, "end after this time without a recording or a client (default 30s)")
+	flags.DurationVar(&o.WarmFor, "warm-for", 0, "end after this time without a recording or a client, while the microphone is kept open (default 10m)")
+	flags.DurationVar(&o.SyncEvery, "sync-every", 0, "how often audio is synced to the disk (default 150ms)")
 	level := flags.String("log-level", "info", "debug, info, warn or error")
 	format := flags.String("log-format", string(observe.LogText), "text or json")
 	if err := flags.Parse(args); err != nil {
