@@ -298,7 +298,7 @@ func (a *app) findTranscript(ctx context.Context, c *client.Client, part string,
 	case len(found) == 0 && part == "":
 		return "", scout.Errorf(scout.CodeNotFound, "there is no text yet").WithHint("make one: scout record --transcribe, or scout transcribe --keep FILE")
 	case len(found) == 0:
-		return "", scout.Errorf(scout.CodeNotFound, "no text %q", part)
+		return "", scout.Errorf(scout.CodeNotFound, "no text has the id %q", part)
 	}
 	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d texts: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
 }
