@@ -41,13 +41,13 @@ import (
 // Deadlines of the stages. Starting waits for no model and no device; what takes longer hangs.
 const (
 	startWithin     = 5 * time.Second
-	requestsBudget  = 5 * time.Second // for requests under way when the daemon stops
-	storeWithin     = time.Minute     // a database of an earlier version is brought up to date
-	storeBudget     = 5 * time.Second // to write what is under way
-	recorderBudget  = 3 * time.Second // to leave the recorder, which goes on
-	textsPatience   = 2 * time.Second // for texts that are being made: those that are not done by then are owed
-	textsBudget     = 3 * time.Second // to interrupt them
-	engineBudget    = 5 * time.Second // to end the processes that run models, which are killed if they do not obey
+	requestsBudget  = 5 * time.Second  // for requests under way when the daemon stops
+	storeWithin     = 10 * time.Minute // a large database of an earlier version is brought up to date
+	storeBudget     = 5 * time.Second  // to write what is under way
+	recorderBudget  = 3 * time.Second  // to leave the recorder, which goes on
+	textsPatience   = 2 * time.Second  // for texts that are being made: those that are not done by then are owed
+	textsBudget     = 3 * time.Second  // to interrupt them
+	engineBudget    = 5 * time.Second  // to end the processes that run models, which are killed if they do not obey
 	ordinaryBudget  = time.Second
 	devicesWithin   = 10 * time.Second // a sound server that hangs must not hang a client
 	selfTestWithin  = 30 * time.Second // a model is loaded and decodes a second of audio

@@ -5,17 +5,27 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/scout-speech/scout"
 )
 
 // Folder is where the audio of recordings lies.
 type Folder interface {
-	// Sightings returns a fingerprint for each recording that is there, by id. It changes whenever the files of the recording
-	// do, and is found without opening them.
-	Sightings(ctx context.Context) (map[string]string, error)
+	// Sightings looks at the folder once, without opening the files of a recording.
+	Sightings(ctx context.Context) (Sightings, error)
 	// Read returns a recording as it is there, with its fingerprint; DeletedAt is set where it lies in the folder's trash. An
 	// unknown id gives scout.CodeRecordingNotFound. A Source that is empty keeps the one that the store knows.
 	Read(ctx context.Context, id string) (Recording, error)
+}
+
+// Sightings are what one look at a folder showed.
+type Sightings struct {
+	// Fingerprints are those of all recordings, by id. A fingerprint changes whenever the files of the recording do.
+	Fingerprints map[string]string
+	// Read is Folder.Read for a recording that was seen, quicker where nothing has moved since the look. It may be called from any
+	// goroutine.
+	Read func(ctx context.Context, id string) (Recording, error)
 }
 
 // Problem is a recording that could not be read.
@@ -32,7 +42,7 @@ type Reconciled struct {
 }
 
 // reconcileBatch is how many recordings are noted in one transaction, so that others can write in between.
-const reconcileBatch = 500
+const reconcileBatch = 1000
 
 // Reconcile makes the store agree with the folder, which is the truth about audio: it reads what is new or different there,
 // notes what is gone, and follows what was moved into the folder's trash or out of it. It is run at the start and after
@@ -48,58 +58,101 @@ func Reconcile(ctx context.Context, st Store, folder Folder) (Reconciled, error)
 		return result, err
 	}
 	var work []string
-	for id, fingerprint := range there {
+	for id, fingerprint := range there.Fingerprints {
 		if known[id] != fingerprint || fingerprint == "" {
 			work = append(work, id)
 		}
 	}
 	for id := range maps.Keys(known) {
-		if _, is := there[id]; !is {
+		if _, is := there.Fingerprints[id]; !is {
 			work = append(work, id)
 		}
 	}
 	slices.Sort(work)
-	for batch := range slices.Chunk(work, reconcileBatch) {
-		if err := reconcile(ctx, st, folder, batch, &result); err != nil {
-			return result, err
+	read := func(ctx context.Context, id string) (Recording, error) {
+		if _, seen := there.Fingerprints[id]; seen {
+			return there.Read(ctx, id)
 		}
+		return folder.Read(ctx, id)
 	}
-	return result, nil
+	// One goroutine reads the next recordings while the last ones are written.
+	batches := make(chan batch)
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { // ends with the work, or with the context of the group when writing failed
+		defer close(batches)
+		for ids := range slices.Chunk(work, reconcileBatch) {
+			b, err := readBatch(groupCtx, read, ids)
+			if err != nil {
+				return err
+			}
+			select {
+			case batches <- b:
+			case <-groupCtx.Done():
+				return context.Cause(groupCtx)
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for b := range batches {
+			if err := b.note(groupCtx, st, &result); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return result, group.Wait()
 }
 
 // ReconcileOne does the same for one recording.
 func ReconcileOne(ctx context.Context, st Store, folder Folder, id string) (Reconciled, error) {
 	var result Reconciled
-	err := reconcile(ctx, st, folder, []string{id}, &result)
+	b, err := readBatch(ctx, folder.Read, []string{id})
+	if err == nil {
+		err = b.note(ctx, st, &result)
+	}
 	return result, err
 }
 
-func reconcile(ctx context.Context, st Store, folder Folder, ids []string, result *Reconciled) error {
-	var found []Recording
-	var gone []string
+// batch is what is noted in one transaction.
+type batch struct {
+	found    []Recording
+	gone     []string
+	problems []Problem
+}
+
+// readBatch reads recordings. The error is that of a context that ended.
+func readBatch(ctx context.Context, read func(context.Context, string) (Recording, error), ids []string) (batch, error) {
+	b := batch{found: make([]Recording, 0, len(ids))}
 	for _, id := range ids {
-		r, err := folder.Read(ctx, id)
+		r, err := read(ctx, id)
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return b, context.Cause(ctx)
 		case scout.CodeOf(err) == scout.CodeRecordingNotFound:
-			gone = append(gone, id)
+			b.gone = append(b.gone, id)
 		case err != nil:
-			result.Problems = append(result.Problems, Problem{ID: id, Err: err})
+			b.problems = append(b.problems, Problem{ID: id, Err: err})
 		default:
-			found = append(found, r)
+			b.found = append(b.found, r)
 		}
 	}
-	if len(found)+len(gone) == 0 {
+	return b, nil
+}
+
+// note writes what was read into the store.
+func (b *batch) note(ctx context.Context, st Store, result *Reconciled) error {
+	result.Problems = append(result.Problems, b.problems...)
+	if len(b.found)+len(b.gone) == 0 {
 		return nil
 	}
 	return st.Update(ctx, func(tx Tx) error {
-		for _, r := range found {
-			if err := noteFound(tx, r, result); err != nil {
+		for i := range b.found {
+			if err := noteFound(tx, b.found[i], result); err != nil {
 				return err
 			}
 		}
-		for _, id := range gone {
+		for _, id := range b.gone {
 			changed, err := tx.AudioGone(id)
 			if scout.CodeOf(err) == scout.CodeRecordingNotFound {
 				continue // neither here nor there

@@ -24,22 +24,39 @@ type Folders []Part
 
 var _ store.Folder = Folders(nil)
 
-// Sightings returns a fingerprint for each recording.
-func (f Folders) Sightings(ctx context.Context) (map[string]string, error) {
-	all := make(map[string]string)
+// Sightings looks at all folders.
+func (f Folders) Sightings(ctx context.Context) (store.Sightings, error) {
+	type place struct {
+		part Part
+		seen recording.Sighting
+	}
+	places := make(map[string]place)
+	all := store.Sightings{Fingerprints: make(map[string]string)}
 	for _, part := range f {
 		sightings, err := part.Sightings()
 		if err == nil {
 			err = context.Cause(ctx)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look for recordings: %w", err)
+			return all, fmt.Errorf("look for recordings: %w", err)
 		}
 		for id, s := range sightings {
-			if _, seen := all[string(id)]; !seen {
-				all[string(id)] = fingerprint(s)
+			if _, seen := places[string(id)]; !seen {
+				places[string(id)] = place{part, s}
+				all.Fingerprints[string(id)] = fingerprint(s)
 			}
 		}
+	}
+	all.Read = func(ctx context.Context, id string) (store.Recording, error) {
+		at, seen := places[id]
+		if !seen || at.seen.ManifestBytes == 0 {
+			return f.Read(ctx, id)
+		}
+		manifest, err := at.part.ManifestOf(recording.ID(id), at.seen)
+		if err != nil { // it may have moved
+			return f.Read(ctx, id)
+		}
+		return noted(at.part, &manifest, at.seen)
 	}
 	return all, nil
 }
@@ -73,17 +90,22 @@ func read(part Part, id recording.ID, seen recording.Sighting) (store.Recording,
 		at, _ := id.Time()
 		manifest = recording.Manifest{ID: id, State: recording.StateRecording, StartedAt: at}
 	}
-	data, err := json.Marshal(&manifest)
+	return noted(part, &manifest, seen)
+}
+
+// noted is a recording as the store notes it.
+func noted(part Part, manifest *recording.Manifest, seen recording.Sighting) (store.Recording, error) {
+	data, err := json.Marshal(manifest)
 	if err != nil {
-		return store.Recording{}, fmt.Errorf("encode manifest of %s: %w", id, err)
+		return store.Recording{}, fmt.Errorf("encode manifest of %s: %w", manifest.ID, err)
 	}
 	r := store.Recording{
-		ID: string(id), Source: part.Source, State: string(manifest.State), Device: manifest.Device.Name, StartedAt: manifest.StartedAt,
+		ID: string(manifest.ID), Source: part.Source, State: string(manifest.State), Device: manifest.Device.Name, StartedAt: manifest.StartedAt,
 		EndedAt: manifest.EndedAt, Duration: manifest.Duration(), LostFrames: manifest.LostFrames(), Bytes: seen.AudioBytes,
 		Audio: store.AudioPresent, Manifest: data, Fingerprint: fingerprint(seen), Labels: manifest.Labels,
 	}
 	if r.StartedAt.IsZero() {
-		r.StartedAt, _ = id.Time()
+		r.StartedAt, _ = manifest.ID.Time()
 	}
 	if seen.Trashed {
 		r.DeletedAt = time.Now()

@@ -171,7 +171,7 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 		return err
 	}
 	now := s.now()
-	t := &tx{view: view{ctx: ctx, conn: s.writer}, now: now, counted: s.clock.at(now, maxLeap), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
+	t := &tx{view: view{ctx: ctx, short: context.WithoutCancel(ctx), conn: s.writer}, now: now, counted: s.clock.at(now, maxLeap), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
 	err = s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error {
 		if err := change(t); err != nil {
 			return err

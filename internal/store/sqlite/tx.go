@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -46,16 +45,11 @@ func documentBound(at time.Time) int64 {
 func (t *tx) addTranscript(r *recordingRow, key store.Key) (transcriptRow, error) {
 	row := transcriptRow{recording: r.key, key: key}
 	low := documentBound(r.StartedAt)
-	var highest sql.NullInt64
-	if err := t.row("SELECT max(id) FROM transcripts WHERE id >= ? AND id < ?", low, low+1<<documentShift).Scan(&highest); err != nil {
-		return row, err
-	}
-	row.id = low + 1 // never 0, which a cursor uses for the beginning
-	if highest.Valid {
-		row.id = highest.Int64 + 1
-	}
-	return row, t.exec("INSERT INTO transcripts (id, recording, track, task, current, latest, preview) VALUES (?, ?, ?, ?, 0, 0, '')",
-		row.id, row.recording, key.Track, key.Task)
+	var err error // the id is never 0, which a cursor uses for the beginning
+	row.id, err = t.insert(`INSERT INTO transcripts (id, recording, track, task, current, latest, preview)
+		VALUES (1 + coalesce((SELECT max(id) FROM transcripts WHERE id >= ?1 AND id < ?2), ?1), ?3, ?4, ?5, 0, 0, '')`,
+		low, low+1<<documentShift, row.recording, key.Track, key.Task)
+	return row, err
 }
 
 // eventAge is how old a recording may be for its discovery to be news. The first look at a large folder is none.

@@ -15,7 +15,18 @@ import (
 // view is a snapshot, or a transaction that also sees what it wrote.
 type view struct {
 	ctx context.Context //nolint:containedctx // a transaction lives within one call and has its context
+	// short is for statements that take no time: within a transaction that writes it does not end with ctx, since waiting for that costs
+	// a goroutine for each statement. Such a transaction looks at ctx before it commits. nil is ctx.
+	short context.Context //nolint:containedctx // as ctx
 	*conn
+}
+
+// brief returns the context of a statement that takes no time.
+func (v view) brief() context.Context {
+	if v.short != nil {
+		return v.short
+	}
+	return v.ctx
 }
 
 // row is one row, or why there is none.
@@ -37,7 +48,7 @@ func (v view) row(query string, args ...any) row {
 	if err != nil {
 		return row{err: err}
 	}
-	return row{Row: stmt.QueryRowContext(v.ctx, args...)}
+	return row{Row: stmt.QueryRowContext(v.brief(), args...)}
 }
 
 // each calls scan for every row. scan must not run the same statement.
@@ -65,7 +76,7 @@ func (v view) insert(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	result, err := stmt.ExecContext(v.ctx, args...)
+	result, err := stmt.ExecContext(v.brief(), args...)
 	if err != nil {
 		return 0, err
 	}
