@@ -304,18 +304,25 @@ func Running(ctx context.Context, dir string, options Options) (*Client, *record
 }
 
 func runningWithin(ctx context.Context, dir string, options Options, patience map[absence]time.Duration) (*Client, *recording.Progress, error) {
-	client, err := awaitRecorder(ctx, dir, options, patience)
-	if err != nil {
-		return nil, nil, unreachable(dir, err)
+	for began := time.Now(); ; {
+		client, err := awaitRecorder(ctx, dir, options, patience)
+		if err != nil {
+			return nil, nil, unreachable(dir, err)
+		}
+		status, err := client.Status(ctx)
+		if err == nil && status.Recording == nil {
+			err = scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", dir)
+		}
+		if err == nil {
+			return client, status.Recording, nil
+		}
+		_, silent := silentPID(err)
+		err = errors.Join(err, client.Close())
+		// Where the recorder died before it answered, another one is there soon, or already.
+		if silent || scout.CodeOf(err) != scout.CodeRecorderUnreachable || time.Since(began) > comesBackWithin || ctx.Err() != nil {
+			return nil, nil, err
+		}
 	}
-	status, err := client.Status(ctx)
-	if err == nil && status.Recording == nil {
-		err = scout.Errorf(scout.CodeNotRecording, "nothing is being recorded in %s", dir)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, client.Close())
-	}
-	return client, status.Recording, nil
 }
 
 // baseEnvironment returns the environment in which a recorder is started, apart from that of an order.

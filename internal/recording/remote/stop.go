@@ -74,6 +74,10 @@ func (s stopper) force(ctx context.Context, err error) (recording.Manifest, erro
 	case isSilent:
 		return s.kill(ctx, silent, id)
 	case why == deaf:
+		if client, err := Dial(ctx, s.folder.Dir(), s.launch.Options); err == nil { // it has only just come back
+			defer func() { _ = client.Close() }() // only the recording matters
+			return s.stop(ctx, client, id)
+		}
 		if err := s.end(ctx, pid, syscall.SIGTERM); err != nil {
 			return recording.Manifest{}, err
 		}

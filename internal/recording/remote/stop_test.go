@@ -1,6 +1,9 @@
 package remote_test
 
 import (
+	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -184,4 +187,77 @@ func TestAStopWithoutARecordingTellsOfTheLast(t *testing.T) {
 	if hint := scout.HintOf(err); !contains(hint, string(k.ID())+".wav") {
 		t.Errorf("hint %q", hint)
 	}
+}
+
+// A recorder that dies between a client's connection and its question, and is there again at once, is stopped like any other: the stop
+// must not take it for one that cannot be reached, and end the process.
+func TestAStopWhoseRecorderDiesBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	k, started, err := remote.Keep(t.Context(), open(t, dir), launchFamily(dir), start(""), observe.Scope{})
+	check(t, err)
+	t.Cleanup(func() { endRecorder(t, dir) })
+	until(t, k.Client(), 2000)
+	check(t, k.Leave())
+	hangsUpOnce(t, dir)
+	m, err := remote.Stop(t.Context(), open(t, dir), launchFamily(dir))
+	check(t, err)
+	if m.ID != started.ID || m.EndReason != recording.EndStopped || len(m.Gaps) != 0 {
+		t.Errorf("manifest %+v", m)
+	}
+}
+
+// hangsUpOnce puts itself between the recorder of the folder and its next client: it passes the greetings on and hangs up at the
+// client's first question. The client after that meets the recorder itself.
+func hangsUpOnce(t *testing.T, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, wire.EndpointName)
+	real, err := os.ReadFile(path)
+	check(t, err)
+	endpoint, err := wire.ReadEndpoint(dir)
+	check(t, err)
+	folder, err := os.MkdirTemp("", "s") //nolint:usetesting // the path of a socket is short
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(folder)) })
+	listener, err := net.Listen("unix", filepath.Join(folder, "s"))
+	check(t, err)
+	between := endpoint
+	between.Socket = listener.Addr().String()
+	content, err := json.Marshal(between)
+	check(t, err)
+	check(t, os.WriteFile(path, content, 0o600))
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	go func() { // ends with the first client
+		defer close(done)
+		defer func() { _ = listener.Close() }() // the test is over
+		client, err := listener.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		recorder, err := net.Dial("unix", endpoint.Socket)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var answers sync.WaitGroup
+		answers.Go(func() { _, _ = io.Copy(client, recorder) }) // ends when the recorder's end is closed
+		buffer := make([]byte, 1<<16)
+		n, err := client.Read(buffer)
+		if err == nil {
+			_, err = recorder.Write(buffer[:n])
+		}
+		if err == nil {
+			_, err = client.Read(buffer) // the question
+		}
+		if err != nil {
+			t.Errorf("between client and recorder: %v", err)
+		}
+		if err := os.WriteFile(path, real, 0o600); err != nil {
+			t.Error(err)
+		}
+		_, _ = recorder.Close(), client.Close() // as a process that is killed
+		answers.Wait()
+	}()
 }
