@@ -237,7 +237,7 @@ func TestWarmDeviceHearsTheWordBeforeTheStart(t *testing.T) {
 	var heard ring.Position
 	for heard == 0 {
 		pos := reader.Position()
-		n, err := reader.ReadWait(t.Context(), block)
+		n, err := readWait(t.Context(), reader, block)
 		if err != nil {
 			t.Fatal(err)
 		}

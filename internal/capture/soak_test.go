@@ -45,7 +45,7 @@ func TestSoak(t *testing.T) {
 	var checked, wrong, next uint64
 	var head []byte // until the signal is found
 	for until := s.Format().Frames(length); checked < until; {
-		n, err := reader.ReadWait(t.Context(), block)
+		n, err := readWait(t.Context(), reader, block)
 		if err != nil {
 			t.Fatalf("after %d frames: %v", checked, err)
 		}

@@ -2,6 +2,7 @@ package capture_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -41,6 +42,14 @@ func writeWAV(tb testing.TB, frames int) string {
 	return path
 }
 
+// readWait reads when there is something to read.
+func readWait(ctx context.Context, reader *ring.Reader, dst []byte) (uint64, error) {
+	if err := reader.Wait(ctx); err != nil {
+		return 0, err
+	}
+	return reader.Read(dst)
+}
+
 // readToEnd reads a recording as a slow writer would, until the ring is closed.
 func readToEnd(tb testing.TB, s *capture.Session, from ring.Position) []byte {
 	tb.Helper()
@@ -49,7 +58,7 @@ func readToEnd(tb testing.TB, s *capture.Session, from ring.Position) []byte {
 	var all []byte
 	buffer := make([]byte, 4000)
 	for {
-		n, err := reader.ReadWait(tb.Context(), buffer)
+		n, err := readWait(tb.Context(), reader, buffer)
 		if errors.Is(err, io.EOF) {
 			return all
 		}

@@ -162,11 +162,3 @@ func (rd *Reader) Wait(ctx context.Context) error {
 	}
 	return nil
 }
-
-// ReadWait is Read after Wait.
-func (rd *Reader) ReadWait(ctx context.Context, dst []byte) (uint64, error) {
-	if err := rd.Wait(ctx); err != nil {
-		return 0, err
-	}
-	return rd.Read(dst)
-}

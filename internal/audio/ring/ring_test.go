@@ -174,6 +174,14 @@ func TestSilenceIsZeroAndCounts(t *testing.T) {
 	}
 }
 
+// readWait reads when there is something to read.
+func readWait(ctx context.Context, reader *ring.Reader, dst []byte) (uint64, error) {
+	if err := reader.Wait(ctx); err != nil {
+		return 0, err
+	}
+	return reader.Read(dst)
+}
+
 func TestWaitWakesForFramesTheEndAndTheContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,7 +190,7 @@ func TestWaitWakesForFramesTheEndAndTheContext(t *testing.T) {
 		defer reader.Close()
 		begin := time.Now()
 		time.AfterFunc(42*time.Millisecond, func() { r.Write(frames(2, 0, 1)) })
-		if n, err := reader.ReadWait(t.Context(), make([]byte, 64)); n != 1 || err != nil {
+		if n, err := readWait(t.Context(), reader, make([]byte, 64)); n != 1 || err != nil {
 			t.Fatalf("got %d, %v", n, err)
 		}
 		if late := time.Since(begin) - 42*time.Millisecond; late > 5*time.Millisecond {
@@ -190,11 +198,11 @@ func TestWaitWakesForFramesTheEndAndTheContext(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := reader.ReadWait(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := readWait(ctx, reader, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the deadline", err)
 		}
 		time.AfterFunc(time.Second, r.Close)
-		if _, err := reader.ReadWait(t.Context(), make([]byte, 64)); !errors.Is(err, io.EOF) {
+		if _, err := readWait(t.Context(), reader, make([]byte, 64)); !errors.Is(err, io.EOF) {
 			t.Errorf("got %v, want EOF", err)
 		}
 	})
@@ -302,7 +310,7 @@ func TestStress(t *testing.T) {
 					want := make([]byte, size)
 					for {
 						pos := reader.Position()
-						n, err := reader.ReadWait(t.Context(), dst[:(1+rng.IntN(699))*size])
+						n, err := readWait(t.Context(), reader, dst[:(1+rng.IntN(699))*size])
 						if errors.Is(err, io.EOF) {
 							break
 						}

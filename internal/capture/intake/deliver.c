@@ -28,7 +28,6 @@ void scout_deliver(scout_intake *q, const void *frames, uint64_t bytes) {
 	uint64_t head = load(&q->head), block_head = load(&q->block_head);
 	if (n > q->size - (head - load(&q->tail)) || block_head - load(&q->block_tail) == q->block_count) {
 		q->dropped += n / q->frame_bytes;
-		__atomic_fetch_add(&q->overruns, 1, __ATOMIC_SEQ_CST);
 		return;
 	}
 	uint64_t offset = head % q->size;

@@ -17,7 +17,6 @@ enum { scout_buckets = 512 };
 typedef struct {
 	uint64_t head, tail;             // atomic
 	uint64_t block_head, block_tail; // atomic
-	uint64_t overruns;               // atomic
 	uint64_t dropped;                // of the producer alone
 	uint64_t counts[scout_buckets];  // atomic
 	int64_t longest;                 // atomic

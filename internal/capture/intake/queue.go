@@ -40,7 +40,6 @@ type Queue struct {
 type shared struct {
 	head, tail           atomic.Uint64 // bytes written, bytes taken
 	blockHead, blockTail atomic.Uint64
-	overruns             atomic.Uint64
 	dropped              sound.Frames // not recorded in a block yet; only the producer uses it
 	durations            histogram
 
@@ -99,7 +98,6 @@ func (q *Queue) Deliver(frames []byte) {
 	blockHead := q.blockHead.Load()
 	if n > room-(head-q.tail.Load()) || blockHead-q.blockTail.Load() == maxBlocks {
 		q.dropped += q.FramesIn(n)
-		q.overruns.Add(1)
 		return
 	}
 	offset := head % room
@@ -193,6 +191,3 @@ func (q *Queue) ListenRoom() (taken <-chan struct{}, end func()) { return q.take
 
 // Latency returns how long the callback took.
 func (q *Queue) Latency() Latency { return q.durations.latency() }
-
-// Overruns returns how often a block did not fit.
-func (q *Queue) Overruns() uint64 { return q.overruns.Load() }
