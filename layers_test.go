@@ -238,7 +238,7 @@ func TestSoundSystemsAreBehindOnePackageEach(t *testing.T) {
 		"github.com/gen2brain/malgo": {capture + "/miniaudio"},
 		capture + "/pulse":           {capture + "/miniaudio"},
 		capture + "/intake":          {capture, capture + "/miniaudio"},
-		capture:                      {module + "/cmd/scout", module + "/internal/recording/recorder"},
+		capture:                      {module + "/cmd/scout", module + "/internal/daemon", module + "/internal/recording/recorder"},
 	}
 	all := packages(t)
 	for used, allowed := range users {

@@ -22,6 +22,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/text"
 )
 
 // daemonKills is how often the daemon is killed; 5 unless set. make chaos sets it, and prints the figures.
@@ -248,7 +249,7 @@ func (c *caller) call(method, path string, body, answer any) bool {
 func (c *caller) keep() string {
 	c.t.Helper()
 	var kept v1.TranscriptSummary
-	text := v1.Keep{Title: "spoken", Transcript: v1.Transcript{Model: "none", Language: "en", Duration: 1, Text: "0", Segments: []v1.Segment{{End: 1, Text: "0"}}}}
+	text := v1.Keep{Title: "spoken", Transcript: v1.Transcript{Object: text.Object{Model: "none", Language: "en", Duration: 1, Text: "0", Segments: []text.Segment{{End: 1, Text: "0"}}}}}
 	if !c.call(http.MethodPost, "/transcripts", text, &kept) || kept.ID == "" {
 		c.t.Fatalf("kept %+v", kept)
 	}

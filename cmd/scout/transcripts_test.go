@@ -16,6 +16,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/text"
 )
 
 // texts returns what scout transcripts list --json prints.
@@ -165,7 +166,7 @@ func TestChangesAreJSON(t *testing.T) {
 	h.untilFrames(4_000)
 	h.must("stop")
 	recorded := string(h.only().ID)
-	keep := v1.Keep{Title: "a talk", Transcript: v1.Transcript{Text: "one two", Segments: []v1.Segment{{End: 1, Text: "one"}, {Start: 1, End: 2, Text: "two"}}}}
+	keep := v1.Keep{Title: "a talk", Transcript: v1.Transcript{Object: text.Object{Text: "one two", Segments: []text.Segment{{End: 1, Text: "one"}, {Start: 1, End: 2, Text: "two"}}}}}
 	var kept v1.TranscriptSummary
 	c := h.client()
 	if err := c.Post(t.Context(), "/transcripts", keep, &kept); err != nil {

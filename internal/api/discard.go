@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -65,7 +66,7 @@ func (s *Server) deleteRecording(ctx context.Context, in *struct {
 	folder, id := s.services.Recorder.Folder(), recording.ID(r.ID)
 	switch {
 	case in.Purge:
-		if err := s.purge(ctx, r.ID); err != nil {
+		if err := s.services.Retention.Purge(ctx, r.ID); err != nil {
 			return nil, err
 		}
 		return &deletedOutput{Status: http.StatusNoContent}, nil
@@ -91,23 +92,7 @@ func (s *Server) deleteRecording(ctx context.Context, in *struct {
 	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.Delete(r.ID); return err }); err != nil {
 		return nil, err
 	}
-	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: v1.TimeOf(deleted.DeletedAt.Add(store.DefaultRetention().Trash))}}, nil
-}
-
-// purge removes a recording with all that is known about it. A crash in between leaves nothing half done: what was asked for is completed at
-// the next start.
-func (s *Server) purge(ctx context.Context, id string) error {
-	folder := s.services.Recorder.Folder()
-	if m, err := folder.Manifest(recording.ID(id)); err == nil && m.State == recording.StateRecording {
-		return scout.Errorf(scout.CodeRecordingInUse, "recording %s is in progress", id).WithHint("stop it first: scout stop")
-	}
-	if err := s.store().Update(ctx, func(tx store.Tx) error { return tx.AskPurge(id) }); err != nil {
-		return err
-	}
-	if err := folder.Delete(recording.ID(id)); err != nil && scout.CodeOf(err) != scout.CodeRecordingNotFound {
-		return err
-	}
-	return s.store().Purge(ctx, id)
+	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt)}}, nil
 }
 
 func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, error) {
@@ -134,6 +119,15 @@ func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, er
 	}
 	noteRecording(ctx, r.ID)
 	return &described{etag(int(r.Revision)), infoOf(&r)}, nil
+}
+
+// undoUntil is how long what was deleted can be restored; nil for ever.
+func (s *Server) undoUntil(deleted time.Time) *v1.Time {
+	kept := s.services.Retention.Keep().Trash
+	if kept == 0 {
+		return nil
+	}
+	return v1.TimeOf(deleted.Add(kept))
 }
 
 // withAudio returns a recording whose audio is there, and not in the trash.

@@ -24,6 +24,7 @@ type metrics struct {
 	connections *prometheus.GaugeVec
 	slow        *prometheus.CounterVec
 	replays     prometheus.Counter
+	dropped     *prometheus.CounterVec
 }
 
 // requestBuckets go from a request that only looks to one that waits for a microphone.
@@ -48,6 +49,9 @@ func newMetrics(scope observe.Scope) *metrics {
 		}, []string{"reason"})),
 		connections: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "scout_connections", Help: "Open connections and streams, by kind.",
+		}, []string{"kind"})),
+		dropped: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_stream_events_dropped_total", Help: "Events without a number that a client missed because it read too slowly, by kind.",
 		}, []string{"kind"})),
 		replays: observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "scout_idempotent_replays_total", Help: "Requests that were sent again with their Idempotency-Key and got the answer of the first one.",

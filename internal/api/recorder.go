@@ -86,7 +86,7 @@ func (s *Server) order(r v1.Start) (recording.Order, error) {
 	order := s.services.Order()
 	order.ID = recording.ID(r.ID)
 	if r.ID != "" && !order.ID.Valid() {
-		return order, scout.Errorf(scout.CodeInvalidArgument, "id %q is not one of a recording", r.ID).WithHint("leave it out: Scout makes one")
+		return order, unprocessable("body.id", "%q is not the id of a recording; without id Scout makes one", r.ID)
 	}
 	if r.Device != "" {
 		order.Device = r.Device
@@ -101,7 +101,7 @@ func (s *Server) order(r v1.Start) (recording.Order, error) {
 		order.Format.Sample = scout.SampleFormat(r.Format.SampleFormat)
 	}
 	if err := order.Format.Validate(); err != nil {
-		return order, scout.Errorf(scout.CodeInvalidArgument, "%w", err)
+		return order, &v1.InputError{Location: "body.format", Err: scout.Errorf(scout.CodeInvalidArgument, "%w", err)}
 	}
 	if r.OnLoss != "" {
 		order.OnLoss = r.OnLoss
@@ -113,7 +113,7 @@ func (s *Server) order(r v1.Start) (recording.Order, error) {
 	}
 	const longest = 366 * 24 * 3600
 	if r.MaxDuration > longest {
-		return order, scout.Errorf(scout.CodeInvalidArgument, "max_duration_seconds is %g: want at most %d", r.MaxDuration, longest)
+		return order, unprocessable("body.max_duration_seconds", "%g is more than %d", r.MaxDuration, longest)
 	}
 	order.Rules.MaxDuration = time.Duration(r.MaxDuration * float64(time.Second))
 	order.Labels = r.Labels

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -91,9 +90,5 @@ func (s *Server) deleteTranscript(ctx context.Context, in *struct {
 	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.DeleteTranscript(key); return err }); err != nil {
 		return nil, err
 	}
-	var until time.Time // never, if the trash is kept for ever
-	if kept := s.services.Retention.Keep().Trash; kept > 0 {
-		until = deleted.DeletedAt.Add(kept)
-	}
-	return answer(v1.Deleted{UndoUntil: v1.TimeOf(until)}), nil
+	return answer(v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt)}), nil
 }

@@ -75,6 +75,17 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		Devices: func(context.Context) (string, []sound.Device, error) {
 			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
 		},
+		Levels: func(ctx context.Context, device string, _ time.Duration, each func(v1.Level) bool) error {
+			if device == "none" {
+				return scout.Errorf(scout.CodeDeviceNotFound, "there is no device %s", device)
+			}
+			for n := 1; ctx.Err() == nil && each(v1.Level{At: v1.Time{Time: time.Now()}, Device: "mic", RMS: 0.1, Peak: 0.5, RMSDBFS: -20, PeakDBFS: -6}); n++ {
+				if n > 1000 { // as many as it takes; a slow reader loses the rest
+					<-ctx.Done()
+				}
+			}
+			return nil
+		},
 		Recorder: s.recorder, History: s.history,
 		Retention: retention.New(retention.Options{Store: st, Folder: folder, Keep: store.DefaultRetention, Scope: scope}),
 		Order: func() recording.Order {

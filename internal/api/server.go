@@ -112,6 +112,7 @@ func (s *Server) register() {
 	s.registerSystem(api)
 	s.registerRecorder(api)
 	s.registerTranscriptions(api)
+	s.registerLevel(api)
 	s.registerEvents(api)
 	s.registerTranscripts(api)
 	s.registerRecordings(api)

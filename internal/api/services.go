@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/backlog"
@@ -29,6 +30,9 @@ type Services struct {
 	// Devices lists what can be recorded from, and opens none. It returns the name of the sound system.
 	Devices  func(ctx context.Context) (string, []sound.Device, error)
 	Recorder Recorder
+	// Levels calls each with the level of a device, empty for the one that is recorded from or would be, until ctx ends or each returns false;
+	// then its error is nil.
+	Levels func(ctx context.Context, device string, every time.Duration, each func(v1.Level) bool) error
 	// Order is what is recorded where a request leaves things open.
 	Order func() recording.Order
 	// Started is told of a recording that a client began, with what it asked for besides; Stopped of one that a client ended.

@@ -161,7 +161,7 @@ func (s *Server) keepTranscript(ctx context.Context, in *input[v1.Keep]) (*keptO
 	k := &in.Body
 	out := &keptOutput{Status: http.StatusCreated}
 	_, _, err := s.services.History.Keep(ctx, history.Text{
-		Recording: k.Recording, Track: k.Track, Title: k.Title, Transcript: k.Transcript.Scout(),
+		Recording: k.Recording, Track: k.Track, Title: k.Title, Transcript: k.Transcript.Transcript(),
 		Also: func(tx store.Tx, key store.Key, version store.Version) error {
 			t, err := tx.Transcript(key, version.Version)
 			if err != nil {

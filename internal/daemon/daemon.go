@@ -323,7 +323,7 @@ func (d *daemon) startServer(context.Context) error {
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Recorder: d.recorder, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,
+		Devices: devices, Recorder: d.recorder, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,
 		Order: d.current.order,
 	})
 	d.running.Go(func() error { return d.server.Serve(d.listener, d.socket) })

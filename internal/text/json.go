@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,19 +13,14 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// seconds is a duration, written as a JSON number in seconds, to the millisecond.
-type seconds time.Duration
+// inSeconds is a length as JSON has it: in seconds, to the millisecond.
+func inSeconds(d time.Duration) float64 { return float64(milliseconds(d)) / 1000 }
 
-// MarshalJSON writes the number, for example 12.34.
-func (s seconds) MarshalJSON() ([]byte, error) {
-	return strconv.AppendFloat(nil, float64(milliseconds(time.Duration(s)))/1000, 'f', -1, 64), nil
-}
-
-func optionalSeconds(d *time.Duration) *seconds {
+func optionalSeconds(d *time.Duration) *float64 {
 	if d == nil {
 		return nil
 	}
-	s := seconds(*d)
+	s := inSeconds(*d)
 	return &s
 }
 
@@ -39,50 +33,54 @@ func logProb(p *float64) *float64 {
 	return &rounded
 }
 
-// The names are those of the OpenAI API where it has one. Fields that the model does not give are
-// absent, never null or zero.
-type jsonDocument struct {
-	File      string         `json:"file,omitempty"`
-	Model     string         `json:"model"`
-	Language  string         `json:"language,omitempty"`
-	Duration  seconds        `json:"duration"`
-	TimeTaken *seconds       `json:"time_taken,omitempty"`
-	Text      string         `json:"text"`
-	Segments  []jsonSegment  `json:"segments"`
-	SetAside  []jsonSetAside `json:"set_aside,omitempty"`
-	Warnings  []jsonWarning  `json:"warnings,omitempty"`
+// Object is a transcript as a JSON object, docs/formats/transcript-json.md. The names are those of the OpenAI API where it has one.
+// Fields that the model does not give are absent, never null or zero. Times are in seconds from the beginning of the audio.
+type Object struct {
+	File      string     `json:"file,omitempty"`
+	Model     string     `json:"model"`
+	Language  string     `json:"language,omitempty"`
+	Duration  float64    `json:"duration"`
+	TimeTaken *float64   `json:"time_taken,omitempty"`
+	Text      string     `json:"text"`
+	Segments  []Segment  `json:"segments"`
+	SetAside  []SetAside `json:"set_aside,omitempty"`
+	Warnings  []Warning  `json:"warnings,omitempty"`
 }
 
-type jsonSegment struct {
-	Start      seconds    `json:"start"`
-	End        seconds    `json:"end"`
-	Channel    string     `json:"channel,omitempty"`
-	Text       string     `json:"text"`
-	AvgLogProb *float64   `json:"avg_logprob,omitempty"`
-	Words      []jsonWord `json:"words,omitempty"`
+// Segment is a sentence, or what was said between two cuts of the audio.
+type Segment struct {
+	Start      float64  `json:"start"`
+	End        float64  `json:"end"`
+	Channel    string   `json:"channel,omitempty"`
+	Text       string   `json:"text"`
+	AvgLogProb *float64 `json:"avg_logprob,omitempty"`
+	Words      []Word   `json:"words,omitempty"`
 }
 
-type jsonWord struct {
+// Word is a word with its time, if it has one.
+type Word struct {
 	Word    string   `json:"word"`
-	Start   *seconds `json:"start,omitempty"`
-	End     *seconds `json:"end,omitempty"`
+	Start   *float64 `json:"start,omitempty"`
+	End     *float64 `json:"end,omitempty"`
 	LogProb *float64 `json:"logprob,omitempty"`
 	// Placed is false for a word without a time if the model gives times, else absent.
-	Placed *bool `json:"placed,omitempty"`
+	Placed *bool `json:"placed,omitempty" doc:"false for a word without a time if the model gives times"`
 }
 
-type jsonSetAside struct {
-	Start  seconds    `json:"start"`
-	End    seconds    `json:"end"`
-	Code   scout.Code `json:"code"`
-	Reason string     `json:"reason"`
+// SetAside is a stretch that could not be transcribed.
+type SetAside struct {
+	Start  float64 `json:"start"`
+	End    float64 `json:"end"`
+	Code   string  `json:"code"`
+	Reason string  `json:"reason"`
 }
 
-type jsonWarning struct {
-	Code    scout.WarningCode `json:"code"`
-	Start   *seconds          `json:"start,omitempty"`
-	End     *seconds          `json:"end,omitempty"`
-	Message string            `json:"message"`
+// Warning is something else about the input that the reader should know.
+type Warning struct {
+	Code    string   `json:"code"`
+	Start   *float64 `json:"start,omitempty"`
+	End     *float64 `json:"end,omitempty"`
+	Message string   `json:"message"`
 }
 
 // anyTimes reports whether the model gives times: then a word without one could not be placed.
@@ -110,20 +108,21 @@ func inOneLine(segments []scout.Segment) string {
 	return b.String()
 }
 
-func writeJSON(b *bufio.Writer, doc Document) error {
+// ObjectOf returns a document as a JSON object.
+func ObjectOf(doc Document) Object {
 	t := &doc.Transcript
-	out := jsonDocument{
-		File: doc.File, Model: t.Model, Language: t.Language, Duration: seconds(t.Duration),
-		Text: inOneLine(t.Segments), Segments: make([]jsonSegment, 0, len(t.Segments)),
+	out := Object{
+		File: doc.File, Model: t.Model, Language: t.Language, Duration: inSeconds(t.Duration),
+		Text: inOneLine(t.Segments), Segments: make([]Segment, 0, len(t.Segments)),
 	}
 	if doc.TimeTaken > 0 {
 		out.TimeTaken = optionalSeconds(&doc.TimeTaken)
 	}
 	timed := anyTimes(t)
 	for _, s := range t.Segments {
-		segment := jsonSegment{Start: seconds(s.Start), End: seconds(s.End), Channel: clean(s.Channel), Text: clean(s.Text), AvgLogProb: logProb(s.AvgLogProb)}
+		segment := Segment{Start: inSeconds(s.Start), End: inSeconds(s.End), Channel: clean(s.Channel), Text: clean(s.Text), AvgLogProb: logProb(s.AvgLogProb)}
 		for _, w := range s.Words {
-			word := jsonWord{Word: clean(w.Text), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), LogProb: logProb(w.LogProb)}
+			word := Word{Word: clean(w.Text), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), LogProb: logProb(w.LogProb)}
 			if timed && w.Start == nil {
 				word.Placed = new(bool)
 			}
@@ -132,11 +131,50 @@ func writeJSON(b *bufio.Writer, doc Document) error {
 		out.Segments = append(out.Segments, segment)
 	}
 	for _, a := range t.SetAside {
-		out.SetAside = append(out.SetAside, jsonSetAside{Start: seconds(a.Start), End: seconds(a.End), Code: a.Code, Reason: clean(a.Reason)})
+		out.SetAside = append(out.SetAside, SetAside{Start: inSeconds(a.Start), End: inSeconds(a.End), Code: string(a.Code), Reason: clean(a.Reason)})
 	}
 	for _, w := range t.Warnings {
-		out.Warnings = append(out.Warnings, jsonWarning{Code: w.Code, Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), Message: clean(w.Message)})
+		out.Warnings = append(out.Warnings, Warning{Code: string(w.Code), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), Message: clean(w.Message)})
 	}
+	return out
+}
+
+// Transcript returns the transcript that the object was made of, to the millisecond. Its text is that of the segments.
+func (o *Object) Transcript() scout.Transcript {
+	out := scout.Transcript{Model: o.Model, Language: o.Language, Duration: duration(o.Duration)}
+	for i := range o.Segments {
+		s := &o.Segments[i]
+		to := scout.Segment{Start: duration(s.Start), End: duration(s.End), Channel: s.Channel, Text: s.Text, AvgLogProb: s.AvgLogProb}
+		for _, w := range s.Words {
+			to.Words = append(to.Words, scout.Word{Text: w.Word, Start: optionalDuration(w.Start), End: optionalDuration(w.End), LogProb: w.LogProb})
+		}
+		out.Segments = append(out.Segments, to)
+	}
+	for _, a := range o.SetAside {
+		out.SetAside = append(out.SetAside, scout.SetAside{Start: duration(a.Start), End: duration(a.End), Code: scout.Code(a.Code), Reason: a.Reason})
+	}
+	for _, w := range o.Warnings {
+		out.Warnings = append(out.Warnings, scout.Warning{Code: scout.WarningCode(w.Code), Start: optionalDuration(w.Start), End: optionalDuration(w.End), Message: w.Message})
+	}
+	return out
+}
+
+// duration is a length that was written in seconds. Whoever wrote it may have written anything.
+func duration(seconds float64) time.Duration {
+	const most = float64(math.MaxInt64) / float64(time.Second) / 2
+	return time.Duration(math.Round(min(max(seconds, 0), most)*1000)) * time.Millisecond
+}
+
+func optionalDuration(seconds *float64) *time.Duration {
+	if seconds == nil {
+		return nil
+	}
+	d := duration(*seconds)
+	return &d
+}
+
+func writeJSON(b *bufio.Writer, doc Document) error {
+	out := ObjectOf(doc)
 	var encoded bytes.Buffer
 	e := json.NewEncoder(&encoded)
 	e.SetEscapeHTML(false)

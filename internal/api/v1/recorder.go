@@ -14,6 +14,17 @@ type Recorder struct {
 	Last      *RecordingDone `json:"last,omitempty"`
 }
 
+// Level is how loud a device is. RMS and Peak are smoothed and linear, with full scale at 1.
+type Level struct {
+	At       Time    `json:"at" format:"date-time"`
+	Device   string  `json:"device"`
+	RMS      float64 `json:"rms"`
+	Peak     float64 `json:"peak"`
+	RMSDBFS  float64 `json:"rms_dbfs"`
+	PeakDBFS float64 `json:"peak_dbfs"`
+	Outage   string  `json:"outage,omitempty" doc:"Why no sound comes at this moment"`
+}
+
 // Disk is the room for recordings.
 type Disk struct {
 	FreeBytes   uint64  `json:"free_bytes"`

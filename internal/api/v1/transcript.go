@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/text"
 )
 
 // TranscriptSummary is a transcript in a list.
@@ -37,54 +38,14 @@ type Snippet struct {
 
 // Transcript is one version of a text: the object of transcript-json.md with what the store knows.
 type Transcript struct {
-	ID        string     `json:"id,omitempty"`
-	Version   int        `json:"version,omitempty"`
-	Kind      string     `json:"kind,omitempty"`
-	CreatedAt *Time      `json:"created_at,omitempty"`
-	Title     string     `json:"title,omitempty"`
-	Tags      []string   `json:"tags,omitempty"`
-	DeletedAt *Time      `json:"deleted_at,omitempty"`
-	Model     string     `json:"model"`
-	Language  string     `json:"language,omitempty"`
-	Duration  float64    `json:"duration"`
-	Text      string     `json:"text"`
-	Segments  []Segment  `json:"segments"`
-	SetAside  []SetAside `json:"set_aside,omitempty"`
-	Warnings  []Warning  `json:"warnings,omitempty"`
-}
-
-// Segment is a sentence or a stretch between two cuts.
-type Segment struct {
-	Start      float64  `json:"start"`
-	End        float64  `json:"end"`
-	Channel    string   `json:"channel,omitempty"`
-	Text       string   `json:"text"`
-	AvgLogProb *float64 `json:"avg_logprob,omitempty"`
-	Words      []Word   `json:"words,omitempty"`
-}
-
-// Word is a word with its time.
-type Word struct {
-	Word    string   `json:"word"`
-	Start   *float64 `json:"start,omitempty"`
-	End     *float64 `json:"end,omitempty"`
-	LogProb *float64 `json:"logprob,omitempty"`
-}
-
-// SetAside is a stretch that is no text.
-type SetAside struct {
-	Start  float64 `json:"start"`
-	End    float64 `json:"end"`
-	Code   string  `json:"code"`
-	Reason string  `json:"reason"`
-}
-
-// Warning is something else about the input that is worth a line.
-type Warning struct {
-	Code    string   `json:"code"`
-	Start   *float64 `json:"start,omitempty"`
-	End     *float64 `json:"end,omitempty"`
-	Message string   `json:"message"`
+	ID        string   `json:"id,omitempty"`
+	Version   int      `json:"version,omitempty"`
+	Kind      string   `json:"kind,omitempty"`
+	CreatedAt *Time    `json:"created_at,omitempty" format:"date-time"`
+	Title     string   `json:"title,omitempty"`
+	Tags      []string `json:"tags,omitempty"`
+	DeletedAt *Time    `json:"deleted_at,omitempty" format:"date-time"`
+	text.Object
 }
 
 // Edits is the body of PATCH /transcripts/{id}.
@@ -195,63 +156,7 @@ type Describe struct {
 // Seconds is a length as it travels: in seconds, to the millisecond.
 func Seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
 
-func optionalSeconds(d *time.Duration) *float64 {
-	if d == nil {
-		return nil
-	}
-	s := Seconds(*d)
-	return &s
-}
-
-func length(seconds float64) time.Duration {
-	const most = float64(math.MaxInt64) / float64(time.Second) / 2
-	return time.Duration(math.Round(min(max(seconds, 0), most)*1000)) * time.Millisecond
-}
-
-func optionalLength(seconds *float64) *time.Duration {
-	if seconds == nil {
-		return nil
-	}
-	d := length(*seconds)
-	return &d
-}
-
 // FromTranscript is a text as it travels.
 func FromTranscript(t *scout.Transcript) Transcript {
-	out := Transcript{Model: t.Model, Language: t.Language, Duration: Seconds(t.Duration), Text: t.Text(), Segments: make([]Segment, len(t.Segments))}
-	for i := range t.Segments {
-		s := &t.Segments[i]
-		to := Segment{Start: Seconds(s.Start), End: Seconds(s.End), Channel: s.Channel, Text: s.Text, AvgLogProb: s.AvgLogProb}
-		for _, w := range s.Words {
-			to.Words = append(to.Words, Word{w.Text, optionalSeconds(w.Start), optionalSeconds(w.End), w.LogProb})
-		}
-		out.Segments[i] = to
-	}
-	for _, a := range t.SetAside {
-		out.SetAside = append(out.SetAside, SetAside{Seconds(a.Start), Seconds(a.End), string(a.Code), a.Reason})
-	}
-	for _, w := range t.Warnings {
-		out.Warnings = append(out.Warnings, Warning{string(w.Code), optionalSeconds(w.Start), optionalSeconds(w.End), w.Message})
-	}
-	return out
-}
-
-// Scout is the text that travelled.
-func (t *Transcript) Scout() scout.Transcript {
-	out := scout.Transcript{Model: t.Model, Language: t.Language, Duration: length(t.Duration)}
-	for i := range t.Segments {
-		s := &t.Segments[i]
-		to := scout.Segment{Start: length(s.Start), End: length(s.End), Channel: s.Channel, Text: s.Text, AvgLogProb: s.AvgLogProb}
-		for _, w := range s.Words {
-			to.Words = append(to.Words, scout.Word{Text: w.Word, Start: optionalLength(w.Start), End: optionalLength(w.End), LogProb: w.LogProb})
-		}
-		out.Segments = append(out.Segments, to)
-	}
-	for _, a := range t.SetAside {
-		out.SetAside = append(out.SetAside, scout.SetAside{Start: length(a.Start), End: length(a.End), Code: scout.Code(a.Code), Reason: a.Reason})
-	}
-	for _, w := range t.Warnings {
-		out.Warnings = append(out.Warnings, scout.Warning{Code: scout.WarningCode(w.Code), Start: optionalLength(w.Start), End: optionalLength(w.End), Message: w.Message})
-	}
-	return out
+	return Transcript{Object: text.ObjectOf(text.Document{Transcript: *t})}
 }
