@@ -50,3 +50,53 @@ func bare(word string) int {
 
 // Alike reports whether two texts have the same words, apart from capitals and punctuation.
 func Alike(a, b []scout.Word) bool { return slices.Equal(folded(a), folded(b)) }
+
+// Costs of the alignment in After. A substitution is a little cheaper than a word that is missing: of two words at the
+// same place one was misheard.
+const (
+	afterMissing = 1.0
+	afterDiffer  = 0.9
+	afterSimilar = 0.5
+	// afterApart is the cost of a second between the ends.
+	afterApart = 1.0
+)
+
+// After returns how many of the words of a text belong to what was already handed out: both begin at the same place,
+// and words[After:] is what comes next. The words need not agree. Time and memory are len(handed) * len(words).
+func After(handed, words []scout.Word) int {
+	m, n := len(handed), len(words)
+	if m == 0 || n == 0 {
+		return 0
+	}
+	a, b := folded(handed), folded(words)
+	row := make([]float64, n+1)
+	for j := range row {
+		row[j] = float64(j) * afterMissing
+	}
+	for i := range m {
+		diagonal := row[0]
+		row[0] += afterMissing
+		for j := range n {
+			cost := diagonal
+			switch {
+			case a[i] == b[j]:
+			case similar(a[i], b[j]):
+				cost += afterSimilar
+			default:
+				cost += afterDiffer
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, diagonal+afterMissing, row[j]+afterMissing)
+		}
+	}
+	last, at := handed[m-1].End, 0
+	for j := range row {
+		if j > 0 && last != nil && words[j-1].End != nil {
+			row[j] += afterApart * (*words[j-1].End - *last).Abs().Seconds()
+		}
+		if row[j] < row[at] {
+			at = j
+		}
+	}
+	return at
+}

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"errors"
+	"time"
 
 	scout "github.com/scout-speech/scout"
 )
@@ -96,10 +97,43 @@ func (c *Cutter) Close() error {
 	return c.err
 }
 
-// Rest returns the audio after the last emitted core, and where it begins. Live transcription decodes it provisionally.
-// It is a view, valid until the next Write or Close.
-func (c *Cutter) Rest() (start int64, samples []float32) {
-	return c.core, c.rest()
+// Open returns the piece that is still growing: the audio after the last emitted core, with the context before it. Live
+// transcription decodes it again and again. Its samples are a view, valid until the next Write, Pause or Close.
+func (c *Cutter) Open() Piece {
+	p := Piece{Start: c.core, Left: c.left, Right: Edge{Kind: EdgeInput}}
+	if rest := c.rest(); len(rest) > 0 {
+		p.Before = c.before
+		p.Samples = c.buf[int(c.core-c.bufStart)-c.before:]
+	}
+	return p
+}
+
+// Pause ends the current core in the pause at the end of what was written, if the core is long enough there and its last
+// least are one pause, by the rule that judges every cut. The cut lies in the middle of these. It reports whether it
+// emitted the piece, and returns the error of emit. A stream that is followed while it grows gets shorter pieces this
+// way than a recording that is complete.
+func (c *Cutter) Pause(least time.Duration) (bool, error) {
+	quiet := max(frames(least)/hopFrames, stretchHops)
+	n := len(c.power)
+	if c.strategy != Quiet || c.closed || c.err != nil || c.cut > c.core || n-quiet/2 < c.shortest/hopFrames {
+		return false, c.err
+	}
+	c.local.measure(c.power)
+	loudest := 0.0
+	for at := n - quiet; at+stretchHops <= n; at++ {
+		sum := 0.0
+		for _, p := range c.power[at : at+stretchHops] {
+			sum += p
+		}
+		loudest = max(loudest, sum/stretchHops)
+	}
+	edge := c.local.edge(loudest)
+	if edge.Kind != EdgePause {
+		return false, nil
+	}
+	c.cut, c.right = c.core+int64((n-quiet/2)*hopFrames), edge
+	c.err = c.emitCut()
+	return true, c.err
 }
 
 // rest is the audio from the current core on. A resumed cutter has none before it gets the context before that core.

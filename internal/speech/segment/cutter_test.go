@@ -386,7 +386,7 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-func TestRest(t *testing.T) {
+func TestOpenPiece(t *testing.T) {
 	t.Parallel()
 	in := bursts(5, 33, rhythm{2, 0.5}, loudness{0.1, 0.0002})
 	var end int64
@@ -398,9 +398,9 @@ func TestRest(t *testing.T) {
 		if err := c.Write(in[at : at+1600]); err != nil {
 			t.Fatal(err)
 		}
-		start, rest := c.Rest()
-		if start != end || !slices.Equal(rest, in[start:at+1600]) {
-			t.Fatalf("after %d frames the rest begins at %d and has %d frames, last piece ended at %d", at+1600, start, len(rest), end)
+		open := c.Open()
+		if open.Start != end || !slices.Equal(open.Samples, in[end-int64(open.Before):at+1600]) {
+			t.Fatalf("after %d frames the open piece begins at %d and has %d frames, last piece ended at %d", at+1600, open.Start, open.Frames(), end)
 		}
 	}
 }
@@ -418,8 +418,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		if err := c.Write(block); err != nil {
 			t.Fatal(err)
 		}
-		if _, rest := c.Rest(); len(rest) > 17*rate {
-			t.Fatalf("the cutter holds %d frames", len(rest))
+		if open := c.Open(); len(open.Samples) > 19*rate {
+			t.Fatalf("the cutter holds %d frames", len(open.Samples))
 		}
 	}
 	if pieces < 3600/15 {

@@ -54,7 +54,7 @@ func TestResume(t *testing.T) {
 						if err := c.Write(samples); err != nil {
 							t.Fatal(err)
 						}
-						c.Rest()
+						c.Open()
 					}
 					if err := c.Close(); err != nil {
 						t.Fatal(err)
