@@ -100,6 +100,7 @@ func script(n int) string {
 // real model.
 type listener struct {
 	timed bool
+	mute  func(k int) bool                              // whether word k is not said; nil for none
 	fault func(from, to int) (*scout.Hypothesis, error) // may answer instead
 	calls atomic.Int64
 }
@@ -116,13 +117,20 @@ func (l *listener) Transcribe(ctx context.Context, request engine.Request) (*sco
 			return result, err
 		}
 	}
-	return hear(from, to, l.timed), nil
+	return hearSaid(from, to, l.timed, func(k int) bool { return l.mute == nil || !l.mute(k) }), nil
 }
 
 func hear(from, to int, timed bool) *scout.Hypothesis {
+	return hearSaid(from, to, timed, func(int) bool { return true })
+}
+
+func hearSaid(from, to int, timed bool, said func(k int) bool) *scout.Hypothesis {
 	result := &scout.Hypothesis{Stop: scout.StopEnd}
 	var words []string
 	for k := from / wordFrames; k*wordFrames < to; k++ {
+		if !said(k) {
+			continue
+		}
 		start, end := k*wordFrames, (k+1)*wordFrames
 		text := word(k)
 		if start < from || end > to {

@@ -27,7 +27,8 @@ type Decoded struct {
 	// Failed is true if the engine could not decode any of it.
 	Failed bool `json:"failed,omitempty"`
 
-	rescued bool // some of its words were found only in another way
+	rescued bool          // some of its words were found only in another way
+	tokens  []scout.Token // of the first decoding of all of it, from From on
 }
 
 // Empty is a stretch without words.

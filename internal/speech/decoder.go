@@ -45,6 +45,29 @@ type How struct {
 	// Words asks for word times, if the model gives them.
 	Words    bool
 	HotWords []string
+	// Known is a known text of the piece, as tokens. It is verified and continued, which is quicker than decoding it.
+	Known []int32
+	// Hurried leaves out further looks at text that is only doubtful, because somebody waits for it.
+	Hurried bool
+}
+
+// Peek decodes a piece that is still growing, once. reason says why the words are not to be trusted: the piece would be
+// decoded in other ways now if it was complete. It is "" for words that are. The error is the engine's.
+func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Decoded, reason string, err error) {
+	peak := piece.Peak()
+	core := coreOf(piece)
+	if peak < faint {
+		piece, _ = piece.Amplified()
+	}
+	d, reason, _, err = c.hear(ctx, piece, how)
+	if err == nil && reason == reasonEmpty {
+		if late, ok := piece.WithoutLeadIn(); ok {
+			how.Known = nil
+			d, reason, _, err = c.hear(ctx, late, how)
+		}
+	}
+	d.Core, d.Peak = core, peak
+	return d, reason, err
 }
 
 // Decode returns what was said in a piece. A piece that cannot be decoded, although others could be, is set aside.
@@ -88,7 +111,7 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
 			c.again(piece, reasonLeadIn)
-			piece = late
+			piece, how.Known = late, nil
 			h, reason, result, err = c.hear(ctx, piece, how)
 		}
 	}
@@ -102,6 +125,7 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 		return c.lookAgain(ctx, piece, how, h, result)
 	}
 	c.again(piece, reason)
+	how.Known = nil // of the whole piece
 	left, right, ok := segment.Split(piece, overlapFrames)
 	if depth > deepest || depth == deepest && reason == reasonEmpty && !h.wavers() {
 		ok = false
@@ -129,7 +153,9 @@ func (c *Decoder) again(piece segment.Piece, reason string) {
 
 // hear decodes a piece as it is and returns the reason to doubt the result, if any.
 func (c *Decoder) hear(ctx context.Context, piece segment.Piece, how How) (Decoded, string, *scout.Hypothesis, error) {
-	result, err := c.recognizer.Transcribe(ctx, c.request(piece.Samples, how))
+	request := c.request(piece.Samples, how)
+	request.Known = how.Known
+	result, err := c.recognizer.Transcribe(ctx, request)
 	if err != nil {
 		return Decoded{}, "", nil, err
 	}
@@ -167,7 +193,7 @@ func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 func understood(piece segment.Piece, late int, result *scout.Hypothesis) Decoded {
 	h := Decoded{Core: coreOf(piece)}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
-	h.EndLogProb = result.EndLogProb
+	h.EndLogProb, h.tokens = result.EndLogProb, result.Tokens
 	for _, token := range result.Tokens {
 		if token.LogProb != nil {
 			h.Tokens++

@@ -8,4 +8,6 @@ const (
 	eventPieceSetAside         = "piece_set_aside"
 	eventPieceDecodedAgain     = "piece_decoded_again"
 	eventTextLost              = "text_lost"
+	eventLiveBehind            = "live_behind"
+	eventLiveCaughtUp          = "live_caught_up"
 )

@@ -26,6 +26,7 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 			continue
 		}
 		c.again(part, reasonHole)
+		how.Known = nil
 		found, err := c.decode(ctx, part, how, deepest)
 		if err != nil {
 			return Decoded{}, err

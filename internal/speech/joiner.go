@@ -92,7 +92,7 @@ func (j *Joiner) Break() {
 // its core. Then the segment ends at that word.
 func (j *Joiner) settle(d Decoded, next []scout.Word) {
 	j.state.Words += len(d.Words)
-	j.keepOrder(d.Words)
+	keepOrder(d.Words, j.state.End)
 	segments := segmentsOf(d)
 	limit, _ := placed(next)
 	for i := len(segments) - 1; i >= 0; i-- {
@@ -113,19 +113,19 @@ func (j *Joiner) settle(d Decoded, next []scout.Word) {
 	}
 }
 
-// keepOrder removes the times of words that lie before the words handed out already. A word that reaches into them
-// begins after them.
-func (j *Joiner) keepOrder(words []scout.Word) {
+// keepOrder removes the times of words that lie before end, where the words handed out already end. A word that reaches
+// into them begins after them.
+func keepOrder(words []scout.Word, end time.Duration) {
 	for i := range words {
 		w := &words[i]
 		switch {
 		case w.Start == nil || w.End == nil:
-		case *w.Start >= j.state.End:
+		case *w.Start >= end:
 			return
-		case *w.End <= j.state.End:
+		case *w.End <= end:
 			w.Start, w.End = nil, nil
 		default:
-			start := j.state.End
+			start := end
 			w.Start = &start
 			return
 		}

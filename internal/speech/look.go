@@ -70,7 +70,7 @@ func (e Effort) doubtful() float64 {
 // lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges the results: it takes the most
 // confident text and replaces stretches of it by likelier ones of the others. A look that fails changes nothing.
 func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, first Decoded, result *scout.Hypothesis) (Decoded, error) {
-	if first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
+	if how.Hurried || first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
 		return first, nil
 	}
 	c.again(piece, reasonDoubtful)

@@ -1,0 +1,341 @@
+package speech
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// Rhythm says how often the open piece is decoded.
+type Rhythm struct {
+	// Step is the least new audio between two decodes.
+	Step time.Duration
+	// Quiet replaces Step while nothing louder than the background is heard. It is not a threshold for speech: what is
+	// quiet is decoded too, only less often.
+	Quiet time.Duration
+	// Share is how much of the time of a slot decoding may take, at most: a slower machine decodes less often.
+	Share float64
+}
+
+// DefaultRhythm returns the rhythm that was measured best.
+func DefaultRhythm() Rhythm {
+	return Rhythm{Step: 250 * time.Millisecond, Quiet: time.Second, Share: 0.25}
+}
+
+// Pauses says when an open piece is closed early.
+type Pauses struct {
+	// Least is the length of a pause that closes a piece of at least segment.Options.Min; negative for none.
+	Least time.Duration
+}
+
+// DefaultPauses returns the rule that was measured best.
+func DefaultPauses() Pauses { return Pauses{Least: time.Second} }
+
+const (
+	// feedFrames is how much audio goes to the cutter at a time: 100 ms.
+	feedFrames = scout.EngineSampleRateHz / 10
+	// readBackFrames is how much is read from the recording at a time.
+	readBackFrames = 10 * scout.EngineSampleRateHz
+	// owedAfter is how far the text may be behind the clock before a stretch is owed.
+	owedAfter = 3 * time.Second
+	// firstRetry and lastRetry bound the wait after a failure, which doubles each time.
+	firstRetry, lastRetry = 250 * time.Millisecond, 5 * time.Second
+	// patient is how long the text of a stop may take if a doubtful piece is decoded in other ways too.
+	patient = 60 * time.Millisecond
+)
+
+// growth decides what is decoded when, and what the results mean. It has no goroutines and no clock of its own, so that
+// a driver can run it on any clock. It is not safe for concurrent use.
+type growth struct {
+	options  *LiveOptions
+	cut      segment.Options
+	cutter   *segment.Cutter
+	pos      int64           // the next frame for the cutter
+	queue    []segment.Piece // closed and not decoded
+	closed   bool            // the cutter is, after a stop
+	settling settling
+	next     segment.Position // of the first piece that is not decoded
+	through  time.Duration
+	heard    heardSoFar
+	known    knownTokens
+	level    background
+	stopped  bool
+	tail     time.Duration // not committed at the stop
+
+	peekedTo   int64         // end of the audio of the last peek, or of the last closed piece
+	cost       time.Duration // mean wall time of a decode for a second of audio
+	notBefore  time.Time     // after a failure
+	retry      time.Duration
+	err        error // of the last attempt
+	owed       LiveOwed
+	last       string // the text of the last word that was told
+	shown      string // the partial text
+	scratch    []float32
+	scratchOut bool // in use by a task
+}
+
+// knownTokens is the last decoding of the open piece.
+type knownTokens struct {
+	from   time.Duration // where its audio begins
+	tokens []scout.Token
+}
+
+// task is work for a driver.
+type task struct {
+	kind    taskKind
+	piece   segment.Piece
+	how     How
+	at      int64 // for taskRead
+	n       int
+	began   time.Time
+	scratch bool
+}
+
+type taskKind int
+
+const (
+	taskPeek  taskKind = iota + 1 // decode the open piece provisionally
+	taskClose                     // decode a closed piece
+	taskRead                      // read audio back
+)
+
+// outcome is the result of a task.
+type outcome struct {
+	decoded Decoded
+	doubt   string
+	samples []float32
+	err     error
+}
+
+func newGrowth(o *LiveOptions) (*growth, error) {
+	g := &growth{options: o, cut: (&Options{Cut: o.Cut}).cut(), settling: settling{rule: o.Commit}}
+	if s := o.From; s != nil {
+		g.next, g.through, g.heard, g.settling.state = s.Next, s.Through, s.Heard, s.Settled
+		g.heard.Empty = slices.Clone(s.Heard.Empty)
+		g.settling.state.Committed = slices.Clone(s.Settled.Committed)
+		g.last = s.Settled.Last
+	}
+	g.pos, g.peekedTo = max(0, g.next.First()), g.next.Start
+	var err error
+	g.cutter, err = segment.Resume(g.cut, g.next, func(p segment.Piece) error {
+		g.queue = append(g.queue, p)
+		return nil
+	})
+	return g, err
+}
+
+// perform does the work of a task. It does not touch the growth.
+func (t *task) perform(ctx context.Context, d *Decoder, recorded Recorded) (o outcome) {
+	switch t.kind {
+	case taskRead:
+		o.samples = make([]float32, t.n)
+		_, o.err = recorded.ReadAt(ctx, o.samples, t.at)
+	case taskPeek:
+		o.decoded, o.doubt, o.err = d.Peek(ctx, t.piece, t.how)
+	case taskClose:
+		if t.piece.Peak() < silence {
+			o.decoded = silent(t.piece)
+			return o
+		}
+		o.decoded, o.err = d.Decode(ctx, t.piece, t.how)
+	}
+	return o
+}
+
+// silent is what was heard in a piece that is silent throughout. Only such pieces are not decoded.
+func silent(p segment.Piece) Decoded {
+	d := Decoded{Core: coreOf(p), Peak: p.Peak()}
+	d.From, d.To = p.HeardFrom(), p.HeardTo()
+	return d
+}
+
+// feed moves audio from the intake to the cutter, as long as no closed piece waits. It returns the position up to which
+// only the recording has the audio, 0 if there is none, and when to look again.
+func (g *growth) feed(in *intake, now time.Time) (missing int64, wake time.Time, err error) {
+	_, stopped := in.clock()
+	if stopped && !g.stopped {
+		g.stopped = true
+		g.notBefore = time.Time{} // somebody waits now
+	}
+	for len(g.queue) == 0 && !g.closed {
+		s := in.at(g.pos, feedFrames, now)
+		switch s.kind {
+		case supplyNone:
+			return 0, s.wake, nil
+		case supplyMissing:
+			more := in.at(g.pos, readBackFrames, now)
+			return more.to, time.Time{}, nil
+		case supplyEnd:
+			g.tail = max(0, segment.Duration(g.pos)-max(g.through, g.settling.state.End))
+			g.closed = true
+			return 0, time.Time{}, g.cutter.Close()
+		}
+		if err := g.take(s.samples); err != nil {
+			return 0, time.Time{}, err
+		}
+	}
+	return 0, time.Time{}, nil
+}
+
+// take gives samples at pos to the cutter.
+func (g *growth) take(samples []float32) error {
+	for len(samples) > 0 {
+		n := min(len(samples), feedFrames)
+		g.level.add(segment.Piece{Samples: samples[:n]}.Peak())
+		if err := g.cutter.Write(samples[:n]); err != nil {
+			return err
+		}
+		g.pos += int64(n)
+		samples = samples[n:]
+		if len(g.queue) == 0 && g.options.Pause.Least > 0 {
+			if _, err := g.cutter.Pause(g.options.Pause.Least); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// plan returns what to do now, or nil and when to look again. missing is that of feed.
+func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Time) {
+	if now.Before(g.notBefore) {
+		return nil, g.notBefore
+	}
+	head, _ := in.clock()
+	behind := segment.Duration(head-g.pos) > time.Second
+	if len(g.queue) > 0 {
+		p := g.queue[0]
+		t := &task{kind: taskClose, piece: p, how: g.how(behind), began: now}
+		t.how.Known = g.knownFor(p)
+		const decodes = 3 // of a doubtful piece
+		t.how.Hurried = g.stopped && decodes*g.costOf(p) > patient
+		return t, time.Time{}
+	}
+	if missing > 0 {
+		return &task{kind: taskRead, at: g.pos, n: int(missing - g.pos), began: now}, time.Time{}
+	}
+	fresh := segment.Duration(g.pos - g.peekedTo)
+	if g.stopped || behind || g.scratchOut || fresh < g.step() {
+		return nil, time.Time{}
+	}
+	p := g.cutter.Open()
+	if p.Peak() < silence {
+		g.peekedTo = g.pos
+		return nil, time.Time{}
+	}
+	g.scratch = append(g.scratch[:0], p.Samples...)
+	p.Samples = g.scratch
+	g.scratchOut = true
+	t := &task{kind: taskPeek, piece: p, how: g.how(false), began: now, scratch: true}
+	t.how.Effort, t.how.Known = EffortQuick, g.knownFor(p)
+	return t, time.Time{}
+}
+
+// step is how much new audio the next peek needs.
+func (g *growth) step() time.Duration {
+	r := g.options.Rhythm
+	step := r.Step
+	if g.level.quiet() {
+		step = max(step, r.Quiet)
+	}
+	if r.Share > 0 {
+		open := segment.Duration(g.pos - g.next.First()).Seconds()
+		step = max(step, time.Duration(float64(g.cost)*open/r.Share))
+	}
+	return step
+}
+
+func (g *growth) how(behind bool) How {
+	h := How{Language: g.options.Language, Words: true, HotWords: g.options.HotWords, Class: schedule.Partial}
+	switch {
+	case g.stopped:
+		h.Class = schedule.Dictation
+	case behind:
+		h.Class = schedule.Interactive
+	}
+	return h
+}
+
+// knownFor returns the tokens of the last decoding that lie in a piece, if that decoding heard its beginning.
+func (g *growth) knownFor(p segment.Piece) []int32 {
+	skipped, length := p.HeardFrom()-g.known.from, p.HeardTo()-p.HeardFrom()
+	if skipped < 0 {
+		return nil
+	}
+	var ids []int32
+	for _, t := range g.known.tokens {
+		if t.ID < 0 || t.Start == nil && skipped > 0 {
+			return nil
+		}
+		if t.Start != nil && (*t.Start < skipped || *t.Start-skipped > length) {
+			continue
+		}
+		ids = append(ids, t.ID)
+	}
+	return ids
+}
+
+// abandon forgets a task whose result will not be used. Its memory may still be in use.
+func (g *growth) abandon(t *task) {
+	if t.scratch {
+		g.scratch, g.scratchOut = nil, false
+	}
+}
+
+// done takes the outcome of a task.
+func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
+	if t.scratch {
+		g.scratchOut = false
+	}
+	if o.err != nil {
+		g.err = o.err
+		g.retry = min(max(2*g.retry, firstRetry), lastRetry)
+		g.notBefore = now.Add(g.retry)
+		return said{}, nil
+	}
+	g.err, g.retry = nil, 0
+	if t.kind == taskRead {
+		return said{}, g.take(o.samples)
+	}
+	g.measure(t, now)
+	if t.piece.Start >= g.next.Start && len(o.decoded.tokens) > 0 {
+		g.known = knownTokens{o.decoded.From, o.decoded.tokens}
+	}
+	if t.kind == taskPeek {
+		g.peekedTo = max(g.peekedTo, t.piece.End())
+		if o.doubt != "" || len(g.queue) > 0 || t.piece.Start != g.next.Start {
+			return said{}, nil
+		}
+		words := g.settling.grow(o.decoded)
+		return g.tell(words, nil, o.decoded.To), nil
+	}
+	g.queue = g.queue[1:]
+	g.next = g.cut.After(t.piece)
+	g.peekedTo = max(g.peekedTo, g.next.Start)
+	words := g.settling.close(o.decoded, t.piece.Right.Kind, g.cut.Overlap)
+	g.heard.add(&o.decoded)
+	return g.tell(words, &o.decoded, o.decoded.To), nil
+}
+
+// costOf is how long a piece will take to decode once.
+func (g *growth) costOf(p segment.Piece) time.Duration {
+	return time.Duration(float64(g.cost) * (p.HeardTo() - p.HeardFrom()).Seconds())
+}
+
+// measure keeps the mean cost of decoding.
+func (g *growth) measure(t *task, now time.Time) {
+	length := (t.piece.HeardTo() - t.piece.HeardFrom()).Seconds()
+	if length < 1 {
+		return // a constant part outweighs the rest
+	}
+	cost := time.Duration(float64(now.Sub(t.began)) / length)
+	weight := time.Duration(8)
+	if cost < g.cost { // what made the earlier ones slow, such as loading the model, is over
+		weight = 2
+	}
+	g.cost += (cost - g.cost) / weight
+}

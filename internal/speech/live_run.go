@@ -1,0 +1,244 @@
+package speech
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Run transcribes until everything up to the stop is text, and returns a nil error then. It returns the cause of ctx
+// when that ends first: the last LiveCommitted.State is where to continue. A failure of the engine or of reading the
+// recording does not end it: it tries again, after 0.25 to 5 s, as long as ctx lives. Call it once.
+func (l *Live) Run(ctx context.Context) (final LiveFinal, err error) {
+	ctx, span := l.scope.Tracer().Start(ctx, "speech.live", trace.WithAttributes(attribute.String("model", l.options.Model)))
+	began := time.Now()
+	l.scope.Log().Info(eventTranscriptionStarted, slog.String(observe.KeyModel, l.options.Model), slog.String("kind", kindLive))
+	defer func() {
+		l.record(final, time.Since(began), err)
+		observe.EndSpan(span, err)
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	d := &driver{Live: l}
+	defer func() {
+		cancel()
+		for d.working > 0 { // tasks end soon after their context
+			<-d.results
+			d.working--
+		}
+	}()
+	d.results = make(chan finished)
+	err = l.failures.Guard("speech", func() error {
+		final, err = d.run(ctx)
+		return err
+	})
+	return final, err
+}
+
+// driver runs a growth on the clock of the machine.
+type driver struct {
+	*Live
+	results chan finished
+	working int // tasks that will send a result
+	current *task
+	cancel  context.CancelFunc // of current
+}
+
+// finished is a task with its outcome.
+type finished struct {
+	task    *task
+	outcome outcome
+}
+
+// lookEvery is how often the driver looks at what is owed while nothing else happens.
+const lookEvery = time.Second
+
+func (d *driver) run(ctx context.Context) (LiveFinal, error) {
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		missing, wake, err := d.growth.feed(d.intake, now)
+		if err != nil {
+			return LiveFinal{}, err
+		}
+		if d.current != nil && d.growth.supersedes(d.current, d.intake, now) {
+			d.cancel()
+			d.growth.abandon(d.current)
+			d.metrics.decodes.WithLabelValues("abandoned").Inc()
+			d.current = nil
+		}
+		if d.current == nil {
+			if d.growth.finished() {
+				d.metrics.stopToText.Observe(now.Sub(d.intake.stoppedAt()).Seconds())
+				d.tellOwed(now)
+				return d.growth.final(), nil
+			}
+			next, later := d.growth.plan(d.intake, missing, now)
+			if next != nil {
+				d.start(ctx, next)
+			} else {
+				wake = earlier(wake, later)
+			}
+		}
+		d.tellOwed(now)
+		timer.Reset(time.Until(earlier(wake, now.Add(d.growth.patience(d.current, d.intake, now)))))
+		select {
+		case <-d.intake.wake:
+		case <-timer.C:
+		case r := <-d.results:
+			d.working--
+			if r.task != d.current {
+				continue // it was abandoned
+			}
+			d.cancel()
+			d.current = nil
+			if err := d.finish(r); err != nil {
+				return LiveFinal{}, err
+			}
+		case <-ctx.Done():
+			return LiveFinal{}, context.Cause(ctx)
+		}
+	}
+}
+
+// start begins a task. Run waits for its result.
+func (d *driver) start(ctx context.Context, t *task) {
+	ctx, d.cancel = context.WithCancel(ctx)
+	d.current = t
+	d.working++
+	go func() {
+		var o outcome
+		err := d.failures.Guard("speech", func() error {
+			o = t.perform(ctx, d.decoder, d.options.Recorded)
+			return nil
+		})
+		if err != nil {
+			o = outcome{err: err}
+		}
+		d.results <- finished{t, o}
+	}()
+}
+
+// finish passes on what a task gave.
+func (l *Live) finish(r finished) error {
+	l.metrics.decodes.WithLabelValues(r.outcome.result(r.task)).Inc()
+	said, err := l.growth.done(r.task, r.outcome, time.Now())
+	if err != nil {
+		return err
+	}
+	l.pass(said)
+	return nil
+}
+
+// pass calls the callbacks.
+func (l *Live) pass(s said) {
+	if c := s.committed; c != nil {
+		l.metrics.words.Add(float64(len(c.Words)))
+		if l.options.Committed != nil {
+			l.options.Committed(*c)
+		}
+	}
+	if s.partial != nil && l.options.Partial != nil {
+		l.options.Partial(*s.partial)
+	}
+}
+
+// tellOwed says what is owed, if that is news.
+func (l *Live) tellOwed(now time.Time) {
+	before := l.growth.owed
+	owed, news := l.growth.owing(l.intake, now)
+	if !news {
+		return
+	}
+	l.metrics.owed.Set((owed.To - owed.From).Seconds())
+	from, to := slog.Int64("start_ms", owed.From.Milliseconds()), slog.Int64("end_ms", owed.To.Milliseconds())
+	switch {
+	case owed.From == owed.To:
+		l.scope.Log().Info(eventLiveCaughtUp, from, to)
+	case before == LiveOwed{}:
+		code, reason := "", ""
+		if owed.Err != nil {
+			code, reason = string(scout.CodeOf(owed.Err)), owed.Err.Error()
+		}
+		l.scope.Log().Warn(eventLiveBehind, from, to, slog.String(observe.KeyCode, code), slog.String(observe.KeyError, reason))
+	}
+	if l.options.Owed != nil {
+		l.options.Owed(owed)
+	}
+}
+
+// kindLive labels the metrics of package speech.
+const kindLive = "live"
+
+// record counts and logs the end.
+func (l *Live) record(final LiveFinal, took time.Duration, err error) {
+	l.metrics.owed.Set(0)
+	if err != nil {
+		code := string(scout.CodeOf(err))
+		l.decoder.metrics.errors.WithLabelValues(kindLive, code).Inc()
+		l.scope.Log().Warn(eventTranscriptionFailed, slog.String("kind", kindLive), slog.String(observe.KeyModel, l.options.Model),
+			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+		return
+	}
+	l.decoder.metrics.duration.WithLabelValues(kindLive, l.options.Model).Observe(took.Seconds())
+	l.decoder.metrics.audio.WithLabelValues(kindLive).Add(final.Duration.Seconds())
+	for _, w := range final.Warnings {
+		l.decoder.metrics.warnings.WithLabelValues(string(w.Code)).Inc()
+	}
+	l.scope.Log().Info(eventTranscriptionFinished, slog.String("kind", kindLive), slog.String(observe.KeyModel, l.options.Model),
+		slog.Int64(observe.KeyAudioMS, final.Duration.Milliseconds()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()),
+		slog.Int("words", final.Words), slog.Int("set_aside", l.growth.heard.SetAside), slog.Int("warnings", len(final.Warnings)))
+}
+
+// result labels an outcome in the metrics.
+func (o *outcome) result(t *task) string {
+	switch {
+	case o.err != nil:
+		return "failed"
+	case t.kind == taskRead:
+		return "read"
+	case o.doubt != "":
+		return "doubted"
+	case t.kind == taskPeek:
+		return "partial"
+	}
+	return "closed"
+}
+
+// finished reports whether everything up to the stop is text.
+func (g *growth) finished() bool { return g.closed && len(g.queue) == 0 }
+
+// supersedes reports whether a running task is given up: a peek when the stop has come, and a closed piece that has
+// kept the person waiting who has stopped since, so that it is sent again as urgent.
+func (g *growth) supersedes(t *task, in *intake, now time.Time) bool {
+	switch {
+	case !g.stopped:
+		return false
+	case t.kind == taskPeek:
+		return g.closed || len(g.queue) > 0
+	}
+	return t.kind == taskClose && t.how.Class != schedule.Dictation && now.Sub(in.stoppedAt()) >= stopPatience
+}
+
+// patience is how long to wait before the next look, with t running.
+func (g *growth) patience(t *task, in *intake, now time.Time) time.Duration {
+	if t != nil && t.kind == taskClose && g.stopped && t.how.Class != schedule.Dictation {
+		return max(0, stopPatience-now.Sub(in.stoppedAt()))
+	}
+	return lookEvery
+}
+
+// earlier returns the earlier of two times, of which a zero one does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
