@@ -67,6 +67,8 @@ func TestWrongCalls(t *testing.T) {
 		"no words":                  {[]string{"hotwords", dir}, cli.ExitUsage, "--words"},
 		"no rounds":                 {[]string{"engine", dir, "--rounds", "0"}, cli.ExitUsage, "--rounds 0"},
 		"nothing to measure":        {[]string{"words", "--sentences", "0"}, cli.ExitUsage, "nothing to measure"},
+		"no such clock":             {[]string{"live-decode", dir, "--clock", "sun"}, cli.ExitUsage, "sun"},
+		"one hypothesis":            {[]string{"live-decode", dir, "--agree", "1"}, cli.ExitUsage, "--agree"},
 		"a cut that does not exist": {[]string{"transcribe", dir, "--cut", "sometimes"}, cli.ExitUsage, "sometimes"},
 	} {
 		t.Run(situation, func(t *testing.T) {
@@ -162,5 +164,41 @@ func TestBenchEngineMeasuresEverything(t *testing.T) {
 	}
 	if report.Machine.CPU == "" || report.Setup.Backend != recognize.BackendMoonshine {
 		t.Errorf("%+v, %+v", report.Machine, report.Setup)
+	}
+}
+
+// TestLiveDecodeMeasuresEverything dictates one clip: the text is that of a single pass, no committed word changes, and
+// every figure has a value.
+func TestLiveDecodeMeasuresEverything(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	dir := t.TempDir()
+	speech, err := os.ReadFile(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"a.wav": speech, "manifest.tsv": []byte("file\treference\na.wav\t" + spoken + "\n")} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out, said := scoutBench(t, "live-decode", dir, "--clock", "cpu", "--takes", "5", "--json")
+	var report bench.LiveReport
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != cli.ExitOK || report.Live == nil || report.Single == nil {
+		t.Fatalf("exit %d, %v: %s%s", code, err, out, said)
+	}
+	if report.Live.WER > 0.05 || report.Changed != 0 || report.Committed < 40 || report.CPUShare <= 0 || report.Flicker < 0 {
+		t.Errorf("%+v", report)
+	}
+	if report.FirstPartial.Count < 5 || report.Commit.Count < 10 || len(report.Groups) < 2 {
+		t.Errorf("%d first texts, %d commits, %d groups", report.FirstPartial.Count, report.Commit.Count, len(report.Groups))
+	}
+	for _, g := range report.Groups {
+		if g.StopToText.Max <= 0 || g.Bare.Max <= 0 || len(g.ByMoment) == 0 {
+			t.Errorf("%+v", g)
+		}
+	}
+	if code, out, said := scoutBench(t, "live-decode", dir, "--takes", "0"); code != cli.ExitOK || !strings.Contains(out, "difference:") {
+		t.Errorf("exit %d: %s%s", code, out, said)
 	}
 }

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/bench/rig"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/release"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+type benchLiveDecodeOptions struct {
+	cli.RecognizerOptions
+	json   bool
+	clock  string
+	takes  int
+	joined time.Duration
+	commit speech.CommitRule
+	rhythm speech.Rhythm
+	pause  time.Duration
+}
+
+func newLiveDecodeCommand(a *app) *cobra.Command {
+	o := benchLiveDecodeOptions{commit: speech.DefaultCommitRule(), rhythm: speech.DefaultRhythm()}
+	cmd := &cobra.Command{
+		Use:   "live-decode DIR",
+		Short: "Measure live text on a simulated clock",
+		Long: `Dictates the clips of DIR: audio comes at the rate of speech on a simulated clock, on which a decode takes as long as it really took, so that
+an hour of speech needs a few minutes. Prints how long after the stop the text was complete, for dictations of several lengths stopped inside a
+word and 0, 100, 300 and 1000 ms after the last word, when the first text came, when words were committed, whether a committed word changed,
+and the word error rate against a single pass over the same audio. DIR is as for scout-bench transcribe.
+
+--clock cpu counts the processor time of the engine in place of elapsed time. The result is then what a machine without other work would show,
+without the time between two processes.`,
+		Example: `  scout-bench live-decode speech/
+  scout-bench live-decode speech/ --clock cpu --takes 10 --json`,
+		Args: cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return benchLiveDecode(cmd.Context(), a, o, args[0]) },
+	}
+	flags := cmd.Flags()
+	o.Bind(cmd)
+	flags.BoolVar(&o.json, "json", false, "print JSON (docs/formats/bench.md)")
+	flags.StringVar(&o.clock, "clock", "elapsed", "what a decode takes on the simulated clock: elapsed, or cpu")
+	flags.IntVar(&o.takes, "takes", 40, "dictations of 2 s and of 10 s each; a quarter as many of 60 s")
+	flags.DurationVar(&o.joined, "joined", 10*time.Minute, "length of the dictations made of joined clips, 0 for none")
+	flags.IntVar(&o.commit.Agree, "agree", o.commit.Agree, "how many hypotheses must agree on a word")
+	flags.DurationVar(&o.commit.Behind, "behind", o.commit.Behind, "how much audio after a word they must have heard")
+	flags.DurationVar(&o.rhythm.Step, "step", o.rhythm.Step, "least new audio between two decodes")
+	flags.DurationVar(&o.pause, "pause", speech.DefaultPauses().Least, "pause that closes a piece, negative for none")
+	return cmd
+}
+
+func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir string) error {
+	if o.clock != "elapsed" && o.clock != "cpu" {
+		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--clock %q: want elapsed or cpu", o.clock))
+	}
+	if o.commit.Agree < 2 || o.rhythm.Step <= 0 {
+		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--agree must be at least 2 and --step above 0"))
+	}
+	entries, r, err := openBench(ctx, a, o.RecognizerOptions, dir, nil)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := r.Engine.Load(ctx); err != nil {
+		return err
+	}
+	show := cli.NewConsole(a.Std.Err, false)
+	defer show.Clear()
+	b := &liveDecode{
+		app: a, options: o, effort: r.Effort, model: r.Model.ID, single: speech.New(a.Scope, a.Failures, r.Engine), show: show,
+		live: &rig.Live{
+			Scope: a.Scope, Failures: a.Failures, Engine: r.Engine, CPU: o.clock == "cpu",
+			Commit: o.commit, Rhythm: o.rhythm, Pause: speech.Pauses{Least: o.pause},
+		},
+		report: bench.NewLiveReport(bench.Setup{
+			Version: release.Version(), Model: r.Model.ID, Backend: r.Backend, Cut: "quiet", Threads: o.Threads, Mode: bench.Joined, CPU: processor(),
+		}, o.clock),
+	}
+	if err := b.run(ctx, dir, entries); err != nil {
+		return err
+	}
+	show.Clear()
+	if o.json {
+		return b.report.WriteJSON(a.Std.Out)
+	}
+	return b.report.WriteTable(a.Std.Out)
+}
+
+// liveDecode is one run of scout-bench live-decode.
+type liveDecode struct {
+	*app
+	options benchLiveDecodeOptions
+	effort  speech.Effort
+	model   string
+	single  *speech.Batch
+	live    *rig.Live
+	report  *bench.LiveReport
+	show    *cli.Console
+}
+
+// stretch is some clips, joined, with what a single pass heard.
+type stretch struct {
+	samples   []float32
+	reference []string
+	words     []scout.Word
+	text      string
+}
+
+// run dictates short stretches of the first joined clips, and then all of them.
+func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry) error {
+	length := b.options.joined
+	if length <= 0 {
+		length = 10 * time.Minute
+	}
+	most := int(length.Seconds() * scout.EngineSampleRateHz)
+	var stretches []*stretch
+	current := &stretch{}
+	for _, e := range entries {
+		samples, err := reader(b.app).Read(ctx, filepath.Join(dir, e.File), 0)
+		if err != nil {
+			return err
+		}
+		current.samples = append(current.samples, samples...)
+		current.reference = append(current.reference, e.Reference)
+		if len(current.samples) >= most {
+			stretches, current = append(stretches, current), &stretch{}
+		}
+	}
+	if len(current.samples) > 0 {
+		stretches = append(stretches, current)
+	}
+	moments, _ := bench.StopMoments()
+	for i, s := range stretches {
+		b.show.Draw(fmt.Sprintf("single pass over %d of %d", i+1, len(stretches)))
+		if err := b.pass(ctx, s); err != nil {
+			return err
+		}
+	}
+	for _, group := range []struct {
+		name   string
+		length time.Duration
+		takes  int
+	}{{"2 s", 2 * time.Second, b.options.takes}, {"10 s", 10 * time.Second, b.options.takes}, {"60 s", time.Minute, (b.options.takes + 3) / 4}} {
+		for i := range group.takes {
+			s := stretches[i%len(stretches)]
+			whole := time.Duration(len(s.samples)) * time.Second / scout.EngineSampleRateHz
+			from := max(0, whole-2*group.length) * time.Duration(i) / time.Duration(max(group.takes, 1))
+			take, ok := rig.Cut(s.samples, s.words, from, group.length, moments[i%len(moments)])
+			if !ok {
+				continue
+			}
+			take.Group = group.name
+			b.show.Draw(fmt.Sprintf("%s: %d of %d", group.name, i+1, group.takes))
+			result, err := b.live.Dictate(ctx, take)
+			if err != nil {
+				return err
+			}
+			b.report.Add(result)
+		}
+	}
+	if b.options.joined <= 0 {
+		return nil
+	}
+	for i, s := range stretches {
+		b.show.Draw(fmt.Sprintf("joined clips: %d of %d", i+1, len(stretches)))
+		result, err := b.live.Dictate(ctx, rig.Whole(s.samples, fmt.Sprintf("%.0f min", length.Minutes()), moments[i%len(moments)]))
+		if err != nil {
+			return err
+		}
+		b.report.Add(result)
+		b.report.Judge(strings.Join(s.reference, " "), result.Text, s.text)
+	}
+	return nil
+}
+
+// pass transcribes a stretch as a file.
+func (b *liveDecode) pass(ctx context.Context, s *stretch) error {
+	source := rig.Samples(s.samples)
+	transcript, err := b.single.Transcribe(ctx, &source, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort})
+	if err != nil {
+		return err
+	}
+	s.text = transcript.Text()
+	for i := range transcript.Segments {
+		s.words = append(s.words, transcript.Segments[i].Words...)
+	}
+	return nil
+}
