@@ -18,7 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
-// retentionText tells in one sentence what is removed when; empty where everything is kept.
+// retentionText says in one sentence what is removed when. It is empty if everything is kept.
 func retentionText(audioDays, trashDays int) string {
 	switch {
 	case audioDays > 0 && trashDays > 0:
@@ -31,7 +31,7 @@ func retentionText(audioDays, trashDays int) string {
 	return ""
 }
 
-// tellRetention tells once what is removed when. Commands that record or keep a text call it.
+// tellRetention says once what is removed when. Commands that record or keep a text call it.
 func (a *app) tellRetention() {
 	s := a.Settings.Retention
 	if text := retentionText(s.AudioDays, s.TrashDays); text != "" {
@@ -43,12 +43,14 @@ func newRecordingsPruneCommand(a *app) *cobra.Command {
 	var dryRun, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove what was kept long enough",
-		Long: `Does at once what the daemon does every hour. It removes the audio of dictations whose text is there, and what lies in the trash, after the days that the
-settings retention.audio_days and retention.trash_days say. Audio without a text is never removed, nor is a recording that a program has open. A computer that was off for
-long, or whose clock was wrong, keeps things longer.
+		Short: "Remove recordings that were kept long enough",
+		Long: `Does at once what the daemon does every hour: it removes the audio of dictations
+whose text is there after retention.audio_days, and what is in the trash after
+retention.trash_days. It never removes audio without a text, or a recording that
+a program has open. If the computer was off for long, or its clock was wrong,
+things are kept longer.
 
-With --dry-run it removes nothing and lists what is due.`,
+With --dry-run, it removes nothing and lists what is due.`,
 		Example: `  scout recordings prune --dry-run
   SCOUT_RETENTION__AUDIO_DAYS=0 scout serve`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -72,9 +74,12 @@ func (a *app) prune(ctx context.Context, dryRun, asJSON bool) error {
 	if asJSON {
 		return cli.WriteJSON(a.Std.Out, pruned)
 	}
-	for what, list := range map[string][]v1.Expired{"audio": pruned.Audio, "trash": pruned.Trash} {
-		for _, e := range list {
-			if err := a.Say("%s %s, %s, %s", what, e.ID, clock(inSeconds(e.Seconds)), sizeText(e.SizeBytes)); err != nil {
+	for _, due := range []struct {
+		what string
+		list []v1.Expired
+	}{{"audio", pruned.Audio}, {"trash", pruned.Trash}} {
+		for _, e := range due.list {
+			if err := a.Say("%s %s, %s, %s", due.what, e.ID, clock(inSeconds(e.Seconds)), sizeText(e.SizeBytes)); err != nil {
 				return err
 			}
 		}
@@ -109,11 +114,11 @@ func newTranscriptsDeleteCommand(a *app) *cobra.Command {
 		Long: `Moves texts to the trash. Their recordings stay. "scout transcripts restore"
 brings the texts back.
 
-With --purge they go for good: all versions, what the journal and the search have
-of them, and every byte of them in the files of the database. With --with-audio
-their recordings go too, with audio, title, tags and labels. It asks first;
-without a terminal it needs --yes. Copies that you made elsewhere, such as backups
-and exported files, are yours to remove.`,
+With --purge, texts are removed for good: all versions, and every byte of them
+in the database, its journal and its search. With --with-audio, the recordings
+are removed as well, with their audio, titles, tags and labels. It asks first;
+without a terminal, it needs --yes. Copies elsewhere, such as backups and
+exported files, are not removed.`,
 		Example:           "  scout transcripts delete 7f3a9c2e41d0\n  scout transcripts delete --purge --with-audio 7f3a9c2e41d0",
 		Args:              cli.NeedArgs("the texts to delete"),
 		ValidArgsFunction: a.completeTranscripts(anyNumber, false),
