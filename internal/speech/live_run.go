@@ -158,16 +158,16 @@ func (l *Live) tellOwed(now time.Time) {
 		return
 	}
 	l.metrics.owed.Set((owed.To - owed.From).Seconds())
-	from, to := slog.Int64("start_ms", owed.From.Milliseconds()), slog.Int64("end_ms", owed.To.Milliseconds())
 	switch {
 	case owed.From == owed.To:
-		l.scope.Log().Info(eventLiveCaughtUp, from, to)
+		l.scope.Log().Info(eventLiveCaughtUp, slog.Int64("start_ms", owed.From.Milliseconds()), slog.Int64("end_ms", owed.To.Milliseconds()))
 	case before == LiveOwed{}:
 		code, reason := "", ""
 		if owed.Err != nil {
 			code, reason = string(scout.CodeOf(owed.Err)), owed.Err.Error()
 		}
-		l.scope.Log().Warn(eventLiveBehind, from, to, slog.String(observe.KeyCode, code), slog.String(observe.KeyError, reason))
+		l.scope.Log().Warn(eventLiveBehind, slog.Int64("start_ms", owed.From.Milliseconds()), slog.Int64("end_ms", owed.To.Milliseconds()),
+			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, reason))
 	}
 	if l.options.Owed != nil {
 		l.options.Owed(owed)
