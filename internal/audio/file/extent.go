@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/scout-speech/scout/internal/audio/wav"
 )
 
 // extent is the end of one of several joined files.
@@ -194,22 +196,16 @@ func (c *cursor) partAt(pos int64) bool {
 
 // sized returns an extent whose header declares that many bytes from start on.
 func (c *cursor) sized(start int64, size uint64, unknown bool) extent {
-	if unknown || size > 1<<60 || rounded(int64(size)) && start+int64(size) > c.size {
+	if unknown || size > 1<<60 || wav.Rounded(int64(size)) && start+int64(size) > c.size {
 		return extent{end: c.size}
 	}
 	want := start + int64(size)
 	return extent{end: min(want, c.size), want: want}
 }
 
-// rounded reports whether a size is a placeholder of programs that cannot know the size.
-func rounded(size int64) bool {
-	const million, near = 1_000_000, 1 << 16
-	for _, limit := range []int64{1 << 31, 1 << 32, 1 << 30} {
-		if size >= limit-near && size <= limit+near {
-			return true
-		}
-	}
-	return size >= 1000*million && size <= 1<<33 && size%million == 0
+// beyond reports whether a 32-bit size is no more than a placeholder: it looks like one, and the file is shorter.
+func (c *cursor) beyond(from int64, size uint32) bool {
+	return wav.Rounded(int64(size)) && from+int64(size) > c.size
 }
 
 // iff walks RIFF, FORM and similar files: a name, and 32 bits of length. Further RIFF chunks of a long AVI belong to
@@ -230,7 +226,7 @@ func (c *cursor) iff() extent {
 			size = binary.BigEndian.Uint32(b[4:])
 		}
 		padded := uint64(size) + uint64(size)%2
-		e = c.sized(c.pos, 8+padded, size == 0 || rounded(int64(size)))
+		e = c.sized(c.pos, 8+padded, size == 0 || c.beyond(c.pos+8, size))
 		if !c.skip(e.end - c.pos) {
 			return e
 		}
@@ -254,7 +250,7 @@ func (c *cursor) au() extent {
 		return extent{}
 	}
 	offset, size := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
-	return c.sized(c.pos, uint64(offset)+uint64(size), size == 0 || rounded(int64(size)))
+	return c.sized(c.pos, uint64(offset)+uint64(size), size == 0 || c.beyond(c.pos+int64(offset), size))
 }
 
 // caf walks the chunks of Core Audio files: a name, and 64 bits of length; -1 means to the end.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/wav"
 )
 
 // AIFF and Wave64 hold samples as WAV does. A program that writes them to a pipe cannot know their length and leaves a
@@ -186,7 +187,7 @@ func parseAIFF(b []byte) (pcmHeader, error) {
 			}
 			h.skip = at + chunk + offsets + int(min(binary.BigEndian.Uint32(body), pcmHeaderBytes))
 			h.data = size - offsets
-			if frames == 0 || size <= offsets || rounded(size) {
+			if frames == 0 || size <= offsets || wav.Rounded(size) {
 				h.data = unknownBytes
 			}
 			return h, nil

@@ -28,13 +28,48 @@ type header struct {
 	ds64Data int64
 	// riffEnd is the end of the RIFF chunk as declared, unknownLength for a placeholder.
 	riffEnd int64
+	// proven is set if the size of the samples is true although it looks like one of Rounded.
+	proven bool
 }
+
+// proves reports whether the declared end of the file proves the declared end of the samples: other chunks fit between them, so whoever
+// wrote both knew them.
+//
+//	riff  the size in the header, as it stands there
+func proves(riff uint32, samplesEnd int64) bool {
+	const chunkHeader, most = 8, 64 << 20
+	switch riff {
+	case 0, 1<<30 - 1, 1 << 30, 1<<31 - 1, 1 << 31, 1<<32 - 1:
+		return false
+	}
+	behind := 8 + int64(riff) - samplesEnd
+	return behind >= chunkHeader && behind <= most
+}
+
+// nearLimit is how much less than a power of two a size may be that a program writes because it does not know the size: it subtracts
+// the header, or rounds to a page.
+const nearLimit = 1 << 16
 
 // Placeholder reports whether a 32-bit size was written by a program that could not know it: zero, all ones (ffmpeg,
 // and RF64 by its rules), or within 64 KiB of 2 GiB (sox, arecord).
 func Placeholder(size uint32) bool {
-	const near = 1 << 16
-	return size == 0 || size >= 1<<32-near || (size >= 1<<31-near && size <= 1<<31+near)
+	return size == 0 || size >= 1<<32-nearLimit || (size >= 1<<31-nearLimit && size <= 1<<31+nearLimit)
+}
+
+// Rounded reports whether a size may be one that a program writes because it does not know the size: one of Placeholder, 1, 2 or 4 GiB
+// or up to 64 KiB less, or a multiple of a million from a billion on. Audio of that size exists as well. So such a size counts as long
+// as the file is not shorter; a shorter file is not called cut off, unless something else in it proves the size.
+func Rounded(size int64) bool {
+	if size < 0 {
+		return false
+	}
+	const million, headers = 1_000_000, 1 << 12
+	for _, limit := range []int64{1 << 30, 1 << 31, 1 << 32} {
+		if size >= limit-nearLimit && size <= limit+headers {
+			return true
+		}
+	}
+	return size == 0 || size >= 1000*million && size <= 1<<33 && size%million == 0 || size <= 1<<32-1 && Placeholder(uint32(size))
 }
 
 // readHeader reads up to the first byte of the samples.
@@ -51,8 +86,9 @@ func (r *Reader) readHeader() (header, error) {
 	if container == "" || string(riff[8:]) != "WAVE" {
 		return h, scout.Errorf(scout.CodeAudioCorrupt, "not a WAV file: it begins with %q", riff[:])
 	}
-	if size := binary.LittleEndian.Uint32(riff[4:]); !Placeholder(size) {
-		h.riffEnd = 8 + int64(size)
+	whole := binary.LittleEndian.Uint32(riff[4:])
+	if !Placeholder(whole) {
+		h.riffEnd = 8 + int64(whole)
 	}
 	for range maxHeaderChunks {
 		var chunk [8]byte
@@ -65,6 +101,7 @@ func (r *Reader) readHeader() (header, error) {
 				return h, scout.Errorf(scout.CodeAudioCorrupt, "samples without a format chunk before them")
 			}
 			h.format.Container = container
+			h.proven = proves(whole, r.pos+int64(size))
 			h.dataBytes = r.dataLength(h, size)
 			return h, nil
 		}
@@ -142,7 +179,7 @@ func (r *Reader) skipPadding(size int64) error {
 // dataLength decides how many bytes of what follows are samples, unknownLength for all.
 func (r *Reader) dataLength(h header, size uint32) int64 {
 	switch {
-	case !Placeholder(size):
+	case !Placeholder(size), size > 0 && h.proven:
 		return int64(size)
 	case size == 0:
 		// A recording that was never closed, or really no samples and further chunks.

@@ -18,13 +18,6 @@ const (
 	startBytes = 16 << 10
 )
 
-// rounded tells whether a length is a round number of a billion and more, or a gibibyte, as programs write
-// that cannot know it: a file that ends earlier is not cut off.
-func rounded(size int64) bool {
-	const billion, million = 1_000_000_000, 1_000_000
-	return size >= billion && size <= 1<<32 && (size%million == 0 || size&(size-1) == 0)
-}
-
 // riffStart tells whether bytes begin a WAV file.
 func riffStart(b []byte) bool {
 	if len(b) < 12 || string(b[8:12]) != "WAVE" {

@@ -170,7 +170,7 @@ func (r *Reader) readError(err error, part int) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return r.finish(scout.FileError(scout.CodeReadFailed, fmt.Sprintf("read samples after %v", r.time(r.frames)), err))
 	}
-	if r.left > 0 && !rounded(r.declared) {
+	if r.left > 0 && (r.header.proven || !Rounded(r.declared)) {
 		r.warn(scout.Warnf(scout.WarningCutOff, "cut off: the header promises %v of audio, %v are there",
 			r.time(r.frames+r.left/int64(r.header.format.frameBytes())), r.time(r.frames)).
 			From(r.time(r.frames)).To(r.time(r.frames + r.left/int64(r.header.format.frameBytes()))))

@@ -447,3 +447,48 @@ func TestListOfPieces(t *testing.T) {
 		t.Errorf("warnings %+v", w)
 	}
 }
+
+// A size may be a placeholder; what else is declared may prove that it is not.
+func TestRoundedSizes(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int64]bool{
+		0: true, 1: false, 36: false, 1 << 20: false, 1 << 29: false, 999_000_000: false, 1_000_000_000: true, 1_500_000_000: true,
+		1_234_567_890: false, 1 << 30: true, 1<<30 - 44: true, 1<<30 - 1<<17: false, 0x7FFFF000: true, 0x7FFFFFDB: true, 1<<31 + 36: true,
+		1<<31 - 1<<17: false, 1 << 32: true, 1<<32 - 1: true, 3_000_000_001: false, 5_000_000_000: true, 1 << 40: false, -1: false,
+	} {
+		if wav.Rounded(size) != want {
+			t.Errorf("%d: %v", size, !want)
+		}
+	}
+	for size := range int64(1) << 17 {
+		if at := 1<<32 - 1 - size; wav.Placeholder(uint32(at)) && !wav.Rounded(at) {
+			t.Fatalf("%d is a placeholder, but not rounded", at)
+		}
+	}
+	const header, list = 36, 64 // without the first 8 bytes; a chunk behind the samples
+	for _, size := range []uint32{1_000_000_000, 2_000_000_000, 0x7FFFF000, 0x80000000, 0xFFFF_F000, 1 << 30} {
+		for name, test := range map[string]struct {
+			riff uint32
+			cut  bool
+		}{
+			"nothing behind the samples": {size + header, false},
+			"all ones":                   {0xFFFFFFFF, false},
+			"unknown":                    {0, false},
+			"a chunk behind the samples": {size + header + list, true},
+		} {
+			content := riff("RIFF", test.riff).format(1, 1, 16000, 2, 16).chunk("data", size, samples(100)...)
+			r, err := wav.NewReader(bytes.NewReader(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := readAll(r)
+			if err != nil || len(got) != 100 {
+				t.Fatalf("%d samples, %v", len(got), err)
+			}
+			cut := len(r.Warnings()) == 1 && r.Warnings()[0].Code == scout.WarningCutOff
+			if cut != test.cut || !cut && len(r.Warnings()) > 0 {
+				t.Errorf("%d, %s: %v", size, name, r.Warnings())
+			}
+		}
+	}
+}
