@@ -39,6 +39,7 @@ func (s *source) extent(container string) extent {
 	}
 	c := &cursor{at: at, pos: start, size: s.size}
 	c.seek(start)
+	tail := start // where another file may begin
 	var e extent
 	switch container {
 	case "wav", "aiff", "avi", "iff":
@@ -85,10 +86,17 @@ func (s *source) extent(container string) extent {
 	case "flac":
 		e = c.search(startsFile)
 	default:
+		if form, ok := blockForms(container); ok {
+			tail = c.blocks(form)
+			c.seek(max(tail-1, start))
+		}
 		e = c.search(startsOther)
 	}
+	if e.want > 0 {
+		tail = e.end
+	}
 	if e.end == s.size && !e.cut() && slices.Contains(endless(), container) {
-		c.seek(start)
+		c.seek(max(tail-1, start))
 		e.end = c.bareTail()
 	}
 	if e.end == s.size && e.want == 0 && slices.Contains([]string{"aiff", "iff", "w64", "au", "caf", "mp4"}, container) {
@@ -327,8 +335,11 @@ func (c *cursor) wtv() extent {
 func (c *cursor) asf() extent {
 	e := extent{}
 	for {
-		b := c.peek(24)
-		if len(b) < 24 || e.end > 0 && startsPart(c.peek(frameLook)) {
+		if e.end > 0 && startsPart(c.peek(frameLook)) {
+			return e
+		}
+		b := c.peek(24) // not before the longer one, which moves the bytes
+		if len(b) < 24 {
 			return e
 		}
 		size := binary.LittleEndian.Uint64(b[16:])

@@ -222,8 +222,9 @@ func (m *mpegFrames) next(buf []byte) ([]byte, mpegHeader, error) {
 		}
 		h, ok := parseMPEG(head)
 		if ok && (m.first.bytes == 0 || h.same(m.first)) && (!m.lost || m.confirmed(h)) {
-			return m.take(buf, head, h)
+			return m.take(buf, h)
 		}
+		head, _ = m.buf.Peek(mpegTagBytes) // confirmed may have moved the bytes
 		if m.first.bytes > 0 && m.joint(head, h, ok) {
 			return nil, mpegHeader{}, io.EOF
 		}
@@ -237,16 +238,17 @@ func (m *mpegFrames) next(buf []byte) ([]byte, mpegHeader, error) {
 }
 
 // take returns the frame that begins here, io.EOF if it is the tag of another stream.
-func (m *mpegFrames) take(buf, head []byte, h mpegHeader) ([]byte, mpegHeader, error) {
-	if m.first.bytes > 0 && h.layer == 3 && parseTag(head[:min(len(head), h.bytes)], h).found {
+func (m *mpegFrames) take(buf []byte, h mpegHeader) ([]byte, mpegHeader, error) {
+	follows := m.confirmed(h) // before the bytes are looked at, which it may move
+	frame, err := m.buf.Peek(h.bytes)
+	if m.first.bytes > 0 && h.layer == 3 && parseTag(frame, h).found {
 		return nil, h, io.EOF
 	}
-	frame, err := m.buf.Peek(h.bytes)
 	if err != nil {
 		m.cut = errors.Is(err, io.EOF)
 		return nil, h, err
 	}
-	if at := nextCandidate(frame); at < len(frame) && !m.confirmed(h) {
+	if at := nextCandidate(frame); at < len(frame) && !follows {
 		m.cut, m.torn = true, true
 		if _, err := m.buf.Discard(at); err != nil {
 			return nil, h, err
