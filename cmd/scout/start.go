@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,12 +13,12 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
-	"github.com/scout-speech/scout/internal/spelling"
 )
 
 type startOptions struct {
 	orderOptions
 	json bool
+	text textOptions
 }
 
 func newStartCommand(a *app) *cobra.Command {
@@ -32,15 +31,24 @@ the id of the recording. If one is already under way, it prints the id of that
 one and changes nothing.
 
 The recording ends with "scout stop", or after --duration. A process of its own
-records: it continues even if this command or the daemon is killed.`,
+records: it continues even if this command or the daemon is killed.
+
+With --transcribe the daemon makes the text when the recording has ended, however
+it ends. "scout stop" then waits for the text and prints it.`,
 		Example: `  scout start
   scout start --device "USB" --duration 30m
-  id=$(scout start); sleep 60; scout stop`,
+  scout start --transcribe; sleep 60; scout stop`,
 		Args: cli.WrongArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.startRecording(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.text.check(cmd); err != nil {
+				return err
+			}
+			return a.startRecording(cmd.Context(), o)
+		},
 	}
 	o.bind(cmd, "scout stop")
 	cli.JSONFlag(cmd, &o.json)
+	o.text.bind(cmd, "make the text of the recording when it has ended")
 	return cmd
 }
 
@@ -53,7 +61,7 @@ func (o *startOptions) request() (v1.Start, error) {
 	preroll := max(o.preroll, 0).Seconds()
 	return v1.Start{
 		Device: order.Device, Format: v1.Format{SampleRate: o.rate, Channels: o.channels, SampleFormat: string(order.Format.Sample)},
-		OnLoss: o.onLoss, Preroll: &preroll, MaxDuration: time.Duration(o.duration).Seconds(), Environment: recording.EnvironmentOf(os.Environ()).Variables,
+		OnLoss: o.onLoss, Preroll: &preroll, Transcribe: &o.text.transcribe, TextOptions: o.text.TextOptions, MaxDuration: time.Duration(o.duration).Seconds(), Environment: recording.EnvironmentOf(os.Environ()).Variables,
 	}, nil
 }
 
@@ -73,6 +81,9 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 	var started v1.Started
 	if err := c.Post(ctx, "/recorder/start", request, &started); err != nil {
 		return err
+	}
+	if w := started.Warning; w != nil {
+		a.Notef("%s: %s\n", a.Name, cli.OneLine(w.Err()))
 	}
 	if o.json {
 		a.tellRetention()
@@ -107,59 +118,4 @@ func (a *app) sameRecordings(ctx context.Context, c *client.Client) error {
 		return nil
 	}
 	return scout.Errorf(scout.CodeDaemonOther, "the daemon (process %d) records into %s, and this command names %s", status.PID, status.RecordingsDir, dir)
-}
-
-func newStopCommand(a *app) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "stop",
-		Short: "End the recording that is under way",
-		Long: `Asks the daemon to end the recording, and returns when its file is complete. It
-prints the path of the file. If nothing is being recorded, it says so and prints
-the path of the last recording.`,
-		Example: `  scout stop
-  scout stop --json | jq -r .recording.id`,
-		Args: cli.WrongArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.stopThroughDaemon(cmd.Context(), asJSON) },
-	}
-	cli.JSONFlag(cmd, &asJSON)
-	return cmd
-}
-
-func (a *app) stopThroughDaemon(ctx context.Context, asJSON bool) error {
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	if err := a.sameRecordings(ctx, c); err != nil {
-		return err
-	}
-	var stopped v1.Stopped
-	if err := c.Post(ctx, "/recorder/stop", v1.Stop{}, &stopped); err != nil {
-		return err
-	}
-	var failed error
-	if w := stopped.Warning; w != nil && !stopped.Already {
-		failed = w.Err()
-	}
-	r := stopped.Recording
-	switch {
-	case asJSON:
-		err = cli.WriteJSON(a.Std.Out, stopped)
-	case stopped.Already:
-		a.Notef("nothing is being recorded; the last recording is %s\n", r.ID)
-		err = a.Say("%s", r.Path)
-	default:
-		text := fmt.Sprintf("recorded %s", clock(inSeconds(r.Seconds)))
-		if r.Gaps > 0 {
-			text += ", " + spelling.Count(r.Gaps, "gap")
-		}
-		a.Notef("%s\n", text)
-		err = a.Say("%s", r.Path)
-	}
-	if failed != nil {
-		return failed
-	}
-	return err
 }

@@ -78,6 +78,9 @@ func statusRows(s *v1.Status) [][]string {
 		}
 		rows = append(rows, []string{"disk", room})
 	}
+	if t := transcriptionsRow(&s.Transcriptions); t != "" {
+		rows = append(rows, []string{"texts", t})
+	}
 	engine := s.Engine.State
 	if s.Engine.Model != "" {
 		engine += ", " + s.Engine.Model
@@ -94,6 +97,24 @@ func statusRows(s *v1.Status) [][]string {
 		ends = fmt.Sprintf(", ends when idle for %s", inSeconds(s.Idle.AfterSeconds))
 	}
 	return append(rows, []string{"daemon", fmt.Sprintf("process %d, version %s, up %s%s", s.PID, s.Version, clock(inSeconds(s.UptimeSeconds)), ends)}, []string{"data", s.DataDir})
+}
+
+// transcriptionsRow tells how many texts are owed and why they do not come; empty if there are none.
+func transcriptionsRow(o *v1.Owed) string {
+	var parts []string
+	if o.Count > 0 {
+		parts = append(parts, fmt.Sprintf("%d to come", o.Count))
+	}
+	if o.Failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", o.Failed))
+	}
+	for i := range o.Data {
+		if e := o.Data[i].Error; e != nil {
+			parts = append(parts, fmt.Sprintf("%s: %s", o.Data[i].ID, cli.OneLine(e.Err())))
+			break
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -242,7 +242,7 @@ func (s *split) deliver(ctx context.Context, err error) (Result, error) {
 		if err := s.sink.Finish(ctx, s.index, s.doc); err != nil {
 			return s.result, err
 		}
-		return s.result, incomplete(&s.result.Transcript)
+		return s.result, Incomplete(&s.result.Transcript)
 	}
 	keeping, cancel := lasting(ctx)
 	defer cancel()

@@ -216,7 +216,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 	if err := sink.Finish(ctx, i, doc); err != nil {
 		return result, err
 	}
-	return result, incomplete(transcript)
+	return result, Incomplete(transcript)
 }
 
 // count counts warnings about an input.
@@ -226,8 +226,9 @@ func (t *Transcriber) count(warnings []scout.Warning) {
 	}
 }
 
-// incomplete is an error where audio of the input is not in the text.
-func incomplete(t *scout.Transcript) error {
+// Incomplete returns an error if audio of the input is not in the text: a *WarnedError if the warnings tell already what
+// is missing.
+func Incomplete(t *scout.Transcript) error {
 	if n := len(t.SetAside); n > 0 {
 		aside := t.SetAside[0]
 		if n == 1 {
