@@ -63,6 +63,10 @@ func (a *app) launchDaemon(dir string) (*client.Launch, error) {
 	l := &client.Launch{
 		Program: program, Args: []string{"serve", "--on-demand"}, Env: os.Environ(), Dir: dir,
 		Output: filepath.Join(dir, daemon.OutputName), Log: filepath.Join(dir, daemon.LogName),
+		Ending: func() bool {
+			holder, running, err := daemon.HolderOf(dir)
+			return err == nil && running && holder.Stopping()
+		},
 	}
 	set := func(variable, value string) {
 		l.Env = slices.DeleteFunc(l.Env, func(entry string) bool { return strings.HasPrefix(entry, variable+"=") })

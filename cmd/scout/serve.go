@@ -23,7 +23,7 @@ import (
 // How long a daemon may take to end.
 const (
 	// endsWithin is longer than all stages of its stop may take together.
-	endsWithin = 15 * time.Second
+	endsWithin = daemon.StopsWithin
 	// silentEndsWithin is for a daemon that does not answer, because it is suspended or hangs.
 	silentEndsWithin = 2 * time.Second
 )

@@ -110,7 +110,11 @@ func transcriptionsRow(o *v1.Owed) string {
 	}
 	for i := range o.Data {
 		if e := o.Data[i].Error; e != nil {
-			parts = append(parts, fmt.Sprintf("%s: %s", o.Data[i].ID, cli.OneLine(e.Err())))
+			reason := cli.OneLine(e.Err())
+			if e.Hint != "" {
+				reason += " (" + e.Hint + ")"
+			}
+			parts = append(parts, o.Data[i].ID+": "+reason)
 			break
 		}
 	}

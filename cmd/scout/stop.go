@@ -100,13 +100,12 @@ func (a *app) stopThroughDaemon(ctx context.Context, o textOptions, asJSON bool)
 		failed = w.Err()
 	}
 	a.tellStopped(&out)
-	// What was started without a text, or a text that nobody here asked for and that cannot be made now, is no failure.
-	if out.Transcription != nil && (o.transcribe || !out.Already) || o.transcribe {
+	if t := out.Transcription; o.transcribe || t != nil && (!out.Already || backlog.State(t.State).Owed()) {
 		var text *v1.Transcript
 		last, textErr := v1.Transcription{ID: r.ID}, error(nil)
 		c, last, text, textErr = a.awaitText(ctx, c, r.ID)
 		out.Transcription, out.Transcript = &last, text
-		if textErr != nil && !o.transcribe && backlog.NeedsModel(textErr) {
+		if textErr != nil && !o.transcribe && backlog.NeedsModel(textErr) { // this command did not ask for it: no failure
 			a.Notef("no text yet: %s\n", cli.OneLine(textErr))
 			textErr = nil
 		}

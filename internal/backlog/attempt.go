@@ -34,7 +34,7 @@ func (b *Backlog) recover() {
 		return
 	}
 	if _, err := b.options.Folder.Recover(); err != nil && scout.CodeOf(err) != scout.CodeRecordingLocked {
-		b.log.Warn(EventNotRecovered, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		b.log.Warn(eventNotRecovered, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 }
 
@@ -42,23 +42,23 @@ func (b *Backlog) recover() {
 // text of one that failed here.
 func (b *Backlog) look(ctx context.Context) {
 	b.mu.Lock()
-	idle := make([]*item, 0, len(b.items))
+	idle := make(map[*item]State, len(b.items))
 	for _, it := range b.items {
 		if it.state == Recording && time.Since(it.lookedAt) >= lookEvery || it.state == Failed {
 			it.lookedAt = time.Now()
-			idle = append(idle, it)
+			idle[it] = it.state
 		}
 	}
 	b.mu.Unlock()
-	for _, it := range idle {
+	for it, state := range idle {
 		m, err := b.options.Folder.Manifest(it.Recording)
 		switch {
 		case scout.CodeOf(err) == scout.CodeRecordingNotFound && time.Since(it.PromisedAt) > startingFor:
 			_ = b.forget(ctx, it, outcomeGone) // a file that stays is looked at by the next process
 		case err != nil:
-		case it.state == Recording && m.State != recording.StateRecording:
+		case state == Recording && m.State != recording.StateRecording:
 			b.Ended(it.Recording)
-		case it.state == Failed:
+		case state == Failed:
 			if v, made, err := b.madeSince(ctx, it); err == nil && made {
 				b.settle(ctx, it, v)
 			}
@@ -87,8 +87,6 @@ func (b *Backlog) madeSince(ctx context.Context, it *item) (version int, made bo
 func (b *Backlog) attempt(ctx context.Context, it *item) {
 	ctx, span := b.options.Scope.Component("backlog").Tracer().Start(ctx, "backlog.transcribe")
 	began := time.Now()
-	b.log.Info(EventBegun, slog.String(recording.KeyRecording, string(it.Recording)), slog.Int("attempt", it.attempts))
-	b.note(ctx, "transcription.started", it.Recording, nil)
 	var version int
 	err := b.options.Failures.Guard("backlog", func() (err error) { // a defect costs this text and no other one
 		version, err = b.text(ctx, it)
@@ -98,16 +96,17 @@ func (b *Backlog) attempt(ctx context.Context, it *item) {
 	cause := context.Cause(ctx) // of an interruption; nil where there was none
 	b.mu.Lock()
 	b.running--
+	it.busy = false
 	it.cancel(nil)
 	b.mu.Unlock()
 	switch {
 	case err == nil:
-		b.log.Info(EventMade, slog.String(recording.KeyRecording, string(it.Recording)), slog.Int("version", version), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+		b.log.Info(eventMade, slog.String(recording.KeyRecording, string(it.Recording)), slog.Int("version", version), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
 		b.settle(ctx, it, version)
 	case errors.Is(cause, errWithdrawn):
 		b.wake(it)
 	case cause != nil, scout.CodeOf(err) == scout.CodeEngineClosed: // the daemon ends: the next one continues
-		b.log.Info(EventInterrupted, slog.String(recording.KeyRecording, string(it.Recording)))
+		b.log.Info(eventInterrupted, slog.String(recording.KeyRecording, string(it.Recording)))
 		b.postpone(it, nil, 0)
 	case errors.Is(err, errRecording):
 		b.wait(it)
@@ -146,7 +145,7 @@ var errRecording = scout.Errorf(scout.CodeRecordingInUse, "the recording has not
 func (b *Backlog) settle(ctx context.Context, it *item, version int) {
 	err := b.remove(it.Recording)
 	if err != nil { // the next process finds the text
-		b.log.Warn(EventNotWritten, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		b.log.Warn(eventNotWritten, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 	b.mu.Lock()
 	it.state, it.reason, it.made = Done, nil, version
@@ -177,7 +176,7 @@ func (b *Backlog) postpone(it *item, reason error, in time.Duration) (news bool)
 	if reason != nil {
 		it.state = Waiting
 	}
-	b.tell(it)
+	b.tell(it) // also where it waits as before: the loop may begin another one
 	return reason != nil && (before == nil || before.Error() != reason.Error())
 }
 
@@ -191,7 +190,7 @@ func (b *Backlog) failed(ctx context.Context, it *item, err error) {
 		if b.postpone(it, err, in) {
 			_ = b.options.Failures.Count(err) // it returns its argument
 			b.metrics.outcomes.WithLabelValues(outcomeWaiting).Inc()
-			b.log.Warn(EventWaiting, attributes...)
+			b.log.Warn(eventWaiting, attributes...)
 			b.note(ctx, "transcription.waiting", it.Recording, data)
 		}
 		return
@@ -204,10 +203,10 @@ func (b *Backlog) failed(ctx context.Context, it *item, err error) {
 	b.tell(it)
 	b.mu.Unlock()
 	b.metrics.outcomes.WithLabelValues(outcomeFailed).Inc()
-	b.log.Error(EventFailed, attributes...)
+	b.log.Error(eventFailed, attributes...)
 	b.note(ctx, "transcription.failed", it.Recording, data)
 	if err := b.write(&p); err != nil { // the next process tries again
-		b.log.Warn(EventNotWritten, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		b.log.Warn(eventNotWritten, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 }
 
@@ -247,6 +246,7 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 		return 0, err
 	}
 	defer release()
+	b.started(ctx, it)
 	o := transcribe.Options{Class: schedule.Interactive, HotWords: it.HotWords, Effort: b.options.Effort}
 	if o.Language, err = r.Language(it.Language); err != nil {
 		return 0, err
@@ -262,11 +262,21 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 	_, err = transcribe.New(b.options.Scope, b.options.Failures, r).One(ctx, 0, in, o, sink, watch)
 	if sink.committed { // what is missing in it is told by its warnings
 		if err != nil {
-			b.log.Warn(EventIncomplete, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+			b.log.Warn(eventIncomplete, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		}
 		return sink.version, nil
 	}
 	return 0, err
+}
+
+// started tells that there is all that the text needs.
+func (b *Backlog) started(ctx context.Context, it *item) {
+	b.mu.Lock()
+	it.state, it.progress = Running, speech.Progress{}
+	b.tell(it)
+	b.mu.Unlock()
+	b.log.Info(eventBegun, slog.String(recording.KeyRecording, string(it.Recording)), slog.Int("attempt", it.attempts))
+	b.note(ctx, "transcription.started", it.Recording, nil)
 }
 
 // progress tells how far an attempt is.

@@ -73,7 +73,8 @@ type Backlog struct {
 type item struct {
 	promise
 	state    State
-	attempts int // since this process began
+	busy     bool // an attempt is under way
+	attempts int  // since this process began
 	next     time.Time
 	reason   error
 	dueAt    time.Time
@@ -123,7 +124,7 @@ func (b *Backlog) Promise(ctx context.Context, id recording.ID, order Order) err
 	err := b.write(&p)
 	b.note(ctx, "transcription.promised", id, nil)
 	if err != nil {
-		b.log.Warn(EventNotWritten, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		b.log.Warn(eventNotWritten, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 	return err
 }
@@ -225,7 +226,7 @@ func (b *Backlog) next() (it *item, changed <-chan struct{}, wake time.Duration)
 		case one.state == Recording:
 			wake = min(wake, lookEvery)
 			continue
-		case one.state != Queued && one.state != Waiting, b.holds[one.Recording] > 0:
+		case one.state != Queued && one.state != Waiting, one.busy, b.holds[one.Recording] > 0:
 			continue
 		case one.next.After(now):
 			wake = min(wake, one.next.Sub(now))
@@ -241,16 +242,15 @@ func (b *Backlog) next() (it *item, changed <-chan struct{}, wake time.Duration)
 	return it, nil, 0
 }
 
-// begin marks an item as running and returns the context of the attempt.
+// begin returns the context of an attempt. The item is running once there is a model for it.
 func (b *Backlog) begin(ctx context.Context, it *item) context.Context {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	it.state, it.progress = Running, speech.Progress{}
+	it.busy = true
 	it.attempts++
 	attempt, cancel := context.WithCancelCause(observe.WithTraceparent(ctx, it.Traceparent))
 	it.cancel = cancel
 	b.running++
-	b.tell(it)
 	return attempt
 }
 
@@ -277,7 +277,7 @@ func (b *Backlog) Drain(ctx context.Context, patience time.Duration) error {
 		case <-enough.C:
 			b.mu.Lock()
 			for _, it := range b.items {
-				if it.state == Running {
+				if it.busy {
 					it.cancel(errStopping)
 				}
 			}
@@ -301,7 +301,7 @@ func (b *Backlog) forget(ctx context.Context, it *item, outcome string) error {
 	b.tell(it)
 	b.mu.Unlock()
 	b.metrics.outcomes.WithLabelValues(outcome).Inc()
-	b.log.Info(EventWithdrawn, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyReason, outcome))
+	b.log.Info(eventWithdrawn, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyReason, outcome))
 	b.note(ctx, "transcription.withdrawn", it.Recording, map[string]any{"reason": outcome})
 	return b.remove(it.Recording)
 }

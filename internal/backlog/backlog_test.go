@@ -269,15 +269,17 @@ func TestPromisesThatNobodyWantsAnyMore(t *testing.T) {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
-			p, id := d.start(), d.record()
+			p, w := d.start(), d.begin("")
+			id := w.ID()
 			p.promise(id)
+			d.finish(w)
 			work(d, p, id)
-			for found := true; found; {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			for revision, found := uint64(0), true; found && ctx.Err() == nil; {
 				var it backlog.Item
-				it, found = p.Get(id)
-				if found {
-					p.Wait(t.Context(), id, it.Revision)
-				}
+				it, found = p.Wait(ctx, id, revision)
+				revision = it.Revision
 			}
 			p.end()
 			d.wantTexts(id)

@@ -117,7 +117,7 @@ func (b *Backlog) read() ([]promise, error) {
 			err = scout.Errorf(scout.CodeReadFailed, "it names the recording %q", p.Recording)
 		}
 		if err != nil {
-			b.log.Warn(EventNotRead, slog.String("file", e.Name()), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+			b.log.Warn(eventNotRead, slog.String("file", e.Name()), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 			continue
 		}
 		found = append(found, p)

@@ -18,17 +18,17 @@ import (
 
 // Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
 const (
-	EventBegun       = "transcription_begun"
-	EventMade        = "transcription_made"
-	EventIncomplete  = "transcription_incomplete"
-	EventInterrupted = "transcription_interrupted"
-	EventWaiting     = "transcription_waiting"
-	EventFailed      = "transcription_given_up"
-	EventWithdrawn   = "transcription_withdrawn"
-	EventNotRead     = "promise_not_read"
-	EventNotWritten  = "promise_not_written"
-	// EventNotRecovered is a folder of recordings whose unfinished ones could not be ended.
-	EventNotRecovered = "recordings_not_recovered"
+	eventBegun       = "transcription_begun"
+	eventMade        = "transcription_made"
+	eventIncomplete  = "transcription_incomplete"
+	eventInterrupted = "transcription_interrupted"
+	eventWaiting     = "transcription_waiting"
+	eventFailed      = "transcription_given_up"
+	eventWithdrawn   = "transcription_withdrawn"
+	eventNotRead     = "promise_not_read"
+	eventNotWritten  = "promise_not_written"
+	// eventNotRecovered is a folder of recordings whose unfinished ones could not be ended.
+	eventNotRecovered = "recordings_not_recovered"
 )
 
 // State says what becomes of a promised text.

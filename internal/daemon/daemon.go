@@ -132,6 +132,7 @@ func Run(ctx context.Context, o Options) error {
 	d.tell(notify.SdNotifyReady)
 	reason := d.wait(ctx)
 	d.log.Info(eventStopping, slog.String(observe.KeyReason, reason))
+	d.instance.stopping()
 	d.tell(notify.SdNotifyStopping)
 	stopping := time.Now()
 	err = errors.Join(s.stop(ctx), d.running.Wait())

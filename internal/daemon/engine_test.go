@@ -3,6 +3,7 @@ package daemon
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -45,5 +46,17 @@ func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
 	}
 	if err := d.stopEngines(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A command waits for the end of a daemon that has begun to stop: the time for that covers every stage.
+func TestTheBudgetsOfAllStagesFitIntoTheTimeOfAStop(t *testing.T) {
+	t.Parallel()
+	sum := time.Duration(0)
+	for _, s := range new(daemon).stages(t.Context()) {
+		sum += s.budget + grace
+	}
+	if sum >= StopsWithin {
+		t.Errorf("all stages together may take %s to stop, and commands wait %s", sum, StopsWithin)
 	}
 }

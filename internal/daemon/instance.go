@@ -27,16 +27,28 @@ type Holder struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
+	// StoppingAt is when it began to stop; nil before. The next daemon waits for its end.
+	StoppingAt *time.Time `json:"stopping_at,omitempty"`
 }
 
+// Stopping reports whether the daemon is ending.
+func (h Holder) Stopping() bool { return h.StoppingAt != nil }
+
 // instance is the right to serve a data folder. It ends with the process that has it, however that ends.
-type instance struct{ file *os.File }
+type instance struct {
+	file   *os.File
+	holder Holder
+}
 
 // How long the lock is tried for.
 const (
 	askedFor   = 100 * time.Millisecond  // a program may be asking about it at this moment
-	endingWait = 1500 * time.Millisecond // a daemon may be ending whose successor a command started
+	endingWait = 1500 * time.Millisecond // a daemon may be about to end whose successor a command started
 )
+
+// StopsWithin is more than the budgets of all stages together: a daemon that has begun to stop has ended by then, unless it
+// hangs.
+const StopsWithin = 25 * time.Second
 
 // takeInstance makes the data folder, readable for its owner alone, and takes its lock. Where another daemon has it for longer than patience the
 // error has scout.CodeDaemonRunning and names its process.
@@ -52,6 +64,9 @@ func takeInstance(dir, version string, patience time.Duration) (*instance, error
 	}
 	got, err := filelock.Try(f)
 	for began := time.Now(); err == nil && !got && time.Since(began) < patience; got, err = filelock.Try(f) {
+		if readHolder(f).Stopping() {
+			patience = StopsWithin
+		}
 		time.Sleep(5 * time.Millisecond) // nothing announces the end of somebody else's lock
 	}
 	switch {
@@ -62,17 +77,31 @@ func takeInstance(dir, version string, patience time.Duration) (*instance, error
 		holder := readHolder(f)
 		return nil, errors.Join(scout.Errorf(scout.CodeDaemonRunning, "a daemon (process %d) serves %s already", holder.PID, dir), f.Close())
 	}
-	data, err := json.Marshal(Holder{PID: os.Getpid(), Version: version, StartedAt: time.Now().UTC()})
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(data, 0)
-	}
+	i := &instance{f, Holder{PID: os.Getpid(), Version: version, StartedAt: time.Now().UTC()}}
+	err = i.write()
 	if err != nil && scout.CodeOf(err) != scout.CodeDiskFull { // on a full disk the lock holds, and the name is missing
 		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "write "+path, err), filelock.Close(f))
 	}
-	return &instance{f}, nil
+	return i, nil
+}
+
+// write writes the holder into the lock. Whoever reads at this moment may see none.
+func (i *instance) write() error {
+	data, err := json.Marshal(i.holder)
+	if err == nil {
+		err = i.file.Truncate(0)
+	}
+	if err == nil {
+		_, err = i.file.WriteAt(data, 0)
+	}
+	return err
+}
+
+// stopping tells commands and the next daemon that this one ends. Where it cannot be written they wait less long.
+func (i *instance) stopping() {
+	now := time.Now().UTC()
+	i.holder.StoppingAt = &now
+	_ = i.write() // see above
 }
 
 func (i *instance) close() error {

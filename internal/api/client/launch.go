@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -37,11 +38,41 @@ type Launch struct {
 	Output string
 	// Log is the daemon's log, which an error names.
 	Log string
+	// Ending reports whether a daemon is ending at this moment, whose end the next one waits for; nil for never.
+	Ending func() bool
+}
+
+// endsWithin bounds how long a daemon that is ending is waited for.
+const endsWithin = 30 * time.Second
+
+// patient returns a context that ends when the daemon did not answer in time. The time begins anew while another one is
+// ending.
+func (l *Launch) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := scout.Errorf(scout.CodeDaemonStart, "the daemon did not answer within %s of its start", startWithin)
+	began := time.Now()
+	var timer *time.Timer
+	var mu sync.Mutex // the timer is set before it is read
+	mu.Lock()
+	timer = time.AfterFunc(startWithin, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if l.Ending != nil && l.Ending() && time.Since(began) < endsWithin {
+			timer.Reset(startWithin)
+			return
+		}
+		cancel(late)
+	})
+	mu.Unlock()
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
+	}
 }
 
 // start starts a daemon, or waits for the one that another command starts at this moment, and returns when it answers.
 func (l *Launch) start(ctx context.Context, c *Client) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, scout.Errorf(scout.CodeDaemonStart, "the daemon did not answer within %s of its start", startWithin))
+	ctx, cancel := l.patient(ctx)
 	defer cancel()
 	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "make the data folder", err)
