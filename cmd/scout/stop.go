@@ -177,7 +177,7 @@ func (a *app) tellStopped(out *stopped) {
 
 // printText prints a text. Audio that is missing in it is an error.
 func (a *app) printText(t *v1.Transcript) error {
-	if err := text.Write(a.Std.Out, text.Plain, text.Document{Transcript: t.Scout()}); err != nil {
+	if err := text.Write(a.Std.Out, text.Plain, text.Document{Transcript: t.Object.Transcript()}); err != nil {
 		return err
 	}
 	return a.complete(t)
@@ -185,7 +185,7 @@ func (a *app) printText(t *v1.Transcript) error {
 
 // complete tells the warnings about a text, and returns an error if audio is missing in it.
 func (a *app) complete(t *v1.Transcript) error {
-	transcript := t.Scout()
+	transcript := t.Object.Transcript()
 	for i := range transcript.Warnings {
 		a.Notef("%s: warning: %s\n", a.Name, transcript.Warnings[i].Message)
 	}
