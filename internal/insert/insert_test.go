@@ -15,9 +15,10 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testrun.Contain(m)) }
 
 // difficult is a text with letters of other layouts, of other scripts, and outside the first plane.
 const difficult = "Grüße aus Köln, déjà vu: 5 €, Привет, 你好 👍🏽 z/y-_@"
