@@ -11,8 +11,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// What is wrong with a call, or with the folder, is one line, the last one, for whoever started the process.
-func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
+// Wrong arguments or a wrong folder give one line, the last of the output: the starter of the process shows that line.
+func TestWrongArgumentsGiveOneLine(t *testing.T) {
 	t.Parallel()
 	file := t.TempDir() + "/a\nfile" // the line break must not come through
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -42,7 +42,7 @@ func TestWhatCannotBeIsSaidInOneLine(t *testing.T) {
 	}
 }
 
-func TestHelpTellsTheFlags(t *testing.T) {
+func TestHelpListsTheFlags(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	if code := run(t.Context(), []string{"--help"}, &out, nil); code != exitOK || !strings.Contains(out.String(), "-recordings-dir") {

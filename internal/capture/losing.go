@@ -95,9 +95,8 @@ func (o *owner) fillOutage(until ring.Position) {
 	s.gaps.note(a.gap())
 }
 
-// endOutage goes on with the device that is back, the old one where it has frames. What is missing
-// by time becomes silence; of frames that come too late, those whose time silence has taken already
-// are left out.
+// endOutage continues with the device that is back: the old one if it has frames, else the new one. Frames that are missing by time
+// become silence. Frames that come so late that silence has taken their place are dropped.
 func (o *owner) endOutage(ctx context.Context) {
 	a, old := o.outage, o.line
 	l := old

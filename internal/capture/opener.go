@@ -19,15 +19,15 @@ const (
 	openAttempt = 4 * time.Second
 	// openGrace is how long after its deadline an attempt is given up that does not return.
 	openGrace = 3 * time.Second
-	// reopenFirst and reopenMost bound the pauses between attempts where the system tells of no
-	// change; where it does, each change is an attempt.
+	// reopenFirst and reopenMost bound the pauses between attempts while the system reports no change. Each change that it reports
+	// causes an attempt at once.
 	reopenFirst = 100 * time.Millisecond
 	reopenMost  = 750 * time.Millisecond
 	// closeWithin is how long the end of a session waits for devices to be closed.
 	closeWithin = 2 * time.Second
 )
 
-// opener opens and closes devices, each in a goroutine of its own: a sound server that hangs holds up nobody else. One
+// opener opens and closes devices, each in a goroutine of its own: a sound server that hangs delays nothing else. One
 // goroutine uses it, except for aside.
 type opener struct {
 	attempt    func(ctx context.Context, backend sound.Backend, device string) (*line, error)

@@ -81,8 +81,8 @@ func (a *outage) wakes(now time.Duration) bool {
 	return true
 }
 
-// opensAgain tells whether it is time to open the device again where nobody does. One that sleeps is left to the system; one that
-// the stream was moved to may be silent, too.
+// opensAgain reports whether the device must be opened again because nothing else will bring it back. The system wakes a device that
+// sleeps. A device to which the stream was moved may stay silent, and is opened again.
 func (a *outage) opensAgain(now, stallAfter time.Duration) bool {
 	return a.reason != GapSuspended && now-a.since > stallAfter
 }

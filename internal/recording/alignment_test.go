@@ -33,8 +33,8 @@ func TestAlignmentConvertsBothWays(t *testing.T) {
 	}
 }
 
-// What a device delivered before the recording began is no part of it, and must not become a position near 2^64.
-func TestAlignmentPutsWhatWasBeforeTheRecordingAtItsBeginning(t *testing.T) {
+// Frames from before the beginning of the recording are not part of it. Their position must not wrap around to a value near 2^64.
+func TestAlignmentClampsFramesBeforeTheBeginning(t *testing.T) {
 	t.Parallel()
 	if at := align(5000, 0).recording(4000); at != 0 {
 		t.Errorf("position %d, want 0", at)

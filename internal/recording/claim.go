@@ -119,7 +119,7 @@ func (c *claim) release() {
 // claimed calls work with the recording claimed.
 func (f *Folder) claimed(doing string, id ID, work func() error) error {
 	if !id.Valid() {
-		return work() // which says so
+		return work() // work reports that
 	}
 	c, err := f.claim(doing, id, claimWithin)
 	if err != nil {

@@ -35,7 +35,7 @@ func unfinished(t *testing.T, folder *recording.Folder) recording.ID {
 	return w.ID()
 }
 
-// A recording that another program is changing is left alone and named; everything else continues without waiting for it.
+// A recording that another program is changing is refused by name. Everything else continues without waiting.
 func TestAClaimKeepsOthersFromOneRecordingOnly(t *testing.T) {
 	t.Parallel()
 	for name, work := range map[string]func(*recording.Folder, recording.ID) error{
@@ -77,7 +77,7 @@ func TestAClaimKeepsOthersFromOneRecordingOnly(t *testing.T) {
 	}
 }
 
-// The repair of a folder leaves out what is claimed, and temporary files, which may be what the other program is writing.
+// Repair skips claimed recordings and temporary files: another program may be writing them.
 func TestARepairWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
@@ -102,8 +102,7 @@ func TestARepairWaitsForNobody(t *testing.T) {
 	}
 }
 
-// A recording that is being written is claimed, from its beginning to its end; a recorder does not wait for a claim of
-// somebody else.
+// A writer claims its recording from the beginning to the end. It does not wait for claims of others.
 func TestAWriterClaimsItsRecording(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
@@ -141,7 +140,7 @@ func TestAWriterClaimsItsRecording(t *testing.T) {
 	check(t, folder.Delete(m.ID))
 }
 
-// Who is no recorder recovers nothing while a recorder lives: what is unfinished may be what it records.
+// Only the recorder may recover recordings while it lives: an unfinished one may be its current recording.
 func TestRecoverLeavesALivingRecorderAlone(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)

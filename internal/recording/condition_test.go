@@ -11,8 +11,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// Every reason that the source declares is in the list that documents, metrics and other tests go through, and has a text.
-func TestEndReasonsAreAllOfThem(t *testing.T) {
+// EndReasons lists every reason that the source declares, and each has a text. Documents, metrics and other tests use that list.
+func TestEndReasonsIsComplete(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "condition.go", nil, 0)
 	check(t, err)

@@ -160,7 +160,7 @@ func markTranscribed(t testing.TB, folder *recording.Folder, id recording.ID) {
 	}
 }
 
-func TestSpaceIsToldInMinutes(t *testing.T) {
+func TestSpaceInMinutes(t *testing.T) {
 	t.Parallel()
 	folder, disk := openFolder(t)
 	for _, c := range []struct {

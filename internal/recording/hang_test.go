@@ -60,7 +60,7 @@ func (p *pumping) finish(t *testing.T) (recording.Manifest, error) {
 	return p.writer.Finish(recording.End{At: time.Now(), Reason: recording.EndStopped})
 }
 
-func TestADiskThatDoesNotAnswerIsNamed(t *testing.T) {
+func TestADiskThatDoesNotAnswerIsReported(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		operation recording.Operation

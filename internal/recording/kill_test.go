@@ -88,8 +88,8 @@ func recordUntilKilled(dir string) error {
 	}
 }
 
-// TestAfterKillNine is the promise: the file opens in another program at once, is bit-exact up to its
-// end, and lacks at most 250 ms of what the device had delivered.
+// After kill -9 another program can open the file at once. It is bit-exact to its end and lacks at most 250 ms of what the device had
+// delivered.
 func TestAfterKillNine(t *testing.T) {
 	t.Parallel()
 	kills := 8

@@ -15,7 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// Whoever finds the folder taken learns by whom, and waits only for those that will not stay.
+// The error for a locked folder names the process that holds it. Only a process that is about to end is waited for.
 func TestALockedFolderNamesItsHolder(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
@@ -39,8 +39,8 @@ func TestALockedFolderNamesItsHolder(t *testing.T) {
 	}
 }
 
-// Whoever only asks about the lock keeps nobody from taking it, whatever a dead recorder left in the file.
-func TestALockIsTakenBesideThoseWhoAsk(t *testing.T) {
+// Asking who holds the lock does not keep another process from taking it, whatever a dead recorder left in the file.
+func TestAskingForTheHolderDoesNotBlockTheLock(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]string{
 		"after a dead recorder":          `{"pid":1073741824,"program":"scout-recorder","serving":true}`,
@@ -70,7 +70,7 @@ func TestALockIsTakenBesideThoseWhoAsk(t *testing.T) {
 	}
 }
 
-// What Intact calls intact Repair leaves alone, and only that.
+// Intact returns true for exactly those recordings that Repair does not change.
 func TestIntactIsWhatRepairLeavesAlone(t *testing.T) {
 	t.Parallel()
 	damages := map[string]func(folder *recording.Folder, m recording.Manifest) error{

@@ -41,7 +41,7 @@ func TestSavesOfAManifestDoNotOvertakeEachOther(t *testing.T) {
 	check(t, w.Abandon())
 }
 
-// What another process locks in the folder, this version's or an earlier one's, is not waited for.
+// A recording does not wait for locks that other processes hold in the folder, whatever their version.
 func TestNoLockOfOthersHoldsARecordingUp(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{".manifests.lock", recording.LockName, "ID.wav", "ID.json"} {
@@ -73,7 +73,7 @@ func TestNoLockOfOthersHoldsARecordingUp(t *testing.T) {
 	}
 }
 
-// The manifest stays version 1. What earlier versions wrote into it is read and no longer written.
+// The manifest stays version 1. Fields that earlier versions wrote are read and no longer written.
 func TestOldManifestsAreRead(t *testing.T) {
 	t.Parallel()
 	folder, _ := openFolder(t)
@@ -101,7 +101,7 @@ func TestOldManifestsAreRead(t *testing.T) {
 	}
 }
 
-// Nobody but the recorder changes a manifest, so that nothing can come back after a delete.
+// Only the recorder changes a manifest, so a deleted recording cannot come back.
 func TestDeleteLeavesNoGhost(t *testing.T) {
 	t.Parallel()
 	for range 20 {

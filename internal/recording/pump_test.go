@@ -333,8 +333,7 @@ func TestPowerLossTakesAtMostOneSyncInterval(t *testing.T) {
 	}
 }
 
-// S11: from the ring a frame goes through one buffer into one write, and nothing is written twice but
-// the header.
+// A frame goes from the ring through one buffer into one write. Only the header is written more than once (requirement S11).
 func TestEveryByteIsWrittenOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -376,7 +375,7 @@ func TestPumpAllocatesNothingPerBlock(t *testing.T) {
 	finish(t, w)
 }
 
-// Silence that capture put into the ring is known to be a gap while it is written, or only afterwards.
+// Silence that capture put into the ring does not count as written, whether its gap is known at the time of the write or only later.
 func TestWrittenFramesAreWithoutTheSilenceOfGaps(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()

@@ -304,9 +304,9 @@ func contents(t testing.TB, dir string) string {
 	return all.String()
 }
 
-// TestRepairLeavesOutWhatIsGoneOnWith: to read all of a long recording would be time that nobody records. Its checksum is
+// Repair skips the recording that is about to be resumed: reading all of a long one would delay it. Its checksum is
 // right all the same when it ends.
-func TestRepairLeavesOutWhatIsGoneOnWith(t *testing.T) {
+func TestRepairSkipsARecordingToResume(t *testing.T) {
 	t.Parallel()
 	folder, err := recording.OpenFolder(t.TempDir())
 	if err != nil {

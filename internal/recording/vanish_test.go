@@ -14,8 +14,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
 )
 
-// What others do to the files of a recording under way is noticed within a second, said, and undone: all
-// audio is on disk in the end, where the recording says it is.
+// The recorder notices within a second when another program deletes, moves or truncates its files. It reports that and saves the
+// audio again: in the end all of it is on disk, where the manifest says.
 func TestFilesThatVanishAreSavedAgain(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -145,8 +145,8 @@ func TestFilesThatVanishAreSavedAgain(t *testing.T) {
 	}
 }
 
-// What another program destroyed is in memory for a while; what is in neither is a gap, and said.
-func TestAudioThatIsNowhereAnyMoreIsAGap(t *testing.T) {
+// The ring still has the last minute of audio that another program destroyed. Older audio is lost: it becomes a gap, which is reported.
+func TestDestroyedAudioBecomesAGap(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
@@ -185,8 +185,8 @@ func TestAudioThatIsNowhereAnyMoreIsAGap(t *testing.T) {
 	}
 }
 
-// A file that is deleted in the last moment is saved again before the recording says that it is there.
-func TestTheLastLookIsAtTheEnd(t *testing.T) {
+// A file that is deleted just before the end is saved again before the recording is final.
+func TestAFileDeletedAtTheEndIsSavedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := startPump(t, time.Minute, nil)
@@ -206,8 +206,8 @@ func TestTheLastLookIsAtTheEnd(t *testing.T) {
 	}
 }
 
-// Other people's files are set aside, not destroyed.
-func TestWhatTookThePlaceOfARecordingIsKept(t *testing.T) {
+// A file of another program in the recording's place is moved aside, not overwritten.
+func TestFilesInTheRecordingsPlaceAreKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := startPump(t, time.Minute, nil)
@@ -226,7 +226,7 @@ func TestWhatTookThePlaceOfARecordingIsKept(t *testing.T) {
 	})
 }
 
-// Where no folder takes the recording it continues into the file that is open, and says so until one does.
+// If no folder can take the recording, it continues in the open file and reports that until a folder can.
 func TestARecordingThatCannotBeSavedAgainGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -250,8 +250,8 @@ func TestARecordingThatCannotBeSavedAgainGoesOn(t *testing.T) {
 	})
 }
 
-// A folder that may not be entered any more takes no audio away: it is said, and the manifest follows when it can.
-func TestAFolderThatMayNotBeEnteredAnyMore(t *testing.T) {
+// A folder that can no longer be entered costs no audio. The recorder reports it and writes the manifest as soon as it can.
+func TestAFolderThatCanNoLongerBeEntered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := startPump(t, time.Minute, nil)
@@ -282,7 +282,7 @@ func TestAFolderThatMayNotBeEnteredAnyMore(t *testing.T) {
 	}
 }
 
-// Whoever follows a recording continues in the file that it was saved into again.
+// A follower continues in the file into which the recording was saved again.
 func TestAFollowerGoesOnInTheFileThatWasSavedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

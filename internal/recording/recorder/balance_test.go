@@ -12,8 +12,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// However a recording ends, and whatever happened to it before, the metrics are what its manifest says: no frame counts twice and
-// no gap is forgotten.
+// The metrics agree with the manifest, whatever happened to the recording and however it ended: no frame counts twice and
+// no gap is missing.
 func TestMetricsAreWhatTheManifestSays(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

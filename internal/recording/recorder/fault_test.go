@@ -99,8 +99,8 @@ func restartsCapture(goroutine string) bool {
 	return strings.HasPrefix(goroutine, "capture.")
 }
 
-// A goroutine that panics, fails or stands still costs a gap at most, and whatever is missing is said: in the
-// manifest, in the metrics, in the events. The recording continues until it is stopped.
+// A goroutine that panics, fails or hangs costs at most a gap. The manifest, the metrics and the events report what is
+// missing. The recording continues until it is stopped.
 func TestAGoroutineThatFailsDoesNotEndTheRecording(t *testing.T) {
 	t.Parallel()
 	for _, goroutine := range goroutines() {
@@ -162,7 +162,7 @@ func TestAGoroutineThatFailsDoesNotEndTheRecording(t *testing.T) {
 	}
 }
 
-// What fails again and again ends the recording, with that reason everywhere.
+// A goroutine that keeps failing ends the recording. The manifest, the metrics and the events give that reason.
 func TestAGoroutineThatFailsForGoodEndsTheRecordingWithThatReason(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -354,7 +354,7 @@ func orderOf(device string) recording.Order {
 	return o
 }
 
-// Files of the recorder's own that somebody deletes while it records are made again.
+// The recorder makes its lock, socket and endpoint file again if somebody deletes them while it records.
 func TestFilesOfTheRecorderThatVanish(t *testing.T) {
 	t.Parallel()
 	const socket = "the socket"

@@ -9,8 +9,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/recorder"
 )
 
-// A disk that is full when a recording is stopped is waited for. If room comes in time nothing is missing; else what could not be
-// written is a gap at the end, which the stop tells of, and everything before it is there.
+// A stop waits for a full disk. If there is room in time, nothing is missing. Otherwise the frames that could not be written are a gap at
+// the end, which the stop reports, and everything before it is on disk.
 func TestADiskThatIsFullWhileItStops(t *testing.T) {
 	t.Parallel()
 	for name, room := range map[string]bool{"room comes in time": true, "no room comes": false} {

@@ -12,8 +12,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// A disk that does not answer is named within a second and a half, by state, event, metric and health alike; the state
-// itself answers at once, and nothing is lost.
+// A disk that does not answer is reported within a second and a half by the status, an event, the metrics and the health check. The
+// status itself is answered at once, and nothing is lost.
 func TestADiskThatHangsWhileRecording(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []recording.Operation{
@@ -77,7 +77,7 @@ func TestADiskThatHangsWhileRecording(t *testing.T) {
 	}
 }
 
-// A start on a disk that does not answer fails and says so; what the disk makes later is removed again.
+// A start on a disk that does not answer fails with that reason. A file that the disk creates later is removed.
 func TestAStartOnADiskThatHangs(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []recording.Operation{recording.OperationOpen, recording.OperationManifest, recording.OperationSpace, recording.OperationSync} {
@@ -109,7 +109,7 @@ func TestAStartOnADiskThatHangs(t *testing.T) {
 	}
 }
 
-// A stop on a disk that does not answer ends the listening, says what hangs, and the end follows when it can.
+// A stop on a disk that does not answer closes the device and reports what hangs. The file becomes final as soon as the disk answers.
 func TestAStopOnADiskThatHangs(t *testing.T) {
 	t.Parallel()
 	for _, operation := range []recording.Operation{recording.OperationWrite, recording.OperationSync, recording.OperationManifest} {
@@ -144,8 +144,8 @@ func TestAStopOnADiskThatHangs(t *testing.T) {
 	}
 }
 
-// The goroutine that holds recordings to their rules is watched like the others: where it hangs, state, event, metric and health say
-// so, and another one ends the recording at its length, to the frame.
+// The goroutine that enforces the rules is watched like the others. If it hangs, the status, an event, the metrics and the health check
+// report it, and another one takes its place: the recording ends at its longest duration, to the frame.
 func TestTheRulesHang(t *testing.T) {
 	t.Parallel()
 	injected := newFaults()
@@ -179,7 +179,7 @@ func TestTheRulesHang(t *testing.T) {
 	f.until(t, "that it is well", func(s recording.Status) bool { return s.Stuck == "" })
 }
 
-// A recorder whose rules hang while nothing is recorded ends when it is idle all the same.
+// A recorder whose rules hang while it is idle still ends after its idle time.
 func TestTheRulesHangWhileIdle(t *testing.T) {
 	t.Parallel()
 	injected := newFaults()

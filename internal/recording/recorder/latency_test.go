@@ -12,9 +12,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// From the moment at which the device delivers a block until a listener has it, nobody looks at a clock: each buffer
-// wakes its reader. The figures are printed; the median is held to the bar of the 99th percentile, which a machine under
-// load may miss.
+// From the device to a listener, each buffer wakes its reader; nothing polls. The figures are printed. The median must be within the
+// bound of the 99th percentile, because a machine under load may miss that.
 func TestListenersAreWokenByTheDevice(t *testing.T) {
 	t.Parallel()
 	const blocks, block = 150, 320 // of 20 ms

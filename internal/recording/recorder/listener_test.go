@@ -220,7 +220,7 @@ func TestTheSocketIsPrivateWhereverItIs(t *testing.T) {
 	}
 }
 
-// TestAStreamTakesItsConnection: it ends with it, and nothing else is answered there.
+// A stream has its connection to itself: nothing else is answered there, and the connection ends with it.
 func TestAStreamTakesItsConnection(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)

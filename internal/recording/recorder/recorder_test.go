@@ -409,7 +409,7 @@ func TestTwoProcessesDoNotShareAFolder(t *testing.T) {
 	}
 }
 
-// TestOwnersOfARecording: it continues for as long as one of its owners is there, and nobody else counts as one.
+// A recording continues as long as one of its owners is attached. Other clients do not count.
 func TestOwnersOfARecording(t *testing.T) {
 	t.Parallel()
 	f := run(t, nil)

@@ -49,7 +49,7 @@ func TestAResumedRecordingKeepsItsTime(t *testing.T) {
 	}
 }
 
-// TestALengthThatIsReachedWhileNothingRecords: the recording has the length that was asked for, and ended in order.
+// A recording that reaches its longest duration while its recorder is away has that length and ends normally.
 func TestALengthThatIsReachedWhileNothingRecords(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -11,8 +11,8 @@ import (
 const discardedWithin = time.Second
 
 // within runs work that may hang in a disk and returns when it is done, when limit is over (scout.CodeDiskStalled) or
-// when ctx ends. A late result is discarded: before it returns if ctx has ended and the work is done within discardedWithin, so that
-// whoever cancelled it finds nothing of it, else when the disk answers.
+// when ctx ends. A late result is discarded when the disk answers. If ctx has ended, within waits for that, up to discardedWithin: then
+// nothing of the cancelled work is left when it returns.
 func within[T any](ctx context.Context, limit time.Duration, doing string, work func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T

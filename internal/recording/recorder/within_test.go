@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Whoever cancels a start finds nothing of it afterwards, unless the disk takes long.
+// A cancelled start leaves nothing behind when it returns, unless the disk takes long.
 func TestCancelledWorkIsUndone(t *testing.T) {
 	t.Parallel()
 	cancelled := errors.New("cancelled")

@@ -44,7 +44,7 @@ type Keeper struct {
 	folder *recording.Folder
 	launch LaunchOptions
 	order  recording.Order
-	began  time.Time // the recording; zero where it has not, or where the keeper only looks
+	began  time.Time // the recording; zero if it has not begun, or if the keeper only watches
 	owns   bool
 	scope  observe.Scope
 	events fanout.Hub[recording.Event]

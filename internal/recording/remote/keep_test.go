@@ -28,7 +28,7 @@ func everySetting() recording.Order {
 	}
 }
 
-// An order that gains a field gains a line above, so that the tests below hold it.
+// Every field of an order must be set above, so that the tests below cover it.
 func TestEverySettingIsInTheOrder(t *testing.T) {
 	t.Parallel()
 	var look func(path string, v reflect.Value)
@@ -46,7 +46,7 @@ func TestEverySettingIsInTheOrder(t *testing.T) {
 	look("Order", reflect.ValueOf(everySetting()))
 }
 
-// TestTakingOverChangesNothing: whoever attaches, adopts or replaces the recorder, the recording is the one that was asked for.
+// Attaching to a recorder, adopting its recording or replacing it does not change the order.
 func TestTakingOverChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, family := range []bool{true, false} {
@@ -102,7 +102,7 @@ func TestTakingOverChangesNothing(t *testing.T) {
 	}
 }
 
-// TestADetachedRecorderComesBack: nobody is attached, and both the recorder and its parent are killed, in turn.
+// A recorder without clients comes back after it and its parent are killed in turn.
 func TestADetachedRecorderComesBack(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -151,7 +151,7 @@ func TestADetachedRecorderComesBack(t *testing.T) {
 	check(t, c.Close())
 }
 
-// TestAParentThatIsAskedToEndEndsItsRecorder in order, and neither comes back.
+// A parent that is asked to end ends its recorder normally, and neither comes back.
 func TestAParentThatIsAskedToEndEndsItsRecorder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -174,7 +174,7 @@ func TestAParentThatIsAskedToEndEndsItsRecorder(t *testing.T) {
 	}
 }
 
-// TestEventsOutliveTheRecorder: who listens hears of the death, of the gap and of the end, from one subscription.
+// One subscription reports the death of the recorder, the gap and the end of the recording.
 func TestEventsOutliveTheRecorder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -204,7 +204,7 @@ func TestEventsOutliveTheRecorder(t *testing.T) {
 	check(t, k.Leave())
 }
 
-// TestARecorderOfAnotherEnvironment serves nobody else: idle it makes room, busy it says so.
+// A recorder does not record for clients of another environment. If it is idle it ends to make room; during a recording it refuses them.
 func TestARecorderOfAnotherEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, differs := range []string{"PULSE_SERVER=unix:/other", "XDG_RUNTIME_DIR=/other", "DBUS_SESSION_BUS_ADDRESS=unix:/other", "PULSE_RUNTIME_PATH=/other", "PIPEWIRE_REMOTE=other", "LC_ALL=de_DE"} {
@@ -250,7 +250,7 @@ func TestARecorderOfAnotherEnvironment(t *testing.T) {
 	}
 }
 
-// TestHealthTellsTheTruth about recorders that die or hang in the middle of a recording.
+// The health check is right about recorders that die or hang during a recording.
 func TestHealthTellsTheTruth(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -283,7 +283,7 @@ func TestHealthTellsTheTruth(t *testing.T) {
 	}
 }
 
-// TestAProbeCountsAsNobody: the recorder ends when it would have ended, and says nothing of who looked.
+// A probe does not count as a client: it neither keeps the recorder alive nor appears in its log.
 func TestAProbeCountsAsNobody(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

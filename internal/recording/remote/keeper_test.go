@@ -79,8 +79,7 @@ func (s *said) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// TestAKeeperWaitsForAProgramThatIsBeingReplaced: the recorder dies while an installation has taken its
-// program away and not put the next one there.
+// The recorder dies while an installation has removed its program and not yet installed the next version: the keeper waits.
 func TestAKeeperWaitsForAProgramThatIsBeingReplaced(t *testing.T) {
 	t.Parallel()
 	dir, program := t.TempDir(), filepath.Join(t.TempDir(), "scout-recorder")

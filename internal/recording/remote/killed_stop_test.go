@@ -15,8 +15,8 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// TestARecorderKilledWhileItStops: at whatever moment of a stop the recorder dies, the recording ends, with every frame that the
-// recorder had said it had written, and what is missing of the rest lies in gaps. That holds also where nobody waits for it.
+// The recorder is killed at any moment of a stop. The recording ends with every frame that the recorder had reported as written, and
+// the rest lies in gaps, also if no client waits for the end.
 func TestARecorderKilledWhileItStops(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"its owner", "another program", "one that dies as well"} {

@@ -86,7 +86,7 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 	return client, launched, err
 }
 
-// launch starts a recorder and connects to it, or to that of somebody who was quicker. The child is nil where it could not be started.
+// launch starts a recorder and connects to it, or to one that another program started first. The child is nil if it could not be started.
 func launch(ctx context.Context, dir string, options LaunchOptions) (*child, *Client, error) {
 	child, err := start(dir, options)
 	if err != nil {

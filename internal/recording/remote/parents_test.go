@@ -58,8 +58,7 @@ func untilOneFamily(t *testing.T, dir string) {
 	}
 }
 
-// A parent that was suspended while its recorder died finds another one in its place and ends. The other one is then the one
-// that clients see.
+// A parent that was suspended while its recorder died ends when it finds another parent in its place. Clients see the other one.
 func TestAParentThatWakesUpLateEnds(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -85,8 +84,7 @@ func TestAParentThatWakesUpLateEnds(t *testing.T) {
 	}
 }
 
-// Whatever is killed, one after the other or all at once, there is one recorder and one parent afterwards, and the recording
-// goes on.
+// Recorder and parent are killed, in turn or at once. Afterwards there is one of each, and the recording continues.
 func TestOneParentAfterACrashLoop(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -175,7 +175,7 @@ func m0(t *testing.T, folder *recording.Folder, id recording.ID) time.Time {
 	return m.StartedAt
 }
 
-// TestAStartOnTheRealPathThatFails: a typed error, and nothing left behind.
+// A start that fails returns an error with a code and leaves nothing behind.
 func TestAStartOnTheRealPathThatFails(t *testing.T) {
 	t.Parallel()
 	server := pulsetest.Start(t)
@@ -189,7 +189,7 @@ func TestAStartOnTheRealPathThatFails(t *testing.T) {
 	}
 }
 
-// TestAStopCancelsAStart that still waits for its sound server, and says so.
+// A stop cancels a start that still waits for its sound server; both report it.
 func TestAStopCancelsAStart(t *testing.T) {
 	t.Parallel()
 	server := pulsetest.Start(t)

@@ -252,7 +252,7 @@ func checkCoded(t *testing.T, folder *recording.Folder, m recording.Manifest) {
 	}
 }
 
-func TestOfSeveralThatLaunchOneRecorderStays(t *testing.T) {
+func TestSeveralLaunchesLeaveOneRecorder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var mu sync.Mutex
@@ -282,7 +282,7 @@ func TestOfSeveralThatLaunchOneRecorderStays(t *testing.T) {
 	endRecorder(t, dir)
 }
 
-func TestALaunchThatFailsTellsWhy(t *testing.T) {
+func TestAFailedLaunchGivesItsReason(t *testing.T) {
 	t.Parallel()
 	notRunnable := filepath.Join(t.TempDir(), "scout-recorder")
 	check(t, os.WriteFile(notRunnable, nil, 0o600))

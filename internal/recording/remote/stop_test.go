@@ -40,7 +40,7 @@ func removeSocket(t *testing.T, dir string) {
 	check(t, os.Remove(endpoint.Socket))
 }
 
-// TestStopAlwaysStops: whatever happened to the recorder, a stop returns, and what was recorded can be played.
+// A stop returns whatever happened to the recorder, and the recorded audio can be played.
 func TestStopAlwaysStops(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -164,8 +164,8 @@ func TestStopsAtTheSameTime(t *testing.T) {
 	}
 }
 
-// TestAStopWithoutARecordingTellsOfTheLast: who comes late hears what happened.
-func TestAStopWithoutARecordingTellsOfTheLast(t *testing.T) {
+// A stop that comes after the end of the recording reports how the last one ended.
+func TestAStopWithoutARecordingNamesTheLastOne(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	order := start("")
@@ -189,8 +189,8 @@ func TestAStopWithoutARecordingTellsOfTheLast(t *testing.T) {
 	}
 }
 
-// A recorder that dies between a client's connection and its question, and is there again at once, is stopped like any other: the stop
-// must not take it for one that cannot be reached, and end the process.
+// A recorder dies after a client has connected and before it answers the first request, and its successor is there at once. A stop must
+// ask the successor; it must not take it for a recorder without a socket and end the process.
 func TestAStopWhoseRecorderDiesBeforeItsAnswer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -28,7 +28,7 @@ func TestTheMemoryKeepsWhatWasWrittenLast(t *testing.T) {
 	}
 }
 
-// A child that dies at any byte of a write leaves what was there before, or the new content: never half of it.
+// A child that dies at any byte of a write leaves the old content or the new content, never a mixture.
 func TestTheMemoryOfAChildThatDiesWhileItWrites(t *testing.T) {
 	t.Parallel()
 	before, after := []byte("the order that is under way"), []byte("another, of another length altogether")

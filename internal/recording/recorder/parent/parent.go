@@ -144,8 +144,8 @@ func (p *Parent) Run() int {
 	}
 }
 
-// leave leaves the control groups of the program that started this one, where it may, and logs once what became of it. Nothing about
-// it may keep a recording from beginning.
+// leave moves this process out of the control groups of the program that started it, if it may, and logs the result once. A failure
+// does not keep a recording from beginning.
 func (p *Parent) leave() {
 	left := controlgroup.Leave(p.options.Dir)
 	if len(left.Into) > 0 {
