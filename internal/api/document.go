@@ -30,6 +30,9 @@ type about struct {
 	// status is that of a success, 200 where it is 0; also are further ones with the same body.
 	status int
 	also   []int
+	// body is that of a success, where the operation writes it itself; forms are further media types of it.
+	body  any
+	forms []string
 }
 
 // everyOperation may give these errors.
@@ -45,12 +48,23 @@ func operation[I, O any](api huma.API, a about, handler func(context.Context, *I
 	}, handler)
 	o := operationAt(api.OpenAPI(), a.method, prefix+a.path)
 	success := o.Responses[strconv.Itoa(max(a.status, http.StatusOK))]
+	describeErrors(api, o, a.errors)
+	if a.body != nil {
+		schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(a.body), true, "")
+		success.Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
+		success.Headers = map[string]*huma.Param{"ETag": {Schema: textSchema()}}
+		for _, form := range a.forms {
+			success.Content[form] = &huma.MediaType{Schema: textSchema()}
+		}
+	}
 	for _, status := range a.also {
 		again := *success
 		again.Description = http.StatusText(status)
+		if status == http.StatusNoContent {
+			again.Content = nil
+		}
 		o.Responses[strconv.Itoa(status)] = &again
 	}
-	describeErrors(api, o, a.errors)
 }
 
 // stream is an operation that huma does not handle: its answer is no JSON, or does not end.
@@ -59,6 +73,8 @@ type stream struct {
 	parameters []*huma.Param
 	// answers are the media types of the answer; the description of a success is the summary.
 	answers []string
+	// root is true for a path outside of this version.
+	root    bool
 	handler http.HandlerFunc
 }
 
@@ -76,7 +92,11 @@ func idParameter() *huma.Param {
 
 // add adds a handler and its description.
 func (s *Server) add(api huma.API, o stream) {
-	s.mux.HandleFunc(o.method+" "+prefix+o.path, func(w http.ResponseWriter, r *http.Request) {
+	path := prefix + o.path
+	if o.root {
+		path = o.path
+	}
+	s.mux.HandleFunc(o.method+" "+path, func(w http.ResponseWriter, r *http.Request) {
 		if err := knownQuery(r, o.parameters); err != nil {
 			writeError(w, err)
 			return
@@ -88,13 +108,13 @@ func (s *Server) add(api huma.API, o stream) {
 		content[media] = &huma.MediaType{}
 	}
 	operation := huma.Operation{
-		OperationID: operationID(o.method, o.path), Method: o.method, Path: prefix + o.path, Summary: o.summary, Description: o.description, Parameters: o.parameters,
+		OperationID: operationID(o.method, o.path), Method: o.method, Path: path, Summary: o.summary, Description: o.description, Parameters: o.parameters,
 		Responses: map[string]*huma.Response{strconv.Itoa(max(o.status, http.StatusOK)): {Description: o.summary, Content: content}},
 	}
+	describeErrors(api, &operation, o.errors)
 	for _, status := range o.also {
 		operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: content}
 	}
-	describeErrors(api, &operation, o.errors)
 	api.OpenAPI().AddOperation(&operation)
 }
 
@@ -231,12 +251,11 @@ func addExample(o *huma.Operation) {
 	if answer == nil {
 		panic(fmt.Sprintf("the example of %s answers with %d, which it never does", o.OperationID, e.status)) // a defect that each start would show
 	}
-	for media, content := range answer.Content {
-		if content.Example = e.answer; media == "application/json" {
-			content.Example = raw(e.answer)
-		}
-		if len(answer.Content) > 1 {
-			break
-		}
+	if content := answer.Content["application/json"]; content != nil {
+		content.Example = raw(e.answer)
+		return
+	}
+	for _, content := range answer.Content {
+		content.Example = e.answer
 	}
 }

@@ -2,9 +2,9 @@ package api
 
 import "encoding/json"
 
-// example is a request with its answer. The document shows it, and a test sends it.
+// example is a request with its answer. The document shows it, docs/formats/api-examples.md prints it, and a test sends it.
 type example struct {
-	// query and headers are added to the path of the operation.
+	// query is added to the path of the operation.
 	query string
 	// body is that of the request, status and answer are what comes back.
 	body   string
@@ -16,4 +16,80 @@ type example struct {
 func raw(text string) json.RawMessage { return json.RawMessage(text) }
 
 // exampleOf returns the example of an operation.
-func exampleOf(string) (example, bool) { return example{}, false }
+func exampleOf(operation string) (example, bool) {
+	e, found := examples()[operation]
+	return e, found
+}
+
+// Parts of several examples.
+const (
+	exampleRecording = `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"finished","source":"microphone","device":"Built-in microphone",
+ "started_at":"2026-11-28T21:59:00.123Z","ended_at":"2026-11-28T21:59:00.373Z","duration_seconds":0.25,"lost_frames":0,"size_bytes":8144,
+ "audio":"present","media_type":"audio/wav","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"frames":4000,"end_reason":"stopped"}`
+	exampleSummary = `{"id":"20261128T215900123Z-7f3a9c2e41d0","recording":"20261128T215900123Z-7f3a9c2e41d0","version":1,"kind":"first",
+ "model":"moonshine-tiny-en","language":"en","duration":4.5,"words":8,"created_at":"2026-11-28T22:00:00.000Z",
+ "preview":"Good morning, Zoë. The budget is 40 euros."}`
+	exampleText = `{"id":"20261128T215900123Z-7f3a9c2e41d0","version":1,"kind":"first","created_at":"2026-11-28T22:00:00.000Z",
+ "model":"moonshine-tiny-en","language":"en","duration":4.5,"text":"Good morning, Zoë. The budget is 40 euros.",
+ "segments":[{"start":0,"end":2.25,"text":"Good morning, Zoë."},{"start":2.5,"end":4.5,"text":"The budget is 40 euros."}]}`
+	exampleDone = `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"finished","started_at":"2026-11-28T21:59:00.123Z",
+ "ended_at":"2026-11-28T21:59:00.373Z","end_reason":"stopped","duration_seconds":0.25,"frames":4000,"lost_frames":0,"gaps":0}`
+	exampleHealth = `{"status":"Healthy","reasons":[],"uptime_seconds":12.5,"version":"0.5.0","components":[
+ {"name":"store","status":"Healthy","critical":true,"last_check":"2026-11-28T22:00:00.000Z"}]}`
+	exampleSettings = `{"file":"/home/ann/.config/scout/settings.toml","values":{"record":{"rate":48000},"log":{"level":""}},
+ "origin":{"record.rate":"file","log.level":"default"},"from":{"record.rate":"/home/ann/.config/scout/settings.toml:2"},"restart_required":[]}`
+	exampleDeleted = `{"undo_until":"2026-12-28T22:00:00.000Z"}`
+)
+
+// examples are those of all operations, by operation.
+func examples() map[string]example {
+	return map[string]example{
+		"get-version": {status: 200, answer: `{"version":"0.5.0","api":1}`},
+		"get-status": {status: 200, answer: `{"pid":4711,"version":"0.5.0","started_at":"2026-11-28T22:00:00.000Z",
+ "uptime_seconds":12.5,"data_dir":"/home/ann/.local/share/scout","recordings_dir":"/home/ann/.local/share/scout/recordings","models_dir":"/home/ann/.local/share/scout/models",
+ "processes":[{"name":"scout","pid":4711,"rss_bytes":37687296}],"engine":{"state":"unloaded","starts":0},"transcriptions":{"count":0,"failed":0,"data":[]},
+ "recorder":{"state":"idle"},"retention":{"audio_days":30,"trash_days":30},"connections":1,"streams":0}`},
+		"get-health":          {status: 200, answer: exampleHealth},
+		"post-health-check":   {status: 200, answer: exampleHealth},
+		"get-healthz":         {status: 200, answer: exampleHealth},
+		"get-livez":           {status: 200, answer: `{"status":"ok"}`},
+		"get-readyz":          {status: 200, answer: `{"status":"ok"}`},
+		"get-metrics":         {status: 200, answer: "scout_connections{kind=\"http\"} 1\n"},
+		"get-settings":        {status: 200, answer: exampleSettings},
+		"patch-settings":      {body: `{"record":{"rate":48000},"log":{"level":null}}`, status: 200, answer: exampleSettings},
+		"get-settings-schema": {status: 200, answer: `{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"record":{"type":"object"}}}`},
+		"get-devices": {status: 200, answer: `{"backend":"pulseaudio","data":[{"id":"mic","name":"Built-in microphone","default":true,"monitor":false,
+ "formats":[{"sample_rate":48000,"channels":2,"sample_format":"s16"}]}]}`},
+		"get-backup":   {status: 200, answer: "SQLite format 3"},
+		"get-recorder": {status: 200, answer: `{"state":"idle","disk":{"free_bytes":1073741824,"left_seconds":3600,"low":false}}`},
+		"post-recorder-start": {body: `{"device":"Built-in","labels":{"room":"4"}}`, status: 201, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","already":false,
+ "started_at":"2026-11-28T21:59:00.123Z","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"device":"Built-in microphone","waited_seconds":0.12,"left_seconds":3600,"path":"/home/ann/.local/share/scout/recordings/20261128T215900123Z-7f3a9c2e41d0.wav"}`},
+		"post-recorder-stop":         {status: 200, answer: `{"recording":` + exampleDone + `,"already":true}`},
+		"post-recorder-cancel":       {status: 200, answer: `{"recording":` + exampleDone + `,"already":false}`},
+		"get-recorder-level":         {status: 200, answer: `{"at":"2026-11-28T22:00:00.000Z","device":"mic","rms":0.1,"peak":0.5,"rms_dbfs":-20,"peak_dbfs":-6}`},
+		"get-recorder-level-stream":  {query: "hz=10", status: 200, answer: ": ok\n\nevent: level\ndata: {\"at\":\"2026-11-28T22:00:00.000Z\",\"device\":\"mic\",\"rms\":0.1,\"peak\":0.5,\"rms_dbfs\":-20,\"peak_dbfs\":-6}\n"},
+		"get-events":                 {query: "after=0&topics=recording", status: 200, answer: ": ok\n\nid: 1\nevent: recording.finished\ndata: {\"id\":1,\"type\":\"recording.finished\",\"at\":\"2026-11-28T22:00:00.000Z\",\"data\":{\"recording\":\"20261128T215900123Z-7f3a9c2e41d0\"}}\n"},
+		"get-recordings":             {query: "state=finished&limit=20", status: 200, answer: `{"data":[` + exampleRecording + `]}`},
+		"get-recordings-id":          {status: 200, answer: exampleRecording},
+		"patch-recordings-id":        {body: `{"title":"Monday","tags":["work"],"labels":{"room":"4","old":null}}`, status: 200, answer: exampleRecording},
+		"delete-recordings-id":       {status: 200, answer: exampleDeleted},
+		"post-recordings-id-restore": {status: 200, answer: exampleRecording},
+		"post-recordings-id-verify":  {status: 200, answer: `{"intact":true}`},
+		"get-recordings-id-audio":    {status: 200, answer: "RIFF"},
+		"get-recordings-id-peaks":    {query: "points=4", status: 200, answer: `{"duration_seconds":0.25,"peaks":[[0.5,-0.5,0.5,-0.5]]}`},
+		"get-recordings-id-export":   {query: "format=txt", status: 200, answer: "Good morning, Zoë."},
+		"post-recordings-prune":      {body: `{"dry_run":true}`, status: 200, answer: `{"dry_run":true,"removed":{"audio":0,"recordings":0,"texts":0},"freed_bytes":0}`},
+		"get-transcriptions":         {status: 200, answer: `{"count":0,"failed":0,"data":[]}`},
+		"get-transcriptions-id":      {status: 200, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"done","version":1,"revision":0}`},
+		"get-transcripts": {query: "q=budget", status: 200, answer: `{"data":[` + exampleSummary[:len(exampleSummary)-1] + `,
+ "snippets":[{"text":"The budget is 40 euros.","marks":[[4,10]],"start":2.5}]}]}`},
+		"post-transcripts": {body: `{"title":"talk.mp3","transcript":{"model":"moonshine-tiny-en","language":"en","duration":4.5,"text":"Good morning, Zoë.",
+ "segments":[{"start":0,"end":2.25,"text":"Good morning, Zoë."}]}}`, status: 201, answer: exampleSummary},
+		"get-transcripts-id":                           {status: 200, answer: exampleText},
+		"patch-transcripts-id":                         {body: `{"edits":[{"segment":1,"text":"The budget is 50 euros."}]}`, status: 200, answer: exampleText},
+		"delete-transcripts-id":                        {status: 200, answer: exampleDeleted},
+		"post-transcripts-id-restore":                  {status: 200, answer: exampleSummary},
+		"get-transcripts-id-versions":                  {status: 200, answer: `{"data":[{"version":1,"kind":"first","model":"moonshine-tiny-en","created_at":"2026-11-28T22:00:00.000Z","words":8,"current":true}]}`},
+		"post-transcripts-id-versions-version-restore": {status: 200, answer: exampleText},
+	}
+}

@@ -12,3 +12,16 @@ func (s *Server) Patterns() []string { return s.mux.patterns }
 func (s *Server) Route(method, path string) (http.Handler, string) {
 	return s.mux.Handler(httptest.NewRequest(method, path, nil))
 }
+
+// Example is the example of an operation.
+type Example struct {
+	Query, Body string
+	Status      int
+	Answer      string
+}
+
+// OperationExample returns the example of an operation.
+func OperationExample(operation string) (Example, bool) {
+	e, found := exampleOf(operation)
+	return Example{e.query, e.body, e.status, e.answer}, found
+}

@@ -52,12 +52,14 @@ func (s *Server) registerSystem(api huma.API) {
 	operation(api, about{
 		method: http.MethodGet, path: "/health", summary: "How each part of Scout is",
 		description: "The status of each part and of the whole. Results are kept for one second. A check opens no device and loads no model.",
+		also:        []int{http.StatusServiceUnavailable},
 	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
 		return healthAnswer(s.services.Health(ctx, false)), nil
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/health/check", summary: "Run every check now",
 		description: "The same answer as GET /health, from checks that are run now.",
+		also:        []int{http.StatusServiceUnavailable},
 	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
 		return healthAnswer(s.services.Health(ctx, true)), nil
 	})
@@ -89,22 +91,36 @@ func (s *Server) registerSystem(api huma.API) {
 		},
 		answers: []string{"application/vnd.sqlite3"}, handler: s.backup,
 	})
-	s.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+	s.registerProbes(api)
+}
+
+// registerProbes adds what supervisors ask, outside of this version.
+func (s *Server) registerProbes(api huma.API) {
+	probe := func(path, summary, description, media string, also []int, handler http.HandlerFunc) {
+		s.add(api, stream{
+			about:   about{method: http.MethodGet, path: path, summary: summary, description: description, also: also},
+			answers: []string{media}, root: true, handler: handler,
+		})
+	}
+	const asJSON = "application/json"
+	unavailable := []int{http.StatusServiceUnavailable}
+	probe("/livez", "Whether the process answers", "200 while the process answers.", asJSON, nil, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
-	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	probe("/readyz", "Whether work is accepted", "200 while the daemon can work; else 503 with reasons.", asJSON, unavailable, func(w http.ResponseWriter, _ *http.Request) {
 		if reasons := s.services.NotReady(); len(reasons) > 0 {
 			writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons})
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
-	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+	probe("/healthz", "How each part of Scout is", "The answer of GET /api/v1/health.", asJSON, unavailable, func(w http.ResponseWriter, r *http.Request) {
 		out := healthAnswer(s.services.Health(r.Context(), false))
 		writeJSON(w, out.Status, out.Body)
 	})
 	if s.options.Gatherer != nil {
-		s.mux.HandleFunc("GET /metrics", promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP)
+		metrics := promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
+		probe("/metrics", "The metrics", "In the text format of Prometheus, or as OpenMetrics if the header Accept asks for it.", "text/plain", nil, metrics.ServeHTTP)
 	}
 }
 

@@ -77,11 +77,13 @@ func (s *Server) registerTranscripts(api huma.API) {
 		method: http.MethodGet, path: "/transcripts/{id}", summary: "Get a transcript",
 		description: "The current version, or the one that is asked for, as JSON, plain text, Markdown, subtitles or a table.",
 		errors:      []scout.Code{scout.CodeNotFound},
+		body:        v1.Transcript{}, forms: []string{"text/plain", "text/markdown", "application/x-subrip", "text/vtt", "text/tab-separated-values"},
 	}, s.getTranscript)
 	operation(api, about{
 		method: http.MethodPatch, path: "/transcripts/{id}", summary: "Correct segments of a transcript",
 		description: "All edits together become one new version, which is the current one from then on. Words that an edit leaves alone keep their times.",
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodePreconditionFailed},
+		body:        v1.Transcript{},
 	}, s.editTranscript)
 	operation(api, about{
 		method: http.MethodPost, path: "/transcripts/{id}/restore", summary: "Restore a deleted transcript",
@@ -106,6 +108,7 @@ func (s *Server) registerTranscripts(api huma.API) {
 		method: http.MethodPost, path: "/transcripts/{id}/versions/{version}/restore", summary: "Return to an earlier version",
 		description: "Adds a new version with the text of an earlier one, and makes it the current one. This is both undo and redo.",
 		errors:      []scout.Code{scout.CodeNotFound},
+		body:        v1.Transcript{},
 	}, s.restoreVersion)
 }
 

@@ -42,7 +42,7 @@ type Format struct {
 // Recording is the recording under way.
 type Recording struct {
 	ID             string  `json:"id"`
-	StartedAt      Time    `json:"started_at"`
+	StartedAt      Time    `json:"started_at" format:"date-time"`
 	Seconds        float64 `json:"seconds"`
 	Format         Format  `json:"format"`
 	CapturedFrames uint64  `json:"captured_frames"`
@@ -60,8 +60,8 @@ type Recording struct {
 type RecordingDone struct {
 	ID         string  `json:"id"`
 	State      string  `json:"state"`
-	StartedAt  Time    `json:"started_at"`
-	EndedAt    *Time   `json:"ended_at,omitempty"`
+	StartedAt  Time    `json:"started_at" format:"date-time"`
+	EndedAt    *Time   `json:"ended_at,omitempty" format:"date-time"`
 	EndReason  string  `json:"end_reason,omitempty"`
 	Seconds    float64 `json:"duration_seconds"`
 	Frames     uint64  `json:"frames"`
@@ -90,7 +90,7 @@ type Start struct {
 type Started struct {
 	ID            string  `json:"id"`
 	Already       bool    `json:"already" doc:"This recording was under way"`
-	StartedAt     Time    `json:"started_at"`
+	StartedAt     Time    `json:"started_at" format:"date-time"`
 	Format        Format  `json:"format"`
 	Device        string  `json:"device"`
 	WaitedSeconds float64 `json:"waited_seconds"`
@@ -122,6 +122,6 @@ type Stopped struct {
 type Event struct {
 	ID   uint64          `json:"id"`
 	Type string          `json:"type"`
-	At   Time            `json:"at"`
+	At   Time            `json:"at" format:"date-time"`
 	Data json.RawMessage `json:"data,omitempty"`
 }

@@ -17,7 +17,7 @@ type Removed struct {
 // Expired is a recording that is past its time.
 type Expired struct {
 	ID        string  `json:"id"`
-	StartedAt Time    `json:"started_at"`
+	StartedAt Time    `json:"started_at" format:"date-time"`
 	Seconds   float64 `json:"duration_seconds"`
 	SizeBytes int64   `json:"size_bytes"`
 }

@@ -22,7 +22,7 @@ type Component struct {
 	Status    string            `json:"status" enum:"Healthy,Degraded,Unhealthy,Unknown"`
 	Reason    string            `json:"reason,omitempty"`
 	Critical  bool              `json:"critical"`
-	LastCheck *Time             `json:"last_check,omitempty"`
+	LastCheck *Time             `json:"last_check,omitempty" format:"date-time"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
 }
 
@@ -30,7 +30,7 @@ type Component struct {
 type Status struct {
 	PID           int          `json:"pid"`
 	Version       string       `json:"version"`
-	StartedAt     Time         `json:"started_at"`
+	StartedAt     Time         `json:"started_at" format:"date-time"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
 	DataDir       string       `json:"data_dir"`
 	RecordingsDir string       `json:"recordings_dir"`
@@ -66,7 +66,7 @@ type EngineStatus struct {
 	Model       string `json:"model,omitempty"`
 	Breaker     string `json:"breaker,omitempty" enum:"closed,open,half-open"`
 	Starts      int    `json:"starts" doc:"How many processes of it became ready"`
-	LastSuccess *Time  `json:"last_success_at,omitempty"`
+	LastSuccess *Time  `json:"last_success_at,omitempty" format:"date-time"`
 	Reason      string `json:"reason,omitempty" doc:"Why the last request or start failed"`
 }
 

@@ -18,14 +18,14 @@ type TranscriptSummary struct {
 	Language  string            `json:"language,omitempty"`
 	Duration  float64           `json:"duration"`
 	Words     int               `json:"words"`
-	CreatedAt Time              `json:"created_at"`
-	StartedAt *Time             `json:"started_at,omitempty"`
+	CreatedAt Time              `json:"created_at" format:"date-time"`
+	StartedAt *Time             `json:"started_at,omitempty" format:"date-time"`
 	Title     string            `json:"title,omitempty"`
 	Tags      []string          `json:"tags,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Source    string            `json:"source,omitempty"`
 	Preview   string            `json:"preview"`
-	DeletedAt *Time             `json:"deleted_at,omitempty"`
+	DeletedAt *Time             `json:"deleted_at,omitempty" format:"date-time"`
 	Snippets  []Snippet         `json:"snippets,omitempty"`
 }
 
@@ -64,7 +64,7 @@ type TextVersion struct {
 	Version      int    `json:"version"`
 	Kind         string `json:"kind"`
 	Model        string `json:"model,omitempty"`
-	CreatedAt    Time   `json:"created_at"`
+	CreatedAt    Time   `json:"created_at" format:"date-time"`
 	Client       string `json:"client,omitempty"`
 	Words        int    `json:"words"`
 	Base         int    `json:"base,omitempty" doc:"The version that was changed"`
@@ -74,7 +74,7 @@ type TextVersion struct {
 
 // Deleted is the answer to a DELETE.
 type Deleted struct {
-	UndoUntil *Time `json:"undo_until,omitempty"`
+	UndoUntil *Time `json:"undo_until,omitempty" format:"date-time"`
 	// Purged is true where it went for good.
 	Purged bool `json:"purged,omitempty"`
 }
@@ -116,8 +116,8 @@ type RecordingInfo struct {
 	State      string  `json:"state,omitempty"`
 	Source     string  `json:"source,omitempty"`
 	Device     string  `json:"device,omitempty"`
-	StartedAt  Time    `json:"started_at"`
-	EndedAt    *Time   `json:"ended_at,omitempty"`
+	StartedAt  Time    `json:"started_at" format:"date-time"`
+	EndedAt    *Time   `json:"ended_at,omitempty" format:"date-time"`
 	Seconds    float64 `json:"duration_seconds"`
 	LostFrames uint64  `json:"lost_frames"`
 	SizeBytes  int64   `json:"size_bytes"`
@@ -128,7 +128,7 @@ type RecordingInfo struct {
 	Title      string             `json:"title,omitempty"`
 	Tags       []string           `json:"tags,omitempty"`
 	Labels     map[string]string  `json:"labels,omitempty"`
-	DeletedAt  *Time              `json:"deleted_at,omitempty"`
+	DeletedAt  *Time              `json:"deleted_at,omitempty" format:"date-time"`
 	Transcript *TranscriptSummary `json:"transcript,omitempty"`
 	Snippets   []Snippet          `json:"snippets,omitempty"`
 }

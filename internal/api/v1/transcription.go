@@ -12,11 +12,11 @@ type TextOptions struct {
 type Transcription struct {
 	ID         string `json:"id" doc:"The recording"`
 	State      string `json:"state" enum:"recording,queued,running,waiting,done,failed" doc:"recording: the recording goes on; waiting: it cannot be made now and is tried again, see error"`
-	PromisedAt *Time  `json:"promised_at,omitempty"`
+	PromisedAt *Time  `json:"promised_at,omitempty" format:"date-time"`
 	// Progress is nil unless the state is running.
 	Progress      *Progress `json:"progress,omitempty"`
 	Attempts      int       `json:"attempts,omitempty" doc:"Since the daemon started"`
-	NextAttemptAt *Time     `json:"next_attempt_at,omitempty"`
+	NextAttemptAt *Time     `json:"next_attempt_at,omitempty" format:"date-time"`
 	Error         *Error    `json:"error,omitempty" doc:"Why it waits or failed"`
 	Version       int       `json:"version,omitempty" doc:"The version of the transcript, if the state is done"`
 	Revision      uint64    `json:"revision" doc:"Grows with each change"`
