@@ -49,6 +49,7 @@ const (
 	textsBudget     = 3 * time.Second  // to interrupt them
 	engineBudget    = 5 * time.Second  // to end the processes that run models, which are killed if they do not obey
 	ordinaryBudget  = time.Second
+	readyWithin     = time.Second      // a look into the store
 	devicesWithin   = 10 * time.Second // a sound server that hangs must not hang a client
 	selfTestWithin  = 30 * time.Second // a model is loaded and decodes a second of audio
 	watchdogPerBeat = 2                // beats in the time that systemd's watchdog allows
@@ -199,6 +200,9 @@ func (d *daemon) startLock(context.Context) (err error) {
 func (d *daemon) startStore(ctx context.Context) error {
 	st, err := sqlite.Open(ctx, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{Scope: d.options.Scope})
 	if err != nil {
+		if scout.ClassOf(err) == scout.Transient { // the daemon does not try again
+			err = scout.Errorf(scout.CodeOf(err), "%w", err).WithHint("%s; then start the daemon again: scout serve restart", scout.HintOf(err))
+		}
 		d.storeErr = d.options.Failures.Count(err)
 		d.log.Error(eventStageFailed, slog.String("stage", "store"), slog.String("step", "open"), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		d.store, d.backup = closedStore{err}, func(context.Context, string) error { return err }
@@ -318,7 +322,10 @@ func (d *daemon) startServer(context.Context) error {
 	}
 	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
-		d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
+		d.running.Go(func() error { // beside whoever asked: a database that somebody has locked must not keep the answer back
+			d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
+			return nil
+		})
 	}
 	d.server = api.New(api.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
@@ -333,8 +340,10 @@ func (d *daemon) startServer(context.Context) error {
 
 // notReady says what a client waits for in vain.
 func (d *daemon) notReady() []string {
-	if d.storeErr != nil {
-		return []string{"store: " + scout.Plain(d.storeErr)}
+	ctx, cancel := context.WithTimeout(d.living, readyWithin)
+	defer cancel()
+	if r := d.storeCheck.Probe(ctx); r.Status == health.Unhealthy {
+		return []string{"store: " + r.Reason}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -120,7 +121,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (Swept, error) {
 		}
 		errs = append(errs, step(ctx, &swept))
 	}
-	err := errors.Join(errs...)
+	err := joined(errs)
 	if ctx.Err() != nil {
 		return swept, context.Cause(ctx)
 	}
@@ -134,6 +135,18 @@ func (s *Sweeper) Sweep(ctx context.Context) (Swept, error) {
 	s.log.Info(eventSwept, slog.Int("audio", swept.Audio), slog.Int("recordings", swept.Recordings), slog.Int("texts", swept.Texts), slog.Int("sessions", swept.Sessions),
 		slog.Int64("freed_bytes", swept.Bytes), slog.Int("in_use", swept.InUse), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
 	return swept, err
+}
+
+// joined joins errors and leaves out those that say the same: a database that cannot be written fails each step.
+func joined(errs []error) error {
+	said := make(map[string]bool)
+	return errors.Join(slices.DeleteFunc(errs, func(err error) bool {
+		if err == nil || said[err.Error()] {
+			return true
+		}
+		said[err.Error()] = true
+		return false
+	})...)
 }
 
 // sweepDue removes what is past its time.
@@ -180,7 +193,7 @@ func (s *Sweeper) sweepDue(ctx context.Context, swept *Swept) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return joined(errs)
 }
 
 // removeAudio removes the audio of a recording and notes it.
@@ -238,7 +251,7 @@ func (s *Sweeper) trim(ctx context.Context, swept *Swept) error {
 	sessions, sessionErr := s.store.TrimSessions(ctx, sessionsKept)
 	swept.Sessions += sessions
 	s.metrics.removed.WithLabelValues("session").Add(float64(sessions))
-	return errors.Join(err, sessionErr)
+	return joined([]error{err, sessionErr})
 }
 
 // finishPurges completes what was purged on request and interrupted.
@@ -248,7 +261,7 @@ func (s *Sweeper) finishPurges(ctx context.Context, swept *Swept) error {
 	for _, id := range asked {
 		errs = append(errs, s.purge(ctx, id, swept))
 	}
-	return errors.Join(errs...)
+	return joined(errs)
 }
 
 // Purge removes a recording with audio, manifest, all texts and everything that the store knows about it. Whatever interrupts it after its first step,

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,13 +14,14 @@ import (
 // forget makes the files hold nothing of what was deleted. SQLite overwrites what it deletes (secure_delete), and the search
 // takes deleted words out of its index at once, but two kinds of bytes stay behind: words that part two pages of the search's
 // index, and copies in the free space of pages whose rows have moved to a neighbour.
+//
+// Looking for these bytes takes seconds with 100,000 texts. Others write meanwhile.
 func (s *Store) forget(ctx context.Context) error {
-	const doing = "erase what was deleted"
-	if err := s.update(ctx, (*tx).rewriteSearch); err != nil {
+	if err := s.rewriteSearch(ctx); err != nil {
 		return err
 	}
 	s.reached("search")
-	if err := s.update(ctx, (*tx).scrub); err != nil {
+	if err := s.scrub(ctx); err != nil {
 		return err
 	}
 	s.reached("scrubbed")
@@ -27,31 +30,40 @@ func (s *Store) forget(ctx context.Context) error {
 	if s.writer == nil {
 		return errClosed()
 	}
-	if err := s.metrics.fail(fail(doing, s.checkpoint(ctx))); err != nil {
+	if err := s.metrics.fail(fail(doingForget, s.checkpoint(ctx))); err != nil {
 		return err
 	}
 	s.reached("emptied")
 	return nil
 }
 
+const doingForget = "erase what was deleted"
+
 // rewriteSearch writes the index of the search anew where a word in it is in no document any more. With 100,000 texts that
 // takes seconds, in which nobody else can write; it is seldom needed.
-func (t *tx) rewriteSearch() error {
+func (s *Store) rewriteSearch(ctx context.Context) error {
 	// An index of one part counts as optimal and would be left as it is: a document that is added and removed makes a second
 	// part. What optimising leaves, making the index anew does not.
 	const passing = -1
 	for _, script := range []string{"INSERT INTO search (search) VALUES ('optimize')", "INSERT INTO search (search) VALUES ('rebuild')"} {
-		stale, err := t.staleWord()
+		var stale bool
+		err := s.read(ctx, doingForget, func(v view) (err error) {
+			stale, err = v.staleWord()
+			return err
+		})
 		if err != nil || !stale {
 			return err
 		}
-		if err := t.exec("INSERT INTO search (rowid, text) VALUES (?, '0')", passing); err != nil {
-			return err
-		}
-		if err := t.exec(script); err != nil {
-			return err
-		}
-		if err := t.exec("DELETE FROM search WHERE rowid = ?", passing); err != nil {
+		err = s.update(ctx, func(t *tx) error {
+			if err := t.exec("INSERT INTO search (rowid, text) VALUES (?, '0')", passing); err != nil {
+				return err
+			}
+			if err := t.exec(script); err != nil {
+				return err
+			}
+			return t.exec("DELETE FROM search WHERE rowid = ?", passing)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -59,9 +71,9 @@ func (t *tx) rewriteSearch() error {
 }
 
 // staleWord reports whether a word that parts two pages of the search's index is the beginning of no word that is left.
-func (t *tx) staleWord() (bool, error) {
+func (v view) staleWord() (bool, error) {
 	var words []string
-	err := t.each(func(rows *sql.Rows) error {
+	err := v.each(func(rows *sql.Rows) error {
 		var word []byte
 		err := rows.Scan(&word)
 		if len(word) > 1 { // behind the number of the index
@@ -80,7 +92,7 @@ func (t *tx) staleWord() (bool, error) {
 			continue
 		}
 		var found bool
-		err := t.row("SELECT EXISTS (SELECT 1 FROM search WHERE search MATCH ?)", quote([]string{word})+" *").Scan(&found)
+		err := v.row("SELECT EXISTS (SELECT 1 FROM search WHERE search MATCH ?)", quote([]string{word})+" *").Scan(&found)
 		if err != nil || !found {
 			return err == nil, err
 		}
@@ -88,10 +100,43 @@ func (t *tx) staleWord() (bool, error) {
 	return false, nil
 }
 
-// scrub overwrites the free space of all pages.
-func (t *tx) scrub() error {
+// scrubBatch is how many pages are overwritten in one transaction, so that others can write in between.
+const scrubBatch = 200
+
+// scrub overwrites the free space of all pages. It looks for it in one state of the database, which others change meanwhile: what they copy
+// from page to page is in the pages that they write, and SQLite's log has their numbers.
+func (s *Store) scrub(ctx context.Context) error {
+	s.writing.Lock()
+	mark, err := markLog(s.path)
+	s.writing.Unlock()
+	if err != nil {
+		return fail(doingForget, err)
+	}
+	return s.read(ctx, doingForget, func(v view) error {
+		dirty, err := v.dirtyPages()
+		if err != nil {
+			return err
+		}
+		for pages := range slices.Chunk(dirty, scrubBatch) {
+			if err := s.update(ctx, func(t *tx) error { return t.scrub(pages) }); err != nil {
+				return err
+			}
+		}
+		return s.update(ctx, func(t *tx) error {
+			pages, err := pagesSince(s.path, mark)
+			if err != nil {
+				return err
+			}
+			slices.Sort(pages)
+			return t.scrub(slices.Compact(pages))
+		})
+	})
+}
+
+// dirtyPages returns the pages that have something in their free space.
+func (v view) dirtyPages() ([]int64, error) {
 	var dirty []int64
-	err := t.each(func(rows *sql.Rows) error {
+	err := v.each(func(rows *sql.Rows) error {
 		var number int64
 		var page sql.RawBytes
 		if err := rows.Scan(&number, &page); err != nil {
@@ -102,15 +147,22 @@ func (t *tx) scrub() error {
 		}
 		return nil
 	}, "SELECT pgno, data FROM sqlite_dbpage")
-	if err != nil {
-		return err
-	}
-	for _, number := range dirty {
+	return dirty, err
+}
+
+// scrub overwrites the free space of these pages.
+func (t *tx) scrub(pages []int64) error {
+	for _, number := range pages {
 		var page []byte
-		if err := t.row("SELECT data FROM sqlite_dbpage WHERE pgno = ?", number).Scan(&page); err != nil {
+		err := t.row("SELECT data FROM sqlite_dbpage WHERE pgno = ?", number).Scan(&page)
+		if errors.Is(err, sql.ErrNoRows) { // the database has become shorter
+			continue
+		} else if err != nil {
 			return err
 		}
-		clearFree(page, number == 1)
+		if !clearFree(page, number == 1) {
+			continue
+		}
 		if err := t.exec("UPDATE sqlite_dbpage SET data = ? WHERE pgno = ?", page, number); err != nil {
 			return err
 		}

@@ -72,9 +72,15 @@ func (m *metrics) fail(err error) error {
 	return err
 }
 
-func (m *metrics) read(began time.Time, err error) error {
-	m.reads.Observe(time.Since(began).Seconds())
-	return m.fail(err)
+// looked counts a look into the store and remembers damage for HealthCheck: it does not go away by itself.
+func (s *Store) looked(began time.Time, err error) error {
+	s.metrics.reads.Observe(time.Since(began).Seconds())
+	if scout.CodeOf(err) == scout.CodeStoreCorrupt {
+		s.mu.Lock()
+		s.damaged = err
+		s.mu.Unlock()
+	}
+	return s.metrics.fail(err)
 }
 
 func (m *metrics) listed(began time.Time, search bool) {
@@ -93,7 +99,9 @@ func (s *Store) wrote(began time.Time, err error) error {
 	switch code := scout.CodeOf(err); {
 	case err == nil:
 		s.failed = nil
-	case code == scout.CodeDiskFull, code == scout.CodeFilePermission, code == scout.CodeWriteFailed, code == scout.CodeReadFailed, code == scout.CodeStoreCorrupt, code == scout.CodeStoreLocked:
+	case code == scout.CodeStoreCorrupt:
+		s.damaged = err
+	case code == scout.CodeDiskFull, code == scout.CodeFilePermission, code == scout.CodeWriteFailed, code == scout.CodeReadFailed, code == scout.CodeStoreLocked:
 		s.failed = err
 	}
 	return s.metrics.fail(err)
@@ -151,9 +159,11 @@ func (s *Store) HealthCheck() health.Check {
 			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
 		}
 		s.mu.Lock()
-		failed, older := s.failed, s.older
+		failed, older, damaged := s.failed, s.older, s.damaged
 		s.mu.Unlock()
 		switch {
+		case damaged != nil:
+			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(damaged)}
 		case failed != nil:
 			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(failed)}
 		case older:

@@ -150,3 +150,55 @@ func TestAPurgeWithAReaderInTheWay(t *testing.T) {
 	}
 	checkPurged(t, s, dir, "recording")
 }
+
+// Others write while the bytes of purged recordings are looked for. What they move from page to page meanwhile is found too.
+func TestAPurgeWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{})
+	const count = 60
+	for n := range count {
+		say(t, s, 10*n)
+	}
+	for n := range 120 { // rows that come between others move those to other pages
+		if err := put(t.Context(), s, 10*(n%count)+5+n/count, "filler "+strings.Repeat("and more of it ", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop, written := make(chan struct{}), make(chan error, 1)
+	go func() { // ends with stop, and is waited for
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				written <- nil
+				return
+			default:
+			}
+			if err := put(t.Context(), s, 10*(n%count)+1+n/count%4, "written meanwhile "+strings.Repeat("again ", n%200)); err != nil {
+				written <- err
+				return
+			}
+		}
+	}()
+	var purged []int
+	for first := 0; first < count; first += 12 {
+		var ids []string
+		for n := first; n < first+12; n++ {
+			purged, ids = append(purged, 10*n), append(ids, storetest.ID(10*n))
+		}
+		if err := s.Purge(t.Context(), ids...); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+	if where := found(t, dir, purged); len(where) > 0 {
+		t.Errorf("%d places, among them %q", len(where), where[:min(5, len(where))])
+	}
+	report, err := s.Check(t.Context())
+	if err != nil || len(report.Problems) > 0 {
+		t.Errorf("check: %q, %v", report.Problems, err)
+	}
+}

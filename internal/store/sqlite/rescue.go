@@ -106,9 +106,12 @@ func (r *rescuer) run() error {
 			"SELECT key FROM versions NOT INDEXED WHERE key > ?1 ORDER BY key", "SELECT key FROM versions INDEXED BY sqlite_autoindex_versions_1 WHERE ?1 IS NOT NULL",
 		}},
 	} {
-		keys, err := r.keys(step.keys)
+		keys, all, err := r.keys(step.keys)
 		if err != nil {
 			return err
+		}
+		if !all { // where both the table and its index are damaged
+			r.lost("%s whose number is not known", step.what)
 		}
 		lost, err := r.rows(step.table, keys, step.into)
 		if err != nil {
@@ -137,18 +140,19 @@ func (r *rescuer) damage(err error) bool {
 	return r.from.ctx.Err() == nil && (code == scout.CodeStoreCorrupt || code == scout.CodeReadFailed)
 }
 
-// keys returns all keys that the queries lead to, in order.
-func (r *rescuer) keys(queries []string) ([]int64, error) {
+// keys returns all keys that the queries lead to, in order. all is true where one of them was read from its beginning to its end.
+func (r *rescuer) keys(queries []string) (keys []int64, all bool, err error) {
 	found := make(map[int64]bool)
 	for _, query := range queries {
 		after := int64(math.MinInt64)
-		for {
+		for damaged := false; ; damaged = true {
 			last, err := r.stretch(query, after, found)
 			if err == nil {
+				all = all || !damaged
 				break
 			}
 			if !r.damage(err) {
-				return nil, err
+				return nil, false, err
 			}
 			if !strings.Contains(query, "ORDER BY") { // cannot begin in the middle
 				break
@@ -160,7 +164,7 @@ func (r *rescuer) keys(queries []string) ([]int64, error) {
 			after = next
 		}
 	}
-	return slices.Sorted(maps.Keys(found)), nil
+	return slices.Sorted(maps.Keys(found)), all, nil
 }
 
 // stretch reads keys above after until the end or the first damage, and returns the last one.

@@ -52,6 +52,12 @@ func TestRescue(t *testing.T) {
 			}
 		}, count / 3},
 	}
+	situations = append(situations, situation{"all pages with texts", func(t *testing.T, path string) {
+		t.Helper()
+		for page := int64(3); page < 16; page++ {
+			overwrite(t, path, page*4096, 4096)
+		}
+	}, 0})
 	for page := int64(20); page < pages; page += max(1, pages/25) {
 		situations = append(situations, situation{fmt.Sprint("page ", page), func(t *testing.T, path string) { t.Helper(); overwrite(t, path, page*4096, 4096) }, count / 2})
 	}

@@ -57,6 +57,8 @@ type Store struct {
 	mu     sync.Mutex // guards what follows
 	bells  map[string]*bell
 	failed error // of the last write, nil after one that succeeded
+	// damaged is damage that a read or a write has met; it stays until the database is opened again.
+	damaged error
 	// older is true where the database was an older one when it was opened.
 	older bool
 }
@@ -209,7 +211,7 @@ func (s *Store) present() error {
 // read runs look on a snapshot.
 func (s *Store) read(ctx context.Context, doing string, look func(view) error) (err error) {
 	began := time.Now()
-	defer func() { err = s.metrics.read(began, fail(doing, err)) }()
+	defer func() { err = s.looked(began, fail(doing, err)) }()
 	c, release, err := s.acquire(ctx)
 	if err != nil {
 		return err
