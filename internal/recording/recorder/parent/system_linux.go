@@ -11,7 +11,7 @@ import (
 // ms and more, except one thread of Go's runtime: while the program is busy, it checks that every 20 us. That thread
 // took a third of the recorder's processor time (docs/adr/0020-recorder-process.md). No work of the device waits for a
 // timer.
-const timerSlack = 2 * time.Millisecond
+const timerSlack = 5 * time.Millisecond
 
 // beLazy sets the slack of this thread, which a child that it starts inherits, with all its threads. Without it the
 // recorder only takes more processor time.
