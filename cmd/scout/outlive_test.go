@@ -133,6 +133,40 @@ func TestARecordingOutlives(t *testing.T) {
 	}
 }
 
+// A recording that a command began without the daemon outlives that command and its control group, for example that of a terminal.
+func TestARecordingOutlivesItsCommand(t *testing.T) {
+	t.Parallel()
+	for situation, delegated := range map[string]bool{"all of its control group is killed": true, "all but the recorder is killed": false} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			h := inHouse(quietBooth(t))
+			above := testrun.NewControlGroup(t, "memory")
+			if delegated {
+				above.Delegate(t)
+			}
+			terminal := above.Below(t, "terminal")
+			cmd := h.command("record", "--device", codedDevice)
+			terminal.Within(t, cmd)
+			p := h.launch(cmd)
+			p.await("recording…")
+			h.untilFrames(8_000)
+			pid, parent := h.recorder()
+			if delegated {
+				terminal.Kill(t)
+			} else {
+				terminal.Kill(t, pid, parent)
+			}
+			p.end()
+			h.untilFrames(24_000)
+			if now, _ := h.recorder(); now != pid {
+				t.Errorf("recorder %d, before %d", now, pid)
+			}
+			h.must("record", "stop")
+			h.wholeSignal(h.only())
+		})
+	}
+}
+
 // outOfMemory returns how many processes of a group the kernel has killed for lack of memory.
 func outOfMemory(t *testing.T, g testrun.ControlGroup) (n int) {
 	t.Helper()
