@@ -51,7 +51,7 @@ without the time between two processes.`,
 	flags.BoolVar(&o.json, "json", false, "print JSON (docs/formats/bench.md)")
 	flags.StringVar(&o.clock, "clock", "elapsed", "what a decode takes on the simulated clock: elapsed, or cpu")
 	flags.IntVar(&o.takes, "takes", 40, "dictations of 2 s and of 10 s each; a quarter as many of 60 s")
-	flags.DurationVar(&o.joined, "joined", 10*time.Minute, "length of the dictations made of joined clips, 0 for none")
+	flags.DurationVar(&o.joined, "joined", 10*time.Minute, "length of the dictations made of joined clips, 0 for none; the shorter ones then come from the first 10m")
 	flags.IntVar(&o.commit.Agree, "agree", o.commit.Agree, "how many hypotheses must agree on a word")
 	flags.DurationVar(&o.commit.Behind, "behind", o.commit.Behind, "how much audio after a word they must have heard")
 	flags.DurationVar(&o.rhythm.Step, "step", o.rhythm.Step, "least new audio between two decodes")
@@ -116,7 +116,7 @@ type stretch struct {
 	text      string
 }
 
-// run dictates short stretches of the first joined clips, and then all of them.
+// run dictates short stretches of the joined clips, and then all of them.
 func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry) error {
 	length := b.options.joined
 	if length <= 0 {
@@ -134,6 +134,9 @@ func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry)
 		current.reference = append(current.reference, e.Reference)
 		if len(current.samples) >= most {
 			stretches, current = append(stretches, current), &stretch{}
+			if b.options.joined <= 0 { // the short ones come from the first
+				break
+			}
 		}
 	}
 	if len(current.samples) > 0 {

@@ -164,7 +164,7 @@ func (l *Live) tellOwed(now time.Time) {
 	case before == LiveOwed{}:
 		code, reason := "", ""
 		if owed.Err != nil {
-			code, reason = string(scout.CodeOf(owed.Err)), owed.Err.Error()
+			code, reason = string(scout.CodeOf(owed.Err)), scout.Plain(owed.Err)
 		}
 		l.scope.Log().Warn(eventLiveBehind, slog.Int64("start_ms", owed.From.Milliseconds()), slog.Int64("end_ms", owed.To.Milliseconds()),
 			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, reason))
