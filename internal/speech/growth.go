@@ -26,7 +26,7 @@ func DefaultRhythm() Rhythm {
 	return Rhythm{Step: 250 * time.Millisecond, Quiet: time.Second, Share: 0.25}
 }
 
-// Pauses says when an open piece is closed early.
+// Pauses says when an open piece is closed early: docs/adr/0063-live-cuts.md.
 type Pauses struct {
 	// Least is the length of a pause that closes a piece of at least segment.Options.Min; negative for none.
 	Least time.Duration

@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// CommitRule says which words of a growing piece are committed.
+// CommitRule says which words of a growing piece are committed: docs/adr/0061-commit-rule.md.
 type CommitRule struct {
 	// Agree is how many hypotheses in a row must have a word, at least 2. They agree if the word is spelled the same,
 	// and all words before it.
