@@ -104,6 +104,19 @@ type outcome struct {
 	code     int
 }
 
+// complains checks that a run failed with the exit code, a line that tells what is wrong, and a hint; an empty hint means
+// that any hint or none is right.
+func (o outcome) complains(t *testing.T, code int, says, hint string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(o.err), "\n")
+	if o.code != code || len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !tells(lines[0], says) {
+		t.Errorf("exit %d, %q: want exit %d and one line with %q", o.code, o.err, code, says)
+	}
+	if hint != "" && len(lines) < 2 || len(lines) > 1 && !(strings.HasPrefix(lines[1], "  hint: ") && strings.Contains(lines[1], hint)) {
+		t.Errorf("%q: want a hint with %q", o.err, hint)
+	}
+}
+
 // scoutRun runs the program in this process.
 func scoutRun(t *testing.T, stdin []byte, args ...string) outcome {
 	t.Helper()
@@ -293,21 +306,9 @@ func TestBadInput(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := scoutRun(t, nil, c.args...)
-			if got.code != c.code {
-				t.Errorf("exit %d: want %d", got.code, c.code)
-			}
-			lines := strings.Split(strings.TrimSpace(got.err), "\n")
-			if len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !tells(lines[0], c.text) {
-				t.Errorf("stderr %q: want one line with %q", got.err, c.text)
-			}
-			if !strings.Contains(got.err, c.hint) || len(lines) > 1 && !strings.HasPrefix(lines[1], "  hint: ") {
-				t.Errorf("stderr %q: want a hint with %q", got.err, c.hint)
-			}
-			if got.out != "" {
-				t.Errorf("stdout %q: want nothing", got.out)
-			}
-			if strings.Contains(got.err, "goroutine ") {
-				t.Errorf("a stack trace: %s", got.err)
+			got.complains(t, c.code, c.text, c.hint)
+			if got.out != "" || strings.Contains(got.err, "goroutine ") {
+				t.Errorf("output %q, or a stack trace: %s", got.out, got.err)
 			}
 		})
 	}

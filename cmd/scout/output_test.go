@@ -59,6 +59,15 @@ func (p *place) sh(line string) outcome {
 	return outcomeOf(p.t, cmd)
 }
 
+// prepare makes speech.wav and runs a line of bash, if there is one.
+func (p *place) prepare(line string) {
+	p.t.Helper()
+	p.clip("speech.wav")
+	if got := p.sh(cmp.Or(line, ":")); got.code != 0 {
+		p.t.Fatalf("prepare: %s", got.err)
+	}
+}
+
 // snapshot returns the files of the folder, with the size and content of each.
 func (p *place) snapshot() string {
 	p.t.Helper()
@@ -144,12 +153,7 @@ func TestOutputsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
-			p.clip("speech.wav")
-			if c.setup != "" {
-				if got := p.sh(c.setup); got.code != 0 {
-					t.Fatalf("setup: %s", got.err)
-				}
-			}
+			p.prepare(c.setup)
 			before := p.snapshot()
 			got := p.sh(c.line)
 			if want := cmp.Or(c.code, 2); got.code != want {
@@ -209,12 +213,7 @@ func TestOutputsThatAreWritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
-			p.clip("speech.wav")
-			if c.setup != "" {
-				if got := p.sh(c.setup); got.code != 0 {
-					t.Fatalf("setup: %s", got.err)
-				}
-			}
+			p.prepare(c.setup)
 			got := p.sh(c.line)
 			if got.code != 0 || got.err != "" || got.out != "" {
 				t.Errorf("exit %d, %q, %q", got.code, got.out, got.err)

@@ -350,7 +350,7 @@ func TestBadInputOfRecording(t *testing.T) {
 		"no duration":              {b, []string{"record", "--duration", "soon"}, 2, "1:30", "--help"},
 		"duration of nothing":      {b, []string{"record", "--duration", "0s"}, 2, "1:30", "--help"},
 		"unknown policy":           {b, []string{"record", "--on-loss", "panic"}, 2, "--on-loss … panic … follow", "scout settings show"},
-		"detach with text":         {b, []string{"record", "--detach", "--transcribe"}, 2, "scout record stop", "--help"},
+		"detach with text":         {b, []string{"record", "--detach", "--transcribe"}, 2, "--detach does not go with --transcribe", "scout record stop"},
 		"argument":                 {b, []string{"record", "now"}, 2, "now", "--help"},
 		"output folder missing":    {b, []string{"record", "--output", filepath.Join(t.TempDir(), "no", "x.wav")}, 1, "x.wav", "check the path"},
 		"output folder read-only":  {b, []string{"record", "--output", "/proc/x.wav"}, 1, "/proc/x.wav", "check"},
@@ -369,16 +369,7 @@ func TestBadInputOfRecording(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := c.in.run(c.args...)
-			if got.code != c.code {
-				t.Errorf("exit %d: want %d", got.code, c.code)
-			}
-			lines := strings.Split(strings.TrimSpace(got.err), "\n")
-			if len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !tells(lines[0], c.text) {
-				t.Errorf("%q: want one line with %q", got.err, c.text)
-			}
-			if c.hint != "" && (len(lines) < 2 || !strings.Contains(lines[1], c.hint)) {
-				t.Errorf("%q: want a hint with %q", got.err, c.hint)
-			}
+			got.complains(t, c.code, c.text, c.hint)
 			if got.out != "" {
 				t.Errorf("output %q", got.out)
 			}
