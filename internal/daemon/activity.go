@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// activity counts what is open, and tells when nothing was for a while.
+// activity counts what is open, and notices when nothing has been open for a while.
 type activity struct {
 	mu    sync.Mutex
 	after time.Duration // 0: never
@@ -44,7 +44,7 @@ func (a *activity) After() time.Duration {
 	return a.after
 }
 
-// Begin says that something is open until end is called, which may be repeated.
+// Begin notes that something is open until end is called. Calling end again does nothing.
 func (a *activity) Begin() (end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,10 +71,10 @@ func (a *activity) expire() {
 	}
 }
 
-// Idle is closed when nothing was open for as long as was said.
+// Idle is closed when nothing has been open for that long.
 func (a *activity) Idle() <-chan struct{} { return a.idle }
 
-// Open is how much is open.
+// Open returns how many things are open.
 func (a *activity) Open() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

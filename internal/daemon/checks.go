@@ -18,7 +18,8 @@ import (
 	"github.com/scout-speech/scout/internal/settings"
 )
 
-// Checks are the health checks that need no daemon. They have no effect: they make no folder, open no device and load no model.
+// Checks returns the health checks that need no daemon. They have no effect: they make no folder, open no device and
+// load no model.
 func Checks(s *settings.Loaded, scope observe.Scope) ([]health.Check, error) {
 	recordings, err := s.RecordingsDir()
 	if err != nil {
@@ -31,7 +32,7 @@ func formatOf(s *settings.Loaded) scout.Format {
 	return scout.Format{SampleRateHz: s.Record.Rate, Channels: s.Record.Channels, Sample: scout.SampleFormat(s.Record.Format)}
 }
 
-// diskCheck looks at the room for recordings, where there is a folder for them.
+// diskCheck checks the free space for recordings, if there is a folder for them.
 func diskCheck(dir string, format scout.Format) health.Check {
 	return health.Check{Name: "disk", Critical: true, Probe: func(ctx context.Context) health.Result {
 		if _, err := os.Stat(dir); os.IsNotExist(err) {
@@ -45,7 +46,7 @@ func diskCheck(dir string, format scout.Format) health.Check {
 	}}
 }
 
-// modelCheck looks whether the model that transcribes is there, by the names and sizes of its files.
+// modelCheck checks that the model which transcribes is there, by the names and sizes of its files.
 func modelCheck(s *settings.Loaded, scope observe.Scope) health.Check {
 	return health.Check{Name: "model", Critical: true, Probe: func(context.Context) health.Result {
 		unhealthy := func(reason string) health.Result { return health.Result{Status: health.Unhealthy, Reason: reason} }
@@ -82,10 +83,10 @@ func modelCheck(s *settings.Loaded, scope observe.Scope) health.Check {
 	}}
 }
 
-// cachedFor is how old a result of the checks may be.
+// cachedFor is how old the result of a check may be.
 const cachedFor = time.Second
 
-// checker runs the checks for whoever asks, and keeps the result for a moment.
+// checker runs the checks and keeps the results for a moment.
 type checker struct {
 	checks  []health.Check
 	version string

@@ -7,7 +7,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 )
 
-// closedStore stands for a store that could not be opened: every call says why.
+// closedStore takes the place of a store that could not be opened: every call returns the reason.
 type closedStore struct{ err error }
 
 var _ store.Store = closedStore{}

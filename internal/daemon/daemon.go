@@ -1,6 +1,6 @@
-// Package daemon is Scout's resident process: it makes the components that the settings describe, starts them in stages, serves them on
-// a unix socket in the data folder, and stops them in the reverse order. There is one for each data folder. Only cmd/scout imports it.
-// docs/adr/0050-resident-process.md says why there is one.
+// Package daemon is Scout's resident process. It makes the components that the settings describe, starts them in
+// stages, serves them on a unix socket in the data folder, and stops them in the reverse order. There is one for each
+// data folder. Only cmd/scout imports it. docs/adr/0050-resident-process.md says why it exists.
 package daemon
 
 import (
@@ -64,15 +64,15 @@ type Options struct {
 	Version  string
 	// Launch says how a recorder is started.
 	Launch remote.LaunchOptions
-	// OnDemand ends the daemon when nothing was open for daemon.idle.
+	// OnDemand ends the daemon when nothing has been open for daemon.idle.
 	OnDemand bool
 	// LogFile is where the log is, for status; empty for standard error.
 	LogFile string
-	// Ready is called when clients are answered; nil for nobody.
+	// Ready, if it is not nil, is called when clients are answered.
 	Ready func(socket string)
 }
 
-// daemon is a running one.
+// daemon is a running daemon.
 type daemon struct {
 	options  Options
 	log      *slog.Logger
@@ -103,8 +103,9 @@ type daemon struct {
 	failed  <-chan struct{} // closed when something of it failed
 }
 
-// Run serves until ctx ends, or, where the daemon was started on demand, until nothing was open for a while. Both return nil. The error tells what
-// could not be started, what failed while running, or what could not be stopped in order.
+// Run serves until ctx ends or, if the daemon was started on demand, until nothing has been open for a while. Both
+// return nil. The error says what could not be started, what failed while running, or what could not be stopped
+// normally.
 func Run(ctx context.Context, o Options) error {
 	dir, err := o.Settings.DataDir()
 	if err != nil {
@@ -141,7 +142,7 @@ func Run(ctx context.Context, o Options) error {
 	return err
 }
 
-// tell tells systemd, where that started the daemon.
+// tell reports a state to systemd, if systemd started the daemon.
 func (d *daemon) tell(state string) {
 	if _, err := notify.SdNotify(false, state); err != nil {
 		d.log.Warn(eventNotNotified, slog.String(observe.KeyError, err.Error()))
@@ -173,7 +174,7 @@ func (d *daemon) wait(ctx context.Context) string {
 	}
 }
 
-// stages are the way up. living ends when components must end.
+// stages returns the stages in the order of their start. living ends when components must end.
 func (d *daemon) stages(living context.Context) []stage {
 	return []stage{
 		{name: "lock", within: startWithin, budget: ordinaryBudget, start: d.startLock, stop: func(context.Context) error { return d.instance.close() }},
@@ -195,8 +196,8 @@ func (d *daemon) startLock(context.Context) (err error) {
 	return err
 }
 
-// startStore opens the store. Where that fails the daemon serves without it: whoever asks for texts is told why, and
-// recordings begin and end all the same.
+// startStore opens the store. If that fails, the daemon serves without it: requests for texts say why, and recordings
+// begin and end nevertheless.
 func (d *daemon) startStore(ctx context.Context) error {
 	st, err := sqlite.Open(ctx, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{Scope: d.options.Scope})
 	if err != nil {
@@ -244,13 +245,14 @@ func (d *daemon) startRecorder(living context.Context) error {
 	return nil
 }
 
-// keep is how long things are kept.
+// keep returns how long things are kept.
 func (d *daemon) keep() store.Retention {
 	r := d.current.retention()
 	return store.Retention{Audio: r.Audio(), Trash: r.Trash()}
 }
 
-// run runs a component until the components are stopped. A panic or an error in it ends the daemon in order.
+// run runs a component until the components are stopped. If the component panics or returns an error, the daemon ends
+// normally.
 func (d *daemon) run(name string, component func(context.Context) error) {
 	d.running.Go(func() error {
 		return d.options.Failures.Guard(name, func() error { return component(d.living) })
@@ -273,7 +275,7 @@ func (d *daemon) stopRunning(ctx context.Context) error {
 	}
 }
 
-// startSocket takes the socket that systemd made, or makes one.
+// startSocket uses the socket that systemd made, or makes one.
 func (d *daemon) startSocket(ctx context.Context) error {
 	given, err := activation.Listeners()
 	if err != nil {
@@ -338,7 +340,7 @@ func (d *daemon) startServer(context.Context) error {
 	return nil
 }
 
-// notReady says what a client waits for in vain.
+// notReady returns what is not ready yet.
 func (d *daemon) notReady() []string {
 	ctx, cancel := context.WithTimeout(d.living, readyWithin)
 	defer cancel()
@@ -348,7 +350,7 @@ func (d *daemon) notReady() []string {
 	return nil
 }
 
-// prerollOf is the length as an order has it: less than 0 for none, which 0 leaves to the recorder.
+// prerollOf returns the length as an order has it: less than 0 for none, because 0 leaves it to the recorder.
 func prerollOf(length time.Duration) time.Duration {
 	if length == 0 {
 		return -1
@@ -356,7 +358,7 @@ func prerollOf(length time.Duration) time.Duration {
 	return length
 }
 
-// devices lists what can be recorded from.
+// devices returns what can be recorded from.
 func devices(ctx context.Context) (string, []sound.Device, error) {
 	backend, err := miniaudio.Open(ctx, sound.Options{})
 	if err != nil {
@@ -368,7 +370,7 @@ func devices(ctx context.Context) (string, []sound.Device, error) {
 	return backend.Name(), list, err
 }
 
-// status is how the daemon is.
+// status returns the state of the daemon.
 func (d *daemon) status() v1.Status {
 	s := d.options.Settings
 	recordings, _ := s.RecordingsDir() // they were found when it started

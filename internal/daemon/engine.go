@@ -32,7 +32,7 @@ func (d *daemon) startEngines(context.Context) error {
 	return nil
 }
 
-// stopEngines ends the processes that run models. What waits for them was stopped before.
+// stopEngines ends the processes that run models. Whatever waits for them has been stopped before.
 func (d *daemon) stopEngines(context.Context) error {
 	d.engines.Close()
 	return nil
@@ -51,7 +51,7 @@ func (d *daemon) openBacklog(folder *recording.Folder) error {
 	return err
 }
 
-// startBacklog makes the texts that are owed, and waits for none.
+// startBacklog begins to make the texts that are owed, and does not wait for them.
 func (d *daemon) startBacklog(context.Context) error {
 	d.run("backlog", d.backlog.Run)
 	return nil
@@ -60,7 +60,7 @@ func (d *daemon) startBacklog(context.Context) error {
 // backlogName is the folder of promised texts in the data folder.
 const backlogName = "backlog"
 
-// engineStatus is the state of the model that was used last, and the processes of all of them.
+// engineStatus returns the state of the model that was used last, and the processes of all models.
 func (d *daemon) engineStatus() (v1.EngineStatus, []v1.Process) {
 	status := v1.EngineStatus{State: "unloaded"}
 	var processes []v1.Process

@@ -12,7 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// happened writes down what a recorder tells. That a recording ended the store tells itself.
+// happened records what a recorder reports. The store itself notes that a recording has ended.
 func (d *daemon) happened(e recording.Event) {
 	id := string(e.ID)
 	data := map[string]any{"id": e.ID}
@@ -53,14 +53,14 @@ func (d *daemon) happened(e recording.Event) {
 	d.history.Note(d.living, kind, id, data)
 }
 
-// see makes the store agree with a recording. Where it fails the next start looks again.
+// see makes the store agree with a recording. If that fails, the next start tries again.
 func (d *daemon) see(id string) {
 	if err := d.history.See(d.living, id); err != nil {
 		d.log.Warn(history.EventNotReconciled, slog.String(recording.KeyRecording, id), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 }
 
-// residentBytes is the memory of this process; 0 where the system does not report.
+// residentBytes returns the memory of this process; 0 if the system does not report it.
 func residentBytes() uint64 {
 	p, err := process.NewProcess(int32(os.Getpid()))
 	if err != nil {

@@ -36,8 +36,8 @@ type stages struct {
 	started []stage
 }
 
-// start runs one stage after the other. Where one fails, or is not done in time, those before it are stopped again and the
-// error names it.
+// start runs one stage after the other. If one fails, or is not done in time, the stages before it are stopped again,
+// and the error names it.
 func (s *stages) start(ctx context.Context, all []stage) error {
 	for _, st := range all {
 		began := time.Now()
@@ -51,8 +51,8 @@ func (s *stages) start(ctx context.Context, all []stage) error {
 	return nil
 }
 
-// stop stops what was started in the reverse order. Each stage has a budget of its own, and one that fails keeps no other from
-// being stopped.
+// stop stops what was started, in the reverse order. Each stage has its own budget, and a stage that fails does not
+// prevent the others from being stopped.
 func (s *stages) stop(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	var errs []error
@@ -73,7 +73,7 @@ func (s *stages) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// bounded runs work within that time. Work that continues regardless is left behind: it ends when it ends, at the latest with the
+// bounded runs work within that time. Work that continues nevertheless is left behind: it ends at the latest with the
 // process.
 func (s *stages) bounded(ctx context.Context, within time.Duration, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, scout.Errorf(scout.CodeDeadlineExceeded, "it was not done within %s", within))
@@ -93,7 +93,7 @@ func (s *stages) bounded(ctx context.Context, within time.Duration, work func(co
 	}
 }
 
-// grace is how long work may take to notice that its time is over.
+// grace is how long work may take to notice that its time has passed.
 const grace = 100 * time.Millisecond
 
 func (s *stages) failed(verb, name string, err error, began time.Time) {

@@ -37,8 +37,8 @@ func New(scope observe.Scope, st store.Store, folder store.Folder) *History {
 // Store returns the store.
 func (h *History) Store() store.Store { return h.store }
 
-// Run makes the store agree with the folders and returns. What it could not do is logged: recordings are there without the store, and the
-// next change of one is tried again.
+// Run makes the store agree with the folders, and returns. It logs what it could not do: recordings exist without the
+// store, and their next change tries again.
 func (h *History) Run(ctx context.Context) error {
 	h.reconcile(ctx)
 	return nil
@@ -76,7 +76,7 @@ func (h *History) See(ctx context.Context, id string) error {
 
 // Text is a text that was made of something.
 type Text struct {
-	// Recording is its id; empty where the audio lies in no folder of recordings.
+	// Recording is the id of its recording; empty if the audio is in no folder of recordings.
 	Recording string
 	// Track is empty for the mix of all channels.
 	Track string
@@ -86,12 +86,13 @@ type Text struct {
 	Client     string
 	// Once, if it is not empty, names the work that made the text: with the same name no second version is made.
 	Once string
-	// Also is called in the transaction that adds the text, with what was added; nil for nothing. Its error undoes the whole.
+	// Also, if it is not nil, is called with the new text, in the transaction that adds it. Its error undoes
+	// everything.
 	Also func(tx store.Tx, key store.Key, version store.Version) error
 }
 
-// Keep adds a text to the history, as a version of the transcript of its recording. Where the audio lies in no folder it gets an
-// entry without audio. It returns the key and the version.
+// Keep adds a text to the history, as a version of the transcript of its recording. If the audio is in no folder, the
+// text gets an entry without audio. Keep returns the key and the version.
 func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, error) {
 	id := t.Recording
 	if id != "" {
@@ -129,7 +130,7 @@ func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, e
 	return key, version, err
 }
 
-// Note writes an event about a recording into the journal. Where that fails it is logged: nothing waits for it.
+// Note writes an event about a recording into the journal. A failure is logged, because nothing waits for it.
 func (h *History) Note(ctx context.Context, kind, id string, data any) {
 	raw, err := json.Marshal(data)
 	if err == nil {

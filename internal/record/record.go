@@ -1,6 +1,6 @@
-// Package record is the use case of recording from a process that stays: it starts and stops the recording of a folder, takes over one
-// that is under way, and tells what happens to it. The recording itself is another process and needs nobody: it continues when this
-// one ends, in whatever way.
+// Package record is the use case of recording from a resident process: it starts and stops the recording of a folder,
+// takes over one that is under way, and reports what happens to it. Another process records and needs nobody: it
+// continues however this one ends.
 package record
 
 import (
@@ -23,16 +23,17 @@ const (
 	eventRecorderKept = "recorder_not_left"
 )
 
-// Options say which folder is recorded into, and how.
+// Options say which folder to record into, and how.
 type Options struct {
 	Folder *recording.Folder
 	// Launch says how a recorder is started.
 	Launch   remote.LaunchOptions
 	Scope    observe.Scope
 	Failures *observe.Failures
-	// Happened is told every event of a recording of the folder, whoever started it. It must not block.
+	// Happened is called with every event of a recording in the folder, whoever started it. It must not block.
 	Happened func(recording.Event)
-	// Begin is called when a recording is under way, and what it returns when none is any more; nil for nobody.
+	// Begin, if it is not nil, is called when a recording is under way, and what it returns is called when none is any
+	// more.
 	Begin func() (end func())
 }
 
@@ -55,10 +56,10 @@ func New(o Options) *Recorder {
 	return &Recorder{options: o, folder: o.Folder, log: o.Scope.Component("record").Log()}
 }
 
-// Folder returns the folder that is recorded into.
+// Folder returns the folder of recordings.
 func (r *Recorder) Folder() *recording.Folder { return r.folder }
 
-// Status tells what the recorder process of the folder does. It starts none and keeps none alive. Where none runs the
+// Status returns what the recorder process of the folder does. It starts none and keeps none alive. If none runs, the
 // status is that of an idle one.
 func (r *Recorder) Status(ctx context.Context) (recording.Status, error) {
 	client, err := remote.Dial(ctx, r.folder.Dir(), remote.Options{Name: r.options.Launch.Name, Probe: true})
@@ -79,7 +80,7 @@ func (r *Recorder) Status(ctx context.Context) (recording.Status, error) {
 	return status, err
 }
 
-// idle is the status where no recorder runs.
+// idle returns the status if no recorder runs.
 func (r *Recorder) idle() recording.Status {
 	status := recording.Status{Capture: "idle"}
 	if space, left, err := r.folder.SpaceLeft(scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}); err == nil {
@@ -91,7 +92,7 @@ func (r *Recorder) idle() recording.Status {
 	return status
 }
 
-// last is the recording that ended last.
+// last returns the recording that ended last.
 func (r *Recorder) last() (last recording.Manifest, found bool) {
 	list, _, err := r.folder.List()
 	if err != nil {
@@ -141,7 +142,7 @@ func (r *Recorder) Start(ctx context.Context, order recording.Order, begins func
 	return started, nil
 }
 
-// underWay returns the recording that is being made.
+// underWay returns the recording that is under way.
 func (r *Recorder) underWay(ctx context.Context) (recording.Progress, bool) {
 	status, err := r.Status(ctx)
 	if err != nil || status.Recording == nil {
@@ -150,12 +151,12 @@ func (r *Recorder) underWay(ctx context.Context) (recording.Progress, bool) {
 	return *status.Recording, true
 }
 
-// startedOf is what a start of the recording under way would have returned.
+// startedOf returns what a start of the recording under way would have returned.
 func startedOf(p recording.Progress) recording.Started {
 	return recording.Started{ID: p.ID, Already: true, StartedAt: p.StartedAt, Format: p.Format}
 }
 
-// sameOrder reports whether two orders ask for the same, but for their ids and where they come from.
+// sameOrder reports whether two orders ask for the same, apart from their ids and their origins.
 func sameOrder(a, b recording.Order) bool {
 	return a.Format == b.Format && a.Device == b.Device && a.OnLoss == b.OnLoss && a.Warm == b.Warm && a.Preroll == b.Preroll && a.Rules == b.Rules
 }
@@ -163,12 +164,12 @@ func sameOrder(a, b recording.Order) bool {
 // Stopped is how a recording ended.
 type Stopped struct {
 	Manifest recording.Manifest
-	// Already says that nothing was under way: Manifest is that of the recording asked for, or of the last one.
+	// Already is true if nothing was under way: Manifest is that of the recording asked for, or of the last one.
 	Already bool
 }
 
-// Stop ends the recording under way, or with an id that one, whatever became of its recorder, and returns when its file is
-// final. The manifest may be there beside an error: then the recording ended, and something is not as it should be.
+// Stop ends the recording under way, or the one with that id, whatever happened to its recorder. It returns when the
+// file is final. If it returns both a manifest and an error, the recording has ended, and something went wrong.
 func (r *Recorder) Stop(ctx context.Context, id recording.ID) (Stopped, error) {
 	r.orders.Lock()
 	defer r.orders.Unlock()
@@ -196,7 +197,7 @@ func (r *Recorder) Stop(ctx context.Context, id recording.ID) (Stopped, error) {
 	return Stopped{Manifest: last, Already: true}, nil
 }
 
-// keep takes over the keeping of the recording under way from whoever kept it here before.
+// keep becomes the keeper of the recording under way, instead of any earlier keeper in this process.
 func (r *Recorder) keep(keeper *remote.Keeper) {
 	r.mu.Lock()
 	before := r.keeper
@@ -206,14 +207,14 @@ func (r *Recorder) keep(keeper *remote.Keeper) {
 	r.leave(before)
 }
 
-// begin says that a recording is under way. The caller holds mu.
+// begin notes that a recording is under way. The caller holds mu.
 func (r *Recorder) begin() {
 	if r.active == nil && r.options.Begin != nil {
 		r.active = r.options.Begin()
 	}
 }
 
-// left ends the keeping of a recording that ended; with an empty id of any.
+// left stops keeping a recording that has ended, or any recording if the id is empty.
 func (r *Recorder) left(id recording.ID) {
 	r.mu.Lock()
 	keeper := r.keeper
@@ -230,7 +231,7 @@ func (r *Recorder) left(id recording.ID) {
 	r.leave(keeper)
 }
 
-// leave ends a keeper in the background: its recorder may take a while to answer.
+// leave closes a keeper in the background, because its recorder may take a while to answer.
 func (r *Recorder) leave(keeper *remote.Keeper) {
 	if keeper == nil {
 		return
@@ -249,8 +250,8 @@ func (r *Recorder) keeps(id recording.ID) bool {
 	return r.keeper != nil && r.keeper.ID() == id
 }
 
-// adopt takes over a recording that nobody has to attend: when its recorder and the recorder's parent die, another one continues with
-// it. A recording with somebody at it stays theirs: it ends as they said when they go away.
+// adopt takes over a recording that no command attends: if its recorder and the recorder's parent die, another recorder
+// continues it. A recording that a command attends stays with that command, and ends as it asked when it goes away.
 func (r *Recorder) adopt(ctx context.Context, p recording.Progress) {
 	if p.Order.Rules.NoOwnerFor != 0 || r.keeps(p.ID) {
 		r.mu.Lock()

@@ -13,11 +13,11 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
 
-// lookEvery is how often a recorder is looked for where the system does not report of new files.
+// lookEvery is how often to look for a recorder if the system does not report new files.
 const lookEvery = 10 * time.Second
 
-// Run follows the recorders of the folder until ctx ends, whoever starts them: it takes over what is being recorded and hands on
-// what happens. It waits for files to appear and asks nobody while nothing is recorded.
+// Run follows the recorders of the folder until ctx ends, whoever starts them. It takes over what is being recorded and
+// passes events on. While nothing is recorded, it waits for files to appear and asks nobody.
 func (r *Recorder) Run(ctx context.Context) error {
 	defer r.leaving.Wait()
 	defer r.left("")
@@ -62,7 +62,7 @@ func (r *Recorder) watchFolder() (appeared <-chan struct{}, stop func()) {
 	}
 }
 
-// forward sends a signal for every value that counts, until done or the end of the values.
+// forward sends a signal for every value that matters, until done is closed or the values end.
 func forward[T any](done <-chan struct{}, values <-chan T, counts func(T) bool, signal chan<- struct{}) {
 	for {
 		select {
@@ -82,7 +82,7 @@ func forward[T any](done <-chan struct{}, values <-chan T, counts func(T) bool, 
 	}
 }
 
-// follow hears the events of the recorder that runs, until it ends; false where none runs.
+// follow listens to the events of the present recorder until it ends. It returns false if none runs.
 func (r *Recorder) follow(ctx context.Context) bool {
 	client, err := remote.Dial(ctx, r.folder.Dir(), remote.Options{Name: r.options.Launch.Name, Probe: true})
 	if err != nil {
@@ -102,7 +102,7 @@ func (r *Recorder) follow(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// heard acts on an event and hands it on.
+// heard acts on an event and passes it on.
 func (r *Recorder) heard(ctx context.Context, client *remote.Client, e recording.Event) {
 	switch e.Kind {
 	case recording.KindStarted:

@@ -311,7 +311,7 @@ func (s *Sweeper) purge(ctx context.Context, id string, swept *Swept) error {
 // PurgeText removes a text with all its versions and everything that the journal says about its recording. The recording, its audio and its other
 // texts stay. Whatever interrupts it, the next start completes it.
 //
-// An unknown text gives scout.CodeNotFound, one of a session that goes on scout.CodeRecordingInUse.
+// An unknown text gives scout.CodeNotFound, and a text of a live session that continues gives scout.CodeRecordingInUse.
 func (s *Sweeper) PurgeText(ctx context.Context, key store.Key) error {
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
@@ -328,7 +328,7 @@ func (s *Sweeper) PurgeText(ctx context.Context, key store.Key) error {
 	return nil
 }
 
-// idle refuses a recording whose live session goes on: words would come after the purge.
+// idle refuses a recording whose live session continues, because more words would come after the purge.
 func (s *Sweeper) idle(ctx context.Context, id string) error {
 	open, err := s.store.LiveSessions(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 //go:build unix
 
-// Package unixsocket makes sockets that only one user can reach, at paths of any length, and tells who is at the other end.
+// Package unixsocket makes sockets that only one user can reach, at paths of any length, and reports who is at the
+// other end.
 package unixsocket
 
 import (
@@ -36,8 +37,8 @@ const (
 // answersWithin is how long Vacant waits for somebody who may be listening at its path.
 const answersWithin = time.Second
 
-// Path returns where the socket of that name for the folder is: in the folder, or, where that path would be too
-// long, in a folder of this user's own for such sockets, which it makes.
+// Path returns the path of the socket with that name for the folder: in the folder, or, if that path is too long, in a
+// private folder of this user for such sockets, which it creates.
 func Path(dir, name string) (string, error) {
 	if path := filepath.Join(dir, name); len(bindFolder(path))+1+len(bindName) <= maxPath {
 		return path, nil
@@ -50,8 +51,8 @@ func Path(dir, name string) (string, error) {
 	return filepath.Join(private, hex.EncodeToString(sum[:8])), nil
 }
 
-// runtimeFolder is where the folder for sockets lies: XDG_RUNTIME_DIR, unless its path is long or it is not a folder of this user, as after
-// su or in a container; then the folder for temporary files.
+// runtimeFolder returns where the folder for sockets is: XDG_RUNTIME_DIR, or the folder for temporary files if that
+// variable names a long path or a folder of another user, as after su or in a container.
 func runtimeFolder() string {
 	base := os.Getenv("XDG_RUNTIME_DIR")
 	if info, err := os.Stat(base); err != nil || !info.IsDir() || !owned(info) || len(base) > maxRuntimePath {
@@ -116,8 +117,8 @@ func Listen(ctx context.Context, path string) (net.Listener, error) {
 	return listener, nil
 }
 
-// Vacant refuses, with scout.CodeSocketTaken, a path at which there is anything but a socket of this user that nobody listens
-// on, such as a crash leaves. The error says what it is.
+// Vacant fails with scout.CodeSocketTaken if there is anything at the path but a socket of this user on which nobody
+// listens, such as a crash leaves. The error says what is there.
 func Vacant(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -150,7 +151,7 @@ func Vacant(ctx context.Context, path string) error {
 	return refuse("it cannot be told whether another program listens there: " + scout.Plain(err))
 }
 
-// Remove takes a socket away. The caller still holds the lock that Listen asks for.
+// Remove removes a socket. The caller still holds the lock that Listen asks for.
 func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return scout.FileError(scout.CodeWriteFailed, "remove socket", err)

@@ -1,5 +1,5 @@
-// Package client is the command line's side of the daemon: it speaks /api/v1 over the unix socket in the data folder, and starts the
-// daemon where none answers.
+// Package client is the command line's side of the daemon. It speaks /api/v1 over the unix socket in the data folder,
+// and starts the daemon if none answers.
 package client
 
 import (
@@ -22,38 +22,39 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
-// Limits of the way to a daemon.
+// Limits of a connection to the daemon.
 const (
-	// dialWithin bounds the connection: a local socket takes it at once, also from a process that is stopped.
+	// dialWithin bounds the time for a connection. A local socket accepts it at once, even for a process that is
+	// suspended.
 	dialWithin = time.Second
-	// answerWithin is how long a daemon may take to say which version it is.
+	// answerWithin is how long a daemon may take to report its version.
 	answerWithin = 2 * time.Second
-	// maxErrorBytes bounds what is read of an error.
+	// maxErrorBytes is how much of an error is read.
 	maxErrorBytes = 1 << 20
 )
 
-// Options say which daemon, and how it is started.
+// Options say which daemon to use, and how to start it.
 type Options struct {
-	// Socket is its path.
+	// Socket is the path of its socket.
 	Socket string
 	// Name of the program that asks, for the daemon's log.
 	Name string
-	// Version of this program. Differs is called, once, with that of the daemon where it is another one.
+	// Version of this program. If the daemon has another version, Differs is called once with it.
 	Version string
 	Differs func(daemon string)
-	// Launch says how a daemon is started where none answers; nil to start none.
+	// Launch says how to start a daemon if none answers; nil to start none.
 	Launch *Launch
 }
 
-// Client speaks to a daemon. It is safe for concurrent use. The caller closes it.
+// Client is a connection to a daemon. It is safe for concurrent use. The caller closes it.
 type Client struct {
 	options Options
 	http    *http.Client
 	told    bool
 }
 
-// Connect returns a client of the daemon that answers at the socket, and starts one where none does. Without Launch the error has
-// then scout.CodeDaemonUnreachable.
+// Connect returns a client of the daemon that answers at the socket. If none answers, it starts one, or without Launch
+// fails with scout.CodeDaemonUnreachable.
 func Connect(ctx context.Context, o Options) (*Client, error) {
 	c := newClient(o)
 	err := c.greet(ctx)
@@ -81,7 +82,7 @@ func newClient(o Options) *Client {
 	return &Client{options: o, http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// greet makes sure that a daemon answers, and notices one of another version.
+// greet checks that a daemon answers, and notices another version.
 func (c *Client) greet(outer context.Context) error {
 	ctx, cancel := context.WithTimeout(outer, answerWithin)
 	defer cancel()
@@ -104,13 +105,14 @@ func (c *Client) greet(outer context.Context) error {
 	return err
 }
 
-// absentError is a daemon that is not there.
+// absentError reports that no daemon is there.
 type absentError struct{ err error }
 
 func (e *absentError) Error() string { return e.err.Error() }
 func (e *absentError) Unwrap() error { return e.err }
 
-// absent reports whether nobody answers at the socket, or somebody who is about to end: another daemon may be started.
+// absent reports whether nobody answers at the socket, or only a daemon that is about to end, so that another one may
+// be started.
 func absent(err error) bool {
 	var e *absentError
 	return errors.As(err, &e)
@@ -119,7 +121,7 @@ func absent(err error) bool {
 // Close ends the connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Get reads what is at the path, below /api/v1, into out. Where the daemon ends meanwhile the next one is asked.
+// Get reads the resource at the path, below /api/v1, into out. If the daemon ends meanwhile, it asks the next one.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
 	err := c.Do(ctx, http.MethodGet, path, nil, out)
 	var ended *lostError
@@ -131,7 +133,7 @@ func (c *Client) Get(ctx context.Context, path string, out any) error {
 	return err
 }
 
-// Post sends a body, nil for none, and reads the answer into out, nil for nowhere.
+// Post sends a body, which may be nil, and reads the answer into out, which may be nil.
 func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 	return c.Do(ctx, http.MethodPost, path, in, out)
 }
@@ -141,19 +143,19 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	return c.exchange(ctx, request{method: method, path: path, body: in}, out)
 }
 
-// Change sends a change of a thing whose ETag the client has. Where somebody else changed it meanwhile the error has
-// scout.CodePreconditionFailed.
+// Change sends a change of a resource whose ETag the client has. If somebody else has changed it meanwhile, the error
+// has scout.CodePreconditionFailed.
 func (c *Client) Change(ctx context.Context, path, etag string, in, out any) error {
 	return c.exchange(ctx, request{method: http.MethodPatch, path: path, etag: etag, body: in}, out)
 }
 
-// Health reads how each part of Scout is, which is an answer also where it is not well.
+// Health reads the state of each part of Scout. An unhealthy state is not an error.
 func (c *Client) Health(ctx context.Context) (*v1.Health, error) {
 	var h v1.Health
 	return &h, c.exchange(ctx, request{method: http.MethodGet, path: "/health", alsoUnhealthy: true}, &h)
 }
 
-// Copy writes what is at the path and returns how many bytes that were.
+// Copy writes the resource at the path to w and returns its size in bytes.
 func (c *Client) Copy(ctx context.Context, path string, w io.Writer) (int64, error) {
 	response, err := c.send(ctx, request{method: http.MethodGet, path: path})
 	if err != nil {
@@ -170,7 +172,7 @@ func (c *Client) Copy(ctx context.Context, path string, w io.Writer) (int64, err
 	return n, err
 }
 
-// GetTagged is Get that returns the ETag too.
+// GetTagged is like Get and also returns the ETag.
 func (c *Client) GetTagged(ctx context.Context, path string, out any) (etag string, err error) {
 	response, err := c.send(ctx, request{method: http.MethodGet, path: path})
 	if err != nil {
@@ -183,7 +185,7 @@ func (c *Client) GetTagged(ctx context.Context, path string, out any) (etag stri
 	return response.Header.Get("ETag"), nil
 }
 
-// request is what is sent.
+// request is a request to the daemon.
 type request struct {
 	method, path, etag string
 	body               any  // nil for none
@@ -214,7 +216,7 @@ func (c *Client) exchange(ctx context.Context, r request, out any) error {
 	return nil
 }
 
-// strange is an answer that no daemon of Scout gives.
+// strange returns the error for an answer that no daemon of Scout gives.
 func (c *Client) strange(status string, r request) error {
 	return scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", r.method, r.path, status, c.options.Socket)
 }
@@ -266,7 +268,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	return nil, err
 }
 
-// unreachable says what a failed request means.
+// unreachable returns the error for a request that could not be sent.
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	cause := err
 	var operation *net.OpError
@@ -286,13 +288,13 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	return lost(err)
 }
 
-// lostError is a daemon that ended in the middle of a request.
+// lostError reports that the daemon ended in the middle of a request.
 type lostError struct{ err error }
 
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
-// lost says that the daemon ended in the middle of a request.
+// lost returns the error for a daemon that ended in the middle of a request.
 func lost(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -304,7 +306,7 @@ func lost(err error) error {
 	return &lostError{scout.Errorf(scout.CodeDaemonUnreachable, "%s", text).WithHint("ask again; a recording that runs is not affected")}
 }
 
-// tail returns the last lines of a file from a position on, joined; empty where there are none.
+// tail returns the last lines of a file after a position, joined; empty if there are none.
 func tail(path string, from int64, lines int) string {
 	f, err := os.Open(path)
 	if err != nil {

@@ -15,26 +15,27 @@ import (
 )
 
 const (
-	// startWithin is how long a daemon that is started may take until it answers.
+	// startWithin is how long a new daemon may take until it answers.
 	startWithin = 2 * time.Second
-	// lookEvery is how often a daemon that is starting is asked: nothing announces that a socket of another process appears.
+	// lookEvery is how often to ask a daemon that is starting: nothing announces that a socket of another process has
+	// appeared.
 	lookEvery = 3 * time.Millisecond
 	// startLockName is the file whose lock belongs to the one command that starts the daemon; the others wait for its outcome.
 	startLockName = "daemon.start"
-	// toldLines is how much of its output a daemon's failure to start is told with.
+	// toldLines is how many lines of a daemon's output appear in the error if it cannot start.
 	toldLines = 3
 )
 
-// Launch says how a daemon is started.
+// Launch says how to start a daemon.
 type Launch struct {
 	// Program is scout, Args its arguments and Env its environment: a daemon on demand for the data folder. Its paths are
 	// absolute: it runs in the root folder.
 	Program string
 	Args    []string
 	Env     []string
-	// Dir is the data folder; it is made where it is missing.
+	// Dir is the data folder. It is created if it is missing.
 	Dir string
-	// Output is the file that gets what the daemon writes to its standard streams, and begins anew with each start.
+	// Output is the file for what the daemon writes to its standard streams. It is emptied at each start.
 	Output string
 	// Log is the daemon's log, which an error names.
 	Log string
@@ -70,7 +71,7 @@ func (l *Launch) patient(ctx context.Context) (context.Context, context.CancelFu
 	}
 }
 
-// start starts a daemon, or waits for the one that another command starts at this moment, and returns when it answers.
+// start starts a daemon, or waits for the one that another command is starting, and returns when it answers.
 func (l *Launch) start(ctx context.Context, c *Client) error {
 	ctx, cancel := l.patient(ctx)
 	defer cancel()
@@ -148,7 +149,7 @@ func (l *Launch) launch(ctx context.Context, c *Client, look <-chan time.Time) e
 	}
 }
 
-// failed tells why the daemon ended, with the last of its output.
+// failed returns the reason why the daemon ended, with the end of its output.
 func (l *Launch) failed(exit error) error {
 	said := tail(l.Output, 0, toldLines)
 	if said == "" {
@@ -160,7 +161,7 @@ func (l *Launch) failed(exit error) error {
 	return scout.Errorf(scout.CodeDaemonStart, "the daemon ended at its start: %s", said).WithHint("see %s, or start it in the foreground: scout serve", l.Log)
 }
 
-// late tells that the daemon is not ready, with the last of its log.
+// late returns the error for a daemon that is not ready, with the end of its log.
 func (l *Launch) late(ctx context.Context, pid int) error {
 	err := context.Cause(ctx)
 	if scout.CodeOf(err) != scout.CodeDaemonStart {
