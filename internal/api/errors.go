@@ -34,9 +34,16 @@ var useOurErrors = sync.OnceFunc(func() {
 	}
 })
 
+// unreadBody is what huma says of a body that ends too early or is wrongly encoded, as if that were a failure of the server.
+const unreadBody = "cannot read request body"
+
 // newStatusError makes the body for what an operation returned, or for what huma found wrong with a request.
 func newStatusError(ctx huma.Context, status int, message string, errs []error) *statusError {
 	e := &statusError{status: status}
+	if message == unreadBody {
+		status, message, errs = http.StatusBadRequest, "the body of the request cannot be read to its end", nil
+		e.status = status
+	}
 	if len(errs) == 1 && status >= http.StatusInternalServerError && errs[0] != nil { // an operation failed
 		e.status, e.ErrorBody = v1.ErrorOf(errs[0])
 	} else {

@@ -25,3 +25,6 @@ func OperationExample(operation string) (Example, bool) {
 	e, found := exampleOf(operation)
 	return Example{e.query, e.body, e.status, e.answer}, found
 }
+
+// Unambiguous is what every body goes through before it is decoded.
+func Unambiguous(data []byte) error { return unambiguous(data) }

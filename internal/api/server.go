@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"mime"
 	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -82,7 +85,7 @@ func New(o Options, services Services) *Server {
 	s.end = sync.OnceFunc(func() { close(s.ending) })
 	s.register()
 	s.http = &http.Server{
-		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: headerWithin, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
+		Handler: http.HandlerFunc(s.serve), DisableGeneralOptionsHandler: true, ReadHeaderTimeout: headerWithin, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what clients do wrong
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if counted, ok := c.(*connection); ok {
@@ -162,10 +165,44 @@ type connection struct {
 	closed func()
 }
 
-// Close counts.
+// Close counts. It first takes what the client has sent and nobody has read: a unix socket that is closed with such bytes resets the
+// connection, and the client does not get to see the answer that refuses its request.
 func (c *connection) Close() error {
 	c.closed()
+	if unix, is := c.Conn.(*net.UnixConn); is {
+		discard(unix)
+	}
 	return c.Conn.Close()
+}
+
+// CloseWrite ends what is sent, so that the client sees the end of an answer before the connection is closed.
+func (c *connection) CloseWrite() error {
+	if unix, is := c.Conn.(*net.UnixConn); is {
+		return unix.CloseWrite()
+	}
+	return nil
+}
+
+// maxDiscarded bounds what is read of a request that was refused.
+const maxDiscarded = 1 << 20
+
+// discard takes what lies in the socket, and waits for nothing.
+func discard(c *net.UnixConn) {
+	raw, err := c.SyscallConn()
+	if err != nil || c.SetReadDeadline(time.Time{}) != nil {
+		return // it is closed
+	}
+	buffer := make([]byte, 32<<10)
+	_ = raw.Read(func(fd uintptr) bool { // there is nothing to do about a socket that cannot be read
+		for taken := 0; taken < maxDiscarded; {
+			n, err := syscall.Read(int(fd), buffer)
+			if n <= 0 || err != nil {
+				break
+			}
+			taken += n
+		}
+		return true
+	})
 }
 
 // limited bounds how many clients may be connected, so that those who say nothing use up nothing that others need.
@@ -254,6 +291,9 @@ func (s *Server) admit(r *http.Request, w http.ResponseWriter) (denied error) {
 			reason, denied = "role", err
 		}
 	}
+	if denied == nil {
+		reason, denied = "malformed", wellFormed(r)
+	}
 	if denied == nil && s.stopping.Load() {
 		reason, denied = "unavailable", scout.Errorf(scout.CodeUnavailable, "the daemon is stopping")
 	}
@@ -262,6 +302,19 @@ func (s *Server) admit(r *http.Request, w http.ResponseWriter) (denied error) {
 		writeError(w, denied)
 	}
 	return denied
+}
+
+// wellFormed refuses a request whose query or type of body cannot be read. Reading on would take a part of what was asked for the whole.
+func wellFormed(r *http.Request) error {
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		return scout.Errorf(scout.CodeInvalidArgument, "the query of the request cannot be read")
+	}
+	if media := r.Header.Get("Content-Type"); media != "" {
+		if _, _, err := mime.ParseMediaType(media); err != nil {
+			return scout.Errorf(scout.CodeMediaType, "the content type %q cannot be read", media)
+		}
+	}
+	return nil
 }
 
 // cleaned is the request with a path as the mux knows it: // counts as /, and a / at the end is ignored. A redirect, as the mux would

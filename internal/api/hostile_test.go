@@ -1,0 +1,229 @@
+package api_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/scout-speech/scout/internal/api"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+)
+
+// raw sends bytes and returns the connection.
+func (s *served) raw(t *testing.T, text string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() }) // the test is over
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(c, text) // the server may have closed it already
+	return c
+}
+
+// reads returns the next answer of a connection with its body.
+func reads(t *testing.T, r *bufio.Reader, method string) (*http.Response, string) {
+	t.Helper()
+	response, err := http.ReadResponse(r, &http.Request{Method: method})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+// Whatever a client sends gets an answer that programs understand, and the next client is served.
+func TestHostileRequests(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	post := func(path, headers, body string) string {
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s", path, len(body), headers, body)
+	}
+	const start = "/api/v1/recorder/start"
+	for situation, c := range map[string]struct {
+		text   string
+		status int
+		typed  bool // the error has our form; net/http itself refuses the others
+	}{
+		"a name twice":                        {post(start, "", `{"device":"a","device":"b"}`), 400, true},
+		"a name twice, deep inside":           {post(start, "", `{"format":{"channels":1,"channels":2}}`), 400, true},
+		"text that is not UTF-8":              {post(start, "", "{\"device\":\"\xff\"}"), 400, true},
+		"half a body of JSON":                 {post(start, "", `{"device":"a"`), 400, true},
+		"two values":                          {post(start, "", `{} {}`), 400, true},
+		"a list":                              {post(start, "", `[]`), 422, true},
+		"a number":                            {post(start, "", `1`), 422, true},
+		"a number that no computer has":       {post(start, "", `{"preroll_seconds":1e999}`), 400, true},
+		"depth":                               {post(start, "", strings.Repeat(`{"labels":`, 500)), 400, true},
+		"depth of lists":                      {post("/api/v1/transcripts", "", strings.Repeat("[", 100_000)), 400, true},
+		"a negative length of time":           {post(start, "", `{"preroll_seconds":-1}`), 422, true},
+		"a body on a read":                    {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nContent-Length: 2\r\n\r\n{}", 200, false},
+		"another content type":                {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: text/xml\r\nContent-Length: 4\r\n\r\n<a/>", 415, true},
+		"a content type that is none":         {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: ;;;\r\nContent-Length: 2\r\n\r\n{}", 415, true},
+		"headers of 100 kB":                   {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nX: " + strings.Repeat("x", 100<<10) + "\r\n\r\n", 431, false},
+		"no host":                             {"GET /api/v1/version HTTP/1.1\r\n\r\n", 400, false},
+		"no HTTP":                             {"hello\r\n\r\n", 400, false},
+		"a wrong length":                      {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Length: x\r\n\r\n", 400, false},
+		"two lengths":                         {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400, false},
+		"a chunk that is none":                {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, true},
+		"an id with slashes":                  {"GET /api/v1/recordings/..%2F..%2Fetc%2Fpasswd HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"an id with a zero":                   {"GET /api/v1/recordings/a%00b HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"an id of another encoding":           {"GET /api/v1/transcripts/%ff%fe HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"an id of 8 kB":                       {"GET /api/v1/transcripts/" + strings.Repeat("a", 8000) + " HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"OPTIONS":                             {"OPTIONS /api/v1/recordings HTTP/1.1\r\nHost: s\r\n\r\n", 405, true},
+		"OPTIONS of everything":               {"OPTIONS * HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"TRACE":                               {"TRACE /api/v1/version HTTP/1.1\r\nHost: s\r\n\r\n", 405, true},
+		"PUT":                                 {"PUT /api/v1/settings HTTP/1.1\r\nHost: s\r\nContent-Length: 0\r\n\r\n", 405, true},
+		"CONNECT":                             {"CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", 404, true},
+		"a whole address":                     {"GET http://evil/api/v1/version HTTP/1.1\r\nHost: evil\r\n\r\n", 200, false},
+		"a query that is none":                {"GET /api/v1/version?%zz HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
+		"semicolons in a query":               {"GET /api/v1/recordings?limit=1;x=2 HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
+		"a value twice":                       {"GET /api/v1/recordings?limit=1&limit=2 HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
+		"a search of nothing but signs":       {"GET /api/v1/transcripts?q=%22%28%29*-%3A%5E HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
+		"a time that is none":                 {"GET /api/v1/recordings?from=yesterday HTTP/1.1\r\nHost: s\r\n\r\n", 422, true},
+		"a date that is far away":             {"GET /api/v1/recordings?from=9999-12-31T23:59:59Z HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
+		"a trace that is none":                {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nTraceparent: 00-zz-zz-01\r\n\r\n", 200, false},
+		"lines in a request id":               {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nX-Request-Id: a b\tc\r\n\r\n", 200, false},
+		"an upgrade":                          {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200, false},
+		"a promise of a body that is refused": {"POST /nothing HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n", 404, true},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			method, _, _ := strings.Cut(c.text, " ")
+			response, body := reads(t, bufio.NewReader(s.raw(t, c.text)), method)
+			if response.StatusCode != c.status {
+				t.Errorf("%d %s, want %d", response.StatusCode, body, c.status)
+			}
+			if c.typed && (response.Header.Get(v1.HeaderCode) == "" || !strings.HasPrefix(body, `{"error":{"message":"`)) {
+				t.Errorf("no typed error: %v %s", response.Header, body)
+			}
+			if response.StatusCode == http.StatusMethodNotAllowed && response.Header.Get("Allow") == "" {
+				t.Error("no Allow")
+			}
+		})
+	}
+}
+
+func TestRequestsOneBehindTheOther(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	const one = "GET /api/v1/version HTTP/1.1\r\nHost: s\r\n\r\n"
+	const missing = "GET /nothing HTTP/1.1\r\nHost: s\r\n\r\n"
+	r := bufio.NewReader(s.raw(t, strings.Repeat(one+missing, 20)))
+	for i := range 40 {
+		if response, body := reads(t, r, "GET"); response.StatusCode != []int{200, 404}[i%2] {
+			t.Errorf("answer %d: %d %s", i, response.StatusCode, body)
+		}
+	}
+}
+
+// A client that goes away in the middle, at whatever moment, leaves nothing half done and nothing behind.
+func TestClientsThatGoAway(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	s := serve(t)
+	s.put(kept)
+	whole := fmt.Sprintf("POST /api/v1/transcripts HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(kept), kept)
+	for cut := 1; cut < len(whole); cut += 7 {
+		c := s.raw(t, whole[:cut])
+		_ = c.Close() // that is what is tested
+	}
+	if s.texts() != 1 {
+		t.Errorf("%d texts: half a request made one", s.texts())
+	}
+	for _, path := range []string{"/api/v1/events", "/api/v1/recorder/level/stream", "/api/v1/backup", "/openapi.json"} {
+		c := s.raw(t, "GET "+path+" HTTP/1.1\r\nHost: s\r\n\r\n")
+		var first [1]byte
+		_, _ = c.Read(first[:]) // the answer has begun
+		_ = c.Close()           // in the middle of it
+	}
+	if response, _ := s.do("GET", "/api/v1/version", ""); response.StatusCode != 200 {
+		t.Errorf("the next client gets %d", response.StatusCode)
+	}
+	s.close()
+	goleak.VerifyNone(t, before)
+}
+
+func TestAThousandReadsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.put(kept)
+	var all sync.WaitGroup
+	work := make(chan string)
+	for range 100 {
+		all.Go(func() { // ends with the work
+			for path := range work {
+				if response, body := s.do("GET", path, ""); response.StatusCode != 200 {
+					t.Errorf("%s: %d %s", path, response.StatusCode, body)
+				}
+			}
+		})
+	}
+	paths := []string{"/api/v1/version", "/api/v1/transcripts?q=budget", "/api/v1/recordings", "/api/v1/recorder", "/readyz"}
+	for i := range 1000 {
+		work <- paths[i%len(paths)]
+	}
+	close(work)
+	all.Wait()
+}
+
+// A listener that never reads delays nobody: not the change, not the other listeners.
+func TestAListenerThatNeverReads(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.raw(t, "GET /api/v1/events?after=0 HTTP/1.1\r\nHost: s\r\n\r\n")
+	response, err := s.client.Get("http://scout/api/v1/events?after=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // the test is over
+	long := map[string]string{"x": strings.Repeat("x", 100<<10)}
+	const events = 40 // 4 MB: more than a socket holds
+	for range events {
+		s.history.Note(t.Context(), "job.done", "", long)
+	}
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, 1<<20)
+	if got := read(t, lines, events); len(got) != events || got[events-1] != fmt.Sprint(events, " job.done") {
+		t.Errorf("%d events, the last %v", len(got), got[len(got)-1:])
+	}
+}
+
+func FuzzBodies(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":1,"a":2}`, `[[[[`, `{"a":{"b":[{"c":null}]}}`, "\xff", `"`, `{"a":"\ud800"}`, `1e999`, `{"":{"":""}}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		err := api.Unambiguous(data)
+		if again := api.Unambiguous(data); (err == nil) != (again == nil) {
+			t.Errorf("%v, then %v", err, again)
+		}
+	})
+}
+
+// The files of a server that nobody disturbs are those that it should have.
+func TestNothingIsLeftInTheFolderForTemporaryFiles(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	s := serve(t, exemplary)
+	if response, body := s.do("GET", "/api/v1/backup", ""); response.StatusCode != 200 || !strings.HasPrefix(body, "SQLite") {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	s.close()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
