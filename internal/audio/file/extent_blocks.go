@@ -11,7 +11,7 @@ const blockHeader = 32
 // blockForms are those of containers that consist of blocks and can hold frames as bare streams have them. What lies inside such a
 // block is never another file.
 func blockForms(container string) (form blockForm, ok bool) {
-	form, ok = map[string]blockForm{"voc": vocBlock(), "rm": rmBlock, "mxf": mxfBlock, "gxf": gxfBlock, "swf": swfBlock}[container]
+	form, ok = map[string]blockForm{"voc": vocBlock(), "rm": rmBlock, "mxf": mxfBlock, "gxf": gxfBlock, "swf": swfBlock()}[container]
 	return form, ok
 }
 
@@ -19,7 +19,7 @@ func blockForms(container string) (form blockForm, ok bool) {
 // beyond it.
 func (c *cursor) blocks(form blockForm) int64 {
 	for start := c.pos; ; {
-		if c.pos > start && startsFile(c.peek(signatureBytes)) {
+		if c.pos > start && startsPart(c.peek(frameLook)) {
 			return c.pos
 		}
 		size := form(c.peek(blockHeader))
@@ -102,10 +102,31 @@ func gxfBlock(b []byte) int64 {
 	return int64(binary.BigEndian.Uint32(b[6:]))
 }
 
-// swfBlock reads a Flash file, whose header has its length. A compressed one has the length of its content there.
-func swfBlock(b []byte) int64 {
-	if len(b) < 8 || string(b[:3]) != "FWS" {
-		return 0
+// swfBlock reads a Flash file: a header with a rectangle of variable length, then tags of a type of 10 bits and a length of 6, or of
+// 32; type 0 is the end. The length in the header is often a placeholder. Source: SWF File Format Specification 19, 2.
+func swfBlock() blockForm {
+	const head, rates, long = 8, 4, 0x3F
+	begun, ended := false, false
+	return func(b []byte) int64 {
+		switch {
+		case ended || len(b) < 2:
+			return 0
+		case !begun:
+			begun = true
+			if len(b) <= head || string(b[:3]) != "FWS" {
+				ended = true // compressed: nothing in it looks like a frame
+				return 0
+			}
+			return head + (5+4*int64(b[head]>>3)+7)/8 + rates
+		}
+		tag := binary.LittleEndian.Uint16(b)
+		ended = tag>>6 == 0
+		if size := int64(tag & long); size < long {
+			return 2 + size
+		}
+		if len(b) < 6 {
+			return 0
+		}
+		return 6 + int64(binary.LittleEndian.Uint32(b[2:]))
 	}
-	return int64(binary.LittleEndian.Uint32(b[4:]))
 }

@@ -34,7 +34,7 @@ func TestFramesInsideOfAContainer(t *testing.T) {
 		"mxf": cat(text(mxf+"\x83\x00\x00\x04abcd\x06\x0e\x2b\x34\x01\x02\x01\x01\x0d\x01\x03\x01\x16\x01\x01\x00\x84"), be32(size), frames),
 		"gxf": cat(text("\x00\x00\x00\x00\x01\xbc"), be32(20), make([]byte, 4), text("\xe1\xe2abcd\x00\x00\x00\x00\x01\xbf"), be32(16+size), make([]byte, 4),
 			text("\xe1\xe2"), frames),
-		"swf":  cat(text("FWS\x05"), le32(8+size), frames),
+		"swf":  cat(text("FWS\x05\x00\x00\x40\x06\x20\x00\x00\x00\x0c\x01\x00\xbf\x03"), le32(size), frames), // a placeholder, then the tag of a sound
 		"asf":  cat(text(guid), le64(30), make([]byte, 6), text(asfData), le64(24+size), frames),
 		"flv":  cat(text("FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00\x08"), be32(size)[1:], make([]byte, 7), frames, be32(size+11)),
 		"wav":  cat(text("RIFF"), le32(36+size), text("WAVEfmt \x10\x00\x00\x00\x00\x20\x01\x00\x80\xbb\x00\x00\x40\x1f\x00\x00\x00\x01\x00\x00data"), le32(size), frames),

@@ -60,6 +60,7 @@ const (
 	voc      = "voc"
 	nut      = "-c:a pcm_s16le nut"
 	sox      = "sox"
+	swf      = "-c:a libmp3lame -ar 22050 swf"
 )
 
 // Whatever stands behind each other is read as one recording: every sound at its time, without a warning.
@@ -141,6 +142,7 @@ func TestFilesBehindEachOther(t *testing.T) {
 		{"NUT then bare MP3", nut, mp3Bare, false},
 		{"SoX then AC-3", sox, ac3, false},
 		{"WMA then ADTS", wma, adts, false},
+		{"Flash then AC-3", swf, ac3, false},
 		{"FLAC then AC-3", flac16k, ac3, false},
 	}
 	for _, test := range tests {
