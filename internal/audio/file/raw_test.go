@@ -201,7 +201,7 @@ func TestSpoolFolderThatIsMissing(t *testing.T) {
 	there := write(t, "file", []byte("x"))
 	for name, dir := range map[string]string{"missing": filepath.Join(t.TempDir(), "nowhere"), "a file": there} {
 		_, err := file.New(context.Background(), bytes.NewReader([]byte("caff\x00\x01\x00\x00....")), "standard input", file.Options{TempDir: dir})
-		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(scout.HintOf(err), "TMPDIR") || strings.Contains(err.Error(), "scout-") {
+		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(scout.HintOf(err), "TMPDIR") || strings.Contains(err.Error(), ".audio") {
 			t.Errorf("%s: %v, %s", name, err, scout.HintOf(err))
 		}
 		if errors.Is(err, io.EOF) {
