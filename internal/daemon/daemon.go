@@ -15,7 +15,6 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	notify "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api"
@@ -70,6 +69,8 @@ type Options struct {
 	LogFile string
 	// Ready, if it is not nil, is called when clients are answered.
 	Ready func(socket string)
+	// Fault, if set, is called by every component when it begins. It is only for tests.
+	Fault func(component string)
 }
 
 // daemon is a running daemon.
@@ -98,9 +99,7 @@ type daemon struct {
 	given      bool // the listener came from whoever started the daemon
 	socket     string
 
-	running *errgroup.Group // what runs until the stop
-	end     context.CancelFunc
-	failed  <-chan struct{} // closed when something of it failed
+	components *components // what runs until the stop
 }
 
 // Run serves until ctx ends or, if the daemon was started on demand, until nothing has been open for a while. Both
@@ -117,14 +116,12 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := &daemon{options: o, log: o.Scope.Component("daemon").Log(), began: time.Now(), dir: dir, activity: newActivity(idle), current: newCurrent(o.Settings)}
 	defer d.activity.stop()
-	living, end := context.WithCancel(context.WithoutCancel(ctx)) // components live until they are stopped, after ctx
-	defer end()
-	d.end = end
-	d.running, living = errgroup.WithContext(living)
-	d.failed = living.Done()
+	d.components = newComponents(ctx, o.Failures, o.Fault)
+	defer d.components.end()
+	d.living = d.components.living
 
-	s := &stages{log: d.log}
-	if err := s.start(ctx, d.stages(living)); err != nil {
+	s := &stages{log: d.log, failures: o.Failures}
+	if err := s.start(ctx, d.stages()); err != nil {
 		return err
 	}
 	d.log.Info(eventReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", d.socket), slog.Bool("on_demand", o.OnDemand), slog.Int64(observe.KeyDurationMS, time.Since(d.began).Milliseconds()))
@@ -137,7 +134,7 @@ func Run(ctx context.Context, o Options) error {
 	d.instance.stopping()
 	d.tell(notify.SdNotifyStopping)
 	stopping := time.Now()
-	err = errors.Join(s.stop(ctx), d.running.Wait())
+	err = errors.Join(s.stop(ctx), d.components.failure())
 	d.log.Info(eventStopped, slog.String(observe.KeyReason, reason), slog.Int64(observe.KeyDurationMS, time.Since(stopping).Milliseconds()))
 	return err
 }
@@ -166,7 +163,7 @@ func (d *daemon) wait(ctx context.Context) string {
 			return "told to"
 		case <-d.activity.Idle():
 			return "idle"
-		case <-d.failed:
+		case <-d.components.failed:
 			return "a component failed"
 		case <-beat:
 			d.tell(notify.SdNotifyWatchdog)
@@ -174,13 +171,13 @@ func (d *daemon) wait(ctx context.Context) string {
 	}
 }
 
-// stages returns the stages in the order of their start. living ends when components must end.
-func (d *daemon) stages(living context.Context) []stage {
+// stages returns the stages in the order of their start.
+func (d *daemon) stages() []stage {
 	return []stage{
 		{name: "lock", within: startWithin, budget: ordinaryBudget, start: d.startLock, stop: func(context.Context) error { return d.instance.close() }},
 		{name: "store", within: storeWithin, budget: storeBudget, start: d.startStore, stop: func(context.Context) error { return d.store.Close() }},
 		{name: "engine", within: startWithin, budget: engineBudget, start: d.startEngines, stop: d.stopEngines},
-		{name: "recorder", within: startWithin, budget: recorderBudget, start: func(context.Context) error { return d.startRecorder(living) }, stop: d.stopRunning},
+		{name: "recorder", within: startWithin, budget: recorderBudget, start: d.startRecorder, stop: func(ctx context.Context) error { return d.components.stop(ctx) }},
 		{name: "backlog", within: startWithin, budget: textsBudget, start: d.startBacklog, stop: func(ctx context.Context) error { return d.backlog.Drain(ctx, textsPatience) }},
 		{name: "socket", within: startWithin, budget: ordinaryBudget, start: d.startSocket, stop: d.stopSocket},
 		{name: "server", within: startWithin, budget: requestsBudget, start: d.startServer, stop: func(ctx context.Context) error { return d.server.Shutdown(ctx) }},
@@ -220,7 +217,7 @@ func (d *daemon) startStore(ctx context.Context) error {
 	return nil
 }
 
-func (d *daemon) startRecorder(living context.Context) error {
+func (d *daemon) startRecorder(context.Context) error {
 	s := d.options.Settings
 	dir, err := s.RecordingsDir()
 	if err != nil {
@@ -230,7 +227,6 @@ func (d *daemon) startRecorder(living context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.living = living
 	d.history = history.New(d.options.Scope, d.store, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}})
 	d.recorder = record.New(record.Options{
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
@@ -238,10 +234,10 @@ func (d *daemon) startRecorder(living context.Context) error {
 	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
 		return err
 	}
-	d.run("history", d.history.Run)
-	d.run("record", d.recorder.Run)
+	d.components.run("history", d.history.Run)
+	d.components.run("record", d.recorder.Run)
 	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folder, Keep: d.keep, Scope: d.options.Scope})
-	d.run("retention", d.sweeper.Run)
+	d.components.run("retention", d.sweeper.Run)
 	return nil
 }
 
@@ -249,30 +245,6 @@ func (d *daemon) startRecorder(living context.Context) error {
 func (d *daemon) keep() store.Retention {
 	r := d.current.retention()
 	return store.Retention{Audio: r.Audio(), Trash: r.Trash()}
-}
-
-// run runs a component until the components are stopped. If the component panics or returns an error, the daemon ends
-// normally.
-func (d *daemon) run(name string, component func(context.Context) error) {
-	d.running.Go(func() error {
-		return d.options.Failures.Guard(name, func() error { return component(d.living) })
-	})
-}
-
-// stopRunning ends what runs beside the server, and waits for it.
-func (d *daemon) stopRunning(ctx context.Context) error {
-	d.end()
-	ended := make(chan struct{})
-	go func() { // ends with what runs
-		_ = d.running.Wait() // Run returns it
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // startSocket uses the socket that systemd made, or makes one.
@@ -336,7 +308,7 @@ func (d *daemon) startServer(context.Context) error {
 		Devices: devices, Recorder: d.recorder, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,
 		Order: d.current.order,
 	})
-	d.running.Go(func() error { return d.server.Serve(d.listener, d.socket) })
+	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })
 	return nil
 }
 

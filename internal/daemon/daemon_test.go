@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
 )
 
 func TestWhenADaemonIsIdle(t *testing.T) {
@@ -78,6 +79,8 @@ func TestStagesStartInOrderAndStopInReverse(t *testing.T) {
 		"two do not stop":            {nil, map[string]func(context.Context) error{"b": func(context.Context) error { return broken }, "a": func(context.Context) error { return broken }}, "+a +b +c -c -b -a", []string{"stop b", "stop a"}},
 		"one hangs while it stops":   {nil, map[string]func(context.Context) error{"c": hang}, "+a +b +c -c -b -a", []string{"stop c", "not done within 1s"}},
 		"one hangs while it starts":  {map[string]func(context.Context) error{"b": hang}, nil, "+a +b -a", []string{"start b", "not done within 1s"}},
+		"one panics while it starts": {map[string]func(context.Context) error{"b": func(context.Context) error { panic("injected") }}, nil, "+a +b -a", []string{"start b", "injected"}},
+		"one panics while it stops":  {nil, map[string]func(context.Context) error{"b": func(context.Context) error { panic("injected") }}, "+a +b +c -c -b -a", []string{"stop b", "injected"}},
 		"one is told its time is up": {nil, map[string]func(context.Context) error{"c": func(ctx context.Context) error { <-ctx.Done(); return errors.New("two requests were cut off") }}, "+a +b +c -c -b -a", []string{"two requests"}},
 	} {
 		t.Run(situation, func(t *testing.T) {
@@ -96,7 +99,7 @@ func TestStagesStartInOrderAndStopInReverse(t *testing.T) {
 			for _, name := range []string{"a", "b", "c"} {
 				all = append(all, stage{name: name, within: time.Second, budget: time.Second, start: do("+", name, c.start[name]), stop: do("-", name, c.stop[name])})
 			}
-			s := &stages{log: slog.New(slog.DiscardHandler)}
+			s := &stages{log: slog.New(slog.DiscardHandler), failures: observe.NewFailures(observe.Scope{})}
 			err := s.start(t.Context(), all)
 			if err == nil {
 				err = s.stop(t.Context())
@@ -125,7 +128,7 @@ func TestACancelledStartIsUndone(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	undone := false
-	s := &stages{log: slog.New(slog.DiscardHandler)}
+	s := &stages{log: slog.New(slog.DiscardHandler), failures: observe.NewFailures(observe.Scope{})}
 	err := s.start(ctx, []stage{
 		{name: "a", within: time.Second, budget: time.Second, start: func(context.Context) error { return nil }, stop: func(ctx context.Context) error { undone = true; return ctx.Err() }},
 		{name: "b", within: time.Second, start: func(ctx context.Context) error { cancel(); <-ctx.Done(); return ctx.Err() }},

@@ -53,7 +53,7 @@ func (d *daemon) openBacklog(folder *recording.Folder) error {
 
 // startBacklog begins to make the texts that are owed, and does not wait for them.
 func (d *daemon) startBacklog(context.Context) error {
-	d.run("backlog", d.backlog.Run)
+	d.components.run("backlog", d.backlog.Run)
 	return nil
 }
 

@@ -53,7 +53,7 @@ func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
 func TestTheBudgetsOfAllStagesFitIntoTheTimeOfAStop(t *testing.T) {
 	t.Parallel()
 	sum := time.Duration(0)
-	for _, s := range new(daemon).stages(t.Context()) {
+	for _, s := range new(daemon).stages() {
 		sum += s.budget + grace
 	}
 	if sum >= StopsWithin {

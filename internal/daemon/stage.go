@@ -32,8 +32,9 @@ type stage struct {
 
 // stages starts and stops in order.
 type stages struct {
-	log     *slog.Logger
-	started []stage
+	log      *slog.Logger
+	failures *observe.Failures
+	started  []stage
 }
 
 // start runs one stage after the other. If one fails, or is not done in time, the stages before it are stopped again,
@@ -41,7 +42,7 @@ type stages struct {
 func (s *stages) start(ctx context.Context, all []stage) error {
 	for _, st := range all {
 		began := time.Now()
-		if err := s.bounded(ctx, st.within, st.start); err != nil {
+		if err := s.bounded(ctx, st.name, st.within, st.start); err != nil {
 			s.failed("start", st.name, err, began)
 			return errors.Join(fmt.Errorf("start %s: %w", st.name, err), s.stop(ctx))
 		}
@@ -62,7 +63,7 @@ func (s *stages) stop(ctx context.Context) error {
 			continue
 		}
 		began := time.Now()
-		if err := s.bounded(ctx, st.budget, st.stop); err != nil {
+		if err := s.bounded(ctx, st.name, st.budget, st.stop); err != nil {
 			s.failed("stop", st.name, err, began)
 			errs = append(errs, fmt.Errorf("stop %s: %w", st.name, err))
 			continue
@@ -73,13 +74,13 @@ func (s *stages) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// bounded runs work within that time. Work that continues nevertheless is left behind: it ends at the latest with the
-// process.
-func (s *stages) bounded(ctx context.Context, within time.Duration, work func(context.Context) error) error {
+// bounded runs work within that time. A panic in it is an error. Work that continues nevertheless is left behind: it
+// ends at the latest with the process.
+func (s *stages) bounded(ctx context.Context, name string, within time.Duration, work func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, scout.Errorf(scout.CodeDeadlineExceeded, "it was not done within %s", within))
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- work(ctx) }()
+	go func() { done <- s.failures.Guard("daemon/"+name, func() error { return work(ctx) }) }()
 	select {
 	case err := <-done:
 		return err

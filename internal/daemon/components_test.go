@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// componentNames are those of all components of a daemon.
+var componentNames = []string{"backlog", "history", "record", "retention", "server"}
+
+// served runs a daemon until stop is called, or until it ends by itself.
+func served(t *testing.T, fault func(component string)) (dir string, registry *prometheus.Registry, stop func() error) {
+	t.Helper()
+	s := loaded(t)
+	dir, err := s.DataDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry = prometheus.NewRegistry()
+	scope := observe.NewScope(nil, registry, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { // ended by stop
+		ended <- Run(ctx, Options{
+			Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Fault: fault, Ready: func(string) { close(ready) },
+		})
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- err // it failed at once
+	}
+	return dir, registry, func() error {
+		cancel()
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(30 * time.Second):
+			t.Fatal("the daemon does not end")
+			return nil
+		}
+	}
+}
+
+func TestEveryComponentIsKnown(t *testing.T) {
+	t.Parallel()
+	seen := make(chan string, 100)
+	_, _, stop := served(t, func(component string) { seen <- component })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	close(seen)
+	left := map[string]bool{}
+	for _, name := range componentNames {
+		left[name] = true
+	}
+	for name := range seen {
+		if !left[name] {
+			t.Errorf("component %s has no case in the tests of faults", name)
+		}
+		delete(left, name)
+	}
+	if len(left) > 0 {
+		t.Errorf("these components do not run: %v", left)
+	}
+}
+
+// A component that fails ends the daemon in order, and one that hangs does not keep it.
+func TestAFaultInOneComponent(t *testing.T) {
+	t.Parallel()
+	for _, name := range componentNames {
+		for kind, c := range map[string]struct {
+			fault  func(over <-chan struct{})
+			want   string
+			panics float64
+		}{
+			"panics": {func(<-chan struct{}) { panic("injected") }, name + " failed", 1},
+			"hangs":  {func(over <-chan struct{}) { <-over }, name + " did not end in time", 0},
+		} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				over := make(chan struct{})
+				t.Cleanup(func() { close(over) })
+				dir, registry, stop := served(t, func(component string) {
+					if component == name {
+						c.fault(over)
+					}
+				})
+				if err := stop(); err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("error %v, want it to say %q", err, c.want)
+				}
+				if _, held, err := HolderOf(dir); held || err != nil {
+					t.Errorf("the lock is held afterwards (%v)", err)
+				}
+				if _, err := os.Lstat(filepath.Join(dir, SocketName)); !os.IsNotExist(err) {
+					t.Errorf("the socket is left: %v", err)
+				}
+				if got, err := testutil.GatherAndCount(registry, "scout_panics_recovered_total"); err != nil || float64(got) != c.panics {
+					t.Errorf("%d panics were counted (%v), want %g", got, err, c.panics)
+				}
+			})
+		}
+	}
+}
