@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api/client"
 	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/release"
@@ -47,7 +48,14 @@ func (a *app) reach(ctx context.Context, start bool) (*client.Client, error) {
 			return nil, err
 		}
 	}
-	return client.Connect(ctx, o)
+	c, err := client.Connect(ctx, o)
+	if scout.CodeOf(err) == scout.CodeDaemonUnreachable && ctx.Err() == nil {
+		if _, running, holderErr := daemon.HolderOf(dir); holderErr == nil && !running && !client.Absent(err) {
+			return nil, scout.Errorf(scout.CodeSocketTaken, "another program listens at %s and does not answer as a daemon of Scout does", socket).
+				WithHint("end that program, or choose another data folder with --data-dir")
+		}
+	}
+	return c, err
 }
 
 // launchDaemon says how to start a daemon on demand. The daemon runs in another folder, so relative paths that this

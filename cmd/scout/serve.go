@@ -162,15 +162,19 @@ func (a *app) stopDaemon(ctx context.Context) (holder daemon.Holder, running boo
 	if err != nil || !running {
 		return holder, running, err
 	}
-	if holder.PID <= 0 {
-		return holder, true, scout.Errorf(scout.CodeDaemonUnreachable, "a daemon serves %s, and has not said which process it is", dir).
-			WithHint("find it: fuser %s", filepath.Join(dir, daemon.LockName))
-	}
 	within := endsWithin
 	if c, err := a.connectRunning(ctx); err == nil {
+		var status v1.Status
+		if holder.PID <= 0 && c.Get(ctx, "/status", &status) == nil { // the disk was full when it took the lock
+			holder.PID = status.PID
+		}
 		c.Close()
 	} else if ctx.Err() == nil {
 		within = silentEndsWithin
+	}
+	if holder.PID <= 0 {
+		return holder, true, scout.Errorf(scout.CodeDaemonUnreachable, "a daemon serves %s, and its process is not known", dir).
+			WithHint("find it: fuser %s", filepath.Join(dir, daemon.LockName))
 	}
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		if err := syscall.Kill(holder.PID, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
@@ -192,7 +196,7 @@ func daemonEnds(ctx context.Context, dir string, holder daemon.Holder, within ti
 	defer ticker.Stop()
 	for {
 		now, running, err := daemon.HolderOf(dir)
-		if err != nil || !running || now.PID != holder.PID {
+		if err != nil || !running || now.PID > 0 && now.PID != holder.PID {
 			return err == nil, err
 		}
 		select {

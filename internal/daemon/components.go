@@ -21,14 +21,14 @@ type components struct {
 	failed   chan struct{} // closed when one of them failed
 
 	mu      sync.Mutex
-	running map[string]bool
+	running map[string]int
 	err     error         // why the first one failed
 	changed chan struct{} // closed and replaced when one ends
 }
 
 // newComponents returns components of which none runs. They live until stop, whatever becomes of ctx.
 func newComponents(ctx context.Context, failures *observe.Failures, fault func(string)) *components {
-	c := &components{failures: failures, fault: fault, failed: make(chan struct{}), running: map[string]bool{}, changed: make(chan struct{})}
+	c := &components{failures: failures, fault: fault, failed: make(chan struct{}), running: map[string]int{}, changed: make(chan struct{})}
 	c.living, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	return c
 }
@@ -36,7 +36,7 @@ func newComponents(ctx context.Context, failures *observe.Failures, fault func(s
 // run runs a component until the components are stopped. A panic or an error in it ends the daemon in order.
 func (c *components) run(name string, component func(context.Context) error) {
 	c.mu.Lock()
-	c.running[name] = true
+	c.running[name]++
 	c.mu.Unlock()
 	go func() { // stop waits for it
 		err := c.failures.Guard(name, func() error {
@@ -47,7 +47,9 @@ func (c *components) run(name string, component func(context.Context) error) {
 		})
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.running, name)
+		if c.running[name]--; c.running[name] == 0 {
+			delete(c.running, name)
+		}
 		close(c.changed)
 		c.changed = make(chan struct{})
 		if err != nil && c.err == nil && !errors.Is(err, context.Canceled) {

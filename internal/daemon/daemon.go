@@ -296,8 +296,8 @@ func (d *daemon) startServer(context.Context) error {
 	}
 	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
-		d.running.Go(func() error { // beside whoever asked: a database that somebody has locked must not keep the answer back
-			d.history.Note(d.living, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
+		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
+			d.history.Note(ctx, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
 			return nil
 		})
 	}

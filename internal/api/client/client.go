@@ -58,7 +58,7 @@ type Client struct {
 func Connect(ctx context.Context, o Options) (*Client, error) {
 	c := newClient(o)
 	err := c.greet(ctx)
-	if absent(err) && o.Launch != nil {
+	if Absent(err) && o.Launch != nil {
 		if err = o.Launch.start(ctx, c); err == nil {
 			err = c.greet(ctx)
 		}
@@ -95,7 +95,7 @@ func (c *Client) greet(outer context.Context) error {
 	if err != nil && outer.Err() != nil {
 		return context.Cause(outer)
 	}
-	if err != nil && ctx.Err() != nil && !absent(err) {
+	if err != nil && ctx.Err() != nil && !Absent(err) {
 		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon at %s does not answer", c.options.Socket).
 			WithHint("if it is suspended, resume it; else restart it: scout serve restart")
 	}
@@ -111,9 +111,9 @@ type absentError struct{ err error }
 func (e *absentError) Error() string { return e.err.Error() }
 func (e *absentError) Unwrap() error { return e.err }
 
-// absent reports whether nobody answers at the socket, or only a daemon that is about to end, so that another one may
+// Absent reports whether nobody answers at the socket, or only a daemon that is about to end, so that another one may
 // be started.
-func absent(err error) bool {
+func Absent(err error) bool {
 	var e *absentError
 	return errors.As(err, &e)
 }
@@ -125,7 +125,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 func (c *Client) Get(ctx context.Context, path string, out any) error {
 	err := c.Do(ctx, http.MethodGet, path, nil, out)
 	var ended *lostError
-	if (absent(err) || errors.As(err, &ended)) && c.options.Launch != nil {
+	if (Absent(err) || errors.As(err, &ended)) && c.options.Launch != nil {
 		if err = c.options.Launch.start(ctx, c); err == nil {
 			err = c.Do(ctx, http.MethodGet, path, nil, out)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,7 +108,7 @@ func (l *Launch) start(ctx context.Context, c *Client) error {
 
 // launch starts the process and waits until it, or another one, answers.
 func (l *Launch) launch(ctx context.Context, c *Client, look <-chan time.Time) error {
-	if err := c.greet(ctx); !absent(err) {
+	if err := c.greet(ctx); !Absent(err) {
 		return err // another command was quicker
 	}
 	// Not by atomicfile: a process writes into it.
@@ -133,7 +134,7 @@ func (l *Launch) launch(ctx context.Context, c *Client, look <-chan time.Time) e
 	var exit error
 	for over := false; ; {
 		err := c.greet(ctx)
-		if !absent(err) && ctx.Err() == nil {
+		if !Absent(err) && ctx.Err() == nil {
 			return err
 		}
 		if over {
@@ -152,6 +153,11 @@ func (l *Launch) launch(ctx context.Context, c *Client, look <-chan time.Time) e
 // failed returns the reason why the daemon ended, with the end of its output.
 func (l *Launch) failed(exit error) error {
 	said := tail(l.Output, 0, toldLines)
+	// The last lines are an error and its hint, as every program of Scout writes them.
+	said, hint, _ := strings.Cut(said, "; hint: ")
+	if said = strings.TrimPrefix(said, "scout: "); hint != "" {
+		return scout.Errorf(scout.CodeDaemonStart, "the daemon ended at its start: %s", said).WithHint("%s", hint)
+	}
 	if said == "" {
 		said = "it wrote nothing"
 		if exit != nil {
