@@ -44,7 +44,7 @@ func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Trans
 	} else if keep.Title = filepath.Base(in.Name()); in.Name() == "" {
 		keep.Title = "standard input"
 	}
-	if err := c.Post(ctx, "/transcripts", keep, &v1.TranscriptSummary{}); err != nil {
+	if err := c.PostOnce(ctx, "/transcripts", keep, &v1.TranscriptSummary{}); err != nil {
 		return notKept(err)
 	}
 	a.tellRetention()

@@ -14,8 +14,11 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
@@ -50,7 +53,7 @@ type Options struct {
 type Client struct {
 	options Options
 	http    *http.Client
-	told    bool
+	told    atomic.Bool
 }
 
 // Connect returns a client of the daemon that answers at the socket. If none answers, it starts one, or without Launch
@@ -123,11 +126,16 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Get reads the resource at the path, below /api/v1, into out. If the daemon ends meanwhile, it asks the next one.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
-	err := c.Do(ctx, http.MethodGet, path, nil, out)
+	return c.again(ctx, request{method: http.MethodGet, path: path}, out)
+}
+
+// again sends a request that may be sent twice. If the daemon ends meanwhile, it asks the next one.
+func (c *Client) again(ctx context.Context, r request, out any) error {
+	err := c.exchange(ctx, r, out)
 	var ended *lostError
 	if (Absent(err) || errors.As(err, &ended)) && c.options.Launch != nil {
 		if err = c.options.Launch.start(ctx, c); err == nil {
-			err = c.Do(ctx, http.MethodGet, path, nil, out)
+			err = c.exchange(ctx, r, out)
 		}
 	}
 	return err
@@ -136,6 +144,12 @@ func (c *Client) Get(ctx context.Context, path string, out any) error {
 // Post sends a body, which may be nil, and reads the answer into out, which may be nil.
 func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 	return c.Do(ctx, http.MethodPost, path, in, out)
+}
+
+// PostOnce is Post for something that must not be made twice. If the daemon ends meanwhile, the next one gets the same request with the
+// same key: if the first one carried it out, it gives the same answer.
+func (c *Client) PostOnce(ctx context.Context, path string, in, out any) error {
+	return c.again(ctx, request{method: http.MethodPost, path: path, key: strings.ToLower(ulid.Make().String()), body: in}, out)
 }
 
 // Do sends a request and reads the answer. An error of the daemon has its code, text and hint.
@@ -187,9 +201,11 @@ func (c *Client) GetTagged(ctx context.Context, path string, out any) (etag stri
 
 // request is a request to the daemon.
 type request struct {
-	method, path, etag string
-	body               any  // nil for none
-	alsoUnhealthy      bool // 503 is an answer as well
+	method, path  string
+	etag          string
+	key           string // by which the daemon recognises it when it is sent again; empty for none
+	body          any    // nil for none
+	alsoUnhealthy bool   // 503 is an answer as well
 }
 
 func (c *Client) exchange(ctx context.Context, r request, out any) error {
@@ -242,6 +258,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.etag != "" {
 		request.Header.Set("If-Match", r.etag)
 	}
+	if r.key != "" {
+		request.Header.Set(v1.HeaderIdempotency, r.key)
+	}
 	if parent := observe.Traceparent(ctx); parent != "" {
 		request.Header.Set("Traceparent", parent)
 	}
@@ -249,8 +268,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}
-	if version := response.Header.Get(v1.HeaderVersion); version != "" && version != c.options.Version && c.options.Differs != nil && !c.told {
-		c.told = true
+	if version := response.Header.Get(v1.HeaderVersion); version != "" && version != c.options.Version && c.options.Differs != nil && c.told.CompareAndSwap(false, true) {
 		c.options.Differs(version)
 	}
 	if response.StatusCode < http.StatusBadRequest || r.alsoUnhealthy && response.StatusCode == http.StatusServiceUnavailable && response.Header.Get(v1.HeaderCode) == "" {

@@ -157,3 +157,55 @@ func TestTheCallersTimeIsOver(t *testing.T) {
 		t.Errorf("%v (%s)", err, scout.CodeOf(err))
 	}
 }
+
+// What must not be made twice is sent again with the same key after the daemon ended in the middle; what has no key is not sent again.
+func TestAPostIsSentAgainOnlyWithItsKey(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		send func(*client.Client, context.Context) error
+		sent int
+		code scout.Code
+	}{
+		"with a key": {func(c *client.Client, ctx context.Context) error {
+			return c.PostOnce(ctx, "/transcripts", struct{}{}, nil)
+		}, 2, ""},
+		"without a key": {func(c *client.Client, ctx context.Context) error {
+			return c.Post(ctx, "/recorder/start", struct{}{}, nil)
+		}, 1, scout.CodeDaemonUnreachable},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			keys := make(chan string, 4)
+			socket := answering(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet {
+					_, _ = fmt.Fprint(w, `{"api":1}`)
+					return
+				}
+				keys <- r.Header.Get(v1.HeaderIdempotency)
+				if len(keys) == 1 {
+					panic(http.ErrAbortHandler) // as if it was killed
+				}
+				_, _ = fmt.Fprint(w, `{}`)
+			})
+			dir := t.TempDir()
+			daemon, err := client.Connect(t.Context(), client.Options{Socket: socket, Launch: &client.Launch{
+				Program: "/no/such/program", Dir: dir, Output: filepath.Join(dir, "output"), Log: filepath.Join(dir, "log"),
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer daemon.Close()
+			if err := c.send(daemon, t.Context()); scout.CodeOf(err) != c.code {
+				t.Errorf("%v (%s), want %q", err, scout.CodeOf(err), c.code)
+			}
+			close(keys)
+			var sent []string
+			for key := range keys {
+				sent = append(sent, key)
+			}
+			if len(sent) != c.sent || c.sent == 2 && (sent[0] == "" || sent[0] != sent[1]) {
+				t.Errorf("it was sent with the keys %q, want %d times", sent, c.sent)
+			}
+		})
+	}
+}
