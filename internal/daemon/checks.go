@@ -3,11 +3,13 @@ package daemon
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
@@ -36,6 +38,14 @@ func formatOf(s *settings.Loaded) scout.Format {
 func diskCheck(dir string, format scout.Format) health.Check {
 	return health.Check{Name: "disk", Critical: true, Probe: func(ctx context.Context) health.Result {
 		if _, err := os.Stat(dir); os.IsNotExist(err) {
+			parent := filepath.Dir(dir)
+			for _, err := os.Stat(parent); os.IsNotExist(err) && parent != filepath.Dir(parent); _, err = os.Stat(parent) {
+				parent = filepath.Dir(parent)
+			}
+			if err := unix.Access(parent, unix.W_OK); err != nil {
+				err = scout.FileError(scout.CodeWriteFailed, "make the folder of recordings in "+parent, err)
+				return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
+			}
 			return health.Result{Status: health.Healthy, Reason: "the folder of recordings is made with the first one"}
 		}
 		folder, err := recording.OpenFolder(dir)

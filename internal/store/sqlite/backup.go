@@ -78,7 +78,7 @@ func removeDatabase(path string) error {
 
 // vacuumInto writes what the database holds into an empty file.
 func vacuumInto(ctx context.Context, from, to string, prepare func(*conn) error) (err error) {
-	source, err := connect(ctx, from, connection{busy: 5 * time.Second, cacheKiB: 2 << 10, plain: true})
+	source, err := lookInto(ctx, from, connection{busy: 5 * time.Second, cacheKiB: 2 << 10, plain: true})
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func CheckFile(ctx context.Context, path string) (Report, error) {
 	if _, err := os.Stat(path); err != nil {
 		return report, scout.FileError(scout.CodeReadFailed, doing, err)
 	}
-	c, err := connect(ctx, path, connection{busy: 5 * time.Second, cacheKiB: 4 << 10, readOnly: true})
+	c, err := lookInto(ctx, path, connection{busy: 5 * time.Second, cacheKiB: 4 << 10, readOnly: true})
 	if err == nil {
 		defer func() { _ = c.close() }() // only read
 		report.Version, err = readVersion(ctx, c)

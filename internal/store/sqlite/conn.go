@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -23,6 +24,8 @@ type connection struct {
 	// damaged reads a file that is shorter than it says, which SQLite refuses otherwise.
 	damaged  bool
 	maxPages int
+	// unchanging reads a file that nobody can change, without locks and log.
+	unchanging bool
 }
 
 // conn is one connection with the statements that it has prepared: preparing takes longer than most of them run. It is for one
@@ -38,7 +41,11 @@ const maxStatements = 300
 
 // connect opens a connection to the database at path.
 func connect(ctx context.Context, path string, c connection) (*conn, error) {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath())
+	name := "file:" + (&url.URL{Path: path}).EscapedPath()
+	if c.unchanging {
+		name += "?immutable=1"
+	}
+	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +60,20 @@ func connect(ctx context.Context, path string, c connection) (*conn, error) {
 		}
 	}
 	return opened, nil
+}
+
+// lookInto opens a database from which is only read. On a disk that is mounted read-only, SQLite cannot make the files with which it follows other
+// programs: there the file is read as it is, unless changes that are not in it yet lie in a log.
+func lookInto(ctx context.Context, path string, c connection) (*conn, error) {
+	opened, err := connect(ctx, path, c)
+	if scout.CodeOf(fail("open", err)) != scout.CodeFilePermission {
+		return opened, err
+	}
+	if log, statErr := os.Stat(path + walSuffix); statErr == nil && log.Size() > 0 {
+		return nil, err
+	}
+	c.unchanging = true
+	return connect(ctx, path, c)
 }
 
 // pragmas returns what is said to SQLite first, in this order.

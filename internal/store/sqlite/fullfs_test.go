@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -76,5 +77,17 @@ func TestFileSystemThatIsReadOnly(t *testing.T) {
 	wantCode(t, err, scout.CodeFilePermission)
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
+	}
+	// It can be checked, rescued and restored from there all the same: a backup may lie on such a disk.
+	report, err := sqlite.CheckFile(t.Context(), path)
+	if err != nil || len(report.Problems) > 0 || report.Transcripts != 2 {
+		t.Errorf("check: %+v, %v", report, err)
+	}
+	elsewhere := t.TempDir()
+	if result, err := sqlite.Rescue(t.Context(), path, filepath.Join(elsewhere, "rescued.db")); err != nil || result.Transcripts != 2 || len(result.Lost) > 0 {
+		t.Errorf("rescue: %+v, %v", result, err)
+	}
+	if _, err := sqlite.Restore(t.Context(), path, filepath.Join(elsewhere, sqlite.FileName), time.Now()); err != nil {
+		t.Errorf("restore: %v", err)
 	}
 }

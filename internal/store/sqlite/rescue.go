@@ -56,7 +56,7 @@ func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error)
 }
 
 func rescueInto(ctx context.Context, damaged, to string, result *Rescued) (err error) {
-	from, err := connect(ctx, damaged, connection{busy: time.Second, cacheKiB: 4 << 10, readOnly: true, damaged: true})
+	from, err := lookInto(ctx, damaged, connection{busy: time.Second, cacheKiB: 4 << 10, readOnly: true, damaged: true})
 	if err != nil {
 		return err
 	}
