@@ -141,11 +141,13 @@ func (s *Sweeper) Sweep(ctx context.Context) (Swept, error) {
 func joined(errs []error) error {
 	said := make(map[string]bool)
 	return errors.Join(slices.DeleteFunc(errs, func(err error) bool {
-		if err == nil || said[err.Error()] {
+		if err == nil {
 			return true
 		}
-		said[err.Error()] = true
-		return false
+		text := scout.Plain(err)
+		again := said[text]
+		said[text] = true
+		return again
 	})...)
 }
 
