@@ -156,11 +156,11 @@ func TestAPurgeWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{})
-	const count = 60
+	const count = 24
 	for n := range count {
 		say(t, s, 10*n)
 	}
-	for n := range 120 { // rows that come between others move those to other pages
+	for n := range 2 * count { // rows that come between others move those to other pages
 		if err := put(t.Context(), s, 10*(n%count)+5+n/count, "filler "+strings.Repeat("and more of it ", n)); err != nil {
 			t.Fatal(err)
 		}
@@ -174,16 +174,20 @@ func TestAPurgeWhileOthersWrite(t *testing.T) {
 				return
 			default:
 			}
-			if err := put(t.Context(), s, 10*(n%count)+1+n/count%4, "written meanwhile "+strings.Repeat("again ", n%200)); err != nil {
+			if n >= 4*count {
+				<-stop
+				continue
+			}
+			if err := put(t.Context(), s, 10*(n%count)+1+n/count%4, "written meanwhile "+strings.Repeat("again ", n*7%100)); err != nil {
 				written <- err
 				return
 			}
 		}
 	}()
 	var purged []int
-	for first := 0; first < count; first += 12 {
+	for first := 0; first < count; first += 8 {
 		var ids []string
-		for n := first; n < first+12; n++ {
+		for n := first; n < first+8; n++ {
 			purged, ids = append(purged, 10*n), append(ids, storetest.ID(10*n))
 		}
 		if err := s.Purge(t.Context(), ids...); err != nil {
