@@ -34,13 +34,19 @@ func newLiveDecodeCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "live-decode DIR",
 		Short: "Measure live text on a simulated clock",
-		Long: `Dictates the clips of DIR: audio comes at the rate of speech on a simulated clock, on which a decode takes as long as it really took, so that
-an hour of speech needs a few minutes. Prints how long after the stop the text was complete, for dictations of several lengths stopped inside a
-word and 0, 100, 300 and 1000 ms after the last word, when the first text came, when words were committed, whether a committed word changed,
-and the word error rate against a single pass over the same audio. DIR is as for scout-bench transcribe.
+		Long: `Dictates the clips in DIR: audio arrives at the rate of speech on a simulated
+clock, on which a decode takes as long as it really took. So an hour of speech
+takes a few minutes.
 
---clock cpu counts the processor time of the engine in place of elapsed time. The result is then what a machine without other work would show,
-without the time between two processes.`,
+It stops dictations of several lengths inside a word, and 0, 100, 300 and 1000
+ms after the last word. It prints how long after the stop the text was complete,
+when the first text came, when words were committed, whether a committed word
+changed, and the word error rate against a single pass over the same audio. DIR
+is a folder as for scout-bench transcribe.
+
+With --clock cpu, the clock counts the processor time of the engine. The result
+is then that of a machine without other work, without the time between two
+processes.`,
 		Example: `  scout-bench live-decode speech/
   scout-bench live-decode speech/ --clock cpu --takes 10 --json`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),

@@ -33,8 +33,8 @@ one and changes nothing.
 The recording ends with "scout stop", or after --duration. A process of its own
 records: it continues even if this command or the daemon is killed.
 
-With --transcribe the daemon makes the text when the recording has ended, however
-it ends. "scout stop" then waits for the text and prints it.`,
+With --transcribe, the daemon makes the text when the recording has ended,
+however it ends. "scout stop" then waits for the text and prints it.`,
 		Example: `  scout start
   scout start --device "USB" --duration 30m
   scout start --transcribe; sleep 60; scout stop`,

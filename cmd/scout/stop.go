@@ -57,10 +57,10 @@ func newStopCommand(a *app) *cobra.Command {
 prints the path of the file. If nothing is being recorded, it says so and prints
 the path of the last recording.
 
-With --transcribe, here or at "scout start", it waits for the text and prints that
-instead. The daemon makes the text. If this command is interrupted, or the daemon
-is killed, the text is made later, and "scout transcripts show" prints it.
---transcribe=false makes no text, whatever "scout start" was told.`,
+With --transcribe, here or at "scout start", it waits for the text and prints
+that instead. The daemon makes the text. If this command is interrupted, or the
+daemon is killed, the text is made later, and "scout transcripts show" prints
+it. --transcribe=false makes no text, whatever "scout start" was told.`,
 		Example: `  scout stop
   scout stop --transcribe
   scout stop --json | jq -r .recording.id`,

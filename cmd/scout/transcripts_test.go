@@ -186,7 +186,7 @@ func TestChangesAreJSON(t *testing.T) {
 		{`^{"problems":\[\],"restored":\["` + kept.ID + `"\]}$`, 0, []string{"transcripts", "restore", kept.ID}},
 		{`^{"path":".*copy.db","size_bytes":[1-9][0-9]*}$`, 0, []string{"backup", backup}},
 		{`^{"path":".*scout.db","from":".*copy.db","kept":".*"}$`, 0, []string{"restore", backup}},
-		{`"recordings":2,"transcripts":2`, 0, []string{"check"}},
+		{`"recordings":2,"transcripts":1,"versions":2`, 0, []string{"check"}},
 		{`^{"problems":\[\],"trashed":\["` + recorded + `"\]}$`, 0, []string{"recordings", "trash", recorded}},
 		{`^{"trash":\["` + recorded + `"\]}$`, 0, []string{"recordings", "restore"}},
 		{`^{"problems":\[\],"restored":\["` + recorded + `"\]}$`, 0, []string{"recordings", "restore", recorded}},
