@@ -73,6 +73,10 @@ func position(r *http.Request) (after uint64, given bool, err error) {
 
 // send answers a request with a feed, until the feed ends, the client goes, or the server stops.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
+	if r.Method == http.MethodHead { // it has no events, and must end
+		w.Header().Set("Content-Type", eventStream)
+		return
+	}
 	if s.streams.Add(1) > maxStreams {
 		s.streams.Add(-1)
 		s.refuse("streams", r.RemoteAddr, scout.CodeRateLimit)

@@ -131,6 +131,24 @@ func TestRequestsOneBehindTheOther(t *testing.T) {
 	}
 }
 
+// HEAD has an end, also of what has none.
+func TestTheHeadOfAStreamEnds(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	r := bufio.NewReader(s.raw(t, strings.Join([]string{
+		"HEAD /api/v1/events", "HEAD /api/v1/recorder/level/stream", "HEAD /api/v1/recordings/" + string(exampleID) + "/audio?follow=true", "HEAD /api/v1/recordings/" + string(exampleID) + "/audio?as=wav", "HEAD /api/v1/version",
+	}, " HTTP/1.1\r\nHost: s\r\n\r\n")+" HTTP/1.1\r\nHost: s\r\n\r\n"))
+	for i := range 5 {
+		if response, _ := reads(t, r, "HEAD"); response.StatusCode != 200 {
+			t.Errorf("answer %d: %d", i, response.StatusCode)
+		}
+	}
+	if s.server.Streams() != 0 {
+		t.Errorf("%d streams are open", s.server.Streams())
+	}
+}
+
 // A client that goes away in the middle, at whatever moment, leaves nothing half done and nothing behind.
 func TestClientsThatGoAway(t *testing.T) {
 	before := goleak.IgnoreCurrent()
