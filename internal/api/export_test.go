@@ -28,3 +28,6 @@ func OperationExample(operation string) (Example, bool) {
 
 // Unambiguous is what every body goes through before it is decoded.
 func Unambiguous(data []byte) error { return unambiguous(data) }
+
+// IsProbe reports whether a request only looks whether Scout is well.
+func IsProbe(r *http.Request) bool { return isProbe(r) }

@@ -239,9 +239,19 @@ func (l *limited) Accept() (net.Conn, error) {
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
+// isProbe reports whether a request only looks whether Scout is well: a monitor that asks every minute keeps no daemon
+// running. The version is what every command asks first.
+func isProbe(r *http.Request) bool {
+	switch path.Clean("/" + r.URL.Path) {
+	case "/livez", "/readyz", "/healthz", "/metrics", prefix + "/health", prefix + "/version":
+		return r.Method == http.MethodGet || r.Method == http.MethodHead
+	}
+	return false
+}
+
 // serve is around every request.
 func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
-	if s.options.Begin != nil {
+	if s.options.Begin != nil && !isProbe(r) {
 		defer s.options.Begin()()
 	}
 	began := time.Now()
