@@ -112,7 +112,7 @@ func (o outcome) complains(t *testing.T, code int, says, hint string) {
 	if o.code != code || len(lines) > 2 || !strings.HasPrefix(lines[0], "scout: ") || !tells(lines[0], says) {
 		t.Errorf("exit %d, %q: want exit %d and one line with %q", o.code, o.err, code, says)
 	}
-	if hint != "" && len(lines) < 2 || len(lines) > 1 && !(strings.HasPrefix(lines[1], "  hint: ") && strings.Contains(lines[1], hint)) {
+	if hint != "" && len(lines) < 2 || len(lines) > 1 && (!strings.HasPrefix(lines[1], "  hint: ") || !strings.Contains(lines[1], hint)) {
 		t.Errorf("%q: want a hint with %q", o.err, hint)
 	}
 }

@@ -138,5 +138,6 @@ func (a *app) changeThroughDaemon(ctx context.Context, change settings.Change) (
 		return now, false, nil // Save says what is wrong
 	}
 	patch := map[string]map[string]any{group: {name: change.Value}}
-	return now, true, c.Do(ctx, http.MethodPatch, "/settings", patch, &now)
+	err = c.Do(ctx, http.MethodPatch, "/settings", patch, &now)
+	return now, true, err
 }

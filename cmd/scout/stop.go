@@ -102,7 +102,8 @@ func (a *app) stopThroughDaemon(ctx context.Context, o textOptions, asJSON bool)
 	a.tellStopped(&out)
 	if t := out.Transcription; o.transcribe || t != nil && (!out.Already || backlog.State(t.State).Owed()) {
 		var text *v1.Transcript
-		last, textErr := v1.Transcription{ID: r.ID}, error(nil)
+		var last v1.Transcription
+		var textErr error
 		c, last, text, textErr = a.awaitText(ctx, c, r.ID)
 		out.Transcription, out.Transcript = &last, text
 		if textErr != nil && !o.transcribe && backlog.NeedsModel(textErr) { // this command did not ask for it: no failure
@@ -177,7 +178,7 @@ func (a *app) tellStopped(out *stopped) {
 
 // printText prints a text. Audio that is missing in it is an error.
 func (a *app) printText(t *v1.Transcript) error {
-	if err := text.Write(a.Std.Out, text.Plain, text.Document{Transcript: t.Object.Transcript()}); err != nil {
+	if err := text.Write(a.Std.Out, text.Plain, text.Document{Transcript: t.Transcript()}); err != nil {
 		return err
 	}
 	return a.complete(t)
@@ -185,7 +186,7 @@ func (a *app) printText(t *v1.Transcript) error {
 
 // complete tells the warnings about a text, and returns an error if audio is missing in it.
 func (a *app) complete(t *v1.Transcript) error {
-	transcript := t.Object.Transcript()
+	transcript := t.Transcript()
 	for i := range transcript.Warnings {
 		a.Notef("%s: warning: %s\n", a.Name, transcript.Warnings[i].Message)
 	}

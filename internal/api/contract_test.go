@@ -63,7 +63,7 @@ func exemplary(s *served) {
 func (s *served) prepare(id string) {
 	s.t.Helper()
 	s.record(exampleID)
-	s.do("POST", "/api/v1/transcripts", `{"recording":"`+string(exampleID)+`",`+kept[strings.Index(kept, `"transcript"`):])
+	s.do("POST", "/api/v1/transcripts", `{"recording":"`+string(exampleID)+`",`+keptTranscript())
 	for operation, request := range map[string][2]string{
 		"post-recorder-cancel":        {"POST", "/api/v1/recorder/start"},
 		"post-recordings-id-restore":  {"DELETE", "/api/v1/recordings/" + string(exampleID)},

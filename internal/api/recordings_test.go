@@ -107,7 +107,7 @@ func TestARecordingIsDeletedRestoredAndPurged(t *testing.T) {
 			at, id := at, string(exampleID)
 			if withAudio {
 				s.record(exampleID)
-				if response, body := s.do("POST", "/api/v1/transcripts", `{"recording":"`+id+`",`+kept[strings.Index(kept, `"transcript"`):]); response.StatusCode != 201 {
+				if response, body := s.do("POST", "/api/v1/transcripts", `{"recording":"`+id+`",`+keptTranscript()); response.StatusCode != 201 {
 					t.Fatalf("%d %s", response.StatusCode, body)
 				}
 			} else {
@@ -189,7 +189,7 @@ func TestARecordingIsVerifiedDrawnAndExported(t *testing.T) {
 	if response, body := s.do("GET", at+"/export?format=txt", ""); response.StatusCode != 404 {
 		t.Errorf("a text that is not there: %d %s", response.StatusCode, body)
 	}
-	s.do("POST", "/api/v1/transcripts", `{"recording":"`+string(exampleID)+`",`+kept[strings.Index(kept, `"transcript"`):])
+	s.do("POST", "/api/v1/transcripts", `{"recording":"`+string(exampleID)+`",`+keptTranscript())
 	if response, body := s.do("GET", at+"/export?format=txt", ""); response.StatusCode != 200 || !strings.Contains(body, "Good morning") || !strings.Contains(response.Header.Get("Content-Disposition"), ".txt") {
 		t.Errorf("%d %v %s", response.StatusCode, response.Header, body)
 	}

@@ -96,31 +96,29 @@ func (s *Server) registerSystem(api huma.API) {
 
 // registerProbes adds what supervisors ask, outside of this version.
 func (s *Server) registerProbes(api huma.API) {
-	probe := func(path, summary, description, media string, also []int, handler http.HandlerFunc) {
-		s.add(api, stream{
-			about:   about{method: http.MethodGet, path: path, summary: summary, description: description, also: also},
-			answers: []string{media}, root: true, handler: handler,
-		})
+	probe := func(a about, media string, handler http.HandlerFunc) {
+		a.method = http.MethodGet
+		s.add(api, stream{about: a, answers: []string{media}, root: true, handler: handler})
 	}
 	const asJSON = "application/json"
 	unavailable := []int{http.StatusServiceUnavailable}
-	probe("/livez", "Whether the process answers", "200 while the process answers.", asJSON, nil, func(w http.ResponseWriter, _ *http.Request) {
+	probe(about{path: "/livez", summary: "Whether the process answers", description: "200 while the process answers."}, asJSON, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
-	probe("/readyz", "Whether work is accepted", "200 while the daemon can work; else 503 with reasons.", asJSON, unavailable, func(w http.ResponseWriter, _ *http.Request) {
+	probe(about{path: "/readyz", summary: "Whether work is accepted", description: "200 while the daemon can work; else 503 with reasons.", also: unavailable}, asJSON, func(w http.ResponseWriter, _ *http.Request) {
 		if reasons := s.services.NotReady(); len(reasons) > 0 {
 			writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons})
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
-	probe("/healthz", "How each part of Scout is", "The answer of GET /api/v1/health.", asJSON, unavailable, func(w http.ResponseWriter, r *http.Request) {
+	probe(about{path: "/healthz", summary: "How each part of Scout is", description: "The answer of GET /api/v1/health.", also: unavailable}, asJSON, func(w http.ResponseWriter, r *http.Request) {
 		out := healthAnswer(s.services.Health(r.Context(), false))
 		writeJSON(w, out.Status, out.Body)
 	})
 	if s.options.Gatherer != nil {
 		metrics := promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
-		probe("/metrics", "The metrics", "In the text format of Prometheus, or as OpenMetrics if the header Accept asks for it.", "text/plain", nil, metrics.ServeHTTP)
+		probe(about{path: "/metrics", summary: "The metrics", description: "In the text format of Prometheus, or as OpenMetrics if the header Accept asks for it."}, "text/plain", metrics.ServeHTTP)
 	}
 }
 

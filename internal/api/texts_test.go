@@ -15,6 +15,12 @@ const kept = `{"title":"talk.mp3","transcript":{"model":"m","language":"en","dur
 {"start":0,"end":2.25,"text":"Good morning, Zoë.","words":[{"word":"Good","start":0.1,"end":0.4,"logprob":-0.5},{"word":"morning,"},{"word":"Zoë."}]},
 {"start":2.5,"end":4.5,"text":"The budget is 40 euros."}]}}`
 
+// keptTranscript is the end of kept, without its title.
+func keptTranscript() string {
+	_, transcript, _ := strings.Cut(kept, `"title":"talk.mp3",`)
+	return transcript
+}
+
 // put keeps the text and returns its id.
 func (s *served) put(body string) string {
 	s.t.Helper()

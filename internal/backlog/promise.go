@@ -163,7 +163,7 @@ func (b *Backlog) Acceptable(ctx context.Context, o Order) error {
 	}
 	r, release, err := b.options.Engines.Borrow(ctx, o.Model)
 	if err != nil {
-		return nil //nolint:nilerr // see above
+		return nil // see above
 	}
 	defer release()
 	_, err = r.Language(o.Language)

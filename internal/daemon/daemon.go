@@ -204,7 +204,7 @@ func (d *daemon) startStore(ctx context.Context) error {
 		d.storeErr = d.options.Failures.Count(err)
 		d.log.Error(eventStageFailed, slog.String("stage", "store"), slog.String("step", "open"), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		d.store, d.backup = closedStore{err}, func(context.Context, string) error { return err }
-		return nil //nolint:nilerr // the daemon works without texts; health and the calls say why
+		return nil // the daemon works without texts; health and the calls say why
 	}
 	d.store, d.storeCheck = st, st.HealthCheck()
 	d.backup = func(ctx context.Context, path string) error {

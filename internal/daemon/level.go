@@ -31,9 +31,11 @@ func (d *daemon) levels(ctx context.Context, device string, every time.Duration,
 		return err
 	}
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { // ended by end, waited for below
-		ended <- d.options.Failures.Guard("level", func() error { return session.Run(running) })
+	ended := make(chan struct{})
+	var runErr error // of Run; read after ended
+	go func() {      // ended by end, waited for below
+		defer close(ended)
+		runErr = d.options.Failures.Guard("level", func() error { return session.Run(running) })
 	}()
 	defer func() {
 		end()
@@ -48,6 +50,8 @@ func (d *daemon) levels(ctx context.Context, device string, every time.Duration,
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-ended:
+			return runErr
 		case <-ticker.C:
 		}
 		status := session.Status()

@@ -31,11 +31,6 @@ func newCurrent(s *settings.Loaded) *current {
 	return &current{started: s, record: s.Record, daemon: s.Daemon, keep: s.Retention}
 }
 
-// atOnce reports whether a setting takes effect as soon as it is changed.
-func atOnce(name string) bool {
-	return strings.HasPrefix(name, "record.") || strings.HasPrefix(name, "retention.") || name == "daemon.idle"
-}
-
 // retention is how long things are kept.
 func (c *current) retention() settings.Retention {
 	c.mu.Lock()

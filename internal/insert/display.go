@@ -88,11 +88,25 @@ func (x *display) setUp() error {
 		name string
 		atom *xproto.Atom
 	}{
-		{"CLIPBOARD", &x.atoms.clipboard}, {"PRIMARY", &x.atoms.primary}, {"TARGETS", &x.atoms.targets}, {"MULTIPLE", &x.atoms.multiple},
-		{"TIMESTAMP", &x.atoms.timestamp}, {"INCR", &x.atoms.incr}, {"UTF8_STRING", &x.atoms.utf8}, {"TEXT", &x.atoms.text},
-		{"text/plain", &x.atoms.plain}, {"text/plain;charset=utf-8", &x.atoms.plainUTF8}, {"_SCOUT_INSERT", &x.atoms.property}, {"_SCOUT_TIME", &x.atoms.stamp},
-		{"ATOM_PAIR", &x.atoms.pair}, {"ATOM", &x.atoms.atom}, {"INTEGER", &x.atoms.integer}, {"STRING", &x.atoms.str},
-		{"SAVE_TARGETS", &x.atoms.saveTargets}, {"WM_PROTOCOLS", &x.atoms.protocols}, {"_NET_WM_PING", &x.atoms.ping},
+		{"CLIPBOARD", &x.atoms.clipboard},
+		{"PRIMARY", &x.atoms.primary},
+		{"TARGETS", &x.atoms.targets},
+		{"MULTIPLE", &x.atoms.multiple},
+		{"TIMESTAMP", &x.atoms.timestamp},
+		{"INCR", &x.atoms.incr},
+		{"UTF8_STRING", &x.atoms.utf8},
+		{"TEXT", &x.atoms.text},
+		{"text/plain", &x.atoms.plain},
+		{"text/plain;charset=utf-8", &x.atoms.plainUTF8},
+		{"_SCOUT_INSERT", &x.atoms.property},
+		{"_SCOUT_TIME", &x.atoms.stamp},
+		{"ATOM_PAIR", &x.atoms.pair},
+		{"ATOM", &x.atoms.atom},
+		{"INTEGER", &x.atoms.integer},
+		{"STRING", &x.atoms.str},
+		{"SAVE_TARGETS", &x.atoms.saveTargets},
+		{"WM_PROTOCOLS", &x.atoms.protocols},
+		{"_NET_WM_PING", &x.atoms.ping},
 	} {
 		reply, err := xproto.InternAtom(x.conn, false, uint16(len(a.name)), a.name).Reply()
 		if err != nil {

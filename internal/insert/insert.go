@@ -137,10 +137,10 @@ func (s *Session) insert(ctx context.Context, text string) Result {
 	saved, err := x.save(ctx, target, s.timing)
 	if err != nil { // what is on the clipboard could not be put back: it stays, and the text is typed
 		if typeErr := x.xdotool(ctx, text); typeErr == nil {
-			r.Method, r.Clipboard, r.Code, r.Reason = MethodType, ClipboardKept, scout.CodeOf(err), err.Error()
+			r.Method, r.Clipboard, r.Code, r.Reason = MethodType, ClipboardKept, scout.CodeOf(err), scout.Plain(err)
 			return r
 		}
-		r.Method, r.Clipboard, r.Code, r.Reason = MethodNone, ClipboardKept, scout.CodeOf(err), err.Error()
+		r.Method, r.Clipboard, r.Code, r.Reason = MethodNone, ClipboardKept, scout.CodeOf(err), scout.Plain(err)
 		return r
 	}
 	if !x.letGo(ctx, s.timing) {
@@ -153,7 +153,7 @@ func (s *Session) insert(ctx context.Context, text string) Result {
 	}
 	content := textContent(x, text)
 	if err := x.offer(content, target); err != nil {
-		r.Code, r.Reason = scout.CodeOf(err), err.Error()
+		r.Code, r.Reason = scout.CodeOf(err), scout.Plain(err)
 		return s.leave(text, r)
 	}
 	if err := x.paste(target); err == nil && x.asked(ctx, target, s.timing) {

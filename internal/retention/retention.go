@@ -223,11 +223,13 @@ func (s *Sweeper) delete(e store.Expired, swept *Swept) (gone bool, err error) {
 	if used, err := s.folder.InUse(id); err != nil {
 		return false, fmt.Errorf("remove the audio of %s: %w", e.Recording, err)
 	} else if used {
-		return false, s.inUse(e, swept)
+		s.inUse(e, swept)
+		return false, nil
 	}
 	switch err := s.folder.Delete(id); scout.CodeOf(err) {
 	case scout.CodeRecordingInUse:
-		return false, s.inUse(e, swept)
+		s.inUse(e, swept)
+		return false, nil
 	case scout.CodeRecordingNotFound:
 		return true, nil
 	default:
@@ -241,10 +243,9 @@ func (s *Sweeper) delete(e store.Expired, swept *Swept) (gone bool, err error) {
 }
 
 // inUse counts a recording that waits for the next sweep. It is not a failure.
-func (s *Sweeper) inUse(e store.Expired, swept *Swept) error {
+func (s *Sweeper) inUse(e store.Expired, swept *Swept) {
 	swept.InUse++
 	s.log.Debug(eventInUse, slog.String(recording.KeyRecording, e.Recording))
-	return nil
 }
 
 // trim removes old events.

@@ -442,6 +442,7 @@ func (f *failing) Due(context.Context, store.Retention) (store.Due, error) {
 	f.looks = append(f.looks, time.Now())
 	return store.Due{}, f.err
 }
+
 func (f *failing) AskedPurges(context.Context) ([]string, error)                  { return nil, nil }
 func (f *failing) FinishPurges(context.Context) error                             { return nil }
 func (f *failing) TrimJournal(context.Context, string, store.JournalLimits) error { return nil }

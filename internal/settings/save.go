@@ -104,9 +104,9 @@ func lockFolder(dir string) (release func(), err error) {
 		return nil, scout.FileError(scout.CodeReadFailed, "open the folder of the settings file", err)
 	}
 	for began := time.Now(); time.Since(began) < saveWithin; {
-		got, err := filelock.Try(f)
-		if got || err != nil {
-			return func() { _ = filelock.Close(f) }, nil // it was only a lock
+		got, lockErr := filelock.Try(f)
+		if got || lockErr != nil { // lockErr: no locks on this file system
+			return func() { _ = filelock.Close(f) }, nil //nolint:nilerr // the file is replaced in one step anyway
 		}
 		time.Sleep(5 * time.Millisecond) // nothing announces the end of somebody else's lock
 	}
@@ -165,7 +165,7 @@ func (f field) literal(value any) (used any, literal string, err error) {
 	case string:
 		return used, quoted(v), nil
 	}
-	return used, quoted(value.(string)), nil //nolint:forcetypeassert // fromFile takes a length of time as a text only
+	return used, quoted(value.(string)), nil //nolint:forcetypeassert,errcheck // fromFile takes a length of time as a text only
 }
 
 // quoted writes a text as a basic string of TOML. That is a string of JSON, but for one character.

@@ -31,7 +31,7 @@ func Schema() map[string]any {
 		if f.unset != "" {
 			property["x-unset"] = f.unset
 		}
-		groups[group].(map[string]any)["properties"].(map[string]any)[name] = property //nolint:forcetypeassert // made above
+		groups[group].(map[string]any)["properties"].(map[string]any)[name] = property //nolint:forcetypeassert,errcheck // made above
 	}
 	return map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Settings of Scout", "type": "object", "additionalProperties": false, "properties": groups,
@@ -52,7 +52,7 @@ func FromText(name, text string) Change {
 	for _, f := range fields(Default()) {
 		if _, number := f.value.(int); f.name == name && number {
 			if n, err := f.fromText(text); err == nil {
-				return Change{name, int64(n.(int))} //nolint:forcetypeassert // a number
+				return Change{name, int64(n.(int))} //nolint:forcetypeassert,errcheck // a number
 			}
 		}
 	}

@@ -295,7 +295,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		g.err = o.err
 		g.retry = min(max(2*g.retry, firstRetry), lastRetry)
 		g.notBefore = now.Add(g.retry)
-		return said{}, nil
+		return said{}, nil //nolint:nilerr // the task is tried again later; g.err is told meanwhile
 	}
 	g.err, g.retry = nil, 0
 	if t.kind == taskRead {

@@ -30,7 +30,7 @@ func (s *Simulation) Now() time.Duration { return s.now }
 // Calls of Write, Gap, Stop and End are not allowed.
 func (l *Live) Simulate(ctx context.Context, s *Simulation) (final LiveFinal, late time.Duration, err error) {
 	began := time.Unix(0, 0)
-	at := func(d time.Duration) time.Time { return began.Add(d) }
+	at := began.Add
 	var written int64 // frames
 	var current *task
 	var done outcome

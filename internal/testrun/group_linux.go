@@ -33,7 +33,7 @@ func NewControlGroup(t *testing.T, controller string) ControlGroup {
 	if at < 0 {
 		t.Skipf("no control groups with the controller %q here", controller)
 	}
-	folder, err := os.MkdirTemp(trees[at].Own, "scout-test-")
+	folder, err := os.MkdirTemp(trees[at].Own, "scout-test-") //nolint:usetesting // a control group is made in its own file system, and removed below
 	if err != nil {
 		t.Skipf("no control group can be made here: %v", err)
 	}

@@ -39,8 +39,7 @@ func (j *ffmpegJob) probe() (probed, error) {
 		return probed{}, nil
 	}
 	args := append([]string{"-hide_banner", "-loglevel", "error", "-max_alloc", fmt.Sprint(maxFFmpegBlock)}, j.input...)
-	args = append(args, "-i", j.name)
-	args = append(args, "-show_entries",
+	args = append(args, "-i", j.name, "-show_entries",
 		"stream=index,codec_type,codec_name,duration:stream_disposition:stream_tags:format=format_name,duration", "-of", "json")
 	ctx, cancel := context.WithTimeout(j.ctx, j.opts.StallTimeout)
 	defer cancel()

@@ -67,6 +67,7 @@ type lossy struct {
 
 var errLost = errors.New("the connection was lost")
 
+// Update runs the change; its answer, or the change itself, is lost while lose counts down.
 func (l *lossy) Update(ctx context.Context, change func(store.Tx) error) error {
 	if l.lose == 0 {
 		return l.Store.Update(ctx, change)
