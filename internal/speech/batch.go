@@ -250,7 +250,7 @@ func (b *Batch) record(options Options, transcript *scout.Transcript, took time.
 		code := string(scout.CodeOf(err))
 		b.metrics.errors.WithLabelValues(options.Kind, code).Inc()
 		b.scope.Log().Warn(eventTranscriptionFailed, slog.String("kind", options.Kind), slog.String(observe.KeyModel, options.Model),
-			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, scout.Plain(err)), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 		return
 	}
 	words := 0

@@ -178,7 +178,7 @@ func concernsPiece(err error) bool {
 func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 	code := scout.CodeOf(err)
 	c.metrics.aside.WithLabelValues(string(code)).Inc()
-	c.scope.Log().Error(eventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, err.Error()),
+	c.scope.Log().Error(eventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, scout.Plain(err)),
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
 	h := Decoded{
 		Core: coreOf(piece), Failed: true,

@@ -184,7 +184,7 @@ func (l *Live) record(final LiveFinal, took time.Duration, err error) {
 		code := string(scout.CodeOf(err))
 		l.decoder.metrics.errors.WithLabelValues(kindLive, code).Inc()
 		l.scope.Log().Warn(eventTranscriptionFailed, slog.String("kind", kindLive), slog.String(observe.KeyModel, l.options.Model),
-			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, err.Error()), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
+			slog.String(observe.KeyCode, code), slog.String(observe.KeyError, scout.Plain(err)), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))
 		return
 	}
 	l.decoder.metrics.duration.WithLabelValues(kindLive, l.options.Model).Observe(took.Seconds())
