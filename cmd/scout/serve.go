@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/release"
 )
 
@@ -64,6 +65,8 @@ type changedDaemon struct {
 	// PID and Version are of the daemon that was started.
 	PID     int    `json:"pid,omitempty"`
 	Version string `json:"version,omitempty"`
+	// NotReady is what does not work although the daemon runs.
+	NotReady []string `json:"not_ready,omitempty"`
 }
 
 func newServeStopCommand(a *app) *cobra.Command {
@@ -119,15 +122,23 @@ func (a *app) restartDaemon(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	defer c.Close()
-	if !asJSON {
-		a.Notef("a daemon of version %s is running\n", release.Version())
-		return nil
-	}
 	var status v1.Status
 	if err := c.Get(ctx, "/status", &status); err != nil {
 		return err
 	}
-	return cli.WriteJSON(a.Std.Out, changedDaemon{EndedPID: ended.PID, PID: status.PID, Version: status.Version})
+	a.tellNotReady(status.Reasons)
+	if !asJSON {
+		a.Notef("a daemon of version %s is running\n", release.Version())
+		return nil
+	}
+	return cli.WriteJSON(a.Std.Out, changedDaemon{EndedPID: ended.PID, PID: status.PID, Version: status.Version, NotReady: status.Reasons})
+}
+
+// tellNotReady prints what does not work although the daemon runs.
+func (a *app) tellNotReady(reasons []string) {
+	for _, reason := range reasons {
+		a.Notef("%s: not ready: %s\n", a.Name, printable.Line(reason))
+	}
 }
 
 // serve runs the daemon.
@@ -137,9 +148,10 @@ func (a *app) serve(ctx context.Context, onDemand bool) error {
 	o := daemon.Options{
 		Settings: a.Settings, Scope: a.Scope, Failures: a.Failures, Gatherer: a.Registry, Version: release.Version(),
 		Launch: a.launchRecorder("scout serve"), OnDemand: onDemand, LogFile: a.Settings.Log.File,
-		Ready: func(socket string) {
+		Ready: func(socket string, notReady []string) {
 			if !onDemand {
 				a.Notef("%s: serving on %s\n", a.Name, socket)
+				a.tellNotReady(notReady)
 			}
 			if err := footprint.ReturnStartupPages(); err != nil { // it only takes more memory then
 				a.Scope.Log().Debug(footprint.EventStartupPagesStay, slog.String(observe.KeyError, err.Error()))

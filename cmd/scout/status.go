@@ -61,7 +61,11 @@ func statusRows(s *v1.Status) [][]string {
 	case r.Reason != "":
 		state += ": " + r.Reason
 	}
-	rows := [][]string{{"recorder", state}}
+	var rows [][]string
+	for _, reason := range s.Reasons {
+		rows = append(rows, []string{"not ready", reason})
+	}
+	rows = append(rows, []string{"recorder", state})
 	if r.Device != "" {
 		rows = append(rows, []string{"device", r.Device})
 	}
@@ -91,6 +95,9 @@ func statusRows(s *v1.Status) [][]string {
 	rows = append(rows, []string{"engine", engine})
 	if kept := retentionText(s.Retention.AudioDays, s.Retention.TrashDays); kept != "" {
 		rows = append(rows, []string{"retention", kept})
+	}
+	if len(s.RestartRequired) > 0 {
+		rows = append(rows, []string{"settings", strings.Join(s.RestartRequired, ", ") + " changed; to use it: scout serve restart"})
 	}
 	ends := ""
 	if s.Idle != nil {

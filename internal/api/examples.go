@@ -46,7 +46,7 @@ func examples() map[string]example {
 	return map[string]example{
 		"get-version": {status: 200, answer: `{"version":"0.5.0","api":1}`},
 		"get-status": {status: 200, answer: `{"pid":4711,"version":"0.5.0","started_at":"2026-11-28T22:00:00.000Z",
- "uptime_seconds":12.5,"data_dir":"/home/ann/.local/share/scout","recordings_dir":"/home/ann/.local/share/scout/recordings","models_dir":"/home/ann/.local/share/scout/models",
+ "uptime_seconds":12.5,"ready":true,"data_dir":"/home/ann/.local/share/scout","recordings_dir":"/home/ann/.local/share/scout/recordings","models_dir":"/home/ann/.local/share/scout/models",
  "processes":[{"name":"scout","pid":4711,"rss_bytes":37687296}],"engine":{"state":"unloaded","starts":0},"transcriptions":{"count":0,"failed":0,"data":[]},
  "recorder":{"state":"idle"},"retention":{"audio_days":30,"trash_days":30},"connections":1,"streams":0}`},
 		"get-health":          {status: 200, answer: exampleHealth},

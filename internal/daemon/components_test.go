@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
 // componentNames are those of all components of a daemon.
@@ -31,7 +37,7 @@ func served(t *testing.T, fault func(component string)) (dir string, registry *p
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { // ended by stop
 		ended <- Run(ctx, Options{
-			Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Fault: fault, Ready: func(string) { close(ready) },
+			Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Fault: fault, Ready: func(string, []string) { close(ready) },
 		})
 	}()
 	select {
@@ -109,5 +115,86 @@ func TestAFaultInOneComponent(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A daemon that cannot open its store says so in every place where it says that it serves.
+func TestADaemonWithoutItsStoreIsNotReady(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		prepare func(t *testing.T, path string)
+		want    string // part of the reason; empty if it is ready
+	}{
+		"there is none yet": {func(*testing.T, string) {}, ""},
+		"it is damaged": {func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.WriteFile(path, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "scout check --rescue"},
+		"another program has it": {func(t *testing.T, path string) {
+			t.Helper()
+			st, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = st.Close() })
+		}, "scout serve restart"},
+		"a folder is in its place": {func(t *testing.T, path string) {
+			t.Helper()
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "is in its place"},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			s := loaded(t)
+			dir, err := s.DataDir()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			c.prepare(t, filepath.Join(dir, sqlite.FileName))
+			var log bytes.Buffer
+			registry := prometheus.NewRegistry()
+			scope := observe.NewScope(slog.New(slog.NewTextHandler(&log, nil)), registry, nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var told []string
+			err = Run(ctx, Options{Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Ready: func(socket string, notReady []string) {
+				told = notReady
+				defer cancel()
+				var status v1.Status
+				cl, err := client.Connect(t.Context(), client.Options{Socket: socket})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer cl.Close()
+				if err := cl.Get(t.Context(), "/status", &status); err != nil || status.Ready != (c.want == "") || !slices.Equal(status.Reasons, notReady) {
+					t.Errorf("status: %v, ready %v, %q", err, status.Ready, status.Reasons)
+				}
+				if h, err := cl.Health(t.Context()); err != nil || c.want != "" && !strings.Contains(strings.Join(h.Reasons, "\n"), c.want) {
+					t.Errorf("health: %v, %q", err, h.Reasons)
+				}
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (len(told) == 0) != (c.want == "") || !strings.Contains(strings.Join(told, "\n"), c.want) {
+				t.Errorf("told %q, want %q", told, c.want)
+			}
+			for line, want := range map[string]bool{
+				"msg=daemon_ready ": c.want == "", "level=ERROR msg=daemon_not_ready ": c.want != "",
+				"msg=daemon_stage_started component=daemon stage=store ": c.want == "", "msg=daemon_stage_failed component=daemon stage=store ": c.want != "",
+			} {
+				if strings.Contains(log.String(), line) != want {
+					t.Errorf("%q is in the log: %v, want %v\n%s", line, !want, want, log.String())
+				}
+			}
+		})
 	}
 }

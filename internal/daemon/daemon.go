@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -67,8 +68,8 @@ type Options struct {
 	OnDemand bool
 	// LogFile is where the log is, for status; empty for standard error.
 	LogFile string
-	// Ready, if it is not nil, is called when clients are answered.
-	Ready func(socket string)
+	// Ready, if it is not nil, is called when clients are answered, with what does not work nevertheless.
+	Ready func(socket string, notReady []string)
 	// Fault, if set, is called by every component when it begins. It is only for tests.
 	Fault func(component string)
 }
@@ -85,7 +86,6 @@ type daemon struct {
 	instance   *instance
 	living     context.Context // of the components
 	store      store.Store
-	storeErr   error // why there is none
 	storeCheck health.Check
 	engines    *recognize.Engines
 	history    *history.History
@@ -119,16 +119,19 @@ func Run(ctx context.Context, o Options) error {
 	d.components = newComponents(ctx, o.Failures, o.Fault)
 	defer d.components.end()
 	d.living = d.components.living
+	d.current.idle, d.current.broken = d.activity.setAfter, d.noteBroken
+	d.current.changed = func(names []string) {
+		d.components.run("settings", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
+			d.noteSettings(ctx, names)
+			return nil
+		})
+	}
 
 	s := &stages{log: d.log, failures: o.Failures}
 	if err := s.start(ctx, d.stages()); err != nil {
 		return err
 	}
-	d.log.Info(eventReady, slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", d.socket), slog.Bool("on_demand", o.OnDemand), slog.Int64(observe.KeyDurationMS, time.Since(d.began).Milliseconds()))
-	if o.Ready != nil {
-		o.Ready(d.socket)
-	}
-	d.tell(notify.SdNotifyReady)
+	d.serving()
 	reason := d.wait(ctx)
 	d.log.Info(eventStopping, slog.String(observe.KeyReason, reason))
 	d.instance.stopping()
@@ -137,6 +140,26 @@ func Run(ctx context.Context, o Options) error {
 	err = errors.Join(s.stop(ctx), d.components.failure())
 	d.log.Info(eventStopped, slog.String(observe.KeyReason, reason), slog.Int64(observe.KeyDurationMS, time.Since(stopping).Milliseconds()))
 	return err
+}
+
+// serving says that clients are answered, and what does not work nevertheless.
+func (d *daemon) serving() {
+	notReady := d.notReady()
+	attrs := []any{
+		slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", d.socket), slog.Bool("on_demand", d.options.OnDemand),
+		slog.Int64(observe.KeyDurationMS, time.Since(d.began).Milliseconds()),
+	}
+	state, reasons := notify.SdNotifyReady, strings.Join(notReady, "; ")
+	if len(notReady) == 0 {
+		d.log.Info(eventReady, attrs...)
+	} else {
+		d.log.Error(eventNotReady, append(attrs, slog.String(observe.KeyReason, reasons))...)
+		state += "\nSTATUS=not ready: " + strings.ReplaceAll(reasons, "\n", " ") // it serves: systemd must not end it
+	}
+	if d.options.Ready != nil {
+		d.options.Ready(d.socket, notReady)
+	}
+	d.tell(state)
 }
 
 // tell reports a state to systemd, if systemd started the daemon.
@@ -201,10 +224,9 @@ func (d *daemon) startStore(ctx context.Context) error {
 		if scout.ClassOf(err) == scout.Transient { // the daemon does not try again
 			err = scout.Errorf(scout.CodeOf(err), "%w", err).WithHint("%s; then start the daemon again: scout serve restart", scout.HintOf(err))
 		}
-		d.storeErr = d.options.Failures.Count(err)
-		d.log.Error(eventStageFailed, slog.String("stage", "store"), slog.String("step", "open"), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		d.store, d.backup = closedStore{err}, func(context.Context, string) error { return err }
-		return nil // the daemon works without texts; health and the calls say why
+		d.storeCheck = health.Check{Name: "store", Critical: true, Probe: func(context.Context) health.Result { return health.Failed(err) }}
+		return withoutError{d.options.Failures.Count(err)}
 	}
 	d.store, d.storeCheck = st, st.HealthCheck()
 	d.backup = func(ctx context.Context, path string) error {
@@ -289,12 +311,7 @@ func (d *daemon) startServer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.storeErr != nil {
-		d.storeCheck = health.Check{Name: "store", Critical: true, Probe: func(context.Context) health.Result {
-			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(d.storeErr)}
-		}}
-	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck(), d.current.check()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
 			d.history.Note(ctx, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
@@ -352,7 +369,12 @@ func (d *daemon) status() v1.Status {
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
 		Processes: []v1.Process{{Name: "scout", PID: os.Getpid(), RSSBytes: residentBytes()}},
 	}
+	status.Reasons = d.notReady()
+	status.Ready = len(status.Reasons) == 0
 	keep := d.current.retention()
+	if saved, err := d.current.latest(); err == nil {
+		status.RestartRequired = d.current.pending(saved)
+	}
 	status.Retention = v1.Retention{AudioDays: keep.AudioDays, TrashDays: keep.TrashDays}
 	engine, processes := d.engineStatus()
 	status.Engine, status.Processes = engine, append(status.Processes, processes...)

@@ -7,78 +7,144 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/settings"
 )
 
-// EventSettingsChanged is logged, and written to the journal, when a client changed settings.
-const EventSettingsChanged = "settings_changed"
+// Log events.
+const (
+	EventSettingsChanged = "settings_changed" // by a client, or in the file
+	eventSettingsRefused = "settings_refused" // the file is wrong
+)
 
-// current are the settings by which the daemon works. Some take effect as soon as they are changed; the others keep the value with which
-// the daemon was started.
+// current are the settings by which the daemon works. Some take effect as soon as they are changed, by a client or in the
+// file; the others keep the value with which the daemon was started.
 type current struct {
-	mu      sync.Mutex
 	started *settings.Loaded
-	record  settings.Record
-	daemon  settings.Daemon
-	keep    settings.Retention
+	idle    func(time.Duration)  // told of daemon.idle
+	changed func(names []string) // told of settings that have other values now; it does not wait
+	broken  func(err error)      // told once of a file that cannot be used
+
+	mu    sync.Mutex       // held while the file is read, so that the newest is what stays
+	saved *settings.Loaded // the newest that are valid
+	err   error            // why the file as it is now cannot be used; nil if it can
 }
 
 func newCurrent(s *settings.Loaded) *current {
-	return &current{started: s, record: s.Record, daemon: s.Daemon, keep: s.Retention}
+	return &current{started: s, saved: s, idle: func(time.Duration) {}, changed: func([]string) {}, broken: func(error) {}}
 }
 
-// retention is how long things are kept.
-func (c *current) retention() settings.Retention {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.keep
+// atOnce reports whether a setting takes effect as soon as it is changed.
+func atOnce(name string) bool {
+	return strings.HasPrefix(name, "record.") || strings.HasPrefix(name, "retention.") || name == "daemon.idle"
 }
 
-// order is what is recorded where a client leaves things open.
-func (c *current) order() recording.Order {
+// read reads the file, the environment and the flags again, makes what they say take effect as far as that is possible
+// without a restart, and returns the names of what has changed. If the file is wrong, the settings stay as they were, and
+// the error says what is wrong.
+func (c *current) read() (saved *settings.Loaded, names []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := c.record
-	s := settings.Loaded{Settings: settings.Settings{Record: r}}
-	return recording.Order{Format: formatOf(&s), Device: r.Device, OnLoss: r.OnLoss, Preroll: prerollOf(r.Preroll)}
+	saved, err = settings.Load(c.started.Sources())
+	if err != nil {
+		if c.err == nil || c.err.Error() != err.Error() {
+			c.broken(err)
+		}
+		c.err = err
+		return c.saved, nil, err
+	}
+	names = differing(c.saved, saved)
+	c.saved, c.err = saved, nil
+	if len(names) > 0 {
+		c.idle(saved.Daemon.Idle)
+	}
+	return saved, names, nil
 }
 
-// apply makes what was saved take effect, as far as that is possible without a restart.
-func (c *current) apply(saved *settings.Loaded, a *activity) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.record, c.daemon, c.keep = saved.Record, saved.Daemon, saved.Retention
-	a.setAfter(saved.Daemon.Idle)
+// latest are the settings as they are now, or the last valid ones and what is wrong with the file.
+func (c *current) latest() (*settings.Loaded, error) {
+	saved, names, err := c.read()
+	if len(names) > 0 {
+		c.changed(names)
+	}
+	return saved, err
 }
 
-// pending are the settings whose saved value takes effect after a restart.
-func (c *current) pending(saved *settings.Loaded) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	running := *c.started
-	running.Record, running.Daemon, running.Retention = c.record, c.daemon, c.keep
+// differing returns the names of the settings that have other values.
+func differing(before, after *settings.Loaded) []string {
 	names := []string{}
-	before := running.Values()
-	for i, v := range saved.Values() {
-		if v.Value != before[i].Value {
+	old := before.Values()
+	for i, v := range after.Values() {
+		if v.Value != old[i].Value {
 			names = append(names, v.Name)
 		}
 	}
 	return names
 }
 
-// settings are those of the file, the environment and the flags as they are now. A file that is wrong meanwhile changes nothing: then they
-// are those with which the daemon was started.
+// pending are the settings whose saved value takes effect after a restart.
+func (c *current) pending(saved *settings.Loaded) []string {
+	return slices.DeleteFunc(differing(c.started, saved), atOnce)
+}
+
+// retention is how long things are kept.
+func (c *current) retention() settings.Retention {
+	s, _ := c.latest() // a file that is wrong is reported where the settings are
+	return s.Retention
+}
+
+// order is what is recorded where a client leaves things open.
+func (c *current) order() recording.Order {
+	s, _ := c.latest() // see above
+	r := s.Record
+	return recording.Order{Format: formatOf(s), Device: r.Device, OnLoss: r.OnLoss, Preroll: prerollOf(r.Preroll)}
+}
+
+// check reports a settings file that cannot be used, and settings that wait for a restart.
+func (c *current) check() health.Check {
+	return health.Check{Name: "settings", Probe: func(context.Context) health.Result {
+		saved, err := c.latest()
+		if err != nil {
+			result := health.Failed(err)
+			result.Status, result.Reason = health.Degraded, "the daemon works with the settings of before: "+result.Reason
+			return result
+		}
+		result := health.Result{Status: health.Healthy}
+		if names := c.pending(saved); len(names) > 0 {
+			result.Metadata = map[string]string{"restart_required": strings.Join(names, " ")}
+		}
+		return result
+	}}
+}
+
+// noteSettings logs changes of settings and writes them to the journal.
+func (d *daemon) noteSettings(ctx context.Context, names []string) {
+	d.log.Info(EventSettingsChanged, slog.String("names", strings.Join(names, " ")))
+	saved, _ := d.current.latest() // they were read at this moment
+	d.history.Note(ctx, "settings.changed", "", map[string]any{"names": names, "restart_required": d.current.pending(saved)})
+}
+
+// noteBroken logs that the settings file cannot be used.
+func (d *daemon) noteBroken(err error) {
+	d.log.Warn(eventSettingsRefused, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+}
+
+// settings are those of the file, the environment and the flags as they are now. If the file is wrong, they are the last
+// that were valid, and Error says what is wrong.
 func (d *daemon) settings() v1.Settings {
-	saved, err := settings.Load(d.options.Settings.Sources())
+	saved, err := d.current.latest()
+	out := d.settingsOf(saved)
 	if err != nil {
-		saved = d.options.Settings
+		_, body := v1.ErrorOf(err)
+		out.Error = &body.Error
 	}
-	return d.settingsOf(saved)
+	return out
 }
 
 // settingsOf are settings as they travel, without secrets.
@@ -109,28 +175,20 @@ func (d *daemon) changeSettings(_ context.Context, patch map[string]any, check f
 	if err != nil {
 		return v1.Settings{}, err
 	}
-	var before *settings.Loaded
-	saved, err := settings.Save(d.options.Settings.Sources(), changes, func(now *settings.Loaded) error {
-		before = now
+	_, err = settings.Save(d.options.Settings.Sources(), changes, func(now *settings.Loaded) error {
 		return check(d.settingsOf(now))
 	})
 	if err != nil {
 		return v1.Settings{}, locate(err)
 	}
-	d.current.apply(saved, d.activity)
-	out := d.settingsOf(saved)
-	var names []string
-	old := before.Values()
-	for i, v := range saved.Values() {
-		if v.Value != old[i].Value {
-			names = append(names, v.Name)
-		}
+	saved, names, err := d.current.read()
+	if err != nil {
+		return v1.Settings{}, err // somebody changed it at this moment
 	}
 	if len(names) > 0 {
-		d.log.Info(EventSettingsChanged, slog.String("names", strings.Join(names, " ")))
-		d.history.Note(d.living, "settings.changed", "", map[string]any{"names": names, "restart_required": out.RestartRequired})
+		d.noteSettings(d.living, names)
 	}
-	return out, nil
+	return d.settingsOf(saved), nil
 }
 
 // changesOf are the changes of a merge patch: an object for each group, with a value for each setting. null takes a setting, or all of a

@@ -17,6 +17,7 @@ const (
 	eventStageStopped = "daemon_stage_stopped"
 	eventStageFailed  = "daemon_stage_failed"
 	eventReady        = "daemon_ready"
+	eventNotReady     = "daemon_not_ready"
 	eventStopping     = "daemon_stopping"
 	eventStopped      = "daemon_stopped"
 )
@@ -30,6 +31,12 @@ type stage struct {
 	stop           func(context.Context) error // nil for nothing
 }
 
+// withoutError is why a stage could not do its work, if the daemon can serve without it.
+type withoutError struct{ error }
+
+// Unwrap returns what was wrong.
+func (e withoutError) Unwrap() error { return e.error }
+
 // stages starts and stops in order.
 type stages struct {
 	log      *slog.Logger
@@ -38,12 +45,20 @@ type stages struct {
 }
 
 // start runs one stage after the other. If one fails, or is not done in time, the stages before it are stopped again,
-// and the error names it.
+// and the error names it. A stage that returns a withoutError counts as started; the log says that it failed.
 func (s *stages) start(ctx context.Context, all []stage) error {
 	for _, st := range all {
 		began := time.Now()
-		if err := s.bounded(ctx, st.name, st.within, st.start); err != nil {
+		err := s.bounded(ctx, st.name, st.within, st.start)
+		if err != nil {
 			s.failed("start", st.name, err, began)
+		}
+		var without withoutError
+		switch {
+		case errors.As(err, &without):
+			s.started = append(s.started, st)
+			continue
+		case err != nil:
 			return errors.Join(fmt.Errorf("start %s: %w", st.name, err), s.stop(ctx))
 		}
 		s.started = append(s.started, st)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/scout-speech/scout"
 )
 
 // Status is the state of a component.
@@ -34,6 +36,15 @@ type Result struct {
 	Status   Status
 	Reason   string
 	Metadata map[string]string
+}
+
+// Failed is the finding that something does not work, with what can be done about it.
+func Failed(err error) Result {
+	reason := scout.Plain(err)
+	if hint := scout.HintOf(err); hint != "" {
+		reason += " (" + hint + ")"
+	}
+	return Result{Status: Unhealthy, Reason: reason}
 }
 
 // Check examines one component. Probe obeys its context and is called from its own goroutine.

@@ -32,6 +32,8 @@ type Status struct {
 	Version       string       `json:"version"`
 	StartedAt     Time         `json:"started_at" format:"date-time"`
 	UptimeSeconds float64      `json:"uptime_seconds"`
+	Ready         bool         `json:"ready" doc:"Whether all work is accepted, as /readyz tells"`
+	Reasons       []string     `json:"reasons,omitempty" doc:"What does not work; absent where all does"`
 	DataDir       string       `json:"data_dir"`
 	RecordingsDir string       `json:"recordings_dir"`
 	ModelsDir     string       `json:"models_dir"`
@@ -43,8 +45,10 @@ type Status struct {
 	Transcriptions Owed      `json:"transcriptions"`
 	Recorder       Recorder  `json:"recorder"`
 	Retention      Retention `json:"retention" doc:"How long things are kept"`
-	Connections    int       `json:"connections"`
-	Streams        int       `json:"streams"`
+	// RestartRequired are settings that wait for a restart.
+	RestartRequired []string `json:"restart_required,omitempty" doc:"Settings whose saved value takes effect when the daemon is started again"`
+	Connections     int      `json:"connections"`
+	Streams         int      `json:"streams"`
 }
 
 // Idle says when a daemon ends that was started on demand.
@@ -77,6 +81,7 @@ type Settings struct {
 	Origin          map[string]string         `json:"origin" doc:"Where each value comes from: flag, env, file or default"`
 	From            map[string]string         `json:"from,omitempty" doc:"The flag, the variable, or the file with its line"`
 	RestartRequired []string                  `json:"restart_required" doc:"Settings whose saved value takes effect when the daemon is started again"`
+	Error           *Error                    `json:"error,omitempty" doc:"Why the file as it is now cannot be used; the values are then the last valid ones"`
 }
 
 // Devices is GET /devices.

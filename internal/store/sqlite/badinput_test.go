@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/store"
@@ -192,7 +194,8 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		want    scout.Code
 	}{
 		"no folder":      {func(t *testing.T, path string) { t.Helper(); _ = os.Remove(filepath.Dir(path)) }, scout.CodeFileNotFound},
-		"a folder there": {func(t *testing.T, path string) { t.Helper(); _ = os.Mkdir(path, 0o700) }, scout.CodeFileIsDirectory},
+		"a folder there": {func(t *testing.T, path string) { t.Helper(); _ = os.Mkdir(path, 0o700) }, scout.CodeStoreForeign},
+		"a pipe there":   {func(t *testing.T, path string) { t.Helper(); _ = unix.Mkfifo(path, 0o600) }, scout.CodeStoreForeign},
 		"text": {func(t *testing.T, path string) {
 			t.Helper()
 			write(t, path, []byte(strings.Repeat("not a database\n", 100)))

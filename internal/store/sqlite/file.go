@@ -145,6 +145,13 @@ func removeLeftovers(path string) error {
 
 // prepareFile makes the file, readable for its owner alone, so that SQLite gives its other files the same mode.
 func prepareFile(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its other end
+		what := "something that is no file"
+		if info.IsDir() {
+			what = "a folder"
+		}
+		return scout.Errorf(scout.CodeStoreForeign, "open database %s: %s is in its place", path, what)
+	}
 	// Not by atomicfile: SQLite writes it.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -156,16 +156,16 @@ func (s *Store) HealthCheck() health.Check {
 			err = missing
 		}
 		if err != nil {
-			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
+			return health.Failed(err)
 		}
 		s.mu.Lock()
 		failed, older, damaged := s.failed, s.older, s.damaged
 		s.mu.Unlock()
 		switch {
 		case damaged != nil:
-			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(damaged)}
+			return health.Failed(damaged)
 		case failed != nil:
-			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(failed)}
+			return health.Failed(failed)
 		case older:
 			return health.Result{Status: health.Degraded, Reason: "the database is older than when Scout last used it: its log was deleted, or a copy was put in its place"}
 		}
