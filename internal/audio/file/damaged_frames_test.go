@@ -104,7 +104,7 @@ func TestDamageMovesNoTimes(t *testing.T) {
 			for _, ffmpeg := range programs {
 				t.Run(fmt.Sprint(test.name, ", ", seed, ffmpeg), func(t *testing.T) {
 					t.Parallel()
-					args := fmt.Sprintf(noise, seed%4) + test.args
+					args := fmt.Sprintf(noise, seed%2) + test.args
 					content := m.of(t, long, args)
 					want := burstsOf(m.alone(t, long, args, ffmpeg))
 					spans := spansOf(seed)

@@ -103,7 +103,9 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 	d := &ffmpegDecoder{job: job, log: newFFmpegLog()}
 	// ffmpeg decodes to its pipe while ffprobe runs: each takes a fifth of a second to start.
 	err = d.start()
-	if err == nil {
+	if found, known := r.probed[job.name]; known {
+		d.found = found
+	} else if err == nil {
 		d.found, err = job.probe()
 	}
 	if err == nil {

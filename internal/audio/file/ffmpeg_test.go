@@ -3,11 +3,15 @@
 package file_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -270,5 +274,43 @@ func TestTemporaryFileThatCannotBeWritten(t *testing.T) {
 	_, err := file.New(context.Background(), onlyReader{io.Reader(src)}, "-", file.Options{TempDir: filepath.Join(t.TempDir(), "missing")})
 	if code := scout.CodeOf(err); code != scout.CodeFileNotFound && code != scout.CodeWriteFailed {
 		t.Errorf("%v (code %s)", err, code)
+	}
+}
+
+// Bare streams are named without ffprobe: as it names them, damaged or behind something else, too.
+func TestNamesOfBareStreams(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	ffprobe, err := exec.LookPath("ffprobe")
+	if err != nil {
+		t.Skip("needs ffprobe, which comes with ffmpeg (make setup installs it)")
+	}
+	for name, args := range map[string]string{
+		"AAC": adts, "AAC of another rate": adts2, "AC-3": ac3, "AC-3 of another rate": ac3Two, "E-AC-3": eac3, "DTS": dts, "MP2": mp2,
+		"LATM": loas, "MLP": "-c:a mlp -strict -2 mlp", "TrueHD": "-c:a truehd -strict -2 -f truehd thd", "SBC": "-c:a sbc sbc",
+	} {
+		content := m.of(t, signalA, args)
+		form := []string{}
+		if args == "-c:a sbc sbc" {
+			form = []string{"-f", "sbc"} // it is not recognised by its content
+		}
+		ask := slices.Concat(form, []string{"-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", write(t, "whole", content)})
+		answer, err := exec.Command(ffprobe, ask...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := strings.TrimSpace(string(answer))
+		hurt := bytes.Clone(content)
+		clear(hurt[len(hurt)/2 : len(hurt)/2+len(hurt)/20])
+		for state, c := range map[string][]byte{"whole": content, "damaged": hurt, "cut off": content[:len(content)*2/3], "behind a tag": join(id3v2(), content)} {
+			t.Run(name+", "+state, func(t *testing.T) {
+				t.Parallel()
+				// A program beside which there is no ffprobe.
+				alone := executable(t, fmt.Sprintf("#!/bin/sh\nexec %q \"$@\"\n", needFFmpeg(t)))
+				if _, info := readFile(t, write(t, "x", c), file.Options{FFmpeg: alone}); info.Codec != want {
+					t.Errorf("%s, want %s", info.Codec, want)
+				}
+			})
+		}
 	}
 }

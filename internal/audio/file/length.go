@@ -39,7 +39,8 @@ func (r *Reader) measure(start int64) (goesOn bool, total time.Duration) {
 	total, goesOn = src.length(r.stream, e)
 	opts := r.opts
 	opts.Panicked = nil // panics are reported when the part is decoded
-	part := &Reader{ctx: r.ctx, src: src, opts: opts}
+	r.probed = map[string]probed{}
+	part := &Reader{ctx: r.ctx, src: src, opts: opts, probed: r.probed}
 	for range maxMeasured {
 		if e.end >= src.size || src.seek(e.end) != nil {
 			return goesOn, total
@@ -78,6 +79,9 @@ func (r *Reader) headerOf(what sniffed, e extent) (stream, error) {
 			return stream{}, err
 		}
 		found, err := job.probe()
+		if err == nil {
+			r.probed[job.name] = found
+		}
 		return stream{container: what.container, codec: found.codec, duration: found.duration}, err
 	}
 	d, err := r.decoderOf(what)

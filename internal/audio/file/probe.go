@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,10 @@ type probed struct {
 func (j *ffmpegJob) probe() (probed, error) {
 	if j.what.kind == kindMP3 {
 		return probed{container: "mp3", codec: "mp3"}, nil // known, and its length is only guessed
+	}
+	if codec := j.bareCodec(); codec != "" {
+		// The frames were counted. ffprobe only estimates their length, and its start costs as much as a minute of decoding.
+		return probed{container: j.what.container, codec: codec, duration: j.extent.length, tracks: []Track{{Number: 1, codec: codec}}}, nil
 	}
 	program, err := exec.LookPath(filepath.Join(filepath.Dir(j.program), "ffprobe"))
 	if err != nil {
@@ -67,6 +72,36 @@ func (j *ffmpegJob) probe() (probed, error) {
 		return probed{}, j.refused(stderr.String(), err)
 	}
 	return parseProbe(stdout.buf.Bytes())
+}
+
+// bareCodec names the codec of a bare stream whose frames were found, with the name of ffprobe; empty for anything else.
+func (j *ffmpegJob) bareCodec() string {
+	at, ok := j.src.r.(io.ReaderAt)
+	if !ok || !j.extent.frames.begun || j.extent.frames.rate == 0 {
+		return ""
+	}
+	const header, lastAC3 = 8, 10
+	var b [header]byte
+	if _, err := at.ReadAt(b[:], j.start+j.extent.frames.first.pos); err != nil {
+		return ""
+	}
+	switch container := j.what.container; container {
+	case "aac", "dts", "sbc", "mlp", "truehd":
+		return container
+	case "loas":
+		return "aac_latm"
+	case "ac3":
+		if b[5]>>3 > lastAC3 {
+			return "eac3"
+		}
+		return "ac3"
+	case "mp2":
+		if h, ok := parseMPEG(b[:]); ok && h.layer == 1 {
+			return "mp1"
+		}
+		return "mp2"
+	}
+	return ""
 }
 
 // limited takes output up to a limit and drops the rest.

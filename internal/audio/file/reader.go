@@ -55,18 +55,19 @@ type Reader struct {
 	survey    *audio.Survey // nil if it is not requested
 	block     []float32     // interleaved, reused
 
-	start     int64           // offset of the first part
-	goesOn    bool            // total replaces the length in the header of the first part
-	total     time.Duration   // the length of all parts; 0 unknown
-	parts     int             // after the first one
-	partStart time.Duration   // of the current one
-	told      []scout.Warning // of parts that ended
-	first     stream          // of the first part
-	channels  int             // the largest number of a part
-	mute      bool            // the part does not have the selected channel
-	gap       time.Duration   // silence to come before the current part
-	tracks    []Track         // of the first part
-	track     int             // the number of the one that is read, 0 if there is no choice
+	start     int64             // offset of the first part
+	probed    map[string]probed // parts after the first one that measure probed, by their names for ffmpeg
+	goesOn    bool              // total replaces the length in the header of the first part
+	total     time.Duration     // the length of all parts; 0 unknown
+	parts     int               // after the first one
+	partStart time.Duration     // of the current one
+	told      []scout.Warning   // of parts that ended
+	first     stream            // of the first part
+	channels  int               // the largest number of a part
+	mute      bool              // the part does not have the selected channel
+	gap       time.Duration     // silence to come before the current part
+	tracks    []Track           // of the first part
+	track     int               // the number of the one that is read, 0 if there is no choice
 
 	frames    int64 // decoded of the current part
 	produced  int64 // samples returned
