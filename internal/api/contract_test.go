@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +97,7 @@ type openAPI struct {
 			}
 		}
 	}
+	mu       sync.Mutex // of the compiler
 	compiler *jsonschema.Compiler
 }
 
@@ -127,7 +129,9 @@ func (d *openAPI) validate(path, method, status, body string) error {
 		}
 		return b.String()
 	}
+	d.mu.Lock()
 	schema, err := d.compiler.Compile("openapi.json#" + pointer("paths", path, method, "responses", status, "content", "application/json", "schema"))
+	d.mu.Unlock()
 	if err != nil {
 		return err
 	}

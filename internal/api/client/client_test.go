@@ -198,10 +198,9 @@ func TestAPostIsSentAgainOnlyWithItsKey(t *testing.T) {
 			if err := c.send(daemon, t.Context()); scout.CodeOf(err) != c.code {
 				t.Errorf("%v (%s), want %q", err, scout.CodeOf(err), c.code)
 			}
-			close(keys)
 			var sent []string
-			for key := range keys {
-				sent = append(sent, key)
+			for range len(keys) {
+				sent = append(sent, <-keys)
 			}
 			if len(sent) != c.sent || c.sent == 2 && (sent[0] == "" || sent[0] != sent[1]) {
 				t.Errorf("it was sent with the keys %q, want %d times", sent, c.sent)
