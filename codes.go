@@ -189,6 +189,8 @@ const (
 	// CodeStoreUnsafe is a file system without the locks that a database needs.
 	CodeStoreUnsafe Code = "store_unsafe"
 
+	// CodeTextLate is a dictation that has ended and whose text is not complete.
+	CodeTextLate Code = "text_late"
 	// CodeNoDisplay is a session without an X server that text could be inserted through.
 	CodeNoDisplay Code = "no_display"
 	// CodeNoWindow is a desktop on which no window has the keyboard focus.
@@ -323,6 +325,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeStoreForeign:       {Permanent, "move the file away, or choose another folder with --data-dir"},
 	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk with --data-dir"},
 
+	CodeTextLate:    {Transient, "a little later: scout dictate --last"},
 	CodeNoDisplay:   {Permanent, "run Scout in a session of X11; the last text: scout dictate --last"},
 	CodeNoWindow:    {Permanent, "click where the text belongs; the last text: scout dictate --last"},
 	CodeNotInserted: {Permanent, "the last text: scout dictate --last"},

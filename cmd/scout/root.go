@@ -24,6 +24,8 @@ ended by Ctrl-C, 143 ended by a request to terminate.`,
 	}
 	a.SetUp(root)
 	root.AddCommand(
+		newDictateCommand(a),
+		newToggleCommand(a),
 		newStartCommand(a),
 		newStopCommand(a),
 		newStatusCommand(a),
@@ -41,6 +43,7 @@ ended by Ctrl-C, 143 ended by a request to terminate.`,
 		newCheckCommand(a),
 		newRestoreCommand(a),
 		newManualCommand(),
+		newInsertCommand(a),
 	)
 	a.completeFlags(root)
 	return root

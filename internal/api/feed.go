@@ -37,6 +37,8 @@ type feed struct {
 	wanted func(e *store.Event) bool
 	// body is what a numbered event says; nil for its data as it is.
 	body func(e *store.Event) any
+	// builds selects the numbered events that passing ones continue; nil for none.
+	builds func(e *store.Event) bool
 	// passing are the events without a number; nil for none. The feed ends when it is closed. Whoever sends into it must drop what does
 	// not fit: a client that reads slowly must delay nobody.
 	passing <-chan passing
@@ -46,6 +48,10 @@ type feed struct {
 type passing struct {
 	kind string
 	body any
+	// text is true for one that continues what numbered events said, up to the one with the number after. It is sent directly behind
+	// that, and not at all where a later one has come.
+	text  bool
+	after uint64
 }
 
 // positionParameters are the two ways in which a client says where it left off.
@@ -124,6 +130,14 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 	}
 	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
+	order := order{sent: f.after}
+	pass := func(e *passing) error {
+		data, err := json.Marshal(e.body)
+		if err != nil {
+			return err
+		}
+		return write("event: %s\ndata: %s\n\n", e.kind, data)
+	}
 	for {
 		select {
 		case e, open := <-numbered:
@@ -140,16 +154,19 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 			if err := write("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data); err != nil {
 				return err
 			}
+			if next := order.numbered(&e, f.builds != nil && f.builds(&e)); next != nil {
+				if err := pass(next); err != nil {
+					return err
+				}
+			}
 		case e, open := <-f.passing:
 			if !open {
 				return nil
 			}
-			data, err := json.Marshal(e.body)
-			if err != nil {
-				return err
-			}
-			if err := write("event: %s\ndata: %s\n\n", e.kind, data); err != nil {
-				return err
+			if order.sends(&e) {
+				if err := pass(&e); err != nil {
+					return err
+				}
 			}
 		case <-alive.C:
 			if err := write(": alive\n\n"); err != nil {
@@ -159,6 +176,43 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 			return nil
 		}
 	}
+}
+
+// order puts passing events in their places between numbered ones: they come another way, and may be earlier or later.
+type order struct {
+	sent  uint64   // number of the last event that was sent
+	built uint64   // of the last one that passing events continue
+	held  *passing // continues an event that was not sent yet
+}
+
+// numbered notes that an event was sent, and returns what waited for it; nil for nothing.
+func (o *order) numbered(e *store.Event, builds bool) *passing {
+	o.sent = e.Seq
+	if builds {
+		o.built = e.Seq
+	}
+	if o.held == nil || o.held.after > o.sent {
+		return nil
+	}
+	next := o.held
+	o.held = nil
+	if next.after < o.built {
+		return nil
+	}
+	return next
+}
+
+// sends reports whether a passing event is sent now. One that is early is held, in place of one that was held before.
+func (o *order) sends(e *passing) bool {
+	if !e.text {
+		return true
+	}
+	if e.after > o.sent {
+		o.held = e
+		return false
+	}
+	o.held = nil
+	return e.after >= o.built
 }
 
 func bodyOf(f feed, e *store.Event) any {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 )
@@ -63,7 +64,7 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 	if err != nil {
 		return nil, err
 	}
-	started, err := s.services.Recorder.Start(ctx, order, text.make)
+	started, err := s.begin(ctx, order, &request, text.make)
 	if err != nil {
 		text.withdraw()
 		return nil, err
@@ -79,6 +80,28 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 		s.services.Started(ctx, started.ID, request)
 	}
 	return out, nil
+}
+
+// begin begins a recording, with live text unless a client wants none.
+//
+//	begins  told of the id before it begins
+func (s *Server) begin(ctx context.Context, order recording.Order, request *v1.Start, begins func(recording.ID)) (recording.Started, error) {
+	if s.services.Live == nil || !orElse(request.Live, true) {
+		return s.services.Recorder.Start(ctx, order, begins)
+	}
+	return s.services.Live.Start(ctx, order, liveRequest(request), begins)
+}
+
+func liveRequest(r *v1.Start) dictate.Request {
+	return dictate.Request{Language: r.Language, Model: r.Model, HotWords: r.Keywords}
+}
+
+// finish ends a recording, and its live text.
+func (s *Server) finish(ctx context.Context, id recording.ID) (record.Stopped, error) {
+	if s.services.Live == nil {
+		return s.services.Recorder.Stop(ctx, id)
+	}
+	return s.services.Live.Stop(ctx, id)
 }
 
 // order is what a request asks for, over what the settings say.
@@ -116,7 +139,7 @@ func (s *Server) order(r v1.Start) (recording.Order, error) {
 		return order, unprocessable("body.max_duration_seconds", "%g is more than %d", r.MaxDuration, longest)
 	}
 	order.Rules.MaxDuration = time.Duration(r.MaxDuration * float64(time.Second))
-	order.Labels = r.Labels
+	order.Labels, order.Warm = r.Labels, r.Warm
 	if len(r.Environment) > 0 {
 		list := make([]string, 0, len(r.Environment))
 		for name, value := range r.Environment {
@@ -133,6 +156,9 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 		request = *in.Body
 	}
 	ctx = context.WithoutCancel(ctx) // a client that goes away changes nothing about a recording that is to end
+	if s.services.Live != nil {      // first of all: what is said from now on is not meant
+		s.services.Live.Stopping(recording.ID(request.ID), !orElse(request.Transcribe, true))
+	}
 	text, err := s.promiseFor(ctx, orElse(request.Transcribe, false), request.TextOptions)
 	if err != nil {
 		return nil, err
@@ -140,7 +166,7 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 	if status, err := s.services.Recorder.Status(ctx); err == nil && status.Recording != nil && (request.ID == "" || request.ID == string(status.Recording.ID)) {
 		text.make(status.Recording.ID) // before it ends: it survives an end of this process in between
 	}
-	stopped, err := s.services.Recorder.Stop(ctx, recording.ID(request.ID))
+	stopped, err := s.finish(ctx, recording.ID(request.ID))
 	id := stopped.Manifest.ID
 	if id == "" {
 		return nil, err
@@ -179,6 +205,12 @@ func (s *Server) stopped(ctx context.Context, stopped record.Stopped, failed err
 
 func (s *Server) cancel(ctx context.Context, _ *none) (*body[v1.Stopped], error) {
 	ctx = context.WithoutCancel(ctx)
+	if s.services.Live != nil {
+		status, err := s.services.Recorder.Status(ctx)
+		if err == nil && status.Recording != nil {
+			s.services.Live.Discarded(status.Recording.ID)
+		}
+	}
 	stopped, err := s.services.Recorder.Stop(ctx, "")
 	switch {
 	case stopped.Manifest.ID == "" && err != nil:

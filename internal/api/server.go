@@ -116,6 +116,7 @@ func (s *Server) register() {
 	s.registerRecorder(api)
 	s.registerTranscriptions(api)
 	s.registerLevel(api)
+	s.registerLive(api)
 	s.registerEvents(api)
 	s.registerTranscripts(api)
 	s.registerRecordings(api)

@@ -33,6 +33,8 @@ type Services struct {
 	// Levels calls each with the level of a device, empty for the one that is recorded from or would be, until ctx ends or each returns false;
 	// then its error is nil.
 	Levels func(ctx context.Context, device string, every time.Duration, each func(v1.Level) bool) error
+	// Live makes text of recordings while they are made; nil where there is no live text.
+	Live Dictations
 	// Order is what is recorded where a request leaves things open.
 	Order func() recording.Order
 	// Started is told of a recording that a client began, with what it asked for besides; Stopped of one that a client ended.

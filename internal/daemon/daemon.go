@@ -23,6 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
@@ -93,6 +94,7 @@ type daemon struct {
 	sweeper    *retention.Sweeper
 	backup     func(ctx context.Context, path string) error
 	recorder   *record.Recorder
+	dictations *dictate.Dictations
 	checker    *checker
 	server     *api.Server
 	listener   net.Listener
@@ -256,6 +258,9 @@ func (d *daemon) startRecorder(context.Context) error {
 	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
 		return err
 	}
+	if err := d.startDictations(d.living, folder); err != nil {
+		return err
+	}
 	d.components.run("history", d.history.Run)
 	d.components.run("record", d.recorder.Run)
 	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folder, Keep: d.keep, Scope: d.options.Scope})
@@ -311,7 +316,7 @@ func (d *daemon) startServer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck(), d.current.check()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
 			d.history.Note(ctx, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
@@ -322,7 +327,7 @@ func (d *daemon) startServer(context.Context) error {
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Recorder: d.recorder, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,
+		Devices: devices, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,
 		Order: d.current.order,
 	})
 	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })

@@ -14,6 +14,7 @@ import (
 
 // happened records what a recorder reports. The store itself notes that a recording has ended.
 func (d *daemon) happened(e recording.Event) {
+	d.dictations.Happened(e)
 	id := string(e.ID)
 	data := map[string]any{"id": e.ID}
 	if e.ID == "" {

@@ -25,6 +25,7 @@ type Settings struct {
 	Recordings Recordings `koanf:"recordings"`
 	Record     Record     `koanf:"record"`
 	Transcribe Transcribe `koanf:"transcribe"`
+	Dictation  Dictation  `koanf:"dictation"`
 	Log        Log        `koanf:"log"`
 	Trace      Trace      `koanf:"trace"`
 	Programs   Programs   `koanf:"programs"`
@@ -63,6 +64,12 @@ type Transcribe struct {
 	Model   string `koanf:"model" old:"SCOUT_MODEL" unset:"the one chosen with scout models use" about:"Model for transcription."`
 	Threads int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
 	Effort  string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
+}
+
+// Dictation is about live text.
+type Dictation struct {
+	Language string `koanf:"language" old:"SCOUT_LANGUAGE" unset:"the system's; English where that names none" about:"Language that is dictated: a code such as en or de, or auto."`
+	Warm     string `koanf:"warm" want:"off on" about:"Whether the microphone stays open for 10 minutes after a dictation, so that the next one has the word spoken just before it began. That sound stays in memory."`
 }
 
 // Log is about the program's log.
@@ -110,6 +117,7 @@ func Default() Settings {
 	return Settings{
 		Record:     Record{Rate: 16000, Channels: 1, Format: "s16", OnLoss: "auto", Preroll: 500 * time.Millisecond},
 		Transcribe: Transcribe{Threads: 1, Effort: "normal"},
+		Dictation:  Dictation{Warm: "off"},
 		Log:        Log{Format: "text"},
 		Daemon:     Daemon{Idle: 10 * time.Minute},
 		Engine:     Engine{Idle: 5 * time.Minute},

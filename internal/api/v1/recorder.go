@@ -78,10 +78,11 @@ type Start struct {
 	OnLoss      string            `json:"on_loss,omitempty" enum:"auto,follow,default"`
 	Preroll     *float64          `json:"preroll_seconds,omitempty" minimum:"0"`
 	MaxDuration float64           `json:"max_duration_seconds,omitempty" minimum:"0"`
-	Live        *bool             `json:"live,omitempty" doc:"Accepted; there is no live text yet"`
+	Live        *bool             `json:"live,omitempty" doc:"Make text while it is recorded; true if left out"`
 	Transcribe  *bool             `json:"transcribe,omitempty" doc:"Make a text when the recording has ended, whatever ends it; true if left out"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	TextOptions
+	Warm bool `json:"warm,omitempty" doc:"Keeps the microphone open for 10 minutes afterwards, for the pre-roll of the next recording. Its sound stays in memory"`
 	// Environment is the client's, as far as a recorder needs it to find the sound system.
 	Environment map[string]string `json:"environment,omitempty" doc:"How the client finds its sound system: variables such as PULSE_SERVER"`
 }

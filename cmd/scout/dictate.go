@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+type dictateOptions struct {
+	orderOptions
+	language string
+	model    string
+	warm     bool
+	hold     bool
+	last     bool
+	json     bool
+	delivery
+}
+
+func newDictateCommand(a *app) *cobra.Command {
+	var o dictateOptions
+	cmd := &cobra.Command{
+		Use:   "dictate",
+		Short: "Turn speech into text while you speak",
+		Long: `Records the microphone and shows the text while you speak: grey while it may
+still change, then solid. Enter or Ctrl-C ends the dictation; the complete text
+goes to standard output. Esc ends it without text and keeps the audio.
+
+The daemon does the work. If this command is killed, the dictation goes on:
+"scout stop" ends it, and "scout dictate --last" gives its text.
+
+--copy puts the text on the clipboard. --type puts it into the window that has
+the focus (X11): it is pasted in one piece, and what was on the clipboard comes
+back when the window has taken it.`,
+		Example: `  scout dictate
+  scout dictate --copy
+  note=$(scout dictate)
+  scout dictate --json | jq -r 'select(.type == "final").text'
+  scout dictate --last`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.last {
+				return a.lastText(cmd.Context(), o)
+			}
+			return a.dictate(cmd.Context(), o)
+		},
+	}
+	o.orderOptions.bind(cmd, "Enter")
+	flags := cmd.Flags()
+	o.bindSpeech(cmd)
+	flags.BoolVar(&o.hold, "hold", false, "listen while the space bar is held; a tap begins, and another one ends")
+	flags.BoolVar(&o.last, "last", false, "give the text of the last dictation again")
+	o.delivery.bind(cmd)
+	cli.JSONFlag(cmd, &o.json)
+	cmd.MarkFlagsMutuallyExclusive("hold", "last")
+	return cmd
+}
+
+// bindSpeech adds the flags about what is said, for dictate and toggle.
+func (o *dictateOptions) bindSpeech(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&o.language, "language", "l", "", "what is spoken: a code such as en, or auto (setting dictation.language; default: the system's)")
+	flags.StringVar(&o.model, "model", "", "model for the text (default: the one of scout models use)")
+	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes afterwards: the next dictation has the word spoken just before it. That sound stays in memory")
+}
+
+// request is what the options ask the daemon for.
+func (a *app) dictation(o *dictateOptions) (v1.Start, error) {
+	order, err := o.order()
+	if err != nil {
+		return v1.Start{}, err
+	}
+	preroll := max(o.preroll, 0).Seconds()
+	language := o.language
+	if language == "" {
+		language = a.Settings.DictationLanguage()
+	}
+	return v1.Start{
+		ID: string(order.ID), Device: order.Device, Format: v1.Format{SampleRate: o.rate, Channels: o.channels, SampleFormat: string(order.Format.Sample)},
+		OnLoss: o.onLoss, Preroll: &preroll, MaxDuration: time.Duration(o.duration).Seconds(), TextOptions: v1.TextOptions{Language: language, Model: o.model},
+		Warm: o.warm || a.Settings.Dictation.Warm == "on", Environment: recording.EnvironmentOf(os.Environ()).Variables,
+	}, nil
+}
+
+// dictate is scout dictate.
+func (a *app) dictate(ctx context.Context, o dictateOptions) error {
+	request, err := a.dictation(&o)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := a.sameRecordings(ctx, c); err != nil {
+		return err
+	}
+	if err := c.Post(ctx, "/live/check", v1.LiveRequest{Language: request.Language, Model: request.Model}, nil); err != nil {
+		return err
+	}
+	keys, err := openKeys(a.Std.In, o.hold)
+	if err != nil {
+		return err
+	}
+	defer keys.close()
+	if o.hold && !keys.terminal {
+		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--hold needs a terminal to hear the space bar"))
+	}
+	t := newTyped(a, o.json)
+	if o.hold {
+		t.hint("hold the space bar to dictate; Esc ends")
+		if !keys.waitForSpace(ctx) {
+			return nil
+		}
+	}
+	d := &dictating{app: a, client: c, keys: keys, show: t}
+	err = d.run(ctx, request)
+	keys.close()
+	if err != nil {
+		return err
+	}
+	return d.conclude(ctx, o.delivery)
+}
+
+// lastText gives the text of the last dictation again.
+func (a *app) lastText(ctx context.Context, o dictateOptions) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var list v1.Page[v1.TranscriptSummary]
+	if err := c.Get(ctx, "/transcripts?source=microphone&limit=1", &list); err != nil {
+		return err
+	}
+	if len(list.Data) == 0 {
+		return scout.Errorf(scout.CodeNotFound, "nothing was dictated yet").WithHint("dictate something: scout dictate")
+	}
+	id := list.Data[0].ID
+	var text v1.Transcript
+	if err := c.Get(ctx, "/transcripts/"+id, &text); err != nil {
+		return err
+	}
+	switch {
+	case o.json:
+		err = cli.WriteJSON(a.Std.Out, text)
+	case text.Text == "":
+		a.Notef("the last dictation has no words\n")
+	default:
+		err = a.Say("%s", text.Text)
+	}
+	return errors.Join(err, a.take(ctx, text.Text, o.delivery).err)
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "os"
+
+// keyByKey leaves the terminal as it is: Enter stops, and Ctrl-C is a signal.
+func keyByKey(*os.File) (restore func(), err error) { return func() {}, nil }

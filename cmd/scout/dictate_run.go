@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/printable"
+)
+
+// dictating is a dictation that this command watches. The daemon makes it.
+type dictating struct {
+	app    *app
+	client *client.Client
+	keys   *keys
+	show   *typed
+	until  func(*event.Event) bool // an event after which nothing more matters; nil for none
+
+	id    string
+	after uint64 // number of the last event that was seen
+	final *event.Event
+	why   error // why there is no text
+}
+
+var errLeft = errors.New("the dictation goes on without this command")
+
+// run begins a dictation, shows it, until its text is complete.
+func (d *dictating) run(ctx context.Context, request v1.Start) error {
+	d.id = request.ID
+	d.show.hint("starting…")
+	err := d.begin(ctx, request)
+	d.show.unhint()
+	if err != nil {
+		return err
+	}
+	d.app.patient()
+	watching, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	signals := make(chan os.Signal, 4)
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	if d.app.Std.Interrupts != nil {
+		ending = d.app.Std.Interrupts.Ending()
+	}
+	signal.Notify(signals, ending...)
+	defer signal.Stop(signals)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer end()
+	var once sync.Once
+	stop := func() {
+		once.Do(func() { work.Go(func() { d.ask(watching, "/recorder/stop", v1.Stop{ID: d.id}) }) }) // ended by end
+	}
+	if ctx.Err() != nil { // Ctrl-C while it was starting
+		stop()
+	}
+	ended := make(chan error, 1)
+	work.Go(func() { ended <- d.follow(watching) }) // ended by end
+	stopped := false
+	for {
+		select {
+		case err := <-ended:
+			switch {
+			case err != nil:
+				return err
+			case d.final == nil:
+				return d.why
+			}
+			return nil
+		case s := <-signals:
+			if s == syscall.SIGHUP || s == syscall.SIGTERM { // the window was closed, or the command killed: nobody said stop
+				end()
+				return cli.Interrupted("the dictation goes on; to end it: scout stop; its text then: scout dictate --last", errLeft)
+			}
+			if stopped {
+				end()
+				return cli.Interrupted("the text is being completed; it will be there with: scout dictate --last", errLeft)
+			}
+			stopped = true
+			stop()
+		case k := <-d.keys.pressed:
+			switch {
+			case k == keyStop:
+				stopped = true
+				stop()
+			case k == keyCancel && !stopped:
+				stopped = true
+				once.Do(func() { work.Go(func() { d.ask(watching, "/live/"+d.id+"/cancel", nil) }) }) // ended by end
+			}
+		}
+	}
+}
+
+// begin begins the recording. A daemon that dies meanwhile is replaced, and asked for the same recording.
+func (d *dictating) begin(ctx context.Context, request v1.Start) error {
+	var started v1.Started
+	err := d.client.Post(ctx, "/recorder/start", request, &started)
+	if client.Lost(err) && ctx.Err() == nil {
+		if err = d.reconnect(ctx); err == nil {
+			err = d.client.Post(ctx, "/recorder/start", request, &started)
+		}
+	}
+	return err
+}
+
+// reconnect finds the next daemon, or starts one.
+func (d *dictating) reconnect(ctx context.Context) error {
+	c, err := d.app.connect(ctx)
+	if err != nil {
+		return err
+	}
+	c.Close() // the old client reaches whoever has the socket
+	return nil
+}
+
+// daemonPatience is how long daemons may fail to answer before this command gives up. The recording goes on in any case.
+const daemonPatience = 30 * time.Second
+
+// ask sends a request, to the next daemon if this one ends.
+func (d *dictating) ask(ctx context.Context, path string, body any) {
+	for until := time.Now().Add(daemonPatience); ; {
+		err := d.client.Post(ctx, path, body, nil)
+		if err == nil || ctx.Err() != nil || !client.Lost(err) || time.Now().After(until) {
+			if err != nil && ctx.Err() == nil {
+				d.show.note(scout.Plain(err))
+			}
+			return
+		}
+		_ = d.reconnect(ctx) // asked again
+	}
+}
+
+// follow shows the events until the dictation has ended, through restarts of the daemon.
+func (d *dictating) follow(ctx context.Context) error {
+	for until := time.Now().Add(daemonPatience); ; {
+		over := false
+		err := d.client.Stream(ctx, "/live/"+d.id+"/events?after="+strconv.FormatUint(d.after, 10), func(raw client.StreamEvent) bool {
+			until = time.Now().Add(daemonPatience)
+			var e event.Event
+			if json.Unmarshal(raw.Data, &e) != nil {
+				return true // of a later version
+			}
+			if e.Seq > 0 {
+				d.after = e.Seq
+			}
+			over = d.see(&e, raw.Data)
+			return !over
+		})
+		switch {
+		case over:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && !client.Lost(err):
+			return err
+		case time.Now().After(until):
+			return errors.Join(scout.Errorf(scout.CodeDaemonUnreachable, "no daemon answers").WithHint("the recording goes on; to end it: scout stop"), err)
+		}
+		d.show.note("the daemon ended and is started again; nothing is lost")
+		if err := d.reconnect(ctx); err != nil && ctx.Err() == nil {
+			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // between two attempts to start a daemon
+		}
+	}
+}
+
+// see shows one event, and reports whether it was the last that matters.
+func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
+	d.show.event(e, raw)
+	if d.until != nil && d.until(e) {
+		over = true
+	}
+	switch e.Type {
+	case event.Final, event.Revised:
+		final := *e
+		d.final = &final
+		return true
+	case event.State:
+		if e.State == event.Failed {
+			if d.why = e.Error.Err(); d.why == nil {
+				d.why = scout.Errorf(scout.CodeInternal, "the dictation failed")
+			}
+			if scout.CodeOf(d.why) == scout.CodeCancelled {
+				d.why = d.withoutText()
+			}
+			return true
+		}
+		return over || e.State == event.Done
+	}
+	return over
+}
+
+// conclude prints the text, unless it stands on standard output already, says what is to be said about it, and delivers it.
+func (d *dictating) conclude(ctx context.Context, to delivery) error {
+	a, final := d.app, d.final
+	for _, w := range final.Warnings {
+		a.Notef("%s\n", printable.Line(w))
+	}
+	if final.Text == "" && len(final.Warnings) == 0 {
+		a.Notef("no words were heard\n")
+	}
+	var err error
+	if final.Text != "" && d.show.json == nil && !d.show.shown() {
+		err = a.Say("%s", final.Text)
+	}
+	inserted := a.take(context.WithoutCancel(ctx), final.Text, to) // Ctrl-C ended the dictation, not this
+	if to.copy || to.into {
+		inserted.report.Version = final.Version
+		_ = d.client.Post(context.WithoutCancel(ctx), "/live/"+d.id+"/inserted", inserted.report, nil) // it is for the metrics
+	}
+	err = errors.Join(err, inserted.err)
+	if err == nil && final.Complete != nil && !*final.Complete {
+		err = scout.Errorf(scout.CodeTextLate, "the text is not complete yet").WithHint("a little later: scout dictate --last")
+		if final.Version > 0 { // this is all there will be
+			err = scout.Errorf(scout.CodeAudioSetAside, "some of the audio could not be turned into text")
+		}
+	}
+	return err
+}
+
+// withoutText says that somebody wanted no text, and where the audio is.
+func (d *dictating) withoutText() error {
+	d.app.Notef("%s\n", scout.Plain(d.why))
+	if hint := scout.HintOf(d.why); hint != "" {
+		d.app.Notef("  %s\n", hint)
+	}
+	return cli.Reported(d.why)
+}

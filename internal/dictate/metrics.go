@@ -1,0 +1,54 @@
+package dictate
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// Log events.
+const (
+	eventStarted    = "dictation_started"
+	eventResumed    = "dictation_resumed"
+	eventFinished   = "dictation_finished"
+	eventCancelled  = "dictation_cancelled"
+	eventFailed     = "dictation_failed"
+	eventBrokenOff  = "dictation_interrupted"
+	eventNotResumed = "dictation_not_resumed"
+	eventNotWritten = "dictation_not_written"
+	eventInserted   = "dictation_inserted"
+)
+
+type metrics struct {
+	dictations *prometheus.CounterVec
+	open       prometheus.Gauge
+	text       *prometheus.HistogramVec
+	dropped    *prometheus.CounterVec
+	inserted   *prometheus.CounterVec
+}
+
+func newMetrics(scope observe.Scope) *metrics {
+	return &metrics{
+		dictations: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_dictations_total", Help: "Dictations that ended, by outcome: done, cancelled, failed.",
+		}, []string{"outcome"})),
+		open: observe.Register(scope, prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "scout_dictations_open", Help: "Dictations whose text is not complete.",
+		})),
+		text: observe.Register(scope, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "scout_commit_to_text_seconds", Help: "Time from a stop to the complete text, by surface: live.",
+			Buckets: textBuckets(),
+		}, []string{"surface"})),
+		dropped: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_dictation_events_dropped_total", Help: "Partial texts and levels that a listener of a dictation missed because it read too slowly, by kind.",
+		}, []string{"kind"})),
+		inserted: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "scout_insertions_total", Help: "Texts that clients delivered, by method: paste, type, copy, none.",
+		}, []string{"method"})),
+	}
+}
+
+// textBuckets returns the upper bounds, in seconds, of the time from a stop to the complete text: the limit is 0.3 s.
+func textBuckets() []float64 {
+	return []float64{0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30}
+}

@@ -1,0 +1,167 @@
+package dictate
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// outbox numbers the events of a dictation and writes them into the journal, in order, those that wait together in one transaction.
+// Whoever adds an event never waits for the disk. Clients follow the journal, so that they see only what is on the disk.
+type outbox struct {
+	session *store.Session
+	log     *slog.Logger
+	// trouble is told whether the journal can be written.
+	trouble func(error)
+
+	mu         sync.Mutex
+	last       uint64 // number of the newest event
+	queue      []store.NewEvent
+	checkpoint json.RawMessage // nil: as it was
+	finish     func(store.Tx) ([]event.Event, error)
+	filled     chan struct{} // gets a value, if it is empty, after each change
+}
+
+func newOutbox(session *store.Session, last uint64, log *slog.Logger, trouble func(error)) *outbox {
+	return &outbox{session: session, last: last, log: log, trouble: trouble, filled: make(chan struct{}, 1)}
+}
+
+// add appends an event, and with it the state from which the dictation continues after it; nil leaves that as it is. It returns the
+// number of the event.
+func (o *outbox) add(e event.Event, checkpoint json.RawMessage) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last++
+	e.Seq = o.last
+	o.queue = append(o.queue, numbered(e))
+	if checkpoint != nil {
+		o.checkpoint = checkpoint
+	}
+	o.ring()
+	return o.last
+}
+
+// save stores the state alone.
+func (o *outbox) save(checkpoint json.RawMessage) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.checkpoint = checkpoint
+	o.ring()
+}
+
+// end makes run do what finish does and write the events that it returns, in the transaction that ends the stream. finish may be
+// called several times.
+func (o *outbox) end(finish func(store.Tx) ([]event.Event, error)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.finish = finish
+	o.ring()
+}
+
+// ring wakes run. The caller holds mu.
+func (o *outbox) ring() {
+	select {
+	case o.filled <- struct{}{}:
+	default: // it looks anyway
+	}
+}
+
+func numbered(e event.Event) store.NewEvent {
+	data, err := json.Marshal(e)
+	if err != nil { // numbers that are none: there are no others that JSON cannot hold
+		data, _ = json.Marshal(event.Event{Seq: e.Seq, Type: e.Type})
+	}
+	return store.NewEvent{Type: e.Type, Data: data}
+}
+
+// Pauses between attempts to write, while the disk is full for example.
+const (
+	firstPause = 100 * time.Millisecond
+	longPause  = 5 * time.Second
+)
+
+// run writes until the stream has ended, and returns nil then, or until ctx does. It does not end for a journal that cannot be
+// written: the words are kept and written later. The error has scout.CodeConflict if another process continued the dictation.
+func (o *outbox) run(ctx context.Context) error {
+	pause := firstPause
+	for {
+		ended, err := o.write(ctx)
+		switch {
+		case ended:
+			o.trouble(nil)
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case scout.CodeOf(err) == scout.CodeConflict:
+			return err
+		case err != nil:
+			o.trouble(err)
+			o.log.Warn(eventNotWritten, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
+			if err := sleep(ctx, pause); err != nil {
+				return err
+			}
+			pause = min(2*pause, longPause)
+			continue
+		}
+		o.trouble(nil)
+		pause = firstPause
+		select {
+		case <-o.filled:
+		case <-ctx.Done():
+			_, err := o.write(context.WithoutCancel(ctx)) // what is said already is kept
+			if err == nil {
+				err = context.Cause(ctx)
+			}
+			return err
+		}
+	}
+}
+
+// write writes what waits.
+func (o *outbox) write(ctx context.Context) (ended bool, err error) {
+	o.mu.Lock()
+	events, checkpoint, finish, last := o.queue, o.checkpoint, o.finish, o.last
+	o.mu.Unlock()
+	switch {
+	case finish != nil:
+		err = o.session.End(ctx, func(tx store.Tx) ([]store.NewEvent, error) {
+			more, err := finish(tx)
+			all := events[:len(events):len(events)]
+			for i, e := range more {
+				e.Seq = last + uint64(i) + 1
+				all = append(all, numbered(e))
+			}
+			return all, err
+		})
+	case len(events) > 0 || checkpoint != nil:
+		_, err = o.session.Commit(ctx, checkpoint, events...)
+	}
+	if err != nil {
+		return false, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = o.queue[len(events):]
+	if string(o.checkpoint) == string(checkpoint) {
+		o.checkpoint = nil
+	}
+	return finish != nil, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,315 @@
+package dictate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/fanout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// session is one dictation. run drives it; the other methods may be called from any goroutine.
+type session struct {
+	d       *Dictations
+	id      recording.ID
+	log     *slog.Logger
+	journal *store.Session
+	out     *outbox
+	replay  uint64 // how many events an earlier process wrote
+	kept    kept   // of run, once it has begun
+
+	passing fanout.Hub[event.Event] // partial text
+	levels  fanout.Hub[event.Event]
+
+	begun chan struct{} // closed when there is a recording, or will be none
+
+	mu        sync.Mutex
+	state     string
+	started   bool      // begun is closed
+	startedAt time.Time // of frame 0 by the wall clock
+	missing   error     // why there is no recording
+	starting  context.CancelCauseFunc
+	live      *speech.Live  // nil before run has one
+	at        int64         // position that the stream has reached
+	heard     time.Time     // when it reached that; zero before
+	stopped   time.Time     // when the stop came; zero before
+	limit     int64         // how far the text goes; -1 before the recording ended
+	cancelled bool          // somebody wants no text
+	calledOff chan struct{} // closed with cancelled
+	finish    chan struct{} // closed with the stop or the end of the recording
+	words     []scout.Word  // committed
+	aside     []scout.SetAside
+	newest    uint64       // number of the last committed event, 0 before it
+	partial   *event.Event // the newest, nil for none
+	promised  bool         // final has come before the text was complete
+	behind    time.Time    // since when text is owed; zero if none is
+	owed      speech.LiveOwed
+}
+
+// kept is what the next process needs.
+type kept struct {
+	Request Request `json:"request"`
+	// Model and Language are those that the text is made with, empty before the first words.
+	Model    string            `json:"model,omitempty"`
+	Language string            `json:"language,omitempty"`
+	Live     *speech.LiveState `json:"live,omitempty"`
+}
+
+func newSession(d *Dictations, id recording.ID, journal *store.Session, stream store.Stream) *session {
+	s := &session{
+		d: d, id: id, journal: journal, replay: stream.Last, limit: -1, begun: make(chan struct{}), finish: make(chan struct{}), calledOff: make(chan struct{}),
+		log: d.log.With(slog.String(recording.KeyRecording, string(id))),
+	}
+	s.out = newOutbox(journal, stream.Last, s.log, d.trouble)
+	s.passing.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Partial).Inc() }
+	s.levels.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Level).Inc() }
+	return s
+}
+
+// starts says how to call off the start that is under way.
+func (s *session) starts(cancel context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = cancel
+	if s.state == "" {
+		s.setState(event.Starting, nil)
+	}
+}
+
+// recorded says that frames are flowing; nil where the recording was begun by an earlier process.
+func (s *session) recorded(started *recording.Started) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		return
+	}
+	s.started = true
+	if started != nil {
+		s.startedAt = started.StartedAt
+	}
+	if started != nil && s.stopped.IsZero() && !s.cancelled {
+		s.setState(event.Listening, nil)
+	}
+	close(s.begun)
+}
+
+// notRecorded says that there will be no recording.
+func (s *session) notRecorded(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started {
+		return
+	}
+	s.started, s.missing = true, why
+	close(s.begun)
+}
+
+// setState tells a new state. The caller holds mu.
+func (s *session) setState(state string, problem error) {
+	if state == s.state && problem == nil {
+		return
+	}
+	s.state = state
+	s.out.add(event.Event{Type: event.State, State: state, Error: event.ProblemOf(problem)}, nil)
+}
+
+// records reports whether somebody still speaks into it, or is about to.
+func (s *session) records() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped.IsZero() && s.limit < 0 && !s.cancelled && s.missing == nil
+}
+
+// stop says that the person stopped now: frames that were captured until then belong to the text.
+func (s *session) stop(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped.IsZero() {
+		return
+	}
+	s.stopped = now
+	s.setState(event.Stopping, nil)
+	if s.starting != nil && !s.started {
+		s.starting(errNotBegun)
+	}
+	if !s.heard.IsZero() && s.live != nil {
+		s.live.Stop(s.position(now))
+	}
+	s.finishing()
+}
+
+// latency is the most time that a frame may take from the microphone to here.
+const latency = 200 * time.Millisecond
+
+// position is that of the frame that was captured at a moment; it may come later. The wall clock tells it, as long as that agrees
+// with how long ago the newest frame came: it may have been set. The caller holds mu.
+func (s *session) position(now time.Time) int64 {
+	least := s.at + canonical(now.Sub(s.heard))
+	most := least + canonical(latency)
+	if s.startedAt.IsZero() {
+		return most
+	}
+	return min(max(canonical(now.Round(0).Sub(s.startedAt)), least), most)
+}
+
+// canonical is a length in frames at 16 kHz.
+func canonical(d time.Duration) int64 { return int64(d.Seconds() * scout.EngineSampleRateHz) }
+
+// finishing wakes run. The caller holds mu.
+func (s *session) finishing() {
+	select {
+	case <-s.finish:
+	default:
+		close(s.finish)
+	}
+}
+
+// ended says that the recording is complete.
+func (s *session) ended(m *recording.Manifest) {
+	s.endedAt(canonicalFrames(m))
+}
+
+func (s *session) endedAt(frames int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limit >= 0 {
+		return
+	}
+	s.limit = frames
+	if s.stopped.IsZero() {
+		s.stopped = time.Now()
+	}
+	if s.state != event.Finishing && !s.cancelled {
+		s.setState(event.Finishing, nil)
+	}
+	if s.live != nil {
+		s.live.End(frames)
+	}
+	s.finishing()
+}
+
+// cancel ends the session without text.
+func (s *session) cancel() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.cancelled {
+		s.cancelled = true
+		close(s.calledOff)
+	}
+	if s.starting != nil && !s.started {
+		s.starting(errNotBegun)
+	}
+}
+
+// happened acts on an event of the recorder.
+func (s *session) happened(e recording.Event) {
+	switch e.Kind {
+	case recording.KindStopped:
+		if e.Manifest != nil && e.Manifest.State != recording.StateRecording {
+			s.ended(e.Manifest)
+		}
+	case recording.KindGap:
+		if g := e.Gap; g != nil {
+			start := uint64(g.Start)
+			s.out.add(event.Event{Type: event.Gap, StartFrame: &start, Frames: g.Frames, Reason: string(g.Reason)}, nil)
+		}
+	case recording.KindDeviceLost:
+		s.flowing(false, scout.Errorf(scout.CodeDeviceLost, "the microphone is away: %s", e.Reason))
+	case recording.KindDeviceOpened, recording.KindDeviceChanged:
+		s.flowing(true, nil)
+	}
+}
+
+// flowing tells whether sound arrives.
+func (s *session) flowing(flows bool, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != event.Listening && s.state != event.Starting {
+		return
+	}
+	if flows {
+		s.setState(event.Listening, nil)
+	} else {
+		s.setState(event.Starting, why)
+	}
+}
+
+// run makes text of the recording. It returns nil when the session has ended in the journal, and the cause of ctx if that ends
+// before: the next process continues.
+func (s *session) run(ctx context.Context) (err error) {
+	ctx, span := s.d.options.Scope.Tracer().Start(ctx, "dictation")
+	defer func() { observe.EndSpan(span, err) }()
+	group, ctx := errgroup.WithContext(ctx)
+	s.keep(nil)
+	group.Go(func() error { return s.out.run(ctx) })
+	group.Go(func() error {
+		return s.d.options.Failures.Guard("dictate", func() error {
+			err := s.transcribe(ctx)
+			if ctx.Err() != nil && !s.isCancelled() {
+				return context.Cause(ctx) // the next process continues
+			}
+			if err != nil {
+				s.fail(err)
+			}
+			return nil
+		})
+	})
+	return group.Wait()
+}
+
+func (s *session) isCancelled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cancelled
+}
+
+// keep saves what the next process needs.
+func (s *session) keep(state *speech.LiveState) {
+	if state != nil {
+		s.kept.Live = state
+	}
+	if data, err := json.Marshal(s.kept); err == nil { // it always is: see kept
+		s.out.save(data)
+	}
+}
+
+// fail ends the session without a complete text. The recording goes on.
+func (s *session) fail(why error) {
+	switch {
+	case s.missing != nil && scout.ClassOf(why) == scout.Cancelled:
+		why = errNotBegun
+	case s.isCancelled():
+		why = errCancelled.WithHint("the audio is kept: scout recordings show %s", s.id)
+	}
+	s.out.end(func(store.Tx) ([]event.Event, error) {
+		return []event.Event{{Type: event.State, State: event.Failed, Error: event.ProblemOf(why)}}, nil
+	})
+	outcome := "failed"
+	if scout.ClassOf(why) == scout.Cancelled {
+		outcome = "cancelled"
+		s.log.Info(eventCancelled)
+	} else {
+		s.log.Warn(eventFailed, slog.String(observe.KeyCode, string(scout.CodeOf(why))), slog.String(observe.KeyError, scout.Plain(why)))
+	}
+	s.d.metrics.dictations.WithLabelValues(outcome).Inc()
+}
+
+// over is called when run has returned.
+func (s *session) over(err error) {
+	s.passing.Close()
+	s.levels.Close()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Warn(eventBrokenOff, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
+	}
+}
