@@ -199,6 +199,9 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 	return over
 }
 
+// speakable is the length below which nothing can have been said: a key that was pressed twice.
+const speakable = 300 * time.Millisecond
+
 // conclude prints the text, unless it stands on standard output already, says what is to be said about it, and delivers it.
 func (d *dictating) conclude(ctx context.Context, to delivery) error {
 	a, final := d.app, d.final
@@ -218,7 +221,8 @@ func (d *dictating) conclude(ctx context.Context, to delivery) error {
 		_ = d.client.Post(context.WithoutCancel(ctx), "/live/"+d.id+"/inserted", inserted.report, nil) // it is for the metrics
 	}
 	err = errors.Join(err, inserted.err)
-	if err == nil && final.Complete != nil && !*final.Complete {
+	tooShort := final.Text == "" && final.Version > 0 && event.Length(final.Duration) < speakable
+	if err == nil && final.Complete != nil && !*final.Complete && !tooShort {
 		err = scout.Errorf(scout.CodeTextLate, "the text is not complete yet").WithHint("a little later: scout dictate --last")
 		if final.Version > 0 { // this is all there will be
 			err = scout.Errorf(scout.CodeAudioSetAside, "some of the audio could not be turned into text")

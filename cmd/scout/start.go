@@ -58,8 +58,9 @@ func (o *startOptions) request() (v1.Start, error) {
 	if err != nil {
 		return v1.Start{}, err
 	}
-	preroll := max(o.preroll, 0).Seconds()
+	preroll, live := max(o.preroll, 0).Seconds(), false // text while one speaks: scout toggle
 	return v1.Start{
+		Live:   &live,
 		Device: order.Device, Format: v1.Format{SampleRate: o.rate, Channels: o.channels, SampleFormat: string(order.Format.Sample)},
 		OnLoss: o.onLoss, Preroll: &preroll, Transcribe: &o.text.transcribe, TextOptions: o.text.TextOptions, MaxDuration: time.Duration(o.duration).Seconds(), Environment: recording.EnvironmentOf(os.Environ()).Variables,
 	}, nil
