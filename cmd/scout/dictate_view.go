@@ -113,7 +113,7 @@ func (t *typed) event(e *event.Event, raw []byte) {
 	case event.Partial, event.Committed:
 		t.text(e)
 	case event.Final, event.Revised:
-		t.end(e)
+		t.end()
 	}
 }
 
@@ -210,7 +210,7 @@ func (t *typed) erase() {
 }
 
 // end completes what is shown. The committed text is the whole text, unless it came late.
-func (t *typed) end(e *event.Event) {
+func (t *typed) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.out == nil {

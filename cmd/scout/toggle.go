@@ -28,13 +28,13 @@ standard output.`,
   scout toggle --print`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.delivery.into = !o.delivery.copy && !printOnly
+			o.into = !o.copy && !printOnly
 			return a.toggle(cmd.Context(), o)
 		},
 	}
 	o.orderOptions.bind(cmd, "the next scout toggle")
 	o.bindSpeech(cmd)
-	cmd.Flags().BoolVar(&o.delivery.copy, "copy", false, "put the text on the clipboard instead of into a window")
+	cmd.Flags().BoolVar(&o.copy, "copy", false, "put the text on the clipboard instead of into a window")
 	cmd.Flags().BoolVar(&printOnly, "print", false, "only print the text")
 	cmd.MarkFlagsMutuallyExclusive("copy", "print")
 	cli.JSONFlag(cmd, &o.json)

@@ -75,7 +75,8 @@ func (s *Server) registerLive(api huma.API) {
 	}, func(_ context.Context, in *struct {
 		ByID
 		Body v1.Inserted
-	}) (*body[v1.Inserted], error) {
+	},
+	) (*body[v1.Inserted], error) {
 		s.services.Live.Inserted(recording.ID(in.ID), dictate.Delivery{Method: in.Body.Method, Proved: in.Body.Proved, Version: in.Body.Version, Code: in.Body.Code})
 		return answer(in.Body), nil
 	})

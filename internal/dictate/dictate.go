@@ -232,7 +232,7 @@ func (d *Dictations) Start(ctx context.Context, order recording.Order, request R
 	s, err := d.begin(context.WithoutCancel(ctx), started.ID, &request)
 	if err != nil {
 		d.log.Error(eventFailed, slog.String(recording.KeyRecording, string(started.ID)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
-		return started, nil //nolint:nilerr // the recording is what was asked for first: it goes on without live text
+		return started, nil // the recording is what was asked for first: it goes on without live text
 	}
 	s.recorded(&started)
 	return started, nil
@@ -372,7 +372,7 @@ func (d *Dictations) Listen(id recording.ID, levels bool) *Listener {
 	return nil
 }
 
-// Check is the health of dictations: degraded while one of them cannot be written or waits for the engine.
+// Health returns the check of dictations: degraded while one of them cannot be written or waits for the engine.
 func (d *Dictations) Health() health.Check {
 	return health.Check{Name: "dictation", Critical: false, Probe: func(context.Context) health.Result { return d.health() }}
 }

@@ -186,7 +186,7 @@ func (s *session) promise(ctx context.Context) error {
 		return nil
 	}
 	if sleep(ctx, finalWithin) != nil {
-		return nil //nolint:nilerr // the text is complete
+		return nil // the text is complete
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
