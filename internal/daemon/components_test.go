@@ -21,7 +21,7 @@ import (
 )
 
 // componentNames are those of all components of a daemon.
-var componentNames = []string{"backlog", "history", "record", "retention", "server"}
+var componentNames = []string{"backlog", "dictate", "history", "record", "retention", "server"}
 
 // served runs a daemon until stop is called, or until it ends by itself.
 func served(t *testing.T, fault func(component string)) (dir string, registry *prometheus.Registry, stop func() error) {
