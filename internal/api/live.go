@@ -72,11 +72,7 @@ func (s *Server) registerLive(api huma.API) {
 	operation(api, about{
 		method: http.MethodPost, path: "/live/{id}/inserted", summary: "Say how a text was delivered",
 		description: "A client that inserted the text of a dictation somewhere says so, for the metrics and the log.",
-	}, func(_ context.Context, in *struct {
-		ByID
-		Body v1.Inserted
-	},
-	) (*body[v1.Inserted], error) {
+	}, func(_ context.Context, in *insertedInput) (*body[v1.Inserted], error) {
 		s.services.Live.Inserted(recording.ID(in.ID), dictate.Delivery{Method: in.Body.Method, Proved: in.Body.Proved, Version: in.Body.Version, Code: in.Body.Code})
 		return answer(in.Body), nil
 	})
@@ -92,6 +88,11 @@ func (s *Server) registerLive(api huma.API) {
 		}),
 		answers: []string{eventStream}, handler: s.live,
 	})
+}
+
+type insertedInput struct {
+	ByID
+	Body v1.Inserted
 }
 
 func (s *Server) toggle(ctx context.Context, in *optional[v1.Start]) (*body[v1.Toggled], error) {

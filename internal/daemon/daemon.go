@@ -241,7 +241,7 @@ func (d *daemon) startStore(ctx context.Context) error {
 	return nil
 }
 
-func (d *daemon) startRecorder(context.Context) error {
+func (d *daemon) startRecorder(ctx context.Context) error {
 	s := d.options.Settings
 	dir, err := s.RecordingsDir()
 	if err != nil {
@@ -258,7 +258,7 @@ func (d *daemon) startRecorder(context.Context) error {
 	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
 		return err
 	}
-	if err := d.startDictations(d.living, folder); err != nil {
+	if err := d.startDictations(ctx, folder); err != nil {
 		return err
 	}
 	d.components.run("history", d.history.Run)

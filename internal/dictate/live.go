@@ -56,7 +56,11 @@ func (s *session) transcribe(ctx context.Context) error {
 		_, _ = r.Engine.Load(running) // the first request says what is wrong
 		return nil
 	})
-	group.Go(func() error { return s.feed(running, live) })
+	from := int64(0)
+	if state := s.kept.Live; state != nil { // live.Run changes it
+		from = state.Next.First()
+	}
+	group.Go(func() error { return s.feed(running, live, from) })
 	group.Go(func() error { return s.promise(running) })
 	group.Go(func() error {
 		select {
@@ -126,12 +130,8 @@ func (s *session) attach(live *speech.Live) {
 	}
 }
 
-// feed gives the sound of the recording to the transcription, until the recording ends.
-func (s *session) feed(ctx context.Context, live *speech.Live) error {
-	from := int64(0)
-	if state := s.kept.Live; state != nil {
-		from = state.Next.First()
-	}
+// feed gives the sound of the recording from a position on to the transcription, until the recording ends.
+func (s *session) feed(ctx context.Context, live *speech.Live, from int64) error {
 	in, err := openSource(s.d.options.Recorder.Folder(), s.id, s.d.options.Live, from)
 	if err != nil {
 		return err
