@@ -32,8 +32,8 @@ type Pauses struct {
 	Least time.Duration
 }
 
-// DefaultPauses returns the rule that was measured best.
-func DefaultPauses() Pauses { return Pauses{Least: time.Second} }
+// DefaultPauses returns the rule that was measured best: pieces end where a file is cut, and nowhere else.
+func DefaultPauses() Pauses { return Pauses{Least: -1} }
 
 const (
 	// feedFrames is how much audio goes to the cutter at a time: 100 ms.
@@ -334,6 +334,9 @@ func (g *growth) measure(t *task, now time.Time) {
 	}
 	cost := time.Duration(float64(now.Sub(t.began)) / length)
 	weight := time.Duration(8)
+	if g.cost == 0 {
+		weight = 1 // nothing was known
+	}
 	if cost < g.cost { // what made the earlier ones slow, such as loading the model, is over
 		weight = 2
 	}

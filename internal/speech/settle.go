@@ -16,13 +16,16 @@ type CommitRule struct {
 	Agree int
 	// Behind is how much audio after the end of the word each of them must have heard.
 	Behind time.Duration
+	// Overdue is how much audio after the end of a word the last hypothesis must have heard to commit it alone; 0 for
+	// never.
+	Overdue time.Duration
 	// Last is how many words at the end of a hypothesis are never committed, if the model gives no times.
 	Last int
 }
 
 // DefaultCommitRule returns the rule that was measured best.
 func DefaultCommitRule() CommitRule {
-	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Last: 3}
+	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Last: 3}
 }
 
 // settling turns the hypotheses of a stream into words that never change again. Its window is what later hypotheses may
@@ -58,16 +61,7 @@ type settlingState struct {
 func (s *settling) grow(d Decoded) []scout.Word {
 	words := s.window(d)
 	words = words[align.After(s.state.Committed, words):]
-	n := len(words)
-	if len(s.before) < s.rule.Agree-1 || d.Tokens > 0 && d.confidence() < believable {
-		n = 0
-	}
-	heard := d.To
-	for _, b := range s.before {
-		n = min(n, sameWords(words, b.words))
-		heard = min(heard, b.to)
-	}
-	n = s.settled(words[:n], heard-s.rule.Behind, len(words)-s.rule.Last)
+	n := s.agreed(words, &d)
 	s.before = append(s.before, pendingWords{words, d.To})
 	if extra := len(s.before) - max(s.rule.Agree-1, 1); extra > 0 {
 		s.before = slices.Delete(s.before, 0, extra)
@@ -77,6 +71,26 @@ func (s *settling) grow(d Decoded) []scout.Word {
 	}
 	s.pending = words[n:]
 	return s.commit(words[:n])
+}
+
+// agreed returns how many words of a hypothesis are committed.
+func (s *settling) agreed(words []scout.Word, d *Decoded) int {
+	if d.Tokens > 0 && d.confidence() < believable {
+		return 0
+	}
+	n, heard := len(words), d.To
+	if len(s.before) < s.rule.Agree-1 {
+		n = 0
+	}
+	for _, b := range s.before {
+		n = min(n, sameWords(words, b.words))
+		heard = min(heard, b.to)
+	}
+	n = s.settled(words[:n], heard-s.rule.Behind, len(words)-s.rule.Last)
+	if s.rule.Overdue > 0 {
+		n = max(n, s.settled(words, d.To-s.rule.Overdue, 0))
+	}
+	return n
 }
 
 // close takes the text of a piece that is complete and returns the words that it commits: all, if it ends in a pause or
