@@ -19,7 +19,7 @@ import (
 const spoken = testrun.Spoken
 
 var (
-	installed testrun.Installation // of scout, scout-bench and scout-engine
+	installed testrun.Installation // of the programs
 	clip      string
 )
 
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	suite := testrun.Contain(m)
 	os.Exit(func() int {
 		var err error
-		if installed, err = testrun.Install("scout", "scout-bench", "scout-engine"); err != nil {
+		if installed, err = testrun.Install("scout", "scout-bench", "scout-engine", "scout-recorder"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -68,6 +68,9 @@ func TestWrongCalls(t *testing.T) {
 		"no rounds":                 {[]string{"engine", dir, "--rounds", "0"}, cli.ExitUsage, "--rounds 0"},
 		"nothing to measure":        {[]string{"words", "--sentences", "0"}, cli.ExitUsage, "nothing to measure"},
 		"no such clock":             {[]string{"live-decode", dir, "--clock", "sun"}, cli.ExitUsage, "sun"},
+		"no such figure":            {[]string{"live", dir, "--figure", "3s"}, cli.ExitUsage, "3s"},
+		"no such device":            {[]string{"live", dir, "--device", "ear"}, cli.ExitUsage, "sink or file"},
+		"no earlier live report":    {[]string{"live", dir, "--baseline", "none.json"}, cli.ExitFailed, "none.json"},
 		"one hypothesis":            {[]string{"live-decode", dir, "--agree", "1"}, cli.ExitUsage, "--agree"},
 		"a cut that does not exist": {[]string{"transcribe", dir, "--cut", "sometimes"}, cli.ExitUsage, "sometimes"},
 	} {
@@ -184,10 +187,11 @@ func TestLiveDecodeMeasuresEverything(t *testing.T) {
 	}
 	code, out, said := scoutBench(t, "live-decode", dir, "--clock", "cpu", "--takes", "5", "--json")
 	var report bench.LiveReport
-	if err := json.Unmarshal([]byte(out), &report); err != nil || code != cli.ExitOK || report.Live == nil || report.Single == nil {
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != cli.ExitOK || len(report.Groups) == 0 {
 		t.Fatalf("exit %d, %v: %s%s", code, err, out, said)
 	}
-	if report.Live.WER > 0.05 || report.Changed != 0 || report.Committed < 40 || report.CPUShare <= 0 || report.Flicker < 0 {
+	whole := report.Groups[len(report.Groups)-1]
+	if whole.Name != bench.GroupLong || whole.Live == nil || whole.Live.WER > 0.05 || report.Changed != 0 || report.Committed < 40 || report.CPUShare <= 0 || report.Flicker < 0 {
 		t.Errorf("%+v", report)
 	}
 	if report.FirstPartial.Count < 5 || report.Commit.Count < 10 || len(report.Groups) < 2 {
@@ -198,7 +202,7 @@ func TestLiveDecodeMeasuresEverything(t *testing.T) {
 			t.Errorf("%+v", g)
 		}
 	}
-	if code, out, said := scoutBench(t, "live-decode", dir, "--takes", "0"); code != cli.ExitOK || !strings.Contains(out, "difference:") {
+	if code, out, said := scoutBench(t, "live-decode", dir, "--takes", "0"); code != cli.ExitOK || !strings.Contains(out, "WER live minus single pass") {
 		t.Errorf("exit %d: %s%s", code, out, said)
 	}
 }

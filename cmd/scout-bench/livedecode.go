@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -60,6 +59,7 @@ processes.`,
 	flags.DurationVar(&o.joined, "joined", 10*time.Minute, "length of the dictations made of joined clips, 0 for none; the shorter ones then come from the first 10m")
 	flags.IntVar(&o.commit.Agree, "agree", o.commit.Agree, "how many hypotheses must agree on a word")
 	flags.DurationVar(&o.commit.Behind, "behind", o.commit.Behind, "how much audio after a word they must have heard")
+	flags.DurationVar(&o.commit.Overdue, "overdue", o.commit.Overdue, "how much audio after a word one hypothesis must have heard to commit it alone, 0 for never")
 	flags.DurationVar(&o.rhythm.Step, "step", o.rhythm.Step, "least new audio between two decodes")
 	flags.DurationVar(&o.pause, "pause", speech.DefaultPauses().Least, "pause that closes a piece, negative for none")
 	return cmd
@@ -90,7 +90,7 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 		},
 		report: bench.NewLiveReport(bench.Setup{
 			Version: release.Version(), Model: r.Model.ID, Backend: r.Backend, Cut: "quiet", Threads: o.Threads, Mode: bench.Joined, CPU: processor(),
-		}, o.clock),
+		}, o.clock, "simulated"),
 	}
 	if err := b.run(ctx, dir, entries); err != nil {
 		return err
@@ -114,44 +114,23 @@ type liveDecode struct {
 	show    *cli.Console
 }
 
-// stretch is some clips, joined, with what a single pass heard.
-type stretch struct {
-	samples   []float32
-	reference []string
-	words     []scout.Word
-	text      string
-}
-
 // run dictates short stretches of the joined clips, and then all of them.
 func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry) error {
 	length := b.options.joined
 	if length <= 0 {
 		length = 10 * time.Minute
 	}
-	most := int(length.Seconds() * scout.EngineSampleRateHz)
-	var stretches []*stretch
-	current := &stretch{}
-	for _, e := range entries {
-		samples, err := reader(b.app).Read(ctx, filepath.Join(dir, e.File), 0)
-		if err != nil {
-			return err
-		}
-		current.samples = append(current.samples, samples...)
-		current.reference = append(current.reference, e.Reference)
-		if len(current.samples) >= most {
-			stretches, current = append(stretches, current), &stretch{}
-			if b.options.joined <= 0 { // the short ones come from the first
-				break
-			}
-		}
+	stretches, err := gather(ctx, b.app, dir, entries, length)
+	if err != nil {
+		return err
 	}
-	if len(current.samples) > 0 {
-		stretches = append(stretches, current)
+	if b.options.joined <= 0 { // the short ones come from the first
+		stretches = stretches[:1]
 	}
 	moments, _ := bench.StopMoments()
 	for i, s := range stretches {
 		b.show.Draw(fmt.Sprintf("single pass over %d of %d", i+1, len(stretches)))
-		if err := b.pass(ctx, s); err != nil {
+		if err := s.pass(ctx, b.single, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort}); err != nil {
 			return err
 		}
 	}
@@ -186,22 +165,8 @@ func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry)
 		if err != nil {
 			return err
 		}
+		result.Judge(strings.Join(s.reference, " "), s.text)
 		b.report.Add(result)
-		b.report.Judge(strings.Join(s.reference, " "), result.Text, s.text)
-	}
-	return nil
-}
-
-// pass transcribes a stretch as a file.
-func (b *liveDecode) pass(ctx context.Context, s *stretch) error {
-	source := rig.Samples(s.samples)
-	transcript, err := b.single.Transcribe(ctx, &source, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort})
-	if err != nil {
-		return err
-	}
-	s.text = transcript.Text()
-	for i := range transcript.Segments {
-		s.words = append(s.words, transcript.Segments[i].Words...)
 	}
 	return nil
 }

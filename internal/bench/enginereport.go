@@ -68,6 +68,8 @@ type Figure struct {
 	Value   float64 `json:"value"`
 	Bound   float64 `json:"bound,omitempty"`
 	AtLeast bool    `json:"at_least,omitempty"`
+	// None says that Value must be 0.
+	None bool `json:"none,omitempty"`
 	// Aim is the goal beyond the bound, 0 if there is none.
 	Aim float64 `json:"aim,omitempty"`
 	OK  bool    `json:"ok"`
@@ -150,6 +152,10 @@ func (f Figure) number(v float64) string {
 		return fmt.Sprintf("%.1f ms", v)
 	case UnitPoints:
 		return fmt.Sprintf("%+.2f", v)
+	case UnitShare:
+		return fmt.Sprintf("%.1f %%", v)
+	case UnitWords, UnitTakes:
+		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
 }

@@ -2,17 +2,15 @@ package bench
 
 import (
 	"encoding/json"
-	"fmt"
-	"io"
+	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
 )
 
 // liveSchema is the version of the JSON form of a LiveReport: docs/formats/bench.md.
-const liveSchema = 1
+const liveSchema = 2
 
 // StopMoment is where in the speech a dictation is stopped.
 type StopMoment string
@@ -33,7 +31,8 @@ func StopMoments() ([]StopMoment, map[StopMoment]time.Duration) {
 	}
 }
 
-// LiveReport is how well live text did. scout-bench live and live-decode share it.
+// LiveReport is how well live text did. scout-bench live and live-decode share it. Everything in it but the setup is
+// summed from the takes, so that a later run can add to it.
 type LiveReport struct {
 	Schema  int       `json:"schema"`
 	Started time.Time `json:"started"`
@@ -42,10 +41,16 @@ type LiveReport struct {
 	// Clock is how time was measured: "elapsed", or "cpu" for a simulated clock on which a decode takes the processor
 	// time of the engine.
 	Clock string `json:"clock"`
-	// Groups are the dictations by length, in the order of length.
+	// Device is where the sound came from: "null sink" of a sound server, "file" for the virtual device, which no sound
+	// server is involved in, or "simulated".
+	Device string `json:"device"`
+	// Figures are what is promised, as far as there are dictations for it.
+	Figures []Figure `json:"figures"`
+	// Groups are the dictations by what they measure, in the order in which they were made.
 	Groups []LiveGroup `json:"dictations"`
 	// FirstPartial is from the end of the first word to the first text; Commit from the end of a word to when it was
-	// committed, for words committed before the stop.
+	// committed, for words committed before the stop. They do not count the groups in which something was killed or a
+	// processor was taken away.
 	FirstPartial Spread `json:"first_partial_ms"`
 	Commit       Spread `json:"commit_ms"`
 	// Committed words, and how many of these changed later.
@@ -53,17 +58,11 @@ type LiveReport struct {
 	Changed   int `json:"changed_words"`
 	// Flicker is how many words of partial text were changed or removed, for each word of the final text.
 	Flicker float64 `json:"flicker"`
-	// CPUShare is the processor time of the engine over the length of all dictations.
+	// CPUShare is the processor time over the length of all dictations: of the engine on a simulated clock, otherwise of
+	// all processes.
 	CPUShare float64 `json:"cpu_share"`
-	// Live and Single compare live text and a single pass over the same audio with the references. Points is the
-	// difference of their word error rates.
-	Live   *LiveWords `json:"live,omitempty"`
-	Single *LiveWords `json:"single,omitempty"`
-	Points float64    `json:"points"`
-
-	first, commit []time.Duration
-	shown, words  int
-	cpu, audio    time.Duration
+	// Takes are the dictations.
+	Takes []LiveTake `json:"takes"`
 }
 
 // LiveWords is a text compared with a reference.
@@ -72,165 +71,219 @@ type LiveWords struct {
 	WER   float64 `json:"wer"`
 }
 
-// LiveGroup are the dictations of one length.
+func (w *LiveWords) add(e Edits) {
+	w.Words = w.Words.plus(e)
+	w.WER = float64(w.Words.Errors()) / float64(max(w.Words.Reference, 1))
+}
+
+// LiveGroup are the dictations for one figure.
 type LiveGroup struct {
 	Name       string                `json:"name"`
 	StopToText Spread                `json:"stop_to_text_ms"`
 	ByMoment   map[StopMoment]Spread `json:"by_moment_ms"`
-	// Bare is the time of one plain decode of the audio that was not committed at the stop. Ratio is the mean of
-	// StopToText over it.
+	// Bare is the time of one plain decode of the audio that was not committed at the stop. Ratio is the sum of
+	// StopToText over that of it.
 	Bare  Spread  `json:"bare_decode_ms"`
 	Ratio float64 `json:"ratio_to_bare"`
 	Tail  Spread  `json:"tail_ms"`
-
-	late, bare, tail []time.Duration
-	byMoment         map[StopMoment][]time.Duration
+	// Live and Single compare live text and a single pass over the same audio with the references; absent if the takes
+	// have none. Points is the difference of their word error rates.
+	Live   *LiveWords `json:"live,omitempty"`
+	Single *LiveWords `json:"single,omitempty"`
+	Points float64    `json:"points"`
+	// Words is how many words were committed, Empty how many takes had none, Silent how many of these said nothing about
+	// it.
+	Words  int `json:"words"`
+	Empty  int `json:"empty"`
+	Silent int `json:"empty_without_a_line"`
+	// FirstMissing is how many takes lack the first word that was said, and Right how many have exactly the words that
+	// were said.
+	FirstMissing int `json:"first_word_missing"`
+	Right        int `json:"right"`
+	// PSS is the largest proportional set size of all processes together in bytes.
+	PSS int64 `json:"pss_bytes,omitempty"`
+	// CPUShare is as in LiveReport.
+	CPUShare float64 `json:"cpu_share"`
 }
 
 // LiveTake is one dictation.
 type LiveTake struct {
-	Group  string
-	Moment StopMoment
-	Audio  time.Duration
+	Group  string        `json:"group"`
+	Moment StopMoment    `json:"moment,omitempty"`
+	Audio  time.Duration `json:"audio_ns"`
 	// StopToText is from the stop to the complete text, Bare the time of one plain decode of Tail, the audio that was
 	// not committed then.
-	StopToText, Bare, Tail time.Duration
+	StopToText time.Duration `json:"stop_to_text_ns"`
+	Bare       time.Duration `json:"bare_decode_ns,omitempty"`
+	Tail       time.Duration `json:"tail_ns,omitempty"`
+	// Missed is how long after the planned moment the stop was, by the sound in the recording.
+	Missed time.Duration `json:"missed_by_ns,omitempty"`
 	// FirstPartial is from the end of the first word to the first text, negative if there was none.
-	FirstPartial time.Duration
+	FirstPartial time.Duration `json:"first_partial_ns"`
 	// Commit is for each word committed before the stop how long after its end it was committed.
-	Commit []time.Duration
+	Commit []time.Duration `json:"commit_ns,omitempty"`
 	// Committed is how many words were committed, Changed how many of them changed, Shown how many words of partial
 	// text changed.
-	Committed, Changed, Shown int
-	// CPU is the processor time of the engine.
-	CPU  time.Duration
-	Text string
+	Committed int `json:"committed_words"`
+	Changed   int `json:"changed_words"`
+	Shown     int `json:"shown_words"`
+	// CPU is the processor time: of the engine on a simulated clock, otherwise of all processes. PSS is the largest
+	// proportional set size of all processes together in bytes.
+	CPU time.Duration `json:"cpu_ns"`
+	PSS int64         `json:"pss_bytes,omitempty"`
+	// Live and Single compare the text and that of a single pass over the same audio with what was said; nil if that is
+	// not known.
+	Live   *Edits `json:"live,omitempty"`
+	Single *Edits `json:"single,omitempty"`
+	// FirstMissing says that the first word that was said is not in the text, Told that a line said why there is none.
+	FirstMissing bool   `json:"first_word_missing,omitempty"`
+	Told         bool   `json:"told,omitempty"`
+	Text         string `json:"text"`
+}
+
+// Judge compares the text and that of a single pass over the same audio with what was said.
+func (t *LiveTake) Judge(reference, single string) {
+	said := Words(reference)
+	live, once := CountEdits(said, Words(t.Text)), CountEdits(said, Words(single))
+	t.Live, t.Single = &live, &once
 }
 
 // NewLiveReport returns an empty report.
-func NewLiveReport(setup Setup, clock string) *LiveReport {
-	return &LiveReport{Schema: liveSchema, Started: time.Now().UTC(), Machine: machine(), Setup: setup, Clock: clock}
+func NewLiveReport(setup Setup, clock, device string) *LiveReport {
+	return &LiveReport{Schema: liveSchema, Started: time.Now().UTC(), Machine: machine(), Setup: setup, Clock: clock, Device: device}
+}
+
+// ReadLiveReport reads the JSON of an earlier run.
+func ReadLiveReport(path string) (*LiveReport, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "read report", err)
+	}
+	r := &LiveReport{}
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "%s is not a report of scout-bench live", path)
+	}
+	if r.Schema != liveSchema {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "%s is a report of version %d; this program reads version %d", path, r.Schema, liveSchema)
+	}
+	r.sum()
+	return r, nil
 }
 
 // Add adds a dictation.
 func (r *LiveReport) Add(t *LiveTake) {
-	r.first = appendPositive(r.first, t.FirstPartial)
-	r.commit = append(r.commit, t.Commit...)
-	r.Committed += t.Committed
-	r.Changed += t.Changed
-	r.shown += t.Shown
-	r.words += t.Committed
-	r.cpu += t.CPU
-	r.audio += t.Audio
-	at := slices.IndexFunc(r.Groups, func(g LiveGroup) bool { return g.Name == t.Group })
-	if at < 0 {
-		at = len(r.Groups)
-		r.Groups = append(r.Groups, LiveGroup{Name: t.Group, byMoment: map[StopMoment][]time.Duration{}})
-	}
-	g := &r.Groups[at]
-	g.late, g.tail = append(g.late, t.StopToText), append(g.tail, t.Tail)
-	g.bare = append(g.bare, t.Bare)
-	g.byMoment[t.Moment] = append(g.byMoment[t.Moment], t.StopToText)
-	g.sum()
-	r.FirstPartial, r.Commit = SpreadOf(r.first), SpreadOf(r.commit)
-	if r.words > 0 {
-		r.Flicker = float64(r.shown) / float64(r.words)
-	}
-	if r.audio > 0 {
-		r.CPUShare = r.cpu.Seconds() / r.audio.Seconds()
-	}
+	r.Takes = append(r.Takes, *t)
+	r.sum()
 }
 
-func appendPositive(list []time.Duration, d time.Duration) []time.Duration {
-	if d < 0 {
-		return list
+// Count returns how many dictations of a group there are.
+func (r *LiveReport) Count(group string) int {
+	n := 0
+	for i := range r.Takes {
+		if r.Takes[i].Group == group {
+			n++
+		}
 	}
-	return append(list, d)
+	return n
 }
 
-func (g *LiveGroup) sum() {
-	g.StopToText, g.Bare, g.Tail = SpreadOf(g.late), SpreadOf(g.bare), SpreadOf(g.tail)
-	g.ByMoment = map[StopMoment]Spread{}
-	for m, d := range g.byMoment {
+// of returns the dictations of some groups.
+func (r *LiveReport) of(wanted func(group string) bool) (takes []*LiveTake) {
+	for i := range r.Takes {
+		if wanted(r.Takes[i].Group) {
+			takes = append(takes, &r.Takes[i])
+		}
+	}
+	return takes
+}
+
+// sum computes everything from the takes.
+func (r *LiveReport) sum() {
+	r.Groups, r.Committed, r.Changed, r.Flicker, r.CPUShare = nil, 0, 0, 0, 0
+	var names []string
+	var cpu, audio time.Duration
+	shown := 0
+	for i := range r.Takes {
+		t := &r.Takes[i]
+		if !slices.Contains(names, t.Group) {
+			names = append(names, t.Group)
+		}
+		r.Committed, r.Changed, shown = r.Committed+t.Committed, r.Changed+t.Changed, shown+t.Shown
+		cpu, audio = cpu+t.CPU, audio+t.Audio
+	}
+	if r.Committed > 0 {
+		r.Flicker = float64(shown) / float64(r.Committed)
+	}
+	if audio > 0 {
+		r.CPUShare = cpu.Seconds() / audio.Seconds()
+	}
+	for _, name := range names {
+		r.Groups = append(r.Groups, groupOf(name, r.of(func(group string) bool { return group == name })))
+	}
+	var first, commit []time.Duration
+	for _, t := range r.of(func(group string) bool { return !disturbed(group) }) {
+		if t.FirstPartial >= 0 {
+			first = append(first, t.FirstPartial)
+		}
+		commit = append(commit, t.Commit...)
+	}
+	r.FirstPartial, r.Commit = SpreadOf(first), SpreadOf(commit)
+	r.figures()
+}
+
+func groupOf(name string, takes []*LiveTake) LiveGroup {
+	g := LiveGroup{Name: name, ByMoment: map[StopMoment]Spread{}}
+	var late, bare, tail []time.Duration
+	byMoment := map[StopMoment][]time.Duration{}
+	var sumLate, sumBare, cpu, audio time.Duration
+	for _, t := range takes {
+		late, tail = append(late, t.StopToText), append(tail, t.Tail)
+		if t.Moment != "" {
+			byMoment[t.Moment] = append(byMoment[t.Moment], t.StopToText)
+		}
+		if t.Bare > 0 {
+			bare = append(bare, t.Bare)
+			sumLate, sumBare = sumLate+t.StopToText, sumBare+t.Bare
+		}
+		g.Words += t.Committed
+		g.PSS = max(g.PSS, t.PSS)
+		cpu, audio = cpu+t.CPU, audio+t.Audio
+		g.judge(t)
+	}
+	g.StopToText, g.Bare, g.Tail = SpreadOf(late), SpreadOf(bare), SpreadOf(tail)
+	for m, d := range byMoment {
 		g.ByMoment[m] = SpreadOf(d)
 	}
-	var late, bare time.Duration
-	for i := range g.late {
-		late, bare = late+g.late[i], bare+g.bare[i]
+	if sumBare > 0 {
+		g.Ratio = sumLate.Seconds() / sumBare.Seconds()
 	}
-	if bare > 0 {
-		g.Ratio = late.Seconds() / bare.Seconds()
+	if audio > 0 {
+		g.CPUShare = cpu.Seconds() / audio.Seconds()
 	}
+	return g
 }
 
-// Judge compares live text and the text of a single pass with what was said. It adds to earlier comparisons.
-func (r *LiveReport) Judge(reference, live, single string) {
-	said := Words(reference)
-	add := func(to **LiveWords, text string) {
-		if *to == nil {
-			*to = &LiveWords{}
+// judge counts the words of a take.
+func (g *LiveGroup) judge(t *LiveTake) {
+	if t.Committed == 0 {
+		g.Empty++
+		if !t.Told {
+			g.Silent++
 		}
-		w := *to
-		w.Words = w.Words.plus(CountEdits(said, Words(text)))
-		w.WER = float64(w.Words.Errors()) / float64(max(w.Words.Reference, 1))
 	}
-	add(&r.Live, live)
-	add(&r.Single, single)
-	r.Points = 100 * (r.Live.WER - r.Single.WER)
-}
-
-// WriteJSON writes the report as docs/formats/bench.md describes it.
-func (r *LiveReport) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return scout.FileError(scout.CodeWriteFailed, "write benchmark result", e.Encode(r))
-}
-
-// WriteTable writes the report for people.
-func (r *LiveReport) WriteTable(w io.Writer) error {
-	t := newTable(w)
-	t.line("%s, model %s, clock: %s", r.Setup.CPU, r.Setup.Model, r.Clock)
-	t.line("")
-	t.line("dictation\tn\tstop to text p50\tp95\tp99\tmax\tbare decode p50\tratio\ttail p50\t")
-	for _, g := range r.Groups {
-		s := g.StopToText
-		t.line("%s\t%d\t%.0f ms\t%.0f\t%.0f\t%.0f\t%.0f ms\t%.2f\t%.1f s\t", g.Name, s.Count, s.P50, s.P95, s.P99, s.Max, g.Bare.P50, g.Ratio, g.Tail.P50/1000)
+	if t.FirstMissing {
+		g.FirstMissing++
 	}
-	t.line("")
-	moments, _ := StopMoments()
-	names := make([]string, len(moments))
-	for i, m := range moments {
-		names[i] = strings.ReplaceAll(string(m), "_", " ")
+	if t.Live == nil || t.Single == nil {
+		return
 	}
-	t.line("longest, by moment\t%s\t", strings.Join(names, "\t"))
-	for _, g := range r.Groups {
-		cells := make([]string, len(moments))
-		for i, m := range moments {
-			cells[i] = "-"
-			if s := g.ByMoment[m]; s.Count > 0 {
-				cells[i] = fmt.Sprintf("%.0f ms", s.Max)
-			}
-		}
-		t.line("%s\t%s\t", g.Name, strings.Join(cells, "\t"))
+	if t.Live.Errors() == 0 {
+		g.Right++
 	}
-	t.line("")
-	spread := func(name string, s Spread) {
-		t.line("%s: %d, p50 %.0f ms, p95 %.0f ms, p99 %.0f ms, longest %.0f ms", name, s.Count, s.P50, s.P95, s.P99, s.Max)
+	if g.Live == nil {
+		g.Live, g.Single = &LiveWords{}, &LiveWords{}
 	}
-	spread("first partial text after the first word", r.FirstPartial)
-	spread("commit after the end of a word", r.Commit)
-	t.line("committed words: %d, of which changed later: %d; flicker: %.2f words for each final word", r.Committed, r.Changed, r.Flicker)
-	t.line("processor of the engine: %.1f %% of one core", 100*r.CPUShare)
-	if r.Live != nil && r.Single != nil {
-		for _, side := range []struct {
-			name string
-			w    *LiveWords
-		}{{"live", r.Live}, {"single pass", r.Single}} {
-			e := side.w.Words
-			t.line("%s: WER %.2f %% of %d words (%d substituted, %d deleted, %d inserted)", side.name, 100*side.w.WER, e.Reference, e.Substituted, e.Deleted, e.Inserted)
-		}
-		t.line("difference: %+.2f points", r.Points)
-	}
-	return t.close("write benchmark table")
+	g.Live.add(*t.Live)
+	g.Single.add(*t.Single)
+	g.Points = 100 * (g.Live.WER - g.Single.WER)
 }

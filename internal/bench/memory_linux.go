@@ -88,3 +88,13 @@ func kilobytes(value string) int64 {
 	}
 	return n << 10
 }
+
+// ProportionalSize returns the proportional set size of a process in bytes: shared pages count in equal parts for all
+// that share them. It is 0 for a process that is gone.
+func ProportionalSize(pid int) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
+	if err != nil {
+		return 0
+	}
+	return kilobytes(statusField(string(text), "Pss"))
+}

@@ -120,6 +120,7 @@ type Take struct {
 	Samples   []float32
 	StopAt    time.Duration
 	FirstWord time.Duration // end of the first word, negative if it is not known
+	Reference string        // what is said before the stop; empty if it is not known
 }
 
 // Dictate runs one dictation.
@@ -246,6 +247,13 @@ func Cut(samples []float32, words []scout.Word, from, length time.Duration, mome
 	frame := func(d time.Duration) int { return int(int64(d) * scout.EngineSampleRateHz / int64(time.Second)) }
 	take := Take{Moment: moment, FirstWord: *words[begin].End - start}
 	d := after[moment]
+	said := words[begin : last+1]
+	if d < 0 {
+		said = said[:len(said)-1] // the last one is cut
+	}
+	for i := range said {
+		take.Reference += said[i].Text + " "
+	}
 	if d < 0 {
 		take.StopAt = (*words[last].Start+*words[last].End)/2 - start
 		to := min(len(samples), frame(start+take.StopAt+time.Second))
@@ -261,6 +269,16 @@ func Cut(samples []float32, words []scout.Word, from, length time.Duration, mome
 	}
 	return take, true
 }
+
+// FromFirstWord returns the dictation without what is before its first word.
+func (t Take) FromFirstWord() Take {
+	const before = 200 * time.Millisecond // as Cut leaves
+	t.Samples, t.StopAt, t.FirstWord = t.Samples[min(len(t.Samples), frames(before)):], t.StopAt-before, max(0, t.FirstWord-before)
+	return t
+}
+
+// Begins reports whether a text begins with the first word that is said.
+func (t *Take) Begins(text string) bool { return begins(t.Reference, text) }
 
 // Whole returns a dictation of a whole recording, stopped at its end with the background behind it.
 func Whole(samples []float32, group string, moment bench.StopMoment) Take {

@@ -92,15 +92,10 @@ func surrounded(s *espeak.Speech, rng *rand.Rand) (TimedSpeech, error) {
 		loudness = 0.6    // relative to the synthesizer's output
 		room     = 0.0003 // relative to full scale: 70 dB below it
 	)
-	wide := make([]float32, len(s.Samples))
-	audio.FromInt16(wide, s.Samples)
-	resampler, err := audio.NewResampler(s.SampleRateHz, scout.EngineSampleRateHz)
+	said, err := spokenSamples(s)
 	if err != nil {
 		return TimedSpeech{}, err
 	}
-	said := make([]float32, resampler.OutputLen(int64(len(wide))))
-	_, n := resampler.Process(said, wide)
-	resampler.Flush(said[n:])
 	silence := func() int { return int((0.1 + 0.7*rng.Float64()) * scout.EngineSampleRateHz) }
 	lead := silence()
 	clip := TimedSpeech{samples: make([]float32, lead+len(said)+silence())}
@@ -115,6 +110,20 @@ func surrounded(s *espeak.Speech, rng *rand.Rand) (TimedSpeech, error) {
 		clip.words = append(clip.words, bench.TimedWord{Text: w.Text, Start: later(w.Start, from), End: later(w.End, from)})
 	}
 	return clip, nil
+}
+
+// spokenSamples returns a sentence at 16 kHz.
+func spokenSamples(s *espeak.Speech) ([]float32, error) {
+	wide := make([]float32, len(s.Samples))
+	audio.FromInt16(wide, s.Samples)
+	resampler, err := audio.NewResampler(s.SampleRateHz, scout.EngineSampleRateHz)
+	if err != nil {
+		return nil, err
+	}
+	said := make([]float32, resampler.OutputLen(int64(len(wide))))
+	_, n := resampler.Process(said, wide)
+	resampler.Flush(said[n:])
+	return said, nil
 }
 
 // later adds d to a time; nil stays nil.

@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Groups of dictations with a meaning of their own. The names of the others are their lengths.
+const (
+	Group2s       = "2 s"
+	Group10s      = "10 s"
+	Group60s      = "60 s"
+	GroupLong     = "10 min"
+	GroupOneCore  = "10 s, a core taken away"
+	GroupKilled   = "10 min, with kills"
+	GroupWarm     = "warm stream"
+	GroupCold     = "cold stream"
+	GroupCommands = "spoken commands"
+	GroupWords    = "single words"
+	// PrefixNoise and PrefixQuiet begin the names of groups: a sound without words, and quiet speech.
+	PrefixNoise = "noise: "
+	PrefixQuiet = "quiet: "
+)
+
+// disturbed reports whether something was killed or taken away in a group.
+func disturbed(group string) bool { return group == GroupOneCore || group == GroupKilled }
+
+// The units of figures of live text.
+const (
+	UnitWords Unit = "words"
+	UnitTakes Unit = "takes"
+	UnitShare Unit = "%"
+)
+
+// bounded reports whether a value can fall short.
+func (f Figure) bounded() bool { return f.Bound != 0 || f.None }
+
+// most is the bound for people.
+func (f Figure) most() string {
+	if f.None {
+		return "none"
+	}
+	return f.limit(f.Bound)
+}
+
+// figures computes what is promised from the takes. What was not measured is left out.
+func (r *LiveReport) figures() {
+	r.Figures = nil
+	add := func(f Figure) {
+		switch {
+		case f.None:
+			f.OK = f.Value == 0
+		case f.AtLeast:
+			f.OK = f.Bound == 0 || f.Value >= f.Bound
+		default:
+			f.OK = f.Bound == 0 || f.Value <= f.Bound
+		}
+		r.Figures = append(r.Figures, f)
+	}
+	r.latencies(add)
+	r.texts(add)
+	r.resources(add)
+}
+
+// count is the detail of a figure over takes.
+func count(n int, what string) string { return fmt.Sprintf("n %d %s", n, what) }
+
+// latencies are the figures of time.
+func (r *LiveReport) latencies(add func(Figure)) {
+	const stop, aim, behind = 150, 60, 300
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		if g.StopToText.Count == 0 {
+			continue
+		}
+		f := Figure{ID: "stop_to_text_" + slug(g.Name), Name: "stop to text, " + g.Name + ", p95", Unit: UnitMS, Value: g.StopToText.P95, Bound: stop, Aim: aim}
+		f.Detail = fmt.Sprintf("n %d, p50 %.0f, longest %.0f ms", g.StopToText.Count, g.StopToText.P50, g.StopToText.Max)
+		if g.Ratio > 0 {
+			f.Detail += fmt.Sprintf(", %.2f bare decodes", g.Ratio)
+		}
+		switch g.Name {
+		case Group2s, Group10s, Group60s:
+		case GroupLong:
+			f.Name, f.Value = "stop to text, "+g.Name+", longest", g.StopToText.Max
+		case GroupOneCore:
+			f.Bound, f.Aim = behind, 0
+		default:
+			continue
+		}
+		add(f)
+	}
+	if s := r.FirstPartial; s.Count > 0 {
+		add(Figure{ID: "first_partial", Name: "first partial words after the first word, p95", Unit: UnitMS, Value: s.P95, Bound: 700, Detail: count(s.Count, "takes")})
+	}
+	if s := r.Commit; s.Count > 0 {
+		add(Figure{ID: "commit", Name: "words committed after their end, longest", Unit: UnitMS, Value: s.Max, Bound: 4000, Detail: fmt.Sprintf("n %d words, p95 %.0f ms", s.Count, s.P95)})
+	}
+}
+
+// texts are the figures of words.
+func (r *LiveReport) texts(add func(Figure)) {
+	if r.Committed > 0 {
+		add(Figure{ID: "changed_words", Name: "committed words that changed", Unit: UnitWords, Value: float64(r.Changed), None: true, Detail: count(r.Committed, "words")})
+	}
+	group := func(name string) *LiveGroup {
+		i := slices.IndexFunc(r.Groups, func(g LiveGroup) bool { return g.Name == name })
+		if i < 0 {
+			return nil
+		}
+		return &r.Groups[i]
+	}
+	if g := group(GroupLong); g != nil && g.Live != nil {
+		l, s := g.Live.Words, g.Single.Words
+		add(Figure{ID: "wer_points", Name: "WER live minus single pass", Unit: UnitPoints, Value: g.Points, Bound: 1, Aim: 0.5, Detail: fmt.Sprintf(
+			"%.2f %% and %.2f %% of %d words; deleted %d and %d", 100*g.Live.WER, 100*g.Single.WER, l.Reference, l.Deleted, s.Deleted)})
+		if k := group(GroupKilled); k != nil && k.Live != nil {
+			add(Figure{ID: "kills_points", Name: "WER with kills minus undisturbed", Unit: UnitPoints, Value: 100 * (k.Live.WER - g.Live.WER), Bound: 0.5, Detail: fmt.Sprintf("%d words, %d deleted", k.Live.Words.Reference, k.Live.Words.Deleted)})
+		}
+	}
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		n := count(r.Count(g.Name), "takes")
+		switch {
+		case strings.HasPrefix(g.Name, PrefixNoise):
+			add(Figure{ID: slug(g.Name), Name: "words in " + strings.TrimPrefix(g.Name, PrefixNoise), Unit: UnitWords, Value: float64(g.Words), None: true})
+		case strings.HasPrefix(g.Name, PrefixQuiet) && g.Live != nil:
+			add(Figure{ID: slug(g.Name), Name: strings.TrimPrefix(g.Name, PrefixQuiet) + ", WER live minus single pass", Unit: UnitPoints, Value: g.Points, Bound: 1, Detail: fmt.Sprintf(
+				"%.1f %% and %.1f %% of %d words; deleted %d and %d", 100*g.Live.WER, 100*g.Single.WER, g.Live.Words.Reference, g.Live.Words.Deleted, g.Single.Words.Deleted)})
+		case g.Name == GroupWarm || g.Name == GroupCold:
+			add(Figure{ID: slug(g.Name), Name: g.Name + ": first word missing", Unit: UnitTakes, Value: float64(g.FirstMissing), None: true, Detail: n})
+		case g.Name == GroupCommands || g.Name == GroupWords:
+			add(Figure{ID: slug(g.Name) + "_silent", Name: g.Name + ": empty without a line", Unit: UnitTakes, Value: float64(g.Silent), None: true, Detail: n})
+			add(Figure{ID: slug(g.Name) + "_right", Name: g.Name + ": right", Unit: UnitTakes, Value: float64(g.Right), AtLeast: true, Detail: n})
+		}
+	}
+}
+
+// resources are the figures of memory and processor.
+func (r *LiveReport) resources(add func(Figure)) {
+	var most int64
+	var cpu, audio time.Duration
+	for _, t := range r.of(func(group string) bool { return !disturbed(group) && !strings.HasPrefix(group, PrefixNoise) }) {
+		most = max(most, t.PSS)
+		cpu, audio = cpu+t.CPU, audio+t.Audio
+	}
+	if most > 0 {
+		add(Figure{ID: "pss", Name: "memory of all processes (PSS)", Unit: UnitMB, Value: megabytes(most), Bound: 200, Aim: 170})
+	}
+	if cpu > 0 {
+		add(Figure{ID: "cpu", Name: "processor, of one core", Unit: UnitShare, Value: 100 * cpu.Seconds() / audio.Seconds(), Bound: 50})
+	}
+}
+
+// slug is a name for programs.
+func slug(name string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }), "_")
+}

@@ -1,0 +1,106 @@
+package rig
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// judge compares what came with what was played.
+func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, error) {
+	recorded, err := c.newest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	samples, err := c.Reader.Read(ctx, recorded.Path, 0)
+	if err != nil {
+		return nil, err
+	}
+	source := Samples(samples)
+	single, err := c.Single.Transcribe(ctx, &source, c.Options)
+	if err != nil {
+		return nil, err
+	}
+	stopAt := c.stopped.Sub(recorded.Started) // on the recording's clock
+	result := &bench.LiveTake{
+		Group: take.Group, Moment: take.Moment, Audio: take.StopAt, FirstPartial: -1, Text: c.final.event.Text,
+		StopToText: c.final.at.Sub(c.stopped), Told: c.said.Len() > 0 || len(c.final.event.Warnings) > 0,
+	}
+	if begins, ok := find(take.Samples, samples, 3*time.Second); ok {
+		c.delays = append(c.delays, recorded.Started.Add(begins).Sub(c.mark))
+		result.Missed = stopAt - begins - take.StopAt
+	}
+	heard := Take{StopAt: stopAt, FirstWord: -1}
+	for i := range single.Segments {
+		if words := single.Segments[i].Words; len(words) > 0 && words[0].End != nil {
+			heard.FirstWord = *words[0].End
+			break
+		}
+	}
+	through := c.replay(&heard, result, recorded.Started)
+	result.Committed = len(strings.Fields(result.Text))
+	if take.Reference != "" {
+		result.Judge(take.Reference, single.Text())
+		result.FirstMissing = !begins(take.Reference, result.Text)
+	}
+	length := time.Duration(len(samples)) * time.Second / scout.EngineSampleRateHz
+	result.Tail = max(0, length-through)
+	return result, c.bare(ctx, samples, result)
+}
+
+// bare decodes the audio that was not committed at the stop once.
+func (c *conversation) bare(ctx context.Context, samples []float32, result *bench.LiveTake) error {
+	const most = 30 * time.Second // of a dictation in which something was killed it may be more
+	from := len(samples) - int(int64(result.Tail)*scout.EngineSampleRateHz/int64(time.Second))
+	if from >= len(samples) || result.Tail > most {
+		return nil
+	}
+	began := time.Now()
+	_, err := c.Bare.Transcribe(ctx, engine.Request{Samples: samples[max(0, from):], Class: schedule.Dictation, Words: true})
+	result.Bare = time.Since(began)
+	return err
+}
+
+// replay shows the events to a view, and returns up to where the text was complete at the stop. Words are committed on
+// the clock of the recording.
+func (c *conversation) replay(heard *Take, result *bench.LiveTake, started time.Time) (through time.Duration) {
+	now := time.Duration(0)
+	v := &view{take: heard, result: result, now: func() time.Duration { return now }}
+	for _, a := range c.arrivals {
+		now = a.at.Sub(started)
+		switch e := a.event; e.Type {
+		case eventCommitted:
+			v.committed(speech.LiveCommitted{Text: e.Text, Words: e.words()})
+			if now < heard.StopAt {
+				through = max(through, seconds(e.End))
+			}
+		case eventPartial:
+			v.partial(speech.LivePartial{Text: e.Text, Words: make([]scout.Word, len(strings.Fields(e.Text)))})
+		}
+	}
+	// What was committed must be in the text in the end, also if the client was killed.
+	final := strings.Fields(result.Text)
+	for i, word := range strings.Fields(v.text) {
+		if i >= len(final) || final[i] != word {
+			result.Changed++
+		}
+	}
+	return through
+}
+
+// begins reports whether the first word that was said is among the first two of a text.
+func begins(said, text string) bool {
+	want, got := bench.Words(said), bench.Words(text)
+	for _, word := range got[:min(2, len(got))] {
+		if len(want) > 0 && word == want[0] {
+			return true
+		}
+	}
+	return len(want) == 0
+}
