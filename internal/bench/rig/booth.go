@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/speech"
 )
 
@@ -62,8 +63,8 @@ func (b *Booth) Open(ctx context.Context) (err error) {
 		return strings.HasPrefix(e, "PULSE_") || strings.HasPrefix(e, "SCOUT_") && !strings.HasPrefix(e, "SCOUT_TEST")
 	})
 	b.env = append(b.env, "SCOUT_DATA="+b.dir, "SCOUT_MODELS="+b.Models, "SCOUT_CONFIG="+filepath.Join(b.dir, "settings.toml"))
-	if err := os.WriteFile(filepath.Join(b.dir, "settings.toml"), nil, 0o600); err != nil {
-		return scout.FileError(scout.CodeWriteFailed, "write settings", err)
+	if err := atomicfile.Write(filepath.Join(b.dir, "settings.toml"), nil, atomicfile.Options{Unsynced: true}); err != nil {
+		return err
 	}
 	if b.Device == DeviceSink {
 		if err := b.startServer(ctx); err != nil {
@@ -242,8 +243,8 @@ func (b *Booth) play(ctx context.Context, samples []float32) (*player, error) {
 		data = binary.LittleEndian.AppendUint16(data, uint16(int16(math.Round(float64(max(-1, min(1, v)))*math.MaxInt16))))
 	}
 	path := filepath.Join(b.dir, "take.raw")
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return nil, scout.FileError(scout.CodeWriteFailed, "write audio", err)
+	if err := atomicfile.Write(path, data, atomicfile.Options{Unsynced: true}); err != nil {
+		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, "pacat", "--playback", "--raw", "--format=s16le", fmt.Sprintf("--rate=%d", scout.EngineSampleRateHz), "--channels=1",
 		"--device="+sink, fmt.Sprintf("--latency-msec=%d", playLatency.Milliseconds()), path)
