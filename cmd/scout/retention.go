@@ -31,6 +31,21 @@ func retentionText(audioDays, trashDays int) string {
 	return ""
 }
 
+// retentionRow says the same in a few words.
+func retentionRow(audioDays, trashDays int) string {
+	var parts []string
+	if audioDays > 0 {
+		parts = append(parts, "audio "+spelling.Count(audioDays, "day"))
+	}
+	if trashDays > 0 {
+		parts = append(parts, "trash "+spelling.Count(trashDays, "day"))
+	}
+	if audioDays > 0 {
+		parts = append(parts, "text is kept")
+	}
+	return strings.Join(parts, ", ")
+}
+
 // tellRetention says once what is removed when. Commands that record or keep a text call it.
 func (a *app) tellRetention() {
 	s := a.Settings.Retention

@@ -93,7 +93,7 @@ func statusRows(s *v1.Status) [][]string {
 		engine += ": " + s.Engine.Reason
 	}
 	rows = append(rows, []string{"engine", engine})
-	if kept := retentionText(s.Retention.AudioDays, s.Retention.TrashDays); kept != "" {
+	if kept := retentionRow(s.Retention.AudioDays, s.Retention.TrashDays); kept != "" {
 		rows = append(rows, []string{"retention", kept})
 	}
 	if len(s.RestartRequired) > 0 {

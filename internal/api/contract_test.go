@@ -49,7 +49,7 @@ func exemplary(s *served) {
 	s.services.Health = func(context.Context, bool) health.Report {
 		return health.Report{Status: health.Healthy, Version: "0.5.0", Components: []health.Component{{Name: "store", Status: health.Healthy, Critical: true, LastCheck: at}}}
 	}
-	s.services.Status = func() v1.Status {
+	s.services.Status = func(context.Context) v1.Status {
 		return v1.Status{PID: 4711, StartedAt: v1.Time{Time: at}, Processes: []v1.Process{{Name: "scout", PID: 4711, RSSBytes: 1}}, Engine: v1.EngineStatus{State: "unloaded"}}
 	}
 	s.services.Devices = func(context.Context) (string, []sound.Device, error) {

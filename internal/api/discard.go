@@ -118,7 +118,7 @@ func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, er
 		return nil, err
 	}
 	noteRecording(ctx, r.ID)
-	return &described{etag(int(r.Revision)), infoOf(&r)}, nil
+	return &described{etag(int(r.Revision)), s.infoOf(&r)}, nil
 }
 
 // undoUntil is how long what was deleted can be restored; nil for ever.

@@ -23,9 +23,10 @@ func exampleOf(operation string) (example, bool) {
 
 // Parts of several examples.
 const (
-	exampleRecording = `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"finished","source":"microphone","device":"Built-in microphone",
+	exampleRecording = `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"finished","source":"microphone","device":{"id":"mic","name":"Built-in microphone"},
  "started_at":"2026-11-28T21:59:00.123Z","ended_at":"2026-11-28T21:59:00.373Z","duration_seconds":0.25,"lost_frames":0,"size_bytes":8144,
- "audio":"present","media_type":"audio/wav","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"frames":4000,"end_reason":"stopped"}`
+ "audio":"present","media_type":"audio/wav","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"frames":4000,"end_reason":"stopped",
+ "transcript":{"state":"done","version":1,"kind":"first","model":"moonshine-tiny-en","words":8,"preview":"Good morning, Zoë. The budget is 40 euros."},"transcribed_at":"2026-11-28T22:00:00.000Z"}`
 	exampleSummary = `{"id":"20261128T215900123Z-7f3a9c2e41d0","recording":"20261128T215900123Z-7f3a9c2e41d0","version":1,"kind":"first",
  "model":"moonshine-tiny-en","language":"en","duration":4.5,"words":8,"created_at":"2026-11-28T22:00:00.000Z",
  "preview":"Good morning, Zoë. The budget is 40 euros."}`
@@ -62,8 +63,8 @@ func examples() map[string]example {
  "formats":[{"sample_rate":48000,"channels":2,"sample_format":"s16"}]}]}`},
 		"get-backup":   {status: 200, answer: "SQLite format 3"},
 		"get-recorder": {status: 200, answer: `{"state":"idle","disk":{"free_bytes":1073741824,"left_seconds":3600,"low":false}}`},
-		"post-recorder-start": {body: `{"device":"Built-in","labels":{"room":"4"}}`, status: 201, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","already":false,
- "started_at":"2026-11-28T21:59:00.123Z","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"device":"Built-in microphone","waited_seconds":0.12,"left_seconds":3600,"path":"/home/ann/.local/share/scout/recordings/20261128T215900123Z-7f3a9c2e41d0.wav"}`},
+		"post-recorder-start": {body: `{"device":"Built-in","title":"Monday","tags":["work"],"labels":{"room":"4"}}`, status: 201, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","already":false,
+ "started_at":"2026-11-28T21:59:00.123Z","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"device":{"id":"mic","name":"Built-in microphone"},"waited_seconds":0.12,"left_seconds":3600,"path":"/home/ann/.local/share/scout/recordings/20261128T215900123Z-7f3a9c2e41d0.wav"}`},
 		"post-recorder-stop":         {status: 200, answer: `{"recording":` + exampleDone + `,"already":true}`},
 		"post-recorder-cancel":       {status: 200, answer: `{"recording":` + exampleDone + `,"already":false}`},
 		"get-recorder-level":         {status: 200, answer: `{"at":"2026-11-28T22:00:00.000Z","device":"mic","rms":0.1,"peak":0.5,"rms_dbfs":-20,"peak_dbfs":-6}`},

@@ -42,6 +42,7 @@ type feed struct {
 	// passing are the events without a number; nil for none. The feed ends when it is closed. Whoever sends into it must drop what does
 	// not fit: a client that reads slowly must delay nobody.
 	passing <-chan passing
+	first   *passing // sent before those of passing; nil for none
 }
 
 // passing is an event without a number.
@@ -127,6 +128,15 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 	}
 	if err := write(": ok\n\n"); err != nil {
 		return err
+	}
+	if f.first != nil {
+		data, err := json.Marshal(f.first.body)
+		if err != nil {
+			return err
+		}
+		if err := write("event: %s\ndata: %s\n\n", f.first.kind, data); err != nil {
+			return err
+		}
 	}
 	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
@@ -230,16 +240,19 @@ func (s *Server) follow(ctx context.Context, f feed) <-chan store.Event {
 	events := make(chan store.Event)
 	go func() { // ended by ctx; send waits for it
 		defer close(events)
-		for e, err := range store.Follow(ctx, s.store(), f.stream, f.after) {
-			if err != nil {
-				return // the client asks again, and gets the error
+		_ = s.options.Failures.Guard("api", func() error { // a panic ends this stream, and is counted and logged
+			for e, err := range store.Follow(ctx, s.store(), f.stream, f.after) {
+				if err != nil {
+					return err // the client asks again, and gets the error
+				}
+				select {
+				case events <- e:
+				case <-ctx.Done():
+					return nil
+				}
 			}
-			select {
-			case events <- e:
-			case <-ctx.Done():
-				return
-			}
-		}
+			return nil
+		})
 	}()
 	return events
 }

@@ -87,9 +87,5 @@ func (s *Server) levels(w http.ResponseWriter, r *http.Request) {
 		writeError(w, scout.Errorf(scout.CodeDeviceLost, "the device delivered nothing"))
 		return
 	}
-	select {
-	case sent <- first:
-	default: // newer ones are there
-	}
-	s.send(w, r, feed{kind: "level", passing: sent})
+	s.send(w, r, feed{kind: "level", first: &first, passing: sent}) // it is not put back: the device may have ended meanwhile
 }

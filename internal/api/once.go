@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -34,6 +36,7 @@ const maxKeyBytes = 255
 type keyed struct {
 	key, request string // as the store has them
 	stored       bool   // the answer is in the store
+	begun        string // the recording that the request is about, if it was sent before and the process ended meanwhile
 	about        string // the recording that the answer is about, where it is known
 }
 
@@ -45,6 +48,35 @@ func noteRecording(ctx context.Context, id string) {
 }
 
 type keyedKey struct{}
+
+// begunWith returns the recording that this request was about when it was sent before and may have been carried out, but
+// the process ended before the answer was stored. It is empty for a request that is new.
+func begunWith(ctx context.Context) recording.ID {
+	if k, is := ctx.Value(keyedKey{}).(*keyed); is {
+		return recording.ID(k.begun)
+	}
+	return ""
+}
+
+// intend stores which recording a request with a key is about, before anything happens to that recording. If the process
+// ends before the answer is stored, the same request goes on with the same recording. An empty id says that nothing
+// happened.
+func (s *Server) intend(ctx context.Context, id recording.ID) {
+	k, is := ctx.Value(keyedKey{}).(*keyed)
+	if !is || k.begun == string(id) {
+		return
+	}
+	k.begun = string(id)
+	s.putAnswer(ctx, k, store.Answer{Request: k.request, Recording: string(id), Header: map[string]string{}, Body: json.RawMessage("null")})
+}
+
+// putAnswer stores an answer, or that a request is being carried out.
+func (s *Server) putAnswer(ctx context.Context, k *keyed, answer store.Answer) {
+	err := s.store().Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.PutAnswer(k.key, answer) })
+	if err != nil {
+		s.log.Warn(EventAnswerLost, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	}
+}
 
 // flights are the requests with a key that are being carried out, so that the same one, sent again meanwhile, waits for the first.
 type flights struct {
@@ -103,7 +135,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, carryOut func(http
 		writeError(w, err)
 	case found && earlier.Request != k.request:
 		writeError(w, scout.Errorf(scout.CodeIdempotencyKey, "this %s was used for another request", v1.HeaderIdempotency))
-	case found:
+	case found && earlier.Status != 0:
 		s.metrics.replays.Inc()
 		for name, value := range earlier.Header {
 			w.Header().Set(name, value)
@@ -112,6 +144,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, carryOut func(http
 		w.WriteHeader(earlier.Status)
 		_, _ = w.Write(earlier.Body) // the client may be gone
 	default:
+		k.begun = earlier.Recording
 		copied := &copyingWriter{ResponseWriter: w}
 		carryOut(copied, r.WithContext(context.WithValue(r.Context(), keyedKey{}, k)))
 		s.keepAnswer(r.Context(), k, copied)
@@ -167,10 +200,7 @@ func (s *Server) keepAnswer(ctx context.Context, k *keyed, w *copyingWriter) {
 			answer.Header[name] = value
 		}
 	}
-	err := s.store().Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.PutAnswer(k.key, answer) })
-	if err != nil {
-		s.log.Warn(EventAnswerLost, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
-	}
+	s.putAnswer(ctx, k, answer)
 }
 
 // copyingWriter keeps a copy of the answer.

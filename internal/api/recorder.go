@@ -60,23 +60,32 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 	if err != nil {
 		return nil, err
 	}
+	said, err := descriptionOf(request)
+	if err != nil {
+		return nil, err
+	}
 	text, err := s.promiseFor(ctx, orElse(request.Transcribe, true), request.TextOptions)
 	if err != nil {
 		return nil, err
 	}
-	started, err := s.begin(ctx, order, &request, text.make)
+	started, err := s.beginOnce(ctx, order, &request, text.make)
 	if err != nil {
 		text.withdraw()
 		return nil, err
 	}
 	out := &startedOutput{Status: http.StatusCreated, Body: v1.Started{
 		ID: string(started.ID), Already: started.Already, StartedAt: v1.Time{Time: started.StartedAt}, Format: formatOf(started.Format),
-		Device: nameOf(started.Device), WaitedSeconds: seconds(started.Waited), LeftSeconds: seconds(started.Left),
+		Device: deviceOf(started.Device), WaitedSeconds: seconds(started.Waited), LeftSeconds: seconds(started.Left),
 		Path: s.services.Recorder.Folder().AudioPath(started.ID), Transcription: s.owed(started.ID), Warning: text.warning(),
 	}}
 	if started.Already {
 		out.Status = http.StatusOK
-	} else if s.services.Started != nil {
+		return out, nil
+	}
+	if err := s.describe(ctx, started.ID, said); err != nil && out.Body.Warning == nil {
+		out.Body.Warning = s.warningOf(err)
+	}
+	if s.services.Started != nil {
 		s.services.Started(ctx, started.ID, request)
 	}
 	return out, nil
@@ -163,7 +172,12 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 	if err != nil {
 		return nil, err
 	}
+	before := begunWith(ctx) // the same request was sent before: it never ends another recording
+	if before != "" {
+		request.ID = string(before)
+	}
 	if status, err := s.services.Recorder.Status(ctx); err == nil && status.Recording != nil && (request.ID == "" || request.ID == string(status.Recording.ID)) {
+		s.intend(ctx, status.Recording.ID)
 		text.make(status.Recording.ID) // before it ends: it survives an end of this process in between
 	}
 	stopped, err := s.finish(ctx, recording.ID(request.ID))
@@ -180,6 +194,7 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 	}
 	s.ended(id)
 	out := s.stopped(ctx, stopped, err)
+	out.Already = out.Already && before == ""
 	if out.Transcription = s.owed(id); out.Warning == nil {
 		out.Warning = text.warning()
 	}
@@ -193,8 +208,7 @@ func (s *Server) stopped(ctx context.Context, stopped record.Stopped, failed err
 		failed = stopped.Manifest.EndReason.Err()
 	}
 	if failed != nil {
-		_, problem := v1.ErrorOf(failed)
-		out.Warning = &problem.Error
+		out.Warning = s.warningOf(failed)
 		_ = s.options.Failures.Count(failed) // it returns its argument
 	}
 	if !stopped.Already && s.services.Stopped != nil {
@@ -205,22 +219,29 @@ func (s *Server) stopped(ctx context.Context, stopped record.Stopped, failed err
 
 func (s *Server) cancel(ctx context.Context, _ *none) (*body[v1.Stopped], error) {
 	ctx = context.WithoutCancel(ctx)
-	if s.services.Live != nil {
-		status, err := s.services.Recorder.Status(ctx)
-		if err == nil && status.Recording != nil {
-			s.services.Live.Discarded(status.Recording.ID)
-		}
+	id := begunWith(ctx)
+	if m, found := s.inTrash(id); found {
+		return answer(v1.Stopped{Recording: s.done(m)}), nil // the same request was sent before
 	}
-	stopped, err := s.services.Recorder.Stop(ctx, "")
+	if status, err := s.services.Recorder.Status(ctx); id == "" && err == nil && status.Recording != nil {
+		id = status.Recording.ID
+		s.intend(ctx, id)
+	}
+	if s.services.Live != nil && id != "" {
+		s.services.Live.Discarded(id)
+	}
+	stopped, err := s.services.Recorder.Stop(ctx, id)
 	switch {
 	case stopped.Manifest.ID == "" && err != nil:
 		return nil, err
-	case stopped.Already:
+	case stopped.Already && begunWith(ctx) == "":
 		return nil, scout.Errorf(scout.CodeNotRecording, "nothing is being recorded").WithHint("to throw away a recording that ended: scout recordings delete")
 	}
 	if err := errors.Join(s.withdraw(ctx, stopped.Manifest.ID), s.services.Recorder.Folder().Trash(stopped.Manifest.ID)); err != nil {
 		return nil, err
 	}
+	_ = s.services.History.See(ctx, string(stopped.Manifest.ID)) // if it fails, the next reconciliation sees it
+	noteRecording(ctx, string(stopped.Manifest.ID))
 	return answer(v1.Stopped{Recording: s.done(stopped.Manifest)}), nil
 }
 

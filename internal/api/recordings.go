@@ -9,6 +9,8 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/backlog"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -34,7 +36,7 @@ func (s *Server) registerRecordings(api huma.API) {
 		}
 		out := v1.Page[v1.RecordingInfo]{Data: make([]v1.RecordingInfo, len(list.Data)), NextCursor: list.Next}
 		for i := range list.Data {
-			out.Data[i] = infoOf(&list.Data[i])
+			out.Data[i] = s.infoOf(&list.Data[i])
 		}
 		return answer(out), nil
 	})
@@ -47,7 +49,7 @@ func (s *Server) registerRecordings(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &described{etag(int(r.Revision)), infoOf(&r)}, nil
+		return &described{etag(int(r.Revision)), s.infoOf(&r)}, nil
 	})
 	operation(api, about{
 		method: http.MethodPatch, path: "/recordings/{id}", summary: "Change title, tags or labels of a recording",
@@ -75,7 +77,7 @@ func (s *Server) registerRecordings(api huma.API) {
 		if err := s.store().Update(ctx, func(tx store.Tx) (err error) { r, err = tx.Describe(before.ID, change); return err }); err != nil {
 			return nil, err
 		}
-		return &described{etag(int(r.Revision)), infoOf(&r)}, nil
+		return &described{etag(int(r.Revision)), s.infoOf(&r)}, nil
 	})
 }
 
@@ -91,11 +93,11 @@ func (s *Server) recording(ctx context.Context, id string) (store.Recording, err
 	return s.store().Recording(ctx, id)
 }
 
-func infoOf(r *store.Recording) v1.RecordingInfo {
+func (s *Server) infoOf(r *store.Recording) v1.RecordingInfo {
 	out := v1.RecordingInfo{
-		ID: r.ID, State: r.State, Source: string(r.Source), Device: r.Device, StartedAt: v1.Time{Time: r.StartedAt}, EndedAt: v1.TimeOf(r.EndedAt),
+		ID: r.ID, State: r.State, Source: string(r.Source), StartedAt: v1.Time{Time: r.StartedAt}, EndedAt: v1.TimeOf(r.EndedAt),
 		Seconds: v1.Seconds(r.Duration), LostFrames: r.LostFrames, SizeBytes: r.Bytes, Audio: string(r.Audio), Title: r.Title, Tags: r.Tags, Labels: r.Labels,
-		DeletedAt: v1.TimeOf(r.DeletedAt), Snippets: snippetsOf(r.Snippets), Client: r.Client,
+		DeletedAt: v1.TimeOf(r.DeletedAt), Snippets: snippetsOf(r.Snippets), Client: r.Client, Transcript: s.textOf(r),
 	}
 	if len(r.Manifest) > 0 {
 		_ = json.Unmarshal(r.Manifest, &out.Manifest) // the store keeps what the recorder wrote; what cannot be read is left out
@@ -104,8 +106,33 @@ func infoOf(r *store.Recording) v1.RecordingInfo {
 		}
 	}
 	if r.Transcript != nil {
-		summary := summaryOf(r.Transcript)
-		out.Transcript = &summary
+		out.TranscribedAt = v1.TimeOf(r.Transcript.CreatedAt)
+	}
+	return out
+}
+
+// textOf says whether a recording has a text, or will have one.
+func (s *Server) textOf(r *store.Recording) v1.RecordingText {
+	out := v1.RecordingText{State: "none"}
+	if t := r.Transcript; t != nil {
+		out = v1.RecordingText{
+			State: "done", Version: t.Version.Version, Kind: string(t.Kind), Model: t.Model, Words: t.Words, Preview: t.Preview, DeletedAt: v1.TimeOf(t.DeletedAt),
+		}
+	}
+	promised := s.owed(recording.ID(r.ID))
+	if promised == nil {
+		return out
+	}
+	switch backlog.State(promised.State) {
+	case backlog.Running:
+		out.State = "running"
+	case backlog.Recording, backlog.Queued, backlog.Waiting:
+		out.State = "queued"
+	case backlog.Failed:
+		if r.Transcript == nil {
+			out.State = "failed"
+		}
+	case backlog.Done: // the store has it
 	}
 	return out
 }

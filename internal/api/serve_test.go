@@ -70,8 +70,8 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	scope := observe.NewScope(nil, s.registry, nil)
 	s.services = api.Services{
 		Health:   func(context.Context, bool) health.Report { return health.Report{Status: s.health, Version: "test"} },
-		NotReady: func() []string { return nil },
-		Status:   func() v1.Status { return v1.Status{PID: 1} },
+		NotReady: func(context.Context) []string { return nil },
+		Status:   func(context.Context) v1.Status { return v1.Status{PID: 1} },
 		Devices: func(context.Context) (string, []sound.Device, error) {
 			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
 		},
@@ -177,6 +177,14 @@ type recorder struct {
 	begun  recording.Started
 	starts int
 	fail   error
+	ends   bool // the daemon ends as soon as something has happened: no answer is stored
+}
+
+// happened ends the request where the daemon would end.
+func (r *recorder) happened() {
+	if r.ends {
+		panic("the daemon was killed")
+	}
 }
 
 // Status implements api.Recorder.
@@ -225,6 +233,7 @@ func (r *recorder) Start(_ context.Context, order recording.Order, begins func(r
 	}
 	r.writer = w
 	r.starts++
+	r.happened()
 	return r.begun, nil
 }
 
@@ -245,6 +254,7 @@ func (r *recorder) Stop(_ context.Context, id recording.ID) (record.Stopped, err
 	}
 	m, err := r.writer.Finish(recording.End{At: time.Now(), Reason: recording.EndStopped})
 	r.writer = nil
+	r.happened()
 	return record.Stopped{Manifest: m}, err
 }
 

@@ -18,9 +18,9 @@ type Services struct {
 	// Health runs the checks; now asks for a fresh result and the self-test.
 	Health func(ctx context.Context, now bool) health.Report
 	// NotReady names what a client has to wait for; empty when work is accepted.
-	NotReady func() []string
+	NotReady func(ctx context.Context) []string
 	// Status is how the daemon is, but for the recorder and the connections.
-	Status func() v1.Status
+	Status func(ctx context.Context) v1.Status
 	// Settings are the settings with where they come from, without secrets.
 	Settings func() v1.Settings
 	// ChangeSettings saves a merge patch of Settings.Values: all of it or nothing. check is called with the settings that are about to be

@@ -44,9 +44,9 @@ func (s *Server) registerSystem(api huma.API) {
 		method: http.MethodGet, path: "/status", summary: "What the daemon does",
 		description: "The process and its folders, the recorder, and how many clients are connected. A daemon that a command started also says after which idle time it ends.",
 	}, func(ctx context.Context, _ *none) (*body[v1.Status], error) {
-		status := s.services.Status()
+		status := s.services.Status(ctx)
 		status.Recorder, status.Transcriptions = s.recorder(ctx), s.allOwed()
-		status.Connections, status.Streams = s.Connections(), s.Streams()
+		status.Connections, status.Streams, status.Disk = s.Connections(), s.Streams(), status.Recorder.Disk
 		return answer(status), nil
 	})
 	operation(api, about{
@@ -105,8 +105,8 @@ func (s *Server) registerProbes(api huma.API) {
 	probe(about{path: "/livez", summary: "Whether the process answers", description: "200 while the process answers."}, asJSON, func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
-	probe(about{path: "/readyz", summary: "Whether work is accepted", description: "200 while the daemon can work; else 503 with reasons.", also: unavailable}, asJSON, func(w http.ResponseWriter, _ *http.Request) {
-		if reasons := s.services.NotReady(); len(reasons) > 0 {
+	probe(about{path: "/readyz", summary: "Whether work is accepted", description: "200 while the daemon can work; else 503 with reasons.", also: unavailable}, asJSON, func(w http.ResponseWriter, r *http.Request) {
+		if reasons := s.services.NotReady(r.Context()); len(reasons) > 0 {
 			writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons})
 			return
 		}

@@ -100,8 +100,7 @@ func (p *promised) warning() *v1.Error {
 	if p.err == nil {
 		return nil
 	}
-	_, body := v1.ErrorOf(scout.Errorf(scout.CodeOf(p.err), "the text is lost if the daemon ends before it is made: %w", p.err).WithHint("%s", scout.HintOf(p.err)))
-	return &body.Error
+	return p.server.warningOf(scout.Errorf(scout.CodeOf(p.err), "the text is lost if the daemon ends before it is made: %w", p.err).WithHint("%s", scout.HintOf(p.err)))
 }
 
 // withdraw takes back the promise of a text.

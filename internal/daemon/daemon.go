@@ -133,7 +133,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.start(ctx, d.stages()); err != nil {
 		return err
 	}
-	d.serving()
+	d.serving(ctx)
 	reason := d.wait(ctx)
 	d.log.Info(eventStopping, slog.String(observe.KeyReason, reason))
 	d.instance.stopping()
@@ -145,8 +145,8 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // serving says that clients are answered, and what does not work nevertheless.
-func (d *daemon) serving() {
-	notReady := d.notReady()
+func (d *daemon) serving(ctx context.Context) {
+	notReady := d.notReady(ctx)
 	attrs := []any{
 		slog.Int(observe.KeyPID, os.Getpid()), slog.String("socket", d.socket), slog.Bool("on_demand", d.options.OnDemand),
 		slog.Int64(observe.KeyDurationMS, time.Since(d.began).Milliseconds()),
@@ -335,8 +335,8 @@ func (d *daemon) startServer(context.Context) error {
 }
 
 // notReady returns what is not ready yet.
-func (d *daemon) notReady() []string {
-	ctx, cancel := context.WithTimeout(d.living, readyWithin)
+func (d *daemon) notReady(ctx context.Context) []string {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	if r := d.storeCheck.Probe(ctx); r.Status == health.Unhealthy {
 		return []string{"store: " + r.Reason}
@@ -365,7 +365,7 @@ func devices(ctx context.Context) (string, []sound.Device, error) {
 }
 
 // status returns the state of the daemon.
-func (d *daemon) status() v1.Status {
+func (d *daemon) status(ctx context.Context) v1.Status {
 	s := d.options.Settings
 	recordings, _ := s.RecordingsDir() // they were found when it started
 	models, _, _ := s.ModelsDir()
@@ -374,14 +374,15 @@ func (d *daemon) status() v1.Status {
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
 		Processes: []v1.Process{{Name: "scout", PID: os.Getpid(), RSSBytes: residentBytes()}},
 	}
-	status.Reasons = d.notReady()
+	status.Reasons = d.notReady(ctx)
 	status.Ready = len(status.Reasons) == 0
 	keep := d.current.retention()
 	if saved, err := d.current.latest(); err == nil {
 		status.RestartRequired = d.current.pending(saved)
 	}
 	status.Retention = v1.Retention{AudioDays: keep.AudioDays, TrashDays: keep.TrashDays}
-	engine, processes := d.engineStatus()
+	engine, processes := d.engineStatus() //nolint:contextcheck // it reads what is known, and waits for nothing
+	status.Latency = latencies(d.options.Gatherer)
 	status.Engine, status.Processes = engine, append(status.Processes, processes...)
 	if after := d.activity.After(); after > 0 {
 		status.Idle = &v1.Idle{AfterSeconds: after.Seconds(), Open: d.activity.Open()}

@@ -77,15 +77,23 @@ func (r *Recorder) Status(ctx context.Context) (recording.Status, error) {
 	if scout.CodeOf(err) == scout.CodeRecorderUnreachable && ctx.Err() == nil { // it ended at that moment
 		return r.idle(), nil
 	}
+	if err == nil && status.Recording == nil { // it waits for the next recording, and measures nothing
+		r.measure(&status)
+	}
 	return status, err
+}
+
+// measure sets how much can be recorded, in the format that speech needs.
+func (r *Recorder) measure(status *recording.Status) {
+	if space, left, err := r.folder.SpaceLeft(scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}); err == nil {
+		status.FreeBytes, status.Left, status.DiskLow = space.FreeBytes, left, recording.SpaceLimits{}.Low(left)
+	}
 }
 
 // idle returns the status if no recorder runs.
 func (r *Recorder) idle() recording.Status {
 	status := recording.Status{Capture: "idle"}
-	if space, left, err := r.folder.SpaceLeft(scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}); err == nil {
-		status.FreeBytes, status.Left, status.DiskLow = space.FreeBytes, left, recording.SpaceLimits{}.Low(left)
-	}
+	r.measure(&status)
 	if last, found := r.last(); found {
 		status.Last = &last
 	}

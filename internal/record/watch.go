@@ -21,7 +21,7 @@ const lookEvery = 10 * time.Second
 func (r *Recorder) Run(ctx context.Context) error {
 	defer r.leaving.Wait()
 	defer r.left("")
-	appeared, stop := r.watchFolder()
+	appeared, failed, stop := r.watchFolder()
 	defer stop()
 	for ctx.Err() == nil {
 		if r.follow(ctx) {
@@ -30,16 +30,28 @@ func (r *Recorder) Run(ctx context.Context) error {
 		r.left("")
 		select {
 		case <-appeared:
+		case err := <-failed:
+			return err
 		case <-ctx.Done():
 		}
 	}
 	return nil
 }
 
-// watchFolder returns a channel that gets a value when a recorder may have begun. The caller calls stop.
-func (r *Recorder) watchFolder() (appeared <-chan struct{}, stop func()) {
-	signal := make(chan struct{}, 1)
+// watchFolder returns a channel that gets a value when a recorder may have begun, and one that gets an error when nobody
+// looks any more, which only a defect can cause. The caller calls stop.
+func (r *Recorder) watchFolder() (appeared <-chan struct{}, failed <-chan error, stop func()) {
+	signal, failures := make(chan struct{}, 1), make(chan error, 1)
 	done := make(chan struct{})
+	watch := func(look func()) { // ended by stop
+		err := r.options.Failures.Guard("record", func() error { look(); return nil })
+		if err != nil {
+			select {
+			case failures <- err:
+			default: // one is enough
+			}
+		}
+	}
 	watcher, err := fsnotify.NewWatcher()
 	if err == nil {
 		if err = watcher.Add(r.folder.Dir()); err != nil {
@@ -49,14 +61,15 @@ func (r *Recorder) watchFolder() (appeared <-chan struct{}, stop func()) {
 	if err != nil {
 		r.log.Warn(eventNotWatched, slog.String(observe.KeyError, err.Error()))
 		ticker := time.NewTicker(lookEvery)
-		go forward(done, ticker.C, func(time.Time) bool { return true }, signal) // ended by stop
-		return signal, func() { ticker.Stop(); close(done) }
+		go watch(func() { forward(done, ticker.C, func(time.Time) bool { return true }, signal) })
+		return signal, failures, func() { ticker.Stop(); close(done) }
 	}
 	begun := func(e fsnotify.Event) bool {
 		return e.Has(fsnotify.Create) && filepath.Base(e.Name) == remote.EndpointName
 	}
-	go forward(done, watcher.Events, begun, signal) // ended by stop
-	return signal, func() {
+	go watch(func() { forward(done, watcher.Events, begun, signal) })
+	go watch(func() { forward(done, watcher.Errors, func(error) bool { return true }, signal) }) // events were lost: it looks itself
+	return signal, failures, func() {
 		close(done)
 		_ = watcher.Close() // it was only watched
 	}

@@ -15,7 +15,8 @@ type Answer struct {
 	Request string
 	// Recording is what the answer is about, empty for none. Purge removes the answers of a recording.
 	Recording string
-	// Status, Header and Body are those of the answer.
+	// Status, Header and Body are those of the answer. The status is 0 while the request is carried out, which may have
+	// happened or not when the process has ended: Recording is then what it is about, and PutAnswer replaces it.
 	Status int
 	Header map[string]string
 	Body   json.RawMessage

@@ -3,6 +3,7 @@ package v1
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/scout-speech/scout"
@@ -57,17 +58,35 @@ func hintOf(err error) string {
 func ErrorOf(err error) (int, ErrorBody) {
 	code := scout.CodeOf(err)
 	status := StatusOf(code)
-	e := Error{Message: scout.Plain(err), Code: code, Hint: hintOf(err), Retryable: code.Info().Class == scout.Transient}
+	e := Error{Message: withoutFolders(code, scout.Plain(err)), Code: code, Hint: hintOf(err), Retryable: code.Info().Class == scout.Transient}
 	var input *InputError
 	if errors.As(err, &input) {
 		if code == scout.CodeInvalidArgument {
 			status = http.StatusUnprocessableEntity
 		}
-		e.Details = []Detail{{Location: input.Location, Message: scout.Plain(input.Err)}}
+		e.Details = []Detail{{Location: input.Location, Message: withoutFolders(code, scout.Plain(input.Err))}}
 		e.Param = paramOf(input.Location)
 	}
 	e.Type = typeOf(status)
 	return status, ErrorBody{e}
+}
+
+// absolutePath is a path with folders, after a space, a quotation mark or a bracket.
+var absolutePath = regexp.MustCompile(`(^|[\s"'(=])((?:/[^/\s"'():,;]+)+/)([^/\s"'():,;]+)`)
+
+// withoutFolders replaces the paths of files in a message by their names: where they lie is the server's business. Paths
+// of this interface, and one that a client asked for, stay.
+func withoutFolders(code scout.Code, message string) string {
+	if code == scout.CodeUnknownURL {
+		return message
+	}
+	return absolutePath.ReplaceAllStringFunc(message, func(match string) string {
+		part := absolutePath.FindStringSubmatch(match)
+		if strings.HasPrefix(part[2], "/api/") || strings.HasPrefix(part[2], "/v1/") {
+			return match
+		}
+		return part[1] + part[3]
+	})
 }
 
 // paramOf is the name of what stands at a location, without the part of the request in which it stands.

@@ -39,6 +39,21 @@ type Format struct {
 	SampleFormat string `json:"sample_format,omitempty" enum:"s16,s24,f32"`
 }
 
+// DeviceInfo is the device that a recording is made from.
+type DeviceInfo struct {
+	ID       string `json:"id,omitempty"`
+	Name     string `json:"name,omitempty"`
+	Delivers string `json:"delivers,omitempty" doc:"The format of the device, before any conversion, for people"`
+}
+
+// String returns the name, or what there is instead of it.
+func (d DeviceInfo) String() string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return d.ID
+}
+
 // Recording is the recording under way.
 type Recording struct {
 	ID             string  `json:"id"`
@@ -80,6 +95,8 @@ type Start struct {
 	MaxDuration float64           `json:"max_duration_seconds,omitempty" minimum:"0"`
 	Live        *bool             `json:"live,omitempty" doc:"Make text while it is recorded; true if left out"`
 	Transcribe  *bool             `json:"transcribe,omitempty" doc:"Make a text when the recording has ended, whatever ends it; true if left out"`
+	Title       string            `json:"title,omitempty" maxLength:"1000"`
+	Tags        []string          `json:"tags,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	TextOptions
 	Warm bool `json:"warm,omitempty" doc:"Keeps the microphone open for 10 minutes afterwards, for the pre-roll of the next recording. Its sound stays in memory"`
@@ -89,17 +106,17 @@ type Start struct {
 
 // Started is the answer to a Start: frames are flowing.
 type Started struct {
-	ID            string  `json:"id"`
-	Already       bool    `json:"already" doc:"This recording was under way"`
-	StartedAt     Time    `json:"started_at" format:"date-time"`
-	Format        Format  `json:"format"`
-	Device        string  `json:"device"`
-	WaitedSeconds float64 `json:"waited_seconds"`
-	LeftSeconds   float64 `json:"left_seconds"`
-	Path          string  `json:"path"`
+	ID            string     `json:"id"`
+	Already       bool       `json:"already" doc:"This recording was under way"`
+	StartedAt     Time       `json:"started_at" format:"date-time"`
+	Format        Format     `json:"format"`
+	Device        DeviceInfo `json:"device"`
+	WaitedSeconds float64    `json:"waited_seconds"`
+	LeftSeconds   float64    `json:"left_seconds"`
+	Path          string     `json:"path"`
 	// Transcription is the text that was promised; nil for none.
 	Transcription *Transcription `json:"transcription,omitempty"`
-	Warning       *Error         `json:"warning,omitempty" doc:"Why the promise of a text does not survive an end of the daemon"`
+	Warning       *Error         `json:"warning,omitempty" doc:"Why the promise of a text does not survive an end of the daemon, or why title and tags were not kept"`
 }
 
 // Stop is the body of POST /recorder/stop.

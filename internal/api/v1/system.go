@@ -46,9 +46,18 @@ type Status struct {
 	Recorder       Recorder  `json:"recorder"`
 	Retention      Retention `json:"retention" doc:"How long things are kept"`
 	// RestartRequired are settings that wait for a restart.
-	RestartRequired []string `json:"restart_required,omitempty" doc:"Settings whose saved value takes effect when the daemon is started again"`
-	Connections     int      `json:"connections"`
-	Streams         int      `json:"streams"`
+	RestartRequired []string           `json:"restart_required,omitempty" doc:"Settings whose saved value takes effect when the daemon is started again"`
+	Disk            *Disk              `json:"disk,omitempty" doc:"The room for recordings"`
+	Latency         map[string]Latency `json:"latency,omitempty" doc:"How long things took since the daemon started, by the name of the metric without scout_ and _seconds"`
+	Connections     int                `json:"connections"`
+	Streams         int                `json:"streams"`
+}
+
+// Latency is how long something took: estimates from the buckets of a histogram.
+type Latency struct {
+	P50 float64 `json:"p50_ms" doc:"Half of them took no longer"`
+	P95 float64 `json:"p95_ms" doc:"95 of 100 took no longer"`
+	N   uint64  `json:"n" doc:"How many there were"`
 }
 
 // Idle says when a daemon ends that was started on demand.

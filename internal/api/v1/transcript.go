@@ -92,15 +92,16 @@ type Keep struct {
 // Manifest is what the recorder has noted about a recording, under the names of recording.md. Nothing of it is known of a text without a
 // recording.
 type Manifest struct {
-	Format        *Format  `json:"format,omitempty"`
-	EndReason     string   `json:"end_reason,omitempty"`
-	Frames        uint64   `json:"frames,omitempty"`
-	Gaps          []Gap    `json:"gaps,omitempty"`
-	SHA256        string   `json:"sha256,omitempty" doc:"Of the audio without its header"`
-	DriftPPM      *float64 `json:"drift_ppm,omitempty"`
-	PrerollFrames uint64   `json:"preroll_frames,omitempty"`
-	Resumed       int      `json:"resumed,omitempty"`
-	Rebuilt       bool     `json:"rebuilt,omitempty"`
+	Device        *DeviceInfo `json:"device,omitempty"`
+	Format        *Format     `json:"format,omitempty"`
+	EndReason     string      `json:"end_reason,omitempty"`
+	Frames        uint64      `json:"frames,omitempty"`
+	Gaps          []Gap       `json:"gaps,omitempty"`
+	SHA256        string      `json:"sha256,omitempty" doc:"Of the audio without its header"`
+	DriftPPM      *float64    `json:"drift_ppm,omitempty"`
+	PrerollFrames uint64      `json:"preroll_frames,omitempty"`
+	Resumed       int         `json:"resumed,omitempty"`
+	Rebuilt       bool        `json:"rebuilt,omitempty"`
 }
 
 // Gap is a stretch of a recording that is missing.
@@ -115,7 +116,6 @@ type RecordingInfo struct {
 	ID         string  `json:"id"`
 	State      string  `json:"state,omitempty"`
 	Source     string  `json:"source,omitempty"`
-	Device     string  `json:"device,omitempty"`
 	StartedAt  Time    `json:"started_at" format:"date-time"`
 	EndedAt    *Time   `json:"ended_at,omitempty" format:"date-time"`
 	Seconds    float64 `json:"duration_seconds"`
@@ -125,12 +125,26 @@ type RecordingInfo struct {
 	MediaType  string  `json:"media_type,omitempty"`
 	Client     string  `json:"client,omitempty" doc:"Whoever the recording is from; absent for the owner"`
 	Manifest
-	Title      string             `json:"title,omitempty"`
-	Tags       []string           `json:"tags,omitempty"`
-	Labels     map[string]string  `json:"labels,omitempty"`
-	DeletedAt  *Time              `json:"deleted_at,omitempty" format:"date-time"`
-	Transcript *TranscriptSummary `json:"transcript,omitempty"`
-	Snippets   []Snippet          `json:"snippets,omitempty"`
+	Title      string            `json:"title,omitempty"`
+	Tags       []string          `json:"tags,omitempty"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	DeletedAt  *Time             `json:"deleted_at,omitempty" format:"date-time"`
+	Transcript RecordingText     `json:"transcript"`
+	// TranscribedAt is when the present version of the text was made.
+	TranscribedAt *Time     `json:"transcribed_at,omitempty" format:"date-time" doc:"When the present version of the text was made"`
+	Snippets      []Snippet `json:"snippets,omitempty"`
+}
+
+// RecordingText says whether a recording has a text. All but the state is absent where there is none.
+type RecordingText struct {
+	State   string `json:"state" enum:"none,live,queued,running,done,failed"`
+	Version int    `json:"version,omitempty"`
+	Kind    string `json:"kind,omitempty" enum:"first,second_pass,retranscribed,edited"`
+	Model   string `json:"model,omitempty"`
+	Words   int    `json:"words,omitempty"`
+	Preview string `json:"preview,omitempty"`
+	// DeletedAt is when the text was moved to the trash.
+	DeletedAt *Time `json:"deleted_at,omitempty" format:"date-time"`
 }
 
 // Verified is the answer to POST /recordings/{id}/verify.

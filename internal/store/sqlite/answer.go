@@ -38,7 +38,7 @@ func (t *tx) PutAnswer(key string, answer store.Answer) error {
 		return err
 	}
 	var there bool
-	if err := t.row("SELECT EXISTS (SELECT 1 FROM answers WHERE key = ?)", key).Scan(&there); err != nil {
+	if err := t.row("SELECT EXISTS (SELECT 1 FROM answers WHERE key = ? AND status <> 0)", key).Scan(&there); err != nil {
 		return err
 	}
 	if there {
@@ -48,6 +48,6 @@ func (t *tx) PutAnswer(key string, answer store.Answer) error {
 	if err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO answers (key, at, request, recording, status, header, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+	return t.exec("INSERT OR REPLACE INTO answers (key, at, request, recording, status, header, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		key, t.now.UnixMilli(), answer.Request, answer.Recording, answer.Status, string(header), []byte(answer.Body))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // Report is what a check of a database found.
@@ -30,33 +31,33 @@ func (r *Report) Err(path string) error {
 	case 1:
 		return scout.Errorf(scout.CodeStoreCorrupt, "database %s: %s", path, r.Problems[0])
 	}
-	return scout.Errorf(scout.CodeStoreCorrupt, "database %s: %s, and %d problems more", path, r.Problems[0], len(r.Problems)-1)
+	return scout.Errorf(scout.CodeStoreCorrupt, "database %s: %s, and %s more", path, r.Problems[0], spelling.Count(len(r.Problems)-1, "problem"))
 }
 
 // maxProblems bounds the report.
 const maxProblems = 50
 
-// invariants are queries for what must not exist, each with a sentence that takes the number of such things.
+// invariants are queries for what must not exist, each with a line that takes the number of such things.
 func invariants() map[string]string {
 	return map[string]string{
-		"%d texts have a current version that does not exist": `SELECT count(*) FROM transcripts t WHERE t.current > 0 AND NOT EXISTS
+		"texts with a current version that does not exist: %d": `SELECT count(*) FROM transcripts t WHERE t.current > 0 AND NOT EXISTS
 			(SELECT 1 FROM versions v WHERE v.transcript = t.id AND v.version = t.current)`,
-		"%d texts have another newest version than they say": `SELECT count(*) FROM transcripts t WHERE t.latest <>
+		"texts whose newest version is not the one they name: %d": `SELECT count(*) FROM transcripts t WHERE t.latest <>
 			coalesce((SELECT max(v.version) FROM versions v WHERE v.transcript = t.id), 0) OR t.current > t.latest`,
-		"%d versions were made from one that does not exist": `SELECT count(*) FROM versions v WHERE v.base > 0 AND (v.base >= v.version OR NOT EXISTS
+		"versions made from a version that does not exist: %d": `SELECT count(*) FROM versions v WHERE v.base > 0 AND (v.base >= v.version OR NOT EXISTS
 			(SELECT 1 FROM versions b WHERE b.transcript = v.transcript AND b.version = v.base))`,
-		"%d recordings have no main text": `SELECT count(*) FROM recordings r WHERE NOT EXISTS
+		"recordings without a place for their text: %d": `SELECT count(*) FROM recordings r WHERE NOT EXISTS
 			(SELECT 1 FROM transcripts t WHERE t.recording = r.key AND t.track = 'mix' AND t.task = 'transcribe')`,
-		"%d streams of events have holes": `SELECT count(*) FROM streams s LEFT JOIN
+		"streams of events with missing numbers: %d": `SELECT count(*) FROM streams s LEFT JOIN
 			(SELECT stream, count(*) AS n, min(seq) AS low, max(seq) AS high FROM events GROUP BY stream) e ON e.stream = s.stream
 			WHERE coalesce(e.n, 0) <> s.last - s.first + 1 OR e.n > 0 AND (e.low <> s.first OR e.high <> s.last)`,
-		"%d events belong to no stream":             "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM streams s WHERE s.stream = e.stream)",
-		"%d texts are not in the search":            "SELECT count(*) FROM transcripts t WHERE NOT EXISTS (SELECT 1 FROM search_docsize d WHERE d.id = t.id)",
-		"%d entries of the search are of no text":   "SELECT count(*) FROM search_docsize d WHERE NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.id = d.id)",
-		"%d segments have words that make no sense": "SELECT count(*) FROM segments WHERE words IS NOT NULL AND NOT json_valid(CAST(words AS TEXT))",
-		"%d recordings have tags, labels or a manifest that make no sense": `SELECT count(*) FROM recordings WHERE NOT json_valid(tags) OR NOT json_valid(labels)
+		"events without a stream: %d":              "SELECT count(*) FROM events e WHERE NOT EXISTS (SELECT 1 FROM streams s WHERE s.stream = e.stream)",
+		"texts that the search does not find: %d":  "SELECT count(*) FROM transcripts t WHERE NOT EXISTS (SELECT 1 FROM search_docsize d WHERE d.id = t.id)",
+		"entries of the search without a text: %d": "SELECT count(*) FROM search_docsize d WHERE NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.id = d.id)",
+		"segments whose words cannot be read: %d":  "SELECT count(*) FROM segments WHERE words IS NOT NULL AND NOT json_valid(CAST(words AS TEXT))",
+		"recordings whose tags, labels or manifest cannot be read: %d": `SELECT count(*) FROM recordings WHERE NOT json_valid(tags) OR NOT json_valid(labels)
 			OR manifest IS NOT NULL AND length(manifest) > 0 AND NOT json_valid(CAST(manifest AS TEXT))`,
-		"%d rows refer to something that is gone": "SELECT count(*) FROM pragma_foreign_key_check",
+		"rows that refer to something that is gone: %d": "SELECT count(*) FROM pragma_foreign_key_check",
 	}
 }
 

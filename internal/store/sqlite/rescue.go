@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/spelling"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -342,7 +343,7 @@ func (r *rescuer) lostVersions() error {
 		}
 	}
 	if made > 0 {
-		r.lost("model, language and time of %d versions whose text is there", made)
+		r.lost("model, language and time of %s; the text is there", spelling.Count(made, "version"))
 		r.result.Versions += made
 	}
 	return nil
@@ -395,7 +396,7 @@ func (r *rescuer) segments() error {
 		}
 	}
 	if incomplete > 0 {
-		r.lost("parts of %d versions", incomplete)
+		r.lost("parts of %s", spelling.Count(incomplete, "version"))
 	}
 	return r.to.row("SELECT count(*) FROM segments").Scan(&r.result.Segments)
 }

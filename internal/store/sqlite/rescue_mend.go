@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/scout-speech/scout/internal/spelling"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -73,7 +74,7 @@ func (r *rescuer) adopt() error {
 		r.result.Recordings++
 	}
 	if len(orphans) > 0 {
-		r.lost("title, tags and labels of %d recordings whose text is there", len(orphans))
+		r.lost("title, tags and labels of %s; the text is there", spelling.Count(len(orphans), "recording"))
 	}
 	// And a main text to each recording that has none.
 	var bare []int64

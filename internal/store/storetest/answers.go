@@ -55,6 +55,24 @@ func answers() map[string]func(*bench) {
 				b.Errorf("the second: %v", err)
 			}
 		},
+		"that a request is carried out is replaced by its answer": func(b *bench) {
+			begun := answer
+			begun.Status, begun.Body = 0, json.RawMessage("null")
+			for _, id := range []string{ID(1), ID(2), ""} {
+				begun.Recording = id
+				b.update(func(tx store.Tx) error { return tx.PutAnswer("key", begun) })
+				if got, found := get(b, "key"); !found || got.Status != 0 || got.Recording != id {
+					b.Errorf("%+v, %v", got, found)
+				}
+			}
+			keep(b)
+			if got, _ := get(b, "key"); got.Status != answer.Status || got.Recording != answer.Recording {
+				b.Errorf("%+v", got)
+			}
+			if err := b.Update(b.Context(), func(tx store.Tx) error { return tx.PutAnswer("key", begun) }); scout.CodeOf(err) != scout.CodeConflict {
+				b.Errorf("the answer was replaced: %v", err)
+			}
+		},
 		"an answer is forgotten after a day": func(b *bench) {
 			keep(b)
 			b.clock.Set(epoch().Add(store.AnswersKept))

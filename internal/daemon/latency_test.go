@@ -1,0 +1,41 @@
+package daemon
+
+import (
+	"math"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func TestLatencies(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	buckets := []float64{0.01, 0.1, 1}
+	times := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "scout_http_request_seconds", Buckets: buckets}, []string{"route"})
+	never := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scout_never_seconds", Buckets: buckets})
+	level := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scout_audio_level", Buckets: buckets})
+	other := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "go_gc_seconds", Buckets: buckets})
+	slow := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scout_slow_seconds", Buckets: buckets})
+	registry.MustRegister(times, never, level, other, slow)
+	level.Observe(0.5)
+	other.Observe(0.5)
+	slow.Observe(60)
+	for range 90 { // 90 in the second bucket, of two labels, and 10 in the third
+		times.WithLabelValues("a").Observe(0.05)
+	}
+	for range 10 {
+		times.WithLabelValues("b").Observe(0.5)
+	}
+	got := latencies(registry)
+	if len(got) != 2 {
+		t.Fatalf("%+v, want the histograms of our times that have values", got)
+	}
+	for name, want := range map[string][3]float64{
+		"http_request": {10 + 90*50./90, 100 + 900*5./10, 100}, // as histogram_quantile has it
+		"slow":         {1000, 1000, 1},
+	} {
+		if l := got[name]; math.Abs(l.P50-want[0]) > 0.01 || math.Abs(l.P95-want[1]) > 0.01 || float64(l.N) != want[2] {
+			t.Errorf("%s is %+v, want %v", name, l, want)
+		}
+	}
+}
