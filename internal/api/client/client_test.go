@@ -141,6 +141,20 @@ func TestAProgramThatIsNoDaemon(t *testing.T) {
 	}
 }
 
+// A slow start that goes on is waited for: the error comes only when nothing is logged any more.
+func TestAStartThatGoesOnIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	_, err := client.Connect(t.Context(), client.Options{Socket: filepath.Join(dir, "s"), Launch: &client.Launch{
+		Program: "/bin/sh", Args: []string{"-c", `for i in 1 2 3 4 5 6; do echo "line $i" >> "$0"; sleep 0.5; done; exec sleep 4`, log},
+		Dir: dir, Output: filepath.Join(dir, "output"), Log: log,
+	}})
+	if scout.CodeOf(err) != scout.CodeDaemonStart || !strings.Contains(err.Error(), "line 6") {
+		t.Errorf("%v (%s), want the last line of the log", err, scout.CodeOf(err))
+	}
+}
+
 func TestTheCallersTimeIsOver(t *testing.T) {
 	t.Parallel()
 	reached := make(chan struct{}, 1)

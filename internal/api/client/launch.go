@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// startWithin is how long a new daemon may take until it answers.
+	// startWithin is how long a new daemon may take until it answers, or until the next line in its log.
 	startWithin = 2 * time.Second
+	// longestStart bounds the start of a daemon that keeps writing into its log: a slow disk, a machine with much to do.
+	longestStart = 10 * time.Second
 	// lookEvery is how often to ask a daemon that is starting: nothing announces that a socket of another process has
 	// appeared.
 	lookEvery = 3 * time.Millisecond
@@ -47,11 +49,10 @@ type Launch struct {
 // endsWithin bounds how long a daemon that is ending is waited for.
 const endsWithin = 30 * time.Second
 
-// patient returns a context that ends when the daemon did not answer in time. The time begins anew while another one is
-// ending.
+// patient returns a context that ends when the daemon did not answer in time. While another one is ending, and with each line in the log,
+// the time starts again.
 func (l *Launch) patient(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	late := scout.Errorf(scout.CodeDaemonStart, "the daemon did not answer within %s of its start", startWithin)
 	began := time.Now()
 	var timer *time.Timer
 	var mu sync.Mutex // the timer is set before it is read
@@ -59,17 +60,34 @@ func (l *Launch) patient(ctx context.Context) (context.Context, context.CancelFu
 	timer = time.AfterFunc(startWithin, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if l.Ending != nil && l.Ending() && time.Since(began) < endsWithin {
+		took := time.Since(began)
+		if l.Ending != nil && l.Ending() && took < endsWithin {
 			timer.Reset(startWithin)
 			return
 		}
-		cancel(late)
+		if quiet := l.quiet(); quiet < startWithin && took < longestStart {
+			timer.Reset(startWithin - quiet)
+			return
+		}
+		cancel(scout.Errorf(scout.CodeDaemonStart, "the daemon did not answer within %s of its start", took.Round(time.Second)))
 	})
 	mu.Unlock()
 	return ctx, func() {
 		timer.Stop()
 		cancel(nil)
 	}
+}
+
+// quiet returns how long ago the log was written to. Without a log, or one of the future, that is longer than any start.
+func (l *Launch) quiet() time.Duration {
+	info, err := os.Stat(l.Log)
+	if err != nil {
+		return longestStart
+	}
+	if quiet := time.Since(info.ModTime()); quiet >= 0 {
+		return quiet
+	}
+	return longestStart
 }
 
 // start starts a daemon, or waits for the one that another command is starting, and returns when it answers.
