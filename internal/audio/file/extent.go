@@ -113,6 +113,7 @@ func (s *source) extent(container string) extent {
 	// The length is wrong unless something valid follows. A file that was cut off may have another file inside its
 	// declared length; a length that is too short hides nothing.
 	c.seek(start)
+	c.skipHeader(container)
 	next := c.search(startsOther)
 	if next.end == s.size {
 		return extent{end: s.size, want: e.want, holes: e.holes, tail: e.tail, frames: e.frames}
@@ -416,12 +417,15 @@ func (c *cursor) ogg() extent {
 		} else if !first {
 			inData = true
 		}
-		size := int64(oggHeaderBytes + int(b[26]))
-		for _, n := range b[oggHeaderBytes:min(int(size), len(b))] {
-			size += int64(n)
-		}
+		page, size := c.pos, oggPageSize(b)
 		if !c.skip(size) {
 			return extent{end: c.size, want: c.pos + size}
+		}
+		if next := c.peek(signatureBytes); inData && len(next) > 0 && string(next[:min(4, len(next))]) != "OggS" && !startsPart(next) {
+			// The page is torn, and another file may begin in it; or its size is damaged.
+			if at, torn := c.tornPage(page, size); torn {
+				return extent{end: at, want: page + size}
+			}
 		}
 	}
 }

@@ -301,3 +301,38 @@ func TestUnreadParts(t *testing.T) {
 		}
 	}
 }
+
+// The header of a container has in it that of a codec, with which a file could begin. A container that was cut off is no such file.
+func TestCutOffBehindTheHeaderOfACodec(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	behind := wavOf(signal{1.5, []float64{0.2, 0.6, 1.0, 1.4}}, 16000, 1) // no zeros at its end, which could be padding
+	for name, args := range map[string]string{
+		"FLAC in Matroska": "-c:a flac mka", "TTA in Matroska": "-c:a tta mka", "WavPack in Matroska": "-c:a wavpack mka",
+		"FLAC in Ogg": "-c:a flac ogg", "FLAC in MP4": "-c:a flac -strict -2 -movflags +faststart mp4", "FLAC in NUT": "-c:a flac nut",
+		"FLAC in AVI": "-c:a flac avi", "Vorbis in Matroska": "-c:a libvorbis mka", "a picture before FLAC in Matroska": "-f lavfi -i testsrc=s=64x64:d=6:r=5|-map 0 -map 1 -c:v mjpeg -c:a flac mkv",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(args, "|") {
+				args = noise + args
+			}
+			content := m.of(t, long, args)
+			for _, second := range [][]byte{nil, behind} {
+				got, info := readFile(t, write(t, "cut", join(content[:len(content)*6/10], second)), file.Options{})
+				found := burstsOf(got)
+				if len(found) < 2 || math.Abs(found[0]-0.5) > 0.06 || math.Abs(found[1]-1.5) > 0.06 {
+					t.Errorf("sounds at %.3f", found)
+				}
+				if len(second) > 0 && math.Abs(found[len(found)-1]-found[len(found)-2]-0.4) > 0.02 {
+					t.Errorf("sounds at %.3f: what follows was not read, %q of %d bytes", found, messages(info.Warnings), len(content))
+				}
+				if len(info.Warnings) != 1 || !info.Warnings[0].Code.AudioMissing() {
+					t.Errorf("warnings %q", messages(info.Warnings))
+				}
+			}
+		})
+	}
+}
