@@ -75,6 +75,10 @@ func (a *app) launchDaemon(dir string) (*client.Launch, error) {
 			holder, running, err := daemon.HolderOf(dir)
 			return err == nil && running && holder.Stopping()
 		},
+		Serving: func() bool {
+			_, running, err := daemon.HolderOf(dir)
+			return err == nil && running
+		},
 	}
 	set := func(variable, value string) {
 		l.Env = slices.DeleteFunc(l.Env, func(entry string) bool { return strings.HasPrefix(entry, variable+"=") })

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"database/sql"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/filelock"
+	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
 // A command whose daemon cannot start says why, in the words of the daemon, and what to do.
@@ -32,6 +35,7 @@ func TestADaemonThatCannotStart(t *testing.T) {
 		"a file has the place of the socket":   {func(h *house) { h.place(filepath.Join(h.data, daemon.SocketName), "mine") }, "the daemon ended at its start: start socket … that is no socket … hint: move away"},
 		"a folder has the place of the socket": {func(h *house) { h.place(filepath.Join(h.data, daemon.SocketName, "inside"), "mine") }, "the daemon ended at its start: start socket … that is no socket … hint: move away"},
 		"the lock is a folder":                 {func(h *house) { h.place(filepath.Join(h.data, daemon.LockName, "inside"), "") }, "lock of the data folder … hint:"},
+		"a daemon has not started yet":         {func(h *house) { h.hold(daemon.LockName) }, "the daemon did not answer within … it is still starting … hint: try again"},
 		"another program has the socket": {func(h *house) {
 			if err := os.MkdirAll(h.data, 0o700); err != nil {
 				h.t.Fatal(err)
@@ -56,6 +60,54 @@ func TestADaemonThatCannotStart(t *testing.T) {
 			}
 			h.data += "-other" // nothing to clean up
 		})
+	}
+}
+
+// hold locks a file of the data folder until the test ends.
+func (h *house) hold(name string) {
+	h.t.Helper()
+	path := filepath.Join(h.data, name)
+	h.place(path, `{"pid":1}`)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if got, err := filelock.Try(f); !got || err != nil {
+		h.t.Fatalf("lock %s: %v", path, err)
+	}
+	h.t.Cleanup(func() { _ = filelock.Close(f) }) // it was only a lock
+}
+
+// A database that another program has locked delays neither the daemon nor a recording.
+func TestADatabaseThatIsLockedAtTheStart(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	h.must("status")
+	h.must("serve", "stop")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(h.data, sqlite.FileName)+"?_pragma=locking_mode(EXCLUSIVE)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	defer db.Close() //nolint:errcheck // of a test
+	if _, err := db.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	h.must("start", "--device", "tone:440")
+	if status := h.status(); status.Ready || !tells(strings.Join(status.Reasons, " "), "another program uses the database … scout serve restart") {
+		t.Errorf("ready %v: %q", status.Ready, status.Reasons)
+	}
+	h.must("stop")
+	h.only()
+	if _, err := db.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.must("serve", "restart")
+	if status := h.status(); !status.Ready {
+		t.Errorf("it is not used afterwards: %q", status.Reasons)
 	}
 }
 

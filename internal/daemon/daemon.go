@@ -42,13 +42,14 @@ import (
 // Deadlines of the stages. Starting waits for no model and no device; what takes longer hangs.
 const (
 	startWithin     = 5 * time.Second
-	requestsBudget  = 5 * time.Second  // for requests under way when the daemon stops
-	storeWithin     = 10 * time.Minute // a large database of an earlier version is brought up to date
-	storeBudget     = 5 * time.Second  // to write what is under way
-	recorderBudget  = 3 * time.Second  // to leave the recorder, which goes on
-	textsPatience   = 2 * time.Second  // for texts that are being made: those that are not done by then are owed
-	textsBudget     = 3 * time.Second  // to interrupt them
-	engineBudget    = 5 * time.Second  // to end the processes that run models, which are killed if they do not obey
+	requestsBudget  = 5 * time.Second        // for requests under way when the daemon stops
+	storeWithin     = 10 * time.Minute       // a large database of an earlier version is brought up to date
+	openBusy        = 500 * time.Millisecond // for another program's lock of the database: a recording must not wait for it
+	storeBudget     = 5 * time.Second        // to write what is under way
+	recorderBudget  = 3 * time.Second        // to leave the recorder, which goes on
+	textsPatience   = 2 * time.Second        // for texts that are being made: those that are not done by then are owed
+	textsBudget     = 3 * time.Second        // to interrupt them
+	engineBudget    = 5 * time.Second        // to end the processes that run models, which are killed if they do not obey
 	ordinaryBudget  = time.Second
 	readyWithin     = time.Second      // a look into the store
 	devicesWithin   = 10 * time.Second // a sound server that hangs must not hang a client
@@ -221,7 +222,7 @@ func (d *daemon) startLock(context.Context) (err error) {
 // startStore opens the store. If that fails, the daemon serves without it: requests for texts say why, and recordings
 // begin and end nevertheless.
 func (d *daemon) startStore(ctx context.Context) error {
-	st, err := sqlite.Open(ctx, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{Scope: d.options.Scope})
+	st, err := sqlite.Open(ctx, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{Scope: d.options.Scope, OpenBusy: openBusy})
 	if err != nil {
 		if scout.ClassOf(err) == scout.Transient { // the daemon does not try again
 			err = scout.Errorf(scout.CodeOf(err), "%w", err).WithHint("%s; then start the daemon again: scout serve restart", scout.HintOf(err))

@@ -44,6 +44,8 @@ type Launch struct {
 	Log string
 	// Ending reports whether a daemon is ending at this moment, whose end the next one waits for; nil for never.
 	Ending func() bool
+	// Serving reports whether a daemon has the data folder, which may not answer yet; nil for never.
+	Serving func() bool
 }
 
 // endsWithin bounds how long a daemon that is ending is waited for.
@@ -155,12 +157,12 @@ func (l *Launch) launch(ctx context.Context, c *Client, look <-chan time.Time) e
 		if !Absent(err) && ctx.Err() == nil {
 			return err
 		}
-		if over {
+		if over && (l.Serving == nil || !l.Serving()) {
 			return l.failed(exit)
 		}
 		select {
 		case exit = <-ended:
-			over = true // a daemon that is there already is asked once more
+			over = true // a daemon that is there already is asked once more, or until it has started
 		case <-look:
 		case <-ctx.Done():
 			return l.late(ctx, command.Process.Pid)

@@ -5,6 +5,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,6 +28,8 @@ type Options struct {
 	Now func() time.Time
 	// Busy is how long to wait for another program's lock; default 5 s.
 	Busy time.Duration
+	// OpenBusy is the same for opening the database; default Busy.
+	OpenBusy time.Duration
 	// Readers is the number of connections for reading; default 4.
 	Readers int
 	// MaxPages bounds the file, for tests of a full disk; default unlimited. A page has 4 KiB.
@@ -83,6 +86,9 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	if options.Busy <= 0 {
 		options.Busy = 5 * time.Second
 	}
+	if options.OpenBusy <= 0 {
+		options.OpenBusy = options.Busy
+	}
 	if options.Reached == nil {
 		options.Reached = func(string) {}
 	}
@@ -114,12 +120,15 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	for range options.Readers {
 		s.readers <- nil
 	}
-	if s.writer, err = connect(ctx, path, connection{busy: options.Busy, cacheKiB: 8 << 10, maxPages: options.MaxPages}); err != nil {
+	if s.writer, err = connect(ctx, path, connection{busy: options.OpenBusy, cacheKiB: 8 << 10, maxPages: options.MaxPages}); err != nil {
 		return nil, err
 	}
 	from, err := migrate(ctx, s.writer)
 	if err == nil {
 		err = errors.Join(s.countEvents(ctx), s.loadClock(ctx))
+	}
+	if err == nil {
+		err = s.writer.run(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", options.Busy.Milliseconds()))
 	}
 	if err != nil {
 		return nil, err
