@@ -26,6 +26,7 @@ type benchLiveDecodeOptions struct {
 	commit speech.CommitRule
 	rhythm speech.Rhythm
 	pause  time.Duration
+	sounds time.Duration
 }
 
 func newLiveDecodeCommand(a *app) *cobra.Command {
@@ -61,6 +62,7 @@ processes.`,
 	flags.DurationVar(&o.commit.Behind, "behind", o.commit.Behind, "how much audio after a word they must have heard")
 	flags.DurationVar(&o.commit.Overdue, "overdue", o.commit.Overdue, "how much audio after a word one hypothesis must have heard to commit it alone, 0 for never")
 	flags.DurationVar(&o.rhythm.Step, "step", o.rhythm.Step, "least new audio between two decodes")
+	flags.DurationVar(&o.sounds, "sounds", 0, "length of dictations of sounds without words; with them, a minute of quiet speech in a room at -60 dBFS")
 	flags.DurationVar(&o.pause, "pause", speech.DefaultPauses().Least, "pause that closes a piece, negative for none")
 	return cmd
 }
@@ -156,8 +158,8 @@ func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry)
 			b.report.Add(result)
 		}
 	}
-	if b.options.joined <= 0 {
-		return nil
+	if err := b.sounds(ctx, dir, entries); err != nil || b.options.joined <= 0 {
+		return err
 	}
 	for i, s := range stretches {
 		b.show.Draw(fmt.Sprintf("joined clips: %d of %d", i+1, len(stretches)))
@@ -166,6 +168,34 @@ func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry)
 			return err
 		}
 		result.Judge(strings.Join(s.reference, " "), s.text)
+		b.report.Add(result)
+	}
+	return nil
+}
+
+// sounds dictates sounds without words, and quiet speech.
+func (b *liveDecode) sounds(ctx context.Context, dir string, entries []bench.Entry) error {
+	if b.options.sounds <= 0 {
+		return nil
+	}
+	spoken, err := gather(ctx, b.app, dir, entries, time.Minute)
+	if err != nil {
+		return err
+	}
+	quiet := rig.QuietTakes(spoken[0].samples, strings.Join(spoken[0].reference, " "))
+	for _, take := range append(rig.SoundTakes(b.options.sounds), quiet...) {
+		b.show.Draw(take.Group)
+		result, err := b.live.Dictate(ctx, take)
+		if err != nil {
+			return err
+		}
+		if take.Reference != "" {
+			once := &stretch{samples: take.Samples}
+			if err := once.pass(ctx, b.single, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort}); err != nil {
+				return err
+			}
+			result.Judge(take.Reference, once.text)
+		}
 		b.report.Add(result)
 	}
 	return nil

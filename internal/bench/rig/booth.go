@@ -85,7 +85,7 @@ func (b *Booth) startServer(ctx context.Context) error {
 	}
 	socket := filepath.Join(b.dir, "native")
 	b.env = append(b.env, "PULSE_SERVER=unix:"+socket)
-	b.server = exec.Command("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--log-target=stderr", "--log-level=error",
+	b.server = exec.Command("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes", "--log-target=stderr", "--log-level=error",
 		"--realtime=no", "--high-priority=no", "-L", "module-native-protocol-unix auth-anonymous=1 socket="+socket)
 	b.server.Env = append(slices.Clone(b.env), "XDG_RUNTIME_DIR="+b.dir, "PULSE_RUNTIME_PATH="+b.dir, "HOME="+b.dir)
 	if err := b.server.Start(); err != nil {
@@ -265,9 +265,10 @@ func (p *player) close() {
 	_ = p.cmd.Wait()         // it was killed
 }
 
-// Listen keeps the source running, as another program that records does, until release is called.
+// Listen keeps the source running, as another program that records does, until release is called. It asks for a short
+// latency: a null sink whose readers do not is up to two seconds ahead, and silent to who comes then.
 func (b *Booth) Listen(ctx context.Context) (release func(), err error) {
-	cmd := exec.CommandContext(ctx, "pacat", "--record", "--device="+sink+".monitor")
+	cmd := exec.CommandContext(ctx, "pacat", "--record", "--device="+sink+".monitor", "--latency-msec=20")
 	cmd.Env = b.env
 	if err := cmd.Start(); err != nil {
 		return nil, scout.Errorf(scout.CodeInternal, "start pacat: %w", err)

@@ -56,9 +56,8 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 
 // bare decodes the audio that was not committed at the stop once.
 func (c *conversation) bare(ctx context.Context, samples []float32, result *bench.LiveTake) error {
-	const most = 30 * time.Second // of a dictation in which something was killed it may be more
 	from := len(samples) - int(int64(result.Tail)*scout.EngineSampleRateHz/int64(time.Second))
-	if from >= len(samples) || result.Tail > most {
+	if from >= len(samples) || result.Tail > bareLongest {
 		return nil
 	}
 	began := time.Now()

@@ -82,6 +82,9 @@ func (m *meter) restart() {
 	}
 }
 
+// bareLongest is the longest stretch that is decoded plainly: an engine takes no more in one request.
+const bareLongest = 30 * time.Second
+
 // memoryRecording is a recording in memory.
 type memoryRecording []float32
 
@@ -156,7 +159,7 @@ func (l *Live) Dictate(ctx context.Context, take Take) (*bench.LiveTake, error) 
 	result.StopToText, result.Tail, result.CPU, result.Text = late, final.Tail, meter.total, view.text
 	to := int(int64(final.Duration) * scout.EngineSampleRateHz / int64(time.Second))
 	from := max(0, to-int(int64(final.Tail)*scout.EngineSampleRateHz/int64(time.Second)))
-	if from < to {
+	if from < to && final.Tail <= bareLongest {
 		meter.restart()
 		if _, err := l.Transcribe(ctx, engine.Request{Samples: take.Samples[from:min(to, len(take.Samples))], Class: schedule.Dictation, Words: true}); err != nil {
 			return nil, fmt.Errorf("decode the tail: %w", err)
