@@ -40,6 +40,7 @@ type spokenEvent struct {
 	Text     string   `json:"text"`
 	End      float64  `json:"end"` // seconds
 	Complete bool     `json:"complete"`
+	Version  int      `json:"version"`
 	Warnings []string `json:"warnings"`
 	Words    []struct {
 		Text string   `json:"text"`
@@ -59,6 +60,11 @@ const (
 
 // seconds is a length that travelled as a number.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// ends reports whether there is no more text to come. A text in which audio is set aside is not complete, but has a version.
+func (e *spokenEvent) ends() bool {
+	return e.Type == eventFinal && (e.Complete || e.Version > 0) || e.Type == eventRevised
+}
 
 // words are the words of an event with their ends.
 func (e *spokenEvent) words() []scout.Word {
@@ -269,7 +275,7 @@ func (c *conversation) listen(ctx context.Context, began time.Time, take *Take, 
 				return c.failed()
 			}
 			c.arrivals = append(c.arrivals, a)
-			if a.event.Type == eventFinal && a.event.Complete || a.event.Type == eventRevised {
+			if a.event.ends() {
 				c.final = &a
 				return nil
 			}

@@ -98,3 +98,23 @@ func TestLevels(t *testing.T) {
 		}
 	}
 }
+
+// TestEnds says which event is the last text of a dictation.
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		event spokenEvent
+		want  bool
+	}{
+		"a complete text":          {spokenEvent{Type: eventFinal, Complete: true, Version: 1}, true},
+		"audio is set aside":       {spokenEvent{Type: eventFinal, Version: 1}, true},
+		"more follows":             {spokenEvent{Type: eventFinal}, false},
+		"what followed":            {spokenEvent{Type: eventRevised, Version: 1}, true},
+		"committed words":          {spokenEvent{Type: eventCommitted, Complete: true}, false},
+		"a text from the database": {spokenEvent{Type: eventFinal, Version: 2}, true},
+	} {
+		if got := c.event.ends(); got != c.want {
+			t.Errorf("%s: %v", situation, got)
+		}
+	}
+}
