@@ -15,11 +15,20 @@ func (d *daemon) startDictations(ctx context.Context, folder *recording.Folder) 
 	d.dictations = dictate.New(dictate.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Recorder: d.recorder, Store: d.store, See: d.history.See,
 		Live:   remote.Live{Dir: folder.Dir(), Name: d.options.Launch.Name},
-		Borrow: d.engines.Borrow, Knowing: d.knowing, Begin: d.activity.Begin, Hold: d.backlog.Hold, Language: d.options.Settings.DictationLanguage(),
+		Borrow: d.borrow, Knowing: d.knowing, Begin: d.activity.Begin, Hold: d.backlog.Hold, Language: d.options.Settings.DictationLanguage(),
 	})
 	d.dictations.Open(ctx) // before the backlog, which would make the same texts
 	d.components.run("dictate", d.dictations.Run)
 	return nil
+}
+
+// borrow lends a model to a dictation.
+func (d *daemon) borrow(ctx context.Context, id string) (dictate.Recognizer, func(), error) {
+	r, release, err := d.engines.Borrow(ctx, id)
+	if err != nil {
+		return dictate.Recognizer{}, nil, err
+	}
+	return dictate.Recognizer{Model: r.Model.ID, Engine: r.Engine, Language: r.Language}, release, nil
 }
 
 // knowing returns the installed models that know a language.

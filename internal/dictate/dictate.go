@@ -15,11 +15,13 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -29,6 +31,22 @@ type Recorder interface {
 	Start(ctx context.Context, order recording.Order, begins func(recording.ID)) (recording.Started, error)
 	Stop(ctx context.Context, id recording.ID) (record.Stopped, error)
 	Folder() *recording.Folder
+}
+
+// Recognizer is a model that turns speech into text.
+type Recognizer struct {
+	// Model is its id.
+	Model  string
+	Engine Engine
+	// Language returns the code of a language that the model knows; scout.CodeModelLanguage if it does not.
+	Language func(asked string) (code string, err error)
+}
+
+// Engine runs a model; *engine.Engine is one.
+type Engine interface {
+	speech.Recognizer
+	// Load loads the model ahead of the first request.
+	Load(ctx context.Context) (engine.Facts, error)
 }
 
 // Options are what dictations need.
@@ -42,7 +60,7 @@ type Options struct {
 	// See makes the store know a recording.
 	See func(ctx context.Context, id string) error
 	// Borrow returns a recognizer of a model, the default one for an empty id; see recognize.Engines.
-	Borrow func(ctx context.Context, model string) (r *recognize.Recognizer, release func(), err error)
+	Borrow func(ctx context.Context, model string) (r Recognizer, release func(), err error)
 	// Knowing returns the installed models that know a language; nil for none besides the default one.
 	Knowing func(ctx context.Context, language string) []string
 	// Hold keeps others from making the text of a recording until release is called; nil if there are none.
@@ -400,14 +418,14 @@ func (d *Dictations) trouble(err error) {
 
 // recognizer returns a recognizer that knows the language of a request, and the code of that language: the default model, or an
 // installed one that knows it. It is never one that writes another language.
-func (d *Dictations) recognizer(ctx context.Context, request Request) (*recognize.Recognizer, string, func(), error) {
+func (d *Dictations) recognizer(ctx context.Context, request Request) (Recognizer, string, func(), error) {
 	asked := request.Language
 	if asked == "" {
 		asked = d.options.Language
 	}
 	r, release, err := d.options.Borrow(ctx, request.Model)
 	if err != nil {
-		return nil, "", nil, err
+		return Recognizer{}, "", nil, err
 	}
 	code, err := r.Language(asked)
 	if err == nil {
@@ -415,11 +433,11 @@ func (d *Dictations) recognizer(ctx context.Context, request Request) (*recogniz
 	}
 	release()
 	if scout.CodeOf(err) != scout.CodeModelLanguage || request.Model != "" || d.options.Knowing == nil {
-		return nil, "", nil, err
+		return Recognizer{}, "", nil, err
 	}
 	wanted, parseErr := recognize.ParseLanguage(asked)
 	if parseErr != nil {
-		return nil, "", nil, parseErr
+		return Recognizer{}, "", nil, parseErr
 	}
 	for _, id := range d.options.Knowing(ctx, wanted) {
 		r, release, otherErr := d.options.Borrow(ctx, id)
@@ -431,7 +449,7 @@ func (d *Dictations) recognizer(ctx context.Context, request Request) (*recogniz
 		}
 		release()
 	}
-	return nil, "", nil, err
+	return Recognizer{}, "", nil, err
 }
 
 // errCancelled is why a dictation has no text that somebody cancelled.

@@ -37,12 +37,12 @@ func (s *session) transcribe(ctx context.Context) error {
 	if err := s.remember(ctx); err != nil {
 		return err
 	}
-	s.kept.Model, s.kept.Language = r.Model.ID, language
-	s.log.Info(eventStarted, slog.String(observe.KeyModel, r.Model.ID), slog.String("language", language))
+	s.kept.Model, s.kept.Language = r.Model, language
+	s.log.Info(eventStarted, slog.String(observe.KeyModel, r.Model), slog.String("language", language))
 	file := &recorded{folder: s.d.options.Recorder.Folder(), id: s.id}
 	defer file.close()
 	live, err := speech.NewLive(s.d.options.Scope, s.d.options.Failures, r.Engine, speech.LiveOptions{
-		Model: r.Model.ID, Language: language, Recorded: file, From: s.kept.Live, HotWords: s.kept.Request.HotWords,
+		Model: r.Model, Language: language, Recorded: file, From: s.kept.Live, HotWords: s.kept.Request.HotWords,
 		Partial: s.heardPartial, Committed: s.committed, Owed: s.owes,
 	})
 	if err != nil {
@@ -78,6 +78,9 @@ func (s *session) transcribe(ctx context.Context) error {
 	})
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if s.isCancelled() { // the text was quicker
+		return errCancelled
 	}
 	return s.complete(ctx, final, began)
 }
@@ -167,8 +170,8 @@ func (s *session) reached(at int64, live *speech.Live) {
 	s.at, s.heard = at, time.Now()
 	switch {
 	case !s.stopped.IsZero():
-		if first && s.limit < 0 {
-			live.Stop(s.position(s.heard)) // it came before the first frame
+		if first && s.limit < 0 { // it came before the first frame
+			s.stopLive(live, s.heard)
 		}
 	case s.state == "":
 		s.setState(event.Listening, nil) // an earlier process began it

@@ -27,6 +27,9 @@ type outbox struct {
 	checkpoint json.RawMessage // nil: as it was
 	finish     func(store.Tx) ([]event.Event, error)
 	filled     chan struct{} // gets a value, if it is empty, after each change
+
+	// unsure is what the last commit tried, if it failed: its answer may have been lost, so that it is repeated as it was. Of run.
+	unsure *batch
 }
 
 func newOutbox(session *store.Session, last uint64, log *slog.Logger, trouble func(error)) *outbox {
@@ -87,6 +90,12 @@ const (
 	longPause  = 5 * time.Second
 )
 
+// batch is what one commit writes.
+type batch struct {
+	events     []store.NewEvent
+	checkpoint json.RawMessage
+}
+
 // run writes until the stream has ended, and returns nil then, or until ctx does. It does not end for a journal that cannot be
 // written: the words are kept and written later. The error has scout.CodeConflict if another process continued the dictation.
 func (o *outbox) run(ctx context.Context) error {
@@ -126,6 +135,11 @@ func (o *outbox) run(ctx context.Context) error {
 
 // write writes what waits.
 func (o *outbox) write(ctx context.Context) (ended bool, err error) {
+	if o.unsure != nil {
+		if err := o.commit(ctx, o.unsure); err != nil {
+			return false, err
+		}
+	}
 	o.mu.Lock()
 	events, checkpoint, finish, last := o.queue, o.checkpoint, o.finish, o.last
 	o.mu.Unlock()
@@ -141,18 +155,25 @@ func (o *outbox) write(ctx context.Context) (ended bool, err error) {
 			return all, err
 		})
 	case len(events) > 0 || checkpoint != nil:
-		_, err = o.session.Commit(ctx, checkpoint, events...)
+		err = o.commit(ctx, &batch{events, checkpoint})
 	}
-	if err != nil {
-		return false, err
+	return err == nil && finish != nil, err
+}
+
+// commit writes a batch from the front of the queue.
+func (o *outbox) commit(ctx context.Context, b *batch) error {
+	o.unsure = b
+	if _, err := o.session.Commit(ctx, b.checkpoint, b.events...); err != nil {
+		return err
 	}
+	o.unsure = nil
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.queue = o.queue[len(events):]
-	if string(o.checkpoint) == string(checkpoint) {
+	o.queue = o.queue[len(b.events):]
+	if string(o.checkpoint) == string(b.checkpoint) {
 		o.checkpoint = nil
 	}
-	return finish != nil, nil
+	return nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -144,9 +144,31 @@ func (s *session) stop(now time.Time) {
 		s.starting(errNotBegun)
 	}
 	if !s.heard.IsZero() && s.live != nil {
-		s.live.Stop(s.position(now))
+		s.stopLive(s.live, now)
 	}
 	s.finishing()
+}
+
+// stopLive tells the transcription how far the text goes. Where the stream is behind the file, as after a restart, nobody knows yet
+// which frame was captured at the moment of the stop, and the end of the recording says how far. The caller holds mu.
+func (s *session) stopLive(live *speech.Live, now time.Time) {
+	if s.written() <= s.at+canonical(latency) {
+		live.Stop(s.position(now))
+	}
+}
+
+// written is how many frames the file of the recording has, 0 if that cannot be told.
+func (s *session) written() int64 {
+	audio, err := s.d.options.Recorder.Folder().OpenAudio(s.id)
+	if err != nil {
+		return 0
+	}
+	defer audio.Close() //nolint:errcheck // it was only read
+	frames, err := audio.Frames()
+	if err != nil {
+		return 0
+	}
+	return canonicalPosition(frames, audio.Format().SampleRateHz)
 }
 
 // latency is the most time that a frame may take from the microphone to here.

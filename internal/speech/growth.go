@@ -299,7 +299,11 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	}
 	g.err, g.retry = nil, 0
 	if t.kind == taskRead {
-		return said{}, g.take(o.samples)
+		known := g.pos - t.at // came from the source while it was read
+		if g.closed || known >= int64(len(o.samples)) {
+			return said{}, nil
+		}
+		return said{}, g.take(o.samples[known:])
 	}
 	g.measure(t, now)
 	if t.piece.Start >= g.next.Start && len(o.decoded.tokens) > 0 {
