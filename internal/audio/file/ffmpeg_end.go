@@ -46,6 +46,8 @@ func (d *ffmpegDecoder) rest() time.Duration {
 // conclude records what is missing, in one line: first from the structure of the file, then from ffmpeg's complaints.
 func (d *ffmpegDecoder) conclude(waitErr error) {
 	failed, other, early := d.log.verdict()
+	// Only these have nothing that tells their length before they are decoded.
+	early = early || d.log.tornEnd() && slices.Contains([]string{"mpeg", "rm"}, d.format.container)
 	there, promised := d.decoded(), d.promised()
 	oggEnd := d.job.what.container == "ogg" && d.oggCut()
 	short := promised - there

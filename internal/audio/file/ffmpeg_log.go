@@ -45,6 +45,8 @@ type ffmpegLog struct {
 	guessed  bool          // its header does not tell the length
 	errors   int           // complaints of the decoder so far, not yet told with a frame
 	early    bool          // the demuxer met the end too early
+	torn     bool          // a packet was not whole
+	behind   int           // frames after the last of these packets
 	other    int           // further errors
 }
 
@@ -103,6 +105,7 @@ func (l *ffmpegLog) line(line []byte) {
 			if note, ok := parseFrameNote(message); ok {
 				note.errors, l.errors, note.other = l.errors, 0, l.other
 				l.notes, l.seen = append(l.notes, note), true
+				l.behind++
 				l.wake()
 			}
 		case strings.HasPrefix(message, "mlpparse: Parity check failed"):
@@ -116,6 +119,9 @@ func (l *ffmpegLog) line(line []byte) {
 		}
 	case "warning":
 		l.guessed = l.guessed || strings.HasPrefix(message, "Estimating duration")
+		if strings.Contains(message, "corrupt input packet") {
+			l.torn, l.behind = true, 0
+		}
 	case "error", "fatal", "panic", "":
 		_, _ = l.tail.Write(append([]byte(message), '\n')) // never fails
 		l.judge(message)
@@ -184,6 +190,14 @@ func (l *ffmpegLog) verdict() (decoding, other int, early bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.errors, l.other, l.early
+}
+
+// tornEnd reports whether the last packet was not whole. Decoders give out some frames after they have read the end.
+func (l *ffmpegLog) tornEnd() bool {
+	const held = 8
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.torn && l.behind <= held
 }
 
 // cutSpeaker splits off "[name @ 0x5581c7f1e2c0] ", as often as it stands there.

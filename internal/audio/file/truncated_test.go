@@ -41,6 +41,9 @@ func TestCutOffIsSaidOnce(t *testing.T) {
 		{"FLV", flv, false},
 		{"AVI", avi, false},
 		{"transport stream", ts, false},
+		{"program stream", "-c:a mp2 -f mpeg mpg", false},
+		{"VOB", "-c:a ac3 -f vob vob", false},
+		{"RealMedia", "-c:a ac3 -ar 44100 rm", false},
 	}
 	for _, test := range tests {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
