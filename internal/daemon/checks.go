@@ -43,14 +43,16 @@ func diskCheck(dir string, format scout.Format) health.Check {
 				parent = filepath.Dir(parent)
 			}
 			if err := unix.Access(parent, unix.W_OK); err != nil {
-				err = scout.FileError(scout.CodeWriteFailed, "make the folder of recordings in "+parent, err)
-				return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
+				return health.Failed(scout.FileError(scout.CodeWriteFailed, "make the folder of recordings in "+parent, err))
 			}
 			return health.Result{Status: health.Healthy, Reason: "the folder of recordings is made with the first one"}
 		}
+		if err := unix.Access(dir, unix.W_OK); err != nil { // EROFS on a disk that is mounted read-only, also for root
+			return health.Failed(scout.FileError(scout.CodeWriteFailed, "record into "+dir, err))
+		}
 		folder, err := recording.OpenFolder(dir)
 		if err != nil {
-			return health.Result{Status: health.Unhealthy, Reason: scout.Plain(err)}
+			return health.Failed(err)
 		}
 		return folder.DiskCheck(format, recording.SpaceLimits{}).Probe(ctx)
 	}}

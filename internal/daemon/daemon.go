@@ -382,7 +382,7 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 		status.RestartRequired = d.current.pending(saved)
 	}
 	status.Retention = v1.Retention{AudioDays: keep.AudioDays, TrashDays: keep.TrashDays}
-	engine, processes := d.engineStatus() //nolint:contextcheck // it reads what is known, and waits for nothing
+	engine, processes := d.engineStatus()
 	status.Latency = latencies(d.options.Gatherer)
 	status.Engine, status.Processes = engine, append(status.Processes, processes...)
 	if after := d.activity.After(); after > 0 {

@@ -44,7 +44,12 @@ func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error)
 	}
 	defer func() { err = errors.Join(err, removeDatabase(temporary)) }()
 	if err := rescueInto(ctx, damaged, temporary, &result); err != nil {
-		return result, fail(doing, err)
+		err = fail(doing, err)
+		if scout.CodeOf(err) == scout.CodeStoreCorrupt { // the general hint is to do what was just tried
+			err = scout.Errorf(scout.CodeStoreCorrupt, "%w; nothing in it can be read", err).
+				WithHint("restore a backup: scout restore FILE; or move the file away: Scout begins a new one and finds the recordings again")
+		}
+		return result, err
 	}
 	report, err := CheckFile(ctx, temporary)
 	if err == nil {

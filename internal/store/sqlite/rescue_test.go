@@ -119,6 +119,9 @@ func TestRescueOfNothing(t *testing.T) {
 	overwrite(t, path, 0, 4096)
 	_, err = sqlite.Rescue(t.Context(), path, filepath.Join(dir, "rescued.db"))
 	wantCode(t, err, scout.CodeStoreCorrupt)
+	if hint := scout.HintOf(err); strings.Contains(hint, "--rescue") || !strings.Contains(hint, "scout restore") {
+		t.Errorf("the hint is to do the same again: %s", hint)
+	}
 	_, err = sqlite.Rescue(t.Context(), filepath.Join(dir, "none.db"), filepath.Join(dir, "rescued.db"))
 	wantCode(t, err, scout.CodeFileNotFound)
 	leftNothingBehind(t, dir)
