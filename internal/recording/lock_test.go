@@ -57,10 +57,9 @@ func TestAskingForTheHolderDoesNotBlockTheLock(t *testing.T) {
 			check(t, os.WriteFile(path, []byte(content), 0o600))
 			f, err := os.Open(path)
 			check(t, err)
-			defer func() { _ = f.Close() }() // it was only locked
 			check(t, unix.Flock(int(f.Fd()), unix.LOCK_SH))
-			answered := make(chan error)
-			time.AfterFunc(20*time.Millisecond, func() { answered <- unix.Flock(int(f.Fd()), unix.LOCK_UN) })
+			answered := make(chan error, 1)
+			time.AfterFunc(20*time.Millisecond, func() { answered <- f.Close() }) // and with it the lock
 			takeLock(t, folder)
 			check(t, <-answered)
 			if holder, held := recording.Holder(folder.Dir()); !held || holder.PID != os.Getpid() {
