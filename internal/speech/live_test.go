@@ -3,6 +3,7 @@ package speech_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech"
 )
@@ -136,4 +139,56 @@ func TestLiveEveryWordOnce(t *testing.T) {
 			t.Fatalf("at the end %q is partial, text through %v of %v", p.partial, p.through, final.Duration)
 		}
 	})
+}
+
+// TestLiveOverdue dictates to an engine that spells every word in another way each time: no two hypotheses agree, and
+// words are committed in time nevertheless. Without the rule they wait for the end of their piece.
+func TestLiveOverdue(t *testing.T) {
+	t.Parallel()
+	const length = 12 * time.Second
+	for situation, c := range map[string]struct {
+		overdue time.Duration
+		within  bool
+	}{
+		"a word is overdue after 2.5 s": {speech.DefaultCommitRule().Overdue, true},
+		"never":                         {0, false},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			hears, calls := &listener{timed: true}, 0
+			flips := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+				h, err := hears.Transcribe(ctx, r)
+				if calls++; err == nil && calls%2 == 0 {
+					heard := *h
+					heard.Words = slices.Clone(h.Words)
+					texts := make([]string, len(heard.Words))
+					for i := range heard.Words {
+						heard.Words[i].Text += "x"
+						texts[i] = heard.Words[i].Text
+					}
+					heard.Text = strings.Join(texts, " ")
+					h = &heard
+				}
+				return h, err
+			})
+			rule := speech.DefaultCommitRule()
+			rule.Overdue = c.overdue
+			sim := &speech.Simulation{Samples: tapeOf(int(length.Seconds() * rate)), StopAt: length, Block: 20 * time.Millisecond, Cost: func() time.Duration { return 40 * time.Millisecond }}
+			var longest time.Duration
+			words := 0
+			l := newLive(t, flips, speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Commit: rule, Committed: func(committed speech.LiveCommitted) {
+				for _, w := range committed.Words {
+					if words++; w.End != nil {
+						longest = max(longest, sim.Now()-*w.End)
+					}
+				}
+			}})
+			if _, _, err := l.Simulate(t.Context(), sim); err != nil {
+				t.Fatal(err)
+			}
+			if within := longest <= 4*time.Second; within != c.within || words == 0 {
+				t.Errorf("%d words, the last was committed %v after its end", words, longest)
+			}
+		})
+	}
 }
