@@ -27,6 +27,11 @@ const (
 // disturbed reports whether something was killed or taken away in a group.
 func disturbed(group string) bool { return group == GroupOneCore || group == GroupKilled }
 
+// usual reports whether a group has speech as people dictate it, and nothing was killed or taken away.
+func usual(group string) bool {
+	return !disturbed(group) && !strings.HasPrefix(group, PrefixNoise) && !strings.HasPrefix(group, PrefixQuiet)
+}
+
 // The units of figures of live text.
 const (
 	UnitWords Unit = "words"

@@ -50,7 +50,7 @@ type LiveReport struct {
 	Groups []LiveGroup `json:"dictations"`
 	// FirstPartial is from the end of the first word to the first text; Commit from the end of a word to when it was
 	// committed, for words committed before the stop. They do not count the groups in which something was killed or a
-	// processor was taken away.
+	// processor was taken away, sounds without words, and quiet speech.
 	FirstPartial Spread `json:"first_partial_ms"`
 	Commit       Spread `json:"commit_ms"`
 	// Committed words, and how many of these changed later.
@@ -221,7 +221,7 @@ func (r *LiveReport) sum() {
 		r.Groups = append(r.Groups, groupOf(name, r.of(func(group string) bool { return group == name })))
 	}
 	var first, commit []time.Duration
-	for _, t := range r.of(func(group string) bool { return !disturbed(group) }) {
+	for _, t := range r.of(usual) {
 		if t.FirstPartial >= 0 {
 			first = append(first, t.FirstPartial)
 		}

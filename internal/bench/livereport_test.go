@@ -61,7 +61,7 @@ func TestLiveReport(t *testing.T) {
 	cold.FirstMissing = true
 	r.Add(cold)
 	noise := liveTake(PrefixNoise+"hum", "", 30, 0)
-	noise.Committed, noise.Text = 2, "the the"
+	noise.Committed, noise.Text, noise.FirstPartial = 2, "the the", 9*time.Second
 	r.Add(noise)
 
 	g := r.Groups[0]
