@@ -140,6 +140,43 @@ func TestDamagedInTheMiddle(t *testing.T) {
 	}
 }
 
+// Packets of a transport stream that are missing or destroyed cost sound, which is told; a pause that was never sent does not.
+func TestPacketsLostFromTransportStreams(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	const packet = 188
+	for codec, args := range map[string]string{"AAC": tsAAC, "MP2": ts, "AC-3 of a camera": m2ts} {
+		for loss, lose := range map[string]func(b []byte, from, to int) []byte{
+			"dropped": func(b []byte, from, to int) []byte { return join(b[:from], b[to:]) },
+			"destroyed": func(b []byte, from, to int) []byte {
+				for i := from; i < to; i++ {
+					b[i] = byte(i*i>>3+i*37) & 0x3F
+				}
+				return b
+			},
+			"zeros": func(b []byte, from, to int) []byte { clear(b[from:to]); return b },
+		} {
+			t.Run(codec+", "+loss, func(t *testing.T) {
+				t.Parallel()
+				content := m.of(t, long, args)
+				size := packet
+				if args == m2ts {
+					size += 4
+				}
+				from, to := len(content)*4/10/size*size, len(content)*5/10/size*size
+				got, info := readFile(t, write(t, "lost", lose(content, from, to)), file.Options{})
+				if found := burstsOf(got); len(found) < 5 || math.Abs(found[len(found)-1]-5.5) > 0.06 || math.Abs(found[0]-0.5) > 0.06 {
+					t.Errorf("sounds at %.3f", found)
+				}
+				if len(info.Warnings) != 1 || !info.Warnings[0].Code.AudioMissing() {
+					t.Errorf("warnings %q", messages(info.Warnings))
+				}
+			})
+		}
+	}
+}
+
 // Two recordings in a chain are one recording.
 func TestChainedOgg(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,8 @@ type extent struct {
 	want int64 // the end according to its header, beyond the file if it was cut off; 0 unknown
 	// holes are where frames are missing, in the order of time; for streams without times of their own.
 	holes []hole
+	// losses are where packets of a transport stream are missing or destroyed, in bytes of the file.
+	losses []int64
 	// tail is the length of what was destroyed behind the last of these frames.
 	tail time.Duration
 	// frames is where these frames begin.

@@ -23,12 +23,14 @@ type tsWalker struct {
 	tables map[uint16]string // streams of each program, by the PID of its table
 	pat    int64             // where the last program association table stands
 	clock  int64             // where the last clock stands
+	counts map[uint16]byte   // of the last packet of each PID
+	losses []int64           // where packets are missing
 }
 
 // mpegTS walks packets to where a clock jumps or a program gets other streams: there another recording begins, with a
 // time of its own. It begins with its tables, if they stand right before.
 func (c *cursor) mpegTS() extent {
-	w := tsWalker{clocks: map[uint16]uint64{}, tables: map[uint16]string{}, pat: -1, clock: -1}
+	w := tsWalker{clocks: map[uint16]uint64{}, tables: map[uint16]string{}, pat: -1, clock: -1, counts: map[uint16]byte{}}
 	start, inSync := c.pos, false
 	_, step := tsSync(c.peek(tsPacket * 8))
 	step = max(step, tsPacket)
@@ -36,22 +38,22 @@ func (c *cursor) mpegTS() extent {
 		b := c.peek(tsPacket)
 		if len(b) < tsPacket {
 			if len(b) > 4 && b[0] == tsSyncByte && inSync {
-				return extent{end: c.size, want: c.pos + tsPacket} // the last packet is not whole
+				return extent{end: c.size, want: c.pos + tsPacket, losses: w.losses} // the last packet is not whole
 			}
-			return extent{end: c.size}
+			return extent{end: c.size, losses: w.losses}
 		}
 		if inSync = b[0] == tsSyncByte; !inSync {
 			// A stream with another distance between its packets is another stream.
 			if _, other := tsSync(c.peek(tsPacket * 8)); c.pos > start+tsPacket && (startsPart(c.peek(frameLook)) || other > 0 && other != step) || !c.skip(1) {
-				return extent{end: c.pos}
+				return extent{end: c.pos, losses: w.losses}
 			}
 			continue
 		}
 		if joint, found := w.packet(b, c.pos); found && joint > start {
-			return extent{end: joint}
+			return extent{end: joint, losses: w.losses}
 		}
 		if !c.skip(int64(step)) {
-			return extent{end: c.size}
+			return extent{end: c.size, losses: w.losses}
 		}
 	}
 }
@@ -59,6 +61,7 @@ func (c *cursor) mpegTS() extent {
 // packet takes one packet and tells whether another recording began, and where.
 func (w *tsWalker) packet(b []byte, pos int64) (joint int64, found bool) {
 	pid := binary.BigEndian.Uint16(b[1:]) & 0x1FFF
+	w.count(pid, b, pos)
 	payload := 4
 	if b[3]&0x20 != 0 {
 		length := int(b[4])
@@ -91,6 +94,22 @@ func (w *tsWalker) packet(b []byte, pos int64) (joint int64, found bool) {
 		}
 	}
 	return 0, false
+}
+
+// count notes where the packets of a stream do not follow each other.
+func (w *tsWalker) count(pid uint16, b []byte, pos int64) {
+	const padding, counter = 0x1FFF, 0xF
+	if pid == padding || b[3]&0x10 == 0 {
+		return
+	}
+	now := b[3] & counter
+	before, known := w.counts[pid]
+	w.counts[pid] = now
+	announced := b[3]&0x20 != 0 && b[4] > 0 && b[5]&0x80 != 0
+	// A packet may be sent twice.
+	if known && !announced && now != before && now != (before+1)&counter && len(w.losses) < maxHoles {
+		w.losses = append(w.losses, pos)
+	}
 }
 
 // tick takes the value of a clock and tells whether it jumped.

@@ -184,6 +184,7 @@ type ffmpegDecoder struct {
 	damageEnd  time.Duration // time of the last of them
 	lost       time.Duration // silence in place of the lost audio
 	complained int           // complaints of the demuxer about the same places
+	place      int64         // of the frame before, in its part; -1 unknown
 }
 
 // start starts the process, which begins to decode at once.
@@ -347,9 +348,10 @@ func (d *ffmpegDecoder) next() {
 	}
 	if first {
 		d.lead = framesToTime(d.silence, d.format.sampleRateHz)
-	} else if places == 0 && d.silence > 0 && note.other > d.complained {
-		places = 1 // the demuxer complained before the hole
+	} else if places == 0 && d.silence > 0 && (note.other > d.complained || d.lostBefore(note)) {
+		places = 1 // the demuxer complained before the hole, or packets are missing there
 	}
+	d.place = note.pos
 	if places > 0 {
 		d.complained = note.other
 		if d.damages == 0 {
@@ -361,6 +363,14 @@ func (d *ffmpegDecoder) next() {
 		d.damageEnd = d.decoded() + framesToTime(d.silence, d.format.sampleRateHz)
 		d.lost += framesToTime(d.silence, d.format.sampleRateHz)
 	}
+}
+
+// lostBefore reports whether packets are missing between the frame before and the noted one.
+func (d *ffmpegDecoder) lostBefore(note frameNote) bool {
+	return slices.ContainsFunc(d.job.extent.losses, func(at int64) bool {
+		at -= d.job.start
+		return note.pos < 0 || d.place < 0 || at > d.place && at <= note.pos
+	})
 }
 
 // besideHole reports whether the next frame is near destroyed bytes: it may be torn, or need what was destroyed.
