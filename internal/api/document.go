@@ -159,7 +159,7 @@ func describeErrors(api huma.API, o *huma.Operation, codes []scout.Code) {
 	}
 }
 
-// operationAt finds an operation in the document; nil where there is none.
+// operationAt finds an operation in the document; nil if there is none.
 func operationAt(document *huma.OpenAPI, method, path string) *huma.Operation {
 	item := document.Paths[path]
 	if item == nil {

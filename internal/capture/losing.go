@@ -40,7 +40,7 @@ func (o *owner) interrupt(reason scout.GapReason) {
 	o.publish()
 }
 
-// reopen begins to open the device again, or at once anew where an attempt waits for its turn.
+// reopen begins to open the device again. An attempt that waits for its turn begins at once.
 func (o *owner) reopen(ctx context.Context) {
 	if o.outage == nil || o.outage.next != nil {
 		return

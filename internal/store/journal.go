@@ -66,7 +66,7 @@ type Replay struct {
 	// Reset is true where the journal no longer has what follows the number asked for, or never had that number: the
 	// events begin with the oldest one that is left, and the reader must read what they are about again.
 	Reset bool
-	// Last is the number of the newest event of the stream, 0 where there is none.
+	// Last is the number of the newest event of the stream, 0 if there is none.
 	Last uint64
 	// Ended is true where EndStream was called.
 	Ended bool

@@ -25,7 +25,7 @@ type Key struct {
 // MainKey returns the key of the transcript of all channels in the language that was spoken.
 func MainKey(recording string) Key { return Key{recording, TrackMix, TaskTranscribe} }
 
-// ParseKey reads what String writes. An id that is none gives scout.CodeNotFound.
+// ParseKey reads what String writes. Something that is no id gives scout.CodeNotFound.
 func ParseKey(id string) (Key, error) {
 	parts := strings.Split(id, ".")
 	switch {

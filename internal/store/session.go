@@ -18,7 +18,7 @@ type Stream struct {
 	Last uint64
 	// Ended is true where EndStream was called.
 	Ended bool
-	// Checkpoint is what SetCheckpoint was given last, as JSON; nil where there is none. The store does not look into it.
+	// Checkpoint is what SetCheckpoint was given last, as JSON; nil if there is none. The store does not look into it.
 	Checkpoint json.RawMessage
 }
 

@@ -19,7 +19,7 @@ type Reader interface {
 	Transcripts(ctx context.Context, filter Filter, page Page) (Listing[Summary], error)
 	// Versions returns all versions of a transcript, oldest first.
 	Versions(ctx context.Context, key Key) ([]Version, error)
-	// Answer returns the answer that a key got in the last AnswersKept; found is false where there is none.
+	// Answer returns the answer that a key got in the last AnswersKept; found is false if there is none.
 	Answer(ctx context.Context, key string) (answer Answer, found bool, err error)
 	// Events returns at most limit events of a stream that follow the number after.
 	Events(ctx context.Context, stream string, after uint64, limit int) (Replay, error)

@@ -135,7 +135,7 @@ type RecordingInfo struct {
 	Snippets      []Snippet `json:"snippets,omitempty"`
 }
 
-// RecordingText says whether a recording has a text. All but the state is absent where there is none.
+// RecordingText says whether a recording has a text. All but the state is absent if there is none.
 type RecordingText struct {
 	State   string `json:"state" enum:"none,live,queued,running,done,failed"`
 	Version int    `json:"version,omitempty"`

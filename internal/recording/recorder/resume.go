@@ -118,7 +118,7 @@ func (r *Recorder) prepareResume() {
 	if err == nil && m.State == recording.StateRecording {
 		m.Frames, err = r.framesOf(was.ID)
 	}
-	if err != nil { // what is left of it is repaired; without anything left it begins anew
+	if err != nil { // what is left of it is repaired; without anything left it begins again
 		r.settle(was.ID)
 		if m, err = r.folder.Manifest(was.ID); scout.CodeOf(err) == scout.CodeRecordingNotFound {
 			m, err = recording.Manifest{ID: was.ID, Format: was.Format, StartedAt: was.StartedAt}, nil

@@ -115,7 +115,7 @@ func (r *Recorder) startLocked(ctx context.Context, order recording.Order, resum
 type resumption struct {
 	wanted bool
 	since  time.Time // when the recording began; zero where that is not known
-	anew   bool      // its files are gone: it begins anew, with a gap for what was in them
+	anew   bool      // its files are gone: it begins again, with a gap for what was in them
 }
 
 // starting is a Start that waits for its device.

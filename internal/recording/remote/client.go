@@ -257,7 +257,7 @@ func (c *Client) Resume(ctx context.Context, order recording.Order) (recording.S
 	return c.start(ctx, order, true, time.Time{})
 }
 
-// start is Start or Resume. Where the files of a recording to resume are gone it begins anew if it is known since when it is
+// start is Start or Resume. Where the files of a recording to resume are gone it begins again if it is known since when it is
 // under way.
 func (c *Client) start(ctx context.Context, order recording.Order, resume bool, since time.Time) (recording.Started, error) {
 	if order.ID == "" {

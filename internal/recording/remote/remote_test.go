@@ -324,7 +324,7 @@ func TestAStaleEndpointIsNoRecorder(t *testing.T) {
 const followKills = "SCOUT_TEST_FOLLOW_KILLS"
 
 // TestFollowGoesOnThroughRestartsOfEitherSide kills recorders while a recording is followed, resumes
-// it each time, and starts the follower anew each time as well: every frame comes once, and is the
+// it each time, and starts the follower again each time as well: every frame comes once, and is the
 // one in the file.
 func TestFollowGoesOnThroughRestartsOfEitherSide(t *testing.T) {
 	t.Parallel()

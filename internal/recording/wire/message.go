@@ -38,7 +38,7 @@ type Start struct {
 	recording.Order
 	// Resume continues the recording of that id after its recorder ended without finishing it.
 	Resume bool `json:"resume,omitempty"`
-	// Since is when the recording to resume began. With it, one whose files are gone begins anew, with a gap for what was in
+	// Since is when the recording to resume began. With it, one whose files are gone begins again, with a gap for what was in
 	// them; without it that is an error.
 	Since time.Time `json:"since,omitzero"`
 	// Traceparent names the client's span (W3C Trace Context); empty where traces are off.

@@ -26,7 +26,7 @@ func (c clock) at(now time.Time, leap time.Duration) time.Duration {
 	return c.counted + min(max(now.Sub(c.wall), 0), leap)
 }
 
-// loadClock reads the clock of the database and begins one where there is none.
+// loadClock reads the clock of the database and begins one if there is none.
 func (s *Store) loadClock(ctx context.Context) error {
 	v := view{ctx: ctx, conn: s.writer}
 	var wall, counted int64

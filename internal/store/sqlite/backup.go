@@ -124,7 +124,7 @@ const keptGlob = ".before-[0-9]*"
 // first. What was there before stays under another name, which is returned; it is empty where there was nothing. After a crash
 // at any moment the old database is there or the restored one.
 //
-// The events of the journal are left out, and their numbers leap ahead: readers of the old ones are told to begin anew.
+// The events of the journal are left out, and their numbers leap ahead: readers of the old ones are told to begin again.
 func Restore(ctx context.Context, backup, path string, now time.Time) (kept string, err error) {
 	doing := "restore database " + path
 	report, err := CheckFile(ctx, backup)
@@ -218,7 +218,7 @@ func linkOrCopy(from, to string) error {
 const journalLeap = 1_000_000
 
 // leapJournal removes the events and makes their numbers continue far ahead, so that no number is used twice: readers of a number
-// that is lost are told to begin anew. Checkpoints go with the events that they build on: their producers begin anew too.
+// that is lost are told to begin again. Checkpoints go with the events that they build on: their producers begin again too.
 func leapJournal(v view) error {
 	if err := v.exec("DELETE FROM events"); err != nil {
 		return err

@@ -210,7 +210,7 @@ func TestDatabaseOlderThanItWasIsSaid(t *testing.T) {
 	}
 }
 
-// Whoever looks at a database after a crash writes its log into it: that is none of the above.
+// Whoever looks at a database after a crash writes its log into it: that is not one of these cases.
 func TestDatabaseThatAnotherProgramLookedAtIsNotOlder(t *testing.T) {
 	t.Parallel()
 	path := made(t, filepath.Join(t.TempDir(), sqlite.FileName), 1)

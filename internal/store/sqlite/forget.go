@@ -39,11 +39,11 @@ func (s *Store) forget(ctx context.Context) error {
 
 const doingForget = "erase what was deleted"
 
-// rewriteSearch writes the index of the search anew where a word in it is in no document any more. With 100,000 texts that
+// rewriteSearch writes the index of the search again if a word in it is in no document any more. With 100,000 texts that
 // takes seconds, in which nobody else can write; it is seldom needed.
 func (s *Store) rewriteSearch(ctx context.Context) error {
 	// An index of one part counts as optimal and would be left as it is: a document that is added and removed makes a second
-	// part. What optimising leaves, making the index anew does not.
+	// part. What optimising leaves, building the index again does not.
 	const passing = -1
 	for _, script := range []string{"INSERT INTO search (search) VALUES ('optimize')", "INSERT INTO search (search) VALUES ('rebuild')"} {
 		var stale bool

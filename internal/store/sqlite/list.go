@@ -173,7 +173,7 @@ func (s *selection) tables() string {
 type hit struct {
 	recording  recordingRow
 	transcript transcriptRow
-	version    store.Version // of the current text; zero where there is none
+	version    store.Version // of the current text; zero if there is none
 	found      document      // without facets; empty where nothing was searched for
 }
 

@@ -27,7 +27,7 @@ type Rescued struct {
 
 // Rescue reads what can be read of a damaged database and writes it to a new one, which is checked. The damaged file is not
 // changed; nobody may have it open. Rows are read one by one, by every index that leads to them, so that a damaged page costs
-// the rows on it. Events are left out. Search is made anew.
+// the rows on it. Events are left out. Search is built again.
 //
 // It returns scout.CodeStoreCorrupt where nothing can be read, as when the first page is gone.
 func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error) {

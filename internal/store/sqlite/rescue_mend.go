@@ -12,7 +12,7 @@ import (
 )
 
 // soundSegment looks at what SQLite cannot check: a page in the middle of a long value may be another's. It takes away words
-// that make no sense, and the text (then it is nil) where that is none.
+// that cannot be read, and the text (then it is nil) if there is none.
 func soundSegment(values []any) bool {
 	text, isText := values[4].(string)
 	if !isText || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
@@ -115,7 +115,7 @@ func (r *rescuer) lostID(key int64) string {
 	return id
 }
 
-// index makes search, previews and beginnings of segments anew.
+// index makes search, previews and beginnings of segments again.
 func (r *rescuer) index() error {
 	var keys []int64
 	err := r.to.each(func(rows *sql.Rows) error {

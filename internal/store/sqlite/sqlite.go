@@ -74,7 +74,7 @@ type bell struct {
 	listeners int
 }
 
-// Open opens the database at path and creates it, readable for its owner alone, where there is none; the folder must exist.
+// Open opens the database at path and creates it, readable for its owner alone, if there is none; the folder must exist.
 // One Store at a time has a file open: while another program has, Open gives scout.CodeStoreLocked. A file of an earlier
 // version is brought up to date; one of a later version gives scout.CodeStoreNewer, a damaged one scout.CodeStoreCorrupt,
 // and a file system without locks scout.CodeStoreUnsafe.

@@ -122,7 +122,7 @@ func scanRecording(scan func(...any) error, more ...any) (recordingRow, error) {
 	return r, nil
 }
 
-// recording returns the row of an id, with scout.CodeRecordingNotFound where there is none.
+// recording returns the row of an id, with scout.CodeRecordingNotFound if there is none.
 func (v view) recording(id string) (recordingRow, error) {
 	r, err := scanRecording(v.row("SELECT "+recordingColumns+" FROM recordings r WHERE r.id = ?", id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -162,7 +162,7 @@ func (t *transcriptRow) into(deleted *sql.NullInt64) []any {
 	return []any{&t.id, &t.recording, &t.key.Track, &t.key.Task, &t.current, &t.latest, &t.preview, &t.starts, deleted}
 }
 
-// transcript returns the row of a key; found is false where there is none. One without text has current 0.
+// transcript returns the row of a key; found is false if there is none. One without text has current 0.
 func (v view) transcript(r *recordingRow, key store.Key) (t transcriptRow, found bool, err error) {
 	var deleted sql.NullInt64
 	err = v.row("SELECT "+transcriptColumns+" FROM transcripts t WHERE t.recording = ? AND t.track = ? AND t.task = ?", r.key, key.Track, key.Task).
@@ -308,7 +308,7 @@ func summary(r *recordingRow, t *transcriptRow, version *store.Version) store.Su
 	return s
 }
 
-// words are stored as arrays: text, start, end, log-probability; null where there is none.
+// words are stored as arrays: text, start, end, log-probability; null if there is none.
 type storedWord struct {
 	text       string
 	start, end *time.Duration

@@ -16,7 +16,7 @@ const (
 	frameSalt   = 8 // where the salt is in the header of a frame
 )
 
-// logMark is a position in SQLite's log: behind its last commit. Its salt is another one after the log was begun anew.
+// logMark is a position in SQLite's log: behind its last commit. Its salt is another one after the log was begun again.
 type logMark struct {
 	salt [8]byte
 	end  int64
@@ -78,7 +78,7 @@ func markLog(path string) (logMark, error) {
 }
 
 // pagesSince returns the pages that were written to the log since the mark, some perhaps more than once. A reader must hold the state of
-// the mark, or a later one: the log is then begun anew at most once, with the next commit, if all of it was in the file by then.
+// the mark, or a later one: the log is then begun again at most once, with the next commit, if all of it was in the file by then.
 func pagesSince(path string, mark logMark) ([]int64, error) {
 	var pages []int64
 	err := walFrames(path, func(salt [8]byte) int64 {

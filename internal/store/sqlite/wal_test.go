@@ -28,7 +28,7 @@ func images(t *testing.T, v view) map[int64][]byte {
 }
 
 // Every page that changes while a reader holds an old state is in the log since then, however often SQLite takes its log in or begins
-// it anew.
+// it again.
 func TestTheLogHasEveryPageThatChanged(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*testing.T, *Store){
