@@ -177,6 +177,29 @@ func TestPacketsLostFromTransportStreams(t *testing.T) {
 	}
 }
 
+// Frames of AC-3 with a wrong checksum are concealed by the decoder: that is a loss, which is told.
+func TestWrongChecksumsOfAC3(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	for name, args := range map[string]string{"AC-3": "-c:a ac3 -ac 2 -ar 44100 -b:a 192k ac3", "E-AC-3": "-c:a eac3 -ac 6 -b:a 192k eac3"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			content := m.of(t, long, args)
+			for i := len(content) / 2; i < len(content)*6/10; i += 97 {
+				content[i] ^= 0x10
+			}
+			got, info := readFile(t, write(t, "damaged", content), file.Options{})
+			if found := burstsOf(got); len(found) < 5 || math.Abs(found[len(found)-1]-5.5) > 0.06 {
+				t.Errorf("sounds at %.3f", found)
+			}
+			if len(info.Warnings) != 1 || !info.Warnings[0].Code.AudioMissing() {
+				t.Errorf("warnings %q", messages(info.Warnings))
+			}
+		})
+	}
+}
+
 // Two recordings in a chain are one recording.
 func TestChainedOgg(t *testing.T) {
 	t.Parallel()

@@ -88,7 +88,7 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "%s", text).From(d.damaged))
 	case failed > 0 || waitErr != nil:
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), explain(d.log.tail.String(), waitErr, "what follows cannot be decoded")).From(there))
-	case other > 0 && (checked(d.job.what.container) || slices.Contains([]string{"mlp", "truehd", "sbc"}, d.job.what.container)):
+	case other > 0 && (checked(d.job.what.container) || slices.Contains([]string{"mlp", "truehd", "sbc", "ac3"}, d.job.what.container)):
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged: %s in the file; audio is missing there, or noise is heard", faults(other)))
 	case other > 0:
 		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "%s in the file; no audio is missing as far as ffmpeg can tell", faults(other)))
