@@ -86,7 +86,7 @@ soak-engine: setup ## cancel SOAK_CANCELS requests, send SOAK_REQUESTS of any ki
 		go test -count=1 -timeout 6h -v -run '^(TestCancelsLeaveNothingBehind|TestAnyRequestIsAnsweredOrRefused)$$' ./cmd/scout
 
 .PHONY: chaos
-chaos: setup ## take away device, server, recorder, disk and engine TIMES times (default 20) and print every figure
+chaos: setup ## take away device, server, recorder, disk, engine and daemon TIMES times (default 20) and print every figure
 	@scripts/chaos.sh $(or $(TIMES),20)
 
 .PHONY: kills

@@ -42,5 +42,10 @@ run engine go test -count=1 -timeout 30m -run 'TestKilledEngineChangesNothing' .
 printf 'engine killed\tthe text is the same\t%s\tyes\t%s\n' "$(grep -q '^ok' "$log/engine.log" && echo yes || echo no)" \
   "$(grep -q '^ok' "$log/engine.log" && echo ok || echo MISSED)" >>"$figures"
 
+run dictation go test -count="$times" -v -timeout 2h -run 'TestADictationSurvivesItsEngineAndItsDaemon' ./cmd/scout
+survived=$(grep -c '^--- PASS' "$log/dictation.log")
+printf 'engine and daemon killed in mid-dictation\tdictations with all words, in one stream of events\t%s of %s\tall\t%s\n' "$survived" "$times" \
+  "$([ "$survived" = "$times" ] && echo ok || echo MISSED)" >>"$figures"
+
 scripts/figures.sh "$figures" "Chaos, $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
 exit "$failed"
