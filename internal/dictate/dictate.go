@@ -294,11 +294,26 @@ func (d *Dictations) Toggle(ctx context.Context, order recording.Order, request 
 		started, err := d.options.Recorder.Start(starting, order, begins)
 		if err != nil {
 			s.notRecorded(err)
-			return
+		} else {
+			s.recorded(&started)
 		}
-		s.recorded(&started)
+		if starting.Err() != nil {
+			d.callOff(ctx, order.ID)
+		}
 	})
 	return Toggled{event.Starting, s.id}, nil
+}
+
+// calledOffWithin is how long a recorder may take to begin a recording whose start was called off.
+const calledOffWithin = 3 * time.Second
+
+// callOff ends the recording of a start that was called off: the recorder may have the order all the same, and begin a moment later.
+func (d *Dictations) callOff(ctx context.Context, id recording.ID) {
+	for until := time.Now().Add(calledOffWithin); time.Now().Before(until); {
+		if _, err := d.options.Recorder.Stop(ctx, id); err == nil || sleep(ctx, firstPause) != nil {
+			return
+		}
+	}
 }
 
 // background runs work that Run waits for.

@@ -291,3 +291,24 @@ func TestToggleBesideARecording(t *testing.T) {
 		t.Error("the recording was ended")
 	}
 }
+
+// A start that was called off leaves no recording behind, also if the recorder begins it after all.
+func TestAStartThatWasCalledOffRecordsNothing(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	s.recorder.late = true
+	on, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	off, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, nil)
+	if err != nil || off.ID != on.ID {
+		t.Fatal(off, err)
+	}
+	s.until(on.ID, is(event.Failed))
+	s.end() // waits for what is under way
+	status, err := s.recorder.Status(t.Context())
+	if err != nil || status.Recording != nil || s.recorder.starts != 1 {
+		t.Errorf("%+v is recorded, %v, %d starts", status.Recording, err, s.recorder.starts)
+	}
+}

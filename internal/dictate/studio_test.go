@@ -115,6 +115,7 @@ type recorder struct {
 	writer *recording.Writer // nil while nothing is recorded
 	last   recording.Manifest
 	starts int
+	late   bool // a start that is called off begins a moment later all the same
 }
 
 func (r *recorder) Folder() *recording.Folder { return r.folder }
@@ -130,10 +131,22 @@ func (r *recorder) Status(context.Context) (s recording.Status, err error) {
 
 func (r *recorder) Start(ctx context.Context, order recording.Order, begins func(recording.ID)) (recording.Started, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	late := r.late
+	r.mu.Unlock()
+	if late {
+		<-ctx.Done()
+		time.AfterFunc(50*time.Millisecond, func() { _, _ = r.begin(order, begins) }) // the test waits for it
+		return recording.Started{}, context.Cause(ctx)
+	}
 	if ctx.Err() != nil {
 		return recording.Started{}, context.Cause(ctx)
 	}
+	return r.begin(order, begins)
+}
+
+func (r *recorder) begin(order recording.Order, begins func(recording.ID)) (recording.Started, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.writer != nil {
 		return recording.Started{}, scout.Errorf(scout.CodeAlreadyRecording, "it records")
 	}
