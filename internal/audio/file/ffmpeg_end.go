@@ -1,9 +1,12 @@
 package file
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +53,7 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 	early = early || d.log.tornEnd() && slices.Contains([]string{"mpeg", "rm"}, d.format.container)
 	there, promised := d.decoded(), d.promised()
 	oggEnd := d.job.what.container == "ogg" && d.oggCut()
+	early = early || d.job.what.container == "nut" && nutCut(d.job.src.path, d.job.start, d.job.extent.end)
 	short := promised - there
 	isShort := short > ffmpegDrift+promised/100
 	switch {
@@ -93,6 +97,32 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 	case other > 0:
 		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "%s in the file; no audio is missing as far as ffmpeg can tell", faults(other)))
 	}
+}
+
+// nutCut reports whether a NUT file ends early. Its index, which is optional, is its last packet, and ends with the distance to its own
+// beginning; the programs of libavformat always write it. Source: the NUT specification, "index" and "info packets".
+func nutCut(path string, start, end int64) bool {
+	const head, tail, checksum, name = 4096, 12, 4, "NX\xdd\x67\x2f\x23\xe6\x4e"
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // read only
+	first := make([]byte, min(head, max(end-start, 0)))
+	if _, err := f.ReadAt(first, start); err != nil || !bytes.Contains(first, []byte("Lavf")) || end-start < tail {
+		return false
+	}
+	var last [tail]byte
+	if _, err := f.ReadAt(last[:], end-tail); err != nil {
+		return false
+	}
+	back := binary.BigEndian.Uint64(last[:tail-checksum])
+	if back < tail || back > uint64(end-start) {
+		return true
+	}
+	found := make([]byte, len(name))
+	_, err = f.ReadAt(found, end-int64(back))
+	return err == nil && string(found) != name
 }
 
 // checked reports whether a container has checksums of its samples and their number.

@@ -46,6 +46,7 @@ type ffmpegLog struct {
 	errors   int           // complaints of the decoder so far, not yet told with a frame
 	early    bool          // the demuxer met the end too early
 	torn     bool          // a packet was not whole
+	blamed   bool          // a demuxer or decoder complained after the last frame
 	behind   int           // frames after the last of these packets
 	other    int           // further errors
 }
@@ -106,6 +107,7 @@ func (l *ffmpegLog) line(line []byte) {
 				note.errors, l.errors, note.other = l.errors, 0, l.other
 				l.notes, l.seen = append(l.notes, note), true
 				l.behind++
+				l.blamed = false
 				l.wake()
 			}
 		case strings.HasPrefix(message, "mlpparse: Parity check failed"):
@@ -123,10 +125,18 @@ func (l *ffmpegLog) line(line []byte) {
 			l.torn, l.behind = true, 0
 		}
 	case "error", "fatal", "panic", "":
+		if speaker == "" && !l.blamed && strings.HasPrefix(message, emptyPacket) && strings.HasSuffix(message, ": Invalid argument") {
+			return
+		}
+		l.blamed = l.blamed || speaker != ""
 		_, _ = l.tail.Write(append([]byte(message), '\n')) // never fails
 		l.judge(message)
 	}
 }
+
+// emptyPacket begins what ffmpeg says, with "Invalid argument" and without a word of the decoder, about a packet without data. Encoders of FLAC
+// end with one, which tells their checksum, and NUT and AVI keep it.
+const emptyPacket = "Error while decoding stream"
 
 // judge sorts an error: a frame that could not be decoded, an end that comes too early, or something else.
 func (l *ffmpegLog) judge(message string) {

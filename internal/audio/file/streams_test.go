@@ -230,6 +230,8 @@ func TestHealthyStreams(t *testing.T) {
 		{"FLAC of a pipe, no length", func(t *testing.T) []byte {
 			return join(noFLACLength(m.of(t, a, flac16k)), noFLACLength(m.of(t, b, flac16k)))
 		}, both, 3.5, true},
+		{"FLAC in NUT, an empty packet at its end", func(t *testing.T) []byte { return m.of(t, a, "-c:a flac nut") }, timesOf(0.0, a), 2, false},
+		{"FLAC in AVI, an empty packet at its end", func(t *testing.T) []byte { return m.of(t, a, "-c:a flac avi") }, timesOf(0.0, a), 2, false},
 		{"video longer than its sound", func(t *testing.T) []byte { return m.of(t, a, video(6)+"|-c:v mpeg4 -c:a aac mp4") }, timesOf(0.0, a), 2, false},
 		{"Matroska longer than its sound", func(t *testing.T) []byte { return m.of(t, a, video(6)+"|-c:v mpeg4 -c:a libopus mkv") }, timesOf(0.0, a), 2, false},
 		{"sound longer than the video", func(t *testing.T) []byte { return m.of(t, a, video(1)+"|-c:v mpeg4 -c:a aac mp4") }, timesOf(0.0, a), 2, false},

@@ -44,6 +44,9 @@ func TestCutOffIsSaidOnce(t *testing.T) {
 		{"program stream", "-c:a mp2 -f mpeg mpg", false},
 		{"VOB", "-c:a ac3 -f vob vob", false},
 		{"RealMedia", "-c:a ac3 -ar 44100 rm", false},
+		{"NUT of samples", "-c:a pcm_s16le nut", false},
+		{"NUT of FLAC", "-c:a flac nut", false},
+		{"NUT of AAC", "-c:a aac nut", false},
 	}
 	for _, test := range tests {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
