@@ -221,12 +221,13 @@ func (a *app) awaitText(ctx context.Context, c *client.Client, id string) (*clie
 		case scout.CodeOf(err) == scout.CodeDaemonUnreachable && lost < mostLost:
 			lost++
 			t.Revision = 0 // the next daemon counts anew
-			again, err := a.connect(ctx)
-			if err != nil {
+			switch again, err := a.connect(ctx); {
+			case err == nil:
+				c.Close()
+				c = again
+			case !client.Lost(err): // else that one ended, too
 				return c, t, nil, err
 			}
-			c.Close()
-			c = again
 			continue
 		case err != nil:
 			return c, t, nil, err

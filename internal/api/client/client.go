@@ -129,11 +129,14 @@ func (c *Client) Get(ctx context.Context, path string, out any) error {
 	return c.again(ctx, request{method: http.MethodGet, path: path}, out)
 }
 
-// again sends a request that may be sent twice. If the daemon ends meanwhile, it asks the next one.
+// mostAgain is how often a request is sent again: several daemons in a row may be killed, but a request that kills them must end.
+const mostAgain = 3
+
+// again sends a request that may be sent more than once. If the daemon ends meanwhile, it asks the next one.
 func (c *Client) again(ctx context.Context, r request, out any) error {
 	err := c.exchange(ctx, r, out)
 	var ended *lostError
-	if (Absent(err) || errors.As(err, &ended)) && c.options.Launch != nil {
+	for n := 0; n < mostAgain && (Absent(err) || errors.As(err, &ended)) && c.options.Launch != nil && ctx.Err() == nil; n++ {
 		if err = c.options.Launch.start(ctx, c); err == nil {
 			err = c.exchange(ctx, r, out)
 		}
