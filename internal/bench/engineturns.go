@@ -9,6 +9,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // workers sends the pieces to e from n goroutines at once and waits for all answers.
@@ -99,7 +100,7 @@ func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, slots int
 				return err
 			}
 			// A person who dictates pauses. Batch work continues meanwhile, on both slots if it may have them.
-			if err := pause(ctx, 100*time.Millisecond); err != nil {
+			if err := resilience.Sleep(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -132,16 +133,4 @@ func (r *engineRun) besideBatch(ctx context.Context, e *engine.Engine, slots int
 		}
 	}
 	return alone, beside, nil
-}
-
-// pause waits, or fails when ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/resilience"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -310,7 +311,7 @@ const calledOffWithin = 3 * time.Second
 // callOff ends the recording of a start that was called off: the recorder may have the order all the same, and begin a moment later.
 func (d *Dictations) callOff(ctx context.Context, id recording.ID) {
 	for until := time.Now().Add(calledOffWithin); time.Now().Before(until); {
-		if _, err := d.options.Recorder.Stop(ctx, id); err == nil || sleep(ctx, firstPause) != nil {
+		if _, err := d.options.Recorder.Stop(ctx, id); err == nil || resilience.Sleep(ctx, firstPause) != nil {
 			return
 		}
 	}

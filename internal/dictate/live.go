@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -188,7 +189,7 @@ func (s *session) promise(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	if sleep(ctx, finalWithin) != nil {
+	if resilience.Sleep(ctx, finalWithin) != nil {
 		return nil // the text is complete
 	}
 	s.mu.Lock()
@@ -318,7 +319,7 @@ func (s *session) known(ctx context.Context) error {
 		if err == nil || scout.ClassOf(err) == scout.Permanent {
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := resilience.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

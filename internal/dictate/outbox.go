@@ -10,6 +10,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -113,7 +114,7 @@ func (o *outbox) run(ctx context.Context) error {
 		case err != nil:
 			o.trouble(err)
 			o.log.Warn(eventNotWritten, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
-			if err := sleep(ctx, pause); err != nil {
+			if err := resilience.Sleep(ctx, pause); err != nil {
 				return err
 			}
 			pause = min(2*pause, longPause)
@@ -174,15 +175,4 @@ func (o *outbox) commit(ctx context.Context, b *batch) error {
 		o.checkpoint = nil
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

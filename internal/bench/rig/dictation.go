@@ -12,6 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // Manner is how a dictation is made.
@@ -159,14 +160,14 @@ func (c *conversation) begin(ctx context.Context, take *Take, how Manner) (*play
 		if err := c.start(ctx, args); err != nil {
 			return nil, err
 		}
-		sleep(ctx, lead)
+		_ = resilience.Sleep(ctx, lead) // the next step sees the end of ctx
 		return c.sound(ctx, take)
 	}
 	p, err := c.sound(ctx, take)
 	if err != nil {
 		return nil, err
 	}
-	sleep(ctx, c.delay()-*how.Begin)
+	_ = resilience.Sleep(ctx, c.delay()-*how.Begin) // the next step sees the end of ctx
 	return p, c.start(ctx, args)
 }
 
@@ -176,13 +177,6 @@ func (c *conversation) sound(ctx context.Context, take *Take) (*player, error) {
 		c.mark = p.mark
 	}
 	return p, err
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }
 
 // start starts the command and reads its events.
@@ -325,6 +319,6 @@ func (c *conversation) collect(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		sleep(ctx, 50*time.Millisecond)
+		_ = resilience.Sleep(ctx, 50*time.Millisecond) // the next step sees the end of ctx
 	}
 }
