@@ -11,9 +11,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -45,6 +47,7 @@ type Booth struct {
 	env    []string
 	server *exec.Cmd
 	ended  chan struct{} // the server has
+	deaf   func()        // ends what interruptible began
 	delays []time.Duration
 }
 
@@ -54,11 +57,26 @@ const sink = "booth"
 // serverWithin is how long the sound server may take to start.
 const serverWithin = 20 * time.Second
 
+// recorderWithin is how long a recorder that was told to end may take.
+const recorderWithin = 5 * time.Second
+
+// interruptible makes SIGINT end the processes that are started until stop is called. A shell ignores SIGINT for what it runs in the
+// background, and processes inherit that: the signal that stops a dictation would do nothing. Whoever ignored it here still does.
+func interruptible() (stop func()) {
+	signals := make(chan os.Signal, 1)
+	if !signal.Ignored(os.Interrupt) {
+		return func() {}
+	}
+	signal.Notify(signals, os.Interrupt)
+	return func() { signal.Stop(signals) }
+}
+
 // Open makes the folder, and starts the sound server and the daemon. The caller closes the booth, also after an error.
 func (b *Booth) Open(ctx context.Context) (err error) {
 	if b.dir, err = os.MkdirTemp("", "scout-live"); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "make a folder", err)
 	}
+	b.deaf = interruptible()
 	b.env = slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "PULSE_") || strings.HasPrefix(e, "SCOUT_") && !strings.HasPrefix(e, "SCOUT_TEST")
 	})
@@ -121,6 +139,7 @@ func (b *Booth) Close(ctx context.Context) error {
 	if b.dir == "" {
 		return nil
 	}
+	defer b.deaf()
 	ctx = context.WithoutCancel(ctx)
 	stop := b.scout(ctx, "stop", "--no-transcribe")
 	_ = stop.Run() // nothing records, as a rule
@@ -132,6 +151,9 @@ func (b *Booth) Close(ctx context.Context) error {
 	if recorder > 0 {
 		if p, find := os.FindProcess(recorder); find == nil {
 			_ = p.Signal(os.Interrupt) // it would end by itself when it is idle
+			for began := time.Now(); p.Signal(syscall.Signal(0)) == nil && time.Since(began) < recorderWithin; {
+				time.Sleep(5 * time.Millisecond) //nolint:forbidigo // nothing announces the end of a process that is no child
+			}
 		}
 	}
 	if b.server != nil {
