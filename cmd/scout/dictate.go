@@ -96,14 +96,11 @@ func (a *app) dictate(ctx context.Context, o dictateOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(ctx)
+	c, err := a.connectRecording(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := a.sameRecordings(ctx, c); err != nil {
-		return err
-	}
 	if err := c.Post(ctx, "/live/check", v1.LiveRequest{Language: request.Language, Model: request.Model}, nil); err != nil {
 		return err
 	}

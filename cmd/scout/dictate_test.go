@@ -262,3 +262,23 @@ func streamInto(t *testing.T, all *[]event.Event) func(client.StreamEvent) bool 
 		return true
 	}
 }
+
+// A command that names another folder of recordings than the daemon's is refused before anything is recorded.
+func TestADaemonThatRecordsElsewhereRecordsNothing(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	h.status()
+	for _, command := range [][]string{{"start"}, {"dictate"}, {"toggle", "--print"}} {
+		got := h.run(append(command, "--device", "tone:440", "--recordings-dir", t.TempDir())...)
+		if got.code == 0 || !strings.Contains(got.err, "records into") {
+			t.Errorf("%v: exit %d: %s", command, got.code, got.err)
+		}
+	}
+	if got := h.must("toggle", "--print", "--device", "tone:440"); !strings.Contains(got.err, "listening") { // it would stop what has begun
+		t.Errorf("the next toggle: %s", got.err)
+	}
+	if got := h.run("stop"); got.code != 0 {
+		t.Errorf("stop: exit %d: %s", got.code, got.err)
+	}
+}

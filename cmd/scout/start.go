@@ -71,14 +71,11 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(ctx)
+	c, err := a.connectRecording(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if err := a.sameRecordings(ctx, c); err != nil {
-		return err
-	}
 	var started v1.Started
 	if err := c.Post(ctx, "/recorder/start", request, &started); err != nil {
 		return err
@@ -97,6 +94,19 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 	}
 	a.tellRetention()
 	return a.Say("%s", started.ID)
+}
+
+// connectRecording is like connect, and refuses a daemon that records somewhere else. It is called before anything is recorded.
+func (a *app) connectRecording(ctx context.Context) (*client.Client, error) {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.sameRecordings(ctx, c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // sameRecordings refuses a daemon whose folder of recordings is not that of this command: the recording would not be

@@ -47,16 +47,13 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(ctx)
+	c, err := a.connectRecording(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	var toggled v1.Toggled
 	if err := c.Post(ctx, "/recorder/toggle", request, &toggled); err != nil {
-		return err
-	}
-	if err := a.sameRecordings(ctx, c); err != nil {
 		return err
 	}
 	if toggled.State == event.Starting {
