@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
@@ -249,7 +248,7 @@ func addExample(o *huma.Operation) {
 	}
 	answer := o.Responses[strconv.Itoa(e.status)]
 	if answer == nil {
-		panic(fmt.Sprintf("the example of %s answers with %d, which it never does", o.OperationID, e.status)) // a defect that each start would show
+		return // a defect, which a test finds
 	}
 	if content := answer.Content["application/json"]; content != nil {
 		content.Example = raw(e.answer)
