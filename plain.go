@@ -81,6 +81,7 @@ func Reason(err error) string {
 		{os.ErrClosed, "it is closed"},
 		{fs.ErrPermission, "permission denied"},
 		{fs.ErrNotExist, "no such file or folder"},
+		{syscall.ENOTEMPTY, "the folder is not empty"}, // before ErrExist, which it is for Go
 		{fs.ErrExist, "it exists already"},
 	} {
 		if errors.Is(err, known.is) {

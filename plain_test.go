@@ -33,6 +33,7 @@ func TestPlainWords(t *testing.T) {
 		"a connection":               {scout.Errorf(scout.CodeSoundServer, "no sound server: %w", dialled), "no sound server: no such file or folder"},
 		"an address":                 {&url.Error{Op: "Get", URL: "http://x", Err: syscall.ECONNREFUSED}, "http://x: connection refused"},
 		"a full disk":                {&fs.PathError{Op: "write", Path: "x.wav", Err: syscall.ENOSPC}, "x.wav: the disk is full (no space left on device)"},
+		"a folder":                   {&fs.PathError{Op: "unlinkat", Path: "x", Err: syscall.ENOTEMPTY}, "x: the folder is not empty"},
 		"two causes":                 {errors.Join(opened, context.DeadlineExceeded), absent + ": no such file or folder\nit took too long"},
 		"said twice":                 {fmt.Errorf("decode x: %w", errors.New("decode x: it is text")), "decode x: it is text"},
 		"an error of ours":           {scout.Errorf(scout.CodeModelNotInstalled, "no model is installed"), "no model is installed"},
