@@ -135,17 +135,19 @@ func (c *conn) run(ctx context.Context, script string) error {
 
 // transaction runs change between begin and COMMIT. The commit cannot be cancelled any more: its outcome would be unknown.
 func (c *conn) transaction(ctx context.Context, begin string, change func() error) error {
-	if err := c.run(ctx, begin); err != nil {
-		return err
-	}
 	settled := context.WithoutCancel(ctx)
 	committed := false
 	defer func() {
-		if !committed { // also when change panics
+		// Also when change panics, and when begin failed: a call that is cancelled may have begun the transaction all the same,
+		// and the connection could never begin another one.
+		if !committed {
 			_ = c.run(settled, "ROLLBACK") // SQLite may have done it already
 		}
 	}()
-	err := change()
+	err := c.run(ctx, begin)
+	if err == nil {
+		err = change()
+	}
 	if err == nil {
 		err = context.Cause(ctx)
 	}
