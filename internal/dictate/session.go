@@ -152,8 +152,8 @@ func (s *session) stop(now time.Time) {
 // stopLive tells the transcription how far the text goes. Where the stream is behind the file, as after a restart, nobody knows yet
 // which frame was captured at the moment of the stop, and the end of the recording says how far. The caller holds mu.
 func (s *session) stopLive(live *speech.Live, now time.Time) {
-	if s.written() <= s.at+canonical(latency) {
-		live.Stop(s.position(now))
+	if written := s.written(); written <= s.at+canonical(latency) {
+		live.Stop(max(s.position(now), written)) // what is in the file was said before, whatever the clock says
 	}
 }
 
