@@ -278,5 +278,5 @@ func TestADaemonThatRecordsElsewhereRecordsNothing(t *testing.T) {
 	if got := h.must("toggle", "--print", "--device", "tone:440"); !strings.Contains(got.err, "listening") { // it would stop what has begun
 		t.Errorf("the next toggle: %s", got.err)
 	}
-	h.must("stop", "--no-transcribe")
+	h.must("record", "stop")
 }

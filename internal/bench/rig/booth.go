@@ -141,8 +141,7 @@ func (b *Booth) Close(ctx context.Context) error {
 	}
 	defer b.deaf()
 	ctx = context.WithoutCancel(ctx)
-	stop := b.scout(ctx, "stop", "--no-transcribe")
-	_ = stop.Run() // nothing records, as a rule
+	_ = b.scout(ctx, "record", "stop").Run() // nothing records, as a rule
 	recorder := 0
 	if s, err := b.status(ctx); err == nil {
 		recorder = s.Recorder.PID
