@@ -114,6 +114,7 @@ func TestLayers(t *testing.T) {
 				module + "/internal/engine", module + "/internal/model", module + "/internal/daemon", module + "/internal/audio/file",
 				module + "/internal/bench", module + "/internal/observe/otlp", module + "/internal/recording/remote", module + "/cmd/scout",
 				"go.opentelemetry.io/otel/exporters", "go.opentelemetry.io/otel/sdk", "google.golang.org/grpc", "github.com/grpc-ecosystem", "github.com/spf13",
+				"net/http", "crypto/tls", "github.com/prometheus", "google.golang.org/protobuf", module + "/internal/observe/prom",
 			}, inference...),
 		},
 		"traces are sent by the program with an address for them, and the exporter is in no other": {

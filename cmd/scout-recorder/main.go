@@ -21,11 +21,10 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder"
 	"github.com/scout-speech/scout/internal/recording/recorder/parent"
@@ -184,8 +183,8 @@ func parse(flags *flag.FlagSet, args []string, out io.Writer) (recorder.Options,
 	}
 	o.Environment = recording.EnvironmentOf(os.Environ())
 	o.Environment.LogLevel, o.Environment.LogFormat = *level, *format
-	registry := prometheus.NewRegistry()
-	o.Version, o.Gatherer = release.Version(), registry
+	registry := metric.NewRegistry()
+	o.Version, o.Metrics = release.Version(), registry
 	o.Scope = observe.NewScope(observe.NewLogger(out, logFormat, logLevel), registry, nil)
 	return o, nil
 }

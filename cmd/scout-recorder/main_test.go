@@ -77,7 +77,7 @@ func TestRunServesItsFolder(t *testing.T) { // not parallel: it changes the work
 	if client.Version() == "" || client.PID() != os.Getpid() || client.Parent() != 0 {
 		t.Errorf("version %q, process %d, parent %d", client.Version(), client.PID(), client.Parent())
 	}
-	metrics, err := client.Gather(t.Context())
+	metrics, err := client.Metrics(t.Context())
 	if err != nil || len(metrics) == 0 {
 		t.Errorf("%d metrics, %v", len(metrics), err)
 	}

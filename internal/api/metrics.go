@@ -7,24 +7,23 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // metrics are those of requests. route is the pattern of the operation, never the path.
 type metrics struct {
-	requests    *prometheus.CounterVec
-	seconds     *prometheus.HistogramVec
-	bytesIn     *prometheus.CounterVec
-	bytesOut    *prometheus.CounterVec
-	refused     *prometheus.CounterVec
-	connections *prometheus.GaugeVec
-	slow        *prometheus.CounterVec
-	replays     prometheus.Counter
-	dropped     *prometheus.CounterVec
+	requests    *metric.CounterVec
+	seconds     *metric.HistogramVec
+	bytesIn     *metric.CounterVec
+	bytesOut    *metric.CounterVec
+	refused     *metric.CounterVec
+	connections *metric.GaugeVec
+	slow        *metric.CounterVec
+	replays     *metric.Counter
+	dropped     *metric.CounterVec
 }
 
 // requestBuckets go from a request that only looks to one that waits for a microphone.
@@ -32,31 +31,31 @@ var requestBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 
 func newMetrics(scope observe.Scope) *metrics {
 	return &metrics{
-		requests: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		requests: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_http_requests_total", Help: "Requests that were answered, by route, method and status.",
 		}, []string{"route", "method", "status"})),
-		seconds: observe.Register(scope, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		seconds: observe.Register(scope, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_http_request_seconds", Help: "Time from the headers of a request to the end of its answer; streams are left out.", Buckets: requestBuckets,
 		}, []string{"route"})),
-		bytesIn: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		bytesIn: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_http_request_bytes_total", Help: "Bytes of request bodies, as announced.",
 		}, []string{"route"})),
-		bytesOut: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		bytesOut: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_http_response_bytes_total", Help: "Bytes of response bodies.",
 		}, []string{"route"})),
-		refused: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		refused: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_http_refused_total", Help: "Requests and connections that were refused before an operation saw them, by reason.",
 		}, []string{"reason"})),
-		connections: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		connections: observe.Register(scope, metric.NewGaugeVec(metric.Opts{
 			Name: "scout_connections", Help: "Open connections and streams, by kind.",
 		}, []string{"kind"})),
-		dropped: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		dropped: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_stream_events_dropped_total", Help: "Events without a number that a client missed because it read too slowly, by kind.",
 		}, []string{"kind"})),
-		replays: observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{
+		replays: observe.Register(scope, metric.NewCounter(metric.Opts{
 			Name: "scout_idempotent_replays_total", Help: "Requests that were sent again with their Idempotency-Key and got the answer of the first one.",
 		})),
-		slow: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		slow: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_streams_cut_off_total", Help: "Event streams that were ended because the client did not read them, by kind.",
 		}, []string{"kind"})),
 	}

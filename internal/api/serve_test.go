@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
@@ -20,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/retention"
@@ -39,7 +38,7 @@ type served struct {
 	client   *http.Client
 	store    store.Store
 	history  *history.History
-	registry *prometheus.Registry
+	registry prom.Registry
 	recorder *recorder
 	health   health.Status
 	services api.Services
@@ -64,7 +63,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		t.Fatal(err)
 	}
 	s := &served{
-		t: t, dir: dir, folder: folder, store: st, registry: prometheus.NewRegistry(), recorder: &recorder{folder: folder}, health: health.Healthy,
+		t: t, dir: dir, folder: folder, store: st, registry: prom.NewRegistry(), recorder: &recorder{folder: folder}, health: health.Healthy,
 		history: history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}}),
 	}
 	scope := observe.NewScope(nil, s.registry, nil)

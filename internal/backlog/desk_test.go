@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/engine/enginetest"
@@ -18,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
@@ -64,12 +63,12 @@ type desk struct {
 	folder   *recording.Folder
 	store    *sqlite.Store
 	history  *history.History
-	registry *prometheus.Registry
+	registry prom.Registry
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{T: t, dir: t.TempDir(), registry: prometheus.NewRegistry()}
+	d := &desk{T: t, dir: t.TempDir(), registry: prom.NewRegistry()}
 	var err error
 	if d.folder, err = recording.OpenFolder(filepath.Join(d.dir, "recordings")); err != nil {
 		t.Fatal(err)

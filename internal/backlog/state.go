@@ -7,11 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/speech"
 )
@@ -201,9 +200,9 @@ const (
 )
 
 type metrics struct {
-	owed     *prometheus.GaugeVec
-	outcomes *prometheus.CounterVec
-	took     prometheus.Histogram
+	owed     *metric.GaugeVec
+	outcomes *metric.CounterVec
+	took     *metric.Histogram
 }
 
 // tookBuckets go from a short dictation to hours of a meeting.
@@ -211,13 +210,13 @@ var tookBuckets = []float64{0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 
 
 func newMetrics(s observe.Scope) *metrics {
 	return &metrics{
-		owed: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		owed: observe.Register(s, metric.NewGaugeVec(metric.Opts{
 			Name: "scout_transcriptions_promised", Help: "Recordings for which a text was promised, by state; done ones are left out.",
 		}, []string{"state"})),
-		outcomes: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		outcomes: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_transcription_outcomes_total", Help: "What became of promised texts: done, failed, waiting (it is tried again), withdrawn, gone (the recording was deleted).",
 		}, []string{"outcome"})),
-		took: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+		took: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_transcription_promised_seconds", Help: "Time from the end of a recording, or from the start of the daemon, to its promised text in the store.", Buckets: tookBuckets,
 		})),
 	}

@@ -3,11 +3,10 @@ package capture
 import (
 	"math"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/level"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Names of log events.
@@ -22,16 +21,16 @@ const (
 
 // metrics are the metrics of sessions. Several sessions of a process share them.
 type metrics struct {
-	overruns *prometheus.CounterVec
-	lost     *prometheus.CounterVec
-	level    prometheus.Histogram
-	samples  prometheus.Counter
-	outages  *prometheus.CounterVec
-	attempts prometheus.Counter
-	opened   prometheus.Counter
-	drift    prometheus.Gauge
-	invalid  prometheus.Counter
-	age      prometheus.Gauge
+	overruns *metric.CounterVec
+	lost     *metric.CounterVec
+	level    *metric.Histogram
+	samples  *metric.Counter
+	outages  *metric.CounterVec
+	attempts *metric.Counter
+	opened   *metric.Counter
+	drift    *metric.Gauge
+	invalid  *metric.Counter
+	age      *metric.Gauge
 }
 
 // overrunCallback is the reader label of the queue between callback and session.
@@ -39,34 +38,34 @@ const overrunCallback = "callback"
 
 func newMetrics(s observe.Scope) *metrics {
 	m := &metrics{
-		overruns: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		overruns: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_buffer_overruns_total", Help: "How often a reader of the audio buffer was too slow and missed frames, by reader.",
 		}, []string{"reader"})),
-		lost: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		lost: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_buffer_lost_frames_total", Help: "Frames that a reader of the audio buffer missed because it was too slow, by reader.",
 		}, []string{"reader"})),
-		level: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+		level: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_audio_level", Help: "RMS of the audio, full scale 1, once a second while recording.", Buckets: levelBuckets(),
 		})),
-		samples: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+		samples: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_samples_processed_total", Help: "Frames taken from the device.",
 		})),
-		outages: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		outages: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_capture_outages_total", Help: "How often a device stopped delivering, by reason.",
 		}, []string{"reason"})),
-		attempts: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+		attempts: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_capture_open_attempts_total", Help: "Attempts to open a device, including those after an outage.",
 		})),
-		opened: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+		opened: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_capture_opens_total", Help: "Devices opened that delivered frames.",
 		})),
-		drift: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
+		drift: observe.Register(s, metric.NewGauge(metric.Opts{
 			Name: "scout_capture_clock_drift_ppm", Help: "How much faster the clock of the device runs than that of the machine, in parts per million.",
 		})),
-		invalid: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+		invalid: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_capture_invalid_samples_total", Help: "Samples from the device that were not finite numbers.",
 		})),
-		age: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
+		age: observe.Register(s, metric.NewGauge(metric.Opts{
 			Name: "scout_capture_frame_age_seconds", Help: "Age of the newest frame of the open device, once a second.",
 		})),
 	}

@@ -8,13 +8,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/settings"
@@ -104,7 +104,7 @@ type checker struct {
 	version string
 	began   time.Time
 	changed func(before, after health.Status, reasons []string)
-	gauge   *prometheus.GaugeVec
+	gauge   *metric.GaugeVec
 
 	mu   sync.Mutex
 	last health.Report
@@ -112,7 +112,7 @@ type checker struct {
 }
 
 func newChecker(scope observe.Scope, version string, checks []health.Check) *checker {
-	return &checker{checks: checks, version: version, began: time.Now(), last: health.Report{Status: health.Unknown}, gauge: observe.Register(scope, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	return &checker{checks: checks, version: version, began: time.Now(), last: health.Report{Status: health.Unknown}, gauge: observe.Register(scope, metric.NewGaugeVec(metric.Opts{
 		Name: "scout_health_status", Help: "State of a component when it was last checked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
 	}, []string{"component"}))}
 }

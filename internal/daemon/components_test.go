@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
@@ -24,14 +24,14 @@ import (
 var componentNames = []string{"backlog", "dictate", "history", "record", "retention", "server"}
 
 // served runs a daemon until stop is called, or until it ends by itself.
-func served(t *testing.T, fault func(component string)) (dir string, registry *prometheus.Registry, stop func() error) {
+func served(t *testing.T, fault func(component string)) (dir string, registry prom.Registry, stop func() error) {
 	t.Helper()
 	s := loaded(t)
 	dir, err := s.DataDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry = prometheus.NewRegistry()
+	registry = prom.NewRegistry()
 	scope := observe.NewScope(nil, registry, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan struct{}), make(chan error, 1)
@@ -159,7 +159,7 @@ func TestADaemonWithoutItsStoreIsNotReady(t *testing.T) {
 			}
 			c.prepare(t, filepath.Join(dir, sqlite.FileName))
 			var log bytes.Buffer
-			registry := prometheus.NewRegistry()
+			registry := prom.NewRegistry()
 			scope := observe.NewScope(slog.New(slog.NewTextHandler(&log, nil)), registry, nil)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

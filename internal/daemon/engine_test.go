@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/settings"
 )
 
@@ -25,7 +24,7 @@ func loaded(t *testing.T, environment ...string) *settings.Loaded {
 
 func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewRegistry()
+	registry := prom.NewRegistry()
 	scope := observe.NewScope(nil, registry, nil)
 	d := &daemon{options: Options{Settings: loaded(t), Scope: scope}}
 	if err := d.startEngines(t.Context()); err != nil {

@@ -4,19 +4,24 @@ import (
 	"math"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/scout-speech/scout/internal/observe/metric"
+	"github.com/scout-speech/scout/internal/observe/prom"
 )
 
 func TestLatencies(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewRegistry()
+	registry := prom.NewRegistry()
 	buckets := []float64{0.01, 0.1, 1}
-	times := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "scout_http_request_seconds", Buckets: buckets}, []string{"route"})
-	never := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scout_never_seconds", Buckets: buckets})
-	level := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scout_audio_level", Buckets: buckets})
-	other := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "go_gc_seconds", Buckets: buckets})
-	slow := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scout_slow_seconds", Buckets: buckets})
-	registry.MustRegister(times, never, level, other, slow)
+	times := metric.NewHistogramVec(metric.HistogramOpts{Name: "scout_http_request_seconds", Buckets: buckets}, []string{"route"})
+	never := metric.NewHistogram(metric.HistogramOpts{Name: "scout_never_seconds", Buckets: buckets})
+	level := metric.NewHistogram(metric.HistogramOpts{Name: "scout_audio_level", Buckets: buckets})
+	other := metric.NewHistogram(metric.HistogramOpts{Name: "go_gc_seconds", Buckets: buckets})
+	slow := metric.NewHistogram(metric.HistogramOpts{Name: "scout_slow_seconds", Buckets: buckets})
+	for _, c := range []metric.Collector{times, never, level, other, slow} {
+		if _, err := registry.Register(c); err != nil {
+			t.Fatal(err)
+		}
+	}
 	level.Observe(0.5)
 	other.Observe(0.5)
 	slow.Observe(60)

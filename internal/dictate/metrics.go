@@ -1,9 +1,8 @@
 package dictate
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Log events.
@@ -20,29 +19,29 @@ const (
 )
 
 type metrics struct {
-	dictations *prometheus.CounterVec
-	open       prometheus.Gauge
-	text       *prometheus.HistogramVec
-	dropped    *prometheus.CounterVec
-	inserted   *prometheus.CounterVec
+	dictations *metric.CounterVec
+	open       *metric.Gauge
+	text       *metric.HistogramVec
+	dropped    *metric.CounterVec
+	inserted   *metric.CounterVec
 }
 
 func newMetrics(scope observe.Scope) *metrics {
 	return &metrics{
-		dictations: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		dictations: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_dictations_total", Help: "Dictations that ended, by outcome: done, cancelled, failed.",
 		}, []string{"outcome"})),
-		open: observe.Register(scope, prometheus.NewGauge(prometheus.GaugeOpts{
+		open: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_dictations_open", Help: "Dictations whose text is not complete.",
 		})),
-		text: observe.Register(scope, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		text: observe.Register(scope, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_commit_to_text_seconds", Help: "Time from a stop to the complete text, by surface: live.",
 			Buckets: textBuckets(),
 		}, []string{"surface"})),
-		dropped: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		dropped: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_dictation_events_dropped_total", Help: "Partial texts and levels that a listener of a dictation missed because it read too slowly, by kind.",
 		}, []string{"kind"})),
-		inserted: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		inserted: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_insertions_total", Help: "Texts that clients delivered, by method: paste, type, copy, none.",
 		}, []string{"method"})),
 	}

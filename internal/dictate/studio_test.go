@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
@@ -23,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
@@ -219,7 +219,7 @@ type studio struct {
 	store    *breakable
 	model    *model
 	borrow   func() error // why no model can be borrowed; nil for one that can
-	registry *prometheus.Registry
+	registry prom.Registry
 	held     sync.WaitGroup
 	said     int // frames
 
@@ -254,7 +254,7 @@ func newStudio(t *testing.T) *studio {
 
 // begin begins a process.
 func (s *studio) begin() {
-	s.registry = prometheus.NewRegistry()
+	s.registry = prom.NewRegistry()
 	scope := observe.NewScope(nil, s.registry, nil)
 	d := dictate.New(dictate.Options{
 		Scope: scope, Failures: observe.NewFailures(scope), Recorder: s.recorder, Store: s.store,

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/enginetest"
@@ -24,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -314,7 +313,7 @@ func TestCancelReturnsAtOnceAndFreesTheSlot(t *testing.T) {
 // TestInteractiveInterruptsBatchOnEverySlot: a batch request that loses its slot runs again and is answered.
 func TestInteractiveInterruptsBatchOnEverySlot(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewRegistry()
+	registry := prom.NewRegistry()
 	e := engine.New(observe.NewScope(nil, registry, nil), engine.Options{
 		Program: os.Args[0], Model: engine.Model{ID: "two-slots"}, Slots: 2, BackgroundSlots: 2, LoadTimeout: 20 * time.Second, RequestBase: 20 * time.Second,
 	})

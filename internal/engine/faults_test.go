@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/enginetest"
@@ -23,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -44,7 +43,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 				t.Parallel()
 				release := make(chan struct{})
 				t.Cleanup(func() { close(release) })
-				registry := prometheus.NewRegistry()
+				registry := prom.NewRegistry()
 				var struck atomic.Bool
 				options := engine.Options{
 					Program: os.Args[0], Model: engine.Model{ID: "faulty"}, Slots: 1,

@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 )
 
 func check(t *testing.T, e *engine.Engine) health.Component {
@@ -132,7 +131,7 @@ func TestEngineThatNeverAnswersIsUnhealthy(t *testing.T) {
 func TestHealthChangesNothing(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	registry := prometheus.NewRegistry()
+	registry := prom.NewRegistry()
 	scope := observe.NewScope(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), registry, nil)
 	e := engine.New(scope, engine.Options{
 		Program: os.Args[0], Model: engine.Model{ID: "faulty"}, Slots: 1, LoadTimeout: 20 * time.Second, IdleUnload: 100 * time.Millisecond,

@@ -7,12 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/pool"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -34,8 +33,8 @@ func (r *recording) transcribe(ctx context.Context, a *attempt) (*scout.Hypothes
 // record has the outcomes of requests.
 type record struct {
 	scope    observe.Scope
-	requests *prometheus.HistogramVec
-	failures *prometheus.CounterVec
+	requests *metric.HistogramVec
+	failures *metric.CounterVec
 
 	mu       sync.Mutex
 	lastGood time.Time
@@ -45,11 +44,11 @@ type record struct {
 func newRecord(s observe.Scope) *record {
 	return &record{
 		scope: s,
-		requests: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		requests: observe.Register(s, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_engine_request_seconds", Help: "Time of one request to the engine, without the wait for a slot.",
 			Buckets: observe.LatencyBuckets(),
 		}, []string{"priority", "outcome"})),
-		failures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		failures: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_engine_failures_total", Help: "Requests that failed in the engine, by error code.",
 		}, []string{"code"})),
 	}

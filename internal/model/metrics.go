@@ -1,9 +1,8 @@
 package model
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Outcomes of a pull, as the metric names them.
@@ -22,29 +21,29 @@ const (
 )
 
 type metrics struct {
-	pullBytes    prometheus.Counter
-	pulls        *prometheus.CounterVec
-	pullDuration prometheus.Histogram
-	checks       *prometheus.CounterVec
+	pullBytes    *metric.Counter
+	pulls        *metric.CounterVec
+	pullDuration *metric.Histogram
+	checks       *metric.CounterVec
 }
 
 func newMetrics(scope observe.Scope) *metrics {
 	m := &metrics{
-		pullBytes: observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{
+		pullBytes: observe.Register(scope, metric.NewCounter(metric.Opts{
 			Name: "scout_model_pull_bytes_total",
 			Help: "Bytes of model files that were downloaded or copied.",
 		})),
-		pulls: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		pulls: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_model_pulls_total",
 			Help: "Pulls of models by outcome.",
 		}, []string{"outcome"})),
-		pullDuration: observe.Register(scope, prometheus.NewHistogram(prometheus.HistogramOpts{
+		pullDuration: observe.Register(scope, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_model_pull_duration_seconds",
 			Help: "Time from the start of a pull to the model in place.",
 			// From a copy of 28 MB to a download of 1.8 GB over a slow line.
 			Buckets: []float64{0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400},
 		})),
-		checks: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		checks: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_model_checks_total",
 			Help: "Checks of installed model files against their recorded sizes and checksums, by outcome.",
 		}, []string{"outcome"})),

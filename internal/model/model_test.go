@@ -17,12 +17,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -158,7 +158,7 @@ func open(t *testing.T, dir string, entries []model.Entry, options ...model.Opti
 		model.WithHTTPClient(&http.Client{Transport: transport}),
 		model.WithRetry(resilience.Policy{Initial: time.Millisecond, Max: 2 * time.Millisecond, Attempts: 60}),
 	}, options...)
-	store, err := model.Open(dir, observe.NewScope(nil, prometheus.NewRegistry(), nil), all...)
+	store, err := model.Open(dir, observe.NewScope(nil, prom.NewRegistry(), nil), all...)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

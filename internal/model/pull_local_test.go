@@ -12,12 +12,12 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 )
 
 // offline is the sample entry with an address at which nothing can be had.
@@ -311,7 +311,7 @@ func TestPullIsCounted(t *testing.T) {
 	files := sampleFiles()
 	from, dir := t.TempDir(), t.TempDir()
 	writeFiles(t, from, files)
-	registry := prometheus.NewPedanticRegistry()
+	registry := prom.NewRegistry()
 	store, err := model.Open(dir, observe.NewScope(nil, registry, nil), model.WithCatalogue(offline(files, true)))
 	if err != nil {
 		t.Fatal(err)

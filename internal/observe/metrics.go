@@ -5,9 +5,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // LatencyBuckets returns the upper bounds, in seconds, of histograms over work that takes from 10 ms to an hour, such as
@@ -23,20 +22,20 @@ func LoadBuckets() []float64 { return []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 // start, so that a rate over it is right from the first failure.
 type Failures struct {
 	scope  Scope
-	errors map[scout.Code]prometheus.Counter
-	panics *prometheus.CounterVec
+	errors map[scout.Code]*metric.Counter
+	panics *metric.CounterVec
 }
 
 // NewFailures registers scout_errors_total{code} and scout_panics_recovered_total{component}.
 func NewFailures(s Scope) *Failures {
-	errors := Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+	errors := Register(s, metric.NewCounterVec(metric.Opts{
 		Name: "scout_errors_total",
 		Help: "Failures that reached a user, a caller or a queue, by error code.",
 	}, []string{"code"}))
 	f := &Failures{
 		scope:  s,
-		errors: make(map[scout.Code]prometheus.Counter),
-		panics: Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		errors: make(map[scout.Code]*metric.Counter),
+		panics: Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_panics_recovered_total",
 			Help: "Panics recovered at the border of a component; each is a defect.",
 		}, []string{"component"})),

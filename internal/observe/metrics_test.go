@@ -10,15 +10,16 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
+	"github.com/scout-speech/scout/internal/observe/prom"
 )
 
 // errorCounts returns the value of scout_errors_total by code.
-func errorCounts(t *testing.T, registry *prometheus.Registry) map[scout.Code]float64 {
+func errorCounts(t *testing.T, registry prom.Registry) map[scout.Code]float64 {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {
@@ -38,7 +39,7 @@ func errorCounts(t *testing.T, registry *prometheus.Registry) map[scout.Code]flo
 
 func TestEveryErrorCodeHasItsCounter(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewPedanticRegistry()
+	registry := prom.NewRegistry()
 	failures := observe.NewFailures(observe.NewScope(nil, registry, nil))
 	codes := scout.Codes()
 	if counts := errorCounts(t, registry); len(counts) != len(codes) {
@@ -62,7 +63,7 @@ func TestEveryErrorCodeHasItsCounter(t *testing.T) {
 
 func TestCountOfErrorsWithoutAKnownCode(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewPedanticRegistry()
+	registry := prom.NewRegistry()
 	failures := observe.NewFailures(observe.NewScope(nil, registry, nil))
 	if err := failures.Count(nil); err != nil {
 		t.Errorf("nil became %v", err)
@@ -84,7 +85,7 @@ func TestCountOfErrorsWithoutAKnownCode(t *testing.T) {
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
-	registry := prometheus.NewPedanticRegistry()
+	registry := prom.NewRegistry()
 	failures := observe.NewFailures(observe.NewScope(observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo), registry, nil))
 
 	errOdd := errors.New("odd")
@@ -120,17 +121,17 @@ func TestGuard(t *testing.T) {
 
 func TestRegisterSharesEqualMetrics(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewPedanticRegistry()
+	registry := prom.NewRegistry()
 	scope := observe.NewScope(nil, registry, nil)
-	loads := func() *prometheus.CounterVec {
-		return observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"}))
+	loads := func() *metric.CounterVec {
+		return observe.Register(scope, metric.NewCounterVec(metric.Opts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"}))
 	}
 	var all sync.WaitGroup
 	for range 8 { // two components of a kind may start at the same time
 		all.Go(func() { loads().WithLabelValues("tiny").Inc() })
 	}
 	all.Wait()
-	if got := testutil.ToFloat64(loads().WithLabelValues("tiny")); got != 8 {
+	if got := loads().WithLabelValues("tiny").Value(); got != 8 {
 		t.Errorf("%v, want the 8 of all instances", got)
 	}
 }
@@ -139,25 +140,25 @@ func TestRegisterLogsAContradiction(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(observe.Scope){
 		"other labels": func(s observe.Scope) {
-			observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scout_loads_total", Help: "Loads."}, []string{"kind"})).WithLabelValues("live").Inc()
+			observe.Register(s, metric.NewCounterVec(metric.Opts{Name: "scout_loads_total", Help: "Loads."}, []string{"kind"})).WithLabelValues("live").Inc()
 		},
 		"other help": func(s observe.Scope) {
-			observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scout_loads_total", Help: "Other."}, []string{"model"})).WithLabelValues("tiny").Inc()
+			observe.Register(s, metric.NewCounterVec(metric.Opts{Name: "scout_loads_total", Help: "Other."}, []string{"model"})).WithLabelValues("tiny").Inc()
 		},
 		"another type": func(s observe.Scope) {
-			observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"})).WithLabelValues("tiny").Set(1)
+			observe.Register(s, metric.NewGaugeVec(metric.Opts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"})).WithLabelValues("tiny").Set(1)
 		},
 		"a name that is not valid": func(s observe.Scope) {
-			observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{Name: "\xff", Help: "Loads."})).Inc()
+			observe.Register(s, metric.NewCounter(metric.Opts{Name: "\xff", Help: "Loads."})).Inc()
 		},
 	}
 	for name, contradict := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var lines bytes.Buffer
-			registry := prometheus.NewPedanticRegistry()
+			registry := prom.NewRegistry()
 			scope := observe.NewScope(observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo), registry, nil)
-			observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"}))
+			observe.Register(scope, metric.NewCounterVec(metric.Opts{Name: "scout_loads_total", Help: "Loads."}, []string{"model"}))
 			contradict(scope) // works, but nobody reads it
 			if !strings.Contains(lines.String(), `"msg":"`+"metric_rejected"+`"`) {
 				t.Errorf("logged %q", lines.String())
@@ -171,7 +172,7 @@ func TestRegisterLogsAContradiction(t *testing.T) {
 
 func TestMetricsPassTheLinter(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewPedanticRegistry()
+	registry := prom.NewRegistry()
 	failures := observe.NewFailures(observe.NewScope(nil, registry, nil))
 	if err := failures.Guard("engine", func() error { panic("injected") }); err == nil {
 		t.Error("the panic gave no error")
@@ -203,9 +204,9 @@ func TestZeroScope(t *testing.T) {
 	var scope observe.Scope
 	scope.Log().Error("nobody reads this")
 	scope.Component("engine").Log().Error("nor this")
-	counter := observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{Name: "scout_loads_total", Help: "Loads."}))
+	counter := observe.Register(scope, metric.NewCounter(metric.Opts{Name: "scout_loads_total", Help: "Loads."}))
 	counter.Inc()
-	if got := testutil.ToFloat64(counter); got != 1 {
+	if got := counter.Value(); got != 1 {
 		t.Errorf("counter at %v, want 1", got)
 	}
 	failures := observe.NewFailures(scope)

@@ -1,23 +1,24 @@
 package observe
 
 import (
-	"errors"
+	"fmt"
 	"log/slog"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Scope is what a component needs to be observed: a logger, a registerer, a tracer. It is passed by value. The zero
 // value observes nothing and is safe to use.
 type Scope struct {
 	log     *slog.Logger
-	metrics prometheus.Registerer
+	metrics metric.Registerer
 	tracer  trace.Tracer
 }
 
 // NewScope returns a scope over the given parts; each may be nil and is then off.
-func NewScope(log *slog.Logger, metrics prometheus.Registerer, tracer trace.Tracer) Scope {
+func NewScope(log *slog.Logger, metrics metric.Registerer, tracer trace.Tracer) Scope {
 	return Scope{log: log, metrics: metrics, tracer: tracer}
 }
 
@@ -48,19 +49,16 @@ func (s Scope) Tracer() trace.Tracer {
 // one that is already registered, so that two instances of a component share their metrics. Without a registerer the
 // collector works and nobody reads it. A collector that contradicts a registered one (same name, other labels) is a
 // defect. It stays unregistered, and that is logged.
-func Register[C prometheus.Collector](s Scope, collector C) C {
+func Register[C metric.Collector](s Scope, collector C) C {
 	if s.metrics == nil {
 		return collector
 	}
-	err := s.metrics.Register(collector)
+	registered, err := s.metrics.Register(collector)
 	if err == nil {
-		return collector
-	}
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
-		if existing, ok := already.ExistingCollector.(C); ok {
-			return existing
+		if mine, ok := registered.(C); ok {
+			return mine
 		}
+		err = fmt.Errorf("a %T has the metrics of a %T", registered, collector)
 	}
 	s.Log().Error(eventMetricRejected, slog.String(KeyError, err.Error()))
 	return collector

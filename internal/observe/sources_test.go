@@ -22,14 +22,14 @@ const repository = "../.."
 // package is covered without its help.
 type sources struct {
 	constants map[string]string // "package.Name" to the value of every string constant
-	metrics   map[string]metric
+	metrics   map[string]published
 	events    map[string]*event
 	names     map[string]int // how often each identifier occurs
 
 	metricProblems, logProblems []string
 }
 
-type metric struct{ kind, labels, help string }
+type published struct{ kind, labels, help string }
 
 type event struct {
 	levels, attributes map[string]bool
@@ -39,7 +39,7 @@ type event struct {
 
 func readSources(t *testing.T) *sources {
 	t.Helper()
-	s := &sources{constants: make(map[string]string), metrics: make(map[string]metric), events: make(map[string]*event), names: make(map[string]int)}
+	s := &sources{constants: make(map[string]string), metrics: make(map[string]published), events: make(map[string]*event), names: make(map[string]int)}
 	set := token.NewFileSet()
 	var files []*ast.File
 	err := filepath.WalkDir(repository, func(path string, entry fs.DirEntry, err error) error {
@@ -163,11 +163,11 @@ func method(node ast.Node) (call *ast.CallExpr, on, name string) {
 	return call, on, selector.Sel.Name
 }
 
-// readMetrics finds every prometheus.New… with its options.
+// readMetrics finds every metric.New… with its options.
 func (s *sources) readMetrics(set *token.FileSet, file *ast.File) {
 	for node := range ast.Preorder(file) {
 		call, on, name := method(node)
-		if on != "prometheus" || !strings.HasPrefix(name, "New") || len(call.Args) == 0 {
+		if on != "metric" || !strings.HasPrefix(name, "New") || len(call.Args) == 0 {
 			continue
 		}
 		options, isLiteral := call.Args[0].(*ast.CompositeLit)
@@ -175,7 +175,7 @@ func (s *sources) readMetrics(set *token.FileSet, file *ast.File) {
 			continue
 		}
 		var full string
-		m := metric{kind: strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(name, "New"), "Vec"), "Func"))}
+		m := published{kind: strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(name, "New"), "Vec"), "Func"))}
 		for _, element := range options.Elts {
 			pair, isPair := element.(*ast.KeyValueExpr)
 			if !isPair {

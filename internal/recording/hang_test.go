@@ -6,10 +6,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
 )
@@ -76,7 +76,7 @@ func TestADiskThatDoesNotAnswerIsReported(t *testing.T) {
 		t.Run(string(c.operation), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				registry := prometheus.NewRegistry()
+				registry := prom.NewRegistry()
 				metrics := recording.NewMetrics(observe.NewScope(nil, registry, nil))
 				p := startPump(t, time.Minute, func(o *recording.PumpOptions) { o.Metrics = metrics })
 				time.Sleep(time.Second)
@@ -94,7 +94,7 @@ func TestADiskThatDoesNotAnswerIsReported(t *testing.T) {
 					t.Errorf("after 4 s: %+v", trouble)
 				}
 				metrics.Trouble(trouble)
-				if got := testutil.CollectAndCount(registry, "scout_recording_disk_wait_seconds"); got != len(recording.Operations()) {
+				if got, err := testutil.GatherAndCount(registry, "scout_recording_disk_wait_seconds"); err != nil || got != len(recording.Operations()) {
 					t.Errorf("%d operations in the metric", got)
 				}
 				if wrote := p.writer.Frames() - before; c.writes && wrote < speech.Frames(3*time.Second) {

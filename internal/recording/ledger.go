@@ -3,9 +3,8 @@ package recording
 import (
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // ledger reports as metrics how much was recorded and how much is missing. It keeps no count of its own that could
@@ -13,8 +12,8 @@ import (
 // recording a total may become smaller than reported before, because written silence turns out to be a gap. A counter
 // never falls, so it then stays until the true value reaches it.
 type ledger struct {
-	frames, bytes prometheus.Counter
-	gaps, lost    *prometheus.CounterVec
+	frames, bytes *metric.Counter
+	gaps, lost    *metric.CounterVec
 
 	mu    sync.Mutex
 	ended tally
@@ -36,16 +35,16 @@ type tally struct {
 
 func newLedger() *ledger {
 	l := &ledger{
-		frames: prometheus.NewCounter(prometheus.CounterOpts{
+		frames: metric.NewCounter(metric.Opts{
 			Name: "scout_recording_written_frames_total", Help: "Frames written to recordings, each counted once, without silence in gaps.",
 		}),
-		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+		bytes: metric.NewCounter(metric.Opts{
 			Name: "scout_recording_written_bytes_total", Help: "Bytes of the frames that were written to recordings.",
 		}),
-		gaps: prometheus.NewCounterVec(prometheus.CounterOpts{
+		gaps: metric.NewCounterVec(metric.Opts{
 			Name: "scout_recording_gaps_total", Help: "Gaps in recordings, where audio is missing and silence takes its place, by reason.",
 		}, []string{"reason"}),
-		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
+		lost: metric.NewCounterVec(metric.Opts{
 			Name: "scout_recording_gap_frames_total", Help: "Frames in gaps of recordings, by reason.",
 		}, []string{"reason"}),
 		live: make(map[*Writer]entry), ended: newTally(), told: newTally(),
@@ -114,23 +113,27 @@ func (l *ledger) settle(w *Writer) {
 	}
 }
 
-// Describe implements prometheus.Collector.
-func (l *ledger) Describe(descs chan<- *prometheus.Desc) {
+// Describe implements metric.Collector.
+func (l *ledger) Describe() []metric.Desc {
+	var all []metric.Desc
 	for _, c := range l.collectors() {
-		c.Describe(descs)
+		all = append(all, c.Describe()...)
 	}
+	return all
 }
 
-// Collect implements prometheus.Collector.
-func (l *ledger) Collect(metrics chan<- prometheus.Metric) {
+// Collect implements metric.Collector.
+func (l *ledger) Collect() []metric.Family {
 	l.update()
+	var all []metric.Family
 	for _, c := range l.collectors() {
-		c.Collect(metrics)
+		all = append(all, c.Collect()...)
 	}
+	return all
 }
 
-func (l *ledger) collectors() []prometheus.Collector {
-	return []prometheus.Collector{l.frames, l.bytes, l.gaps, l.lost}
+func (l *ledger) collectors() []metric.Collector {
+	return []metric.Collector{l.frames, l.bytes, l.gaps, l.lost}
 }
 
 // update raises the counters to the present values.
@@ -142,7 +145,7 @@ func (l *ledger) update() {
 	for w, at := range l.live {
 		now.add(tallyOf(w, at.filling), at.before)
 	}
-	raise := func(counter prometheus.Counter, told *uint64, now uint64) {
+	raise := func(counter *metric.Counter, told *uint64, now uint64) {
 		if now > *told {
 			counter.Add(float64(now - *told))
 			*told = now

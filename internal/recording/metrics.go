@@ -3,10 +3,9 @@ package recording
 import (
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Log events of recordings; the message of the line.
@@ -47,46 +46,46 @@ func durationBuckets() []float64 {
 
 // Metrics are the metrics of recordings. A nil *Metrics counts nothing.
 type Metrics struct {
-	duration prometheus.Histogram
-	errors   *prometheus.CounterVec
-	active   prometheus.Gauge
+	duration *metric.Histogram
+	errors   *metric.CounterVec
+	active   *metric.Gauge
 	ledger   *ledger
-	sync     prometheus.Histogram
+	sync     *metric.Histogram
 	// What State and events say, as metrics.
-	condition *prometheus.GaugeVec
-	busy      *prometheus.GaugeVec
-	damages   *prometheus.CounterVec
-	ends      *prometheus.CounterVec
+	condition *metric.GaugeVec
+	busy      *metric.GaugeVec
+	damages   *metric.CounterVec
+	ends      *metric.CounterVec
 }
 
 // NewMetrics registers the metrics of recordings with the scope.
 func NewMetrics(s observe.Scope) *Metrics {
 	m := &Metrics{
-		duration: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+		duration: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_recording_duration_seconds", Help: "Length of recordings, observed when one ends for any reason.",
 			Buckets: durationBuckets(),
 		})),
-		errors: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		errors: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_recording_errors_total", Help: "Failed starts, lost devices and failed writes of recordings, by error code.",
 		}, []string{"code"})),
-		active: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
+		active: observe.Register(s, metric.NewGauge(metric.Opts{
 			Name: "scout_active_recordings", Help: "Recordings that are being recorded now.",
 		})),
 		ledger: observe.Register(s, newLedger()),
-		sync: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+		sync: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_recording_sync_seconds", Help: "Time that one sync of a recording to the disk took.",
 			Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30},
 		})),
-		condition: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		condition: observe.Register(s, metric.NewGaugeVec(metric.Opts{
 			Name: "scout_recording_condition", Help: "1 for each condition that keeps the recording under way from being written; all 0 if there is none.",
 		}, []string{"condition"})),
-		busy: observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		busy: observe.Register(s, metric.NewGaugeVec(metric.Opts{
 			Name: "scout_recording_disk_wait_seconds", Help: "How long the disk has not answered, by operation; 0 below a second.",
 		}, []string{"operation"})),
-		damages: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		damages: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_recording_file_damaged_total", Help: "How often other programs deleted, moved, replaced or changed the files of a recording under way, by kind.",
 		}, []string{"damage"})),
-		ends: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		ends: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_recording_ends_total", Help: "Recordings that ended, by reason.",
 		}, []string{"reason"})),
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/ring"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
 )
@@ -113,7 +114,7 @@ func TestBeyondTheRingTheLossIsWhatTheGapsSay(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				registry := prometheus.NewPedanticRegistry()
+				registry := prom.NewRegistry()
 				metrics := recording.NewMetrics(observe.NewScope(nil, registry, nil))
 				s := begin(t, 4*time.Second, 40*time.Second, recording.PumpOptions{Metrics: metrics})
 				metrics.Follow(s.writer, nil)
@@ -378,7 +379,7 @@ func TestPumpAllocatesNothingPerBlock(t *testing.T) {
 // Silence that capture put into the ring does not count as written, whether its gap is known at the time of the write or only later.
 func TestWrittenFramesAreWithoutTheSilenceOfGaps(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewRegistry()
+	registry := prom.NewRegistry()
 	metrics := recording.NewMetrics(observe.NewScope(nil, registry, nil))
 	second := speech.Frames(time.Second)
 	holds := func(t *testing.T, when string, frames, gaps, lost uint64) {

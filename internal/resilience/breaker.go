@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // BreakerOptions says when a breaker opens and how it closes again. The zero value means the
@@ -40,7 +40,7 @@ type BreakerOptions struct {
 type Breaker struct {
 	inner     *gobreaker.CircuitBreaker[struct{}]
 	openError func() error
-	refused   prometheus.Counter
+	refused   *metric.Counter
 	// failures in a row since the last success or change of state. The library holds its lock whenever it calls the
 	// functions that use this field, and calls them only for results of the present generation. The library's own
 	// number would forget a failure that took longer than the window, as that of a hanging engine with a long deadline
@@ -67,15 +67,15 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 		ratio = 0.5
 	}
 	window := orDefault(options.Window, time.Minute)
-	state := observe.Register(s, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	state := observe.Register(s, metric.NewGaugeVec(metric.Opts{
 		Name: "scout_breaker_state",
 		Help: "State of a circuit breaker: 0 closed, 1 half-open, 2 open.",
 	}, []string{"name"})).WithLabelValues(options.Name)
-	transitions := observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+	transitions := observe.Register(s, metric.NewCounterVec(metric.Opts{
 		Name: "scout_breaker_transitions_total",
 		Help: "Changes of a circuit breaker's state.",
 	}, []string{"name", "to"}))
-	refused := observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+	refused := observe.Register(s, metric.NewCounterVec(metric.Opts{
 		Name: "scout_breaker_refused_total",
 		Help: "Calls that an open circuit breaker refused.",
 	}, []string{"name"})).WithLabelValues(options.Name)

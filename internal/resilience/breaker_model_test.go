@@ -8,11 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -89,7 +89,7 @@ func TestBreakerBehavesAsTheModel(t *testing.T) {
 
 func TestBreakerIsSafeForManyCallers(t *testing.T) {
 	t.Parallel()
-	breaker := resilience.NewBreaker(observe.NewScope(nil, prometheus.NewRegistry(), nil),
+	breaker := resilience.NewBreaker(observe.NewScope(nil, prom.NewRegistry(), nil),
 		resilience.BreakerOptions{Name: "engine", Rest: time.Nanosecond})
 	results := []error{nil, errCrash, errInput, errStop, errCrash, errCrash}
 	var all sync.WaitGroup

@@ -13,12 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -353,7 +353,7 @@ func TestBreakerCountsForTheOperator(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var lines bytes.Buffer
-		registry := prometheus.NewPedanticRegistry()
+		registry := prom.NewRegistry()
 		scope := observe.NewScope(observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo), registry, nil)
 		errLater := errors.New("later")
 		breaker := resilience.NewBreaker(scope, resilience.BreakerOptions{
@@ -422,7 +422,7 @@ func TestBreakerCountsForTheOperator(t *testing.T) {
 }
 
 // gather returns the value of every counter and gauge by its series.
-func gather(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+func gather(t *testing.T, registry prom.Registry) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {

@@ -3,9 +3,8 @@ package retention
 import (
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Log events, listed in docs/formats/log-events.md. Their names never change.
@@ -18,24 +17,24 @@ const (
 )
 
 type metrics struct {
-	removed  *prometheus.CounterVec
-	freed    prometheus.Counter
-	failures prometheus.Counter
-	last     prometheus.Gauge
+	removed  *metric.CounterVec
+	freed    *metric.Counter
+	failures *metric.Counter
+	last     *metric.Gauge
 }
 
 func newMetrics(scope observe.Scope) *metrics {
 	m := &metrics{
-		removed: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		removed: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_retention_removed_total", Help: "What was removed after its time or purged, by kind: audio, recording, text, session (the events of a live session).",
 		}, []string{"kind"})),
-		freed: observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{
+		freed: observe.Register(scope, metric.NewCounter(metric.Opts{
 			Name: "scout_retention_freed_bytes_total", Help: "Size of the audio that was removed after its time.",
 		})),
-		failures: observe.Register(scope, prometheus.NewCounter(prometheus.CounterOpts{
+		failures: observe.Register(scope, metric.NewCounter(metric.Opts{
 			Name: "scout_retention_failures_total", Help: "Sweeps that could not remove everything that was past its time.",
 		})),
-		last: observe.Register(scope, prometheus.NewGauge(prometheus.GaugeOpts{
+		last: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_retention_last_success_timestamp_seconds", Help: "When the last sweep without a failure ended; 0 if none did.",
 		})),
 	}

@@ -14,12 +14,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/retention"
 	"github.com/scout-speech/scout/internal/store"
@@ -37,14 +35,14 @@ type world struct {
 	folder   *recording.Folder
 	store    *sqlite.Store
 	keep     store.Retention
-	registry *prometheus.Registry
+	registry prom.Registry
 	log      bytes.Buffer
 	sweeper  *retention.Sweeper
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), keep: store.DefaultRetention(), registry: prometheus.NewRegistry()}
+	w := &world{T: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), keep: store.DefaultRetention(), registry: prom.NewRegistry()}
 	recordings := filepath.Join(w.dir, "recordings")
 	if err := os.Mkdir(recordings, 0o700); err != nil {
 		t.Fatal(err)
@@ -65,7 +63,7 @@ func (w *world) open() {
 	if w.store, err = sqlite.Open(w.Context(), filepath.Join(w.dir, sqlite.FileName), sqlite.Options{Now: func() time.Time { return w.now }}); err != nil {
 		w.Fatal(err)
 	}
-	w.registry = prometheus.NewRegistry()
+	w.registry = prom.NewRegistry()
 	scope := observe.NewScope(observe.NewLogger(&w.log, observe.LogJSON, slog.LevelDebug), w.registry, nil)
 	w.sweeper = retention.New(retention.Options{Store: w.store, Folder: w.folder, Keep: func() store.Retention { return w.keep }, Scope: scope})
 }
@@ -180,27 +178,26 @@ func TestADictationLosesItsAudioAfterAMonthAndKeepsItsText(t *testing.T) {
 	if !w.audio(silent) {
 		t.Error("audio without a text was removed")
 	}
-	if got := testutil.ToFloat64(counter(t, w, "scout_retention_removed_total", "audio")); got != 2 {
+	if got := counted(t, w, "scout_retention_removed_total", "audio"); got != 2 {
 		t.Errorf("%v removed by the metric", got)
 	}
 }
 
-// counter returns a metric of a kind as a collector.
-func counter(t *testing.T, w *world, name, kind string) prometheus.Collector {
+// counted returns the value of a counter of that kind.
+func counted(t *testing.T, w *world, name, kind string) float64 {
 	t.Helper()
 	families, err := w.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "found"})
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
 			if family.GetName() == name && (len(m.GetLabel()) == 0 || m.GetLabel()[0].GetValue() == kind) {
-				g.Set(m.GetCounter().GetValue())
+				return m.GetCounter().GetValue()
 			}
 		}
 	}
-	return g
+	return 0
 }
 
 // What somebody works with is not removed, and goes when they have finished.
@@ -453,7 +450,7 @@ func TestRunSweepsSoonAndEveryHourAndSaysWhatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &failing{err: scout.Errorf(scout.CodeDiskFull, "write to the database: the disk is full")}
-		registry := prometheus.NewRegistry()
+		registry := prom.NewRegistry()
 		s := retention.New(retention.Options{
 			Store: st, Keep: store.DefaultRetention, Scope: observe.NewScope(nil, registry, nil),
 		})

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
@@ -20,6 +19,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
@@ -149,8 +149,8 @@ func hearSaid(from, to int, timed bool, said func(k int) bool) *scout.Hypothesis
 	return result
 }
 
-func transcriber(r speech.Recognizer) (*speech.Batch, *prometheus.Registry) {
-	registry := prometheus.NewRegistry()
+func transcriber(r speech.Recognizer) (*speech.Batch, prom.Registry) {
+	registry := prom.NewRegistry()
 	scope := observe.NewScope(nil, registry, nil)
 	return speech.New(scope, observe.NewFailures(scope), r), registry
 }
@@ -276,7 +276,7 @@ func TestFaultsOfOnePiece(t *testing.T) {
 				if hint := scout.HintOf(err); strings.Contains(hint, "rest") {
 					t.Errorf("hint %q: nothing was transcribed", hint)
 				}
-				if n := testutil.CollectAndCount(registry, "scout_transcription_errors_total"); n != 1 {
+				if n, err := testutil.GatherAndCount(registry, "scout_transcription_errors_total"); err != nil || n != 1 {
 					t.Errorf("%d error series: want 1", n)
 				}
 				return

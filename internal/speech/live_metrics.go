@@ -1,16 +1,15 @@
 package speech
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 type liveMetrics struct {
-	words      prometheus.Counter
-	decodes    *prometheus.CounterVec
-	stopToText prometheus.Histogram
-	owed       prometheus.Gauge
+	words      *metric.Counter
+	decodes    *metric.CounterVec
+	stopToText *metric.Histogram
+	owed       *metric.Gauge
 }
 
 // stopBuckets are the upper bounds, in seconds, of the time from a stop to the complete text: the limit is 0.3 s.
@@ -19,14 +18,14 @@ var stopBuckets = []float64{0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 
 func newLiveMetrics(s observe.Scope) *liveMetrics {
 	return &liveMetrics{
 		words: newMetrics(s).words.WithLabelValues(kindLive),
-		decodes: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		decodes: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_live_decodes_total", Help: "Decodes of live transcription by result: partial, closed, doubted, read, failed, abandoned.",
 		}, []string{"result"})),
-		stopToText: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+		stopToText: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_live_stop_to_text_seconds", Help: "Time from the stop of a dictation to its complete text.",
 			Buckets: stopBuckets,
 		})),
-		owed: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
+		owed: observe.Register(s, metric.NewGauge(metric.Opts{
 			Name: "scout_live_owed_seconds", Help: "Length of audio that is recorded but not text yet, although it should be.",
 		})),
 	}

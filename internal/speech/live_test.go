@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/speech"
 )
 
@@ -102,7 +102,7 @@ func (p *page) options(o speech.LiveOptions) speech.LiveOptions {
 	return o
 }
 
-func testScope() observe.Scope { return observe.NewScope(nil, prometheus.NewRegistry(), nil) }
+func testScope() observe.Scope { return observe.NewScope(nil, prom.NewRegistry(), nil) }
 
 func newLive(t interface{ Fatalf(string, ...any) }, r speech.Recognizer, o speech.LiveOptions) *speech.Live {
 	scope := testScope()

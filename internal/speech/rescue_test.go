@@ -130,10 +130,10 @@ func TestTextIsNeverLostInSilence(t *testing.T) {
 			if test.warning == "" != (len(got.Warnings) == 0) || test.warning != "" && (got.Warnings[0].Code != test.warning || got.Warnings[0].Message == "") {
 				t.Errorf("warnings %+v, want %q", got.Warnings, test.warning)
 			}
-			if n := testutil.CollectAndCount(registry, "scout_pieces_set_aside_total"); n > 0 != test.aside {
+			if n, err := testutil.GatherAndCount(registry, "scout_pieces_set_aside_total"); err != nil || n > 0 != test.aside {
 				t.Errorf("%d counters of stretches set aside", n)
 			}
-			if n := testutil.CollectAndCount(registry, "scout_transcript_warnings_total"); n != len(got.Warnings) {
+			if n, err := testutil.GatherAndCount(registry, "scout_transcript_warnings_total"); err != nil || n != len(got.Warnings) {
 				t.Errorf("%d counters of warnings for %d", n, len(got.Warnings))
 			}
 		})

@@ -4,19 +4,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/recognize"
 )
 
 // What the reader told of an input is counted once, however many of its channels are read.
 func TestWarningsOfInputsAreCounted(t *testing.T) {
 	t.Parallel()
-	registry := prometheus.NewRegistry()
+	registry := prom.NewRegistry()
 	scope := observe.NewScope(nil, registry, nil)
 	s := split{t: New(scope, observe.NewFailures(scope), &recognize.Recognizer{}), channels: 2, channel: 1}
 	info := file.Info{Warnings: []scout.Warning{{Code: scout.WarningTracks, Message: "two tracks"}, {Code: scout.WarningCutOff, Message: "cut off"}}}

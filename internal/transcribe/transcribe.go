@@ -8,12 +8,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/speech"
@@ -80,7 +79,7 @@ type Transcriber struct {
 	failures   *observe.Failures
 	recognizer *recognize.Recognizer
 	speech     *speech.Batch
-	warnings   *prometheus.CounterVec
+	warnings   *metric.CounterVec
 }
 
 // New returns a transcriber over the recognizer, which stays the caller's.
@@ -88,7 +87,7 @@ func New(scope observe.Scope, failures *observe.Failures, recognizer *recognize.
 	return &Transcriber{
 		scope: scope, failures: failures, recognizer: recognizer,
 		speech: speech.New(scope, failures, recognizer.Engine),
-		warnings: observe.Register(scope, prometheus.NewCounterVec(prometheus.CounterOpts{
+		warnings: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_input_warnings_total", Help: "Warnings about the audio of inputs, by code: what is missing, and which tracks and channels were chosen.",
 		}, []string{"code"})),
 	}

@@ -13,13 +13,13 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/term"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/otlp"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/settings"
@@ -53,7 +53,7 @@ type App struct {
 	// Name of the program: scout.
 	Name     string
 	Std      Streams
-	Registry *prometheus.Registry
+	Registry prom.Registry
 	Failures *observe.Failures
 	Scope    observe.Scope
 	closers  []func() error
@@ -68,7 +68,7 @@ type App struct {
 // New returns the app of a program with the default settings.
 func New(name string, std Streams) *App {
 	a := &App{
-		Name: name, Std: std, Registry: prometheus.NewRegistry(), Processor: prepare.DetectProcessor(),
+		Name: name, Std: std, Registry: prom.NewRegistry(), Processor: prepare.DetectProcessor(),
 		Settings: &settings.Loaded{Settings: settings.Default()},
 	}
 	a.Scope = observe.NewScope(nil, a.Registry, nil)

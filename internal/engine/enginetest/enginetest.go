@@ -8,10 +8,10 @@ import (
 	"os"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
@@ -39,7 +39,7 @@ func Main(m *testing.M, options func(out *os.File) server.Options) {
 }
 
 // Panics returns how many panics a registry has counted.
-func Panics(t *testing.T, registry *prometheus.Registry) (sum float64) {
+func Panics(t *testing.T, registry prom.Registry) (sum float64) {
 	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {

@@ -1,39 +1,38 @@
 package pool
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 type metrics struct {
-	load          *prometheus.HistogramVec
-	starts        prometheus.Counter
-	startFailures *prometheus.CounterVec
-	resident      prometheus.Gauge
-	recycled      prometheus.Counter
-	unloaded      prometheus.Counter
+	load          *metric.HistogramVec
+	starts        *metric.Counter
+	startFailures *metric.CounterVec
+	resident      *metric.Gauge
+	recycled      *metric.Counter
+	unloaded      *metric.Counter
 }
 
 func newMetrics(s observe.Scope) *metrics {
 	return &metrics{
-		load: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		load: observe.Register(s, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_model_load_seconds", Help: "Time from starting an engine process to its model being ready.",
 			Buckets: observe.LoadBuckets(),
 		}, []string{"model"})),
-		starts: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+		starts: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_engine_starts_total", Help: "Engine processes that became ready.",
 		})),
-		startFailures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		startFailures: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_engine_start_failures_total", Help: "Engine processes that did not become ready, by error code.",
 		}, []string{"code"})),
-		resident: observe.Register(s, prometheus.NewGauge(prometheus.GaugeOpts{
+		resident: observe.Register(s, metric.NewGauge(metric.Opts{
 			Name: "scout_engine_resident_bytes", Help: "Resident memory of the engine processes after the last request, 0 when all are unloaded.",
 		})),
-		recycled: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+		recycled: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_engine_recycles_total", Help: "Engine processes that were replaced because they exceeded the memory ceiling.",
 		})),
-		unloaded: observe.Register(s, prometheus.NewCounter(prometheus.CounterOpts{
+		unloaded: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_engine_unloads_total", Help: "Engine processes ended because they were idle.",
 		})),
 	}

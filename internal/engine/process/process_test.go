@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/engine/process"
@@ -24,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 )
 
 func TestMain(m *testing.M) {
@@ -305,7 +304,7 @@ func TestFaultsInEveryGoroutine(t *testing.T) {
 					}
 					release := make(chan struct{})
 					t.Cleanup(func() { close(release) })
-					registry := prometheus.NewRegistry()
+					registry := prom.NewRegistry()
 					scope := observe.NewScope(nil, registry, nil)
 					at := 0
 					options := process.Options{

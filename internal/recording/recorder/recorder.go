@@ -10,14 +10,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/fanout"
 	"github.com/scout-speech/scout/internal/fault"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder/parent"
 	"github.com/scout-speech/scout/internal/recording/wire"
@@ -62,9 +61,9 @@ type Options struct {
 	Backend sound.Backend
 	// Now is the clock; default time.Now.
 	Now func() time.Time
-	// Scope observes the recorder. Gatherer gives its metrics to clients that ask; it may be nil.
-	Scope    observe.Scope
-	Gatherer prometheus.Gatherer
+	// Scope observes the recorder. Metrics gives its metrics to clients that ask; it may be nil.
+	Scope   observe.Scope
+	Metrics *metric.Registry
 	// Copies, if set, is called where audio is copied.
 	Copies copies.Watch
 	// DiskWithin is how long the beginning of a recording waits for the disk; default 10 s. The ring holds the audio
@@ -86,7 +85,7 @@ type Recorder struct {
 	log      *slog.Logger
 	metrics  *recording.Metrics
 	failures *observe.Failures
-	restarts prometheus.Counter
+	restarts *metric.Counter
 	began    time.Time
 	identity atomic.Pointer[string] // of the folder, see wire.FolderID; it changes if the folder is made again while recording
 	events   fanout.Hub[recording.Event]
@@ -195,7 +194,7 @@ func Open(options Options) (*Recorder, error) {
 		began: options.Now(), owners: make(map[recording.ID]int), commands: make(chan struct{}, 1),
 		touched: make(chan struct{}, 1), shutdown: make(chan struct{}),
 	}
-	r.restarts = observe.Register(options.Scope, prometheus.NewCounter(prometheus.CounterOpts{
+	r.restarts = observe.Register(options.Scope, metric.NewCounter(metric.Opts{
 		Name: "scout_recorder_restarts_total", Help: "Recordings that this process resumed because the process before it had died.",
 	}))
 	identity := wire.FolderID(info)

@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recorder"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
@@ -42,7 +43,7 @@ var speech = scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.Sample
 type fixture struct {
 	*recorder.Recorder
 	disk     *recordingtest.Disk
-	registry *prometheus.Registry
+	registry prom.Registry
 	stop     context.CancelFunc
 	ended    chan error
 	owner    *remote.Client // of a test that needs to know
@@ -50,10 +51,10 @@ type fixture struct {
 
 func run(t *testing.T, change func(*recorder.Options)) *fixture {
 	t.Helper()
-	f := &fixture{disk: recordingtest.New(), registry: prometheus.NewRegistry(), ended: make(chan error, 1)}
+	f := &fixture{disk: recordingtest.New(), registry: prom.NewRegistry(), ended: make(chan error, 1)}
 	options := recorder.Options{
 		Dir: t.TempDir(), Disk: f.disk, IdleFor: -1, Version: "test",
-		Scope: observe.NewScope(nil, f.registry, nil), Gatherer: f.registry,
+		Scope: observe.NewScope(nil, f.registry, nil), Metrics: f.registry.Registry,
 	}
 	if change != nil {
 		change(&options)
@@ -201,14 +202,14 @@ func TestStartAndStopMayBeRepeated(t *testing.T) {
 	if got := gauge(t, f.registry, "scout_active_recordings"); got != 0 {
 		t.Errorf("scout_active_recordings %v after the end", got)
 	}
-	families, err := c.Gather(t.Context())
+	families, err := c.Metrics(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var durations uint64
 	for _, family := range families {
-		if family.GetName() == "scout_recording_duration_seconds" {
-			durations = family.GetMetric()[0].GetHistogram().GetSampleCount()
+		if family.Name == "scout_recording_duration_seconds" {
+			durations = family.Samples[0].Count
 		}
 	}
 	if durations != 1 {

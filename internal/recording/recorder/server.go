@@ -229,7 +229,7 @@ func (c *client) answer(ctx context.Context, f wire.Frame) error {
 		}
 		reply, err = c.adopt(request)
 	case wire.KindMetrics:
-		reply, err = r.gatherMetrics()
+		reply = r.gatherMetrics()
 	case wire.KindShutdown:
 		var request wire.Shutdown
 		if err := wire.DecodeJSON(f, &request); err != nil {

@@ -1,10 +1,7 @@
 package recorder
 
 import (
-	"fmt"
 	"os"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/recording"
@@ -78,23 +75,11 @@ func (t *take) state() *recording.Progress {
 }
 
 // gatherMetrics returns the metrics of this process.
-func (r *Recorder) gatherMetrics() (wire.Metrics, error) {
-	if r.options.Gatherer == nil {
-		return wire.Metrics{}, nil
+func (r *Recorder) gatherMetrics() wire.Metrics {
+	if r.options.Metrics == nil {
+		return wire.Metrics{}
 	}
-	families, err := r.options.Gatherer.Gather()
-	if err != nil {
-		return wire.Metrics{}, fmt.Errorf("gather metrics: %w", err)
-	}
-	var m wire.Metrics
-	for _, f := range families {
-		data, err := proto.Marshal(f)
-		if err != nil {
-			return wire.Metrics{}, fmt.Errorf("encode metric %s: %w", f.GetName(), err)
-		}
-		m.Families = append(m.Families, data)
-	}
-	return m, nil
+	return wire.Metrics{Metrics: r.options.Metrics.Families()}
 }
 
 // takeOf returns the take of that recording, if it is the current or the last one.

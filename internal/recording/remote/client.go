@@ -10,11 +10,9 @@ import (
 	"sync"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/wire"
 )
@@ -312,19 +310,9 @@ func (c *Client) shutdownIdle(ctx context.Context) error {
 	return c.request(ctx, wire.KindShutdown, wire.Shutdown{IfIdle: true}, &struct{}{})
 }
 
-// Gather returns the metrics of the recorder's process.
-func (c *Client) Gather(ctx context.Context) ([]*dto.MetricFamily, error) {
+// Metrics returns the metrics of the recorder's process.
+func (c *Client) Metrics(ctx context.Context) ([]metric.Family, error) {
 	var m wire.Metrics
-	if err := c.request(ctx, wire.KindMetrics, struct{}{}, &m); err != nil {
-		return nil, err
-	}
-	families := make([]*dto.MetricFamily, 0, len(m.Families))
-	for _, data := range m.Families {
-		f := new(dto.MetricFamily)
-		if err := proto.Unmarshal(data, f); err != nil {
-			return nil, scout.Errorf(scout.CodeRecorderProtocol, "metric of the recorder: %w", err)
-		}
-		families = append(families, f)
-	}
-	return families, nil
+	err := c.request(ctx, wire.KindMetrics, struct{}{}, &m)
+	return m.Metrics, err
 }

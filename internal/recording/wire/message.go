@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -80,8 +81,8 @@ type Shutdown struct {
 
 // Metrics is the answer to KindMetrics.
 type Metrics struct {
-	// Families are messages of Prometheus' data model (io.prometheus.client.MetricFamily), one each.
-	Families [][]byte `json:"families"`
+	// Metrics are the families that have a metric, sorted by name.
+	Metrics []metric.Family `json:"metrics"`
 }
 
 // Listen asks for the frames of a current recording.

@@ -5,11 +5,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Log events of the store; the message of the line.
@@ -23,26 +22,26 @@ const (
 
 type metrics struct {
 	scope    observe.Scope
-	writes   prometheus.Histogram
-	reads    prometheus.Histogram
-	lists    *prometheus.HistogramVec
-	failures *prometheus.CounterVec
+	writes   *metric.Histogram
+	reads    *metric.Histogram
+	lists    *metric.HistogramVec
+	failures *metric.CounterVec
 }
 
 func newMetrics(s observe.Scope) *metrics {
 	buckets := []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30}
 	m := &metrics{
 		scope: s.Component("store"),
-		writes: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+		writes: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_store_write_seconds", Help: "Time of one transaction that changes the store, including the wait for its turn.", Buckets: buckets,
 		})),
-		reads: observe.Register(s, prometheus.NewHistogram(prometheus.HistogramOpts{
+		reads: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_store_read_seconds", Help: "Time of one read of the store.", Buckets: buckets,
 		})),
-		lists: observe.Register(s, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		lists: observe.Register(s, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_store_list_seconds", Help: "Time of one page of recordings or transcripts, with or without words to search for.", Buckets: buckets,
 		}, []string{"search"})),
-		failures: observe.Register(s, prometheus.NewCounterVec(prometheus.CounterOpts{
+		failures: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_store_failures_total", Help: "Reads and writes of the store that failed, by error code, without mistakes of the caller.",
 		}, []string{"code"})),
 	}
