@@ -142,6 +142,10 @@ func TestARecordingOutlivesItsDaemon(t *testing.T) {
 		h.untilNoDaemon()
 	}
 	<-player.Done()
+	h.status() // starts a daemon
+	if metrics := h.fetch("/metrics"); !strings.Contains(metrics, `scout_active_recordings{process="recorder"} 1`) {
+		t.Errorf("the metrics say nothing of the recording:\n%s", metrics)
+	}
 	got := h.must("stop")
 	m := h.only()
 	if strings.TrimSpace(got.out) != h.folder().AudioPath(m.ID) || string(m.ID) != id || m.Resumed != 0 || len(m.Gaps) != 0 {

@@ -47,7 +47,7 @@ func (h *house) fetch(path string) string {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(h.data, daemon.SocketName))
 	}}}
 	defer client.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, "http://scout/api/v1"+path, nil)
+	request, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, "http://scout"+path, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -96,6 +96,9 @@ func TestWordsAreNowhereElseAndAPurgeLeavesNone(t *testing.T) {
 		}
 	}
 	text := h.fetch("/metrics")
+	if !strings.Contains(text, "scout_http_requests_total") {
+		t.Errorf("not the metrics: %s", text)
+	}
 	for _, word := range words {
 		if strings.Contains(text, word) {
 			t.Errorf("%q is in the metrics", word)
@@ -134,7 +137,7 @@ func TestRetentionIsToldOnceAndWorks(t *testing.T) {
 		t.Errorf("settings: %s", got.out)
 	}
 	// The daemon has found what was recorded without it.
-	for began := time.Now(); strings.Count(h.fetch("/recordings"), `"started_at"`) != 2; time.Sleep(10 * time.Millisecond) { // nothing announces what is no news
+	for began := time.Now(); strings.Count(h.fetch("/api/v1/recordings"), `"started_at"`) != 2; time.Sleep(10 * time.Millisecond) { // nothing announces what is no news
 		if time.Since(began) > patience {
 			t.Fatal("the recordings that were made without the daemon are not in the history")
 		}

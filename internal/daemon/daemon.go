@@ -325,7 +325,7 @@ func (d *daemon) startServer(context.Context) error {
 		})
 	}
 	d.server = api.New(api.Options{
-		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: d.options.Gatherer, Begin: d.activity.Begin,
+		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: newScrape(d.options.Scope, d.options.Gatherer, d.recorder.Metrics), Begin: d.activity.Begin,
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
 		Devices: devices, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,

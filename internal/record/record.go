@@ -12,6 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 )
@@ -59,28 +60,50 @@ func New(o Options) *Recorder {
 // Folder returns the folder of recordings.
 func (r *Recorder) Folder() *recording.Folder { return r.folder }
 
-// Status returns what the recorder process of the folder does. It starts none and keeps none alive. If none runs, the
-// status is that of an idle one.
+// Status returns what the recorder process of the folder does. If none runs, the status is that of an idle one.
 func (r *Recorder) Status(ctx context.Context) (recording.Status, error) {
-	client, err := remote.Dial(ctx, r.folder.Dir(), remote.Options{Name: r.options.Launch.Name, Probe: true})
-	if scout.CodeOf(err) == scout.CodeRecorderUnreachable {
-		if _, held := recording.Holder(r.folder.Dir()); held {
-			return recording.Status{}, err
-		}
-		return r.idle(), nil
-	}
-	if err != nil {
-		return recording.Status{}, err
-	}
-	defer func() { _ = client.Close() }() // it was only looked at
-	status, err := client.Status(ctx)
-	if scout.CodeOf(err) == scout.CodeRecorderUnreachable && ctx.Err() == nil { // it ended at that moment
+	var status recording.Status
+	running, err := r.look(ctx, func(client *remote.Client) (err error) {
+		status, err = client.Status(ctx)
+		return err
+	})
+	if err == nil && !running {
 		return r.idle(), nil
 	}
 	if err == nil && status.Recording == nil { // it waits for the next recording, and measures nothing
 		r.measure(&status)
 	}
 	return status, err
+}
+
+// Metrics returns the metrics of the recorder process of the folder. If none runs, there are none.
+func (r *Recorder) Metrics(ctx context.Context) (families []metric.Family, err error) {
+	_, err = r.look(ctx, func(client *remote.Client) (err error) {
+		families, err = client.Metrics(ctx)
+		return err
+	})
+	return families, err
+}
+
+// look calls ask with a connection to the recorder process of the folder, if one runs. It starts none and keeps none
+// alive.
+func (r *Recorder) look(ctx context.Context, ask func(*remote.Client) error) (running bool, err error) {
+	client, err := remote.Dial(ctx, r.folder.Dir(), remote.Options{Name: r.options.Launch.Name, Probe: true})
+	if scout.CodeOf(err) == scout.CodeRecorderUnreachable {
+		if _, held := recording.Holder(r.folder.Dir()); held {
+			return true, err
+		}
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	defer func() { _ = client.Close() }() // it was only looked at
+	err = ask(client)
+	if scout.CodeOf(err) == scout.CodeRecorderUnreachable && ctx.Err() == nil { // it ended at that moment
+		return false, nil
+	}
+	return true, err
 }
 
 // measure sets how much can be recorded, in the format that speech needs.

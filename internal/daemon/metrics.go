@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
+	"github.com/scout-speech/scout/internal/observe/prom"
+)
+
+// metricsWithin is how long the recorder may take to give its metrics. A scrape goes on without them.
+const metricsWithin = 500 * time.Millisecond
+
+// processLabel tells the metrics of the recorder's process from those of the daemon's.
+const processLabel, recorderProcess = "process", "recorder"
+
+// scrape gathers the metrics of the daemon and, if one runs, of the recorder.
+type scrape struct {
+	own      prometheus.Gatherer
+	recorder func(context.Context) ([]metric.Family, error)
+	failed   *metric.Counter
+}
+
+func newScrape(s observe.Scope, own prometheus.Gatherer, recorder func(context.Context) ([]metric.Family, error)) *scrape {
+	return &scrape{own: own, recorder: recorder, failed: observe.Register(s, metric.NewCounter(metric.Opts{
+		Name: "scout_recorder_metrics_errors_total", Help: "Scrapes without the metrics of the recorder, although one runs.",
+	}))}
+}
+
+// Gather implements prometheus.Gatherer.
+func (s *scrape) Gather() ([]*dto.MetricFamily, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), metricsWithin)
+	defer cancel()
+	recorder, err := s.recorder(ctx)
+	if err != nil {
+		s.failed.Inc()
+	}
+	families, err := s.own.Gather()
+	return merge(families, prom.Families(recorder, prom.Label{Name: processLabel, Value: recorderProcess})), err
+}
+
+// merge adds families to others, each to the one of its name. Where two builds of Scout disagree about the type of a
+// metric, that of the daemon stays.
+func merge(families, added []*dto.MetricFamily) []*dto.MetricFamily {
+	for _, f := range added {
+		at, known := slices.BinarySearchFunc(families, f.GetName(), func(f *dto.MetricFamily, name string) int { return strings.Compare(f.GetName(), name) })
+		switch {
+		case !known:
+			families = slices.Insert(families, at, f)
+		case families[at].GetType() == f.GetType():
+			families[at].Metric = append(families[at].Metric, f.GetMetric()...)
+		}
+	}
+	return families
+}
