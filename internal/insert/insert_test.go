@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/insert/inserttest"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/testrun"
 )
@@ -26,7 +27,7 @@ const difficult = "Grüße aus Köln, déjà vu: 5 €, Привет, 你好 �
 // A real text field of GTK, with each layout of the keyboard: the text arrives whole, and the clipboard is as it was.
 func TestTextArrivesInARealField(t *testing.T) {
 	t.Parallel()
-	need(t, "zenity", "xdotool")
+	inserttest.Need(t, "zenity", "xdotool")
 	picture := bytes.Repeat([]byte("\x89PNG \x00\x01"), 200_000) // more than one request holds
 	for layout, before := range map[string]map[string][]byte{
 		"us":    {"UTF8_STRING": []byte("what was there"), "text/html": []byte("<b>what</b>")},
@@ -37,20 +38,20 @@ func TestTextArrivesInARealField(t *testing.T) {
 	} {
 		t.Run(layout, func(t *testing.T) {
 			t.Parallel()
-			name := server(t, layout)
+			name := inserttest.Server(t, layout)
 			if before != nil {
 				copied(t, name, before)
 			}
 			var out bytes.Buffer
-			field := run(t, name, &out, "zenity", "--entry", "--title", "field", "--text", "say")
-			focus(t, name, "^field$")
+			field := inserttest.Start(t, name, &out, "zenity", "--entry", "--title", "field", "--text", "say")
+			inserttest.Focus(t, name, "^field$")
 			s := session(t, name)
 			r := s.Type(t.Context(), difficult)
 			holding(t, s)
 			if r.Method != MethodPaste || !r.Proved || r.Clipboard != ClipboardRestored || r.Err() != nil {
 				t.Errorf("result %+v", r)
 			}
-			press(t, name, "key", "Return")
+			inserttest.Press(t, name, "key", "Return")
 			if err := field.Wait(); err != nil {
 				t.Fatal(err)
 			}
@@ -67,8 +68,8 @@ func TestTextArrivesInARealField(t *testing.T) {
 // A terminal pastes with other keys.
 func TestTextArrivesInATerminal(t *testing.T) {
 	t.Parallel()
-	need(t, "xterm", "xdotool")
-	name := server(t, "de")
+	inserttest.Need(t, "xterm", "xdotool")
+	name := inserttest.Server(t, "de")
 	copied(t, name, map[string][]byte{"UTF8_STRING": []byte("before")})
 	file := terminal(t, name)
 	s := session(t, name)
@@ -77,7 +78,7 @@ func TestTextArrivesInATerminal(t *testing.T) {
 	if r.Method != MethodPaste || !r.Proved || r.Clipboard != ClipboardRestored || r.Window != "XTerm" {
 		t.Errorf("result %+v", r)
 	}
-	press(t, name, "key", "Return")
+	inserttest.Press(t, name, "key", "Return")
 	if got := fileWith(t, file, "\n"); got != difficult+"\n" {
 		t.Errorf("the terminal got %q", got)
 	}
@@ -89,7 +90,7 @@ func TestTextArrivesInATerminal(t *testing.T) {
 // What keeps a text from being pasted: it stays on the clipboard, and the result says so.
 func TestWhatCannotBePastedStaysOnTheClipboard(t *testing.T) {
 	t.Parallel()
-	need(t, "xdotool")
+	inserttest.Need(t, "xdotool")
 	for situation, c := range map[string]struct {
 		prepare func(t *testing.T, name string)
 		code    scout.Code
@@ -124,12 +125,12 @@ func TestWhatCannotBePastedStaysOnTheClipboard(t *testing.T) {
 		"keys held down": {func(t *testing.T, name string) {
 			t.Helper()
 			openWindow(t, name, 0)
-			press(t, name, "keydown", "Control_L")
+			inserttest.Press(t, name, "keydown", "Control_L")
 		}, scout.CodeNotInserted, MethodNone},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
-			name := server(t, "")
+			name := inserttest.Server(t, "")
 			copied(t, name, map[string][]byte{"UTF8_STRING": []byte("before")})
 			c.prepare(t, name)
 			s := session(t, name)
@@ -173,21 +174,21 @@ func later(t *testing.T, w *window, handle func(xgb.Event) bool) {
 // curious asks for the clipboard again and again, from another program: an xclip would be one.
 func curious(t *testing.T, name string) {
 	t.Helper()
-	need(t, "xclip")
-	run(t, name, nil, "sh", "-c", "while xclip -selection clipboard -o >/dev/null; do sleep 0.02; done")
+	inserttest.Need(t, "xclip")
+	inserttest.Start(t, name, nil, "sh", "-c", "while xclip -selection clipboard -o >/dev/null; do sleep 0.02; done")
 }
 
 // xdotool types where nobody pastes, with a layout that has none of the letters.
 func TestTypedWhereNothingIsPasted(t *testing.T) {
 	t.Parallel()
-	need(t, "xterm", "xdotool")
-	name := server(t, "de")
+	inserttest.Need(t, "xterm", "xdotool")
+	name := inserttest.Server(t, "de")
 	file := terminal(t, name)
 	s := session(t, name)
 	if err := s.x.xdotool(t.Context(), "Grüße, 5 €"); err != nil {
 		t.Fatal(err)
 	}
-	press(t, name, "key", "Return")
+	inserttest.Press(t, name, "key", "Return")
 	if got := fileWith(t, file, "\n"); got != "Grüße, 5 €\n" {
 		t.Errorf("the terminal got %q", got)
 	}
@@ -196,8 +197,8 @@ func TestTypedWhereNothingIsPasted(t *testing.T) {
 // A clipboard whose owner does not answer is not replaced by the text: what was copied there would be gone.
 func TestAnOwnerThatHangsKeepsItsClipboard(t *testing.T) {
 	t.Parallel()
-	need(t, "xdotool")
-	name := server(t, "")
+	inserttest.Need(t, "xdotool")
+	name := inserttest.Server(t, "")
 	hung := session(t, name)
 	if err := hung.x.own(hung.x.atoms.clipboard, content{}); err != nil {
 		t.Fatal(err)
@@ -217,7 +218,7 @@ func TestAnOwnerThatHangsKeepsItsClipboard(t *testing.T) {
 // A transfer in parts, in both directions, and with MULTIPLE.
 func TestLargeContentsTravelInParts(t *testing.T) {
 	t.Parallel()
-	name := server(t, "")
+	name := inserttest.Server(t, "")
 	whole := map[string][]byte{"image/png": bytes.Repeat([]byte("0123456789"), 300_000), "text/plain": []byte("short"), "text/html": {}}
 	copied(t, name, whole)
 	if got := onClipboard(t, name); !maps.EqualFunc(got, whole, bytes.Equal) {
@@ -237,7 +238,7 @@ func TestNoServer(t *testing.T) {
 // Hold ends as soon as another program has the clipboard.
 func TestHoldEnds(t *testing.T) {
 	t.Parallel()
-	name := server(t, "")
+	name := inserttest.Server(t, "")
 	s := session(t, name)
 	if err := s.Copy("mine"); err != nil {
 		t.Fatal(err)

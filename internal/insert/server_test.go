@@ -1,108 +1,21 @@
 package insert
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/xproto"
 
+	"github.com/scout-speech/scout/internal/insert/inserttest"
 	"github.com/scout-speech/scout/internal/observe"
 )
-
-// need skips a test where one of the programs is not installed.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err != nil {
-			t.Skipf("%s is not installed: run make setup as root", p)
-		}
-	}
-}
-
-// server starts an X server of its own, with a layout of the keyboard, and returns its name.
-func server(t *testing.T, layout string) string {
-	t.Helper()
-	need(t, "Xvfb")
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "640x480x24", "-nolisten", "tcp", "-noreset")
-	cmd.ExtraFiles = []*os.File{write}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_ = write.Close() // it is the server's
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended in the test
-		_ = cmd.Wait()
-	})
-	number, err := bufio.NewReader(read).ReadString('\n')
-	_ = read.Close() // it was read
-	if err != nil {
-		t.Fatalf("Xvfb did not start: %v", err)
-	}
-	name := ":" + strings.TrimSpace(number)
-	if layout != "" {
-		need(t, "setxkbmap")
-		set := exec.Command("setxkbmap", "-display", name, "-layout", layout)
-		if out, err := set.CombinedOutput(); err != nil {
-			t.Fatalf("setxkbmap: %v: %s", err, out)
-		}
-	}
-	return name
-}
-
-// run starts a program on the display, ended with the test.
-func run(t *testing.T, name string, out *bytes.Buffer, program string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "DISPLAY="+name, "LC_ALL=C.UTF-8", "NO_AT_BRIDGE=1", "GTK_A11Y=none")
-	if out != nil {
-		cmd.Stdout = out
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
-		_ = cmd.Wait()
-	})
-	return cmd
-}
-
-// focus waits for a window with that title and gives it the focus.
-func focus(t *testing.T, name, title string) {
-	t.Helper()
-	need(t, "xdotool")
-	cmd := exec.CommandContext(t.Context(), "xdotool", "search", "--sync", "--onlyvisible", "--name", title, "windowfocus", "--sync")
-	cmd.Env = append(os.Environ(), "DISPLAY="+name)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("focus: %v: %s", err, out)
-	}
-}
-
-// press presses a key.
-func press(t *testing.T, name string, args ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "xdotool", args...)
-	cmd.Env = append(os.Environ(), "DISPLAY="+name)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("xdotool: %v: %s", err, out)
-	}
-}
 
 // session is one of the display.
 func session(t *testing.T, name string) *Session {
@@ -212,10 +125,10 @@ func fileWith(t *testing.T, path, want string) string {
 // terminal starts an xterm that writes what it gets into a file, and returns the file.
 func terminal(t *testing.T, name string) string {
 	t.Helper()
-	need(t, "xterm")
+	inserttest.Need(t, "xterm")
 	file := filepath.Join(t.TempDir(), "typed")
-	run(t, name, nil, "xterm", "-u8", "-T", "field", "-e", "sh", "-c", fmt.Sprintf("cat > '%s'", file))
-	focus(t, name, "^field$")
+	inserttest.Start(t, name, nil, "xterm", "-u8", "-T", "field", "-e", "sh", "-c", fmt.Sprintf("cat > '%s'", file))
+	inserttest.Focus(t, name, "^field$")
 	fileThere(t, file)
 	return file
 }
