@@ -37,6 +37,11 @@ goes to standard output. Esc ends it without text and keeps the audio.
 The daemon does the work. If this command is killed, the dictation goes on:
 "scout stop" ends it, and "scout dictate --last" gives its text.
 
+With --hold it listens while the space bar is held. A tap of less than 250 ms
+begins as well, and the next one ends. Many terminals do not say when a key is
+let go, and Scout takes the end of its repetition for that: there, a press that
+ends before the keyboard repeats it counts as a tap.
+
 --copy puts the text on the clipboard. --type puts it into the window that has
 the focus (X11): it is pasted in one piece, and what was on the clipboard comes
 back when the window has taken it.`,
@@ -114,16 +119,19 @@ func (a *app) dictate(ctx context.Context, o dictateOptions) error {
 	}
 	t := newTyped(a, o.json)
 	if o.hold {
-		t.hint("hold the space bar to dictate; Esc ends")
-		if !keys.waitForSpace(ctx) {
-			return nil
+		t.ends = "letting go of the space bar ends"
+		t.hint("hold the space bar to dictate, or tap it; Esc ends")
+		pressed := keys.waitForSpace(ctx)
+		t.unhint()
+		if !pressed {
+			return context.Cause(ctx)
 		}
 	}
 	d := &dictating{app: a, client: c, keys: keys, show: t}
 	err = d.run(ctx, request)
 	keys.close()
 	if err != nil {
-		return err
+		return d.ending(err)
 	}
 	return d.conclude(ctx, o.delivery)
 }

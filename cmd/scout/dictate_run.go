@@ -31,9 +31,14 @@ type dictating struct {
 	after uint64 // number of the last event that was seen
 	final *event.Event
 	why   error // why there is no text
+
+	lost  time.Duration // sound that is missing in the recording
+	cause scout.Code    // why, of the last gap
+	disk  error         // why the disk did not take the recording at a time; nil if it always did
 }
 
-var errLeft = errors.New("the dictation goes on without this command")
+// errLeft ends this command while the dictation goes on.
+var errLeft = scout.Errorf(scout.CodeCancelled, "the dictation goes on without this command")
 
 // run begins a dictation, shows it, until its text is complete.
 func (d *dictating) run(ctx context.Context, request v1.Start) error {
@@ -44,6 +49,7 @@ func (d *dictating) run(ctx context.Context, request v1.Start) error {
 	if err != nil {
 		return err
 	}
+	defer d.show.end() // messages come below the text
 	d.app.patient()
 	watching, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
@@ -58,8 +64,9 @@ func (d *dictating) run(ctx context.Context, request v1.Start) error {
 	defer work.Wait()
 	defer end()
 	var once sync.Once
+	asked := make(chan bool, 1) // gets whether the daemon has the stop
 	stop := func() {
-		once.Do(func() { work.Go(func() { d.ask(watching, "/recorder/stop", v1.Stop{ID: d.id}) }) }) // ended by end
+		once.Do(func() { work.Go(func() { asked <- d.ask(watching, "/recorder/stop", v1.Stop{ID: d.id}) }) }) // ended by end
 	}
 	if ctx.Err() != nil { // Ctrl-C while it was starting
 		stop()
@@ -67,6 +74,7 @@ func (d *dictating) run(ctx context.Context, request v1.Start) error {
 	ended := make(chan error, 1)
 	work.Go(func() { ended <- d.follow(watching) }) // ended by end
 	stopped := false
+	tapped := d.keys.tapped
 	for {
 		select {
 		case err := <-ended:
@@ -77,28 +85,61 @@ func (d *dictating) run(ctx context.Context, request v1.Start) error {
 				return d.why
 			}
 			return nil
+		case <-tapped:
+			tapped = nil
+			d.show.endsWith("the space bar ends")
 		case s := <-signals:
+			if (s == syscall.SIGHUP || s == syscall.SIGTERM || stopped) && d.app.Std.Interrupts != nil {
+				<-ctx.Done() // it knows the signal
+			}
 			if s == syscall.SIGHUP || s == syscall.SIGTERM { // the window was closed, or the command killed: nobody said stop
 				end()
 				return cli.Interrupted("the dictation goes on; to end it: scout stop; its text then: scout dictate --last", errLeft)
 			}
 			if stopped {
-				end()
-				return cli.Interrupted("the text is being completed; it will be there with: scout dictate --last", errLeft)
+				return leaving(asked)
 			}
 			stopped = true
 			stop()
 		case k := <-d.keys.pressed:
 			switch {
-			case k == keyStop:
+			case k == keyInterrupt && stopped:
+				_ = syscall.Kill(os.Getpid(), syscall.SIGINT) // it ends this command, as for the shell
+			case k == keyStop || k == keyInterrupt:
 				stopped = true
 				stop()
+			case k == keySuspend:
+				d.suspend()
 			case k == keyCancel && !stopped:
 				stopped = true
-				once.Do(func() { work.Go(func() { d.ask(watching, "/live/"+d.id+"/cancel", nil) }) }) // ended by end
+				once.Do(func() { work.Go(func() { asked <- d.ask(watching, "/live/"+d.id+"/cancel", nil) }) }) // ended by end
 			}
 		}
 	}
+}
+
+// leaveWithin is how long a command that is told to leave may take to deliver the stop that it was told before.
+const leaveWithin = 3 * time.Second
+
+// leaving is how the command ends that leaves the text to the daemon.
+func leaving(asked <-chan bool) error {
+	select {
+	case done := <-asked:
+		if done {
+			return cli.Interrupted("the text is being completed; it will be there with: scout dictate --last", errLeft)
+		}
+	case <-time.After(leaveWithin):
+	}
+	return cli.Interrupted("the daemon does not answer, and the dictation goes on; to end it: scout stop", errLeft)
+}
+
+// suspend stops this command as Ctrl-Z does. The dictation goes on.
+func (d *dictating) suspend() {
+	d.show.pause("the dictation goes on; fg comes back to it, scout stop ends it")
+	d.keys.close()
+	stopHere()
+	_ = d.keys.open() // without it, Ctrl-C is a signal
+	d.show.resume()
 }
 
 // begin begins the recording. A daemon that dies meanwhile is replaced, and asked for the same recording.
@@ -127,14 +168,16 @@ func (d *dictating) reconnect(ctx context.Context) error {
 const daemonPatience = 30 * time.Second
 
 // ask sends a request, to the next daemon if this one ends.
-func (d *dictating) ask(ctx context.Context, path string, body any) {
+//
+//	done  the daemon did it
+func (d *dictating) ask(ctx context.Context, path string, body any) (done bool) {
 	for until := time.Now().Add(daemonPatience); ; {
 		err := d.client.Post(ctx, path, body, nil)
 		if err == nil || ctx.Err() != nil || !client.Lost(err) || time.Now().After(until) {
 			if err != nil && ctx.Err() == nil {
 				d.show.note(scout.Plain(err))
 			}
-			return
+			return err == nil
 		}
 		_ = d.reconnect(ctx) // asked again
 	}
@@ -180,6 +223,15 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 		over = true
 	}
 	switch e.Type {
+	case event.Gap:
+		d.lost += missing(e)
+		if d.cause = scout.Code(e.Reason); !d.cause.Known() { // most reasons are those of devices
+			d.cause = scout.CodeDeviceLost
+		}
+	case event.Trouble:
+		if e.Error != nil {
+			d.disk = e.Error.Err()
+		}
 	case event.Final, event.Revised:
 		final := *e
 		d.final = &final
@@ -188,9 +240,6 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 		if e.State == event.Failed {
 			if d.why = e.Error.Err(); d.why == nil {
 				d.why = scout.Errorf(scout.CodeInternal, "the dictation failed")
-			}
-			if scout.CodeOf(d.why) == scout.CodeCancelled {
-				d.why = d.withoutText()
 			}
 			return true
 		}
@@ -228,14 +277,37 @@ func (d *dictating) conclude(ctx context.Context, to delivery) error {
 			err = scout.Errorf(scout.CodeAudioSetAside, "some of the audio could not be turned into text")
 		}
 	}
+	switch {
+	case err != nil:
+	case d.disk != nil && !d.saved(ctx):
+		err = scout.Errorf(scout.CodeOf(d.disk), "the text is complete, but not the recording: %s", scout.Plain(d.disk)).
+			WithHint("the recorder tries again for as long as it runs; what it has saved: scout recordings show %s", d.id)
+	case d.lost >= speakable:
+		err = scout.Errorf(d.cause, "%s of sound are missing in the dictation", clock(d.lost)).WithHint("the rest is text; what was recorded: scout recordings show %s", d.id)
+	}
 	return err
 }
 
-// withoutText says that somebody wanted no text, and where the audio is.
-func (d *dictating) withoutText() error {
-	d.app.Notef("%s\n", scout.Plain(d.why))
-	if hint := scout.HintOf(d.why); hint != "" {
+// savedWithin is how long the file of a recording may take to be final after its text, once the disk has caused trouble.
+const savedWithin = 2 * time.Second
+
+// saved reports whether the whole recording is in its file.
+func (d *dictating) saved(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), savedWithin)
+	defer cancel()
+	var stopped v1.Stopped
+	err := d.client.Post(ctx, "/recorder/stop", v1.Stop{ID: d.id}, &stopped) // it was stopped: this waits for the file
+	return err == nil && stopped.Warning == nil
+}
+
+// ending is err as the command ends with it. That somebody wanted no text is no failure to be explained: it says where the audio is.
+func (d *dictating) ending(err error) error {
+	if err == nil || err != d.why || scout.CodeOf(err) != scout.CodeCancelled { //nolint:errorlint // the very one
+		return err
+	}
+	d.app.Notef("%s\n", scout.Plain(err))
+	if hint := scout.HintOf(err); hint != "" {
 		d.app.Notef("  %s\n", hint)
 	}
-	return cli.Reported(d.why)
+	return cli.Reported(err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rivo/uniseg"
 	"golang.org/x/term"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/printable"
@@ -26,6 +27,8 @@ type typed struct {
 	// onOutput is true where the text that is shown is the output: standard output is that terminal.
 	onOutput bool
 
+	size func() (columns, rows int)
+
 	mu      sync.Mutex
 	column  int  // of the committed text in its line
 	begun   bool // there is committed text
@@ -34,17 +37,18 @@ type typed struct {
 	partial string
 	hinted  bool // the hint stands in the current line
 	state   string
-	late    bool // it was said that text is owed
+	late    bool   // it was said that text is owed
+	ends    string // what ends the dictation
 }
 
 func newTyped(a *app, asJSON bool) *typed {
-	t := &typed{app: a}
+	t := &typed{app: a, ends: "Enter ends", size: func() (int, int) { return terminalSize(a.Std.Err) }}
 	if asJSON {
 		t.json = json.NewEncoder(a.Std.Out)
 		t.json.SetEscapeHTML(false)
 		return t
 	}
-	if cli.NewConsole(a.Std.Err, false).Live {
+	if file, ok := a.Std.Err.(*os.File); ok && cli.NewConsole(a.Std.Err, false).Live && inForeground(file) {
 		t.out, t.onOutput = a.Std.Err, cli.IsTerminal(a.Std.Out)
 	}
 	return t
@@ -100,7 +104,13 @@ func (t *typed) event(e *event.Event, raw []byte) {
 	case event.State:
 		t.tellState(e)
 	case event.Gap:
-		t.note(fmt.Sprintf("%s without sound: %s", clock(time.Duration(e.Frames)*time.Second/16000), e.Reason))
+		t.note(fmt.Sprintf("gap of %s: %s", clock(missing(e)), reasonText(scout.GapReason(e.Reason))))
+	case event.Trouble:
+		if e.Error != nil {
+			t.note(e.Error.Message)
+		} else {
+			t.note("the disk works again")
+		}
 	case event.Behind:
 		switch {
 		case e.Error != nil:
@@ -116,6 +126,9 @@ func (t *typed) event(e *event.Event, raw []byte) {
 		t.end()
 	}
 }
+
+// missing is how much sound a gap is.
+func missing(gap *event.Event) time.Duration { return event.Length(gap.End) - event.Length(gap.Start) }
 
 func (t *typed) tellState(e *event.Event) {
 	before := t.state
@@ -137,7 +150,38 @@ func (t *typed) tellState(e *event.Event) {
 			t.app.Notef("listening…\n")
 			return
 		}
-		t.hint("listening… Enter ends, Esc cancels")
+		t.hint(t.listening())
+	}
+}
+
+// listening is the hint while nothing was said yet.
+func (t *typed) listening() string { return "listening… " + t.ends + ", Esc cancels" }
+
+// endsWith says what ends the dictation from now on.
+func (t *typed) endsWith(text string) {
+	t.mu.Lock()
+	t.ends = text
+	again := t.hinted && t.state == event.Listening
+	t.mu.Unlock()
+	if again {
+		t.hint(t.listening())
+	}
+}
+
+// pause leaves the terminal to other programs, below a note, until resume.
+func (t *typed) pause(note string) {
+	t.note(note)
+	t.mu.Lock()
+	if t.out != nil {
+		t.erase()
+	}
+}
+
+// resume goes on where the cursor is: nobody knows where the others have left it.
+func (t *typed) resume() {
+	defer t.mu.Unlock()
+	if t.out != nil {
+		t.draw()
 	}
 }
 
@@ -150,10 +194,10 @@ func (t *typed) text(e *event.Event) {
 	}
 	t.erase()
 	if e.Type == event.Partial {
-		t.partial = e.Text
+		t.partial = printable.Line(e.Text)
 	} else {
 		t.commit(e.Text)
-		rest, continues := strings.CutPrefix(t.partial, e.Text)
+		rest, continues := strings.CutPrefix(t.partial, printable.Line(e.Text))
 		if t.partial = ""; continues { // what follows stays grey until the next partial text
 			t.partial = rest
 		}
@@ -241,24 +285,26 @@ func grey() string {
 
 func faint() string { return "\x1b[2m" }
 
+// width is how many columns lines have: some terminals wrap at the last one.
 func (t *typed) width() int {
-	const usual = 79
-	if file, ok := t.out.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 1 {
-			return width - 1
-		}
-	}
-	return usual
+	columns, _ := t.size()
+	return columns - 1
 }
 
 func (t *typed) height() int {
-	const usual = 24
-	if file, ok := t.out.(*os.File); ok {
-		if _, height, err := term.GetSize(int(file.Fd())); err == nil && height > 1 {
-			return height
+	_, rows := t.size()
+	return rows
+}
+
+// terminalSize is that of a terminal at this moment, or the usual one.
+func terminalSize(out io.Writer) (columns, rows int) {
+	columns, rows = 80, 24
+	if file, ok := out.(*os.File); ok {
+		if width, height, err := term.GetSize(int(file.Fd())); err == nil && width > 1 && height > 1 {
+			columns, rows = width, height
 		}
 	}
-	return usual
+	return columns, rows
 }
 
 // wrap breaks text that continues at a column into lines at spaces, and returns the column where it ends. A word that is longer than

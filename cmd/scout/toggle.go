@@ -65,7 +65,7 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) error {
 		return err
 	}
 	if d.final == nil {
-		return d.why
+		return d.ending(d.why)
 	}
 	return d.conclude(ctx, o.delivery)
 }
@@ -79,7 +79,7 @@ func (a *app) toggledOn(ctx context.Context, c *client.Client, toggled v1.Toggle
 		return err
 	}
 	if d.why != nil {
-		return d.why
+		return d.ending(d.why)
 	}
 	if o.json {
 		return cli.WriteJSON(a.Std.Out, toggled)

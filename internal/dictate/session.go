@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -242,15 +243,38 @@ func (s *session) happened(e recording.Event) {
 			s.ended(e.Manifest)
 		}
 	case recording.KindGap:
-		if g := e.Gap; g != nil {
-			start := uint64(g.Start)
-			s.out.add(event.Event{Type: event.Gap, StartFrame: &start, Frames: g.Frames, Reason: string(g.Reason)}, nil)
+		if e.Gap != nil {
+			s.gap(e.Gap)
 		}
+	case recording.KindCondition:
+		s.out.add(event.Event{Type: event.Trouble, Error: event.ProblemOf(troubleOf(e))}, nil)
 	case recording.KindDeviceLost:
-		s.flowing(false, scout.Errorf(scout.CodeDeviceLost, "the microphone is away: %s", e.Reason))
+		s.flowing(false, scout.Errorf(scout.CodeDeviceLost, "no sound arrives from the microphone: %s", strings.ReplaceAll(string(e.Reason), "_", " ")))
 	case recording.KindDeviceOpened, recording.KindDeviceChanged:
 		s.flowing(true, nil)
 	}
+}
+
+// troubleOf is why the disk does not take the recording, nil if it does.
+func troubleOf(e recording.Event) error {
+	if e.Condition == recording.ConditionOK {
+		return nil
+	}
+	code := scout.Code(e.Condition)
+	if !code.Known() {
+		code = scout.CodeWriteFailed
+	}
+	return scout.Errorf(code, "%s", recording.Trouble{Condition: e.Condition, Operation: e.Operation, For: e.For}.Text())
+}
+
+// gap tells what is missing in the recording.
+func (s *session) gap(g *scout.Gap) {
+	start := uint64(g.Start)
+	e := event.Event{Type: event.Gap, StartFrame: &start, Frames: g.Frames, Reason: string(g.Reason)}
+	if m, err := s.d.options.Recorder.Folder().Manifest(s.id); err == nil { // where not, the frames say it to whoever knows the rate
+		e.Start, e.End = event.Seconds(m.Format.Duration(start)), event.Seconds(m.Format.Duration(start+g.Frames))
+	}
+	s.out.add(e, nil)
 }
 
 // flowing tells whether sound arrives.

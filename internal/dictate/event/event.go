@@ -16,6 +16,7 @@ const (
 	Committed = "committed"
 	Gap       = "gap"
 	Behind    = "behind"
+	Trouble   = "trouble"
 	Final     = "final"
 	Revised   = "revised"
 	Level     = "level"
