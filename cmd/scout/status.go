@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/controlgroup"
 	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/release"
@@ -93,6 +94,9 @@ func statusRows(s *v1.Status) [][]string {
 		engine += ": " + s.Engine.Reason
 	}
 	rows = append(rows, []string{"engine", engine})
+	if apart := apartText(s.Processes); apart != "" {
+		rows = append(rows, []string{"recorder process", apart})
+	}
 	if kept := retentionRow(s.Retention.AudioDays, s.Retention.TrashDays); kept != "" {
 		rows = append(rows, []string{"retention", kept})
 	}
@@ -104,6 +108,29 @@ func statusRows(s *v1.Status) [][]string {
 		ends = fmt.Sprintf(", ends when idle for %s", inSeconds(s.Idle.AfterSeconds))
 	}
 	return append(rows, []string{"daemon", fmt.Sprintf("process %d, version %s, up %s%s", s.PID, s.Version, clock(inSeconds(s.UptimeSeconds)), ends)}, []string{"data", s.DataDir})
+}
+
+// apartText tells whether the recorder could be ended together with the daemon; empty while none runs.
+func apartText(processes []v1.Process) string {
+	for i := range processes {
+		p := &processes[i]
+		if p.OwnSession == nil {
+			continue
+		}
+		session, group := "in a session of its own", ", in a control group of its own"
+		if !*p.OwnSession {
+			session = "in the daemon's session"
+		}
+		switch controlgroup.Groups(p.ControlGroups) {
+		case controlgroup.SharedGroups:
+			group = ", in the daemon's control group: what ends all of it ends the recorder too"
+		case controlgroup.NoGroups:
+			group = ""
+		case controlgroup.OwnGroups:
+		}
+		return fmt.Sprintf("process %d, %s%s", p.PID, session, group)
+	}
+	return ""
 }
 
 // transcriptionsRow tells how many texts are owed and why they do not come; empty if there are none.

@@ -170,8 +170,8 @@ func (a *app) tellStopped(out *stopped) {
 		return
 	}
 	text := fmt.Sprintf("recorded %s", clock(inSeconds(r.Seconds)))
-	if r.Gaps > 0 {
-		text += ", " + spelling.Count(r.Gaps, "gap")
+	if len(r.Gaps) > 0 {
+		text += ", " + spelling.Count(len(r.Gaps), "gap")
 	}
 	a.Notef("%s\n", text)
 }

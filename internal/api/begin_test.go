@@ -152,12 +152,19 @@ func TestMessagesNameNoFolder(t *testing.T) {
 		err  error
 		want string
 	}{
-		"a file":                  {scout.Errorf(scout.CodeReadFailed, "open database %s: it is damaged", filepath.Join(s.dir, "scout.db")), "open database scout.db: it is damaged"},
-		"a file at the end":       {scout.Errorf(scout.CodeReadFailed, "cannot read /home/ann/.local/share/scout/x.json"), "cannot read x.json"},
-		"quoted and in brackets":  {scout.Errorf(scout.CodeReadFailed, `"/var/lib/scout/a.wav" is not (/var/lib/scout/b.wav)`), `"a.wav" is not (b.wav)`},
-		"no file":                 {scout.Errorf(scout.CodeReadFailed, "44 of 1/2 and/or 3"), "44 of 1/2 and/or 3"},
-		"a path of the interface": {scout.Errorf(scout.CodeReadFailed, "ask /api/v1/transcripts first"), "ask /api/v1/transcripts first"},
-		"an address":              {scout.Errorf(scout.CodeReadFailed, "https://example.com/a/b did not answer"), "https://example.com/a/b did not answer"},
+		"a file":                      {scout.Errorf(scout.CodeReadFailed, "open database %s: it is damaged", filepath.Join(s.dir, "scout.db")), "open database scout.db: it is damaged"},
+		"a file at the end":           {scout.Errorf(scout.CodeReadFailed, "cannot read /home/ann/.local/share/scout/x.json"), "cannot read x.json"},
+		"quoted and in brackets":      {scout.Errorf(scout.CodeReadFailed, `"/var/lib/scout/a.wav" is not (/var/lib/scout/b.wav)`), `"a.wav" is not (b.wav)`},
+		"no file":                     {scout.Errorf(scout.CodeReadFailed, "44 of 1/2 and/or 3"), "44 of 1/2 and/or 3"},
+		"a path of the interface":     {scout.Errorf(scout.CodeReadFailed, "ask /api/v1/transcripts first"), "ask /api/v1/transcripts first"},
+		"folders with spaces":         {scout.Errorf(scout.CodeReadFailed, "open database /home/ann b/my scout data/scout.db: it is damaged"), "open database scout.db: it is damaged"},
+		"a name with a space":         {scout.Errorf(scout.CodeReadFailed, "cannot read /home/ann b/my data"), "cannot read my data"},
+		"two paths":                   {scout.Errorf(scout.CodeReadFailed, "move /home/a b/x.wav to /mnt/c d/y.wav: no space"), "move x.wav to y.wav: no space"},
+		"two paths in a list":         {scout.Errorf(scout.CodeReadFailed, "/a b/c.wav, /d e/f.wav and more"), "c.wav, f.wav and more"},
+		"signs in folders":            {scout.Errorf(scout.CodeReadFailed, "read /home/ann's files (1)/a:b/x.db: gone"), "read x.db: gone"},
+		"quoted, with spaces":         {scout.Errorf(scout.CodeReadFailed, `there is no "/home/ann, b: c/my file.wav" (process 7)`), `there is no "my file.wav" (process 7)`},
+		"a folder, and what is wrong": {scout.Errorf(scout.CodeReadFailed, "folder /home/ann b/recordings is in use (process 4711)"), "folder recordings is in use (process 4711)"},
+		"an address":                  {scout.Errorf(scout.CodeReadFailed, "https://example.com/a/b did not answer"), "https://example.com/a/b did not answer"},
 	} {
 		s.recorder.mu.Lock()
 		s.recorder.fail = c.err

@@ -45,12 +45,13 @@ func exemplary(s *served) {
 	s.services.ChangeSettings = func(_ context.Context, _ map[string]any, check func(v1.Settings) error) (v1.Settings, error) {
 		return settings, check(settings)
 	}
+	s.services.Live = &dictations{recorder: s.recorder, store: s.store}
 	at := time.Date(2026, 11, 28, 22, 0, 0, 0, time.UTC)
 	s.services.Health = func(context.Context, bool) health.Report {
 		return health.Report{Status: health.Healthy, Version: "0.5.0", Components: []health.Component{{Name: "store", Status: health.Healthy, Critical: true, LastCheck: at}}}
 	}
 	s.services.Status = func(context.Context) v1.Status {
-		return v1.Status{PID: 4711, StartedAt: v1.Time{Time: at}, Processes: []v1.Process{{Name: "scout", PID: 4711, RSSBytes: 1}}, Engine: v1.EngineStatus{State: "unloaded"}}
+		return v1.Status{PID: 4711, StartedAt: v1.Time{Time: at}, Processes: []v1.Process{{Name: "scout", PID: 4711, RSSBytes: 1, CPUPercent: new(float64)}}, Engine: v1.EngineStatus{State: "unloaded"}}
 	}
 	s.services.Devices = func(context.Context) (string, []sound.Device, error) {
 		return "pulseaudio", []sound.Device{{ID: "mic", Name: "Built-in microphone", Default: true, Formats: []sound.Format{{SampleRateHz: 48000, Channels: 2, Sample: "s16"}}}}, nil
@@ -63,6 +64,13 @@ func exemplary(s *served) {
 // prepare makes what the example of an operation needs: a recording with a text, and what happened to them.
 func (s *served) prepare(id string) {
 	s.t.Helper()
+	if strings.Contains(id, "-live-id-") { // it is recorded
+		s.do("POST", "/api/v1/recorder/start", `{"id":"`+string(exampleID)+`"}`)
+		return
+	}
+	if id == "post-recorder-toggle" {
+		return
+	}
 	s.record(exampleID)
 	s.do("POST", "/api/v1/transcripts", `{"recording":"`+string(exampleID)+`",`+keptTranscript())
 	for operation, request := range map[string][2]string{

@@ -33,9 +33,10 @@ const (
 	exampleText = `{"id":"20261128T215900123Z-7f3a9c2e41d0","version":1,"kind":"first","created_at":"2026-11-28T22:00:00.000Z",
  "model":"moonshine-tiny-en","language":"en","duration":4.5,"text":"Good morning, Zoë. The budget is 40 euros.",
  "segments":[{"start":0,"end":2.25,"text":"Good morning, Zoë."},{"start":2.5,"end":4.5,"text":"The budget is 40 euros."}]}`
-	exampleDone = `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"finished","started_at":"2026-11-28T21:59:00.123Z",
- "ended_at":"2026-11-28T21:59:00.373Z","end_reason":"stopped","duration_seconds":0.25,"frames":4000,"lost_frames":0,"gaps":0}`
-	exampleHealth = `{"status":"Healthy","reasons":[],"uptime_seconds":12.5,"version":"0.5.0","components":[
+	exampleDone = `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"finished","source":"microphone","device":{"id":"mic","name":"Built-in microphone"},
+ "started_at":"2026-11-28T21:59:00.123Z","ended_at":"2026-11-28T21:59:00.373Z","duration_seconds":0.25,"lost_frames":0,"size_bytes":8144,
+ "audio":"present","media_type":"audio/wav","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"frames":4000,"end_reason":"stopped","transcript":{"state":"none"}}`
+	exampleHealth = `{"status":"Healthy","reasons":[],"uptime_seconds":12.5,"version":"0.5.0","degradation":{"level":0,"name":"high"},"components":[
  {"name":"store","status":"Healthy","critical":true,"last_check":"2026-11-28T22:00:00.000Z"}]}`
 	exampleSettings = `{"file":"/home/ann/.config/scout/settings.toml","values":{"record":{"rate":48000},"log":{"level":""}},
  "origin":{"record.rate":"file","log.level":"default"},"from":{"record.rate":"/home/ann/.config/scout/settings.toml:2"},"restart_required":[]}`
@@ -48,7 +49,8 @@ func examples() map[string]example {
 		"get-version": {status: 200, answer: `{"version":"0.5.0","api":1}`},
 		"get-status": {status: 200, answer: `{"pid":4711,"version":"0.5.0","started_at":"2026-11-28T22:00:00.000Z",
  "uptime_seconds":12.5,"ready":true,"data_dir":"/home/ann/.local/share/scout","recordings_dir":"/home/ann/.local/share/scout/recordings","models_dir":"/home/ann/.local/share/scout/models",
- "processes":[{"name":"scout","pid":4711,"rss_bytes":37687296}],"engine":{"state":"unloaded","starts":0},"transcriptions":{"count":0,"failed":0,"data":[]},
+ "processes":[{"name":"scout","pid":4711,"rss_bytes":37687296,"cpu_percent":0.3}],"degradation":{"level":0,"name":"high"},
+ "limits":{"processors":8,"body_bytes":1048576,"header_bytes":32768,"connections":512,"streams":256},"sessions":{"live":0,"realtime":0,"wyoming":0},"engine":{"state":"unloaded","starts":0},"transcriptions":{"count":0,"failed":0,"data":[]},
  "recorder":{"state":"idle"},"retention":{"audio_days":30,"trash_days":30},"connections":1,"streams":0}`},
 		"get-health":          {status: 200, answer: exampleHealth},
 		"post-health-check":   {status: 200, answer: exampleHealth},
@@ -63,10 +65,16 @@ func examples() map[string]example {
  "formats":[{"sample_rate":48000,"channels":2,"sample_format":"s16"}]}]}`},
 		"get-backup":   {status: 200, answer: "SQLite format 3"},
 		"get-recorder": {status: 200, answer: `{"state":"idle","disk":{"free_bytes":1073741824,"left_seconds":3600,"low":false}}`},
-		"post-recorder-start": {body: `{"device":"Built-in","title":"Monday","tags":["work"],"labels":{"room":"4"}}`, status: 201, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","already":false,
- "started_at":"2026-11-28T21:59:00.123Z","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"device":{"id":"mic","name":"Built-in microphone"},"waited_seconds":0.12,"left_seconds":3600,"path":"/home/ann/.local/share/scout/recordings/20261128T215900123Z-7f3a9c2e41d0.wav"}`},
+		"post-recorder-start": {body: `{"device":"Built-in","title":"Monday","tags":["work"],"labels":{"room":"4"}}`, status: 201, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","already":false,"state":"recording","source":"microphone","title":"Monday","tags":["work"],"labels":{"room":"4"},
+ "started_at":"2026-11-28T21:59:00.123Z","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"device":{"id":"mic","name":"Built-in microphone"},"duration_seconds":0,"lost_frames":0,"size_bytes":64,
+ "audio":"present","media_type":"audio/wav","transcript":{"state":"none"},"waited_seconds":0.12,"left_seconds":3600,"path":"/home/ann/.local/share/scout/recordings/20261128T215900123Z-7f3a9c2e41d0.wav"}`},
 		"post-recorder-stop":         {status: 200, answer: `{"recording":` + exampleDone + `,"already":true}`},
 		"post-recorder-cancel":       {status: 200, answer: `{"recording":` + exampleDone + `,"already":false}`},
+		"post-recorder-toggle":       {body: `{"device":"Built-in","title":"Note","tags":["idea"]}`, status: 202, answer: `{"state":"starting","id":"20261128T215900123Z-7f3a9c2e41d0"}`},
+		"post-live-check":            {body: `{"language":"en"}`, status: 200, answer: `{"ready":true}`},
+		"post-live-id-cancel":        {status: 200, answer: `{"recording":` + exampleDone + `,"already":false}`},
+		"post-live-id-inserted":      {body: `{"method":"paste","proved":true}`, status: 200, answer: `{"method":"paste","proved":true}`},
+		"get-live-id-events":         {query: "after=0", status: 200, answer: ": ok\n\nid: 1\nevent: state\ndata: {\"seq\":1,\"type\":\"state\",\"state\":\"listening\"}\n"},
 		"get-recorder-level":         {status: 200, answer: `{"at":"2026-11-28T22:00:00.000Z","device":"mic","rms":0.1,"peak":0.5,"rms_dbfs":-20,"peak_dbfs":-6}`},
 		"get-recorder-level-stream":  {query: "hz=10", status: 200, answer: ": ok\n\nevent: level\ndata: {\"at\":\"2026-11-28T22:00:00.000Z\",\"device\":\"mic\",\"rms\":0.1,\"peak\":0.5,\"rms_dbfs\":-20,\"peak_dbfs\":-6}\n"},
 		"get-events":                 {query: "after=0&topics=recording", status: 200, answer: ": ok\n\nid: 1\nevent: recording.finished\ndata: {\"id\":1,\"type\":\"recording.finished\",\"at\":\"2026-11-28T22:00:00.000Z\",\"data\":{\"recording\":\"20261128T215900123Z-7f3a9c2e41d0\"}}\n"},
@@ -89,7 +97,7 @@ func examples() map[string]example {
 		"get-transcripts-id":                           {status: 200, answer: exampleText},
 		"patch-transcripts-id":                         {body: `{"edits":[{"segment":1,"text":"The budget is 50 euros."}]}`, status: 200, answer: exampleText},
 		"delete-transcripts-id":                        {status: 200, answer: exampleDeleted},
-		"post-transcripts-id-restore":                  {status: 200, answer: exampleSummary},
+		"post-transcripts-id-restore":                  {status: 200, answer: exampleText},
 		"get-transcripts-id-versions":                  {status: 200, answer: `{"data":[{"version":1,"kind":"first","model":"moonshine-tiny-en","created_at":"2026-11-28T22:00:00.000Z","words":8,"current":true}]}`},
 		"post-transcripts-id-versions-version-restore": {status: 200, answer: exampleText},
 	}

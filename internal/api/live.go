@@ -20,7 +20,7 @@ import (
 type Dictations interface {
 	Check(ctx context.Context, request dictate.Request) error
 	Start(ctx context.Context, order recording.Order, request dictate.Request, begins func(recording.ID)) (recording.Started, error)
-	Toggle(ctx context.Context, order recording.Order, request dictate.Request, begins func(recording.ID)) (dictate.Toggled, error)
+	Toggle(ctx context.Context, order recording.Order, request dictate.Request, watch dictate.Watch) (dictate.Toggled, error)
 	Stopping(id recording.ID, noText bool)
 	Stop(ctx context.Context, id recording.ID) (record.Stopped, error)
 	Cancel(ctx context.Context, id recording.ID) (record.Stopped, error)
@@ -67,7 +67,7 @@ func (s *Server) registerLive(api huma.API) {
 		if stopped.Manifest.ID == "" && err != nil {
 			return nil, err
 		}
-		return answer(v1.Stopped{Recording: s.done(stopped.Manifest), Already: stopped.Already}), nil
+		return answer(v1.Stopped{Recording: s.whole(ctx, &stopped.Manifest), Already: stopped.Already}), nil
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/live/{id}/inserted", summary: "Say how a text was delivered",
@@ -93,29 +93,6 @@ func (s *Server) registerLive(api huma.API) {
 type insertedInput struct {
 	ByID
 	Body v1.Inserted
-}
-
-func (s *Server) toggle(ctx context.Context, in *optional[v1.Start]) (*body[v1.Toggled], error) {
-	var request v1.Start
-	if in.Body != nil {
-		request = *in.Body
-	}
-	order, err := s.order(request)
-	if err != nil {
-		return nil, err
-	}
-	text, err := s.promiseFor(ctx, orElse(request.Transcribe, true), request.TextOptions)
-	if scout.CodeOf(err) == scout.CodeModelLanguage || scout.CodeOf(err) == scout.CodeModelNotInstalled {
-		text.wanted, err = false, nil // the events say so; the recording is made
-	}
-	if err != nil {
-		return nil, err
-	}
-	toggled, err := s.services.Live.Toggle(ctx, order, liveRequest(&request), text.make)
-	if err != nil {
-		return nil, err
-	}
-	return answer(v1.Toggled{State: toggled.State, ID: string(toggled.ID)}), nil
 }
 
 // live sends the events of one dictation.

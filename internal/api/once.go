@@ -34,10 +34,11 @@ const maxKeyBytes = 255
 
 // keyed is a request with an Idempotency-Key that is being carried out.
 type keyed struct {
-	key, request string // as the store has them
-	stored       bool   // the answer is in the store
-	begun        string // the recording that the request is about, if it was sent before and the process ended meanwhile
-	about        string // the recording that the answer is about, where it is known
+	key, request string          // as the store has them
+	stored       bool            // the answer is in the store
+	begun        string          // the recording that the request is about, if it was sent before and the process ended meanwhile
+	intended     json.RawMessage // what it was going to do with that recording, as the request noted it
+	about        string          // the recording that the answer is about, where it is known
 }
 
 // noteRecording says which recording the answer to this request is about, so that a purge of the recording takes the answer along.
@@ -61,13 +62,28 @@ func begunWith(ctx context.Context) recording.ID {
 // intend stores which recording a request with a key is about, before anything happens to that recording. If the process
 // ends before the answer is stored, the same request goes on with the same recording. An empty id says that nothing
 // happened.
-func (s *Server) intend(ctx context.Context, id recording.ID) {
+func (s *Server) intend(ctx context.Context, id recording.ID) { s.intendTo(ctx, id, nil) }
+
+// intendTo is intend with what is going to happen to the recording, which intended returns when the request is sent again.
+func (s *Server) intendTo(ctx context.Context, id recording.ID, what any) {
 	k, is := ctx.Value(keyedKey{}).(*keyed)
 	if !is || k.begun == string(id) {
 		return
 	}
-	k.begun = string(id)
-	s.putAnswer(ctx, k, store.Answer{Request: k.request, Recording: string(id), Header: map[string]string{}, Body: json.RawMessage("null")})
+	note, err := json.Marshal(what)
+	if err != nil {
+		note = json.RawMessage("null") // it is enough to know the recording
+	}
+	k.begun, k.intended = string(id), note
+	s.putAnswer(ctx, k, store.Answer{Request: k.request, Recording: string(id), Header: map[string]string{}, Body: note})
+}
+
+// intended is what the request was going to do when it was sent before.
+func intended(ctx context.Context) json.RawMessage {
+	if k, is := ctx.Value(keyedKey{}).(*keyed); is {
+		return k.intended
+	}
+	return nil
 }
 
 // putAnswer stores an answer, or that a request is being carried out.
@@ -144,7 +160,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, carryOut func(http
 		w.WriteHeader(earlier.Status)
 		_, _ = w.Write(earlier.Body) // the client may be gone
 	default:
-		k.begun = earlier.Recording
+		k.begun, k.intended = earlier.Recording, earlier.Body
 		copied := &copyingWriter{ResponseWriter: w}
 		carryOut(copied, r.WithContext(context.WithValue(r.Context(), keyedKey{}, k)))
 		s.keepAnswer(r.Context(), k, copied)

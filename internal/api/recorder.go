@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // seconds is a length as it travels: in seconds, to the millisecond.
@@ -64,7 +65,7 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 	if err != nil {
 		return nil, err
 	}
-	text, err := s.promiseFor(ctx, orElse(request.Transcribe, true), request.TextOptions)
+	text, err := s.promiseFor(ctx, orElse(request.Transcribe, true), &request.TextOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -74,20 +75,15 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 		return nil, err
 	}
 	out := &startedOutput{Status: http.StatusCreated, Body: v1.Started{
-		ID: string(started.ID), Already: started.Already, StartedAt: v1.Time{Time: started.StartedAt}, Format: formatOf(started.Format),
-		Device: deviceOf(started.Device), WaitedSeconds: seconds(started.Waited), LeftSeconds: seconds(started.Left),
-		Path: s.services.Recorder.Folder().AudioPath(started.ID), Transcription: s.owed(started.ID), Warning: text.warning(),
+		Already: started.Already, WaitedSeconds: seconds(started.Waited), LeftSeconds: seconds(started.Left), Transcription: s.owed(started.ID), Warning: text.warning(),
 	}}
 	if started.Already {
 		out.Status = http.StatusOK
-		return out, nil
-	}
-	if err := s.describe(ctx, started.ID, said); err != nil && out.Body.Warning == nil {
+	} else if err := s.describe(ctx, started.ID, said); err != nil && out.Body.Warning == nil {
 		out.Body.Warning = s.warningOf(err)
 	}
-	if s.services.Started != nil {
-		s.services.Started(ctx, started.ID, request)
-	}
+	noteRecording(ctx, string(started.ID))
+	out.Body.RecordingInfo = s.begun(ctx, &started)
 	return out, nil
 }
 
@@ -168,7 +164,7 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 	if s.services.Live != nil {      // first of all: what is said from now on is not meant
 		s.services.Live.Stopping(recording.ID(request.ID), !orElse(request.Transcribe, true))
 	}
-	text, err := s.promiseFor(ctx, orElse(request.Transcribe, false), request.TextOptions)
+	text, err := s.promiseFor(ctx, orElse(request.Transcribe, false), &request.TextOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -203,16 +199,13 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 
 func (s *Server) stopped(ctx context.Context, stopped record.Stopped, failed error) v1.Stopped {
 	noteRecording(ctx, string(stopped.Manifest.ID))
-	out := v1.Stopped{Recording: s.done(stopped.Manifest), Already: stopped.Already}
+	out := v1.Stopped{Recording: s.whole(ctx, &stopped.Manifest), Already: stopped.Already}
 	if failed == nil {
 		failed = stopped.Manifest.EndReason.Err()
 	}
 	if failed != nil {
 		out.Warning = s.warningOf(failed)
 		_ = s.options.Failures.Count(failed) // it returns its argument
-	}
-	if !stopped.Already && s.services.Stopped != nil {
-		s.services.Stopped(context.WithoutCancel(ctx), stopped.Manifest)
 	}
 	return out
 }
@@ -221,7 +214,7 @@ func (s *Server) cancel(ctx context.Context, _ *none) (*body[v1.Stopped], error)
 	ctx = context.WithoutCancel(ctx)
 	id := begunWith(ctx)
 	if m, found := s.inTrash(id); found {
-		return answer(v1.Stopped{Recording: s.done(m)}), nil // the same request was sent before
+		return answer(v1.Stopped{Recording: s.whole(ctx, &m)}), nil // the same request was sent before
 	}
 	if status, err := s.services.Recorder.Status(ctx); id == "" && err == nil && status.Recording != nil {
 		id = status.Recording.ID
@@ -242,7 +235,7 @@ func (s *Server) cancel(ctx context.Context, _ *none) (*body[v1.Stopped], error)
 	}
 	_ = s.services.History.See(ctx, string(stopped.Manifest.ID)) // if it fails, the next reconciliation sees it
 	noteRecording(ctx, string(stopped.Manifest.ID))
-	return answer(v1.Stopped{Recording: s.done(stopped.Manifest)}), nil
+	return answer(v1.Stopped{Recording: s.whole(ctx, &stopped.Manifest)}), nil
 }
 
 // recorder is how the recorder is, also where it cannot be asked.
@@ -265,27 +258,51 @@ func (s *Server) recorder(ctx context.Context) v1.Recorder {
 		out.Recording = &v1.Recording{
 			ID: string(r.ID), StartedAt: v1.Time{Time: r.StartedAt}, Seconds: seconds(r.Format.Duration(r.Captured)), Format: formatOf(r.Format),
 			CapturedFrames: r.Captured, WrittenFrames: r.Written, SyncedFrames: r.Synced, WaitingFrames: r.Waiting, LostFrames: r.Lost, Gaps: r.Gaps,
-			Condition: string(r.Condition), Path: r.Path,
+			Condition: string(r.Condition), Path: r.Path, Live: s.opening(string(r.ID)),
 		}
 	} else if out.State == "recording" { // a warm microphone records nothing
 		out.State = "idle"
 	}
 	if m := status.Last; m != nil {
-		done := s.done(*m)
-		out.Last = &done
+		last := s.whole(ctx, m)
+		out.Last = &last
 	}
 	return out
 }
 
-func (s *Server) done(m recording.Manifest) v1.RecordingDone {
-	path := m.Path
-	if path == "" || !filepath.IsAbs(path) {
-		path = s.services.Recorder.Folder().AudioPath(m.ID)
+// knownWithin bounds the look into the store for what is known of a recording besides its manifest: a start or a stop waits for it.
+const knownWithin = 500 * time.Millisecond
+
+// whole is a recording with all that is known of it. The manifest is enough if the store cannot be read.
+func (s *Server) whole(ctx context.Context, m *recording.Manifest) v1.RecordingInfo {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), knownWithin)
+	defer cancel()
+	r, err := s.services.History.Recording(ctx, string(m.ID))
+	if err != nil {
+		r = store.Recording{
+			ID: string(m.ID), Source: store.SourceMicrophone, State: string(m.State), StartedAt: m.StartedAt, EndedAt: m.EndedAt, Duration: m.Duration(),
+			LostFrames: m.LostFrames(), Audio: store.AudioPresent, Labels: m.Labels,
+		}
+		r.Manifest, _ = json.Marshal(m) // it was read from JSON
 	}
-	return v1.RecordingDone{
-		ID: string(m.ID), State: string(m.State), StartedAt: v1.Time{Time: m.StartedAt}, EndedAt: v1.TimeOf(m.EndedAt), EndReason: string(m.EndReason),
-		Seconds: seconds(m.Duration()), Frames: m.Frames, LostFrames: m.LostFrames(), Gaps: len(m.Gaps), Path: path,
+	return s.infoOf(&r)
+}
+
+// begun is a recording whose first frames are there. Its manifest may say less than the recorder did.
+func (s *Server) begun(ctx context.Context, started *recording.Started) v1.RecordingInfo {
+	m, err := s.services.Recorder.Folder().Manifest(started.ID)
+	if err != nil {
+		m = recording.Manifest{ID: started.ID, State: recording.StateRecording, StartedAt: started.StartedAt, Format: started.Format, Device: started.Device}
 	}
+	out := s.whole(ctx, &m)
+	if out.Device == nil || out.Device.String() == "" {
+		device := deviceOf(started.Device)
+		out.Device = &device
+	}
+	if format := formatOf(started.Format); out.Format == nil {
+		out.Format = &format
+	}
+	return out
 }
 
 func formatOf(f scout.Format) v1.Format {

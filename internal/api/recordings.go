@@ -104,6 +104,9 @@ func (s *Server) infoOf(r *store.Recording) v1.RecordingInfo {
 		if out.SHA256 != "" || r.Audio == store.AudioPresent {
 			out.MediaType = mediaWAV
 		}
+		if r.Audio == store.AudioPresent && r.DeletedAt.IsZero() {
+			out.Path = s.services.Recorder.Folder().AudioPath(recording.ID(r.ID))
+		}
 	}
 	if r.Transcript != nil {
 		out.TranscribedAt = v1.TimeOf(r.Transcript.CreatedAt)

@@ -29,9 +29,9 @@ func (s *Server) registerRetention(api huma.API) {
 	}, s.prune)
 	operation(api, about{
 		method: http.MethodDelete, path: "/transcripts/{id}", summary: "Delete a transcript",
-		description: "Moves the text to the trash and leaves the audio as it is. It can be restored until undo_until. With purge, the text goes for good: all versions, and every byte of it in Scout's files. " +
+		description: "Moves the text to the trash and leaves the audio as it is. It can be restored until undo_until. With purge, the text goes for good: all versions, and every byte of it in Scout's files, and the answer is 204. " +
 			"With purge and audio, the recording goes with everything that is known about it.",
-		errors: []scout.Code{scout.CodeNotFound, scout.CodeRecordingInUse, scout.CodeStoreLocked},
+		errors: []scout.Code{scout.CodeNotFound, scout.CodeRecordingInUse, scout.CodeStoreLocked}, also: []int{http.StatusNoContent},
 	}, s.deleteTranscript)
 }
 
@@ -72,7 +72,7 @@ func (s *Server) deleteTranscript(ctx context.Context, in *struct {
 	Purge bool `query:"purge" doc:"Remove it for good, without the trash"`
 	Audio bool `query:"audio" doc:"With purge: the whole recording, audio and all"`
 },
-) (*body[v1.Deleted], error) {
+) (*deletedOutput, error) {
 	if in.Audio && !in.Purge {
 		return nil, unprocessable("query.audio", "audio goes with purge")
 	}
@@ -82,13 +82,13 @@ func (s *Server) deleteTranscript(ctx context.Context, in *struct {
 	}
 	switch {
 	case in.Audio:
-		return answer(v1.Deleted{Purged: true}), s.services.Retention.Purge(ctx, key.Recording)
+		return &deletedOutput{Status: http.StatusNoContent}, s.services.Retention.Purge(ctx, key.Recording)
 	case in.Purge:
-		return answer(v1.Deleted{Purged: true}), s.services.Retention.PurgeText(ctx, key)
+		return &deletedOutput{Status: http.StatusNoContent}, s.services.Retention.PurgeText(ctx, key)
 	}
 	var deleted store.Summary
 	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.DeleteTranscript(key); return err }); err != nil {
 		return nil, err
 	}
-	return answer(v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt)}), nil
+	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt)}}, nil
 }

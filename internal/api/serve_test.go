@@ -177,6 +177,7 @@ type recorder struct {
 	starts int
 	fail   error
 	ends   bool // the daemon ends as soon as something has happened: no answer is stored
+	early  bool // and before anything happens
 }
 
 // happened ends the request where the daemon would end.
@@ -207,6 +208,9 @@ func (r *recorder) Start(_ context.Context, order recording.Order, begins func(r
 	defer r.mu.Unlock()
 	if r.fail != nil {
 		return recording.Started{}, r.fail
+	}
+	if r.early {
+		r.happened()
 	}
 	if r.writer != nil && (order.ID == "" || order.ID == r.begun.ID) {
 		again := r.begun
@@ -240,6 +244,9 @@ func (r *recorder) Start(_ context.Context, order recording.Order, begins func(r
 func (r *recorder) Stop(_ context.Context, id recording.ID) (record.Stopped, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.early {
+		r.happened()
+	}
 	switch {
 	case id != "" && (r.writer == nil || id != r.begun.ID):
 		m, err := r.folder.Manifest(id)

@@ -37,9 +37,6 @@ type Services struct {
 	Live Dictations
 	// Order is what is recorded where a request leaves things open.
 	Order func() recording.Order
-	// Started is told of a recording that a client began, with what it asked for besides; Stopped of one that a client ended.
-	Started func(ctx context.Context, id recording.ID, request v1.Start)
-	Stopped func(ctx context.Context, m recording.Manifest)
 	// History has the texts, what is known about recordings, and the journal of events.
 	History *history.History
 	// Backlog makes the texts that were promised for recordings; nil where none are made.

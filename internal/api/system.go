@@ -47,6 +47,7 @@ func (s *Server) registerSystem(api huma.API) {
 		status := s.services.Status(ctx)
 		status.Recorder, status.Transcriptions = s.recorder(ctx), s.allOwed()
 		status.Connections, status.Streams, status.Disk = s.Connections(), s.Streams(), status.Recorder.Disk
+		status.Limits.BodyBytes, status.Limits.HeaderBytes, status.Limits.Connections, status.Limits.Streams = maxBodyBytes, maxHeaderBytes, maxConnections, maxStreams
 		return answer(status), nil
 	})
 	operation(api, about{
@@ -147,7 +148,7 @@ func healthAnswer(r health.Report) *healthOutput {
 
 // HealthOf is a report as it travels.
 func HealthOf(r health.Report) v1.Health {
-	h := v1.Health{Status: string(r.Status), Reasons: append([]string{}, r.Reasons...), UptimeSeconds: seconds(r.Uptime), Version: r.Version, Components: make([]v1.Component, len(r.Components))}
+	h := v1.Health{Status: string(r.Status), Reasons: append([]string{}, r.Reasons...), UptimeSeconds: seconds(r.Uptime), Version: r.Version, Degradation: v1.FullQuality(nil), Components: make([]v1.Component, len(r.Components))}
 	for i, c := range r.Components {
 		h.Components[i] = v1.Component{
 			Name: c.Name, Status: string(c.Status), Reason: strings.TrimSpace(c.Reason), Critical: c.Critical, LastCheck: v1.TimeOf(c.LastCheck), Metadata: c.Metadata,

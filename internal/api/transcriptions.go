@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -68,14 +69,56 @@ type promised struct {
 	err    error        // why the promise is not on the disk
 }
 
-// promiseFor checks what a request asks for. A text that is not wanted is never made.
-func (s *Server) promiseFor(ctx context.Context, wanted bool, o v1.TextOptions) (*promised, error) {
+// promiseFor checks what a request asks for, and settles its language and its keywords. A text that is not wanted is never made.
+func (s *Server) promiseFor(ctx context.Context, wanted bool, o *v1.TextOptions) (*promised, error) {
 	p := &promised{server: s, ctx: context.WithoutCancel(ctx), wanted: wanted && s.services.Backlog != nil}
+	o.Keywords = append(o.Keywords, phrases(o.Prompt)...)
+	if len(o.Keywords) > maxKeywords {
+		return p, unprocessable("body.keywords", "%d keywords, with those of the prompt: at most %d", len(o.Keywords), maxKeywords)
+	}
+	s.settleLanguage(ctx, o)
 	p.order = backlog.Order{Model: o.Model, Language: o.Language, Effort: o.Effort, HotWords: o.Keywords}
 	if !p.wanted {
 		return p, nil
 	}
 	return p, s.services.Backlog.Acceptable(ctx, p.order)
+}
+
+// maxKeywords is how many a model takes.
+const maxKeywords = 1000
+
+// settleLanguage makes the first of several candidates that the model knows the language of a request. If it knows none, the
+// first one stays, and is refused as if it stood alone.
+func (s *Server) settleLanguage(ctx context.Context, o *v1.TextOptions) {
+	if len(o.Languages) == 0 {
+		return
+	}
+	candidates := o.Languages
+	if o.Language != "" {
+		candidates = append([]string{o.Language}, candidates...)
+	}
+	o.Language = candidates[0]
+	if s.services.Backlog == nil {
+		return
+	}
+	for _, language := range candidates {
+		if s.services.Backlog.Acceptable(ctx, backlog.Order{Model: o.Model, Language: language}) == nil {
+			o.Language = language
+			return
+		}
+	}
+}
+
+// phrases are those of a prompt that a model may prefer: of up to five words, between commas, semicolons or line ends.
+func phrases(prompt string) []string {
+	const most = 5
+	var found []string
+	for part := range strings.FieldsFuncSeq(prompt, func(r rune) bool { return strings.ContainsRune(",;\n\r", r) }) {
+		if words := strings.Fields(part); len(words) > 0 && len(words) <= most {
+			found = append(found, strings.Join(words, " "))
+		}
+	}
+	return found
 }
 
 // make promises the text.

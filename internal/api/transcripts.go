@@ -89,14 +89,21 @@ func (s *Server) registerTranscripts(api huma.API) {
 		method: http.MethodPost, path: "/transcripts/{id}/restore", summary: "Restore a deleted transcript",
 		description: "Takes the text out of the trash.",
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeGone},
-	}, func(ctx context.Context, in *ByID) (*body[v1.TranscriptSummary], error) {
+		body:        v1.Transcript{},
+	}, func(ctx context.Context, in *ByID) (*textOutput, error) {
 		key, err := s.key(ctx, in.ID)
 		if err != nil {
 			return nil, err
 		}
-		return change(ctx, s, key.Recording, func(tx store.Tx) (*body[v1.TranscriptSummary], error) {
-			restored, err := tx.RestoreTranscript(key)
-			return answer(summaryOf(&restored)), err
+		return change(ctx, s, key.Recording, func(tx store.Tx) (*textOutput, error) {
+			if _, err := tx.RestoreTranscript(key); err != nil {
+				return nil, err
+			}
+			restored, err := tx.Transcript(key, 0)
+			if err != nil {
+				return nil, err
+			}
+			return textOf(&restored, text.JSON)
 		})
 	})
 	operation(api, about{

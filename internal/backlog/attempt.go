@@ -260,6 +260,11 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 	in := transcribe.Input{Path: b.options.Folder.AudioPath(id)}
 	watch := transcribe.Watch{Progress: func(_ int, p speech.Progress) { b.progress(ctx, it, p, m.Duration()) }}
 	_, err = transcribe.New(b.options.Scope, b.options.Failures, r).One(ctx, 0, in, o, sink, watch)
+	if scout.CodeOf(err) == scout.CodeInvalidArgument && len(o.HotWords) > 0 && !sink.committed { // words that the model cannot prefer must not cost the text
+		b.log.Warn(eventWordsIgnored, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyError, scout.Plain(err)))
+		o.HotWords = nil
+		_, err = transcribe.New(b.options.Scope, b.options.Failures, r).One(ctx, 0, in, o, sink, watch)
+	}
 	if sink.committed { // what is missing in it is told by its warnings
 		if err != nil {
 			b.log.Warn(eventIncomplete, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))

@@ -26,6 +26,8 @@ const (
 	eventWithdrawn   = "transcription_withdrawn"
 	eventNotRead     = "promise_not_read"
 	eventNotWritten  = "promise_not_written"
+	// eventWordsIgnored is a text that was made without the words it should have preferred.
+	eventWordsIgnored = "keywords_ignored"
 	// eventNotRecovered is a folder of recordings whose unfinished ones could not be ended.
 	eventNotRecovered = "recordings_not_recovered"
 )

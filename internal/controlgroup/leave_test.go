@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +21,24 @@ import (
 // leavesVariable turns this program into one that leaves its groups, and says what became of it.
 const leavesVariable = "SCOUT_TEST_LEAVES_GROUPS"
 
+// apartVariable turns this program into one that prints how far the process with that number is from it, or its limit of memory.
+const apartVariable = "SCOUT_TEST_APART"
+
 func TestMain(m *testing.M) {
+	switch wanted := os.Getenv(apartVariable); wanted {
+	case "":
+	case "memory":
+		fmt.Print(controlgroup.MemoryLimit())
+		os.Exit(0)
+	default:
+		pid, _ := strconv.Atoi(wanted) // 0 is this process
+		a, err := controlgroup.Apart(pid)
+		if err != nil {
+			fmt.Print(err)
+		}
+		fmt.Print(a.Groups)
+		os.Exit(0)
+	}
 	if key := os.Getenv(leavesVariable); key != "" {
 		left := controlgroup.Leave(key)
 		for _, folder := range left.Into {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/controlgroup"
 	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
@@ -103,6 +105,7 @@ type daemon struct {
 	socket     string
 
 	components *components // what runs until the stop
+	processes  processes   // for status
 }
 
 // Run serves until ctx ends or, if the daemon was started on demand, until nothing has been open for a while. Both
@@ -317,6 +320,11 @@ func (d *daemon) startServer(context.Context) error {
 	if err != nil {
 		return err
 	}
+	for i := range checks {
+		if checks[i].Name == remote.CheckName {
+			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
+		}
+	}
 	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
@@ -373,7 +381,8 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 	status := v1.Status{
 		PID: os.Getpid(), Version: d.options.Version, StartedAt: v1.Time{Time: d.began}, UptimeSeconds: v1.Seconds(time.Since(d.began)),
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
-		Processes: []v1.Process{{Name: "scout", PID: os.Getpid(), RSSBytes: residentBytes()}},
+		Degradation: v1.FullQuality(v1.TimeOf(d.began)), Limits: v1.Limits{MemoryBytes: controlgroup.MemoryLimit(), Processors: runtime.GOMAXPROCS(0)},
+		Sessions: v1.Sessions{Live: d.dictations.Sessions()}, Processes: d.allProcesses(),
 	}
 	status.Reasons = d.notReady(ctx)
 	status.Ready = len(status.Reasons) == 0
@@ -382,9 +391,8 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 		status.RestartRequired = d.current.pending(saved)
 	}
 	status.Retention = v1.Retention{AudioDays: keep.AudioDays, TrashDays: keep.TrashDays}
-	engine, processes := d.engineStatus()
 	status.Latency = latencies(d.options.Gatherer)
-	status.Engine, status.Processes = engine, append(status.Processes, processes...)
+	status.Engine = d.engineStatus()
 	if after := d.activity.After(); after > 0 {
 		status.Idle = &v1.Idle{AfterSeconds: after.Seconds(), Open: d.activity.Open()}
 	}

@@ -60,23 +60,18 @@ func (d *daemon) startBacklog(context.Context) error {
 // backlogName is the folder of promised texts in the data folder.
 const backlogName = "backlog"
 
-// engineStatus returns the state of the model that was used last, and the processes of all models.
-func (d *daemon) engineStatus() (v1.EngineStatus, []v1.Process) {
-	status := v1.EngineStatus{State: "unloaded"}
-	var processes []v1.Process
-	for i, m := range d.engines.Open() {
-		if m.Running {
-			processes = append(processes, v1.Process{Name: "scout-engine", PID: m.PID, RSSBytes: m.ResidentBytes})
-		}
-		if i > 0 {
-			continue
-		}
-		status = v1.EngineStatus{State: m.Health.Metadata["state"], Model: m.ID, Breaker: m.Breaker, Starts: m.Starts, LastSuccess: v1.TimeOf(m.LastGood)}
-		if m.LastError != nil {
-			status.Reason = scout.Plain(m.LastError)
-		}
+// engineStatus returns the state of the model that was used last.
+func (d *daemon) engineStatus() v1.EngineStatus {
+	open := d.engines.Open()
+	if len(open) == 0 {
+		return v1.EngineStatus{State: "unloaded"}
 	}
-	return status, processes
+	m := &open[0]
+	status := v1.EngineStatus{State: m.Health.Metadata["state"], Model: m.ID, Breaker: m.Breaker, Starts: m.Starts, LastSuccess: v1.TimeOf(m.LastGood)}
+	if m.LastError != nil {
+		status.Reason = scout.Plain(m.LastError)
+	}
+	return status
 }
 
 // report runs the checks. If a person asks for the self-test, the default model decodes a known clip first, so that

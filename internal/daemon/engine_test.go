@@ -40,8 +40,8 @@ func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
 			t.Errorf("self-test %v: model %+v, want what to do", now, c)
 		}
 	}
-	if status, processes := d.engineStatus(); status.State != "unloaded" || len(processes) != 0 {
-		t.Errorf("status %+v, %+v", status, processes)
+	if status := d.engineStatus(); status.State != "unloaded" {
+		t.Errorf("status %+v", status)
 	}
 	if err := d.stopEngines(t.Context()); err != nil {
 		t.Error(err)

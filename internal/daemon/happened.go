@@ -2,9 +2,6 @@ package daemon
 
 import (
 	"log/slog"
-	"os"
-
-	"github.com/shirou/gopsutil/v4/process"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/history"
@@ -59,17 +56,4 @@ func (d *daemon) see(id string) {
 	if err := d.history.See(d.living, id); err != nil {
 		d.log.Warn(history.EventNotReconciled, slog.String(recording.KeyRecording, id), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
-}
-
-// residentBytes returns the memory of this process; 0 if the system does not report it.
-func residentBytes() uint64 {
-	p, err := process.NewProcess(int32(os.Getpid()))
-	if err != nil {
-		return 0
-	}
-	memory, err := p.MemoryInfo()
-	if err != nil {
-		return 0
-	}
-	return memory.RSS
 }

@@ -266,14 +266,21 @@ type Toggled struct {
 
 // Toggle begins a dictation, or stops the one that is recorded. It returns at once; what happens is told by events. Of two calls at
 // the same time one begins and the other stops. A recording that is no dictation is not touched: scout.CodeAlreadyRecording.
-func (d *Dictations) Toggle(ctx context.Context, order recording.Order, request Request, begins func(recording.ID)) (Toggled, error) {
+func (d *Dictations) Toggle(ctx context.Context, order recording.Order, request Request, watch Watch) (Toggled, error) {
+	decide := func(what Toggled) Toggled {
+		if watch.Decided != nil {
+			watch.Decided(what)
+		}
+		return what
+	}
 	d.toggling.Lock()
 	defer d.toggling.Unlock()
 	ctx = context.WithoutCancel(ctx)
 	if s := d.find(""); s != nil {
-		s.stop(time.Now())
+		s.stop(time.Now()) // first of all: what is said from now on is not meant
+		what := decide(Toggled{event.Stopping, s.id})
 		d.background(func() { _, _ = d.stopRecording(ctx, s) }) // events tell how it ended
-		return Toggled{event.Stopping, s.id}, nil
+		return what, nil
 	}
 	status, err := d.options.Recorder.Status(ctx)
 	if err != nil {
@@ -285,6 +292,7 @@ func (d *Dictations) Toggle(ctx context.Context, order recording.Order, request 
 	if order.ID == "" {
 		order.ID = recording.NewID(time.Now())
 	}
+	what := decide(Toggled{event.Starting, order.ID})
 	s, err := d.begin(ctx, order.ID, &request)
 	if err != nil {
 		return Toggled{}, err
@@ -292,17 +300,20 @@ func (d *Dictations) Toggle(ctx context.Context, order recording.Order, request 
 	starting, cancel := context.WithCancelCause(ctx)
 	s.starts(cancel)
 	d.background(func() {
-		started, err := d.options.Recorder.Start(starting, order, begins)
+		started, err := d.options.Recorder.Start(starting, order, watch.Begins)
 		if err != nil {
 			s.notRecorded(err)
 		} else {
 			s.recorded(&started)
+			if watch.Begun != nil {
+				watch.Begun(started.ID)
+			}
 		}
 		if starting.Err() != nil {
 			d.callOff(ctx, order.ID)
 		}
 	})
-	return Toggled{event.Starting, s.id}, nil
+	return what, nil
 }
 
 // calledOffWithin is how long a recorder may take to begin a recording whose start was called off.

@@ -259,7 +259,7 @@ func TestTogglesAtOnce(t *testing.T) {
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			toggled, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, nil)
+			toggled, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, dictate.Watch{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -284,7 +284,7 @@ func TestToggleBesideARecording(t *testing.T) {
 	if _, err := s.recorder.Start(t.Context(), recording.Order{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, nil); scout.CodeOf(err) != scout.CodeAlreadyRecording {
+	if _, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, dictate.Watch{}); scout.CodeOf(err) != scout.CodeAlreadyRecording {
 		t.Error(err)
 	}
 	if status, _ := s.recorder.Status(t.Context()); status.Recording == nil {
@@ -297,11 +297,11 @@ func TestAStartThatWasCalledOffRecordsNothing(t *testing.T) {
 	t.Parallel()
 	s := newStudio(t)
 	s.recorder.late = true
-	on, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, nil)
+	on, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, dictate.Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	off, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, nil)
+	off, err := s.Toggle(t.Context(), recording.Order{}, dictate.Request{}, dictate.Watch{})
 	if err != nil || off.ID != on.ID {
 		t.Fatal(off, err)
 	}

@@ -74,6 +74,22 @@ func (h *History) See(ctx context.Context, id string) error {
 	return err
 }
 
+// Recording returns a recording as it is on the disk at this moment, and what the store knows besides, unless the store
+// cannot be read.
+func (h *History) Recording(ctx context.Context, id string) (store.Recording, error) {
+	now, err := h.folder.Read(ctx, id)
+	if err != nil {
+		return now, err
+	}
+	known, err := h.store.Recording(ctx, id)
+	if err != nil {
+		return now, nil //nolint:nilerr // the recording exists without the store
+	}
+	known.State, known.Device, known.StartedAt, known.EndedAt, known.Duration = now.State, now.Device, now.StartedAt, now.EndedAt, now.Duration
+	known.LostFrames, known.Bytes, known.Audio, known.Manifest = now.LostFrames, now.Bytes, now.Audio, now.Manifest
+	return known, nil
+}
+
 // Text is a text that was made of something.
 type Text struct {
 	// Recording is the id of its recording; empty if the audio is in no folder of recordings.

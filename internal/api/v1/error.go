@@ -3,7 +3,6 @@ package v1
 import (
 	"errors"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/scout-speech/scout"
@@ -69,24 +68,6 @@ func ErrorOf(err error) (int, ErrorBody) {
 	}
 	e.Type = typeOf(status)
 	return status, ErrorBody{e}
-}
-
-// absolutePath is a path with folders, after a space, a quotation mark or a bracket.
-var absolutePath = regexp.MustCompile(`(^|[\s"'(=])((?:/[^/\s"'():,;]+)+/)([^/\s"'():,;]+)`)
-
-// withoutFolders replaces the paths of files in a message by their names: where they lie is the server's business. Paths
-// of this interface, and one that a client asked for, stay.
-func withoutFolders(code scout.Code, message string) string {
-	if code == scout.CodeUnknownURL {
-		return message
-	}
-	return absolutePath.ReplaceAllStringFunc(message, func(match string) string {
-		part := absolutePath.FindStringSubmatch(match)
-		if strings.HasPrefix(part[2], "/api/") || strings.HasPrefix(part[2], "/v1/") {
-			return match
-		}
-		return part[1] + part[3]
-	})
 }
 
 // paramOf is the name of what stands at a location, without the part of the request in which it stands.
@@ -166,7 +147,7 @@ var statuses = map[int][]scout.Code{
 		scout.CodeUnavailable, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout, scout.CodeEngineMissing, scout.CodeEngineClosed,
 		scout.CodeDecoderTimeout, scout.CodeNoDevice, scout.CodeDeviceUnavailable, scout.CodeDeviceTimeout, scout.CodeDevicePermission, scout.CodeDeviceLost,
 		scout.CodeSoundServer, scout.CodeRecordingLocked, scout.CodeRecorderUnreachable, scout.CodeRecorderStart, scout.CodeRecorderMissing,
-		scout.CodeRecorderProtocol, scout.CodeDiskStalled, scout.CodeOutOfMemory, scout.CodeOpenFiles, scout.CodeProcesses,
+		scout.CodeRecorderProtocol, scout.CodeDiskStalled, scout.CodeOutOfMemory, scout.CodeOpenFiles, scout.CodeProcesses, scout.CodeStoreLocked,
 	},
 	http.StatusGatewayTimeout:      {scout.CodeDeadlineExceeded},
 	http.StatusInsufficientStorage: {scout.CodeDiskFull, scout.CodeDiskLow},

@@ -11,7 +11,7 @@ type Recorder struct {
 	Outage    string         `json:"outage,omitempty" doc:"Why no frames come at this moment"`
 	Recording *Recording     `json:"recording,omitempty"`
 	Disk      *Disk          `json:"disk,omitempty"`
-	Last      *RecordingDone `json:"last,omitempty"`
+	Last      *RecordingInfo `json:"last,omitempty" doc:"The recording that ended last"`
 }
 
 // Level is how loud a device is. RMS and Peak are smoothed and linear, with full scale at 1.
@@ -67,22 +67,8 @@ type Recording struct {
 	LostFrames     uint64  `json:"lost_frames"`
 	Gaps           int     `json:"gaps"`
 	Condition      string  `json:"condition"`
-	Live           bool    `json:"live"`
+	Live           bool    `json:"live" doc:"Whether text is made while it is recorded"`
 	Path           string  `json:"path,omitempty"`
-}
-
-// RecordingDone is a recording that ended.
-type RecordingDone struct {
-	ID         string  `json:"id"`
-	State      string  `json:"state"`
-	StartedAt  Time    `json:"started_at" format:"date-time"`
-	EndedAt    *Time   `json:"ended_at,omitempty" format:"date-time"`
-	EndReason  string  `json:"end_reason,omitempty"`
-	Seconds    float64 `json:"duration_seconds"`
-	Frames     uint64  `json:"frames"`
-	LostFrames uint64  `json:"lost_frames"`
-	Gaps       int     `json:"gaps"`
-	Path       string  `json:"path,omitempty"`
 }
 
 // Start is the body of POST /recorder/start. What is left out is as the settings say.
@@ -104,16 +90,12 @@ type Start struct {
 	Environment map[string]string `json:"environment,omitempty" doc:"How the client finds its sound system: variables such as PULSE_SERVER"`
 }
 
-// Started is the answer to a Start: frames are flowing.
+// Started is the answer to a Start: the recording, whose frames are flowing.
 type Started struct {
-	ID            string     `json:"id"`
-	Already       bool       `json:"already" doc:"This recording was under way"`
-	StartedAt     Time       `json:"started_at" format:"date-time"`
-	Format        Format     `json:"format"`
-	Device        DeviceInfo `json:"device"`
-	WaitedSeconds float64    `json:"waited_seconds"`
-	LeftSeconds   float64    `json:"left_seconds"`
-	Path          string     `json:"path"`
+	RecordingInfo
+	Already       bool    `json:"already" doc:"This recording was under way"`
+	WaitedSeconds float64 `json:"waited_seconds"`
+	LeftSeconds   float64 `json:"left_seconds"`
 	// Transcription is the text that was promised; nil for none.
 	Transcription *Transcription `json:"transcription,omitempty"`
 	Warning       *Error         `json:"warning,omitempty" doc:"Why the promise of a text does not survive an end of the daemon, or why title and tags were not kept"`
@@ -129,7 +111,7 @@ type Stop struct {
 
 // Stopped is the answer to a Stop: the file is final.
 type Stopped struct {
-	Recording RecordingDone `json:"recording"`
+	Recording RecordingInfo `json:"recording"`
 	Already   bool          `json:"already" doc:"Nothing was under way: this is the last recording"`
 	Warning   *Error        `json:"warning,omitempty" doc:"What could not be finished as it should"`
 	// Transcription is the text that comes later, or that is there; nil for none.

@@ -13,6 +13,7 @@ type Health struct {
 	Reasons       []string    `json:"reasons"`
 	UptimeSeconds float64     `json:"uptime_seconds"`
 	Version       string      `json:"version"`
+	Degradation   Degradation `json:"degradation"`
 	Components    []Component `json:"components"`
 }
 
@@ -47,6 +48,9 @@ type Status struct {
 	Retention      Retention `json:"retention" doc:"How long things are kept"`
 	// RestartRequired are settings that wait for a restart.
 	RestartRequired []string           `json:"restart_required,omitempty" doc:"Settings whose saved value takes effect when the daemon is started again"`
+	Degradation     Degradation        `json:"degradation"`
+	Limits          Limits             `json:"limits"`
+	Sessions        Sessions           `json:"sessions"`
 	Disk            *Disk              `json:"disk,omitempty" doc:"The room for recordings"`
 	Latency         map[string]Latency `json:"latency,omitempty" doc:"How long things took since the daemon started, by the name of the metric without scout_ and _seconds"`
 	Connections     int                `json:"connections"`
@@ -71,6 +75,39 @@ type Process struct {
 	Name     string `json:"name"`
 	PID      int    `json:"pid"`
 	RSSBytes uint64 `json:"rss_bytes,omitempty"`
+	// CPUPercent is nil where it is not known yet.
+	CPUPercent *float64 `json:"cpu_percent,omitempty" doc:"Of one processor, since the last time somebody asked and at least for a second; of the whole life of the process at first"`
+	// ControlGroups and OwnSession are those of the recorder.
+	ControlGroups string `json:"control_groups,omitempty" enum:"own,shared,none" doc:"Of the recorder. own: what is done to the control groups of the daemon does not reach it; shared: it does; none: there is no group that could be ended"`
+	OwnSession    *bool  `json:"own_session,omitempty" doc:"Of the recorder: whether signals to the session and the process group of the daemon do not reach it"`
+}
+
+// Degradation says by how much Scout reduces its work, because the machine has not enough of something.
+type Degradation struct {
+	Level  int    `json:"level" minimum:"0" maximum:"4"`
+	Name   string `json:"name"`
+	Reason string `json:"reason,omitempty"`
+	Since  *Time  `json:"since,omitempty" format:"date-time"`
+}
+
+// FullQuality is the degradation of a Scout that reduces nothing.
+func FullQuality(since *Time) Degradation { return Degradation{Name: "high", Since: since} }
+
+// Limits are what a client, and what Scout itself, may use at most.
+type Limits struct {
+	MemoryBytes uint64 `json:"memory_bytes,omitempty" doc:"Of the control group that the daemon is in; absent where it has none"`
+	Processors  int    `json:"processors" doc:"How many may be used"`
+	BodyBytes   int    `json:"body_bytes" doc:"Of the body of a request"`
+	HeaderBytes int    `json:"header_bytes"`
+	Connections int    `json:"connections"`
+	Streams     int    `json:"streams"`
+}
+
+// Sessions are how many sessions of each kind are open.
+type Sessions struct {
+	Live     int `json:"live" doc:"Dictations"`
+	Realtime int `json:"realtime"`
+	Wyoming  int `json:"wyoming"`
 }
 
 // EngineStatus is the state of the model that was used last. A model is loaded by the first request that needs it.

@@ -74,9 +74,7 @@ type TextVersion struct {
 
 // Deleted is the answer to a DELETE.
 type Deleted struct {
-	UndoUntil *Time `json:"undo_until,omitempty" format:"date-time"`
-	// Purged is true where it went for good.
-	Purged bool `json:"purged,omitempty"`
+	UndoUntil *Time `json:"undo_until,omitempty" format:"date-time" doc:"Absent where the trash is kept for ever, and where nothing went to the trash"`
 }
 
 // Keep is the body of POST /transcripts: a text that a command made.
@@ -123,6 +121,7 @@ type RecordingInfo struct {
 	SizeBytes  int64   `json:"size_bytes"`
 	Audio      string  `json:"audio" enum:"present,removed"`
 	MediaType  string  `json:"media_type,omitempty"`
+	Path       string  `json:"path,omitempty" doc:"Of the audio, for programs on the same machine"`
 	Client     string  `json:"client,omitempty" doc:"Whoever the recording is from; absent for the owner"`
 	Manifest
 	Title      string            `json:"title,omitempty"`

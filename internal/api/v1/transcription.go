@@ -2,10 +2,12 @@ package v1
 
 // TextOptions say how a text is made. What is left out is as the settings say.
 type TextOptions struct {
-	Model    string   `json:"model,omitempty" maxLength:"200" doc:"An installed model"`
-	Language string   `json:"language,omitempty" maxLength:"100" doc:"A code such as en, a tag such as en-US, a name such as English, or auto"`
-	Effort   string   `json:"effort,omitempty" enum:"quick,normal,thorough"`
-	Keywords []string `json:"keywords,omitempty" maxItems:"1000" doc:"Words that the model should prefer"`
+	Model     string   `json:"model,omitempty" maxLength:"200" doc:"An installed model"`
+	Language  string   `json:"language,omitempty" maxLength:"100" doc:"A code such as en, a tag such as en-US, a name such as English, or auto"`
+	Languages []string `json:"languages,omitempty" maxItems:"100" doc:"Candidates after language: the first that the model knows is used"`
+	Effort    string   `json:"effort,omitempty" enum:"quick,normal,thorough"`
+	Keywords  []string `json:"keywords,omitempty" maxItems:"1000" doc:"Words that the model should prefer"`
+	Prompt    string   `json:"prompt,omitempty" maxLength:"65536" doc:"Phrases of up to five words between commas, semicolons or line ends count as keywords"`
 }
 
 // Transcription is the text that was promised for a recording.

@@ -19,10 +19,13 @@ const (
 	probeWithin = 900 * time.Millisecond
 )
 
+// CheckName is the name of the component that Check checks.
+const CheckName = "audio"
+
 // Check checks the recorder of the folder. It has no effect: it starts nothing, opens no device, creates no folder and
 // keeps no recorder alive. Without a recorder all is well, unless one died during a recording.
 func Check(dir string) health.Check {
-	return health.Check{Name: "audio", Critical: true, Probe: func(ctx context.Context) health.Result {
+	return health.Check{Name: CheckName, Critical: true, Probe: func(ctx context.Context) health.Result {
 		ctx, cancel := context.WithTimeout(ctx, probeWithin)
 		defer cancel()
 		client, err := Dial(ctx, dir, Options{Name: "health", Probe: true})
