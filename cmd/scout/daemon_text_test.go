@@ -3,11 +3,15 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -122,6 +126,67 @@ func TestScoutStopPrintsThePromisedText(t *testing.T) {
 				t.Errorf("%d versions after another stop, want 1", n)
 			}
 		})
+	}
+}
+
+// A text that is interrupted by the end of the daemon is not begun again: the next daemon goes on, and the words are those of an
+// undisturbed one.
+func TestAnInterruptedTextIsNotBegunAgain(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	clip, err := os.ReadFile("../../testdata/jfk.wav")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const times = 8
+	header := bytes.Index(clip, []byte("data")) + 8
+	long := slices.Clone(clip[:header])
+	for range times {
+		long = append(long, clip[header:]...)
+	}
+	binary.LittleEndian.PutUint32(long[4:], uint32(len(long)-8))             //nolint:gosec // a short file
+	binary.LittleEndian.PutUint32(long[header-4:], uint32(len(long)-header)) //nolint:gosec // as above
+	path := filepath.Join(t.TempDir(), "long.wav")
+	if err := os.WriteFile(path, long, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.must("start", "--transcribe", "--device", "file:"+path+"?speed=max")
+	undisturbed := h.must("stop", "--transcribe").out
+	if n := strings.Count(strings.ToLower(undisturbed), "ask not"); n != times {
+		t.Fatalf("%d times in %s", n, undisturbed)
+	}
+	log, err := os.ReadFile(h.status().LogFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	id := strings.TrimSpace(h.must("start", "--transcribe", "--device", "file:"+path+"?speed=max").out)
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) { // nothing announces what is saved
+		text := h.untilText("running")
+		if p := text.Progress; p != nil && p.DoneSeconds >= 40 && time.Since(began) > 1500*time.Millisecond { // it is saved every second
+			break
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("%+v", text)
+		}
+	}
+	holder, _ := h.holder()
+	kill(t, holder.PID, syscall.SIGKILL)
+	h.untilNoDaemon()
+	if again := h.must("stop", "--transcribe").out; again != undisturbed || h.versions(id) != 1 {
+		t.Errorf("%d versions, and the text is\n%s\nwant\n%s", h.versions(id), again, undisturbed)
+	}
+	whole, err := os.ReadFile(h.status().LogFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var from []string // in the order of the attempts
+	for _, found := range regexp.MustCompile(`transcription_begun.*from_ms["=:]+(\d+)`).FindAllStringSubmatch(string(whole[len(log):]), -1) {
+		from = append(from, found[1])
+	}
+	if len(from) != 2 || from[0] != "0" || len(from[1]) < 5 {
+		t.Errorf("the attempts began at %v ms, want the second one behind 10 s", from)
 	}
 }
 

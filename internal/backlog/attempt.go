@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/text"
 	"github.com/scout-speech/scout/internal/transcribe"
@@ -143,7 +144,7 @@ var errRecording = scout.Errorf(scout.CodeRecordingInUse, "the recording has not
 
 // settle records that the text is there.
 func (b *Backlog) settle(ctx context.Context, it *item, version int) {
-	err := b.remove(it.Recording)
+	err := errors.Join(b.remove(it.Recording), b.dropWork(ctx, it.Recording))
 	if err != nil { // the next process finds the text
 		b.log.Warn(eventNotWritten, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
@@ -246,7 +247,6 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 		return 0, err
 	}
 	defer release()
-	b.started(ctx, it)
 	o := transcribe.Options{Class: schedule.Interactive, HotWords: it.HotWords, Effort: b.options.Effort}
 	if o.Language, err = r.Language(it.Language); err != nil {
 		return 0, err
@@ -256,14 +256,37 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 			return 0, err
 		}
 	}
-	sink := &commit{history: b.options.History, text: history.Text{Recording: string(id), Client: it.Client, Once: it.once()}}
+	made := making{Model: r.Model.ID, Files: make(map[string]string), Effort: o.Effort, HotWords: o.HotWords}
+	for role, sum := range r.Model.SHA256 {
+		made.Files[string(role)] = sum
+	}
+	w, err := b.resume(ctx, id, made, &o)
+	if err != nil {
+		return 0, err
+	}
+	b.started(ctx, it, o.From)
+	sink := &commit{history: b.options.History, text: history.Text{
+		Recording: string(id), Client: it.Client, Once: it.once(),
+		Also: func(tx store.Tx, _ store.Key, _ store.Version) error {
+			return tx.EmptyStream(store.WorkStream(string(id)))
+		},
+	}}
 	in := transcribe.Input{Path: b.options.Folder.AudioPath(id)}
 	watch := transcribe.Watch{Progress: func(_ int, p speech.Progress) { b.progress(ctx, it, p, m.Duration()) }}
-	_, err = transcribe.New(b.options.Scope, b.options.Failures, r).One(ctx, 0, in, o, sink, watch)
-	if scout.CodeOf(err) == scout.CodeInvalidArgument && len(o.HotWords) > 0 && !sink.committed { // words that the model cannot prefer must not cost the text
+	t := transcribe.New(b.options.Scope, b.options.Failures, r)
+	_, err = t.One(ctx, 0, in, o, sink, watch)
+	refused := func() bool { return scout.CodeOf(err) == scout.CodeInvalidArgument && !sink.committed }
+	if o.From != nil && refused() { // what was kept is of no use
+		if err := w.drop(ctx); err != nil {
+			return 0, err
+		}
+		o.From = nil
+		_, err = t.One(ctx, 0, in, o, sink, watch)
+	}
+	if len(o.HotWords) > 0 && refused() { // words that the model cannot prefer must not cost the text
 		b.log.Warn(eventWordsIgnored, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyError, scout.Plain(err)))
 		o.HotWords = nil
-		_, err = transcribe.New(b.options.Scope, b.options.Failures, r).One(ctx, 0, in, o, sink, watch)
+		_, err = t.One(ctx, 0, in, o, sink, watch)
 	}
 	if sink.committed { // what is missing in it is told by its warnings
 		if err != nil {
@@ -274,14 +297,18 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 	return 0, err
 }
 
-// started tells that there is all that the text needs.
-func (b *Backlog) started(ctx context.Context, it *item) {
+// started tells that there is all that the text needs, and where it begins: from is nil for the beginning.
+func (b *Backlog) started(ctx context.Context, it *item, from *speech.Checkpoint) {
+	begins := time.Duration(0)
+	if from != nil {
+		begins = segment.Duration(from.Next.Start)
+	}
 	b.mu.Lock()
-	it.state, it.progress = Running, speech.Progress{}
+	it.state, it.progress = Running, speech.Progress{Done: begins}
 	b.tell(it)
 	b.mu.Unlock()
-	b.log.Info(eventBegun, slog.String(recording.KeyRecording, string(it.Recording)), slog.Int("attempt", it.attempts))
-	b.note(ctx, "transcription.started", it.Recording, nil)
+	b.log.Info(eventBegun, slog.String(recording.KeyRecording, string(it.Recording)), slog.Int("attempt", it.attempts), slog.Int64("from_ms", begins.Milliseconds()))
+	b.note(ctx, "transcription.started", it.Recording, map[string]any{"from_seconds": begins.Seconds()})
 }
 
 // progress tells how far an attempt is.

@@ -30,9 +30,11 @@ type Options struct {
 	Engines Lender
 	History *history.History
 	// Effort is that of promises that name none.
-	Effort   speech.Effort
-	Scope    observe.Scope
-	Failures *observe.Failures
+	Effort speech.Effort
+	// SavedEvery is how often a text in the making is saved; default 1 s.
+	SavedEvery time.Duration
+	Scope      observe.Scope
+	Failures   *observe.Failures
 	// Begin is called when a text is owed, and what it returns when it is not owed any more; nil for nobody.
 	Begin func() (end func())
 }
@@ -303,6 +305,7 @@ func (b *Backlog) forget(ctx context.Context, it *item, outcome string) error {
 	b.metrics.outcomes.WithLabelValues(outcome).Inc()
 	b.log.Info(eventWithdrawn, slog.String(recording.KeyRecording, string(it.Recording)), slog.String(observe.KeyReason, outcome))
 	b.note(ctx, "transcription.withdrawn", it.Recording, map[string]any{"reason": outcome})
+	_ = b.dropWork(ctx, it.Recording) // the next text of the recording removes it, and so does a purge
 	return b.remove(it.Recording)
 }
 

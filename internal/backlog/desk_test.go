@@ -1,10 +1,15 @@
 package backlog_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,13 +41,35 @@ func TestMain(m *testing.M) {
 type backend struct{ load wire.Load }
 
 func (b backend) Facts() wire.Hello {
-	return wire.Hello{ModelID: b.load.ModelID, MaxFrames: 1 << 20, Slots: 2}
+	return wire.Hello{ModelID: b.load.ModelID, MaxFrames: 1 << 20, Slots: 2, HotWords: true, WordTimes: true}
 }
 func (backend) Close() error { return nil }
-func (b backend) Transcribe(ctx context.Context, _ *wire.Request) (*wire.Result, error) {
+func (b backend) Transcribe(ctx context.Context, r *wire.Request) (*wire.Result, error) {
+	if strings.Contains(strings.Join(r.Options.HotWords, " "), "impossible") {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "a hot word is too long")
+	}
 	for ctx.Err() == nil {
-		do, err := os.ReadFile(filepath.Join(filepath.Dir(b.load.Files["tokens"]), "do"))
-		switch {
+		dir := filepath.Dir(b.load.Files["tokens"])
+		do, err := os.ReadFile(filepath.Join(dir, "do"))
+		var pieces int
+		switch counts, _ := fmt.Sscanf(string(do), "pieces %d", &pieces); {
+		case counts == 1: // tells what it heard, and after so many pieces it waits
+			heard, _ := os.ReadFile(filepath.Join(dir, "heard"))
+			if strings.Count(string(heard), "\n") >= pieces {
+				time.Sleep(time.Millisecond)
+				continue
+			}
+			word := fmt.Sprintf("w%d", secondOf(r.Samples[0]))
+			note, err := os.OpenFile(filepath.Join(dir, "heard"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			if err != nil {
+				return nil, err
+			}
+			_, err = note.WriteString(word + "\n") // by two at the same time
+			if err := errors.Join(err, note.Close()); err != nil {
+				return nil, err
+			}
+			start, end := float32(4000), float32(4400)
+			return &wire.Result{Text: word, Words: []wire.Word{{Text: word, StartMS: &start, EndMS: &end}}, Stop: wire.StopEnd}, nil
 		case err != nil:
 			return nil, err
 		case string(do) == "crash":
@@ -54,6 +81,13 @@ func (b backend) Transcribe(ctx context.Context, _ *wire.Request) (*wire.Result,
 		return &wire.Result{Text: string(do), Stop: wire.StopEnd}, nil
 	}
 	return nil, context.Cause(ctx)
+}
+
+// loudness of a second of long, as a step of its samples: what is heard tells where it is from.
+const loudness = 100
+
+func secondOf(sample float32) int {
+	return int(math.Round(math.Abs(float64(sample))*32768/loudness)) - 1
 }
 
 // desk is a data folder with recordings, a store and a model, and the processes that follow each other on it.
@@ -131,6 +165,36 @@ func (d *desk) finish(w *recording.Writer) {
 	if _, err := w.Finish(recording.End{Reason: recording.EndStopped}); err != nil {
 		d.Fatal(err)
 	}
+}
+
+// long makes a recording of so many seconds. Each is louder than the one before.
+func (d *desk) long(seconds int) recording.ID {
+	d.Helper()
+	w, err := d.folder.Create(recording.Settings{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}, StartedAt: time.Now()})
+	if err != nil {
+		d.Fatal(err)
+	}
+	for second := range seconds {
+		audio := make([]byte, 0, 32000)
+		for i := range 16000 {
+			audio = binary.LittleEndian.AppendUint16(audio, uint16(int16((second+1)*loudness*(1-2*(i%2))))) //nolint:gosec // the bits of a sample
+		}
+		if _, err := w.Write(audio); err != nil {
+			d.Fatal(err)
+		}
+	}
+	d.finish(w)
+	return w.ID()
+}
+
+// heard is how many pieces the model heard since it was installed.
+func (d *desk) heard() []string {
+	d.Helper()
+	text, err := os.ReadFile(filepath.Join(d.dir, "models", "a", "heard"))
+	if err != nil && !os.IsNotExist(err) {
+		d.Fatal(err)
+	}
+	return strings.Fields(string(text))
 }
 
 // record makes a recording.
@@ -254,6 +318,38 @@ func (d *desk) promised(ids ...recording.ID) {
 	for _, id := range ids {
 		if err := b.Promise(d.Context(), id, backlog.Order{}); err != nil {
 			d.Fatal(err)
+		}
+	}
+}
+
+// text is the whole text of a recording.
+func (d *desk) text(id recording.ID) string {
+	d.Helper()
+	t, err := d.store.Transcript(d.Context(), store.MainKey(string(id)), 0)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return t.Text()
+}
+
+// change changes the store.
+func (d *desk) change(change func(store.Tx) error) {
+	d.Helper()
+	if err := d.store.Update(d.Context(), change); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// wantNoByte looks for a text in the files of the database.
+func (d *desk) wantNoByte(text string) {
+	d.Helper()
+	files, err := filepath.Glob(filepath.Join(d.dir, sqlite.FileName+"*"))
+	if err != nil {
+		d.Fatal(err)
+	}
+	for _, file := range files {
+		if data, err := os.ReadFile(file); err != nil || bytes.Contains(data, []byte(text)) {
+			d.Errorf("%s holds %q (%v)", file, text, err)
 		}
 	}
 }

@@ -26,6 +26,8 @@ const (
 	eventWithdrawn   = "transcription_withdrawn"
 	eventNotRead     = "promise_not_read"
 	eventNotWritten  = "promise_not_written"
+	// eventNotSaved is a text in the making that could not be saved: after an end of the process more of it is made again.
+	eventNotSaved = "transcription_not_saved"
 	// eventWordsIgnored is a text that was made without the words it should have preferred.
 	eventWordsIgnored = "keywords_ignored"
 	// eventNotRecovered is a folder of recordings whose unfinished ones could not be ended.

@@ -25,6 +25,12 @@ func LiveRecording(stream string) string {
 	return recording
 }
 
+// WorkStream names the stream of what is known of a text that is being made, so that another process can go on with it. It is nobody's
+// but the maker's, and is emptied with the text.
+func WorkStream(recording string) string { return workPrefix + recording }
+
+const workPrefix = "work:"
+
 // Types of the events that the store writes. They are part of the public contract.
 const (
 	EventRecordingFinished  = "recording.finished"

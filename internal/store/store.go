@@ -105,6 +105,8 @@ type Tx interface {
 	PutAnswer(key string, answer Answer) error
 	// EndStream notes that a stream gets no further events; Append to it gives scout.CodeConflict.
 	EndStream(stream string) error
+	// EmptyStream removes the events and the checkpoint of a stream. Its numbers go on. One that is not known is no error.
+	EmptyStream(stream string) error
 }
 
 // Found is what PutRecording found in the store.

@@ -34,6 +34,10 @@ type Options struct {
 	File file.Options
 	// Split transcribes each channel separately: the segments of the text name their channel.
 	Split bool
+	// From is where an interrupted transcription of the same input continues, and Saved receives what the next one needs, after
+	// each piece: see speech.Options. Both are nil for none. They are not for Split.
+	From  *speech.Checkpoint
+	Saved func(speech.Checkpoint)
 }
 
 // Sink takes the texts of a run. Its methods are called from one goroutine at a time.
@@ -179,7 +183,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 	defer stop(nil)
 	transcript, err := t.speech.Transcribe(transcribing, reader, speech.Options{
 		Model: t.recognizer.Model.ID, Language: o.Language, Effort: o.Effort, Cut: o.Cut, Class: o.Class, Parallel: t.recognizer.Parallel,
-		Words: true, HotWords: o.HotWords,
+		Words: true, HotWords: o.HotWords, From: o.From, Saved: o.Saved,
 		Settled: func(s scout.Segment) {
 			doc.Transcript.Segments = append(doc.Transcript.Segments, s)
 			if err := sink.Settled(transcribing, i, doc); err != nil {

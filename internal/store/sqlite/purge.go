@@ -243,6 +243,9 @@ func (t *tx) purgeEvents(id string) error {
 	if err := t.exec("DELETE FROM answers WHERE recording = ?", id); err != nil {
 		return err
 	}
+	if err := t.EmptyStream(store.WorkStream(id)); err != nil {
+		return err
+	}
 	if err := t.exec("UPDATE streams SET checkpoint = NULL WHERE stream = ?", store.LiveStream(id)); err != nil {
 		return err
 	}

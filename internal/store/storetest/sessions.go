@@ -131,6 +131,39 @@ func sessions() map[string]func(*bench) {
 			}
 			b.replayed(store.LiveStream(ID(1)), 1, 2)
 		},
+		"a stream that is emptied": func(b *bench) {
+			b.add(Recording(1))
+			stream := store.WorkStream(ID(1))
+			b.update(func(tx store.Tx) error { return tx.EmptyStream(stream) }) // there is none
+			for round := range 2 {
+				from := 2*round + 1
+				b.say(stream, from, from+1)
+				b.update(func(tx store.Tx) error { return tx.SetCheckpoint(stream, []byte(`{"frame":100}`)) })
+				replay, err := b.Events(b.Context(), stream, 0, 10)
+				if err != nil || len(replay.Events) != 2 || int(replay.Events[0].Seq) != from { //nolint:gosec // a small number
+					b.Errorf("%+v, %v", replay, err)
+				}
+				b.live() // it is no session
+				b.update(func(tx store.Tx) error { return tx.EmptyStream(stream) })
+				if replay, err = b.Events(b.Context(), stream, 0, 10); err != nil || len(replay.Events) != 0 {
+					b.Errorf("%+v, %v", replay, err)
+				}
+				b.update(func(tx store.Tx) error {
+					state, err := tx.Stream(stream)
+					if state.Checkpoint != nil {
+						b.Errorf("%+v is left", state)
+					}
+					return err
+				})
+			}
+			b.say(stream, 5, 5)
+			if err := b.Purge(b.Context(), ID(1)); err != nil {
+				b.Fatal(err)
+			}
+			if replay, err := b.Events(b.Context(), stream, 0, 10); err != nil || len(replay.Events) != 0 {
+				b.Errorf("after a purge: %+v, %v", replay, err)
+			}
+		},
 		"a repeated commit writes once": func(b *bench) {
 			for i, committed := range []bool{false, true} {
 				database := &lossy{Store: b.Store, committed: committed}
