@@ -13,8 +13,6 @@ import (
 // app is shared by the commands.
 type app struct{ *cli.App }
 
-func newApp(std cli.Streams) *app { return &app{App: cli.New(programName, std)} }
-
 // recordingsDir returns the folder of recordings.
 func (a *app) recordingsDir() (string, error) { return a.Settings.RecordingsDir() }
 

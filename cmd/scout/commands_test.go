@@ -15,6 +15,8 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 )
 
+func newApp(std cli.Streams) *app { return &app{App: cli.New(programName, std)} }
+
 // everyCommand calls look with each command that users see. Every call has a tree of its own, because parsing changes it.
 func everyCommand(t *testing.T, look func(t *testing.T, cmd *cobra.Command)) {
 	t.Helper()

@@ -25,6 +25,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/storetest"
 	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
@@ -86,7 +87,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			return nil
 		},
 		Recorder: s.recorder, History: s.history,
-		Retention: retention.New(retention.Options{Store: st, Folder: folder, Keep: store.DefaultRetention, Scope: scope}),
+		Retention: retention.New(retention.Options{Store: st, Folder: folder, Keep: storetest.Month, Scope: scope}),
 		Order: func() recording.Order {
 			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}
 		},

@@ -142,7 +142,7 @@ func TestHelpersOfThePumpThatFail(t *testing.T) {
 					faults.set(c.goroutine, how)
 					p.writer.AddGap(gapAt(1000))
 					time.Sleep(6 * time.Second)
-					if got := p.Condition(); got != c.condition {
+					if got := p.Trouble().Condition; got != c.condition {
 						t.Errorf("condition %s, want %s", got, c.condition)
 					}
 					if p.writer.Frames() < speech.Frames(6*time.Second) {
@@ -150,7 +150,7 @@ func TestHelpersOfThePumpThatFail(t *testing.T) {
 					}
 					faults.set(c.goroutine, "")
 					time.Sleep(5 * time.Second)
-					if got := p.Condition(); got != recording.ConditionOK {
+					if got := p.Trouble().Condition; got != recording.ConditionOK {
 						t.Errorf("condition %s after that", got)
 					}
 					m, err := p.finish(t)

@@ -219,9 +219,6 @@ func (p *Pump) Retire() {
 	p.reader.Close()
 }
 
-// Condition returns the condition of writing.
-func (p *Pump) Condition() Condition { return p.Trouble().Condition }
-
 // Trouble returns the condition of writing and, if the disk does not answer, its operation and how long that has taken.
 func (p *Pump) Trouble() Trouble {
 	if operation, since := p.writer.Folder().Busy(); since > stalledAfter {

@@ -72,12 +72,12 @@ func TestNothingIsLostWhile(t *testing.T) {
 				time.Sleep(5 * time.Second)
 				c.fault(s.disk)
 				time.Sleep(c.lasts)
-				if got := s.pump.Condition(); got != c.want {
+				if got := s.pump.Trouble().Condition; got != c.want {
 					t.Errorf("condition %s during the fault, want %s", got, c.want)
 				}
 				c.ends(s.disk)
 				time.Sleep(time.Minute)
-				if got := s.pump.Condition(); got != recording.ConditionOK {
+				if got := s.pump.Trouble().Condition; got != recording.ConditionOK {
 					t.Errorf("condition %s after the fault", got)
 				}
 				m, err := s.end(t)

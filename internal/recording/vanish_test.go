@@ -238,7 +238,7 @@ func TestARecordingThatCannotBeSavedAgainGoesOn(t *testing.T) {
 		p.disk.Fill(1 << 30)
 		p.disk.Free()
 		time.Sleep(2 * time.Second)
-		if got := p.Condition(); got != recording.ConditionOK {
+		if got := p.Trouble().Condition; got != recording.ConditionOK {
 			t.Errorf("condition %s", got)
 		}
 		m, err := p.finish(t)
@@ -259,7 +259,7 @@ func TestAFolderThatCanNoLongerBeEntered(t *testing.T) {
 		p.disk.Deny(true)
 		p.writer.AddGap(gapAt(1000))
 		time.Sleep(5 * time.Second)
-		if got := p.Condition(); got != recording.ConditionNoManifest {
+		if got := p.Trouble().Condition; got != recording.ConditionNoManifest {
 			t.Errorf("condition %s", got)
 		}
 		if len(p.saved) != 1 || p.saved[0].Damage != recording.DamageUnreachable {

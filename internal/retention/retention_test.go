@@ -23,6 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/storetest"
 )
 
 const day = 24 * time.Hour
@@ -42,7 +43,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), keep: store.DefaultRetention(), registry: prom.NewRegistry()}
+	w := &world{T: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC), keep: storetest.Month(), registry: prom.NewRegistry()}
 	recordings := filepath.Join(w.dir, "recordings")
 	if err := os.Mkdir(recordings, 0o700); err != nil {
 		t.Fatal(err)
@@ -452,7 +453,7 @@ func TestRunSweepsSoonAndEveryHourAndSaysWhatFails(t *testing.T) {
 		st := &failing{err: scout.Errorf(scout.CodeDiskFull, "write to the database: the disk is full")}
 		registry := prom.NewRegistry()
 		s := retention.New(retention.Options{
-			Store: st, Keep: store.DefaultRetention, Scope: observe.NewScope(nil, registry, nil),
+			Store: st, Keep: storetest.Month, Scope: observe.NewScope(nil, registry, nil),
 		})
 		probe := func() health.Result { return s.HealthCheck().Probe(t.Context()) }
 		ctx, cancel := context.WithCancel(t.Context())

@@ -126,11 +126,6 @@ type Retention struct {
 	Trash time.Duration
 }
 
-// DefaultRetention removes the audio of dictations after 30 days and empties the trash after 30 days.
-func DefaultRetention() Retention {
-	return Retention{Audio: 30 * 24 * time.Hour, Trash: 30 * 24 * time.Hour}
-}
-
 // Due is what is past its time.
 type Due struct {
 	// Audio are recordings whose audio is to be removed, oldest first; then Tx.AudioGone.

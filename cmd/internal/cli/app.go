@@ -116,7 +116,8 @@ func (a *App) open(ctx context.Context) error {
 	}
 	levels := new(slog.LevelVar)
 	levels.Set(level)
-	tracer, shutdown, err := otlp.Open(ctx, a.Settings.Trace.Endpoint, release.Version())
+	logger := observe.NewLogger(out, format, levels)
+	tracer, shutdown, err := otlp.Open(ctx, observe.NewScope(logger, a.Registry, nil), a.Settings.Trace.Endpoint, release.Version())
 	if err != nil {
 		return Usage(err)
 	}
@@ -125,7 +126,7 @@ func (a *App) open(ctx context.Context) error {
 		defer cancel()
 		return shutdown(ctx)
 	})
-	a.Scope = observe.NewScope(observe.NewLogger(out, format, levels), a.Registry, tracer)
+	a.Scope = observe.NewScope(logger, a.Registry, tracer)
 	a.Failures = observe.NewFailures(a.Scope) // the same counters, now with a log
 	return nil
 }

@@ -16,26 +16,19 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // tracesPath is where an OTLP/HTTP receiver takes spans (OpenTelemetry Protocol specification,
 // "OTLP/HTTP Request").
 const tracesPath = "/v1/traces"
 
-// Option changes what Open returns.
-type Option func(*failureReporter)
-
-// ReportExportsTo logs spans that could not be sent to the scope, as EventTraceExportFailed. Without it they are
-// dropped silently: tracing never disturbs the program, and never writes to stderr.
-func ReportExportsTo(s observe.Scope) Option {
-	return func(r *failureReporter) { r.scope = s }
-}
-
 // Open returns a tracer that sends spans to an OTLP/HTTP endpoint such as http://localhost:4318 (or a full URL with
 // another path), and the function that flushes and ends it. With an empty endpoint tracing is off: the tracer does
 // nothing and costs nothing. An endpoint that is not an http or https URL gives scout.CodeConfigInvalid. An endpoint
-// that does not answer is not an error, since it may answer later.
-func Open(ctx context.Context, endpoint, version string, options ...Option) (trace.Tracer, func(context.Context) error, error) {
+// that does not answer is not an error, since it may answer later: the spans that it did not take are logged and counted
+// with the scope, and dropped.
+func Open(ctx context.Context, s observe.Scope, endpoint, version string) (trace.Tracer, func(context.Context) error, error) {
 	if endpoint == "" {
 		return observe.Scope{}.Tracer(), func(context.Context) error { return nil }, nil
 	}
@@ -47,10 +40,9 @@ func Open(ctx context.Context, endpoint, version string, options ...Option) (tra
 	if err != nil {
 		return nil, nil, scout.Errorf(scout.CodeConfigInvalid, "trace endpoint %q: %w", endpoint, err)
 	}
-	reporter := &failureReporter{SpanExporter: exporter}
-	for _, option := range options {
-		option(reporter)
-	}
+	reporter := &failureReporter{SpanExporter: exporter, scope: s, lost: observe.Register(s, metric.NewCounter(metric.Opts{
+		Name: "scout_trace_spans_lost_total", Help: "Spans of traces that could not be sent to their receiver.",
+	}))}
 	batches := sdktrace.NewBatchSpanProcessor(reporter)
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithSpanProcessor(batches),
@@ -90,11 +82,13 @@ func tracesURL(endpoint string) (string, error) {
 type failureReporter struct {
 	sdktrace.SpanExporter
 	scope observe.Scope
+	lost  *metric.Counter
 }
 
-// ExportSpans sends the spans; if that fails, it logs and drops them.
+// ExportSpans sends the spans; if that fails, it logs, counts and drops them.
 func (r *failureReporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		r.lost.Add(float64(len(spans)))
 		r.scope.Log().Warn(eventTraceExportFailed, slog.Int("spans", len(spans)), slog.String(observe.KeyError, err.Error()))
 	}
 	return nil

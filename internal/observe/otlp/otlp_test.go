@@ -18,6 +18,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/observe/otlp"
 )
 
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Without an endpoint there is still a tracer, and it costs nothing.
 func TestTracingThatIsOffCostsNothing(t *testing.T) { // not parallel: AllocsPerRun forbids it
-	tracer, shutdown, err := otlp.Open(t.Context(), "", "test")
+	tracer, shutdown, err := otlp.Open(t.Context(), observe.Scope{}, "", "test")
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
@@ -60,7 +61,7 @@ func TestTracesReachAnOTLPEndpoint(t *testing.T) {
 			}))
 			defer server.Close()
 
-			tracer, shutdown, err := otlp.Open(t.Context(), server.URL+suffix, "1.2.3")
+			tracer, shutdown, err := otlp.Open(t.Context(), observe.Scope{}, server.URL+suffix, "1.2.3")
 			if err != nil {
 				t.Fatalf("open: %v", err)
 			}
@@ -95,7 +96,7 @@ func TestTracesReachAnOTLPEndpoint(t *testing.T) {
 func TestTraceEndpointThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for _, endpoint := range []string{"localhost:4318", "collector", "ftp://localhost", "http://", "http://bad host:4318", "://"} {
-		tracer, _, err := otlp.Open(t.Context(), endpoint, "test")
+		tracer, _, err := otlp.Open(t.Context(), observe.Scope{}, endpoint, "test")
 		if scout.CodeOf(err) != scout.CodeConfigInvalid || tracer != nil {
 			t.Errorf("%q: %v, want the code %s", endpoint, err, scout.CodeConfigInvalid)
 		}
@@ -110,7 +111,8 @@ func TestTraceReceiverThatRefuses(t *testing.T) {
 	defer server.Close()
 	var lines bytes.Buffer
 	log := observe.NewLogger(&lines, observe.LogJSON, slog.LevelInfo)
-	tracer, shutdown, err := otlp.Open(t.Context(), server.URL, "test", otlp.ReportExportsTo(observe.NewScope(log, nil, nil)))
+	registry := metric.NewRegistry()
+	tracer, shutdown, err := otlp.Open(t.Context(), observe.NewScope(log, registry, nil), server.URL, "test")
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
@@ -122,6 +124,9 @@ func TestTraceReceiverThatRefuses(t *testing.T) {
 	if !strings.Contains(lines.String(), `"msg":"trace_export_failed","spans":1,`) || strings.Count(lines.String(), "\n") != 1 {
 		t.Errorf("logged %q", lines.String())
 	}
+	if lost := registry.Families(); len(lost) != 1 || lost[0].Name != "scout_trace_spans_lost_total" || lost[0].Samples[0].Value != 1 {
+		t.Errorf("metrics %+v", lost)
+	}
 }
 
 func TestTraceShutdownKeepsItsTime(t *testing.T) {
@@ -130,7 +135,7 @@ func TestTraceShutdownKeepsItsTime(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer server.Close()
 	defer close(release)
-	tracer, shutdown, err := otlp.Open(t.Context(), server.URL, "test")
+	tracer, shutdown, err := otlp.Open(t.Context(), observe.Scope{}, server.URL, "test")
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

@@ -208,9 +208,6 @@ func Open(options Options) (*Recorder, error) {
 	return r, nil
 }
 
-// Folder returns the folder of recordings.
-func (r *Recorder) Folder() *recording.Folder { return r.folder }
-
 // Run serves the socket and enforces the rules until ctx ends, Shutdown is called, or it has been idle for IdleFor. It
 // finishes a current recording before it returns; then lock and socket are gone.
 func (r *Recorder) Run(ctx context.Context) error {

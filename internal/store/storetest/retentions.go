@@ -50,8 +50,11 @@ func (b *bench) daily(from, to time.Duration, retention store.Retention) string 
 	return said
 }
 
+// Month keeps the audio of dictations, and the trash, for 30 days.
+func Month() store.Retention { return store.Retention{Audio: 30 * day, Trash: 30 * day} }
+
 func retentions() map[string]func(*bench) {
-	month := store.DefaultRetention()
+	month := Month()
 	return map[string]func(*bench){
 		"what retention asks to remove": func(b *bench) {
 			b.put(1, "an old dictation")
