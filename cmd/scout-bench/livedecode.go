@@ -155,6 +155,9 @@ func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry)
 			if err != nil {
 				return err
 			}
+			if err := b.judge(ctx, take, result); err != nil {
+				return err
+			}
 			b.report.Add(result)
 		}
 	}
@@ -190,13 +193,22 @@ func (b *liveDecode) sounds(ctx context.Context, dir string, entries []bench.Ent
 			return err
 		}
 		if take.Reference != "" {
-			once := &stretch{samples: take.Samples}
-			if err := once.pass(ctx, b.single, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort}); err != nil {
+			if err := b.judge(ctx, take, result); err != nil {
 				return err
 			}
-			result.Judge(take.Reference, once.text)
 		}
 		b.report.Add(result)
 	}
+	return nil
+}
+
+// judge compares a dictation with a single pass over what was said before the stop.
+func (b *liveDecode) judge(ctx context.Context, take rig.Take, result *bench.LiveTake) error {
+	to := int(int64(take.StopAt) * scout.EngineSampleRateHz / int64(time.Second))
+	once := &stretch{samples: take.Samples[:min(to, len(take.Samples))]}
+	if err := once.pass(ctx, b.single, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort}); err != nil {
+		return err
+	}
+	result.Judge(take.Reference, once.text)
 	return nil
 }

@@ -120,6 +120,9 @@ func (r *LiveReport) texts(add func(Figure)) {
 		l, s := g.Live.Words, g.Single.Words
 		add(Figure{ID: "wer_points", Name: "WER live minus single pass", Unit: UnitPoints, Value: g.Points, Bound: 1, Aim: 0.5, Detail: fmt.Sprintf(
 			"%.2f %% and %.2f %% of %d words; deleted %d and %d", 100*g.Live.WER, 100*g.Single.WER, l.Reference, l.Deleted, s.Deleted)})
+		if g.Marks != nil {
+			add(Figure{ID: "marks", Name: "sentence ends and capitals unlike the single pass", Unit: UnitShare, Value: g.Marks.share(), Detail: g.Marks.String()})
+		}
 		if k := group(GroupKilled); k != nil && k.Live != nil {
 			add(Figure{ID: "kills_points", Name: "WER with kills minus undisturbed", Unit: UnitPoints, Value: 100 * (k.Live.WER - g.Live.WER), Bound: 0.5, Detail: fmt.Sprintf(
 				"%d words, %d deleted; single passes over the two recordings %.2f %% and %.2f %%", k.Live.Words.Reference, k.Live.Words.Deleted, 100*k.Single.WER, 100*g.Single.WER)})

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"slices"
@@ -91,6 +92,8 @@ type LiveGroup struct {
 	Live   *LiveWords `json:"live,omitempty"`
 	Single *LiveWords `json:"single,omitempty"`
 	Points float64    `json:"points"`
+	// Marks compares sentence ends and capitals with those of the single pass; absent like Live.
+	Marks *LiveMarks `json:"marks,omitempty"`
 	// Words is how many words were committed, Empty how many takes had none, Silent how many of these said nothing about
 	// it.
 	Words  int `json:"words"`
@@ -135,6 +138,8 @@ type LiveTake struct {
 	// not known.
 	Live   *Edits `json:"live,omitempty"`
 	Single *Edits `json:"single,omitempty"`
+	// Marks compares sentence ends and capitals of the two; nil like them.
+	Marks *LiveMarks `json:"marks,omitempty"`
 	// FirstMissing says that the first word that was said is not in the text, Told that a line said why there is none.
 	FirstMissing bool   `json:"first_word_missing,omitempty"`
 	Told         bool   `json:"told,omitempty"`
@@ -145,7 +150,8 @@ type LiveTake struct {
 func (t *LiveTake) Judge(reference, single string) {
 	said := Words(reference)
 	live, once := CountEdits(said, Words(t.Text)), CountEdits(said, Words(single))
-	t.Live, t.Single = &live, &once
+	marks := compareMarks(t.Text, single)
+	t.Live, t.Single, t.Marks = &live, &once, &marks
 }
 
 // NewLiveReport returns an empty report.
@@ -282,6 +288,10 @@ func (g *LiveGroup) judge(t *LiveTake) {
 	}
 	if g.Live == nil {
 		g.Live, g.Single = &LiveWords{}, &LiveWords{}
+	}
+	if t.Marks != nil {
+		sum := t.Marks.plus(*cmp.Or(g.Marks, &LiveMarks{}))
+		g.Marks = &sum
 	}
 	g.Live.add(*t.Live)
 	g.Single.add(*t.Single)

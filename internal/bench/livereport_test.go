@@ -171,3 +171,26 @@ func TestLiveReportForPeople(t *testing.T) {
 		t.Errorf("%v: %s", err, empty.String())
 	}
 }
+
+// TestLiveMarks compares texts of the same words with other sentence ends and capitals.
+func TestLiveMarks(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		live, single string
+		want         LiveMarks
+	}{
+		"the same":                 {"Ask not. Then go.", "Ask not. Then go.", LiveMarks{Words: 4, Ends: 2, Capitals: 2}},
+		"a full stop for a comma":  {"My Americans. ask not", "My Americans, ask not", LiveMarks{Words: 4, Ends: 1, EndsDiffer: 1, Capitals: 2}},
+		"a capital":                {"my fellow Ask not", "my fellow ask not", LiveMarks{Words: 4, Capitals: 1, CapitalsDiffer: 1}},
+		"other words do not count": {"It was. here", "It is here.", LiveMarks{Words: 2, Ends: 1, EndsDiffer: 1, Capitals: 1}},
+		"a quotation":              {`He said "go." Then`, `He said "go". Then`, LiveMarks{Words: 4, Ends: 1, Capitals: 2}},
+		"nothing":                  {"", "Ask.", LiveMarks{}},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			if got := compareMarks(c.live, c.single); got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+}

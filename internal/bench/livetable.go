@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -61,16 +62,16 @@ func (r *LiveReport) WriteTable(w io.Writer) error {
 
 // writeWords writes the word errors of the groups.
 func (r *LiveReport) writeWords(t *table) {
-	t.line("dictation\twords\tempty\tfirst missing\tall right\tWER live\tsingle pass\tdifference\tdeleted\tinserted\t")
+	t.line("dictation\twords\tempty\tfirst missing\tall right\tWER live\tsingle pass\tdifference\tdeleted\tinserted\tends differ\tcapitals differ\t")
 	for i := range r.Groups {
 		g := &r.Groups[i]
 		if g.Live == nil {
-			t.line("%s\t%d\t%d\t%d\t-\t-\t-\t-\t-\t-\t", g.Name, g.Words, g.Empty, g.FirstMissing)
+			t.line("%s\t%d\t%d\t%d\t-\t-\t-\t-\t-\t-\t-\t-\t", g.Name, g.Words, g.Empty, g.FirstMissing)
 			continue
 		}
-		l, s := g.Live.Words, g.Single.Words
-		t.line("%s\t%d\t%d\t%d\t%d\t%.2f %%\t%.2f %%\t%+.2f\t%+d\t%+d\t", g.Name, g.Words, g.Empty, g.FirstMissing, g.Right,
-			100*g.Live.WER, 100*g.Single.WER, g.Points, l.Deleted-s.Deleted, l.Inserted-s.Inserted)
+		l, s, m := g.Live.Words, g.Single.Words, *cmp.Or(g.Marks, &LiveMarks{})
+		t.line("%s\t%d\t%d\t%d\t%d\t%.2f %%\t%.2f %%\t%+.2f\t%+d\t%+d\t%d of %d\t%d of %d\t", g.Name, g.Words, g.Empty, g.FirstMissing, g.Right,
+			100*g.Live.WER, 100*g.Single.WER, g.Points, l.Deleted-s.Deleted, l.Inserted-s.Inserted, m.EndsDiffer, m.Ends, m.CapitalsDiffer, m.Capitals)
 	}
 }
 

@@ -79,12 +79,17 @@ func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Dec
 		d.From, d.To = piece.HeardFrom(), piece.HeardTo()
 		return d, nil
 	}
-	louder := 0.0
+	return c.complete(ctx, piece, how, func(louder segment.Piece) (Decoded, error) { return c.decode(ctx, louder, how, 0) })
+}
+
+// complete gives the text of a piece, which must be amplified if it is faint, the care that it gets as a whole.
+func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, text func(louder segment.Piece) (Decoded, error)) (Decoded, error) {
+	peak, louder := piece.Peak(), 0.0
 	if peak < faint {
 		c.again(piece, reasonFaint)
 		piece, louder = piece.Amplified()
 	}
-	d, err := c.decode(ctx, piece, how, 0)
+	d, err := text(piece)
 	if err != nil {
 		return Decoded{}, err
 	}

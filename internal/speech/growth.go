@@ -62,7 +62,8 @@ type growth struct {
 	through  time.Duration
 	heard    heardSoFar
 	known    knownTokens
-	level    background
+	hyp      hypothesis // the last one of the open piece that is not doubted
+	ready    hypothesis // one that ends in a pause, for a stop
 	stopped  bool
 	tail     time.Duration // not committed at the stop
 
@@ -93,6 +94,13 @@ type task struct {
 	n       int
 	began   time.Time
 	scratch bool
+
+	// from is what is known of the piece, nil if nothing is used. If whole is set it is all of its text, otherwise the
+	// audio end is decoded.
+	from   *hypothesis
+	whole  bool
+	end    segment.Piece
+	endHow How
 }
 
 type taskKind int
@@ -100,6 +108,7 @@ type taskKind int
 const (
 	taskPeek  taskKind = iota + 1 // decode the open piece provisionally
 	taskClose                     // decode a closed piece
+	taskReady                     // decode the open piece as if the stop came now
 	taskRead                      // read audio back
 )
 
@@ -141,9 +150,26 @@ func (t *task) perform(ctx context.Context, d *Decoder, recorded Recorded) (o ou
 			o.decoded = silent(t.piece)
 			return o
 		}
-		o.decoded, o.err = d.Decode(ctx, t.piece, t.how)
+		t.decode(ctx, d, &o)
+	case taskReady:
+		t.decode(ctx, d, &o)
 	}
 	return o
+}
+
+// decode returns the text of a piece, from what is known of it if possible.
+func (t *task) decode(ctx context.Context, d *Decoder, o *outcome) {
+	if t.from != nil {
+		var ok bool
+		if o.decoded, ok, o.err = t.finish(ctx, d); ok || o.err != nil {
+			return
+		}
+	}
+	if t.kind == taskReady && t.from != nil {
+		o.doubt = reasonDoubtful // all of it would take too long now
+		return
+	}
+	o.decoded, o.err = d.Decode(ctx, t.piece, t.how)
 }
 
 // silent is what was heard in a piece that is silent throughout. Only such pieces are not decoded.
@@ -161,7 +187,7 @@ func (g *growth) feed(in *intake, now time.Time) (missing int64, wake time.Time,
 		g.stopped = true
 		g.notBefore = time.Time{} // somebody waits now
 	}
-	for len(g.queue) == 0 && !g.closed {
+	for (len(g.queue) == 0 || g.joins()) && !g.closed {
 		s := in.at(g.pos, feedFrames, now)
 		switch s.kind {
 		case supplyNone:
@@ -172,6 +198,10 @@ func (g *growth) feed(in *intake, now time.Time) (missing int64, wake time.Time,
 		case supplyEnd:
 			g.tail = max(0, segment.Duration(g.pos)-max(g.through, g.settling.state.End))
 			g.closed = true
+			if g.hyp.of(g.next.Start) && g.rest() <= restLongest {
+				g.queue = []segment.Piece{g.join()}
+				return 0, time.Time{}, nil
+			}
 			return 0, time.Time{}, g.cutter.Close()
 		}
 		if err := g.take(s.samples); err != nil {
@@ -185,7 +215,6 @@ func (g *growth) feed(in *intake, now time.Time) (missing int64, wake time.Time,
 func (g *growth) take(samples []float32) error {
 	for len(samples) > 0 {
 		n := min(len(samples), feedFrames)
-		g.level.add(segment.Piece{Samples: samples[:n]}.Peak())
 		if err := g.cutter.Write(samples[:n]); err != nil {
 			return err
 		}
@@ -198,6 +227,27 @@ func (g *growth) take(samples []float32) error {
 		}
 	}
 	return nil
+}
+
+// joins reports whether, after a stop, the open piece is finished together with a closed one that is not decoded.
+func (g *growth) joins() bool {
+	return g.stopped && len(g.queue) == 1 && g.hyp.of(g.next.Start) && g.rest() <= restLongest
+}
+
+// rest is how much audio is not decoded for good.
+func (g *growth) rest() time.Duration { return segment.Duration(g.pos - g.next.First()) }
+
+// join returns all audio that is not decoded for good as one piece, in memory of its own.
+func (g *growth) join() segment.Piece {
+	open := g.cutter.Open()
+	if len(g.queue) == 0 {
+		open.Samples = slices.Clone(open.Samples)
+		return open
+	}
+	p := g.queue[0]
+	p.Samples = slices.Concat(p.Samples[:p.Before+p.Frames()], open.Core())
+	p.After, p.Right = 0, open.Right
+	return p
 }
 
 // plan returns what to do now, or nil and when to look again. missing is that of feed.
@@ -213,13 +263,23 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		t.how.Known = g.knownFor(p)
 		const decodes = 3 // of a doubtful piece
 		t.how.Hurried = g.stopped && decodes*g.costOf(p) > patient
+		if g.stopped && p.Right.Kind == segment.EdgeInput {
+			g.shorten(t)
+		}
 		return t, time.Time{}
 	}
 	if missing > 0 {
 		return &task{kind: taskRead, at: g.pos, n: int(missing - g.pos), began: now}, time.Time{}
 	}
 	fresh := segment.Duration(g.pos - g.peekedTo)
-	if g.stopped || behind || g.scratchOut || fresh < g.step() {
+	if g.stopped || behind || g.scratchOut {
+		return nil, time.Time{}
+	}
+	kind := taskPeek
+	switch {
+	case g.mustReady():
+		kind = taskReady
+	case fresh < g.step():
 		return nil, time.Time{}
 	}
 	p := g.cutter.Open()
@@ -230,16 +290,53 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 	g.scratch = append(g.scratch[:0], p.Samples...)
 	p.Samples = g.scratch
 	g.scratchOut = true
-	t := &task{kind: taskPeek, piece: p, how: g.how(false), began: now, scratch: true}
-	t.how.Effort, t.how.Known = EffortQuick, g.knownFor(p)
+	t := &task{kind: kind, piece: p, how: g.how(false), began: now, scratch: true}
+	t.how.Known = g.knownFor(p)
+	if kind == taskPeek {
+		t.how.Effort = EffortQuick
+		return t, time.Time{}
+	}
+	g.shorten(t)
 	return t, time.Time{}
+}
+
+// mustReady reports whether somebody spoke and now pauses, and the text of what was said is not ready.
+func (g *growth) mustReady() bool {
+	quiet := g.pos - int64(shortPause)*scout.EngineSampleRateHz/int64(time.Second)
+	if quiet <= g.next.Start || g.cutter.Loudest(quiet).Kind != segment.EdgePause {
+		return false
+	}
+	heard := g.next.Start
+	if g.ready.of(g.next.Start) {
+		heard = g.ready.to
+	}
+	return heard < quiet && g.cutter.Loudest(heard).Kind != segment.EdgePause
+}
+
+// shorten lets a task use what is known of its piece.
+func (g *growth) shorten(t *task) {
+	long := t.piece.HeardTo()-t.piece.HeardFrom() > tailLongest
+	for _, h := range []*hypothesis{&g.ready, &g.hyp} {
+		if (h.final || h == &g.hyp && (long || t.how.Hurried)) && h.covers(t.piece) {
+			known := *h
+			t.from, t.whole = &known, true
+			return
+		}
+	}
+	end, ok := g.hyp.tail(t.piece)
+	if !ok {
+		return
+	}
+	known := g.hyp
+	t.from, t.end, t.endHow = &known, end, t.how
+	t.endHow.Effort, t.endHow.Known = EffortQuick, g.knownFor(end)
 }
 
 // step is how much new audio the next peek needs.
 func (g *growth) step() time.Duration {
 	r := g.options.Rhythm
 	step := r.Step
-	if g.level.quiet() {
+	if g.quiet() {
 		step = max(step, r.Quiet)
 	}
 	if r.Share > 0 {
@@ -247,6 +344,13 @@ func (g *growth) step() time.Duration {
 		step = max(step, time.Duration(float64(g.cost)*open/r.Share))
 	}
 	return step
+}
+
+// quiet reports whether nothing louder than the background was heard lately.
+func (g *growth) quiet() bool {
+	const lately = scout.EngineSampleRateHz * 2 / 5
+	from := g.pos - lately
+	return from > g.next.Start && g.cutter.Loudest(from).Faint()
 }
 
 func (g *growth) how(behind bool) How {
@@ -305,12 +409,23 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		}
 		return said{}, g.take(o.samples[known:])
 	}
-	g.measure(t, now)
+	if t.kind != taskReady && t.from == nil {
+		g.measure(t, now)
+	}
 	if t.piece.Start >= g.next.Start && len(o.decoded.tokens) > 0 {
 		g.known = knownTokens{o.decoded.From, o.decoded.tokens}
 	}
+	if t.kind == taskReady {
+		if t.piece.Start == g.next.Start { // if it is doubted, it is not tried again until somebody speaks
+			g.ready = hypothesis{start: t.piece.Start, to: t.piece.End(), text: o.decoded, final: o.doubt == ""}
+		}
+		return said{}, nil
+	}
 	if t.kind == taskPeek {
 		g.peekedTo = max(g.peekedTo, t.piece.End())
+		if o.doubt == "" && t.piece.Start == g.next.Start {
+			g.hyp = hypothesis{start: t.piece.Start, to: t.piece.End(), text: o.decoded}
+		}
 		if o.doubt != "" || len(g.queue) > 0 || t.piece.Start != g.next.Start {
 			return said{}, nil
 		}
@@ -319,6 +434,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	}
 	g.queue = g.queue[1:]
 	g.next = g.cut.After(t.piece)
+	g.hyp.carry(g.next)
 	g.peekedTo = max(g.peekedTo, g.next.Start)
 	words := g.settling.close(o.decoded, t.piece.Right.Kind, g.cut.Overlap)
 	g.heard.add(&o.decoded)

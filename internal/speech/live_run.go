@@ -208,6 +208,8 @@ func (o *outcome) result(t *task) string {
 		return "doubted"
 	case t.kind == taskPeek:
 		return "partial"
+	case t.kind == taskReady:
+		return "ready"
 	}
 	return "closed"
 }
@@ -221,10 +223,20 @@ func (g *growth) supersedes(t *task, in *intake, now time.Time) bool {
 	switch {
 	case !g.stopped:
 		return false
+	case t.kind == taskReady || t.kind == taskPeek && t.piece.HeardTo()-t.piece.HeardFrom() <= tailLongest:
+		return g.closed && !g.awaits(t)
 	case t.kind == taskPeek:
 		return g.closed || len(g.queue) > 0
+	case t.kind == taskClose && g.closed && len(g.queue) > 0 && g.queue[0].End() != t.piece.End():
+		return true // it is finished together with the open piece
 	}
 	return t.kind == taskClose && t.how.Class != schedule.Dictation && now.Sub(in.stoppedAt()) >= stopPatience
+}
+
+// awaits reports whether a task will give the text of the last piece, because nobody spoke after the audio that it has.
+func (g *growth) awaits(t *task) bool {
+	h := hypothesis{start: t.piece.Start, to: t.piece.End()}
+	return len(g.queue) > 0 && h.covers(g.queue[0])
 }
 
 // patience is how long to wait before the next look, with t running.

@@ -98,35 +98,3 @@ func (g *growth) final() LiveFinal {
 		Duration: length, Words: g.settling.state.Words, Tail: g.tail, Warnings: g.heard.warnings(g.settling.state.Words, length),
 	}
 }
-
-// background is the level of the last seconds.
-type background struct {
-	peaks [30]float64 // of the last stretches of 100 ms, a ring
-	n     int
-}
-
-const (
-	// quietStretches is how many stretches must be quiet in a row.
-	quietStretches = 4
-	// quietWithin is how much louder than the quietest stretch they may be, in dB.
-	quietWithin = 9.0
-)
-
-func (b *background) add(peak float64) {
-	b.peaks[b.n%len(b.peaks)] = peak
-	b.n++
-}
-
-// quiet reports whether nothing louder than the background was heard lately.
-func (b *background) quiet() bool {
-	if b.n < len(b.peaks) {
-		return false
-	}
-	limit := slices.Min(b.peaks[:]) + quietWithin
-	for i := range quietStretches {
-		if b.peaks[(b.n-1-i)%len(b.peaks)] > limit {
-			return false
-		}
-	}
-	return true
-}

@@ -136,6 +136,11 @@ func (c *Cutter) Pause(least time.Duration) (bool, error) {
 	return true, c.err
 }
 
+// Loudest judges the loudest stretch of what was written from a frame on by the rule for cuts, against the open piece.
+func (c *Cutter) Loudest(from int64) Edge {
+	return c.local.loudest(c.power, int(from-c.core)/hopFrames)
+}
+
 // rest is the audio from the current core on. A resumed cutter has none before it gets the context before that core.
 func (c *Cutter) rest() []float32 { return c.buf[min(c.core-c.bufStart, int64(len(c.buf))):] }
 

@@ -3,6 +3,9 @@ package segment
 import (
 	"math"
 	"slices"
+	"time"
+
+	scout "github.com/scout-speech/scout"
 )
 
 // LevelFloor is the lowest level reported, in dBFS: below the noise of 16-bit audio.
@@ -113,6 +116,52 @@ func (l *levels) edge(stretch float64) Edge {
 		e.Kind = EdgePause
 	}
 	return e
+}
+
+// briefHops is the length of the stretches of Loudest: 40 ms, less than a syllable.
+const briefHops = 4
+
+// loudest judges the loudest brief stretch of hops from one on. Where there is none it is a pause.
+func (l *levels) loudest(power []float64, from int) Edge {
+	l.measure(power)
+	var mean float64
+	for at := max(from, 0); at < len(power); at++ {
+		sum, n := 0.0, min(briefHops, len(power)-at)
+		for _, p := range power[at : at+n] {
+			sum += p
+		}
+		mean = max(mean, sum/float64(n))
+	}
+	return l.edge(mean)
+}
+
+// Loudest judges the loudest 40 ms of a piece's core from a frame of the input on, by the rule for cuts.
+func (p Piece) Loudest(from int64) Edge {
+	var l levels
+	return l.loudest(powerOf(p.Core()), int(from-p.Start)/hopFrames)
+}
+
+// Tail returns the end of a piece, from the quietest point between two times of the input on, and false if there is no
+// room for one. It shares memory with the piece.
+func (p Piece) Tail(earliest, latest time.Duration) (Piece, bool) {
+	frame := func(at time.Duration) int64 { return int64(at) * scout.EngineSampleRateHz / int64(time.Second) }
+	const half = stretchHops / 2 * hopFrames
+	from, to := frame(earliest)-half, frame(latest)+half
+	if from < p.Start || to > p.End() {
+		return Piece{}, false
+	}
+	core := p.Core()
+	power := powerOf(core[from-p.Start : to-p.Start])
+	at, stretch := quietest(power, 0, len(power), 0)
+	if at < 0 {
+		return Piece{}, false
+	}
+	var l levels
+	l.measure(powerOf(core))
+	cut := from + int64(at*hopFrames)
+	return Piece{
+		Start: cut, Samples: p.Samples[p.Before+int(cut-p.Start):], After: p.After, Left: l.edge(stretch), Right: p.Right,
+	}, true
 }
 
 // Contrast returns by how many dB the loud part (90th percentile of 20 ms) of a piece's core is above its quiet part

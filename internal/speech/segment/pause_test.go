@@ -69,3 +69,57 @@ func TestPauseEndsAPiece(t *testing.T) {
 		})
 	}
 }
+
+// TestLoudest judges what was said last against the rest of a piece, as the open piece of a cutter and as a piece.
+func TestLoudest(t *testing.T) {
+	t.Parallel()
+	talk := bursts(5, 4, rhythm{1e6, 0}, loudness{0.1, 0.0005})
+	room := bursts(6, 1, rhythm{0, 1}, loudness{0, 0.0005})
+	word := bursts(8, 0.1, rhythm{1e6, 0}, loudness{0.1, 0.0005})
+	for situation, c := range map[string]struct {
+		in   []float32
+		from int
+		want segment.EdgeKind
+	}{
+		"nothing came":                  {talk, len(talk), segment.EdgePause},
+		"a pause":                       {slices.Concat(talk, room), len(talk), segment.EdgePause},
+		"a pause, and a word behind it": {slices.Concat(talk, room, word), len(talk), segment.EdgeSpeech},
+		"a word, and a pause behind it": {slices.Concat(talk, room, word, room), len(talk) + len(room), segment.EdgeSpeech},
+		"talk goes on":                  {talk, len(talk) - rate/2, segment.EdgeSpeech},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			cutter, err := segment.New(segment.Defaults(), func(segment.Piece) error { return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cutter.Write(c.in); err != nil {
+				t.Fatal(err)
+			}
+			if got := cutter.Loudest(int64(c.from)); got.Kind != c.want {
+				t.Errorf("open piece: %+v, want %v", got, c.want)
+			}
+			if got := (segment.Piece{Samples: c.in}).Loudest(int64(c.from)); got.Kind != c.want {
+				t.Errorf("piece: %+v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestTail takes the end of a piece, from the quietest point of a stretch on.
+func TestTail(t *testing.T) {
+	t.Parallel()
+	talk := func(seconds float64) []float32 { return bursts(5, seconds, rhythm{1e6, 0}, loudness{0.1, 0.0005}) }
+	room := bursts(6, 0.4, rhythm{0, 1}, loudness{0, 0.0005})
+	p := segment.Piece{Start: 5 * rate, Before: rate, Samples: slices.Concat(talk(1), talk(3), room, talk(3))}
+	end, ok := p.Tail(p.From()+2*time.Second, p.From()+4*time.Second)
+	if !ok || end.End() != p.End() || end.Before != 0 || end.From() < p.From()+3*time.Second || end.From() > p.From()+3400*time.Millisecond {
+		t.Errorf("the end is from %v to %v, %v", end.From(), end.To(), ok)
+	}
+	if !slices.Equal(end.Samples, p.Samples[len(p.Samples)-len(end.Samples):]) {
+		t.Error("it has other audio")
+	}
+	if end, ok := p.Tail(p.From(), p.From()+time.Second); ok {
+		t.Errorf("there is no room for a quiet point at the beginning: %v", end.From())
+	}
+}

@@ -17,6 +17,9 @@ type Edge struct {
 	Above float64
 }
 
+// Faint reports whether the stretch around the cut is not louder than the background, whether or not anybody spoke.
+func (e Edge) Faint() bool { return e.Above <= pauseAbove || e.Below >= pauseBelow }
+
 // EdgeKind is a reason for a core to begin or end.
 type EdgeKind int
 

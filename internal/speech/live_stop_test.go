@@ -1,0 +1,75 @@
+package speech_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// TestLiveStopIsBounded stops dictations of any length, inside a word and after the last one. What is decoded after the stop, and
+// so the time until the text is there, does not grow with the length. After a pause it is nothing at all: the text was
+// made ready when the pause began.
+func TestLiveStopIsBounded(t *testing.T) {
+	t.Parallel()
+	const perSecond = 20 * time.Millisecond
+	for situation, c := range map[string]struct {
+		silence time.Duration // behind the last word
+		most    float64       // seconds of audio that are decoded after the stop
+		late    time.Duration
+	}{
+		"inside a word":             {-wordLength / 2, 6, 125 * time.Millisecond},
+		"after the last word":       {0, 6, 125 * time.Millisecond},
+		"0.3 s after the last word": {300 * time.Millisecond, 0, 0},
+		"1 s after the last word":   {time.Second, 0, 0},
+	} {
+		for _, length := range []time.Duration{2 * time.Second, 5 * time.Second, 8 * time.Second, 10 * time.Second, 13 * time.Second, 14600 * time.Millisecond, 27 * time.Second, time.Minute} {
+			t.Run(fmt.Sprintf("%s, %v", situation, length), func(t *testing.T) {
+				t.Parallel()
+				said := int(length / wordLength)
+				mute := func(k int) bool { return k >= said }
+				stopped, after, last := false, 0.0, 0
+				hears := &listener{timed: true, mute: mute}
+				recognizer := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+					if last = len(r.Samples); r.Class == schedule.Dictation {
+						stopped = true
+						after += float64(last) / rate
+					}
+					return hears.Transcribe(ctx, r)
+				})
+				sim := &speech.Simulation{
+					Samples: (pauses{said + 100, 100}).tapeOf((said + 5) * wordFrames), StopAt: time.Duration(said)*wordLength + c.silence, Block: 20 * time.Millisecond,
+					Cost: func() time.Duration {
+						cost := time.Duration(last) * perSecond / rate
+						last = 0
+						return cost
+					},
+				}
+				p := &page{t: t}
+				_, late, err := newLive(t, recognizer, p.options(speech.LiveOptions{Recorded: onDisk(len(sim.Samples))})).Simulate(t.Context(), sim)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if after > c.most || stopped && c.most == 0 || late > c.late {
+					t.Errorf("%.1f s were decoded after the stop, and the text was there %v after it", after, late)
+				}
+				want := script(said)
+				if c.silence < 0 {
+					want = script(said-1) + fmt.Sprintf(" garbled%d", said-1)
+				}
+				if got := strings.TrimSpace(p.text); got != want {
+					t.Errorf("heard %q\nwant  %q", got, want)
+				}
+			})
+		}
+	}
+}
+
+// wordLength is how long a word of a tape is.
+const wordLength = wordFrames * time.Second / rate

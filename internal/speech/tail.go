@@ -1,0 +1,109 @@
+package speech
+
+import (
+	"context"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech/align"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// When the stop comes, most of the open piece is known: the last hypothesis heard all of it but the last moments. So only
+// its end is decoded again, and the two texts are joined where they agree. Measured: docs/adr/0067-text-at-the-stop.md.
+const (
+	// tailLeast and tailMost bound how much audio at the end of a piece is decoded. It begins at a quiet point.
+	tailLeast, tailMost = 2500 * time.Millisecond, 4500 * time.Millisecond
+	// tailShared bounds how much of that audio the hypothesis must have heard too, so that they can agree.
+	tailShared, tailSharedMost = 1500 * time.Millisecond, 3 * time.Second
+	// tailLongest is the most audio that is decoded for an old hypothesis. A piece that is not longer is decoded whole.
+	tailLongest = 6 * time.Second
+	// shortPause is how long nobody speaks before the text of what was said is made ready for a stop.
+	shortPause = 120 * time.Millisecond
+	// restLongest is the longest piece that is finished from a hypothesis, with a closed piece before the open one.
+	restLongest = 20 * time.Second
+)
+
+// hypothesis is a text of the open piece.
+type hypothesis struct {
+	start int64 // of the core of the piece
+	to    int64 // the end of the audio that was heard
+	text  Decoded
+	// final says that it was decoded with the care of a final text.
+	final bool
+}
+
+// of reports whether it is a text of a piece.
+func (h *hypothesis) of(start int64) bool { return h.to > 0 && h.start == start }
+
+// carry makes it a text of the piece that begins at next.
+func (h *hypothesis) carry(next segment.Position) {
+	from := segment.Duration(next.First())
+	if h.to <= next.Start {
+		*h = hypothesis{}
+		return
+	}
+	words := make([]scout.Word, 0, len(h.text.Words))
+	for _, w := range h.text.Words {
+		if w.Start != nil && w.End != nil && (*w.Start+*w.End)/2 >= from {
+			words = append(words, w)
+		}
+	}
+	text := Decoded{Core: Span{segment.Duration(next.Start), h.text.Core.To}}
+	text.From, text.To, text.EndLogProb, text.Words = from, h.text.To, h.text.EndLogProb, words
+	*h = hypothesis{start: next.Start, to: h.to, text: text}
+}
+
+// tail returns the end of a piece that must be decoded to finish this text of it, and false if all of it must.
+func (h *hypothesis) tail(p segment.Piece) (segment.Piece, bool) {
+	end, heard := p.To(), segment.Duration(h.to)
+	if !h.of(p.Start) || p.HeardTo()-p.HeardFrom() <= tailLongest || p.After > 0 {
+		return segment.Piece{}, false
+	}
+	earliest, latest := min(end-tailMost, heard-tailSharedMost), min(end-tailLeast, heard-tailShared)
+	if earliest = max(earliest, end-tailLongest); earliest > latest || earliest <= p.From() {
+		return segment.Piece{}, false
+	}
+	return p.Tail(earliest, latest)
+}
+
+// extend returns the text of a piece whose end has been decoded, and false if the two do not fit together.
+func (h *hypothesis) extend(p segment.Piece, end Decoded) (Decoded, bool) {
+	left, right := h.text.Heard, end.Heard
+	seam := align.Join(left, right, (right.From+left.To)/2)
+	if _, last := placed(left.Words); seam.Agreed == 0 && len(left.Words) > 0 && (last == nil || len(right.Words) == 0 && *last > right.From) {
+		return Decoded{}, false // where they meet is not known, or the end lost what was heard before
+	}
+	d := Decoded{Tokens: h.text.Tokens, LogProb: h.text.LogProb}
+	d.From, d.To, d.EndLogProb, d.Words = p.HeardFrom(), p.HeardTo(), end.EndLogProb, align.Splice(left, right, seam)
+	return d, true
+}
+
+// covers reports whether nobody spoke in a piece after what was heard.
+func (h *hypothesis) covers(p segment.Piece) bool {
+	return h.of(p.Start) && (h.to >= p.End() || p.Loudest(h.to).Kind == segment.EdgePause)
+}
+
+// finish returns the text of a piece from what is known of it: all of it if that is final, or else the hypothesis with
+// its end decoded. It returns false if all of the piece must be decoded.
+func (t *task) finish(ctx context.Context, d *Decoder) (Decoded, bool, error) {
+	text, ok := t.from.text, t.whole
+	if !ok {
+		end, doubt, err := d.Peek(ctx, t.end, t.endHow)
+		if err != nil && !concernsPiece(err) {
+			return Decoded{}, false, err
+		}
+		if err == nil && doubt == "" {
+			text, ok = t.from.extend(t.piece, end)
+		}
+	}
+	if !ok {
+		return Decoded{}, false, nil
+	}
+	if t.from.final && t.whole {
+		text.Core, text.Peak = coreOf(t.piece), t.piece.Peak()
+		return text, true, nil
+	}
+	text, err := d.complete(ctx, t.piece, t.how, func(segment.Piece) (Decoded, error) { return text, nil })
+	return text, err == nil, err
+}
