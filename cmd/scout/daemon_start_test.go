@@ -78,9 +78,11 @@ func (h *house) hold(name string) {
 	h.t.Cleanup(func() { _ = filelock.Close(f) }) // it was only a lock
 }
 
-// A database that another program has locked delays neither the daemon nor a recording.
+// A database that another program has locked delays neither the daemon nor a recording. As soon as the lock is gone the same daemon
+// goes on, and makes the text that it owes.
 func TestADatabaseThatIsLockedAtTheStart(t *testing.T) {
 	t.Parallel()
+	needModel(t)
 	h := inHouse(quietBooth(t))
 	h.must("status")
 	h.must("serve", "stop")
@@ -93,11 +95,19 @@ func TestADatabaseThatIsLockedAtTheStart(t *testing.T) {
 	if _, err := db.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
 		t.Fatal(err)
 	}
-	h.must("start", "--device", "tone:440")
-	if status := h.status(); status.Ready || !tells(strings.Join(status.Reasons, " "), "another program uses the database … scout serve restart") {
+	id := h.dictated()
+	said := make(chan outcome, 1)
+	go func() { said <- h.run("stop", "--transcribe") }() // ended by the text
+	if waits := h.untilText("waiting"); waits.Error == nil || waits.Error.Code != "store_locked" {
+		t.Errorf("the text: %+v", waits)
+	}
+	status := h.status()
+	if status.Ready || !tells(strings.Join(status.Reasons, " "), "another program uses the database … goes on as soon as it can") {
 		t.Errorf("ready %v: %q", status.Ready, status.Reasons)
 	}
-	h.must("stop")
+	if got := h.run("transcripts", "list"); got.code != 1 || !strings.Contains(got.err, "another program uses the database") {
+		t.Errorf("a list: exit %d: %s", got.code, got.err)
+	}
 	h.only()
 	if _, err := db.ExecContext(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
@@ -105,10 +115,13 @@ func TestADatabaseThatIsLockedAtTheStart(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	h.must("serve", "restart")
-	if status := h.status(); !status.Ready {
-		t.Errorf("it is not used afterwards: %q", status.Reasons)
+	if got := <-said; got.code != 0 || !strings.Contains(strings.ToLower(got.out), "ask not") || h.versions(id) != 1 {
+		t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
 	}
+	if after := h.status(); !after.Ready || after.PID != status.PID {
+		t.Errorf("process %d was %d, not ready: %q", after.PID, status.PID, after.Reasons)
+	}
+	h.must("recordings", "title", id, "found again")
 }
 
 // place writes a file with the folders above it.

@@ -180,6 +180,18 @@ func (b *Backlog) Hold(id recording.ID) (release func()) {
 	})
 }
 
+// Hurry tries all texts again that wait, because what kept them from being made has changed.
+func (b *Backlog) Hurry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, it := range b.items {
+		if it.state == Waiting && !it.busy {
+			it.next, it.attempts = time.Time{}, 0
+			b.tell(it)
+		}
+	}
+}
+
 // tell wakes those who wait for a change of an item. The caller holds the lock.
 func (b *Backlog) tell(it *item) {
 	it.revision++

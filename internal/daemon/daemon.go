@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -37,7 +36,6 @@ import (
 	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
-	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
@@ -89,13 +87,12 @@ type daemon struct {
 
 	instance   *instance
 	living     context.Context // of the components
-	store      store.Store
+	store      *lateStore
 	storeCheck health.Check
 	engines    *recognize.Engines
 	history    *history.History
 	backlog    *backlog.Backlog
 	sweeper    *retention.Sweeper
-	backup     func(ctx context.Context, path string) error
 	recorder   *record.Recorder
 	dictations *dictate.Dictations
 	checker    *checker
@@ -222,27 +219,23 @@ func (d *daemon) startLock(context.Context) (err error) {
 	return err
 }
 
-// startStore opens the store. If that fails, the daemon serves without it: requests for texts say why, and recordings
-// begin and end nevertheless.
+// startStore opens the store. If that fails, the daemon serves without it and opens it later: until then requests for texts say why, and
+// recordings begin and end nevertheless.
 func (d *daemon) startStore(ctx context.Context) error {
-	st, err := sqlite.Open(ctx, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{Scope: d.options.Scope, OpenBusy: openBusy})
+	late, err := openStore(ctx, d.dir, d.options.Scope)
+	d.store, d.storeCheck = late, late.Check()
 	if err != nil {
-		if scout.ClassOf(err) == scout.Transient { // the daemon does not try again
-			err = scout.Errorf(scout.CodeOf(err), "%w", err).WithHint("%s; then start the daemon again: scout serve restart", scout.HintOf(err))
-		}
-		d.store, d.backup = closedStore{err}, func(context.Context, string) error { return err }
-		d.storeCheck = health.Check{Name: "store", Critical: true, Probe: func(context.Context) health.Result { return health.Failed(err) }}
 		return withoutError{d.options.Failures.Count(err)}
 	}
-	d.store, d.storeCheck = st, st.HealthCheck()
-	d.backup = func(ctx context.Context, path string) error {
-		report, err := st.Backup(ctx, path)
-		if err == nil {
-			err = report.Err("the database")
-		}
-		return err
-	}
 	return nil
+}
+
+// storeCameLate does what was to be done at the start with a store: what happened meanwhile is noted, and what is owed is made.
+func (d *daemon) storeCameLate(ctx context.Context) {
+	_ = d.history.Run(ctx) // it logs what it could not do
+	d.dictations.Again(ctx)
+	d.backlog.Hurry()
+	d.sweeper.Hurry()
 }
 
 func (d *daemon) startRecorder(ctx context.Context) error {
@@ -269,6 +262,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	d.components.run("record", d.recorder.Run)
 	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folder, Keep: d.keep, Scope: d.options.Scope})
 	d.components.run("retention", d.sweeper.Run)
+	d.components.run("store", func(ctx context.Context) error { return d.store.Run(ctx, d.storeCameLate) })
 	return nil
 }
 
@@ -336,7 +330,7 @@ func (d *daemon) startServer(context.Context) error {
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: newScrape(d.options.Scope, d.options.Gatherer, d.recorder.Metrics), Begin: d.activity.Begin,
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.backup,
+		Devices: devices, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.store.Backup,
 		Order: d.current.order,
 	})
 	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })

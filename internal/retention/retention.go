@@ -58,7 +58,8 @@ type Sweeper struct {
 	log     *slog.Logger
 	metrics *metrics
 
-	sweeping sync.Mutex // one sweep or purge at a time
+	hurry    chan struct{} // has a token when a sweep is to be made now
+	sweeping sync.Mutex    // one sweep or purge at a time
 
 	mu     sync.Mutex // guards what follows
 	last   time.Time  // when the last sweep ended
@@ -68,7 +69,7 @@ type Sweeper struct {
 // New returns a sweeper. It does nothing until one of its methods is called.
 func New(o Options) *Sweeper {
 	scope := o.Scope.Component("retention")
-	return &Sweeper{store: o.Store, folder: o.Folder, keep: o.Keep, log: scope.Log(), metrics: newMetrics(scope)}
+	return &Sweeper{store: o.Store, folder: o.Folder, keep: o.Keep, log: scope.Log(), metrics: newMetrics(scope), hurry: make(chan struct{}, 1)}
 }
 
 // Run sweeps soon after the start and then every hour, until ctx ends. What could not be removed is logged and told by the health
@@ -81,9 +82,18 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+		case <-s.hurry:
 		}
 		_, _ = s.Sweep(ctx) // it logs and remembers its errors
 		timer.Reset(sweepEvery)
+	}
+}
+
+// Hurry makes Run sweep now.
+func (s *Sweeper) Hurry() {
+	select {
+	case s.hurry <- struct{}{}:
+	default: // it will
 	}
 }
 
@@ -345,9 +355,10 @@ func (s *Sweeper) idle(ctx context.Context, id string) error {
 	return nil
 }
 
-// HealthCheck tells whether the last sweep worked.
+// HealthCheck tells whether the last sweep worked, and whether the next one can know what there is.
 func (s *Sweeper) HealthCheck() health.Check {
-	return health.Check{Name: "retention", Probe: func(context.Context) health.Result {
+	return health.Check{Name: "retention", Probe: func(ctx context.Context) health.Result {
+		_, unusable := s.store.AskedPurges(ctx)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		keep := s.keep()
@@ -355,7 +366,9 @@ func (s *Sweeper) HealthCheck() health.Check {
 		if !s.last.IsZero() {
 			result.Metadata["last_sweep"] = s.last.UTC().Format(time.RFC3339)
 		}
-		if s.failed != nil {
+		if unusable != nil {
+			result.Status, result.Reason = health.Degraded, "nothing is removed while the database cannot be used: "+scout.Plain(unusable)
+		} else if s.failed != nil {
 			result.Status, result.Reason = health.Degraded, "not everything that was kept long enough could be removed: "+scout.Plain(s.failed)
 		}
 		return result

@@ -214,7 +214,7 @@ func (s *Store) present() error {
 		return err
 	}
 	return scout.Errorf(scout.CodeFileNotFound, "the database %s was deleted or replaced while Scout had it open", s.path).
-		WithHint("put it back, or restore a backup, and start Scout again: scout serve restart")
+		WithHint("put it back, or restore a backup: scout restore FILE")
 }
 
 // read runs look on a snapshot.

@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// The methods of a store. Each is that of the store that is there at the moment.
+
+// Recording implements store.Store.
+func (l *lateStore) Recording(ctx context.Context, id string) (store.Recording, error) {
+	return l.present().Recording(ctx, id)
+}
+
+// Recordings implements store.Store.
+func (l *lateStore) Recordings(ctx context.Context, filter store.Filter, page store.Page) (store.Listing[store.Recording], error) {
+	return l.present().Recordings(ctx, filter, page)
+}
+
+// Transcript implements store.Store.
+func (l *lateStore) Transcript(ctx context.Context, key store.Key, version int) (store.Transcript, error) {
+	return l.present().Transcript(ctx, key, version)
+}
+
+// Transcripts implements store.Store.
+func (l *lateStore) Transcripts(ctx context.Context, filter store.Filter, page store.Page) (store.Listing[store.Summary], error) {
+	return l.present().Transcripts(ctx, filter, page)
+}
+
+// Versions implements store.Store.
+func (l *lateStore) Versions(ctx context.Context, key store.Key) ([]store.Version, error) {
+	return l.present().Versions(ctx, key)
+}
+
+// Answer implements store.Store.
+func (l *lateStore) Answer(ctx context.Context, key string) (answer store.Answer, found bool, err error) {
+	return l.present().Answer(ctx, key)
+}
+
+// Events implements store.Store.
+func (l *lateStore) Events(ctx context.Context, stream string, after uint64, limit int) (store.Replay, error) {
+	return l.present().Events(ctx, stream, after, limit)
+}
+
+// LiveSessions implements store.Store.
+func (l *lateStore) LiveSessions(ctx context.Context) ([]store.Stream, error) {
+	return l.present().LiveSessions(ctx)
+}
+
+// Update implements store.Store.
+func (l *lateStore) Update(ctx context.Context, change func(store.Tx) error) error {
+	return l.present().Update(ctx, change)
+}
+
+// Purge implements store.Store.
+func (l *lateStore) Purge(ctx context.Context, recordings ...string) error {
+	return l.present().Purge(ctx, recordings...)
+}
+
+// PurgeTexts implements store.Store.
+func (l *lateStore) PurgeTexts(ctx context.Context, keys ...store.Key) error {
+	return l.present().PurgeTexts(ctx, keys...)
+}
+
+// FinishPurges implements store.Store.
+func (l *lateStore) FinishPurges(ctx context.Context) error {
+	return l.present().FinishPurges(ctx)
+}
+
+// AskedPurges implements store.Store.
+func (l *lateStore) AskedPurges(ctx context.Context) ([]string, error) {
+	return l.present().AskedPurges(ctx)
+}
+
+// TrimJournal implements store.Store.
+func (l *lateStore) TrimJournal(ctx context.Context, stream string, limits store.JournalLimits) error {
+	return l.present().TrimJournal(ctx, stream, limits)
+}
+
+// TrimSessions implements store.Store.
+func (l *lateStore) TrimSessions(ctx context.Context, age time.Duration) (int, error) {
+	return l.present().TrimSessions(ctx, age)
+}
+
+// Sightings implements store.Store.
+func (l *lateStore) Sightings(ctx context.Context) (map[string]string, error) {
+	return l.present().Sightings(ctx)
+}
+
+// Due implements store.Store.
+func (l *lateStore) Due(ctx context.Context, retention store.Retention) (store.Due, error) {
+	return l.present().Due(ctx, retention)
+}
