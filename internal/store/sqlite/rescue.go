@@ -27,9 +27,10 @@ type Rescued struct {
 
 // Rescue reads what can be read of a damaged database and writes it to a new one, which is checked. The damaged file is not
 // changed; nobody may have it open. Rows are read one by one, by every index that leads to them, so that a damaged page costs
-// the rows on it. Events are left out. Search is built again.
+// the rows on it. If the list of tables is damaged, the rows are read page by page, and told by their form. Events are left out. Search
+// is built again.
 //
-// It returns scout.CodeStoreCorrupt where nothing can be read, as when the first page is gone.
+// It returns scout.CodeStoreCorrupt where nothing can be read.
 func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error) {
 	doing := "rescue database " + damaged
 	if _, err := os.Stat(damaged); err != nil {
@@ -43,7 +44,7 @@ func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error)
 		return result, scout.FileError(scout.CodeWriteFailed, doing, err)
 	}
 	defer func() { err = errors.Join(err, removeDatabase(temporary)) }()
-	if err := rescueInto(ctx, damaged, temporary, &result); err != nil {
+	if err := rescueAny(ctx, damaged, temporary, &result); err != nil {
 		err = fail(doing, err)
 		if scout.CodeOf(err) == scout.CodeStoreCorrupt { // the general hint is to do what was just tried
 			err = scout.Errorf(scout.CodeStoreCorrupt, "%w; nothing in it can be read", err).
@@ -61,6 +62,43 @@ func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error)
 	return result, fail(doing, err)
 }
 
+// rescueAny rescues by the database's own list of tables or, where that is damaged, without it.
+func rescueAny(ctx context.Context, damaged, to string, result *Rescued) (err error) {
+	err = rescueInto(ctx, damaged, to, result)
+	code := scout.CodeOf(fail("read", err))
+	if !errors.Is(err, errNoTables) && code != scout.CodeStoreCorrupt && code != scout.CodeStoreForeign || ctx.Err() != nil {
+		return err
+	}
+	foreign := err
+	*result = Rescued{}
+	between, err := temporaryBeside(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, removeDatabase(between)) }()
+	into, err := connect(ctx, between, connection{busy: time.Second, cacheKiB: 8 << 10, plain: true})
+	if err != nil {
+		return err
+	}
+	if _, err = migrate(ctx, into); err == nil {
+		err = salvage(ctx, damaged, into, result)
+	}
+	err = errors.Join(err, into.close())
+	if errors.Is(err, errNothing) && code == scout.CodeStoreForeign { // it is what it says it is
+		return foreign
+	}
+	if errors.Is(err, errNothing) {
+		err = scout.Errorf(scout.CodeStoreCorrupt, "rescue database %s: %w", damaged, err)
+	}
+	if err == nil {
+		err = errors.Join(removeDatabase(to), rescueInto(ctx, between, to, result))
+	}
+	return err
+}
+
+// errNoTables is a database whose list of tables lacks some.
+var errNoTables = errors.New("its list of tables is damaged")
+
 func rescueInto(ctx context.Context, damaged, to string, result *Rescued) (err error) {
 	from, err := lookInto(ctx, damaged, connection{busy: time.Second, cacheKiB: 4 << 10, readOnly: true, damaged: true})
 	if err != nil {
@@ -69,6 +107,12 @@ func rescueInto(ctx context.Context, damaged, to string, result *Rescued) (err e
 	defer func() { err = errors.Join(err, from.close()) }()
 	if _, err := readVersion(ctx, from); err != nil {
 		return err
+	}
+	var tables int
+	if err := from.raw.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('recordings', 'transcripts', 'versions', 'segments')").Scan(&tables); err != nil {
+		return err
+	} else if tables < 4 {
+		return errNoTables
 	}
 	into, err := connect(ctx, to, connection{busy: time.Second, cacheKiB: 8 << 10, plain: true})
 	if err != nil {
@@ -133,7 +177,29 @@ func (r *rescuer) run() error {
 	if err := r.mend(); err != nil {
 		return err
 	}
+	if err := r.streams(); err != nil {
+		return err
+	}
 	return r.index()
+}
+
+// streams makes the numbers of all streams go on far ahead of those that were used. Those that cannot be read begin there, too.
+func (r *rescuer) streams() error {
+	if err := r.to.exec("INSERT INTO streams (stream, first, last, ended) VALUES (?, 1, 0, 0)", store.EventStream); err != nil {
+		return err
+	}
+	err := r.from.each(func(rows *sql.Rows) error {
+		var name string
+		var last, ended int64
+		if err := rows.Scan(&name, &last, &ended); err != nil {
+			return err
+		}
+		return r.to.exec("INSERT OR REPLACE INTO streams (stream, first, last, ended) VALUES (?, ?, ?, ?)", name, last+1, last, ended)
+	}, "SELECT stream, last, ended FROM streams")
+	if err != nil && !r.damage(err) {
+		return err
+	}
+	return leapJournal(r.to.view)
 }
 
 func (r *rescuer) lost(format string, args ...any) {
@@ -255,22 +321,24 @@ func (r *rescuer) rows(table string, keys []int64, copied *int) (lost int, err e
 	return lost, nil
 }
 
+// columnsOf returns the names of a table's columns, quoted.
+func columnsOf(v view, table string) (list []string, err error) {
+	err = v.each(func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		list = append(list, `"`+name+`"`)
+		return err
+	}, "SELECT name FROM pragma_table_info(?)", table)
+	return list, err
+}
+
 // columns returns those of a table that the damaged database has, in which an earlier version lacks some.
 func (r *rescuer) columns(table string) ([]string, error) {
-	names := func(v view) (list []string, err error) {
-		err = v.each(func(rows *sql.Rows) error {
-			var name string
-			err := rows.Scan(&name)
-			list = append(list, `"`+name+`"`)
-			return err
-		}, "SELECT name FROM pragma_table_info(?)", table)
-		return list, err
-	}
-	there, err := names(r.from)
+	there, err := columnsOf(r.from, table)
 	if err != nil {
 		return nil, err
 	}
-	known, err := names(r.to.view)
+	known, err := columnsOf(r.to.view, table)
 	return slices.DeleteFunc(known, func(name string) bool { return !slices.Contains(there, name) }), err
 }
 

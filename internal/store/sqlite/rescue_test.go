@@ -116,7 +116,11 @@ func TestRescueOfNothing(t *testing.T) {
 	path := made(t, filepath.Join(dir, sqlite.FileName), 5)
 	_, err := sqlite.Rescue(t.Context(), path, path)
 	wantCode(t, err, scout.CodeInvalidArgument)
-	overwrite(t, path, 0, 4096)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, path, 0, info.Size())
 	_, err = sqlite.Rescue(t.Context(), path, filepath.Join(dir, "rescued.db"))
 	wantCode(t, err, scout.CodeStoreCorrupt)
 	if hint := scout.HintOf(err); strings.Contains(hint, "--rescue") || !strings.Contains(hint, "scout restore") {
