@@ -75,6 +75,10 @@ bench: setup ## measure accuracy, speed and memory on $(SPEECH)
 bench-live: setup ## dictate at the rate of speech and print every figure (hours; continues where it was stopped; FIGURES="2s 10s" for some)
 	@scripts/bench-live.sh "$(SPEECH)" $(FIGURES)
 
+.PHONY: picture
+picture: setup ## record the picture of scout dictate in the README anew
+	@scripts/record-terminal.sh
+
 .PHONY: bench-store
 bench-store: ## make STORE_TEXTS transcripts (default 100000) and print what search, lists, start and memory take
 	@SCOUT_STORE_FIGURES=$(or $(STORE_TEXTS),100000) SCOUT_STORE_KILLS=100 \
