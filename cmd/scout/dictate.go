@@ -11,6 +11,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -96,7 +97,9 @@ func (a *app) dictation(o *dictateOptions) (v1.Start, error) {
 }
 
 // dictate is scout dictate.
-func (a *app) dictate(ctx context.Context, o dictateOptions) error {
+func (a *app) dictate(ctx context.Context, o dictateOptions) (err error) {
+	ctx, span := a.Scope.Tracer().Start(observe.Traced(ctx), "scout dictate")
+	defer func() { observe.EndSpan(span, err) }()
 	request, err := a.dictation(&o)
 	if err != nil {
 		return err

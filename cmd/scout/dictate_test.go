@@ -5,7 +5,9 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +16,10 @@ import (
 
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
@@ -125,6 +130,54 @@ func TestToggle(t *testing.T) {
 	h.must("record", "--detach", "--device", "tone:440")
 	if got := h.run("toggle"); got.code != 1 || !strings.Contains(got.err, "scout stop") {
 		t.Errorf("beside a recording: exit %d %s", got.code, got.err)
+	}
+}
+
+// One id leads from the command through the daemon and the recorder to the requests to the engine; also that of a client which has one.
+func TestADictationHasOneTrace(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	h.env = append(h.env, "SCOUT_LOG_LEVEL=debug")
+	lines := func(path, event string, recording string) (found []string) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			if strings.Contains(line, "msg="+event+" ") && strings.Contains(line, recording) {
+				_, id, _ := strings.Cut(line, "trace_id=")
+				id, _, _ = strings.Cut(id, " ")
+				found = append(found, strings.TrimSpace(id))
+			}
+		}
+		return found
+	}
+	h.must("toggle", "--print", "--device", "file:"+clip)
+	h.untilFrames(16_000)
+	h.must("toggle", "--print")
+	id := string(h.only().ID)
+	daemonLog, recorderLog := filepath.Join(h.data, daemon.LogName), filepath.Join(h.dir, remote.LogName)
+	begun := lines(daemonLog, "dictation_started", id)
+	if len(begun) != 1 || len(begun[0]) != 32 {
+		t.Fatalf("the dictation has the traces %q", begun)
+	}
+	for _, other := range [][]string{lines(daemonLog, "dictation_finished", id), lines(recorderLog, "recording_started", id), lines(recorderLog, "recording_stopped", id), lines(daemonLog, "engine_request", "")} {
+		if other = slices.Compact(other); !slices.Equal(other, begun) {
+			t.Errorf("traces %q, want %q", other, begun)
+		}
+	}
+	const wanted = "0af7651916cd43dd8448eb211c80319c"
+	c := h.client()
+	defer c.Close()
+	ctx := observe.WithTraceparent(t.Context(), "00-"+wanted+"-b7ad6b7169203331-01")
+	var started v1.Started
+	if err := c.Post(ctx, "/recorder/start", v1.Start{Device: "file:" + clip}, &started); err != nil {
+		t.Fatal(err)
+	}
+	h.run("stop") // there may be no words in it
+	if got := lines(recorderLog, "recording_started", started.ID); len(got) != 1 || got[0] != wanted {
+		t.Errorf("the recorder has %q", got)
 	}
 }
 

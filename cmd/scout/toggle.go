@@ -9,6 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/observe"
 )
 
 func newToggleCommand(a *app) *cobra.Command {
@@ -42,7 +43,9 @@ standard output.`,
 }
 
 // toggle is scout toggle.
-func (a *app) toggle(ctx context.Context, o dictateOptions) error {
+func (a *app) toggle(ctx context.Context, o dictateOptions) (err error) {
+	ctx, span := a.Scope.Tracer().Start(observe.Traced(ctx), "scout toggle")
+	defer func() { observe.EndSpan(span, err) }()
 	request, err := a.dictation(&o)
 	if err != nil {
 		return err

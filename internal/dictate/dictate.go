@@ -177,12 +177,13 @@ func (d *Dictations) begin(ctx context.Context, id recording.ID, request *Reques
 	}
 	s := newSession(d, id, journal, stream)
 	if request != nil {
-		s.kept.Request = *request
+		s.kept.Request, s.kept.Traceparent = *request, observe.Traceparent(ctx)
 	} else if len(stream.Checkpoint) > 0 {
 		if err := json.Unmarshal(stream.Checkpoint, &s.kept); err != nil {
 			return nil, scout.Errorf(scout.CodeStoreCorrupt, "continue dictation %s: %w", id, err)
 		}
 	}
+	s.traced()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopping {

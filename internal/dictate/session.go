@@ -61,6 +61,8 @@ type session struct {
 // kept is what the next process needs.
 type kept struct {
 	Request Request `json:"request"`
+	// Traceparent is the W3C Trace Context of the request.
+	Traceparent string `json:"traceparent,omitempty"`
 	// Model and Language are those that the text is made with, empty before the first words.
 	Model    string            `json:"model,omitempty"`
 	Language string            `json:"language,omitempty"`
@@ -76,6 +78,13 @@ func newSession(d *Dictations, id recording.ID, journal *store.Session, stream s
 	s.passing.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Partial).Inc() }
 	s.levels.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Level).Inc() }
 	return s
+}
+
+// traced notes the trace of the request that began the dictation: it goes on in the next process. It is called before run.
+func (s *session) traced() {
+	if id := observe.Trace(observe.WithTraceparent(context.Background(), s.kept.Traceparent)); id.Key != "" {
+		s.log = s.log.With(id)
+	}
 }
 
 // starts says how to call off the start that is under way.
@@ -294,7 +303,7 @@ func (s *session) flowing(flows bool, why error) {
 // run makes text of the recording. It returns nil when the session has ended in the journal, and the cause of ctx if that ends
 // before: the next process continues.
 func (s *session) run(ctx context.Context) (err error) {
-	ctx, span := s.d.options.Scope.Tracer().Start(ctx, "dictation")
+	ctx, span := s.d.options.Scope.Tracer().Start(observe.WithTraceparent(ctx, s.kept.Traceparent), "dictation")
 	defer func() { observe.EndSpan(span, err) }()
 	group, ctx := errgroup.WithContext(ctx)
 	s.keep(nil)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
 )
+
+// eventRequest is a log event: docs/formats/log-events.md.
+const eventRequest = "engine_request"
 
 // The types of package process are also those of the engine.
 type (
@@ -201,6 +205,13 @@ func (e *Engine) Transcribe(ctx context.Context, request Request) (h *scout.Hypo
 		return nil, err
 	}
 	defer leave()
+	if log := e.scope.Log(); log.Enabled(ctx, slog.LevelDebug) {
+		began := time.Now()
+		defer func() {
+			log.Debug(eventRequest, observe.Trace(ctx), slog.String("class", request.Class.String()), slog.Int64(observe.KeyAudioMS, request.Audio().Milliseconds()),
+				slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()), slog.String(observe.KeyCode, string(scout.CodeOf(err))))
+		}()
+	}
 	return e.first.transcribe(ctx, &attempt{Request: &request, traceparent: traceparent(trace.SpanContextFromContext(ctx))})
 }
 

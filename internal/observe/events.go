@@ -20,4 +20,5 @@ const (
 	KeyPID        = "pid"
 	KeyReason     = "reason"
 	KeyRSSBytes   = "rss_bytes"
+	KeyTrace      = "trace_id"
 )

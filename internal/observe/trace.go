@@ -2,6 +2,8 @@ package observe
 
 import (
 	"context"
+	"crypto/rand"
+	"log/slog"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -33,6 +35,26 @@ func EndSpan(span trace.Span, err error) {
 		}
 	}
 	span.End()
+}
+
+// Traced returns ctx with a trace. If it has none, the trace is new and has a span that nobody records: its id still ties the log lines
+// of all processes together. It is marked as sampled, so that whoever records traces keeps its own part.
+func Traced(ctx context.Context) context.Context {
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	config := trace.SpanContextConfig{TraceFlags: trace.FlagsSampled}
+	_, _ = rand.Read(config.TraceID[:]) // it never fails
+	_, _ = rand.Read(config.SpanID[:])  // the same
+	return trace.ContextWithRemoteSpanContext(ctx, trace.NewSpanContext(config))
+}
+
+// Trace is the log attribute that names the trace of ctx; it is left out of the line if there is none.
+func Trace(ctx context.Context) slog.Attr {
+	if s := trace.SpanContextFromContext(ctx); s.HasTraceID() {
+		return slog.String(KeyTrace, s.TraceID().String())
+	}
+	return slog.Attr{}
 }
 
 // Traceparent returns the W3C Trace Context name of the span of ctx, to pass to another process; it is empty if traces

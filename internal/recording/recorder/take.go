@@ -189,6 +189,9 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume resu
 	}
 	t.order.ID = t.writer.ID() // if the order has no id
 	t.log = r.log.With(slog.String(recording.KeyRecording, string(t.writer.ID())), slog.String(recording.KeyDevice, heard.Device.Name))
+	if id := observe.Trace(ctx); id.Key != "" {
+		t.log = t.log.With(id)
+	}
 	t.started = recording.Started{
 		ID: t.writer.ID(), StartedAt: t.writer.StartedAt(), PrerollFrames: heard.PrerollFrames, Format: order.Format,
 		Device: deviceOf(heard.Device, heard.DeviceFormat), Waited: heard.Waited, Left: left,
