@@ -130,6 +130,7 @@ func (a *app) dictate(ctx context.Context, o dictateOptions) (err error) {
 			return context.Cause(ctx)
 		}
 	}
+	t.warns(request.Warm)
 	d := &dictating{app: a, client: c, keys: keys, show: t}
 	err = d.run(ctx, request)
 	keys.close()

@@ -259,6 +259,38 @@ func TestSoundThatIsLostInADictation(t *testing.T) {
 	}
 }
 
+// A microphone that was kept open has the word that was spoken before the key, and it is said that it is open. Without that, it is not
+// opened before.
+func TestTheWordBeforeTheKeyIsInTheText(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(newBooth(t))
+	device := []string{"--device", h.mic.ID}
+	if got := h.must(append([]string{"toggle", "--print", "--warm"}, device...)...); !strings.HasPrefix(got.err, "the microphone stays open for 10 minutes") || !strings.Contains(got.err, "in memory") {
+		t.Errorf("it says %q", got.err)
+	}
+	h.run("toggle", "--print") // nothing was said
+	ear := h.mic.Listen(48_000, 1)
+	h.mic.PlayFile(clip)
+	for until := time.Now().Add(patience); ear.Peak() < 1000; time.Sleep(5 * time.Millisecond) { // nothing announces speech
+		if time.Now().After(until) {
+			t.Fatal("nobody speaks")
+		}
+	}
+	time.Sleep(200 * time.Millisecond) // so much was spoken before the key, at least
+	h.must(append([]string{"toggle", "--print", "--warm"}, device...)...)
+	m := h.latest()
+	h.untilFrames(3 * 16_000)
+	got := h.must("toggle", "--print")
+	ear.Stop()
+	if words := wordsOf(got.out); len(words) < 3 || words[0] != "and" || words[1] != "so" {
+		t.Errorf("the text is %q", got.out)
+	}
+	if m.PrerollFrames == 0 {
+		t.Error("the recording has nothing from before the key")
+	}
+}
+
 // smallDisk makes the folder of recordings a file system that has room for a few minutes, until the test ends.
 func smallDisk(t *testing.T, h *house) {
 	t.Helper()

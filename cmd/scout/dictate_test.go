@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
@@ -139,16 +140,18 @@ func TestADictationHasOneTrace(t *testing.T) {
 	needModel(t)
 	h := inHouse(quietBooth(t))
 	h.env = append(h.env, "SCOUT_LOG_LEVEL=debug")
-	lines := func(path, event string, recording string) (found []string) {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(data)) {
-			if strings.Contains(line, "msg="+event+" ") && strings.Contains(line, recording) {
-				_, id, _ := strings.Cut(line, "trace_id=")
-				id, _, _ = strings.Cut(id, " ")
-				found = append(found, strings.TrimSpace(id))
+	lines := func(path, event, recording string) (found []string) {
+		for until := time.Now().Add(patience); len(found) == 0 && time.Now().Before(until); time.Sleep(5 * time.Millisecond) { // a log announces nothing
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(string(data)) {
+				if strings.Contains(line, "msg="+event+" ") && strings.Contains(line, recording) {
+					_, id, _ := strings.Cut(line, "trace_id=")
+					id, _, _ = strings.Cut(id, " ")
+					found = append(found, strings.TrimSpace(id))
+				}
 			}
 		}
 		return found

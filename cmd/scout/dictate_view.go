@@ -154,6 +154,13 @@ func (t *typed) tellState(e *event.Event) {
 	}
 }
 
+// warns says that the microphone stays open, before it is opened.
+func (t *typed) warns(warm bool) {
+	if warm && t.json == nil {
+		t.note("the microphone stays open for 10 minutes after this dictation, so that the next one has the word spoken just before it; that sound stays in memory")
+	}
+}
+
 // listening is the hint while nothing was said yet.
 func (t *typed) listening() string { return "listening… " + t.ends + ", Esc cancels" }
 

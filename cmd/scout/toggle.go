@@ -60,7 +60,7 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) (err error) {
 		return err
 	}
 	if toggled.State == event.Starting {
-		return a.toggledOn(ctx, c, toggled, o)
+		return a.toggledOn(ctx, c, toggled, o, request.Warm)
 	}
 	d := &dictating{app: a, client: c, show: newTyped(a, o.json), id: toggled.ID}
 	d.show.out = nil // the text is for a window
@@ -74,9 +74,10 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) (err error) {
 }
 
 // toggledOn waits until sound arrives.
-func (a *app) toggledOn(ctx context.Context, c *client.Client, toggled v1.Toggled, o dictateOptions) error {
+func (a *app) toggledOn(ctx context.Context, c *client.Client, toggled v1.Toggled, o dictateOptions, warm bool) error {
 	d := &dictating{app: a, client: c, show: newTyped(a, true), id: toggled.ID}
 	d.show.json = nil
+	d.show.warns(warm)
 	d.until = func(e *event.Event) bool { return e.Type == event.State && e.State != event.Starting }
 	if err := d.follow(ctx); err != nil {
 		return err

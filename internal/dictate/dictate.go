@@ -183,7 +183,7 @@ func (d *Dictations) begin(ctx context.Context, id recording.ID, request *Reques
 			return nil, scout.Errorf(scout.CodeStoreCorrupt, "continue dictation %s: %w", id, err)
 		}
 	}
-	s.traced()
+	s.traced() //nolint:contextcheck // the trace is that of the request, also in a later process
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopping {

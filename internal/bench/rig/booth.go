@@ -323,11 +323,3 @@ func (b *Booth) delay() time.Duration {
 
 // discard reads a stream to its end.
 func discard(r io.Reader) { _, _ = io.Copy(io.Discard, r) }
-
-// Data is the data folder, Recordings the folder of recordings in it, Microphone the device that hears what is played.
-func (b *Booth) Data() string       { return b.dir }
-func (b *Booth) Recordings() string { return filepath.Join(b.dir, "recordings") }
-func (b *Booth) Microphone() string { return sink + ".monitor" }
-
-// Command is the program with arguments, in the surroundings of the booth.
-func (b *Booth) Command(ctx context.Context, args ...string) *exec.Cmd { return b.scout(ctx, args...) }

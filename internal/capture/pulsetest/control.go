@@ -2,6 +2,7 @@ package pulsetest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os/exec"
 	"sync"
@@ -37,6 +38,19 @@ func (w *Witness) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.heard.Write(p)
+}
+
+// Peak is the loudest sample so far.
+func (w *Witness) Peak() (peak int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	heard := w.heard.Bytes()
+	for i := 0; i+1 < len(heard); i += 2 {
+		if v := int(int16(binary.LittleEndian.Uint16(heard[i:]))); v > peak || -v > peak {
+			peak = max(v, -v)
+		}
+	}
+	return peak
 }
 
 // Stop ends the witness and returns its frames.
