@@ -35,6 +35,7 @@ type dictating struct {
 	lost  time.Duration // sound that is missing in the recording
 	cause scout.Code    // why, of the last gap
 	disk  error         // why the disk did not take the recording at a time; nil if it always did
+	away  bool          // no sound arrived at the end
 }
 
 // errLeft ends this command while the dictation goes on.
@@ -82,6 +83,7 @@ func (d *dictating) run(ctx context.Context, request v1.Start) error {
 			case err != nil:
 				return err
 			case d.final == nil:
+				d.awaitStop(asked)
 				return d.why
 			}
 			return nil
@@ -115,6 +117,17 @@ func (d *dictating) run(ctx context.Context, request v1.Start) error {
 				once.Do(func() { work.Go(func() { asked <- d.ask(watching, "/live/"+d.id+"/cancel", nil) }) }) // ended by end
 			}
 		}
+	}
+}
+
+// awaitStop waits until the recording has ended that was asked to, since it is said that its audio is kept.
+func (d *dictating) awaitStop(asked <-chan bool) {
+	if scout.CodeOf(d.why) != scout.CodeCancelled {
+		return
+	}
+	select {
+	case <-asked:
+	case <-time.After(leaveWithin): // another command cancelled it, or the disk hangs
 	}
 }
 
@@ -224,10 +237,7 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 	}
 	switch e.Type {
 	case event.Gap:
-		d.lost += missing(e)
-		if d.cause = scout.Code(e.Reason); !d.cause.Known() { // most reasons are those of devices
-			d.cause = scout.CodeDeviceLost
-		}
+		d.misses(missing(e), scout.GapReason(e.Reason))
 	case event.Trouble:
 		if e.Error != nil {
 			d.disk = e.Error.Err()
@@ -237,6 +247,12 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 		d.final = &final
 		return true
 	case event.State:
+		switch e.State {
+		case event.Starting:
+			d.away = e.Error != nil
+		case event.Listening:
+			d.away = false
+		}
 		if e.State == event.Failed {
 			if d.why = e.Error.Err(); d.why == nil {
 				d.why = scout.Errorf(scout.CodeInternal, "the dictation failed")
@@ -246,6 +262,14 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 		return over || e.State == event.Done
 	}
 	return over
+}
+
+// misses notes sound that is missing.
+func (d *dictating) misses(length time.Duration, why scout.GapReason) {
+	d.lost += length
+	if d.cause = scout.Code(why); !d.cause.Known() { // most reasons are those of devices
+		d.cause = scout.CodeDeviceLost
+	}
 }
 
 // speakable is the length below which nothing can have been said: a key that was pressed twice.
@@ -277,9 +301,10 @@ func (d *dictating) conclude(ctx context.Context, to delivery) error {
 			err = scout.Errorf(scout.CodeAudioSetAside, "some of the audio could not be turned into text")
 		}
 	}
+	saved := d.disk == nil && !d.away || d.saved(ctx)
 	switch {
 	case err != nil:
-	case d.disk != nil && !d.saved(ctx):
+	case d.disk != nil && !saved:
 		err = scout.Errorf(scout.CodeOf(d.disk), "the text is complete, but not the recording: %s", scout.Plain(d.disk)).
 			WithHint("the recorder tries again for as long as it runs; what it has saved: scout recordings show %s", d.id)
 	case d.lost >= speakable:
@@ -288,16 +313,25 @@ func (d *dictating) conclude(ctx context.Context, to delivery) error {
 	return err
 }
 
-// savedWithin is how long the file of a recording may take to be final after its text, once the disk has caused trouble.
+// savedWithin is how long the file of a recording may take to be final after its text, where there was trouble.
 const savedWithin = 2 * time.Second
 
-// saved reports whether the whole recording is in its file.
+// saved reports whether the whole recording is in its file, and notes what is missing in it: the end of a last gap is known only then.
 func (d *dictating) saved(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), savedWithin)
 	defer cancel()
 	var stopped v1.Stopped
 	err := d.client.Post(ctx, "/recorder/stop", v1.Stop{ID: d.id}, &stopped) // it was stopped: this waits for the file
-	return err == nil && stopped.Warning == nil
+	if err != nil {
+		return false
+	}
+	d.lost = 0
+	if format := stopped.Recording.Format; format != nil {
+		for _, g := range stopped.Recording.Gaps {
+			d.misses(scout.Format{SampleRateHz: format.SampleRate}.Duration(g.Frames), scout.GapReason(g.Reason))
+		}
+	}
+	return stopped.Warning == nil
 }
 
 // ending is err as the command ends with it. That somebody wanted no text is no failure to be explained: it says where the audio is.

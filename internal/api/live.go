@@ -60,6 +60,9 @@ func (s *Server) registerLive(api huma.API) {
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodeRecorderUnreachable},
 	}, func(ctx context.Context, in *ByID) (*body[v1.Stopped], error) {
 		ctx = context.WithoutCancel(ctx)
+		if s.opening(in.ID) { // the text that was promised would be begun when the recording has ended
+			_ = s.withdraw(ctx, recording.ID(in.ID)) // tried again below
+		}
 		stopped, err := s.services.Live.Cancel(ctx, recording.ID(in.ID))
 		if err == nil {
 			err = s.withdraw(ctx, stopped.Manifest.ID)

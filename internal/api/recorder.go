@@ -175,6 +175,9 @@ func (s *Server) stop(ctx context.Context, in *optional[v1.Stop]) (*body[v1.Stop
 	if status, err := s.services.Recorder.Status(ctx); err == nil && status.Recording != nil && (request.ID == "" || request.ID == string(status.Recording.ID)) {
 		s.intend(ctx, status.Recording.ID)
 		text.make(status.Recording.ID) // before it ends: it survives an end of this process in between
+		if !orElse(request.Transcribe, true) {
+			_ = s.withdraw(ctx, status.Recording.ID) // its text would be begun when it has ended; tried again below
+		}
 	}
 	stopped, err := s.finish(ctx, recording.ID(request.ID))
 	id := stopped.Manifest.ID
