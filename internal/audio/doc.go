@@ -10,13 +10,14 @@ import (
 	"github.com/scout-speech/scout"
 )
 
-// Limits of what Scout reads and records. They bound the memory of every reader: a frame has at
+// Limits of what Scout reads; recordings have limits of their own (scout.MinSampleRateHz and scout.MaxSampleRateHz). They bound the memory of every reader: a frame has at
 // most maxChannels samples of 8 bytes.
 const (
-	// minSampleRateHz is the rate of a telephone line; below it speech is not intelligible.
-	minSampleRateHz = 8000
-	// maxSampleRateHz is the highest rate of common sound cards.
-	maxSampleRateHz = 192000
+	// MinSampleRateHz keeps the sounds up to 1 kHz, in which words can hardly be told apart. Old voice recorders wrote 4 kHz and more.
+	MinSampleRateHz = 2000
+	// MaxSampleRateHz is that of the highest rate of DSD (DSD512) once it is decoded, an eighth of 24.576 MHz. The highest of PCM in
+	// use is 768 kHz.
+	MaxSampleRateHz = 3072000
 	// maxChannels covers 64-channel interfaces (MADI); more channels are taken for a damaged header.
 	maxChannels = 64
 )
@@ -29,9 +30,9 @@ func CheckFormat(sampleRateHz, channels int) error {
 		return scout.Errorf(scout.CodeAudioCorrupt, "sample rate of %d Hz", sampleRateHz)
 	case channels <= 0:
 		return scout.Errorf(scout.CodeAudioCorrupt, "%d channels", channels)
-	case sampleRateHz < minSampleRateHz || sampleRateHz > maxSampleRateHz:
+	case sampleRateHz < MinSampleRateHz || sampleRateHz > MaxSampleRateHz:
 		return scout.Errorf(scout.CodeAudioUnsupported, "sample rate of %d Hz is outside %d to %d Hz",
-			sampleRateHz, minSampleRateHz, maxSampleRateHz)
+			sampleRateHz, MinSampleRateHz, MaxSampleRateHz)
 	case channels > maxChannels:
 		return scout.Errorf(scout.CodeAudioUnsupported, "%d channels are more than %d", channels, maxChannels).
 			WithHint("mix it to fewer channels first, for example: ffmpeg -i IN -ac 1 OUT.wav")

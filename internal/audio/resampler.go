@@ -28,7 +28,7 @@ type Resampler struct {
 	flushing           bool
 }
 
-// NewResampler returns a resampler from inHz to outHz. Rates outside minSampleRateHz to maxSampleRateHz are refused as
+// NewResampler returns a resampler from inHz to outHz. Rates outside MinSampleRateHz to MaxSampleRateHz are refused as
 // by CheckFormat. Equal rates pass samples through unchanged. Designing the filter takes 1-30 ms and up to 3 MiB,
 // depending on the rates.
 func NewResampler(inHz, outHz int) (*Resampler, error) {

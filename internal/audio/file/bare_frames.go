@@ -10,6 +10,9 @@ func bareForms() []frameForm { return []frameForm{adtsFrame, ac3Frame, dtsFrame,
 
 // startsBare tells whether three frames of a bare stream follow each other.
 func startsBare(b []byte) bool {
+	if isMLP(b) {
+		return true
+	}
 	if len(b) == 0 || b[0] != 0xFF && b[0] != 0x0B && b[0] != 0x7F && b[0] != 0x56 {
 		return false // most bytes, at once
 	}
@@ -19,6 +22,11 @@ func startsBare(b []byte) bool {
 		}
 	}
 	return false
+}
+
+// isMLP reports whether bytes begin an access unit of MLP or TrueHD from which decoding can begin.
+func isMLP(b []byte) bool {
+	return len(b) > 8 && b[4] == 0xF8 && b[5] == 0x72 && b[6] == 0x6F && b[7]&0xFE == 0xBA
 }
 
 // frameForm reads the header of a frame of a bare stream: its length in bytes, 0 where there is none; its samples in each channel,
@@ -110,6 +118,7 @@ func dtsFrame(b []byte) (bytes, samples, rateHz int) {
 func (c *cursor) bare(form, first frameForm) extent {
 	const lookAhead = 60 << 10
 	count := frameCount{start: c.pos}
+	mlp := isMLP(c.peek(lookAhead)) // which begins anew many times
 	var gap int64
 	for {
 		b := c.peek(lookAhead)
@@ -138,7 +147,7 @@ func (c *cursor) bare(form, first frameForm) extent {
 			continue
 		case size > len(b) && gap == 0:
 			return count.cutExtent(c.size, c.pos+int64(size))
-		case startsPart(b):
+		case startsPart(b) && (!mlp || !isMLP(b)):
 			return count.stop(c, c.pos)
 		case gap == 0 && count.frames > 0:
 			if at := count.torn(c); at > 0 {

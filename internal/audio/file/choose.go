@@ -9,6 +9,10 @@ import (
 	"github.com/scout-speech/scout/internal/audio/wav"
 )
 
+// frameLeast is how much may stand before the first frame of a stream without a word: the end of another frame, as where a recorder of a
+// broadcast began.
+const frameLeast = 1500
+
 // decoderFor recognises the input and returns its decoder.
 func (r *Reader) decoderFor() (decoder, error) {
 	if r.opts.Raw != nil {
@@ -19,6 +23,9 @@ func (r *Reader) decoderFor() (decoder, error) {
 		return nil, err
 	}
 	r.start = r.src.pos()
+	if r.src.destroyed > frameLeast {
+		r.told = append(r.told, scout.Warnf(scout.WarningUnread, "%s at the beginning were not read: they are damaged", byteCount(r.src.destroyed)).From(0))
+	}
 	return r.decoderOf(what)
 }
 

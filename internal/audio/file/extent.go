@@ -23,6 +23,10 @@ type extent struct {
 	tail time.Duration
 	// frames is where these frames begin.
 	frames frameTable
+	// patches are headers in place of destroyed ones.
+	patches []patch
+	// torn is how many bytes of destroyed fragments stand at the end, behind the byte at whole.
+	torn, whole int64
 	// length is the length of the frames, for streams that state none; 0 unknown.
 	length time.Duration
 }
@@ -89,7 +93,12 @@ func (s *source) extent(container string) extent {
 		e = c.search(startsFile)
 	default:
 		if form, ok := blockForms(container); ok {
-			tail = c.blocks(form)
+			var resync blockForm
+			if container == "mpeg" {
+				resync = startsPack
+			}
+			// ffmpeg's RealMedia says that its last block is ten bytes longer than it is.
+			tail = max(c.blocks(form, resync)-16, start)
 			c.seek(max(tail-1, start))
 		}
 		e = c.search(startsOther)
@@ -110,6 +119,9 @@ func (s *source) extent(container string) extent {
 		e.end = s.size
 	}
 	if !e.cut() && (e.frames.begun || e.end == s.size) || e.end < s.size && c.partAt(e.end) {
+		if hidden, ok := s.hiddenFile(container, start, e); ok {
+			return extent{end: hidden, want: max(e.want, hidden+1)}
+		}
 		return e
 	}
 	// The length is wrong unless something valid follows. A file that was cut off may have another file inside its
@@ -126,7 +138,7 @@ func (s *source) extent(container string) extent {
 // endless are the containers whose end is not known from their own structure: bare frames behind them have no signature either.
 func endless() []string {
 	return []string{
-		"amr", "ape", "asf", "ast", "dsf", "dss", "flac", "ircam", "mmf", "mpc", "mpc8", "mxf", "nistsphere", "nut", "rm", "sox", "swf", "tak",
+		"amr", "ape", "asf", "ast", "dsf", "dss", "flac", "ircam", "mmf", "mpc", "mpc8", "mpeg", "mxf", "nistsphere", "nut", "rm", "sox", "swf", "tak",
 		"tta", "voc", "wtv", "gxf",
 	}
 }
@@ -238,6 +250,9 @@ func (c *cursor) iff() extent {
 		}
 		padded := uint64(size) + uint64(size)%2
 		e = c.sized(c.pos, 8+padded, size == 0 || c.beyond(c.pos+8, size))
+		if name == "FRM8" { // DSDIFF
+			e = c.sized(c.pos, 12+binary.BigEndian.Uint64(b[4:]), false)
+		}
 		if !c.skip(e.end - c.pos) {
 			return e
 		}
@@ -294,8 +309,15 @@ func printable(b []byte) bool {
 func (c *cursor) mp4() extent {
 	e := extent{}
 	seen := false
+	var parts *fragments
 	for {
 		b := c.peek(16)
+		if parts != nil && len(b) > 0 && (len(b) < 8 || string(b[4:8]) != "ftyp") {
+			if !c.fragment(parts, &e) {
+				return e
+			}
+			continue
+		}
 		if len(b) < 8 || !printable(b[4:8]) {
 			return e
 		}
@@ -313,6 +335,11 @@ func (c *cursor) mp4() extent {
 			return e
 		}
 		seen = seen || name == "moov" || name == "mdat"
+		if name == "moov" && size < maxMovie && c.fragmented(c.pos, int64(size)) {
+			at := c.pos
+			c.seek(at)
+			parts = &fragments{c: &cursor{at: c.at, size: c.size}}
+		}
 		if e = c.sized(c.pos, size, false); e.cut() || !c.skip(e.end-c.pos) {
 			return e
 		}
@@ -332,50 +359,6 @@ func (c *cursor) wtv() extent {
 		return c.search(startsOther)
 	}
 	return extent{end: end}
-}
-
-// asf walks the top objects of Advanced Systems Format: a GUID, and 64 bits of length.
-func (c *cursor) asf() extent {
-	e := extent{}
-	for {
-		if e.end > 0 && startsPart(c.peek(frameLook)) {
-			return e
-		}
-		b := c.peek(24) // not before the longer one, which moves the bytes
-		if len(b) < 24 {
-			return e
-		}
-		size := binary.LittleEndian.Uint64(b[16:])
-		const data, empty = "\x36\x26\xb2\x75\x8e\x66\xcf\x11", 50
-		if string(b[:8]) == data && size <= empty {
-			return c.search(startsOther) // written to a pipe: the packets follow anyway
-		}
-		if size < 24 {
-			return extent{end: c.size}
-		}
-		if e = c.sized(c.pos, size, false); e.cut() || !c.skip(e.end-c.pos) {
-			return e
-		}
-	}
-}
-
-// flv walks the tags of Flash Video: 11 bytes of header, the body, 4 bytes of length.
-func (c *cursor) flv() extent {
-	const header, tag, back = 13, 11, 4
-	if !c.skip(header) {
-		return extent{}
-	}
-	e := extent{end: c.pos}
-	for {
-		b := c.peek(tag)
-		if len(b) < tag || b[0]&0x1F != 8 && b[0]&0x1F != 9 && b[0]&0x1F != 18 {
-			return e
-		}
-		size := uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
-		if e = c.sized(c.pos, tag+size+back, false); e.cut() || !c.skip(e.end-c.pos) {
-			return e
-		}
-	}
 }
 
 // wavPack walks blocks. The header has their length and the index of their first sample, which is 0 where another file

@@ -11,25 +11,73 @@ const blockHeader = 32
 // blockForms are those of containers that consist of blocks and can hold frames as bare streams have them. What lies inside such a
 // block is never another file.
 func blockForms(container string) (form blockForm, ok bool) {
-	form, ok = map[string]blockForm{"voc": vocBlock(), "rm": rmBlock, "mxf": mxfBlock, "gxf": gxfBlock, "swf": swfBlock()}[container]
+	form, ok = map[string]blockForm{"voc": vocBlock(), "rm": rmBlock, "mxf": mxfBlock, "gxf": gxfBlock, "swf": swfBlock(), "mpeg": packBlock}[container]
 	return form, ok
 }
 
 // blocks skips blocks up to another file, and returns where the last one ends. That is the size of the file if the last one reaches
 // beyond it.
-func (c *cursor) blocks(form blockForm) int64 {
+//
+//	resync  the form of blocks with which it goes on behind damage; nil if it does not
+func (c *cursor) blocks(form, resync blockForm) int64 {
 	for start := c.pos; ; {
 		if c.pos > start && startsPart(c.peek(frameLook)) {
 			return c.pos
 		}
 		size := form(c.peek(blockHeader))
 		if size <= 0 {
-			return c.pos
+			if resync == nil || !c.resync(resync) {
+				return c.pos
+			}
+			continue
 		}
 		if !c.skip(size) {
 			return c.size
 		}
 	}
+}
+
+// resync moves behind damage, to the next block of that form before another file.
+func (c *cursor) resync(form blockForm) bool {
+	from := c.pos
+	isFile := false
+	found := c.search(func(b []byte) bool {
+		isFile = startsOther(b)
+		return isFile || form(b) > 0
+	})
+	if isFile || found.end >= c.size {
+		c.seek(from)
+		return false
+	}
+	c.seek(found.end)
+	return true
+}
+
+// startsPack is packBlock for the header of a pack alone, which does not turn up by chance.
+func startsPack(b []byte) int64 {
+	if len(b) > 3 && b[3] == 0xBA {
+		return packBlock(b)
+	}
+	return 0
+}
+
+// packBlock reads a pack or packet of an MPEG program stream. Source: ISO/IEC 13818-1, 2.5.3, and ISO/IEC 11172-1, 2.4.3.
+func packBlock(b []byte) int64 {
+	const head, pack1, pack2, packetHead = 4, 12, 14, 6
+	if len(b) < head || b[0] != 0 || b[1] != 0 || b[2] != 1 {
+		return 0
+	}
+	switch id := b[3]; {
+	case id == 0xB9:
+		return head // the end
+	case id == 0xBA && len(b) >= pack2 && b[4]&0xC0 == 0x40:
+		return pack2 + int64(b[13]&7)
+	case id == 0xBA && len(b) >= pack1 && b[4]&0xF0 == 0x20:
+		return pack1
+	case id > 0xBA && len(b) >= packetHead:
+		return packetHead + int64(binary.BigEndian.Uint16(b[4:]))
+	}
+	return 0
 }
 
 // vocBlock reads a file of Creative: a header that tells its own length, then blocks of a type and 24 bits of length; type 0 is the end.

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -26,6 +26,9 @@ const (
 	// notePatience is how much later than the samples the log may arrive: both have been written, and the reader of the
 	// log only has to be scheduled.
 	notePatience = 5 * time.Second
+	// mostLostAtBegin is the latest time of a first frame that tells how much is destroyed before it: recordings begin at 0, pieces of a
+	// broadcast anywhere.
+	mostLostAtBegin = time.Minute
 	// samePlace is how far after damage a complaint still belongs to it: codecs use earlier frames.
 	samePlace = 300 * time.Millisecond
 	// ffmpegDrift is how much shorter than declared a file may be without a warning; containers round, and count what
@@ -101,12 +104,11 @@ func (r *Reader) ffmpeg(what sniffed) (decoder, error) {
 		return nil, err
 	}
 	d := &ffmpegDecoder{job: job, log: newFFmpegLog()}
-	// ffmpeg decodes to its pipe while ffprobe runs: each takes a fifth of a second to start.
 	err = d.start()
 	if found, known := r.probed[job.name]; known {
 		d.found = found
 	} else if err == nil {
-		d.found, err = job.probe()
+		d.found, err = d.look()
 	}
 	if err == nil {
 		err = d.turnToTrack()
@@ -134,15 +136,20 @@ type ffmpegJob struct {
 	track   *Track   // nil for the first
 }
 
-// frames returns the frames of a bare stream without what is destroyed between them, nil if nothing is. ffmpeg would look for the next
+// frames returns the frames of a bare stream without what is destroyed between them, or fragments with headers in place of destroyed ones;
+// nil if nothing is destroyed. ffmpeg would look for the next
 // frame in what is destroyed: it finds false ones there, loses true ones behind it, or gives up.
 func (j *ffmpegJob) frames() io.Reader {
 	at, ok := j.src.r.(io.ReaderAt)
-	if !ok || len(j.extent.holes) == 0 {
+	if !ok || len(j.extent.holes)+len(j.extent.patches) == 0 {
 		return nil
 	}
 	var pieces []io.Reader
 	from := j.start
+	for _, p := range j.extent.patches {
+		pieces = append(pieces, io.NewSectionReader(at, from, p.at-from), bytes.NewReader(p.head[:]))
+		from = p.at + boxHeader
+	}
 	for _, h := range j.extent.holes {
 		pieces = append(pieces, io.NewSectionReader(at, from, h.from-from))
 		from = h.to
@@ -169,6 +176,7 @@ type ffmpegDecoder struct {
 	logPipe *os.File
 	unhook  func() bool // from the context
 	reader  *wav.Reader
+	unread  error // why there is no reader
 	format  stream
 	notes   []scout.Warning
 	waited  bool
@@ -187,7 +195,7 @@ type ffmpegDecoder struct {
 	place      int64         // of the frame before, in its part; -1 unknown
 }
 
-// start starts the process, which begins to decode at once.
+// start starts the process, which begins to decode at once, and waits for the header of its output.
 func (d *ffmpegDecoder) start() error {
 	args := append([]string{
 		"-nostdin", "-hide_banner", "-nostats", "-loglevel", "repeat+level+info", "-copyts",
@@ -230,14 +238,31 @@ func (d *ffmpegDecoder) start() error {
 	if err := errors.Join(write.Close(), logWrite.Close()); err != nil {
 		return scout.FileError(scout.CodeReadFailed, "close the pipe of ffmpeg", err)
 	}
+	d.reader, d.unread = wav.NewReader(d.pipe)
 	return nil
 }
 
-// header reads what ffmpeg says about its output before the first sample.
+// look finds out what is in the input: from ffmpeg's log if it has one stream, from ffprobe otherwise, which takes a tenth of a second
+// to start. Where there is no output, ffprobe also says whether another track could be read.
+func (d *ffmpegDecoder) look() (probed, error) {
+	if d.pipe.late != nil {
+		return probed{}, d.pipe.late
+	}
+	if found, ok := d.job.known(); ok {
+		return found, nil
+	}
+	if d.unread == nil {
+		if found, ok := d.log.input(d.job.ctx); ok {
+			return found, nil
+		}
+	}
+	return d.job.probe()
+}
+
+// header takes what ffmpeg says about its output before the first sample.
 func (d *ffmpegDecoder) header() error {
-	var err error
-	if d.reader, err = wav.NewReader(d.pipe); err != nil {
-		return d.notStarted(err)
+	if d.unread != nil {
+		return d.notStarted(d.unread)
 	}
 	format := d.reader.Format()
 	d.format = stream{
@@ -249,6 +274,7 @@ func (d *ffmpegDecoder) header() error {
 		d.format.container = d.found.container
 	}
 	d.line = timeline{
+		pauses:    d.job.pauses(),
 		container: d.format.container, rate: format.SampleRateHz, length: d.format.duration,
 		holes: slices.Clone(d.job.extent.holes), clock: d.job.extent.frames.clock(),
 	}
@@ -338,7 +364,14 @@ func (d *ffmpegDecoder) next() {
 	}
 	origin, hasOrigin, length := d.log.origin()
 	first := !d.line.started
+	lost := d.lostBefore(note)
+	if begun := first && lost && note.at > 0 && note.at < mostLostAtBegin; begun && d.job.what.container == "mp4" {
+		origin, hasOrigin = 0, true // the first fragment is destroyed
+	} else if first {
+		lost = false
+	}
 	d.line.length = length
+	pause := d.line.pause(note)
 	missing := d.line.bridge(note)
 	d.silence, d.left = d.line.place(note, origin, hasOrigin)
 	places := note.errors
@@ -346,9 +379,9 @@ func (d *ffmpegDecoder) next() {
 		d.silence += missing
 		places = max(places, 1)
 	}
-	if first {
-		d.lead = framesToTime(d.silence, d.format.sampleRateHz)
-	} else if places == 0 && d.silence > 0 && (note.other > d.complained || d.lostBefore(note)) {
+	if first && !lost {
+		d.lead = framesToTime(d.silence+pause, d.format.sampleRateHz)
+	} else if places == 0 && d.silence > 0 && (note.other > d.complained || lost) {
 		places = 1 // the demuxer complained before the hole, or packets are missing there
 	}
 	d.place = note.pos
@@ -363,6 +396,7 @@ func (d *ffmpegDecoder) next() {
 		d.damageEnd = d.decoded() + framesToTime(d.silence, d.format.sampleRateHz)
 		d.lost += framesToTime(d.silence, d.format.sampleRateHz)
 	}
+	d.silence += pause
 }
 
 // lostBefore reports whether packets are missing between the frame before and the noted one.
@@ -425,42 +459,4 @@ func (d *ffmpegDecoder) close() error {
 		return fmt.Errorf("close the pipe of ffmpeg: %w", err)
 	}
 	return nil
-}
-
-// watchedPipe ends reads that wait too long. Time in which nobody reads does not count: a decoder that waits for its
-// reader is not slow.
-type watchedPipe struct {
-	file  *os.File
-	stall time.Duration
-	left  time.Duration // of all waiting
-	late  error         // set once a deadline passed
-}
-
-func (p *watchedPipe) Read(b []byte) (int, error) {
-	if p.late != nil {
-		return 0, p.late
-	}
-	begin := time.Now()
-	limit := min(p.stall, p.left)
-	if err := p.file.SetReadDeadline(begin.Add(limit)); err != nil {
-		return 0, fmt.Errorf("watch the output of ffmpeg: %w", err)
-	}
-	n, err := p.file.Read(b)
-	p.left -= time.Since(begin)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		p.late = scout.Errorf(scout.CodeDecoderTimeout, "ffmpeg produced nothing for %v", limit)
-		return n, p.late
-	}
-	return n, err
-}
-
-// decoderEnv returns the environment without variables that make ffmpeg write files.
-func decoderEnv() []string {
-	var env []string
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "FFREPORT=") {
-			env = append(env, v)
-		}
-	}
-	return env
 }

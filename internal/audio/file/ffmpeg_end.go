@@ -40,7 +40,7 @@ func (d *ffmpegDecoder) rest() time.Duration {
 	if d.format.container != "mpegts" && d.format.container != "mpeg" && d.format.container != "ogg" {
 		length -= max(start, 0) // it counts from zero there
 	}
-	if rest := length - d.decoded(); timed(d.format.container) && rest > holeLeast && rest < holeMost && !d.job.extent.cut() {
+	if rest := length - d.decoded(); (timed(d.format.container) || d.format.container == "avi") && rest > holeLeast && rest < holeMost && !d.job.extent.cut() {
 		return rest
 	}
 	return 0
@@ -51,6 +51,10 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 	failed, other, early := d.log.verdict()
 	// Only these have nothing that tells their length before they are decoded.
 	early = early || d.log.tornEnd() && slices.Contains([]string{"mpeg", "rm"}, d.format.container)
+	if early && !d.job.extent.cut() && len(d.job.extent.patches) > 0 {
+		early = false // ffmpeg met what is in place of damage
+		other++
+	}
 	there, promised := d.decoded(), d.promised()
 	oggEnd := d.job.what.container == "ogg" && d.oggCut()
 	early = early || d.job.what.container == "nut" && nutCut(d.job.src.path, d.job.start, d.job.extent.end)
@@ -69,7 +73,11 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		return
 	}
 	d.damages += failed
-	if d.job.extent.tail > 0 {
+	tail := d.job.extent.tail
+	if e := d.job.extent; e.torn > 0 && e.whole > d.job.start {
+		tail = time.Duration(float64(there) * float64(e.torn) / float64(e.whole-d.job.start)) // as the samples before
+	}
+	if tail > 0 {
 		if d.damages == 0 {
 			d.damaged = there
 		}
@@ -84,8 +92,8 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		if d.lost > 0 {
 			text += fmt.Sprintf(": %v of silence put in its place", d.lost.Round(time.Millisecond))
 		}
-		if d.job.extent.tail > 0 {
-			text += fmt.Sprintf(", the last %v are destroyed", d.job.extent.tail.Round(time.Millisecond))
+		if tail > 0 {
+			text += fmt.Sprintf(", the last %v are destroyed", tail.Round(time.Millisecond))
 		} else if isShort && d.tagged {
 			text += fmt.Sprintf(", %v are missing", short.Round(time.Millisecond))
 		}
@@ -94,6 +102,8 @@ func (d *ffmpegDecoder) conclude(waitErr error) {
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged after %v: %s", there.Round(time.Millisecond), explain(d.log.tail.String(), waitErr, "what follows cannot be decoded")).From(there))
 	case other > 0 && (checked(d.job.what.container) || slices.Contains([]string{"mlp", "truehd", "sbc", "ac3"}, d.job.what.container)):
 		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged: %s in the file; audio is missing there, or noise is heard", faults(other)))
+	case slices.Contains([]string{"flv", "asf"}, d.job.what.container) && len(d.job.extent.losses) > 0:
+		d.notes = append(d.notes, scout.Warnf(scout.WarningDamaged, "damaged: %s in the file; audio is missing there, or noise is heard", faults(len(d.job.extent.losses))))
 	case other > 0:
 		d.notes = append(d.notes, scout.Warnf(scout.WarningFormat, "%s in the file; no audio is missing as far as ffmpeg can tell", faults(other)))
 	}

@@ -39,6 +39,7 @@ type ffmpegLog struct {
 	ended   bool
 	done    chan struct{}
 
+	head     inputHead
 	start    time.Duration // of the input's time stamps; valid if hasStart
 	hasStart bool
 	length   time.Duration // of the input, 0 unknown
@@ -92,7 +93,8 @@ func (l *ffmpegLog) line(line []byte) {
 	text := string(bytes.TrimSpace(line))
 	speaker, rest := cutSpeaker(text)
 	level, message := cutLevel(rest)
-	if level == "" {
+	own := level != ""
+	if !own {
 		level = l.level // a further line of a message
 	} else {
 		l.level = level
@@ -101,6 +103,11 @@ func (l *ffmpegLog) line(line []byte) {
 	defer l.mu.Unlock()
 	switch level {
 	case "info":
+		if own && speaker == "" && !l.head.over {
+			if l.head.line(message); l.head.over {
+				l.wake()
+			}
+		}
 		switch {
 		case strings.HasPrefix(speaker, "Parsed_ashowinfo"):
 			if note, ok := parseFrameNote(message); ok {

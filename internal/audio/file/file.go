@@ -34,7 +34,7 @@ const (
 // Options are the limits and services of a Reader. The zero value is ready to use.
 type Options struct {
 	// FFmpeg is the program for formats that are not decoded here; empty means the one on the PATH, NoFFmpeg means
-	// none. ffprobe is used if it is beside it.
+	// none. ffprobe, if it is beside it, is asked about files with several streams.
 	FFmpeg string
 	// StallTimeout ends an ffmpeg that yields nothing for that long while the reader waits for it. Default
 	// DefaultStallTimeout.
@@ -83,7 +83,7 @@ func (o Options) withDefaults() Options {
 // Info is what is known about an input.
 type Info struct {
 	// Container and Codec are lower-case names as in ffmpeg, for example "wav" and "pcm_s16le", "mp4" and "aac". Codec
-	// is empty if ffmpeg decodes and ffprobe is missing.
+	// is empty if ffmpeg decodes a file with several streams and ffprobe is missing.
 	Container, Codec string
 	// SampleRateHz and Channels are those of the input, before conversion. For joined files the rate is that of the
 	// first, and the channels are the largest number of those reached.
@@ -111,7 +111,7 @@ type Info struct {
 //	scout.CodeFileNotFound, CodeFilePermission, CodeFileIsDirectory, CodeReadFailed  the file system
 //	scout.CodeAudioEmpty          no frame of audio, or no audio track
 //	scout.CodeAudioCorrupt        damage before the first frame
-//	scout.CodeAudioUnsupported    no audio format, a playlist, a rate outside 8 to 192 kHz, too many channels
+//	scout.CodeAudioUnsupported    no audio format, a playlist, a rate outside 2 kHz to 3 MHz, too many channels
 //	scout.CodeDecoderMissing      the format needs ffmpeg
 //	scout.CodeDecoderTimeout      ffmpeg yielded nothing in time
 func Open(ctx context.Context, path string, opts Options) (*Reader, error) {

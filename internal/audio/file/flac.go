@@ -55,6 +55,9 @@ func newFLAC(src *source) (decoder, error) {
 		if failure := src.failure(); failure != nil {
 			return nil, failure
 		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, scout.Errorf(scout.CodeAudioCorrupt, "the file ends inside its header")
+		}
 		return nil, scout.Errorf(scout.CodeAudioCorrupt, "flac header: %w", err)
 	}
 	d := &flacDecoder{buf: src.buf, info: s.Info}

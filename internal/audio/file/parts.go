@@ -126,7 +126,9 @@ func (r *Reader) beginPart(what sniffed) bool {
 	} else if _, err := io.Copy(io.Discard, r.src.buf); err != nil {
 		return r.fail(r.src.failure()) // in a stream the end of the part is unknown
 	}
-	r.unread(r.src.pos()-from, scout.Plain(err))
+	if size := r.src.pos() - from; size > strayBytes || scout.CodeOf(err) != scout.CodeAudioEmpty {
+		r.unread(size, scout.Plain(err)) // else it is a header without samples
+	}
 	return false
 }
 

@@ -29,15 +29,23 @@ type probed struct {
 	tracks           []Track       // of audio; empty if ffprobe is missing
 }
 
-// probe asks ffprobe, if it is beside ffmpeg, for codec and length, and refuses files without an audio track. Without
-// ffprobe nothing is known and ffmpeg decides.
-func (j *ffmpegJob) probe() (probed, error) {
+// known returns what was found without another program.
+func (j *ffmpegJob) known() (probed, bool) {
 	if j.what.kind == kindMP3 {
-		return probed{container: "mp3", codec: "mp3"}, nil // known, and its length is only guessed
+		return probed{container: "mp3", codec: "mp3"}, true // its length is only guessed
 	}
 	if codec := j.bareCodec(); codec != "" {
 		// The frames were counted. ffprobe only estimates their length, and its start costs as much as a minute of decoding.
-		return probed{container: j.what.container, codec: codec, duration: j.extent.length, tracks: []Track{{Number: 1, codec: codec}}}, nil
+		return probed{container: j.what.container, codec: codec, duration: j.extent.length, tracks: []Track{{Number: 1, codec: codec}}}, true
+	}
+	return probed{}, false
+}
+
+// probe asks ffprobe, if it is beside ffmpeg and needed, for codec and length, and refuses files without an audio track. Without
+// ffprobe nothing is known and ffmpeg decides.
+func (j *ffmpegJob) probe() (probed, error) {
+	if found, ok := j.known(); ok {
+		return found, nil
 	}
 	program, err := exec.LookPath(filepath.Join(filepath.Dir(j.program), "ffprobe"))
 	if err != nil {

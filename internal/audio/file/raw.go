@@ -87,7 +87,8 @@ func ParseRawFormat(text string) (RawFormat, error) {
 		}
 	}
 	if err := audio.CheckFormat(f.SampleRateHz, f.Channels); err != nil {
-		return RawFormat{}, scout.Errorf(scout.CodeInvalidArgument, "%s: %w", text, err).WithHint("rates are 8000 to 192000 Hz, channels 1 to 64")
+		return RawFormat{}, scout.Errorf(scout.CodeInvalidArgument, "%s: %w", text, err).
+			WithHint("rates are %d to %d Hz, channels 1 to 64", audio.MinSampleRateHz, audio.MaxSampleRateHz)
 	}
 	return f, nil
 }

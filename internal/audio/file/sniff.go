@@ -52,7 +52,22 @@ func (s *source) sniff() (sniffed, error) {
 		}
 		size := id3Size(head)
 		if size == 0 {
-			return sniffBytesOf(head), nil
+			what := sniffBytesOf(head)
+			at := 0
+			switch {
+			case what.kind == kindUnknown:
+				var container string
+				if at, container = behindDamage(head); container != "" {
+					what = sniffed{kindFFmpeg, container}
+				}
+			case what.kind == kindMP3, what.container == "mp2":
+				at, _, _ = findMPEG(head)
+			}
+			n, err := s.buf.Discard(at)
+			if s.destroyed = int64(n); err != nil {
+				return sniffed{}, s.failure()
+			}
+			return what, nil
 		}
 		if _, err := s.buf.Discard(size); err != nil {
 			if failure := s.failure(); failure != nil {
@@ -61,6 +76,44 @@ func (s *source) sniff() (sniffed, error) {
 			return sniffed{}, scout.Errorf(scout.CodeAudioCorrupt, "the file ends inside its ID3 tag")
 		}
 	}
+}
+
+// behindDamage finds a stream whose beginning is destroyed: where it goes on, and its container, empty if there is none. Only streams of
+// frames or packets can be read from any place.
+func behindDamage(head []byte) (at int, container string) {
+	const frames, packets = 8, 8
+	for at := 1; at < len(head); at++ {
+		rest := head[at:]
+		switch rest[0] {
+		case tsSyncByte:
+			for _, step := range [...]int{tsPacket, tsPacket + tsTimeBytes, tsPacket + tsParityBytes} {
+				n := 0
+				for pos := 0; n < packets && pos < len(rest) && rest[pos] == tsSyncByte; pos += step {
+					n++
+				}
+				if n == packets {
+					return at, "mpegts"
+				}
+			}
+		case 0xFF:
+			if follows(rest, adtsFrame, frames) {
+				return at, "aac"
+			}
+		case 0x0B:
+			if follows(rest, ac3Frame, frames) {
+				return at, "ac3"
+			}
+		case 0x7F:
+			if follows(rest, dtsFrame, frames) {
+				return at, "dts"
+			}
+		case 0x56:
+			if follows(rest, loasFrame, frames) {
+				return at, "loas"
+			}
+		}
+	}
+	return 0, ""
 }
 
 // id3Size returns the length of an ID3v2 tag at the beginning of b, 0 when there is none.

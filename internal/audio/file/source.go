@@ -35,7 +35,11 @@ type source struct {
 	// limit is the offset up to which the input is read at present; 0 for no limit.
 	limit int64
 	tags  int64 // bytes of zeros and tags that nextStart skipped
-	err   error // first failure, not io.EOF
+	// destroyed counts bytes before the first frame.
+	destroyed int64
+	err       error // first failure, not io.EOF
+	// inside is set for a look into another file.
+	inside bool
 }
 
 func (s *source) begin(ctx context.Context) {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,10 +105,13 @@ type maker struct {
 	mu   sync.Mutex
 	made map[string]func() ([]byte, error)
 	read map[string]func() ([]float32, error)
+	many map[string]func() map[string][]byte // by signal, then by arguments
 }
 
 // shared is the maker of all tests; TestMain makes and removes its folder.
-var shared = &maker{made: map[string]func() ([]byte, error){}, read: map[string]func() ([]float32, error){}}
+var shared = &maker{
+	made: map[string]func() ([]byte, error){}, read: map[string]func() ([]float32, error){}, many: map[string]func() map[string][]byte{},
+}
 
 func newMaker(t *testing.T) *maker {
 	t.Helper()
@@ -147,6 +151,11 @@ func (m *maker) alone(t *testing.T, s signal, args, ffmpeg string) []float32 {
 func (m *maker) of(t *testing.T, s signal, args string) []byte {
 	t.Helper()
 	ffmpeg := needFFmpeg(t)
+	if slices.Contains(common(), args) {
+		if content := m.together(ffmpeg, s)[args]; len(content) > 0 {
+			return bytes.Clone(content)
+		}
+	}
 	key := fmt.Sprint(s, args)
 	m.mu.Lock()
 	if m.made[key] == nil {
@@ -186,6 +195,42 @@ func (m *maker) of(t *testing.T, s signal, args string) []byte {
 		t.Fatal(err)
 	}
 	return bytes.Clone(content)
+}
+
+// together returns the signal in all common encodings, empty if this ffmpeg cannot make one of them. One process makes all, since each
+// start takes a tenth of a second.
+func (m *maker) together(ffmpeg string, s signal) map[string][]byte {
+	key := fmt.Sprint(s)
+	m.mu.Lock()
+	if m.many[key] == nil {
+		dir := filepath.Join(m.dir, fmt.Sprintf("together-%d", len(m.many)))
+		m.many[key] = sync.OnceValue(func() map[string][]byte {
+			in := filepath.Join(dir, "in.wav")
+			err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(in, wavFile(audio.Int16, 48000, 1, s.samples(48000, 1)), 0o600))
+			all := []string{"-nostdin", "-loglevel", "error", "-i", in}
+			name := func(i int, ending string) string { return filepath.Join(dir, fmt.Sprintf("%d.%s", i, ending)) }
+			for i, args := range common() {
+				fields := strings.Fields(args)
+				last := len(fields) - 1
+				all = append(append(all, fields[:last]...), name(i, fields[last]))
+			}
+			if err != nil || exec.Command(ffmpeg, all...).Run() != nil {
+				return nil // one by one they tell why
+			}
+			made := map[string][]byte{}
+			for i, args := range common() {
+				content, err := os.ReadFile(name(i, args[strings.LastIndexByte(args, ' ')+1:]))
+				if err != nil {
+					return nil
+				}
+				made[args] = content
+			}
+			return made
+		})
+	}
+	make := m.many[key]
+	m.mu.Unlock()
+	return make()
 }
 
 // before and after split arguments at "|": those before it stand in front of the input.

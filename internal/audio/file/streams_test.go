@@ -7,6 +7,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
 )
 
@@ -62,6 +63,15 @@ const (
 	sox      = "sox"
 	swf      = "-c:a libmp3lame -ar 22050 swf"
 )
+
+// common returns the encodings that several tests use.
+func common() []string {
+	return []string{
+		mp3, mp3Bare, mp3v1, mp3Two, mp348k, mp322k, flac16k, flac44k, flac24k, vorbis, vorbis2, opus, opus2, oggFLAC, webm, webmLive,
+		mkaAAC, m4a48k, m4aFast, m4aFrag, adts, adts2, ac3, ac3Two, eac3, mp2, mp2Two, aiff, caf, au, w64, rf64, adpcm, ts, tsAAC,
+		wma, flv, avi, wv, dts, loas, m2ts, wtv, tta, voc, nut, sox, swf,
+	}
+}
 
 // Whatever stands behind each other is read as one recording: every sound at its time, without a warning.
 func TestFilesBehindEachOther(t *testing.T) {
@@ -144,6 +154,16 @@ func TestFilesBehindEachOther(t *testing.T) {
 		{"WMA then ADTS", wma, adts, false},
 		{"Flash then AC-3", swf, ac3, false},
 		{"FLAC then AC-3", flac16k, ac3, false},
+		{"program stream then MP3", "-c:a mp2 -f mpeg mpg", mp3, false},
+		{"VOB then bare MP3", "-c:a ac3 -f vob vob", mp3Bare, false},
+		{"program stream of MPEG 1 then WAV", "-c:a mp2 -f mpeg mpg", "wav", false},
+		{"program streams", "-c:a mp2 -f mpeg mpg", "-c:a mp2 -f mpeg mpg", false},
+		{"RealMedia then M4A", "-c:a ac3 -ar 44100 rm", m4a48k, false},
+		{"RealMedia then ADTS", "-c:a ac3 -ar 44100 rm", adts, false},
+		{"LATM then MLP", loas, "-c:a mlp -strict -2 mlp", false},
+		{"AC-3 then TrueHD", ac3, "-c:a truehd -strict -2 -f truehd thd", false},
+		{"FLV then WAV", flv, "wav", false},
+		{"FLV then FLAC", flv, flac16k, false},
 	}
 	for _, test := range tests {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
@@ -222,6 +242,9 @@ func TestHealthyStreams(t *testing.T) {
 			return join(setSize(setSize(wavOf(a, 16000, 1), 4, 0xFFFFFFFF), 40, 0xFFFFFFFF), setSize(setSize(wavOf(b, 44100, 2), 4, 0), 40, 0))
 		}, both, 3.5, true},
 		{"WAV of 8 kHz stereo behind 16 kHz", func(*testing.T) []byte { return join(wavOf(a, 16000, 1), wavOf(b, 8000, 2)) }, both, 3.5, true},
+		{"a WAV file without samples between", func(*testing.T) []byte {
+			return join(wavOf(a, 16000, 1), wavFile(audio.Int16, 16000, 1, nil), wavOf(b, 16000, 1))
+		}, both, 3.5, true},
 		{"MP3 with tags of three kinds at its end", func(t *testing.T) []byte {
 			return join(m.of(t, a, mp3), apeTag(), id3v1())
 		}, timesOf(0.0, a), 2, true},
@@ -267,6 +290,10 @@ func TestHealthyStreams(t *testing.T) {
 			late := m.of(t, a, "-itsoffset 10|-c:a aac m4a")
 			return join(late, late)
 		}, timesOf(0.02, a, 2.04, a), 4.05, false},
+		{"AVI whose picture is longer, twice", func(t *testing.T) []byte {
+			long := m.of(t, b, video(4)+"|-c:v mpeg4 -c:a mp2 avi")
+			return join(long, long)
+		}, timesOf(0.0, b, 4.0, b), 5.5, false},
 		{"MP4 whose picture is longer, twice", func(t *testing.T) []byte {
 			long := m.of(t, b, video(4)+"|-c:v mpeg4 -c:a aac mp4")
 			return join(long, long)

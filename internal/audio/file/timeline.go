@@ -32,12 +32,33 @@ type timeline struct {
 	holes []hole        // still to come
 	clock frameClock    // the times of its frames
 	shift time.Duration // from these times to those of the output
+	// pauses are those that its time stamps do not tell, still to come.
+	pauses []pause
+	paused time.Duration // so far
 }
 
 // timed reports whether the container has its own time stamps. For bare streams ffmpeg computes them from the frames
 // that it found, with the first rate.
 func timed(container string) bool {
 	return slices.Contains([]string{"mp4", "mov", "matroska", "webm", "ogg", "mpegts", "mpeg", "flv", "asf", "mxf", "nut", "rm", "wtv", "nsv", "dhav"}, container)
+}
+
+// pause returns how many frames of silence come before the noted frame because the stream pauses there. Nothing is missing.
+func (t *timeline) pause(note frameNote) int64 {
+	const half = 15 * time.Millisecond // of a frame
+	var all int64
+	for len(t.pauses) > 0 && t.now()-t.paused+half >= t.pauses[0].at {
+		length := t.pauses[0].length
+		t.pauses = t.pauses[1:]
+		t.paused += length
+		silence := int64(length.Seconds()*float64(t.rate) + 0.5)
+		t.out += silence
+		all += silence
+	}
+	if all > 0 && note.timed {
+		t.started, t.zero = true, note.at-t.now()
+	}
+	return all
 }
 
 // bridge returns how many frames of silence replace frames that are missing before the noted one.

@@ -250,6 +250,90 @@ func TestDamageThatCostsTheRest(t *testing.T) {
 	}
 }
 
+// A stream whose beginning is destroyed is read from its first whole frame, and one line says so.
+func TestDestroyedBeginning(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	const quiet = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+	for name, args := range map[string]string{
+		"ADTS": "-c:a aac aac", "AC-3": "-c:a ac3 ac3", "DTS": "-c:a dca -strict -2 dts", "LATM": "-c:a aac -f latm loas", "transport stream": "-c:a aac ts",
+		"transport stream of a camera": "-c:a ac3 -mpegts_m2ts_mode 1 -f mpegts m2ts", "MP3": "-c:a libmp3lame -write_xing 0 -id3v2_version 0 mp3",
+	} {
+		for _, from := range []string{"file", "stream"} {
+			t.Run(name+", "+from, func(t *testing.T) {
+				t.Parallel()
+				content := m.of(t, long, quiet+args)
+				noise(content[:2000])
+				path := write(t, "destroyed", content)
+				r, err := file.Open(t.Context(), path, file.Options{})
+				if from == "stream" {
+					r, err = file.New(t.Context(), onlyReader{bytes.NewReader(content)}, "-", file.Options{})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer closeReader(t, r)
+				got, err := drain(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found, end := burstsOf(got), float64(len(got))/16000
+				if len(found) < 5 || math.Abs(end-found[len(found)-1]-0.5) > 0.1 {
+					t.Errorf("sounds at %.3f of %.3f s", found, end)
+				}
+				warnings := r.Info().Warnings
+				if len(warnings) != 1 || !warnings[0].Code.AudioMissing() || warnings[0].Start == nil || *warnings[0].Start != 0 {
+					t.Errorf("warnings %q", messages(warnings))
+				}
+			})
+		}
+	}
+}
+
+// Damage in the middle of Flash Video is no end.
+func TestDamagedFLV(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	for damage, hurt := range map[string]func(b []byte, at int){
+		"bytes":    func(b []byte, at int) { noise(b[at : at+1500]) },
+		"zeros":    func(b []byte, at int) { clear(b[at : at+1500]) },
+		"a length": func(b []byte, at int) { copy(b[at+bytes.Index(b[at:], []byte("\x08\x00"))+1:], "\xEE\xEE\xEE") },
+	} {
+		t.Run(damage, func(t *testing.T) {
+			t.Parallel()
+			const quiet = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+			content := m.of(t, long, quiet+"-c:a libmp3lame -ar 44100 -b:a 64k flv")
+			hurt(content, len(content)/2)
+			got, info := readFile(t, write(t, "damaged", content), file.Options{})
+			found := burstsOf(got)
+			if len(found) < 4 || math.Abs(found[len(found)-1]-5.5) > 0.06 {
+				t.Errorf("sounds at %.3f", found)
+			}
+			if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningDamaged {
+				t.Errorf("warnings %q", messages(info.Warnings))
+			}
+		})
+	}
+}
+
+// Packets of WMA that are destroyed are told, even where the decoder makes noise of them.
+func TestDamagedWMA(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
+	content := m.of(t, long, "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 -c:a wmav2 -ar 44100 wma")
+	noise(content[len(content)/2 : len(content)/2+6000])
+	got, info := readFile(t, write(t, "damaged", content), file.Options{})
+	if found := burstsOf(got); len(found) < 4 || math.Abs(found[len(found)-1]-5.54) > 0.06 {
+		t.Errorf("sounds at %.3f", found)
+	}
+	if len(info.Warnings) != 1 || info.Warnings[0].Code != scout.WarningDamaged {
+		t.Errorf("warnings %q", messages(info.Warnings))
+	}
+}
+
 // What cannot be read behind a file is told with its time; without ffmpeg that is more.
 func TestUnreadParts(t *testing.T) {
 	t.Parallel()
