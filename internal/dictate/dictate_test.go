@@ -312,3 +312,41 @@ func TestAStartThatWasCalledOffRecordsNothing(t *testing.T) {
 		t.Errorf("%+v is recorded, %v, %d starts", status.Recording, err, s.recorder.starts)
 	}
 }
+
+// A listener that never reads costs nobody else anything: the others get each partial text, the words are all there, and what it lost is
+// counted.
+func TestAListenerThatNeverReads(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	id := s.start()
+	deaf, reader := s.Listen(id, true), s.Listen(id, false)
+	defer deaf.Close()
+	defer reader.Close()
+	const words = 40
+	for k := range words {
+		if k == words-1 { // it reads at last
+			for range len(deaf.Partial()) {
+				<-deaf.Partial()
+			}
+		}
+		s.say(1)
+		select {
+		case item := <-reader.Partial():
+			if item.Missed > 0 {
+				t.Errorf("one that reads missed %d partial texts", item.Missed)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("no partial text comes")
+		}
+	}
+	s.stop(id)
+	if got := s.text(id); got != script(words) {
+		t.Errorf("text %q", got)
+	}
+	if lost := s.counted("scout_dictation_events_dropped_total"); lost == 0 {
+		t.Error("nothing was lost, or it was not counted")
+	}
+	if missed := (<-deaf.Partial()).Missed; missed == 0 {
+		t.Error("it is not told what it missed")
+	}
+}
