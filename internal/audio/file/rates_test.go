@@ -18,18 +18,22 @@ const dsd64Hz = 2822400
 func dsd(s signal) []byte {
 	out := make([]byte, int(s.seconds*dsd64Hz/8))
 	var first, second, last float64
-	for i := range len(out) * 8 {
-		at := float64(i) / dsd64Hz
+	for i := range out {
+		at := float64(i*8) / dsd64Hz // the same for eight bits
 		var v float64
 		if slices.ContainsFunc(s.bursts, func(b float64) bool { return at >= b && at < b+burstSeconds }) {
 			v = 0.4 * math.Sin(2*math.Pi*1000*at)
 		}
-		first += v - last
-		second += first - last
-		if last = -1; second >= 0 {
-			last = 1
-			out[i/8] |= 0x80 >> (i % 8)
+		var eight byte
+		for bit := byte(0x80); bit > 0; bit >>= 1 {
+			first += v - last
+			second += first - last
+			if last = -1; second >= 0 {
+				last = 1
+				eight |= bit
+			}
 		}
+		out[i] = eight
 	}
 	return out
 }
