@@ -125,6 +125,9 @@ func TestToggle(t *testing.T) {
 	if words := wordsOf(got.out); len(words) < 5 || !similar(words[:5], wordsOf("And so my fellow Americans"), 1) {
 		t.Errorf("off: %q %s", got.out, got.err)
 	}
+	if strings.Contains(got.err, "listening") {
+		t.Errorf("off: it says %q", got.err)
+	}
 	if m := h.only(); m.State != "finished" || m.Frames > 10*16_000 {
 		t.Errorf("recording: %s, %d frames", m.State, m.Frames)
 	}

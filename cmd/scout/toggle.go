@@ -63,7 +63,8 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) (err error) {
 		return a.toggledOn(ctx, c, toggled, o, request.Warm)
 	}
 	d := &dictating{app: a, client: c, show: newTyped(a, o.json), id: toggled.ID}
-	d.show.out = nil // the text is for a window
+	d.show.out = nil               // the text is for a window
+	d.show.state = event.Listening // that it listened was said when it began
 	if err := d.follow(ctx); err != nil {
 		return err
 	}
