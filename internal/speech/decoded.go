@@ -49,6 +49,9 @@ type Span struct {
 // confidence is the mean log-probability of the tokens.
 func (d *Decoded) confidence() float64 { return d.LogProb / float64(max(d.Tokens, 1)) }
 
+// doubtful reports whether a file would be decoded in other ways here.
+func (d *Decoded) doubtful() bool { return d.Tokens > 0 && d.confidence() < EffortNormal.doubtful() }
+
 // replace takes the words of another decoding of the same audio. Their number of tokens is not known. The old number
 // stays, so the mean of the log-probabilities becomes an estimate.
 func (d *Decoded) replace(by align.Heard) {

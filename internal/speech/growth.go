@@ -436,9 +436,26 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	g.next = g.cut.After(t.piece)
 	g.hyp.carry(g.next)
 	g.peekedTo = max(g.peekedTo, g.next.Start)
-	words := g.settling.close(o.decoded, t.piece.Right.Kind, g.cut.Overlap)
+	right := t.piece.Right.Kind
+	if g.finished() {
+		right = segment.EdgeInput // nothing can follow
+	}
+	words := g.settling.close(o.decoded, right, g.cut.Overlap)
 	g.heard.add(&o.decoded)
 	return g.tell(words, &o.decoded, o.decoded.To), nil
+}
+
+// due commits what may not wait any longer.
+func (g *growth) due() said {
+	if g.stopped {
+		return said{} // all of it is about to come
+	}
+	to := segment.Duration(g.pos)
+	words := g.settling.due(to)
+	if len(words) == 0 {
+		return said{}
+	}
+	return g.tell(words, nil, to)
 }
 
 // costOf is how long a piece will take to decode once.

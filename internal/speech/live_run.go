@@ -68,6 +68,7 @@ func (d *driver) run(ctx context.Context) (LiveFinal, error) {
 		if err != nil {
 			return LiveFinal{}, err
 		}
+		d.pass(d.growth.due())
 		if d.current != nil && d.growth.supersedes(d.current, d.intake, now) {
 			d.cancel()
 			d.growth.abandon(d.current)

@@ -147,11 +147,12 @@ func TestLiveOverdue(t *testing.T) {
 	t.Parallel()
 	const length = 12 * time.Second
 	for situation, c := range map[string]struct {
-		overdue time.Duration
-		within  bool
+		overdue, latest time.Duration
+		within          bool
 	}{
-		"a word is overdue after 2.5 s": {speech.DefaultCommitRule().Overdue, true},
-		"never":                         {0, false},
+		"a word is overdue after 2.5 s":    {speech.DefaultCommitRule().Overdue, 0, true},
+		"never, but it may wait no longer": {0, speech.DefaultCommitRule().Latest, true},
+		"never":                            {0, 0, false},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +173,7 @@ func TestLiveOverdue(t *testing.T) {
 				return h, err
 			})
 			rule := speech.DefaultCommitRule()
-			rule.Overdue = c.overdue
+			rule.Overdue, rule.Latest = c.overdue, c.latest
 			sim := &speech.Simulation{Samples: tapeOf(int(length.Seconds() * rate)), StopAt: length, Block: 20 * time.Millisecond, Cost: func() time.Duration { return 40 * time.Millisecond }}
 			var longest time.Duration
 			words := 0

@@ -2,11 +2,15 @@ package speech
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
 // CommitRule says which words of a growing piece are committed: docs/adr/0061-commit-rule.md.
@@ -16,16 +20,21 @@ type CommitRule struct {
 	Agree int
 	// Behind is how much audio after the end of the word each of them must have heard.
 	Behind time.Duration
+	// Doubtful takes the place of Behind where a file would be decoded in other ways too.
+	Doubtful time.Duration
 	// Overdue is how much audio after the end of a word the last hypothesis must have heard to commit it alone; 0 for
 	// never.
 	Overdue time.Duration
+	// Latest is how long after its end a word of the last hypothesis is committed, if it has heard Behind after the word and
+	// is believable; 0 for never.
+	Latest time.Duration
 	// Last is how many words at the end of a hypothesis are never committed, if the model gives no times.
 	Last int
 }
 
 // DefaultCommitRule returns the rule that was measured best.
 func DefaultCommitRule() CommitRule {
-	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Last: 3}
+	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Doubtful: 1500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Latest: 3400 * time.Millisecond, Last: 3}
 }
 
 // settling turns the hypotheses of a stream into words that never change again. Its window is what later hypotheses may
@@ -35,6 +44,7 @@ type settling struct {
 	rule    CommitRule
 	state   settlingState
 	pending []scout.Word   // of the last hypothesis, not committed
+	heard   time.Duration  // the end of its audio
 	before  []pendingWords // earlier ones since the last close, at most Agree-1, the newest last
 }
 
@@ -59,18 +69,35 @@ type settlingState struct {
 
 // grow takes a hypothesis of the open piece and returns the words that it commits.
 func (s *settling) grow(d Decoded) []scout.Word {
-	words := s.window(d)
-	words = words[align.After(s.state.Committed, words):]
+	words := s.fresh(s.window(d))
 	n := s.agreed(words, &d)
 	s.before = append(s.before, pendingWords{words, d.To})
 	if extra := len(s.before) - max(s.rule.Agree-1, 1); extra > 0 {
 		s.before = slices.Delete(s.before, 0, extra)
 	}
-	for i := range s.before {
-		s.before[i].words = s.before[i].words[n:]
+	s.pending, s.heard = words, d.To
+	if d.Tokens > 0 && d.confidence() < believable {
+		s.heard = 0 // it commits nothing, however late it gets
 	}
-	s.pending = words[n:]
-	return s.commit(words[:n])
+	return s.take(n)
+}
+
+// take commits the first n pending words.
+func (s *settling) take(n int) []scout.Word {
+	for i := range s.before {
+		s.before[i].words = s.before[i].words[min(n, len(s.before[i].words)):]
+	}
+	words := s.pending[:n]
+	s.pending = s.pending[n:]
+	return s.commit(words)
+}
+
+// due commits the words of the last hypothesis that may not wait any longer, when the stream has come to a time.
+func (s *settling) due(to time.Duration) []scout.Word {
+	if s.rule.Latest <= 0 {
+		return nil
+	}
+	return s.take(s.settled(s.pending, min(to-s.rule.Latest, s.heard-s.rule.Behind), 0))
 }
 
 // agreed returns how many words of a hypothesis are committed.
@@ -78,29 +105,34 @@ func (s *settling) agreed(words []scout.Word, d *Decoded) int {
 	if d.Tokens > 0 && d.confidence() < believable {
 		return 0
 	}
-	n, heard := len(words), d.To
+	n, heard, behind := len(words), d.To, s.rule.Behind
+	if d.doubtful() {
+		behind = max(behind, s.rule.Doubtful)
+	}
 	if len(s.before) < s.rule.Agree-1 {
 		n = 0
 	}
 	for _, b := range s.before {
-		n = min(n, sameWords(words, b.words))
+		// What follows a word decides about the punctuation behind it, and about the next capital: they must agree on that too.
+		n = max(0, min(n, sameWords(words, b.words)-1))
 		heard = min(heard, b.to)
 	}
-	n = s.settled(words[:n], heard-s.rule.Behind, len(words)-s.rule.Last)
-	if s.rule.Overdue > 0 {
+	n = s.settled(words[:n], heard-behind, len(words)-s.rule.Last)
+	if s.rule.Overdue > 0 && !d.doubtful() {
 		n = max(n, s.settled(words, d.To-s.rule.Overdue, 0))
 	}
 	return n
 }
 
 // close takes the text of a piece that is complete and returns the words that it commits: all, if it ends in a pause or
-// with the input, otherwise those that the next piece has not in its audio.
+// with the input, otherwise those that the next piece has not in its audio. A full stop before a pause may be one that
+// the model puts behind every text, so its word waits for what follows.
 //
 // A piece may be cut in a pause that lies some seconds back. Words after the cut may then be committed already. They stay
 // in the window, and nothing can be committed before them.
 func (s *settling) close(d Decoded, right segment.EdgeKind, overlap time.Duration) []scout.Word {
 	all := s.window(d)
-	words := all[align.After(s.state.Committed, all):]
+	words := s.fresh(all)
 	beyond := s.beyond(all, d.Core.To)
 	n := len(words)
 	switch {
@@ -108,9 +140,17 @@ func (s *settling) close(d Decoded, right segment.EdgeKind, overlap time.Duratio
 		words, n = nil, 0
 	case right == segment.EdgeSpeech:
 		n = s.settled(words, d.Core.To-overlap, len(words)-int(2*overlap.Seconds()*wordsASecond))
+	case right == segment.EdgePause && n > 0 && s.rule.Latest > 0 && words[n-1].End != nil && stopped(words[n-1].Text):
+		n--
 	}
-	s.before, s.pending = nil, words[n:]
+	s.before, s.pending, s.heard = nil, words[n:], d.To
 	committed := s.commit(words[:n])
+	if right == segment.EdgePause && len(s.pending) > 0 {
+		held := Decoded{Core: d.Core}
+		held.From, held.To, held.Words = d.From, d.Core.To, s.pending
+		s.state.Held, s.state.Committed = &held, nil
+		return committed
+	}
 	if right != segment.EdgeSpeech {
 		s.state.Held = nil
 		s.state.Committed = slices.Clone(s.state.Committed[len(s.state.Committed)-beyond:])
@@ -173,11 +213,43 @@ func (s *settling) settled(words []scout.Word, until time.Duration, untimed int)
 
 // window returns the words of the window with a hypothesis at its end, in memory that may be changed.
 func (s *settling) window(d Decoded) []scout.Word {
-	words := slices.Clone(d.Words)
-	if held := s.state.Held; held != nil {
-		words = align.Splice(held.Heard, d.Heard, align.Join(held.Heard, d.Heard, d.Core.From))
+	held := s.state.Held
+	if held == nil {
+		return slices.Clone(d.Words)
+	}
+	words := align.Splice(held.Heard, d.Heard, align.Join(held.Heard, d.Heard, d.Core.From))
+	if last := len(held.Words) - 1; held.To <= d.From && last >= 0 && last+1 < len(words) && stopped(words[last].Text) && goesOn(words[last+1].Text) {
+		words[last].Text = strings.TrimSuffix(words[last].Text, ".")
 	}
 	return words
+}
+
+// fresh returns those words of a window that are not committed. Where a full stop was committed and the sentence goes on
+// after all, another sentence begins.
+func (s *settling) fresh(all []scout.Word) []scout.Word {
+	n := align.After(s.state.Committed, all)
+	if n < len(all) && stopped(s.state.Last) && goesOn(all[n].Text) && (n == 0 || !stopped(all[n-1].Text)) {
+		all = slices.Clone(all)
+		all[n].Text = capitalised(all[n].Text)
+	}
+	return all[n:]
+}
+
+// stopped reports whether a word ends in a full stop that is not part of it, as in "Mr." or "e.g.".
+func stopped(word string) bool {
+	return strings.HasSuffix(word, ".") && !strings.HasSuffix(word, "..") && sentence.Ends([]string{word}, 0)
+}
+
+// goesOn reports whether a word is written as in the middle of a sentence.
+func goesOn(word string) bool {
+	first, _ := utf8.DecodeRuneInString(word)
+	return unicode.IsLower(first)
+}
+
+// capitalised returns a word as it begins a sentence.
+func capitalised(word string) string {
+	first, size := utf8.DecodeRuneInString(word)
+	return string(unicode.ToUpper(first)) + word[size:]
 }
 
 // commit adds words to those that are committed and returns them. Times that lie before the end of earlier words are
