@@ -143,10 +143,15 @@ func (b *booth) folder() *recording.Folder {
 	return folder
 }
 
-// only returns the manifest of the only recording, checked against its audio.
+// only returns the manifest of the only recording, checked against its audio. The text of a dictation is there a moment before the
+// file of its recording is final.
 func (b *booth) only() recording.Manifest {
 	b.t.Helper()
 	list, problems, err := b.folder().List()
+	for until := time.Now().Add(patience); err == nil && len(list) == 1 && list[0].State == recording.StateRecording && time.Now().Before(until); {
+		time.Sleep(5 * time.Millisecond) // nothing announces it to a test
+		list, problems, err = b.folder().List()
+	}
 	if err != nil || len(list) != 1 || len(problems) != 0 {
 		b.t.Fatalf("recordings %+v, problems %v, %v", list, problems, err)
 	}

@@ -100,6 +100,7 @@ func TestWhatEndsADictationAtATerminal(t *testing.T) {
 			case c.text != 1 && out.Len() > 0:
 				t.Errorf("printed %q", out.String())
 			}
+			h.run("stop") // returns when the file is final
 			if m, err := h.folder().Manifest(id); err != nil || m.State != recording.StateFinished || m.Frames == 0 {
 				t.Errorf("recording: %+v, %v", m, err)
 			}

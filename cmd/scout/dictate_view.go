@@ -39,6 +39,7 @@ type typed struct {
 	state   string
 	late    bool   // it was said that text is owed
 	ends    string // what ends the dictation
+	ending  bool   // it is being ended: that it listened was said when it began
 }
 
 func newTyped(a *app, asJSON bool) *typed {
@@ -139,7 +140,7 @@ func (t *typed) tellState(e *event.Event) {
 			t.note(e.Error.Message + "; waiting for it")
 		}
 	case event.Listening:
-		if before == event.Listening { // of another daemon, which continues
+		if t.ending || before == event.Listening { // of another daemon, which continues
 			return
 		}
 		if before == event.Starting && t.begun {

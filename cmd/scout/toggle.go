@@ -63,8 +63,7 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) (err error) {
 		return a.toggledOn(ctx, c, toggled, o, request.Warm)
 	}
 	d := &dictating{app: a, client: c, show: newTyped(a, o.json), id: toggled.ID}
-	d.show.out = nil               // the text is for a window
-	d.show.state = event.Listening // that it listened was said when it began
+	d.show.out, d.show.ending = nil, true // the text is for a window
 	if err := d.follow(ctx); err != nil {
 		return err
 	}
