@@ -22,6 +22,13 @@ type salvaged struct {
 func isText(v any) bool { _, is := v.(string); return is }
 func isInt(v any) bool  { _, is := v.(int64); return is }
 
+// isID tells ids of recordings, which begin with a time (20261124T082146123Z-7f3a9c2e41d0), from other texts: the search has an index of
+// the same form.
+func isID(v any) bool {
+	id, _ := v.(string) // "" is none
+	return len(id) > 20 && id[8] == 'T' && id[18] == 'Z' && id[19] == '-'
+}
+
 // lastInt is the key at the end of an entry of an index, if that is one of the index that is meant.
 func lastInt(values []any, fits bool) (key int64, is bool) {
 	if !fits {
@@ -36,7 +43,7 @@ func lastInt(values []any, fits bool) (key int64, is bool) {
 func salvagedTables() []salvaged {
 	return []salvaged{
 		{"recordings", "key", "recordings", 19, func(v []any) bool { return v[0] == nil && isText(v[1]) && isText(v[2]) && isInt(v[5]) }, func(v []any) (int64, bool) {
-			return lastInt(v, len(v) == 2 && isText(v[0]))
+			return lastInt(v, len(v) == 2 && isID(v[0]))
 		}},
 		{"transcripts", "id", "texts", 8, func(v []any) bool { return v[0] == nil && isInt(v[1]) && isText(v[2]) && isText(v[3]) && isInt(v[4]) }, func(v []any) (int64, bool) {
 			return lastInt(v, len(v) == 4 && isInt(v[0]) && isText(v[1]) && isText(v[2]))

@@ -167,6 +167,20 @@ func TestRescueWithoutTheListOfTables(t *testing.T) {
 	}
 }
 
+// Nothing is said to be lost that never was: other tables and indexes have rows of the same form.
+func TestRescueOfFewRecordings(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for count := range 4 {
+		path := made(t, filepath.Join(dir, fmt.Sprint(count, ".db")), count+1)
+		overwrite(t, path, 0, 4096)
+		result, err := sqlite.Rescue(t.Context(), path, path+".rescued")
+		if lost := strings.Join(result.Lost, "; "); err != nil || result.Recordings != count+1 || regexp.MustCompile(`\d+ of \d+`).MatchString(lost) {
+			t.Errorf("%d recordings: %+v, %v", count+1, result, err)
+		}
+	}
+}
+
 // What was committed to the log is rescued, too, also where the first page is damaged in both.
 func TestRescueWithALog(t *testing.T) {
 	t.Parallel()
