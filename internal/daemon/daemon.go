@@ -333,6 +333,7 @@ func (d *daemon) startServer(context.Context) error {
 		Devices: devices, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Retention: d.sweeper, Backup: d.store.Backup,
 		Order: d.current.order,
 	})
+	d.components.run("settings watch", d.watchSettings)
 	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })
 	return nil
 }

@@ -28,8 +28,18 @@ func (d *daemon) startEngines(context.Context) error {
 			return model.Open(dir, scope, model.WithShared(shared...))
 		},
 		Default: s.Transcribe.Model, Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
+		Changed: d.noteModel,
 	})
 	return nil
+}
+
+// noteModel writes into the journal that a model was loaded or unloaded, also at the end of the daemon.
+func (d *daemon) noteModel(id string, loaded bool) {
+	kind := "model.unloaded"
+	if loaded {
+		kind = "model.loaded"
+	}
+	d.history.Note(context.WithoutCancel(d.living), kind, "", map[string]any{"id": id})
 }
 
 // stopEngines ends the processes that run models. Whatever waits for them has been stopped before.

@@ -82,6 +82,9 @@ type Options struct {
 	// Loading, if set, is called when a start begins, with the longest time that it may take. The returned function is
 	// called when the start is over. Neither may block.
 	Loading func(limit time.Duration) (over func())
+	// Changed, if set, is called when a process has loaded the model, and when that process has ended, whatever ended it. It may
+	// block.
+	Changed func(loaded bool)
 	// Fault, if set, is called by every goroutine at each of its steps: see process.Options and pool.GoroutineStart. It
 	// is only for tests.
 	Fault func(goroutine string) error
@@ -160,7 +163,7 @@ func New(scope observe.Scope, o Options) *Engine {
 			Program: o.Program, Model: o.Model, Backend: o.Backend, Profile: o.Profile, HugePages: o.HugePages,
 			Threads: o.Threads, Slots: o.Slots, LoadTimeout: o.LoadTimeout, SuspectAfter: o.SuspectAfter, Fault: o.Fault,
 		},
-		ExpectBytes: o.ExpectBytes, CeilingBytes: o.MemoryCeiling, IdleUnload: o.IdleUnload, Loading: o.Loading,
+		ExpectBytes: o.ExpectBytes, CeilingBytes: o.MemoryCeiling, IdleUnload: o.IdleUnload, Loading: o.Loading, Changed: o.Changed,
 	})
 	// From the outside in: each handles one kind of problem and passes on the rest.
 	loaded := &loading{model: e.model, share: e.share, next: &limiting{

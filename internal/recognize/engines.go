@@ -49,6 +49,8 @@ type EnginesOptions struct {
 	Engine  engine.Options
 	// IdleUnload ends the process of a model after this long without a request; 0 keeps it.
 	IdleUnload time.Duration
+	// Changed, if set, is called when a process has loaded a model, and when that process has ended. It may block.
+	Changed func(model string, loaded bool)
 }
 
 // lent is a recognizer and how many have it.
@@ -103,6 +105,9 @@ func (e *Engines) Borrow(ctx context.Context, id string) (r *Recognizer, release
 	files := fingerprint(installed)
 	if l, err := e.take(installed.ID, files); l != nil || err != nil {
 		return l.recognizer(), l.released(e), err
+	}
+	if changed := e.options.Changed; changed != nil {
+		options.Engine.Changed = func(loaded bool) { changed(installed.ID, loaded) }
 	}
 	opened, err := e.options.Machine.open(ctx, installed, store.Dir(), options)
 	if err != nil {

@@ -25,6 +25,8 @@ type Spec struct {
 	// Loading, if set, is called when a start begins, with the longest time that it may take. The returned function is
 	// called when the start is over. Neither may block.
 	Loading func(limit time.Duration) (over func())
+	// Changed, if set, is called when a process has loaded the model, and when that process has ended, whatever ended it.
+	Changed func(loaded bool)
 }
 
 // Model is one model of the pool. At most one process has it loaded.
@@ -161,6 +163,13 @@ func (m *Model) start(s *start) {
 		loaded.Stop()
 	}
 	m.report(s, loaded)
+	if changed := m.spec.Changed; changed != nil && s.err == nil {
+		p.wait.Go(func() { // ends with the process
+			changed(true)
+			<-loaded.Dead()
+			changed(false)
+		})
+	}
 	close(s.done)
 }
 

@@ -1,0 +1,164 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+)
+
+// component is what the health of the daemon says about one part, and how long the answer took.
+func (h *house) component(name string) (c v1.Component, took time.Duration) {
+	h.t.Helper()
+	began := time.Now()
+	got := h.run("health", "--json")
+	took = time.Since(began)
+	var health v1.Health
+	if err := json.Unmarshal([]byte(got.out), &health); err != nil {
+		h.t.Fatalf("%v: %s%s", err, got.out, got.err)
+	}
+	i := slices.IndexFunc(health.Components, func(c v1.Component) bool { return c.Name == name })
+	if i < 0 {
+		h.t.Fatalf("no %s in %+v", name, health)
+	}
+	return health.Components[i], took
+}
+
+// stopped suspends a process until the returned function is called, or the test ends.
+func (h *house) stopped(pid int) (goOn func()) {
+	h.t.Helper()
+	kill(h.t, pid, syscall.SIGSTOP)
+	goOn = func() {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
+			h.t.Error(err)
+		}
+	}
+	h.t.Cleanup(goOn)
+	return goOn
+}
+
+// A recorder that is suspended keeps no request waiting: answers come in time and say what is wrong, health is told, and
+// when it goes on nothing that was recorded is lost.
+func TestARecorderThatStandsStill(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	id := strings.TrimSpace(h.must("start", "--device", "tone:440").out)
+	h.untilFrames(4800)
+	pid := h.recorderPID()
+	goOn := h.stopped(pid)
+	audio, _ := h.component("audio")
+	if audio.Status != "Unhealthy" || !strings.Contains(audio.Reason, fmt.Sprint(pid)) {
+		t.Errorf("%+v", audio)
+	}
+	status := h.status() // it waits for the recorder no longer than a second
+	if status.Recorder.State != "failed" || status.Recorder.Reason == "" {
+		t.Errorf("%+v", status.Recorder)
+	}
+	if i := slices.IndexFunc(status.Processes, func(p v1.Process) bool { return p.PID == pid }); i < 0 || status.Processes[i].Name != "scout-recorder" || status.Processes[i].OwnSession == nil || !*status.Processes[i].OwnSession {
+		t.Errorf("%+v", status.Processes)
+	}
+	goOn()
+	for began := time.Now(); h.status().Recorder.State != "recording"; time.Sleep(5 * time.Millisecond) { // a command asks once
+		if time.Since(began) > patience {
+			t.Fatalf("%+v", h.status().Recorder)
+		}
+	}
+	h.must("stop")
+	if m := h.only(); string(m.ID) != id || m.Frames == 0 {
+		t.Errorf("%+v", m)
+	}
+	if got := h.run("recordings", "verify", id); got.code != 0 {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+}
+
+// An engine that is suspended in the middle of a promised text delays that text and nothing else: requests are answered, and the text
+// is complete, once.
+func TestAnEngineThatStandsStill(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	id := h.dictated()
+	said := make(chan outcome, 1)
+	go func() { said <- h.run("stop", "--transcribe") }() // ended by the text
+	var pid int
+	for began := time.Now(); pid == 0; time.Sleep(time.Millisecond) { // a command asks once
+		if pids := h.engines(); len(pids) > 0 {
+			pid = pids[0]
+		}
+		if time.Since(began) > patience {
+			t.Fatal("no engine is started")
+		}
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) {
+		t.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }() // it was replaced, or ended
+	h.must("recordings", "title", id, "meanwhile")            // neither store nor recorder waits for it
+	if got := h.must("start", "--device", "tone:440", "--json"); !strings.Contains(got.out, `"already": false`) && !strings.Contains(got.out, `"already":false`) {
+		t.Errorf("%s", got.out)
+	}
+	h.must("stop", "--transcribe=false")
+	got := <-said
+	if got.code != 0 || !strings.Contains(strings.ToLower(got.out), "ask not what your country") || h.versions(id) != 1 {
+		t.Errorf("exit %d, %d versions: %s%s", got.code, h.versions(id), got.out, got.err)
+	}
+}
+
+// A text that is owed keeps a daemon that was started on demand; when it is there the daemon ends. A change of daemon.idle in the
+// settings file takes effect without a request.
+func TestWhatKeepsADaemonThatWasStartedOnDemand(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	config := filepath.Join(t.TempDir(), "settings.toml") // before the booth, which reads it at its end
+	h := inHouse(quietBooth(t))
+	write := func(idle string) {
+		t.Helper()
+		if err := os.WriteFile(config+".new", []byte("[daemon]\nidle = \""+idle+"\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(config+".new", config); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1h")
+	h.env = append(slices.DeleteFunc(slices.Clone(h.env), func(v string) bool { // which would be stronger than the file
+		return strings.HasPrefix(v, "SCOUT_DAEMON__IDLE=")
+	}), "SCOUT_CONFIG="+config)
+	models := filepath.Join(h.data, "own-models") // no model yet: the text is owed for as long as the test likes
+	if err := os.MkdirAll(models, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	h.env = append(h.env, "SCOUT_MODELS="+models)
+	id := h.dictated()
+	if got := h.run("stop"); got.code != 0 || !strings.Contains(got.err, "no text yet") {
+		t.Fatalf("exit %d: %s", got.code, got.err)
+	}
+	holder, _ := h.holder()
+	write("200ms")
+	time.Sleep(time.Second) // several times daemon.idle: nothing can announce that a process does not end
+	if now, running := h.holder(); !running || now.PID != holder.PID {
+		t.Fatal("the daemon ended although a text is owed")
+	}
+	if err := os.Symlink(filepath.Join(installDefault(t), defaultModel), filepath.Join(models, defaultModel)); err != nil {
+		t.Fatal(err)
+	}
+	h.untilNoDaemon() // nobody asked for anything since the file was written
+	log, err := os.ReadFile(filepath.Join(h.data, "daemon.log"))
+	if err != nil || !strings.Contains(string(log), "msg=transcription_made") || !strings.Contains(string(log), "reason=idle") {
+		t.Errorf("%v, %s", err, log)
+	}
+	if got := h.must("transcripts", "show", id).out; !strings.Contains(strings.ToLower(got), "ask not") {
+		t.Errorf("%s", got)
+	}
+}
