@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -56,8 +57,11 @@ func watchFile(ctx context.Context, file string, changed func()) error {
 			if now, err := watchAbove(watcher, watched, file); err == nil {
 				watched = now
 			}
-		case _ = <-watcher.Errors: // events were lost
-			settled.Reset(settledAfter)
+		case err := <-watcher.Errors:
+			if errors.Is(err, fsnotify.ErrClosed) {
+				return err
+			}
+			settled.Reset(settledAfter) // events were lost
 		case <-settled.C:
 			changed()
 		}
