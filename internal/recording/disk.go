@@ -65,6 +65,10 @@ type osFile struct{ *os.File }
 // Sync writes the data to the device, and the metadata that is needed to read it.
 func (f osFile) Sync() error { return syncData(f.File) }
 
+// WriteAt implements File. That of os.File does not count what the failing call wrote: on a full disk the file would be longer than
+// reported.
+func (f osFile) WriteAt(p []byte, off int64) (n int, err error) { return writeAt(f.File, p, off) }
+
 // Size implements File.
 func (f osFile) Size() (int64, error) { return sizeOf(f.File) }
 

@@ -3,6 +3,7 @@
 package recording
 
 import (
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,22 @@ func (OSDisk) Space(dir string) (Space, error) {
 	}
 	block := uint64(st.Bsize)
 	return Space{FreeBytes: st.Bavail * block, TotalBytes: st.Blocks * block}, nil
+}
+
+// writeAt writes p at an offset. After an error n is how many bytes are in the file. It allocates nothing unless it fails.
+func writeAt(f *os.File, p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		wrote, err := unix.Pwrite(int(f.Fd()), p[n:], off+int64(n))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return n, &os.PathError{Op: "write", Path: f.Name(), Err: err}
+		case wrote == 0:
+			return n, io.ErrUnexpectedEOF
+		}
+		n += max(wrote, 0)
+	}
+	return n, nil
 }
 
 // sizeOf is fstat without the allocation of File.Stat: it is called before each write.

@@ -30,7 +30,7 @@ func (p *Pump) mend() {
 		return
 	}
 	damage := *p.damage.Swap(nil) // only this goroutine removes it
-	began := time.Now()
+	began, before := time.Now(), p.position()
 	var saved Saved
 	var err error
 	if damage == DamageOverwritten {
@@ -45,7 +45,49 @@ func (p *Pump) mend() {
 	if was := p.fileLost.Swap(err != nil); err != nil && was {
 		return // already reported
 	}
-	p.tell(saved, err)
+	if err != nil {
+		p.tell(saved, err)
+		return
+	}
+	p.heals(saved, before)
+}
+
+// heals reports that the file was saved again, once the frames before a position are all in it.
+func (p *Pump) heals(saved Saved, before scout.Position) {
+	p.healing, p.healed = append(p.healing, saved), max(p.healed, before)
+	p.tellHealed()
+}
+
+// tellHealed reports what was saved again and is whole now.
+func (p *Pump) tellHealed() {
+	if len(p.healing) == 0 || p.position() < p.healed {
+		return
+	}
+	healed := p.healing
+	p.healing, p.healed = nil, 0
+	for _, saved := range healed {
+		p.tell(saved, nil)
+	}
+}
+
+// lostWhileHealing adds a gap in what was to be written again to what the damage cost.
+func (p *Pump) lostWhileHealing(gap scout.Gap) {
+	if len(p.healing) == 0 || gap.Start >= p.healed {
+		return
+	}
+	lost := &p.healing[len(p.healing)-1].Lost
+	if lost.Frames == 0 {
+		*lost = scout.Gap{Start: gap.Start, Reason: gap.Reason}
+	}
+	lost.Frames += min(gap.Frames, p.healed.Sub(gap.Start))
+}
+
+// notHealed reports at the end what could not be saved again.
+func (p *Pump) notHealed(cause Condition) {
+	for _, saved := range p.healing {
+		p.tell(saved, scout.Errorf(scout.CodeRecordingLost, "save recording %s again: %s", p.writer.ID(), cause.Text()))
+	}
+	p.healing = nil
 }
 
 // oldest returns the first frame of the recording from which on memory has everything, and will have it for the time
@@ -82,12 +124,18 @@ func (p *Pump) whole() bool {
 	if damage == DamageOverwritten || !p.writer.ours() { // the rest of it may belong to another program
 		keep = p.intact()
 	}
+	before := p.position()
 	saved, err := p.writer.restore(damage, keep, p.oldest())
-	p.tell(saved, err)
 	if err != nil {
+		if !p.unmended {
+			p.tell(saved, err)
+		}
+		p.unmended = true
 		p.trouble(err)
 		return false
 	}
+	p.unmended = false
+	p.heals(saved, before)
 	p.seek()
 	return true
 }

@@ -108,8 +108,12 @@ type Pump struct {
 	resync      atomic.Bool // a sync failed: the frames since the last good one must be written again
 	condition   atomic.Pointer[Condition]
 	reason      scout.GapReason // for frames that the ring loses now
+	failedAt    int64           // when writing last failed
 	damage      atomic.Pointer[Damage]
-	fileLost    atomic.Bool   // the file is not in its place and could not be saved again
+	fileLost    atomic.Bool // the file is not in its place and could not be saved again
+	unmended    bool        // it was reported that the file could not be restored
+	healing     []Saved     // saved again except for frames before healed, which are written next
+	healed      scout.Position
 	rescueAfter time.Time     // the earliest time of the next attempt
 	noticed     chan struct{} // capacity 1: there is damage
 	saving      chan error    // capacity 1: result of a save that the pump began; nil if there is none
@@ -328,8 +332,16 @@ func (p *Pump) giveUp(end scout.Position) error {
 		return scout.Errorf(scout.CodeRecordingLost, "recording %s: its file is not in its place and could not be saved again", p.writer.ID())
 	}
 	cause := *p.condition.Load()
-	p.lose(left, true)
-	return scout.Errorf(scout.CodeDiskFull, "recording %s: the last %s could not be written (%s)",
+	if p.lose(left, true) {
+		p.tellHealed()
+	} else {
+		p.notHealed(cause)
+	}
+	code := scout.CodeWriteFailed
+	if cause == ConditionDiskFull {
+		code = scout.CodeDiskFull
+	}
+	return scout.Errorf(code, "recording %s: the last %s could not be written (%s)",
 		p.writer.ID(), p.writer.Format().Duration(left).Round(time.Millisecond), cause)
 }
 
@@ -370,6 +382,10 @@ func (p *Pump) step(end scout.Position) stepResult {
 			return stepTrouble
 		}
 	}
+	if result != stepTrouble {
+		p.tellHealed()
+		p.well()
+	}
 	return result
 }
 
@@ -400,7 +416,6 @@ func (p *Pump) move(end scout.Position) stepResult {
 			p.trouble(err)
 			return stepTrouble
 		}
-		p.well()
 	}
 	if p.ring.Closed() && p.position() >= p.aligned.recording(p.ring.Head()) {
 		return stepEnded
@@ -442,6 +457,7 @@ func (p *Pump) lose(frames uint64, last bool) bool {
 		p.trouble(err)
 		return false
 	}
+	p.lostWhileHealing(gap)
 	p.log.Error(eventRecordingGap, slog.Uint64("start_frame", uint64(gap.Start)), slog.Uint64("frames", gap.Frames),
 		slog.String(observe.KeyReason, string(gap.Reason)))
 	return true
@@ -453,30 +469,4 @@ func (p *Pump) rewind() {
 	to := p.writer.rewind(uint64(p.aligned.recording(p.ring.Oldest())))
 	p.log.Warn(eventRecordingRewritten, slog.Uint64("frames", from-to))
 	p.resync.Store(false)
-}
-
-// trouble records that writing failed: frames wait in the ring.
-func (p *Pump) trouble(err error) {
-	now, reason := ConditionWriteFailed, GapWriteFailed
-	if scout.CodeOf(err) == scout.CodeDiskFull {
-		now, reason = ConditionDiskFull, GapDiskFull
-	}
-	p.reason = reason
-	if *p.condition.Load() == now {
-		return
-	}
-	p.condition.Store(&now)
-	p.options.Metrics.failed(err)
-	p.log.Error(eventRecordingWaits, slog.String(observe.KeyCode, string(scout.CodeOf(err))),
-		slog.String(observe.KeyError, err.Error()), slog.Uint64("waiting_frames", p.Waiting()))
-}
-
-// well records that writing works. Frames that the ring loses while it works were lost to a stall.
-func (p *Pump) well() {
-	p.reason = GapDiskStalled
-	if was := *p.condition.Load(); was != ConditionOK {
-		ok := ConditionOK
-		p.condition.Store(&ok)
-		p.log.Info(eventRecordingGoesOn, slog.String("was", string(was)), slog.Uint64("waiting_frames", p.Waiting()))
-	}
 }

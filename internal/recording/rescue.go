@@ -106,7 +106,7 @@ func (w *Writer) length() (damage Damage, keep uint64) {
 	case err != nil: // the next write reports the error
 	case size < w.offset(w.frames.Load()):
 		return DamageTruncated, framesIn(size, w.head.format)
-	case size >= w.offset(w.inFile+1): // a write that failed leaves less than a frame
+	case size >= max(w.offset(w.inFile+1), w.reach+1): // what a write of our own left when it failed is no damage
 		return DamageOverwritten, 0
 	}
 	return DamageNone, 0
@@ -214,7 +214,7 @@ func (w *Writer) saveAgain(to *Folder, oldest scout.Position) (saved Saved, err 
 	w.old = append(w.old, w.file.Load().File)
 	w.home.Store(to)
 	w.file.Store(&openFile{file, info})
-	w.inFile = next
+	w.inFile, w.reach = next, 0
 	w.frames.Store(next)
 	w.synced.Store(next)
 	if saved.Lost.Frames > 0 {
@@ -298,7 +298,7 @@ func (w *Writer) restore(damage Damage, keep uint64, oldest scout.Position) (Sav
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.inFile = next
+	w.inFile, w.reach = next, 0
 	w.frames.Store(next)
 	w.synced.Store(min(w.synced.Load(), keep))
 	if next > keep {

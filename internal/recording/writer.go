@@ -50,6 +50,7 @@ type Writer struct {
 	summed uint64 // frames that went into sum
 	unsure bool   // sum may not be that of the file: Finish computes it again
 	inFile uint64 // frames in the file, including those that rewind took back
+	reach  int64  // how long a write that failed may have made the file
 	zeros  []byte
 	encode [HeaderBytes]byte
 	read   [HeaderBytes]byte
@@ -244,19 +245,29 @@ func (w *Writer) Write(p []byte) (frames int, err error) {
 	w.inFile = max(w.inFile, end)
 	w.frames.Store(end)
 	if err != nil {
+		w.reach = max(w.reach, w.offset(at)+int64(len(p)))
 		return frames, scout.FileError(scout.CodeWriteFailed, "write recording", err)
 	}
 	return frames, nil
 }
 
-// Silence appends frames of silence without taking space on the disk. It does not record why they are silent: see
-// AddGap.
+// Silence appends frames of silence without taking space on the disk, in place of anything that a write that failed left there. It
+// does not record why they are silent: see AddGap.
 func (w *Writer) Silence(frames uint64) error {
 	at := w.frames.Load()
 	end := at + frames
-	if err := w.file.Load().Truncate(w.offset(end)); err != nil {
+	file := w.file.Load()
+	size, err := file.Size()
+	if err == nil && size > w.offset(at) {
+		err = file.Truncate(w.offset(at))
+	}
+	if err == nil {
+		err = file.Truncate(w.offset(end))
+	}
+	if err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "write silence into recording", err)
 	}
+	w.reach = 0
 	for left := (end - min(end, w.summed)) * uint64(w.head.format.FrameBytes()); left > 0; {
 		n := min(left, uint64(len(w.zeros)))
 		_, _ = w.sum.Write(w.zeros[:n]) // a hash never fails

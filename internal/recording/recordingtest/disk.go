@@ -26,6 +26,8 @@ type Disk struct {
 	mu         sync.Mutex
 	changed    *sync.Cond
 	room       int64 // bytes that may still be written, negative for any number
+	full       error // of a write that does not fit
+	concealing bool  // a write that fails does not say how much it wrote
 	failing    bool
 	closed     bool // the folder may not be entered
 	unreadable bool // the audio of files can no longer be read
@@ -46,7 +48,7 @@ type Count struct {
 
 // New returns a disk without faults.
 func New() *Disk {
-	d := &Disk{room: -1, files: make(map[string]*file), hanging: make(map[recording.Operation]bool)}
+	d := &Disk{room: -1, full: syscall.ENOSPC, files: make(map[string]*file), hanging: make(map[recording.Operation]bool)}
 	d.changed = sync.NewCond(&d.mu)
 	return d
 }
@@ -59,7 +61,13 @@ func (d *Disk) set(change func()) {
 }
 
 // Fill leaves room for that many bytes; every write after them fails with ENOSPC, after writing a part.
-func (d *Disk) Fill(room int64) { d.set(func() { d.room = room }) }
+func (d *Disk) Fill(room int64) { d.FillWith(room, syscall.ENOSPC) }
+
+// FillWith is Fill with another error: EDQUOT, EFBIG.
+func (d *Disk) FillWith(room int64, why error) { d.set(func() { d.room, d.full = room, why }) }
+
+// Conceal makes a write that fails report that it wrote nothing, although a part of it is in the file.
+func (d *Disk) Conceal(on bool) { d.set(func() { d.concealing = on }) }
 
 // Free ends Fill.
 func (d *Disk) Free() { d.set(func() { d.room = -1 }) }
@@ -195,7 +203,7 @@ func (d *Disk) enter(n int64) (room int64, err error) {
 	room = min(n, d.room)
 	d.room -= room
 	if room < n {
-		return room, syscall.ENOSPC
+		return room, d.full
 	}
 	return n, nil
 }
@@ -280,6 +288,12 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	return f.File.ReadAt(p, off)
 }
 
+func (d *Disk) conceals() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.concealing
+}
+
 // WriteAt implements recording.File. Bytes that extend the file take space; overwriting does not.
 func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	need := int64(0)
@@ -296,6 +310,9 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	n, writeErr := f.File.WriteAt(p, off)
 	f.note(operation{at: off, data: append([]byte{}, p[:n]...)})
 	f.disk.set(func() { f.disk.count.Writes++; f.disk.count.Bytes += int64(n) })
+	if err != nil && f.disk.conceals() {
+		n = 0
+	}
 	return n, errors.Join(writeErr, err)
 }
 
