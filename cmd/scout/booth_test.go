@@ -81,24 +81,30 @@ func (b *booth) close() {
 			b.t.Logf("the recorder says: %s", log)
 		}
 	}
-	client, err := remote.Dial(context.Background(), b.dir, remote.Options{})
+	endRecorder(b.t, b.dir)
+}
+
+// endRecorder ends the recorder of a folder, if it runs: an idle one stays for half a minute.
+func endRecorder(t *testing.T, dir string) {
+	t.Helper()
+	client, err := remote.Dial(context.Background(), dir, remote.Options{})
 	if err != nil {
 		return // it ended
 	}
 	if err := client.Shutdown(context.Background()); err != nil {
-		b.t.Error(err)
+		t.Error(err)
 	}
 	<-client.Done()
 	for { // the connection ends a moment before the lock
-		lock, err := recording.TakeLock(b.dir)
+		lock, err := recording.TakeLock(dir)
 		if scout.CodeOf(err) == scout.CodeRecordingLocked {
 			time.Sleep(5 * time.Millisecond) // nothing announces the end of a process that is no child
 			continue
 		}
 		if err != nil {
-			b.t.Error(err)
+			t.Error(err)
 		} else if err := lock.Close(); err != nil {
-			b.t.Error(err)
+			t.Error(err)
 		}
 		return
 	}

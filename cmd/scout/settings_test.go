@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/testrun"
 )
@@ -18,6 +21,7 @@ import (
 func settingsUser(t *testing.T, file string, environment ...string) (home string, scout func(args ...string) outcome) {
 	t.Helper()
 	home = t.TempDir()
+	t.Cleanup(func() { endRecorders(t, home) })
 	path := filepath.Join(home, ".config", "scout", "settings.toml")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
@@ -29,6 +33,23 @@ func settingsUser(t *testing.T, file string, environment ...string) (home string
 		cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "scout"), args...)
 		cmd.Env = append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), testrun.Marked()}, environment...)
 		return outcomeOf(t, cmd)
+	}
+}
+
+// endRecorders ends the recorders of all folders below a home.
+func endRecorders(t *testing.T, home string) {
+	t.Helper()
+	err := filepath.WalkDir(home, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == recording.LockName {
+			endRecorder(t, filepath.Dir(path))
+		}
+		if errors.Is(err, fs.ErrNotExist) { // removed by whoever ended
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
