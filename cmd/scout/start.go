@@ -119,14 +119,27 @@ func (a *app) sameRecordings(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	var status v1.Status
+	if sameFolder(dir, c.RecordingsDir()) {
+		return nil
+	}
+	var status v1.Status // it takes longer, and names the process
 	if err := c.Get(ctx, "/status", &status); err != nil {
 		return err
 	}
-	mine, mineErr := os.Stat(dir)
-	other, otherErr := os.Stat(status.RecordingsDir)
-	if dir == status.RecordingsDir || mineErr == nil && otherErr == nil && os.SameFile(mine, other) {
+	if sameFolder(dir, status.RecordingsDir) {
 		return nil
 	}
 	return scout.Errorf(scout.CodeDaemonOther, "the daemon (process %d) records into %s, and this command names %s", status.PID, status.RecordingsDir, dir)
+}
+
+func sameFolder(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }

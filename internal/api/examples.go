@@ -46,7 +46,7 @@ const (
 // examples are those of all operations, by operation.
 func examples() map[string]example {
 	return map[string]example{
-		"get-version": {status: 200, answer: `{"version":"0.5.0","api":1}`},
+		"get-version": {status: 200, answer: `{"version":"0.5.0","api":1,"recordings_dir":"/home/ann/.local/share/scout/recordings"}`},
 		"get-status": {status: 200, answer: `{"pid":4711,"version":"0.5.0","started_at":"2026-11-28T22:00:00.000Z",
  "uptime_seconds":12.5,"ready":true,"data_dir":"/home/ann/.local/share/scout","recordings_dir":"/home/ann/.local/share/scout/recordings","models_dir":"/home/ann/.local/share/scout/models",
  "processes":[{"name":"scout","pid":4711,"rss_bytes":37687296,"cpu_percent":0.3}],"degradation":{"level":0,"name":"high"},

@@ -49,7 +49,7 @@ func answers() map[string][]string {
 		return out
 	}
 	return map[string][]string{
-		"get-version": names("version commit? api"),
+		"get-version": names("version commit? api recordings_dir"),
 		"get-status": slices.Concat(names(`degradation/level degradation/name degradation/reason? degradation/since? processes[]/name processes[]/pid processes[]/rss_bytes?
 			processes[]/cpu_percent? limits/processors limits/memory_bytes? disk/free_bytes disk/left_seconds engine/state engine/model? engine/breaker? latency?
 			sessions/live sessions/realtime sessions/wyoming recorder/state`), below("recorder", optional(recorderFields))),

@@ -36,9 +36,9 @@ func answer[T any](v T) *body[T] { return &body[T]{v} }
 func (s *Server) registerSystem(api huma.API) {
 	operation(api, about{
 		method: http.MethodGet, path: "/version", summary: "The version of the daemon and of the interface",
-		description: "The version and the commit of the program, and the version of this interface. It only grows; a change that would break clients becomes /api/v2.",
+		description: "The version and the commit of the program, the version of this interface, and the folder of recordings: what a client asks first. The interface only grows; a change that would break clients becomes /api/v2.",
 	}, func(context.Context, *none) (*body[v1.VersionInfo], error) {
-		return answer(v1.VersionInfo{Version: s.options.Version, Commit: s.options.Commit, API: v1.Version}), nil
+		return answer(v1.VersionInfo{Version: s.options.Version, Commit: s.options.Commit, API: v1.Version, RecordingsDir: s.services.Recorder.Folder().Dir()}), nil
 	})
 	operation(api, about{
 		method: http.MethodGet, path: "/status", summary: "What the daemon does",

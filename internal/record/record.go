@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ type Recorder struct {
 	keeper  *remote.Keeper
 	leaving sync.WaitGroup // keepers that are being left
 	active  func()         // ends what Begin began; nil without a recording
+	newest  newest
 
 	orders sync.Mutex // one start or stop at a time
 }
@@ -123,8 +125,44 @@ func (r *Recorder) idle() recording.Status {
 	return status
 }
 
-// last returns the recording that ended last.
-func (r *Recorder) last() (last recording.Manifest, found bool) {
+// newest is the recording that ended last.
+type newest struct {
+	manifest recording.Manifest
+	found    bool
+	// as is when the folder had changed last; zero if the next look must not rely on it.
+	as time.Time
+}
+
+// settledAfter is how old the last change of a folder is before its time tells it from later ones: file systems keep seconds, some
+// two of them.
+const settledAfter = 3 * time.Second
+
+// last returns the recording that ended last. It reads the manifests only if the folder has changed: each one is put there by a
+// rename.
+func (r *Recorder) last() (recording.Manifest, bool) {
+	var changed time.Time
+	if info, err := os.Stat(r.folder.Dir()); err == nil {
+		changed = info.ModTime()
+	}
+	r.mu.Lock()
+	known := r.newest
+	r.mu.Unlock()
+	if known.as.IsZero() || !known.as.Equal(changed) {
+		began := time.Now()
+		known = newest{}
+		known.manifest, known.found = r.find()
+		if began.Sub(changed) > settledAfter {
+			known.as = changed
+		}
+		r.mu.Lock()
+		r.newest = known
+		r.mu.Unlock()
+	}
+	return known.manifest, known.found
+}
+
+// find looks for the recording that ended last.
+func (r *Recorder) find() (last recording.Manifest, found bool) {
 	list, _, err := r.folder.List()
 	if err != nil {
 		return last, false

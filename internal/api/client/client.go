@@ -54,6 +54,7 @@ type Client struct {
 	options Options
 	http    *http.Client
 	told    atomic.Bool
+	records atomic.Pointer[string] // the daemon's folder of recordings; nil before it answered
 }
 
 // Connect returns a client of the daemon that answers at the socket. If none answers, it starts one, or without Launch
@@ -105,7 +106,18 @@ func (c *Client) greet(outer context.Context) error {
 	if err == nil && info.API != v1.Version {
 		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon speaks version %d of the interface, this program version %d", info.API, v1.Version)
 	}
+	if err == nil {
+		c.records.Store(&info.RecordingsDir)
+	}
 	return err
+}
+
+// RecordingsDir returns the folder that the daemon records into; empty if it is of a version that does not say so.
+func (c *Client) RecordingsDir() string {
+	if dir := c.records.Load(); dir != nil {
+		return *dir
+	}
+	return ""
 }
 
 // absentError reports that no daemon is there.

@@ -5,6 +5,8 @@ type VersionInfo struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
 	API     int    `json:"api"`
+	// RecordingsDir is empty in the answers of earlier versions.
+	RecordingsDir string `json:"recordings_dir,omitempty" doc:"The folder that it records into"`
 }
 
 // Health is GET /health.

@@ -33,8 +33,7 @@ func Befores() []Before { return []Before{RecorderIdle, StreamOpen, NoRecorder} 
 
 // The steps of a toggle.
 const (
-	stepConnected = "connected" // the daemon has answered
-	stepChecked   = "checked"   // it records into the right folder
+	stepConnected = "connected" // the daemon has answered, and says where it records
 	stepAnswered  = "answered"  // it has accepted the request
 	stepOrdered   = "ordered"   // the recorder begins
 	stepListening = "listening" // frames arrive, and the client knows
@@ -43,7 +42,7 @@ const (
 
 // ToggleSteps are the steps in their order. The last one is the program as a whole, from its start to the recorder's order.
 func ToggleSteps() []string {
-	return []string{stepConnected, stepChecked, stepAnswered, stepOrdered, stepListening, stepProgram}
+	return []string{stepConnected, stepAnswered, stepOrdered, stepListening, stepProgram}
 }
 
 // Toggle makes a dictation by requests, and one by the program, without text, and returns how long after the beginning each step was done.
@@ -65,7 +64,6 @@ func (b *Booth) Toggle(ctx context.Context, before Before) (took map[string]time
 		body               any
 	}{
 		{stepConnected, http.MethodGet, "/version", nil},
-		{stepChecked, http.MethodGet, "/status", nil},
 		{stepAnswered, http.MethodPost, "/recorder/toggle", request},
 	} {
 		if err := t.request(ctx, step.method, step.path, step.body, &toggled); err != nil {
