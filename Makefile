@@ -98,8 +98,9 @@ kills: setup ## kill the daemon KILLS times (default 100) while everything is us
 	@scripts/daemon-kills.sh $(or $(KILLS),100)
 
 .PHONY: soak
-soak: setup ## record for DURATION (default 10m) on a busy machine and compare every frame; LOAD=quiet for none
+soak: setup ## record for DURATION (default 10m) on a busy machine and compare every frame (LOAD=quiet for none); dictate for DICTATION (3h) on a simulated clock
 	@scripts/soak.sh $(or $(DURATION),10m) $(LOAD)
+	@SCOUT_SOAK_DICTATION=$(or $(DICTATION),3h) go test -count=1 -timeout 2h -v -run '^TestSoakDictation$$' ./internal/dictate
 
 .PHONY: fuzz
 fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)

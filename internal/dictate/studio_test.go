@@ -72,6 +72,7 @@ func script(words int) string {
 type model struct {
 	mu    sync.Mutex
 	fault func() error // may fail instead; nil for none
+	lap   int          // after how many words they begin again; 0 for never
 }
 
 func (m *model) Load(context.Context) (engine.Facts, error) { return engine.Facts{}, nil }
@@ -84,7 +85,7 @@ func (m *model) fail(fault func() error) {
 
 func (m *model) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	m.mu.Lock()
-	fault := m.fault
+	fault, lap := m.fault, m.lap
 	m.mu.Unlock()
 	if fault != nil {
 		if err := fault(); err != nil {
@@ -100,7 +101,11 @@ func (m *model) Transcribe(ctx context.Context, request engine.Request) (*scout.
 	for k := (from + wordFrames - 1) / wordFrames; (k+1)*wordFrames <= from+len(request.Samples); k++ {
 		start := time.Duration(k*wordFrames-from) * time.Second / rate
 		end := start + wordFrames*time.Second/rate
-		words = append(words, fmt.Sprintf("w%dx", k))
+		said := k
+		if lap > 0 {
+			said %= lap
+		}
+		words = append(words, fmt.Sprintf("w%dx", said))
 		h.Words = append(h.Words, scout.Word{Text: words[len(words)-1], Start: &start, End: &end})
 	}
 	h.Text = strings.Join(words, " ")
