@@ -62,8 +62,15 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 	d, reason, _, err = c.hear(ctx, piece, how)
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
+			piece, how.Known = late, nil
+			d, reason, _, err = c.hear(ctx, piece, how)
+		}
+	}
+	if err == nil && reason == reasonEmpty {
+		if early, ok := piece.WithoutLeadOut(); ok {
 			how.Known = nil
-			d, reason, _, err = c.hear(ctx, late, how)
+			d, reason, _, err = c.hear(ctx, early, how)
+			d.To = piece.HeardTo() // nothing was said in the rest
 		}
 	}
 	d.Core, d.Peak = core, peak
@@ -109,7 +116,7 @@ func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, te
 const deepest = 2
 
 // decode returns the text of a piece. A piece without words is decoded again without its quiet beginning. If it still
-// has none, or repeats itself, it is halved. A doubtful piece is also decoded in other ways. A piece that cannot be
+// has none, or repeats itself, it is decoded without its quiet end, and then halved. A doubtful piece is also decoded in other ways. A piece that cannot be
 // decoded is set aside. Errors that concern the engine as a whole end everything.
 func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, depth int) (Decoded, error) {
 	h, reason, result, err := c.hear(ctx, piece, how)
@@ -131,6 +138,18 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 	}
 	c.again(piece, reason)
 	how.Known = nil // of the whole piece
+	if early, ok := piece.WithoutLeadOut(); ok {
+		c.again(piece, reasonLeadOut)
+		other, doubt, result, err := c.hear(ctx, early, how)
+		switch {
+		case err != nil && !concernsPiece(err):
+			return Decoded{}, err // the engine says what it was doing
+		case err == nil && doubt == "" && len(other.Words) > 0:
+			other, err = c.lookAgain(ctx, early, how, other, result)
+			other.To = piece.HeardTo() // nothing was said in the rest
+			return other, err
+		}
+	}
 	left, right, ok := segment.Split(piece, overlapFrames)
 	if depth > deepest || depth == deepest && reason == reasonEmpty && !h.wavers() {
 		ok = false
@@ -240,6 +259,7 @@ func splitWords(text string) []string { return strings.Fields(text) }
 const (
 	reasonEmpty    = "empty"    // no words although there is contrast: halved
 	reasonLeadIn   = "lead_in"  // the same, without the quiet beginning
+	reasonLeadOut  = "lead_out" // a doubted text: without the quiet end
 	reasonFaint    = "faint"    // very quiet: amplified
 	reasonHole     = "hole"     // no words in a long stretch between others: only that stretch
 	reasonDoubtful = "doubtful" // low confidence: decoded in other ways

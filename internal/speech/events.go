@@ -8,6 +8,7 @@ const (
 	eventPieceSetAside         = "piece_set_aside"
 	eventPieceDecodedAgain     = "piece_decoded_again"
 	eventTextLost              = "text_lost"
+	eventTextKept              = "text_kept"
 	eventLiveBehind            = "live_behind"
 	eventLiveCaughtUp          = "live_caught_up"
 )

@@ -64,6 +64,7 @@ type growth struct {
 	known    knownTokens
 	hyp      hypothesis // the last one of the open piece that is not doubted
 	ready    hypothesis // one that ends in a pause, for a stop
+	seen     hypothesis // the last believable one, of which no word may be lost
 	stopped  bool
 	tail     time.Duration // not committed at the stop
 
@@ -415,16 +416,20 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	if t.piece.Start >= g.next.Start && len(o.decoded.tokens) > 0 {
 		g.known = knownTokens{o.decoded.From, o.decoded.tokens}
 	}
+	var kept Span
+	if t.kind != taskPeek && o.doubt == "" {
+		o.decoded, kept = g.seen.keep(t.piece, o.decoded)
+	}
 	if t.kind == taskReady {
 		if t.piece.Start == g.next.Start { // if it is doubted, it is not tried again until somebody speaks
 			g.ready = hypothesis{start: t.piece.Start, to: t.piece.End(), text: o.decoded, final: o.doubt == ""}
 		}
-		return said{}, nil
+		return said{kept: kept}, nil
 	}
 	if t.kind == taskPeek {
 		g.peekedTo = max(g.peekedTo, t.piece.End())
-		if o.doubt == "" && t.piece.Start == g.next.Start {
-			g.hyp = hypothesis{start: t.piece.Start, to: t.piece.End(), text: o.decoded}
+		if o.doubt == "" && t.piece.Start == g.next.Start && !g.see(t.piece, o.decoded) {
+			o.doubt = reasonForgets
 		}
 		if o.doubt != "" || len(g.queue) > 0 || t.piece.Start != g.next.Start {
 			return said{}, nil
@@ -435,6 +440,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	g.queue = g.queue[1:]
 	g.next = g.cut.After(t.piece)
 	g.hyp.carry(g.next)
+	g.seen.carry(g.next)
 	g.peekedTo = max(g.peekedTo, g.next.Start)
 	right := t.piece.Right.Kind
 	if g.finished() {
@@ -442,7 +448,9 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	}
 	words := g.settling.close(o.decoded, right, g.cut.Overlap)
 	g.heard.add(&o.decoded)
-	return g.tell(words, &o.decoded, o.decoded.To), nil
+	told := g.tell(words, &o.decoded, o.decoded.To)
+	told.kept = kept
+	return told, nil
 }
 
 // due commits what may not wait any longer.

@@ -20,6 +20,8 @@ const (
 	tailLongest = 6 * time.Second
 	// shortPause is how long nobody speaks before the text of what was said is made ready for a stop.
 	shortPause = 120 * time.Millisecond
+	// brief is by how much the times of a word differ between two decodes.
+	brief = 100 * time.Millisecond
 	// restLongest is the longest piece that is finished from a hypothesis, with a closed piece before the open one.
 	restLongest = 20 * time.Second
 )
@@ -71,8 +73,15 @@ func (h *hypothesis) tail(p segment.Piece) (segment.Piece, bool) {
 func (h *hypothesis) extend(p segment.Piece, end Decoded) (Decoded, bool) {
 	left, right := h.text.Heard, end.Heard
 	seam := align.Join(left, right, (right.From+left.To)/2)
-	if _, last := placed(left.Words); seam.Agreed == 0 && len(left.Words) > 0 && (last == nil || len(right.Words) == 0 && *last > right.From) {
-		return Decoded{}, false // where they meet is not known, or the end lost what was heard before
+	if seam.Agreed == 0 && len(left.Words) > 0 {
+		_, last := placed(left.Words)
+		first, _ := placed(right.Words)
+		switch {
+		case last == nil, len(right.Words) > 0 && first == nil:
+			return Decoded{}, false // where they meet is not known
+		case *last > right.From+brief && (first == nil || *first < left.To-brief):
+			return Decoded{}, false // they contradict each other, or the end lost what was heard before
+		}
 	}
 	d := Decoded{Tokens: h.text.Tokens, LogProb: h.text.LogProb}
 	d.From, d.To, d.EndLogProb, d.Words = p.HeardFrom(), p.HeardTo(), end.EndLogProb, align.Splice(left, right, seam)

@@ -13,6 +13,7 @@ import (
 type said struct {
 	committed *LiveCommitted
 	partial   *LivePartial
+	kept      Span // words of it were lost by a later text, and kept
 }
 
 // tell makes what the callbacks are told after words were committed, and remembers it. closed is the piece that was

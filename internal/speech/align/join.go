@@ -315,7 +315,7 @@ func (o *overlap) seam(pairs []Pair) Seam {
 }
 
 // byPosition joins at the cut. Estimated positions are off by some tenths of a second, so a word at the cut can be
-// doubled. If the same word stands on both sides of the seam, it is kept once.
+// doubled. If the same words stand on both sides of the seam, they are kept once.
 func (o *overlap) byPosition() Seam {
 	m, n := len(o.a), len(o.b)
 	if o.at[m-1] < o.from || o.bt[0] > o.to {
@@ -329,9 +329,21 @@ func (o *overlap) byPosition() Seam {
 	for s.Right > 0 && o.bt[s.Right-1] >= o.cut {
 		s.Right--
 	}
-	if s.Left > 0 && s.Right < n && o.a[s.Left-1] != "" && o.a[s.Left-1] == o.b[s.Right] &&
-		o.bt[s.Right]-o.at[s.Left-1] < o.tolerance() {
-		s.Right++
+	for k := min(s.Left, n-s.Right); k > 0; k-- {
+		if o.same(s.Left-k, s.Right, k) {
+			s.Right += k
+			break
+		}
 	}
 	return s
+}
+
+// same reports whether k words of a from i on are those of b from j on, and can be at the same places.
+func (o *overlap) same(i, j, k int) bool {
+	for ; k > 0; i, j, k = i+1, j+1, k-1 {
+		if o.a[i] == "" || o.a[i] != o.b[j] || math.Abs(o.bt[j]-o.at[i]) >= o.tolerance() {
+			return false
+		}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package align
 
 import (
+	"slices"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -89,4 +90,86 @@ func folded(words []scout.Word) []string {
 		out[i] = fold(words[i].Text)
 	}
 	return out
+}
+
+// apart is how far a word must be from the words of another decoding not to be one of them, heard in another way.
+const apart = 150 * time.Millisecond
+
+// Fill returns a with the words of b, another decoding of the same audio, that a has lost: words between two on which both
+// agree, or at an end, where a has nothing. Where a has other words there, only those of b are lost that are said at
+// another time. keep decides about the lost words of each such stretch; the result has those that it accepts, in new
+// memory. It takes time and memory of len(a.Words)*len(b.Words).
+func Fill(a, b Heard, keep func(lost []scout.Word) bool) Heard {
+	filled := Heard{Words: make([]scout.Word, 0, max(len(a.Words), len(b.Words))), From: a.From, To: a.To, EndLogProb: a.EndLogProb}
+	i, j := 0, 0
+	stretch := func(toA, toB int) {
+		words := a.Words[i:toA]
+		if lost := lostIn(a, i, toA, b.Words[j:toB]); len(lost) > 0 && keep(lost) {
+			words = slices.Concat(words, lost)
+			if toA > i { // all have times
+				slices.SortStableFunc(words, func(x, y scout.Word) int { return int(*x.Start - *y.Start) })
+			}
+		}
+		at := len(filled.Words)
+		filled.Words = append(filled.Words, words...)
+		untangle(filled.Words, at)
+		i, j = toA, toB
+	}
+	for _, p := range agreed(a.Words, b.Words) {
+		stretch(p.A, p.B)
+		at := len(filled.Words)
+		filled.Words = append(filled.Words, a.Words[p.A])
+		untangle(filled.Words, at)
+		i, j = p.A+1, p.B+1
+	}
+	stretch(len(a.Words), len(b.Words))
+	return filled
+}
+
+// lostIn returns those of other words at the place of a.Words[from:to] that a has not.
+func lostIn(a Heard, from, to int, other []scout.Word) []scout.Word {
+	if from == to {
+		free, until := a.From, a.To
+		for k := from - 1; k >= 0; k-- {
+			if end := a.Words[k].End; end != nil {
+				free = max(free, *end)
+				break
+			}
+		}
+		for _, w := range a.Words[to:] {
+			if w.Start != nil {
+				until = min(until, *w.Start)
+				break
+			}
+		}
+		return fitting(other, free, until)
+	}
+	var lost []scout.Word
+	for _, w := range other {
+		if w.Start == nil || w.End == nil {
+			return nil
+		}
+		near := false
+		for _, v := range a.Words[from:to] {
+			if v.Start == nil || v.End == nil {
+				return nil
+			}
+			near = near || *v.Start < *w.End+apart && *w.Start < *v.End+apart
+		}
+		if !near {
+			lost = append(lost, w)
+		}
+	}
+	return lost
+}
+
+// fitting returns the words of which at least half lies between two times, or whose times are not known.
+func fitting(words []scout.Word, from, to time.Duration) []scout.Word {
+	var fit []scout.Word
+	for _, w := range words {
+		if w.Start == nil || w.End == nil || 2*(min(*w.End, to)-max(*w.Start, from)) >= *w.End-*w.Start {
+			fit = append(fit, w)
+		}
+	}
+	return fit
 }

@@ -166,3 +166,54 @@ func TestMergeTakesTheMeanOfTimes(t *testing.T) {
 }
 
 func equal(a, b *time.Duration) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
+// TestFill fills what one decoding has lost with the words of another.
+func TestFill(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct{ a, b, want string }{
+		"nothing is lost":                {"0 we 300 met 600 him", "0 we 300 met 600 him", "we met him"},
+		"the end is lost":                {"0 and", "0 and 300 so 600 my 900 fellow", "and so my fellow"},
+		"the beginning is lost":          {"900 fellow", "0 and 300 so 600 my 900 fellow", "and so my fellow"},
+		"all is lost":                    {"", "0 and 300 so", "and so"},
+		"a word between two":             {"0 we 600 him", "0 we 300 met 600 him", "we met him"},
+		"other words at the same time":   {"0 we 300 mat 600 him", "0 we 300 met 600 him", "we mat him"},
+		"fewer words at the same time":   {"0 we 300 another 900 him", "0 we 320 a 500 other 900 him", "we another him"},
+		"other words, and one more":      {"0 we 300 mat", "0 we 300 met 900 him", "we mat him"},
+		"no room for it":                 {"0 we 300 met", "0 we 100 all 300 met", "we met"},
+		"the other side has fewer words": {"0 we 300 met 600 him", "0 we", "we met him"},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			a, b := align.Heard{Words: atTimes(t, c.a), To: 2 * second}, align.Heard{Words: atTimes(t, c.b), To: 2 * second}
+			got := align.Fill(a, b, func([]scout.Word) bool { return true })
+			if text(got.Words) != c.want {
+				t.Errorf("got %q, want %q", text(got.Words), c.want)
+			}
+			for i := 1; i < len(got.Words); i++ {
+				if *got.Words[i].Start < *got.Words[i-1].End {
+					t.Errorf("%q begins before %q ends", got.Words[i].Text, got.Words[i-1].Text)
+				}
+			}
+			if refused := align.Fill(a, b, func([]scout.Word) bool { return false }); text(refused.Words) != text(a.Words) {
+				t.Errorf("%q although nothing is taken", text(refused.Words))
+			}
+		})
+	}
+}
+
+// atTimes reads words of 250 ms, each after the time in ms at which it begins.
+func atTimes(t *testing.T, line string) []scout.Word {
+	t.Helper()
+	var out []scout.Word
+	fields := strings.Fields(line)
+	for i := 0; i+1 < len(fields); i += 2 {
+		ms, err := strconv.Atoi(fields[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Duration(ms) * time.Millisecond
+		end := start + 250*time.Millisecond
+		out = append(out, scout.Word{Text: fields[i+1], Start: &start, End: &end})
+	}
+	return out
+}

@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -68,6 +69,53 @@ func TestWithoutLeadIn(t *testing.T) {
 			}
 			if test.quiet > 0 && (cut > test.quiet-4000 || cut < test.quiet-9600) {
 				t.Errorf("%d of %d quiet frames are cut off, want all but about 400 ms", cut, test.quiet)
+			}
+		})
+	}
+}
+
+// TestWithoutLeadOut takes the quiet end off the same audio, turned around.
+func TestWithoutLeadOut(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		quiet, after int
+		wantCut      bool
+	}{
+		"speech to the end":            {quiet: 0},
+		"a tenth of a second of quiet": {quiet: 1600, wantCut: true},
+		"half a second of quiet":       {quiet: 8000, wantCut: true},
+		"two seconds, one in context":  {quiet: 32000, after: 16000, wantCut: true},
+		"two seconds, all in context":  {quiet: 32000, after: 40000, wantCut: true},
+		"silence alone":                {quiet: -1},
+		"less than a hop":              {quiet: -2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			samples := swinging(max(test.quiet, 0), 64000)
+			slices.Reverse(samples)
+			switch test.quiet {
+			case -1:
+				samples = make([]float32, 48000)
+			case -2:
+				samples = make([]float32, 100)
+			}
+			p := segment.Piece{Start: 1000, Samples: samples, After: test.after}
+			got, ok := p.WithoutLeadOut()
+			if ok != test.wantCut {
+				t.Fatalf("cut: %v, want %v", ok, test.wantCut)
+			}
+			cut := len(samples) - len(got.Samples)
+			if !ok {
+				if cut != 0 || got.End() != p.End() {
+					t.Fatal("a piece without a quiet end was changed")
+				}
+				return
+			}
+			if got.Start != p.Start || got.HeardFrom() != p.HeardFrom() || got.HeardTo() != p.HeardTo()-segment.Duration(int64(cut)) || got.Frames() > p.Frames() || got.After < 0 {
+				t.Errorf("from %v to %v, with context to %v", got.From(), got.To(), got.HeardTo())
+			}
+			if cut > test.quiet+160 || cut < test.quiet-960 {
+				t.Errorf("%d of %d quiet frames are cut off, want all but about 50 ms", cut, test.quiet)
 			}
 		})
 	}
