@@ -265,9 +265,17 @@ func shortened(text string, most int) string {
 // newest is how many of the newest texts are searched for a part of an id.
 const newest = 1000
 
-// findTranscript returns the id of the one text whose id begins or ends with part, or of the newest text if part is
-// empty.
+// newestText is what findTranscript takes for the newest text. It is no id, and no argument of a command.
+const newestText = "\x00"
+
+// findTranscript returns the id of the one text whose id begins or ends with part, or of the newest text for newestText.
 func (a *app) findTranscript(ctx context.Context, c *client.Client, part string, deleted bool) (string, error) {
+	if strings.Trim(part, ".") == "" { // a variable that is not set must not name the newest text
+		return "", scout.Errorf(scout.CodeNotFound, "no text has the id %q", part).WithHint("see the ids: scout transcripts list")
+	}
+	if part == newestText {
+		part = ""
+	}
 	if part != "" {
 		err := c.Get(ctx, "/transcripts/"+url.PathEscape(part), &v1.Transcript{})
 		if scout.CodeOf(err) != scout.CodeNotFound {

@@ -62,7 +62,10 @@ func newTranscriptsShowCommand(a *app) *cobra.Command {
 			if asJSON {
 				as = text.JSON
 			}
-			part := strings.Join(args, "")
+			part := newestText
+			if len(args) > 0 {
+				part = args[0]
+			}
 			return a.withTranscript(cmd.Context(), part, false, func(c *client.Client, id string) error {
 				return a.writeTranscript(cmd.Context(), c, id, version, as)
 			})

@@ -157,6 +157,33 @@ func testBackup(t *testing.T, h *house, id string) {
 	}
 }
 
+// An empty id, as a variable has that is not set, names no text: not the newest one, and not all.
+func TestAnEmptyIDNamesNoText(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	h.must("status")
+	keep := v1.Keep{Title: "a talk", Transcript: v1.Transcript{Object: text.Object{Text: "one", Segments: []text.Segment{{End: 1, Text: "one"}}}}}
+	c := h.client()
+	if err := c.Post(t.Context(), "/transcripts", keep, &v1.TranscriptSummary{}); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	for _, args := range [][]string{
+		{"transcripts", "delete", ""}, {"transcripts", "delete", ".."}, {"transcripts", "delete", "--purge", "--yes", ""}, {"transcripts", "edit", "", "0", "x"},
+		{"transcripts", "export", "--output", t.TempDir(), ""}, {"transcripts", "show", ""}, {"transcripts", "versions", ""}, {"recordings", "title", "", "x"},
+	} {
+		if got := h.run(args...); got.code != 1 || got.out != "" || !strings.Contains(got.err, "no ") {
+			t.Errorf("%q: exit %d: %s%s", args, got.code, got.out, got.err)
+		}
+	}
+	if all := h.texts("list"); len(all) != 1 || all[0].Version != 1 || all[0].Title != "a talk" {
+		t.Errorf("%+v", all)
+	}
+	if got := h.must("transcripts", "show"); got.out != "one\n" {
+		t.Errorf("the newest: %s", got.out)
+	}
+}
+
 // TestChangesAreJSON: with --json, every command that changes something prints what it changed and what it could not
 // change.
 func TestChangesAreJSON(t *testing.T) {
