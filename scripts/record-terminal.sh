@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Records the picture of a terminal in the README: scout dictate, as it is, hears the clip in testdata through a sound server of its
-# own, and what it writes becomes an animated SVG. Usage: scripts/record-terminal.sh [FILE.svg]; default docs/dictate.svg.
+# own, and what it writes becomes an animated SVG. Usage: scripts/record-terminal.sh [FILE.svg]; default docs/images/dictate.svg.
 # It needs bin/ (make build), the default model (make setup), pulseaudio, paplay, script (util-linux), node and npm.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${1:-docs/dictate.svg}
+out=${1:-docs/images/dictate.svg}
 readonly SVG_TERM=svg-term-cli@2.1.1 COLUMNS_SHOWN=64 ROWS_SHOWN=6
 for program in pulseaudio pactl paplay script node npm; do
   command -v "$program" >/dev/null || { echo "record-terminal: $program is not installed" >&2; exit 1; }
