@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -295,6 +297,47 @@ func TestSilentClients(t *testing.T) {
 	}
 	for response, body := s.do("GET", "/api/v1/version", ""); response.StatusCode != 200; {
 		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // net/http waits 5 s for each
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		t.Errorf("silent clients held the end up: %v", err)
+	}
+}
+
+// A client that stops in the middle of its request is cut off when the time of the end is over.
+func TestAClientThatStopsInItsRequest(t *testing.T) {
+	t.Parallel()
+	for name, sent := range map[string]string{
+		"in the header": "GET /api/v1/version HTTP/1.1\r\nHost: sc",
+		"in the body":   "PATCH /api/v1/settings HTTP/1.1\r\nHost: scout\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t)
+			c, err := net.Dial("unix", s.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = c.Close() }() // the test is over
+			if _, err := io.WriteString(c, sent); err != nil {
+				t.Fatal(err)
+			}
+			for s.server.Connections() == 0 { // nothing announces that it was accepted
+				time.Sleep(time.Millisecond)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			if err := s.server.Shutdown(ctx); err != nil && scout.CodeOf(err) != scout.CodeDeadlineExceeded {
+				t.Errorf("the end: %v", err)
+			}
+			if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("it is still connected")
+			}
+		})
 	}
 }
 

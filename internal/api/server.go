@@ -73,6 +73,7 @@ type Server struct {
 	streams  atomic.Int64
 	open     atomic.Int64
 	stopping atomic.Bool
+	silent   sync.Map      // net.Conn of clients that have said nothing yet
 	ending   chan struct{} // closed when streams must end
 	end      func()
 }
@@ -93,8 +94,21 @@ func New(o Options, services Services) *Server {
 			}
 			return ctx
 		},
+		ConnState: s.track,
 	}
 	return s
+}
+
+// track keeps the connections on which nothing was said yet. http.Server.Shutdown waits 5 s for each of them.
+func (s *Server) track(c net.Conn, state http.ConnState) {
+	if state != http.StateNew {
+		s.silent.Delete(c)
+		return
+	}
+	s.silent.Store(c, nil)
+	if s.stopping.Load() {
+		_ = c.Close() // nothing was said
+	}
 }
 
 // config is huma's, with its defaults changed where they do not fit: see docs/formats/api.md.
@@ -142,6 +156,12 @@ func (s *Server) Serve(listener net.Listener, address string) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	s.end()
+	s.silent.Range(func(key, _ any) bool {
+		if c, ok := key.(net.Conn); ok {
+			_ = c.Close() // nothing was said
+		}
+		return true
+	})
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(scout.Errorf(scout.CodeDeadlineExceeded, "requests were cut off: %w", err), s.http.Close())
@@ -187,14 +207,15 @@ func (c *connection) CloseWrite() error {
 // maxDiscarded bounds what is read of a request that was refused.
 const maxDiscarded = 1 << 20
 
-// discard takes what lies in the socket, and waits for nothing.
+// discard takes what lies in the socket, and waits for nothing: not for another goroutine that reads from it, as
+// RawConn.Read would.
 func discard(c *net.UnixConn) {
 	raw, err := c.SyscallConn()
-	if err != nil || c.SetReadDeadline(time.Time{}) != nil {
+	if err != nil {
 		return // it is closed
 	}
 	buffer := make([]byte, 32<<10)
-	_ = raw.Read(func(fd uintptr) bool { // there is nothing to do about a socket that cannot be read
+	_ = raw.Control(func(fd uintptr) { // there is nothing to do about a socket that cannot be read
 		for taken := 0; taken < maxDiscarded; {
 			n, err := syscall.Read(int(fd), buffer)
 			if n <= 0 || err != nil {
@@ -202,7 +223,6 @@ func discard(c *net.UnixConn) {
 			}
 			taken += n
 		}
-		return true
 	})
 }
 
