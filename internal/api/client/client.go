@@ -229,7 +229,7 @@ func (c *Client) exchange(ctx context.Context, r request, out any) error {
 		return err
 	}
 	defer response.Body.Close() //nolint:errcheck // what was wanted of it was read
-	if out == nil {
+	if out == nil || response.StatusCode == http.StatusNoContent {
 		return nil
 	}
 	if raw, wanted := out.(*[]byte); wanted {
