@@ -208,7 +208,22 @@ func (r *Recorder) Start(ctx context.Context, order recording.Order, begins func
 		return started, err
 	}
 	r.keep(keeper)
+	r.settle(ctx) // a short one may be over already
 	return started, nil
+}
+
+// settle stops keeping a recording that has ended without this process hearing of it: before it was kept, or before the
+// events of its recorder were heard. The caller holds orders, so that none begins meanwhile.
+func (r *Recorder) settle(ctx context.Context) {
+	r.mu.Lock()
+	keeper := r.keeper
+	r.mu.Unlock()
+	if keeper == nil {
+		return
+	}
+	if status, err := r.Status(ctx); err == nil && (status.Recording == nil || status.Recording.ID != keeper.ID()) {
+		r.left(keeper.ID())
+	}
 }
 
 // underWay returns the recording that is under way.
@@ -259,6 +274,7 @@ func (r *Recorder) Stop(ctx context.Context, id recording.ID) (Stopped, error) {
 	if scout.CodeOf(err) != scout.CodeNotRecording {
 		return Stopped{}, err
 	}
+	r.settle(ctx)
 	last, found := r.last()
 	if !found {
 		return Stopped{}, scout.Errorf(scout.CodeRecordingNotFound, "nothing was recorded yet").WithHint("start a recording: scout start")

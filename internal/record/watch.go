@@ -106,6 +106,9 @@ func (r *Recorder) follow(ctx context.Context) bool {
 		if status, err := client.Status(ctx); err == nil && status.Recording != nil {
 			r.adopt(ctx, *status.Recording)
 		}
+		r.orders.Lock() // whoever starts one at this moment looks by itself
+		r.settle(ctx)
+		r.orders.Unlock()
 		return true
 	}
 	_ = client.WatchEventsFrom(ctx, begun, func(e recording.Event) bool { // it ends with the recorder, and the next one is looked for
