@@ -21,7 +21,7 @@ import (
 )
 
 // componentNames are those of all components of a daemon.
-var componentNames = []string{"backlog", "dictate", "history", "record", "retention", "server"}
+var componentNames = []string{"backlog", "dictate", "history", "record", "retention", "server", "settings watch", "store"}
 
 // served runs a daemon until stop is called, or until it ends by itself.
 func served(t *testing.T, fault func(component string)) (dir string, registry prom.Registry, stop func() error) {
@@ -139,7 +139,7 @@ func TestADaemonWithoutItsStoreIsNotReady(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = st.Close() })
-		}, "scout serve restart"},
+		}, "scout serve stop"},
 		"a folder is in its place": {func(t *testing.T, path string) {
 			t.Helper()
 			if err := os.Mkdir(path, 0o700); err != nil {
