@@ -169,8 +169,14 @@ func TestAnEmptyIDNamesNoText(t *testing.T) {
 	}
 	c.Close()
 	for _, args := range [][]string{
-		{"transcripts", "delete", ""}, {"transcripts", "delete", ".."}, {"transcripts", "delete", "--purge", "--yes", ""}, {"transcripts", "edit", "", "0", "x"},
-		{"transcripts", "export", "--output", t.TempDir(), ""}, {"transcripts", "show", ""}, {"transcripts", "versions", ""}, {"recordings", "title", "", "x"},
+		{"transcripts", "delete", ""},
+		{"transcripts", "delete", ".."},
+		{"transcripts", "delete", "--purge", "--yes", ""},
+		{"transcripts", "edit", "", "0", "x"},
+		{"transcripts", "export", "--output", t.TempDir(), ""},
+		{"transcripts", "show", ""},
+		{"transcripts", "versions", ""},
+		{"recordings", "title", "", "x"},
 	} {
 		if got := h.run(args...); got.code != 1 || got.out != "" || !strings.Contains(got.err, "no ") {
 			t.Errorf("%q: exit %d: %s%s", args, got.code, got.out, got.err)
