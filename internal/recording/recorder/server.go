@@ -68,6 +68,7 @@ type client struct {
 	connection net.Conn
 	out        *wire.Writer
 	log        *slog.Logger
+	counted    bool           // among the recorder's clients
 	commands   sync.WaitGroup // running starts and stops, and the watch over the end of a stream
 
 	mu    sync.Mutex
@@ -105,6 +106,9 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 	}()
 	in := wire.NewReader(connection)
 	hello, err := c.greet(in)
+	if c.counted {
+		defer r.count(-1)
+	}
 	if err != nil {
 		c.log.Warn(eventClientLeft, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 		return
@@ -113,8 +117,6 @@ func (r *Recorder) serve(ctx context.Context, connection net.Conn) {
 		_ = c.requests(ctx, in) // its end does not matter
 		return
 	}
-	r.count(1)
-	defer r.count(-1)
 	defer c.leave()
 	c.log = r.log.With(slog.String("client", hello.Name))
 	c.log.Info(eventClientAttached)
@@ -147,6 +149,9 @@ func (c *client) greet(in *wire.Reader) (wire.Hello, error) {
 		return wire.Hello{}, err
 	}
 	r := c.recorder
+	if c.counted = !hello.Probe; c.counted {
+		r.count(1) // before the answer: an idle recorder must not end between the two
+	}
 	return hello, c.out.WriteJSON(wire.KindWelcome, f.ID, wire.Welcome{
 		Protocol: wire.ProtocolVersion, PID: os.Getpid(), Parent: r.options.Parent.PID(), Version: r.options.Version,
 		StartedAt: r.began, Folder: *r.identity.Load(),
