@@ -22,7 +22,7 @@ func hopPower(x []float32) float64 {
 	var sum, squares float64
 	for _, v := range x {
 		s := float64(v)
-		if math.IsNaN(s) || math.IsInf(s, 0) {
+		if s-s != 0 { // NaN or infinite
 			continue
 		}
 		sum += s
