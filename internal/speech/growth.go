@@ -318,14 +318,14 @@ func (g *growth) mustReady() bool {
 func (g *growth) shorten(t *task) {
 	long := t.piece.HeardTo()-t.piece.HeardFrom() > tailLongest
 	for _, h := range []*hypothesis{&g.ready, &g.hyp} {
-		if (h.final || h == &g.hyp && (long || t.how.Hurried)) && h.covers(t.piece) {
+		if (h.final || h == &g.hyp && (long || t.how.Hurried)) && h.whole() && h.covers(t.piece) {
 			known := *h
 			t.from, t.whole = &known, true
 			return
 		}
 	}
 	end, ok := g.hyp.tail(t.piece)
-	if !ok {
+	if !ok || !g.hyp.whole() {
 		return
 	}
 	known := g.hyp

@@ -88,6 +88,26 @@ func (h *hypothesis) extend(p segment.Piece, end Decoded) (Decoded, bool) {
 	return d, true
 }
 
+// longestHole is the longest stretch without a word in a hypothesis from which a text is finished. Where there is more, the
+// model may have left something out, and all of the piece is decoded.
+const longestHole = 2 * time.Second
+
+// whole reports whether the words of a hypothesis follow one another from the beginning of its piece to the end of what it
+// heard.
+func (h *hypothesis) whole() bool {
+	at, until := segment.Duration(h.start), segment.Duration(h.to)
+	for _, w := range h.text.Words {
+		if w.Start == nil || w.End == nil {
+			continue
+		}
+		if *w.Start-at > longestHole {
+			return false
+		}
+		at = max(at, *w.End)
+	}
+	return until-at <= longestHole
+}
+
 // covers reports whether nobody spoke in a piece after what was heard.
 func (h *hypothesis) covers(p segment.Piece) bool {
 	return h.of(p.Start) && (h.to >= p.End() || p.Loudest(h.to).Kind == segment.EdgePause)
