@@ -21,11 +21,10 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{code: code, err: fmt.Errorf(format, args...)}
 }
 
-// WithHint sets a hint that fits better than the general one of the code. It changes e and returns it, so that it can
-// follow Errorf directly.
+// WithHint returns e with a hint that fits better than the general one of the code. It does not change e, which may be
+// shared: errors.Is finds e in what it returns.
 func (e *Error) WithHint(format string, args ...any) *Error {
-	e.hint = fmt.Sprintf(format, args...)
-	return e
+	return &Error{code: e.code, hint: fmt.Sprintf(format, args...), err: e}
 }
 
 // Error returns the text, without code and hint.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -262,5 +263,25 @@ func TestTranscriptText(t *testing.T) {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A hint for one caller of a shared error is not that of another, and the error is still recognised.
+func TestAHintOfASharedError(t *testing.T) {
+	t.Parallel()
+	shared := scout.Errorf(scout.CodeCancelled, "it was cancelled")
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			hint := fmt.Sprintf("see %d", i)
+			err := shared.WithHint("see %d", i)
+			if scout.HintOf(err) != hint || !errors.Is(err, shared) || err.Error() != shared.Error() || scout.CodeOf(err) != scout.CodeCancelled {
+				t.Errorf("%v, hint %q", err, scout.HintOf(err))
+			}
+		})
+	}
+	all.Wait()
+	if got := shared.Hint(); got != scout.CodeCancelled.Info().Hint {
+		t.Errorf("the shared error has the hint %q", got)
 	}
 }
