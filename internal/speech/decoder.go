@@ -67,10 +67,10 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 		}
 	}
 	if err == nil && reason == reasonEmpty {
-		if early, ok := piece.WithoutLeadOut(); ok {
+		if early, ok := piece.WithoutSilentEnd(silence); ok {
 			how.Known = nil
 			d, reason, _, err = c.hear(ctx, early, how)
-			d.To = piece.HeardTo() // nothing was said in the rest
+			d.To = piece.HeardTo() // the rest is silent
 		}
 	}
 	d.Core, d.Peak = core, peak
@@ -116,8 +116,9 @@ func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, te
 const deepest = 2
 
 // decode returns the text of a piece. A piece without words is decoded again without its quiet beginning. If it still
-// has none, or repeats itself, it is decoded without its quiet end, and then halved. A doubtful piece is also decoded in other ways. A piece that cannot be
-// decoded is set aside. Errors that concern the engine as a whole end everything.
+// has none, or repeats itself, it is decoded without the silence at its end, and then halved. A doubtful piece is also
+// decoded in other ways. A piece that cannot be decoded is set aside. Errors that concern the engine as a whole end
+// everything.
 func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, depth int) (Decoded, error) {
 	h, reason, result, err := c.hear(ctx, piece, how)
 	if err == nil && reason == reasonEmpty {
@@ -138,15 +139,15 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 	}
 	c.again(piece, reason)
 	how.Known = nil // of the whole piece
-	if early, ok := piece.WithoutLeadOut(); ok {
-		c.again(piece, reasonLeadOut)
+	if early, ok := piece.WithoutSilentEnd(silence); ok {
+		c.again(piece, reasonSilentEnd)
 		other, doubt, result, err := c.hear(ctx, early, how)
 		switch {
 		case err != nil && !concernsPiece(err):
 			return Decoded{}, err // the engine says what it was doing
 		case err == nil && doubt == "" && len(other.Words) > 0:
 			other, err = c.lookAgain(ctx, early, how, other, result)
-			other.To = piece.HeardTo() // nothing was said in the rest
+			other.To = piece.HeardTo() // the rest is silent
 			return other, err
 		}
 	}
@@ -257,12 +258,12 @@ func splitWords(text string) []string { return strings.Fields(text) }
 
 // Reasons to decode a piece again, in addition to those of align.FindLoop and of the engine's stop.
 const (
-	reasonEmpty    = "empty"    // no words although there is contrast: halved
-	reasonLeadIn   = "lead_in"  // the same, without the quiet beginning
-	reasonLeadOut  = "lead_out" // a doubted text: without the quiet end
-	reasonFaint    = "faint"    // very quiet: amplified
-	reasonHole     = "hole"     // no words in a long stretch between others: only that stretch
-	reasonDoubtful = "doubtful" // low confidence: decoded in other ways
+	reasonEmpty     = "empty"      // no words although there is contrast: halved
+	reasonLeadIn    = "lead_in"    // the same, without the quiet beginning
+	reasonSilentEnd = "silent_end" // a doubted text: without the silence at the end
+	reasonFaint     = "faint"      // very quiet: amplified
+	reasonHole      = "hole"       // no words in a long stretch between others: only that stretch
+	reasonDoubtful  = "doubtful"   // low confidence: decoded in other ways
 )
 
 // faint is the level of the loudest 20 ms in dBFS below which a piece is amplified. Below it the model makes more

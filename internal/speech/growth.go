@@ -318,14 +318,14 @@ func (g *growth) mustReady() bool {
 func (g *growth) shorten(t *task) {
 	long := t.piece.HeardTo()-t.piece.HeardFrom() > tailLongest
 	for _, h := range []*hypothesis{&g.ready, &g.hyp} {
-		if (h.final || h == &g.hyp && (long || t.how.Hurried)) && h.whole() && h.covers(t.piece) {
+		if (h.final || h == &g.hyp && (long || t.how.Hurried)) && h.covers(t.piece) {
 			known := *h
 			t.from, t.whole = &known, true
 			return
 		}
 	}
 	end, ok := g.hyp.tail(t.piece)
-	if !ok || !g.hyp.whole() {
+	if !ok {
 		return
 	}
 	known := g.hyp
@@ -423,6 +423,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	if t.kind == taskReady {
 		if t.piece.Start == g.next.Start { // if it is doubted, it is not tried again until somebody speaks
 			g.ready = hypothesis{start: t.piece.Start, to: t.piece.End(), text: o.decoded, final: o.doubt == ""}
+			g.remember(g.ready)
 		}
 		return said{kept: kept}, nil
 	}

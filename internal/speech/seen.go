@@ -17,16 +17,22 @@ const reasonForgets = "forgets"
 
 // see takes a hypothesis of the open piece, and reports whether it may be used.
 func (g *growth) see(p segment.Piece, d Decoded) bool {
-	if g.seen.covers(p) {
+	if g.seen.pausesSince(p) {
 		if _, lost := g.seen.keep(p, d); lost.To > lost.From {
 			return false
 		}
 	}
 	g.hyp = hypothesis{start: p.Start, to: p.End(), text: d}
-	if d.confidence() >= believable {
-		g.seen = g.hyp
-	}
+	g.ready.hear(&g.hyp)
+	g.remember(g.hyp)
 	return true
+}
+
+// remember keeps a hypothesis whose words must not vanish, if it is believable.
+func (g *growth) remember(h hypothesis) {
+	if h.text.confidence() >= believable {
+		g.seen = h
+	}
 }
 
 // keep returns the text of a piece with the believable words of this hypothesis that the text has lost, and the stretch in

@@ -2,6 +2,7 @@ package speech
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -88,29 +89,29 @@ func (h *hypothesis) extend(p segment.Piece, end Decoded) (Decoded, bool) {
 	return d, true
 }
 
-// longestHole is the longest stretch without a word in a hypothesis from which a text is finished. Where there is more, the
-// model may have left something out, and all of the piece is decoded.
-const longestHole = 2 * time.Second
-
-// whole reports whether the words of a hypothesis follow one another from the beginning of its piece to the end of what it
-// heard.
-func (h *hypothesis) whole() bool {
-	at, until := segment.Duration(h.start), segment.Duration(h.to)
-	for _, w := range h.text.Words {
-		if w.Start == nil || w.End == nil {
-			continue
-		}
-		if *w.Start-at > longestHole {
-			return false
-		}
-		at = max(at, *w.End)
-	}
-	return until-at <= longestHole
+// covers reports whether nothing of a piece is left to decode behind what was heard, because it is silent. What is merely
+// as quiet as a pause is decoded: somebody may speak softly there, and only the decoder can tell.
+func (h *hypothesis) covers(p segment.Piece) bool {
+	return h.of(p.Start) && p.Behind(h.to).Peak() < silence
 }
 
-// covers reports whether nobody spoke in a piece after what was heard.
-func (h *hypothesis) covers(p segment.Piece) bool {
+// pausesSince reports whether a piece is as quiet as a pause behind what was heard.
+func (h *hypothesis) pausesSince(p segment.Piece) bool {
 	return h.of(p.Start) && (h.to >= p.End() || p.Loudest(h.to).Kind == segment.EdgePause)
+}
+
+// hear takes a later text of the same piece: if it has no word behind those of this one, nothing was said in between.
+func (h *hypothesis) hear(later *hypothesis) {
+	if !h.of(later.start) || later.to <= h.to {
+		return
+	}
+	_, last := placed(h.text.Words)
+	behind := func(w scout.Word) bool { return w.Start == nil || last == nil || *w.Start >= *last }
+	if slices.ContainsFunc(later.text.Words, behind) {
+		*h = hypothesis{}
+		return
+	}
+	h.to = later.to
 }
 
 // finish returns the text of a piece from what is known of it: all of it if that is final, or else the hypothesis with

@@ -74,8 +74,8 @@ func TestWithoutLeadIn(t *testing.T) {
 	}
 }
 
-// TestWithoutLeadOut takes the quiet end off the same audio, turned around.
-func TestWithoutLeadOut(t *testing.T) {
+// TestWithoutSilentEnd takes the silent end off the same audio, turned around.
+func TestWithoutSilentEnd(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		quiet, after int
@@ -100,14 +100,14 @@ func TestWithoutLeadOut(t *testing.T) {
 				samples = make([]float32, 100)
 			}
 			p := segment.Piece{Start: 1000, Samples: samples, After: test.after}
-			got, ok := p.WithoutLeadOut()
+			got, ok := p.WithoutSilentEnd(-75)
 			if ok != test.wantCut {
 				t.Fatalf("cut: %v, want %v", ok, test.wantCut)
 			}
 			cut := len(samples) - len(got.Samples)
 			if !ok {
 				if cut != 0 || got.End() != p.End() {
-					t.Fatal("a piece without a quiet end was changed")
+					t.Fatal("a piece without a silent end was changed")
 				}
 				return
 			}

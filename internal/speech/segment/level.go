@@ -229,7 +229,9 @@ const (
 // more of silence (docs/adr/0007-segmentation.md). The samples are shared.
 func (p Piece) WithoutLeadIn() (Piece, bool) {
 	power := powerOf(p.Samples)
-	limit := loudFrom(power)
+	var l levels
+	l.measure(power)
+	limit := max(l.loud-leadInBelow, l.quiet+leadInShare*(l.loud-l.quiet))
 	first := slices.IndexFunc(power, func(mean float64) bool { return levelOf(mean) > limit })
 	cut := (first - leadInKept) * hopFrames
 	if cut < 10*hopFrames || cut >= p.Before+p.Frames() {
@@ -244,25 +246,24 @@ func (p Piece) WithoutLeadIn() (Piece, bool) {
 	return p, true
 }
 
-// leadOutKept hops behind the last loud part of a piece are kept, so that a soft end stays: with 100 ms of digital silence
-// the model is lost already in some clips. leadOutLeast is the fewest that are worth another decode.
+// silentEndKept hops of the silence at the end of a piece are kept: with 100 ms of digital silence the model is lost already
+// in some clips. silentEndLeast is the fewest whose loss is worth another decode.
 const (
-	leadOutKept  = 5
-	leadOutLeast = 4
+	silentEndKept  = 5
+	silentEndLeast = 4
 )
 
-// WithoutLeadOut returns the piece up to shortly after its last loud part, and false if that would save less than
-// 40 ms. Loud is what WithoutLeadIn calls so. It is for pieces whose text is doubted: the default model may find no
-// words, or only the first of them, in clear speech before silence (docs/adr/0017-lost-text.md). The samples are shared.
-func (p Piece) WithoutLeadOut() (Piece, bool) {
+// WithoutSilentEnd returns the piece without the end in which nothing is louder than a level in dBFS, and false if that
+// would save less than 40 ms. It is for pieces whose text is doubted: the default model may find no words, or only the
+// first of them, in clear speech before silence (docs/adr/0017-lost-text.md). The samples are shared.
+func (p Piece) WithoutSilentEnd(below float64) (Piece, bool) {
 	power := powerOf(p.Samples)
-	limit := loudFrom(power)
 	last := len(power)
-	for last > 0 && levelOf(power[last-1]) <= limit {
+	for last > 0 && levelOf(power[last-1]) <= below {
 		last--
 	}
-	keep := (last + leadOutKept) * hopFrames
-	if last == 0 || len(p.Samples)-keep < leadOutLeast*hopFrames || keep <= p.Before {
+	keep := (last + silentEndKept) * hopFrames
+	if last == 0 || len(p.Samples)-keep < silentEndLeast*hopFrames || keep <= p.Before {
 		return p, false
 	}
 	if core := p.Before + p.Frames() - keep; core > 0 {
@@ -271,13 +272,6 @@ func (p Piece) WithoutLeadOut() (Piece, bool) {
 	p.After = max(0, p.After-(len(p.Samples)-keep))
 	p.Samples = p.Samples[:keep:keep]
 	return p, true
-}
-
-// loudFrom returns the level in dBFS above which a hop is loud, if audio has hops of this power.
-func loudFrom(power []float64) float64 {
-	var l levels
-	l.measure(power)
-	return max(l.loud-leadInBelow, l.quiet+leadInShare*(l.loud-l.quiet))
 }
 
 // powerOf returns the power of the complete hops of x.

@@ -68,6 +68,12 @@ type Piece struct {
 // Core returns the part of Samples that belongs to this piece alone. It shares memory with Samples.
 func (p Piece) Core() []float32 { return p.Samples[p.Before : len(p.Samples)-p.After] }
 
+// Behind returns the core from a frame on, without context; without frames if there are none. It shares memory with Samples.
+func (p Piece) Behind(from int64) Piece {
+	from = min(max(from, p.Start), p.End())
+	return Piece{Start: from, Samples: p.Core()[from-p.Start:], Left: Edge{Kind: EdgeFixed}, Right: p.Right}
+}
+
 // Frames returns the length of the core.
 func (p Piece) Frames() int { return len(p.Samples) - p.Before - p.After }
 
