@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,14 @@ func TestPathsAreCleanedWithoutARedirect(t *testing.T) {
 		var info v1.VersionInfo
 		if err := json.Unmarshal([]byte(body), &info); err != nil || response.StatusCode != 200 || info.API != 1 || info.Version != "test" {
 			t.Errorf("%s: %d %s", path, response.StatusCode, body)
+		}
+	}
+	for method, path := range map[string]string{ // a slash or points that are encoded are a part of the name
+		"GET": "/api/v1/transcripts/%2F", "DELETE": "/api/v1/transcripts/%2F", "PATCH": "/api/v1/recordings/%2e%2e", "HEAD": "/api/v1/recordings/x%2F..%2F..%2Fversion",
+	} {
+		response, body := s.do(method, path, map[string]string{"PATCH": "{}"}[method])
+		if code := response.Header.Get("X-Scout-Code"); !slices.Contains([]scout.Code{scout.CodeNotFound, scout.CodeRecordingNotFound, scout.CodeUnknownURL}, scout.Code(code)) {
+			t.Errorf("%s %s: %d %s %s", method, path, response.StatusCode, code, body)
 		}
 	}
 	if response, _ := s.do("GET", "/api/v1/version", "", "X-Request-Id", "mine-1"); response.Header.Get("X-Request-Id") != "mine-1" || response.Header.Get("X-Content-Type-Options") != "nosniff" {

@@ -351,15 +351,14 @@ func wellFormed(r *http.Request) error {
 // cleaned is the request with a path as the mux knows it: // counts as /, and a / at the end is ignored. A redirect, as the mux would
 // answer it, turns a POST into a GET.
 func cleaned(r *http.Request) *http.Request {
-	clean := path.Clean("/" + r.URL.Path)
-	if clean == r.URL.Path {
+	escaped := r.URL.EscapedPath()
+	clean := path.Clean("/" + escaped)
+	plain, err := url.PathUnescape(clean)
+	if clean == escaped || err != nil {
 		return r
 	}
 	u := *r.URL
-	if raw := u.RawPath; raw != "" {
-		u.RawPath = path.Clean("/" + raw)
-	}
-	u.Path = clean
+	u.Path, u.RawPath = plain, clean
 	r2 := *r
 	r2.URL = &u
 	return &r2
