@@ -53,6 +53,11 @@ const StopsWithin = 25 * time.Second
 // takeInstance makes the data folder, readable for its owner alone, and takes its lock. Where another daemon has it for longer than patience the
 // error has scout.CodeDaemonRunning and names its process.
 func takeInstance(dir, version string, patience time.Duration) (*instance, error) {
+	return takeInstanceBy(filelock.Try, dir, version, patience)
+}
+
+// takeInstanceBy is takeInstance with another way to take a lock, for tests.
+func takeInstanceBy(try func(*os.File) (bool, error), dir, version string, patience time.Duration) (*instance, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "make the data folder", err)
 	}
@@ -62,17 +67,19 @@ func takeInstance(dir, version string, patience time.Duration) (*instance, error
 	if err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "open the lock of the data folder", err)
 	}
-	got, err := filelock.Try(f)
-	for began := time.Now(); err == nil && !got && time.Since(began) < patience; got, err = filelock.Try(f) {
+	got, err := try(f)
+	for began := time.Now(); err == nil && !got && time.Since(began) < patience; got, err = try(f) {
 		if readHolder(f).Stopping() {
 			patience = StopsWithin
 		}
 		time.Sleep(5 * time.Millisecond) // nothing announces the end of somebody else's lock
 	}
 	switch {
-	case err != nil:
-		return nil, errors.Join(scout.Errorf(scout.CodeWriteFailed, "lock %s: %w", path, err).
+	case filelock.Unsupported(err):
+		return nil, errors.Join(scout.Errorf(scout.CodeStoreUnsafe, "lock %s: the file system has no locks that work: %w", path, err).
 			WithHint("the data folder must be on a file system with locks: choose another one with --data-dir"), f.Close())
+	case err != nil:
+		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), f.Close())
 	case !got:
 		holder := readHolder(f)
 		return nil, errors.Join(scout.Errorf(scout.CodeDaemonRunning, "a daemon (process %d) serves %s already", holder.PID, dir), f.Close())

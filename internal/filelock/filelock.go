@@ -19,6 +19,17 @@ func Try(f *os.File) (bool, error) {
 	return err == nil, err //nolint:wrapcheck // callers say which lock
 }
 
+// Unsupported reports whether an error of locking says that the file system has no locks. Some network and user-space file systems
+// have none.
+func Unsupported(err error) bool {
+	for _, missing := range []error{unix.ENOLCK, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL} {
+		if errors.Is(err, missing) {
+			return true
+		}
+	}
+	return false
+}
+
 // Wait takes the lock of f as soon as no other open file holds it.
 func Wait(f *os.File) error {
 	for {

@@ -66,10 +66,8 @@ func lockFile(path string) (*fileLock, error) {
 
 // unsafe tells an error of locking apart from what can happen anywhere.
 func unsafe(doing string, err error) error {
-	for _, missing := range []error{unix.ENOLCK, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL, unix.ENODEV, errNoLocks} {
-		if errors.Is(err, missing) {
-			return scout.Errorf(scout.CodeStoreUnsafe, "%s: the file system has no locks that work: %w", doing, err)
-		}
+	if filelock.Unsupported(err) || errors.Is(err, unix.ENODEV) || errors.Is(err, errNoLocks) { // ENODEV: it shares no memory
+		return scout.Errorf(scout.CodeStoreUnsafe, "%s: the file system has no locks that work: %w", doing, err)
 	}
 	return scout.FileError(scout.CodeWriteFailed, doing, err)
 }
