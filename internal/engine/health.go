@@ -50,6 +50,8 @@ func (e *Engine) health() health.Result {
 		}
 	case s.Stalled >= e.options.SuspectAfter:
 		state, reason = StateStalled, fmt.Sprintf("a request has made no progress for %s", s.Stalled.Round(time.Second))
+	case e.suspended():
+		state, reason = StateStalled, fmt.Sprintf("the engine (process %d) was stopped from outside (SIGSTOP)", s.PID)
 	case s.LastError != nil:
 		state, reason = StateFailed, scout.Plain(s.LastError)
 	case s.Running:
@@ -63,6 +65,13 @@ func (e *Engine) health() health.Result {
 		result.Status = health.Unhealthy
 	}
 	return result
+}
+
+// suspended reports whether the process that has the model loaded does not run at all. An idle one says nothing, so the system is
+// asked.
+func (e *Engine) suspended() bool {
+	p := e.model.State().Process
+	return p != nil && p.Suspended()
 }
 
 // SelfTest decodes one second of a known clip. It loads the model if necessary, and records the outcome like that of a

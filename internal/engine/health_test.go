@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +48,22 @@ func TestHealthTellsTheTruth(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}, status: health.Healthy, state: "unloaded", reason: "last success 0s ago"},
+		"stopped between two requests": {drive: func(t *testing.T, e *engine.Engine) {
+			if err := e.SelfTest(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			stopUntilStill(t, e)
+		}, status: health.Unhealthy, state: "stalled", reason: "was stopped from outside (SIGSTOP)"},
+		"goes on after it was stopped": {drive: func(t *testing.T, e *engine.Engine) {
+			if err := e.SelfTest(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			stopUntilStill(t, e)
+			_ = syscall.Kill(e.State().PID, syscall.SIGCONT)
+			if err := e.SelfTest(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}, status: health.Healthy, state: "loaded"},
 		"cannot be loaded": {model: "load-fails", drive: func(t *testing.T, e *engine.Engine) {
 			if _, err := e.Load(t.Context()); err == nil {
 				t.Fatal("loaded")
@@ -91,6 +108,18 @@ func TestHealthTellsTheTruth(t *testing.T) {
 	}
 }
 
+// stopUntilStill suspends the process of an engine, and returns when the health says so: a signal takes a moment.
+func stopUntilStill(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells whether a process is stopped")
+	}
+	_ = syscall.Kill(e.State().PID, syscall.SIGSTOP)
+	for check(t, e).Status == health.Healthy { // ends with the test's time
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // TestEngineThatNeverAnswersIsUnhealthy uses an engine that accepts a request and makes no progress, with beats or
 // stopped.
 func TestEngineThatNeverAnswersIsUnhealthy(t *testing.T) {
@@ -117,7 +146,8 @@ func TestEngineThatNeverAnswersIsUnhealthy(t *testing.T) {
 			for ; got.Status == health.Healthy; got = check(t, e) { // ends with the test's time
 				time.Sleep(10 * time.Millisecond)
 			}
-			if got.Metadata["state"] != "stalled" || time.Since(began) < suspect-100*time.Millisecond {
+			early := !stopped && time.Since(began) < suspect-100*time.Millisecond // one that is stopped is known at once
+			if got.Metadata["state"] != "stalled" || early {
 				t.Errorf("%+v after %s", got, time.Since(began))
 			}
 			cancel()

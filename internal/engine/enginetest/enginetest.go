@@ -19,8 +19,13 @@ import (
 const asEngine = "SCOUT_TEST_AS_ENGINE"
 
 // Main is TestMain of a package whose tests start their own binary (os.Args[0]) as engine. options returns those of the
-// engine that writes its answers to out. Main does not return.
+// engine that writes its answers to out. It fails if goroutines are left after the last test. Main does not return.
 func Main(m *testing.M, options func(out *os.File) server.Options) {
+	goleak.VerifyTestMain(Prepare(m, options))
+}
+
+// Prepare is Main for packages that do more: they run the suite. In the engine it does not return.
+func Prepare(m *testing.M, options func(out *os.File) server.Options) *testrun.Suite {
 	if os.Getenv(asEngine) != "" {
 		in, out := os.NewFile(3, "requests"), os.NewFile(4, "answers")
 		if err := server.Serve(context.Background(), in, out, options(out)); err != nil {
@@ -35,7 +40,7 @@ func Main(m *testing.M, options func(out *os.File) server.Options) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(suite)
+	return suite
 }
 
 // Panics returns how many panics a registry has counted.

@@ -150,6 +150,17 @@ func Stopped(err error) bool {
 	return errors.As(err, &stopped)
 }
 
+// Suspended reports whether somebody has stopped all threads of the process (SIGSTOP, a debugger), also while no request runs. It
+// asks the system.
+func (p *Process) Suspended() bool {
+	select {
+	case <-p.dead:
+		return false
+	default:
+	}
+	return lookAt(p.pid).stopped()
+}
+
 // Expire kills a process whose request has had its time. One that is stopped at that moment ends for that reason.
 func (p *Process) Expire(cause error) {
 	if lookAt(p.pid).stopped() {
