@@ -11,6 +11,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -54,7 +55,7 @@ func newRecordingsTitleCommand(a *app) *cobra.Command {
 			title := strings.Join(args, " ")
 			return v1.Describe{Title: &title}, nil
 		},
-		show: func(a *app, r *v1.RecordingInfo) error { return a.Say("%s", r.Title) },
+		show: func(a *app, r *v1.RecordingInfo) error { return a.Say("%s", printable.Line(r.Title)) },
 	})
 }
 
@@ -89,7 +90,7 @@ func newRecordingsTagCommand(a *app) *cobra.Command {
 		},
 		show: func(a *app, r *v1.RecordingInfo) error {
 			for _, tag := range r.Tags {
-				if err := a.Say("%s", tag); err != nil {
+				if err := a.Say("%s", printable.Line(tag)); err != nil {
 					return err
 				}
 			}
@@ -118,7 +119,7 @@ func newRecordingsLabelCommand(a *app) *cobra.Command {
 		},
 		show: func(a *app, r *v1.RecordingInfo) error {
 			for _, name := range sortedNames(r.Labels) {
-				if err := a.Say("%s=%s", name, r.Labels[name]); err != nil {
+				if err := a.Say("%s=%s", printable.Line(name), printable.Line(r.Labels[name])); err != nil {
 					return err
 				}
 			}
