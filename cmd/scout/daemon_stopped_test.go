@@ -15,6 +15,7 @@ import (
 	"time"
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/capture/pulsetest"
 )
 
 // component is what the health of the daemon says about one part, and how long the answer took.
@@ -48,12 +49,14 @@ func (h *house) stopped(pid int) (goOn func()) {
 }
 
 // A recorder that is suspended keeps no request waiting: answers come in time and say what is wrong, health is told, and
-// when it goes on nothing that was recorded is lost.
+// when it goes on every frame that another program heard meanwhile is in the recording, or in a gap that it admits.
 func TestARecorderThatStandsStill(t *testing.T) {
 	t.Parallel()
-	h := inHouse(quietBooth(t))
-	id := strings.TrimSpace(h.must("start", "--device", "tone:440").out)
-	h.untilFrames(4800)
+	h := inHouse(newBooth(t))
+	id := strings.TrimSpace(h.must(append([]string{"start"}, studio...)...).out)
+	witness := h.mic.Listen(48_000, 1)
+	player := h.mic.PlayCoded(codedSeed, 48_000, 1, 4*time.Second)
+	h.untilFrames(24_000)
 	pid := h.recorderPID()
 	goOn := h.stopped(pid)
 	audio, _ := h.component("audio")
@@ -73,9 +76,16 @@ func TestARecorderThatStandsStill(t *testing.T) {
 			t.Fatalf("%+v", h.status().Recorder)
 		}
 	}
+	<-player.Done()
 	h.must("stop")
-	if m := h.only(); string(m.ID) != id || m.Frames == 0 {
+	m := h.only()
+	if string(m.ID) != id {
 		t.Errorf("%+v", m)
+	}
+	_, runs := h.heard(m, 60*48_000)
+	delivered := pulsetest.Decode(witness.Stop(), 1, codedSeed, 60*48_000)
+	if missing := pulsetest.Missing(runs, delivered); missing > m.LostFrames() || len(delivered) == 0 {
+		t.Errorf("%d frames are missing that another program heard, and %d in gaps: recorded %v, the other %v", missing, m.LostFrames(), runs, delivered)
 	}
 	if got := h.run("recordings", "verify", id); got.code != 0 {
 		t.Errorf("%s%s", got.out, got.err)
