@@ -37,6 +37,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	topics := topicsOf(r.URL.Query().Get("topics"))
+	if s.services.ListenDevices != nil && (wanted(topics, "device.added") || wanted(topics, "device.removed")) {
+		defer s.services.ListenDevices()()
+	}
 	s.send(w, r, feed{
 		kind: "sse", stream: store.EventStream, after: after,
 		wanted: func(e *store.Event) bool { return wanted(topics, e.Type) },

@@ -28,8 +28,10 @@ type Services struct {
 	ChangeSettings func(ctx context.Context, patch map[string]any, check func(now v1.Settings) error) (v1.Settings, error)
 	SettingsSchema func() map[string]any
 	// Devices lists what can be recorded from, and opens none. It returns the name of the sound system.
-	Devices  func(ctx context.Context) (string, []sound.Device, error)
-	Recorder Recorder
+	Devices func(ctx context.Context) (string, []sound.Device, error)
+	// ListenDevices has events written while a client wants to hear of devices that come and go, until end is called; nil where there are none.
+	ListenDevices func() (end func())
+	Recorder      Recorder
 	// Levels calls each with the level of a device, empty for the one that is recorded from or would be, until ctx ends or each returns false;
 	// then its error is nil.
 	Levels func(ctx context.Context, device string, every time.Duration, each func(v1.Level) bool) error

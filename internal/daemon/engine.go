@@ -8,7 +8,6 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/health"
-	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/recording"
@@ -20,13 +19,7 @@ func (d *daemon) startEngines(context.Context) error {
 	s, scope := d.options.Settings, d.options.Scope
 	d.engines = recognize.NewEngines(recognize.EnginesOptions{
 		Machine: &recognize.Machine{Scope: scope, Processor: prepare.DetectProcessor(), Notice: recognize.LogNotices(scope)},
-		Models: func() (*model.Store, error) {
-			dir, shared, err := s.ModelsDir()
-			if err != nil {
-				return nil, err
-			}
-			return model.Open(dir, scope, model.WithShared(shared...))
-		},
+		Models:  d.models,
 		Default: s.Transcribe.Model, Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
 		Changed: d.noteModel,
 	})

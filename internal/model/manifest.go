@@ -45,6 +45,9 @@ type manifestFile struct {
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
+// ValidID reports whether a folder of this name can be that of a model. Those of downloads and replacements under way cannot.
+func ValidID(id string) bool { return checkID(id) == nil }
+
 // checkID refuses an id that cannot be the name of a folder or could be confused with one of Scout's own files.
 func checkID(id string) error {
 	if !idPattern.MatchString(id) || filepath.Ext(id) == partialSuffix || filepath.Ext(id) == replacedSuffix || id == lockName || id == selectedName {

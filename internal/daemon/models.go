@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// eventModelsNotWatched is logged where nobody tells when a model is installed or removed. Requests find it nevertheless.
+const eventModelsNotWatched = "models_not_watched"
+
+// models opens the folders of models.
+func (d *daemon) models() (*model.Store, error) {
+	dir, shared, err := d.options.Settings.ModelsDir()
+	if err != nil {
+		return nil, err
+	}
+	return model.Open(dir, d.options.Scope, model.WithShared(shared...))
+}
+
+// watchModels writes into the journal which models are installed, removed and selected while the daemon runs, by whichever program.
+func (d *daemon) watchModels(ctx context.Context) error {
+	dir, shared, err := d.options.Settings.ModelsDir()
+	if err != nil {
+		return nil //nolint:nilerr // the check of the models says it
+	}
+	known := &knownModels{note: func(kind, id string) { d.history.Note(ctx, kind, "", map[string]any{"id": id}) }}
+	var wait sync.WaitGroup
+	for _, folder := range append([]string{dir}, shared...) {
+		wait.Go(func() { // ended by ctx
+			err := watchFolder(ctx, folder, model.ValidID, func() { known.look(d.models) })
+			if err != nil {
+				d.log.Warn(eventModelsNotWatched, slog.String(observe.KeyError, err.Error()))
+			}
+		})
+	}
+	wait.Wait()
+	return nil
+}
+
+// knownModels are the models that were there when somebody looked last.
+type knownModels struct {
+	note func(kind, id string)
+
+	mu        sync.Mutex
+	looked    bool
+	installed map[string]bool
+	selected  string
+}
+
+// look compares the models with those that were there the last time, and notes the differences. The first time it only looks. If
+// the models cannot be listed, nothing is known to have changed.
+func (k *knownModels) look(open func() (*model.Store, error)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	store, err := open()
+	if err != nil {
+		return
+	}
+	list, err := store.List()
+	if err != nil {
+		return
+	}
+	before, selectedBefore, looked := k.installed, k.selected, k.looked
+	k.installed, k.selected, k.looked = make(map[string]bool), "", true
+	for i := range list {
+		if m := &list[i]; m.Installed && m.Problem == "" {
+			k.installed[m.ID] = true
+		}
+		if list[i].Selected {
+			k.selected = list[i].ID
+		}
+	}
+	if !looked {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(k.installed)) {
+		if !before[id] {
+			k.note("model.installed", id)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		if !k.installed[id] {
+			k.note("model.removed", id)
+		}
+	}
+	if k.selected != selectedBefore && k.selected != "" {
+		k.note("model.selected", k.selected)
+	}
+}

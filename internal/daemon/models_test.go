@@ -1,0 +1,190 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
+	"github.com/scout-speech/scout/internal/engine/server"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/store/ondisk"
+	"github.com/scout-speech/scout/internal/store/sqlite"
+)
+
+// TestMain lets the test binary be an engine, too.
+func TestMain(m *testing.M) {
+	os.Exit(enginetest.Prepare(m, func(*os.File) server.Options {
+		return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return silent{load.ModelID}, nil }}
+	}).Run())
+}
+
+// silent is a model that hears nothing.
+type silent struct{ id string }
+
+func (s silent) Facts() wire.Hello {
+	return wire.Hello{ModelID: s.id, MaxFrames: 1 << 20, Slots: 2}
+}
+func (silent) Close() error { return nil }
+func (silent) Transcribe(context.Context, *wire.Request) (*wire.Result, error) {
+	return &wire.Result{}, nil
+}
+
+// modelHouse is a daemon of which only engines and history run, and the folder of its models.
+type modelHouse struct {
+	*daemon
+	t     *testing.T
+	dir   string
+	rung  <-chan struct{}
+	after uint64
+	seen  []string
+}
+
+func newModelHouse(t *testing.T) *modelHouse {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "models")
+	s := loaded(t, "SCOUT_ENGINE="+os.Args[0], "SCOUT_MODELS="+dir)
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{options: Options{Settings: s}, living: t.Context()}
+	d.history = history.New(d.options.Scope, st, ondisk.Folders{})
+	d.log = d.options.Scope.Log()
+	if err := d.startEngines(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rung, end := st.Listen(store.EventStream)
+	t.Cleanup(func() {
+		end()
+		d.engines.Close()
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &modelHouse{daemon: d, t: t, dir: dir, rung: rung}
+}
+
+// put installs a model as a person does who copies its files one after the other.
+func (h *modelHouse) put(id string) {
+	h.t.Helper()
+	manifest := fmt.Sprintf("id = %q\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n", id)
+	if err := os.MkdirAll(filepath.Join(h.dir, id), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	for _, file := range [][2]string{{"e", "encoder"}, {"d", "decoder"}, {"t", "tokens"}, {"model.toml", manifest}} {
+		if err := os.WriteFile(filepath.Join(h.dir, id, file[0]), []byte(file[1]), 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+// until waits for an event, and returns all events so far.
+func (h *modelHouse) until(want string) []string {
+	h.t.Helper()
+	for {
+		replay, err := h.history.Store().Events(h.t.Context(), store.EventStream, h.after, 100)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for i := range replay.Events {
+			e := &replay.Events[i]
+			h.after = e.Seq
+			h.seen = append(h.seen, e.Type+" "+string(e.Data))
+		}
+		if len(h.seen) > 0 && h.seen[len(h.seen)-1] == want {
+			return h.seen
+		}
+		select {
+		case <-h.rung:
+		case <-h.t.Context().Done():
+			h.t.Fatalf("%q, want %s at the end", h.seen, want)
+		}
+	}
+}
+
+// What is told about a model is what became of its process, however that ended.
+func TestWhatIsToldAboutALoadedModel(t *testing.T) {
+	t.Parallel()
+	h := newModelHouse(t)
+	h.put("a")
+	r, release, err := h.engines.Borrow(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	ask := func() {
+		t.Helper()
+		if _, err := r.Engine.Transcribe(t.Context(), engine.Request{Samples: make([]float32, scout.EngineSampleRateHz/10)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const in, out = `model.loaded {"id":"a"}`, `model.unloaded {"id":"a"}`
+	ask()
+	h.until(in)
+	ask() // it is loaded already
+	process, err := os.FindProcess(r.Engine.State().PID)
+	if err == nil {
+		err = process.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.until(out)
+	ask()
+	h.until(in)
+	if err := h.stopEngines(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.until(out); !slices.Equal(got, []string{in, out, in, out}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// Models that come, go and are selected while a daemon runs are told, also where their folder is made later.
+func TestWhatIsToldAboutTheFolderOfModels(t *testing.T) {
+	t.Parallel()
+	h := newModelHouse(t)
+	looked := make(chan struct{}, 100)
+	known := &knownModels{note: func(kind, id string) { h.history.Note(t.Context(), kind, "", map[string]any{"id": id}) }}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { // ended by cancel
+		ended <- watchFolder(ctx, h.dir, func(name string) bool { return !strings.HasPrefix(name, ".") }, func() {
+			known.look(h.models)
+			looked <- struct{}{}
+		})
+	}()
+	<-looked
+	h.put("a")
+	h.until(`model.installed {"id":"a"}`)
+	h.put("b")
+	h.until(`model.installed {"id":"b"}`)
+	models, err := h.models()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := models.Use(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	h.until(`model.selected {"id":"b"}`)
+	if err := os.RemoveAll(filepath.Join(h.dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	got := h.until(`model.removed {"id":"a"}`)
+	if want := []string{`model.installed {"id":"a"}`, `model.installed {"id":"b"}`, `model.selected {"id":"b"}`, `model.removed {"id":"a"}`}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

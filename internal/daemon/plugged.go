@@ -1,0 +1,135 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout/internal/capture/miniaudio"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/observe"
+)
+
+// eventDevicesNotWatched is logged where a client wants to hear of devices and the sound system cannot be asked.
+const eventDevicesNotWatched = "devices_not_watched"
+
+// devicesEvery is how often a sound system is asked that does not tell of changes.
+const devicesEvery = 2 * time.Second
+
+// plugged tells which devices come and go, while at least one client wants to know. Nobody is asked otherwise: that would keep the
+// sound system awake.
+type plugged struct {
+	// run runs what watches beside everything else; it must end with its context.
+	run   func(watch func(context.Context) error)
+	open  func(context.Context) (sound.Backend, error)
+	note  func(ctx context.Context, kind string, device *sound.Device)
+	log   *slog.Logger
+	every time.Duration
+
+	mu        sync.Mutex
+	listeners int
+	end       context.CancelFunc // of the watch that runs; nil for none
+}
+
+func (d *daemon) newPlugged() *plugged {
+	return &plugged{
+		run:  func(watch func(context.Context) error) { d.components.run("devices watch", watch) },
+		open: func(ctx context.Context) (sound.Backend, error) { return miniaudio.Open(ctx, sound.Options{}) },
+		note: func(ctx context.Context, kind string, device *sound.Device) {
+			d.history.Note(ctx, kind, "", map[string]any{"id": device.ID, "name": device.Name, "monitor": device.Monitor})
+		},
+		log: d.log, every: devicesEvery,
+	}
+}
+
+// listen begins to watch for one more client, until end is called.
+func (p *plugged) listen() (end func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listeners++; p.listeners == 1 {
+		own, cancel := context.WithCancel(context.Background())
+		p.end = cancel
+		p.run(func(living context.Context) error {
+			ctx, cancel := context.WithCancel(living)
+			defer cancel()
+			stop := context.AfterFunc(own, cancel)
+			defer stop()
+			p.watch(ctx)
+			return nil
+		})
+	}
+	return sync.OnceFunc(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.listeners--; p.listeners == 0 {
+			p.end()
+		}
+	})
+}
+
+// watch tells of changes until ctx ends. What was there before is not told. While the sound system does not answer, nothing is known
+// to have changed.
+func (p *plugged) watch(ctx context.Context) {
+	backend, err := p.open(ctx)
+	if err != nil {
+		p.log.Warn(eventDevicesNotWatched, slog.String(observe.KeyError, err.Error()))
+		return
+	}
+	changes := backend.Watch(ctx)
+	ticker := time.NewTicker(p.every)
+	defer ticker.Stop()
+	var before map[string]sound.Device
+	for {
+		if now, ok := p.list(ctx, backend); ok {
+			p.compare(ctx, before, now)
+			before = now
+		}
+		for waits := true; waits; {
+			select {
+			case <-ctx.Done():
+				return
+			case _, open := <-changes:
+				if !open {
+					changes = nil // it is asked
+				}
+				waits = !open
+			case <-ticker.C:
+				waits = changes != nil
+			}
+		}
+	}
+}
+
+func (p *plugged) list(ctx context.Context, backend sound.Backend) (map[string]sound.Device, bool) {
+	ctx, cancel := context.WithTimeout(ctx, devicesWithin)
+	defer cancel()
+	list, err := backend.Devices(ctx)
+	if err != nil {
+		return nil, false
+	}
+	byID := make(map[string]sound.Device, len(list))
+	for i := range list {
+		byID[list[i].ID] = list[i]
+	}
+	return byID, true
+}
+
+// compare notes the differences; before is nil where nothing was known.
+func (p *plugged) compare(ctx context.Context, before, now map[string]sound.Device) {
+	if before == nil {
+		return
+	}
+	for id := range before {
+		if _, there := now[id]; !there {
+			device := before[id]
+			p.note(ctx, "device.removed", &device)
+		}
+	}
+	for id := range now {
+		if _, known := before[id]; !known {
+			device := now[id]
+			p.note(ctx, "device.added", &device)
+		}
+	}
+}
