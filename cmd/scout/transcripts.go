@@ -158,6 +158,9 @@ difference.
   scout transcripts search '"next week"' 'meet*' -- -holiday`,
 		Args: cli.NeedArgs("what to search for"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.TrimSpace(strings.Join(args, "")) == "" {
+				return cli.Misuse("all texts: scout transcripts list", "there is nothing to search for")
+			}
 			for i, arg := range args { // the shell took the quotation marks away
 				if strings.ContainsAny(arg, " \t") && !strings.Contains(arg, `"`) {
 					args[i] = `"` + arg + `"`
@@ -262,67 +265,76 @@ func shortened(text string, most int) string {
 	return strings.TrimSpace(string(runes[:most-1])) + "…"
 }
 
-// newest is how many of the newest texts are searched for a part of an id.
-const newest = 1000
-
-// newestText is what findTranscript takes for the newest text. It is no id, and no argument of a command.
-const newestText = "\x00"
-
-// findTranscript returns the id of the one text whose id begins or ends with part, or of the newest text for newestText.
-func (a *app) findTranscript(ctx context.Context, c *client.Client, part string, deleted bool) (string, error) {
-	if strings.Trim(part, ".") == "" { // a variable that is not set must not name the newest text
-		return "", scout.Errorf(scout.CodeNotFound, "no text has the id %q", part).WithHint("see the ids: scout transcripts list")
+// newestTranscript returns the id of the newest text.
+func newestTranscript(ctx context.Context, c *client.Client) (string, error) {
+	all, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", url.Values{}, 1)
+	if err == nil && len(all) == 0 {
+		err = scout.Errorf(scout.CodeNotFound, "there is no text yet").WithHint("make one: scout record --transcribe, or scout transcribe --keep FILE")
 	}
-	if part == newestText {
-		part = ""
-	}
-	if part != "" {
-		err := c.Get(ctx, "/transcripts/"+url.PathEscape(part), &v1.Transcript{})
-		if scout.CodeOf(err) != scout.CodeNotFound {
-			return part, err
-		}
-	}
-	query := url.Values{}
-	if deleted {
-		query.Set("deleted", "true")
-	}
-	limit := newest
-	if part == "" {
-		limit = 1
-	}
-	all, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", query, limit)
 	if err != nil {
 		return "", err
 	}
-	var found []string
-	for i := range all {
-		if id := all[i].ID; strings.HasPrefix(id, part) || strings.HasSuffix(id, part) {
-			found = append(found, id)
-		}
-	}
-	switch {
-	case len(found) == 1:
-		return found[0], nil
-	case len(found) == 0 && part == "":
-		return "", scout.Errorf(scout.CodeNotFound, "there is no text yet").WithHint("make one: scout record --transcribe, or scout transcribe --keep FILE")
-	case len(found) == 0:
-		return "", scout.Errorf(scout.CodeNotFound, "no text has the id %q", part)
-	}
-	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d texts: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
+	return all[0].ID, nil
 }
 
-// withTranscript connects to the daemon, finds a text, and calls do with it.
-func (a *app) withTranscript(ctx context.Context, part string, deleted bool, do func(c *client.Client, id string) error) error {
+// findTranscript returns the id of the one text whose id begins or ends with part.
+//
+//	deleted  look among the texts in the trash first
+func (a *app) findTranscript(ctx context.Context, c *client.Client, part string, deleted bool) (string, error) {
+	if strings.Trim(part, ".") == "" { // a variable that is not set, or a path that leads elsewhere
+		return "", scout.Errorf(scout.CodeNotFound, "no text has the id %q", part).WithHint("see the ids: scout transcripts list")
+	}
+	if deleted {
+		const named = 3
+		trashed, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", url.Values{"id": {part}, "deleted": {"true"}}, named)
+		if err != nil {
+			return "", err
+		}
+		switch len(trashed) {
+		case 0:
+		case 1:
+			return trashed[0].ID, nil
+		default:
+			ids := make([]string, len(trashed))
+			for i := range trashed {
+				ids[i] = trashed[i].ID
+			}
+			return "", scout.Errorf(scout.CodeInvalidArgument, "several texts in the trash have the id %q: %s", part, strings.Join(ids, ", ")).WithHint("give more of the id")
+		}
+	}
+	var found v1.Transcript
+	err := c.Get(ctx, "/transcripts/"+url.PathEscape(part), &found)
+	if code := scout.CodeOf(err); code == scout.CodeNotFound || code == scout.CodeUnknownURL { // a slash is not even an id
+		err = scout.Errorf(scout.CodeNotFound, "no text has the id %q", part).WithHint("see the ids: scout transcripts list")
+	}
+	return found.ID, err
+}
+
+// withTranscript connects to the daemon, finds the text that args name or else the newest one, and calls do with it.
+func (a *app) withTranscript(ctx context.Context, args []string, do func(c *client.Client, id string) error) error {
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	id, err := a.findTranscript(ctx, c, part, deleted)
+	var id string
+	if len(args) == 0 {
+		id, err = newestTranscript(ctx, c)
+	} else {
+		id, err = a.findTranscript(ctx, c, args[0], false)
+	}
 	if err != nil {
 		return err
 	}
 	return do(c, id)
+}
+
+// checkVersion refuses a number that no version of a text has, where a flag was given.
+func checkVersion(cmd *cobra.Command, flag string, version int) error {
+	if cmd.Flags().Changed(flag) && version < 1 {
+		return cli.Misuse("versions are counted from 1: scout transcripts versions ID", "--%s %d: there is no such version", flag, version)
+	}
+	return nil
 }
 
 func newTranscriptsVersionsCommand(a *app) *cobra.Command {
@@ -339,7 +351,10 @@ redo.`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeTranscripts(1, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withTranscript(cmd.Context(), args[0], false, func(c *client.Client, id string) error {
+			if err := checkVersion(cmd, "restore", restore); err != nil {
+				return err
+			}
+			return a.withTranscript(cmd.Context(), args, func(c *client.Client, id string) error {
 				path := "/transcripts/" + url.PathEscape(id) + "/versions"
 				if restore > 0 {
 					var t v1.Transcript
@@ -348,16 +363,16 @@ redo.`,
 					}
 					a.Notef("version %d of %s is version %d again\n", t.Version, id, restore)
 				}
-				var versions v1.Page[v1.TextVersion]
+				var versions []v1.TextVersion
 				if err := c.Get(cmd.Context(), path, &versions); err != nil {
 					return err
 				}
 				if asJSON {
 					return cli.WriteJSON(a.Std.Out, struct {
 						Versions []v1.TextVersion `json:"versions"`
-					}{versions.Data})
+					}{versions})
 				}
-				return writeTable(a.Std.Out, versionRows(versions.Data))
+				return writeTable(a.Std.Out, versionRows(versions))
 			})
 		},
 	}

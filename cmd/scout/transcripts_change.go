@@ -62,11 +62,10 @@ func newTranscriptsShowCommand(a *app) *cobra.Command {
 			if asJSON {
 				as = text.JSON
 			}
-			part := newestText
-			if len(args) > 0 {
-				part = args[0]
+			if err := checkVersion(cmd, "version", version); err != nil {
+				return err
 			}
-			return a.withTranscript(cmd.Context(), part, false, func(c *client.Client, id string) error {
+			return a.withTranscript(cmd.Context(), args, func(c *client.Client, id string) error {
 				return a.writeTranscript(cmd.Context(), c, id, version, as)
 			})
 		},
@@ -106,6 +105,9 @@ name the file. An existing file is replaced only with --force.`,
 			var err error
 			if o.format, err = text.ParseFormat(format); err != nil {
 				return cli.Usage(err)
+			}
+			if err := checkVersion(cmd, "version", o.version); err != nil {
+				return err
 			}
 			return a.exportTranscripts(cmd.Context(), args, o)
 		},
@@ -193,7 +195,7 @@ correction. Words that you keep also keep their times.`,
 		Args:              cli.WrongArgs(oneOrThree),
 		ValidArgsFunction: a.completeTranscripts(1, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withTranscript(cmd.Context(), args[0], false, func(c *client.Client, id string) error {
+			return a.withTranscript(cmd.Context(), args[:1], func(c *client.Client, id string) error {
 				if err := a.editTranscript(cmd.Context(), c, id, args[1:]); err != nil || !asJSON {
 					return err
 				}

@@ -157,35 +157,59 @@ func testBackup(t *testing.T, h *house, id string) {
 	}
 }
 
-// An empty id, as a variable has that is not set, names no text: not the newest one, and not all.
-func TestAnEmptyIDNamesNoText(t *testing.T) {
+// What names no text changes none: not the newest, and not all of them.
+func TestWhatNamesNoText(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
 	h.must("status")
-	keep := v1.Keep{Title: "a talk", Transcript: v1.Transcript{Object: text.Object{Text: "one", Segments: []text.Segment{{End: 1, Text: "one"}}}}}
+	keep := v1.Keep{Title: "a talk", Transcript: v1.Transcript{Object: text.Object{Text: "one two", Segments: []text.Segment{{End: 1, Text: "one"}, {Start: 1, End: 2, Text: "two"}}}}}
+	var kept v1.TranscriptSummary
 	c := h.client()
-	if err := c.Post(t.Context(), "/transcripts", keep, &v1.TranscriptSummary{}); err != nil {
+	if err := c.Post(t.Context(), "/transcripts", keep, &kept); err != nil {
 		t.Fatal(err)
 	}
 	c.Close()
-	for _, args := range [][]string{
-		{"transcripts", "delete", ""},
-		{"transcripts", "delete", ".."},
-		{"transcripts", "delete", "--purge", "--yes", ""},
-		{"transcripts", "edit", "", "0", "x"},
-		{"transcripts", "export", "--output", t.TempDir(), ""},
-		{"transcripts", "show", ""},
-		{"transcripts", "versions", ""},
-		{"recordings", "title", "", "x"},
-	} {
-		if got := h.run(args...); got.code != 1 || got.out != "" || !strings.Contains(got.err, "no ") {
-			t.Errorf("%q: exit %d: %s%s", args, got.code, got.out, got.err)
+	folder := t.TempDir()
+	t.Run("commands", func(t *testing.T) {
+		for situation, c := range map[string]struct {
+			code int
+			says string
+			args []string
+		}{
+			"delete, an empty id":        {1, "no text has the id \"\"", []string{"transcripts", "delete", ""}},
+			"delete, the folder above":   {1, "no text has the id \"..\"", []string{"transcripts", "delete", ".."}},
+			"delete, a point":            {1, "no text has the id \".\"", []string{"transcripts", "delete", "."}},
+			"delete, a slash":            {1, "no text has the id \"/\"", []string{"transcripts", "delete", "/"}},
+			"delete, a question mark":    {1, "no text has the id \"?\"", []string{"transcripts", "delete", "?"}},
+			"delete, a line break":       {1, "no text has the id \"a\\nb\"", []string{"transcripts", "delete", "a\nb"}},
+			"delete, a very long id":     {1, "no text has the id", []string{"transcripts", "delete", strings.Repeat("x", 10_000)}},
+			"purge, an empty id":         {1, "no text has the id \"\"", []string{"transcripts", "delete", "--purge", "--yes", ""}},
+			"restore, an empty id":       {1, "no text has the id \"\"", []string{"transcripts", "restore", ""}},
+			"export, an empty id":        {1, "no text has the id \"\"", []string{"transcripts", "export", "--output", folder, ""}},
+			"edit, an empty id":          {1, "no text has the id \"\"", []string{"transcripts", "edit", "", "0", "x"}},
+			"show, an empty id":          {1, "no text has the id \"\"", []string{"transcripts", "show", ""}},
+			"title, an empty id":         {1, "no recording \"\"", []string{"recordings", "title", "", "x"}},
+			"tag, an empty id":           {1, "no recording \"\"", []string{"recordings", "tag", "", "x"}},
+			"versions, less than none":   {2, "--restore -1: there is no such version", []string{"transcripts", "versions", kept.ID, "--restore", "-1"}},
+			"versions, the zeroth":       {2, "--restore 0: there is no such version", []string{"transcripts", "versions", kept.ID, "--restore", "0"}},
+			"show, a version below none": {2, "--version -3: there is no such version", []string{"transcripts", "show", kept.ID, "--version", "-3"}},
+			"export, the zeroth version": {2, "--version 0: there is no such version", []string{"transcripts", "export", "--output", folder, kept.ID, "--version", "0"}},
+			"a version of the future":    {1, "has no version 9", []string{"transcripts", "show", kept.ID, "--version", "9"}},
+			"search for nothing":         {2, "there is nothing to search for", []string{"transcripts", "search", ""}},
+			"search for space":           {2, "there is nothing to search for", []string{"transcripts", "search", " ", "\t"}},
+		} {
+			t.Run(situation, func(t *testing.T) {
+				t.Parallel()
+				if got := h.run(c.args...); got.code != c.code || !strings.Contains(got.err, c.says) || got.out != "" {
+					t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
+				}
+			})
 		}
-	}
-	if all := h.texts("list"); len(all) != 1 || all[0].Version != 1 || all[0].Title != "a talk" {
+	})
+	if all := h.texts("list"); len(all) != 1 || all[0].Version != 1 || all[0].Title != "a talk" || all[0].Tags != nil || all[0].Text != "one two" {
 		t.Errorf("%+v", all)
 	}
-	if got := h.must("transcripts", "show"); got.out != "one\n" {
+	if got := h.must("transcripts", "show"); got.out != "one two\n" {
 		t.Errorf("the newest: %s", got.out)
 	}
 }

@@ -219,6 +219,13 @@ func finish(document *huma.OpenAPI) {
 				visit(media.Schema)
 			}
 		}
+		for _, answer := range o.Responses {
+			for _, media := range answer.Content {
+				if media.Schema != nil && media.Schema.Type == huma.TypeArray {
+					media.Schema.Nullable = false
+				}
+			}
+		}
 		addExample(o)
 	}
 	const refs = "#/components/schemas/"

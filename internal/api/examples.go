@@ -29,7 +29,7 @@ const (
  "transcript":{"state":"done","version":1,"kind":"first","model":"moonshine-tiny-en","words":8,"preview":"Good morning, Zoë. The budget is 40 euros."},"transcribed_at":"2026-11-28T22:00:00.000Z"}`
 	exampleSummary = `{"id":"20261128T215900123Z-7f3a9c2e41d0","recording":"20261128T215900123Z-7f3a9c2e41d0","version":1,"kind":"first",
  "model":"moonshine-tiny-en","language":"en","duration":4.5,"words":8,"created_at":"2026-11-28T22:00:00.000Z",
- "preview":"Good morning, Zoë. The budget is 40 euros."}`
+ "text":"Good morning, Zoë. The budget is 40 euros.","preview":"Good morning, Zoë. The budget is 40 euros."}`
 	exampleText = `{"id":"20261128T215900123Z-7f3a9c2e41d0","version":1,"kind":"first","created_at":"2026-11-28T22:00:00.000Z",
  "model":"moonshine-tiny-en","language":"en","duration":4.5,"text":"Good morning, Zoë. The budget is 40 euros.",
  "segments":[{"start":0,"end":2.25,"text":"Good morning, Zoë."},{"start":2.5,"end":4.5,"text":"The budget is 40 euros."}]}`
@@ -98,7 +98,7 @@ func examples() map[string]example {
 		"patch-transcripts-id":                         {body: `{"edits":[{"segment":1,"text":"The budget is 50 euros."}]}`, status: 200, answer: exampleText},
 		"delete-transcripts-id":                        {status: 200, answer: exampleDeleted},
 		"post-transcripts-id-restore":                  {status: 200, answer: exampleText},
-		"get-transcripts-id-versions":                  {status: 200, answer: `{"data":[{"version":1,"kind":"first","model":"moonshine-tiny-en","created_at":"2026-11-28T22:00:00.000Z","words":8,"current":true}]}`},
+		"get-transcripts-id-versions":                  {status: 200, answer: `[{"version":1,"kind":"first","model":"moonshine-tiny-en","created_at":"2026-11-28T22:00:00.000Z","words":8,"current":true}]`},
 		"post-transcripts-id-versions-version-restore": {status: 200, answer: exampleText},
 	}
 }

@@ -18,7 +18,7 @@ var (
 		duration_seconds lost_frames size_bytes media_type audio transcript/state transcript/version? transcript/kind? transcript/model? transcript/words?
 		transcript/preview? deleted_at?`)
 	transcriptFields = names("id version kind created_at model language duration text segments[]/start segments[]/end segments[]/text title? tags?")
-	summaryFields    = names("id version kind created_at model language duration title? tags?")
+	summaryFields    = names("id version kind created_at model language duration text title? tags?")
 	snippetFields    = names("snippets[]/text snippets[]/marks snippets[]/start")
 	recorderFields   = names(`state device? outage? disk/free_bytes disk/left_seconds disk/low recording/id? recording/started_at? recording/seconds?
 		recording/captured_frames? recording/written_frames? recording/synced_frames? recording/waiting_frames? recording/lost_frames? recording/gaps?
@@ -69,7 +69,7 @@ func answers() map[string][]string {
 		"get-transcripts":           below("data[]", slices.Concat(summaryFields, snippetFields)),
 		"get-transcripts-id":        transcriptFields, "patch-transcripts-id": transcriptFields, "post-transcripts-id-restore": transcriptFields,
 		"post-transcripts-id-versions-version-restore": transcriptFields,
-		"get-transcripts-id-versions":                  names("data[]/version data[]/kind data[]/model data[]/created_at data[]/client? data[]/words data[]/current"),
+		"get-transcripts-id-versions":                  names("[]/version []/kind []/model []/created_at []/client? []/words []/current"),
 		"delete-transcripts-id":                        names("undo_until"),
 	}
 }
@@ -137,10 +137,13 @@ func has(value any, path []string) bool {
 		return true
 	}
 	name, list := strings.CutSuffix(path[0], "[]")
-	object, is := value.(map[string]any)
-	inner, there := object[name]
-	if !is || !there {
-		return false
+	inner := value
+	if name != "" { // the answer itself is a list otherwise
+		object, is := value.(map[string]any)
+		var there bool
+		if inner, there = object[name]; !is || !there {
+			return false
+		}
 	}
 	if list {
 		elements, is := inner.([]any)
@@ -173,6 +176,9 @@ func described(document, schema any, path []string) bool {
 		return true
 	}
 	if items := object["items"]; items != nil {
+		if path[0] == "[]" {
+			path = path[1:]
+		}
 		return described(document, items, path)
 	}
 	properties, is := object["properties"].(map[string]any)

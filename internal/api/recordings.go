@@ -46,6 +46,15 @@ func (s *Server) registerRecordings(api huma.API) {
 		errors:      []scout.Code{scout.CodeRecordingNotFound},
 	}, func(ctx context.Context, in *ByID) (*described, error) {
 		r, err := s.recording(ctx, in.ID)
+		if scout.CodeOf(err) == scout.CodeRecordingNotFound {
+			found, listErr := only(ctx, in.ID, s.store().Recordings, func(r *store.Recording) string { return r.ID })
+			if listErr != nil {
+				return nil, listErr
+			}
+			if found != nil {
+				r, err = *found, nil
+			}
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -63,6 +63,9 @@ func TestATextIsKeptFoundCorrectedAndRestored(t *testing.T) {
 			t.Errorf("%s: %+v, want %d", query, got, want)
 		}
 	}
+	if got := found("").Data; len(got) == 1 && (got[0].Text != first.Text || got[0].Preview != first.Text) {
+		t.Errorf("listed: %+v", got)
+	}
 	for format, want := range map[string]string{"txt": "Good morning, Zoë. The budget is 40 euros.\n", "srt": " --> 00:00:04,500", "vtt": "WEBVTT", "tsv": "start\tend\ttext", "md": "talk.mp3"} {
 		if response, answer := s.do("GET", at+"?format="+format, ""); response.StatusCode != 200 || !strings.Contains(answer, want) || strings.Contains(response.Header.Get("Content-Type"), "json") {
 			t.Errorf("%s: %d %s %s", format, response.StatusCode, response.Header.Get("Content-Type"), answer)
@@ -85,8 +88,8 @@ func TestATextIsKeptFoundCorrectedAndRestored(t *testing.T) {
 		t.Errorf("restore: %d %s", response.StatusCode, answer)
 	}
 	_, answer := s.do("GET", at+"/versions", "")
-	var versions v1.Page[v1.TextVersion]
-	if err := json.Unmarshal([]byte(answer), &versions); err != nil || len(versions.Data) != 3 || !versions.Data[2].Current || versions.Data[2].RestoredFrom != 1 || versions.Data[0].Current {
+	var versions []v1.TextVersion
+	if err := json.Unmarshal([]byte(answer), &versions); err != nil || len(versions) != 3 || !versions[2].Current || versions[2].RestoredFrom != 1 || versions[0].Current {
 		t.Errorf("%s", answer)
 	}
 	if response, answer := s.do("DELETE", at, ""); response.StatusCode != 200 || !strings.Contains(answer, "undo_until") || len(found("").Data) != 0 || len(found("?deleted=true").Data) != 1 {
@@ -146,5 +149,83 @@ func TestPagesOfTexts(t *testing.T) {
 	}
 	if slices.Sort(ids); len(slices.Compact(ids)) != 5 {
 		t.Errorf("%v", ids)
+	}
+}
+
+// A list has all of a text, however long it is, and no segments.
+func TestAListHasWholeTexts(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	long := strings.TrimSpace(strings.Repeat("a long text ", 100))
+	id := s.put(`{"title":"t","transcript":{"model":"m","duration":4,"text":"","segments":[{"start":0,"end":2,"text":"` + long + `"},{"start":2,"end":4,"text":"and its end"}]}}`)
+	_, answer := s.do("GET", "/api/v1/transcripts", "")
+	var list struct {
+		Data []struct {
+			ID, Text, Preview string
+			Segments          *json.RawMessage
+		}
+	}
+	if err := json.Unmarshal([]byte(answer), &list); err != nil || len(list.Data) != 1 {
+		t.Fatalf("%v %s", err, answer)
+	}
+	if got := list.Data[0]; got.ID != id || got.Text != long+" and its end" || !strings.HasPrefix(long, got.Preview) || len(got.Preview) > 200 || got.Segments != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
+// An id that is read may be shortened to its beginning or end where that is enough; one that is changed or deleted may not.
+func TestShortenedIDs(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	id, other := s.put(kept), s.put(kept)
+	same := 0
+	for same < len(id) && id[same] == other[same] {
+		same++
+	}
+	s.do("DELETE", "/api/v1/transcripts/"+other, "")
+	for situation, c := range map[string]struct {
+		method, path string
+		status       int
+		id           string
+	}{
+		"the end of a text":                 {"GET", "/transcripts/" + id[len(id)-8:], 200, id},
+		"the beginning of a text":           {"GET", "/transcripts/" + id[:same+1], 200, id},
+		"the end of one in the trash":       {"GET", "/transcripts/" + other[len(other)-8:], 200, other},
+		"the beginning of both, one there":  {"GET", "/transcripts/" + id[:4], 200, id},
+		"the end of a recording":            {"GET", "/recordings/" + id[len(id)-8:], 200, id},
+		"the beginning of two recordings":   {"GET", "/recordings/" + id[:4], 400, ""},
+		"the middle":                        {"GET", "/transcripts/" + id[4:len(id)-1], 404, ""},
+		"a wildcard":                        {"GET", "/transcripts/%25", 404, ""},
+		"a track that is not there":         {"GET", "/transcripts/" + id[len(id)-8:] + ".left.transcribe", 404, ""},
+		"something that is no id":           {"GET", "/transcripts/a.b", 404, ""},
+		"a change of a shortened text":      {"PATCH", "/transcripts/" + id[len(id)-8:], 404, ""},
+		"a deletion of a shortened text":    {"DELETE", "/transcripts/" + id[len(id)-8:], 404, ""},
+		"a deletion of a shortened one":     {"DELETE", "/recordings/" + id[len(id)-8:] + "?purge=true", 404, ""},
+		"a list of one":                     {"GET", "/transcripts?id=" + id[len(id)-8:], 200, id},
+		"a list of what is in the trash":    {"GET", "/transcripts?deleted=true&id=" + other[len(other)-8:], 200, other},
+		"a list of what nothing is":         {"GET", "/transcripts?id=none", 200, ""},
+		"a list of what cannot be anything": {"GET", "/recordings?id=a.b", 200, ""},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			body := ""
+			if c.method == "PATCH" {
+				body = `{"edits":[{"segment":0,"text":"x"}]}`
+			}
+			response, answer := s.do(c.method, "/api/v1"+c.path, body)
+			var got struct {
+				ID   string
+				Data []struct{ ID string }
+			}
+			if err := json.Unmarshal([]byte(answer), &got); err != nil {
+				t.Fatalf("%v %s", err, answer)
+			}
+			for _, item := range got.Data {
+				got.ID += item.ID
+			}
+			if response.StatusCode != c.status || got.ID != c.id {
+				t.Errorf("%d %s", response.StatusCode, answer)
+			}
+		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 // filter is what lists are selected by.
 type filter struct {
+	ID         string    `query:"id" doc:"The beginning or the end of the id"`
 	Q          string    `query:"q" doc:"Words that must all be there; \"phrases\", -without, prefix*"`
 	From       time.Time `query:"from"`
 	To         time.Time `query:"to"`
@@ -40,7 +41,7 @@ type filter struct {
 // store returns the filter and the page as the store takes them.
 func (f *filter) store() (store.Filter, store.Page, error) {
 	out := store.Filter{
-		Query: f.Q, From: f.From, To: f.To, MinDuration: time.Duration(f.MinSeconds * float64(time.Second)), MaxDuration: time.Duration(f.MaxSeconds * float64(time.Second)),
+		ID: f.ID, Query: f.Q, From: f.From, To: f.To, MinDuration: time.Duration(f.MinSeconds * float64(time.Second)), MaxDuration: time.Duration(f.MaxSeconds * float64(time.Second)),
 		Source: store.Source(f.Source), Model: f.Model, State: f.State, Device: f.Device, Tags: f.Tag, Deleted: f.Deleted,
 	}
 	for _, label := range f.Label {
@@ -65,7 +66,7 @@ type ByID struct {
 func (s *Server) registerTranscripts(api huma.API) {
 	operation(api, about{
 		method: http.MethodGet, path: "/transcripts", summary: "List or search transcripts",
-		description: "One page of the transcripts that match the filter, newest first, without their segments. With q, each has snippets of the text that was found.",
+		description: "One page of the transcripts that match the filter, newest first, with their text and without their segments. With q, each has snippets of the text that was found.",
 	}, s.listTranscripts)
 	operation(api, about{
 		method: http.MethodPost, path: "/transcripts", summary: "Keep a transcript",
@@ -75,7 +76,7 @@ func (s *Server) registerTranscripts(api huma.API) {
 	}, s.keepTranscript)
 	operation(api, about{
 		method: http.MethodGet, path: "/transcripts/{id}", summary: "Get a transcript",
-		description: "The current version, or the one that is asked for, as JSON, plain text, Markdown, subtitles or a table.",
+		description: "The current version, or the one that is asked for, as JSON, plain text, Markdown, subtitles or a table. The id may be shortened to its beginning or end, as long as it is unique.",
 		errors:      []scout.Code{scout.CodeNotFound},
 		body:        v1.Transcript{}, forms: []string{"text/plain", "text/markdown", "application/x-subrip", "text/vtt", "text/tab-separated-values"},
 	}, s.getTranscript)
@@ -121,7 +122,7 @@ func (s *Server) registerTranscripts(api huma.API) {
 
 func (s *Server) store() store.Store { return s.services.History.Store() }
 
-// key finds a transcript by its id, or by the beginning or the end of that of its recording.
+// key returns the key of the transcript with this id.
 func (s *Server) key(ctx context.Context, id string) (store.Key, error) {
 	key, err := store.ParseKey(id)
 	if err != nil {
@@ -129,6 +130,44 @@ func (s *Server) key(ctx context.Context, id string) (store.Key, error) {
 	}
 	_, err = s.store().Transcript(ctx, key, 0)
 	return key, err
+}
+
+// shortKey returns the key of the transcript with this id, or of the only one whose id begins or ends so.
+func (s *Server) shortKey(ctx context.Context, id string) (store.Key, error) {
+	key, err := s.key(ctx, id)
+	if scout.CodeOf(err) != scout.CodeNotFound {
+		return key, err
+	}
+	found, listErr := only(ctx, id, s.store().Transcripts, func(t *store.Summary) string { return t.String() })
+	switch {
+	case listErr != nil:
+		return key, listErr
+	case found == nil:
+		return key, err
+	}
+	return found.Key, nil
+}
+
+// only returns what a listing has under the beginning or the end of an id, nil if there is nothing. What is in the trash counts
+// only where nothing else has that id.
+func only[T any](ctx context.Context, id string, list func(context.Context, store.Filter, store.Page) (store.Listing[T], error), name func(*T) string) (*T, error) {
+	const named = 3 // in the error
+	for _, deleted := range []bool{false, true} {
+		found, err := list(ctx, store.Filter{ID: id, Deleted: deleted}, store.Page{Limit: named})
+		switch {
+		case err != nil:
+			return nil, err
+		case len(found.Data) == 1:
+			return &found.Data[0], nil
+		case len(found.Data) > 1:
+			ids := make([]string, len(found.Data))
+			for i := range found.Data {
+				ids[i] = name(&found.Data[i])
+			}
+			return nil, scout.Errorf(scout.CodeInvalidArgument, "several have the id %q: %s", id, strings.Join(ids, ", ")).WithHint("give more of the id")
+		}
+	}
+	return nil, nil
 }
 
 func (s *Server) listTranscripts(ctx context.Context, in *filter) (*body[v1.Page[v1.TranscriptSummary]], error) {
@@ -177,6 +216,7 @@ func (s *Server) keepTranscript(ctx context.Context, in *input[v1.Keep]) (*keptO
 			if err != nil {
 				return err
 			}
+			t.Whole = t.Text()
 			out.Body = summaryOf(&t.Summary)
 			return remember(ctx, tx, key.Recording, out)
 		},
@@ -198,7 +238,7 @@ func (s *Server) getTranscript(ctx context.Context, in *struct {
 	Accept  string `header:"Accept"`
 },
 ) (*textOutput, error) {
-	key, err := store.ParseKey(in.ID)
+	key, err := s.shortKey(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +318,7 @@ func (s *Server) editTranscript(ctx context.Context, in *struct {
 	})
 }
 
-func (s *Server) versions(ctx context.Context, in *ByID) (*body[v1.Page[v1.TextVersion]], error) {
+func (s *Server) versions(ctx context.Context, in *ByID) (*body[[]v1.TextVersion], error) {
 	key, err := s.key(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -287,10 +327,10 @@ func (s *Server) versions(ctx context.Context, in *ByID) (*body[v1.Page[v1.TextV
 	if err != nil {
 		return nil, err
 	}
-	out := v1.Page[v1.TextVersion]{Data: make([]v1.TextVersion, len(list))}
+	out := make([]v1.TextVersion, len(list))
 	for i := range list {
 		v := &list[i]
-		out.Data[i] = v1.TextVersion{
+		out[i] = v1.TextVersion{
 			Version: v.Version, Kind: string(v.Kind), Model: v.Model, CreatedAt: v1.Time{Time: v.CreatedAt}, Client: v.Client, Words: v.Words, Base: v.Base,
 			RestoredFrom: v.RestoredFrom, Current: v.Current,
 		}
@@ -320,7 +360,7 @@ func summaryOf(t *store.Summary) v1.TranscriptSummary {
 	return v1.TranscriptSummary{
 		ID: t.String(), Recording: t.Recording, Version: t.Version.Version, Kind: string(t.Kind), Model: t.Model, Language: t.Language,
 		Duration: v1.Seconds(t.Duration), Words: t.Words, CreatedAt: v1.Time{Time: t.CreatedAt}, StartedAt: v1.TimeOf(t.StartedAt), Title: t.Title, Tags: t.Tags,
-		Labels: t.Labels, Source: string(t.Source), Preview: t.Preview, DeletedAt: v1.TimeOf(t.DeletedAt), Snippets: snippetsOf(t.Snippets),
+		Labels: t.Labels, Source: string(t.Source), Text: t.Whole, Preview: t.Preview, DeletedAt: v1.TimeOf(t.DeletedAt), Snippets: snippetsOf(t.Snippets),
 	}
 }
 

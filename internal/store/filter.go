@@ -52,6 +52,8 @@ type Filter struct {
 	Tags []string
 	// Labels must all have that value.
 	Labels map[string]string
+	// ID is the beginning or the end of the id of a recording or of its main transcript, or with ".TRACK.TASK" of another transcript.
+	ID string
 	// Deleted selects the trash instead of what is not in it.
 	Deleted bool
 }
@@ -153,7 +155,7 @@ func (p *Plan) Cursor(at Position) string {
 func (f *Filter) scope(listing string, plan Plan) uint64 {
 	parts := []string{
 		listing, f.Query, f.From.UTC().Format(time.RFC3339Nano), f.To.UTC().Format(time.RFC3339Nano), f.MinDuration.String(), f.MaxDuration.String(),
-		string(f.Source), f.Model, f.State, f.Device, f.Language, f.Client,
+		string(f.Source), f.Model, f.State, f.Device, f.Language, f.Client, f.ID,
 	}
 	tags := append([]string(nil), f.Tags...)
 	sort.Strings(tags)

@@ -238,7 +238,10 @@ func (c *Client) exchange(ctx context.Context, r request, out any) error {
 		err = json.NewDecoder(response.Body).Decode(out)
 	}
 	var syntax *json.SyntaxError
+	var form *json.UnmarshalTypeError
 	switch {
+	case errors.As(err, &form):
+		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon answered %s %s in the way of another version of Scout", r.method, r.path).WithHint("use this version: scout serve restart")
 	case errors.As(err, &syntax):
 		return c.strange(response.Status, r)
 	case err != nil:

@@ -77,6 +77,7 @@ func TestWhatADaemonSaysIsTheError(t *testing.T) {
 		"an error of the future":          {400, `{"error":{"message":"x","code":"of_the_future"}}`, scout.CodeInternal, "x", ""},
 		"an error of another program":     {502, `<html>Bad Gateway</html>`, scout.CodeDaemonUnreachable, "another program", ""},
 		"a success of another program":    {200, `<html>Welcome</html>`, scout.CodeDaemonUnreachable, "another program", ""},
+		"an answer of another version":    {200, `{"api":[1]}`, scout.CodeDaemonUnreachable, "another version of Scout", "use this version: scout serve restart"},
 		"an interface of another version": {200, `{"api":2}`, scout.CodeDaemonUnreachable, "version 2 of the interface", ""},
 	} {
 		t.Run(situation, func(t *testing.T) {

@@ -24,7 +24,8 @@ type TranscriptSummary struct {
 	Tags      []string          `json:"tags,omitempty"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Source    string            `json:"source,omitempty"`
-	Preview   string            `json:"preview"`
+	Text      string            `json:"text"`
+	Preview   string            `json:"preview" doc:"The beginning of the text"`
 	DeletedAt *Time             `json:"deleted_at,omitempty" format:"date-time"`
 	Snippets  []Snippet         `json:"snippets,omitempty"`
 }

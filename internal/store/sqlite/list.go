@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -48,6 +49,8 @@ type listing struct {
 	// kept is the condition for what is listed outside of the trash, deleted the facets of what is listed inside of it.
 	kept    string
 	deleted []string
+	// texts is true where each item has its whole text.
+	texts bool
 }
 
 func listingOfRecordings() listing {
@@ -59,6 +62,7 @@ func listingOfRecordings() listing {
 func listingOfTranscripts() listing {
 	return listing{
 		name: "transcripts", columns: "title tags text", kept: "r.deleted_at IS NULL AND t.deleted_at IS NULL AND t.current > 0", deleted: []string{facetTrash, facetText},
+		texts: true,
 	}
 }
 
@@ -144,6 +148,15 @@ func selectionOf(l listing, f *store.Filter) (selection, error) {
 	if !f.To.IsZero() {
 		condition(s.id()+" < ?", documentBound(f.To.Add(time.Millisecond-1)))
 	}
+	if f.ID != "" {
+		key, err := store.ParseKey(f.ID)
+		if s.none = err != nil; s.none {
+			return s, nil // what is no id is the id of nothing
+		}
+		length := utf8.RuneCountInString(key.Recording)
+		condition("(substr(r.id, 1, ?) = ? OR substr(r.id, -?) = ?)", length, key.Recording, length, key.Recording)
+		condition("t.track = ? AND t.task = ?", key.Track, key.Task)
+	}
 	if f.MinDuration > 0 {
 		condition("r.duration >= ?", f.MinDuration)
 	}
@@ -175,6 +188,7 @@ type hit struct {
 	transcript transcriptRow
 	version    store.Version // of the current text; zero if there is none
 	found      document      // without facets; empty where nothing was searched for
+	whole      string        // the current text, where it is asked for
 }
 
 // hitColumns are read with the tables r, t and v, and with search where something is searched for.
@@ -342,7 +356,7 @@ func (v view) starts(t *transcriptRow) ([]int64, error) {
 func (s *Store) Transcripts(ctx context.Context, filter store.Filter, page store.Page) (store.Listing[store.Summary], error) {
 	return list(ctx, s, listingOfTranscripts(), request{filter, page}, func(h *hit, snippets []store.Snippet) store.Summary {
 		item := summary(&h.recording, &h.transcript, &h.version)
-		item.Snippets = snippets
+		item.Snippets, item.Whole = snippets, h.whole
 		return item
 	})
 }
@@ -387,6 +401,13 @@ func list[T any](ctx context.Context, s *Store, l listing, asked request, item f
 			snippets, err := v.snippets(sel.terms, &hits[i])
 			if err != nil {
 				return err
+			}
+			if l.texts {
+				said, err := v.segments(hits[i].transcript.id, hits[i].transcript.current, false)
+				if err != nil {
+					return err
+				}
+				hits[i].whole = joined(said)
 			}
 			result.Data = append(result.Data, item(&hits[i], snippets))
 		}

@@ -106,6 +106,29 @@ func lists() map[string]func(*bench) {
 			})
 			equal(b, "deleted", got, ids(60, 50, 30, 20, 10))
 		},
+		"a part of an id": func(b *bench) {
+			for n := range 3 {
+				b.put(n, "text")
+			}
+			left := store.Key{Recording: ID(1), Track: "left", Task: store.TaskTranscribe}
+			b.update(func(tx store.Tx) error {
+				_, err := tx.PutTranscript(store.Put{Key: left, Kind: store.KindFirst, Transcript: Text("left")})
+				return err
+			})
+			whole := ID(1)
+			b.listed(store.Filter{ID: whole}, 1)
+			b.listed(store.Filter{ID: whole[len(whole)-4:]}, 1)
+			b.listed(store.Filter{ID: whole[len(whole)-4:] + ".left.transcribe"}, 1)
+			b.listed(store.Filter{ID: whole[:8]}, 2, 1, 0)
+			b.listed(store.Filter{ID: whole[:8], Query: "nothing"})
+			b.listed(store.Filter{ID: whole[1:8]})
+			for _, none := range []string{"%", "_", whole + "x", ".", "..", "a.b", ID(0) + ".left.transcribe"} {
+				b.listed(store.Filter{ID: none})
+			}
+			b.update(func(tx store.Tx) error { _, err := tx.Delete(whole); return err })
+			b.listed(store.Filter{ID: whole})
+			b.listed(store.Filter{ID: whole, Deleted: true}, 1)
+		},
 		"recordings of the same millisecond are each listed once": func(b *bench) {
 			var want []string
 			for n := range 9 {
