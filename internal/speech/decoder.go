@@ -62,8 +62,12 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 	d, reason, _, err = c.hear(ctx, piece, how)
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
-			piece, how.Known = late, nil
-			d, reason, _, err = c.hear(ctx, piece, how)
+			how.Known = nil
+			d, reason, _, err = c.hear(ctx, late, how)
+			if err == nil && reason == "" {
+				d, err = c.withLeadIn(ctx, piece, late, how, d)
+			}
+			piece = late
 		}
 	}
 	if err == nil && reason == reasonEmpty {
@@ -115,17 +119,21 @@ func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, te
 // if it gave no words and the model was not sure of that.
 const deepest = 2
 
-// decode returns the text of a piece. A piece without words is decoded again without its quiet beginning. If it still
-// has none, or repeats itself, it is decoded without the silence at its end, and then halved. A doubtful piece is also
-// decoded in other ways. A piece that cannot be decoded is set aside. Errors that concern the engine as a whole end
-// everything.
+// decode returns the text of a piece. A piece without words is decoded again without its quiet beginning, which
+// is decoded by itself. If it still has none, or repeats itself, it is decoded without the silence at its end, and then
+// halved. A doubtful piece is also decoded in other ways. A piece that cannot be decoded is set aside. Errors that
+// concern the engine as a whole end everything.
 func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, depth int) (Decoded, error) {
 	h, reason, result, err := c.hear(ctx, piece, how)
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
 			c.again(piece, reasonLeadIn)
-			piece, how.Known = late, nil
-			h, reason, result, err = c.hear(ctx, piece, how)
+			how.Known = nil
+			rest, err := c.decode(ctx, late, how, depth)
+			if err != nil {
+				return Decoded{}, err
+			}
+			return c.withLeadIn(ctx, piece, late, how, rest)
 		}
 	}
 	if err != nil {
@@ -167,6 +175,27 @@ func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, dept
 		return Decoded{}, err
 	}
 	return joinHalves(l, r, left.To()), nil
+}
+
+// withLeadIn returns the text of a piece whose rest, late, has been decoded without the quiet beginning. That is decoded by
+// itself, once: it is quiet only beside what follows, and somebody may have spoken softly.
+func (c *Decoder) withLeadIn(ctx context.Context, piece, late segment.Piece, how How, rest Decoded) (Decoded, error) {
+	lead, ok := piece.LeadIn(late)
+	if !ok || lead.Peak() < silence {
+		return rest, nil
+	}
+	if lead.Peak() < faint {
+		lead, _ = lead.Amplified()
+	}
+	how.Known = nil
+	h, doubt, _, err := c.hear(ctx, lead, how)
+	switch {
+	case err != nil && !concernsPiece(err):
+		return Decoded{}, err // the engine says what it was doing
+	case err == nil && doubt == "" && len(h.Words) > 0 && (h.Tokens == 0 || h.confidence() >= believable):
+		return joinHalves(h, rest, (late.From()+lead.To())/2), nil
+	}
+	return rest, nil
 }
 
 // again records that a piece is decoded again, and why.

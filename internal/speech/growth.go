@@ -97,10 +97,10 @@ type task struct {
 	scratch bool
 
 	// from is what is known of the piece, nil if nothing is used. If whole is set it is all of its text, otherwise the
-	// audio end is decoded.
+	// first of ends is decoded that gives a text which fits.
 	from   *hypothesis
 	whole  bool
-	end    segment.Piece
+	ends   []segment.Piece
 	endHow How
 }
 
@@ -324,13 +324,13 @@ func (g *growth) shorten(t *task) {
 			return
 		}
 	}
-	end, ok := g.hyp.tail(t.piece)
-	if !ok {
+	ends := g.hyp.tails(t.piece)
+	if len(ends) == 0 {
 		return
 	}
 	known := g.hyp
-	t.from, t.end, t.endHow = &known, end, t.how
-	t.endHow.Effort, t.endHow.Known = EffortQuick, g.knownFor(end)
+	t.from, t.ends, t.endHow = &known, ends, t.how
+	t.endHow.Effort, t.endHow.Known = EffortQuick, g.knownFor(ends[0])
 }
 
 // step is how much new audio the next peek needs.

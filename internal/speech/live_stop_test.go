@@ -77,5 +77,46 @@ func TestLiveStopIsBounded(t *testing.T) {
 	}
 }
 
+// TestLiveStopTriesASecondEnd uses a model that finds nothing in the end of a dictation, or repeats itself there. A longer
+// end is decoded then, not all of the piece.
+func TestLiveStopTriesASecondEnd(t *testing.T) {
+	t.Parallel()
+	for reason, lost := range map[string]*scout.Hypothesis{
+		"nothing": {Stop: scout.StopEnd, EndLogProb: new(-0.3)},
+		"a loop":  {Stop: scout.StopRepeats, Text: strings.Repeat("we know ", 40)},
+	} {
+		for _, length := range []time.Duration{10 * time.Second, 13 * time.Second, time.Minute} {
+			t.Run(fmt.Sprintf("%s, %v", reason, length), func(t *testing.T) {
+				t.Parallel()
+				said := int(length / wordLength)
+				var ends []int // lengths in frames
+				hears := &listener{timed: true, mute: func(k int) bool { return k >= said }}
+				recognizer := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+					if r.Class == schedule.Dictation {
+						if ends = append(ends, len(r.Samples)); len(ends) == 1 {
+							return lost, nil
+						}
+					}
+					return hears.Transcribe(ctx, r)
+				})
+				sim := &speech.Simulation{
+					Samples: (pauses{said + 100, 100}).tapeOf((said + 5) * wordFrames), StopAt: time.Duration(said) * wordLength, Block: 20 * time.Millisecond,
+					Cost: func() time.Duration { return 30 * time.Millisecond },
+				}
+				p := &page{t: t}
+				if _, _, err := newLive(t, recognizer, p.options(speech.LiveOptions{Recorded: onDisk(len(sim.Samples))})).Simulate(t.Context(), sim); err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.TrimSpace(p.text); got != script(said) {
+					t.Errorf("heard %q\nwant  %q", got, script(said))
+				}
+				if len(ends) != 2 || ends[1] <= ends[0] || ends[1] > 15*rate/2 {
+					t.Errorf("decoded after the stop: %v frames", ends)
+				}
+			})
+		}
+	}
+}
+
 // wordLength is how long a word of a tape is.
 const wordLength = wordFrames * time.Second / rate

@@ -41,11 +41,14 @@ type pauses struct{ every, length int }
 func (p pauses) mute(k int) bool { return p.every > 0 && k%p.every >= p.every-p.length }
 
 // tapeOf returns the beginning of the tape with these pauses.
-func (p pauses) tapeOf(frames int) []float32 {
+func (p pauses) tapeOf(frames int) []float32 { return tapeWith(frames, p.mute) }
+
+// tapeWith returns the beginning of the tape with soft words.
+func tapeWith(frames int, soft func(k int) bool) []float32 {
 	samples := tapeOf(frames)
 	for i, level := range samples {
 		switch {
-		case !p.mute(i/wordFrames) || max(level, -level) < loud:
+		case !soft(i/wordFrames) || max(level, -level) < loud:
 		case level < 0:
 			samples[i] += loud
 		default:

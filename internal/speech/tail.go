@@ -21,6 +21,8 @@ const (
 	tailLongest = 6 * time.Second
 	// shortPause is how long nobody speaks before the text of what was said is made ready for a stop.
 	shortPause = 120 * time.Millisecond
+	// secondLeast and secondMost bound the end that is decoded if the first one gave a text that is doubted or does not fit.
+	secondLeast, secondMost = 5 * time.Second, 7 * time.Second
 	// brief is by how much the times of a word differ between two decodes.
 	brief = 100 * time.Millisecond
 	// restLongest is the longest piece that is finished from a hypothesis, with a closed piece before the open one.
@@ -57,17 +59,25 @@ func (h *hypothesis) carry(next segment.Position) {
 	*h = hypothesis{start: next.Start, to: h.to, text: text}
 }
 
-// tail returns the end of a piece that must be decoded to finish this text of it, and false if all of it must.
-func (h *hypothesis) tail(p segment.Piece) (segment.Piece, bool) {
+// tails returns the ends of a piece of which one must be decoded to finish this text of it, in the order in which they are
+// tried; none if all of the piece must.
+func (h *hypothesis) tails(p segment.Piece) []segment.Piece {
 	end, heard := p.To(), segment.Duration(h.to)
 	if !h.of(p.Start) || p.HeardTo()-p.HeardFrom() <= tailLongest || p.After > 0 {
-		return segment.Piece{}, false
+		return nil
 	}
 	earliest, latest := min(end-tailMost, heard-tailSharedMost), min(end-tailLeast, heard-tailShared)
 	if earliest = max(earliest, end-tailLongest); earliest > latest || earliest <= p.From() {
-		return segment.Piece{}, false
+		return nil
 	}
-	return p.Tail(earliest, latest)
+	var ends []segment.Piece
+	if first, ok := p.Tail(earliest, latest); ok {
+		ends = append(ends, first)
+		if second, ok := p.Tail(end-secondMost, min(end-secondLeast, heard-tailShared)); ok && second.Start < first.Start {
+			ends = append(ends, second)
+		}
+	}
+	return ends
 }
 
 // extend returns the text of a piece whose end has been decoded, and false if the two do not fit together.
@@ -118,14 +128,15 @@ func (h *hypothesis) hear(later *hypothesis) {
 // its end decoded. It returns false if all of the piece must be decoded.
 func (t *task) finish(ctx context.Context, d *Decoder) (Decoded, bool, error) {
 	text, ok := t.from.text, t.whole
-	if !ok {
-		end, doubt, err := d.Peek(ctx, t.end, t.endHow)
+	for i := 0; !ok && i < len(t.ends); i++ {
+		end, doubt, err := d.Peek(ctx, t.ends[i], t.endHow)
 		if err != nil && !concernsPiece(err) {
 			return Decoded{}, false, err
 		}
 		if err == nil && doubt == "" {
 			text, ok = t.from.extend(t.piece, end)
 		}
+		t.endHow.Known = nil // they were those of the first end
 	}
 	if !ok {
 		return Decoded{}, false, nil

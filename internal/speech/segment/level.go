@@ -246,6 +246,15 @@ func (p Piece) WithoutLeadIn() (Piece, bool) {
 	return p, true
 }
 
+// LeadIn returns the beginning of the core up to its first loud part: what WithoutLeadIn has left out in late, and what it
+// kept. It returns false if nothing of the core was left out. The samples are shared.
+func (p Piece) LeadIn(late Piece) (Piece, bool) {
+	if late.Start == p.Start {
+		return Piece{}, false
+	}
+	return p.Part(p.From(), late.From()+Duration(leadInKept*hopFrames))
+}
+
 // silentEndKept hops of the silence at the end of a piece are kept: with 100 ms of digital silence the model is lost already
 // in some clips. silentEndLeast is the fewest whose loss is worth another decode.
 const (
