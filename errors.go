@@ -74,7 +74,18 @@ func HintOf(err error) string {
 	if err == nil {
 		return ""
 	}
+	if hint := fileHint(err); hint != "" {
+		return hint
+	}
 	return CodeOf(err).Info().Hint
+}
+
+// fileHint returns what can be done about an error of the file system where that is not what its code says; else it is empty.
+func fileHint(err error) string {
+	if errors.Is(err, syscall.EROFS) { // no right helps
+		return "choose another folder, or mount the disk for writing"
+	}
+	return ""
 }
 
 // ClassOf returns the class of err's code. ClassOf(nil) is Permanent and means nothing.
@@ -95,7 +106,11 @@ func FileError(fallback Code, doing string, err error) error {
 	if code == "" {
 		code = fallback
 	}
-	return Errorf(code, "%s: %w", doing, err)
+	failed := Errorf(code, "%s: %w", doing, err)
+	if hint := fileHint(err); hint != "" {
+		return failed.WithHint("%s", hint)
+	}
+	return failed
 }
 
 func fileCode(err error) Code {
