@@ -92,36 +92,71 @@ func TestARecorderThatStandsStill(t *testing.T) {
 	}
 }
 
-// An engine that is suspended in the middle of a promised text delays that text and nothing else: requests are answered, and the text
-// is complete, once.
+// An engine that is suspended in the middle of a promised text delays that text and nothing else: health tells of it, requests are
+// answered, and the text is complete, once. Afterwards the engine is healthy and works, whether it was replaced or goes on.
 func TestAnEngineThatStandsStill(t *testing.T) {
 	t.Parallel()
 	needModel(t)
-	h := inHouse(quietBooth(t))
-	id := h.dictated()
-	said := make(chan outcome, 1)
-	go func() { said <- h.run("stop", "--transcribe") }() // ended by the text
-	var pid int
-	for began := time.Now(); pid == 0; time.Sleep(time.Millisecond) { // a command asks once
+	for situation, goesOn := range map[string]bool{"it is replaced": false, "it goes on": true} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			h := inHouse(quietBooth(t))
+			id := h.dictated()
+			said := make(chan outcome, 1)
+			go func() { said <- h.run("stop", "--transcribe") }() // ended by the text
+			goOn := h.stopped(h.untilEngine())
+			for began := time.Now(); ; {
+				engine, took := h.component("engine")
+				if took > patience {
+					t.Errorf("the health took %s", took)
+				}
+				if engine.Status == "Unhealthy" && engine.Metadata["state"] == "stalled" {
+					break
+				}
+				if engine.Status == "Healthy" && engine.Metadata["state"] == "loaded" || time.Since(began) > patience {
+					t.Fatalf("an engine that stands still is %+v", engine)
+				}
+			}
+			h.must("recordings", "title", id, "meanwhile") // neither store nor recorder waits for it
+			if got := h.must("start", "--device", "tone:440", "--json"); !strings.Contains(got.out, `"already": false`) && !strings.Contains(got.out, `"already":false`) {
+				t.Errorf("%s", got.out)
+			}
+			h.must("stop", "--transcribe=false")
+			if goesOn {
+				goOn()
+			}
+			got := <-said
+			if got.code != 0 || !strings.Contains(strings.ToLower(got.out), "ask not what your country") || h.versions(id) != 1 {
+				t.Errorf("exit %d, %d versions: %s%s", got.code, h.versions(id), got.out, got.err)
+			}
+			goOn() // nobody is there any more where it was replaced
+			for began := time.Now(); ; {
+				engine, _ := h.component("engine")
+				if engine.Status == "Healthy" && engine.Metadata["state"] == "loaded" {
+					break
+				}
+				if time.Since(began) > patience {
+					t.Fatalf("an engine that has made a text is %+v", engine)
+				}
+			}
+			again := h.dictated()
+			if got := h.must("stop", "--transcribe"); !strings.Contains(strings.ToLower(got.out), "ask not what your country") || h.versions(again) != 1 {
+				t.Errorf("the next text: %s%s", got.out, got.err)
+			}
+		})
+	}
+}
+
+// untilEngine waits until an engine runs, and returns its process.
+func (h *house) untilEngine() (pid int) {
+	h.t.Helper()
+	for began := time.Now(); ; time.Sleep(time.Millisecond) { // a command asks once
 		if pids := h.engines(); len(pids) > 0 {
-			pid = pids[0]
+			return pids[0]
 		}
 		if time.Since(began) > patience {
-			t.Fatal("no engine is started")
+			h.t.Fatal("no engine is started")
 		}
-	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) {
-		t.Fatal(err)
-	}
-	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }() // it was replaced, or ended
-	h.must("recordings", "title", id, "meanwhile")            // neither store nor recorder waits for it
-	if got := h.must("start", "--device", "tone:440", "--json"); !strings.Contains(got.out, `"already": false`) && !strings.Contains(got.out, `"already":false`) {
-		t.Errorf("%s", got.out)
-	}
-	h.must("stop", "--transcribe=false")
-	got := <-said
-	if got.code != 0 || !strings.Contains(strings.ToLower(got.out), "ask not what your country") || h.versions(id) != 1 {
-		t.Errorf("exit %d, %d versions: %s%s", got.code, h.versions(id), got.out, got.err)
 	}
 }
 
