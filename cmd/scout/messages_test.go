@@ -87,6 +87,15 @@ func TestMessagesOfWrongCalls(t *testing.T) {
 		"an unknown language":                 {[]string{"transcribe", "-l", "klingonese", clip}, 2, "klingonese", "en-US"},
 		"an unknown format of samples":        {[]string{"transcribe", "--raw-format", "s17:16000", clip}, 2, "s17", "s16le:16000:1"},
 		"a folder of recordings in a file":    {[]string{"recordings", "--recordings-dir", clip, "list"}, 1, "jfk.wav", ""},
+		"a check of another file":             {[]string{"check", clip}, 1, "jfk.wav: the file is not a database, or its beginning is damaged", "name a database of Scout, or a backup of it"},
+		"a check of a folder":                 {[]string{"check", dir}, 1, "it is a folder", "name a database of Scout"},
+		"a check of a device":                 {[]string{"check", os.DevNull}, 1, "it is a device", "name a database of Scout"},
+		"a check of nothing":                  {[]string{"check", filepath.Join(dir, "nosuch.db")}, 1, "there is no database at", "as soon as"},
+		"a rescue of a folder":                {[]string{"check", "--rescue", filepath.Join(dir, "new.db"), dir}, 1, "it is a folder", "name a database of Scout"},
+		"a rescue of a device":                {[]string{"check", "--rescue", filepath.Join(dir, "new.db"), "/dev/zero"}, 1, "it is a device", "name a database of Scout"},
+		"a restore of another file":           {[]string{"restore", clip}, 1, "jfk.wav: the file is not a database, or its beginning is damaged", "name a database of Scout, or a backup of it"},
+		"a restore of a device":               {[]string{"restore", os.DevNull}, 1, "it is a device", "name a database of Scout"},
+		"a restore of a folder":               {[]string{"restore", dir}, 1, "it is a folder", "name a database of Scout"},
 		"an invalid address":                  {[]string{"--trace-endpoint", ":", "version"}, 2, "--trace-endpoint", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -103,13 +103,14 @@ something is wrong or lost, 2 wrong usage.`,
 			if err != nil {
 				return err
 			}
-			if len(args) > 0 {
+			named := len(args) > 0
+			if named {
 				path = args[0]
 			}
 			if rescue != "" {
 				return a.rescue(cmd.Context(), path, rescue, asJSON)
 			}
-			return a.check(cmd.Context(), path, asJSON)
+			return sayForeign(a.check(cmd.Context(), path, asJSON), path, named)
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
@@ -141,6 +142,15 @@ func (a *app) rescue(ctx context.Context, path, to string, asJSON bool) error {
 		WithHint("put what was rescued in its place: scout restore %s", to)
 }
 
+// sayForeign gives an error about a file that a person named, and that is not a database, a hint that fits.
+func sayForeign(err error, path string, named bool) error {
+	if !named || scout.CodeOf(err) != scout.CodeStoreCorrupt {
+		return err
+	}
+	return scout.Errorf(scout.CodeStoreCorrupt, "%w", err).
+		WithHint("name a database of Scout, or a backup of it; or save what can be read of this one: scout check --rescue NEW %s", path)
+}
+
 func (a *app) check(ctx context.Context, path string, asJSON bool) error {
 	report, err := sqlite.CheckFile(ctx, path)
 	if scout.CodeOf(err) == scout.CodeFileNotFound {
@@ -159,7 +169,7 @@ func (a *app) check(ctx context.Context, path string, asJSON bool) error {
 			Events      int      `json:"events"`
 			Problems    []string `json:"problems"`
 		}{path, report.Version, report.Recordings, report.Transcripts, report.Versions, report.Events, append([]string{}, report.Problems...)})
-	} else {
+	} else if report.Version > 0 { // else nothing could be read
 		err = a.Say("%s: %s, %s in %s", path, spelling.Count(report.Recordings, "recording"), spelling.Count(report.Transcripts, "text"), spelling.Count(report.Versions, "version"))
 	}
 	if err != nil {
@@ -191,7 +201,7 @@ func (a *app) restore(ctx context.Context, from string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if err := a.checkBackup(ctx, from); err != nil {
+	if err := sayForeign(a.checkBackup(ctx, from), from, true); err != nil {
 		return err
 	}
 	if _, _, err := a.stopDaemon(ctx); err != nil {

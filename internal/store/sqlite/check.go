@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -69,8 +68,8 @@ func (s *Store) Check(ctx context.Context) (Report, error) { return CheckFile(ct
 func CheckFile(ctx context.Context, path string) (Report, error) {
 	var report Report
 	doing := "check database " + path
-	if _, err := os.Stat(path); err != nil {
-		return report, scout.FileError(scout.CodeReadFailed, doing, err)
+	if err := regular(doing, path); err != nil {
+		return report, err
 	}
 	c, err := lookInto(ctx, path, connection{busy: 5 * time.Second, cacheKiB: 4 << 10, readOnly: true})
 	if err == nil {
@@ -78,14 +77,14 @@ func CheckFile(ctx context.Context, path string) (Report, error) {
 		report.Version, err = readVersion(ctx, c)
 	}
 	if err == nil && report.Version == 0 {
-		err = scout.Errorf(scout.CodeStoreForeign, "%s: it is empty", doing)
+		err = scout.Errorf(scout.CodeStoreForeign, "%s: it is empty", doing).WithHint("name a database of Scout, or a backup of it")
 	}
 	if err == nil {
 		err = c.transaction(ctx, "BEGIN", func() error { return report.fill(view{ctx: ctx, conn: c}) })
 	}
 	err = fail(doing, err)
 	if scout.CodeOf(err) == scout.CodeStoreCorrupt {
-		report.Problems = append(report.Problems, scout.Plain(err))
+		report.Problems = append(report.Problems, strings.TrimPrefix(scout.Plain(err), doing+": "))
 		err = nil
 	}
 	return report, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -141,14 +142,37 @@ func removeLeftovers(path string) error {
 	return scout.FileError(scout.CodeWriteFailed, "remove what a crash has left", err)
 }
 
+// regular returns an error where there is no file that can be read as a database: nothing, a folder, a device, a pipe.
+func regular(doing, path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return scout.FileError(scout.CodeReadFailed, doing, err)
+	}
+	if !info.Mode().IsRegular() {
+		return scout.Errorf(scout.CodeStoreForeign, "%s: it is %s", doing, kindOf(info)).WithHint("name a database of Scout, or a backup of it")
+	}
+	return nil
+}
+
+// kindOf says what something is that is not a file.
+func kindOf(info fs.FileInfo) string {
+	switch {
+	case info.IsDir():
+		return "a folder"
+	case info.Mode()&fs.ModeDevice != 0:
+		return "a device"
+	case info.Mode()&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case info.Mode()&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "not a file"
+}
+
 // prepareFile makes the file, readable for its owner alone, so that SQLite gives its other files the same mode.
 func prepareFile(path string) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its other end
-		what := "something that is no file"
-		if info.IsDir() {
-			what = "a folder"
-		}
-		return scout.Errorf(scout.CodeStoreForeign, "open database %s: %s is in its place", path, what)
+		return scout.Errorf(scout.CodeStoreForeign, "open database %s: %s is in its place", path, kindOf(info))
 	}
 	// Not by atomicfile: SQLite writes it.
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

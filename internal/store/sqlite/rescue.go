@@ -33,8 +33,8 @@ type Rescued struct {
 // It returns scout.CodeStoreCorrupt where nothing can be read.
 func Rescue(ctx context.Context, damaged, to string) (result Rescued, err error) {
 	doing := "rescue database " + damaged
-	if _, err := os.Stat(damaged); err != nil {
-		return result, scout.FileError(scout.CodeReadFailed, doing, err)
+	if err := regular(doing, damaged); err != nil {
+		return result, err
 	}
 	if _, err := os.Lstat(to); err == nil {
 		return result, scout.Errorf(scout.CodeInvalidArgument, "%s: there is a file %s already", doing, to)
