@@ -145,8 +145,13 @@ exported files, are not removed.`,
 				return a.purgeTranscripts(cmd.Context(), args, o)
 			}
 			return a.changeTranscripts(cmd.Context(), "deleted", args, o.json, func(c *client.Client, id string) (string, error) {
-				return fmt.Sprintf("%s is in the trash; to bring it back: scout transcripts restore %s", id, id),
-					c.Do(cmd.Context(), http.MethodDelete, "/transcripts/"+url.PathEscape(id), nil, &v1.Deleted{})
+				var deleted v1.Deleted
+				err := c.Do(cmd.Context(), http.MethodDelete, "/transcripts/"+url.PathEscape(id), nil, &deleted)
+				already := ""
+				if deleted.Already {
+					already = " already"
+				}
+				return fmt.Sprintf("%s is in the trash%s; to bring it back: scout transcripts restore %s", id, already, id), err
 			})
 		},
 	}

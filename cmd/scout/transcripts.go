@@ -81,7 +81,7 @@ func (f *listFlags) query() (url.Values, error) {
 		}
 		at, err := parseMoment(text)
 		if err != nil {
-			return nil, cli.Misuse("for example 2026-11-28 or 2026-11-28T09:00", "--%s %q is no time", name, text)
+			return nil, cli.Misuse("for example 2026-11-28 or 2026-11-28T09:00", "--%s %q is not a time", name, text)
 		}
 		q.Set(name, at.UTC().Format(time.RFC3339Nano))
 	}

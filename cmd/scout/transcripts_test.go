@@ -194,7 +194,11 @@ func TestWhatNamesNoText(t *testing.T) {
 			"versions, the zeroth":       {2, "--restore 0: there is no such version", []string{"transcripts", "versions", kept.ID, "--restore", "0"}},
 			"show, a version below none": {2, "--version -3: there is no such version", []string{"transcripts", "show", kept.ID, "--version", "-3"}},
 			"export, the zeroth version": {2, "--version 0: there is no such version", []string{"transcripts", "export", "--output", folder, kept.ID, "--version", "0"}},
-			"a version of the future":    {1, "has no version 9", []string{"transcripts", "show", kept.ID, "--version", "9"}},
+			"a version of the future":    {1, "has no version 9\n  hint: see its versions: scout transcripts versions " + kept.ID, []string{"transcripts", "show", kept.ID, "--version", "9"}},
+			"a title that is too long":   {2, "title: this is longer than 1000 characters\n  hint: shorten it\n", []string{"recordings", "title", kept.ID, strings.Repeat("x", 1001)}},
+			"a tag that is too long":     {2, "tag has 101 bytes: at most 100 are possible\n  hint: shorten it\n", []string{"recordings", "tag", kept.ID, strings.Repeat("x", 101)}},
+			"a label that is too long":   {2, "at most 1000 are possible\n  hint: shorten it\n", []string{"recordings", "label", kept.ID, "a=" + strings.Repeat("x", 1001)}},
+			"restored, never deleted":    {1, "is not in the trash\n  hint: see what is: scout transcripts list --deleted\n", []string{"transcripts", "restore", kept.ID}},
 			"search for nothing":         {2, "there is nothing to search for", []string{"transcripts", "search", ""}},
 			"search for space":           {2, "there is nothing to search for", []string{"transcripts", "search", " ", "\t"}},
 		} {
@@ -211,6 +215,11 @@ func TestWhatNamesNoText(t *testing.T) {
 	}
 	if got := h.must("transcripts", "show"); got.out != "one two\n" {
 		t.Errorf("the newest: %s", got.out)
+	}
+	for n, want := range []string{" is in the trash; to bring", " is in the trash already; to bring"} {
+		if got := h.must("transcripts", "delete", kept.ID); !strings.Contains(got.out, want) {
+			t.Errorf("deleted %d times: %s", n+1, got.out)
+		}
 	}
 }
 

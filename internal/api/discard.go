@@ -92,7 +92,7 @@ func (s *Server) deleteRecording(ctx context.Context, in *struct {
 	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.Delete(r.ID); return err }); err != nil {
 		return nil, err
 	}
-	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt)}}, nil
+	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt), Already: !r.DeletedAt.IsZero()}}, nil
 }
 
 func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, error) {

@@ -26,6 +26,7 @@ func (e *statusError) GetStatus() int { return e.status }
 
 // useOurErrors makes huma write errors in our form. It is a variable of huma's, and there is one form for the whole program.
 var useOurErrors = sync.OnceFunc(func() {
+	useOurWords()
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 		return newStatusError(ctx, status, message, errs)
 	}
@@ -67,12 +68,18 @@ func refused(status int, message string, errs []error) v1.ErrorBody {
 	var details []v1.Detail
 	for _, err := range errs {
 		if detail := new(huma.ErrorDetail); errors.As(err, &detail) {
-			details = append(details, v1.Detail{Location: detail.Location, Message: detail.Message})
+			details = append(details, v1.Detail{Location: detail.Location, Message: ourWords(detail.Message)})
 		} else if err != nil {
 			details = append(details, v1.Detail{Message: scout.Plain(err)})
 		}
 	}
-	return v1.Refused(code, status, message, details)
+	body := v1.Refused(code, status, message, details)
+	if len(details) > 0 {
+		if hint := whatToDo(details[0].Message); hint != "" {
+			body.Error.Hint = hint
+		}
+	}
+	return body
 }
 
 // unprocessable is a request that is well-formed, and whose value at location cannot be used.

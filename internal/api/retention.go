@@ -86,9 +86,16 @@ func (s *Server) deleteTranscript(ctx context.Context, in *struct {
 	case in.Purge:
 		return &deletedOutput{Status: http.StatusNoContent}, s.services.Retention.PurgeText(ctx, key)
 	}
+	var before store.Transcript
 	var deleted store.Summary
-	if err := s.store().Update(ctx, func(tx store.Tx) (err error) { deleted, err = tx.DeleteTranscript(key); return err }); err != nil {
+	err = s.store().Update(ctx, func(tx store.Tx) (err error) {
+		if before, err = tx.Transcript(key, 0); err == nil {
+			deleted, err = tx.DeleteTranscript(key)
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
-	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt)}}, nil
+	return &deletedOutput{Status: http.StatusOK, Body: &v1.Deleted{UndoUntil: s.undoUntil(deleted.DeletedAt), Already: !before.DeletedAt.IsZero()}}, nil
 }

@@ -190,7 +190,7 @@ func normalTags(tags []string) []string {
 func printableText(what, text string, limit int) error {
 	switch {
 	case len(text) > limit:
-		return scout.Errorf(scout.CodeInvalidArgument, "%s of %d bytes: at most %d", what, len(text), limit)
+		return scout.Errorf(scout.CodeInvalidArgument, "%s has %d bytes: at most %d are possible", what, len(text), limit).WithHint("shorten it")
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
 		return scout.Errorf(scout.CodeInvalidArgument, "%s is not text in UTF-8", what)
 	}

@@ -87,11 +87,10 @@ func Refused(code scout.Code, status int, message string, details []Detail) Erro
 	e := Error{Message: message, Type: typeOf(status), Code: code, Hint: hintOf(scout.Errorf(code, "refused")), Retryable: code.Info().Class == scout.Transient, Details: details}
 	if len(details) > 0 {
 		first := details[0]
-		e.Message = first.Message
-		if first.Location != "" {
-			e.Message = first.Location + ": " + first.Message
+		e.Message, e.Param = first.Message, paramOf(first.Location)
+		if e.Param != nil {
+			e.Message = *e.Param + ": " + first.Message
 		}
-		e.Param = paramOf(first.Location)
 	}
 	return ErrorBody{e}
 }

@@ -76,6 +76,7 @@ type TextVersion struct {
 // Deleted is the answer to a DELETE.
 type Deleted struct {
 	UndoUntil *Time `json:"undo_until,omitempty" format:"date-time" doc:"Absent where the trash is kept for ever, and where nothing went to the trash"`
+	Already   bool  `json:"already,omitempty" doc:"It was in the trash before"`
 }
 
 // Keep is the body of POST /transcripts: a text that a command made.

@@ -206,7 +206,7 @@ func (t *tx) Restore(id string) (store.Recording, error) {
 		return store.Recording{}, err
 	}
 	if r.DeletedAt.IsZero() {
-		return store.Recording{}, scout.Errorf(scout.CodeConflict, "recording %s is not in the trash", id)
+		return store.Recording{}, scout.Errorf(scout.CodeConflict, "recording %s is not in the trash", id).WithHint("see what is: scout recordings restore")
 	}
 	if err := t.setDeleted(&r, time.Time{}, store.EventRecordingRestored); err != nil {
 		return store.Recording{}, err
@@ -240,7 +240,7 @@ func (t *tx) DeleteTranscript(key store.Key) (store.Summary, error) {
 func (t *tx) RestoreTranscript(key store.Key) (store.Summary, error) {
 	r, row, err := t.text(key)
 	if err == nil && row.deletedAt.IsZero() {
-		err = scout.Errorf(scout.CodeConflict, "transcript %s is not in the trash", key)
+		err = scout.Errorf(scout.CodeConflict, "transcript %s is not in the trash", key).WithHint("see what is: scout transcripts list --deleted")
 	}
 	if err == nil {
 		err = t.setTextDeleted(&r, &row, time.Time{}, store.EventTranscriptRestored)

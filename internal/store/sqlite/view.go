@@ -201,7 +201,7 @@ func (v view) version(t *transcriptRow, number int) (store.Version, error) {
 	var created sql.NullInt64
 	err := v.row("SELECT "+versionColumns+" FROM versions v WHERE v.transcript = ? AND v.version = ?", t.id, number).Scan(versionInto(&version, &created)...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return version, scout.Errorf(scout.CodeNotFound, "transcript %s has no version %d", t.key, number)
+		return version, scout.Errorf(scout.CodeNotFound, "transcript %s has no version %d", t.key, number).WithHint("see its versions: scout transcripts versions %s", t.key)
 	}
 	version.CreatedAt, version.Current = fromMillis(created), number == t.current
 	return version, err
