@@ -33,6 +33,8 @@ type Spec struct {
 type Model struct {
 	pool *Pool
 	spec Spec
+	life context.Context // ends with Close
+	end  context.CancelCauseFunc
 
 	// Guarded by the pool's lock.
 	current   *process.Process
@@ -97,7 +99,7 @@ func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(
 	case <-ctx.Done():
 		err = fmt.Errorf("wait for the engine to start: %w", context.Cause(ctx))
 	case <-limit.C:
-		err = scout.Errorf(scout.CodeEngineLoadTimeout, "the engine could not be started within %s", time.Since(s.began).Round(time.Second))
+		err = m.startTimeout(s)
 		p.mu.Lock()
 		if m.starting == s { // the next caller tries again
 			m.starting = nil
@@ -109,6 +111,11 @@ func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(
 	}
 	m.release()
 	return nil, nil, err
+}
+
+// startTimeout is the error of a start that was given up.
+func (m *Model) startTimeout(s *start) error {
+	return scout.Errorf(scout.CodeEngineLoadTimeout, "the engine could not be started within %s", time.Since(s.began).Round(time.Second))
 }
 
 // release ends a use. The last one starts the timer that unloads the model, and replaces a process that is too large.
@@ -147,11 +154,16 @@ func (m *Model) start(s *start) {
 		m.starting = nil
 	}
 	switch {
-	case late && err == nil:
+	case err == nil && (p.closed || m.closed):
 		err = ErrClosed
+	case err == nil && late:
+		err = m.startTimeout(s)
 	case err != nil:
 		m.lastErr = err
 	default:
+		if m.current != nil { // it was killed
+			m.leave(m.current)
+		}
 		m.current, m.facts, m.lastErr = loaded, loaded.Facts(), nil
 		m.idleSince = time.Now()
 		m.starts++
@@ -193,7 +205,7 @@ func (m *Model) report(s *start, loaded *process.Process) {
 // load starts the process, one model of the pool at a time, once there is memory for it.
 func (m *Model) load(s *start) (*process.Process, error) {
 	p := m.pool
-	ctx, cancel := context.WithTimeoutCause(p.life, m.spec.LoadTimeout,
+	ctx, cancel := context.WithTimeoutCause(m.life, m.spec.LoadTimeout,
 		scout.Errorf(scout.CodeEngineLoadTimeout, "other models were loading or held the memory for %s", m.spec.LoadTimeout))
 	defer cancel()
 	select {
@@ -214,7 +226,7 @@ func (m *Model) load(s *start) (*process.Process, error) {
 			return nil, err
 		}
 	}
-	return process.Start(p.life, p.scope, m.spec.Options)
+	return process.Start(m.life, p.scope, m.spec.Options)
 }
 
 // GoroutineStart is the name of the goroutine that starts a process, for process.Options.Fault.
@@ -232,6 +244,10 @@ func (m *Model) unload() <-chan struct{} {
 	}
 	m.current = nil
 	m.leave(c)
+	if !c.Alive() { // it ended by itself, or was killed
+		p.mu.Unlock()
+		return c.Dead()
+	}
 	p.mu.Unlock()
 	c.Retire()
 	p.metrics.unloaded.Inc()
@@ -302,12 +318,13 @@ func (m *Model) State() State {
 	return s
 }
 
-// Close ends the model's process and waits for it. Its requests fail with engine_closed.
+// Close ends the model's process and waits for it, also for one that is being started. Its requests fail with
+// engine_closed.
 func (m *Model) Close() {
 	p := m.pool
 	p.mu.Lock()
 	m.closed = true
-	c, leaving := m.current, m.leaving
+	c, leaving, starting := m.current, m.leaving, m.starting
 	m.current = nil
 	delete(p.models, m)
 	if m.idle != nil {
@@ -317,8 +334,15 @@ func (m *Model) Close() {
 	if c != nil {
 		leaving = append(leaving, c)
 	}
+	m.end(ErrClosed)
 	for _, one := range leaving {
 		one.Stop()
+	}
+	if starting != nil {
+		select {
+		case <-starting.done:
+		case <-time.After(closeGrace): // a file system blocks it: it is left running
+		}
 	}
 	p.mu.Lock()
 	p.tell()

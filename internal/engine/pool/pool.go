@@ -60,6 +60,7 @@ func (p *Pool) Add(spec Spec) *Model {
 		spec.LoadTimeout = process.DefaultLoadTimeout
 	}
 	m := &Model{pool: p, spec: spec}
+	m.life, m.end = context.WithCancelCause(p.life)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.models[m] = struct{}{}
@@ -150,5 +151,5 @@ func (p *Pool) Close() {
 	}
 }
 
-// closeGrace is how long Close waits for starts to end: a killed process is given up after 3 s.
+// closeGrace is how long closing a pool or a model waits for starts to end: a killed process is given up after 3 s.
 const closeGrace = 5 * time.Second

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -16,13 +17,22 @@ import (
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 )
 
 func TestMain(m *testing.M) {
 	enginetest.Main(m, func(*os.File) server.Options {
-		return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil }}
+		return server.Options{Open: func(ctx context.Context, load wire.Load) (server.Backend, error) {
+			if load.ModelID == neverLoads {
+				<-ctx.Done()
+			}
+			return backend{load}, ctx.Err()
+		}}
 	})
 }
+
+// neverLoads is the id of a model that loads until its process is killed.
+const neverLoads = "never-loads"
 
 type backend struct{ load wire.Load }
 
@@ -214,4 +224,93 @@ func TestClosedPool(t *testing.T) {
 		t.Error(err)
 	}
 	p.Close()
+}
+
+// TestClosingAModelEndsItsStart closes a model that is being loaded: its callers hear that it is closed, and the next
+// model does not wait for it.
+func TestClosingAModelEndsItsStart(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 0)
+	endless := spec(neverLoads)
+	endless.LoadTimeout = time.Hour
+	m, next := p.Add(endless), p.Add(spec("a"))
+	waits := make(chan error, 1)
+	go func() {
+		_, _, err := m.Use(t.Context())
+		waits <- err
+	}()
+	for m.State().Loading.IsZero() {
+		time.Sleep(time.Millisecond)
+	}
+	m.Close()
+	if err := <-waits; scout.CodeOf(err) != scout.CodeEngineClosed {
+		t.Error(err)
+	}
+	_, release := use(t, next)
+	release()
+}
+
+// TestAStartThatWasGivenUp is over long after its callers gave it up: that is a start that took too long, and not a
+// closed engine. The next caller does not wait for it.
+func TestAStartThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	registry := prom.NewRegistry()
+	p := pool.New(observe.NewScope(nil, registry, nil), pool.Options{})
+	t.Cleanup(p.Close)
+	late := spec("a")
+	late.LoadTimeout = 100 * time.Millisecond
+	blocked := make(chan struct{})
+	var once sync.Once
+	late.Fault = func(goroutine string) error {
+		if goroutine == pool.GoroutineStart {
+			once.Do(func() { <-blocked })
+		}
+		return nil
+	}
+	m := p.Add(late)
+	if _, _, err := m.Use(t.Context()); scout.CodeOf(err) != scout.CodeEngineLoadTimeout {
+		t.Fatal(err)
+	}
+	close(blocked)
+	failures := map[string]float64{}
+	for deadline := time.Now().Add(20 * time.Second); len(failures) == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, metric := range f.GetMetric() {
+				if f.GetName() == "scout_engine_start_failures_total" {
+					failures[metric.GetLabel()[0].GetValue()] = metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	if want := map[string]float64{string(scout.CodeEngineLoadTimeout): 1}; !maps.Equal(failures, want) {
+		t.Errorf("failures %v, want %v", failures, want)
+	}
+}
+
+// TestAProcessThatCrashedIsNotUnloaded counts only processes that were ended because they were idle.
+func TestAProcessThatCrashedIsNotUnloaded(t *testing.T) {
+	t.Parallel()
+	registry := prom.NewRegistry()
+	p := pool.New(observe.NewScope(nil, registry, nil), pool.Options{BudgetBytes: 150 << 20})
+	t.Cleanup(p.Close)
+	crashed, other := p.Add(spec("a")), p.Add(spec("b"))
+	one, release := use(t, crashed)
+	release()
+	one.Kill(scout.Errorf(scout.CodeEngineCrashed, "crashed"))
+	<-one.Dead()
+	_, release = use(t, other) // needs the room of the first
+	release()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "scout_engine_unloads_total" && f.GetMetric()[0].GetCounter().GetValue() != 0 {
+			t.Error("a crash was counted as an unloading")
+		}
+	}
 }
