@@ -121,8 +121,9 @@ type loading struct {
 func (l *loading) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	for {
 		h, err := l.once(ctx, a)
-		// A process that is being replaced or unloaded takes no more requests; the next one does. It has answered
-		// somebody, so this loop ends.
+		// The process left before it got this request; the next one takes it. Each process of this loop has had the
+		// request of somebody else, or was asked to end after one, so the loop ends. If the engine was closed, there is
+		// no next process, and Use says so.
 		if !errors.Is(err, process.ErrRetired) {
 			return h, err
 		}

@@ -382,6 +382,7 @@ func TestIdleUnloadEndsTheProcess(t *testing.T) {
 func TestRecycleAboveTheCeiling(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, func(o *engine.Options) { o.MemoryCeiling = 1 << 20 })
+	e.SpareMemory()
 	for range 3 {
 		if _, err := e.Transcribe(t.Context(), request(works)); err != nil {
 			t.Fatal(err)

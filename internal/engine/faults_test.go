@@ -225,6 +225,7 @@ func TestHungProcessIsReplaced(t *testing.T) {
 func TestReplacingForMemoryFailsNobody(t *testing.T) {
 	t.Parallel()
 	e := newFaulty(t, func(o *engine.Options) { o.Slots, o.BackgroundSlots, o.MemoryCeiling = 2, 2, 4<<20 })
+	e.SpareMemory()
 	var wait sync.WaitGroup
 	for range 3 {
 		wait.Go(func() {

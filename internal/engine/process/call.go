@@ -66,19 +66,16 @@ func (c *Call) Queued() time.Duration {
 	return c.queued
 }
 
-// Send appends the request to the queue and returns. traceparent names its span, empty for none.
+// Send appends the request to the queue and returns. traceparent names its span, empty for none. A process that takes no
+// more requests answers with the error of unsent.
 func (p *Process) Send(request *Request, traceparent string) *Call {
 	c := &Call{process: p, answer: make(chan Answer, 1), encoded: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting == nil || p.retiring || p.closing {
+	if p.leaving() {
 		close(c.encoded)
 		c.answered = true
-		if p.waiting == nil {
-			c.answer <- Answer{Err: &EndError{Err: p.err}}
-		} else {
-			c.answer <- Answer{Err: ErrRetired}
-		}
+		c.answer <- Answer{Err: p.unsent()}
 		return c
 	}
 	p.nextID++
@@ -91,6 +88,27 @@ func (p *Process) Send(request *Request, traceparent string) *Call {
 	}})
 	p.wakeWriter()
 	return c
+}
+
+// leaving reports whether the process takes no more requests. The caller holds the lock.
+func (p *Process) leaving() bool {
+	return p.waiting == nil || p.retiring || p.closing || p.killErr != nil
+}
+
+// unsent returns the error of a request that a process that is leaving never got. The caller holds the lock.
+//
+// It is ErrRetired if the process was asked to end, or has had another request: the caller tries the next process, as
+// often as this happens, because each of these processes has worked. A process that ends by itself before it gets any
+// request may be one that never works. Its EndError lets the caller count.
+func (p *Process) unsent() error {
+	why := p.err
+	if p.waiting != nil {
+		why = p.killErr
+	}
+	if p.retiring || p.worked || why == nil || scout.CodeOf(why) == scout.CodeEngineClosed {
+		return ErrRetired
+	}
+	return &EndError{Err: why}
 }
 
 // Cancel asks the process to stop working on the request. A request that has not been sent is removed from the queue
@@ -161,10 +179,14 @@ func (p *Process) write() error {
 }
 
 // take returns the next frame of the queue, nil if there is none. A request waits while the process runs as many as it
-// can at once; a cancel of one of those does not wait behind it.
+// can at once; a cancel of one of those does not wait behind it. A process that was killed gets nothing more: a request
+// that it did not get has no part in its end.
 func (p *Process) take() *outgoing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.killErr != nil {
+		return nil
+	}
 	sent := 0
 	for _, call := range p.waiting {
 		if call.sent {
@@ -179,8 +201,9 @@ func (p *Process) take() *outgoing {
 	p.queue = slices.Delete(p.queue, at, at+1)
 	if next.call != nil {
 		next.call.sent, next.call.progress = true, time.Now()
+		p.worked = true
 		if sent == 0 { // it has been idle until now
-			p.worked, p.silence = next.call.progress, suspicion{}
+			p.busy, p.silence = next.call.progress, suspicion{}
 		}
 	}
 	return next
@@ -284,9 +307,9 @@ func (p *Process) heard(b wire.Beat) {
 	p.silence = suspicion{}
 	// The beats themselves take less than a thousandth of a processor.
 	used := time.Duration(b.CPUMS-p.cpu) * time.Millisecond
-	worked := used >= 5*time.Millisecond && used >= now.Sub(p.worked)/50
+	worked := used >= 5*time.Millisecond && used >= now.Sub(p.busy)/50
 	if worked {
-		p.cpu, p.worked = b.CPUMS, now
+		p.cpu, p.busy = b.CPUMS, now
 	}
 	for _, r := range b.Requests {
 		call := p.waiting[r.ID]

@@ -53,8 +53,9 @@ type Process struct {
 	killErr  error     // why we killed it; replaces the error of its exit
 	closing  bool      // its end was requested
 	retiring bool      // it takes no more requests and ends after its last answer
+	worked   bool      // it has had a request
 	cpu      int64     // milliseconds, when the process last made progress
-	worked   time.Time // when that was
+	busy     time.Time // when that was
 	pid      int
 	clock    Clock
 	silence  suspicion // since the last frame
@@ -185,12 +186,17 @@ func (p *Process) end(waitErr error) {
 		}
 		p.waiting, p.queue = nil, nil
 		p.closing = true
+		unsent := p.unsent()
 		p.mu.Unlock()
 		closeAll(p.requests, p.answers)
 		close(p.dead)
 		p.wakeWriter()
 		for _, call := range left {
-			call.settle(Answer{Err: &EndError{Err: p.err, Sent: call.sent, Alone: call.sent && sent == 1}})
+			if !call.sent {
+				call.settle(Answer{Err: unsent})
+				continue
+			}
+			call.settle(Answer{Err: &EndError{Err: p.err, Sent: true, Alone: sent == 1}})
 		}
 	})
 }
@@ -210,15 +216,15 @@ func (p *Process) Kill(reason error) {
 	time.AfterFunc(killGrace, func() { p.end(reason) })
 }
 
-// Stop asks the process to end by closing its pipe and waits for it. After a grace period the process is killed. Its
-// requests fail with engine_closed.
+// Stop asks the process to end by closing its pipe and waits for it. After a grace period the process is killed. The
+// requests that it has got fail with engine_closed, others with ErrRetired.
 func (p *Process) Stop() {
 	p.leave()
 	<-p.dead
 }
 
-// Retire lets the process answer its requests and end. It takes no others: they fail with ErrRetired. Retire returns at
-// once; Dead is closed when the process has ended.
+// Retire lets the process answer its requests and end. It takes no others: they fail with ErrRetired, also once it has
+// ended. Retire returns at once; Dead is closed when the process has ended.
 func (p *Process) Retire() {
 	p.mu.Lock()
 	last := !p.retiring && len(p.waiting) == 0
@@ -259,7 +265,7 @@ func (p *Process) Alive() bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.retiring && !p.closing && p.killErr == nil
+	return !p.leaving()
 }
 
 // ResidentBytes returns the memory of the process in RAM, 0 if it cannot be read.

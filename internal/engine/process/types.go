@@ -131,5 +131,6 @@ func (e *EndError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *EndError) Unwrap() error { return e.Err }
 
-// ErrRetired is the error of a request to a process that takes no more requests: another one must be started.
+// ErrRetired is the error of a request that a process did not get, because it was asked to end, or ended after it had
+// got others. The request must be sent to another process. Whoever waits for it never sees this error.
 var ErrRetired = scout.Errorf(scout.CodeEngineClosed, "the engine process accepts no more requests")
