@@ -168,6 +168,7 @@ func (p *Process) write() error {
 			return err
 		}
 		err := p.out.Write(next.kind, next.id, next.body)
+		p.written(next.call)
 		if err != nil && next.call != nil && scout.CodeOf(err) == scout.CodeInvalidArgument {
 			p.deliver(next.id, Answer{Err: err}) // refused before anything was written
 			continue
@@ -175,6 +176,16 @@ func (p *Process) write() error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// written notes that a frame is in the pipe: from now on it is the process that makes progress.
+func (p *Process) written(call *Call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writing.Store(false)
+	if call != nil {
+		call.progress = time.Now()
 	}
 }
 
@@ -199,6 +210,7 @@ func (p *Process) take() *outgoing {
 	}
 	next := p.queue[at]
 	p.queue = slices.Delete(p.queue, at, at+1)
+	p.writing.Store(true)
 	if next.call != nil {
 		next.call.sent, next.call.progress = true, time.Now()
 		p.worked = true
@@ -230,7 +242,9 @@ func (p *Process) deliver(id uint64, answer Answer) {
 func (p *Process) readAnswers() error {
 	frames := wire.NewReader(p.answers)
 	for {
+		p.handling.Store(false)
 		frame, err := frames.Next()
+		p.handling.Store(true)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

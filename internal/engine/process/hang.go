@@ -46,14 +46,21 @@ type suspicion struct {
 //
 // A process or a request that does not move is looked at twice through the system. It hangs if all its threads are
 // stopped, if it sleeps without using or awaiting a processor or a disk, or if one token takes SuspectAfter of its thread's own
-// processor time. A busy machine, a low priority, a slow disk or a suspended machine are none of these. Where the system tells
-// nothing, only the deadline ends a request.
+// processor time. A busy machine, a low priority, a slow disk or a suspended machine are none of these, nor is a busy machine
+// on which this program is late itself. Where the system tells nothing, only the deadline ends a request.
 func (p *Process) Hung() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	passed := p.clock.Tick()
 	if p.waiting == nil || p.ready && !p.works() {
 		p.silence = suspicion{}
+		return nil
+	}
+	if p.late() {
+		p.silence.first = nil
+		for _, call := range p.waiting {
+			call.stall.first = nil
+		}
 		return nil
 	}
 	p.silence.still += passed
@@ -78,6 +85,12 @@ func (p *Process) Hung() error {
 		}
 	}
 	return nil
+}
+
+// late reports whether the next step is this program's: it has not read what the process wrote, or not written what the
+// process waits for. On a busy machine that can take seconds, in which the process does nothing.
+func (p *Process) late() bool {
+	return p.handling.Load() || unread(p.answers) > 0 || p.writing.Load() && unread(p.requests) == 0
 }
 
 // works reports whether the process has a request. Called with the lock held.

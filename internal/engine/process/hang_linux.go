@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // lookAt returns what the threads of a process do, nil where that cannot be read.
@@ -40,6 +42,20 @@ func lookAt(pid int) *look {
 		l.threads[tid] = t
 	}
 	return l
+}
+
+// unread returns how many bytes are in a pipe that nobody has read yet, 0 if that cannot be told: pipe(7), FIONREAD.
+func unread(pipe *os.File) (n int) {
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = conn.Control(func(fd uintptr) { // it fails once the pipe is closed
+		if n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ); err != nil {
+			n = 0
+		}
+	})
+	return n
 }
 
 func nanoseconds(field []byte) time.Duration {

@@ -23,13 +23,18 @@ func TestHung(t *testing.T) {
 	for name, c := range map[string]struct {
 		what    float32
 		model   string
+		frames  int                      // 0 for a few
+		before  func(p *process.Process) // the request is sent
 		batch   bool
 		drive   func(t *testing.T, pid int)
 		hangs   bool
 		stopped bool
 	}{
-		"is stopped":                          {what: waits, drive: stop, hangs: true, stopped: true},
-		"is stopped while it decodes":         {what: steps, drive: stop, hangs: true, stopped: true},
+		"is stopped":                  {what: waits, drive: stop, hangs: true, stopped: true},
+		"is stopped while it decodes": {what: steps, drive: stop, hangs: true, stopped: true},
+		"is stopped and reads no long request": {
+			what: waits, frames: 500_000, before: func(p *process.Process) { stop(nil, p.Facts().PID) }, hangs: true, stopped: true,
+		},
 		"sleeps for ever":                     {what: hangs, hangs: true},
 		"sleeps for ever, tells no steps":     {what: hangs, model: "tells-nothing", hangs: true},
 		"turns in a circle between two words": {what: circles, hangs: true},
@@ -64,7 +69,10 @@ func TestHung(t *testing.T) {
 			t.Parallel()
 			const suspect = 500 * time.Millisecond
 			p := start(t, func(o *process.Options) { o.Model.ID, o.SuspectAfter = c.model, suspect })
-			r := request(c.what, 16)
+			r := request(c.what, max(c.frames, 16))
+			if c.before != nil {
+				c.before(p)
+			}
 			if c.batch {
 				r.Class = schedule.Batch
 			}
@@ -91,6 +99,44 @@ func TestHung(t *testing.T) {
 			call.Cancel()
 			if a := answerOf(t, call); process.Stopped(a.Err) != c.stopped {
 				t.Errorf("the answer is %v", a.Err)
+			}
+		})
+	}
+}
+
+// TestALateProgramBlamesNoProcess holds the goroutine that sends, or that reads, for longer than the process may do
+// nothing, as a busy machine does: the process that has nothing to do meanwhile is not taken for hanging.
+func TestALateProgramBlamesNoProcess(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"writer", "reader"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const suspect = 300 * time.Millisecond
+			holds, release := make(chan struct{}), make(chan struct{})
+			at := 0
+			p := start(t, func(o *process.Options) {
+				o.SuspectAfter = suspect
+				o.Fault = func(goroutine string) error {
+					if goroutine == name {
+						if at++; at == 2 { // the first is that of the model
+							close(holds)
+							<-release
+						}
+					}
+					return nil
+				}
+			})
+			call := p.Send(request(slow, 16), "")
+			<-holds
+			for range 3 * int(suspect/process.LookEvery+1) {
+				if err := p.Hung(); err != nil {
+					t.Errorf("it does not hang: %v", err)
+				}
+				time.Sleep(process.LookEvery) // as often as it wants to be asked
+			}
+			close(release)
+			if a := answerOf(t, call); a.Err != nil {
+				t.Error(a.Err)
 			}
 		})
 	}

@@ -2,8 +2,8 @@ package process
 
 import (
 	"errors"
-	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"sync"
 	"sync/atomic"
@@ -32,8 +32,10 @@ type Process struct {
 	measured *process.Process
 
 	out      *wire.Writer
-	requests io.Closer // closing it asks the process to end
-	answers  io.ReadCloser
+	requests *os.File // closing it asks the process to end
+	answers  *os.File
+	writing  atomic.Bool // the writer has a frame that is not wholly in the pipe
+	handling atomic.Bool // the reader has a frame that it has not delivered yet
 	hello    chan greeting
 	spoke    bool // the reader has received hello, or the reason why there is none
 
