@@ -96,7 +96,6 @@ type Dictations struct {
 	newest   *session // of open: the one that began last
 	running  sync.WaitGroup
 	waiting  chan struct{} // closed when Run has begun
-	unsaved  error         // why the journal cannot be written; nil if it can
 	stopping bool
 
 	left []store.Stream          // what an earlier process left; of Open and Run
@@ -426,8 +425,10 @@ func (d *Dictations) Health() health.Check {
 func (d *Dictations) health() health.Result {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.unsaved != nil {
-		return health.Result{Status: health.Degraded, Reason: "the words of a dictation cannot be saved: " + scout.Plain(d.unsaved)}
+	for _, s := range d.open {
+		if err := s.out.failing(); err != nil {
+			return health.Result{Status: health.Degraded, Reason: "the words of a dictation cannot be saved: " + scout.Plain(err)}
+		}
 	}
 	for _, s := range d.open {
 		if reason := s.late(); reason != "" {
@@ -435,13 +436,6 @@ func (d *Dictations) health() health.Result {
 		}
 	}
 	return health.Result{Status: health.Healthy}
-}
-
-// trouble notes whether the journal can be written.
-func (d *Dictations) trouble(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.unsaved = err
 }
 
 // recognizer returns a recognizer that knows the language of a request, and the code of that language: the default model, or an

@@ -147,6 +147,31 @@ func TestEveryWordIsInTheText(t *testing.T) {
 	}
 }
 
+// A dictation that ends before its words can be saved, because its process does, is continued by the next process. It says nothing
+// about the dictations of this one any more.
+func TestTheTroubleOfADictationEndsWithIt(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	id := s.start()
+	s.until(id, is(event.Listening))
+	s.store.fail(scout.Errorf(scout.CodeDiskFull, "no space left"))
+	s.say(8)
+	for s.Health().Probe(s.Context()).Status != health.Degraded {
+		time.Sleep(time.Millisecond) //nolint:forbidigo // the health is asked for
+	}
+	s.end()
+	if r := s.Health().Probe(t.Context()); r.Status != health.Healthy {
+		t.Errorf("health %+v", r)
+	}
+	s.store.fail(nil)
+	s.begin()
+	s.stop(id)
+	if got := s.text(id); got != script(s.said/wordFrames) {
+		t.Errorf("text %q of %d words", got, s.said/wordFrames)
+	}
+	s.end()
+}
+
 // A model that loads while somebody speaks, and stops, costs a delay.
 func TestTheModelComesAfterTheStop(t *testing.T) {
 	t.Parallel()

@@ -19,22 +19,35 @@ import (
 type outbox struct {
 	session *store.Session
 	log     *slog.Logger
-	// trouble is told whether the journal can be written.
-	trouble func(error)
 
 	mu         sync.Mutex
 	last       uint64 // number of the newest event
 	queue      []store.NewEvent
 	checkpoint json.RawMessage // nil: as it was
 	finish     func(store.Tx) ([]event.Event, error)
+	unsaved    error         // why the journal cannot be written; nil if it can
 	filled     chan struct{} // gets a value, if it is empty, after each change
 
 	// unsure is what the last commit tried, if it failed: its answer may have been lost, so that it is repeated as it was. Of run.
 	unsure *batch
 }
 
-func newOutbox(session *store.Session, last uint64, log *slog.Logger, trouble func(error)) *outbox {
-	return &outbox{session: session, last: last, log: log, trouble: trouble, filled: make(chan struct{}, 1)}
+func newOutbox(session *store.Session, last uint64, log *slog.Logger) *outbox {
+	return &outbox{session: session, last: last, log: log, filled: make(chan struct{}, 1)}
+}
+
+// trouble notes whether the journal can be written.
+func (o *outbox) trouble(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unsaved = err
+}
+
+// failing returns why the journal cannot be written, nil if it can.
+func (o *outbox) failing() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.unsaved
 }
 
 // add appends an event, and with it the state from which the dictation continues after it; nil leaves that as it is. It returns the

@@ -74,7 +74,7 @@ func newSession(d *Dictations, id recording.ID, journal *store.Session, stream s
 		d: d, id: id, journal: journal, replay: stream.Last, limit: -1, begun: make(chan struct{}), finish: make(chan struct{}), calledOff: make(chan struct{}),
 		log: d.log.With(slog.String(recording.KeyRecording, string(id))),
 	}
-	s.out = newOutbox(journal, stream.Last, s.log, d.trouble)
+	s.out = newOutbox(journal, stream.Last, s.log)
 	s.passing.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Partial).Inc() }
 	s.levels.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Level).Inc() }
 	return s
