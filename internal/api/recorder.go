@@ -53,15 +53,7 @@ func (s *Server) registerRecorder(api huma.API) {
 }
 
 func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOutput, error) {
-	var request v1.Start
-	if in.Body != nil {
-		request = *in.Body
-	}
-	order, err := s.order(request)
-	if err != nil {
-		return nil, err
-	}
-	said, err := descriptionOf(request)
+	request, order, said, err := s.asked(in)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +61,7 @@ func (s *Server) start(ctx context.Context, in *optional[v1.Start]) (*startedOut
 	if err != nil {
 		return nil, err
 	}
-	started, err := s.beginOnce(ctx, order, &request, text.make)
+	started, err := s.beginOnce(ctx, order, request, text.make)
 	if err != nil {
 		text.withdraw()
 		return nil, err
@@ -107,6 +99,21 @@ func (s *Server) finish(ctx context.Context, id recording.ID) (record.Stopped, e
 		return s.services.Recorder.Stop(ctx, id)
 	}
 	return s.services.Live.Stop(ctx, id)
+}
+
+// asked reads a request to start a recording: what it asks the recorder for, and how it describes the recording. A request
+// without a body asks for what the settings say.
+func (s *Server) asked(in *optional[v1.Start]) (*v1.Start, recording.Order, store.Description, error) {
+	request := &v1.Start{}
+	if in.Body != nil {
+		request = in.Body
+	}
+	order, err := s.order(*request)
+	if err != nil {
+		return nil, order, store.Description{}, err
+	}
+	said, err := descriptionOf(*request)
+	return request, order, said, err
 }
 
 // order is what a request asks for, over what the settings say.

@@ -19,15 +19,7 @@ const EventNotDescribed = "recording_not_described"
 // toggle starts a dictation or stops the one that is recorded. Sent again with the same Idempotency-Key, it does nothing twice, also
 // if the daemon was killed in between.
 func (s *Server) toggle(ctx context.Context, in *optional[v1.Start]) (*body[v1.Toggled], error) {
-	var request v1.Start
-	if in.Body != nil {
-		request = *in.Body
-	}
-	order, err := s.order(request)
-	if err != nil {
-		return nil, err
-	}
-	said, err := descriptionOf(request)
+	request, order, said, err := s.asked(in)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +33,7 @@ func (s *Server) toggle(ctx context.Context, in *optional[v1.Start]) (*body[v1.T
 	if err != nil {
 		return nil, err
 	}
-	toggled, err := s.services.Live.Toggle(ctx, order, liveRequest(&request), dictate.Watch{
+	toggled, err := s.services.Live.Toggle(ctx, order, liveRequest(request), dictate.Watch{
 		Decided: func(what dictate.Toggled) {
 			s.intendTo(ctx, what.ID, v1.Toggled{State: what.State, ID: string(what.ID)})
 			noteRecording(ctx, string(what.ID))
