@@ -31,11 +31,19 @@ type Opts struct {
 	Name, Help string
 }
 
+func (o Opts) desc(kind Kind, labels []string) Desc {
+	return Desc{Name: o.Name, Help: o.Help, Kind: kind, Labels: labels}
+}
+
 // HistogramOpts name and explain a histogram.
 type HistogramOpts struct {
 	Name, Help string
 	// Buckets are the upper bounds of the buckets, ascending, without infinity.
 	Buckets []float64
+}
+
+func (o HistogramOpts) desc(labels []string) Desc {
+	return Desc{Name: o.Name, Help: o.Help, Kind: KindHistogram, Labels: labels, Bounds: o.Buckets}
 }
 
 // number is a float64 that changes atomically.
@@ -53,21 +61,33 @@ func (n *number) add(v float64) {
 	}
 }
 
-// Counter counts events or amounts; it never falls.
-type Counter struct {
+// scalar is a metric that has one value: what a counter and a gauge have in common.
+type scalar struct {
 	one
 	value number
 }
 
-// NewCounter returns a counter without labels.
-func NewCounter(o Opts) *Counter {
-	c := &Counter{}
-	c.one = one{desc: Desc{Name: o.Name, Help: o.Help, Kind: KindCounter}, read: c.sample}
-	return c
+func (s *scalar) describe(kind Kind, o Opts) {
+	s.one = one{desc: o.desc(kind, nil), read: s.sample}
 }
 
 // Inc adds one.
-func (c *Counter) Inc() { c.value.add(1) }
+func (s *scalar) Inc() { s.value.add(1) }
+
+// Value returns the present value.
+func (s *scalar) Value() float64 { return s.value.load() }
+
+func (s *scalar) sample() Sample { return Sample{Value: Number(s.Value())} }
+
+// Counter counts events or amounts; it never falls.
+type Counter struct{ scalar }
+
+// NewCounter returns a counter without labels.
+func NewCounter(o Opts) *Counter {
+	c := &Counter{}
+	c.describe(KindCounter, o)
+	return c
+}
 
 // Add adds v. A negative or undefined v is a defect of the caller; it changes nothing, because a counter never falls.
 func (c *Counter) Add(v float64) {
@@ -76,40 +96,24 @@ func (c *Counter) Add(v float64) {
 	}
 }
 
-// Value returns the present value.
-func (c *Counter) Value() float64 { return c.value.load() }
-
-func (c *Counter) sample() Sample { return Sample{Value: Number(c.Value())} }
-
 // Gauge is a value that rises and falls.
-type Gauge struct {
-	one
-	value number
-}
+type Gauge struct{ scalar }
 
 // NewGauge returns a gauge without labels.
 func NewGauge(o Opts) *Gauge {
 	g := &Gauge{}
-	g.one = one{desc: Desc{Name: o.Name, Help: o.Help, Kind: KindGauge}, read: g.sample}
+	g.describe(KindGauge, o)
 	return g
 }
 
 // Set sets the value.
 func (g *Gauge) Set(v float64) { g.value.store(v) }
 
-// Inc adds one.
-func (g *Gauge) Inc() { g.value.add(1) }
-
 // Dec subtracts one.
 func (g *Gauge) Dec() { g.value.add(-1) }
 
 // Add adds v, which may be negative.
 func (g *Gauge) Add(v float64) { g.value.add(v) }
-
-// Value returns the present value.
-func (g *Gauge) Value() float64 { return g.value.load() }
-
-func (g *Gauge) sample() Sample { return Sample{Value: Number(g.Value())} }
 
 // Histogram counts observations by buckets.
 type Histogram struct {
@@ -121,7 +125,7 @@ type Histogram struct {
 // NewHistogram returns a histogram without labels.
 func NewHistogram(o HistogramOpts) *Histogram {
 	h := &Histogram{counts: make([]atomic.Uint64, len(o.Buckets)+1)}
-	h.one = one{desc: Desc{Name: o.Name, Help: o.Help, Kind: KindHistogram, Bounds: o.Buckets}, read: h.sample}
+	h.one = one{desc: o.desc(nil), read: h.sample}
 	return h
 }
 
@@ -183,18 +187,17 @@ type (
 
 // NewCounterVec returns counters with these labels.
 func NewCounterVec(o Opts, labels []string) *CounterVec {
-	return newVector(Desc{Name: o.Name, Help: o.Help, Kind: KindCounter, Labels: labels}, func() *Counter { return NewCounter(o) })
+	return newVector(o.desc(KindCounter, labels), func() *Counter { return NewCounter(o) })
 }
 
 // NewGaugeVec returns gauges with these labels.
 func NewGaugeVec(o Opts, labels []string) *GaugeVec {
-	return newVector(Desc{Name: o.Name, Help: o.Help, Kind: KindGauge, Labels: labels}, func() *Gauge { return NewGauge(o) })
+	return newVector(o.desc(KindGauge, labels), func() *Gauge { return NewGauge(o) })
 }
 
 // NewHistogramVec returns histograms with these labels.
 func NewHistogramVec(o HistogramOpts, labels []string) *HistogramVec {
-	d := Desc{Name: o.Name, Help: o.Help, Kind: KindHistogram, Labels: labels, Bounds: o.Buckets}
-	return newVector(d, func() *Histogram { return NewHistogram(o) })
+	return newVector(o.desc(labels), func() *Histogram { return NewHistogram(o) })
 }
 
 func newVector[M interface{ sample() Sample }](d Desc, create func() M) *vector[M] {
