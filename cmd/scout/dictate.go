@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,22 +77,17 @@ func (o *dictateOptions) bindSpeech(cmd *cobra.Command) {
 	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes afterwards: the next dictation has the word spoken just before it. That sound stays in memory")
 }
 
-// request is what the options ask the daemon for.
+// dictation returns what the options ask the daemon for.
 func (a *app) dictation(o *dictateOptions) (v1.Start, error) {
-	order, err := o.order()
-	if err != nil {
-		return v1.Start{}, err
-	}
-	preroll := max(o.preroll, 0).Seconds()
+	request, err := o.start()
 	language := o.language
 	if language == "" {
 		language = a.Settings.DictationLanguage()
 	}
-	return v1.Start{
-		ID: string(order.ID), Device: order.Device, Format: v1.Format{SampleRate: o.rate, Channels: o.channels, SampleFormat: string(order.Format.Sample)},
-		OnLoss: o.onLoss, Preroll: &preroll, MaxDuration: time.Duration(o.duration).Seconds(), TextOptions: v1.TextOptions{Language: language, Model: o.model},
-		Warm: o.warm || a.Settings.Dictation.Warm == "on", Environment: recording.EnvironmentOf(os.Environ()).Variables,
-	}, nil
+	request.ID = string(recording.NewID(time.Now()))
+	request.TextOptions = v1.TextOptions{Language: language, Model: o.model}
+	request.Warm = o.warm || a.Settings.Dictation.Warm == "on"
+	return request, err
 }
 
 // dictate is scout dictate.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/settings"
@@ -75,6 +77,16 @@ func (o *orderOptions) order() (recording.Order, error) {
 	var err error
 	order.Device, err = resolveDevice(o.device)
 	return order, err
+}
+
+// start returns what the flags ask the daemon for.
+func (o *orderOptions) start() (v1.Start, error) {
+	order, err := o.order()
+	preroll := max(o.preroll, 0).Seconds()
+	return v1.Start{
+		Device: order.Device, Format: v1.Format{SampleRate: o.rate, Channels: o.channels, SampleFormat: o.sample}, OnLoss: o.onLoss, Preroll: &preroll,
+		MaxDuration: time.Duration(o.duration).Seconds(), Environment: recording.EnvironmentOf(os.Environ()).Variables,
+	}, err
 }
 
 // negative refuses a length below zero.

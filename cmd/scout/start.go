@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
-	"github.com/scout-speech/scout/internal/recording"
 )
 
 type startOptions struct {
@@ -54,16 +52,10 @@ however it ends. "scout stop" then waits for the text and prints it.`,
 
 // request returns what the options ask for.
 func (o *startOptions) request() (v1.Start, error) {
-	order, err := o.order()
-	if err != nil {
-		return v1.Start{}, err
-	}
-	preroll, live := max(o.preroll, 0).Seconds(), false // text while one speaks: scout toggle
-	return v1.Start{
-		Live:   &live,
-		Device: order.Device, Format: v1.Format{SampleRate: o.rate, Channels: o.channels, SampleFormat: string(order.Format.Sample)},
-		OnLoss: o.onLoss, Preroll: &preroll, Transcribe: &o.text.transcribe, TextOptions: o.text.TextOptions, MaxDuration: time.Duration(o.duration).Seconds(), Environment: recording.EnvironmentOf(os.Environ()).Variables,
-	}, nil
+	request, err := o.start()
+	live := false // text while one speaks: scout toggle
+	request.Live, request.Transcribe, request.TextOptions = &live, &o.text.transcribe, o.text.TextOptions
+	return request, err
 }
 
 func (a *app) startRecording(ctx context.Context, o startOptions) error {
