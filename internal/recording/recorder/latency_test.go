@@ -13,13 +13,22 @@ import (
 )
 
 // From the device to a listener, each buffer wakes its reader; nothing polls. The figures are printed. The median must be within the
-// bound of the 99th percentile, because a machine under load may miss that.
+// bound of the 99th percentile, because a machine under load may miss that, and a machine on which each waking takes long may take
+// ten times that more: from the device to the listener five readers are woken.
 func TestListenersAreWokenByTheDevice(t *testing.T) {
 	t.Parallel()
 	const blocks, block = 150, 320 // of 20 ms
 	var mu sync.Mutex
 	var delivered []time.Time
 	rounds := make(map[string]int)
+	wakings, woken := make(chan time.Time, 1), make(chan []time.Duration)
+	go func() { // ends with the channel
+		var took []time.Duration
+		for sent := range wakings {
+			took = append(took, time.Since(sent))
+		}
+		woken <- took
+	}()
 	f := run(t, func(o *recorder.Options) {
 		o.Faults = func(goroutine string) error {
 			mu.Lock()
@@ -27,6 +36,10 @@ func TestListenersAreWokenByTheDevice(t *testing.T) {
 			rounds[goroutine]++
 			if goroutine == capture.GoroutineDevice {
 				delivered = append(delivered, time.Now())
+				select {
+				case wakings <- time.Now():
+				default:
+				}
 			}
 			return nil
 		}
@@ -53,6 +66,13 @@ func TestListenersAreWokenByTheDevice(t *testing.T) {
 	}
 	_, err = c.Stop(t.Context(), order.ID)
 	check(t, err)
+	mu.Lock()
+	close(wakings)
+	wakings = nil
+	mu.Unlock()
+	plain := <-woken
+	slices.Sort(plain)
+	one := plain[len(plain)/2]
 	slices.Sort(late)
 	p50, p99 := late[len(late)/2], late[len(late)*99/100]
 	mu.Lock()
@@ -60,10 +80,10 @@ func TestListenersAreWokenByTheDevice(t *testing.T) {
 	perBlock := func(goroutine string) float64 {
 		return float64(rounds[goroutine]) / float64(rounds[capture.GoroutineDevice])
 	}
-	t.Logf("device to listener: p50 %s, p99 %s, most %s; rounds for each block: session %.2f, pump %.2f, stream %.2f", p50, p99, late[len(late)-1],
+	t.Logf("device to listener: p50 %s, p99 %s, most %s, one waking %s; rounds for each block: session %.2f, pump %.2f, stream %.2f", p50, p99, late[len(late)-1], one,
 		perBlock(capture.GoroutineOwner), perBlock(recording.GoroutinePump), perBlock(recorder.GoroutineStream))
-	if p50 > 30*time.Millisecond {
-		t.Errorf("half of the blocks take more than %s", p50)
+	if p50 > 30*time.Millisecond+10*one {
+		t.Errorf("half of the blocks take more than %s, and one waking %s", p50, one)
 	}
 	for _, goroutine := range []string{capture.GoroutineOwner, recording.GoroutinePump} {
 		if n := perBlock(goroutine); n > 1.5 {

@@ -146,8 +146,9 @@ func TestWhatIsLostOnTheRealPathIsInTheGaps(t *testing.T) {
 	if off := (took - m.Duration()).Abs(); off > 500*time.Millisecond {
 		t.Errorf("%s recorded in %s", m.Duration(), took)
 	}
-	// The first two runs are of one player: across the death of the recorder, what is between two frames
-	// in the file is what was between them in time. The third is what was played to the new server.
+	// The runs on both sides of the first gap are of one player: across the death of the recorder, what is between two
+	// frames in the file is what was between them in time. The last is what was played to the new server. On a busy
+	// machine the player may be late, which divides a run.
 	_, runs := heard(t, folder, m)
 	defer func() {
 		if t.Failed() {
@@ -157,13 +158,17 @@ func TestWhatIsLostOnTheRealPathIsInTheGaps(t *testing.T) {
 	if len(runs) < 3 {
 		t.Fatalf("%d runs, want 3", len(runs))
 	}
-	before, after := int64(runs[0].At-runs[0].Source), int64(runs[1].At-runs[1].Source)
+	restart := m.Gaps[0]
+	next := slices.IndexFunc(runs, func(r pulsetest.Run) bool { return r.At >= uint64(restart.End()) })
+	if next < 1 || runs[next-1].At+runs[next-1].Frames > uint64(restart.Start) {
+		t.Fatalf("no run on each side of the gap %v", restart)
+	}
+	before, after := int64(runs[next-1].At-runs[next-1].Source), int64(runs[next].At-runs[next].Source)
 	if off := studio.Duration(uint64(max(before-after, after-before))); off > 50*time.Millisecond {
 		t.Errorf("the gap of the recorder is wrong by %s", off)
 	}
-	restart := m.Gaps[0]
-	if late := int64(runs[1].At - uint64(restart.End())); late < 0 || late > 2400 {
-		t.Errorf("what was played goes on %d frames after the gap %v, at %d", late, restart, runs[1].At)
+	if late := runs[next].At - uint64(restart.End()); late > 2400 {
+		t.Errorf("what was played goes on %d frames after the gap %v, at %d", late, restart, runs[next].At)
 	}
 }
 
