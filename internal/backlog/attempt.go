@@ -77,11 +77,33 @@ func (b *Backlog) madeSince(ctx context.Context, it *item) (version int, made bo
 		return 0, false, nil
 	}
 	for i := range versions {
-		if v := &versions[i]; v.Kind != store.KindEdited && !v.CreatedAt.Before(it.PromisedAt.Truncate(time.Millisecond)) {
+		if v := &versions[i]; v.Kind != store.KindEdited && it.precedes(v) {
 			return v.Version, true, nil
 		}
 	}
 	return 0, false, err
+}
+
+// precedes reports whether a version was made after the promise.
+func (p *promise) precedes(v *store.Version) bool {
+	if p.After != nil {
+		return v.Version > *p.After
+	}
+	return !v.CreatedAt.Before(p.PromisedAt.Truncate(time.Millisecond)) // of a program that did not count, or without a database
+}
+
+// newest returns the number of the newest version of a text, 0 if it has none; nil if that cannot be read.
+func (b *Backlog) newest(ctx context.Context, id recording.ID) *int {
+	versions, err := b.options.History.Store().Versions(ctx, store.MainKey(string(id)))
+	code := scout.CodeOf(err)
+	if err != nil && code != scout.CodeNotFound && code != scout.CodeRecordingNotFound {
+		return nil
+	}
+	newest := 0
+	for i := range versions {
+		newest = max(newest, versions[i].Version)
+	}
+	return &newest
 }
 
 // attempt makes one text, or says why it cannot be made now.

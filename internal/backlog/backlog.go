@@ -115,6 +115,7 @@ func Open(o Options) (*Backlog, error) {
 // before.
 func (b *Backlog) Promise(ctx context.Context, id recording.ID, order Order) error {
 	p := newPromise(ctx, id, order)
+	p.After = b.newest(ctx, id)
 	b.mu.Lock()
 	if it := b.items[id]; it != nil && it.state != Failed && it.state != Done {
 		b.mu.Unlock()

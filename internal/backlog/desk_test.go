@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,6 +99,8 @@ type desk struct {
 	store    *sqlite.Store
 	history  *history.History
 	registry prom.Registry
+	// wrong is how far the clock of the store is from the right time.
+	wrong atomic.Int64
 }
 
 func newDesk(t *testing.T) *desk {
@@ -107,7 +110,9 @@ func newDesk(t *testing.T) *desk {
 	if d.folder, err = recording.OpenFolder(filepath.Join(d.dir, "recordings")); err != nil {
 		t.Fatal(err)
 	}
-	if d.store, err = sqlite.Open(t.Context(), filepath.Join(d.dir, sqlite.FileName), sqlite.Options{}); err != nil {
+	if d.store, err = sqlite.Open(t.Context(), filepath.Join(d.dir, sqlite.FileName), sqlite.Options{
+		Now: func() time.Time { return time.Now().Add(time.Duration(d.wrong.Load())) },
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { // after the processes
@@ -292,7 +297,7 @@ func (d *desk) wantTexts(id recording.ID, want ...string) {
 		if err != nil {
 			d.Fatal(err)
 		}
-		got = append(got, t.Preview)
+		got = append(got, t.Text())
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		d.Errorf("texts %q, want %q", got, want)

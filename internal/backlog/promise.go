@@ -38,6 +38,9 @@ type promise struct {
 	Version    int          `json:"version"`
 	Recording  recording.ID `json:"recording"`
 	PromisedAt time.Time    `json:"promised_at"`
+	// After is the newest version that the text had then, 0 for none; nil where that is not known. The clock may be set between the
+	// promise and the text.
+	After *int `json:"after,omitempty"`
 	// Traceparent is the W3C Trace Context of the request that asked for the text.
 	Traceparent string `json:"traceparent,omitempty"`
 	Order
