@@ -186,7 +186,7 @@ const (
 	CodeStoreNewer Code = "store_newer"
 	// CodeStoreForeign is a file in the place of the database that Scout did not make.
 	CodeStoreForeign Code = "store_foreign"
-	// CodeStoreUnsafe is a file system without the locks that a database needs.
+	// CodeStoreUnsafe is a file system without the locks that keep two programs from writing the same files.
 	CodeStoreUnsafe Code = "store_unsafe"
 
 	// CodeTextLate is a dictation that has ended and whose text is not complete.
@@ -323,7 +323,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeStoreCorrupt:       {Permanent, "restore a backup: scout restore FILE; or save what can be read: scout check --rescue FILE"},
 	CodeStoreNewer:         {Permanent, "use the version of Scout that wrote it, or a later one"},
 	CodeStoreForeign:       {Permanent, "move the file away, or choose another folder with --data-dir"},
-	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk with --data-dir"},
+	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk: --data-dir, --recordings-dir"},
 
 	CodeTextLate:    {Transient, "a little later: scout dictate --last"},
 	CodeNoDisplay:   {Permanent, "run Scout in a session of X11; the last text: scout dictate --last"},

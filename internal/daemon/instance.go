@@ -75,9 +75,6 @@ func takeInstanceBy(try func(*os.File) (bool, error), dir, version string, patie
 		time.Sleep(5 * time.Millisecond) // nothing announces the end of somebody else's lock
 	}
 	switch {
-	case filelock.Unsupported(err):
-		return nil, errors.Join(scout.Errorf(scout.CodeStoreUnsafe, "lock %s: the file system has no locks that work: %w", path, err).
-			WithHint("the data folder must be on a file system with locks: choose another one with --data-dir"), f.Close())
 	case err != nil:
 		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), f.Close())
 	case !got:

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/filelock"
 )
 
 // A data folder on a file system without locks is refused with what to do, and nothing is begun in it.
@@ -22,7 +23,7 @@ func TestADataFolderWithoutLocks(t *testing.T) {
 		t.Run(fmt.Sprint(cause), func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "data")
-			i, err := takeInstanceBy(func(*os.File) (bool, error) { return false, cause }, dir, "1", askedFor)
+			i, err := takeInstanceBy(func(*os.File) (bool, error) { return false, filelock.Explain(cause) }, dir, "1", askedFor)
 			if i != nil || scout.CodeOf(err) != want || !strings.Contains(err.Error(), filepath.Join(dir, LockName)) || scout.HintOf(err) == "" {
 				t.Fatalf("%v (%s, %q)", err, scout.CodeOf(err), scout.HintOf(err))
 			}

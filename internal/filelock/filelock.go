@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/scout-speech/scout"
 )
 
 // Try takes the lock of f; it returns false if another open file holds it.
@@ -16,12 +18,20 @@ func Try(f *os.File) (bool, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return false, nil
 	}
-	return err == nil, err //nolint:wrapcheck // callers say which lock
+	return err == nil, Explain(err)
 }
 
-// Unsupported reports whether an error of locking says that the file system has no locks. Some network and user-space file systems
+// Explain gives the error of a file system without locks its code; callers say which lock.
+func Explain(err error) error {
+	if err == nil || !unsupported(err) {
+		return err
+	}
+	return scout.Errorf(scout.CodeStoreUnsafe, "the file system has no locks that work (%w)", err)
+}
+
+// unsupported reports whether an error of locking says that the file system has no locks. Some network and user-space file systems
 // have none.
-func Unsupported(err error) bool {
+func unsupported(err error) bool {
 	for _, missing := range []error{unix.ENOLCK, unix.ENOTSUP, unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL} {
 		if errors.Is(err, missing) {
 			return true
@@ -35,7 +45,7 @@ func Wait(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
 		if !errors.Is(err, unix.EINTR) {
-			return err //nolint:wrapcheck // callers say which lock
+			return Explain(err)
 		}
 	}
 }
@@ -50,7 +60,7 @@ func Held(f *os.File) (bool, error) {
 	if err == nil {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_UN)
 	}
-	return false, err //nolint:wrapcheck // callers say which lock
+	return false, Explain(err)
 }
 
 // Close releases the lock and closes f. Closing alone is not enough: a child that another goroutine is just starting

@@ -110,7 +110,7 @@ func (l *Launch) start(ctx context.Context, c *Client) error {
 	for {
 		got, err := filelock.Try(lock)
 		if err != nil {
-			return scout.Errorf(scout.CodeWriteFailed, "lock %s: %w", lock.Name(), err).WithHint("the data folder must be on a file system with locks: choose another one with --data-dir")
+			return scout.FileError(scout.CodeWriteFailed, "lock "+lock.Name(), err)
 		}
 		if got {
 			return l.launch(ctx, c, ticker.C)

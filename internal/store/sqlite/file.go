@@ -67,10 +67,10 @@ func lockFile(path string) (*fileLock, error) {
 
 // unsafe tells an error of locking apart from what can happen anywhere.
 func unsafe(doing string, err error) error {
-	if filelock.Unsupported(err) || errors.Is(err, unix.ENODEV) || errors.Is(err, errNoLocks) { // ENODEV: it shares no memory
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, errNoLocks) { // ENODEV: it shares no memory
 		return scout.Errorf(scout.CodeStoreUnsafe, "%s: the file system has no locks that work: %w", doing, err)
 	}
-	return scout.FileError(scout.CodeWriteFailed, doing, err)
+	return scout.FileError(scout.CodeWriteFailed, doing, filelock.Explain(err))
 }
 
 var errNoLocks = errors.New("a lock keeps nobody out")
