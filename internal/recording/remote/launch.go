@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/outfile"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -248,6 +249,9 @@ func (c *child) failed(dir string) error {
 	if said := strings.TrimPrefix(c.output(), "scout-recorder: "); said != "" {
 		return scout.Errorf(scout.CodeRecorderStart, "start recorder: %s", said)
 	}
+	if err := writable(dir); err != nil { // nor could it say so
+		return err
+	}
 	if c.exit != nil {
 		return scout.Errorf(scout.CodeRecorderStart, "start recorder: it ended at once, without a word (%w)", c.exit)
 	}
@@ -273,4 +277,15 @@ func (c *child) output() string {
 		}
 	}
 	return fmt.Sprintf("%.500s", last)
+}
+
+// writable returns an error that says why nothing can be written to the folder.
+func writable(dir string) error {
+	// Not by atomicfile: it is removed again.
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err == nil {
+		_, err = f.Write(make([]byte, 4096))
+		err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return outfile.Explain("start the recorder, which writes to "+dir, err)
 }
