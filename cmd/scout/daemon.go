@@ -26,12 +26,18 @@ func (a *app) dataDir() (string, error) {
 
 // connect returns a client of the daemon of the data folder. If no daemon answers, it starts one. The caller closes the
 // client.
-func (a *app) connect(ctx context.Context) (*client.Client, error) { return a.reach(ctx, true) }
+func (a *app) connect(ctx context.Context) (*client.Client, error) { return a.reach(ctx, true, false) }
 
 // connectRunning is like connect, but starts no daemon.
-func (a *app) connectRunning(ctx context.Context) (*client.Client, error) { return a.reach(ctx, false) }
+func (a *app) connectRunning(ctx context.Context) (*client.Client, error) {
+	return a.reach(ctx, false, false)
+}
 
-func (a *app) reach(ctx context.Context, start bool) (*client.Client, error) {
+// reach connects to the daemon.
+//
+//	start  start one if there is none
+//	quiet  say nothing about its version
+func (a *app) reach(ctx context.Context, start, quiet bool) (*client.Client, error) {
 	dir, err := a.dataDir()
 	if err != nil {
 		return nil, err
@@ -41,6 +47,9 @@ func (a *app) reach(ctx context.Context, start bool) (*client.Client, error) {
 		return nil, err
 	}
 	o := client.Options{Socket: socket, Name: programName, Version: release.Version(), Differs: func(other string) {
+		if quiet {
+			return
+		}
 		a.Notef("%s: the daemon is of version %s, this program of version %s; to replace it: scout serve restart\n", a.Name, other, release.Version())
 	}}
 	if start {

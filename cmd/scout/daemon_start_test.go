@@ -58,6 +58,11 @@ func TestADaemonThatCannotStart(t *testing.T) {
 			if strings.Count(got.err, "hint:") != 1 || strings.Contains(got.err, ": scout: ") {
 				t.Errorf("a hint is not said once, or the program's name in the middle: %s", got.err)
 			}
+			if strings.Contains(situation, "the socket") {
+				if got := h.run("health"); got.code != 2 || !tells(got.out, "daemon … Unhealthy … "+daemon.SocketName) {
+					t.Errorf("health: exit %d: %s%s", got.code, got.out, got.err)
+				}
+			}
 			h.data += "-other" // nothing to clean up
 		})
 	}

@@ -175,7 +175,7 @@ func (a *app) stopDaemon(ctx context.Context) (holder daemon.Holder, running boo
 		return holder, running, err
 	}
 	within := endsWithin
-	if c, err := a.connectRunning(ctx); err == nil {
+	if c, err := a.reach(ctx, false, true); err == nil { // of whichever version
 		var status v1.Status
 		if holder.PID <= 0 && c.Get(ctx, "/status", &status) == nil { // the disk was full when it took the lock
 			holder.PID = status.PID

@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/spelling"
+	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -216,6 +217,13 @@ func (a *app) health(ctx context.Context) (*v1.Health, error) {
 			return health.Result{Status: health.Unhealthy, Reason: cli.OneLine(err)}
 		}}
 		return a.checkHere(ctx, unreachable)
+	}
+	socket, err := unixsocket.Path(dir, daemon.SocketName)
+	if err != nil {
+		return nil, err
+	}
+	if err := unixsocket.Vacant(ctx, socket); err != nil && ctx.Err() == nil { // no daemon can be started
+		return a.checkHere(ctx, health.Check{Name: "daemon", Critical: true, Probe: func(context.Context) health.Result { return health.Failed(err) }})
 	}
 	return a.checkHere(ctx)
 }

@@ -167,9 +167,10 @@ func (a *app) check(ctx context.Context, path string, asJSON bool) error {
 			Transcripts int      `json:"transcripts"`
 			Versions    int      `json:"versions"`
 			Events      int      `json:"events"`
+			Incomplete  bool     `json:"incomplete,omitempty"`
 			Problems    []string `json:"problems"`
-		}{path, report.Version, report.Recordings, report.Transcripts, report.Versions, report.Events, append([]string{}, report.Problems...)})
-	} else if report.Version > 0 { // else nothing could be read
+		}{path, report.Version, report.Recordings, report.Transcripts, report.Versions, report.Events, report.Incomplete, append([]string{}, report.Problems...)})
+	} else if !report.Incomplete { // numbers that are too low would say that nothing is there
 		err = a.Say("%s: %s, %s in %s", path, spelling.Count(report.Recordings, "recording"), spelling.Count(report.Transcripts, "text"), spelling.Count(report.Versions, "version"))
 	}
 	if err != nil {

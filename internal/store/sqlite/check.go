@@ -18,6 +18,8 @@ type Report struct {
 	Version int
 	// Recordings, Transcripts, Versions and Events are what the database holds.
 	Recordings, Transcripts, Versions, Events int
+	// Incomplete is true where not all of that could be counted.
+	Incomplete bool
 	// Problems are sentences for people; empty where the database is sound.
 	Problems []string
 }
@@ -85,6 +87,7 @@ func CheckFile(ctx context.Context, path string) (Report, error) {
 	err = fail(doing, err)
 	if scout.CodeOf(err) == scout.CodeStoreCorrupt {
 		report.Problems = append(report.Problems, strings.TrimPrefix(scout.Plain(err), doing+": "))
+		report.Incomplete = report.Incomplete || report.Version == 0
 		err = nil
 	}
 	return report, err
@@ -114,6 +117,7 @@ func (r *Report) fill(v view) error {
 	} {
 		failures = append(failures, v.row(query).Scan(into))
 	}
+	r.Incomplete = errors.Join(failures...) != nil
 	if r.Version == Version() {
 		for sentence, query := range invariants() {
 			var n int

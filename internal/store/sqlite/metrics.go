@@ -166,7 +166,7 @@ func (s *Store) HealthCheck() health.Check {
 		case failed != nil:
 			return health.Failed(failed)
 		case older:
-			return health.Result{Status: health.Degraded, Reason: "the database is older than when Scout last used it: its log was deleted, or a copy was put in its place"}
+			return health.Result{Status: health.Degraded, Reason: "the database is older than when Scout last used it: its log was deleted or damaged, or a copy was put in its place"}
 		}
 		return health.Result{Status: health.Healthy}
 	}}
