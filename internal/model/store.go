@@ -42,29 +42,10 @@ type Store struct {
 // Option changes how a Store works.
 type Option func(*Store)
 
-// WithCatalogue replaces the catalogue, for a company's own list of models.
-func WithCatalogue(entries []Entry) Option {
-	return func(s *Store) { s.catalogue = slices.Clone(entries) }
-}
-
 // WithShared adds folders with models for everybody on this machine, in the order in which they are searched. They are
 // only read. A model in the store's own folder takes precedence, and everything is pulled into and removed from the own
 // folder.
 func WithShared(dirs ...string) Option { return func(s *Store) { s.shared = slices.Clone(dirs) } }
-
-// WithHTTPClient replaces the client that downloads. It must have no total timeout: a large file may take hours.
-// WithStallTimeout limits a download instead.
-func WithHTTPClient(client *http.Client) Option { return func(s *Store) { s.client = client } }
-
-// WithRetry replaces the policy of repeated downloads of one file from one source. A source that brings no byte in
-// several consecutive attempts is given up before the policy is exhausted.
-func WithRetry(policy resilience.Policy) Option { return func(s *Store) { s.retry = policy } }
-
-// WithStallTimeout sets how long a download may bring nothing before it is repeated; default 30 s.
-func WithStallTimeout(d time.Duration) Option { return func(s *Store) { s.stall = d } }
-
-// WithClock replaces the clock that stamps manifests and measures rates.
-func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
 
 // Open returns the store over the models folder dir. The folder need not exist: the first pull creates it. Open repairs
 // a replacement that a crash interrupted.
