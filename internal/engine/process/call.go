@@ -134,14 +134,16 @@ func (c *Call) Cancel() {
 	select {
 	case <-c.encoded:
 	case <-p.dead:
-	case <-time.After(encodeGrace): // copying takes less than a millisecond: the writer hangs
+	case <-time.After(encodeGrace): // the writer hangs
 		p.Kill(scout.Errorf(scout.CodeEngineCrashed, "the engine accepts no requests"))
 		<-p.dead
 	}
 }
 
-// encodeGrace is how long the writer may take to copy the samples of a request.
-const encodeGrace = time.Second
+// encodeGrace is how long the writer may take to copy the samples of a request. That is less than a millisecond of its
+// own time, but on a busy machine it may have to wait for a processor, and the process and its other requests have no
+// part in that.
+const encodeGrace = 10 * time.Second
 
 // wakeWriter makes the writer check the queue.
 func (p *Process) wakeWriter() {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/process"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 )
@@ -139,6 +140,43 @@ func TestALateProgramBlamesNoProcess(t *testing.T) {
 				t.Error(a.Err)
 			}
 		})
+	}
+}
+
+// TestALateWriterCostsNoProcess cancels a request whose samples the writer is slow to copy: the process, and the request
+// that it runs for somebody else, go on.
+func TestALateWriterCostsNoProcess(t *testing.T) {
+	t.Parallel()
+	holds, release := make(chan struct{}), make(chan struct{})
+	at := 0
+	p := start(t, func(o *process.Options) {
+		o.Fault = func(goroutine string) error {
+			if goroutine == "writer" {
+				if at++; at == 3 { // the model and the other request come first
+					close(holds)
+					<-release
+				}
+			}
+			return nil
+		}
+	})
+	other := p.Send(request(steps, 16), "")
+	for p.Stalled() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	late := p.Send(request(waits, 16), "")
+	<-holds
+	time.AfterFunc(1500*time.Millisecond, func() { close(release) }) // a thousand times what copying takes
+	late.Cancel()
+	if a := answerOf(t, late); scout.CodeOf(a.Err) != scout.CodeCancelled {
+		t.Errorf("the request that was cancelled: %v", a.Err)
+	}
+	if !p.Alive() {
+		t.Error("the process was killed for what this program was late to do")
+	}
+	other.Cancel()
+	if a := answerOf(t, other); scout.CodeOf(a.Err) != scout.CodeCancelled {
+		t.Errorf("the other request: %v", a.Err)
 	}
 }
 
