@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prints the figures of docs/adr/0050-resident-process.md: daemon-figures.sh [SECONDS of idling, default 10]. Needs make build.
+# Prints the figures of docs/adr/0050-resident-process.md, each with its bound, and fails if one is missed: daemon-figures.sh [SECONDS of
+# idling, default 10]. Needs make build, and a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scout=$PWD/bin/scout
@@ -13,21 +14,37 @@ finish() {
 }
 trap finish EXIT
 
+missed=$work.missed # a file: some figures are judged in a pipe
+trap 'finish; rm -f "$missed"' EXIT
+# judge NAME FIGURES VALUE BOUND UNIT: the figures, and whether the value is below its bound.
+judge() {
+	local verdict=ok
+	awk -v value="$3" -v bound="$4" 'BEGIN {exit !(value < bound)}' || { verdict=MISSED && echo "$1" >>"$missed"; }
+	printf '%-28s %-46s under %s %s: %s\n' "$1" "$2" "$4" "$5" "$verdict"
+}
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
-# timed NAME COUNT COMMAND…: the median and the largest time of a command, before each of which "$before" runs.
+# times NAME BOUND: the median and the largest of the times on standard input. The median is judged where there is a bound.
+times() {
+	local list middle text
+	list=$(sort -n)
+	middle=$(awk '{t[NR] = $1} END {print t[int((NR + 1) / 2)]}' <<<"$list")
+	text="median $middle ms, largest $(tail -1 <<<"$list") ms, of $(wc -l <<<"$list")"
+	if [ "$2" = none ]; then printf '%-28s %s\n' "$1" "$text"; else judge "$1" "$text" "$middle" "$2" ms; fi
+}
+# timed NAME BOUND COUNT COMMAND…: the time of a command, before each of which "$before" runs.
 timed() {
-	local name=$1 count=$2 began
-	shift 2
+	local name=$1 bound=$2 count=$3 began
+	shift 3
 	for _ in $(seq "$count"); do
 		eval "$before"
 		began=${EPOCHREALTIME/[.,]/} # microseconds, without a process that asks the clock
 		"$@" >"$work/out"
 		echo $(((${EPOCHREALTIME/[.,]/} - began) / 1000))
-	done | sort -n | awk -v name="$name" '{t[NR] = $1} END {printf "%-28s median %d ms, largest %d ms, of %d\n", name, t[int((NR + 1) / 2)], t[NR], NR}'
+	done | times "$name" "$bound"
 }
-before='"$scout" serve stop 2>/dev/null' timed "cold start of status" 10 "$scout" status
-before=: timed "warm status" 30 "$scout" status
-before=: timed "scout version, no daemon" 30 "$scout" version
+before='"$scout" serve stop 2>/dev/null' timed "cold start of status" 300 10 "$scout" status
+before=: timed "warm status" 30 30 "$scout" status
+before=: timed "scout version, no daemon" none 30 "$scout" version
 
 pid=$("$scout" status --json | sed -n 's/^  "pid": \([0-9]*\),$/\1/p')
 switches() { cat /proc/"$pid"/task/*/status | awk '/ctxt_switches/ {n += $2} END {print n}'; }
@@ -39,9 +56,13 @@ quiet() {
 	s0=$(switches) t0=$(ticks)
 	sleep "$idle"
 	s1=$(switches) t1=$(ticks)
-	awk -v name="$1" -v s="$((s1 - s0))" -v t="$((t1 - t0))" -v d="$idle" -v hz="$(getconf CLK_TCK)" \
-		'BEGIN {printf "%-28s %.1f context switches/s, %.2f %% CPU\n", name, s / d, 100 * t / hz / d}'
-	awk -v name="$1" '/^Pss:/ {printf "%-28s %.1f MB PSS\n", name, $2 / 1024}' /proc/"$pid"/smaps_rollup
+	local rate share memory
+	rate=$(awk -v s="$((s1 - s0))" -v d="$idle" 'BEGIN {printf "%.1f", s / d}')
+	share=$(awk -v t="$((t1 - t0))" -v d="$idle" -v hz="$(getconf CLK_TCK)" 'BEGIN {printf "%.2f", 100 * t / hz / d}')
+	memory=$(awk '/^Pss:/ {printf "%.1f", $2 / 1024}' /proc/"$pid"/smaps_rollup)
+	judge "$1" "$rate context switches/s, at most as many wake-ups" "$rate" 5 /s
+	judge "$1" "$share % CPU" "$share" 0.5 %
+	judge "$1" "$memory MB PSS" "$memory" 45 MB
 }
 quiet "idle daemon"
 
@@ -64,6 +85,10 @@ for _ in $(seq 20); do
 	began=$(now_ms)
 	"$scout" status >"$work/out"
 	echo $(($(now_ms) - began))
-done | sort -n | awk '{t[NR] = $1} END {printf "answer after kill -9         median %d ms, largest %d ms, of %d\n", t[int((NR + 1) / 2)], t[NR], NR}'
-"$scout" stop --json | awk '/"lost_frames"|"gaps"|"duration_seconds"|"warning"/' | tr -d '\n' | sed 's/^/recording meanwhile:       /'
-echo
+done | times "answer after kill -9" 1000
+lost=$("$scout" stop --json | sed -n 's/^.*"lost_frames": \([0-9]*\).*$/\1/p')
+judge "recording meanwhile" "${lost:-0} frames lost" "${lost:-0}" 1 frame
+if [ -s "$missed" ]; then
+	echo "MISSED: $(sort -u "$missed" | paste -sd, -)"
+	exit 1
+fi

@@ -339,12 +339,20 @@ func judge(t *testing.T, holds bool, line string, got, bound float64) {
 	case bound == 0:
 		t.Logf("          %s", line)
 	case got <= bound:
-		t.Logf("  ok      %s  (bound %g)", line, bound)
+		t.Logf("  ok      %s  (bound %s)", line, inUnits(bound))
 	case holds:
-		t.Errorf("  MISSED  %s  (bound %g)", line, bound)
+		t.Errorf("  MISSED  %s  (bound %s)", line, inUnits(bound))
 	default:
-		t.Logf("  missed  %s  (bound %g, which holds for `make bench-store`)", line, bound)
+		t.Logf("  missed  %s  (bound %s, which holds for `make bench-store`)", line, inUnits(bound))
 	}
+}
+
+// inUnits prints a bound: bytes from a megabyte on, else seconds.
+func inUnits(bound float64) string {
+	if bound >= 1e6 {
+		return fmt.Sprintf("%g MB", bound/1e6)
+	}
+	return time.Duration(bound * float64(time.Second)).String()
 }
 
 func inChild(t *testing.T, path string, full bool) figures {
