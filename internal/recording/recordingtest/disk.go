@@ -249,7 +249,8 @@ type file struct {
 
 	mu      sync.Mutex
 	durable []byte
-	pending []operation
+	settled int         // how many operations are in durable, or were lost when a sync failed
+	pending []operation // those after them
 }
 
 // operation is a write (data) or a truncation (data nil) that is not synced yet.
@@ -325,10 +326,10 @@ func (f *file) Truncate(size int64) error {
 	return f.File.Truncate(size)
 }
 
-// Sync implements recording.File without waiting for a real device.
+// Sync implements recording.File without waiting for a real device. Several may run at once.
 func (f *file) Sync() error {
 	f.mu.Lock()
-	pending := len(f.pending)
+	through := f.settled + len(f.pending)
 	f.mu.Unlock()
 	f.disk.hang(recording.OperationSync)
 	if _, err := f.disk.enter(0); err != nil {
@@ -344,13 +345,13 @@ func (f *file) Sync() error {
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	synced := f.pending[:max(through-f.settled, 0)] // another sync may have come first
+	f.settled, f.pending = f.settled+len(synced), f.pending[len(synced):]
 	if fails {
-		f.pending = f.pending[pending:]
 		return ErrIO
 	}
-	for _, op := range f.pending[:pending] {
+	for _, op := range synced {
 		f.durable = op.apply(f.durable)
 	}
-	f.pending = f.pending[pending:]
 	return nil
 }
