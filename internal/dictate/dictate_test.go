@@ -354,18 +354,21 @@ func TestAListenerThatNeverReads(t *testing.T) {
 				<-deaf.Partial()
 			}
 		}
-		s.say(1)
-		select {
-		case item := <-reader.Partial():
-			if item.Missed > 0 {
-				t.Errorf("one that reads missed %d partial texts", item.Missed)
+		for heard := false; !heard; {
+			if s.say(1); s.said > 10*words*wordFrames {
+				t.Fatal("no partial text comes")
 			}
-		case <-time.After(30 * time.Second):
-			t.Fatal("no partial text comes")
+			select {
+			case item := <-reader.Partial():
+				if heard = true; item.Missed > 0 {
+					t.Errorf("one that reads missed %d partial texts", item.Missed)
+				}
+			case <-time.After(time.Second): // text that is late on a busy machine has no partial text: the next word has one
+			}
 		}
 	}
 	s.stop(id)
-	if got := s.text(id); got != script(words) {
+	if got := s.text(id); got != script(s.said/wordFrames) {
 		t.Errorf("text %q", got)
 	}
 	if lost := s.counted("scout_dictation_events_dropped_total"); lost == 0 {
