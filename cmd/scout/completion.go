@@ -30,12 +30,13 @@ const anyNumber = 1 << 30
 // shell has no place to show it.
 //
 //	most  how many arguments are completed
-func (a *app) offering(most int, list func(cmd *cobra.Command) ([]cobra.Completion, error)) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, given []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+//	list  gets what was typed of the argument; it may return more than what begins so
+func (a *app) offering(most int, list func(cmd *cobra.Command, typed string) ([]cobra.Completion, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(given) >= most || a.LoadSettings(cmd) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		all, err := list(cmd)
+		all, err := list(cmd, typed)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -49,13 +50,14 @@ func (a *app) offering(most int, list func(cmd *cobra.Command) ([]cobra.Completi
 
 // completeRecordings offers the ids of the recordings in the folder, the newest first.
 func (a *app) completeRecordings(most int) cobra.CompletionFunc {
-	return a.offering(most, func(*cobra.Command) ([]cobra.Completion, error) {
+	return a.offering(most, func(_ *cobra.Command, typed string) ([]cobra.Completion, error) {
 		folder, err := a.makeRecordings()
 		if err != nil {
 			return nil, err
 		}
 		all, _, err := folder.List()
 		slices.Reverse(all)
+		all = slices.DeleteFunc(all, func(m recording.Manifest) bool { return !strings.HasPrefix(string(m.ID), typed) })
 		var ids []cobra.Completion
 		for i := range all[:min(len(all), mostOffered)] {
 			ids = append(ids, cobra.CompletionWithDesc(string(all[i].ID), clock(all[i].Duration())))
@@ -66,13 +68,14 @@ func (a *app) completeRecordings(most int) cobra.CompletionFunc {
 
 // completeTrashed offers the ids of the recordings in the trash, the newest first.
 func (a *app) completeTrashed() cobra.CompletionFunc {
-	return a.offering(anyNumber, func(*cobra.Command) ([]cobra.Completion, error) {
+	return a.offering(anyNumber, func(_ *cobra.Command, typed string) ([]cobra.Completion, error) {
 		folder, err := a.makeRecordings()
 		if err != nil {
 			return nil, err
 		}
 		all, err := folder.Trashed()
 		slices.Reverse(all)
+		all = slices.DeleteFunc(all, func(id recording.ID) bool { return !strings.HasPrefix(string(id), typed) })
 		return completions(all[:min(len(all), mostOffered)]), err
 	})
 }
@@ -89,7 +92,7 @@ func completions(ids []recording.ID) []cobra.Completion {
 //
 //	deleted  offer the texts in the trash
 func (a *app) completeTranscripts(most int, deleted bool) cobra.CompletionFunc {
-	return a.offering(most, func(cmd *cobra.Command) ([]cobra.Completion, error) {
+	return a.offering(most, func(cmd *cobra.Command, typed string) ([]cobra.Completion, error) {
 		c, err := a.connect(cmd.Context())
 		if err != nil {
 			return nil, err
@@ -98,6 +101,9 @@ func (a *app) completeTranscripts(most int, deleted bool) cobra.CompletionFunc {
 		query := url.Values{}
 		if deleted {
 			query.Set("deleted", "true")
+		}
+		if typed != "" { // texts that are older than those offered otherwise
+			query.Set("id", typed)
 		}
 		all, err := list[v1.TranscriptSummary](cmd.Context(), c, "/transcripts", query, mostOffered)
 		var ids []cobra.Completion
@@ -110,7 +116,7 @@ func (a *app) completeTranscripts(most int, deleted bool) cobra.CompletionFunc {
 
 // completeModels offers the models of the catalogue, or only those that are installed.
 func (a *app) completeModels(most int, installed bool) cobra.CompletionFunc {
-	return a.offering(most, func(*cobra.Command) ([]cobra.Completion, error) {
+	return a.offering(most, func(*cobra.Command, string) ([]cobra.Completion, error) {
 		store, err := a.OpenModels()
 		if err != nil {
 			return nil, err
@@ -128,7 +134,7 @@ func (a *app) completeModels(most int, installed bool) cobra.CompletionFunc {
 
 // completeSettings offers the names of the settings.
 func (a *app) completeSettings() cobra.CompletionFunc {
-	return a.offering(anyNumber, func(*cobra.Command) ([]cobra.Completion, error) {
+	return a.offering(anyNumber, func(*cobra.Command, string) ([]cobra.Completion, error) {
 		var names []cobra.Completion
 		for _, v := range a.Settings.Values() {
 			names = append(names, cobra.CompletionWithDesc(v.Name, v.About))
@@ -139,7 +145,7 @@ func (a *app) completeSettings() cobra.CompletionFunc {
 
 // completeDevices offers the ids of the devices to record from.
 func (a *app) completeDevices() cobra.CompletionFunc {
-	return a.offering(anyNumber, func(cmd *cobra.Command) ([]cobra.Completion, error) {
+	return a.offering(anyNumber, func(cmd *cobra.Command, _ string) ([]cobra.Completion, error) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 		defer cancel()
 		backend, err := miniaudio.Open(ctx, sound.Options{})

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
@@ -210,7 +213,32 @@ func (a *app) listTranscriptsSorted(ctx context.Context, f *listFlags, words, so
 		a.Notef("no texts\n")
 		return nil
 	}
-	return writeTable(a.Std.Out, transcriptRows(found))
+	rows := transcriptRows(found)
+	if file, is := a.Std.Out.(*os.File); is {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
+			fitLast(rows, width)
+		}
+	}
+	return writeTable(a.Std.Out, rows)
+}
+
+// leastShown is how much of a text a row shows however narrow the terminal is.
+const leastShown = 16
+
+// fitLast shortens the last column so that the lines of a table are no wider than a terminal.
+func fitLast(rows [][]string, width int) {
+	const between = 2 // columns
+	last := len(rows[0]) - 1
+	for column := range last {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, utf8.RuneCountInString(row[column]))
+		}
+		width -= widest + between
+	}
+	for _, row := range rows {
+		row[last] = shortened(row[last], max(width, leastShown))
+	}
 }
 
 // previewRunes is how many characters of a text a row shows.

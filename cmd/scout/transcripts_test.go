@@ -104,8 +104,12 @@ func TestTheHistoryOfWhatWasSaid(t *testing.T) {
 	if len(h.texts("list", "--tag", "history", "--label", "year=1961")) != 1 || len(h.texts("list", "--tag", "x")) != 0 || len(h.texts("search", "inauguration")) != 1 || len(h.texts("list", "--to", "2020-01-01")) != 0 {
 		t.Error("tags, labels, titles and times do not select")
 	}
-	if completed := h.must("__complete", "transcripts", "show", "").out; !strings.Contains(completed, id) {
-		t.Errorf("completion: %s", completed)
+	for typed, offered := range map[string]bool{"": true, id[:12]: true, id: true, "9": false, id + "x": false} {
+		for _, command := range [][]string{{"transcripts", "show"}, {"recordings", "title"}} {
+			if completed := h.must("__complete", command[0], command[1], typed).out; strings.Contains(completed, id) != offered {
+				t.Errorf("completion of %s %q: %s", command, typed, completed)
+			}
+		}
 	}
 
 	h.must("transcripts", "delete", short)
@@ -154,6 +158,16 @@ func testBackup(t *testing.T, h *house, id string) {
 	}
 	if got := h.must("recordings", "title", id).out; got != "Inauguration\n" {
 		t.Errorf("the title is %q", got)
+	}
+}
+
+func TestATableFitsTheTerminal(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{100: "a text of thirty characters ..", 41: "a text of thirty characters ..", 40: "a text of thirty characters…", 30: "a text of thirty c…", 10: "a text of thirt…", 0: "a text of thirt…"} {
+		rows := [][]string{{"ID", "WORDS", "TEXT"}, {"ä", "7", "a text of thirty characters .."}}
+		if fitLast(rows, width); rows[1][2] != want || rows[0][2] != "TEXT" {
+			t.Errorf("%d columns: %q", width, rows)
+		}
 	}
 }
 
