@@ -28,9 +28,12 @@ SPEECH ?= ../shared/speech/dev
 # A program with the race detector sleeps for a second when it ends, so that other threads can report. Tests start about fifty
 # programs of their own and hundreds of engines and recorders, whose threads are done when the tests end.
 TEST_GORACE ?= atexit_sleep_ms=50
-# SQLite, translated from C, takes five times as long if the race detector watches its memory, and shares none of it with
-# our code. Its callers, and the library around it, are watched.
-UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false
+# The race detector does not watch libraries that compute a lot, each on one goroutine, on memory that they share with nobody:
+# decoders of audio, and SQLite, which is translated from C. SQLite's C library is watched, but its pointers are not checked.
+# All of our code, and everything else, is watched and checked.
+DECODERS  := github.com/hajimehoshi/go-mp3 github.com/jfreymuth/vorbis github.com/mewkiz/flac
+UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false $(DECODERS:%=-gcflags=%/...=-race=false) \
+	-gcflags=modernc.org/libc/...=-d=checkptr=0 -gcflags=modernc.org/memory/...=-d=checkptr=0
 SOAK_CANCELS  ?= 10000
 SOAK_REQUESTS ?= 100000
 
