@@ -34,6 +34,8 @@ TEST_GORACE ?= atexit_sleep_ms=50
 DECODERS  := github.com/hajimehoshi/go-mp3 github.com/jfreymuth/vorbis github.com/mewkiz/flac
 UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false $(DECODERS:%=-gcflags=%/...=-race=false) \
 	-gcflags=modernc.org/libc/...=-d=checkptr=0 -gcflags=modernc.org/memory/...=-d=checkptr=0
+# An eighth of the time of compiler and linker is the collection of garbage, which they can leave. Tests keep the default.
+ROOMY := GOGC=400 GOMEMLIMIT=1500MiB
 SOAK_CANCELS  ?= 10000
 SOAK_REQUESTS ?= 100000
 
@@ -66,7 +68,7 @@ run: setup ## transcribe the clip in testdata/
 test: setup ## run all tests, with the race detector
 	@scripts/setup.sh tests
 	@go vet ./...
-	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -vet=off -timeout 9m ./...
+	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=off -timeout 9m ./...
 
 .PHONY: lint
 lint: ## run the pinned golangci-lint
