@@ -16,7 +16,7 @@ func (s *Store) Answer(ctx context.Context, key string) (answer store.Answer, fo
 		var at sql.NullInt64
 		var header string
 		var body []byte
-		err := v.row("SELECT at, request, recording, status, header, body FROM answers WHERE key = ? AND at >= ?", key, s.now().Add(-store.AnswersKept).UnixMilli()).
+		err := v.row("SELECT at, request, recording, status, header, body FROM answers WHERE key = ? AND at >= ?", key, s.aged(store.AnswersKept).UnixMilli()).
 			Scan(&at, &answer.Request, &answer.Recording, &answer.Status, &header, &body)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
@@ -34,7 +34,7 @@ func (t *tx) PutAnswer(key string, answer store.Answer) error {
 	if key == "" || !json.Valid(answer.Body) {
 		return scout.Errorf(scout.CodeInvalidArgument, "an answer has a key and a body of JSON")
 	}
-	if err := t.exec("DELETE FROM answers WHERE at < ?", t.now.Add(-store.AnswersKept).UnixMilli()); err != nil {
+	if err := t.exec("DELETE FROM answers WHERE at < ?", t.aged(store.AnswersKept).UnixMilli()); err != nil {
 		return err
 	}
 	var there bool

@@ -143,7 +143,7 @@ func (s *Store) TrimSessions(ctx context.Context, age time.Duration) (int, error
 			}
 			return err
 		}, `SELECT s.stream FROM streams s JOIN events e ON e.stream = s.stream AND e.seq = s.last WHERE s.ended = 1 AND s.first <= s.last AND e.at < ?`,
-			s.now().Add(-age).UnixMilli())
+			s.aged(age).UnixMilli())
 	})
 	if err != nil {
 		return 0, err
@@ -208,7 +208,7 @@ func (s *Store) TrimJournal(ctx context.Context, stream string, limits store.Jou
 			// Only the beginning of the stream can go. It ends before the first event that is young enough: by a clock that was
 			// set back, later ones may look older.
 			var young sql.NullInt64
-			if err := t.row("SELECT min(seq) FROM events WHERE stream = ? AND at >= ?", stream, t.now.Add(-limits.Age).UnixMilli()).Scan(&young); err != nil {
+			if err := t.row("SELECT min(seq) FROM events WHERE stream = ? AND at >= ?", stream, t.aged(limits.Age).UnixMilli()).Scan(&young); err != nil {
 				return err
 			}
 			if keep = last + 1; young.Valid {

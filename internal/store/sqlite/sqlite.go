@@ -26,6 +26,9 @@ type Options struct {
 	Scope observe.Scope
 	// Now is the clock; default time.Now.
 	Now func() time.Time
+	// Elapsed is the time since the database was opened, which no setting of the clock changes; default by Now, whose times have it where
+	// they come from the system.
+	Elapsed func() time.Duration
 	// Busy is how long to wait for another program's lock; default 5 s.
 	Busy time.Duration
 	// OpenBusy is the same for opening the database; default Busy.
@@ -43,6 +46,8 @@ type Store struct {
 	path    string
 	file    os.FileInfo // of the file that is open
 	now     func() time.Time
+	opening time.Time            // when it was opened, by that clock
+	elapsed func() time.Duration // since then
 	lock    *fileLock
 	metrics *metrics
 	scope   observe.Scope
@@ -83,6 +88,10 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	opening := options.Now()
+	if options.Elapsed == nil {
+		options.Elapsed = func() time.Duration { return options.Now().Sub(opening) }
+	}
 	if options.Busy <= 0 {
 		options.Busy = 5 * time.Second
 	}
@@ -100,7 +109,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 		return nil, scout.FileError(scout.CodeReadFailed, "open database", err)
 	}
 	doing := "open database " + path
-	s := &Store{path: path, now: options.Now, reached: options.Reached, scope: options.Scope.Component("store"), metrics: newMetrics(options.Scope), bells: make(map[string]*bell), closed: make(chan struct{})}
+	s := &Store{path: path, now: options.Now, opening: opening.Round(0), elapsed: options.Elapsed, reached: options.Reached, scope: options.Scope.Component("store"), metrics: newMetrics(options.Scope), bells: make(map[string]*bell), closed: make(chan struct{})}
 	if s.lock, err = lockFile(path); err != nil {
 		return nil, s.metrics.fail(err)
 	}
@@ -136,6 +145,16 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	s.opened(from, time.Since(began))
 	_ = s.FinishPurges(ctx) // a failure is counted and logged, and tried again
 	return s, nil
+}
+
+// aged returns the time before which things are older than an age. A clock that leaps ahead while the database is open makes nothing
+// old, and one that is set back makes things younger.
+func (s *Store) aged(age time.Duration) time.Time {
+	now := s.now().Round(0)
+	if steady := s.opening.Add(s.elapsed()); steady.Before(now) {
+		now = steady
+	}
+	return now.Add(-age)
 }
 
 // Path returns the path of the database.
@@ -182,7 +201,7 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 		return err
 	}
 	now := s.now()
-	t := &tx{view: view{ctx: ctx, short: context.WithoutCancel(ctx), conn: s.writer}, now: now, counted: s.clock.at(now, maxLeap), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
+	t := &tx{view: view{ctx: ctx, short: context.WithoutCancel(ctx), conn: s.writer}, now: now, aged: s.aged, counted: s.clock.at(now, maxLeap), rung: make(map[string]bool), stale: make(map[int64]*freshRecording)}
 	err = s.writer.transaction(ctx, "BEGIN IMMEDIATE", func() error {
 		if err := change(t); err != nil {
 			return err

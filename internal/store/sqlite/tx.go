@@ -13,7 +13,8 @@ import (
 type tx struct {
 	view
 	now  time.Time
-	rung map[string]bool // streams that got events
+	aged func(age time.Duration) time.Time // Store.aged
+	rung map[string]bool                   // streams that got events
 	// appended is how many events this transaction has added.
 	appended uint64
 	// counted is the time by the clock of the store, and committed is called after the commit.
