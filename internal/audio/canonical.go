@@ -15,7 +15,7 @@ type Canonical struct {
 	resamplers []*Resampler
 	offsets    []offset    // of the planes
 	mixer      *Mixer      // nil for one channel
-	mono       []float32   // one channel of a block before resampling
+	mono       []float32   // one of several channels of a block before resampling
 	planes     [][]float32 // after resampling, one for each resampler
 	ready      []float32   // used if there is no mixer
 	taken      int         // of ready
@@ -54,13 +54,16 @@ func NewCanonical(sampleRateHz, channels int, channel Channel) (*Canonical, erro
 // Write takes whole frames, interleaved, shape [frames*channels]. Samples must be finite.
 func (c *Canonical) Write(src []float32) {
 	frames := len(src) / c.channels
-	if cap(c.mono) < frames {
+	if c.channels > 1 && cap(c.mono) < frames {
 		c.mono = make([]float32, frames)
 	}
 	for i, r := range c.resamplers {
-		mono := c.mono[:frames]
-		for n := range mono {
-			mono[n] = src[n*c.channels+c.first+i]
+		mono := src
+		if channels, from := c.channels, c.first+i; channels > 1 {
+			mono = c.mono[:frames]
+			for n := range mono {
+				mono[n] = src[n*channels+from]
+			}
 		}
 		c.planes[i] = c.resample(r, c.room(i, int(r.OutputLen(int64(frames)))+r.lag()), mono)
 	}

@@ -25,22 +25,22 @@ type offset struct {
 
 // remove works in place.
 func (o *offset) remove(samples []float32) {
-	mean, gain := o.mean, o.gain
+	heard, mean, on, gain := o.heard, o.mean, o.on, o.gain
 	for i, v := range samples {
-		if o.heard < offsetSpan {
-			o.heard++
+		if heard < offsetSpan {
+			heard++
 		}
-		mean += (v - mean) / float32(o.heard)
+		mean += (v - mean) / float32(heard)
 		size := max(mean, -mean)
 		switch {
-		case o.heard < offsetWait:
+		case heard < offsetWait:
 		case size > offsetFrom:
-			o.on = true
+			on = true
 		case size < offsetTo:
-			o.on = false
+			on = false
 		}
 		switch {
-		case o.on:
+		case on:
 			gain = min(1, gain+offsetRamp)
 		case gain > 0:
 			gain = max(0, gain-offsetRamp)
@@ -49,5 +49,5 @@ func (o *offset) remove(samples []float32) {
 		}
 		samples[i] = v - gain*mean
 	}
-	o.mean, o.gain = mean, gain
+	o.heard, o.mean, o.on, o.gain = heard, mean, on, gain
 }

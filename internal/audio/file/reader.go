@@ -218,10 +218,12 @@ func (r *Reader) fill() {
 		bad := audio.Sanitize(samples)
 		r.nonFinite += int64(bad)
 		r.finite = r.finite || bad < n
+		peak := r.peak
 		for i, v := range samples {
-			r.peak = max(r.peak, v, -v)
+			peak = max(peak, v, -v)
 			samples[i] = min(max(v, -loudPeak), loudPeak)
 		}
+		r.peak = peak
 	}
 	r.frames += int64(n / r.stream.channels)
 	if r.survey != nil {

@@ -95,21 +95,21 @@ const (
 // levels are the levels of the surroundings that a cut is compared with, in dBFS.
 type levels struct {
 	quiet, loud float64
-	sorted      []float64
+	sorted      []float64 // mean powers of windows, from the quietest on
 }
 
 // measure fills l from the power of hops, in windows of 20 ms. It reuses l.sorted.
 func (l *levels) measure(power []float64) {
 	l.sorted = l.sorted[:0]
 	for i := 0; i+1 < len(power); i += 2 {
-		l.sorted = append(l.sorted, levelOf((power[i]+power[i+1])/2))
+		l.sorted = append(l.sorted, (power[i]+power[i+1])/2)
 	}
 	if len(l.sorted) == 0 {
 		l.quiet, l.loud = LevelFloor, LevelFloor
 		return
 	}
 	slices.Sort(l.sorted)
-	at := func(share float64) float64 { return l.sorted[int(share*float64(len(l.sorted)-1)+0.5)] }
+	at := func(share float64) float64 { return levelOf(l.sorted[int(share*float64(len(l.sorted)-1)+0.5)]) }
 	l.quiet, l.loud = at(0.05), at(0.90)
 }
 
@@ -185,7 +185,7 @@ func (p Piece) Peak() float64 {
 	if len(l.sorted) == 0 {
 		return LevelFloor
 	}
-	return l.sorted[len(l.sorted)-1]
+	return levelOf(l.sorted[len(l.sorted)-1])
 }
 
 // amplified is the largest sample of an amplified piece.
