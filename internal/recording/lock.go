@@ -68,8 +68,11 @@ func TakeLock(dir string) (*Lock, error) {
 	if err == nil && got {
 		err = lock.write(false)
 	}
-	if err != nil {
+	if err != nil && got {
 		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), filelock.Close(f))
+	}
+	if err != nil { // there is nothing to unlock
+		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "lock "+path, err), f.Close())
 	}
 	if !got {
 		return nil, errors.Join(lockedBy(dir, holderOf(f)), f.Close())
