@@ -47,6 +47,8 @@ type How struct {
 	HotWords []string
 	// Known is a known text of the piece, as tokens. It is verified and continued, which is quicker than decoding it.
 	Known []int32
+	// Careful makes Peek do what it takes to understand a doubted piece, as Decode does.
+	Careful bool
 	// Hurried leaves out further looks at text that is only doubtful, because somebody waits for it.
 	Hurried bool
 }
@@ -58,6 +60,14 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 	core := coreOf(piece)
 	if peak < faint {
 		piece, _ = piece.Amplified()
+	}
+	if how.Careful {
+		d, err = c.decode(ctx, piece, how, 0)
+		if len(d.Words) == 0 || len(d.SetAside) > 0 {
+			reason = reasonEmpty
+		}
+		d.Core, d.Peak = core, peak
+		return d, reason, err
 	}
 	d, reason, _, err = c.hear(ctx, piece, how)
 	if err == nil && reason == reasonEmpty {

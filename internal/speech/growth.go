@@ -67,6 +67,7 @@ type growth struct {
 	seen     hypothesis // the last believable one, of which no word may be lost
 	stopped  bool
 	tail     time.Duration // not committed at the stop
+	careful  bool          // the model was lost in the open piece, so that peeks are careful
 
 	peekedTo   int64         // end of the audio of the last peek, or of the last closed piece
 	cost       time.Duration // mean wall time of a decode for a second of audio
@@ -119,6 +120,12 @@ type outcome struct {
 	doubt   string
 	samples []float32
 	err     error
+}
+
+// lost reports whether the model was lost in a peek, and may not be if it hears the audio in other ways: sometimes it finds
+// nothing as long as a piece begins where it does. It is not lost where it is sure that nothing was said.
+func (o *outcome) lost() bool {
+	return o.doubt != "" && o.doubt != reasonForgets && (o.doubt != reasonEmpty || o.decoded.wavers())
 }
 
 func newGrowth(o *LiveOptions) (*growth, error) {
@@ -294,7 +301,9 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 	t := &task{kind: kind, piece: p, how: g.how(false), began: now, scratch: true}
 	t.how.Known = g.knownFor(p)
 	if kind == taskPeek {
-		t.how.Effort = EffortQuick
+		if t.how.Careful = g.careful; !g.careful {
+			t.how.Effort = EffortQuick
+		}
 		return t, time.Time{}
 	}
 	g.shorten(t)
@@ -432,14 +441,18 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		if o.doubt == "" && t.piece.Start == g.next.Start && !g.see(t.piece, o.decoded) {
 			o.doubt = reasonForgets
 		}
-		if o.doubt != "" || len(g.queue) > 0 || t.piece.Start != g.next.Start {
+		if t.piece.Start != g.next.Start {
+			return said{}, nil
+		}
+		g.careful = g.careful || o.lost()
+		if o.doubt != "" || len(g.queue) > 0 {
 			return said{}, nil
 		}
 		words := g.settling.grow(o.decoded)
 		return g.tell(words, nil, o.decoded.To), nil
 	}
 	g.queue = g.queue[1:]
-	g.next = g.cut.After(t.piece)
+	g.next, g.careful = g.cut.After(t.piece), false
 	g.hyp.carry(g.next)
 	g.seen.carry(g.next)
 	g.peekedTo = max(g.peekedTo, g.next.Start)
