@@ -60,6 +60,7 @@ processes.`,
 	flags.DurationVar(&o.joined, "joined", 10*time.Minute, "length of the dictations made of joined clips, 0 for none; the shorter ones then come from the first 10m")
 	flags.IntVar(&o.commit.Agree, "agree", o.commit.Agree, "how many hypotheses must agree on a word")
 	flags.DurationVar(&o.commit.Behind, "behind", o.commit.Behind, "how much audio after a word they must have heard")
+	flags.DurationVar(&o.commit.Least, "least", o.commit.Least, "how much audio a hypothesis must have heard in all")
 	flags.DurationVar(&o.commit.Doubtful, "doubtful", o.commit.Doubtful, "the same where the text is doubtful")
 	flags.DurationVar(&o.commit.Overdue, "overdue", o.commit.Overdue, "how much audio after a word one hypothesis must have heard to commit it alone, 0 for never")
 	flags.DurationVar(&o.commit.Latest, "latest", o.commit.Latest, "how long after its end a word is committed whatever its hypothesis is worth, 0 for never")

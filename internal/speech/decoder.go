@@ -49,8 +49,8 @@ type How struct {
 	Known []int32
 	// Careful makes Peek do what it takes to understand a doubted piece, as Decode does.
 	Careful bool
-	// Hurried leaves out further looks at text that is only doubtful, because somebody waits for it.
-	Hurried bool
+	// Spared is how many further looks at text that is only doubtful are left out, because somebody waits for it.
+	Spared int
 }
 
 // Peek decodes a piece that is still growing, once. reason says why the words are not to be trusted: the piece would be

@@ -45,7 +45,7 @@ const (
 	// firstRetry and lastRetry bound the wait after a failure, which doubles each time.
 	firstRetry, lastRetry = 250 * time.Millisecond, 5 * time.Second
 	// patient is how long the text of a stop may take if a doubtful piece is decoded in other ways too.
-	patient = 60 * time.Millisecond
+	patient = 100 * time.Millisecond
 )
 
 // growth decides what is decoded when, and what the results mean. It has no goroutines and no clock of its own, so that
@@ -269,8 +269,9 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		p := g.queue[0]
 		t := &task{kind: taskClose, piece: p, how: g.how(behind), began: now}
 		t.how.Known = g.knownFor(p)
-		const decodes = 3 // of a doubtful piece
-		t.how.Hurried = g.stopped && decodes*g.costOf(p) > patient
+		if g.stopped {
+			t.how.Spared = spared(g.costOf(p))
+		}
 		if g.stopped && p.Right.Kind == segment.EdgeInput {
 			g.shorten(t)
 		}
@@ -323,11 +324,20 @@ func (g *growth) mustReady() bool {
 	return heard < quiet && g.cutter.Loudest(heard).Kind != segment.EdgePause
 }
 
+// spared returns how many looks at a piece are left out after a stop, if one decode of it takes so long.
+func spared(cost time.Duration) int {
+	all := len(looks())
+	if cost <= 0 {
+		return 0
+	}
+	return min(max(0, 1+all-int(patient/cost)), all)
+}
+
 // shorten lets a task use what is known of its piece.
 func (g *growth) shorten(t *task) {
 	long := t.piece.HeardTo()-t.piece.HeardFrom() > tailLongest
 	for _, h := range []*hypothesis{&g.ready, &g.hyp} {
-		if (h.final || h == &g.hyp && (long || t.how.Hurried)) && h.covers(t.piece) {
+		if (h.final || h == &g.hyp && (long || t.how.Spared == len(looks()))) && h.covers(t.piece) {
 			known := *h
 			t.from, t.whole = &known, true
 			return

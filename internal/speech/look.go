@@ -70,7 +70,9 @@ func (e Effort) doubtful() float64 {
 // lookAgain decodes a doubtful piece in other ways, until a text is clear, and merges the results: it takes the most
 // confident text and replaces stretches of it by likelier ones of the others. A look that fails changes nothing.
 func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, first Decoded, result *scout.Hypothesis) (Decoded, error) {
-	if how.Hurried || first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
+	looks := looks()
+	looks = looks[:max(0, len(looks)-how.Spared)]
+	if len(looks) == 0 || first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
 		return first, nil
 	}
 	c.again(piece, reasonDoubtful)
@@ -80,7 +82,7 @@ func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, f
 	}
 	all := []Decoded{first}
 	best := 0
-	for _, l := range looks() {
+	for _, l := range looks {
 		if all[best].confidence() >= how.Effort.doubtful() {
 			break // the first look made it clear
 		}

@@ -52,7 +52,7 @@ func TestLiveLosesNoWordThatWasShown(t *testing.T) {
 		"no words, of which it is not sure":  {-0.05, nothing(-0.4), script(said), false},
 		"only the first word, and doubtful":  {-0.05, first("", 1, -0.4), script(said), false},
 		"only the first word":                {-0.05, first("", 1, -0.05), script(said), false},
-		"other words, likelier":              {-0.2, first("x", said, -0.05), "w0x w1x xw2x xw3x", false}, // the first two were committed
+		"other words, likelier":              {-0.2, first("x", said, -0.05), "xw0x xw1x xw2x xw3x", false}, // so few are not committed
 		"shown words that nobody believes":   {-0.9, nothing(-0.4), "", true},
 		"shown words that are only doubtful": {-0.4, first("", 1, -0.05), script(1), false},
 		"all words":                          {-0.05, first("", said, -0.05), script(said), false},

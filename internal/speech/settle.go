@@ -20,6 +20,8 @@ type CommitRule struct {
 	Agree int
 	// Behind is how much audio after the end of the word each of them must have heard.
 	Behind time.Duration
+	// Least is how much audio a hypothesis must have heard in all. The model knows little of a word without what surrounds it.
+	Least time.Duration
 	// Doubtful takes the place of Behind where a file would be decoded in other ways too.
 	Doubtful time.Duration
 	// Overdue is how much audio after the end of a word the last hypothesis must have heard to commit it alone; 0 for
@@ -34,7 +36,7 @@ type CommitRule struct {
 
 // DefaultCommitRule returns the rule that was measured best.
 func DefaultCommitRule() CommitRule {
-	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Doubtful: 1500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Latest: 3400 * time.Millisecond, Last: 3}
+	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Least: 3700 * time.Millisecond, Doubtful: 1500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Latest: 3400 * time.Millisecond, Last: 3}
 }
 
 // settling turns the hypotheses of a stream into words that never change again. Its window is what later hypotheses may
@@ -102,7 +104,7 @@ func (s *settling) due(to time.Duration) []scout.Word {
 
 // agreed returns how many words of a hypothesis are committed.
 func (s *settling) agreed(words []scout.Word, d *Decoded) int {
-	if d.Tokens > 0 && d.confidence() < believable {
+	if d.Tokens > 0 && d.confidence() < believable || d.To-d.From < s.rule.Least {
 		return 0
 	}
 	n, heard, behind := len(words), d.To, s.rule.Behind
