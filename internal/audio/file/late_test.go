@@ -80,7 +80,9 @@ func TestSoundThatBeginsLate(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	a := signalA
+	var wanted []string
 	late := func(args string) func(t *testing.T) []byte {
+		wanted = append(wanted, latePicture+args)
 		return func(t *testing.T) []byte { return m.of(t, a, latePicture+args) }
 	}
 	type row struct {
@@ -133,6 +135,7 @@ func TestSoundThatBeginsLate(t *testing.T) {
 	tests = append(tests, row{"AVI of samples, begin in the header", func(t *testing.T) []byte {
 		return patchStart(t, m.of(t, a, "-f lavfi -i testsrc=s=64x64:d=6:r=10|-c:v mpeg4 -c:a pcm_s16le avi"), 2)
 	}, timesOf(2.0, a)})
+	m.ahead(a, wanted...)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

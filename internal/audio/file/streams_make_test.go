@@ -99,13 +99,17 @@ func near(got, want []float64) bool {
 	return true
 }
 
+// noisy puts a noise of six seconds below a signal, so that silence is not stored as nothing.
+const noisy = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
+
 // maker makes files of signals and remembers them, and what was read of them: once in a run of the package.
 type maker struct {
 	dir  string
 	mu   sync.Mutex
 	made map[string]func() ([]byte, error)
 	read map[string]func() ([]float32, error)
-	many map[string]func() map[string][]byte // by signal, then by arguments
+	many map[string]func() map[string][]byte // by signal and arguments: what one process makes, by arguments
+	runs int                                 // of such processes
 }
 
 // shared is the maker of all tests; TestMain makes and removes its folder.
@@ -151,10 +155,8 @@ func (m *maker) alone(t *testing.T, s signal, args, ffmpeg string) []float32 {
 func (m *maker) of(t *testing.T, s signal, args string) []byte {
 	t.Helper()
 	ffmpeg := needFFmpeg(t)
-	if slices.Contains(common(), args) {
-		if content := m.together(ffmpeg, s)[args]; len(content) > 0 {
-			return bytes.Clone(content)
-		}
+	if content := m.together(s, args); len(content) > 0 {
+		return bytes.Clone(content)
 	}
 	key := fmt.Sprint(s, args)
 	m.mu.Lock()
@@ -197,40 +199,74 @@ func (m *maker) of(t *testing.T, s signal, args string) []byte {
 	return bytes.Clone(content)
 }
 
-// together returns the signal in all common encodings, empty if this ffmpeg cannot make one of them. One process makes all, since each
-// start takes a tenth of a second.
-func (m *maker) together(ffmpeg string, s signal) map[string][]byte {
-	key := fmt.Sprint(s)
+// ahead lets one process make the signal in all these encodings as soon as one of them is wanted, since each start of ffmpeg takes a
+// tenth of a second. They have the same arguments in front of the input. The list is the maker's from then on.
+func (m *maker) ahead(s signal, list ...string) {
 	m.mu.Lock()
-	if m.many[key] == nil {
-		dir := filepath.Join(m.dir, fmt.Sprintf("together-%d", len(m.many)))
-		m.many[key] = sync.OnceValue(func() map[string][]byte {
-			in := filepath.Join(dir, "in.wav")
-			err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(in, wavFile(audio.Int16, 48000, 1, s.samples(48000, 1)), 0o600))
-			all := []string{"-nostdin", "-loglevel", "error", "-i", in}
-			name := func(i int, ending string) string { return filepath.Join(dir, fmt.Sprintf("%d.%s", i, ending)) }
-			for i, args := range common() {
-				fields := strings.Fields(args)
-				last := len(fields) - 1
-				all = append(append(all, fields[:last]...), name(i, fields[last]))
-			}
-			if err != nil || exec.Command(ffmpeg, all...).Run() != nil {
-				return nil // one by one they tell why
-			}
-			made := map[string][]byte{}
-			for i, args := range common() {
-				content, err := os.ReadFile(name(i, args[strings.LastIndexByte(args, ' ')+1:]))
-				if err != nil {
-					return nil
-				}
-				made[args] = content
-			}
-			return made
-		})
+	defer m.mu.Unlock()
+	slices.Sort(list)
+	list = slices.DeleteFunc(slices.Compact(list), func(args string) bool { return m.many[fmt.Sprint(s, args)] != nil })
+	if len(list) == 0 {
+		return
 	}
-	make := m.many[key]
-	m.mu.Unlock()
-	return make()
+	dir := filepath.Join(m.dir, fmt.Sprintf("together-%d", m.runs))
+	m.runs++
+	make := sync.OnceValue(func() map[string][]byte { return makeAll(dir, s, list) })
+	for _, args := range list {
+		m.many[fmt.Sprint(s, args)] = make
+	}
+}
+
+// together returns what ahead promised, or one of the common encodings; nil if this ffmpeg cannot make one of the files.
+func (m *maker) together(s signal, args string) []byte {
+	promised := func() func() map[string][]byte {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.many[fmt.Sprint(s, args)]
+	}
+	make := promised()
+	if make == nil && slices.Contains(common(), args) {
+		m.ahead(s, common()...)
+		make = promised()
+	}
+	if make == nil {
+		return nil
+	}
+	return make()[args]
+}
+
+// makeAll makes files of the signal in a new folder; nil on any error: one by one they tell why.
+func makeAll(dir string, s signal, list []string) map[string][]byte {
+	in := filepath.Join(dir, "in.wav")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(in, wavFile(audio.Int16, 48000, 1, s.samples(48000, 1)), 0o600)); err != nil {
+		return nil
+	}
+	all := append([]string{"-nostdin", "-loglevel", "error"}, strings.Fields(before(list[0]))...)
+	all = append(all, "-i", in)
+	names := map[string]string{}
+	for i, args := range list {
+		fields := strings.Fields(after(args))
+		last := len(fields) - 1
+		if fields[0] == "-filter_complex" { // its output has no name, so it would be in the first file
+			output := fmt.Sprintf("[made%d]", i)
+			fields[1] += output
+			all = append(all, "-map", output)
+		}
+		names[args] = filepath.Join(dir, fmt.Sprintf("%d.%s", i, fields[last]))
+		all = append(append(all, fields[:last]...), names[args])
+	}
+	if exec.Command("ffmpeg", all...).Run() != nil {
+		return nil
+	}
+	made := map[string][]byte{}
+	for args, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return nil
+		}
+		made[args] = content
+	}
+	return made
 }
 
 // before and after split arguments at "|": those before it stand in front of the input.

@@ -135,20 +135,25 @@ func TestDamageIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
-	for _, test := range []struct {
+	tests := []struct {
 		name, args string
 		here       bool
 	}{
-		{"MP3", noise + "-c:a libmp3lame -b:a 128k mp3", true},
-		{"FLAC", noise + "-c:a flac flac", true},
-		{"M4A", noise + "-c:a aac m4a", false},
-		{"ADTS", noise + "-c:a aac aac", false},
-		{"WebM", noise + "-c:a libopus webm", false},
-		{"Opus", noise + "-c:a libopus opus", false},
-		{"AC-3", noise + "-c:a ac3 ac3", false},
-		{"transport stream", noise + "-c:a aac ts", false},
-	} {
+		{"MP3", noisy + "-c:a libmp3lame -b:a 128k mp3", true},
+		{"FLAC", noisy + "-c:a flac flac", true},
+		{"M4A", noisy + "-c:a aac m4a", false},
+		{"ADTS", noisy + "-c:a aac aac", false},
+		{"WebM", noisy + "-c:a libopus webm", false},
+		{"Opus", noisy + "-c:a libopus opus", false},
+		{"AC-3", noisy + "-c:a ac3 ac3", false},
+		{"transport stream", noisy + "-c:a aac ts", false},
+	}
+	var wanted []string
+	for _, test := range tests {
+		wanted = append(wanted, test.args)
+	}
+	m.ahead(long, wanted...)
+	for _, test := range tests {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
 			if ffmpeg != "" && !test.here {
 				continue
@@ -175,10 +180,9 @@ func TestDamageIsSaidOnce(t *testing.T) {
 func TestFileBehindATornFrame(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
 	here := []float64{0.31, 0.5, 0.601}
-	for _, test := range []struct {
+	tests := []struct {
 		name, first, second string
 		ffmpeg              bool
 		parts               []float64
@@ -194,11 +198,17 @@ func TestFileBehindATornFrame(t *testing.T) {
 		{"WAV behind MP2", "-c:a mp2 -b:a 96k mp2", "wav", true, []float64{0.601}},
 		{"FLAC behind ADTS", "-c:a aac -b:a 96k aac", flac16k, true, []float64{0.5}},
 		{"WAV behind AC-3", "-c:a ac3 -b:a 96k ac3", "wav", true, []float64{0.31}},
-	} {
+	}
+	var wanted []string
+	for _, test := range tests {
+		wanted = append(wanted, noisy+test.first)
+	}
+	m.ahead(long, wanted...)
+	for _, test := range tests {
 		for _, part := range test.parts {
 			t.Run(fmt.Sprint(test.name, ", ", part), func(t *testing.T) {
 				t.Parallel()
-				content := m.of(t, long, noise+test.first)
+				content := m.of(t, long, noisy+test.first)
 				cut := content[:int(float64(len(content))*part)]
 				opts := file.Options{}
 				if !test.ffmpeg {
@@ -227,9 +237,8 @@ func TestDamageThatCostsTheRest(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	for name, args := range map[string]string{
-		"WavPack": noise + "-c:a wavpack wv",
+		"WavPack": noisy + "-c:a wavpack wv",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -255,15 +264,20 @@ func TestDestroyedBeginning(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	const quiet = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
-	for name, args := range map[string]string{
+	tests := map[string]string{
 		"ADTS": "-c:a aac aac", "AC-3": "-c:a ac3 ac3", "DTS": "-c:a dca -strict -2 dts", "LATM": "-c:a aac -f latm loas", "transport stream": "-c:a aac ts",
 		"transport stream of a camera": "-c:a ac3 -mpegts_m2ts_mode 1 -f mpegts m2ts", "MP3": "-c:a libmp3lame -write_xing 0 -id3v2_version 0 mp3",
-	} {
+	}
+	var wanted []string
+	for _, args := range tests {
+		wanted = append(wanted, noisy+args)
+	}
+	m.ahead(long, wanted...)
+	for name, args := range tests {
 		for _, from := range []string{"file", "stream"} {
 			t.Run(name+", "+from, func(t *testing.T) {
 				t.Parallel()
-				content := m.of(t, long, quiet+args)
+				content := m.of(t, long, noisy+args)
 				noise(content[:2000])
 				path := write(t, "destroyed", content)
 				r, err := file.Open(t.Context(), path, file.Options{})
@@ -303,8 +317,7 @@ func TestDamagedFLV(t *testing.T) {
 	} {
 		t.Run(damage, func(t *testing.T) {
 			t.Parallel()
-			const quiet = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
-			content := m.of(t, long, quiet+"-c:a libmp3lame -ar 44100 -b:a 64k flv")
+			content := m.of(t, long, noisy+"-c:a libmp3lame -ar 44100 -b:a 64k flv")
 			hurt(content, len(content)/2)
 			got, info := readFile(t, write(t, "damaged", content), file.Options{})
 			found := burstsOf(got)
@@ -323,7 +336,7 @@ func TestDamagedWMA(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
-	content := m.of(t, long, "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 -c:a wmav2 -ar 44100 wma")
+	content := m.of(t, long, noisy+"-c:a wmav2 -ar 44100 wma")
 	noise(content[len(content)/2 : len(content)/2+6000])
 	got, info := readFile(t, write(t, "damaged", content), file.Options{})
 	if found := burstsOf(got); len(found) < 4 || math.Abs(found[len(found)-1]-5.54) > 0.06 {
@@ -396,7 +409,6 @@ func TestUnreadParts(t *testing.T) {
 func TestCutOffBehindTheHeaderOfACodec(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
-	const noise = "-filter_complex anoisesrc=d=6:a=0.005:seed=7,aresample=48000[n];[n][0:a]amix=2:normalize=0 "
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
 	behind := wavOf(signal{1.5, []float64{0.2, 0.6, 1.0, 1.4}}, 16000, 1) // no zeros at its end, which could be padding
 	for name, args := range map[string]string{
@@ -407,7 +419,7 @@ func TestCutOffBehindTheHeaderOfACodec(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if !strings.Contains(args, "|") {
-				args = noise + args
+				args = noisy + args
 			}
 			content := m.of(t, long, args)
 			for _, second := range [][]byte{nil, behind} {
