@@ -1,7 +1,6 @@
 package speech
 
 import (
-	"context"
 	"slices"
 	"time"
 
@@ -122,29 +121,4 @@ func (h *hypothesis) hear(later *hypothesis) {
 		return
 	}
 	h.to = later.to
-}
-
-// finish returns the text of a piece from what is known of it: all of it if that is final, or else the hypothesis with
-// its end decoded. It returns false if all of the piece must be decoded.
-func (t *task) finish(ctx context.Context, d *Decoder) (Decoded, bool, error) {
-	text, ok := t.from.text, t.whole
-	for i := 0; !ok && i < len(t.ends); i++ {
-		end, doubt, err := d.Peek(ctx, t.ends[i], t.endHow)
-		if err != nil && !concernsPiece(err) {
-			return Decoded{}, false, err
-		}
-		if err == nil && doubt == "" {
-			text, ok = t.from.extend(t.piece, end)
-		}
-		t.endHow.Known = nil // they were those of the first end
-	}
-	if !ok {
-		return Decoded{}, false, nil
-	}
-	if t.from.final && t.whole {
-		text.Core, text.Peak = coreOf(t.piece), t.piece.Peak()
-		return text, true, nil
-	}
-	text, err := d.complete(ctx, t.piece, t.how, func(segment.Piece) (Decoded, error) { return text, nil })
-	return text, err == nil, err
 }
