@@ -44,7 +44,7 @@ const (
 	// firstRetry and lastRetry bound the wait after a failure, which doubles each time.
 	firstRetry, lastRetry = 250 * time.Millisecond, 5 * time.Second
 	// patient is how long the text of a stop may take if a doubtful piece is decoded in other ways too.
-	patient = 100 * time.Millisecond
+	patient = 60 * time.Millisecond
 )
 
 // growth decides what is decoded when, and what the results mean. It has no goroutines and no clock of its own, so that
