@@ -219,10 +219,10 @@ func (a *app) health(ctx context.Context) (*v1.Health, error) {
 		return a.checkHere(ctx, unreachable)
 	}
 	socket, err := unixsocket.Path(dir, daemon.SocketName)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = unixsocket.Vacant(ctx, socket)
 	}
-	if err := unixsocket.Vacant(ctx, socket); err != nil && ctx.Err() == nil { // no daemon can be started
+	if err != nil && ctx.Err() == nil { // no daemon can be started
 		return a.checkHere(ctx, health.Check{Name: "daemon", Critical: true, Probe: func(context.Context) health.Result { return health.Failed(err) }})
 	}
 	return a.checkHere(ctx)

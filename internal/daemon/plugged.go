@@ -68,36 +68,56 @@ func (p *plugged) listen() (end func()) {
 	})
 }
 
-// watch tells of changes until ctx ends. What was there before is not told. While the sound system does not answer, nothing is known
-// to have changed.
+// watch tells of changes until ctx ends. What was there before is not told. While no sound system answers, nothing is known to have
+// changed; it is tried again.
 func (p *plugged) watch(ctx context.Context) {
-	backend, err := p.open(ctx)
-	if err != nil {
-		p.log.Warn(eventDevicesNotWatched, slog.String(observe.KeyError, err.Error()))
-		return
-	}
-	changes := backend.Watch(ctx)
-	ticker := time.NewTicker(p.every)
-	defer ticker.Stop()
 	var before map[string]sound.Device
+	var name string // of the sound system of before
+	failed := false
+	for ctx.Err() == nil {
+		backend, err := p.open(ctx)
+		switch {
+		case err == nil && backend.Name() == name:
+			before = p.follow(ctx, backend, before)
+		case err == nil:
+			name = backend.Name()
+			before = p.follow(ctx, backend, nil)
+		case ctx.Err() == nil && !failed:
+			failed = true
+			p.log.Warn(eventDevicesNotWatched, slog.String(observe.KeyError, err.Error()))
+		}
+		if err != nil {
+			wait(ctx, p.every)
+		}
+	}
+}
+
+// follow tells of changes of one sound system until ctx ends. One that does not tell of changes itself is looked at once: another one
+// may have come by the next look. It returns what was there.
+func (p *plugged) follow(ctx context.Context, backend sound.Backend, before map[string]sound.Device) map[string]sound.Device {
+	changes := backend.Watch(ctx)
 	for {
 		if now, ok := p.list(ctx, backend); ok {
 			p.compare(ctx, before, now)
 			before = now
 		}
-		for waits := true; waits; {
-			select {
-			case <-ctx.Done():
-				return
-			case _, open := <-changes:
-				if !open {
-					changes = nil // it is asked
-				}
-				waits = !open
-			case <-ticker.C:
-				waits = changes != nil
+		select {
+		case <-ctx.Done():
+			return before
+		case _, open := <-changes:
+			if !open {
+				wait(ctx, p.every)
+				return before
 			}
 		}
+	}
+}
+
+// wait waits for a time, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 

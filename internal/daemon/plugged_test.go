@@ -16,6 +16,7 @@ import (
 // jacks is a sound system whose devices a test plugs.
 type jacks struct {
 	sound.Backend
+	name    string
 	mute    bool // it does not tell of changes
 	changes chan sound.System
 
@@ -41,10 +42,14 @@ func (j *jacks) Devices(context.Context) ([]sound.Device, error) {
 
 func (j *jacks) Watch(context.Context) <-chan sound.System {
 	if j.mute {
-		close(j.changes)
+		none := make(chan sound.System)
+		close(none)
+		return none
 	}
 	return j.changes
 }
+
+func (j *jacks) Name() string { return j.name }
 
 func (j *jacks) set(down bool, ids ...string) {
 	j.mu.Lock()
@@ -117,4 +122,57 @@ func TestDevicesThatComeAndGo(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A sound system that comes after the listener is watched too, and what another one has instead is not told as changes.
+func TestASoundSystemThatComesLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := &jacks{name: "first", mute: true, ids: []string{"a"}}
+		second := &jacks{name: "second", changes: make(chan sound.System), ids: []string{"b"}}
+		var mu sync.Mutex
+		var up sound.Backend
+		var told []string
+		var running sync.WaitGroup
+		p := &plugged{
+			run: func(watch func(context.Context) error) {
+				running.Go(func() { // ended by the end of the last listener
+					if err := watch(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			},
+			open: func(context.Context) (sound.Backend, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if up == nil {
+					return nil, errors.New("no sound system")
+				}
+				return up, nil
+			},
+			note: func(_ context.Context, kind string, device *sound.Device) { told = append(told, kind+" "+device.Name) },
+			log:  slog.New(slog.DiscardHandler), every: time.Second,
+		}
+		becomes := func(b sound.Backend) {
+			mu.Lock()
+			up = b
+			mu.Unlock()
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+		}
+		end := p.listen()
+		becomes(nil)
+		becomes(first)
+		first.set(false, "a", "c")
+		becomes(first)
+		becomes(second)
+		second.set(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		end()
+		running.Wait()
+		if want := []string{"device.added Device c", "device.removed Device b"}; !slices.Equal(told, want) {
+			t.Errorf("%q, want %q", told, want)
+		}
+	})
 }

@@ -21,9 +21,10 @@ func Try(f *os.File) (bool, error) {
 	return err == nil, Explain(err)
 }
 
-// Explain gives the error of a file system without locks its code; callers say which lock.
+// Explain gives the error of a file system without locks its code; callers say which lock. What has the
+// code already stays as it is.
 func Explain(err error) error {
-	if err == nil || !unsupported(err) {
+	if err == nil || !unsupported(err) || scout.CodeOf(err) == scout.CodeStoreUnsafe {
 		return err
 	}
 	return scout.Errorf(scout.CodeStoreUnsafe, "the file system has no locks that work (%w)", err)

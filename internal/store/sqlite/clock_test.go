@@ -90,6 +90,52 @@ func TestAClockThatIsSet(t *testing.T) {
 	}
 }
 
+// TestAClockThatWasWrongAtFirst opens the database while the clock is a year behind, and sets it right. What was written since has its time
+// by the time that passes, and so has what was written before.
+func TestAClockThatWasWrongAtFirst(t *testing.T) {
+	t.Parallel()
+	const year = 365 * 24 * time.Hour
+	var wrong, passed atomic.Int64
+	elapsed := func() time.Duration { return time.Duration(passed.Load()) }
+	right := time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)
+	wrong.Store(int64(-year))
+	s := open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{
+		Now: func() time.Time { return right.Add(elapsed() + time.Duration(wrong.Load())) }, Elapsed: elapsed,
+	})
+	ctx := t.Context()
+	answer := func(key string) {
+		t.Helper()
+		err := s.Update(ctx, func(tx store.Tx) error {
+			return tx.PutAnswer(key, store.Answer{Request: "r", Status: 201, Body: json.RawMessage("{}")})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func(want bool, keys ...string) {
+		t.Helper()
+		for _, key := range keys {
+			if _, found, err := s.Answer(ctx, key); err != nil || found != want {
+				t.Errorf("after %v the answer %s: %v, %v, want %v", elapsed(), key, found, err, want)
+			}
+		}
+	}
+	answer("before")
+	wrong.Store(0)
+	passed.Store(int64(time.Minute))
+	answer("after")
+	there(true, "before", "after")
+	passed.Store(int64(23 * time.Hour))
+	there(true, "before", "after")
+	passed.Store(int64(25 * time.Hour))
+	there(false, "before", "after")
+	answer("later")
+	passed.Store(int64(26 * time.Hour))
+	there(true, "later")
+	passed.Store(int64(50 * time.Hour))
+	there(false, "later")
+}
+
 // pagesGoOn reads the second page of a list, and writes one more event: neither order nor number depends on the clock.
 func pagesGoOn(ctx context.Context, t *testing.T, s *sqlite.Store, first store.Listing[store.Summary]) {
 	t.Helper()

@@ -26,8 +26,8 @@ type Options struct {
 	Scope observe.Scope
 	// Now is the clock; default time.Now.
 	Now func() time.Time
-	// Elapsed is the time since the database was opened, which no setting of the clock changes; default by Now, whose times have it where
-	// they come from the system.
+	// Elapsed is the time since the database was opened, which no setting of the clock changes. By default it counts the time in which the
+	// machine sleeps, where the system can tell.
 	Elapsed func() time.Duration
 	// Busy is how long to wait for another program's lock; default 5 s.
 	Busy time.Duration
@@ -46,7 +46,8 @@ type Store struct {
 	path    string
 	file    os.FileInfo // of the file that is open
 	now     func() time.Time
-	opening time.Time            // when it was opened, by that clock
+	opening time.Time // when it was opened, by that clock
+	leaps   leaps
 	elapsed func() time.Duration // since then
 	lock    *fileLock
 	metrics *metrics
@@ -90,7 +91,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	}
 	opening := options.Now()
 	if options.Elapsed == nil {
-		options.Elapsed = func() time.Duration { return options.Now().Sub(opening) }
+		options.Elapsed = sinceNow()
 	}
 	if options.Busy <= 0 {
 		options.Busy = 5 * time.Second
@@ -147,12 +148,31 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	return s, nil
 }
 
+// leaps is what is known of a clock that was set while the database was open.
+type leaps struct {
+	mu    sync.Mutex
+	ahead time.Duration // by how much the clock is ahead of the time that passed since opening
+	at    time.Duration // when it was seen to have leapt ahead, after opening
+}
+
+// smallLeap is the most by which a clock that nobody sets may run ahead between two looks at it.
+const smallLeap = time.Second
+
 // aged returns the time before which things are older than an age. A clock that leaps ahead while the database is open makes nothing
-// old, and one that is set back makes things younger.
+// old until the age has passed since the leap: then everything from before it is. A clock that is set back makes things younger.
 func (s *Store) aged(age time.Duration) time.Time {
-	now := s.now().Round(0)
-	if steady := s.opening.Add(s.elapsed()); steady.Before(now) {
-		now = steady
+	now, elapsed := s.now().Round(0), s.elapsed()
+	ahead := now.Sub(s.opening.Add(elapsed))
+	l := &s.leaps
+	l.mu.Lock()
+	if ahead > l.ahead+smallLeap {
+		l.at = elapsed
+	}
+	l.ahead = ahead
+	leapt := ahead > 0 && elapsed-l.at < age
+	l.mu.Unlock()
+	if leapt {
+		now = now.Add(-ahead)
 	}
 	return now.Add(-age)
 }
