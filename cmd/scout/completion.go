@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -50,19 +51,39 @@ func (a *app) offering(most int, list func(cmd *cobra.Command, typed string) ([]
 
 // completeRecordings offers the ids of the recordings in the folder, the newest first.
 func (a *app) completeRecordings(most int) cobra.CompletionFunc {
-	return a.offering(most, func(_ *cobra.Command, typed string) ([]cobra.Completion, error) {
-		folder, err := a.makeRecordings()
-		if err != nil {
-			return nil, err
+	return a.offering(most, func(_ *cobra.Command, typed string) ([]cobra.Completion, error) { return a.offerRecordings(typed) })
+}
+
+func (a *app) offerRecordings(typed string) ([]cobra.Completion, error) {
+	folder, err := a.makeRecordings()
+	if err != nil {
+		return nil, err
+	}
+	all, _, err := folder.List()
+	slices.Reverse(all)
+	all = slices.DeleteFunc(all, func(m recording.Manifest) bool { return !strings.HasPrefix(string(m.ID), typed) })
+	var ids []cobra.Completion
+	for i := range all[:min(len(all), mostOffered)] {
+		ids = append(ids, cobra.CompletionWithDesc(string(all[i].ID), clock(all[i].Duration())))
+	}
+	return ids, err
+}
+
+// completeDescribed offers the ids of what can have a title, tags and labels: recordings, and texts of files.
+func (a *app) completeDescribed() cobra.CompletionFunc {
+	return a.offering(1, func(cmd *cobra.Command, typed string) ([]cobra.Completion, error) {
+		recordings, err := a.offerRecordings(typed)
+		texts, textsErr := a.offerTranscripts(cmd, typed, false)
+		if err != nil && textsErr != nil {
+			return nil, errors.Join(err, textsErr)
 		}
-		all, _, err := folder.List()
-		slices.Reverse(all)
-		all = slices.DeleteFunc(all, func(m recording.Manifest) bool { return !strings.HasPrefix(string(m.ID), typed) })
-		var ids []cobra.Completion
-		for i := range all[:min(len(all), mostOffered)] {
-			ids = append(ids, cobra.CompletionWithDesc(string(all[i].ID), clock(all[i].Duration())))
+		id := func(c cobra.Completion) string { name, _, _ := strings.Cut(c, "\t"); return name }
+		known := make(map[string]bool, len(recordings))
+		for _, c := range recordings {
+			known[id(c)] = true
 		}
-		return ids, err
+		texts = slices.DeleteFunc(texts, func(c cobra.Completion) bool { return known[id(c)] })
+		return append(recordings, texts...), nil
 	})
 }
 
@@ -93,25 +114,29 @@ func completions(ids []recording.ID) []cobra.Completion {
 //	deleted  offer the texts in the trash
 func (a *app) completeTranscripts(most int, deleted bool) cobra.CompletionFunc {
 	return a.offering(most, func(cmd *cobra.Command, typed string) ([]cobra.Completion, error) {
-		c, err := a.connect(cmd.Context())
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
-		query := url.Values{}
-		if deleted {
-			query.Set("deleted", "true")
-		}
-		if typed != "" { // texts that are older than those offered otherwise
-			query.Set("id", typed)
-		}
-		all, err := list[v1.TranscriptSummary](cmd.Context(), c, "/transcripts", query, mostOffered)
-		var ids []cobra.Completion
-		for i := range all {
-			ids = append(ids, cobra.CompletionWithDesc(all[i].ID, shortened(all[i].Preview, previewRunes)))
-		}
-		return ids, err
+		return a.offerTranscripts(cmd, typed, deleted)
 	})
+}
+
+func (a *app) offerTranscripts(cmd *cobra.Command, typed string, deleted bool) ([]cobra.Completion, error) {
+	c, err := a.connect(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	query := url.Values{}
+	if deleted {
+		query.Set("deleted", "true")
+	}
+	if typed != "" { // texts that are older than those offered otherwise
+		query.Set("id", typed)
+	}
+	all, err := list[v1.TranscriptSummary](cmd.Context(), c, "/transcripts", query, mostOffered)
+	var ids []cobra.Completion
+	for i := range all {
+		ids = append(ids, cobra.CompletionWithDesc(all[i].ID, shortened(all[i].Preview, previewRunes)))
+	}
+	return ids, err
 }
 
 // completeModels offers the models of the catalogue, or only those that are installed.

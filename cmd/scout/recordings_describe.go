@@ -27,7 +27,7 @@ func (a *app) newDescribeCommand(d describing) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: d.use, Short: d.short, Long: d.long, Example: d.example,
 		Args:              cli.NeedArgs("a recording"),
-		ValidArgsFunction: a.completeRecordings(1),
+		ValidArgsFunction: a.completeDescribed(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := a.describe(cmd.Context(), args, d.change)
 			switch {
