@@ -246,6 +246,7 @@ func (m *Model) unload() <-chan struct{} {
 	m.leave(c)
 	if !c.Alive() { // it ended by itself, or was killed
 		p.mu.Unlock()
+		p.measure()
 		return c.Dead()
 	}
 	p.mu.Unlock()
