@@ -83,6 +83,7 @@ type daemon struct {
 	began    time.Time
 	dir      string
 	activity *activity
+	started  func() // ends what keeps the daemon while it starts
 	current  *current
 
 	instance   *instance
@@ -119,6 +120,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := &daemon{options: o, log: o.Scope.Component("daemon").Log(), began: time.Now(), dir: dir, activity: newActivity(idle), current: newCurrent(o.Settings)}
 	defer d.activity.stop()
+	d.started = d.activity.Begin() // the idle time begins when clients are answered
 	d.components = newComponents(ctx, o.Failures, o.Fault)
 	defer d.components.end()
 	d.living = d.components.living
@@ -159,6 +161,7 @@ func (d *daemon) serving(ctx context.Context) {
 		d.log.Error(eventNotReady, append(attrs, slog.String(observe.KeyReason, reasons))...)
 		state += "\nSTATUS=not ready: " + strings.ReplaceAll(reasons, "\n", " ") // it serves: systemd must not end it
 	}
+	d.started()
 	if d.options.Ready != nil {
 		d.options.Ready(d.socket, notReady)
 	}
