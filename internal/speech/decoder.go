@@ -26,6 +26,8 @@ type Decoder struct {
 	scope      observe.Scope
 	metrics    *metrics
 	recognizer Recognizer
+	// provisional texts are decoded again: what is doubted or lost in them is neither counted nor logged.
+	provisional bool
 }
 
 // NewDecoder returns a decoder over the recognizer.
@@ -62,33 +64,50 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 		piece, _ = piece.Amplified()
 	}
 	if how.Careful {
-		d, err = c.decode(ctx, piece, how, 0)
-		if len(d.Words) == 0 || len(d.SetAside) > 0 {
-			reason = reasonEmpty
-		}
+		d, reason, err = c.peekCarefully(ctx, piece, how)
 		d.Core, d.Peak = core, peak
 		return d, reason, err
 	}
+	late := piece
 	d, reason, _, err = c.hear(ctx, piece, how)
 	if err == nil && reason == reasonEmpty {
-		if late, ok := piece.WithoutLeadIn(); ok {
-			how.Known = nil
+		if rest, ok := piece.WithoutLeadIn(); ok {
+			late, how.Known = rest, nil
 			d, reason, _, err = c.hear(ctx, late, how)
-			if err == nil && reason == "" {
-				d, err = c.withLeadIn(ctx, piece, late, how, d)
-			}
-			piece = late
 		}
 	}
 	if err == nil && reason == reasonEmpty {
-		if early, ok := piece.WithoutSilentEnd(silence); ok {
+		if early, ok := late.WithoutSilentEnd(silence); ok {
 			how.Known = nil
 			d, reason, _, err = c.hear(ctx, early, how)
 			d.To = piece.HeardTo() // the rest is silent
 		}
 	}
+	if err == nil && reason == "" {
+		d, err = c.withLeadIn(ctx, piece, late, how, d)
+	}
 	d.Core, d.Peak = core, peak
 	return d, reason, err
+}
+
+// peekCarefully decodes a piece that is still growing as if it was complete. Nothing is counted or logged: the text is
+// provisional.
+func (c *Decoder) peekCarefully(ctx context.Context, piece segment.Piece, how How) (Decoded, string, error) {
+	provisional := *c
+	provisional.provisional = true
+	d, err := provisional.decode(ctx, piece, how, 0)
+	if err != nil {
+		return Decoded{}, "", err
+	}
+	for _, a := range d.SetAside {
+		if a.Code != scout.CodeTextLost {
+			return Decoded{}, "", scout.Errorf(a.Code, "%s", a.Reason) // the engine did not decode it
+		}
+	}
+	if len(d.Words) == 0 || len(d.SetAside) > 0 {
+		return d, reasonEmpty, nil
+	}
+	return d, "", nil
 }
 
 // Decode returns what was said in a piece. A piece that cannot be decoded, although others could be, is set aside.
@@ -210,6 +229,9 @@ func (c *Decoder) withLeadIn(ctx context.Context, piece, late segment.Piece, how
 
 // again records that a piece is decoded again, and why.
 func (c *Decoder) again(piece segment.Piece, reason string) {
+	if c.provisional {
+		return
+	}
 	c.metrics.again.WithLabelValues(reason).Inc()
 	c.scope.Log().Info(eventPieceDecodedAgain, slog.String(observe.KeyReason, reason),
 		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
@@ -241,9 +263,11 @@ func concernsPiece(err error) bool {
 
 func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 	code := scout.CodeOf(err)
-	c.metrics.aside.WithLabelValues(string(code)).Inc()
-	c.scope.Log().Error(eventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, scout.Plain(err)),
-		slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
+	if !c.provisional {
+		c.metrics.aside.WithLabelValues(string(code)).Inc()
+		c.scope.Log().Error(eventPieceSetAside, slog.String(observe.KeyCode, string(code)), slog.String(observe.KeyError, scout.Plain(err)),
+			slog.Int64("start_ms", piece.From().Milliseconds()), slog.Int64("end_ms", piece.To().Milliseconds()))
+	}
 	h := Decoded{
 		Core: coreOf(piece), Failed: true,
 		SetAside: []scout.SetAside{{Start: piece.From(), End: piece.To(), Code: code, Reason: scout.Plain(err)}},

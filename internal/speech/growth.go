@@ -277,9 +277,17 @@ func (g *growth) step() time.Duration {
 	}
 	if r.Share > 0 {
 		open := segment.Duration(g.pos - g.next.First()).Seconds()
-		step = max(step, time.Duration(float64(g.cost)*open/r.Share))
+		step = max(step, time.Duration(float64(g.cost)*open/r.Share)*g.decodes())
 	}
 	return step
+}
+
+// decodes is how many decodes of the open piece the next peek takes, about.
+func (g *growth) decodes() time.Duration {
+	if g.careful {
+		return 3 // all of it, its halves, and theirs
+	}
+	return 1
 }
 
 // quiet reports whether nothing louder than the background was heard lately.
@@ -345,7 +353,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		}
 		return said{}, g.take(o.samples[known:])
 	}
-	if t.kind != taskReady && t.from == nil {
+	if t.kind != taskReady && t.from == nil && !t.how.Careful {
 		g.measure(t, now)
 	}
 	if t.piece.Start >= g.next.Start && len(o.decoded.tokens) > 0 {
@@ -358,7 +366,9 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	if t.kind == taskReady {
 		if t.piece.Start == g.next.Start { // if it is doubted, it is not tried again until somebody speaks
 			g.ready = hypothesis{start: t.piece.Start, to: t.piece.End(), text: o.decoded, final: o.doubt == ""}
-			g.remember(g.ready)
+			if g.ready.final {
+				g.remember(g.ready)
+			}
 		}
 		return said{kept: kept}, nil
 	}

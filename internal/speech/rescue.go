@@ -69,7 +69,9 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 		}
 	}
 	if found {
-		c.metrics.rescued.WithLabelValues(reason).Inc()
+		if !c.provisional {
+			c.metrics.rescued.WithLabelValues(reason).Inc()
+		}
 		best.rescued = true
 		return best, nil
 	}
@@ -147,9 +149,11 @@ func (c *Decoder) lose(d *Decoded, s Span, reason string) {
 	if s.To <= s.From {
 		return
 	}
-	c.metrics.aside.WithLabelValues(string(scout.CodeTextLost)).Inc()
-	c.scope.Log().Warn(eventTextLost, slog.String(observe.KeyReason, reason),
-		slog.Int64("start_ms", s.From.Milliseconds()), slog.Int64("end_ms", s.To.Milliseconds()))
+	if !c.provisional {
+		c.metrics.aside.WithLabelValues(string(scout.CodeTextLost)).Inc()
+		c.scope.Log().Warn(eventTextLost, slog.String(observe.KeyReason, reason),
+			slog.Int64("start_ms", s.From.Milliseconds()), slog.Int64("end_ms", s.To.Milliseconds()))
+	}
 	d.SetAside = insertAside(d.SetAside, scout.SetAside{
 		Start: s.From, End: s.To, Code: scout.CodeTextLost, Reason: "speech was heard, but the model found no words for it, or only repeated itself",
 	})

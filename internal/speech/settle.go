@@ -20,7 +20,8 @@ type CommitRule struct {
 	Agree int
 	// Behind is how much audio after the end of the word each of them must have heard.
 	Behind time.Duration
-	// Least is how much audio a hypothesis must have heard in all. The model knows little of a word without what surrounds it.
+	// Least is how much audio a hypothesis must have heard in all, unless Latest is over. The model knows little of a word without
+	// what surrounds it.
 	Least time.Duration
 	// Doubtful takes the place of Behind where a file would be decoded in other ways too.
 	Doubtful time.Duration

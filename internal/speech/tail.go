@@ -109,13 +109,16 @@ func (h *hypothesis) pausesSince(p segment.Piece) bool {
 	return h.of(p.Start) && (h.to >= p.End() || p.Loudest(h.to).Kind == segment.EdgePause)
 }
 
-// hear takes a later text of the same piece: if it has no word behind those of this one, nothing was said in between.
+// hear takes a later text of the same piece: if none of its words ends behind those of this one, nothing was said in between.
+// A text that is doubted stays as it is.
 func (h *hypothesis) hear(later *hypothesis) {
-	if !h.of(later.start) || later.to <= h.to {
+	if !h.final || !h.of(later.start) || later.to <= h.to {
 		return
 	}
 	_, last := placed(h.text.Words)
-	behind := func(w scout.Word) bool { return w.Start == nil || last == nil || *w.Start >= *last }
+	behind := func(w scout.Word) bool {
+		return w.Start == nil || w.End == nil || last == nil || *w.Start >= *last || *w.End > *last+brief
+	}
 	if slices.ContainsFunc(later.text.Words, behind) {
 		*h = hypothesis{}
 		return
