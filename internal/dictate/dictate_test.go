@@ -155,7 +155,7 @@ func TestTheTroubleOfADictationEndsWithIt(t *testing.T) {
 	id := s.start()
 	s.until(id, is(event.Listening))
 	s.store.fail(scout.Errorf(scout.CodeDiskFull, "no space left"))
-	s.say(8)
+	s.say(20)
 	for s.Health().Probe(s.Context()).Status != health.Degraded {
 		time.Sleep(time.Millisecond) //nolint:forbidigo // the health is asked for
 	}

@@ -26,8 +26,8 @@ type Options struct {
 	Scope observe.Scope
 	// Now is the clock; default time.Now.
 	Now func() time.Time
-	// Elapsed is the time since the database was opened, which no setting of the clock changes. By default it counts the time in which the
-	// machine sleeps, where the system can tell.
+	// Elapsed is the time since the database was opened, which no setting of the clock changes. By default it goes by Now, if that is set;
+	// otherwise it counts the time in which the machine sleeps, where the system can tell.
 	Elapsed func() time.Duration
 	// Busy is how long to wait for another program's lock; default 5 s.
 	Busy time.Duration
@@ -86,12 +86,15 @@ type bell struct {
 // and a file system without locks scout.CodeStoreUnsafe.
 func Open(ctx context.Context, path string, options Options) (_ *Store, err error) {
 	began := time.Now()
+	if options.Elapsed == nil && options.Now == nil {
+		options.Elapsed = sinceNow()
+	}
 	if options.Now == nil {
 		options.Now = time.Now
 	}
 	opening := options.Now()
 	if options.Elapsed == nil {
-		options.Elapsed = sinceNow()
+		options.Elapsed = func() time.Duration { return options.Now().Sub(opening) }
 	}
 	if options.Busy <= 0 {
 		options.Busy = 5 * time.Second
