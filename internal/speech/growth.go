@@ -43,6 +43,8 @@ const (
 	owedAfter = 3 * time.Second
 	// firstRetry and lastRetry bound the wait after a failure, which doubles each time.
 	firstRetry, lastRetry = 250 * time.Millisecond, 5 * time.Second
+	// lostFrom is how much audio a peek must have heard before the next ones are careful: of less, the model often finds nothing.
+	lostFrom = 3 * time.Second
 	// patient is how long the text of a stop may take if a doubtful piece is decoded in other ways too.
 	patient = 60 * time.Millisecond
 )
@@ -380,7 +382,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		if t.piece.Start != g.next.Start {
 			return said{}, nil
 		}
-		g.careful = g.careful || o.lost()
+		g.careful = g.careful || o.lost() && t.piece.HeardTo()-t.piece.HeardFrom() >= lostFrom
 		if o.doubt != "" || len(g.queue) > 0 {
 			return said{}, nil
 		}
