@@ -43,6 +43,7 @@ var errEnded = errors.New("the recording ended")
 type Keeper struct {
 	folder *recording.Folder
 	launch LaunchOptions
+	starts launcher
 	order  recording.Order
 	began  time.Time // the recording; zero if it has not begun, or if the keeper only watches
 	owns   bool
@@ -220,7 +221,7 @@ func (k *Keeper) hear(ctx context.Context) (over bool) {
 // begin attaches to a recorder and makes it begin the recording, or resume it. An idle recorder that was started in
 // another environment is replaced.
 func (k *Keeper) begin(ctx context.Context, resume bool) (recording.Started, error) {
-	client, _, err := Attach(ctx, k.folder.Dir(), k.launch)
+	client, _, err := k.starts.attach(ctx, k.folder.Dir(), k.launch)
 	if err != nil {
 		return recording.Started{}, err
 	}
@@ -287,7 +288,7 @@ func (k *Keeper) Stop(ctx context.Context) (recording.Manifest, error) {
 	<-k.ended
 	client := k.Client()
 	defer func() { _ = client.Close() }() // the recording is what matters
-	return stopper{k.folder, k.launch}.stop(ctx, client, k.order.ID)
+	return stopper{k.folder, k.launch, &k.starts}.stop(ctx, client, k.order.ID)
 }
 
 // Leave ends the keeping. The recording continues by its rules.

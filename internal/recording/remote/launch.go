@@ -60,6 +60,20 @@ const comesBackWithin = 2 * time.Second
 // its own session, so that Ctrl-C and the end of this program do not reach it; its output goes to LogName. If several
 // programs launch at once, all attach to the recorder of the first.
 func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Client, launched bool, err error) {
+	return new(launcher).attach(ctx, dir, options)
+}
+
+// launcher attaches to the recorders of one folder, one after the other. A recorder that it started stays when its caller stops waiting,
+// since another program may use it already. The next call waits for that recorder and starts no second one: the slower of
+// the two would take the folder when the first had ended and nobody expected a recorder any more.
+//
+// One goroutine at a time may use it.
+type launcher struct {
+	started *child // it has not answered yet; nil for none
+}
+
+// attach is Attach.
+func (l *launcher) attach(ctx context.Context, dir string, options LaunchOptions) (client *Client, launched bool, err error) {
 	if options.Within <= 0 {
 		options.Within = startsWithin
 	}
@@ -70,15 +84,18 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 	if why, _ := absent(dir); why == halted {
 		return nil, false, unreachable(dir, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, options.Within, scout.Errorf(scout.CodeRecorderStart, "the recorder was not ready within %s", options.Within))
+	within, cancel := context.WithTimeoutCause(ctx, options.Within, scout.Errorf(scout.CodeRecorderStart, "the recorder was not ready within %s", options.Within))
 	defer cancel()
-	child, client, err := launch(ctx, dir, options.withEnvironment(recording.Environment{}))
-	if code := scout.CodeOf(err); options.Through != nil && ctx.Err() == nil && (code == scout.CodeRecorderStart || code == scout.CodeRecorderMissing) {
+	child, client, err := l.launch(within, dir, options.withEnvironment(recording.Environment{}))
+	if code := scout.CodeOf(err); options.Through != nil && within.Err() == nil && (code == scout.CodeRecorderStart || code == scout.CodeRecorderMissing) {
 		options.Through = nil // nothing about it may keep a recording from beginning
-		child, client, err = launch(ctx, dir, options.withEnvironment(recording.Environment{}))
+		child, client, err = l.launch(within, dir, options.withEnvironment(recording.Environment{}))
 	}
 	if child == nil {
 		return nil, false, err
+	}
+	if err != nil && ctx.Err() != nil { // the caller stopped waiting; within ends too when the recorder was too slow
+		l.started = child
 	}
 	launched = err == nil && (client.PID() == child.process.Pid || client.Parent() == child.process.Pid)
 	if err == nil && !launched {
@@ -87,11 +104,16 @@ func Attach(ctx context.Context, dir string, options LaunchOptions) (client *Cli
 	return client, launched, err
 }
 
-// launch starts a recorder and connects to it, or to one that another program started first. The child is nil if it could not be started.
-func launch(ctx context.Context, dir string, options LaunchOptions) (*child, *Client, error) {
-	child, err := start(dir, options)
-	if err != nil {
-		return nil, nil, err
+// launch starts a recorder, unless one is still starting, and connects to it, or to one that another program started first. The child is
+// nil if it could not be started.
+func (l *launcher) launch(ctx context.Context, dir string, options LaunchOptions) (*child, *Client, error) {
+	child := l.started
+	l.started = nil
+	if child == nil || child.hasEnded() {
+		var err error
+		if child, err = start(dir, options); err != nil {
+			return nil, nil, err
+		}
 	}
 	client, err := child.await(ctx, dir, options.Options)
 	return child, client, err
@@ -164,6 +186,16 @@ func arguments(dir string, e recording.Environment) []string {
 		args = append(args, "--log-format", e.LogFormat)
 	}
 	return args
+}
+
+// hasEnded reports whether the process has ended.
+func (c *child) hasEnded() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // end ends the process if another recorder has made it needless. It would find the folder taken, but perhaps only after

@@ -4,11 +4,13 @@ package remote_test
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -127,5 +129,43 @@ func TestOneParentAfterACrashLoop(t *testing.T) {
 	}
 	if _, err := open(t, dir).Verify(m.ID); err != nil {
 		t.Error(err)
+	}
+}
+
+// A stop comes while a recorder is being started in place of one that died. It waits for that recorder and starts no other one, which
+// would take the folder later, when the first has ended.
+func TestAStopWhileARecorderIsBeingStarted(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	program, starts := filepath.Join(elsewhere, "scout-recorder"), filepath.Join(elsewhere, "starts")
+	self, err := filepath.Abs(os.Args[0])
+	check(t, err)
+	check(t, os.Symlink(self, program))
+	options := launch(dir)
+	options.Program = program
+	k, _, err := remote.Keep(t.Context(), open(t, dir), options, start(""), observe.Scope{})
+	check(t, err)
+	t.Cleanup(func() { endRecorder(t, dir) })
+	until(t, k.Client(), 2000)
+	check(t, os.Remove(program))
+	slow := fmt.Sprintf("#!/bin/sh\necho $$ >>'%s'\nsleep 0.5\nexec '%s' \"$@\"\n", starts, self)
+	check(t, os.WriteFile(program, []byte(slow), 0o700)) //nolint:gosec // it is a program
+	check(t, syscall.Kill(k.Client().PID(), syscall.SIGKILL))
+	for content := []byte(nil); len(content) == 0; content, _ = os.ReadFile(starts) { // there is none yet
+		time.Sleep(time.Millisecond) // the keeper works by itself
+	}
+	m, err := k.Stop(t.Context())
+	check(t, err)
+	if m.ID != k.ID() || m.State != recording.StateRecovered {
+		t.Errorf("manifest %+v", m)
+	}
+	content, err := os.ReadFile(starts)
+	check(t, err)
+	if pids := strings.Fields(string(content)); len(pids) != 1 {
+		t.Errorf("recorders %v were started, want one", pids)
+	}
+	endRecorder(t, dir)
+	if parents, recorders := family(t, dir); len(parents)+len(recorders) != 0 {
+		t.Errorf("processes %v and %v stay", parents, recorders)
 	}
 }

@@ -29,7 +29,7 @@ const (
 //
 // Stop waits for a starting recorder and stops the recording that it is about to begin.
 func Stop(ctx context.Context, folder *recording.Folder, launch LaunchOptions) (recording.Manifest, error) {
-	s := stopper{folder, launch}
+	s := stopper{folder, launch, new(launcher)}
 	why, _ := absent(folder.Dir())
 	client, progress, err := s.running(ctx)
 	for began := time.Now(); time.Since(began) < silentFor && ctx.Err() == nil; {
@@ -166,6 +166,7 @@ func afterwards(folder *recording.Folder, err error) error {
 type stopper struct {
 	folder *recording.Folder
 	launch LaunchOptions
+	starts *launcher
 }
 
 // stop asks the client's recorder, then any recorder that follows it.
@@ -218,7 +219,7 @@ func (s stopper) putRight(ctx context.Context, id recording.ID) (recording.Manif
 	if m, err := s.folder.Manifest(id); err == nil && m.State == recording.StateFinished {
 		return m, nil
 	}
-	client, _, err := Attach(ctx, s.folder.Dir(), s.launch)
+	client, _, err := s.starts.attach(ctx, s.folder.Dir(), s.launch)
 	if err == nil {
 		defer func() { _ = client.Close() }() // only the recording matters
 		return s.ask(ctx, client, id)
