@@ -47,3 +47,8 @@ func InitGone(b sound.Backend) (watched bool, err error) {
 	_, err = initDevice(connection, config, malgo.DeviceCallbacks{})
 	return !watchServer(connection), err // a second time there is nothing left to find
 }
+
+// ALSA returns the backend of ALSA, also where a sound server runs or no card records.
+func ALSA() sound.Backend {
+	return &system{kind: malgo.BackendAlsa, name: backendName(malgo.BackendAlsa)}
+}

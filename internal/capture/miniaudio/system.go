@@ -207,7 +207,8 @@ func (s *system) Devices(ctx context.Context) ([]sound.Device, error) {
 	}, func([]sound.Device) {})
 }
 
-// list asks miniaudio.
+// list asks miniaudio. It opens no device. For ALSA the devices therefore have no formats: miniaudio learns those by opening the
+// device, which takes a microphone from other programs and switches on its light.
 func (s *system) list(connection *malgo.AllocatedContext) ([]sound.Device, error) {
 	infos, err := connection.Devices(malgo.Capture)
 	if err != nil {
@@ -219,9 +220,11 @@ func (s *system) list(connection *malgo.AllocatedContext) ([]sound.Device, error
 		if !s.records(d) {
 			continue
 		}
-		if full, err := connection.DeviceInfo(malgo.Capture, infos[i].ID, malgo.Shared); err == nil {
-			d.Formats = formats(&full)
-		} // else it disappeared just now, or is busy: listed without formats
+		if s.kind != malgo.BackendAlsa {
+			if full, err := connection.DeviceInfo(malgo.Capture, infos[i].ID, malgo.Shared); err == nil {
+				d.Formats = formats(&full)
+			} // else it disappeared just now, or is busy: listed without formats
+		}
 		devices = append(devices, d)
 	}
 	return devices, nil

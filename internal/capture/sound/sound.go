@@ -23,7 +23,7 @@ type Device struct {
 	Default bool `json:"default"`
 	// Monitor is true for a device that records what an output plays, and not a microphone.
 	Monitor bool `json:"monitor"`
-	// Formats are what the device delivers without conversion; empty if it does not say.
+	// Formats are what the device delivers without conversion; empty if that cannot be learned without opening the device.
 	Formats []Format `json:"formats"`
 }
 
@@ -127,7 +127,7 @@ type Options struct {
 type Backend interface {
 	// Name stands in logs: "pulseaudio", "alsa", "signal".
 	Name() string
-	// Devices lists the devices to record from. If there are none, the list is empty and there is no error.
+	// Devices lists the devices to record from, and opens none. If there are none, the list is empty and there is no error.
 	Devices(ctx context.Context) ([]Device, error)
 	// Open opens the device with that ID, or the default one for "". Frames go to sink after Start.
 	// The format is the device's own.
