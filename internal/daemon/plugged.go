@@ -71,43 +71,55 @@ func (p *plugged) listen() (end func()) {
 // watch tells of changes until ctx ends. What was there before is not told. While no sound system answers, nothing is known to have
 // changed; it is tried again.
 func (p *plugged) watch(ctx context.Context) {
-	var before map[string]sound.Device
-	var name string // of the sound system of before
-	failed := false
+	var known sighting
 	for ctx.Err() == nil {
 		backend, err := p.open(ctx)
-		switch {
-		case err == nil && backend.Name() == name:
-			before = p.follow(ctx, backend, before)
-		case err == nil:
-			name = backend.Name()
-			before = p.follow(ctx, backend, nil)
-		case ctx.Err() == nil && !failed:
-			failed = true
-			p.log.Warn(eventDevicesNotWatched, slog.String(observe.KeyError, err.Error()))
-		}
 		if err != nil {
+			p.failed(ctx, &known, err)
 			wait(ctx, p.every)
+			continue
 		}
+		if name := backend.Name(); name != known.system {
+			known.system, known.devices = name, nil
+		}
+		p.follow(ctx, backend, &known)
 	}
 }
 
+// sighting is what was seen last.
+type sighting struct {
+	system  string // the name of the sound system; empty for none
+	devices map[string]sound.Device
+	failing bool // no list since it was logged that there is none
+}
+
+// failed logs the first failure of each outage.
+func (p *plugged) failed(ctx context.Context, known *sighting, err error) {
+	if ctx.Err() != nil || known.failing {
+		return
+	}
+	known.failing = true
+	p.log.Warn(eventDevicesNotWatched, slog.String(observe.KeyError, err.Error()))
+}
+
 // follow tells of changes of one sound system until ctx ends. One that does not tell of changes itself is looked at once: another one
-// may have come by the next look. It returns what was there.
-func (p *plugged) follow(ctx context.Context, backend sound.Backend, before map[string]sound.Device) map[string]sound.Device {
+// may have come by the next look.
+func (p *plugged) follow(ctx context.Context, backend sound.Backend, known *sighting) {
 	changes := backend.Watch(ctx)
 	for {
-		if now, ok := p.list(ctx, backend); ok {
-			p.compare(ctx, before, now)
-			before = now
+		if now, err := p.list(ctx, backend); err != nil {
+			p.failed(ctx, known, err)
+		} else {
+			p.compare(ctx, known.devices, now)
+			known.devices, known.failing = now, false
 		}
 		select {
 		case <-ctx.Done():
-			return before
+			return
 		case _, open := <-changes:
 			if !open {
 				wait(ctx, p.every)
-				return before
+				return
 			}
 		}
 	}
@@ -121,18 +133,18 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (p *plugged) list(ctx context.Context, backend sound.Backend) (map[string]sound.Device, bool) {
+func (p *plugged) list(ctx context.Context, backend sound.Backend) (map[string]sound.Device, error) {
 	ctx, cancel := context.WithTimeout(ctx, devicesWithin)
 	defer cancel()
 	list, err := backend.Devices(ctx)
 	if err != nil {
-		return nil, false
+		return nil, err
 	}
 	byID := make(map[string]sound.Device, len(list))
 	for i := range list {
 		byID[list[i].ID] = list[i]
 	}
-	return byID, true
+	return byID, nil
 }
 
 // compare notes the differences; before is nil where nothing was known.

@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,6 +62,40 @@ func (j *jacks) set(down bool, ids ...string) {
 	}
 }
 
+// listening is a watch of plugged, inside a bubble of synctest.
+type listening struct {
+	*plugged
+	told    []string // what changed
+	log     bytes.Buffer
+	running sync.WaitGroup // the watch, ended by the end of the last listener
+}
+
+func newListening(t *testing.T, open func() (sound.Backend, error)) *listening {
+	t.Helper()
+	l := &listening{}
+	l.plugged = &plugged{
+		run: func(watch func(context.Context) error) {
+			l.running.Go(func() {
+				if err := watch(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		},
+		open: func(context.Context) (sound.Backend, error) { return open() },
+		note: func(_ context.Context, kind string, device *sound.Device) {
+			l.told = append(l.told, kind+" "+device.Name)
+		},
+		log: slog.New(slog.NewTextHandler(&l.log, nil)), every: time.Second,
+	}
+	return l
+}
+
+// then waits until everything has been noticed.
+func then() {
+	time.Sleep(3 * time.Second)
+	synctest.Wait()
+}
+
 // Devices that come and go are told while somebody listens, and the sound system is not asked at other times.
 func TestDevicesThatComeAndGo(t *testing.T) {
 	t.Parallel()
@@ -68,28 +104,11 @@ func TestDevicesThatComeAndGo(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				j := &jacks{mute: mute, changes: make(chan sound.System), ids: []string{"a"}}
-				var told []string
-				var running sync.WaitGroup
-				p := &plugged{
-					run: func(watch func(context.Context) error) {
-						running.Go(func() { // ended by the end of the last listener
-							if err := watch(t.Context()); err != nil {
-								t.Error(err)
-							}
-						})
-					},
-					open: func(context.Context) (sound.Backend, error) { return j, nil },
-					note: func(_ context.Context, kind string, device *sound.Device) { told = append(told, kind+" "+device.Name) },
-					log:  slog.New(slog.DiscardHandler), every: time.Second,
-				}
+				p := newListening(t, func() (sound.Backend, error) { return j, nil })
 				asked := func() int {
 					j.mu.Lock()
 					defer j.mu.Unlock()
 					return j.asks
-				}
-				then := func() {
-					time.Sleep(3 * time.Second)
-					synctest.Wait()
 				}
 				first, second := p.listen(), p.listen()
 				then()
@@ -102,11 +121,11 @@ func TestDevicesThatComeAndGo(t *testing.T) {
 				j.set(false, "b")
 				then()
 				second()
-				running.Wait()
+				p.running.Wait()
 				before := asked()
 				then()
-				if want := []string{"device.added Device b", "device.removed Device a"}; !slices.Equal(told, want) {
-					t.Errorf("%q, want %q", told, want)
+				if want := []string{"device.added Device b", "device.removed Device a"}; !slices.Equal(p.told, want) {
+					t.Errorf("%q, want %q", p.told, want)
 				}
 				if now := asked(); now != before {
 					t.Errorf("asked %d times although nobody listens", now-before)
@@ -118,10 +137,32 @@ func TestDevicesThatComeAndGo(t *testing.T) {
 					t.Error("a later listener hears nothing")
 				}
 				third()
-				running.Wait()
+				p.running.Wait()
 			})
 		})
 	}
+}
+
+// sounds is which sound system answers at the moment; nil for none.
+type sounds struct {
+	mu sync.Mutex
+	up sound.Backend
+}
+
+func (s *sounds) open() (sound.Backend, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.up == nil {
+		return nil, errors.New("no sound system")
+	}
+	return s.up, nil
+}
+
+func (s *sounds) become(b sound.Backend) {
+	s.mu.Lock()
+	s.up = b
+	s.mu.Unlock()
+	then()
 }
 
 // A sound system that comes after the listener is watched too, and what another one has instead is not told as changes.
@@ -130,49 +171,66 @@ func TestASoundSystemThatComesLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := &jacks{name: "first", mute: true, ids: []string{"a"}}
 		second := &jacks{name: "second", changes: make(chan sound.System), ids: []string{"b"}}
-		var mu sync.Mutex
-		var up sound.Backend
-		var told []string
-		var running sync.WaitGroup
-		p := &plugged{
-			run: func(watch func(context.Context) error) {
-				running.Go(func() { // ended by the end of the last listener
-					if err := watch(t.Context()); err != nil {
-						t.Error(err)
-					}
-				})
-			},
-			open: func(context.Context) (sound.Backend, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				if up == nil {
-					return nil, errors.New("no sound system")
-				}
-				return up, nil
-			},
-			note: func(_ context.Context, kind string, device *sound.Device) { told = append(told, kind+" "+device.Name) },
-			log:  slog.New(slog.DiscardHandler), every: time.Second,
-		}
-		becomes := func(b sound.Backend) {
-			mu.Lock()
-			up = b
-			mu.Unlock()
-			time.Sleep(3 * time.Second)
-			synctest.Wait()
-		}
+		var present sounds
+		p := newListening(t, present.open)
 		end := p.listen()
-		becomes(nil)
-		becomes(first)
+		present.become(nil)
+		present.become(first)
 		first.set(false, "a", "c")
-		becomes(first)
-		becomes(second)
+		present.become(first)
+		present.become(second)
 		second.set(false)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		then()
 		end()
-		running.Wait()
-		if want := []string{"device.added Device c", "device.removed Device b"}; !slices.Equal(told, want) {
-			t.Errorf("%q, want %q", told, want)
+		p.running.Wait()
+		if want := []string{"device.added Device c", "device.removed Device b"}; !slices.Equal(p.told, want) {
+			t.Errorf("%q, want %q", p.told, want)
 		}
 	})
+}
+
+// Each outage of the sound system is logged once: whether it cannot be opened or gives no list.
+func TestEachOutageOfTheSoundSystemIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	for situation, mute := range map[string]bool{"the system tells of changes": false, "the system has to be asked": true} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				j := &jacks{name: "pulseaudio", mute: mute, changes: make(chan sound.System), ids: []string{"a"}}
+				present := sounds{}
+				p := newListening(t, present.open)
+				end := p.listen()
+				outages := func() int {
+					t.Helper()
+					return strings.Count(p.log.String(), eventDevicesNotWatched)
+				}
+				for i, step := range []struct {
+					what string
+					do   func()
+					want int
+				}{
+					{"there is none", func() { then() }, 1},
+					{"it comes", func() { present.become(j) }, 1},
+					{"it gives no list", func() { j.set(true); then() }, 2},
+					{"it still gives none", func() { j.set(true); then() }, 2},
+					{"it gives a list", func() { j.set(false, "a"); then() }, 2},
+					{"it gives no list again", func() { j.set(true); then() }, 3},
+				} {
+					if step.do(); outages() != step.want {
+						t.Errorf("step %d, %s: logged %d times, want %d", i, step.what, outages(), step.want)
+					}
+				}
+				if mute { // what tells of changes is followed until it ends, which this one does not
+					j.set(false, "a")
+					then()
+					present.become(nil)
+					if outages() != 4 {
+						t.Errorf("it is gone: logged %d times, want 4", outages())
+					}
+				}
+				end()
+				p.running.Wait()
+			})
+		})
+	}
 }
