@@ -73,13 +73,15 @@ func (c changes) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{c.what: c.done, "problems": c.problems})
 }
 
-// changeEach changes several things and prints a line for each, or one JSON value. A failure does not stop the others.
+// changeEach changes several things and prints a line for each, or one JSON value. A failure does not stop the others, nor does an
+// output that takes no more lines.
 //
 //	what    what is done, as in changes
 //	change  changes the thing with this name; it returns what JSON says about it and the line
 func (a *app) changeEach(what string, names []string, asJSON bool, change func(name string) (any, string, error)) error {
 	outcome := changes{what: what, done: []any{}, problems: []problem{}}
 	var errs []error
+	var unsaid error
 	for _, name := range names {
 		item, line, err := change(name)
 		if err != nil {
@@ -89,11 +91,8 @@ func (a *app) changeEach(what string, names []string, asJSON bool, change func(n
 			continue
 		}
 		outcome.done = append(outcome.done, item)
-		if asJSON {
-			continue
-		}
-		if err := a.Say("%s", line); err != nil {
-			return err
+		if !asJSON && unsaid == nil {
+			unsaid = a.Say("%s", line)
 		}
 	}
 	var failed error
@@ -101,7 +100,19 @@ func (a *app) changeEach(what string, names []string, asJSON bool, change func(n
 		failed = cli.Reported(errors.Join(errs...))
 	}
 	if asJSON {
-		return errors.Join(cli.WriteJSON(a.Std.Out, outcome), failed)
+		unsaid = cli.WriteJSON(a.Std.Out, outcome)
+	}
+	return a.unsaid(unsaid, failed)
+}
+
+// unsaid returns the error of a command that could not print all (err) and did not succeed in all (failed, which was told already).
+// A failure counts for more than a pipe that nobody reads any more.
+func (a *app) unsaid(err, failed error) error {
+	if err == nil || failed == nil {
+		return errors.Join(err, failed)
+	}
+	if !cli.BrokenPipe(err) {
+		a.Complain("", err)
 	}
 	return failed
 }

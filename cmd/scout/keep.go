@@ -2,32 +2,87 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/text"
 	"github.com/scout-speech/scout/internal/transcribe"
 )
 
-// keeping passes texts on to another sink, and keeps complete ones in the history.
+// keeping passes texts on to another sink, and keeps complete ones in the history. When the other sink takes no more text, as a pipe
+// that nobody reads any more, the work goes on: the texts were asked for twice.
 type keeping struct {
 	transcribe.Sink
-	app    *app
-	inputs []transcribe.Input
+	app     *app
+	inputs  []transcribe.Input
+	gone    error // why the sink takes no more text; nil while it does
+	notKept bool  // of some text
 }
 
-// Finish writes the text and then keeps it. If that fails, the text is written nevertheless, and the input counts as
-// failed.
-func (k keeping) Finish(ctx context.Context, i int, doc text.Document) error {
-	if err := k.Sink.Finish(ctx, i, doc); err != nil {
+// takes notes that the sink takes no more text, and returns any other error.
+func (k *keeping) takes(ctx context.Context, err error) error {
+	if !transcribe.Gone(err) || ctx.Err() != nil {
 		return err
 	}
-	return k.app.keepText(ctx, &k.inputs[i], &doc.Transcript)
+	k.gone = err
+	return nil
+}
+
+// Settled implements transcribe.Sink.
+func (k *keeping) Settled(ctx context.Context, i int, doc text.Document) error {
+	if k.gone != nil {
+		return nil
+	}
+	return k.takes(ctx, k.Sink.Settled(ctx, i, doc))
+}
+
+// Finish writes the text, and keeps it whether that succeeds or not. If either fails, the input counts as failed.
+func (k *keeping) Finish(ctx context.Context, i int, doc text.Document) error {
+	var err error
+	if k.gone == nil {
+		err = k.takes(ctx, k.Sink.Finish(ctx, i, doc))
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	if keepErr := k.app.keepText(ctx, &k.inputs[i], &doc.Transcript); keepErr != nil {
+		k.notKept = true
+		what := "the text was written and is not in the history"
+		if k.gone != nil || err != nil {
+			what = "the text is not in the history either"
+		}
+		err = errors.Join(err, scout.Errorf(scout.CodeOf(keepErr), "%s: %w", what, keepErr).WithHint("%s", scout.HintOf(keepErr)))
+	}
+	return err
+}
+
+// Abandon implements transcribe.Sink.
+func (k *keeping) Abandon(ctx context.Context, i int, doc text.Document) (string, error) {
+	if k.gone != nil {
+		return "", transcribe.ErrNotTaken
+	}
+	where, err := k.Sink.Abandon(ctx, i, doc)
+	if err = k.takes(ctx, err); k.gone != nil {
+		return "", transcribe.ErrNotTaken
+	}
+	return where, err
+}
+
+// Close completes the other sink, and returns why it took no more text. That nobody reads any more is no news beside a text that could
+// not be kept.
+func (k *keeping) Close(ctx context.Context) error {
+	err := k.Sink.Close(ctx)
+	if k.notKept && cli.BrokenPipe(k.gone) {
+		return err
+	}
+	return errors.Join(k.gone, err)
 }
 
 // keepText puts a text into the history, through the daemon. If the input is a recording, the text belongs to it;
@@ -35,7 +90,7 @@ func (k keeping) Finish(ctx context.Context, i int, doc text.Document) error {
 func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Transcript) error {
 	c, err := a.connect(ctx)
 	if err != nil {
-		return notKept(err)
+		return err
 	}
 	defer c.Close()
 	keep := v1.Keep{Transcript: v1.FromTranscript(t)}
@@ -45,14 +100,10 @@ func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Trans
 		keep.Title = "standard input"
 	}
 	if err := c.PostOnce(ctx, "/transcripts", keep, &v1.TranscriptSummary{}); err != nil {
-		return notKept(err)
+		return err
 	}
 	a.tellRetention()
 	return nil
-}
-
-func notKept(err error) error {
-	return scout.Errorf(scout.CodeOf(err), "the text was written and is not in the history: %w", err).WithHint("%s", scout.HintOf(err))
 }
 
 // recordingAt reports whether a file is the audio of a recording in the folder, and of which.

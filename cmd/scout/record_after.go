@@ -237,7 +237,9 @@ func (w *after) writeText(ctx context.Context, path string) error {
 	progress := a.newTranscription(ctx, w.recognizer, inputs, w.options.quiet, false)
 	defer progress.close()
 	progress.besides(destination)
-	result, err := transcribe.New(a.Scope, a.Failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, keeping{destination, a, inputs}, progress.watch())
+	sink := &keeping{Sink: destination, app: a, inputs: inputs}
+	result, err := transcribe.New(a.Scope, a.Failures, w.recognizer.Recognizer).One(ctx, 0, inputs[0], options, sink, progress.watch())
+	err = errors.Join(err, sink.Close(ctx))
 	progress.warn(0, result)
 	if warned := new(transcribe.WarnedError); errors.As(err, &warned) {
 		return cli.Reported(err)

@@ -146,7 +146,7 @@ func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) 
 	} else if len(results) == 0 && failed == nil {
 		a.Notef("nothing to verify\n")
 	}
-	return errors.Join(err, failed)
+	return a.unsaid(err, failed)
 }
 
 // toVerify returns the recordings that args name, or else all that have ended, and what is wrong with other files.
@@ -212,10 +212,8 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 	for i := range report.Repaired {
 		r := &report.Repaired[i]
 		done = append(done, recoveredRecording{listedOf(folder, r.Manifest), r.Reason})
-		if !asJSON {
-			if err := a.Say("%s", repairedText(r)); err != nil {
-				return err
-			}
+		if !asJSON && err == nil {
+			err = a.Say("%s", repairedText(r)) // the problems are told in any case
 		}
 	}
 	problems := problemsOf(report.Problems)
@@ -228,7 +226,7 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 	} else if len(done) == 0 {
 		a.Notef("nothing to recover in %s\n", folder.Dir())
 	}
-	return errors.Join(err, failed)
+	return a.unsaid(err, failed)
 }
 
 func newRecordingsDeleteCommand(a *app) *cobra.Command {

@@ -146,7 +146,7 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	show.besides(destination)
 	var sink transcribe.Sink = destination
 	if o.keep {
-		sink = keeping{destination, a, inputs}
+		sink = &keeping{Sink: destination, app: a, inputs: inputs}
 	}
 	err = transcribe.New(a.Scope, a.Failures, r.Recognizer).Run(ctx, inputs, options, sink, show.watch())
 	for _, path := range destination.Stale() {
@@ -310,6 +310,9 @@ func (t *transcription) outcome(err error) error {
 	var failed *transcribe.FailedError
 	if !errors.As(err, &failed) {
 		return err
+	}
+	if failed.Closing != nil && !cli.BrokenPipe(failed.Closing) && scout.ClassOf(failed.Closing) != scout.Cancelled {
+		t.app.Complain("", failed.Closing)
 	}
 	if failed.Total > 1 && !cli.BrokenPipe(err) && scout.ClassOf(err) != scout.Cancelled {
 		t.app.Notef("scout: %d of %s failed\n", failed.Failed, spelling.Count(failed.Total, "file"))

@@ -248,6 +248,9 @@ func (s *split) deliver(ctx context.Context, err error) (Result, error) {
 	defer cancel()
 	kept, keepErr := s.sink.Abandon(keeping, s.index, s.doc)
 	s.result.Kept, s.result.Shown = kept, kept == "" && keepErr == nil
+	if errors.Is(keepErr, ErrNotTaken) {
+		keepErr = nil // why was or will be reported
+	}
 	return s.result, errors.Join(err, keepErr)
 }
 

@@ -47,7 +47,7 @@ type Sink interface {
 	// Finish receives the complete text of input i.
 	Finish(ctx context.Context, i int, doc text.Document) error
 	// Abandon receives the text of input i that was settled when its transcription failed, and returns where it is
-	// kept, for people; empty if it is not kept.
+	// kept, for people; empty if that is a stream. The error is ErrNotTaken if it is nowhere.
 	Abandon(ctx context.Context, i int, doc text.Document) (where string, err error)
 	// Close completes an output that several inputs share.
 	Close(ctx context.Context) error
@@ -101,8 +101,10 @@ func New(scope observe.Scope, failures *observe.Failures, recognizer *recognize.
 type FailedError struct {
 	// Failed of Total inputs are not, or not completely, text.
 	Failed, Total int
-	// Err joins their errors.
+	// Err joins their errors and Closing.
 	Err error
+	// Closing is the error of an output that inputs share, which Watch has not received; nil for none.
+	Closing error
 }
 
 func (e *FailedError) Error() string { return e.Err.Error() }
@@ -129,8 +131,8 @@ func (t *Transcriber) Run(ctx context.Context, inputs []Input, o Options, sink S
 	}
 	closing, cancel := lasting(ctx)
 	defer cancel()
-	if err := sink.Close(closing); err != nil {
-		failed.Failed, failed.Err = max(failed.Failed, 1), errors.Join(failed.Err, err)
+	if failed.Closing = sink.Close(closing); failed.Closing != nil {
+		failed.Failed, failed.Err = max(failed.Failed, 1), errors.Join(failed.Err, failed.Closing)
 	}
 	if failed.Err == nil {
 		return nil
@@ -156,11 +158,17 @@ func stopsEverything(err error) bool {
 	case scout.CodeEngineMissing, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout:
 		return true
 	}
-	return errors.Is(err, errSinkGone)
+	return Gone(err)
 }
 
 // errSinkGone marks an error of an output that all inputs share.
 var errSinkGone = errors.New("the output takes no more text")
+
+// Gone reports whether err is that of an output which takes no more text of any input.
+func Gone(err error) bool { return errors.Is(err, errSinkGone) }
+
+// ErrNotTaken says that a Sink has no place for the text of an input that failed.
+var ErrNotTaken = errors.New("the text was not taken")
 
 // One transcribes one input into the sink. Audio that is missing in the text is an error, returned after the text was
 // passed on.
@@ -214,6 +222,9 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 		var keepErr error
 		result.Kept, keepErr = sink.Abandon(keeping, i, doc)
 		result.Shown = result.Kept == "" && keepErr == nil
+		if errors.Is(keepErr, ErrNotTaken) {
+			keepErr = nil // why was or will be reported
+		}
 		return result, errors.Join(err, keepErr)
 	}
 	if err := sink.Finish(ctx, i, doc); err != nil {
