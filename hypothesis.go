@@ -16,6 +16,13 @@ type Hypothesis struct {
 	// EndLogProb is the natural log-probability that the text ends where it does. It is nil if the model gives none or
 	// Stop is not StopEnd.
 	EndLogProb *float64
+	// Language is the code of the language of the piece: the requested one, or the one detected. It is empty if the model
+	// does not tell.
+	Language string
+	// LanguageProb is the probability of Language, nil if it was not detected.
+	LanguageProb *float64
+	// NoSpeech is the probability that nobody speaks in the piece, nil if the model gives none.
+	NoSpeech *float64
 	// Agreed is how many tokens of the given hypothesis were kept.
 	Agreed int
 	// DecodeTime is the time spent on inference. EncodeTime is the part of it in which the encoder ran, 0 if the

@@ -63,16 +63,33 @@ type Facts struct {
 	Slots int
 	// LogProbs, WordTimes, Continues and HotWords say what answers may contain and requests may ask for.
 	LogProbs, WordTimes, Continues, HotWords bool
+	// Translates and DetectsLanguage say whether the model can write English for what is said in another language, and
+	// whether it finds out which of its languages is spoken.
+	Translates, DetectsLanguage bool
+	// Pieces are the lengths of audio that the model decodes best, 0 if it does not tell.
+	Pieces Pieces
 	// LoadTime is how long the process took to load the model.
 	LoadTime time.Duration
 
 	steps bool // beats carry phases and tokens
 }
 
+// Pieces are the lengths of audio that suit a model: audio is cut at the quietest place between them.
+type Pieces struct{ Min, Max time.Duration }
+
+// piecesOf returns the lengths of a hello, and none if they are none.
+func piecesOf(p *wire.Pieces) Pieces {
+	if p == nil || p.MinMS <= 0 || p.MaxMS < p.MinMS {
+		return Pieces{}
+	}
+	return Pieces{Min: time.Duration(p.MinMS) * time.Millisecond, Max: time.Duration(p.MaxMS) * time.Millisecond}
+}
+
 func factsOf(h wire.Hello) Facts {
 	return Facts{
 		Version: h.Version, PID: h.PID, Backend: h.Backend, ModelID: h.ModelID, Family: h.Family, Languages: h.Languages,
 		MaxFrames: h.MaxFrames, Slots: h.Slots, LogProbs: h.LogProbs, WordTimes: h.WordTimes, Continues: h.Continues, HotWords: h.HotWords,
+		Translates: h.Translates, DetectsLanguage: h.DetectsLanguage, Pieces: piecesOf(h.Pieces),
 		LoadTime: time.Duration(h.LoadMS * float64(time.Millisecond)), steps: h.Steps,
 	}
 }
@@ -87,8 +104,16 @@ type Request struct {
 	Client string
 	// Words asks for word times, if the model gives them.
 	Words bool
-	// Language is the ISO 639-1 code spoken, empty for the model's default.
+	// Language is the code of the language spoken. Empty is the model's only language, or the one that it detects.
 	Language string
+	// Translate asks for the text in English, whatever is spoken.
+	Translate bool
+	// Beam is how many texts are followed at once; 0 and 1 mean the most probable token at each step (greedy).
+	Beam int
+	// Prompt is text that was said before the piece.
+	Prompt string
+	// Tail is how much silence the model hears behind the samples; 0 leaves it to the backend.
+	Tail time.Duration
 	// Known is a known text, as token ids: it is verified in one pass, and decoding continues from the first token that
 	// disagrees. Tokens beyond what the audio could hold are ignored.
 	Known []int32
@@ -104,7 +129,8 @@ func (r *Request) Audio() time.Duration {
 func (r *Request) frame(traceparent string) *wire.Request {
 	return &wire.Request{
 		Options: wire.RequestOptions{
-			Background: r.Class.Background(), Words: r.Words, Language: r.Language,
+			Background: r.Class.Background(), Words: r.Words,
+			Language: r.Language, Translate: r.Translate, Beam: r.Beam, Prompt: r.Prompt, TailMS: int(r.Tail.Milliseconds()),
 			Hypothesis: r.Known, HotWords: r.HotWords, Traceparent: traceparent,
 		},
 		Samples: r.Samples,

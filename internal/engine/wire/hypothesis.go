@@ -10,6 +10,7 @@ import (
 func (r *Result) Hypothesis() *scout.Hypothesis {
 	h := &scout.Hypothesis{
 		Text: r.Text, Stop: scout.StopReason(r.Stop), EndLogProb: logProb(r.EndLogProb), Agreed: r.Agreed,
+		Language: language(r.Language), LanguageProb: probability(r.LanguageProb), NoSpeech: probability(r.NoSpeech),
 		DecodeTime: milliseconds(r.DecodeMS), EncodeTime: milliseconds(r.EncodeMS),
 	}
 	if len(r.Words) > 0 {
@@ -29,6 +30,29 @@ func (r *Result) Hypothesis() *scout.Hypothesis {
 
 func logProb(p *float32) *float64 {
 	if p == nil {
+		return nil
+	}
+	wide := float64(*p)
+	return &wide
+}
+
+// language returns a code of two or three small letters, and nothing for anything else: the code gets into file names
+// and messages.
+func language(code string) string {
+	if len(code) < 2 || len(code) > 3 {
+		return ""
+	}
+	for _, c := range []byte(code) {
+		if c < 'a' || c > 'z' {
+			return ""
+		}
+	}
+	return code
+}
+
+// probability returns a probability, and nil for what is none.
+func probability(p *float32) *float64 {
+	if p == nil || !(*p >= 0 && *p <= 1) {
 		return nil
 	}
 	wide := float64(*p)

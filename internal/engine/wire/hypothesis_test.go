@@ -13,6 +13,7 @@ func TestResultBecomesAHypothesis(t *testing.T) {
 	t.Parallel()
 	start, end, odds := float32(250), float32(500.5), float32(-0.5)
 	from, to, wide := 250*time.Millisecond, 500500*time.Microsecond, -0.5
+	likely, probable, impossible := float32(0.75), 0.75, float32(1.5)
 	for name, c := range map[string]struct {
 		result wire.Result
 		want   scout.Hypothesis
@@ -20,19 +21,24 @@ func TestResultBecomesAHypothesis(t *testing.T) {
 		"all that a backend may tell": {
 			wire.Result{
 				Text: "ask not", Stop: wire.StopEnd, EndLogProb: &odds, Agreed: 2, DecodeMS: 1.5, EncodeMS: 0.5,
+				Language: "haw", LanguageProb: &likely, NoSpeech: &likely,
 				Tokens: []wire.Token{{ID: 7, Text: " ask", LogProb: &odds, StartMS: &start}, {ID: -1}},
 				Words:  []wire.Word{{Text: "ask", StartMS: &start, EndMS: &end, LogProb: &odds}, {Text: "not"}},
 			},
 			scout.Hypothesis{
 				Text: "ask not", Stop: scout.StopEnd, EndLogProb: &wide, Agreed: 2,
+				Language: "haw", LanguageProb: &probable, NoSpeech: &probable,
 				DecodeTime: 1500 * time.Microsecond, EncodeTime: 500 * time.Microsecond,
 				Tokens: []scout.Token{{ID: 7, Text: " ask", LogProb: &wide, Start: &from}, {ID: -1}},
 				Words:  []scout.Word{{Text: "ask", Start: &from, End: &to, LogProb: &wide}, {Text: "not"}},
 			},
 		},
-		"a text alone": {wire.Result{Text: "ask", Stop: wire.StopLength}, scout.Hypothesis{Text: "ask", Stop: scout.StopLength}},
-		"repeats":      {wire.Result{Stop: wire.StopRepeats}, scout.Hypothesis{Stop: scout.StopRepeats}},
-		"nothing":      {wire.Result{}, scout.Hypothesis{}},
+		"a text alone":                {wire.Result{Text: "ask", Stop: wire.StopLength}, scout.Hypothesis{Text: "ask", Stop: scout.StopLength}},
+		"probabilities that are none": {wire.Result{LanguageProb: &impossible, NoSpeech: &odds}, scout.Hypothesis{}},
+		"a language that is no code":  {wire.Result{Language: "../en"}, scout.Hypothesis{}},
+		"a language of one letter":    {wire.Result{Language: "e"}, scout.Hypothesis{}},
+		"repeats":                     {wire.Result{Stop: wire.StopRepeats}, scout.Hypothesis{Stop: scout.StopRepeats}},
+		"nothing":                     {wire.Result{}, scout.Hypothesis{}},
 	} {
 		if got := c.result.Hypothesis(); !reflect.DeepEqual(*got, c.want) {
 			t.Errorf("%s: %+v, want %+v", name, *got, c.want)

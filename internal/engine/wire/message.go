@@ -51,8 +51,20 @@ type Hello struct {
 	WordTimes bool `json:"word_times"`
 	Continues bool `json:"continues"`
 	HotWords  bool `json:"hot_words"`
+	// Translates says that the model can write in English what was said in another language.
+	Translates bool `json:"translates,omitempty"`
+	// DetectsLanguage says that the model finds out by itself which of its languages is spoken.
+	DetectsLanguage bool `json:"detects_language,omitempty"`
+	// Pieces are the lengths of audio that the model decodes best. They are absent if the backend does not know them.
+	Pieces *Pieces `json:"pieces,omitempty"`
 	// LoadMS is the time from Load to Hello in milliseconds.
 	LoadMS float64 `json:"load_ms"`
+}
+
+// Pieces are the lengths of audio that suit a model, in milliseconds: audio is cut at the quietest place between them.
+type Pieces struct {
+	MinMS int `json:"min_ms"`
+	MaxMS int `json:"max_ms"`
 }
 
 // Request asks for the text of one piece of audio.
@@ -72,8 +84,17 @@ type RequestOptions struct {
 	Traceparent string `json:"traceparent,omitempty"`
 	// Words asks for word times, if the model gives them.
 	Words bool `json:"words,omitempty"`
-	// Language is the ISO 639-1 code spoken, empty for the model's default.
+	// Language is the code of the language spoken, as the model names it (ISO 639-1, or three letters where that has
+	// none). Empty or "auto" is the model's only language, or the one that it detects.
 	Language string `json:"language,omitempty"`
+	// Translate asks for the text in English, whatever is spoken.
+	Translate bool `json:"translate,omitempty"`
+	// Beam is how many texts are followed at once; 0 and 1 mean the most probable token at each step (greedy).
+	Beam int `json:"beam,omitempty"`
+	// Prompt is text that was said before the piece: the model continues its spelling and style.
+	Prompt string `json:"prompt,omitempty"`
+	// TailMS is how much silence the model hears behind the samples, in milliseconds; 0 leaves it to the backend.
+	TailMS int `json:"tail_ms,omitempty"`
 	// Hypothesis is a known text, as token ids: it is verified in one pass, and decoding continues from the first token
 	// that disagrees. Tokens beyond what the audio could hold are ignored.
 	Hypothesis []int32 `json:"hypothesis,omitempty"`
@@ -122,6 +143,13 @@ type Result struct {
 	// EndLogProb is the log-probability that the text ends where it does. It is absent if the model gives none or Stop
 	// is not StopEnd.
 	EndLogProb *float32 `json:"end_log_prob,omitempty"`
+	// Language is the code of the language of the piece: the requested one, or the one detected. It is absent if the
+	// model does not tell.
+	Language string `json:"language,omitempty"`
+	// LanguageProb is the probability of Language, absent if it was not detected.
+	LanguageProb *float32 `json:"language_prob,omitempty"`
+	// NoSpeech is the probability that nobody speaks in the piece, absent if the model gives none.
+	NoSpeech *float32 `json:"no_speech,omitempty"`
 	// Agreed is how many tokens of the hypothesis were kept.
 	Agreed int `json:"agreed,omitempty"`
 	// DecodeMS is the time spent on inference in milliseconds.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/iotest"
@@ -36,6 +37,11 @@ func TestRequestRoundTrip(t *testing.T) {
 				Language:    rapid.StringMatching(`[a-z]{0,2}`).Draw(rt, "language"),
 				Hypothesis:  rapid.SliceOfN(rapid.Int32(), 0, 20).Draw(rt, "hypothesis"),
 				Traceparent: rapid.StringMatching(`[0-9a-f-]{0,55}`).Draw(rt, "traceparent"),
+				Translate:   rapid.Bool().Draw(rt, "translate"),
+				Beam:        rapid.IntRange(0, 9).Draw(rt, "beam"),
+				Prompt:      rapid.String().Draw(rt, "prompt"),
+				TailMS:      rapid.IntRange(0, 30000).Draw(rt, "tail"),
+				HotWords:    rapid.SliceOfN(rapid.String(), 1, 3).Draw(rt, "hot words"),
 			},
 			Samples: rapid.SliceOfN(rapid.Float32(), 0, 500).Draw(rt, "samples"),
 		}
@@ -53,9 +59,10 @@ func TestRequestRoundTrip(t *testing.T) {
 			rt.Fatal(err)
 		}
 		same := func(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
-		if !slices.EqualFunc(got.Samples, want.Samples, same) || !slices.Equal(got.Options.Hypothesis, want.Options.Hypothesis) ||
-			got.Options.Background != want.Options.Background || got.Options.Language != want.Options.Language ||
-			got.Options.Traceparent != want.Options.Traceparent {
+		if len(want.Options.Hypothesis) == 0 {
+			want.Options.Hypothesis = nil // none and an empty one are sent alike
+		}
+		if !slices.EqualFunc(got.Samples, want.Samples, same) || !reflect.DeepEqual(got.Options, want.Options) {
 			rt.Fatalf("got %+v\nwant %+v", got, want)
 		}
 	})
