@@ -81,7 +81,7 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 		return nil, err
 	}
 	encoding := time.Since(began)
-	l.placer.Begin(frames)
+	l.placer.Begin(frames, len(j.samples))
 	j.step.Decode(0)
 	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit), encoding: encoding}
 	g := &greedy{decoding: d, slot: l, job: j, frames: frames, owned: &owned}

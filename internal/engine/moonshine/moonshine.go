@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/engine/wordtext"
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
 
@@ -138,21 +139,17 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
-	result := b.result(d)
-	if request.Options.Words {
-		b.vocabulary.place(&l.placer, request.Samples, d.tokens, result.Words)
-	}
-	return result, nil
-}
-
-// result converts a decoding for the wire.
-func (b *backend) result(d *decoding) *wire.Result {
-	tokens := b.vocabulary.tokens(d.tokens, d.logprobs)
-	return &wire.Result{
-		Text: b.vocabulary.text(d.tokens), Tokens: tokens, Words: b.vocabulary.words(d.tokens, d.logprobs),
+	pieces := b.vocabulary.piecesOf(d.tokens)
+	line := wordtext.New(pieces)
+	result := &wire.Result{
+		Text: wordtext.Text(pieces), Tokens: wordtext.Tokens(d.tokens, pieces, d.logprobs), Words: line.Words(d.logprobs),
 		Stop: d.stop, EndLogProb: d.ending, Agreed: d.agreed,
 		EncodeMS: float64(d.encoding) / float64(time.Millisecond),
 	}
+	if request.Options.Words {
+		line.Place(l.placer, request.Samples, result.Words)
+	}
+	return result, nil
 }
 
 // Close waits for running requests and frees the model. The backend cannot be used afterwards.

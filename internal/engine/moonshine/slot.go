@@ -8,7 +8,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/engine/moonshine/wordtime"
+	"github.com/scout-speech/scout/internal/engine/wordtime"
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
 
@@ -18,7 +18,7 @@ const (
 	heads          = 8
 	crossWidth     = 36
 	cacheWidth     = 48
-	alignmentHeads = wordtime.Heads
+	alignmentHeads = 5
 	// capacity is the number of tokens that the cache of a slot holds, including the start token. It bounds the longest
 	// request; see tokenLimit.
 	capacity = 256
@@ -41,7 +41,7 @@ type slot struct {
 	row         []byte // one row of the embedding
 	pass        passBuffer
 	step        passBuffer
-	placer      wordtime.Placer
+	placer      *wordtime.Placer
 }
 
 // passBuffer is memory for the inputs and outputs of one run of the decoder.
@@ -51,7 +51,7 @@ type passBuffer struct {
 }
 
 func newSlot(m *model) (*slot, error) {
-	l := &slot{model: m, total: make([]int32, 1), in: make([]ort.Value, 4+4*layers), out: make([]ort.Value, 3+2*layers)}
+	l := &slot{model: m, total: make([]int32, 1), in: make([]ort.Value, 4+4*layers), out: make([]ort.Value, 3+2*layers), placer: wordtime.New(wordtime.MoonshineTiny())}
 	var err error
 	if l.options, err = ort.NewRunOptions(); err != nil {
 		return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", err)
@@ -88,7 +88,7 @@ func (l *slot) shed(samples int) {
 		return
 	}
 	l.crossBuffer = [2 * layers][]float32{}
-	l.pass, l.step, l.placer = passBuffer{}, passBuffer{}, wordtime.Placer{}
+	l.pass, l.step, l.placer = passBuffer{}, passBuffer{}, wordtime.New(wordtime.MoonshineTiny())
 	clear(l.in) // handles that are freed, over memory that is not freed
 	clear(l.out)
 }

@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
 const (
@@ -79,68 +78,13 @@ func (v *vocabulary) hypothesis(ids []int32, limit int) ([]int64, error) {
 	return tokens, nil
 }
 
-// text returns the text of the tokens. Invalid bytes become U+FFFD.
-func (v *vocabulary) text(tokens []int64) string {
-	var s strings.Builder
-	for _, id := range tokens {
-		s.WriteString(v.pieces[id])
-	}
-	return strings.TrimSpace(strings.ToValidUTF8(s.String(), "\uFFFD"))
-}
-
-// tokens returns the tokens for the wire. A character made of several tokens is the text of its last token.
-func (v *vocabulary) tokens(ids []int64, logprobs []float32) []wire.Token {
-	out := make([]wire.Token, len(ids))
-	logprobs = append([]float32(nil), logprobs...)
-	pending := ""
-	for i, id := range ids {
-		out[i] = wire.Token{ID: int32(id), LogProb: &logprobs[i]}
-		pending += v.pieces[id]
-		if i == len(ids)-1 || utf8.ValidString(pending) || len(pending) >= utf8.UTFMax {
-			out[i].Text = strings.ToValidUTF8(pending, "\uFFFD")
-			pending = ""
-		}
-	}
-	return out
-}
-
-// span is a word as a range of tokens: tokens[from:to].
-type span struct{ from, to int }
-
-// spans returns the words of the tokens, with each token in exactly one. A word begins with a token that begins with a
-// space. A word of punctuation alone belongs to the word before it, and at the very beginning to the one after it.
-func (v *vocabulary) spans(tokens []int64) []span {
-	var words []span
-	spoken := false // whether the last word has a spoken token
+// piecesOf returns what each token adds to the text.
+func (v *vocabulary) piecesOf(tokens []int64) []string {
+	pieces := make([]string, len(tokens))
 	for i, id := range tokens {
-		begins := strings.HasPrefix(v.pieces[id], " ")
-		if len(words) == 0 || begins && spoken && v.spokenWord(tokens[i:]) {
-			words = append(words, span{i, i + 1})
-			spoken = false
-		} else {
-			words[len(words)-1].to = i + 1
-		}
-		spoken = spoken || v.spoken(id)
+		pieces[i] = v.pieces[id]
 	}
-	return words
-}
-
-// written returns the spans that have a text: those that words returns, in the same order.
-func (v *vocabulary) written(tokens []int64) []span {
-	return slices.DeleteFunc(v.spans(tokens), func(s span) bool { return v.text(tokens[s.from:s.to]) == "" })
-}
-
-// spokenWord reports whether the word that begins with the first token has a spoken token.
-func (v *vocabulary) spokenWord(tokens []int64) bool {
-	for i, id := range tokens {
-		if i > 0 && strings.HasPrefix(v.pieces[id], " ") {
-			return false
-		}
-		if v.spoken(id) {
-			return true
-		}
-	}
-	return false
+	return pieces
 }
 
 // spoken reports whether a token has a letter, a digit or part of a non-ASCII character.
@@ -151,21 +95,4 @@ func (v *vocabulary) spoken(id int64) bool {
 		}
 	}
 	return false
-}
-
-// words returns the words of the tokens with their log-probabilities: the sum over spoken tokens. The sum separates
-// wrong words from right ones best (AUC 0.90; mean and minimum 0.897).
-func (v *vocabulary) words(tokens []int64, logprobs []float32) []wire.Word {
-	spans := v.written(tokens)
-	out := make([]wire.Word, 0, len(spans))
-	for _, s := range spans {
-		var sum float32
-		for i := s.from; i < s.to; i++ {
-			if v.spoken(tokens[i]) {
-				sum += logprobs[i]
-			}
-		}
-		out = append(out, wire.Word{Text: v.text(tokens[s.from:s.to]), LogProb: &sum})
-	}
-	return out
 }

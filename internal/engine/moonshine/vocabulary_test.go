@@ -65,89 +65,16 @@ func TestReadVocabularyRefuses(t *testing.T) {
 	}
 }
 
-func TestVocabularyText(t *testing.T) {
+// What the words of a text are is tested in wordtext.
+func TestPieces(t *testing.T) {
 	t.Parallel()
-	pieces := []string{" Hello", ",", " wor", "ld", "!", " -", " \"", "4", " caf", "\xc3", "\xa9", " I", "'m", "\xf0\x9f", "\x98\x80"}
-	v, err := readVocabulary(fileOf(t, table(pieces...)))
+	v, err := readVocabulary(fileOf(t, table(" caf", "\xc3", "\xa9")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
-		pieces []string
-		text   string
-		words  []string
-	}{
-		"nothing":                      {nil, "", nil},
-		"words and punctuation":        {[]string{" Hello", ",", " wor", "ld", "!"}, "Hello, world!", []string{"Hello,", "world!"}},
-		"punctuation by itself":        {[]string{" Hello", " -", " wor", "ld"}, "Hello - world", []string{"Hello -", "world"}},
-		"punctuation before a word":    {[]string{" Hello", " \"", "ld"}, "Hello \"ld", []string{"Hello", "\"ld"}},
-		"a negative number":            {[]string{" wor", " -", "4"}, "wor -4", []string{"wor", "-4"}},
-		"punctuation at the beginning": {[]string{" -", " Hello"}, "- Hello", []string{"- Hello"}},
-		"only punctuation":             {[]string{" -", "!"}, "-!", []string{"-!"}},
-		"a character of two tokens":    {[]string{" caf", "\xc3", "\xa9", "!"}, "café!", []string{"café!"}},
-		"half a character":             {[]string{" caf", "\xc3"}, "caf\uFFFD", []string{"caf\uFFFD"}},
-		"an apostrophe":                {[]string{" I", "'m", " Hello"}, "I'm Hello", []string{"I'm", "Hello"}},
-		"a character of four bytes":    {[]string{"\xf0\x9f", "\x98\x80"}, "😀", []string{"😀"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ids := make([]int64, len(c.pieces))
-			for i, p := range c.pieces {
-				ids[i] = int64(100 + slices.Index(pieces, p))
-			}
-			if got := v.text(ids); got != c.text {
-				t.Errorf("text %q, want %q", got, c.text)
-			}
-			var words []string
-			for _, w := range v.words(ids, make([]float32, len(ids))) {
-				words = append(words, w.Text)
-			}
-			if !slices.Equal(words, c.words) {
-				t.Errorf("words %q, want %q", words, c.words)
-			}
-			said := ""
-			for _, token := range v.tokens(ids, make([]float32, len(ids))) {
-				said += token.Text
-			}
-			if strings.TrimSpace(said) != c.text {
-				t.Errorf("tokens say %q, want %q", said, c.text)
-			}
-		})
-	}
-}
-
-// Every token is in exactly one word, in order, and the words have the text of the tokens.
-func TestSpansCoverEverything(t *testing.T) {
-	t.Parallel()
-	pieces := []string{" a", "b", " -", "!", " ", "\xc3", "\xa9", " 1", "\n"}
-	v, err := readVocabulary(fileOf(t, table(pieces...)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		ids := rapid.SliceOfN(rapid.Int64Range(98, 100+int64(len(pieces))), 0, 20).Draw(t, "tokens")
-		at := 0
-		for _, s := range v.spans(ids) {
-			if s.from != at || s.to <= s.from {
-				t.Fatalf("word %v after %d tokens", s, at)
-			}
-			at = s.to
-		}
-		if at != len(ids) {
-			t.Fatalf("words cover %d of %d tokens", at, len(ids))
-		}
-	})
-}
-
-func TestWordLogProbLeavesPunctuationOut(t *testing.T) {
-	t.Parallel()
-	v, err := readVocabulary(fileOf(t, table(" wor", "ld", ",")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	words := v.words([]int64{100, 101, 102}, []float32{-1, -0.5, -7})
-	if len(words) != 1 || words[0].LogProb == nil || *words[0].LogProb != -1.5 {
-		t.Errorf("got %+v", words)
+	want := []string{" caf", "\xc3", "\xa9", ""}
+	if got := v.piecesOf([]int64{100, 101, 102, endToken}); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

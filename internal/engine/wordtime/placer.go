@@ -5,21 +5,6 @@ import (
 	"slices"
 )
 
-// Heads is the number of attention heads in a row, in the order of the decoder's output "alignment".
-const Heads = 5
-
-// head says how to read an attention head.
-type head struct {
-	// own is 1 if the head locates a token in the row in which the token is the input, 0 if it does in the row before,
-	// which predicted it.
-	own int
-	// late is how many frames its peak lies after the sound.
-	late int
-}
-
-// alignmentHeads are layer 0 heads 2 and 3, layer 1 head 3, layer 3 head 0, layer 5 head 6.
-var alignmentHeads = [Heads]head{{own: 1}, {own: 1}, {own: 1}, {own: 1, late: 7}, {own: 0}}
-
 // beyond is the score of a frame whose peak would lie after the end of the audio.
 const beyond = -0.3
 
@@ -34,44 +19,56 @@ type Span struct {
 }
 
 // Placer collects attention during a decode and places its words. Its memory is kept between decodes and grows to the
-// longest one. The zero value is ready to use; it serves one decode at a time.
+// longest one. It serves one decode at a time.
 type Placer struct {
-	frames int
-	rows   []float32 // attention, shape [rows, Heads, frames]
+	recipe Recipe
+	heads  int
+	given  int       // frames of a row of the decoder
+	frames int       // of them, those that are used
+	rows   []float32 // attention, shape [rows, heads, frames]
 
-	mean, scale []float32 // of each head and frame over the rows, shape [Heads, frames]
+	mean, scale []float32 // of each head and frame over the rows, shape [heads, frames]
 	fits        []float32
+	row, sorted []float32
 	speech      speech
 	chain       chain
 }
 
-// Begin forgets the previous decode and begins one over the given number of frames.
-func (p *Placer) Begin(frames int) {
-	p.frames = frames
+// New returns a placer for the model of a recipe.
+func New(recipe Recipe) *Placer {
+	return &Placer{recipe: recipe, heads: len(recipe.Heads), speech: speech{frames: recipe.Frames}}
+}
+
+// Begin forgets the previous decode and begins one over the given number of frames and samples.
+func (p *Placer) Begin(frames, samples int) {
+	p.given, p.frames = frames, frames
+	if p.recipe.Padded {
+		p.frames = min(frames, (samples+p.recipe.Frames.StepMS*samplesPerMS-1)/(p.recipe.Frames.StepMS*samplesPerMS))
+	}
 	p.rows = p.rows[:0]
 }
 
 // Add takes the first keep rows of a run of the decoder over n tokens.
 //
-//	alignment  weights, shape [Heads, n, frames]; copied
+//	alignment  weights, shape [heads, n, frames]; copied
 func (p *Placer) Add(alignment []float32, n, keep int) {
 	for row := range keep {
-		for h := range Heads {
-			at := (h*n + row) * p.frames
+		for h := range p.heads {
+			at := (h*n + row) * p.given
 			p.rows = append(p.rows, alignment[at:at+p.frames]...)
 		}
 	}
 }
 
 // Keep drops all rows but the first n: the tokens of the others are not used.
-func (p *Placer) Keep(n int) { p.rows = p.rows[:n*Heads*p.frames] }
+func (p *Placer) Keep(n int) { p.rows = p.rows[:n*p.heads*p.frames] }
 
 // Rows returns how many rows were added.
 func (p *Placer) Rows() int {
 	if p.frames == 0 {
 		return 0
 	}
-	return len(p.rows) / (Heads * p.frames)
+	return len(p.rows) / (p.heads * p.frames)
 }
 
 // Place returns a span for each word. Rows must have been added for the start token and every token, in order, and
@@ -118,17 +115,57 @@ func (p *Placer) Place(samples []float32, spoken []bool, words []Word) []Span {
 			continue
 		}
 		from, to, peak := c.states[at].from, 0, float32(0)
-		from += p.lead(at)
+		if p.recipe.StartShare > 0 {
+			from += p.rise(wordOf(words[w], spoken), from, c.states[at].to)
+		} else {
+			from += p.lead(at)
+		}
 		for ; at < len(c.states) && c.states[at].word == w; at++ {
 			to = c.states[at].to
 			peak = max(peak, p.peak(at))
 		}
 		if peak >= leastPeak(p.Rows()) {
-			spans[w] = Span{StartMS: min(frameMS(from), length), EndMS: min(frameMS(to), length), Placed: true}
+			spans[w] = Span{StartMS: min(p.recipe.Frames.border(from), length), EndMS: min(p.recipe.Frames.border(to), length), Placed: true}
 		}
 	}
 	p.speech.snap(spans)
+	if p.recipe.ExtendMS > 0 {
+		p.speech.extend(spans, p.recipe.ExtendMS, length)
+	}
 	return spans
+}
+
+// wordOf returns the first token of a word that has a sound.
+func wordOf(word Word, spoken []bool) int {
+	for k := word.From; k < word.To; k++ {
+		if spoken[k] {
+			return k
+		}
+	}
+	return word.From
+}
+
+// rise returns after how many of the frames [from, to) the plain weight of token k reaches StartShare of its largest:
+// the deviations of a token rise before its weight does. The weight of a frame is the mean of the heads, less what the
+// frame gets from the median row.
+func (p *Placer) rise(k, from, to int) int {
+	width := p.heads * p.frames
+	rows := len(p.rows) / width
+	p.fits = zeroed(p.fits, to-from)
+	p.sorted = zeroed(p.sorted, rows)
+	for j := from; j < to; j++ {
+		for h, head := range p.recipe.Heads {
+			at := h*p.frames + j
+			for row := range p.sorted {
+				p.sorted[row] = p.rows[row*width+at]
+			}
+			weight := p.sorted[k+head.Own]
+			slices.Sort(p.sorted)
+			p.fits[j-from] += max(weight-(p.sorted[(rows-1)/2]+p.sorted[rows/2])/2, 0)
+		}
+	}
+	limit := p.recipe.StartShare * slices.Max(p.fits)
+	return slices.IndexFunc(p.fits, func(weight float32) bool { return weight >= limit })
 }
 
 // leastPeak is how well the best token of a word must fit its best frame, in deviations: a word that matches nothing in
@@ -173,21 +210,13 @@ func (p *Placer) fit(state int) []float32 {
 	return p.fits
 }
 
-// The frames of the encoder: one every 24 ms, the middle of the first at 28 ms (docs/formats/prepared-model.md).
-const (
-	samplesPerMS = 16
-	frameStepMS  = 24
-	firstFrameMS = 28 - frameStepMS/2
-)
-
-// frameMS is the border before frame j.
-func frameMS(j int) float32 { return float32(frameStepMS*j + firstFrameMS) }
+const samplesPerMS = 16
 
 // normalise computes mean and 1/deviation over the rows, for each head and frame. This removes attention sinks, frames
 // that every token attends to.
 func (p *Placer) normalise() {
 	const least = 1e-6 // deviation
-	width := Heads * p.frames
+	width := p.heads * p.frames
 	p.mean, p.scale = zeroed(p.mean, width), zeroed(p.scale, width)
 	for row := range slices.Chunk(p.rows, width) {
 		for i, a := range row {
@@ -220,23 +249,49 @@ const (
 // frames.
 func (p *Placer) score(k int, out []float32) {
 	clear(out)
-	for h, head := range alignmentHeads {
-		at := ((k+head.own)*Heads + h) * p.frames
+	each := 1 / float32(p.heads)
+	for h, head := range p.recipe.Heads {
+		at := ((k+head.Own)*p.heads + h) * p.frames
 		row := p.rows[at : at+p.frames]
 		mean := p.mean[h*p.frames : (h+1)*p.frames]
 		scale := p.scale[h*p.frames : (h+1)*p.frames]
-		known := max(p.frames-head.late, 0)
+		known := max(p.frames-head.Late, 0)
 		for j := range known {
-			i := j + head.late
-			out[j] += (row[i] - mean[i]) * scale[i] * (1.0 / Heads)
+			i := j + head.Late
+			out[j] += (row[i] - mean[i]) * scale[i] * each
 		}
 		for j := known; j < p.frames; j++ {
-			out[j] += beyond * (1.0 / Heads)
+			out[j] += beyond * each
 		}
 	}
+	p.smooth(out)
 	for j, share := range p.speech.share {
 		silent := 1 - share
 		out[j] -= silent * (silenceWeight + silenceShare*max(out[j], 0))
+	}
+}
+
+// smooth replaces each value by the median of those around it, mirrored at the ends.
+func (p *Placer) smooth(values []float32) {
+	arm := p.recipe.Smooth / 2
+	if arm == 0 || len(values) <= arm {
+		return
+	}
+	p.row = append(p.row[:0], values...)
+	p.sorted = zeroed(p.sorted, 2*arm+1)
+	for j := range values {
+		for i := range p.sorted {
+			at := j + i - arm
+			if at < 0 {
+				at = -at
+			}
+			if at >= len(p.row) {
+				at = 2*(len(p.row)-1) - at
+			}
+			p.sorted[i] = p.row[at]
+		}
+		slices.Sort(p.sorted)
+		values[j] = p.sorted[arm]
 	}
 }
 

@@ -7,10 +7,9 @@ import (
 
 // Energy is measured every 5 ms over 20 ms.
 const (
-	hopMS       = 5
-	hop         = hopMS * samplesPerMS
-	windowHops  = 4
-	hopsInFrame = 5 // a frame has 4.8
+	hopMS      = 5
+	hop        = hopMS * samplesPerMS
+	windowHops = 4
 )
 
 // Loudness is judged in two bands, so that rumble does not hide an "s" and hiss does not hide a vowel: the mean of five
@@ -52,6 +51,8 @@ const (
 
 // speech says where in the audio of a piece somebody speaks.
 type speech struct {
+	frames Frames
+
 	levels   [bandCount][]float32 // in dB, one for each hop and one more
 	smoothed []float32
 	sorted   []float32
@@ -76,8 +77,9 @@ func (s *speech) listen(samples []float32, frames int) {
 		s.active[i] = min(way/fullSpeech, 1)
 	}
 	s.share = zeroed(s.share, frames)
+	hopsInFrame := (s.frames.StepMS + hopMS - 1) / hopMS
 	for j := range s.share {
-		from := min(int(math.Round(float64(frameMS(j))/hopMS)), len(s.active)-1)
+		from := min(int(math.Round(float64(s.frames.border(j))/hopMS)), len(s.active)-1)
 		hops := s.active[from:min(from+hopsInFrame, len(s.active))]
 		for _, active := range hops {
 			s.share[j] += active
@@ -191,7 +193,7 @@ func (s *speech) snap(spans []Span) {
 	if s.contrast < clearContrast {
 		return
 	}
-	const border = 2 * frameStepMS
+	border := float32(2 * s.frames.StepMS)
 	for i := range spans {
 		w := &spans[i]
 		if !w.Placed {
@@ -205,6 +207,26 @@ func (s *speech) snap(spans []Span) {
 				w.EndMS = p.from
 			}
 		}
+	}
+}
+
+// extend moves the end of each word on through speech: to the next word, to a pause, or by the given length at most.
+func (s *speech) extend(spans []Span, mostMS, lengthMS float32) {
+	next := lengthMS // the start of the word after it
+	for i := len(spans) - 1; i >= 0; i-- {
+		w := &spans[i]
+		if !w.Placed {
+			continue
+		}
+		limit := min(next, w.EndMS+mostMS)
+		for w.EndMS+hopMS <= limit {
+			hop := int(w.EndMS / hopMS)
+			if hop >= len(s.active) || !(s.active[hop] > pauseActivity) {
+				break
+			}
+			w.EndMS += hopMS
+		}
+		next = w.StartMS
 	}
 }
 

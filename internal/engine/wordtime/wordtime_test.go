@@ -8,6 +8,10 @@ import (
 	"pgregory.net/rapid"
 )
 
+const testHeads = 5
+
+func moonshineMS(frame int) float32 { return MoonshineTiny().Frames.border(frame) }
+
 // framesOf is the number of encoder frames of n samples (docs/formats/prepared-model.md).
 func framesOf(n int) int {
 	n = max(n, 1024)
@@ -20,7 +24,7 @@ type said struct {
 	spoken  []bool
 	words   []Word
 	truth   []Span
-	rows    []float32 // [tokens+1, Heads, frames]
+	rows    []float32 // [tokens+1, testHeads, frames]
 	frames  int
 }
 
@@ -56,15 +60,15 @@ func say(tokens, pauseMS []int, level float64) *said {
 		}
 	}
 	s.frames = framesOf(len(s.samples))
-	s.rows = make([]float32, (len(places)+1)*Heads*s.frames)
+	s.rows = make([]float32, (len(places)+1)*testHeads*s.frames)
 	for i := range s.rows {
 		s.rows[i] = 0.01 * rng.Float32()
 	}
 	for k, p := range places {
-		for h, head := range alignmentHeads {
-			row := s.rows[((k+head.own)*Heads+h)*s.frames:][:s.frames]
+		for h, head := range MoonshineTiny().Heads {
+			row := s.rows[((k+head.Own)*testHeads+h)*s.frames:][:s.frames]
 			for j := range row {
-				if middle := int(frameMS(j-head.late)) + 12; middle >= p[0] && middle < p[1] {
+				if middle := int(moonshineMS(j-head.Late)) + 12; middle >= p[0] && middle < p[1] {
 					row[j] += 0.2
 				}
 			}
@@ -75,13 +79,13 @@ func say(tokens, pauseMS []int, level float64) *said {
 
 // placedBy passes the rows to the placer as the decoder does: n at a time, from a run that has more.
 func (s *said) placedBy(p *Placer, n int) []Span {
-	p.Begin(s.frames)
-	width := Heads * s.frames
+	p.Begin(s.frames, len(s.samples))
+	width := testHeads * s.frames
 	for row := 0; row < len(s.rows)/width; row += n {
 		keep := min(n, len(s.rows)/width-row)
 		run := make([]float32, (n+1)*width) // heads first, a row more than is kept
 		for i := range keep {
-			for h := range Heads {
+			for h := range testHeads {
 				copy(run[(h*(n+1)+i)*s.frames:], s.rows[(row+i)*width+h*s.frames:][:s.frames])
 			}
 		}
@@ -105,7 +109,7 @@ func TestPlaceFindsWords(t *testing.T) {
 	} {
 		for rows := 1; rows < 6; rows += 2 {
 			s := say(c.tokens, c.pauses, 0.3)
-			got := s.placedBy(&Placer{}, rows)
+			got := s.placedBy(New(MoonshineTiny()), rows)
 			for w, want := range s.truth {
 				if !got[w].Placed || math.Abs(float64(got[w].StartMS-want.StartMS)) > c.tolerance ||
 					math.Abs(float64(got[w].EndMS-want.EndMS)) > c.tolerance {
@@ -123,16 +127,16 @@ func TestPlaceCutsOffWhatTheModelLeftOut(t *testing.T) {
 	tokens, pauses := []int{1, 1, 1, 1, 1, 1, 1, 1, left, 1, 1, 1, 1}, make([]int, 13)
 	pauses[0] = 300
 	s := say(tokens, pauses, 0.3)
-	width := Heads * s.frames
-	for h, head := range alignmentHeads {
-		if head.own == 0 { // it shows the next word in the row of the token before
+	width := testHeads * s.frames
+	for h, head := range MoonshineTiny().Heads {
+		if head.Own == 0 { // it shows the next word in the row of the token before
 			copy(s.rows[before*width+h*s.frames:][:s.frames], s.rows[(before+left)*width+h*s.frames:][:s.frames])
 		}
 	}
 	for _, h := range []int{0, 1} { // two heads of five match the omitted sound with the word after it
 		row := s.rows[(before+left+1)*width+h*s.frames:][:s.frames]
 		for j := range row {
-			if at := frameMS(j) + 12; at >= s.truth[before].StartMS && at < s.truth[before].EndMS {
+			if at := moonshineMS(j) + 12; at >= s.truth[before].StartMS && at < s.truth[before].EndMS {
 				row[j] += 0.1
 			}
 		}
@@ -144,7 +148,7 @@ func TestPlaceCutsOffWhatTheModelLeftOut(t *testing.T) {
 		s.words[w] = Word{w, w + 1}
 	}
 	s.words = s.words[:len(s.truth)]
-	got := s.placedBy(&Placer{}, 1)
+	got := s.placedBy(New(MoonshineTiny()), 1)
 	for w, want := range s.truth {
 		if math.Abs(float64(got[w].StartMS-want.StartMS)) > 24 {
 			t.Errorf("word %d placed at %+v, said at %+v", w, got[w], want)
@@ -162,30 +166,30 @@ func TestPlaceLeavesOutWhatHasNoPlace(t *testing.T) {
 		}
 	}
 	s := say([]int{1, 1, 1}, []int{300, 0, 200}, 0.3)
-	var p Placer
+	p := New(MoonshineTiny())
 	none("nothing added", p.Place(s.samples, s.spoken, s.words))
-	p.Begin(s.frames)
-	p.Add(s.rows[:Heads*s.frames], 1, 1)
+	p.Begin(s.frames, len(s.samples))
+	p.Add(s.rows[:testHeads*s.frames], 1, 1)
 	none("rows missing", p.Place(s.samples, s.spoken, s.words))
 
 	unspoken := *s
 	unspoken.spoken = []bool{true, false, true}
-	got := unspoken.placedBy(&p, 1)
+	got := unspoken.placedBy(p, 1)
 	none("punctuation", got[1:2])
 	if !got[0].Placed || !got[2].Placed {
 		t.Errorf("words beside punctuation are not placed: %+v", got)
 	}
 	unspoken.spoken = make([]bool, 3)
-	none("punctuation alone", unspoken.placedBy(&p, 1))
+	none("punctuation alone", unspoken.placedBy(p, 1))
 
 	flat := *s
 	flat.rows = make([]float32, len(s.rows))
-	none("attention that looks nowhere", flat.placedBy(&p, 1))
+	none("attention that looks nowhere", flat.placedBy(p, 1))
 
 	short := &said{samples: make([]float32, 1024), frames: framesOf(1024), spoken: []bool{true, true, true}, words: []Word{{0, 1}, {1, 3}}}
-	short.rows = make([]float32, 4*Heads*short.frames)
-	none("more tokens than frames", short.placedBy(&p, 1))
-	if n := len(s.placedBy(&p, 1)); n != 3 {
+	short.rows = make([]float32, 4*testHeads*short.frames)
+	none("more tokens than frames", short.placedBy(p, 1))
+	if n := len(s.placedBy(p, 1)); n != 3 {
 		t.Errorf("%d spans of 3 words after all that", n)
 	}
 }
@@ -193,7 +197,7 @@ func TestPlaceLeavesOutWhatHasNoPlace(t *testing.T) {
 // Whatever the model attends to, words are in order, do not overlap, and are inside the audio.
 func TestPlaceKeepsOrder(t *testing.T) {
 	t.Parallel()
-	var p Placer // one for all, so that nothing of a decode may reach the next
+	p := New(MoonshineTiny()) // one for all, so that nothing of a decode may reach the next
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		samples := make([]float32, rapid.IntRange(0, 60000).Draw(t, "samples"))
@@ -211,8 +215,8 @@ func TestPlaceKeepsOrder(t *testing.T) {
 			words = append(words, Word{from, to})
 			from = to
 		}
-		p.Begin(frames)
-		rows := make([]float32, (len(spoken)+1)*Heads*frames)
+		p.Begin(frames, len(samples))
+		rows := make([]float32, (len(spoken)+1)*testHeads*frames)
 		sharp := rapid.Float64Range(0, 8).Draw(t, "sharp")
 		for i := range rows {
 			rows[i] = float32(math.Exp(sharp*rng.NormFloat64()) / float64(frames))
@@ -320,10 +324,10 @@ func TestListenTellsSpeechFromNoise(t *testing.T) {
 			samples[i] += float32(0.08 * (math.Sin(float64(i)*0.15) + math.Sin(float64(i)*1.1)))
 		}
 	}
-	var s speech
+	s := speech{frames: MoonshineTiny().Frames}
 	s.listen(samples, framesOf(len(samples)))
 	for j, share := range s.share {
-		from, to := frameMS(j), frameMS(j+1)
+		from, to := moonshineMS(j), moonshineMS(j+1)
 		inside, outside := false, true
 		for _, w := range said {
 			inside = inside || from >= w.from && to <= w.to
@@ -336,11 +340,11 @@ func TestListenTellsSpeechFromNoise(t *testing.T) {
 }
 
 func TestPlaceAllocatesOnlyItsResult(t *testing.T) {
-	var p Placer
+	p := New(MoonshineTiny())
 	s := say([]int{1, 2, 1, 3, 1, 1, 2}, []int{200, 0, 0, 300, 0, 0, 600}, 0.3)
-	row := s.rows[:Heads*s.frames]
+	row := s.rows[:testHeads*s.frames]
 	place := func() {
-		p.Begin(s.frames)
+		p.Begin(s.frames, len(s.samples))
 		for range len(s.spoken) + 1 {
 			p.Add(row, 1, 1)
 		}
@@ -359,10 +363,10 @@ func BenchmarkPlace(b *testing.B) {
 		tokens[i], pauses[i] = 1+i%2, 120*(i%3)
 	}
 	s := say(tokens, pauses, 0.3)
-	var p Placer
+	p := New(MoonshineTiny())
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Begin(s.frames)
+		p.Begin(s.frames, len(s.samples))
 		p.rows = append(p.rows[:0], s.rows...)
 		p.Place(s.samples, s.spoken, s.words)
 	}
