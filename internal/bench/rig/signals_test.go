@@ -9,7 +9,7 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
-func TestMain(m *testing.M) { testrun.Contain(m) }
+func TestMain(m *testing.M) { os.Exit(testrun.Contain(m).Run()) }
 
 // A benchmark in the background of a script is started with SIGINT ignored. What it starts must end by it.
 func TestSIGINTReachesWhatIsStarted(t *testing.T) {
