@@ -7,12 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"runtime"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
 	"github.com/scout-speech/scout/internal/speech"
@@ -44,6 +46,7 @@ func (s *session) transcribe(ctx context.Context) error {
 	defer file.close()
 	live, err := speech.NewLive(s.d.options.Scope, s.d.options.Failures, r.Engine, speech.LiveOptions{
 		Model: r.Model, Language: language, Recorded: file, From: s.kept.Live, HotWords: s.kept.Request.HotWords,
+		Lanes:   min(engine.DefaultSlots, runtime.NumCPU()),
 		Partial: s.heardPartial, Committed: s.committed, Owed: s.owes,
 	})
 	if err != nil {

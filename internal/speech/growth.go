@@ -188,7 +188,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		t := &task{kind: taskClose, piece: p, how: g.how(behind), began: now}
 		t.how.Known = g.knownFor(p)
 		if g.stopped {
-			t.how.Spared = spared(g.costOf(p))
+			t.how.Spared, t.ahead = spared(g.costOf(p)), g.options.Lanes > 1
 		}
 		if g.stopped && p.Right.Kind == segment.EdgeInput {
 			g.shorten(t)

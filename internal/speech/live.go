@@ -30,6 +30,9 @@ type LiveOptions struct {
 	Commit CommitRule
 	Rhythm Rhythm
 	Pause  Pauses
+	// Lanes is how many decodes may run at the same time while somebody waits for the text after a stop; default 1. More than
+	// the recognizer and the processors run gains nothing.
+	Lanes int
 
 	Partial   func(LivePartial)
 	Committed func(LiveCommitted)

@@ -3,7 +3,9 @@ package speech_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,44 +80,94 @@ func TestLiveStopIsBounded(t *testing.T) {
 }
 
 // TestLiveStopTriesASecondEnd uses a model that finds nothing in the end of a dictation, or repeats itself there. A longer
-// end is decoded then, not all of the piece.
+// end is decoded then, not all of the piece. With two lanes both are decoded at once, and the longer one is called off where the
+// first one fits.
 func TestLiveStopTriesASecondEnd(t *testing.T) {
 	t.Parallel()
+	const firstMost = 5 * rate // frames
 	for reason, lost := range map[string]*scout.Hypothesis{
-		"nothing": {Stop: scout.StopEnd, EndLogProb: new(-0.3)},
-		"a loop":  {Stop: scout.StopRepeats, Text: strings.Repeat("we know ", 40)},
+		"nothing":      {Stop: scout.StopEnd, EndLogProb: new(-0.3)},
+		"a loop":       {Stop: scout.StopRepeats, Text: strings.Repeat("we know ", 40)},
+		"all of it":    nil,
+		"a broken one": {},
 	} {
 		for _, length := range []time.Duration{10 * time.Second, 13 * time.Second, time.Minute} {
-			t.Run(fmt.Sprintf("%s, %v", reason, length), func(t *testing.T) {
-				t.Parallel()
-				said := int(length / wordLength)
-				var ends []int // lengths in frames
-				hears := &listener{timed: true, mute: func(k int) bool { return k >= said }}
-				recognizer := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
-					if r.Class == schedule.Dictation {
-						if ends = append(ends, len(r.Samples)); len(ends) == 1 {
+			for _, lanes := range []int{1, 2} {
+				t.Run(fmt.Sprintf("%s, %v, lanes: %d", reason, length, lanes), func(t *testing.T) {
+					t.Parallel()
+					said := int(length / wordLength)
+					var mu sync.Mutex
+					var ends []int // lengths in frames
+					calledOff := false
+					hears := &listener{timed: true, mute: func(k int) bool { return k >= said }}
+					recognizer := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+						if r.Class != schedule.Dictation {
+							return hears.Transcribe(ctx, r)
+						}
+						mu.Lock()
+						ends = append(ends, len(r.Samples))
+						mu.Unlock()
+						switch short := len(r.Samples) < firstMost; {
+						case lost == nil && lanes > 1 && !short: // the first one has all, so nobody asks for this one
+							<-ctx.Done()
+							mu.Lock()
+							calledOff = true
+							mu.Unlock()
+							return nil, context.Cause(ctx)
+						case short && reason == "a broken one":
+							return nil, scout.Errorf(scout.CodeEngineFailed, "the graph does not run")
+						case short && lost != nil:
 							return lost, nil
 						}
+						return hears.Transcribe(ctx, r)
+					})
+					sim := &speech.Simulation{
+						Samples: (pauses{said + 100, 100}).tapeOf((said + 5) * wordFrames), StopAt: time.Duration(said) * wordLength, Block: 20 * time.Millisecond,
+						Cost: func() time.Duration { return 30 * time.Millisecond },
 					}
-					return hears.Transcribe(ctx, r)
+					p := &page{t: t}
+					if _, _, err := newLive(t, recognizer, p.options(speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Lanes: lanes})).Simulate(t.Context(), sim); err != nil {
+						t.Fatal(err)
+					}
+					if got := strings.TrimSpace(p.text); got != script(said) {
+						t.Errorf("heard %q\nwant  %q", got, script(said))
+					}
+					slices.Sort(ends)
+					want := 2
+					if lost == nil && lanes == 1 {
+						want = 1
+					}
+					if len(ends) != want || ends[0] >= firstMost || ends[want-1] > 15*rate/2 || calledOff != (lost == nil && lanes > 1) {
+						t.Errorf("decoded after the stop: %v frames, want %d ends; called off: %v", ends, want, calledOff)
+					}
 				})
-				sim := &speech.Simulation{
-					Samples: (pauses{said + 100, 100}).tapeOf((said + 5) * wordFrames), StopAt: time.Duration(said) * wordLength, Block: 20 * time.Millisecond,
-					Cost: func() time.Duration { return 30 * time.Millisecond },
-				}
-				p := &page{t: t}
-				if _, _, err := newLive(t, recognizer, p.options(speech.LiveOptions{Recorded: onDisk(len(sim.Samples))})).Simulate(t.Context(), sim); err != nil {
-					t.Fatal(err)
-				}
-				if got := strings.TrimSpace(p.text); got != script(said) {
-					t.Errorf("heard %q\nwant  %q", got, script(said))
-				}
-				if len(ends) != 2 || ends[1] <= ends[0] || ends[1] > 15*rate/2 {
-					t.Errorf("decoded after the stop: %v frames", ends)
-				}
-			})
+			}
 		}
 	}
+}
+
+// TestAPanicInASecondEndIsOurs panics while an end is decoded beside another one. The panic ends where panics of the dictation
+// end, and not the process.
+func TestAPanicInASecondEndIsOurs(t *testing.T) {
+	t.Parallel()
+	said := int(10 * time.Second / wordLength)
+	hears := &listener{timed: true, mute: func(k int) bool { return k >= said }}
+	recognizer := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+		if r.Class == schedule.Dictation {
+			panic("a fault of ours")
+		}
+		return hears.Transcribe(ctx, r)
+	})
+	sim := &speech.Simulation{
+		Samples: (pauses{said + 100, 100}).tapeOf((said + 5) * wordFrames), StopAt: time.Duration(said) * wordLength, Block: 20 * time.Millisecond,
+		Cost: func() time.Duration { return 30 * time.Millisecond },
+	}
+	defer func() {
+		if got := recover(); got != "a fault of ours" {
+			t.Errorf("recovered %v", got)
+		}
+	}()
+	_, _, _ = newLive(t, recognizer, (&page{t: t}).options(speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Lanes: 2})).Simulate(t.Context(), sim)
 }
 
 // wordLength is how long a word of a tape is.

@@ -2,6 +2,7 @@ package speech
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -23,6 +24,8 @@ type task struct {
 	whole  bool
 	ends   []segment.Piece
 	endHow How
+	// ahead says that all ends are decoded at once, because a second one that begins when the first has failed comes too late.
+	ahead bool
 }
 
 type taskKind int
@@ -81,16 +84,18 @@ func (t *task) decode(ctx context.Context, d *Decoder, o *outcome) {
 // its end decoded. It returns false if all of the piece must be decoded.
 func (t *task) finish(ctx context.Context, d *Decoder) (Decoded, bool, error) {
 	text, ok := t.from.text, t.whole
+	ends, done := t.hearEnds(ctx, d)
+	defer done()
 	for i := 0; !ok && i < len(t.ends); i++ {
-		end, doubt, err := d.Peek(ctx, t.ends[i], t.endHow)
-		if err != nil && !concernsPiece(err) {
-			return Decoded{}, false, err
+		end := ends(i)
+		if end.err != nil && !concernsPiece(end.err) {
+			return Decoded{}, false, end.err
 		}
-		if err == nil && doubt == "" {
-			text, ok = t.from.extend(t.piece, end)
+		if end.err == nil && end.doubt == "" {
+			text, ok = t.from.extend(t.piece, end.text)
 		}
-		t.endHow.Known = nil // they were those of the first end
 	}
+	done()
 	if !ok {
 		return Decoded{}, false, nil
 	}
@@ -100,6 +105,55 @@ func (t *task) finish(ctx context.Context, d *Decoder) (Decoded, bool, error) {
 	}
 	text, err := d.complete(ctx, t.piece, t.how, func(segment.Piece) (Decoded, error) { return text, nil })
 	return text, err == nil, err
+}
+
+// heardEnd is what Peek made of an end of a piece.
+type heardEnd struct {
+	text  Decoded
+	doubt string
+	err   error
+	panic any
+}
+
+// hearEnds returns a function that returns what is heard in the end with a number. It decodes the end then, or has begun with all
+// of them if the task is ahead. What has not been asked for when done is called is called off; done returns when it has ended.
+func (t *task) hearEnds(ctx context.Context, d *Decoder) (hear func(i int) heardEnd, done func()) {
+	peek := func(ctx context.Context, i int) (h heardEnd) {
+		how := t.endHow
+		if i > 0 {
+			how.Known = nil // they are those of the first end
+		}
+		h.text, h.doubt, h.err = d.Peek(ctx, t.ends[i], how)
+		return h
+	}
+	if !t.ahead || len(t.ends) < 2 {
+		return func(i int) heardEnd { return peek(ctx, i) }, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	results := make([]chan heardEnd, len(t.ends))
+	var running sync.WaitGroup
+	for i := range t.ends {
+		results[i] = make(chan heardEnd, 1)
+		running.Go(func() {
+			var h heardEnd
+			defer func() {
+				h.panic = recover() // it goes on in the goroutine that asks
+				results[i] <- h
+			}()
+			h = peek(ctx, i)
+		})
+	}
+	hear = func(i int) heardEnd {
+		h := <-results[i]
+		if h.panic != nil {
+			panic(h.panic)
+		}
+		return h
+	}
+	return hear, func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // silent is what was heard in a piece that is silent throughout. Only such pieces are not decoded.
