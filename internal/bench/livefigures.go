@@ -138,7 +138,9 @@ func (r *LiveReport) texts(add func(Figure)) {
 			add(Figure{ID: slug(g.Name), Name: strings.TrimPrefix(g.Name, PrefixQuiet) + ", WER live minus single pass", Unit: UnitPoints, Value: g.Points, Bound: 1, Detail: fmt.Sprintf(
 				"%.1f %% and %.1f %% of %d words; deleted %d and %d", 100*g.Live.WER, 100*g.Single.WER, g.Live.Words.Reference, g.Live.Words.Deleted, g.Single.Words.Deleted)})
 		case g.Name == GroupWarm || g.Name == GroupCold:
-			add(Figure{ID: slug(g.Name), Name: g.Name + ": first word missing", Unit: UnitTakes, Value: float64(g.FirstMissing), None: true, Detail: n})
+			add(Figure{ID: slug(g.Name) + "_unrecorded", Name: g.Name + ": first word not recorded", Unit: UnitTakes, Value: float64(g.FirstUnrecorded), None: true, Detail: n})
+			add(Figure{ID: slug(g.Name), Name: g.Name + ": first word not in the text", Unit: UnitTakes, Value: float64(g.FirstMissing), None: true, Detail: fmt.Sprintf(
+				"%s; not in a single pass over the same recording: %d", n, g.FirstSingle)})
 		case g.Name == GroupCommands || g.Name == GroupWords:
 			add(Figure{ID: slug(g.Name) + "_silent", Name: g.Name + ": empty without a line", Unit: UnitTakes, Value: float64(g.Silent), None: true, Detail: n})
 			add(Figure{ID: slug(g.Name) + "_right", Name: g.Name + ": right", Unit: UnitTakes, Value: float64(g.Right), AtLeast: true, Detail: n})

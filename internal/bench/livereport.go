@@ -99,10 +99,13 @@ type LiveGroup struct {
 	Words  int `json:"words"`
 	Empty  int `json:"empty"`
 	Silent int `json:"empty_without_a_line"`
-	// FirstMissing is how many takes lack the first word that was said, and Right how many have exactly the words that
-	// were said.
-	FirstMissing int `json:"first_word_missing"`
-	Right        int `json:"right"`
+	// FirstUnrecorded is in how many recordings the sound of the first word is not whole. FirstMissing is how many texts lack that
+	// word, and FirstSingle how many single passes over the same recordings do. Right is how many texts have exactly the words
+	// that were said.
+	FirstUnrecorded int `json:"first_word_unrecorded"`
+	FirstMissing    int `json:"first_word_missing"`
+	FirstSingle     int `json:"first_word_missing_in_single_pass"`
+	Right           int `json:"right"`
 	// PSS is the largest proportional set size of all processes together in bytes.
 	PSS int64 `json:"pss_bytes,omitempty"`
 	// CPUShare is as in LiveReport.
@@ -140,10 +143,12 @@ type LiveTake struct {
 	Single *Edits `json:"single,omitempty"`
 	// Marks compares sentence ends and capitals of the two; nil like them.
 	Marks *LiveMarks `json:"marks,omitempty"`
-	// FirstMissing says that the first word that was said is not in the text, Told that a line said why there is none.
-	FirstMissing bool   `json:"first_word_missing,omitempty"`
-	Told         bool   `json:"told,omitempty"`
-	Text         string `json:"text"`
+	// FirstUnrecorded, FirstMissing and FirstSingle are as in LiveGroup. Told says that a line said why there is no text.
+	FirstUnrecorded bool   `json:"first_word_unrecorded,omitempty"`
+	FirstMissing    bool   `json:"first_word_missing,omitempty"`
+	FirstSingle     bool   `json:"first_word_missing_in_single_pass,omitempty"`
+	Told            bool   `json:"told,omitempty"`
+	Text            string `json:"text"`
 }
 
 // Judge compares the text and that of a single pass over the same audio with what was said.
@@ -277,8 +282,13 @@ func (g *LiveGroup) judge(t *LiveTake) {
 			g.Silent++
 		}
 	}
-	if t.FirstMissing {
-		g.FirstMissing++
+	for _, first := range []struct {
+		is    bool
+		count *int
+	}{{t.FirstUnrecorded, &g.FirstUnrecorded}, {t.FirstMissing, &g.FirstMissing}, {t.FirstSingle, &g.FirstSingle}} {
+		if first.is {
+			*first.count++
+		}
 	}
 	if t.Live == nil || t.Single == nil {
 		return

@@ -58,7 +58,7 @@ func TestLiveReport(t *testing.T) {
 	empty.Judge("stop", "")
 	r.Add(empty)
 	cold := liveTake(GroupCold, "", 30, 0)
-	cold.FirstMissing = true
+	cold.FirstUnrecorded, cold.FirstMissing, cold.FirstSingle = true, true, true
 	r.Add(cold)
 	noise := liveTake(PrefixNoise+"hum", "", 30, 0)
 	noise.Committed, noise.Text, noise.FirstPartial = 2, "the the", 9*time.Second
@@ -91,6 +91,7 @@ func TestLiveReport(t *testing.T) {
 		"spoken_commands_silent": {1, false},
 		"spoken_commands_right":  {0, true},
 		"cold_stream":            {1, false},
+		"cold_stream_unrecorded": {1, false},
 		"noise_hum":              {2, false},
 		"pss":                    {150, true},
 		"cpu":                    {25, true},

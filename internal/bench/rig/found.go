@@ -10,6 +10,9 @@ import (
 // findStep is how many samples become one before a sound is looked for: 0.5 ms.
 const findStep = 8
 
+// findExact is how exact find is.
+const findExact = time.Millisecond
+
 // find returns where in a recording a sound begins that was played into it, by the largest correlation of the two. It
 // looks at the loudest seconds of the sound, up to `within` from the beginning of the recording, also before it. It
 // returns false if nothing in the recording is like the sound.

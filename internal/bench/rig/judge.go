@@ -32,10 +32,12 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 		Group: take.Group, Moment: take.Moment, Audio: take.StopAt, FirstPartial: -1, Text: c.final.event.Text,
 		StopToText: c.final.at.Sub(c.stopped), Told: c.said.Len() > 0 || len(c.final.event.Warnings) > 0,
 	}
-	if begins, ok := find(take.Samples, samples, 3*time.Second); ok {
-		c.delays = append(c.delays, recorded.Started.Add(begins).Sub(c.mark))
-		result.Missed = stopAt - begins - take.StopAt
+	at, found := find(take.Samples, samples, 3*time.Second)
+	if found {
+		c.delays = append(c.delays, recorded.Started.Add(at).Sub(c.mark))
+		result.Missed = stopAt - at - take.StopAt
 	}
+	result.FirstUnrecorded = !found || at < -findExact
 	heard := Take{StopAt: stopAt, FirstWord: -1}
 	for i := range single.Segments {
 		if words := single.Segments[i].Words; len(words) > 0 && words[0].End != nil {
@@ -47,7 +49,7 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 	result.Committed = len(strings.Fields(result.Text))
 	if take.Reference != "" {
 		result.Judge(take.Reference, single.Text())
-		result.FirstMissing = !begins(take.Reference, result.Text)
+		result.FirstMissing, result.FirstSingle = !begins(take.Reference, result.Text), !begins(take.Reference, single.Text())
 	}
 	length := time.Duration(len(samples)) * time.Second / scout.EngineSampleRateHz
 	result.Tail = max(0, length-through)
