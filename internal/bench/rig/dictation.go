@@ -99,24 +99,25 @@ type conversation struct {
 	watch    *watch
 }
 
-// dictationWithin is how long the text of a dictation may take.
+// dictationWithin is how long the text of a dictation may take. The single pass behind it takes as long as it takes: over minutes of
+// hum it decodes most pieces in several ways.
 const dictationWithin = 2 * time.Minute
 
 // Dictate makes one dictation: scout dictate is started, the samples are played, the command gets the signal of Ctrl-C at
 // the moment of the stop, and its events are read. Then the recording is transcribed in a single pass.
 func (b *Booth) Dictate(ctx context.Context, take Take, how Manner) (*bench.LiveTake, error) {
-	ctx, cancel := context.WithTimeout(ctx, take.StopAt+dictationWithin)
+	within, cancel := context.WithTimeout(ctx, take.StopAt+dictationWithin)
 	defer cancel()
 	c := &conversation{Booth: b}
 	defer c.close()
-	playing, err := c.begin(ctx, &take, how)
+	playing, err := c.begin(within, &take, how)
 	defer playing.close()
 	if err != nil {
 		return nil, err
 	}
-	c.watch = watchProcesses(ctx, b)
+	c.watch = watchProcesses(within, b)
 	defer c.watch.stop()
-	if err := c.listen(ctx, c.mark.Add(b.delay()), &take, how.Kills); err != nil {
+	if err := c.listen(within, c.mark.Add(b.delay()), &take, how.Kills); err != nil {
 		return nil, err
 	}
 	cpu, pss := c.watch.stop()
