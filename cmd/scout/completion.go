@@ -124,7 +124,7 @@ func (a *app) offerTranscripts(cmd *cobra.Command, typed string, deleted bool) (
 		return nil, err
 	}
 	defer c.Close()
-	query := url.Values{}
+	query := url.Values{"text": {"false"}}
 	if deleted {
 		query.Set("deleted", "true")
 	}

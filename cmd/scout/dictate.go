@@ -142,7 +142,7 @@ func (a *app) lastText(ctx context.Context, o dictateOptions) error {
 	}
 	defer c.Close()
 	var list v1.Page[v1.TranscriptSummary]
-	if err := c.Get(ctx, "/transcripts?source=microphone&limit=1", &list); err != nil {
+	if err := c.Get(ctx, "/transcripts?source=microphone&limit=1&text=false", &list); err != nil {
 		return err
 	}
 	if len(list.Data) == 0 {

@@ -196,6 +196,9 @@ func (a *app) listTranscriptsSorted(ctx context.Context, f *listFlags, words, so
 	if sort != "" {
 		query.Set("sort", sort)
 	}
+	if !f.json { // a row has only the beginning of a text
+		query.Set("text", "false")
+	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -295,7 +298,7 @@ func shortened(text string, most int) string {
 
 // newestTranscript returns the id of the newest text.
 func newestTranscript(ctx context.Context, c *client.Client) (string, error) {
-	all, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", url.Values{}, 1)
+	all, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", url.Values{"text": {"false"}}, 1)
 	if err == nil && len(all) == 0 {
 		err = scout.Errorf(scout.CodeNotFound, "there is no text yet").WithHint("make one: scout record --transcribe, or scout transcribe --keep FILE")
 	}
@@ -312,30 +315,28 @@ func (a *app) findTranscript(ctx context.Context, c *client.Client, part string,
 	if strings.Trim(part, ".") == "" { // a variable that is not set, or a path that leads elsewhere
 		return "", scout.Errorf(scout.CodeNotFound, "no text has the id %q", part).WithHint("see the ids: scout transcripts list")
 	}
-	if deleted {
-		const named = 3
-		trashed, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", url.Values{"id": {part}, "deleted": {"true"}}, named)
-		if err != nil {
+	const named = 3 // in the error
+	for _, trash := range []bool{deleted, !deleted} {
+		query := url.Values{"id": {part}, "deleted": {strconv.FormatBool(trash)}, "text": {"false"}}
+		found, err := list[v1.TranscriptSummary](ctx, c, "/transcripts", query, named)
+		switch {
+		case err != nil:
 			return "", err
-		}
-		switch len(trashed) {
-		case 0:
-		case 1:
-			return trashed[0].ID, nil
-		default:
-			ids := make([]string, len(trashed))
-			for i := range trashed {
-				ids[i] = trashed[i].ID
+		case len(found) == 1:
+			return found[0].ID, nil
+		case len(found) > 1:
+			ids := make([]string, len(found))
+			for i := range found {
+				ids[i] = found[i].ID
 			}
-			return "", scout.Errorf(scout.CodeInvalidArgument, "several texts in the trash have the id %q: %s", part, strings.Join(ids, ", ")).WithHint("give more of the id")
+			where := ""
+			if trash {
+				where = " in the trash"
+			}
+			return "", scout.Errorf(scout.CodeInvalidArgument, "several texts%s have the id %q: %s", where, part, strings.Join(ids, ", ")).WithHint("give more of the id")
 		}
 	}
-	var found v1.Transcript
-	err := c.Get(ctx, "/transcripts/"+url.PathEscape(part), &found)
-	if code := scout.CodeOf(err); code == scout.CodeNotFound || code == scout.CodeUnknownURL { // a slash is not even an id
-		err = scout.Errorf(scout.CodeNotFound, "no text has the id %q", part).WithHint("see the ids: scout transcripts list")
-	}
-	return found.ID, err
+	return "", scout.Errorf(scout.CodeNotFound, "no text has the id %q", part).WithHint("see the ids: scout transcripts list")
 }
 
 // withTranscript connects to the daemon, finds the text that args name or else the newest one, and calls do with it.

@@ -25,7 +25,7 @@ func (s *Server) registerRecordings(api huma.API) {
 	operation(api, about{
 		method: http.MethodGet, path: "/recordings", summary: "List recordings",
 		description: "One page of the recordings that match the filter, newest first.",
-	}, func(ctx context.Context, in *filter) (*body[v1.Page[v1.RecordingInfo]], error) {
+	}, func(ctx context.Context, in *Filter) (*body[v1.Page[v1.RecordingInfo]], error) {
 		f, page, err := in.store()
 		if err != nil {
 			return nil, err

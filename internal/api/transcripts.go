@@ -17,8 +17,8 @@ import (
 	"github.com/scout-speech/scout/internal/text"
 )
 
-// filter is what lists are selected by.
-type filter struct {
+// Filter is what lists are selected by.
+type Filter struct {
 	ID         string    `query:"id" doc:"The beginning or the end of the id"`
 	Q          string    `query:"q" doc:"Words that must all be there; \"phrases\", -without, prefix*"`
 	From       time.Time `query:"from"`
@@ -39,7 +39,7 @@ type filter struct {
 }
 
 // store returns the filter and the page as the store takes them.
-func (f *filter) store() (store.Filter, store.Page, error) {
+func (f *Filter) store() (store.Filter, store.Page, error) {
 	out := store.Filter{
 		ID: f.ID, Query: f.Q, From: f.From, To: f.To, MinDuration: time.Duration(f.MinSeconds * float64(time.Second)), MaxDuration: time.Duration(f.MaxSeconds * float64(time.Second)),
 		Source: store.Source(f.Source), Model: f.Model, State: f.State, Device: f.Device, Tags: f.Tag, Deleted: f.Deleted,
@@ -66,7 +66,7 @@ type ByID struct {
 func (s *Server) registerTranscripts(api huma.API) {
 	operation(api, about{
 		method: http.MethodGet, path: "/transcripts", summary: "List or search transcripts",
-		description: "One page of the transcripts that match the filter, newest first, with their text and without their segments. With q, each has snippets of the text that was found.",
+		description: "One page of the transcripts that match the filter, newest first, with their text (unless text is false) and without their segments. With q, each has snippets of the text that was found.",
 	}, s.listTranscripts)
 	operation(api, about{
 		method: http.MethodPost, path: "/transcripts", summary: "Keep a transcript",
@@ -132,20 +132,23 @@ func (s *Server) key(ctx context.Context, id string) (store.Key, error) {
 	return key, err
 }
 
-// shortKey returns the key of the transcript with this id, or of the only one whose id begins or ends so.
-func (s *Server) shortKey(ctx context.Context, id string) (store.Key, error) {
-	key, err := s.key(ctx, id)
+// transcript returns a version of the transcript with this id, or of the only one whose id begins or ends so; the current one for 0.
+func (s *Server) transcript(ctx context.Context, id string, version int) (t store.Transcript, err error) {
+	key, err := store.ParseKey(id)
+	if err == nil {
+		t, err = s.store().Transcript(ctx, key, version)
+	}
 	if scout.CodeOf(err) != scout.CodeNotFound {
-		return key, err
+		return t, err
 	}
 	found, listErr := only(ctx, id, s.store().Transcripts, func(t *store.Summary) string { return t.String() })
 	switch {
 	case listErr != nil:
-		return key, listErr
-	case found == nil:
-		return key, err
+		return t, listErr
+	case found == nil || found.Key == key: // it has no such version
+		return t, err
 	}
-	return found.Key, nil
+	return s.store().Transcript(ctx, found.Key, version)
 }
 
 // only returns what a listing has under the beginning or the end of an id, nil if there is nothing. What is in the trash counts
@@ -153,7 +156,7 @@ func (s *Server) shortKey(ctx context.Context, id string) (store.Key, error) {
 func only[T any](ctx context.Context, id string, list func(context.Context, store.Filter, store.Page) (store.Listing[T], error), name func(*T) string) (*T, error) {
 	const named = 3 // in the error
 	for _, deleted := range []bool{false, true} {
-		found, err := list(ctx, store.Filter{ID: id, Deleted: deleted}, store.Page{Limit: named})
+		found, err := list(ctx, store.Filter{ID: id, Deleted: deleted}, store.Page{Limit: named, NoText: true})
 		switch {
 		case err != nil:
 			return nil, err
@@ -170,11 +173,16 @@ func only[T any](ctx context.Context, id string, list func(context.Context, stor
 	return nil, nil
 }
 
-func (s *Server) listTranscripts(ctx context.Context, in *filter) (*body[v1.Page[v1.TranscriptSummary]], error) {
+func (s *Server) listTranscripts(ctx context.Context, in *struct {
+	Filter
+	Text bool `query:"text" default:"true" doc:"Whether the whole texts are wanted; false is faster"`
+},
+) (*body[v1.Page[v1.TranscriptSummary]], error) {
 	f, page, err := in.store()
 	if err != nil {
 		return nil, err
 	}
+	page.NoText = !in.Text
 	list, err := s.store().Transcripts(ctx, f, page)
 	if err != nil {
 		return nil, err
@@ -238,11 +246,7 @@ func (s *Server) getTranscript(ctx context.Context, in *struct {
 	Accept  string `header:"Accept"`
 },
 ) (*textOutput, error) {
-	key, err := s.shortKey(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.store().Transcript(ctx, key, in.Version)
+	t, err := s.transcript(ctx, in.ID, in.Version)
 	if err != nil {
 		return nil, err
 	}

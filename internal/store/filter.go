@@ -66,6 +66,8 @@ type Page struct {
 	Cursor string
 	Order  Order
 	Sort   Sort
+	// NoText leaves Summary.Whole empty, for callers that do not need the texts: reading them takes most of the time of a listing.
+	NoText bool
 }
 
 // Listing is one page.

@@ -47,7 +47,7 @@ type Summary struct {
 	StartedAt time.Time
 	// Preview is the beginning of the text, at most previewRunes characters.
 	Preview string
-	// Whole is all of the text. It is set in listings of transcripts only.
+	// Whole is all of the text. It is set in listings of transcripts only, and not there with Page.NoText.
 	Whole string
 	// DeletedAt is when the transcript, or its recording, was moved to the trash; zero if it was not.
 	DeletedAt time.Time

@@ -64,7 +64,7 @@ type failing interface {
 	Errorf(format string, args ...any)
 }
 
-// spoken reads a transcript in testdata/speech. Scout made them with its default model from clips of
+// spoken reads a transcript in testdata/speech beside this file. Scout made them with its default model from clips of
 // ../shared/speech/dev: scout transcribe -q -f json CLIP | jq -c 'del(.time_taken)'.
 func spoken(t *testing.T, path string) scout.Transcript {
 	t.Helper()

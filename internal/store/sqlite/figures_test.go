@@ -166,6 +166,17 @@ func lookAround(ctx context.Context, path, folder string, requests int) (f figur
 	f.Reconcile, f.Worked = time.Since(began), processorTime()
 	random := rand.New(rand.NewPCG(3, 5)) //nolint:gosec // not a secret
 	some := func(from, to int) string { return word(uint64(from + random.IntN(to-from))) }
+	ids := func(filter func() store.Filter) func(int) error {
+		return func(int) error {
+			_, err := s.Transcripts(ctx, filter(), store.Page{NoText: true})
+			return err
+		}
+	}
+	all, err := s.Transcripts(ctx, store.Filter{}, store.Page{Limit: 200, NoText: true})
+	if err != nil {
+		return f, err
+	}
+	anID := func() string { return all.Data[random.IntN(len(all.Data))].Recording }
 	search := func(query func() store.Filter, sort store.Sort) func(int) error {
 		return func(int) error {
 			_, err := s.Transcripts(ctx, query(), store.Page{Sort: sort})
@@ -178,6 +189,9 @@ func lookAround(ctx context.Context, path, folder string, requests int) (f figur
 		ask  func(int) error
 	}{
 		{"list, first page", search(func() store.Filter { return store.Filter{} }, "")},
+		{"list, without texts", ids(func() store.Filter { return store.Filter{} })},
+		{"list, by an id", ids(func() store.Filter { return store.Filter{ID: anID()} })},
+		{"list, by the end of an id", ids(func() store.Filter { id := anID(); return store.Filter{ID: id[len(id)-7:]} })},
 		{"list, pages one after the other", func(int) error {
 			page, err := s.Transcripts(ctx, store.Filter{}, store.Page{Cursor: cursor})
 			cursor = page.Next

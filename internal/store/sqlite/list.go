@@ -49,7 +49,7 @@ type listing struct {
 	// kept is the condition for what is listed outside of the trash, deleted the facets of what is listed inside of it.
 	kept    string
 	deleted []string
-	// texts is true where each item has its whole text.
+	// texts is true where each item has its whole text, unless it is not asked for.
 	texts bool
 }
 
@@ -154,7 +154,10 @@ func selectionOf(l listing, f *store.Filter) (selection, error) {
 			return s, nil // what is no id is the id of nothing
 		}
 		length := utf8.RuneCountInString(key.Recording)
-		condition("(substr(r.id, 1, ?) = ? OR substr(r.id, -?) = ?)", length, key.Recording, length, key.Recording)
+		// What has just this id is looked up. Otherwise all ids are read, from their index, and nothing else.
+		condition(`t.recording IN (SELECT key FROM recordings WHERE id = ? UNION ALL
+			SELECT key FROM recordings WHERE NOT EXISTS (SELECT 1 FROM recordings WHERE id = ?) AND (substr(id, 1, ?) = ? OR substr(id, -?) = ?))`,
+			key.Recording, key.Recording, length, key.Recording, length, key.Recording)
 		condition("t.track = ? AND t.task = ?", key.Track, key.Task)
 	}
 	if f.MinDuration > 0 {
@@ -402,7 +405,7 @@ func list[T any](ctx context.Context, s *Store, l listing, asked request, item f
 			if err != nil {
 				return err
 			}
-			if l.texts {
+			if l.texts && !asked.page.NoText {
 				said, err := v.segments(hits[i].transcript.id, hits[i].transcript.current, false)
 				if err != nil {
 					return err

@@ -141,6 +141,32 @@ func lists() map[string]func(*bench) {
 			slices.Sort(got)
 			equal(b, "all", got, want)
 		},
+		"without texts": func(b *bench) {
+			for n := range 3 {
+				b.put(n, "some text")
+			}
+			whole, err := b.Transcripts(b.Context(), store.Filter{Query: "text"}, store.Page{Limit: 2})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, page := range []store.Page{{NoText: true, Limit: 2}, {NoText: true, Limit: 1, Cursor: whole.Next}} { // a cursor is good for both
+				bare, err := b.Transcripts(b.Context(), store.Filter{Query: "text"}, page)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if len(bare.Data) != page.Limit || page.Cursor == "" && bare.Next != whole.Next {
+					b.Errorf("%d texts, next %q", len(bare.Data), bare.Next)
+				}
+				for _, s := range bare.Data {
+					if s.Whole != "" || s.Preview != "some text" || s.Words != 2 || len(s.Snippets) != 1 {
+						b.Errorf("%+v", s)
+					}
+				}
+			}
+			for _, s := range whole.Data {
+				equal(b, "whole", s.Whole, "some text")
+			}
+		},
 		"cursors are for the listing that they come from": func(b *bench) {
 			for n := range 3 {
 				b.put(n, "text")
