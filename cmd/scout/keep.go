@@ -26,13 +26,13 @@ type keeping struct {
 	notKept bool  // of some text
 }
 
-// takes notes that the sink takes no more text, and returns any other error.
-func (k *keeping) takes(ctx context.Context, err error) error {
+// goesOn notes where err says that the sink takes no more text, and reports whether the work goes on without it.
+func (k *keeping) goesOn(ctx context.Context, err error) bool {
 	if !transcribe.Gone(err) || ctx.Err() != nil {
-		return err
+		return false
 	}
 	k.gone = err
-	return nil
+	return true
 }
 
 // Settled implements transcribe.Sink.
@@ -40,14 +40,20 @@ func (k *keeping) Settled(ctx context.Context, i int, doc text.Document) error {
 	if k.gone != nil {
 		return nil
 	}
-	return k.takes(ctx, k.Sink.Settled(ctx, i, doc))
+	err := k.Sink.Settled(ctx, i, doc)
+	if !k.goesOn(ctx, err) {
+		return err
+	}
+	return nil
 }
 
 // Finish writes the text, and keeps it whether that succeeds or not. If either fails, the input counts as failed.
 func (k *keeping) Finish(ctx context.Context, i int, doc text.Document) error {
 	var err error
 	if k.gone == nil {
-		err = k.takes(ctx, k.Sink.Finish(ctx, i, doc))
+		if err = k.Sink.Finish(ctx, i, doc); k.goesOn(ctx, err) {
+			err = nil
+		}
 	}
 	if ctx.Err() != nil {
 		return err
@@ -69,7 +75,7 @@ func (k *keeping) Abandon(ctx context.Context, i int, doc text.Document) (string
 		return "", transcribe.ErrNotTaken
 	}
 	where, err := k.Sink.Abandon(ctx, i, doc)
-	if err = k.takes(ctx, err); k.gone != nil {
+	if k.goesOn(ctx, err) {
 		return "", transcribe.ErrNotTaken
 	}
 	return where, err

@@ -117,6 +117,7 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 				if err != nil {
 					return err
 				}
+				r.decoder.tellLost(&d)
 				j.done <- d
 			}
 			return nil

@@ -28,6 +28,7 @@ type Decoded struct {
 	Failed bool `json:"failed,omitempty"`
 
 	rescued bool          // some of its words were found only in another way
+	losses  []loss        // those of SetAside with scout.CodeTextLost, and earlier ones
 	tokens  []scout.Token // of the first decoding of all of it, from From on
 }
 
@@ -73,7 +74,7 @@ func joinHalves(left, right Decoded, cut time.Duration) Decoded {
 	joined := Decoded{
 		Core: Span{left.Core.From, right.Core.To}, Tokens: left.Tokens + right.Tokens, LogProb: left.LogProb + right.LogProb,
 		SetAside: appendAside(left.SetAside, right.SetAside...), Empty: append(left.Empty, right.Empty...), Failed: left.Failed && right.Failed,
-		rescued: left.rescued || right.rescued,
+		rescued: left.rescued || right.rescued, losses: slices.Concat(left.losses, right.losses),
 	}
 	joined.Words = align.Splice(left.Heard, right.Heard, align.Join(left.Heard, right.Heard, cut))
 	joined.From, joined.To, joined.EndLogProb = left.From, right.To, right.EndLogProb

@@ -140,7 +140,7 @@ func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, te
 	for i := range d.Empty {
 		d.Empty[i].Peak -= louder
 	}
-	c.loseEmpty(&d)
+	d.loseEmpty()
 	return d, nil
 }
 

@@ -32,11 +32,11 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 			return Decoded{}, err
 		}
 		d.SetAside = appendAside(nil, insertAll(d.SetAside, found.SetAside)...)
-		d.Empty = append(d.Empty, found.Empty...)
+		d.Empty, d.losses = append(d.Empty, found.Empty...), append(d.losses, found.losses...)
 		switch {
 		case len(found.Words) == 0:
 		case found.Tokens > 0 && found.confidence() < believable:
-			c.lose(&d, h, reasonHole)
+			d.lose(h, reasonHole)
 		default:
 			at := slices.IndexFunc(d.Words, func(w scout.Word) bool { return w.Start != nil && *w.Start >= h.To })
 			if at < 0 {

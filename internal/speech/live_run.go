@@ -143,6 +143,9 @@ func (l *Live) pass(s said) {
 	if k := s.kept; k.To > k.From {
 		l.scope.Log().Info(eventTextKept, slog.Int64("start_ms", k.From.Milliseconds()), slog.Int64("end_ms", k.To.Milliseconds()))
 	}
+	if s.closed != nil {
+		l.decoder.tellLost(s.closed)
+	}
 	if c := s.committed; c != nil {
 		l.metrics.words.Add(float64(len(c.Words)))
 		if l.options.Committed != nil {

@@ -79,7 +79,7 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 		h.Empty = emptyOf(piece, least)
 		return h, nil
 	}
-	return c.keepTrusted(h, reason), nil
+	return keepTrusted(h, reason), nil
 }
 
 // endOf returns the log-probability that the text ends where it does, 0 if it is not known.
@@ -99,7 +99,7 @@ func settledLoop(d Decoded, reason string) bool {
 
 // keepTrusted keeps the words before the model began to repeat itself, up to the first word without a time, and sets
 // the rest aside.
-func (c *Decoder) keepTrusted(d Decoded, reason string) Decoded {
+func keepTrusted(d Decoded, reason string) Decoded {
 	n := 0
 	if loop, found := align.FindLoop(texts(d.Words), d.To-d.From); found && loop.Reason == align.LoopRepeat {
 		n = loop.Start
@@ -116,13 +116,13 @@ func (c *Decoder) keepTrusted(d Decoded, reason string) Decoded {
 	}
 	d.Words, d.EndLogProb = d.Words[:n], nil
 	d.Tokens, d.LogProb = n, sumLogProb(d.Words) // a word has one token or more
-	c.lose(&d, Span{from, d.Core.To}, reason)
+	d.lose(Span{from, d.Core.To}, reason)
 	return d
 }
 
 // loseEmpty sets aside those stretches without words of which the model was not sure, if words are missing in one of
 // them, or were found beside them in another way. A stretch that the model is sure of stays silent.
-func (c *Decoder) loseEmpty(d *Decoded) {
+func (d *Decoded) loseEmpty() {
 	missing := d.rescued
 	for _, e := range d.Empty {
 		missing = missing || e.Least < lostInShort || e.Least < lost && e.To-e.From >= longEnough
@@ -139,22 +139,43 @@ func (c *Decoder) loseEmpty(d *Decoded) {
 			sure = append(sure, e)
 			continue
 		}
-		c.lose(d, e.Span, reasonEmpty)
+		d.lose(e.Span, reasonEmpty)
 	}
 	d.Empty = sure
 }
 
-// lose sets aside a stretch whose text was lost.
-func (c *Decoder) lose(d *Decoded, s Span, reason string) {
+// lose sets aside a stretch whose text was lost. tellLost counts it, when nothing can find its words any more.
+func (d *Decoded) lose(s Span, reason string) {
 	if s.To <= s.From {
 		return
 	}
-	if !c.provisional {
-		c.metrics.aside.WithLabelValues(string(scout.CodeTextLost)).Inc()
-		c.scope.Log().Warn(eventTextLost, slog.String(observe.KeyReason, reason),
-			slog.Int64("start_ms", s.From.Milliseconds()), slog.Int64("end_ms", s.To.Milliseconds()))
-	}
+	d.losses = append(d.losses, loss{s, reason})
 	d.SetAside = insertAside(d.SetAside, scout.SetAside{
 		Start: s.From, End: s.To, Code: scout.CodeTextLost, Reason: "speech was heard, but the model found no words for it, or only repeated itself",
 	})
+}
+
+// loss is a stretch whose text was lost, and why.
+type loss struct {
+	Span
+	reason string
+}
+
+// tellLost counts and logs what a text that nothing changes any more has lost.
+func (c *Decoder) tellLost(d *Decoded) {
+	for _, a := range d.SetAside {
+		if a.Code != scout.CodeTextLost {
+			continue
+		}
+		reason := ""
+		for _, l := range d.losses {
+			if l.From < a.End && a.Start < l.To {
+				reason = l.reason
+				break
+			}
+		}
+		c.metrics.aside.WithLabelValues(string(scout.CodeTextLost)).Inc()
+		c.scope.Log().Warn(eventTextLost, slog.String(observe.KeyReason, reason),
+			slog.Int64("start_ms", a.Start.Milliseconds()), slog.Int64("end_ms", a.End.Milliseconds()))
+	}
 }

@@ -1,13 +1,19 @@
 package speech_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
@@ -93,8 +99,19 @@ func TestLiveLosesNoWordThatWasShown(t *testing.T) {
 					Samples: (pauses{said + 100, 100}).tapeOf(frames), StopAt: segment.Duration(int64(frames)), Block: 20 * time.Millisecond,
 					Cost: func() time.Duration { return 10 * time.Millisecond },
 				}
-				if _, _, err := newLive(t, recognizer, o).Simulate(t.Context(), sim); err != nil {
+				registry := prom.NewRegistry()
+				var log bytes.Buffer
+				scope := observe.NewScope(slog.New(slog.NewTextHandler(&log, nil)), registry, nil)
+				live, err := speech.NewLive(scope, observe.NewFailures(scope), recognizer, o)
+				if err != nil {
 					t.Fatal(err)
+				}
+				if _, _, err := live.Simulate(t.Context(), sim); err != nil {
+					t.Fatal(err)
+				}
+				counted, err := testutil.GatherAndCount(registry, "scout_pieces_set_aside_total")
+				if logged := strings.Count(log.String(), "msg=text_lost"); err != nil || (counted > 0) != c.aside || (logged > 0) != c.aside {
+					t.Errorf("counted %v, logged %d times, want %v", counted > 0, logged, c.aside)
 				}
 				if !strings.HasPrefix(shown, script(said-1)) {
 					t.Fatalf("only %q was shown", shown)

@@ -13,7 +13,8 @@ import (
 type said struct {
 	committed *LiveCommitted
 	partial   *LivePartial
-	kept      Span // words of it were lost by a later text, and kept
+	closed    *Decoded // the text of a piece that nothing changes any more
+	kept      Span     // words of it were lost by a later text, and kept
 }
 
 // tell makes what the callbacks are told after words were committed, and remembers it. closed is the piece that was
@@ -27,7 +28,7 @@ func (g *growth) tell(words []scout.Word, closed *Decoded, to time.Duration) (s 
 		g.through = max(g.through, through)
 		c := LiveCommitted{Words: words, Through: g.through, Text: following(g.last, words)}
 		if closed != nil {
-			c.SetAside = closed.SetAside
+			c.SetAside, s.closed = closed.SetAside, closed
 		}
 		g.last = g.settling.state.Last
 		c.State = g.snapshot()
