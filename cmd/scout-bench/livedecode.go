@@ -207,8 +207,7 @@ func (b *liveDecode) sounds(ctx context.Context, dir string, entries []bench.Ent
 
 // judge compares a dictation with a single pass over what was said before the stop.
 func (b *liveDecode) judge(ctx context.Context, take rig.Take, result *bench.LiveTake) error {
-	to := int(int64(take.StopAt) * scout.EngineSampleRateHz / int64(time.Second))
-	once := &stretch{samples: take.Samples[:min(to, len(take.Samples))]}
+	once := &stretch{samples: take.Said()}
 	if err := once.pass(ctx, b.single, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort}); err != nil {
 		return err
 	}

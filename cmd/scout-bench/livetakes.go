@@ -174,16 +174,17 @@ func (l *liveBench) core(ctx context.Context) error {
 	return l.short(ctx, bench.GroupOneCore, 10*time.Second, l.options.takes)
 }
 
-// fromFirstWord returns dictations that begin with their first word, and whose first word a single pass hears.
+// fromFirstWord returns dictations that begin with their first word, and whose first word a single pass over what is said before
+// the stop hears.
 func (l *liveBench) fromFirstWord(ctx context.Context, group string) ([]rig.Take, error) {
-	takes, err := l.cuts(ctx, group, 3*time.Second, 2*l.options.takes)
+	takes, err := l.cuts(ctx, group, 3*time.Second, 3*l.options.takes)
 	if err != nil {
 		return nil, err
 	}
 	var good []rig.Take
 	for _, take := range takes {
 		take = take.FromFirstWord()
-		s := &stretch{samples: take.Samples}
+		s := &stretch{samples: take.Said()}
 		if err := s.pass(ctx, l.single, l.speech); err != nil {
 			return nil, err
 		}

@@ -32,8 +32,7 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 		Group: take.Group, Moment: take.Moment, Audio: take.StopAt, FirstPartial: -1, Text: c.final.event.Text,
 		StopToText: c.final.at.Sub(c.stopped), Told: c.said.Len() > 0 || len(c.final.event.Warnings) > 0,
 	}
-	played := take.Samples[:min(len(take.Samples), frames(take.StopAt))] // the recording has no more
-	at, found := find(played, samples, 3*time.Second)
+	at, found := find(take.Said(), samples, 3*time.Second)
 	if found {
 		c.delays = append(c.delays, recorded.Started.Add(at).Sub(c.mark))
 		result.Missed = stopAt - at - take.StopAt

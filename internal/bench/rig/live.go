@@ -273,6 +273,9 @@ func Cut(samples []float32, words []scout.Word, from, length time.Duration, mome
 	return take, true
 }
 
+// Said returns what is said before the stop. It is part of the samples.
+func (t *Take) Said() []float32 { return t.Samples[:min(len(t.Samples), frames(t.StopAt))] }
+
 // FromFirstWord returns the dictation without what is before its first word.
 func (t Take) FromFirstWord() Take {
 	const before = 200 * time.Millisecond // as Cut leaves
