@@ -72,15 +72,16 @@ func (p *Placer) Rows() int {
 }
 
 // Place returns a span for each word. Rows must have been added for the start token and every token, in order, and
-// frames must be those of the samples. Otherwise, and if there are more tokens than frames, nothing is placed. The
-// spans are in order, do not overlap and end within the audio.
+// frames must be those of the samples; a model none of whose heads needs the row of the last token may lack it. Otherwise,
+// and if there are more tokens than frames, nothing is placed. The spans are in order, do not overlap and end within the
+// audio.
 //
 //	samples  16 kHz mono, shape [frames of the request]
 //	spoken   for each token, whether it has a sound: punctuation has none. A word without any is not placed
 //	words    in order, without overlap
 func (p *Placer) Place(samples []float32, spoken []bool, words []Word) []Span {
 	spans := make([]Span, len(words))
-	if p.frames == 0 || p.Rows() != len(spoken)+1 {
+	if rows := p.Rows(); rows < len(spoken)+p.recipe.own() || rows > len(spoken)+1 {
 		return spans
 	}
 	p.normalise()

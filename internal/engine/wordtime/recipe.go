@@ -26,6 +26,15 @@ type Head struct {
 	Late int
 }
 
+// own is 1 if any head needs the row in which the last token is the input.
+func (r *Recipe) own() int {
+	own := 0
+	for _, h := range r.Heads {
+		own = max(own, h.Own)
+	}
+	return own
+}
+
 // Frames are where the frames of an encoder lie in time, in milliseconds.
 type Frames struct {
 	// StepMS is from one frame to the next.

@@ -20,6 +20,7 @@ func framesOf(n int) int {
 
 // said is a clip made for a test: words with known times, the sound of each, and matching attention.
 type said struct {
+	recipe  Recipe
 	samples []float32
 	spoken  []bool
 	words   []Word
@@ -31,7 +32,13 @@ type said struct {
 // say makes a clip. Each word has the given number of tokens of 120 ms each; a pause of pauseMS[i] comes before word i,
 // and 300 ms end the clip. A token's rows attend to its own sound with a strength of 1, as blurred as the model's.
 func say(tokens, pauseMS []int, level float64) *said {
-	s := &said{}
+	return sayTo(MoonshineTiny(), tokens, pauseMS, level)
+}
+
+// sayTo is say for the model of a recipe.
+func sayTo(recipe Recipe, tokens, pauseMS []int, level float64) *said {
+	s := &said{recipe: recipe}
+	heads := len(recipe.Heads)
 	rng := rand.New(rand.NewPCG(3, 4))
 	var at int // ms
 	var places [][2]int
@@ -60,15 +67,18 @@ func say(tokens, pauseMS []int, level float64) *said {
 		}
 	}
 	s.frames = framesOf(len(s.samples))
-	s.rows = make([]float32, (len(places)+1)*testHeads*s.frames)
+	if recipe.Padded { // 2 s of silence behind the samples, 20 ms each
+		s.frames = (len(s.samples)+319)/320 + 100
+	}
+	s.rows = make([]float32, (len(places)+1)*heads*s.frames)
 	for i := range s.rows {
 		s.rows[i] = 0.01 * rng.Float32()
 	}
 	for k, p := range places {
-		for h, head := range MoonshineTiny().Heads {
-			row := s.rows[((k+head.Own)*testHeads+h)*s.frames:][:s.frames]
+		for h, head := range recipe.Heads {
+			row := s.rows[((k+head.Own)*heads+h)*s.frames:][:s.frames]
 			for j := range row {
-				if middle := int(moonshineMS(j-head.Late)) + 12; middle >= p[0] && middle < p[1] {
+				if middle := int(recipe.Frames.border(j-head.Late)) + recipe.Frames.StepMS/2; middle >= p[0] && middle < p[1] {
 					row[j] += 0.2
 				}
 			}
@@ -80,12 +90,13 @@ func say(tokens, pauseMS []int, level float64) *said {
 // placedBy passes the rows to the placer as the decoder does: n at a time, from a run that has more.
 func (s *said) placedBy(p *Placer, n int) []Span {
 	p.Begin(s.frames, len(s.samples))
-	width := testHeads * s.frames
+	heads := len(s.recipe.Heads)
+	width := heads * s.frames
 	for row := 0; row < len(s.rows)/width; row += n {
 		keep := min(n, len(s.rows)/width-row)
 		run := make([]float32, (n+1)*width) // heads first, a row more than is kept
 		for i := range keep {
-			for h := range testHeads {
+			for h := range heads {
 				copy(run[(h*(n+1)+i)*s.frames:], s.rows[(row+i)*width+h*s.frames:][:s.frames])
 			}
 		}
@@ -107,15 +118,55 @@ func TestPlaceFindsWords(t *testing.T) {
 		"a short pause":                {[]int{2, 2}, []int{300, 80}, 24},
 		"many words":                   {[]int{1, 2, 1, 3, 1, 1, 2, 1, 2, 4}, []int{200, 0, 0, 300, 0, 0, 600, 0, 90, 0}, 24},
 	} {
-		for rows := 1; rows < 6; rows += 2 {
-			s := say(c.tokens, c.pauses, 0.3)
-			got := s.placedBy(New(MoonshineTiny()), rows)
-			for w, want := range s.truth {
-				if !got[w].Placed || math.Abs(float64(got[w].StartMS-want.StartMS)) > c.tolerance ||
-					math.Abs(float64(got[w].EndMS-want.EndMS)) > c.tolerance {
-					t.Errorf("%s: word %d at %+v, said at %+v", name, w, got[w], want)
+		for model, recipe := range map[string]Recipe{"Moonshine tiny": MoonshineTiny(), "Whisper, 8 heads": Whisper(8), "Whisper, 3 heads": Whisper(3)} {
+			for rows := 1; rows < 6; rows += 2 {
+				s := sayTo(recipe, c.tokens, c.pauses, 0.3)
+				got := s.placedBy(New(recipe), rows)
+				for w, want := range s.truth {
+					if !got[w].Placed || math.Abs(float64(got[w].StartMS-want.StartMS)) > c.tolerance ||
+						math.Abs(float64(got[w].EndMS-want.EndMS)) > c.tolerance {
+						t.Errorf("%s, %s: word %d at %+v, said at %+v", name, model, w, got[w], want)
+					}
 				}
 			}
+		}
+	}
+}
+
+// A decode that was stopped has no row for its last token. Heads that look at predicted tokens do not need it.
+func TestPlaceWithoutTheLastRow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		recipe Recipe
+		placed bool
+	}{
+		"Whisper":        {Whisper(4), true},
+		"Moonshine tiny": {MoonshineTiny(), false},
+	} {
+		s := sayTo(c.recipe, []int{1, 2, 1}, []int{300, 0, 200}, 0.3)
+		s.rows = s.rows[:len(s.rows)-len(c.recipe.Heads)*s.frames]
+		for w, span := range s.placedBy(New(c.recipe), 1) {
+			if span.Placed != c.placed {
+				t.Errorf("%s: word %d placed: %v", name, w, span.Placed)
+			}
+		}
+	}
+}
+
+// Attention to the silence behind the samples places nothing there.
+func TestPlaceStaysWithinPaddedAudio(t *testing.T) {
+	t.Parallel()
+	s := sayTo(Whisper(8), []int{2, 1, 2}, []int{300, 0, 200}, 0.3)
+	heard := (len(s.samples) + 319) / 320
+	for i := range s.rows {
+		if i%s.frames >= heard {
+			s.rows[i] = 1
+		}
+	}
+	length := float32(len(s.samples)) / samplesPerMS
+	for w, span := range s.placedBy(New(Whisper(8)), 1) {
+		if !span.Placed || span.EndMS > length || math.Abs(float64(span.StartMS-s.truth[w].StartMS)) > 24 {
+			t.Errorf("word %d at %+v, said at %+v", w, span, s.truth[w])
 		}
 	}
 }
@@ -186,7 +237,7 @@ func TestPlaceLeavesOutWhatHasNoPlace(t *testing.T) {
 	flat.rows = make([]float32, len(s.rows))
 	none("attention that looks nowhere", flat.placedBy(p, 1))
 
-	short := &said{samples: make([]float32, 1024), frames: framesOf(1024), spoken: []bool{true, true, true}, words: []Word{{0, 1}, {1, 3}}}
+	short := &said{recipe: MoonshineTiny(), samples: make([]float32, 1024), frames: framesOf(1024), spoken: []bool{true, true, true}, words: []Word{{0, 1}, {1, 3}}}
 	short.rows = make([]float32, 4*testHeads*short.frames)
 	none("more tokens than frames", short.placedBy(p, 1))
 	if n := len(s.placedBy(p, 1)); n != 3 {

@@ -255,7 +255,7 @@ func (f *file) texts(v *Vocabulary) error {
 	if len(f.tokens) != int(v.End) {
 		return corrupt(f.path, "it has %d text tokens, and ids for %d", len(f.tokens), v.End)
 	}
-	for b, char := range charOf {
+	for b, char := range &charOf {
 		if _, known := v.coder.ids[string(char)]; !known {
 			return corrupt(f.path, "the byte %d has no token", b)
 		}

@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,7 +91,8 @@ func list(t testing.TB) []string {
 			tokens[id] = text
 		}
 		for _, added := range all.Added {
-			tokens[int(added["id"].(float64))] = added["content"].(string)
+			id, _ := added["id"].(float64)
+			tokens[int(id)], _ = added["content"].(string)
 		}
 	})
 	return tokens
@@ -98,8 +100,8 @@ func list(t testing.TB) []string {
 
 func joinedMerges(all *tokenizer) {
 	for i, m := range all.Model.Merges {
-		both := m.([]any)
-		all.Model.Merges[i] = both[0].(string) + " " + both[1].(string)
+		both, _ := m.([]any)
+		all.Model.Merges[i] = fmt.Sprintf("%s %s", both...)
 	}
 }
 
