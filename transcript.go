@@ -27,6 +27,8 @@ type Segment struct {
 	Channel string
 	// Text has no surrounding spaces and is never empty.
 	Text string
+	// Language is the code of the language spoken, empty if the model does not tell.
+	Language string
 	// AvgLogProb is the mean log-probability of the tokens, nil if the model gives none.
 	AvgLogProb *float64
 	// Words is empty if the model gives neither times nor probabilities.
@@ -44,8 +46,13 @@ type SetAside struct {
 type Transcript struct {
 	// Model is the id of the model that made the transcript.
 	Model string
-	// Language is an ISO 639-1 code.
+	// Language is the code of the language spoken (ISO 639-1, or three letters where that has none): the one that was
+	// given, or the one detected in most of the audio. Segments may differ.
 	Language string
+	// LanguageProb is the mean probability of Language where it was detected, nil if it was given.
+	LanguageProb *float64
+	// Translated says that the text is English, whatever was spoken.
+	Translated bool
 	// Duration is the length of the audio, every frame of which was examined.
 	Duration time.Duration
 	// Segments are in the order of time. Those of one channel do not overlap.

@@ -59,6 +59,7 @@ func (b *Batch) Transcribe(ctx context.Context, source Source, options Options) 
 		r.known.Segments = r.known.Segments[:len(r.known.Segments):len(r.known.Segments)]
 		r.known.SetAside = slices.Clone(r.known.SetAside)
 		r.known.Empty = slices.Clone(r.known.Empty)
+		r.known.Spoken.Of = slices.Clone(r.known.Spoken.Of)
 	}
 	return r.transcribe(ctx, source)
 }
@@ -128,6 +129,10 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 		for j := range inOrder {
 			select {
 			case d := <-j.done:
+				d, err := r.inLanguage(ctx, j.piece, d)
+				if err != nil {
+					return err
+				}
 				r.join(j.piece, d)
 			case <-ctx.Done():
 				return context.Cause(ctx)
@@ -212,7 +217,8 @@ func (r *run) settled(s scout.Segment) {
 // checkpoint returns what is known now. It copies the last stretches, because they may still grow.
 func (r *run) checkpoint() Checkpoint {
 	c := r.known
-	c.Version, c.Model, c.Language, c.Cut = checkpointVersion, r.options.Model, r.options.Language, r.cut
+	c.Version, c.Model, c.Language, c.Translate, c.Cut = checkpointVersion, r.options.Model, r.options.Language, r.options.Translate, r.cut
+	c.Spoken.Of = slices.Clone(c.Spoken.Of)
 	c.Joiner = r.joiner.State()
 	c.SetAside, c.Empty = slices.Clone(c.SetAside), slices.Clone(c.Empty)
 	return c
@@ -221,8 +227,11 @@ func (r *run) checkpoint() Checkpoint {
 // result makes a transcript of what is known; it is complete if err is nil.
 func (r *run) result(frames int64, err error) (*scout.Transcript, error) {
 	t := &scout.Transcript{
-		Model: r.options.Model, Language: r.options.Language, Duration: segment.Duration(frames),
+		Model: r.options.Model, Language: r.options.Language, Translated: r.options.Translate, Duration: segment.Duration(frames),
 		Segments: r.known.Segments, SetAside: r.known.SetAside,
+	}
+	if t.Language == "" {
+		t.Language, t.LanguageProb = r.known.Spoken.most()
 	}
 	if err != nil {
 		t.Duration = segment.Duration(r.known.Next.Start)

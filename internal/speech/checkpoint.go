@@ -12,10 +12,13 @@ const checkpointVersion = 1
 // that continues from it gives the same transcript as one that was never interrupted. Its slices are shared with later
 // checkpoints and are never changed.
 type Checkpoint struct {
-	Version  int             `json:"version"`
-	Model    string          `json:"model"`
-	Language string          `json:"language,omitempty"`
-	Cut      segment.Options `json:"cut"`
+	Version   int             `json:"version"`
+	Model     string          `json:"model"`
+	Language  string          `json:"language,omitempty"`
+	Translate bool            `json:"translate,omitempty"`
+	Cut       segment.Options `json:"cut"`
+	// Spoken are the languages that were detected.
+	Spoken spoken `json:"spoken,omitzero"`
 	// Next is where the next piece begins.
 	Next segment.Position `json:"next"`
 	// Joiner holds the words that are not settled.
@@ -44,6 +47,8 @@ func (c *Checkpoint) suits(o *Options) error {
 		return refuse("model", c.Model, o.Model)
 	case c.Language != o.Language:
 		return refuse("language", c.Language, o.Language)
+	case c.Translate != o.Translate:
+		return refuse("translation", c.Translate, o.Translate)
 	case c.Cut != o.cut():
 		return refuse("cut", c.Cut, o.cut())
 	}

@@ -13,6 +13,10 @@ import (
 type Decoded struct {
 	// Heard has the words, and the bounds of the audio that was decoded, context included.
 	align.Heard
+	// Language is the code of the language, empty if the model does not tell. LanguageProb is its probability, nil if it
+	// was not detected.
+	Language     string   `json:"language,omitempty"`
+	LanguageProb *float64 `json:"language_prob,omitempty"`
 	// Core is the stretch that belongs to this piece alone.
 	Core Span `json:"core"`
 	// Tokens is how many tokens have a log-probability, and LogProb is the sum of these.
@@ -75,6 +79,10 @@ func joinHalves(left, right Decoded, cut time.Duration) Decoded {
 		Core: Span{left.Core.From, right.Core.To}, Tokens: left.Tokens + right.Tokens, LogProb: left.LogProb + right.LogProb,
 		SetAside: appendAside(left.SetAside, right.SetAside...), Empty: append(left.Empty, right.Empty...), Failed: left.Failed && right.Failed,
 		rescued: left.rescued || right.rescued, losses: slices.Concat(left.losses, right.losses),
+	}
+	joined.Language, joined.LanguageProb = left.Language, left.LanguageProb
+	if joined.Language == "" {
+		joined.Language, joined.LanguageProb = right.Language, right.LanguageProb
 	}
 	joined.Words = align.Splice(left.Heard, right.Heard, align.Join(left.Heard, right.Heard, cut))
 	joined.From, joined.To, joined.EndLogProb = left.From, right.To, right.EndLogProb

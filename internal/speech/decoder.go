@@ -38,8 +38,14 @@ func NewDecoder(scope observe.Scope, recognizer Recognizer) *Decoder {
 
 // How says how pieces are decoded.
 type How struct {
-	// Language is the ISO 639-1 code spoken, empty for the model's default.
+	// Language is the code of the language spoken. If it is empty, the model detects it, or knows only one.
 	Language string
+	// Translate asks for the text in English, whatever is spoken.
+	Translate bool
+	// Tail is how much silence the model hears behind a piece; 0 leaves it to the model.
+	Tail time.Duration
+	// Trait is what is special about the model.
+	Trait Trait
 	// Class is the class of the requests.
 	Class schedule.Class
 	// Effort is how much a doubtful piece may cost.
@@ -95,7 +101,7 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 func (c *Decoder) peekCarefully(ctx context.Context, piece segment.Piece, how How) (Decoded, string, error) {
 	provisional := *c
 	provisional.provisional = true
-	d, err := provisional.decode(ctx, piece, how, 0)
+	d, err := provisional.decode(ctx, piece, how, spareHalvings(piece))
 	if err != nil {
 		return Decoded{}, "", err
 	}
@@ -119,7 +125,7 @@ func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Dec
 		d.From, d.To = piece.HeardFrom(), piece.HeardTo()
 		return d, nil
 	}
-	return c.complete(ctx, piece, how, func(louder segment.Piece) (Decoded, error) { return c.decode(ctx, louder, how, 0) })
+	return c.complete(ctx, piece, how, func(louder segment.Piece) (Decoded, error) { return c.decode(ctx, louder, how, spareHalvings(piece)) })
 }
 
 // complete gives the text of a piece, which must be amplified if it is faint, the care that it gets as a whole.
@@ -145,8 +151,19 @@ func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, te
 }
 
 // deepest is how often a piece may be halved: 14 s become 3.5 s. A piece is halved once more if it repeated itself, or
-// if it gave no words and the model was not sure of that.
-const deepest = 2
+// if it gave no words and the model was not sure of that. A piece longer than long is halved once more than others.
+const (
+	deepest = 2
+	long    = 16 * time.Second
+)
+
+// spareHalvings returns at which depth the decoding of a piece begins, below 0 for a long one.
+func spareHalvings(piece segment.Piece) int {
+	if piece.To()-piece.From() > long {
+		return -1
+	}
+	return 0
+}
 
 // decode returns the text of a piece. A piece without words is decoded again without its quiet beginning, which
 // is decoded by itself. If it still has none, or repeats itself, it is decoded without the silence at its end, and then
@@ -154,6 +171,9 @@ const deepest = 2
 // concern the engine as a whole end everything.
 func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, depth int) (Decoded, error) {
 	h, reason, result, err := c.hear(ctx, piece, how)
+	if err == nil && how.Language == "" {
+		how.Language = h.Language // parts of the piece and other ways to hear it are not asked again
+	}
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
 			c.again(piece, reasonLeadIn)
@@ -282,6 +302,7 @@ func understood(piece segment.Piece, late int, result *scout.Hypothesis) Decoded
 	h := Decoded{Core: coreOf(piece)}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
 	h.EndLogProb, h.tokens = result.EndLogProb, result.Tokens
+	h.Language, h.LanguageProb = result.Language, result.LanguageProb
 	for _, token := range result.Tokens {
 		if token.LogProb != nil {
 			h.Tokens++
@@ -327,6 +348,7 @@ const (
 	reasonFaint     = "faint"      // very quiet: amplified
 	reasonHole      = "hole"       // no words in a long stretch between others: only that stretch
 	reasonDoubtful  = "doubtful"   // low confidence: decoded in other ways
+	reasonLanguage  = "language"   // taken for another language, without certainty: in that of the recording
 )
 
 // faint is the level of the loudest 20 ms in dBFS below which a piece is amplified. Below it the model makes more
@@ -338,9 +360,16 @@ const faint = -60.0
 // when halved. Measured: docs/adr/0007-segmentation.md.
 const mute = 10
 
+// nobody is the probability from which a model is believed that nobody speaks. Speech has at most 0.45 with Whisper base,
+// noise at least 0.66; OpenAI's own limit is the same (Radford et al. 2022, 4.5).
+const nobody = 0.6
+
 // doubt returns the reason to decode a piece again, or "".
 func doubt(piece segment.Piece, h Decoded, result *scout.Hypothesis) string {
 	if len(h.Words) == 0 {
+		if result.NoSpeech != nil && *result.NoSpeech > nobody {
+			return "" // the model is sure
+		}
 		if piece.Contrast() >= mute || h.wavers() && piece.Peak() >= soft {
 			return reasonEmpty
 		}

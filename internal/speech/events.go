@@ -9,6 +9,7 @@ const (
 	eventPieceDecodedAgain     = "piece_decoded_again"
 	eventTextLost              = "text_lost"
 	eventTextKept              = "text_kept"
+	eventLanguageChanged       = "language_changed"
 	eventLiveBehind            = "live_behind"
 	eventLiveCaughtUp          = "live_caught_up"
 )

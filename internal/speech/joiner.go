@@ -151,7 +151,7 @@ func segmentsOf(d Decoded) []scout.Segment {
 		n := firstSentence(rest, d.SetAside)
 		words := rest[:n:n]
 		rest = rest[n:]
-		s := scout.Segment{Start: from, End: d.Core.To, Text: strings.Join(texts(words), " "), AvgLogProb: average}
+		s := scout.Segment{Start: from, End: d.Core.To, Text: joined(texts(words)), Language: d.Language, AvgLogProb: average}
 		if known(words) {
 			s.Words = words
 		}
@@ -174,6 +174,18 @@ func segmentsOf(d Decoded) []scout.Segment {
 		segments = append(segments, s)
 	}
 	return segments
+}
+
+// joined returns the text of words, with spaces where their scripts are written with spaces.
+func joined(words []string) string {
+	var text strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			text.WriteString(scout.Between(words[i-1], w))
+		}
+		text.WriteString(w)
+	}
+	return text.String()
 }
 
 // firstSentence returns how many words the first sentence has. The sentence ends only where a word beside the division

@@ -43,6 +43,14 @@ func (e Effort) String() string {
 	return "normal"
 }
 
+// beam is how many texts are followed at once, by a model that can: 0 for one.
+func (e Effort) beam() int {
+	if e == EffortThorough {
+		return 5
+	}
+	return 0
+}
+
 // look is a way to present the same audio again so that the decoder makes other errors.
 type look struct {
 	shift  int // frames of silence before it: less than a frame of the encoder, 384, or a short pause
@@ -72,7 +80,7 @@ func (e Effort) doubtful() float64 {
 func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, first Decoded, result *scout.Hypothesis) (Decoded, error) {
 	looks := looks()
 	looks = looks[:max(0, len(looks)-how.Spared)]
-	if len(looks) == 0 || first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
+	if len(looks) == 0 || how.Trait.Rechecks || first.Tokens == 0 || first.confidence() >= how.Effort.doubtful() {
 		return first, nil
 	}
 	c.again(piece, reasonDoubtful)
@@ -151,6 +159,6 @@ func (l look) apply(samples []float32) []float32 {
 func (c *Decoder) request(samples []float32, how How) engine.Request {
 	return engine.Request{
 		Samples: samples, Class: how.Class, Words: how.Words,
-		Language: how.Language, HotWords: how.HotWords,
+		Language: how.Language, Translate: how.Translate, Beam: how.Effort.beam(), Tail: how.Tail, HotWords: how.HotWords,
 	}
 }

@@ -19,10 +19,16 @@ type Source interface {
 // Settled, Saved and Progress are called one at a time, in this order for each piece, and never after Transcribe has
 // returned. A callback that blocks delays the transcription.
 type Options struct {
-	// Model and Language are written into the transcript.
-	Model    string
+	// Model is written into the transcript.
+	Model string
+	// Language is the code of the language spoken. If it is empty, the model detects the language of each piece, or knows
+	// only one.
 	Language string
-	// Cut places the borders of pieces; nil means segment.Defaults.
+	// Translate asks for the text in English, whatever is spoken.
+	Translate bool
+	// Trait is what is special about the model.
+	Trait Trait
+	// Cut places the borders of pieces; nil means those of Trait.
 	Cut *segment.Options
 	// Class of the requests.
 	Class schedule.Class
@@ -60,12 +66,30 @@ type Progress struct {
 }
 
 func (o *Options) how() How {
-	return How{Language: o.Language, Class: o.Class, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords}
+	return How{
+		Language: o.Language, Translate: o.Translate, Tail: tailOfFiles, Trait: o.Trait,
+		Class: o.Class, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords,
+	}
+}
+
+// tailOfFiles is how much silence a model that needs it hears behind a piece of a file. With 2 s Whisper says a short piece
+// twice now and then; with 5 s it takes a quarter longer and does not.
+const tailOfFiles = 5 * time.Second
+
+// Trait is what is special about a model. The zero value is that of Moonshine.
+type Trait struct {
+	// Cut places the borders of pieces that suit the model; nil means segment.Defaults.
+	Cut *segment.Options
+	// Rechecks says that the model's own decoder tries a doubtful piece in other ways.
+	Rechecks bool
 }
 
 func (o *Options) cut() segment.Options {
-	if o.Cut != nil {
+	switch {
+	case o.Cut != nil:
 		return *o.Cut
+	case o.Trait.Cut != nil:
+		return *o.Trait.Cut
 	}
 	return segment.Defaults()
 }

@@ -33,25 +33,33 @@ func logProb(p *float64) *float64 {
 	return &rounded
 }
 
+// taskTranslate is the task of a transcript whose text is English, whatever was spoken.
+const taskTranslate = "translate"
+
 // Object is a transcript as a JSON object, docs/formats/transcript-json.md. The names are those of the OpenAI API where it has one.
 // Fields that the model does not give are absent, never null or zero. Times are in seconds from the beginning of the audio.
 type Object struct {
-	File      string     `json:"file,omitempty"`
-	Model     string     `json:"model"`
-	Language  string     `json:"language,omitempty"`
-	Duration  float64    `json:"duration"`
-	TimeTaken *float64   `json:"time_taken,omitempty"`
-	Text      string     `json:"text"`
-	Segments  []Segment  `json:"segments"`
-	SetAside  []SetAside `json:"set_aside,omitempty"`
-	Warnings  []Warning  `json:"warnings,omitempty"`
+	File     string `json:"file,omitempty"`
+	Model    string `json:"model"`
+	Language string `json:"language,omitempty"`
+	// LanguageProb is there where the language was detected.
+	LanguageProb *float64   `json:"language_probability,omitempty" doc:"Probability of the language, where it was detected"`
+	Task         string     `json:"task,omitempty" doc:"translate where the text is English, whatever was spoken"`
+	Duration     float64    `json:"duration"`
+	TimeTaken    *float64   `json:"time_taken,omitempty"`
+	Text         string     `json:"text"`
+	Segments     []Segment  `json:"segments"`
+	SetAside     []SetAside `json:"set_aside,omitempty"`
+	Warnings     []Warning  `json:"warnings,omitempty"`
 }
 
 // Segment is a sentence, or what was said between two cuts of the audio.
 type Segment struct {
-	Start      float64  `json:"start"`
-	End        float64  `json:"end"`
-	Channel    string   `json:"channel,omitempty"`
+	Start   float64 `json:"start"`
+	End     float64 `json:"end"`
+	Channel string  `json:"channel,omitempty"`
+	// Language is there where it is another one than that of the transcript.
+	Language   string   `json:"language,omitempty" doc:"Language of the segment, where it is another one than that of the transcript"`
 	Text       string   `json:"text"`
 	AvgLogProb *float64 `json:"avg_logprob,omitempty"`
 	Words      []Word   `json:"words,omitempty"`
@@ -115,12 +123,22 @@ func ObjectOf(doc Document) Object {
 		File: doc.File, Model: t.Model, Language: t.Language, Duration: inSeconds(t.Duration),
 		Text: inOneLine(t.Segments), Segments: make([]Segment, 0, len(t.Segments)),
 	}
+	if t.LanguageProb != nil {
+		rounded := math.Round(*t.LanguageProb*1e3) / 1e3
+		out.LanguageProb = &rounded
+	}
+	if t.Translated {
+		out.Task = taskTranslate
+	}
 	if doc.TimeTaken > 0 {
 		out.TimeTaken = optionalSeconds(&doc.TimeTaken)
 	}
 	timed := anyTimes(t)
 	for _, s := range t.Segments {
 		segment := Segment{Start: inSeconds(s.Start), End: inSeconds(s.End), Channel: clean(s.Channel), Text: clean(s.Text), AvgLogProb: logProb(s.AvgLogProb)}
+		if s.Language != t.Language {
+			segment.Language = s.Language
+		}
 		for _, w := range s.Words {
 			word := Word{Word: clean(w.Text), Start: optionalSeconds(w.Start), End: optionalSeconds(w.End), LogProb: logProb(w.LogProb)}
 			if timed && w.Start == nil {
@@ -141,10 +159,12 @@ func ObjectOf(doc Document) Object {
 
 // Transcript returns the transcript that the object was made of, to the millisecond. Its text is that of the segments.
 func (o *Object) Transcript() scout.Transcript {
-	out := scout.Transcript{Model: o.Model, Language: o.Language, Duration: duration(o.Duration)}
+	out := scout.Transcript{
+		Model: o.Model, Language: o.Language, LanguageProb: o.LanguageProb, Translated: o.Task == taskTranslate, Duration: duration(o.Duration),
+	}
 	for i := range o.Segments {
 		s := &o.Segments[i]
-		to := scout.Segment{Start: duration(s.Start), End: duration(s.End), Channel: s.Channel, Text: s.Text, AvgLogProb: s.AvgLogProb}
+		to := scout.Segment{Start: duration(s.Start), End: duration(s.End), Channel: s.Channel, Text: s.Text, Language: s.Language, AvgLogProb: s.AvgLogProb}
 		for _, w := range s.Words {
 			to.Words = append(to.Words, scout.Word{Text: w.Word, Start: optionalDuration(w.Start), End: optionalDuration(w.End), LogProb: w.LogProb})
 		}
