@@ -11,6 +11,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
@@ -45,9 +46,11 @@ func newModelsListCommand(a *app) *cobra.Command {
 		Short: "List known, installed and your own models",
 		Long: `Lists the models of the catalogue and your own.
 
-STATE    installed: it is on this machine; selected: it is used if no model is
-         named; default: it is used if none is selected; untested: the project
-         has never run it; yours: a model of your own
+STATE    installed: it is on this machine; fast: it writes while one speaks;
+         accurate: it makes the text of files; selected: it was chosen for
+         everything that has no model of its own; default: it is used if none
+         is selected; untested: the project has never run it; yours: a model of
+         your own
 SIZE     with a tilde, the size that the publisher gives
 BACKEND  what runs the model here, and its prepared graphs, if it has any
          (docs/formats/prepared-model.md)`,
@@ -80,6 +83,8 @@ BACKEND  what runs the model here, and its prepared graphs, if it has any
 type listedModel struct {
 	model.Listed
 	recognize.Served
+	// Roles are what it is used for now.
+	Roles []recognize.Role `json:"roles,omitempty"`
 }
 
 func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel, error) {
@@ -87,9 +92,22 @@ func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel
 	if err != nil {
 		return nil, err
 	}
+	used := map[recognize.Role]string{}
+	for _, role := range []recognize.Role{recognize.Fast, recognize.Accurate} {
+		if used[role] = a.Settings.Transcribe.Model; used[role] == "" {
+			if used[role], err = a.Roles().Pick(store, role); err != nil {
+				return nil, err
+			}
+		}
+	}
 	list := make([]listedModel, len(known))
 	for i, l := range known {
-		list[i] = listedModel{l, recognize.Served{Backend: l.Backend}}
+		list[i] = listedModel{Listed: l, Served: recognize.Served{Backend: l.Backend}}
+		for _, role := range []recognize.Role{recognize.Fast, recognize.Accurate} {
+			if used[role] == l.ID || used[role] == "" && l.Selected {
+				list[i].Roles = append(list[i].Roles, role)
+			}
+		}
 		if !l.Installed || l.Problem != "" {
 			continue
 		}
@@ -114,7 +132,7 @@ func modelRows(list []listedModel) [][]string {
 		if !l.SizeExact {
 			size = "~" + size
 		}
-		rows = append(rows, []string{l.ID, size, languagesText(l.Languages), l.Licence, stateText(l.Listed), l.String()})
+		rows = append(rows, []string{l.ID, size, languagesText(l.Languages), l.Licence, stateText(l), l.String()})
 	}
 	return rows
 }
@@ -131,7 +149,7 @@ func languagesText(languages []string) string {
 	return fmt.Sprintf("%d languages", len(languages))
 }
 
-func stateText(l model.Listed) string {
+func stateText(l listedModel) string {
 	var states []string
 	add := func(is bool, state string) {
 		if is {
@@ -142,6 +160,9 @@ func stateText(l model.Listed) string {
 	add(l.Installed && !l.Own, "installed")
 	add(l.Selected && l.Installed, "selected")
 	add(l.Default, "default")
+	for _, role := range l.Roles {
+		add(l.Installed, string(role))
+	}
 	add(!l.Tested && !l.Own, "untested")
 	add(l.Problem != "", "damaged: "+l.Problem)
 	return strings.Join(states, ", ")
@@ -167,18 +188,32 @@ type usedModel struct {
 
 func newModelsUseCommand(a *app) *cobra.Command {
 	var asJSON bool
+	var role string
 	cmd := &cobra.Command{
 		Use:   "use MODEL",
 		Short: "Select the model to use if none is named",
-		Long: `Selects an installed model. Scout uses the first of these: --model,
-$SCOUT_MODEL, the selected model, the default model.`,
-		Example:           "  scout models use moonshine-tiny-en",
+		Long: `Selects an installed model: for everything, or for one role.
+
+The fast model writes while one speaks. The accurate model makes the text of
+files, and of languages that the fast one does not know. Scout uses the first of
+these:
+  - --model, $SCOUT_MODEL (the setting transcribe.model), for any role
+  - the model of the role: --role here, or the setting models.fast or
+    models.accurate
+  - the model that was selected without --role
+  - for accurate, whisper-base where it is installed
+  - the default model`,
+		Example: `  scout models use moonshine-tiny-en
+  scout models use whisper-base --role accurate`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeModels(1, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.OpenModels()
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("role") {
+				return a.useForRole(cmd.Context(), store, args[0], role, asJSON)
 			}
 			m, err := store.Use(cmd.Context(), args[0])
 			if err != nil {
@@ -191,7 +226,21 @@ $SCOUT_MODEL, the selected model, the default model.`,
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
+	cmd.Flags().StringVar(&role, "role", "", "use it for one role only: fast or accurate (in the settings file)")
 	return cmd
+}
+
+// useForRole makes an installed model that of a role, in the settings file.
+func (a *app) useForRole(ctx context.Context, store *model.Store, id, name string, asJSON bool) error {
+	role, err := recognize.ParseRole(name)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	m, err := store.Resolve(ctx, id)
+	if err != nil {
+		return err
+	}
+	return a.changeSetting(ctx, settings.FromText("models."+string(role), m.ID), asJSON)
 }
 
 // languageNote returns a note for a model that knows only English.
@@ -219,6 +268,9 @@ that is in use is deleted only with --force.`,
 				return err
 			}
 			return a.changeEach("removed", args, asJSON, func(id string) (any, string, error) {
+				if err := a.keepsRole(id); err != nil && !force {
+					return id, "", err
+				}
 				return id, id + " is removed", store.Remove(cmd.Context(), id, force)
 			})
 		},
@@ -226,6 +278,17 @@ that is in use is deleted only with --force.`,
 	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().BoolVar(&force, "force", false, "remove it even if it is in use")
 	return cmd
+}
+
+// keepsRole returns an error if the settings name a model for a role.
+func (a *app) keepsRole(id string) error {
+	for _, name := range []string{"models.fast", "models.accurate", "transcribe.model"} {
+		if a.Settings.Text(name) == id {
+			return scout.Errorf(scout.CodeModelInUse, "model %s is in use: it is the setting %s", id, name).
+				WithHint("choose another one first (scout settings unset %s), or: scout models remove --force %s", name, id)
+		}
+	}
+	return nil
 }
 
 func newModelsPathCommand(a *app) *cobra.Command {

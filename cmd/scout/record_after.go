@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/outfile"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/text"
 	"github.com/scout-speech/scout/internal/transcribe"
@@ -68,6 +69,7 @@ func (a *app) prepareAfter(ctx context.Context, folder *recording.Folder, o afte
 	if !o.transcribe {
 		return w, nil
 	}
+	o.Role = recognize.Accurate // it is a file by then
 	if w.recognizer, err = a.OpenRecognizer(ctx, o.RecognizerOptions); err != nil {
 		return nil, err
 	}

@@ -39,10 +39,12 @@ type transcribeOptions struct {
 	language string
 	hotWords string
 	raw      string
-	layout   text.Layout
-	summary  bool
-	quiet    bool
-	keep     bool
+	// fast asks for the model that writes while one speaks, translate for English text.
+	fast, translate bool
+	layout          text.Layout
+	summary         bool
+	quiet           bool
+	keep            bool
 }
 
 func newTranscribeCommand(a *app) *cobra.Command {
@@ -64,6 +66,11 @@ plain text, a line such as "==> talk.wav <==" stands above each.
 An output never replaces an input, and replaces another file that is not empty
 only with --force.
 
+The accurate model makes the text where it is installed, else the fast one; see
+"scout models". The language is detected, unless --language says it: a detected
+language is exact about long files and may err in short ones. --translate writes
+English, whatever is said. --effort thorough makes the fewest errors.
+
 A file that cannot be read does not stop the others. Ctrl-C ends the work: the
 text so far is on standard output, or beside FILE as FILE.partial. A later run
 that completes FILE removes FILE.partial, unless FILE lacks something of it.
@@ -73,6 +80,8 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 		Example: `  scout transcribe interview.m4a
   scout transcribe --format srt --output talk.srt talk.mp4
   scout transcribe --output texts/ *.flac
+  scout transcribe --language de --format srt vortrag.mp3
+  scout transcribe --translate --effort thorough entrevista.m4a
   scout transcribe --keep meeting.m4a && scout transcripts search budget
   scout transcribe --hot-words "Merneptah,Zigbee,San Francisco" talk.flac
   arecord -f S16_LE -r 16000 -d 10 | scout transcribe -
@@ -82,6 +91,12 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("output") && o.output == "" {
 				return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--output has an empty name").WithHint("name a file, or leave --output out"))
+			}
+			if o.fast {
+				if cmd.Flags().Changed("model") {
+					return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--fast and --model name a model each").WithHint("leave one of them out"))
+				}
+				o.Model = "" // of the settings
 			}
 			return a.transcribe(cmd.Context(), o, args)
 		},
@@ -93,6 +108,8 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
 	flags.BoolVar(&o.force, "force", false, forceUsage)
 	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
+	flags.BoolVar(&o.translate, "translate", false, "write in English what is said in another language")
+	flags.BoolVar(&o.fast, "fast", false, "use the fast model instead of the accurate one; see scout models")
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
 	flags.StringVar(&o.hotWords, "hot-words", "", cli.HotWordsUsage)
 	flags.StringVar(&o.raw, "raw-format", "", "the inputs are samples without a header: ENCODING:RATE:CHANNELS, for example s16le:16000:1; encodings are "+strings.Join(file.RawEncodings(), " "))
@@ -130,6 +147,9 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 		return err
 	}
 	o.Language = o.language
+	if !o.fast {
+		o.Role = recognize.Accurate
+	}
 	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)
 	if err != nil {
 		return err
@@ -139,6 +159,9 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 		return err
 	}
 	if err := r.CheckHotWords(ctx, options.HotWords); err != nil {
+		return err
+	}
+	if err := r.CheckTranslation(ctx, options.Translate); err != nil {
 		return err
 	}
 	show := a.newTranscription(ctx, r, inputs, o.quiet, o.summary)
@@ -169,7 +192,10 @@ func (o *transcribeOptions) parse() (transcribe.Options, error) {
 	if err := o.layout.Check(); err != nil {
 		return options, cli.Usage(err)
 	}
-	options.Cut = &cut
+	if cut.Strategy != segment.Quiet {
+		options.Cut = &cut // the lengths that suit the model otherwise
+	}
+	options.Translate = o.translate
 	if options.Effort, err = speech.ParseEffort(o.Effort); err != nil {
 		return options, cli.Usage(fmt.Errorf("--%w", err))
 	}

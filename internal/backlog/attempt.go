@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -264,7 +265,7 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 	if m.State == recording.StateRecording {
 		return 0, errRecording
 	}
-	r, release, err := b.options.Engines.Borrow(ctx, it.Model)
+	r, release, err := b.options.Engines.BorrowFor(ctx, it.Model, recognize.Accurate, it.Language)
 	if err != nil {
 		return 0, err
 	}

@@ -19,7 +19,7 @@ import (
 
 // Lender lends recognizers; *recognize.Engines is one.
 type Lender interface {
-	Borrow(ctx context.Context, model string) (r *recognize.Recognizer, release func(), err error)
+	BorrowFor(ctx context.Context, model string, role recognize.Role, language string) (r *recognize.Recognizer, release func(), err error)
 }
 
 // Options configure a Backlog.

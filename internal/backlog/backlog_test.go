@@ -298,12 +298,12 @@ func TestADefectCostsOneText(t *testing.T) {
 	first := true
 	p := d.start(func(o *backlog.Options) {
 		engines := o.Engines
-		o.Engines = lender(func(ctx context.Context, model string) (*recognize.Recognizer, func(), error) {
+		o.Engines = lender(func(ctx context.Context, model string, role recognize.Role, language string) (*recognize.Recognizer, func(), error) {
 			if first {
 				first = false
 				panic("injected")
 			}
-			return engines.Borrow(ctx, model)
+			return engines.BorrowFor(ctx, model, role, language)
 		})
 	})
 	p.promise(bad)
@@ -323,10 +323,10 @@ func TestADefectCostsOneText(t *testing.T) {
 	d.wantTexts(bad, "hello")
 }
 
-type lender func(ctx context.Context, model string) (*recognize.Recognizer, func(), error)
+type lender func(ctx context.Context, model string, role recognize.Role, language string) (*recognize.Recognizer, func(), error)
 
-func (l lender) Borrow(ctx context.Context, model string) (*recognize.Recognizer, func(), error) {
-	return l(ctx, model)
+func (l lender) BorrowFor(ctx context.Context, model string, role recognize.Role, language string) (*recognize.Recognizer, func(), error) {
+	return l(ctx, model, role, language)
 }
 
 func TestPromisesThatCannotBeRead(t *testing.T) {

@@ -164,7 +164,7 @@ func (b *Backlog) Acceptable(ctx context.Context, o Order) error {
 	if o.Language == "" {
 		return nil
 	}
-	r, release, err := b.options.Engines.Borrow(ctx, o.Model)
+	r, release, err := b.options.Engines.BorrowFor(ctx, o.Model, recognize.Accurate, o.Language)
 	if err != nil {
 		return nil // see above
 	}

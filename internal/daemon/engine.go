@@ -20,7 +20,7 @@ func (d *daemon) startEngines(context.Context) error {
 	d.engines = recognize.NewEngines(recognize.EnginesOptions{
 		Machine: &recognize.Machine{Scope: scope, Processor: prepare.DetectProcessor(), Notice: recognize.LogNotices(scope)},
 		Models:  d.models,
-		Default: s.Transcribe.Model, Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
+		Default: s.Transcribe.Model, Roles: recognize.Roles{Fast: s.Models.Fast, Accurate: s.Models.Accurate}, Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
 		Changed: d.noteModel,
 	})
 	return nil

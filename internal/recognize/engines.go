@@ -39,8 +39,10 @@ type EnginesOptions struct {
 	Machine *Machine
 	// Models opens the folder of models. It is called for each Borrow: the folder may be made while the process runs.
 	Models func() (*model.Store, error)
-	// Default is the model for an empty id; empty for the selected one.
+	// Default is the model for an empty id, whatever its role; empty for that of the role.
 	Default string
+	// Roles are the models that were chosen for a role.
+	Roles Roles
 	// Program, Threads, Backend, Profile and Engine are as in Options. Engine.Scheduler and Engine.Pool are set here.
 	Program string
 	Threads int
@@ -78,6 +80,12 @@ func NewEngines(o EnginesOptions) *Engines {
 //
 // The errors are those of Machine.Open. For scout.CodeModelNotInstalled the hint says how to install one.
 func (e *Engines) Borrow(ctx context.Context, id string) (r *Recognizer, release func(), err error) {
+	return e.BorrowFor(ctx, id, Fast, "")
+}
+
+// BorrowFor is Borrow for a role and a language, as in Roles.For: they decide where neither id nor the settings name a
+// model for everything.
+func (e *Engines) BorrowFor(ctx context.Context, id string, role Role, asked string) (r *Recognizer, release func(), err error) {
 	options := Options{
 		Program: e.options.Program, Threads: e.options.Threads, Backend: e.options.Backend, Profile: e.options.Profile, Engine: e.options.Engine,
 	}
@@ -91,6 +99,11 @@ func (e *Engines) Borrow(ctx context.Context, id string) (r *Recognizer, release
 	}
 	if id == "" {
 		id = e.options.Default
+	}
+	if id == "" {
+		if id, err = e.options.Roles.For(store, role, asked); err != nil {
+			return nil, nil, err
+		}
 	}
 	installed, err := store.Resolve(ctx, id)
 	if err != nil {

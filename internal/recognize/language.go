@@ -3,11 +3,13 @@ package recognize
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // autoLanguage asks the model to detect the language, or uses the only language of the model.
@@ -35,8 +37,36 @@ func ParseLanguage(text string) (string, error) {
 	if code := codeOfName(asked); code != "" {
 		return code, nil
 	}
-	return "", scout.Errorf(scout.CodeInvalidArgument, "unknown language %q", text).
-		WithHint("write a code such as en or de, a tag such as en-US, a name such as English, or %s", autoLanguage)
+	unknown := scout.Errorf(scout.CodeInvalidArgument, "unknown language %q", text)
+	if meant := meantLanguage(asked); meant != "" {
+		return "", unknown.WithHint("did you mean %s (%s)?", languageName(meant), meant)
+	}
+	return "", unknown.WithHint("write a code such as en or de, a tag such as en-US, a name such as English, or %s", autoLanguage)
+}
+
+// meantLanguage returns the code of the language whose name was probably meant, empty if there is none.
+func meantLanguage(name string) string {
+	const shortest = 4 // letters of a name: any code is close to another one
+	if utf8.RuneCountInString(name) < shortest {
+		return ""
+	}
+	english := display.English.Languages()
+	var names []string
+	codes := map[string]string{}
+	for _, tag := range display.Supported.Tags() {
+		base, confidence := tag.Base()
+		if confidence == language.No {
+			continue
+		}
+		plain := language.Make(base.String())
+		for _, known := range []string{english.Name(plain), display.Self.Name(plain)} {
+			if known != "" && codes[known] == "" {
+				names, codes[known] = append(names, known), base.String()
+			}
+		}
+	}
+	slices.Sort(names)
+	return codes[spelling.Closest(name, names)]
 }
 
 // codeOfName returns the code of the language with that name, in English or in the language itself; empty if there is
@@ -66,6 +96,17 @@ func canonical(code string) string {
 	return base.String()
 }
 
+// knows returns the code of a list that stands for a language, empty if there is none.
+func knows(list []string, code string) string {
+	if slices.Contains(list, code) {
+		return code
+	}
+	if i := slices.IndexFunc(list, func(k string) bool { return canonical(k) == canonical(code) }); i >= 0 {
+		return list[i]
+	}
+	return ""
+}
+
 // languageName returns the English name of a code, or the code if it has none.
 func languageName(code string) string {
 	tag, err := language.Parse(code)
@@ -89,16 +130,20 @@ func (r *Recognizer) Language(asked string) (string, error) {
 		return "", err
 	case code == "" && len(known) == 1:
 		return known[0], nil
-	case code == "", len(known) == 0, slices.Contains(known, code):
+	case code == "", len(known) == 0:
 		return code, nil
 	}
-	if i := slices.IndexFunc(known, func(k string) bool { return canonical(k) == canonical(code) }); i >= 0 {
-		return known[i], nil
+	if own := knows(known, code); own != "" {
+		return own, nil
 	}
 	const most = 8
 	list := strings.Join(known[:min(len(known), most)], ", ")
 	if len(known) > most {
 		list += ", …"
 	}
-	return "", scout.Errorf(scout.CodeModelLanguage, "model %s does not know the language %s (it knows %s)", r.Model.ID, languageName(code), list)
+	unknown := scout.Errorf(scout.CodeModelLanguage, "model %s does not know the language %s (it knows %s)", r.Model.ID, languageName(code), list)
+	if r.Model.ID != usuallyAccurate && r.Model.EnglishOnly() {
+		return "", unknown.WithHint("use a model of many languages: scout models pull %s, then --model %s", usuallyAccurate, usuallyAccurate)
+	}
+	return "", unknown
 }

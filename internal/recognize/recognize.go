@@ -141,5 +141,24 @@ func (r *Recognizer) CheckHotWords(ctx context.Context, words []string) error {
 	return nil
 }
 
+// CheckTranslation refuses a translation that the model cannot make. It may start the engine.
+func (r *Recognizer) CheckTranslation(ctx context.Context, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	hint := "translate with a model of many languages, for example: scout models pull whisper-base"
+	if r.Model.EnglishOnly() {
+		return scout.Errorf(scout.CodeModelUnsupported, "model %s knows English only: it cannot translate", r.Model.ID).WithHint("%s", hint)
+	}
+	facts, err := r.Engine.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if !facts.Translates {
+		return scout.Errorf(scout.CodeModelUnsupported, "model %s cannot translate with the backend %s", r.Model.ID, r.Backend).WithHint("%s", hint)
+	}
+	return nil
+}
+
 // modelsDir returns the folder of models that contains an installed model.
 func modelsDir(installed model.Installed) string { return filepath.Dir(installed.Dir) }

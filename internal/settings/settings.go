@@ -41,7 +41,9 @@ type Data struct {
 
 // Models is about installed models.
 type Models struct {
-	Dir string `koanf:"dir" old:"SCOUT_MODELS" is:"folder" unset:"models in data.dir; in a checkout var/models" about:"Folder of installed models."`
+	Dir      string `koanf:"dir" old:"SCOUT_MODELS" is:"folder" unset:"models in data.dir; in a checkout var/models" about:"Folder of installed models."`
+	Fast     string `koanf:"fast" unset:"the one chosen with scout models use, else moonshine-tiny-en" about:"Model that writes while one speaks."`
+	Accurate string `koanf:"accurate" unset:"the one chosen with scout models use, else whisper-base where it is installed, else models.fast" about:"Model for files, and for languages that models.fast does not know."`
 }
 
 // Recordings is about recordings.
@@ -61,7 +63,7 @@ type Record struct {
 
 // Transcribe is about turning speech into text.
 type Transcribe struct {
-	Model   string `koanf:"model" old:"SCOUT_MODEL" unset:"the one chosen with scout models use" about:"Model for transcription."`
+	Model   string `koanf:"model" old:"SCOUT_MODEL" unset:"models.accurate for files, models.fast for dictation" about:"Model for everything, whatever its role."`
 	Threads int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
 	Effort  string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
 }

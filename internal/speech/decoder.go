@@ -338,7 +338,7 @@ func (d *Decoded) at(heard *time.Duration, late int) *time.Duration {
 
 func coreOf(piece segment.Piece) Span { return Span{piece.From(), piece.To()} }
 
-func splitWords(text string) []string { return strings.Fields(text) }
+func splitWords(text string) []string { return scout.Words(text) }
 
 // Reasons to decode a piece again, in addition to those of align.FindLoop and of the engine's stop.
 const (

@@ -46,7 +46,7 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 	}
 	best, found := h, settledLoop(h, reason)
 	least := endOf(h)
-	if how.Effort != EffortQuick && !found {
+	if how.Effort != EffortQuick && !how.Trait.Rechecks && !found {
 		for _, l := range lastLooks() {
 			result, err := c.recognizer.Transcribe(ctx, c.request(l.apply(piece.Samples), how))
 			if err != nil {

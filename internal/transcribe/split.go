@@ -109,8 +109,8 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 	defer stop(nil)
 	streams := s.last()
 	heard, err = s.t.speech.Transcribe(transcribing, reader, speech.Options{
-		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Effort: s.options.Effort, Cut: s.options.Cut, Class: s.options.Class,
-		Parallel: s.t.recognizer.Parallel, Words: true, HotWords: s.options.HotWords,
+		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Translate: s.options.Translate, Trait: s.t.recognizer.Trait(),
+		Effort: s.options.Effort, Cut: s.options.Cut, Class: s.options.Class, Parallel: s.t.recognizer.Parallel, Words: true, HotWords: s.options.HotWords,
 		Settled: func(segment scout.Segment) {
 			if segment.Channel = s.key(); streams {
 				if err := s.settle(transcribing, segment); err != nil {
@@ -200,7 +200,10 @@ func (s *split) explain(heard *scout.Transcript, info file.Info) {
 
 // add adds the text of a channel to the others.
 func (s *split) add(all, heard *scout.Transcript) {
-	all.Model, all.Language, all.Duration = heard.Model, heard.Language, max(all.Duration, heard.Duration)
+	if len(heard.Segments) > len(all.Segments) || all.Model == "" { // the language of the channel in which most was said
+		all.Language, all.LanguageProb = heard.Language, heard.LanguageProb
+	}
+	all.Model, all.Translated, all.Duration = heard.Model, heard.Translated, max(all.Duration, heard.Duration)
 	all.Segments = append(all.Segments, heard.Segments...)
 	all.SetAside = append(all.SetAside, heard.SetAside...)
 	all.Warnings = append(all.Warnings, heard.Warnings...)

@@ -24,7 +24,9 @@ import (
 type Options struct {
 	// Language is a code that the model knows; empty if the model should detect it.
 	Language string
-	Effort   speech.Effort
+	// Translate asks for the text in English, whatever is spoken.
+	Translate bool
+	Effort    speech.Effort
 	// Class says how urgent the work is.
 	Class schedule.Class
 	// Cut places the borders of pieces; nil for the default.
@@ -190,7 +192,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 	transcribing, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	transcript, err := t.speech.Transcribe(transcribing, reader, speech.Options{
-		Model: t.recognizer.Model.ID, Language: o.Language, Effort: o.Effort, Cut: o.Cut, Class: o.Class, Parallel: t.recognizer.Parallel,
+		Model: t.recognizer.Model.ID, Language: o.Language, Translate: o.Translate, Trait: t.recognizer.Trait(), Effort: o.Effort, Cut: o.Cut, Class: o.Class, Parallel: t.recognizer.Parallel,
 		Words: true, HotWords: o.HotWords, From: o.From, Saved: o.Saved,
 		Settled: func(s scout.Segment) {
 			doc.Transcript.Segments = append(doc.Transcript.Segments, s)

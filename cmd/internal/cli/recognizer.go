@@ -26,7 +26,9 @@ import (
 
 // RecognizerOptions are the flags of every command that needs an engine.
 type RecognizerOptions struct {
-	Model   string
+	Model string
+	// Role is that of the model where none is named; empty for the fast one, whatever the language.
+	Role    recognize.Role
 	Threads int
 	Effort  string
 	Backend string
@@ -39,7 +41,7 @@ type RecognizerOptions struct {
 // Bind adds the flags.
 func (o *RecognizerOptions) Bind(cmd *cobra.Command) {
 	flags, preset := cmd.Flags(), settings.Default().Transcribe
-	flags.StringVarP(&o.Model, "model", "m", preset.Model, "model to use ($SCOUT_MODEL; default: the selected one, see scout models)")
+	flags.StringVarP(&o.Model, "model", "m", preset.Model, "model to use ($SCOUT_MODEL; default: that of its role, see scout models)")
 	flags.StringVar(&o.Effort, "effort", preset.Effort, "quick decodes everything once; normal decodes doubtful parts again; thorough does so more often and takes up to twice as long as normal, with fewer errors")
 	flags.IntVarP(&o.Threads, "threads", "t", preset.Threads, "processor threads for inference")
 	BindSettings(flags, map[string]string{"model": "transcribe.model", "effort": "transcribe.effort", "threads": "transcribe.threads"})
@@ -63,6 +65,11 @@ func (r *Recognizer) Settle(a *App) {
 	})
 }
 
+// Roles returns the models that the settings name for a role.
+func (a *App) Roles() recognize.Roles {
+	return recognize.Roles{Fast: a.Settings.Models.Fast, Accurate: a.Settings.Models.Accurate}
+}
+
 // Machine returns the machine on which models run.
 func (a *App) Machine() *recognize.Machine {
 	return &recognize.Machine{Scope: a.Scope, Processor: a.Processor, Notice: a.noticeOfModel}
@@ -81,6 +88,15 @@ func (a *App) OpenRecognizer(ctx context.Context, o RecognizerOptions) (*Recogni
 	store, err := a.OpenModels()
 	if err != nil {
 		return nil, err
+	}
+	if o.Model == "" {
+		choose := func() (string, error) { return a.Roles().Pick(store, recognize.Fast) }
+		if o.Role != "" {
+			choose = func() (string, error) { return a.Roles().For(store, o.Role, o.Language) }
+		}
+		if o.Model, err = choose(); err != nil {
+			return nil, err
+		}
 	}
 	told := new(Loadings)
 	r, err := a.Machine().Open(ctx, store, recognize.Options{

@@ -56,7 +56,9 @@ func unitsOf(pieces []string) []unit {
 		u.begins = strings.HasPrefix(u.text, " ")
 		u.opens = u.text != "" && !strings.ContainsFunc(u.text, func(r rune) bool { return !unicode.In(r, unicode.Ps, unicode.Pi) })
 		if n := len(units); n > 0 && !u.begins {
-			u.begins = divides(units[n-1].text, u.text)
+			before, _ := utf8.DecodeLastRuneInString(units[n-1].text)
+			after, _ := utf8.DecodeRuneInString(u.text)
+			u.begins = scout.Divides(before, after)
 		}
 		units = append(units, u)
 		from, pending = i+1, ""
@@ -70,17 +72,6 @@ func spoken(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r)
 	}
 	return !unicode.IsPunct(r) && !unicode.IsSpace(r)
-}
-
-// divides reports whether a word may end between two texts without a space: both are of scripts without spaces, and the
-// second begins neither with a mark that belongs to the character before it nor with punctuation that closes.
-func divides(left, right string) bool {
-	before, _ := utf8.DecodeLastRuneInString(left)
-	after, _ := utf8.DecodeRuneInString(right)
-	if !scout.Spaceless(before) || !scout.Spaceless(after) {
-		return false
-	}
-	return unicode.IsLetter(after) && after != 'ー' || unicode.In(after, unicode.Ps, unicode.Pi)
 }
 
 // Line is a text that is divided into words.
