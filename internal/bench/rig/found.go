@@ -33,16 +33,32 @@ func find(sound, recording []float32, within time.Duration) (time.Duration, bool
 		if end-begin < length/2 {
 			continue
 		}
-		var dot, a, b float64
-		for i := begin; i < end; i++ {
-			x, y := float64(needle[i]), float64(r[from+lag+i])
-			dot, a, b = dot+x*y, a+x*x, b+y*y
-		}
-		if c := dot / math.Sqrt(a*b+1e-12); c > best {
+		if c := likeness(needle[begin:end], r[from+lag+begin:]); c > best {
 			best, at = c, lag
 		}
 	}
 	return time.Duration(at) * time.Second / rate, best > 0.5
+}
+
+// holds reports whether the whole of a short sound is in a recording.
+func holds(sound, recording []float32) bool {
+	s, r := coarse(sound), coarse(recording)
+	for at := 0; len(s) > 0 && at+len(s) <= len(r); at++ {
+		if likeness(s, r[at:]) > 0.8 {
+			return true
+		}
+	}
+	return false
+}
+
+// likeness is the correlation of a sound with as much of a recording.
+func likeness(sound, recording []float32) float64 {
+	var dot, a, b float64
+	for i, v := range sound {
+		x, y := float64(v), float64(recording[i])
+		dot, a, b = dot+x*y, a+x*x, b+y*y
+	}
+	return dot / math.Sqrt(a*b+1e-12)
 }
 
 // loudest returns where the loudest stretch of a length begins.

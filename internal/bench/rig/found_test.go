@@ -46,6 +46,10 @@ func TestFind(t *testing.T) {
 		"silence":                {make([]float32, scout.EngineSampleRateHz), 0, false},
 		"shorter than the sound": {played(100*time.Millisecond, 1, 0)[:2*scout.EngineSampleRateHz], 100 * time.Millisecond, true},
 	} {
+		whole := c.found && c.want >= 0
+		if got := holds(sound[:frames(300*time.Millisecond)], c.recording); got != whole {
+			t.Errorf("%s: the recording holds the beginning of the sound: %v", situation, got)
+		}
 		got, found := find(sound, c.recording, time.Second)
 		if found != c.found || found && (got-c.want).Abs() > time.Millisecond {
 			t.Errorf("%s: %v, %v; want %v, %v", situation, got, found, c.want, c.found)

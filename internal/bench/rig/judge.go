@@ -37,7 +37,9 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 		c.delays = append(c.delays, recorded.Started.Add(at).Sub(c.mark))
 		result.Missed = stopAt - at - take.StopAt
 	}
-	result.FirstUnrecorded = !found || at < -findExact
+	if take.FirstWord > 0 && (!found || at < -findExact) { // on a busy machine the sound has holes
+		result.FirstUnrecorded = !holds(take.Samples[:min(len(take.Samples), frames(take.FirstWord))], samples)
+	}
 	heard := Take{StopAt: stopAt, FirstWord: -1}
 	for i := range single.Segments {
 		if words := single.Segments[i].Words; len(words) > 0 && words[0].End != nil {
