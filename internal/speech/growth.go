@@ -68,7 +68,9 @@ type growth struct {
 	seen     hypothesis // the last believable one, of which no word may be lost
 	stopped  bool
 	tail     time.Duration // not committed at the stop
-	careful  bool          // the model was lost in the open piece, so that peeks are careful
+	tongue   tongue
+	spoken   spoken // languages of the closed pieces
+	careful  bool   // the model was lost in the open piece, so that peeks are careful
 
 	peekedTo   int64         // end of the audio of the last peek, or of the last closed piece
 	cost       time.Duration // mean wall time of a decode for a second of audio
@@ -95,6 +97,8 @@ func newGrowth(o *LiveOptions) (*growth, error) {
 		g.heard.Empty = slices.Clone(s.Heard.Empty)
 		g.settling.state.Committed = slices.Clone(s.Settled.Committed)
 		g.last = s.Settled.Last
+		g.spoken = s.Spoken.clone()
+		g.tongue = tongue{code: s.Tongue, prob: s.TongueProb, to: g.next.Start}
 	}
 	g.pos, g.peekedTo = max(0, g.next.First()), g.next.Start
 	var err error
@@ -185,7 +189,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 	behind := segment.Duration(head-g.pos) > time.Second
 	if len(g.queue) > 0 {
 		p := g.queue[0]
-		t := &task{kind: taskClose, piece: p, how: g.how(behind), began: now}
+		t := &task{kind: taskClose, piece: p, how: g.how(behind, p), began: now}
 		t.how.Known = g.knownFor(p)
 		if g.stopped {
 			t.how.Spared, t.ahead = spared(g.costOf(p)), g.options.Lanes > 1
@@ -203,13 +207,17 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		return nil, time.Time{}
 	}
 	kind := taskPeek
-	switch {
-	case g.mustReady():
-		kind = taskReady
-	case fresh < g.step():
-		return nil, time.Time{}
-	}
 	p := g.cutter.Open()
+	if end, ok := g.asks(); ok {
+		kind, p = taskAsk, end
+	} else {
+		switch {
+		case g.mustReady():
+			kind = taskReady
+		case fresh < g.step():
+			return nil, time.Time{}
+		}
+	}
 	if p.Peak() < silence {
 		g.peekedTo = g.pos
 		return nil, time.Time{}
@@ -217,7 +225,11 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 	g.scratch = append(g.scratch[:0], p.Samples...)
 	p.Samples = g.scratch
 	g.scratchOut = true
-	t := &task{kind: kind, piece: p, how: g.how(false), began: now, scratch: true}
+	t := &task{kind: kind, piece: p, how: g.how(false, p), began: now, scratch: true}
+	if kind == taskAsk {
+		t.how.Language, t.how.Effort = "", EffortQuick
+		return t, time.Time{}
+	}
 	t.how.Known = g.knownFor(p)
 	if kind == taskPeek {
 		if t.how.Careful = g.careful; !g.careful {
@@ -299,8 +311,8 @@ func (g *growth) quiet() bool {
 	return from > g.next.Start && g.cutter.Loudest(from).Faint()
 }
 
-func (g *growth) how(behind bool) How {
-	h := How{Language: g.options.Language, Words: true, HotWords: g.options.HotWords, Class: schedule.Partial}
+func (g *growth) how(behind bool, p segment.Piece) How {
+	h := How{Language: g.languageOf(p), Trait: g.options.Trait, Words: true, HotWords: g.options.HotWords, Class: schedule.Partial}
 	switch {
 	case g.stopped:
 		h.Class = schedule.Dictation
@@ -358,6 +370,10 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	if t.kind != taskReady && t.from == nil && !t.how.Careful {
 		g.measure(t, now)
 	}
+	if t.kind == taskAsk {
+		news, err := g.answered(t.piece, &o.decoded, o.doubt != "")
+		return said{tongue: news}, err
+	}
 	if t.piece.Start >= g.next.Start && len(o.decoded.tokens) > 0 {
 		g.known = knownTokens{o.decoded.From, o.decoded.tokens}
 	}
@@ -386,8 +402,16 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		if o.doubt != "" || len(g.queue) > 0 {
 			return said{}, nil
 		}
-		words := g.settling.grow(o.decoded)
-		return g.tell(words, nil, o.decoded.To), nil
+		may, news := g.learn(t.piece, &o.decoded)
+		var words []scout.Word
+		if g.settling.certain = g.certain(); may {
+			words = g.settling.grow(o.decoded)
+		} else {
+			g.settling.guess(o.decoded)
+		}
+		told := g.tell(words, nil, o.decoded.To)
+		told.tongue = news
+		return told, nil
 	}
 	g.queue = g.queue[1:]
 	g.next, g.careful = g.cut.After(t.piece), false
@@ -398,10 +422,11 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	if g.finished() {
 		right = segment.EdgeInput // nothing can follow
 	}
+	news := g.closes(t.piece, &o.decoded)
 	words := g.settling.close(o.decoded, right, g.cut.Overlap)
 	g.heard.add(&o.decoded)
 	told := g.tell(words, &o.decoded, o.decoded.To)
-	told.kept = kept
+	told.kept, told.tongue = kept, news
 	return told, nil
 }
 
@@ -411,6 +436,7 @@ func (g *growth) due() said {
 		return said{} // all of it is about to come
 	}
 	to := segment.Duration(g.pos)
+	g.settling.certain = g.certain()
 	words := g.settling.due(to)
 	if len(words) == 0 {
 		return said{}

@@ -3,6 +3,7 @@ package speech
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -52,6 +53,12 @@ func (s *spoken) hear(d *Decoded) {
 		}
 	}
 	s.Of = append(s.Of, spokenLanguage{Code: d.Language, Seconds: seconds, Weighed: seconds * *d.LanguageProb})
+}
+
+// clone returns a copy in memory of its own.
+func (s spoken) clone() spoken {
+	s.Of = slices.Clone(s.Of)
+	return s
 }
 
 // most returns the language of most of the audio and its mean probability.

@@ -19,6 +19,8 @@ type LiveOptions struct {
 	// default.
 	Model    string
 	Language string
+	// Trait is what is special about the model.
+	Trait    Trait
 	HotWords []string
 	// Recorded reads audio back that Live does not hold. Required.
 	Recorded Recorded
@@ -88,6 +90,9 @@ type LiveFinal struct {
 	Words int
 	// Tail is how much audio was not committed when the stop came.
 	Tail time.Duration
+	// Language is that of most of the audio, if none was named and the model told it; LanguageProb is its mean probability.
+	Language     string
+	LanguageProb *float64
 	// Warnings are those of Batch.
 	Warnings []scout.Warning
 }
@@ -106,6 +111,11 @@ type LiveState struct {
 	Next    segment.Position `json:"next"`
 	Through time.Duration    `json:"through"`
 	Settled settlingState    `json:"settled"`
+	// Tongue is the language that the model found, where none was named, empty if it was not sure of any. TongueProb is its
+	// probability. Spoken are the languages of the closed pieces.
+	Tongue     string  `json:"tongue,omitempty"`
+	TongueProb float64 `json:"tongue_prob,omitempty"`
+	Spoken     spoken  `json:"spoken,omitzero"`
 	// Heard is what warnings are made of.
 	Heard heardSoFar `json:"heard"`
 }

@@ -19,7 +19,7 @@ func newLiveMetrics(s observe.Scope) *liveMetrics {
 	return &liveMetrics{
 		words: newMetrics(s).words.WithLabelValues(kindLive),
 		decodes: observe.Register(s, metric.NewCounterVec(metric.Opts{
-			Name: "scout_live_decodes_total", Help: "Decodes of live transcription by result: partial, ready, closed, doubted, read, failed, abandoned.",
+			Name: "scout_live_decodes_total", Help: "Decodes of live transcription by result: partial, ready, closed, doubted, language, read, failed, abandoned.",
 		}, []string{"result"})),
 		stopToText: observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_live_stop_to_text_seconds", Help: "Time from the stop of a dictation to its complete text.",

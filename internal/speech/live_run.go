@@ -146,6 +146,10 @@ func (l *Live) pass(s said) {
 	if s.closed != nil {
 		l.decoder.tellLost(s.closed)
 	}
+	if n := s.tongue; n != nil {
+		l.scope.Log().Info(eventLanguageChanged, slog.String("from", n.from), slog.String("to", n.to),
+			slog.Int64("start_ms", n.at.Milliseconds()), slog.Float64("probability", n.prob))
+	}
 	if c := s.committed; c != nil {
 		l.metrics.words.Add(float64(len(c.Words)))
 		if l.options.Committed != nil {
@@ -215,6 +219,8 @@ func (o *outcome) result(t *task) string {
 		return "doubted"
 	case t.kind == taskPeek:
 		return "partial"
+	case t.kind == taskAsk:
+		return "language"
 	case t.kind == taskReady:
 		return "ready"
 	}
@@ -230,6 +236,8 @@ func (g *growth) supersedes(t *task, in *intake, now time.Time) bool {
 	switch {
 	case !g.stopped:
 		return false
+	case t.kind == taskAsk:
+		return true
 	case t.kind == taskReady || t.kind == taskPeek && t.piece.HeardTo()-t.piece.HeardFrom() <= tailLongest:
 		return g.closed && !g.awaits(t)
 	case t.kind == taskPeek:

@@ -48,6 +48,7 @@ type settling struct {
 	state   settlingState
 	pending []scout.Word   // of the last hypothesis, not committed
 	heard   time.Duration  // the end of its audio
+	certain time.Duration  // words that end later are not committed before their piece is closed; 0 for no such bound
 	before  []pendingWords // earlier ones since the last close, at most Agree-1, the newest last
 }
 
@@ -85,6 +86,22 @@ func (s *settling) grow(d Decoded) []scout.Word {
 	return s.take(n)
 }
 
+// guess takes a hypothesis of the open piece of which nothing may be committed.
+func (s *settling) guess(d Decoded) {
+	s.before, s.pending, s.heard = nil, s.fresh(s.window(d)), 0
+}
+
+// forget forgets the hypotheses of the open piece.
+func (s *settling) forget() { s.before, s.pending, s.heard = nil, nil, 0 }
+
+// within returns how many of the first n words end before what is certain.
+func (s *settling) within(words []scout.Word, n int) int {
+	if s.certain <= 0 {
+		return n
+	}
+	return s.settled(words[:n], s.certain, n)
+}
+
 // take commits the first n pending words.
 func (s *settling) take(n int) []scout.Word {
 	for i := range s.before {
@@ -100,7 +117,7 @@ func (s *settling) due(to time.Duration) []scout.Word {
 	if s.rule.Latest <= 0 {
 		return nil
 	}
-	return s.take(s.settled(s.pending, min(to-s.rule.Latest, s.heard-s.rule.Behind), 0))
+	return s.take(s.within(s.pending, s.settled(s.pending, min(to-s.rule.Latest, s.heard-s.rule.Behind), 0)))
 }
 
 // agreed returns how many words of a hypothesis are committed.
@@ -124,7 +141,7 @@ func (s *settling) agreed(words []scout.Word, d *Decoded) int {
 	if s.rule.Overdue > 0 && !d.doubtful() {
 		n = max(n, s.settled(words, d.To-s.rule.Overdue, 0))
 	}
-	return n
+	return s.within(words, n)
 }
 
 // close takes the text of a piece that is complete and returns the words that it commits: all, if it ends in a pause or

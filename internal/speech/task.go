@@ -35,6 +35,7 @@ const (
 	taskClose                     // decode a closed piece
 	taskReady                     // decode the open piece as if the stop came now
 	taskRead                      // read audio back
+	taskAsk                       // ask for the language of the end of the open piece
 )
 
 // outcome is the result of a task.
@@ -51,7 +52,7 @@ func (t *task) perform(ctx context.Context, d *Decoder, recorded Recorded) (o ou
 	case taskRead:
 		o.samples = make([]float32, t.n)
 		_, o.err = recorded.ReadAt(ctx, o.samples, t.at)
-	case taskPeek:
+	case taskPeek, taskAsk:
 		o.decoded, o.doubt, o.err = d.Peek(ctx, t.piece, t.how)
 	case taskClose:
 		if t.piece.Peak() < silence {

@@ -14,7 +14,8 @@ type said struct {
 	committed *LiveCommitted
 	partial   *LivePartial
 	closed    *Decoded // the text of a piece that nothing changes any more
-	kept      Span     // words of it were lost by a later text, and kept
+	tongue    *newTongue
+	kept      Span // words of it were lost by a later text, and kept
 }
 
 // tell makes what the callbacks are told after words were committed, and remembers it. closed is the piece that was
@@ -60,6 +61,7 @@ func (g *growth) snapshot() LiveState {
 	return LiveState{
 		Version: liveStateVersion, Model: g.options.Model, Language: g.options.Language, Cut: g.cut,
 		Next: g.next, Through: g.through, Settled: g.settling.snapshot(), Heard: heard,
+		Tongue: g.tongue.code, TongueProb: g.tongue.prob, Spoken: g.spoken.clone(),
 	}
 }
 
@@ -96,7 +98,9 @@ const finalLate = time.Second
 // final is the end of the transcription.
 func (g *growth) final() LiveFinal {
 	length := segment.Duration(g.pos)
+	language, prob := g.spoken.most()
 	return LiveFinal{
+		Language: language, LanguageProb: prob,
 		Duration: length, Words: g.settling.state.Words, Tail: g.tail, Warnings: g.heard.warnings(g.settling.state.Words, length),
 	}
 }

@@ -136,6 +136,19 @@ func (c *Cutter) Pause(least time.Duration) (bool, error) {
 	return true, c.err
 }
 
+// CutAt ends the current core at a frame, at the hop before it, whatever is heard there; the next one begins there without
+// overlap. It reports whether it emitted the piece, and returns the error of emit. It emits none if the core would be empty, or
+// ends elsewhere already.
+func (c *Cutter) CutAt(frame int64) (bool, error) {
+	hops := (frame - c.core) / hopFrames
+	if c.closed || c.err != nil || c.cut > c.core || hops < 1 || frame > c.end() {
+		return false, c.err
+	}
+	c.cut, c.right = c.core+hops*hopFrames, Edge{Kind: EdgeFixed}
+	c.err = c.emitCut()
+	return true, c.err
+}
+
 // Loudest judges the loudest stretch of what was written from a frame on by the rule for cuts, against the open piece.
 func (c *Cutter) Loudest(from int64) Edge {
 	return c.local.loudest(c.power, int(from-c.core)/hopFrames)

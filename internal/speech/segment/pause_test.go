@@ -123,3 +123,52 @@ func TestTail(t *testing.T) {
 		t.Errorf("there is no room for a quiet point at the beginning: %v", end.From())
 	}
 }
+
+// TestCutAt ends pieces where it is told to, between those that it finds by itself. No frame is lost, and none is in two pieces.
+func TestCutAt(t *testing.T) {
+	t.Parallel()
+	var pieces []segment.Piece
+	c, err := segment.New(segment.Defaults(), func(p segment.Piece) error {
+		pieces = append(pieces, p)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := bursts(5, 40, rhythm{1, 0.3}, loudness{0.1, 0.0005})
+	for at := 0; at < len(samples); at += rate {
+		if err := c.Write(samples[at : at+rate]); err != nil {
+			t.Fatal(err)
+		}
+		open := c.Open()
+		switch at / rate {
+		case 3, 4, 20:
+			want := open.Start + int64(rate)/2 + 7
+			if cut, err := c.CutAt(want); !cut || err != nil || pieces[len(pieces)-1].End() != want-want%(rate/100) {
+				t.Errorf("at %d s: %v, %v, %d pieces", at/rate, cut, err, len(pieces))
+			}
+		case 6: // before the piece, at its beginning, and beyond the end
+			for _, frame := range []int64{open.Start - rate, open.Start, int64(at + 2*rate)} {
+				if cut, err := c.CutAt(frame); cut || err != nil {
+					t.Errorf("a cut at %d: %v, %v", frame, cut, err)
+				}
+			}
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	end := int64(0)
+	for _, p := range pieces {
+		if p.Start != end || !slices.Equal(p.Core(), samples[p.Start:p.End()]) {
+			t.Errorf("a piece from %d to %d after one that ends at %d", p.Start, p.End(), end)
+		}
+		end = p.End()
+	}
+	if end != int64(len(samples)) {
+		t.Errorf("the last piece ends at %d of %d", end, len(samples))
+	}
+	if cut, err := c.CutAt(end); cut || err != nil {
+		t.Errorf("after the end: %v, %v", cut, err)
+	}
+}
