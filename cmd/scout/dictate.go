@@ -72,7 +72,7 @@ back when the window has taken it.`,
 // bindSpeech adds the flags about what is said, for dictate and toggle.
 func (o *dictateOptions) bindSpeech(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&o.language, "language", "l", "", "what is spoken: a code such as en, or auto (setting dictation.language; default: the system's)")
+	flags.StringVarP(&o.language, "language", "l", "", "what is spoken: a code such as en, or auto to find it while you speak (setting dictation.language; default: the system's)")
 	flags.StringVar(&o.model, "model", "", "model for the text (default: the one of scout models use)")
 	flags.BoolVar(&o.warm, "warm", false, "keep the microphone open for 10 minutes afterwards: the next dictation has the word spoken just before it. That sound stays in memory")
 }

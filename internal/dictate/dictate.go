@@ -18,7 +18,6 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
-	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/resilience"
@@ -39,8 +38,11 @@ type Recognizer struct {
 	// Model is its id.
 	Model  string
 	Engine Engine
-	// Language returns the code of a language that the model knows; scout.CodeModelLanguage if it does not.
+	// Language returns the code of a language that the model knows, empty for one that it finds by itself;
+	// scout.CodeModelLanguage if it does not know it.
 	Language func(asked string) (code string, err error)
+	// Trait is what is special about the model.
+	Trait speech.Trait
 }
 
 // Engine runs a model; *engine.Engine is one.
@@ -60,10 +62,9 @@ type Options struct {
 	Store store.Store
 	// See makes the store know a recording.
 	See func(ctx context.Context, id string) error
-	// Borrow returns a recognizer of a model, the default one for an empty id; see recognize.Engines.
-	Borrow func(ctx context.Context, model string) (r Recognizer, release func(), err error)
-	// Knowing returns the installed models that know a language; nil for none besides the default one.
-	Knowing func(ctx context.Context, language string) []string
+	// Borrow returns a recognizer of a model. For an empty id it is the fast one, or one that knows the language as asked for, if
+	// such a model is installed; see Engines.BorrowFor in package recognize.
+	Borrow func(ctx context.Context, model, asked string) (r Recognizer, release func(), err error)
 	// Hold keeps others from making the text of a recording until release is called; nil if there are none.
 	Hold func(id recording.ID) (release func())
 	// Begin is called when a dictation is open, and what it returns when it is not any more; nil for nobody.
@@ -438,40 +439,23 @@ func (d *Dictations) health() health.Result {
 	return health.Result{Status: health.Healthy}
 }
 
-// recognizer returns a recognizer that knows the language of a request, and the code of that language: the default model, or an
-// installed one that knows it. It is never one that writes another language.
+// recognizer returns a recognizer that knows the language of a request, and the code of that language, empty if it finds the language.
+// It is never one that writes another language.
 func (d *Dictations) recognizer(ctx context.Context, request Request) (Recognizer, string, func(), error) {
 	asked := request.Language
 	if asked == "" {
 		asked = d.options.Language
 	}
-	r, release, err := d.options.Borrow(ctx, request.Model)
+	r, release, err := d.options.Borrow(ctx, request.Model, asked)
 	if err != nil {
 		return Recognizer{}, "", nil, err
 	}
 	code, err := r.Language(asked)
-	if err == nil {
-		return r, code, release, nil
-	}
-	release()
-	if scout.CodeOf(err) != scout.CodeModelLanguage || request.Model != "" || d.options.Knowing == nil {
+	if err != nil {
+		release()
 		return Recognizer{}, "", nil, err
 	}
-	wanted, parseErr := recognize.ParseLanguage(asked)
-	if parseErr != nil {
-		return Recognizer{}, "", nil, parseErr
-	}
-	for _, id := range d.options.Knowing(ctx, wanted) {
-		r, release, otherErr := d.options.Borrow(ctx, id)
-		if otherErr != nil {
-			continue
-		}
-		if code, otherErr := r.Language(asked); otherErr == nil {
-			return r, code, release, nil
-		}
-		release()
-	}
-	return Recognizer{}, "", nil, err
+	return r, code, release, nil
 }
 
 // errCancelled is why a dictation has no text that somebody cancelled.

@@ -1,6 +1,7 @@
 package dictate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,7 +46,7 @@ func (s *session) transcribe(ctx context.Context) error {
 	file := &recorded{folder: s.d.options.Recorder.Folder(), id: s.id}
 	defer file.close()
 	live, err := speech.NewLive(s.d.options.Scope, s.d.options.Failures, r.Engine, speech.LiveOptions{
-		Model: r.Model, Language: language, Recorded: file, From: s.kept.Live, HotWords: s.kept.Request.HotWords,
+		Model: r.Model, Language: language, Trait: r.Trait, Recorded: file, From: s.kept.Live, HotWords: s.kept.Request.HotWords,
 		Lanes:   min(engine.DefaultSlots, runtime.NumCPU()),
 		Partial: s.heardPartial, Committed: s.committed, Owed: s.owes,
 	})
@@ -89,11 +90,14 @@ func (s *session) transcribe(ctx context.Context) error {
 	return s.complete(ctx, final, began)
 }
 
+// languageAuto is a language that the model finds.
+const languageAuto = "auto"
+
 // request is what the client wanted; after a restart, with the model that the text was begun with.
 func (s *session) request() Request {
 	r := s.kept.Request
 	if s.kept.Live != nil {
-		r.Model, r.Language = s.kept.Model, s.kept.Language
+		r.Model, r.Language = s.kept.Model, cmp.Or(s.kept.Language, languageAuto)
 	}
 	return r
 }
@@ -283,6 +287,9 @@ func (s *session) complete(ctx context.Context, final speech.LiveFinal, began ti
 	text := scout.Transcript{
 		Model: s.kept.Model, Language: s.kept.Language, Duration: final.Duration,
 		Segments: speech.LiveSegments(s.words, s.aside), SetAside: s.aside, Warnings: final.Warnings,
+	}
+	if text.Language == "" {
+		text.Language, text.LanguageProb = final.Language, final.LanguageProb
 	}
 	if s.promised {
 		kind = event.Revised

@@ -264,7 +264,7 @@ func (s *studio) begin() {
 	d := dictate.New(dictate.Options{
 		Scope: scope, Failures: observe.NewFailures(scope), Recorder: s.recorder, Store: s.store,
 		See: history.New(observe.Scope{}, s.store, ondisk.Folders{{Folder: s.recorder.folder, Source: store.SourceMicrophone}}).See,
-		Borrow: func(context.Context, string) (dictate.Recognizer, func(), error) {
+		Borrow: func(context.Context, string, string) (dictate.Recognizer, func(), error) {
 			if s.borrow != nil {
 				if err := s.borrow(); err != nil {
 					return dictate.Recognizer{}, nil, err
