@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/bench/rig"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
@@ -31,6 +32,10 @@ type benchTranscribeOptions struct {
 	baseline string
 	hotWords string
 	noWarmUp bool
+
+	language   string
+	normaliser string
+	peer       peerOptions
 }
 
 func newTranscribeCommand(a *app) *cobra.Command {
@@ -42,17 +47,28 @@ func newTranscribeCommand(a *app) *cobra.Command {
 its references (docs/formats/bench.md, docs/formats/wer-normalisation.md). The
 list has a header line and then a line for each clip, with tabs between the
 fields. It needs the columns "file" and "reference", and may have others.
+"language" is what is spoken in a clip, and told to the model unless --language
+says something else. Errors are counted in words, and in characters where the
+language is written without spaces.
 
 It prints word and character error rates with 95 % intervals, the real-time
 factor, the time of single requests, and the peak resident memory of scout and
-its engine together.
+its engine together. It also counts what the text says again and the reference
+does not.
+
+--normaliser whisper compares as OpenAI does, for published figures. --peer
+faster-whisper has that program transcribe the same clips in the same run, each
+directly after Scout, with 8-bit weights and one thread; the interval of the
+difference is paired by clip.
 
 To compare with sherpa-onnx and its own defaults: --backend sherpa
 --profile plain.`,
 		Example: `  scout-bench transcribe speech/
   scout-bench transcribe speech/ --long --cut fixed:10s
   scout-bench transcribe speech/ --json > before.json
-  scout-bench transcribe speech/ --baseline before.json`,
+  scout-bench transcribe speech/ --baseline before.json
+  scout-bench transcribe speech/ --normaliser whisper --peer faster-whisper
+  scout-bench transcribe languages/ --model whisper-base --language auto`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return benchTranscribe(cmd.Context(), a, o, args[0]) },
 	}
@@ -68,7 +84,12 @@ To compare with sherpa-onnx and its own defaults: --backend sherpa
 	flags.StringVar(&o.hotWords, "hot-words", "", cli.HotWordsUsage)
 	flags.StringVar(&o.baseline, "baseline", "", "compare with the JSON of an earlier run")
 	flags.BoolVar(&o.noWarmUp, "cold", false, "let the first clip pay for loading the model")
+	flags.StringVarP(&o.language, "language", "l", "", "what is spoken in all clips: a code, or auto (default: what the manifest says)")
+	flags.StringVar(&o.normaliser, "normaliser", string(bench.NormaliserScout), "how texts are compared: scout or whisper")
+	o.peer.bind(cmd)
 	cmd.MarkFlagsMutuallyExclusive("joined", "hour")
+	cmd.MarkFlagsMutuallyExclusive("joined", "peer")
+	cmd.MarkFlagsMutuallyExclusive("hour", "peer")
 	return cmd
 }
 
@@ -112,6 +133,14 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	if err != nil {
 		return cli.Usage(err)
 	}
+	normaliser, err := bench.ParseNormaliser(o.normaliser)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	language, err := recognize.ParseLanguage(o.language)
+	if err != nil {
+		return cli.Usage(err)
+	}
 	var baseline *bench.Report
 	if o.baseline != "" { // before the long work, so that a wrong name is noticed at once
 		if baseline, err = bench.ReadReport(o.baseline); err != nil {
@@ -122,6 +151,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	if err != nil {
 		return err
 	}
+	o.Language = o.language
 	entries, r, err := openBench(ctx, a, o.RecognizerOptions, dir, hotWords)
 	if err != nil {
 		return err
@@ -135,7 +165,15 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		mode = bench.Hour
 	}
 	measured := subject(a, r, cut)
-	measured.HotWords = hotWords
+	measured.HotWords, measured.LanguageOf = hotWords, r.Language
+	measured.PID = func() int { return r.Engine.State().PID }
+	peer, err := o.peer.start(ctx, measured.Reader, r)
+	if err != nil {
+		return err
+	}
+	if peer != nil {
+		defer func() { err = errors.Join(err, peer.Close()) }()
+	}
 	if mode != bench.Each {
 		if measured.Decoded, err = measured.Reader.Decode(ctx, dir, entries); err != nil {
 			return err
@@ -143,17 +181,27 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		defer func() { err = errors.Join(err, measured.Decoded.Remove()) }()
 	}
 	show := cli.NewConsole(a.Std.Err, false)
-	report, err := bench.Run(ctx, measured, entries, bench.Options{
+	options := bench.Options{
+		Normaliser: normaliser, Language: language,
 		Dir: dir, LongOnly: o.long, Length: measured.Reader.Length, WarmUp: !o.noWarmUp, Watch: true,
 		Setup: bench.Setup{
 			Version: release.Version(), Model: r.Model.ID, Backend: r.Backend, Cut: o.cut, Threads: o.Threads, Mode: mode, CPU: processor(),
+			Effort: o.Effort, Normaliser: normaliser, Language: o.language,
 		},
 		Progress: func(done, total int, file string) {
 			if done < total {
 				show.Draw(fmt.Sprintf("%d of %d  %s", done+1, total, filepath.Base(file)))
 			}
 		},
-	})
+	}
+	if peer != nil {
+		options.Peer, options.PeerPID = peer, peer.PID
+		options.PeerSetup = bench.Setup{
+			Version: peer.Version, Model: o.peer.model, Threads: 1, Mode: mode, CPU: processor(), Effort: fmt.Sprintf("beam %d", o.peer.beam),
+			Normaliser: normaliser, Language: o.language,
+		}
+	}
+	report, err := bench.Run(ctx, measured, entries, options)
 	show.Clear()
 	if err != nil {
 		return err
@@ -172,8 +220,19 @@ func writeReport(out io.Writer, report, baseline *bench.Report, asJSON bool) err
 	if asJSON {
 		return report.WriteJSON(out)
 	}
-	if err := report.WriteTable(out); err != nil || baseline == nil {
+	if err := report.WriteTable(out); err != nil {
 		return err
+	}
+	if report.Peer != nil {
+		if _, err := fmt.Fprintln(out); err != nil {
+			return scout.FileError(scout.CodeWriteFailed, "write report", err)
+		}
+		if err := report.WritePeer(out); err != nil {
+			return err
+		}
+	}
+	if baseline == nil {
+		return nil
 	}
 	if _, err := fmt.Fprintln(out); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "write report", err)

@@ -38,7 +38,7 @@ func (k *keeping) goesOn(ctx context.Context, err error) bool {
 // Settled implements transcribe.Sink.
 func (k *keeping) Settled(ctx context.Context, i int, doc text.Document) error {
 	if k.gone != nil {
-		return nil
+		return nil //nolint:nilerr // Close returns it
 	}
 	err := k.Sink.Settled(ctx, i, doc)
 	if !k.goesOn(ctx, err) {

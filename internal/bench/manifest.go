@@ -25,6 +25,8 @@ type Entry struct {
 	File string
 	// Reference is what is said, as written down. It may be empty: then nobody speaks.
 	Reference string
+	// Language is the code of what is spoken; empty if the manifest does not say.
+	Language string
 }
 
 // ReadManifest reads the manifest of a folder. The error has the code of the failure. For a manifest that cannot be
@@ -48,7 +50,7 @@ func ReadManifest(dir string) (entries []Entry, err error) {
 }
 
 // ParseManifest reads lines of fields separated by tabs. The first line names the columns, of which "file" and
-// "reference" are required, in any position; others are ignored. There is no quoting: a quotation mark is part of the
+// "reference" are required, in any position; "language" is used, others are ignored. There is no quoting: a quotation mark is part of the
 // text. A byte order mark, CR before LF and blank lines are accepted. A column or file named twice, a path that leaves
 // the folder and text that is not UTF-8 are refused.
 func ParseManifest(r io.Reader) ([]Entry, error) {
@@ -107,10 +109,10 @@ func manifestError(line int, format string, args ...any) error {
 }
 
 // manifestColumns are the positions of the columns that are used.
-type manifestColumns struct{ file, reference int }
+type manifestColumns struct{ file, reference, language int } // language is -1 without one
 
 func parseColumns(fields []string, line int) (*manifestColumns, error) {
-	place := func(name string) (int, error) {
+	place := func(name string, required bool) (int, error) {
 		at := -1
 		for i, f := range fields {
 			if strings.TrimSpace(f) != name {
@@ -121,27 +123,34 @@ func parseColumns(fields []string, line int) (*manifestColumns, error) {
 			}
 			at = i
 		}
-		if at < 0 {
+		if at < 0 && required {
 			return 0, manifestError(line, "no column %q (separated by tabs)", name)
 		}
 		return at, nil
 	}
-	file, err := place("file")
+	file, err := place("file", true)
 	if err != nil {
 		return nil, err
 	}
-	reference, err := place("reference")
+	reference, err := place("reference", true)
 	if err != nil {
 		return nil, err
 	}
-	return &manifestColumns{file, reference}, nil
+	language, err := place("language", false)
+	if err != nil {
+		return nil, err
+	}
+	return &manifestColumns{file, reference, language}, nil
 }
 
 func (c *manifestColumns) entry(fields []string, line int) (Entry, error) {
-	if last := max(c.file, c.reference); last >= len(fields) {
+	if last := max(c.file, c.reference, c.language); last >= len(fields) {
 		return Entry{}, manifestError(line, "%d fields, at least %d needed", len(fields), last+1)
 	}
 	e := Entry{File: strings.TrimSpace(fields[c.file]), Reference: strings.TrimSpace(fields[c.reference])}
+	if c.language >= 0 {
+		e.Language = strings.TrimSpace(fields[c.language])
+	}
 	switch {
 	case e.File == "":
 		return Entry{}, manifestError(line, "no file named")

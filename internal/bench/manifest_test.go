@@ -27,6 +27,11 @@ func TestManifest(t *testing.T) {
 			"\uFEFFfile\treference\r\n\r\na.wav\tone\r\n\nb.wav\ttwo",
 			[]bench.Entry{{File: "a.wav", Reference: "one"}, {File: "b.wav", Reference: "two"}},
 		},
+		{
+			"the language of each clip",
+			"file\tlanguage\treference\na.wav\tde\tHallo\nb.wav\t\thello\n",
+			[]bench.Entry{{File: "a.wav", Reference: "Hallo", Language: "de"}, {File: "b.wav", Reference: "hello"}},
+		},
 		{"an empty reference: nobody speaks", "file\treference\nnoise.wav\t\n", []bench.Entry{{File: "noise.wav"}}},
 	}
 	for _, tt := range tests {
@@ -58,6 +63,8 @@ func TestManifestRefused(t *testing.T) {
 		{"no reference column", "file\ttext\n", `line 1: no column "reference"`},
 		{"commas for tabs", "file,reference\n", `no column "file"`},
 		{"column twice", "file\treference\tfile\n", "twice"},
+		{"language twice", "file\treference\tlanguage\tlanguage\n", "twice"},
+		{"no language in a row", "file\treference\tlanguage\na.wav\tx\n", "line 2: 2 fields"},
 		{"file twice", "file\treference\na.wav\tx\na.wav\ty\n", "line 3: file \"a.wav\" stands in line 2"},
 		{"row too short", "file\treference\na.wav\n", "line 2: 1 fields"},
 		{"no file named", "file\treference\n \tx\n", "no file named"},

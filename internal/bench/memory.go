@@ -52,9 +52,11 @@ type MemoryWatch struct {
 
 // StartMemory begins to watch the process pid and its descendants, including those that start later. Each sample takes
 // about half a millisecond of CPU. The caller must call Stop.
-func StartMemory(pid int) *MemoryWatch {
+//
+//	except  processes that are left out, with their descendants
+func StartMemory(pid int, except ...int) *MemoryWatch {
 	w := &MemoryWatch{
-		read:   func() []process { return processTree(pid) },
+		read:   func() []process { return processTree(pid, except) },
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
 		byName: map[string]int64{},
@@ -106,15 +108,15 @@ func (w *MemoryWatch) Stop() Memory {
 	return m
 }
 
-// tree returns pid and its descendants, given the children of a process.
-func tree(pid int, children func(pid int) []int) []int {
+// tree returns pid and its descendants without those of except, given the children of a process.
+func tree(pid int, except []int, children func(pid int) []int) []int {
 	seen := map[int]struct{}{pid: {}}
 	queue := []int{pid}
 	for len(queue) > 0 {
 		p := queue[0]
 		queue = queue[1:]
 		for _, c := range children(p) {
-			if _, ok := seen[c]; !ok {
+			if _, ok := seen[c]; !ok && !slices.Contains(except, c) {
 				seen[c] = struct{}{}
 				queue = append(queue, c)
 			}

@@ -8,9 +8,9 @@ import (
 )
 
 // processTree reads /proc (proc(5)). It leaves out a process that ends while it is being read.
-func processTree(pid int) []process {
+func processTree(pid int, except []int) []process {
 	var all []process
-	for _, p := range tree(pid, childrenOf) {
+	for _, p := range tree(pid, except, childrenOf) {
 		if one, ok := readProcess(p); ok {
 			all = append(all, one)
 		}

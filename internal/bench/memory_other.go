@@ -10,9 +10,9 @@ import (
 
 // processTree asks the operating system. Only Linux keeps peaks of processes that can be read cheaply, so top is 0
 // here. It leaves out a process that ends while it is being read.
-func processTree(pid int) []process {
+func processTree(pid int, except []int) []process {
 	var all []process
-	for _, id := range tree(pid, childrenOf) {
+	for _, id := range tree(pid, except, childrenOf) {
 		p, err := open(id)
 		if err != nil {
 			continue

@@ -28,6 +28,12 @@ type Report struct {
 	Short Score `json:"short"`
 	Long  Score `json:"long"`
 	Total Score `json:"total"`
+	// Languages has each language of the manifest, and then those that are counted in words and in characters together; empty if the
+	// manifest names none.
+	Languages []LanguageScore `json:"languages,omitempty"`
+	// Peer is what another program made of the same clips in the same run, and AgainstPeer the comparison: before is the peer.
+	Peer        *Report     `json:"peer,omitempty"`
+	AgainstPeer *Comparison `json:"against_peer,omitempty"`
 	// Decodes is the distribution of single engine requests in milliseconds.
 	Decodes Spread `json:"decodes_ms"`
 	// Confidence is absent if the model gives no probabilities, and in the mode Hour.
@@ -45,6 +51,10 @@ type Setup struct {
 	Threads int    `json:"threads,omitempty"`
 	Mode    Mode   `json:"mode"`
 	CPU     string `json:"cpu,omitempty"`
+	// Effort is how carefully doubtful audio is decoded, or what a peer has instead.
+	Effort     string     `json:"effort,omitempty"`
+	Normaliser Normaliser `json:"normaliser,omitempty"`
+	Language   string     `json:"language,omitempty"`
 }
 
 // File is the outcome of one clip, or of all of them joined.
@@ -53,7 +63,16 @@ type File struct {
 	// Audio and Took are in seconds.
 	Audio float64 `json:"audio_seconds"`
 	Took  float64 `json:"took_seconds"`
+	// CPU is the processor time of the engine in seconds; 0 if it is not known.
+	CPU float64 `json:"cpu_seconds,omitempty"`
+	// Language is the code of what is spoken, and Heard what the transcriber took it for; empty if it is not known.
+	Language string `json:"language,omitempty"`
+	Heard    string `json:"language_heard,omitempty"`
+	// Unit is what Words counts, if not words.
+	Unit  Counted `json:"unit,omitempty"`
 	Words Edits   `json:"words"`
+	// Repeated is what the text says again and the reference does not.
+	Repeated Repeated `json:"repeated,omitzero"`
 	// Characters compares the normalised words with one space between them.
 	Characters Characters `json:"characters"`
 	// Reference and Text are the normalised words that were compared.
@@ -88,8 +107,12 @@ type Score struct {
 	Audio  float64 `json:"audio_seconds"`
 	Took   float64 `json:"took_seconds"`
 	// RTF is the real-time factor: seconds taken per second of audio, over files that did not fail.
-	RTF   float64 `json:"rtf"`
-	Words Edits   `json:"words"`
+	RTF float64 `json:"rtf"`
+	// CPU is the processor time of the engine in seconds, 0 if it is not known.
+	CPU      float64  `json:"cpu_seconds,omitempty"`
+	Repeated Repeated `json:"repeated,omitzero"`
+	// Words are of clips that are counted in words.
+	Words Edits `json:"words"`
 	// WER and CER are absent if the references hold no words.
 	WER *Rate `json:"wer,omitempty"`
 	CER *Rate `json:"cer,omitempty"`
@@ -106,8 +129,12 @@ func scoreOf(files []File, in func(File) bool) Score {
 		s.Files++
 		s.Audio += f.Audio
 		s.Took += f.Took
-		s.Words = s.Words.plus(f.Words)
-		words = append(words, f.words())
+		s.CPU += f.CPU
+		s.Repeated = s.Repeated.plus(f.Repeated)
+		if f.Unit != InCharacters {
+			s.Words = s.Words.plus(f.Words)
+			words = append(words, f.words())
+		}
 		characters = append(characters, share{float64(f.Characters.Errors), float64(f.Characters.Reference)})
 		if f.Error != nil {
 			s.Failed++
@@ -145,6 +172,7 @@ func (r *Report) sum() {
 	r.Short = scoreOf(r.Files, func(f File) bool { return !long(f) && f.Audio > 0 })
 	r.Long = scoreOf(r.Files, long)
 	r.Total = scoreOf(r.Files, func(File) bool { return true })
+	r.Languages = languagesOf(r.Files)
 }
 
 // WriteJSON writes the report as docs/formats/bench.md describes it.

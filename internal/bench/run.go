@@ -7,16 +7,22 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
 )
 
 // Transcriber turns speech files into text.
 type Transcriber interface {
-	// Transcribe transcribes the files one after another, without a pause between them, as if they were one. It is not
+	// Transcribe transcribes the files of a clip one after another, without a pause between them, as if they were one. It is not
 	// called again before it has returned.
-	Transcribe(ctx context.Context, files []string) (Heard, error)
+	Transcribe(ctx context.Context, clip Clip) (Heard, error)
+}
+
+// Clip is what a Transcriber transcribes at once.
+type Clip struct {
+	Files []string
+	// Language is a code; empty if the transcriber has to find it out.
+	Language string
 }
 
 // Heard is what a Transcriber returns.
@@ -25,6 +31,10 @@ type Heard struct {
 	Text string
 	// Audio is the length of all files together; it is used after a failure too, if it is known.
 	Audio time.Duration
+	// Language is the code of what was spoken, as far as the transcriber knows.
+	Language string
+	// CPU is the processor time of the engine; 0 if it is not known.
+	CPU time.Duration
 	// Decodes are the times of the single engine requests.
 	Decodes []time.Duration
 	// Words are the words with a probability, in order; empty if the model gives no probabilities.
@@ -42,6 +52,9 @@ const (
 	// Hour is Joined, repeated until an hour is full: for memory.
 	Hour Mode = "hour"
 )
+
+// AutoLanguage lets the transcriber find out what is spoken.
+const AutoLanguage = "auto"
 
 // joinedName names the one file of a report in the modes Joined and Hour.
 const joinedName = "(joined)"
@@ -61,6 +74,15 @@ type Options struct {
 	Now func() time.Time
 	// Progress, if set, is called before each clip and once at the end with done == total.
 	Progress func(done, total int, file string)
+	// Normaliser says how texts are compared; default NormaliserScout.
+	Normaliser Normaliser
+	// Language is told to the transcriber for every clip, instead of that of the manifest. AutoLanguage lets it find out.
+	Language string
+	// Peer, if set, transcribes each clip directly afterwards, for comparison. It needs the mode Each.
+	Peer      Transcriber
+	PeerSetup Setup
+	// PeerPID is the process of the peer, whose memory is measured apart; 0 for none.
+	PeerPID int
 	// Watch measures the memory of this process and its descendants.
 	Watch bool
 	// Setup is copied into the report; its mode decides how the clips are passed (empty means Each).
@@ -79,28 +101,51 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 	if o.Setup.Mode == "" {
 		o.Setup.Mode = Each
 	}
+	if o.Normaliser == "" {
+		o.Normaliser = NormaliserScout
+	}
+	if o.Peer != nil && o.Setup.Mode != Each {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "a peer transcribes each clip alone: it cannot be measured with joined clips")
+	}
 	clips, err := plan(ctx, entries, o)
 	if err != nil {
 		return nil, err
 	}
-	var watch *MemoryWatch
+	var watch, peerWatch *MemoryWatch
 	if o.Watch {
-		watch = StartMemory(os.Getpid())
+		watch = StartMemory(os.Getpid(), o.PeerPID)
 		defer watch.Stop()
 	}
+	if o.Watch && o.PeerPID > 0 {
+		peerWatch = StartMemory(o.PeerPID)
+		defer peerWatch.Stop()
+	}
 	if o.WarmUp {
-		if _, err := t.Transcribe(ctx, clips[0].paths[:1]); err != nil && ctx.Err() != nil {
-			return nil, scout.Errorf(scout.CodeCancelled, "benchmark: %w", err)
+		for _, t := range []Transcriber{t, o.Peer} {
+			if t == nil {
+				continue
+			}
+			if _, err := t.Transcribe(ctx, Clip{clips[0].paths[:1], clips[0].told}); err != nil && ctx.Err() != nil {
+				return nil, scout.Errorf(scout.CodeCancelled, "benchmark: %w", err)
+			}
 		}
 	}
 	r := &Report{Schema: schema, Started: o.Now().UTC(), Setup: o.Setup}
+	if o.Peer != nil {
+		r.Peer = &Report{Schema: schema, Started: r.Started, Setup: o.PeerSetup}
+	}
 	var decodes []time.Duration
 	var words []judged
 	for i, c := range clips {
 		o.Progress(i, len(clips), c.name)
 		began := o.Now()
-		heard, err := t.Transcribe(ctx, c.paths)
+		heard, err := t.Transcribe(ctx, Clip{c.paths, c.told})
 		took := o.Now().Sub(began)
+		if o.Peer != nil && ctx.Err() == nil {
+			began := o.Now()
+			heard, err := o.Peer.Transcribe(ctx, Clip{c.paths, c.told})
+			r.Peer.Files = append(r.Peer.Files, c.judge(heard, o.Now().Sub(began), err))
+		}
 		if ctx.Err() != nil {
 			return nil, scout.Errorf(scout.CodeCancelled, "benchmark stopped at %s: %w", c.name, errors.Join(ctx.Err(), err))
 		}
@@ -119,7 +164,16 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 		m := watch.Stop()
 		r.Memory = &m
 	}
+	if peerWatch != nil {
+		m := peerWatch.Stop()
+		r.Peer.Memory = &m
+	}
 	r.sum()
+	if r.Peer != nil {
+		r.Peer.sum()
+		c := r.Against(r.Peer)
+		r.AgainstPeer = &c
+	}
 	return r, nil
 }
 
@@ -127,8 +181,12 @@ func Run(ctx context.Context, t Transcriber, entries []Entry, o Options) (*Repor
 type clip struct {
 	name      string
 	paths     []string
-	reference []string // normalised words
+	language  string   // spoken; empty if the manifest does not say
+	told      string   // to the transcriber
+	reference []string // units
 	written   []string // the words of the reference as written
+
+	normaliser Normaliser
 }
 
 // plan makes clips of the entries.
@@ -139,7 +197,16 @@ func plan(ctx context.Context, entries []Entry, o Options) ([]clip, error) {
 	var clips []clip
 	var total time.Duration
 	for _, e := range entries {
-		c := clip{name: e.File, paths: []string{filepath.Join(o.Dir, e.File)}, reference: Words(e.Reference), written: strings.Fields(e.Reference)}
+		c := clip{name: e.File, paths: []string{filepath.Join(o.Dir, e.File)}, language: e.Language, normaliser: o.Normaliser, written: strings.Fields(e.Reference)}
+		switch o.Language {
+		case "":
+			c.told = e.Language
+		case AutoLanguage:
+		default:
+			c.told = o.Language
+			c.language = o.Language
+		}
+		c.reference = o.Normaliser.Units(e.Reference, c.language)
 		if o.Length != nil {
 			length, err := o.Length(ctx, c.paths[0])
 			switch {
@@ -174,7 +241,7 @@ func plan(ctx context.Context, entries []Entry, o Options) ([]clip, error) {
 
 // join makes one clip of all clips, repeated.
 func join(clips []clip, times int) clip {
-	all := clip{name: joinedName}
+	all := clip{name: joinedName, language: clips[0].language, told: clips[0].told, normaliser: clips[0].normaliser}
 	for range times {
 		for _, c := range clips {
 			all.paths = append(all.paths, c.paths...)
@@ -188,18 +255,22 @@ func join(clips []clip, times int) clip {
 // judge compares the result with the reference.
 func (c clip) judge(heard Heard, took time.Duration, err error) File {
 	f := File{
-		File: c.name, Audio: heard.Audio.Seconds(), Took: took.Seconds(), Reference: strings.Join(c.reference, " "),
+		File: c.name, Audio: heard.Audio.Seconds(), Took: took.Seconds(), CPU: heard.CPU.Seconds(), Reference: strings.Join(c.reference, " "),
+		Language: c.language, Heard: heard.Language,
 	}
-	f.Characters.Reference = utf8.RuneCountInString(f.Reference)
-	if err != nil {
+	unit := CountedIn(c.language)
+	if unit != InWords {
+		f.Unit = unit
+	}
+	var units []string
+	if err == nil {
+		units = c.normaliser.Units(heard.Text, c.language)
+		f.Text = strings.Join(units, " ")
+		f.Repeated = repeatedIn(c.reference, units)
+	} else {
 		f.Error = &FileError{scout.CodeOf(err), scout.Plain(err)}
-		f.Words = CountEdits(c.reference, nil)
-		f.Characters.Errors = f.Characters.Reference
-		return f
 	}
-	words := Words(heard.Text)
-	f.Text = strings.Join(words, " ")
-	f.Words = CountEdits(c.reference, words)
-	f.Characters.Errors = Distance(f.Reference, f.Text)
+	f.Words = CountEdits(c.reference, units)
+	f.Characters = charactersOf(c.reference, units, unit)
 	return f
 }

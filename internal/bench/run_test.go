@@ -28,10 +28,10 @@ type scripted struct {
 	now     time.Time
 }
 
-func (s *scripted) Transcribe(_ context.Context, files []string) (bench.Heard, error) {
+func (s *scripted) Transcribe(_ context.Context, clip bench.Clip) (bench.Heard, error) {
 	var h bench.Heard
 	var texts []string
-	for _, f := range files {
+	for _, f := range clip.Files {
 		name := filepath.Base(f)
 		s.calls = append(s.calls, name)
 		text, ok := s.answers[name]

@@ -9,7 +9,12 @@ import (
 	"github.com/scout-speech/scout/internal/testrun"
 )
 
-func TestMain(m *testing.M) { os.Exit(testrun.Contain(m).Run()) }
+func TestMain(m *testing.M) {
+	if how := os.Getenv(peerVariable); how != "" {
+		os.Exit(bePeer(how))
+	}
+	os.Exit(testrun.Contain(m).Run())
+}
 
 // A benchmark in the background of a script is started with SIGINT ignored. What it starts must end by it.
 func TestSIGINTReachesWhatIsStarted(t *testing.T) {

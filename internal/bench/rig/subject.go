@@ -52,25 +52,40 @@ type Subject struct {
 	Cut         segment.Options
 	HotWords    []string
 	Decoded     *Clips // nil if every clip is decoded when it is needed
+	// LanguageOf returns the code that the model knows for one of the manifest; nil for none.
+	LanguageOf func(code string) (string, error)
+	// PID returns the process of the engine, whose processor time is measured; nil for none.
+	PID func() int
 }
 
 // Transcribe transcribes the files as if they were one.
-func (s *Subject) Transcribe(ctx context.Context, files []string) (bench.Heard, error) {
-	source := &joinedSource{files: files, open: func(path string) (closingSource, error) {
+func (s *Subject) Transcribe(ctx context.Context, clip bench.Clip) (bench.Heard, error) {
+	language := ""
+	if s.LanguageOf != nil {
+		var err error
+		if language, err = s.LanguageOf(clip.Language); err != nil {
+			return bench.Heard{}, err
+		}
+	}
+	source := &joinedSource{files: clip.Files, open: func(path string) (closingSource, error) {
 		if s.Decoded != nil {
 			return s.Decoded.open(path)
 		}
 		return s.Reader.Open(ctx, path)
 	}}
+	before := s.processor()
 	transcript, err := s.Transcriber.Transcribe(ctx, source, speech.Options{
-		Model: s.Model, Effort: s.Effort, Cut: &s.Cut, Class: schedule.Interactive, Parallel: s.Parallel, Words: true, HotWords: s.HotWords,
+		Model: s.Model, Language: language, Effort: s.Effort, Cut: &s.Cut, Class: schedule.Interactive, Parallel: s.Parallel, Words: true, HotWords: s.HotWords,
 	})
 	err = errors.Join(err, source.close())
 	heard := bench.Heard{Audio: source.heard(), Decodes: s.Engine.take()}
+	if after := s.processor(); before.pid == after.pid {
+		heard.CPU = after.used - before.used
+	}
 	if err != nil {
 		return heard, err
 	}
-	heard.Text = transcript.Text()
+	heard.Text, heard.Language = transcript.Text(), transcript.Language
 	for i := range transcript.Segments {
 		for _, w := range transcript.Segments[i].Words {
 			if w.LogProb != nil {
@@ -82,4 +97,23 @@ func (s *Subject) Transcribe(ctx context.Context, files []string) (bench.Heard, 
 		return heard, scout.Errorf(transcript.SetAside[0].Code, "%d pieces could not be transcribed: %s", n, transcript.SetAside[0].Reason)
 	}
 	return heard, nil
+}
+
+// used is the processor time of a process.
+type used struct {
+	pid  int
+	used time.Duration
+}
+
+// processor returns the processor time of the engine so far; zero if it is not known.
+func (s *Subject) processor() used {
+	if s.PID == nil {
+		return used{}
+	}
+	pid := s.PID()
+	t, err := bench.ProcessorTime(pid)
+	if err != nil {
+		return used{}
+	}
+	return used{pid, t}
 }
