@@ -74,6 +74,7 @@ not measured again.`,
 	flags := cmd.Flags()
 	o.Bind(cmd)
 	flags.BoolVar(&o.json, "json", false, "print JSON (docs/formats/bench.md)")
+	flags.StringVarP(&o.Language, "language", "l", "en", "language of the clips, a code such as de, or auto to let the model find it")
 	flags.StringSliceVar(&o.figures, "figure", []string{"2s", "10s"}, "what to measure, separated by commas; all for everything")
 	flags.IntVar(&o.takes, "takes", 40, "dictations of 2 s, 10 s, and with a warm and a cold stream; a quarter as many of 60 s, a twentieth of the long ones")
 	flags.DurationVar(&o.length, "length", 10*time.Minute, "length of the long dictations")
@@ -120,6 +121,10 @@ func benchLive(ctx context.Context, a *app, o benchLiveOptions, dir string) (err
 		return err
 	}
 	defer r.Close()
+	language, err := r.Language(o.Language)
+	if err != nil {
+		return err
+	}
 	report, err := o.open(r)
 	if err != nil {
 		return err
@@ -132,11 +137,11 @@ func benchLive(ctx context.Context, a *app, o benchLiveOptions, dir string) (err
 	defer show.Clear()
 	l := &liveBench{
 		app: a, options: o, dir: dir, entries: entries, report: report, show: show,
-		speech: speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort},
+		speech: speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: language, Trait: r.Trait()},
 		single: speech.New(a.Scope, a.Failures, r.Engine),
 	}
 	l.booth = &rig.Booth{
-		Program: a.Settings.Scout(), Models: models, Device: report.Device, Reader: reader(a), Single: l.single, Options: l.speech,
+		Program: a.Settings.Scout(), Models: models, Device: report.Device, Language: o.Language, Model: o.Model, Reader: reader(a), Single: l.single, Options: l.speech,
 		Bare: &rig.Live{Scope: a.Scope, Failures: a.Failures, Engine: r.Engine},
 	}
 	if err = l.booth.Open(ctx); err == nil {

@@ -55,6 +55,7 @@ processes.`,
 	flags := cmd.Flags()
 	o.Bind(cmd)
 	flags.BoolVar(&o.json, "json", false, "print JSON (docs/formats/bench.md)")
+	flags.StringVarP(&o.Language, "language", "l", "", "language of the clips, a code such as de, or auto to let the model find it (default: the model's, if it knows only one)")
 	flags.StringVar(&o.clock, "clock", "elapsed", "what a decode takes on the simulated clock: elapsed, or cpu")
 	flags.IntVar(&o.takes, "takes", 40, "dictations of 2 s and of 10 s each; a quarter as many of 60 s")
 	flags.DurationVar(&o.joined, "joined", 10*time.Minute, "length of the dictations made of joined clips, 0 for none; the shorter ones then come from the first 10m")
@@ -82,17 +83,23 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 		return err
 	}
 	defer r.Close()
+	language, err := r.Language(o.Language)
+	if err != nil {
+		return err
+	}
 	if _, err := r.Engine.Load(ctx); err != nil {
 		return err
 	}
 	show := cli.NewConsole(a.Std.Err, false)
 	defer show.Clear()
 	b := &liveDecode{
-		app: a, options: o, effort: r.Effort, model: r.Model.ID, single: speech.New(a.Scope, a.Failures, r.Engine), show: show,
+		app: a, options: o, single: speech.New(a.Scope, a.Failures, r.Engine), show: show,
 		live: &rig.Live{
 			Scope: a.Scope, Failures: a.Failures, Engine: r.Engine, CPU: o.clock == "cpu",
 			Commit: o.commit, Rhythm: o.rhythm, Pause: speech.Pauses{Least: o.pause},
+			Language: language, Trait: r.Trait(),
 		},
+		speech: speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: language, Trait: r.Trait()},
 		report: bench.NewLiveReport(bench.Setup{
 			Version: release.Version(), Model: r.Model.ID, Backend: r.Backend, Cut: "quiet", Threads: o.Threads, Mode: bench.Joined, CPU: processor(),
 		}, o.clock, "simulated"),
@@ -111,9 +118,8 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 type liveDecode struct {
 	*app
 	options benchLiveDecodeOptions
-	effort  speech.Effort
-	model   string
 	single  *speech.Batch
+	speech  speech.Options // of single
 	live    *rig.Live
 	report  *bench.LiveReport
 	show    *cli.Console
@@ -135,7 +141,7 @@ func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry)
 	moments, _ := bench.StopMoments()
 	for i, s := range stretches {
 		b.show.Draw(fmt.Sprintf("single pass over %d of %d", i+1, len(stretches)))
-		if err := s.pass(ctx, b.single, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort}); err != nil {
+		if err := s.pass(ctx, b.single, b.speech); err != nil {
 			return err
 		}
 	}
@@ -208,7 +214,7 @@ func (b *liveDecode) sounds(ctx context.Context, dir string, entries []bench.Ent
 // judge compares a dictation with a single pass over what was said before the stop.
 func (b *liveDecode) judge(ctx context.Context, take rig.Take, result *bench.LiveTake) error {
 	once := &stretch{samples: take.Said()}
-	if err := once.pass(ctx, b.single, speech.Options{Model: b.model, Class: schedule.Interactive, Words: true, Effort: b.effort}); err != nil {
+	if err := once.pass(ctx, b.single, b.speech); err != nil {
 		return err
 	}
 	result.Judge(take.Reference, once.text)

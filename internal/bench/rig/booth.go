@@ -37,6 +37,8 @@ type Booth struct {
 	Program, Models string
 	// Device is DeviceSink or DeviceFile.
 	Device string
+	// Language is spoken. Model is the id of the model that makes the text, empty to leave that to scout.
+	Language, Model string
 	// Single is the single pass, with its options. Bare decodes the audio that was not committed at the stop.
 	Single  *speech.Batch
 	Options speech.Options

@@ -133,10 +133,14 @@ func (b *Booth) Dictate(ctx context.Context, take Take, how Manner) (*bench.Live
 
 // begin starts the command and the sound in the order that the manner says.
 func (c *conversation) begin(ctx context.Context, take *Take, how Manner) (*player, error) {
-	args := []string{"dictate", "--json", "--language", "en", "--device", sink + ".monitor"}
+	args := []string{"dictate", "--json", "--language", c.Language}
 	if how.Warm {
 		args = append(args, "--warm")
 	}
+	if c.Model != "" {
+		args = append(args, "--model", c.Model)
+	}
+	args = append(args, "--device", sink+".monitor")
 	if c.Device == DeviceFile {
 		device, err := c.source(take.Samples)
 		if err != nil {

@@ -65,7 +65,7 @@ func (c *conversation) bare(ctx context.Context, samples []float32, result *benc
 		return nil
 	}
 	began := time.Now()
-	_, err := c.Bare.Transcribe(ctx, engine.Request{Samples: samples[max(0, from):], Class: schedule.Dictation, Words: true})
+	_, err := c.Bare.Transcribe(ctx, engine.Request{Samples: samples[max(0, from):], Class: schedule.Dictation, Words: true, Language: c.Options.Language})
 	result.Bare = time.Since(began)
 	return err
 }

@@ -29,6 +29,9 @@ type Live struct {
 	Commit speech.CommitRule
 	Rhythm speech.Rhythm
 	Pause  speech.Pauses
+	// Language is spoken, empty for one that the model finds or the only one that it knows. Trait is that of the model.
+	Language string
+	Trait    speech.Trait
 }
 
 // The audio comes in blocks of 20 ms, 20 ms late, as from a sound server.
@@ -143,7 +146,7 @@ func (l *Live) Dictate(ctx context.Context, take Take) (*bench.LiveTake, error) 
 	}
 	view := &view{take: &take, result: result, now: sim.Now}
 	live, err := speech.NewLive(l.Scope, l.Failures, recognizer, speech.LiveOptions{
-		Recorded: memoryRecording(take.Samples), Commit: l.Commit, Rhythm: l.Rhythm, Pause: l.Pause,
+		Recorded: memoryRecording(take.Samples), Language: l.Language, Trait: l.Trait, Commit: l.Commit, Rhythm: l.Rhythm, Pause: l.Pause,
 		Committed: view.committed, Partial: view.partial,
 	})
 	if err != nil {
@@ -161,7 +164,7 @@ func (l *Live) Dictate(ctx context.Context, take Take) (*bench.LiveTake, error) 
 	from := max(0, to-int(int64(final.Tail)*scout.EngineSampleRateHz/int64(time.Second)))
 	if from < to && final.Tail <= bareLongest {
 		meter.restart()
-		if _, err := l.Transcribe(ctx, engine.Request{Samples: take.Samples[from:min(to, len(take.Samples))], Class: schedule.Dictation, Words: true}); err != nil {
+		if _, err := l.Transcribe(ctx, engine.Request{Samples: take.Samples[from:min(to, len(take.Samples))], Class: schedule.Dictation, Words: true, Language: l.Language}); err != nil {
 			return nil, fmt.Errorf("decode the tail: %w", err)
 		}
 		result.Bare = meter.lap()
