@@ -107,5 +107,5 @@ func (r *Recognizer) Trait() speech.Trait {
 	}
 	cut := segment.Defaults()
 	cut.Min, cut.Max = 14*time.Second, 25*time.Second
-	return speech.Trait{Cut: &cut, Rechecks: r.Backend != BackendSherpa}
+	return speech.Trait{Cut: &cut, Rechecks: r.Backend != BackendSherpa, Sureness: 0.5}
 }

@@ -1,6 +1,7 @@
 package speech
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -22,6 +23,8 @@ type Decoded struct {
 	// Tokens is how many tokens have a log-probability, and LogProb is the sum of these.
 	Tokens  int     `json:"tokens,omitempty"`
 	LogProb float64 `json:"log_prob,omitempty"`
+	// Sureness is that of the model's Trait.
+	Sureness float64 `json:"sureness,omitempty"`
 	// SetAside are the stretches that could not be turned into text, in the order of time.
 	SetAside []scout.SetAside `json:"set_aside,omitempty"`
 	// Empty are the stretches in which no words were found although their level varies, and which are not set aside.
@@ -51,8 +54,10 @@ type Span struct {
 	To   time.Duration `json:"to"`
 }
 
-// confidence is the mean log-probability of the tokens.
-func (d *Decoded) confidence() float64 { return d.LogProb / float64(max(d.Tokens, 1)) }
+// confidence is the mean log-probability of the tokens, as Moonshine would give it.
+func (d *Decoded) confidence() float64 {
+	return d.LogProb / float64(max(d.Tokens, 1)) * cmp.Or(d.Sureness, 1)
+}
 
 // doubtful reports whether a file would be decoded in other ways here.
 func (d *Decoded) doubtful() bool { return d.Tokens > 0 && d.confidence() < EffortNormal.doubtful() }
@@ -76,7 +81,8 @@ func sumLogProb(words []scout.Word) (sum float64) {
 // joinHalves joins two neighbours whose cores meet at cut.
 func joinHalves(left, right Decoded, cut time.Duration) Decoded {
 	joined := Decoded{
-		Core: Span{left.Core.From, right.Core.To}, Tokens: left.Tokens + right.Tokens, LogProb: left.LogProb + right.LogProb,
+		Sureness: cmp.Or(left.Sureness, right.Sureness),
+		Core:     Span{left.Core.From, right.Core.To}, Tokens: left.Tokens + right.Tokens, LogProb: left.LogProb + right.LogProb,
 		SetAside: appendAside(left.SetAside, right.SetAside...), Empty: append(left.Empty, right.Empty...), Failed: left.Failed && right.Failed,
 		rescued: left.rescued || right.rescued, losses: slices.Concat(left.losses, right.losses),
 	}

@@ -265,7 +265,7 @@ func (c *Decoder) hear(ctx context.Context, piece segment.Piece, how How) (Decod
 	if err != nil {
 		return Decoded{}, "", nil, err
 	}
-	h := understood(piece, 0, result)
+	h := understood(piece, 0, result, how)
 	return h, doubt(piece, h, result), result, nil
 }
 
@@ -298,8 +298,8 @@ func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 
 // understood places the words of a result on the time line of the input. The decoded audio had late frames of silence
 // before the piece.
-func understood(piece segment.Piece, late int, result *scout.Hypothesis) Decoded {
-	h := Decoded{Core: coreOf(piece)}
+func understood(piece segment.Piece, late int, result *scout.Hypothesis, how How) Decoded {
+	h := Decoded{Core: coreOf(piece), Sureness: how.Trait.Sureness}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
 	h.EndLogProb, h.tokens = result.EndLogProb, result.Tokens
 	h.Language, h.LanguageProb = result.Language, result.LanguageProb

@@ -101,17 +101,23 @@ func TestLiveUnsure(t *testing.T) {
 	for _, c := range []struct {
 		situation string
 		logProb   float64
+		sureness  float64 // of the model
 		within    time.Duration
 	}{
-		{"sure", -0.05, 2 * time.Second},
-		{"doubtful", -0.4, 4 * time.Second},
-		{"not believable", -0.9, 15 * time.Second},
+		{"sure", -0.05, 0, 2 * time.Second},
+		{"doubtful", -0.4, 0, 4 * time.Second},
+		{"not believable", -0.9, 0, 15 * time.Second},
+		{"a model that is never surer", -0.4, 0.5, 2 * time.Second},
+		{"the same, doubtful", -0.9, 0.5, 4 * time.Second},
 	} {
+		if c.sureness > 0 && before > 4*time.Second {
+			before = 0
+		}
 		sim := &speech.Simulation{
 			Samples: tapeOf(20 * rate), StopAt: 20 * time.Second, Block: 20 * time.Millisecond, Cost: func() time.Duration { return 40 * time.Millisecond },
 		}
 		var longest time.Duration
-		l := newLive(t, unsure(&listener{timed: true}, c.logProb), speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Committed: func(committed speech.LiveCommitted) {
+		l := newLive(t, unsure(&listener{timed: true}, c.logProb), speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Trait: speech.Trait{Sureness: c.sureness}, Committed: func(committed speech.LiveCommitted) {
 			for _, w := range committed.Words {
 				if *w.End > 4*time.Second && *w.End < 10*time.Second { // the first words of a piece wait for what follows them
 					longest = max(longest, sim.Now()-*w.End)

@@ -103,7 +103,7 @@ func (c *Decoder) lookAgain(ctx context.Context, piece segment.Piece, how How, f
 			}
 			return Decoded{}, err // the engine says what it was doing
 		}
-		h := understood(piece, l.shift, result)
+		h := understood(piece, l.shift, result, how)
 		if h.Tokens == 0 || doubt(piece, h, result) != "" {
 			continue
 		}
@@ -160,5 +160,6 @@ func (c *Decoder) request(samples []float32, how How) engine.Request {
 	return engine.Request{
 		Samples: samples, Class: how.Class, Words: how.Words,
 		Language: how.Language, Translate: how.Translate, Beam: how.Effort.beam(), Tail: how.Tail, HotWords: how.HotWords,
+		Once: how.Effort == EffortQuick || how.Spared > 0,
 	}
 }

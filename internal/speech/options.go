@@ -82,6 +82,9 @@ type Trait struct {
 	Cut *segment.Options
 	// Rechecks says that the model's own decoder tries a doubtful piece in other ways.
 	Rechecks bool
+	// Sureness is by how much log-probabilities of tokens are multiplied before they are compared with the limits of this package,
+	// which were measured with Moonshine; 0 means 1. Good texts of Whisper have a mean of -0.19, its doubtful ones are below -0.5.
+	Sureness float64
 }
 
 func (o *Options) cut() segment.Options {

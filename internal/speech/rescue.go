@@ -55,7 +55,7 @@ func (c *Decoder) rescue(ctx context.Context, piece segment.Piece, how How, h De
 				}
 				return Decoded{}, err // the engine says what it was doing
 			}
-			other := understood(piece, l.shift, result)
+			other := understood(piece, l.shift, result, how)
 			doubt := doubt(piece, other, result)
 			switch {
 			case len(other.Words) == 0:

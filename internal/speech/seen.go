@@ -1,6 +1,7 @@
 package speech
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func (d *Decoded) misses(words []scout.Word) bool {
 	if doubted {
 		least = believable
 	}
-	return sumLogProb(words)/float64(len(words)) >= least
+	return sumLogProb(words)/float64(len(words))*cmp.Or(d.Sureness, 1) >= least
 }
 
 // beside is how far a stretch that is set aside may be from found words and still be theirs: words end late or early.

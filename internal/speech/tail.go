@@ -93,7 +93,7 @@ func (h *hypothesis) extend(p segment.Piece, end Decoded) (Decoded, bool) {
 			return Decoded{}, false // they contradict each other, or the end lost what was heard before
 		}
 	}
-	d := Decoded{Tokens: h.text.Tokens, LogProb: h.text.LogProb}
+	d := Decoded{Tokens: h.text.Tokens, LogProb: h.text.LogProb, Sureness: h.text.Sureness, Language: h.text.Language, LanguageProb: h.text.LanguageProb}
 	d.From, d.To, d.EndLogProb, d.Words = p.HeardFrom(), p.HeardTo(), end.EndLogProb, align.Splice(left, right, seam)
 	return d, true
 }

@@ -110,6 +110,8 @@ type Request struct {
 	Translate bool
 	// Beam is how many texts are followed at once; 0 and 1 mean the most probable token at each step (greedy).
 	Beam int
+	// Once keeps the backend from decoding a doubtful text again, because somebody waits or another decode follows soon.
+	Once bool
 	// Prompt is text that was said before the piece.
 	Prompt string
 	// Tail is how much silence the model hears behind the samples; 0 leaves it to the backend.
@@ -130,7 +132,7 @@ func (r *Request) frame(traceparent string) *wire.Request {
 	return &wire.Request{
 		Options: wire.RequestOptions{
 			Background: r.Class.Background(), Words: r.Words,
-			Language: r.Language, Translate: r.Translate, Beam: r.Beam, Prompt: r.Prompt, TailMS: int(r.Tail.Milliseconds()),
+			Language: r.Language, Translate: r.Translate, Beam: r.Beam, Once: r.Once, Prompt: r.Prompt, TailMS: int(r.Tail.Milliseconds()),
 			Hypothesis: r.Known, HotWords: r.HotWords, Traceparent: traceparent,
 		},
 		Samples: r.Samples,

@@ -91,6 +91,8 @@ type RequestOptions struct {
 	Translate bool `json:"translate,omitempty"`
 	// Beam is how many texts are followed at once; 0 and 1 mean the most probable token at each step (greedy).
 	Beam int `json:"beam,omitempty"`
+	// Once keeps the backend from decoding a doubtful text again. What repeats itself is decoded again even so.
+	Once bool `json:"once,omitempty"`
 	// Prompt is text that was said before the piece: the model continues its spelling and style.
 	Prompt string `json:"prompt,omitempty"`
 	// TailMS is how much silence the model hears behind the samples, in milliseconds; 0 leaves it to the backend.
