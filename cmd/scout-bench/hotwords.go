@@ -8,7 +8,6 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/bench/rig"
-	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
 type benchHotWordsOptions struct {
@@ -51,7 +50,7 @@ func benchHotWords(ctx context.Context, a *app, o benchHotWordsOptions, dir stri
 	}
 	defer r.Close()
 	show := cli.NewConsole(a.Std.Err, false)
-	runs, err := subject(a, r, segment.Defaults()).RunHotWords(ctx, dir, entries, said, show.Draw)
+	runs, err := subject(a, r, nil).RunHotWords(ctx, dir, entries, said, show.Draw)
 	show.Clear()
 	if err != nil {
 		return err

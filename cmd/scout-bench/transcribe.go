@@ -78,7 +78,7 @@ To compare with sherpa-onnx and its own defaults: --backend sherpa
 	flags.BoolVar(&o.long, "long", false, "only clips over 30 s")
 	flags.BoolVar(&o.joined, "joined", false, "all clips as one, without a pause between them")
 	flags.BoolVar(&o.hour, "hour", false, "the joined clips over and over until an hour is full, for memory")
-	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s")
+	flags.StringVar(&o.cut, "cut", "", "how long audio is cut into pieces: quiet, or fixed:10s (default: as it suits the model)")
 	flags.StringVar(&o.Backend, "backend", "", "engine backend: sherpa or moonshine (default: the best for the model)")
 	flags.StringVar(&o.Profile, "profile", "", "options of the native runtime, by backend: sherpa has lean and plain")
 	flags.StringVar(&o.hotWords, "hot-words", "", cli.HotWordsUsage)
@@ -101,12 +101,12 @@ func reader(a *app) rig.Reader {
 	}}
 }
 
-// subject returns what is measured with a recognizer.
-func subject(a *app, r *cli.Recognizer, cut segment.Options) *rig.Subject {
+// subject returns what is measured with a recognizer; cut is nil for the pieces that suit the model.
+func subject(a *app, r *cli.Recognizer, cut *segment.Options) *rig.Subject {
 	clock := &rig.ClockedEngine{Engine: r.Engine}
 	return &rig.Subject{
 		Reader: reader(a), Transcriber: speech.New(a.Scope, a.Failures, clock), Engine: clock,
-		Model: r.Model.ID, Parallel: r.Parallel, Effort: r.Effort, Cut: cut,
+		Model: r.Model.ID, Parallel: r.Parallel, Effort: r.Effort, Trait: r.Trait(), Cut: cut,
 	}
 }
 
@@ -129,9 +129,13 @@ func openBench(ctx context.Context, a *app, o cli.RecognizerOptions, dir string,
 }
 
 func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir string) (err error) {
-	cut, err := segment.ParseCut(o.cut)
-	if err != nil {
-		return cli.Usage(err)
+	var cut *segment.Options
+	if o.cut != "" {
+		parsed, err := segment.ParseCut(o.cut)
+		if err != nil {
+			return cli.Usage(err)
+		}
+		cut = &parsed
 	}
 	normaliser, err := bench.ParseNormaliser(o.normaliser)
 	if err != nil {

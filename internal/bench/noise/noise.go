@@ -22,14 +22,24 @@ const (
 	Street Kind = "street"
 	Hum    Kind = "hum"
 	White  Kind = "white"
+	// Room is a quiet room: brown noise of its ventilation, a little hum, and hiss of the microphone.
+	Room Kind = "room"
+	// Silence is digital: all samples are 0.
+	Silence Kind = "silence"
 )
 
-// Kinds returns all sounds.
+// Alone returns the sounds in which nothing may be heard when they are alone.
+func Alone() []Kind { return append([]Kind{Silence, Room}, Kinds()...) }
+
+// Kinds returns the sounds that are also mixed into speech.
 func Kinds() []Kind { return []Kind{Breath, Typing, Music, Street, Hum, White} }
 
 const rate = scout.EngineSampleRateHz
 
-// Make returns the sound at 16 kHz mono with a peak of 0.5, or nil for an unknown kind.
+// roomPeak is the level of a room, -40 dBFS: louder ones are for the sounds that happen in it.
+const roomPeak = 0.01
+
+// Make returns the sound at 16 kHz mono with a peak of 0.5, that of a room with a peak of roomPeak, or nil for an unknown kind.
 func Make(kind Kind, length time.Duration) []float32 {
 	rng := rand.New(rand.NewPCG(uint64(len(kind)), 7))
 	out := make([]float64, int(length.Seconds()*rate))
@@ -51,10 +61,28 @@ func Make(kind Kind, length time.Duration) []float32 {
 		for i := range out {
 			out[i] = rng.NormFloat64()
 		}
+	case Room:
+		room(rng, out)
+	case Silence:
+		return make([]float32, len(out))
 	default:
 		return nil
 	}
+	if kind == Room {
+		return scaled(out, roomPeak)
+	}
 	return scaled(out, 0.5)
+}
+
+// room rises and falls slowly, as when an air conditioner runs in it.
+func room(rng *rand.Rand, out []float64) {
+	brown := 0.0
+	for i := range out {
+		t := float64(i) / rate
+		brown = 0.995*brown + rng.NormFloat64()
+		swell := 1 + 0.4*math.Sin(2*math.Pi*t/17)
+		out[i] = swell*brown + 3*math.Sin(2*math.Pi*50*t) + math.Sin(2*math.Pi*100*t+1) + 0.5*rng.NormFloat64()
+	}
 }
 
 func scaled(in []float64, peak float64) []float32 {

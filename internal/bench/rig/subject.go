@@ -49,9 +49,11 @@ type Subject struct {
 	Model       string
 	Parallel    int
 	Effort      speech.Effort
-	Cut         segment.Options
-	HotWords    []string
-	Decoded     *Clips // nil if every clip is decoded when it is needed
+	// Trait is what is special about the model, and Cut says where borders of pieces are; nil leaves that to Trait.
+	Trait    speech.Trait
+	Cut      *segment.Options
+	HotWords []string
+	Decoded  *Clips // nil if every clip is decoded when it is needed
 	// LanguageOf returns the code that the model knows for one of the manifest; nil for none.
 	LanguageOf func(code string) (string, error)
 	// PID returns the process of the engine, whose processor time is measured; nil for none.
@@ -75,7 +77,7 @@ func (s *Subject) Transcribe(ctx context.Context, clip bench.Clip) (bench.Heard,
 	}}
 	before := s.processor()
 	transcript, err := s.Transcriber.Transcribe(ctx, source, speech.Options{
-		Model: s.Model, Language: language, Effort: s.Effort, Cut: &s.Cut, Class: schedule.Interactive, Parallel: s.Parallel, Words: true, HotWords: s.HotWords,
+		Model: s.Model, Language: language, Trait: s.Trait, Effort: s.Effort, Cut: s.Cut, Class: schedule.Interactive, Parallel: s.Parallel, Words: true, HotWords: s.HotWords,
 	})
 	err = errors.Join(err, source.close())
 	heard := bench.Heard{Audio: source.heard(), Decodes: s.Engine.take()}
