@@ -59,6 +59,8 @@ type How struct {
 	Careful bool
 	// Spared is how many further looks at text that is only doubtful are left out, because somebody waits for it.
 	Spared int
+
+	detected *detected // nil before the first request for a piece
 }
 
 // Peek decodes a piece that is still growing, once. reason says why the words are not to be trusted: the piece would be
@@ -69,6 +71,7 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 	if peak < faint {
 		piece, _ = piece.Amplified()
 	}
+	how.detected = &detected{}
 	if how.Careful {
 		d, reason, err = c.peekCarefully(ctx, piece, how)
 		d.Core, d.Peak = core, peak
@@ -92,6 +95,7 @@ func (c *Decoder) Peek(ctx context.Context, piece segment.Piece, how How) (d Dec
 	if err == nil && reason == "" {
 		d, err = c.withLeadIn(ctx, piece, late, how, d)
 	}
+	how.detected.tell(&d)
 	d.Core, d.Peak = core, peak
 	return d, reason, err
 }
@@ -102,6 +106,7 @@ func (c *Decoder) peekCarefully(ctx context.Context, piece segment.Piece, how Ho
 	provisional := *c
 	provisional.provisional = true
 	d, err := provisional.decode(ctx, piece, how, spareHalvings(piece))
+	how.detected.tell(&d)
 	if err != nil {
 		return Decoded{}, "", err
 	}
@@ -125,17 +130,20 @@ func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Dec
 		d.From, d.To = piece.HeardFrom(), piece.HeardTo()
 		return d, nil
 	}
-	return c.complete(ctx, piece, how, func(louder segment.Piece) (Decoded, error) { return c.decode(ctx, louder, how, spareHalvings(piece)) })
+	return c.complete(ctx, piece, how, func(louder segment.Piece, how How) (Decoded, error) {
+		return c.decode(ctx, louder, how, spareHalvings(piece))
+	})
 }
 
 // complete gives the text of a piece, which must be amplified if it is faint, the care that it gets as a whole.
-func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, text func(louder segment.Piece) (Decoded, error)) (Decoded, error) {
+func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, text func(louder segment.Piece, how How) (Decoded, error)) (Decoded, error) {
 	peak, louder := piece.Peak(), 0.0
 	if peak < faint {
 		c.again(piece, reasonFaint)
 		piece, louder = piece.Amplified()
 	}
-	d, err := text(piece)
+	how.detected = &detected{}
+	d, err := text(piece, how)
 	if err != nil {
 		return Decoded{}, err
 	}
@@ -146,6 +154,7 @@ func (c *Decoder) complete(ctx context.Context, piece segment.Piece, how How, te
 	for i := range d.Empty {
 		d.Empty[i].Peak -= louder
 	}
+	how.detected.tell(&d)
 	d.loseEmpty()
 	return d, nil
 }
@@ -171,9 +180,6 @@ func spareHalvings(piece segment.Piece) int {
 // concern the engine as a whole end everything.
 func (c *Decoder) decode(ctx context.Context, piece segment.Piece, how How, depth int) (Decoded, error) {
 	h, reason, result, err := c.hear(ctx, piece, how)
-	if err == nil && how.Language == "" {
-		how.Language = h.Language // parts of the piece and other ways to hear it are not asked again
-	}
 	if err == nil && reason == reasonEmpty {
 		if late, ok := piece.WithoutLeadIn(); ok {
 			c.again(piece, reasonLeadIn)
@@ -265,6 +271,7 @@ func (c *Decoder) hear(ctx context.Context, piece segment.Piece, how How) (Decod
 	if err != nil {
 		return Decoded{}, "", nil, err
 	}
+	how.detected.hear(result)
 	h := understood(piece, 0, result, how)
 	return h, doubt(piece, h, result), result, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
@@ -19,6 +20,35 @@ const (
 // firm reports whether the language of a piece was detected with certainty.
 func (d *Decoded) firm() bool {
 	return d.LanguageProb != nil && *d.LanguageProb >= firmProb && d.To-d.From >= firmLength
+}
+
+// detected is the language that was detected in a piece: by its first decoding. Parts of it, and other ways to hear it, are
+// decoded in that language.
+type detected struct {
+	code string
+	prob *float64
+}
+
+// hear takes the language of a result if it is the first one that was detected. d may be nil.
+func (d *detected) hear(result *scout.Hypothesis) {
+	if d != nil && d.prob == nil && result.LanguageProb != nil {
+		d.code, d.prob = result.Language, result.LanguageProb
+	}
+}
+
+// or returns the language to ask for: the given one, else the one that was detected.
+func (d *detected) or(given string) string {
+	if given == "" && d != nil {
+		return d.code
+	}
+	return given
+}
+
+// tell writes the language into the text of the piece.
+func (d *detected) tell(text *Decoded) {
+	if d != nil && d.prob != nil {
+		text.Language, text.LanguageProb = d.code, d.prob
+	}
 }
 
 // spoken are the languages that were detected in the pieces of a recording. It can be stored as JSON.

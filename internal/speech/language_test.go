@@ -149,6 +149,42 @@ func TestLanguagesContinueFromACheckpoint(t *testing.T) {
 	}
 }
 
+// The language of a piece stays known if its text is doubted and it is heard again in parts and in other ways.
+func TestADoubtedPieceKeepsItsLanguage(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(request engine.Request) (scout.StopReason, float64){
+		"doubtful": func(engine.Request) (scout.StopReason, float64) { return scout.StopEnd, -0.5 },
+		"repeats until it is short": func(r engine.Request) (scout.StopReason, float64) {
+			if len(r.Samples) > 4*rate {
+				return scout.StopRepeats, -0.1
+			}
+			return scout.StopEnd, -0.1
+		},
+	} {
+		calls := 0
+		r := recognizerFunc(func(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
+			calls++
+			p := &polyglot{detects: func(int, int) (string, float64) { return "zh", 0.8 }}
+			if calls > 1 && request.Language != "zh" {
+				t.Errorf("%s: request %d asks for %q", name, calls, request.Language)
+			}
+			result, err := p.Transcribe(ctx, request)
+			var logProb float64
+			result.Stop, logProb = stop(request)
+			result.Tokens = []scout.Token{{LogProb: &logProb}}
+			return result, err
+		})
+		tr, _ := transcriber(r)
+		got, err := tr.Transcribe(t.Context(), &tape{frames: 8 * rate}, speech.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if calls < 2 || got.Language != "zh" || got.LanguageProb == nil {
+			t.Errorf("%s: %d requests, language %q (%v)", name, calls, got.Language, got.LanguageProb)
+		}
+	}
+}
+
 // asked records what the requests ask for.
 type asked struct{ requests []engine.Request }
 

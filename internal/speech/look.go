@@ -159,7 +159,7 @@ func (l look) apply(samples []float32) []float32 {
 func (c *Decoder) request(samples []float32, how How) engine.Request {
 	return engine.Request{
 		Samples: samples, Class: how.Class, Words: how.Words,
-		Language: how.Language, Translate: how.Translate, Beam: how.Effort.beam(), Tail: how.Tail, HotWords: how.HotWords,
+		Language: how.detected.or(how.Language), Translate: how.Translate, Beam: how.Effort.beam(), Tail: how.Tail, HotWords: how.HotWords,
 		Once: how.Effort == EffortQuick || how.Spared > 0,
 	}
 }

@@ -104,7 +104,7 @@ func (t *task) finish(ctx context.Context, d *Decoder) (Decoded, bool, error) {
 		text.Core, text.Peak = coreOf(t.piece), t.piece.Peak()
 		return text, true, nil
 	}
-	text, err := d.complete(ctx, t.piece, t.how, func(segment.Piece) (Decoded, error) { return text, nil })
+	text, err := d.complete(ctx, t.piece, t.how, func(segment.Piece, How) (Decoded, error) { return text, nil })
 	return text, err == nil, err
 }
 
