@@ -18,6 +18,7 @@ const (
 	Parakeet   Family = "parakeet" // NeMo transducer with durations (TDT)
 	SenseVoice Family = "sensevoice"
 	Zipformer  Family = "zipformer" // transducer of k2/icefall
+	Canary     Family = "canary"    // NeMo's attention encoder-decoder
 )
 
 // Role is what a file is for within its model.
@@ -31,26 +32,52 @@ const (
 	RoleJoiner        Role = "joiner"
 	RoleModel         Role = "model" // encoder and output layer in one graph
 	RoleTokens        Role = "tokens"
+	RoleWeights       Role = "weights"   // model.bin of CTranslate2
+	RoleConfig        Role = "config"    // its config.json
+	RoleTokenizer     Role = "tokenizer" // tokenizer.json of Hugging Face's tokenizers, or a list of tokens
 )
 
-// Roles returns the roles that a model of the family must fill, each with one file; nil for an
-// unknown family.
-func (f Family) Roles() []Role {
+// Forms returns the sets of roles in which a model of the family comes; nil for an unknown family. A model fills every
+// role of one form, each with one file. Whisper comes as CTranslate2 has it, which Scout runs itself, and as exported
+// for sherpa-onnx.
+func (f Family) Forms() [][]Role {
 	switch f {
 	case Moonshine:
-		return []Role{RoleEncoder, RoleMergedDecoder, RoleTokens}
+		return [][]Role{{RoleEncoder, RoleMergedDecoder, RoleTokens}}
 	case Whisper:
-		return []Role{RoleEncoder, RoleDecoder, RoleTokens}
+		return [][]Role{{RoleWeights, RoleConfig, RoleTokenizer}, {RoleEncoder, RoleDecoder, RoleTokens}}
+	case Canary:
+		return [][]Role{{RoleEncoder, RoleDecoder, RoleTokens}}
 	case Parakeet, Zipformer:
-		return []Role{RoleEncoder, RoleDecoder, RoleJoiner, RoleTokens}
+		return [][]Role{{RoleEncoder, RoleDecoder, RoleJoiner, RoleTokens}}
 	case SenseVoice:
-		return []Role{RoleModel, RoleTokens}
+		return [][]Role{{RoleModel, RoleTokens}}
 	}
 	return nil
 }
 
+// form returns the form of which the files fill most roles.
+func (f Family) form(files map[Role]string) []Role {
+	var best []Role
+	most := -1
+	for _, form := range f.Forms() {
+		filled := 0
+		for _, role := range form {
+			if files[role] != "" {
+				filled++
+			}
+		}
+		if filled > most {
+			best, most = form, filled
+		}
+	}
+	return best
+}
+
 // families returns all families, the default model's first.
-func families() []Family { return []Family{Moonshine, Whisper, Parakeet, SenseVoice, Zipformer} }
+func families() []Family {
+	return []Family{Moonshine, Whisper, Parakeet, Canary, SenseVoice, Zipformer}
+}
 
 // Source is a place from which a file can be fetched.
 type Source struct {
@@ -67,11 +94,25 @@ type File struct {
 	Role Role
 	// SizeBytes is exact if SHA256 is set. Otherwise it is the published (rounded) size and only shown.
 	SizeBytes int64
-	// SHA256 in lower-case hexadecimal is set only if it was computed from the real bytes. If it is empty, the sum of
-	// the first pull is recorded in models.lock and holds from then on.
+	// SHA256 in lower-case hexadecimal is set only if it is known for certain. If it is empty, the sum of the first pull
+	// is recorded in models.lock and holds from then on.
 	SHA256 string
+	// Also are other bytes of the file that are as good, from packages that have converted the same weights. They are
+	// accepted from a folder or a package of this machine.
+	Also []Sum
 	// Sources are tried in this order.
 	Sources []Source
+}
+
+// Sum is the size of a file and its SHA-256 in lower-case hexadecimal.
+type Sum struct {
+	SizeBytes int64
+	SHA256    string
+}
+
+// accepts reports whether a file of this machine may be used although its sum is not that of the sources.
+func (f File) accepts(sum string) bool {
+	return slices.ContainsFunc(f.Also, func(s Sum) bool { return s.SHA256 == sum })
 }
 
 // Entry is a model that Scout can fetch.

@@ -1,6 +1,10 @@
 package model
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/scout-speech/scout/internal/model/ct2"
+)
 
 // SHA-256 sums computed from real bytes: the two graphs as the npm package
 // @moonshine-ai/moonshine-js 0.1.29 ships them (the same bytes as the publisher's download), and the
@@ -15,6 +19,7 @@ const (
 const (
 	backendMoonshine = "moonshine"
 	backendSherpa    = "sherpa"
+	backendWhisper   = "whisper"
 )
 
 const (
@@ -34,7 +39,7 @@ const moonshineONNXRevision = "a6da1241cd305dcd64eab1edbd615f2bb9aabb95"
 func Catalogue() []Entry {
 	entries := []Entry{moonshineTiny(), moonshineBase()}
 	entries = append(entries, whispers()...)
-	return append(entries, parakeetV2(), parakeetV3(), senseVoiceSmall())
+	return append(entries, parakeetV2(), parakeetV3(), canaryFlash(), senseVoiceSmall())
 }
 
 // huggingFace returns the address of one file in a repository of Hugging Face at a revision.
@@ -95,51 +100,70 @@ func moonshineBase() Entry {
 	}
 }
 
-// whispers returns OpenAI's models, exported and quantised to int8 for sherpa-onnx by its authors. The sizes come from
-// the pages of the repositories.
+// Sums of Whisper's files, as converted for CTranslate2 by the authors of faster-whisper. Several projects that pin the
+// same revisions agree on them. Scout's authors computed that of the configuration of base from a copy.
+const (
+	whisperTokenizerSHA256   = "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"
+	whisperTokenizerBytes    = 2_203_239
+	whisperBaseConfigSHA256  = "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"
+	whisperBaseSHA256        = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+	whisperSmallConfigSHA256 = "b55496ac7940a7ae47d2c01eab40edfd8701feec1229d9cce3b40014383fb828"
+	whisperSmallSHA256       = "3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671"
+
+	// What make run installs is a later conversion of the same weights. These sums were computed from the real bytes.
+	packagedWhisperBaseSHA256      = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
+	packagedWhisperTokenizerSHA256 = "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4"
+)
+
+// whispers returns OpenAI's models in the format of CTranslate2, as faster-whisper uses them. Sizes without a sum are
+// those that the repositories show.
 func whispers() []Entry {
-	english, many := []string{"en"}, whisperLanguages()
-	table := []struct {
-		id, name, repository, revision, prefix string
-		languages                              []string
-		encoderMB, decoderMB                   float64
+	english, many, latest := []string{"en"}, whisperLanguages(), append(whisperLanguages(), "yue")
+	tokenizer, config := Sum{whisperTokenizerBytes, whisperTokenizerSHA256}, Sum{SizeBytes: 2_300}
+	size := func(bytes int64) Sum { return Sum{SizeBytes: bytes} }
+	rows := []struct {
+		id, name, repository, revision string
+		languages                      []string
+		weights, config, tokenizer     Sum
 	}{
-		{"whisper-tiny-en", "Whisper tiny.en", "tiny.en", mainBranch, "tiny.en", english, 12.9, 89.9},
-		{"whisper-base-en", "Whisper base.en", "base.en", mainBranch, "base.en", english, 29.1, 131},
-		{"whisper-small-en", "Whisper small.en", "small.en", mainBranch, "small.en", english, 112, 262},
-		{"whisper-medium-en", "Whisper medium.en", "medium.en", mainBranch, "medium.en", english, 374, 571},
-		{"whisper-tiny", "Whisper tiny", "tiny", mainBranch, "tiny", many, 12.9, 89.9},
-		{"whisper-base", "Whisper base", "base", mainBranch, "base", many, 29.1, 131},
-		{"whisper-small", "Whisper small", "small", mainBranch, "small", many, 112, 262},
-		{"whisper-medium", "Whisper medium", "medium", mainBranch, "medium", many, 374, 571},
-		{"whisper-large-v3", "Whisper large-v3", "large-v3", mainBranch, "large-v3", append(whisperLanguages(), "yue"), 767, 1010},
 		{
-			"whisper-large-v3-turbo", "Whisper large-v3-turbo", "turbo", "2ca6ff69fc878651b770880507669577ac41c2ff", "turbo",
-			append(whisperLanguages(), "yue"), 674.7, 361.1,
+			"whisper-base", "Whisper base", "Systran/faster-whisper-base", "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66", many,
+			Sum{145_217_532, whisperBaseSHA256}, Sum{2_309, whisperBaseConfigSHA256}, tokenizer,
 		},
+		{"whisper-tiny", "Whisper tiny", "Systran/faster-whisper-tiny", mainBranch, many, size(75_538_270), config, size(whisperTokenizerBytes)},
+		{
+			"whisper-small", "Whisper small", "Systran/faster-whisper-small", "536b0662742c02347bc0e980a01041f333bce120", many,
+			Sum{483_546_902, whisperSmallSHA256}, Sum{2_370, whisperSmallConfigSHA256}, tokenizer,
+		},
+		{"whisper-medium", "Whisper medium", "Systran/faster-whisper-medium", mainBranch, many, size(1_527_906_378), config, size(whisperTokenizerBytes)},
+		{"whisper-large-v3", "Whisper large-v3", "Systran/faster-whisper-large-v3", mainBranch, latest, size(3_087 * megabyte), config, size(2_481 * kilobyte)},
+		{"whisper-large-v3-turbo", "Whisper large-v3-turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo", mainBranch, latest, size(1_618 * megabyte), config, size(2_710 * kilobyte)},
+		{"whisper-tiny-en", "Whisper tiny.en", "Systran/faster-whisper-tiny.en", mainBranch, english, size(75_500 * kilobyte), config, size(2_128 * kilobyte)},
+		{"whisper-base-en", "Whisper base.en", "Systran/faster-whisper-base.en", mainBranch, english, size(145_200 * kilobyte), config, size(2_128 * kilobyte)},
+		{"whisper-small-en", "Whisper small.en", "Systran/faster-whisper-small.en", mainBranch, english, size(483_500 * kilobyte), config, size(2_128 * kilobyte)},
+		{"whisper-medium-en", "Whisper medium.en", "Systran/faster-whisper-medium.en", mainBranch, english, size(1_527_900 * kilobyte), config, size(2_128 * kilobyte)},
 	}
-	entries := make([]Entry, 0, len(table))
-	for _, row := range table {
-		file := func(role Role, name string, size float64) File {
-			path := row.prefix + "-" + name
+	entries := make([]Entry, 0, len(rows))
+	for _, row := range rows {
+		file := func(path string, role Role, sum Sum) File {
 			return File{
-				Path: path, Role: role, SizeBytes: int64(size * megabyte),
-				Sources: []Source{{URL: huggingFace("csukuangfj/sherpa-onnx-whisper-"+row.repository, row.revision, path)}},
+				Path: path, Role: role, SizeBytes: sum.SizeBytes, SHA256: sum.SHA256,
+				Sources: []Source{{URL: huggingFace(row.repository, row.revision, path)}},
 			}
 		}
-		tokens := 0.817
-		if EnglishOnly(row.languages) {
-			tokens = 0.836
-		}
 		entries = append(entries, Entry{
-			ID: row.id, Name: row.name, Family: Whisper, Languages: slices.Clone(row.languages), Licence: "MIT", Backend: backendSherpa,
+			ID: row.id, Name: row.name, Family: Whisper, Languages: slices.Clone(row.languages), Licence: "MIT", Backend: backendWhisper,
 			Files: []File{
-				file(RoleEncoder, "encoder.int8.onnx", row.encoderMB),
-				file(RoleDecoder, "decoder.int8.onnx", row.decoderMB),
-				file(RoleTokens, "tokens.txt", tokens),
+				file(ct2.WeightsName, RoleWeights, row.weights),
+				file(ct2.ConfigName, RoleConfig, row.config),
+				file(ct2.TokenizerName, RoleTokenizer, row.tokenizer),
 			},
 		})
 	}
+	base := &entries[0]
+	base.Tested = true
+	base.Files[0].Also = []Sum{{145_217_607, packagedWhisperBaseSHA256}}
+	base.Files[2].Also = []Sum{{3_930_462, packagedWhisperTokenizerSHA256}}
 	return entries
 }
 
@@ -175,6 +199,22 @@ func parakeetV3() Entry {
 			"bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it", "lv", "lt", "mt", "pl", "pt",
 			"ro", "sk", "sl", "es", "sv", "ru", "uk",
 		}, parakeetKB{11_845, 6_355, 94})
+}
+
+func canaryFlash() Entry {
+	const repository = "csukuangfj/sherpa-onnx-nemo-canary-180m-flash-en-es-de-fr-int8"
+	file := func(path string, role Role, size int64) File {
+		return File{Path: path, Role: role, SizeBytes: size, Sources: []Source{{URL: huggingFace(repository, mainBranch, path)}}}
+	}
+	return Entry{
+		ID: "canary-180m-flash-int8", Name: "Canary 180M flash (int8)", Family: Canary,
+		Languages: []string{"en", "es", "de", "fr"}, Licence: "CC-BY-4.0", Backend: backendSherpa,
+		Files: []File{
+			file("encoder.int8.onnx", RoleEncoder, 132_679*kilobyte),
+			file("decoder.int8.onnx", RoleDecoder, 74_440*kilobyte),
+			file("tokens.txt", RoleTokens, 53*kilobyte),
+		},
+	}
 }
 
 func senseVoiceSmall() Entry {

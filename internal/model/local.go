@@ -17,11 +17,8 @@ import (
 )
 
 // copyLocal copies a file of this machine into target+".part" and returns its sum and size.
-func (s *Store) copyLocal(ctx context.Context, source, target string, name string, limit int64, m *meter) (sum string, size int64, err error) {
-	in, err := os.Open(source)
-	if err != nil {
-		return "", 0, scout.FileError(scout.CodeReadFailed, "copy "+name, err)
-	}
+func (s *Store) copyLocal(ctx context.Context, source choice, target, name string, limit int64, m *meter) (sum string, size int64, err error) {
+	in := source.reader()
 	defer func() { err = errors.Join(err, in.Close()) }()
 	if err := s.writePart(ctx, in, target, name, limit, m); err != nil {
 		return "", 0, err

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/atomicfile"
+	"github.com/scout-speech/scout/internal/model/ct2"
 )
 
 const (
@@ -33,6 +35,8 @@ type manifest struct {
 	Licence     string         `json:"licence"`
 	Files       []manifestFile `json:"files"`
 	InstalledAt time.Time      `json:"installed_at"`
+	// AddedFrom is the folder from which a model that is in no catalogue was added.
+	AddedFrom string `json:"added_from,omitempty"`
 }
 
 type manifestFile struct {
@@ -59,7 +63,7 @@ func checkID(id string) error {
 // checkRoles refuses a set of files that does not fill exactly the roles of the family, or has a path outside the
 // folder.
 func checkRoles(family Family, files map[Role]string) error {
-	want := family.Roles()
+	want := family.form(files)
 	if want == nil {
 		return scout.Errorf(scout.CodeInvalidArgument, "family %q: want one of %v", family, families())
 	}
@@ -75,6 +79,22 @@ func checkRoles(family Family, files map[Role]string) error {
 		if !filepath.IsLocal(filepath.FromSlash(path)) || path == "." {
 			return scout.Errorf(scout.CodeInvalidArgument, "file for %s: %q leaves the folder", role, path)
 		}
+		if names := roleNames(role); names != nil && !slices.Contains(names, path) {
+			return scout.Errorf(scout.CodeInvalidArgument, "file for %s: %q: want %s", role, path, strings.Join(names, " or "))
+		}
+	}
+	return nil
+}
+
+// roleNames returns the names that a file must have in the folder, for files that find each other by their names.
+func roleNames(role Role) []string {
+	switch role {
+	case RoleWeights:
+		return []string{ct2.WeightsName}
+	case RoleConfig:
+		return []string{ct2.ConfigName}
+	case RoleTokenizer:
+		return []string{ct2.TokenizerName, ct2.VocabularyJSONName, ct2.VocabularyTextName}
 	}
 	return nil
 }

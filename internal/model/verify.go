@@ -25,7 +25,27 @@ type loaded struct {
 	own       bool
 	shared    bool // in a folder that is only read
 	dir       string
+	addedFrom string // the user's folder, for one that is in no catalogue
 	files     []expectedFile
+}
+
+// byRole returns the paths of the files.
+func (m loaded) byRole() map[Role]string {
+	files := make(map[Role]string, len(m.files))
+	for _, f := range m.files {
+		files[f.role] = f.path
+	}
+	return files
+}
+
+// repair returns what puts a damaged model in order.
+func (m loaded) repair() string { return repair(m.id, m.addedFrom) }
+
+func repair(id, addedFrom string) string {
+	if addedFrom != "" {
+		return fmt.Sprintf("add it again: scout models add --force --id %s %s", id, shellWord(addedFrom))
+	}
+	return "install it again: scout models pull " + id
 }
 
 // expectedFile is what is known of a file; size -1 and an empty sum mean unknown (a user's own model).
@@ -95,7 +115,7 @@ func (s *Store) loadFrom(folder, id string) (loaded, error) {
 }
 
 func (m manifest) loaded(dir string) loaded {
-	l := loaded{id: m.ID, name: m.Name, family: m.Family, languages: m.Languages, licence: m.Licence, dir: dir}
+	l := loaded{id: m.ID, name: m.Name, family: m.Family, languages: m.Languages, licence: m.Licence, dir: dir, addedFrom: m.AddedFrom}
 	for _, f := range m.Files {
 		l.files = append(l.files, expectedFile{path: f.Path, role: f.Role, size: f.SizeBytes, sha256: f.SHA256})
 	}
@@ -114,7 +134,7 @@ func (s *Store) loadOwn(dir string, data []byte) (loaded, error) {
 		return loaded{}, fmt.Errorf("%s: %w", dir, invalidOwn("id %q belongs to a model of the catalogue: choose another and rename the folder", own.ID))
 	}
 	l := loaded{id: own.ID, name: own.Name, family: own.Family, languages: own.Languages, licence: own.Licence, own: true, dir: dir}
-	for _, role := range own.Family.Roles() {
+	for _, role := range own.Family.form(own.Files) {
 		l.files = append(l.files, expectedFile{path: own.Files[role], role: role, size: -1, sha256: own.SHA256[role]})
 	}
 	return l, nil
@@ -150,6 +170,8 @@ type Report struct {
 	Own   bool         `json:"own"`
 	Dir   string       `json:"dir"`
 	Files []FileReport `json:"files"`
+
+	addedFrom string
 }
 
 // Err returns nil if every file is intact. Otherwise it returns an error with scout.CodeModelCorrupt that names the
@@ -178,7 +200,7 @@ func (r Report) Err() error {
 		if r.Own {
 			return err.WithHint("put the right file in its place, or correct %s", filepath.Join(r.Dir, ownName))
 		}
-		return err.WithHint("install it again: scout models pull %s", r.ID)
+		return err.WithHint("%s", repair(r.ID, r.addedFrom))
 	}
 	return nil
 }
@@ -204,7 +226,7 @@ func (s *Store) Verify(ctx context.Context, id string) (Report, error) {
 // check compares the files of a model with their records. A file whose size and time of change are those of the last
 // full check is taken to have the same sum as then, unless full is set.
 func (s *Store) check(ctx context.Context, m loaded, full bool) (Report, error) {
-	report := Report{ID: m.id, Own: m.own, Dir: m.dir}
+	report := Report{ID: m.id, Own: m.own, Dir: m.dir, addedFrom: m.addedFrom}
 	cache := readSumCache(m.dir)
 	changed := false
 	for _, want := range m.files {

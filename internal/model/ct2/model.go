@@ -54,9 +54,34 @@ type Model struct {
 //	those of the file system, or the cause of ctx
 //
 // The text names the file and what is wrong with it. The caller closes the model.
-func Open(ctx context.Context, dir string) (model *Model, err error) {
-	path := filepath.Join(dir, WeightsName)
-	file, err := os.Open(path)
+func Open(ctx context.Context, dir string) (*Model, error) {
+	m, err := open(ctx, dir, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.finite(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// Check is Open for a folder that people know under another name, which its errors use, and closes the model.
+func Check(ctx context.Context, dir, name string) (err error) {
+	m, err := open(ctx, dir, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	return m.finite(ctx)
+}
+
+// Look is Open without the numbers, which it does not read: it is quick for a model of any size.
+func Look(ctx context.Context, dir string) (*Model, error) { return open(ctx, dir, dir) }
+
+// open verifies everything except the numbers.
+func open(ctx context.Context, dir, name string) (model *Model, err error) {
+	path := filepath.Join(name, WeightsName)
+	file, err := os.Open(filepath.Join(dir, WeightsName))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, corrupt(path, "it is missing")
 	}
@@ -83,12 +108,13 @@ func Open(ctx context.Context, dir string) (model *Model, err error) {
 	if m.shape, err = m.measure(ctx); err != nil {
 		return nil, err
 	}
-	if err := m.describe(readText, dir); err != nil {
+	read := func(path string) ([]byte, error) {
+		return readText(filepath.Join(dir, filepath.Base(path)))
+	}
+	if err := m.describe(read, name); err != nil {
 		return nil, err
 	}
-	if err := m.finite(ctx); err != nil {
-		return nil, err
-	}
+	m.tokenizer = filepath.Join(dir, filepath.Base(m.tokenizer))
 	return m, nil
 }
 
