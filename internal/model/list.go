@@ -25,6 +25,9 @@ type Listed struct {
 	Selected bool `json:"selected"`
 	Default  bool `json:"default"`
 	Tested   bool `json:"tested"`
+	// Figures are what was measured of the model: of the files that are installed, or of those that a pull installs. They
+	// are nil if nothing was, as Tested says more shortly.
+	Figures *Figures `json:"figures,omitempty"`
 	Own      bool `json:"own"`
 	// Problem says why an installed model cannot be used, as far as this shows without reading the files.
 	Problem string `json:"problem,omitempty"`
@@ -37,11 +40,18 @@ func (s *Store) List() ([]Listed, error) {
 	if err != nil && scout.CodeOf(err) != scout.CodeModelNotInstalled {
 		return nil, err
 	}
+	figures, err := measured()
+	if err != nil {
+		return nil, err
+	}
 	var list []Listed
 	for _, e := range s.catalogue {
 		l := Listed{
 			ID: e.ID, Name: e.Name, Family: e.Family, Languages: slices.Clone(e.Languages), Licence: e.Licence,
 			SizeBytes: e.sizeBytes(), SizeExact: e.SizeExact(), Backend: e.Backend, Default: e.Default, Tested: e.Tested,
+		}
+		if f, ok := figures[e.ID]; ok {
+			l.Figures = &f
 		}
 		s.describe(&l, inUse)
 		list = append(list, l)
@@ -53,6 +63,9 @@ func (s *Store) List() ([]Listed, error) {
 	var own []Listed
 	for _, id := range ids {
 		l := Listed{ID: id, Name: id, Licence: "not stated", Backend: backendSherpa}
+		if f, ok := figures[id]; ok {
+			l.Figures = &f
+		}
 		s.describe(&l, inUse)
 		if l.Own {
 			own = append(own, l)
@@ -105,6 +118,13 @@ func (s *Store) describe(l *Listed, inUse string) {
 	}
 	l.Installed, l.Own, l.SizeExact, l.SizeBytes = true, m.own, true, 0
 	l.Name, l.Family, l.Languages, l.Licence = m.name, m.family, slices.Clone(m.languages), m.licence
+	sums := make(map[Role]string, len(m.files))
+	for _, f := range m.files {
+		sums[f.role] = f.sha256
+	}
+	if l.Figures != nil && l.Figures.Fingerprint != Fingerprint(sums) {
+		l.Figures, l.Tested = nil, false // other files than those that were measured
+	}
 	for _, f := range m.files {
 		info, err := os.Stat(filepath.Join(m.dir, filepath.FromSlash(f.path)))
 		switch {

@@ -43,7 +43,7 @@ func (m loaded) repair() string { return repair(m.id, m.addedFrom) }
 
 func repair(id, addedFrom string) string {
 	if addedFrom != "" {
-		return fmt.Sprintf("add it again: scout models add --force --id %s %s", id, shellWord(addedFrom))
+		return fmt.Sprintf("add it again: scout models add --force --id %s %s", id, ShellWord(addedFrom))
 	}
 	return "install it again: scout models pull " + id
 }
