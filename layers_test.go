@@ -77,7 +77,7 @@ func isStandard(path string) bool {
 // names the line; this test also finds indirect imports.
 func TestLayers(t *testing.T) {
 	t.Parallel()
-	inference := []string{"github.com/yalue/onnxruntime_go", "github.com/k2-fsa", module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}
+	inference := []string{"github.com/yalue/onnxruntime_go", "github.com/k2-fsa", module + "/internal/engine/moonshine", module + "/internal/engine/whisper", module + "/internal/engine/native", module + "/internal/engine/sherpa"}
 	pure := []string{
 		module, module + "/internal/audio", module + "/internal/text", module + "/internal/speech/segment", module + "/internal/speech/align", module + "/internal/wake", module + "/internal/spelling",
 		"golang.org/x/sys/cpu", "github.com/rivo/uniseg", "github.com/viterin", "github.com/chewxy/math32", "golang.org/x/exp",
@@ -95,7 +95,7 @@ func TestLayers(t *testing.T) {
 			but: []string{module + "/internal/audio/file"}, only: pure,
 		},
 		"the program does not contain native inference: it could take the audio with it": {
-			of: []string{module + "/cmd/scout", module + "/cmd/scout-bench", module + "/internal/engine"}, but: []string{module + "/internal/engine/moonshine", module + "/internal/engine/sherpa"}, never: inference,
+			of: []string{module + "/cmd/scout", module + "/cmd/scout-bench", module + "/internal/engine"}, but: []string{module + "/internal/engine/moonshine", module + "/internal/engine/whisper", module + "/internal/engine/native", module + "/internal/engine/sherpa"}, never: inference,
 		},
 		"recording depends on nothing but the microphone and the disk": {
 			of: []string{module + "/internal/recording", module + "/internal/capture"},
@@ -214,7 +214,8 @@ func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 	ends := map[string][]string{
 		module + "/internal/engine/wire": {
 			module + "/internal/engine/process", module + "/internal/engine/server",
-			module + "/internal/engine/moonshine", module + "/internal/engine/sherpa", module + "/internal/engine/wordtext", module + "/cmd/scout-engine",
+			module + "/internal/engine/moonshine", module + "/internal/engine/whisper", module + "/internal/engine/sherpa", module + "/internal/engine/wordtext",
+			module + "/cmd/scout-engine",
 		},
 		module + "/internal/recording/wire": {module + "/internal/recording/recorder", module + "/internal/recording/remote"},
 	}

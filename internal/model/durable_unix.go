@@ -6,8 +6,6 @@ import (
 	"errors"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/filelock"
 )
@@ -52,13 +50,4 @@ func lockFile(path string) (unlock func() error, busy bool, err error) {
 		return nil, true, file.Close()
 	}
 	return func() error { return filelock.Close(file) }, false, nil
-}
-
-// freeBytes returns the space that the file system of dir leaves to this user.
-func freeBytes(dir string) (int64, error) {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(dir, &stat); err != nil {
-		return 0, scout.FileError(scout.CodeReadFailed, "ask for free space in "+dir, err)
-	}
-	return int64(stat.Bavail) * int64(stat.Bsize), nil //nolint:unconvert // other types on other systems
 }

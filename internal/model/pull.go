@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/model/ct2"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/resilience"
@@ -261,7 +262,7 @@ func (p *pull) stage(ctx context.Context) error {
 	if p.link {
 		return nil
 	}
-	if free, err := freeBytes(p.staging); err == nil && free < p.entry.sizeBytes()-present+reserve {
+	if free, err := freespace.Of(p.staging); err == nil && free < p.entry.sizeBytes()-present+reserve {
 		return scout.Errorf(scout.CodeDiskFull, "pull model %s: it needs %d MB, and %s has %d MB free",
 			p.entry.ID, (p.entry.sizeBytes()-present+reserve)/megabyte, p.store.dir, free/megabyte).
 			WithHint("free some space, or put the models elsewhere with SCOUT_MODELS")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
@@ -59,10 +60,10 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, scout.Errorf(scout.CodeOf(err), "%w", err)
 	}
-	var owned tensors
-	stop := l.watch(ctx)
+	var owned native.Tensors
+	stop := native.Watch(ctx, l.options)
 	defer func() {
-		err = errors.Join(err, stop(), owned.free())
+		err = errors.Join(err, stop(), owned.Free())
 		if err == nil {
 			return
 		}
@@ -101,7 +102,7 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 // verify runs the last token of the text, or the start token, and the hypothesis after it, several tokens at a time.
 // Each is favoured by tieMargin. It stops at the first token that the model does not choose. It appends the agreeing
 // tokens, at most len(hypothesis) <= limit-len(d.tokens), to d and returns their number and the next token.
-func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned *tensors) (agreed int, next candidate, err error) {
+func (l *slot) verify(j job, hypothesis []int64, frames int, d *decoding, owned *native.Tensors) (agreed int, next candidate, err error) {
 	input := []int64{startToken}
 	if n := len(d.tokens); n > 0 {
 		input[0] = d.tokens[n-1]

@@ -3,6 +3,7 @@ package moonshine
 import (
 	"slices"
 
+	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
@@ -22,7 +23,7 @@ type greedy struct {
 
 	known  int // tokens of the hypothesis that are already behind, used or skipped
 	frames int
-	owned  *tensors
+	owned  *native.Tensors
 }
 
 // run decodes until the text ends, is too long or repeats itself.

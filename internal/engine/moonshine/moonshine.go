@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/engine/wordtext"
@@ -46,7 +47,7 @@ type backend struct {
 	facts      wire.Hello
 	vocabulary *vocabulary
 	model      *model
-	slots      *slots
+	slots      *native.Slots[*slot]
 }
 
 var _ server.Backend = (*backend)(nil)
@@ -64,7 +65,7 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 		vocabulary, err = readVocabulary(load.Files[roleTokens])
 		return err
 	})
-	group.Go(func() error { return startRuntime(library) })
+	group.Go(func() error { return native.Start(library) })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -78,14 +79,14 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots, Steps: true,
 			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
 		},
-		vocabulary: vocabulary, model: m, slots: newSlots(slots),
+		vocabulary: vocabulary, model: m, slots: native.NewSlots[*slot](slots),
 	}
 	for range slots {
 		l, err := newSlot(m)
 		if err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
-		b.slots.add(l)
+		b.slots.Add(l)
 	}
 	if err := b.tryOut(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -97,11 +98,11 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 // so a file with another graph is found here and not at the first request. The run also loads into memory what the
 // first request would wait for.
 func (b *backend) tryOut(ctx context.Context) error {
-	l, err := b.slots.take(ctx)
+	l, err := b.slots.Take(ctx)
 	if err != nil {
 		return fmt.Errorf("load model: %w", err)
 	}
-	defer b.slots.add(l)
+	defer b.slots.Add(l)
 	if _, err := l.transcribe(ctx, job{samples: make([]float32, prepare.MinSamples), limit: 1}); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("load model: %w", err)
@@ -127,11 +128,11 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	l, err := b.slots.take(ctx)
+	l, err := b.slots.Take(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
-	defer b.slots.add(l)
+	defer b.slots.Add(l)
 	defer l.shed(len(request.Samples))
 	d, err := l.transcribe(ctx, job{
 		samples: request.Samples, hypothesis: hypothesis, limit: limit, align: request.Options.Words, hot: hot, step: request.Step,
@@ -153,4 +154,4 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 }
 
 // Close waits for running requests and frees the model. The backend cannot be used afterwards.
-func (b *backend) Close() error { return errors.Join(b.slots.close(), b.model.close()) }
+func (b *backend) Close() error { return errors.Join(b.slots.Close(), b.model.close()) }

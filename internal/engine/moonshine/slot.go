@@ -1,13 +1,13 @@
 package moonshine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/wordtime"
 	"github.com/scout-speech/scout/internal/model/prepare"
 )
@@ -57,17 +57,18 @@ func newSlot(m *model) (*slot, error) {
 		return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", err)
 	}
 	if l.totalIn, err = ort.NewTensor(ort.NewShape(1), l.total); err != nil {
-		return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", errors.Join(err, l.close()))
+		return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", errors.Join(err, l.Close()))
 	}
 	for i := range l.cache {
 		if l.cache[i], err = ort.NewEmptyTensor[float32](ort.NewShape(1, heads, capacity, cacheWidth)); err != nil {
-			return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", errors.Join(err, l.close()))
+			return nil, scout.Errorf(scout.CodeEngineFailed, "make slot: %w", errors.Join(err, l.Close()))
 		}
 	}
 	return l, nil
 }
 
-func (l *slot) close() error {
+// Close frees what is native.
+func (l *slot) Close() error {
 	var errs []error
 	for _, t := range l.cache {
 		if t != nil {
@@ -93,30 +94,17 @@ func (l *slot) shed(samples int) {
 	clear(l.out)
 }
 
-// watch makes runs of this slot end when ctx does. The returned function undoes this, and waits for the handling of the
-// end of ctx.
-func (l *slot) watch(ctx context.Context) (stop func() error) {
-	terminated := make(chan error, 1)
-	cancel := context.AfterFunc(ctx, func() { terminated <- l.options.Terminate() })
-	return func() error {
-		if cancel() {
-			return nil
-		}
-		return errors.Join(<-terminated, l.options.UnsetTerminate())
-	}
-}
-
 // encode computes keys and values of the audio and puts them into l.in. The tensors are added to owned.
-func (l *slot) encode(samples []float32, owned *tensors) (frames int, err error) {
+func (l *slot) encode(samples []float32, owned *native.Tensors) (frames int, err error) {
 	frames = prepare.Frames(len(samples))
-	input, err := own(owned, samples, 1, int64(len(samples)))
+	input, err := native.Own(owned, samples, 1, int64(len(samples)))
 	if err != nil {
 		return 0, err
 	}
 	var out [2 * layers]ort.Value
 	for i := range out {
-		data := grown(&l.crossBuffer[i], heads*frames*crossWidth)
-		if out[i], err = own(owned, data, 1, heads, int64(frames), crossWidth); err != nil {
+		data := native.Grown(&l.crossBuffer[i], heads*frames*crossWidth)
+		if out[i], err = native.Own(owned, data, 1, heads, int64(frames), crossWidth); err != nil {
 			return 0, err
 		}
 	}
@@ -141,21 +129,21 @@ type pass struct {
 }
 
 // newPass makes the tensors of a pass over buffer. They are added to owned.
-func (l *slot) newPass(buffer *passBuffer, n, k, frames int, owned *tensors) (*pass, error) {
+func (l *slot) newPass(buffer *passBuffer, n, k, frames int, owned *native.Tensors) (*pass, error) {
 	p := &pass{slot: l, passBuffer: passBuffer{
-		tokens: grown(&buffer.tokens, n), embedded: grown(&buffer.embedded, n*width), boostTokens: grown(&buffer.boostTokens, n*k), boost: grown(&buffer.boost, n*k),
-		next: grown(&buffer.next, n), logprob: grown(&buffer.logprob, n), alignment: grown(&buffer.alignment, alignmentHeads*n*frames),
+		tokens: native.Grown(&buffer.tokens, n), embedded: native.Grown(&buffer.embedded, n*width), boostTokens: native.Grown(&buffer.boostTokens, n*k), boost: native.Grown(&buffer.boost, n*k),
+		next: native.Grown(&buffer.next, n), logprob: native.Grown(&buffer.logprob, n), alignment: native.Grown(&buffer.alignment, alignmentHeads*n*frames),
 	}}
 	clear(p.boostTokens)
 	clear(p.boost)
 	rows, favoured := int64(n), int64(k)
 	var errs [6]error
-	p.in[0], errs[0] = own(owned, p.embedded, 1, rows, width)
-	p.in[1], errs[1] = own(owned, p.boostTokens, 1, rows, favoured)
-	p.in[2], errs[2] = own(owned, p.boost, 1, rows, favoured)
-	p.out[0], errs[3] = own(owned, p.next, 1, rows)
-	p.out[1], errs[4] = own(owned, p.logprob, 1, rows)
-	p.out[2], errs[5] = own(owned, p.alignment, 1, alignmentHeads, rows, int64(frames))
+	p.in[0], errs[0] = native.Own(owned, p.embedded, 1, rows, width)
+	p.in[1], errs[1] = native.Own(owned, p.boostTokens, 1, rows, favoured)
+	p.in[2], errs[2] = native.Own(owned, p.boost, 1, rows, favoured)
+	p.out[0], errs[3] = native.Own(owned, p.next, 1, rows)
+	p.out[1], errs[4] = native.Own(owned, p.logprob, 1, rows)
+	p.out[2], errs[5] = native.Own(owned, p.alignment, 1, alignmentHeads, rows, int64(frames))
 	return p, errors.Join(errs[:]...)
 }
 
@@ -173,35 +161,4 @@ func (p *pass) run(past int) error {
 		return fmt.Errorf("run decoder: %w", err)
 	}
 	return nil
-}
-
-// tensors are native handles to free together. The memory behind them is Go's.
-type tensors []ort.Value
-
-func (t *tensors) free() error {
-	var errs []error
-	for _, v := range *t {
-		errs = append(errs, v.Destroy())
-	}
-	return errors.Join(errs...)
-}
-
-// own returns a tensor over data and adds it to owned.
-func own[T ort.TensorData](owned *tensors, data []T, shape ...int64) (ort.Value, error) {
-	t, err := ort.NewTensor(ort.Shape(shape), data)
-	if err != nil {
-		return nil, fmt.Errorf("make tensor: %w", err)
-	}
-	*owned = append(*owned, t)
-	return t, nil
-}
-
-// grown returns a slice of n elements over *buffer, which is replaced by a longer one if it is too short. Lengths are
-// rounded up so that requests of similar length share a buffer.
-func grown[T any](buffer *[]T, n int) []T {
-	const step = 4096
-	if cap(*buffer) < n {
-		*buffer = make([]T, (n+step-1)/step*step)
-	}
-	return (*buffer)[:n]
 }

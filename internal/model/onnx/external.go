@@ -1,8 +1,8 @@
 package onnx
 
-// externalAlign is the alignment of data outside the model file, so that a reader may map each tensor separately.
+// ExternalAlign is the alignment of data outside the model file, so that a reader may map each tensor separately.
 // Source: the ONNX documentation on external data requires pages of 4096 bytes.
-const externalAlign = 4096
+const ExternalAlign = 4096
 
 // MoveOut takes the data of all initializers of at least minBytes bytes out of the main graph and returns it as the
 // content of a file, which belongs beside the model file under the name location. A runtime maps that file instead of
@@ -10,7 +10,7 @@ const externalAlign = 4096
 func MoveOut(m *Model, location string, minBytes int) []byte {
 	size := 0
 	for i := range m.Graph.Initializers {
-		size += len(m.Graph.Initializers[i].Raw) + externalAlign
+		size += len(m.Graph.Initializers[i].Raw) + ExternalAlign
 	}
 	content := make([]byte, 0, size)
 	for i := range m.Graph.Initializers {
@@ -18,7 +18,7 @@ func MoveOut(m *Model, location string, minBytes int) []byte {
 		if len(t.Raw) < minBytes {
 			continue
 		}
-		gap := -len(content) & (externalAlign - 1)
+		gap := -len(content) & (ExternalAlign - 1)
 		content = append(content, make([]byte, gap)...)
 		t.External = &External{Location: location, Offset: int64(len(content)), Length: int64(len(t.Raw))}
 		content = append(content, t.Raw...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/scout-speech/scout/internal/model/onnx"
+	"github.com/scout-speech/scout/internal/model/onnx/build"
 )
 
 // blockSize is the number of rows that share a rounding in the decoder's matrices and activations. Measured
@@ -41,14 +42,14 @@ type decoderGraph struct {
 //	out  present_key.L, present_value.L   float [1, 8, C, 48]   bind them to the past's memory
 func buildDecoder(dec *original, embedding matrix) *onnx.Model {
 	d := &decoderGraph{graph: newGraph("moonshine decoder"), dec: dec}
-	stream := d.input("embedded", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Fixed(width))
-	d.total = d.input("total", onnx.Int32, onnx.Fixed(1))
-	boostTokens := d.input("boost_tokens", onnx.Int64, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
-	boost := d.input("boost", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
-	d.last = d.op("Sub", []value{d.total, d.constant("one", onnx.Int32, []byte{1, 0, 0, 0}, 1)})
+	stream := d.Input("embedded", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Fixed(width))
+	d.total = d.Input("total", onnx.Int32, onnx.Fixed(1))
+	boostTokens := d.Input("boost_tokens", onnx.Int64, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
+	boost := d.Input("boost", onnx.Float32, onnx.Fixed(1), onnx.Named("n"), onnx.Named("k"))
+	d.last = d.Op("Sub", []value{d.total, d.Constant("one", onnx.Int32, []byte{1, 0, 0, 0}, 1)})
 	d.cos, d.sin = d.rotaryTables(dec.floats("/model/decoder/rotary_emb/Cast_1_output_0", 1, rotated/2, 1), maxTokens)
 
-	normed := d.norm(stream, d.weight("layers.0.input_layernorm.weight"))
+	normed := d.Norm(stream, d.weight("layers.0.input_layernorm.weight"))
 	for l := range layers {
 		next := "norm.weight"
 		if l+1 < layers {
@@ -57,9 +58,9 @@ func buildDecoder(dec *original, embedding matrix) *onnx.Model {
 		stream, normed = d.layer(l, stream, normed, d.weight(next))
 	}
 	d.head(normed, embedding, boostTokens, boost)
-	scores := d.op("Concat", d.alignment, onnx.IntAttr("axis", 1))
-	d.named("", "Softmax", []value{scores}, []value{"alignment"}, onnx.IntAttr("axis", -1))
-	d.output("alignment", onnx.Float32,
+	scores := d.Op("Concat", d.alignment, onnx.IntAttr("axis", 1))
+	d.Named("", "Softmax", []value{scores}, []value{"alignment"}, onnx.IntAttr("axis", -1))
+	d.Output("alignment", onnx.Float32,
 		onnx.Fixed(1), onnx.Fixed(int64(len(alignmentHeads))), onnx.Named("n"), onnx.Named("frames"))
 	return d.model()
 }
@@ -74,16 +75,16 @@ func tokenEmbedding(dec *original) matrix {
 
 // weight adds a published vector of the model's width as a constant.
 func (d *decoderGraph) weight(name string) value {
-	return d.floats(name, d.dec.vector("model.decoder."+name+"_merged_0", width), width)
+	return d.Floats(name, d.dec.vector("model.decoder."+name+"_merged_0", width), width)
 }
 
 // layer is one transformer layer, norm first: causal self-attention, attention over the audio, gated MLP. It
 // takes the residual stream and its norm, and returns the next layer's.
 func (d *decoderGraph) layer(l int, stream, normed, nextNorm value) (value, value) {
 	p := fmt.Sprintf("layers.%d.", l)
-	stream, normed = d.addNorm(stream, d.selfAttention(l, normed), d.weight(p+"post_attention_layernorm.weight"))
-	stream, normed = d.addNorm(stream, d.crossAttention(l, normed), d.weight(p+"final_layernorm.weight"))
-	return d.addNorm(stream, d.mlp(l, normed), nextNorm)
+	stream, normed = d.AddNorm(stream, d.selfAttention(l, normed), d.weight(p+"post_attention_layernorm.weight"))
+	stream, normed = d.AddNorm(stream, d.crossAttention(l, normed), d.weight(p+"final_layernorm.weight"))
+	return d.AddNorm(stream, d.mlp(l, normed), nextNorm)
 }
 
 // selfAttention is causal attention over the tokens so far. One operator rotates queries and keys by their positions,
@@ -98,17 +99,17 @@ func (d *decoderGraph) selfAttention(l int, x value) value {
 	).padColumns(headWidth, cacheHead), "")
 
 	cache := []onnx.Dim{onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("capacity"), onnx.Fixed(cacheHead)}
-	pastKey := d.input(fmt.Sprintf("past_key.%d", l), onnx.Float32, cache...)
-	pastValue := d.input(fmt.Sprintf("past_value.%d", l), onnx.Float32, cache...)
+	pastKey := d.Input(fmt.Sprintf("past_key.%d", l), onnx.Float32, cache...)
+	pastValue := d.Input(fmt.Sprintf("past_value.%d", l), onnx.Float32, cache...)
 	key, val := value(fmt.Sprintf("present_key.%d", l)), value(fmt.Sprintf("present_value.%d", l))
 	attended := value(name)
-	d.named(contrib, "GroupQueryAttention",
+	d.Named(build.Contrib, "GroupQueryAttention",
 		[]value{qkv, "", "", pastKey, pastValue, d.last, d.total, d.cos, d.sin},
 		[]value{attended, key, val},
 		onnx.IntAttr("num_heads", heads), onnx.IntAttr("kv_num_heads", heads), onnx.FloatAttr("scale", attentionScale),
 		onnx.IntAttr("do_rotary", 1), onnx.IntAttr("rotary_interleaved", 1))
-	d.output(key, onnx.Float32, cache...)
-	d.output(val, onnx.Float32, cache...)
+	d.Output(key, onnx.Float32, cache...)
+	d.Output(val, onnx.Float32, cache...)
 	return d.linear(name+".out", attended,
 		d.dec.projection(source+"dense", width, width).padRows(headWidth, cacheHead), "")
 }
@@ -118,19 +119,19 @@ func (d *decoderGraph) selfAttention(l int, x value) value {
 func (d *decoderGraph) crossAttention(l int, x value) value {
 	source := fmt.Sprintf("/model/decoder/layers.%d/encoder_attn/", l)
 	name := fmt.Sprintf("layers.%d.cross", l)
-	key := d.input(fmt.Sprintf("cross_key.%d", l), onnx.Float32,
+	key := d.Input(fmt.Sprintf("cross_key.%d", l), onnx.Float32,
 		onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("frames"), onnx.Fixed(headWidth))
-	val := d.input(fmt.Sprintf("cross_value.%d", l), onnx.Float32,
+	val := d.Input(fmt.Sprintf("cross_value.%d", l), onnx.Float32,
 		onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("frames"), onnx.Fixed(headWidth))
 
 	q := d.linear(name+".q", x, d.dec.projection(source+"q_proj", width, width), "")
 	attended := []value{value(name)}
 	if scores := value(name + ".scores"); d.align(l, scores) {
 		attended = append(attended, "", "", scores)
-		d.g.Values = append(d.g.Values, onnx.Value(string(scores), onnx.Float32,
-			onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("n"), onnx.Named("frames")))
+		d.Declare(scores, onnx.Float32,
+			onnx.Fixed(1), onnx.Fixed(heads), onnx.Named("n"), onnx.Named("frames"))
 	}
-	d.named(contrib, "MultiHeadAttention", []value{q, key, val}, attended,
+	d.Named(build.Contrib, "MultiHeadAttention", []value{q, key, val}, attended,
 		onnx.IntAttr("num_heads", heads), onnx.FloatAttr("scale", 1))
 	return d.linear(name+".out", attended[0], d.dec.projection(source+"dense", width, width), "")
 }
@@ -145,7 +146,7 @@ func (d *decoderGraph) align(l int, scores value) bool {
 		}
 	}
 	if len(chosen) > 0 {
-		chosen := d.op("Gather", []value{scores, d.ints(chosen...)}, onnx.IntAttr("axis", 1))
+		chosen := d.Op("Gather", []value{scores, d.Ints(chosen...)}, onnx.IntAttr("axis", 1))
 		d.alignment = append(d.alignment, chosen)
 	}
 	return len(chosen) > 0
@@ -157,30 +158,30 @@ func (d *decoderGraph) mlp(l int, x value) value {
 	name := fmt.Sprintf("layers.%d.mlp", l)
 	bias := func(part string, n int64) value {
 		b := d.dec.vector(fmt.Sprintf("model.decoder.layers.%d.mlp.%s.bias_merged_0", l, part), n)
-		return d.floats(name+"."+part+".bias", b, n)
+		return d.Floats(name+"."+part+".bias", b, n)
 	}
 	up := d.linear(name+".up", x, d.dec.projection(source+"up_proj", width, 2*decoderMLP), bias("up_proj", 2*decoderMLP))
-	parts := d.node("", "Split", []value{up, d.ints(decoderMLP, decoderMLP)}, 2, onnx.IntAttr("axis", -1))
-	gate := d.contribOp("QuickGelu", []value{parts[1]}, onnx.FloatAttr("alpha", 1)) // x*sigmoid(x)
-	gated := d.op("Mul", []value{parts[0], gate})
+	parts := d.Node("", "Split", []value{up, d.Ints(decoderMLP, decoderMLP)}, 2, onnx.IntAttr("axis", -1))
+	gate := d.ContribOp("QuickGelu", []value{parts[1]}, onnx.FloatAttr("alpha", 1)) // x*sigmoid(x)
+	gated := d.Op("Mul", []value{parts[0], gate})
 	return d.linear(name+".down", gated, d.dec.projection(source+"down_proj", decoderMLP, width), bias("down_proj", width))
 }
 
 // head scores the vocabulary with the transposed embedding and outputs the winner at each position.
 func (d *decoderGraph) head(x value, embedding matrix, boostTokens, boost value) {
 	logits := d.product(headName, x, embedding.transposedBlocks(blockSize), "")
-	boosted := d.op("ScatterElements", []value{logits, boostTokens, boost},
+	boosted := d.Op("ScatterElements", []value{logits, boostTokens, boost},
 		onnx.IntAttr("axis", -1), onnx.StringAttr("reduction", "add"))
-	winner := d.op("ArgMax", []value{boosted}, onnx.IntAttr("axis", -1), onnx.IntAttr("keepdims", 1))
-	logprobs := d.op("LogSoftmax", []value{logits}, onnx.IntAttr("axis", -1))
-	won := d.op("GatherElements", []value{logprobs, winner}, onnx.IntAttr("axis", -1))
+	winner := d.Op("ArgMax", []value{boosted}, onnx.IntAttr("axis", -1), onnx.IntAttr("keepdims", 1))
+	logprobs := d.Op("LogSoftmax", []value{logits}, onnx.IntAttr("axis", -1))
+	won := d.Op("GatherElements", []value{logprobs, winner}, onnx.IntAttr("axis", -1))
 	for _, o := range []struct {
 		v    value
 		name value
 		t    onnx.DataType
 	}{{winner, "next", onnx.Int64}, {won, "logprob", onnx.Float32}} {
-		d.named("", "Squeeze", []value{o.v, d.ints(-1)}, []value{o.name})
-		d.output(o.name, o.t, onnx.Fixed(1), onnx.Named("n"))
+		d.Named("", "Squeeze", []value{o.v, d.Ints(-1)}, []value{o.name})
+		d.Output(o.name, o.t, onnx.Fixed(1), onnx.Named("n"))
 	}
 }
 
@@ -195,14 +196,14 @@ func (d *decoderGraph) product(name string, x value, w blocked, bias value) valu
 	cols, count := int64(w.cols), int64(w.count)
 	in := []value{
 		x,
-		d.constant(name+".weight", onnx.Uint8, w.weights, cols, count, int64(w.size)),
-		d.floats(name+".scale", w.scales, cols*count),
-		d.constant(name+".zero", onnx.Uint8, w.zeros, cols*count),
+		d.Constant(name+".weight", onnx.Uint8, w.weights, cols, count, int64(w.size)),
+		d.Floats(name+".scale", w.scales, cols*count),
+		d.Constant(name+".zero", onnx.Uint8, w.zeros, cols*count),
 	}
 	if bias != "" {
 		in = append(in, "", bias)
 	}
-	return d.contribOp("MatMulNBits", in,
+	return d.ContribOp("MatMulNBits", in,
 		onnx.IntAttr("K", int64(w.rows)), onnx.IntAttr("N", cols), onnx.IntAttr("bits", 8),
 		onnx.IntAttr("block_size", int64(w.size)), onnx.IntAttr("accuracy_level", 4))
 }

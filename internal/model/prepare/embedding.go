@@ -52,7 +52,7 @@ func OpenEmbedding(dir string) (*Embedding, error) {
 	path := filepath.Join(dir, DecoderWeights)
 	f, err := os.Open(path)
 	if os.IsNotExist(err) {
-		return nil, finding(ErrMissing, "%s does not exist", path)
+		return nil, Finding(ErrMissing, "%s does not exist", path)
 	}
 	if err != nil {
 		return nil, scout.FileError(scout.CodeReadFailed, "open prepared model", err)
@@ -65,7 +65,7 @@ func OpenEmbedding(dir string) (*Embedding, error) {
 	}
 	if p := m.Embedding; p.Offset < 0 || p.Stride < width || p.Stride > info.Size() || p.Offset > info.Size()-vocabulary*p.Stride {
 		_ = f.Close()
-		return nil, finding(ErrCorrupt, "%s: no embedding of %d tokens at %d in %d bytes", path, vocabulary, p.Offset, info.Size())
+		return nil, Finding(ErrCorrupt, "%s: no embedding of %d tokens at %d in %d bytes", path, vocabulary, p.Offset, info.Size())
 	}
 	return e, nil
 }

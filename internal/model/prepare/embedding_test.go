@@ -65,7 +65,7 @@ func TestOpenEmbeddingRefuses(t *testing.T) {
 		return func([]byte) []byte {
 			m := res.Manifest
 			change(&m)
-			content, err := m.encode()
+			content, err := EncodeRecord(m)
 			if err != nil {
 				t.Fatal(err)
 			}

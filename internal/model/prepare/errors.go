@@ -27,8 +27,8 @@ func CanPrepare(err error) bool {
 	return errors.Is(err, ErrMissing) || errors.Is(err, ErrStale) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrForeign)
 }
 
-// finding returns the coded error for a finding of Check.
-func finding(kind error, format string, args ...any) error {
+// Finding returns the coded error for a finding of Check.
+func Finding(kind error, format string, args ...any) error {
 	return scout.Errorf(scout.CodeModelCorrupt, "%w: "+format, append([]any{kind}, args...)...).
 		WithHint("prepare it again: scout models pull MODEL")
 }

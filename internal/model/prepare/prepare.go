@@ -34,7 +34,8 @@ type Options struct {
 	system atomicfile.System
 }
 
-func (o Options) variant() (Variant, error) {
+// Choose returns the variant that is asked for, or the one for this processor.
+func (o Options) Choose() (Variant, error) {
 	switch {
 	case o.Variant == "":
 		return DetectProcessor().Variant(), nil
@@ -62,7 +63,7 @@ type Result struct {
 // Errors carry a code: model_unsupported with ErrUnknownModel for other weights than Moonshine tiny's,
 // model_corrupt for a truncated original, and those of files (disk_full, file_permission, …).
 func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, error) {
-	variant, err := opt.variant()
+	variant, err := opt.Choose()
 	if err != nil {
 		return Result{}, err
 	}
@@ -80,11 +81,11 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 	res := Result{
 		Encoder: filepath.Join(dir, EncoderFile),
 		Decoder: filepath.Join(dir, DecoderFile),
-		Manifest: Manifest{
+		Manifest: Manifest{Record: Record{
 			Recipe: Recipe, Variant: variant,
 			Originals: map[string]File{roleEncoder: describe(encBytes), roleDecoder: describe(decBytes)},
 			Prepared:  map[string]File{},
-		},
+		}},
 	}
 	embedding := tokenEmbedding(dec)
 	if dec.err != nil {
@@ -120,7 +121,7 @@ func Prepare(ctx context.Context, src Source, dir string, opt Options) (Result, 
 			res.Manifest.Prepared[f.name] = describe(f.content)
 		}
 	}
-	manifest, err := res.Manifest.encode()
+	manifest, err := EncodeRecord(res.Manifest)
 	if err != nil {
 		return Result{}, err
 	}

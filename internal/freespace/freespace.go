@@ -1,0 +1,19 @@
+//go:build unix
+
+// Package freespace says how much room a file system has.
+package freespace
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/scout-speech/scout"
+)
+
+// Of returns the bytes that the file system of dir leaves to this user.
+func Of(dir string) (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, scout.FileError(scout.CodeReadFailed, "ask for free space in "+dir, err)
+	}
+	return int64(stat.Bavail) * int64(stat.Bsize), nil //nolint:unconvert // other types on other systems
+}
