@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/moonshine"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/sherpa"
+	"github.com/scout-speech/scout/internal/engine/whisper"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/footprint"
 	_ "github.com/scout-speech/scout/internal/preflight" // ends with one line if a limit would end Go's runtime
@@ -103,13 +104,15 @@ func inherited(fd int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// runtimeLibrary is already loaded into the process, as a dependency of sherpa-onnx: both backends share it.
+// runtimeLibrary is already loaded into the process, as a dependency of sherpa-onnx: all backends share it.
 const runtimeLibrary = "libonnxruntime.so"
 
 func open(ctx context.Context, load wire.Load) (server.Backend, error) {
 	switch load.Backend {
 	case moonshine.Name:
 		return moonshine.Open(ctx, load, runtimeLibrary)
+	case whisper.Name:
+		return whisper.Open(ctx, load, runtimeLibrary)
 	case sherpa.Name:
 		return sherpa.Open(ctx, load)
 	}

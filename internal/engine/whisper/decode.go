@@ -1,0 +1,182 @@
+package whisper
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/hotword"
+	"github.com/scout-speech/scout/internal/engine/native"
+	"github.com/scout-speech/scout/internal/engine/wire"
+	"github.com/scout-speech/scout/internal/engine/wordtime"
+)
+
+// job is the work of a slot.
+type job struct {
+	samples    []float32
+	language   string // code, empty to detect it
+	translate  bool
+	context    []int64 // tokens of the text before, at most half of the positions
+	hypothesis []int64
+	align      bool           // record what every token attended to
+	hot        *hotword.Words // nil if there are none
+	step       *wire.Step
+}
+
+// how is what may differ between two decodes of one job.
+type how struct {
+	tail int // samples of silence behind the audio
+	beam int // texts to follow; 1 is greedy
+}
+
+// decoding is the outcome of one decode.
+type decoding struct {
+	tokens   []int64   // without the end token
+	logprobs []float32 // of tokens
+	ending   *float32  // log-probability of the end token, nil if decoding stopped without one
+	agreed   int       // tokens taken from the hypothesis
+	stop     wire.StopReason
+
+	language     string
+	languageProb *float32 // nil if the language was given
+	noSpeech     float32
+	frames       int              // heard, silence included
+	placer       *wordtime.Placer // has seen the decode if words are wanted
+}
+
+// average is the mean log-probability of the tokens and the end.
+func (d *decoding) average() float64 {
+	sum := 0.0
+	for _, p := range d.logprobs {
+		sum += float64(p)
+	}
+	if d.ending != nil {
+		sum += float64(*d.ending)
+	}
+	return sum / float64(len(d.tokens)+1)
+}
+
+// session is one job on a slot: the audio that was heard last is kept, so that another look at it need not hear it again.
+type session struct {
+	*slot
+	job
+	owned    native.Tensors
+	heard    hearing
+	encoding time.Duration // of the encoder, in all decodes
+}
+
+// decode decodes the job once.
+func (s *session) decode(ctx context.Context, w how) (*decoding, error) {
+	frames := s.model.framesFor(len(s.samples), w.tail)
+	if s.heard.frames != frames {
+		began := time.Now()
+		s.step.Encode()
+		var err error
+		if s.heard, err = s.hear(s.samples, frames, &s.owned); err != nil {
+			return nil, err
+		}
+		s.encoding += time.Since(began)
+	}
+	s.step.Decode(0)
+	d := &decoding{frames: frames, language: s.language}
+	if s.align {
+		d.placer, s.placer = s.placer, s.model.placer() // that of an earlier decode is kept: its text may be the better one
+		d.placer.Begin(frames, len(s.samples))
+	}
+	prompt, err := s.prompt(d)
+	if err != nil {
+		return nil, err
+	}
+	limit := min(tokenLimit(len(s.samples)), s.model.Positions-len(prompt)-1)
+	if w.beam > 1 {
+		return d, s.beam(ctx, d, prompt, w.beam, limit)
+	}
+	return d, s.greedy(ctx, d, prompt, limit)
+}
+
+// tokenLimit returns the most tokens that this much audio may give. It leaves room above the fastest speech and for short
+// pieces, and only bounds the cost of a lost decoder.
+func tokenLimit(samples int) int {
+	const perSecond, slack = 14, 16
+	return int(math.Ceil(perSecond*float64(samples)/scout.EngineSampleRateHz)) + slack
+}
+
+// prompt detects the language where none is given and returns what comes before the text. It fills in what the model says
+// of the language and of silence.
+func (s *session) prompt(d *decoding) ([]int64, error) {
+	m, v := s.model, s.model.vocabulary
+	if err := s.room(1, cacheStep, 0, &s.owned); err != nil {
+		return nil, err
+	}
+	if s.language == "" && v.Multilingual {
+		if err := s.run(input{
+			hearing: s.heard, tokens: []int64{int64(v.Start)}, rows: []int64{0}, bias: m.first, count: 1,
+		}); err != nil {
+			return nil, err
+		}
+		code, prob := s.spoken()
+		d.language, d.languageProb = code, &prob
+		s.language = code
+	}
+	if d.language == "" {
+		d.language = "en"
+	}
+	markers, err := v.Prompt(d.language, s.translate)
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(s.context), wide(markers)...), nil
+}
+
+// begin runs the prompt and returns the count most probable first tokens and their log-probabilities, valid until the
+// next run. With count 1, expected, if it is a token, is favoured as a hypothesis is.
+func (s *session) begin(d *decoding, prompt []int64, expected int64, count int) error {
+	m := s.model
+	if err := s.room(1, len(prompt)+cacheStep, 0, &s.owned); err != nil {
+		return err
+	}
+	start := int64(len(s.context)) // the row of the start marker says whether somebody speaks
+	in := input{hearing: s.heard, tokens: prompt, rows: []int64{start, int64(len(prompt) - 1)}, bias: m.first, count: count}
+	if expected >= 0 {
+		in.favoured, in.bonus = []int64{expected, expected}, []float32{0, tieMargin}
+	}
+	if err := s.run(in); err != nil {
+		return err
+	}
+	if silent := s.model.vocabulary.NoSpeech; silent >= 0 {
+		d.noSpeech = probability(s.logits[:m.Vocabulary], int(silent))
+	}
+	s.next, s.logprob = s.next[count:], s.logprob[count:]
+	return nil
+}
+
+// spoken returns the most probable language after the start marker, and its share of the probability of all languages.
+func (s *session) spoken() (code string, prob float32) {
+	best, most, sum := "en", math.Inf(-1), 0.0
+	for language, id := range s.model.vocabulary.Languages {
+		if int(id) >= s.model.Vocabulary {
+			continue
+		}
+		if logit := float64(s.logits[id]); logit > most || logit == most && language < best {
+			best, most = language, logit
+		}
+	}
+	for _, id := range s.model.vocabulary.Languages {
+		if int(id) < s.model.Vocabulary {
+			sum += math.Exp(float64(s.logits[id]) - most)
+		}
+	}
+	return best, float32(1 / sum)
+}
+
+// probability returns the share of one token in the softmax of logits.
+func probability(logits []float32, id int) float32 {
+	most := slices.Max(logits)
+	sum := 0.0
+	for _, logit := range logits {
+		sum += math.Exp(float64(logit - most))
+	}
+	return float32(math.Exp(float64(logits[id]-most)) / sum)
+}

@@ -1,0 +1,79 @@
+package whisper
+
+import (
+	"bytes"
+	"compress/zlib"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/scout-speech/scout/internal/engine/wire"
+)
+
+// repeating reports whether the tokens end in a phrase that stands four times in a row, eight times if it is short: that
+// is more often than people repeat themselves. It is looked at after every token.
+func repeating(tokens []int64) bool {
+	const longest, least, short = 24, 24, 3
+	for period := 1; period <= longest && len(tokens) > least; period++ {
+		times := 4
+		if period <= short {
+			times = 8
+		}
+		n := period * times
+		if n > len(tokens) {
+			continue
+		}
+		if tail := tokens[len(tokens)-n:]; slices.Equal(tail[period:], tail[:n-period]) {
+			return true
+		}
+	}
+	return false
+}
+
+// suspicious reports whether a text may not be what was said: it was stopped, it compresses too well, or it ends in a
+// phrase said twice. A model that hears too little silence behind the speech fails in this way, and is sure of what it
+// says.
+func (m *model) suspicious(d *decoding) bool {
+	const mostCompression = 2.4
+	text := m.vocabulary.text(d.tokens)
+	return d.stop != wire.StopEnd || compression(text) > mostCompression || twice(text)
+}
+
+// compression is how much shorter a text becomes.
+func compression(text string) float64 {
+	if text == "" {
+		return 0
+	}
+	var out bytes.Buffer
+	w := zlib.NewWriter(&out)
+	if _, err := w.Write([]byte(text)); err != nil || w.Close() != nil {
+		return 0 // a buffer takes everything
+	}
+	return float64(len(text)) / float64(out.Len())
+}
+
+// words are the words of a text in lower case, without punctuation.
+func words(text string) []string {
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return r != '\'' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
+	})
+}
+
+// twice reports whether a text ends in a phrase of three words or more that is said twice in a row.
+func twice(text string) bool {
+	const least = 3
+	w := words(text)
+	for n := least; 2*n <= len(w); n++ {
+		if slices.Equal(w[len(w)-n:], w[len(w)-2*n:len(w)-n]) {
+			return true
+		}
+	}
+	return false
+}
+
+// nothing reports whether nobody speaks. The model says so itself, with a probability of 0.66 and more for noise and at
+// most 0.45 for speech; a text that it is sure of is kept anyway.
+func (d *decoding) nothing() bool {
+	const silent, sure = 0.6, -0.4
+	return d.noSpeech > silent && d.average() < sure
+}
