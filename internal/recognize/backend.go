@@ -16,12 +16,14 @@ import (
 const (
 	// BackendSherpa runs every family of models, through sherpa-onnx.
 	BackendSherpa = "sherpa"
-	// BackendMoonshine is our own decoding loop over prepared graphs.
+	// BackendMoonshine is our own decoding loop over prepared graphs of Moonshine.
 	BackendMoonshine = "moonshine"
+	// BackendWhisper is the same for Whisper.
+	BackendWhisper = "whisper"
 )
 
 // Backends returns all backends, the fastest first.
-func Backends() []string { return []string{BackendMoonshine, BackendSherpa} }
+func Backends() []string { return []string{BackendMoonshine, BackendWhisper, BackendSherpa} }
 
 // Profiles returns the named sets of options of the native runtime.
 func Profiles() []string { return []string{"lean", "plain"} }
@@ -44,26 +46,22 @@ func (m *Machine) choose(ctx context.Context, installed model.Installed, wanted 
 	for role, path := range installed.Files {
 		files[string(role)] = path
 	}
-	if wanted == BackendSherpa {
+	g, own := m.graphs(installed, installed.Dir)
+	switch {
+	case !own && wanted != "" && wanted != BackendSherpa, own && wanted != "" && wanted != g.backend && (g.required || wanted != BackendSherpa):
+		return "", nil, scout.Errorf(scout.CodeModelUnsupported, "model %s is of the family %s: the backend %s does not run it",
+			installed.ID, installed.Family, wanted)
+	case !own || wanted == BackendSherpa:
 		return BackendSherpa, files, nil
-	}
-	if installed.Family != model.Moonshine {
-		if wanted == BackendMoonshine {
-			return "", nil, scout.Errorf(scout.CodeModelUnsupported, "model %s is of the family %s: the backend %s runs Moonshine only",
-				installed.ID, installed.Family, BackendMoonshine)
-		}
-		return BackendSherpa, files, nil
-	}
-	if wanted == "" && !m.Processor.Gains() {
+	case wanted == "" && !m.gains(g):
 		m.notice(Notice{
 			ModelsDir: modelsDir(installed), Once: "slow-processor",
 			Text: "this processor has no AVX2: the slower backend sherpa runs " + installed.ID + ", because its faster graphs need it",
 		})
 		return BackendSherpa, files, nil
 	}
-	prepared, err := m.Prepare(ctx, installed, installed.Dir)
-	if err != nil {
-		if wanted == BackendMoonshine || ctx.Err() != nil {
+	if err := m.ensured(ctx, installed, g, files); err != nil {
+		if g.required || wanted == g.backend || ctx.Err() != nil {
 			return "", nil, err
 		}
 		// The published files work too, but slower.
@@ -72,8 +70,7 @@ func (m *Machine) choose(ctx context.Context, installed model.Installed, wanted 
 		}
 		return BackendSherpa, files, nil
 	}
-	files["prepared_encoder"], files["prepared_decoder"] = prepared.Encoder, prepared.Decoder
-	return BackendMoonshine, files, nil
+	return g.backend, files, nil
 }
 
 // Served says what runs a model on this machine.
@@ -88,21 +85,23 @@ type Served struct {
 
 // Served returns what would run an installed model now. It looks only at names and sizes.
 func (m *Machine) Served(installed model.Installed, preferred string) Served {
-	if installed.Family != model.Moonshine {
+	g, own := m.graphs(installed, installed.Dir)
+	switch {
+	case !own:
 		return Served{Backend: BackendSherpa}
-	}
-	if !m.Processor.Gains() {
+	case !m.gains(g):
 		return Served{Backend: BackendSherpa, Note: "this processor has no AVX2"}
 	}
-	source, folder, options := m.prepared(installed, installed.Dir)
-	switch err := prepare.CheckSizes(folder, source, options); {
+	switch err := g.sizes(); {
 	case err == nil:
-		manifest, err := prepare.ReadManifest(folder)
-		if err == nil {
-			return Served{Backend: BackendMoonshine, Recipe: manifest.Recipe, Variant: manifest.Variant}
+		if record, err := g.record(); err == nil {
+			return Served{Backend: g.backend, Recipe: record.Recipe, Variant: record.Variant}
 		}
-	case prepare.CanPrepare(err) && preferred == BackendMoonshine:
-		return Served{Backend: BackendMoonshine, Note: "prepared at its next use"}
+	case prepare.CanPrepare(err) && (g.required || preferred == g.backend):
+		return Served{Backend: g.backend, Note: "prepared at its next use"}
+	}
+	if g.required {
+		return Served{Backend: g.backend, Note: "its files cannot be read"}
 	}
 	return Served{Backend: BackendSherpa}
 }
