@@ -51,9 +51,9 @@ func newModelsListCommand(a *app) *cobra.Command {
 
 SIZE     with a tilde, the size that the publisher gives
 LANG     the language, or the number of languages
-WER      wrong words of a hundred; SPEED: seconds of audio in a second of one
-         processor; MEMORY: of scout and its engine together. All three were
-         measured with these very files. untested: they were not
+WER      wrong words of a hundred; SPEED: seconds of audio transcribed in a
+         second of one processor; MEMORY: of the engine. All three were measured
+         with these very files. untested: they were not
 STATE    fast: it writes while one speaks; accurate: it makes the text of files;
          selected: it was chosen for everything that has no model of its own;
          installed: it is on this machine; default: it is used if none is
@@ -139,7 +139,11 @@ func modelRows(list []listedModel) [][]string {
 		if !l.SizeExact {
 			size = "~" + size
 		}
-		rows = append(rows, slices.Concat([]string{l.ID, size, languageText(l.Languages)}, figureTexts(l.Figures), []string{stateText(l)}))
+		row := slices.Concat([]string{l.ID, size, languageText(l.Languages)}, figureTexts(l.Figures), []string{stateText(l)})
+		for row[len(row)-1] == "" {
+			row = row[:len(row)-1]
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

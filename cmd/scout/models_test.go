@@ -16,6 +16,7 @@ import (
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/model/ct2/ct2test"
 )
 
 const defaultModel = "moonshine-tiny-en"
@@ -68,7 +69,7 @@ func TestModelsFromPullToRemove(t *testing.T) {
 		{[]string{"use", defaultModel}, 0, "is selected; it knows English only", ""},
 		{[]string{"path", defaultModel}, 0, filepath.Join(dir, defaultModel), ""},
 		{[]string{"path"}, 0, dir, ""},
-		{[]string{"list"}, 0, "installed, selected, default", ""},
+		{[]string{"list"}, 0, "selected", ""},
 		{[]string{"remove", defaultModel}, 1, "", "scout models remove --force " + defaultModel},
 		{[]string{"remove", "--force", defaultModel}, 0, "is removed", ""},
 		{[]string{"verify"}, 0, "no model is installed", ""},
@@ -107,17 +108,58 @@ func TestEnglishIsSaidOnce(t *testing.T) {
 	}
 }
 
+// The list fits into a terminal of 80 columns, and its columns are straight.
 func TestModelsListIsAligned(t *testing.T) {
 	t.Parallel()
-	got := scoutRun(t, nil, "models", "list", "--models-dir", t.TempDir())
-	lines := strings.Split(strings.TrimSpace(got.out), "\n")
+	got := scoutRun(t, nil, "models", "list", "--models-dir", installDefault(t))
+	lines := strings.Split(strings.TrimSuffix(got.out, "\n"), "\n")
 	if got.code != 0 || len(lines) != 1+len(model.Catalogue()) {
 		t.Fatalf("code %d, %d lines\n%s", got.code, len(lines), got.out)
 	}
-	column := strings.Index(lines[0], "STATE")
-	for _, line := range lines[1:] {
-		if state := line[column:]; !strings.HasPrefix(state, "default") && !strings.HasPrefix(state, "untested") {
-			t.Errorf("the column STATE holds %q", state)
+	wer, state := strings.Index(lines[0], "WER"), strings.Index(lines[0], "STATE")
+	for i, line := range lines {
+		if len(line) > 80 || line != strings.TrimRight(line, " ") {
+			t.Errorf("%q has %d columns", line, len(line))
+		}
+		switch {
+		case i == 0:
+		case i == 1: // measured
+			if !strings.Contains(line[wer:state], "%") || !strings.Contains(line[wer:state], "x") || !strings.Contains(line[wer:state], "MB") || line[state:] != "selected" {
+				t.Errorf("%q has no figures", line)
+			}
+		case !strings.HasPrefix(line[wer:], "untested") && !strings.Contains(line[wer:], "%"):
+			t.Errorf("the column WER holds %q", line[wer:])
+		}
+	}
+}
+
+// TestModelsAddAndFind takes a user's model from its folder to its removal.
+func TestModelsAddAndFind(t *testing.T) {
+	t.Parallel()
+	cache, dir := t.TempDir(), t.TempDir()
+	folder := filepath.Join(cache, "models--me--my-whisper", "snapshots", "1")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ct2test.New(ct2test.Small(), ct2test.Int8).Write(t, folder)
+	for _, step := range []struct {
+		args []string
+		code int
+		out  string
+		err  string
+	}{
+		{[]string{"find", cache}, 0, "en): scout models add " + folder, ""},
+		{[]string{"find", filepath.Join(cache, "none")}, 0, "no Whisper model in " + filepath.Join(cache, "none"), ""},
+		{[]string{"add"}, 2, "", "scout models add"},
+		{[]string{"add", filepath.Join(cache, "none")}, 1, "", "no such file"},
+		{[]string{"add", cache}, 1, "", "model.bin: it is missing"},
+		{[]string{"add", "--id", "whisper-base", folder}, 2, "", "scout models pull whisper-base --from " + folder},
+		{[]string{"find", "--json", cache}, 0, `"id": "my-whisper"`, ""},
+	} {
+		got := scoutRun(t, nil, append(append([]string{"models"}, step.args...), "--models-dir", dir)...)
+		if got.code != step.code || !strings.Contains(got.out, step.out) || !strings.Contains(got.err, step.err) {
+			t.Errorf("models %s: code %d, want %d\nstdout: %s(want %q)\nstderr: %s(want %q)",
+				strings.Join(step.args, " "), got.code, step.code, got.out, step.out, got.err, step.err)
 		}
 	}
 }

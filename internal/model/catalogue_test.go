@@ -24,8 +24,8 @@ func TestCatalogueNamesWhatIsPromised(t *testing.T) {
 		if e.Default {
 			defaults = append(defaults, e.ID)
 		}
-		if e.Tested != e.SizeExact() {
-			t.Errorf("%s: tested %v, yet all sums known %v: a model is tested exactly where its bytes were at hand", e.ID, e.Tested, e.SizeExact())
+		if e.Tested && !e.SizeExact() {
+			t.Errorf("%s: tested, and not all sums are known: a model is tested only if its bytes were at hand", e.ID)
 		}
 		if e.Name == "" || e.Licence == "" || len(e.Languages) == 0 || e.Backend == "" {
 			t.Errorf("%s: incomplete: %+v", e.ID, e)
@@ -50,9 +50,9 @@ func TestCatalogueNamesWhatIsPromised(t *testing.T) {
 	}
 	want := []string{
 		"moonshine-tiny-en", "moonshine-base-en",
+		"whisper-base", "whisper-tiny", "whisper-small", "whisper-medium", "whisper-large-v3", "whisper-large-v3-turbo",
 		"whisper-tiny-en", "whisper-base-en", "whisper-small-en", "whisper-medium-en",
-		"whisper-tiny", "whisper-base", "whisper-small", "whisper-medium", "whisper-large-v3", "whisper-large-v3-turbo",
-		"parakeet-tdt-0.6b-v2-int8", "parakeet-tdt-0.6b-v3-int8", "sensevoice-small-int8",
+		"parakeet-tdt-0.6b-v2-int8", "parakeet-tdt-0.6b-v3-int8", "canary-180m-flash-int8", "sensevoice-small-int8",
 	}
 	if !slices.Equal(ids, want) {
 		t.Errorf("catalogue holds %v, want %v", ids, want)
@@ -204,6 +204,24 @@ func TestDefaultModelFromItsRealFiles(t *testing.T) {
 	m, err := store.Resolve(t.Context(), "")
 	if err != nil || !m.EnglishOnly() || m.SizeBytes != 28_687_869 {
 		t.Errorf("resolved %+v, error %v", m, err)
+	}
+}
+
+// TestWhisperFromItsRealFiles installs Whisper base from the installed one, so that the sums of the catalogue are
+// compared with real bytes.
+func TestWhisperFromItsRealFiles(t *testing.T) {
+	t.Parallel()
+	from := filepath.Join("..", "..", "var", "models", "whisper-base")
+	if _, err := os.Stat(filepath.Join(from, "model.bin")); errors.Is(err, os.ErrNotExist) {
+		t.Skipf("no model in %s: run make setup", from)
+	}
+	store, err := model.Open(t.TempDir(), noScope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := pull(t, store, "whisper-base", model.PullOptions{From: from})
+	if m.SizeBytes != 149_150_378 || len(m.Recorded) != 0 || m.EnglishOnly() {
+		t.Errorf("installed %d bytes, %v are new", m.SizeBytes, m.Recorded)
 	}
 }
 

@@ -25,9 +25,9 @@ type Figures struct {
 	AudioSeconds float64 `json:"audio_seconds"`
 	// WER is the share of wrong words, from 0.
 	WER float64 `json:"wer"`
-	// Speed is how much audio is transcribed in its own time: seconds of audio for each second, with one thread.
+	// Speed is how much audio is transcribed in a given time: seconds of audio for each second of a processor.
 	Speed float64 `json:"speed"`
-	// MemoryBytes is the peak of the resident memory of scout and its engine together.
+	// MemoryBytes is the peak of the resident memory of the engine.
 	MemoryBytes int64 `json:"memory_bytes"`
 	// Machine and Date say where and when.
 	Machine string `json:"machine"`

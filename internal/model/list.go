@@ -28,7 +28,7 @@ type Listed struct {
 	// Figures are what was measured of the model: of the files that are installed, or of those that a pull installs. They
 	// are nil if nothing was, as Tested says more shortly.
 	Figures *Figures `json:"figures,omitempty"`
-	Own      bool `json:"own"`
+	Own     bool     `json:"own"`
 	// Problem says why an installed model cannot be used, as far as this shows without reading the files.
 	Problem string `json:"problem,omitempty"`
 }

@@ -35,7 +35,7 @@ func newMetrics(scope observe.Scope) *metrics {
 		})),
 		pulls: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_model_pulls_total",
-			Help: "Pulls of models by outcome.",
+			Help: "Models that were pulled or added, by outcome.",
 		}, []string{"outcome"})),
 		pullDuration: observe.Register(scope, metric.NewHistogram(metric.HistogramOpts{
 			Name: "scout_model_pull_duration_seconds",

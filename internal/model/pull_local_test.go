@@ -329,7 +329,7 @@ func TestPullIsCounted(t *testing.T) {
 	want := `# HELP scout_model_pull_bytes_total Bytes of model files that were downloaded or copied.
 # TYPE scout_model_pull_bytes_total counter
 scout_model_pull_bytes_total 425000
-# HELP scout_model_pulls_total Pulls of models by outcome.
+# HELP scout_model_pulls_total Models that were pulled or added, by outcome.
 # TYPE scout_model_pulls_total counter
 scout_model_pulls_total{outcome="already_installed"} 1
 scout_model_pulls_total{outcome="cancelled"} 1

@@ -28,6 +28,12 @@ const (
 	minFrames = 1600
 )
 
+const (
+	familyCanary = "canary"
+	// defaultLanguage is that of a request without one, for models that cannot detect it.
+	defaultLanguage = "en"
+)
+
 // profilePlain is sherpa-onnx with its own defaults, the yardstick of the benchmarks. Every other profile is lean, which
 // halves the memory that the allocator keeps between requests.
 const profilePlain = "plain"
@@ -35,6 +41,7 @@ const profilePlain = "plain"
 // backend is one loaded recognizer.
 type backend struct {
 	recognizer *sherpa.OfflineRecognizer
+	config     *sherpa.OfflineRecognizerConfig
 	facts      wire.Hello
 }
 
@@ -47,6 +54,7 @@ var _ server.Backend = (*backend)(nil)
 //	whisper      encoder, decoder, tokens
 //	zipformer    encoder, decoder, joiner, tokens
 //	parakeet     encoder, decoder, joiner, tokens
+//	canary       encoder, decoder, tokens
 //	sensevoice   model, tokens
 //
 // A missing file is refused here, because the library would end the process.
@@ -55,7 +63,7 @@ func Open(_ context.Context, load wire.Load) (server.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{facts: wire.Hello{
+	b := &backend{config: config, facts: wire.Hello{
 		Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
 		MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: 1,
 	}}
@@ -131,6 +139,9 @@ func recognizerConfig(load wire.Load) (*sherpa.OfflineRecognizerConfig, error) {
 		if load.Family == "parakeet" {
 			model.ModelType = "nemo_transducer"
 		}
+	case familyCanary:
+		model.Canary.Encoder, model.Canary.Decoder = file("encoder"), file("decoder")
+		model.Canary.SrcLang, model.Canary.TgtLang, model.Canary.UsePnc = defaultLanguage, defaultLanguage, 1
 	case "sensevoice":
 		model.SenseVoice.Model = file("model")
 		model.SenseVoice.Language = "auto"
@@ -153,6 +164,7 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	if err := ctx.Err(); err != nil {
 		return nil, scout.Errorf(scout.CodeOf(err), "transcribe: %w", err)
 	}
+	b.speak(request.Options.Language)
 	samples := request.Samples
 	if len(samples) < minFrames {
 		samples = append(make([]float32, 0, minFrames), samples...)[:minFrames]
@@ -166,6 +178,20 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 		return nil, scout.Errorf(scout.CodeOf(err), "transcribe: %w", err)
 	}
 	return result(native), nil
+}
+
+// speak sets the language of the next request, for models that cannot detect it: they write what they hear in that
+// language. Requests come one after another, because there is one slot.
+func (b *backend) speak(language string) {
+	canary := &b.config.ModelConfig.Canary
+	if language == "" || language == "auto" {
+		language = defaultLanguage
+	}
+	if b.facts.Family != familyCanary || canary.SrcLang == language {
+		return
+	}
+	canary.SrcLang, canary.TgtLang = language, language
+	b.recognizer.SetConfig(b.config)
 }
 
 // result copies what the library gives and adds nothing.
