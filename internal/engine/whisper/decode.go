@@ -27,8 +27,9 @@ type job struct {
 
 // how is what may differ between two decodes of one job.
 type how struct {
-	tail int // samples of silence behind the audio
-	beam int // texts to follow; 1 is greedy
+	tail int  // samples of silence behind the audio
+	beam int  // texts to follow; 1 is greedy
+	anew bool // without the hypothesis, which may be what led here
 }
 
 // decoding is the outcome of one decode.
@@ -64,6 +65,7 @@ type session struct {
 	job
 	owned    native.Tensors
 	heard    hearing
+	longest  int           // most frames that were heard
 	encoding time.Duration // of the encoder, in all decodes
 }
 
@@ -72,6 +74,7 @@ func (s *session) decode(ctx context.Context, w how) (*decoding, error) {
 	frames := s.model.framesFor(len(s.samples), w.tail)
 	if s.heard.frames != frames {
 		began := time.Now()
+		s.longest = max(s.longest, frames)
 		s.step.Encode()
 		var err error
 		if s.heard, err = s.hear(s.samples, frames, &s.owned); err != nil {
@@ -93,7 +96,11 @@ func (s *session) decode(ctx context.Context, w how) (*decoding, error) {
 	if w.beam > 1 {
 		return d, s.beam(ctx, d, prompt, w.beam, limit)
 	}
-	return d, s.greedy(ctx, d, prompt, limit)
+	hypothesis := s.hypothesis[:min(len(s.hypothesis), limit)]
+	if w.anew {
+		hypothesis = nil
+	}
+	return d, s.greedy(ctx, &greedy{session: s, decoding: d, prompt: prompt, limit: limit, hypothesis: hypothesis})
 }
 
 // tokenLimit returns the most tokens that this much audio may give. It leaves room above the fastest speech and for short

@@ -25,28 +25,27 @@ type candidate struct {
 type greedy struct {
 	*session
 	*decoding
-	prompt []int64
-	limit  int
-	next   candidate // after tokens, not appended yet
-	known  int       // tokens of the hypothesis that are already behind, used or skipped
+	prompt     []int64
+	limit      int
+	hypothesis []int64   // at most limit
+	next       candidate // after tokens, not appended yet
+	known      int       // tokens of the hypothesis that are already behind, used or skipped
 }
 
 // greedy decodes one text.
-func (s *session) greedy(ctx context.Context, d *decoding, prompt []int64, limit int) error {
-	g := &greedy{session: s, decoding: d, prompt: prompt, limit: limit}
-	hypothesis := s.hypothesis[:min(len(s.hypothesis), limit)]
+func (s *session) greedy(ctx context.Context, g *greedy) error {
 	expected := int64(-1)
-	if len(hypothesis) > 0 {
-		expected = hypothesis[0]
+	if len(g.hypothesis) > 0 {
+		expected = g.hypothesis[0]
 	}
-	if err := s.begin(d, prompt, expected, 1); err != nil {
+	if err := s.begin(g.decoding, g.prompt, expected, 1); err != nil {
 		return err
 	}
 	g.found()
-	g.keepRow(len(prompt)-1, len(prompt))
-	if len(hypothesis) > 0 && g.next.token == hypothesis[0] {
+	g.keepRow(len(g.prompt)-1, len(g.prompt))
+	if len(g.hypothesis) > 0 && g.next.token == g.hypothesis[0] {
 		g.append()
-		agreed, err := g.verify(hypothesis[1:])
+		agreed, err := g.verify(g.hypothesis[1:])
 		if err != nil {
 			return err
 		}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
 // repeating reports whether the tokens end in a phrase that stands four times in a row, eight times if it is short: that
@@ -28,15 +26,6 @@ func repeating(tokens []int64) bool {
 		}
 	}
 	return false
-}
-
-// suspicious reports whether a text may not be what was said: it was stopped, it compresses too well, or it ends in a
-// phrase said twice. A model that hears too little silence behind the speech fails in this way, and is sure of what it
-// says.
-func (m *model) suspicious(d *decoding) bool {
-	const mostCompression = 2.4
-	text := m.vocabulary.text(d.tokens)
-	return d.stop != wire.StopEnd || compression(text) > mostCompression || twice(text)
 }
 
 // compression is how much shorter a text becomes.

@@ -3,44 +3,57 @@ package whisper
 import (
 	"context"
 	"slices"
+
+	"github.com/scout-speech/scout/internal/engine/wire"
 )
 
-// doubtful is the mean log-probability below which a text is decoded again.
-const doubtful = -0.5
+// Limits of what is believed at once; docs/adr/0072-whisper-padding.md has the measurements.
+const (
+	doubtful     = -0.5 // mean log-probability below which a text is decoded again
+	doubtfulBeam = 5    // texts that are then followed
+)
 
-// doubtfulBeam is how many texts are followed where one was not convincing.
-const doubtfulBeam = 5
+// piece is audio that can be decoded in several ways.
+type piece interface {
+	// decode decodes it once.
+	decode(ctx context.Context, w how) (*decoding, error)
+	// framesWith returns how many frames are heard with a tail of silence.
+	framesWith(tail int) int
+	// text returns what a decoding says.
+	text(d *decoding) string
+	// favours reports whether words are to be favoured: then one text is followed.
+	favours() bool
+}
 
 // settle decodes a piece and decides whether to believe the text.
 //
 // A suspicious text is decoded again with more silence behind the audio, until it is not suspicious, or two decodes say
 // the same: then it was said twice. A doubtful one is decoded once more, by beam if it was not, and the more probable
 // text is taken.
-func (s *session) settle(ctx context.Context, w how) (*decoding, error) {
-	first, err := s.decode(ctx, w)
+func settle(ctx context.Context, p piece, w how) (*decoding, error) {
+	first, err := p.decode(ctx, w)
 	if err != nil || first.nothing() {
 		return first, err
 	}
-	if !s.model.suspicious(first) {
+	if !suspicious(p, first) {
 		if first.average() >= doubtful {
 			return first, nil
 		}
-		return s.doubt(ctx, first, w)
+		return doubt(ctx, p, first, w)
 	}
 	best, last := first, first
 	for _, tail := range []int{safeTail, wholeTail} {
-		if s.model.framesFor(len(s.samples), tail) <= last.frames {
+		if p.framesWith(tail) <= last.frames {
 			continue
 		}
-		s.hypothesis = nil // it may be what led here
-		again, err := s.decode(ctx, how{tail: tail, beam: w.beam})
+		again, err := p.decode(ctx, how{tail: tail, beam: w.beam, anew: true})
 		if err != nil {
 			return nil, err
 		}
-		if !s.model.suspicious(again) || s.same(last, again) {
+		if !suspicious(p, again) || same(p, last, again) {
 			return again, nil
 		}
-		if s.better(again, best) {
+		if better(p, again, best) {
 			best = again
 		}
 		last = again
@@ -49,39 +62,52 @@ func (s *session) settle(ctx context.Context, w how) (*decoding, error) {
 }
 
 // doubt decodes a doubtful piece once more and returns the more probable text.
-func (s *session) doubt(ctx context.Context, first *decoding, w how) (*decoding, error) {
-	other := how{tail: max(w.tail, safeTail), beam: max(w.beam, doubtfulBeam)}
-	if s.hot != nil {
+func doubt(ctx context.Context, p piece, first *decoding, w how) (*decoding, error) {
+	other := how{tail: max(w.tail, safeTail), beam: max(w.beam, doubtfulBeam), anew: true}
+	if p.favours() {
 		other.beam = 1
 	}
-	if other.beam == w.beam && s.model.framesFor(len(s.samples), other.tail) == first.frames {
+	if other.beam == w.beam && p.framesWith(other.tail) == first.frames {
 		other.tail = wholeTail
-		if s.model.framesFor(len(s.samples), other.tail) == first.frames {
+		if p.framesWith(other.tail) == first.frames {
 			return first, nil // it would be the same again
 		}
 	}
-	again, err := s.decode(ctx, other)
+	again, err := p.decode(ctx, other)
 	if err != nil {
 		return nil, err
 	}
-	if s.model.suspicious(again) || again.average() <= first.average() {
+	if suspicious(p, again) || again.average() <= first.average() {
 		return first, nil
 	}
 	return again, nil
 }
 
+// suspicious reports whether a text may not be what was said: it was stopped, it compresses too well, or it ends in a
+// phrase said twice. A model that hears too little silence behind the speech fails in this way, and is sure of what it
+// says.
+func suspicious(p piece, d *decoding) bool {
+	const mostCompression = 2.4
+	text := p.text(d)
+	return d.stop != wire.StopEnd || compression(text) > mostCompression || twice(text)
+}
+
 // same reports whether two decodes ended by themselves with the same words.
-func (s *session) same(a, b *decoding) bool {
-	v := s.model.vocabulary
-	return a.ending != nil && b.ending != nil && slices.Equal(words(v.text(a.tokens)), words(v.text(b.tokens)))
+func same(p piece, a, b *decoding) bool {
+	return a.stop == wire.StopEnd && b.stop == wire.StopEnd && slices.Equal(words(p.text(a)), words(p.text(b)))
 }
 
 // better reports whether of two suspicious texts the first is the lesser evil: it ended by itself, or repeats itself
 // less.
-func (s *session) better(a, b *decoding) bool {
-	if (a.ending != nil) != (b.ending != nil) {
-		return a.ending != nil
+func better(p piece, a, b *decoding) bool {
+	if ended := a.stop == wire.StopEnd; ended != (b.stop == wire.StopEnd) {
+		return ended
 	}
-	v := s.model.vocabulary
-	return compression(v.text(a.tokens)) < compression(v.text(b.tokens))
+	return compression(p.text(a)) < compression(p.text(b))
 }
+
+func (s *session) framesWith(tail int) int { return s.model.framesFor(len(s.samples), tail) }
+
+func (s *session) text(d *decoding) string { return s.model.vocabulary.text(d.tokens) }
+
+func (s *session) favours() bool { return s.hot != nil }

@@ -11,11 +11,11 @@ import (
 	"github.com/scout-speech/scout/internal/engine/wordtime"
 )
 
-// keptSeconds is the longest request whose buffers a slot keeps.
-const keptSeconds = 16
+// keptFrames is the most frames whose buffers a slot keeps: those of pieces of 16 s with their silence.
+const keptFrames = 900
 
 // slot is the state of one running request: everything except the weights. Buffers are kept between requests and grow to
-// the longest request, up to keptSeconds. A slot runs one request at a time.
+// the longest request, up to keptFrames. A slot runs one request at a time.
 type slot struct {
 	model   *model
 	options *ort.RunOptions
@@ -50,10 +50,10 @@ func newSlot(m *model) (*slot, error) {
 // Close frees what is native.
 func (l *slot) Close() error { return l.options.Destroy() }
 
-// shed releases the memory that a request of this many samples made the slot grow by, if it is more than the slot keeps.
-// The collector returns it gradually.
-func (l *slot) shed(samples int) {
-	if samples > keptSeconds*scout.EngineSampleRateHz {
+// shed releases the memory that a request made the slot grow by, if it heard more frames than the slot keeps. The
+// collector returns it gradually.
+func (l *slot) shed(frames int) {
+	if frames > keptFrames {
 		l.buffers, l.placer = buffers{}, l.model.placer()
 	}
 	clear(l.in) // handles that are freed

@@ -133,8 +133,8 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
 	defer b.slots.Add(l)
-	defer l.shed(len(j.samples))
 	s := &session{slot: l, job: j}
+	defer func() { l.shed(s.longest) }()
 	d, err := s.transcribe(ctx, howOf(request.Options))
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
@@ -205,7 +205,7 @@ func (s *session) transcribe(ctx context.Context, w how) (d *decoding, err error
 		}
 		d = nil
 	}()
-	return s.settle(ctx, w)
+	return settle(ctx, s, w)
 }
 
 // result converts a decoding for the wire. If nobody speaks there is no text.
