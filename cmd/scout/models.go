@@ -25,8 +25,8 @@ func newModelsCommand(a *app) *cobra.Command {
 		Long: `A model is a folder of files on this machine. Scout uses the network only to
 download it. The default model, moonshine-tiny-en, understands English only.
 
-To use a Whisper model that you have: scout models add FOLDER. For any other kind,
-put its folder, with a model.toml, into the models folder: see
+To use a Whisper model that you have: scout models add FOLDER. For any other
+kind, put its folder, with a model.toml, into the models folder: see
 docs/formats/model-toml.md.`,
 		Example: `  scout models list
   scout models pull moonshine-tiny-en

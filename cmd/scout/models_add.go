@@ -18,8 +18,8 @@ func newModelsAddCommand(a *app) *cobra.Command {
 		Use:   "add FOLDER",
 		Short: "Install a Whisper model that you have",
 		Long: `Installs a Whisper model of your own: a folder as faster-whisper uses it, with
-model.bin, config.json and tokenizer.json (docs/formats/ct2.md), or the folder of
-such a model in the cache of Hugging Face. "scout models find" lists those.
+model.bin, config.json and tokenizer.json (docs/formats/ct2.md), or the folder
+of such a model in the cache of Hugging Face. "scout models find" lists those.
 
 Every byte is verified first. The model is then copied, and gets the name of its
 folder as its id. FOLDER is only read and may be deleted afterwards; with --link

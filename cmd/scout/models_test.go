@@ -74,7 +74,7 @@ func TestModelsFromPullToRemove(t *testing.T) {
 		{[]string{"remove", "--force", defaultModel}, 0, "is removed", ""},
 		{[]string{"verify"}, 0, "no model is installed", ""},
 		{[]string{"path", defaultModel}, 1, "", "scout models pull " + defaultModel},
-		{[]string{"use", "whisper-tiny.en"}, 1, "", "did you mean whisper-tiny-en"},
+		{[]string{"use", "whisper-tiny.en"}, 1, "", "did you mean whisper-tiny, whisper-tiny-en"},
 		{[]string{"use"}, 2, "", "scout models use " + defaultModel},
 		{[]string{"list", "--what"}, 2, "", "unknown flag"},
 		{[]string{"pull", defaultModel, "--from", filepath.Join(dir, "none")}, 2, "", "no such file"},

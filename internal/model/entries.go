@@ -128,12 +128,16 @@ func whispers() []Entry {
 	}{
 		{
 			"whisper-base", "Whisper base", "Systran/faster-whisper-base", "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66", many,
-			Sum{145_217_532, whisperBaseSHA256}, Sum{2_309, whisperBaseConfigSHA256}, tokenizer,
+			Sum{145_217_532, whisperBaseSHA256},
+			Sum{2_309, whisperBaseConfigSHA256},
+			tokenizer,
 		},
 		{"whisper-tiny", "Whisper tiny", "Systran/faster-whisper-tiny", mainBranch, many, size(75_538_270), config, size(whisperTokenizerBytes)},
 		{
 			"whisper-small", "Whisper small", "Systran/faster-whisper-small", "536b0662742c02347bc0e980a01041f333bce120", many,
-			Sum{483_546_902, whisperSmallSHA256}, Sum{2_370, whisperSmallConfigSHA256}, tokenizer,
+			Sum{483_546_902, whisperSmallSHA256},
+			Sum{2_370, whisperSmallConfigSHA256},
+			tokenizer,
 		},
 		{"whisper-medium", "Whisper medium", "Systran/faster-whisper-medium", mainBranch, many, size(1_527_906_378), config, size(whisperTokenizerBytes)},
 		{"whisper-large-v3", "Whisper large-v3", "Systran/faster-whisper-large-v3", mainBranch, latest, size(3_087 * megabyte), config, size(2_481 * kilobyte)},

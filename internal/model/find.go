@@ -106,10 +106,10 @@ func (s *Store) Find(ctx context.Context, caches []string) ([]Found, error) {
 // look describes one folder.
 func look(ctx context.Context, dir string, installed map[Sum]string) (Found, error) {
 	f := Found{Dir: dir, ID: idOf(dir)}
-	m, err := ct2.Look(ctx, dir)
 	if ctx.Err() != nil {
 		return f, context.Cause(ctx)
 	}
+	m, err := ct2.Look(dir)
 	if err != nil {
 		f.Problem, f.Code = scout.Plain(err), scout.CodeOf(err)
 		return f, nil

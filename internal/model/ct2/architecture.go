@@ -1,7 +1,6 @@
 package ct2
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,7 +27,7 @@ const (
 )
 
 // measure derives the architecture from the shapes of a few variables and then verifies all of them.
-func (m *Model) measure(ctx context.Context) (Architecture, error) {
+func (m *Model) measure() (Architecture, error) {
 	a := Architecture{}
 	for _, from := range []struct {
 		name string
@@ -62,7 +61,7 @@ func (m *Model) measure(ctx context.Context) (Architecture, error) {
 		return a, unsupported(m.path, "its width is %d, which is no multiple of %d", a.Width, headWidth)
 	}
 	a.Heads = a.Width / headWidth
-	if err := m.flags(ctx, a); err != nil {
+	if err := m.flags(a); err != nil {
 		return a, err
 	}
 	return a, m.shapes(a)
@@ -91,7 +90,7 @@ type flag struct {
 
 // flags verifies the scalars of the file. Those that Scout does not know must be zero: they may change what the model
 // computes.
-func (m *Model) flags(ctx context.Context, a Architecture) error {
+func (m *Model) flags(a Architecture) error {
 	heads := flag{want: float32(a.Heads), means: "heads"}
 	known := map[string]flag{
 		"encoder/num_heads":                 heads,
@@ -115,7 +114,7 @@ func (m *Model) flags(ctx context.Context, a Architecture) error {
 		if len(v.shape) != 0 || slices.Contains(ignored, name) || strings.HasSuffix(name, weightSuffix+scaleSuffix) {
 			continue
 		}
-		values, _, err := m.floats(ctx, name)
+		values, _, err := m.Floats(name)
 		if err != nil {
 			return err
 		}

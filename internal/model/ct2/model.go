@@ -55,7 +55,7 @@ type Model struct {
 //
 // The text names the file and what is wrong with it. The caller closes the model.
 func Open(ctx context.Context, dir string) (*Model, error) {
-	m, err := open(ctx, dir, dir)
+	m, err := open(dir, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func Open(ctx context.Context, dir string) (*Model, error) {
 
 // Check is Open for a folder that people know under another name, which its errors use, and closes the model.
 func Check(ctx context.Context, dir, name string) (err error) {
-	m, err := open(ctx, dir, name)
+	m, err := open(dir, name)
 	if err != nil {
 		return err
 	}
@@ -76,10 +76,10 @@ func Check(ctx context.Context, dir, name string) (err error) {
 }
 
 // Look is Open without the numbers, which it does not read: it is quick for a model of any size.
-func Look(ctx context.Context, dir string) (*Model, error) { return open(ctx, dir, dir) }
+func Look(dir string) (*Model, error) { return open(dir, dir) }
 
 // open verifies everything except the numbers.
-func open(ctx context.Context, dir, name string) (model *Model, err error) {
+func open(dir, name string) (model *Model, err error) {
 	path := filepath.Join(name, WeightsName)
 	file, err := os.Open(filepath.Join(dir, WeightsName))
 	if errors.Is(err, os.ErrNotExist) {
@@ -105,7 +105,7 @@ func open(ctx context.Context, dir, name string) (model *Model, err error) {
 		return nil, err
 	}
 	m := &Model{path: path, file: file, index: x}
-	if m.shape, err = m.measure(ctx); err != nil {
+	if m.shape, err = m.measure(); err != nil {
 		return nil, err
 	}
 	read := func(path string) ([]byte, error) {
@@ -138,16 +138,12 @@ func (m *Model) Languages() []string { return slices.Clone(m.languages) }
 // float32; quantised weights are divided by their scales. The caller owns both slices. name may be an alias. Errors:
 // scout.CodeModelCorrupt if the model has no such variable or the file was changed since Open, those of the file system.
 func (m *Model) Floats(name string) (values []float32, shape []int, err error) {
-	return m.floats(context.Background(), name)
-}
-
-func (m *Model) floats(ctx context.Context, name string) (values []float32, shape []int, err error) {
 	v, err := m.get(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	values = make([]float32, 0, v.elements())
-	err = m.read(ctx, v, func(data []byte, _ int64) error {
+	err = m.read(v, func(data []byte, _ int64) error {
 		values = widen(values, data, v.kind)
 		return nil
 	})
@@ -155,7 +151,7 @@ func (m *Model) floats(ctx context.Context, name string) (values []float32, shap
 		return nil, nil, err
 	}
 	if scaled, ok := m.index.find(name + scaleSuffix); ok && !v.kind.isFloat() {
-		scales, err := m.scales(ctx, scaled)
+		scales, err := m.scales(scaled)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -185,14 +181,14 @@ func (m *Model) Rows8(name string) (q []int8, scales []float32, shape []int, ok 
 	if v.kind != int8Kind || !known {
 		return nil, nil, nil, false, nil
 	}
-	if scales, err = m.scales(context.Background(), scaled); err != nil {
+	if scales, err = m.scales(scaled); err != nil {
 		return nil, nil, nil, false, err
 	}
 	for i := range scales {
 		scales[i] = 1 / scales[i]
 	}
 	q = make([]int8, 0, v.size)
-	err = m.read(context.Background(), v, func(data []byte, _ int64) error {
+	err = m.read(v, func(data []byte, _ int64) error {
 		for _, b := range data {
 			q = append(q, int8(b))
 		}
@@ -213,9 +209,9 @@ func (m *Model) get(name string) (variable, error) {
 }
 
 // scales returns what the elements of a quantised weight are divided by: one number for each row, or one for all.
-func (m *Model) scales(ctx context.Context, v variable) ([]float32, error) {
+func (m *Model) scales(v variable) ([]float32, error) {
 	scales := make([]float32, 0, v.elements())
-	err := m.read(ctx, v, func(data []byte, _ int64) error {
+	err := m.read(v, func(data []byte, _ int64) error {
 		scales = widen(scales, data, v.kind)
 		return nil
 	})
@@ -232,12 +228,9 @@ func (m *Model) scales(ctx context.Context, v variable) ([]float32, error) {
 
 // read hands over the data of a variable in parts, each with the index of its first element. The part is valid during
 // the call.
-func (m *Model) read(ctx context.Context, v variable, use func(data []byte, first int64) error) error {
+func (m *Model) read(v variable, use func(data []byte, first int64) error) error {
 	buffer := make([]byte, min(chunkBytes, v.size))
 	for done := int64(0); done < v.size; {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
 		part := buffer[:min(chunkBytes, v.size-done)]
 		if err := readAt(m.file, part, v.offset+done); err != nil {
 			return readError(m.path, err)
@@ -257,7 +250,10 @@ func (m *Model) finite(ctx context.Context) error {
 		if !v.kind.isFloat() {
 			continue
 		}
-		err := m.read(ctx, v, func(data []byte, first int64) error {
+		err := m.read(v, func(data []byte, first int64) error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if i := notFinite(data, v.kind); i >= 0 {
 				return corrupt(m.path, "element %d of %s is not a finite number", first+int64(i), quoted(name))
 			}
@@ -267,7 +263,7 @@ func (m *Model) finite(ctx context.Context) error {
 			return err
 		}
 		if _, scales := cutScale(name); scales {
-			if _, err := m.scales(ctx, v); err != nil {
+			if _, err := m.scales(v); err != nil {
 				return err
 			}
 		}
