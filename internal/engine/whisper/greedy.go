@@ -56,14 +56,14 @@ func (s *session) greedy(ctx context.Context, g *greedy) error {
 }
 
 // found takes the next token out of the last run.
-func (g *greedy) found() { g.next = candidate{g.session.next[0], g.session.logprob[0]} }
+func (g *greedy) found() { g.next = candidate{g.session.next[0], g.logprob[0]} }
 
 // append takes the next token into the text. What it was heard by is the only row of alignment.
 func (g *greedy) append() {
 	g.tokens, g.logprobs = append(g.tokens, g.next.token), append(g.logprobs, g.next.logprob)
 	g.step.Decode(len(g.tokens))
 	if g.align {
-		g.decoding.placer.Add(g.alignment, 1, 1)
+		g.placer.Add(g.alignment, 1, 1)
 	}
 }
 
@@ -138,14 +138,14 @@ func (g *greedy) verify(hypothesis []int64) (agreed int, err error) {
 			same++
 		}
 		g.tokens = append(g.tokens, g.session.next[:same]...)
-		g.logprobs = append(g.logprobs, g.session.logprob[:same]...)
+		g.logprobs = append(g.logprobs, g.logprob[:same]...)
 		g.step.Decode(len(g.tokens))
 		agreed += same
 		if g.align {
-			g.decoding.placer.Add(g.alignment, n, same)
+			g.placer.Add(g.alignment, n, same)
 		}
 		if same < n {
-			g.next = candidate{g.session.next[same], g.session.logprob[same]}
+			g.next = candidate{g.session.next[same], g.logprob[same]}
 			g.keepRow(same, n)
 			return agreed, nil
 		}
@@ -247,7 +247,7 @@ func (g *greedy) follow() (taken bool, err error) {
 	}
 	g.tokens, g.logprobs = g.tokens[:whole], g.logprobs[:whole]
 	if g.align {
-		g.decoding.placer.Keep(whole)
+		g.placer.Keep(whole)
 	}
 	if whole == before {
 		return false, g.look(hotword.Nowhere)

@@ -113,7 +113,9 @@ func (l *slot) run(in input) (err error) {
 	l.total[0] = int32(in.past + n)
 	l.count = append(l.count[:0], int64(in.count))
 	l.rows = append(l.rows[:0], in.rows...)
-	l.favoured, l.bonus = append(native.Grown(&l.favoured, 1)[:0], in.favoured...), append(native.Grown(&l.bonus, 1)[:0], in.bonus...)
+	l.favoured, l.bonus = native.Grown(&l.favoured, len(in.favoured)), native.Grown(&l.bonus, len(in.bonus))
+	copy(l.favoured, in.favoured)
+	copy(l.bonus, in.bonus)
 	rows, wanted, favoured := int64(len(in.rows)), int64(in.count), int64(len(in.favoured)/len(in.rows))
 	embedded := native.Grown(&l.embedded, len(in.tokens)*m.Width)
 	if l.scratch, err = m.embedding.Look(embedded, in.tokens, l.scratch); err != nil {

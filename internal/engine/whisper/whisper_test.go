@@ -98,7 +98,7 @@ var loaded sync.Map
 func load(t testing.TB, dir string, variant prepare.Variant) wire.Load {
 	t.Helper()
 	once, _ := loaded.LoadOrStore(dir+string(variant), sync.OnceValues(func() (wire.Load, error) {
-		to, err := os.MkdirTemp("", "whisper-")
+		to, err := os.MkdirTemp("", "whisper-") //nolint:usetesting // several tests share it; TestMain removes it
 		if err != nil {
 			return wire.Load{}, err
 		}

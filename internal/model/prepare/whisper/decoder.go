@@ -1,7 +1,6 @@
 package whisper
 
 import (
-	"context"
 	"fmt"
 	"math"
 
@@ -32,7 +31,7 @@ const headName = "head"
 //
 // Only self-attention sees B texts; everything else sees B*n rows of one. So cross keys and values are there once for all
 // beams.
-func (g *graph) buildDecoder(ctx context.Context, heads [][2]int) {
+func (g *graph) buildDecoder(heads [][2]int) {
 	width := int64(g.shape.Width)
 	embedded := g.Input("embedded", onnx.Float32, onnx.Named("texts"), onnx.Named("n"), onnx.Fixed(width))
 	d := &decoderGraph{graph: g, heads: heads, total: g.Input("total", onnx.Int32, onnx.Fixed(1))}
@@ -46,7 +45,7 @@ func (g *graph) buildDecoder(ctx context.Context, heads [][2]int) {
 	stream := g.Reshape(d.placed(embedded), 1, -1, width)
 	normed := g.Norm(stream, g.norm("decoder/layer_0/self_attention/layer_norm")...)
 	for l := range g.shape.DecoderLayers {
-		if ctx.Err() != nil {
+		if g.stopped() {
 			return
 		}
 		next := "decoder/layer_norm"

@@ -1,7 +1,6 @@
 package whisper
 
 import (
-	"context"
 	"fmt"
 	"math"
 
@@ -18,12 +17,12 @@ const taps = 3
 //	in   mel             float [1, T, mels]    scaled features; T even, at most 3000
 //	out  cross_key.L     float [1, H, S, 64]   for each decoder layer L, scaled by 1/sqrt(64)
 //	out  cross_value.L   float [1, H, S, 64]
-func (g *graph) buildEncoder(ctx context.Context) {
+func (g *graph) buildEncoder() {
 	mel := g.Input("mel", onnx.Float32, onnx.Fixed(1), onnx.Named("windows"), onnx.Fixed(int64(g.shape.Mels)))
 	stream := g.stem(mel)
 	normed := g.Norm(stream, g.norm("encoder/layer_0/self_attention/layer_norm")...)
 	for l := range g.shape.EncoderLayers {
-		if ctx.Err() != nil {
+		if g.stopped() {
 			return
 		}
 		next := "encoder/layer_norm"

@@ -192,41 +192,30 @@ type writer struct {
 	dir      string
 	options  atomicfile.Options
 	manifest *Manifest
+	decoder  *onnx.Model // once it is laid out
 }
 
 func (w *writer) write(ctx context.Context, model *ct2.Model, variant prepare.Variant) error {
 	if err := w.file(MelFile, onnx.Encode(buildMel(model.Shape().Mels))); err != nil {
 		return err
 	}
-	for _, part := range []struct {
-		graph, weights string
-		build          func(*graph)
-	}{
-		{EncoderFile, EncoderWeights, func(g *graph) { g.buildEncoder(ctx) }},
-		{DecoderFile, DecoderWeights, func(g *graph) { g.buildDecoder(ctx, w.manifest.Model.AlignmentHeads) }},
-	} {
-		var finished *onnx.Model
-		if err := w.stream(part.weights, func(file io.Writer) error {
-			outside := build.NewOutside(part.weights, file, outsideBytes)
-			g := &graph{Graph: build.New(part.graph, outside), model: model, shape: model.Shape(), variant: variant}
-			part.build(g)
-			finished = g.Model(producer)
-			if ctx.Err() != nil {
-				return scout.Errorf(scout.CodeOf(ctx.Err()), "prepare model: %w", ctx.Err())
-			}
-			return errors.Join(g.err, outside.Err())
-		}); err != nil {
+	stopped := func() bool { return ctx.Err() != nil }
+	for _, part := range [][2]string{{EncoderFile, EncoderWeights}, {DecoderFile, DecoderWeights}} {
+		//nolint:contextcheck // reading one weight takes milliseconds, and the graph stops between layers
+		finished, err := w.graph(part[0], part[1], &graph{model: model, shape: model.Shape(), variant: variant, stopped: stopped})
+		if ctx.Err() != nil {
+			return scout.Errorf(scout.CodeOf(ctx.Err()), "prepare model: %w", ctx.Err())
+		}
+		if err != nil {
 			return err
 		}
-		if part.graph == DecoderFile {
-			var err error
-			if w.manifest.Embedding, err = embeddingPlace(finished); err != nil {
-				return err
-			}
-		}
-		if err := w.file(part.graph, onnx.Encode(finished)); err != nil {
+		if err := w.file(part[0], onnx.Encode(finished)); err != nil {
 			return err
 		}
+	}
+	var err error
+	if w.manifest.Embedding, err = embeddingPlace(w.decoder); err != nil {
+		return err
 	}
 	content, err := prepare.EncodeRecord(*w.manifest)
 	if err != nil {
@@ -237,6 +226,31 @@ func (w *writer) write(ctx context.Context, model *ct2.Model, variant prepare.Va
 	}
 	return nil
 }
+
+// graph lays out the graph of a file while its weights are written.
+func (w *writer) graph(name, weights string, g *graph) (finished *onnx.Model, err error) {
+	err = w.stream(weights, func(file io.Writer) error {
+		outside := build.NewOutside(weights, file, outsideBytes)
+		g.Graph = build.New(name, outside)
+		if name == EncoderFile {
+			g.buildEncoder()
+		} else {
+			g.buildDecoder(w.manifest.Model.AlignmentHeads)
+		}
+		finished = g.Model(producer)
+		if name == DecoderFile {
+			w.decoder = finished
+		}
+		if g.stopped() && g.err == nil {
+			g.err = errStopped
+		}
+		return errors.Join(g.err, outside.Err())
+	})
+	return finished, err
+}
+
+// errStopped keeps half a file from being published.
+var errStopped = errors.New("stopped")
 
 // file writes and records a file.
 func (w *writer) file(name string, content []byte) error {

@@ -148,6 +148,7 @@ type graph struct {
 	model   *ct2.Model
 	shape   ct2.Architecture
 	variant prepare.Variant
+	stopped func() bool // whether to give up between layers
 	err     error
 }
 
