@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/hotword"
 	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
@@ -31,10 +32,10 @@ const verifyTokens = 16
 // job is the work of a slot.
 type job struct {
 	samples    []float32
-	hypothesis []int64   // at most limit
-	limit      int       // most tokens of the result, at most capacity-2
-	align      bool      // record in the slot's placer what every token attended to
-	hot        *hotWords // nil if there are none
+	hypothesis []int64        // at most limit
+	limit      int            // most tokens of the result, at most capacity-2
+	align      bool           // record in the slot's placer what every token attended to
+	hot        *hotword.Words // nil if there are none
 	step       *wire.Step
 }
 
@@ -90,7 +91,7 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 		return nil, err
 	}
 	g.known = d.agreed
-	if g.pass, err = l.newPass(&l.step, 1, j.hot.width(), frames, &owned); err != nil {
+	if g.pass, err = l.newPass(&l.step, 1, j.hot.Width(), frames, &owned); err != nil {
 		return nil, err
 	}
 	if err := g.run(); err != nil {

@@ -8,10 +8,10 @@ import (
 // firstPiece is the first token that is a piece of text; the 256 before it are single bytes.
 const firstPiece = firstText + 256
 
-// encode returns the tokens of a text as the model was trained with them (byte-pair encoding as in SentencePiece, Kudo
+// Encode returns the tokens of a text as the model was trained with them (byte-pair encoding as in SentencePiece, Kudo
 // and Richardson, EMNLP 2018): it starts with characters and joins the pair that makes the earliest token of the
 // vocabulary, until there is none. A character that is not a token becomes its bytes.
-func (v *vocabulary) encode(text string) []int64 {
+func (v *vocabulary) Encode(text string) []int64 {
 	ids := v.index()
 	parts := make([]string, 0, len(text))
 	for _, r := range text {
@@ -56,7 +56,7 @@ func (v *vocabulary) index() map[string]int64 {
 	return v.ids
 }
 
-// endsWord reports whether a word ends before a token: the token begins another word, is punctuation, or is the end.
-func (v *vocabulary) endsWord(token int64) bool {
+// EndsWord reports whether a word ends before a token: the token begins another word, is punctuation, or is the end.
+func (v *vocabulary) EndsWord(token int64) bool {
 	return token == endToken || strings.HasPrefix(v.pieces[token], " ") || !v.spoken(token)
 }

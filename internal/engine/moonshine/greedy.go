@@ -3,6 +3,7 @@ package moonshine
 import (
 	"slices"
 
+	"github.com/scout-speech/scout/internal/engine/hotword"
 	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/wire"
 )
@@ -30,7 +31,7 @@ type greedy struct {
 func (g *greedy) run() error {
 	hot := g.job.hot
 	if hot != nil { // next was found without a bonus
-		if err := g.look(root); err != nil {
+		if err := g.look(hotword.Root); err != nil {
 			return err
 		}
 	}
@@ -54,7 +55,7 @@ func (g *greedy) run() error {
 			}
 		}
 		followed := false
-		if hot != nil && hot.child(root, g.next.token) != root {
+		if hot != nil && hot.Child(hotword.Root, g.next.token) != hotword.Root {
 			var err error
 			if followed, err = g.follow(); err != nil {
 				return err
@@ -64,7 +65,7 @@ func (g *greedy) run() error {
 			}
 		}
 		if !followed {
-			if err := g.take(root); err != nil {
+			if err := g.take(hotword.Root); err != nil {
 				return err
 			}
 		}
@@ -128,7 +129,7 @@ func (g *greedy) look(node int32) error {
 	if n := len(g.tokens); n > 0 {
 		g.pass.tokens[0] = g.tokens[n-1]
 	}
-	g.job.hot.favour(node, g.pass.boostTokens, g.pass.boost)
+	g.job.hot.Favour(node, g.pass.boostTokens, g.pass.boost)
 	if err := g.pass.run(len(g.tokens)); err != nil {
 		return err
 	}
@@ -143,14 +144,14 @@ func (g *greedy) follow() (taken bool, err error) {
 	hot, before := g.job.hot, len(g.tokens)
 	rows := g.slot.placer.Rows() - before
 	whole := before // tokens up to the end of a hot word
-	for node := root; len(g.tokens) < g.job.limit; {
-		if node = hot.child(node, g.next.token); node == root {
+	for node := hotword.Root; len(g.tokens) < g.job.limit; {
+		if node = hot.Child(node, g.next.token); node == hotword.Root {
 			break
 		}
 		if err := g.take(node); err != nil {
 			return false, err
 		}
-		if hot.nodes[node].complete && hot.vocabulary.endsWord(g.next.token) {
+		if hot.Complete(node, g.next.token) {
 			whole = len(g.tokens)
 		}
 	}
@@ -159,10 +160,10 @@ func (g *greedy) follow() (taken bool, err error) {
 		if g.job.align {
 			g.slot.placer.Keep(rows + before)
 		}
-		return false, g.look(nowhere)
+		return false, g.look(hotword.Nowhere)
 	}
 	if g.job.align {
 		g.slot.placer.Keep(rows + whole)
 	}
-	return true, g.look(root)
+	return true, g.look(hotword.Root)
 }

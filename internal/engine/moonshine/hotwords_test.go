@@ -55,7 +55,7 @@ func TestHotWordsDecideWhatIsNearlyUndecided(t *testing.T) {
 		}
 	}
 	for name, hot := range map[string][]string{
-		"too many": make([]string, maxHotWords+1), "too long": {strings.Repeat("Donaudampfschiff", 30)}, "far too long": {strings.Repeat("x ", 1<<16)},
+		"too many": make([]string, 1001), "too long": {strings.Repeat("Donaudampfschiff", 30)}, "far too long": {strings.Repeat("x ", 1<<16)},
 	} {
 		_, err := b.Transcribe(t.Context(), &wire.Request{Samples: samples, Options: wire.RequestOptions{HotWords: hot}})
 		if scout.CodeOf(err) != scout.CodeInvalidArgument {
@@ -67,7 +67,7 @@ func TestHotWordsDecideWhatIsNearlyUndecided(t *testing.T) {
 	if !ok {
 		t.Fatalf("%T", b)
 	}
-	for _, id := range backend.vocabulary.encode(" " + free.Text) {
+	for _, id := range backend.vocabulary.Encode(" " + free.Text) {
 		encoded = append(encoded, int32(id))
 	}
 	if !slices.Equal(encoded, ids(free)) {
@@ -101,7 +101,7 @@ func TestEncodeSaysTheText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.RuneFrom([]rune(" abé漢x")), 0, 20, -1).Draw(t, "text")
 		var said strings.Builder
-		for _, id := range v.encode(text) {
+		for _, id := range v.Encode(text) {
 			said.WriteString(v.pieces[id])
 		}
 		if said.String() != text {
@@ -124,7 +124,7 @@ func TestEncodeJoinsTheEarliestPair(t *testing.T) {
 		"é":   {firstText + 0xc3, firstText + 0xa9}, // no token: its bytes
 		"":    nil,
 	} {
-		if got := v.encode(text); !slices.Equal(got, want) {
+		if got := v.Encode(text); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/hotword"
 	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -124,7 +125,7 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	if err != nil {
 		return nil, err
 	}
-	hot, err := b.vocabulary.hotWordsOf(request.Options.HotWords)
+	hot, err := hotword.New(b.vocabulary, request.Options.HotWords)
 	if err != nil {
 		return nil, err
 	}
