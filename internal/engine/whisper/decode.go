@@ -40,11 +40,10 @@ type decoding struct {
 	agreed   int       // tokens taken from the hypothesis
 	stop     wire.StopReason
 
-	language     string
-	languageProb *float32 // nil if the language was given
-	noSpeech     float32
-	frames       int              // heard, silence included
-	placer       *wordtime.Placer // has seen the decode if words are wanted
+	language string
+	noSpeech float32
+	frames   int              // heard, silence included
+	placer   *wordtime.Placer // has seen the decode if words are wanted
 }
 
 // average is the mean log-probability of the tokens and the end.
@@ -65,6 +64,7 @@ type session struct {
 	job
 	owned    native.Tensors
 	heard    hearing
+	detected *float32      // probability of the language, nil if it was given
 	longest  int           // most frames that were heard
 	encoding time.Duration // of the encoder, in all decodes
 }
@@ -124,8 +124,7 @@ func (s *session) prompt(d *decoding) ([]int64, error) {
 			return nil, err
 		}
 		code, prob := s.spoken()
-		d.language, d.languageProb = code, &prob
-		s.language = code
+		d.language, s.language, s.detected = code, code, &prob
 	}
 	if d.language == "" {
 		d.language = "en"

@@ -78,9 +78,10 @@ func TestNothing(t *testing.T) {
 		want              bool
 	}{
 		"speech":                               {0.05, -0.2, false},
-		"speech that is hard to understand":    {0.45, -1.4, false},
+		"speech that is hard to understand":    {0.45, -1.3, false},
 		"digital silence":                      {0.92, -0.59, true},
 		"noise":                                {0.77, -1.7, true},
+		"music without a voice":                {0.46, -1.9, true},
 		"a sure text in what sounds like none": {0.7, -0.2, false},
 	} {
 		d := &decoding{tokens: []int64{1}, logprobs: []float32{c.logprob}, ending: &c.logprob, noSpeech: c.noSpeech}

@@ -134,6 +134,26 @@ func TestSlotsRunAtOnceAndNeverMix(t *testing.T) {
 	group.Wait()
 }
 
+// What was found out about the language is told however often a piece is decoded.
+func TestLanguageIsFoundOnce(t *testing.T) {
+	t.Parallel()
+	b := random(t, 80)
+	if !b.Facts().DetectsLanguage {
+		t.Fatalf("facts %+v", b.Facts())
+	}
+	noise := rand.New(rand.NewPCG(5, 6))
+	samples := make([]float32, 16000)
+	for i := range samples {
+		samples[i] = float32(0.1 * noise.NormFloat64())
+	}
+	for _, beam := range []int{1, 4} {
+		r := transcribe(t, b, samples, wire.RequestOptions{Beam: beam})
+		if _, known := b.model.vocabulary.Languages[r.Language]; !known || r.LanguageProb == nil || !(*r.LanguageProb > 0 && *r.LanguageProb <= 1) {
+			t.Errorf("language %q with %v", r.Language, r.LanguageProb)
+		}
+	}
+}
+
 // Random requests leave the backend working.
 func TestRandomRequests(t *testing.T) {
 	t.Parallel()

@@ -212,7 +212,7 @@ func (s *session) transcribe(ctx context.Context, w how) (d *decoding, err error
 func (s *session) result(d *decoding) *wire.Result {
 	v := s.model.vocabulary
 	r := &wire.Result{
-		Stop: wire.StopEnd, Language: d.language, LanguageProb: d.languageProb,
+		Stop: wire.StopEnd, Language: d.language, LanguageProb: s.detected,
 		EncodeMS: float64(s.encoding) / float64(time.Millisecond),
 	}
 	if v.NoSpeech != token.None {
