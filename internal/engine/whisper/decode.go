@@ -29,6 +29,7 @@ type job struct {
 type how struct {
 	tail int  // samples of silence behind the audio
 	beam int  // texts to follow; 1 is greedy
+	once bool // a doubtful text is not decoded again: somebody waits
 	anew bool // without the hypothesis, which may be what led here
 }
 

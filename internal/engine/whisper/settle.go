@@ -29,14 +29,14 @@ type piece interface {
 //
 // A suspicious text is decoded again with more silence behind the audio, until it is not suspicious, or two decodes say
 // the same: then it was said twice. A doubtful one is decoded once more, by beam if it was not, and the more probable
-// text is taken.
+// text is taken, unless the request asks for a text at once.
 func settle(ctx context.Context, p piece, w how) (*decoding, error) {
 	first, err := p.decode(ctx, w)
 	if err != nil || first.nothing() {
 		return first, err
 	}
 	if !suspicious(p, first) {
-		if first.average() >= doubtful {
+		if w.once || first.average() >= doubtful {
 			return first, nil
 		}
 		return doubt(ctx, p, first, w)

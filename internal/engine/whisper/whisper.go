@@ -176,7 +176,7 @@ const (
 
 // howOf returns how a request wants to be decoded. With hot words one text is followed.
 func howOf(o wire.RequestOptions) how {
-	w := how{tail: usualTail, beam: min(max(o.Beam, 1), mostBeam)}
+	w := how{tail: usualTail, beam: min(max(o.Beam, 1), mostBeam), once: o.Once}
 	if o.TailMS > 0 {
 		w.tail = min(o.TailMS*scout.EngineSampleRateHz/1000, wholeTail)
 	}
