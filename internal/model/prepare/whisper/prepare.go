@@ -201,7 +201,6 @@ func (w *writer) write(ctx context.Context, model *ct2.Model, variant prepare.Va
 	}
 	stopped := func() bool { return ctx.Err() != nil }
 	for _, part := range [][2]string{{EncoderFile, EncoderWeights}, {DecoderFile, DecoderWeights}} {
-		//nolint:contextcheck // reading one weight takes milliseconds, and the graph stops between layers
 		finished, err := w.graph(part[0], part[1], &graph{model: model, shape: model.Shape(), variant: variant, stopped: stopped})
 		if ctx.Err() != nil {
 			return scout.Errorf(scout.CodeOf(ctx.Err()), "prepare model: %w", ctx.Err())
