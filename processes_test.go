@@ -15,6 +15,31 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testrun.Contain(m).Run()) }
 
+// testMain returns the function TestMain of a file, nil if it has none.
+func testMain(file *ast.File) *ast.FuncDecl {
+	for _, declared := range file.Decls {
+		if f, ok := declared.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "TestMain" {
+			return f
+		}
+	}
+	return nil
+}
+
+// runsTests reports whether a TestMain calls what runs the tests.
+func runsTests(main *ast.FuncDecl) bool {
+	runs := false
+	ast.Inspect(main.Body, func(n ast.Node) bool {
+		if call, ok := n.(*ast.SelectorExpr); ok {
+			switch call.Sel.Name {
+			case "Run", "VerifyTestMain", "Main":
+				runs = true
+			}
+		}
+		return true
+	})
+	return runs
+}
+
 // A package whose tests start processes has a suite that ends them, however the tests end, and fails if one is left.
 func TestNoTestLeavesProcesses(t *testing.T) {
 	t.Parallel()
@@ -28,6 +53,9 @@ func TestNoTestLeavesProcesses(t *testing.T) {
 			return err
 		}
 		folder := filepath.Dir(path)
+		if main := testMain(file); main != nil && !runsTests(main) {
+			t.Errorf("TestMain in %s runs no test: go test would say ok", path)
+		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.SelectorExpr)
 			if !ok {

@@ -31,6 +31,11 @@ func TestSegmentsEndWithSentences(t *testing.T) {
 		pieces []string // ten seconds each
 		want   []string
 	}{
+		"Chinese":                              {[]string{"今天 天 气 好。 走 吧！"}, []string{"今天天气好。", "走吧！"}},
+		"Japanese":                             {[]string{"彼 は 来 た。 次 は 私。"}, []string{"彼は来た。", "次は私。"}},
+		"Hindi":                                {[]string{"नमस्ते दुनिया। कैसे हो?"}, []string{"नमस्ते दुनिया।", "कैसे हो?"}},
+		"Arabic":                               {[]string{"كيف حالك؟ بخير."}, []string{"كيف حالك؟", "بخير."}},
+		"Latin within Chinese":                 {[]string{"用 Python 写。"}, []string{"用 Python 写。"}},
 		"two sentences":                        {[]string{"We met him. He left."}, []string{"We met him.", "He left."}},
 		"a title within a piece":               {[]string{"Mr. Quilter is here. We are glad."}, []string{"Mr. Quilter is here.", "We are glad."}},
 		"a title at the end of a piece":        {[]string{"We met him. And Mr.", "Quilter left."}, []string{"We met him.", "And", "Mr. Quilter left."}},
