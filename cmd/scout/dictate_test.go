@@ -198,10 +198,10 @@ func TestDictationsWithoutTextSaySoBefore(t *testing.T) {
 		code int
 		says string
 	}{
-		"a language that no model knows": {[]string{"--language", "de"}, "", 1, "German"},
-		"that of the system":             {nil, "LC_ALL=fr_FR.UTF-8", 1, "French"},
+		"a language that no model knows": {[]string{"--language", "zu"}, "", 1, "Zulu"},
+		"that of the system":             {nil, "LC_ALL=zu_ZA.UTF-8", 1, "Zulu"},
 		"a word that is no language":     {[]string{"--language", "no language"}, "", 2, "no language"},
-		"a model that is not installed":  {[]string{"--model", "whisper-base"}, "", 1, "scout models pull"},
+		"a model that is not installed":  {[]string{"--model", "whisper-medium"}, "", 1, "scout models pull"},
 	} {
 		cmd := h.command(append([]string{"dictate", "--device", "file:" + clip}, c.args...)...)
 		if c.env != "" {

@@ -146,7 +146,7 @@ func TestUsualNamesOfLanguages(t *testing.T) {
 			t.Errorf("%s: %+v", language, got)
 		}
 	}
-	if got := scoutRun(t, nil, "transcribe", "-q", "-l", "german", clip); got.code != 1 || !strings.Contains(got.err, "does not know the language German") {
+	if got := scoutRun(t, nil, "transcribe", "-q", "-l", "zulu", clip); got.code != 1 || !strings.Contains(got.err, "does not know the language Zulu") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -18,6 +18,10 @@ type Installation struct {
 	Clip     string // testdata/jfk.wav
 }
 
+// DefaultModel is the model of an Installation, for files too: the accurate one takes four times as long, and most tests are about
+// something else.
+const DefaultModel = "moonshine-tiny-en"
+
 // Install puts the programs of cmd that are named into a folder of their own. Settings in the environment of this process then
 // name that folder and the models, and nothing of the user's. It is for the TestMain of a package in a folder of cmd.
 func Install(programs ...string) (Installation, error) {
@@ -38,7 +42,7 @@ func Install(programs ...string) (Installation, error) {
 		return i, err
 	}
 	for name, value := range map[string]string{
-		"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_MODELS": i.Models, "SCOUT_MODEL": "", "SCOUT_CONFIG": os.DevNull,
+		"SCOUT_ENGINE": filepath.Join(dir, "scout-engine"), "SCOUT_MODELS": i.Models, "SCOUT_MODEL": "", "SCOUT_MODELS__ACCURATE": DefaultModel, "SCOUT_CONFIG": os.DevNull,
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			i.Remove()
@@ -58,7 +62,7 @@ func (i Installation) Remove() {
 // NeedModel skips a test where the default model is not installed.
 func (i Installation) NeedModel(t *testing.T) {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(i.Models, "moonshine-tiny-en", "model.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(i.Models, DefaultModel, "model.json")); err != nil {
 		t.Skip("the default model is not installed: run make setup")
 	}
 }
