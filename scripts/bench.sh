@@ -11,7 +11,7 @@ mkdir -p "$out"
 [ -f "$speech/manifest.tsv" ] || { echo "bench: no speech in $speech: set SPEECH=DIR with a manifest.tsv (see scout-bench transcribe --help)" >&2; exit 1; }
 
 part() { printf '\n== %s\n' "$*"; }
-summary() { grep -E '^(group|short,|long,|total|decodes|probability|memory|RTF|median|peak|against)' || true; }
+summary() { grep -E '^(group|short,|long,|total|decodes|probability|memory|RTF|median|peak|against|without|said)' || true; }
 
 
 part "Machine: $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"

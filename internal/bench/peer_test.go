@@ -144,6 +144,8 @@ func TestRepeated(t *testing.T) {
 		"a real repetition, shortened":      {"no no no no no no", "no no", bench.Repeated{Lost: 1}},
 		"a real repetition, much longer":    {"no no no", strings.Repeat("no ", 20), bench.Repeated{Loops: 1}},
 		"a real repetition, heard as other": {"no no no", "know go", bench.Repeated{}},
+		"a real repetition, heard wrong":    {"a b c d a b c d", "a x c d a x c d", bench.Repeated{}},
+		"one word, heard wrong each time":   {"no no no no then", "go go go go then", bench.Repeated{}},
 		"tear down the fence":               {"tear down the fence tear down the fence", "tear down the fence tear down the fence", bench.Repeated{}},
 	} {
 		subject := &polyglot{texts: map[string]string{"xx.wav": c.text}}

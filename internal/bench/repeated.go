@@ -68,10 +68,22 @@ func most(words, phrase []string) (times int) {
 	return times
 }
 
+// misheard returns how often something is said again in the reference that may be the phrase, heard wrong each time: it has about the same
+// number of words.
+func misheard(real []phraseRun, phrase []string) (times int) {
+	for _, r := range real {
+		if longer := max(len(r.phrase), len(phrase)); 3*(longer-min(len(r.phrase), len(phrase))) <= longer {
+			times = max(times, r.times)
+		}
+	}
+	return times
+}
+
 // repeatedIn compares the repetitions of a text with those of its reference.
 func repeatedIn(reference, text []string) (r Repeated) {
+	said := repetitions(reference)
 	for _, run := range repetitions(text) {
-		real := most(reference, run.phrase)
+		real := max(most(reference, run.phrase), misheard(said, run.phrase))
 		switch {
 		case run.times <= real:
 		case run.times >= loopTimes && run.times > real+1: // once more may be a matter of hearing
@@ -80,7 +92,7 @@ func repeatedIn(reference, text []string) (r Repeated) {
 			r.Twice++
 		}
 	}
-	for _, run := range repetitions(reference) {
+	for _, run := range said {
 		if heard := most(text, run.phrase); heard > 0 && heard < run.times {
 			r.Lost++
 		}

@@ -102,10 +102,13 @@ type Rate struct {
 
 // Score summarises a group of files.
 type Score struct {
-	Files  int     `json:"files"`
-	Failed int     `json:"failed"`
-	Audio  float64 `json:"audio_seconds"`
-	Took   float64 `json:"took_seconds"`
+	Files  int `json:"files"`
+	Failed int `json:"failed"`
+	// Right are files without an error, and Empty those with an empty text although something is said.
+	Right int     `json:"right"`
+	Empty int     `json:"empty"`
+	Audio float64 `json:"audio_seconds"`
+	Took  float64 `json:"took_seconds"`
 	// RTF is the real-time factor: seconds taken per second of audio, over files that did not fail.
 	RTF float64 `json:"rtf"`
 	// CPU is the processor time of the engine in seconds, 0 if it is not known.
@@ -139,6 +142,12 @@ func scoreOf(files []File, in func(File) bool) Score {
 		if f.Error != nil {
 			s.Failed++
 			continue
+		}
+		if f.Words.Errors() == 0 {
+			s.Right++
+		}
+		if f.Text == "" && f.Words.Reference > 0 {
+			s.Empty++
 		}
 		heard += f.Audio
 		s.RTF += f.Took

@@ -43,6 +43,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	}
 	r.writeLanguages(t)
 	t.line("")
+	t.line("without an error: %d of %d clips; empty: %d", r.Total.Right, r.Total.Files, r.Total.Empty)
 	if repeated := r.Total.Repeated; repeated != (Repeated{}) {
 		t.line("said again: %d loops, %d phrases twice; %d real repetitions shortened", repeated.Loops, repeated.Twice, repeated.Lost)
 	}
