@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,7 +39,9 @@ func TestModelsForRoles(t *testing.T) {
 		{[]string{"transcribe", "-q", "-l", "dutsh", clip}, 2, "", "did you mean Dutch (nl)?"},
 		{[]string{"transcribe", "-q", "-l", "en", "--translate", clip}, 1, "", "knows English only: it cannot translate"},
 	} {
-		got := scoutRun(t, nil, append(step.args, "--models-dir", dir, "--config", config)...)
+		cmd := command(t.Context(), append(step.args, "--models-dir", dir, "--config", config)...)
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SCOUT_MODEL") }) // what the suite chooses
+		got := outcomeOf(t, cmd)
 		if got.code != step.code || !strings.Contains(got.out, step.out) || !strings.Contains(got.err, step.err) {
 			t.Errorf("%s: code %d, want %d\nstdout: %s(want %q)\nstderr: %s(want %q)",
 				strings.Join(step.args, " "), got.code, step.code, got.out, step.out, got.err, step.err)
