@@ -78,7 +78,7 @@ func TestMessagesOfWrongCalls(t *testing.T) {
 		"a file below a file":                 {[]string{"transcribe", "-q", filepath.Join(clip, "x.wav")}, 1, "a part of the path is a file", "check the path"},
 		"a name that is too long":             {[]string{"transcribe", "-q", filepath.Join(dir, strings.Repeat("x", 300))}, 1, "name is too long", ""},
 		"an unknown profile":                  {[]string{"transcribe", "--profile", "foo", clip}, 2, `"foo"`, "lean, plain"},
-		"an unknown backend":                  {[]string{"transcribe", "--backend", "foo", clip}, 2, `"foo"`, "moonshine, sherpa"},
+		"an unknown backend":                  {[]string{"transcribe", "--backend", "foo", clip}, 2, `"foo"`, "moonshine, whisper, sherpa"},
 		"hot words that are missing":          {[]string{"transcribe", "--hot-words", "nosuch.txt", clip}, 2, "no such file", "check the path"},
 		"hot words of a missing path":         {[]string{"transcribe", "--hot-words", filepath.Join(dir, "words"), clip}, 2, "no such file", "check the path"},
 		"hot words named as a file":           {[]string{"transcribe", "--hot-words", "@nosuch", clip}, 2, "no such file", ""},

@@ -55,7 +55,7 @@ WER      wrong words of a hundred; SPEED: seconds of audio transcribed in a
          second of one processor; MEMORY: of the engine. All three were measured
          with these very files. untested: they were not
 STATE    fast: it writes while one speaks; accurate: it makes the text of files;
-         selected: it was chosen for everything that has no model of its own;
+         selected: it was chosen, but has neither role;
          installed: it is on this machine; default: it is used if none is
          selected; yours: a model of your own
 
@@ -135,7 +135,7 @@ func (a *app) listModels(ctx context.Context, store *model.Store) ([]listedModel
 func modelRows(list []listedModel) [][]string {
 	rows := [][]string{{"ID", "SIZE", "LANG", "WER", "SPEED", "MEMORY", "STATE"}}
 	for _, l := range list {
-		size := sizeText(l.SizeBytes)
+		size := shortSize(l.SizeBytes)
 		if !l.SizeExact {
 			size = "~" + size
 		}
@@ -176,14 +176,22 @@ func stateText(l listedModel) string {
 		}
 	}
 	add(l.Own, "yours")
-	add(l.Selected && l.Installed, "selected")
 	for _, role := range l.Roles {
 		add(l.Installed, string(role))
 	}
+	add(l.Selected && l.Installed && len(l.Roles) == 0, "selected")
 	add(l.Installed && len(states) == 0, "installed")
 	add(l.Default && !l.Installed, "default")
 	add(l.Problem != "", "damaged: "+l.Problem)
 	return strings.Join(states, ", ")
+}
+
+// shortSize writes a number of bytes for a narrow column.
+func shortSize(bytes int64) string {
+	if bytes >= 1_000_000_000 {
+		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	}
+	return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
 }
 
 // sizeText writes a number of bytes in a suitable unit, decimal as publishers do.
