@@ -55,9 +55,9 @@ WER      wrong words of a hundred; SPEED: seconds of audio transcribed in a
          second of one processor; MEMORY: of the engine. All three were measured
          with these very files. untested: they were not
 STATE    fast: it writes while one speaks; accurate: it makes the text of files;
-         selected: it was chosen, but has neither role;
-         installed: it is on this machine; default: it is used if none is
-         selected; yours: a model of your own
+         selected: it was chosen, but has neither role; installed: it is on
+         this machine; default: it is used if none is selected; yours: a model
+         of your own; and why it is not as fast as it could be
 
 --json has more: licences, all languages, what runs the model here, and how its
 figures were measured.`,
@@ -182,6 +182,7 @@ func stateText(l listedModel) string {
 	add(l.Selected && l.Installed && len(l.Roles) == 0, "selected")
 	add(l.Installed && len(states) == 0, "installed")
 	add(l.Default && !l.Installed, "default")
+	add(l.Note != "", l.Note)
 	add(l.Problem != "", "damaged: "+l.Problem)
 	return strings.Join(states, ", ")
 }

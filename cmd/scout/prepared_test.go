@@ -26,14 +26,28 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 	run := func(args ...string) outcome {
 		return outcomeOf(t, command(t.Context(), append(args, "--models-dir", dir)...))
 	}
-	serves := func(want string) {
+	// The list says what runs the model, and people read why that is not as fast as it could be.
+	serves := func(recipe int, note string) {
 		t.Helper()
-		if got := run("models", "list"); !strings.Contains(got.out, want) {
-			t.Errorf("models list does not say %q:\n%s", want, got.out)
+		var list struct {
+			Models []struct {
+				Backend string `json:"backend"`
+				Recipe  int    `json:"recipe"`
+				Note    string `json:"backend_note"`
+			} `json:"models"`
+		}
+		got := run("models", "list", "--json")
+		if err := json.Unmarshal([]byte(got.out), &list); err != nil {
+			t.Fatalf("%v\n%s%s", err, got.out, got.err)
+		}
+		if m := list.Models[0]; m.Backend != recognize.BackendMoonshine || m.Recipe != recipe || m.Note != note {
+			t.Errorf("models list --json says %+v, want recipe %d, %q", m, recipe, note)
+		}
+		if got := run("models", "list"); !strings.Contains(got.out, note) || note == "" && strings.Contains(got.out, "next use") {
+			t.Errorf("models list does not say %q:\n%s", note, got.out)
 		}
 	}
-	recipe := fmt.Sprintf("moonshine, recipe %d", prepare.Recipe)
-	serves(recipe)
+	serves(prepare.Recipe, "")
 
 	// One bit has changed. The sizes are right, so only reading finds it, and pull repairs it.
 	data, err := os.ReadFile(weights)
@@ -72,18 +86,18 @@ func TestDamagedPreparedGraphs(t *testing.T) {
 			if err := damage(); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			serves("moonshine (prepared at its next use)")
+			serves(0, "prepared at its next use")
 		}
 		spoil()
 		if got := run("models", "pull", defaultModel); got.code != 0 {
 			t.Errorf("%s: pull: code %d\n%s%s", name, got.code, got.out, got.err)
 		}
-		serves(recipe)
+		serves(prepare.Recipe, "")
 		spoil()
 		if got := run("transcribe", clip); got.code != 0 || !said(got.out, 1) {
 			t.Errorf("%s: code %d\n%s%s", name, got.code, got.out, got.err)
 		}
-		serves(recipe)
+		serves(prepare.Recipe, "")
 	}
 }
 
