@@ -299,7 +299,7 @@ func TestBadInput(t *testing.T) {
 		"only NaN":              {[]string{"transcribe", write("nan.wav", makeWAV(16000, 1, nan, 64000))}, 1, "nan.wav", ""},
 		"unknown model":         {[]string{"transcribe", "--model", "colossus", clip}, 1, "colossus", "scout models list"},
 		"no model installed":    {[]string{"transcribe", "--models-dir", empty, clip}, 1, "moonshine-tiny-en", "scout models pull"},
-		"unknown language":      {[]string{"transcribe", "--language", "de", clip}, 1, "does not know", "scout models list"},
+		"unknown language":      {[]string{"transcribe", "--language", "zu", clip}, 1, "does not know", "scout models list"},
 		"output folder missing": {[]string{"transcribe", "--output", filepath.Join(dir, "no", "x.txt"), clip}, 1, "x.txt", "check the path"},
 		"output is full":        {[]string{"transcribe", "--output", "/dev/full", clip}, 1, "the disk is full", "free"},
 	} {

@@ -142,9 +142,12 @@ func joined(first, second error) error {
 	return scout.Errorf(scout.CodeOf(first), "%w; %w", first, second).WithHint("%s", scout.HintOf(first))
 }
 
+// stopAsks is how many daemons in a row are asked to stop.
+const stopAsks = 5
+
 // postStop ends the recording. If the daemon ends meanwhile it asks the next one, which knows whether the recording ended.
 func (a *app) postStop(ctx context.Context, request v1.Stop, out *v1.Stopped) (*client.Client, error) {
-	for attempt := 0; ; attempt++ {
+	for attempt := 1; ; attempt++ {
 		c, err := a.connect(ctx)
 		if err != nil {
 			return nil, err
@@ -156,7 +159,7 @@ func (a *app) postStop(ctx context.Context, request v1.Stop, out *v1.Stopped) (*
 			return c, nil
 		}
 		c.Close()
-		if attempt > 0 || scout.CodeOf(err) != scout.CodeDaemonUnreachable || ctx.Err() != nil {
+		if attempt >= stopAsks || scout.CodeOf(err) != scout.CodeDaemonUnreachable || ctx.Err() != nil {
 			return nil, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/language/display"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/spelling"
 )
 
@@ -142,8 +143,15 @@ func (r *Recognizer) Language(asked string) (string, error) {
 		list += ", …"
 	}
 	unknown := scout.Errorf(scout.CodeModelLanguage, "model %s does not know the language %s (it knows %s)", r.Model.ID, languageName(code), list)
-	if r.Model.ID != usuallyAccurate && r.Model.EnglishOnly() {
+	if r.Model.ID != usuallyAccurate && offered(usuallyAccurate, code) {
 		return "", unknown.WithHint("use a model of many languages: scout models pull %s, then --model %s", usuallyAccurate, usuallyAccurate)
 	}
-	return "", unknown
+	return "", unknown.WithHint("see which languages models know: scout models list")
+}
+
+// offered reports whether the model with an id, as the catalogue has it, knows a language.
+func offered(id, code string) bool {
+	entries := model.Catalogue()
+	i := slices.IndexFunc(entries, func(e model.Entry) bool { return e.ID == id })
+	return i >= 0 && knows(entries[i].Languages, code) != ""
 }

@@ -76,7 +76,7 @@ func TestLiveLanguages(t *testing.T) {
 		"a short text":              {[]int{2}, 0, 2 * time.Second, 0, "de"},
 		"unsure for eight seconds":  {[]int{25}, 8 * time.Second, 8 * time.Second, 0, "de"},
 		"never sure":                {[]int{40}, time.Minute, 6 * time.Second, 0, "de"},
-		"it changes":                {[]int{20, 20}, 0, 3 * time.Second, 3, "de"},
+		"it changes":                {[]int{25, 15}, 0, 3 * time.Second, 3, "de"},
 		"it changes there and back": {[]int{12, 15, 30}, 0, 3 * time.Second, 6, "de"},
 		"sentences of both":         {[]int{9, 9, 9, 9, 9}, 0, 3 * time.Second, 12, ""},
 	} {

@@ -60,6 +60,9 @@ func TestLengths(t *testing.T) {
 			samples[i] = float32(0.1 * noise.NormFloat64())
 		}
 		for _, beam := range []int{1, 3} {
+			if beam > 1 && n == 480000 {
+				continue // one of the long ones is enough
+			}
 			r := transcribe(t, b, samples, wire.RequestOptions{Language: "en", Beam: beam, Words: true})
 			if len(r.Tokens) > tokenLimit(n) {
 				t.Errorf("%d samples, beam %d: %d tokens", n, beam, len(r.Tokens))
@@ -159,7 +162,7 @@ func TestRandomRequests(t *testing.T) {
 	t.Parallel()
 	b := random(t, 80)
 	dice := rand.New(rand.NewPCG(1, 2))
-	for range 60 {
+	for range 25 {
 		r := &wire.Request{Samples: make([]float32, dice.IntN(4*16000)), Options: wire.RequestOptions{
 			Beam: dice.IntN(7), TailMS: dice.IntN(4000), Words: dice.IntN(2) == 0, Prompt: strings.Repeat("w1 w2 ", dice.IntN(300)),
 		}}

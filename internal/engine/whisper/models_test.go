@@ -85,10 +85,15 @@ var libraryPath = sync.OnceValues(func() (string, error) {
 // loaded are prepared models by folder and variant, made once for all tests.
 var loaded sync.Map
 
-// load returns what to load of the model in dir.
+// load returns what to load of the model in dir. Graphs that were prepared when it was installed are used as they are.
 func load(t testing.TB, dir string, variant prepare.Variant) wire.Load {
 	t.Helper()
 	once, _ := loaded.LoadOrStore(dir+string(variant), sync.OnceValues(func() (wire.Load, error) {
+		src, o := prepared.Source{Dir: dir}, prepared.Options{Variant: variant}
+		if own := filepath.Join(dir, "prepared"); prepared.CheckSizes(own, src, o) == nil {
+			res, _, err := prepared.Ensure(context.Background(), src, own, o)
+			return loadOf(res, dir), err
+		}
 		to, err := os.MkdirTemp("", "whisper-") //nolint:usetesting // several tests share it; TestMain removes it
 		if err != nil {
 			return wire.Load{}, err
@@ -96,7 +101,7 @@ func load(t testing.TB, dir string, variant prepare.Variant) wire.Load {
 		madeMu.Lock()
 		made = append(made, to)
 		madeMu.Unlock()
-		res, err := prepared.Prepare(context.Background(), prepared.Source{Dir: dir}, to, prepared.Options{Variant: variant})
+		res, err := prepared.Prepare(context.Background(), src, to, o)
 		return loadOf(res, dir), err
 	}))
 	get, ok := once.(func() (wire.Load, error))

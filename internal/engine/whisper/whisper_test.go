@@ -159,7 +159,7 @@ func TestEnglishOnly(t *testing.T) {
 // Both forms of the encoder's weights give the same words on a processor that multiplies both exactly.
 func TestVariants(t *testing.T) {
 	t.Parallel()
-	dir := baseDir(t)
+	dir := tinyDir(t)
 	other := prepare.VariantUnsigned
 	if prepare.DetectProcessor().Variant() == other {
 		other = prepare.VariantSigned

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { os.Exit(testrun.Contain(m).Run()) }
 
 // small is a model of random weights whose width is two blocks.
 func small() ct2test.Size {
-	return ct2test.Size{Width: 256, EncoderLayers: 2, DecoderLayers: 2, Mels: 80, Words: 20}
+	return ct2test.Size{Width: 128, EncoderLayers: 2, DecoderLayers: 2, Mels: 80, Words: 20}
 }
 
 // written returns the folder of a model of random weights.
@@ -81,7 +81,7 @@ func TestPrepareGivesTheSameBytes(t *testing.T) {
 		t.Error(err)
 	}
 	again, made, err := Ensure(context.Background(), src, first, Options{})
-	if err != nil || made || again.Decoder != res.Decoder || again.Manifest.Model.Width != 256 {
+	if err != nil || made || again.Decoder != res.Decoder || again.Manifest.Model.Width != small().Width {
 		t.Errorf("ensured again: made %v, %v, %+v", made, err, again)
 	}
 }
