@@ -137,6 +137,53 @@ func TestLiveLanguages(t *testing.T) {
 	}
 }
 
+// TestLiveLanguageOfALoop asks a model that repeats itself in another language, of which it says to be sure. That is no answer.
+func TestLiveLanguageOfALoop(t *testing.T) {
+	t.Parallel()
+	for name, every := range map[string]int{"always": 1, "every second time": 2, "every third time": 3} {
+		for _, fromTheBeginning := range []bool{true, false} {
+			if fromTheBeginning && every == 1 {
+				continue // nothing tells it from that language
+			}
+			t.Run(fmt.Sprintf("%s, from the beginning %t", name, fromTheBeginning), func(t *testing.T) {
+				t.Parallel()
+				pause, words := pauses{5, 1}, 40*rate/wordFrames
+				model := &interpreter{listener: listener{timed: true, mute: pause.mute}, of: func(int) string { return "de" }}
+				known, asked, loops := fromTheBeginning, 0, 0
+				recognizer := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+					h, err := model.Transcribe(ctx, r)
+					if err != nil || r.Language != "" {
+						known = true
+						return h, err
+					}
+					if asked++; !known || asked%every > 0 {
+						return h, nil
+					}
+					loops++
+					sure := 0.99
+					h.Stop, h.Language, h.LanguageProb = scout.StopRepeats, "en", &sure
+					return h, nil
+				})
+				p := &page{t: t}
+				sim := &speech.Simulation{
+					Samples: pause.tapeOf((words + 5) * wordFrames), StopAt: time.Duration(words) * wordLength, Block: 20 * time.Millisecond,
+					Cost: func() time.Duration { return 20 * time.Millisecond },
+				}
+				final, _, err := newLive(t, recognizer, p.options(speech.LiveOptions{Recorded: onDisk(len(sim.Samples))})).Simulate(t.Context(), sim)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if loops == 0 {
+					t.Fatal("the model was never asked")
+				}
+				if final.Language == "en" || strings.Contains(p.text, "nonsense") {
+					t.Errorf("language %q: %s", final.Language, p.text)
+				}
+			})
+		}
+	}
+}
+
 // TestLiveLanguageThatIsNamed asks for no language where one was named.
 func TestLiveLanguageThatIsNamed(t *testing.T) {
 	t.Parallel()

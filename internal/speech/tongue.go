@@ -123,27 +123,28 @@ func (g *growth) asks() (segment.Piece, bool) {
 	return p, true
 }
 
-// answered takes the language of the end of the open piece.
+// answered takes the language of the end of the open piece. What the decoder doubts (a loop, no words where somebody speaks) is no answer.
 func (g *growth) answered(asked segment.Piece, d *Decoded, doubted bool) (*newTongue, error) {
 	t := &g.tongue
 	t.ask = g.pos + frames(askEvery)
+	same := d.Language == t.code
 	switch {
 	case asked.Start < g.next.Start: // its piece is closed by now
+		return nil, nil
+	case len(d.Words) == 0 && !doubted: // nobody speaks
+		t.to = max(t.to, asked.End())
+		return nil, nil
+	case doubted || !d.sure():
+		t.ask = g.pos + frames(askSoon)
+		if same && !doubted || asked.End()-t.to > frames(askLongest) {
+			t.to = max(t.to, asked.Start) // another language may begin in it
+		}
 		return nil, nil
 	case t.code == "":
 		_, news := g.learn(asked, d)
 		return news, nil
-	case doubted || len(d.Words) == 0 || d.LanguageProb == nil:
-		t.to = max(t.to, asked.End()) // nobody speaks
-		return nil, nil
-	case d.Language == t.code && d.sure():
+	case same:
 		t.prob, t.to = *d.LanguageProb, max(t.to, asked.End())
-		return nil, nil
-	case d.Language == t.code || !d.sure():
-		t.ask = g.pos + frames(askSoon)
-		if d.Language == t.code || asked.End()-t.to > frames(askLongest) {
-			t.to = max(t.to, asked.Start) // another language may begin in it
-		}
 		return nil, nil
 	}
 	return g.change(asked, d)
