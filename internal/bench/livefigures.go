@@ -123,10 +123,10 @@ func (r *LiveReport) texts(add func(Figure)) {
 		if g.Marks != nil {
 			add(Figure{ID: "marks", Name: "sentence ends and capitals unlike the single pass", Unit: UnitShare, Value: g.Marks.share(), Detail: g.Marks.String()})
 		}
-		if k := group(GroupKilled); k != nil && k.Live != nil {
-			add(Figure{ID: "kills_points", Name: "WER with kills minus undisturbed", Unit: UnitPoints, Value: 100 * (k.Live.WER - g.Live.WER), Bound: 0.5, Detail: fmt.Sprintf(
-				"%d words, %d deleted; single passes over the two recordings %.2f %% and %.2f %%", k.Live.Words.Reference, k.Live.Words.Deleted, 100*k.Single.WER, 100*g.Single.WER)})
-		}
+	}
+	if killed, calm := r.twins(); killed.Words.Reference > 0 {
+		add(Figure{ID: "kills_points", Name: "WER with kills minus undisturbed", Unit: UnitPoints, Value: 100 * (killed.WER - calm.WER), Bound: 0.5, Detail: fmt.Sprintf(
+			"%.2f %% and %.2f %% of the same %d words; deleted %d and %d", 100*killed.WER, 100*calm.WER, killed.Words.Reference, killed.Words.Deleted, calm.Words.Deleted)})
 	}
 	for i := range r.Groups {
 		g := &r.Groups[i]
@@ -146,6 +146,22 @@ func (r *LiveReport) texts(add func(Figure)) {
 			add(Figure{ID: slug(g.Name) + "_right", Name: g.Name + ": right", Unit: UnitTakes, Value: float64(g.Right), AtLeast: true, Detail: n})
 		}
 	}
+}
+
+// twins returns the words of the dictations in which something was killed, and of undisturbed ones of the same recordings. They are
+// empty if there are no undisturbed ones.
+func (r *LiveReport) twins() (killed, calm LiveWords) {
+	undisturbed := r.of(func(group string) bool { return group == GroupLong })
+	for _, k := range r.of(func(group string) bool { return group == GroupKilled }) {
+		same := slices.IndexFunc(undisturbed, func(t *LiveTake) bool {
+			return t.Live != nil && k.Live != nil && t.Live.Reference == k.Live.Reference && (t.Audio-k.Audio).Abs() < 2*time.Second
+		})
+		if same >= 0 {
+			killed.add(*k.Live)
+			calm.add(*undisturbed[same].Live)
+		}
+	}
+	return killed, calm
 }
 
 // resources are the figures of memory and processor.

@@ -11,7 +11,7 @@ import (
 )
 
 // liveSchema is the version of the JSON form of a LiveReport: docs/formats/bench.md.
-const liveSchema = 2
+const liveSchema = 3
 
 // StopMoment is where in the speech a dictation is stopped.
 type StopMoment string
@@ -49,6 +49,8 @@ type LiveReport struct {
 	Figures []Figure `json:"figures"`
 	// Groups are the dictations by what they measure, in the order in which they were made.
 	Groups []LiveGroup `json:"dictations"`
+	// StopToText is from the stop to the complete text, of the dictations that FirstPartial counts.
+	StopToText Spread `json:"stop_to_text_ms"`
 	// FirstPartial is from the end of the first word to the first text; Commit from the end of a word to when it was
 	// committed, for words committed before the stop. They do not count the groups in which something was killed or a
 	// processor was taken away, sounds without words, and quiet speech.
@@ -231,14 +233,15 @@ func (r *LiveReport) sum() {
 	for _, name := range names {
 		r.Groups = append(r.Groups, groupOf(name, r.of(func(group string) bool { return group == name })))
 	}
-	var first, commit []time.Duration
+	var late, first, commit []time.Duration
 	for _, t := range r.of(usual) {
+		late = append(late, t.StopToText)
 		if t.FirstPartial >= 0 {
 			first = append(first, t.FirstPartial)
 		}
 		commit = append(commit, t.Commit...)
 	}
-	r.FirstPartial, r.Commit = SpreadOf(first), SpreadOf(commit)
+	r.StopToText, r.FirstPartial, r.Commit = SpreadOf(late), SpreadOf(first), SpreadOf(commit)
 	r.figures()
 }
 

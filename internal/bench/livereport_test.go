@@ -53,6 +53,10 @@ func TestLiveReport(t *testing.T) {
 	long.Text = "one two three for"
 	long.Judge("one two three four", "one two three four")
 	r.Add(long)
+	other := liveTake(GroupLong, StopAfter0, 70, 0) // of another recording: kills are not compared with it
+	other.Audio, other.CPU, other.Committed, other.Text = 10*time.Second, 2500*ms, 0, ""
+	other.Judge("five six", "")
+	r.Add(other)
 	empty := liveTake(GroupCommands, "", 30, 0)
 	empty.Committed, empty.Told, empty.Text = 0, false, ""
 	empty.Judge("stop", "")
@@ -74,6 +78,9 @@ func TestLiveReport(t *testing.T) {
 	if r.FirstPartial.Count != 4 || r.FirstPartial.Max != 400 || r.Commit.Count != 8 || r.Commit.Max != 2000 {
 		t.Errorf("what is killed must not count: %+v, %+v", r.FirstPartial, r.Commit)
 	}
+	if r.StopToText.Count != 8 || r.StopToText.Max != 200 {
+		t.Errorf("all lengths: %+v", r.StopToText)
+	}
 	if r.Committed != 4*4+4+4+0+4+2 || r.Changed != 1 || r.Flicker != 6.0/30 || r.CPUShare != 0.25 {
 		t.Errorf("%d committed, %d changed, flicker %v, processor %v", r.Committed, r.Changed, r.Flicker, r.CPUShare)
 	}
@@ -86,7 +93,7 @@ func TestLiveReport(t *testing.T) {
 		"first_partial":          {385, true},
 		"commit":                 {2000, true},
 		"changed_words":          {1, false},
-		"wer_points":             {25, false},
+		"wer_points":             {100.0 / 6, false},
 		"kills_points":           {-25, true},
 		"spoken_commands_silent": {1, false},
 		"spoken_commands_right":  {0, true},
@@ -126,7 +133,7 @@ func TestLiveReportContinues(t *testing.T) {
 	if g := again.Groups[0]; g.StopToText.Count != 2 || g.StopToText.Max != 300 || g.Ratio != 4 || again.Count(Group10s) != 2 || again.Count(Group2s) != 0 {
 		t.Errorf("%+v", g)
 	}
-	for situation, content := range map[string]string{"another version": `{"schema":1}`, "no report": `[]`, "cut off": out.String()[:out.Len()/2]} {
+	for situation, content := range map[string]string{"another version": `{"schema":2}`, "no report": `[]`, "cut off": out.String()[:out.Len()/2]} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

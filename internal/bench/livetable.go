@@ -49,6 +49,7 @@ func (r *LiveReport) WriteTable(w io.Writer) error {
 	spread := func(name string, s Spread) {
 		t.line("%s: %d, p50 %.0f ms, p95 %.0f ms, p99 %.0f ms, longest %.0f ms", name, s.Count, s.P50, s.P95, s.P99, s.Max)
 	}
+	spread("stop to text, all lengths", r.StopToText)
 	spread("first partial text after the first word", r.FirstPartial)
 	spread("commit after the end of a word", r.Commit)
 	t.line("committed words: %d, of which changed later: %d; flicker: %.2f words for each final word", r.Committed, r.Changed, r.Flicker)

@@ -11,7 +11,7 @@ import (
 )
 
 // schema is the version of the JSON form of a Report: docs/formats/bench.md. Readers refuse other versions.
-const schema = 1
+const schema = 2
 
 // LongAudio is the length above which a clip counts as long: no engine here takes more in one request.
 const LongAudio = 30 * time.Second

@@ -256,7 +256,7 @@ func TestAgainst(t *testing.T) {
 func TestReadReportRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"empty": "", "text": "hello", "cut": `{"schema":1,"files":[`, "future": `{"schema":99}`} {
+	for name, text := range map[string]string{"empty": "", "text": "hello", "cut": `{"schema":2,"files":[`, "future": `{"schema":99}`} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

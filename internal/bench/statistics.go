@@ -86,7 +86,7 @@ func Percentile(sorted []float64, p float64) float64 {
 
 // Spread is the distribution of durations in milliseconds.
 type Spread struct {
-	Count int     `json:"count"`
+	Count int     `json:"n"`
 	P50   float64 `json:"p50"`
 	P95   float64 `json:"p95"`
 	P99   float64 `json:"p99"`
