@@ -32,6 +32,7 @@ type benchTranscribeOptions struct {
 	baseline string
 	hotWords string
 	noWarmUp bool
+	record   bool
 
 	language   string
 	normaliser string
@@ -61,6 +62,10 @@ faster-whisper has that program transcribe the same clips in the same run, each
 directly after Scout, with 8-bit weights and one thread; the interval of the
 difference is paired by clip.
 
+--record-in-catalogue writes what was measured of the model into the catalogue
+of the repository that the working directory is in: scout models list shows it.
+It needs all clips and Scout's defaults, and refuses other flags.
+
 To compare with sherpa-onnx and its own defaults: --backend sherpa
 --profile plain.`,
 		Example: `  scout-bench transcribe speech/
@@ -68,9 +73,17 @@ To compare with sherpa-onnx and its own defaults: --backend sherpa
   scout-bench transcribe speech/ --json > before.json
   scout-bench transcribe speech/ --baseline before.json
   scout-bench transcribe speech/ --normaliser whisper --peer faster-whisper
-  scout-bench transcribe languages/ --model whisper-base --language auto`,
+  scout-bench transcribe languages/ --model whisper-base --language auto
+  scout-bench transcribe speech/ --model whisper-base --record-in-catalogue`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return benchTranscribe(cmd.Context(), a, o, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.record {
+				if err := checkOrdinary(cmd); err != nil {
+					return err
+				}
+			}
+			return benchTranscribe(cmd.Context(), a, o, args[0])
+		},
 	}
 	flags := cmd.Flags()
 	o.Bind(cmd)
@@ -86,6 +99,7 @@ To compare with sherpa-onnx and its own defaults: --backend sherpa
 	flags.BoolVar(&o.noWarmUp, "cold", false, "let the first clip pay for loading the model")
 	flags.StringVarP(&o.language, "language", "l", "", "what is spoken in all clips: a code, or auto (default: what the manifest says)")
 	flags.StringVar(&o.normaliser, "normaliser", string(bench.NormaliserScout), "how texts are compared: scout or whisper")
+	flags.BoolVar(&o.record, recordFlag, false, "write what was measured into the catalogue of the repository")
 	o.peer.bind(cmd)
 	cmd.MarkFlagsMutuallyExclusive("joined", "hour")
 	cmd.MarkFlagsMutuallyExclusive("joined", "peer")
@@ -161,6 +175,12 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		return err
 	}
 	defer r.Close()
+	var book *catalogueRun
+	if o.record {
+		if book, err = prepareRecord(ctx, a, r, dir, len(entries)); err != nil {
+			return err
+		}
+	}
 	mode := bench.Each
 	switch {
 	case o.joined:
@@ -216,6 +236,9 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 	if report.Total.Failed > 0 {
 		return scout.Errorf(scout.CodeReadFailed, "%d of %d clips could not be transcribed", report.Total.Failed, report.Total.Files).
 			WithHint("the reasons are in the report")
+	}
+	if book != nil {
+		return book.record(a, report)
 	}
 	return nil
 }

@@ -125,8 +125,6 @@ type Entry struct {
 	// Licence is an SPDX identifier, or the licence's own name if it has none.
 	Licence string
 	Files   []File
-	// Tested is true if this project ran exactly these bytes.
-	Tested bool
 	// Default marks the one model that is used when none was selected.
 	Default bool
 	// Backend names the backend that runs it.

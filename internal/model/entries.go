@@ -70,7 +70,7 @@ func moonshineTiny() Entry {
 	}
 	return Entry{
 		ID: "moonshine-tiny-en", Name: "Moonshine tiny (English)", Family: Moonshine,
-		Languages: []string{"en"}, Licence: "MIT", Tested: true, Default: true, Backend: backendMoonshine,
+		Languages: []string{"en"}, Licence: "MIT", Default: true, Backend: backendMoonshine,
 		Files: []File{
 			{
 				Path: "encoder_model.onnx", Role: RoleEncoder, SizeBytes: 7_937_661, SHA256: moonshineTinyEncoderSHA256,
@@ -165,7 +165,6 @@ func whispers() []Entry {
 		})
 	}
 	base := &entries[0]
-	base.Tested = true
 	base.Files[0].Also = []Sum{{145_217_607, packagedWhisperBaseSHA256}}
 	base.Files[2].Also = []Sum{{3_930_462, packagedWhisperTokenizerSHA256}}
 	return entries

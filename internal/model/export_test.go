@@ -52,3 +52,6 @@ func WithStallTimeout(d time.Duration) Option { return func(s *Store) { s.stall 
 
 // WithClock replaces the clock that stamps manifests and measures rates.
 func WithClock(now func() time.Time) Option { return func(s *Store) { s.now = now } }
+
+// WithFigures replaces what was measured of models, in the form of FiguresFile.
+func WithFigures(data []byte) Option { return func(s *Store) { s.figures = data } }

@@ -24,10 +24,10 @@ type Listed struct {
 	// Selected is true for the one model that is used when none is named.
 	Selected bool `json:"selected"`
 	Default  bool `json:"default"`
-	Tested   bool `json:"tested"`
 	// Figures are what was measured of the model: of the files that are installed, or of those that a pull installs. They
 	// are nil if nothing was, as Tested says more shortly.
 	Figures *Figures `json:"figures,omitempty"`
+	Tested  bool     `json:"tested"`
 	Own     bool     `json:"own"`
 	// Problem says why an installed model cannot be used, as far as this shows without reading the files.
 	Problem string `json:"problem,omitempty"`
@@ -40,7 +40,7 @@ func (s *Store) List() ([]Listed, error) {
 	if err != nil && scout.CodeOf(err) != scout.CodeModelNotInstalled {
 		return nil, err
 	}
-	figures, err := measured()
+	figures, err := s.measured()
 	if err != nil {
 		return nil, err
 	}
@@ -48,12 +48,14 @@ func (s *Store) List() ([]Listed, error) {
 	for _, e := range s.catalogue {
 		l := Listed{
 			ID: e.ID, Name: e.Name, Family: e.Family, Languages: slices.Clone(e.Languages), Licence: e.Licence,
-			SizeBytes: e.sizeBytes(), SizeExact: e.SizeExact(), Backend: e.Backend, Default: e.Default, Tested: e.Tested,
+			SizeBytes: e.sizeBytes(), SizeExact: e.SizeExact(), Backend: e.Backend, Default: e.Default,
 		}
-		if f, ok := figures[e.ID]; ok {
-			l.Figures = &f
+		for _, files := range e.fingerprints() {
+			if f := figures[files]; f != nil {
+				l.Figures, l.Tested = f, true
+			}
 		}
-		s.describe(&l, inUse)
+		s.describe(&l, inUse, figures)
 		list = append(list, l)
 	}
 	ids, err := s.others()
@@ -63,10 +65,7 @@ func (s *Store) List() ([]Listed, error) {
 	var own []Listed
 	for _, id := range ids {
 		l := Listed{ID: id, Name: id, Licence: "not stated", Backend: backendSherpa}
-		if f, ok := figures[id]; ok {
-			l.Figures = &f
-		}
-		s.describe(&l, inUse)
+		s.describe(&l, inUse, figures)
 		if l.Own {
 			own = append(own, l)
 		} else {
@@ -104,7 +103,7 @@ func (s *Store) others() ([]string, error) {
 }
 
 // describe completes a line from the model's folder.
-func (s *Store) describe(l *Listed, inUse string) {
+func (s *Store) describe(l *Listed, inUse string, figures map[string]*Figures) {
 	l.Selected = l.ID == inUse
 	m, err := s.load(l.ID)
 	switch {
@@ -118,13 +117,8 @@ func (s *Store) describe(l *Listed, inUse string) {
 	}
 	l.Installed, l.Own, l.SizeExact, l.SizeBytes = true, m.own, true, 0
 	l.Name, l.Family, l.Languages, l.Licence = m.name, m.family, slices.Clone(m.languages), m.licence
-	sums := make(map[Role]string, len(m.files))
-	for _, f := range m.files {
-		sums[f.role] = f.sha256
-	}
-	if l.Figures != nil && l.Figures.Fingerprint != Fingerprint(sums) {
-		l.Figures, l.Tested = nil, false // other files than those that were measured
-	}
+	l.Figures = figures[m.fingerprint()]
+	l.Tested = l.Figures != nil
 	for _, f := range m.files {
 		info, err := os.Stat(filepath.Join(m.dir, filepath.FromSlash(f.path)))
 		switch {

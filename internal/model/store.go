@@ -32,6 +32,7 @@ type Store struct {
 	scope     observe.Scope
 	metrics   *metrics
 	catalogue []Entry
+	figures   []byte // content of FiguresFile
 	client    *http.Client
 	retry     resilience.Policy
 	stall     time.Duration
@@ -59,7 +60,7 @@ func Open(dir string, scope observe.Scope, options ...Option) (*Store, error) {
 	}
 	scope = scope.Component("model")
 	s := &Store{
-		dir: dir, scope: scope, metrics: newMetrics(scope), catalogue: Catalogue(), client: newHTTPClient(),
+		dir: dir, scope: scope, metrics: newMetrics(scope), catalogue: Catalogue(), figures: figuresJSON, client: newHTTPClient(),
 		retry: resilience.Policy{Initial: time.Second, Max: 30 * time.Second, Budget: 24 * time.Hour},
 		stall: 30 * time.Second, now: time.Now, openPart: openPart,
 	}
