@@ -3,6 +3,7 @@ package model_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 func TestCatalogueNamesWhatIsPromised(t *testing.T) {
 	t.Parallel()
 	var ids, defaults []string
+	sizes := map[string]int64{} // of the sums
 	for _, e := range model.Catalogue() {
 		ids = append(ids, e.ID)
 		if e.Default {
@@ -38,6 +40,15 @@ func TestCatalogueNamesWhatIsPromised(t *testing.T) {
 			if f.SizeBytes <= 0 || len(f.Sources) == 0 {
 				t.Errorf("%s: %s: size %d, %d sources", e.ID, f.Path, f.SizeBytes, len(f.Sources))
 			}
+			for _, sum := range append([]model.Sum{{SizeBytes: f.SizeBytes, SHA256: f.SHA256}}, f.Also...) {
+				if raw, err := hex.DecodeString(sum.SHA256); f.SHA256 != "" && (err != nil || len(raw) != 32 || strings.ToLower(sum.SHA256) != sum.SHA256) {
+					t.Errorf("%s: %s: %q is no SHA-256", e.ID, f.Path, sum.SHA256)
+				}
+				if same := sizes[sum.SHA256]; f.SHA256 != "" && same != 0 && same != sum.SizeBytes {
+					t.Errorf("%s: %s has %d bytes, and elsewhere a file with that sum has %d", e.ID, f.Path, sum.SizeBytes, same)
+				}
+				sizes[sum.SHA256] = sum.SizeBytes
+			}
 			for _, source := range f.Sources {
 				if !strings.HasPrefix(source.URL, "https://") {
 					t.Errorf("%s: %s comes over %s", e.ID, f.Path, source.URL)
@@ -49,7 +60,7 @@ func TestCatalogueNamesWhatIsPromised(t *testing.T) {
 		"moonshine-tiny-en", "moonshine-base-en",
 		"whisper-base", "whisper-tiny", "whisper-small", "whisper-medium", "whisper-large-v3", "whisper-large-v3-turbo",
 		"whisper-tiny-en", "whisper-base-en", "whisper-small-en", "whisper-medium-en",
-		"parakeet-tdt-0.6b-v2-int8", "parakeet-tdt-0.6b-v3-int8", "canary-180m-flash-int8", "sensevoice-small-int8",
+		"parakeet-tdt-0.6b-v2-int8", "parakeet-tdt-0.6b-v3-int8", "parakeet-unified-en-int8", "canary-180m-flash-int8", "sensevoice-small-int8",
 	}
 	if !slices.Equal(ids, want) {
 		t.Errorf("catalogue holds %v, want %v", ids, want)

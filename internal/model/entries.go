@@ -6,7 +6,7 @@ import (
 	"github.com/scout-speech/scout/internal/model/ct2"
 )
 
-// SHA-256 sums computed from real bytes: the two graphs as the npm package
+// SHA-256 sums computed here from real bytes: the two graphs as the npm package
 // @moonshine-ai/moonshine-js 0.1.29 ships them (the same bytes as the publisher's download), and the
 // token table as this package derives it.
 const (
@@ -37,9 +37,7 @@ const moonshineONNXRevision = "a6da1241cd305dcd64eab1edbd615f2bb9aabb95"
 // Catalogue returns the models that Scout can fetch, in the order in which they are listed.
 // The caller owns the slice.
 func Catalogue() []Entry {
-	entries := []Entry{moonshineTiny(), moonshineBase()}
-	entries = append(entries, whispers()...)
-	return append(entries, parakeetV2(), parakeetV3(), canaryFlash(), senseVoiceSmall())
+	return slices.Concat([]Entry{moonshineTiny(), moonshineBase()}, whispers(), exports())
 }
 
 // huggingFace returns the address of one file in a repository of Hugging Face at a revision.
@@ -86,15 +84,28 @@ func moonshineTiny() Entry {
 }
 
 func moonshineBase() Entry {
-	address := func(path string) []Source {
-		return []Source{{URL: huggingFace("UsefulSensors/moonshine", mainBranch, "onnx/merged/base/quantized/"+path)}}
+	// The project whose sums these are downloaded them from the publisher, and its sums of tiny are those above.
+	sources := func(path, elsewhere string) []Source {
+		return []Source{
+			{URL: huggingFace("UsefulSensors/moonshine", mainBranch, "onnx/merged/base/quantized/"+path)},
+			{URL: huggingFace("onnx-community/moonshine-base-ONNX", mainBranch, "onnx/"+elsewhere)},
+			{URL: "https://download.moonshine.ai/model/base/quantized/" + path},
+		}
 	}
 	return Entry{
 		ID: "moonshine-base-en", Name: "Moonshine base (English)", Family: Moonshine,
 		Languages: []string{"en"}, Licence: "MIT", Backend: backendSherpa,
 		Files: []File{
-			{Path: "encoder_model.onnx", Role: RoleEncoder, SizeBytes: 20_500 * kilobyte, Sources: address("encoder_model.onnx")},
-			{Path: "decoder_model_merged.onnx", Role: RoleMergedDecoder, SizeBytes: 42_500 * kilobyte, Sources: address("decoder_model_merged.onnx")},
+			{
+				Path: "encoder_model.onnx", Role: RoleEncoder, SizeBytes: 20_513_063,
+				SHA256:  "1dd9ab0a7f987113d30affcba5a068d11c8f90fa0223caa3e491ade431ad9751",
+				Sources: sources("encoder_model.onnx", "encoder_model_quantized.onnx"),
+			},
+			{
+				Path: "decoder_model_merged.onnx", Role: RoleMergedDecoder, SizeBytes: 42_498_870,
+				SHA256:  "cc9f3cd6698a369c6008b41aa60aa3fb3322e7f03c9bdf19d8e6b7200afca4f3",
+				Sources: sources("decoder_model_merged.onnx", "decoder_model_merged_quantized.onnx"),
+			},
 			moonshineTokens("UsefulSensors/moonshine-base"),
 		},
 	}
@@ -170,72 +181,85 @@ func whispers() []Entry {
 	return entries
 }
 
-// parakeetKB are the sizes of files that differ between versions, in kilobytes.
-type parakeetKB struct{ decoder, joiner, tokens int64 }
-
-func parakeet(id, name, repository string, languages []string, sizes parakeetKB) Entry {
-	file := func(path string, role Role, size int64) File {
-		return File{
-			Path: path, Role: role, SizeBytes: size,
-			Sources: []Source{{URL: huggingFace(repository, mainBranch, path)}},
+// exports returns models that were exported for sherpa-onnx. Their sums are those of the named revisions: at least four
+// independent projects pin each of them, and none of these contradicts (docs/adr/0006-models.md).
+func exports() []Entry {
+	type file struct {
+		path string
+		role Role
+		Sum
+	}
+	rows := []struct {
+		id, name             string
+		family               Family
+		languages            []string
+		licence              string
+		repository, revision string
+		files                []file
+	}{
+		{
+			"parakeet-tdt-0.6b-v2-int8", "Parakeet TDT 0.6B v2 (int8)", Parakeet, []string{"en"}, "CC-BY-4.0",
+			"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8", "1ab9323565ddb038682214b292f588070a538ce2",
+			[]file{
+				{"encoder.int8.onnx", RoleEncoder, Sum{652_184_296, "a32b12d17bbbc309d0686fbbcc2987b5e9b8333a7da83fa6b089f0a2acd651ab"}},
+				{"decoder.int8.onnx", RoleDecoder, Sum{7_257_753, "b6bb64963457237b900e496ee9994b59294526439fbcc1fecf705b31a15c6b4e"}},
+				{"joiner.int8.onnx", RoleJoiner, Sum{1_739_080, "7946164367946e7f9f29a122407c3252b680dbae9a51343eb2488d057c3c43d2"}},
+				{"tokens.txt", RoleTokens, Sum{9_384, "ec182b70dd42113aff6c5372c75cac58c952443eb22322f57bbd7f53977d497d"}},
+			},
+		},
+		{
+			"parakeet-tdt-0.6b-v3-int8", "Parakeet TDT 0.6B v3 (int8)", Parakeet, []string{
+				"bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it", "lv", "lt", "mt", "pl", "pt",
+				"ro", "sk", "sl", "es", "sv", "ru", "uk",
+			}, "CC-BY-4.0",
+			"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8", "2bda32ec70b097a55adaa07d9a7173915b43cc78",
+			[]file{
+				{"encoder.int8.onnx", RoleEncoder, Sum{652_184_281, "acfc2b4456377e15d04f0243af540b7fe7c992f8d898d751cf134c3a55fd2247"}},
+				{"decoder.int8.onnx", RoleDecoder, Sum{11_845_275, "179e50c43d1a9de79c8a24149a2f9bac6eb5981823f2a2ed88d655b24248db4e"}},
+				{"joiner.int8.onnx", RoleJoiner, Sum{6_355_277, "3164c13fc2821009440d20fcb5fdc78bff28b4db2f8d0f0b329101719c0948b3"}},
+				{"tokens.txt", RoleTokens, Sum{93_939, "d58544679ea4bc6ac563d1f545eb7d474bd6cfa467f0a6e2c1dc1c7d37e3c35d"}},
+			},
+		},
+		{
+			"parakeet-unified-en-int8", "Parakeet Unified 0.6B (English, int8)", Parakeet, []string{"en"}, "NVIDIA Open Model License",
+			"csukuangfj2/sherpa-onnx-nemo-parakeet-unified-en-0.6b-int8-non-streaming", "8c3a10fb13408c7a7054f6898958bf1c64a8d6c7",
+			[]file{
+				{"encoder.int8.onnx", RoleEncoder, Sum{654_040_552, "6716910b7a0833997fec7a410494c995d70124001a0e9b66d6370d6aced577e0"}},
+				{"decoder.int8.onnx", RoleDecoder, Sum{7_257_753, "a5e223392c90e75f8144cdb5eb95af7625db389e39edef2bd1a9c872b3298fe6"}},
+				{"joiner.int8.onnx", RoleJoiner, Sum{1_735_860, "869f43f7d24595c55581ad3bf249a935fb8a71389fbdaa7504b9f46f93140f8a"}},
+				{"tokens.txt", RoleTokens, Sum{8_952, "dc0b4584ab2e4ddbf888425c076c61b736e7356a015250db7d307e6f1a8188ff"}},
+			},
+		},
+		{
+			"canary-180m-flash-int8", "Canary 180M flash (int8)", Canary, []string{"en", "es", "de", "fr"}, "CC-BY-4.0",
+			"csukuangfj/sherpa-onnx-nemo-canary-180m-flash-en-es-de-fr-int8", "9077164e0d3dd1d5353743e89ceaa1d3a770838c",
+			[]file{
+				{"encoder.int8.onnx", RoleEncoder, Sum{132_678_643, "7a75b4e2a5857a6dcc0819503bbe3fad66943db4a3ccf21d3f27c633667d303f"}},
+				{"decoder.int8.onnx", RoleDecoder, Sum{74_437_848, "e41a2ab9c0c2fe81a1e8ade5a45fb02a74bc4db7d1f91b89a54a25e2cf79cba2"}},
+				{"tokens.txt", RoleTokens, Sum{53_555, "2dae6fc7815f9640645e0c765522b278ee0cef49b482d91f6913e334628d3e77"}},
+			},
+		},
+		{
+			"sensevoice-small-int8", "SenseVoice small (int8)", SenseVoice, []string{"zh", "en", "ja", "ko", "yue"}, "FunASR Model License 1.1",
+			"csukuangfj/sherpa-onnx-sense-voice-zh-en-ja-ko-yue-2024-07-17", "2365baeacb507f821a0c8120fcee3d484dba7a07",
+			[]file{
+				{"model.int8.onnx", RoleModel, Sum{239_233_841, "c71f0ce00bec95b07744e116345e33d8cbbe08cef896382cf907bf4b51a2cd51"}},
+				{"tokens.txt", RoleTokens, Sum{315_894, "f449eb28dc567533d7fa59be34e2abca8784f771850c78a47fb731a31429a1dc"}},
+			},
+		},
+	}
+	entries := make([]Entry, len(rows))
+	for i, row := range rows {
+		e := Entry{ID: row.id, Name: row.name, Family: row.family, Languages: row.languages, Licence: row.licence, Backend: backendSherpa}
+		for _, f := range row.files {
+			e.Files = append(e.Files, File{
+				Path: f.path, Role: f.role, SizeBytes: f.SizeBytes, SHA256: f.SHA256,
+				Sources: []Source{{URL: huggingFace(row.repository, row.revision, f.path)}},
+			})
 		}
+		entries[i] = e
 	}
-	return Entry{
-		ID: id, Name: name, Family: Parakeet, Languages: languages, Licence: "CC-BY-4.0", Backend: backendSherpa,
-		Files: []File{
-			file("encoder.int8.onnx", RoleEncoder, 652_200*kilobyte),
-			file("decoder.int8.onnx", RoleDecoder, sizes.decoder*kilobyte),
-			file("joiner.int8.onnx", RoleJoiner, sizes.joiner*kilobyte),
-			file("tokens.txt", RoleTokens, sizes.tokens*kilobyte),
-		},
-	}
-}
-
-func parakeetV2() Entry {
-	return parakeet("parakeet-tdt-0.6b-v2-int8", "Parakeet TDT 0.6B v2 (int8)",
-		"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8", []string{"en"}, parakeetKB{7_200, 1_800, 10})
-}
-
-func parakeetV3() Entry {
-	return parakeet("parakeet-tdt-0.6b-v3-int8", "Parakeet TDT 0.6B v3 (int8)",
-		"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8", []string{
-			"bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it", "lv", "lt", "mt", "pl", "pt",
-			"ro", "sk", "sl", "es", "sv", "ru", "uk",
-		}, parakeetKB{11_845, 6_355, 94})
-}
-
-func canaryFlash() Entry {
-	const repository = "csukuangfj/sherpa-onnx-nemo-canary-180m-flash-en-es-de-fr-int8"
-	file := func(path string, role Role, size int64) File {
-		return File{Path: path, Role: role, SizeBytes: size, Sources: []Source{{URL: huggingFace(repository, mainBranch, path)}}}
-	}
-	return Entry{
-		ID: "canary-180m-flash-int8", Name: "Canary 180M flash (int8)", Family: Canary,
-		Languages: []string{"en", "es", "de", "fr"}, Licence: "CC-BY-4.0", Backend: backendSherpa,
-		Files: []File{
-			file("encoder.int8.onnx", RoleEncoder, 132_679*kilobyte),
-			file("decoder.int8.onnx", RoleDecoder, 74_440*kilobyte),
-			file("tokens.txt", RoleTokens, 53*kilobyte),
-		},
-	}
-}
-
-func senseVoiceSmall() Entry {
-	const repository = "csukuangfj/sherpa-onnx-sense-voice-zh-en-ja-ko-yue-2024-07-17"
-	return Entry{
-		ID: "sensevoice-small-int8", Name: "SenseVoice small (int8)", Family: SenseVoice,
-		Languages: []string{"zh", "en", "ja", "ko", "yue"}, Licence: "FunASR Model License 1.1", Backend: backendSherpa,
-		Files: []File{
-			{
-				Path: "model.int8.onnx", Role: RoleModel, SizeBytes: 239 * megabyte,
-				Sources: []Source{{URL: huggingFace(repository, mainBranch, "model.int8.onnx")}},
-			},
-			{
-				Path: "tokens.txt", Role: RoleTokens, SizeBytes: 316 * kilobyte,
-				Sources: []Source{{URL: huggingFace(repository, mainBranch, "tokens.txt")}},
-			},
-		},
-	}
+	return entries
 }
 
 // whisperLanguages returns the 99 languages of the multilingual models (tokenizer.py of openai/whisper, in its order).
