@@ -87,14 +87,7 @@ func statusRows(s *v1.Status) [][]string {
 	if t := transcriptionsRow(&s.Transcriptions); t != "" {
 		rows = append(rows, []string{"texts", t})
 	}
-	engine := s.Engine.State
-	if s.Engine.Model != "" {
-		engine += ", " + s.Engine.Model
-	}
-	if s.Engine.Reason != "" {
-		engine += ": " + s.Engine.Reason
-	}
-	rows = append(rows, []string{"engine", engine})
+	rows = append(rows, engineRows(s)...)
 	if apart := apartText(s.Processes); apart != "" {
 		rows = append(rows, []string{"recorder process", apart})
 	}
@@ -109,6 +102,30 @@ func statusRows(s *v1.Status) [][]string {
 		ends = fmt.Sprintf(", ends when idle for %s", inSeconds(s.Idle.AfterSeconds))
 	}
 	return append(rows, []string{"daemon", fmt.Sprintf("process %d, version %s, up %s%s", s.PID, s.Version, clock(inSeconds(s.UptimeSeconds)), ends)}, []string{"data", s.DataDir})
+}
+
+// engineRows has a row for each model that is loaded, or that is ill, which comes first; one row where there is none.
+func engineRows(s *v1.Status) [][]string {
+	row := func(e *v1.EngineStatus) []string {
+		text := e.State
+		if e.Model != "" {
+			text += ", " + e.Model
+		}
+		if e.Reason != "" {
+			text += ": " + e.Reason
+		}
+		return []string{"engine", text}
+	}
+	var rows [][]string
+	for i := range s.Engines {
+		if e := &s.Engines[i]; e.State != v1.EngineUnloaded {
+			rows = append(rows, row(e))
+		}
+	}
+	if len(rows) == 0 {
+		rows = append(rows, row(&s.Engine))
+	}
+	return rows
 }
 
 // apartText tells whether the recorder could be ended together with the daemon; empty while none runs.

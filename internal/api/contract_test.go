@@ -51,7 +51,11 @@ func exemplary(s *served) {
 		return health.Report{Status: health.Healthy, Version: "0.5.0", Components: []health.Component{{Name: "store", Status: health.Healthy, Critical: true, LastCheck: at}}}
 	}
 	s.services.Status = func(context.Context) v1.Status {
-		return v1.Status{PID: 4711, StartedAt: v1.Time{Time: at}, Processes: []v1.Process{{Name: "scout", PID: 4711, RSSBytes: 1, CPUPercent: new(float64)}}, Engine: v1.EngineStatus{State: "unloaded"}}
+		loaded := v1.EngineStatus{State: "loaded", Model: "whisper-base", Breaker: "closed", Starts: 1}
+		return v1.Status{
+			PID: 4711, StartedAt: v1.Time{Time: at}, Processes: []v1.Process{{Name: "scout", PID: 4711, RSSBytes: 1, CPUPercent: new(float64)}},
+			Engine: loaded, Engines: []v1.EngineStatus{loaded},
+		}
 	}
 	s.services.Devices = func(context.Context) (string, []sound.Device, error) {
 		return "pulseaudio", []sound.Device{{ID: "mic", Name: "Built-in microphone", Default: true, Formats: []sound.Format{{SampleRateHz: 48000, Channels: 2, Sample: "s16"}}}}, nil

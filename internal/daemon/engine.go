@@ -63,18 +63,22 @@ func (d *daemon) startBacklog(context.Context) error {
 // backlogName is the folder of promised texts in the data folder.
 const backlogName = "backlog"
 
-// engineStatus returns the state of the model that was used last.
-func (d *daemon) engineStatus() v1.EngineStatus {
+// engineStatus returns the state of each open model, one that is ill first, and the state that is told where there is room for
+// one only.
+func (d *daemon) engineStatus() (one v1.EngineStatus, all []v1.EngineStatus) {
 	open := d.engines.Open()
-	if len(open) == 0 {
-		return v1.EngineStatus{State: "unloaded"}
+	all = make([]v1.EngineStatus, len(open))
+	for i := range open {
+		m := &open[i]
+		all[i] = v1.EngineStatus{State: m.Health.Metadata["state"], Model: m.ID, Breaker: m.Breaker, Starts: m.Starts, LastSuccess: v1.TimeOf(m.LastGood)}
+		if m.Health.Status != health.Healthy {
+			all[i].Reason = m.Health.Reason
+		}
 	}
-	m := &open[0]
-	status := v1.EngineStatus{State: m.Health.Metadata["state"], Model: m.ID, Breaker: m.Breaker, Starts: m.Starts, LastSuccess: v1.TimeOf(m.LastGood)}
-	if m.LastError != nil {
-		status.Reason = scout.Plain(m.LastError)
+	if len(all) == 0 {
+		return v1.EngineStatus{State: v1.EngineUnloaded}, all
 	}
-	return status
+	return all[0], all
 }
 
 // report runs the checks. If a person asks for the self-test, the default model decodes a known clip first, so that

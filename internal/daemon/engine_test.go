@@ -2,9 +2,14 @@ package daemon
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/prom"
@@ -40,11 +45,46 @@ func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
 			t.Errorf("self-test %v: model %+v, want what to do", now, c)
 		}
 	}
-	if status := d.engineStatus(); status.State != "unloaded" {
-		t.Errorf("status %+v", status)
+	if one, all := d.engineStatus(); one.State != v1.EngineUnloaded || len(all) != 0 {
+		t.Errorf("status %+v, %+v", one, all)
 	}
 	if err := d.stopEngines(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Each model that was used is told: first the one that is ill, although another one was used later.
+func TestTheEnginesOfADaemonWithSeveralModels(t *testing.T) {
+	t.Parallel()
+	h := newModelHouse(t)
+	for _, id := range []string{"ill", "older", "newer", "waiting"} { // in the order of their use
+		h.put(id)
+		r, release, err := h.engines.Borrow(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		if id == "waiting" {
+			continue // nobody has asked it anything
+		}
+		_, err = r.Engine.Transcribe(t.Context(), engine.Request{Samples: make([]float32, scout.EngineSampleRateHz/10)})
+		if (err != nil) != (id == "ill") {
+			t.Fatalf("%s: %v", id, err)
+		}
+	}
+	one, all := h.engineStatus()
+	var got []string
+	for _, e := range all {
+		got = append(got, e.Model+" "+e.State)
+		if (e.Reason != "") != (e.Model == "ill") || (e.LastSuccess != nil) != (e.State == engine.StateLoaded) {
+			t.Errorf("%+v", e)
+		}
+	}
+	if want := []string{"ill failed", "waiting unloaded", "newer loaded", "older loaded"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if one != all[0] || !strings.Contains(one.Reason, "the graph does not run") {
+		t.Errorf("first %+v", one)
 	}
 }
 

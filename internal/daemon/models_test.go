@@ -27,14 +27,17 @@ func TestMain(m *testing.M) {
 	}).Run())
 }
 
-// silent is a model that hears nothing.
+// silent is a model that hears nothing. One with the id "ill" fails.
 type silent struct{ id string }
 
 func (s silent) Facts() wire.Hello {
 	return wire.Hello{ModelID: s.id, MaxFrames: 1 << 20, Slots: 2}
 }
 func (silent) Close() error { return nil }
-func (silent) Transcribe(context.Context, *wire.Request) (*wire.Result, error) {
+func (s silent) Transcribe(context.Context, *wire.Request) (*wire.Result, error) {
+	if s.id == "ill" {
+		return nil, scout.Errorf(scout.CodeEngineFailed, "the graph does not run")
+	}
 	return &wire.Result{}, nil
 }
 

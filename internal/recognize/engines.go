@@ -242,7 +242,10 @@ type Model struct {
 	Health health.Result
 }
 
-// Open returns the models that are open, the one used last first. It has no side effects.
+func (m *Model) healthy() bool { return m.Health.Status == health.Healthy }
+
+// Open returns the models that are open: those whose engine is not healthy first, and of the others the one used last. It has
+// no side effects.
 func (e *Engines) Open() []Model {
 	e.mu.Lock()
 	all := make([]*lent, 0, len(e.lent))
@@ -257,6 +260,15 @@ func (e *Engines) Open() []Model {
 			ID: l.Model.ID, Backend: l.Backend, State: l.Engine.State(), Health: l.Engine.Check().Probe(context.Background()),
 		}
 	}
+	slices.SortStableFunc(models, func(a, b Model) int {
+		switch healthy := a.healthy(); {
+		case healthy == b.healthy():
+			return 0
+		case healthy:
+			return 1
+		}
+		return -1
+	})
 	return models
 }
 
@@ -277,13 +289,7 @@ func (e *Engines) Check() health.Check {
 }
 
 func (e *Engines) health() health.Result {
-	open := e.Open()
-	for i := range open {
-		if open[i].Health.Status != health.Healthy {
-			return open[i].Health
-		}
-	}
-	if len(open) > 0 {
+	if open := e.Open(); len(open) > 0 {
 		return open[0].Health
 	}
 	result := health.Result{Status: health.Healthy, Reason: "no request yet", Metadata: map[string]string{"state": engine.StateUnloaded}}

@@ -43,7 +43,9 @@ type Status struct {
 	LogFile       string       `json:"log_file,omitempty"`
 	Idle          *Idle        `json:"idle,omitempty" doc:"When the daemon ends by itself; absent where it does not"`
 	Processes     []Process    `json:"processes"`
-	Engine        EngineStatus `json:"engine"`
+	Engine        EngineStatus `json:"engine" doc:"The first of engines"`
+	// Engines are the models that were used and are not forgotten yet.
+	Engines []EngineStatus `json:"engines" doc:"Each model that is loaded or was used lately: those that are ill first, and of the others the one used last"`
 	// Transcriptions are the texts that are owed.
 	Transcriptions Owed      `json:"transcriptions"`
 	Recorder       Recorder  `json:"recorder"`
@@ -112,14 +114,17 @@ type Sessions struct {
 	Wyoming  int `json:"wyoming"`
 }
 
-// EngineStatus is the state of the model that was used last. A model is loaded by the first request that needs it.
+// EngineUnloaded is the state of a model that no process has loaded, and that no process failed to load.
+const EngineUnloaded = "unloaded"
+
+// EngineStatus is the state of a model. A model is loaded by the first request that needs it.
 type EngineStatus struct {
 	State       string `json:"state" enum:"unloaded,loading,loaded,stalled,failed,resting"`
 	Model       string `json:"model,omitempty"`
 	Breaker     string `json:"breaker,omitempty" enum:"closed,open,half-open"`
 	Starts      int    `json:"starts" doc:"How many processes of it became ready"`
 	LastSuccess *Time  `json:"last_success_at,omitempty" format:"date-time"`
-	Reason      string `json:"reason,omitempty" doc:"Why the last request or start failed"`
+	Reason      string `json:"reason,omitempty" doc:"What is wrong with it; absent where nothing is"`
 }
 
 // Settings are the settings as they are saved, without secrets.
