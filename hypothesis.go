@@ -25,6 +25,9 @@ type Hypothesis struct {
 	NoSpeech *float64
 	// Agreed is how many tokens of the given hypothesis were kept.
 	Agreed int
+	// Again has a reason for each decode that followed the first one within the engine, in their order. It is empty if one
+	// was enough, or if the backend decodes once.
+	Again []AgainReason
 	// DecodeTime is the time spent on inference. EncodeTime is the part of it in which the encoder ran, 0 if the
 	// backend does not report it.
 	DecodeTime, EncodeTime time.Duration
@@ -54,3 +57,19 @@ const (
 	// StopRepeats: the model began to repeat itself.
 	StopRepeats StopReason = "repeats"
 )
+
+// AgainReason is why an engine decoded a piece again by itself.
+type AgainReason string
+
+// The reasons.
+const (
+	// AgainLength: the text reached the bound on tokens for this much audio.
+	AgainLength AgainReason = "length"
+	// AgainRepeats: the text repeats itself, as far as it shows within one decode.
+	AgainRepeats AgainReason = "repeats"
+	// AgainDoubtful: the text is improbable.
+	AgainDoubtful AgainReason = "doubtful"
+)
+
+// AgainReasons returns all reasons.
+func AgainReasons() []AgainReason { return []AgainReason{AgainLength, AgainRepeats, AgainDoubtful} }

@@ -215,7 +215,15 @@ func (e *Engine) Transcribe(ctx context.Context, request Request) (h *scout.Hypo
 				slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()), slog.String(observe.KeyCode, string(scout.CodeOf(err))))
 		}()
 	}
-	return e.first.transcribe(ctx, &attempt{Request: &request, traceparent: traceparent(trace.SpanContextFromContext(ctx))})
+	h, err = e.first.transcribe(ctx, &attempt{Request: &request, traceparent: traceparent(trace.SpanContextFromContext(ctx))})
+	if err == nil && len(h.Again) > 0 && span.IsRecording() {
+		reasons := make([]string, len(h.Again))
+		for i, reason := range h.Again {
+			reasons[i] = string(reason)
+		}
+		span.SetAttributes(attribute.StringSlice("second_decodes", reasons))
+	}
+	return h, err
 }
 
 // Quiet waits until no request has a slot and none waits for one, or until ctx ends. A cancelled request keeps its slot

@@ -44,6 +44,7 @@ const (
 	waits      = 1.0 // for ever, unless it is cancelled
 	echoes     = 1.1 // answers with its traceparent
 	isStopped  = 1.2 // stops itself as a person might, once for each file in the folder named by the model id
+	hesitates  = 1.3 // says that it decoded the piece three times
 )
 
 func faults(out *os.File) server.Options {
@@ -123,6 +124,8 @@ func (b *faultyBackend) Transcribe(ctx context.Context, request *wire.Request) (
 			<-ctx.Done() // of a signal to oneself one thread hears first
 			return nil, ctx.Err()
 		}
+	case hesitates:
+		return &wire.Result{Text: "at last", Stop: wire.StopEnd, Again: []wire.AgainReason{wire.AgainRepeats, wire.AgainLength}}, nil
 	case echoes:
 		return &wire.Result{Text: request.Options.Traceparent, Stop: wire.StopEnd}, nil
 	case waits:

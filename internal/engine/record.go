@@ -27,6 +27,9 @@ func (r *recording) transcribe(ctx context.Context, a *attempt) (*scout.Hypothes
 	if err != nil {
 		return nil, err
 	}
+	for _, reason := range h.Again {
+		r.record.again.WithLabelValues(string(reason)).Inc()
+	}
 	return h, nil
 }
 
@@ -35,6 +38,7 @@ type record struct {
 	scope    observe.Scope
 	requests *metric.HistogramVec
 	failures *metric.CounterVec
+	again    *metric.CounterVec
 
 	mu       sync.Mutex
 	lastGood time.Time
@@ -42,7 +46,7 @@ type record struct {
 }
 
 func newRecord(s observe.Scope) *record {
-	return &record{
+	r := &record{
 		scope: s,
 		requests: observe.Register(s, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_engine_request_seconds", Help: "Time of one request to the engine, without the wait for a slot.",
@@ -51,7 +55,14 @@ func newRecord(s observe.Scope) *record {
 		failures: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_engine_failures_total", Help: "Requests that failed in the engine, by error code.",
 		}, []string{"code"})),
+		again: observe.Register(s, metric.NewCounterVec(metric.Opts{
+			Name: "scout_engine_second_decodes_total", Help: "Decodes within the engine that followed the first one of their request, by the reason: length, repeats, doubtful.",
+		}, []string{"reason"})),
 	}
+	for _, reason := range scout.AgainReasons() { // there from the start, so that rates can be computed
+		r.again.WithLabelValues(string(reason))
+	}
+	return r
 }
 
 // note records the outcome of a request. A request that was refused because too many wait, or that was cancelled, says

@@ -68,6 +68,7 @@ type session struct {
 	detected *float32      // probability of the language, nil if it was given
 	longest  int           // most frames that were heard
 	encoding time.Duration // of the encoder, in all decodes
+	again    []wire.AgainReason
 }
 
 // decode decodes the job once.

@@ -136,38 +136,43 @@ func TestSettle(t *testing.T) {
 	usual := how{tail: usualTail, beam: 1}
 	longer, whole := how{tail: safeTail, beam: 1, anew: true}, how{tail: wholeTail, beam: 1, anew: true}
 	beam := how{tail: safeTail, beam: 5, anew: true}
+	repeats, improbable := []wire.AgainReason{wire.AgainRepeats}, []wire.AgainReason{wire.AgainDoubtful}
 	for name, c := range map[string]struct {
 		piece script
 		first how
 		asked []how
 		take  int // which decode
+		again []wire.AgainReason
 	}{
-		"a text that is sure":                  {script{seconds: 9, says: []said{{once, -0.1, "", 0}}}, usual, []how{usual}, 0},
-		"silence is decoded once":              {script{seconds: 9, says: []said{{"you", -0.7, "", 0.9}}}, usual, []how{usual}, 0},
-		"said twice by mistake":                {script{seconds: 9, says: []said{{again, -0.1, "", 0}, {once, -0.1, "", 0}}}, usual, []how{usual, longer}, 1},
-		"said twice indeed":                    {script{seconds: 9, says: []said{{again, -0.1, "", 0}, {again, -0.2, "", 0}}}, usual, []how{usual, longer}, 1},
-		"stopped, and better with more":        {script{seconds: 9, says: []said{{again, -0.1, wire.StopRepeats, 0}, {once, -0.1, "", 0}}}, usual, []how{usual, longer}, 1},
-		"stopped, and only the whole helps":    {script{seconds: 9, says: []said{{again, -0.1, wire.StopRepeats, 0}, {again, -0.1, wire.StopLength, 0}, {once, -0.3, "", 0}}}, usual, []how{usual, longer, whole}, 2},
-		"nothing helps":                        {script{seconds: 9, says: []said{{again, -0.1, wire.StopRepeats, 0}, {"a b c d a b c d", -0.1, "", 0}, {again, -0.3, wire.StopLength, 0}}}, usual, []how{usual, longer, whole}, 1},
-		"a long piece hears the whole at once": {script{seconds: 29, says: []said{{again, -0.1, wire.StopRepeats, 0}}}, usual, []how{usual}, 0},
-		"doubtful, and the beam is surer":      {script{seconds: 9, says: []said{{"a", -0.9, "", 0}, {"b", -0.6, "", 0}}}, usual, []how{usual, beam}, 1},
-		"doubtful, and the beam is not":        {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {"b", -0.8, "", 0}}}, usual, []how{usual, beam}, 0},
-		"doubtful, and the beam repeats":       {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {again, -0.1, "", 0}}}, usual, []how{usual, beam}, 0},
-		"doubtful, and somebody waits":         {script{seconds: 9, says: []said{{"a", -0.7, "", 0}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}}, 0},
-		"repeats, and somebody waits":          {script{seconds: 9, says: []said{{again, -0.7, "", 0}, {once, -0.1, "", 0}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}, longer}, 1},
-		"doubtful with hot words":              {script{seconds: 9, hot: true, says: []said{{"a", -0.7, "", 0}, {"b", -0.6, "", 0}}}, usual, []how{usual, longer}, 1},
-		"doubtful with a beam and 5 s":         {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {"b", -0.6, "", 0}}}, how{tail: safeTail, beam: 5}, []how{{tail: safeTail, beam: 5}, {tail: wholeTail, beam: 5, anew: true}}, 1},
-		"doubtful, and nothing else to try":    {script{seconds: 29, says: []said{{"a", -0.7, "", 0}}}, how{tail: usualTail, beam: 5}, []how{{tail: usualTail, beam: 5}}, 0},
+		"a text that is sure":                  {script{seconds: 9, says: []said{{once, -0.1, "", 0}}}, usual, []how{usual}, 0, nil},
+		"silence is decoded once":              {script{seconds: 9, says: []said{{"you", -0.7, "", 0.9}}}, usual, []how{usual}, 0, nil},
+		"said twice by mistake":                {script{seconds: 9, says: []said{{again, -0.1, "", 0}, {once, -0.1, "", 0}}}, usual, []how{usual, longer}, 1, repeats},
+		"said twice indeed":                    {script{seconds: 9, says: []said{{again, -0.1, "", 0}, {again, -0.2, "", 0}}}, usual, []how{usual, longer}, 1, repeats},
+		"stopped, and better with more":        {script{seconds: 9, says: []said{{again, -0.1, wire.StopRepeats, 0}, {once, -0.1, "", 0}}}, usual, []how{usual, longer}, 1, repeats},
+		"stopped, and only the whole helps":    {script{seconds: 9, says: []said{{again, -0.1, wire.StopRepeats, 0}, {again, -0.1, wire.StopLength, 0}, {once, -0.3, "", 0}}}, usual, []how{usual, longer, whole}, 2, []wire.AgainReason{wire.AgainRepeats, wire.AgainLength}},
+		"nothing helps":                        {script{seconds: 9, says: []said{{again, -0.1, wire.StopRepeats, 0}, {"a b c d a b c d", -0.1, "", 0}, {again, -0.3, wire.StopLength, 0}}}, usual, []how{usual, longer, whole}, 1, []wire.AgainReason{wire.AgainRepeats, wire.AgainRepeats}},
+		"a long piece hears the whole at once": {script{seconds: 29, says: []said{{again, -0.1, wire.StopRepeats, 0}}}, usual, []how{usual}, 0, nil},
+		"doubtful, and the beam is surer":      {script{seconds: 9, says: []said{{"a", -0.9, "", 0}, {"b", -0.6, "", 0}}}, usual, []how{usual, beam}, 1, improbable},
+		"doubtful, and the beam is not":        {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {"b", -0.8, "", 0}}}, usual, []how{usual, beam}, 0, improbable},
+		"doubtful, and the beam repeats":       {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {again, -0.1, "", 0}}}, usual, []how{usual, beam}, 0, improbable},
+		"doubtful, and somebody waits":         {script{seconds: 9, says: []said{{"a", -0.7, "", 0}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}}, 0, nil},
+		"repeats, and somebody waits":          {script{seconds: 9, says: []said{{again, -0.7, "", 0}, {once, -0.1, "", 0}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}, longer}, 1, repeats},
+		"doubtful with hot words":              {script{seconds: 9, hot: true, says: []said{{"a", -0.7, "", 0}, {"b", -0.6, "", 0}}}, usual, []how{usual, longer}, 1, improbable},
+		"doubtful with a beam and 5 s":         {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {"b", -0.6, "", 0}}}, how{tail: safeTail, beam: 5}, []how{{tail: safeTail, beam: 5}, {tail: wholeTail, beam: 5, anew: true}}, 1, improbable},
+		"doubtful, and nothing else to try":    {script{seconds: 29, says: []said{{"a", -0.7, "", 0}}}, how{tail: usualTail, beam: 5}, []how{{tail: usualTail, beam: 5}}, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := c.piece
-			d, err := settle(context.Background(), &p, c.first)
+			d, reasons, err := settle(context.Background(), &p, c.first)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(p.asked, c.asked) || int(d.tokens[0]) != c.take {
 				t.Errorf("asked %+v and took %d, want %+v and %d", p.asked, d.tokens[0], c.asked, c.take)
+			}
+			if !slices.Equal(reasons, c.again) {
+				t.Errorf("decoded again because of %q, want %q", reasons, c.again)
 			}
 		})
 	}

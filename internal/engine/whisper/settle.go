@@ -25,19 +25,20 @@ type piece interface {
 	favours() bool
 }
 
-// settle decodes a piece and decides whether to believe the text.
+// settle decodes a piece and decides whether to believe the text. again has a reason for each decode after the first.
 //
 // A suspicious text is decoded again with more silence behind the audio, until it is not suspicious, or two decodes say
 // the same: then it was said twice. A doubtful one is decoded once more, by beam if it was not, and the more probable
 // text is taken, unless the request asks for a text at once.
-func settle(ctx context.Context, p piece, w how) (*decoding, error) {
+func settle(ctx context.Context, p piece, w how) (d *decoding, again []wire.AgainReason, err error) {
 	first, err := p.decode(ctx, w)
 	if err != nil || first.nothing() {
-		return first, err
+		return first, nil, err
 	}
-	if !suspicious(p, first) {
+	suspicion := suspicious(p, first)
+	if suspicion == "" {
 		if w.once || first.average() >= doubtful {
-			return first, nil
+			return first, nil, nil
 		}
 		return doubt(ctx, p, first, w)
 	}
@@ -46,23 +47,24 @@ func settle(ctx context.Context, p piece, w how) (*decoding, error) {
 		if p.framesWith(tail) <= last.frames {
 			continue
 		}
-		again, err := p.decode(ctx, how{tail: tail, beam: w.beam, anew: true})
+		again = append(again, suspicion)
+		next, err := p.decode(ctx, how{tail: tail, beam: w.beam, anew: true})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if !suspicious(p, again) || same(p, last, again) {
-			return again, nil
+		if suspicion = suspicious(p, next); suspicion == "" || same(p, last, next) {
+			return next, again, nil
 		}
-		if better(p, again, best) {
-			best = again
+		if better(p, next, best) {
+			best = next
 		}
-		last = again
+		last = next
 	}
-	return best, nil
+	return best, again, nil
 }
 
 // doubt decodes a doubtful piece once more and returns the more probable text.
-func doubt(ctx context.Context, p piece, first *decoding, w how) (*decoding, error) {
+func doubt(ctx context.Context, p piece, first *decoding, w how) (d *decoding, again []wire.AgainReason, err error) {
 	other := how{tail: max(w.tail, safeTail), beam: max(w.beam, doubtfulBeam), anew: true}
 	if p.favours() {
 		other.beam = 1
@@ -70,26 +72,33 @@ func doubt(ctx context.Context, p piece, first *decoding, w how) (*decoding, err
 	if other.beam == w.beam && p.framesWith(other.tail) == first.frames {
 		other.tail = wholeTail
 		if p.framesWith(other.tail) == first.frames {
-			return first, nil // it would be the same again
+			return first, nil, nil // it would be the same again
 		}
 	}
-	again, err := p.decode(ctx, other)
+	again = []wire.AgainReason{wire.AgainDoubtful}
+	next, err := p.decode(ctx, other)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if suspicious(p, again) || again.average() <= first.average() {
-		return first, nil
+	if suspicious(p, next) != "" || next.average() <= first.average() {
+		return first, again, nil
 	}
-	return again, nil
+	return next, again, nil
 }
 
-// suspicious reports whether a text may not be what was said: it was stopped, it compresses too well, or it ends in a
-// phrase said twice. A model that hears too little silence behind the speech fails in this way, and is sure of what it
-// says.
-func suspicious(p piece, d *decoding) bool {
+// suspicious returns why a text may not be what was said, empty for no reason: it was stopped, it compresses too well, or it
+// ends in a phrase said twice. A model that hears too little silence behind the speech fails in this way, and is sure of
+// what it says.
+func suspicious(p piece, d *decoding) wire.AgainReason {
 	const mostCompression = 2.4
 	text := p.text(d)
-	return d.stop != wire.StopEnd || compression(text) > mostCompression || twice(text)
+	switch {
+	case d.stop == wire.StopLength:
+		return wire.AgainLength
+	case d.stop != wire.StopEnd, compression(text) > mostCompression, twice(text):
+		return wire.AgainRepeats
+	}
+	return ""
 }
 
 // same reports whether two decodes ended by themselves with the same words.

@@ -205,7 +205,8 @@ func (s *session) transcribe(ctx context.Context, w how) (d *decoding, err error
 		}
 		d = nil
 	}()
-	return settle(ctx, s, w)
+	d, s.again, err = settle(ctx, s, w)
+	return d, err
 }
 
 // result converts a decoding for the wire. If nobody speaks there is no text.
@@ -213,7 +214,7 @@ func (s *session) result(d *decoding) *wire.Result {
 	v := s.model.vocabulary
 	r := &wire.Result{
 		Stop: wire.StopEnd, Language: d.language, LanguageProb: s.detected,
-		EncodeMS: float64(s.encoding) / float64(time.Millisecond),
+		EncodeMS: float64(s.encoding) / float64(time.Millisecond), Again: s.again,
 	}
 	if v.NoSpeech != token.None {
 		r.NoSpeech = &d.noSpeech

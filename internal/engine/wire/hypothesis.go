@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -9,7 +10,7 @@ import (
 // Hypothesis returns the result in the program's own type. It shares no memory with r.
 func (r *Result) Hypothesis() *scout.Hypothesis {
 	h := &scout.Hypothesis{
-		Text: r.Text, Stop: scout.StopReason(r.Stop), EndLogProb: logProb(r.EndLogProb), Agreed: r.Agreed,
+		Text: r.Text, Stop: scout.StopReason(r.Stop), EndLogProb: logProb(r.EndLogProb), Agreed: r.Agreed, Again: again(r.Again),
 		Language: language(r.Language), LanguageProb: probability(r.LanguageProb), NoSpeech: probability(r.NoSpeech),
 		DecodeTime: milliseconds(r.DecodeMS), EncodeTime: milliseconds(r.EncodeMS),
 	}
@@ -26,6 +27,20 @@ func (r *Result) Hypothesis() *scout.Hypothesis {
 		h.Tokens[i] = scout.Token{ID: t.ID, Text: t.Text, LogProb: logProb(t.LogProb), Start: at(t.StartMS)}
 	}
 	return h
+}
+
+// mostAgain is more decodes than any backend makes of one piece.
+const mostAgain = 8
+
+// again returns the reasons that this side knows: they become labels of metrics.
+func again(reasons []AgainReason) []scout.AgainReason {
+	var known []scout.AgainReason
+	for _, reason := range reasons[:min(len(reasons), mostAgain)] {
+		if r := scout.AgainReason(reason); slices.Contains(scout.AgainReasons(), r) {
+			known = append(known, r)
+		}
+	}
+	return known
 }
 
 func logProb(p *float32) *float64 {

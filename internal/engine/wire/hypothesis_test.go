@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,13 +21,13 @@ func TestResultBecomesAHypothesis(t *testing.T) {
 	}{
 		"all that a backend may tell": {
 			wire.Result{
-				Text: "ask not", Stop: wire.StopEnd, EndLogProb: &odds, Agreed: 2, DecodeMS: 1.5, EncodeMS: 0.5,
+				Text: "ask not", Stop: wire.StopEnd, EndLogProb: &odds, Agreed: 2, Again: []wire.AgainReason{wire.AgainRepeats, wire.AgainLength}, DecodeMS: 1.5, EncodeMS: 0.5,
 				Language: "haw", LanguageProb: &likely, NoSpeech: &likely,
 				Tokens: []wire.Token{{ID: 7, Text: " ask", LogProb: &odds, StartMS: &start}, {ID: -1}},
 				Words:  []wire.Word{{Text: "ask", StartMS: &start, EndMS: &end, LogProb: &odds}, {Text: "not"}},
 			},
 			scout.Hypothesis{
-				Text: "ask not", Stop: scout.StopEnd, EndLogProb: &wide, Agreed: 2,
+				Text: "ask not", Stop: scout.StopEnd, EndLogProb: &wide, Agreed: 2, Again: []scout.AgainReason{scout.AgainRepeats, scout.AgainLength},
 				Language: "haw", LanguageProb: &probable, NoSpeech: &probable,
 				DecodeTime: 1500 * time.Microsecond, EncodeTime: 500 * time.Microsecond,
 				Tokens: []scout.Token{{ID: 7, Text: " ask", LogProb: &wide, Start: &from}, {ID: -1}},
@@ -37,6 +38,8 @@ func TestResultBecomesAHypothesis(t *testing.T) {
 		"probabilities that are none": {wire.Result{LanguageProb: &impossible, NoSpeech: &odds}, scout.Hypothesis{}},
 		"a language that is no code":  {wire.Result{Language: "../en"}, scout.Hypothesis{}},
 		"a language of one letter":    {wire.Result{Language: "e"}, scout.Hypothesis{}},
+		"reasons that are none":       {wire.Result{Again: []wire.AgainReason{"bored", wire.AgainDoubtful, ""}}, scout.Hypothesis{Again: []scout.AgainReason{scout.AgainDoubtful}}},
+		"too many reasons":            {wire.Result{Again: slices.Repeat([]wire.AgainReason{wire.AgainLength}, 1000)}, scout.Hypothesis{Again: slices.Repeat([]scout.AgainReason{scout.AgainLength}, 8)}},
 		"repeats":                     {wire.Result{Stop: wire.StopRepeats}, scout.Hypothesis{Stop: scout.StopRepeats}},
 		"nothing":                     {wire.Result{}, scout.Hypothesis{}},
 	} {

@@ -114,6 +114,16 @@ const (
 	StopRepeats StopReason = "repeats" // the model began to repeat itself
 )
 
+// AgainReason is why the backend decoded a piece again by itself.
+type AgainReason string
+
+// The reasons.
+const (
+	AgainLength   AgainReason = "length"   // the first text was stopped by StopLength
+	AgainRepeats  AgainReason = "repeats"  // it repeats itself, whether it was stopped for that or not
+	AgainDoubtful AgainReason = "doubtful" // it is improbable
+)
+
 // Token is one step of the decoder.
 type Token struct {
 	// ID is the token's number in the vocabulary, -1 if the backend does not report it.
@@ -154,6 +164,8 @@ type Result struct {
 	NoSpeech *float32 `json:"no_speech,omitempty"`
 	// Agreed is how many tokens of the hypothesis were kept.
 	Agreed int `json:"agreed,omitempty"`
+	// Again has a reason for each decode that followed the first one, in their order.
+	Again []AgainReason `json:"again,omitempty"`
 	// DecodeMS is the time spent on inference in milliseconds.
 	DecodeMS float64 `json:"decode_ms"`
 	// EncodeMS is the part of DecodeMS in which the encoder ran, absent if the backend does not report it.
