@@ -66,30 +66,17 @@ type Facts struct {
 	// Translates and DetectsLanguage say whether the model can write English for what is said in another language, and
 	// whether it finds out which of its languages is spoken.
 	Translates, DetectsLanguage bool
-	// Pieces are the lengths of audio that the model decodes best, 0 if it does not tell.
-	Pieces Pieces
 	// LoadTime is how long the process took to load the model.
 	LoadTime time.Duration
 
 	steps bool // beats carry phases and tokens
 }
 
-// Pieces are the lengths of audio that suit a model: audio is cut at the quietest place between them.
-type Pieces struct{ Min, Max time.Duration }
-
-// piecesOf returns the lengths of a hello, and none if they are none.
-func piecesOf(p *wire.Pieces) Pieces {
-	if p == nil || p.MinMS <= 0 || p.MaxMS < p.MinMS {
-		return Pieces{}
-	}
-	return Pieces{Min: time.Duration(p.MinMS) * time.Millisecond, Max: time.Duration(p.MaxMS) * time.Millisecond}
-}
-
 func factsOf(h wire.Hello) Facts {
 	return Facts{
 		Version: h.Version, PID: h.PID, Backend: h.Backend, ModelID: h.ModelID, Family: h.Family, Languages: h.Languages,
 		MaxFrames: h.MaxFrames, Slots: h.Slots, LogProbs: h.LogProbs, WordTimes: h.WordTimes, Continues: h.Continues, HotWords: h.HotWords,
-		Translates: h.Translates, DetectsLanguage: h.DetectsLanguage, Pieces: piecesOf(h.Pieces),
+		Translates: h.Translates, DetectsLanguage: h.DetectsLanguage,
 		LoadTime: time.Duration(h.LoadMS * float64(time.Millisecond)), steps: h.Steps,
 	}
 }

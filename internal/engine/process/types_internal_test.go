@@ -45,23 +45,9 @@ func TestEveryFactIsKept(t *testing.T) {
 	hello := wire.Hello{
 		Version: "v", PID: 1, Backend: "b", ModelID: "m", Family: "f", Languages: []string{"en"}, MaxFrames: 1, Slots: 1, Steps: true,
 		LogProbs: true, WordTimes: true, Continues: true, HotWords: true, Translates: true, DetectsLanguage: true,
-		Pieces: &wire.Pieces{MinMS: 6000, MaxMS: 14000}, LoadMS: 1,
+		LoadMS: 1,
 	}
-	facts := factsOf(hello)
-	if names := unset(facts); names != nil {
+	if names := unset(factsOf(hello)); names != nil {
 		t.Errorf("lost: %v", names)
-	}
-	if want := (Pieces{Min: 6 * time.Second, Max: 14 * time.Second}); facts.Pieces != want {
-		t.Errorf("pieces %v, want %v", facts.Pieces, want)
-	}
-	for name, p := range map[string]wire.Pieces{
-		"no length":            {},
-		"a negative length":    {MinMS: -1, MaxMS: 5000},
-		"most below the least": {MinMS: 6000, MaxMS: 5000},
-	} {
-		hello.Pieces = &p
-		if got := factsOf(hello).Pieces; got != (Pieces{}) {
-			t.Errorf("%s: %v", name, got)
-		}
 	}
 }

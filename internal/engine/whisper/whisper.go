@@ -43,8 +43,6 @@ const (
 	usualSlots, mostSlots = 2, 64
 	// mostBeam is the most texts that are followed at once.
 	mostBeam = 16
-	// Lengths of pieces that suit the model: longer ones have fewer errors (docs/adr/0072-whisper-padding.md).
-	shortestPieceMS, longestPieceMS = 6000, 28000
 )
 
 // backend is one loaded model. Its slots share the weights.
@@ -83,7 +81,6 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots, Steps: true,
 			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
 			Translates: v.Multilingual, DetectsLanguage: v.Multilingual,
-			Pieces: &wire.Pieces{MinMS: shortestPieceMS, MaxMS: longestPieceMS},
 		},
 		model: m, slots: native.NewSlots[*slot](slots),
 	}

@@ -55,16 +55,8 @@ type Hello struct {
 	Translates bool `json:"translates,omitempty"`
 	// DetectsLanguage says that the model finds out by itself which of its languages is spoken.
 	DetectsLanguage bool `json:"detects_language,omitempty"`
-	// Pieces are the lengths of audio that the model decodes best. They are absent if the backend does not know them.
-	Pieces *Pieces `json:"pieces,omitempty"`
 	// LoadMS is the time from Load to Hello in milliseconds.
 	LoadMS float64 `json:"load_ms"`
-}
-
-// Pieces are the lengths of audio that suit a model, in milliseconds: audio is cut at the quietest place between them.
-type Pieces struct {
-	MinMS int `json:"min_ms"`
-	MaxMS int `json:"max_ms"`
 }
 
 // Request asks for the text of one piece of audio.
