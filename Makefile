@@ -118,7 +118,7 @@ fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh
 
 .PHONY: install
-install: setup ## install programs, model, manual and completion below PREFIX (default: ~/.local)
+install: setup ## install programs, models (SETUP=small: one), manual and completion below PREFIX (default: ~/.local)
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh
 
 .PHONY: install-user

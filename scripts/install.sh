@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs the programs in bin/ and the default model, or removes them again: make install, make uninstall.
+# Installs the programs in bin/ and the models that make setup fetched, or removes them again: make install, make uninstall.
 #
 #   PREFIX/bin/scout                     the program
 #   PREFIX/lib/scout                     scout-recorder, scout-engine, their libraries, and the list of installed files
-#   PREFIX/share/scout/models            the default model, with its prepared graphs; for PREFIX=~/.local the user's own folder
+#   PREFIX/share/scout/models            Moonshine tiny, and Whisper base unless SETUP=small, with their prepared graphs; for
+#                                        PREFIX=~/.local the user's own folder
 #   PREFIX/share/man/man1                the manual pages
 #   PREFIX/share/bash-completion, zsh, fish   completion
 #   ~/.config/systemd/user               with --units, and nothing else then: the units of packaging/systemd
@@ -13,7 +14,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly MODEL=moonshine-tiny-en
+models=(moonshine-tiny-en) # as scripts/setup.sh
+[ "${SETUP:-full}" = small ] || models+=(whisper-base)
+readonly models
 readonly MODELS="${SCOUT_MODELS:-$PWD/var/models}"
 prefix=${PREFIX:-$HOME/.local}
 [[ $prefix != "~"* ]] || prefix=$HOME${prefix#\~} # not every shell replaces it
@@ -64,23 +67,27 @@ put() {
   installed+=("$3")
 }
 
+# put_model ID installs one model, unless it is there.
 put_model() {
-  local folder=share/scout/models/$MODEL
-  if "$BIN/scout" --models-dir "$root/share/scout/models" models verify "$MODEL" >/dev/null 2>&1; then
+  local folder=share/scout/models/$1
+  if "$BIN/scout" --models-dir "$root/share/scout/models" models verify "$1" >/dev/null 2>&1; then
     return 0 # where the user pulled it, it is not ours to remove
   fi
   note_folders "$folder"
   rm -rf "${root:?}/$folder" "$root/$folder.new"
-  cp -R --preserve=mode,timestamps "$MODELS/$MODEL" "$root/$folder.new"
+  cp -R --preserve=mode,timestamps "$MODELS/$1" "$root/$folder.new"
   mv "$root/$folder.new" "$root/$folder"
-  installed+=("$folder/" "share/scout/models/.$MODEL.lock" share/scout/models/.noted-english-only)
+  installed+=("$folder/" "share/scout/models/.$1.lock" share/scout/models/.noted-english-only)
 }
 
 add() {
-  for file in "$BIN"/scout "$BIN"/scout-recorder "$BIN"/scout-engine "$MODELS/$MODEL/model.json"; do
+  local page lib file id
+  for file in "$BIN"/scout "$BIN"/scout-recorder "$BIN"/scout-engine; do
     [ -f "$file" ] || { echo "install: $file is missing: run make setup first" >&2; exit 1; }
   done
-  local page lib
+  for id in "${models[@]}"; do
+    [ -f "$MODELS/$id/model.json" ] || { echo "install: there is no model $id in $MODELS: run make setup first (SETUP=small needs ${models[0]} only)" >&2; exit 1; }
+  done
   made=$(mktemp -d)
   trap 'rm -rf "$made"' EXIT
   mkdir "$made/man"
@@ -100,11 +107,11 @@ add() {
   put 644 "$made/bash" share/bash-completion/completions/scout
   put 644 "$made/zsh" share/zsh/site-functions/_scout
   put 644 "$made/fish" share/fish/vendor_completions.d/scout.fish
-  put_model
+  for id in "${models[@]}"; do put_model "$id"; done
   printf '%s\n' "${installed[@]}" | awk '!seen[$0]++' >"$list.new"
   mv "$list.new" "$list"
 
-  echo "installed Scout in $root: bin/scout, the model $MODEL, manual pages (man scout), completion for bash, zsh and fish"
+  echo "installed Scout in $root: bin/scout, ${models[*]}, manual pages (man scout), completion for bash, zsh and fish"
   [ -n "${DESTDIR:-}" ] || [[ :$PATH: == *":$prefix/bin:"* ]] ||
     echo "$prefix/bin is not on your PATH: add it, for example in ~/.profile: PATH=\"$prefix/bin:\$PATH\""
 }

@@ -29,11 +29,11 @@ func tree(t *testing.T, root string) []string {
 	return paths
 }
 
-// install runs scripts/install.sh with the programs that this test built.
-func install(t *testing.T, prefix, destination string, args ...string) string {
+// install runs scripts/install.sh with the programs that this test built. setup is small for one model, full for both.
+func install(t *testing.T, setup, prefix, destination string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "../../scripts/install.sh", args...)
-	cmd.Env = append(os.Environ(), "BIN="+programs, "PREFIX="+prefix, "DESTDIR="+destination)
+	cmd.Env = append(os.Environ(), "BIN="+programs, "SETUP="+setup, "PREFIX="+prefix, "DESTDIR="+destination)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -72,8 +72,12 @@ func TestInstalledForOneUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := tree(t, home)
-	install(t, prefix, "")
-	install(t, prefix, "") // again, over itself
+	setup, ids := "small", []string{"moonshine-tiny-en"}
+	if _, err := os.Stat(filepath.Join(models, "whisper-base", "model.json")); err == nil {
+		setup, ids = "full", append(ids, "whisper-base")
+	}
+	install(t, setup, prefix, "")
+	install(t, setup, prefix, "") // again, over itself
 
 	if got := asUser(t, home, prefix, "scout", "transcribe", "file.wav"); got.code != 0 || !said(got.out, 1) {
 		t.Errorf("exit %d, %s\n%s", got.code, got.err, got.out)
@@ -93,17 +97,22 @@ func TestInstalledForOneUser(t *testing.T) {
 		}
 	})
 	for path, want := range map[string]string{
-		"share/bash-completion/completions/scout":       "__start_scout",
-		"share/zsh/site-functions/_scout":               "#compdef scout",
-		"share/fish/vendor_completions.d/scout.fish":    "complete -c scout",
-		"share/man/man1/scout.1":                        ".TH",
-		"share/scout/models/moonshine-tiny-en/prepared": "",
+		"share/bash-completion/completions/scout":    "__start_scout",
+		"share/zsh/site-functions/_scout":            "#compdef scout",
+		"share/fish/vendor_completions.d/scout.fish": "complete -c scout",
+		"share/man/man1/scout.1":                     ".TH",
 	} {
 		content, err := os.ReadFile(filepath.Join(prefix, path))
-		if want != "" && (err != nil || !strings.Contains(string(content), want)) {
+		if err != nil || !strings.Contains(string(content), want) {
 			t.Errorf("%s: %v", path, err)
 		}
-		if _, err := os.Stat(filepath.Join(prefix, path)); err != nil {
+	}
+	folder := filepath.Join(prefix, "share", "scout", "models")
+	for _, id := range ids {
+		if got := asUser(t, home, prefix, "scout", "models", "verify", id); got.code != 0 {
+			t.Errorf("%s: exit %d, %s%s", id, got.code, got.out, got.err)
+		}
+		if _, err := os.Stat(filepath.Join(folder, id, "prepared")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -115,7 +124,7 @@ func TestInstalledForOneUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	install(t, prefix, "", "--remove")
+	install(t, setup, prefix, "", "--remove")
 	after := tree(t, home)
 	for _, path := range after {
 		ours := strings.HasPrefix(path, filepath.Join(prefix, "share", "scout")) || path == filepath.Join(prefix, "share") || path == filepath.Join(home, "tone.wav")
@@ -128,8 +137,10 @@ func TestInstalledForOneUser(t *testing.T) {
 			t.Errorf("%s is gone", path)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(prefix, "share", "scout", "models", "moonshine-tiny-en")); err == nil {
-		t.Error("the model stayed")
+	for _, id := range ids {
+		if _, err := os.Stat(filepath.Join(folder, id)); err == nil {
+			t.Errorf("the model %s stayed", id)
+		}
 	}
 }
 
@@ -138,13 +149,16 @@ func TestInstalledForEverybody(t *testing.T) {
 	t.Parallel()
 	needModel(t)
 	destination, home := t.TempDir(), t.TempDir()
-	install(t, "/usr/local", destination)
+	install(t, "small", "/usr/local", destination)
 	prefix := filepath.Join(destination, "usr", "local")
 	err := filepath.WalkDir(prefix, func(path string, _ fs.DirEntry, err error) error {
 		return errors.Join(err, unix.Access(path, unix.R_OK))
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(prefix, "share", "scout", "models", "whisper-base")); err == nil {
+		t.Error("SETUP=small installed Whisper")
 	}
 	listed := asUser(t, home, prefix, "scout", "models", "verify", "moonshine-tiny-en")
 	if listed.code != 0 {
@@ -159,7 +173,7 @@ func TestInstalledForEverybody(t *testing.T) {
 	if got := asUser(t, home, prefix, "scout", "models", "remove", "--force", "moonshine-tiny-en"); got.code != cli.ExitUsage || !strings.Contains(got.err, "everybody") {
 		t.Errorf("remove: exit %d, %s", got.code, got.err)
 	}
-	install(t, "/usr/local", destination, "--remove")
+	install(t, "small", "/usr/local", destination, "--remove")
 	if left := tree(t, destination); left[len(left)-1] != prefix {
 		t.Errorf("left: %v", left)
 	}

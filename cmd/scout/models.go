@@ -330,7 +330,7 @@ first of these:
   - $XDG_DATA_HOME/scout/models (usually ~/.local/share/scout/models)
 
 If scout was installed with "make install", it also reads
-PREFIX/share/scout/models, which has the default model for all users.`,
+PREFIX/share/scout/models, which has models for all users.`,
 		Example: `  scout models path
   ls "$(scout models path moonshine-tiny-en)"`,
 		Args:              cli.WrongArgs(cobra.MaximumNArgs(1)),
