@@ -1,19 +1,19 @@
 package whispertext
 
 import (
-	_ "embed" // spellings.json
-	"encoding/json"
+	_ "embed" // spellings.tsv
 	"strings"
 	"unicode/utf8"
 )
 
-//go:embed spellings.json
-var spellingsJSON []byte // british to american: whisper/normalizers/english.json
+//go:embed spellings.tsv
+var spellingsTable string // british, a tab, american: whisper/normalizers/english.json
 
 func readSpellings() map[string]string {
 	american := map[string]string{}
-	if err := json.Unmarshal(spellingsJSON, &american); err != nil {
-		panic(err) // a test reads them
+	for line := range strings.Lines(spellingsTable) {
+		before, after, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		american[before] = after
 	}
 	return american
 }

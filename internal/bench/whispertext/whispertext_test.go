@@ -52,6 +52,14 @@ func TestTextsAreNormalisedAsByWhisper(t *testing.T) {
 	}
 }
 
+// The first and the last spelling of the list, and one with an oddity of the original.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	if got, want := whispertext.English("accessorise the archaeology of yoghurts"), "accessorize the archeology</span> of yogurts"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
