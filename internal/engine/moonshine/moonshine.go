@@ -7,13 +7,10 @@
 package moonshine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/hotword"
@@ -34,14 +31,9 @@ const (
 	roleTokens  = "tokens"           // tokens.txt: lines "base64(token) id"
 )
 
-const (
-	// maxSeconds is the longest request. 33 s in one decode still gives the right text, 66 s fall into a
-	// repetition loop; time and memory grow with the square of the length.
-	maxSeconds = 30
-	// usualSlots is how many requests run at once if the parent does not say: one for a request that somebody waits
-	// for, one for the rest. mostSlots is the limit, because each slot has its own buffers.
-	usualSlots, mostSlots = 2, 64
-)
+// maxSeconds is the longest request. 33 s in one decode still gives the right text, 66 s fall into a repetition loop; time
+// and memory grow with the square of the length.
+const maxSeconds = 30
 
 // backend is one loaded model. Its slots share the weights.
 type backend struct {
@@ -59,35 +51,29 @@ var _ server.Backend = (*backend)(nil)
 // Files that are missing, or that ONNX Runtime cannot run, give a coded error. The caller must check that prepared
 // files belong to their originals.
 func Open(ctx context.Context, load wire.Load, library string) (server.Backend, error) {
-	slots := min(max(cmp.Or(load.Slots, usualSlots), 1), mostSlots)
-	var vocabulary *vocabulary
-	var group errgroup.Group // reading the vocabulary takes 10 ms, starting the runtime 35; neither uses a second processor
-	group.Go(func() (err error) {
-		vocabulary, err = readVocabulary(load.Files[roleTokens])
+	var v *vocabulary
+	err := native.Start(library, func() (err error) {
+		v, err = readVocabulary(load.Files[roleTokens])
 		return err
 	})
-	group.Go(func() error { return native.Start(library) })
-	if err := group.Wait(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	m, err := openModel(load.Files[roleEncoder], load.Files[roleDecoder])
 	if err != nil {
 		return nil, err
 	}
+	slots, err := native.NewSlots(load.Slots, func() (*slot, error) { return newSlot(m) })
+	if err != nil {
+		return nil, errors.Join(err, m.close())
+	}
 	b := &backend{
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
-			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots, Steps: true,
+			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots.Count(), Steps: true,
 			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
 		},
-		vocabulary: vocabulary, model: m, slots: native.NewSlots[*slot](slots),
-	}
-	for range slots {
-		l, err := newSlot(m)
-		if err != nil {
-			return nil, errors.Join(err, b.Close())
-		}
-		b.slots.Add(l)
+		vocabulary: v, model: m, slots: slots,
 	}
 	if err := b.tryOut(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -95,22 +81,15 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 	return b, nil
 }
 
-// tryOut runs both graphs once over silence. ONNX Runtime resolves inputs and outputs by name only when a graph runs,
-// so a file with another graph is found here and not at the first request. The run also loads into memory what the
-// first request would wait for.
+// tryOut runs both graphs once over silence. The run also loads into memory what the first request would wait for.
 func (b *backend) tryOut(ctx context.Context) error {
 	l, err := b.slots.Take(ctx)
 	if err != nil {
 		return fmt.Errorf("load model: %w", err)
 	}
 	defer b.slots.Add(l)
-	if _, err := l.transcribe(ctx, job{samples: make([]float32, prepare.MinSamples), limit: 1}); err != nil {
-		if ctx.Err() != nil {
-			return fmt.Errorf("load model: %w", err)
-		}
-		return scout.Errorf(scout.CodeModelCorrupt, "load model %s: the graphs do not run: %w", b.facts.ModelID, err)
-	}
-	return nil
+	_, err = l.transcribe(ctx, job{samples: make([]float32, prepare.MinSamples), limit: 1})
+	return native.TriedOut(ctx, b.facts.ModelID, err)
 }
 
 // Facts describes the model.

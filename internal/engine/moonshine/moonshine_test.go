@@ -360,7 +360,7 @@ func TestRandomRequests(t *testing.T) {
 func TestRequestsAllocateLittle(t *testing.T) {
 	b := open(t)
 	samples := clip(t, "libri_1272-128104-0000.wav")
-	for range usualSlots {
+	for range b.Facts().Slots {
 		transcribe(t, b, samples, wire.RequestOptions{Words: true})
 	}
 	var before, after runtime.MemStats

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -24,16 +25,41 @@ type Slots[S Slot] struct {
 	made  map[S]struct{} // all slots, including taken ones
 }
 
-// NewSlots returns an empty stack for n slots.
-func NewSlots[S Slot](n int) *Slots[S] {
-	return &Slots[S]{free: make(chan struct{}, n), made: map[S]struct{}{}}
+const (
+	// usualSlots is how many there are if the parent does not say: one for a request that somebody waits for, one for the
+	// rest.
+	usualSlots = 2
+	// mostSlots is the limit, because each slot has its own buffers.
+	mostSlots = 64
+)
+
+// NewSlots makes slots: as many as the parent wants, 0 for the usual number. If one cannot be made, those that were are
+// closed.
+func NewSlots[S Slot](wanted int, newSlot func() (S, error)) (*Slots[S], error) {
+	n := min(max(cmp.Or(wanted, usualSlots), 1), mostSlots)
+	s := &Slots[S]{free: make(chan struct{}, n), made: map[S]struct{}{}}
+	for range n {
+		l, err := newSlot()
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.made[l] = struct{}{}
+		s.Add(l)
+	}
+	return s, nil
 }
 
-// Add returns a slot to the stack, a new one or one that was taken. There must never be more than NewSlots was told.
+// Count returns how many slots there are, including taken ones.
+func (s *Slots[S]) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.made)
+}
+
+// Add returns a slot that was taken to the stack.
 func (s *Slots[S]) Add(l S) {
 	s.mu.Lock()
 	s.stack = append(s.stack, l)
-	s.made[l] = struct{}{}
 	s.mu.Unlock()
 	s.free <- struct{}{}
 }
@@ -55,11 +81,8 @@ func (s *Slots[S]) Take(ctx context.Context) (S, error) {
 
 // Close waits until all slots are free and closes them. None can be taken afterwards.
 func (s *Slots[S]) Close() error {
-	s.mu.Lock()
-	n := len(s.made)
-	s.mu.Unlock()
 	var errs []error
-	for range n {
+	for range s.Count() {
 		<-s.free
 	}
 	s.mu.Lock()

@@ -13,8 +13,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/hotword"
 	"github.com/scout-speech/scout/internal/engine/native"
@@ -38,9 +36,6 @@ const (
 const (
 	// maxSeconds is the longest request: what the model was trained with.
 	maxSeconds = 30
-	// usualSlots is how many requests run at once if the parent does not say: one for a request that somebody waits for,
-	// one for the rest. mostSlots is the limit, because each slot has its own buffers.
-	usualSlots, mostSlots = 2, 64
 	// mostBeam is the most texts that are followed at once.
 	mostBeam = 16
 )
@@ -60,36 +55,30 @@ var _ server.Backend = (*backend)(nil)
 // Files that are missing, or that ONNX Runtime cannot run, give a coded error. The caller must check that prepared files
 // belong to their originals.
 func Open(ctx context.Context, load wire.Load, library string) (server.Backend, error) {
-	slots := min(max(cmp.Or(load.Slots, usualSlots), 1), mostSlots)
 	v := &vocabulary{}
-	var group errgroup.Group
-	group.Go(func() (err error) {
+	err := native.Start(library, func() (err error) {
 		v.Vocabulary, err = token.Open(load.Files[roleTokenizer])
 		return err
 	})
-	group.Go(func() error { return native.Start(library) })
-	if err := group.Wait(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("load model: %w", err)
 	}
 	m, err := openModel(load.Files[roleMel], load.Files[roleEncoder], load.Files[roleDecoder], v)
 	if err != nil {
 		return nil, err
 	}
+	slots, err := native.NewSlots(load.Slots, func() (*slot, error) { return newSlot(m) })
+	if err != nil {
+		return nil, errors.Join(err, m.close())
+	}
 	b := &backend{
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
-			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots, Steps: true,
+			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots.Count(), Steps: true,
 			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
 			Translates: v.Multilingual, DetectsLanguage: v.Multilingual,
 		},
-		model: m, slots: native.NewSlots[*slot](slots),
-	}
-	for range slots {
-		l, err := newSlot(m)
-		if err != nil {
-			return nil, errors.Join(err, b.Close())
-		}
-		b.slots.Add(l)
+		model: m, slots: slots,
 	}
 	if err := b.tryOut(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -97,17 +86,10 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 	return b, nil
 }
 
-// tryOut runs all graphs once over silence. ONNX Runtime resolves inputs and outputs by name only when a graph runs, so a
-// file with another graph is found here and not at the first request.
+// tryOut runs all graphs once over silence.
 func (b *backend) tryOut(ctx context.Context) error {
 	_, err := b.Transcribe(ctx, &wire.Request{Samples: make([]float32, frameSamples)})
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return fmt.Errorf("load model: %w", err)
-	}
-	return scout.Errorf(scout.CodeModelCorrupt, "load model %s: the graphs do not run: %w", b.facts.ModelID, err)
+	return native.TriedOut(ctx, b.facts.ModelID, err)
 }
 
 // Facts describes the model.
