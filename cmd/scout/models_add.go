@@ -37,20 +37,19 @@ nothing is copied, and FOLDER must stay.`,
 				return err
 			}
 			show := newPullProgress(cli.NewConsole(a.Std.Err, quiet))
-			options.Progress = show.update
-			options.Prepare = a.Machine().PrepareStaged
+			options.Progress, options.Prepare = show.update, a.Machine().PrepareStaged
 			added, err := store.Add(cmd.Context(), args[0], options)
 			show.end()
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return cli.WriteJSON(a.Std.Out, addedModel{usedModel{added.ID, added.Dir, added.Languages}, added.SizeBytes})
+				return cli.WriteJSON(a.Std.Out, installedModelOf(added))
 			}
-			if err := a.Say("%s is installed in %s (%s)%s", added.ID, added.Dir, sizeText(added.SizeBytes), languageNote(added.Languages)); err != nil {
+			if err := a.sayInstalled(added, "installed"); err != nil {
 				return err
 			}
-			return a.Say("To use it: scout models use %s", added.ID)
+			return a.sayHowToUse(added.ID)
 		},
 	}
 	flags := cmd.Flags()
@@ -60,12 +59,6 @@ nothing is copied, and FOLDER must stay.`,
 	flags.BoolVarP(&quiet, "quiet", "q", false, "no progress")
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
-}
-
-// addedModel is a model that was added, in JSON.
-type addedModel struct {
-	usedModel
-	SizeBytes int64 `json:"size_bytes"`
 }
 
 func newModelsFindCommand(a *app) *cobra.Command {

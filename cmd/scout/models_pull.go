@@ -47,8 +47,7 @@ mirror that has the files under their names. Files that are cut into parts
 				return err
 			}
 			show := newPullProgress(cli.NewConsole(a.Std.Err, quiet))
-			options.Progress = show.update
-			options.Prepare = a.Machine().PrepareStaged
+			options.Progress, options.Prepare = show.update, a.Machine().PrepareStaged
 			pulled, err := store.Pull(cmd.Context(), args[0], options)
 			show.end()
 			if err == nil && pulled.Already {
@@ -58,9 +57,7 @@ mirror that has the files under their names. Files that are cut into parts
 				return err
 			}
 			if asJSON {
-				return cli.WriteJSON(a.Std.Out, pulledModel{
-					usedModel{pulled.ID, pulled.Dir, pulled.Languages}, pulled.SizeBytes, pulled.Already, append([]string{}, pulled.Recorded...),
-				})
+				return cli.WriteJSON(a.Std.Out, pulledModel{installedModelOf(pulled.Installed), pulled.Already, append([]string{}, pulled.Recorded...)})
 			}
 			return a.sayPulled(store, pulled)
 		},
@@ -74,10 +71,19 @@ mirror that has the files under their names. Files that are cut into parts
 	return cmd
 }
 
-// pulledModel is a model that was installed, in JSON.
-type pulledModel struct {
+// installedModel is a model that was installed, in JSON.
+type installedModel struct {
 	usedModel
 	SizeBytes int64 `json:"size_bytes"`
+}
+
+func installedModelOf(m model.Installed) installedModel {
+	return installedModel{usedModel{m.ID, m.Dir, m.Languages}, m.SizeBytes}
+}
+
+// pulledModel is a model of the catalogue that was installed, in JSON.
+type pulledModel struct {
+	installedModel
 	// Already says that it was installed and intact, so that nothing was downloaded.
 	Already bool `json:"already"`
 	// Recorded are the files whose checksums were recorded for the first time.
@@ -97,12 +103,17 @@ func checkSource(from string) error {
 	return cli.Usage(scout.Errorf(code, "cannot read %s: %s", from, scout.Reason(err)).WithHint("correct --from, or leave it out"))
 }
 
+// sayInstalled tells where a model is, and how it got there.
+func (a *app) sayInstalled(m model.Installed, how string) error {
+	return a.Say("%s is %s in %s (%s)%s", m.ID, how, m.Dir, sizeText(m.SizeBytes), languageNote(m.Languages))
+}
+
 func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
-	done := "is installed in"
+	how := "installed"
 	if pulled.Already {
-		done = "is already installed and intact in"
+		how = "already installed and intact"
 	}
-	if err := a.Say("%s %s %s (%s)%s", pulled.ID, done, pulled.Dir, sizeText(pulled.SizeBytes), languageNote(pulled.Languages)); err != nil {
+	if err := a.sayInstalled(pulled.Installed, how); err != nil {
 		return err
 	}
 	if n := len(pulled.Recorded); n > 0 {
@@ -111,10 +122,12 @@ func (a *app) sayPulled(store *model.Store, pulled model.Pulled) error {
 		}
 	}
 	if inUse, err := store.Path(""); err != nil || inUse != pulled.Dir {
-		return a.Say("To use it: scout models use %s", pulled.ID)
+		return a.sayHowToUse(pulled.ID)
 	}
 	return nil
 }
+
+func (a *app) sayHowToUse(id string) error { return a.Say("To use it: scout models use %s", id) }
 
 // pullProgress shows the progress of a download: on a terminal in a changing line, otherwise in a line every few
 // seconds.
