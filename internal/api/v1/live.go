@@ -1,12 +1,6 @@
 package v1
 
-import (
-	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/dictate/event"
-)
-
-// LiveEvent is one event of GET /live/{id}/events.
-type LiveEvent = event.Event
+import "github.com/scout-speech/scout"
 
 // LiveRequest is the body of POST /live/check.
 type LiveRequest struct {
