@@ -52,6 +52,14 @@ func serve(t *testing.T, change ...func(*served)) *served {
 	return serveIn(t, t.TempDir(), change...)
 }
 
+// testsBegan is when this process began.
+var testsBegan = time.Now()
+
+// onTheEvening is a clock that begins on the evening of the examples, whose recordings would be too old for the journal later on.
+func onTheEvening() time.Time {
+	return time.Date(2026, 11, 28, 22, 0, 0, 0, time.UTC).Add(time.Since(testsBegan))
+}
+
 // serveIn returns a server over a folder, as a daemon that was started again has it.
 func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	t.Helper()
@@ -59,7 +67,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
+	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{Now: onTheEvening})
 	if err != nil {
 		t.Fatal(err)
 	}
