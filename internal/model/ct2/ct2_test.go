@@ -20,6 +20,11 @@ func open(t *testing.T, m *ct2test.Model) *ct2.Model {
 	t.Helper()
 	dir := t.TempDir()
 	m.Write(t, dir)
+	return opened(t, dir)
+}
+
+func opened(t *testing.T, dir string) *ct2.Model {
+	t.Helper()
 	model, err := ct2.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -133,8 +138,9 @@ func TestLanguages(t *testing.T) {
 	t.Parallel()
 	size := ct2test.Small()
 	size.Words = 50257
-	m := ct2test.New(size, ct2test.Int8)
-	model := open(t, m)
+	dir := t.TempDir()
+	ct2test.New(size, ct2test.Int8).Write(t, dir)
+	model := opened(t, dir)
 	if got := model.Languages(); !model.Shape().Multilingual || !slices.Equal(got, []string{"en", "de", "yue"}) {
 		t.Errorf("multilingual %v, languages %v", model.Shape().Multilingual, got)
 	}
@@ -147,8 +153,8 @@ func TestLanguages(t *testing.T) {
 	}
 
 	// What config.json leaves out is taken from the vocabulary and the size.
-	m.Config = map[string]any{"suppress_ids": []int{-1, 5}}
-	model = open(t, m)
+	write(t, dir, "config.json", `{"suppress_ids": [-1, 5]}`)
+	model = opened(t, dir)
 	if got := model.Config(); !slices.Equal(got.LanguageIDs, wantConfig.LanguageIDs) || !reflect.DeepEqual(got.AlignmentHeads, [][2]int{{1, 0}}) || !slices.Equal(got.SuppressIDs, []int{5}) {
 		t.Errorf("config %+v", got)
 	}

@@ -200,19 +200,22 @@ func TestLanguagesThatAreNone(t *testing.T) {
 	t.Parallel()
 	size := ct2test.Small()
 	size.Words = 50257
-	m := ct2test.New(size, ct2test.Int8)
+	dir := t.TempDir()
+	ct2test.New(size, ct2test.Int8).Write(t, dir)
 	for _, id := range []int{50263, 51864} { // <|translate|>, and one that only vocabulary.json names
-		m.Config["lang_ids"] = []int{id}
-		dir := t.TempDir()
-		m.Write(t, dir)
+		write(t, dir, "config.json", fmt.Sprintf(`{"lang_ids": [%d]}`, id))
 		refused(t, dir, scout.CodeModelCorrupt, fmt.Sprintf("lang_ids has the token %d", id))
 	}
 }
 
-// A file may end anywhere.
+// A file may end anywhere. One variable of each form is enough: a scalar, a matrix and its scales, a vector, and one of three axes.
 func TestTruncatedAtEveryField(t *testing.T) {
 	t.Parallel()
 	m := ct2test.New(ct2test.Small(), ct2test.Int8)
+	m.Variables = []ct2test.Variable{
+		*m.Find("decoder/alibi"), *m.Find("decoder/embeddings/weight"), *m.Find("decoder/embeddings/weight_scale"),
+		*m.Find("decoder/layer_norm/beta"), *m.Find("encoder/conv1/weight"),
+	}
 	dir := t.TempDir()
 	m.Write(t, dir)
 	data, fields := m.Bytes()

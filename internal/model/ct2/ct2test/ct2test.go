@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -75,8 +77,44 @@ func Tokens(words int) []string {
 	return tokens
 }
 
-// New returns a model with random weights of the kind. Vectors are float32 if the weights are integers.
+// form is what tells models apart before a test changes them.
+type form struct {
+	size Size
+	kind Kind
+}
+
+// drawn are the models that were made so far: with the race detector, their numbers take longer than most tests.
+var (
+	drawnMu sync.Mutex
+	drawn   = map[form]*Model{}
+)
+
+// New returns a model with random weights of the kind, the same for the same size. Vectors are float32 if the weights are
+// integers. The caller may change all of it except the numbers in Values.
 func New(size Size, kind Kind) *Model {
+	drawnMu.Lock()
+	defer drawnMu.Unlock()
+	of := form{size, kind}
+	if drawn[of] == nil {
+		drawn[of] = draw(size, kind)
+	}
+	return drawn[of].clone()
+}
+
+// clone returns a copy that shares only Values.
+func (m *Model) clone() *Model {
+	c := *m
+	c.Variables = slices.Clone(m.Variables)
+	for i := range c.Variables {
+		v := &c.Variables[i]
+		v.Shape, v.Data = slices.Clone(v.Shape), slices.Clone(v.Data)
+	}
+	c.Aliases, c.Tokens, c.Config = slices.Clone(m.Aliases), slices.Clone(m.Tokens), maps.Clone(m.Config)
+	return &c
+}
+
+// draw makes a model.
+func draw(size Size, kind Kind) *Model {
 	tokens := Tokens(size.Words)
 	m := &Model{Version: 6, Spec: "WhisperSpec", Revision: 3, Tokens: tokens, Values: map[string][]float32{}}
 	d, random := size.Width, rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same numbers in every run
@@ -184,6 +222,7 @@ func (m *Model) add(random *rand.Rand, name string, kind Kind, shape []int) {
 // Encode stores numbers and replaces each by what a reader finds. Quantised ones come with their scales: one for each of
 // the rows of int8, one for all of int16.
 func Encode(kind Kind, values []float32, rows int) (data []byte, scales []float32) {
+	data = make([]byte, 0, 4*len(values))
 	switch kind {
 	case Float32:
 		for _, v := range values {
@@ -249,6 +288,11 @@ func wide(h uint16) float32 {
 
 // Bytes returns model.bin and the offsets at which its fields begin.
 func (m *Model) Bytes() (data []byte, fields []int) {
+	room := 1 << 10
+	for _, v := range m.Variables {
+		room += len(v.Data) + 128
+	}
+	data = make([]byte, 0, room)
 	field := func(b ...byte) {
 		fields = append(fields, len(data))
 		data = append(data, b...)
