@@ -47,6 +47,16 @@ func prepared(t testing.TB, src Source, opt Options) (string, Result) {
 	return dir, res
 }
 
+// copied returns a copy of a folder.
+func copied(t testing.TB, from string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func read(t testing.TB, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -114,6 +124,8 @@ func TestCheckRefuses(t *testing.T) {
 	if variant, err := (Options{}).variant(); err != nil || variant == other {
 		other = prepare.VariantSigned
 	}
+	good := written(t, ct2test.Small(), ct2test.Float16)
+	made, _ := prepared(t, good, Options{})
 	for name, c := range map[string]struct {
 		file   string // in the prepared folder, or of the source with a slash before it
 		damage func(*testing.T, string)
@@ -135,8 +147,7 @@ func TestCheckRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			src := written(t, ct2test.Small(), ct2test.Float16)
-			dir, _ := prepared(t, src, Options{})
+			src, dir := Source{Dir: copied(t, good.Dir)}, copied(t, made)
 			path := filepath.Join(dir, c.file)
 			if strings.HasPrefix(c.file, "/") {
 				path = filepath.Join(src.Dir, c.file)
