@@ -89,7 +89,7 @@ func TestTranscribeRefuses(t *testing.T) {
 // A cancelled request ends with the code of cancelling at any point, inside the encoder too, and the slot still works.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	b := base(t)
+	b := tiny(t)
 	samples := speech(t)
 	for _, after := range []time.Duration{0, 5 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(context.Background(), after)
@@ -117,7 +117,7 @@ func TestCancel(t *testing.T) {
 // Slots share weights and nothing else.
 func TestSlotsRunAtOnceAndNeverMix(t *testing.T) {
 	t.Parallel()
-	b := base(t)
+	b := tiny(t)
 	whole := speech(t)
 	half := whole[:5*16000]
 	wantWhole, wantHalf := transcribe(t, b, whole, english), transcribe(t, b, half, english)
@@ -184,7 +184,7 @@ func TestRandomRequests(t *testing.T) {
 
 // What a request of 30 s needs is not kept: 40 MB.
 func TestLongRequestsLeaveNoBuffers(t *testing.T) {
-	b := open(t, load(t, baseDir(t), ""))
+	b := base(t)
 	said := slices.Repeat(speech(t), 3)
 	held := func(seconds int) uint64 {
 		transcribe(t, b, said[:seconds*16000], wire.RequestOptions{Language: "en", Words: true})
@@ -205,22 +205,17 @@ func TestLongRequestsLeaveNoBuffers(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
-	dir := randomModel(t, 80)
-	folder := filepath.Join(dir, "prepared")
-	res, err := prepared.Prepare(context.Background(), prepared.Source{Dir: dir}, folder, prepared.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	good, lib := loadOf(res, dir), library(t)
+	good, lib := loadRandom(t, 80), library(t)
 	open(t, good)
-	text := filepath.Join(dir, "text")
+	text := filepath.Join(t.TempDir(), "text")
 	cut := t.TempDir() // prepared graphs whose weights are cut off in the middle
-	entries, err := os.ReadDir(folder)
+	from := filepath.Dir(good.Files[roleDecoder])
+	entries, err := os.ReadDir(from)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		data, err := os.ReadFile(filepath.Join(folder, e.Name()))
+		data, err := os.ReadFile(filepath.Join(from, e.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +236,7 @@ func TestOpenRefuses(t *testing.T) {
 		"with text for a decoder": {roleDecoder, text, scout.CodeModelCorrupt},
 		"with half an encoder":    {roleEncoder, filepath.Join(cut, prepared.EncoderFile), scout.CodeModelCorrupt},
 		"with half a decoder":     {roleDecoder, filepath.Join(cut, prepared.DecoderFile), scout.CodeModelCorrupt},
-		"with another graph":      {roleEncoder, res.Mel, scout.CodeModelCorrupt},
+		"with another graph":      {roleEncoder, good.Files[roleMel], scout.CodeModelCorrupt},
 		"with another vocabulary": {roleTokenizer, text, scout.CodeModelCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,37 +82,52 @@ var libraryPath = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
-// loaded are prepared models by folder and variant, made once for all tests.
-var loaded sync.Map
+// folder returns a new folder that several tests share.
+func folder() (string, error) {
+	dir, err := os.MkdirTemp("", "whisper-") //nolint:usetesting // TestMain removes it
+	if err != nil {
+		return "", err
+	}
+	madeMu.Lock()
+	defer madeMu.Unlock()
+	made = append(made, dir)
+	return dir, nil
+}
+
+// shared are what several tests use, by name, made once.
+var shared sync.Map
+
+// once returns what is shared under a name, and makes it first if nothing is.
+func once[T any](t testing.TB, name string, do func() (T, error)) T {
+	t.Helper()
+	stored, _ := shared.LoadOrStore(name, sync.OnceValues(do))
+	get, ok := stored.(func() (T, error))
+	if !ok {
+		t.Fatalf("%s is a %T", name, stored)
+	}
+	v, err := get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
 
 // load returns what to load of the model in dir. Graphs that were prepared when it was installed are used as they are.
 func load(t testing.TB, dir string, variant prepare.Variant) wire.Load {
 	t.Helper()
-	once, _ := loaded.LoadOrStore(dir+string(variant), sync.OnceValues(func() (wire.Load, error) {
+	return once(t, "files "+dir+string(variant), func() (wire.Load, error) {
 		src, o := prepared.Source{Dir: dir}, prepared.Options{Variant: variant}
 		if own := filepath.Join(dir, "prepared"); prepared.CheckSizes(own, src, o) == nil {
 			res, _, err := prepared.Ensure(context.Background(), src, own, o)
 			return loadOf(res, dir), err
 		}
-		to, err := os.MkdirTemp("", "whisper-") //nolint:usetesting // several tests share it; TestMain removes it
+		to, err := folder()
 		if err != nil {
 			return wire.Load{}, err
 		}
-		madeMu.Lock()
-		made = append(made, to)
-		madeMu.Unlock()
 		res, err := prepared.Prepare(context.Background(), src, to, o)
 		return loadOf(res, dir), err
-	}))
-	get, ok := once.(func() (wire.Load, error))
-	if !ok {
-		t.Fatal("not a model")
-	}
-	l, err := get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
+	})
 }
 
 func loadOf(res prepared.Result, dir string) wire.Load {
@@ -139,36 +154,33 @@ func open(t testing.TB, l wire.Load) *backend {
 	return b
 }
 
-// base is Whisper base, loaded once for the tests that share it.
-func base(t testing.TB) *backend {
+// running is a model that is loaded once for the tests that share it.
+func running(t testing.TB, l wire.Load) *backend {
 	t.Helper()
-	l := load(t, baseDir(t), "")
 	lib := library(t)
-	sharedMu.Lock()
-	defer sharedMu.Unlock()
-	if shared == nil {
-		opened, err := Open(context.Background(), l, lib)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shared = opened
-	}
-	b, ok := shared.(*backend)
+	opened := once(t, "running "+l.Files[roleDecoder], func() (server.Backend, error) { return Open(context.Background(), l, lib) })
+	b, ok := opened.(*backend)
 	if !ok {
-		t.Fatalf("a %T", shared)
+		t.Fatalf("a %T", opened)
 	}
 	return b
 }
 
-var (
-	sharedMu sync.Mutex
-	shared   server.Backend
-)
-
-// randomModel writes the folder of a model of random weights, whose first tokens are the bytes.
-func randomModel(t testing.TB, mels int) string {
+// base is Whisper base.
+func base(t testing.TB) *backend {
 	t.Helper()
-	dir := t.TempDir()
+	return running(t, load(t, baseDir(t), ""))
+}
+
+// tiny is Whisper tiny.en: for tests of what does not depend on the model, since it takes less than half the time.
+func tiny(t testing.TB) *backend {
+	t.Helper()
+	return running(t, load(t, tinyDir(t), ""))
+}
+
+// writeRandom writes a model of random weights into a folder. Its first tokens are the bytes.
+func writeRandom(t testing.TB, dir string, mels int) {
+	t.Helper()
 	m := ct2test.New(ct2test.Size{Width: 256, EncoderLayers: 1, DecoderLayers: 2, Mels: mels, Words: 300}, ct2test.Float16)
 	next := rune(256) // GPT-2 writes bytes that cannot be printed as characters from 256 on
 	for b := range 256 {
@@ -180,18 +192,26 @@ func randomModel(t testing.TB, mels int) string {
 		m.Tokens[b] = string(char)
 	}
 	m.Write(t, dir)
-	return dir
+}
+
+// loadRandom returns what to load of a model of random weights.
+func loadRandom(t testing.TB, mels int) wire.Load {
+	t.Helper()
+	return once(t, fmt.Sprintf("files of %d bands", mels), func() (wire.Load, error) {
+		dir, err := folder()
+		if err != nil {
+			return wire.Load{}, err
+		}
+		writeRandom(t, dir, mels)
+		res, err := prepared.Prepare(context.Background(), prepared.Source{Dir: dir}, filepath.Join(dir, "prepared"), prepared.Options{})
+		return loadOf(res, dir), err
+	})
 }
 
 // random is a model of random weights, which runs but understands nothing.
 func random(t testing.TB, mels int) *backend {
 	t.Helper()
-	dir := randomModel(t, mels)
-	res, err := prepared.Prepare(context.Background(), prepared.Source{Dir: dir}, filepath.Join(dir, "prepared"), prepared.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return open(t, loadOf(res, dir))
+	return running(t, loadRandom(t, mels))
 }
 
 // wav returns the samples of a 16-bit mono WAV of 16 kHz.

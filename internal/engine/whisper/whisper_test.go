@@ -141,7 +141,7 @@ func TestTranscribe(t *testing.T) {
 // The model of another size and kind: English only, other markers.
 func TestEnglishOnly(t *testing.T) {
 	t.Parallel()
-	b := open(t, load(t, tinyDir(t), ""))
+	b := tiny(t)
 	r := transcribe(t, b, speech(t), wire.RequestOptions{})
 	if plain(r.Text) != jfk || r.Language != "en" || r.LanguageProb != nil {
 		t.Errorf("got %+v", r)
@@ -173,7 +173,7 @@ func TestVariants(t *testing.T) {
 // A beam of one text is greedy decoding.
 func TestBeamOfOneIsGreedy(t *testing.T) {
 	t.Parallel()
-	b := base(t)
+	b := tiny(t)
 	l, err := b.slots.Take(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestLanguages(t *testing.T) {
 
 func TestContinueFromAHypothesis(t *testing.T) {
 	t.Parallel()
-	b := base(t)
+	b := tiny(t)
 	samples := speech(t)
 	right := ids(transcribe(t, b, samples, english))
 	end := b.model.vocabulary.End
@@ -279,7 +279,7 @@ func TestContinueFromAHypothesis(t *testing.T) {
 // The heartbeat sees the encoder and then tokens.
 func TestSteps(t *testing.T) {
 	t.Parallel()
-	b := base(t)
+	b := tiny(t)
 	step := &wire.Step{}
 	r, err := b.Transcribe(context.Background(), &wire.Request{Samples: speech(t), Options: english, Step: step})
 	if err != nil {
