@@ -31,8 +31,8 @@ type Engines struct {
 	Model    string // empty for the selected model
 	Decoded  *Clips
 
-	clip string // a WAV file with the clip
-	hour string // a WAV file with an hour of speech
+	clip  string   // a WAV file with the clip
+	paths []string // of the clips of which an hour of speech is made
 }
 
 // Side is how one of the two engines is opened.
@@ -83,7 +83,11 @@ func (r *Engines) Cold(ctx context.Context, side bench.Side) error {
 
 // Hour implements bench.Rig.
 func (r *Engines) Hour(ctx context.Context) (bench.Memory, error) {
-	cmd := r.command(ctx, bench.Scout, r.hour)
+	hour := filepath.Join(r.Decoded.dir, "hour.wav")
+	if err := r.writeHour(hour); err != nil {
+		return bench.Memory{}, err
+	}
+	cmd := r.command(ctx, bench.Scout, hour)
 	if err := ranWell(cmd, cmd.Start()); err != nil {
 		return bench.Memory{}, err
 	}
@@ -112,7 +116,28 @@ func ranWell(cmd *exec.Cmd, err error) error {
 	return scout.Errorf(scout.CodeInternal, "scout transcribe: %w: %v", err, cmd.Stderr)
 }
 
-// Speech picks the clip, cuts the pieces that keep slots busy, and writes the clip and an hour of speech to files.
+// writeHour writes an hour of speech, all clips again and again, to a WAV file.
+func (r *Engines) writeHour(path string) error {
+	const frames = 3600 * scout.EngineSampleRateHz
+	return writeWAV(path, frames, func(emit func([]float32) error) error {
+		for left := frames; left > 0; {
+			for _, path := range r.paths {
+				samples, err := r.Decoded.read(path)
+				if err != nil {
+					return err
+				}
+				samples = samples[:min(len(samples), left)]
+				left -= len(samples)
+				if err := emit(samples); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// Speech picks the clip, which it writes to a file, and cuts the pieces that keep slots busy.
 func (r *Engines) Speech(dir string, entries []bench.Entry) (clip []float32, pieces [][]float32, err error) {
 	const clipFrames, enough = 11 * scout.EngineSampleRateHz, 24
 	cutter, err := segment.New(segment.Defaults(), func(p segment.Piece) error {
@@ -124,10 +149,10 @@ func (r *Engines) Speech(dir string, entries []bench.Entry) (clip []float32, pie
 	if err != nil {
 		return nil, nil, fmt.Errorf("cut speech: %w", err)
 	}
-	paths := make([]string, len(entries))
+	r.paths = make([]string, len(entries))
 	for i, entry := range entries {
-		paths[i] = filepath.Join(dir, entry.File)
-		samples, err := r.Decoded.read(paths[i])
+		r.paths[i] = filepath.Join(dir, entry.File)
+		samples, err := r.Decoded.read(r.paths[i])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -146,27 +171,8 @@ func (r *Engines) Speech(dir string, entries []bench.Entry) (clip []float32, pie
 	if abs(len(clip)-clipFrames) > clipFrames/2 || len(pieces) < 2 {
 		return nil, nil, scout.Errorf(scout.CodeInvalidArgument, "%s holds no clip of about 11 s, or too little speech", dir)
 	}
-	r.clip, r.hour = filepath.Join(r.Decoded.dir, "clip.wav"), filepath.Join(r.Decoded.dir, "hour.wav")
-	if err := writeWAV(r.clip, len(clip), func(emit func([]float32) error) error { return emit(clip) }); err != nil {
-		return nil, nil, err
-	}
-	const hourFrames = 3600 * scout.EngineSampleRateHz
-	err = writeWAV(r.hour, hourFrames, func(emit func([]float32) error) error {
-		for left := hourFrames; left > 0; {
-			for _, path := range paths {
-				samples, err := r.Decoded.read(path)
-				if err != nil {
-					return err
-				}
-				samples = samples[:min(len(samples), left)]
-				left -= len(samples)
-				if err := emit(samples); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
+	r.clip = filepath.Join(r.Decoded.dir, "clip.wav")
+	err = writeWAV(r.clip, len(clip), func(emit func([]float32) error) error { return emit(clip) })
 	return clip, pieces, err
 }
 
