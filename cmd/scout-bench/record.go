@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/release"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // recordFlag writes what a run measured into the catalogue.
@@ -104,9 +105,9 @@ func (c *catalogueRun) record(a *app, report *bench.Report) error {
 	if err := model.RecordFigures(c.file, c.id, figures); err != nil {
 		return err
 	}
-	a.Notef("%s: the catalogue has for %s: %.2f %% [%.1f, %.1f] of %d words wrong (%d clips of %s, normaliser %s), %.1f s of audio in a second of a processor, %.0f MB, by %s\n"+
+	a.Notef("%s: the catalogue has for %s: %.2f %% [%.1f, %.1f] of %d words wrong (%s of %s, normaliser %s), %.1f s of audio in a second of a processor, %.0f MB, by %s\n"+
 		"  written to %s; programs that are built from now on list it\n", a.Name, c.id, 100*figures.WER, 100*figures.WERLow, 100*figures.WERHigh,
-		figures.Words, figures.Clips, figures.Set, figures.Normaliser, figures.Speed, float64(figures.MemoryBytes)/1e6, figures.Engine, c.file)
+		figures.Words, spelling.Count(figures.Clips, "clip"), figures.Set, figures.Normaliser, figures.Speed, float64(figures.MemoryBytes)/1e6, figures.Engine, c.file)
 	return nil
 }
 
