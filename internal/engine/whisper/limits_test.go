@@ -67,6 +67,9 @@ func TestLengths(t *testing.T) {
 			if len(r.Tokens) > tokenLimit(n) {
 				t.Errorf("%d samples, beam %d: %d tokens", n, beam, len(r.Tokens))
 			}
+			if n < 16000*20 && len(r.Again) == 0 { // a random text is improbable at least, and longer ones hear all there is at once
+				t.Errorf("%d samples, beam %d: %q, %s, and it was decoded once", n, beam, r.Text, r.Stop)
+			}
 		}
 	}
 }
