@@ -63,7 +63,7 @@ func TestTheEnginesOfADaemonWithSeveralModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer release()
+		t.Cleanup(release)
 		if id == "waiting" {
 			continue // nobody has asked it anything
 		}

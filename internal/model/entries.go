@@ -198,7 +198,9 @@ func exports() []Entry {
 		files                []file
 	}{
 		{
-			"parakeet-tdt-0.6b-v2-int8", "Parakeet TDT 0.6B v2 (int8)", Parakeet, []string{"en"}, "CC-BY-4.0",
+			"parakeet-tdt-0.6b-v2-int8", "Parakeet TDT 0.6B v2 (int8)", Parakeet,
+			[]string{"en"},
+			"CC-BY-4.0",
 			"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v2-int8", "1ab9323565ddb038682214b292f588070a538ce2",
 			[]file{
 				{"encoder.int8.onnx", RoleEncoder, Sum{652_184_296, "a32b12d17bbbc309d0686fbbcc2987b5e9b8333a7da83fa6b089f0a2acd651ab"}},
@@ -208,10 +210,12 @@ func exports() []Entry {
 			},
 		},
 		{
-			"parakeet-tdt-0.6b-v3-int8", "Parakeet TDT 0.6B v3 (int8)", Parakeet, []string{
+			"parakeet-tdt-0.6b-v3-int8", "Parakeet TDT 0.6B v3 (int8)", Parakeet,
+			[]string{
 				"bg", "hr", "cs", "da", "nl", "en", "et", "fi", "fr", "de", "el", "hu", "it", "lv", "lt", "mt", "pl", "pt",
 				"ro", "sk", "sl", "es", "sv", "ru", "uk",
-			}, "CC-BY-4.0",
+			},
+			"CC-BY-4.0",
 			"csukuangfj/sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8", "2bda32ec70b097a55adaa07d9a7173915b43cc78",
 			[]file{
 				{"encoder.int8.onnx", RoleEncoder, Sum{652_184_281, "acfc2b4456377e15d04f0243af540b7fe7c992f8d898d751cf134c3a55fd2247"}},
@@ -221,7 +225,9 @@ func exports() []Entry {
 			},
 		},
 		{
-			"parakeet-unified-en-int8", "Parakeet Unified 0.6B (English, int8)", Parakeet, []string{"en"}, "NVIDIA Open Model License",
+			"parakeet-unified-en-int8", "Parakeet Unified 0.6B (English, int8)", Parakeet,
+			[]string{"en"},
+			"NVIDIA Open Model License",
 			"csukuangfj2/sherpa-onnx-nemo-parakeet-unified-en-0.6b-int8-non-streaming", "8c3a10fb13408c7a7054f6898958bf1c64a8d6c7",
 			[]file{
 				{"encoder.int8.onnx", RoleEncoder, Sum{654_040_552, "6716910b7a0833997fec7a410494c995d70124001a0e9b66d6370d6aced577e0"}},
@@ -231,7 +237,9 @@ func exports() []Entry {
 			},
 		},
 		{
-			"canary-180m-flash-int8", "Canary 180M flash (int8)", Canary, []string{"en", "es", "de", "fr"}, "CC-BY-4.0",
+			"canary-180m-flash-int8", "Canary 180M flash (int8)", Canary,
+			[]string{"en", "es", "de", "fr"},
+			"CC-BY-4.0",
 			"csukuangfj/sherpa-onnx-nemo-canary-180m-flash-en-es-de-fr-int8", "9077164e0d3dd1d5353743e89ceaa1d3a770838c",
 			[]file{
 				{"encoder.int8.onnx", RoleEncoder, Sum{132_678_643, "7a75b4e2a5857a6dcc0819503bbe3fad66943db4a3ccf21d3f27c633667d303f"}},
@@ -240,7 +248,9 @@ func exports() []Entry {
 			},
 		},
 		{
-			"sensevoice-small-int8", "SenseVoice small (int8)", SenseVoice, []string{"zh", "en", "ja", "ko", "yue"}, "FunASR Model License 1.1",
+			"sensevoice-small-int8", "SenseVoice small (int8)", SenseVoice,
+			[]string{"zh", "en", "ja", "ko", "yue"},
+			"FunASR Model License 1.1",
 			"csukuangfj/sherpa-onnx-sense-voice-zh-en-ja-ko-yue-2024-07-17", "2365baeacb507f821a0c8120fcee3d484dba7a07",
 			[]file{
 				{"model.int8.onnx", RoleModel, Sum{239_233_841, "c71f0ce00bec95b07744e116345e33d8cbbe08cef896382cf907bf4b51a2cd51"}},
