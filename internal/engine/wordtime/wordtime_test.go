@@ -119,8 +119,8 @@ func TestPlaceFindsWords(t *testing.T) {
 		"many words":                   {[]int{1, 2, 1, 3, 1, 1, 2, 1, 2, 4}, []int{200, 0, 0, 300, 0, 0, 600, 0, 90, 0}, 24},
 	} {
 		for model, recipe := range map[string]Recipe{"Moonshine tiny": MoonshineTiny(), "Whisper, 8 heads": Whisper(8), "Whisper, 3 heads": Whisper(3)} {
+			s := sayTo(recipe, c.tokens, c.pauses, 0.3)
 			for rows := 1; rows < 6; rows += 2 {
-				s := sayTo(recipe, c.tokens, c.pauses, 0.3)
 				got := s.placedBy(New(recipe), rows)
 				for w, want := range s.truth {
 					if !got[w].Placed || math.Abs(float64(got[w].StartMS-want.StartMS)) > c.tolerance ||
