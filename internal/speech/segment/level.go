@@ -15,7 +15,7 @@ const LevelFloor = -100.0
 // a pause. NaN and infinite samples count as zero; nothing is changed.
 //
 // The race detector would watch each of some hundred million samples in the tests; who shares a slice is watched where
-// samples are written and copied.
+// samples are written and copied. The same holds for what is computed of the powers of hops below.
 //
 //go:norace
 func hopPower(x []float32) float64 {
@@ -95,22 +95,59 @@ const (
 // levels are the levels of the surroundings that a cut is compared with, in dBFS.
 type levels struct {
 	quiet, loud float64
-	sorted      []float64 // mean powers of windows, from the quietest on
+	peak        float64   // of the loudest window
+	windows     []float64 // mean powers of windows, in no order
 }
 
-// measure fills l from the power of hops, in windows of 20 ms. It reuses l.sorted.
+// measure fills l from the power of hops, in windows of 20 ms. It reuses l.windows.
+//
+//go:norace
 func (l *levels) measure(power []float64) {
-	l.sorted = l.sorted[:0]
+	l.windows = l.windows[:0]
+	var largest float64
 	for i := 0; i+1 < len(power); i += 2 {
-		l.sorted = append(l.sorted, (power[i]+power[i+1])/2)
+		mean := (power[i] + power[i+1]) / 2
+		l.windows = append(l.windows, mean)
+		largest = max(largest, mean)
 	}
-	if len(l.sorted) == 0 {
-		l.quiet, l.loud = LevelFloor, LevelFloor
+	if len(l.windows) == 0 {
+		l.quiet, l.loud, l.peak = LevelFloor, LevelFloor, LevelFloor
 		return
 	}
-	slices.Sort(l.sorted)
-	at := func(share float64) float64 { return levelOf(l.sorted[int(share*float64(len(l.sorted)-1)+0.5)]) }
-	l.quiet, l.loud = at(0.05), at(0.90)
+	at := func(share float64) float64 { return levelOf(nth(l.windows, int(share*float64(len(l.windows)-1)+0.5))) }
+	l.quiet, l.loud, l.peak = at(0.05), at(0.90), levelOf(largest)
+}
+
+// nth returns the number that would be x[k] if x was sorted, 0 <= k < len(x). It changes the order in x. Source: C. A. R. Hoare,
+// "Algorithm 65: Find", Communications of the ACM 4 (1961). Live text asks for it many times a second.
+//
+//go:norace
+func nth(x []float64, k int) float64 {
+	for low, high := 0, len(x)-1; low < high; {
+		pivot := x[low+(high-low)/2]
+		i, j := low, high
+		for i <= j {
+			for x[i] < pivot {
+				i++
+			}
+			for x[j] > pivot {
+				j--
+			}
+			if i <= j {
+				x[i], x[j] = x[j], x[i]
+				i, j = i+1, j-1
+			}
+		}
+		if k > j && k < i {
+			break
+		}
+		if k <= j {
+			high = j
+		} else {
+			low = i
+		}
+	}
+	return x[k]
 }
 
 // edge judges a cut whose stretch has the given mean power.
@@ -127,15 +164,15 @@ func (l *levels) edge(stretch float64) Edge {
 const briefHops = 4
 
 // loudest judges the loudest brief stretch of hops from one on. Where there is none it is a pause.
+//
+//go:norace
 func (l *levels) loudest(power []float64, from int) Edge {
 	l.measure(power)
 	var mean float64
-	for at := max(from, 0); at < len(power); at++ {
-		sum, n := 0.0, min(briefHops, len(power)-at)
-		for _, p := range power[at : at+n] {
-			sum += p
-		}
-		mean = max(mean, sum/float64(n))
+	var a, b, c, d float64 // the powers of briefHops hops, silence behind the end
+	for at := len(power) - 1; at >= max(from, 0); at-- {
+		a, b, c, d = power[at], a, b, c
+		mean = max(mean, (a+b+c+d)/float64(min(briefHops, len(power)-at)))
 	}
 	return l.edge(mean)
 }
@@ -182,10 +219,7 @@ func (p Piece) Contrast() float64 {
 func (p Piece) Peak() float64 {
 	var l levels
 	l.measure(powerOf(p.Core()))
-	if len(l.sorted) == 0 {
-		return LevelFloor
-	}
-	return levelOf(l.sorted[len(l.sorted)-1])
+	return l.peak
 }
 
 // amplified is the largest sample of an amplified piece.
