@@ -34,13 +34,13 @@ func modelDir() string {
 }
 
 // library returns the path of ONNX Runtime in the module that brings it.
-func library() (string, error) {
+var library = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/k2-fsa/sherpa-onnx-go-linux").Output()
 	if err != nil {
 		return "", fmt.Errorf("find ONNX Runtime: %w", err)
 	}
 	return filepath.Join(strings.TrimSpace(string(out)), "lib", "x86_64-unknown-linux-gnu", "libonnxruntime.so"), nil
-}
+})
 
 var preparedDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "moonshine-") })
 
