@@ -6,11 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,8 +33,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // contents are the files of the model that the tests pull, by path.
 type contents map[string][]byte
 
-// sampleFiles returns a model of three files with no particular content.
+// sampleFiles returns a model of three files with no particular content. The caller may change them.
 func sampleFiles() contents {
+	files := maps.Clone(samples())
+	for name, data := range files {
+		files[name] = slices.Clone(data)
+	}
+	return files
+}
+
+var samples = sync.OnceValue(func() contents {
 	random := rand.New(rand.NewPCG(1, 2))
 	file := func(n int) []byte {
 		b := make([]byte, n)
@@ -42,7 +52,7 @@ func sampleFiles() contents {
 		return b
 	}
 	return contents{"enc.onnx": file(300_000), "dec.onnx": file(120_000), "tokens.txt": file(5_000)}
-}
+})
 
 func sum(b []byte) string {
 	h := sha256.Sum256(b)
