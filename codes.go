@@ -229,6 +229,10 @@ const (
 	CodeGone Code = "gone"
 	// CodeRateLimit is a client with too many requests or streams.
 	CodeRateLimit Code = "rate_limit_exceeded"
+	// CodeQueueFull is a queue with as many jobs as it takes.
+	CodeQueueFull Code = "queue_full"
+	// CodeCrashLoop is a job that ended the daemon again and again.
+	CodeCrashLoop Code = "crash_loop"
 	// CodeUnavailable is a daemon that is starting or stopping.
 	CodeUnavailable Code = "unavailable"
 )
@@ -346,6 +350,8 @@ var codeTable = map[Code]CodeInfo{
 	CodeRange:            {Permanent, "ask for a range within the file; the header Content-Range has its size"},
 	CodeGone:             {Permanent, "read the list again: it is not there any more"},
 	CodeRateLimit:        {Transient, "try again later"},
+	CodeQueueFull:        {Transient, "try again later, or cancel jobs: scout jobs cancel"},
+	CodeCrashLoop:        {Permanent, "see daemon.log in the data folder, then try it again: scout jobs retry"},
 	CodeUnavailable:      {Transient, "try again in a second"},
 }
 

@@ -164,6 +164,12 @@ func TestLayers(t *testing.T) {
 		"a client of the daemon knows bodies, not use cases": {
 			of: []string{module + "/internal/api/client", module + "/internal/api/v1"}, never: []string{module + "/internal/record", module + "/internal/recording", module + "/internal/capture", "github.com/danielgtaylor/huma"},
 		},
+		"the queue knows of no work": {
+			of: []string{module + "/internal/job"}, but: []string{module + "/internal/job/transcription"},
+			never: append([]string{
+				module + "/internal/api", module + "/internal/recording", module + "/internal/speech", module + "/internal/engine", module + "/internal/transcribe", module + "/internal/history", "modernc.org",
+			}, inference...),
+		},
 		"recordings are started without an interface and without text": {
 			of: []string{module + "/internal/record"}, never: []string{module + "/internal/api", module + "/internal/store", module + "/internal/speech", module + "/internal/engine", module + "/internal/recording/recorder"},
 		},

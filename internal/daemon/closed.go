@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/scout-speech/scout/internal/store"
@@ -86,3 +87,26 @@ func (c closedStore) Due(context.Context, store.Retention) (d store.Due, err err
 
 // Close implements store.Store.
 func (c closedStore) Close() error { return nil }
+
+// Job implements store.Store.
+func (c closedStore) Job(context.Context, string) (j store.Job, err error) { return j, c.err }
+
+// Jobs implements store.Store.
+func (c closedStore) Jobs(context.Context, store.JobFilter, store.Page) (l store.Listing[store.Job], err error) {
+	return l, c.err
+}
+
+// JobParts implements store.Store.
+func (c closedStore) JobParts(context.Context, string) ([]json.RawMessage, error) { return nil, c.err }
+
+// JobCounts implements store.Store.
+func (c closedStore) JobCounts(context.Context, bool) ([]store.JobCount, error) { return nil, c.err }
+
+// NextJob implements store.Store.
+func (c closedStore) NextJob(context.Context, time.Time) (at time.Time, err error) { return at, c.err }
+
+// QueuePaused implements store.Store.
+func (c closedStore) QueuePaused(context.Context) (bool, error) { return false, c.err }
+
+// Line implements store.Store.
+func (c closedStore) Line(context.Context, int) ([]store.Job, error) { return nil, c.err }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/scout-speech/scout/internal/store"
@@ -92,4 +93,39 @@ func (l *lateStore) Sightings(ctx context.Context) (map[string]string, error) {
 // Due implements store.Store.
 func (l *lateStore) Due(ctx context.Context, retention store.Retention) (store.Due, error) {
 	return l.present().Due(ctx, retention)
+}
+
+// Job implements store.Store.
+func (l *lateStore) Job(ctx context.Context, id string) (store.Job, error) {
+	return l.present().Job(ctx, id)
+}
+
+// Jobs implements store.Store.
+func (l *lateStore) Jobs(ctx context.Context, filter store.JobFilter, page store.Page) (store.Listing[store.Job], error) {
+	return l.present().Jobs(ctx, filter, page)
+}
+
+// JobParts implements store.Store.
+func (l *lateStore) JobParts(ctx context.Context, id string) ([]json.RawMessage, error) {
+	return l.present().JobParts(ctx, id)
+}
+
+// JobCounts implements store.Store.
+func (l *lateStore) JobCounts(ctx context.Context, ended bool) ([]store.JobCount, error) {
+	return l.present().JobCounts(ctx, ended)
+}
+
+// NextJob implements store.Store.
+func (l *lateStore) NextJob(ctx context.Context, after time.Time) (time.Time, error) {
+	return l.present().NextJob(ctx, after)
+}
+
+// QueuePaused implements store.Store.
+func (l *lateStore) QueuePaused(ctx context.Context) (bool, error) {
+	return l.present().QueuePaused(ctx)
+}
+
+// Line implements store.Store.
+func (l *lateStore) Line(ctx context.Context, limit int) ([]store.Job, error) {
+	return l.present().Line(ctx, limit)
 }

@@ -146,3 +146,19 @@ func orDefault(d, def time.Duration) time.Duration {
 	}
 	return d
 }
+
+// Pause returns how long to wait after so many failed attempts, the last of which ended with err: as Retry does, for work whose
+// attempts are remembered elsewhere.
+func Pause(policy Policy, failed int, err error) time.Duration {
+	var after *retryAfterError
+	if errors.As(err, &after) {
+		return after.pause
+	}
+	bound, most := orDefault(policy.Initial, defaultInitial), orDefault(policy.Max, defaultMax)
+	for range failed - 1 {
+		if bound *= 2; bound >= most {
+			break
+		}
+	}
+	return rand.N(min(bound, most))
+}

@@ -391,3 +391,25 @@ func TestRetryAroundABreaker(t *testing.T) {
 		}
 	})
 }
+
+func TestPausesOfAttemptsThatAreRememberedElsewhere(t *testing.T) {
+	t.Parallel()
+	failed := scout.Errorf(scout.CodeEngineCrashed, "crashed")
+	policy := resilience.Policy{Initial: time.Second, Max: 10 * time.Second}
+	for attempts, bound := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 4: 8 * time.Second, 5: 10 * time.Second, 1000: 10 * time.Second} {
+		longest := time.Duration(0)
+		for range 2000 {
+			pause := resilience.Pause(policy, attempts, failed)
+			if pause < 0 || pause >= bound {
+				t.Fatalf("%s after %d attempts, want less than %s", pause, attempts, bound)
+			}
+			longest = max(longest, pause)
+		}
+		if longest < bound/2 {
+			t.Errorf("at most %s after %d attempts, want up to %s", longest, attempts, bound)
+		}
+	}
+	if pause := resilience.Pause(policy, 1, resilience.RetryAfter(failed, time.Minute)); pause != time.Minute {
+		t.Errorf("%s, want what the other side asked for", pause)
+	}
+}

@@ -25,6 +25,25 @@ type Reader interface {
 	Events(ctx context.Context, stream string, after uint64, limit int) (Replay, error)
 	// LiveSessions returns the streams of live sessions that have begun and not ended, oldest recording first.
 	LiveSessions(ctx context.Context) ([]Stream, error)
+	JobReader
+}
+
+// JobReader reads the last committed state of jobs.
+type JobReader interface {
+	// Job returns a job; scout.CodeNotFound if there is none.
+	Job(ctx context.Context, id string) (Job, error)
+	// Jobs returns one page of the jobs that pass the filter, by when they were added.
+	Jobs(ctx context.Context, filter JobFilter, page Page) (Listing[Job], error)
+	// JobParts returns the parts of the result of a job that has not ended.
+	JobParts(ctx context.Context, id string) ([]json.RawMessage, error)
+	// JobCounts counts the jobs by kind and state, those that have ended only if they are asked for.
+	JobCounts(ctx context.Context, ended bool) ([]JobCount, error)
+	// NextJob is when the next job that waits for a time after that one may be begun; zero if there is none.
+	NextJob(ctx context.Context, after time.Time) (time.Time, error)
+	// Line returns the jobs that run or wait, at most limit of them.
+	Line(ctx context.Context, limit int) ([]Job, error)
+	// QueuePaused reports whether no job is begun.
+	QueuePaused(ctx context.Context) (bool, error)
 }
 
 // Store is a database of Scout. All methods may be called from any goroutine.
@@ -107,6 +126,7 @@ type Tx interface {
 	EndStream(stream string) error
 	// EmptyStream removes the events and the checkpoint of a stream. Its numbers go on. One that is not known is no error.
 	EmptyStream(stream string) error
+	JobTx
 }
 
 // Found is what PutRecording found in the store.

@@ -141,7 +141,7 @@ var statuses = map[int][]scout.Code{
 	http.StatusRequestEntityTooLarge:        {scout.CodeRequestTooLarge, scout.CodeAudioTooLong},
 	http.StatusUnprocessableEntity:          {scout.CodeConfigInvalid, scout.CodeIdempotencyKey},
 	http.StatusRequestedRangeNotSatisfiable: {scout.CodeRange},
-	http.StatusTooManyRequests:              {scout.CodeRateLimit, scout.CodeBusy},
+	http.StatusTooManyRequests:              {scout.CodeRateLimit, scout.CodeBusy, scout.CodeQueueFull},
 	http.StatusServiceUnavailable: {
 		scout.CodeUnavailable, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout, scout.CodeEngineMissing, scout.CodeEngineClosed,
 		scout.CodeDecoderTimeout, scout.CodeNoDevice, scout.CodeDeviceUnavailable, scout.CodeDeviceTimeout, scout.CodeDevicePermission, scout.CodeDeviceLost,

@@ -237,11 +237,13 @@ func (t *tx) purge(r *recordingRow) error {
 	return t.changed(store.EventRecordingDeleted, r.ID, r.Client, nil)
 }
 
-// purgeEvents empties the events and the checkpoint of a recording, and removes the answers about it. Numbers of events stay, so that a
+// purgeEvents empties the events and the checkpoint of a recording, and removes the answers and jobs about it. Numbers of events stay, so that a
 // stream has no holes.
 func (t *tx) purgeEvents(id string) error {
-	if err := t.exec("DELETE FROM answers WHERE recording = ?", id); err != nil {
-		return err
+	for _, statement := range []string{"DELETE FROM answers WHERE recording = ?", "DELETE FROM jobs WHERE recording = ? AND recording <> ''"} {
+		if err := t.exec(statement, id); err != nil {
+			return err
+		}
 	}
 	if err := t.EmptyStream(store.WorkStream(id)); err != nil {
 		return err

@@ -27,7 +27,7 @@ type Rescued struct {
 
 // Rescue reads what can be read of a damaged database and writes it to a new one, which is checked. The damaged file is not
 // changed; nobody may have it open. Rows are read one by one, by every index that leads to them, so that a damaged page costs
-// the rows on it. If the list of tables is damaged, the rows are read page by page, and told by their form. Events are left out. Search
+// the rows on it. If the list of tables is damaged, the rows are read page by page, and told by their form. Events and jobs are left out. Search
 // is built again.
 //
 // It returns scout.CodeStoreCorrupt where nothing can be read.

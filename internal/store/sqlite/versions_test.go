@@ -71,6 +71,14 @@ func fillFixture(t *testing.T, s store.Store) {
 		},
 		func(tx store.Tx) error { _, err := tx.Delete(storetest.ID(2)); return err },
 		func(tx store.Tx) error {
+			at := storetest.Recording(1).StartedAt
+			job := store.Job{ID: "job_1", Kind: "transcribe", State: store.JobRunning, Recording: storetest.ID(1), Key: "work", MaxAttempts: 5, Place: 1, Since: at, CreatedAt: at, Checkpoint: []byte(`{}`)}
+			if err := tx.PutJob(&job); err != nil {
+				return err
+			}
+			return tx.AddJobParts("job_1", []byte(`["part"]`))
+		},
+		func(tx store.Tx) error {
 			_, err := tx.Append(store.LiveStream(storetest.ID(3)), store.NewEvent{Type: "committed", Data: []byte(`{"text":"live"}`)})
 			return err
 		},

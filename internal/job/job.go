@@ -1,0 +1,134 @@
+// Package job is the queue: durable work that is done once. It says who goes first, what follows a failure or the end of the
+// process, and that a result is committed once. The store keeps the jobs; a job ends in the transaction of its result.
+// docs/adr/0080-queue.md says why the order is in a table of Scout's own. Package jobtest holds the tests that the queue must pass
+// on each store.
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// Priority is the class of a job.
+type Priority string
+
+// The priorities, the most urgent first.
+const (
+	Interactive Priority = "interactive"
+	Normal      Priority = "normal"
+	Low         Priority = "low"
+)
+
+// Priorities returns all priorities, the most urgent first.
+func Priorities() []Priority { return []Priority{Interactive, Normal, Low} }
+
+// class returns the class in the store.
+func (p Priority) class() (int, error) {
+	for i, known := range Priorities() {
+		if p == known {
+			return i, nil
+		}
+	}
+	return 0, scout.Errorf(scout.CodeInvalidArgument, "there is no priority %q: want interactive, normal or low", p)
+}
+
+// PriorityOf returns the priority of a job.
+func PriorityOf(j *store.Job) Priority {
+	all := Priorities()
+	return all[min(max(j.Class, 0), len(all)-1)]
+}
+
+// KindTranscribe is a job that makes the text of a recording.
+const KindTranscribe = "transcribe"
+
+// Order asks for a job.
+type Order struct {
+	Kind      string
+	Recording string
+	// Client is whoever asks; empty for the owner.
+	Client string
+	// Priority is Normal where it is empty.
+	Priority Priority
+	Options  json.RawMessage
+	// Length is that of the audio: of two jobs whose turn it is, the shorter one goes first.
+	Length      time.Duration
+	Traceparent string
+	// Key names the work: the same key again is the same job. Empty for work that is always new.
+	Key string
+	// Force makes a new job nevertheless, which takes over the key.
+	Force bool
+	// Also, if it is not nil, is called in the transaction that adds the job, or finds it. Its error undoes everything.
+	Also func(tx store.Tx, job *store.Job, made bool) error
+}
+
+// newID returns an id that no other job has.
+func newID() string { return "job_" + strings.ToLower(ulid.Make().String()) }
+
+// FullError refuses a job because too many have not ended.
+type FullError struct {
+	// After is how long it may take until there is room.
+	After time.Duration
+	err   error
+}
+
+func (e *FullError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error with its code.
+func (e *FullError) Unwrap() error { return e.err }
+
+// Reasons for which an attempt ends that is no failure of the job.
+var (
+	// ErrLost ends an attempt whose job is no longer its own: it was cancelled, begun again or forgotten.
+	ErrLost = scout.Errorf(scout.CodeConflict, "the job is not this attempt's any more")
+	// ErrPaused ends an attempt because a person holds the job back.
+	ErrPaused = scout.Errorf(scout.CodeCancelled, "the job is paused")
+	// errCancelled ends an attempt because nobody wants the job any more.
+	errCancelled = scout.Errorf(scout.CodeCancelled, "the job was cancelled")
+	// errStopping ends an attempt because the process ends.
+	errStopping = scout.Errorf(scout.CodeCancelled, "the daemon is ending")
+)
+
+// forbidden is a change that the state of a job does not allow.
+func forbidden(j *store.Job, what string) error {
+	return scout.Errorf(scout.CodeConflict, "job %s is %s: it cannot be %s", j.ID, j.State, what).WithHint("look at it first: scout jobs show %s", j.ID)
+}
+
+// eventOf returns the event about a job as it is now.
+func eventOf(j *store.Job, kind string) (store.NewEvent, error) {
+	e := store.JobEvent{ID: j.ID, Kind: j.Kind, State: j.State, Recording: j.Recording, Attempt: j.Attempt, Version: j.Version}
+	if j.Error != nil {
+		e.Code = j.Error.Code
+	}
+	if kind == store.EventJobProgress {
+		e.DoneSeconds, e.TotalSeconds = j.Done.Seconds(), j.Length.Seconds()
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		return store.NewEvent{}, fmt.Errorf("event of a job: %w", err)
+	}
+	return store.NewEvent{Type: kind, Recording: j.Recording, Client: j.Client, Data: data}, nil
+}
+
+// put keeps a job and writes what happened to it into the journal.
+func put(tx store.Tx, j *store.Job, kind string) error {
+	event, err := eventOf(j, kind)
+	if err != nil {
+		return err
+	}
+	if err := tx.PutJob(j); err != nil {
+		return err
+	}
+	_, err = tx.Append(store.EventStream, event)
+	return err
+}
+
+// settledContext is for a write that must happen although the work was cancelled.
+func settledContext(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

@@ -1,0 +1,93 @@
+package job_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/jobtest"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/storetest"
+)
+
+// open opens an empty database and closes it when the test ends.
+func open(t testing.TB, now func() time.Time) store.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{Now: now})
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	jobtest.Run(t, open)
+}
+
+// What a job was told and what it has made is in no byte of the files after its recording was purged.
+func TestAPurgeTakesJobsAlong(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }() // the test is over
+	err = st.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.PutRecording(storetest.Recording(1))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := queueOf(st, job.Limits{})
+	for i := range 50 { // so that pages are split
+		o := job.Order{Kind: job.KindTranscribe, Recording: storetest.ID(1), Options: json.RawMessage(fmt.Sprintf(`{"keywords":["Zanzibar %d"]}`, i))}
+		if _, _, err := q.Submit(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := q.Claim(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		if err := c.Save(t.Context(), json.RawMessage(fmt.Sprintf(`{"last":"Zanzibar %d"}`, i)), 0, json.RawMessage(`["`+strings.Repeat("Zanzibar ", 20)+`"]`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func() (where []string) {
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if data, err := os.ReadFile(file); err == nil && bytes.Contains(data, []byte("Zanzibar")) {
+				where = append(where, file)
+			}
+		}
+		return where
+	}
+	if len(found()) == 0 {
+		t.Fatal("the test does not find what is there")
+	}
+	if err := st.Purge(t.Context(), storetest.ID(1)); err != nil {
+		t.Fatal(err)
+	}
+	if where := found(); len(where) > 0 {
+		t.Errorf("it is in %v", where)
+	}
+}

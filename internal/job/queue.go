@@ -1,0 +1,279 @@
+package job
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// Limits bound the jobs that have not ended.
+type Limits struct {
+	// All is for all clients; default 1000. PerClient is for each; default 200.
+	All, PerClient int
+}
+
+// Options configure a Queue.
+type Options struct {
+	Store store.Store
+	// Kinds do the work. Their jobs are the only ones that are taken.
+	Kinds map[string]Work
+	// AtOnce is how many jobs run at the same time; default 2.
+	AtOnce int
+	Limits Limits
+	// Attempts is how often a job is tried; default 5.
+	Attempts int
+	// ByItself says that the process before this one ended by itself: see Recover.
+	ByItself bool
+	// Now is the clock; default time.Now.
+	Now      func() time.Time
+	Scope    observe.Scope
+	Failures *observe.Failures
+	// Begin is called when there is work to do, and what it returns when there is none; nil for nobody.
+	Begin func() (end func())
+}
+
+const (
+	defaultAll       = 1000
+	defaultPerClient = 200
+	defaultAttempts  = 5
+	// defaultAtOnce is how many jobs run, so that a long one does not delay a short one. The scheduler shares the slots among them.
+	defaultAtOnce = 2
+)
+
+// Queue keeps jobs and says which one is next. It is safe for concurrent use. One process at a time has the queue of a store.
+type Queue struct {
+	options Options
+	store   store.Store
+	log     *slog.Logger
+	metrics *metrics
+	// recovered is true when the jobs of the process before were given back.
+	recovered atomic.Bool
+
+	mu       sync.Mutex
+	live     map[string]*Claimed // those that this process does, by the id of the job
+	draining bool
+	changed  chan struct{} // closed and replaced with each change
+	pace     pace
+}
+
+// New returns the queue of a store.
+func New(o Options) *Queue {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.AtOnce <= 0 {
+		o.AtOnce = defaultAtOnce
+	}
+	if o.Limits.All <= 0 {
+		o.Limits.All = defaultAll
+	}
+	if o.Limits.PerClient <= 0 {
+		o.Limits.PerClient = defaultPerClient
+	}
+	if o.Attempts <= 0 {
+		o.Attempts = defaultAttempts
+	}
+	scope := o.Scope.Component("job")
+	if o.Failures == nil {
+		o.Failures = observe.NewFailures(o.Scope)
+	}
+	q := &Queue{options: o, store: o.Store, log: scope.Log(), live: make(map[string]*Claimed), changed: make(chan struct{})}
+	q.metrics = newMetrics(scope, q)
+	return q
+}
+
+// now is the time as the store keeps it.
+func (q *Queue) now() time.Time { return q.options.Now().Truncate(time.Millisecond).UTC() }
+
+// tell wakes those who wait for a change.
+func (q *Queue) tell() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+func (q *Queue) change() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changed
+}
+
+// update changes jobs, and tells those who wait.
+func (q *Queue) update(ctx context.Context, change func(tx store.Tx) error) error {
+	if err := q.store.Update(ctx, change); err != nil {
+		return err
+	}
+	q.tell()
+	return nil
+}
+
+// Submit adds a job. Where its key has a job already, that one is returned and made is false, whatever its state. Beyond the limits
+// it returns a *FullError, and nothing is kept.
+func (q *Queue) Submit(ctx context.Context, o Order) (job store.Job, made bool, err error) {
+	if o.Priority == "" {
+		o.Priority = Normal
+	}
+	class, err := o.Priority.class()
+	if err != nil {
+		return job, false, err
+	}
+	if q.options.Kinds[o.Kind] == nil {
+		return job, false, scout.Errorf(scout.CodeInvalidArgument, "there are no jobs of kind %q", o.Kind)
+	}
+	now := q.now()
+	err = q.update(ctx, func(tx store.Tx) error {
+		made = false
+		if o.Key != "" {
+			earlier, err := tx.JobWithKey(o.Kind, o.Key)
+			switch {
+			case err == nil && !o.Force:
+				job = earlier
+				return o.also(tx, &job, false)
+			case err == nil:
+				earlier.Key = ""
+				err = tx.PutJob(&earlier)
+			case scout.CodeOf(err) == scout.CodeNotFound:
+				err = nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := q.room(tx, o.Client); err != nil {
+			return err
+		}
+		last, err := tx.LastPlace()
+		if err != nil {
+			return err
+		}
+		made = true
+		job = store.Job{
+			ID: newID(), Kind: o.Kind, State: store.JobQueued, Class: class, Client: o.Client, Recording: o.Recording, Key: o.Key, Options: o.Options, Length: o.Length,
+			Traceparent: o.Traceparent, MaxAttempts: q.options.Attempts, Place: last + 1, Since: now, CreatedAt: now,
+		}
+		if err := put(tx, &job, store.EventJobQueued); err != nil {
+			return err
+		}
+		return o.also(tx, &job, true)
+	})
+	if err != nil {
+		return store.Job{}, false, err
+	}
+	if made {
+		q.log.Info(eventQueued, q.attributes(&job)...)
+	}
+	return job, made, nil
+}
+
+func (o *Order) also(tx store.Tx, job *store.Job, made bool) error {
+	if o.Also == nil {
+		return nil
+	}
+	return o.Also(tx, job, made)
+}
+
+// room refuses a job where there are too many.
+func (q *Queue) room(tx store.Tx, client string) error {
+	all, own, err := tx.UnfinishedJobs(client)
+	if err != nil {
+		return err
+	}
+	full := func(whose string, n int) error {
+		after := q.pace.free(all, q.options.AtOnce)
+		q.metrics.refused.Inc()
+		return &FullError{After: after, err: scout.Errorf(scout.CodeQueueFull, "the queue is full: %d jobs %shave not ended", n, whose).WithHint("try again in %s, or cancel jobs: scout jobs cancel", after)}
+	}
+	switch limits := q.options.Limits; {
+	case own >= limits.PerClient:
+		return full("of yours ", own)
+	case all >= limits.All:
+		return full("", all)
+	}
+	return nil
+}
+
+// Job returns a job.
+func (q *Queue) Job(ctx context.Context, id string) (store.Job, error) { return q.store.Job(ctx, id) }
+
+// Jobs returns one page of jobs.
+func (q *Queue) Jobs(ctx context.Context, filter store.JobFilter, page store.Page) (store.Listing[store.Job], error) {
+	return q.store.Jobs(ctx, filter, page)
+}
+
+// Wait returns a job when its state is another one than when Wait was called, or when ctx ends. One that has ended is returned at
+// once.
+func (q *Queue) Wait(ctx context.Context, id string) (store.Job, error) {
+	settled := settledContext(ctx)
+	changed := q.change()
+	first, err := q.store.Job(settled, id)
+	now := first
+	for err == nil && now.State == first.State && now.Run == first.Run && !now.State.Ended() && ctx.Err() == nil {
+		select {
+		case <-changed:
+			changed = q.change()
+			now, err = q.store.Job(settled, id)
+		case <-ctx.Done():
+		}
+	}
+	return now, err
+}
+
+// State is the queue as a whole.
+type State struct {
+	Paused bool
+	Counts map[store.JobState]int
+	// Oldest is since when the job has waited that waits longest; zero if none waits.
+	Oldest time.Time
+	// Wait is how long a new job may have to wait; Known is false before a job was done.
+	Wait   time.Duration
+	Known  bool
+	AtOnce int
+}
+
+// State returns the queue as a whole.
+func (q *Queue) State(ctx context.Context) (State, error) {
+	state := State{Counts: make(map[store.JobState]int), AtOnce: q.options.AtOnce}
+	counts, err := q.store.JobCounts(ctx, true)
+	if err != nil {
+		return state, err
+	}
+	var left time.Duration
+	for _, c := range counts {
+		state.Counts[c.State] += c.N
+		if c.State.Waiting() && (state.Oldest.IsZero() || c.Oldest.Before(state.Oldest)) {
+			state.Oldest = c.Oldest
+		}
+		if c.State.Waiting() || c.State == store.JobRunning {
+			left += c.Length
+		}
+	}
+	state.Wait, state.Known = q.pace.wait(left, q.options.AtOnce)
+	state.Paused, err = q.store.QueuePaused(ctx)
+	return state, err
+}
+
+// Remaining is how long the rest of a job takes once it runs, as an estimate; 0 where that is not known.
+func (q *Queue) Remaining(j *store.Job) time.Duration { return q.pace.remaining(j.Length - j.Done) }
+
+// mostPlaced bounds the line in which Position looks for a job.
+const mostPlaced = 5000
+
+// Position is the place of a job in the line, from 1: where it would be if nothing else came. 0 is none: the job does not wait, or the
+// line is too long to be looked through.
+func (q *Queue) Position(ctx context.Context, j *store.Job) (int, error) {
+	if !j.State.Waiting() {
+		return 0, nil
+	}
+	list, err := q.store.Line(ctx, mostPlaced+1)
+	if err != nil || len(list) > mostPlaced {
+		return 0, err
+	}
+	return place(list, j.ID, q.now()), nil
+}

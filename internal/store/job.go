@@ -1,0 +1,191 @@
+package store
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// JobState says what becomes of a job.
+type JobState string
+
+// The states. The last three are ends.
+const (
+	// JobQueued: it waits for its turn.
+	JobQueued JobState = "queued"
+	// JobRunning: it is being done.
+	JobRunning JobState = "running"
+	// JobRetrying: it failed, and is tried again.
+	JobRetrying JobState = "retrying"
+	// JobPaused: a person holds it back.
+	JobPaused JobState = "paused"
+	// JobSucceeded: its result is in the store.
+	JobSucceeded JobState = "succeeded"
+	// JobDead: it is given up, with the reason.
+	JobDead JobState = "dead"
+	// JobCancelled: nobody wants it any more.
+	JobCancelled JobState = "cancelled"
+)
+
+// JobStates returns all states.
+func JobStates() []JobState {
+	return []JobState{JobQueued, JobRunning, JobRetrying, JobPaused, JobSucceeded, JobDead, JobCancelled}
+}
+
+// Ended reports whether nothing more happens to the job by itself.
+func (s JobState) Ended() bool { return s == JobSucceeded || s == JobDead || s == JobCancelled }
+
+// Waiting reports whether the job is begun as soon as it is its turn.
+func (s JobState) Waiting() bool { return s == JobQueued || s == JobRetrying }
+
+// Job is durable work. The rules by which it moves from state to state are those of package job; the store keeps it.
+type Job struct {
+	ID    string
+	Kind  string
+	State JobState
+	// Class says how urgent it is: a lower one goes first.
+	Class int
+	// Client is whoever asked for it; empty for the owner.
+	Client string
+	// Recording is what it is about; empty for none. Purge removes the jobs of a recording.
+	Recording string
+	// Key is the work itself: of each kind one job has it. It is empty where the work has no such name.
+	Key     string
+	Options json.RawMessage
+	// Length is that of the audio.
+	Length time.Duration
+	// Traceparent is the W3C Trace Context of the request that asked for it.
+	Traceparent string
+
+	Attempt, MaxAttempts int
+	// Run is how often it was begun. It never falls, so that whoever began it can tell whether it is still theirs.
+	Run int64
+	// Ends is how often the process ended while the job was running, since its checkpoint moved.
+	Ends int
+	// Alone is true for a job that runs when no other one does.
+	Alone bool
+	// Fresh is true while it runs and has just been begun.
+	Fresh bool
+	// Place is where it stands among the jobs of its client. A lower one goes first.
+	Place int64
+	// Since is when it began to wait for its turn.
+	Since time.Time
+	// NextAt is when it may be begun at the earliest; zero for now.
+	NextAt                           time.Time
+	CreatedAt, StartedAt, FinishedAt time.Time
+	// Done is how much of Length is done.
+	Done time.Duration
+	// Error is why it is dead or tried again.
+	Error *JobError
+	// Version is the version of the transcript that it made.
+	Version int
+	// Checkpoint is where it continues, without the parts of AddJobParts.
+	Checkpoint json.RawMessage
+}
+
+// JobError is a failure that is kept.
+type JobError struct {
+	Code    scout.Code `json:"code"`
+	Message string     `json:"message"`
+	Hint    string     `json:"hint,omitempty"`
+}
+
+// Err returns the error that was kept.
+func (e *JobError) Err() error {
+	err := scout.Errorf(e.Code, "%s", e.Message)
+	if e.Hint != "" {
+		return err.WithHint("%s", e.Hint)
+	}
+	return err
+}
+
+// JobErrorOf is an error as it is kept.
+func JobErrorOf(err error) *JobError {
+	return &JobError{Code: scout.CodeOf(err), Message: scout.Plain(err), Hint: scout.HintOf(err)}
+}
+
+// JobFilter selects jobs. A field that is empty selects all.
+type JobFilter struct {
+	State     JobState
+	Kind      string
+	Client    string
+	Recording string
+}
+
+// Check completes and checks a page of jobs, as Page.Check does.
+func (f JobFilter) Check(page Page) (Plan, error) {
+	return page.Check("jobs", Filter{State: string(f.State), Source: Source(f.Kind), Client: f.Client, ID: f.Recording})
+}
+
+// JobCount is how many jobs of a kind are in a state.
+type JobCount struct {
+	Kind  string
+	State JobState
+	N     int
+	// Oldest is since when the first of them has waited.
+	Oldest time.Time
+	// Length is the length of their audio that is not done yet.
+	Length time.Duration
+}
+
+// JobTx is what a transaction does with jobs.
+type JobTx interface {
+	// PutJob adds a job, or replaces the one with its id. A second job of a kind with the same key gives scout.CodeConflict.
+	PutJob(job *Job) error
+	// Job returns a job; scout.CodeNotFound if there is none.
+	Job(id string) (Job, error)
+	// JobWithKey returns the job of a kind that has the key; scout.CodeNotFound if there is none.
+	JobWithKey(kind, key string) (Job, error)
+	// LastPlace is the highest place that any job has; 0 if there is none.
+	LastPlace() (int64, error)
+	// UnfinishedJobs is how many jobs have not ended, in all and of a client.
+	UnfinishedJobs(client string) (all, own int, err error)
+	// RunningJobs returns all jobs that run.
+	RunningJobs() ([]Job, error)
+	// FirstJobs returns, for each client and class, the first of the waiting jobs that may be begun at that time; those that run alone
+	// are left out.
+	FirstJobs(now time.Time) ([]Job, error)
+	// LoneJob returns the job that runs alone and was ended least often; found is false if there is none, or if other jobs still wait,
+	// at whatever time.
+	LoneJob(now time.Time) (job Job, found bool, err error)
+	// JobsWithState returns the ids of all jobs in a state, with that code of their error; empty for any.
+	JobsWithState(state JobState, code scout.Code) ([]string, error)
+	// AddJobParts keeps parts of the result of a job, behind those that are there.
+	AddJobParts(id string, parts ...json.RawMessage) error
+	// DropJobParts removes all parts of a job.
+	DropJobParts(id string) error
+	// RemoveJob forgets a job.
+	RemoveJob(id string) error
+	// QueuePaused reports whether no job is begun. PauseQueue changes that.
+	QueuePaused() (bool, error)
+	PauseQueue(paused bool) error
+}
+
+// JobEvent is the data of the events about a job.
+type JobEvent struct {
+	ID        string   `json:"id"`
+	Kind      string   `json:"kind"`
+	State     JobState `json:"state"`
+	Recording string   `json:"recording,omitempty"`
+	Attempt   int      `json:"attempt,omitempty"`
+	// Code is why it is dead or tried again.
+	Code scout.Code `json:"code,omitempty"`
+	// DoneSeconds and TotalSeconds are the progress, in the event job.progress.
+	DoneSeconds  float64 `json:"done_seconds,omitempty"`
+	TotalSeconds float64 `json:"total_seconds,omitempty"`
+	// Version is that of the transcript, if it succeeded.
+	Version int `json:"version,omitempty"`
+}
+
+// Types of the events about jobs. They are part of the public contract.
+const (
+	EventJobQueued    = "job.queued"
+	EventJobStarted   = "job.started"
+	EventJobProgress  = "job.progress"
+	EventJobRetrying  = "job.retrying"
+	EventJobPaused    = "job.paused"
+	EventJobSucceeded = "job.succeeded"
+	EventJobDead      = "job.dead"
+	EventJobCancelled = "job.cancelled"
+)
