@@ -27,6 +27,8 @@ import (
 	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/record"
@@ -93,6 +95,8 @@ type daemon struct {
 	engines    *recognize.Engines
 	history    *history.History
 	backlog    *backlog.Backlog
+	texts      *transcription.Worker
+	jobs       *job.Queue
 	sweeper    *retention.Sweeper
 	recorder   *record.Recorder
 	dictations *dictate.Dictations
@@ -104,6 +108,9 @@ type daemon struct {
 
 	components *components // what runs until the stop
 	processes  processes   // for status
+
+	byItself      bool         // the daemon before ended by itself
+	endCrashWatch func() error // when this one has ended in order
 }
 
 // Run serves until ctx ends or, if the daemon was started on demand, until nothing has been open for a while. Both
@@ -203,11 +210,11 @@ func (d *daemon) wait(ctx context.Context) string {
 // stages returns the stages in the order of their start.
 func (d *daemon) stages() []stage {
 	return []stage{
-		{name: "lock", within: startWithin, budget: ordinaryBudget, start: d.startLock, stop: func(context.Context) error { return d.instance.close() }},
+		{name: "lock", within: startWithin, budget: ordinaryBudget, start: d.startLock, stop: d.stopLock},
 		{name: "store", within: storeWithin, budget: storeBudget, start: d.startStore, stop: func(context.Context) error { return d.store.Close() }},
 		{name: "engine", within: startWithin, budget: engineBudget, start: d.startEngines, stop: d.stopEngines},
 		{name: "recorder", within: startWithin, budget: recorderBudget, start: d.startRecorder, stop: func(ctx context.Context) error { return d.components.stop(ctx) }},
-		{name: "backlog", within: startWithin, budget: textsBudget, start: d.startBacklog, stop: func(ctx context.Context) error { return d.backlog.Drain(ctx, textsPatience) }},
+		{name: "backlog", within: startWithin, budget: textsBudget, start: d.startTexts, stop: d.drainTexts},
 		{name: "socket", within: startWithin, budget: ordinaryBudget, start: d.startSocket, stop: d.stopSocket},
 		{name: "server", within: startWithin, budget: requestsBudget, start: d.startServer, stop: func(ctx context.Context) error { return d.server.Shutdown(ctx) }},
 	}
@@ -219,7 +226,14 @@ func (d *daemon) startLock(context.Context) (err error) {
 		patience = endingWait
 	}
 	d.instance, err = takeInstance(d.dir, d.options.Version, patience)
+	if err == nil {
+		d.startCrashWatch()
+	}
 	return err
+}
+
+func (d *daemon) stopLock(context.Context) error {
+	return errors.Join(d.endCrashWatch(), d.instance.close())
 }
 
 // startStore opens the store. If that fails, the daemon serves without it and opens it later: until then requests for texts say why, and
@@ -238,6 +252,7 @@ func (d *daemon) storeCameLate(ctx context.Context) {
 	_ = d.history.Run(ctx) // it logs what it could not do
 	d.dictations.Again(ctx)
 	d.backlog.Hurry()
+	d.jobs.Reopened(ctx)
 	d.sweeper.Hurry()
 }
 
@@ -256,6 +271,9 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
 	})
 	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
+		return err
+	}
+	if err := d.openJobs(folder); err != nil {
 		return err
 	}
 	if err := d.startDictations(ctx, folder); err != nil {
@@ -322,7 +340,7 @@ func (d *daemon) startServer(context.Context) error {
 			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
 		}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
 			d.history.Note(ctx, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})

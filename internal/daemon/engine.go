@@ -54,12 +54,6 @@ func (d *daemon) openBacklog(folder *recording.Folder) error {
 	return err
 }
 
-// startBacklog begins to make the texts that are owed, and does not wait for them.
-func (d *daemon) startBacklog(context.Context) error {
-	d.components.run("backlog", d.backlog.Run)
-	return nil
-}
-
 // backlogName is the folder of promised texts in the data folder.
 const backlogName = "backlog"
 

@@ -1,0 +1,323 @@
+// Package transcription does the jobs that make texts of recordings. What is settled of a text is kept with its job, so that a long
+// one continues where an earlier process left it.
+package transcription
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recognize"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/text"
+	"github.com/scout-speech/scout/internal/transcribe"
+)
+
+// Log events of this package, listed in docs/formats/log-events.md.
+const (
+	// eventIncomplete is a text of which a part is missing; its warnings say which.
+	eventIncomplete = "job_incomplete"
+	// eventNotSaved is work that could not be saved: after an end of the process more of it is done again.
+	eventNotSaved = "job_not_saved"
+	// eventWordsIgnored is a text that was made without the words it should have preferred.
+	eventWordsIgnored = "job_keywords_ignored"
+)
+
+// Request says how a text is to be made; it is the options of a job. The zero value means the settings' defaults.
+type Request struct {
+	// Model is an id; empty for the default model of the time at which the text is made.
+	Model string `json:"model,omitempty"`
+	// Language is as a person writes it; empty for the model's own.
+	Language string `json:"language,omitempty"`
+	// Effort is one of speech.Efforts.
+	Effort   string   `json:"effort,omitempty"`
+	HotWords []string `json:"keywords,omitempty"`
+}
+
+// Key names the work: a recording, a model and options.
+func (r *Request) Key(id recording.ID) (string, error) {
+	data, err := json.Marshal(struct {
+		Recording recording.ID `json:"recording"`
+		Request   *Request     `json:"request"`
+	}{id, r})
+	if err != nil {
+		return "", fmt.Errorf("name a job: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Lender lends recognizers; *recognize.Engines is one.
+type Lender interface {
+	BorrowFor(ctx context.Context, model string, role recognize.Role, language string) (r *recognize.Recognizer, release func(), err error)
+}
+
+// Options configure a Worker.
+type Options struct {
+	Folder  *recording.Folder
+	Engines Lender
+	History *history.History
+	// Effort is that of requests that name none.
+	Effort speech.Effort
+	// SavedEvery is how much work an end of the process may cost, besides the piece that is decoded; default 1 s. Each save is
+	// written to the disk.
+	SavedEvery time.Duration
+	Scope      observe.Scope
+	Failures   *observe.Failures
+}
+
+const savedEvery = time.Second
+
+// Worker makes texts. It is safe for concurrent use.
+type Worker struct {
+	options Options
+	log     *slog.Logger
+}
+
+// New returns a worker.
+func New(o Options) *Worker { return &Worker{options: o, log: o.Scope.Component("job").Log()} }
+
+// Do makes the text of a job. It is a job.Work.
+func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
+	var request Request
+	if err := json.Unmarshal(c.Job.Options, &request); err != nil {
+		return scout.Errorf(scout.CodeInternal, "the options of a job are damaged: %w", err)
+	}
+	id := recording.ID(c.Job.Recording)
+	m, err := w.options.Folder.Manifest(id)
+	switch {
+	case err != nil:
+		return err
+	case m.State == recording.StateRecording:
+		return scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", id)
+	}
+	r, release, err := w.options.Engines.BorrowFor(ctx, request.Model, recognize.Accurate, request.Language)
+	if err != nil {
+		return err
+	}
+	defer release()
+	o := transcribe.Options{Class: classOf(&c.Job), HotWords: request.HotWords, Effort: w.options.Effort}
+	if o.Language, err = r.Language(request.Language); err != nil {
+		return err
+	}
+	if request.Effort != "" {
+		if o.Effort, err = speech.ParseEffort(request.Effort); err != nil {
+			return scout.Errorf(scout.CodeInvalidArgument, "%w", err)
+		}
+	}
+	return w.make(ctx, c, r, o)
+}
+
+// classOf is how urgent a job is for the engine. None of them is waited for as a dictation is.
+func classOf(j *store.Job) schedule.Class {
+	if job.PriorityOf(j) == job.Interactive {
+		return schedule.Interactive
+	}
+	return schedule.Batch
+}
+
+// make makes and commits the text.
+func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recognizer, o transcribe.Options) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	p, err := w.resume(ctx, c, r, &o)
+	if err != nil {
+		return err
+	}
+	o.Saved = func(at speech.Checkpoint) {
+		if err := p.save(ctx, at); err != nil {
+			stop(err)
+		}
+	}
+	sink := &commit{history: w.options.History, claimed: c}
+	in := transcribe.Input{Path: w.options.Folder.AudioPath(recording.ID(c.Job.Recording))}
+	t := transcribe.New(w.options.Scope, w.options.Failures, r)
+	_, err = t.One(ctx, 0, in, o, sink, transcribe.Watch{})
+	refused := func() bool { return scout.CodeOf(err) == scout.CodeInvalidArgument && !sink.committed }
+	if o.From != nil && refused() { // what was kept is of no use
+		if err := p.restart(ctx); err != nil {
+			return err
+		}
+		o.From = nil
+		_, err = t.One(ctx, 0, in, o, sink, transcribe.Watch{})
+	}
+	if len(o.HotWords) > 0 && refused() { // words that the model cannot prefer must not cost the text
+		w.log.Warn(eventWordsIgnored, slog.String("job", c.Job.ID), slog.String(observe.KeyError, scout.Plain(err)))
+		o.HotWords = nil
+		_, err = t.One(ctx, 0, in, o, sink, transcribe.Watch{})
+	}
+	if sink.committed { // what is missing in it is told by its warnings
+		if err != nil {
+			w.log.Warn(eventIncomplete, slog.String("job", c.Job.ID), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		}
+		return nil
+	}
+	return err
+}
+
+// making is all that the words of a text depend on, besides the audio. A text that is made in another way begins anew.
+type making struct {
+	Model    string            `json:"model"`
+	Files    map[string]string `json:"files"` // their checksums
+	Effort   speech.Effort     `json:"effort"`
+	HotWords []string          `json:"hot_words,omitempty"`
+}
+
+func (m *making) same(other *making) bool {
+	return m.Model == other.Model && m.Effort == other.Effort && maps.Equal(m.Files, other.Files) && slices.Equal(m.HotWords, other.HotWords)
+}
+
+// kept is the checkpoint of a job.
+type kept struct {
+	making
+	Checkpoint speech.Checkpoint `json:"checkpoint"` // without its segments, which are parts of the job
+}
+
+// progress is what is known of a text that is being made.
+type progress struct {
+	worker  *Worker
+	claimed *job.Claimed
+	made    making
+	saved   int       // segments that are in the store
+	at      time.Time // of the last save
+	failing bool      // the last save failed
+}
+
+// resume finds what an earlier attempt has left. What cannot be continued is removed.
+func (w *Worker) resume(ctx context.Context, c *job.Claimed, r *recognize.Recognizer, o *transcribe.Options) (*progress, error) {
+	made := making{Model: r.Model.ID, Files: make(map[string]string), Effort: o.Effort, HotWords: o.HotWords}
+	for role, sum := range r.Model.SHA256 {
+		made.Files[string(role)] = sum
+	}
+	p := &progress{worker: w, claimed: c, made: made, at: time.Now()}
+	if c.Job.Checkpoint == nil {
+		return p, nil
+	}
+	parts, err := c.Parts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from, usable := continued(c.Job.Checkpoint, parts, &made)
+	if !usable {
+		err := p.restart(ctx)
+		return p, err
+	}
+	o.From, p.saved = from, len(from.Segments)
+	return p, nil
+}
+
+// continued puts a checkpoint together from what was kept.
+func continued(checkpoint json.RawMessage, parts []json.RawMessage, made *making) (*speech.Checkpoint, bool) {
+	var k kept
+	if json.Unmarshal(checkpoint, &k) != nil || !k.same(made) {
+		return nil, false
+	}
+	for _, part := range parts {
+		var segments []scout.Segment
+		if json.Unmarshal(part, &segments) != nil {
+			return nil, false
+		}
+		k.Checkpoint.Segments = append(k.Checkpoint.Segments, segments...)
+	}
+	return &k.Checkpoint, true
+}
+
+// restart begins anew.
+func (p *progress) restart(ctx context.Context) error {
+	p.saved = 0
+	return p.claimed.Restart(ctx)
+}
+
+// save keeps what is known, unless that was done a moment ago. Its error ends the work: the job is held back, or is not this attempt's
+// any more. A store that cannot be written costs time after an end of the process, and nothing else.
+func (p *progress) save(ctx context.Context, c speech.Checkpoint) error {
+	if time.Since(p.at) < cmp.Or(p.worker.options.SavedEvery, savedEvery) && !p.claimed.Held() {
+		return nil
+	}
+	p.at = time.Now()
+	settled := c.Segments
+	c.Segments = nil
+	data, err := json.Marshal(kept{p.made, c})
+	var parts []json.RawMessage
+	if err == nil && len(settled) > p.saved {
+		var part json.RawMessage
+		part, err = json.Marshal(settled[p.saved:])
+		parts = append(parts, part)
+	}
+	if err == nil {
+		err = p.claimed.Save(ctx, data, segment.Duration(c.Next.Start), parts...)
+	}
+	switch {
+	case errors.Is(err, job.ErrPaused), errors.Is(err, job.ErrLost):
+		return err
+	case err == nil:
+		p.saved = len(settled)
+	case !p.failing && ctx.Err() == nil:
+		p.worker.log.Warn(eventNotSaved, slog.String("job", p.claimed.Job.ID), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	}
+	p.failing = err != nil
+	return nil
+}
+
+// commit is a sink that puts the complete text into the history, in the transaction that ends the job.
+type commit struct {
+	history   *history.History
+	claimed   *job.Claimed
+	committed bool
+}
+
+// Settled implements transcribe.Sink: what is settled is kept by the checkpoint.
+func (*commit) Settled(context.Context, int, text.Document) error { return nil }
+
+// Finish implements transcribe.Sink.
+func (s *commit) Finish(ctx context.Context, _ int, doc text.Document) error {
+	j := &s.claimed.Job
+	_, _, err := s.history.Keep(ctx, history.Text{
+		Recording: j.Recording, Transcript: doc.Transcript, Client: j.Client, Once: "job " + j.ID,
+		Also: func(tx store.Tx, _ store.Key, v store.Version) error { return s.claimed.Finish(tx, v.Version) },
+	})
+	s.committed = err == nil
+	return err
+}
+
+// Abandon implements transcribe.Sink: the next attempt continues from the checkpoint.
+func (*commit) Abandon(context.Context, int, text.Document) (string, error) { return "", nil }
+
+// Close implements transcribe.Sink.
+func (*commit) Close(context.Context) error { return nil }
+
+// Acceptable returns what is wrong with a request, so that no job is made that cannot succeed: an unknown effort or language, a model
+// that is not there or does not know the language.
+func (w *Worker) Acceptable(ctx context.Context, request Request) error {
+	if request.Effort != "" {
+		if _, err := speech.ParseEffort(request.Effort); err != nil {
+			return scout.Errorf(scout.CodeInvalidArgument, "%w", err)
+		}
+	}
+	if _, err := recognize.ParseLanguage(request.Language); err != nil {
+		return err
+	}
+	r, release, err := w.options.Engines.BorrowFor(ctx, request.Model, recognize.Accurate, request.Language)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = r.Language(request.Language)
+	return err
+}

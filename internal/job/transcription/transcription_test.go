@@ -1,0 +1,168 @@
+package transcription_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/job/transcription"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// length is that of the recordings that are interrupted, in seconds.
+const length = 100
+
+// A text that was interrupted goes on where it was, and is the text of an undisturbed run. What makes other words begins anew.
+func TestAnInterruptedTextGoesOn(t *testing.T) {
+	t.Parallel()
+	undisturbed := newDesk(t)
+	whole := undisturbed.record(length)
+	p := undisturbed.start()
+	p.until(p.submit(whole, transcription.Request{}).ID, store.JobSucceeded)
+	want, all := undisturbed.text(whole, 1), undisturbed.heard()
+	for situation, c := range map[string]struct {
+		between func(d *desk, id string)
+		anew    bool
+	}{
+		"nothing has changed":                             {func(*desk, string) {}, false},
+		"the model was installed again, with other files": {func(d *desk, _ string) { d.write("models/a/e", "other") }, true},
+		"what was kept is damaged":                        {func(d *desk, id string) { d.checkpoint(id, `{"checkpoint":7}`) }, true},
+		"its segments are damaged": {func(d *desk, id string) {
+			d.change(func(tx store.Tx) error { return tx.AddJobParts(id, []byte(`{}`)) })
+		}, true},
+		"it is a checkpoint of another version": {func(d *desk, id string) {
+			j, err := d.store.Job(d.Context(), id)
+			if err != nil {
+				d.Fatal(err)
+			}
+			d.checkpoint(id, strings.Replace(string(j.Checkpoint), `"version":`, `"version":9`, 1))
+		}, true},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			id := d.record(length)
+			d.does("pieces 5")
+			first := d.start()
+			j := first.submit(id, transcription.Request{})
+			d.saved(j.ID, 2)
+			first.end()
+			if now, err := d.store.Job(d.Context(), j.ID); err != nil || now.State != store.JobQueued || now.Attempt != 0 {
+				t.Fatalf("job %+v (%v), want one that waits and has used up no attempt", now, err)
+			}
+			c.between(d, j.ID)
+			already := len(d.heard())
+			d.does("pieces 1000")
+			d.start().until(j.ID, store.JobSucceeded)
+			if got := d.text(id, 1); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			if again := len(d.heard()) - already; c.anew != (again >= len(all)) {
+				t.Errorf("%d of %d pieces were heard again after %d; from the beginning: want %v", again, len(all), already, c.anew)
+			}
+		})
+	}
+}
+
+func (d *desk) change(change func(store.Tx) error) {
+	d.Helper()
+	if err := d.store.Update(d.Context(), change); err != nil {
+		d.Fatal(err)
+	}
+}
+
+// checkpoint puts another one in the place of that of a job.
+func (d *desk) checkpoint(id, data string) {
+	d.Helper()
+	d.change(func(tx store.Tx) error {
+		j, err := tx.Job(id)
+		if err != nil {
+			return err
+		}
+		j.Checkpoint = []byte(data)
+		return tx.PutJob(&j)
+	})
+}
+
+// A job that is held back ends at its next piece and goes on from there, in the same process.
+func TestAJobThatIsHeldBackGoesOn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	id := d.record(length)
+	d.does("pieces 3")
+	p := d.start()
+	j := p.submit(id, transcription.Request{})
+	d.saved(j.ID, 1)
+	if _, err := p.Pause(t.Context(), j.ID); err != nil {
+		t.Fatal(err)
+	}
+	d.does("pieces 1000")
+	other := d.record(20) // is done meanwhile
+	p.until(p.submit(other, transcription.Request{}).ID, store.JobSucceeded)
+	p.until(p.submit(other, transcription.Request{Effort: "quick"}).ID, store.JobSucceeded)
+	if now, err := p.Job(t.Context(), j.ID); err != nil || now.State != store.JobPaused || now.Done == 0 {
+		t.Fatalf("job %+v (%v), want paused and half done", now, err)
+	}
+	if _, err := p.Resume(t.Context(), j.ID); err != nil {
+		t.Fatal(err)
+	}
+	p.until(j.ID, store.JobSucceeded)
+	d.text(id, 1)
+}
+
+// What a job cannot do is told by its state.
+func TestWhatCannotBeTranscribed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p := d.start()
+	for situation, c := range map[string]struct {
+		id      recording.ID
+		request transcription.Request
+		want    scout.Code
+	}{
+		"there is no such recording":       {"20260101T000000000Z-000000000000", transcription.Request{}, scout.CodeRecordingNotFound},
+		"there is no such model":           {d.record(1), transcription.Request{Model: "none"}, scout.CodeModelUnknown},
+		"the model knows no such language": {d.record(1), transcription.Request{Model: "a", Language: "de"}, scout.CodeModelLanguage},
+	} {
+		j := p.until(p.submit(c.id, c.request).ID, store.JobDead)
+		if j.Error.Code != c.want || j.Attempt != 1 {
+			t.Errorf("%s: %s at attempt %d, want %s at once", situation, j.Error.Code, j.Attempt, c.want)
+		}
+	}
+}
+
+// Words that the model cannot prefer do not cost the text.
+func TestKeywordsThatTheModelRefuses(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p := d.start()
+	id := d.record(1)
+	p.until(p.submit(id, transcription.Request{HotWords: []string{"impossible"}}).ID, store.JobSucceeded)
+	if got := d.text(id, 1); got == "" {
+		t.Error("no text")
+	}
+}
+
+// The same recording, model and options have the same name, and others have others.
+func TestTheNameOfWork(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]string)
+	for _, id := range []recording.ID{"a", "b"} {
+		for _, r := range []transcription.Request{{}, {Model: "m"}, {Language: "m"}, {Effort: "quick"}, {HotWords: []string{"a", "b"}}, {HotWords: []string{"a b"}}} {
+			key, err := r.Key(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			work := fmt.Sprintf("%s %q", id, r)
+			if other, taken := seen[key]; taken {
+				t.Errorf("%s has the name of %s", work, other)
+			}
+			seen[key] = work
+			if again, err := r.Key(id); err != nil || again != key {
+				t.Errorf("%s has another name the second time (%v)", work, err)
+			}
+		}
+	}
+}
