@@ -22,6 +22,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 var update = flag.Bool("update", false, "write the documents that are made of the operations")
@@ -77,8 +78,12 @@ func (s *served) prepare(id string) {
 	}
 	s.record(exampleID)
 	s.do("POST", "/api/v1/transcripts", `{"recording":"`+string(exampleID)+`",`+keptTranscript())
+	if strings.Contains(id, "-jobs-id") || id == "get-jobs" || strings.Contains(id, "-queue") {
+		s.waits(store.JobQueued)
+	}
 	for operation, request := range map[string][2]string{
 		"post-recorder-cancel":        {"POST", "/api/v1/recorder/start"},
+		"delete-jobs-id":              {"POST", "/api/v1/jobs/" + exampleJob + "/cancel"},
 		"post-recordings-id-restore":  {"DELETE", "/api/v1/recordings/" + string(exampleID)},
 		"post-transcripts-id-restore": {"DELETE", "/api/v1/transcripts/" + string(exampleID)},
 	} {
@@ -173,7 +178,7 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 				}
 				s := serve(t, exemplary)
 				s.prepare(o.OperationID)
-				target := strings.NewReplacer("{id}", string(exampleID), "{version}", "1").Replace(path)
+				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "{id}", string(exampleID), "{version}", "1").Replace(path)
 				if e.Query != "" {
 					target += "?" + e.Query
 				}

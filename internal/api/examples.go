@@ -1,6 +1,9 @@
 package api
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // example is a request with its answer. The document shows it, docs/formats/api-examples.md prints it, and a test sends it.
 type example struct {
@@ -40,6 +43,9 @@ const (
  {"name":"store","status":"Healthy","critical":true,"last_check":"2026-11-28T22:00:00.000Z"}]}`
 	exampleSettings = `{"file":"/home/ann/.config/scout/settings.toml","values":{"record":{"rate":48000},"log":{"level":""}},
  "origin":{"record.rate":"file","log.level":"default"},"from":{"record.rate":"/home/ann/.config/scout/settings.toml:2"},"restart_required":[]}`
+	exampleJob = `{"id":"job_01kb5ja0c8t2v6m4q9w3e7r1ya","kind":"transcribe","state":"queued","priority":"normal","recording_id":"20261128T215900123Z-7f3a9c2e41d0",
+ "options":{"model":"moonshine-tiny-en"},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z","progress":{"fraction":0,"done_seconds":0,"total_seconds":0.25}}`
+	exampleQueue   = `{"paused":false,"counts":{"queued":1,"running":0,"retrying":0,"paused":0,"succeeded":0,"dead":0,"cancelled":0},"oldest_seconds":0.5,"slots":2,"degradation":0}`
 	exampleDeleted = `{"undo_until":"2026-12-28T22:00:00.000Z"}`
 )
 
@@ -90,6 +96,19 @@ func examples() map[string]example {
 		"post-recordings-prune":      {body: `{"dry_run":true}`, status: 200, answer: `{"dry_run":true,"removed":{"audio":0,"recordings":0,"texts":0},"freed_bytes":0}`},
 		"get-transcriptions":         {status: 200, answer: `{"count":0,"failed":0,"data":[]}`},
 		"get-transcriptions-id":      {status: 200, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"done","version":1,"revision":0}`},
+		"post-jobs":                  {body: `{"kind":"transcribe","recording_id":"20261128T215900123Z-7f3a9c2e41d0","model":"moonshine-tiny-en","priority":"normal"}`, status: 202, answer: exampleJob},
+		"get-jobs":                   {query: "state=queued&limit=20", status: 200, answer: `{"data":[` + exampleJob + `]}`},
+		"get-jobs-id":                {status: 200, answer: exampleJob[:len(exampleJob)-1] + `,"position":1}`},
+		"patch-jobs-id":              {body: `{"priority":"low"}`, status: 200, answer: strings.Replace(exampleJob, "normal", "low", 1)},
+		"delete-jobs-id":             {status: 204},
+		"post-jobs-id-cancel":        {status: 200, answer: strings.Replace(exampleJob, "queued", "cancelled", 1)},
+		"post-jobs-id-retry":         {status: 200, answer: exampleJob},
+		"post-jobs-id-pause":         {status: 200, answer: strings.Replace(exampleJob, "queued", "paused", 1)},
+		"post-jobs-id-resume":        {status: 200, answer: exampleJob},
+		"post-jobs-retry":            {body: `{"state":"dead","code":"model_not_installed"}`, status: 200, answer: `{"count":0}`},
+		"get-queue":                  {status: 200, answer: exampleQueue},
+		"post-queue-pause":           {status: 200, answer: strings.Replace(exampleQueue, "false", "true", 1)},
+		"post-queue-resume":          {status: 200, answer: exampleQueue},
 		"get-transcripts": {query: "q=budget", status: 200, answer: `{"data":[` + exampleSummary[:len(exampleSummary)-1] + `,
  "snippets":[{"text":"The budget is 40 euros.","marks":[[4,10]],"start":2.5}]}]}`},
 		"post-transcripts": {body: `{"title":"talk.mp3","transcript":{"model":"moonshine-tiny-en","language":"en","duration":4.5,"text":"Good morning, Zoë.",

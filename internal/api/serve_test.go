@@ -17,8 +17,11 @@ import (
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/prom"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/retention"
@@ -95,6 +98,16 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			return nil
 		},
 		Recorder: s.recorder, History: s.history,
+		Jobs: job.New(job.Options{
+			Store: st, Scope: scope, Kinds: map[string]job.Work{job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }},
+		}),
+		Acceptable: func(_ context.Context, r transcription.Request) error {
+			if r.Model == "none" {
+				return scout.Errorf(scout.CodeModelNotInstalled, "model none is not installed")
+			}
+			_, err := recognize.ParseLanguage(r.Language)
+			return err
+		},
 		Retention: retention.New(retention.Options{Store: st, Folder: folder, Keep: storetest.Month, Scope: scope}),
 		Order: func() recording.Order {
 			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}

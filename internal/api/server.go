@@ -129,6 +129,7 @@ func (s *Server) register() {
 	s.registerSystem(api)
 	s.registerRecorder(api)
 	s.registerTranscriptions(api)
+	s.registerJobs(api)
 	s.registerLevel(api)
 	s.registerLive(api)
 	s.registerEvents(api)

@@ -9,6 +9,8 @@ import (
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 )
@@ -43,6 +45,9 @@ type Services struct {
 	History *history.History
 	// Backlog makes the texts that were promised for recordings; nil where none are made.
 	Backlog *backlog.Backlog
+	// Jobs is the queue of durable work. Acceptable returns what is wrong with a request for a text, before a job is made of it.
+	Jobs       *job.Queue
+	Acceptable func(ctx context.Context, request transcription.Request) error
 	// Retention removes what was kept long enough, and purges.
 	Retention Retention
 	// Backup writes a consistent copy of the database to a file that does not exist yet.

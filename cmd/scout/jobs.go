@@ -1,0 +1,390 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/spelling"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// newJobsCommand returns "scout jobs" and its subcommands.
+func newJobsCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "jobs",
+		Short: "Make texts of recordings in the background",
+		Long: `Jobs make texts of recordings in the background. They wait in a queue, survive the
+daemon and the computer, and a long one continues where it was. A job that cannot
+be done is kept with the reason, until it is tried again or forgotten.`,
+		Example: `  scout jobs add 7f3a9c2e41d0
+  scout jobs list
+  scout jobs wait JOB
+  scout jobs retry --all`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newJobsAddCommand(a), newJobsListCommand(a), newJobsShowCommand(a), newJobsWaitCommand(a), newJobsCancelCommand(a), newJobsRetryCommand(a),
+		newJobsPauseCommand(a), newJobsResumeCommand(a), newJobsForgetCommand(a),
+	)
+	return cmd
+}
+
+func newJobsAddCommand(a *app) *cobra.Command {
+	var in v1.NewJob
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "add RECORDING",
+		Short: "Make the text of a recording in the background",
+		Long: `Puts a recording into the queue and prints the id of the job. The same recording,
+model and options again are the same job, unless --force is given.`,
+		Example: `  scout jobs add 7f3a9c2e41d0
+  scout jobs add --model whisper-base --force 7f3a9c2e41d0`,
+		Args: cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Kind, in.RecordingID = "transcribe", args[0]
+			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
+				var j v1.Job
+				if err := c.PostOnce(ctx, "/jobs", in, &j); err != nil {
+					return err
+				}
+				if asJSON {
+					return cli.WriteJSON(a.Std.Out, j)
+				}
+				return a.Say("%s", j.ID)
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&in.Model, "model", "", "the model; default: as the settings say")
+	flags.StringVar(&in.Language, "language", "", "the language that is spoken, for example de; default: the model finds out")
+	flags.StringVar(&in.Effort, "effort", "", "quick, normal or thorough; default: as the settings say")
+	flags.StringVar(&in.Priority, "priority", "", "interactive, normal or low; default: normal")
+	flags.BoolVar(&in.Force, "force", false, "do it again, although it was done")
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+// withDaemon calls do with a connection to the daemon.
+func (a *app) withDaemon(ctx context.Context, do func(ctx context.Context, c *client.Client) error) error {
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(ctx, c)
+}
+
+func newJobsListCommand(a *app) *cobra.Command {
+	var state string
+	var limit int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the jobs, newest first",
+		Long: `Lists the jobs with their state: queued, running, retrying, paused, succeeded, dead
+or cancelled.`,
+		Example: `  scout jobs list --state dead
+  scout jobs list --json | jq -r '.jobs[].id'`,
+		Args: cli.WrongArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--limit %d: want 0 or more", limit))
+			}
+			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error { return a.listJobs(ctx, c, state, limit, asJSON) })
+		},
+	}
+	cmd.Flags().StringVar(&state, "state", "", "only those in this state")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "at most so many; 0 for all")
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limit int, asJSON bool) error {
+	query := url.Values{}
+	if state != "" {
+		query.Set("state", state)
+	}
+	jobs, err := list[v1.Job](ctx, c, "/jobs", query, limit)
+	if err != nil {
+		return err
+	}
+	var queue v1.Queue
+	if err := c.Get(ctx, "/queue", &queue); err != nil {
+		return err
+	}
+	if asJSON {
+		return cli.WriteJSON(a.Std.Out, struct {
+			Jobs  []v1.Job `json:"jobs"`
+			Queue v1.Queue `json:"queue"`
+		}{jobs, queue})
+	}
+	rows := make([][]string, 0, len(jobs)+1)
+	rows = append(rows, []string{"JOB", "STATE", "RECORDING", "AUDIO", "DETAIL"})
+	for i := range jobs {
+		j := &jobs[i]
+		length := ""
+		if j.Progress != nil {
+			length = clock(inSeconds(j.Progress.TotalSeconds))
+		}
+		rows = append(rows, []string{j.ID, j.State, j.RecordingID, length, jobDetail(j)})
+	}
+	if len(jobs) > 0 {
+		if err := writeTable(a.Std.Out, rows); err != nil {
+			return err
+		}
+	} else {
+		a.Notef("no jobs\n")
+	}
+	if queue.Paused {
+		a.Notef("all jobs are held back; to let them go on: scout jobs resume --all\n")
+	}
+	return nil
+}
+
+// jobDetail says in a few words what there is to know of a job besides its state.
+func jobDetail(j *v1.Job) string {
+	var parts []string
+	if p := j.Progress; p != nil && j.State == string(store.JobRunning) {
+		parts = append(parts, fmt.Sprintf("%.0f %%", 100*p.Fraction))
+		if p.RemainingSeconds > 0 {
+			parts = append(parts, "about "+clock(inSeconds(p.RemainingSeconds))+" left")
+		}
+	}
+	if j.Position > 0 {
+		parts = append(parts, "number "+strconv.Itoa(j.Position)+" in the queue")
+	}
+	if j.Result != nil {
+		parts = append(parts, "version "+strconv.Itoa(j.Result.Version))
+	}
+	if j.Error != nil {
+		parts = append(parts, j.Error.Message)
+	}
+	if j.NextAttemptAt != nil {
+		parts = append(parts, "again at "+j.NextAttemptAt.Local().Format(time.TimeOnly))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// showJob prints one job.
+func (a *app) showJob(j *v1.Job, asJSON bool) error {
+	if asJSON {
+		return cli.WriteJSON(a.Std.Out, j)
+	}
+	rows := [][]string{{"job", j.ID}, {"kind", j.Kind}, {"state", j.State}, {"priority", j.Priority}, {"recording", j.RecordingID}, {"attempt", fmt.Sprintf("%d of %d", j.Attempt, j.MaxAttempts)}}
+	if detail := jobDetail(j); detail != "" {
+		rows = append(rows, []string{"detail", detail})
+	}
+	if j.Error != nil && j.Error.Hint != "" {
+		rows = append(rows, []string{"hint", j.Error.Hint})
+	}
+	return writeTable(a.Std.Out, rows)
+}
+
+func newJobsShowCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "show JOB",
+		Short:   "Show a job",
+		Long:    "Shows what becomes of a job: its state, how far it is, and why it failed.",
+		Example: "  scout jobs show job_01kb5ja0c8t2v6m4q9w3e7r1ya",
+		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
+				var j v1.Job
+				if err := c.Get(ctx, jobPath(args[0]), &j); err != nil {
+					return err
+				}
+				return a.showJob(&j, asJSON)
+			})
+		},
+	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func jobPath(id string) string { return "/jobs/" + url.PathEscape(id) }
+
+func newJobsWaitCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "wait JOB",
+		Short: "Wait until a job has ended",
+		Long: `Waits until a job has ended, and prints it. The exit code is 0 if it succeeded, and 1
+if it is dead or was cancelled.`,
+		Example: `  scout jobs wait "$(scout jobs add 7f3a9c2e41d0)"`,
+		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
+				var j v1.Job
+				for ended := false; !ended; ended = store.JobState(j.State).Ended() {
+					j = v1.Job{}
+					if err := c.Get(ctx, jobPath(args[0])+"?wait=60", &j); err != nil {
+						return err
+					}
+				}
+				if err := a.showJob(&j, asJSON); err != nil {
+					return err
+				}
+				switch {
+				case j.State == string(store.JobSucceeded):
+					return nil
+				case j.Error != nil:
+					return j.Error.Err()
+				}
+				return scout.Errorf(scout.CodeConflict, "job %s is %s", j.ID, j.State)
+			})
+		},
+	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+// changeJobs asks for a change of each job.
+func (a *app) changeJobs(ctx context.Context, done, what string, ids []string, asJSON bool) error {
+	return a.withDaemon(ctx, func(ctx context.Context, c *client.Client) error {
+		return a.changeEach(done, ids, asJSON, func(id string) (any, string, error) {
+			var j v1.Job
+			if err := c.Post(ctx, jobPath(id)+"/"+what, nil, &j); err != nil {
+				return nil, "", err
+			}
+			return id, id + " is " + j.State, nil
+		})
+	})
+}
+
+func newJobsCancelCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "cancel JOB...",
+		Short:   "Cancel jobs",
+		Long:    "Ends jobs that nobody wants any more. One that runs is stopped.",
+		Example: "  scout jobs cancel job_01kb5ja0c8t2v6m4q9w3e7r1ya",
+		Args:    cli.WrongArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.changeJobs(cmd.Context(), "cancelled", "cancel", args, asJSON)
+		},
+	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+// allOrSome checks that a command got jobs or --all.
+func allOrSome(cmd *cobra.Command, args []string, all bool) error {
+	switch {
+	case all && len(args) > 0:
+		return cli.Misuse(cmd.CommandPath()+" --all, or "+cmd.CommandPath()+" JOB...", "--all and jobs exclude each other")
+	case !all && len(args) == 0:
+		return cli.Misuse("see the jobs: scout jobs list", "name a job, or --all")
+	}
+	return nil
+}
+
+func newJobsRetryCommand(a *app) *cobra.Command {
+	var all, asJSON bool
+	var code string
+	cmd := &cobra.Command{
+		Use:   "retry [JOB...]",
+		Short: "Try jobs again that are dead or cancelled",
+		Long: `Lets jobs begin again, at the end of the queue. --all does so with every dead job,
+--code only with those that failed with this code.`,
+		Example: `  scout jobs retry job_01kb5ja0c8t2v6m4q9w3e7r1ya
+  scout jobs retry --all --code model_not_installed`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := allOrSome(cmd, args, all); err != nil {
+				return err
+			}
+			if !all {
+				return a.changeJobs(cmd.Context(), "retried", "retry", args, asJSON)
+			}
+			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
+				var retried v1.Retried
+				if err := c.Post(ctx, "/jobs/retry", v1.RetryJobs{State: string(store.JobDead), Code: code}, &retried); err != nil {
+					return err
+				}
+				if asJSON {
+					return cli.WriteJSON(a.Std.Out, retried)
+				}
+				return a.Say("%s queued", spelling.Count(retried.Count, "job"))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every dead job")
+	cmd.Flags().StringVar(&code, "code", "", "with --all: only those that failed with this code")
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func newJobsPauseCommand(a *app) *cobra.Command {
+	return newJobsHoldCommand(a, "pause", "paused", "Hold jobs back",
+		`Holds jobs back. One that runs stops after the piece of audio that it is at, and keeps
+what is done. --all lets no job begin any more; those that run go on.`)
+}
+
+func newJobsResumeCommand(a *app) *cobra.Command {
+	return newJobsHoldCommand(a, "resume", "resumed", "Let jobs go on that were held back",
+		`Lets jobs go on that were held back. They continue where they were. --all ends what
+"scout jobs pause --all" has begun.`)
+}
+
+func newJobsHoldCommand(a *app, name, done, short, long string) *cobra.Command {
+	var all, asJSON bool
+	cmd := &cobra.Command{
+		Use: name + " [JOB...]", Short: short, Long: long,
+		Example: "  scout jobs " + name + " job_01kb5ja0c8t2v6m4q9w3e7r1ya\n  scout jobs " + name + " --all",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := allOrSome(cmd, args, all); err != nil {
+				return err
+			}
+			if !all {
+				return a.changeJobs(cmd.Context(), done, name, args, asJSON)
+			}
+			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
+				var queue v1.Queue
+				if err := c.Post(ctx, "/queue/"+name, nil, &queue); err != nil {
+					return err
+				}
+				if asJSON {
+					return cli.WriteJSON(a.Std.Out, queue)
+				}
+				if queue.Paused {
+					return a.Say("no job is begun any more")
+				}
+				return a.Say("jobs are begun")
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all jobs, also those that come")
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}
+
+func newJobsForgetCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "forget JOB...",
+		Short:   "Remove jobs that have ended",
+		Long:    "Removes jobs that have ended from the list. What they made stays.",
+		Example: "  scout jobs forget job_01kb5ja0c8t2v6m4q9w3e7r1ya",
+		Args:    cli.WrongArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
+				return a.changeEach("forgotten", args, asJSON, func(id string) (any, string, error) {
+					return id, id + " is forgotten", c.Do(ctx, "DELETE", jobPath(id), nil, nil)
+				})
+			})
+		},
+	}
+	cli.JSONFlag(cmd, &asJSON)
+	return cmd
+}

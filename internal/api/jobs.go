@@ -1,0 +1,289 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/transcription"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// jobOutput is a job that was asked for, with where to find it.
+type jobOutput struct {
+	Status   int
+	Location string `header:"Location"`
+	Body     v1.Job
+}
+
+// registerJobs adds the queue.
+func (s *Server) registerJobs(api huma.API) {
+	operation(api, about{
+		method: http.MethodPost, path: "/jobs", summary: "Ask for a job",
+		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, model and options again are the same job, whatever its state, " +
+			"unless force is true. If the queue is full, nothing is kept, and the answer is 429.",
+		errors: []scout.Code{
+			scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeConflict, scout.CodeGone, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage, scout.CodeQueueFull, scout.CodeDiskFull,
+		},
+		status: http.StatusAccepted, also: []int{http.StatusOK},
+	}, s.addJob)
+	operation(api, about{
+		method: http.MethodGet, path: "/jobs", summary: "List jobs",
+		description: "One page of the jobs that match the filter, newest first.",
+	}, s.jobs)
+	operation(api, about{
+		method: http.MethodGet, path: "/jobs/{id}", summary: "Get a job",
+		description: "With wait, the answer comes when its state changes, at the latest after so many seconds; at once, if it has ended.",
+		errors:      []scout.Code{scout.CodeNotFound},
+	}, s.job)
+	for _, o := range []struct {
+		name, summary, description string
+		change                     func(*job.Queue, context.Context, string) (store.Job, error)
+	}{
+		{"cancel", "Cancel a job", "Nobody wants its result any more. One that runs is stopped. Repeating it does no harm.", (*job.Queue).Cancel},
+		{"retry", "Try a job again", "Lets a job that is dead or cancelled begin again, at the end of the line and with all its attempts. Repeating it does no harm.", (*job.Queue).Retry},
+		{"pause", "Hold a job back", "One that runs stops after the piece of audio that it is at, and keeps what is done. Repeating it does no harm.", (*job.Queue).Pause},
+		{"resume", "Let a job go on that was held back", "It waits for its turn, and continues where it was. Repeating it does no harm.", (*job.Queue).Resume},
+	} {
+		operation(api, about{
+			method: http.MethodPost, path: "/jobs/{id}/" + o.name, summary: o.summary, description: o.description, errors: []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeQueueFull},
+		}, func(ctx context.Context, in *ByID) (*body[v1.Job], error) {
+			return s.changed(o.change(s.services.Jobs, ctx, in.ID))
+		})
+	}
+	operation(api, about{
+		method: http.MethodPatch, path: "/jobs/{id}", summary: "Give a job another priority",
+		description: "Of the jobs that wait, interactive ones go first, then normal, then low ones. Every 10 minutes of waiting count as one step.",
+		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict},
+	}, func(ctx context.Context, in *struct {
+		ByID
+		Body v1.JobChange
+	},
+	) (*body[v1.Job], error) {
+		return s.changed(s.services.Jobs.Prioritize(ctx, in.ID, job.Priority(in.Body.Priority)))
+	})
+	operation(api, about{
+		method: http.MethodDelete, path: "/jobs/{id}", summary: "Forget a job",
+		description: "Removes a job that has ended. What it made stays.",
+		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict}, status: http.StatusNoContent,
+	}, func(ctx context.Context, in *ByID) (*none, error) {
+		return &none{}, s.services.Jobs.Forget(ctx, in.ID)
+	})
+	operation(api, about{
+		method: http.MethodPost, path: "/jobs/retry", summary: "Try many jobs again",
+		description: "Lets all jobs begin again that are dead, or cancelled, with a code of their error if one is given. If they do not all fit into the queue, none does.",
+		errors:      []scout.Code{scout.CodeQueueFull},
+	}, func(ctx context.Context, in *input[v1.RetryJobs]) (*body[v1.Retried], error) {
+		n, err := s.services.Jobs.RetryAll(ctx, store.JobState(in.Body.State), scout.Code(in.Body.Code))
+		return answer(v1.Retried{Count: n}), err
+	})
+	s.registerQueue(api)
+}
+
+// registerQueue adds what concerns all jobs.
+func (s *Server) registerQueue(api huma.API) {
+	operation(api, about{
+		method: http.MethodGet, path: "/queue", summary: "The queue as a whole",
+		description: "How many jobs there are, and how long a new one may have to wait.",
+	}, func(ctx context.Context, _ *none) (*body[v1.Queue], error) { return s.queue(ctx) })
+	for _, o := range []struct {
+		name, summary, description string
+		hold                       bool
+	}{
+		{"pause", "Hold all jobs back", "No job is begun any more, also after a start of the daemon. Those that run go on.", true},
+		{"resume", "Let jobs be begun again", "Ends what pause has begun.", false},
+	} {
+		operation(api, about{method: http.MethodPost, path: "/queue/" + o.name, summary: o.summary, description: o.description}, func(ctx context.Context, _ *none) (*body[v1.Queue], error) {
+			if err := s.services.Jobs.Hold(ctx, o.hold); err != nil {
+				return nil, err
+			}
+			return s.queue(ctx)
+		})
+	}
+}
+
+func (s *Server) addJob(ctx context.Context, in *input[v1.NewJob]) (*jobOutput, error) {
+	r, err := s.audible(ctx, in.Body.RecordingID)
+	if err != nil {
+		return nil, err
+	}
+	request, err := s.requestOf(ctx, &in.Body.TextOptions)
+	if err != nil {
+		return nil, err
+	}
+	o := job.Order{
+		Kind: in.Body.Kind, Recording: r.ID, Priority: job.Priority(in.Body.Priority), Length: r.Duration, Traceparent: observe.Traceparent(ctx), Force: in.Body.Force,
+	}
+	if o.Options, err = json.Marshal(request); err != nil {
+		return nil, err
+	}
+	if o.Key, err = request.Key(recording.ID(r.ID)); err != nil {
+		return nil, err
+	}
+	var out *jobOutput
+	o.Also = func(tx store.Tx, j *store.Job, made bool) error {
+		out = &jobOutput{Status: http.StatusAccepted, Location: prefix + "/jobs/" + j.ID, Body: s.jobOf(j)}
+		if !made {
+			out.Status = http.StatusOK
+		}
+		return remember(ctx, tx, r.ID, out)
+	}
+	_, _, err = s.services.Jobs.Submit(ctx, o)
+	return out, err
+}
+
+// audible returns a recording whose audio can be transcribed.
+func (s *Server) audible(ctx context.Context, id string) (store.Recording, error) {
+	r, err := s.recording(ctx, id)
+	if scout.CodeOf(err) == scout.CodeRecordingNotFound {
+		found, listErr := only(ctx, id, s.store().Recordings, func(r *store.Recording) string { return r.ID })
+		if listErr != nil {
+			return r, listErr
+		}
+		if found != nil {
+			r, err = *found, nil
+		}
+	}
+	switch {
+	case err != nil:
+		return r, err
+	case !r.DeletedAt.IsZero():
+		return r, scout.Errorf(scout.CodeConflict, "recording %s is in the trash", r.ID).WithHint("restore it first: scout recordings restore %s", r.ID)
+	case r.Audio == store.AudioRemoved:
+		return r, scout.Errorf(scout.CodeGone, "the audio of recording %s was removed", r.ID)
+	case r.State == string(recording.StateRecording):
+		return r, scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", r.ID)
+	}
+	return r, nil
+}
+
+// requestOf checks the options of a text, and settles its language and its keywords.
+func (s *Server) requestOf(ctx context.Context, o *v1.TextOptions) (transcription.Request, error) {
+	keywords := slices.Concat(o.Keywords, phrases(o.Prompt))
+	if len(keywords) > maxKeywords {
+		return transcription.Request{}, unprocessable("body.keywords", "%d keywords, with those of the prompt: at most %d", len(keywords), maxKeywords)
+	}
+	request := transcription.Request{Model: o.Model, Language: o.Language, Effort: o.Effort, HotWords: keywords}
+	candidates := o.Languages
+	if o.Language != "" || len(candidates) == 0 {
+		candidates = append([]string{o.Language}, candidates...)
+	}
+	var first error // the first candidate is refused as if it stood alone
+	for _, language := range candidates {
+		request.Language = language
+		err := s.services.Acceptable(ctx, request)
+		if err == nil {
+			return request, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return request, first
+}
+
+func (s *Server) jobs(ctx context.Context, in *struct {
+	State       string `query:"state" enum:"queued,running,retrying,paused,succeeded,dead,cancelled"`
+	Kind        string `query:"kind"`
+	Client      string `query:"client"`
+	RecordingID string `query:"recording_id"`
+	Limit       int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor      string `query:"cursor"`
+	Order       string `query:"order" enum:"desc,asc"`
+},
+) (*body[v1.Page[v1.Job]], error) {
+	list, err := s.services.Jobs.Jobs(ctx,
+		store.JobFilter{State: store.JobState(in.State), Kind: in.Kind, Client: in.Client, Recording: in.RecordingID},
+		store.Page{Limit: in.Limit, Cursor: in.Cursor, Order: store.Order(in.Order)})
+	if err != nil {
+		return nil, err
+	}
+	out := v1.Page[v1.Job]{Data: make([]v1.Job, len(list.Data)), NextCursor: list.Next}
+	for i := range list.Data {
+		out.Data[i] = s.jobOf(&list.Data[i])
+	}
+	return answer(out), nil
+}
+
+func (s *Server) job(ctx context.Context, in *struct {
+	ByID
+	Wait int `query:"wait" minimum:"0" maximum:"60"`
+},
+) (*body[v1.Job], error) {
+	waiting, cancel := context.WithTimeout(ctx, time.Duration(min(in.Wait, mostWait))*time.Second)
+	defer cancel()
+	go func() { // ended by cancel
+		select {
+		case <-s.ending:
+			cancel()
+		case <-waiting.Done():
+		}
+	}()
+	j, err := s.services.Jobs.Wait(waiting, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := s.jobOf(&j)
+	out.Position, err = s.services.Jobs.Position(ctx, &j)
+	return answer(out), err
+}
+
+// changed answers a request that changed a job.
+func (s *Server) changed(j store.Job, err error) (*body[v1.Job], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answer(s.jobOf(&j)), nil
+}
+
+func (s *Server) queue(ctx context.Context) (*body[v1.Queue], error) {
+	state, err := s.services.Jobs.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := v1.Queue{Paused: state.Paused, Counts: make(map[string]int), Slots: state.AtOnce, Degradation: v1.FullQuality(nil).Level}
+	for _, one := range store.JobStates() {
+		out.Counts[string(one)] = state.Counts[one]
+	}
+	if !state.Oldest.IsZero() {
+		out.OldestSeconds = v1.Seconds(max(0, time.Since(state.Oldest)))
+	}
+	if state.Known {
+		wait := v1.Seconds(state.Wait)
+		out.WaitSeconds = &wait
+	}
+	return answer(out), nil
+}
+
+func (s *Server) jobOf(j *store.Job) v1.Job {
+	out := v1.Job{
+		ID: j.ID, Kind: j.Kind, State: string(j.State), Priority: string(job.PriorityOf(j)), Client: j.Client, RecordingID: j.Recording, Options: j.Options,
+		Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, CreatedAt: v1.Time{Time: j.CreatedAt}, StartedAt: v1.TimeOf(j.StartedAt), FinishedAt: v1.TimeOf(j.FinishedAt),
+	}
+	if j.State.Waiting() {
+		out.NextAttemptAt = v1.TimeOf(j.NextAt)
+	}
+	if j.Length > 0 {
+		out.Progress = &v1.JobProgress{Progress: v1.Progress{Fraction: min(1, float64(j.Done)/float64(j.Length)), DoneSeconds: v1.Seconds(j.Done), TotalSeconds: v1.Seconds(j.Length)}}
+		if !j.State.Ended() {
+			out.Progress.RemainingSeconds = v1.Seconds(s.services.Jobs.Remaining(j))
+		}
+	}
+	if j.Error != nil {
+		_, body := v1.ErrorOf(j.Error.Err())
+		out.Error = &body.Error
+	}
+	if j.State == store.JobSucceeded && j.Version > 0 {
+		out.Result = &v1.JobResult{RecordingID: j.Recording, Version: j.Version}
+	}
+	return out
+}

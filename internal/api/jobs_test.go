@@ -1,0 +1,187 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// exampleJob is the job of the examples.
+const exampleJob = "job_01kb5ja0c8t2v6m4q9w3e7r1ya"
+
+// waits puts the job of the examples into the queue.
+func (s *served) waits(state store.JobState) {
+	s.t.Helper()
+	now := time.Now()
+	j := store.Job{
+		ID: exampleJob, Kind: job.KindTranscribe, State: state, Class: 1, Recording: string(exampleID), Options: json.RawMessage(`{"model":"moonshine-tiny-en"}`),
+		Length: 250 * time.Millisecond, MaxAttempts: 5, Place: 1, Since: now, CreatedAt: now,
+	}
+	if err := s.store.Update(s.t.Context(), func(tx store.Tx) error { return tx.PutJob(&j) }); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ask sends a request and returns the job of the answer.
+func (s *served) ask(method, path, body string, status int) (j v1.Job) {
+	s.t.Helper()
+	response, text := s.do(method, "/api/v1"+path, body)
+	if response.StatusCode != status {
+		s.t.Fatalf("%s %s: %d %s, want %d", method, path, response.StatusCode, text, status)
+	}
+	if status < http.StatusMultipleChoices && status != http.StatusNoContent {
+		if err := json.Unmarshal([]byte(text), &j); err != nil {
+			s.t.Fatalf("%s: %v", text, err)
+		}
+	}
+	return j
+}
+
+func TestAJobIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	const body = `{"kind":"transcribe","recording_id":"` + string(exampleID) + `","keywords":["Zoë"],"prompt":"Scout, and a phrase of more than five words"}`
+	response, text := s.do("POST", "/api/v1/jobs", body)
+	var first v1.Job
+	if err := json.Unmarshal([]byte(text), &first); err != nil || response.StatusCode != http.StatusAccepted {
+		t.Fatalf("%d %s", response.StatusCode, text)
+	}
+	if where := response.Header.Get("Location"); where != "/api/v1/jobs/"+first.ID {
+		t.Errorf("Location %s", where)
+	}
+	if string(first.Options) != `{"keywords":["Zoë","Scout"]}` || first.Progress == nil || first.Progress.TotalSeconds != 0.25 {
+		t.Errorf("job %s", text)
+	}
+	if again := s.ask("POST", "/jobs", body, http.StatusOK); again.ID != first.ID {
+		t.Errorf("the same work is job %s, want %s", again.ID, first.ID)
+	}
+	other := s.ask("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","effort":"quick"}`, http.StatusAccepted)
+	forced := s.ask("POST", "/jobs", `{"force":true,`+body[1:], http.StatusAccepted)
+	if other.ID == first.ID || forced.ID == first.ID {
+		t.Errorf("jobs %s and %s, want others than %s", other.ID, forced.ID, first.ID)
+	}
+}
+
+func TestAJobIsRefusedForWhatCannotBeTranscribed(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	running := recording.ID("20261128T225900123Z-7f3a9c2e41d1")
+	s.begin(running)
+	deleted := recording.ID("20261128T235900123Z-7f3a9c2e41d2")
+	s.record(deleted)
+	s.do("DELETE", "/api/v1/recordings/"+string(deleted), "")
+	for body, want := range map[string]scout.Code{
+		`{"kind":"transcribe","recording_id":"20200101T000000000Z-000000000000"}`:            scout.CodeRecordingNotFound,
+		`{"kind":"transcribe","recording_id":"` + string(running) + `"}`:                     scout.CodeRecordingInUse,
+		`{"kind":"transcribe","recording_id":"` + string(deleted) + `"}`:                     scout.CodeConflict,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","model":"none"}`:    scout.CodeModelNotInstalled,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","language":"zz9"}`:  scout.CodeInvalidArgument,
+		`{"kind":"bake","recording_id":"` + string(exampleID) + `"}`:                         scout.CodeInvalidArgument,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","priority":"soon"}`: scout.CodeInvalidArgument,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","webhook":{}}`:      scout.CodeInvalidArgument,
+	} {
+		response, text := s.do("POST", "/api/v1/jobs", body)
+		if code := response.Header.Get(v1.HeaderCode); code != string(want) {
+			t.Errorf("%s: %d %s, want %s", body, response.StatusCode, text, want)
+		}
+	}
+	if _, text := s.do("GET", "/api/v1/jobs", ""); text != "{\"data\":[]}\n" {
+		t.Errorf("jobs after requests that were refused: %s", text)
+	}
+}
+
+func TestAFullQueueSaysWhenToTryAgain(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	for i := range 200 {
+		s.ask("POST", "/jobs", fmt.Sprintf(`{"kind":"transcribe","recording_id":"%s","keywords":["%d"]}`, exampleID, i), http.StatusAccepted)
+	}
+	response, text := s.do("POST", "/api/v1/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`"}`)
+	if response.StatusCode != http.StatusTooManyRequests || response.Header.Get(v1.HeaderCode) != string(scout.CodeQueueFull) || response.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %v %s, want 429", response.StatusCode, response.Header, text)
+	}
+	// A job that exists is still found.
+	s.ask("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","keywords":["7"]}`, http.StatusOK)
+}
+
+func TestAJobIsChangedAsItsStateAllows(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	s.waits(store.JobQueued)
+	const path = "/jobs/" + exampleJob
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want               store.JobState
+	}{
+		{"GET", path, "", 200, store.JobQueued},
+		{"POST", path + "/pause", "", 200, store.JobPaused},
+		{"POST", path + "/pause", "", 200, store.JobPaused},
+		{"POST", path + "/retry", "", 200, store.JobPaused},
+		{"POST", path + "/resume", "", 200, store.JobQueued},
+		{"PATCH", path, `{"priority":"interactive"}`, 200, store.JobQueued},
+		{"DELETE", path, "", 409, ""},
+		{"POST", path + "/cancel", "", 200, store.JobCancelled},
+		{"PATCH", path, `{"priority":"low"}`, 409, ""},
+		{"POST", path + "/resume", "", 409, ""},
+		{"GET", path + "?wait=60", "", 200, store.JobCancelled}, // it has ended: nothing more happens
+		{"POST", path + "/retry", "", 200, store.JobQueued},
+		{"POST", path + "/cancel", "", 200, store.JobCancelled},
+		{"DELETE", path, "", 204, ""},
+		{"GET", path, "", 404, ""},
+		{"POST", path + "/cancel", "", 404, ""},
+	} {
+		if j := s.ask(c.method, c.path, c.body, c.status); j.State != string(c.want) {
+			t.Errorf("%s %s: %s, want %s", c.method, c.path, j.State, c.want)
+		}
+	}
+}
+
+func TestAJobIsWaitedForUntilItsStateChanges(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	s.waits(store.JobQueued)
+	answered := make(chan string, 1)
+	go func() { // ended by the answer
+		_, text := s.do("GET", "/api/v1/jobs/"+exampleJob+"?wait=60", "")
+		answered <- text
+	}()
+	for len(answered) == 0 {
+		s.ask("POST", "/jobs/"+exampleJob+"/pause", "", 200)
+		s.ask("POST", "/jobs/"+exampleJob+"/resume", "", 200)
+	}
+	var j v1.Job
+	if text := <-answered; json.Unmarshal([]byte(text), &j) != nil || j.ID != exampleJob {
+		t.Errorf("answer %s", text)
+	}
+}
+
+func TestAllJobsAreHeldBack(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	s.waits(store.JobDead)
+	for path, want := range map[string]bool{"/queue/pause": true, "/queue/resume": false} {
+		_, text := s.do("POST", "/api/v1"+path, "")
+		var q v1.Queue
+		if err := json.Unmarshal([]byte(text), &q); err != nil || q.Paused != want || q.Counts["dead"] != 1 || q.Slots != 2 {
+			t.Errorf("%s: %s (%v)", path, text, err)
+		}
+	}
+	if _, text := s.do("POST", "/api/v1/jobs/retry", `{"state":"dead"}`); text != "{\"count\":1}\n" {
+		t.Errorf("tried again: %s", text)
+	}
+}
