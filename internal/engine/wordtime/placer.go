@@ -161,12 +161,51 @@ func (p *Placer) rise(k, from, to int) int {
 				p.sorted[row] = p.rows[row*width+at]
 			}
 			weight := p.sorted[k+head.Own]
-			slices.Sort(p.sorted)
-			p.fits[j-from] += max(weight-(p.sorted[(rows-1)/2]+p.sorted[rows/2])/2, 0)
+			p.fits[j-from] += max(weight-median(p.sorted), 0)
 		}
 	}
 	limit := p.recipe.StartShare * slices.Max(p.fits)
 	return slices.IndexFunc(p.fits, func(weight float32) bool { return weight >= limit })
+}
+
+// median returns the median of values, which it reorders.
+func median(values []float32) float32 {
+	n := len(values)
+	upper := smallest(values, n/2)
+	if n%2 == 1 {
+		return upper
+	}
+	return (slices.Max(values[:n/2]) + upper) / 2
+}
+
+// smallest returns the value with k smaller ones before it, and moves those there. Source: Hoare, "Algorithm 65: find", CACM
+// 4, 1961.
+func smallest(values []float32, k int) float32 {
+	for from, to := 0, len(values)-1; from < to; {
+		pivot := values[(from+to)/2]
+		i, j := from, to
+		for i <= j {
+			for values[i] < pivot {
+				i++
+			}
+			for values[j] > pivot {
+				j--
+			}
+			if i <= j {
+				values[i], values[j] = values[j], values[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case k <= j:
+			to = j
+		case k >= i:
+			from = i
+		default:
+			return values[k]
+		}
+	}
+	return values[k]
 }
 
 // leastPeak is how well the best token of a word must fit its best frame, in deviations: a word that matches nothing in
