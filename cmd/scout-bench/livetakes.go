@@ -253,8 +253,7 @@ func (l *liveBench) commands(ctx context.Context) error {
 }
 
 func (l *liveBench) words(ctx context.Context) error {
-	const n = 30
-	takes, err := l.booth.Reader.Words(ctx, l.dir, n)
+	takes, err := l.booth.Reader.Words(ctx, l.dir, usualWords)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ const (
 	madeWords       = "words"
 )
 
+// usualWords is how many words are cut out.
+const usualWords = 30
+
 type benchMakeOptions struct {
 	speech string
 	count  int
@@ -35,8 +38,9 @@ any model:
   repetitions  sentences that eSpeak NG speaks, in three of four of which
                something is really said again
   commands     thirty commands of a few words that eSpeak NG speaks
-  words        single words of 0.3 to 1 s, cut from the clips in --speech whose
-               words are listed in word-times.tsv there or beside it`,
+  words        single words of 0.3 to 1 s, the longest ones, cut from the clips
+               in --speech whose words are listed in word-times.tsv there or
+               beside it`,
 		Example: `  scout-bench make repetitions /tmp/again && scout-bench transcribe /tmp/again
   scout-bench make words /tmp/words --speech speech/`,
 		Args: cli.WrongArgs(cobra.ExactArgs(2)),
@@ -62,7 +66,7 @@ func benchMake(ctx context.Context, a *app, o benchMakeOptions, kind, dir string
 		if o.speech == "" {
 			return cli.Misuse("scout-bench make words DIR --speech speech/", "words are cut out of a folder of speech: --speech is missing")
 		}
-		takes, err = reader(a).Words(ctx, o.speech, cmp.Or(o.count, 30))
+		takes, err = reader(a).Words(ctx, o.speech, cmp.Or(o.count, usualWords))
 	default:
 		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "unknown kind %q: want %s, %s or %s", kind, madeRepetitions, madeCommands, madeWords))
 	}
@@ -77,6 +81,9 @@ func benchMake(ctx context.Context, a *app, o benchMakeOptions, kind, dir string
 	}
 	if err := rig.WriteClips(ctx, dir, takes); err != nil {
 		return err
+	}
+	if kind == madeWords && len(takes) < cmp.Or(o.count, usualWords) {
+		return a.Say("%d clips in %s: there are no more words of 0.3 to 1 s", len(takes), dir)
 	}
 	return a.Say("%d clips in %s", len(takes), dir)
 }

@@ -88,7 +88,7 @@ func benchWords(ctx context.Context, a *app, o benchWordsOptions, dir string) er
 	}
 	show := cli.NewConsole(a.Std.Err, false)
 	meter := &rig.WordsMeter{
-		Transcriber: speech.New(a.Scope, a.Failures, r.Engine), Model: r.Model.ID, Effort: r.Effort, PID: facts.PID, SNR: o.snr, Progress: show.Draw,
+		Transcriber: speech.New(a.Scope, a.Failures, r.Engine), Model: r.Model.ID, Effort: r.Effort, Trait: r.Trait(), PID: facts.PID, SNR: o.snr, Progress: show.Draw,
 	}
 	err = meter.Run(ctx, aligned, spoken, report)
 	show.Clear()

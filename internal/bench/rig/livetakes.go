@@ -59,25 +59,37 @@ func Commands(sentences []string) (takes []Take, err error) {
 	return takes, nil
 }
 
-// Words returns dictations of the first n words of 0.3 to 1 s of word-times.tsv, in the folder or beside it. Each has 30 ms
-// of the clip around it.
+// Words returns dictations of n words of word-times.tsv, in the folder or beside it, in the order of the list: the longest
+// ones, of those that take at most a second and with 30 ms of the clip around them at least 0.3 s. It returns fewer if there
+// are fewer.
 func (r Reader) Words(ctx context.Context, dir string, n int) (takes []Take, err error) {
 	const shortest, longest, margin = 300 * time.Millisecond, time.Second, 30 * time.Millisecond
 	clips, err := r.AlignedClips(ctx, dir, "")
 	if err != nil {
 		return nil, err
 	}
+	var lengths []time.Duration // of the words of takes
 	for _, clip := range clips {
 		for _, w := range clip.words {
-			if len(takes) == n {
-				return takes, nil
-			}
-			if w.Start == nil || w.End == nil || *w.End-*w.Start < shortest || *w.End-*w.Start > longest {
+			if w.Start == nil || w.End == nil || *w.End-*w.Start > longest {
 				continue
 			}
 			from, to := max(0, frames(*w.Start-margin)), min(len(clip.samples), frames(*w.End+margin))
+			if to-from < frames(shortest) {
+				continue
+			}
 			takes = append(takes, alone(bench.GroupWords, clip.samples[from:to], w.Text))
+			lengths = append(lengths, *w.End-*w.Start)
 		}
+	}
+	for len(takes) > n {
+		least := 0
+		for i, length := range lengths {
+			if length <= lengths[least] { // of equals the last
+				least = i
+			}
+		}
+		takes, lengths = slices.Delete(takes, least, least+1), slices.Delete(lengths, least, least+1)
 	}
 	return takes, nil
 }

@@ -2,6 +2,8 @@ package rig
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -53,5 +55,33 @@ func TestSomethingIsSaidAgain(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
+	}
+}
+
+// The longest words are cut out, and stay in their order.
+func TestWordsAreCutOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sound := make([]float32, 10*16000)
+	if err := writeWAV(filepath.Join(dir, "clip.wav"), len(sound), func(emit func([]float32) error) error { return emit(sound) }); err != nil {
+		t.Fatal(err)
+	}
+	const list = "file\tstart_s\tend_s\tword\nclip.wav\t0.0\t0.5\tzero\nclip.wav\t1.0\t1.3\tone\nclip.wav\t2.0\t3.1\ttoolong\n" +
+		"clip.wav\t4.0\t4.25\tfour\nclip.wav\t5.0\t5.9\tfive\nclip.wav\t7.0\t7.2\tshort\n"
+	if err := os.WriteFile(filepath.Join(dir, wordTimesName), []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int][]string{1: {"five"}, 2: {"zero", "five"}, 3: {"zero", "one", "five"}, 30: {"zero", "one", "four", "five"}} {
+		takes, err := (Reader{}).Words(t.Context(), dir, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i := range takes {
+			got = append(got, takes[i].Reference)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d words: %q, want %q", n, got, want)
+		}
 	}
 }

@@ -47,13 +47,14 @@ type WordsMeter struct {
 	Transcriber *speech.Batch
 	Model       string
 	Effort      speech.Effort
+	Trait       speech.Trait
 	PID         int     // of the engine
 	SNR         float64 // of noise that is mixed under speech, in dB
 	Progress    func(text string)
 }
 
 func (m *WordsMeter) transcribe(ctx context.Context, samples Samples, words bool) (*scout.Transcript, error) {
-	return m.Transcriber.Transcribe(ctx, &samples, speech.Options{Model: m.Model, Effort: m.Effort, Words: words})
+	return m.Transcriber.Transcribe(ctx, &samples, speech.Options{Model: m.Model, Effort: m.Effort, Trait: m.Trait, Words: words})
 }
 
 // Run adds the results for clips with aligned words and for spoken sentences to the report; either may be empty.
