@@ -5,14 +5,36 @@ Arguments: the folder of the model, the size of the beam. Standard input, for ea
 each clip, all JSON. Ends with its input.
 """
 import json
+import os
 import sys
+import tempfile
 import time
 
 import ctranslate2
 import faster_whisper
 import numpy
 
-model = faster_whisper.WhisperModel(sys.argv[1], device="cpu", compute_type="int8", cpu_threads=1, num_workers=1)
+
+def complete(folder, to):
+    """Returns a folder with the vocabulary as CTranslate2 reads it. Scout's models have it in tokenizer.json alone."""
+    if any(os.path.exists(os.path.join(folder, "vocabulary." + form)) for form in ("json", "txt")):
+        return folder
+    with open(os.path.join(folder, "tokenizer.json"), encoding="utf-8") as file:
+        tokenizer = json.load(file)
+    tokens = {number: token for token, number in tokenizer["model"]["vocab"].items()}
+    tokens.update((added["id"], added["content"]) for added in tokenizer["added_tokens"])
+    times = 1 + next(number for number, token in tokens.items() if token == "<|notimestamps|>")
+    for step in range(1501):  # 0 to 30 s; some files leave them out
+        tokens.setdefault(times + step, "<|%.2f|>" % (step * 0.02))
+    for name in os.listdir(folder):
+        os.symlink(os.path.join(os.path.abspath(folder), name), os.path.join(to, name))
+    with open(os.path.join(to, "vocabulary.json"), "w", encoding="utf-8") as file:
+        json.dump([tokens[number] for number in range(len(tokens))], file)
+    return to
+
+
+with tempfile.TemporaryDirectory() as made:
+    model = faster_whisper.WhisperModel(complete(sys.argv[1], made), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1)
 beam = int(sys.argv[2])
 
 
