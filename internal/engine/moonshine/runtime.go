@@ -36,11 +36,11 @@ func openModel(encoder, decoder string) (*model, error) {
 	m := &model{}
 	var group errgroup.Group
 	group.Go(func() (err error) {
-		m.encoder, err = native.OpenSession(encoder, []string{"samples"}, crossNames)
+		m.encoder, err = native.OpenSession(encoder, []string{"samples"}, crossNames, native.Arena)
 		return err
 	})
 	group.Go(func() (err error) {
-		m.decoder, err = native.OpenSession(decoder, in, out)
+		m.decoder, err = native.OpenSession(decoder, in, out, native.Arena)
 		return err
 	})
 	group.Go(func() (err error) {

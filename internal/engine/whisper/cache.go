@@ -13,39 +13,45 @@ const cacheStep = 64
 // 64]. Runs write into it in place. Going back to an earlier token costs nothing: what comes after is overwritten.
 type cache struct {
 	texts, capacity int
-	data            [][]float32
+	pages           []native.Pages
+	data            [][]float32 // of pages
 	values          []ort.Value // over data; they belong to the request
 }
 
 // room makes room for tokens tokens of each of texts texts, and keeps the first past of those that are there. A text
-// that was not there before gets those of the last one.
+// that was not there before gets those of the last one. If it fails, nothing is kept.
 func (l *slot) room(texts, tokens, past int, owned *native.Tensors) error {
-	m, old := l.model, l.cache
-	if old.values != nil && old.texts == texts && old.capacity >= tokens {
+	m, c := l.model, &l.cache
+	if c.values != nil && c.texts == texts && c.capacity >= tokens {
 		return nil
 	}
-	c := cache{texts: texts, capacity: min((tokens+cacheStep-1)/cacheStep*cacheStep, m.Positions)}
+	if c.pages == nil {
+		c.pages, c.data = make([]native.Pages, 2*m.Layers), make([][]float32, 2*m.Layers)
+	}
+	old := *c
+	c.texts, c.capacity = texts, min((tokens+cacheStep-1)/cacheStep*cacheStep, m.Positions)
+	c.values = make([]ort.Value, 2*m.Layers)
 	width := m.headWidth()
-	c.data, c.values = make([][]float32, 2*m.Layers), make([]ort.Value, 2*m.Layers)
-	for i := range c.data {
-		size := texts * m.Heads * c.capacity * width
-		if past == 0 && i < len(old.data) && cap(old.data[i]) >= size {
-			c.data[i] = old.data[i][:size]
-		} else {
-			c.data[i] = make([]float32, size)
+	for i := range c.pages {
+		l.moved = l.moved[:0] // what is kept: one layer at a time, so that old and new are never there at once
+		for row := 0; past > 0 && row < min(texts, old.texts)*m.Heads; row++ {
+			l.moved = append(l.moved, c.data[i][row*old.capacity*width:][:past*width]...)
+		}
+		data, err := c.pages[i].Grown(texts * m.Heads * c.capacity * width)
+		if err != nil {
+			return err
 		}
 		for t := 0; past > 0 && t < texts; t++ {
-			from := min(t, old.texts-1)
+			kept := l.moved[min(t, old.texts-1)*m.Heads*past*width:]
 			for h := range m.Heads {
-				copy(c.data[i][(t*m.Heads+h)*c.capacity*width:], old.data[i][(from*m.Heads+h)*old.capacity*width:][:past*width])
+				copy(data[(t*m.Heads+h)*c.capacity*width:], kept[h*past*width:][:past*width])
 			}
 		}
-		var err error
-		if c.values[i], err = native.Own(owned, c.data[i], int64(texts), int64(m.Heads), int64(c.capacity), int64(width)); err != nil {
+		c.data[i] = data
+		if c.values[i], err = native.Own(owned, data, int64(texts), int64(m.Heads), int64(c.capacity), int64(width)); err != nil {
 			return err
 		}
 	}
-	l.cache = c
 	return nil
 }
 

@@ -48,15 +48,15 @@ func openModel(mel, encoder, decoder string, v *vocabulary) (*model, error) {
 	// In parallel: loading mostly arranges weights for the processor, which each session does on one thread.
 	var group errgroup.Group
 	group.Go(func() (err error) {
-		m.mel, err = native.OpenSession(mel, []string{"samples"}, []string{"mel"})
+		m.mel, err = native.OpenSession(mel, []string{"samples"}, []string{"mel"}, native.Arena)
 		return err
 	})
 	group.Go(func() (err error) {
-		m.encoder, err = native.OpenSession(encoder, []string{"mel"}, cross)
+		m.encoder, err = native.OpenSession(encoder, []string{"mel"}, cross, native.Heap)
 		return err
 	})
 	group.Go(func() (err error) {
-		m.decoder, err = native.OpenSession(decoder, in, out)
+		m.decoder, err = native.OpenSession(decoder, in, out, native.Arena)
 		return err
 	})
 	group.Go(func() (err error) {

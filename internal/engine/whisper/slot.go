@@ -29,7 +29,7 @@ type slot struct {
 // buffers are what a slot gives back after a long request.
 type buffers struct {
 	mel, waves, moved []float32
-	cross             [][]float32 // keys and values of each layer, [H, frames, 64]
+	cross             []native.Pages // keys and values of each layer, [H, frames, 64]
 	cache             cache
 
 	embedded, logits, bonus, logprob, alignment []float32
@@ -48,16 +48,30 @@ func newSlot(m *model) (*slot, error) {
 }
 
 // Close frees what is native.
-func (l *slot) Close() error { return l.options.Destroy() }
+func (l *slot) Close() error { return errors.Join(l.release(), l.options.Destroy()) }
 
-// shed releases the memory that a request made the slot grow by, if it heard more frames than the slot keeps. The
-// collector returns it gradually.
-func (l *slot) shed(frames int) {
-	if frames > keptFrames {
-		l.buffers, l.placer = buffers{}, l.model.placer()
-	}
+// shed releases the memory that a request made the slot grow by, if it heard more frames than the slot keeps. What is Go's
+// is returned gradually, by the collector.
+func (l *slot) shed(frames int) error {
 	clear(l.in) // handles that are freed
 	clear(l.out)
+	if frames <= keptFrames {
+		return nil
+	}
+	err := l.release()
+	l.buffers, l.placer = buffers{}, l.model.placer()
+	return err
+}
+
+// release returns the memory outside Go's heap.
+func (l *slot) release() error {
+	var errs []error
+	for _, pages := range [][]native.Pages{l.cross, l.cache.pages} {
+		for i := range pages {
+			errs = append(errs, pages[i].Release())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // hearing is audio as the decoder attends to it.
@@ -78,17 +92,23 @@ func (l *slot) hear(samples []float32, frames int, owned *native.Tensors) (heari
 		return hearing{}, err
 	}
 	if l.cross == nil {
-		l.cross = make([][]float32, 2*m.Layers)
+		l.cross = make([]native.Pages, 2*m.Layers)
 	}
 	h := hearing{frames: frames, cross: make([]ort.Value, 2*m.Layers)}
 	for i := range h.cross {
-		data := native.Grown(&l.cross[i], frames*m.Width)
+		data, err := l.cross[i].Grown(frames * m.Width)
+		if err != nil {
+			return hearing{}, err
+		}
 		if h.cross[i], err = native.Own(owned, data, 1, int64(m.Heads), int64(frames), int64(m.headWidth())); err != nil {
 			return hearing{}, err
 		}
 	}
 	if err := m.encoder.RunWithOptions([]ort.Value{mel}, h.cross, l.options); err != nil {
 		return hearing{}, fmt.Errorf("run encoder: %w", err)
+	}
+	if frames > keptFrames {
+		native.ReturnFreed() // 40 MB for 30 s, which would lie beside what the decoder needs
 	}
 	return h, nil
 }

@@ -38,6 +38,8 @@ const (
 	maxSeconds = 30
 	// mostBeam is the most texts that are followed at once.
 	mostBeam = 16
+	// largeTensor is how many bytes of a tensor are taken from the system: those of the encoder's MLP from 20 s of Whisper base on.
+	largeTensor = 8 << 20
 )
 
 // backend is one loaded model. Its slots share the weights.
@@ -83,6 +85,8 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 	if err := b.tryOut(ctx); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
+	native.MapFrom(largeTensor)
+	native.ReturnFreed()
 	return b, nil
 }
 
@@ -102,7 +106,7 @@ func (b *backend) Close() error { return errors.Join(b.slots.Close(), b.model.cl
 // encoder. It fails with invalid_argument for a language that the model does not know, a hypothesis outside the
 // vocabulary, and too many or too long hot words, with the code of ctx's error, or with engine_failed. The result belongs
 // to the caller.
-func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
+func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (result *wire.Result, err error) {
 	j, err := b.job(request)
 	if err != nil {
 		return nil, err
@@ -113,7 +117,7 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	}
 	defer b.slots.Add(l)
 	s := &session{slot: l, job: j}
-	defer func() { l.shed(s.longest) }()
+	defer func() { err = join(err, l.shed(s.longest)) }()
 	d, err := s.transcribe(ctx, howOf(request.Options))
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
