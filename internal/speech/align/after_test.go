@@ -1,9 +1,13 @@
 package align_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/speech/align"
@@ -53,5 +57,103 @@ func TestAfter(t *testing.T) {
 	words := spokenWords("and then and then and then", 0, true)
 	if got := align.After(handed, words); got != 4 {
 		t.Errorf("a phrase that is repeated: %d", got)
+	}
+}
+
+// sayAgain draws what somebody says: words that differ or are said again at once, alone or as a phrase, each where it was said.
+func sayAgain(t *rapid.T) []scout.Word {
+	var said []scout.Word
+	at := time.Duration(0)
+	say := func(text string) {
+		at += time.Duration(rapid.SampledFrom([]int{0, 0, 40, 300, 1500, 4000}).Draw(t, "pause")) * time.Millisecond
+		start := at
+		at += time.Duration(rapid.IntRange(100, 500).Draw(t, "length")) * time.Millisecond
+		end := at
+		said = append(said, scout.Word{Text: text, Start: &start, End: &end})
+	}
+	for k := range rapid.IntRange(1, 12).Draw(t, "words") {
+		say(fmt.Sprintf("%cord", 'a'+k))
+		if n := rapid.SampledFrom([]int{0, 0, 1, 2, 3}).Draw(t, "said again"); n <= len(said) {
+			for _, w := range slices.Clone(said[len(said)-n:]) {
+				say(w.Text)
+			}
+		}
+	}
+	return said
+}
+
+// moved returns words whose times are elsewhere, in order: as a model places them that hears less of what follows.
+func moved(t *rapid.T, words []scout.Word) []scout.Word {
+	most := rapid.SampledFrom([]int{0, 100, 1300, 6000}).Draw(t, "most ms")
+	out := slices.Clone(words)
+	last := time.Duration(0)
+	for i := range out {
+		by := time.Duration(rapid.IntRange(-most, most).Draw(t, "moved")) * time.Millisecond
+		start := max(*out[i].Start+by, last)
+		end := max(*out[i].End+by, start)
+		out[i].Start, out[i].End, last = &start, &end, end
+	}
+	return out
+}
+
+// TestAfterKnowsWordsThatMoved hands words out and hears the same ones again, and more, at other times: none comes again, and none
+// that was really said twice is taken for the one before it.
+func TestAfterKnowsWordsThatMoved(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		said := sayAgain(t)
+		n := rapid.IntRange(1, len(said)).Draw(t, "handed out")
+		handed, heard := moved(t, said[:n]), moved(t, said)
+		if rapid.Bool().Draw(t, "misheard") {
+			heard = slices.Clone(heard)
+			heard[n-1].Text += "s"
+			if n < len(heard) && heard[n].Text == said[n-1].Text {
+				return // nobody can tell which of the two it is
+			}
+		}
+		if got := align.After(handed, heard); got != n {
+			t.Fatalf("%d words belong to what was handed out, want %d:\nhanded %v\nheard  %v", got, n, placesOf(handed), placesOf(heard))
+		}
+	})
+}
+
+// placesOf shows words with the seconds at which they end.
+func placesOf(words []scout.Word) string {
+	var text strings.Builder
+	for _, w := range words {
+		fmt.Fprintf(&text, "%s(%.2f) ", w.Text, w.End.Seconds())
+	}
+	return text.String()
+}
+
+// TestAfterByTheTimes hears less than was handed out, or one of several words that are the same: the times say which.
+func TestAfterByTheTimes(t *testing.T) {
+	t.Parallel()
+	at := func(text string, ends ...float64) []scout.Word {
+		words := strings.Fields(text)
+		out := make([]scout.Word, len(words))
+		for i := range words {
+			end := time.Duration(ends[i] * float64(time.Second))
+			start := end - 300*time.Millisecond
+			out[i] = scout.Word{Text: words[i], Start: &start, End: &end}
+		}
+		return out
+	}
+	for situation, c := range map[string]struct {
+		handed, words []scout.Word
+		want          int
+	}{
+		"a word in the silence before it":           {at("Wenn", 2.14), at("Wenn Sie den", 3.38, 3.6, 3.8), 1},
+		"the same, spelled in another way":          {at("wann", 2.14), at("wannen Sie den", 3.38, 3.6, 3.8), 1},
+		"behind others, in the silence before it":   {at("so ist es Wenn", 0.5, 0.8, 1.1, 2.14), at("so ist es Wenn Sie", 0.5, 0.8, 1.1, 3.9, 4.2), 4},
+		"said twice, once handed out":               {at("no", 1), at("no no yes", 1, 1.5, 2), 1},
+		"said twice, the second lost":               {at("no no", 1, 1.5), at("no yes", 1.5, 2.5), 1},
+		"said twice, both handed out":               {at("no no", 1, 1.5), at("no no yes", 0.9, 1.6, 2), 2},
+		"other words, later: the first ones lost":   {at("one two", 1, 1.5), at("six seven eight", 7, 7.5, 8), 0},
+		"one word instead of two, at the same time": {at("one two", 1, 1.5), at("onto three", 1.5, 2), 1},
+	} {
+		if got := align.After(c.handed, c.words); got != c.want {
+			t.Errorf("%s: %d words belong to what was handed out, want %d", situation, got, c.want)
+		}
 	}
 }

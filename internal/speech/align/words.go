@@ -57,12 +57,16 @@ const (
 	afterMissing = 1.0
 	afterDiffer  = 0.9
 	afterSimilar = 0.5
-	// afterApart is the cost of a second between the ends.
+	// afterApart is the cost of a second between the ends. Where the last words are alike it is limited, so that they and what they
+	// differ by cost afterMoved at most, less than a word that is missing: a model may place one word at times that are seconds
+	// apart, above all beside silence, and it stays the same word.
 	afterApart = 1.0
+	afterMoved = 0.9
 )
 
 // After returns how many of the words of a text belong to what was already handed out: both begin at the same place,
-// and words[After:] is what comes next. The words need not agree. Time and memory are len(handed) * len(words).
+// and words[After:] is what comes next. The words need not agree. Words that are the same as what was handed out belong to it
+// whatever their times; times decide which of several. Time and memory are len(handed) * len(words).
 func After(handed, words []scout.Word) int {
 	m, n := len(handed), len(words)
 	if m == 0 || n == 0 {
@@ -92,7 +96,14 @@ func After(handed, words []scout.Word) int {
 	last, at := handed[m-1].End, 0
 	for j := range row {
 		if j > 0 && last != nil && words[j-1].End != nil {
-			row[j] += afterApart * (*words[j-1].End - *last).Abs().Seconds()
+			apart := afterApart * (*words[j-1].End - *last).Abs().Seconds()
+			switch {
+			case a[m-1] == b[j-1]:
+				apart = min(apart, afterMoved)
+			case similar(a[m-1], b[j-1]):
+				apart = min(apart, afterMoved-afterSimilar)
+			}
+			row[j] += apart
 		}
 		if row[j] < row[at] {
 			at = j
