@@ -36,7 +36,7 @@ type Placer struct {
 
 // New returns a placer for the model of a recipe.
 func New(recipe Recipe) *Placer {
-	return &Placer{recipe: recipe, heads: len(recipe.Heads), speech: speech{frames: recipe.Frames}}
+	return &Placer{recipe: recipe, heads: len(recipe.Heads), speech: speech{frames: recipe.Frames, loudestDB: recipe.LoudestDB}}
 }
 
 // Begin forgets the previous decode and begins one over the given number of frames and samples.
@@ -130,6 +130,9 @@ func (p *Placer) Place(samples []float32, spoken []bool, words []Word) []Span {
 		}
 	}
 	p.speech.snap(spans)
+	if p.recipe.Wakes {
+		p.speech.wake(spans, length)
+	}
 	if p.recipe.ExtendMS > 0 {
 		p.speech.extend(spans, p.recipe.ExtendMS, length)
 	}

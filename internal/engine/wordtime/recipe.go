@@ -15,6 +15,11 @@ type Recipe struct {
 	StartShare float32
 	// ExtendMS is how far the end of a word may move on through speech, at most to the next word; 0 leaves it.
 	ExtendMS float32
+	// LoudestDB is how far the loud level may be below the loudest 20 ms; 0 for any distance. A few words in a long silence are
+	// then speech, and not louder noise.
+	LoudestDB float32
+	// Wakes says that a word in a pause moves to the speech beside it: its attention may begin long before it.
+	Wakes bool
 }
 
 // Head says how to read an attention head.
@@ -59,6 +64,6 @@ func MoonshineTiny() Recipe {
 // of config.json, in their order. Its frames come every 20 ms.
 func Whisper(heads int) Recipe {
 	return Recipe{
-		Heads: make([]Head, heads), Frames: Frames{StepMS: 20}, Padded: true, Smooth: 7, StartShare: 0.4, ExtendMS: 400,
+		Heads: make([]Head, heads), Frames: Frames{StepMS: 20}, Padded: true, Smooth: 7, StartShare: 0.4, ExtendMS: 400, LoudestDB: 15, Wakes: true,
 	}
 }

@@ -51,7 +51,8 @@ const (
 
 // speech says where in the audio of a piece somebody speaks.
 type speech struct {
-	frames Frames
+	frames    Frames
+	loudestDB float32 // of Recipe
 
 	levels   [bandCount][]float32 // in dB, one for each hop and one more
 	smoothed []float32
@@ -94,6 +95,9 @@ func (s *speech) addBand(levels []float32) {
 	s.sorted = append(s.sorted[:0], levels...)
 	slices.Sort(s.sorted)
 	quietest, loud := percentile(s.sorted, quietPercentile), percentile(s.sorted, loudPercentile)
+	if s.loudestDB > 0 {
+		loud = max(loud, s.sorted[len(s.sorted)-1]-s.loudestDB)
+	}
 	s.contrast += (loud - quietest) / bandCount
 	quietest = max(quietest, loud-levelRange)
 	s.smooth(levels)
@@ -207,6 +211,46 @@ func (s *speech) snap(spans []Span) {
 				w.EndMS = p.from
 			}
 		}
+	}
+}
+
+// leastSpeechMS is the least speech beside a pause that can be a word.
+const leastSpeechMS = 100
+
+// wake moves each word that lies in a pause to the speech after the pause, or else to that before it, if no other word has that
+// already. It moves words in clear audio only, as snap does, and keeps their order.
+func (s *speech) wake(spans []Span, lengthMS float32) {
+	if s.contrast < clearContrast {
+		return
+	}
+	next := lengthMS // the start of the word after it
+	for i := len(spans) - 1; i >= 0; i-- {
+		w := &spans[i]
+		if !w.Placed {
+			continue
+		}
+		if k := slices.IndexFunc(s.pauses, func(p interval) bool { return p.from <= w.StartMS && w.EndMS <= p.to }); k >= 0 {
+			p, until, since := s.pauses[k], next, float32(0)
+			if k+1 < len(s.pauses) {
+				until = min(until, s.pauses[k+1].from)
+			}
+			if k > 0 {
+				since = s.pauses[k-1].to
+			}
+			for b := i - 1; b >= 0; b-- {
+				if spans[b].Placed {
+					since = max(since, spans[b].EndMS)
+					break
+				}
+			}
+			switch length := w.EndMS - w.StartMS; {
+			case until-p.to >= leastSpeechMS:
+				w.StartMS, w.EndMS = p.to, min(p.to+length, until)
+			case p.from-since >= leastSpeechMS:
+				w.StartMS, w.EndMS = max(p.from-length, since), p.from
+			}
+		}
+		next = w.StartMS
 	}
 }
 

@@ -454,3 +454,45 @@ func TestMedian(t *testing.T) {
 		}
 	}
 }
+
+// TestPlaceWakesWords lets some words attend to the pause before them and not to their sound, as Whisper does where it hears
+// little of what follows. They are placed at their sound all the same, however little of the audio is speech.
+func TestPlaceWakesWords(t *testing.T) {
+	t.Parallel()
+	p := New(Whisper(6))
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.SampledFrom([]int{1, 2, 3, 12, 50}).Draw(t, "words")
+		tokens, pauses := make([]int, n), make([]int, n)
+		for i := range tokens {
+			tokens[i] = rapid.IntRange(1, 2).Draw(t, "tokens")
+			pauses[i] = rapid.SampledFrom([]int{0, 0, 0, 200, 900}).Draw(t, "pause")
+		}
+		pauses[0] = rapid.SampledFrom([]int{300, 1000, 4000, 7000}).Draw(t, "silence before them")
+		s := sayTo(Whisper(6), tokens, pauses, 0.3)
+		width, early := 6*s.frames, make([]int, n)
+		for w, word := range s.words {
+			if pauses[w] < 300 || !rapid.Bool().Draw(t, "attends to the pause") {
+				continue
+			}
+			early[w] = rapid.IntRange(120, pauses[w]-60).Draw(t, "ms too early") / 20
+			for k := word.From; k < word.To; k++ {
+				for h := range 6 {
+					row := s.rows[k*width+h*s.frames:][:s.frames]
+					for j := range row {
+						if row[j] > 0.1 {
+							row[j-early[w]], row[j] = row[j], 0
+						}
+					}
+				}
+			}
+		}
+		for w, span := range s.placedBy(p, 1) {
+			if !span.Placed && early[w] > 0 {
+				continue // its sound does not fit
+			}
+			if math.Abs(float64(span.StartMS-s.truth[w].StartMS)) > 60 || !span.Placed {
+				t.Fatalf("word %d of %d at %+v, said at %+v", w, n, span, s.truth[w])
+			}
+		}
+	})
+}
