@@ -93,7 +93,7 @@ func TestTranscribeRefuses(t *testing.T) {
 // A cancelled request ends with the code of cancelling at any point, inside the encoder too, and the slot still works.
 func TestCancel(t *testing.T) {
 	t.Parallel()
-	b := tiny(t)
+	b := either(t)
 	samples := speech(t)
 	for _, after := range []time.Duration{0, 5 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, 600 * time.Millisecond} {
 		ctx, cancel := context.WithTimeout(context.Background(), after)
@@ -121,7 +121,7 @@ func TestCancel(t *testing.T) {
 // Slots share weights and nothing else.
 func TestSlotsRunAtOnceAndNeverMix(t *testing.T) {
 	t.Parallel()
-	b := tiny(t)
+	b := either(t)
 	whole := speech(t)
 	half := whole[:5*16000]
 	wantWhole, wantHalf := transcribe(t, b, whole, english), transcribe(t, b, half, english)

@@ -51,8 +51,10 @@ func baseDir(t testing.TB) string {
 // tinyDir returns the folder of Whisper tiny.en, which only tests use.
 func tinyDir(t testing.TB) string {
 	t.Helper()
-	return present(t, filepath.Join("..", "..", "..", ".tools", "models", "whisper-tiny-en"))
+	return present(t, tinyPath)
 }
+
+var tinyPath = filepath.Join("..", "..", "..", ".tools", "models", "whisper-tiny-en")
 
 func present(t testing.TB, dir string) string {
 	t.Helper()
@@ -172,10 +174,20 @@ func base(t testing.TB) *backend {
 	return running(t, load(t, baseDir(t), ""))
 }
 
-// tiny is Whisper tiny.en: for tests of what does not depend on the model, since it takes less than half the time.
+// tiny is Whisper tiny.en.
 func tiny(t testing.TB) *backend {
 	t.Helper()
 	return running(t, load(t, tinyDir(t), ""))
+}
+
+// either is the model for tests of what does not depend on it: tiny, which takes less than half the time, or base where tiny is
+// not installed.
+func either(t testing.TB) *backend {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(tinyPath, "model.bin")); err != nil {
+		return base(t)
+	}
+	return tiny(t)
 }
 
 // writeRandom writes a model of random weights into a folder. Its first tokens are the bytes.

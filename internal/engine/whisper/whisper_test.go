@@ -173,7 +173,7 @@ func TestVariants(t *testing.T) {
 // A beam of one text is greedy decoding.
 func TestBeamOfOneIsGreedy(t *testing.T) {
 	t.Parallel()
-	b := tiny(t)
+	b := either(t)
 	l, err := b.slots.Take(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestLanguages(t *testing.T) {
 
 func TestContinueFromAHypothesis(t *testing.T) {
 	t.Parallel()
-	b := tiny(t)
+	b := either(t)
 	samples := speech(t)
 	right := ids(transcribe(t, b, samples, english))
 	end := b.model.vocabulary.End
@@ -279,7 +279,7 @@ func TestContinueFromAHypothesis(t *testing.T) {
 // The heartbeat sees the encoder and then tokens.
 func TestSteps(t *testing.T) {
 	t.Parallel()
-	b := tiny(t)
+	b := either(t)
 	step := &wire.Step{}
 	r, err := b.Transcribe(context.Background(), &wire.Request{Samples: speech(t), Options: english, Step: step})
 	if err != nil {
