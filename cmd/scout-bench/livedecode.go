@@ -62,6 +62,8 @@ processes.`,
 	flags.IntVar(&o.commit.Agree, "agree", o.commit.Agree, "how many hypotheses must agree on a word")
 	flags.DurationVar(&o.commit.Behind, "behind", o.commit.Behind, "how much audio after a word they must have heard")
 	flags.DurationVar(&o.commit.Least, "least", o.commit.Least, "how much audio a hypothesis must have heard in all")
+	flags.DurationVar(&o.commit.Apart, "apart", o.commit.Apart, "how much less audio each of them must have heard than the next one")
+	flags.DurationVar(&o.commit.Ends, "ends", o.commit.Ends, "the same where a sentence ends")
 	flags.DurationVar(&o.commit.Doubtful, "doubtful", o.commit.Doubtful, "the same where the text is doubtful")
 	flags.DurationVar(&o.commit.Overdue, "overdue", o.commit.Overdue, "how much audio after a word one hypothesis must have heard to commit it alone, 0 for never")
 	flags.DurationVar(&o.commit.Latest, "latest", o.commit.Latest, "how long after its end a word is committed whatever its hypothesis is worth, 0 for never")

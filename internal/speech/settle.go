@@ -31,13 +31,18 @@ type CommitRule struct {
 	// Latest is how long after its end a word of the last hypothesis is committed, if it has heard Behind after the word and
 	// is believable; 0 for never.
 	Latest time.Duration
+	// Apart is how much less audio each of them must have heard than the next one: two hypotheses of almost the same audio agree
+	// on the same errors.
+	Apart time.Duration
+	// Ends is how much audio after the end of a word the hypotheses must have heard if a sentence ends with it, unless Latest is over.
+	Ends time.Duration
 	// Last is how many words at the end of a hypothesis are never committed, if the model gives no times.
 	Last int
 }
 
 // DefaultCommitRule returns the rule that was measured best.
 func DefaultCommitRule() CommitRule {
-	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Least: 3700 * time.Millisecond, Doubtful: 1500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Latest: 3400 * time.Millisecond, Last: 3}
+	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Apart: 750 * time.Millisecond, Ends: 2500 * time.Millisecond, Least: 3700 * time.Millisecond, Doubtful: 1500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Latest: 3400 * time.Millisecond, Last: 3}
 }
 
 // settling turns the hypotheses of a stream into words that never change again. Its window is what later hypotheses may
@@ -75,15 +80,35 @@ type settlingState struct {
 func (s *settling) grow(d Decoded) []scout.Word {
 	words := s.fresh(s.window(d))
 	n := s.agreed(words, &d)
-	s.before = append(s.before, pendingWords{words, d.To})
-	if extra := len(s.before) - max(s.rule.Agree-1, 1); extra > 0 {
-		s.before = slices.Delete(s.before, 0, extra)
-	}
+	s.remember(pendingWords{words, d.To})
 	s.pending, s.heard = words, d.To
 	if d.Tokens > 0 && d.confidence() < believable {
 		s.heard = 0 // it commits nothing, however late it gets
 	}
 	return s.take(n)
+}
+
+// remember keeps a hypothesis for those that come, and forgets what none of them will be compared with.
+func (s *settling) remember(p pendingWords) {
+	s.before = append(s.before, p)
+	first := len(s.before) - 1
+	for range max(s.rule.Agree-1, 1) - 1 {
+		first = s.apart(first)
+	}
+	first = s.apart(first) // a hypothesis that hears hardly more than the newest is compared with the one before it
+	s.before = slices.Delete(s.before, 0, max(first, 0))
+}
+
+// apart returns the number of the newest hypothesis that heard clearly less than the one with a number; negative if there is none.
+func (s *settling) apart(of int) int {
+	if of < 0 {
+		return of
+	}
+	k := of - 1
+	for k >= 0 && s.before[k].to > s.before[of].to-s.rule.Apart {
+		k--
+	}
+	return k
 }
 
 // guess takes a hypothesis of the open piece of which nothing may be committed.
@@ -129,19 +154,33 @@ func (s *settling) agreed(words []scout.Word, d *Decoded) int {
 	if d.doubtful() {
 		behind = max(behind, s.rule.Doubtful)
 	}
-	if len(s.before) < s.rule.Agree-1 {
-		n = 0
-	}
-	for _, b := range s.before {
+	others := s.rule.Agree - 1
+	for k, to := len(s.before)-1, d.To; others > 0 && k >= 0; k-- {
+		b := &s.before[k]
 		// What follows a word decides about the punctuation behind it, and about the next capital: they must agree on that too.
 		n = max(0, min(n, sameWords(words, b.words)-1))
-		heard = min(heard, b.to)
+		if heard = min(heard, b.to); b.to <= to-s.rule.Apart {
+			others, to = others-1, b.to
+		}
+	}
+	if others > 0 {
+		n = 0
 	}
 	n = s.settled(words[:n], heard-behind, len(words)-s.rule.Last)
 	if s.rule.Overdue > 0 && !d.doubtful() {
 		n = max(n, s.settled(words, d.To-s.rule.Overdue, 0))
 	}
-	return s.within(words, n)
+	return s.within(words, s.beforeEnd(words[:n], d.To))
+}
+
+// beforeEnd returns how many words lie before the first with which a sentence ends, of which too little is heard behind it.
+func (s *settling) beforeEnd(words []scout.Word, heard time.Duration) int {
+	for i := range words {
+		if end := words[i].End; end != nil && *end > heard-s.rule.Ends && sentence.Ends([]string{words[i].Text}, 0) {
+			return i
+		}
+	}
+	return len(words)
 }
 
 // close takes the text of a piece that is complete and returns the words that it commits: all, if it ends in a pause or

@@ -1,0 +1,75 @@
+package speech_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// TestLiveWaitsForWhatTheModelCorrects dictates to a model that mends a word when it has heard some more behind it. Several hypotheses
+// in a row have the same error, because they heard almost the same audio. A word must not be committed from them, and the end of a
+// sentence even later. Without either part of the rule the errors stay.
+func TestLiveWaitsForWhatTheModelCorrects(t *testing.T) {
+	t.Parallel()
+	without := func(change func(*speech.CommitRule)) speech.CommitRule {
+		rule := speech.DefaultCommitRule()
+		change(&rule)
+		return rule
+	}
+	for situation, c := range map[string]struct {
+		mark   string // of an error: a word ends with it
+		mended time.Duration
+		rule   speech.CommitRule
+		stays  bool
+	}{
+		"another word, mended after 1.2 s":    {"wrong", 1200 * time.Millisecond, speech.DefaultCommitRule(), false},
+		"the same, hypotheses not apart":      {"wrong", 1200 * time.Millisecond, without(func(r *speech.CommitRule) { r.Apart = 0 }), true},
+		"a full stop, mended after 2.4 s":     {".", 2400 * time.Millisecond, speech.DefaultCommitRule(), false},
+		"the same, ends as soon as any words": {".", 2400 * time.Millisecond, without(func(r *speech.CommitRule) { r.Ends = 0 }), true},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			const length = 12 * time.Second
+			hears := &listener{timed: true}
+			early := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+				h, err := hears.Transcribe(ctx, r)
+				if err != nil {
+					return nil, err
+				}
+				heard := *h
+				heard.Words = slices.Clone(h.Words)
+				all := time.Duration(len(r.Samples)) * time.Second / rate
+				texts := make([]string, len(heard.Words))
+				for i := range heard.Words {
+					if w := &heard.Words[i]; all-*w.End < c.mended {
+						w.Text += c.mark
+					}
+					texts[i] = heard.Words[i].Text
+				}
+				heard.Text = strings.Join(texts, " ")
+				return &heard, nil
+			})
+			var wrong []string
+			sim := &speech.Simulation{Samples: tapeOf(int(length.Seconds() * rate)), StopAt: length, Block: 20 * time.Millisecond, Cost: func() time.Duration { return 20 * time.Millisecond }}
+			l := newLive(t, early, speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Commit: c.rule, Committed: func(committed speech.LiveCommitted) {
+				for _, w := range committed.Words {
+					if sim.Now() < length && strings.HasSuffix(w.Text, c.mark) {
+						wrong = append(wrong, w.Text)
+					}
+				}
+			}})
+			if _, _, err := l.Simulate(t.Context(), sim); err != nil {
+				t.Fatal(err)
+			}
+			if stays := len(wrong) > 0; stays != c.stays {
+				t.Errorf("committed with errors: %q", wrong)
+			}
+		})
+	}
+}
