@@ -44,6 +44,8 @@ type How struct {
 	Translate bool
 	// Tail is how much silence the model hears behind a piece; 0 leaves it to the model.
 	Tail time.Duration
+	// Patient says that nobody waits for the text of a short piece.
+	Patient bool
 	// Trait is what is special about the model.
 	Trait Trait
 	// Class is the class of the requests.

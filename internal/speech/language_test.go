@@ -198,15 +198,19 @@ func TestRequestsSayWhatIsWanted(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		options speech.Options
+		frames  int
 		beam    int
+		tail    time.Duration
 	}{
-		"normal":   {speech.Options{Language: "de"}, 0},
-		"thorough": {speech.Options{Language: "de", Effort: speech.EffortThorough, Translate: true}, 5},
-		"quick":    {speech.Options{Effort: speech.EffortQuick}, 0},
+		"normal":          {speech.Options{Language: "de"}, 20 * rate, 0, 0},
+		"thorough":        {speech.Options{Language: "de", Effort: speech.EffortThorough, Translate: true}, 20 * rate, 5, 5 * time.Second},
+		"quick":           {speech.Options{Effort: speech.EffortQuick}, 20 * rate, 0, 0},
+		"a word":          {speech.Options{}, rate, 5, 30 * time.Second},
+		"a word, quickly": {speech.Options{Effort: speech.EffortQuick}, rate, 0, 0},
 	} {
 		a := &asked{}
 		tr, _ := transcriber(a)
-		got, err := tr.Transcribe(t.Context(), &tape{frames: 20 * rate}, c.options)
+		got, err := tr.Transcribe(t.Context(), &tape{frames: c.frames}, c.options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +218,7 @@ func TestRequestsSayWhatIsWanted(t *testing.T) {
 			t.Errorf("%s: translated %v", name, got.Translated)
 		}
 		for _, r := range a.requests {
-			if r.Language != c.options.Language || r.Translate != c.options.Translate || r.Beam != c.beam || r.Tail != 5*time.Second {
+			if r.Language != c.options.Language || r.Translate != c.options.Translate || r.Beam != c.beam || r.Tail != c.tail {
 				t.Errorf("%s: language %q, translate %v, beam %d, tail %v", name, r.Language, r.Translate, r.Beam, r.Tail)
 			}
 		}

@@ -3,6 +3,7 @@ package speech
 import (
 	"context"
 	"math"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
@@ -50,6 +51,23 @@ func (e Effort) beam() int {
 	}
 	return 0
 }
+
+// tail is how much silence a model that needs it hears behind a piece of a file; 0 leaves it to the model. Whisper's 2 s are enough
+// where a text that it says twice is decoded again; docs/adr/0072-whisper-padding.md.
+func (e Effort) tail() time.Duration {
+	if e == EffortThorough {
+		return 5 * time.Second
+	}
+	return 0
+}
+
+// A piece of a word or two tells a model little. Where nobody waits it is heard with as much silence as the model was trained
+// with, and several texts are followed. Measured: docs/adr/0072-whisper-padding.md.
+const (
+	aWord     = 2 * scout.EngineSampleRateHz // samples
+	wholeTail = 30 * time.Second
+	wholeBeam = 5
+)
 
 // look is a way to present the same audio again so that the decoder makes other errors.
 type look struct {
@@ -157,9 +175,13 @@ func (l look) apply(samples []float32) []float32 {
 
 // request asks for the text of samples.
 func (c *Decoder) request(samples []float32, how How) engine.Request {
+	beam, tail := how.Effort.beam(), how.Tail
+	if how.Patient && len(samples) < aWord {
+		beam, tail = wholeBeam, wholeTail
+	}
 	return engine.Request{
 		Samples: samples, Class: how.Class, Words: how.Words,
-		Language: how.detected.or(how.Language), Translate: how.Translate, Beam: how.Effort.beam(), Tail: how.Tail, HotWords: how.HotWords,
+		Language: how.detected.or(how.Language), Translate: how.Translate, Beam: beam, Tail: tail, HotWords: how.HotWords,
 		Once: how.Effort == EffortQuick || how.Spared > 0,
 	}
 }

@@ -67,14 +67,10 @@ type Progress struct {
 
 func (o *Options) how() How {
 	return How{
-		Language: o.Language, Translate: o.Translate, Tail: tailOfFiles, Trait: o.Trait,
+		Language: o.Language, Translate: o.Translate, Tail: o.Effort.tail(), Patient: o.Effort != EffortQuick, Trait: o.Trait,
 		Class: o.Class, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords,
 	}
 }
-
-// tailOfFiles is how much silence a model that needs it hears behind a piece of a file. With 2 s Whisper says a short piece
-// twice now and then; with 5 s it takes a quarter longer and does not.
-const tailOfFiles = 5 * time.Second
 
 // Trait is what is special about a model. The zero value is that of Moonshine.
 type Trait struct {
