@@ -43,7 +43,7 @@ func everyOperation() []scout.Code {
 func operation[I, O any](api huma.API, a about, handler func(context.Context, *I) (*O, error)) {
 	huma.Register(api, huma.Operation{
 		OperationID: operationID(a.method, a.path), Method: a.method, Path: prefix + a.path, Summary: a.summary, Description: a.description,
-		DefaultStatus: a.status, BodyReadTimeout: bodyWithin, MaxBodyBytes: maxBodyBytes,
+		DefaultStatus: a.status, BodyReadTimeout: -1, MaxBodyBytes: maxBodyBytes,
 	}, handler)
 	o := operationAt(api.OpenAPI(), a.method, prefix+a.path)
 	success := o.Responses[strconv.Itoa(max(a.status, http.StatusOK))]

@@ -113,7 +113,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
 	err := s.sendEvents(w, f, numbered)
 	if errors.Is(err, os.ErrDeadlineExceeded) { // the client did not read for as long as one write may take
 		s.metrics.slow.WithLabelValues(f.kind).Inc()
-		s.log.Warn(eventListenerSlow, slog.String("kind", f.kind), slog.Int64(observe.KeyDurationMS, writeWithin.Milliseconds()))
+		s.log.Warn(eventListenerSlow, slog.String("kind", f.kind), slog.Int64(observe.KeyDurationMS, s.times.Write.Milliseconds()))
 	}
 }
 

@@ -14,7 +14,6 @@ import (
 	"os"
 	"reflect"
 	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -177,14 +176,13 @@ func (s *Server) readKeyed(w http.ResponseWriter, r *http.Request, values []stri
 	if !printable {
 		return nil, unprocessable("header."+v1.HeaderIdempotency, "the key is not one value of up to %d printable characters", maxKeyBytes)
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // a writer of a test has none
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return nil, scout.Errorf(scout.CodeRequestTooLarge, "the body is larger than %d bytes", maxBodyBytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, scout.Errorf(scout.CodeRequestTimeout, "the body did not arrive within %s", bodyWithin)
+		return nil, scout.Errorf(scout.CodeRequestTimeout, "the body did not arrive within %s", s.times.Body)
 	case err != nil:
 		return nil, scout.Errorf(scout.CodeInvalidArgument, "the body ends too early")
 	}

@@ -8,19 +8,15 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 )
 
-// writeWithin is how long one write of a response may take: a long stream lives, a reader that is dead does not.
-const writeWithin = 30 * time.Second
-
-// response counts what is written, and bounds each write.
+// response counts what is written.
 type response struct {
 	http.ResponseWriter
-	control *http.ResponseController
-	status  int
-	bytes   int64
+	status int
+	bytes  int64
 }
 
 func newResponse(w http.ResponseWriter) *response {
-	return &response{ResponseWriter: w, control: http.NewResponseController(w)}
+	return &response{ResponseWriter: w}
 }
 
 // WriteHeader notes the status.
@@ -31,16 +27,18 @@ func (w *response) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write bounds the write.
+// Write notes the status and counts.
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	_ = w.control.SetWriteDeadline(time.Now().Add(writeWithin)) // a writer of a test has none
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
 }
+
+// SetReadDeadline does nothing: how long a body may take is requestBody's, and huma has a time of its own.
+func (w *response) SetReadDeadline(time.Time) error { return nil }
 
 // Unwrap is for http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }

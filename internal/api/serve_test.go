@@ -46,6 +46,7 @@ type served struct {
 	recorder *recorder
 	health   health.Status
 	services api.Services
+	times    api.Times
 	close    func() // ends the server and the store; it is called when the test ends as well
 }
 
@@ -116,7 +117,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	for _, c := range change {
 		c(s)
 	}
-	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry}, s.services)
+	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry, Times: s.times}, s.services)
 	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {
 		t.Fatal(err)
 	}

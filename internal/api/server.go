@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -24,7 +24,6 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
-	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
 // Log events.
@@ -38,15 +37,25 @@ const (
 
 // Limits of connections and requests.
 const (
-	headerWithin    = 10 * time.Second // to send the headers of a request
-	bodyWithin      = 30 * time.Second // to send the body of a request
-	idleConnection  = 2 * time.Minute  // between two requests
+	idleConnection  = 2 * time.Minute // between two requests
 	maxHeaderBytes  = 32 << 10
 	maxBodyBytes    = 1 << 20
 	maxConnections  = 512
 	maxStreams      = 256
 	refusedLogEvery = time.Second
 )
+
+// Times are how long a client may take. A zero is the default.
+type Times struct {
+	// Header is for the headers of a request, Body for its body, and Write for each part of an answer: a long stream lives, a reader that is
+	// dead does not.
+	Header, Body, Write time.Duration
+}
+
+// orDefaults completes the times.
+func (t Times) orDefaults() Times {
+	return Times{Header: cmp.Or(t.Header, 10*time.Second), Body: cmp.Or(t.Body, 30*time.Second), Write: cmp.Or(t.Write, 30*time.Second)}
+}
 
 // Options are what a server needs besides its services.
 type Options struct {
@@ -58,11 +67,13 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	// Begin is called when a request begins, and what it returns when it ended; nil for nobody.
 	Begin func() (end func())
+	Times Times
 }
 
 // Server answers requests. Serve may be called for several listeners.
 type Server struct {
 	options  Options
+	times    Times
 	services Services
 	log      *slog.Logger
 	metrics  *metrics
@@ -71,7 +82,8 @@ type Server struct {
 	refused  refusals
 	flights  flights
 	streams  atomic.Int64
-	open     atomic.Int64
+	near     atomic.Int64 // clients of the unix socket
+	far      atomic.Int64 // clients of the network
 	stopping atomic.Bool
 	silent   sync.Map      // net.Conn of clients that have said nothing yet
 	ending   chan struct{} // closed when streams must end
@@ -82,15 +94,15 @@ type Server struct {
 func New(o Options, services Services) *Server {
 	useOurErrors()
 	scope := o.Scope.Component("api")
-	s := &Server{options: o, services: services, log: scope.Log(), metrics: newMetrics(scope), mux: new(routes), ending: make(chan struct{})}
+	s := &Server{options: o, times: o.Times.orDefaults(), services: services, log: scope.Log(), metrics: newMetrics(scope), mux: new(routes), ending: make(chan struct{})}
 	s.end = sync.OnceFunc(func() { close(s.ending) })
 	s.register()
 	s.http = &http.Server{
-		Handler: http.HandlerFunc(s.serve), DisableGeneralOptionsHandler: true, ReadHeaderTimeout: headerWithin, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
+		Handler: http.HandlerFunc(s.serve), DisableGeneralOptionsHandler: true, ReadHeaderTimeout: s.times.Header, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what clients do wrong
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if counted, ok := c.(*connection); ok {
-				return context.WithValue(ctx, peerKey{}, counted)
+				return context.WithValue(ctx, connectionKey{}, counted)
 			}
 			return ctx
 		},
@@ -145,8 +157,12 @@ func (s *Server) register() {
 // Serve answers the clients of a listener until Shutdown, after which it returns nil. The listener is closed. address is where clients
 // find it.
 func (s *Server) Serve(listener net.Listener, address string) error {
+	open := &s.far
+	if _, unix := listener.(*net.UnixListener); unix {
+		open = &s.near
+	}
 	s.log.Info(eventListening, slog.String("address", address), slog.Bool("tls", false))
-	err := s.http.Serve(&limited{Listener: listener, server: s})
+	err := s.http.Serve(&limited{Listener: listener, server: s, open: open})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -171,93 +187,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Connections is how many clients are connected, Streams how many of them read events.
-func (s *Server) Connections() int { return int(s.open.Load()) }
+func (s *Server) Connections() int { return int(s.near.Load() + s.far.Load()) }
 
 // Streams is how many event streams are open.
 func (s *Server) Streams() int { return int(s.streams.Load()) }
-
-// peerKey is under which a request's context has its *connection.
-type peerKey struct{}
-
-// connection is a client's, with who it is.
-type connection struct {
-	net.Conn
-	peer   unixsocket.Peer
-	err    error
-	closed func()
-}
-
-// Close counts. It first takes what the client has sent and nobody has read: a unix socket that is closed with such bytes resets the
-// connection, and the client does not get to see the answer that refuses its request.
-func (c *connection) Close() error {
-	c.closed()
-	if unix, is := c.Conn.(*net.UnixConn); is {
-		discard(unix)
-	}
-	return c.Conn.Close()
-}
-
-// CloseWrite ends what is sent, so that the client sees the end of an answer before the connection is closed.
-func (c *connection) CloseWrite() error {
-	if unix, is := c.Conn.(*net.UnixConn); is {
-		return unix.CloseWrite()
-	}
-	return nil
-}
-
-// maxDiscarded bounds what is read of a request that was refused.
-const maxDiscarded = 1 << 20
-
-// discard takes what lies in the socket, and waits for nothing: not for another goroutine that reads from it, as
-// RawConn.Read would.
-func discard(c *net.UnixConn) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return // it is closed
-	}
-	buffer := make([]byte, 32<<10)
-	_ = raw.Control(func(fd uintptr) { // there is nothing to do about a socket that cannot be read
-		for taken := 0; taken < maxDiscarded; {
-			n, err := syscall.Read(int(fd), buffer)
-			if n <= 0 || err != nil {
-				break
-			}
-			taken += n
-		}
-	})
-}
-
-// limited bounds how many clients may be connected, so that those who say nothing use up nothing that others need.
-type limited struct {
-	net.Listener
-	server *Server
-}
-
-// Accept returns the next client. One above the limit is sent away.
-func (l *limited) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		s := l.server
-		if s.open.Add(1) > maxConnections {
-			s.open.Add(-1)
-			_ = c.Close() // nothing was said
-			s.refuse("connections", "", scout.CodeRateLimit)
-			continue
-		}
-		s.metrics.connections.WithLabelValues("http").Inc()
-		counted := &connection{Conn: c, closed: sync.OnceFunc(func() {
-			s.open.Add(-1)
-			s.metrics.connections.WithLabelValues("http").Dec()
-		})}
-		if unix, ok := c.(*net.UnixConn); ok {
-			counted.peer, counted.err = unixsocket.PeerOf(unix)
-		}
-		return counted, nil
-	}
-}
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
@@ -278,6 +211,8 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	}
 	began := time.Now()
 	w := newResponse(out)
+	r, body := bounded(out, r, s.times.Body)
+	defer body.leave()
 	id := r.Header.Get(v1.HeaderRequest)
 	if !requestID.MatchString(id) {
 		id = "req_" + strings.ToLower(ulid.Make().String())
@@ -298,9 +233,13 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 		route = after
 	}
 	var err error
-	if denied := s.admit(r, w); denied == nil {
+	if denied := s.admit(r, w); denied != nil {
+		body.refused(h, r.ContentLength)
+		writeError(w, denied)
+	} else {
 		err = s.options.Failures.Guard("api", func() error {
 			if pattern == "" {
+				body.refused(h, r.ContentLength)
 				unknown(handler, w, r)
 			} else {
 				s.once(w, r, s.mux.ServeHTTP)
@@ -318,7 +257,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 // admit refuses a request before anything looks at it.
 func (s *Server) admit(r *http.Request, w http.ResponseWriter) (denied error) {
 	reason := ""
-	if c, ok := r.Context().Value(peerKey{}).(*connection); ok {
+	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
 		if err := c.allowed(); err != nil {
 			reason, denied = "role", err
 		}
@@ -331,7 +270,6 @@ func (s *Server) admit(r *http.Request, w http.ResponseWriter) (denied error) {
 	}
 	if denied != nil {
 		s.refuse(reason, r.RemoteAddr, scout.CodeOf(denied))
-		writeError(w, denied)
 	}
 	return denied
 }

@@ -1,0 +1,136 @@
+package api
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/unixsocket"
+)
+
+// connectionKey is under which a request's context has its *connection.
+type connectionKey struct{}
+
+// connection is a client's, with who it is.
+type connection struct {
+	net.Conn
+	peer   unixsocket.Peer
+	err    error
+	write  time.Duration // how long a client may take for mostPerWrite
+	closed func()
+}
+
+// mostPerWrite is how much of an answer has a deadline of its own: a client that reads slowly gets all of a large one.
+const mostPerWrite = 64 << 10
+
+// Write bounds how long the client may take. Everything that net/http sends goes through it, an answer without a body, too.
+func (c *connection) Write(p []byte) (written int, err error) {
+	for {
+		part := p[written:min(len(p), written+mostPerWrite)]
+		if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(part)
+		written += n
+		if err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// Close counts. It first takes what the client has sent and nobody has read: a socket that is closed with such bytes resets the
+// connection, and the client does not get to see the answer that refuses its request.
+func (c *connection) Close() error {
+	c.closed()
+	if socket, is := c.Conn.(syscall.Conn); is {
+		discard(socket)
+	}
+	return c.Conn.Close()
+}
+
+// What is read of a request that was refused, after the answer was sent, so that its client sees the answer.
+const (
+	maxDiscarded  = 1 << 20
+	discardWithin = 2 * time.Second
+)
+
+// CloseWrite ends what is sent, so that the client sees the end of an answer before the connection is closed, and reads on for a moment.
+// net/http calls it, once nobody reads from the connection any more, where a part of a request was not read.
+func (c *connection) CloseWrite() error {
+	half, is := c.Conn.(interface{ CloseWrite() error })
+	if !is {
+		return nil
+	}
+	err := half.CloseWrite()
+	if err != nil {
+		return err
+	}
+	if err := c.SetReadDeadline(time.Now().Add(discardWithin)); err != nil {
+		return err
+	}
+	buffer := make([]byte, 32<<10)
+	for taken := 0; taken < maxDiscarded; {
+		n, err := c.Read(buffer)
+		taken += n
+		if err != nil { // the client has gone, has sent everything, or takes too long
+			break
+		}
+	}
+	return nil
+}
+
+// discard takes what lies in the socket, and waits for nothing: not for another goroutine that reads from it, as
+// RawConn.Read would.
+func discard(c syscall.Conn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return // it is closed
+	}
+	buffer := make([]byte, 32<<10)
+	_ = raw.Control(func(fd uintptr) { // there is nothing to do about a socket that cannot be read
+		for taken := 0; taken < maxDiscarded; {
+			n, err := syscall.Read(int(fd), buffer)
+			if n <= 0 || err != nil {
+				break
+			}
+			taken += n
+		}
+	})
+}
+
+// limited bounds how many clients may be connected, so that those who say nothing use up nothing that others need. The clients of the unix
+// socket and those of the network are counted apart: who comes over the network keeps no command of the owner out.
+type limited struct {
+	net.Listener
+	server *Server
+	open   *atomic.Int64
+}
+
+// Accept returns the next client. One above the limit is sent away.
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		s := l.server
+		if l.open.Add(1) > maxConnections {
+			l.open.Add(-1)
+			_ = c.Close() // nothing was said
+			s.refuse("connections", "", scout.CodeRateLimit)
+			continue
+		}
+		s.metrics.connections.WithLabelValues("http").Inc()
+		counted := &connection{Conn: c, write: s.times.Write, closed: sync.OnceFunc(func() {
+			l.open.Add(-1)
+			s.metrics.connections.WithLabelValues("http").Dec()
+		})}
+		if unix, ok := c.(*net.UnixConn); ok {
+			counted.peer, counted.err = unixsocket.PeerOf(unix)
+		}
+		return counted, nil
+	}
+}
