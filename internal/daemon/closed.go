@@ -43,6 +43,9 @@ func (c closedStore) Answer(context.Context, string) (a store.Answer, found bool
 	return a, false, c.err
 }
 
+// AccessKeys implements store.Store.
+func (c closedStore) AccessKeys(context.Context) ([]store.AccessKey, error) { return nil, c.err }
+
 // Events implements store.Store.
 func (c closedStore) Events(context.Context, string, uint64, int) (r store.Replay, err error) {
 	return r, c.err

@@ -40,6 +40,11 @@ func (l *lateStore) Answer(ctx context.Context, key string) (answer store.Answer
 	return l.present().Answer(ctx, key)
 }
 
+// AccessKeys implements store.Store.
+func (l *lateStore) AccessKeys(ctx context.Context) ([]store.AccessKey, error) {
+	return l.present().AccessKeys(ctx)
+}
+
 // Events implements store.Store.
 func (l *lateStore) Events(ctx context.Context, stream string, after uint64, limit int) (store.Replay, error) {
 	return l.present().Events(ctx, stream, after, limit)

@@ -21,6 +21,8 @@ type Reader interface {
 	Versions(ctx context.Context, key Key) ([]Version, error)
 	// Answer returns the answer that a key got in the last AnswersKept; found is false if there is none.
 	Answer(ctx context.Context, key string) (answer Answer, found bool, err error)
+	// AccessKeys returns all keys, oldest first.
+	AccessKeys(ctx context.Context) ([]AccessKey, error)
 	// Events returns at most limit events of a stream that follow the number after.
 	Events(ctx context.Context, stream string, after uint64, limit int) (Replay, error)
 	// LiveSessions returns the streams of live sessions that have begun and not ended, oldest recording first.
@@ -122,6 +124,10 @@ type Tx interface {
 	SetCheckpoint(stream string, data json.RawMessage) error
 	// PutAnswer keeps the answer to a request. A key that has one already gives scout.CodeConflict.
 	PutAnswer(key string, answer Answer) error
+	// PutAccessKey adds a key. More than MostAccessKeys give scout.CodeConflict.
+	PutAccessKey(key AccessKey) error
+	// DeleteAccessKey removes a key; one that is not there gives scout.CodeNotFound.
+	DeleteAccessKey(id string) error
 	// EndStream notes that a stream gets no further events; Append to it gives scout.CodeConflict.
 	EndStream(stream string) error
 	// EmptyStream removes the events and the checkpoint of a stream. Its numbers go on. One that is not known is no error.
