@@ -209,8 +209,17 @@ const (
 	// CodeDaemonOther is a daemon that works with other folders than the command names.
 	CodeDaemonOther Code = "daemon_other"
 
+	// CodeAddressTaken is an address for clients that the daemon cannot use, because another program does or it is not this machine's.
+	CodeAddressTaken Code = "address_taken"
+
 	// CodePermissionDenied is a client that may not do what it asks for.
 	CodePermissionDenied Code = "permission_denied"
+	// CodeInvalidAPIKey is a request without a key where one is needed, or with one that is not known.
+	CodeInvalidAPIKey Code = "invalid_api_key"
+	// CodeHostNotAllowed is a request to a name that is not this machine's.
+	CodeHostNotAllowed Code = "host_not_allowed"
+	// CodeOriginNotAllowed is a request that a page of another site sent.
+	CodeOriginNotAllowed Code = "origin_not_allowed"
 	// CodeUnknownURL is a path that the API does not have.
 	CodeUnknownURL Code = "unknown_url"
 	// CodeMethodNotAllowed is a method that the path does not have.
@@ -339,8 +348,12 @@ var codeTable = map[Code]CodeInfo{
 	CodeDaemonStart:       {Transient, "see daemon.log in the data folder, or start it in the foreground: scout serve"},
 	CodeDaemonUnreachable: {Transient, "start it again: scout serve restart"},
 	CodeDaemonOther:       {Permanent, "use the same settings for both, or start the daemon again: scout serve restart"},
+	CodeAddressTaken:      {Permanent, "use another address: --addr or the setting http.addr"},
 
 	CodePermissionDenied: {Permanent, "ask the owner of this Scout"},
+	CodeInvalidAPIKey:    {Permanent, "send a key: Authorization: Bearer KEY; to make one: scout keys create NAME"},
+	CodeHostNotAllowed:   {Permanent, "use localhost, an address or the name of the machine; or add the name: scout settings set http.allowed_hosts NAME"},
+	CodeOriginNotAllowed: {Permanent, "allow the page: scout settings set http.allowed_origins ORIGIN, then: scout serve restart"},
 	CodeUnknownURL:       {Permanent, "see docs/formats/api.md"},
 	CodeMethodNotAllowed: {Permanent, "the header Allow lists the methods of this path"},
 	CodeMediaType:        {Permanent, "send JSON, with Content-Type: application/json"},

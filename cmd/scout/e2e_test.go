@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 		programs, models, clip = installed.Programs, installed.Models, installed.Clip
 		for name, value := range map[string]string{
 			"SCOUT_RECORDER": filepath.Join(programs, "scout-recorder"), "SCOUT_LOG_LEVEL": "",
-			"SCOUT_DATA": filepath.Join(programs, "data"), "SCOUT_DAEMON__IDLE": "30s",
+			"SCOUT_DATA": filepath.Join(programs, "data"), "SCOUT_DAEMON__IDLE": "30s", "SCOUT_HTTP__ADDR": "off", // many daemons run at the same time
 		} {
 			if err := os.Setenv(name, value); err != nil {
 				fmt.Fprintln(os.Stderr, err)

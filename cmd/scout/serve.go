@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/release"
+	"github.com/scout-speech/scout/internal/settings"
 )
 
 // How long a daemon may take to end.
@@ -31,11 +34,13 @@ const (
 
 func newServeCommand(a *app) *cobra.Command {
 	var onDemand bool
+	var addr addressFlag
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon, the background process of Scout",
 		Long: `Runs the daemon until Ctrl-C. It serves one data folder, through the unix socket
-scout.sock in that folder.
+scout.sock in that folder, and over HTTP at 127.0.0.1:7268. Other machines reach
+it at --addr 0.0.0.0:7268, with a key: scout keys create NAME.
 
 You rarely need this command: commands that need the daemon start it by
 themselves. A daemon that was started that way ends when it has had nothing to
@@ -47,12 +52,15 @@ that systemd has opened.
 A process of its own records. When the daemon ends, for whatever reason, the
 recording continues, and the next daemon takes it over.`,
 		Example: `  scout serve
+  scout serve --addr 127.0.0.1:7268 --addr 192.168.1.5:7268
   scout serve stop
   scout serve restart`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), onDemand) },
 	}
 	cmd.Flags().BoolVar(&onDemand, "on-demand", false, "end when nothing was open for daemon.idle, as a daemon does that a command started")
+	cmd.Flags().Var(&addr, "addr", "address for HTTP, such as 127.0.0.1:7268, localhost:7268 or off; may be repeated (setting http.addr)")
+	cli.BindSettings(cmd.Flags(), map[string]string{"addr": "http.addr"})
 	hideFlags(cmd, "on-demand")
 	cmd.AddCommand(newServeStopCommand(a), newServeRestartCommand(a))
 	return cmd
@@ -148,9 +156,10 @@ func (a *app) serve(ctx context.Context, onDemand bool) error {
 	o := daemon.Options{
 		Settings: a.Settings, Scope: a.Scope, Failures: a.Failures, Gatherer: a.Registry, Version: release.Version(),
 		Launch: a.launchRecorder("scout serve"), OnDemand: onDemand, LogFile: a.Settings.Log.File,
-		Ready: func(socket string, notReady []string) {
+		Ready: func(addresses, notReady []string) {
 			if !onDemand {
-				a.Notef("%s: serving on %s\n", a.Name, socket)
+				a.Notef("%s: serving on %s\n", a.Name, strings.Join(addresses, " and "))
+				a.warnWithoutTLS()
 				a.tellNotReady(notReady)
 			}
 			if err := footprint.ReturnStartupPages(); err != nil { // it only takes more memory then
@@ -218,5 +227,33 @@ func daemonEnds(ctx context.Context, dir string, holder daemon.Holder, within ti
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
 		}
+	}
+}
+
+// addressFlag is a flag that may be repeated: its values are one text, separated by commas.
+type addressFlag struct {
+	text  string
+	given bool
+}
+
+// String implements pflag.Value.
+func (j *addressFlag) String() string { return j.text }
+
+// Type implements pflag.Value.
+func (j *addressFlag) Type() string { return "address" }
+
+// Set implements pflag.Value.
+func (j *addressFlag) Set(text string) error {
+	if j.given {
+		text = j.text + "," + text
+	}
+	j.text, j.given = text, true
+	return nil
+}
+
+// warnWithoutTLS says that keys and words travel as they are, where other machines can be asked.
+func (a *app) warnWithoutTLS() {
+	if slices.ContainsFunc(a.Settings.HTTP.Addresses(), settings.FromOutside) {
+		a.Notef("%s: warning: without TLS, keys and words can be read on the network; put a proxy with TLS in front of it\n", a.Name)
 	}
 }

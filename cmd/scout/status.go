@@ -94,6 +94,13 @@ func statusRows(s *v1.Status) [][]string {
 	if kept := retentionRow(s.Retention.AudioDays, s.Retention.TrashDays); kept != "" {
 		rows = append(rows, []string{"retention", kept})
 	}
+	for _, l := range s.HTTP {
+		at := "http://" + l.Address
+		if !l.Listening {
+			at = "not at " + l.Address + ": " + l.Reason
+		}
+		rows = append(rows, []string{"http", at})
+	}
 	if len(s.RestartRequired) > 0 {
 		rows = append(rows, []string{"settings", strings.Join(s.RestartRequired, ", ") + " changed; to use it: scout serve restart"})
 	}

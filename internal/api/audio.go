@@ -25,7 +25,7 @@ const canonicalHz = 16000
 func (s *Server) registerAudio(api huma.API) {
 	s.add(api, stream{
 		about: about{
-			method: http.MethodGet, path: "/recordings/{id}/audio", summary: "Get the audio of a recording",
+			method: http.MethodGet, path: "/recordings/{id}/audio", role: roleClient, thing: thingRecording, summary: "Get the audio of a recording",
 			description: "The stored WAV file, or a range of it. The ETag is its checksum. While it is being recorded, the answer has what is safe on the disk so far. " +
 				"With follow=true it continues until the recording ends. With as=wav the audio is mixed to one channel of 16 kHz and 16 bits; such an answer has no ranges.",
 			errors: []scout.Code{scout.CodeRecordingNotFound, scout.CodeGone, scout.CodeRange}, also: []int{http.StatusPartialContent, http.StatusNotModified},

@@ -2,6 +2,8 @@ package api
 
 import (
 	"net"
+	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,8 +19,14 @@ type connectionKey struct{}
 // connection is a client's, with who it is.
 type connection struct {
 	net.Conn
-	peer   unixsocket.Peer
+	near   bool            // it came by the unix socket
+	peer   unixsocket.Peer // of the unix socket
 	err    error
+	local  netip.AddrPort // of the network
+	remote netip.AddrPort
+	once   sync.Once // before uid and uidErr
+	uid    int
+	uidErr error
 	write  time.Duration // how long a client may take for mostPerWrite
 	closed func()
 }
@@ -129,8 +137,38 @@ func (l *limited) Accept() (net.Conn, error) {
 			s.metrics.connections.WithLabelValues("http").Dec()
 		})}
 		if unix, ok := c.(*net.UnixConn); ok {
+			counted.near = true
 			counted.peer, counted.err = unixsocket.PeerOf(unix)
+		} else {
+			counted.local, counted.remote = addressOf(c.LocalAddr()), addressOf(c.RemoteAddr())
 		}
 		return counted, nil
 	}
+}
+
+// addressOf is the address of one end of a connection; the zero one where it is none of TCP.
+func addressOf(a net.Addr) netip.AddrPort {
+	if tcp, is := a.(*net.TCPAddr); is {
+		at := tcp.AddrPort()
+		return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+	}
+	return netip.AddrPort{}
+}
+
+// user returns the user at the other end of a connection within this machine. It asks once: later the client may have gone.
+func (c *connection) user(ask func(client, server netip.AddrPort) (int, error)) (int, error) {
+	c.once.Do(func() {
+		if c.uidErr = scout.Errorf(scout.CodePermissionDenied, "nobody can tell"); ask != nil {
+			c.uid, c.uidErr = ask(c.remote, c.local)
+		}
+	})
+	return c.uid, c.uidErr
+}
+
+// connectionOf is that of a request. One without any is from nowhere, and needs a key.
+func connectionOf(r *http.Request) *connection {
+	if c, is := r.Context().Value(connectionKey{}).(*connection); is {
+		return c
+	}
+	return new(connection)
 }

@@ -22,18 +22,18 @@ type deletedOutput struct {
 // registerDiscard adds what deletes, restores and checks recordings.
 func (s *Server) registerDiscard(api huma.API) {
 	operation(api, about{
-		method: http.MethodDelete, path: "/recordings/{id}", summary: "Delete a recording",
+		method: http.MethodDelete, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Delete a recording",
 		description: "Moves audio and text to the trash. They can be restored until undo_until. With purge=true both are removed at once, with everything that is known about the recording, and the answer is 204. " +
 			"With audio=only the audio is removed at once and the text stays.",
 		errors: []scout.Code{scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeGone}, also: []int{http.StatusNoContent},
 	}, s.deleteRecording)
 	operation(api, about{
-		method: http.MethodPost, path: "/recordings/{id}/restore", summary: "Restore a deleted recording",
+		method: http.MethodPost, path: "/recordings/{id}/restore", role: roleClient, thing: thingRecording, summary: "Restore a deleted recording",
 		description: "Takes audio and text out of the trash.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeConflict, scout.CodeGone},
 	}, s.restoreRecording)
 	operation(api, about{
-		method: http.MethodPost, path: "/recordings/{id}/verify", summary: "Check the audio of a recording",
+		method: http.MethodPost, path: "/recordings/{id}/verify", role: roleClient, thing: thingRecording, summary: "Check the audio of a recording",
 		description: "Reads every byte and compares it with the checksum. A recording that is damaged is an answer with intact false, code and message.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeGone},
 	}, func(ctx context.Context, in *ByID) (*body[v1.Verified], error) {
@@ -55,6 +55,9 @@ func (s *Server) deleteRecording(ctx context.Context, in *struct {
 	Audio string `query:"audio" enum:"only" doc:"Remove the audio alone, at once"`
 },
 ) (*deletedOutput, error) {
+	if err := ownersOnly(ctx); in.Purge && err != nil {
+		return nil, err
+	}
 	if in.Purge && in.Audio != "" {
 		return nil, unprocessable("query.audio", "purge and audio exclude each other")
 	}
@@ -118,7 +121,7 @@ func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, er
 		return nil, err
 	}
 	noteRecording(ctx, r.ID)
-	return &described{etag(int(r.Revision)), s.infoOf(&r)}, nil
+	return &described{etag(int(r.Revision)), s.infoOf(ctx, &r)}, nil
 }
 
 // undoUntil is how long what was deleted can be restored; nil for ever.

@@ -16,8 +16,11 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 )
 
-// prefix is that of all operations of this version.
-const prefix = "/api/v1"
+// prefix is that of all operations of this version, documentPath that of the document without its format.
+const (
+	prefix       = "/api/v1"
+	documentPath = "/openapi"
+)
 
 // about describes an operation for the document.
 type about struct {
@@ -32,19 +35,30 @@ type about struct {
 	// body is that of a success, where the operation writes it itself; forms are further media types of it.
 	body  any
 	forms []string
+	// role is who may call it: the owner alone where it is empty. thing is what the {id} of its path names, for those who see only what they
+	// made.
+	role  role
+	thing thing
+	// secret is true where the answer must not be kept for a request that is sent again.
+	secret bool
 }
 
 // everyOperation may give these errors.
 func everyOperation() []scout.Code {
-	return []scout.Code{scout.CodeInvalidArgument, scout.CodePermissionDenied, scout.CodeInternal, scout.CodeUnavailable}
+	return []scout.Code{
+		scout.CodeInvalidArgument, scout.CodeInvalidAPIKey, scout.CodePermissionDenied, scout.CodeHostNotAllowed, scout.CodeOriginNotAllowed, scout.CodeRateLimit,
+		scout.CodeInternal, scout.CodeUnavailable,
+	}
 }
 
 // operation adds one JSON operation.
 func operation[I, O any](api huma.API, a about, handler func(context.Context, *I) (*O, error)) {
-	huma.Register(api, huma.Operation{
+	described := huma.Operation{
 		OperationID: operationID(a.method, a.path), Method: a.method, Path: prefix + a.path, Summary: a.summary, Description: a.description,
 		DefaultStatus: a.status, BodyReadTimeout: -1, MaxBodyBytes: maxBodyBytes,
-	}, handler)
+	}
+	a.mark(&described)
+	huma.Register(api, described, handler)
 	o := operationAt(api.OpenAPI(), a.method, prefix+a.path)
 	success := o.Responses[strconv.Itoa(max(a.status, http.StatusOK))]
 	describeErrors(api, o, a.errors)
@@ -110,6 +124,7 @@ func (s *Server) add(api huma.API, o stream) {
 		OperationID: operationID(o.method, o.path), Method: o.method, Path: path, Summary: o.summary, Description: o.description, Parameters: o.parameters,
 		Responses: map[string]*huma.Response{strconv.Itoa(max(o.status, http.StatusOK)): {Description: o.summary, Content: content}},
 	}
+	o.mark(&operation)
 	describeErrors(api, &operation, o.errors)
 	for _, status := range o.also {
 		operation.Responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status), Content: content}
@@ -141,7 +156,7 @@ func describeErrors(api huma.API, o *huma.Operation, codes []scout.Code) {
 		byStatus[status] = append(byStatus[status], string(code))
 	}
 	byStatus[http.StatusUnprocessableEntity] = append(byStatus[http.StatusUnprocessableEntity], string(scout.CodeInvalidArgument))
-	if o.Method == http.MethodPost {
+	if secret, _ := o.Metadata[secretMetadata].(bool); o.Method == http.MethodPost && !secret {
 		byStatus[http.StatusUnprocessableEntity] = append(byStatus[http.StatusUnprocessableEntity], string(scout.CodeIdempotencyKey))
 		o.Parameters = append(o.Parameters, &huma.Param{
 			Name: v1.HeaderIdempotency, In: "header", Schema: textSchema(),

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -51,7 +52,7 @@ func newStatusError(ctx huma.Context, status int, message string, errs []error) 
 		e.ErrorBody = refused(status, message, errs)
 	}
 	if ctx != nil {
-		announce(headers(func(name, value string) { ctx.SetHeader(name, value) }), e.status, e.ErrorBody.Error)
+		announce(headers(func(name, value string) { ctx.SetHeader(name, value) }), e.status, e.ErrorBody.Error, errors.Join(errs...))
 	}
 	return e
 }
@@ -91,13 +92,20 @@ func unprocessable(location, format string, args ...any) error {
 type headers func(name, value string)
 
 // announce sets the headers that go with every error: the code, and what a client that repeats requests should do.
-func announce(set headers, status int, e v1.Error) {
+func announce(set headers, status int, e v1.Error, err error) {
+	var later *laterError
+	after := time.Second
+	if errors.As(err, &later) {
+		after = later.after
+	}
 	set(v1.HeaderCode, string(e.Code))
 	switch {
+	case status == http.StatusUnauthorized:
+		set("WWW-Authenticate", "Bearer")
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable && e.Retryable:
-		const seconds = 1
-		set("Retry-After", strconv.Itoa(seconds))
-		set("Retry-After-Ms", strconv.Itoa(1000*seconds))
+		after = min(max(after, time.Second), time.Minute)
+		set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second)))
+		set("Retry-After-Ms", strconv.FormatInt(after.Milliseconds(), 10))
 	case !e.Retryable && (status == http.StatusRequestTimeout || status == http.StatusConflict || status >= http.StatusInternalServerError):
 		set("X-Should-Retry", "false")
 	}
@@ -106,7 +114,7 @@ func announce(set headers, status int, e v1.Error) {
 // writeError answers a request outside huma with an error.
 func writeError(w http.ResponseWriter, err error) {
 	status, body := v1.ErrorOf(err)
-	announce(w.Header().Set, status, body.Error)
+	announce(w.Header().Set, status, body.Error, err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	data, _ := json.Marshal(body) // strings and booleans

@@ -14,9 +14,9 @@ import (
 func (s *Server) registerEvents(api huma.API) {
 	s.add(api, stream{
 		about: about{
-			method: http.MethodGet, path: "/events", summary: "Follow what happens",
+			method: http.MethodGet, path: "/events", role: roleClient, summary: "Follow what happens",
 			description: "Server-sent events. Each has a number, its type, and an object with its id, type, time and data. A client that names the last event it read gets the ones after it. " +
-				"If the journal no longer holds them, the stream begins with the event reset, and the client must read its lists again. A stream without events gets a comment every 30 seconds.",
+				"If the journal no longer holds them, the stream begins with the event reset, and the client must read its lists again. A stream without events gets a comment every 30 seconds. A client sees the events of what it made.",
 		},
 		parameters: append(positionParameters(), &huma.Param{
 			Name: "topics", In: "query", Description: "Types of events, or the first words of types, separated by commas: recording,recorder.state", Schema: textSchema(),
@@ -36,13 +36,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	topics := topicsOf(r.URL.Query().Get("topics"))
-	if s.services.ListenDevices != nil && (wanted(topics, "device.added") || wanted(topics, "device.removed")) {
+	topics, asks := topicsOf(r.URL.Query().Get("topics")), callerOf(r.Context())
+	if asks.role == roleOwner && s.services.ListenDevices != nil && (wanted(topics, "device.added") || wanted(topics, "device.removed")) {
 		defer s.services.ListenDevices()()
 	}
 	s.send(w, r, feed{
 		kind: "sse", stream: store.EventStream, after: after,
-		wanted: func(e *store.Event) bool { return wanted(topics, e.Type) },
+		wanted: func(e *store.Event) bool { return asks.owns(e.Client) && wanted(topics, e.Type) },
 		body: func(e *store.Event) any {
 			return v1.Event{ID: e.Seq, Type: e.Type, At: v1.Time{Time: e.At}, Data: e.Data}
 		},

@@ -46,6 +46,7 @@ const (
 	exampleJob = `{"id":"job_01kb5ja0c8t2v6m4q9w3e7r1ya","kind":"transcribe","state":"queued","priority":"normal","recording_id":"20261128T215900123Z-7f3a9c2e41d0",
  "options":{"model":"moonshine-tiny-en"},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z","progress":{"fraction":0,"done_seconds":0,"total_seconds":0.25}}`
 	exampleQueue   = `{"paused":false,"counts":{"queued":1,"running":0,"retrying":0,"paused":0,"succeeded":0,"dead":0,"cancelled":0},"oldest_seconds":0.5,"slots":2,"degradation":0}`
+	exampleKey     = `{"id":"key_01kb3f8m6v2c9q4t7x5z0w1y2a","name":"notes","role":"client","created_at":"2026-11-28T22:00:00.000Z"`
 	exampleDeleted = `{"undo_until":"2026-12-28T22:00:00.000Z"}`
 )
 
@@ -67,6 +68,16 @@ func examples() map[string]example {
 		"get-settings":        {status: 200, answer: exampleSettings},
 		"patch-settings":      {body: `{"record":{"rate":48000},"log":{"level":null}}`, status: 200, answer: exampleSettings},
 		"get-settings-schema": {status: 200, answer: `{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"record":{"type":"object"}}}`},
+		"get-keys":            {status: 200, answer: `{"data":[` + exampleKey + `}]}`},
+		"post-keys":           {body: `{"name":"notes","role":"client","requests_per_minute":60}`, status: 201, answer: exampleKey + `,"requests_per_minute":60,"key":"sk-scout-q3Zk0mYv7Jr2Xw9dTn5LbHs8Pf1GcAe4UoKi6NxVtRy"}`},
+		"delete-keys-id":      {status: 204},
+		"post-session":        {status: 204},
+		"delete-session":      {status: 204},
+		"post-session-link":   {status: 200, answer: `{"url":"http://127.0.0.1:7268/open/q3Zk0mYv7Jr2Xw9dTn5LbHs8Pf1GcAe4UoKi6NxVtRy","expires_at":"2026-11-28T22:05:00.000Z"}`},
+		"get-open-link":       {status: 303},
+		"get-docs":            {status: 200, answer: "<!doctype html>"},
+		"get-assets-docs-js":  {status: 200, answer: "\"use strict\";"},
+		"get-assets-docs-css": {status: 200, answer: ":root"},
 		"get-devices": {status: 200, answer: `{"backend":"pulseaudio","data":[{"id":"mic","name":"Built-in microphone","default":true,"monitor":false,
  "formats":[{"sample_rate":48000,"channels":2,"sample_format":"s16"}]}]}`},
 		"get-backup":   {status: 200, answer: "SQLite format 3"},

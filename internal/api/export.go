@@ -24,7 +24,7 @@ func exportFormats() []string { return []string{"txt", "md", "json", "srt", "vtt
 // registerExport adds what is computed from recordings.
 func (s *Server) registerExport(api huma.API) {
 	operation(api, about{
-		method: http.MethodGet, path: "/recordings/{id}/peaks", summary: "Get the outline of a recording",
+		method: http.MethodGet, path: "/recordings/{id}/peaks", role: roleClient, thing: thingRecording, summary: "Get the outline of a recording",
 		description: "For drawing it: the recording in equal stretches, and of each the sample with the greatest magnitude, from -1 to 1. There is one list for each channel.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeGone},
 	}, func(ctx context.Context, in *struct {
@@ -46,7 +46,7 @@ func (s *Server) registerExport(api huma.API) {
 	})
 	s.add(api, stream{
 		about: about{
-			method: http.MethodGet, path: "/recordings/{id}/export", summary: "Export a recording",
+			method: http.MethodGet, path: "/recordings/{id}/export", role: roleClient, thing: thingRecording, summary: "Export a recording",
 			description: "Its text in one or several formats, its audio, or both. Several are sent as a zip file.",
 			errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeNotFound, scout.CodeGone, scout.CodeRecordingInUse},
 		},

@@ -19,10 +19,14 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 )
 
-// raw sends bytes and returns the connection.
+// raw sends bytes and returns the connection: over the network, where the server answers there.
 func (s *served) raw(t *testing.T, text string) net.Conn {
 	t.Helper()
-	c, err := net.Dial("unix", s.socket)
+	network, address := "unix", s.socket
+	if s.tcp {
+		network, address, text = "tcp", s.address, s.asOwner(text)
+	}
+	c, err := net.Dial(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +36,37 @@ func (s *served) raw(t *testing.T, text string) net.Conn {
 	}
 	_, _ = io.WriteString(c, text) // the server may have closed it already
 	return c
+}
+
+// asOwner is a request of the socket as an owner sends it over the network.
+func (s *served) asOwner(text string) string {
+	if !s.tcp {
+		return text
+	}
+	return strings.ReplaceAll(text, "Host: s\r\n", "Host: localhost\r\nAuthorization: Bearer "+s.key+"\r\n")
+}
+
+// rawAs is raw with a key.
+func (s *served) rawAs(t *testing.T, key, text string) net.Conn {
+	t.Helper()
+	return s.raw(t, strings.Replace(text, "\r\n\r\n", "\r\nAuthorization: Bearer "+key+"\r\n\r\n", 1))
+}
+
+// opener is serve.
+type opener func(t *testing.T, change ...func(*served)) *served
+
+// overBoth runs a test by the unix socket and over the network.
+func overBoth(t *testing.T, test func(t *testing.T, serve opener)) {
+	t.Helper()
+	for name, network := range map[string]func(*served){"socket": func(*served) {}, "network": networked} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, func(t *testing.T, change ...func(*served)) *served {
+				t.Helper()
+				return serve(t, append(change, network)...)
+			})
+		})
+	}
 }
 
 // reads returns the next answer of a connection with its body.
@@ -51,6 +86,10 @@ func reads(t *testing.T, r *bufio.Reader, method string) (*http.Response, string
 // Whatever a client sends gets an answer that programs understand, and the next client is served.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
+	overBoth(t, hostileRequests)
+}
+
+func hostileRequests(t *testing.T, serve opener) {
 	s := serve(t)
 	post := func(path, headers, body string) string {
 		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s", path, len(body), headers, body)
@@ -106,6 +145,9 @@ func TestHostileRequests(t *testing.T) {
 			t.Parallel()
 			method, _, _ := strings.Cut(c.text, " ")
 			response, body := reads(t, bufio.NewReader(s.raw(t, c.text)), method)
+			if s.tcp && strings.Contains(c.text, "evil") { // it is called by a name that it does not have
+				c.status, c.typed = http.StatusForbidden, true
+			}
 			if response.StatusCode != c.status {
 				t.Errorf("%d %s, want %d", response.StatusCode, body, c.status)
 			}
@@ -121,6 +163,10 @@ func TestHostileRequests(t *testing.T) {
 
 func TestRequestsOneBehindTheOther(t *testing.T) {
 	t.Parallel()
+	overBoth(t, requestsOneBehindTheOther)
+}
+
+func requestsOneBehindTheOther(t *testing.T, serve opener) {
 	s := serve(t)
 	const one = "GET /api/v1/version HTTP/1.1\r\nHost: s\r\n\r\n"
 	const missing = "GET /nothing HTTP/1.1\r\nHost: s\r\n\r\n"
@@ -135,6 +181,10 @@ func TestRequestsOneBehindTheOther(t *testing.T) {
 // HEAD has an end, also of what has none.
 func TestTheHeadOfAStreamEnds(t *testing.T) {
 	t.Parallel()
+	overBoth(t, theHeadOfAStreamEnds)
+}
+
+func theHeadOfAStreamEnds(t *testing.T, serve opener) {
 	s := serve(t)
 	s.record(exampleID)
 	r := bufio.NewReader(s.raw(t, strings.Join([]string{

@@ -30,8 +30,8 @@ func (s *served) waits(state store.JobState) {
 	}
 }
 
-// ask sends a request and returns the job of the answer.
-func (s *served) ask(method, path, body string, status int) (j v1.Job) {
+// askJob sends a request and returns the job of the answer.
+func (s *served) askJob(method, path, body string, status int) (j v1.Job) {
 	s.t.Helper()
 	response, text := s.do(method, "/api/v1"+path, body)
 	if response.StatusCode != status {
@@ -61,11 +61,11 @@ func TestAJobIsAskedForOnce(t *testing.T) {
 	if string(first.Options) != `{"keywords":["Zoë","Scout"]}` || first.Progress == nil || first.Progress.TotalSeconds != 0.25 {
 		t.Errorf("job %s", text)
 	}
-	if again := s.ask("POST", "/jobs", body, http.StatusOK); again.ID != first.ID {
+	if again := s.askJob("POST", "/jobs", body, http.StatusOK); again.ID != first.ID {
 		t.Errorf("the same work is job %s, want %s", again.ID, first.ID)
 	}
-	other := s.ask("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","effort":"quick"}`, http.StatusAccepted)
-	forced := s.ask("POST", "/jobs", `{"force":true,`+body[1:], http.StatusAccepted)
+	other := s.askJob("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","effort":"quick"}`, http.StatusAccepted)
+	forced := s.askJob("POST", "/jobs", `{"force":true,`+body[1:], http.StatusAccepted)
 	if other.ID == first.ID || forced.ID == first.ID {
 		t.Errorf("jobs %s and %s, want others than %s", other.ID, forced.ID, first.ID)
 	}
@@ -105,14 +105,14 @@ func TestAFullQueueSaysWhenToTryAgain(t *testing.T) {
 	s := serve(t)
 	s.record(exampleID)
 	for i := range 200 {
-		s.ask("POST", "/jobs", fmt.Sprintf(`{"kind":"transcribe","recording_id":"%s","keywords":["%d"]}`, exampleID, i), http.StatusAccepted)
+		s.askJob("POST", "/jobs", fmt.Sprintf(`{"kind":"transcribe","recording_id":"%s","keywords":["%d"]}`, exampleID, i), http.StatusAccepted)
 	}
 	response, text := s.do("POST", "/api/v1/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`"}`)
 	if response.StatusCode != http.StatusTooManyRequests || response.Header.Get(v1.HeaderCode) != string(scout.CodeQueueFull) || response.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %v %s, want 429", response.StatusCode, response.Header, text)
 	}
 	// A job that exists is still found.
-	s.ask("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","keywords":["7"]}`, http.StatusOK)
+	s.askJob("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","keywords":["7"]}`, http.StatusOK)
 }
 
 func TestAJobIsChangedAsItsStateAllows(t *testing.T) {
@@ -143,7 +143,7 @@ func TestAJobIsChangedAsItsStateAllows(t *testing.T) {
 		{"GET", path, "", 404, ""},
 		{"POST", path + "/cancel", "", 404, ""},
 	} {
-		if j := s.ask(c.method, c.path, c.body, c.status); j.State != string(c.want) {
+		if j := s.askJob(c.method, c.path, c.body, c.status); j.State != string(c.want) {
 			t.Errorf("%s %s: %s, want %s", c.method, c.path, j.State, c.want)
 		}
 	}
@@ -160,8 +160,8 @@ func TestAJobIsWaitedForUntilItsStateChanges(t *testing.T) {
 		answered <- text
 	}()
 	for len(answered) == 0 {
-		s.ask("POST", "/jobs/"+exampleJob+"/pause", "", 200)
-		s.ask("POST", "/jobs/"+exampleJob+"/resume", "", 200)
+		s.askJob("POST", "/jobs/"+exampleJob+"/pause", "", 200)
+		s.askJob("POST", "/jobs/"+exampleJob+"/resume", "", 200)
 	}
 	var j v1.Job
 	if text := <-answered; json.Unmarshal([]byte(text), &j) != nil || j.ID != exampleJob {

@@ -81,7 +81,7 @@ func (s *Server) registerLive(api huma.API) {
 	})
 	s.add(api, stream{
 		about: about{
-			method: http.MethodGet, path: "/live/{id}/events", summary: "Follow a dictation",
+			method: http.MethodGet, path: "/live/{id}/events", role: roleClient, thing: thingRecording, summary: "Follow a dictation",
 			description: "Server-sent events, numbered from 1 without holes. A client that names the last event it read gets the ones after it, also from a daemon that was started again. " +
 				"Partial texts and levels have no number and are not repeated; a slow client loses some of them, and is told how many. The stream ends after the event state with done or failed.",
 			errors: []scout.Code{scout.CodeNotFound, scout.CodeGone},

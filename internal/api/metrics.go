@@ -70,26 +70,41 @@ func methodOf(r *http.Request) string {
 	return "other"
 }
 
+// answered is a request that was answered.
+type answered struct {
+	route, id, client string
+	took              time.Duration
+}
+
 // observe counts and logs a request that was answered.
-func (s *Server) observe(r *http.Request, w *response, route, id string, took time.Duration) {
+func (s *Server) observe(r *http.Request, w *response, a answered) {
 	status := w.status
 	if r.Context().Err() != nil && status == 0 {
 		status = v1.StatusClientClosed
 	}
 	m := s.metrics
-	m.requests.WithLabelValues(route, methodOf(r), strconv.Itoa(status)).Inc()
+	m.requests.WithLabelValues(a.route, methodOf(r), strconv.Itoa(status)).Inc()
 	if w.Header().Get("Content-Type") != eventStream {
-		m.seconds.WithLabelValues(route).Observe(took.Seconds())
+		m.seconds.WithLabelValues(a.route).Observe(a.took.Seconds())
 	}
-	m.bytesIn.WithLabelValues(route).Add(float64(max(r.ContentLength, 0)))
-	m.bytesOut.WithLabelValues(route).Add(float64(w.bytes))
+	m.bytesIn.WithLabelValues(a.route).Add(float64(max(r.ContentLength, 0)))
+	m.bytesOut.WithLabelValues(a.route).Add(float64(w.bytes))
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		m.refused.WithLabelValues("size").Inc()
+	case http.StatusRequestTimeout:
+		m.refused.WithLabelValues("stalled").Inc()
+	}
 	if code := w.code(); code != "" {
 		_ = s.options.Failures.Count(scout.Errorf(code, "answered")) // it returns its argument
 	}
 	attributes := []any{
-		slog.String("request", id), slog.String("route", route), slog.String("method", methodOf(r)), slog.Int("status", status),
-		slog.Int64(observe.KeyDurationMS, took.Milliseconds()), slog.Int64("bytes_in", max(r.ContentLength, 0)), slog.Int64("bytes_out", w.bytes),
+		slog.String("request", a.id), slog.String("route", a.route), slog.String("method", methodOf(r)), slog.Int("status", status),
+		slog.Int64(observe.KeyDurationMS, a.took.Milliseconds()), slog.Int64("bytes_in", max(r.ContentLength, 0)), slog.Int64("bytes_out", w.bytes),
 		slog.String(observe.KeyCode, string(w.code())),
+	}
+	if a.client != "" {
+		attributes = append(attributes, slog.String("client", a.client))
 	}
 	if status >= http.StatusInternalServerError {
 		s.log.Warn(eventRequest, attributes...)

@@ -128,8 +128,12 @@ func (f *flights) board(ctx context.Context, key string) (leave func(), err erro
 }
 
 // once carries a request out. One with an Idempotency-Key that succeeded before gets the same answer again, and nothing is done.
-func (s *Server) once(w http.ResponseWriter, r *http.Request, carryOut func(http.ResponseWriter, *http.Request)) {
+func (s *Server) once(w http.ResponseWriter, r *http.Request, a access, carryOut func(http.ResponseWriter, *http.Request)) {
 	values := r.Header.Values(v1.HeaderIdempotency)
+	if len(values) > 0 && a.secret {
+		writeError(w, unprocessable("header."+v1.HeaderIdempotency, "the answer to this request is secret, and not kept for another one"))
+		return
+	}
 	if len(values) == 0 || r.Method != http.MethodPost {
 		carryOut(w, r)
 		return
@@ -187,9 +191,8 @@ func (s *Server) readKeyed(w http.ResponseWriter, r *http.Request, values []stri
 		return nil, scout.Errorf(scout.CodeInvalidArgument, "the body ends too early")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	const client = "owner" // whoever may use the socket
 	return &keyed{
-		key:     hash(client, key),
+		key:     hash(callerOf(r.Context()).answers(), key),
 		request: hash(r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), string(body)),
 	}, nil
 }

@@ -295,7 +295,7 @@ func (s *Server) whole(ctx context.Context, m *recording.Manifest) v1.RecordingI
 		}
 		r.Manifest, _ = json.Marshal(m) // it was read from JSON
 	}
-	return s.infoOf(&r)
+	return s.infoOf(ctx, &r)
 }
 
 // begun is a recording whose first frames are there. Its manifest may say less than the recorder did.

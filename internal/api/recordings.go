@@ -23,10 +23,10 @@ type described struct {
 // registerRecordings adds what is known about recordings, and what people say about them.
 func (s *Server) registerRecordings(api huma.API) {
 	operation(api, about{
-		method: http.MethodGet, path: "/recordings", summary: "List recordings",
+		method: http.MethodGet, path: "/recordings", role: roleClient, summary: "List recordings",
 		description: "One page of the recordings that match the filter, newest first.",
 	}, func(ctx context.Context, in *Filter) (*body[v1.Page[v1.RecordingInfo]], error) {
-		f, page, err := in.store()
+		f, page, err := in.store(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -36,12 +36,12 @@ func (s *Server) registerRecordings(api huma.API) {
 		}
 		out := v1.Page[v1.RecordingInfo]{Data: make([]v1.RecordingInfo, len(list.Data)), NextCursor: list.Next}
 		for i := range list.Data {
-			out.Data[i] = s.infoOf(&list.Data[i])
+			out.Data[i] = s.infoOf(ctx, &list.Data[i])
 		}
 		return answer(out), nil
 	})
 	operation(api, about{
-		method: http.MethodGet, path: "/recordings/{id}", summary: "Get a recording",
+		method: http.MethodGet, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Get a recording",
 		description: "What is known about one recording. The id may be shortened to its beginning or end, as long as it is unique.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound},
 	}, func(ctx context.Context, in *ByID) (*described, error) {
@@ -58,10 +58,10 @@ func (s *Server) registerRecordings(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &described{etag(int(r.Revision)), s.infoOf(&r)}, nil
+		return &described{etag(int(r.Revision)), s.infoOf(ctx, &r)}, nil
 	})
 	operation(api, about{
-		method: http.MethodPatch, path: "/recordings/{id}", summary: "Change title, tags or labels of a recording",
+		method: http.MethodPatch, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Change title, tags or labels of a recording",
 		description: "Fields that are left out stay as they are. tags replaces all tags; a label with the value null is removed.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodePreconditionFailed},
 	}, func(ctx context.Context, in *struct {
@@ -86,7 +86,7 @@ func (s *Server) registerRecordings(api huma.API) {
 		if err := s.store().Update(ctx, func(tx store.Tx) (err error) { r, err = tx.Describe(before.ID, change); return err }); err != nil {
 			return nil, err
 		}
-		return &described{etag(int(r.Revision)), s.infoOf(&r)}, nil
+		return &described{etag(int(r.Revision)), s.infoOf(ctx, &r)}, nil
 	})
 }
 
@@ -102,7 +102,7 @@ func (s *Server) recording(ctx context.Context, id string) (store.Recording, err
 	return s.store().Recording(ctx, id)
 }
 
-func (s *Server) infoOf(r *store.Recording) v1.RecordingInfo {
+func (s *Server) infoOf(ctx context.Context, r *store.Recording) v1.RecordingInfo {
 	out := v1.RecordingInfo{
 		ID: r.ID, State: r.State, Source: string(r.Source), StartedAt: v1.Time{Time: r.StartedAt}, EndedAt: v1.TimeOf(r.EndedAt),
 		Seconds: v1.Seconds(r.Duration), LostFrames: r.LostFrames, SizeBytes: r.Bytes, Audio: string(r.Audio), Title: r.Title, Tags: r.Tags, Labels: r.Labels,
@@ -113,7 +113,7 @@ func (s *Server) infoOf(r *store.Recording) v1.RecordingInfo {
 		if out.SHA256 != "" || r.Audio == store.AudioPresent {
 			out.MediaType = mediaWAV
 		}
-		if r.Audio == store.AudioPresent && r.DeletedAt.IsZero() {
+		if r.Audio == store.AudioPresent && r.DeletedAt.IsZero() && callerOf(ctx).role == roleOwner {
 			out.Path = s.services.Recorder.Folder().AudioPath(recording.ID(r.ID))
 		}
 	}

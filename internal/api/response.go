@@ -65,10 +65,18 @@ func (r *refusal) WriteHeader(status int) { r.status = status }
 type routes struct {
 	http.ServeMux
 	patterns []string
+	// visible refuses a request for something that is not there for its caller.
+	visible func(pattern string, r *http.Request) error
 }
 
 // HandleFunc adds a handler for a pattern, such as "GET /livez".
 func (m *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	m.patterns = append(m.patterns, pattern)
-	m.ServeMux.HandleFunc(pattern, handler)
+	m.ServeMux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if err := m.visible(pattern, r); err != nil {
+			writeError(w, err)
+			return
+		}
+		handler(w, r)
+	})
 }

@@ -28,7 +28,7 @@ func (s *Server) registerRetention(api huma.API) {
 		description: "Does at once what the daemon does every hour: removes the audio of dictations, the content of the trash and old events whose time is over. With dry_run it removes nothing and lists what is due.",
 	}, s.prune)
 	operation(api, about{
-		method: http.MethodDelete, path: "/transcripts/{id}", summary: "Delete a transcript",
+		method: http.MethodDelete, path: "/transcripts/{id}", role: roleClient, thing: thingTranscript, summary: "Delete a transcript",
 		description: "Moves the text to the trash and leaves the audio as it is. It can be restored until undo_until. With purge, the text goes for good: all versions, and every byte of it in Scout's files, and the answer is 204. " +
 			"With purge and audio, the recording goes with everything that is known about it.",
 		errors: []scout.Code{scout.CodeNotFound, scout.CodeRecordingInUse, scout.CodeStoreLocked}, also: []int{http.StatusNoContent},
@@ -73,6 +73,9 @@ func (s *Server) deleteTranscript(ctx context.Context, in *struct {
 	Audio bool `query:"audio" doc:"With purge: the whole recording, audio and all"`
 },
 ) (*deletedOutput, error) {
+	if err := ownersOnly(ctx); in.Purge && err != nil {
+		return nil, err
+	}
 	if in.Audio && !in.Purge {
 		return nil, unprocessable("query.audio", "audio goes with purge")
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -47,6 +49,10 @@ type served struct {
 	health   health.Status
 	services api.Services
 	times    api.Times
+	network  api.Network
+	tcp      bool   // it answers clients of the network, too
+	address  string // where
+	key      string // of an owner
 	close    func() // ends the server and the store; it is called when the test ends as well
 }
 
@@ -79,6 +85,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		t: t, dir: dir, folder: folder, store: st, registry: prom.NewRegistry(), recorder: &recorder{folder: folder}, health: health.Healthy,
 		history: history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}}),
 	}
+	s.network = api.Network{Name: "Box.example", Peer: func(_, _ netip.AddrPort) (int, error) { return os.Getuid(), nil }}
 	scope := observe.NewScope(nil, s.registry, nil)
 	s.services = api.Services{
 		Health:   func(context.Context, bool) health.Report { return health.Report{Status: s.health, Version: "test"} },
@@ -109,6 +116,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			_, err := recognize.ParseLanguage(r.Language)
 			return err
 		},
+		Pages:     func() string { return "http://" + s.address },
 		Retention: retention.New(retention.Options{Store: st, Folder: folder, Keep: storetest.Month, Scope: scope}),
 		Order: func() recording.Order {
 			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}
@@ -117,7 +125,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	for _, c := range change {
 		c(s)
 	}
-	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry, Times: s.times}, s.services)
+	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry, Times: s.times, Network: s.network}, s.services)
 	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {
 		t.Fatal(err)
 	}
@@ -125,8 +133,14 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.server.Serve(listener, s.socket) }() // ended by Shutdown
+	listeners := []net.Listener{listener}
+	if s.tcp {
+		listeners = append(listeners, s.listen())
+	}
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { ended <- s.server.Serve(l, l.Addr().String()) }() // ended by Shutdown
+	}
 	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", s.socket)
 	}}}
@@ -137,8 +151,10 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		if err := s.server.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
-		if err := <-ended; err != nil {
-			t.Error(err)
+		for range listeners {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
 		}
 		if err := st.Close(); err != nil {
 			t.Error(err)

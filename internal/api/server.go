@@ -24,6 +24,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // Log events.
@@ -68,6 +69,8 @@ type Options struct {
 	// Begin is called when a request begins, and what it returns when it ended; nil for nobody.
 	Begin func() (end func())
 	Times Times
+	// Network is for the clients that come over TCP.
+	Network Network
 }
 
 // Server answers requests. Serve may be called for several listeners.
@@ -78,6 +81,10 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	mux      *routes
+	access   map[string]access // by pattern
+	keys     *keyring
+	rates    rates
+	sessions sessions
 	http     *http.Server
 	refused  refusals
 	flights  flights
@@ -94,7 +101,9 @@ type Server struct {
 func New(o Options, services Services) *Server {
 	useOurErrors()
 	scope := o.Scope.Component("api")
-	s := &Server{options: o, times: o.Times.orDefaults(), services: services, log: scope.Log(), metrics: newMetrics(scope), mux: new(routes), ending: make(chan struct{})}
+	s := &Server{options: o, times: o.Times.orDefaults(), services: services, log: scope.Log(), metrics: newMetrics(scope), ending: make(chan struct{})}
+	s.mux = &routes{visible: func(pattern string, r *http.Request) error { return s.visible(r.Context(), s.accessOf(pattern), r) }}
+	s.keys = &keyring{read: func(ctx context.Context) ([]store.AccessKey, error) { return s.store().AccessKeys(ctx) }}
 	s.end = sync.OnceFunc(func() { close(s.ending) })
 	s.register()
 	s.http = &http.Server{
@@ -124,20 +133,27 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 }
 
 // config is huma's, with its defaults changed where they do not fit: see docs/formats/api.md.
-func config(version string) huma.Config {
-	c := huma.DefaultConfig("Scout", version)
+func (s *Server) config() huma.Config {
+	c := huma.DefaultConfig("Scout", s.options.Version)
 	c.CreateHooks = nil // they add $schema to bodies and a Link header
-	c.DocsPath, c.SchemasPath = "", ""
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = documentPath, "", ""
 	json := strictJSON()
 	c.Formats = map[string]huma.Format{"application/json": json, "json": json}
 	c.RejectUnknownQueryParameters = true
 	c.Info.Description = "Speech to text on this machine."
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		schemeKey:     {Type: "http", Scheme: "bearer", Description: "A key of scout keys create"},
+		schemeSession: {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "The cookie of POST /api/v1/session"},
+	}
+	if base := s.options.Network.BasePath; base != "" {
+		c.Servers = []*huma.Server{{URL: base}}
+	}
 	return c
 }
 
 // register adds every operation.
 func (s *Server) register() {
-	api := humago.New(s.mux, config(s.options.Version))
+	api := humago.New(s.mux, s.config())
 	s.registerSystem(api)
 	s.registerRecorder(api)
 	s.registerTranscriptions(api)
@@ -151,7 +167,11 @@ func (s *Server) register() {
 	s.registerDiscard(api)
 	s.registerAudio(api)
 	s.registerExport(api)
+	s.registerKeys(api)
+	s.registerSessions(api)
+	s.registerDocs(api)
 	finish(api.OpenAPI())
+	s.access = accesses(api.OpenAPI())
 }
 
 // Serve answers the clients of a listener until Shutdown, after which it returns nil. The listener is closed. address is where clients
@@ -206,9 +226,6 @@ func isProbe(r *http.Request) bool {
 
 // serve is around every request.
 func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
-	if s.options.Begin != nil && !isProbe(r) {
-		defer s.options.Begin()()
-	}
 	began := time.Now()
 	w := newResponse(out)
 	r, body := bounded(out, r, s.times.Body)
@@ -226,52 +243,68 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	if span.SpanContext().IsValid() {
 		h.Set("X-Trace-Id", span.SpanContext().TraceID().String())
 	}
-	r = cleaned(r.WithContext(ctx))
-	handler, pattern := s.mux.Handler(r)
-	route := "other"
-	if _, after, found := strings.Cut(pattern, " "); found {
-		route = after
+	c := connectionOf(r)
+	r, handler, pattern := s.route(r.WithContext(ctx), c)
+	a := s.accessOf(pattern)
+	refused, who := s.meet(w, r, c), caller{role: roleNone}
+	asks := refused == nil && !c.near && isPreflight(r)
+	if refused == nil && !asks {
+		who, refused = s.admit(r, c, a)
 	}
 	var err error
-	if denied := s.admit(r, w); denied != nil {
+	switch {
+	case refused != nil:
+		s.refuse(refused.reason, r.RemoteAddr, scout.CodeOf(refused))
 		body.refused(h, r.ContentLength)
-		writeError(w, denied)
-	} else {
-		err = s.options.Failures.Guard("api", func() error {
-			if pattern == "" {
-				body.refused(h, r.ContentLength)
-				unknown(handler, w, r)
-			} else {
-				s.once(w, r, s.mux.ServeHTTP)
-			}
-			return nil
-		})
-		if err != nil && w.status == 0 {
-			writeError(w, scout.Errorf(scout.CodeInternal, "the request failed: a defect of Scout"))
-		}
+		writeError(w, refused)
+	case asks:
+		preflight(w, r)
+	case pattern == "":
+		body.refused(h, r.ContentLength)
+		unknown(handler, w, r)
+	default:
+		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who)), a)
 	}
 	observe.EndSpan(span, err)
-	s.observe(r, w, route, id, time.Since(began))
+	s.observe(r, w, answered{route: routeOf(pattern), id: id, client: who.label(), took: time.Since(began)})
 }
 
-// admit refuses a request before anything looks at it.
-func (s *Server) admit(r *http.Request, w http.ResponseWriter) (denied error) {
-	reason := ""
-	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
-		if err := c.allowed(); err != nil {
-			reason, denied = "role", err
-		}
+// carryOut runs the operation.
+func (s *Server) carryOut(w *response, r *http.Request, a access) error {
+	if s.options.Begin != nil && !isProbe(r) {
+		defer s.options.Begin()()
 	}
-	if denied == nil {
-		reason, denied = "malformed", wellFormed(r)
+	err := s.options.Failures.Guard("api", func() error {
+		s.once(w, r, a, s.mux.ServeHTTP)
+		return nil
+	})
+	if err != nil && w.status == 0 {
+		writeError(w, scout.Errorf(scout.CodeInternal, "the request failed: a defect of Scout"))
 	}
-	if denied == nil && s.stopping.Load() {
-		reason, denied = "unavailable", scout.Errorf(scout.CodeUnavailable, "the daemon is stopping")
+	return err
+}
+
+// route finds what serves a request, by the path behind the one that clients of the network begin with. pattern is empty where nothing
+// does.
+func (s *Server) route(r *http.Request, c *connection) (cleanedRequest *http.Request, handler http.Handler, pattern string) {
+	base := s.options.Network.BasePath
+	if c.near {
+		base = ""
 	}
-	if denied != nil {
-		s.refuse(reason, r.RemoteAddr, scout.CodeOf(denied))
+	r, found := cleaned(r, base)
+	if !found {
+		return r, http.NotFoundHandler(), ""
 	}
-	return denied
+	handler, pattern = s.mux.Handler(r)
+	return r, handler, pattern
+}
+
+// routeOf is the label of a pattern.
+func routeOf(pattern string) string {
+	if _, route, found := strings.Cut(pattern, " "); found {
+		return route
+	}
+	return "other"
 }
 
 // wellFormed refuses a request whose query or type of body cannot be read. Reading on would take a part of what was asked for the whole.
@@ -287,20 +320,27 @@ func wellFormed(r *http.Request) error {
 	return nil
 }
 
-// cleaned is the request with a path as the mux knows it: // counts as /, and a / at the end is ignored. A redirect, as the mux would
-// answer it, turns a POST into a GET.
-func cleaned(r *http.Request) *http.Request {
+// cleaned is the request with a path as the mux knows it: // counts as /, a / at the end is ignored, and base is left out. A redirect, as
+// the mux would answer it, turns a POST into a GET. found is false where the path does not begin with base.
+func cleaned(r *http.Request, base string) (again *http.Request, found bool) {
 	escaped := r.URL.EscapedPath()
 	clean := path.Clean("/" + escaped)
+	if base != "" {
+		rest, is := strings.CutPrefix(clean, base)
+		if !is || rest != "" && rest[0] != '/' {
+			return r, false
+		}
+		clean = path.Clean("/" + rest)
+	}
 	plain, err := url.PathUnescape(clean)
 	if clean == escaped || err != nil {
-		return r
+		return r, true
 	}
 	u := *r.URL
 	u.Path, u.RawPath = plain, clean
 	r2 := *r
 	r2.URL = &u
-	return &r2
+	return &r2, true
 }
 
 // unknown answers a request for which the mux has no operation.

@@ -50,6 +50,8 @@ type Services struct {
 	Acceptable func(ctx context.Context, request transcription.Request) error
 	// Retention removes what was kept long enough, and purges.
 	Retention Retention
+	// Pages is the URL below which a browser on this machine finds the daemon; empty where it listens at no address.
+	Pages func() string
 	// Backup writes a consistent copy of the database to a file that does not exist yet.
 	Backup func(ctx context.Context, path string) error
 }

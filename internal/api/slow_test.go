@@ -23,6 +23,10 @@ func hurried(times api.Times) func(*served) { return func(s *served) { s.times =
 // A client that stops in the middle of a body gets an answer that says so, whoever reads the body, and the connection ends.
 func TestABodyThatStalls(t *testing.T) {
 	t.Parallel()
+	overBoth(t, aBodyThatStalls)
+}
+
+func aBodyThatStalls(t *testing.T, serve opener) {
 	const beginning = "1\r\n{" // of the chunks, or the first bytes
 	for situation, headers := range map[string]string{
 		"a length that lies":                "Content-Length: 100\r\n",
@@ -51,6 +55,10 @@ func TestABodyThatStalls(t *testing.T) {
 // What is refused is refused at once: nobody waits for a body that is not going to be read.
 func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 	t.Parallel()
+	overBoth(t, aRefusalDoesNotWaitForTheBody)
+}
+
+func aRefusalDoesNotWaitForTheBody(t *testing.T, serve opener) {
 	s := serve(t, hurried(api.Times{Body: time.Hour}))
 	for _, headers := range []string{"Content-Length: 10000000\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 10\r\n"} {
 		r := bufio.NewReader(s.raw(t, "POST /api/v1/nothing?%zz HTTP/1.1\r\nHost: s\r\n"+headers+"\r\n"))
@@ -67,6 +75,10 @@ func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
 // The time for a body is no time for the answer: a request that takes longer is carried out.
 func TestAnAnswerMayTakeLongerThanTheBody(t *testing.T) {
 	t.Parallel()
+	overBoth(t, anAnswerMayTakeLongerThanTheBody)
+}
+
+func anAnswerMayTakeLongerThanTheBody(t *testing.T, serve opener) {
 	const within = 20 * time.Millisecond
 	const head = " HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
 	for situation, text := range map[string]string{
@@ -116,6 +128,10 @@ func waits(ctx context.Context, long time.Duration) error {
 // A client that reads nothing is cut off, and costs only itself.
 func TestAReaderThatIsDead(t *testing.T) {
 	t.Parallel()
+	overBoth(t, aReaderThatIsDead)
+}
+
+func aReaderThatIsDead(t *testing.T, serve opener) {
 	s := serve(t, hurried(api.Times{Write: 50 * time.Millisecond}))
 	const request = "GET /openapi.json HTTP/1.1\r\nHost: s\r\n\r\n"
 	c := s.raw(t, "")
@@ -135,6 +151,10 @@ func TestAReaderThatIsDead(t *testing.T) {
 // A deadline is that of one write: an answer without a body comes also where the one before it was written long ago.
 func TestAnAnswerWithoutABodyAfterAPause(t *testing.T) {
 	t.Parallel()
+	overBoth(t, anAnswerWithoutABodyAfterAPause)
+}
+
+func anAnswerWithoutABodyAfterAPause(t *testing.T, serve opener) {
 	const within = 20 * time.Millisecond
 	s := serve(t, hurried(api.Times{Write: within}))
 	s.record(exampleID)
@@ -142,7 +162,7 @@ func TestAnAnswerWithoutABodyAfterAPause(t *testing.T) {
 	r := bufio.NewReader(c)
 	reads(t, r, "GET")
 	time.Sleep(3 * within) // the pause is what is tested
-	if _, err := fmt.Fprintf(c, "DELETE /api/v1/recordings/%s?purge=true HTTP/1.1\r\nHost: s\r\n\r\n", exampleID); err != nil {
+	if _, err := io.WriteString(c, s.asOwner(fmt.Sprintf("DELETE /api/v1/recordings/%s?purge=true HTTP/1.1\r\nHost: s\r\n\r\n", exampleID))); err != nil {
 		t.Fatal(err)
 	}
 	if response, body := reads(t, r, "DELETE"); response.StatusCode != http.StatusNoContent {
@@ -153,6 +173,10 @@ func TestAnAnswerWithoutABodyAfterAPause(t *testing.T) {
 // A reader that is slow gets all of a large answer: what counts is that it reads at all.
 func TestAReaderThatIsSlow(t *testing.T) {
 	t.Parallel()
+	overBoth(t, aReaderThatIsSlow)
+}
+
+func aReaderThatIsSlow(t *testing.T, serve opener) {
 	const within = 100 * time.Millisecond
 	s := serve(t, hurried(api.Times{Write: within}), func(s *served) {
 		s.services.Health = func(context.Context, bool) health.Report {

@@ -35,10 +35,14 @@ func answer[T any](v T) *body[T] { return &body[T]{v} }
 // registerSystem adds what tells how the daemon is.
 func (s *Server) registerSystem(api huma.API) {
 	operation(api, about{
-		method: http.MethodGet, path: "/version", summary: "The version of the daemon and of the interface",
-		description: "The version and the commit of the program, the version of this interface, and the folder of recordings: what a client asks first. The interface only grows; a change that would break clients becomes /api/v2.",
-	}, func(context.Context, *none) (*body[v1.VersionInfo], error) {
-		return answer(v1.VersionInfo{Version: s.options.Version, Commit: s.options.Commit, API: v1.Version, RecordingsDir: s.services.Recorder.Folder().Dir()}), nil
+		method: http.MethodGet, path: "/version", role: roleClient, summary: "The version of the daemon and of the interface",
+		description: "The version and the commit of the program, the version of this interface, and for the owner the folder of recordings: what a client asks first. The interface only grows; a change that would break clients becomes /api/v2.",
+	}, func(ctx context.Context, _ *none) (*body[v1.VersionInfo], error) {
+		info := v1.VersionInfo{Version: s.options.Version, Commit: s.options.Commit, API: v1.Version}
+		if callerOf(ctx).role == roleOwner {
+			info.RecordingsDir = s.services.Recorder.Folder().Dir()
+		}
+		return answer(info), nil
 	})
 	operation(api, about{
 		method: http.MethodGet, path: "/status", summary: "What the daemon does",
@@ -51,7 +55,7 @@ func (s *Server) registerSystem(api huma.API) {
 		return answer(status), nil
 	})
 	operation(api, about{
-		method: http.MethodGet, path: "/health", summary: "How each part of Scout is",
+		method: http.MethodGet, path: "/health", role: roleClient, summary: "How each part of Scout is",
 		description: "The status of each part and of the whole. Results are kept for one second. A check opens no device and loads no model.",
 		also:        []int{http.StatusServiceUnavailable},
 	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
@@ -98,7 +102,9 @@ func (s *Server) registerSystem(api huma.API) {
 // registerProbes adds what supervisors ask, outside of this version.
 func (s *Server) registerProbes(api huma.API) {
 	probe := func(a about, media string, handler http.HandlerFunc) {
-		a.method = http.MethodGet
+		if a.method = http.MethodGet; a.role == "" {
+			a.role = roleNone
+		}
 		s.add(api, stream{about: a, answers: []string{media}, root: true, handler: handler})
 	}
 	const asJSON = "application/json"
@@ -108,18 +114,26 @@ func (s *Server) registerProbes(api huma.API) {
 	})
 	probe(about{path: "/readyz", summary: "Whether work is accepted", description: "200 while the daemon can work; else 503 with reasons.", also: unavailable}, asJSON, func(w http.ResponseWriter, r *http.Request) {
 		if reasons := s.services.NotReady(r.Context()); len(reasons) > 0 {
-			writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reasons": reasons})
+			out := map[string]any{"status": "not ready"}
+			if callerOf(r.Context()).role != roleNone {
+				out["reasons"] = reasons
+			}
+			writeJSON(w, http.StatusServiceUnavailable, out)
 			return
 		}
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
-	probe(about{path: "/healthz", summary: "How each part of Scout is", description: "The answer of GET /api/v1/health.", also: unavailable}, asJSON, func(w http.ResponseWriter, r *http.Request) {
+	probe(about{path: "/healthz", summary: "How each part of Scout is", description: "The answer of GET /api/v1/health; for whoever has no key and is not on this machine, status alone.", also: unavailable}, asJSON, func(w http.ResponseWriter, r *http.Request) {
 		out := healthAnswer(s.services.Health(r.Context(), false))
+		if callerOf(r.Context()).role == roleNone { // the parts, and why they are as they are, are for those who use Scout
+			writeJSON(w, out.Status, map[string]any{"status": out.Body.Status})
+			return
+		}
 		writeJSON(w, out.Status, out.Body)
 	})
 	if s.options.Gatherer != nil {
 		metrics := promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
-		probe(about{path: "/metrics", summary: "The metrics", description: "In the text format of Prometheus, or as OpenMetrics if the header Accept asks for it."}, "text/plain", metrics.ServeHTTP)
+		probe(about{path: "/metrics", role: roleClient, summary: "The metrics", description: "In the text format of Prometheus, or as OpenMetrics if the header Accept asks for it."}, "text/plain", metrics.ServeHTTP)
 	}
 }
 

@@ -38,11 +38,14 @@ type Filter struct {
 	Sort       string    `query:"sort" enum:"time,relevance"`
 }
 
-// store returns the filter and the page as the store takes them.
-func (f *Filter) store() (store.Filter, store.Page, error) {
+// store returns the filter and the page as the store takes them, for the caller.
+func (f *Filter) store(ctx context.Context) (store.Filter, store.Page, error) {
 	out := store.Filter{
 		ID: f.ID, Query: f.Q, From: f.From, To: f.To, MinDuration: time.Duration(f.MinSeconds * float64(time.Second)), MaxDuration: time.Duration(f.MaxSeconds * float64(time.Second)),
 		Source: store.Source(f.Source), Model: f.Model, State: f.State, Device: f.Device, Tags: f.Tag, Deleted: f.Deleted,
+	}
+	if c := callerOf(ctx); c.role != roleOwner { // what others made is not there for it
+		out.Client = c.id
 	}
 	for _, label := range f.Label {
 		name, value, found := strings.Cut(label, ":")
@@ -65,7 +68,7 @@ type ByID struct {
 // registerTranscripts adds the texts.
 func (s *Server) registerTranscripts(api huma.API) {
 	operation(api, about{
-		method: http.MethodGet, path: "/transcripts", summary: "List or search transcripts",
+		method: http.MethodGet, path: "/transcripts", role: roleClient, summary: "List or search transcripts",
 		description: "One page of the transcripts that match the filter, newest first, with their text (unless text is false) and without their segments. With q, each has snippets of the text that was found.",
 	}, s.listTranscripts)
 	operation(api, about{
@@ -75,19 +78,19 @@ func (s *Server) registerTranscripts(api huma.API) {
 		status:      http.StatusCreated,
 	}, s.keepTranscript)
 	operation(api, about{
-		method: http.MethodGet, path: "/transcripts/{id}", summary: "Get a transcript",
+		method: http.MethodGet, path: "/transcripts/{id}", role: roleClient, thing: thingTranscript, summary: "Get a transcript",
 		description: "The current version, or the one that is asked for, as JSON, plain text, Markdown, subtitles or a table. The id may be shortened to its beginning or end, as long as it is unique.",
 		errors:      []scout.Code{scout.CodeNotFound},
 		body:        v1.Transcript{}, forms: []string{"text/plain", "text/markdown", "application/x-subrip", "text/vtt", "text/tab-separated-values"},
 	}, s.getTranscript)
 	operation(api, about{
-		method: http.MethodPatch, path: "/transcripts/{id}", summary: "Correct segments of a transcript",
+		method: http.MethodPatch, path: "/transcripts/{id}", role: roleClient, thing: thingTranscript, summary: "Correct segments of a transcript",
 		description: "All edits together become one new version, which is the current one from then on. Words that an edit leaves alone keep their times.",
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodePreconditionFailed},
 		body:        v1.Transcript{},
 	}, s.editTranscript)
 	operation(api, about{
-		method: http.MethodPost, path: "/transcripts/{id}/restore", summary: "Restore a deleted transcript",
+		method: http.MethodPost, path: "/transcripts/{id}/restore", role: roleClient, thing: thingTranscript, summary: "Restore a deleted transcript",
 		description: "Takes the text out of the trash.",
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeGone},
 		body:        v1.Transcript{},
@@ -108,12 +111,12 @@ func (s *Server) registerTranscripts(api huma.API) {
 		})
 	})
 	operation(api, about{
-		method: http.MethodGet, path: "/transcripts/{id}/versions", summary: "List the versions of a transcript",
+		method: http.MethodGet, path: "/transcripts/{id}/versions", role: roleClient, thing: thingTranscript, summary: "List the versions of a transcript",
 		description: "All versions, oldest first, without their text.",
 		errors:      []scout.Code{scout.CodeNotFound},
 	}, s.versions)
 	operation(api, about{
-		method: http.MethodPost, path: "/transcripts/{id}/versions/{version}/restore", summary: "Return to an earlier version",
+		method: http.MethodPost, path: "/transcripts/{id}/versions/{version}/restore", role: roleClient, thing: thingTranscript, summary: "Return to an earlier version",
 		description: "Adds a new version with the text of an earlier one, and makes it the current one. This is both undo and redo.",
 		errors:      []scout.Code{scout.CodeNotFound},
 		body:        v1.Transcript{},
@@ -178,7 +181,7 @@ func (s *Server) listTranscripts(ctx context.Context, in *struct {
 	Text bool `query:"text" default:"true" doc:"Whether the whole texts are wanted; false is faster"`
 },
 ) (*body[v1.Page[v1.TranscriptSummary]], error) {
-	f, page, err := in.store()
+	f, page, err := in.store(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func served(t *testing.T, fault func(component string)) (dir string, registry pr
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { // ended by stop
 		ended <- Run(ctx, Options{
-			Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Fault: fault, Ready: func(string, []string) { close(ready) },
+			Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Fault: fault, Ready: func(_, _ []string) { close(ready) },
 		})
 	}()
 	select {
@@ -164,11 +164,11 @@ func TestADaemonWithoutItsStoreIsNotReady(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			var told []string
-			err = Run(ctx, Options{Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Ready: func(socket string, notReady []string) {
+			err = Run(ctx, Options{Settings: s, Scope: scope, Failures: observe.NewFailures(scope), Gatherer: registry, Ready: func(addresses, notReady []string) {
 				told = notReady
 				defer cancel()
 				var status v1.Status
-				cl, err := client.Connect(t.Context(), client.Options{Socket: socket})
+				cl, err := client.Connect(t.Context(), client.Options{Socket: addresses[0]})
 				if err != nil {
 					t.Error(err)
 					return

@@ -72,8 +72,8 @@ type Options struct {
 	OnDemand bool
 	// LogFile is where the log is, for status; empty for standard error.
 	LogFile string
-	// Ready, if it is not nil, is called when clients are answered, with what does not work nevertheless.
-	Ready func(socket string, notReady []string)
+	// Ready, if it is not nil, is called when clients are answered, with the addresses where, and what does not work nevertheless.
+	Ready func(addresses, notReady []string)
 	// Fault, if set, is called by every component when it begins. It is only for tests.
 	Fault func(component string)
 }
@@ -105,6 +105,7 @@ type daemon struct {
 	listener   net.Listener
 	given      bool // the listener came from whoever started the daemon
 	socket     string
+	ports      []port
 
 	components *components // what runs until the stop
 	processes  processes   // for status
@@ -170,7 +171,7 @@ func (d *daemon) serving(ctx context.Context) {
 	}
 	d.started()
 	if d.options.Ready != nil {
-		d.options.Ready(d.socket, notReady)
+		d.options.Ready(d.addresses(), notReady)
 	}
 	d.tell(state)
 }
@@ -216,6 +217,7 @@ func (d *daemon) stages() []stage {
 		{name: "recorder", within: startWithin, budget: recorderBudget, start: d.startRecorder, stop: func(ctx context.Context) error { return d.components.stop(ctx) }},
 		{name: "backlog", within: startWithin, budget: textsBudget, start: d.startTexts, stop: d.drainTexts},
 		{name: "socket", within: startWithin, budget: ordinaryBudget, start: d.startSocket, stop: d.stopSocket},
+		{name: "http", within: startWithin, budget: ordinaryBudget, start: d.startHTTP, stop: d.stopHTTP},
 		{name: "server", within: startWithin, budget: requestsBudget, start: d.startServer, stop: func(ctx context.Context) error { return d.server.Shutdown(ctx) }},
 	}
 }
@@ -349,14 +351,20 @@ func (d *daemon) startServer(context.Context) error {
 	}
 	d.server = api.New(api.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: newScrape(d.options.Scope, d.options.Gatherer, d.recorder.Metrics), Begin: d.activity.Begin,
+		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup,
+		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("settings watch", d.watchSettings)
 	d.components.run("models watch", d.watchModels)
 	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })
+	for i := range d.ports {
+		if p := d.ports[i]; p.err == nil {
+			d.components.run("http "+p.address, func(context.Context) error { return d.server.Serve(p.listener, p.address) })
+		}
+	}
 	return nil
 }
 
@@ -403,6 +411,7 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 	}
 	status.Reasons = d.notReady(ctx)
 	status.Ready = len(status.Reasons) == 0
+	status.HTTP = d.listening()
 	keep := d.current.retention()
 	if saved, err := d.current.latest(); err == nil {
 		status.RestartRequired = d.current.pending(saved)

@@ -20,7 +20,7 @@ import (
 func loaded(t *testing.T, environment ...string) *settings.Loaded {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := settings.Load(settings.Sources{File: "/dev/null", Environment: append([]string{"HOME=" + dir, "SCOUT_DATA=" + filepath.Join(dir, "data"), "SCOUT_ENGINE=/dev/null"}, environment...)})
+	s, err := settings.Load(settings.Sources{File: "/dev/null", Environment: append([]string{"HOME=" + dir, "SCOUT_DATA=" + filepath.Join(dir, "data"), "SCOUT_ENGINE=/dev/null", "SCOUT_HTTP__ADDR=off"}, environment...)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,8 @@ func (f field) allowed() string {
 	switch {
 	case len(f.want) > 1:
 		return strings.Join(f.want[:len(f.want)-1], ", ") + " or " + f.want[len(f.want)-1]
+	case networkForms()[f.is].allowed != "":
+		return networkForms()[f.is].allowed
 	case f.is == "address":
 		return "an address such as http://localhost:4318"
 	case f.is != "":
@@ -168,6 +170,9 @@ func (f field) checkText(text string) (any, error) {
 		if target, err := url.Parse(text); err != nil || target.Scheme != "http" && target.Scheme != "https" || target.Host == "" {
 			return nil, f.refuse(strconv.Quote(withoutPassword(text)))
 		}
+	}
+	if err := f.checkNetwork(text); err != nil {
+		return nil, err
 	}
 	return text, nil
 }

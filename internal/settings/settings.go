@@ -18,7 +18,7 @@ import (
 //	unset   what Scout uses while a text is empty
 //	want    the allowed words, separated by spaces
 //	min,max the range of a number
-//	is      what a text names: a folder, a file, a program (all paths) or an address (http or https)
+//	is      what a text names: a folder, a file, a program (all paths), an address (http or https), or one of networkForms
 type Settings struct {
 	Data       Data       `koanf:"data"`
 	Models     Models     `koanf:"models"`
@@ -32,6 +32,9 @@ type Settings struct {
 	Daemon     Daemon     `koanf:"daemon"`
 	Engine     Engine     `koanf:"engine"`
 	Retention  Retention  `koanf:"retention"`
+	HTTP       HTTP       `koanf:"http"`
+	Auth       Auth       `koanf:"auth"`
+	Limits     Limits     `koanf:"limits"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -124,6 +127,8 @@ func Default() Settings {
 		Daemon:     Daemon{Idle: 10 * time.Minute},
 		Engine:     Engine{Idle: 5 * time.Minute},
 		Retention:  Retention{AudioDays: 30, TrashDays: 30},
+		HTTP:       HTTP{Addr: "127.0.0.1:7268"},
+		Auth:       Auth{Loopback: "open"},
 	}
 }
 

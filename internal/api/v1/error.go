@@ -128,7 +128,8 @@ var statuses = map[int][]scout.Code{
 		scout.CodeInvalidArgument, scout.CodeAudioCorrupt, scout.CodeAudioUnsupported, scout.CodeAudioInvalidSamples, scout.CodeDecoderMissing,
 		scout.CodeAudioEmpty, scout.CodeModelLanguage, scout.CodeModelUnsupported,
 	},
-	http.StatusForbidden: {scout.CodePermissionDenied},
+	http.StatusUnauthorized: {scout.CodeInvalidAPIKey},
+	http.StatusForbidden:    {scout.CodePermissionDenied, scout.CodeHostNotAllowed, scout.CodeOriginNotAllowed},
 	http.StatusNotFound: {
 		scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeUnknownURL, scout.CodeNotFound, scout.CodeRecordingNotFound, scout.CodeDeviceNotFound,
 	},

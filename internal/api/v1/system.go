@@ -5,8 +5,8 @@ type VersionInfo struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
 	API     int    `json:"api"`
-	// RecordingsDir is empty in the answers of earlier versions.
-	RecordingsDir string `json:"recordings_dir,omitempty" doc:"The folder that it records into"`
+	// RecordingsDir is empty in the answers of earlier versions, and for clients.
+	RecordingsDir string `json:"recordings_dir,omitempty" doc:"The folder that it records into; for the owner alone"`
 }
 
 // Health is GET /health.
@@ -57,8 +57,16 @@ type Status struct {
 	Sessions        Sessions           `json:"sessions"`
 	Disk            *Disk              `json:"disk,omitempty" doc:"The room for recordings"`
 	Latency         map[string]Latency `json:"latency,omitempty" doc:"How long things took since the daemon started, by the name of the metric without scout_ and _seconds"`
+	HTTP            []Listening        `json:"http,omitempty" doc:"The addresses of the setting http.addr"`
 	Connections     int                `json:"connections"`
 	Streams         int                `json:"streams"`
+}
+
+// Listening is an address for clients of the network.
+type Listening struct {
+	Address   string `json:"address"`
+	Listening bool   `json:"listening" doc:"Whether clients reach the daemon there"`
+	Reason    string `json:"reason,omitempty" doc:"Why they do not"`
 }
 
 // Latency is how long something took: estimates from the buckets of a histogram.

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/store"
+)
+
+// thing is what the {id} of a path names.
+type thing string
+
+const (
+	thingRecording  thing = "recording"
+	thingTranscript thing = "transcript"
+)
+
+// roleExtension is the field of the document that says who may call an operation.
+const roleExtension = "x-scout-role"
+
+// Names of the ways in which a caller shows who it is, in the document.
+const (
+	schemeKey     = "key"
+	schemeSession = "session"
+)
+
+// Metadata that an operation has and its document has not.
+const (
+	thingMetadata  = "thing"
+	secretMetadata = "secret"
+)
+
+// access is who may call an operation, and for what.
+type access struct {
+	role  role
+	thing thing
+	// secret is true where the answer must not be kept.
+	secret bool
+}
+
+// mark notes in an operation who may call it.
+func (a *about) mark(o *huma.Operation) {
+	if a.role == "" {
+		a.role = roleOwner
+	}
+	o.Extensions = map[string]any{roleExtension: string(a.role)}
+	o.Metadata = map[string]any{thingMetadata: a.thing, secretMetadata: a.secret}
+	if a.role != roleNone {
+		o.Security = []map[string][]string{{schemeKey: {}}, {schemeSession: {}}}
+	}
+}
+
+// accesses are those of all operations of the document, by the pattern of the mux.
+func accesses(document *huma.OpenAPI) map[string]access {
+	all := make(map[string]access)
+	for _, o := range operationsOf(document) {
+		named, _ := o.Extensions[roleExtension].(string)
+		what, _ := o.Metadata[thingMetadata].(thing)
+		secret, _ := o.Metadata[secretMetadata].(bool)
+		all[o.Method+" "+o.Path] = access{role(named), what, secret}
+	}
+	return all
+}
+
+// accessOf is who may call what a pattern serves. The document itself is open to everybody. A path that is not there is told to whoever
+// may know what is there.
+func (s *Server) accessOf(pattern string) access {
+	if a, found := s.access[pattern]; found {
+		return a
+	}
+	switch {
+	case pattern == "":
+		return access{role: roleClient}
+	case strings.HasPrefix(pattern, "GET "+documentPath+"."):
+		return access{role: roleNone}
+	}
+	return access{role: roleOwner} // a defect, which a test finds
+}
+
+// permit refuses a caller whose role is not that of the operation.
+func (a access) permit(c caller) error {
+	switch {
+	case c.role.may(a.role):
+		return nil
+	case c.role == roleNone:
+		return scout.Errorf(scout.CodeInvalidAPIKey, "this needs a key")
+	}
+	return scout.Errorf(scout.CodePermissionDenied, "only the owner of this Scout may do that").
+		WithHint("use the unix socket, or a key with the role owner: scout keys create NAME --role owner")
+}
+
+// visible refuses a client what it did not make, as if that were not there.
+func (s *Server) visible(ctx context.Context, a access, r *http.Request) error {
+	c := callerOf(ctx)
+	if a.thing == "" || c.role == roleOwner {
+		return nil
+	}
+	id, absent := r.PathValue("id"), scout.CodeRecordingNotFound
+	if a.thing == thingTranscript {
+		absent = scout.CodeNotFound
+		key, err := store.ParseKey(id)
+		if err != nil {
+			return err
+		}
+		id = key.Recording
+	}
+	found, err := s.recording(ctx, id)
+	if code := scout.CodeOf(err); code == scout.CodeRecordingNotFound || err == nil && !c.owns(found.Client) {
+		return scout.Errorf(absent, "there is no %s %q", a.thing, r.PathValue("id"))
+	}
+	return err
+}
+
+// ownersOnly refuses a part of an operation to clients.
+func ownersOnly(ctx context.Context) error { return access{role: roleOwner}.permit(callerOf(ctx)) }

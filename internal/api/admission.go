@@ -1,0 +1,103 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// refusedError is why a request was refused before an operation saw it.
+type refusedError struct {
+	reason string // the label of the metric
+	error
+}
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+// laterError is a refusal that ends by itself.
+type laterError struct {
+	error
+	after time.Duration
+}
+
+func (e *laterError) Unwrap() error { return e.error }
+
+// stopsWithin is after how long another daemon may answer in the place of one that is stopping.
+const stopsWithin = 2 * time.Second
+
+// meet looks at where a request comes from, before anybody asks who sent it.
+func (s *Server) meet(w http.ResponseWriter, r *http.Request, c *connection) *refusedError {
+	n := &s.options.Network
+	if c.near {
+		if err := c.allowed(); err != nil {
+			return &refusedError{"role", err}
+		}
+		return nil
+	}
+	if err := n.calledBy(r.Host); err != nil {
+		return &refusedError{"host", err}
+	}
+	foreign, err := n.sentBy(r, func() bool { return n.keyless(c, r) == nil })
+	if err != nil {
+		return &refusedError{"origin", err}
+	}
+	if foreign {
+		share(w.Header(), r)
+	}
+	return nil
+}
+
+// admit says who sent a request that was met, or why it is refused.
+func (s *Server) admit(r *http.Request, c *connection, a access) (caller, *refusedError) {
+	if err := wellFormed(r); err != nil {
+		return caller{}, &refusedError{"malformed", err}
+	}
+	if s.stopping.Load() {
+		return caller{}, &refusedError{"unavailable", &laterError{scout.Errorf(scout.CodeUnavailable, "the daemon is stopping"), stopsWithin}}
+	}
+	who, perMinute, err := s.identify(r, c)
+	if err != nil && !who.role.may(a.role) {
+		return who, &refusedError{"key", err}
+	}
+	if wait := s.rates.take(who.id, perMinute); wait > 0 {
+		return who, &refusedError{"rate", &laterError{scout.Errorf(scout.CodeRateLimit, "%s may send %d requests a minute", who.id, perMinute), wait}}
+	}
+	if err := a.permit(who); err != nil {
+		return who, &refusedError{"role", err}
+	}
+	return who, nil
+}
+
+// identify says who sent a request, and how many requests a minute that caller may send. The error says why it is nobody.
+func (s *Server) identify(r *http.Request, c *connection) (who caller, perMinute int, err error) {
+	if c.near {
+		return caller{role: roleOwner}, 0, nil
+	}
+	nobody := caller{role: roleNone}
+	general := s.options.Network.RequestsPerMinute
+	if key := bearer(r); strings.HasPrefix(key, keyPrefix) { // one that is wrong is refused where none is needed, too
+		found, err := s.keys.find(r.Context(), key)
+		if err != nil {
+			return nobody, 0, err
+		}
+		return callerWith(found), cmp.Or(found.RequestsPerMinute, general), nil
+	}
+	if cookie, err := r.Cookie(sessionCookie); err == nil {
+		opened, valid := s.sessions.find(cookie.Value)
+		if valid && opened.key == "" {
+			return caller{role: roleOwner}, 0, nil
+		}
+		found, err := s.keys.named(r.Context(), opened.key)
+		if err != nil {
+			return nobody, 0, err
+		}
+		return callerWith(found), cmp.Or(found.RequestsPerMinute, general), nil
+	}
+	if err := s.options.Network.keyless(c, r); err != nil {
+		return nobody, 0, err
+	}
+	return caller{role: roleClient, id: localClient, name: clientName(r)}, general, nil
+}

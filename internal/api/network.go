@@ -1,0 +1,175 @@
+package api
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/scout-speech/scout"
+)
+
+// Network is how clients are met that come over TCP. Those of the unix socket are the owner.
+type Network struct {
+	// BasePath precedes every path, for example /scout; empty for none.
+	BasePath string
+	// Name is that of this machine. Hosts are further names under which clients may know it.
+	Name  string
+	Hosts []string
+	// Origins are those of pages that may use Scout, for example https://notes.example. * is every page, where a key is needed.
+	Origins []string
+	// KeysAlways is true where programs of the same user on this machine need a key, too.
+	KeysAlways bool
+	// Peer returns the user who made a connection within this machine.
+	Peer func(client, server netip.AddrPort) (uid int, err error)
+	// RequestsPerMinute is how many requests a key may send that says nothing else; 0 for any number.
+	RequestsPerMinute int
+}
+
+// localClient is under which the store has what programs of this machine made that sent no key.
+const localClient = "local"
+
+// hostName is the name in a header Host, in lower case.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}
+
+// isAddress reports whether a name is an address of IP.
+func isAddress(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// calledBy refuses a request that was sent to another name than this machine has: a page can make a name of its own lead here, and
+// would then be of the same origin.
+func (n *Network) calledBy(host string) error {
+	name, own := hostName(host), strings.ToLower(n.Name)
+	short, _, _ := strings.Cut(own, ".")
+	switch {
+	case name == "localhost", isAddress(name):
+		return nil
+	case own != "" && slices.Contains([]string{own, short, short + ".local"}, name):
+		return nil
+	case slices.ContainsFunc(n.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) }):
+		return nil
+	}
+	return scout.Errorf(scout.CodeHostNotAllowed, "this Scout is not known as %q", hostName(host))
+}
+
+// place is host and port of a header Host or Origin.
+func place(host, scheme string) string {
+	port := map[string]string{"http": "80", "https": "443"}[scheme]
+	if _, given, err := net.SplitHostPort(host); err == nil {
+		port = given
+	}
+	return net.JoinHostPort(hostName(host), port)
+}
+
+// sentBy refuses a request that a page of somebody else sent. foreign is true for a page of another origin that may use Scout.
+//
+//	keyless  whether the request needs no key
+func (n *Network) sentBy(r *http.Request, keyless func() bool) (foreign bool, err error) {
+	values := r.Header.Values("Origin")
+	switch {
+	case len(values) == 0 && r.Header.Get("Sec-Fetch-Site") == "cross-site" && !opensPage(r):
+		return false, scout.Errorf(scout.CodeOriginNotAllowed, "a page of another site asks for this")
+	case len(values) == 0:
+		return false, nil
+	}
+	origin := values[0]
+	page, err := url.Parse(origin)
+	if err == nil && page.Host != "" && len(values) == 1 && place(page.Host, page.Scheme) == place(r.Host, page.Scheme) {
+		return false, nil
+	}
+	for _, allowed := range n.Origins {
+		if len(values) == 1 && (strings.EqualFold(allowed, origin) || allowed == "*" && !keyless()) {
+			return true, nil
+		}
+	}
+	return false, scout.Errorf(scout.CodeOriginNotAllowed, "pages of %q may not use this Scout", origin)
+}
+
+// opensPage reports whether a person follows a link to the page, on whatever page the link is.
+func opensPage(r *http.Request) bool {
+	page := r.URL.Path == docsPath || strings.HasPrefix(r.URL.Path, openPath)
+	return page && r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+// share lets a page of another origin read the answer. Source: the Fetch standard, "CORS protocol".
+func share(h http.Header, r *http.Request) {
+	h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+	h.Add("Vary", "Origin")
+	h.Set("Access-Control-Expose-Headers", "*")
+}
+
+// isPreflight reports whether a browser only asks what a page may send. The question has no key.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
+// preflight answers that everything may be sent: what is allowed depends on the key.
+func preflight(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS")
+	if wanted := r.Header.Get("Access-Control-Request-Headers"); wanted != "" {
+		h.Set("Access-Control-Allow-Headers", wanted)
+	}
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// keyless returns nil where a request needs no key: it comes from a program of the same user on this machine. Otherwise it says why it
+// needs one.
+func (n *Network) keyless(c *connection, r *http.Request) error {
+	const send = "send one: Authorization: Bearer KEY; to make one: scout keys create NAME"
+	needed := func(format string, args ...any) error {
+		return scout.Errorf(scout.CodeInvalidAPIKey, format, args...).WithHint(send)
+	}
+	switch {
+	case n.KeysAlways:
+		return needed("this Scout is used with a key")
+	case !c.remote.Addr().IsLoopback() || !c.local.Addr().IsLoopback():
+		return needed("from another machine, Scout is used with a key")
+	}
+	for name := range r.Header {
+		if name == "Forwarded" || name == "Via" || strings.HasPrefix(name, "X-Forwarded-") {
+			return needed("the request came through a proxy (%s), and needs a key", name)
+		}
+	}
+	switch uid, err := c.user(n.Peer); {
+	case err != nil:
+		return needed("it cannot be told which user of this machine is asking: %s", scout.Plain(err))
+	case uid != os.Getuid():
+		return needed("another user of this machine needs a key")
+	}
+	return nil
+}
+
+// bearer is the key that a request has, empty for none.
+func bearer(r *http.Request) string {
+	kind, key, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !found || !strings.EqualFold(kind, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(key)
+}
+
+// maxClientName bounds what a program calls itself.
+const maxClientName = 64
+
+// clientName is what a program calls itself; empty for nothing, or for what is no name.
+func clientName(r *http.Request) string {
+	name := r.Header.Get("X-Scout-Client")
+	printable := !strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar })
+	if !printable || len([]rune(name)) > maxClientName {
+		return ""
+	}
+	return name
+}

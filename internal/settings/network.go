@@ -1,0 +1,136 @@
+package settings
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// HTTP is about clients that come over the network. Lists are separated by commas or spaces.
+type HTTP struct {
+	Addr           string `koanf:"addr" is:"listeners" about:"Addresses at which the daemon answers HTTP, besides its unix socket. One that other machines reach needs a key (scout keys create). localhost:PORT is both addresses of this machine; off is none."`
+	AllowedHosts   string `koanf:"allowed_hosts" is:"names" unset:"localhost, addresses, and the name of this machine" about:"Further names by which clients may call this machine."`
+	AllowedOrigins string `koanf:"allowed_origins" is:"origins" unset:"none" about:"Origins of other pages that may use the daemon, such as https://notes.example; * is every page, where a key is needed."`
+	BasePath       string `koanf:"base_path" is:"prefix" unset:"none" about:"What precedes every path of HTTP, for a proxy that serves Scout below another site, such as /scout."`
+}
+
+// Auth is about who needs a key.
+type Auth struct {
+	Loopback string `koanf:"loopback" want:"open key" about:"Whether programs of the same user on this machine may use HTTP without a key; they may do what a key with the role client allows."`
+}
+
+// Limits are about how much clients may ask for.
+type Limits struct {
+	RequestsPerMinute int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own; 0 for any number."`
+}
+
+// Addresses are those at which the daemon listens.
+func (h HTTP) Addresses() []string {
+	if strings.EqualFold(h.Addr, off) {
+		return nil
+	}
+	return listed(h.Addr)
+}
+
+// Hosts are further names of this machine.
+func (h HTTP) Hosts() []string { return listed(h.AllowedHosts) }
+
+// Origins are those of other pages.
+func (h HTTP) Origins() []string { return listed(h.AllowedOrigins) }
+
+// off is the address of a daemon that does not listen.
+const off = "off"
+
+// listed are the members of a list.
+func listed(text string) []string {
+	return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })
+}
+
+// networkForms are the kinds of texts about the network: how they are described, and what is wrong with one member of the list, empty for
+// nothing.
+func networkForms() map[string]struct {
+	allowed string
+	wrong   func(member string) string
+} {
+	return map[string]struct {
+		allowed string
+		wrong   func(member string) string
+	}{
+		"listeners": {"addresses such as 127.0.0.1:7268, separated by commas, or off", wrongListener},
+		"names":     {"names such as scout.example, separated by commas", wrongName},
+		"origins":   {"origins such as https://notes.example, separated by commas, or *", wrongOrigin},
+		"prefix":    {"a path such as /scout", wrongPrefix},
+	}
+}
+
+func wrongListener(member string) string {
+	if strings.EqualFold(member, off) {
+		return "off stands alone"
+	}
+	host, port, err := net.SplitHostPort(member)
+	if err != nil {
+		return fmt.Sprintf("%q has no port", member)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return fmt.Sprintf("%q is no port: want 0 to 65535", port)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !strings.EqualFold(host, "localhost") {
+		return fmt.Sprintf("%q is no address of a machine", host)
+	}
+	return ""
+}
+
+func wrongName(member string) string {
+	if strings.ContainsAny(member, `/:*@"`) {
+		return fmt.Sprintf("%q is no name: want it without port and path", member)
+	}
+	return ""
+}
+
+func wrongOrigin(member string) string {
+	page, err := url.Parse(member)
+	plain := err == nil && (page.Scheme == "http" || page.Scheme == "https") && page.Host != "" && member == page.Scheme+"://"+page.Host
+	if member != "*" && !plain {
+		return fmt.Sprintf("%q is no origin", member)
+	}
+	return ""
+}
+
+func wrongPrefix(member string) string {
+	if member == "/" || !strings.HasPrefix(member, "/") || path.Clean(member) != member || strings.ContainsAny(member, `%?#"\`) {
+		return fmt.Sprintf("%q is no path: want it to begin with / and not to end with one", member)
+	}
+	return ""
+}
+
+// checkNetwork says what is wrong with a text about the network.
+func (f field) checkNetwork(text string) error {
+	form, is := networkForms()[f.is]
+	members := listed(text)
+	switch {
+	case !is, f.is == "listeners" && strings.EqualFold(text, off):
+		return nil
+	case len(members) == 0, f.is == "prefix" && len(members) > 1:
+		return f.refuse(strconv.Quote(text))
+	}
+	for _, member := range members {
+		if wrong := form.wrong(member); wrong != "" {
+			return fmt.Errorf("is %q: %s; want %s", text, wrong, form.allowed)
+		}
+	}
+	return nil
+}
+
+// FromOutside reports whether other machines reach an address of http.addr.
+func FromOutside(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || strings.EqualFold(host, "localhost") {
+		return false
+	}
+	at, err := netip.ParseAddr(host)
+	return err != nil || !at.IsLoopback()
+}
