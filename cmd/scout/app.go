@@ -11,7 +11,11 @@ import (
 )
 
 // app is shared by the commands.
-type app struct{ *cli.App }
+type app struct {
+	*cli.App
+	// server is the URL of another Scout, empty for the one of this machine, and key the key for it.
+	server, key string
+}
 
 // recordingsDir returns the folder of recordings.
 func (a *app) recordingsDir() (string, error) { return a.Settings.RecordingsDir() }

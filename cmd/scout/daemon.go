@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api/client"
@@ -38,6 +41,9 @@ func (a *app) connectRunning(ctx context.Context) (*client.Client, error) {
 //	start  start one if there is none
 //	quiet  say nothing about its version
 func (a *app) reach(ctx context.Context, start, quiet bool) (*client.Client, error) {
+	if a.server != "" {
+		return a.reachServer(ctx)
+	}
 	dir, err := a.dataDir()
 	if err != nil {
 		return nil, err
@@ -65,6 +71,18 @@ func (a *app) reach(ctx context.Context, start, quiet bool) (*client.Client, err
 		}
 	}
 	return c, err
+}
+
+// serverFlags are those of commands that can ask the Scout of another machine.
+func (a *app) serverFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.server, "server", "", "ask the Scout at this URL, such as http://192.168.1.5:7268")
+	cmd.Flags().StringVar(&a.key, "key", "", "the key for --server; others see it in the list of processes, $SCOUT_KEY they do not")
+}
+
+// reachServer connects to the Scout of another machine.
+func (a *app) reachServer(ctx context.Context) (*client.Client, error) {
+	o := client.Options{Server: a.server, Key: cmp.Or(a.key, os.Getenv("SCOUT_KEY")), Name: programName, Version: release.Version()}
+	return client.Connect(ctx, o)
 }
 
 // launchDaemon says how to start a daemon on demand. The daemon runs in another folder, so relative paths that this

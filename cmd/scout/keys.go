@@ -53,6 +53,7 @@ a person at this machine may do with Scout.`,
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"client", "owner"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	cmd.Flags().IntVar(&request.RequestsPerMinute, "requests-per-minute", 0, "how many requests it may send; 0 for limits.requests_per_minute")
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 
@@ -104,6 +105,7 @@ func newKeysListCommand(a *app) *cobra.Command {
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 
@@ -148,6 +150,7 @@ func newKeysDeleteCommand(a *app) *cobra.Command {
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 

@@ -47,6 +47,7 @@ is running. If no daemon is running, it starts one.`,
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 
@@ -212,11 +213,20 @@ Exit codes: 0 Healthy, 1 Degraded or unknown, 2 Unhealthy or wrong usage.`,
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 
 // health asks the daemon. If none answers, it makes the checks itself.
 func (a *app) health(ctx context.Context) (*v1.Health, error) {
+	if a.server != "" {
+		c, err := a.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		return c.Health(ctx)
+	}
 	dir, err := a.dataDir()
 	if err != nil {
 		return nil, err

@@ -142,6 +142,7 @@ func newTranscriptsListCommand(a *app) *cobra.Command {
 	}
 	f.bind(cmd)
 	cmd.Flags().BoolVar(&f.deleted, "deleted", false, "list what is in the trash")
+	a.serverFlags(cmd)
 	return cmd
 }
 
@@ -178,6 +179,7 @@ difference.
 	}
 	f.bind(cmd)
 	cmd.Flags().BoolVar(&best, "best", false, "the best matches first, instead of the newest")
+	a.serverFlags(cmd)
 	return cmd
 }
 
@@ -407,6 +409,7 @@ redo.`,
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().IntVar(&restore, "restore", 0, "make this version the current one")
+	a.serverFlags(cmd)
 	return cmd
 }
 

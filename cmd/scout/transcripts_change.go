@@ -73,6 +73,7 @@ func newTranscriptsShowCommand(a *app) *cobra.Command {
 	cmd.Flags().IntVar(&version, "version", 0, versionUsage)
 	cmd.Flags().StringVarP(&format, "format", "f", string(text.Plain), formatUsage)
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -25,13 +26,20 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 )
 
+// prefix is that of every path.
+const prefix = "/api/v1"
+
 // Limits of a connection to the daemon.
 const (
 	// dialWithin bounds the time for a connection. A local socket accepts it at once, even for a process that is
 	// suspended.
 	dialWithin = time.Second
+	// dialServerWithin is the same for another machine.
+	dialServerWithin = 5 * time.Second
 	// answerWithin is how long a daemon may take to report its version.
 	answerWithin = 2 * time.Second
+	// serverAnswersWithin is the same for another machine.
+	serverAnswersWithin = 10 * time.Second
 	// maxErrorBytes is how much of an error is read.
 	maxErrorBytes = 1 << 20
 )
@@ -40,6 +48,8 @@ const (
 type Options struct {
 	// Socket is the path of its socket.
 	Socket string
+	// Server is the URL of a daemon on another machine, in place of Socket, and Key the key for it.
+	Server, Key string
 	// Name of the program that asks, for the daemon's log.
 	Name string
 	// Version of this program. If the daemon has another version, Differs is called once with it.
@@ -52,6 +62,8 @@ type Options struct {
 // Client is a connection to a daemon. It is safe for concurrent use. The caller closes it.
 type Client struct {
 	options Options
+	where   string // for messages
+	base    string // what precedes every path
 	http    *http.Client
 	told    atomic.Bool
 	records atomic.Pointer[string] // the daemon's folder of recordings; nil before it answered
@@ -60,8 +72,11 @@ type Client struct {
 // Connect returns a client of the daemon that answers at the socket. If none answers, it starts one, or without Launch
 // fails with scout.CodeDaemonUnreachable.
 func Connect(ctx context.Context, o Options) (*Client, error) {
-	c := newClient(o)
-	err := c.greet(ctx)
+	c, err := newClient(o)
+	if err != nil {
+		return nil, err
+	}
+	err = c.greet(ctx)
 	if Absent(err) && o.Launch != nil {
 		if err = o.Launch.start(ctx, c); err == nil {
 			err = c.greet(ctx)
@@ -74,21 +89,36 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-func newClient(o Options) *Client {
+func newClient(o Options) (*Client, error) {
+	c := &Client{options: o, where: o.Socket, base: "http://scout" + prefix}
 	dialer := &net.Dialer{Timeout: dialWithin}
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	// One connection is enough for a command, and none outlives it.
+	transport := &http.Transport{MaxIdleConns: 2, IdleConnTimeout: time.Minute, DisableCompression: true}
+	if o.Server == "" {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", o.Socket)
-		},
-		// One connection is enough for a command, and none outlives it.
-		MaxIdleConns: 2, IdleConnTimeout: time.Minute, DisableCompression: true,
+		}
+	} else {
+		at, err := url.Parse(o.Server)
+		if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" || at.User != nil || at.RawQuery != "" || at.Fragment != "" {
+			return nil, scout.Errorf(scout.CodeInvalidArgument, "%q is no address of a server", o.Server).WithHint("give it as http://192.168.1.5:7268")
+		}
+		c.where = at.Scheme + "://" + at.Host + strings.TrimSuffix(at.EscapedPath(), "/")
+		c.base = c.where + prefix
+		dialer.Timeout = dialServerWithin
+		transport.DialContext, transport.TLSHandshakeTimeout, transport.Proxy = dialer.DialContext, dialServerWithin, http.ProxyFromEnvironment
 	}
-	return &Client{options: o, http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return c, nil
 }
 
 // greet checks that a daemon answers, and notices another version.
 func (c *Client) greet(outer context.Context) error {
-	ctx, cancel := context.WithTimeout(outer, answerWithin)
+	within := answerWithin
+	if c.options.Server != "" {
+		within = serverAnswersWithin
+	}
+	ctx, cancel := context.WithTimeout(outer, within)
 	defer cancel()
 	var info v1.VersionInfo
 	err := c.Do(ctx, http.MethodGet, "/version", nil, &info)
@@ -98,6 +128,9 @@ func (c *Client) greet(outer context.Context) error {
 	}
 	if err != nil && outer.Err() != nil {
 		return context.Cause(outer)
+	}
+	if err != nil && ctx.Err() != nil && c.options.Server != "" {
+		return c.silent(ctx.Err())
 	}
 	if err != nil && ctx.Err() != nil && !Absent(err) {
 		return scout.Errorf(scout.CodeDaemonUnreachable, "the daemon at %s does not answer", c.options.Socket).
@@ -252,7 +285,7 @@ func (c *Client) exchange(ctx context.Context, r request, out any) error {
 
 // strange returns the error for an answer that no daemon of Scout gives.
 func (c *Client) strange(status string, r request) error {
-	return scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", r.method, r.path, status, c.options.Socket)
+	return scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", r.method, r.path, status, c.where)
 }
 
 // send returns the answer to a request that succeeded. The caller closes its body.
@@ -265,7 +298,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		}
 		body = bytes.NewReader(data)
 	}
-	request, err := http.NewRequestWithContext(ctx, r.method, "http://scout/api/v1"+r.path, body)
+	request, err := http.NewRequestWithContext(ctx, r.method, c.base+r.path, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -273,6 +306,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	request.Header.Set("User-Agent", c.options.Name)
+	if c.options.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.options.Key)
+	}
 	if r.etag != "" {
 		request.Header.Set("If-Match", r.etag)
 	}
@@ -314,6 +350,8 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case c.options.Server != "":
+		return c.silent(cause)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return &absentError{scout.Errorf(scout.CodeDaemonUnreachable, "no daemon answers at %s", c.options.Socket).WithHint("start one: scout serve")}
 	case errors.Is(err, fs.ErrPermission):
@@ -322,6 +360,12 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		return scout.Errorf(scout.CodeSocketTaken, "%s is no socket", c.options.Socket)
 	}
 	return lost(err)
+}
+
+// silent returns the error for another machine that does not answer.
+func (c *Client) silent(cause error) error {
+	return scout.Errorf(scout.CodeDaemonUnreachable, "no Scout answers at %s: %s", c.where, scout.Plain(cause)).
+		WithHint("see on that machine: scout status; it has to listen at an address that this one reaches (http.addr)")
 }
 
 // lostError reports that the daemon ended in the middle of a request.
