@@ -23,9 +23,9 @@ func newJobsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "jobs",
 		Short: "Make texts of recordings in the background",
-		Long: `Jobs make texts of recordings in the background. They wait in a queue, survive the
-daemon and the computer, and a long one continues where it was. A job that cannot
-be done is kept with the reason, until it is tried again or forgotten.`,
+		Long: `Jobs make texts of recordings in the background. They wait in a queue, survive
+the daemon, and a long one continues where it was. A job that cannot be done is
+kept with the reason, until it is tried again or forgotten.`,
 		Example: `  scout jobs add 7f3a9c2e41d0
   scout jobs list
   scout jobs wait JOB
@@ -46,8 +46,8 @@ func newJobsAddCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add RECORDING",
 		Short: "Make the text of a recording in the background",
-		Long: `Puts a recording into the queue and prints the id of the job. The same recording,
-model and options again are the same job, unless --force is given.`,
+		Long: `Puts a recording into the queue and prints the id of the job. The same
+recording, model and options again are the same job, unless --force is given.`,
 		Example: `  scout jobs add 7f3a9c2e41d0
   scout jobs add --model whisper-base --force 7f3a9c2e41d0`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
@@ -92,8 +92,8 @@ func newJobsListCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the jobs, newest first",
-		Long: `Lists the jobs with their state: queued, running, retrying, paused, succeeded, dead
-or cancelled.`,
+		Long: `Lists the jobs with their state: queued, running, retrying, paused, succeeded,
+dead or cancelled.`,
 		Example: `  scout jobs list --state dead
   scout jobs list --json | jq -r '.jobs[].id'`,
 		Args: cli.WrongArgs(cobra.NoArgs),
@@ -220,8 +220,8 @@ func newJobsWaitCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait JOB",
 		Short: "Wait until a job has ended",
-		Long: `Waits until a job has ended, and prints it. The exit code is 0 if it succeeded, and 1
-if it is dead or was cancelled.`,
+		Long: `Waits until a job has ended, and prints it. The exit code is 0 if it succeeded,
+and 1 if it is dead or was cancelled.`,
 		Example: `  scout jobs wait "$(scout jobs add 7f3a9c2e41d0)"`,
 		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -266,7 +266,7 @@ func (a *app) changeJobs(ctx context.Context, done, what string, ids []string, a
 func newJobsCancelCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "cancel JOB...",
+		Use:     "cancel JOB…",
 		Short:   "Cancel jobs",
 		Long:    "Ends jobs that nobody wants any more. One that runs is stopped.",
 		Example: "  scout jobs cancel job_01kb5ja0c8t2v6m4q9w3e7r1ya",
@@ -283,7 +283,7 @@ func newJobsCancelCommand(a *app) *cobra.Command {
 func allOrSome(cmd *cobra.Command, args []string, all bool) error {
 	switch {
 	case all && len(args) > 0:
-		return cli.Misuse(cmd.CommandPath()+" --all, or "+cmd.CommandPath()+" JOB...", "--all and jobs exclude each other")
+		return cli.Misuse(cmd.CommandPath()+" --all, or "+cmd.CommandPath()+" JOB…", "--all and jobs exclude each other")
 	case !all && len(args) == 0:
 		return cli.Misuse("see the jobs: scout jobs list", "name a job, or --all")
 	}
@@ -294,12 +294,13 @@ func newJobsRetryCommand(a *app) *cobra.Command {
 	var all, asJSON bool
 	var code string
 	cmd := &cobra.Command{
-		Use:   "retry [JOB...]",
+		Use:   "retry [JOB…]",
 		Short: "Try jobs again that are dead or cancelled",
-		Long: `Lets jobs begin again, at the end of the queue. --all does so with every dead job,
---code only with those that failed with this code.`,
+		Long: `Lets jobs begin again, at the end of the queue. --all does so with every dead
+job, --code only with those that failed with this code.`,
 		Example: `  scout jobs retry job_01kb5ja0c8t2v6m4q9w3e7r1ya
   scout jobs retry --all --code model_not_installed`,
+		Args: cli.WrongArgs(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := allOrSome(cmd, args, all); err != nil {
 				return err
@@ -327,21 +328,22 @@ func newJobsRetryCommand(a *app) *cobra.Command {
 
 func newJobsPauseCommand(a *app) *cobra.Command {
 	return newJobsHoldCommand(a, "pause", "paused", "Hold jobs back",
-		`Holds jobs back. One that runs stops after the piece of audio that it is at, and keeps
-what is done. --all lets no job begin any more; those that run go on.`)
+		`Holds jobs back. One that runs stops after the piece of audio that it is at, and
+keeps what is done. --all lets no job begin any more; those that run go on.`)
 }
 
 func newJobsResumeCommand(a *app) *cobra.Command {
 	return newJobsHoldCommand(a, "resume", "resumed", "Let jobs go on that were held back",
-		`Lets jobs go on that were held back. They continue where they were. --all ends what
-"scout jobs pause --all" has begun.`)
+		`Lets jobs go on that were held back. They continue where they were. --all ends
+what "scout jobs pause --all" has begun.`)
 }
 
 func newJobsHoldCommand(a *app, name, done, short, long string) *cobra.Command {
 	var all, asJSON bool
 	cmd := &cobra.Command{
-		Use: name + " [JOB...]", Short: short, Long: long,
+		Use: name + " [JOB…]", Short: short, Long: long,
 		Example: "  scout jobs " + name + " job_01kb5ja0c8t2v6m4q9w3e7r1ya\n  scout jobs " + name + " --all",
+		Args:    cli.WrongArgs(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := allOrSome(cmd, args, all); err != nil {
 				return err
@@ -372,7 +374,7 @@ func newJobsHoldCommand(a *app, name, done, short, long string) *cobra.Command {
 func newJobsForgetCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "forget JOB...",
+		Use:     "forget JOB…",
 		Short:   "Remove jobs that have ended",
 		Long:    "Removes jobs that have ended from the list. What they made stays.",
 		Example: "  scout jobs forget job_01kb5ja0c8t2v6m4q9w3e7r1ya",
