@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -79,14 +80,7 @@ func (c *connection) CloseWrite() error {
 	if err := c.SetReadDeadline(time.Now().Add(discardWithin)); err != nil {
 		return err
 	}
-	buffer := make([]byte, 32<<10)
-	for taken := 0; taken < maxDiscarded; {
-		n, err := c.Read(buffer)
-		taken += n
-		if err != nil { // the client has gone, has sent everything, or takes too long
-			break
-		}
-	}
+	_, _ = io.CopyN(io.Discard, c, maxDiscarded) // the client has gone, has sent everything, or takes too long
 	return nil
 }
 

@@ -70,7 +70,7 @@ func overBoth(t *testing.T, test func(t *testing.T, serve opener)) {
 }
 
 // reads returns the next answer of a connection with its body.
-func reads(t *testing.T, r *bufio.Reader, method string) (*http.Response, string) {
+func reads(t *testing.T, r *bufio.Reader, method string) (answer, string) {
 	t.Helper()
 	response, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
@@ -80,7 +80,7 @@ func reads(t *testing.T, r *bufio.Reader, method string) (*http.Response, string
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return response, string(body)
+	return answer{response.StatusCode, response.Header}, string(body)
 }
 
 // Whatever a client sends gets an answer that programs understand, and the next client is served.

@@ -269,7 +269,8 @@ func TestTwoHundredClients(t *testing.T) {
 					t.Errorf("%+v, %v", response, err)
 					return
 				}
-				if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				_, err = io.Copy(io.Discard, response.Body)
+				if err := errors.Join(err, response.Body.Close()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -278,7 +279,7 @@ func TestTwoHundredClients(t *testing.T) {
 	all.Wait()
 	for range 600 { // more than there is room for
 		if c, err := net.Dial("tcp", s.address); err == nil {
-			defer func() { _ = c.Close() }() // the test is over
+			t.Cleanup(func() { _ = c.Close() }) // the test is over
 		}
 	}
 	if response, body := s.do("GET", "/api/v1/version", ""); response.StatusCode != 200 {

@@ -244,7 +244,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 		h.Set("X-Trace-Id", span.SpanContext().TraceID().String())
 	}
 	c := connectionOf(r)
-	r, handler, pattern := s.route(r.WithContext(ctx), c)
+	r, handler, pattern := s.route(r.WithContext(ctx), c) //nolint:contextcheck // it is that of the request
 	a := s.accessOf(pattern)
 	refused, who := s.meet(w, r, c), caller{role: roleNone}
 	asks := refused == nil && !c.near && isPreflight(r)
@@ -263,7 +263,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 		body.refused(h, r.ContentLength)
 		unknown(handler, w, r)
 	default:
-		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who)), a)
+		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who)), a) //nolint:contextcheck // as above
 	}
 	observe.EndSpan(span, err)
 	s.observe(r, w, answered{route: routeOf(pattern), id: id, client: who.label(), took: time.Since(began)})

@@ -177,7 +177,7 @@ func TestAReaderThatIsSlow(t *testing.T) {
 }
 
 func aReaderThatIsSlow(t *testing.T, serve opener) {
-	const within = 100 * time.Millisecond
+	const within = time.Second
 	s := serve(t, hurried(api.Times{Write: within}), func(s *served) {
 		s.services.Health = func(context.Context, bool) health.Report {
 			return health.Report{Status: health.Healthy, Reasons: []string{strings.Repeat("x", 4<<20)}}
@@ -195,7 +195,7 @@ func aReaderThatIsSlow(t *testing.T, serve opener) {
 		var n int
 		n, err = io.ReadFull(response.Body, buffer)
 		total += n
-		time.Sleep(within / 5) // that slow, and altogether longer than one write may take
+		time.Sleep(within / 8) // that slow, and altogether longer than one write may take
 	}
 	if err != io.ErrUnexpectedEOF && err != io.EOF || total < 4<<20 { //nolint:errorlint // as io.ReadFull returns it
 		t.Errorf("%d bytes, %v", total, err)
