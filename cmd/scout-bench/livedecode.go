@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/bench/rig"
 	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 )
@@ -55,7 +57,7 @@ processes.`,
 	flags := cmd.Flags()
 	o.Bind(cmd)
 	flags.BoolVar(&o.json, "json", false, "print JSON (docs/formats/bench.md)")
-	flags.StringVarP(&o.Language, "language", "l", "", "language of the clips, a code such as de, or auto to let the model find it (default: the model's, if it knows only one)")
+	flags.StringVarP(&o.Language, "language", "l", "", "language of the clips, a code such as de: others in DIR are left out; or auto to let the model find it (default: the model's, if it knows only one)")
 	flags.StringVar(&o.clock, "clock", "elapsed", "what a decode takes on the simulated clock: elapsed, or cpu")
 	flags.IntVar(&o.takes, "takes", 40, "dictations of 2 s and of 10 s each; a quarter as many of 60 s")
 	flags.DurationVar(&o.joined, "joined", 10*time.Minute, "length of the dictations made of joined clips, 0 for none; the shorter ones then come from the first 10m")
@@ -85,6 +87,9 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 		return err
 	}
 	defer r.Close()
+	if entries, err = inLanguage(entries, o.Language); err != nil {
+		return err
+	}
 	language, err := r.Language(o.Language)
 	if err != nil {
 		return err
@@ -114,6 +119,22 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 		return b.report.WriteJSON(a.Std.Out)
 	}
 	return b.report.WriteTable(a.Std.Out)
+}
+
+// inLanguage returns the clips in a language, and those whose language is not known. No language means all of them.
+func inLanguage(entries []bench.Entry, language string) ([]bench.Entry, error) {
+	code, err := recognize.ParseLanguage(language)
+	if err != nil || code == "" {
+		return entries, err
+	}
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e bench.Entry) bool {
+		of, err := recognize.ParseLanguage(e.Language)
+		return err == nil && of != "" && of != code
+	})
+	if len(entries) == 0 {
+		return nil, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "no clip of the folder is in the language %q", language))
+	}
+	return entries, nil
 }
 
 // liveDecode is one run of scout-bench live-decode.

@@ -99,13 +99,27 @@ func (r Roles) For(store *model.Store, role Role, asked string) (string, error) 
 	return picked, nil
 }
 
-// Trait is what is special about the model: how long pieces suit it, and who checks doubtful text. Pieces of Whisper, whose
-// encoder was trained with 30 s, are as long as fits: at most 28 s give 8.9 % errors, at most 12 s give 9.8 %.
+// Trait is what is special about the model: how long pieces suit it, how a stream is heard, and who checks doubtful text. Pieces of
+// Whisper, whose encoder was trained with 30 s, are as long as fits: at most 28 s give 8.9 % errors, at most 12 s give 9.8 %. Of a
+// stream it hears windows of 6 to 12 s (docs/adr/0063-live-cuts.md).
 func (r *Recognizer) Trait() speech.Trait {
 	if r.Model.Family != model.Whisper {
 		return speech.Trait{}
 	}
 	cut := segment.Defaults()
 	cut.Min, cut.Max = 14*time.Second, 25*time.Second
-	return speech.Trait{Cut: &cut, Rechecks: r.Backend != BackendSherpa, Sureness: 0.5}
+	trait := speech.Trait{Cut: &cut, Sureness: 0.5}
+	if r.Backend == BackendSherpa {
+		return trait
+	}
+	trait.Rechecks = true
+	live := segment.Defaults()
+	live.Min, live.Max, live.Tail = 12*time.Second, 20*time.Second, 6*time.Second
+	trait.LiveCut = &live
+	trait.Window = speech.Window{Least: 6 * time.Second, Most: 12 * time.Second}
+	trait.Ends = speech.Ends{
+		Least: 3 * time.Second, Most: 5 * time.Second, Longest: 9 * time.Second,
+		SecondLeast: 6 * time.Second, SecondMost: 8 * time.Second, Whole: 6 * time.Second, Rest: 28 * time.Second,
+	}
+	return trait
 }

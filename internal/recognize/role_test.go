@@ -188,6 +188,17 @@ func TestTraitOfAModel(t *testing.T) {
 		if trait.Cut == nil {
 			continue
 		}
+		if heard := trait.Window.Most > 0; heard != c.rechecks || heard != (trait.LiveCut != nil) || trait.Window.Least > trait.Window.Most {
+			t.Errorf("%s: a stream is heard by %+v", name, trait)
+		}
+		if trait.LiveCut != nil {
+			if _, err := segment.New(*trait.LiveCut, func(segment.Piece) error { return nil }); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if e := trait.Ends; e.Least > e.Most || e.Most > e.Longest || e.SecondLeast > e.SecondMost || e.Rest > 30*time.Second {
+				t.Errorf("%s: a stop decodes %+v", name, e)
+			}
+		}
 		if trait.Cut.Max != c.longest {
 			t.Errorf("%s: pieces of %v", name, trait.Cut.Max)
 		}

@@ -73,6 +73,7 @@ type growth struct {
 	careful  bool   // the model was lost in the open piece, so that peeks are careful
 
 	peekedTo   int64         // end of the audio of the last peek, or of the last closed piece
+	windowAt   int64         // where the last window began
 	cost       time.Duration // mean wall time of a decode for a second of audio
 	notBefore  time.Time     // after a failure
 	retry      time.Duration
@@ -91,7 +92,7 @@ type knownTokens struct {
 }
 
 func newGrowth(o *LiveOptions) (*growth, error) {
-	g := &growth{options: o, cut: (&Options{Cut: o.Cut}).cut(), settling: settling{rule: o.Commit}}
+	g := &growth{options: o, cut: o.cut(), settling: settling{rule: o.Commit}}
 	if s := o.From; s != nil {
 		g.next, g.through, g.heard, g.settling.state = s.Next, s.Through, s.Heard, s.Settled
 		g.heard.Empty = slices.Clone(s.Heard.Empty)
@@ -128,7 +129,7 @@ func (g *growth) feed(in *intake, now time.Time) (missing int64, wake time.Time,
 		case supplyEnd:
 			g.tail = max(0, segment.Duration(g.pos)-max(g.through, g.settling.state.End))
 			g.closed = true
-			if g.hyp.of(g.next.Start) && g.rest() <= restLongest {
+			if g.hyp.of(g.next.Start) && g.rest() <= g.ends().Rest {
 				g.queue = []segment.Piece{g.join()}
 				return 0, time.Time{}, nil
 			}
@@ -161,8 +162,11 @@ func (g *growth) take(samples []float32) error {
 
 // joins reports whether, after a stop, the open piece is finished together with a closed one that is not decoded.
 func (g *growth) joins() bool {
-	return g.stopped && len(g.queue) == 1 && g.hyp.of(g.next.Start) && g.rest() <= restLongest
+	return g.stopped && len(g.queue) == 1 && g.hyp.of(g.next.Start) && g.rest() <= g.ends().Rest
 }
+
+// ends bounds what is decoded at the stop.
+func (g *growth) ends() Ends { return g.options.Trait.ends() }
 
 // rest is how much audio is not decoded for good.
 func (g *growth) rest() time.Duration { return segment.Duration(g.pos - g.next.First()) }
@@ -196,6 +200,8 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		}
 		if g.stopped && p.Right.Kind == segment.EdgeInput {
 			g.shorten(t)
+		} else {
+			g.reuse(t)
 		}
 		return t, time.Time{}
 	}
@@ -212,7 +218,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		kind, p = taskAsk, end
 	} else {
 		switch {
-		case g.mustReady():
+		case !g.options.Trait.windows() && g.mustReady():
 			kind = taskReady
 		case fresh < g.step():
 			return nil, time.Time{}
@@ -234,6 +240,11 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 	if kind == taskPeek {
 		if t.how.Careful = g.careful; !g.careful {
 			t.how.Effort = EffortQuick
+		}
+		if end, ok := g.window(p); ok {
+			known := g.hyp
+			t.from, t.ends, t.endHow = &known, []segment.Piece{end}, t.how
+			t.endHow.Known = g.knownFor(end)
 		}
 		return t, time.Time{}
 	}
@@ -265,7 +276,7 @@ func spared(cost time.Duration) int {
 
 // shorten lets a task use what is known of its piece.
 func (g *growth) shorten(t *task) {
-	long := t.piece.HeardTo()-t.piece.HeardFrom() > tailLongest
+	long := t.piece.HeardTo()-t.piece.HeardFrom() > g.ends().Whole
 	for _, h := range []*hypothesis{&g.ready, &g.hyp} {
 		if (h.final || h == &g.hyp && (long || t.how.Spared == len(looks()))) && h.covers(t.piece) {
 			known := *h
@@ -273,7 +284,7 @@ func (g *growth) shorten(t *task) {
 			return
 		}
 	}
-	ends := g.hyp.tails(t.piece)
+	ends := g.hyp.tails(t.piece, g.ends())
 	if len(ends) == 0 {
 		return
 	}
@@ -290,8 +301,14 @@ func (g *growth) step() time.Duration {
 		step = max(step, r.Quiet)
 	}
 	if r.Share > 0 {
-		open := segment.Duration(g.pos - g.next.First()).Seconds()
-		step = max(step, time.Duration(float64(g.cost)*open/r.Share)*g.decodes())
+		open := segment.Duration(g.pos - g.next.First())
+		if w := g.options.Trait.Window; g.options.Trait.windows() && open > w.Most {
+			open = segment.Duration(g.pos - g.windowAt)
+			if open > w.Most {
+				open = w.Least + (w.Most-w.Least)/2 // the next one begins later
+			}
+		}
+		step = max(step, time.Duration(float64(g.cost)*open.Seconds()/r.Share)*g.decodes())
 	}
 	return step
 }
@@ -367,15 +384,18 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		}
 		return said{}, g.take(o.samples[known:])
 	}
-	if t.kind != taskReady && t.from == nil && !t.how.Careful {
-		g.measure(t, now)
+	if t.from == nil {
+		o.heard = t.piece.HeardTo() - t.piece.HeardFrom()
+	}
+	if t.kind != taskReady && !t.how.Careful {
+		g.measure(t, o.heard, now)
 	}
 	if t.kind == taskAsk {
 		news, err := g.answered(t.piece, &o.decoded, o.doubt != "")
 		return said{tongue: news}, err
 	}
-	if t.piece.Start >= g.next.Start && len(o.decoded.tokens) > 0 {
-		g.known = knownTokens{o.decoded.From, o.decoded.tokens}
+	if t.piece.Start >= g.next.Start && len(o.known.tokens) > 0 {
+		g.known = o.known
 	}
 	var kept Span
 	if t.kind != taskPeek && o.doubt == "" {
@@ -398,7 +418,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 		if t.piece.Start != g.next.Start {
 			return said{}, nil
 		}
-		g.careful = g.careful || o.lost() && t.piece.HeardTo()-t.piece.HeardFrom() >= lostFrom
+		g.careful = g.careful || !g.options.Trait.Rechecks && o.lost() && t.piece.HeardTo()-t.piece.HeardFrom() >= lostFrom
 		if o.doubt != "" || len(g.queue) > 0 {
 			return said{}, nil
 		}
@@ -415,7 +435,7 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	}
 	g.queue = g.queue[1:]
 	g.next, g.careful = g.cut.After(t.piece), false
-	g.hyp.carry(g.next)
+	g.carries()
 	g.seen.carry(g.next)
 	g.peekedTo = max(g.peekedTo, g.next.Start)
 	right := t.piece.Right.Kind
@@ -424,6 +444,9 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	}
 	news := g.closes(t.piece, &o.decoded)
 	words := g.settling.close(o.decoded, right, g.cut.Overlap)
+	if t.reused && g.hyp.of(g.next.Start) {
+		g.settling.resume(g.hyp.text)
+	}
 	g.heard.add(&o.decoded)
 	told := g.tell(words, &o.decoded, o.decoded.To)
 	told.kept, told.tongue = kept, news
@@ -449,9 +472,9 @@ func (g *growth) costOf(p segment.Piece) time.Duration {
 	return time.Duration(float64(g.cost) * (p.HeardTo() - p.HeardFrom()).Seconds())
 }
 
-// measure keeps the mean cost of decoding.
-func (g *growth) measure(t *task, now time.Time) {
-	length := (t.piece.HeardTo() - t.piece.HeardFrom()).Seconds()
+// measure keeps the mean cost of decoding. heard is how much of its audio a task decoded.
+func (g *growth) measure(t *task, heard time.Duration, now time.Time) {
+	length := heard.Seconds()
 	if length < 1 {
 		return // a constant part outweighs the rest
 	}

@@ -26,7 +26,7 @@ type LiveOptions struct {
 	Recorded Recorded
 	// From is where an interrupted transcription of the same recording continues, nil for its beginning.
 	From *LiveState
-	// Cut places the borders of pieces; nil means segment.Defaults.
+	// Cut places the borders of pieces; nil means those of Trait.
 	Cut *segment.Options
 	// Commit, Rhythm and Pause are DefaultCommitRule, DefaultRhythm and DefaultPauses if they are zero.
 	Commit CommitRule
@@ -39,6 +39,16 @@ type LiveOptions struct {
 	Partial   func(LivePartial)
 	Committed func(LiveCommitted)
 	Owed      func(LiveOwed)
+}
+
+func (o *LiveOptions) cut() segment.Options {
+	switch {
+	case o.Cut != nil:
+		return *o.Cut
+	case o.Trait.LiveCut != nil:
+		return *o.Trait.LiveCut
+	}
+	return segment.Defaults()
 }
 
 // Recorded is a recording on disk as canonical audio: 16 kHz mono in [-1, 1].
@@ -134,7 +144,8 @@ func (s *LiveState) suits(o *LiveOptions) error {
 	if s.Version != liveStateVersion {
 		return scout.Errorf(scout.CodeInvalidArgument, "continue a dictation: its version is %d, but %d is supported", s.Version, liveStateVersion)
 	}
-	return c.suits(&Options{Model: o.Model, Language: o.Language, Cut: o.Cut})
+	cut := o.cut()
+	return c.suits(&Options{Model: o.Model, Language: o.Language, Cut: &cut})
 }
 
 // mostEmpty is how many stretches without words are kept for warnings. Beyond it those are dropped that give none.

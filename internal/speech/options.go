@@ -76,11 +76,17 @@ func (o *Options) how() How {
 type Trait struct {
 	// Cut places the borders of pieces that suit the model; nil means segment.Defaults.
 	Cut *segment.Options
+	// LiveCut does so for a stream; nil means segment.Defaults.
+	LiveCut *segment.Options
 	// Rechecks says that the model's own decoder tries a doubtful piece in other ways.
 	Rechecks bool
 	// Sureness is by how much log-probabilities of tokens are multiplied before they are compared with the limits of this package,
 	// which were measured with Moonshine; 0 means 1. Good texts of Whisper have a mean of -0.19, its doubtful ones are below -0.5.
 	Sureness float64
+	// Window is how much of the end of a growing piece a peek hears; the zero value is all of it.
+	Window Window
+	// Ends bounds what is decoded at a stop; the zero value is that of Moonshine.
+	Ends Ends
 }
 
 func (o *Options) cut() segment.Options {

@@ -116,6 +116,12 @@ func (s *settling) guess(d Decoded) {
 	s.before, s.pending, s.heard = nil, s.fresh(s.window(d)), 0
 }
 
+// resume takes up a hypothesis of the open piece that reaches beyond the closed one before it.
+func (s *settling) resume(d Decoded) {
+	s.pending, s.heard = s.fresh(s.window(d)), d.To
+	s.before = []pendingWords{{s.pending, d.To}}
+}
+
 // forget forgets the hypotheses of the open piece.
 func (s *settling) forget() { s.before, s.pending, s.heard = nil, nil, 0 }
 

@@ -12,21 +12,40 @@ import (
 // When the stop comes, most of the open piece is known: the last hypothesis heard all of it but the last moments. So only
 // its end is decoded again, and the two texts are joined where they agree. Measured: docs/adr/0067-text-at-the-stop.md.
 const (
-	// tailLeast and tailMost bound how much audio at the end of a piece is decoded. It begins at a quiet point.
-	tailLeast, tailMost = 2500 * time.Millisecond, 4500 * time.Millisecond
 	// tailShared bounds how much of that audio the hypothesis must have heard too, so that they can agree.
 	tailShared, tailSharedMost = 1500 * time.Millisecond, 3 * time.Second
-	// tailLongest is the most audio that is decoded for an old hypothesis. A piece that is not longer is decoded whole.
-	tailLongest = 6 * time.Second
 	// shortPause is how long nobody speaks before the text of what was said is made ready for a stop.
 	shortPause = 120 * time.Millisecond
-	// secondLeast and secondMost bound the end that is decoded if the first one gave a text that is doubted or does not fit.
-	secondLeast, secondMost = 5 * time.Second, 7 * time.Second
 	// brief is by how much the times of a word differ between two decodes.
 	brief = 100 * time.Millisecond
-	// restLongest is the longest piece that is finished from a hypothesis, with a closed piece before the open one.
-	restLongest = 20 * time.Second
 )
+
+// Ends bounds what is decoded of the end of a piece at a stop. Ends begin at quiet points.
+type Ends struct {
+	// Least and Most bound how much audio is decoded, Longest bounds it for an old hypothesis.
+	Least, Most, Longest time.Duration
+	// SecondLeast and SecondMost bound the end that is decoded if the first one gave a text that is doubted or does not fit.
+	SecondLeast, SecondMost time.Duration
+	// Whole is the longest piece that is decoded whole, Rest the longest that is finished from a hypothesis, with a closed piece
+	// before the open one.
+	Whole, Rest time.Duration
+}
+
+// DefaultEnds returns what was measured best with Moonshine.
+func DefaultEnds() Ends {
+	return Ends{
+		Least: 2500 * time.Millisecond, Most: 4500 * time.Millisecond, Longest: 6 * time.Second,
+		SecondLeast: 5 * time.Second, SecondMost: 7 * time.Second, Whole: 6 * time.Second, Rest: 20 * time.Second,
+	}
+}
+
+// ends are those of the trait.
+func (t *Trait) ends() Ends {
+	if t.Ends == (Ends{}) {
+		return DefaultEnds()
+	}
+	return t.Ends
+}
 
 // hypothesis is a text of the open piece.
 type hypothesis struct {
@@ -60,19 +79,19 @@ func (h *hypothesis) carry(next segment.Position) {
 
 // tails returns the ends of a piece of which one must be decoded to finish this text of it, in the order in which they are
 // tried; none if all of the piece must.
-func (h *hypothesis) tails(p segment.Piece) []segment.Piece {
+func (h *hypothesis) tails(p segment.Piece, e Ends) []segment.Piece {
 	end, heard := p.To(), segment.Duration(h.to)
-	if !h.of(p.Start) || p.HeardTo()-p.HeardFrom() <= tailLongest || p.After > 0 {
+	if !h.of(p.Start) || p.HeardTo()-p.HeardFrom() <= e.Whole || p.After > 0 {
 		return nil
 	}
-	earliest, latest := min(end-tailMost, heard-tailSharedMost), min(end-tailLeast, heard-tailShared)
-	if earliest = max(earliest, end-tailLongest); earliest > latest || earliest <= p.From() {
+	earliest, latest := min(end-e.Most, heard-tailSharedMost), min(end-e.Least, heard-tailShared)
+	if earliest = max(earliest, end-e.Longest); earliest > latest || earliest <= p.From() {
 		return nil
 	}
 	var ends []segment.Piece
 	if first, ok := p.Tail(earliest, latest); ok {
 		ends = append(ends, first)
-		if second, ok := p.Tail(end-secondMost, min(end-secondLeast, heard-tailShared)); ok && second.Start < first.Start {
+		if second, ok := p.Tail(end-e.SecondMost, min(end-e.SecondLeast, heard-tailShared)); ok && second.Start < first.Start {
 			ends = append(ends, second)
 		}
 	}
@@ -81,8 +100,13 @@ func (h *hypothesis) tails(p segment.Piece) []segment.Piece {
 
 // extend returns the text of a piece whose end has been decoded, and false if the two do not fit together.
 func (h *hypothesis) extend(p segment.Piece, end Decoded) (Decoded, bool) {
+	return h.extendAt(p, end, (end.From+h.text.To)/2)
+}
+
+// extendAt is extend with the place at which the texts are joined, or near it.
+func (h *hypothesis) extendAt(p segment.Piece, end Decoded, cut time.Duration) (Decoded, bool) {
 	left, right := h.text.Heard, end.Heard
-	seam := align.Join(left, right, (right.From+left.To)/2)
+	seam := align.Join(left, right, cut)
 	if seam.Agreed == 0 && len(left.Words) > 0 {
 		_, last := placed(left.Words)
 		first, _ := placed(right.Words)

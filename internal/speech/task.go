@@ -22,6 +22,7 @@ type task struct {
 	// first of ends is decoded that gives a text which fits.
 	from   *hypothesis
 	whole  bool
+	reused bool // the hypothesis goes on behind the piece
 	ends   []segment.Piece
 	endHow How
 	// ahead says that all ends are decoded at once, because a second one that begins when the first has failed comes too late.
@@ -41,6 +42,8 @@ const (
 // outcome is the result of a task.
 type outcome struct {
 	decoded Decoded
+	known   knownTokens
+	heard   time.Duration // of what is known, what was decoded all the same; 0 if nothing
 	doubt   string
 	samples []float32
 	err     error
@@ -53,7 +56,9 @@ func (t *task) perform(ctx context.Context, d *Decoder, recorded Recorded) (o ou
 		o.samples = make([]float32, t.n)
 		_, o.err = recorded.ReadAt(ctx, o.samples, t.at)
 	case taskPeek, taskAsk:
-		o.decoded, o.doubt, o.err = d.Peek(ctx, t.piece, t.how)
+		if t.from == nil || !t.peekWindow(ctx, d, &o) {
+			o.decoded, o.doubt, o.err = d.Peek(ctx, t.piece, t.how)
+		}
 	case taskClose:
 		if t.piece.Peak() < silence {
 			o.decoded = silent(t.piece)
@@ -62,6 +67,9 @@ func (t *task) perform(ctx context.Context, d *Decoder, recorded Recorded) (o ou
 		t.decode(ctx, d, &o)
 	case taskReady:
 		t.decode(ctx, d, &o)
+	}
+	if len(o.known.tokens) == 0 {
+		o.known = knownTokens{o.decoded.From, o.decoded.tokens}
 	}
 	return o
 }
