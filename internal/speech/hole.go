@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
@@ -42,12 +43,28 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 			if at < 0 {
 				at = len(d.Words)
 			}
-			d.Words = slices.Insert(slices.Clone(d.Words), at, found.Words...)
+			n := misplaced(part.Peak()-withoutText, piece, d.Words[:at], found.Words)
+			d.Words = slices.Concat(d.Words[:at-n], found.Words, d.Words[at:])
 			d.Tokens, d.LogProb = d.Tokens+found.Tokens, d.LogProb+found.LogProb
 		}
 	}
 	slices.SortFunc(d.Empty, func(a, b Empty) int { return int(a.From - b.From) })
 	return d, nil
+}
+
+// misplaced returns how many of the last words before a hole are those that were found in it, and lie where the piece is quieter than a
+// level: the model had them, and placed them into the pause.
+func misplaced(level float64, piece segment.Piece, before, found []scout.Word) int {
+	for n := min(len(before), len(found)); n > 0; n-- {
+		from, to := placed(before[len(before)-n:])
+		if from == nil || to == nil || !align.Alike(before[len(before)-n:], found[:n]) {
+			continue
+		}
+		if there, ok := piece.Part(*from, *to); ok && there.Peak() < level {
+			return n
+		}
+	}
+	return 0
 }
 
 // holes returns the long stretches of the core of a piece between words with times.

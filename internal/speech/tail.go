@@ -115,11 +115,24 @@ func (h *hypothesis) extendAt(p segment.Piece, end Decoded, cut time.Duration) (
 			return Decoded{}, false // where they meet is not known
 		case *last > right.From+brief && (first == nil || *first < left.To-brief):
 			return Decoded{}, false // they contradict each other, or the end lost what was heard before
+		case moved(left, right):
+			return Decoded{}, false
 		}
 	}
 	d := Decoded{Tokens: h.text.Tokens, LogProb: h.text.LogProb, Sureness: h.text.Sureness, Language: h.text.Language, LanguageProb: h.text.LanguageProb}
 	d.From, d.To, d.EndLogProb, d.Words = p.HeardFrom(), p.HeardTo(), end.EndLogProb, align.Splice(left, right, seam)
 	return d, true
+}
+
+// moved reports whether the last words of a text are also the first of the end, which lie where the text was heard and has no words: it
+// may have placed them elsewhere.
+func moved(left, right align.Heard) bool {
+	for n := min(len(left.Words), len(right.Words)); n > 0; n-- {
+		if end := right.Words[n-1].End; (end == nil || *end <= left.To+brief) && align.Alike(left.Words[len(left.Words)-n:], right.Words[:n]) {
+			return true
+		}
+	}
+	return false
 }
 
 // covers reports whether nothing of a piece is left to decode behind what was heard, because it is silent. What is merely
