@@ -86,7 +86,7 @@ var libraryPath = sync.OnceValues(func() (string, error) {
 
 // folder returns a new folder that several tests share.
 func folder() (string, error) {
-	dir, err := os.MkdirTemp("", "whisper-") //nolint:usetesting // TestMain removes it
+	dir, err := os.MkdirTemp("", "whisper-")
 	if err != nil {
 		return "", err
 	}
