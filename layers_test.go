@@ -79,7 +79,7 @@ func TestLayers(t *testing.T) {
 	t.Parallel()
 	inference := []string{"github.com/yalue/onnxruntime_go", "github.com/k2-fsa", module + "/internal/engine/moonshine", module + "/internal/engine/whisper", module + "/internal/engine/native", module + "/internal/engine/sherpa"}
 	pure := []string{
-		module, module + "/internal/audio", module + "/internal/text", module + "/internal/speech/segment", module + "/internal/speech/align", module + "/internal/wake", module + "/internal/spelling",
+		module, module + "/internal/audio", module + "/internal/text", module + "/internal/speech/segment", module + "/internal/speech/align", module + "/internal/wake", module + "/internal/spelling", module + "/internal/quickselect",
 		"golang.org/x/sys/cpu", "github.com/rivo/uniseg", "github.com/viterin", "github.com/chewxy/math32", "golang.org/x/exp",
 	}
 	rules := map[string]struct {

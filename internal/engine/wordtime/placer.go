@@ -3,6 +3,8 @@ package wordtime
 import (
 	"math"
 	"slices"
+
+	"github.com/scout-speech/scout/internal/quickselect"
 )
 
 // beyond is the score of a frame whose peak would lie after the end of the audio.
@@ -174,41 +176,11 @@ func (p *Placer) rise(k, from, to int) int {
 // median returns the median of values, which it reorders.
 func median(values []float32) float32 {
 	n := len(values)
-	upper := smallest(values, n/2)
+	upper := quickselect.Nth(values, n/2)
 	if n%2 == 1 {
 		return upper
 	}
 	return (slices.Max(values[:n/2]) + upper) / 2
-}
-
-// smallest returns the value with k smaller ones before it, and moves those there. Source: Hoare, "Algorithm 65: find", CACM
-// 4, 1961.
-func smallest(values []float32, k int) float32 {
-	for from, to := 0, len(values)-1; from < to; {
-		pivot := values[(from+to)/2]
-		i, j := from, to
-		for i <= j {
-			for values[i] < pivot {
-				i++
-			}
-			for values[j] > pivot {
-				j--
-			}
-			if i <= j {
-				values[i], values[j] = values[j], values[i]
-				i, j = i+1, j-1
-			}
-		}
-		switch {
-		case k <= j:
-			to = j
-		case k >= i:
-			from = i
-		default:
-			return values[k]
-		}
-	}
-	return values[k]
 }
 
 // leastPeak is how well the best token of a word must fit its best frame, in deviations: a word that matches nothing in

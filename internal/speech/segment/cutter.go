@@ -151,7 +151,7 @@ func (c *Cutter) CutAt(frame int64) (bool, error) {
 
 // Loudest judges the loudest stretch of what was written from a frame on by the rule for cuts, against the open piece.
 func (c *Cutter) Loudest(from int64) Edge {
-	return c.local.loudest(c.power, int(from-c.core)/hopFrames)
+	return c.local.loudest(c.power, int(from-c.core)/hopFrames, len(c.power))
 }
 
 // rest is the audio from the current core on. A resumed cutter has none before it gets the context before that core.

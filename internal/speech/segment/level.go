@@ -6,6 +6,7 @@ import (
 	"time"
 
 	scout "github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/quickselect"
 )
 
 // LevelFloor is the lowest level reported, in dBFS: below the noise of 16-bit audio.
@@ -114,40 +115,10 @@ func (l *levels) measure(power []float64) {
 		l.quiet, l.loud, l.peak = LevelFloor, LevelFloor, LevelFloor
 		return
 	}
-	at := func(share float64) float64 { return levelOf(nth(l.windows, int(share*float64(len(l.windows)-1)+0.5))) }
-	l.quiet, l.loud, l.peak = at(0.05), at(0.90), levelOf(largest)
-}
-
-// nth returns the number that would be x[k] if x was sorted, 0 <= k < len(x). It changes the order in x. Source: C. A. R. Hoare,
-// "Algorithm 65: Find", Communications of the ACM 4 (1961). Live text asks for it many times a second.
-//
-//go:norace
-func nth(x []float64, k int) float64 {
-	for low, high := 0, len(x)-1; low < high; {
-		pivot := x[low+(high-low)/2]
-		i, j := low, high
-		for i <= j {
-			for x[i] < pivot {
-				i++
-			}
-			for x[j] > pivot {
-				j--
-			}
-			if i <= j {
-				x[i], x[j] = x[j], x[i]
-				i, j = i+1, j-1
-			}
-		}
-		if k > j && k < i {
-			break
-		}
-		if k <= j {
-			high = j
-		} else {
-			low = i
-		}
+	at := func(share float64) float64 {
+		return levelOf(quickselect.Nth(l.windows, int(share*float64(len(l.windows)-1)+0.5)))
 	}
-	return x[k]
+	l.quiet, l.loud, l.peak = at(0.05), at(0.90), levelOf(largest)
 }
 
 // edge judges a cut whose stretch has the given mean power.
@@ -163,15 +134,18 @@ func (l *levels) edge(stretch float64) Edge {
 // briefHops is the length of the stretches of Loudest: 40 ms, less than a syllable.
 const briefHops = 4
 
-// loudest judges the loudest brief stretch of hops from one on. Where there is none it is a pause.
+// loudest judges the loudest brief stretch that begins in the hops from one up to another. Where there is none it is a pause.
 //
 //go:norace
-func (l *levels) loudest(power []float64, from int) Edge {
+func (l *levels) loudest(power []float64, from, to int) Edge {
 	l.measure(power)
 	var mean float64
 	var a, b, c, d float64 // the powers of briefHops hops, silence behind the end
 	for at := len(power) - 1; at >= max(from, 0); at-- {
 		a, b, c, d = power[at], a, b, c
+		if at >= to {
+			continue
+		}
 		mean = max(mean, (a+b+c+d)/float64(min(briefHops, len(power)-at)))
 	}
 	return l.edge(mean)
@@ -180,7 +154,19 @@ func (l *levels) loudest(power []float64, from int) Edge {
 // Loudest judges the loudest 40 ms of a piece's core from a frame of the input on, by the rule for cuts.
 func (p Piece) Loudest(from int64) Edge {
 	var l levels
-	return l.loudest(powerOf(p.Core()), int(from-p.Start)/hopFrames)
+	power := powerOf(p.Core())
+	return l.loudest(power, int(from-p.Start)/hopFrames, len(power))
+}
+
+// Empty reports whether nothing louder than the background is heard in a piece's core between two times of the input. What is soft
+// beside the rest of the piece, but louder than that, may be speech.
+func (p Piece) Empty(from, to time.Duration) bool {
+	power := powerOf(p.Core())
+	hop := func(at time.Duration) int {
+		return int((int64(at)*scout.EngineSampleRateHz/int64(time.Second) - p.Start) / hopFrames)
+	}
+	var l levels
+	return l.loudest(power, hop(from), hop(to)-briefHops).Above <= pauseAbove
 }
 
 // Tail returns the end of a piece, from the quietest point between two times of the input on, and false if there is no
