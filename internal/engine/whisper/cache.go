@@ -20,8 +20,13 @@ type cache struct {
 
 // room makes room for tokens tokens of each of texts texts, and keeps the first past of those that are there. A text
 // that was not there before gets those of the last one. If it fails, nothing is kept.
-func (l *slot) room(texts, tokens, past int, owned *native.Tensors) error {
+func (l *slot) room(texts, tokens, past int, owned *native.Tensors) (err error) {
 	m, c := l.model, &l.cache
+	defer func() {
+		if err != nil {
+			c.forget()
+		}
+	}()
 	if c.values != nil && c.texts == texts && c.capacity >= tokens {
 		return nil
 	}
