@@ -124,9 +124,9 @@ func (r *LiveReport) texts(add func(Figure)) {
 			add(Figure{ID: "marks", Name: "sentence ends and capitals unlike the single pass", Unit: UnitShare, Value: g.Marks.share(), Detail: g.Marks.String()})
 		}
 	}
-	if killed, calm := r.twins(); killed.Words.Reference > 0 {
+	if killed, calm, alone := r.twins(); killed.Words.Reference > 0 {
 		add(Figure{ID: "kills_points", Name: "WER with kills minus undisturbed", Unit: UnitPoints, Value: 100 * (killed.WER - calm.WER), Bound: 0.5, Detail: fmt.Sprintf(
-			"%.2f %% and %.2f %% of the same %d words; deleted %d and %d", 100*killed.WER, 100*calm.WER, killed.Words.Reference, killed.Words.Deleted, calm.Words.Deleted)})
+			"%.2f %% and %.2f %% of the same %d words; deleted %d and %d; without an undisturbed one: %d", 100*killed.WER, 100*calm.WER, killed.Words.Reference, killed.Words.Deleted, calm.Words.Deleted, alone)})
 	}
 	for i := range r.Groups {
 		g := &r.Groups[i]
@@ -148,20 +148,23 @@ func (r *LiveReport) texts(add func(Figure)) {
 	}
 }
 
-// twins returns the words of the dictations in which something was killed, and of undisturbed ones of the same recordings. They are
-// empty if there are no undisturbed ones.
-func (r *LiveReport) twins() (killed, calm LiveWords) {
+// twins returns the words of the dictations in which something was killed, and of the last undisturbed ones of the same recordings. They
+// are empty if there are no undisturbed ones. alone is how many were left out for that reason.
+func (r *LiveReport) twins() (killed, calm LiveWords, alone int) {
 	undisturbed := r.of(func(group string) bool { return group == GroupLong })
+	slices.Reverse(undisturbed)
 	for _, k := range r.of(func(group string) bool { return group == GroupKilled }) {
 		same := slices.IndexFunc(undisturbed, func(t *LiveTake) bool {
 			return t.Live != nil && k.Live != nil && t.Live.Reference == k.Live.Reference && (t.Audio-k.Audio).Abs() < 2*time.Second
 		})
-		if same >= 0 {
-			killed.add(*k.Live)
-			calm.add(*undisturbed[same].Live)
+		if same < 0 {
+			alone++
+			continue
 		}
+		killed.add(*k.Live)
+		calm.add(*undisturbed[same].Live)
 	}
-	return killed, calm
+	return killed, calm, alone
 }
 
 // resources are the figures of memory and processor.
