@@ -112,7 +112,7 @@ func (r *Recognizer) Trait() speech.Trait {
 	if r.Backend == BackendSherpa {
 		return trait
 	}
-	trait.Rechecks = true
+	trait.Rechecks, trait.Moves = true, 2500*time.Millisecond
 	live := segment.Defaults()
 	live.Min, live.Max, live.Tail = 12*time.Second, 20*time.Second, 6*time.Second
 	trait.LiveCut = &live

@@ -44,7 +44,7 @@ type How struct {
 	Translate bool
 	// Tail is how much silence the model hears behind a piece; 0 leaves it to the model.
 	Tail time.Duration
-	// Patient says that nobody waits for the text of a short piece.
+	// Patient says that nobody waits for the text, so that a piece of a word or two may cost more.
 	Patient bool
 	// Trait is what is special about the model.
 	Trait Trait
@@ -132,6 +132,7 @@ func (c *Decoder) Decode(ctx context.Context, piece segment.Piece, how How) (Dec
 		d.From, d.To = piece.HeardFrom(), piece.HeardTo()
 		return d, nil
 	}
+	how.Patient = how.Patient && len(piece.Samples) < aWord
 	return c.complete(ctx, piece, how, func(louder segment.Piece, how How) (Decoded, error) {
 		return c.decode(ctx, louder, how, spareHalvings(piece))
 	})

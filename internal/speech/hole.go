@@ -43,7 +43,10 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 			if at < 0 {
 				at = len(d.Words)
 			}
-			n := misplaced(part.Peak()-withoutText, piece, d.Words[:at], found.Words)
+			n := 0
+			if how.Trait.Moves > 0 {
+				n = misplaced(piece, d.Words[:at], found.Words)
+			}
 			d.Words = slices.Concat(d.Words[:at-n], found.Words, d.Words[at:])
 			d.Tokens, d.LogProb = d.Tokens+found.Tokens, d.LogProb+found.LogProb
 		}
@@ -52,15 +55,15 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 	return d, nil
 }
 
-// misplaced returns how many of the last words before a hole are those that were found in it, and lie where the piece is quieter than a
-// level: the model had them, and placed them into the pause.
-func misplaced(level float64, piece segment.Piece, before, found []scout.Word) int {
+// misplaced returns how many of the last words before a hole are those that were found in it, and lie where nothing is
+// heard: the model had them, and placed them into the pause.
+func misplaced(piece segment.Piece, before, found []scout.Word) int {
 	for n := min(len(before), len(found)); n > 0; n-- {
 		from, to := placed(before[len(before)-n:])
 		if from == nil || to == nil || !align.Alike(before[len(before)-n:], found[:n]) {
 			continue
 		}
-		if there, ok := piece.Part(*from, *to); ok && there.Peak() < level {
+		if piece.Empty(*from, *to) {
 			return n
 		}
 	}

@@ -41,10 +41,13 @@ type LiveOptions struct {
 	Owed      func(LiveOwed)
 }
 
+// cut is that of an interrupted transcription where it continues one, whatever suits the model by now.
 func (o *LiveOptions) cut() segment.Options {
 	switch {
 	case o.Cut != nil:
 		return *o.Cut
+	case o.From != nil:
+		return o.From.Cut
 	case o.Trait.LiveCut != nil:
 		return *o.Trait.LiveCut
 	}

@@ -31,7 +31,7 @@ func TestLiveWaitsForWhatTheModelCorrects(t *testing.T) {
 		"another word, mended after 1.2 s":    {"wrong", 1200 * time.Millisecond, speech.DefaultCommitRule(), false},
 		"the same, hypotheses not apart":      {"wrong", 1200 * time.Millisecond, without(func(r *speech.CommitRule) { r.Apart = 0 }), true},
 		"a full stop, mended after 2.4 s":     {".", 2400 * time.Millisecond, speech.DefaultCommitRule(), false},
-		"the same, ends as soon as any words": {".", 2400 * time.Millisecond, without(func(r *speech.CommitRule) { r.Ends = 0 }), true},
+		"the same, ends as soon as any words": {".", 2400 * time.Millisecond, without(func(r *speech.CommitRule) { r.SentenceEnd = 0 }), true},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()

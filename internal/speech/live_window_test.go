@@ -16,13 +16,16 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
+// moves is how far a word may be from where it was.
+const moves = 2500 * time.Millisecond
+
 // windowed is the trait of a model for which a long piece costs too much to hear it again and again.
 func windowed() speech.Trait {
 	cut := segment.Defaults()
 	cut.Min, cut.Max, cut.Tail = 12*time.Second, 20*time.Second, 6*time.Second
 	ends := speech.DefaultEnds()
 	ends.Longest, ends.Rest = 9*time.Second, 28*time.Second
-	return speech.Trait{LiveCut: &cut, Window: speech.Window{Least: 6 * time.Second, Most: 12 * time.Second}, Ends: ends, Rechecks: true}
+	return speech.Trait{LiveCut: &cut, Window: speech.Window{Least: 6 * time.Second, Most: 12 * time.Second}, Ends: ends, Rechecks: true, Moves: moves}
 }
 
 // TestLiveWindowsEveryWordOnce is TestLiveEveryWordOnce for peeks that hear windows.
@@ -141,11 +144,10 @@ func TestLiveWordsThatMove(t *testing.T) {
 		pause := rapid.SampledFrom([]pauses{{8, 4}, {12, 5}, {20, 8}, {30, 6}}).Draw(t, "pauses")
 		again := rapid.SampledFrom([]int{1, 2, 3}).Draw(t, "each said so often")
 		frames := rapid.IntRange(20, 80).Draw(t, "words") * wordFrames
-		trait := rapid.SampledFrom([]speech.Trait{{}, windowed()}).Draw(t, "trait")
 		s := &sleepwalker{
 			hears: &listener{timed: true, mute: pause.mute},
 			until: time.Duration(rapid.IntRange(500, 3000).Draw(t, "until ms")) * time.Millisecond,
-			early: time.Duration(rapid.IntRange(0, 3000).Draw(t, "early ms")) * time.Millisecond,
+			early: time.Duration(rapid.IntRange(0, int(moves.Milliseconds())).Draw(t, "early ms")) * time.Millisecond,
 		}
 		same := func(text string) string { // words of which `again` in a row are the same
 			for k := frames / wordFrames; k >= 0; k-- {
@@ -167,7 +169,7 @@ func TestLiveWordsThatMove(t *testing.T) {
 			Cost: func() time.Duration { return 60 * time.Millisecond },
 		}
 		text := ""
-		l := newLive(t, spelled, speech.LiveOptions{Recorded: onDisk(frames), Trait: trait, Committed: func(c speech.LiveCommitted) { text += c.Text }})
+		l := newLive(t, spelled, speech.LiveOptions{Recorded: onDisk(frames), Trait: windowed(), Committed: func(c speech.LiveCommitted) { text += c.Text }})
 		if _, _, err := l.Simulate(context.Background(), sim); err != nil {
 			t.Fatalf("%v", err)
 		}

@@ -176,7 +176,7 @@ func (l look) apply(samples []float32) []float32 {
 // request asks for the text of samples.
 func (c *Decoder) request(samples []float32, how How) engine.Request {
 	beam, tail := how.Effort.beam(), how.Tail
-	if how.Patient && len(samples) < aWord {
+	if how.Patient {
 		beam, tail = wholeBeam, wholeTail
 	}
 	return engine.Request{

@@ -34,15 +34,16 @@ type CommitRule struct {
 	// Apart is how much less audio each of them must have heard than the next one: two hypotheses of almost the same audio agree
 	// on the same errors.
 	Apart time.Duration
-	// Ends is how much audio after the end of a word the hypotheses must have heard if a sentence ends with it, unless Latest is over.
-	Ends time.Duration
+	// SentenceEnd is how much audio after the end of a word the last hypothesis must have heard if a sentence ends with it, unless
+	// Latest is over. It does nothing for words without times.
+	SentenceEnd time.Duration
 	// Last is how many words at the end of a hypothesis are never committed, if the model gives no times.
 	Last int
 }
 
 // DefaultCommitRule returns the rule that was measured best.
 func DefaultCommitRule() CommitRule {
-	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Apart: 750 * time.Millisecond, Ends: 2500 * time.Millisecond, Least: 3700 * time.Millisecond, Doubtful: 1500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Latest: 3400 * time.Millisecond, Last: 3}
+	return CommitRule{Agree: 2, Behind: 500 * time.Millisecond, Apart: 750 * time.Millisecond, SentenceEnd: 2500 * time.Millisecond, Least: 3700 * time.Millisecond, Doubtful: 1500 * time.Millisecond, Overdue: 2500 * time.Millisecond, Latest: 3400 * time.Millisecond, Last: 3}
 }
 
 // settling turns the hypotheses of a stream into words that never change again. Its window is what later hypotheses may
@@ -50,11 +51,12 @@ func DefaultCommitRule() CommitRule {
 // safe for concurrent use.
 type settling struct {
 	rule    CommitRule
+	moves   time.Duration // of Trait
 	state   settlingState
 	pending []scout.Word   // of the last hypothesis, not committed
 	heard   time.Duration  // the end of its audio
 	certain time.Duration  // words that end later are not committed before their piece is closed; 0 for no such bound
-	before  []pendingWords // earlier ones since the last close, at most Agree-1, the newest last
+	before  []pendingWords // earlier ones since the last close with which the next may be compared, the newest last
 }
 
 // pendingWords are the words of a hypothesis that were not committed.
@@ -182,7 +184,7 @@ func (s *settling) agreed(words []scout.Word, d *Decoded) int {
 // beforeEnd returns how many words lie before the first with which a sentence ends, of which too little is heard behind it.
 func (s *settling) beforeEnd(words []scout.Word, heard time.Duration) int {
 	for i := range words {
-		if end := words[i].End; end != nil && *end > heard-s.rule.Ends && sentence.Ends([]string{words[i].Text}, 0) {
+		if end := words[i].End; end != nil && *end > heard-s.rule.SentenceEnd && sentence.Ends([]string{words[i].Text}, 0) {
 			return i
 		}
 	}
@@ -248,7 +250,7 @@ func (s *settling) beyond(words []scout.Word, end time.Duration) int {
 		}
 	}
 	if _, last := placed(committed); last == nil { // nothing is known but the text
-		n := max(align.After(words, committed), min(len(words), len(committed)))
+		n := max(align.After(words, committed, s.moves), min(len(words), len(committed)))
 		return len(committed) - n
 	}
 	if !after {
@@ -292,7 +294,7 @@ func (s *settling) window(d Decoded) []scout.Word {
 // fresh returns those words of a window that are not committed. Where a full stop was committed and the sentence goes on
 // after all, another sentence begins.
 func (s *settling) fresh(all []scout.Word) []scout.Word {
-	n := align.After(s.state.Committed, all)
+	n := align.After(s.state.Committed, all, s.moves)
 	if n < len(all) && stopped(s.state.Last) && goesOn(all[n].Text) && (n == 0 || !stopped(all[n-1].Text)) {
 		all = slices.Clone(all)
 		all[n].Text = capitalised(all[n].Text)

@@ -51,7 +51,7 @@ func (t *task) peekWindow(ctx context.Context, d *Decoder, o *outcome) bool {
 		return true
 	}
 	// Behind the first words, which lack what was said before them, the text that has heard more is the better one.
-	text, ok := t.from.extendAt(t.piece, end, min(end.From+tailShared, (end.From+t.from.text.To)/2))
+	text, ok := t.from.extendAt(t.piece, end, min(end.From+tailShared, (end.From+t.from.text.To)/2), t.how.Trait.Moves)
 	if !ok {
 		o.heard += t.piece.HeardTo() - t.piece.HeardFrom() // all of it is decoded
 		return false
@@ -83,9 +83,10 @@ func (g *growth) reuse(t *task) {
 	words := known.text.Words
 	n := slices.IndexFunc(words, func(w scout.Word) bool { return w.Start != nil && w.End != nil && (*w.Start+*w.End)/2 >= p.HeardTo() })
 	if n < 0 {
-		if n = len(words); n > 0 && words[n-1].End == nil {
-			return // it may have been said after the piece
-		}
+		n = len(words)
+	}
+	if n > 0 && words[n-1].End == nil {
+		return // it may have been said after the piece
 	}
 	known.text.To, known.text.EndLogProb, known.text.Words = p.HeardTo(), nil, slices.Clone(words[:n])
 	t.from, t.whole, t.reused = &known, true, true

@@ -3,6 +3,7 @@ package align
 import (
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/scout-speech/scout"
@@ -57,17 +58,17 @@ const (
 	afterMissing = 1.0
 	afterDiffer  = 0.9
 	afterSimilar = 0.5
-	// afterApart is the cost of a second between the ends. Where the last words are alike it is limited, so that they and what they
-	// differ by cost afterMoved at most, less than a word that is missing: a model may place one word at times that are seconds
-	// apart, above all beside silence, and it stays the same word.
+	// afterApart is the cost of a second between the ends. afterMoved limits it, with what the words differ by, to less than a word
+	// that is missing, for the same or a similar word as far as the model may move it.
 	afterApart = 1.0
 	afterMoved = 0.9
 )
 
 // After returns how many of the words of a text belong to what was already handed out: both begin at the same place,
-// and words[After:] is what comes next. The words need not agree. Words that are the same as what was handed out belong to it
-// whatever their times; times decide which of several. Time and memory are len(handed) * len(words).
-func After(handed, words []scout.Word) int {
+// and words[After:] is what comes next. The words need not agree. Time and memory are len(handed) * len(words).
+//
+//	moves  how far the model may place a word from where it placed it before, above all beside silence, and it is the same word
+func After(handed, words []scout.Word, moves time.Duration) int {
 	m, n := len(handed), len(words)
 	if m == 0 || n == 0 {
 		return 0
@@ -96,14 +97,18 @@ func After(handed, words []scout.Word) int {
 	last, at := handed[m-1].End, 0
 	for j := range row {
 		if j > 0 && last != nil && words[j-1].End != nil {
-			apart := afterApart * (*words[j-1].End - *last).Abs().Seconds()
-			switch {
-			case a[m-1] == b[j-1]:
-				apart = min(apart, afterMoved)
-			case similar(a[m-1], b[j-1]):
-				apart = min(apart, afterMoved-afterSimilar)
+			apart := (*words[j-1].End - *last).Abs()
+			cost := afterApart * apart.Seconds()
+			if moves > 0 {
+				beyond := afterApart * max(0, apart-moves).Seconds()
+				switch {
+				case a[m-1] == b[j-1]:
+					cost = min(cost, afterMoved+beyond)
+				case similar(a[m-1], b[j-1]):
+					cost = min(cost, afterMoved-afterSimilar+beyond)
+				}
 			}
-			row[j] += apart
+			row[j] += cost
 		}
 		if row[j] < row[at] {
 			at = j
