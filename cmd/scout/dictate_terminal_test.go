@@ -71,7 +71,8 @@ func TestWhatEndsADictationAtATerminal(t *testing.T) {
 			r.await("listening")
 			speech := h.mic.PlayFile(clip)
 			defer speech.Close()
-			r.await("fellow") // partial or committed
+			r.await("fellow")  // partial or committed
+			r.await("merican") // a partial word may be cut in two by the end, the one before it may not
 			c.act(r)
 			shown, state := r.end()
 			id := h.latest().ID
@@ -152,7 +153,7 @@ func TestADictationIsSuspendedAndResumed(t *testing.T) {
 	}
 	_, after, _ := strings.Cut(shown, "-extproc") // what the dictation showed before it was suspended is above
 	text, _, ended := strings.Cut(after, "code 0")
-	if final := h.must("dictate", "--last").out; !ended || !endsWithWords(before+text, final) || !strings.Contains(final, "ask") {
+	if final := h.must("dictate", "--last").out; !ended || !endsWithWords(before+text, final) || !strings.Contains(final, "fellow") {
 		t.Errorf("shown %q, the text is %q", shown, final)
 	}
 	if m := h.only(); len(m.Gaps) > 0 {

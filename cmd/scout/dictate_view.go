@@ -37,6 +37,7 @@ type typed struct {
 	partial string
 	hinted  bool // the hint stands in the current line
 	state   string
+	waits   bool   // it was said that no sound arrives
 	late    bool   // it was said that text is owed
 	ends    string // what ends the dictation
 	ending  bool   // it is being ended: that it listened was said when it began
@@ -137,13 +138,15 @@ func (t *typed) tellState(e *event.Event) {
 	switch e.State {
 	case event.Starting:
 		if e.Error != nil {
+			t.waits = true
 			t.note(e.Error.Message + "; waiting for it")
 		}
 	case event.Listening:
 		if t.ending || before == event.Listening { // of another daemon, which continues
 			return
 		}
-		if before == event.Starting && t.begun {
+		if t.waits {
+			t.waits = false
 			t.note("listening again")
 			return
 		}

@@ -16,6 +16,7 @@ func TestATerminalShowsADictation(t *testing.T) {
 	partial := func(text string) event.Event { return event.Event{Type: event.Partial, Text: text} }
 	committed := func(text string) event.Event { return event.Event{Type: event.Committed, Text: text} }
 	listening, final := event.Event{Type: event.State, State: event.Listening}, event.Event{Type: event.Final}
+	silent := event.Event{Type: event.State, State: event.Starting, Error: &event.Problem{Message: "no sound arrives"}}
 	long := strings.Repeat("never too long ", 40)
 	for situation, c := range map[string]struct {
 		width, height int
@@ -46,6 +47,16 @@ func TestATerminalShowsADictation(t *testing.T) {
 			80, 24,
 			[]event.Event{committed("And so"), partial(" my"), {Type: event.Gap, Start: event.Seconds(time.Second), End: event.Seconds(2 * time.Second), Reason: "device_lost"}},
 			"And so\n[gap of 1.0 s: device lost]\n[my]",
+		},
+		"sound that comes back before there is text": {
+			80, 24,
+			[]event.Event{listening, silent, listening},
+			"[no sound arrives; waiting for it]\n[listening again]",
+		},
+		"sound that comes back behind text": {
+			80, 24,
+			[]event.Event{listening, committed("And so"), partial(" my"), silent, listening, partial(" my fellow")},
+			"And so\n[no sound arrives; waiting for it]\n[listening again]\n[my fellow]",
 		},
 		"the end of partial text":                          {80, 24, []event.Event{partial("And so"), partial(""), final}, ""},
 		"escape sequences in a text are shown, not obeyed": {80, 24, []event.Event{partial("a\x1b[2Jb"), committed("a\x1b[2Jb")}, "a�[2Jb"},
