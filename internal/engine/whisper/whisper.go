@@ -38,8 +38,9 @@ const (
 	maxSeconds = 30
 	// mostBeam is the most texts that are followed at once.
 	mostBeam = 16
-	// largeTensor is how many bytes of a tensor are taken from the system: those of the encoder's MLP from 20 s of Whisper base on.
-	largeTensor = 8 << 20
+	// largeTensor is from how many bytes on a tensor is taken from the system (docs/adr/0071-whisper-graphs.md): those of Whisper
+	// base's encoder from 20 s on.
+	largeTensor = 2 << 20
 )
 
 // backend is one loaded model. Its slots share the weights.
