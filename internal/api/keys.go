@@ -64,19 +64,14 @@ func (s *Server) createKey(ctx context.Context, in *input[v1.KeyRequest]) (*crea
 	made := store.AccessKey{
 		ID: "key_" + strings.ToLower(ulid.Make().String()), Name: in.Body.Name, Role: in.Body.Role, Hash: sha256.Sum256([]byte(key)), RequestsPerMinute: in.Body.RequestsPerMinute,
 	}
-	if err := s.store().Update(ctx, func(tx store.Tx) error { return tx.PutAccessKey(made) }); err != nil {
-		return nil, err
-	}
-	s.keys.forget()
-	keys, err := s.keys.all(ctx)
+	err := s.store().Update(ctx, func(tx store.Tx) (err error) {
+		made, err = tx.PutAccessKey(made)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	for i := range keys {
-		if keys[i].ID == made.ID {
-			made = keys[i]
-		}
-	}
+	s.keys.forget()
 	s.log.Info(eventKeyCreated, slog.String("key", made.ID))
 	return &createdKey{http.StatusCreated, v1.NewKey{Key: keyOf(&made), Secret: key}}, nil
 }

@@ -38,7 +38,8 @@ func (s *served) addKey(id, role string, perMinute int) string {
 	s.t.Helper()
 	key := "sk-scout-" + id
 	err := s.store.Update(s.t.Context(), func(tx store.Tx) error {
-		return tx.PutAccessKey(store.AccessKey{ID: id, Name: id, Role: role, Hash: sha256.Sum256([]byte(key)), RequestsPerMinute: perMinute})
+		_, err := tx.PutAccessKey(store.AccessKey{ID: id, Name: id, Role: role, Hash: sha256.Sum256([]byte(key)), RequestsPerMinute: perMinute})
+		return err
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -124,8 +124,8 @@ type Tx interface {
 	SetCheckpoint(stream string, data json.RawMessage) error
 	// PutAnswer keeps the answer to a request. A key that has one already gives scout.CodeConflict.
 	PutAnswer(key string, answer Answer) error
-	// PutAccessKey adds a key. More than MostAccessKeys give scout.CodeConflict.
-	PutAccessKey(key AccessKey) error
+	// PutAccessKey adds a key and returns it as it is kept. More than MostAccessKeys give scout.CodeConflict.
+	PutAccessKey(key AccessKey) (AccessKey, error)
 	// DeleteAccessKey removes a key; one that is not there gives scout.CodeNotFound.
 	DeleteAccessKey(id string) error
 	// EndStream notes that a stream gets no further events; Append to it gives scout.CodeConflict.

@@ -30,19 +30,21 @@ func (s *Store) AccessKeys(ctx context.Context) (keys []store.AccessKey, err err
 }
 
 // PutAccessKey adds a key.
-func (t *tx) PutAccessKey(k store.AccessKey) error {
+func (t *tx) PutAccessKey(k store.AccessKey) (store.AccessKey, error) {
 	if k.ID == "" || k.Role != store.RoleOwner && k.Role != store.RoleClient || k.RequestsPerMinute < 0 {
-		return scout.Errorf(scout.CodeInvalidArgument, "a key has an id and the role %s or %s", store.RoleOwner, store.RoleClient)
+		return k, scout.Errorf(scout.CodeInvalidArgument, "a key has an id and the role %s or %s", store.RoleOwner, store.RoleClient)
 	}
 	var count int
 	if err := t.row("SELECT count(*) FROM access_keys").Scan(&count); err != nil {
-		return err
+		return k, err
 	}
 	if count >= store.MostAccessKeys {
-		return scout.Errorf(scout.CodeConflict, "there are %d keys, which is the limit", count).WithHint("delete some that nobody uses: scout keys delete ID")
+		return k, scout.Errorf(scout.CodeConflict, "there are %d keys, which is the limit", count).WithHint("delete some that nobody uses: scout keys delete ID")
 	}
-	return t.exec("INSERT INTO access_keys (id, name, role, hash, requests_per_minute, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-		k.ID, k.Name, k.Role, k.Hash[:], k.RequestsPerMinute, t.now.UnixMilli())
+	at := t.now.UnixMilli()
+	k.CreatedAt = fromMillis(sql.NullInt64{Int64: at, Valid: true})
+	return k, t.exec("INSERT INTO access_keys (id, name, role, hash, requests_per_minute, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+		k.ID, k.Name, k.Role, k.Hash[:], k.RequestsPerMinute, at)
 }
 
 // DeleteAccessKey removes a key.

@@ -21,9 +21,10 @@ func accessKeys() map[string]func(*bench) {
 		}
 		return keys
 	}
-	put := func(b *bench, k store.AccessKey) {
+	put := func(b *bench, k store.AccessKey) (kept store.AccessKey) {
 		b.Helper()
-		b.update(func(tx store.Tx) error { return tx.PutAccessKey(k) })
+		b.update(func(tx store.Tx) (err error) { kept, err = tx.PutAccessKey(k); return err })
+		return kept
 	}
 	return map[string]func(*bench){
 		"keys are kept as they were, oldest first": func(b *bench) {
@@ -31,10 +32,13 @@ func accessKeys() map[string]func(*bench) {
 				b.Errorf("keys of nobody: %+v", keys)
 			}
 			second, first := key("key_a", store.RoleClient), key("key_b", store.RoleOwner)
-			put(b, first)
+			returned := []store.AccessKey{put(b, first)}
 			b.clock.Set(epoch().Add(time.Second))
-			put(b, second)
+			returned = append(returned, put(b, second))
 			keys := all(b)
+			if !reflect.DeepEqual(keys, returned) {
+				b.Errorf("it is kept as %+v, and was returned as %+v", keys, returned)
+			}
 			if len(keys) != 2 || !keys[0].CreatedAt.Equal(epoch()) || !keys[1].CreatedAt.Equal(epoch().Add(time.Second)) {
 				b.Fatalf("%+v", keys)
 			}
@@ -54,19 +58,19 @@ func accessKeys() map[string]func(*bench) {
 		},
 		"a key has an id and a role": func(b *bench) {
 			for _, k := range []store.AccessKey{key("", store.RoleClient), key("key_a", ""), key("key_a", "admin"), {ID: "key_a", Role: store.RoleOwner, RequestsPerMinute: -1}} {
-				b.fails(scout.CodeInvalidArgument, func(tx store.Tx) error { return tx.PutAccessKey(k) })
+				b.fails(scout.CodeInvalidArgument, func(tx store.Tx) error { _, err := tx.PutAccessKey(k); return err })
 			}
 		},
 		"the number of keys is bounded": func(b *bench) {
 			b.update(func(tx store.Tx) error {
 				for i := range store.MostAccessKeys {
-					if err := tx.PutAccessKey(key(ID(i), store.RoleClient)); err != nil {
+					if _, err := tx.PutAccessKey(key(ID(i), store.RoleClient)); err != nil {
 						return err
 					}
 				}
 				return nil
 			})
-			b.fails(scout.CodeConflict, func(tx store.Tx) error { return tx.PutAccessKey(key("key_a", store.RoleClient)) })
+			b.fails(scout.CodeConflict, func(tx store.Tx) error { _, err := tx.PutAccessKey(key("key_a", store.RoleClient)); return err })
 		},
 	}
 }
