@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/daemon"
 )
 
 // gotFrom is what a server answers at an address.
@@ -116,13 +119,21 @@ func TestAPortThatIsTaken(t *testing.T) {
 
 	// An address that other machines reach needs a key. This one is nobody's, so that nothing is opened.
 	h.env = slices.Concat(before, []string{"SCOUT_HTTP__ADDR=192.0.2.1:7268"})
-	if got := h.run("serve"); got.code != 1 || !strings.Contains(got.err, "there is no key") || !strings.Contains(got.err, "scout keys create") {
+	if got := h.run("serve"); got.code != 1 || !strings.Contains(got.err, "there is no key") || !strings.Contains(got.err, "scout keys create") || !strings.Contains(got.err, "scout serve stop") {
 		t.Errorf("without a key: exit %d: %s", got.code, got.err)
 	}
-	h.must("keys", "create", "notes") // starts a daemon, without that address
+	if status := h.status(); len(status.HTTP) != 1 || !strings.Contains(status.HTTP[0].Reason, "scout keys create NAME makes one, then scout serve restart") {
+		t.Errorf("a command without a key: %+v", status.HTTP)
+	}
+	h.must("keys", "create", "notes") // the daemon of that command has not that address
 	h.must("serve", "stop")
 	if got := h.run("serve"); got.code != 1 || !strings.Contains(got.err, "192.0.2.1:7268 is no address of this machine") {
 		t.Errorf("with a key: exit %d: %s", got.code, got.err)
+	}
+	h.status() // starts a daemon, which is not reached there
+	log, err := os.ReadFile(filepath.Join(h.data, daemon.LogName))
+	if text := string(log); err != nil || !strings.Contains(text, "is no address of this machine") || strings.Contains(text, "http_without_tls") {
+		t.Errorf("the log, %v: %s", err, text)
 	}
 }
 

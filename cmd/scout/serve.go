@@ -40,7 +40,8 @@ func newServeCommand(a *app) *cobra.Command {
 		Short: "Run the daemon, the background process of Scout",
 		Long: `Runs the daemon until Ctrl-C. It serves one data folder, through the unix socket
 scout.sock in that folder, and over HTTP at 127.0.0.1:7268. Other machines reach
-it at --addr 0.0.0.0:7268, with a key: scout keys create NAME.
+it at --addr 0.0.0.0:7268, with a key: scout keys create NAME, and then
+scout serve stop, because that command has started a daemon.
 
 You rarely need this command: commands that need the daemon start it by
 themselves. A daemon that was started that way ends when it has had nothing to

@@ -37,16 +37,23 @@ func (d *daemon) startHTTP(ctx context.Context) error {
 	for _, address := range d.options.Settings.HTTP.Addresses() {
 		bound, err := d.listen(ctx, address)
 		if err != nil {
-			if !d.options.OnDemand && !d.given {
-				return errors.Join(err, closeAll(bound), closeAll(d.ports))
+			if !d.goesOn() {
+				return errors.Join(err, closeAll(d.ports))
 			}
 			d.ports = append(d.ports, port{address: address, err: err})
 			d.log.Warn(eventNotListening, slog.String("address", address), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyReason, scout.Plain(err)))
+			continue
+		}
+		if settings.FromOutside(address) {
+			d.log.Warn(eventWithoutTLS, slog.String("address", address))
 		}
 		d.ports = append(d.ports, bound...)
 	}
 	return nil
 }
+
+// goesOn reports whether the daemon goes on without an address at which it cannot listen.
+func (d *daemon) goesOn() bool { return d.options.OnDemand || d.given }
 
 // closeAll closes listeners that are not going to be used.
 func closeAll(ports []port) error {
@@ -98,7 +105,7 @@ func (d *daemon) listen(ctx context.Context, address string) ([]port, error) {
 			return nil, err
 		}
 	}
-	bound, err := bind(ctx, "tcp", address)
+	bound, err := bind(ctx, familyOf(host), address)
 	if err != nil {
 		return nil, err
 	}
@@ -109,12 +116,29 @@ func (d *daemon) listen(ctx context.Context, address string) ([]port, error) {
 // requests are refused until it can.
 func (d *daemon) reachable(ctx context.Context, address string) error {
 	keys, err := d.store.AccessKeys(ctx)
-	if err == nil && len(keys) == 0 {
-		return scout.Errorf(scout.CodeConfigInvalid, "http.addr %s is reached by other machines, and there is no key", address).
-			WithHint("make one first: scout keys create NAME; or use 127.0.0.1:7268")
+	none := err == nil && len(keys) == 0
+	const problem = "http.addr %s is reached by other machines, and there is no key"
+	switch {
+	case none && d.goesOn():
+		return scout.Errorf(scout.CodeConfigInvalid, problem+": scout keys create NAME makes one, then scout serve restart", address)
+	case none:
+		return scout.Errorf(scout.CodeConfigInvalid, problem, address).
+			WithHint("make one: scout keys create NAME; end the daemon that this starts: scout serve stop; then serve again. Or use 127.0.0.1:7268")
 	}
-	d.log.Warn(eventWithoutTLS, slog.String("address", address))
 	return nil
+}
+
+// familyOf is the network of an address of the settings. 0.0.0.0 is every address of IPv4 and [::] every one of IPv6, not both: who opens
+// the one to others has not opened the other. An address without a host is both.
+func familyOf(host string) string {
+	at, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return "tcp"
+	case at.Unmap().Is4():
+		return "tcp4"
+	}
+	return "tcp6"
 }
 
 func bind(ctx context.Context, network, address string) (port, error) {
