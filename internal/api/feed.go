@@ -84,15 +84,16 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
 		w.Header().Set("Content-Type", eventStream)
 		return
 	}
-	if s.streams.Add(1) > maxStreams {
-		s.streams.Add(-1)
+	streams := &s.clientsOf(connectionOf(r).near).streams
+	if streams.Add(1) > maxStreams {
+		streams.Add(-1)
 		s.refuse("streams", r.RemoteAddr, scout.CodeRateLimit)
 		writeError(w, scout.Errorf(scout.CodeRateLimit, "%d event streams are open, which is the limit", maxStreams))
 		return
 	}
 	s.metrics.connections.WithLabelValues(f.kind).Inc()
 	defer func() {
-		s.streams.Add(-1)
+		streams.Add(-1)
 		s.metrics.connections.WithLabelValues(f.kind).Dec()
 	}()
 	h := w.Header()

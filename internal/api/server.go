@@ -88,9 +88,8 @@ type Server struct {
 	http     *http.Server
 	refused  refusals
 	flights  flights
-	streams  atomic.Int64
-	near     atomic.Int64 // clients of the unix socket
-	far      atomic.Int64 // clients of the network
+	near     clients // of the unix socket
+	far      clients // of the network
 	stopping atomic.Bool
 	silent   sync.Map      // net.Conn of clients that have said nothing yet
 	ending   chan struct{} // closed when streams must end
@@ -177,12 +176,9 @@ func (s *Server) register() {
 // Serve answers the clients of a listener until Shutdown, after which it returns nil. The listener is closed. address is where clients
 // find it.
 func (s *Server) Serve(listener net.Listener, address string) error {
-	open := &s.far
-	if _, unix := listener.(*net.UnixListener); unix {
-		open = &s.near
-	}
+	_, unix := listener.(*net.UnixListener)
 	s.log.Info(eventListening, slog.String("address", address), slog.Bool("tls", false))
-	err := s.http.Serve(&limited{Listener: listener, server: s, open: open})
+	err := s.http.Serve(&limited{Listener: listener, server: s, open: &s.clientsOf(unix).connections})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -206,11 +202,22 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// clients are those of the unix socket, or those of the network. Each have limits of their own: who comes over the network keeps no command
+// of the owner out.
+type clients struct{ connections, streams atomic.Int64 }
+
+func (s *Server) clientsOf(near bool) *clients {
+	if near {
+		return &s.near
+	}
+	return &s.far
+}
+
 // Connections is how many clients are connected, Streams how many of them read events.
-func (s *Server) Connections() int { return int(s.near.Load() + s.far.Load()) }
+func (s *Server) Connections() int { return int(s.near.connections.Load() + s.far.connections.Load()) }
 
 // Streams is how many event streams are open.
-func (s *Server) Streams() int { return int(s.streams.Load()) }
+func (s *Server) Streams() int { return int(s.near.streams.Load() + s.far.streams.Load()) }
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
