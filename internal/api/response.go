@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -11,18 +12,27 @@ import (
 // response counts what is written.
 type response struct {
 	http.ResponseWriter
+	base   string // precedes the path of a Location
 	status int
 	bytes  int64
 }
 
-func newResponse(w http.ResponseWriter) *response {
-	return &response{ResponseWriter: w}
+// newResponse is the answer to a client, which finds Scout's paths below the base path where it comes over the network.
+func (s *Server) newResponse(w http.ResponseWriter, c *connection) *response {
+	if c.near {
+		return &response{ResponseWriter: w}
+	}
+	return &response{ResponseWriter: w, base: s.options.Network.BasePath}
 }
 
-// WriteHeader notes the status.
+// WriteHeader notes the status, and completes the path of a Location: operations, and the answers that are kept for a repetition, have it
+// without the base path.
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK {
 		w.status = status
+		if path := w.Header().Get("Location"); strings.HasPrefix(path, "/") {
+			w.Header().Set("Location", w.base+path)
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -234,7 +234,8 @@ func isProbe(r *http.Request) bool {
 // serve is around every request.
 func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	w := newResponse(out)
+	c := connectionOf(r)
+	w := s.newResponse(out, c)
 	r, body := bounded(out, r, s.times.Body)
 	defer body.leave()
 	id := r.Header.Get(v1.HeaderRequest)
@@ -250,7 +251,6 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	if span.SpanContext().IsValid() {
 		h.Set("X-Trace-Id", span.SpanContext().TraceID().String())
 	}
-	c := connectionOf(r)
 	r, handler, pattern := s.route(r.WithContext(ctx), c) //nolint:contextcheck // it is that of the request
 	a := s.accessOf(pattern)
 	refused, who := s.meet(w, r, c), caller{role: roleNone}

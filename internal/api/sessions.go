@@ -181,7 +181,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, s.cookie(cookie, int(sessionLasts.Seconds())))
-	w.Header().Set("Location", s.options.Network.BasePath+docsPath)
+	w.Header().Set("Location", docsPath)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusSeeOther)
