@@ -67,7 +67,7 @@ func TestTheDaemonAnswersHTTP(t *testing.T) {
 	if err := json.Unmarshal([]byte(h.must("status", "--json", "--server", server, "--key", made.Secret).out), &there); err != nil || there.PID != status.PID {
 		t.Errorf("another machine's Scout: process %d, %v; want %d", there.PID, err, status.PID)
 	}
-	if got := h.run("status", "--server", server, "--key", "sk-scout-wrong"); got.code != 1 || !strings.Contains(got.err, "not one of this Scout") {
+	if got := h.run("status", "--server", server, "--key", "sk-scout-wrong"); got.code != 1 || !strings.Contains(got.err, "does not know this key") {
 		t.Errorf("with a wrong key: exit %d: %s", got.code, got.err)
 	}
 	if got := h.run("status", "--server", "http://127.0.0.1:1"); got.code != 1 || !strings.Contains(got.err, "no Scout answers at http://127.0.0.1:1") {

@@ -37,8 +37,9 @@ func newKeysCreateCommand(a *app) *cobra.Command {
 		Long: `Makes a key and prints it. Scout keeps only its checksum: a key that is lost is
 deleted and made again.
 
-A client may transcribe, and sees what it made. An owner may do everything that
-a person at this machine may do with Scout.`,
+A client sees and changes what it made, and no more; what makes recordings and
+texts is the owner's. An owner may do everything that a person at this machine
+may do with Scout.`,
 		Example: `  scout keys create notes
   scout keys create phone --role owner
   scout keys create batch --requests-per-minute 120`,
@@ -127,7 +128,7 @@ func newKeysDeleteCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "delete ID",
 		Short:             "Delete a key: it is refused from now on",
-		Long:              "Deletes a key. Requests with it are refused from now on; what was made with it\nstays.",
+		Long:              "Deletes a key. Requests with it are refused from now on, and its sessions and\nopen streams end; what was made with it stays.",
 		Example:           "  scout keys delete key_01kb3f8m6v2c9q4t7x5z0w1y2a",
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeKeys(),

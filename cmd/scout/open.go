@@ -17,8 +17,9 @@ func newOpenCommand(a *app) *cobra.Command {
 		Use:   "open",
 		Short: "Open the page of Scout's HTTP interface, as the owner",
 		Long: `Prints a link and opens it in the browser. The link works once, within five
-minutes, and gives that browser a session of the owner: it may do everything
-that this command line may do. The page shows every operation of the interface.`,
+minutes, for a browser of the same user on this machine, and gives it a session
+of the owner: it may do everything that this command line may do. The page shows
+every operation of the interface.`,
 		Example: `  scout open
   scout open --print`,
 		Args: cli.WrongArgs(cobra.NoArgs),

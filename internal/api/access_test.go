@@ -158,6 +158,9 @@ func TestOthersThingsAreNotThere(t *testing.T) {
 	if response, body := s.ask("GET", "/api/v1/transcripts/"+mine, "", bearer(client)...); response.StatusCode != 200 || !strings.Contains(body, "budget") {
 		t.Errorf("its own: %d %s", response.StatusCode, body)
 	}
+	if response, body := s.ask("GET", "/api/v1/transcripts/"+mine[len(mine)-8:], "", bearer(client)...); response.StatusCode != 404 {
+		t.Errorf("its own by a part of the id, which is for owners: %d %s", response.StatusCode, body)
+	}
 	if response, body := s.ask("DELETE", "/api/v1/recordings/"+mine+"?purge=true", "", bearer(client)...); response.StatusCode != http.StatusForbidden {
 		t.Errorf("a purge by a client: %d %s", response.StatusCode, body)
 	}

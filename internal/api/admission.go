@@ -40,30 +40,39 @@ func (s *Server) meet(w http.ResponseWriter, r *http.Request, c *connection) *re
 	if err := n.calledBy(r.Host); err != nil {
 		return &refusedError{"host", err}
 	}
-	foreign, err := n.sentBy(r, func() bool { return n.keyless(c, r) == nil })
+	foreign, err := n.sentBy(r, func() bool { return n.refuseKeyless(c, r) == nil })
 	if err != nil {
 		return &refusedError{"origin", err}
 	}
 	if foreign {
 		share(w.Header(), r)
+		r.Header.Del("Cookie") // all ports of a host are one site: the browser sends the session of Scout's own page with it
 	}
 	return nil
 }
 
 // admit says who sent a request that was met, or why it is refused.
-func (s *Server) admit(r *http.Request, c *connection, a access) (caller, *refusedError) {
+//
+//	mine  is noted, so that the request ends with the key or the session that let it in
+func (s *Server) admit(r *http.Request, c *connection, a access, mine *admitted) (who caller, refused *refusedError) {
 	if err := wellFormed(r); err != nil {
 		return caller{}, &refusedError{"malformed", err}
 	}
 	if s.stopping.Load() {
 		return caller{}, &refusedError{"unavailable", &laterError{scout.Errorf(scout.CodeUnavailable, "the daemon is stopping"), stopsWithin}}
 	}
-	who, perMinute, err := s.identify(r, c)
+	var perMinute int
+	var err error
+	for entered := false; !entered; {
+		ends := s.underway.seen()
+		who, perMinute, err = s.identify(r, c)
+		entered = s.underway.enter(mine, who, ends)
+	}
 	if err != nil && !who.role.may(a.role) {
 		return who, &refusedError{"key", err}
 	}
 	if wait := s.rates.take(who.id, perMinute); wait > 0 {
-		return who, &refusedError{"rate", &laterError{scout.Errorf(scout.CodeRateLimit, "%s may send %d requests a minute", who.id, perMinute), wait}}
+		return who, &refusedError{"rate", &laterError{scout.Errorf(scout.CodeRateLimit, "%s may send %d requests a minute", who.plain(), perMinute), wait}}
 	}
 	if err := a.permit(who); err != nil {
 		return who, &refusedError{"role", err}
@@ -87,16 +96,21 @@ func (s *Server) identify(r *http.Request, c *connection) (who caller, perMinute
 	}
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		opened, valid := s.sessions.find(cookie.Value)
-		if valid && opened.key == "" {
-			return caller{role: roleOwner}, 0, nil
+		if !valid {
+			return nobody, 0, errSessionEnded()
 		}
-		found, err := s.keys.named(r.Context(), opened.key)
-		if err != nil {
-			return nobody, 0, err
+		who = caller{role: roleOwner}
+		if opened.key != "" {
+			found, err := s.keys.named(r.Context(), opened.key)
+			if err != nil {
+				return nobody, 0, err
+			}
+			who, perMinute = callerWith(found), cmp.Or(found.RequestsPerMinute, general)
 		}
-		return callerWith(found), cmp.Or(found.RequestsPerMinute, general), nil
+		who.session, who.until = hashOf(cookie.Value), opened.until
+		return who, perMinute, nil
 	}
-	if err := s.options.Network.keyless(c, r); err != nil {
+	if err := s.options.Network.refuseKeyless(c, r); err != nil {
 		return nobody, 0, err
 	}
 	return caller{role: roleClient, id: localClient, name: clientName(r)}, general, nil

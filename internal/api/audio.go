@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -77,7 +78,7 @@ func (s *Server) audio(w http.ResponseWriter, r *http.Request) {
 		}
 		defer func() { _ = file.Close() }() // it was only read
 		w.Header().Set("ETag", `"`+m.SHA256+`"`)
-		http.ServeContent(&typedErrors{ResponseWriter: w}, r, "", m.EndedAt, file)
+		http.ServeContent(&typedErrors{ResponseWriter: w}, r, "", m.EndedAt, whileAllowed{r.Context(), file})
 	}
 }
 
@@ -95,7 +96,21 @@ func (s *Server) partOfAudio(w http.ResponseWriter, r *http.Request, m recording
 	defer func() { _ = file.Close() }()                    // it was only read
 	length := int64(synced) * int64(m.Format.FrameBytes()) //nolint:gosec // of a file
 	w.Header().Set("Cache-Control", "no-store")
-	http.ServeContent(&typedErrors{ResponseWriter: w}, r, "", m.StartedAt, io.NewSectionReader(file, 0, recording.HeaderBytes+length))
+	http.ServeContent(&typedErrors{ResponseWriter: w}, r, "", m.StartedAt, whileAllowed{r.Context(), io.NewSectionReader(file, 0, recording.HeaderBytes+length)})
+}
+
+// whileAllowed is a file for as long as the request lasts that reads it: it ends with its key or its session.
+type whileAllowed struct {
+	ctx context.Context //nolint:containedctx // that of the one request
+	io.ReadSeeker
+}
+
+// Read implements io.Reader.
+func (f whileAllowed) Read(p []byte) (int, error) {
+	if err := context.Cause(f.ctx); err != nil {
+		return 0, err
+	}
+	return f.ReadSeeker.Read(p)
 }
 
 // streamAudio sends the frames of a recording, as they are or decoded, until it ends. The header of the WAV does not state a length.

@@ -1,6 +1,9 @@
 package api
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // role is what a caller may do, and who may call an operation.
 type role string
@@ -32,6 +35,9 @@ type caller struct {
 	id string
 	// name is what a caller without a key calls itself. It gives no rights.
 	name string
+	// session is the one that the caller's cookie named, until when it lasts; zero for a caller without.
+	session secretHash
+	until   time.Time
 }
 
 // owns reports whether the caller may see something that the store has under this client.
@@ -43,6 +49,14 @@ func (c caller) owns(client string) bool {
 func (c caller) label() string {
 	if c.name != "" {
 		return c.id + ":" + c.name
+	}
+	return c.id
+}
+
+// plain names the caller for people.
+func (c caller) plain() string {
+	if c.id == localClient {
+		return "programs without a key, together,"
 	}
 	return c.id
 }

@@ -75,7 +75,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	if len(files) == 1 {
 		w.Header().Set("Content-Type", files[0].media)
 		w.Header().Set("Content-Disposition", `attachment; filename="`+files[0].name+`"`)
-		if err := files[0].writeTo(w); err != nil {
+		if err := files[0].writeTo(r.Context(), w); err != nil {
 			panic(http.ErrAbortHandler) // the client must not take a part for the whole
 		}
 		return
@@ -86,7 +86,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	for i := range files {
 		part, err := z.CreateHeader(&zip.FileHeader{Name: files[i].name, Method: zip.Deflate})
 		if err == nil {
-			err = files[i].writeTo(part)
+			err = files[i].writeTo(r.Context(), part)
 		}
 		if err != nil {
 			panic(http.ErrAbortHandler)
@@ -97,8 +97,8 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// writeTo writes the file.
-func (e *exported) writeTo(w io.Writer) error {
+// writeTo writes the file while ctx lasts.
+func (e *exported) writeTo(ctx context.Context, w io.Writer) error {
 	if e.audio == "" {
 		_, err := w.Write(e.data)
 		return err
@@ -108,7 +108,7 @@ func (e *exported) writeTo(w io.Writer) error {
 		return err
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	_, err = io.Copy(w, file)
+	_, err = io.Copy(w, whileAllowed{ctx, file})
 	return err
 }
 

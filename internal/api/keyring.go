@@ -71,7 +71,7 @@ func (k *keyring) find(ctx context.Context, key string) (store.AccessKey, error)
 		}
 	}
 	if found < 0 {
-		return store.AccessKey{}, scout.Errorf(scout.CodeInvalidAPIKey, "this key is not one of this Scout").WithHint("see the keys: scout keys list; make another: scout keys create NAME")
+		return store.AccessKey{}, scout.Errorf(scout.CodeInvalidAPIKey, "this Scout does not know this key").WithHint("see the keys: scout keys list; make another: scout keys create NAME")
 	}
 	return keys[found], nil
 }
@@ -87,7 +87,11 @@ func (k *keyring) named(ctx context.Context, id string) (store.AccessKey, error)
 			return keys[i], nil
 		}
 	}
-	return store.AccessKey{}, scout.Errorf(scout.CodeInvalidAPIKey, "the session has ended").WithHint("begin another: scout open, or POST /api/v1/session with a key")
+	return store.AccessKey{}, errSessionEnded()
+}
+
+func errSessionEnded() error {
+	return scout.Errorf(scout.CodeInvalidAPIKey, "the session has ended").WithHint("begin another: scout open, or POST /api/v1/session with a key")
 }
 
 // callerWith is whoever has that key.

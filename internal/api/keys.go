@@ -45,12 +45,12 @@ func (s *Server) registerKeys(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/keys", summary: "Make a key",
-		description: "The answer has the key, which is shown this once. A client may transcribe and sees what it made; an owner may do everything.",
+		description: "The answer has the key, which is shown this once. A client sees and changes what it made, and follows what happens to it; what makes recordings and texts is the owner's. An owner may do everything.",
 		status:      http.StatusCreated, errors: []scout.Code{scout.CodeConflict}, secret: true,
 	}, s.createKey)
 	operation(api, about{
 		method: http.MethodDelete, path: "/keys/{id}", summary: "Delete a key",
-		description: "Requests with this key are refused from now on. What was made with it stays.",
+		description: "Requests with this key are refused from now on, and its sessions and open streams end. What was made with it stays.",
 		status:      http.StatusNoContent, errors: []scout.Code{scout.CodeNotFound},
 	}, s.deleteKey)
 }
@@ -81,6 +81,8 @@ func (s *Server) deleteKey(ctx context.Context, in *ByID) (*none, error) {
 		return nil, err
 	}
 	s.keys.forget()
+	s.sessions.endOf(in.ID)
+	s.underway.endKey(in.ID)
 	s.rates.forget(in.ID)
 	s.log.Info(eventKeyRevoked, slog.String("key", in.ID))
 	return new(none), nil

@@ -61,6 +61,9 @@ func TestRequestsOfAKeyAreBounded(t *testing.T) {
 	if response.StatusCode != http.StatusTooManyRequests || h.Get(v1.HeaderCode) != string(scout.CodeRateLimit) || h.Get("Retry-After") != "10" || h.Get("Retry-After-Ms") == "" || !strings.Contains(body, `"rate_limit_error"`) {
 		t.Errorf("%d %v %s", response.StatusCode, h, body)
 	}
+	if !strings.Contains(body, "key_slow may send 6 requests a minute") {
+		t.Errorf("%s", body)
+	}
 	for range 20 {
 		if response, body := s.ask("GET", "/api/v1/version", "", bearer(free)...); response.StatusCode != 200 {
 			t.Fatalf("another key: %d %s", response.StatusCode, body)
@@ -68,6 +71,22 @@ func TestRequestsOfAKeyAreBounded(t *testing.T) {
 	}
 	if response, _ := s.ask("GET", "/livez", "", bearer(slow)...); response.StatusCode != http.StatusTooManyRequests && response.StatusCode != 200 {
 		t.Errorf("livez: %d", response.StatusCode)
+	}
+}
+
+// The general number is for each key, and for all programs without one together.
+func TestRequestsWithoutAKeyAreBoundedTogether(t *testing.T) {
+	t.Parallel()
+	s := serve(t, networked, func(s *served) { s.network.RequestsPerMinute = 6 })
+	if response, body := s.ask("GET", "/api/v1/version", "", "X-Scout-Client", "notes"); response.StatusCode != 200 {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	response, body := s.ask("GET", "/api/v1/version", "", "X-Scout-Client", "phone")
+	if response.StatusCode != http.StatusTooManyRequests || !strings.Contains(body, "programs without a key, together, may send 6 requests a minute") {
+		t.Errorf("another program: %d %s", response.StatusCode, body)
+	}
+	if response, body := s.ask("GET", "/api/v1/version", "", bearer(s.key)...); response.StatusCode != 200 {
+		t.Errorf("a key: %d %s", response.StatusCode, body)
 	}
 }
 

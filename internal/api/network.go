@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -78,8 +80,8 @@ func place(host, scheme string) string {
 func (n *Network) sentBy(r *http.Request, keyless func() bool) (foreign bool, err error) {
 	values := r.Header.Values("Origin")
 	switch {
-	case len(values) == 0 && r.Header.Get("Sec-Fetch-Site") == "cross-site" && !opensPage(r):
-		return false, scout.Errorf(scout.CodeOriginNotAllowed, "a page of another site asks for this")
+	case len(values) == 0 && fetched(r) && !opensPage(r):
+		return false, scout.Errorf(scout.CodeOriginNotAllowed, "a page of another server asks for this")
 	case len(values) == 0:
 		return false, nil
 	}
@@ -94,6 +96,19 @@ func (n *Network) sentBy(r *http.Request, keyless func() bool) (foreign bool, er
 		}
 	}
 	return false, scout.Errorf(scout.CodeOriginNotAllowed, "pages of %q may not use this Scout", origin)
+}
+
+// fetched reports whether a browser says that a page of somebody else sent a request without an origin. All ports of a host are one site,
+// and the cookie of a session is sent to them all: with it, a page of another port counts as somebody else's.
+func fetched(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site":
+		return true
+	case "same-site":
+		_, err := r.Cookie(sessionCookie)
+		return err == nil
+	}
+	return false
 }
 
 // opensPage reports whether a person follows a link to the page, on whatever page the link is.
@@ -125,29 +140,46 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// keyless returns nil where a request needs no key: it comes from a program of the same user on this machine. Otherwise it says why it
-// needs one.
-func (n *Network) keyless(c *connection, r *http.Request) error {
-	const send = "send one: Authorization: Bearer KEY; to make one: scout keys create NAME"
-	needed := func(format string, args ...any) error {
-		return scout.Errorf(scout.CodeInvalidAPIKey, format, args...).WithHint(send)
-	}
+// refuseKeyless refuses a request that needs a key: it does not come from a program of the same user on this machine.
+func (n *Network) refuseKeyless(c *connection, r *http.Request) error {
+	var why error
 	switch {
 	case n.KeysAlways:
-		return needed("this Scout is used with a key")
+		why = errors.New("this Scout is used with a key")
 	case !c.remote.Addr().IsLoopback() || !c.local.Addr().IsLoopback():
-		return needed("from another machine, Scout is used with a key")
+		why = errNotHere
+	default:
+		why = n.sameUser(c, r)
+	}
+	if why == nil {
+		return nil
+	}
+	return scout.Errorf(scout.CodeInvalidAPIKey, "this needs a key: %w", why).WithHint("send one: Authorization: Bearer KEY; to make one: scout keys create NAME")
+}
+
+// errNotHere is why a request over the network counts as nobody's.
+var errNotHere = errors.New("the request comes from another machine")
+
+// sameUser returns nil where a request comes from a program of the same user on this machine, and not through a proxy. Otherwise it says
+// where it comes from.
+func (n *Network) sameUser(c *connection, r *http.Request) error {
+	from, to := c.remote.Addr(), c.local.Addr()
+	switch {
+	case c.near:
+		return nil
+	case !from.IsValid(), from != to && (!from.IsLoopback() || !to.IsLoopback()):
+		return errNotHere
 	}
 	for name := range r.Header {
-		if name == "Forwarded" || name == "Via" || strings.HasPrefix(name, "X-Forwarded-") {
-			return needed("the request came through a proxy (%s), and needs a key", name)
+		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+			return fmt.Errorf("the request came through a proxy (%s)", name)
 		}
 	}
 	switch uid, err := c.user(n.Peer); {
 	case err != nil:
-		return needed("it cannot be told which user of this machine is asking: %s", scout.Plain(err))
+		return fmt.Errorf("it cannot be told which user of this machine is asking: %s", scout.Plain(err))
 	case uid != os.Getuid():
-		return needed("another user of this machine needs a key")
+		return errors.New("another user of this machine is asking")
 	}
 	return nil
 }

@@ -182,18 +182,19 @@ func TestWhoNeedsNoKey(t *testing.T) {
 		headers []string
 		needs   bool
 	}{
-		"the same user":              {as(os.Getuid(), nil), nil, false},
-		"any other bearer":           {as(os.Getuid(), nil), bearer("sk-anything"), false},
-		"a name":                     {as(os.Getuid(), nil), []string{"X-Scout-Client", "notes"}, false},
-		"another user":               {as(os.Getuid()+1, nil), nil, true},
-		"root, which may be a proxy": {as(map[bool]int{true: 1, false: 0}[os.Getuid() == 0], nil), nil, true},
-		"a user who is not known":    {as(0, errors.New("no such socket")), nil, true},
-		"a proxy":                    {as(os.Getuid(), nil), []string{"X-Forwarded-For", "10.0.0.1"}, true},
-		"another proxy":              {as(os.Getuid(), nil), []string{"Via", "1.1 p"}, true},
-		"a third one":                {as(os.Getuid(), nil), []string{"Forwarded", "for=10.0.0.1"}, true},
-		"keys are always needed":     {func(s *served) { s.network.KeysAlways = true }, nil, true},
-		"a key that is wrong":        {as(os.Getuid(), nil), bearer("sk-scout-wrong"), true},
-		"a session that has ended":   {as(os.Getuid(), nil), []string{"Cookie", "scout_session=x"}, true},
+		"the same user":                {as(os.Getuid(), nil), nil, false},
+		"any other bearer":             {as(os.Getuid(), nil), bearer("sk-anything"), false},
+		"a name":                       {as(os.Getuid(), nil), []string{"X-Scout-Client", "notes"}, false},
+		"another user":                 {as(os.Getuid()+1, nil), nil, true},
+		"root, which may be a proxy":   {as(map[bool]int{true: 1, false: 0}[os.Getuid() == 0], nil), nil, true},
+		"a user who is not known":      {as(0, errors.New("no such socket")), nil, true},
+		"a proxy":                      {as(os.Getuid(), nil), []string{"X-Forwarded-For", "10.0.0.1"}, true},
+		"another proxy":                {as(os.Getuid(), nil), []string{"Via", "1.1 p"}, true},
+		"a third one":                  {as(os.Getuid(), nil), []string{"Forwarded", "for=10.0.0.1"}, true},
+		"one with a header of its own": {as(os.Getuid(), nil), []string{"X-Real-IP", "10.0.0.1"}, true},
+		"keys are always needed":       {func(s *served) { s.network.KeysAlways = true }, nil, true},
+		"a key that is wrong":          {as(os.Getuid(), nil), bearer("sk-scout-wrong"), true},
+		"a session that has ended":     {as(os.Getuid(), nil), []string{"Cookie", "scout_session=x"}, true},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()

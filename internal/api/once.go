@@ -144,8 +144,9 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, a access, carryOut
 		return
 	}
 	leave, err := s.flights.board(r.Context(), k.key)
-	if err != nil {
-		return // the client is gone
+	if err != nil { // the client is gone, or what let it in has ended
+		writeError(w, err)
+		return
 	}
 	defer leave()
 	earlier, found, err := s.store().Answer(r.Context(), k.key)

@@ -42,7 +42,7 @@ func (s *Server) registerRecordings(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodGet, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Get a recording",
-		description: "What is known about one recording. The id may be shortened to its beginning or end, as long as it is unique.",
+		description: "What is known about one recording. An owner may shorten the id to its beginning or end, as long as it is unique.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound},
 	}, func(ctx context.Context, in *ByID) (*described, error) {
 		r, err := s.recording(ctx, in.ID)

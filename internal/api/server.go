@@ -85,6 +85,7 @@ type Server struct {
 	keys     *keyring
 	rates    rates
 	sessions sessions
+	underway underway
 	http     *http.Server
 	refused  refusals
 	flights  flights
@@ -251,12 +252,16 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	if span.SpanContext().IsValid() {
 		h.Set("X-Trace-Id", span.SpanContext().TraceID().String())
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	r, handler, pattern := s.route(r.WithContext(ctx), c) //nolint:contextcheck // it is that of the request
 	a := s.accessOf(pattern)
 	refused, who := s.meet(w, r, c), caller{role: roleNone}
 	asks := refused == nil && !c.near && isPreflight(r)
 	if refused == nil && !asks {
-		who, refused = s.admit(r, c, a)
+		mine := &admitted{end: cancel}
+		defer s.underway.leave(mine)
+		who, refused = s.admit(r, c, a, mine)
 	}
 	var err error
 	switch {
@@ -280,6 +285,11 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 func (s *Server) carryOut(w *response, r *http.Request, a access) error {
 	if s.options.Begin != nil && !isProbe(r) {
 		defer s.options.Begin()()
+	}
+	if until := callerOf(r.Context()).until; !until.IsZero() {
+		ctx, cancel := context.WithDeadline(r.Context(), until)
+		defer cancel()
+		r = r.WithContext(ctx)
 	}
 	err := s.options.Failures.Guard("api", func() error {
 		s.once(w, r, a, s.mux.ServeHTTP)

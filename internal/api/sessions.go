@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ const sessionCookie = "scout_session"
 const (
 	sessionLasts = 30 * 24 * time.Hour
 	linkLasts    = 5 * time.Minute
-	maxSessions  = 1000
+	// maxSessions is for each key, and for the owner: who begins many ends only those of the same key.
+	maxSessions = 20
 )
 
 // session is a browser that has shown a key, or was opened by the owner.
@@ -51,67 +53,98 @@ func newSecret() string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// keep adds a secret. Where there are too many, the one that ends first makes room.
-func keep(all map[secretHash]session, secret string, s session) map[secretHash]session {
-	if all == nil {
-		all = make(map[secretHash]session)
-	}
-	for len(all) >= maxSessions {
-		var first secretHash
-		var until time.Time
-		for hash, one := range all {
-			if until.IsZero() || one.until.Before(until) {
-				first, until = hash, one.until
+// over reports whether the time of a session or a link is over.
+func (s session) over() bool { return !time.Now().Before(s.until) }
+
+// keep adds a secret and drops those whose time is over. Where the same key has too many, the one of them that ends first makes room: it
+// is returned, the zero hash for none.
+func keep(all map[secretHash]session, secret string, s session) (displaced secretHash) {
+	var first secretHash
+	count := 0
+	for hash, one := range all {
+		switch {
+		case one.over():
+			delete(all, hash)
+		case one.key == s.key:
+			if count++; count == 1 || one.until.Before(all[first].until) {
+				first = hash
 			}
 		}
+	}
+	if count >= maxSessions {
 		delete(all, first)
+		displaced = first
 	}
 	all[hashOf(secret)] = s
-	return all
+	return displaced
 }
 
-// begin returns the cookie of a new session.
-func (s *sessions) begin(key string) string {
-	cookie := newSecret()
+// begin returns the cookie of a new session, and the session that made room for it; the zero hash for none.
+func (s *sessions) begin(key string) (cookie string, displaced secretHash) {
+	cookie = newSecret()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all = keep(s.all, cookie, session{key, time.Now().Add(sessionLasts)})
-	return cookie
+	if s.all == nil {
+		s.all = make(map[secretHash]session)
+	}
+	return cookie, keep(s.all, cookie, session{key, time.Now().Add(sessionLasts)})
 }
 
-// link returns what begins a session of the owner, once, and until when.
-func (s *sessions) link() (secret string, until time.Time) {
+// link returns what begins a session, once, and until when.
+//
+//	key  the id of the key of the owner who asks for it; empty for the owner at this machine
+func (s *sessions) link(key string) (secret string, until time.Time) {
 	secret, until = newSecret(), time.Now().Add(linkLasts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.links = keep(s.links, secret, session{until: until})
+	if s.links == nil {
+		s.links = make(map[secretHash]session)
+	}
+	keep(s.links, secret, session{key, until})
 	return secret, until
 }
 
-// follow returns the cookie of a new session for a link that was not used yet.
-func (s *sessions) follow(secret string) (cookie string, valid bool) {
+// leads reports whether a link was not used yet, and leaves it as it is.
+func (s *sessions) leads(secret string) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	one, found := s.links[hashOf(secret)]
-	delete(s.links, hashOf(secret))
-	s.mu.Unlock()
-	if !found || time.Now().After(one.until) {
-		return "", false
-	}
-	return s.begin(one.key), true
+	return found && !one.over()
 }
 
-// find returns a session that has not ended.
+// follow uses a link up, and returns the key whose session it begins.
+func (s *sessions) follow(secret string) (key string, valid bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, found := s.links[hashOf(secret)]
+	delete(s.links, hashOf(secret))
+	return one.key, found && !one.over()
+}
+
+// find returns a session that has not ended; the zero session where it has.
 func (s *sessions) find(cookie string) (found session, valid bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found, valid = s.all[hashOf(cookie)]
-	return found, valid && time.Now().Before(found.until)
+	if !valid || found.over() {
+		return session{}, false
+	}
+	return found, true
 }
 
 func (s *sessions) end(cookie string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, hashOf(cookie))
+}
+
+// endOf ends the sessions and links of a key.
+func (s *sessions) endOf(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, all := range []map[secretHash]session{s.all, s.links} {
+		maps.DeleteFunc(all, func(_ secretHash, one session) bool { return one.key == key })
+	}
 }
 
 // cookieOutput sets a cookie.
@@ -133,54 +166,72 @@ func (s *Server) registerSessions(api huma.API) {
 		if c.id == "" || c.id == localClient {
 			return nil, scout.Errorf(scout.CodeInvalidAPIKey, "a session begins with a key").WithHint("send one: Authorization: Bearer KEY; or open a page: scout open")
 		}
-		return &cookieOutput{s.cookie(s.sessions.begin(c.id), int(sessionLasts.Seconds())).String()}, nil
+		return &cookieOutput{s.beginSession(c.id).String()}, nil
 	})
 	operation(api, about{
 		method: http.MethodDelete, path: "/session", role: roleNone, summary: "End the session",
-		description: "Ends the session of the cookie, and removes the cookie.",
+		description: "Ends the session of the cookie with its open streams, and removes the cookie.",
 		status:      http.StatusNoContent,
 	}, func(_ context.Context, in *struct {
 		Session string `cookie:"scout_session"`
 	},
 	) (*cookieOutput, error) {
 		s.sessions.end(in.Session)
+		s.underway.endSession(hashOf(in.Session))
 		return &cookieOutput{s.cookie("", -1).String()}, nil
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/session/link", secret: true, summary: "Make a link that opens a session",
-		description: "A browser that follows the link within five minutes gets a session of the owner. It works once.",
+		description: "A browser of the same user on this machine that follows the link within five minutes gets a session of the owner. It works once.",
 		errors:      []scout.Code{scout.CodeConflict},
-	}, func(context.Context, *none) (*body[v1.SessionLink], error) {
+	}, func(ctx context.Context, _ *none) (*body[v1.SessionLink], error) {
 		at := s.services.Pages()
 		if at == "" {
 			return nil, scout.Errorf(scout.CodeConflict, "the daemon listens at no address that a browser reaches").
 				WithHint("see why: scout status; the setting is http.addr")
 		}
-		secret, until := s.sessions.link()
+		secret, until := s.sessions.link(callerOf(ctx).id) // it ends with the key that made it
 		return answer(v1.SessionLink{URL: at + openPath + secret, ExpiresAt: v1.Time{Time: until}}), nil
 	})
 	s.add(api, stream{
 		about: about{
 			method: http.MethodGet, path: openPath + "{link}", role: roleNone, summary: "Follow a link of POST /api/v1/session/link",
-			description: "Sets the cookie of the session and leads to the page.", status: http.StatusSeeOther, errors: []scout.Code{scout.CodeGone},
+			description: "Sets the cookie of the session and leads to the page. Whoever is not this user on this machine is refused, and the link stays as it is.",
+			status:      http.StatusSeeOther, errors: []scout.Code{scout.CodeGone, scout.CodePermissionDenied},
 		},
 		parameters: []*huma.Param{{Name: "link", In: "path", Required: true, Schema: textSchema()}},
 		root:       true, handler: s.open,
 	})
 }
 
-// open begins the session of a link. Whoever only looks at the link, as programs do in which it was pasted, leaves it as it is.
+// beginSession begins a session of a key and returns its cookie.
+func (s *Server) beginSession(key string) *http.Cookie {
+	cookie, displaced := s.sessions.begin(key)
+	s.underway.endSession(displaced)
+	return s.cookie(cookie, int(sessionLasts.Seconds()))
+}
+
+// open begins the session of a link. Whoever only looks at the link, as programs do in which it was pasted, leaves it as it is; so does
+// another user, who can read it in the list of processes while a browser is started with it.
 func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusSeeOther)
 		return
 	}
-	cookie, valid := s.sessions.follow(r.PathValue("link"))
+	link := r.PathValue("link")
+	if s.sessions.leads(link) {
+		if err := s.options.Network.sameUser(connectionOf(r), r); err != nil {
+			writeError(w, scout.Errorf(scout.CodePermissionDenied, "the link is for a browser of the same user on this machine: %w", err).
+				WithHint("from elsewhere, use a key: scout keys create NAME --role owner"))
+			return
+		}
+	}
+	key, valid := s.sessions.follow(link)
 	if !valid {
 		writeError(w, scout.Errorf(scout.CodeGone, "this link was used before, or its time is over").WithHint("make another: scout open"))
 		return
 	}
-	http.SetCookie(w, s.cookie(cookie, int(sessionLasts.Seconds())))
+	http.SetCookie(w, s.beginSession(key))
 	w.Header().Set("Location", docsPath)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")

@@ -197,5 +197,5 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/vnd.sqlite3")
 	w.Header().Set("Content-Length", strconv.FormatInt(info.Size(), 10))
-	_, _ = io.Copy(w, file) // the client sees by the length that something is missing
+	_, _ = io.Copy(w, whileAllowed{r.Context(), file}) // the client sees by the length that something is missing
 }

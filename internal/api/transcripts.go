@@ -79,7 +79,7 @@ func (s *Server) registerTranscripts(api huma.API) {
 	}, s.keepTranscript)
 	operation(api, about{
 		method: http.MethodGet, path: "/transcripts/{id}", role: roleClient, thing: thingTranscript, summary: "Get a transcript",
-		description: "The current version, or the one that is asked for, as JSON, plain text, Markdown, subtitles or a table. The id may be shortened to its beginning or end, as long as it is unique.",
+		description: "The current version, or the one that is asked for, as JSON, plain text, Markdown, subtitles or a table. An owner may shorten the id to its beginning or end, as long as it is unique.",
 		errors:      []scout.Code{scout.CodeNotFound},
 		body:        v1.Transcript{}, forms: []string{"text/plain", "text/markdown", "application/x-subrip", "text/vtt", "text/tab-separated-values"},
 	}, s.getTranscript)
