@@ -25,7 +25,7 @@ type Auth struct {
 
 // Limits are about how much clients may ask for.
 type Limits struct {
-	RequestsPerMinute int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own; 0 for any number."`
+	RequestsPerMinute int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own, and from all programs without a key together; 0 for any number."`
 }
 
 // Addresses are those at which the daemon listens.
