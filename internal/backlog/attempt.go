@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -240,7 +239,7 @@ func retryIn(err error, attempts int) (in time.Duration, later bool) {
 		return modelEvery, true
 	}
 	in = min(firstRetry<<min(attempts-1, 10), lastRetry) // a database that cannot be used is put right by a person
-	return in, scout.ClassOf(err) == scout.Transient || strings.HasPrefix(string(scout.CodeOf(err)), "store_")
+	return in, scout.ClassOf(err) == scout.Transient || store.IsAway(err)
 }
 
 // NeedsModel reports whether work has to wait until a person has put a model or the engine's program in its place.

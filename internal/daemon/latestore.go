@@ -70,7 +70,7 @@ func (l *lateStore) try(ctx context.Context) error {
 		return errors.Join(st.Close(), scout.Errorf(scout.CodeCancelled, "the daemon is ending"))
 	}
 	if err != nil {
-		l.closed = closedStore{notOpen(err)}
+		l.closed = closedStore{store.Away(notOpen(err))}
 		return err
 	}
 	l.there, l.file = st, file
@@ -139,7 +139,7 @@ func (l *lateStore) giveUpReplaced() {
 		return
 	}
 	l.mu.Lock()
-	l.there, l.closed = nil, closedStore{notOpen(scout.Errorf(scout.CodeStoreLocked, "the database was replaced while Scout had it open"))}
+	l.there, l.closed = nil, closedStore{store.Away(notOpen(scout.Errorf(scout.CodeStoreLocked, "the database was replaced while Scout had it open")))}
 	l.mu.Unlock()
 	_ = st.Close() // nobody reads the file any more
 }
@@ -199,7 +199,7 @@ func (l *lateStore) Close() error {
 	l.mu.Lock()
 	l.over = true
 	st := l.there
-	l.there, l.closed = nil, closedStore{scout.Errorf(scout.CodeUnavailable, "the daemon is ending")}
+	l.there, l.closed = nil, closedStore{store.Away(scout.Errorf(scout.CodeUnavailable, "the daemon is ending"))}
 	l.mu.Unlock()
 	if st == nil {
 		return nil

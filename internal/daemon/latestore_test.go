@@ -111,7 +111,7 @@ func TestADatabaseThatCanBeOpenedLater(t *testing.T) {
 			if r := l.Check().Probe(t.Context()); r.Status != health.Unhealthy || !strings.Contains(r.Reason, c.says) {
 				t.Errorf("health %+v", r)
 			}
-			if err := l.Update(t.Context(), func(store.Tx) error { return nil }); scout.CodeOf(err) != body.Error.Code {
+			if err := l.Update(t.Context(), func(store.Tx) error { return nil }); scout.CodeOf(err) != body.Error.Code || !store.IsAway(err) {
 				t.Errorf("a write: %v", err)
 			}
 			rung, end := l.Listen(store.EventStream)
@@ -167,7 +167,7 @@ func TestADatabaseThatIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.giveUpReplaced()
-	if _, err := l.AskedPurges(t.Context()); scout.CodeOf(err) != scout.CodeStoreLocked {
+	if _, err := l.AskedPurges(t.Context()); scout.CodeOf(err) != scout.CodeStoreLocked || !store.IsAway(err) {
 		t.Errorf("meanwhile: %v", err)
 	}
 	if err := l.try(t.Context()); err != nil {
@@ -179,7 +179,7 @@ func TestADatabaseThatIsReplaced(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := l.AskedPurges(t.Context()); scout.CodeOf(err) != scout.CodeUnavailable {
+	if _, err := l.AskedPurges(t.Context()); scout.CodeOf(err) != scout.CodeUnavailable || !store.IsAway(err) {
 		t.Errorf("after the end: %v", err)
 	}
 }

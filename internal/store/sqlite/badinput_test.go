@@ -304,7 +304,11 @@ func TestDatabaseThatIsDeletedWhileItIsOpen(t *testing.T) {
 			if err := harm(path); err != nil {
 				t.Fatal(err)
 			}
-			wantCode(t, put(t.Context(), s, 2, "lost"), scout.CodeFileNotFound)
+			err = put(t.Context(), s, 2, "lost")
+			wantCode(t, err, scout.CodeFileNotFound)
+			if !store.IsAway(err) {
+				t.Errorf("%v is blamed on what was asked for", err)
+			}
 			if c := status(t, s); c.Status != health.Unhealthy || !strings.Contains(c.Reason, "deleted or replaced") {
 				t.Errorf("health %+v", c)
 			}

@@ -9,6 +9,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // fail names what was being done and gives the error its code. An error that has a code keeps it.
@@ -28,6 +29,17 @@ func fail(doing string, err error) error {
 	case !errors.As(err, &failure):
 		return scout.FileError(scout.CodeInternal, doing, err)
 	}
+	if failure.Code()&0xff == sqlite3.SQLITE_INTERRUPT {
+		return scout.Errorf(scout.CodeCancelled, "%s: cancelled", doing)
+	}
+	if away := awayFor(doing, failure, err); away != nil {
+		return store.Away(away)
+	}
+	return scout.Errorf(scout.CodeInternal, "%s: %w", doing, err)
+}
+
+// awayFor is a failure that is the database's, its disk's or the machine's; nil for one that may lie in what was asked of it.
+func awayFor(doing string, failure *sqlite.Error, err error) error {
 	switch failure.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return scout.Errorf(scout.CodeStoreLocked, "%s: another program uses the database", doing)
@@ -42,12 +54,10 @@ func fail(doing string, err error) error {
 			WithHint("check the owner and mode of the data folder and its files, and whether its disk is mounted read-only")
 	case sqlite3.SQLITE_NOMEM:
 		return scout.Errorf(scout.CodeOutOfMemory, "%s: out of memory", doing)
-	case sqlite3.SQLITE_INTERRUPT:
-		return scout.Errorf(scout.CodeCancelled, "%s: cancelled", doing)
 	case sqlite3.SQLITE_IOERR:
 		return scout.Errorf(ioCode(failure.Code()), "%s: the disk failed: %w", doing, err)
 	}
-	return scout.Errorf(scout.CodeInternal, "%s: %w", doing, err)
+	return nil
 }
 
 // isConstraint is true where a row was refused because its values cannot stand together.

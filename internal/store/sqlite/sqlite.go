@@ -253,10 +253,10 @@ func (s *Store) present() error {
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return store.Away(scout.FileError(scout.CodeReadFailed, "look for the database", err))
 	}
-	return scout.Errorf(scout.CodeFileNotFound, "the database %s was deleted or replaced while Scout had it open", s.path).
-		WithHint("put it back, or restore a backup: scout restore FILE")
+	return store.Away(scout.Errorf(scout.CodeFileNotFound, "the database %s was deleted or replaced while Scout had it open", s.path).
+		WithHint("put it back, or restore a backup: scout restore FILE"))
 }
 
 // read runs look on a snapshot.
