@@ -6,27 +6,43 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
-// MemoryKills returns how many processes of this process's control group, and of the groups below, were killed for want of memory since
-// it was made. known is false where the system does not tell.
-func MemoryKills() (n uint64, known bool) {
+// MemoryKills returns how many processes were killed for want of memory in this process's control group and, where the system counts those
+// of groups below as well (version 2), in each group above it. It is empty where the system does not tell.
+func MemoryKills() []Kills {
 	trees, err := Trees("/proc/self")
 	if err != nil {
-		return 0, false
+		return nil
 	}
 	for _, tree := range trees {
-		file := "memory.events"
-		if tree.Version == 1 {
-			if file = "memory.oom_control"; !slices.Contains(tree.Controllers, "memory") {
-				continue
-			}
+		if tree.Version == 1 && !slices.Contains(tree.Controllers, "memory") {
+			continue
 		}
-		if n, known = killsIn(filepath.Join(tree.Own, file)); known {
-			return n, true
+		if all := killsOf(&tree); len(all) > 0 {
+			return all
 		}
 	}
-	return 0, false
+	return nil
+}
+
+// killsOf reads the counts of a tree, from the group upwards. The root of version 2 has none.
+func killsOf(tree *Tree) (all []Kills) {
+	file, up := "memory.events", tree.Own != tree.Mount
+	if tree.Version == 1 {
+		file, up = "memory.oom_control", false
+	}
+	for dir := tree.Own; ; dir = filepath.Dir(dir) {
+		n, known := killsIn(filepath.Join(dir, file))
+		var group syscall.Stat_t
+		if known && syscall.Stat(dir, &group) == nil {
+			all = append(all, Kills{Group: group.Ino, N: n})
+		}
+		if !up || dir == tree.Mount {
+			return all
+		}
+	}
 }
 
 // killsIn reads the line oom_kill.

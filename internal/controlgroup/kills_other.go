@@ -3,4 +3,4 @@
 package controlgroup
 
 // MemoryKills returns nothing: this system has no control groups.
-func MemoryKills() (n uint64, known bool) { return 0, false }
+func MemoryKills() []Kills { return nil }

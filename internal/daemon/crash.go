@@ -29,18 +29,20 @@ const mostOfCrash = 1 << 20
 // beginning is the first line of the file.
 type beginning struct {
 	PID int `json:"pid"`
-	// Kills is how many processes of the control group had been killed for want of memory; nil where the system does not tell.
-	Kills *uint64 `json:"memory_kills,omitempty"`
+	// Groups are the counts of controlgroup.MemoryKills.
+	Groups []controlgroup.Kills `json:"groups,omitempty"`
 }
 
 // watchCrash finds out whether the daemon before ended by itself, and has the runtime write down if this one does. It returns what
-// ends that. Whoever calls it has the lock of the data folder.
+// ends that; nil where it could not be done. With the error that the daemon before left nothing to read, the rest is done. Whoever calls it
+// has the lock of the data folder.
 //
 // An end that another process wanted does not count: kill -9, and SIGQUIT, with which a person asks a program of Go for its stacks. Who
 // kills a process for want of memory is told by the control group.
 func watchCrash(dir string, log *slog.Logger) (byItself bool, end func() error, err error) {
 	path := filepath.Join(dir, CrashName)
-	if why := crashIn(path); why != "" {
+	why, unread := crashIn(path)
+	if why != "" {
 		byItself = true
 		log.Error(eventCrashed, slog.String(observe.KeyReason, why))
 	}
@@ -49,10 +51,7 @@ func watchCrash(dir string, log *slog.Logger) (byItself bool, end func() error, 
 	if err != nil {
 		return byItself, nil, scout.FileError(scout.CodeWriteFailed, "watch for a crash", err)
 	}
-	first := beginning{PID: os.Getpid()}
-	if n, known := controlgroup.MemoryKills(); known {
-		first.Kills = &n
-	}
+	first := beginning{PID: os.Getpid(), Groups: controlgroup.MemoryKills()}
 	line, err := json.Marshal(first)
 	if err == nil {
 		_, err = f.Write(append(line, '\n'))
@@ -69,37 +68,34 @@ func watchCrash(dir string, log *slog.Logger) (byItself bool, end func() error, 
 			err = errors.Join(err, removed)
 		}
 		return scout.FileError(scout.CodeWriteFailed, "stop watching for a crash", err)
-	}, nil
+	}, unread
 }
 
 // crashIn returns the reason for which a daemon ended by itself; empty if it did not.
-func crashIn(path string) string {
+func crashIn(path string) (reason string, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "" // it ended in order
+		return "", nil // it ended in order
 	}
 	if err != nil {
-		return ""
+		return "", scout.FileError(scout.CodeReadFailed, "look how the daemon before ended", err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	text, err := io.ReadAll(io.LimitReader(f, mostOfCrash))
 	if err != nil {
-		return ""
+		return "", scout.FileError(scout.CodeReadFailed, "look how the daemon before ended", err)
 	}
 	line, output, _ := bytes.Cut(text, []byte("\n"))
-	reason, _, _ := bytes.Cut(bytes.TrimSpace(output), []byte("\n"))
+	said, _, _ := bytes.Cut(bytes.TrimSpace(output), []byte("\n"))
 	switch {
-	case bytes.HasPrefix(reason, []byte("SIGQUIT")):
-		return ""
-	case len(reason) > 0:
-		return string(reason)
+	case bytes.HasPrefix(said, []byte("SIGQUIT")):
+		return "", nil
+	case len(said) > 0:
+		return string(said), nil
 	}
 	var first beginning
-	if json.Unmarshal(line, &first) != nil || first.Kills == nil {
-		return ""
+	if json.Unmarshal(line, &first) == nil && controlgroup.MoreKills(first.Groups, controlgroup.MemoryKills()) { // it may have been killed while it wrote the line
+		return "a process of its control group was killed for want of memory", nil
 	}
-	if n, known := controlgroup.MemoryKills(); known && n > *first.Kills {
-		return "a process of its control group was killed for want of memory"
-	}
-	return ""
+	return "", nil
 }

@@ -1,7 +1,7 @@
 package daemon
 
 import (
-	"fmt"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,11 +11,7 @@ import (
 )
 
 func TestADaemonThatEndedByItselfIsTold(t *testing.T) { //nolint:paralleltest // where a crash is written is the process's
-	kills, known := controlgroup.MemoryKills()
-	more := `{"pid":1}`
-	if known {
-		more = fmt.Sprintf(`{"pid":1,"memory_kills":%d}`, kills)
-	}
+	more := firstLine(t, controlgroup.MemoryKills())
 	for situation, c := range map[string]struct {
 		content string
 		want    bool
@@ -39,8 +35,9 @@ func TestADaemonThatEndedByItselfIsTold(t *testing.T) { //nolint:paralleltest //
 			t.Errorf("%s: ended by itself %t (%v), want %t", situation, got, err, c.want)
 			continue
 		}
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || crashIn(path) != "" {
-			t.Errorf("%s: the file of the next one: %v (%v)", situation, info, err)
+		why, unread := crashIn(path)
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || why != "" || unread != nil {
+			t.Errorf("%s: the file of the next one: %v (%v), %s (%v)", situation, info, err, why, unread)
 		}
 		if err := end(); err != nil {
 			t.Errorf("%s: %v", situation, err)
@@ -51,17 +48,44 @@ func TestADaemonThatEndedByItselfIsTold(t *testing.T) { //nolint:paralleltest //
 	}
 }
 
-func TestAKillForWantOfMemoryCounts(t *testing.T) {
-	t.Parallel()
-	kills, known := controlgroup.MemoryKills()
-	if !known || kills == 0 {
-		t.Skip("nothing was killed in this control group: there is no smaller number")
-	}
-	path := filepath.Join(t.TempDir(), CrashName)
-	if err := os.WriteFile(path, fmt.Appendf(nil, `{"pid":1,"memory_kills":%d}`+"\n", kills-1), 0o600); err != nil {
+// firstLine is that of a daemon which saw those counts.
+func firstLine(t *testing.T, groups []controlgroup.Kills) string {
+	t.Helper()
+	line, err := json.Marshal(beginning{PID: 1, Groups: groups})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if crashIn(path) == "" {
-		t.Error("it does not count")
+	return string(line)
+}
+
+func TestAKillForWantOfMemoryCounts(t *testing.T) {
+	t.Parallel()
+	groups := controlgroup.MemoryKills()
+	if len(groups) == 0 || groups[0].N == 0 {
+		t.Skip("nothing was killed in this control group: there is no smaller number")
+	}
+	groups[0].N--
+	path := filepath.Join(t.TempDir(), CrashName)
+	if err := os.WriteFile(path, []byte(firstLine(t, groups)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if why, err := crashIn(path); why == "" || err != nil {
+		t.Errorf("it does not count (%v)", err)
+	}
+}
+
+// Where it cannot be read how the daemon before ended, that is told.
+func TestAnEndThatCannotBeReadIsTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, CrashName)
+	if err := os.Mkdir(path, 0o700); err != nil { // it can be opened and not read
+		t.Fatal(err)
+	}
+	if _, err := crashIn(path); err == nil {
+		t.Error("no error")
+	}
+	if _, end, err := watchCrash(dir, slog.New(slog.DiscardHandler)); err == nil || end != nil {
+		t.Errorf("it is watched, and the file cannot be written (%v)", err)
 	}
 }

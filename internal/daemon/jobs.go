@@ -22,6 +22,8 @@ func (d *daemon) startCrashWatch() {
 	byItself, end, err := watchCrash(d.dir, d.log)
 	if err != nil {
 		d.log.Warn(eventCrashNotWatched, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	}
+	if end == nil {
 		end = func() error { return nil }
 	}
 	d.byItself, d.endCrashWatch = byItself, end
