@@ -106,7 +106,9 @@ func (c closedStore) JobParts(context.Context, string) ([]json.RawMessage, error
 func (c closedStore) JobCounts(context.Context, bool) ([]store.JobCount, error) { return nil, c.err }
 
 // NextJob implements store.Store.
-func (c closedStore) NextJob(context.Context, time.Time) (at time.Time, err error) { return at, c.err }
+func (c closedStore) NextJob(context.Context, store.DueJobs) (at time.Time, err error) {
+	return at, c.err
+}
 
 // QueuePaused implements store.Store.
 func (c closedStore) QueuePaused(context.Context) (bool, error) { return false, c.err }

@@ -251,10 +251,10 @@ func (d *daemon) startStore(ctx context.Context) error {
 
 // storeCameLate does what was to be done at the start with a store: what happened meanwhile is noted, and what is owed is made.
 func (d *daemon) storeCameLate(ctx context.Context) {
+	d.jobs.Reopened(ctx)   // first: until then attempts take a job of this store for their own
 	_ = d.history.Run(ctx) // it logs what it could not do
 	d.dictations.Again(ctx)
 	d.backlog.Hurry()
-	d.jobs.Reopened(ctx)
 	d.sweeper.Hurry()
 }
 

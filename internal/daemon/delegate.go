@@ -121,8 +121,8 @@ func (l *lateStore) JobCounts(ctx context.Context, ended bool) ([]store.JobCount
 }
 
 // NextJob implements store.Store.
-func (l *lateStore) NextJob(ctx context.Context, after time.Time) (time.Time, error) {
-	return l.present().NextJob(ctx, after)
+func (l *lateStore) NextJob(ctx context.Context, due store.DueJobs) (time.Time, error) {
+	return l.present().NextJob(ctx, due)
 }
 
 // QueuePaused implements store.Store.

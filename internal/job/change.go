@@ -21,11 +21,14 @@ func (q *Queue) Cancel(ctx context.Context, id string) (store.Job, error) {
 		}
 		changed = true
 		j.State, j.FinishedAt, j.Checkpoint, j.Done, j.Fresh, j.NextAt = store.JobCancelled, q.now(), nil, 0, false, time.Time{}
+		j.Error = nil // of an attempt that nobody asks about any more
 		return store.EventJobCancelled, tx.DropJobParts(j.ID)
 	})
 	if err == nil && changed {
 		q.metrics.outcomes.WithLabelValues(j.Kind, string(store.JobCancelled)).Inc()
-		q.endWork(id, errCancelled)
+		if c := q.attempt(&j); c != nil {
+			c.end(errCancelled)
+		}
 	}
 	return j, err
 }
@@ -45,28 +48,35 @@ func (q *Queue) Pause(ctx context.Context, id string) (store.Job, error) {
 		return store.EventJobPaused, nil
 	})
 	if err == nil {
-		q.mu.Lock()
-		c := q.live[id]
-		q.mu.Unlock()
-		if c != nil {
+		if c := q.attempt(&j); c != nil {
 			c.held.Store(true)
 		}
 	}
 	return j, err
 }
 
-// Resume lets a job that was paused wait for its turn again. Repeating it does no harm.
+// Resume lets a job that was paused wait for its turn again. An attempt that has not come to its end yet is ended: the next one begins
+// where the last checkpoint was. Repeating it does no harm.
 func (q *Queue) Resume(ctx context.Context, id string) (store.Job, error) {
-	return q.edit(ctx, id, func(_ store.Tx, j *store.Job) (string, error) {
+	changed := false
+	j, err := q.edit(ctx, id, func(_ store.Tx, j *store.Job) (string, error) {
+		changed = false
 		switch {
 		case j.State.Ended():
 			return "", forbidden(j, "resumed")
 		case j.State != store.JobPaused:
 			return "", nil
 		}
+		changed = true
 		j.State, j.Since = store.JobQueued, q.now()
 		return store.EventJobQueued, nil
 	})
+	if err == nil && changed {
+		if c := q.attempt(&j); c != nil {
+			c.end(ErrLost)
+		}
+	}
+	return j, err
 }
 
 // Retry lets a job that is dead or cancelled begin again, at the end of the line and with all its attempts. Repeating it does no harm.

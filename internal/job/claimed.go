@@ -25,7 +25,10 @@ type Claimed struct {
 	began time.Time
 	noted time.Time // when the last event of its progress was written; for Save
 
+	kept json.RawMessage // the checkpoint as this attempt has left it in the store; for Save
+
 	held atomic.Bool // a person holds it back
+	lost atomic.Bool // the store that has the job is no longer the one that is open
 
 	mu      sync.Mutex
 	stop    func(cause error) // of the work; nil before it began
@@ -39,6 +42,9 @@ type Claimed struct {
 func (q *Queue) Claim(ctx context.Context) (*Claimed, error) {
 	var c *Claimed
 	now := q.now()
+	if q.rests(now) > 0 {
+		return nil, nil //nolint:nilnil // there is none
+	}
 	err := q.store.Update(ctx, func(tx store.Tx) error {
 		c = nil
 		paused, err := tx.QueuePaused()
@@ -49,10 +55,10 @@ func (q *Queue) Claim(ctx context.Context) (*Claimed, error) {
 		if err != nil || j == nil {
 			return err
 		}
-		j.State, j.Attempt, j.Run, j.Fresh, j.StartedAt, j.NextAt = store.JobRunning, j.Attempt+1, j.Run+1, true, now, time.Time{}
-		c = &Claimed{Job: *j, queue: q, began: time.Now()}
+		j.State, j.Attempt, j.Run, j.Fresh, j.StartedAt, j.NextAt, j.Error = store.JobRunning, j.Attempt+1, j.Run+1, true, now, time.Time{}, nil
+		c = &Claimed{Job: *j, queue: q, began: time.Now(), kept: j.Checkpoint}
 		q.mu.Lock() // before the commit: from then on it is this process that does it
-		q.live[c.Job.ID] = c
+		q.live[c] = struct{}{}
 		q.mu.Unlock()
 		return put(tx, j, store.EventJobStarted)
 	})
@@ -82,14 +88,14 @@ func next(tx store.Tx, now time.Time) (*store.Job, error) {
 		}
 		running[list[i].Client]++
 	}
-	first, err := tx.FirstJobs(now)
+	first, err := tx.FirstJobs(due(now))
 	if err != nil {
 		return nil, err
 	}
 	if j := choose(first, running, now); j != nil || len(list) > 0 {
 		return j, nil
 	}
-	lone, found, err := tx.LoneJob(now)
+	lone, found, err := tx.LoneJob(due(now))
 	if err != nil || !found {
 		return nil, err
 	}
@@ -120,29 +126,32 @@ func (c *Claimed) end(cause error) {
 	}
 }
 
-// endWork ends the work on a job, if this process does it.
-func (q *Queue) endWork(id string, cause error) {
+// attempt returns what this process does of a job; nil if that is nothing. It is told by its run: another attempt may have begun.
+func (q *Queue) attempt(j *store.Job) *Claimed {
 	q.mu.Lock()
-	c := q.live[id]
-	q.mu.Unlock()
-	if c != nil {
-		c.end(cause)
+	defer q.mu.Unlock()
+	for c := range q.live {
+		if c.Job.ID == j.ID && c.Job.Run == j.Run && !c.lost.Load() {
+			return c
+		}
 	}
+	return nil
 }
 
 // left notes that the work is over.
 func (c *Claimed) left() {
 	q := c.queue
 	q.mu.Lock()
-	if q.live[c.Job.ID] == c {
-		delete(q.live, c.Job.ID)
-	}
+	delete(q.live, c)
 	q.mu.Unlock()
 	q.tell()
 }
 
 // own returns the job in a transaction, if it is still this attempt's and in one of the states.
 func (c *Claimed) own(tx store.Tx, states ...store.JobState) (store.Job, error) {
+	if c.lost.Load() {
+		return store.Job{}, ErrLost
+	}
 	j, err := tx.Job(c.Job.ID)
 	if scout.CodeOf(err) == scout.CodeNotFound {
 		return j, ErrLost
@@ -161,16 +170,29 @@ func (c *Claimed) own(tx store.Tx, states ...store.JobState) (store.Job, error) 
 // Held reports whether a person holds the job back: the work calls Save as soon as it can, and ends.
 func (c *Claimed) Held() bool { return c.held.Load() }
 
-// Parts returns the parts of the result that earlier attempts have kept.
+// Parts returns the parts of the result that earlier attempts have kept; ErrCleared if they and the checkpoint were removed since the job
+// was begun.
 func (c *Claimed) Parts(ctx context.Context) ([]json.RawMessage, error) {
-	return c.queue.store.JobParts(ctx, c.Job.ID)
+	parts, err := c.queue.store.JobParts(ctx, c.Job.ID)
+	if err != nil {
+		return nil, err
+	}
+	j, err := c.queue.store.Job(ctx, c.Job.ID) // after the parts: as long as the checkpoint is there, so were they
+	switch {
+	case scout.CodeOf(err) == scout.CodeNotFound, err == nil && j.Run != c.Job.Run:
+		return nil, ErrLost
+	case err == nil && !bytes.Equal(j.Checkpoint, c.kept):
+		return nil, ErrCleared
+	}
+	return parts, err
 }
 
 // notedEvery bounds the events of progress, which stay in the journal for a day.
 const notedEvery = 2 * time.Second
 
 // Save keeps where the work continues, and further parts of its result. It returns ErrPaused, after keeping them, where a person
-// holds the job back. It is called by one goroutine at a time.
+// holds the job back, and ErrCleared, without keeping anything, where the earlier parts are gone: after Restart all of them are saved
+// again. It is called by one goroutine at a time.
 func (c *Claimed) Save(ctx context.Context, checkpoint json.RawMessage, done time.Duration, parts ...json.RawMessage) error {
 	var paused bool
 	noted := time.Now()
@@ -178,6 +200,9 @@ func (c *Claimed) Save(ctx context.Context, checkpoint json.RawMessage, done tim
 		j, err := c.own(tx, store.JobRunning, store.JobPaused)
 		if err != nil {
 			return err
+		}
+		if !bytes.Equal(j.Checkpoint, c.kept) {
+			return ErrCleared
 		}
 		paused = j.State == store.JobPaused
 		if !bytes.Equal(j.Checkpoint, checkpoint) { // it moves: whatever ended the process before, this is not it
@@ -193,19 +218,23 @@ func (c *Claimed) Save(ctx context.Context, checkpoint json.RawMessage, done tim
 		}
 		return tx.AddJobParts(j.ID, parts...)
 	})
-	if err == nil && noted.Sub(c.noted) >= notedEvery {
+	if err != nil {
+		return err
+	}
+	c.kept = checkpoint
+	if noted.Sub(c.noted) >= notedEvery {
 		c.noted = noted
 	}
-	if err == nil && paused {
+	if paused {
 		return ErrPaused
 	}
-	return err
+	return nil
 }
 
 // Restart forgets where the work continues, because it is of no use: the work begins anew.
 func (c *Claimed) Restart(ctx context.Context) error {
-	return c.queue.update(ctx, func(tx store.Tx) error {
-		j, err := c.own(tx, store.JobRunning)
+	err := c.queue.update(ctx, func(tx store.Tx) error {
+		j, err := c.own(tx, store.JobRunning, store.JobPaused)
 		if err != nil {
 			return err
 		}
@@ -215,6 +244,10 @@ func (c *Claimed) Restart(ctx context.Context) error {
 		}
 		return tx.PutJob(&j)
 	})
+	if err == nil {
+		c.kept = nil
+	}
+	return err
 }
 
 // Survived notes that the process has not ended in the first moments of the work: what ends it later is not blamed on the job unless
@@ -250,6 +283,7 @@ func (c *Claimed) Committed() {
 	q := c.queue
 	took := time.Since(c.began)
 	q.pace.done(c.Job.Length-c.Job.Done, took)
+	q.goOn()
 	q.metrics.outcomes.WithLabelValues(c.Job.Kind, string(store.JobSucceeded)).Inc()
 	q.log.Info(eventFinished, append(q.attributes(&c.Job), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))...)
 	q.tell()
@@ -258,16 +292,32 @@ func (c *Claimed) Committed() {
 const (
 	// firstRetry bounds the pause after the first failure; each further bound is twice that, up to the minute of S6.
 	firstRetry = 2 * time.Second
-	// restFor is how long a job waits for an engine that is paused. That uses up no attempt.
-	restFor = 10 * time.Second
+	// longestPause bounds the time that a job waits for, also one that an engine asks for.
+	longestPause = 10 * time.Minute
 )
 
+// due are the jobs that may be begun at a time.
+func due(now time.Time) store.DueJobs {
+	return store.DueJobs{Now: now, Latest: now.Add(longestPause)}
+}
+
+// isDue reports whether a waiting job may be begun.
+func isDue(j *store.Job, now time.Time) bool {
+	return !j.NextAt.After(now) || j.NextAt.After(due(now).Latest)
+}
+
 // Fail ends the attempt with an error: the job is tried again after a pause, or is dead if the error is permanent or the attempts are
-// used up. An engine that is paused uses up no attempt.
+// used up. An engine that is paused, and a failure of the store itself, use up no attempt: the job goes back, and the queue rests. A job
+// whose recording is gone is cancelled: nobody can want it any more.
 func (c *Claimed) Fail(ctx context.Context, cause error) error {
 	q := c.queue
-	if scout.CodeOf(cause) == scout.CodeEngineUnavailable {
-		return c.back(ctx, restFor, cause)
+	if scout.CodeOf(cause) == scout.CodeEngineUnavailable || store.IsAway(cause) {
+		q.rest() // before the job is there for others to begin
+		err := c.back(ctx, q.pauseOfRest(), cause)
+		if err == nil {
+			q.rested()
+		}
+		return err
 	}
 	var failed store.Job
 	err := q.update(ctx, func(tx store.Tx) error {
@@ -277,11 +327,18 @@ func (c *Claimed) Fail(ctx context.Context, cause error) error {
 		}
 		j.Error, j.Fresh = store.JobErrorOf(cause), false
 		event := store.EventJobRetrying
-		if scout.ClassOf(cause) != scout.Transient || j.Attempt >= j.MaxAttempts {
+		switch {
+		case scout.CodeOf(cause) == scout.CodeRecordingNotFound:
+			event = store.EventJobCancelled
+			j.State, j.FinishedAt, j.Checkpoint, j.Done = store.JobCancelled, q.now(), nil, 0
+			if err := tx.DropJobParts(j.ID); err != nil {
+				return err
+			}
+		case scout.ClassOf(cause) != scout.Transient, j.Attempt >= j.MaxAttempts:
 			event = store.EventJobDead
 			j.State, j.FinishedAt = store.JobDead, q.now()
-		} else {
-			pause := resilience.Pause(resilience.Policy{Initial: firstRetry}, j.Attempt, cause)
+		default:
+			pause := min(longestPause, resilience.Pause(resilience.Policy{Initial: firstRetry}, j.Attempt, cause))
 			j.State, j.NextAt = store.JobRetrying, q.now().Add(pause)
 			j.Since = j.NextAt
 		}
@@ -293,9 +350,12 @@ func (c *Claimed) Fail(ctx context.Context, cause error) error {
 	}
 	attributes := append(q.attributes(&failed), slog.String(observe.KeyCode, string(failed.Error.Code)), slog.String(observe.KeyError, cause.Error()), slog.Int64(observe.KeyDurationMS, time.Since(c.began).Milliseconds()))
 	q.metrics.outcomes.WithLabelValues(failed.Kind, string(failed.State)).Inc()
-	if failed.State == store.JobDead {
+	switch failed.State {
+	case store.JobDead:
 		q.log.Error(eventDead, attributes...)
-	} else {
+	case store.JobCancelled:
+		q.log.Info(eventCancelled, attributes...)
+	default:
 		q.log.Warn(eventRetrying, attributes...)
 	}
 	return nil
@@ -304,6 +364,16 @@ func (c *Claimed) Fail(ctx context.Context, cause error) error {
 // Release gives the job back as if it had not been begun, for the next process.
 func (c *Claimed) Release(ctx context.Context) error { return c.back(ctx, 0, nil) }
 
+// again lets a job that was running wait for its turn once more. The attempt is not counted, and the time that it ran is not time that it
+// waited.
+func (q *Queue) again(j *store.Job) {
+	now := q.now()
+	j.State, j.Attempt, j.Fresh = store.JobQueued, max(0, j.Attempt-1), false
+	if ran := max(0, now.Sub(j.StartedAt)); !j.Since.Add(ran).After(now) {
+		j.Since = j.Since.Add(ran)
+	}
+}
+
 // back puts the job into the queue again, and takes the attempt back.
 func (c *Claimed) back(ctx context.Context, pause time.Duration, cause error) error {
 	return c.queue.update(ctx, func(tx store.Tx) error {
@@ -311,7 +381,7 @@ func (c *Claimed) back(ctx context.Context, pause time.Duration, cause error) er
 		if err != nil {
 			return err
 		}
-		j.State, j.Attempt, j.Fresh = store.JobQueued, max(0, j.Attempt-1), false
+		c.queue.again(&j)
 		if pause > 0 {
 			j.NextAt = c.queue.now().Add(pause)
 		}

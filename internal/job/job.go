@@ -88,6 +88,8 @@ func (e *FullError) Unwrap() error { return e.err }
 var (
 	// ErrLost ends an attempt whose job is no longer its own: it was cancelled, begun again or forgotten.
 	ErrLost = scout.Errorf(scout.CodeConflict, "the job is not this attempt's any more")
+	// ErrCleared is that of Save and Parts where what was kept of the work was removed meanwhile: the text of its recording was purged.
+	ErrCleared = scout.Errorf(scout.CodeConflict, "what was kept of the job was removed")
 	// ErrPaused ends an attempt because a person holds the job back.
 	ErrPaused = scout.Errorf(scout.CodeCancelled, "the job is paused")
 	// errCancelled ends an attempt because nobody wants the job any more.
@@ -98,7 +100,11 @@ var (
 
 // forbidden is a change that the state of a job does not allow.
 func forbidden(j *store.Job, what string) error {
-	return scout.Errorf(scout.CodeConflict, "job %s is %s: it cannot be %s", j.ID, j.State, what).WithHint("look at it first: scout jobs show %s", j.ID)
+	state := "is " + string(j.State)
+	if j.State == store.JobSucceeded {
+		state = "has succeeded"
+	}
+	return scout.Errorf(scout.CodeConflict, "job %s %s: it cannot be %s", j.ID, state, what).WithHint("look at it first: scout jobs show %s", j.ID)
 }
 
 // eventOf returns the event about a job as it is now.

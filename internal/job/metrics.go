@@ -17,16 +17,18 @@ import (
 
 // Log events of this package, listed in docs/formats/log-events.md. Names are never renamed.
 const (
-	eventQueued    = "job_queued"
-	eventStarted   = "job_started"
-	eventRetrying  = "job_retrying"
-	eventFinished  = "job_finished"
-	eventDead      = "job_dead"
+	eventQueued   = "job_queued"
+	eventStarted  = "job_started"
+	eventRetrying = "job_retrying"
+	eventFinished = "job_finished"
+	eventDead     = "job_dead"
+	// eventCancelled is a job whose recording is gone. One that a person cancels is not logged.
+	eventCancelled = "job_cancelled"
 	eventRecovered = "jobs_recovered"
 	// eventNotKept is a change of a job that could not be written. It is tried again.
 	eventNotKept = "job_not_kept"
-	// eventNotClaimed is a queue that could not be read.
-	eventNotClaimed = "jobs_not_read"
+	// eventNotRead is a queue that could not be read.
+	eventNotRead = "jobs_not_read"
 )
 
 // attributes are those of every event about a job.
@@ -111,7 +113,7 @@ func (g *gauges) set(counts []store.JobCount) {
 			if c.Kind != kind {
 				continue
 			}
-			sizes[c.State] = c.N
+			sizes[c.State] += c.N
 			if c.State.Waiting() {
 				age = max(age, now.Sub(c.Oldest).Seconds())
 			}
@@ -125,11 +127,22 @@ func (g *gauges) set(counts []store.JobCount) {
 	}
 }
 
-// stuckAfter is how long the first job may wait while nothing runs.
+// stuckAfter is how long a job that may be begun may wait while nothing runs.
 const stuckAfter = time.Minute
 
-// Check returns the health check of the queue. It is Unhealthy if the queue cannot be read, or if jobs wait and none is begun;
-// Degraded while a person holds jobs back, and while the queue is full.
+// readySince is since when the first of the waiting jobs may be begun; zero if that is none. Jobs that run alone may not while others wait.
+func readySince(counts []store.JobCount, now time.Time) (ready time.Time) {
+	others := slices.ContainsFunc(counts, func(c store.JobCount) bool { return c.State.Waiting() && !c.Alone })
+	for _, c := range counts {
+		if c.State.Waiting() && (!c.Alone || !others) && !c.Ready.After(now) && (ready.IsZero() || c.Ready.Before(ready)) {
+			ready = c.Ready
+		}
+	}
+	return ready
+}
+
+// Check returns the health check of the queue. It is Unhealthy if the queue cannot be read, or if jobs wait that may be begun and none is;
+// Degraded while a person holds jobs back, and while the queue is full, for all or for one client.
 func (q *Queue) Check() health.Check {
 	return health.Check{Name: "queue", Critical: true, Probe: q.probe}
 }
@@ -144,15 +157,17 @@ func (q *Queue) probe(ctx context.Context) health.Result {
 		return health.Failed(err)
 	}
 	states := make(map[store.JobState]int)
-	all := 0
-	var queued time.Time
+	all, most, of := 0, 0, make(map[string]int)
 	for _, c := range counts {
 		states[c.State] += c.N
 		all += c.N
-		if c.State == store.JobQueued && (queued.IsZero() || c.Oldest.Before(queued)) {
-			queued = c.Oldest
+		if c.Client != "" {
+			of[c.Client] += c.N
+			most = max(most, of[c.Client])
 		}
 	}
+	now := q.now()
+	ready := readySince(counts, now)
 	result := health.Result{Status: health.Healthy, Metadata: map[string]string{"at_once": strconv.Itoa(q.options.AtOnce)}}
 	for state, n := range states {
 		result.Metadata[string(state)] = strconv.Itoa(n)
@@ -160,14 +175,15 @@ func (q *Queue) probe(ctx context.Context) health.Result {
 	q.mu.Lock()
 	working, idle := len(q.live), q.draining
 	q.mu.Unlock()
-	waits := q.now().Sub(queued)
 	switch {
 	case paused:
 		result.Status, result.Reason = health.Degraded, "a person holds all jobs back (scout jobs resume --all)"
-	case states[store.JobQueued] > 0 && working == 0 && states[store.JobRunning] == 0 && waits > stuckAfter && !idle:
-		result.Status, result.Reason = health.Unhealthy, fmt.Sprintf("a job has waited for %s, and none runs", printable.Length(waits.Round(time.Second)))
+	case !ready.IsZero() && now.Sub(ready) > stuckAfter && working == 0 && states[store.JobRunning] == 0 && q.rests(now) == 0 && !idle:
+		result.Status, result.Reason = health.Unhealthy, fmt.Sprintf("a job has waited for %s, and none runs", printable.Length(now.Sub(ready).Round(time.Second)))
 	case all >= q.options.Limits.All:
 		result.Status, result.Reason = health.Degraded, fmt.Sprintf("the queue is full: %d jobs have not ended", all)
+	case most >= q.options.Limits.PerClient:
+		result.Status, result.Reason = health.Degraded, fmt.Sprintf("the queue is full for a client: %d jobs of it have not ended", most)
 	}
 	return result
 }

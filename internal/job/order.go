@@ -53,9 +53,9 @@ func choose(first []store.Job, running map[string]int, now time.Time) *store.Job
 	return best.job
 }
 
-// place is the place of a job in a line, which holds what runs and what waits. Jobs that wait for their time come after those whose
+// places are those of the jobs in a line, by their ids; it holds what runs and what waits. Jobs that wait for their time come after those whose
 // turn it may be, and jobs that run alone are its end.
-func place(line []store.Job, id string, now time.Time) int {
+func places(line []store.Job, now time.Time) map[string]int {
 	turns := make(map[string]int)
 	var all, later, lone []candidate
 	for i := range line {
@@ -64,7 +64,7 @@ func place(line []store.Job, id string, now time.Time) int {
 			turns[j.Client]++
 		case j.Alone:
 			lone = append(lone, candidate{job: j})
-		case j.NextAt.After(now):
+		case !isDue(j, now):
 			later = append(later, candidate{job: j})
 		default:
 			all = append(all, candidate{job: j, class: classAt(j, now)})
@@ -87,5 +87,9 @@ func place(line []store.Job, id string, now time.Time) int {
 	slices.SortFunc(lone, func(x, y candidate) int {
 		return cmp.Or(cmp.Compare(x.job.Ends, y.job.Ends), cmp.Compare(x.job.Place, y.job.Place))
 	})
-	return 1 + slices.IndexFunc(slices.Concat(all, later, lone), func(c candidate) bool { return c.job.ID == id })
+	at := make(map[string]int)
+	for i, c := range slices.Concat(all, later, lone) {
+		at[c.job.ID] = i + 1
+	}
+	return at
 }

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // Limits bound the jobs that have not ended.
 type Limits struct {
-	// All is for all clients; default 1000. PerClient is for each; default 200.
+	// All is for all; default 1000. PerClient is for each client but the owner; default 200.
 	All, PerClient int
 }
 
@@ -56,8 +57,11 @@ type Queue struct {
 	recovered atomic.Bool
 
 	mu       sync.Mutex
-	live     map[string]*Claimed // those that this process does, by the id of the job
+	live     map[*Claimed]struct{} // those that this process does
 	draining bool
+	owed     bool // what was running in the store is still to be given back
+	resting  rest
+	reopened chan struct{} // closed and replaced when another store is open
 	changed  chan struct{} // closed and replaced with each change
 	pace     pace
 }
@@ -83,7 +87,7 @@ func New(o Options) *Queue {
 	if o.Failures == nil {
 		o.Failures = observe.NewFailures(o.Scope)
 	}
-	q := &Queue{options: o, store: o.Store, log: scope.Log(), live: make(map[string]*Claimed), changed: make(chan struct{})}
+	q := &Queue{options: o, store: o.Store, log: scope.Log(), live: make(map[*Claimed]struct{}), changed: make(chan struct{}), reopened: make(chan struct{})}
 	q.metrics = newMetrics(scope, q)
 	return q
 }
@@ -191,7 +195,7 @@ func (q *Queue) room(tx store.Tx, client string) error {
 		return &FullError{After: after, err: scout.Errorf(scout.CodeQueueFull, "the queue is full: %d jobs %shave not ended", n, whose).WithHint("try again in %s, or cancel jobs: scout jobs cancel", after)}
 	}
 	switch limits := q.options.Limits; {
-	case own >= limits.PerClient:
+	case client != "" && own >= limits.PerClient: // the owner has the whole queue
 		return full("of yours ", own)
 	case all >= limits.All:
 		return full("", all)
@@ -275,5 +279,17 @@ func (q *Queue) Position(ctx context.Context, j *store.Job) (int, error) {
 	if err != nil || len(list) > mostPlaced {
 		return 0, err
 	}
-	return place(list, j.ID, q.now()), nil
+	return places(list, q.now())[j.ID], nil
+}
+
+// Positions are the places of jobs that are among those, by their ids.
+func (q *Queue) Positions(ctx context.Context, jobs []store.Job) (map[string]int, error) {
+	if !slices.ContainsFunc(jobs, func(j store.Job) bool { return j.State.Waiting() }) {
+		return nil, nil //nolint:nilnil // none has a place
+	}
+	list, err := q.store.Line(ctx, mostPlaced+1)
+	if err != nil || len(list) > mostPlaced {
+		return nil, err
+	}
+	return places(list, q.now()), nil
 }

@@ -21,6 +21,13 @@ const (
 // process ended by itself, so that what it was doing may have been the cause; an end in the first moments of a job counts in any case.
 // It is called before the first job is begun.
 func (q *Queue) Recover(ctx context.Context, byItself bool) error {
+	return q.giveBack(ctx, byItself, false)
+}
+
+// giveBack gives back the jobs that run and that nobody does. With replaced, another store is open than the one that has the jobs of this
+// process: its attempts have lost them, although the jobs of the other store may look the same.
+func (q *Queue) giveBack(ctx context.Context, byItself, replaced bool) error {
+	var lost []*Claimed
 	var dead []store.Job
 	var again int
 	err := q.update(ctx, func(tx store.Tx) error {
@@ -30,9 +37,12 @@ func (q *Queue) Recover(ctx context.Context, byItself bool) error {
 		}
 		dead = nil
 		again = 0
+		if replaced { // here, because no job is begun meanwhile
+			lost = append(lost, q.loseAll()...)
+		}
 		for i := range list {
 			j := &list[i]
-			if q.doing(j) {
+			if q.attempt(j) != nil {
 				continue
 			}
 			again++
@@ -40,7 +50,8 @@ func (q *Queue) Recover(ctx context.Context, byItself bool) error {
 				j.Ends++
 			}
 			event := store.EventJobQueued
-			j.State, j.Attempt, j.Fresh, j.Alone = store.JobQueued, max(0, j.Attempt-1), false, j.Ends >= aloneAfter
+			q.again(j)
+			j.Alone = j.Ends >= aloneAfter
 			if j.Ends >= deadAfter {
 				event = store.EventJobDead
 				j.State, j.FinishedAt, j.Alone = store.JobDead, q.now(), false
@@ -53,6 +64,9 @@ func (q *Queue) Recover(ctx context.Context, byItself bool) error {
 		}
 		return nil
 	})
+	for _, c := range lost {
+		c.end(ErrLost)
+	}
 	if err != nil {
 		return err
 	}
@@ -72,10 +86,14 @@ func (q *Queue) gaveUp(j *store.Job) {
 	q.log.Error(eventDead, append(q.attributes(j), slog.String(observe.KeyCode, string(j.Error.Code)), slog.String(observe.KeyError, j.Error.Message))...)
 }
 
-// doing reports whether this process does the job.
-func (q *Queue) doing(j *store.Job) bool {
+// loseAll notes that all attempts of this process have lost their jobs.
+func (q *Queue) loseAll() (lost []*Claimed) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c := q.live[j.ID]
-	return c != nil && c.Job.Run == j.Run
+	for c := range q.live {
+		if !c.lost.Swap(true) {
+			lost = append(lost, c)
+		}
+	}
+	return lost
 }

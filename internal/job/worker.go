@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +35,17 @@ func (q *Queue) Run(ctx context.Context) error {
 	defer work.Wait()
 	var keep keeper
 	defer keep.release()
-	q.recoverFirst(ctx)
+	q.mu.Lock()
+	q.owed = true
+	q.mu.Unlock()
+	listening := make(chan struct{})
+	go func() { // ended by ctx, and waited for
+		defer close(listening)
+		q.listen(ctx)
+	}()
+	defer func() { <-listening }()
 	for ctx.Err() == nil {
+		q.recoverFirst(ctx)
 		changed := q.change()
 		c, wake := q.next(ctx)
 		if c != nil {
@@ -53,15 +64,25 @@ func (q *Queue) Run(ctx context.Context) error {
 	return nil
 }
 
-// recoverFirst gives back what the process before was doing, before a job is begun. A store that cannot be written is tried again.
+// recoverFirst gives back what is running and nobody does, before a job is begun. A store that cannot be written is tried again.
 func (q *Queue) recoverFirst(ctx context.Context) {
 	for ctx.Err() == nil {
 		changed := q.change()
-		err := q.Recover(ctx, q.options.ByItself)
-		if err == nil {
-			q.recovered.Store(true)
+		q.mu.Lock()
+		again := q.owed
+		q.owed = false
+		q.mu.Unlock()
+		if !again {
 			return
 		}
+		err := q.Recover(ctx, q.options.ByItself && !q.recovered.Load())
+		if err == nil {
+			q.recovered.Store(true)
+			continue
+		}
+		q.mu.Lock()
+		q.owed = true
+		q.mu.Unlock()
 		q.unread(ctx, err)
 		timer := time.NewTimer(readAgain)
 		select {
@@ -76,18 +97,61 @@ func (q *Queue) recoverFirst(ctx context.Context) {
 // unread logs that the queue could not be read.
 func (q *Queue) unread(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		q.log.Warn(eventNotClaimed, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+		q.log.Warn(eventNotRead, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 }
 
 // Reopened is called when another database has taken the place of the store, or the first one is there: what was running in it is given
-// back.
+// back, and what this process does is ended. It belongs to a job of the database before.
 func (q *Queue) Reopened(ctx context.Context) {
-	if err := q.Recover(ctx, q.options.ByItself && !q.recovered.Load()); err != nil {
+	err := q.giveBack(ctx, q.options.ByItself && !q.recovered.Load(), true)
+	if err != nil {
 		q.unread(ctx, err)
-		return
+		for _, c := range q.loseAll() {
+			c.end(ErrLost)
+		}
+	} else {
+		q.recovered.Store(true)
 	}
-	q.recovered.Store(true)
+	q.mu.Lock()
+	q.owed = q.owed || err != nil // Run tries it again
+	close(q.reopened)
+	q.reopened = make(chan struct{})
+	q.mu.Unlock()
+	q.tell()
+}
+
+// listen hears of jobs that were removed together with their recordings, until ctx ends.
+func (q *Queue) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		q.mu.Lock()
+		reopened := q.reopened
+		q.mu.Unlock()
+		rung, end := q.store.Listen(store.QueueStream)
+		for another := false; !another && ctx.Err() == nil; {
+			select {
+			case <-rung:
+				q.removed(ctx)
+			case <-reopened:
+				another = true
+			case <-ctx.Done():
+			}
+		}
+		end()
+	}
+}
+
+// removed ends the work on jobs that are gone, and wakes who waits.
+func (q *Queue) removed(ctx context.Context) {
+	q.mu.Lock()
+	live := slices.Collect(maps.Keys(q.live))
+	q.mu.Unlock()
+	for _, c := range live {
+		if _, err := q.store.Job(ctx, c.Job.ID); scout.CodeOf(err) == scout.CodeNotFound {
+			c.end(ErrLost)
+		}
+	}
+	q.tell()
 }
 
 // next begins the job whose turn it is, if there is room. Without one, wake is when to look again in any case.
@@ -99,13 +163,16 @@ func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 	if full {
 		return nil, never
 	}
+	if pause := q.rests(q.now()); pause > 0 {
+		return nil, pause
+	}
 	c, err := q.Claim(ctx)
 	if c != nil {
 		return c, 0
 	}
 	var at time.Time
 	if err == nil {
-		at, err = q.store.NextJob(ctx, q.now())
+		at, err = q.store.NextJob(ctx, due(q.now()))
 	}
 	switch {
 	case err != nil:
@@ -168,7 +235,7 @@ func (q *Queue) do(ctx context.Context, c *Claimed) {
 	switch {
 	case err == nil:
 		c.Committed()
-	case errors.Is(err, ErrLost), errors.Is(err, ErrPaused), errors.Is(cause, errCancelled): // the state of the job says so already
+	case errors.Is(err, ErrLost), errors.Is(err, ErrPaused), errors.Is(cause, errCancelled), errors.Is(cause, ErrLost): // the state of the job says so already
 	case cause != nil, scout.ClassOf(err) == scout.Cancelled:
 		q.keep(ctx, c, func(ctx context.Context) error { return c.Release(ctx) })
 	default:
@@ -205,10 +272,7 @@ func (q *Queue) Drain(ctx context.Context, patience time.Duration) error {
 	for {
 		changed := q.change()
 		q.mu.Lock()
-		live := make([]*Claimed, 0, len(q.live))
-		for _, c := range q.live {
-			live = append(live, c)
-		}
+		live := slices.Collect(maps.Keys(q.live))
 		q.mu.Unlock()
 		if len(live) == 0 {
 			return nil

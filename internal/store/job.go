@@ -48,7 +48,7 @@ type Job struct {
 	Class int
 	// Client is whoever asked for it; empty for the owner.
 	Client string
-	// Recording is what it is about; empty for none. Purge removes the jobs of a recording.
+	// Recording is what it is about; empty for none. Purge removes the jobs of a recording, and tells of those that had not ended.
 	Recording string
 	// Key is the work itself: of each kind one job has it. It is empty where the work has no such name.
 	Key     string
@@ -118,13 +118,21 @@ func (f JobFilter) Check(page Page) (Plan, error) {
 	return page.Check("jobs", Filter{State: string(f.State), Source: Source(f.Kind), Client: f.Client, ID: f.Recording})
 }
 
-// JobCount is how many jobs of a kind are in a state.
+// DueJobs are the waiting jobs that may be begun: those whose NextAt is not after Now, or after Latest. No job is given a time that far ahead: the
+// clock was set back.
+type DueJobs struct{ Now, Latest time.Time }
+
+// JobCount is how many jobs of a kind and a client are in a state, and run alone or not.
 type JobCount struct {
-	Kind  string
-	State JobState
-	N     int
+	Kind   string
+	State  JobState
+	Client string
+	Alone  bool
+	N      int
 	// Oldest is since when the first of them has waited.
 	Oldest time.Time
+	// Ready is since when the first of them may be begun.
+	Ready time.Time
 	// Length is the length of their audio that is not done yet.
 	Length time.Duration
 }
@@ -143,12 +151,11 @@ type JobTx interface {
 	UnfinishedJobs(client string) (all, own int, err error)
 	// RunningJobs returns all jobs that run.
 	RunningJobs() ([]Job, error)
-	// FirstJobs returns, for each client and class, the first of the waiting jobs that may be begun at that time; those that run alone
-	// are left out.
-	FirstJobs(now time.Time) ([]Job, error)
+	// FirstJobs returns, for each client and class, the first of the waiting jobs that may be begun; those that run alone are left out.
+	FirstJobs(due DueJobs) ([]Job, error)
 	// LoneJob returns the job that runs alone and was ended least often; found is false if there is none, or if other jobs still wait,
 	// at whatever time.
-	LoneJob(now time.Time) (job Job, found bool, err error)
+	LoneJob(due DueJobs) (job Job, found bool, err error)
 	// JobsWithState returns the ids of all jobs in a state, with that code of their error; empty for any.
 	JobsWithState(state JobState, code scout.Code) ([]string, error)
 	// AddJobParts keeps parts of the result of a job, behind those that are there.
@@ -177,6 +184,9 @@ type JobEvent struct {
 	// Version is that of the transcript, if it succeeded.
 	Version int `json:"version,omitempty"`
 }
+
+// QueueStream has no events. Who listens to it is woken when jobs were removed otherwise than by the queue: with their recording.
+const QueueStream = "queue"
 
 // Types of the events about jobs. They are part of the public contract.
 const (

@@ -38,10 +38,10 @@ type JobReader interface {
 	Jobs(ctx context.Context, filter JobFilter, page Page) (Listing[Job], error)
 	// JobParts returns the parts of the result of a job that has not ended.
 	JobParts(ctx context.Context, id string) ([]json.RawMessage, error)
-	// JobCounts counts the jobs by kind and state, those that have ended only if they are asked for.
+	// JobCounts counts the jobs, those that have ended only if they are asked for.
 	JobCounts(ctx context.Context, ended bool) ([]JobCount, error)
-	// NextJob is when the next job that waits for a time after that one may be begun; zero if there is none.
-	NextJob(ctx context.Context, after time.Time) (time.Time, error)
+	// NextJob is when the next job that waits for its time may be begun; zero if there is none.
+	NextJob(ctx context.Context, due DueJobs) (time.Time, error)
 	// Line returns the jobs that run or wait, at most limit of them.
 	Line(ctx context.Context, limit int) ([]Job, error)
 	// QueuePaused reports whether no job is begun.
@@ -59,7 +59,7 @@ type Store interface {
 	// and what ends that. Who listens reads once before waiting.
 	Listen(stream string) (rung <-chan struct{}, end func())
 	// Purge removes recordings with all that the store knows about them, so that no byte of it is left in its files: all
-	// versions, what is in the trash, search, and the content of their events. The caller has removed the audio before, or
+	// versions, what is in the trash, search, their jobs, and the content of their events. The caller has removed the audio before, or
 	// Reconcile finds it again. Unknown ids are ignored.
 	//
 	// What is purged is gone for every reader as soon as the first step is committed. After an error, or a crash, the bytes
@@ -67,7 +67,7 @@ type Store interface {
 	Purge(ctx context.Context, recordings ...string) error
 	// PurgeTexts does the same with texts and leaves their recordings as they are, except those of which neither audio nor
 	// another text is left: they go too. The content of all events of these
-	// recordings goes, since it may hold their words.
+	// recordings goes, since it may hold their words, and so does what their jobs have made; jobs that have not ended begin anew.
 	PurgeTexts(ctx context.Context, keys ...Key) error
 	// FinishPurges completes purges that were interrupted. Where none was it changes nothing.
 	FinishPurges(ctx context.Context) error

@@ -23,6 +23,14 @@ func bounds() map[string]func(*bench) {
 			b.finish(b.begin("a1"))
 			b.submit("a3", order("a", job.Normal, short)) // there is room again
 		},
+		"the owner has the whole queue, and no more": func(b *bench) {
+			b.again(job.Limits{All: 4, PerClient: 2})
+			for range 4 {
+				b.submit("of the owner", order("", job.Normal, short))
+			}
+			b.full(order("", job.Normal, short))
+			b.full(order("a", job.Normal, short))
+		},
 		"beyond the limit of all nothing is kept": func(b *bench) {
 			b.again(job.Limits{All: 2, PerClient: 2})
 			b.submit("a", order("a", job.Normal, short))

@@ -167,28 +167,6 @@ func changes() map[string]func(*bench) {
 				b.Errorf("state %s of a job that has ended, want %s", state, store.JobSucceeded)
 			}
 		},
-		"jobs of a recording that is purged are gone, and what they were doing is not committed": func(b *bench) {
-			id := b.recording()
-			o := order("a", job.Normal, short)
-			o.Recording, o.Key = id, "work"
-			j := b.submit("a", o)
-			c := b.begin("a")
-			if err := b.save(c, `{"at":1}`, `["what was said"]`); err != nil {
-				b.Fatal(err)
-			}
-			if err := b.store.Purge(b.Context(), id); err != nil {
-				b.Fatal(err)
-			}
-			_, err := b.Job(b.Context(), j.ID)
-			b.refused(err, scout.CodeNotFound)
-			if err := b.commit(c, id, nil); err == nil {
-				b.Errorf("the text of the purged recording %s was committed", id)
-			}
-			if err := b.save(c, `{"at":2}`, `["more"]`); !errors.Is(err, job.ErrLost) {
-				b.Errorf("save: %v, want %v", err, job.ErrLost)
-			}
-			b.none()
-		},
 		"a listing is read page by page": func(b *bench) {
 			var ids []string
 			for i := range 7 {

@@ -36,7 +36,7 @@ func kinds() map[string]job.Work {
 
 // Run runs all tests against queues on the stores of the factory.
 func Run(t *testing.T, open Factory) {
-	for _, group := range []map[string]func(*bench){orders(), bounds(), attempts(), crashes(), changes(), sizes()} {
+	for _, group := range []map[string]func(*bench){orders(), bounds(), attempts(), rests(), crashes(), changes(), races(), purges(), healths(), sizes()} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

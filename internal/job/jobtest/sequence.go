@@ -25,6 +25,7 @@ type sequence struct {
 	clock *storetest.Clock
 	ids   []string
 	known map[string]store.Job    // as they were after the step before
+	rests time.Time               // until when no job is begun
 	live  map[string]*job.Claimed // by their jobs
 	stale []*job.Claimed          // that have lost theirs
 	steps int
@@ -110,7 +111,7 @@ func (s *sequence) claim(r *rapid.T) {
 	paused, err := s.store.QueuePaused(context.Background())
 	must(r, err)
 	want := ""
-	if !paused {
+	if !paused && !s.clock.Now().Before(s.rests) {
 		want = s.first(r)
 	}
 	if want != "" {
@@ -216,6 +217,9 @@ func (s *sequence) finish(r *rapid.T) {
 func (s *sequence) fail(r *rapid.T) {
 	if c := s.one(r); c != nil {
 		code := rapid.SampledFrom([]scout.Code{scout.CodeEngineCrashed, scout.CodeEngineCrashed, scout.CodeEngineUnavailable, scout.CodeAudioCorrupt}).Draw(r, "code")
+		if code == scout.CodeEngineUnavailable {
+			s.rests = s.clock.Now().Truncate(time.Millisecond).Add(10 * time.Second)
+		}
 		s.over(r, c, c.Fail(context.Background(), scout.Errorf(code, "no")))
 	}
 }
@@ -288,7 +292,7 @@ func (s *sequence) pass(r *rapid.T) {
 }
 
 func (s *sequence) crash(r *rapid.T) {
-	s.Queue = s.process()
+	s.Queue, s.rests = s.process(), time.Time{}
 	must(r, s.Recover(context.Background(), rapid.Bool().Draw(r, "by itself")))
 	for _, c := range s.live {
 		s.stale = append(s.stale, c)

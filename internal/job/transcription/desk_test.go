@@ -90,6 +90,22 @@ type desk struct {
 	folder  *recording.Folder
 	store   *sqlite.Store
 	history *history.History
+	// borrowed is called when an engine was found for a job; nil for nobody.
+	borrowed func()
+}
+
+// lender tells the desk.
+type lender struct {
+	transcription.Lender
+	desk *desk
+}
+
+func (l lender) BorrowFor(ctx context.Context, model string, role recognize.Role, language string) (*recognize.Recognizer, func(), error) {
+	r, release, err := l.Lender.BorrowFor(ctx, model, role, language)
+	if l.desk.borrowed != nil {
+		l.desk.borrowed()
+	}
+	return r, release, err
 }
 
 func newDesk(t *testing.T) *desk {
@@ -179,7 +195,7 @@ func (d *desk) start() *process {
 		Default: "a", Program: os.Args[0],
 	})
 	failures := observe.NewFailures(observe.Scope{})
-	worker := transcription.New(transcription.Options{Folder: d.folder, Engines: engines, History: d.history, SavedEvery: 1, Failures: failures})
+	worker := transcription.New(transcription.Options{Folder: d.folder, Engines: lender{engines, d}, History: d.history, SavedEvery: 1, Failures: failures})
 	p := &process{desk: d, Queue: job.New(job.Options{Store: d.store, Kinds: map[string]job.Work{job.KindTranscribe: worker.Do}, Failures: failures})}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

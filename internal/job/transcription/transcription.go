@@ -162,6 +162,11 @@ func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recogniz
 		o.HotWords = nil
 		_, err = t.One(ctx, 0, in, o, sink, transcribe.Watch{})
 	}
+	if scout.CodeOf(err) == scout.CodeFileNotFound { // the recording may have been deleted meanwhile
+		if _, gone := w.options.Folder.Manifest(recording.ID(c.Job.Recording)); scout.CodeOf(gone) == scout.CodeRecordingNotFound {
+			err = gone
+		}
+	}
 	if sink.committed { // what is missing in it is told by its warnings
 		if err != nil {
 			w.log.Warn(eventIncomplete, slog.String("job", c.Job.ID), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
@@ -210,11 +215,11 @@ func (w *Worker) resume(ctx context.Context, c *job.Claimed, r *recognize.Recogn
 		return p, nil
 	}
 	parts, err := c.Parts(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, job.ErrCleared) {
 		return nil, err
 	}
 	from, usable := continued(c.Job.Checkpoint, parts, &made)
-	if !usable {
+	if err != nil || !usable {
 		err := p.restart(ctx)
 		return p, err
 	}
@@ -251,28 +256,44 @@ func (p *progress) save(ctx context.Context, c speech.Checkpoint) error {
 		return nil
 	}
 	p.at = time.Now()
-	settled := c.Segments
-	c.Segments = nil
-	data, err := json.Marshal(kept{p.made, c})
-	var parts []json.RawMessage
-	if err == nil && len(settled) > p.saved {
-		var part json.RawMessage
-		part, err = json.Marshal(settled[p.saved:])
-		parts = append(parts, part)
-	}
-	if err == nil {
-		err = p.claimed.Save(ctx, data, segment.Duration(c.Next.Start), parts...)
+	err := p.keep(ctx, c)
+	if errors.Is(err, job.ErrCleared) { // all of it once more
+		if err = p.restart(ctx); err == nil {
+			err = p.keep(ctx, c)
+		}
 	}
 	switch {
 	case errors.Is(err, job.ErrPaused), errors.Is(err, job.ErrLost):
 		return err
 	case err == nil:
-		p.saved = len(settled)
 	case !p.failing && ctx.Err() == nil:
 		p.worker.log.Warn(eventNotSaved, slog.String("job", p.claimed.Job.ID), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
 	}
 	p.failing = err != nil
 	return nil
+}
+
+// keep writes what is known, with the segments that are not in the store yet.
+func (p *progress) keep(ctx context.Context, c speech.Checkpoint) error {
+	settled := c.Segments
+	c.Segments = nil
+	data, err := json.Marshal(kept{p.made, c})
+	if err != nil {
+		return err
+	}
+	var parts []json.RawMessage
+	if len(settled) > p.saved {
+		part, err := json.Marshal(settled[p.saved:])
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part)
+	}
+	err = p.claimed.Save(ctx, data, segment.Duration(c.Next.Start), parts...)
+	if err == nil || errors.Is(err, job.ErrPaused) {
+		p.saved = len(settled)
+	}
+	return err
 }
 
 // commit is a sink that puts the complete text into the history, in the transaction that ends the job.

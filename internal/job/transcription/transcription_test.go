@@ -1,7 +1,9 @@
 package transcription_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -122,7 +124,6 @@ func TestWhatCannotBeTranscribed(t *testing.T) {
 		request transcription.Request
 		want    scout.Code
 	}{
-		"there is no such recording":       {"20260101T000000000Z-000000000000", transcription.Request{}, scout.CodeRecordingNotFound},
 		"there is no such model":           {d.record(1), transcription.Request{Model: "none"}, scout.CodeModelUnknown},
 		"the model knows no such language": {d.record(1), transcription.Request{Model: "a", Language: "de"}, scout.CodeModelLanguage},
 	} {
@@ -130,6 +131,62 @@ func TestWhatCannotBeTranscribed(t *testing.T) {
 		if j.Error.Code != c.want || j.Attempt != 1 {
 			t.Errorf("%s: %s at attempt %d, want %s at once", situation, j.Error.Code, j.Attempt, c.want)
 		}
+	}
+}
+
+// A job whose recording is deleted before its text is made is cancelled: that is no failure.
+func TestARecordingThatIsDeletedBeforeItsTextIsMade(t *testing.T) {
+	t.Parallel()
+	for situation, before := range map[string]bool{"while the job waits": true, "while it begins": false} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			id := d.record(1)
+			remove := func() {
+				if err := errors.Join(os.Remove(d.folder.AudioPath(id)), os.Remove(d.folder.ManifestPath(id))); err != nil {
+					t.Error(err)
+				}
+			}
+			if before {
+				remove()
+			} else {
+				d.borrowed = remove
+			}
+			p := d.start()
+			j := p.until(p.submit(id, transcription.Request{}).ID, store.JobCancelled)
+			if j.Error == nil || j.Error.Code != scout.CodeRecordingNotFound || j.Attempt != 1 {
+				t.Errorf("job %+v (%+v), want why it was cancelled", j, j.Error)
+			}
+		})
+	}
+}
+
+// A text that is purged while it is made once more takes along what is kept of the work. The work goes on, and what it keeps from then on is
+// whole.
+func TestATextThatIsPurgedWhileItIsMade(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	id := d.record(length)
+	p := d.start()
+	p.until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
+	want, all := d.text(id, 1), len(d.heard())
+	d.does(fmt.Sprint("pieces ", all+5))
+	j := p.submit(id, transcription.Request{})
+	d.saved(j.ID, 2)
+	if err := d.store.PurgeTexts(t.Context(), store.MainKey(string(id))); err != nil {
+		t.Fatal(err)
+	}
+	d.does(fmt.Sprint("pieces ", all+8))
+	d.saved(j.ID, 1)
+	p.end()
+	already := len(d.heard())
+	d.does("pieces 1000")
+	d.start().until(j.ID, store.JobSucceeded)
+	if got := d.text(id, 1); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if again := len(d.heard()) - already; again >= all {
+		t.Errorf("%d of %d pieces were heard again: what was kept after the purge is of no use", again, all)
 	}
 }
 

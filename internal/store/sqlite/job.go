@@ -130,19 +130,24 @@ func (t *tx) RunningJobs() ([]store.Job, error) {
 	return t.jobs("WHERE j.state = 'running' ORDER BY j.key")
 }
 
+// isDue selects waiting jobs that may be begun, with the arguments of dueArgs.
+const isDue = "(next_at <= ? OR next_at > ?)"
+
+func dueArgs(due store.DueJobs) []any { return []any{due.Now.UnixMilli(), due.Latest.UnixMilli()} }
+
 // FirstJobs returns the first waiting job of each client and class.
-func (t *tx) FirstJobs(now time.Time) ([]store.Job, error) {
-	return t.jobs(`JOIN (SELECT key AS first, min(place) FROM jobs WHERE `+waiting+` AND alone = 0 AND next_at <= ? GROUP BY client, class) ON j.key = first`, now.UnixMilli())
+func (t *tx) FirstJobs(due store.DueJobs) ([]store.Job, error) {
+	return t.jobs(`JOIN (SELECT key AS first, min(place) FROM jobs WHERE `+waiting+` AND alone = 0 AND `+isDue+` GROUP BY client, class) ON j.key = first`, dueArgs(due)...)
 }
 
 // LoneJob returns the job that runs alone and was ended least often.
-func (t *tx) LoneJob(now time.Time) (store.Job, bool, error) {
+func (t *tx) LoneJob(due store.DueJobs) (store.Job, bool, error) {
 	var others bool
 	err := t.row("SELECT EXISTS (SELECT 1 FROM jobs WHERE " + waiting + " AND alone = 0)").Scan(&others)
 	if err != nil || others {
 		return store.Job{}, false, err
 	}
-	j, err := t.oneJob("j."+waiting+" AND j.alone = 1 AND j.next_at <= ? ORDER BY j.ends, j.place LIMIT 1", now.UnixMilli())
+	j, err := t.oneJob("j."+waiting+" AND j.alone = 1 AND "+isDue+" ORDER BY j.ends, j.place LIMIT 1", dueArgs(due)...)
 	if scout.CodeOf(err) == scout.CodeNotFound {
 		return j, false, nil
 	}
@@ -256,28 +261,28 @@ func (s *Store) Jobs(ctx context.Context, filter store.JobFilter, page store.Pag
 
 // JobCounts counts the jobs, those that have ended only if they are asked for.
 func (s *Store) JobCounts(ctx context.Context, ended bool) (counts []store.JobCount, err error) {
-	query := "SELECT kind, state, count(*), min(since), sum(length - done) FROM jobs WHERE " + unfinished + " GROUP BY kind, state"
+	which := unfinished
 	if ended {
-		query = "SELECT kind, state, count(*), min(since), sum(length - done) FROM jobs GROUP BY kind, state"
+		which = "1"
 	}
 	err = s.read(ctx, "count jobs", func(v view) error {
 		return v.each(func(rows *sql.Rows) error {
 			var c store.JobCount
-			var oldest sql.NullInt64
-			err := rows.Scan(&c.Kind, &c.State, &c.N, &oldest, &c.Length)
-			c.Oldest = fromMillis(oldest)
+			var oldest, ready sql.NullInt64
+			err := rows.Scan(&c.Kind, &c.State, &c.Client, &c.Alone, &c.N, &oldest, &ready, &c.Length)
+			c.Oldest, c.Ready = fromMillis(oldest), fromMillis(ready)
 			counts = append(counts, c)
 			return err
-		}, query)
+		}, "SELECT kind, state, client, alone, count(*), min(since), min(max(since, next_at)), sum(length - done) FROM jobs WHERE "+which+" GROUP BY client, kind, state, alone")
 	})
 	return counts, err
 }
 
 // NextJob is when the next job that waits for its time may be begun; zero if there is none.
-func (s *Store) NextJob(ctx context.Context, after time.Time) (next time.Time, err error) {
+func (s *Store) NextJob(ctx context.Context, due store.DueJobs) (next time.Time, err error) {
 	err = s.read(ctx, "look for the next job", func(v view) error {
 		var at sql.NullInt64
-		err := v.row("SELECT min(next_at) FROM jobs WHERE "+waiting+" AND next_at > ?", after.UnixMilli()).Scan(&at)
+		err := v.row("SELECT min(next_at) FROM jobs WHERE "+waiting+" AND NOT "+isDue, dueArgs(due)...).Scan(&at)
 		next = fromMillis(at)
 		return err
 	})

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -48,11 +49,13 @@ func (s *Store) Purge(ctx context.Context, recordings ...string) error {
 	if len(recordings) == 0 {
 		return nil
 	}
+	jobs := 0
 	err := s.update(ctx, func(t *tx) error {
+		defer func() { jobs = t.jobsPurged }()
 		for _, id := range recordings {
 			r, err := t.recording(id)
 			if scout.CodeOf(err) == scout.CodeRecordingNotFound {
-				err = t.purgeEvents(id) // a live session may have begun and never become a recording
+				err = errors.Join(t.purgeEvents(id), t.purgeJobs(id)) // a live session may have begun and never become a recording
 			} else if err == nil {
 				err = t.purge(&r)
 			}
@@ -68,7 +71,7 @@ func (s *Store) Purge(ctx context.Context, recordings ...string) error {
 	if err != nil {
 		return err
 	}
-	s.scope.Log().Info(eventStorePurged, slog.Int("recordings", len(recordings)))
+	s.scope.Log().Info(eventStorePurged, slog.Int("recordings", len(recordings)), slog.Int("jobs", jobs))
 	return s.FinishPurges(ctx)
 }
 
@@ -77,7 +80,9 @@ func (s *Store) PurgeTexts(ctx context.Context, keys ...store.Key) error {
 	if len(keys) == 0 {
 		return nil
 	}
+	jobs := 0
 	err := s.update(ctx, func(t *tx) error {
+		defer func() { jobs = t.jobsPurged }()
 		for _, key := range keys {
 			r, row, err := t.text(key)
 			if scout.CodeOf(err) == scout.CodeNotFound {
@@ -103,7 +108,7 @@ func (s *Store) PurgeTexts(ctx context.Context, keys ...store.Key) error {
 	if err != nil {
 		return err
 	}
-	s.scope.Log().Info(eventStorePurged, slog.Int("texts", len(keys)))
+	s.scope.Log().Info(eventStorePurged, slog.Int("texts", len(keys)), slog.Int("jobs", jobs))
 	return s.FinishPurges(ctx)
 }
 
@@ -123,7 +128,7 @@ func (t *tx) purgeText(r *recordingRow, row *transcriptRow) error {
 		return err
 	}
 	t.markStale(r.key)
-	if err := t.purgeEvents(r.ID); err != nil {
+	if err := errors.Join(t.purgeEvents(r.ID), t.purgeWords(r.ID)); err != nil {
 		return err
 	}
 	return t.changed(store.EventTranscriptDeleted, r.ID, r.Client, &eventText{Transcript: row.key.String()})
@@ -231,19 +236,58 @@ func (t *tx) purge(r *recordingRow) error {
 	if err := t.exec("DELETE FROM recordings WHERE key = ?", r.key); err != nil { // and what refers to it
 		return err
 	}
-	if err := t.purgeEvents(r.ID); err != nil {
+	if err := errors.Join(t.purgeEvents(r.ID), t.purgeJobs(r.ID)); err != nil {
 		return err
 	}
 	return t.changed(store.EventRecordingDeleted, r.ID, r.Client, nil)
 }
 
-// purgeEvents empties the events and the checkpoint of a recording, and removes the answers and jobs about it. Numbers of events stay, so that a
-// stream has no holes.
-func (t *tx) purgeEvents(id string) error {
-	for _, statement := range []string{"DELETE FROM answers WHERE recording = ?", "DELETE FROM jobs WHERE recording = ? AND recording <> ''"} {
+// ofRecording selects the jobs of a recording, in the words of the index.
+const ofRecording = "recording = ? AND recording <> ''"
+
+// purgeJobs removes the jobs of a recording, and tells of those that had not ended: nobody can do them any more.
+func (t *tx) purgeJobs(id string) error {
+	list, err := t.jobs("WHERE j."+ofRecording+" AND j."+unfinished+" ORDER BY j.key", id)
+	if err != nil {
+		return err
+	}
+	if err := t.exec("DELETE FROM jobs WHERE "+ofRecording, id); err != nil { // and their parts
+		return err
+	}
+	for i := range list {
+		j := &list[i]
+		data, err := json.Marshal(store.JobEvent{ID: j.ID, Kind: j.Kind, State: store.JobCancelled, Recording: id, Attempt: j.Attempt})
+		if err != nil {
+			return err
+		}
+		if _, err := t.Append(store.EventStream, store.NewEvent{Type: store.EventJobCancelled, Recording: id, Client: j.Client, Data: data}); err != nil {
+			return err
+		}
+	}
+	t.rung[store.QueueStream] = true
+	t.jobsPurged += len(list)
+	return nil
+}
+
+// purgeWords removes what the jobs of a recording may hold of its text. Those that have not ended are still to be done: they begin anew.
+func (t *tx) purgeWords(id string) error {
+	for _, statement := range []string{
+		"DELETE FROM jobs WHERE " + ofRecording + " AND NOT (" + unfinished + ")",
+		"DELETE FROM job_parts WHERE job IN (SELECT key FROM jobs WHERE " + ofRecording + ")",
+		"UPDATE jobs SET checkpoint = NULL, done = 0 WHERE " + ofRecording,
+	} {
 		if err := t.exec(statement, id); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// purgeEvents empties the events and the checkpoint of a recording, and removes the answers about it. Numbers of events stay, so that a
+// stream has no holes.
+func (t *tx) purgeEvents(id string) error {
+	if err := t.exec("DELETE FROM answers WHERE recording = ?", id); err != nil {
+		return err
 	}
 	if err := t.EmptyStream(store.WorkStream(id)); err != nil {
 		return err

@@ -17,6 +17,8 @@ type tx struct {
 	rung map[string]bool                   // streams that got events
 	// appended is how many events this transaction has added.
 	appended uint64
+	// jobsPurged is how many jobs this transaction has removed that had not ended.
+	jobsPurged int
 	// counted is the time by the clock of the store, and committed is called after the commit.
 	counted   time.Duration
 	committed []func()
