@@ -12,6 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/job"
 )
 
 // statusError is an error as huma writes it.
@@ -94,9 +95,13 @@ type headers func(name, value string)
 // announce sets the headers that go with every error: the code, and what a client that repeats requests should do.
 func announce(set headers, status int, e v1.Error, err error) {
 	var later *laterError
+	var full *job.FullError
 	after := time.Second
-	if errors.As(err, &later) {
+	switch {
+	case errors.As(err, &later):
 		after = later.after
+	case errors.As(err, &full):
+		after = full.After
 	}
 	set(v1.HeaderCode, string(e.Code))
 	switch {

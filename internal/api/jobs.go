@@ -99,8 +99,8 @@ func (s *Server) registerQueue(api huma.API) {
 		name, summary, description string
 		hold                       bool
 	}{
-		{"pause", "Hold all jobs back", "No job is begun any more, also after a start of the daemon. Those that run go on.", true},
-		{"resume", "Let jobs be begun again", "Ends what pause has begun.", false},
+		{"pause", "Hold all jobs back", "No further job starts, also after a start of the daemon. Those that run go on.", true},
+		{"resume", "Let jobs start again", "Ends what pause has begun.", false},
 	} {
 		operation(api, about{method: http.MethodPost, path: "/queue/" + o.name, summary: o.summary, description: o.description}, func(ctx context.Context, _ *none) (*body[v1.Queue], error) {
 			if err := s.services.Jobs.Hold(ctx, o.hold); err != nil {
@@ -121,7 +121,7 @@ func (s *Server) addJob(ctx context.Context, in *input[v1.NewJob]) (*jobOutput, 
 		return nil, err
 	}
 	o := job.Order{
-		Kind: in.Body.Kind, Recording: r.ID, Priority: job.Priority(in.Body.Priority), Length: r.Duration, Traceparent: observe.Traceparent(ctx), Force: in.Body.Force,
+		Kind: in.Body.Kind, Recording: r.ID, Client: callerOf(ctx).id, Priority: job.Priority(in.Body.Priority), Length: r.Duration, Traceparent: observe.Traceparent(ctx), Force: in.Body.Force,
 	}
 	if o.Options, err = json.Marshal(request); err != nil {
 		return nil, err
@@ -163,7 +163,8 @@ func (s *Server) audible(ctx context.Context, id string) (store.Recording, error
 	case r.State == string(recording.StateRecording):
 		return r, scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", r.ID)
 	}
-	return r, nil
+	_, err = s.services.Recorder.Folder().Manifest(recording.ID(r.ID)) // the files may be gone, and the store not know it yet
+	return r, err
 }
 
 // requestOf checks the options of a text, and settles its language and its keywords.
@@ -208,8 +209,13 @@ func (s *Server) jobs(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := v1.Page[v1.Job]{Data: make([]v1.Job, len(list.Data)), NextCursor: list.Next}
+	places, err := s.services.Jobs.Positions(ctx, list.Data)
+	if err != nil {
+		return nil, err
+	}
 	for i := range list.Data {
 		out.Data[i] = s.jobOf(&list.Data[i])
+		out.Data[i].Position = places[list.Data[i].ID]
 	}
 	return answer(out), nil
 }

@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -80,7 +82,17 @@ func TestAJobIsRefusedForWhatCannotBeTranscribed(t *testing.T) {
 	deleted := recording.ID("20261128T235900123Z-7f3a9c2e41d2")
 	s.record(deleted)
 	s.do("DELETE", "/api/v1/recordings/"+string(deleted), "")
+	lost := recording.ID("20261128T215900123Z-7f3a9c2e41d3") // its files are gone, and the store does not know it yet
+	s.record(lost)
+	s.do("GET", "/api/v1/recordings/"+string(lost), "")
+	if err := errors.Join(os.Remove(s.folder.AudioPath(lost)), os.Remove(s.folder.ManifestPath(lost))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.store.Recording(t.Context(), string(lost)); err != nil {
+		t.Fatal(err)
+	}
 	for body, want := range map[string]scout.Code{
+		`{"kind":"transcribe","recording_id":"` + string(lost) + `"}`:                        scout.CodeRecordingNotFound,
 		`{"kind":"transcribe","recording_id":"20200101T000000000Z-000000000000"}`:            scout.CodeRecordingNotFound,
 		`{"kind":"transcribe","recording_id":"` + string(running) + `"}`:                     scout.CodeRecordingInUse,
 		`{"kind":"transcribe","recording_id":"` + string(deleted) + `"}`:                     scout.CodeConflict,
@@ -146,6 +158,34 @@ func TestAJobIsChangedAsItsStateAllows(t *testing.T) {
 		if j := s.askJob(c.method, c.path, c.body, c.status); j.State != string(c.want) {
 			t.Errorf("%s %s: %s, want %s", c.method, c.path, j.State, c.want)
 		}
+	}
+}
+
+func TestAListingTellsThePlacesOfJobs(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	s.waits(store.JobQueued)
+	s.askJob("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","keywords":["7"]}`, http.StatusAccepted)
+	var page v1.Page[v1.Job]
+	if _, text := s.do("GET", "/api/v1/jobs?order=asc", ""); json.Unmarshal([]byte(text), &page) != nil || len(page.Data) != 2 || page.Data[0].Position != 1 || page.Data[1].Position != 2 {
+		t.Errorf("jobs %s, want the first and the second of the line", text)
+	}
+}
+
+// A job of a key is its client's, so that clients take turns and each has its limit; one of this machine's owner is nobody's.
+func TestAJobIsThatOfItsClient(t *testing.T) {
+	t.Parallel()
+	s := serve(t, networked)
+	s.record(exampleID)
+	const body = `{"kind":"transcribe","recording_id":"` + string(exampleID) + `"`
+	if j := s.askJob("POST", "/jobs", body+"}", http.StatusAccepted); j.Client != "" {
+		t.Errorf("client %q, want none", j.Client)
+	}
+	response, text := s.ask("POST", "/api/v1/jobs", body+`,"effort":"quick"}`, bearer(s.addKey("key_notes", "owner", 0))...)
+	var j v1.Job
+	if err := json.Unmarshal([]byte(text), &j); err != nil || response.StatusCode != http.StatusAccepted || j.Client != "key_notes" {
+		t.Errorf("%d %s, want a job of key_notes", response.StatusCode, text)
 	}
 }
 

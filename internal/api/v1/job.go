@@ -13,13 +13,13 @@ type Job struct {
 	Options       json.RawMessage `json:"options,omitempty" doc:"As they were asked for"`
 	Attempt       int             `json:"attempt" doc:"How often it was tried; an end of the daemon does not count"`
 	MaxAttempts   int             `json:"max_attempts"`
-	Position      int             `json:"position,omitempty" doc:"Its place in the line, from 1, in the answer about one job that waits"`
+	Position      int             `json:"position,omitempty" doc:"Its place in the line, from 1, while it waits"`
 	CreatedAt     Time            `json:"created_at" format:"date-time"`
 	StartedAt     *Time           `json:"started_at,omitempty" format:"date-time"`
 	FinishedAt    *Time           `json:"finished_at,omitempty" format:"date-time"`
 	NextAttemptAt *Time           `json:"next_attempt_at,omitempty" format:"date-time"`
 	Progress      *JobProgress    `json:"progress,omitempty"`
-	Error         *Error          `json:"error,omitempty" doc:"Why it is dead, or tried again"`
+	Error         *Error          `json:"error,omitempty" doc:"Why it is dead, tried again, or was cancelled because its recording is gone"`
 	Result        *JobResult      `json:"result,omitempty"`
 }
 
