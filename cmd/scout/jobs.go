@@ -37,6 +37,9 @@ kept with the reason, until it is tried again or forgotten.`,
 		newJobsAddCommand(a), newJobsListCommand(a), newJobsShowCommand(a), newJobsWaitCommand(a), newJobsCancelCommand(a), newJobsRetryCommand(a),
 		newJobsPauseCommand(a), newJobsResumeCommand(a), newJobsForgetCommand(a),
 	)
+	for _, sub := range cmd.Commands() {
+		a.serverFlags(sub)
+	}
 	return cmd
 }
 
@@ -50,7 +53,8 @@ func newJobsAddCommand(a *app) *cobra.Command {
 recording, model and options again are the same job, unless --force is given.`,
 		Example: `  scout jobs add 7f3a9c2e41d0
   scout jobs add --model whisper-base --force 7f3a9c2e41d0`,
-		Args: cli.WrongArgs(cobra.ExactArgs(1)),
+		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeRecordings(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Kind, in.RecordingID = "transcribe", args[0]
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
@@ -58,6 +62,7 @@ recording, model and options again are the same job, unless --force is given.`,
 				if err := c.PostOnce(ctx, "/jobs", in, &j); err != nil {
 					return err
 				}
+				a.noteAdded(ctx, c, &j)
 				if asJSON {
 					return cli.WriteJSON(a.Std.Out, j)
 				}
@@ -73,6 +78,63 @@ recording, model and options again are the same job, unless --force is given.`,
 	flags.BoolVar(&in.Force, "force", false, "do it again, although it was done")
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
+}
+
+// noteAdded says what keeps the job from making a text.
+func (a *app) noteAdded(ctx context.Context, c *client.Client, j *v1.Job) {
+	switch store.JobState(j.State) {
+	case store.JobDead:
+		a.Notef("this job was there already and is dead (%s); to try it again: scout jobs retry %s\n", jobDetail(j), j.ID)
+	case store.JobCancelled:
+		a.Notef("this job was there already and was cancelled; to try it again: scout jobs retry %s\n", j.ID)
+	case store.JobSucceeded:
+		a.Notef("this job was there already and has succeeded; to do it again: --force\n")
+	case store.JobPaused:
+		a.Notef("this job was there already and is held back; to let it go on: scout jobs resume %s\n", j.ID)
+	case store.JobQueued, store.JobRetrying:
+		if held, err := a.held(ctx, c); err == nil && held { // the job is in the queue, whatever else is wrong
+			a.noteHeld()
+		}
+	}
+}
+
+// held reports whether all jobs are held back.
+func (a *app) held(ctx context.Context, c *client.Client) (bool, error) {
+	var queue v1.Queue
+	err := c.Get(ctx, "/queue", &queue)
+	return queue.Paused, err
+}
+
+func (a *app) noteHeld() {
+	a.Notef("all jobs are held back; to let them go on: scout jobs resume --all\n")
+}
+
+// completeJobs offers the ids of the newest jobs, with their recordings.
+//
+//	which  the states of those that are offered
+func (a *app) completeJobs(most int, which func(store.JobState) bool) cobra.CompletionFunc {
+	return a.offering(most, func(cmd *cobra.Command, typed string) ([]cobra.Completion, error) {
+		var ids []cobra.Completion
+		err := a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
+			all, err := list[v1.Job](ctx, c, "/jobs", url.Values{}, mostOffered)
+			for i := range all {
+				if j := &all[i]; which(store.JobState(j.State)) && strings.HasPrefix(j.ID, typed) {
+					ids = append(ids, cobra.CompletionWithDesc(j.ID, j.State+", "+j.RecordingID))
+				}
+			}
+			return err
+		})
+		return ids, err
+	})
+}
+
+// Which jobs a command can change.
+func anyState(store.JobState) bool          { return true }
+func hasEnded(state store.JobState) bool    { return state.Ended() }
+func hasNotEnded(state store.JobState) bool { return !state.Ended() }
+func isHeld(state store.JobState) bool      { return state == store.JobPaused }
+func hasFailed(state store.JobState) bool {
+	return state == store.JobDead || state == store.JobCancelled
 }
 
 // withDaemon calls do with a connection to the daemon.
@@ -133,6 +195,9 @@ func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limi
 	rows = append(rows, []string{"JOB", "STATE", "RECORDING", "AUDIO", "DETAIL"})
 	for i := range jobs {
 		j := &jobs[i]
+		if queue.Paused {
+			j.Position = 0 // none has its turn
+		}
 		length := ""
 		if j.Progress != nil {
 			length = clock(inSeconds(j.Progress.TotalSeconds))
@@ -147,7 +212,7 @@ func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limi
 		a.Notef("no jobs\n")
 	}
 	if queue.Paused {
-		a.Notef("all jobs are held back; to let them go on: scout jobs resume --all\n")
+		a.noteHeld()
 	}
 	return nil
 }
@@ -194,16 +259,27 @@ func (a *app) showJob(j *v1.Job, asJSON bool) error {
 func newJobsShowCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "show JOB",
-		Short:   "Show a job",
-		Long:    "Shows what becomes of a job: its state, how far it is, and why it failed.",
-		Example: "  scout jobs show job_01kb5ja0c8t2v6m4q9w3e7r1ya",
-		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		Use:               "show JOB",
+		Short:             "Show a job",
+		Long:              "Shows what becomes of a job: its state, how far it is, and why it failed.",
+		Example:           "  scout jobs show job_01kb5ja0c8t2v6m4q9w3e7r1ya",
+		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeJobs(1, anyState),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				var j v1.Job
 				if err := c.Get(ctx, jobPath(args[0]), &j); err != nil {
 					return err
+				}
+				if j.Position > 0 && !asJSON {
+					held, err := a.held(ctx, c)
+					if err != nil {
+						return err
+					}
+					if held {
+						j.Position = 0 // none has its turn
+						a.noteHeld()
+					}
 				}
 				return a.showJob(&j, asJSON)
 			})
@@ -222,8 +298,9 @@ func newJobsWaitCommand(a *app) *cobra.Command {
 		Short: "Wait until a job has ended",
 		Long: `Waits until a job has ended, and prints it. The exit code is 0 if it succeeded,
 and 1 if it is dead or was cancelled.`,
-		Example: `  scout jobs wait "$(scout jobs add 7f3a9c2e41d0)"`,
-		Args:    cli.WrongArgs(cobra.ExactArgs(1)),
+		Example:           `  scout jobs wait "$(scout jobs add 7f3a9c2e41d0)"`,
+		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeJobs(1, anyState),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				var j v1.Job
@@ -236,18 +313,28 @@ and 1 if it is dead or was cancelled.`,
 				if err := a.showJob(&j, asJSON); err != nil {
 					return err
 				}
-				switch {
-				case j.State == string(store.JobSucceeded):
-					return nil
-				case j.Error != nil:
-					return j.Error.Err()
-				}
-				return scout.Errorf(scout.CodeConflict, "job %s is %s", j.ID, j.State)
+				return notSucceeded(&j)
 			})
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
+}
+
+// notSucceeded is the error of a command that wanted the result of a job; nil if there is one. It has no code of the job's own: the code
+// of what was wrong with the job would say that the command was called wrongly.
+func notSucceeded(j *v1.Job) error {
+	state := "is dead"
+	switch store.JobState(j.State) {
+	case store.JobSucceeded:
+		return nil
+	case store.JobCancelled:
+		state = "was cancelled"
+	}
+	if j.Error == nil {
+		return scout.Errorf(scout.CodeConflict, "job %s %s", j.ID, state)
+	}
+	return scout.Errorf(scout.CodeConflict, "job %s %s: %s", j.ID, state, j.Error.Message).WithHint("%s", j.Error.Hint)
 }
 
 // changeJobs asks for a change of each job.
@@ -266,11 +353,12 @@ func (a *app) changeJobs(ctx context.Context, done, what string, ids []string, a
 func newJobsCancelCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "cancel JOB…",
-		Short:   "Cancel jobs",
-		Long:    "Ends jobs that nobody wants any more. One that runs is stopped.",
-		Example: "  scout jobs cancel job_01kb5ja0c8t2v6m4q9w3e7r1ya",
-		Args:    cli.WrongArgs(cobra.MinimumNArgs(1)),
+		Use:               "cancel JOB…",
+		Short:             "Cancel jobs",
+		Long:              "Ends jobs that nobody wants any more. One that runs is stopped.",
+		Example:           "  scout jobs cancel job_01kb5ja0c8t2v6m4q9w3e7r1ya",
+		Args:              cli.WrongArgs(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeJobs(anyNumber, hasNotEnded),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changeJobs(cmd.Context(), "cancelled", "cancel", args, asJSON)
 		},
@@ -300,7 +388,8 @@ func newJobsRetryCommand(a *app) *cobra.Command {
 job, --code only with those that failed with this code.`,
 		Example: `  scout jobs retry job_01kb5ja0c8t2v6m4q9w3e7r1ya
   scout jobs retry --all --code model_not_installed`,
-		Args: cli.WrongArgs(cobra.ArbitraryArgs),
+		Args:              cli.WrongArgs(cobra.ArbitraryArgs),
+		ValidArgsFunction: a.completeJobs(anyNumber, hasFailed),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := allOrSome(cmd, args, all); err != nil {
 				return err
@@ -327,23 +416,24 @@ job, --code only with those that failed with this code.`,
 }
 
 func newJobsPauseCommand(a *app) *cobra.Command {
-	return newJobsHoldCommand(a, "pause", "paused", "Hold jobs back",
+	return newJobsHoldCommand(a, hasNotEnded, "pause", "paused", "Hold jobs back",
 		`Holds jobs back. One that runs stops after the piece of audio that it is at, and
 keeps what is done. --all lets no job begin any more; those that run go on.`)
 }
 
 func newJobsResumeCommand(a *app) *cobra.Command {
-	return newJobsHoldCommand(a, "resume", "resumed", "Let jobs go on that were held back",
+	return newJobsHoldCommand(a, isHeld, "resume", "resumed", "Let jobs go on that were held back",
 		`Lets jobs go on that were held back. They continue where they were. --all ends
 what "scout jobs pause --all" has begun.`)
 }
 
-func newJobsHoldCommand(a *app, name, done, short, long string) *cobra.Command {
+func newJobsHoldCommand(a *app, which func(store.JobState) bool, name, done, short, long string) *cobra.Command {
 	var all, asJSON bool
 	cmd := &cobra.Command{
 		Use: name + " [JOB…]", Short: short, Long: long,
-		Example: "  scout jobs " + name + " job_01kb5ja0c8t2v6m4q9w3e7r1ya\n  scout jobs " + name + " --all",
-		Args:    cli.WrongArgs(cobra.ArbitraryArgs),
+		Example:           "  scout jobs " + name + " job_01kb5ja0c8t2v6m4q9w3e7r1ya\n  scout jobs " + name + " --all",
+		Args:              cli.WrongArgs(cobra.ArbitraryArgs),
+		ValidArgsFunction: a.completeJobs(anyNumber, which),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := allOrSome(cmd, args, all); err != nil {
 				return err
@@ -360,9 +450,9 @@ func newJobsHoldCommand(a *app, name, done, short, long string) *cobra.Command {
 					return cli.WriteJSON(a.Std.Out, queue)
 				}
 				if queue.Paused {
-					return a.Say("no job is begun any more")
+					return a.Say("no further job will start")
 				}
-				return a.Say("jobs are begun")
+				return a.Say("jobs start again")
 			})
 		},
 	}
@@ -374,11 +464,12 @@ func newJobsHoldCommand(a *app, name, done, short, long string) *cobra.Command {
 func newJobsForgetCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "forget JOB…",
-		Short:   "Remove jobs that have ended",
-		Long:    "Removes jobs that have ended from the list. What they made stays.",
-		Example: "  scout jobs forget job_01kb5ja0c8t2v6m4q9w3e7r1ya",
-		Args:    cli.WrongArgs(cobra.MinimumNArgs(1)),
+		Use:               "forget JOB…",
+		Short:             "Remove jobs that have ended",
+		Long:              "Removes jobs that have ended from the list. What they made stays.",
+		Example:           "  scout jobs forget job_01kb5ja0c8t2v6m4q9w3e7r1ya",
+		Args:              cli.WrongArgs(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: a.completeJobs(anyNumber, hasEnded),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				return a.changeEach("forgotten", args, asJSON, func(id string) (any, string, error) {

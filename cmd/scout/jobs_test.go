@@ -5,10 +5,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,25 +68,38 @@ func TestAJobMakesTheTextOfARecording(t *testing.T) {
 	needModel(t)
 	h := inHouse(quietBooth(t))
 	recording := h.recorded(1)
-	h.must("jobs", "pause", "--all")
-	id := h.addJob(recording)
+	if got := h.must("jobs", "pause", "--all").out; got != "no further job will start\n" {
+		t.Errorf("pause: %q", got)
+	}
+	added := h.must("jobs", "add", recording)
+	id := strings.TrimSpace(added.out)
+	if !strings.Contains(added.err, "held back") {
+		t.Errorf("nothing says that the job does not begin: %q", added.err)
+	}
 	if again := h.addJob(recording[len(recording)-12:]); again != id {
 		t.Errorf("the same work is job %s, want %s", again, id)
 	}
-	if got := h.must("jobs", "list"); !strings.Contains(got.out, id) || !strings.Contains(got.out, "queued") || !strings.Contains(got.err, "held back") {
+	if got := h.must("jobs", "list"); !strings.Contains(got.out, id) || !strings.Contains(got.out, "queued") || !strings.Contains(got.err, "held back") || strings.Contains(got.out, "number 1") {
 		t.Errorf("list:\n%s%s", got.out, got.err)
 	}
 	if j := h.job(id); j.State != "queued" || j.Position != 1 {
 		t.Errorf("job %+v, want the first of the line", j)
 	}
-	h.must("jobs", "resume", "--all")
+	if got := h.must("jobs", "show", id); strings.Contains(got.out, "number 1") || !strings.Contains(got.err, "held back") {
+		t.Errorf("show:\n%s%s", got.out, got.err)
+	}
+	if got := h.must("jobs", "resume", "--all").out; got != "jobs start again\n" {
+		t.Errorf("resume: %q", got)
+	}
 	if got := h.must("jobs", "wait", id); !strings.Contains(got.out, "succeeded") {
 		t.Errorf("wait:\n%s", got.out)
 	}
 	if got := h.must("transcripts", "show", recording).out; !strings.Contains(strings.ToLower(got), "ask not what your country") {
 		t.Errorf("text %q", got)
 	}
-	h.addJob(recording)
+	if got := h.must("jobs", "add", recording); strings.TrimSpace(got.out) != id || !strings.Contains(got.err, "--force") {
+		t.Errorf("add once more: %q %q", got.out, got.err)
+	}
 	if n := h.versions(recording); n != 1 {
 		t.Errorf("%d versions, want 1", n)
 	}
@@ -111,6 +127,71 @@ func TestAJobMakesTheTextOfARecording(t *testing.T) {
 		t.Errorf("exit %d: %s", got.code, got.err)
 	}
 	h.must("jobs", "forget", id)
+}
+
+// What has ended without a text says so: when the job is waited for, and when the same work is asked for again.
+func TestAJobThatMakesNoText(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	wrong := v1.Error{Code: scout.CodeInvalidArgument, Message: "the model refuses it", Hint: "use another model"}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // what a daemon says of such jobs
+		j := v1.Job{ID: "job_dead", State: "dead", Error: &wrong}
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/version"):
+			_, _ = w.Write([]byte(`{"api":1}`))
+			return
+		case strings.Contains(r.URL.Path, "cancelled") || r.Header.Get("Authorization") == "Bearer cancelled":
+			j = v1.Job{ID: "job_cancelled", State: "cancelled"}
+		}
+		data, err := json.Marshal(j)
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = w.Write(data)
+	})}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is there at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }() // ended by Close
+	defer func() {
+		if err := errors.Join(server.Close(), <-ended); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	}()
+	at := "http://" + listener.Addr().String()
+	for state, want := range map[string]string{"dead": "the model refuses it", "cancelled": "was cancelled"} {
+		if got := h.run("jobs", "wait", "job_"+state, "--server", at, "--key", "any"); got.code != 1 || !strings.Contains(got.err, want) || !strings.Contains(got.out, state) {
+			t.Errorf("wait: exit %d, want 1: %s%s", got.code, got.out, got.err)
+		}
+		got := h.run("jobs", "add", "7f3a9c2e41d0", "--server", at, "--key", state)
+		if got.code != 0 || got.out != "job_"+state+"\n" || !strings.Contains(got.err, "scout jobs retry job_"+state) {
+			t.Errorf("add: exit %d, want what to do: %s%s", got.code, got.out, got.err)
+		}
+	}
+}
+
+// A shell is offered the jobs that a command can change.
+func TestCompletionOfJobs(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	h.must("jobs", "pause", "--all")
+	waits, held := h.addJob(h.recorded(1)), h.addJob(h.recorded(1))
+	cancelled := h.addJob(h.recorded(1))
+	h.must("jobs", "pause", held)
+	h.must("jobs", "cancel", cancelled)
+	for command, want := range map[string][]string{
+		"show": {waits, held, cancelled}, "wait": {waits, held, cancelled}, "cancel": {waits, held}, "pause": {waits, held}, "resume": {held}, "retry": {cancelled}, "forget": {cancelled},
+	} {
+		offered := h.must("__complete", "jobs", command, "job_").out
+		for _, id := range []string{waits, held, cancelled} {
+			if got := strings.Contains(offered, id); got != slices.Contains(want, id) {
+				t.Errorf("%s: job %s is offered: %t\n%s", command, id, got, offered)
+			}
+		}
+	}
 }
 
 // The daemon is killed at random moments while jobs wait and run. Every job that it acknowledged is done, once, and none is blamed for
