@@ -278,11 +278,7 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 			return 0, err
 		}
 	}
-	made := making{Model: r.Model.ID, Files: make(map[string]string), Effort: o.Effort, HotWords: o.HotWords}
-	for role, sum := range r.Model.SHA256 {
-		made.Files[string(role)] = sum
-	}
-	w, err := b.resume(ctx, id, made, &o)
+	w, err := b.resume(ctx, id, transcribe.MakingOf(r, &o), &o)
 	if err != nil {
 		return 0, err
 	}
@@ -296,20 +292,12 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 	in := transcribe.Input{Path: b.options.Folder.AudioPath(id)}
 	watch := transcribe.Watch{Progress: func(_ int, p speech.Progress) { b.progress(ctx, it, p, m.Duration()) }}
 	t := transcribe.New(b.options.Scope, b.options.Failures, r)
-	_, err = t.One(ctx, 0, in, o, sink, watch)
-	refused := func() bool { return scout.CodeOf(err) == scout.CodeInvalidArgument && !sink.committed }
-	if o.From != nil && refused() { // what was kept is of no use
-		if err := w.drop(ctx); err != nil {
-			return 0, err
-		}
-		o.From = nil
-		_, err = t.One(ctx, 0, in, o, sink, watch)
-	}
-	if len(o.HotWords) > 0 && refused() { // words that the model cannot prefer must not cost the text
-		b.log.Warn(eventWordsIgnored, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyError, scout.Plain(err)))
-		o.HotWords = nil
-		_, err = t.One(ctx, 0, in, o, sink, watch)
-	}
+	err = t.Continue(ctx, in, o, sink, watch, transcribe.Leftover{
+		Drop: w.drop, Committed: func() bool { return sink.committed },
+		Ignored: func(err error) {
+			b.log.Warn(eventWordsIgnored, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyError, scout.Plain(err)))
+		},
+	})
 	if sink.committed { // what is missing in it is told by its warnings
 		if err != nil {
 			b.log.Warn(eventIncomplete, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))

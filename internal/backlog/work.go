@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -32,28 +30,20 @@ const (
 type work struct {
 	backlog *Backlog
 	id      recording.ID
-	made    making
+	made    transcribe.Making
 	saved   int       // segments that are in the store
 	at      time.Time // of the last save
 	failing bool      // the last save failed
 }
 
-// making is all that the words of a text depend on, besides the audio. A text that is made in another way begins anew.
-type making struct {
-	Model    string            `json:"model"`
-	Files    map[string]string `json:"files"` // their checksums
-	Effort   speech.Effort     `json:"effort"`
-	HotWords []string          `json:"hot_words,omitempty"`
-}
-
 // kept is the checkpoint of the stream.
 type kept struct {
-	making
+	transcribe.Making
 	Checkpoint speech.Checkpoint `json:"checkpoint"` // without its segments
 }
 
 // resume finds what an interrupted attempt has left, and lets a transcription continue from there. What cannot be continued is removed.
-func (b *Backlog) resume(ctx context.Context, id recording.ID, made making, o *transcribe.Options) (*work, error) {
+func (b *Backlog) resume(ctx context.Context, id recording.ID, made transcribe.Making, o *transcribe.Options) (*work, error) {
 	w := &work{backlog: b, id: id, made: made, at: time.Now()}
 	if err := b.options.History.See(ctx, string(id)); err != nil { // save asks whether it is still known
 		return nil, err
@@ -82,7 +72,7 @@ func (w *work) load(ctx context.Context, stream string) (*speech.Checkpoint, err
 		return nil, err
 	}
 	var k kept
-	if state.Checkpoint == nil || json.Unmarshal(state.Checkpoint, &k) != nil || !k.same(&w.made) {
+	if state.Checkpoint == nil || json.Unmarshal(state.Checkpoint, &k) != nil || !k.Same(&w.made) {
 		return nil, nil //nolint:nilnil,nilerr // there is nothing to continue from
 	}
 	for after := uint64(0); after < state.Last; {
@@ -103,11 +93,6 @@ func (w *work) load(ctx context.Context, stream string) (*speech.Checkpoint, err
 		}
 	}
 	return &k.Checkpoint, nil
-}
-
-func (m *making) same(other *making) bool {
-	return m.Model == other.Model && m.Effort == other.Effort && maps.Equal(m.Files, other.Files) &&
-		slices.Equal(m.HotWords, other.HotWords)
 }
 
 // save writes what is known, unless that was done a moment ago. A failure costs time after an end of the process, and nothing else.

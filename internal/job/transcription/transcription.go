@@ -11,8 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -148,20 +146,12 @@ func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recogniz
 	sink := &commit{history: w.options.History, claimed: c}
 	in := transcribe.Input{Path: w.options.Folder.AudioPath(recording.ID(c.Job.Recording))}
 	t := transcribe.New(w.options.Scope, w.options.Failures, r)
-	_, err = t.One(ctx, 0, in, o, sink, transcribe.Watch{})
-	refused := func() bool { return scout.CodeOf(err) == scout.CodeInvalidArgument && !sink.committed }
-	if o.From != nil && refused() { // what was kept is of no use
-		if err := p.restart(ctx); err != nil {
-			return err
-		}
-		o.From = nil
-		_, err = t.One(ctx, 0, in, o, sink, transcribe.Watch{})
-	}
-	if len(o.HotWords) > 0 && refused() { // words that the model cannot prefer must not cost the text
-		w.log.Warn(eventWordsIgnored, slog.String("job", c.Job.ID), slog.String(observe.KeyError, scout.Plain(err)))
-		o.HotWords = nil
-		_, err = t.One(ctx, 0, in, o, sink, transcribe.Watch{})
-	}
+	err = t.Continue(ctx, in, o, sink, transcribe.Watch{}, transcribe.Leftover{
+		Drop: p.restart, Committed: func() bool { return sink.committed },
+		Ignored: func(err error) {
+			w.log.Warn(eventWordsIgnored, slog.String("job", c.Job.ID), slog.String(observe.KeyError, scout.Plain(err)))
+		},
+	})
 	if scout.CodeOf(err) == scout.CodeFileNotFound { // the recording may have been deleted meanwhile
 		if _, gone := w.options.Folder.Manifest(recording.ID(c.Job.Recording)); scout.CodeOf(gone) == scout.CodeRecordingNotFound {
 			err = gone
@@ -176,21 +166,9 @@ func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recogniz
 	return err
 }
 
-// making is all that the words of a text depend on, besides the audio. A text that is made in another way begins anew.
-type making struct {
-	Model    string            `json:"model"`
-	Files    map[string]string `json:"files"` // their checksums
-	Effort   speech.Effort     `json:"effort"`
-	HotWords []string          `json:"hot_words,omitempty"`
-}
-
-func (m *making) same(other *making) bool {
-	return m.Model == other.Model && m.Effort == other.Effort && maps.Equal(m.Files, other.Files) && slices.Equal(m.HotWords, other.HotWords)
-}
-
 // kept is the checkpoint of a job.
 type kept struct {
-	making
+	transcribe.Making
 	Checkpoint speech.Checkpoint `json:"checkpoint"` // without its segments, which are parts of the job
 }
 
@@ -198,7 +176,7 @@ type kept struct {
 type progress struct {
 	worker  *Worker
 	claimed *job.Claimed
-	made    making
+	made    transcribe.Making
 	saved   int       // segments that are in the store
 	at      time.Time // of the last save
 	failing bool      // the last save failed
@@ -206,10 +184,7 @@ type progress struct {
 
 // resume finds what an earlier attempt has left. What cannot be continued is removed.
 func (w *Worker) resume(ctx context.Context, c *job.Claimed, r *recognize.Recognizer, o *transcribe.Options) (*progress, error) {
-	made := making{Model: r.Model.ID, Files: make(map[string]string), Effort: o.Effort, HotWords: o.HotWords}
-	for role, sum := range r.Model.SHA256 {
-		made.Files[string(role)] = sum
-	}
+	made := transcribe.MakingOf(r, o)
 	p := &progress{worker: w, claimed: c, made: made, at: time.Now()}
 	if c.Job.Checkpoint == nil {
 		return p, nil
@@ -228,9 +203,9 @@ func (w *Worker) resume(ctx context.Context, c *job.Claimed, r *recognize.Recogn
 }
 
 // continued puts a checkpoint together from what was kept.
-func continued(checkpoint json.RawMessage, parts []json.RawMessage, made *making) (*speech.Checkpoint, bool) {
+func continued(checkpoint json.RawMessage, parts []json.RawMessage, made *transcribe.Making) (*speech.Checkpoint, bool) {
 	var k kept
-	if json.Unmarshal(checkpoint, &k) != nil || !k.same(made) {
+	if json.Unmarshal(checkpoint, &k) != nil || !k.Same(made) {
 		return nil, false
 	}
 	for _, part := range parts {
