@@ -238,9 +238,7 @@ func (g *growth) supersedes(t *task, in *intake, now time.Time) bool {
 		return false
 	case t.kind == taskAsk:
 		return true
-	case t.kind == taskPeek && t.from != nil:
-		return g.closed // it may have to hear all of the piece, which is long
-	case t.kind == taskReady || t.kind == taskPeek && t.piece.HeardTo()-t.piece.HeardFrom() <= g.ends().Whole:
+	case t.kind == taskReady || t.kind == taskPeek && (t.from != nil || t.piece.HeardTo()-t.piece.HeardFrom() <= g.ends().Whole):
 		return g.closed && !g.awaits(t)
 	case t.kind == taskPeek:
 		return g.closed || len(g.queue) > 0
