@@ -113,7 +113,7 @@ func tokenLimit(samples int) int {
 }
 
 // prompt detects the language where none is given and returns what comes before the text. It fills in what the model says
-// of the language and of silence.
+// of the language and of silence, and sets the text before where the language needs one.
 func (s *session) prompt(d *decoding) ([]int64, error) {
 	m, v := s.model, s.model.vocabulary
 	if err := s.room(1, cacheStep, 0, &s.owned); err != nil {
@@ -134,6 +134,9 @@ func (s *session) prompt(d *decoding) ([]int64, error) {
 	markers, err := v.Prompt(d.language, s.translate)
 	if err != nil {
 		return nil, err
+	}
+	if len(s.context) == 0 && !s.translate {
+		s.context = v.script(d.language)
 	}
 	return append(slices.Clone(s.context), wide(markers)...), nil
 }

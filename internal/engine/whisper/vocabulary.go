@@ -54,6 +54,19 @@ func (v *vocabulary) hypothesis(ids []int32, size, limit int) ([]int64, error) {
 	return wide(ids[:min(len(ids), limit)]), nil
 }
 
+// simplified says "sentences in Mandarin follow" in simplified characters.
+const simplified = "以下是普通话的句子。"
+
+// script returns the text that stands before a first one in a language that is written in two scripts, nil for any other. A
+// model learned both and begins with either, whoever speaks; it goes on in the script of the text before.
+// docs/adr/0073-chinese-script.md.
+func (v *vocabulary) script(language string) []int64 {
+	if language != "zh" || v.Previous == token.None {
+		return nil
+	}
+	return append([]int64{int64(v.Previous)}, v.Encode(simplified)...)
+}
+
 func wide(ids []int32) []int64 {
 	out := make([]int64, len(ids))
 	for i, id := range ids {

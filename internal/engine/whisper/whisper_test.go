@@ -234,6 +234,32 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
+// Chinese is written in one script. Without a text before it, this model writes this clip in traditional characters.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	b := base(t)
+	samples := wav(t, filepath.Join("..", "..", "..", "..", "shared", "speech", "languages", "zh_aishell_005.wav"))
+	for name, options := range map[string]wire.RequestOptions{
+		"told":        {Language: "zh", TailMS: 5000, Beam: 5, Words: true},
+		"the default": {Language: "zh"},
+		"found":       {TailMS: 5000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := transcribe(t, b, samples, options)
+			if r.Language != "zh" || !strings.Contains(r.Text, "让他们") || strings.ContainsAny(r.Text, "讓們參與體運動") {
+				t.Errorf("%s: %q", r.Language, r.Text)
+			}
+		})
+	}
+	v := b.model.vocabulary
+	for _, language := range []string{"en", "ja", "yue"} {
+		if tokens := v.script(language); tokens != nil {
+			t.Errorf("%s begins after %v", language, tokens)
+		}
+	}
+}
+
 func TestContinueFromAHypothesis(t *testing.T) {
 	t.Parallel()
 	b := either(t)
