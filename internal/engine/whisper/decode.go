@@ -33,6 +33,10 @@ type how struct {
 	anew bool // without the hypothesis, which may be what led here
 }
 
+// blank reports whether the features behind the audio are 0 instead of silence. With 5 s short pieces are understood
+// better so, with 2 s and 30 s worse: docs/adr/0072-whisper-padding.md.
+func (w how) blank() bool { return w.tail >= safeTail && w.tail < wholeTail }
+
 // decoding is the outcome of one decode.
 type decoding struct {
 	tokens   []int64   // without the end token
@@ -74,12 +78,12 @@ type session struct {
 // decode decodes the job once.
 func (s *session) decode(ctx context.Context, w how) (*decoding, error) {
 	frames := s.model.framesFor(len(s.samples), w.tail)
-	if s.heard.frames != frames {
+	if s.heard.frames != frames || s.heard.blank != w.blank() {
 		began := time.Now()
 		s.longest = max(s.longest, frames)
 		s.step.Encode()
 		var err error
-		if s.heard, err = s.hear(s.samples, frames, &s.owned); err != nil {
+		if s.heard, err = s.hear(s.samples, frames, w.blank(), &s.owned); err != nil {
 			return nil, err
 		}
 		s.encoding += time.Since(began)

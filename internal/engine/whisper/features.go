@@ -26,8 +26,9 @@ func (m *model) framesFor(samples, tail int) int {
 }
 
 // features computes the features of samples, followed by silence, for frames frames: shape [2*frames, mels]. They are
-// scaled as the model was trained: decades above the loudest less 8, between about -1 and 1.
-func (l *slot) features(samples []float32, frames int) ([]float32, error) {
+// scaled as the model was trained: decades above the loudest less 8, between about -1 and 1. If blank is set, those behind
+// the samples are 0, which is louder than silence: docs/adr/0072-whisper-padding.md.
+func (l *slot) features(samples []float32, frames int, blank bool) ([]float32, error) {
 	windows, mels := 2*frames, l.model.Mels
 	features := native.Grown(&l.mel, windows*mels)
 	for at := 0; at < windows; at += chunkWindows {
@@ -43,8 +44,14 @@ func (l *slot) features(samples []float32, frames int) ([]float32, error) {
 	for i, v := range features {
 		features[i] = (max(v, loudest-dynamicRange) + 4) / 4
 	}
+	if blank {
+		clear(features[min(windowsOf(len(samples))*mels, len(features)):])
+	}
 	return features, nil
 }
+
+// windowsOf returns how many windows belong to samples: those that are centred on one, and the next.
+func windowsOf(samples int) int { return (samples+hop-1)/hop + 1 }
 
 // chunk computes the windows from at on that fit into out.
 func (l *slot) chunk(samples []float32, at int, out []float32) (err error) {

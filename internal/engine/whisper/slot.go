@@ -77,13 +77,15 @@ func (l *slot) release() error {
 // hearing is audio as the decoder attends to it.
 type hearing struct {
 	frames int
+	blank  bool        // the features behind the audio are 0 instead of silence
 	cross  []ort.Value // keys and values of each layer
 }
 
-// hear computes keys and values of samples with silence behind them. The tensors are added to owned.
-func (l *slot) hear(samples []float32, frames int, owned *native.Tensors) (hearing, error) {
+// hear computes keys and values of samples with silence behind them, or features of 0 if blank is set. The tensors are
+// added to owned.
+func (l *slot) hear(samples []float32, frames int, blank bool, owned *native.Tensors) (hearing, error) {
 	m := l.model
-	features, err := l.features(samples, frames)
+	features, err := l.features(samples, frames, blank)
 	if err != nil {
 		return hearing{}, err
 	}
@@ -94,7 +96,7 @@ func (l *slot) hear(samples []float32, frames int, owned *native.Tensors) (heari
 	if l.cross == nil {
 		l.cross = make([]native.Pages, 2*m.Layers)
 	}
-	h := hearing{frames: frames, cross: make([]ort.Value, 2*m.Layers)}
+	h := hearing{frames: frames, blank: blank, cross: make([]ort.Value, 2*m.Layers)}
 	for i := range h.cross {
 		data, err := l.cross[i].Grown(frames * m.Width)
 		if err != nil {

@@ -54,7 +54,7 @@ func TestFeatures(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.slots.Add(l)
-			got, err := l.features(samples, b.model.framesFor(len(samples), 3*scout.EngineSampleRateHz))
+			got, err := l.features(samples, b.model.framesFor(len(samples), 3*scout.EngineSampleRateHz), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,6 +70,63 @@ func TestFeatures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Behind the samples there is silence, or features of 0. Those of the samples are the same.
+func TestBlankFeatures(t *testing.T) {
+	t.Parallel()
+	const mels = 80
+	b := random(t, mels)
+	l, err := b.slots.Take(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.slots.Add(l)
+	samples := speech(t)[:3*scout.EngineSampleRateHz]
+	frames := b.model.framesFor(len(samples), safeTail)
+	silent, err := l.features(samples, frames, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent = slices.Clone(silent)
+	blank, err := l.features(samples, frames, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := (len(samples)/hop + 1) * mels
+	if !slices.Equal(blank[:end], silent[:end]) {
+		t.Error("the features of the samples differ")
+	}
+	if i := slices.IndexFunc(blank[end:], func(v float32) bool { return v != 0 }); i >= 0 || len(blank) != 2*frames*mels {
+		t.Errorf("%v behind the samples, of %d features", blank[end+max(i, 0)], len(blank))
+	}
+	if last := silent[len(silent)-1]; !(last < -0.2) {
+		t.Errorf("silence is %v", last)
+	}
+}
+
+// A piece is heard again if silence takes the place of features of 0, also if it is as long.
+func TestBlankTails(t *testing.T) {
+	t.Parallel()
+	b := either(t)
+	l, err := b.slots.Take(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.slots.Add(l)
+	s := &session{slot: l, job: job{samples: speech(t), language: "en"}}
+	defer func() { s.cache.forget(); _ = s.owned.Free() }()
+	for _, c := range []struct {
+		tail  int
+		blank bool
+	}{{usualTail, false}, {safeTail, true}, {wholeTail, false}, {wholeTail - 1, true}} { // the last two are as long
+		if _, err := s.decode(context.Background(), how{tail: c.tail, beam: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if s.heard.blank != c.blank {
+			t.Errorf("tail of %d samples: features of 0: %v", c.tail, s.heard.blank)
+		}
 	}
 }
 
