@@ -171,7 +171,7 @@ func (b *Booth) scout(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// ask runs scout and reads its JSON.
+// ask runs scout and reads its JSON. One that fails may have answered nevertheless: a part of a text is missing.
 func (b *Booth) ask(ctx context.Context, into any, args ...string) error {
 	cmd := b.scout(ctx, append(args, "--json")...)
 	var said strings.Builder
@@ -179,9 +179,9 @@ func (b *Booth) ask(ctx context.Context, into any, args ...string) error {
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	switch {
-	case errors.As(err, &exit):
+	case errors.As(err, &exit) && len(out) == 0:
 		return scout.Errorf(scout.CodeInternal, "scout %s: %s", strings.Join(args, " "), strings.TrimSpace(said.String()))
-	case err != nil:
+	case err != nil && exit == nil:
 		return scout.FileError(scout.CodeReadFailed, "start scout", err)
 	}
 	if err := json.Unmarshal(out, into); err != nil {

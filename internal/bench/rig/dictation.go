@@ -2,8 +2,11 @@ package rig
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -303,10 +306,15 @@ func (c *conversation) listen(ctx context.Context, began time.Time, take *Take, 
 	}
 }
 
-// collect stops a dictation whose client was killed, as a person does, and gets its text.
+// collect stops a dictation whose client was killed, as a person does, and gets its text. A stop that fails may have told that a part of
+// the text is missing: the text shows it.
 func (c *conversation) collect(ctx context.Context) error {
-	if err := c.scout(ctx, "stop").Run(); err != nil {
-		return scout.Errorf(scout.CodeInternal, "scout stop: %w", err)
+	var said bytes.Buffer
+	stop := c.scout(ctx, "stop")
+	stop.Stderr = &said
+	stopped := stop.Run()
+	if exit := (*exec.ExitError)(nil); stopped != nil && (!errors.As(stopped, &exit) || exit.ExitCode() != 1) {
+		return scout.Errorf(scout.CodeInternal, "scout stop: %w: %s", stopped, bytes.TrimSpace(said.Bytes()))
 	}
 	recorded, err := c.newest(ctx)
 	if err != nil {
@@ -322,7 +330,7 @@ func (c *conversation) collect(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return fmt.Errorf("%w; scout stop said: %s", context.Cause(ctx), bytes.TrimSpace(said.Bytes()))
 		}
 		_ = resilience.Sleep(ctx, 50*time.Millisecond) // the next step sees the end of ctx
 	}
