@@ -1,6 +1,8 @@
 package whisper
 
 import (
+	"errors"
+
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/scout-speech/scout/internal/engine/native"
@@ -62,6 +64,17 @@ func (l *slot) room(texts, tokens, past int, owned *native.Tensors) (err error) 
 
 // forget drops the handles of the cache, which are freed with their request, and keeps its memory.
 func (c *cache) forget() { c.texts, c.capacity, c.values = 0, 0, nil }
+
+// drop returns the memory of the cache. No run may use it before room has taken new.
+func (c *cache) drop() error {
+	c.forget()
+	clear(c.data)
+	var errs []error
+	for i := range c.pages {
+		errs = append(errs, c.pages[i].Release())
+	}
+	return errors.Join(errs...)
+}
 
 // move is text to gets what text from has from a token on.
 type move struct{ from, to, since int }

@@ -65,11 +65,9 @@ func (l *slot) shed(frames int) error {
 
 // release returns the memory outside Go's heap.
 func (l *slot) release() error {
-	var errs []error
-	for _, pages := range [][]native.Pages{l.cross, l.cache.pages} {
-		for i := range pages {
-			errs = append(errs, pages[i].Release())
-		}
+	errs := []error{l.cache.drop()}
+	for i := range l.cross {
+		errs = append(errs, l.cross[i].Release())
 	}
 	return errors.Join(errs...)
 }
@@ -92,6 +90,11 @@ func (l *slot) hear(samples []float32, frames int, blank bool, owned *native.Ten
 	mel, err := native.Own(owned, features, 1, int64(2*frames), int64(m.Mels))
 	if err != nil {
 		return hearing{}, err
+	}
+	if frames > keptFrames { // up to 24 MB of the texts before, beside what the encoder needs
+		if err := l.cache.drop(); err != nil {
+			return hearing{}, err
+		}
 	}
 	if l.cross == nil {
 		l.cross = make([]native.Pages, 2*m.Layers)

@@ -130,6 +130,37 @@ func TestBlankTails(t *testing.T) {
 	}
 }
 
+// A long piece is heard without the cache of the texts before it, and decoded with a new one.
+func TestCacheIsDroppedForALongPiece(t *testing.T) {
+	t.Parallel()
+	b := random(t, 80)
+	l, err := b.slots.Take(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.slots.Add(l)
+	s := &session{slot: l, job: job{samples: speech(t), language: "en"}}
+	defer func() { s.cache.forget(); _ = s.owned.Free() }()
+	for _, tail := range []int{usualTail, wholeTail, usualTail} {
+		if _, err := s.decode(context.Background(), how{tail: tail, beam: 5}); err != nil {
+			t.Fatal(err)
+		}
+		if s.cache.pages[0].Len() == 0 {
+			t.Fatal("decoded without a cache")
+		}
+		if tail == wholeTail {
+			continue
+		}
+		if _, err := s.hear(s.samples, b.model.Frames, false, &s.owned); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.cache.pages[0].Len(); n != 0 {
+			t.Errorf("%d floats of the cache are left", n)
+		}
+		s.heard = hearing{} // heard again by decode
+	}
+}
+
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	m := &model{}
