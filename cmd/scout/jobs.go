@@ -416,18 +416,18 @@ job, --code only with those that failed with this code.`,
 }
 
 func newJobsPauseCommand(a *app) *cobra.Command {
-	return newJobsHoldCommand(a, hasNotEnded, "pause", "paused", "Hold jobs back",
+	return newJobsHoldCommand(a, hasNotEnded, "pause", "Hold jobs back",
 		`Holds jobs back. One that runs stops after the piece of audio that it is at, and
 keeps what is done. --all lets no job begin any more; those that run go on.`)
 }
 
 func newJobsResumeCommand(a *app) *cobra.Command {
-	return newJobsHoldCommand(a, isHeld, "resume", "resumed", "Let jobs go on that were held back",
+	return newJobsHoldCommand(a, isHeld, "resume", "Let jobs go on that were held back",
 		`Lets jobs go on that were held back. They continue where they were. --all ends
 what "scout jobs pause --all" has begun.`)
 }
 
-func newJobsHoldCommand(a *app, which func(store.JobState) bool, name, done, short, long string) *cobra.Command {
+func newJobsHoldCommand(a *app, which func(store.JobState) bool, name, short, long string) *cobra.Command {
 	var all, asJSON bool
 	cmd := &cobra.Command{
 		Use: name + " [JOB…]", Short: short, Long: long,
@@ -439,7 +439,7 @@ func newJobsHoldCommand(a *app, which func(store.JobState) bool, name, done, sho
 				return err
 			}
 			if !all {
-				return a.changeJobs(cmd.Context(), done, name, args, asJSON)
+				return a.changeJobs(cmd.Context(), name+"d", name, args, asJSON)
 			}
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				var queue v1.Queue
