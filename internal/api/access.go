@@ -17,6 +17,7 @@ type thing string
 const (
 	thingRecording  thing = "recording"
 	thingTranscript thing = "transcript"
+	thingJob        thing = "job"
 )
 
 // roleExtension is the field of the document that says who may call an operation.
@@ -93,20 +94,29 @@ func (a access) permit(c caller) error {
 		WithHint("use the unix socket, or a key with the role owner: scout keys create NAME --role owner")
 }
 
-// visible refuses a client what it did not make, as if that were not there.
+// visible refuses a client what it did not make, as if that were not there. Texts and jobs are whose recording they are about.
 func (s *Server) visible(ctx context.Context, a access, r *http.Request) error {
 	c := callerOf(ctx)
 	if a.thing == "" || c.role == roleOwner {
 		return nil
 	}
 	id, absent := r.PathValue("id"), scout.CodeRecordingNotFound
-	if a.thing == thingTranscript {
+	switch a.thing {
+	case thingTranscript:
 		absent = scout.CodeNotFound
 		key, err := store.ParseKey(id)
 		if err != nil {
 			return err
 		}
 		id = key.Recording
+	case thingJob:
+		absent = scout.CodeNotFound
+		j, err := s.services.Jobs.Job(ctx, id)
+		if err != nil && scout.CodeOf(err) != scout.CodeNotFound {
+			return err
+		}
+		id = j.Recording
+	case thingRecording:
 	}
 	found, err := s.recording(ctx, id)
 	if code := scout.CodeOf(err); code == scout.CodeRecordingNotFound || err == nil && !c.owns(found.Client) {

@@ -17,10 +17,13 @@ import (
 
 // clientOperations are those that clients may call. Everything else is the owner's, or needs no key.
 const clientOperations = `
+DELETE /api/v1/jobs/{id}
 DELETE /api/v1/recordings/{id}
 DELETE /api/v1/transcripts/{id}
 GET /api/v1/events
 GET /api/v1/health
+GET /api/v1/jobs
+GET /api/v1/jobs/{id}
 GET /api/v1/live/{id}/events
 GET /api/v1/recordings
 GET /api/v1/recordings/{id}
@@ -32,8 +35,14 @@ GET /api/v1/transcripts/{id}
 GET /api/v1/transcripts/{id}/versions
 GET /api/v1/version
 GET /metrics
+PATCH /api/v1/jobs/{id}
 PATCH /api/v1/recordings/{id}
 PATCH /api/v1/transcripts/{id}
+POST /api/v1/jobs
+POST /api/v1/jobs/{id}/cancel
+POST /api/v1/jobs/{id}/pause
+POST /api/v1/jobs/{id}/resume
+POST /api/v1/jobs/{id}/retry
 POST /api/v1/recordings/{id}/restore
 POST /api/v1/recordings/{id}/verify
 POST /api/v1/session

@@ -45,6 +45,14 @@ func (c caller) owns(client string) bool {
 	return c.role == roleOwner || c.role == roleClient && c.id == client
 }
 
+// clientOf is the client whose things a request may see; empty for all.
+func clientOf(ctx context.Context) string {
+	if c := callerOf(ctx); c.role != roleOwner {
+		return c.id
+	}
+	return ""
+}
+
 // label names the caller in the log; empty for the owner.
 func (c caller) label() string {
 	if c.name != "" {

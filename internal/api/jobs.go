@@ -28,20 +28,20 @@ type jobOutput struct {
 // registerJobs adds the queue.
 func (s *Server) registerJobs(api huma.API) {
 	operation(api, about{
-		method: http.MethodPost, path: "/jobs", summary: "Ask for a job",
+		method: http.MethodPost, path: "/jobs", role: roleClient, summary: "Ask for a job",
 		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, model and options again are the same job, whatever its state, " +
-			"unless force is true. If the queue is full, nothing is kept, and the answer is 429.",
+			"unless force is true. If the queue is full, nothing is kept, and the answer is 429. A client asks for texts of its own recordings, with the priority normal or low.",
 		errors: []scout.Code{
 			scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeConflict, scout.CodeGone, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage, scout.CodeQueueFull, scout.CodeDiskFull,
 		},
 		status: http.StatusAccepted, also: []int{http.StatusOK},
 	}, s.addJob)
 	operation(api, about{
-		method: http.MethodGet, path: "/jobs", summary: "List jobs",
-		description: "One page of the jobs that match the filter, newest first.",
+		method: http.MethodGet, path: "/jobs", role: roleClient, summary: "List jobs",
+		description: "One page of the jobs that match the filter, newest first. A client sees those about its recordings.",
 	}, s.jobs)
 	operation(api, about{
-		method: http.MethodGet, path: "/jobs/{id}", summary: "Get a job",
+		method: http.MethodGet, path: "/jobs/{id}", role: roleClient, thing: thingJob, summary: "Get a job",
 		description: "With wait, the answer comes when its state changes, at the latest after so many seconds; at once, if it has ended.",
 		errors:      []scout.Code{scout.CodeNotFound},
 	}, s.job)
@@ -55,24 +55,27 @@ func (s *Server) registerJobs(api huma.API) {
 		{"resume", "Let a job go on that was held back", "It waits for its turn, and continues where it was. Repeating it does no harm.", (*job.Queue).Resume},
 	} {
 		operation(api, about{
-			method: http.MethodPost, path: "/jobs/{id}/" + o.name, summary: o.summary, description: o.description, errors: []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeQueueFull},
+			method: http.MethodPost, path: "/jobs/{id}/" + o.name, role: roleClient, thing: thingJob, summary: o.summary, description: o.description, errors: []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeQueueFull},
 		}, func(ctx context.Context, in *ByID) (*body[v1.Job], error) {
 			return s.changed(o.change(s.services.Jobs, ctx, in.ID))
 		})
 	}
 	operation(api, about{
-		method: http.MethodPatch, path: "/jobs/{id}", summary: "Give a job another priority",
-		description: "Of the jobs that wait, interactive ones go first, then normal, then low ones. Every 10 minutes of waiting count as one step.",
+		method: http.MethodPatch, path: "/jobs/{id}", role: roleClient, thing: thingJob, summary: "Give a job another priority",
+		description: "Of the jobs that wait, interactive ones go first, then normal, then low ones. Every 10 minutes of waiting count as one step. A client may choose normal or low.",
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict},
 	}, func(ctx context.Context, in *struct {
 		ByID
 		Body v1.JobChange
 	},
 	) (*body[v1.Job], error) {
+		if err := mayChoose(ctx, in.Body.Priority); err != nil {
+			return nil, err
+		}
 		return s.changed(s.services.Jobs.Prioritize(ctx, in.ID, job.Priority(in.Body.Priority)))
 	})
 	operation(api, about{
-		method: http.MethodDelete, path: "/jobs/{id}", summary: "Forget a job",
+		method: http.MethodDelete, path: "/jobs/{id}", role: roleClient, thing: thingJob, summary: "Forget a job",
 		description: "Removes a job that has ended. What it made stays.",
 		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict}, status: http.StatusNoContent,
 	}, func(ctx context.Context, in *ByID) (*none, error) {
@@ -111,7 +114,18 @@ func (s *Server) registerQueue(api huma.API) {
 	}
 }
 
+// mayChoose refuses a client the priority of those who wait in front of a page.
+func mayChoose(ctx context.Context, priority string) error {
+	if job.Priority(priority) == job.Interactive && callerOf(ctx).role != roleOwner {
+		return scout.Errorf(scout.CodePermissionDenied, "a client may choose the priority normal or low")
+	}
+	return nil
+}
+
 func (s *Server) addJob(ctx context.Context, in *input[v1.NewJob]) (*jobOutput, error) {
+	if err := mayChoose(ctx, in.Body.Priority); err != nil {
+		return nil, err
+	}
 	r, err := s.audible(ctx, in.Body.RecordingID)
 	if err != nil {
 		return nil, err
@@ -141,7 +155,7 @@ func (s *Server) addJob(ctx context.Context, in *input[v1.NewJob]) (*jobOutput, 
 	return out, err
 }
 
-// audible returns a recording whose audio can be transcribed.
+// audible returns a recording of the caller whose audio can be transcribed.
 func (s *Server) audible(ctx context.Context, id string) (store.Recording, error) {
 	r, err := s.recording(ctx, id)
 	if scout.CodeOf(err) == scout.CodeRecordingNotFound {
@@ -154,6 +168,8 @@ func (s *Server) audible(ctx context.Context, id string) (store.Recording, error
 		}
 	}
 	switch {
+	case scout.CodeOf(err) == scout.CodeRecordingNotFound, err == nil && !callerOf(ctx).owns(r.Client):
+		return store.Recording{}, scout.Errorf(scout.CodeRecordingNotFound, "there is no recording %q", id)
 	case err != nil:
 		return r, err
 	case !r.DeletedAt.IsZero():
@@ -203,7 +219,7 @@ func (s *Server) jobs(ctx context.Context, in *struct {
 },
 ) (*body[v1.Page[v1.Job]], error) {
 	list, err := s.services.Jobs.Jobs(ctx,
-		store.JobFilter{State: store.JobState(in.State), Kind: in.Kind, Client: in.Client, Recording: in.RecordingID},
+		store.JobFilter{State: store.JobState(in.State), Kind: in.Kind, Client: in.Client, Recording: in.RecordingID, Owner: clientOf(ctx)},
 		store.Page{Limit: in.Limit, Cursor: in.Cursor, Order: store.Order(in.Order)})
 	if err != nil {
 		return nil, err

@@ -44,9 +44,7 @@ func (f *Filter) store(ctx context.Context) (store.Filter, store.Page, error) {
 		ID: f.ID, Query: f.Q, From: f.From, To: f.To, MinDuration: time.Duration(f.MinSeconds * float64(time.Second)), MaxDuration: time.Duration(f.MaxSeconds * float64(time.Second)),
 		Source: store.Source(f.Source), Model: f.Model, State: f.State, Device: f.Device, Tags: f.Tag, Deleted: f.Deleted,
 	}
-	if c := callerOf(ctx); c.role != roleOwner { // what others made is not there for it
-		out.Client = c.id
-	}
+	out.Client = clientOf(ctx)
 	for _, label := range f.Label {
 		name, value, found := strings.Cut(label, ":")
 		if !found || name == "" {
@@ -159,7 +157,7 @@ func (s *Server) transcript(ctx context.Context, id string, version int) (t stor
 func only[T any](ctx context.Context, id string, list func(context.Context, store.Filter, store.Page) (store.Listing[T], error), name func(*T) string) (*T, error) {
 	const named = 3 // in the error
 	for _, deleted := range []bool{false, true} {
-		found, err := list(ctx, store.Filter{ID: id, Deleted: deleted}, store.Page{Limit: named, NoText: true})
+		found, err := list(ctx, store.Filter{ID: id, Deleted: deleted, Client: clientOf(ctx)}, store.Page{Limit: named, NoText: true})
 		switch {
 		case err != nil:
 			return nil, err

@@ -111,11 +111,13 @@ type JobFilter struct {
 	Kind      string
 	Client    string
 	Recording string
+	// Owner selects those about the recordings of this client.
+	Owner string
 }
 
 // Check completes and checks a page of jobs, as Page.Check does.
 func (f JobFilter) Check(page Page) (Plan, error) {
-	return page.Check("jobs", Filter{State: string(f.State), Source: Source(f.Kind), Client: f.Client, ID: f.Recording})
+	return page.Check("jobs", Filter{State: string(f.State), Source: Source(f.Kind), Client: f.Client, ID: f.Recording, Device: f.Owner})
 }
 
 // DueJobs are the waiting jobs that may be begun: those whose NextAt is not after Now, or after Latest. No job is given a time that far ahead: the

@@ -178,6 +178,7 @@ func changes() map[string]func(*bench) {
 			b.pages(store.JobFilter{State: store.JobRunning}, store.Page{}, ids[0])
 			b.pages(store.JobFilter{Kind: "bake"}, store.Page{})
 			b.pages(store.JobFilter{Recording: storetest.ID(1)}, store.Page{})
+			b.pages(store.JobFilter{Owner: "x"}, store.Page{}) // they are about no recording
 			first, err := b.Jobs(b.Context(), store.JobFilter{}, store.Page{Limit: 1})
 			if err != nil {
 				b.Fatal(err)

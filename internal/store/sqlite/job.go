@@ -234,6 +234,9 @@ func (s *Store) Jobs(ctx context.Context, filter store.JobFilter, page store.Pag
 			where, args = append(where, "j."+column+" = ?"), append(args, value)
 		}
 	}
+	if filter.Owner != "" {
+		where, args = append(where, "EXISTS (SELECT 1 FROM recordings r WHERE r.id = j.recording AND r.client = ?)"), append(args, filter.Owner)
+	}
 	direction, beyond := "DESC", "j.key < ?"
 	if plan.Ascending {
 		direction, beyond = "ASC", "j.key > ?"
