@@ -9,6 +9,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/upload"
 )
 
 // thing is what the {id} of a path names.
@@ -18,6 +19,7 @@ const (
 	thingRecording  thing = "recording"
 	thingTranscript thing = "transcript"
 	thingJob        thing = "job"
+	thingUpload     thing = "upload"
 )
 
 // roleExtension is the field of the document that says who may call an operation.
@@ -31,8 +33,9 @@ const (
 
 // Metadata that an operation has and its document has not.
 const (
-	thingMetadata  = "thing"
-	secretMetadata = "secret"
+	thingMetadata    = "thing"
+	secretMetadata   = "secret"
+	streamedMetadata = "streamed"
 )
 
 // access is who may call an operation, and for what.
@@ -41,6 +44,8 @@ type access struct {
 	thing thing
 	// secret is true where the answer must not be kept.
 	secret bool
+	// streamed is true where the body is not JSON and may be of any length; the operation sees to an Idempotency-Key itself.
+	streamed bool
 }
 
 // mark notes in an operation who may call it.
@@ -49,7 +54,7 @@ func (a *about) mark(o *huma.Operation) {
 		a.role = roleOwner
 	}
 	o.Extensions = map[string]any{roleExtension: string(a.role)}
-	o.Metadata = map[string]any{thingMetadata: a.thing, secretMetadata: a.secret}
+	o.Metadata = map[string]any{thingMetadata: a.thing, secretMetadata: a.secret, streamedMetadata: a.streamed}
 	if a.role != roleNone {
 		o.Security = []map[string][]string{{schemeKey: {}}, {schemeSession: {}}}
 	}
@@ -62,7 +67,8 @@ func accesses(document *huma.OpenAPI) map[string]access {
 		named, _ := o.Extensions[roleExtension].(string)
 		what, _ := o.Metadata[thingMetadata].(thing)
 		secret, _ := o.Metadata[secretMetadata].(bool)
-		all[o.Method+" "+o.Path] = access{role(named), what, secret}
+		streamed, _ := o.Metadata[streamedMetadata].(bool)
+		all[o.Method+" "+o.Path] = access{role(named), what, secret, streamed}
 	}
 	return all
 }
@@ -116,6 +122,12 @@ func (s *Server) visible(ctx context.Context, a access, r *http.Request) error {
 			return err
 		}
 		id = j.Recording
+	case thingUpload:
+		u, err := s.services.Uploads.Status(id)
+		if err == nil && !c.owns(u.Client) {
+			err = upload.Absent(id)
+		}
+		return err
 	case thingRecording:
 	}
 	found, err := s.recording(ctx, id)

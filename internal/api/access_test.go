@@ -20,6 +20,7 @@ const clientOperations = `
 DELETE /api/v1/jobs/{id}
 DELETE /api/v1/recordings/{id}
 DELETE /api/v1/transcripts/{id}
+DELETE /api/v1/uploads/{id}
 GET /api/v1/events
 GET /api/v1/health
 GET /api/v1/jobs
@@ -33,11 +34,15 @@ GET /api/v1/recordings/{id}/peaks
 GET /api/v1/transcripts
 GET /api/v1/transcripts/{id}
 GET /api/v1/transcripts/{id}/versions
+GET /api/v1/uploads
 GET /api/v1/version
 GET /metrics
+HEAD /api/v1/uploads/{id}
+OPTIONS /api/v1/uploads
 PATCH /api/v1/jobs/{id}
 PATCH /api/v1/recordings/{id}
 PATCH /api/v1/transcripts/{id}
+PATCH /api/v1/uploads/{id}
 POST /api/v1/jobs
 POST /api/v1/jobs/{id}/cancel
 POST /api/v1/jobs/{id}/pause
@@ -48,6 +53,7 @@ POST /api/v1/recordings/{id}/verify
 POST /api/v1/session
 POST /api/v1/transcripts/{id}/restore
 POST /api/v1/transcripts/{id}/versions/{version}/restore
+POST /api/v1/uploads
 `
 
 // openOperations need no key.

@@ -27,7 +27,7 @@ func (s *Server) registerAudio(api huma.API) {
 	s.add(api, stream{
 		about: about{
 			method: http.MethodGet, path: "/recordings/{id}/audio", role: roleClient, thing: thingRecording, summary: "Get the audio of a recording",
-			description: "The stored WAV file, or a range of it. The ETag is its checksum. While it is being recorded, the answer has what is safe on the disk so far. " +
+			description: "The stored file, or a range of it: a WAV file, or what was uploaded. The ETag is its checksum. While it is being recorded, the answer has what is safe on the disk so far. " +
 				"With follow=true it continues until the recording ends. With as=wav the audio is mixed to one channel of 16 kHz and 16 bits; such an answer has no ranges.",
 			errors: []scout.Code{scout.CodeRecordingNotFound, scout.CodeGone, scout.CodeRange}, also: []int{http.StatusPartialContent, http.StatusNotModified},
 		},
@@ -38,7 +38,7 @@ func (s *Server) registerAudio(api huma.API) {
 			{Name: "Range", In: "header", Schema: textSchema()},
 			{Name: "If-Range", In: "header", Schema: textSchema()},
 		},
-		answers: []string{mediaWAV}, handler: s.audio,
+		answers: []string{mediaWAV, "application/octet-stream"}, handler: s.audio,
 	})
 }
 
@@ -58,15 +58,18 @@ func (s *Server) audio(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	id, folder := recording.ID(found.ID), s.services.Recorder.Folder()
+	id := recording.ID(found.ID)
+	folder := s.folderOf(id)
 	m, err := folder.Manifest(id)
 	if err != nil {
 		writeError(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", mediaWAV)
+	w.Header().Set("Content-Type", mediaOf(&m))
 	switch {
-	case as != "" || follow == "true":
+	case m.Upload != nil && as != "":
+		s.streamUpload(w, r, &m)
+	case m.Upload == nil && (as != "" || follow == "true"):
 		s.streamAudio(w, r, m, as != "")
 	case m.State == recording.StateRecording:
 		s.partOfAudio(w, r, m)

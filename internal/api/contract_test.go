@@ -182,7 +182,7 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 				}
 				s := serve(t, exemplary)
 				s.prepare(o.OperationID)
-				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "{id}", string(exampleID), "{version}", "1").Replace(path)
+				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/uploads/{id}", "/uploads/"+s.begun(o.OperationID), "{id}", string(exampleID), "{version}", "1").Replace(path)
 				if e.Query != "" {
 					target += "?" + e.Query
 				}
@@ -254,9 +254,13 @@ func (s *served) sendsAnExample(method, target string, e api.Example) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel() // a stream does not end by itself
-	request, err := http.NewRequestWithContext(ctx, method, "http://scout"+target, nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://scout"+target, strings.NewReader(e.Body))
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	for _, header := range e.Headers {
+		name, value, _ := strings.Cut(header, ": ")
+		request.Header.Set(name, value)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
@@ -353,6 +357,9 @@ func (d *openAPI) examples(t *testing.T) string {
 				target += "?" + e.Query
 			}
 			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n```\n%s %s\n", o.Summary, o.Description, strings.ToUpper(method), target)
+			for _, header := range e.Headers {
+				fmt.Fprintf(&b, "%s\n", header)
+			}
 			if e.Body != "" {
 				fmt.Fprintf(&b, "\n%s\n", indented(e.Body))
 			}

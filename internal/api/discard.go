@@ -41,7 +41,7 @@ func (s *Server) registerDiscard(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		_, err = s.services.Recorder.Folder().Verify(recording.ID(r.ID))
+		_, err = s.folderOf(recording.ID(r.ID)).Verify(recording.ID(r.ID))
 		if scout.CodeOf(err) == scout.CodeRecordingCorrupt {
 			return answer(v1.Verified{Code: scout.CodeOf(err), Message: scout.Plain(err)}), nil
 		}
@@ -66,11 +66,17 @@ func (s *Server) deleteRecording(ctx context.Context, in *struct {
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // what has begun is completed
-	folder, id := s.services.Recorder.Folder(), recording.ID(r.ID)
+	id := recording.ID(r.ID)
+	folder := s.folderOf(id)
 	switch {
 	case in.Purge:
 		if err := s.services.Retention.Purge(ctx, r.ID); err != nil {
 			return nil, err
+		}
+		if s.services.Uploads != nil {
+			if err := s.services.Uploads.Purged(r.ID); err != nil {
+				return nil, err
+			}
 		}
 		return &deletedOutput{Status: http.StatusNoContent}, nil
 	case in.Audio != "":
@@ -107,7 +113,7 @@ func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, er
 		return nil, scout.Errorf(scout.CodeConflict, "recording %s is not in the trash", r.ID)
 	}
 	ctx = context.WithoutCancel(ctx)
-	err = s.services.Recorder.Folder().Restore(recording.ID(r.ID))
+	err = s.folderOf(recording.ID(r.ID)).Restore(recording.ID(r.ID))
 	switch {
 	case err == nil:
 		err = s.services.History.See(ctx, r.ID)

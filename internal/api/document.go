@@ -41,6 +41,8 @@ type about struct {
 	thing thing
 	// secret is true where the answer must not be kept for a request that is sent again.
 	secret bool
+	// streamed is true where the body is not JSON and may be of any length.
+	streamed bool
 }
 
 // everyOperation may give these errors.
@@ -180,7 +182,7 @@ func operationAt(document *huma.OpenAPI, method, path string) *huma.Operation {
 		return nil
 	}
 	return map[string]*huma.Operation{
-		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodPut: item.Put,
+		http.MethodGet: item.Get, http.MethodPost: item.Post, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodPut: item.Put, http.MethodHead: item.Head, http.MethodOptions: item.Options,
 	}[method]
 }
 
@@ -188,7 +190,7 @@ func operationAt(document *huma.OpenAPI, method, path string) *huma.Operation {
 func operationsOf(document *huma.OpenAPI) []*huma.Operation {
 	var all []*huma.Operation
 	for _, path := range slices.Sorted(maps.Keys(document.Paths)) {
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodPut} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodPut, http.MethodHead, http.MethodOptions} {
 			if o := operationAt(document, method, path); o != nil {
 				all = append(all, o)
 			}

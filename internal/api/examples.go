@@ -9,11 +9,16 @@ import (
 type example struct {
 	// query is added to the path of the operation.
 	query string
+	// headers are those that the operation needs, each "Name: value".
+	headers []string
 	// body is that of the request, status and answer are what comes back.
 	body   string
 	status int
 	answer string
 }
+
+// tusResumable is the header of every request about an upload.
+const tusResumable = "Tus-Resumable: 1.0.0"
 
 // raw is JSON as it is.
 func raw(text string) json.RawMessage { return json.RawMessage(text) }
@@ -116,6 +121,12 @@ func examples() map[string]example {
 		"post-jobs-id-retry":         {status: 200, answer: exampleJob},
 		"post-jobs-id-pause":         {status: 200, answer: strings.Replace(exampleJob, "queued", "paused", 1)},
 		"post-jobs-id-resume":        {status: 200, answer: exampleJob},
+		"options-uploads":            {status: 204},
+		"post-uploads":               {headers: []string{tusResumable, "Upload-Length: 8044", "Upload-Metadata: filename dGFsay53YXY=,language ZW4="}, status: 201},
+		"get-uploads":                {query: "limit=20", status: 200, answer: `{"data":[{"id":"upl_01kb5ja0c8t2v6m4q9w3e7r1ya","filename":"talk.wav","offset":4000,"length":8044,"created_at":"2026-11-28T22:00:00.000Z","expires_at":"2026-11-29T22:00:00.000Z"}]}`},
+		"head-uploads-id":            {headers: []string{tusResumable}, status: 200},
+		"patch-uploads-id":           {headers: []string{tusResumable, "Upload-Offset: 0", "Content-Type: application/offset+octet-stream"}, body: "RIFF", status: 204},
+		"delete-uploads-id":          {headers: []string{tusResumable}, status: 204},
 		"post-jobs-retry":            {body: `{"state":"dead","code":"model_not_installed"}`, status: 200, answer: `{"count":0}`},
 		"get-queue":                  {status: 200, answer: exampleQueue},
 		"post-queue-pause":           {status: 200, answer: strings.Replace(exampleQueue, "false", "true", 1)},

@@ -36,7 +36,12 @@ func (s *Server) registerExport(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		reader, err := s.services.Recorder.Folder().OpenAudio(recording.ID(r.ID))
+		folder, id := s.folderOf(recording.ID(r.ID)), recording.ID(r.ID)
+		if m, err := folder.Manifest(id); err == nil && m.Upload != nil {
+			peaks, err := s.peaksOfUpload(ctx, id, in.Points)
+			return answer(peaks), err
+		}
+		reader, err := folder.OpenAudio(id)
 		if err != nil {
 			return nil, err
 		}
@@ -158,7 +163,7 @@ func (s *Server) exportedAudio(ctx context.Context, id string) (exported, error)
 	if _, err := s.withAudio(ctx, id); err != nil {
 		return exported{}, err
 	}
-	folder := s.services.Recorder.Folder()
+	folder := s.folderOf(recording.ID(id))
 	m, err := folder.Manifest(recording.ID(id))
 	if err == nil && m.State == recording.StateRecording {
 		err = scout.Errorf(scout.CodeRecordingInUse, "recording %s is in progress", id).WithHint("stop it first: scout stop")
@@ -169,5 +174,6 @@ func (s *Server) exportedAudio(ctx context.Context, id string) (exported, error)
 			err = scout.FileError(scout.CodeReadFailed, "read recording "+id, statErr)
 		}
 	}
-	return exported{name: id + ".wav", media: mediaWAV, audio: path}, err
+	media := mediaOf(&m)
+	return exported{name: id + extensionOf(media), media: media, audio: path}, err
 }

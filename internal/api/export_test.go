@@ -16,6 +16,7 @@ func (s *Server) Route(method, path string) (http.Handler, string) {
 // Example is the example of an operation.
 type Example struct {
 	Query, Body string
+	Headers     []string
 	Status      int
 	Answer      string
 }
@@ -23,7 +24,7 @@ type Example struct {
 // OperationExample returns the example of an operation.
 func OperationExample(operation string) (Example, bool) {
 	e, found := exampleOf(operation)
-	return Example{e.query, e.body, e.status, e.answer}, found
+	return Example{e.query, e.body, e.headers, e.status, e.answer}, found
 }
 
 // Unambiguous is what every body goes through before it is decoded.

@@ -30,9 +30,11 @@ func (s *Server) registerJobs(api huma.API) {
 	operation(api, about{
 		method: http.MethodPost, path: "/jobs", role: roleClient, summary: "Ask for a job",
 		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, model and options again are the same job, whatever its state, " +
-			"unless force is true. If the queue is full, nothing is kept, and the answer is 429. A client asks for texts of its own recordings, with the priority normal or low.",
+			"unless force is true. If the queue is full, nothing is kept, and the answer is 429. A client asks for texts of its own recordings, with the priority normal or low. " +
+			"As multipart/form-data, with the part file in place of recording_id, it takes the file, too: what is clearly not audio is 400, and with 202 it is on the disk.",
 		errors: []scout.Code{
 			scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeConflict, scout.CodeGone, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage, scout.CodeQueueFull, scout.CodeDiskFull,
+			scout.CodeDiskLow, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeAudioTooLong, scout.CodeDecoderMissing,
 		},
 		status: http.StatusAccepted, also: []int{http.StatusOK},
 	}, s.addJob)
@@ -179,7 +181,7 @@ func (s *Server) audible(ctx context.Context, id string) (store.Recording, error
 	case r.State == string(recording.StateRecording):
 		return r, scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", r.ID)
 	}
-	_, err = s.services.Recorder.Folder().Manifest(recording.ID(r.ID)) // the files may be gone, and the store not know it yet
+	_, err = s.folderOf(recording.ID(r.ID)).Manifest(recording.ID(r.ID)) // the files may be gone, and the store not know it yet
 	return r, err
 }
 

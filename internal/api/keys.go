@@ -45,7 +45,7 @@ func (s *Server) registerKeys(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/keys", summary: "Make a key",
-		description: "The answer has the key, which is shown this once. A client sees and changes what it made, and follows what happens to it; what makes recordings and texts is the owner's. An owner may do everything.",
+		description: "The answer has the key, which is shown this once. A client uploads files, has texts made of them, and sees what it made; recording is the owner's. An owner may do everything.",
 		status:      http.StatusCreated, errors: []scout.Code{scout.CodeConflict}, secret: true,
 	}, s.createKey)
 	operation(api, about{

@@ -134,7 +134,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, a access, carryOut
 		writeError(w, unprocessable("header."+v1.HeaderIdempotency, "the answer to this request is secret, and not kept for another one"))
 		return
 	}
-	if len(values) == 0 || r.Method != http.MethodPost {
+	if len(values) == 0 || r.Method != http.MethodPost || a.streamed || isForm(r) {
 		carryOut(w, r)
 		return
 	}

@@ -111,10 +111,10 @@ func (s *Server) infoOf(ctx context.Context, r *store.Recording) v1.RecordingInf
 	if len(r.Manifest) > 0 {
 		_ = json.Unmarshal(r.Manifest, &out.Manifest) // the store keeps what the recorder wrote; what cannot be read is left out
 		if out.SHA256 != "" || r.Audio == store.AudioPresent {
-			out.MediaType = mediaWAV
+			out.MediaType = mediaIn(r.Manifest)
 		}
 		if r.Audio == store.AudioPresent && r.DeletedAt.IsZero() && callerOf(ctx).role == roleOwner {
-			out.Path = s.services.Recorder.Folder().AudioPath(recording.ID(r.ID))
+			out.Path = s.folderOf(recording.ID(r.ID)).AudioPath(recording.ID(r.ID))
 		}
 	}
 	if r.Transcript != nil {

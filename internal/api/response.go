@@ -75,6 +75,8 @@ func (r *refusal) WriteHeader(status int) { r.status = status }
 type routes struct {
 	http.ServeMux
 	patterns []string
+	// instead answers a request in the place of the handler; nil for never. It returns false where it does not.
+	instead func(pattern string, w http.ResponseWriter, r *http.Request) bool
 	// visible refuses a request for something that is not there for its caller.
 	visible func(pattern string, r *http.Request) error
 }
@@ -85,6 +87,9 @@ func (m *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *h
 	m.ServeMux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		if err := m.visible(pattern, r); err != nil {
 			writeError(w, err)
+			return
+		}
+		if m.instead != nil && m.instead(pattern, w, r) {
 			return
 		}
 		handler(w, r)

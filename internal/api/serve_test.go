@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
@@ -32,6 +33,7 @@ import (
 	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/store/storetest"
 	"github.com/scout-speech/scout/internal/unixsocket"
+	"github.com/scout-speech/scout/internal/upload"
 )
 
 // served is a server over a folder in which nothing was recorded yet.
@@ -48,6 +50,7 @@ type served struct {
 	recorder *recorder
 	health   health.Status
 	services api.Services
+	uploads  upload.Options
 	times    api.Times
 	network  api.Network
 	tcp      bool   // it answers clients of the network, too
@@ -83,8 +86,12 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	}
 	s := &served{
 		t: t, dir: dir, folder: folder, store: st, registry: prom.NewRegistry(), recorder: &recorder{folder: folder}, health: health.Healthy,
-		history: history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}}),
 	}
+	uploads, err := recording.OpenUploads(filepath.Join(dir, "uploads"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.history = history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}, {Folder: uploads, Source: store.SourceUpload}})
 	s.network = api.Network{Name: "Box.example", Peer: func(_, _ netip.AddrPort) (int, error) { return os.Getuid(), nil }}
 	scope := observe.NewScope(nil, s.registry, nil)
 	s.services = api.Services{
@@ -117,13 +124,19 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			return err
 		},
 		Pages:     func() string { return "http://" + s.address },
-		Retention: retention.New(retention.Options{Store: st, Folder: folder, Keep: storetest.Month, Scope: scope}),
+		Retention: retention.New(retention.Options{Store: st, Folder: recording.Folders{folder, uploads}, Keep: storetest.Month, Scope: scope}),
 		Order: func() recording.Order {
 			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}
 		},
 	}
+	s.uploads = upload.Options{
+		Folder: uploads, History: s.history, Jobs: s.services.Jobs, Budget: freespace.NewBudget(dir, func() int64 { return 0 }), MostBytes: 1 << 20, Keep: time.Hour, Scope: scope,
+	}
 	for _, c := range change {
 		c(s)
+	}
+	if s.services.Uploads, err = upload.Open(s.uploads); err != nil {
+		t.Fatal(err)
 	}
 	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry, Times: s.times, Network: s.network}, s.services)
 	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {

@@ -158,6 +158,7 @@ func (s *Server) register() {
 	s.registerRecorder(api)
 	s.registerTranscriptions(api)
 	s.registerJobs(api)
+	s.registerUploads(api)
 	s.registerLevel(api)
 	s.registerLive(api)
 	s.registerEvents(api)

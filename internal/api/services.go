@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/upload"
 )
 
 // Services are what the API offers to clients.
@@ -48,12 +49,23 @@ type Services struct {
 	// Jobs is the queue of durable work. Acceptable returns what is wrong with a request for a text, before a job is made of it.
 	Jobs       *job.Queue
 	Acceptable func(ctx context.Context, request transcription.Request) error
+	// Uploads takes files; nil where none are taken.
+	Uploads *upload.Uploads
 	// Retention removes what was kept long enough, and purges.
 	Retention Retention
 	// Pages is the URL below which a browser on this machine finds the daemon; empty where it listens at no address.
 	Pages func() string
 	// Backup writes a consistent copy of the database to a file that does not exist yet.
 	Backup func(ctx context.Context, path string) error
+}
+
+// folderOf is the folder that has a recording.
+func (s *Server) folderOf(id recording.ID) *recording.Folder {
+	folders := recording.Folders{s.services.Recorder.Folder()}
+	if s.services.Uploads != nil {
+		folders = append(folders, s.services.Uploads.Folder())
+	}
+	return folders.Of(id)
 }
 
 // Recorder starts and stops recordings.

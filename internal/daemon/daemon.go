@@ -39,6 +39,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/unixsocket"
+	"github.com/scout-speech/scout/internal/upload"
 )
 
 // Deadlines of the stages. Starting waits for no model and no device; what takes longer hangs.
@@ -97,6 +98,7 @@ type daemon struct {
 	backlog    *backlog.Backlog
 	texts      *transcription.Worker
 	jobs       *job.Queue
+	uploads    *upload.Uploads
 	sweeper    *retention.Sweeper
 	recorder   *record.Recorder
 	dictations *dictate.Dictations
@@ -268,14 +270,22 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.history = history.New(d.options.Scope, d.store, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}})
+	uploads, err := d.uploadsFolder()
+	if err != nil {
+		return err
+	}
+	d.history = history.New(d.options.Scope, d.store, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}, {Folder: uploads, Source: store.SourceUpload}})
 	d.recorder = record.New(record.Options{
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
 	})
 	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
 		return err
 	}
-	if err := d.openJobs(folder); err != nil {
+	folders := recording.Folders{folder, uploads}
+	if err := d.openJobs(folders); err != nil {
+		return err
+	}
+	if err := d.openUploads(uploads); err != nil {
 		return err
 	}
 	if err := d.startDictations(ctx, folder); err != nil {
@@ -283,8 +293,9 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	}
 	d.components.run("history", d.history.Run)
 	d.components.run("record", d.recorder.Run)
-	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folder, Keep: d.keep, Scope: d.options.Scope})
+	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folders, Keep: d.keep, Scope: d.options.Scope})
 	d.components.run("retention", d.sweeper.Run)
+	d.components.run("uploads", d.uploads.Run)
 	d.components.run("store", func(ctx context.Context) error { return d.store.Run(ctx, d.storeCameLate) })
 	return nil
 }
@@ -342,7 +353,7 @@ func (d *daemon) startServer(context.Context) error {
 			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
 		}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
 			d.history.Note(ctx, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
@@ -354,7 +365,7 @@ func (d *daemon) startServer(context.Context) error {
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("settings watch", d.watchSettings)

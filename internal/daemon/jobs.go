@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/job"
@@ -30,13 +31,14 @@ func (d *daemon) startCrashWatch() {
 }
 
 // openJobs makes the queue of jobs.
-func (d *daemon) openJobs(folder *recording.Folder) error {
+func (d *daemon) openJobs(folders recording.Folders) error {
 	effort, err := speech.ParseEffort(d.options.Settings.Transcribe.Effort)
 	if err != nil {
 		return err
 	}
 	d.texts = transcription.New(transcription.Options{
-		Folder: folder, Engines: d.engines, History: d.history, Effort: effort, Scope: d.options.Scope, Failures: d.options.Failures,
+		Folder: folders, Engines: d.engines, History: d.history, Effort: effort, Scope: d.options.Scope, Failures: d.options.Failures,
+		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Heard: d.heard,
 	})
 	d.jobs = job.New(job.Options{
 		Store: d.store, Kinds: map[string]job.Work{job.KindTranscribe: d.texts.Do}, ByItself: d.byItself,

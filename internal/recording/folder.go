@@ -36,7 +36,8 @@ const ownPrefix = "recorder."
 // Lock as proof that nobody is recording.
 type Folder struct {
 	dir   string
-	disk  Disk // timed by watch
+	audio string // the suffix of its audio
+	disk  Disk   // timed by watch
 	watch *stopwatch
 }
 
@@ -50,11 +51,13 @@ func OpenFolderOn(disk Disk, dir string) (*Folder, error) {
 		return nil, err
 	}
 	watch := new(stopwatch)
-	return &Folder{dir: abs, disk: timedDisk{disk, watch}, watch: watch}, nil
+	return &Folder{dir: abs, audio: audioSuffix, disk: timedDisk{disk, watch}, watch: watch}, nil
 }
 
 // at returns the folder at another place on the same disk.
-func (f *Folder) at(dir string) *Folder { return &Folder{dir: dir, disk: f.disk, watch: f.watch} }
+func (f *Folder) at(dir string) *Folder {
+	return &Folder{dir: dir, audio: f.audio, disk: f.disk, watch: f.watch}
+}
 
 // Busy returns the operation of the disk that has taken the longest so far, and its duration; "" and 0 if there is
 // none.
@@ -63,8 +66,8 @@ func (f *Folder) Busy() (Operation, time.Duration) { return f.watch.longest() }
 // Dir returns the absolute path of the folder.
 func (f *Folder) Dir() string { return f.dir }
 
-// AudioPath returns the path of the WAV of a recording.
-func (f *Folder) AudioPath(id ID) string { return filepath.Join(f.dir, string(id)+audioSuffix) }
+// AudioPath returns the path of the audio of a recording.
+func (f *Folder) AudioPath(id ID) string { return filepath.Join(f.dir, string(id)+f.audio) }
 
 // ManifestPath returns the path of the manifest of a recording.
 func (f *Folder) ManifestPath(id ID) string { return filepath.Join(f.dir, string(id)+manifestSuffix) }
@@ -168,7 +171,7 @@ func (f *Folder) scan() (scan, error) {
 	for _, e := range entries {
 		name := e.Name()
 		path := filepath.Join(f.dir, name)
-		id, ours := idOf(name)
+		id, ours := f.idOf(name)
 		switch {
 		case strings.HasPrefix(name, ".") && strings.HasSuffix(name, temporarySuffix):
 			s.leftovers = append(s.leftovers, path)
@@ -185,8 +188,8 @@ func (f *Folder) scan() (scan, error) {
 }
 
 // idOf returns the recording that a file of that name belongs to.
-func idOf(name string) (ID, bool) {
-	for _, suffix := range []string{audioSuffix, damagedSuffix, manifestSuffix} {
+func (f *Folder) idOf(name string) (ID, bool) {
+	for _, suffix := range f.suffixes() {
 		if base, ok := strings.CutSuffix(name, suffix); ok && ID(base).Valid() {
 			return ID(base), true
 		}

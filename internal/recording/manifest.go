@@ -67,6 +67,18 @@ type Manifest struct {
 	Path string `json:"path,omitempty"`
 	// Labels are those that the recording began with.
 	Labels map[string]string `json:"labels,omitempty"`
+	// Upload is set for a file that somebody sent: see Import.
+	Upload *Upload `json:"upload,omitempty"`
+}
+
+// Upload is what is known of a file that somebody sent. The file keeps its bytes, whatever they are.
+type Upload struct {
+	MediaType string   `json:"media_type"`
+	Bytes     int64    `json:"bytes"`
+	Title     string   `json:"title,omitempty"`
+	Tags      []string `json:"tags,omitempty"`
+	// Client is whoever sent it; empty for the owner.
+	Client string `json:"client,omitempty"`
 }
 
 // LostFrames returns how many frames lie in gaps.

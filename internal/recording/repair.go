@@ -277,6 +277,10 @@ func (f *Folder) Verify(id ID) (Manifest, error) {
 	if m.State == StateRecording {
 		return m, scout.Errorf(scout.CodeRecordingInUse, "verify recording %s: it is being recorded or was not recovered yet", id)
 	}
+	if m.Upload != nil {
+		err := f.verifyUpload(&m)
+		return m, err
+	}
 	audio, err := inspect(f.AudioPath(id))
 	if err != nil {
 		return m, err

@@ -15,7 +15,7 @@ import (
 type Sighting struct {
 	// Trashed is true if it is in the trash of the folder.
 	Trashed bool
-	// AudioBytes is the size of the WAV, 0 if there is none.
+	// AudioBytes is the size of the audio, 0 if there is none.
 	AudioBytes int64
 	// ManifestBytes and ManifestTime are size and time of the manifest's last change, 0 if there is none.
 	ManifestBytes int64
@@ -26,22 +26,22 @@ type Sighting struct {
 // of 10,000 takes some tens of milliseconds.
 func (f *Folder) Sightings() (map[ID]Sighting, error) {
 	all := make(map[ID]Sighting)
-	if err := sightings(f.trash(), true, all); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := f.sightings(f.trash(), true, all); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, scout.FileError(scout.CodeReadFailed, "read folder of recordings", err)
 	}
-	if err := sightings(f.dir, false, all); err != nil {
+	if err := f.sightings(f.dir, false, all); err != nil {
 		return nil, scout.FileError(scout.CodeReadFailed, "read folder of recordings", err)
 	}
 	return all, nil
 }
 
-func sightings(dir string, trashed bool, all map[ID]Sighting) error {
+func (f *Folder) sightings(dir string, trashed bool, all map[ID]Sighting) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		id, ours := idOf(e.Name())
+		id, ours := f.idOf(e.Name())
 		if !ours || !e.Type().IsRegular() {
 			continue
 		}
@@ -56,15 +56,15 @@ func sightings(dir string, trashed bool, all map[ID]Sighting) error {
 			s = Sighting{}
 		}
 		s.Trashed = trashed
-		all[id] = s.with(e.Name(), info)
+		all[id] = f.with(s, e.Name(), info)
 	}
 	return nil
 }
 
-// with adds a file of the recording.
-func (s Sighting) with(name string, info fs.FileInfo) Sighting {
+// with is the sighting with one more file of the recording.
+func (f *Folder) with(s Sighting, name string, info fs.FileInfo) Sighting {
 	switch {
-	case strings.HasSuffix(name, audioSuffix):
+	case strings.HasSuffix(name, f.audio):
 		s.AudioBytes = info.Size()
 	case strings.HasSuffix(name, manifestSuffix):
 		s.ManifestBytes, s.ManifestTime = info.Size(), info.ModTime()
@@ -77,14 +77,14 @@ func (f *Folder) Sight(id ID) (Sighting, error) {
 	if id.Valid() {
 		for _, dir := range []string{f.dir, f.trash()} {
 			s, found := Sighting{Trashed: dir != f.dir}, false
-			for _, suffix := range suffixes() {
+			for _, suffix := range f.suffixes() {
 				info, err := os.Stat(filepath.Join(dir, string(id)+suffix))
 				if errors.Is(err, fs.ErrNotExist) {
 					continue
 				} else if err != nil {
 					return s, scout.FileError(scout.CodeReadFailed, "look at recording", err)
 				}
-				s, found = s.with(string(id)+suffix, info), true
+				s, found = f.with(s, string(id)+suffix, info), true
 			}
 			if found {
 				return s, nil

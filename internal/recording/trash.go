@@ -39,7 +39,7 @@ func (f *Folder) Change(id ID, what ChangeKind) error {
 // suffixes returns the suffixes of the files of a recording in the order in which they leave the folder: the audio
 // first, so that a crash in between leaves no audio that would come back as a recovered recording. They come back in
 // the reverse order, for the same reason.
-func suffixes() []string { return []string{audioSuffix, damagedSuffix, manifestSuffix} }
+func (f *Folder) suffixes() []string { return []string{f.audio, damagedSuffix, manifestSuffix} }
 
 // Delete removes a recording that is not being recorded, from the folder or from its trash.
 func (f *Folder) Delete(id ID) error {
@@ -54,7 +54,7 @@ func (f *Folder) remove(doing string, id ID) error {
 	} else if err != nil {
 		return err
 	}
-	for _, suffix := range suffixes() {
+	for _, suffix := range f.suffixes() {
 		if err := removeIfThere(filepath.Join(dir, string(id)+suffix)); err != nil {
 			return scout.FileError(scout.CodeWriteFailed, doing, err)
 		}
@@ -76,7 +76,7 @@ func (f *Folder) discard(doing string, id ID) error {
 	if err := os.MkdirAll(f.trash(), folderMode); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, doing, err)
 	}
-	return f.move(doing, id, f.dir, f.trash(), suffixes())
+	return f.move(doing, id, f.dir, f.trash(), f.suffixes())
 }
 
 // Restore brings a recording back from the trash. If it is not there the error has scout.CodeRecordingNotFound, and if
@@ -90,7 +90,7 @@ func (f *Folder) bringBack(doing string, id ID) error {
 	if !id.Valid() || !f.inTrash(id) {
 		return scout.Errorf(scout.CodeRecordingNotFound, "%s %q: it is not in the trash of %s", doing, string(id), f.dir)
 	}
-	back := suffixes()
+	back := f.suffixes()
 	for i, j := 0, len(back)-1; i < j; i, j = i+1, j-1 {
 		back[i], back[j] = back[j], back[i]
 	}
@@ -124,7 +124,7 @@ func (f *Folder) trash() string { return filepath.Join(f.dir, trashName) }
 
 // inTrash reports whether any file of the recording is in the trash.
 func (f *Folder) inTrash(id ID) bool {
-	for _, suffix := range suffixes() {
+	for _, suffix := range f.suffixes() {
 		if there, err := exists(filepath.Join(f.trash(), string(id)+suffix)); err == nil && there && id.Valid() {
 			return true
 		}
@@ -162,7 +162,7 @@ func (f *Folder) move(doing string, id ID, from, to string, suffixes []string) e
 // finishTrashing completes a Trash or undoes a Restore that a crash interrupted: the manifest is here and the audio is
 // in the trash. It returns false if that is not the case.
 func (f *Folder) finishTrashing(id ID) (bool, error) {
-	there, err := exists(filepath.Join(f.trash(), string(id)+audioSuffix))
+	there, err := exists(filepath.Join(f.trash(), string(id)+f.audio))
 	if err != nil || !there {
 		return false, err
 	}

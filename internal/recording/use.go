@@ -18,7 +18,7 @@ func (f *Folder) InUse(id ID) (bool, error) {
 		return false, nil
 	}
 	for _, dir := range []string{f.dir, f.trash()} {
-		file, err := os.Open(filepath.Join(dir, string(id)+audioSuffix))
+		file, err := os.Open(filepath.Join(dir, string(id)+f.audio))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

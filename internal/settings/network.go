@@ -25,6 +25,8 @@ type Auth struct {
 
 // Limits are about how much clients may ask for.
 type Limits struct {
+	UploadBytes       int `koanf:"upload_bytes" min:"1" max:"1099511627776" about:"Bytes of the largest file that may be uploaded."`
+	AudioSeconds      int `koanf:"audio_seconds" min:"1" max:"31536000" about:"Seconds of audio in the longest upload of which a text is made."`
 	RequestsPerMinute int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own, and from all programs without a key together; 0 for any number."`
 }
 

@@ -35,6 +35,7 @@ type Settings struct {
 	HTTP       HTTP       `koanf:"http"`
 	Auth       Auth       `koanf:"auth"`
 	Limits     Limits     `koanf:"limits"`
+	Uploads    Uploads    `koanf:"uploads"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -105,6 +106,11 @@ type Engine struct {
 	Idle time.Duration `koanf:"idle" about:"How long the daemon keeps a model in memory after its last use; 0s for as long as the daemon runs."`
 }
 
+// Uploads is about files that clients send.
+type Uploads struct {
+	Keep time.Duration `koanf:"keep" about:"How long an upload that is not complete waits for its next byte."`
+}
+
 // Retention is about how long things are kept.
 type Retention struct {
 	AudioDays int `koanf:"audio_days" min:"0" max:"36500" about:"Days after which the audio of a dictation is removed, counted from the last change of its text; 0 for never. Text is kept, and so is audio without a text."`
@@ -129,6 +135,8 @@ func Default() Settings {
 		Retention:  Retention{AudioDays: 30, TrashDays: 30},
 		HTTP:       HTTP{Addr: "127.0.0.1:7268"},
 		Auth:       Auth{Loopback: "open"},
+		Limits:     Limits{UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60},
+		Uploads:    Uploads{Keep: 24 * time.Hour},
 	}
 }
 

@@ -149,6 +149,7 @@ var statuses = map[int][]scout.Code{
 		scout.CodeSoundServer, scout.CodeRecordingLocked, scout.CodeRecorderUnreachable, scout.CodeRecorderStart, scout.CodeRecorderMissing,
 		scout.CodeRecorderProtocol, scout.CodeDiskStalled, scout.CodeOutOfMemory, scout.CodeOpenFiles, scout.CodeProcesses, scout.CodeStoreLocked,
 	},
+	http.StatusLocked:              {scout.CodeUploadLocked},
 	http.StatusGatewayTimeout:      {scout.CodeDeadlineExceeded},
 	http.StatusInsufficientStorage: {scout.CodeDiskFull, scout.CodeDiskLow},
 	StatusClientClosed:             {scout.CodeCancelled},

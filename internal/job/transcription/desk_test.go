@@ -88,6 +88,7 @@ type desk struct {
 	*testing.T
 	dir     string
 	folder  *recording.Folder
+	uploads *recording.Folder
 	store   *sqlite.Store
 	history *history.History
 	// borrowed is called when an engine was found for a job; nil for nobody.
@@ -115,6 +116,9 @@ func newDesk(t *testing.T) *desk {
 	if d.folder, err = recording.OpenFolder(filepath.Join(d.dir, "recordings")); err != nil {
 		t.Fatal(err)
 	}
+	if d.uploads, err = recording.OpenUploads(filepath.Join(d.dir, "uploads")); err != nil {
+		t.Fatal(err)
+	}
 	if d.store, err = sqlite.Open(t.Context(), filepath.Join(d.dir, sqlite.FileName), sqlite.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +127,7 @@ func newDesk(t *testing.T) *desk {
 			t.Error(err)
 		}
 	})
-	d.history = history.New(observe.Scope{}, d.store, ondisk.Folders{{Folder: d.folder, Source: store.SourceMicrophone}})
+	d.history = history.New(observe.Scope{}, d.store, ondisk.Folders{{Folder: d.folder, Source: store.SourceMicrophone}, {Folder: d.uploads, Source: store.SourceUpload}})
 	d.write("models/a/model.toml", "id = \"a\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
 	for _, name := range []string{"e", "d", "t"} {
 		d.write("models/a/"+name, name)
@@ -195,7 +199,14 @@ func (d *desk) start() *process {
 		Default: "a", Program: os.Args[0],
 	})
 	failures := observe.NewFailures(observe.Scope{})
-	worker := transcription.New(transcription.Options{Folder: d.folder, Engines: lender{engines, d}, History: d.history, SavedEvery: 1, Failures: failures})
+	worker := transcription.New(transcription.Options{
+		Folder: recording.Folders{d.folder, d.uploads}, Engines: lender{engines, d}, History: d.history, SavedEvery: 1, Failures: failures,
+		MostAudio: mostAudio, Heard: func(id recording.ID, length time.Duration) {
+			if err := d.uploads.Heard(id, length); err != nil {
+				d.Error(err)
+			}
+		},
+	})
 	p := &process{desk: d, Queue: job.New(job.Options{Store: d.store, Kinds: map[string]job.Work{job.KindTranscribe: worker.Do}, Failures: failures})}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
@@ -66,13 +67,23 @@ type Lender interface {
 	BorrowFor(ctx context.Context, model string, role recognize.Role, language string) (r *recognize.Recognizer, release func(), err error)
 }
 
+// Folder has the recordings; *recording.Folder and recording.Folders are some.
+type Folder interface {
+	Manifest(id recording.ID) (recording.Manifest, error)
+	AudioPath(id recording.ID) string
+}
+
 // Options configure a Worker.
 type Options struct {
-	Folder  *recording.Folder
+	Folder  Folder
 	Engines Lender
 	History *history.History
 	// Effort is that of requests that name none.
 	Effort speech.Effort
+	// MostAudio bounds the audio of an upload, as it is decoded: a small file can hold days of it. 0 is no bound.
+	MostAudio time.Duration
+	// Heard is called with the length of an upload once it was decoded to its end; nil for nobody.
+	Heard func(id recording.ID, length time.Duration)
 	// SavedEvery is how much work an end of the process may cost, besides the piece that is decoded; default 1 s. Each save is
 	// written to the disk.
 	SavedEvery time.Duration
@@ -119,7 +130,7 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 			return scout.Errorf(scout.CodeInvalidArgument, "%w", err)
 		}
 	}
-	return w.make(ctx, c, r, o)
+	return w.make(ctx, c, r, o, m.Upload != nil)
 }
 
 // classOf is how urgent a job is for the engine. None of them is waited for as a dictation is.
@@ -130,8 +141,8 @@ func classOf(j *store.Job) schedule.Class {
 	return schedule.Batch
 }
 
-// make makes and commits the text.
-func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recognizer, o transcribe.Options) error {
+// make makes and commits the text. What was uploaded is bounded; what was recorded is transcribed however long it is.
+func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recognizer, o transcribe.Options, uploaded bool) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p, err := w.resume(ctx, c, r, &o)
@@ -143,10 +154,13 @@ func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recogniz
 			stop(err)
 		}
 	}
-	sink := &commit{history: w.options.History, claimed: c}
+	watch, sink := transcribe.Watch{}, &commit{history: w.options.History, claimed: c}
+	if uploaded {
+		watch, sink.heard = bounded(w.options.MostAudio, stop), w.options.Heard
+	}
 	in := transcribe.Input{Path: w.options.Folder.AudioPath(recording.ID(c.Job.Recording))}
 	t := transcribe.New(w.options.Scope, w.options.Failures, r)
-	err = t.Continue(ctx, in, o, sink, transcribe.Watch{}, transcribe.Leftover{
+	err = t.Continue(ctx, in, o, sink, watch, transcribe.Leftover{
 		Drop: p.restart, Committed: func() bool { return sink.committed },
 		Ignored: func(err error) {
 			w.log.Warn(eventWordsIgnored, slog.String("job", c.Job.ID), slog.String(observe.KeyError, scout.Plain(err)))
@@ -163,7 +177,20 @@ func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recogniz
 		}
 		return nil
 	}
-	return err
+	return recording.Unplaced(err, in.Path, "recording "+c.Job.Recording)
+}
+
+// bounded watches for audio that is longer than most: by its headers, and as it is decoded. 0 is no bound.
+func bounded(most time.Duration, stop func(cause error)) transcribe.Watch {
+	check := func(length time.Duration) {
+		if most > 0 && length > most {
+			stop(scout.Errorf(scout.CodeAudioTooLong, "the audio is longer than %s", most).WithHint("the setting limits.audio_seconds allows more"))
+		}
+	}
+	return transcribe.Watch{
+		Opened:   func(_ int, info file.Info) { check(info.Duration) },
+		Progress: func(_ int, p speech.Progress) { check(p.Done) },
+	}
 }
 
 // kept is the checkpoint of a job.
@@ -275,6 +302,7 @@ func (p *progress) keep(ctx context.Context, c speech.Checkpoint) error {
 type commit struct {
 	history   *history.History
 	claimed   *job.Claimed
+	heard     func(recording.ID, time.Duration)
 	committed bool
 }
 
@@ -284,6 +312,9 @@ func (*commit) Settled(context.Context, int, text.Document) error { return nil }
 // Finish implements transcribe.Sink.
 func (s *commit) Finish(ctx context.Context, _ int, doc text.Document) error {
 	j := &s.claimed.Job
+	if s.heard != nil {
+		s.heard(recording.ID(j.Recording), doc.Transcript.Duration)
+	}
 	_, _, err := s.history.Keep(ctx, history.Text{
 		Recording: j.Recording, Transcript: doc.Transcript, Client: j.Client, Once: "job " + j.ID,
 		Also: func(tx store.Tx, _ store.Key, v store.Version) error { return s.claimed.Finish(tx, v.Version) },

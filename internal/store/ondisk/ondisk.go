@@ -104,6 +104,9 @@ func noted(part Part, manifest *recording.Manifest, seen recording.Sighting) (st
 		EndedAt: manifest.EndedAt, Duration: manifest.Duration(), LostFrames: manifest.LostFrames(), Bytes: seen.AudioBytes,
 		Audio: store.AudioPresent, Manifest: data, Fingerprint: fingerprint(seen), Labels: manifest.Labels,
 	}
+	if u := manifest.Upload; u != nil {
+		r.Title, r.Tags, r.Client = u.Title, u.Tags, u.Client
+	}
 	if r.StartedAt.IsZero() {
 		r.StartedAt, _ = manifest.ID.Time()
 	}

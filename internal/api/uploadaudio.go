@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/recording"
+)
+
+// mediaOf is the media type of a recording's file.
+func mediaOf(m *recording.Manifest) string {
+	if m.Upload != nil {
+		return m.Upload.MediaType
+	}
+	return mediaWAV
+}
+
+// mediaIn is the same, for a manifest as the store has it.
+func mediaIn(manifest json.RawMessage) string {
+	var m recording.Manifest
+	_ = json.Unmarshal(manifest, &m) // the store keeps what was found; what cannot be read counts as a recorder's
+	return mediaOf(&m)
+}
+
+// extensionOf is what the name of a file of that media type ends with.
+func extensionOf(media string) string {
+	known := map[string]string{
+		mediaWAV: ".wav", "audio/mpeg": ".mp3", "audio/flac": ".flac", "audio/ogg": ".ogg", "audio/aiff": ".aiff", "audio/basic": ".au",
+		"video/mp4": ".mp4", "video/webm": ".webm", "video/avi": ".avi",
+	}
+	if extension, found := known[media]; found {
+		return extension
+	}
+	return ".audio"
+}
+
+// decode opens an upload as Scout hears it: one channel of 16 kHz. Its errors name no folder.
+func (s *Server) decode(ctx context.Context, id recording.ID) (*file.Reader, error) {
+	path := s.folderOf(id).AudioPath(id)
+	reader, err := file.Open(ctx, path, file.Options{Panicked: func(decoder string, value any) { s.options.Failures.Panicked("audio/"+decoder, value) }})
+	if err != nil {
+		return nil, recording.Unplaced(err, path, "recording "+string(id))
+	}
+	return reader, nil
+}
+
+// streamUpload sends an upload as it is decoded. The header of the WAV does not state a length.
+func (s *Server) streamUpload(w http.ResponseWriter, r *http.Request, m *recording.Manifest) {
+	reader, err := s.decode(r.Context(), m.ID)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	defer func() { _ = reader.Close() }() // it was only read
+	w.Header().Set("Content-Type", mediaWAV)
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return
+	}
+	if _, err := w.Write(wavHeader(recording.UploadFormat())); err != nil {
+		return // the client is gone
+	}
+	var samples [4096]float32
+	var encoded [2 * len(samples)]byte
+	for {
+		n, err := reader.Read(samples[:])
+		if err != nil && !errors.Is(err, io.EOF) {
+			panic(http.ErrAbortHandler) // the client must not take a part for the whole
+		}
+		if _, writeErr := w.Write(encoded[:2*audio.Encode(encoded[:], samples[:n], audio.Int16)]); writeErr != nil || err != nil {
+			return
+		}
+	}
+}
+
+// peaksOfUpload reads the extremes of equal stretches of an upload, in one pass: its length is known at its end.
+func (s *Server) peaksOfUpload(ctx context.Context, id recording.ID, points int) (v1.Peaks, error) {
+	reader, err := s.decode(ctx, id)
+	if err != nil {
+		return v1.Peaks{}, err
+	}
+	defer func() { _ = reader.Close() }() // it was only read
+	o := newOutline()
+	var samples [4096]float32
+	for {
+		n, err := reader.Read(samples[:])
+		for _, v := range samples[:n] {
+			o.add(v)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return v1.Peaks{}, scout.Errorf(scout.CodeOf(err), "recording %s cannot be decoded", id)
+		}
+	}
+	return v1.Peaks{Seconds: seconds(recording.UploadFormat().Duration(o.total)), Peaks: [][]float64{o.peaks(points)}}, nil
+}
+
+// mostStretches bounds the memory of an outline; twice as many as points can be asked for, and more.
+const mostStretches = 1 << 16
+
+// outline is the extremes of a signal of unknown length, in stretches that become longer as it does.
+type outline struct {
+	extremes []float32 // of span samples each; the last one may be of fewer
+	span     uint64
+	total    uint64 // samples
+}
+
+func newOutline() *outline { return &outline{span: 1} }
+
+func (o *outline) add(v float32) {
+	if o.total%o.span == 0 {
+		if len(o.extremes) == mostStretches {
+			for i := range mostStretches / 2 {
+				o.extremes[i] = further(o.extremes[2*i], o.extremes[2*i+1])
+			}
+			o.extremes = o.extremes[:mostStretches/2]
+			o.span *= 2
+		}
+		o.extremes = append(o.extremes, 0)
+	}
+	last := &o.extremes[len(o.extremes)-1]
+	*last = further(*last, v)
+	o.total++
+}
+
+// further is the one of two samples that has the greater magnitude.
+func further(a, b float32) float32 {
+	if max(b, -b) > max(a, -a) {
+		return b
+	}
+	return a
+}
+
+// peaks are the extremes of at most that many stretches.
+func (o *outline) peaks(points int) []float64 {
+	points = min(points, len(o.extremes))
+	out := make([]float64, points)
+	for i, v := range o.extremes {
+		at := &out[i*points/len(o.extremes)]
+		*at = float64(further(float32(*at), v))
+	}
+	for i, v := range out {
+		out[i] = float64(int(min(max(v, -1), 1)*10000)) / 10000
+	}
+	return out
+}

@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/freespace"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/upload"
+)
+
+// uploadsName is the folder of what clients sent, in the data folder.
+const uploadsName = "uploads"
+
+// openUploads finds the uploads of an earlier daemon.
+func (d *daemon) openUploads(folder *recording.Folder) (err error) {
+	s := d.options.Settings
+	d.uploads, err = upload.Open(upload.Options{
+		Folder: folder, History: d.history, Jobs: d.jobs, Budget: freespace.NewBudget(folder.Dir(), d.newReserve()),
+		MostBytes: int64(s.Limits.UploadBytes), MostAudio: time.Duration(s.Limits.AudioSeconds) * time.Second, Keep: s.Uploads.Keep,
+		Length: d.lengthOf, Scope: d.options.Scope,
+	})
+	return err
+}
+
+// uploadsFolder opens the folder of what clients sent.
+func (d *daemon) uploadsFolder() (*recording.Folder, error) {
+	return recording.OpenUploads(filepath.Join(d.dir, uploadsName))
+}
+
+// heard notes the length of an upload that was decoded.
+func (d *daemon) heard(id recording.ID, length time.Duration) {
+	_ = d.uploads.Folder().Heard(id, length) // its text says so, too
+}
+
+// lengthOf is how long the audio of a file is, by its headers. It starts no other program.
+func (d *daemon) lengthOf(ctx context.Context, path string) time.Duration {
+	reader, err := file.Open(ctx, path, file.Options{FFmpeg: file.NoFFmpeg, Panicked: func(decoder string, value any) { d.options.Failures.Panicked("audio/"+decoder, value) }})
+	if err != nil {
+		return 0 // the job tells what is wrong with it
+	}
+	defer func() { _ = reader.Close() }() // it was only read
+	return reader.Info().Duration
+}
+
+// reserved is how long a recording must find room for. reservedBesides is for what asks for no room: the database and the descriptions of
+// uploads took 1.7 MB of the hour of a recording while 19 files came (docs/adr/0093).
+const (
+	reserved        = time.Hour
+	reservedBesides = 16 << 20
+)
+
+// A look at the recorder.
+const (
+	reserveWithin = 250 * time.Millisecond
+	reserveKept   = 5 * time.Second
+)
+
+// newReserve returns what must stay free for the recorder: an hour of the recording under way, or of the next one.
+func (d *daemon) newReserve() func() int64 {
+	hour := func(f scout.Format) int64 {
+		return int64(f.SampleRateHz) * int64(f.FrameBytes()) * int64(reserved/time.Second)
+	}
+	var mu sync.Mutex
+	var looked time.Time
+	var running int64
+	return func() int64 {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(looked) > reserveKept {
+			ctx, cancel := context.WithTimeout(d.living, reserveWithin)
+			defer cancel()
+			if status, err := d.recorder.Status(ctx); err == nil {
+				running = 0
+				if status.Recording != nil {
+					running = hour(status.Recording.Format)
+				}
+			}
+			looked = time.Now()
+		}
+		return reservedBesides + max(running, hour(d.current.order().Format))
+	}
+}
