@@ -181,21 +181,24 @@ func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limi
 	if err != nil {
 		return err
 	}
-	var queue v1.Queue
-	if err := c.Get(ctx, "/queue", &queue); err != nil {
+	queue := new(v1.Queue)
+	if err := c.Get(ctx, "/queue", queue); scout.CodeOf(err) == scout.CodePermissionDenied {
+		queue = nil // it is the owner's
+	} else if err != nil {
 		return err
 	}
 	if asJSON {
 		return cli.WriteJSON(a.Std.Out, struct {
-			Jobs  []v1.Job `json:"jobs"`
-			Queue v1.Queue `json:"queue"`
+			Jobs  []v1.Job  `json:"jobs"`
+			Queue *v1.Queue `json:"queue,omitempty"`
 		}{jobs, queue})
 	}
+	held := queue != nil && queue.Paused
 	rows := make([][]string, 0, len(jobs)+1)
 	rows = append(rows, []string{"JOB", "STATE", "RECORDING", "AUDIO", "DETAIL"})
 	for i := range jobs {
 		j := &jobs[i]
-		if queue.Paused {
+		if held {
 			j.Position = 0 // none has its turn
 		}
 		length := ""
@@ -211,7 +214,7 @@ func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limi
 	} else {
 		a.Notef("no jobs\n")
 	}
-	if queue.Paused {
+	if held {
 		a.noteHeld()
 	}
 	return nil

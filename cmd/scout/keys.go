@@ -37,9 +37,8 @@ func newKeysCreateCommand(a *app) *cobra.Command {
 		Long: `Makes a key and prints it. Scout keeps only its checksum: a key that is lost is
 deleted and made again.
 
-A client sees and changes what it made, and no more; what makes recordings and
-texts is the owner's. An owner may do everything that a person at this machine
-may do with Scout.`,
+A client uploads files, has texts made of them, and sees what it made. An owner
+may do everything that a person at this machine may do with Scout.`,
 		Example: `  scout keys create notes
   scout keys create phone --role owner
   scout keys create batch --requests-per-minute 120`,

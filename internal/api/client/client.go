@@ -305,15 +305,20 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	request.Header.Set("User-Agent", c.options.Name)
-	if c.options.Key != "" {
-		request.Header.Set("Authorization", "Bearer "+c.options.Key)
-	}
 	if r.etag != "" {
 		request.Header.Set("If-Match", r.etag)
 	}
 	if r.key != "" {
 		request.Header.Set(v1.HeaderIdempotency, r.key)
+	}
+	return c.deliver(ctx, request, r)
+}
+
+// deliver sends a request as whoever this client is, and returns the answer if it succeeded. The caller closes its body.
+func (c *Client) deliver(ctx context.Context, request *http.Request, r request) (*http.Response, error) {
+	request.Header.Set("User-Agent", c.options.Name)
+	if c.options.Key != "" {
+		request.Header.Set("Authorization", "Bearer "+c.options.Key)
 	}
 	if parent := observe.Traceparent(ctx); parent != "" {
 		request.Header.Set("Traceparent", parent)
@@ -329,6 +334,10 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		return response, nil
 	}
 	defer response.Body.Close() //nolint:errcheck // it is read as far as it matters
+	// An answer to HEAD has no body.
+	if code := scout.Code(response.Header.Get(v1.HeaderCode)); r.method == http.MethodHead && code.Known() {
+		return nil, scout.Errorf(code, "%s was answered with %s", r.path, response.Status)
+	}
 	var failure v1.ErrorBody
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxErrorBytes)).Decode(&failure); err != nil || failure.Error.Code == "" {
 		return nil, c.strange(response.Status, r)
