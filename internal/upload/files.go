@@ -37,11 +37,13 @@ func (u *Uploads) load() error {
 	if err != nil {
 		return scout.FileError(scout.CodeReadFailed, "read the folder of uploads", err)
 	}
+	described := make(map[string]bool)
 	for _, file := range files {
 		id, is := strings.CutSuffix(file.Name(), infoSuffix)
 		if !is {
 			continue
 		}
+		described[id] = true
 		data, err := os.ReadFile(u.infoPath(id))
 		var info Info
 		if err == nil {
@@ -70,7 +72,7 @@ func (u *Uploads) load() error {
 	}
 	for _, file := range files { // bytes without a description are of an upload that nobody was told of
 		id, is := strings.CutSuffix(file.Name(), bytesSuffix)
-		if _, known := u.entries[id]; is && !known || strings.HasSuffix(file.Name(), atomicfile.Suffix) {
+		if is && !described[id] || strings.HasSuffix(file.Name(), atomicfile.Suffix) {
 			if err := os.Remove(filepath.Join(u.dir, file.Name())); err != nil {
 				u.log.Warn(eventNotSwept, slog.String("upload", id), slog.String(observe.KeyCode, string(scout.CodeWriteFailed)), slog.String(observe.KeyError, err.Error()))
 			}

@@ -132,6 +132,35 @@ func TestBytesSurviveTheProcess(t *testing.T) {
 	}
 }
 
+// Bytes whose description cannot be read are not removed: nobody knows whether they were acknowledged.
+func TestADescriptionThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	id := b.create(10).ID
+	b.send(id, "abc")
+	description := filepath.Join(b.dir, "uploads", ".incoming", id+".json")
+	before, err := os.ReadFile(description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range []string{"", "{", `{"id":"upl_other"}`} {
+		if err := os.WriteFile(description, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.again()
+		if _, err := b.uploads.Status(id); scout.CodeOf(err) != scout.CodeNotFound {
+			t.Errorf("%q: %v", damaged, err)
+		}
+	}
+	if err := os.WriteFile(description, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.again()
+	if s, err := b.uploads.Status(id); err != nil || s.Offset != 3 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // Whenever the process ends between the last byte and the recording, the next one makes it, for the same client and once.
 func TestACompleteFileBecomesARecordingAfterACrash(t *testing.T) {
 	t.Parallel()
