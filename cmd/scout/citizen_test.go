@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // buffer is written by a process and read by a test.
@@ -228,7 +230,7 @@ func hangingOutput(t *testing.T, r *scoutProcess) {
 
 func muteEngine(t *testing.T, r *scoutProcess) {
 	engine := filepath.Join(t.TempDir(), "scout-engine")
-	if err := os.WriteFile(engine, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o755); err != nil {
+	if err := testrun.WriteProgram(engine, []byte("#!/bin/sh\nexec sleep 1000\n")); err != nil {
 		t.Fatal(err)
 	}
 	r.cmd.Env = append(os.Environ(), "SCOUT_ENGINE="+engine)

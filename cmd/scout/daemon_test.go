@@ -23,6 +23,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
 	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // house is a booth with a data folder that daemons serve.
@@ -446,7 +447,7 @@ func TestAClientOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := filepath.Join(base, "scout")
-	if err := os.WriteFile(other, program, 0o755); err != nil {
+	if err := testrun.WriteProgram(other, program); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), other, "status")

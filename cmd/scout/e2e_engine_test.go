@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
+
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 func TestEngineThatCannotStart(t *testing.T) {
@@ -20,7 +22,7 @@ func TestEngineThatCannotStart(t *testing.T) {
 	dir := t.TempDir()
 	noLibraries := filepath.Join(dir, "scout-engine")
 	script := "#!/bin/sh\necho 'scout-engine: error while loading shared libraries: libonnxruntime.so: cannot open shared object file' >&2\nexit 127\n"
-	if err := os.WriteFile(noLibraries, []byte(script), 0o755); err != nil {
+	if err := testrun.WriteProgram(noLibraries, []byte(script)); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ engine, text string }{

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // TestBrokenEngine: if the engine does not start, or dies, one message says what is wrong and what to do.
@@ -35,7 +37,7 @@ func TestBrokenEngine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			program := filepath.Join(t.TempDir(), "scout-engine")
-			if err := os.WriteFile(program, []byte(c.program), 0o700); err != nil {
+			if err := testrun.WriteProgram(program, []byte(c.program)); err != nil {
 				t.Fatal(err)
 			}
 			cmd := command(t.Context(), "transcribe", "-q", clip)
@@ -120,7 +122,7 @@ func TestWaitForAMuteEngineIsShown(t *testing.T) {
 	t.Parallel()
 	needModel(t)
 	program := filepath.Join(t.TempDir(), "scout-engine")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+	if err := testrun.WriteProgram(program, []byte("#!/bin/sh\nexec sleep 1000\n")); err != nil {
 		t.Fatal(err)
 	}
 	cmd := command(t.Context(), "transcribe", clip)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // units runs scripts/install.sh for a user with this home and path, and returns its output.
@@ -29,7 +31,7 @@ func units(t *testing.T, home, path string, args ...string) string {
 func unsharing(t *testing.T, outcome string) string {
 	t.Helper()
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "unshare"), []byte("#!/bin/sh\n"+outcome+"\n"), 0o700); err != nil { //nolint:gosec // it is run
+	if err := testrun.WriteProgram(filepath.Join(folder, "unshare"), []byte("#!/bin/sh\n"+outcome+"\n")); err != nil {
 		t.Fatal(err)
 	}
 	return folder + ":" + os.Getenv("PATH")
@@ -149,7 +151,7 @@ func TestARecorderHasAScopeOfItsOwn(t *testing.T) {
 			if c.script == "" {
 				interpreter = "#!/no/such/interpreter\n"
 			}
-			if err := os.WriteFile(filepath.Join(dir, "systemd-run"), []byte(interpreter+c.script+"\n"), 0o700); err != nil {
+			if err := testrun.WriteProgram(filepath.Join(dir, "systemd-run"), []byte(interpreter+c.script+"\n")); err != nil {
 				t.Fatal(err)
 			}
 			asked := filepath.Join(dir, "asked")

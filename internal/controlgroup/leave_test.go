@@ -169,7 +169,7 @@ func program(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, content, 0o755); err != nil { //nolint:gosec // as said
+	if err := testrun.WriteProgram(path, content); err != nil {
 		t.Fatal(err)
 	}
 	return path

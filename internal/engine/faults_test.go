@@ -23,6 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/resilience"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // TestFaultsInEveryGoroutine breaks every goroutine around an engine, on this side and in the process, once and in
@@ -103,7 +104,7 @@ func breakingProgram(t *testing.T, goroutine, kind string) string {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "engine")
 	text := fmt.Sprintf("#!/bin/sh\n%s='%s,%s,%s' exec '%s'\n", breakingEngine, goroutine, kind, dir, os.Args[0])
-	if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
+	if err := testrun.WriteProgram(program, []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	return program

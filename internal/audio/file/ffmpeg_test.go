@@ -20,13 +20,14 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // executable returns a script that stands for an ffmpeg that misbehaves.
 func executable(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+	if err := testrun.WriteProgram(path, []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -10,6 +10,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/process"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // TestWhyAnEngineDoesNotStart checks that every way in which a program fails to become an engine has its cause and its
@@ -17,7 +18,7 @@ import (
 func TestWhyAnEngineDoesNotStart(t *testing.T) {
 	t.Parallel()
 	script := func(text string) func(string) error {
-		return func(path string) error { return os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o700) }
+		return func(path string) error { return testrun.WriteProgram(path, []byte("#!/bin/sh\n"+text+"\n")) }
 	}
 	bytes := func(text string, mode os.FileMode) func(string) error {
 		return func(path string) error { return os.WriteFile(path, []byte(text), mode) }

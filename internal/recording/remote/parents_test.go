@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // family returns the processes of a folder: recorders, and those above them.
@@ -149,7 +150,7 @@ func TestAStopWhileARecorderIsBeingStarted(t *testing.T) {
 	until(t, k.Client(), 2000)
 	check(t, os.Remove(program))
 	slow := fmt.Sprintf("#!/bin/sh\necho $$ >>'%s'\nsleep 0.5\nexec '%s' \"$@\"\n", starts, self)
-	check(t, os.WriteFile(program, []byte(slow), 0o700)) //nolint:gosec // it is a program
+	check(t, testrun.WriteProgram(program, []byte(slow)))
 	check(t, syscall.Kill(k.Client().PID(), syscall.SIGKILL))
 	for content := []byte(nil); len(content) == 0; content, _ = os.ReadFile(starts) { // there is none yet
 		time.Sleep(time.Millisecond) // the keeper works by itself
