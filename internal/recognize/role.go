@@ -99,20 +99,16 @@ func (r Roles) For(store *model.Store, role Role, asked string) (string, error) 
 	return picked, nil
 }
 
-// wordsMove is how far a word may be placed from where it was before, by the attention of every model that was measured
-// (docs/adr/0061-commit-rule.md).
-const wordsMove = 2500 * time.Millisecond
-
 // Trait is what is special about the model: how long pieces suit it, how a stream is heard, and who checks doubtful text. Pieces of
 // Whisper, whose encoder was trained with 30 s, are as long as fits: at most 28 s give 8.9 % errors, at most 12 s give 9.8 %. Of a
 // stream it hears windows of 6 to 12 s (docs/adr/0063-live-cuts.md).
 func (r *Recognizer) Trait() speech.Trait {
 	if r.Model.Family != model.Whisper {
-		return speech.Trait{Moves: wordsMove}
+		return speech.Trait{}
 	}
 	cut := segment.Defaults()
 	cut.Min, cut.Max = 14*time.Second, 25*time.Second
-	trait := speech.Trait{Cut: &cut, Sureness: 0.5, Moves: wordsMove}
+	trait := speech.Trait{Cut: &cut, Sureness: 0.5}
 	if r.Backend == BackendSherpa {
 		return trait
 	}

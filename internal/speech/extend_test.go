@@ -93,7 +93,7 @@ func TestExtend(t *testing.T) {
 		right, rightWrong := said.heardAs(t, "right", from, end)
 		p := segment.Piece{Samples: make([]float32, int(end.Seconds()*scout.EngineSampleRateHz))}
 		h := hypothesis{to: int64(until.Seconds() * scout.EngineSampleRateHz), text: Decoded{Heard: left}}
-		d, ok := h.extend(p, Decoded{Heard: right}, 0)
+		d, ok := h.extend(p, Decoded{Heard: right})
 		if !ok {
 			return // all of it is decoded
 		}

@@ -92,7 +92,7 @@ type knownTokens struct {
 }
 
 func newGrowth(o *LiveOptions) (*growth, error) {
-	g := &growth{options: o, cut: o.cut(), settling: settling{rule: o.Commit, moves: o.Trait.Moves}}
+	g := &growth{options: o, cut: o.cut(), settling: settling{rule: o.Commit}}
 	if s := o.From; s != nil {
 		g.next, g.through, g.heard, g.settling.state = s.Next, s.Through, s.Heard, s.Settled
 		g.heard.Empty = slices.Clone(s.Heard.Empty)

@@ -43,10 +43,7 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 			if at < 0 {
 				at = len(d.Words)
 			}
-			n := 0
-			if how.Trait.Moves > 0 {
-				n = misplaced(piece, d.Words[:at], found.Words)
-			}
+			n := misplaced(piece, d.Words[:at], found.Words)
 			d.Words = slices.Concat(d.Words[:at-n], found.Words, d.Words[at:])
 			d.Tokens, d.LogProb = d.Tokens+found.Tokens, d.LogProb+found.LogProb
 		}

@@ -13,11 +13,9 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
-
-// moves is how far a word may be from where it was.
-const moves = 2500 * time.Millisecond
 
 // windowed is the trait of a model for which a long piece costs too much to hear it again and again.
 func windowed() speech.Trait {
@@ -25,7 +23,7 @@ func windowed() speech.Trait {
 	cut.Min, cut.Max, cut.Tail = 12*time.Second, 20*time.Second, 6*time.Second
 	ends := speech.DefaultEnds()
 	ends.Longest, ends.Rest = 9*time.Second, 28*time.Second
-	return speech.Trait{LiveCut: &cut, Window: speech.Window{Least: 6 * time.Second, Most: 12 * time.Second}, Ends: ends, Rechecks: true, Moves: moves}
+	return speech.Trait{LiveCut: &cut, Window: speech.Window{Least: 6 * time.Second, Most: 12 * time.Second}, Ends: ends, Rechecks: true}
 }
 
 // TestLiveWindowsEveryWordOnce is TestLiveEveryWordOnce for peeks that hear windows.
@@ -147,7 +145,7 @@ func TestLiveWordsThatMove(t *testing.T) {
 		s := &sleepwalker{
 			hears: &listener{timed: true, mute: pause.mute},
 			until: time.Duration(rapid.IntRange(500, 3000).Draw(t, "until ms")) * time.Millisecond,
-			early: time.Duration(rapid.IntRange(0, int(moves.Milliseconds())).Draw(t, "early ms")) * time.Millisecond,
+			early: time.Duration(rapid.IntRange(0, int(align.Moves.Milliseconds())).Draw(t, "early ms")) * time.Millisecond,
 		}
 		same := func(text string) string { // words of which `again` in a row are the same
 			for k := frames / wordFrames; k >= 0; k-- {

@@ -83,9 +83,6 @@ type Trait struct {
 	// Sureness is by how much log-probabilities of tokens are multiplied before they are compared with the limits of this package,
 	// which were measured with Moonshine; 0 means 1. Good texts of Whisper have a mean of -0.19, its doubtful ones are below -0.5.
 	Sureness float64
-	// Moves is how far the model may place a word from where it is, or from where it placed it before: attention may begin in the
-	// silence before a word. The zero value is for models whose words stay.
-	Moves time.Duration
 	// Window is how much of the end of a growing piece a peek hears; the zero value is all of it.
 	Window Window
 	// Ends bounds what is decoded at a stop; the zero value is that of Moonshine.

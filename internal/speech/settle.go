@@ -51,7 +51,6 @@ func DefaultCommitRule() CommitRule {
 // safe for concurrent use.
 type settling struct {
 	rule    CommitRule
-	moves   time.Duration // of Trait
 	state   settlingState
 	pending []scout.Word   // of the last hypothesis, not committed
 	heard   time.Duration  // the end of its audio
@@ -250,7 +249,7 @@ func (s *settling) beyond(words []scout.Word, end time.Duration) int {
 		}
 	}
 	if _, last := placed(committed); last == nil { // nothing is known but the text
-		n := max(align.After(words, committed, s.moves), min(len(words), len(committed)))
+		n := max(align.After(words, committed), min(len(words), len(committed)))
 		return len(committed) - n
 	}
 	if !after {
@@ -294,7 +293,7 @@ func (s *settling) window(d Decoded) []scout.Word {
 // fresh returns those words of a window that are not committed. Where a full stop was committed and the sentence goes on
 // after all, another sentence begins.
 func (s *settling) fresh(all []scout.Word) []scout.Word {
-	n := align.After(s.state.Committed, all, s.moves)
+	n := align.After(s.state.Committed, all)
 	if n < len(all) && stopped(s.state.Last) && goesOn(all[n].Text) && (n == 0 || !stopped(all[n-1].Text)) {
 		all = slices.Clone(all)
 		all[n].Text = capitalised(all[n].Text)

@@ -98,13 +98,13 @@ func (h *hypothesis) tails(p segment.Piece, e Ends) []segment.Piece {
 	return ends
 }
 
-// extend returns the text of a piece whose end has been decoded, and false if the two do not fit together. moves is that of the trait.
-func (h *hypothesis) extend(p segment.Piece, end Decoded, moves time.Duration) (Decoded, bool) {
-	return h.extendAt(p, end, (end.From+h.text.To)/2, moves)
+// extend returns the text of a piece whose end has been decoded, and false if the two do not fit together.
+func (h *hypothesis) extend(p segment.Piece, end Decoded) (Decoded, bool) {
+	return h.extendAt(p, end, (end.From+h.text.To)/2)
 }
 
 // extendAt is extend with the place at which the texts are joined, or near it.
-func (h *hypothesis) extendAt(p segment.Piece, end Decoded, cut, moves time.Duration) (Decoded, bool) {
+func (h *hypothesis) extendAt(p segment.Piece, end Decoded, cut time.Duration) (Decoded, bool) {
 	left, right := h.text.Heard, end.Heard
 	seam := align.Join(left, right, cut)
 	if seam.Agreed == 0 && len(left.Words) > 0 {
@@ -115,7 +115,7 @@ func (h *hypothesis) extendAt(p segment.Piece, end Decoded, cut, moves time.Dura
 			return Decoded{}, false // where they meet is not known
 		case *last > right.From+brief && (first == nil || *first < left.To-brief):
 			return Decoded{}, false // they contradict each other, or the end lost what was heard before
-		case moves > 0 && moved(left, right):
+		case moved(left, right):
 			return Decoded{}, false
 		}
 	}

@@ -101,7 +101,7 @@ func (t *task) finish(ctx context.Context, d *Decoder) (Decoded, bool, error) {
 			return Decoded{}, false, end.err
 		}
 		if end.err == nil && end.doubt == "" {
-			text, ok = t.from.extend(t.piece, end.text, t.how.Trait.Moves)
+			text, ok = t.from.extend(t.piece, end.text)
 		}
 	}
 	done()

@@ -51,7 +51,7 @@ func (t *task) peekWindow(ctx context.Context, d *Decoder, o *outcome) bool {
 		return true
 	}
 	// Behind the first words, which lack what was said before them, the text that has heard more is the better one.
-	text, ok := t.from.extendAt(t.piece, end, min(end.From+tailShared, (end.From+t.from.text.To)/2), t.how.Trait.Moves)
+	text, ok := t.from.extendAt(t.piece, end, min(end.From+tailShared, (end.From+t.from.text.To)/2))
 	if !ok {
 		o.heard += t.piece.HeardTo() - t.piece.HeardFrom() // all of it is decoded
 		return false

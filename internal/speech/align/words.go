@@ -52,6 +52,10 @@ func bare(word string) int {
 // Alike reports whether two texts have the same words, apart from capitals and punctuation.
 func Alike(a, b []scout.Word) bool { return slices.Equal(folded(a), folded(b)) }
 
+// Moves is how far a model may place a word from where it is, or from where it placed it before: attention may begin in the silence
+// before a word. It was measured with every model (docs/adr/0061-commit-rule.md).
+const Moves = 2500 * time.Millisecond
+
 // Costs of the alignment in After. A substitution is a little cheaper than a word that is missing: of two words at the
 // same place one was misheard.
 const (
@@ -59,16 +63,14 @@ const (
 	afterDiffer  = 0.9
 	afterSimilar = 0.5
 	// afterApart is the cost of a second between the ends. afterMoved limits it, with what the words differ by, to less than a word
-	// that is missing, for the same or a similar word as far as the model may move it.
+	// that is missing, for the same or a similar word no further away than Moves.
 	afterApart = 1.0
 	afterMoved = 0.9
 )
 
 // After returns how many of the words of a text belong to what was already handed out: both begin at the same place,
 // and words[After:] is what comes next. The words need not agree. Time and memory are len(handed) * len(words).
-//
-//	moves  how far the model may place a word from where it placed it before, above all beside silence, and it is the same word
-func After(handed, words []scout.Word, moves time.Duration) int {
+func After(handed, words []scout.Word) int {
 	m, n := len(handed), len(words)
 	if m == 0 || n == 0 {
 		return 0
@@ -99,14 +101,12 @@ func After(handed, words []scout.Word, moves time.Duration) int {
 		if j > 0 && last != nil && words[j-1].End != nil {
 			apart := (*words[j-1].End - *last).Abs()
 			cost := afterApart * apart.Seconds()
-			if moves > 0 {
-				beyond := afterApart * max(0, apart-moves).Seconds()
-				switch {
-				case a[m-1] == b[j-1]:
-					cost = min(cost, afterMoved+beyond)
-				case similar(a[m-1], b[j-1]):
-					cost = min(cost, afterMoved-afterSimilar+beyond)
-				}
+			beyond := afterApart * max(0, apart-Moves).Seconds()
+			switch {
+			case a[m-1] == b[j-1]:
+				cost = min(cost, afterMoved+beyond)
+			case similar(a[m-1], b[j-1]):
+				cost = min(cost, afterMoved-afterSimilar+beyond)
 			}
 			row[j] += cost
 		}
