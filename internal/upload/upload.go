@@ -228,7 +228,7 @@ func (u *Uploads) admit(info *Info) (*entry, error) {
 	}
 	if all >= mostUploads || info.Client != "" && own >= mostPerClient {
 		u.metrics.outcomes.WithLabelValues(outcomeRefused).Inc()
-		return nil, scout.Errorf(scout.CodeRateLimit, "%d uploads have not ended, %d of them of this client", all, own).WithHint("send the rest of them, or delete them; they expire after %s", u.options.Keep)
+		return nil, scout.Errorf(scout.CodeRateLimit, "%d uploads have not ended, %d of them by this client", all, own).WithHint("send the rest of them, or delete them; they expire after %s", u.options.Keep)
 	}
 	return nil, nil //nolint:nilnil // there is none
 }
