@@ -64,8 +64,9 @@ build: ## build the programs into bin/
 		cmp -s "$$native/$$lib" "$(BIN)/lib/$$lib" || install -m 644 "$$native/$$lib" "$(BIN)/lib/$$lib" || exit; done
 
 .PHONY: run
-run: setup ## transcribe the clip in testdata/
+run: setup ## transcribe the clip in testdata/, and start the service in the background
 	@$(BIN)/scout transcribe --summary testdata/jfk.wav
+	@$(BIN)/scout serve --detach
 
 .PHONY: test
 test: setup ## run all tests, with the race detector

@@ -29,18 +29,28 @@ func (a *app) dataDir() (string, error) {
 
 // connect returns a client of the daemon of the data folder. If no daemon answers, it starts one. The caller closes the
 // client.
-func (a *app) connect(ctx context.Context) (*client.Client, error) { return a.reach(ctx, true, false) }
+func (a *app) connect(ctx context.Context) (*client.Client, error) {
+	return a.reach(ctx, startOnDemand, false)
+}
 
 // connectRunning is like connect, but starts no daemon.
 func (a *app) connectRunning(ctx context.Context) (*client.Client, error) {
-	return a.reach(ctx, false, false)
+	return a.reach(ctx, startNone, false)
 }
+
+// starting says which daemon is started if none answers.
+type starting int
+
+const (
+	startNone     starting = iota
+	startOnDemand          // one that ends when it has had nothing to do for daemon.idle
+	startLasting           // one that runs until it is told to end
+)
 
 // reach connects to the daemon.
 //
-//	start  start one if there is none
 //	quiet  say nothing about its version
-func (a *app) reach(ctx context.Context, start, quiet bool) (*client.Client, error) {
+func (a *app) reach(ctx context.Context, start starting, quiet bool) (*client.Client, error) {
 	if a.server != "" {
 		return a.reachServer(ctx)
 	}
@@ -58,8 +68,8 @@ func (a *app) reach(ctx context.Context, start, quiet bool) (*client.Client, err
 		}
 		a.Notef("%s: the daemon is of version %s, this program of version %s; to replace it: scout serve restart\n", a.Name, other, release.Version())
 	}}
-	if start {
-		if o.Launch, err = a.launchDaemon(dir); err != nil {
+	if start != startNone {
+		if o.Launch, err = a.launchDaemon(dir, start); err != nil {
 			return nil, err
 		}
 	}
@@ -85,18 +95,24 @@ func (a *app) reachServer(ctx context.Context) (*client.Client, error) {
 	return client.Connect(ctx, o)
 }
 
-// launchDaemon says how to start a daemon on demand. The daemon runs in another folder, so relative paths that this
-// command was given are made absolute and passed to it in the environment.
-func (a *app) launchDaemon(dir string) (*client.Launch, error) {
+// daemonProgram is the path of the program that is started as the daemon: this one, except where it has the commands built in, as a test does.
+func (a *app) daemonProgram() (string, error) {
 	program, err := os.Executable()
+	if err == nil && filepath.Base(program) != programName {
+		program = a.Settings.Scout()
+	}
+	return program, err
+}
+
+// launchDaemon says how to start a daemon in the background. The daemon runs in another folder, so relative paths that this
+// command was given are made absolute and passed to it in the environment.
+func (a *app) launchDaemon(dir string, start starting) (*client.Launch, error) {
+	program, err := a.daemonProgram()
 	if err != nil {
 		return nil, err
 	}
-	if filepath.Base(program) != programName { // a program that has the commands built in, such as a test
-		program = a.Settings.Scout()
-	}
 	l := &client.Launch{
-		Program: program, Args: []string{"serve", "--on-demand"}, Env: os.Environ(), Dir: dir,
+		Program: program, Args: []string{"serve"}, Env: os.Environ(), Dir: dir,
 		Output: filepath.Join(dir, daemon.OutputName), Log: filepath.Join(dir, daemon.LogName),
 		Ending: func() bool {
 			holder, running, err := daemon.HolderOf(dir)
@@ -106,6 +122,9 @@ func (a *app) launchDaemon(dir string) (*client.Launch, error) {
 			_, running, err := daemon.HolderOf(dir)
 			return err == nil && running
 		},
+	}
+	if start == startOnDemand {
+		l.Args = append(l.Args, "--on-demand")
 	}
 	set := func(variable, value string) {
 		l.Env = slices.DeleteFunc(l.Env, func(entry string) bool { return strings.HasPrefix(entry, variable+"=") })
@@ -126,6 +145,8 @@ func (a *app) launchDaemon(dir string) (*client.Launch, error) {
 			set(v.Variable, dir)
 		case v.Name == "log.file" && v.Origin.Kind == settings.FromFlag:
 			continue // it is for the log of this command
+		case v.Name == "http.addr" && v.Origin.Kind == settings.FromFlag && isText: // of scout serve --detach
+			set(v.Variable, path)
 		case given && isText && strings.HasPrefix(v.Allowed, "the path of ") && path != "":
 			if path, err = filepath.Abs(path); err != nil {
 				return nil, err

@@ -290,6 +290,45 @@ func TestWhatIsAtTheSocketOfADaemon(t *testing.T) {
 	}
 }
 
+// A daemon in the background lasts: it is not one on demand, takes the place of one that is, and is the same one when it is asked for again. What
+// replaces it lasts as well.
+func TestADaemonInTheBackground(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	onDemand := h.status()
+	if onDemand.Idle == nil {
+		t.Fatal("a daemon that a command started does not end by itself")
+	}
+	first := h.must("serve", "--detach")
+	lasting := h.status()
+	if lasting.Idle != nil || lasting.PID == onDemand.PID || !strings.Contains(first.err, fmt.Sprintf("(process %d)", lasting.PID)) || !strings.Contains(first.err, filepath.Join(h.data, daemon.SocketName)) {
+		t.Errorf("%+v: %s", lasting, first.err)
+	}
+	if again := h.must("serve", "--detach"); h.status().PID != lasting.PID || !strings.Contains(again.err, "already") {
+		t.Errorf("asked for again: %s", again.err)
+	}
+	if moved := h.must("serve", "--detach", "--addr", "127.0.0.1:0"); h.status().PID == lasting.PID || !strings.Contains(moved.err, "http://127.0.0.1:") || strings.Contains(moved.err, ":0 ") {
+		t.Errorf("at an address: %s", moved.err)
+	}
+	before := h.status().PID
+	h.must("serve", "restart")
+	if got := h.status(); got.Idle != nil || got.PID == before {
+		t.Errorf("restarted: %+v", got)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }() // it was only in the way
+	if got := h.run("serve", "--detach", "--addr", taken.Addr().String()); got.code != 1 || !strings.Contains(got.err, taken.Addr().String()) {
+		t.Errorf("at a port that is taken: exit %d: %s", got.code, got.err)
+	}
+	if got := h.must("serve", "stop"); got.err == "" {
+		t.Error("nothing was said")
+	}
+	h.untilNoDaemon()
+}
+
 func TestADaemonThatDoesNotAnswerIsNamedAndReplaced(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))

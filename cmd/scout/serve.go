@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ const (
 )
 
 func newServeCommand(a *app) *cobra.Command {
-	var onDemand bool
+	var onDemand, detach bool
 	var addr addressFlag
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -42,6 +43,10 @@ func newServeCommand(a *app) *cobra.Command {
 scout.sock in that folder, and over HTTP at 127.0.0.1:7268. Other machines reach
 it at --addr 0.0.0.0:7268, with a key: scout keys create NAME, and then
 scout serve stop, because that command has started a daemon.
+
+With --detach the command returns when the daemon is ready, which then runs in
+the background until scout serve stop. A daemon on demand, or one of another
+version, is replaced; a recording that is under way continues.
 
 You rarely need this command: commands that need the daemon start it by
 themselves. A daemon that was started that way ends when it has had nothing to
@@ -53,16 +58,24 @@ that systemd has opened.
 A process of its own records. When the daemon ends, for whatever reason, the
 recording continues, and the next daemon takes it over.`,
 		Example: `  scout serve
+  scout serve --detach
   scout serve --addr 127.0.0.1:7268 --addr 192.168.1.5:7268
   scout serve stop
   scout serve restart`,
 		Args: cli.WrongArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), onDemand) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if detach {
+				return a.detachDaemon(cmd.Context())
+			}
+			return a.serve(cmd.Context(), onDemand)
+		},
 	}
+	cmd.Flags().BoolVar(&detach, "detach", false, "run in the background, until scout serve stop")
 	cmd.Flags().BoolVar(&onDemand, "on-demand", false, "end when nothing was open for daemon.idle, as a daemon does that a command started")
 	cmd.Flags().Var(&addr, "addr", "address for HTTP, such as 127.0.0.1:7268, localhost:7268 or off; may be repeated (setting http.addr)")
 	cli.BindSettings(cmd.Flags(), map[string]string{"addr": "http.addr"})
 	hideFlags(cmd, "on-demand")
+	cmd.MarkFlagsMutuallyExclusive("on-demand", "detach")
 	cmd.AddCommand(newServeStopCommand(a), newServeRestartCommand(a))
 	return cmd
 }
@@ -112,7 +125,9 @@ func newServeRestartCommand(a *app) *cobra.Command {
 		Use:   "restart",
 		Short: "Replace the daemon, for example after an update",
 		Long: `Ends the daemon, if one is running, and starts a new one in the background, of
-the same version as this command. A recording that is under way continues.`,
+the same version as this command. A recording that is under way continues. The
+new one ends by itself after daemon.idle only if that was so for the old one, or
+if none was running.`,
 		Example: "  scout serve restart",
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.restartDaemon(cmd.Context(), asJSON) },
@@ -122,17 +137,16 @@ the same version as this command. A recording that is under way continues.`,
 }
 
 func (a *app) restartDaemon(ctx context.Context, asJSON bool) error {
-	ended, _, err := a.stopDaemon(ctx)
+	ended, running, err := a.stopDaemon(ctx)
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(ctx)
-	if err != nil {
-		return err
+	start := startOnDemand
+	if running && !ended.OnDemand {
+		start = startLasting
 	}
-	defer c.Close()
-	var status v1.Status
-	if err := c.Get(ctx, "/status", &status); err != nil {
+	status, err := a.statusOf(ctx, start)
+	if err != nil {
 		return err
 	}
 	a.tellNotReady(status.Reasons)
@@ -141,6 +155,69 @@ func (a *app) restartDaemon(ctx context.Context, asJSON bool) error {
 		return nil
 	}
 	return cli.WriteJSON(a.Std.Out, changedDaemon{EndedPID: ended.PID, PID: status.PID, Version: status.Version, NotReady: status.Reasons})
+}
+
+// statusOf returns the status of the daemon.
+func (a *app) statusOf(ctx context.Context, start starting) (v1.Status, error) {
+	var status v1.Status
+	c, err := a.reach(ctx, start, false)
+	if err != nil {
+		return status, err
+	}
+	defer c.Close()
+	return status, c.Get(ctx, "/status", &status)
+}
+
+// detachDaemon starts a daemon that lasts, unless one runs that is the same. One that was told other addresses by this command is another.
+func (a *app) detachDaemon(ctx context.Context) error {
+	dir, err := a.dataDir()
+	if err != nil {
+		return err
+	}
+	holder, running, err := daemon.HolderOf(dir)
+	if err != nil {
+		return err
+	}
+	said, addressed := "serving on", a.Settings.Origin("http.addr").Kind == settings.FromFlag
+	switch {
+	case running && !addressed && a.lasts(holder):
+		said = "serving already on"
+	case running:
+		if _, _, err := a.stopDaemon(ctx); err != nil {
+			return err
+		}
+	}
+	status, err := a.statusOf(ctx, startLasting)
+	if err != nil {
+		return err
+	}
+	addresses := []string{filepath.Join(dir, daemon.SocketName)}
+	for i := range status.HTTP {
+		if at := &status.HTTP[i]; at.Listening {
+			addresses = append(addresses, "http://"+at.Address+a.Settings.HTTP.BasePath)
+		}
+	}
+	a.Notef("%s: %s %s (process %d); to end it: scout serve stop\n", a.Name, said, strings.Join(addresses, " and "), status.PID)
+	a.warnWithoutTLS()
+	a.tellNotReady(status.Reasons)
+	return nil
+}
+
+// lasts reports whether a daemon goes on until it is told to end, and runs the program that would be started in its place. The system
+// names another file for a program that was replaced.
+func (a *app) lasts(holder daemon.Holder) bool {
+	if holder.OnDemand || holder.Stopping() {
+		return false
+	}
+	its, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", holder.PID))
+	if err != nil { // the system does not say it
+		return holder.Version == release.Version()
+	}
+	program, err := a.daemonProgram()
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program)
+	}
+	return err == nil && its == program
 }
 
 // tellNotReady prints what does not work although the daemon runs.
@@ -185,7 +262,7 @@ func (a *app) stopDaemon(ctx context.Context) (holder daemon.Holder, running boo
 		return holder, running, err
 	}
 	within := endsWithin
-	if c, err := a.reach(ctx, false, true); err == nil { // of whichever version
+	if c, err := a.reach(ctx, startNone, true); err == nil { // of whichever version
 		var status v1.Status
 		if holder.PID <= 0 && c.Get(ctx, "/status", &status) == nil { // the disk was full when it took the lock
 			holder.PID = status.PID

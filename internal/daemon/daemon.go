@@ -229,7 +229,7 @@ func (d *daemon) startLock(context.Context) (err error) {
 	if d.options.OnDemand {
 		patience = endingWait
 	}
-	d.instance, err = takeInstance(d.dir, d.options.Version, patience)
+	d.instance, err = takeInstance(d.dir, Holder{Version: d.options.Version, OnDemand: d.options.OnDemand}, patience)
 	if err == nil {
 		d.startCrashWatch()
 	}

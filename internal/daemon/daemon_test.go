@@ -144,14 +144,14 @@ func TestOneInstanceForEachDataFolder(t *testing.T) {
 	if _, held, err := HolderOf(dir); held || err != nil {
 		t.Fatalf("held %v, %v", held, err)
 	}
-	first, err := takeInstance(dir, "1.0", askedFor)
+	first, err := takeInstance(dir, Holder{Version: "1.0"}, askedFor)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("%v, %v: want mode 0700", info, err)
 	}
-	if _, err := takeInstance(dir, "1.0", askedFor); scout.CodeOf(err) != scout.CodeDaemonRunning || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+	if _, err := takeInstance(dir, Holder{Version: "1.0"}, askedFor); scout.CodeOf(err) != scout.CodeDaemonRunning || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 		t.Errorf("the second: %v", err)
 	}
 	if holder, held, err := HolderOf(dir); !held || err != nil || holder.PID != os.Getpid() || holder.Version != "1.0" {
@@ -160,7 +160,7 @@ func TestOneInstanceForEachDataFolder(t *testing.T) {
 	if err := first.close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := takeInstance(dir, "1.0", askedFor)
+	again, err := takeInstance(dir, Holder{Version: "1.0"}, askedFor)
 	if err != nil {
 		t.Fatalf("after the first ended: %v", err)
 	}

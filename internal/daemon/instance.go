@@ -27,6 +27,8 @@ type Holder struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
+	// OnDemand is one that ends by itself when it has had nothing to do for a while.
+	OnDemand bool `json:"on_demand,omitempty"`
 	// StoppingAt is when it began to stop; nil before. The next daemon waits for its end.
 	StoppingAt *time.Time `json:"stopping_at,omitempty"`
 }
@@ -51,13 +53,13 @@ const (
 const StopsWithin = 25 * time.Second
 
 // takeInstance makes the data folder, readable for its owner alone, and takes its lock. Where another daemon has it for longer than patience the
-// error has scout.CodeDaemonRunning and names its process.
-func takeInstance(dir, version string, patience time.Duration) (*instance, error) {
-	return takeInstanceBy(filelock.Try, dir, version, patience)
+// error has scout.CodeDaemonRunning and names its process. The process and the time of start are those of this one.
+func takeInstance(dir string, holder Holder, patience time.Duration) (*instance, error) {
+	return takeInstanceBy(filelock.Try, dir, holder, patience)
 }
 
 // takeInstanceBy is takeInstance with another way to take a lock, for tests.
-func takeInstanceBy(try func(*os.File) (bool, error), dir, version string, patience time.Duration) (*instance, error) {
+func takeInstanceBy(try func(*os.File) (bool, error), dir string, holder Holder, patience time.Duration) (*instance, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "make the data folder", err)
 	}
@@ -81,7 +83,8 @@ func takeInstanceBy(try func(*os.File) (bool, error), dir, version string, patie
 		holder := readHolder(f)
 		return nil, errors.Join(scout.Errorf(scout.CodeDaemonRunning, "a daemon (process %d) serves %s already", holder.PID, dir), f.Close())
 	}
-	i := &instance{f, Holder{PID: os.Getpid(), Version: version, StartedAt: time.Now().UTC()}}
+	holder.PID, holder.StartedAt = os.Getpid(), time.Now().UTC()
+	i := &instance{f, holder}
 	err = i.write()
 	if err != nil && scout.CodeOf(err) != scout.CodeDiskFull { // on a full disk the lock holds, and the name is missing
 		return nil, errors.Join(scout.FileError(scout.CodeWriteFailed, "write "+path, err), filelock.Close(f))

@@ -23,7 +23,7 @@ func TestADataFolderWithoutLocks(t *testing.T) {
 		t.Run(fmt.Sprint(cause), func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "data")
-			i, err := takeInstanceBy(func(*os.File) (bool, error) { return false, filelock.Explain(cause) }, dir, "1", askedFor)
+			i, err := takeInstanceBy(func(*os.File) (bool, error) { return false, filelock.Explain(cause) }, dir, Holder{Version: "1"}, askedFor)
 			if i != nil || scout.CodeOf(err) != want || !strings.Contains(err.Error(), filepath.Join(dir, LockName)) || scout.HintOf(err) == "" {
 				t.Fatalf("%v (%s, %q)", err, scout.CodeOf(err), scout.HintOf(err))
 			}
@@ -34,7 +34,7 @@ func TestADataFolderWithoutLocks(t *testing.T) {
 			if _, held, err := HolderOf(dir); held || err != nil {
 				t.Errorf("held: %v, %v", held, err)
 			}
-			i, err = takeInstance(dir, "1", askedFor) // there is nothing left to clear up
+			i, err = takeInstance(dir, Holder{Version: "1"}, askedFor) // there is nothing left to clear up
 			if err != nil {
 				t.Fatal(err)
 			}
