@@ -226,7 +226,7 @@ func TestKilledDaemonsDoEachJobOnce(t *testing.T) {
 				mu.Unlock()
 				recording := recordings[number%len(recordings)]
 				var j v1.Job
-				in := v1.NewJob{Kind: "transcribe", RecordingID: recording, TextOptions: v1.TextOptions{Effort: "quick", Keywords: []string{strconv.Itoa(number % 12)}}}
+				in := v1.NewJob{Kind: "transcribe", RecordingID: recording, NewText: v1.NewText{TextOptions: v1.TextOptions{Effort: "quick", Keywords: []string{strconv.Itoa(number % 12)}}}}
 				if c.call(http.MethodPost, "/jobs", in, &j) {
 					mu.Lock()
 					jobs[j.ID] = recording

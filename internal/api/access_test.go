@@ -25,6 +25,7 @@ GET /api/v1/events
 GET /api/v1/health
 GET /api/v1/jobs
 GET /api/v1/jobs/{id}
+GET /api/v1/jobs/{id}/events
 GET /api/v1/live/{id}/events
 GET /api/v1/recordings
 GET /api/v1/recordings/{id}
@@ -49,6 +50,7 @@ POST /api/v1/jobs/{id}/pause
 POST /api/v1/jobs/{id}/resume
 POST /api/v1/jobs/{id}/retry
 POST /api/v1/recordings/{id}/restore
+POST /api/v1/recordings/{id}/transcribe
 POST /api/v1/recordings/{id}/verify
 POST /api/v1/session
 POST /api/v1/transcripts/{id}/restore

@@ -21,6 +21,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // answer is a response whose body was read.
@@ -258,12 +259,18 @@ func TestEventsAreReplayedAndFollowed(t *testing.T) {
 func TestAStreamEndsWithTheServer(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	response, err := s.client.Get("http://scout/api/v1/events")
-	if err != nil {
-		t.Fatal(err)
+	s.record(exampleID)
+	s.waits(store.JobQueued)
+	var open []io.Reader
+	for _, path := range []string{"/events", "/jobs/" + exampleJob + "/events"} {
+		response, err := s.client.Get("http://scout/api/v1" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close() //nolint:errcheck // the test is over
+		open = append(open, response.Body)
 	}
-	defer response.Body.Close() //nolint:errcheck // the test is over
-	if s.server.Streams() != 1 {
+	if s.server.Streams() != len(open) {
 		t.Errorf("%d streams", s.server.Streams())
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -271,8 +278,10 @@ func TestAStreamEndsWithTheServer(t *testing.T) {
 	if err := s.server.Shutdown(ctx); err != nil {
 		t.Errorf("a stream held the end up: %v", err)
 	}
-	if rest, err := io.ReadAll(response.Body); err != nil || !bytes.HasPrefix(rest, []byte(": ok")) {
-		t.Errorf("the stream ended with %q, %v", rest, err)
+	for _, r := range open {
+		if rest, err := io.ReadAll(r); err != nil || !bytes.HasPrefix(rest, []byte(": ok")) {
+			t.Errorf("the stream ended with %q, %v", rest, err)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // session is the cookie of a session that a key began.
@@ -107,7 +108,8 @@ func TestStreamsEndWithWhatLetThemIn(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	paths := []string{"/api/v1/events", "/api/v1/recorder/level/stream", "/api/v1/recordings/" + string(exampleID) + "/audio?follow=true", "/api/v1/recordings/" + string(exampleID) + "/audio?as=wav&follow=true"}
+	s.waits(store.JobQueued)
+	paths := []string{"/api/v1/events", "/api/v1/jobs/" + exampleJob + "/events", "/api/v1/recorder/level/stream", "/api/v1/recordings/" + string(exampleID) + "/audio?follow=true", "/api/v1/recordings/" + string(exampleID) + "/audio?as=wav&follow=true"}
 	for situation, end := range map[string]func(key, cookie, link string){
 		"its key is deleted": func(string, string, string) {
 			if response, body := s.do("DELETE", "/api/v1/keys/key_a", ""); response.StatusCode != http.StatusNoContent {
@@ -206,23 +208,28 @@ func TestDownloadsEndWithTheirKey(t *testing.T) {
 func TestStreamsOfTheNetworkLeaveRoomForTheSocket(t *testing.T) {
 	t.Parallel()
 	s := serve(t, networked)
-	for n := range 257 {
-		r := bufio.NewReader(s.raw(t, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	s.record(exampleID)
+	s.waits(store.JobQueued)
+	paths := []string{"/api/v1/events", "/api/v1/jobs/" + exampleJob + "/events"}
+	for n := range 258 {
+		r := bufio.NewReader(s.raw(t, "GET "+paths[n%2]+" HTTP/1.1\r\nHost: s\r\n\r\n"))
 		response, err := http.ReadResponse(r, nil) //nolint:bodyclose // it ends with its connection
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (response.StatusCode == http.StatusOK) != (n < 256) || n == 256 && response.Header.Get(v1.HeaderCode) != string(scout.CodeRateLimit) {
+		if (response.StatusCode == http.StatusOK) != (n < 256) || n >= 256 && response.Header.Get(v1.HeaderCode) != string(scout.CodeRateLimit) {
 			t.Fatalf("stream %d: %d", n, response.StatusCode)
 		}
 	}
-	response, err := s.client.Get("http://scout/api/v1/events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close() //nolint:errcheck // the test is over
-	if response.StatusCode != http.StatusOK || s.server.Streams() != 257 {
-		t.Errorf("the owner: %d; %d streams", response.StatusCode, s.server.Streams())
+	for n, path := range paths {
+		response, err := s.client.Get("http://scout" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close() //nolint:errcheck // the test is over
+		if response.StatusCode != http.StatusOK || s.server.Streams() != 257+n {
+			t.Errorf("the owner: %d; %d streams", response.StatusCode, s.server.Streams())
+		}
 	}
 }
 

@@ -115,6 +115,7 @@ func examples() map[string]example {
 		"post-jobs":                  {body: `{"kind":"transcribe","recording_id":"20261128T215900123Z-7f3a9c2e41d0","model":"moonshine-tiny-en","priority":"normal"}`, status: 202, answer: exampleJob},
 		"get-jobs":                   {query: "state=queued&limit=20", status: 200, answer: `{"data":[` + exampleJob + `]}`},
 		"get-jobs-id":                {status: 200, answer: exampleJob[:len(exampleJob)-1] + `,"position":1}`},
+		"get-jobs-id-events":         {status: 200, answer: ": ok\n\nevent: job\ndata: " + strings.ReplaceAll(exampleJob, "\n ", "") + "\n"},
 		"patch-jobs-id":              {body: `{"priority":"low"}`, status: 200, answer: strings.Replace(exampleJob, "normal", "low", 1)},
 		"delete-jobs-id":             {status: 204},
 		"post-jobs-id-cancel":        {status: 200, answer: strings.Replace(exampleJob, "queued", "cancelled", 1)},
@@ -140,6 +141,7 @@ func examples() map[string]example {
 		"delete-transcripts-id":                        {status: 200, answer: exampleDeleted},
 		"post-transcripts-id-restore":                  {status: 200, answer: exampleText},
 		"get-transcripts-id-versions":                  {status: 200, answer: `[{"version":1,"kind":"first","model":"moonshine-tiny-en","created_at":"2026-11-28T22:00:00.000Z","words":8,"current":true}]`},
+		"post-recordings-id-transcribe":                {body: `{"model":"moonshine-tiny-en"}`, status: 202, answer: exampleJob},
 		"post-transcripts-id-versions-version-restore": {status: 200, answer: exampleText},
 	}
 }

@@ -28,7 +28,7 @@ const aliveEvery = 30 * time.Second
 // feed is what one client follows: the numbered events of a stream of the journal, replayed from a position and then followed, and
 // between them passing events that have no number and are never replayed.
 type feed struct {
-	// kind is the label of its metrics: sse, live or level.
+	// kind is the label of its metrics: sse, live, level or job.
 	kind string
 	// stream is that of the journal; empty for a feed of passing events only. after is the number behind which it begins.
 	stream string

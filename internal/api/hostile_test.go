@@ -17,6 +17,7 @@ import (
 
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // raw sends bytes and returns the connection: over the network, where the server answers there.
@@ -187,10 +188,11 @@ func TestTheHeadOfAStreamEnds(t *testing.T) {
 func theHeadOfAStreamEnds(t *testing.T, serve opener) {
 	s := serve(t)
 	s.record(exampleID)
+	s.waits(store.JobQueued)
 	r := bufio.NewReader(s.raw(t, strings.Join([]string{
-		"HEAD /api/v1/events", "HEAD /api/v1/recorder/level/stream", "HEAD /api/v1/recordings/" + string(exampleID) + "/audio?follow=true", "HEAD /api/v1/recordings/" + string(exampleID) + "/audio?as=wav", "HEAD /api/v1/version",
+		"HEAD /api/v1/events", "HEAD /api/v1/recorder/level/stream", "HEAD /api/v1/jobs/" + exampleJob + "/events", "HEAD /api/v1/recordings/" + string(exampleID) + "/audio?follow=true", "HEAD /api/v1/recordings/" + string(exampleID) + "/audio?as=wav", "HEAD /api/v1/version",
 	}, " HTTP/1.1\r\nHost: s\r\n\r\n")+" HTTP/1.1\r\nHost: s\r\n\r\n"))
-	for i := range 5 {
+	for i := range 6 {
 		if response, _ := reads(t, r, "HEAD"); response.StatusCode != 200 {
 			t.Errorf("answer %d: %d", i, response.StatusCode)
 		}
@@ -205,6 +207,8 @@ func TestClientsThatGoAway(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	s := serve(t)
 	s.put(kept)
+	s.record(exampleID)
+	s.waits(store.JobQueued)
 	whole := fmt.Sprintf("POST /api/v1/transcripts HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(kept), kept)
 	for cut := 1; cut < len(whole); cut += 7 {
 		c := s.raw(t, whole[:cut])
@@ -213,7 +217,7 @@ func TestClientsThatGoAway(t *testing.T) {
 	if s.texts() != 1 {
 		t.Errorf("%d texts: half a request made one", s.texts())
 	}
-	for _, path := range []string{"/api/v1/events", "/api/v1/recorder/level/stream", "/api/v1/backup", "/openapi.json"} {
+	for _, path := range []string{"/api/v1/events", "/api/v1/jobs/" + exampleJob + "/events", "/api/v1/recorder/level/stream", "/api/v1/backup", "/openapi.json"} {
 		c := s.raw(t, "GET "+path+" HTTP/1.1\r\nHost: s\r\n\r\n")
 		var first [1]byte
 		_, _ = c.Read(first[:]) // the answer has begun

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -27,17 +28,30 @@ type jobOutput struct {
 
 // registerJobs adds the queue.
 func (s *Server) registerJobs(api huma.API) {
+	refusals := []scout.Code{
+		scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeConflict, scout.CodeGone, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage, scout.CodeQueueFull, scout.CodeDiskFull,
+	}
 	operation(api, about{
 		method: http.MethodPost, path: "/jobs", role: roleClient, summary: "Ask for a job",
 		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, model and options again are the same job, whatever its state, " +
 			"unless force is true. If the queue is full, nothing is kept, and the answer is 429. A client asks for texts of its own recordings, with the priority normal or low. " +
 			"As multipart/form-data, with the part file in place of recording_id, it takes the file, too: what is clearly not audio is 400, and with 202 it is on the disk.",
-		errors: []scout.Code{
-			scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeConflict, scout.CodeGone, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage, scout.CodeQueueFull, scout.CodeDiskFull,
-			scout.CodeDiskLow, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeAudioTooLong, scout.CodeDecoderMissing,
-		},
+		errors: append(slices.Clone(refusals), scout.CodeDiskLow, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeAudioTooLong, scout.CodeDecoderMissing),
 		status: http.StatusAccepted, also: []int{http.StatusOK},
-	}, s.addJob)
+	}, func(ctx context.Context, in *input[v1.NewJob]) (*jobOutput, error) {
+		return s.addJob(ctx, in.Body.Kind, in.Body.RecordingID, &in.Body.NewText)
+	})
+	operation(api, about{
+		method: http.MethodPost, path: "/recordings/{id}/transcribe", role: roleClient, thing: thingRecording, summary: "Make a text of a recording",
+		description: "The same as POST /jobs with the kind transcribe and this recording.",
+		errors:      refusals, status: http.StatusAccepted, also: []int{http.StatusOK},
+	}, func(ctx context.Context, in *struct {
+		ByID
+		Body *v1.NewText
+	},
+	) (*jobOutput, error) {
+		return s.addJob(ctx, job.KindTranscribe, in.ID, cmp.Or(in.Body, &v1.NewText{}))
+	})
 	operation(api, about{
 		method: http.MethodGet, path: "/jobs", role: roleClient, summary: "List jobs",
 		description: "One page of the jobs that match the filter, newest first. A client sees those about its recordings.",
@@ -47,6 +61,7 @@ func (s *Server) registerJobs(api huma.API) {
 		description: "With wait, the answer comes when its state changes, at the latest after so many seconds; at once, if it has ended.",
 		errors:      []scout.Code{scout.CodeNotFound},
 	}, s.job)
+	s.registerJobEvents(api)
 	for _, o := range []struct {
 		name, summary, description string
 		change                     func(*job.Queue, context.Context, string) (store.Job, error)
@@ -124,20 +139,20 @@ func mayChoose(ctx context.Context, priority string) error {
 	return nil
 }
 
-func (s *Server) addJob(ctx context.Context, in *input[v1.NewJob]) (*jobOutput, error) {
-	if err := mayChoose(ctx, in.Body.Priority); err != nil {
+func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*jobOutput, error) {
+	if err := mayChoose(ctx, in.Priority); err != nil {
 		return nil, err
 	}
-	r, err := s.audible(ctx, in.Body.RecordingID)
+	r, err := s.audible(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	request, err := s.requestOf(ctx, &in.Body.TextOptions)
+	request, err := s.requestOf(ctx, &in.TextOptions)
 	if err != nil {
 		return nil, err
 	}
 	o := job.Order{
-		Kind: in.Body.Kind, Recording: r.ID, Client: callerOf(ctx).id, Priority: job.Priority(in.Body.Priority), Length: r.Duration, Traceparent: observe.Traceparent(ctx), Force: in.Body.Force,
+		Kind: kind, Recording: r.ID, Client: callerOf(ctx).id, Priority: job.Priority(in.Priority), Length: r.Duration, Traceparent: observe.Traceparent(ctx), Force: in.Force,
 	}
 	if o.Options, err = json.Marshal(request); err != nil {
 		return nil, err
@@ -256,9 +271,16 @@ func (s *Server) job(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := s.jobOf(&j)
-	out.Position, err = s.services.Jobs.Position(ctx, &j)
+	out, err := s.placed(ctx, &j)
 	return answer(out), err
+}
+
+// placed is a job with its place, while it waits.
+func (s *Server) placed(ctx context.Context, j *store.Job) (v1.Job, error) {
+	out := s.jobOf(j)
+	var err error
+	out.Position, err = s.services.Jobs.Position(ctx, j)
+	return out, err
 }
 
 // changed answers a request that changed a job.

@@ -93,7 +93,7 @@ func TestClientsHaveTheJobsOfTheirRecordings(t *testing.T) {
 		}
 		for _, request := range strings.Split(strings.TrimSpace(clientOperations), "\n") {
 			method, path, _ := strings.Cut(request, " ")
-			if !strings.Contains(path, "/jobs/{id}") {
+			if !strings.Contains(path, "/jobs/{id}") || id == ".." && strings.HasSuffix(path, "/events") { // that is the stream of events, which does not end
 				continue
 			}
 			body := map[string]string{"PATCH": `{"priority":"low"}`}[method]

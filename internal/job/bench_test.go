@@ -75,3 +75,23 @@ func BenchmarkStart(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkPosition finds the place of the last job of lines of several lengths.
+func BenchmarkPosition(b *testing.B) {
+	for _, n := range []int{10, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			st := open(b, time.Now)
+			jobtest.Fill(b, st, n, store.JobQueued, 10)
+			q := queueOf(st, job.Limits{})
+			list, err := q.Jobs(b.Context(), store.JobFilter{}, store.Page{Limit: 1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if place, err := q.Position(b.Context(), &list.Data[0]); err != nil || place == 0 {
+					b.Fatalf("place %d, %v", place, err)
+				}
+			}
+		})
+	}
+}

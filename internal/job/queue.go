@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -227,6 +228,33 @@ func (q *Queue) Wait(ctx context.Context, id string) (store.Job, error) {
 		}
 	}
 	return now, err
+}
+
+// Watch yields a job as it is, and again after changes in the queue, which may be of other jobs: at most once in every, and until it has
+// ended or ctx does. An error ends it.
+func (q *Queue) Watch(ctx context.Context, id string, every time.Duration) iter.Seq2[store.Job, error] {
+	return func(yield func(store.Job, error) bool) {
+		timer := time.NewTimer(every)
+		defer timer.Stop()
+		for {
+			changed := q.change()
+			j, err := q.store.Job(ctx, id)
+			if !yield(j, err) || err != nil || j.State.Ended() {
+				return
+			}
+			timer.Reset(every)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // State is the queue as a whole.

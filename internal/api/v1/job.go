@@ -39,8 +39,13 @@ type JobResult struct {
 type NewJob struct {
 	Kind        string `json:"kind" enum:"transcribe"`
 	RecordingID string `json:"recording_id" minLength:"1" doc:"The recording, or the beginning or end of its id"`
-	Priority    string `json:"priority,omitempty" enum:"interactive,normal,low" doc:"normal, if it is left out"`
-	Force       bool   `json:"force,omitempty" doc:"Do it again, although a job with the same recording, model and options exists"`
+	NewText
+}
+
+// NewText is the body of POST /recordings/{id}/transcribe.
+type NewText struct {
+	Priority string `json:"priority,omitempty" enum:"interactive,normal,low" doc:"normal, if it is left out"`
+	Force    bool   `json:"force,omitempty" doc:"Do it again, although a job with the same recording, model and options exists"`
 	TextOptions
 }
 

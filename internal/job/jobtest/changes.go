@@ -3,6 +3,7 @@ package jobtest
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -165,6 +166,56 @@ func changes() map[string]func(*bench) {
 			go waits(b.Context())
 			if state := <-answers; state != store.JobSucceeded {
 				b.Errorf("state %s of a job that has ended, want %s", state, store.JobSucceeded)
+			}
+		},
+		"who watches sees each change, and the end": func(b *bench) {
+			j := b.submit("a", order("a", job.Normal, short))
+			next, stop := iter.Pull2(b.Watch(b.Context(), j.ID, time.Millisecond))
+			defer stop()
+			sees := func(want store.JobState) {
+				b.Helper()
+				for {
+					got, err, more := next()
+					if err != nil || !more {
+						b.Fatalf("the end, %v, want %s", err, want)
+					}
+					if got.State == want {
+						return
+					}
+				}
+			}
+			sees(store.JobQueued)
+			c := b.begin("a")
+			sees(store.JobRunning)
+			b.finish(c)
+			sees(store.JobSucceeded)
+			if got, _, more := next(); more {
+				b.Errorf("%s after the end", got.State)
+			}
+			for got, err := range b.Watch(b.Context(), "job_none", time.Millisecond) {
+				b.refused(err, scout.CodeNotFound)
+				if got.ID != "" {
+					b.Errorf("job %s", got.ID)
+				}
+			}
+		},
+		"who watches a job hears that it is gone": func(b *bench) {
+			j := b.submit("a", order("a", job.Normal, short))
+			next, stop := iter.Pull2(b.Watch(b.Context(), j.ID, time.Millisecond))
+			defer stop()
+			if _, err, more := next(); err != nil || !more {
+				b.Fatalf("the end, %v", err)
+			}
+			if _, err := b.Cancel(b.Context(), j.ID); err != nil {
+				b.Fatal(err)
+			}
+			if err := b.Forget(b.Context(), j.ID); err != nil {
+				b.Fatal(err)
+			}
+			_, err, _ := next()
+			b.refused(err, scout.CodeNotFound)
+			if _, _, more := next(); more {
+				b.Error("it goes on")
 			}
 		},
 		"a listing is read page by page": func(b *bench) {
