@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/spelling"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -299,8 +301,8 @@ func newJobsWaitCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "wait JOB",
 		Short: "Wait until a job has ended",
-		Long: `Waits until a job has ended, and prints it. The exit code is 0 if it succeeded,
-and 1 if it is dead or was cancelled.`,
+		Long: `Waits until a job has ended, and prints it. A terminal shows meanwhile how far
+it is. The exit code is 0 if it succeeded, and 1 if it is dead or was cancelled.`,
 		Example:           `  scout jobs wait "$(scout jobs add 7f3a9c2e41d0)"`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeJobs(1, anyState),
@@ -308,6 +310,7 @@ and 1 if it is dead or was cancelled.`,
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				var j v1.Job
 				for ended := false; !ended; ended = store.JobState(j.State).Ended() {
+					a.followJob(ctx, c, args[0])
 					j = v1.Job{}
 					if err := c.Get(ctx, jobPath(args[0])+"?wait=60", &j); err != nil {
 						return err
@@ -322,6 +325,34 @@ and 1 if it is dead or was cancelled.`,
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
+}
+
+// followJob shows on a terminal how far a job is, until it has ended or the daemon does.
+func (a *app) followJob(ctx context.Context, c *client.Client, id string) {
+	show := cli.NewConsole(a.Std.Err, false)
+	if !show.Live {
+		return
+	}
+	if held, err := a.held(ctx, c); err == nil && held { // a client may not ask
+		a.noteHeld()
+	}
+	defer show.Clear()
+	_ = c.Stream(ctx, jobPath(id)+"/events", func(e client.StreamEvent) bool { // whoever asks for the job gets the error
+		var j v1.Job
+		if e.Type == "job" && json.Unmarshal(e.Data, &j) == nil {
+			show.Draw(jobLine(&j))
+		}
+		return true
+	})
+}
+
+// jobLine is what there is to know of a job, in a line.
+func jobLine(j *v1.Job) string {
+	line := j.State
+	if detail := jobDetail(j); detail != "" {
+		line += ", " + detail
+	}
+	return printable.Line(line)
 }
 
 // notSucceeded is the error of a command that wanted the result of a job; nil if there is one. It has no code of the job's own: the code

@@ -172,6 +172,24 @@ func TestAJobThatMakesNoText(t *testing.T) {
 	}
 }
 
+// A terminal shows what becomes of a job that is waited for.
+func TestATerminalShowsAJob(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	h.must("jobs", "pause", "--all")
+	first, id := h.addJob(h.recorded(1)), h.addJob(h.recorded(1))
+	r := h.inTerminal(h.command("jobs", "wait", id), 80, 24)
+	r.await("held back")
+	r.await("queued, number 2 in the queue")
+	h.must("jobs", "cancel", first)
+	r.await("queued, number 1 in the queue")
+	h.must("jobs", "cancel", id)
+	if shown, state := r.end(); state.ExitCode() != 1 || !strings.Contains(shown, "was cancelled") {
+		t.Errorf("exit %d:\n%s", state.ExitCode(), shown)
+	}
+}
+
 // A shell is offered the jobs that a command can change.
 func TestCompletionOfJobs(t *testing.T) {
 	t.Parallel()
