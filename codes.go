@@ -240,6 +240,8 @@ const (
 	CodeRateLimit Code = "rate_limit_exceeded"
 	// CodeQueueFull is a queue with as many jobs as it takes.
 	CodeQueueFull Code = "queue_full"
+	// CodeWebhookFailed is an event that its receiver did not take.
+	CodeWebhookFailed Code = "webhook_failed"
 	// CodeUploadLocked is an upload that another request writes.
 	CodeUploadLocked Code = "upload_locked"
 	// CodeCrashLoop is a job that ended the daemon again and again.
@@ -365,6 +367,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeRange:            {Permanent, "ask for a range within the file; the header Content-Range has its size"},
 	CodeGone:             {Permanent, "read the list again: it is not there any more"},
 	CodeRateLimit:        {Transient, "try again later"},
+	CodeWebhookFailed:    {Transient, "see the answers of the receiver: scout webhooks deliveries ID; send one again: scout webhooks redeliver ID N"},
 	CodeUploadLocked:     {Transient, "try again in a moment"},
 	CodeQueueFull:        {Transient, "try again later, or cancel jobs: scout jobs cancel"},
 	CodeCrashLoop:        {Permanent, "see daemon.log in the data folder, then try it again: scout jobs retry"},

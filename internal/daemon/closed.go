@@ -115,3 +115,29 @@ func (c closedStore) QueuePaused(context.Context) (bool, error) { return false, 
 
 // Line implements store.Store.
 func (c closedStore) Line(context.Context, int) ([]store.Job, error) { return nil, c.err }
+
+// Webhook implements store.Store.
+func (c closedStore) Webhook(context.Context, string) (w store.Webhook, err error) { return w, c.err }
+
+// Webhooks implements store.Store.
+func (c closedStore) Webhooks(context.Context) ([]store.Webhook, error) { return nil, c.err }
+
+// Deliveries implements store.Store.
+func (c closedStore) Deliveries(context.Context, string, store.Page) (l store.Listing[store.Delivery], err error) {
+	return l, c.err
+}
+
+// DeliveryAgenda implements store.Store.
+func (c closedStore) DeliveryAgenda(context.Context, time.Time) ([]store.HostAgenda, error) {
+	return nil, c.err
+}
+
+// DueDeliveries implements store.Store.
+func (c closedStore) DueDeliveries(context.Context, string, time.Time, time.Time, int) ([]store.DueDelivery, error) {
+	return nil, c.err
+}
+
+// DeliveryCounts implements store.Store.
+func (c closedStore) DeliveryCounts(context.Context, time.Time) (n store.DeliveryCounts, err error) {
+	return n, c.err
+}

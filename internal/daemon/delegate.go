@@ -134,3 +134,33 @@ func (l *lateStore) QueuePaused(ctx context.Context) (bool, error) {
 func (l *lateStore) Line(ctx context.Context, limit int) ([]store.Job, error) {
 	return l.present().Line(ctx, limit)
 }
+
+// Webhook implements store.Store.
+func (l *lateStore) Webhook(ctx context.Context, id string) (store.Webhook, error) {
+	return l.present().Webhook(ctx, id)
+}
+
+// Webhooks implements store.Store.
+func (l *lateStore) Webhooks(ctx context.Context) ([]store.Webhook, error) {
+	return l.present().Webhooks(ctx)
+}
+
+// Deliveries implements store.Store.
+func (l *lateStore) Deliveries(ctx context.Context, webhook string, page store.Page) (store.Listing[store.Delivery], error) {
+	return l.present().Deliveries(ctx, webhook, page)
+}
+
+// DeliveryAgenda implements store.Store.
+func (l *lateStore) DeliveryAgenda(ctx context.Context, latest time.Time) ([]store.HostAgenda, error) {
+	return l.present().DeliveryAgenda(ctx, latest)
+}
+
+// DueDeliveries implements store.Store.
+func (l *lateStore) DueDeliveries(ctx context.Context, host string, now, latest time.Time, limit int) ([]store.DueDelivery, error) {
+	return l.present().DueDeliveries(ctx, host, now, latest, limit)
+}
+
+// DeliveryCounts implements store.Store.
+func (l *lateStore) DeliveryCounts(ctx context.Context, deadSince time.Time) (store.DeliveryCounts, error) {
+	return l.present().DeliveryCounts(ctx, deadSince)
+}

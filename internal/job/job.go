@@ -120,7 +120,7 @@ func eventOf(j *store.Job, kind string) (store.NewEvent, error) {
 	if err != nil {
 		return store.NewEvent{}, fmt.Errorf("event of a job: %w", err)
 	}
-	return store.NewEvent{Type: kind, Recording: j.Recording, Client: j.Client, Data: data}, nil
+	return store.NewEvent{Type: kind, Recording: j.Recording, Client: j.Client, Job: j.ID, Data: data}, nil
 }
 
 // put keeps a job and writes what happened to it into the journal.

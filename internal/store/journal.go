@@ -42,6 +42,8 @@ const (
 	EventTranscriptEdited   = "transcript.edited"
 	EventTranscriptDeleted  = "transcript.deleted"
 	EventTranscriptRestored = "transcript.restored"
+	// EventHealthChanged is written by the daemon: the state of the whole is another one.
+	EventHealthChanged = "health.changed"
 	// EventPurged stands where an event was whose words had to go: the numbers of a stream have no holes.
 	EventPurged = "purged"
 )
@@ -53,6 +55,8 @@ type NewEvent struct {
 	// events of a recording. In a live stream the recording is known without being named.
 	Recording string
 	Client    string
+	// Job is the job that it is about, whose webhook is told of it; empty for none. The journal does not keep it.
+	Job string
 	// Data is JSON and is replayed byte for byte.
 	Data json.RawMessage
 }

@@ -28,6 +28,7 @@ type Reader interface {
 	// LiveSessions returns the streams of live sessions that have begun and not ended, oldest recording first.
 	LiveSessions(ctx context.Context) ([]Stream, error)
 	JobReader
+	WebhookReader
 }
 
 // JobReader reads the last committed state of jobs.
@@ -133,6 +134,7 @@ type Tx interface {
 	// EmptyStream removes the events and the checkpoint of a stream. Its numbers go on. One that is not known is no error.
 	EmptyStream(stream string) error
 	JobTx
+	WebhookTx
 }
 
 // Found is what PutRecording found in the store.

@@ -64,6 +64,11 @@ func (t *tx) Append(stream string, events ...store.NewEvent) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
+		if stream == store.EventStream {
+			if err := t.deliver(&event); err != nil {
+				return 0, err
+			}
+		}
 	}
 	t.rung[stream] = true
 	return last, t.exec("UPDATE streams SET last = ? WHERE stream = ?", last, stream)

@@ -260,7 +260,7 @@ func (t *tx) purgeJobs(id string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.Append(store.EventStream, store.NewEvent{Type: store.EventJobCancelled, Recording: id, Client: j.Client, Data: data}); err != nil {
+		if _, err := t.Append(store.EventStream, store.NewEvent{Type: store.EventJobCancelled, Recording: id, Client: j.Client, Job: j.ID, Data: data}); err != nil {
 			return err
 		}
 	}
@@ -283,10 +283,13 @@ func (t *tx) purgeWords(id string) error {
 	return nil
 }
 
-// purgeEvents empties the events and the checkpoint of a recording, and removes the answers about it. Numbers of events stay, so that a
-// stream has no holes.
+// purgeEvents empties the events and the checkpoint of a recording, and removes the answers about it and the deliveries that have ended.
+// Numbers of events stay, so that a stream has no holes.
 func (t *tx) purgeEvents(id string) error {
 	if err := t.exec("DELETE FROM answers WHERE recording = ?", id); err != nil {
+		return err
+	}
+	if err := t.exec("DELETE FROM deliveries WHERE recording = ? AND recording <> '' AND state <> 'waiting'", id); err != nil {
 		return err
 	}
 	if err := t.EmptyStream(store.WorkStream(id)); err != nil {

@@ -47,7 +47,7 @@ type bench struct {
 
 // Run runs all tests against the stores of the factory.
 func Run(t *testing.T, open Factory) {
-	groups := []map[string]func(*bench){recordings(), transcripts(), lists(), searches(), journals(), sessions(), answers(), accessKeys(), retentions()}
+	groups := []map[string]func(*bench){recordings(), transcripts(), lists(), searches(), journals(), sessions(), answers(), accessKeys(), webhooks(), retentions()}
 	for _, group := range groups {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
