@@ -77,6 +77,10 @@ func (s *served) prepare(id string) {
 		s.addKey(string(exampleID), "client", 0)
 		return
 	}
+	if strings.Contains(id, "-webhooks-id") || id == "get-webhooks" {
+		s.addWebhook(string(exampleID))
+		return
+	}
 	if id == "post-recorder-toggle" {
 		return
 	}
@@ -182,7 +186,7 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 				}
 				s := serve(t, exemplary)
 				s.prepare(o.OperationID)
-				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/uploads/{id}", "/uploads/"+s.begun(o.OperationID), "{id}", string(exampleID), "{version}", "1").Replace(path)
+				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/uploads/{id}", "/uploads/"+s.begun(o.OperationID), "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
 				if e.Query != "" {
 					target += "?" + e.Query
 				}
@@ -352,7 +356,7 @@ func (d *openAPI) examples(t *testing.T) string {
 			if !found {
 				t.Errorf("%s has no example", o.OperationID)
 			}
-			target := strings.NewReplacer("{id}", "ID", "{version}", "1").Replace(path)
+			target := strings.NewReplacer("{id}", "ID", "{version}", "1", "{n}", "1").Replace(path)
 			if e.Query != "" {
 				target += "?" + e.Query
 			}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -53,6 +54,7 @@ func (s *Server) registerForm(api huma.API) {
 	for _, name := range []string{"kind", "title", "tags", "priority", "model", "language", "languages", "keywords", "prompt", "effort"} {
 		form.Properties[name] = &huma.Schema{Type: huma.TypeString}
 	}
+	form.Properties[fieldWebhook] = &huma.Schema{Type: huma.TypeString, Description: "Who is told of the end of the job: an object with url and secret as JSON, or the parts webhook[url] and webhook[secret]"}
 	operationAt(api.OpenAPI(), http.MethodPost, prefix+"/jobs").RequestBody.Content[formMedia] = &huma.MediaType{Schema: form}
 }
 
@@ -200,7 +202,10 @@ func (f *form) takeFile(ctx context.Context, part *multipart.Part) error {
 
 // settle checks the fields and the file.
 func (f *form) settle(ctx context.Context, once string) (err error) {
-	fields := maps.Clone(f.fields)
+	fields, err := joined(f.fields)
+	if err != nil {
+		return err
+	}
 	if kinds := fields["kind"]; slices.ContainsFunc(kinds, func(kind string) bool { return kind != job.KindTranscribe }) {
 		return unprocessable("body.kind", "want %s", job.KindTranscribe)
 	}
@@ -217,6 +222,33 @@ func (f *form) settle(ctx context.Context, once string) (err error) {
 	}
 	f.info.Once, f.info.Request = once, hash(sum, fieldsText(f.fields))
 	return f.look(ctx)
+}
+
+// joined are the fields with the parts name[key] of an object as one part with JSON. The webhook is the only object.
+func joined(fields map[string][]string) (map[string][]string, error) {
+	out, object := maps.Clone(fields), make(map[string]string)
+	for name, values := range fields {
+		key, is := strings.CutPrefix(name, fieldWebhook+"[")
+		if !is {
+			continue
+		}
+		key = strings.TrimSuffix(key, "]")
+		last := values[len(values)-1]
+		if !utf8.ValidString(last) {
+			return nil, unprocessable("body."+name, "it is not UTF-8")
+		}
+		object[key] = last
+		delete(out, name)
+	}
+	if len(object) == 0 {
+		return out, nil
+	}
+	if len(out[fieldWebhook]) > 0 {
+		return nil, unprocessable("body."+fieldWebhook, "it is there as JSON and as an object")
+	}
+	data, err := json.Marshal(object)
+	out[fieldWebhook] = []string{string(data)}
+	return out, err
 }
 
 // fieldsText is one text for the same fields, in whatever order they came.
@@ -259,7 +291,7 @@ func (f *form) finish(ctx context.Context, once string) (done upload.Status, aga
 	length := f.writing.Status().Offset
 	err = f.writing.Change(func(i *upload.Info) {
 		i.Length, i.Title, i.Tags, i.Transcribe, i.Priority, i.Options = length, f.info.Title, f.info.Tags, true, f.info.Priority, f.info.Options
-		i.Traceparent, i.Once, i.Request = f.info.Traceparent, f.info.Once, f.info.Request
+		i.Traceparent, i.Once, i.Request, i.Webhook = f.info.Traceparent, f.info.Once, f.info.Request, f.info.Webhook
 	})
 	if err == nil {
 		done, err = f.writing.Finish(ctx)

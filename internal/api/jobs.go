@@ -34,7 +34,7 @@ func (s *Server) registerJobs(api huma.API) {
 	operation(api, about{
 		method: http.MethodPost, path: "/jobs", role: roleClient, summary: "Ask for a job",
 		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, model and options again are the same job, whatever its state, " +
-			"unless force is true. If the queue is full, nothing is kept, and the answer is 429. A client asks for texts of its own recordings, with the priority normal or low. " +
+			"unless force is true. If the queue is full, nothing is kept, and the answer is 429. With webhook, its receiver is told of the end of the job. A client asks for texts of its own recordings, with the priority normal or low. " +
 			"As multipart/form-data, with the part file in place of recording_id, it takes the file, too: what is clearly not audio is 400, and with 202 it is on the disk.",
 		errors: append(slices.Clone(refusals), scout.CodeDiskLow, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeAudioTooLong, scout.CodeDecoderMissing),
 		status: http.StatusAccepted, also: []int{http.StatusOK},
@@ -151,6 +151,10 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 	if err != nil {
 		return nil, err
 	}
+	hook, err := webhookOfJob(ctx, in.Webhook, "body.webhook")
+	if err != nil {
+		return nil, err
+	}
 	o := job.Order{
 		Kind: kind, Recording: r.ID, Client: callerOf(ctx).id, Priority: job.Priority(in.Priority), Length: r.Duration, Traceparent: observe.Traceparent(ctx), Force: in.Force,
 	}
@@ -165,6 +169,11 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 		out = &jobOutput{Status: http.StatusAccepted, Location: prefix + "/jobs/" + j.ID, Body: s.jobOf(j)}
 		if !made {
 			out.Status = http.StatusOK
+		}
+		if hook != nil {
+			if err := hook.Attach(tx, j); err != nil {
+				return err
+			}
 		}
 		return remember(ctx, tx, r.ID, out)
 	}

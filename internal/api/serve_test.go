@@ -34,6 +34,7 @@ import (
 	"github.com/scout-speech/scout/internal/store/storetest"
 	"github.com/scout-speech/scout/internal/unixsocket"
 	"github.com/scout-speech/scout/internal/upload"
+	"github.com/scout-speech/scout/internal/webhook"
 )
 
 // served is a server over a folder in which nothing was recorded yet.
@@ -116,6 +117,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		Jobs: job.New(job.Options{
 			Store: st, Scope: scope, Kinds: map[string]job.Work{job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }},
 		}),
+		Webhooks: webhook.New(webhook.Options{Store: st, Scope: scope, Now: onTheEvening, Own: func() ([]net.Addr, error) { return nil, nil }}),
 		Acceptable: func(_ context.Context, r transcription.Request) error {
 			if r.Model == "none" {
 				return scout.Errorf(scout.CodeModelNotInstalled, "model none is not installed")

@@ -159,6 +159,7 @@ func (s *Server) register() {
 	s.registerTranscriptions(api)
 	s.registerJobs(api)
 	s.registerUploads(api)
+	s.registerWebhooks(api)
 	s.registerLevel(api)
 	s.registerLive(api)
 	s.registerEvents(api)

@@ -14,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/upload"
+	"github.com/scout-speech/scout/internal/webhook"
 )
 
 // Services are what the API offers to clients.
@@ -49,6 +50,8 @@ type Services struct {
 	// Jobs is the queue of durable work. Acceptable returns what is wrong with a request for a text, before a job is made of it.
 	Jobs       *job.Queue
 	Acceptable func(ctx context.Context, request transcription.Request) error
+	// Webhooks tells other programs of events.
+	Webhooks *webhook.Hooks
 	// Uploads takes files; nil where none are taken.
 	Uploads *upload.Uploads
 	// Retention removes what was kept long enough, and purges.

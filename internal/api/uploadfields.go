@@ -17,10 +17,14 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/upload"
+	"github.com/scout-speech/scout/internal/webhook"
 )
 
 // maxNameBytes bounds the name of a file that is kept.
 const maxNameBytes = 255
+
+// fieldWebhook is the one field that is an object.
+const fieldWebhook = "webhook"
 
 // namesOfOthers are fields that libraries for pages send with every file. They say nothing that is needed.
 func namesOfOthers() []string { return []string{"name", "type", "relativePath"} }
@@ -66,6 +70,8 @@ func (s *Server) wanted(ctx context.Context, at string, fields map[string][]stri
 			options.Prompt = last
 		case "effort":
 			options.Effort = last
+		case fieldWebhook:
+			info.Webhook, err = webhookField(ctx, last)
 		default:
 			if !slices.Contains(namesOfOthers(), name) {
 				err = scout.Errorf(scout.CodeInvalidArgument, "there is no field %q", name)
@@ -83,6 +89,9 @@ func (s *Server) wanted(ctx context.Context, at string, fields map[string][]stri
 		return info, err
 	}
 	if !info.Transcribe {
+		if info.Webhook != nil {
+			return info, unprocessable(at+fieldWebhook, "a webhook is told of the job that makes the text, and none is asked for")
+		}
 		return info, nil
 	}
 	request, err := s.requestOf(ctx, &options)
@@ -122,4 +131,19 @@ func cleanName(name string) string {
 		name = name[:len(name)-size]
 	}
 	return name
+}
+
+// webhookField is the webhook of the job, as JSON.
+func webhookField(ctx context.Context, text string) (*webhook.OfJob, error) {
+	var asked v1.JobWebhook
+	err := unambiguous([]byte(text))
+	if err == nil {
+		d := json.NewDecoder(strings.NewReader(text))
+		d.DisallowUnknownFields()
+		err = d.Decode(&asked)
+	}
+	if err != nil {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, `want {"url":"https://…","secret":"whsec_…"} as JSON`)
+	}
+	return webhookOfJob(ctx, &asked, "")
 }

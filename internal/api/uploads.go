@@ -62,7 +62,7 @@ func (s *Server) registerUploads(api huma.API) {
 		about: about{
 			method: http.MethodPost, path: "/uploads", role: roleClient, streamed: true, summary: "Begin an upload",
 			description: "By the tus protocol, 1.0.0. Location is where the bytes are sent. With the content type application/offset+octet-stream the body is the beginning of the file, or all of it. " +
-				"Upload-Metadata has filename, filetype, title, tags, transcribe, priority and the options of a text: model, language, languages, keywords, prompt, effort.",
+				"Upload-Metadata has filename, filetype, title, tags, transcribe, priority, the options of a text (model, language, languages, keywords, prompt, effort), and webhook, who is told of the end of the job: an object with url and secret as JSON.",
 			errors: uploadErrors(scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage), status: http.StatusCreated,
 		},
 		parameters: []*huma.Param{
@@ -186,7 +186,7 @@ func (s *Server) beginUpload(w http.ResponseWriter, r *http.Request) error {
 	if info.Once, err = onceKey(r); err != nil {
 		return err
 	}
-	info.Request = hash(strconv.FormatInt(length, 10), info.Metadata)
+	info.Request = hash(strconv.FormatInt(length, 10), info.Request)
 	begun, again, err := s.services.Uploads.Create(info)
 	if err != nil {
 		return err
@@ -366,8 +366,19 @@ func (s *Server) described(r *http.Request) (upload.Info, error) {
 		return upload.Info{}, err
 	}
 	info, err := s.wanted(r.Context(), "header."+headerMetadata+".", fields)
-	info.Metadata = header
+	info.Metadata, info.Request = withoutSecrets(header), hash(header)
 	return info, err
+}
+
+// withoutSecrets is the header as it is kept, and told to whoever asks how far an upload is.
+func withoutSecrets(header string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(header, ",") {
+		if name, _, _ := strings.Cut(strings.TrimSpace(pair), " "); name != fieldWebhook {
+			kept = append(kept, pair)
+		}
+	}
+	return strings.Join(kept, ",")
 }
 
 // metadata are the values of the header of that name.

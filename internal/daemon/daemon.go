@@ -40,6 +40,7 @@ import (
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/unixsocket"
 	"github.com/scout-speech/scout/internal/upload"
+	"github.com/scout-speech/scout/internal/webhook"
 )
 
 // Deadlines of the stages. Starting waits for no model and no device; what takes longer hangs.
@@ -99,6 +100,7 @@ type daemon struct {
 	texts      *transcription.Worker
 	jobs       *job.Queue
 	uploads    *upload.Uploads
+	webhooks   *webhook.Hooks
 	sweeper    *retention.Sweeper
 	recorder   *record.Recorder
 	dictations *dictate.Dictations
@@ -253,7 +255,8 @@ func (d *daemon) startStore(ctx context.Context) error {
 
 // storeCameLate does what was to be done at the start with a store: what happened meanwhile is noted, and what is owed is made.
 func (d *daemon) storeCameLate(ctx context.Context) {
-	d.jobs.Reopened(ctx)   // first: until then attempts take a job of this store for their own
+	d.jobs.Reopened(ctx) // first: until then attempts take a job of this store for their own
+	d.webhooks.Reopened()
 	_ = d.history.Run(ctx) // it logs what it could not do
 	d.dictations.Again(ctx)
 	d.backlog.Hurry()
@@ -285,6 +288,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	if err := d.openJobs(folders); err != nil {
 		return err
 	}
+	d.openWebhooks()
 	if err := d.openUploads(uploads); err != nil {
 		return err
 	}
@@ -296,6 +300,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folders, Keep: d.keep, Scope: d.options.Scope})
 	d.components.run("retention", d.sweeper.Run)
 	d.components.run("uploads", d.uploads.Run)
+	d.components.run("webhooks", d.webhooks.Run)
 	d.components.run("store", func(ctx context.Context) error { return d.store.Run(ctx, d.storeCameLate) })
 	return nil
 }
@@ -353,10 +358,10 @@ func (d *daemon) startServer(context.Context) error {
 			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
 		}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
 	d.checker.changed = func(before, after health.Status, reasons []string) {
 		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
-			d.history.Note(ctx, "health.changed", "", map[string]any{"before": before, "status": after, "reasons": reasons})
+			d.history.Note(ctx, store.EventHealthChanged, "", map[string]any{"before": before, "status": after, "reasons": reasons})
 			return nil
 		})
 	}
@@ -365,7 +370,7 @@ func (d *daemon) startServer(context.Context) error {
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Webhooks: d.webhooks, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("settings watch", d.watchSettings)

@@ -36,6 +36,7 @@ type Settings struct {
 	Auth       Auth       `koanf:"auth"`
 	Limits     Limits     `koanf:"limits"`
 	Uploads    Uploads    `koanf:"uploads"`
+	Webhooks   Webhooks   `koanf:"webhooks"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -111,6 +112,11 @@ type Uploads struct {
 	Keep time.Duration `koanf:"keep" about:"How long an upload that is not complete waits for its next byte."`
 }
 
+// Webhooks is about telling other programs of events.
+type Webhooks struct {
+	Keep time.Duration `koanf:"keep" about:"How long a delivery to a webhook is kept that has ended."`
+}
+
 // Retention is about how long things are kept.
 type Retention struct {
 	AudioDays int `koanf:"audio_days" min:"0" max:"36500" about:"Days after which the audio of a dictation is removed, counted from the last change of its text; 0 for never. Text is kept, and so is audio without a text."`
@@ -137,6 +143,7 @@ func Default() Settings {
 		Auth:       Auth{Loopback: "open"},
 		Limits:     Limits{UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60},
 		Uploads:    Uploads{Keep: 24 * time.Hour},
+		Webhooks:   Webhooks{Keep: 7 * 24 * time.Hour},
 	}
 }
 

@@ -59,7 +59,7 @@ func (u *Uploads) become(ctx context.Context, w *Writing) error {
 	info, folder := w.Status().Info, u.options.Folder
 	id, bytes := recording.ID(info.Recording), u.bytesPath(info.ID)
 	if missing(bytes) && missing(folder.AudioPath(id)) { // it was a recording, and was deleted
-		return w.Change(func(i *Info) { i.State, i.EndedAt = Done, u.now() })
+		return w.Change(func(i *Info) { i.State, i.EndedAt, i.Webhook = Done, u.now(), nil })
 	}
 	here := !missing(bytes) // else an earlier attempt has moved them, and may have been committed
 	err := folder.Import(recording.Manifest{
@@ -76,7 +76,7 @@ func (u *Uploads) become(ctx context.Context, w *Writing) error {
 	if err != nil {
 		return err
 	}
-	return w.Change(func(i *Info) { i.State, i.EndedAt, i.Job = Done, u.now(), made })
+	return w.Change(func(i *Info) { i.State, i.EndedAt, i.Job, i.Webhook = Done, u.now(), made, nil })
 }
 
 // title is that of the recording: the one that the client gave, or the name of the file.
@@ -121,6 +121,11 @@ func (u *Uploads) commit(ctx context.Context, info *Info, made *string) error {
 		Length: u.length(ctx, recording.ID(info.Recording)), Traceparent: info.Traceparent,
 		Also: func(tx store.Tx, j *store.Job, _ bool) error {
 			*made = j.ID
+			if info.Webhook != nil {
+				if err := info.Webhook.Attach(tx, j); err != nil {
+					return err
+				}
+			}
 			return note(tx, j.ID)
 		},
 	})
@@ -234,7 +239,7 @@ func (u *Uploads) settle(ctx context.Context, id string) error {
 // expire removes the bytes of an upload that nobody completed. What remains says that there was one.
 func (w *Writing) expire() error {
 	u, s := w.uploads, w.Status()
-	if err := w.Change(func(i *Info) { i.State, i.EndedAt = Expired, u.now() }); err != nil {
+	if err := w.Change(func(i *Info) { i.State, i.EndedAt, i.Webhook = Expired, u.now(), nil }); err != nil {
 		return err
 	}
 	if err := os.Remove(u.bytesPath(s.ID)); err != nil && !missing(u.bytesPath(s.ID)) {

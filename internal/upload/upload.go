@@ -21,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/webhook"
 )
 
 // Limits of what has not ended, so that nobody fills the folder with empty uploads.
@@ -87,7 +88,9 @@ type Info struct {
 	// Once is the key under which the client may ask for it again, and Request what it asked for; both are hashes.
 	Once    string `json:"once,omitempty"`
 	Request string `json:"request,omitempty"`
-	// Metadata is the header that the client sent.
+	// Webhook is told of the end of the job; nil for nobody. It is forgotten when there is a job.
+	Webhook *webhook.OfJob `json:"webhook,omitempty"`
+	// Metadata is the header that the client sent, without what is secret.
 	Metadata string `json:"metadata,omitempty"`
 	// Recording is the id that it has, or will have.
 	Recording string    `json:"recording"`

@@ -44,8 +44,9 @@ type NewJob struct {
 
 // NewText is the body of POST /recordings/{id}/transcribe.
 type NewText struct {
-	Priority string `json:"priority,omitempty" enum:"interactive,normal,low" doc:"normal, if it is left out"`
-	Force    bool   `json:"force,omitempty" doc:"Do it again, although a job with the same recording, model and options exists"`
+	Priority string      `json:"priority,omitempty" enum:"interactive,normal,low" doc:"normal, if it is left out"`
+	Force    bool        `json:"force,omitempty" doc:"Do it again, although a job with the same recording, model and options exists"`
+	Webhook  *JobWebhook `json:"webhook,omitempty" doc:"Who is told when the job has succeeded, is dead, or was cancelled. Nobody is, if the answer says that it has ended already"`
 	TextOptions
 }
 
