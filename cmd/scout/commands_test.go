@@ -51,7 +51,7 @@ func pathsOf(cmd *cobra.Command) []string {
 
 // isGroup tells whether a command only has others below it.
 func isGroup(cmd *cobra.Command) bool {
-	return slices.Contains([]string{"scout", "scout jobs", "scout keys", "scout models", "scout recordings", "scout settings", "scout transcripts"}, cmd.CommandPath())
+	return slices.Contains([]string{"scout", "scout jobs", "scout keys", "scout models", "scout recordings", "scout settings", "scout transcripts", "scout webhooks"}, cmd.CommandPath())
 }
 
 func TestEveryCommandExplainsItself(t *testing.T) {
