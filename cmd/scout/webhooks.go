@@ -82,17 +82,18 @@ for the secret again: one that is lost needs another webhook.`,
 func webhookPath(id string) string { return "/webhooks/" + url.PathEscape(id) }
 
 func newWebhooksListCommand(a *app) *cobra.Command {
+	var job string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the webhooks, without their secrets",
-		Long:    "Lists the webhooks, oldest first. Those of single jobs are left out.",
-		Example: "  scout webhooks list",
+		Long:    "Lists the webhooks, oldest first. Those of single jobs are left out, unless\n--job names the job.",
+		Example: "  scout webhooks list\n  scout webhooks list --job job_01kb5ja0c8t2v6m4q9w3e7r1ya",
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				var hooks v1.Webhooks
-				if err := c.Get(ctx, "/webhooks", &hooks); err != nil {
+				if err := c.Get(ctx, "/webhooks?"+url.Values{"job": {job}}.Encode(), &hooks); err != nil {
 					return err
 				}
 				switch {
@@ -113,6 +114,8 @@ func newWebhooksListCommand(a *app) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&job, "job", "", "those of the job with this id")
+	_ = cmd.RegisterFlagCompletionFunc("job", a.completeJobs(anyNumber, anyState)) // the flag is there
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
@@ -156,6 +159,9 @@ func (a *app) showWebhook(h *v1.Webhook, asJSON bool) error {
 		text = "yes"
 	}
 	rows := [][]string{{"webhook", h.ID}, {"url", h.URL}, {"events", strings.Join(h.Events, " ")}, {"text", text}, {"state", webhookState(h)}}
+	if h.JobID != "" {
+		rows = append(rows, []string{"job", h.JobID})
+	}
 	if h.Reason != "" {
 		rows = append(rows, []string{"reason", h.Reason})
 	}

@@ -22,9 +22,12 @@ type createdWebhook struct {
 func (s *Server) registerWebhooks(api huma.API) {
 	operation(api, about{
 		method: http.MethodGet, path: "/webhooks", summary: "List the webhooks",
-		description: "The addresses that are told of events, oldest first, without their secrets. The webhooks of jobs are left out.",
-	}, func(ctx context.Context, _ *none) (*body[v1.Webhooks], error) {
-		list, err := s.store().Webhooks(ctx)
+		description: "The addresses that are told of events, oldest first, without their secrets. The webhooks of jobs are left out; with job, it is those of that job.",
+	}, func(ctx context.Context, in *struct {
+		Job string `query:"job" doc:"The id of a job"`
+	},
+	) (*body[v1.Webhooks], error) {
+		list, err := s.store().Webhooks(ctx, in.Job)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +87,7 @@ func (s *Server) registerWebhooks(api huma.API) {
 }
 
 func webhookOf(w *store.Webhook) v1.Webhook {
-	return v1.Webhook{ID: w.ID, URL: w.URL, Events: w.Events, IncludeText: w.IncludeText, Enabled: w.Enabled, Reason: w.Reason, CreatedAt: v1.Time{Time: w.CreatedAt}}
+	return v1.Webhook{ID: w.ID, URL: w.URL, Events: w.Events, IncludeText: w.IncludeText, Enabled: w.Enabled, Reason: w.Reason, JobID: w.Job, CreatedAt: v1.Time{Time: w.CreatedAt}}
 }
 
 func deliveryOf(d *store.Delivery) v1.Delivery {

@@ -227,11 +227,49 @@ func TestAJobHasAWebhookOfItsOwn(t *testing.T) {
 	if said := <-told; !strings.Contains(said.body, `"job.cancelled"`) || !strings.Contains(said.body, j.ID) {
 		t.Errorf("told %s", said.body)
 	}
+	s.looksAtTheWebhooksOf(j.ID, secret)
 	if response, body := s.do("POST", "/api/v1/jobs", order(receiver, secret)); response.StatusCode != http.StatusOK || !strings.Contains(body, "cancelled") {
 		t.Errorf("a job that has ended: %d %s", response.StatusCode, body)
 	}
 	if response, body := s.ask("GET", "/api/v1/webhooks", "", bearer(mine)...); response.StatusCode != http.StatusForbidden {
 		t.Errorf("webhooks for a client: %d %s", response.StatusCode, body)
+	}
+}
+
+// looksAtTheWebhooksOf checks that the owner sees what became of the webhooks of a job, the first of which is a client's and leads to this
+// machine.
+func (s *served) looksAtTheWebhooksOf(job, secret string) {
+	s.t.Helper()
+	_, body := s.do("GET", "/api/v1/webhooks?job="+job, "")
+	var hooks v1.Webhooks
+	if err := json.Unmarshal([]byte(body), &hooks); err != nil || len(hooks.Data) != 2 || hooks.Data[0].JobID != job || strings.Contains(body, secret) {
+		s.t.Fatalf("%s: %v", body, err)
+	}
+	at := "/api/v1/webhooks/" + hooks.Data[0].ID
+	for state := "waiting"; state == "waiting"; {
+		var list v1.Page[v1.Delivery]
+		_, body = s.do("GET", at+"/deliveries", "")
+		if err := json.Unmarshal([]byte(body), &list); err != nil || len(list.Data) != 1 {
+			s.t.Fatalf("%s: %v", body, err)
+		}
+		state = list.Data[0].State
+	}
+	if !strings.Contains(body, `"dead"`) || !strings.Contains(body, "private network") || strings.Contains(body, "127.0.0.1") {
+		s.t.Errorf("a client's message to this machine: %s", body)
+	}
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"PATCH", "", `{"url":"http://10.0.0.1/"}`, 422}, // it stays a client's
+		{"PATCH", "", `{"enabled":true}`, 200},
+		{"POST", "/deliveries/1/redeliver", "", 200},
+		{"DELETE", "", "", 204},
+		{"GET", "", "", 404},
+	} {
+		if response, body := s.do(c.method, at+c.path, c.body); response.StatusCode != c.status {
+			s.t.Errorf("%s %s: %d %s, want %d", c.method, c.path, response.StatusCode, body, c.status)
+		}
 	}
 }
 

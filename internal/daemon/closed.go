@@ -120,7 +120,7 @@ func (c closedStore) Line(context.Context, int) ([]store.Job, error) { return ni
 func (c closedStore) Webhook(context.Context, string) (w store.Webhook, err error) { return w, c.err }
 
 // Webhooks implements store.Store.
-func (c closedStore) Webhooks(context.Context) ([]store.Webhook, error) { return nil, c.err }
+func (c closedStore) Webhooks(context.Context, string) ([]store.Webhook, error) { return nil, c.err }
 
 // Deliveries implements store.Store.
 func (c closedStore) Deliveries(context.Context, string, store.Page) (l store.Listing[store.Delivery], err error) {

@@ -141,8 +141,8 @@ func (l *lateStore) Webhook(ctx context.Context, id string) (store.Webhook, erro
 }
 
 // Webhooks implements store.Store.
-func (l *lateStore) Webhooks(ctx context.Context) ([]store.Webhook, error) {
-	return l.present().Webhooks(ctx)
+func (l *lateStore) Webhooks(ctx context.Context, job string) ([]store.Webhook, error) {
+	return l.present().Webhooks(ctx, job)
 }
 
 // Deliveries implements store.Store.

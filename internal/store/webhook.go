@@ -123,11 +123,11 @@ type DeliveryCounts struct {
 
 // WebhookReader reads the last committed state of webhooks.
 type WebhookReader interface {
-	// Webhook returns a webhook of the owner; scout.CodeNotFound if there is none.
+	// Webhook returns a webhook, also one of a job; scout.CodeNotFound if there is none.
 	Webhook(ctx context.Context, id string) (Webhook, error)
-	// Webhooks returns those of the owner, oldest first.
-	Webhooks(ctx context.Context) ([]Webhook, error)
-	// Deliveries returns one page of the deliveries of a webhook of the owner.
+	// Webhooks returns those of a job, or the owner's where job is empty, oldest first.
+	Webhooks(ctx context.Context, job string) ([]Webhook, error)
+	// Deliveries returns one page of the deliveries of a webhook.
 	Deliveries(ctx context.Context, webhook string, page Page) (Listing[Delivery], error)
 	// DeliveryAgenda returns what waits, by host. A delivery that waits for a time after latest may be sent at once: none is given a time that
 	// far ahead, so the clock was set back.

@@ -161,7 +161,7 @@ func (h *Hooks) Check() health.Check { return health.Check{Name: "webhooks", Pro
 
 func (h *Hooks) probe(ctx context.Context) health.Result {
 	now := h.now()
-	hooks, err := h.store.Webhooks(ctx)
+	hooks, err := h.store.Webhooks(ctx, "")
 	if err != nil {
 		return health.Failed(err)
 	}

@@ -124,20 +124,17 @@ type Change struct {
 	IncludeText, Enabled *bool
 }
 
-// Change changes a webhook of the owner. What waits for one that is disabled is given up.
+// Change changes a webhook. What waits for one that is disabled is given up.
 func (h *Hooks) Change(ctx context.Context, id string, c Change) (hook store.Webhook, err error) {
-	var host string
-	if c.URL != nil {
-		if host, err = hostOf(*c.URL, false); err != nil {
-			return hook, err
-		}
-	}
 	err = h.store.Update(ctx, func(tx store.Tx) (err error) {
-		if hook, err = owners(tx, id); err != nil {
+		if hook, err = tx.Webhook(id); err != nil {
 			return err
 		}
 		if c.URL != nil {
-			hook.URL, hook.Host = *c.URL, host
+			hook.URL = *c.URL
+			if hook.Host, err = hostOf(hook.URL, hook.Guarded); err != nil {
+				return err
+			}
 		}
 		if c.Events != nil {
 			hook.Events = unique(c.Events)
@@ -158,33 +155,19 @@ func (h *Hooks) Change(ctx context.Context, id string, c Change) (hook store.Web
 	return hook, err
 }
 
-// owners is a webhook of the owner.
-func owners(tx store.Tx, id string) (store.Webhook, error) {
-	hook, err := tx.Webhook(id)
-	if err == nil && hook.Job != "" {
-		return store.Webhook{}, scout.Errorf(scout.CodeNotFound, "there is no webhook %q", id)
-	}
-	return hook, err
-}
-
-// Delete removes a webhook of the owner with its deliveries.
+// Delete removes a webhook with its deliveries.
 func (h *Hooks) Delete(ctx context.Context, id string) error {
-	err := h.store.Update(ctx, func(tx store.Tx) error {
-		if _, err := owners(tx, id); err != nil {
-			return err
-		}
-		return tx.DeleteWebhook(id)
-	})
+	err := h.store.Update(ctx, func(tx store.Tx) error { return tx.DeleteWebhook(id) })
 	if err == nil {
 		h.log.Info(eventDeleted, slog.String("webhook", id))
 	}
 	return err
 }
 
-// Redeliver sends a delivery of the owner again that has ended, with all attempts. Its receiver knows it by the same id as before.
+// Redeliver sends a delivery again that has ended, with all attempts. Its receiver knows it by the same id as before.
 func (h *Hooks) Redeliver(ctx context.Context, webhook string, n int64) (d store.Delivery, err error) {
 	err = h.store.Update(ctx, func(tx store.Tx) error {
-		hook, err := owners(tx, webhook)
+		hook, err := tx.Webhook(webhook)
 		if err != nil {
 			return err
 		}
@@ -212,7 +195,7 @@ type Tested struct {
 // eventTest is the type of what Test sends.
 const eventTest = "webhook.test"
 
-// Test sends a message to a webhook of the owner, at once and once, also to one that is disabled. Nothing is kept of it.
+// Test sends a message to a webhook, at once and once, also to one that is disabled. Nothing is kept of it.
 func (h *Hooks) Test(ctx context.Context, id string) (Tested, error) {
 	hook, err := h.store.Webhook(ctx, id)
 	if err != nil {

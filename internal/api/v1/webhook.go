@@ -8,6 +8,7 @@ type Webhook struct {
 	IncludeText bool     `json:"include_text" doc:"Whether the text is sent that an event is about"`
 	Enabled     bool     `json:"enabled"`
 	Reason      string   `json:"reason,omitempty" doc:"Why Scout disabled it; absent otherwise"`
+	JobID       string   `json:"job_id,omitempty" doc:"The job of which alone it is told; absent for a webhook of the owner"`
 	CreatedAt   Time     `json:"created_at" format:"date-time"`
 }
 

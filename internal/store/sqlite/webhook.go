@@ -49,26 +49,23 @@ func (v view) Webhook(id string) (store.Webhook, error) {
 	return w, err
 }
 
-// Webhook returns a webhook of the owner.
+// Webhook returns a webhook.
 func (s *Store) Webhook(ctx context.Context, id string) (w store.Webhook, err error) {
 	err = s.read(ctx, "read a webhook", func(v view) error {
 		w, err = v.Webhook(id)
-		if err == nil && w.Job != "" {
-			w, err = store.Webhook{}, errNoWebhook(id)
-		}
 		return err
 	})
 	return w, err
 }
 
-// Webhooks returns those of the owner, oldest first.
-func (s *Store) Webhooks(ctx context.Context) (list []store.Webhook, err error) {
+// Webhooks returns those of a job, or the owner's, oldest first.
+func (s *Store) Webhooks(ctx context.Context, job string) (list []store.Webhook, err error) {
 	err = s.read(ctx, "list webhooks", func(v view) error {
 		return v.each(func(rows *sql.Rows) error {
 			w, err := scanWebhook(rows.Scan)
 			list = append(list, w)
 			return err
-		}, "SELECT "+webhookColumns+" FROM webhooks w WHERE w.job = '' ORDER BY w.key")
+		}, "SELECT "+webhookColumns+" FROM webhooks w WHERE w.job = ? ORDER BY w.key", job)
 	})
 	return list, err
 }
@@ -271,10 +268,8 @@ func (s *Store) Deliveries(ctx context.Context, webhook string, page store.Page)
 		args = append(args, plan.Position.Document)
 	}
 	err = s.read(ctx, "list deliveries", func(v view) error {
-		if w, err := v.Webhook(webhook); err != nil {
+		if _, err := v.Webhook(webhook); err != nil {
 			return err
-		} else if w.Job != "" {
-			return errNoWebhook(webhook)
 		}
 		var last int64
 		return v.each(func(rows *sql.Rows) error {

@@ -85,18 +85,24 @@ func webhooks() map[string]func(*bench) {
 			second := b.hook(hook("a"))
 			ofJob := hook("c")
 			ofJob.Job = "job_1"
-			b.hook(ofJob)
-			list, err := b.Webhooks(b.Context())
+			third := b.hook(ofJob)
+			list, err := b.Webhooks(b.Context(), "")
 			if err != nil || !reflect.DeepEqual(list, []store.Webhook{first, second}) || !first.CreatedAt.Equal(epoch()) {
 				b.Errorf("%+v %v", list, err)
 			}
 			if got, err := b.Webhook(b.Context(), "a"); err != nil || !reflect.DeepEqual(got, second) || string(got.Secret) != "secret of a" {
 				b.Errorf("%+v %v", got, err)
 			}
-			for _, id := range []string{"c", "none"} { // a job's is nobody's business
-				if _, err := b.Webhook(b.Context(), id); scout.CodeOf(err) != scout.CodeNotFound {
-					b.Errorf("%s: %v", id, err)
+			for job, want := range map[string][]store.Webhook{"job_1": {third}, "job_2": nil} {
+				if list, err := b.Webhooks(b.Context(), job); err != nil || !reflect.DeepEqual(list, want) {
+					b.Errorf("%s has %+v %v", job, list, err)
 				}
+			}
+			if got, err := b.Webhook(b.Context(), "c"); err != nil || !reflect.DeepEqual(got, third) {
+				b.Errorf("%+v %v", got, err)
+			}
+			if _, err := b.Webhook(b.Context(), "none"); scout.CodeOf(err) != scout.CodeNotFound {
+				b.Error(err)
 			}
 			if said := fmt.Sprintf("%v %+v %#v %s", first, first, first, first.Secret); strings.Contains(said, "secret of") || strings.Contains(said, fmt.Sprintf("%d", []byte("secret of b"))) {
 				b.Errorf("printed with the secret: %s", said)
@@ -219,8 +225,8 @@ func webhooks() map[string]func(*bench) {
 			if agenda := b.agenda(); len(agenda) != 1 || agenda[0].Owners {
 				b.Errorf("%+v", agenda)
 			}
-			if _, err := b.Deliveries(b.Context(), "a", store.Page{}); scout.CodeOf(err) != scout.CodeNotFound {
-				b.Errorf("its deliveries: %v", err)
+			if list := b.deliveries("a"); len(list) != 1 || list[0].Event != store.EventJobDead {
+				b.Errorf("its deliveries: %+v", list)
 			}
 		},
 		"deliveries wait for their time, and no longer than there is": func(b *bench) {
