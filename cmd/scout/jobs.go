@@ -47,6 +47,7 @@ kept with the reason, until it is tried again or forgotten.`,
 
 func newJobsAddCommand(a *app) *cobra.Command {
 	var in v1.NewJob
+	var told hooked
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "add RECORDING",
@@ -57,8 +58,11 @@ recording, model and options again are the same job, unless --force is given.`,
   scout jobs add --model whisper-base --force 7f3a9c2e41d0`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRecordings(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			in.Kind, in.RecordingID = "transcribe", args[0]
+			if in.Webhook, err = told.webhook(); err != nil {
+				return err
+			}
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				var j v1.Job
 				if err := c.PostOnce(ctx, "/jobs", in, &j); err != nil {
@@ -77,6 +81,7 @@ recording, model and options again are the same job, unless --force is given.`,
 	flags.StringVar(&in.Language, "language", "", "the language that is spoken, for example de; default: the model finds out")
 	flags.StringVar(&in.Effort, "effort", "", "quick, normal or thorough; default: as the settings say")
 	flags.StringVar(&in.Priority, "priority", "", "interactive, normal or low; default: normal")
+	told.add(cmd)
 	flags.BoolVar(&in.Force, "force", false, "do it again, although it was done")
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd

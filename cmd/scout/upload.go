@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/model"
 )
 
@@ -25,6 +26,8 @@ type uploading struct {
 	title, model, language, effort, priority string
 	tags                                     []string
 	noText, force, quiet                     bool
+	hooked                                   hooked
+	told                                     *v1.JobWebhook // who is told of the end of the job; nil for nobody
 }
 
 func newUploadCommand(a *app) *cobra.Command {
@@ -39,12 +42,20 @@ command prints the id of each recording.
 
 An upload that is interrupted goes on where it was when the same command is
 repeated within a day. A file that was sent before is not sent again, unless
---force is given.`,
+--force is given.
+
+The URL of --webhook is told of the end of each job, by the rules of Standard
+Webhooks. With --server and the key of a client it may not lead to the machine
+or the network of that Scout.`,
 		Example: `  scout upload interview.m4a
   scout upload --server http://192.168.1.5:7268 --language de *.mp3
+  scout upload --webhook https://notes.example/hooks/scout interview.m4a
   scout upload --no-text --title "Board meeting" board.wav`,
 		Args: cli.WrongArgs(cobra.MinimumNArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if u.told, err = u.hooked.webhook(); err != nil {
+				return err
+			}
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
 				return a.changeEach("uploaded", args, asJSON, func(path string) (any, string, error) {
 					done, err := a.upload(ctx, c, path, &u)
@@ -63,6 +74,7 @@ repeated within a day. A file that was sent before is not sent again, unless
 	flags.StringVar(&u.language, "language", "", "the language that is spoken, for example de; default: the model finds out")
 	flags.StringVar(&u.effort, "effort", "", "quick, normal or thorough; default: as the settings say")
 	flags.StringVar(&u.priority, "priority", "", "interactive, normal or low; default: normal")
+	u.hooked.add(cmd)
 	flags.BoolVar(&u.noText, "no-text", false, "keep the file and make no text of it")
 	flags.BoolVar(&u.force, "force", false, "send it again, although it was sent")
 	flags.BoolVarP(&u.quiet, "quiet", "q", false, "no progress")
@@ -161,6 +173,13 @@ func (u *uploading) fields(path string) (map[string]string, error) {
 	}
 	if u.noText {
 		fields["transcribe"] = "false"
+	}
+	if u.told != nil {
+		told, err := json.Marshal(u.told)
+		if err != nil {
+			return nil, fmt.Errorf("encode the webhook: %w", err)
+		}
+		fields["webhook"] = string(told)
 	}
 	if len(u.tags) > 0 {
 		tags, err := json.Marshal(u.tags)
