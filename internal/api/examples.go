@@ -114,7 +114,7 @@ func examples() map[string]example {
 		"post-recordings-prune":                   {body: `{"dry_run":true}`, status: 200, answer: `{"dry_run":true,"removed":{"audio":0,"recordings":0,"texts":0},"freed_bytes":0}`},
 		"get-transcriptions":                      {status: 200, answer: `{"count":0,"failed":0,"data":[]}`},
 		"get-transcriptions-id":                   {status: 200, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"done","version":1,"revision":0}`},
-		"post-jobs":                               {body: `{"kind":"transcribe","recording_id":"20261128T215900123Z-7f3a9c2e41d0","model":"moonshine-tiny-en","priority":"normal"}`, status: 202, answer: exampleJob},
+		"post-jobs":                               {body: `{"kind":"transcribe","recording_id":"20261128T215900123Z-7f3a9c2e41d0","model":"moonshine-tiny-en","priority":"normal","webhook":{"url":"https://notes.example/hooks/scout","secret":"whsec_q3Zk0mYv7Jr2Xw9dTn5LbHs8Pf1GcAe4UoKi6NxVtRw="}}`, status: 202, answer: exampleJob},
 		"get-jobs":                                {query: "state=queued&limit=20", status: 200, answer: `{"data":[` + exampleJob + `]}`},
 		"get-jobs-id":                             {status: 200, answer: exampleJob[:len(exampleJob)-1] + `,"position":1}`},
 		"get-jobs-id-events":                      {status: 200, answer: ": ok\n\nevent: job\ndata: " + strings.ReplaceAll(exampleJob, "\n ", "") + "\n"},
