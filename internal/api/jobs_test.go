@@ -82,7 +82,7 @@ func TestAJobIsRefusedForWhatCannotBeTranscribed(t *testing.T) {
 	deleted := recording.ID("20261128T235900123Z-7f3a9c2e41d2")
 	s.record(deleted)
 	s.do("DELETE", "/api/v1/recordings/"+string(deleted), "")
-	lost := recording.ID("20261128T215900123Z-7f3a9c2e41d3") // its files are gone, and the store does not know it yet
+	lost := recording.ID("20261128T215900123Z-7f3a9c2e41d3") // another program has deleted its files
 	s.record(lost)
 	s.do("GET", "/api/v1/recordings/"+string(lost), "")
 	if err := errors.Join(os.Remove(s.folder.AudioPath(lost)), os.Remove(s.folder.ManifestPath(lost))); err != nil {
@@ -92,7 +92,7 @@ func TestAJobIsRefusedForWhatCannotBeTranscribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for body, want := range map[string]scout.Code{
-		`{"kind":"transcribe","recording_id":"` + string(lost) + `"}`:                        scout.CodeRecordingNotFound,
+		`{"kind":"transcribe","recording_id":"` + string(lost) + `"}`:                        scout.CodeGone,
 		`{"kind":"transcribe","recording_id":"20200101T000000000Z-000000000000"}`:            scout.CodeRecordingNotFound,
 		`{"kind":"transcribe","recording_id":"` + string(running) + `"}`:                     scout.CodeRecordingInUse,
 		`{"kind":"transcribe","recording_id":"` + string(deleted) + `"}`:                     scout.CodeConflict,

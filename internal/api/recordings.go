@@ -90,16 +90,9 @@ func (s *Server) registerRecordings(api huma.API) {
 	})
 }
 
-// recording returns a recording, also one that the store has not seen yet.
+// recording returns a recording as its files are now, also one that the store has not seen yet.
 func (s *Server) recording(ctx context.Context, id string) (store.Recording, error) {
-	r, err := s.store().Recording(ctx, id)
-	if scout.CodeOf(err) != scout.CodeRecordingNotFound {
-		return r, err
-	}
-	if seeErr := s.services.History.See(ctx, id); seeErr != nil {
-		return r, err
-	}
-	return s.store().Recording(ctx, id)
+	return s.services.History.Agreed(ctx, id)
 }
 
 func (s *Server) infoOf(ctx context.Context, r *store.Recording) v1.RecordingInfo {

@@ -223,3 +223,43 @@ func TestARecordingIsVerifiedDrawnAndExported(t *testing.T) {
 		t.Errorf("damaged: %d %s", response.StatusCode, body)
 	}
 }
+
+// A program that changed the files has told nobody: whoever asks for the recording hears how they are.
+func TestARecordingIsAsItsFilesAre(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	get := func() (r v1.RecordingInfo) {
+		t.Helper()
+		if response, body := s.do("GET", at, ""); response.StatusCode != 200 || json.Unmarshal([]byte(body), &r) != nil {
+			t.Fatalf("%d %s", response.StatusCode, body)
+		}
+		return r
+	}
+	if r := get(); r.DeletedAt != nil || r.Audio != "present" {
+		t.Errorf("%+v", r)
+	}
+	if err := s.folder.Trash(exampleID); err != nil {
+		t.Fatal(err)
+	}
+	if r := get(); r.DeletedAt == nil || r.Audio != "present" {
+		t.Errorf("in the trash: %+v", r)
+	}
+	if err := s.folder.Restore(exampleID); err != nil {
+		t.Fatal(err)
+	}
+	if r := get(); r.DeletedAt != nil {
+		t.Errorf("restored: %+v", r)
+	}
+	seen, err := s.store.Recording(t.Context(), string(exampleID))
+	get() // changes nothing
+	if r, againErr := s.store.Recording(t.Context(), string(exampleID)); err != nil || againErr != nil || r.Revision != seen.Revision {
+		t.Errorf("a look changed it from revision %d to %d, %v, %v", seen.Revision, r.Revision, err, againErr)
+	}
+	if err := s.folder.Delete(exampleID); err != nil {
+		t.Fatal(err)
+	}
+	if r := get(); r.Audio != "removed" {
+		t.Errorf("deleted: %+v", r)
+	}
+}

@@ -74,6 +74,27 @@ func (h *History) See(ctx context.Context, id string) error {
 	return err
 }
 
+// Agreed returns what the store knows of a recording, after making it agree with the folders where another program has changed the files: it moved
+// the recording into the trash or out of it, deleted it, or repaired it. While it is recorded its files grow, and whoever records it tells of its end.
+func (h *History) Agreed(ctx context.Context, id string) (store.Recording, error) {
+	known, err := h.store.Recording(ctx, id)
+	if err != nil && scout.CodeOf(err) != scout.CodeRecordingNotFound {
+		return known, err
+	}
+	now, readErr := h.folder.Read(ctx, id)
+	growing := string(recording.StateRecording)
+	switch {
+	case readErr != nil && (scout.CodeOf(readErr) != scout.CodeRecordingNotFound || known.Fingerprint == ""), // it lies nowhere, or cannot be read
+		readErr == nil && now.Fingerprint == known.Fingerprint,
+		readErr == nil && now.State == growing && known.State == growing && now.DeletedAt.IsZero() == known.DeletedAt.IsZero():
+		return known, err
+	}
+	if seeErr := h.See(ctx, id); seeErr != nil {
+		return known, err
+	}
+	return h.store.Recording(ctx, id)
+}
+
 // Recording returns a recording as it is on the disk at this moment, and what the store knows besides, unless the store
 // cannot be read.
 func (h *History) Recording(ctx context.Context, id string) (store.Recording, error) {
