@@ -269,22 +269,18 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	folder, err := recording.OpenFolder(dir)
+	folders, err := recording.OpenFolders(dir, d.dir)
 	if err != nil {
 		return err
 	}
-	uploads, err := d.uploadsFolder()
-	if err != nil {
-		return err
-	}
-	d.history = history.New(d.options.Scope, d.store, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}, {Folder: uploads, Source: store.SourceUpload}})
+	folder, uploads := folders.From(recording.SourceMicrophone), folders.From(recording.SourceUpload)
+	d.history = history.New(d.options.Scope, d.store, ondisk.Of(folders))
 	d.recorder = record.New(record.Options{
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
 	})
 	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
 		return err
 	}
-	folders := recording.Folders{folder, uploads}
 	if err := d.openJobs(folders); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -13,9 +12,6 @@ import (
 	"github.com/scout-speech/scout/internal/upload"
 )
 
-// uploadsName is the folder of what clients sent, in the data folder.
-const uploadsName = "uploads"
-
 // openUploads finds the uploads of an earlier daemon.
 func (d *daemon) openUploads(folder *recording.Folder) (err error) {
 	s := d.options.Settings
@@ -25,11 +21,6 @@ func (d *daemon) openUploads(folder *recording.Folder) (err error) {
 		Length: d.lengthOf, Scope: d.options.Scope,
 	})
 	return err
-}
-
-// uploadsFolder opens the folder of what clients sent.
-func (d *daemon) uploadsFolder() (*recording.Folder, error) {
-	return recording.OpenUploads(filepath.Join(d.dir, uploadsName))
 }
 
 // heard notes the length of an upload that was decoded.

@@ -35,10 +35,11 @@ const ownPrefix = "recorder."
 // may be called from any goroutine. Those that change anything besides the audio and the manifest of a Writer take the
 // Lock as proof that nobody is recording.
 type Folder struct {
-	dir   string
-	audio string // the suffix of its audio
-	disk  Disk   // timed by watch
-	watch *stopwatch
+	dir    string
+	source Source
+	audio  string // the suffix of its audio
+	disk   Disk   // timed by watch
+	watch  *stopwatch
 }
 
 // OpenFolder opens the folder of recordings at dir. If it is missing, it creates it, readable only for its owner.
@@ -51,17 +52,20 @@ func OpenFolderOn(disk Disk, dir string) (*Folder, error) {
 		return nil, err
 	}
 	watch := new(stopwatch)
-	return &Folder{dir: abs, audio: audioSuffix, disk: timedDisk{disk, watch}, watch: watch}, nil
+	return &Folder{dir: abs, source: SourceMicrophone, audio: audioSuffix, disk: timedDisk{disk, watch}, watch: watch}, nil
 }
 
 // at returns the folder at another place on the same disk.
 func (f *Folder) at(dir string) *Folder {
-	return &Folder{dir: dir, audio: f.audio, disk: f.disk, watch: f.watch}
+	return &Folder{dir: dir, source: f.source, audio: f.audio, disk: f.disk, watch: f.watch}
 }
 
 // Busy returns the operation of the disk that has taken the longest so far, and its duration; "" and 0 if there is
 // none.
 func (f *Folder) Busy() (Operation, time.Duration) { return f.watch.longest() }
+
+// Source returns where what lies in the folder comes from.
+func (f *Folder) Source() Source { return f.source }
 
 // Dir returns the absolute path of the folder.
 func (f *Folder) Dir() string { return f.dir }
@@ -116,19 +120,11 @@ func (f *Folder) Find(part string) (ID, error) {
 	if err != nil {
 		return "", err
 	}
-	var found []string
-	for _, id := range scan.ids {
-		if part != "" && (strings.HasPrefix(string(id), part) || strings.HasSuffix(string(id), part)) {
-			found = append(found, string(id))
-		}
+	found := matching(scan.ids, part)
+	if err := theOne(part, "in "+f.dir, found); err != nil {
+		return "", err
 	}
-	switch len(found) {
-	case 0:
-		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recording %q in %s", part, f.dir)
-	case 1:
-		return ID(found[0]), nil
-	}
-	return "", scout.Errorf(scout.CodeInvalidArgument, "%q matches %d recordings: %s", part, len(found), strings.Join(found[:min(3, len(found))], ", "))
+	return found[0], nil
 }
 
 // replaceManifest writes the manifest. On a full disk it uses the reserve.

@@ -93,6 +93,14 @@ func (m *Manifest) LostFrames() uint64 {
 // Duration returns the length of the recording, gaps included.
 func (m *Manifest) Duration() time.Duration { return m.Format.Duration(m.Frames) }
 
+// Title returns what whoever sent the recording called it; empty for others.
+func (m *Manifest) Title() string {
+	if m.Upload == nil {
+		return ""
+	}
+	return m.Upload.Title
+}
+
 // encode returns the manifest as it is stored.
 func (m *Manifest) encode() ([]byte, error) {
 	if m.Gaps == nil {

@@ -48,6 +48,9 @@ func (f *Folder) Repair(but ...ID) (RepairReport, error) {
 // Recover is Repair for a program that is not a recorder. If a recorder lives or is being restarted, it changes nothing
 // and the error has scout.CodeRecordingLocked, because an unfinished recording may really be in progress. A read-only
 // folder gives scout.CodeFilePermission.
+//
+// Where no recorder works, what says that it is being recorded is left to the daemon, which goes on with it or ends it, and
+// what somebody has claimed is in good hands; neither is reported.
 func (f *Folder) Recover() (RepairReport, error) {
 	if err := unix.Access(f.dir, unix.W_OK); err != nil {
 		return RepairReport{}, scout.Errorf(scout.CodeFilePermission, "repair the recordings in %s: %w", f.dir, err)
@@ -56,6 +59,9 @@ func (f *Folder) Recover() (RepairReport, error) {
 	scan, err := f.scan()
 	if err != nil {
 		return RepairReport{}, err
+	}
+	if !f.recorded() {
+		return f.repairAll(scan, nil), nil
 	}
 	if holder, held := Holder(f.dir); held {
 		return RepairReport{}, lockedBy(f.dir, holder)
@@ -77,10 +83,13 @@ func (f *Folder) repairAll(scan scan, but []ID) RepairReport {
 		}
 	}
 	for _, id := range scan.ids {
-		if slices.Contains(but, id) {
+		if slices.Contains(but, id) || f.leftToDaemon(id) {
 			continue
 		}
 		repaired, err := f.repair(id, 0)
+		if !f.recorded() && scout.CodeOf(err) == scout.CodeRecordingInUse {
+			continue
+		}
 		if err != nil {
 			report.Problems = append(report.Problems, Problem{Path: f.AudioPath(id), Err: err})
 		} else if repaired != nil {
@@ -98,11 +107,23 @@ func (f *Folder) Intact() (bool, RepairReport, error) {
 		return false, RepairReport{}, err
 	}
 	for _, id := range scan.ids {
-		if !f.intact(id) {
+		if !f.leftToDaemon(id) && !f.intact(id) {
 			return false, RepairReport{}, nil
 		}
 	}
 	return true, RepairReport{Problems: scan.foreign}, nil
+}
+
+// recorded reports whether a recorder works in the folder.
+func (f *Folder) recorded() bool { return f.source == SourceMicrophone }
+
+// leftToDaemon reports whether a recording is the daemon's to repair.
+func (f *Folder) leftToDaemon(id ID) bool {
+	if f.recorded() {
+		return false
+	}
+	m, err := f.Manifest(id)
+	return err == nil && m.State == StateRecording
 }
 
 // intact reports whether a recording needs no repair.
@@ -110,6 +131,9 @@ func (f *Folder) intact(id ID) bool {
 	m, err := f.Manifest(id)
 	if err != nil || m.State == StateRecording {
 		return false
+	}
+	if f.source == SourceUpload {
+		return f.checkUpload(&m) == nil
 	}
 	audio, err := inspect(f.AudioPath(id))
 	return err == nil && !audio.foreign && audio.header.id == id && audio.header.frames == m.Frames && audio.frames >= m.Frames
@@ -136,6 +160,9 @@ func (f *Folder) repair(id ID, patience time.Duration) (*Repaired, error) {
 
 // repairClaimed is repair for the holder of the claim.
 func (f *Folder) repairClaimed(id ID) (*Repaired, error) {
+	if f.source == SourceUpload {
+		return nil, f.repairUpload(id)
+	}
 	m, manifestErr := f.Manifest(id)
 	code := scout.CodeOf(manifestErr)
 	if manifestErr != nil && code != scout.CodeRecordingCorrupt && code != scout.CodeRecordingNotFound {

@@ -21,11 +21,7 @@ func UploadFormat() scout.Format {
 
 // OpenUploads opens a folder of files that somebody sent. No recorder works in it, and the audio is of any format.
 func OpenUploads(dir string) (*Folder, error) {
-	f, err := OpenFolder(dir)
-	if err == nil {
-		f.audio = uploadSuffix
-	}
-	return f, err
+	return openSent(dir, kind{source: SourceUpload, audio: uploadSuffix})
 }
 
 // Import makes a recording of a complete, synced file, which must lie on the disk of the folder. The manifest is written before the file
@@ -77,6 +73,44 @@ func (f *Folder) Heard(id ID, length time.Duration) error {
 	})
 }
 
+// repairUpload completes a move to the trash that a crash interrupted, and returns what is wrong otherwise. Nothing is made from a file that
+// somebody sent: it says neither whose it is nor which bytes it had.
+func (f *Folder) repairUpload(id ID) error {
+	there, err := exists(f.AudioPath(id))
+	if err != nil {
+		return scout.FileError(scout.CodeReadFailed, "repair recording "+string(id), err)
+	}
+	if !there {
+		if moved, err := f.finishTrashing(id); err != nil || moved {
+			return err
+		}
+		if there, err := exists(f.ManifestPath(id)); err == nil && !there {
+			return nil // it was removed a moment ago
+		}
+		return scout.Errorf(scout.CodeRecordingNotFound, "recording %s: the manifest is there, the file is not", id).
+			WithHint("if its upload was interrupted, the daemon completes it: scout status")
+	}
+	m, err := f.Manifest(id)
+	if err != nil {
+		return err
+	}
+	return f.checkUpload(&m)
+}
+
+// checkUpload compares the size of an upload with its manifest.
+func (f *Folder) checkUpload(m *Manifest) error {
+	info, err := os.Stat(f.AudioPath(m.ID))
+	switch {
+	case err != nil:
+		return scout.FileError(scout.CodeReadFailed, "look at recording "+string(m.ID), err)
+	case m.Upload == nil:
+		return scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: its manifest is not that of an upload", m.ID)
+	case info.Size() != m.Upload.Bytes:
+		return scout.Errorf(scout.CodeRecordingCorrupt, "recording %s: %d bytes are there, the manifest says %d", m.ID, info.Size(), m.Upload.Bytes)
+	}
+	return nil
+}
+
 // verifyUpload reads every byte of an upload.
 func (f *Folder) verifyUpload(m *Manifest) error {
 	file, err := os.Open(f.AudioPath(m.ID))
@@ -106,28 +140,3 @@ func Unplaced(err error, path, name string) error {
 	}
 	return said
 }
-
-// Folders are several folders of recordings. Each recording is in one of them.
-type Folders []*Folder
-
-// Of returns the folder that has a recording, or had it in its trash; the first one where none has.
-func (f Folders) Of(id ID) *Folder {
-	for _, folder := range f {
-		if _, err := folder.Sight(id); err == nil {
-			return folder
-		}
-	}
-	return f[0]
-}
-
-// Manifest is Folder.Manifest of the folder that has the recording.
-func (f Folders) Manifest(id ID) (Manifest, error) { return f.Of(id).Manifest(id) }
-
-// AudioPath is Folder.AudioPath of the folder that has the recording.
-func (f Folders) AudioPath(id ID) string { return f.Of(id).AudioPath(id) }
-
-// InUse is Folder.InUse of the folder that has the recording.
-func (f Folders) InUse(id ID) (bool, error) { return f.Of(id).InUse(id) }
-
-// Delete is Folder.Delete of the folder that has the recording.
-func (f Folders) Delete(id ID) error { return f.Of(id).Delete(id) }

@@ -24,6 +24,15 @@ type Folders []Part
 
 var _ store.Folder = Folders(nil)
 
+// Of returns the folders with the source that each has.
+func Of(folders recording.Folders) Folders {
+	all := make(Folders, len(folders))
+	for i, folder := range folders {
+		all[i] = Part{folder, store.Source(folder.Source())}
+	}
+	return all
+}
+
 // Sightings looks at all folders.
 func (f Folders) Sightings(ctx context.Context) (store.Sightings, error) {
 	type place struct {
