@@ -7,6 +7,7 @@ import (
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
@@ -39,6 +40,12 @@ func (a *app) ownFile(path string) bool {
 		}
 	}
 	dir, ok := resolved(a.Settings.DataDir())
+	if ok {
+		sent, err := recording.FindFolders("", dir)
+		if err == nil && slices.ContainsFunc(sent, func(f *recording.Folder) bool { return strings.HasPrefix(abs, f.Dir()+string(filepath.Separator)) }) {
+			return true
+		}
+	}
 	name := filepath.Base(abs)
 	return ok && filepath.Dir(abs) == dir && slices.ContainsFunc([]string{sqlite.FileName, daemon.SocketName, daemon.LogName, daemon.LockName, daemon.OutputName}, func(own string) bool {
 		return strings.HasPrefix(name, own) // the database's log lies beside it

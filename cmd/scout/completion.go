@@ -49,22 +49,26 @@ func (a *app) offering(most int, list func(cmd *cobra.Command, typed string) ([]
 	}
 }
 
-// completeRecordings offers the ids of the recordings in the folder, the newest first.
+// completeRecordings offers the ids of the recordings, the newest first.
 func (a *app) completeRecordings(most int) cobra.CompletionFunc {
 	return a.offering(most, func(_ *cobra.Command, typed string) ([]cobra.Completion, error) { return a.offerRecordings(typed) })
 }
 
 func (a *app) offerRecordings(typed string) ([]cobra.Completion, error) {
-	folder, err := a.makeRecordings()
+	folders, err := a.folders()
 	if err != nil {
 		return nil, err
 	}
-	all, _, err := folder.List()
+	all, _, err := folders.List()
 	slices.Reverse(all)
-	all = slices.DeleteFunc(all, func(m recording.Manifest) bool { return !strings.HasPrefix(string(m.ID), typed) })
+	all = slices.DeleteFunc(all, func(e recording.Entry) bool { return !strings.HasPrefix(string(e.ID), typed) })
 	var ids []cobra.Completion
 	for i := range all[:min(len(all), mostOffered)] {
-		ids = append(ids, cobra.CompletionWithDesc(string(all[i].ID), clock(all[i].Duration())))
+		description := lengthText(&all[i].Manifest)
+		if title := all[i].Title(); title != "" {
+			description += ", " + shownName(title)
+		}
+		ids = append(ids, cobra.CompletionWithDesc(string(all[i].ID), description))
 	}
 	return ids, err
 }
@@ -90,11 +94,11 @@ func (a *app) completeDescribed() cobra.CompletionFunc {
 // completeTrashed offers the ids of the recordings in the trash, the newest first.
 func (a *app) completeTrashed() cobra.CompletionFunc {
 	return a.offering(anyNumber, func(_ *cobra.Command, typed string) ([]cobra.Completion, error) {
-		folder, err := a.makeRecordings()
+		folders, err := a.folders()
 		if err != nil {
 			return nil, err
 		}
-		all, err := folder.Trashed()
+		all, err := folders.Trashed()
 		slices.Reverse(all)
 		all = slices.DeleteFunc(all, func(id recording.ID) bool { return !strings.HasPrefix(string(id), typed) })
 		return completions(all[:min(len(all), mostOffered)]), err

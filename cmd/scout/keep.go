@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
@@ -100,8 +101,8 @@ func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Trans
 	}
 	defer c.Close()
 	keep := v1.Keep{Transcript: v1.FromTranscript(t)}
-	if id, ours := a.recordingAt(in.Path); ours && a.sameRecordings(ctx, c) == nil {
-		keep.Recording = string(id)
+	if place, ours := a.recordingAt(in.Path); ours && (place.Folder.Source() != recording.SourceMicrophone || a.sameRecordings(ctx, c) == nil) {
+		keep.Recording = string(place.ID)
 	} else if keep.Title = filepath.Base(in.Name()); in.Name() == "" {
 		keep.Title = "standard input"
 	}
@@ -112,20 +113,32 @@ func (a *app) keepText(ctx context.Context, in *transcribe.Input, t *scout.Trans
 	return nil
 }
 
-// recordingAt reports whether a file is the audio of a recording in the folder, and of which.
-func (a *app) recordingAt(path string) (recording.ID, bool) {
-	dir, err := a.recordingsDir()
-	if err != nil || path == "" {
-		return "", false
+// recordingAt reports whether a file is the audio of a recording, and of which.
+func (a *app) recordingAt(path string) (recording.Place, bool) {
+	name := filepath.Base(path)
+	id := recording.ID(strings.TrimSuffix(name, filepath.Ext(name)))
+	if path == "" || !id.Valid() {
+		return recording.Place{}, false
 	}
-	own, err := os.Stat(dir)
+	dir, err := a.recordingsDir()
 	if err != nil {
-		return "", false
+		return recording.Place{}, false
+	}
+	folders, err := recording.FindFolders(dir, a.besides())
+	if err != nil {
+		return recording.Place{}, false
 	}
 	in, err := os.Stat(filepath.Dir(path))
-	name := filepath.Base(path)
-	id := recording.ID(name[:len(name)-len(filepath.Ext(name))])
-	return id, err == nil && os.SameFile(own, in) && filepath.Ext(name) == ".wav" && id.Valid()
+	if err != nil {
+		return recording.Place{}, false
+	}
+	for _, folder := range folders {
+		own, err := os.Stat(folder.Dir())
+		if err == nil && os.SameFile(own, in) && filepath.Base(folder.AudioPath(id)) == name {
+			return recording.Place{Folder: folder, ID: id}, true
+		}
+	}
+	return recording.Place{}, false
 }
 
 // sortedNames returns the names of labels in order.

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recording"
@@ -23,8 +23,10 @@ func newRecordingsCommand(a *app) *cobra.Command {
 		Use:   "recordings",
 		Short: "List, show, watch, check, repair and delete recordings",
 		Long: `A recording is a WAV file and a manifest beside it, in the folder of recordings
-(docs/formats/recording.md). Commands take the id of a recording, or the
-beginning or the end of an id.
+(docs/formats/recording.md). What was uploaded is a recording as well: the file
+as it was sent, in "uploads" in the data folder. Commands take the id of a
+recording, or the beginning or the end of an id. With --recordings-dir they know
+that folder alone.
 
 After a crash, the next command that reads the folder repairs the recording, and
 shows it as recovered.`,
@@ -44,76 +46,19 @@ shows it as recovered.`,
 	return cmd
 }
 
-// openRecordings opens the folder that the settings name. It creates a missing folder, unless a flag names it.
-func (a *app) openRecordings() (*recording.Folder, error) {
-	dir, err := a.namedRecordings()
-	if err != nil {
-		return nil, err
-	}
-	return recording.OpenFolder(dir)
-}
-
-// makeRecordings is like openRecordings, but always creates a missing folder.
-func (a *app) makeRecordings() (*recording.Folder, error) {
-	dir, err := a.recordingsDir()
-	if err != nil {
-		return nil, err
-	}
-	return recording.OpenFolder(dir)
-}
-
-// namedRecordings returns the folder of recordings. A folder that a flag names must exist.
-func (a *app) namedRecordings() (string, error) {
-	dir, err := a.recordingsDir()
-	if err != nil {
-		return "", err
-	}
-	return dir, a.CheckNamedFolder("recordings.dir", dir)
-}
-
-// lookIntoRecordings opens the folder for a command that changes nothing; it returns nil if there is none yet. If
-// nobody is recording into the folder, it repairs what a crash left behind, and says so.
-func (a *app) lookIntoRecordings() (*recording.Folder, recording.RepairReport, error) {
-	dir, err := a.namedRecordings()
-	if err != nil {
-		return nil, recording.RepairReport{}, err
-	}
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil, recording.RepairReport{}, nil
-	}
-	folder, err := recording.OpenFolder(dir)
-	if err != nil {
-		return nil, recording.RepairReport{}, err
-	}
-	if intact, report, err := folder.Intact(); intact || err != nil {
-		return folder, report, err
-	}
-	report, err := folder.Recover()
-	switch scout.CodeOf(err) {
-	case scout.CodeRecordingLocked, scout.CodeFilePermission: // its recorder repaired when it began; what may only be read stays as it is
-		return folder, recording.RepairReport{}, nil
-	}
-	for i := range report.Repaired {
-		a.Notef("scout: %s\n", repairedText(&report.Repaired[i]))
-	}
-	return folder, report, err
-}
-
-func repairedText(r *recording.Repaired) string {
-	return fmt.Sprintf("recovered %s: %s (%s)", r.Manifest.ID, clock(r.Manifest.Duration()), r.Reason)
-}
-
 // listed is a recording as the commands print it in JSON.
 type listed struct {
 	recording.Manifest
-	Path       string  `json:"path"`
-	SizeBytes  int64   `json:"size_bytes"`
-	Duration   float64 `json:"duration_seconds"`
-	LostFrames uint64  `json:"lost_frames"`
+	Source     recording.Source `json:"source"`
+	Title      string           `json:"title,omitempty"`
+	Path       string           `json:"path"`
+	SizeBytes  int64            `json:"size_bytes"`
+	Duration   float64          `json:"duration_seconds"`
+	LostFrames uint64           `json:"lost_frames"`
 }
 
 func listedOf(folder *recording.Folder, m recording.Manifest) listed {
-	l := listed{Manifest: m, Path: folder.AudioPath(m.ID), LostFrames: m.LostFrames()}
+	l := listed{Manifest: m, Source: folder.Source(), Title: m.Title(), Path: folder.AudioPath(m.ID), LostFrames: m.LostFrames()}
 	if info, err := os.Stat(l.Path); err == nil {
 		l.SizeBytes = info.Size()
 	}
@@ -135,21 +80,23 @@ func newRecordingsListCommand(a *app) *cobra.Command {
 		Use:   "list",
 		Short: "List the recordings, oldest first",
 		Long: `Lists the recordings. Their states are "recording" (under way), "finished"
-(ended normally) and "recovered" (cut short by a crash, and repaired).
+(ended normally) and "recovered" (cut short by a crash, and repaired). Where not
+all are from the microphone, it shows their source, and the title or the name of
+the file with which they were sent.
 
 Files that are not recordings are named on standard error. The exit code is 1 if
 a recording is damaged and cannot be repaired.`,
 		Example: `  scout recordings list
   scout recordings list --json | jq -r '.recordings[].path'`,
 		Args: cli.WrongArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error { return a.listRecordings(asJSON) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.listRecordings(cmd.Context(), asJSON) },
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
 }
 
-func (a *app) listRecordings(asJSON bool) error {
-	folder, report, err := a.lookIntoRecordings()
+func (a *app) listRecordings(ctx context.Context, asJSON bool) error {
+	folders, report, err := a.lookIntoRecordings(ctx)
 	if err != nil {
 		return err
 	}
@@ -157,18 +104,22 @@ func (a *app) listRecordings(asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	all, problems := []listed{}, []problem{}
-	if folder != nil {
-		dir = folder.Dir()
-		list, found, err := folder.List()
-		if err != nil {
-			return err
-		}
-		for i := range list {
-			all = append(all, listedOf(folder, list[i]))
-		}
-		problems = problemsOf(found, report.Problems)
+	where, err := a.whereRecordings(folders)
+	if err != nil {
+		return err
 	}
+	if recorder := folders.From(recording.SourceMicrophone); recorder != nil {
+		dir = recorder.Dir()
+	}
+	list, found, err := folders.List()
+	if err != nil {
+		return err
+	}
+	all := make([]listed, len(list))
+	for i := range list {
+		all[i] = listedOf(list[i].Folder, list[i].Manifest)
+	}
+	problems := problemsOf(found, report.Problems)
 	failed := a.tellProblems(problems)
 	switch {
 	case asJSON:
@@ -178,7 +129,7 @@ func (a *app) listRecordings(asJSON bool) error {
 			Problems   []problem `json:"problems"`
 		}{dir, all, problems})
 	case len(all) == 0:
-		a.Notef("no recordings in %s\n", dir)
+		a.Notef("no recordings in %s\n", where)
 	default:
 		err = a.writeRecordingTable(all)
 	}
@@ -186,19 +137,43 @@ func (a *app) listRecordings(asJSON bool) error {
 }
 
 func (a *app) writeRecordingTable(all []listed) error {
+	several := slices.ContainsFunc(all, func(l listed) bool { return l.Source != recording.SourceMicrophone })
 	rows := [][]string{{"ID", "BEGAN", "LENGTH", "SIZE", "FORMAT", "GAPS", "STATE"}}
+	if several {
+		rows[0] = append(rows[0], "SOURCE", "TITLE")
+	}
 	for i := range all {
 		l := &all[i]
 		gaps := "none"
 		if n := len(l.Gaps); n > 0 {
 			gaps = gapsText(n, l.Format.Duration(l.LostFrames))
 		}
-		rows = append(rows, []string{
-			string(l.ID), l.StartedAt.Local().Format(time.DateTime), clock(l.Manifest.Duration()), sizeText(l.SizeBytes),
-			formatText(l.Format), gaps, string(l.State),
-		})
+		row := []string{
+			string(l.ID), l.StartedAt.Local().Format(time.DateTime), lengthText(&l.Manifest), sizeText(l.SizeBytes),
+			fileFormatText(&l.Manifest), gaps, string(l.State),
+		}
+		if several {
+			row = append(row, string(l.Source), shownName(l.Title))
+		}
+		rows = append(rows, row)
 	}
 	return writeTable(a.Std.Out, rows)
+}
+
+// lengthText is how long a recording is, which of an upload is known once it was decoded.
+func lengthText(m *recording.Manifest) string {
+	if m.Upload != nil && m.Frames == 0 {
+		return "unknown"
+	}
+	return clock(m.Duration())
+}
+
+// fileFormatText is the format of a recording's file.
+func fileFormatText(m *recording.Manifest) string {
+	if m.Upload != nil {
+		return printable.Line(m.Upload.MediaType)
+	}
+	return formatText(m.Format)
 }
 
 func newRecordingsShowCommand(a *app) *cobra.Command {
@@ -219,50 +194,22 @@ recorder is doing.`,
 	return cmd
 }
 
-// findRecording returns the recording that args name. Without args, it returns the one that is under way, or else the
-// latest.
-func (a *app) findRecording(folder *recording.Folder, args []string) (recording.ID, error) {
-	if folder == nil {
-		dir, err := a.recordingsDir()
-		if err != nil {
-			return "", err
-		}
-		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", dir).WithHint("to make one: scout record")
-	}
-	if len(args) > 0 {
-		return folder.Find(args[0])
-	}
-	list, _, err := folder.List()
-	if err != nil {
-		return "", err
-	}
-	if len(list) == 0 {
-		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recordings in %s", folder.Dir()).WithHint("to make one: scout record")
-	}
-	latest := list[len(list)-1].ID
-	for i := range list {
-		if list[i].State == recording.StateRecording {
-			latest = list[i].ID
-		}
-	}
-	return latest, nil
-}
-
 func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) error {
-	folder, _, err := a.lookIntoRecordings()
+	folders, _, err := a.lookIntoRecordings(ctx)
 	if err != nil {
 		return err
 	}
-	id, err := a.findRecording(folder, args)
+	found, err := a.findRecording(folders, args)
 	if err != nil {
 		return err
 	}
+	folder, id := found.Folder, found.ID
 	m, err := folder.Manifest(id)
 	if err != nil {
 		return err
 	}
 	var live *recording.Status
-	if m.State == recording.StateRecording {
+	if m.State == recording.StateRecording && folder.Source() == recording.SourceMicrophone {
 		live = liveState(ctx, folder, id)
 	}
 	l := listedOf(folder, m)
@@ -302,13 +249,25 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 		{"id", string(l.ID)},
 		{"file", l.Path},
 		{"state", string(l.State)},
-		{"device", fmt.Sprintf("%s (%s), %s", shownName(l.Device.Name), printable.Line(l.Device.ID), l.Device.Delivers)},
-		{"format", formatText(l.Format)},
-		{"began", l.StartedAt.Local().Format(time.DateTime)},
-		{"length", fmt.Sprintf("%s, %s, %s", clock(l.Manifest.Duration()), spelling.Count(l.Frames, "frame"), sizeText(l.SizeBytes))},
 	}
 	add := func(name, value string) { rows = append(rows, []string{name, value}) }
-	if l.EndReason != "" {
+	if l.Source == recording.SourceMicrophone {
+		add("device", fmt.Sprintf("%s (%s), %s", shownName(l.Device.Name), printable.Line(l.Device.ID), l.Device.Delivers))
+	} else {
+		add("source", string(l.Source))
+	}
+	if l.Title != "" {
+		add("title", printable.Line(l.Title))
+	}
+	add("format", fileFormatText(&l.Manifest))
+	add("began", l.StartedAt.Local().Format(time.DateTime))
+	add("length", fmt.Sprintf("%s, %s, %s", lengthText(&l.Manifest), spelling.Count(l.Frames, "frame"), sizeText(l.SizeBytes)))
+	if u := l.Upload; u != nil {
+		add("arrived", l.EndedAt.Local().Format(time.DateTime))
+		if u.Client != "" {
+			add("sent by", printable.Line(u.Client))
+		}
+	} else if l.EndReason != "" {
 		add("ended", l.EndedAt.Local().Format(time.DateTime)+", "+l.EndReason.Text())
 	}
 	if l.PrerollFrames > 0 {

@@ -44,7 +44,7 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	}
 	var id recording.ID
 	if len(args) > 0 {
-		if id, err = folder.Find(args[0]); err != nil {
+		if id, err = a.findAttachable(args[0]); err != nil {
 			return err
 		}
 	}
@@ -73,6 +73,19 @@ func (a *app) attachRecording(ctx context.Context, args []string, o afterOptions
 	return a.attend(ctx, show, keeper, after)
 }
 
+// findAttachable returns the recording of the recorder whose id begins or ends with part.
+func (a *app) findAttachable(part string) (recording.ID, error) {
+	folders, err := a.folders()
+	if err != nil {
+		return "", err
+	}
+	found, err := folders.Find(part)
+	if err == nil && found.Folder.Source() != recording.SourceMicrophone {
+		err = scout.Errorf(scout.CodeNotRecording, "attach to recording %s: no recorder made it, its source is %s", found.ID, found.Folder.Source())
+	}
+	return found.ID, err
+}
+
 // tellAttached prints the id of the recording and how long it has been running.
 func tellAttached(ctx context.Context, show *cli.Console, keeper *remote.Keeper) {
 	format, length := keeper.Order().Format, ""
@@ -97,8 +110,8 @@ func newRecordingsVerifyCommand(a *app) *cobra.Command {
 		Use:   "verify [ID…]",
 		Short: "Compare every byte of recordings with their checksums",
 		Long: `Reads every byte of these recordings, or of all that have ended, and compares
-their length, header and SHA-256 with the manifest. The exit code is 1 if one is
-damaged.`,
+their length, header and SHA-256 with the manifest, of uploads the size and the
+SHA-256 of the file. The exit code is 1 if one is damaged.`,
 		Example: `  scout recordings verify
   scout recordings verify --json 7f3a9c2e41d0`,
 		Args:              cobra.ArbitraryArgs,
@@ -110,28 +123,28 @@ damaged.`,
 }
 
 func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) error {
-	folder, report, err := a.lookIntoRecordings()
+	folders, report, err := a.lookIntoRecordings(ctx)
 	if err != nil {
 		return err
 	}
-	ids, problems, err := a.toVerify(folder, report, args)
+	places, problems, err := a.toVerify(folders, report, args)
 	if err != nil {
 		return err
 	}
 	failed := a.tellProblems(problems)
-	results := make([]verifiedRecording, 0, len(ids))
-	for _, id := range ids {
+	results := make([]verifiedRecording, 0, len(places))
+	for _, p := range places {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		m, err := folder.Verify(id)
-		r := verifiedRecording{ID: id, Intact: err == nil, Frames: m.Frames, Gaps: len(m.Gaps)}
+		m, err := p.Folder.Verify(p.ID)
+		r := verifiedRecording{ID: p.ID, Intact: err == nil, Frames: m.Frames, Gaps: len(m.Gaps)}
 		if err != nil {
 			r.failure = failureOf(err)
 			a.Complain("", err)
 			failed = cli.Reported(err)
 		} else if !asJSON {
-			err = a.Say("%s is intact: %s, %s", id, clock(m.Duration()), gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames())))
+			err = a.Say("%s is intact: %s", p.ID, intactText(&m))
 		}
 		if err != nil && failed == nil {
 			return err
@@ -149,29 +162,31 @@ func (a *app) verifyRecordings(ctx context.Context, args []string, asJSON bool) 
 	return a.unsaid(err, failed)
 }
 
+// intactText says how much of a recording is intact.
+func intactText(m *recording.Manifest) string {
+	if m.Upload != nil {
+		return sizeText(m.Upload.Bytes)
+	}
+	return clock(m.Duration()) + ", " + gapsText(len(m.Gaps), m.Format.Duration(m.LostFrames()))
+}
+
 // toVerify returns the recordings that args name, or else all that have ended, and what is wrong with other files.
-func (a *app) toVerify(folder *recording.Folder, report recording.RepairReport, args []string) ([]recording.ID, []problem, error) {
-	var ids []recording.ID
-	for _, arg := range args {
-		id, err := a.findRecording(folder, []string{arg})
-		if err != nil {
-			return nil, nil, err
-		}
-		ids = append(ids, id)
+func (a *app) toVerify(folders recording.Folders, report recording.RepairReport, args []string) ([]recording.Place, []problem, error) {
+	if len(args) > 0 {
+		places, err := findRecordings(args, func(part string) (recording.Place, error) { return a.findRecording(folders, []string{part}) })
+		return places, []problem{}, err
 	}
-	if folder == nil || len(args) > 0 {
-		return ids, []problem{}, nil
-	}
-	list, found, err := folder.List()
+	list, found, err := folders.List()
 	if err != nil {
 		return nil, nil, err
 	}
+	var places []recording.Place
 	for i := range list {
 		if list[i].State != recording.StateRecording {
-			ids = append(ids, list[i].ID)
+			places = append(places, recording.Place{Folder: list[i].Folder, ID: list[i].ID})
 		}
 	}
-	return ids, problemsOf(found, report.Problems), nil
+	return places, problemsOf(found, report.Problems), nil
 }
 
 func newRecordingsRecoverCommand(a *app) *cobra.Command {
@@ -183,8 +198,9 @@ func newRecordingsRecoverCommand(a *app) *cobra.Command {
 are lost, damaged or incomplete.
 
 Every other command does the same before it reads the folder. This one also
-lists everything that it found, including what it cannot repair. It never
-deletes audio, leaves files alone that are not Scout's, and is safe to repeat.`,
+lists everything that it found, including what it cannot repair, such as a
+damaged upload. It never deletes audio, leaves files alone that are not Scout's,
+and is safe to repeat.`,
 		Example: "  scout recordings recover",
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.recoverRecordings(cmd.Context(), asJSON) },
@@ -200,23 +216,34 @@ type recoveredRecording struct {
 }
 
 func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
-	folder, err := a.openRecordings()
+	folders, err := a.folders()
 	if err != nil {
 		return err
 	}
-	report, err := remote.Recover(ctx, folder)
+	where, err := a.whereRecordings(folders)
 	if err != nil {
 		return err
 	}
-	done := make([]recoveredRecording, 0, len(report.Repaired))
-	for i := range report.Repaired {
-		r := &report.Repaired[i]
-		done = append(done, recoveredRecording{listedOf(folder, r.Manifest), r.Reason})
-		if !asJSON && err == nil {
-			err = a.Say("%s", repairedText(r)) // the problems are told in any case
+	done, problems := []recoveredRecording{}, []problem{}
+	for _, folder := range folders {
+		repair := folder.Recover
+		if folder.Source() == recording.SourceMicrophone {
+			repair = func() (recording.RepairReport, error) { return remote.Recover(ctx, folder) }
 		}
+		report, repairErr := repair()
+		if repairErr != nil {
+			return repairErr
+		}
+		for i := range report.Repaired {
+			r := &report.Repaired[i]
+			done = append(done, recoveredRecording{listedOf(folder, r.Manifest), r.Reason})
+			if !asJSON && err == nil {
+				err = a.Say("%s", repairedText(r)) // the problems are told in any case
+			}
+		}
+		problems = append(problems, problemsOf(report.Problems)...)
+		a.tellRepaired(ctx, report.Repaired)
 	}
-	problems := problemsOf(report.Problems)
 	failed := a.tellProblems(problems)
 	if asJSON {
 		err = cli.WriteJSON(a.Std.Out, struct {
@@ -224,7 +251,7 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 			Problems  []problem            `json:"problems"`
 		}{done, problems})
 	} else if len(done) == 0 {
-		a.Notef("nothing to recover in %s\n", folder.Dir())
+		a.Notef("nothing to recover in %s\n", where)
 	}
 	return a.unsaid(err, failed)
 }
@@ -240,8 +267,8 @@ terminal, it needs --yes. It refuses to delete a recording that is under way.`,
   scout recordings delete --yes 20261124T082146`,
 		Args:              cli.WrongArgs(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeRecordings(anyNumber),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return a.deleteRecordings(args, yes, asJSON)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.deleteRecordings(cmd.Context(), args, yes, asJSON)
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
@@ -249,48 +276,50 @@ terminal, it needs --yes. It refuses to delete a recording that is under way.`,
 	return cmd
 }
 
-func (a *app) deleteRecordings(args []string, yes, asJSON bool) error {
-	folder, _, err := a.lookIntoRecordings()
+func (a *app) deleteRecordings(ctx context.Context, args []string, yes, asJSON bool) error {
+	folders, _, err := a.lookIntoRecordings(ctx)
 	if err != nil {
 		return err
 	}
-	var ids []recording.ID
-	for _, arg := range args { // all are found before one is deleted
-		id, err := a.findRecording(folder, []string{arg})
+	places, err := findRecordings(args, func(part string) (recording.Place, error) {
+		found, err := a.findRecording(folders, []string{part})
 		if err != nil {
-			return err
+			return found, err
 		}
-		if m, err := folder.Manifest(id); err == nil && m.State == recording.StateRecording {
-			return scout.Errorf(scout.CodeRecordingInUse, "delete recording %s: it is being recorded", id).WithHint("stop it first: scout record stop")
+		m, manifestErr := found.Folder.Manifest(found.ID)
+		if manifestErr == nil && m.State == recording.StateRecording && found.Folder.Source() == recording.SourceMicrophone { // else the folder says why not
+			err = scout.Errorf(scout.CodeRecordingInUse, "delete recording %s: it is being recorded", found.ID).WithHint("stop it first: scout record stop")
 		}
-		ids = append(ids, id)
+		return found, err
+	})
+	if err != nil {
+		return err
 	}
 	if !yes {
-		if err := a.confirmDelete(folder, ids); err != nil {
+		if err := a.confirmDelete(places); err != nil {
 			return err
 		}
 	}
-	return a.changeEach("deleted", names(ids), asJSON, func(id string) (any, string, error) {
-		return id, id + " is deleted", folder.Change(recording.ID(id), recording.ChangeDelete)
-	})
-}
-
-func names(ids []recording.ID) []string {
-	all := make([]string, len(ids))
-	for i, id := range ids {
-		all[i] = string(id)
-	}
-	return all
+	return a.changeRecordings(ctx, places, recording.ChangeDelete, "deleted", asJSON, func(p recording.Place) string { return string(p.ID) + " is deleted" })
 }
 
 // confirmDelete asks the user. It returns nil if the answer is yes.
-func (a *app) confirmDelete(folder *recording.Folder, ids []recording.ID) error {
-	lines := make([]string, len(ids))
-	for i, id := range ids {
-		lines[i] = string(id)
-		if m, err := folder.Manifest(id); err == nil {
-			lines[i] = fmt.Sprintf("%s, %s", id, clock(m.Duration()))
+func (a *app) confirmDelete(places []recording.Place) error {
+	lines := make([]string, len(places))
+	for i, p := range places {
+		lines[i] = string(p.ID)
+		if m, err := p.Folder.Manifest(p.ID); err == nil {
+			lines[i] = describedText(&m)
 		}
 	}
-	return a.confirm(lines, fmt.Sprintf("Delete %s for good? [y/N] ", spelling.Count(len(ids), "recording")))
+	return a.confirm(lines, fmt.Sprintf("Delete %s for good? [y/N] ", spelling.Count(len(places), "recording")))
+}
+
+// describedText names a recording for whoever decides about it.
+func describedText(m *recording.Manifest) string {
+	text := string(m.ID) + ", " + lengthText(m)
+	if title := m.Title(); title != "" {
+		text += ", " + shownName(title)
+	}
+	return text
 }

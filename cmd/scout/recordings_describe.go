@@ -12,7 +12,6 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/printable"
-	"github.com/scout-speech/scout/internal/recording"
 )
 
 // describing is a command that shows or changes what people and programs said about a recording.
@@ -158,24 +157,20 @@ func (a *app) describe(ctx context.Context, args []string, change func(*v1.Recor
 	}
 }
 
-// findDescribed returns the id of the one recording whose id begins or ends with part. It looks in the folder, and then
+// findDescribed returns the id of the one recording whose id begins or ends with part. It looks in the folders, and then
 // among texts that have no recording.
 func (a *app) findDescribed(ctx context.Context, c *client.Client, part string) (string, error) {
-	dir, err := a.recordingsDir()
+	folders, err := a.folders()
 	if err != nil {
 		return "", err
 	}
-	folder, err := recording.OpenFolder(dir)
-	if err != nil {
-		return "", err
-	}
-	id, err := folder.Find(part)
+	place, err := a.findRecording(folders, []string{part})
 	if scout.CodeOf(err) != scout.CodeRecordingNotFound {
-		return string(id), err
+		return string(place.ID), err
 	}
-	if found, textErr := a.findTranscript(ctx, c, part, false); textErr == nil {
-		found, _, _ = strings.Cut(found, ".")
-		return found, nil
+	if text, textErr := a.findTranscript(ctx, c, part, false); textErr == nil {
+		id, _, _ := strings.Cut(text, ".")
+		return id, nil
 	}
 	return "", err
 }

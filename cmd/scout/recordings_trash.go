@@ -12,25 +12,23 @@ func newRecordingsTrashCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trash ID…",
 		Short: "Move recordings to the trash",
-		Long: `Moves recordings into the folder "trash" inside the folder of recordings.
+		Long: `Moves recordings into the folder "trash" inside the folder in which they lie.
 "scout recordings restore" brings them back. It refuses to move a recording that
 is under way.`,
 		Example: `  scout recordings trash 7f3a9c2e41d0
   scout recordings restore 7f3a9c2e41d0`,
 		Args:              cli.WrongArgs(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeRecordings(anyNumber),
-		RunE: func(_ *cobra.Command, args []string) error {
-			folder, _, err := a.lookIntoRecordings()
+		RunE: func(cmd *cobra.Command, args []string) error {
+			folders, _, err := a.lookIntoRecordings(cmd.Context())
 			if err != nil {
 				return err
 			}
-			ids, err := findAll(args, func(part string) (recording.ID, error) { return a.findRecording(folder, []string{part}) })
+			places, err := findRecordings(args, func(part string) (recording.Place, error) { return a.findRecording(folders, []string{part}) })
 			if err != nil {
 				return err
 			}
-			return a.changeEach("trashed", ids, asJSON, func(id string) (any, string, error) {
-				return id, id + " is in the trash", folder.Change(recording.ID(id), recording.ChangeTrash)
-			})
+			return a.changeRecordings(cmd.Context(), places, recording.ChangeTrash, "trashed", asJSON, func(p recording.Place) string { return string(p.ID) + " is in the trash" })
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
@@ -42,26 +40,26 @@ func newRecordingsRestoreCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore [ID…]",
 		Short: "Bring recordings back from the trash",
-		Long: `Moves recordings from the trash back into the folder of recordings. Without an
-ID, it lists the recordings in the trash.`,
+		Long: `Moves recordings from the trash back into their folder. Without an ID, it lists
+the recordings in the trash.`,
 		Example: `  scout recordings restore
   scout recordings restore 20261124T082146123Z-7f3a9c2e41d0`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeTrashed(),
-		RunE: func(_ *cobra.Command, args []string) error {
-			folder, err := a.openRecordings()
+		RunE: func(cmd *cobra.Command, args []string) error {
+			folders, err := a.folders()
 			if err != nil {
 				return err
 			}
 			if len(args) == 0 {
-				return a.listTrash(folder, asJSON)
+				return a.listTrash(folders, asJSON)
 			}
-			ids, err := findAll(args, folder.FindTrashed)
+			places, err := findRecordings(args, folders.FindTrashed)
 			if err != nil {
 				return err
 			}
-			return a.changeEach("restored", ids, asJSON, func(id string) (any, string, error) {
-				return id, id + " is back in " + folder.Dir(), folder.Change(recording.ID(id), recording.ChangeRestore)
+			return a.changeRecordings(cmd.Context(), places, recording.ChangeRestore, "restored", asJSON, func(p recording.Place) string {
+				return string(p.ID) + " is back in " + p.Folder.Dir()
 			})
 		},
 	}
@@ -70,15 +68,15 @@ ID, it lists the recordings in the trash.`,
 }
 
 // listTrash prints the ids of the recordings in the trash.
-func (a *app) listTrash(folder *recording.Folder, asJSON bool) error {
-	trashed, err := folder.Trashed()
+func (a *app) listTrash(folders recording.Folders, asJSON bool) error {
+	trashed, err := folders.Trashed()
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		return cli.WriteJSON(a.Std.Out, struct {
-			Trash []string `json:"trash"`
-		}{names(trashed)})
+			Trash []recording.ID `json:"trash"`
+		}{append([]recording.ID{}, trashed...)})
 	}
 	if len(trashed) == 0 {
 		a.Notef("the trash is empty\n")
@@ -89,17 +87,4 @@ func (a *app) listTrash(folder *recording.Folder, asJSON bool) error {
 		}
 	}
 	return nil
-}
-
-// findAll returns the ids of the recordings that args name. All are found before one is changed.
-func findAll(args []string, find func(part string) (recording.ID, error)) ([]string, error) {
-	ids := make([]string, len(args))
-	for i, arg := range args {
-		id, err := find(arg)
-		if err != nil {
-			return nil, err
-		}
-		ids[i] = string(id)
-	}
-	return ids, nil
 }

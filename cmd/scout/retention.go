@@ -61,9 +61,9 @@ func newRecordingsPruneCommand(a *app) *cobra.Command {
 		Short: "Remove recordings that were kept long enough",
 		Long: `Does at once what the daemon does every hour: it removes the audio of dictations
 whose text is there after retention.audio_days, and what is in the trash after
-retention.trash_days. It never removes audio without a text, or a recording that
-a program has open. If the computer was off for long, or its clock was wrong,
-things are kept longer.
+retention.trash_days. Uploads are removed from the trash alone. It never removes
+audio without a text, or a recording that a program has open. If the computer
+was off for long, or its clock was wrong, things are kept longer.
 
 With --dry-run, it removes nothing and lists what is due.`,
 		Example: `  scout recordings prune --dry-run

@@ -114,19 +114,6 @@ func (f *Folder) List() ([]Manifest, []Problem, error) {
 	return list, problems, nil
 }
 
-// Find returns the one recording whose ID begins or ends with part.
-func (f *Folder) Find(part string) (ID, error) {
-	scan, err := f.scan()
-	if err != nil {
-		return "", err
-	}
-	found := matching(scan.ids, part)
-	if err := theOne(part, "in "+f.dir, found); err != nil {
-		return "", err
-	}
-	return found[0], nil
-}
-
 // replaceManifest writes the manifest. On a full disk it uses the reserve.
 func (f *Folder) replaceManifest(m *Manifest) error {
 	data, err := m.encode()

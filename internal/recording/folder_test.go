@@ -58,9 +58,9 @@ func TestFindByAPartOfTheID(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := folder.Find(c.part)
-			if got != c.want || scout.CodeOf(err) != c.code {
-				t.Errorf("Find(%q) = %q, %v; want %q, %s", c.part, got, err, c.want, c.code)
+			got, err := recording.Folders{folder}.Find(c.part)
+			if got.ID != c.want || scout.CodeOf(err) != c.code {
+				t.Errorf("Find(%q) = %q, %v; want %q, %s", c.part, got.ID, err, c.want, c.code)
 			}
 		})
 	}

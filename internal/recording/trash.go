@@ -102,15 +102,6 @@ func (f *Folder) bringBack(doing string, id ID) error {
 	return f.move(doing, id, f.trash(), f.dir, back)
 }
 
-// FindTrashed returns the one recording in the trash whose ID begins or ends with part.
-func (f *Folder) FindTrashed(part string) (ID, error) {
-	id, err := f.at(f.trash()).Find(part)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", scout.Errorf(scout.CodeRecordingNotFound, "no recording %q in the trash of %s", part, f.dir)
-	}
-	return id, err
-}
-
 // Trashed returns the ids of the recordings in the trash, oldest first.
 func (f *Folder) Trashed() ([]ID, error) {
 	scan, err := f.at(f.trash()).scan()
