@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // uploading are the flags of "scout upload".
@@ -120,7 +122,30 @@ func (a *app) upload(ctx context.Context, c *client.Client, path string, u *uplo
 	show := &sendProgress{show: newPullProgress(cli.NewConsole(a.Std.Err, u.quiet)), name: filepath.Base(path), size: info.Size(), began: time.Now(), first: -1}
 	done, err := c.Send(ctx, client.Upload{File: file, Size: info.Size(), Fields: fields, Once: once, Progress: show.update})
 	show.end()
+	if err == nil && done.Already {
+		err = stillThere(ctx, c, path, done.Recording)
+	}
 	return uploaded{path, done.Recording, done.Job, info.Size(), done.Already}, err
+}
+
+// stillThere returns an error if the recording of a file that was sent before is not among the recordings any more.
+func stillThere(ctx context.Context, c *client.Client, path, id string) error {
+	var r v1.RecordingInfo
+	err := c.Get(ctx, "/recordings/"+url.PathEscape(id), &r)
+	switch {
+	case scout.CodeOf(err) == scout.CodeRecordingNotFound:
+		return scout.Errorf(scout.CodeGone, "send %s: it was sent before, and its recording %s was removed", path, id).
+			WithHint("send it again: scout upload --force FILE")
+	case err != nil:
+		return err
+	case r.DeletedAt != nil:
+		return scout.Errorf(scout.CodeConflict, "send %s: it was sent before, and its recording %s is in the trash", path, id).
+			WithHint("take it out of the trash: scout recordings restore %s; or send it again: scout upload --force FILE", id)
+	case r.Audio != string(store.AudioPresent):
+		return scout.Errorf(scout.CodeGone, "send %s: it was sent before, and the audio of its recording %s was removed", path, id).
+			WithHint("send it again: scout upload --force FILE")
+	}
+	return nil
 }
 
 // redrawBytesEvery is how often the line about a file is drawn.

@@ -56,6 +56,12 @@ func TestAFileIsUploaded(t *testing.T) {
 	if forced := h.sent("--tag", "talk", "--force", "--no-text", path); len(forced) != 1 || forced[0].Already || forced[0].Recording == first[0].Recording || forced[0].Job != "" {
 		t.Errorf("forced: %+v", forced)
 	}
+	h.must("recordings", "trash", first[0].Recording)
+	if got := h.run("upload", "--tag", "talk", path); got.code != 1 || got.out != "" || !strings.Contains(got.err, "scout recordings restore "+first[0].Recording) {
+		t.Errorf("sent again, in the trash: exit %d, %q, %q", got.code, got.out, got.err)
+	}
+	h.must("recordings", "restore", first[0].Recording)
+	h.sent("--tag", "talk", path)
 	if got := h.run("upload", filepath.Join(t.TempDir(), "none.wav"), path); got.code != 1 || !strings.Contains(got.err, "none.wav") || !strings.Contains(got.out, "Z-") {
 		t.Errorf("a file that is not there, and one that is: exit %d, %q, %q", got.code, got.out, got.err)
 	}
