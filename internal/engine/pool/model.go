@@ -72,6 +72,10 @@ func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(
 		p.mu.Unlock()
 		return nil, nil, ErrClosed
 	}
+	if held := p.held; held != nil {
+		p.mu.Unlock()
+		return nil, nil, held
+	}
 	m.users++
 	if m.idle != nil {
 		m.idle.Stop()
@@ -231,6 +235,9 @@ func (m *Model) load(s *start) (*process.Process, error) {
 
 // GoroutineStart is the name of the goroutine that starts a process, for process.Options.Fault.
 const GoroutineStart = "start"
+
+// Unload ends the process if nobody uses it. It does not wait for its end.
+func (m *Model) Unload() { m.unload() }
 
 // unload ends the process if nobody uses it, and returns a channel that is closed once it has ended. A request that
 // comes at this moment starts another process.

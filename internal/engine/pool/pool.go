@@ -36,6 +36,7 @@ type Pool struct {
 	models  map[*Model]struct{}
 	changed chan struct{} // closed and replaced when a process becomes idle or ends
 	closed  bool
+	held    error // why no model is loaded; nil while models are
 }
 
 // ErrClosed is the error of calls to a closed pool or model.
@@ -114,6 +115,59 @@ func (p *Pool) makeRoom(ctx context.Context, m *Model) error {
 			}
 		}
 	}
+}
+
+// HeldError refuses a request because no model may be loaded at present.
+type HeldError struct{ err error }
+
+func (e *HeldError) Error() string { return e.err.Error() }
+
+// Unwrap returns why.
+func (e *HeldError) Unwrap() error { return e.err }
+
+// Hold ends all processes, once they have answered what they have, and refuses requests with a HeldError of reason. Hold with nil ends
+// that.
+func (p *Pool) Hold(reason error) {
+	p.mu.Lock()
+	p.held = nil
+	var leaving []*process.Process
+	if reason != nil {
+		p.held = &HeldError{reason}
+		for m := range p.models {
+			if m.current != nil {
+				leaving = append(leaving, m.current)
+				m.leave(m.current)
+				m.current = nil
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range leaving {
+		c.Retire()
+	}
+	if len(leaving) > 0 {
+		p.measure()
+	}
+}
+
+// Held returns the HeldError of requests, nil while they are not refused.
+func (p *Pool) Held() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+// UnloadIdlest ends the process that nobody has used for longest, and reports whether there was one. It does not wait for its end.
+func (p *Pool) UnloadIdlest() bool {
+	p.mu.Lock()
+	var idlest *Model
+	for m := range p.models {
+		if m.current != nil && m.users == 0 && (idlest == nil || m.idleSince.Before(idlest.idleSince)) {
+			idlest = m
+		}
+	}
+	p.mu.Unlock()
+	return idlest != nil && idlest.unload() != nil
 }
 
 // measure sets the gauge of resident memory.

@@ -2,9 +2,11 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -312,5 +314,48 @@ func TestAProcessThatCrashedIsNotUnloaded(t *testing.T) {
 		if f.GetName() == "scout_engine_unloads_total" && f.GetMetric()[0].GetCounter().GetValue() != 0 {
 			t.Error("a crash was counted as an unloading")
 		}
+	}
+}
+
+// While a pool holds its models back, none is loaded; one in use answers what it has and ends.
+func TestModelsAreHeldBack(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 0)
+	idle, busy := p.Add(spec("idle")), p.Add(spec("busy"))
+	_, release := use(t, idle)
+	release()
+	inUse, release := use(t, busy)
+	p.Hold(scout.Errorf(scout.CodeUnavailable, "no memory"))
+	<-inUse.Dead()
+	release()
+	var held *pool.HeldError
+	if _, _, err := idle.Use(t.Context()); !errors.As(err, &held) || scout.CodeOf(err) != scout.CodeUnavailable || p.Held() == nil {
+		t.Errorf("error %v", err)
+	}
+	if left := loaded(idle, busy); len(left) > 0 {
+		t.Errorf("loaded %v", left)
+	}
+	p.Hold(nil)
+	_, release = use(t, busy)
+	release()
+}
+
+func TestUnloadIdlest(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, 0)
+	models := []*pool.Model{p.Add(spec("older")), p.Add(spec("newer")), p.Add(spec("busy"))}
+	for _, m := range models[:2] {
+		_, release := use(t, m)
+		release()
+	}
+	_, release := use(t, models[2])
+	defer release()
+	for want := []int{0, 1, 2}; len(want) > 1; {
+		if want = want[1:]; !p.UnloadIdlest() || !slices.Equal(loaded(models...), want) {
+			t.Fatalf("loaded %v, want %v", loaded(models...), want)
+		}
+	}
+	if p.UnloadIdlest() {
+		t.Error("a model in use was unloaded")
 	}
 }

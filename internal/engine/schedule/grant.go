@@ -23,7 +23,8 @@ func (s *Scheduler) grant() {
 		s.makeRoom(t)
 	}
 	if s.slots.busy < s.slots.total && slices.ContainsFunc(wanting, func(t *Turn) bool { return t.ask.Class.Background() }) {
-		s.lookAgain(time.Until(s.someone.Add(s.options.Reserve)))
+		s.lookAgain(s.someone.Add(s.options.Reserve))
+		s.lookAgain(s.rested)
 	}
 	for f, finish := range s.finish { // a client whose share was long ago starts again
 		if finish <= s.virtual {
@@ -32,18 +33,29 @@ func (s *Scheduler) grant() {
 	}
 }
 
-// lookAgain grants turns once the reserve has passed, if it has not yet.
-func (s *Scheduler) lookAgain(in time.Duration) {
-	if in <= 0 || s.reserved {
+// lookAgain grants turns at that time, if it has not passed.
+func (s *Scheduler) lookAgain(at time.Time) {
+	in := time.Until(at)
+	if in <= 0 || !s.lookAt.IsZero() && !at.Before(s.lookAt) {
 		return
 	}
-	s.reserved = true
+	s.lookAt = at
 	time.AfterFunc(in, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.reserved = false
+		if s.lookAt.Equal(at) {
+			s.lookAt = time.Time{}
+		}
 		s.grant()
 	})
+}
+
+// slotsNow is how many turns may run at the same time.
+func (s *Scheduler) slotsNow() int {
+	if s.most > 0 {
+		return min(s.most, s.slots.total)
+	}
+	return s.slots.total
 }
 
 // fits reports whether a turn can begin.
@@ -53,6 +65,9 @@ func (s *Scheduler) fits(t *Turn) bool {
 		return false
 	}
 	below := t.ask.Class.Background()
+	if s.slots.busy >= s.slotsNow() || below && s.share < 1 && (s.slots.busyBelow > 0 || time.Now().Before(s.rested)) {
+		return false
+	}
 	rests := time.Since(s.someone) >= s.options.Reserve
 	return s.slots.room(below, rests) && h.slots.room(below, rests)
 }
@@ -115,7 +130,7 @@ func (s *Scheduler) makeRoom(t *Turn) {
 			needing++
 		}
 	}
-	slots := s.slots.total
+	slots := s.slotsNow()
 	if inModel {
 		slots = min(slots, h.slots.total)
 	}

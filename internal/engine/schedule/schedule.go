@@ -44,7 +44,10 @@ type Scheduler struct {
 	finish   map[flow]time.Duration
 	someone  time.Time     // when a request that somebody waits for last came or left
 	usual    time.Duration // the duration of turns, a moving mean
-	reserved bool          // a timer runs that grants turns when the reserve has passed
+	lookAt   time.Time     // when a timer grants turns, because a reserve or a pause is over; zero for none
+	most     int           // a lower limit of slots than slots.total, 0 for none
+	share    float64       // of the time that background work may have, 1 for all
+	rested   time.Time     // when background work may have its next turn
 	quiet    []chan struct{}
 }
 
@@ -74,7 +77,7 @@ func New(scope observe.Scope, o Options) *Scheduler {
 		o.MostWaiting = 1000
 	}
 	return &Scheduler{
-		options: o, metrics: newMetrics(scope), finish: map[flow]time.Duration{}, usual: 300 * time.Millisecond,
+		options: o, metrics: newMetrics(scope), finish: map[flow]time.Duration{}, usual: 300 * time.Millisecond, share: 1,
 		slots: limits{total: o.Slots, background: o.Background},
 	}
 }
@@ -99,6 +102,28 @@ func (h *Share) Resize(slots int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h.slots.total = max(slots, 1)
+	s.grant()
+}
+
+// Limit lowers the number of turns that run at the same time; 0 ends that. Turns that run go on.
+func (s *Scheduler) Limit(most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = most
+	s.grant()
+}
+
+// leastShare is the least share of the time that background work has: it never stands still.
+const leastShare = 0.05
+
+// Throttle gives background work that share of the time, from 0 to 1: below 1 it has one slot, and after each turn a pause in proportion
+// to the turn. Requests that somebody waits for are not slowed.
+func (s *Scheduler) Throttle(share float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.share = min(max(share, leastShare), 1); s.share == 1 {
+		s.rested = time.Time{}
+	}
 	s.grant()
 }
 
@@ -238,12 +263,18 @@ func (s *Scheduler) give(t *Turn) {
 	if !t.ask.Class.Background() {
 		s.someone = time.Now()
 	}
+	if t.ask.Class.Background() && s.share < 1 {
+		s.rested = time.Now().Add(min(time.Duration(float64(time.Since(t.began))*(1/s.share-1)), longestPause))
+	}
 	const weight = 8 // of the past, in the moving mean
 	s.usual += (time.Since(t.began) - s.usual) / weight
 	s.metrics.running.WithLabelValues(t.ask.Class.String()).Dec()
 	s.grant()
 	s.tellQuiet()
 }
+
+// longestPause bounds the pause after a turn of background work.
+const longestPause = time.Minute
 
 // before compares two waiting turns: the smaller one comes first.
 func (t *Turn) before(other *Turn) int {

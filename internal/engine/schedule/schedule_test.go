@@ -399,3 +399,63 @@ func TestQuiet(t *testing.T) {
 		turn.Release()
 	})
 }
+
+// A lower limit of slots holds for all work, also for what somebody waits for; a dictation still takes the slot.
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		s := scheduler(Options{Slots: 3})
+		share := s.Share(3, 0)
+		s.Limit(1)
+		b.ask(share, "first", Ask{Class: Interactive})
+		b.ask(share, "second", Ask{Class: Interactive})
+		b.happened("+first")
+		b.ask(share, "dictation", Ask{Class: Dictation})
+		b.happened("!first")
+		b.release("first")
+		b.happened("+dictation")
+		s.Limit(0)
+		b.settle()
+		b.happened("+second")
+	})
+}
+
+// Throttled background work has one slot, and a pause after each turn that is as long as its share says; others are not slowed.
+func TestThrottle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		s := scheduler(Options{Slots: 4})
+		share := s.Share(4, 0)
+		s.Throttle(0.25)
+		b.ask(share, "one", Ask{Class: Batch})
+		b.ask(share, "two", Ask{Class: Batch})
+		b.happened("+one")
+		time.Sleep(time.Second)
+		b.release("one")
+		b.ask(share, "person", Ask{Class: Interactive})
+		b.happened("+person")
+		b.release("person")
+		time.Sleep(3*time.Second - 1)
+		b.settle()
+		b.happened("")
+		time.Sleep(time.Nanosecond)
+		b.settle()
+		b.happened("+two")
+		time.Sleep(time.Hour)
+		b.release("two") // the longest pause
+		b.ask(share, "three", Ask{Class: Batch})
+		time.Sleep(time.Minute - 1)
+		b.settle()
+		b.happened("")
+		time.Sleep(time.Nanosecond)
+		b.settle()
+		b.happened("+three")
+		b.ask(share, "four", Ask{Class: Batch})
+		b.happened("")
+		s.Throttle(1)
+		b.settle()
+		b.happened("+four")
+	})
+}
