@@ -148,7 +148,7 @@ func TestMetricsArePrometheusClean(t *testing.T) {
 	address := h.status().HTTP[0].Address
 	gotFrom(t, address, "/api/v1/nothing")
 	code, scrape := gotFrom(t, address, "/metrics")
-	if code != 200 || !strings.Contains(scrape, `scout_http_requests_total{method="GET",route="other",status="404"} 1`) {
+	if code != 200 || !strings.Contains(scrape, `scout_http_requests_total{method="GET",process="daemon",route="other",status="404"} 1`) {
 		t.Errorf("%d %.2000s", code, scrape)
 	}
 	problems, err := promlint.New(strings.NewReader(scrape)).Lint()

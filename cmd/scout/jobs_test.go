@@ -113,8 +113,8 @@ func TestAJobMakesTheTextOfARecording(t *testing.T) {
 	}
 	metrics := h.fetch("/metrics")
 	for _, want := range []string{
-		`scout_transcription_queue_size{kind="transcribe",state="queued"} 0`, `scout_queue_oldest_seconds{kind="transcribe"} 0`,
-		`scout_jobs_total{kind="transcribe",outcome="succeeded"} 2`, `scout_queue_wait_seconds_count{kind="transcribe"} 2`,
+		`scout_transcription_queue_size{kind="transcribe",process="daemon",state="queued"} 0`, `scout_queue_oldest_seconds{kind="transcribe",process="daemon"} 0`,
+		`scout_jobs_total{kind="transcribe",outcome="succeeded",process="daemon"} 2`, `scout_queue_wait_seconds_count{kind="transcribe",process="daemon"} 2`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no %s in the metrics", want)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +13,6 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
-	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/settings"
@@ -95,52 +93,20 @@ func modelCheck(s *settings.Loaded, scope observe.Scope) health.Check {
 	}}
 }
 
-// cachedFor is how old the result of a check may be.
-const cachedFor = time.Second
-
-// checker runs the checks and keeps the results for a moment.
-type checker struct {
-	checks  []health.Check
-	version string
-	began   time.Time
-	changed func(before, after health.Status, reasons []string)
-	gauge   *metric.GaugeVec
-
-	mu   sync.Mutex
-	last health.Report
-	at   time.Time
-}
-
-func newChecker(scope observe.Scope, version string, checks []health.Check) *checker {
-	return &checker{checks: checks, version: version, began: time.Now(), last: health.Report{Status: health.Unknown}, gauge: observe.Register(scope, metric.NewGaugeVec(metric.Opts{
-		Name: "scout_health_status", Help: "State of a component when it was last checked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
-	}, []string{"component"}))}
-}
-
-// Report runs the checks, or returns the result of a moment ago.
-func (c *checker) Report(ctx context.Context, now bool) health.Report {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !now && time.Since(c.at) < cachedFor {
-		return c.last
-	}
-	r := Report(ctx, c.checks, c.version, c.began)
-	for _, component := range r.Components {
-		c.gauge.WithLabelValues(component.Name).Set(map[health.Status]float64{health.Healthy: 0, health.Degraded: 1, health.Unhealthy: 2}[component.Status])
-		if component.Status == health.Unknown {
-			c.gauge.WithLabelValues(component.Name).Set(3)
-		}
-	}
-	if before := c.last.Status; before != r.Status && c.changed != nil {
-		c.changed(before, r.Status, r.Reasons)
-	}
-	c.last, c.at = r, time.Now()
-	return r
-}
-
 // Report runs the checks once.
 func Report(ctx context.Context, checks []health.Check, version string, began time.Time) health.Report {
+	return report(ctx, checks, about{version: version, began: began})
+}
+
+// about is what a report says besides the results of the checks, and which components were known before.
+type about struct {
+	version string
+	began   time.Time
+	known   func(component string) bool
+}
+
+func report(ctx context.Context, checks []health.Check, a about) health.Report {
 	components := health.Run(ctx, checks, time.Now)
-	status, reasons := health.Overall(components)
-	return health.Report{Status: status, Reasons: reasons, Version: version, Uptime: time.Since(began), Components: components}
+	status, reasons := health.Overall(components, a.known)
+	return health.Report{Status: status, Reasons: reasons, Version: a.version, Uptime: time.Since(a.began), Components: components}
 }

@@ -355,20 +355,22 @@ func (d *daemon) startServer(context.Context) error {
 		}
 	}
 	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
-	d.checker.changed = func(before, after health.Status, reasons []string) {
-		d.components.run("health", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
-			d.history.Note(ctx, store.EventHealthChanged, "", map[string]any{"before": before, "status": after, "reasons": reasons})
+	d.checker.changed = func(before health.Status, now health.Report) {
+		d.components.run("health watch", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
+			d.history.Note(ctx, store.EventHealthChanged, "", map[string]any{"before": before, "status": now.Status, "reasons": now.Reasons})
 			return nil
 		})
 	}
 	d.server = api.New(api.Options{
-		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: newScrape(d.options.Scope, d.options.Gatherer, d.recorder.Metrics), Begin: d.activity.Begin,
+		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: newScrape(d.options.Scope, d.options.Gatherer, d.recorder.Metrics, d.lookAtHealth), Begin: d.activity.Begin,
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
 		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Webhooks: d.webhooks, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
+	d.components.run("health watch", d.checker.run)
+	d.components.run("self-test", func(ctx context.Context) error { return d.engines.Tend(ctx, s.Health.ColdSelfTest) })
 	d.components.run("settings watch", d.watchSettings)
 	d.components.run("models watch", d.watchModels)
 	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })

@@ -7,6 +7,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/backlog"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -81,7 +82,20 @@ func (d *daemon) report(ctx context.Context, now bool) health.Report {
 	if now {
 		tested, cancel := context.WithTimeoutCause(ctx, selfTestWithin, scout.Errorf(scout.CodeDeadlineExceeded, "the self-test took more than %s", selfTestWithin))
 		defer cancel()
-		_ = d.engines.SelfTest(tested) // the checks of the engine and of the model say what was wrong
+		_ = d.engines.SelfTest(tested, "", schedule.Interactive) // the checks of the engine and of the model say what was wrong
 	}
 	return d.checker.Report(ctx, now)
+}
+
+// lookAtHealth makes the state in the metrics that of now, as long as that does not delay a scrape.
+func (d *daemon) lookAtHealth(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { // ends with the slowest check, or with the daemon
+		defer close(done)
+		d.checker.Report(d.living, false)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/prom"
@@ -36,10 +38,10 @@ func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.checker = newChecker(scope, "", []health.Check{d.engines.Check(), modelCheck(d.options.Settings, scope)})
-	for _, now := range []bool{false, true} { // the self-test has no model to load: nothing of the engine is wrong
+	for _, now := range []bool{false, true} { // the self-test has no model to load: nothing is known of the engine
 		r := d.report(t.Context(), now)
-		if c := r.Components[0]; c.Status != health.Healthy || c.Metadata["state"] != "unloaded" {
-			t.Errorf("self-test %v: engine %+v, want Healthy and unloaded", now, c)
+		if c := r.Components[0]; c.Status != health.Unknown || c.Metadata["state"] != "unloaded" || strings.Contains(c.Reason, "is not installed") != now {
+			t.Errorf("self-test %v: engine %+v, want Unknown and unloaded", now, c)
 		}
 		if c := r.Components[1]; c.Status != health.Unhealthy || c.Reason != "no model is installed: scout models pull" {
 			t.Errorf("self-test %v: model %+v, want what to do", now, c)
@@ -85,6 +87,56 @@ func TestTheEnginesOfADaemonWithSeveralModels(t *testing.T) {
 	}
 	if one != all[0] || !strings.Contains(one.Reason, "the graph does not run") {
 		t.Errorf("first %+v", one)
+	}
+}
+
+// An engine that accepts work and never answers makes the whole Unhealthy. Its process is killed, and both the request and the one after
+// it get their answers from the next one; then the whole is well again.
+func TestAnEngineThatNeverAnswers(t *testing.T) {
+	t.Parallel()
+	h := newModelHouse(t)
+	h.put("a")
+	stuck := filepath.Join(h.dir, "a", "stuck")
+	if err := os.WriteFile(stuck, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.checker = newChecker(observe.Scope{}, "", []health.Check{h.engines.Check()})
+	r, release, err := h.engines.Borrow(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	answers, began := make(chan error, 2), time.Now()
+	for range cap(answers) {
+		go func() {
+			_, err := r.Engine.Transcribe(t.Context(), engine.Request{Samples: make([]float32, scout.EngineSampleRateHz), Class: schedule.Interactive})
+			answers <- err
+		}()
+	}
+	look := func(status health.Status) health.Component {
+		for { // ends with the test's time
+			if report := h.report(t.Context(), false); report.Status == status {
+				return report.Components[0]
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	if c := look(health.Unhealthy); c.Metadata["state"] != engine.StateStalled {
+		t.Errorf("%+v, want it stalled", c)
+	}
+	t.Logf("Unhealthy %s after the request", time.Since(began).Round(10*time.Millisecond))
+	if err := os.Remove(stuck); err != nil {
+		t.Fatal(err)
+	}
+	for range cap(answers) {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+	look(health.Healthy)
+	t.Logf("answered and Healthy %s after the request", time.Since(began).Round(10*time.Millisecond))
+	if got := r.Engine.State().Starts; got < 2 {
+		t.Errorf("%d starts, want a second process", got)
 	}
 }
 

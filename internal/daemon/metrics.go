@@ -17,18 +17,23 @@ import (
 // metricsWithin is how long the recorder may take to give its metrics. A scrape goes on without them.
 const metricsWithin = 500 * time.Millisecond
 
-// processLabel tells the metrics of the recorder's process from those of the daemon's.
-const processLabel, recorderProcess = "process", "recorder"
+// processLabel tells which process a metric is of. Every metric has it.
+const (
+	processLabel    = "process"
+	daemonProcess   = "daemon"
+	recorderProcess = "recorder"
+)
 
 // scrape gathers the metrics of the daemon and, if one runs, of the recorder.
 type scrape struct {
 	own      prometheus.Gatherer
 	recorder func(context.Context) ([]metric.Family, error)
+	before   func(context.Context) // makes what is measured only now and then true
 	failed   *metric.Counter
 }
 
-func newScrape(s observe.Scope, own prometheus.Gatherer, recorder func(context.Context) ([]metric.Family, error)) *scrape {
-	return &scrape{own: own, recorder: recorder, failed: observe.Register(s, metric.NewCounter(metric.Opts{
+func newScrape(s observe.Scope, own prometheus.Gatherer, recorder func(context.Context) ([]metric.Family, error), before func(context.Context)) *scrape {
+	return &scrape{own: own, recorder: recorder, before: before, failed: observe.Register(s, metric.NewCounter(metric.Opts{
 		Name: "scout_recorder_metrics_errors_total", Help: "Scrapes without the metrics of the recorder, although one runs.",
 	}))}
 }
@@ -41,8 +46,21 @@ func (s *scrape) Gather() ([]*dto.MetricFamily, error) {
 	if err != nil {
 		s.failed.Inc()
 	}
+	s.before(ctx)
 	families, err := s.own.Gather()
+	ofProcess(families, daemonProcess)
 	return merge(families, prom.Families(recorder, prom.Label{Name: processLabel, Value: recorderProcess})), err
+}
+
+// ofProcess gives the metrics of a process its label.
+func ofProcess(families []*dto.MetricFamily, process string) {
+	name := processLabel
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			at, _ := slices.BinarySearchFunc(m.GetLabel(), name, func(l *dto.LabelPair, name string) int { return strings.Compare(l.GetName(), name) })
+			m.Label = slices.Insert(m.GetLabel(), at, &dto.LabelPair{Name: &name, Value: &process})
+		}
+	}
 }
 
 // merge adds families to others, each to the one of its name. Where two builds of Scout disagree about the type of a

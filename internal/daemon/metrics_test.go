@@ -22,20 +22,20 @@ func TestAScrapeHasTheMetricsOfBothProcesses(t *testing.T) {
 	}{
 		"a recorder runs": {
 			gaps: counter("scout_errors_total", "Errors.", 3),
-			want: "scout_errors_total 2\nscout_errors_total{process=\"recorder\"} 3\nscout_recorder_metrics_errors_total 0\n",
+			want: "scout_errors_total{process=\"daemon\"} 2\nscout_errors_total{process=\"recorder\"} 3\nscout_recorder_metrics_errors_total{process=\"daemon\"} 0\n",
 		},
 		"a metric that only the recorder has": {
 			gaps: counter("scout_gaps_total", "Gaps.", 3),
-			want: "scout_errors_total 2\nscout_gaps_total{process=\"recorder\"} 3\nscout_recorder_metrics_errors_total 0\n",
+			want: "scout_errors_total{process=\"daemon\"} 2\nscout_gaps_total{process=\"recorder\"} 3\nscout_recorder_metrics_errors_total{process=\"daemon\"} 0\n",
 		},
 		"a recorder of another build": {
 			gaps: metric.NewGauge(metric.Opts{Name: "scout_errors_total", Help: "Another meaning."}),
-			want: "scout_errors_total 2\nscout_recorder_metrics_errors_total 0\n",
+			want: "scout_errors_total{process=\"daemon\"} 2\nscout_recorder_metrics_errors_total{process=\"daemon\"} 0\n",
 		},
-		"no recorder": {want: "scout_errors_total 2\nscout_recorder_metrics_errors_total 0\n"},
+		"no recorder": {want: "scout_errors_total{process=\"daemon\"} 2\nscout_recorder_metrics_errors_total{process=\"daemon\"} 0\n"},
 		"a recorder that does not answer": {
 			err:  errors.New("no answer"),
-			want: "scout_errors_total 2\nscout_recorder_metrics_errors_total 1\n",
+			want: "scout_errors_total{process=\"daemon\"} 2\nscout_recorder_metrics_errors_total{process=\"daemon\"} 1\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestAScrapeHasTheMetricsOfBothProcesses(t *testing.T) {
 					return nil, test.err
 				}
 				return test.gaps.Collect(), test.err
-			})
+			}, func(context.Context) {})
 			help := map[string]string{
 				"scout_errors_total":                  "# HELP scout_errors_total Errors.\n# TYPE scout_errors_total counter\n",
 				"scout_gaps_total":                    "# HELP scout_gaps_total Gaps.\n# TYPE scout_gaps_total counter\n",

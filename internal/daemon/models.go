@@ -33,7 +33,10 @@ func (d *daemon) watchModels(ctx context.Context) error {
 	var wait sync.WaitGroup
 	for _, folder := range append([]string{dir}, shared...) {
 		wait.Go(func() { // ended by ctx
-			err := watchFolder(ctx, folder, model.ValidID, func() { known.look(d.models) })
+			err := watchFolder(ctx, folder, model.ValidID, func() {
+				known.look(d.models)
+				d.engines.Wake()
+			})
 			if err != nil {
 				d.log.Warn(eventModelsNotWatched, slog.String(observe.KeyError, err.Error()))
 			}

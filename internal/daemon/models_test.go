@@ -23,12 +23,14 @@ import (
 // TestMain lets the test binary be an engine, too.
 func TestMain(m *testing.M) {
 	os.Exit(enginetest.Prepare(m, func(*os.File) server.Options {
-		return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return silent{load.ModelID}, nil }}
+		return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) {
+			return silent{load.ModelID, filepath.Dir(load.Files["tokens"])}, nil
+		}}
 	}).Run())
 }
 
-// silent is a model that hears nothing. One with the id "ill" fails.
-type silent struct{ id string }
+// silent is a model that hears nothing. One with the id "ill" fails. One with a file "stuck" beside its files never answers.
+type silent struct{ id, dir string }
 
 func (s silent) Facts() wire.Hello {
 	return wire.Hello{ModelID: s.id, MaxFrames: 1 << 20, Slots: 2}
@@ -37,6 +39,9 @@ func (silent) Close() error { return nil }
 func (s silent) Transcribe(context.Context, *wire.Request) (*wire.Result, error) {
 	if s.id == "ill" {
 		return nil, scout.Errorf(scout.CodeEngineFailed, "the graph does not run")
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "stuck")); err == nil {
+		select {}
 	}
 	return &wire.Result{}, nil
 }

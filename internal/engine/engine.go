@@ -85,6 +85,8 @@ type Options struct {
 	// Changed, if set, is called when a process has loaded the model, and when that process has ended, whatever ended it. It may
 	// block.
 	Changed func(loaded bool)
+	// Failed, if set, is called when a request or a start has failed and the engine is to blame. It may not block.
+	Failed func()
 	// Fault, if set, is called by every goroutine at each of its steps: see process.Options and pool.GoroutineStart. It
 	// is only for tests.
 	Fault func(goroutine string) error
@@ -170,7 +172,7 @@ func New(scope observe.Scope, o Options) *Engine {
 		base: o.RequestBase, factor: o.RequestFactor, dictation: o.DictationBase, next: &calling{model: e.model, memory: 2 * o.MemoryCeiling},
 	}}
 	e.turns = &turning{share: e.share, next: loaded}
-	e.record = newRecord(scope)
+	e.record = newRecord(scope, o.Failed)
 	e.first = &recording{record: e.record, next: &breaking{breaker: e.breaker, next: &retrying{scope: scope, next: e.turns}}}
 	return e
 }
@@ -184,6 +186,9 @@ func (e *Engine) Load(ctx context.Context) (Facts, error) {
 	defer leave()
 	p, release, err := e.model.Use(ctx)
 	if err != nil {
+		if e.options.Failed != nil && scout.ClassOf(err) != scout.Cancelled {
+			e.options.Failed()
+		}
 		return Facts{}, err
 	}
 	defer release()

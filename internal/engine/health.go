@@ -25,10 +25,11 @@ const (
 // Check returns the health check of this engine. It has no side effects: it loads no model, changes no clock, writes no
 // log. SelfTest is the active test of the engine.
 func (e *Engine) Check() health.Check {
-	return health.Check{Name: "engine", Critical: true, Probe: func(context.Context) health.Result { return e.health() }}
+	return health.Check{Name: "engine", Critical: true, Probe: func(context.Context) health.Result { return e.Health() }}
 }
 
-func (e *Engine) health() health.Result {
+// Health is the result of the check.
+func (e *Engine) Health() health.Result {
 	s := e.State()
 	result := health.Result{Status: health.Healthy, Metadata: map[string]string{
 		"model": e.options.Model.ID, "model_size": strconv.FormatInt(e.options.Model.SizeBytes, 10),
@@ -37,9 +38,7 @@ func (e *Engine) health() health.Result {
 	}}
 	age := "no request yet"
 	if !s.LastGood.IsZero() {
-		since := time.Since(s.LastGood).Round(time.Second)
-		age = fmt.Sprintf("last success %s ago", since)
-		result.Metadata["last_success_seconds"] = strconv.FormatFloat(since.Seconds(), 'f', 0, 64)
+		age, result.Metadata["last_success_seconds"] = LastSuccess(s.LastGood)
 	}
 	state, reason := StateUnloaded, age
 	switch {
@@ -67,6 +66,12 @@ func (e *Engine) health() health.Result {
 	return result
 }
 
+// LastSuccess describes when a request last succeeded, for the reason and the metadata of health.
+func LastSuccess(at time.Time) (reason, seconds string) {
+	since := time.Since(at).Round(time.Second)
+	return fmt.Sprintf("last success %s ago", since), strconv.FormatFloat(since.Seconds(), 'f', 0, 64)
+}
+
 // suspended reports whether the process that has the model loaded does not run at all. An idle one says nothing, so the system is
 // asked.
 func (e *Engine) suspended() bool {
@@ -74,17 +79,48 @@ func (e *Engine) suspended() bool {
 	return p != nil && p.Suspended()
 }
 
-// SelfTest decodes one second of a known clip. It loads the model if necessary, and records the outcome like that of a
+// SelfTest decodes one second of a quiet tone. It loads the model if necessary, and records the outcome like that of a
 // request.
 func (e *Engine) SelfTest(ctx context.Context) error {
+	request := selfTestRequest(schedule.Interactive)
+	return e.test(ctx, &request, e.turns)
+}
+
+// Prove decodes a request whose text is known, and judges what was heard; it records the outcome like that of a request. While the
+// breaker is half-open, this is its probe; while it is open, Prove fails with scout.CodeEngineUnavailable.
+func (e *Engine) Prove(ctx context.Context, request Request, judge func(*scout.Hypothesis) error) error {
+	return e.test(ctx, &request, &breaking{breaker: e.breaker, next: &judging{judge: judge, next: e.turns}})
+}
+
+// test runs a request without the decorators that repeat it.
+func (e *Engine) test(ctx context.Context, request *Request, next transcriber) error {
 	ctx, leave, err := e.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	request := selfTestRequest(schedule.Interactive)
-	_, err = (&recording{record: e.record, next: e.turns}).transcribe(ctx, &attempt{Request: &request})
+	_, err = (&recording{record: e.record, next: next}).transcribe(ctx, &attempt{Request: request})
 	return err
+}
+
+// Unload ends the process if nobody uses it, and does not wait for its end.
+func (e *Engine) Unload() { e.model.Unload() }
+
+// judging fails a request whose text is wrong.
+type judging struct {
+	judge func(*scout.Hypothesis) error
+	next  transcriber
+}
+
+func (j *judging) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
+	h, err := j.next.transcribe(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.judge(h); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 // selfTestRequest returns one second of a quiet tone, which every model can decode and none takes for speech.

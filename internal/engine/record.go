@@ -43,11 +43,12 @@ type record struct {
 	mu       sync.Mutex
 	lastGood time.Time
 	lastErr  error
+	failed   func() // told of each failure that is the engine's; nil for nobody
 }
 
-func newRecord(s observe.Scope) *record {
+func newRecord(s observe.Scope, failed func()) *record {
 	r := &record{
-		scope: s,
+		scope: s, failed: failed,
 		requests: observe.Register(s, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_engine_request_seconds", Help: "Time of one request to the engine, without the wait for a slot.",
 			Buckets: observe.LatencyBuckets(),
@@ -65,15 +66,20 @@ func newRecord(s observe.Scope) *record {
 	return r
 }
 
-// note records the outcome of a request. A request that was refused because too many wait, or that was cancelled, says
-// nothing about the engine.
-func (r *record) note(class schedule.Class, took time.Duration, err error) {
+// refused reports whether a request was refused before an engine saw it, because too many wait or no model may be loaded.
+func refused(err error) bool {
 	var busy *schedule.BusyError
+	var held *pool.HeldError
+	return errors.As(err, &busy) || errors.As(err, &held)
+}
+
+// note records the outcome of a request. A request that was refused, or that was cancelled, says nothing about the engine.
+func (r *record) note(class schedule.Class, took time.Duration, err error) {
 	outcome := "ok"
 	switch {
 	case err == nil:
 		r.set(nil)
-	case errors.As(err, &busy):
+	case refused(err):
 		outcome = "busy"
 	case scout.ClassOf(err) == scout.Cancelled:
 		outcome = "cancelled"
@@ -90,8 +96,12 @@ func (r *record) note(class schedule.Class, took time.Duration, err error) {
 	}
 }
 
-// set remembers the last outcome. An input that no engine could take proves that this one works.
+// set remembers the last outcome. An input that no engine could take proves that this one works. What the breaker refused never reached
+// the engine: why it failed before is what counts.
 func (r *record) set(err error) {
+	if scout.CodeOf(err) == scout.CodeEngineUnavailable {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
@@ -101,6 +111,9 @@ func (r *record) set(err error) {
 		err = nil
 	}
 	r.lastErr = err
+	if err != nil && r.failed != nil {
+		r.failed()
+	}
 }
 
 // engineCode reports whether a permanent failure is the engine's and not that of its input.
@@ -129,19 +142,18 @@ type breaking struct {
 var errNeutral = scout.Errorf(scout.CodeCancelled, "refused before the engine saw it")
 
 func (b *breaking) transcribe(ctx context.Context, a *attempt) (h *scout.Hypothesis, err error) {
-	var refused error
+	var before error
 	err = b.breaker.Do(ctx, func(ctx context.Context) error {
 		var err error
 		h, err = b.next.transcribe(ctx, a)
-		var busy *schedule.BusyError
-		if errors.As(err, &busy) {
-			refused = err
+		if refused(err) {
+			before = err
 			return errNeutral
 		}
 		return err
 	})
-	if refused != nil {
-		return nil, refused
+	if before != nil {
+		return nil, before
 	}
 	return h, err
 }

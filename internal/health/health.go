@@ -121,8 +121,8 @@ func probe(ctx context.Context, check Check) Result {
 }
 
 // Overall derives the status of the whole and the reasons for it. Without any component it is Unknown, because nothing
-// was checked.
-func Overall(components []Component) (Status, []string) {
+// was checked. A critical component that is Unknown makes the whole Unknown, unless it was known before: then the whole is Degraded.
+func Overall(components []Component, known func(name string) bool) (Status, []string) {
 	if len(components) == 0 {
 		return Unknown, []string{"nothing was checked"}
 	}
@@ -137,17 +137,17 @@ func Overall(components []Component) (Status, []string) {
 			reason += ": " + c.Reason
 		}
 		reasons = append(reasons, reason)
-		status = worse(status, effect(c))
+		status = worse(status, effect(c, known))
 	}
 	return status, reasons
 }
 
 // effect returns the status that one component gives the whole.
-func effect(c Component) Status {
+func effect(c Component, known func(name string) bool) Status {
 	switch {
 	case c.Status == Unhealthy && c.Critical:
 		return Unhealthy
-	case c.Status == Unknown && c.Critical:
+	case c.Status == Unknown && c.Critical && (known == nil || !known(c.Name)):
 		return Unknown
 	}
 	return Degraded

@@ -69,7 +69,7 @@ func TestOverall(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, reasons := health.Overall(test.components)
+			got, reasons := health.Overall(test.components, nil)
 			if got != test.want || !slices.Equal(reasons, test.reasons) {
 				t.Errorf("%s because %q, want %s because %q", got, reasons, test.want, test.reasons)
 			}
@@ -88,7 +88,7 @@ func TestOverallRules(t *testing.T) {
 				Name: "c", Status: rapid.SampledFrom(statuses).Draw(t, "status"), Critical: rapid.Bool().Draw(t, "critical"),
 			}
 		}), 1, 8).Draw(t, "components")
-		got, reasons := health.Overall(components)
+		got, reasons := health.Overall(components, nil)
 		sick, down := 0, false
 		for _, c := range components {
 			if c.Status != health.Healthy {
@@ -100,10 +100,21 @@ func TestOverallRules(t *testing.T) {
 			t.Fatalf("%s because %q for %+v", got, reasons, components)
 		}
 		slices.Reverse(components)
-		if reversed, _ := health.Overall(components); reversed != got {
+		if reversed, _ := health.Overall(components, nil); reversed != got {
 			t.Fatalf("%s, but %s in reverse order", got, reversed)
 		}
 	})
+}
+
+// What is not known any more is no reason to call the whole unknown.
+func TestOverallOfWhatWasKnownBefore(t *testing.T) {
+	t.Parallel()
+	engine := []health.Component{{Name: "engine", Status: health.Unknown, Reason: "not waited for", Critical: true}}
+	for name, want := range map[string]health.Status{"engine": health.Degraded, "store": health.Unknown} {
+		if got, reasons := health.Overall(engine, func(known string) bool { return known == name }); got != want || len(reasons) != 1 {
+			t.Errorf("%s was known: %s %q, want %s", name, got, reasons, want)
+		}
+	}
 }
 
 const tooLate = 2 * time.Hour

@@ -29,9 +29,13 @@ type Engines struct {
 	pool      *pool.Pool
 	opening   chan struct{} // holds one value while a recognizer is opened
 
+	wake chan struct{} // tells Tend to look
+
 	mu     sync.Mutex
 	lent   map[string]*lent // by the id of the model
 	closed bool
+	proof  proof
+	ease   Ease
 }
 
 // EnginesOptions configure Engines.
@@ -69,7 +73,7 @@ func NewEngines(o EnginesOptions) *Engines {
 	scope := o.Machine.Scope.Component("engine")
 	return &Engines{
 		options: o, log: scope.Log(), scheduler: schedule.New(scope, schedule.Options{}), pool: pool.New(scope, pool.Options{}),
-		opening: make(chan struct{}, 1), lent: map[string]*lent{},
+		opening: make(chan struct{}, 1), wake: make(chan struct{}, 1), lent: map[string]*lent{},
 	}
 }
 
@@ -98,7 +102,7 @@ func (e *Engines) BorrowFor(ctx context.Context, id string, role Role, asked str
 		return nil, nil, err
 	}
 	if id == "" {
-		id = e.options.Default
+		id, role = e.options.Default, e.roleFor(role)
 	}
 	if id == "" {
 		if id, err = e.options.Roles.For(store, role, asked); err != nil {
@@ -119,6 +123,7 @@ func (e *Engines) BorrowFor(ctx context.Context, id string, role Role, asked str
 	if l, err := e.take(installed.ID, files); l != nil || err != nil {
 		return l.recognizer(), l.released(e), err
 	}
+	options.Engine.Failed = e.Wake
 	if changed := e.options.Changed; changed != nil {
 		options.Engine.Changed = func(loaded bool) { changed(installed.ID, loaded) }
 	}
@@ -257,7 +262,7 @@ func (e *Engines) Open() []Model {
 	models := make([]Model, len(all))
 	for i, l := range all {
 		models[i] = Model{
-			ID: l.Model.ID, Backend: l.Backend, State: l.Engine.State(), Health: l.Engine.Check().Probe(context.Background()),
+			ID: l.Model.ID, Backend: l.Backend, State: l.Engine.State(), Health: l.Engine.Health(),
 		}
 	}
 	slices.SortStableFunc(models, func(a, b Model) int {
@@ -272,32 +277,15 @@ func (e *Engines) Open() []Model {
 	return models
 }
 
-// SelfTest loads the default model, if it is not loaded, and decodes a known clip.
-func (e *Engines) SelfTest(ctx context.Context) error {
-	r, release, err := e.Borrow(ctx, "")
-	if err != nil {
-		return err
+// programMissing returns the health of engines whose program is not there; nil if it is.
+func (e *Engines) programMissing() *health.Result {
+	if info, err := os.Stat(e.options.Program); err == nil && !info.IsDir() {
+		return nil
 	}
-	defer release()
-	return r.Engine.SelfTest(ctx)
-}
-
-// Check returns the health check of all engines together. It has no side effects: it loads no model and starts nothing.
-// Unloaded engines are healthy. If one of several is not, its reason is that of the whole.
-func (e *Engines) Check() health.Check {
-	return health.Check{Name: "engine", Critical: true, Probe: func(context.Context) health.Result { return e.health() }}
-}
-
-func (e *Engines) health() health.Result {
-	if open := e.Open(); len(open) > 0 {
-		return open[0].Health
+	return &health.Result{
+		Status: health.Unhealthy, Reason: fmt.Sprintf("the program %s, which runs models, is not there", e.options.Program),
+		Metadata: map[string]string{"state": engine.StateFailed},
 	}
-	result := health.Result{Status: health.Healthy, Reason: "no request yet", Metadata: map[string]string{"state": engine.StateUnloaded}}
-	if info, err := os.Stat(e.options.Program); err != nil || info.IsDir() {
-		result.Status, result.Metadata["state"] = health.Unhealthy, engine.StateFailed
-		result.Reason = fmt.Sprintf("the program %s, which runs models, is not there", e.options.Program)
-	}
-	return result
 }
 
 // eventNotice is logged for what a person should know about a model.

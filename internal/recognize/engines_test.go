@@ -22,7 +22,8 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 )
 
-// TestMain lets the test binary be an engine too. A model whose id begins with "crash" ends its process with each request.
+// TestMain lets the test binary be an engine too. A model whose id begins with "crash" ends its process with each request, others
+// do so as long as there is a file "ill" beside their files. What they hear is the content of their tokens.
 func TestMain(m *testing.M) {
 	enginetest.Main(m, func(*os.File) server.Options {
 		return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil }}
@@ -36,10 +37,15 @@ func (b backend) Facts() wire.Hello {
 }
 func (backend) Close() error { return nil }
 func (b backend) Transcribe(context.Context, *wire.Request) (*wire.Result, error) {
-	if strings.HasPrefix(b.load.ModelID, "crash") {
+	tokens, err := os.ReadFile(b.load.Files["tokens"])
+	if err != nil {
+		return nil, err
+	}
+	_, ill := os.Stat(filepath.Join(filepath.Dir(b.load.Files["tokens"]), "ill"))
+	if strings.HasPrefix(b.load.ModelID, "crash") || ill == nil {
 		os.Exit(3)
 	}
-	return &wire.Result{}, nil
+	return &wire.Result{Text: string(tokens)}, nil
 }
 
 // install puts a model into a folder of models; its tokens are the given text.
@@ -97,15 +103,15 @@ func TestAModelIsLoadedByItsFirstRequestAndUnloadedWhenIdle(t *testing.T) {
 	dir := t.TempDir()
 	install(t, dir, "a", "1")
 	e := newEngines(t, dir, func(o *recognize.EnginesOptions) { o.IdleUnload = 50 * time.Millisecond })
-	want := func(when, wanted string) {
+	want := func(when string, status health.Status, wanted string) {
 		t.Helper()
-		if status, got := state(e); status != health.Healthy || got != wanted {
-			t.Errorf("%s: %s, %s; want Healthy, %s", when, status, got, wanted)
+		if got, state := state(e); got != status || state != wanted {
+			t.Errorf("%s: %s, %s; want %s, %s", when, got, state, status, wanted)
 		}
 	}
-	want("before anything", engine.StateUnloaded)
+	want("before anything", health.Unknown, engine.StateUnloaded)
 	r, release := borrow(t, e, "")
-	want("borrowed", engine.StateUnloaded)
+	want("borrowed", health.Unknown, engine.StateUnloaded)
 	for _, class := range schedule.Classes() {
 		if err := ask(t.Context(), r, class); err != nil {
 			t.Errorf("%s: %v", class, err)
@@ -114,7 +120,7 @@ func TestAModelIsLoadedByItsFirstRequestAndUnloadedWhenIdle(t *testing.T) {
 	for r.Engine.State().Running { // it is unloaded although somebody has it
 		time.Sleep(time.Millisecond)
 	}
-	want("idle", engine.StateUnloaded)
+	want("idle", health.Healthy, engine.StateUnloaded)
 	if err := ask(t.Context(), r, schedule.Dictation); err != nil {
 		t.Errorf("after it was unloaded: %v", err)
 	}
@@ -253,7 +259,7 @@ func TestHealthOfEngines(t *testing.T) {
 		state  string
 		reason string
 	}{
-		"nothing was asked yet":        {status: health.Healthy, state: engine.StateUnloaded, reason: "no request yet"},
+		"nothing was asked yet":        {status: health.Unknown, state: engine.StateUnloaded, reason: "nothing was transcribed yet"},
 		"the program is not there":     {change: func(o *recognize.EnginesOptions) { o.Program = "/nowhere/scout-engine" }, status: health.Unhealthy, state: engine.StateFailed, reason: "/nowhere/scout-engine"},
 		"it works":                     {work: func(t *testing.T, e *recognize.Engines) { test(t, e, "a") }, status: health.Healthy, state: engine.StateLoaded, reason: "last success"},
 		"it crashes with each request": {work: func(t *testing.T, e *recognize.Engines) { test(t, e, "crash") }, status: health.Unhealthy, state: engine.StateFailed, reason: "engine"},

@@ -37,6 +37,7 @@ type Settings struct {
 	Limits     Limits     `koanf:"limits"`
 	Uploads    Uploads    `koanf:"uploads"`
 	Webhooks   Webhooks   `koanf:"webhooks"`
+	Health     Health     `koanf:"health"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -115,6 +116,11 @@ type Uploads struct {
 // Webhooks is about telling other programs of events.
 type Webhooks struct {
 	Keep time.Duration `koanf:"keep" about:"How long a delivery to a webhook is kept that has ended."`
+}
+
+// Health is about how Scout finds out whether it works.
+type Health struct {
+	ColdSelfTest time.Duration `koanf:"cold_selftest" about:"After how long without any transcription the daemon decodes a known clip, to know that it still can; 0s for never. It does so at its start in any case, and after a failure."`
 }
 
 // Retention is about how long things are kept.

@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
+)
+
+// eventHealthChanged is logged when the state of the whole has become another one.
+const eventHealthChanged = "health_changed"
+
+const (
+	// cachedFor is how old the result of a check may be: less than a second, so that an engine without progress for 5 s is Unhealthy within 6 s.
+	cachedFor = 750 * time.Millisecond
+	// checkEvery is how often the state is looked at while nobody asks, for the journal, the log and who is told of events.
+	checkEvery = 10 * time.Second
+)
+
+// checker runs the checks and keeps the results for a moment. There is one, so that API, command line, metrics and journal tell the
+// same.
+type checker struct {
+	checks  []health.Check
+	about   about
+	log     *slog.Logger
+	changed func(before health.Status, now health.Report)
+	gauge   *metric.GaugeVec
+
+	mu    sync.Mutex
+	last  health.Report
+	at    time.Time
+	known map[string]bool // the components that once were not Unknown
+}
+
+func newChecker(scope observe.Scope, version string, checks []health.Check) *checker {
+	c := &checker{
+		checks: checks, about: about{version: version, began: time.Now()}, log: scope.Log(), last: health.Report{Status: health.Unknown}, known: map[string]bool{},
+		gauge: observe.Register(scope, metric.NewGaugeVec(metric.Opts{
+			Name: "scout_health_status", Help: "State of a component when it was last checked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
+		}, []string{"component"})),
+	}
+	c.about.known = func(component string) bool { return c.known[component] }
+	return c
+}
+
+// Report runs the checks, or returns the result of a moment ago.
+func (c *checker) Report(ctx context.Context, now bool) health.Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !now && time.Since(c.at) < cachedFor {
+		return c.last
+	}
+	r := report(ctx, c.checks, c.about)
+	if ctx.Err() != nil { // whoever asked is gone, and checks were broken off
+		return r
+	}
+	for _, component := range r.Components {
+		c.gauge.WithLabelValues(component.Name).Set(number(component.Status))
+		c.known[component.Name] = c.known[component.Name] || component.Status != health.Unknown
+	}
+	if before := c.last.Status; before != r.Status {
+		attributes := []any{slog.String("before", string(before)), slog.String("status", string(r.Status)), slog.String(observe.KeyReason, strings.Join(r.Reasons, "; "))}
+		if r.Status == health.Healthy {
+			c.log.Info(eventHealthChanged, attributes...)
+		} else {
+			c.log.Warn(eventHealthChanged, attributes...)
+		}
+		if c.changed != nil {
+			c.changed(before, r)
+		}
+	}
+	c.last, c.at = r, time.Now()
+	return r
+}
+
+// number is a status in the metrics.
+func number(s health.Status) float64 {
+	switch s {
+	case health.Healthy:
+		return 0
+	case health.Degraded:
+		return 1
+	case health.Unhealthy:
+		return 2
+	}
+	return 3
+}
+
+// run looks at the state from time to time until ctx ends.
+func (c *checker) run(ctx context.Context) error {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		c.Report(ctx, false)
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
