@@ -69,6 +69,8 @@ type Options struct {
 	Hold func(id recording.ID) (release func())
 	// Begin is called when a dictation is open, and what it returns when it is not any more; nil for nobody.
 	Begin func() (end func())
+	// Ease is asked by how much live text is to be reduced; nil for not at all.
+	Ease func() speech.Ease
 	// Language is spoken where a request names none: a code or auto.
 	Language string
 }

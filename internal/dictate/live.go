@@ -47,7 +47,7 @@ func (s *session) transcribe(ctx context.Context) error {
 	defer file.close()
 	live, err := speech.NewLive(s.d.options.Scope, s.d.options.Failures, r.Engine, speech.LiveOptions{
 		Model: r.Model, Language: language, Trait: r.Trait, Recorded: file, From: s.kept.Live, HotWords: s.kept.Request.HotWords,
-		Lanes:   min(engine.DefaultSlots, runtime.NumCPU()),
+		Lanes: min(engine.DefaultSlots, runtime.NumCPU()), Ease: s.d.options.Ease,
 		Partial: s.heardPartial, Committed: s.committed, Owed: s.owes,
 	})
 	if err != nil {

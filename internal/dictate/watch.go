@@ -1,6 +1,10 @@
 package dictate
 
-import "github.com/scout-speech/scout/internal/recording"
+import (
+	"time"
+
+	"github.com/scout-speech/scout/internal/recording"
+)
 
 // Watch is told what a toggle does. Each of its functions may be nil.
 type Watch struct {
@@ -15,4 +19,23 @@ func (d *Dictations) Sessions() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.open)
+}
+
+// Behind is how far the text of the dictation that is furthest behind is behind its sound.
+func (d *Dictations) Behind() (most time.Duration) {
+	d.mu.Lock()
+	all := make([]*session, 0, len(d.open))
+	for _, s := range d.open {
+		all = append(all, s)
+	}
+	d.mu.Unlock()
+	for _, s := range all {
+		s.mu.Lock()
+		live := s.live
+		s.mu.Unlock()
+		if live != nil {
+			most = max(most, live.Behind())
+		}
+	}
+	return most
 }

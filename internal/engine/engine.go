@@ -274,7 +274,9 @@ type State struct {
 	Facts         Facts
 	Starts        int
 	ResidentBytes uint64
-	Breaker       string
+	// ExpectBytes is the memory that a process of the model needs, as far as it is known before.
+	ExpectBytes uint64
+	Breaker     string
 	// LastGood is when a request last succeeded. LastError is why the last request or start failed, nil if it
 	// succeeded.
 	LastGood  time.Time
@@ -290,7 +292,7 @@ func (e *Engine) State() State {
 	m := e.model.State()
 	good, err := e.record.last()
 	s := State{
-		Facts: m.Facts, Starts: m.Starts, Breaker: e.breaker.State(), LastGood: good, LastError: err, Loading: m.Loading,
+		Facts: m.Facts, Starts: m.Starts, Breaker: e.breaker.State(), ExpectBytes: e.options.ExpectBytes, LastGood: good, LastError: err, Loading: m.Loading,
 	}
 	if m.LastError != nil && err == nil {
 		s.LastError = m.LastError

@@ -2,6 +2,7 @@ package job_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -90,4 +91,62 @@ func TestAPurgeTakesJobsAlong(t *testing.T) {
 	if where := found(); len(where) > 0 {
 		t.Errorf("it is in %v", where)
 	}
+}
+
+// The number of jobs that run at the same time can be lowered, to none as well, and raised again.
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	begun, end := make(chan string), make(chan struct{})
+	st := open(t, nil)
+	q := job.New(job.Options{Store: st, AtOnce: 2, Kinds: map[string]job.Work{job.KindTranscribe: func(ctx context.Context, c *job.Claimed) error {
+		begun <- c.Job.ID
+		<-end
+		return st.Update(ctx, func(tx store.Tx) error { return c.Finish(tx, 1) })
+	}}})
+	running, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- q.Run(running) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	q.Limit(1)
+	for range 4 {
+		if _, _, err := q.Submit(t.Context(), job.Order{Kind: job.KindTranscribe}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() int {
+		state, err := q.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Counts[store.JobRunning]
+	}
+	for range 2 {
+		<-begun
+		if n := count(); n != 1 {
+			t.Errorf("%d run at the same time", n)
+		}
+		end <- struct{}{}
+	}
+	<-begun
+	q.Limit(-1)
+	end <- struct{}{}
+	for count() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	q.Limit(0)
+	<-begun // the one that was not begun before
+	end <- struct{}{}
+	for range 2 {
+		if _, _, err := q.Submit(t.Context(), job.Order{Kind: job.KindTranscribe}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-begun
+	<-begun // beside the other one
+	close(end)
 }

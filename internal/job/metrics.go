@@ -168,7 +168,7 @@ func (q *Queue) probe(ctx context.Context) health.Result {
 	}
 	now := q.now()
 	ready := readySince(counts, now)
-	result := health.Result{Status: health.Healthy, Metadata: map[string]string{"at_once": strconv.Itoa(q.options.AtOnce)}}
+	result := health.Result{Status: health.Healthy, Metadata: map[string]string{"at_once": strconv.Itoa(q.atOnce())}}
 	for state, n := range states {
 		result.Metadata[string(state)] = strconv.Itoa(n)
 	}

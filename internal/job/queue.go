@@ -58,6 +58,7 @@ type Queue struct {
 	recovered atomic.Bool
 
 	mu       sync.Mutex
+	most     int                   // see Limit
 	live     map[*Claimed]struct{} // those that this process does
 	draining bool
 	owed     bool // what was running in the store is still to be given back
@@ -191,7 +192,7 @@ func (q *Queue) room(tx store.Tx, client string) error {
 		return err
 	}
 	full := func(whose string, n int) error {
-		after := q.pace.free(all, q.options.AtOnce)
+		after := q.pace.free(all, q.atOnce())
 		q.metrics.refused.Inc()
 		return &FullError{After: after, err: scout.Errorf(scout.CodeQueueFull, "the queue is full: %d jobs %shave not ended", n, whose).WithHint("try again in %s, or cancel jobs: scout jobs cancel", after)}
 	}
@@ -271,7 +272,7 @@ type State struct {
 
 // State returns the queue as a whole.
 func (q *Queue) State(ctx context.Context) (State, error) {
-	state := State{Counts: make(map[store.JobState]int), AtOnce: q.options.AtOnce}
+	state := State{Counts: make(map[store.JobState]int), AtOnce: q.atOnce()}
 	counts, err := q.store.JobCounts(ctx, true)
 	if err != nil {
 		return state, err
@@ -286,9 +287,31 @@ func (q *Queue) State(ctx context.Context) (State, error) {
 			left += c.Length
 		}
 	}
-	state.Wait, state.Known = q.pace.wait(left, q.options.AtOnce)
+	state.Wait, state.Known = q.pace.wait(left, state.AtOnce)
 	state.Paused, err = q.store.QueuePaused(ctx)
 	return state, err
+}
+
+// Limit lowers the number of jobs that run at the same time; 0 ends that. With less than 0 no job is begun. Jobs that run go on.
+func (q *Queue) Limit(most int) {
+	q.mu.Lock()
+	q.most = most
+	q.mu.Unlock()
+	q.tell()
+}
+
+// atOnce is how many jobs run at the same time.
+func (q *Queue) atOnce() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.atOnceLocked()
+}
+
+func (q *Queue) atOnceLocked() int {
+	if q.most > 0 {
+		return min(q.most, q.options.AtOnce)
+	}
+	return q.options.AtOnce
 }
 
 // Remaining is how long the rest of a job takes once it runs, as an estimate; 0 where that is not known.

@@ -158,7 +158,7 @@ func (q *Queue) removed(ctx context.Context) {
 func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 	const never = 24 * time.Hour // a change wakes
 	q.mu.Lock()
-	full := len(q.live) >= q.options.AtOnce || q.draining
+	full := q.most < 0 || len(q.live) >= q.atOnceLocked() || q.draining
 	q.mu.Unlock()
 	if full {
 		return nil, never

@@ -191,6 +191,10 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 	}
 	head, _ := in.clock()
 	behind := segment.Duration(head-g.pos) > time.Second
+	ease := g.options.ease()
+	if ease >= EaseToTheStop && !g.stopped {
+		return nil, time.Time{}
+	}
 	if len(g.queue) > 0 {
 		p := g.queue[0]
 		t := &task{kind: taskClose, piece: p, how: g.how(behind, p), began: now}
@@ -209,7 +213,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		return &task{kind: taskRead, at: g.pos, n: int(missing - g.pos), began: now}, time.Time{}
 	}
 	fresh := segment.Duration(g.pos - g.peekedTo)
-	if g.stopped || behind || g.scratchOut {
+	if g.stopped || behind || g.scratchOut || ease >= EaseCommitted {
 		return nil, time.Time{}
 	}
 	kind := taskPeek
@@ -220,7 +224,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		switch {
 		case !g.options.Trait.windows() && g.mustReady():
 			kind = taskReady
-		case fresh < g.step():
+		case fresh < g.step()*easedStep(ease):
 			return nil, time.Time{}
 		}
 	}

@@ -3,6 +3,7 @@ package speech
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -35,6 +36,8 @@ type LiveOptions struct {
 	// Lanes is how many decodes may run at the same time while somebody waits for the text after a stop; default 1. More than
 	// the recognizer and the processors run gains nothing.
 	Lanes int
+	// Ease is asked, from any goroutine, by how much the work is to be reduced now; nil for EaseNothing.
+	Ease func() Ease
 
 	Partial   func(LivePartial)
 	Committed func(LiveCommitted)
@@ -197,6 +200,7 @@ type Live struct {
 	options  LiveOptions
 	intake   *intake
 	growth   *growth
+	behind   atomic.Int64 // see Behind
 }
 
 // NewLive returns a transcription over the recognizer. The error has the code invalid_argument.

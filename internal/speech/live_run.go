@@ -68,6 +68,7 @@ func (d *driver) run(ctx context.Context) (LiveFinal, error) {
 		if err != nil {
 			return LiveFinal{}, err
 		}
+		d.behind.Store(int64(d.growth.behind(d.intake)))
 		d.pass(d.growth.due())
 		if d.current != nil && d.growth.supersedes(d.current, d.intake, now) {
 			d.cancel()
