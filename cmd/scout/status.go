@@ -68,6 +68,9 @@ func statusRows(s *v1.Status) [][]string {
 	for _, reason := range s.Reasons {
 		rows = append(rows, []string{"not ready", reason})
 	}
+	if d := &s.Degradation; d.Level > 0 {
+		rows = append(rows, []string{"less work", fmt.Sprintf("level %d, %s: %s", d.Level, d.Name, d.Reason)})
+	}
 	rows = append(rows, []string{"recorder", state})
 	if r.Device != "" {
 		rows = append(rows, []string{"device", r.Device})
@@ -268,7 +271,7 @@ func (a *app) checkHere(ctx context.Context, besides ...health.Check) (*v1.Healt
 	if err != nil {
 		return nil, err
 	}
-	h := api.HealthOf(daemon.Report(ctx, append(checks, besides...), release.Version(), time.Now()))
+	h := api.HealthOf(daemon.Report(ctx, append(checks, besides...), release.Version(), time.Now()), v1.FullQuality(nil))
 	return &h, nil
 }
 

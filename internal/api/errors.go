@@ -96,12 +96,15 @@ type headers func(name, value string)
 func announce(set headers, status int, e v1.Error, err error) {
 	var later *laterError
 	var full *job.FullError
+	var known interface{ RetryAfter() time.Duration }
 	after := time.Second
 	switch {
 	case errors.As(err, &later):
 		after = later.after
 	case errors.As(err, &full):
 		after = full.After
+	case errors.As(err, &known):
+		after = known.RetryAfter()
 	}
 	set(v1.HeaderCode, string(e.Code))
 	switch {

@@ -305,7 +305,7 @@ func (s *Server) queue(ctx context.Context) (*body[v1.Queue], error) {
 	if err != nil {
 		return nil, err
 	}
-	out := v1.Queue{Paused: state.Paused, Counts: make(map[string]int), Slots: state.AtOnce, Degradation: v1.FullQuality(nil).Level}
+	out := v1.Queue{Paused: state.Paused, Counts: make(map[string]int), Slots: state.AtOnce, Degradation: s.services.Degradation().Level}
 	for _, one := range store.JobStates() {
 		out.Counts[string(one)] = state.Counts[one]
 	}

@@ -47,6 +47,8 @@ type Services struct {
 	History *history.History
 	// Backlog makes the texts that were promised for recordings; nil where none are made.
 	Backlog *backlog.Backlog
+	// Degradation says by how much the daemon reduces its work.
+	Degradation func() v1.Degradation
 	// Jobs is the queue of durable work. Acceptable returns what is wrong with a request for a text, before a job is made of it.
 	Jobs       *job.Queue
 	Acceptable func(ctx context.Context, request transcription.Request) error

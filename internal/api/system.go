@@ -59,14 +59,14 @@ func (s *Server) registerSystem(api huma.API) {
 		description: "The status of each part and of the whole. Results are kept for one second. A check opens no device and loads no model.",
 		also:        []int{http.StatusServiceUnavailable},
 	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
-		return healthAnswer(s.services.Health(ctx, false)), nil
+		return s.healthAnswer(s.services.Health(ctx, false)), nil
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/health/check", summary: "Run every check now",
 		description: "The same answer as GET /health, from checks that are run now.",
 		also:        []int{http.StatusServiceUnavailable},
 	}, func(ctx context.Context, _ *none) (*healthOutput, error) {
-		return healthAnswer(s.services.Health(ctx, true)), nil
+		return s.healthAnswer(s.services.Health(ctx, true)), nil
 	})
 	s.registerSettings(api)
 	operation(api, about{
@@ -124,7 +124,7 @@ func (s *Server) registerProbes(api huma.API) {
 		writeJSON(w, http.StatusOK, map[string]any{"status": "ok"})
 	})
 	probe(about{path: "/healthz", summary: "How each part of Scout is", description: "The answer of GET /api/v1/health; for whoever has no key and is not on this machine, status alone.", also: unavailable}, asJSON, func(w http.ResponseWriter, r *http.Request) {
-		out := healthAnswer(s.services.Health(r.Context(), false))
+		out := s.healthAnswer(s.services.Health(r.Context(), false))
 		if callerOf(r.Context()).role == roleNone { // the parts, and why they are as they are, are for those who use Scout
 			writeJSON(w, out.Status, map[string]any{"status": out.Body.Status})
 			return
@@ -152,17 +152,17 @@ type healthOutput struct {
 	Body   v1.Health
 }
 
-func healthAnswer(r health.Report) *healthOutput {
-	out := &healthOutput{Status: http.StatusOK, Body: HealthOf(r)}
+func (s *Server) healthAnswer(r health.Report) *healthOutput {
+	out := &healthOutput{Status: http.StatusOK, Body: HealthOf(r, s.services.Degradation())}
 	if r.Status == health.Unhealthy || r.Status == health.Unknown {
 		out.Status = http.StatusServiceUnavailable
 	}
 	return out
 }
 
-// HealthOf is a report as it travels.
-func HealthOf(r health.Report) v1.Health {
-	h := v1.Health{Status: string(r.Status), Reasons: append([]string{}, r.Reasons...), UptimeSeconds: seconds(r.Uptime), Version: r.Version, Degradation: v1.FullQuality(nil), Components: make([]v1.Component, len(r.Components))}
+// HealthOf is a report as it travels, with the degradation of the daemon.
+func HealthOf(r health.Report, degradation v1.Degradation) v1.Health {
+	h := v1.Health{Status: string(r.Status), Reasons: append([]string{}, r.Reasons...), UptimeSeconds: seconds(r.Uptime), Version: r.Version, Degradation: degradation, Components: make([]v1.Component, len(r.Components))}
 	for i, c := range r.Components {
 		h.Components[i] = v1.Component{
 			Name: c.Name, Status: string(c.Status), Reason: strings.TrimSpace(c.Reason), Critical: c.Critical, LastCheck: v1.TimeOf(c.LastCheck), Metadata: c.Metadata,

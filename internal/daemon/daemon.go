@@ -95,6 +95,8 @@ type daemon struct {
 	store      *lateStore
 	storeCheck health.Check
 	engines    *recognize.Engines
+	strain     *strain
+	use        *use
 	history    *history.History
 	backlog    *backlog.Backlog
 	texts      *transcription.Worker
@@ -354,22 +356,28 @@ func (d *daemon) startServer(context.Context) error {
 			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
 		}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health(), d.strain.check()))
 	d.checker.changed = func(before health.Status, now health.Report) {
 		d.components.run("health watch", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
 			d.history.Note(ctx, store.EventHealthChanged, "", map[string]any{"before": before, "status": now.Status, "reasons": now.Reasons})
 			return nil
 		})
 	}
+	scrape := newScrape(d.options.Scope, d.options.Gatherer, d.recorder.Metrics, d.lookAtHealth)
+	scrape.others = func() []processMetrics {
+		d.use.look(d.running())
+		return d.use.families()
+	}
 	d.server = api.New(api.Options{
-		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: newScrape(d.options.Scope, d.options.Gatherer, d.recorder.Metrics, d.lookAtHealth), Begin: d.activity.Begin,
+		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: scrape, Begin: d.activity.Begin,
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Webhooks: d.webhooks, Acceptable: d.texts.Acceptable, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)
+	d.components.run("strain", d.strain.run)
 	d.components.run("self-test", func(ctx context.Context) error { return d.engines.Tend(ctx, s.Health.ColdSelfTest) })
 	d.components.run("settings watch", d.watchSettings)
 	d.components.run("models watch", d.watchModels)
@@ -420,7 +428,7 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 	status := v1.Status{
 		PID: os.Getpid(), Version: d.options.Version, StartedAt: v1.Time{Time: d.began}, UptimeSeconds: v1.Seconds(time.Since(d.began)),
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
-		Degradation: v1.FullQuality(v1.TimeOf(d.began)), Limits: v1.Limits{MemoryBytes: controlgroup.MemoryLimit(), Processors: runtime.GOMAXPROCS(0)},
+		Degradation: d.strain.degradation(), Limits: v1.Limits{MemoryBytes: controlgroup.MemoryLimit(), Processors: runtime.GOMAXPROCS(0)},
 		Sessions: v1.Sessions{Live: d.dictations.Sessions()}, Processes: d.allProcesses(),
 	}
 	status.Reasons = d.notReady(ctx)

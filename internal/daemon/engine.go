@@ -18,6 +18,7 @@ import (
 // startEngines makes the component that runs models. It opens no folder and starts no process: the first request does.
 func (d *daemon) startEngines(context.Context) error {
 	s, scope := d.options.Settings, d.options.Scope
+	d.strain, d.use = d.newStrain(), newUse()
 	d.engines = recognize.NewEngines(recognize.EnginesOptions{
 		Machine: &recognize.Machine{Scope: scope, Processor: prepare.DetectProcessor(), Notice: recognize.LogNotices(scope)},
 		Models:  d.models,
@@ -33,6 +34,7 @@ func (d *daemon) noteModel(id string, loaded bool) {
 	if loaded {
 		kind = "model.loaded"
 	}
+	d.strain.hurry()
 	d.history.Note(context.WithoutCancel(d.living), kind, "", map[string]any{"id": id})
 }
 

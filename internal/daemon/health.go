@@ -10,6 +10,7 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/metric"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // eventHealthChanged is logged when the state of the whole has become another one.
@@ -18,8 +19,9 @@ const eventHealthChanged = "health_changed"
 const (
 	// cachedFor is how old the result of a check may be: less than a second, so that an engine without progress for 5 s is Unhealthy within 6 s.
 	cachedFor = 750 * time.Millisecond
-	// checkEvery is how often the state is looked at while nobody asks, for the journal, the log and who is told of events.
-	checkEvery = 10 * time.Second
+	// checkEvery is how often the state is looked at while nobody asks, for the journal, the log and who is told of events; illEvery is
+	// that while not all is well.
+	checkEvery, illEvery = 10 * time.Second, 2 * time.Second
 )
 
 // checker runs the checks and keeps the results for a moment. There is one, so that API, command line, metrics and journal tell the
@@ -39,7 +41,7 @@ type checker struct {
 
 func newChecker(scope observe.Scope, version string, checks []health.Check) *checker {
 	c := &checker{
-		checks: checks, about: about{version: version, began: time.Now()}, log: scope.Log(), last: health.Report{Status: health.Unknown}, known: map[string]bool{},
+		checks: checks, about: about{version: version, began: time.Now()}, log: scope.Component("health").Log(), last: health.Report{Status: health.Unknown}, known: map[string]bool{},
 		gauge: observe.Register(scope, metric.NewGaugeVec(metric.Opts{
 			Name: "scout_health_status", Help: "State of a component when it was last checked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
 		}, []string{"component"})),
@@ -93,13 +95,13 @@ func number(s health.Status) float64 {
 
 // run looks at the state from time to time until ctx ends.
 func (c *checker) run(ctx context.Context) error {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
 	for ctx.Err() == nil {
-		c.Report(ctx, false)
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
+		next := checkEvery
+		if c.Report(ctx, false).Status != health.Healthy {
+			next = illEvery
+		}
+		if resilience.Sleep(ctx, next) != nil {
+			return nil
 		}
 	}
 	return nil

@@ -22,13 +22,15 @@ const (
 	processLabel    = "process"
 	daemonProcess   = "daemon"
 	recorderProcess = "recorder"
+	engineProcess   = "engine"
 )
 
 // scrape gathers the metrics of the daemon and, if one runs, of the recorder.
 type scrape struct {
 	own      prometheus.Gatherer
 	recorder func(context.Context) ([]metric.Family, error)
-	before   func(context.Context) // makes what is measured only now and then true
+	before   func(context.Context)   // makes what is measured only now and then true
+	others   func() []processMetrics // of processes that this one measures; nil for none
 	failed   *metric.Counter
 }
 
@@ -49,7 +51,13 @@ func (s *scrape) Gather() ([]*dto.MetricFamily, error) {
 	s.before(ctx)
 	families, err := s.own.Gather()
 	ofProcess(families, daemonProcess)
-	return merge(families, prom.Families(recorder, prom.Label{Name: processLabel, Value: recorderProcess})), err
+	families = merge(families, prom.Families(recorder, prom.Label{Name: processLabel, Value: recorderProcess}))
+	if s.others != nil {
+		for _, of := range s.others() {
+			families = merge(families, prom.Families(of.families, prom.Label{Name: processLabel, Value: of.process}))
+		}
+	}
+	return families, err
 }
 
 // ofProcess gives the metrics of a process its label.

@@ -173,7 +173,7 @@ func (q *Queue) probe(ctx context.Context) health.Result {
 		result.Metadata[string(state)] = strconv.Itoa(n)
 	}
 	q.mu.Lock()
-	working, idle := len(q.live), q.draining
+	working, idle := len(q.live), q.draining || q.most < 0
 	q.mu.Unlock()
 	switch {
 	case paused:

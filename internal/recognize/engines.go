@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // Engines opens recognizers for a process that stays. All of them share the processor slots and the memory of the
@@ -29,7 +30,8 @@ type Engines struct {
 	pool      *pool.Pool
 	opening   chan struct{} // holds one value while a recognizer is opened
 
-	wake chan struct{} // tells Tend to look
+	wake  chan struct{} // tells Tend to look
+	tests *metric.Histogram
 
 	mu     sync.Mutex
 	lent   map[string]*lent // by the id of the model
@@ -73,7 +75,7 @@ func NewEngines(o EnginesOptions) *Engines {
 	scope := o.Machine.Scope.Component("engine")
 	return &Engines{
 		options: o, log: scope.Log(), scheduler: schedule.New(scope, schedule.Options{}), pool: pool.New(scope, pool.Options{}),
-		opening: make(chan struct{}, 1), wake: make(chan struct{}, 1), lent: map[string]*lent{},
+		opening: make(chan struct{}, 1), wake: make(chan struct{}, 1), tests: newSelfTestSeconds(scope), lent: map[string]*lent{},
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -16,6 +15,8 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/health"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 )
 
 // selfTestWAV is the beginning of testdata/jfk.wav: 2.25 s, 16 kHz mono.
@@ -27,24 +28,23 @@ var selfTestWAV []byte
 // that a model works: what a model makes of a clip that ends in the middle of a sentence differs at its end.
 const selfTestLanguage = "en"
 
-var (
-	selfTestWords = []string{"so", "my", "fellow", "american"}
-	// selfTestSamples decodes the clip when it is needed first.
-	selfTestSamples = sync.OnceValues(func() ([]float32, error) {
-		r, err := wav.NewReader(bytes.NewReader(selfTestWAV))
-		if err != nil {
+var selfTestWords = []string{"so", "my", "fellow", "american"}
+
+// selfTestSamples decodes the clip. Nothing of it stays in memory between two self-tests.
+func selfTestSamples() ([]float32, error) {
+	r, err := wav.NewReader(bytes.NewReader(selfTestWAV))
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]float32, r.Frames())
+	for done := 0; done < len(samples); {
+		n, err := r.Read(samples[done:])
+		if done += n; err != nil && (done < len(samples) || !errors.Is(err, io.EOF)) {
 			return nil, err
 		}
-		samples := make([]float32, r.Frames())
-		for done := 0; done < len(samples); {
-			n, err := r.Read(samples[done:])
-			if done += n; err != nil && (done < len(samples) || !errors.Is(err, io.EOF)) {
-				return nil, err
-			}
-		}
-		return samples, nil
-	})
-)
+	}
+	return samples, nil
+}
 
 // heardClip returns nil if a model of these languages understood the clip. A model that does not know its language must hear some
 // words.
@@ -69,10 +69,19 @@ func heardClip(languages []string) func(*scout.Hypothesis) error {
 	}
 }
 
+// newSelfTestSeconds returns the metric of the time of self-tests.
+func newSelfTestSeconds(s observe.Scope) *metric.Histogram {
+	return observe.Register(s, metric.NewHistogram(metric.HistogramOpts{
+		Name: "scout_selftest_seconds", Help: "Time of a self-test of a model, with loading it.", Buckets: observe.LoadBuckets(),
+	}))
+}
+
 // SelfTest loads a model, if it is not loaded, decodes a clip of speech and compares the text. An empty id means the default model. The
 // class says how urgent that is. A model that nobody has loaded before is unloaded again, unless somebody uses it by then.
 func (e *Engines) SelfTest(ctx context.Context, id string, class schedule.Class) error {
+	began := time.Now()
 	err := e.selfTest(ctx, id, class)
+	e.tests.Observe(time.Since(began).Seconds())
 	if err != nil && scout.ClassOf(err) == scout.Cancelled {
 		return err // nothing was found out
 	}
