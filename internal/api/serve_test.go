@@ -117,7 +117,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		Jobs: job.New(job.Options{
 			Store: st, Scope: scope, Kinds: map[string]job.Work{job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }},
 		}),
-		Webhooks: webhook.New(webhook.Options{Store: st, Scope: scope, Now: onTheEvening, Own: func() ([]net.Addr, error) { return nil, nil }}),
+		Webhooks:    webhook.New(webhook.Options{Store: st, Scope: scope, Now: onTheEvening, Own: func() ([]net.Addr, error) { return nil, nil }}),
 		Degradation: func() v1.Degradation { return v1.FullQuality(nil) },
 		Acceptable: func(_ context.Context, r transcription.Request) error {
 			if r.Model == "none" {

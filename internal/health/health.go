@@ -132,11 +132,11 @@ func Overall(components []Component, known func(name string) bool) (Status, []st
 		if c.Status == Healthy {
 			continue
 		}
-		reason := fmt.Sprintf("%s is %s", c.Name, c.Status)
+		text := fmt.Sprintf("%s is %s", c.Name, c.Status)
 		if c.Reason != "" {
-			reason += ": " + c.Reason
+			text += ": " + c.Reason
 		}
-		reasons = append(reasons, reason)
+		reasons = append(reasons, text)
 		status = worse(status, effect(c, known))
 	}
 	return status, reasons
