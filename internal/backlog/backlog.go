@@ -67,6 +67,7 @@ type Backlog struct {
 	done     []recording.ID       // of items, the oldest first
 	holds    map[recording.ID]int // texts that somebody else makes are not begun here
 	running  int
+	most     int // see Limit
 	draining bool
 	changed  chan struct{} // closed and replaced with each change
 }
@@ -251,10 +252,27 @@ func (b *Backlog) next() (it *item, changed <-chan struct{}, wake time.Duration)
 			it = one
 		}
 	}
-	if it == nil || b.running >= atOnce || b.draining {
+	if it == nil || b.most < 0 || b.running >= b.room() || b.draining {
 		return nil, b.changed, wake
 	}
 	return it, nil, 0
+}
+
+// room is how many texts are made at the same time. The caller holds the lock.
+func (b *Backlog) room() int {
+	if b.most > 0 {
+		return min(b.most, atOnce)
+	}
+	return atOnce
+}
+
+// Limit lowers the number of texts that are made at the same time; 0 ends that. With less than 0 none is begun. Those under way go on.
+func (b *Backlog) Limit(most int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.most = most
+	close(b.changed)
+	b.changed = make(chan struct{})
 }
 
 // begin returns the context of an attempt. The item is running once there is a model for it.

@@ -65,7 +65,7 @@ func (d *daemon) measure() measured {
 func (d *daemon) reduce(state ladder.State) {
 	level := state.Level
 	ease := recognize.Ease{FastOnly: level >= ladder.Low, OneSlot: level >= ladder.NoLiveText}
-	jobs := 0
+	jobs := 0 // at the same time; 0 for as many as usual
 	if level >= ladder.Medium {
 		jobs = 1
 	}
@@ -74,6 +74,7 @@ func (d *daemon) reduce(state ladder.State) {
 	}
 	d.engines.Ease(ease)
 	d.jobs.Limit(jobs)
+	d.backlog.Limit(jobs)
 }
 
 // acceptable returns what is wrong with a request for a text, or why none is taken at present.

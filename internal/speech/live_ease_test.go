@@ -12,7 +12,7 @@ import (
 // Less work costs no word. Each level shows less while one speaks, and asks the recognizer less often.
 func TestLiveWithLessWork(t *testing.T) {
 	t.Parallel()
-	const seconds = 45
+	const seconds = 44
 	pause := pauses{25, 5}
 	type seen struct{ calls, partials, committed int } // before the stop
 	dictate := func(ease func(now time.Duration) speech.Ease) seen {
