@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -154,5 +155,12 @@ func TestMetricsArePrometheusClean(t *testing.T) {
 	problems, err := promlint.New(strings.NewReader(scrape)).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
+	}
+	if promtool, err := exec.LookPath("promtool"); err == nil { // of the Debian package prometheus
+		check := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+		check.Stdin = strings.NewReader(scrape)
+		if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("promtool: %v, %s", err, out)
+		}
 	}
 }

@@ -1,12 +1,15 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/scout-speech/scout"
@@ -29,8 +32,15 @@ func TestMain(m *testing.M) {
 	}).Run())
 }
 
-// silent is a model that hears nothing. One with the id "ill" fails. One with a file "stuck" beside its files never answers.
+// silent is a model that hears nothing. One with the id "ill" fails. One with a file "stuck" beside its files never answers. One with the id
+// "takes-N" takes N megabytes with its first request.
 type silent struct{ id, dir string }
+
+// taken is the memory of an engine.
+var taken struct {
+	sync.Once
+	bytes []byte
+}
 
 func (s silent) Facts() wire.Hello {
 	return wire.Hello{ModelID: s.id, MaxFrames: 1 << 20, Slots: 2}
@@ -42,6 +52,13 @@ func (s silent) Transcribe(context.Context, *wire.Request) (*wire.Result, error)
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, "stuck")); err == nil {
 		select {}
+	}
+	if takes, is := strings.CutPrefix(s.id, "takes-"); is {
+		megabytes, err := strconv.Atoi(takes)
+		if err != nil {
+			return nil, err
+		}
+		taken.Do(func() { taken.bytes = bytes.Repeat([]byte{1}, megabytes<<20) })
 	}
 	return &wire.Result{}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/ladder"
 	"github.com/scout-speech/scout/internal/observe"
@@ -151,5 +152,82 @@ func TestBackgroundWorkIsSlowed(t *testing.T) {
 	s.pass(time.Hour, 0.2)
 	if n := len(s.shares); n == 0 || s.shares[n-1] != 1 {
 		t.Errorf("afterwards: %v", s.shares)
+	}
+}
+
+// Processes that take more memory than they may: a model that nobody uses is unloaded; far over the limit all are, requests say why, and
+// everything comes back by itself.
+func TestAnEngineThatTakesTooMuchMemory(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		limit int // in percent of what is used
+		level ladder.Level
+	}{
+		"over the limit":     {80, ladder.High},
+		"far over the limit": {50, ladder.RecordOnly},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			h := newModelHouse(t)
+			const model = "takes-100"
+			h.put(model)
+			s := newStrained(observe.Scope{})
+			s.measure = func() measured {
+				m := measured{engines: h.engines.Open()}
+				var all []one
+				for _, e := range m.engines {
+					if e.Running {
+						all = append(all, one{engineProcess, e.PID})
+					}
+				}
+				m.memory, m.ran = h.use.look(all)
+				return m
+			}
+			s.unload = func() bool { return h.engines.UnloadIdlest() }
+			s.apply = func(state ladder.State) {
+				ease := recognize.Ease{}
+				if state.Level == ladder.RecordOnly {
+					ease.Hold = scout.Errorf(scout.CodeEngineUnavailable, "no memory")
+				}
+				h.engines.Ease(ease)
+			}
+			r, release, err := h.engines.Borrow(t.Context(), model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer release()
+			ask := func() error {
+				_, err := r.Engine.Transcribe(t.Context(), engine.Request{Samples: make([]float32, scout.EngineSampleRateHz/10)})
+				return err
+			}
+			if err := ask(); err != nil {
+				t.Fatal(err)
+			}
+			used := int(s.measure().memory >> 20)
+			if used < 100 {
+				t.Fatalf("it uses %d MB", used)
+			}
+			s.memoryMB = used * c.limit / 100
+			s.pass(2*time.Second, 0)
+			for r.Engine.State().Running { // ends with the test's time
+				time.Sleep(time.Millisecond)
+			}
+			if d := s.degradation(); d.Level != int(c.level) {
+				t.Errorf("%+v, want level %d", d, c.level)
+			}
+			if err := ask(); c.level == ladder.RecordOnly && scout.CodeOf(err) != scout.CodeEngineUnavailable || c.level == ladder.High && err != nil {
+				t.Errorf("the next request: %v", err)
+			}
+			if c.level == ladder.High {
+				return
+			}
+			s.pass(3*time.Minute, 0)
+			if d := s.degradation(); d.Level != int(ladder.High) {
+				t.Errorf("%+v, want it back", d)
+			}
+			if err := ask(); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
 	}
 }
