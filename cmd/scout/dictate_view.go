@@ -39,6 +39,7 @@ type typed struct {
 	state   string
 	waits   bool   // it was said that no sound arrives
 	late    bool   // it was said that text is owed
+	reduced bool   // it was said that there is less text while somebody speaks
 	ends    string // what ends the dictation
 	ending  bool   // it is being ended: that it listened was said when it began
 }
@@ -133,6 +134,9 @@ func (t *typed) event(e *event.Event, raw []byte) {
 func missing(gap *event.Event) time.Duration { return event.Length(gap.End) - event.Length(gap.Start) }
 
 func (t *typed) tellState(e *event.Event) {
+	if e.Degradation != nil {
+		t.tellDegradation(*e.Degradation)
+	}
 	before := t.state
 	t.state = e.State
 	switch e.State {
@@ -155,6 +159,27 @@ func (t *typed) tellState(e *event.Event) {
 			return
 		}
 		t.hint(t.listening())
+	}
+}
+
+// Levels of degradation: docs/RUNBOOK.md.
+const (
+	withoutPartial = 2
+	withoutText    = 3
+)
+
+// tellDegradation says what is different because Scout reduces its work.
+func (t *typed) tellDegradation(level int) {
+	switch {
+	case level >= withoutText:
+		t.reduced = true
+		t.note("the text comes after the stop, because the machine is too busy; nothing is lost")
+	case level >= withoutPartial:
+		t.reduced = true
+		t.note("the text comes in pieces, because the machine is too busy; nothing is lost")
+	case t.reduced:
+		t.reduced = false
+		t.note("the text comes as you speak again")
 	}
 }
 

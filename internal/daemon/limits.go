@@ -75,6 +75,7 @@ func (d *daemon) reduce(state ladder.State) {
 	d.engines.Ease(ease)
 	d.jobs.Limit(jobs)
 	d.backlog.Limit(jobs)
+	d.dictations.TellDegradation()
 }
 
 // acceptable returns what is wrong with a request for a text, or why none is taken at present.

@@ -71,6 +71,8 @@ type Options struct {
 	Begin func() (end func())
 	// Ease is asked by how much live text is to be reduced; nil for not at all.
 	Ease func() speech.Ease
+	// Degradation is the level of that, from 0; nil for 0.
+	Degradation func() int
 	// Language is spoken where a request names none: a code or auto.
 	Language string
 }

@@ -119,6 +119,23 @@ func TestEveryWordIsInTheText(t *testing.T) {
 			s.stop(id)
 			s.until(id, is(event.Final))
 		},
+		"Scout reduces its work, and comes back": func(s *studio, id recording.ID) {
+			s.until(id, is(event.Listening))
+			for _, level := range []int32{1, 2, 3, 4, 0} {
+				s.level.Store(level)
+				s.TellDegradation()
+				s.say(words / 5)
+				s.until(id, func(e event.Event) bool {
+					return e.State == event.Listening && e.Degradation != nil && *e.Degradation == int(level)
+				})
+			}
+			s.stop(id)
+		},
+		"the stop comes while Scout makes no live text": func(s *studio, id recording.ID) {
+			s.level.Store(3)
+			s.say(words)
+			s.stop(id)
+		},
 		"two stop it at once": func(s *studio, id recording.ID) {
 			s.say(words)
 			var both sync.WaitGroup

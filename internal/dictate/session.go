@@ -131,7 +131,20 @@ func (s *session) setState(state string, problem error) {
 		return
 	}
 	s.state = state
-	s.out.add(event.Event{Type: event.State, State: state, Error: event.ProblemOf(problem)}, nil)
+	e := event.Event{Type: event.State, State: state, Error: event.ProblemOf(problem)}
+	if level := s.d.degradation(); level > 0 {
+		e.Degradation = &level
+	}
+	s.out.add(e, nil)
+}
+
+// tellDegradation tells a listener by how much work is reduced now.
+func (s *session) tellDegradation(level int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == event.Listening && s.stopped.IsZero() {
+		s.out.add(event.Event{Type: event.State, State: s.state, Degradation: &level}, nil)
+	}
 }
 
 // records reports whether somebody still speaks into it, or is about to.

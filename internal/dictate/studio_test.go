@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
@@ -224,6 +226,7 @@ type studio struct {
 	store    *breakable
 	model    *model
 	borrow   func() error // why no model can be borrowed; nil for one that can
+	level    atomic.Int32 // by how much work is reduced
 	registry prom.Registry
 	held     sync.WaitGroup
 	said     int // frames
@@ -275,6 +278,7 @@ func (s *studio) begin() {
 		},
 		Hold:     func(recording.ID) func() { s.held.Add(1); return sync.OnceFunc(s.held.Done) },
 		Language: "en",
+		Ease:     func() speech.Ease { return speech.Ease(min(s.level.Load(), int32(speech.EaseToTheStop))) }, Degradation: func() int { return int(s.level.Load()) },
 	})
 	d.Open(s.Context())
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -23,13 +23,7 @@ func (d *Dictations) Sessions() int {
 
 // Behind is how far the text of the dictation that is furthest behind is behind its sound.
 func (d *Dictations) Behind() (most time.Duration) {
-	d.mu.Lock()
-	all := make([]*session, 0, len(d.open))
-	for _, s := range d.open {
-		all = append(all, s)
-	}
-	d.mu.Unlock()
-	for _, s := range all {
+	for _, s := range d.sessions() {
 		s.mu.Lock()
 		live := s.live
 		s.mu.Unlock()
@@ -38,4 +32,30 @@ func (d *Dictations) Behind() (most time.Duration) {
 		}
 	}
 	return most
+}
+
+// TellDegradation tells those who listen that Options.Degradation is another one.
+func (d *Dictations) TellDegradation() {
+	level := d.degradation()
+	for _, s := range d.sessions() {
+		s.tellDegradation(level)
+	}
+}
+
+func (d *Dictations) degradation() int {
+	if d.options.Degradation == nil {
+		return 0
+	}
+	return d.options.Degradation()
+}
+
+// sessions are those that are open.
+func (d *Dictations) sessions() []*session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]*session, 0, len(d.open))
+	for _, s := range d.open {
+		all = append(all, s)
+	}
+	return all
 }

@@ -41,6 +41,8 @@ type Event struct {
 
 	State string   `json:"state,omitempty"`
 	Error *Problem `json:"error,omitempty"`
+	// Degradation is by how much Scout reduces its work; nil for not at all, or as before.
+	Degradation *int `json:"degradation,omitempty"`
 
 	Text string `json:"text,omitempty"`
 	// Start and End are seconds on the clock of the recording.
