@@ -82,7 +82,7 @@ func (e *Engines) SelfTest(ctx context.Context, id string, class schedule.Class)
 	began := time.Now()
 	err := e.selfTest(ctx, id, class)
 	e.tests.Observe(time.Since(began).Seconds())
-	if err != nil && scout.ClassOf(err) == scout.Cancelled {
+	if err != nil && (scout.ClassOf(err) == scout.Cancelled || scout.CodeOf(err) == scout.CodeEngineUnavailable) {
 		return err // nothing was found out
 	}
 	e.mu.Lock()
