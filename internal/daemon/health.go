@@ -17,8 +17,8 @@ import (
 const eventHealthChanged = "health_changed"
 
 const (
-	// cachedFor is how old the result of a check may be: less than a second, so that an engine without progress for 5 s is Unhealthy within 6 s.
-	cachedFor = 750 * time.Millisecond
+	// cachedFor is how old the result of a check may be.
+	cachedFor = time.Second
 	// checkEvery is how often the state is looked at while nobody asks, for the journal, the log and who is told of events; illEvery is
 	// that while not all is well.
 	checkEvery, illEvery = 10 * time.Second, 2 * time.Second
@@ -54,7 +54,7 @@ func newChecker(scope observe.Scope, version string, checks []health.Check) *che
 func (c *checker) Report(ctx context.Context, now bool) health.Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !now && time.Since(c.at) < cachedFor {
+	if !now && time.Since(c.at) < cachedFor && !c.engineChanged(ctx) {
 		return c.last
 	}
 	r := report(ctx, c.checks, c.about)
@@ -79,6 +79,20 @@ func (c *checker) Report(ctx context.Context, now bool) health.Report {
 	c.last, c.at = r, time.Now()
 	return r
 }
+
+// engineChanged reports whether the engine is in another state than in the last report, which ends that: an engine without progress for 5 s is
+// Unhealthy at once. It only looks into memory. The caller holds the lock.
+func (c *checker) engineChanged(ctx context.Context) bool {
+	for i := range c.last.Components {
+		if last := &c.last.Components[i]; last.Name == c.checks[i].Name && last.Name == engineCheck {
+			return c.checks[i].Probe(ctx).Status != last.Status
+		}
+	}
+	return false
+}
+
+// engineCheck is the name of the check of the engines.
+const engineCheck = "engine"
 
 // number is a status in the metrics.
 func number(s health.Status) float64 {
