@@ -83,8 +83,8 @@ func (c *checker) Report(ctx context.Context, now bool) health.Report {
 // engineChanged reports whether the engine is in another state than in the last report, which ends that: an engine without progress for 5 s is
 // Unhealthy at once. It only looks into memory. The caller holds the lock.
 func (c *checker) engineChanged(ctx context.Context) bool {
-	for i := range c.last.Components {
-		if last := &c.last.Components[i]; last.Name == c.checks[i].Name && last.Name == engineCheck {
+	for i := range c.last.Components { // in the order of the checks
+		if last := &c.last.Components[i]; last.Name == engineCheck {
 			return c.checks[i].Probe(ctx).Status != last.Status
 		}
 	}
@@ -114,9 +114,7 @@ func (c *checker) run(ctx context.Context) error {
 		if c.Report(ctx, false).Status != health.Healthy {
 			next = illEvery
 		}
-		if resilience.Sleep(ctx, next) != nil {
-			return nil
-		}
+		_ = resilience.Sleep(ctx, next) // the loop ends with ctx
 	}
 	return nil
 }
