@@ -17,8 +17,8 @@ import (
 	"github.com/scout-speech/scout/internal/daemon"
 )
 
-// send sends a request to the daemon; its answer must be closed.
-func (h *house) send(ctx context.Context, method, path, body string) *http.Response {
+// send sends a request to the daemon; its answer must be closed. headers are names, each with its value behind it.
+func (h *house) send(ctx context.Context, method, path, body string, headers ...string) *http.Response {
 	h.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(h.data, daemon.SocketName))
@@ -27,7 +27,9 @@ func (h *house) send(ctx context.Context, method, path, body string) *http.Respo
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	for pair := range slices.Chunk(headers, 2) {
+		request.Header.Set(pair[0], pair[1])
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		h.t.Fatal(err)
@@ -81,12 +83,19 @@ func TestScoutReducesItsWork(t *testing.T) {
 	}
 
 	other := h.recorded(1)
-	response := h.send(t.Context(), http.MethodPost, "/api/v1/jobs", `{"kind":"transcribe","recording_id":"`+other+`"}`)
-	if err := response.Body.Close(); err != nil {
-		t.Error(err)
-	}
-	if response.StatusCode != 503 || response.Header.Get("Retry-After") != "30" || response.Header.Get("X-Scout-Code") != "unavailable" {
-		t.Errorf("a job: %s, %v", response.Status, response.Header)
+	const tus, form = "application/offset+octet-stream", "multipart/form-data; boundary=b"
+	for what, request := range map[string]struct{ path, media, body string }{
+		"a job":                    {"/api/v1/jobs", "application/json", `{"kind":"transcribe","recording_id":"` + other + `"}`},
+		"a job with a file":        {"/api/v1/jobs", form, "--b\r\nContent-Disposition: form-data; name=file; filename=a.wav\r\n\r\nRIFF\r\n--b--\r\n"},
+		"an upload without a text": {"/api/v1/uploads", tus, "RIFF"},
+	} {
+		response := h.send(t.Context(), http.MethodPost, request.path, request.body, "Content-Type", request.media, "Tus-Resumable", "1.0.0", "Upload-Length", "4", "Upload-Metadata", "transcribe ZmFsc2U=")
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		if response.StatusCode != 503 || response.Header.Get("Retry-After") != "30" || response.Header.Get("X-Scout-Code") != "unavailable" {
+			t.Errorf("%s: %s, %v", what, response.Status, response.Header)
+		}
 	}
 	if got := h.run("jobs", "add", other); got.code != 1 || !strings.Contains(got.err, "only records") {
 		t.Errorf("jobs add: exit %d: %s", got.code, got.err)

@@ -18,7 +18,7 @@ func (d *daemon) openUploads(folder *recording.Folder) (err error) {
 	d.uploads, err = upload.Open(upload.Options{
 		Folder: folder, History: d.history, Jobs: d.jobs, Budget: freespace.NewBudget(folder.Dir(), d.newReserve()),
 		MostBytes: int64(s.Limits.UploadBytes), MostAudio: time.Duration(s.Limits.AudioSeconds) * time.Second, Keep: s.Uploads.Keep,
-		Length: d.lengthOf, Scope: d.options.Scope,
+		Length: d.lengthOf, Refusal: d.strain.refusal, Scope: d.options.Scope,
 	})
 	return err
 }

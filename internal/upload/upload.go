@@ -46,6 +46,9 @@ type Options struct {
 	Keep time.Duration
 	// Length is how long the audio of a file is, by its headers; 0 where they do not tell. nil for never.
 	Length func(ctx context.Context, path string) time.Duration
+	// Refusal returns why no further uploads are begun at present, nil while they are; it is called often, and must not block. Those that
+	// were begun go on. nil for never.
+	Refusal func() error
 	// Now is the clock; default time.Now.
 	Now   func() time.Time
 	Scope observe.Scope
@@ -212,7 +215,7 @@ func (u *Uploads) Create(info Info) (s Status, again bool, err error) {
 	return u.status(e), false, nil
 }
 
-// admit returns the upload that has the key of a new one; nil if there is none, and room for one more. mu is held.
+// admit returns the upload that has the key of a new one; nil if there is none, and one more is taken. mu is held.
 func (u *Uploads) admit(info *Info) (*entry, error) {
 	all, own := 0, 0
 	for _, e := range u.entries {
@@ -227,6 +230,12 @@ func (u *Uploads) admit(info *Info) (*entry, error) {
 			if e.info.Client == info.Client {
 				own++
 			}
+		}
+	}
+	if u.options.Refusal != nil {
+		if err := u.options.Refusal(); err != nil {
+			u.metrics.outcomes.WithLabelValues(outcomeRefused).Inc()
+			return nil, err
 		}
 	}
 	if all >= mostUploads || info.Client != "" && own >= mostPerClient {

@@ -34,6 +34,7 @@ type bench struct {
 	uploads *upload.Uploads
 	now     time.Time
 	reserve int64
+	refusal error
 }
 
 func newBench(t *testing.T) *bench {
@@ -61,6 +62,7 @@ func (b *bench) again() {
 	b.uploads, err = upload.Open(upload.Options{
 		Folder: folder, History: b.history, Jobs: b.jobs, Budget: freespace.NewBudget(b.dir, func() int64 { return b.reserve }),
 		MostBytes: 1 << 20, Keep: time.Hour, Now: func() time.Time { return b.now },
+		Refusal: func() error { return b.refusal },
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -130,6 +132,32 @@ func TestBytesSurviveTheProcess(t *testing.T) {
 	if err != nil || r.Client != "key_a" || r.Title != "talk.wav" || r.Source != store.SourceUpload || r.Bytes != 10 {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// While no uploads are taken, those that were begun go on, and the same request finds what it has begun.
+func TestNoUploadIsBegun(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	const once = "a key"
+	first, _, err := b.uploads.Create(upload.Info{Length: 10, Client: "key_a", Once: once, Transcribe: true, Priority: job.Normal, Options: []byte("{}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.refusal = scout.Errorf(scout.CodeUnavailable, "not now")
+	if _, _, err := b.uploads.Create(upload.Info{Length: 10, Client: "key_a"}); !errors.Is(err, b.refusal) {
+		t.Errorf("another one: %v", err)
+	}
+	if list := b.uploads.List(""); len(list) != 1 {
+		t.Errorf("%+v", list)
+	}
+	if again, known, err := b.uploads.Create(upload.Info{Once: once}); err != nil || !known || again.ID != first.ID {
+		t.Errorf("the same again: %+v, %t, %v", again, known, err)
+	}
+	if s := b.send(first.ID, "abcdefghij"); s.State != upload.Done || s.Job == "" {
+		t.Errorf("%+v", s)
+	}
+	b.refusal = nil
+	b.create(10)
 }
 
 // Bytes whose description cannot be read are not removed: nobody knows whether they were acknowledged.
