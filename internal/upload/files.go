@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/scout-speech/scout"
@@ -44,29 +46,11 @@ func (u *Uploads) load() error {
 			continue
 		}
 		described[id] = true
-		data, err := os.ReadFile(u.infoPath(id))
-		var info Info
-		if err == nil {
-			err = json.Unmarshal(data, &info)
-		}
-		if err == nil && info.ID != id {
-			err = scout.Errorf(scout.CodeFileNotFound, "it is that of %s", info.ID)
-		}
-		if err != nil { // nobody can tell whose bytes they are
+		e, err := u.read(id)
+		if err != nil {
 			u.log.Warn(eventNotRead, slog.String("upload", id), slog.String(observe.KeyError, err.Error()))
+			u.unread[id] = unread{err, u.size(id)}
 			continue
-		}
-		e := &entry{info: info, changed: info.CreatedAt}
-		if !info.EndedAt.IsZero() {
-			e.changed = info.EndedAt
-		}
-		if there, err := os.Stat(u.bytesPath(id)); err == nil {
-			e.offset = there.Size()
-			if at := there.ModTime().UTC(); at.After(e.changed) {
-				e.changed = at
-			}
-		} else if info.State != Receiving {
-			e.offset = info.Length
 		}
 		u.entries[id] = e
 	}
@@ -79,6 +63,65 @@ func (u *Uploads) load() error {
 		}
 	}
 	return nil
+}
+
+// read returns an upload as its files have it.
+func (u *Uploads) read(id string) (*entry, error) {
+	data, err := os.ReadFile(u.infoPath(id))
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "read the description of an upload", err)
+	}
+	var info Info
+	if err := json.Unmarshal(data, &info); err != nil {
+		return nil, scout.Errorf(scout.CodeReadFailed, "it is damaged: %w", err)
+	}
+	if info.ID != id {
+		return nil, scout.Errorf(scout.CodeReadFailed, "it is that of %q", info.ID)
+	}
+	e := &entry{info: info, changed: info.CreatedAt}
+	if !info.EndedAt.IsZero() {
+		e.changed = info.EndedAt
+	}
+	if there, err := os.Stat(u.bytesPath(id)); err == nil {
+		e.offset = there.Size()
+		if at := there.ModTime().UTC(); at.After(e.changed) {
+			e.changed = at
+		}
+	} else if info.State != Receiving {
+		e.offset = info.Length
+	}
+	return e, nil
+}
+
+// size is how many bytes of an upload there are.
+func (u *Uploads) size(id string) int64 {
+	there, err := os.Stat(u.bytesPath(id))
+	if err != nil {
+		return 0
+	}
+	return there.Size()
+}
+
+// readAgain takes up uploads whose description somebody has mended, and forgets those whose files somebody has removed.
+func (u *Uploads) readAgain() {
+	u.mu.Lock()
+	ids := slices.Collect(maps.Keys(u.unread))
+	u.mu.Unlock()
+	for _, id := range ids {
+		e, err := u.read(id)
+		gone := err != nil && missing(u.infoPath(id)) && missing(u.bytesPath(id))
+		u.mu.Lock()
+		switch {
+		case err == nil:
+			u.entries[id] = e
+			delete(u.unread, id)
+		case gone:
+			delete(u.unread, id)
+		default:
+			u.unread[id] = unread{err, u.size(id)}
+		}
+		u.mu.Unlock()
+	}
 }
 
 // begin makes the files of a new upload. The description comes last: bytes without one are removed at the next start.

@@ -144,11 +144,12 @@ func (u *Uploads) length(ctx context.Context, id recording.ID) time.Duration {
 
 // Pauses of Run.
 const (
-	againAfter = 30 * time.Second // after a complete file could not become a recording
+	againAfter = 30 * time.Second // after a complete file could not become a recording, or a description could not be read
 	mostAsleep = time.Hour        // a clock may leap
 )
 
-// Run makes recordings of complete files that are none, lets uploads expire, and forgets those that ended long ago, until ctx ends.
+// Run makes recordings of complete files that are none, lets uploads expire, forgets those that ended long ago, and takes up those whose
+// description was mended, until ctx ends.
 func (u *Uploads) Run(ctx context.Context) error {
 	timer, due := time.NewTimer(0), time.Now()
 	defer timer.Stop()
@@ -174,6 +175,9 @@ func (u *Uploads) next() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	pause, now := mostAsleep, u.now()
+	if len(u.unread) > 0 {
+		pause = againAfter
+	}
 	for _, e := range u.entries {
 		if e.info.State == Complete || e.info.State == Receiving && e.offset == e.info.Length {
 			pause = min(pause, againAfter)
@@ -185,6 +189,7 @@ func (u *Uploads) next() time.Duration {
 
 // sweep does what is due.
 func (u *Uploads) sweep(ctx context.Context) {
+	u.readAgain()
 	u.mu.Lock()
 	var due []string
 	now := u.now()

@@ -2,6 +2,14 @@ package upload
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
@@ -15,7 +23,7 @@ const (
 	eventExpired  = "upload_expired"
 	// eventNotFinished is a complete file that has not become a recording; it is tried again.
 	eventNotFinished = "upload_not_finished"
-	// eventNotRead is the description of an upload that cannot be read. Its files are left alone.
+	// eventNotRead is the description of an upload that cannot be read. Its files are left alone, and Check tells it.
 	eventNotRead = "upload_not_read"
 	// eventNotSwept is an upload that is past its time and could not be removed.
 	eventNotSwept = "upload_not_swept"
@@ -73,20 +81,44 @@ func (u *Uploads) keptBytes() (n int64) {
 			n += e.offset
 		}
 	}
+	for _, lost := range u.unread {
+		n += lost.bytes
+	}
 	return n
 }
 
-// Check tells whether complete files become recordings.
+// Check tells whether complete files become recordings, and whether there are uploads that nobody can tell anything about.
 func (u *Uploads) Check() health.Check {
 	return health.Check{Name: "uploads", Probe: func(context.Context) health.Result {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		result := health.Result{Status: health.Healthy}
+		var reasons []string
 		for _, e := range u.entries {
 			if e.failed != nil {
-				result.Status, result.Reason = health.Degraded, "a file that was uploaded has not become a recording: "+scout.Plain(e.failed)
+				reason := "a file that was uploaded has not become a recording: " + scout.Plain(e.failed)
+				reasons = append(reasons, reason)
+				break
 			}
+		}
+		result := health.Result{Status: health.Healthy}
+		if lost := slices.Sorted(maps.Keys(u.unread)); len(lost) > 0 {
+			reason := fmt.Sprintf("uploads whose description cannot be read: %d, the first %s: %s; mend or delete the files in %s of the data folder",
+				len(lost), lost[0], cause(u.unread[lost[0]].err), filepath.Join(filepath.Base(u.options.Folder.Dir()), incomingName))
+			reasons = append(reasons, reason)
+			result.Metadata = map[string]string{"unread": strconv.Itoa(len(lost))}
+		}
+		if len(reasons) > 0 {
+			result.Status, result.Reason = health.Degraded, strings.Join(reasons, "; ")
 		}
 		return result
 	}}
+}
+
+// cause says why a description cannot be read, without where it is.
+func cause(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return scout.Reason(path)
+	}
+	return scout.Plain(err)
 }

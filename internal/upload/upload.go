@@ -139,6 +139,14 @@ type Uploads struct {
 
 	mu      sync.Mutex // guards what follows, with all but sum and summed of each entry
 	entries map[string]*entry
+	unread  map[string]unread // by the id
+}
+
+// unread is an upload whose description cannot be read. Its files are left alone: nobody can tell whose bytes they are, and whether they were
+// acknowledged.
+type unread struct {
+	err   error
+	bytes int64
 }
 
 // incomingName is the folder of incomplete files in the folder of recordings, which knows it as none of them.
@@ -150,7 +158,7 @@ func Open(o Options) (*Uploads, error) {
 		o.Now = time.Now
 	}
 	scope := o.Scope.Component("upload")
-	u := &Uploads{options: o, dir: filepath.Join(o.Folder.Dir(), incomingName), log: scope.Log(), wake: make(chan struct{}, 1), entries: make(map[string]*entry)}
+	u := &Uploads{options: o, dir: filepath.Join(o.Folder.Dir(), incomingName), log: scope.Log(), wake: make(chan struct{}, 1), entries: make(map[string]*entry), unread: make(map[string]unread)}
 	u.metrics = newMetrics(scope, u)
 	if err := u.load(); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/freespace"
+	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/observe"
@@ -160,18 +161,21 @@ func TestNoUploadIsBegun(t *testing.T) {
 	b.create(10)
 }
 
-// Bytes whose description cannot be read are not removed: nobody knows whether they were acknowledged.
+// Bytes whose description cannot be read are not removed: nobody knows whether they were acknowledged. Health tells of them until somebody
+// has mended or removed them, and no restart is needed then.
 func TestADescriptionThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	id := b.create(10).ID
+	id, other := b.create(10).ID, b.create(10).ID
 	b.send(id, "abc")
-	description := filepath.Join(b.dir, "uploads", ".incoming", id+".json")
+	incoming := filepath.Join(b.dir, "uploads", ".incoming")
+	description := filepath.Join(incoming, id+".json")
 	before, err := os.ReadFile(description)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, damaged := range []string{"", "{", `{"id":"upl_other"}`} {
+	check := func() health.Result { return b.uploads.Check().Probe(t.Context()) }
+	for damaged, cause := range map[string]string{"": "it is damaged: ", "{": "it is damaged: ", `{"id":"upl_other"}`: `it is that of "upl_other"`} {
 		if err := os.WriteFile(description, []byte(damaged), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -179,14 +183,39 @@ func TestADescriptionThatCannotBeRead(t *testing.T) {
 		if _, err := b.uploads.Status(id); scout.CodeOf(err) != scout.CodeNotFound {
 			t.Errorf("%q: %v", damaged, err)
 		}
+		if s, err := b.uploads.Status(other); err != nil || s.Offset != 0 {
+			t.Errorf("%q: the other one: %+v, %v", damaged, s, err)
+		}
+		told := "uploads whose description cannot be read: 1, the first " + id + ": " + cause
+		if r := check(); r.Status != health.Degraded || !strings.HasPrefix(r.Reason, told) || !strings.Contains(r.Reason, "uploads/.incoming") || r.Metadata["unread"] != "1" || strings.Contains(r.Reason, b.dir) {
+			t.Errorf("%q: %+v, want %q", damaged, r, told)
+		}
 	}
 	if err := os.WriteFile(description, before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b.again()
+	b.sweep(func() bool { return check().Status == health.Healthy })
 	if s, err := b.uploads.Status(id); err != nil || s.Offset != 3 {
 		t.Errorf("%+v, %v", s, err)
 	}
+
+	for _, one := range []string{id, other} {
+		path := filepath.Join(incoming, one+".json")
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.again()
+	if r := check(); r.Status != health.Degraded || !strings.Contains(r.Reason, ": 2, the first "+id+": it is a folder; ") {
+		t.Errorf("two of them: %+v", r)
+	}
+	if err := os.RemoveAll(incoming); err != nil {
+		t.Fatal(err)
+	}
+	b.sweep(func() bool { return check().Status == health.Healthy })
 }
 
 // Whenever the process ends between the last byte and the recording, the next one makes it, for the same client and once.
