@@ -36,6 +36,10 @@ type booth struct {
 	env    []string
 }
 
+// noSelfTest has daemons load no model at their start, which would take 0.2 s of a processor each time. Tests whose daemon is to prove
+// that it works set it to on.
+const noSelfTest = "SCOUT_HEALTH__START_SELFTEST=off"
+
 // quietBooth has no sound server.
 func quietBooth(t *testing.T) *booth {
 	t.Helper()
@@ -49,7 +53,7 @@ func quietBooth(t *testing.T) *booth {
 		}
 	})
 	b := &booth{t: t, dir: filepath.Join(home, "recordings"), data: filepath.Join(home, "data")}
-	b.env = append(os.Environ(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, "PULSE_SERVER=unix:"+filepath.Join(home, "none"), "SCOUT_DEVICE=")
+	b.env = append(os.Environ(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, noSelfTest, "PULSE_SERVER=unix:"+filepath.Join(home, "none"), "SCOUT_DEVICE=")
 	t.Cleanup(b.close)
 	return b
 }
@@ -60,7 +64,7 @@ func newBooth(t *testing.T) *booth {
 	b := quietBooth(t)
 	b.server = pulsetest.Start(t)
 	b.mic = b.server.AddMicrophone("mic", 48_000, 1)
-	b.env = append(b.server.Env(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, "SCOUT_DEVICE=")
+	b.env = append(b.server.Env(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, noSelfTest, "SCOUT_DEVICE=")
 	return b
 }
 

@@ -378,7 +378,9 @@ func (d *daemon) startServer(context.Context) error {
 	})
 	d.components.run("health watch", d.checker.run)
 	d.components.run("strain", d.strain.run)
-	d.components.run("self-test", func(ctx context.Context) error { return d.engines.Tend(ctx, s.Health.ColdSelfTest) })
+	d.components.run("self-test", func(ctx context.Context) error {
+		return d.engines.Tend(ctx, recognize.Proofs{AtStart: s.Health.StartSelfTest == "on", Cold: s.Health.ColdSelfTest})
+	})
 	d.components.run("settings watch", d.watchSettings)
 	d.components.run("models watch", d.watchModels)
 	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })

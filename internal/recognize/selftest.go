@@ -131,12 +131,20 @@ const (
 	restingLook = time.Second
 )
 
-// Tend proves by self-tests that models work, until ctx ends: the default model at the start, each model after it has failed until it
-// works again, and the default model when nothing was transcribed for cold, unless that is 0. Without work of that kind it sleeps.
-func (e *Engines) Tend(ctx context.Context, cold time.Duration) error {
-	pause := firstTest
+// Proofs say when there are self-tests that no failure asks for.
+type Proofs struct {
+	// AtStart is whether there is one before anything was transcribed.
+	AtStart bool
+	// Cold is after how long without any transcription there is one; 0 for never.
+	Cold time.Duration
+}
+
+// Tend proves by self-tests that models work, until ctx ends: each model after it has failed until it works again, and the default model when
+// the proofs are due. Without work of that kind it sleeps.
+func (e *Engines) Tend(ctx context.Context, due Proofs) error {
+	pause, began := firstTest, time.Now()
 	for ctx.Err() == nil {
-		tested, failed, next := e.tend(ctx, cold)
+		tested, failed, next := e.tend(ctx, due, began)
 		switch {
 		case failed:
 			next = pause
@@ -168,7 +176,7 @@ func (e *Engines) Tend(ctx context.Context, cold time.Duration) error {
 const never = 1000 * time.Hour
 
 // tend makes the self-tests that are due. next is when to look again without being woken, 0 for never.
-func (e *Engines) tend(ctx context.Context, cold time.Duration) (tested, failed bool, next time.Duration) {
+func (e *Engines) tend(ctx context.Context, due Proofs, began time.Time) (tested, failed bool, next time.Duration) {
 	test := func(id string) {
 		tested = true
 		within, cancel := context.WithTimeoutCause(ctx, selfTestWithin, scout.Errorf(scout.CodeCancelled, "the machine had no time for a self-test within %s", selfTestWithin))
@@ -189,15 +197,19 @@ func (e *Engines) tend(ctx context.Context, cold time.Duration) (tested, failed 
 		}
 	}
 	good := e.lastGood(open)
+	since := time.Since(good)
+	if good.IsZero() {
+		since = time.Since(began)
+	}
 	switch {
 	case tested || next > 0:
-	case good.IsZero():
+	case due.AtStart && good.IsZero():
 		test("")
-	case cold > 0 && time.Since(good) >= cold:
+	case due.Cold > 0 && since >= due.Cold:
 		test("")
-		next = cold
-	case cold > 0:
-		next = cold - time.Since(good)
+		next = due.Cold
+	case due.Cold > 0:
+		next = due.Cold - since
 	}
 	return tested, failed, next
 }

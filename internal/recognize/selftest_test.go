@@ -73,11 +73,11 @@ func TestASelfTestUnloadsNoModelThatWasLoaded(t *testing.T) {
 }
 
 // tended runs Tend until the test ends.
-func tended(t *testing.T, e *recognize.Engines, cold time.Duration) {
+func tended(t *testing.T, e *recognize.Engines, due recognize.Proofs) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- e.Tend(ctx, cold) }()
+	go func() { ended <- e.Tend(ctx, due) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -103,7 +103,7 @@ func TestEnginesProveThatTheyWork(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := newEngines(t, dir, nil)
-	tended(t, e, 0)
+	tended(t, e, recognize.Proofs{AtStart: true})
 	for r := e.Check().Probe(t.Context()); !strings.Contains(r.Reason, "self-test failed"); r = e.Check().Probe(t.Context()) {
 		if r.Status != health.Unknown {
 			t.Fatalf("%s without a model: %s", r.Status, r.Reason)
@@ -144,7 +144,7 @@ func TestASelfTestClosesTheBreaker(t *testing.T) {
 	if err := os.Remove(ill); err != nil {
 		t.Fatal(err)
 	}
-	tended(t, e, 0)
+	tended(t, e, recognize.Proofs{AtStart: true})
 	until(e, health.Healthy)
 	if open := e.Open(); open[0].Breaker != "closed" {
 		t.Errorf("%+v", open[0])

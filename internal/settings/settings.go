@@ -120,7 +120,8 @@ type Webhooks struct {
 
 // Health is about how Scout finds out whether it works.
 type Health struct {
-	ColdSelfTest time.Duration `koanf:"cold_selftest" about:"After how long without any transcription the daemon decodes a known clip, to know that it still can; 0s for never. It does so at its start in any case, and after a failure."`
+	StartSelfTest string        `koanf:"start_selftest" want:"off on" about:"Whether the daemon decodes a known clip at its start, to know that it can. If it does not, the engine is Unknown until something was transcribed."`
+	ColdSelfTest  time.Duration `koanf:"cold_selftest" about:"After how long without any transcription the daemon decodes a known clip, to know that it still can; 0s for never. It does so after a failure in any case."`
 }
 
 // Retention is about how long things are kept.
@@ -150,6 +151,7 @@ func Default() Settings {
 		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60},
 		Uploads:    Uploads{Keep: 24 * time.Hour},
 		Webhooks:   Webhooks{Keep: 7 * 24 * time.Hour},
+		Health:     Health{StartSelfTest: "on"},
 	}
 }
 
