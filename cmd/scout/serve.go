@@ -165,7 +165,8 @@ func (a *app) statusOf(ctx context.Context, start starting) (v1.Status, error) {
 		return status, err
 	}
 	defer c.Close()
-	return status, c.Get(ctx, "/status", &status)
+	err = c.Get(ctx, "/status", &status)
+	return status, err
 }
 
 // detachDaemon starts a daemon that lasts, unless one runs that is the same. One that was told other addresses by this command is another.

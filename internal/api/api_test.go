@@ -267,7 +267,7 @@ func TestAStreamEndsWithTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer response.Body.Close() //nolint:errcheck // the test is over
+		t.Cleanup(func() { _ = response.Body.Close() }) // the test is over
 		open = append(open, response.Body)
 	}
 	if s.server.Streams() != len(open) {

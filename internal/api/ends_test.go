@@ -226,7 +226,7 @@ func TestStreamsOfTheNetworkLeaveRoomForTheSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer response.Body.Close() //nolint:errcheck // the test is over
+		t.Cleanup(func() { _ = response.Body.Close() }) // the test is over
 		if response.StatusCode != http.StatusOK || s.server.Streams() != 257+n {
 			t.Errorf("the owner: %d; %d streams", response.StatusCode, s.server.Streams())
 		}

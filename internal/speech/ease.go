@@ -30,12 +30,12 @@ func (o *LiveOptions) ease() Ease {
 // nothing before the stop.
 func (l *Live) Behind() time.Duration { return time.Duration(l.behind.Load()) }
 
-// easedStep is by how much the rhythm of partial text is slower.
-func easedStep(ease Ease) time.Duration {
+// eased returns how much audio lies between two partial texts where that is step with full quality.
+func eased(step time.Duration, ease Ease) time.Duration {
 	if ease >= EaseRhythm {
-		return 3
+		return 3 * step
 	}
-	return 1
+	return step
 }
 
 // behind is how far the cutter is behind what has come.

@@ -224,7 +224,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		switch {
 		case !g.options.Trait.windows() && g.mustReady():
 			kind = taskReady
-		case fresh < g.step()*easedStep(ease):
+		case fresh < eased(g.step(), ease):
 			return nil, time.Time{}
 		}
 	}
