@@ -97,7 +97,11 @@ func (m *model) Transcribe(ctx context.Context, request engine.Request) (*scout.
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	from := positionOf(request.Samples[0])
+	silent := 0 // a piece is also heard with silence before it
+	for silent < len(request.Samples)-1 && request.Samples[silent] == 0 {
+		silent++
+	}
+	from := positionOf(request.Samples[silent]) - silent
 	h := &scout.Hypothesis{Stop: scout.StopEnd}
 	var words []string
 	for k := (from + wordFrames - 1) / wordFrames; (k+1)*wordFrames <= from+len(request.Samples); k++ {
