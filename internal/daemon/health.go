@@ -35,7 +35,7 @@ type checker struct {
 
 	mu    sync.Mutex
 	last  health.Report
-	at    time.Time
+	at    time.Time // of the last report that somebody asked for
 	known map[string]bool // the components that once were not Unknown
 }
 
@@ -57,6 +57,15 @@ func (c *checker) Report(ctx context.Context, now bool) health.Report {
 	if !now && time.Since(c.at) < cachedFor && !c.engineChanged(ctx) {
 		return c.last
 	}
+	r := c.look(ctx)
+	if ctx.Err() == nil {
+		c.at = time.Now()
+	}
+	return r
+}
+
+// look runs the checks, and tells what has changed. The caller holds the lock.
+func (c *checker) look(ctx context.Context) health.Report {
 	r := report(ctx, c.checks, c.about)
 	if ctx.Err() != nil { // whoever asked is gone, and checks were broken off
 		return r
@@ -76,7 +85,7 @@ func (c *checker) Report(ctx context.Context, now bool) health.Report {
 			c.changed(before, r)
 		}
 	}
-	c.last, c.at = r, time.Now()
+	c.last = r
 	return r
 }
 
@@ -107,13 +116,15 @@ func number(s health.Status) float64 {
 	return 3
 }
 
-// run looks at the state from time to time until ctx ends.
+// run looks at the state from time to time until ctx ends. Who asks does not get what it found before: that may be old by now.
 func (c *checker) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		next := checkEvery
-		if c.Report(ctx, false).Status != health.Healthy {
+		c.mu.Lock()
+		if c.look(ctx).Status != health.Healthy {
 			next = illEvery
 		}
+		c.mu.Unlock()
 		_ = resilience.Sleep(ctx, next) // the loop ends with ctx
 	}
 	return nil
