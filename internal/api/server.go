@@ -20,6 +20,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
@@ -251,8 +252,8 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	ctx := observe.WithTraceparent(r.Context(), r.Header.Get("Traceparent"))
 	ctx, span := s.options.Scope.Tracer().Start(ctx, "http_request")
-	if span.SpanContext().IsValid() {
-		h.Set("X-Trace-Id", span.SpanContext().TraceID().String())
+	if of := trace.SpanContextFromContext(ctx); of.IsValid() { // of the client, where no traces are sent
+		h.Set("X-Trace-Id", of.TraceID().String())
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
