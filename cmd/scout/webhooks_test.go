@@ -143,7 +143,7 @@ func TestAKilledDaemonOwesItsWebhooksWhatHappened(t *testing.T) {
 		t.Errorf("health: %+v", component)
 	}
 	metrics := h.fetch("/metrics")
-	for _, want := range []string{`scout_webhook_deliveries_total{outcome="delivered"} 2`, "scout_webhook_delivery_seconds_count 2", "scout_webhook_deliveries_waiting 0", "scout_webhook_hosts_resting 0"} {
+	for _, want := range []string{`scout_webhook_deliveries_total{outcome="delivered",process="daemon"} 2`, `scout_webhook_delivery_seconds_count{process="daemon"} 2`, `scout_webhook_deliveries_waiting{process="daemon"} 0`, `scout_webhook_hosts_resting{process="daemon"} 0`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no %s in the metrics", want)
 		}

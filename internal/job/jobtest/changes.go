@@ -215,7 +215,7 @@ func changes() map[string]func(*bench) {
 			_, err, _ := next()
 			b.refused(err, scout.CodeNotFound)
 			if _, _, more := next(); more {
-				b.Error("it goes on")
+				b.Errorf("it goes on")
 			}
 		},
 		"a listing is read page by page": func(b *bench) {
