@@ -252,7 +252,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	ctx := observe.WithTraceparent(r.Context(), r.Header.Get("Traceparent"))
 	ctx, span := s.options.Scope.Tracer().Start(ctx, "http_request")
-	if of := trace.SpanContextFromContext(ctx); of.IsValid() { // of the client, where no traces are sent
+	if of := trace.SpanContextFromContext(ctx); of.IsValid() { //nolint:contextcheck // it is that of the request, and of the client where no traces are sent
 		h.Set("X-Trace-Id", of.TraceID().String())
 	}
 	ctx, cancel := context.WithCancel(ctx)

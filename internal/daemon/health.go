@@ -35,7 +35,7 @@ type checker struct {
 
 	mu    sync.Mutex
 	last  health.Report
-	at    time.Time // of the last report that somebody asked for
+	at    time.Time       // of the last report that somebody asked for
 	known map[string]bool // the components that once were not Unknown
 }
 
