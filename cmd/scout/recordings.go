@@ -261,7 +261,11 @@ func detailRows(l *listed, live *recording.Status) [][]string {
 	}
 	add("format", fileFormatText(&l.Manifest))
 	add("began", l.StartedAt.Local().Format(time.DateTime))
-	add("length", fmt.Sprintf("%s, %s, %s", lengthText(&l.Manifest), spelling.Count(l.Frames, "frame"), sizeText(l.SizeBytes)))
+	length := lengthText(&l.Manifest)
+	if l.Frames > 0 || l.Upload == nil {
+		length += ", " + spelling.Count(l.Frames, "frame")
+	}
+	add("length", length+", "+sizeText(l.SizeBytes))
 	if u := l.Upload; u != nil {
 		add("arrived", l.EndedAt.Local().Format(time.DateTime))
 		if u.Client != "" {
