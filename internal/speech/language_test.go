@@ -205,7 +205,7 @@ func TestRequestsSayWhatIsWanted(t *testing.T) {
 		"normal":          {speech.Options{Language: "de"}, 20 * rate, 0, 0},
 		"thorough":        {speech.Options{Language: "de", Effort: speech.EffortThorough, Translate: true}, 20 * rate, 5, 5 * time.Second},
 		"quick":           {speech.Options{Effort: speech.EffortQuick}, 20 * rate, 0, 0},
-		"a word":          {speech.Options{}, rate, 5, 30 * time.Second},
+		"a word":          {speech.Options{}, rate, 8, 30 * time.Second},
 		"a word, quickly": {speech.Options{Effort: speech.EffortQuick}, rate, 0, 0},
 	} {
 		a := &asked{}

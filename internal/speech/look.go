@@ -62,11 +62,11 @@ func (e Effort) tail() time.Duration {
 }
 
 // A piece of a word or two tells a model little. Where nobody waits it is heard with as much silence as the model was trained
-// with, and several texts are followed. Measured: docs/adr/0072-whisper-padding.md.
+// with, and several texts are followed. Measured: docs/adr/0072-whisper-padding.md, docs/adr/0098-single-words.md.
 const (
 	aWord     = 2 * scout.EngineSampleRateHz // samples
 	wholeTail = 30 * time.Second
-	wholeBeam = 5
+	wholeBeam = 8
 )
 
 // look is a way to present the same audio again so that the decoder makes other errors.

@@ -35,20 +35,40 @@ func (b branch) ended(logprob float32) branch {
 	return b
 }
 
-// beam follows the width most probable texts at once and takes the best of the width that end first, by the mean
-// log-probability with the end. All texts share one run of the decoder.
+// beam follows the width most probable texts at once and takes the best of the width that end first. All texts share one run
+// of the decoder.
 func (s *session) beam(ctx context.Context, d *decoding, prompt []int64, width, limit int) error {
-	if err := s.begin(d, prompt, -1, width+1); err != nil {
+	done, stop, err := s.search(ctx, d, prompt, width, limit)
+	if err != nil {
 		return err
+	}
+	best, surest := s.choose(done), mostProbable(done).score()
+	d.surest = &surest
+	d.tokens, d.logprobs, d.ending, d.stop = best.tokens, best.logprobs, best.ending, stop
+	if s.align {
+		return s.retrace(d, prompt)
+	}
+	return nil
+}
+
+// mostProbable returns the text with the highest mean log-probability, the end included.
+func mostProbable(texts []branch) branch {
+	return slices.MaxFunc(texts, func(a, b branch) int { return cmp.Compare(a.score(), b.score()) })
+}
+
+// search returns the width texts that end first, or those that it followed where it stopped before one ended.
+func (s *session) search(ctx context.Context, d *decoding, prompt []int64, width, limit int) (done []branch, stop wire.StopReason, err error) {
+	if err := s.begin(d, prompt, -1, width+1); err != nil {
+		return nil, "", err
 	}
 	alive, done := s.grow([]branch{{}}, width, width+1, nil)
 	if err := s.room(width, len(prompt)+cacheStep, len(prompt), &s.owned); err != nil {
-		return err
+		return nil, "", err
 	}
-	stop := wire.StopEnd
+	stop = wire.StopEnd
 	for len(done) < width && len(alive) > 0 {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, "", err
 		}
 		if len(alive[0].tokens) >= limit {
 			stop = wire.StopLength
@@ -67,7 +87,7 @@ func (s *session) beam(ctx context.Context, d *decoding, prompt []int64, width, 
 			in.tokens, in.rows = append(in.tokens, b.tokens[len(b.tokens)-1]), append(in.rows, int64(i))
 		}
 		if err := s.decodeRun(in); err != nil {
-			return err
+			return nil, "", err
 		}
 		s.step.Decode(len(alive[0].tokens))
 		before := alive
@@ -75,16 +95,9 @@ func (s *session) beam(ctx context.Context, d *decoding, prompt []int64, width, 
 		s.follow(before, alive, len(prompt), in.past+1)
 	}
 	if len(done) == 0 {
-		done = alive
-	} else {
-		stop = wire.StopEnd
+		return alive, stop, nil
 	}
-	best := slices.MaxFunc(done, func(a, b branch) int { return cmp.Compare(a.score(), b.score()) })
-	d.tokens, d.logprobs, d.ending, d.stop = best.tokens, best.logprobs, best.ending, stop
-	if s.align {
-		return s.retrace(d, prompt)
-	}
-	return nil
+	return done, wire.StopEnd, nil
 }
 
 // grow extends branches by the count candidates of each that the last run found: the width best go on, those that end

@@ -47,6 +47,7 @@ type decoding struct {
 
 	language string
 	noSpeech float32
+	surest   *float64         // mean log-probability of the surest text of a beam, nil if it is this one
 	frames   int              // heard, silence included
 	placer   *wordtime.Placer // has seen the decode if words are wanted
 }

@@ -62,12 +62,15 @@ func twice(text string) bool {
 
 // nothing reports whether nobody speaks. The model says so itself, with a probability of 0.66 and more for noise and at
 // most 0.45 for speech; a text that it is sure of is kept anyway. Music without a voice lies between, but its text is less
-// probable than that of any speech.
+// probable than that of any speech. Of a beam the surest text tells, whichever was chosen.
 func (d *decoding) nothing() bool {
 	const (
 		silent, sure = 0.6, -0.4
 		unsure, wild = 0.4, -1.4
 	)
 	average := d.average()
+	if d.surest != nil {
+		average = *d.surest
+	}
 	return d.noSpeech > silent && average < sure || d.noSpeech > unsure && average < wild
 }

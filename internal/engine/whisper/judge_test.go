@@ -89,6 +89,11 @@ func TestNothing(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+	chosen, surest := float32(-1.7), -1.2
+	d := &decoding{tokens: []int64{1}, logprobs: []float32{chosen}, ending: &chosen, noSpeech: 0.5, surest: &surest}
+	if d.nothing() {
+		t.Error("a text that was chosen before a surer one is taken for none")
+	}
 }
 
 // script is a piece whose decodes are written down.
