@@ -13,6 +13,8 @@ import (
 type Rhythm struct {
 	// Step is the least new audio between two decodes.
 	Step time.Duration
+	// First replaces Step while no partial text is shown: who begins to speak waits for the first word.
+	First time.Duration
 	// Quiet replaces Step while nothing louder than the background is heard. It is not a threshold for speech: what is
 	// quiet is decoded too, only less often.
 	Quiet time.Duration
@@ -22,7 +24,7 @@ type Rhythm struct {
 
 // DefaultRhythm returns the rhythm that was measured best.
 func DefaultRhythm() Rhythm {
-	return Rhythm{Step: 250 * time.Millisecond, Quiet: time.Second, Share: 0.25}
+	return Rhythm{Step: 250 * time.Millisecond, First: 100 * time.Millisecond, Quiet: time.Second, Share: 0.25}
 }
 
 // Pauses says when an open piece is closed early: docs/adr/0063-live-cuts.md.
@@ -301,6 +303,9 @@ func (g *growth) shorten(t *task) {
 func (g *growth) step() time.Duration {
 	r := g.options.Rhythm
 	step := r.Step
+	if g.shown == "" && r.First > 0 {
+		step = min(step, r.First)
+	}
 	if g.quiet() {
 		step = max(step, r.Quiet)
 	}

@@ -73,3 +73,53 @@ func TestLiveWaitsForWhatTheModelCorrects(t *testing.T) {
 		})
 	}
 }
+
+// TestLiveFirstWordsComeSoon dictates to a model that finds nothing until it has heard enough. Until a text is shown, it is asked more
+// often than later, so the first words come soon after it can know them.
+func TestLiveFirstWordsComeSoon(t *testing.T) {
+	t.Parallel()
+	const length, cost = 4 * time.Second, 20 * time.Millisecond
+	// dictate returns how long after the model could know the first words they came, and how often it was asked after that.
+	dictate := func(rhythm speech.Rhythm, enough time.Duration) (late time.Duration, later int) {
+		hears := &listener{timed: true}
+		first := time.Duration(-1)
+		sim := &speech.Simulation{Samples: tapeOf(int(length.Seconds() * rate)), StopAt: length, Block: 20 * time.Millisecond, Cost: func() time.Duration { return cost }}
+		slow := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+			if first >= 0 && sim.Now() < length {
+				later++
+			}
+			if time.Duration(len(r.Samples))*time.Second/rate < enough {
+				return &scout.Hypothesis{}, nil
+			}
+			return hears.Transcribe(ctx, r)
+		})
+		l := newLive(t, slow, speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Rhythm: rhythm, Partial: func(p speech.LivePartial) {
+			if first < 0 && p.Text != "" {
+				first = sim.Now()
+			}
+		}})
+		if _, _, err := l.Simulate(t.Context(), sim); err != nil {
+			t.Fatal(err)
+		}
+		return first - enough, later
+	}
+	longest := func(rhythm speech.Rhythm) (late time.Duration) {
+		for enough := 800 * time.Millisecond; enough < 1100*time.Millisecond; enough += 20 * time.Millisecond {
+			one, _ := dictate(rhythm, enough)
+			late = max(late, one)
+		}
+		return late
+	}
+	rhythm := speech.DefaultRhythm()
+	const soon = 200 * time.Millisecond // a step of 100 ms, the block that is under way, and a decode before that of the text
+	if late := longest(rhythm); late > soon {
+		t.Errorf("first words up to %v after the model could know them", late)
+	}
+	if _, later := dictate(rhythm, 800*time.Millisecond); later > int(length/rhythm.Step) {
+		t.Errorf("asked %d times in less than %v after the first words", later, length)
+	}
+	rhythm.First = 0
+	if late := longest(rhythm); late <= soon {
+		t.Errorf("the same without a rhythm of their own: %v", late)
+	}
+}
