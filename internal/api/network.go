@@ -22,7 +22,8 @@ type Network struct {
 	// Name is that of this machine. Hosts are further names under which clients may know it.
 	Name  string
 	Hosts []string
-	// Origins are those of pages that may use Scout, for example https://notes.example. * is every page, where a key is needed.
+	// Origins are those of pages that may use Scout, for example https://notes.example. * is every page, for requests that have a key or need
+	// one.
 	Origins []string
 	// KeysAlways is true where programs of the same user on this machine need a key, too.
 	KeysAlways bool
@@ -91,11 +92,22 @@ func (n *Network) sentBy(r *http.Request, keyless func() bool) (foreign bool, er
 		return false, nil
 	}
 	for _, allowed := range n.Origins {
-		if len(values) == 1 && (strings.EqualFold(allowed, origin) || allowed == "*" && !keyless()) {
+		if len(values) == 1 && (strings.EqualFold(allowed, origin) || allowed == "*" && (hasKey(r) || !keyless())) {
 			return true, nil
 		}
 	}
 	return false, scout.Errorf(scout.CodeOriginNotAllowed, "pages of %q may not use this Scout", origin)
+}
+
+// hasKey reports whether a request has one of Scout's keys, or is the question of a browser whether a page may send one. Such a request is let in
+// by its key alone: one that is wrong is refused, also where none is needed.
+func hasKey(r *http.Request) bool {
+	if strings.HasPrefix(bearer(r), keyPrefix) {
+		return true
+	}
+	return isPreflight(r) && slices.ContainsFunc(strings.Split(r.Header.Get("Access-Control-Request-Headers"), ","), func(name string) bool {
+		return strings.EqualFold(strings.TrimSpace(name), "Authorization")
+	})
 }
 
 // fetched reports whether a browser says that a page of somebody else sent a request without an origin. All ports of a host are one site,

@@ -163,10 +163,31 @@ func TestPagesThatMayUseIt(t *testing.T) {
 			t.Errorf("%d %v", response.StatusCode, h)
 		}
 	}
-	for _, always := range []bool{true, false} { // every page, where a key is needed
+}
+
+// * lets every page in with a key, and none without one: where programs of the same user need none, a page would be one of them.
+func TestEveryPageWithAKey(t *testing.T) {
+	t.Parallel()
+	for _, always := range []bool{true, false} {
 		s := serve(t, networked, func(s *served) { s.network.Origins, s.network.KeysAlways = []string{"*"}, always })
-		if response, body := s.ask("GET", "/livez", "", "Origin", "https://any.test"); (response.StatusCode == 200) != always {
-			t.Errorf("keys always %v: %d %s", always, response.StatusCode, body)
+		asks := []string{"Origin", "https://any.test", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers"}
+		for situation, c := range map[string]struct {
+			method, path string
+			headers      []string
+			want         int
+		}{
+			"no key, and none is needed":           {"GET", "/livez", nil, map[bool]int{true: 200, false: 403}[always]},
+			"no key":                               {"GET", "/api/v1/version", nil, map[bool]int{true: 401, false: 403}[always]},
+			"a key":                                {"GET", "/api/v1/version", bearer(s.key), 200},
+			"a key that is wrong":                  {"GET", "/api/v1/version", bearer("sk-scout-wrong"), 401},
+			"a key of another service":             {"GET", "/api/v1/version", bearer("sk-other"), map[bool]int{true: 401, false: 403}[always]},
+			"whether a key may be sent":            {"OPTIONS", "/api/v1/version", append(asks[2:len(asks):len(asks)], "x-a, authorization"), 204},
+			"whether it may be sent without a key": {"OPTIONS", "/api/v1/version", append(asks[2:len(asks):len(asks)], "x-a"), map[bool]int{true: 204, false: 403}[always]},
+		} {
+			response, body := s.ask(c.method, c.path, "", append(c.headers, "Origin", "https://any.test")...)
+			if response.StatusCode != c.want || (response.Header.Get("Access-Control-Allow-Origin") == "https://any.test") != (c.want != http.StatusForbidden) {
+				t.Errorf("keys always %v, %s: %d %s %v, want %d", always, situation, response.StatusCode, body, response.Header, c.want)
+			}
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 type HTTP struct {
 	Addr           string `koanf:"addr" is:"listeners" about:"Addresses at which the daemon answers HTTP, besides its unix socket. One that other machines reach needs a key (scout keys create). localhost:PORT is both addresses of this machine; off is none."`
 	AllowedHosts   string `koanf:"allowed_hosts" is:"names" unset:"localhost, addresses, and the name of this machine" about:"Further names by which clients may call this machine."`
-	AllowedOrigins string `koanf:"allowed_origins" is:"origins" unset:"none" about:"Origins of other pages that may use the daemon, such as https://notes.example; * is every page, where a key is needed."`
+	AllowedOrigins string `koanf:"allowed_origins" is:"origins" unset:"none" about:"Origins of other pages that may use the daemon, such as https://notes.example; * is every page, with a key."`
 	BasePath       string `koanf:"base_path" is:"prefix" unset:"none" about:"What precedes every path of HTTP, for a proxy that serves Scout below another site, such as /scout."`
 }
 
