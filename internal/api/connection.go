@@ -1,7 +1,6 @@
 package api
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -30,6 +29,7 @@ type connection struct {
 	uidErr error
 	write  time.Duration // how long a client may take for mostPerWrite
 	closed func()
+	lingers
 }
 
 // mostPerWrite is how much of an answer has a deadline of its own: a client that reads slowly gets all of a large one.
@@ -50,9 +50,10 @@ func (c *connection) Write(p []byte) (written int, err error) {
 	}
 }
 
-// Close counts. It first takes what the client has sent and nobody has read: a socket that is closed with such bytes resets the
-// connection, and the client does not get to see the answer that refuses its request.
+// Close counts. Where the client may still send what nobody reads, it lingers first. Then it takes what lies in the socket: one that is closed
+// with such bytes resets the connection, and the client does not get to see the answer that refuses its request.
 func (c *connection) Close() error {
+	c.linger()
 	c.closed()
 	if socket, is := c.Conn.(syscall.Conn); is {
 		discard(socket)
@@ -60,29 +61,8 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-// What is read of a request that was refused, after the answer was sent, so that its client sees the answer.
-const (
-	maxDiscarded  = 1 << 20
-	discardWithin = 2 * time.Second
-)
-
-// CloseWrite ends what is sent, so that the client sees the end of an answer before the connection is closed, and reads on for a moment.
-// net/http calls it, once nobody reads from the connection any more, where a part of a request was not read.
-func (c *connection) CloseWrite() error {
-	half, is := c.Conn.(interface{ CloseWrite() error })
-	if !is {
-		return nil
-	}
-	err := half.CloseWrite()
-	if err != nil {
-		return err
-	}
-	if err := c.SetReadDeadline(time.Now().Add(discardWithin)); err != nil {
-		return err
-	}
-	_, _ = io.CopyN(io.Discard, c, maxDiscarded) // the client has gone, has sent everything, or takes too long
-	return nil
-}
+// maxDiscarded bounds what is taken of a socket that is closed.
+const maxDiscarded = 1 << 20
 
 // discard takes what lies in the socket, and waits for nothing: not for another goroutine that reads from it, as
 // RawConn.Read would.
@@ -133,7 +113,9 @@ func (l *limited) Accept() (net.Conn, error) {
 		if unix, ok := c.(*net.UnixConn); ok {
 			counted.near = true
 			counted.peer, counted.err = unixsocket.PeerOf(unix)
+			counted.among = &s.near.lingering
 		} else {
+			counted.among = &s.far.lingering
 			counted.local, counted.remote = addressOf(c.LocalAddr()), addressOf(c.RemoteAddr())
 		}
 		return counted, nil

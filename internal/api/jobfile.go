@@ -62,9 +62,6 @@ func (s *Server) registerForm(api huma.API) {
 func (s *Server) fileJob(w http.ResponseWriter, r *http.Request) {
 	j, again, err := s.takeForm(r)
 	if err != nil {
-		if body, is := r.Body.(*requestBody); is {
-			body.refused(w.Header(), r.ContentLength)
-		}
 		writeError(w, err)
 		return
 	}

@@ -13,11 +13,13 @@ type requestBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	over    bool // nothing more is read
+	whole   bool // it was read to its end, or there is none
 }
 
 // bounded returns the request with a body that has to arrive in that time.
 func bounded(w http.ResponseWriter, r *http.Request, within time.Duration) (*http.Request, *requestBody) {
-	body := &requestBody{ReadCloser: r.Body, control: http.NewResponseController(w), over: r.ContentLength == 0}
+	none := r.ContentLength == 0
+	body := &requestBody{ReadCloser: r.Body, control: http.NewResponseController(w), over: none, whole: none}
 	if !body.over {
 		_ = body.control.SetReadDeadline(time.Now().Add(within)) // a writer of a test has none
 	}
@@ -33,25 +35,31 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.over = true
 	}
 	if errors.Is(err, io.EOF) {
+		b.whole = true
 		_ = b.control.SetReadDeadline(time.Time{}) // as above
 	}
 	return n, err
 }
 
-// leave bounds what net/http reads of a body that nobody wanted, to keep the connection.
-func (b *requestBody) leave() {
+// unwantedWithin is how long net/http may read a body that nobody wanted, to keep the connection.
+const unwantedWithin = 2 * time.Second
+
+// leave ends the work with a body. What of it was not read is read by net/http, to keep the connection, or thrown away by the connection
+// while it lingers.
+func (b *requestBody) leave(c *connection) {
 	if !b.over {
-		_ = b.control.SetReadDeadline(time.Now().Add(discardWithin)) // as above
+		_ = b.control.SetReadDeadline(time.Now().Add(unwantedWithin)) // as above
 	}
+	c.leftUnread(!b.whole)
 }
 
 // mostUnread is the body that net/http reads before an answer is sent, although nobody wanted it. Source: net/http,
 // maxPostHandlerReadBytes.
 const mostUnread = 256 << 10
 
-// refused has the answer to a request whose body nobody reads sent before the rest has arrived.
+// refused has an error sent before the rest of the body has arrived, which nobody reads.
 func (b *requestBody) refused(h http.Header, length int64) {
-	if !b.over && (length < 0 || length > mostUnread) {
+	if !b.whole && (length < 0 || length > mostUnread) {
 		h.Set("Connection", "close")
 	}
 }

@@ -15,6 +15,7 @@ type response struct {
 	base   string // precedes the path of a Location
 	status int
 	bytes  int64
+	fails  func() // called before the headers of an error are sent; nil for nobody
 }
 
 // newResponse is the answer to a client, which finds Scout's paths below the base path where it comes over the network.
@@ -32,6 +33,9 @@ func (w *response) WriteHeader(status int) {
 		w.status = status
 		if path := w.Header().Get("Location"); strings.HasPrefix(path, "/") {
 			w.Header().Set("Location", w.base+path)
+		}
+		if status >= http.StatusBadRequest && w.fails != nil {
+			w.fails()
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)

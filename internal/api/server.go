@@ -106,6 +106,8 @@ func New(o Options, services Services) *Server {
 	s.mux = &routes{visible: func(pattern string, r *http.Request) error { return s.visible(r.Context(), s.accessOf(pattern), r) }}
 	s.keys = &keyring{read: func(ctx context.Context) ([]store.AccessKey, error) { return s.store().AccessKeys(ctx) }}
 	s.end = sync.OnceFunc(func() { close(s.ending) })
+	s.near.lingering.gauge = s.metrics.connections.WithLabelValues("lingering")
+	s.far.lingering.gauge = s.near.lingering.gauge
 	s.register()
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(s.serve), DisableGeneralOptionsHandler: true, ReadHeaderTimeout: s.times.Header, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
@@ -123,6 +125,9 @@ func New(o Options, services Services) *Server {
 
 // track keeps the connections on which nothing was said yet. http.Server.Shutdown waits 5 s for each of them.
 func (s *Server) track(c net.Conn, state http.ConnState) {
+	if counted, is := c.(*connection); is && state == http.StateIdle {
+		counted.leftUnread(false) // net/http has read what was left of the body
+	}
 	if state != http.StateNew {
 		s.silent.Delete(c)
 		return
@@ -199,6 +204,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 		return true
 	})
+	s.near.lingering.end(lingerAtTheEnd)
+	s.far.lingering.end(lingerAtTheEnd)
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(scout.Errorf(scout.CodeDeadlineExceeded, "requests were cut off: %w", err), s.http.Close())
@@ -208,7 +215,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // clients are those of the unix socket, or those of the network. Each have limits of their own: who comes over the network keeps no command
 // of the owner out.
-type clients struct{ connections, streams atomic.Int64 }
+type clients struct {
+	connections, streams atomic.Int64
+	lingering            lingering
+}
 
 func (s *Server) clientsOf(near bool) *clients {
 	if near {
@@ -241,7 +251,9 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	c := connectionOf(r)
 	w := s.newResponse(out, c)
 	r, body := bounded(out, r, s.times.Body)
-	defer body.leave()
+	defer body.leave(c)
+	length := r.ContentLength
+	w.fails = func() { body.refused(w.Header(), length) }
 	id := r.Header.Get(v1.HeaderRequest)
 	if !requestID.MatchString(id) {
 		id = "req_" + strings.ToLower(ulid.Make().String())
@@ -270,12 +282,10 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	switch {
 	case refused != nil:
 		s.refuse(refused.reason, r.RemoteAddr, scout.CodeOf(refused))
-		body.refused(h, r.ContentLength)
 		writeError(w, refused)
 	case asks:
 		preflight(w, r)
 	case pattern == "":
-		body.refused(h, r.ContentLength)
 		unknown(handler, w, r)
 	default:
 		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who)), a) //nolint:contextcheck // as above

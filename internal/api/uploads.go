@@ -124,9 +124,6 @@ func tus(handle func(w http.ResponseWriter, r *http.Request) error) http.Handler
 		if err == nil {
 			return
 		}
-		if body, is := r.Body.(*requestBody); is {
-			body.refused(w.Header(), r.ContentLength)
-		}
 		writeError(w, err)
 	}
 }
