@@ -20,6 +20,7 @@ type field struct {
 	unset    string
 	want     []string
 	min, max *int
+	zero     string // the word for 0, empty if there is none
 	is       string
 	value    any // string, int or time.Duration
 }
@@ -38,7 +39,7 @@ func fields(s Settings) []field {
 				name: group + "." + name, variable: strings.ToUpper("SCOUT_" + group + "__" + name),
 				old: tag.Get("old"), about: tag.Get("about"), unset: tag.Get("unset"),
 				want: strings.Fields(tag.Get("want")), min: number(tag.Get("min")), max: number(tag.Get("max")),
-				is: tag.Get("is"), value: values.Field(i).Interface(),
+				zero: tag.Get("zero"), is: tag.Get("is"), value: values.Field(i).Interface(),
 			})
 		}
 	}
@@ -70,6 +71,9 @@ func (f field) allowed() string {
 	}
 	switch f.value.(type) {
 	case int:
+		if f.zero != "" {
+			return fmt.Sprintf("%s, or a whole number from %d to %d", f.zero, *f.min+1, *f.max)
+		}
 		return fmt.Sprintf("a whole number from %d to %d", *f.min, *f.max)
 	case time.Duration:
 		return lengths
@@ -83,6 +87,9 @@ func (f field) fromText(text string) (any, error) {
 	var err error
 	switch f.value.(type) {
 	case int:
+		if f.isZero(text) {
+			return 0, nil
+		}
 		value, err = strconv.Atoi(text)
 	case time.Duration:
 		value, err = time.ParseDuration(text)
@@ -100,6 +107,9 @@ func (f field) fromFile(value any) (any, error) {
 		if n, ok := value.(int64); ok && int64(int(n)) == n {
 			return f.check(int(n))
 		}
+		if text, ok := value.(string); ok && f.isZero(text) {
+			return 0, nil
+		}
 	case time.Duration:
 		if text, ok := value.(string); ok {
 			return f.fromText(text)
@@ -111,6 +121,9 @@ func (f field) fromFile(value any) (any, error) {
 	}
 	return nil, f.refuse(kindOf(value))
 }
+
+// isZero reports whether a text is the word for 0.
+func (f field) isZero(text string) bool { return f.zero != "" && strings.EqualFold(text, f.zero) }
 
 // kindOf describes the type of a TOML value.
 func kindOf(value any) string {
@@ -202,6 +215,9 @@ func (f field) path(value any, inFile bool, home func() (string, error)) (any, e
 // text returns the value as people write it.
 func (f field) text() string {
 	text := fmt.Sprint(f.value)
+	if f.zero != "" && f.value == 0 {
+		return f.zero
+	}
 	if f.is == "address" {
 		return withoutPassword(text)
 	}

@@ -259,7 +259,7 @@ func environment(list []string) map[string]string {
 // Value is a setting as scout settings show prints it.
 type Value struct {
 	Name string `json:"name"`
-	// Value is a text, a number, or a duration as text, with secrets hidden. If it is empty, see Unset.
+	// Value is a text, a number (or its word for 0), or a duration as text, with secrets hidden. If it is empty, see Unset.
 	Value any `json:"value"`
 	// Unset describes what Scout uses while Value is empty.
 	Unset  string `json:"unset,omitempty"`
@@ -285,7 +285,7 @@ func (l *Loaded) Values() []Value {
 			Name: f.name, Value: any(f.text()), Unset: f.unset, Origin: l.Origin(f.name), Allowed: f.allowed(), About: f.about,
 			Variable: f.variable, OldVariable: f.old,
 		}
-		if n, ok := f.value.(int); ok {
+		if n, ok := f.value.(int); ok && (n != 0 || f.zero == "") {
 			v.Value = n
 		}
 		values[i] = v
@@ -308,6 +308,9 @@ func (l *Loaded) Origin(name string) Origin {
 func (l *Loaded) Text(name string) string {
 	all := fields(l.Settings)
 	i := slices.IndexFunc(all, func(f field) bool { return f.name == name })
+	if all[i].zero != "" {
+		return all[i].text()
+	}
 	return fmt.Sprint(all[i].value)
 }
 

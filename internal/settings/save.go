@@ -133,7 +133,7 @@ func (l *Loaded) with(content []byte, changes []Change) ([]byte, error) {
 		}
 		if origin := l.Origin(c.Name); origin.Kind == FromEnvironment || origin.Kind == FromFlag {
 			return nil, &ChangeError{c.Name, scout.Errorf(scout.CodeConflict, "%s is set by %s, which overrides the settings file", c.Name, origin).
-				WithHint("take that away first, and start the daemon again: scout serve restart")}
+				WithHint("take that away first, then end the daemon and start it again: scout serve stop")}
 		}
 		value, literal, err := f.literal(c.Value)
 		if err == nil && value != nil {
@@ -161,6 +161,9 @@ func (f field) literal(value any) (used any, literal string, err error) {
 	}
 	switch v := used.(type) {
 	case int:
+		if f.zero != "" && v == 0 {
+			return used, quoted(f.zero), nil
+		}
 		return used, strconv.Itoa(v), nil
 	case string:
 		return used, quoted(v), nil

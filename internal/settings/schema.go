@@ -17,6 +17,11 @@ func Schema() map[string]any {
 		switch v := f.value.(type) {
 		case int:
 			property["type"], property["default"], property["minimum"], property["maximum"] = "integer", v, *f.min, *f.max
+			if f.zero != "" {
+				delete(property, "type")
+				property["anyOf"] = []map[string]any{{"type": "integer"}, {"type": "string", "enum": []string{f.zero}}}
+				property["default"] = f.text()
+			}
 		case time.Duration:
 			property["pattern"] = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$`
 		case string:

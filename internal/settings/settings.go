@@ -18,6 +18,7 @@ import (
 //	unset   what Scout uses while a text is empty
 //	want    the allowed words, separated by spaces
 //	min,max the range of a number
+//	zero    the word that is written for 0
 //	is      what a text names: a folder, a file, a program (all paths), an address (http or https), or one of networkForms
 type Settings struct {
 	Data       Data       `koanf:"data"`
