@@ -263,3 +263,19 @@ func TestARecordingIsAsItsFilesAre(t *testing.T) {
 		t.Errorf("deleted: %+v", r)
 	}
 }
+
+// A recording is looked for in all folders that the API is given, and in no other ones.
+func TestTheFoldersOfRecordings(t *testing.T) {
+	t.Parallel()
+	other, err := recording.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, func(s *served) { s.services.Folders = recording.Folders{other} })
+	s.record(exampleID)
+	response, body := s.do("GET", at, "")
+	var r v1.RecordingInfo
+	if err := json.Unmarshal([]byte(body), &r); err != nil || response.StatusCode != http.StatusOK || r.Path != other.AudioPath(exampleID) {
+		t.Errorf("%d %s (%v), want the path %s", response.StatusCode, body, err, other.AudioPath(exampleID))
+	}
+}

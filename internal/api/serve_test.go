@@ -113,7 +113,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			}
 			return nil
 		},
-		Recorder: s.recorder, History: s.history,
+		Recorder: s.recorder, Folders: recording.Folders{folder, uploads}, History: s.history,
 		Jobs: job.New(job.Options{
 			Store: st, Scope: scope, Kinds: map[string]job.Work{job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }},
 		}),

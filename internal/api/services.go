@@ -36,6 +36,8 @@ type Services struct {
 	// ListenDevices has events written while a client wants to hear of devices that come and go, until end is called; nil where there are none.
 	ListenDevices func() (end func())
 	Recorder      Recorder
+	// Folders are all folders of recordings.
+	Folders recording.Folders
 	// Levels calls each with the level of a device, empty for the one that is recorded from or would be, until ctx ends or each returns false;
 	// then its error is nil.
 	Levels func(ctx context.Context, device string, every time.Duration, each func(v1.Level) bool) error
@@ -65,13 +67,7 @@ type Services struct {
 }
 
 // folderOf is the folder that has a recording.
-func (s *Server) folderOf(id recording.ID) *recording.Folder {
-	folders := recording.Folders{s.services.Recorder.Folder()}
-	if s.services.Uploads != nil {
-		folders = append(folders, s.services.Uploads.Folder())
-	}
-	return folders.Of(id)
-}
+func (s *Server) folderOf(id recording.ID) *recording.Folder { return s.services.Folders.Of(id) }
 
 // Recorder starts and stops recordings.
 type Recorder interface {

@@ -104,6 +104,7 @@ type daemon struct {
 	uploads    *upload.Uploads
 	webhooks   *webhook.Hooks
 	sweeper    *retention.Sweeper
+	folders    recording.Folders
 	recorder   *record.Recorder
 	dictations *dictate.Dictations
 	checker    *checker
@@ -275,6 +276,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.folders = folders
 	folder, uploads := folders.From(recording.SourceMicrophone), folders.From(recording.SourceUpload)
 	d.history = history.New(d.options.Scope, d.store, ondisk.Of(folders))
 	d.recorder = record.New(record.Options{
@@ -373,7 +375,7 @@ func (d *daemon) startServer(context.Context) error {
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)
