@@ -16,6 +16,8 @@ type app struct {
 	*cli.App
 	// server is the URL of another Scout, empty for the one of this machine, and key the key for it.
 	server, key string
+	// addresses are those that a new daemon gets which takes the place of another one; empty for those of the settings.
+	addresses string
 }
 
 // recordingsDir returns the folder of recordings.

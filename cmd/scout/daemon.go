@@ -146,7 +146,9 @@ func (a *app) launchDaemon(dir string, start starting) (*client.Launch, error) {
 		case v.Name == "log.file" && v.Origin.Kind == settings.FromFlag:
 			continue // it is for the log of this command
 		case v.Name == "http.addr" && v.Origin.Kind == settings.FromFlag && isText: // of scout serve --detach
-			set(v.Variable, path)
+			l.Args = append(l.Args, "--addr", path)
+		case v.Name == "http.addr" && a.addresses != "":
+			l.Args = append(l.Args, "--addr", a.addresses)
 		case given && isText && strings.HasPrefix(v.Allowed, "the path of ") && path != "":
 			if path, err = filepath.Abs(path); err != nil {
 				return nil, err

@@ -311,9 +311,15 @@ func TestADaemonInTheBackground(t *testing.T) {
 		t.Errorf("at an address: %s", moved.err)
 	}
 	before := h.status().PID
-	h.must("serve", "restart")
-	if got := h.status(); got.Idle != nil || got.PID == before {
-		t.Errorf("restarted: %+v", got)
+	for range 2 { // it keeps what it was started with, also from one to the next
+		restarted := h.must("serve", "restart")
+		if got := h.status(); got.Idle != nil || got.PID == before || len(got.HTTP) != 1 || !strings.Contains(restarted.err, "at http://"+got.HTTP[0].Address) {
+			t.Errorf("restarted: %+v, %s", got, restarted.err)
+		}
+	}
+	h.must("serve", "stop")
+	if got := h.must("serve", "--detach"); strings.Contains(got.err, "http://") || len(h.status().HTTP) > 0 {
+		t.Errorf("with the addresses of the settings: %s", got.err)
 	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -45,8 +45,10 @@ it at --addr 0.0.0.0:7268, with a key: scout keys create NAME, and then
 scout serve stop, because that command has started a daemon.
 
 With --detach the command returns when the daemon is ready, which then runs in
-the background until scout serve stop. A daemon on demand, or one of another
-version, is replaced; a recording that is under way continues.
+the background until scout serve stop. A daemon that a command started is
+replaced, and so is one that runs another program file than this command, as
+after an update (where the system does not tell the file: one of another
+version). With --addr any is replaced. A recording that is under way continues.
 
 You rarely need this command: commands that need the daemon start it by
 themselves. A daemon that was started that way ends when it has had nothing to
@@ -125,9 +127,12 @@ func newServeRestartCommand(a *app) *cobra.Command {
 		Use:   "restart",
 		Short: "Replace the daemon, for example after an update",
 		Long: `Ends the daemon, if one is running, and starts a new one in the background, of
-the same version as this command. A recording that is under way continues. The
-new one ends by itself after daemon.idle only if that was so for the old one, or
-if none was running.`,
+the same version as this command. A recording that is under way continues.
+
+The new one keeps what the old one was started with: it ends by itself after
+daemon.idle only if that was so for the old one, or if none was running, and it
+has the addresses that --addr gave the old one. To return to those of the
+settings: scout serve stop, and then scout serve --detach.`,
 		Example: "  scout serve restart",
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.restartDaemon(cmd.Context(), asJSON) },
@@ -145,13 +150,14 @@ func (a *app) restartDaemon(ctx context.Context, asJSON bool) error {
 	if running && !ended.OnDemand {
 		start = startLasting
 	}
+	a.addresses = ended.Addresses
 	status, err := a.statusOf(ctx, start)
 	if err != nil {
 		return err
 	}
 	a.tellNotReady(status.Reasons)
 	if !asJSON {
-		a.Notef("a daemon of version %s is running\n", release.Version())
+		a.Notef("a daemon of version %s is running%s\n", release.Version(), listeningAt(&status, " at ", a.Settings.HTTP.BasePath))
 		return nil
 	}
 	return cli.WriteJSON(a.Std.Out, changedDaemon{EndedPID: ended.PID, PID: status.PID, Version: status.Version, NotReady: status.Reasons})
@@ -192,16 +198,23 @@ func (a *app) detachDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	addresses := []string{filepath.Join(dir, daemon.SocketName)}
-	for i := range status.HTTP {
-		if at := &status.HTTP[i]; at.Listening {
-			addresses = append(addresses, "http://"+at.Address+a.Settings.HTTP.BasePath)
-		}
-	}
-	a.Notef("%s: %s %s (process %d); to end it: scout serve stop\n", a.Name, said, strings.Join(addresses, " and "), status.PID)
+	at := filepath.Join(dir, daemon.SocketName) + listeningAt(&status, " and ", a.Settings.HTTP.BasePath)
+	a.Notef("%s: %s %s (process %d); to end it: scout serve stop\n", a.Name, said, at, status.PID)
 	a.warnWithoutTLS()
 	a.tellNotReady(status.Reasons)
 	return nil
+}
+
+// listeningAt are the URLs at which a daemon listens, each with what precedes it: " at " and then " and ", or " and "; empty where there is none.
+func listeningAt(status *v1.Status, before, base string) string {
+	var text strings.Builder
+	for i := range status.HTTP {
+		if at := &status.HTTP[i]; at.Listening {
+			text.WriteString(before + "http://" + at.Address + base)
+			before = " and "
+		}
+	}
+	return text.String()
 }
 
 // lasts reports whether a daemon goes on until it is told to end, and runs the program that would be started in its place. The system

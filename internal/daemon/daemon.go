@@ -229,12 +229,21 @@ func (d *daemon) stages() []stage {
 	}
 }
 
+// holder is this daemon, for those who replace it.
+func (d *daemon) holder() Holder {
+	h := Holder{Version: d.options.Version, OnDemand: d.options.OnDemand}
+	if s := d.options.Settings; s.Origin("http.addr").Kind == settings.FromFlag {
+		h.Addresses = s.HTTP.Addr
+	}
+	return h
+}
+
 func (d *daemon) startLock(context.Context) (err error) {
 	patience := askedFor
 	if d.options.OnDemand {
 		patience = endingWait
 	}
-	d.instance, err = takeInstance(d.dir, Holder{Version: d.options.Version, OnDemand: d.options.OnDemand}, patience)
+	d.instance, err = takeInstance(d.dir, d.holder(), patience)
 	if err == nil {
 		d.startCrashWatch()
 	}

@@ -29,6 +29,9 @@ type Holder struct {
 	StartedAt time.Time `json:"started_at"`
 	// OnDemand is one that ends by itself when it has had nothing to do for a while.
 	OnDemand bool `json:"on_demand,omitempty"`
+	// Addresses are those for HTTP that a flag gave it, as they were given; empty for those of the settings. A daemon that takes its place gets
+	// them, too.
+	Addresses string `json:"addresses,omitempty"`
 	// StoppingAt is when it began to stop; nil before. The next daemon waits for its end.
 	StoppingAt *time.Time `json:"stopping_at,omitempty"`
 }
