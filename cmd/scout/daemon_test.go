@@ -503,3 +503,25 @@ func TestAClientOfAnotherUser(t *testing.T) {
 		t.Errorf("exit %d: %s%s", got.code, got.out, got.err)
 	}
 }
+
+// A daemon that gets SIGQUIT tells the stacks of all its goroutines, ends in order, and the next one finds nothing to blame.
+func TestStacksOfTheDaemon(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	pid := h.status().PID
+	kill(t, pid, syscall.SIGQUIT)
+	h.untilNoDaemon()
+	for _, name := range []string{daemon.LogName, daemon.OutputName} {
+		said, err := os.ReadFile(filepath.Join(h.data, name))
+		if err != nil || strings.Count(string(said), "goroutine ") < 5 || !strings.Contains(string(said), "internal/daemon.Run") {
+			t.Errorf("%s has no stacks (%v): %s", name, err, said)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(h.data, daemon.CrashName)); !os.IsNotExist(err) {
+		t.Errorf("it did not end in order: %v", err)
+	}
+	h.status()
+	if log, err := os.ReadFile(filepath.Join(h.data, daemon.LogName)); err != nil || strings.Contains(string(log), "daemon_crashed") {
+		t.Errorf("the next one calls it a crash (%v)", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -244,6 +245,11 @@ func (a *app) tellNotReady(reasons []string) {
 // serve runs the daemon.
 func (a *app) serve(ctx context.Context, onDemand bool) error {
 	a.patient() // the stages of the stop have their own deadlines
+	defer context.AfterFunc(ctx, func() {
+		if cli.SignalOf(ctx) == syscall.SIGQUIT {
+			a.tellStacks()
+		}
+	})()
 	syscall.Umask(0o077)
 	o := daemon.Options{
 		Settings: a.Settings, Scope: a.Scope, Failures: a.Failures, Gatherer: a.Registry, Version: release.Version(),
@@ -263,6 +269,20 @@ func (a *app) serve(ctx context.Context, onDemand bool) error {
 		o.Launch.Environment.LogLevel = "info"
 	}
 	return daemon.Run(ctx, o)
+}
+
+// eventStacks is logged by a daemon that was asked for its stacks.
+const eventStacks = "daemon_stacks"
+
+// mostOfStacks bounds what is told of them.
+const mostOfStacks = 1 << 20
+
+// tellStacks writes the stacks of all goroutines to standard error, as every program of Go does on SIGQUIT, and to the log, which stays.
+func (a *app) tellStacks() {
+	stacks := make([]byte, mostOfStacks)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	a.Scope.Log().Warn(eventStacks, slog.Int(observe.KeyPID, os.Getpid()), slog.String("stacks", string(stacks)))
+	a.Notef("SIGQUIT: quit\n\n%s\n", stacks)
 }
 
 // stopDaemon ends the daemon of the data folder, and returns when it has ended. A daemon that does not end is killed.

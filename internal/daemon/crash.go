@@ -37,8 +37,8 @@ type beginning struct {
 // ends that; nil where it could not be done. With the error that the daemon before left nothing to read, the rest is done. Whoever calls it
 // has the lock of the data folder.
 //
-// An end that another process wanted does not count: kill -9, and SIGQUIT, with which a person asks a program of Go for its stacks. Who
-// kills a process for want of memory is told by the control group.
+// An end that another process wanted does not count: kill -9, which leaves nothing in the file, and SIGQUIT, on which the daemon tells the stacks
+// of all goroutines and ends in order (cmd/scout). Who kills a process for want of memory is told by the control group.
 func watchCrash(dir string, log *slog.Logger) (byItself bool, end func() error, err error) {
 	path := filepath.Join(dir, CrashName)
 	why, unread := crashIn(path)
@@ -87,10 +87,7 @@ func crashIn(path string) (reason string, err error) {
 	}
 	line, output, _ := bytes.Cut(text, []byte("\n"))
 	said, _, _ := bytes.Cut(bytes.TrimSpace(output), []byte("\n"))
-	switch {
-	case bytes.HasPrefix(said, []byte("SIGQUIT")):
-		return "", nil
-	case len(said) > 0:
+	if len(said) > 0 {
 		return string(said), nil
 	}
 	var first beginning

@@ -20,7 +20,6 @@ func TestADaemonThatEndedByItselfIsTold(t *testing.T) { //nolint:paralleltest //
 		"it was killed by another one":    {more + "\n", false},
 		"it panicked":                     {more + "\npanic: runtime error\n\ngoroutine 1 [running]:\n", true},
 		"it got a fatal signal":           {more + "\nSIGSEGV: segmentation violation\nPC=0x1\n", true},
-		"a person asked for its stacks":   {more + "\nSIGQUIT: quit\nPC=0x1\n", false},
 		"it was killed while it began":    {`{"pi`, false},
 	} {
 		dir := t.TempDir()

@@ -180,7 +180,7 @@ func (a *App) Report(ctx context.Context, err error) int {
 	if !errors.As(err, &done) {
 		a.Complain("", err)
 	}
-	if n := signalOf(ctx); n != 0 && scout.ClassOf(err) == scout.Cancelled {
+	if n := SignalOf(ctx); n != 0 && scout.ClassOf(err) == scout.Cancelled {
 		return ExitSignal + int(n)
 	}
 	var Misuse *usageError

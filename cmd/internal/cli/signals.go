@@ -34,7 +34,7 @@ func (w *Interrupts) Ending() []os.Signal { return w.ending }
 // not reach them. A SIGINT that is sent to such a program by its process id is intended, and ends it.
 func watchInterrupts() (context.Context, *Interrupts) {
 	w := &Interrupts{signals: make(chan os.Signal, 4), ending: []os.Signal{
-		syscall.SIGTERM, syscall.SIGQUIT, // SIGQUIT would print the stacks of all goroutines
+		syscall.SIGTERM, syscall.SIGQUIT, // by itself SIGQUIT would print the stacks of all goroutines, and end the program in the middle
 	}}
 	if !signal.Ignored(os.Interrupt) || !ignoredByParent(syscall.SIGINT) {
 		w.ending = append(w.ending, os.Interrupt)
@@ -112,8 +112,8 @@ func (e *interruptedError) Unwrap() error { return e.err }
 // Interrupted returns err with a text for people: a signal ended the work.
 func Interrupted(text string, err error) error { return &interruptedError{text: text, err: err} }
 
-// signalOf returns the signal that ended ctx, 0 for none.
-func signalOf(ctx context.Context) syscall.Signal {
+// SignalOf returns the signal that ended ctx, 0 for none.
+func SignalOf(ctx context.Context) syscall.Signal {
 	var interrupted *interruptedError
 	if errors.As(context.Cause(ctx), &interrupted) {
 		return interrupted.signal
