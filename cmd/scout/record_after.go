@@ -158,7 +158,7 @@ func (w *after) run(ctx context.Context, show *cli.Console, m recording.Manifest
 			errs = append(errs, safeAt(path, err))
 		}
 	case w.options.json:
-		errs = append(errs, cli.WriteJSON(w.app.Std.Out, endedRecording{listedOf(folder, m), w.output}))
+		errs = append(errs, cli.WriteJSON(w.app.Std.Out, endedRecording{listedOf(folder, m, nil), w.output}))
 	case failed == nil && (w.options.quiet || !cli.IsTerminal(w.app.Std.Out)): // else the summary named it
 		errs = append(errs, w.app.Say("%s", path))
 	}

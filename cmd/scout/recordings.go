@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/spelling"
+	"github.com/scout-speech/scout/internal/store/sqlite"
 )
 
 // newRecordingsCommand returns "scout recordings" and its subcommands.
@@ -57,8 +61,12 @@ type listed struct {
 	LostFrames uint64           `json:"lost_frames"`
 }
 
-func listedOf(folder *recording.Folder, m recording.Manifest) listed {
+// listedOf is a recording with its title: the one that was set later, else that with which it came.
+func listedOf(folder *recording.Folder, m recording.Manifest, titles map[string]string) listed {
 	l := listed{Manifest: m, Source: folder.Source(), Title: m.Title(), Path: folder.AudioPath(m.ID), LostFrames: m.LostFrames()}
+	if title, known := titles[string(m.ID)]; known {
+		l.Title = title
+	}
 	if info, err := os.Stat(l.Path); err == nil {
 		l.SizeBytes = info.Size()
 	}
@@ -74,6 +82,23 @@ func listedOf(folder *recording.Folder, m recording.Manifest) listed {
 	return l
 }
 
+// titles are those of the database, by the ids of recordings. Where it cannot be read, recordings have the titles with which they came: their files
+// are shown without it.
+func (a *app) titles(ctx context.Context) map[string]string {
+	path, err := a.storePath()
+	if err != nil {
+		return nil
+	}
+	titles, err := sqlite.Titles(ctx, path)
+	if err != nil && scout.CodeOf(err) != scout.CodeFileNotFound {
+		a.Scope.Log().Warn(eventTitlesUnread, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, err.Error()))
+	}
+	return titles
+}
+
+// eventTitlesUnread is logged where the titles of recordings cannot be read.
+const eventTitlesUnread = "titles_unread"
+
 func newRecordingsListCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -81,8 +106,8 @@ func newRecordingsListCommand(a *app) *cobra.Command {
 		Short: "List the recordings, oldest first",
 		Long: `Lists the recordings. Their states are "recording" (under way), "finished"
 (ended normally) and "recovered" (cut short by a crash, and repaired). Where not
-all are from the microphone, it shows their source, and the title or the name of
-the file with which they were sent.
+all are from the microphone, it shows their source. Titles are those that you
+have set, else the title or the name of the file with which they were sent.
 
 Files that are not recordings are named on standard error. The exit code is 1 if
 a recording is damaged and cannot be repaired.`,
@@ -115,9 +140,9 @@ func (a *app) listRecordings(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	all := make([]listed, len(list))
+	all, titles := make([]listed, len(list)), a.titles(ctx)
 	for i := range list {
-		all[i] = listedOf(list[i].Folder, list[i].Manifest)
+		all[i] = listedOf(list[i].Folder, list[i].Manifest, titles)
 	}
 	problems := problemsOf(found, report.Problems)
 	failed := a.tellProblems(problems)
@@ -138,9 +163,13 @@ func (a *app) listRecordings(ctx context.Context, asJSON bool) error {
 
 func (a *app) writeRecordingTable(all []listed) error {
 	several := slices.ContainsFunc(all, func(l listed) bool { return l.Source != recording.SourceMicrophone })
+	titled := several || slices.ContainsFunc(all, func(l listed) bool { return l.Title != "" })
 	rows := [][]string{{"ID", "BEGAN", "LENGTH", "SIZE", "FORMAT", "GAPS", "STATE"}}
 	if several {
-		rows[0] = append(rows[0], "SOURCE", "TITLE")
+		rows[0] = append(rows[0], "SOURCE")
+	}
+	if titled {
+		rows[0] = append(rows[0], "TITLE")
 	}
 	for i := range all {
 		l := &all[i]
@@ -153,7 +182,10 @@ func (a *app) writeRecordingTable(all []listed) error {
 			fileFormatText(&l.Manifest), gaps, string(l.State),
 		}
 		if several {
-			row = append(row, string(l.Source), shownName(l.Title))
+			row = append(row, string(l.Source))
+		}
+		if titled {
+			row = append(row, shownName(l.Title))
 		}
 		rows = append(rows, row)
 	}
@@ -212,7 +244,7 @@ func (a *app) showRecording(ctx context.Context, args []string, asJSON bool) err
 	if m.State == recording.StateRecording && folder.Source() == recording.SourceMicrophone {
 		live = liveState(ctx, folder, id)
 	}
-	l := listedOf(folder, m)
+	l := listedOf(folder, m, a.titles(ctx))
 	if asJSON {
 		return cli.WriteJSON(a.Std.Out, struct {
 			listed

@@ -236,7 +236,7 @@ func (a *app) recoverRecordings(ctx context.Context, asJSON bool) error {
 		}
 		for i := range report.Repaired {
 			r := &report.Repaired[i]
-			done = append(done, recoveredRecording{listedOf(folder, r.Manifest), r.Reason})
+			done = append(done, recoveredRecording{listedOf(folder, r.Manifest, nil), r.Reason})
 			if !asJSON && err == nil {
 				err = a.Say("%s", repairedText(r)) // the problems are told in any case
 			}

@@ -111,3 +111,29 @@ func TestCommandsKnowWhatWasSent(t *testing.T) {
 	}
 	has(string(recorded.ID), "recordings", "list")
 }
+
+// A title that was set later is listed, with and without a daemon, and one that was taken away is not.
+func TestTitlesThatWereSetLater(t *testing.T) {
+	t.Parallel()
+	h := inHouse(quietBooth(t))
+	id := h.recorded(1)
+	path := filepath.Join(t.TempDir(), "speech.wav")
+	if err := os.WriteFile(path, []byte("not much of a file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sent := h.sent("--no-text", path)
+	h.must("recordings", "title", id, "Monday's meeting")
+	for range 2 {
+		if got := h.must("recordings", "list").out; !strings.Contains(got, "Monday's meeting") || !strings.Contains(got, "speech.wav") {
+			t.Errorf("listed:\n%s", got)
+		}
+		if got := h.must("recordings", "show", id).out; !strings.Contains(got, "Monday's meeting") {
+			t.Errorf("shown:\n%s", got)
+		}
+		h.must("serve", "stop")
+	}
+	h.must("recordings", "title", sent[0].Recording, "")
+	if got := h.must("recordings", "list").out; strings.Contains(got, "speech.wav") {
+		t.Errorf("listed:\n%s", got)
+	}
+}
