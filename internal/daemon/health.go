@@ -116,7 +116,7 @@ func number(s health.Status) float64 {
 	return 3
 }
 
-// run looks at the state from time to time until ctx ends. Who asks does not get what it found before: that may be old by now.
+// run looks at the state from time to time until ctx ends. Whoever asks does not get what it found before: that may be old by now.
 func (c *checker) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		next := checkEvery
