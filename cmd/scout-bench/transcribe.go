@@ -234,7 +234,7 @@ func benchTranscribe(ctx context.Context, a *app, o benchTranscribeOptions, dir 
 		return err
 	}
 	if report.Total.Failed > 0 {
-		return scout.Errorf(scout.CodeReadFailed, "%d of %d clips could not be transcribed", report.Total.Failed, report.Total.Files).
+		return scout.Errorf(scout.CodeReadFailed, "%d of %d clips could not be transcribed, or not completely", report.Total.Failed, report.Total.Files).
 			WithHint("the reasons are in the report")
 	}
 	if book != nil {

@@ -78,7 +78,7 @@ type File struct {
 	// Reference and Text are the normalised words that were compared.
 	Reference string `json:"reference"`
 	Text      string `json:"text"`
-	// Error is set if the clip could not be transcribed: all its words count as deleted.
+	// Error is set if the clip, or a part of it, could not be transcribed: the words of that count as deleted.
 	Error *FileError `json:"error,omitempty"`
 }
 

@@ -27,7 +27,7 @@ type Clip struct {
 
 // Heard is what a Transcriber returns.
 type Heard struct {
-	// Text is what was said, written in any way.
+	// Text is what was said, written in any way. With an error it is the text of what could be transcribed.
 	Text string
 	// Audio is the length of all files together; it is used after a failure too, if it is known.
 	Audio time.Duration
@@ -263,11 +263,12 @@ func (c clip) judge(heard Heard, took time.Duration, err error) File {
 		f.Unit = unit
 	}
 	var units []string
-	if err == nil {
+	if err == nil || heard.Text != "" { // a part of it may have no text
 		units = c.normaliser.Units(heard.Text, c.language)
 		f.Text = strings.Join(units, " ")
 		f.Repeated = repeatedIn(c.reference, units)
-	} else {
+	}
+	if err != nil {
 		f.Error = &FileError{scout.CodeOf(err), scout.Plain(err)}
 	}
 	f.Words = CountEdits(c.reference, units)

@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // tenth of the audio with each call.
 type scripted struct {
 	answers map[string]string
+	parts   bool // a file without an answer leaves the text of the others
 	lengths map[string]time.Duration
 	calls   []string
 	now     time.Time
@@ -31,11 +32,16 @@ type scripted struct {
 func (s *scripted) Transcribe(_ context.Context, clip bench.Clip) (bench.Heard, error) {
 	var h bench.Heard
 	var texts []string
+	var failed error
 	for _, f := range clip.Files {
 		name := filepath.Base(f)
 		s.calls = append(s.calls, name)
 		text, ok := s.answers[name]
 		h.Audio += s.lengths[name]
+		if !ok && s.parts {
+			failed = scout.Errorf(scout.CodeAudioSetAside, "no text for 1 part of it")
+			continue
+		}
 		if !ok {
 			return h, scout.Errorf(scout.CodeAudioCorrupt, "decode %s: %w", name, errors.New("truncated"))
 		}
@@ -44,7 +50,7 @@ func (s *scripted) Transcribe(_ context.Context, clip bench.Clip) (bench.Heard, 
 	h.Text = strings.Join(texts, " ")
 	h.Decodes = []time.Duration{h.Audio / 10}
 	s.now = s.now.Add(h.Audio / 10)
-	return h, nil
+	return h, failed
 }
 
 func (s *scripted) length(_ context.Context, file string) (time.Duration, error) {
@@ -141,6 +147,26 @@ func TestRunModes(t *testing.T) {
 				t.Errorf("%d files heard, want %d; %d words, want %d", len(s.calls), tt.calls, r.Total.Words.Reference, tt.words)
 			}
 		})
+	}
+}
+
+// A part that cannot be transcribed does not take the text of the others along, and is told.
+func TestAPartWithoutText(t *testing.T) {
+	t.Parallel()
+	s, entries := script()
+	s.parts = true
+	entries = []bench.Entry{entries[0], entries[4], entries[2]}
+	r := run(t, s, entries, bench.Options{Setup: bench.Setup{Mode: bench.Joined}})
+	f := r.Files[0]
+	if f.Text != "the cat sat 1 2 tree 4" || f.Error == nil || f.Error.Code != scout.CodeAudioSetAside || r.Total.Failed != 1 {
+		t.Errorf("%+v, error %+v", f, f.Error)
+	}
+	if want := (bench.Edits{Reference: 10, Substituted: 1, Deleted: 3}); f.Words != want {
+		t.Errorf("%+v, want %+v", f.Words, want)
+	}
+	var table strings.Builder
+	if err := r.WriteTable(&table); err != nil || !strings.Contains(table.String(), "text incomplete: audio_set_aside") {
+		t.Errorf("%v:\n%s", err, table.String())
 	}
 }
 

@@ -20,6 +20,9 @@ func (r *Report) WriteTable(w io.Writer) error {
 		note := ""
 		if f.Error != nil {
 			note = "failed: " + string(f.Error.Code)
+			if f.Text != "" {
+				note = "text incomplete: " + string(f.Error.Code)
+			}
 		}
 		t.line("%s\t%.1f s\t%d\t%s\t%s\t%d\t%d\t%d\t%.3f\t%s", f.File, f.Audio, f.Words.Reference, percent(s.WER), percent(s.CER),
 			f.Words.Substituted, f.Words.Deleted, f.Words.Inserted, s.RTF, note)
@@ -36,7 +39,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		}
 		note := ""
 		if s.Failed > 0 {
-			note = fmt.Sprintf("%d failed, their words count as deleted", s.Failed)
+			note = fmt.Sprintf("%d failed, words without a text count as deleted", s.Failed)
 		}
 		t.line("%s\t%d\t%.1f s\t%d\t%s\t%s\t%d\t%d\t%d\t%.3f\t%s", g.name, s.Files, s.Audio, s.Words.Reference, withInterval(s.WER),
 			withInterval(s.CER), s.Words.Substituted, s.Words.Deleted, s.Words.Inserted, s.RTF, note)

@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/spelling"
 )
 
 // ClockedEngine measures each request to an engine.
@@ -96,7 +97,7 @@ func (s *Subject) Transcribe(ctx context.Context, clip bench.Clip) (bench.Heard,
 		}
 	}
 	if n := len(transcript.SetAside); n > 0 {
-		return heard, scout.Errorf(transcript.SetAside[0].Code, "%d pieces could not be transcribed: %s", n, transcript.SetAside[0].Reason)
+		return heard, scout.Errorf(transcript.SetAside[0].Code, "no text for %s of it, the text of the rest is counted: %s", spelling.Count(n, "part"), transcript.SetAside[0].Reason)
 	}
 	return heard, nil
 }
