@@ -71,6 +71,13 @@ The accurate model makes the text where it is installed, else the fast one; see
 language is exact about long files and may err in short ones. --translate writes
 English, whatever is said. --effort thorough makes the fewest errors.
 
+With --server the Scout of another machine makes the texts, by its settings. The
+files are sent there, and removed when their texts have come, or when Ctrl-C ends
+the work; with the key of a client the texts go to the trash there. --keep leaves
+both. Each text comes when it is complete. A server that has too much to do is
+asked again for ten minutes. --translate, and flags about tracks, channels and
+samples, are for this machine.
+
 A file that cannot be read does not stop the others. Ctrl-C ends the work: the
 text so far is on standard output, or beside FILE as FILE.partial. A later run
 that completes FILE removes FILE.partial, unless FILE lacks something of it.
@@ -83,6 +90,7 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
   scout transcribe --language de --format srt vortrag.mp3
   scout transcribe --translate --effort thorough entrevista.m4a
   scout transcribe --keep meeting.m4a && scout transcripts search budget
+  scout transcribe --server http://192.168.1.5:7268 --format srt talk.mp4
   scout transcribe --hot-words "Merneptah,Zigbee,San Francisco" talk.flac
   arecord -f S16_LE -r 16000 -d 10 | scout transcribe -
   cat samples | scout transcribe --raw-format s16le:16000:1 -
@@ -98,7 +106,7 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 				}
 				o.Model = "" // of the settings
 			}
-			return a.transcribe(cmd.Context(), o, args)
+			return a.transcribe(cmd, o, args)
 		},
 	}
 	flags := cmd.Flags()
@@ -115,20 +123,28 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 	flags.StringVar(&o.raw, "raw-format", "", "the inputs are samples without a header: ENCODING:RATE:CHANNELS, for example s16le:16000:1; encodings are "+strings.Join(file.RawEncodings(), " "))
 	flags.IntVar(&o.layout.MaxLineWidth, "max-line-width", 42, "columns of a line of srt and vtt; Chinese, Japanese and Korean characters take two")
 	flags.IntVar(&o.layout.MaxLineCount, "max-line-count", 2, "lines of a cue of srt and vtt")
-	flags.BoolVar(&o.keep, "keep", false, "keep the texts in the history too: see scout transcripts")
+	flags.BoolVar(&o.keep, "keep", false, "keep the texts in the history too, with --server in that of the other Scout: see scout transcripts")
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on standard error: length, time taken, speed")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
 	flags.StringVar(&o.Backend, "backend", "", "engine backend, to compare: "+strings.Join(recognize.Backends(), " or ")+" (default: the best for the model)")
 	flags.StringVar(&o.Profile, "profile", "", "options of the native runtime, to compare: "+strings.Join(recognize.Profiles(), " or "))
 	hideFlags(cmd, "cut", "backend", "profile")
+	a.serverFlags(cmd)
 	return cmd
 }
 
 // transcribe is the command.
-func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []string) error {
+func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string) error {
+	ctx := cmd.Context()
 	options, err := o.parse()
 	if err != nil {
 		return err
+	}
+	var there map[string]string
+	if a.server != "" {
+		if there, err = o.askedThere(cmd, options.HotWords); err != nil {
+			return err
+		}
 	}
 	inputs, err := a.inputs(paths)
 	if err != nil {
@@ -145,6 +161,9 @@ func (a *app) transcribe(ctx context.Context, o transcribeOptions, paths []strin
 	}, inputs)
 	if err != nil {
 		return err
+	}
+	if a.server != "" {
+		return a.transcribeThere(ctx, &o, there, inputs, destination)
 	}
 	o.Language = o.language
 	if !o.fast {

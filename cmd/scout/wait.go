@@ -12,7 +12,7 @@ import (
 // slowStart is how long a start may take before the user is told what the command waits for.
 const slowStart = 2 * time.Second
 
-// wait tells the user when the engine starts slowly, the first time and later.
+// wait tells the user when the engine starts slowly, the first time and later. r is nil where another machine has the engine.
 type wait struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -99,7 +99,9 @@ func (w *wait) over() {
 
 // close ends everything.
 func (w *wait) close() {
-	w.r.Loadings.Tell(nil)
+	if w.r != nil {
+		w.r.Loadings.Tell(nil)
+	}
 	w.mu.Lock()
 	w.cancel()
 	w.mu.Unlock()

@@ -115,9 +115,14 @@ func (e *FailedError) Unwrap() error { return e.Err }
 // Run transcribes the inputs one after the other. A failed input does not stop the others, unless all would fail in the
 // same way. The error is nil or a *FailedError; if ctx ended it has its code.
 func (t *Transcriber) Run(ctx context.Context, inputs []Input, o Options, sink Sink, watch Watch) error {
+	return each(ctx, inputs, sink, watch, func(i int) (Result, error) { return t.One(ctx, i, inputs[i], o, sink, watch) })
+}
+
+// each does the work on the inputs, as Run does.
+func each(ctx context.Context, inputs []Input, sink Sink, watch Watch, one func(i int) (Result, error)) error {
 	failed := FailedError{Total: len(inputs)}
 	for i := range inputs {
-		result, err := t.One(ctx, i, inputs[i], o, sink, watch)
+		result, err := one(i)
 		if watch.Ended != nil {
 			watch.Ended(i, result, err)
 		}
@@ -157,7 +162,8 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 // stopsEverything reports whether the next input would fail with the same error.
 func stopsEverything(err error) bool {
 	switch scout.CodeOf(err) {
-	case scout.CodeEngineMissing, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout:
+	case scout.CodeEngineMissing, scout.CodeModelCorrupt, scout.CodeModelUnsupported, scout.CodeEngineUnavailable, scout.CodeEngineStart, scout.CodeEngineLoadTimeout,
+		scout.CodeInvalidAPIKey, scout.CodePermissionDenied, scout.CodeDaemonUnreachable, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage: // of There
 		return true
 	}
 	return Gone(err)

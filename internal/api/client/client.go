@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // prefix is that of every path.
@@ -40,6 +42,8 @@ const (
 	answerWithin = 2 * time.Second
 	// serverAnswersWithin is the same for another machine.
 	serverAnswersWithin = 10 * time.Second
+	// longestAsked is the longest pause that a daemon may ask for.
+	longestAsked = time.Minute
 	// maxErrorBytes is how much of an error is read.
 	maxErrorBytes = 1 << 20
 )
@@ -343,6 +347,9 @@ func (c *Client) deliver(ctx context.Context, request *http.Request, r request) 
 		return nil, c.strange(response.Status, r)
 	}
 	err = failure.Error.Err()
+	if seconds, parseErr := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16); parseErr == nil {
+		err = resilience.RetryAfter(err, min(time.Duration(seconds)*time.Second, longestAsked)) //nolint:gosec // of 16 bits
+	}
 	if failure.Error.Code == scout.CodeUnavailable {
 		return nil, &absentError{err}
 	}

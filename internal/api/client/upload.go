@@ -27,6 +27,17 @@ type Upload struct {
 	Once string
 	// Progress is called with how many bytes were sent; nil for nobody.
 	Progress func(sent int64)
+	// Waiting is called before a pause after a failure that may pass, such as a full queue; nil for nobody.
+	Waiting func(err error, pause time.Duration)
+	// Abandon has what was sent removed where the rest cannot be sent. Otherwise it waits for the rest until it expires. If it has become a
+	// recording nevertheless, Send returns that beside its error.
+	Abandon bool
+}
+
+func (u *Upload) waiting(err error, pause time.Duration) {
+	if u.Waiting != nil {
+		u.Waiting(err, pause)
+	}
 }
 
 // Uploaded is a file that was sent.
@@ -42,38 +53,68 @@ const (
 	mostFailures = 8
 	// uploadPause bounds the first pause after a failure, uploadPauses every one.
 	uploadPause, uploadPauses = 500 * time.Millisecond, 30 * time.Second
+	// longestFull is how long a daemon may go on saying that it has too much to do.
+	longestFull = 10 * time.Minute
 )
 
+// patience is how long somebody goes on who meets failures. The zero value is that of the beginning.
+type patience struct {
+	failed int       // in a row
+	full   time.Time // since when the daemon has too much to do; zero while it has not
+}
+
+// after returns how long to wait after a failure, and whether to go on at all. A daemon that has too much to do says when to come again, and
+// is asked for longer than one that does not answer.
+func (p *patience) after(err error) (pause time.Duration, goOn bool) {
+	switch code := scout.CodeOf(err); {
+	case !worthwhile(err):
+		return 0, false
+	case code != scout.CodeQueueFull && code != scout.CodeRateLimit:
+		p.failed++
+		return resilience.Pause(resilience.Policy{Initial: uploadPause, Max: uploadPauses}, p.failed, err), p.failed < mostFailures
+	case p.full.IsZero():
+		p.full = time.Now()
+	case time.Since(p.full) > longestFull:
+		return 0, false
+	}
+	return resilience.Pause(resilience.Policy{Initial: 4 * uploadPause, Max: uploadPauses}, mostFailures, err), true
+}
+
 // Send sends a file. Where the connection breaks, or the daemon ends, it asks how much is there and goes on from that.
-func (c *Client) Send(ctx context.Context, u Upload) (Uploaded, error) {
+func (c *Client) Send(ctx context.Context, u Upload) (done Uploaded, err error) {
 	sending := &sending{client: c, upload: u}
-	var done Uploaded
-	for failed := 0; ; {
+	if u.Abandon {
+		defer func() {
+			if err != nil && sending.at != "" {
+				sending.abandon(ctx, &done)
+			}
+		}()
+	}
+	var patience patience
+	for {
 		before := sending.offset
 		over, err := sending.step(ctx, &done)
 		switch {
 		case over:
 			return done, nil
 		case err == nil:
-			failed = 0
+			if sending.offset > before {
+				patience.failed = 0
+			}
 			continue
 		case ctx.Err() != nil:
 			return done, context.Cause(ctx)
-		case !worthwhile(err):
+		}
+		pause, goOn := patience.after(err)
+		if !goOn {
 			return done, err
 		}
-		if failed++; sending.offset > before {
-			failed = 1
-		}
-		if failed >= mostFailures {
-			return done, err
-		}
-		pause := resilience.Pause(resilience.Policy{Initial: uploadPause, Max: uploadPauses}, failed, err)
 		if Absent(err) && c.options.Launch != nil {
 			if err := c.options.Launch.start(ctx, c); err == nil {
 				continue
 			}
 		}
+		u.waiting(err, pause)
 		if err := resilience.Sleep(ctx, pause); err != nil {
 			return done, err
 		}
