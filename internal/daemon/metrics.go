@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -32,11 +33,14 @@ type scrape struct {
 	before   func(context.Context)   // makes what is measured only now and then true
 	others   func() []processMetrics // of processes that this one measures; nil for none
 	failed   *metric.Counter
+	routines *metric.Gauge
 }
 
 func newScrape(s observe.Scope, own prometheus.Gatherer, recorder func(context.Context) ([]metric.Family, error), before func(context.Context)) *scrape {
 	return &scrape{own: own, recorder: recorder, before: before, failed: observe.Register(s, metric.NewCounter(metric.Opts{
 		Name: "scout_recorder_metrics_errors_total", Help: "Scrapes without the metrics of the recorder, although one runs.",
+	})), routines: observe.Register(s, metric.NewGauge(metric.Opts{
+		Name: "scout_goroutines", Help: "Goroutines of the daemon; what grows while nothing more is used is a leak.",
 	}))}
 }
 
@@ -49,6 +53,7 @@ func (s *scrape) Gather() ([]*dto.MetricFamily, error) {
 		s.failed.Inc()
 	}
 	s.before(ctx)
+	s.routines.Set(float64(runtime.NumGoroutine()))
 	families, err := s.own.Gather()
 	ofProcess(families, daemonProcess)
 	families = merge(families, prom.Families(recorder, prom.Label{Name: processLabel, Value: recorderProcess}))

@@ -61,8 +61,11 @@ func TestAScrapeHasTheMetricsOfBothProcesses(t *testing.T) {
 				want.WriteString(help[name] + line)
 				delete(help, name)
 			}
-			if err := testutil.GatherAndCompare(s, strings.NewReader(want.String())); err != nil {
+			if err := testutil.GatherAndCompare(s, strings.NewReader(want.String()), "scout_errors_total", "scout_gaps_total", "scout_recorder_metrics_errors_total"); err != nil {
 				t.Error(err)
+			}
+			if s.routines.Value() < 1 {
+				t.Error("the scrape counts no goroutines")
 			}
 		})
 	}
