@@ -70,6 +70,8 @@ type Figure struct {
 	AtLeast bool    `json:"at_least,omitempty"`
 	// None says that Value must be 0.
 	None bool `json:"none,omitempty"`
+	// Unmeasured says that there is no value, although there should be one: then OK is false.
+	Unmeasured bool `json:"unmeasured,omitempty"`
 	// Aim is the goal beyond the bound, 0 if there is none.
 	Aim float64 `json:"aim,omitempty"`
 	OK  bool    `json:"ok"`
@@ -154,7 +156,7 @@ func (f Figure) number(v float64) string {
 		return fmt.Sprintf("%+.2f", v)
 	case UnitShare:
 		return fmt.Sprintf("%.1f %%", v)
-	case UnitWords, UnitTakes:
+	case UnitWords, UnitTakes, UnitCount:
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.2f", v)

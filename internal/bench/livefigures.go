@@ -53,17 +53,7 @@ func (f Figure) most() string {
 // figures computes what is promised from the takes. What was not measured is left out.
 func (r *LiveReport) figures() {
 	r.Figures = nil
-	add := func(f Figure) {
-		switch {
-		case f.None:
-			f.OK = f.Value == 0
-		case f.AtLeast:
-			f.OK = f.Bound == 0 || f.Value >= f.Bound
-		default:
-			f.OK = f.Bound == 0 || f.Value <= f.Bound
-		}
-		r.Figures = append(r.Figures, f)
-	}
+	add := func(f Figure) { r.Figures = append(r.Figures, f.judged()) }
 	r.latencies(add)
 	r.texts(add)
 	r.resources(add)
