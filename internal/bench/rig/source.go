@@ -173,6 +173,25 @@ func (r Reader) Read(ctx context.Context, path string, most time.Duration) (samp
 	return samples, nil
 }
 
+// Joined returns the clips of a folder one after the other, up to most.
+func (r Reader) Joined(ctx context.Context, dir string, entries []bench.Entry, most time.Duration) (samples []float32, err error) {
+	for _, entry := range entries {
+		left := most - time.Duration(len(samples))*time.Second/scout.EngineSampleRateHz
+		if left < time.Second {
+			break
+		}
+		clip, err := r.Read(ctx, filepath.Join(dir, entry.File), left)
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, clip...)
+	}
+	if len(samples) == 0 {
+		return nil, scout.Errorf(scout.CodeAudioEmpty, "there is no speech in %s", dir)
+	}
+	return samples, nil
+}
+
 // Samples are audio in memory; reading consumes them.
 type Samples []float32
 
