@@ -37,7 +37,7 @@ func (s *Server) registerLive(api huma.API) {
 	operation(api, about{
 		method: http.MethodPost, path: "/recorder/toggle", summary: "Start a dictation, or stop the one in progress",
 		description: "For desktop shortcuts: the answer comes at once, and events tell the rest. It takes the body of start. A recording that is no dictation is left alone.",
-		errors:      []scout.Code{scout.CodeAlreadyRecording, scout.CodeRecorderUnreachable},
+		errors:      []scout.Code{scout.CodeAlreadyRecording, scout.CodeRecordingNotFound, scout.CodeRecorderUnreachable},
 		status:      http.StatusAccepted,
 	}, s.toggle)
 	operation(api, about{

@@ -84,7 +84,7 @@ func (s *Server) registerTranscripts(api huma.API) {
 	operation(api, about{
 		method: http.MethodPatch, path: "/transcripts/{id}", role: roleClient, thing: thingTranscript, summary: "Correct segments of a transcript",
 		description: "All edits together become one new version, which is the current one from then on. Words that an edit leaves alone keep their times.",
-		errors:      []scout.Code{scout.CodeNotFound, scout.CodePreconditionFailed},
+		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodePreconditionFailed},
 		body:        v1.Transcript{},
 	}, s.editTranscript)
 	operation(api, about{
@@ -116,7 +116,7 @@ func (s *Server) registerTranscripts(api huma.API) {
 	operation(api, about{
 		method: http.MethodPost, path: "/transcripts/{id}/versions/{version}/restore", role: roleClient, thing: thingTranscript, summary: "Return to an earlier version",
 		description: "Adds a new version with the text of an earlier one, and makes it the current one. This is both undo and redo.",
-		errors:      []scout.Code{scout.CodeNotFound},
+		errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict},
 		body:        v1.Transcript{},
 	}, s.restoreVersion)
 }
