@@ -72,6 +72,7 @@ func TestEveryErrorHasOneForm(t *testing.T) {
 		"a wrong method of a stream":          {"POST", "/api/v1/events", "{}", nil, 405, scout.CodeMethodNotAllowed, "GET"},
 		"a query parameter that is unknown":   {"GET", "/api/v1/version?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
 		"one of a stream":                     {"GET", "/api/v1/events?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
+		"a revision that no state can have":   {"GET", "/api/v1/transcriptions/none?revision=9223372036854775808", "", nil, 422, scout.CodeInvalidArgument, "revision"},
 		"a position that is no number":        {"GET", "/api/v1/events", "", []string{"Last-Event-ID", "last"}, 422, scout.CodeInvalidArgument, "last"},
 		"a body that is no JSON":              {"POST", "/api/v1/recorder/start", "{", nil, 400, scout.CodeInvalidArgument, ""},
 		"a body of another type":              {"POST", "/api/v1/recorder/start", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, scout.CodeMediaType, ""},

@@ -33,8 +33,8 @@ func (s *Server) registerTranscriptions(api huma.API) {
 
 func (s *Server) transcription(ctx context.Context, in *struct {
 	ByID
-	Wait     int    `query:"wait" minimum:"0" maximum:"60"`
-	Revision uint64 `query:"revision"`
+	Wait     int   `query:"wait" minimum:"0" maximum:"60"`
+	Revision int64 `query:"revision" minimum:"0"`
 },
 ) (*body[v1.Transcription], error) {
 	id := recording.ID(in.ID)
@@ -48,7 +48,7 @@ func (s *Server) transcription(ctx context.Context, in *struct {
 			case <-waiting.Done():
 			}
 		}()
-		if item, found := b.Wait(waiting, id, in.Revision); found {
+		if item, found := b.Wait(waiting, id, uint64(max(0, in.Revision))); found {
 			return answer(transcriptionOf(&item)), nil
 		}
 	}
