@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -46,6 +47,8 @@ type access struct {
 	secret bool
 	// streamed is true where the body is not JSON and may be of any length; the operation sees to an Idempotency-Key itself.
 	streamed bool
+	// filled are the parameters of the query that mean nothing where they are empty: numbers, times, and words of a list.
+	filled []string
 }
 
 // mark notes in an operation who may call it.
@@ -68,9 +71,27 @@ func accesses(document *huma.OpenAPI) map[string]access {
 		what, _ := o.Metadata[thingMetadata].(thing)
 		secret, _ := o.Metadata[secretMetadata].(bool)
 		streamed, _ := o.Metadata[streamedMetadata].(bool)
-		all[o.Method+" "+o.Path] = access{role(named), what, secret, streamed}
+		a := access{role: role(named), thing: what, secret: secret, streamed: streamed}
+		for _, p := range o.Parameters {
+			if p.In == "query" && p.Schema != nil && (p.Schema.Type != huma.TypeString && p.Schema.Type != huma.TypeArray || p.Schema.Format != "" || len(p.Schema.Enum) > 0) {
+				a.filled = append(a.filled, p.Name)
+			}
+		}
+		all[o.Method+" "+o.Path] = a
 	}
 	return all
+}
+
+// whole refuses a query with an empty value where the document has a number, a time or a word of a list. huma takes it for one that is
+// not there: who meant to ask for less would be given all.
+func (a access) whole(r *http.Request) error {
+	query := r.URL.Query()
+	for _, name := range a.filled {
+		if slices.Contains(query[name], "") {
+			return unprocessable("query."+name, "the query parameter %s is empty: give it a value, or leave it out", name)
+		}
+	}
+	return nil
 }
 
 // accessOf is who may call what a pattern serves. The document itself is open to everybody. A path that is not there is told to whoever

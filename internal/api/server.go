@@ -304,6 +304,10 @@ func (s *Server) carryOut(w *response, r *http.Request, a access) error {
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
+	if err := a.whole(r); err != nil {
+		writeError(w, err)
+		return nil
+	}
 	err := s.options.Failures.Guard("api", func() error {
 		s.once(w, r, a, s.mux.ServeHTTP)
 		return nil
