@@ -94,6 +94,25 @@ func (a access) whole(r *http.Request) error {
 	return nil
 }
 
+// allowances are the methods of the paths without a variable, by path. The mux would name those of a path with a variable as well, of
+// which such a path seems to be one.
+func allowances(document *huma.OpenAPI) map[string]string {
+	all := make(map[string]string)
+	for path := range document.Paths {
+		if strings.Contains(path, "{") {
+			continue
+		}
+		var methods []string
+		for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPatch, http.MethodPost, http.MethodPut} {
+			if operationAt(document, method, path) != nil || method == http.MethodHead && operationAt(document, http.MethodGet, path) != nil {
+				methods = append(methods, method)
+			}
+		}
+		all[path] = strings.Join(methods, ", ")
+	}
+	return all
+}
+
 // accessOf is who may call what a pattern serves. The document itself is open to everybody. A path that is not there is told to whoever
 // may know what is there.
 func (s *Server) accessOf(pattern string) access {

@@ -83,6 +83,7 @@ type Server struct {
 	metrics  *metrics
 	mux      *routes
 	access   map[string]access // by pattern
+	allows   map[string]string // the methods of paths without a variable
 	keys     *keyring
 	rates    rates
 	sessions sessions
@@ -179,7 +180,7 @@ func (s *Server) register() {
 	s.registerSessions(api)
 	s.registerDocs(api)
 	finish(api.OpenAPI())
-	s.access = accesses(api.OpenAPI())
+	s.access, s.allows = accesses(api.OpenAPI()), allowances(api.OpenAPI())
 }
 
 // Serve answers the clients of a listener until Shutdown, after which it returns nil. The listener is closed. address is where clients
@@ -330,6 +331,12 @@ func (s *Server) route(r *http.Request, c *connection) (cleanedRequest *http.Req
 		return r, http.NotFoundHandler(), ""
 	}
 	handler, pattern = s.mux.Handler(r)
+	if allow, itself := s.allows[r.URL.Path]; itself && routeOf(pattern) != r.URL.Path { // its name is no id
+		return r, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", allow)
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		}), ""
+	}
 	return r, handler, pattern
 }
 
