@@ -87,6 +87,10 @@ bench: setup ## measure accuracy, speed and memory on $(SPEECH)
 bench-live: setup ## dictate at the rate of speech and print every figure (hours; continues where it was stopped; FIGURES="2s 10s" for some)
 	@scripts/bench-live.sh "$(SPEECH)" $(FIGURES)
 
+.PHONY: bench-service
+bench-service: setup ## measure the service under load and faults and print every figure (half an hour; FIGURES="idle load" for some)
+	@scripts/bench-service.sh "$(SPEECH)" $(FIGURES)
+
 .PHONY: picture
 picture: setup ## record the picture of scout dictate in the README anew
 	@scripts/record-terminal.sh
@@ -117,6 +121,10 @@ soak: setup ## record for DURATION (default 10m) on a busy machine and compare e
 .PHONY: fuzz
 fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s)
 	@scripts/fuzz.sh
+
+.PHONY: api-fuzz
+api-fuzz: setup ## ask a daemon all that its document allows, and more, EXAMPLES requests (default 50) for each operation
+	@scripts/api-fuzz.sh $(or $(EXAMPLES),50)
 
 .PHONY: install
 install: setup ## install programs, models (SETUP=small: one), manual and completion below PREFIX (default: ~/.local)
