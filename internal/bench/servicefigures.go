@@ -149,15 +149,16 @@ func (m *ServiceSlow) judge(add func(Figure)) {
 	f = compared(Figure{ID: "slow_job", Name: "slow: a whole job beside them, to the same alone (medians)", Bound: 1.5}, job.P50, alone.P50)
 	f.Detail = fmt.Sprintf("n %d and %d, %.0f and %.0f ms", job.Count, alone.Count, job.P50, alone.P50)
 	add(f)
-	back := func(id, what string, before, during, after, most float64) {
+	back := func(id, what string, most float64, of func(ServiceHolds) float64) {
+		before, during, after := of(m.Before), of(m.During), of(m.After)
 		add(Figure{
 			ID: id, Name: "slow: " + what + " that are left", Unit: UnitCount, Value: after - before, Bound: most, Unmeasured: before == 0 || after == 0,
 			Detail: fmt.Sprintf("%.0f before, %.0f during, %.0f after", before, during, after),
 		})
 	}
-	back("slow_goroutines", "goroutines", float64(m.Before.Goroutines), float64(m.During.Goroutines), float64(m.After.Goroutines), keptGoroutines)
-	back("slow_files", "open files", float64(m.Before.Files), float64(m.During.Files), float64(m.After.Files), keptFiles)
-	back("slow_memory", "megabytes (PSS of the daemon)", megabytes(m.Before.PSS), megabytes(m.During.PSS), megabytes(m.After.PSS), keptMB)
+	back("slow_goroutines", "goroutines", keptGoroutines, func(h ServiceHolds) float64 { return float64(h.Goroutines) })
+	back("slow_files", "open files", keptFiles, func(h ServiceHolds) float64 { return float64(h.Files) })
+	back("slow_memory", "megabytes (PSS of the daemon)", keptMB, func(h ServiceHolds) float64 { return megabytes(h.PSS) })
 }
 
 func (m *ServiceKills) judge(add func(Figure)) {

@@ -170,7 +170,7 @@ func (h *house) start(ctx context.Context) (ready time.Duration, err error) {
 func (h *house) said() string {
 	text, err := os.ReadFile(filepath.Join(h.dir, "output"))
 	if err != nil {
-		return err.Error()
+		return scout.Plain(err)
 	}
 	const most = 1000
 	return strings.TrimSpace(string(text[max(0, len(text)-most):]))

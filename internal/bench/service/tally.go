@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/scout-speech/scout"
 )
 
 // tally counts things by name, from many goroutines.
@@ -54,9 +56,9 @@ func broken(err error) string {
 	case errors.Is(err, io.EOF):
 		return "connection closed without an answer"
 	case errors.As(err, &of):
-		return of.Err.Error()
+		return scout.Plain(of.Err)
 	}
-	return err.Error()
+	return scout.Plain(err)
 }
 
 // times collects durations from many goroutines.
