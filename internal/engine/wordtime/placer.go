@@ -227,10 +227,12 @@ func (p *Placer) fit(state int) []float32 {
 
 const samplesPerMS = 16
 
+// leastDeviation keeps what is the same in every row from becoming infinite.
+const leastDeviation = 1e-6
+
 // normalise computes mean and 1/deviation over the rows, for each head and frame. This removes attention sinks, frames
 // that every token attends to.
 func (p *Placer) normalise() {
-	const least = 1e-6 // deviation
 	width := p.heads * p.frames
 	p.mean, p.scale = zeroed(p.mean, width), zeroed(p.scale, width)
 	for row := range slices.Chunk(p.rows, width) {
@@ -239,6 +241,7 @@ func (p *Placer) normalise() {
 		}
 	}
 	each := 1 / float32(len(p.rows)/width)
+	least := leastDeviation + p.recipe.FewRows*each
 	for i := range p.mean {
 		p.mean[i] *= each
 	}

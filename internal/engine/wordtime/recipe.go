@@ -10,6 +10,9 @@ type Recipe struct {
 	Padded bool
 	// Smooth is of how many frames the median is taken; 0 leaves the weights as they are.
 	Smooth int
+	// FewRows, divided by the number of rows, is added to the deviation of a frame over the rows. The deviation of few rows is not known
+	// well: in a frame to which none attends it is small, and noise would look like a fit.
+	FewRows float32
 	// StartShare is which share of its largest weight the first token of a word has where the word begins. 0 means that
 	// the path through the frames decides.
 	StartShare float32
@@ -64,6 +67,6 @@ func MoonshineTiny() Recipe {
 // of config.json, in their order. Its frames come every 20 ms.
 func Whisper(heads int) Recipe {
 	return Recipe{
-		Heads: make([]Head, heads), Frames: Frames{StepMS: 20}, Padded: true, Smooth: 7, StartShare: 0.4, ExtendMS: 400, LoudestDB: 15, Wakes: true,
+		Heads: make([]Head, heads), Frames: Frames{StepMS: 20}, Padded: true, Smooth: 7, FewRows: 0.004, StartShare: 0.4, ExtendMS: 400, LoudestDB: 15, Wakes: true,
 	}
 }
