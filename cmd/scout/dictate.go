@@ -115,6 +115,7 @@ func (a *app) dictate(ctx context.Context, o dictateOptions) (err error) {
 		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--hold needs a terminal to hear the space bar"))
 	}
 	t := newTyped(a, o.json)
+	asked := begun()
 	if o.hold {
 		t.ends = "letting go of the space bar ends"
 		t.hint("hold the space bar to dictate, or tap it; Esc ends")
@@ -123,9 +124,10 @@ func (a *app) dictate(ctx context.Context, o dictateOptions) (err error) {
 		if !pressed {
 			return context.Cause(ctx)
 		}
+		asked = time.Now()
 	}
 	t.warns(request.Warm)
-	d := &dictating{app: a, client: c, keys: keys, show: t}
+	d := &dictating{app: a, client: c, keys: keys, show: t, asked: asked}
 	err = d.run(ctx, request)
 	keys.close()
 	if err != nil {

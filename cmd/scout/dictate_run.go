@@ -25,6 +25,7 @@ type dictating struct {
 	client *client.Client
 	keys   *keys
 	show   *typed
+	asked  time.Time               // when the person asked for it
 	until  func(*event.Event) bool // an event after which nothing more matters; nil for none
 
 	id    string
@@ -158,6 +159,7 @@ func (d *dictating) suspend() {
 // begin begins the recording. A daemon that dies meanwhile is replaced, and asked for the same recording.
 func (d *dictating) begin(ctx context.Context, request v1.Start) error {
 	var started v1.Started
+	request.AskedAgo = agoOf(d.asked)
 	err := d.client.Post(ctx, "/recorder/start", request, &started)
 	if client.Lost(err) && ctx.Err() == nil {
 		if err = d.reconnect(ctx); err == nil {

@@ -69,6 +69,7 @@ func (a *app) startRecording(ctx context.Context, o startOptions) error {
 	}
 	defer c.Close()
 	var started v1.Started
+	request.AskedAgo = agoOf(begun())
 	if err := c.Post(ctx, "/recorder/start", request, &started); err != nil {
 		return err
 	}

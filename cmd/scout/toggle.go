@@ -56,6 +56,7 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) (err error) {
 	}
 	defer c.Close()
 	var toggled v1.Toggled
+	request.AskedAgo = agoOf(begun())
 	if err := c.Post(ctx, "/recorder/toggle", request, &toggled); err != nil {
 		return err
 	}

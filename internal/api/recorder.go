@@ -152,6 +152,7 @@ func (s *Server) order(r v1.Start) (recording.Order, error) {
 	}
 	order.Rules.MaxDuration = time.Duration(r.MaxDuration * float64(time.Second))
 	order.Labels, order.Warm = r.Labels, r.Warm
+	order.AskedAt = time.Now().Add(-time.Duration(r.AskedAgo * float64(time.Second)))
 	if len(r.Environment) > 0 {
 		list := make([]string, 0, len(r.Environment))
 		for name, value := range r.Environment {

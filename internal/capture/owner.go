@@ -235,9 +235,13 @@ func (o *owner) begin() {
 	if !o.flowing.Before(c.began) {
 		o.from = o.warmFrom // the device was opened for this recording: it begins with its first frame
 	} else {
-		before := min(s.options.Format.Frames(s.options.Preroll), uint64(head), s.ring.Capacity()/2)
+		var since uint64 // it was asked for
+		if s.options.Preroll > 0 {
+			since = s.options.Format.Frames(c.ago + time.Since(c.began))
+		}
+		before := min(since+s.options.Format.Frames(s.options.Preroll), uint64(head), s.ring.Capacity()/2)
 		o.from = max(head-ring.Position(before), o.warmFrom, o.last.End)
-		preroll = head.Sub(o.from)
+		preroll = head.Sub(o.from) - min(since, head.Sub(o.from))
 	}
 	s.gaps.begin()
 	o.second = second{secondAt: o.now()}

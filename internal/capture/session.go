@@ -46,7 +46,8 @@ type Options struct {
 	// Warm keeps the device open while nothing is recorded, so that a recording begins at once and with audio from
 	// before.
 	Warm bool
-	// Preroll is how much of that audio is put before a recording; default 500 ms, negative for none.
+	// Preroll is how much of that audio is put before a recording, before the moment at which it was asked for; default 500 ms,
+	// negative for none.
 	Preroll time.Duration
 	// OnLoss says what to record while the device is away; default LossAuto.
 	OnLoss LossPolicy
@@ -273,8 +274,19 @@ func (s *Session) drift() *float64 {
 //	scout.CodeDeviceTimeout                   opened, but no frame came within StartTimeout
 //
 // or the cause of ctx. After an error nothing is being recorded.
-func (s *Session) Start(ctx context.Context) (Started, error) {
-	c := &command{start: true, ctx: ctx, began: time.Now(), reply: make(chan reply, 1)}
+func (s *Session) Start(ctx context.Context) (Started, error) { return s.StartAsked(ctx, time.Now()) }
+
+// mostAgo is how long ago a recording may have been asked for. What is older comes from a clock that was set.
+const mostAgo = 5 * time.Second
+
+// StartAsked is Start for a recording that was asked for a moment ago, on the clock of the wall: a warm microphone has heard what was said
+// since. It reaches back to that moment and, by the pre-roll, beyond it.
+func (s *Session) StartAsked(ctx context.Context, asked time.Time) (Started, error) {
+	now := time.Now()
+	c := &command{start: true, ctx: ctx, began: now, reply: make(chan reply, 1)}
+	if ago := now.Round(0).Sub(asked); ago > 0 && ago <= mostAgo {
+		c.ago = ago
+	}
 	r, err := s.call(ctx, c)
 	if err != nil {
 		return Started{}, err
@@ -323,7 +335,8 @@ type command struct {
 	start bool
 	ctx   context.Context // of the caller, who waits for the reply
 	began time.Time
-	reply chan reply // capacity 1
+	ago   time.Duration // of a start: from when it was asked for until it began
+	reply chan reply    // capacity 1
 }
 
 // gaveUp returns why the caller no longer waits; nil while it does.

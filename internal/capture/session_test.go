@@ -408,59 +408,6 @@ func TestEndOfTheSessionEndsTheRecording(t *testing.T) {
 	})
 }
 
-func TestWarmDevice(t *testing.T) {
-	t.Parallel()
-	bubble(t, capture.Options{Warm: true, Preroll: 300 * time.Millisecond}, func(t *testing.T, f *faultySystem, s *capture.Session) {
-		time.Sleep(2 * time.Second)
-		begun := time.Now()
-		one := start(t, s)
-		if one.PrerollFrames != 3*rate/10 || time.Since(begun) > 15*time.Millisecond {
-			t.Errorf("first: %+v after %v", one, time.Since(begun))
-		}
-		time.Sleep(time.Second)
-		first := stop(t, s)
-		checkTime(t, s, first, 0)
-		if two := start(t, s); two.From < first.End {
-			t.Errorf("the second begins at %d within the first, which ended at %d", two.From, first.End)
-		}
-		stop(t, s)
-		// An outage while nothing is recorded ends the pre-roll and is no gap.
-		f.set(func() { f.openErr = errUnplugged })
-		f.each(func(s *faultyStream) { s.deaf = true })
-		time.Sleep(2 * time.Second)
-		if s.Status().Outage != capture.GapStalled {
-			t.Errorf("status %+v", s.Status())
-		}
-		f.set(func() { f.openErr = nil })
-		time.Sleep(2 * time.Second)
-		three := start(t, s)
-		time.Sleep(time.Second)
-		stopped := stop(t, s)
-		if three.PrerollFrames == 0 || len(stopped.Gaps) > 0 {
-			t.Errorf("after an outage: %+v, %+v", three, stopped)
-		}
-		checkTime(t, s, stopped, 0)
-	})
-}
-
-func TestWarmDeviceThatIsNotThere(t *testing.T) {
-	t.Parallel()
-	bubble(t, capture.Options{Warm: true}, func(t *testing.T, f *faultySystem, s *capture.Session) {
-		f.set(func() { f.openErr = errUnplugged })
-		f.each(func(s *faultyStream) { s.deaf = true })
-		time.Sleep(5 * time.Second)
-		if _, err := s.Start(t.Context()); scout.ClassOf(err) != scout.Transient {
-			t.Errorf("start: %v", err)
-		}
-		f.set(func() { f.openErr = nil })
-		time.Sleep(2 * time.Second)
-		if started := start(t, s); started.PrerollFrames == 0 {
-			t.Errorf("started %+v: the device is not warm", started)
-		}
-		stop(t, s)
-	})
-}
-
 func TestNothingIsOpenWhileColdAndIdle(t *testing.T) {
 	t.Parallel()
 	bubble(t, capture.Options{}, func(t *testing.T, f *faultySystem, s *capture.Session) {

@@ -23,10 +23,12 @@ type Order struct {
 	// Device as in capture: an id, a name, a part of one, a virtual device; empty for the default.
 	Device string `json:"device,omitempty"`
 	// OnLoss, Warm, Preroll, Buffer as in capture.Options.
-	OnLoss  string            `json:"on_loss,omitempty"`
-	Warm    bool              `json:"warm,omitempty"`
-	Preroll time.Duration     `json:"preroll_ns,omitempty"`
-	Buffer  time.Duration     `json:"buffer_ns,omitempty"`
+	OnLoss  string        `json:"on_loss,omitempty"`
+	Warm    bool          `json:"warm,omitempty"`
+	Preroll time.Duration `json:"preroll_ns,omitempty"`
+	Buffer  time.Duration `json:"buffer_ns,omitempty"`
+	// AskedAt is when a person asked for the recording: the pre-roll ends there. The zero value means when the order comes.
+	AskedAt time.Time         `json:"asked_at,omitzero"`
 	Rules   Rules             `json:"rules"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	// Environment is the client's.

@@ -78,6 +78,7 @@ type Start struct {
 	Format      Format            `json:"format,omitzero"`
 	OnLoss      string            `json:"on_loss,omitempty" enum:"auto,follow,default"`
 	Preroll     *float64          `json:"preroll_seconds,omitempty" minimum:"0"`
+	AskedAgo    float64           `json:"asked_seconds_ago,omitempty" minimum:"0" maximum:"5" doc:"How long ago the user asked for it, when this was sent. The pre-roll ends then"`
 	MaxDuration float64           `json:"max_duration_seconds,omitempty" minimum:"0"`
 	Live        *bool             `json:"live,omitempty" doc:"Make text while it is recorded; true if left out"`
 	Transcribe  *bool             `json:"transcribe,omitempty" doc:"Make a text when the recording has ended, whatever ends it; true if left out"`

@@ -168,7 +168,7 @@ func (r *Recorder) begin(ctx context.Context, order recording.Order, resume resu
 	if err != nil {
 		return recording.Started{}, err
 	}
-	heard, err := d.session.Start(ctx)
+	heard, err := d.session.StartAsked(ctx, order.AskedAt)
 	if err != nil {
 		r.keepOrRelease(d, order)
 		return recording.Started{}, err
