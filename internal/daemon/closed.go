@@ -110,6 +110,9 @@ func (c closedStore) NextJob(context.Context, store.DueJobs) (at time.Time, err 
 	return at, c.err
 }
 
+// LineVersion implements store.Store.
+func (c closedStore) LineVersion() uint64 { return 0 }
+
 // QueuePaused implements store.Store.
 func (c closedStore) QueuePaused(context.Context) (bool, error) { return false, c.err }
 

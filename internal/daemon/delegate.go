@@ -125,6 +125,9 @@ func (l *lateStore) NextJob(ctx context.Context, due store.DueJobs) (time.Time, 
 	return l.present().NextJob(ctx, due)
 }
 
+// LineVersion implements store.Store.
+func (l *lateStore) LineVersion() uint64 { return l.present().LineVersion() }
+
 // QueuePaused implements store.Store.
 func (l *lateStore) QueuePaused(ctx context.Context) (bool, error) {
 	return l.present().QueuePaused(ctx)

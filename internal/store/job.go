@@ -187,7 +187,8 @@ type JobEvent struct {
 	Version int `json:"version,omitempty"`
 }
 
-// QueueStream has no events. Who listens to it is woken when jobs were removed otherwise than by the queue: with their recording.
+// QueueStream has no events. Who listens to it is woken when jobs were removed or changed otherwise than by the queue: with their recording,
+// or with its text.
 const QueueStream = "queue"
 
 // Types of the events about jobs. They are part of the public contract.

@@ -43,8 +43,12 @@ type JobReader interface {
 	JobCounts(ctx context.Context, ended bool) ([]JobCount, error)
 	// NextJob is when the next job that waits for its time may be begun; zero if there is none.
 	NextJob(ctx context.Context, due DueJobs) (time.Time, error)
-	// Line returns the jobs that run or wait, at most limit of them.
+	// Line returns the jobs that run or wait, at most limit of them, with what their order depends on: ID, State, Class, Client, Length, Done, Ends, Alone,
+	// Place, Since and NextAt.
 	Line(ctx context.Context, limit int) ([]Job, error)
+	// LineVersion is another number after each change of jobs, and in each store: what Line returned after that number was read is so as long
+	// as the number is the same.
+	LineVersion() uint64
 	// QueuePaused reports whether no job is begun.
 	QueuePaused(ctx context.Context) (bool, error)
 }

@@ -58,6 +58,7 @@ func (v view) JobWithKey(kind, key string) (store.Job, error) {
 
 // PutJob adds a job, or replaces the one with its id.
 func (t *tx) PutJob(j *store.Job) error {
+	t.jobsChanged = true
 	var work any
 	if j.Key != "" {
 		work = j.Key
@@ -188,6 +189,7 @@ func (t *tx) DropJobParts(id string) error {
 
 // RemoveJob forgets a job.
 func (t *tx) RemoveJob(id string) error {
+	t.jobsChanged = true
 	return t.exec("DELETE FROM jobs WHERE id = ?", id) // and its parts
 }
 
@@ -304,8 +306,18 @@ func (s *Store) QueuePaused(ctx context.Context) (paused bool, err error) {
 // Line returns the jobs that run or wait, at most limit of them.
 func (s *Store) Line(ctx context.Context, limit int) (line []store.Job, err error) {
 	err = s.read(ctx, "read the line of jobs", func(v view) error {
-		line, err = v.jobs("WHERE j."+unfinished+" AND j.state <> 'paused' LIMIT ?", limit)
-		return err
+		return v.each(func(rows *sql.Rows) error {
+			var j store.Job
+			var since, next sql.NullInt64
+			err := rows.Scan(&j.ID, &j.State, &j.Class, &j.Client, &j.Length, &j.Done, &j.Ends, &j.Alone, &j.Place, &since, &next)
+			next.Valid = next.Int64 != 0
+			j.Since, j.NextAt = fromMillis(since), fromMillis(next)
+			line = append(line, j)
+			return err
+		}, "SELECT id, state, class, client, length, done, ends, alone, place, since, next_at FROM jobs WHERE "+unfinished+" AND state <> 'paused' LIMIT ?", limit)
 	})
 	return line, err
 }
+
+// LineVersion is another number after each change of jobs.
+func (s *Store) LineVersion() uint64 { return s.lineVersion.Load() }

@@ -264,7 +264,7 @@ func (t *tx) purgeJobs(id string) error {
 			return err
 		}
 	}
-	t.rung[store.QueueStream] = true
+	t.rung[store.QueueStream], t.jobsChanged = true, true
 	t.jobsPurged += len(list)
 	return nil
 }
@@ -280,6 +280,7 @@ func (t *tx) purgeWords(id string) error {
 			return err
 		}
 	}
+	t.rung[store.QueueStream], t.jobsChanged = true, true
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -63,6 +64,8 @@ type Store struct {
 
 	writing sync.Mutex // held during Update, so that a second writer waits here and not in SQLite's retries
 
+	lineVersion atomic.Uint64
+
 	mu     sync.Mutex // guards what follows
 	bells  map[string]*bell
 	failed error // of the last write, nil after one that succeeded
@@ -114,6 +117,7 @@ func Open(ctx context.Context, path string, options Options) (_ *Store, err erro
 	}
 	doing := "open database " + path
 	s := &Store{path: path, now: options.Now, opening: opening.Round(0), elapsed: options.Elapsed, reached: options.Reached, scope: options.Scope.Component("store"), metrics: newMetrics(options.Scope), bells: make(map[string]*bell), closed: make(chan struct{})}
+	s.lineVersion.Store(uint64(time.Now().UnixNano())) // another one than those of the stores before
 	if s.lock, err = lockFile(path); err != nil {
 		return nil, s.metrics.fail(err)
 	}
@@ -236,6 +240,9 @@ func (s *Store) update(ctx context.Context, change func(*tx) error) (err error) 
 	}
 	for _, committed := range t.committed {
 		committed()
+	}
+	if t.jobsChanged {
+		s.lineVersion.Add(1)
 	}
 	s.ring(t.rung)
 	if t.appended > 0 {

@@ -19,6 +19,8 @@ type tx struct {
 	appended uint64
 	// jobsPurged is how many jobs this transaction has removed that had not ended.
 	jobsPurged int
+	// jobsChanged is true when this transaction has changed jobs.
+	jobsChanged bool
 	// counted is the time by the clock of the store, and committed is called after the commit.
 	counted   time.Duration
 	committed []func()
