@@ -76,22 +76,29 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkPosition finds the place of the last job of lines of several lengths.
+// BenchmarkPosition finds the place of the last job of lines of several lengths and of several numbers of clients: once more, and after a change.
 func BenchmarkPosition(b *testing.B) {
-	for _, n := range []int{10, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			st := open(b, time.Now)
-			jobtest.Fill(b, st, n, store.JobQueued, 10)
-			q := queueOf(st, job.Limits{})
-			list, err := q.Jobs(b.Context(), store.JobFilter{}, store.Page{Limit: 1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				if place, err := q.Position(b.Context(), &list.Data[0]); err != nil || place == 0 {
-					b.Fatalf("place %d, %v", place, err)
+	for _, c := range []struct{ jobs, clients int }{{10, 10}, {1000, 10}, {1000, 1000}, {5000, 50}} {
+		for _, changed := range []bool{false, true} {
+			b.Run(fmt.Sprintf("jobs=%d/clients=%d/changed=%t", c.jobs, c.clients, changed), func(b *testing.B) {
+				st := open(b, time.Now)
+				jobtest.Fill(b, st, c.jobs, store.JobQueued, c.clients)
+				q := queueOf(st, job.Limits{})
+				list, err := q.Jobs(b.Context(), store.JobFilter{}, store.Page{Limit: 1})
+				if err != nil {
+					b.Fatal(err)
 				}
-			}
-		})
+				for b.Loop() {
+					if changed {
+						if err := st.Update(b.Context(), func(tx store.Tx) error { return tx.RemoveJob("job_none") }); err != nil {
+							b.Fatal(err)
+						}
+					}
+					if place, err := q.Position(b.Context(), &list.Data[0]); err != nil || place == 0 {
+						b.Fatalf("place %d, %v", place, err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ type Claimed struct {
 
 	kept json.RawMessage // the checkpoint as this attempt has left it in the store; for Save
 
+	charge *charge // guarded by the queue
+
 	held atomic.Bool // a person holds it back
 	lost atomic.Bool // the store that has the job is no longer the one that is open
 
@@ -37,8 +40,9 @@ type Claimed struct {
 
 // Claim begins the job whose turn it is; nil if there is none.
 //
-// The order: class, where each RaisedEvery of waiting counts as a class; then turn, so that a client's n-th unfinished job comes
-// after every other client's earlier ones; then length. A job that runs alone is begun when no other job waits or runs.
+// The order: class, where each RaisedEvery of waiting counts as a class; then what each client was served in that class, least first; then length. So
+// clients that have work get the same length of audio done, and one that comes late waits for no other one's line. A job that runs alone is begun when
+// no other job waits or runs.
 func (q *Queue) Claim(ctx context.Context) (*Claimed, error) {
 	var c *Claimed
 	now := q.now()
@@ -51,18 +55,19 @@ func (q *Queue) Claim(ctx context.Context) (*Claimed, error) {
 		if err != nil || paused {
 			return err
 		}
-		j, err := next(tx, now)
+		j, charge, err := q.choose(tx, now)
 		if err != nil || j == nil {
 			return err
 		}
 		j.State, j.Attempt, j.Run, j.Fresh, j.StartedAt, j.NextAt, j.Error = store.JobRunning, j.Attempt+1, j.Run+1, true, now, time.Time{}, nil
-		c = &Claimed{Job: *j, queue: q, began: time.Now(), kept: j.Checkpoint}
+		c = &Claimed{Job: *j, queue: q, began: time.Now(), kept: j.Checkpoint, charge: charge}
 		q.mu.Lock() // before the commit: from then on it is this process that does it
 		q.live[c] = struct{}{}
 		q.mu.Unlock()
 		return put(tx, j, store.EventJobStarted)
 	})
 	if err != nil && c != nil {
+		c.settle(true)
 		c.left()
 	}
 	if err != nil || c == nil {
@@ -75,31 +80,44 @@ func (q *Queue) Claim(ctx context.Context) (*Claimed, error) {
 	return c, nil
 }
 
-// next is the job whose turn it is; nil if there is none.
-func next(tx store.Tx, now time.Time) (*store.Job, error) {
+// choose is the job whose turn it is, and what it is charged; nil if there is none.
+func (q *Queue) choose(tx store.Tx, now time.Time) (*store.Job, *charge, error) {
 	list, err := tx.RunningJobs()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	running := make(map[string]int)
-	for i := range list {
-		if list[i].Alone {
-			return nil, nil //nolint:nilnil // there is none
-		}
-		running[list[i].Client]++
+	if slices.ContainsFunc(list, func(j store.Job) bool { return j.Alone }) {
+		return nil, nil, nil
 	}
 	first, err := tx.FirstJobs(due(now))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if j := choose(first, running, now); j != nil || len(list) > 0 {
-		return j, nil
+	waiting := make([]*store.Job, len(first))
+	for i := range first {
+		waiting[i] = &first[i]
+	}
+	if j, c := q.take(waiting, now); j != nil || len(list) > 0 {
+		return j, c, nil
 	}
 	lone, found, err := tx.LoneJob(due(now))
 	if err != nil || !found {
-		return nil, err
+		return nil, nil, err
 	}
-	return &lone, nil
+	j, c := q.take([]*store.Job{&lone}, now)
+	return j, c, nil
+}
+
+// take begins the job that goes first, and charges its client; nil if there is none. Of each client and class, waiting has the first job at least:
+// no other one can go before it.
+func (q *Queue) take(waiting []*store.Job, now time.Time) (*store.Job, *charge) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	j, class := q.shares.line(waiting, now).next()
+	if j == nil {
+		return nil, nil
+	}
+	return j, q.shares.take(j, class, now)
 }
 
 // OnStop says how the work is ended. It is called at once where that was asked for already.
@@ -138,13 +156,44 @@ func (q *Queue) attempt(j *store.Job) *Claimed {
 	return nil
 }
 
-// left notes that the work is over.
+// left notes that the work is over. What it was charged and did not get is given back.
 func (c *Claimed) left() {
 	q := c.queue
 	q.mu.Lock()
+	q.shares.end(c.charge, c.charge.got, false)
 	delete(q.live, c)
 	q.mu.Unlock()
 	q.tell()
+}
+
+// settle notes that the attempt is over, by itself or because the job is given back: its client pays for the audio that it got through.
+func (c *Claimed) settle(returned bool) {
+	q := c.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	price := c.charge.got
+	if !returned {
+		price = max(price, leastPrice)
+	}
+	q.shares.end(c.charge, price, returned)
+}
+
+// moved notes how far in the audio the attempt is.
+func (c *Claimed) moved(at time.Duration) {
+	q := c.queue
+	q.mu.Lock()
+	changed := q.shares.moved(c.charge, at)
+	q.mu.Unlock()
+	if changed {
+		q.tell()
+	}
+}
+
+// Heard says how long the audio is, once all of it was heard; the length of the job is an estimate. It is called before Finish.
+func (c *Claimed) Heard(length time.Duration) {
+	c.queue.mu.Lock()
+	defer c.queue.mu.Unlock()
+	c.charge.total = length
 }
 
 // own returns the job in a transaction, if it is still this attempt's and in one of the states.
@@ -222,6 +271,7 @@ func (c *Claimed) Save(ctx context.Context, checkpoint json.RawMessage, done tim
 		return err
 	}
 	c.kept = checkpoint
+	c.moved(done)
 	if noted.Sub(c.noted) >= notedEvery {
 		c.noted = noted
 	}
@@ -246,6 +296,7 @@ func (c *Claimed) Restart(ctx context.Context) error {
 	})
 	if err == nil {
 		c.kept = nil
+		c.moved(0) // what is done once more is paid for once more
 	}
 	return err
 }
@@ -284,9 +335,21 @@ func (c *Claimed) Committed() {
 	took := time.Since(c.began)
 	q.pace.done(c.Job.Length-c.Job.Done, took)
 	q.goOn()
+	q.paid(c.charge)
 	q.metrics.outcomes.WithLabelValues(c.Job.Kind, string(store.JobSucceeded)).Inc()
 	q.log.Info(eventFinished, append(q.attributes(&c.Job), slog.Int64(observe.KeyDurationMS, took.Milliseconds()))...)
 	q.tell()
+}
+
+// paid settles the charge of a job that is done: for all of its audio. Where nobody said how long that is, the estimate stands.
+func (q *Queue) paid(c *charge) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	price := max(c.price, leastPrice)
+	if c.total > 0 {
+		price = max(c.got+max(0, c.total-c.at), leastPrice)
+	}
+	q.shares.end(c, price, false)
 }
 
 const (
@@ -319,6 +382,7 @@ func (c *Claimed) Fail(ctx context.Context, cause error) error {
 		}
 		return err
 	}
+	c.settle(false)
 	var failed store.Job
 	err := q.update(ctx, func(tx store.Tx) error {
 		j, err := c.own(tx, store.JobRunning)
@@ -376,6 +440,7 @@ func (q *Queue) again(j *store.Job) {
 
 // back puts the job into the queue again, and takes the attempt back.
 func (c *Claimed) back(ctx context.Context, pause time.Duration, cause error) error {
+	c.settle(true)
 	return c.queue.update(ctx, func(tx store.Tx) error {
 		j, err := c.own(tx, store.JobRunning)
 		if err != nil {

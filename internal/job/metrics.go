@@ -42,6 +42,7 @@ type metrics struct {
 	outcomes *metric.CounterVec
 	waited   *metric.HistogramVec
 	refused  *metric.Counter
+	placed   *metric.Counter
 }
 
 // waitBuckets go from a free queue to a night.
@@ -58,6 +59,9 @@ func newMetrics(s observe.Scope, q *Queue) *metrics {
 		}, []string{"kind"})),
 		refused: observe.Register(s, metric.NewCounter(metric.Opts{
 			Name: "scout_jobs_refused_total", Help: "Jobs that were refused because too many had not ended.",
+		})),
+		placed: observe.Register(s, metric.NewCounter(metric.Opts{
+			Name: "scout_queue_placings_total", Help: "How often the places of all waiting jobs were found, for whoever asked first after a change.",
 		})),
 	}
 	for kind := range q.options.Kinds {

@@ -8,88 +8,76 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 )
 
-// RaisedEvery is how long a job waits until it counts as one class more urgent, so that none waits for ever.
+// RaisedEvery is how long a job waits until it counts as one class more urgent, so that none waits for ever. The time before a job of the same
+// client and class was begun does not count: it waited behind its client's own, and another client that comes late must not wait for all of them.
 const RaisedEvery = 10 * time.Minute
 
-// candidate is a job that may be begun, and what its order depends on.
-type candidate struct {
-	job   *store.Job
-	class int // after waiting
-	turn  int // 1 for a client's first unfinished job, 2 for its second, ...
+// classOf is the class that a job was given.
+func classOf(j *store.Job) int { return max(0, j.Class) }
+
+// classAt is the class of a waiting job at that time, and when it is raised next; zero for never. begun is when another job of its client and
+// class was begun last. It ends at the most urgent class: there each client has its share, so that none is kept out. A clock that was set back
+// raises nothing.
+func classAt(j *store.Job, begun, now time.Time) (class int, raised time.Time) {
+	from := j.Since
+	if begun.After(from) {
+		from = begun
+	}
+	steps := int(max(0, now.Sub(from)) / RaisedEvery)
+	if class = classOf(j) - steps; class <= 0 {
+		return 0, time.Time{}
+	}
+	return class, from.Add(time.Duration(steps+1) * RaisedEvery)
 }
 
-// classAt is the class of a waiting job at that time. It goes on beyond the most urgent class: otherwise a steady stream of short jobs
-// would keep a long one out for ever. A clock that was set back raises nothing.
-func classAt(j *store.Job, now time.Time) int {
-	return j.Class - int(max(0, now.Sub(j.Since))/RaisedEvery)
+// placing is the place of each waiting job, and for how long that is so if nothing changes.
+type placing struct {
+	at          map[string]int
+	from, until time.Time // until is zero for ever
 }
 
-// before is the order: class, turn, length, place. Places are never equal.
-func (c *candidate) before(other *candidate) bool {
-	return cmp.Or(cmp.Compare(c.class, other.class), cmp.Compare(c.turn, other.turn), cmp.Compare(c.job.Length, other.job.Length), cmp.Compare(c.job.Place, other.job.Place)) < 0
+// holds reports whether it is still so at that time.
+func (p *placing) holds(now time.Time) bool {
+	return !now.Before(p.from) && (p.until.IsZero() || now.Before(p.until))
 }
 
-// choose returns the job that goes first; nil if there is none. first are the first waiting jobs of each client and class, running
-// is how many jobs of each client run: they have the turns before.
-//
-// A client's own jobs go by class, then by place, so its first one at this time is among those, and no other one can go before it.
-func choose(first []store.Job, running map[string]int, now time.Time) *store.Job {
-	own := make(map[string]candidate)
-	for i := range first {
-		c := candidate{job: &first[i], class: classAt(&first[i], now), turn: running[first[i].Client] + 1}
-		if best, found := own[c.job.Client]; !found || cmp.Or(cmp.Compare(c.class, best.class), cmp.Compare(c.job.Place, best.job.Place)) < 0 {
-			own[c.job.Client] = c
+// places are those of the jobs in a line, by their ids: the order in which they would be begun if nothing else came, all that run went on, and each
+// got through what it is charged for. Jobs that wait for their time come after those that may be begun, and jobs that run alone are its end. The shares
+// are changed.
+func places(list []store.Job, s *shares, now time.Time) placing {
+	p := placing{at: make(map[string]int), from: now}
+	ends := func(at time.Time) {
+		if p.until.IsZero() || at.Before(p.until) {
+			p.until = at
 		}
 	}
-	var best *candidate
-	for _, c := range own {
-		if best == nil || c.before(best) {
-			best = &c
-		}
-	}
-	if best == nil {
-		return nil
-	}
-	return best.job
-}
-
-// places are those of the jobs in a line, by their ids; it holds what runs and what waits. Jobs that wait for their time come after those whose
-// turn it may be, and jobs that run alone are its end.
-func places(line []store.Job, now time.Time) map[string]int {
-	turns := make(map[string]int)
-	var all, later, lone []candidate
-	for i := range line {
-		switch j := &line[i]; {
+	var waiting, later, lone []*store.Job
+	for i := range list {
+		switch j := &list[i]; {
 		case j.State == store.JobRunning:
-			turns[j.Client]++
 		case j.Alone:
-			lone = append(lone, candidate{job: j})
+			lone = append(lone, j)
 		case !isDue(j, now):
-			later = append(later, candidate{job: j})
+			later = append(later, j)
+			ends(j.NextAt)
 		default:
-			all = append(all, candidate{job: j, class: classAt(j, now)})
+			waiting = append(waiting, j)
+			if j.NextAt.After(now) { // too far ahead to be meant
+				ends(j.NextAt.Add(-longestPause))
+			}
 		}
 	}
-	slices.SortFunc(all, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(x.class, y.class), cmp.Compare(x.job.Place, y.job.Place))
-	})
-	for i := range all {
-		turns[all[i].job.Client]++
-		all[i].turn = turns[all[i].job.Client]
+	line := s.line(waiting, now)
+	if !line.until.IsZero() {
+		ends(line.until)
 	}
-	slices.SortFunc(all, func(x, y candidate) int {
-		if x.before(&y) {
-			return -1
-		}
-		return 1
-	})
-	slices.SortFunc(later, func(x, y candidate) int { return x.job.NextAt.Compare(y.job.NextAt) })
-	slices.SortFunc(lone, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(x.job.Ends, y.job.Ends), cmp.Compare(x.job.Place, y.job.Place))
-	})
-	at := make(map[string]int)
-	for i, c := range slices.Concat(all, later, lone) {
-		at[c.job.ID] = i + 1
+	for j, _ := line.next(); j != nil; j, _ = line.next() {
+		p.at[j.ID] = len(p.at) + 1
 	}
-	return at
+	slices.SortFunc(later, func(x, y *store.Job) int { return cmp.Or(x.NextAt.Compare(y.NextAt), cmp.Compare(x.Place, y.Place)) })
+	slices.SortFunc(lone, func(x, y *store.Job) int { return cmp.Or(cmp.Compare(x.Ends, y.Ends), cmp.Compare(x.Place, y.Place)) })
+	for _, j := range slices.Concat(later, lone) {
+		p.at[j.ID] = len(p.at) + 1
+	}
+	return p
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +64,10 @@ type Queue struct {
 	resting  rest
 	reopened chan struct{} // closed and replaced when another store is open
 	changed  chan struct{} // closed and replaced with each change
+	shares   *shares
 	pace     pace
+
+	placed chan placed // one, which whoever finds places takes out
 }
 
 // New returns the queue of a store.
@@ -89,7 +91,8 @@ func New(o Options) *Queue {
 	if o.Failures == nil {
 		o.Failures = observe.NewFailures(o.Scope)
 	}
-	q := &Queue{options: o, store: o.Store, log: scope.Log(), live: make(map[*Claimed]struct{}), changed: make(chan struct{}), reopened: make(chan struct{})}
+	q := &Queue{options: o, store: o.Store, log: scope.Log(), live: make(map[*Claimed]struct{}), changed: make(chan struct{}), reopened: make(chan struct{}), shares: newShares(), placed: make(chan placed, 1)}
+	q.placed <- placed{}
 	q.metrics = newMetrics(scope, q)
 	return q
 }
@@ -316,31 +319,3 @@ func (q *Queue) atOnceLocked() int {
 
 // Remaining is how long the rest of a job takes once it runs, as an estimate; 0 where that is not known.
 func (q *Queue) Remaining(j *store.Job) time.Duration { return q.pace.remaining(j.Length - j.Done) }
-
-// mostPlaced bounds the line in which Position looks for a job.
-const mostPlaced = 5000
-
-// Position is the place of a job in the line, from 1: where it would be if nothing else came. 0 is none: the job does not wait, or the
-// line is too long to be looked through.
-func (q *Queue) Position(ctx context.Context, j *store.Job) (int, error) {
-	if !j.State.Waiting() {
-		return 0, nil
-	}
-	list, err := q.store.Line(ctx, mostPlaced+1)
-	if err != nil || len(list) > mostPlaced {
-		return 0, err
-	}
-	return places(list, q.now())[j.ID], nil
-}
-
-// Positions are the places of jobs that are among those, by their ids.
-func (q *Queue) Positions(ctx context.Context, jobs []store.Job) (map[string]int, error) {
-	if !slices.ContainsFunc(jobs, func(j store.Job) bool { return j.State.Waiting() }) {
-		return nil, nil //nolint:nilnil // none has a place
-	}
-	list, err := q.store.Line(ctx, mostPlaced+1)
-	if err != nil || len(list) > mostPlaced {
-		return nil, err
-	}
-	return places(list, q.now()), nil
-}

@@ -36,7 +36,7 @@ func kinds() map[string]job.Work {
 
 // Run runs all tests against queues on the stores of the factory.
 func Run(t *testing.T, open Factory) {
-	for _, group := range []map[string]func(*bench){orders(), bounds(), attempts(), rests(), crashes(), changes(), races(), purges(), healths(), sizes()} {
+	for _, group := range []map[string]func(*bench){orders(), shares(), bounds(), attempts(), rests(), crashes(), changes(), races(), purges(), healths(), sizes()} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -47,6 +47,10 @@ func Run(t *testing.T, open Factory) {
 	t.Run("any sequence of calls keeps what the queue promises", func(t *testing.T) {
 		t.Parallel()
 		anySequence(t, open)
+	})
+	t.Run("of two clients that have jobs all the time none gets ahead of the other by more than the longest job of each", func(t *testing.T) {
+		t.Parallel()
+		anyShares(t, open)
 	})
 }
 

@@ -22,7 +22,7 @@ func orders() map[string]func(*bench) {
 			b.submit("interactive", order("b", job.Interactive, long))
 			b.served("interactive", "normal", "low")
 		},
-		"a client's n-th job goes after every other client's earlier ones": func(b *bench) {
+		"a client's next job goes after those of clients that were served less": func(b *bench) {
 			for i := range 3 {
 				b.submit(fmt.Sprint("a", i+1), order("a", job.Normal, short))
 			}
@@ -31,13 +31,13 @@ func orders() map[string]func(*bench) {
 			}
 			b.submit("c1", order("c", job.Normal, long))
 			a1 := b.begin("a1")
-			b1 := b.begin("b1") // both are the first of their client; a's next is its second
+			b1 := b.begin("b1") // both are the first of their client
 			c1 := b.begin("c1")
 			a2 := b.begin("a2")
+			a3 := b.begin("a3") // after 20 seconds, and b had an hour
 			b2 := b.begin("b2")
-			a3 := b.begin("a3")
 			b.none()
-			for _, c := range []*job.Claimed{a1, b1, c1, a2, b2, a3} {
+			for _, c := range []*job.Claimed{a1, b1, c1, a2, a3, b2} {
 				b.finish(c)
 			}
 		},
@@ -50,7 +50,7 @@ func orders() map[string]func(*bench) {
 			b.begin("b")
 			b.finish(running)
 		},
-		"jobs that run count as turns": func(b *bench) {
+		"jobs that run count as served": func(b *bench) {
 			b.submit("a1", order("a", job.Normal, short))
 			b.begin("a1")
 			b.submit("a2", order("a", job.Normal, short))
@@ -58,7 +58,7 @@ func orders() map[string]func(*bench) {
 			b.begin("b1")
 			b.begin("a2")
 		},
-		"of the same turn the shorter goes first": func(b *bench) {
+		"of clients that were served the same the shorter job goes first": func(b *bench) {
 			b.submit("long", order("a", job.Normal, long))
 			b.submit("short", order("b", job.Normal, short))
 			b.served("short", "long")
@@ -79,10 +79,10 @@ func orders() map[string]func(*bench) {
 			b.submit("normal", order("b", job.Normal, long))
 			b.finish(b.begin("normal")) // a second is missing
 			b.pass(time.Second)
-			b.submit("shorter", order("b", job.Normal, short))
+			b.submit("shorter", order("d", job.Normal, short))
 			b.submit("urgent", order("c", job.Interactive, long))
 			b.finish(b.begin("urgent"))
-			b.finish(b.begin("shorter")) // of one class by now, and of the same turn
+			b.finish(b.begin("shorter")) // of one class by now, and its client was served no more
 			b.pass(job.RaisedEvery)
 			b.submit("as urgent", order("c", job.Interactive, long))
 			b.finish(b.begin("low")) // came first
@@ -101,7 +101,7 @@ func orders() map[string]func(*bench) {
 			}
 			b.Errorf("%s was not begun when it had waited long enough for three classes", low.ID)
 		},
-		"a job that is held back is not begun, and has no turn": func(b *bench) {
+		"a job that is held back is not begun, and costs its client nothing": func(b *bench) {
 			held := b.submit("a1", order("a", job.Normal, short))
 			b.submit("a2", order("a", job.Normal, short))
 			b.submit("b1", order("b", job.Normal, long))

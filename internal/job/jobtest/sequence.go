@@ -29,6 +29,17 @@ type sequence struct {
 	live  map[string]*job.Claimed // by their jobs
 	stale []*job.Claimed          // that have lost theirs
 	steps int
+
+	account account
+	entries map[*job.Claimed]*entry
+}
+
+func newSequence(t testing.TB, open Factory) *sequence {
+	clock := new(storetest.Clock)
+	clock.Set(epoch())
+	s := &sequence{store: open(t, clock.Now), clock: clock, known: make(map[string]store.Job), live: make(map[string]*job.Claimed), entries: make(map[*job.Claimed]*entry)}
+	s.Queue = s.process()
+	return s
 }
 
 // follows are the states that may follow a state within one step.
@@ -48,16 +59,14 @@ func follows() map[store.JobState][]store.JobState {
 func anySequence(t *testing.T, open Factory) {
 	t.Helper()
 	rapid.Check(t, func(r *rapid.T) {
-		clock := new(storetest.Clock)
-		clock.Set(epoch())
-		s := &sequence{store: open(t, clock.Now), clock: clock, known: make(map[string]store.Job), live: make(map[string]*job.Claimed)}
+		s := newSequence(t, open)
 		defer func() { _ = s.store.Close() }() // the factory's cleanup says what is wrong
-		s.Queue = s.process()
 		r.Repeat(map[string]func(*rapid.T){
 			"":           s.check,
 			"submit":     s.submit,
 			"claim":      s.claim,
 			"claim more": s.claim,
+			"claim all":  s.claimAll,
 			"finish":     s.finish,
 			"fail":       s.fail,
 			"save":       s.save,
@@ -106,18 +115,36 @@ func (s *sequence) submit(r *rapid.T) {
 	}
 }
 
-// claim compares the job that is begun with the one that the rules name.
-func (s *sequence) claim(r *rapid.T) {
+func (s *sequence) claim(r *rapid.T) { _ = s.begin(r) }
+
+// claimAll begins whatever may be begun, which must go in the order of the places.
+func (s *sequence) claimAll(r *rapid.T) {
+	list, err := s.Jobs(context.Background(), store.JobFilter{}, store.Page{Limit: 200})
+	must(r, err)
+	at, err := s.Positions(context.Background(), list.Data)
+	must(r, err)
+	for n := 1; ; n++ {
+		c := s.begin(r)
+		if c == nil || c.Job.Alone {
+			return
+		}
+		if at[c.Job.ID] != n {
+			r.Fatalf("job %s was begun as number %d, and its place was %d, in %s", c.Job.ID, n, at[c.Job.ID], s.describe())
+		}
+	}
+}
+
+// begin begins a job, which must be the one that the rules name; nil if there is none.
+func (s *sequence) begin(r *rapid.T) *job.Claimed {
 	paused, err := s.store.QueuePaused(context.Background())
 	must(r, err)
-	want := ""
+	want, class := store.Job{}, 0
 	if !paused && !s.clock.Now().Before(s.rests) {
-		want = s.first(r)
+		want, class = s.first(r)
 	}
-	if want != "" {
-		j := s.get(r, want)
-		if at, err := s.Position(context.Background(), &j); err != nil || at != 1 && !j.Alone {
-			r.Fatalf("job %s is first, and its place is %d (%v)", want, at, err)
+	if want.ID != "" {
+		if at, err := s.Position(context.Background(), &want); err != nil || at != 1 && !want.Alone {
+			r.Fatalf("job %s is first, and its place is %d (%v)", want.ID, at, err)
 		}
 	}
 	c, err := s.Claim(context.Background())
@@ -130,58 +157,30 @@ func (s *sequence) claim(r *rapid.T) {
 		}
 		s.live[got] = c
 	}
-	if got != want {
-		r.Fatalf("job %q was begun, want %q of %s", got, want, s.describe())
+	if got != want.ID {
+		r.Fatalf("job %q was begun, want %q of %s", got, want.ID, s.describe())
 	}
+	if c != nil {
+		s.entries[c] = s.account.begin(want, class, s.clock.Now())
+	}
+	return c
 }
 
-// first is the job that goes first, found by giving each its turn.
-func (s *sequence) first(r *rapid.T) string {
-	type waiting struct {
-		store.Job
-		class, turn int
+// first is the job that goes first, and the class in which it waits.
+func (s *sequence) first(r *rapid.T) (first store.Job, class int) {
+	line, lone, running, aloneRuns, later := s.due(r)
+	switch {
+	case aloneRuns:
+		return first, 0
+	case len(line) > 0:
+		return s.account.first(line, s.clock.Now())
+	case running || later || len(lone) == 0:
+		s.account.idle()
+		return first, 0
 	}
-	var line, lone []waiting
-	running, later := 0, false
-	busy := make(map[string]int)
-	now := s.clock.Now()
-	for _, id := range s.ids {
-		j := s.get(r, id)
-		class := j.Class
-		for since := now.Sub(j.Since); since >= job.RaisedEvery; since -= job.RaisedEvery {
-			class--
-		}
-		switch {
-		case j.State == store.JobRunning && j.Alone:
-			return ""
-		case j.State == store.JobRunning:
-			running++
-			busy[j.Client]++
-		case !j.State.Waiting():
-		case j.Alone:
-			if !j.NextAt.After(now) {
-				lone = append(lone, waiting{Job: j})
-			}
-		case j.NextAt.After(now):
-			later = true
-		default:
-			line = append(line, waiting{Job: j, class: class})
-		}
-	}
-	if len(line) == 0 {
-		if running > 0 || later || len(lone) == 0 {
-			return ""
-		}
-		return slices.MinFunc(lone, func(x, y waiting) int { return cmp.Or(cmp.Compare(x.Ends, y.Ends), cmp.Compare(x.Place, y.Place)) }).ID
-	}
-	slices.SortFunc(line, func(x, y waiting) int { return cmp.Or(cmp.Compare(x.class, y.class), cmp.Compare(x.Place, y.Place)) })
-	for i := range line {
-		busy[line[i].Client]++
-		line[i].turn = busy[line[i].Client]
-	}
-	return slices.MinFunc(line, func(x, y waiting) int {
-		return cmp.Or(cmp.Compare(x.class, y.class), cmp.Compare(x.turn, y.turn), cmp.Compare(x.Length, y.Length), cmp.Compare(x.Place, y.Place))
-	}).ID
+	s.account.idle()
+	one := slices.MinFunc(lone, func(x, y store.Job) int { return cmp.Or(cmp.Compare(x.Ends, y.Ends), cmp.Compare(x.Place, y.Place)) })
+	return s.account.first([]store.Job{one}, s.clock.Now())
 }
 
 // one is an attempt that is under way; nil for none.
@@ -210,7 +209,13 @@ func (s *sequence) over(r *rapid.T, c *job.Claimed, err error) {
 
 func (s *sequence) finish(r *rapid.T) {
 	if c := s.one(r); c != nil {
-		s.over(r, c, s.store.Update(context.Background(), func(tx store.Tx) error { return c.Finish(tx, 1) }))
+		err := s.store.Update(context.Background(), func(tx store.Tx) error { return c.Finish(tx, 1) })
+		s.over(r, c, err)
+		if err == nil {
+			c.Committed()
+			s.entries[c].finished()
+			s.rests = time.Time{}
+		}
 	}
 }
 
@@ -219,13 +224,16 @@ func (s *sequence) fail(r *rapid.T) {
 		code := rapid.SampledFrom([]scout.Code{scout.CodeEngineCrashed, scout.CodeEngineCrashed, scout.CodeEngineUnavailable, scout.CodeAudioCorrupt}).Draw(r, "code")
 		if code == scout.CodeEngineUnavailable {
 			s.rests = s.clock.Now().Truncate(time.Millisecond).Add(10 * time.Second)
+			s.entries[c].returned()
 		}
+		s.entries[c].failed()
 		s.over(r, c, c.Fail(context.Background(), scout.Errorf(code, "no")))
 	}
 }
 
 func (s *sequence) release(r *rapid.T) {
 	if c := s.one(r); c != nil {
+		s.entries[c].returned()
 		s.over(r, c, c.Release(context.Background()))
 	}
 }
@@ -236,7 +244,11 @@ func (s *sequence) save(r *rapid.T) {
 		return
 	}
 	s.steps++
-	err := c.Save(context.Background(), json.RawMessage(fmt.Sprintf(`{"at":%d}`, s.steps)), time.Second, json.RawMessage(`[]`))
+	at := time.Duration(rapid.IntRange(0, 200).Draw(r, "seconds")) * time.Second
+	err := c.Save(context.Background(), json.RawMessage(fmt.Sprintf(`{"at":%d}`, s.steps)), at, json.RawMessage(`[]`))
+	if err == nil || errors.Is(err, job.ErrPaused) {
+		s.entries[c].save(at)
+	}
 	state, run := s.known[c.Job.ID].State, s.known[c.Job.ID].Run
 	switch {
 	case run != c.Job.Run || state != store.JobRunning && state != store.JobPaused:
@@ -254,6 +266,7 @@ func (s *sequence) disturb(r *rapid.T) {
 		return
 	}
 	c := rapid.SampledFrom(s.stale).Draw(r, "stale")
+	s.entries[c].failed() // unless it is over already
 	errs := []error{
 		s.store.Update(context.Background(), func(tx store.Tx) error { return c.Finish(tx, 7) }),
 		c.Fail(context.Background(), scout.Errorf(scout.CodeAudioCorrupt, "stale")), c.Release(context.Background()), c.Survived(context.Background()),
@@ -292,7 +305,7 @@ func (s *sequence) pass(r *rapid.T) {
 }
 
 func (s *sequence) crash(r *rapid.T) {
-	s.Queue, s.rests = s.process(), time.Time{}
+	s.Queue, s.rests, s.account = s.process(), time.Time{}, account{} // which is in memory
 	must(r, s.Recover(context.Background(), rapid.Bool().Draw(r, "by itself")))
 	for _, c := range s.live {
 		s.stale = append(s.stale, c)

@@ -315,6 +315,7 @@ func (s *commit) Finish(ctx context.Context, _ int, doc text.Document) error {
 	if s.heard != nil {
 		s.heard(recording.ID(j.Recording), doc.Transcript.Duration)
 	}
+	s.claimed.Heard(doc.Transcript.Duration)
 	_, _, err := s.history.Keep(ctx, history.Text{
 		Recording: j.Recording, Transcript: doc.Transcript, Client: j.Client, Once: "job " + j.ID,
 		Also: func(tx store.Tx, _ store.Key, v store.Version) error { return s.claimed.Finish(tx, v.Version) },
