@@ -58,7 +58,8 @@ type Order struct {
 	// Priority is Normal where it is empty.
 	Priority Priority
 	Options  json.RawMessage
-	// Length is that of the audio: of two jobs whose turn it is, the shorter one goes first.
+	// Length is that of the audio, for which the client is charged; 0 where it is not known. Of clients that were served the same the one with the
+	// shorter job goes first.
 	Length      time.Duration
 	Traceparent string
 	// Key names the work: the same key again is the same job. Empty for work that is always new.
