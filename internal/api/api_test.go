@@ -200,6 +200,25 @@ func TestHealthHasAStatus(t *testing.T) {
 	}
 }
 
+// A reset is in no journal, and has the time at which it is sent.
+func TestAResetHasATime(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	r := bufio.NewScanner(s.raw(t, "GET /api/v1/events?after=99999 HTTP/1.1\r\nHost: s\r\n\r\n"))
+	for r.Scan() {
+		data, found := strings.CutPrefix(r.Text(), "data: ")
+		if !found {
+			continue
+		}
+		var e v1.Event
+		if err := json.Unmarshal([]byte(data), &e); err != nil || e.Type != "reset" || e.At.Year() < 2026 {
+			t.Errorf("%s, %v", data, err)
+		}
+		return
+	}
+	t.Error("no event")
+}
+
 // read returns the next n events of a stream, each as "id type".
 func read(t *testing.T, lines *bufio.Scanner, n int) []string {
 	t.Helper()
@@ -386,6 +405,25 @@ scout_http_requests_total{method="other",route="other",status="405"} 1
 	}
 	if _, body := s.do("GET", "/metrics", ""); !strings.Contains(body, "scout_http_requests_total") {
 		t.Errorf("the metrics are %.200q", body)
+	}
+}
+
+// Bytes are counted as they come, and not as a client announces them.
+func TestBytesAreCounted(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	const head = "POST /api/v1/recorder/stop HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\n"
+	for _, text := range []string{head + "Content-Length: 3000000000\r\n\r\n{}", head + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"} {
+		reads(t, bufio.NewReader(s.raw(t, text)), "POST")
+	}
+	s.close() // the answers were sent, and now they are counted
+	const want = `
+# HELP scout_http_request_bytes_total Bytes of request bodies that were read.
+# TYPE scout_http_request_bytes_total counter
+scout_http_request_bytes_total{route="/api/v1/recorder/stop"} 2
+`
+	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want), "scout_http_request_bytes_total"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -30,6 +30,10 @@ type connection struct {
 	write  time.Duration // how long a client may take for mostPerWrite
 	closed func()
 	lingers
+	// answers is true from when a handler has a request until its answer was sent. What is sent otherwise net/http says by itself, and
+	// unread puts it into our form; it returns nil for what stays as it is.
+	answers atomic.Bool
+	unread  func(said []byte) []byte
 }
 
 // mostPerWrite is how much of an answer has a deadline of its own: a client that reads slowly gets all of a large one.
@@ -37,6 +41,20 @@ const mostPerWrite = 64 << 10
 
 // Write bounds how long the client may take. Everything that net/http sends goes through it, an answer without a body, too.
 func (c *connection) Write(p []byte) (written int, err error) {
+	if c.unread != nil && !c.answers.Load() {
+		// net/http reads on for what is left of such a request, and has no deadline for that.
+		if err := c.SetReadDeadline(time.Now().Add(unwantedWithin)); err != nil {
+			return 0, err
+		}
+		if ours := c.unread(p); ours != nil {
+			_, err := c.send(ours)
+			return len(p), err
+		}
+	}
+	return c.send(p)
+}
+
+func (c *connection) send(p []byte) (written int, err error) {
 	for {
 		part := p[written:min(len(p), written+mostPerWrite)]
 		if err := c.SetWriteDeadline(time.Now().Add(c.write)); err != nil {
@@ -118,6 +136,7 @@ func (l *limited) Accept() (net.Conn, error) {
 			counted.among = &s.far.lingering
 			counted.local, counted.remote = addressOf(c.LocalAddr()), addressOf(c.RemoteAddr())
 		}
+		counted.unread = func(said []byte) []byte { return s.unread(said, c.RemoteAddr().String()) }
 		return counted, nil
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,6 +45,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		kind: "sse", stream: store.EventStream, after: after,
 		wanted: func(e *store.Event) bool { return asks.owns(e.Client) && wanted(topics, e.Type) },
 		body: func(e *store.Event) any {
+			if e.Type == store.EventReset { // it is in no journal
+				return v1.Event{ID: e.Seq, Type: e.Type, At: v1.Time{Time: time.Now()}}
+			}
 			return v1.Event{ID: e.Seq, Type: e.Type, At: v1.Time{Time: e.At}, Data: e.Data}
 		},
 	})

@@ -99,48 +99,52 @@ func hostileRequests(t *testing.T, serve opener) {
 	for situation, c := range map[string]struct {
 		text   string
 		status int
-		typed  bool // the error has our form; net/http itself refuses the others
+		typed  bool // it is an error
 	}{
-		"a name twice":                        {post(start, "", `{"device":"a","device":"b"}`), 400, true},
-		"a name twice, deep inside":           {post(start, "", `{"format":{"channels":1,"channels":2}}`), 400, true},
-		"text that is not UTF-8":              {post(start, "", "{\"device\":\"\xff\"}"), 400, true},
-		"half a body of JSON":                 {post(start, "", `{"device":"a"`), 400, true},
-		"two values":                          {post(start, "", `{} {}`), 400, true},
-		"a list":                              {post(start, "", `[]`), 422, true},
-		"a number":                            {post(start, "", `1`), 422, true},
-		"a number that no computer has":       {post(start, "", `{"preroll_seconds":1e999}`), 400, true},
-		"depth":                               {post(start, "", strings.Repeat(`{"labels":`, 500)), 400, true},
-		"depth of lists":                      {post("/api/v1/transcripts", "", strings.Repeat("[", 100_000)), 400, true},
-		"a negative length of time":           {post(start, "", `{"preroll_seconds":-1}`), 422, true},
-		"a body on a read":                    {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nContent-Length: 2\r\n\r\n{}", 200, false},
-		"another content type":                {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: text/xml\r\nContent-Length: 4\r\n\r\n<a/>", 415, true},
-		"a content type that is none":         {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: ;;;\r\nContent-Length: 2\r\n\r\n{}", 415, true},
-		"headers of 100 kB":                   {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nX: " + strings.Repeat("x", 100<<10) + "\r\n\r\n", 431, false},
-		"no host":                             {"GET /api/v1/version HTTP/1.1\r\n\r\n", 400, false},
-		"no HTTP":                             {"hello\r\n\r\n", 400, false},
-		"a wrong length":                      {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Length: x\r\n\r\n", 400, false},
-		"two lengths":                         {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400, false},
-		"a chunk that is none":                {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, true},
-		"an id with slashes":                  {"GET /api/v1/recordings/..%2F..%2Fetc%2Fpasswd HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
-		"an id with a zero":                   {"GET /api/v1/recordings/a%00b HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
-		"an id of another encoding":           {"GET /api/v1/transcripts/%ff%fe HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
-		"an id of 8 kB":                       {"GET /api/v1/transcripts/" + strings.Repeat("a", 8000) + " HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
-		"OPTIONS":                             {"OPTIONS /api/v1/recordings HTTP/1.1\r\nHost: s\r\n\r\n", 405, true},
-		"OPTIONS of everything":               {"OPTIONS * HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
-		"TRACE":                               {"TRACE /api/v1/version HTTP/1.1\r\nHost: s\r\n\r\n", 405, true},
-		"PUT":                                 {"PUT /api/v1/settings HTTP/1.1\r\nHost: s\r\nContent-Length: 0\r\n\r\n", 405, true},
-		"CONNECT":                             {"CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", 404, true},
-		"a whole address":                     {"GET http://evil/api/v1/version HTTP/1.1\r\nHost: evil\r\n\r\n", 200, false},
-		"a query that is none":                {"GET /api/v1/version?%zz HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
-		"semicolons in a query":               {"GET /api/v1/recordings?limit=1;x=2 HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
-		"a value twice":                       {"GET /api/v1/recordings?limit=1&limit=2 HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
-		"a search of nothing but signs":       {"GET /api/v1/transcripts?q=%22%28%29*-%3A%5E HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
-		"a time that is none":                 {"GET /api/v1/recordings?from=yesterday HTTP/1.1\r\nHost: s\r\n\r\n", 422, true},
-		"a date that is far away":             {"GET /api/v1/recordings?from=9999-12-31T23:59:59Z HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
-		"a trace that is none":                {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nTraceparent: 00-zz-zz-01\r\n\r\n", 200, false},
-		"lines in a request id":               {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nX-Request-Id: a b\tc\r\n\r\n", 200, false},
-		"an upgrade":                          {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200, false},
-		"a promise of a body that is refused": {"POST /nothing HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n", 404, true},
+		"a name twice":                         {post(start, "", `{"device":"a","device":"b"}`), 400, true},
+		"a name twice, deep inside":            {post(start, "", `{"format":{"channels":1,"channels":2}}`), 400, true},
+		"text that is not UTF-8":               {post(start, "", "{\"device\":\"\xff\"}"), 400, true},
+		"half a body of JSON":                  {post(start, "", `{"device":"a"`), 400, true},
+		"two values":                           {post(start, "", `{} {}`), 400, true},
+		"a list":                               {post(start, "", `[]`), 422, true},
+		"a number":                             {post(start, "", `1`), 422, true},
+		"a number that no computer has":        {post(start, "", `{"preroll_seconds":1e999}`), 400, true},
+		"depth":                                {post(start, "", strings.Repeat(`{"labels":`, 500)), 400, true},
+		"depth of lists":                       {post("/api/v1/transcripts", "", strings.Repeat("[", 100_000)), 400, true},
+		"a negative length of time":            {post(start, "", `{"preroll_seconds":-1}`), 422, true},
+		"a body on a read":                     {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nContent-Length: 2\r\n\r\n{}", 200, false},
+		"another content type":                 {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: text/xml\r\nContent-Length: 4\r\n\r\n<a/>", 415, true},
+		"a content type that is none":          {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: ;;;\r\nContent-Length: 2\r\n\r\n{}", 415, true},
+		"headers of 100 kB":                    {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nX: " + strings.Repeat("x", 100<<10) + "\r\n\r\n", 431, true},
+		"no host":                              {"GET /api/v1/version HTTP/1.1\r\n\r\n", 400, true},
+		"another version":                      {"GET /livez HTTP/3.0\r\nHost: s\r\n\r\n", 505, true},
+		"another encoding of the transfer":     {"POST " + start + " HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: gzip\r\n\r\n", 501, true},
+		"another expectation":                  {"POST " + start + " HTTP/1.1\r\nHost: s\r\nExpect: much\r\nContent-Length: 9\r\n\r\n", 417, true},
+		"a promise of a body that is too long": {"POST " + start + " HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 3000000000\r\n\r\n", 413, true},
+		"no HTTP":                              {"hello\r\n\r\n", 400, true},
+		"a wrong length":                       {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Length: x\r\n\r\n", 400, true},
+		"two lengths":                          {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400, true},
+		"a chunk that is none":                 {"POST " + start + " HTTP/1.1\r\nHost: s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, true},
+		"an id with slashes":                   {"GET /api/v1/recordings/..%2F..%2Fetc%2Fpasswd HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"an id with a zero":                    {"GET /api/v1/recordings/a%00b HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"an id of another encoding":            {"GET /api/v1/transcripts/%ff%fe HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"an id of 8 kB":                        {"GET /api/v1/transcripts/" + strings.Repeat("a", 8000) + " HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"OPTIONS":                              {"OPTIONS /api/v1/recordings HTTP/1.1\r\nHost: s\r\n\r\n", 405, true},
+		"OPTIONS of everything":                {"OPTIONS * HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
+		"TRACE":                                {"TRACE /api/v1/version HTTP/1.1\r\nHost: s\r\n\r\n", 405, true},
+		"PUT":                                  {"PUT /api/v1/settings HTTP/1.1\r\nHost: s\r\nContent-Length: 0\r\n\r\n", 405, true},
+		"CONNECT":                              {"CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", 404, true},
+		"a whole address":                      {"GET http://evil/api/v1/version HTTP/1.1\r\nHost: evil\r\n\r\n", 200, false},
+		"a query that is none":                 {"GET /api/v1/version?%zz HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
+		"semicolons in a query":                {"GET /api/v1/recordings?limit=1;x=2 HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
+		"a value twice":                        {"GET /api/v1/recordings?limit=1&limit=2 HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
+		"a search of nothing but signs":        {"GET /api/v1/transcripts?q=%22%28%29*-%3A%5E HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
+		"a time that is none":                  {"GET /api/v1/recordings?from=yesterday HTTP/1.1\r\nHost: s\r\n\r\n", 422, true},
+		"a date that is far away":              {"GET /api/v1/recordings?from=9999-12-31T23:59:59Z HTTP/1.1\r\nHost: s\r\n\r\n", 200, false},
+		"a trace that is none":                 {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nTraceparent: 00-zz-zz-01\r\n\r\n", 200, false},
+		"lines in a request id":                {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nX-Request-Id: a b\tc\r\n\r\n", 200, false},
+		"an upgrade":                           {"GET /api/v1/version HTTP/1.1\r\nHost: s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 200, false},
+		"a promise of a body that is refused":  {"POST /nothing HTTP/1.1\r\nHost: s\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n", 404, true},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
@@ -152,13 +156,35 @@ func hostileRequests(t *testing.T, serve opener) {
 			if response.StatusCode != c.status {
 				t.Errorf("%d %s, want %d", response.StatusCode, body, c.status)
 			}
-			if c.typed && (response.Header.Get(v1.HeaderCode) == "" || !strings.HasPrefix(body, `{"error":{"message":"`)) {
+			if c.typed && (response.Header.Get(v1.HeaderCode) == "" || response.Header.Get(v1.HeaderRequest) == "" || response.Header.Get("Content-Type") != "application/json" || !strings.HasPrefix(body, `{"error":{"message":"`)) {
 				t.Errorf("no typed error: %v %s", response.Header, body)
 			}
 			if response.StatusCode == http.StatusMethodNotAllowed && response.Header.Get("Allow") == "" {
 				t.Error("no Allow")
 			}
 		})
+	}
+}
+
+// A request that net/http refuses by itself may announce a body that never comes: its connection ends all the same, and keeps nobody out.
+func TestARefusalDoesNotWaitForABody(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	c := s.raw(t, "POST /api/v1/recorder/start HTTP/1.1\r\nHost: s\r\nExpect: much\r\nContent-Length: 9\r\n\r\n")
+	if _, err := io.ReadAll(c); err != nil { // at the deadline of raw
+		t.Errorf("the connection does not end: %v", err)
+	}
+}
+
+// What an answer contains is not taken for one of net/http.
+func TestATextThatLooksLikeAnAnswer(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	r := bufio.NewReader(s.raw(t, strings.Repeat("GET /HTTP/1.1%20400%20Bad HTTP/1.1\r\nHost: s\r\n\r\n", 2)+"GET\r\n\r\n"))
+	for i, status := range []int{404, 404, 400} {
+		if response, body := reads(t, r, "GET"); response.StatusCode != status || response.Header.Get(v1.HeaderCode) == "" {
+			t.Errorf("answer %d: %d %s", i, response.StatusCode, body)
+		}
 	}
 }
 

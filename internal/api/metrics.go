@@ -38,7 +38,7 @@ func newMetrics(scope observe.Scope) *metrics {
 			Name: "scout_http_request_seconds", Help: "Time from the headers of a request to the end of its answer; streams are left out.", Buckets: requestBuckets,
 		}, []string{"route"})),
 		bytesIn: observe.Register(scope, metric.NewCounterVec(metric.Opts{
-			Name: "scout_http_request_bytes_total", Help: "Bytes of request bodies, as announced.",
+			Name: "scout_http_request_bytes_total", Help: "Bytes of request bodies that were read.",
 		}, []string{"route"})),
 		bytesOut: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_http_response_bytes_total", Help: "Bytes of response bodies.",
@@ -74,6 +74,7 @@ func methodOf(r *http.Request) string {
 type answered struct {
 	route, id, client string
 	took              time.Duration
+	bytesIn           int64 // of the body, as they came: a client may announce any number
 }
 
 // observe counts and logs a request that was answered.
@@ -87,7 +88,7 @@ func (s *Server) observe(r *http.Request, w *response, a answered) {
 	if w.Header().Get("Content-Type") != eventStream {
 		m.seconds.WithLabelValues(a.route).Observe(a.took.Seconds())
 	}
-	m.bytesIn.WithLabelValues(a.route).Add(float64(max(r.ContentLength, 0)))
+	m.bytesIn.WithLabelValues(a.route).Add(float64(a.bytesIn))
 	m.bytesOut.WithLabelValues(a.route).Add(float64(w.bytes))
 	switch status {
 	case http.StatusRequestEntityTooLarge:
@@ -100,7 +101,7 @@ func (s *Server) observe(r *http.Request, w *response, a answered) {
 	}
 	attributes := []any{
 		slog.String("request", a.id), slog.String("route", a.route), slog.String("method", methodOf(r)), slog.Int("status", status),
-		slog.Int64(observe.KeyDurationMS, a.took.Milliseconds()), slog.Int64("bytes_in", max(r.ContentLength, 0)), slog.Int64("bytes_out", w.bytes),
+		slog.Int64(observe.KeyDurationMS, a.took.Milliseconds()), slog.Int64("bytes_in", a.bytesIn), slog.Int64("bytes_out", w.bytes),
 		slog.String(observe.KeyCode, string(w.code())),
 	}
 	if a.client != "" {

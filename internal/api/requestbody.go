@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type requestBody struct {
 	control *http.ResponseController
 	over    bool // nothing more is read
 	whole   bool // it was read to its end, or there is none
+	read    atomic.Int64
 }
 
 // bounded returns the request with a body that has to arrive in that time.
@@ -31,6 +33,7 @@ func bounded(w http.ResponseWriter, r *http.Request, within time.Duration) (*htt
 // Read implements io.Reader.
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
 	if err != nil {
 		b.over = true
 	}

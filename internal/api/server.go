@@ -18,7 +18,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/oklog/ulid/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
@@ -124,10 +123,12 @@ func New(o Options, services Services) *Server {
 	return s
 }
 
-// track keeps the connections on which nothing was said yet. http.Server.Shutdown waits 5 s for each of them.
+// track keeps the connections on which nothing was said yet. http.Server.Shutdown waits 5 s for each of them. It also notes where an answer
+// was sent to its end.
 func (s *Server) track(c net.Conn, state http.ConnState) {
 	if counted, is := c.(*connection); is && state == http.StateIdle {
 		counted.leftUnread(false) // net/http has read what was left of the body
+		counted.answers.Store(false)
 	}
 	if state != http.StateNew {
 		s.silent.Delete(c)
@@ -250,6 +251,7 @@ func isProbe(r *http.Request) bool {
 func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	c := connectionOf(r)
+	c.answers.Store(true)
 	w := s.newResponse(out, c)
 	r, body := bounded(out, r, s.times.Body)
 	defer body.leave(c)
@@ -257,7 +259,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	w.fails = func() { body.refused(w.Header(), length) }
 	id := r.Header.Get(v1.HeaderRequest)
 	if !requestID.MatchString(id) {
-		id = "req_" + strings.ToLower(ulid.Make().String())
+		id = newRequestID()
 	}
 	h := w.Header()
 	h.Set(v1.HeaderRequest, id)
@@ -288,11 +290,13 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 		preflight(w, r)
 	case pattern == "":
 		unknown(handler, w, r)
+	case r.ContentLength > maxBodyBytes && !a.streamed && !isForm(r): // before a client sends all of it
+		writeError(w, scout.Errorf(scout.CodeRequestTooLarge, "the body has %d bytes, and may have %d", r.ContentLength, maxBodyBytes))
 	default:
 		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who)), a) //nolint:contextcheck // as above
 	}
 	observe.EndSpan(span, err)
-	s.observe(r, w, answered{route: routeOf(pattern), id: id, client: who.label(), took: time.Since(began)})
+	s.observe(r, w, answered{route: routeOf(pattern), id: id, client: who.label(), took: time.Since(began), bytesIn: body.read.Load()})
 }
 
 // carryOut runs the operation.
