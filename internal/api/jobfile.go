@@ -148,11 +148,16 @@ func (f *form) read(r *http.Request) error {
 	}
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
+		ended := err == io.EOF //nolint:errorlint // the end of the form; wrapped it is that of a body that ends before the form does
 		switch {
-		case errors.Is(err, io.EOF) && f.writing == nil:
+		case ended && f.writing == nil:
 			return unprocessable("body.file", "there is no file")
-		case errors.Is(err, io.EOF):
+		case ended:
 			return nil
+		case errors.Is(err, io.EOF):
+			return scout.Errorf(scout.CodeInvalidArgument, "the form ends too early, or its boundary is another one than that of Content-Type").WithHint("%s", f.body.hint())
+		case err != nil && f.body.broken == nil:
+			return scout.Errorf(scout.CodeInvalidArgument, "the form cannot be read: %w", err)
 		case err != nil:
 			return f.body.explain(err)
 		case n == mostParts:
@@ -272,7 +277,11 @@ func (f *form) look(ctx context.Context) error {
 	}
 	switch scout.CodeOf(err) {
 	case scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeDecoderMissing:
-		return recording.Unplaced(err, f.writing.Path(), "the file")
+		err = recording.Unplaced(err, f.writing.Path(), "the file")
+		if scout.CodeOf(err) == scout.CodeAudioUnsupported { // the hint of the command line names a flag
+			err = scout.Errorf(scout.CodeAudioUnsupported, "%w", err).WithHint("send audio that Scout decodes by itself (WAV, FLAC, MP3, Ogg Vorbis) or that ffmpeg does")
+		}
+		return err
 	}
 	return nil
 }

@@ -132,6 +132,7 @@ func TestAFormThatIsRefusedLeavesNothing(t *testing.T) {
 		"two files":                {[]part{{"file", wavFile()}, {"file", wavFile()}}, scout.CodeInvalidArgument},
 		"a file of nothing":        {[]part{{"file", ""}}, scout.CodeAudioEmpty},
 		"a file that is no audio":  {[]part{{"file", "<!doctype html><title>no audio</title>"}}, scout.CodeAudioUnsupported},
+		"a file of no format":      {[]part{{"file", strings.Repeat("\x00\xff", 5000)}}, scout.CodeAudioUnsupported},
 		"a file that is too large": {[]part{{"file", strings.Repeat("x", 1<<20+1)}}, scout.CodeRequestTooLarge},
 		"a field that is unknown":  {[]part{{"file", wavFile()}, {"colour", "red"}}, scout.CodeInvalidArgument},
 		"a field that is too long": {[]part{{"file", wavFile()}, {"prompt", strings.Repeat("x", 65<<10)}}, scout.CodeInvalidArgument},
@@ -142,7 +143,7 @@ func TestAFormThatIsRefusedLeavesNothing(t *testing.T) {
 		"the priority of a page":   {[]part{{"file", wavFile()}, {"priority", "interactive"}}, scout.CodePermissionDenied},
 	} {
 		response, _, text := s.posts(key, c.parts)
-		if response.Header.Get(v1.HeaderCode) != string(c.code) || strings.Contains(text, s.dir) {
+		if response.Header.Get(v1.HeaderCode) != string(c.code) || strings.Contains(text, s.dir) || strings.Contains(text, "--raw-format") {
 			t.Errorf("%s: %d %s, want %s", situation, response.StatusCode, text, c.code)
 		}
 		s.nothing(situation)
@@ -150,6 +151,18 @@ func TestAFormThatIsRefusedLeavesNothing(t *testing.T) {
 	body, media := formOf(t, part{"file", wavFile()})
 	if response, text := s.sends("POST", "/api/v1/jobs", body[:len(body)-40], append(bearer(key), "Content-Type", media)...); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("a form that ends early: %d %s", response.StatusCode, text)
+	}
+	// Its end is missing: fields may be, too.
+	body, media = formOf(t, part{"file", wavFile()})
+	whole := append(bearer(key), "Content-Type", media)
+	if response, text := s.sends("POST", "/api/v1/jobs", body[:len(body)-4], whole...); response.StatusCode != http.StatusBadRequest || strings.Contains(text, "go on from there") {
+		t.Errorf("a form without its end: %d %s", response.StatusCode, text)
+	}
+	if response, text := s.sends("POST", "/api/v1/jobs", strings.Replace(body, "Content-Disposition:", "Content-Disposition", 1), whole...); response.StatusCode != http.StatusBadRequest || strings.Contains(text, "ends too early") {
+		t.Errorf("a form with a header that is none: %d %s", response.StatusCode, text)
+	}
+	if response, text := s.sends("POST", "/api/v1/jobs", body, append(bearer(key), "Content-Type", "multipart/form-data; boundary=another")...); response.StatusCode != http.StatusBadRequest || !strings.Contains(text, "boundary") {
+		t.Errorf("another border: %d %s", response.StatusCode, text)
 	}
 	if response, text := s.sends("POST", "/api/v1/jobs", "x", append(bearer(key), "Content-Type", "multipart/form-data")...); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("a form without a border: %d %s", response.StatusCode, text)

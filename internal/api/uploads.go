@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +82,7 @@ func (s *Server) registerUploads(api huma.API) {
 	})
 	s.add(api, stream{
 		about: about{
-			method: http.MethodPatch, path: "/uploads/{id}", role: roleClient, thing: thingUpload, summary: "Send bytes of an upload",
+			method: http.MethodPatch, path: "/uploads/{id}", role: roleClient, thing: thingUpload, streamed: true, summary: "Send bytes of an upload",
 			description: "The body goes behind the bytes that are there. 204 means that they are on the disk. With the last byte the upload becomes a recording with a job, in one transaction. " +
 				"A connection that breaks costs nothing: ask for the offset and go on.",
 			errors: uploadErrors(scout.CodeNotFound, scout.CodeGone, scout.CodeConflict, scout.CodeUploadLocked, scout.CodeQueueFull), status: http.StatusNoContent,
@@ -170,7 +171,7 @@ func (s *Server) beginUpload(w http.ResponseWriter, r *http.Request) error {
 	}
 	sends := r.ContentLength != 0
 	if sends && !isMedia(r, tusMedia) {
-		return scout.Errorf(scout.CodeMediaType, "the body of an upload has the content type %s", tusMedia)
+		return notTus()
 	}
 	if length != upload.Unknown && r.ContentLength > length {
 		return scout.Errorf(scout.CodeRequestTooLarge, "the body has %d bytes, and the upload %d", r.ContentLength, length)
@@ -222,6 +223,7 @@ func isMedia(r *http.Request, want string) bool {
 func (s *Server) takes(r *http.Request, id string, check func(upload.Status) error) (upload.Status, error) {
 	body, leave := s.steadily(r)
 	defer leave()
+	body.kept = true
 	w, err := s.services.Uploads.Claim(r.Context(), id, body.interrupt)
 	if err != nil {
 		return upload.Status{}, err
@@ -258,9 +260,13 @@ func (s *Server) takes(r *http.Request, id string, check func(upload.Status) err
 	return done, err
 }
 
+func notTus() error {
+	return scout.Errorf(scout.CodeMediaType, "the body of an upload has the content type %s", tusMedia).WithHint("send the bytes of the file with this type; or a form to /api/v1/jobs")
+}
+
 func (s *Server) continueUpload(w http.ResponseWriter, r *http.Request) error {
 	if !isMedia(r, tusMedia) {
-		return scout.Errorf(scout.CodeMediaType, "the body of an upload has the content type %s", tusMedia)
+		return notTus()
 	}
 	at, err := count(headerOffset, r.Header.Get(headerOffset))
 	if err != nil {
@@ -314,6 +320,9 @@ func (s *Server) endUpload(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// uploadID is the form of the ids of uploads.
+var uploadID = regexp.MustCompile(`^upl_[0-9a-z]{26}$`)
+
 // uploads lists them. The cursor is the id of the last one.
 func (s *Server) uploads(ctx context.Context, in *struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
@@ -322,8 +331,8 @@ func (s *Server) uploads(ctx context.Context, in *struct {
 },
 ) (*body[v1.Page[v1.Upload]], error) {
 	after, err := base64.RawURLEncoding.DecodeString(in.Cursor)
-	if err != nil {
-		return nil, scout.Errorf(scout.CodeInvalidArgument, "the cursor does not belong to this list")
+	if err != nil || in.Cursor != "" && !uploadID.Match(after) {
+		return nil, scout.Errorf(scout.CodeInvalidArgument, "the cursor does not belong to this list").WithHint("begin again without a cursor")
 	}
 	list := s.services.Uploads.List(clientOf(ctx))
 	if in.Order == "asc" {
@@ -402,9 +411,11 @@ type steady struct {
 	body     io.Reader
 	deadline func(time.Time)
 	within   time.Duration
+	kept     bool // what came before it broke stays
 
 	mu   sync.Mutex
 	why  error // that nothing more is read; nil while it is
+	broken error // of the last Read, but for its end
 	over bool  // the connection is no longer this request's
 }
 
@@ -447,6 +458,9 @@ func (s *steady) Read(p []byte) (int, error) {
 	if why := s.stopped(); why != nil && err != nil && !errors.Is(err, io.EOF) {
 		err = why
 	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.broken = err
+	}
 	return n, err
 }
 
@@ -479,7 +493,15 @@ func (s *steady) explain(err error) error {
 	case err == nil || errors.As(err, &coded):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return scout.Errorf(scout.CodeRequestTimeout, "no byte of the body came within %s", s.within).WithHint("what came before is kept: go on from there")
+		return scout.Errorf(scout.CodeRequestTimeout, "no byte of the body came within %s", s.within).WithHint("%s", s.hint())
 	}
-	return scout.Errorf(scout.CodeInvalidArgument, "the body ends too early").WithHint("what came is kept: go on from there")
+	return scout.Errorf(scout.CodeInvalidArgument, "the body ends too early").WithHint("%s", s.hint())
+}
+
+// hint is what a client does whose body broke off.
+func (s *steady) hint() string {
+	if s.kept {
+		return "what came is kept: go on from there"
+	}
+	return "nothing of it is kept: send it again"
 }
