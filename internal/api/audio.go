@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -81,8 +84,26 @@ func (s *Server) audio(w http.ResponseWriter, r *http.Request) {
 		}
 		defer func() { _ = file.Close() }() // it was only read
 		w.Header().Set("ETag", `"`+m.SHA256+`"`)
-		http.ServeContent(&typedErrors{ResponseWriter: w}, r, "", m.EndedAt, whileAllowed{r.Context(), file})
+		http.ServeContent(&typedErrors{ResponseWriter: w}, inBytes(r), "", m.EndedAt, whileAllowed{r.Context(), file})
 	}
+}
+
+// inBytes leaves a Range out that counts in something else than bytes, as RFC 9110, 14.2, demands, and asks for nothing at all behind the end
+// where it asks for the last 0 bytes: net/http answers these with 206 and a range that does not exist.
+func inBytes(r *http.Request) *http.Request {
+	given := r.Header.Get("Range")
+	if given == "" {
+		return r
+	}
+	again := *r
+	again.Header = r.Header.Clone()
+	switch unit, list, _ := strings.Cut(given, "="); {
+	case !strings.EqualFold(strings.TrimSpace(unit), "bytes"):
+		again.Header.Del("Range")
+	case strings.Trim(list, " \t") == "-0":
+		again.Header.Set("Range", "bytes="+strconv.FormatInt(math.MaxInt64, 10)+"-")
+	}
+	return &again
 }
 
 // partOfAudio sends what is safe of a recording in progress.
@@ -99,7 +120,7 @@ func (s *Server) partOfAudio(w http.ResponseWriter, r *http.Request, m recording
 	defer func() { _ = file.Close() }()                    // it was only read
 	length := int64(synced) * int64(m.Format.FrameBytes()) //nolint:gosec // of a file
 	w.Header().Set("Cache-Control", "no-store")
-	http.ServeContent(&typedErrors{ResponseWriter: w}, r, "", m.StartedAt, whileAllowed{r.Context(), io.NewSectionReader(file, 0, recording.HeaderBytes+length)})
+	http.ServeContent(&typedErrors{ResponseWriter: w}, inBytes(r), "", m.StartedAt, whileAllowed{r.Context(), io.NewSectionReader(file, 0, recording.HeaderBytes+length)})
 }
 
 // whileAllowed is a file for as long as the request lasts that reads it: it ends with its key or its session.

@@ -29,6 +29,7 @@ func (e *statusError) GetStatus() int { return e.status }
 // useOurErrors makes huma write errors in our form. It is a variable of huma's, and there is one form for the whole program.
 var useOurErrors = sync.OnceFunc(func() {
 	useOurWords()
+	huma.ValidateStrictCasing = true // "Title" is no field
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
 		return newStatusError(ctx, status, message, errs)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -89,7 +90,11 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Disposition", `attachment; filename="`+id+`.zip"`)
 	z := zip.NewWriter(w)
 	for i := range files {
-		part, err := z.CreateHeader(&zip.FileHeader{Name: files[i].name, Method: zip.Deflate})
+		method := zip.Deflate
+		if files[i].audio != "" { // it hardly gets smaller, and takes long
+			method = zip.Store
+		}
+		part, err := z.CreateHeader(&zip.FileHeader{Name: files[i].name, Method: method, Modified: time.Now().UTC()})
 		if err == nil {
 			err = files[i].writeTo(r.Context(), part)
 		}

@@ -62,7 +62,7 @@ func (s *Server) registerRecordings(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodPatch, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Change title, tags or labels of a recording",
-		description: "Fields that are left out stay as they are. tags replaces all tags; a label with the value null is removed.",
+		description: "A JSON Merge Patch: fields that are left out stay as they are, and null removes. tags replaces all tags.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodePreconditionFailed},
 	}, func(ctx context.Context, in *struct {
 		ByID
@@ -78,7 +78,14 @@ func (s *Server) registerRecordings(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		change := store.Description{Title: in.Body.Title, Tags: in.Body.Tags, Labels: in.Body.Labels, IfRevision: int64(revision)}
+		labels := in.Body.Labels
+		if in.Body.NoLabels {
+			labels = make(map[string]*string)
+			for name := range before.Labels {
+				labels[name] = nil
+			}
+		}
+		change := store.Description{Title: in.Body.Title, Tags: in.Body.Tags, Labels: labels, IfRevision: int64(revision)}
 		if err := change.Validate(); err != nil {
 			return nil, err
 		}

@@ -43,6 +43,8 @@ func TestTheAudioOfARecording(t *testing.T) {
 		"nothing new":              {"GET", []string{"If-None-Match", `"` + m.SHA256 + `"`}, 304, nil},
 		"a range behind the end":   {"GET", []string{"Range", "bytes=99999999-"}, 416, nil},
 		"a range that is none":     {"GET", []string{"Range", "bytes=x"}, 416, nil},
+		"a range of something else": {"GET", []string{"Range", "lines=1-2"}, 200, file},
+		"the last 0 bytes":         {"GET", []string{"Range", "bytes=-0"}, 416, nil},
 		"a thousand ranges of one": {"GET", []string{"Range", "bytes=" + strings.Repeat("0-99999,", 1000) + "0-1"}, 200, file},
 	} {
 		t.Run(situation, func(t *testing.T) {
@@ -201,6 +203,9 @@ func TestARecordingIsVerifiedDrawnAndExported(t *testing.T) {
 	var names []string
 	for _, f := range z.File {
 		names = append(names, strings.TrimPrefix(f.Name, string(exampleID)))
+		if f.Modified.Year() < 2026 {
+			t.Errorf("%s is of %s", f.Name, f.Modified)
+		}
 	}
 	if !slices.Equal(names, []string{".wav", ".json", ".srt"}) {
 		t.Errorf("%v", names)
@@ -221,6 +226,25 @@ func TestARecordingIsVerifiedDrawnAndExported(t *testing.T) {
 	_ = file.Close() // the test reads it
 	if response, body := s.do("POST", at+"/verify", ""); response.StatusCode != 200 || !strings.Contains(body, `"intact":false`) || !strings.Contains(body, "recording_corrupt") {
 		t.Errorf("damaged: %d %s", response.StatusCode, body)
+	}
+}
+
+// A change is a JSON Merge Patch: null removes.
+func TestWhatIsNullIsRemoved(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	if response, body := s.do("PATCH", at, `{"title":"a title","tags":["a tag"],"labels":{"a":"label","another":"label"}}`); response.StatusCode != 200 {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	if _, body := s.do("PATCH", at, `{"title":null,"labels":{"a":null}}`); strings.Contains(body, "a title") || strings.Contains(body, `"a":"label"`) || !strings.Contains(body, "a tag") || !strings.Contains(body, `"another":"label"`) {
+		t.Errorf("title and a label: %s", body)
+	}
+	if _, body := s.do("PATCH", at, `{"tags":null,"labels":null}`); strings.Contains(body, "a tag") || strings.Contains(body, `"another"`) {
+		t.Errorf("tags and all labels: %s", body)
+	}
+	if response, body := s.do("PATCH", at, `{"Title":"other letters"}`); response.StatusCode != 422 {
+		t.Errorf("a field in other letters: %d %s", response.StatusCode, body)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/printable"
 )
 
 // closedNetworks are networks of IPv4 to which a client's URL may not lead. Source: IANA, IPv4 Special-Purpose Address Registry (RFC 6890),
@@ -125,6 +126,8 @@ func hostOf(text string, guarded bool) (string, error) {
 		return wrong("has more than " + strconv.Itoa(maxURL) + " bytes")
 	case err != nil:
 		return wrong("cannot be read")
+	case printable.Line(text) != text:
+		return wrong("has characters that nobody sees")
 	case u.Scheme != "http" && u.Scheme != "https", u.Opaque != "":
 		return wrong("does not begin with http:// or https://")
 	case u.Hostname() == "":

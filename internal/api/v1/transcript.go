@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"encoding/json"
 	"math"
 	"time"
 
@@ -166,6 +167,41 @@ type Describe struct {
 	Title  *string            `json:"title,omitempty" maxLength:"1000"`
 	Tags   *[]string          `json:"tags,omitempty"`
 	Labels map[string]*string `json:"labels,omitempty" doc:"null removes a label"`
+	// NoLabels removes all labels.
+	NoLabels bool `json:"-"`
+}
+
+// UnmarshalJSON reads a JSON Merge Patch (RFC 7396), where null removes what it stands for.
+func (d *Describe) UnmarshalJSON(data []byte) error {
+	type plain Describe
+	if err := json.Unmarshal(data, (*plain)(d)); err != nil {
+		return err
+	}
+	given, err := nulls(data)
+	if err != nil {
+		return err
+	}
+	if given["title"] {
+		d.Title = new(string)
+	}
+	if given["tags"] {
+		d.Tags = &[]string{}
+	}
+	d.NoLabels = given["labels"]
+	return nil
+}
+
+// nulls are the fields of an object whose value is null.
+func nulls(data []byte) (map[string]bool, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, err
+	}
+	out := make(map[string]bool)
+	for name, value := range fields {
+		out[name] = string(value) == "null"
+	}
+	return out, nil
 }
 
 // Seconds is a length as it travels: in seconds, to the millisecond.

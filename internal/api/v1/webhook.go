@@ -1,5 +1,12 @@
 package v1
 
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // Webhook is an address that is told of events, without its secret.
 type Webhook struct {
 	ID          string   `json:"id"`
@@ -31,6 +38,21 @@ type WebhookChange struct {
 	Events      []string `json:"events,omitempty" minItems:"1" maxItems:"10" enum:"job.succeeded,job.dead,job.cancelled,recording.finished,transcript.revised,health.changed"`
 	IncludeText *bool    `json:"include_text,omitempty"`
 	Enabled     *bool    `json:"enabled,omitempty" doc:"What waits for one that is disabled is given up"`
+}
+
+// UnmarshalJSON reads a JSON Merge Patch (RFC 7396). A webhook has all of its fields: null, which would remove one, is refused.
+func (c *WebhookChange) UnmarshalJSON(data []byte) error {
+	type plain WebhookChange
+	if err := json.Unmarshal(data, (*plain)(c)); err != nil {
+		return err
+	}
+	given, err := nulls(data)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if given[name] {
+			return fmt.Errorf("%s is null: a webhook cannot be without it", name)
+		}
+	}
+	return err
 }
 
 // NewWebhook is a webhook that was made. Nobody can ask for the secret again.
