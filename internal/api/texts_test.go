@@ -71,6 +71,11 @@ func TestATextIsKeptFoundCorrectedAndRestored(t *testing.T) {
 			t.Errorf("%s: %d %s %s", format, response.StatusCode, response.Header.Get("Content-Type"), answer)
 		}
 	}
+	for accept, begins := range map[string]string{"text/plain;q=0.1, application/json;q=0.9": "{", "text/vtt;q=0": "{", "text/plain;q=x, */*": "{", "text/plain;q=0.1, text/vtt;q=0.2": "WEBVTT"} {
+		if _, answer := s.do("GET", at, "", "Accept", accept); !strings.HasPrefix(answer, begins) {
+			t.Errorf("%s: %s", accept, answer)
+		}
+	}
 	if response, answer := s.do("GET", at, "", "Accept", "text/html, text/vtt;q=0.9"); !strings.HasPrefix(answer, "WEBVTT") {
 		t.Errorf("Accept: %v %s", response.Header, answer)
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -268,15 +270,25 @@ func formatFor(name, accept string) text.Format {
 	if format, err := text.ParseFormat(name); name != "" && err == nil {
 		return format
 	}
+	best, found := 0.0, text.JSON
 	for part := range strings.SplitSeq(accept, ",") {
-		wanted, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		wanted, parameters, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		weight := 1.0
+		if q, given := parameters["q"]; given {
+			if weight, err = strconv.ParseFloat(q, 64); err != nil {
+				continue
+			}
+		}
 		for format, media := range mediaTypes {
-			if offered, _, _ := strings.Cut(media, ";"); offered == wanted {
-				return format
+			if offered, _, _ := strings.Cut(media, ";"); offered == wanted && weight > best {
+				best, found = weight, format
 			}
 		}
 	}
-	return text.JSON
+	return found
 }
 
 func textOf(t *store.Transcript, format text.Format) (*textOutput, error) {
