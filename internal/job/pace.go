@@ -8,13 +8,17 @@ import (
 // pace is how fast jobs are done, from those that were.
 type pace struct {
 	mu sync.Mutex
-	// perSecond is the time that a second of audio takes, and each the time of a job, both smoothed; 0 where none was done.
-	perSecond float64
-	each      time.Duration
+	// perSecond is the time that a second of audio takes; 0 where none was done. each is the time of a job, and took and length are the time and
+	// the audio of jobs with audio, all smoothed: a file of a moment says little about the pace.
+	perSecond          float64
+	each, took, length time.Duration
 }
 
 // weight is that of the newest job.
 const weight = 0.2
+
+// shortest is what a job with audio counts as at least: the header of a file may say that it has a single sample.
+const shortest = time.Second
 
 // done notes a job that was done.
 func (p *pace) done(length, took time.Duration) {
@@ -27,11 +31,13 @@ func (p *pace) done(length, took time.Duration) {
 	if length <= 0 {
 		return
 	}
-	one := took.Seconds() / length.Seconds()
-	if p.perSecond == 0 {
-		p.perSecond = one
+	length = max(length, shortest)
+	if p.length == 0 {
+		p.took, p.length = took, length
 	}
-	p.perSecond += weight * (one - p.perSecond)
+	p.took += time.Duration(weight * float64(took-p.took))
+	p.length += time.Duration(weight * float64(length-p.length))
+	p.perSecond = p.took.Seconds() / p.length.Seconds()
 }
 
 // wait is how long that much audio takes, where so many jobs run at once.
