@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,9 +86,32 @@ func (a *app) reach(ctx context.Context, start starting, quiet bool) (*client.Cl
 
 // serverFlags are those of commands that can ask the Scout of another machine.
 func (a *app) serverFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.server, "server", "", "ask the Scout at this URL, such as http://192.168.1.5:7268")
+	cmd.Flags().Var(serverURL{&a.server}, "server", "ask the Scout at this URL, such as http://192.168.1.5:7268")
 	cmd.Flags().StringVar(&a.key, "key", "", "the key for --server; others see it in the list of processes, $SCOUT_KEY they do not")
 }
+
+// serverURL is the value of --server. An empty one is that of a variable which is not set, and the command would ask this machine.
+type serverURL struct{ to *string }
+
+// String implements pflag.Value.
+func (u serverURL) String() string {
+	if u.to == nil {
+		return ""
+	}
+	return *u.to
+}
+
+// Set implements pflag.Value.
+func (u serverURL) Set(text string) error {
+	if text == "" {
+		return errors.New("it is empty: want a URL such as http://192.168.1.5:7268, or leave the flag out for this machine")
+	}
+	*u.to = text
+	return nil
+}
+
+// Type implements pflag.Value.
+func (u serverURL) Type() string { return "string" }
 
 // reachServer connects to the Scout of another machine.
 func (a *app) reachServer(ctx context.Context) (*client.Client, error) {

@@ -74,6 +74,9 @@ func TestTheDaemonAnswersHTTP(t *testing.T) {
 	if got := h.run("status", "--server", "http://127.0.0.1:1"); got.code != 1 || !strings.Contains(got.err, "no Scout answers at http://127.0.0.1:1") {
 		t.Errorf("where nobody is: exit %d: %s", got.code, got.err)
 	}
+	if got := h.run("status", "--server", ""); got.code != 2 || !strings.Contains(got.err, "it is empty") {
+		t.Errorf("a variable that is not set: %+v", got)
+	}
 	if got := h.run("status", "--server", "192.168.1.5:7268"); got.code != 2 || !strings.Contains(got.err, "hint: give it as http://") {
 		t.Errorf("what is no URL: exit %d: %s", got.code, got.err)
 	}

@@ -289,7 +289,11 @@ func (c *Client) exchange(ctx context.Context, r request, out any) error {
 
 // strange returns the error for an answer that no daemon of Scout gives.
 func (c *Client) strange(status string, r request) error {
-	return scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", r.method, r.path, status, c.where)
+	err := scout.Errorf(scout.CodeDaemonUnreachable, "%s %s was answered with %s, and not in Scout's way: another program may listen at %s", r.method, r.path, status, c.where)
+	if c.options.Server != "" {
+		err = err.WithHint("give the address that scout status names on that machine")
+	}
+	return err
 }
 
 // send returns the answer to a request that succeeded. The caller closes its body.
