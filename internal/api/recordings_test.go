@@ -33,19 +33,19 @@ func TestTheAudioOfARecording(t *testing.T) {
 		status  int
 		body    []byte
 	}{
-		"all of it":                {"GET", nil, 200, file},
-		"its head":                 {"HEAD", nil, 200, nil},
-		"a range":                  {"GET", []string{"Range", "bytes=10-19"}, 206, file[10:20]},
-		"the end":                  {"GET", []string{"Range", "bytes=-5"}, 206, file[len(file)-5:]},
-		"an open range":            {"GET", []string{"Range", "bytes=8000-"}, 206, file[8000:]},
-		"a range of this file":     {"GET", []string{"Range", "bytes=0-3", "If-Range", `"` + m.SHA256 + `"`}, 206, file[:4]},
-		"a range of another file":  {"GET", []string{"Range", "bytes=0-3", "If-Range", `"x"`}, 200, file},
-		"nothing new":              {"GET", []string{"If-None-Match", `"` + m.SHA256 + `"`}, 304, nil},
-		"a range behind the end":   {"GET", []string{"Range", "bytes=99999999-"}, 416, nil},
-		"a range that is none":     {"GET", []string{"Range", "bytes=x"}, 416, nil},
+		"all of it":                 {"GET", nil, 200, file},
+		"its head":                  {"HEAD", nil, 200, nil},
+		"a range":                   {"GET", []string{"Range", "bytes=10-19"}, 206, file[10:20]},
+		"the end":                   {"GET", []string{"Range", "bytes=-5"}, 206, file[len(file)-5:]},
+		"an open range":             {"GET", []string{"Range", "bytes=8000-"}, 206, file[8000:]},
+		"a range of this file":      {"GET", []string{"Range", "bytes=0-3", "If-Range", `"` + m.SHA256 + `"`}, 206, file[:4]},
+		"a range of another file":   {"GET", []string{"Range", "bytes=0-3", "If-Range", `"x"`}, 200, file},
+		"nothing new":               {"GET", []string{"If-None-Match", `"` + m.SHA256 + `"`}, 304, nil},
+		"a range behind the end":    {"GET", []string{"Range", "bytes=99999999-"}, 416, nil},
+		"a range that is none":      {"GET", []string{"Range", "bytes=x"}, 416, nil},
 		"a range of something else": {"GET", []string{"Range", "lines=1-2"}, 200, file},
-		"the last 0 bytes":         {"GET", []string{"Range", "bytes=-0"}, 416, nil},
-		"a thousand ranges of one": {"GET", []string{"Range", "bytes=" + strings.Repeat("0-99999,", 1000) + "0-1"}, 200, file},
+		"the last 0 bytes":          {"GET", []string{"Range", "bytes=-0"}, 416, nil},
+		"a thousand ranges of one":  {"GET", []string{"Range", "bytes=" + strings.Repeat("0-99999,", 1000) + "0-1"}, 200, file},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()

@@ -413,10 +413,10 @@ type steady struct {
 	within   time.Duration
 	kept     bool // what came before it broke stays
 
-	mu   sync.Mutex
-	why  error // that nothing more is read; nil while it is
+	mu     sync.Mutex
+	why    error // that nothing more is read; nil while it is
 	broken error // of the last Read, but for its end
-	over bool  // the connection is no longer this request's
+	over   bool  // the connection is no longer this request's
 }
 
 // errInterrupted ends the reading of a body whose client has come back by another connection.
