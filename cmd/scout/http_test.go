@@ -82,6 +82,9 @@ func TestTheDaemonAnswersHTTP(t *testing.T) {
 	}
 	h.env = slices.Concat(h.env, []string{"SCOUT_KEY=" + made.Secret})
 	h.must("transcripts", "list", "--server", server)
+	if got := h.must("models", "list", "--server", server); !strings.Contains(got.out, "moonshine-tiny-en") {
+		t.Errorf("the models there: %+v", got)
+	}
 	if got := h.run("health", "--json", "--server", server); !strings.Contains(got.out, `"components"`) {
 		t.Errorf("health: exit %d: %s%s", got.code, got.out, got.err)
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/settings"
@@ -62,9 +64,13 @@ STATE    fast: it writes while one speaks; accurate: it makes the text of files;
 --json has more: licences, all languages, what runs the model here, and how its
 figures were measured.`,
 		Example: `  scout models list
+  scout models list --server http://192.168.1.5:7268 --key KEY
   scout models list --json | jq -r '.models[] | select(.installed) | .id'`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.server != "" {
+				return a.listModelsThere(cmd.Context(), asJSON)
+			}
 			store, err := a.OpenModels()
 			if err != nil {
 				return err
@@ -83,7 +89,39 @@ figures were measured.`,
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
+}
+
+// listModelsThere lists the models of another machine.
+func (a *app) listModelsThere(ctx context.Context, asJSON bool) error {
+	return a.withDaemon(ctx, func(ctx context.Context, c *client.Client) error {
+		var there v1.Models
+		if err := c.Get(ctx, "/models", &there); err != nil {
+			return err
+		}
+		if asJSON {
+			return cli.WriteJSON(a.Std.Out, struct {
+				Models []v1.Model `json:"models"`
+			}{there.Data})
+		}
+		list := make([]listedModel, len(there.Data))
+		for i := range there.Data {
+			m := &there.Data[i]
+			l := &list[i]
+			l.Listed = model.Listed{ID: m.ID, SizeBytes: m.SizeBytes, SizeExact: m.SizeExact, Languages: m.Languages, Installed: m.State != v1.ModelAvailable, Default: m.Default, Own: m.Own, Problem: m.Problem}
+			if m.State == v1.ModelCorrupt && m.Problem == "" {
+				l.Listed.Problem = "its owner is told why"
+			}
+			if m.Measured != nil {
+				l.Listed.Figures = &model.Figures{WER: m.Measured.WER, Speed: m.Measured.Speed, MemoryBytes: m.Measured.Memory}
+			}
+			for _, role := range m.Roles {
+				l.Roles = append(l.Roles, recognize.Role(role))
+			}
+		}
+		return writeTable(a.Std.Out, modelRows(list))
+	})
 }
 
 // listedModel is a model in the list, with what runs it here. Both parts name the same backend.

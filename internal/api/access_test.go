@@ -27,6 +27,8 @@ GET /api/v1/jobs
 GET /api/v1/jobs/{id}
 GET /api/v1/jobs/{id}/events
 GET /api/v1/live/{id}/events
+GET /api/v1/models
+GET /api/v1/models/{id}
 GET /api/v1/recordings
 GET /api/v1/recordings/{id}
 GET /api/v1/recordings/{id}/audio

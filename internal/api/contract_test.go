@@ -186,7 +186,7 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 				}
 				s := serve(t, exemplary)
 				s.prepare(o.OperationID)
-				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/uploads/{id}", "/uploads/"+s.begun(o.OperationID), "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
+				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/models/{id}", "/models/moonshine-tiny-en", "/uploads/{id}", "/uploads/"+s.begun(o.OperationID), "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
 				if e.Query != "" {
 					target += "?" + e.Query
 				}

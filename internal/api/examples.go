@@ -50,6 +50,7 @@ const (
  "origin":{"record.rate":"file","log.level":"default"},"from":{"record.rate":"/home/ann/.config/scout/settings.toml:2"},"restart_required":[]}`
 	exampleJob = `{"id":"job_01kb5ja0c8t2v6m4q9w3e7r1ya","kind":"transcribe","state":"queued","priority":"normal","recording_id":"20261128T215900123Z-7f3a9c2e41d0",
  "options":{"model":"moonshine-tiny-en"},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z","progress":{"fraction":0,"done_seconds":0,"total_seconds":0.25}}`
+	exampleModel    = `{"id":"moonshine-tiny-en","name":"Moonshine tiny (English)","family":"moonshine","backend":"moonshine","languages":["en"],"licence":"MIT","size_bytes":28000000,"size_exact":true,"state":"installed","default":true,"roles":["fast"],"tested":true,"own":false,"loaded":true,"memory_bytes":94371840,"measured":{"speed":73.5,"wer":0.094,"memory_bytes":94371840}}`
 	exampleQueue    = `{"paused":false,"counts":{"queued":1,"running":0,"retrying":0,"paused":0,"succeeded":0,"dead":0,"cancelled":0},"oldest_seconds":0.5,"slots":2,"degradation":0}`
 	exampleKey      = `{"id":"key_01kb3f8m6v2c9q4t7x5z0w1y2a","name":"notes","role":"client","created_at":"2026-11-28T22:00:00.000Z"`
 	exampleWebhook  = `{"id":"whk_01kb5ja0c8t2v6m4q9w3e7r1ya","url":"https://notes.example/hooks/scout","events":["job.dead","job.succeeded"],"include_text":false,"enabled":true,"created_at":"2026-11-28T22:00:00.000Z"`
@@ -87,8 +88,10 @@ func examples() map[string]example {
 		"get-assets-docs-css": {status: 200, answer: ":root"},
 		"get-devices": {status: 200, answer: `{"backend":"pulseaudio","data":[{"id":"mic","name":"Built-in microphone","default":true,"monitor":false,
  "formats":[{"sample_rate":48000,"channels":2,"sample_format":"s16"}]}]}`},
-		"get-backup":   {status: 200, answer: "SQLite format 3"},
-		"get-recorder": {status: 200, answer: `{"state":"idle","disk":{"free_bytes":1073741824,"left_seconds":3600,"low":false}}`},
+		"get-models":    {status: 200, answer: `{"data":[` + exampleModel + `]}`},
+		"get-models-id": {status: 200, answer: exampleModel},
+		"get-backup":    {status: 200, answer: "SQLite format 3"},
+		"get-recorder":  {status: 200, answer: `{"state":"idle","disk":{"free_bytes":1073741824,"left_seconds":3600,"low":false}}`},
 		"post-recorder-start": {body: `{"device":"Built-in","title":"Monday","tags":["work"],"labels":{"room":"4"}}`, status: 201, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","already":false,"state":"recording","source":"microphone","title":"Monday","tags":["work"],"labels":{"room":"4"},
  "started_at":"2026-11-28T21:59:00.123Z","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"},"device":{"id":"mic","name":"Built-in microphone"},"duration_seconds":0,"lost_frames":0,"size_bytes":64,
  "audio":"present","media_type":"audio/wav","transcript":{"state":"none"},"waited_seconds":0.12,"left_seconds":3600,"path":"/home/ann/.local/share/scout/recordings/20261128T215900123Z-7f3a9c2e41d0.wav"}`},

@@ -102,6 +102,12 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		Devices: func(context.Context) (string, []sound.Device, error) {
 			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
 		},
+		Models: func(context.Context) ([]v1.Model, error) {
+			return []v1.Model{
+				{ID: "moonshine-tiny-en", Family: "moonshine", Languages: []string{"en"}, State: v1.ModelInstalled, Roles: []string{"fast"}, Loaded: true, Memory: 1, Measured: &v1.ModelMeasured{Speed: 73.5, WER: 0.094, Memory: 94371840}},
+				{ID: "mine", Languages: []string{}, State: v1.ModelCorrupt, Roles: []string{}, Own: true, Problem: "/home/ann/models/mine/encoder.onnx is missing"},
+			}, nil
+		},
 		Levels: func(ctx context.Context, device string, _ time.Duration, each func(v1.Level) bool) error {
 			if device == "none" {
 				return scout.Errorf(scout.CodeDeviceNotFound, "there is no device %s", device)

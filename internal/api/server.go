@@ -168,6 +168,7 @@ func (s *Server) register() {
 	s.registerJobs(api)
 	s.registerUploads(api)
 	s.registerWebhooks(api)
+	s.registerModels(api)
 	s.registerLevel(api)
 	s.registerLive(api)
 	s.registerEvents(api)

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"sync"
 
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recognize"
 )
 
 // eventModelsNotWatched is logged where nobody tells when a model is installed or removed. Requests find it nevertheless.
@@ -21,6 +23,64 @@ func (d *daemon) models() (*model.Store, error) {
 		return nil, err
 	}
 	return model.Open(dir, d.options.Scope, model.WithShared(shared...))
+}
+
+// listModels tells which models there are, what they are used for, and which are loaded.
+func (d *daemon) listModels(ctx context.Context) ([]v1.Model, error) {
+	models, err := d.models()
+	if err != nil {
+		return nil, err
+	}
+	known, err := models.List()
+	if err != nil {
+		return nil, err
+	}
+	settings, used := d.options.Settings, map[recognize.Role]string{}
+	roles := recognize.Roles{Fast: settings.Models.Fast, Accurate: settings.Models.Accurate}
+	for _, role := range []recognize.Role{recognize.Fast, recognize.Accurate} {
+		if used[role] = settings.Transcribe.Model; used[role] == "" {
+			if used[role], err = roles.Pick(models, role); err != nil {
+				return nil, err
+			}
+		}
+	}
+	open := make(map[string]recognize.Model)
+	for _, m := range d.engines.Open() {
+		open[m.ID] = m
+	}
+	list := make([]v1.Model, len(known))
+	for i := range known {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		k := &known[i]
+		m := v1.Model{
+			ID: k.ID, Name: k.Name, Family: string(k.Family), Backend: k.Backend, Languages: append([]string{}, k.Languages...), Licence: k.Licence, SizeBytes: k.SizeBytes, SizeExact: k.SizeExact,
+			State: v1.ModelAvailable, Default: k.Default, Roles: []string{}, Tested: k.Tested, Own: k.Own, Problem: k.Problem,
+		}
+		switch {
+		case k.Problem != "":
+			m.State = v1.ModelCorrupt
+		case k.Installed:
+			m.State = v1.ModelInstalled
+		}
+		for _, role := range []recognize.Role{recognize.Fast, recognize.Accurate} {
+			if used[role] == k.ID || used[role] == "" && k.Selected {
+				m.Roles = append(m.Roles, string(role))
+			}
+		}
+		if k.Figures != nil {
+			m.Measured = &v1.ModelMeasured{Speed: k.Figures.Speed, WER: k.Figures.WER, Memory: k.Figures.MemoryBytes}
+		}
+		if o, is := open[k.ID]; is {
+			m.Backend, m.LastUsedAt = o.Backend, v1.TimeOf(o.LastGood)
+			if o.Running {
+				m.Loaded, m.Memory = true, o.ResidentBytes
+			}
+		}
+		list[i] = m
+	}
+	return list, nil
 }
 
 // watchModels writes into the journal which models are installed, removed and selected while the daemon runs, by whichever program.
