@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,7 @@ func TestEveryErrorHasOneForm(t *testing.T) {
 		"a wrong method":                      {"DELETE", "/api/v1/version", "", nil, 405, scout.CodeMethodNotAllowed, "GET"},
 		"a wrong method of a stream":          {"POST", "/api/v1/events", "{}", nil, 405, scout.CodeMethodNotAllowed, "GET"},
 		"a query parameter that is unknown":   {"GET", "/api/v1/version?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
+		"a topic that does not exist":         {"GET", "/api/v1/events?topics=job,recordings", "", nil, 422, scout.CodeInvalidArgument, "recordings"},
 		"one of a stream":                     {"GET", "/api/v1/events?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
 		"a time that is empty":                {"GET", "/api/v1/recordings?to=", "", nil, 422, scout.CodeInvalidArgument, "to"},
 		"a number that is empty":              {"GET", "/api/v1/jobs?limit=", "", nil, 422, scout.CodeInvalidArgument, "limit"},
@@ -200,6 +202,33 @@ func TestHealthHasAStatus(t *testing.T) {
 	}
 }
 
+// Every type that the document names can be asked for.
+func TestTopicsAreThoseOfTheDocument(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../docs/formats/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, found := strings.Cut(string(data), "\nTypes: ")
+	list, _, ended := strings.Cut(list, "\n\n")
+	if !found || !ended {
+		t.Fatal("no list of types")
+	}
+	first := make(map[string]bool)
+	for _, word := range regexp.MustCompile("`([a-z]+)\\.[a-z]+`").FindAllStringSubmatch(list, -1) {
+		first[word[1]] = true
+	}
+	s := serve(t)
+	for topic := range first {
+		if response, _ := s.do("HEAD", "/api/v1/events?topics="+topic, ""); response.StatusCode != 200 {
+			t.Errorf("%s: %d", topic, response.StatusCode)
+		}
+	}
+	if len(first) < 10 {
+		t.Errorf("only %d", len(first))
+	}
+}
+
 // A reset is in no journal, and has the time at which it is sent.
 func TestAResetHasATime(t *testing.T) {
 	t.Parallel()
@@ -247,7 +276,7 @@ func TestEventsAreReplayedAndFollowed(t *testing.T) {
 		"after the parameter":          {"?after=2", "", []string{"3 recording.updated", "4 job.done"}},
 		"everything":                   {"?after=0", "", []string{"1 recorder.state", "2 recording.gap", "3 recording.updated", "4 job.done"}},
 		"some topics":                  {"?after=0&topics=recorder.state,job", "", []string{"1 recorder.state", "4 job.done"}},
-		"a topic is no part of a word": {"?after=0&topics=record,job", "", []string{"4 job.done"}},
+		"a topic is no part of a word": {"?after=0&topics=transcript,job", "", []string{"4 job.done"}},
 		"from another store's number":  {"?after=99999&topics=job", "", []string{"0 reset", "4 job.done"}},
 	} {
 		t.Run(situation, func(t *testing.T) {

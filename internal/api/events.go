@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	topics, asks := topicsOf(r.URL.Query().Get("topics")), callerOf(r.Context())
+	for _, topic := range topics {
+		if first, _, _ := strings.Cut(topic, "."); !slices.Contains(eventTopics(), first) { // nothing would ever come
+			writeError(w, unprocessable("query.topics", "there are no events %q: want types, or first words of them: %s", topic, strings.Join(eventTopics(), " ")))
+			return
+		}
+	}
 	if asks.role == roleOwner && s.services.ListenDevices != nil && (wanted(topics, "device.added") || wanted(topics, "device.removed")) {
 		defer s.services.ListenDevices()()
 	}
@@ -51,6 +58,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			return v1.Event{ID: e.Seq, Type: e.Type, At: v1.Time{Time: e.At}, Data: e.Data}
 		},
 	})
+}
+
+// eventTopics are the first words of the types of events.
+func eventTopics() []string {
+	return []string{"recorder", "recording", "transcript", "transcription", "job", "upload", "device", "model", "health", "degradation", "settings", "purged"}
 }
 
 func topicsOf(list string) []string {
