@@ -277,11 +277,7 @@ func (f *form) look(ctx context.Context) error {
 	}
 	switch scout.CodeOf(err) {
 	case scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeDecoderMissing:
-		err = recording.Unplaced(err, f.writing.Path(), "the file")
-		if scout.CodeOf(err) == scout.CodeAudioUnsupported { // the hint of the command line names a flag
-			err = scout.Errorf(scout.CodeAudioUnsupported, "%w", err).WithHint("send audio that Scout decodes by itself (WAV, FLAC, MP3, Ogg Vorbis) or that ffmpeg does")
-		}
-		return err
+		return undecodable(recording.Unplaced(err, f.writing.Path(), "the file"))
 	}
 	return nil
 }

@@ -46,9 +46,17 @@ func (s *Server) decode(ctx context.Context, id recording.ID) (*file.Reader, err
 	path := s.folderOf(id).AudioPath(id)
 	reader, err := file.Open(ctx, path, file.Options{Panicked: func(decoder string, value any) { s.options.Failures.Panicked("audio/"+decoder, value) }})
 	if err != nil {
-		return nil, recording.Unplaced(err, path, "recording "+string(id))
+		return nil, undecodable(recording.Unplaced(err, path, "recording "+string(id)))
 	}
 	return reader, nil
+}
+
+// undecodable is why a file cannot be decoded, for whoever sent it. The hint of the command line names a flag of its own.
+func undecodable(err error) error {
+	if scout.CodeOf(err) != scout.CodeAudioUnsupported {
+		return err
+	}
+	return scout.Errorf(scout.CodeAudioUnsupported, "%w", err).WithHint("send audio that Scout decodes by itself (WAV, FLAC, MP3, Ogg Vorbis) or that ffmpeg does")
 }
 
 // streamUpload sends an upload as it is decoded. The header of the WAV does not state a length.
