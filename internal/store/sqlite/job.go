@@ -231,9 +231,13 @@ func (s *Store) Jobs(ctx context.Context, filter store.JobFilter, page store.Pag
 		return list, err
 	}
 	where, args := []string{"1"}, []any{}
-	for column, value := range map[string]string{"state": string(filter.State), "kind": filter.Kind, "client": filter.Client, "recording": filter.Recording} {
+	state := "j.state"
+	if filter.State == store.JobSucceeded {
+		state = "+j.state" // nearly all jobs are: from the index, which + leaves out, all of them would be sorted for each page
+	}
+	for column, value := range map[string]string{state: string(filter.State), "j.kind": filter.Kind, "j.client": filter.Client, "j.recording": filter.Recording} {
 		if value != "" {
-			where, args = append(where, "j."+column+" = ?"), append(args, value)
+			where, args = append(where, column+" = ?"), append(args, value)
 		}
 	}
 	if filter.Owner != "" {
