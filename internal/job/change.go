@@ -116,7 +116,11 @@ func (q *Queue) RetryAll(ctx context.Context, state store.JobState, code scout.C
 		}
 		n = len(ids)
 		for _, id := range ids {
-			if _, err := changeOne(tx, id, q.retry); err != nil {
+			_, err := changeOne(tx, id, q.retry)
+			if scout.CodeOf(err) == scout.CodeQueueFull {
+				return scout.Errorf(scout.CodeQueueFull, "not all of the %d jobs fit, and none was changed: %w", n, err).WithHint("try those with one code again, or one after the other")
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -116,6 +117,9 @@ func changes() map[string]func(*bench) {
 			}
 			b.again(job.Limits{All: 1, PerClient: 1})
 			_, err := b.RetryAll(b.Context(), store.JobDead, scout.CodeAudioCorrupt)
+			if err == nil || !strings.Contains(err.Error(), "not all of the 2 jobs fit") {
+				b.Errorf("it does not say why none was changed: %v", err)
+			}
 			b.refused(err, scout.CodeQueueFull)
 			b.none()
 			b.again(job.Limits{})
