@@ -111,10 +111,10 @@ func (a *app) listModelsThere(ctx context.Context, asJSON bool) error {
 			l := &list[i]
 			l.Listed = model.Listed{ID: m.ID, SizeBytes: m.SizeBytes, SizeExact: m.SizeExact, Languages: m.Languages, Installed: m.State != v1.ModelAvailable, Default: m.Default, Own: m.Own, Problem: m.Problem}
 			if m.State == v1.ModelCorrupt && m.Problem == "" {
-				l.Listed.Problem = "its owner is told why"
+				l.Problem = "its owner is told why"
 			}
 			if m.Measured != nil {
-				l.Listed.Figures = &model.Figures{WER: m.Measured.WER, Speed: m.Measured.Speed, MemoryBytes: m.Measured.Memory}
+				l.Figures = &model.Figures{WER: m.Measured.WER, Speed: m.Measured.Speed, MemoryBytes: m.Measured.Memory}
 			}
 			for _, role := range m.Roles {
 				l.Roles = append(l.Roles, recognize.Role(role))

@@ -148,7 +148,7 @@ func (f *form) read(r *http.Request) error {
 	}
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
-		ended := err == io.EOF //nolint:errorlint // the end of the form; wrapped it is that of a body that ends before the form does
+		ended := err == io.EOF // the end of the form; wrapped it is that of a body that ends before the form does
 		switch {
 		case ended && f.writing == nil:
 			return unprocessable("body.file", "there is no file")

@@ -31,7 +31,8 @@ func (s *Server) unread(said []byte, remote string) []byte {
 	if err != nil || status < http.StatusBadRequest {
 		return nil
 	}
-	code, reason, message := scout.CodeInvalidArgument, "malformed", ""
+	code, reason := scout.CodeInvalidArgument, "malformed"
+	var message string
 	switch status {
 	case http.StatusRequestHeaderFieldsTooLarge:
 		code, reason, message = scout.CodeRequestTooLarge, "size", fmt.Sprintf("the headers have more than %d bytes", maxHeaderBytes)
