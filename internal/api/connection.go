@@ -29,7 +29,7 @@ type connection struct {
 	uidErr error
 	write  time.Duration // how long a client may take for mostPerWrite
 	closed func()
-	lingers
+	end    lingers
 	// answers is true from when a handler has a request until its answer was sent. What is sent otherwise net/http says by itself, and
 	// unread puts it into our form; it returns nil for what stays as it is.
 	answers atomic.Bool
@@ -131,9 +131,9 @@ func (l *limited) Accept() (net.Conn, error) {
 		if unix, ok := c.(*net.UnixConn); ok {
 			counted.near = true
 			counted.peer, counted.err = unixsocket.PeerOf(unix)
-			counted.among = &s.near.lingering
+			counted.end.among = &s.near.lingering
 		} else {
-			counted.among = &s.far.lingering
+			counted.end.among = &s.far.lingering
 			counted.local, counted.remote = addressOf(c.LocalAddr()), addressOf(c.RemoteAddr())
 		}
 		counted.unread = func(said []byte) []byte { return s.unread(said, c.RemoteAddr().String()) }

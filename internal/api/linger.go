@@ -73,28 +73,28 @@ type lingers struct {
 
 // leftUnread notes whether the client may still send a body that nobody reads.
 func (c *connection) leftUnread(unread bool) {
-	c.lingers.mu.Lock()
-	defer c.lingers.mu.Unlock()
-	c.lingers.unread = unread
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	c.end.unread = unread
 }
 
 // hurry moves the end of the lingering forward.
 func (c *connection) hurry(within time.Duration) {
-	c.lingers.mu.Lock()
-	defer c.lingers.mu.Unlock()
-	if end := time.Now().Add(within); end.Before(c.lingers.until) {
-		c.lingers.until = end
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
+	if end := time.Now().Add(within); end.Before(c.end.until) {
+		c.end.until = end
 		_ = c.SetReadDeadline(end) // it is about to be closed
 	}
 }
 
 // next sets the deadline for the next byte.
 func (c *connection) next() error {
-	c.lingers.mu.Lock()
-	defer c.lingers.mu.Unlock()
+	c.end.mu.Lock()
+	defer c.end.mu.Unlock()
 	at := time.Now().Add(lingerSilent)
-	if c.lingers.until.Before(at) {
-		at = c.lingers.until
+	if c.end.until.Before(at) {
+		at = c.end.until
 	}
 	return c.SetReadDeadline(at)
 }
@@ -102,7 +102,7 @@ func (c *connection) next() error {
 // linger ends what is sent, reads what the client still sends, and throws it away: until the client has closed its side, is silent, or takes too
 // long. Only the first call does so. It runs where net/http serves the connection, which nobody else reads any more.
 func (c *connection) linger() {
-	l := &c.lingers
+	l := &c.end
 	l.mu.Lock()
 	wanted := l.unread && !l.over && l.among != nil
 	l.over, l.until = true, time.Now().Add(lingerLongest)
@@ -115,7 +115,7 @@ func (c *connection) linger() {
 	defer l.among.leave(c)
 	buffer := make([]byte, 32<<10)
 	for taken := 0; taken < lingerBytes && c.next() == nil; {
-		n, err := c.Conn.Read(buffer)
+		n, err := c.Read(buffer)
 		if err != nil {
 			return
 		}

@@ -36,7 +36,7 @@ func (c *Client) Transcribe(ctx context.Context, a Asked) (t scout.Transcript, r
 	if a.Once == "" {
 		a.Once = "scout transcribe " + strings.ToLower(ulid.Make().String())
 	}
-	a.Upload.Abandon = !a.Keep
+	a.Abandon = !a.Keep
 	sent, err := c.Send(ctx, a.Upload)
 	var j v1.Job
 	if !a.Keep && sent.Recording != "" { // also where the answer came too late
