@@ -105,7 +105,10 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it is of TCP
+	var port int
+	if address, is := l.Addr().(*net.TCPAddr); is { // it is
+		port = address.Port
+	}
 	return port, l.Close()
 }
 

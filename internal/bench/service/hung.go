@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"syscall"
 	"time"
 
@@ -37,19 +38,15 @@ func hung(ctx context.Context, o Options, into *bench.Service) error {
 		if err != nil {
 			return err
 		}
-		stopped := time.Time{}
-		for _, p := range all {
-			if p.Name == "scout-engine" {
-				stopped = time.Now()
-				if err := syscall.Kill(p.PID, syscall.SIGSTOP); err != nil {
-					return scout.Errorf(scout.CodeInternal, "stop the engine: %w", err)
-				}
-				defer func() { _ = syscall.Kill(p.PID, syscall.SIGCONT) }() // the daemon has killed it, as a rule
-			}
-		}
-		if stopped.IsZero() {
+		at := slices.IndexFunc(all, func(p process) bool { return p.Name == "scout-engine" })
+		if at < 0 {
 			return scout.Errorf(scout.CodeNotFound, "no engine runs")
 		}
+		stopped := time.Now()
+		if err := syscall.Kill(all[at].PID, syscall.SIGSTOP); err != nil {
+			return scout.Errorf(scout.CodeInternal, "stop the engine: %w", err)
+		}
+		defer func() { _ = syscall.Kill(all[at].PID, syscall.SIGCONT) }() // the daemon has killed it, as a rule
 		made, _, err := h.owner.insist(ctx, cuts.cut(clipLength))
 		if err != nil {
 			return err

@@ -272,7 +272,7 @@ func (u *tusUploader) check(ctx context.Context, _ bool) error {
 	if !a.ok() || err != nil || offset < u.offset {
 		u.lost++
 		u.location = ""
-		return nil
+		return nil //nolint:nilerr // it is counted
 	}
 	u.arrived(offset, a)
 	return nil

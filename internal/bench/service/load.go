@@ -136,9 +136,9 @@ func (l *loading) halves(ctx context.Context, began time.Time, single, texts *ti
 		return err
 	}
 	l.tell("load: %d connections upload", l.Connections)
-	from, before := time.Now(), work{}
-	var err error
-	if before, err = l.worked(ctx); err != nil {
+	from := time.Now()
+	before, err := l.worked(ctx)
+	if err != nil {
 		return err
 	}
 	if err := resilience.Sleep(ctx, l.Time/2-time.Since(began)); err != nil {

@@ -130,7 +130,10 @@ func (s *slowly) connect(ctx context.Context, request string) (*net.TCPConn, err
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	tcp := conn.(*net.TCPConn)     //nolint:forcetypeassert // it is of TCP
+	tcp, is := conn.(*net.TCPConn)
+	if !is {
+		return nil, scout.Errorf(scout.CodeInternal, "the connection is not of TCP")
+	}
 	_ = tcp.SetReadBuffer(4 << 10) // a smaller one only makes the daemon wait sooner
 	head, body, _ := strings.Cut(request, "\n\n")
 	head = strings.ReplaceAll(head, "\n", "\r\n") + "\r\nHost: " + s.address() + "\r\nAuthorization: Bearer " + s.owner.key + "\r\n\r\n"
@@ -170,7 +173,7 @@ func (s *slowly) dribbles(ctx context.Context) error {
 	defer vanish(conn)
 	for at := 0; at < len(body); at++ {
 		if _, err := conn.Write(body[at : at+1]); err != nil {
-			return nil //nolint:nilerr // the daemon may lose its patience
+			break // the daemon may lose its patience
 		}
 		if resilience.Sleep(ctx, time.Second) != nil {
 			return nil
