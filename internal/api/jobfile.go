@@ -91,6 +91,8 @@ func (s *Server) takeForm(r *http.Request) (j v1.Job, again bool, err error) {
 			return j, false, err
 		}
 		defer leave()
+	} else if err := s.services.Jobs.Room(r.Context(), callerOf(r.Context()).id); err != nil {
+		return j, false, err // before the file is written; one that was sent before gets its answer
 	}
 	body, leave := s.steadily(r)
 	defer leave()

@@ -178,6 +178,26 @@ func TestAFormThatIsRefusedLeavesNothing(t *testing.T) {
 	s.nothing("a full queue")
 }
 
+// A form for which there is no room is refused before its file is received, and one that was sent before gets its answer.
+func TestAFormForWhichTheQueueIsFull(t *testing.T) {
+	t.Parallel()
+	s := serve(t, networked)
+	key := s.addKey("key_a", "client", 0)
+	sent := []part{{"file", wavFile()}}
+	_, first, _ := s.posts(key, sent, "Idempotency-Key", "1")
+	s.recordFor(exampleID, "key_a")
+	for i := range 199 {
+		s.submits(key, string(exampleID), `,"keywords":["`+strconv.Itoa(i)+`"]`)
+	}
+	response, _, text := s.posts(key, []part{{"file", "no audio, which nobody looks at"}})
+	if response.StatusCode != http.StatusTooManyRequests || response.Header.Get(v1.HeaderCode) != string(scout.CodeQueueFull) || response.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %v %s, want 429", response.StatusCode, response.Header, text)
+	}
+	if response, again, text := s.posts(key, sent, "Idempotency-Key", "1"); response.StatusCode != http.StatusAccepted || again.ID != first.ID || first.ID == "" {
+		t.Errorf("sent again: %d %s, want job %s", response.StatusCode, text, first.ID)
+	}
+}
+
 func TestAFormWithTooMuchAudio(t *testing.T) {
 	t.Parallel()
 	s := serve(t, networked, func(s *served) { s.uploads.MostAudio = 100 * time.Millisecond })
