@@ -18,7 +18,7 @@ const (
 	// longClip is a file whose answer is larger than what the system keeps for a reader that reads nothing.
 	longClip = 2 * time.Minute
 	// vanishEvery is how often a client that vanishes comes again.
-	vanishEvery = 200 * time.Millisecond
+	vanishEvery = 2 * time.Second
 	// freedWithin is how long the daemon may take to give back what slow clients held.
 	freedWithin = time.Minute
 	// slowJobs is how many jobs are measured with nothing beside them.
@@ -119,7 +119,9 @@ func (s *slowly) freed(ctx context.Context, found *bench.ServiceSlow) (err error
 // comesAgain is a client of one kind, until ctx ends.
 func (s *slowly) comesAgain(ctx context.Context, kind func(context.Context) error) {
 	for ctx.Err() == nil {
-		s.errors.failed(ctx, kind(ctx))
+		if err := kind(ctx); err != nil && ctx.Err() == nil {
+			s.came.add("turned away (" + broken(err) + ")") // it costs itself
+		}
 		_ = resilience.Sleep(ctx, vanishEvery) // the loop sees the end of ctx
 	}
 }
