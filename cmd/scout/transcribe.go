@@ -72,11 +72,11 @@ language is exact about long files and may err in short ones. --translate writes
 English, whatever is said. --effort thorough makes the fewest errors.
 
 With --server the Scout of another machine makes the texts, by its settings. The
-files are sent there, and removed when their texts have come, or when Ctrl-C ends
-the work; with the key of a client the texts go to the trash there. --keep leaves
-both. Each text comes when it is complete. A server that has too much to do is
-asked again for ten minutes. --translate, and flags about tracks, channels and
-samples, are for this machine.
+files are sent there. They are removed when their texts have come, or when
+Ctrl-C ends the work; with the key of a client the texts go to the trash there.
+--keep leaves both. Each text comes when it is complete. A server that has too
+much to do is asked again for ten minutes. --translate, and flags about tracks,
+channels and samples, are for this machine.
 
 A file that cannot be read does not stop the others. Ctrl-C ends the work: the
 text so far is on standard output, or beside FILE as FILE.partial. A later run
