@@ -20,7 +20,7 @@ func TestEveryEndOfARecordingIsTold(t *testing.T) {
 		recording.EndMaxDuration: {"", ""},
 		recording.EndNoOwner:     {"no client was attached any more", ""},
 		recording.EndShutdown:    {"the recorder was asked to stop", ""},
-		recording.EndSource:      {"its source played to the end", ""},
+		recording.EndSource:      {"its source ended", ""},
 		recording.EndCrash:       {"the recorder ended unexpectedly", scout.CodeRecorderUnreachable},
 		recording.EndCapture:     {"capture from the device kept failing", scout.CodeDeviceLost},
 		recording.EndWriting:     {"writing to the disk kept failing", scout.CodeWriteFailed},

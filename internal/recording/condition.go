@@ -72,7 +72,7 @@ const (
 	EndMaxDuration EndReason = "max_duration"   // the longest duration it was started with
 	EndNoOwner     EndReason = "no_owner"       // no client was attached for the time that it was started with
 	EndShutdown    EndReason = "shutdown"       // the recorder was told to end
-	EndSource      EndReason = "source_ended"   // a file or signal played to its end
+	EndSource      EndReason = "source_ended"   // a file or signal played to its end, or a client did not come back
 	EndCrash       EndReason = "crash"          // found by Repair
 	EndCapture     EndReason = "capture_failed" // reading from the device failed repeatedly
 	EndWriting     EndReason = "writing_failed" // writing failed repeatedly
@@ -92,7 +92,7 @@ func endings() map[EndReason]ending {
 		EndMaxDuration: {"it reached its duration", ""},
 		EndNoOwner:     {"no client was attached any more", ""},
 		EndShutdown:    {"the recorder was asked to stop", ""},
-		EndSource:      {"its source played to the end", ""},
+		EndSource:      {"its source ended", ""},
 		EndCrash:       {"the recorder ended unexpectedly", scout.CodeRecorderUnreachable},
 		EndCapture:     {"capture from the device kept failing", scout.CodeDeviceLost},
 		EndWriting:     {"writing to the disk kept failing", scout.CodeWriteFailed},

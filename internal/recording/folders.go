@@ -18,6 +18,7 @@ type Source string
 const (
 	SourceMicrophone Source = "microphone" // by a recorder
 	SourceUpload     Source = "upload"
+	SourceBrowser    Source = "browser" // sent while it is made, by a page or a program
 )
 
 // kind is a kind of folders besides that of the recorder. The daemon writes there what others send.
@@ -31,6 +32,7 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{"uploads", SourceUpload, uploadSuffix},
+		{"browser", SourceBrowser, audioSuffix},
 	}
 }
 

@@ -69,6 +69,8 @@ type Manifest struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	// Upload is set for a file that somebody sent: see Import.
 	Upload *Upload `json:"upload,omitempty"`
+	// Sender is set for sound that somebody sends while it is made.
+	Sender *Sender `json:"sender,omitempty"`
 }
 
 // Upload is what is known of a file that somebody sent. The file keeps its bytes, whatever they are.
@@ -95,10 +97,13 @@ func (m *Manifest) Duration() time.Duration { return m.Format.Duration(m.Frames)
 
 // Title returns what whoever sent the recording called it; empty for others.
 func (m *Manifest) Title() string {
-	if m.Upload == nil {
-		return ""
+	switch {
+	case m.Upload != nil:
+		return m.Upload.Title
+	case m.Sender != nil:
+		return m.Sender.Title
 	}
-	return m.Upload.Title
+	return ""
 }
 
 // encode returns the manifest as it is stored.

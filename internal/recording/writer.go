@@ -26,6 +26,8 @@ type Settings struct {
 	StartedAt     time.Time // wall time of the first frame
 	PrerollFrames uint64
 	Labels        map[string]string
+	// Sender is whoever sends the sound; nil for a microphone.
+	Sender *Sender
 }
 
 // Writer is the file of a recording while it is recorded.
@@ -96,7 +98,7 @@ func (f *Folder) Create(s Settings) (*Writer, error) {
 	}
 	w := f.newWriter(header{id: s.ID, started: s.StartedAt, format: s.Format}, Manifest{
 		Version: manifestVersion, ID: s.ID, State: StateRecording, Device: s.Device, Format: s.Format,
-		StartedAt: s.StartedAt.UTC(), PrerollFrames: s.PrerollFrames, Labels: s.Labels,
+		StartedAt: s.StartedAt.UTC(), PrerollFrames: s.PrerollFrames, Labels: s.Labels, Sender: s.Sender,
 	})
 	w.claim(0) // nobody else knows the recording
 	if err := f.replaceManifest(&w.manifest); err != nil {
@@ -123,6 +125,11 @@ func (w *Writer) claim(patience time.Duration) {
 // Resume continues a recording that a crash interrupted: the writer is at the end of the file. The caller fills the
 // missing time with silence and a gap.
 func (f *Folder) Resume(id ID) (*Writer, error) {
+	return f.resume(id, func(audio audioFile) uint64 { return audio.frames })
+}
+
+// resume is Resume where as many frames of the file are kept.
+func (f *Folder) resume(id ID, kept func(audioFile) uint64) (*Writer, error) {
 	m, err := f.Manifest(id)
 	if err != nil {
 		return nil, err
@@ -137,6 +144,7 @@ func (f *Folder) Resume(id ID) (*Writer, error) {
 	if audio.header.id != id {
 		return nil, scout.Errorf(scout.CodeRecordingCorrupt, "resume recording %s: its file has lost its header", id)
 	}
+	audio.frames = kept(audio)
 	m.State, m.EndedAt, m.EndReason, m.SHA256, m.DriftPPM = StateRecording, time.Time{}, "", "", nil
 	m.Frames, m.Gaps, m.Resumed = 0, clipGaps(m.Gaps, audio.frames), m.Resumed+1
 	w := f.newWriter(audio.header, m)

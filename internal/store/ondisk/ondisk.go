@@ -116,6 +116,9 @@ func noted(part Part, manifest *recording.Manifest, seen recording.Sighting) (st
 	if u := manifest.Upload; u != nil {
 		r.Title, r.Tags, r.Client = u.Title, u.Tags, u.Client
 	}
+	if s := manifest.Sender; s != nil {
+		r.Title, r.Tags, r.Client = s.Title, s.Tags, s.Client
+	}
 	if r.StartedAt.IsZero() {
 		r.StartedAt, _ = manifest.ID.Time()
 	}
