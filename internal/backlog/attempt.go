@@ -52,7 +52,7 @@ func (b *Backlog) look(ctx context.Context) {
 	}
 	b.mu.Unlock()
 	for it, state := range idle {
-		m, err := b.options.Folder.Manifest(it.Recording)
+		m, err := b.folders().Manifest(it.Recording)
 		switch {
 		case scout.CodeOf(err) == scout.CodeRecordingNotFound && time.Since(it.PromisedAt) > startingFor:
 			_ = b.forget(ctx, it, outcomeGone) // a file that stays is looked at by the next process
@@ -257,7 +257,7 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 	if version, made, err := b.madeSince(ctx, it); made || err != nil { // without a store there is nowhere to put the text
 		return version, err
 	}
-	m, err := b.options.Folder.Manifest(id)
+	m, err := b.folders().Manifest(id)
 	if err != nil {
 		return 0, err
 	}
@@ -289,7 +289,7 @@ func (b *Backlog) text(ctx context.Context, it *item) (version int, err error) {
 			return tx.EmptyStream(store.WorkStream(string(id)))
 		},
 	}}
-	in := transcribe.Input{Path: b.options.Folder.AudioPath(id)}
+	in := transcribe.Input{Path: b.folders().AudioPath(id)}
 	watch := transcribe.Watch{Progress: func(_ int, p speech.Progress) { b.progress(ctx, it, p, m.Duration()) }}
 	t := transcribe.New(b.options.Scope, b.options.Failures, r)
 	err = t.Continue(ctx, in, o, sink, watch, transcribe.Leftover{

@@ -25,8 +25,10 @@ type Lender interface {
 // Options configure a Backlog.
 type Options struct {
 	// Dir is the folder of promises. It is made with the first one.
-	Dir     string
+	Dir string
+	// Folder is that of the recorder, and Others are those that no recorder writes into.
 	Folder  *recording.Folder
+	Others  recording.Folders
 	Engines Lender
 	History *history.History
 	// Effort is that of promises that name none.
@@ -88,6 +90,11 @@ type item struct {
 	lookedAt time.Time               // whether it has ended
 	cancel   context.CancelCauseFunc // of the attempt
 	end      func()                  // tells that it is not owed any more
+}
+
+// folders are all in which there are recordings.
+func (b *Backlog) folders() recording.Folders {
+	return append(recording.Folders{b.options.Folder}, b.options.Others...)
 }
 
 // Open reads the promises that were made earlier. Files that cannot be read are left alone and logged.

@@ -58,7 +58,9 @@ type Options struct {
 	Failures *observe.Failures
 	Recorder Recorder
 	// Live is where frames come from while they are recorded.
-	Live  recording.Live
+	Live recording.Live
+	// Sent is the sound that clients send while it is made; nil for none.
+	Sent  Sent
 	Store store.Store
 	// See makes the store know a recording.
 	See func(ctx context.Context, id string) error
@@ -98,9 +100,10 @@ type Dictations struct {
 	mu       sync.Mutex
 	living   context.Context // of the sessions; nil before Run
 	open     map[recording.ID]*session
-	newest   *session // of open: the one that began last
+	newest   *session // of open: the one of a microphone that began last
 	running  sync.WaitGroup
 	waiting  chan struct{} // closed when Run has begun
+	resumed  chan struct{} // closed when what an earlier process left is open again
 	stopping bool
 
 	left []store.Stream          // what an earlier process left; of Open and Run
@@ -111,7 +114,7 @@ type Dictations struct {
 func New(o Options) *Dictations {
 	scope := o.Scope.Component("dictate")
 	o.Scope = scope
-	return &Dictations{options: o, log: scope.Log(), metrics: newMetrics(scope), open: make(map[recording.ID]*session), waiting: make(chan struct{}), held: make(map[recording.ID]func())}
+	return &Dictations{options: o, log: scope.Log(), metrics: newMetrics(scope), open: make(map[recording.ID]*session), waiting: make(chan struct{}), resumed: make(chan struct{}), held: make(map[recording.ID]func())}
 }
 
 // Open finds what an earlier process left open, for Run to continue.
@@ -143,6 +146,7 @@ func (d *Dictations) Run(ctx context.Context) error {
 	close(d.waiting)
 	d.mu.Unlock()
 	d.resume(ctx)
+	close(d.resumed)
 	<-ctx.Done()
 	d.mu.Lock()
 	d.stopping = true
@@ -196,7 +200,10 @@ func (d *Dictations) begin(ctx context.Context, id recording.ID, request *Reques
 	if old := d.open[id]; old != nil {
 		return old, nil
 	}
-	d.open[id], d.newest = s, s
+	d.open[id] = s
+	if !s.sent {
+		d.newest = s
+	}
 	d.metrics.open.Set(float64(len(d.open)))
 	release := d.hold(id)
 	d.running.Go(func() { // ends with the session, or with Run's context; Run waits for it
@@ -391,7 +398,7 @@ func (d *Dictations) Discarded(id recording.ID) {
 }
 
 func (d *Dictations) stopRecording(ctx context.Context, s *session) (record.Stopped, error) {
-	stopped, err := d.options.Recorder.Stop(ctx, s.id)
+	stopped, err := s.from.stop(ctx, s.id)
 	if scout.CodeOf(err) == scout.CodeRecordingNotFound || scout.CodeOf(err) == scout.CodeNotRecording { // it had not begun
 		s.notRecorded(errNotBegun)
 		return stopped, err

@@ -33,6 +33,11 @@ func (s *session) transcribe(ctx context.Context) error {
 	if s.missing != nil {
 		return s.missing
 	}
+	if s.sent {
+		if err := s.d.options.Sent.Recovered(ctx); err != nil { // what an earlier process did not acknowledge is no sound of the recording
+			return err
+		}
+	}
 	r, language, release, err := s.d.recognizer(ctx, s.request())
 	if err != nil {
 		return err
@@ -43,7 +48,7 @@ func (s *session) transcribe(ctx context.Context) error {
 	}
 	s.kept.Model, s.kept.Language = r.Model, language
 	s.log.Info(eventStarted, slog.String(observe.KeyModel, r.Model), slog.String("language", language))
-	file := &recorded{folder: s.d.options.Recorder.Folder(), id: s.id}
+	file := &recorded{folder: s.from.folder, id: s.id}
 	defer file.close()
 	live, err := speech.NewLive(s.d.options.Scope, s.d.options.Failures, r.Engine, speech.LiveOptions{
 		Model: r.Model, Language: language, Trait: r.Trait, Recorded: file, From: s.kept.Live, HotWords: s.kept.Request.HotWords,
@@ -116,17 +121,24 @@ func (s *session) remember(ctx context.Context) error {
 			return nil
 		}
 		for _, stored := range replay.Events {
-			if after = stored.Seq; stored.Type != event.Committed {
+			if after = stored.Seq; stored.Type != event.Committed && stored.Type != event.Gap {
 				continue
 			}
 			var e event.Event
 			if err := json.Unmarshal(stored.Data, &e); err != nil {
 				return scout.Errorf(scout.CodeStoreCorrupt, "continue dictation %s: %w", s.id, err)
 			}
+			if e.Type == event.Gap {
+				s.hasTold(&e)
+				continue
+			}
 			s.words = append(s.words, e.Spoken()...)
 			s.aside = append(s.aside, e.SetAside()...)
 			s.newest = e.Seq
 		}
+	}
+	if s.replay > 0 {
+		s.tellGaps()
 	}
 	return nil
 }
@@ -143,7 +155,7 @@ func (s *session) attach(live *speech.Live) {
 
 // feed gives the sound of the recording from a position on to the transcription, until the recording ends.
 func (s *session) feed(ctx context.Context, live *speech.Live, from int64) error {
-	in, err := openSource(s.d.options.Recorder.Folder(), s.id, s.d.options.Live, from)
+	in, err := openSource(s.from.folder, s.id, s.from.live, from)
 	if err != nil {
 		return err
 	}
@@ -178,7 +190,7 @@ func (s *session) reached(at int64, live *speech.Live) {
 	s.at, s.heard = at, time.Now()
 	switch {
 	case !s.stopped.IsZero():
-		if first && s.limit < 0 { // it came before the first frame
+		if first && s.limit < 0 && !s.sent { // it came before the first frame
 			s.stopLive(live, s.heard)
 		}
 	case s.state == "":

@@ -29,11 +29,16 @@ type session struct {
 	out     *outbox
 	replay  uint64 // how many events an earlier process wrote
 	kept    kept   // of run, once it has begun
+	from    origin
+	sent    bool // its frames come from a client, and have no time by the clock
 
 	passing fanout.Hub[event.Event] // partial text
 	levels  fanout.Hub[event.Event]
 
 	begun chan struct{} // closed when there is a recording, or will be none
+
+	telling sync.Mutex  // guards told
+	told    []scout.Gap // the gaps that were told
 
 	mu        sync.Mutex
 	state     string
@@ -74,6 +79,7 @@ func newSession(d *Dictations, id recording.ID, journal *store.Session, stream s
 		d: d, id: id, journal: journal, replay: stream.Last, limit: -1, begun: make(chan struct{}), finish: make(chan struct{}), calledOff: make(chan struct{}),
 		log: d.log.With(slog.String(recording.KeyRecording, string(id))),
 	}
+	s.from, s.sent = d.originOf(id)
 	s.out = newOutbox(journal, stream.Last, s.log)
 	s.passing.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Partial).Inc() }
 	s.levels.Dropped = func() { d.metrics.dropped.WithLabelValues(event.Level).Inc() }
@@ -163,6 +169,9 @@ func (s *session) stop(now time.Time) {
 	}
 	s.stopped = now
 	s.setState(event.Stopping, nil)
+	if s.sent {
+		return // frames from before the stop are still on their way: the end of the recording says how far the text goes
+	}
 	if s.starting != nil && !s.started {
 		s.starting(errNotBegun)
 	}
@@ -182,7 +191,7 @@ func (s *session) stopLive(live *speech.Live, now time.Time) {
 
 // written is how many frames the file of the recording has, 0 if that cannot be told.
 func (s *session) written() int64 {
-	audio, err := s.d.options.Recorder.Folder().OpenAudio(s.id)
+	audio, err := s.from.folder.OpenAudio(s.id)
 	if err != nil {
 		return 0
 	}
@@ -289,11 +298,17 @@ func troubleOf(e recording.Event) error {
 	return scout.Errorf(code, "%s", recording.Trouble{Condition: e.Condition, Operation: e.Operation, For: e.For}.Text())
 }
 
-// gap tells what is missing in the recording.
+// gap tells what is missing in the recording, once.
 func (s *session) gap(g *scout.Gap) {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	if covered(s.told, *g) {
+		return
+	}
+	s.told = append(s.told, *g)
 	start := uint64(g.Start)
 	e := event.Event{Type: event.Gap, StartFrame: &start, Frames: g.Frames, Reason: string(g.Reason)}
-	if m, err := s.d.options.Recorder.Folder().Manifest(s.id); err == nil { // where not, the frames say it to whoever knows the rate
+	if m, err := s.from.folder.Manifest(s.id); err == nil { // where not, the frames say it to whoever knows the rate
 		e.Start, e.End = event.Seconds(m.Format.Duration(start)), event.Seconds(m.Format.Duration(start+g.Frames))
 	}
 	s.out.add(e, nil)
