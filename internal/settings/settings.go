@@ -36,6 +36,7 @@ type Settings struct {
 	HTTP       HTTP       `koanf:"http"`
 	Auth       Auth       `koanf:"auth"`
 	Limits     Limits     `koanf:"limits"`
+	Live       Live       `koanf:"live"`
 	Uploads    Uploads    `koanf:"uploads"`
 	Webhooks   Webhooks   `koanf:"webhooks"`
 	Health     Health     `koanf:"health"`
@@ -109,6 +110,11 @@ type Engine struct {
 	Idle time.Duration `koanf:"idle" about:"How long the daemon keeps a model in memory after its last use; 0s for as long as the daemon runs."`
 }
 
+// Live is about sound that pages and programs send while it is made.
+type Live struct {
+	ResumeSeconds int `koanf:"resume_seconds" min:"1" max:"86400" about:"Seconds for which a session whose connection broke waits for the next one, before it ends with what came."`
+}
+
 // Uploads is about files that clients send.
 type Uploads struct {
 	Keep time.Duration `koanf:"keep" about:"How long an upload that is not complete waits for its next byte."`
@@ -149,7 +155,8 @@ func Default() Settings {
 		Retention:  Retention{AudioDays: 30, TrashDays: 30},
 		HTTP:       HTTP{Addr: "127.0.0.1:7268"},
 		Auth:       Auth{Loopback: "open"},
-		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60},
+		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32},
+		Live:       Live{ResumeSeconds: 600},
 		Uploads:    Uploads{Keep: 24 * time.Hour},
 		Webhooks:   Webhooks{Keep: 7 * 24 * time.Hour},
 		Health:     Health{StartSelfTest: "on"},
