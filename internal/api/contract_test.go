@@ -46,6 +46,7 @@ func exemplary(s *served) {
 	s.services.ChangeSettings = func(_ context.Context, _ map[string]any, check func(v1.Settings) error) (v1.Settings, error) {
 		return settings, check(settings)
 	}
+	listening()(s)
 	s.services.Live = &dictations{recorder: s.recorder, store: s.store}
 	at := time.Date(2026, 11, 28, 22, 0, 0, 0, time.UTC)
 	s.services.Health = func(context.Context, bool) health.Report {
@@ -195,8 +196,9 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 				if !there {
 					t.Fatalf("the document has no answer %s", status)
 				}
-				if o.OperationID == "post-session" || o.OperationID == "get-open-link" {
-					return // they need a key and a link: TestSessionsOfPages, TestALinkOpensASession
+				switch o.OperationID {
+				case "post-session", "get-open-link", "get-live":
+					return // they need a key, a link and a WebSocket: TestSessionsOfPages, TestALinkOpensASession, TestAConversationOfSound
 				}
 				if _, isJSON := answer.Content["application/json"]; !isJSON {
 					s.sendsAnExample(strings.ToUpper(method), target, e)

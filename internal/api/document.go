@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/http"
@@ -124,7 +125,7 @@ func (s *Server) add(api huma.API, o stream) {
 	}
 	operation := huma.Operation{
 		OperationID: operationID(o.method, o.path), Method: o.method, Path: path, Summary: o.summary, Description: o.description, Parameters: o.parameters,
-		Responses: map[string]*huma.Response{strconv.Itoa(max(o.status, http.StatusOK)): {Description: o.summary, Content: content}},
+		Responses: map[string]*huma.Response{strconv.Itoa(cmp.Or(o.status, http.StatusOK)): {Description: o.summary, Content: content}},
 	}
 	o.mark(&operation)
 	describeErrors(api, &operation, o.errors)

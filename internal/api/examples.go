@@ -156,5 +156,9 @@ func examples() map[string]example {
 		"get-transcripts-id-versions":                  {status: 200, answer: `[{"version":1,"kind":"first","model":"moonshine-tiny-en","created_at":"2026-11-28T22:00:00.000Z","words":8,"current":true}]`},
 		"post-recordings-id-transcribe":                {body: `{"model":"moonshine-tiny-en"}`, status: 202, answer: exampleJob},
 		"post-transcripts-id-versions-version-restore": {status: 200, answer: exampleText},
+		"get-live": {
+			headers: []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: scout-live.v1"},
+			status:  101, answer: `Sec-WebSocket-Protocol: scout-live.v1`,
+		},
 	}
 }

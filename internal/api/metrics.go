@@ -85,7 +85,7 @@ func (s *Server) observe(r *http.Request, w *response, a answered) {
 	}
 	m := s.metrics
 	m.requests.WithLabelValues(a.route, methodOf(r), strconv.Itoa(status)).Inc()
-	if w.Header().Get("Content-Type") != eventStream {
+	if w.Header().Get("Content-Type") != eventStream && status != http.StatusSwitchingProtocols {
 		m.seconds.WithLabelValues(a.route).Observe(a.took.Seconds())
 	}
 	m.bytesIn.WithLabelValues(a.route).Add(float64(a.bytesIn))

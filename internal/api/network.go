@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/scout-speech/scout"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 )
 
 // Network is how clients are met that come over TCP. Those of the unix socket are the owner.
@@ -196,9 +197,16 @@ func (n *Network) sameUser(c *connection, r *http.Request) error {
 	return nil
 }
 
-// bearer is the key that a request has, empty for none.
+// bearer is the key that a request has, empty for none. A page that opens a WebSocket can send no header: it offers its key as a protocol.
 func bearer(r *http.Request) string {
 	kind, key, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !found && upgrades(r) {
+		for _, offered := range protocols(r) {
+			if key, is := strings.CutPrefix(offered, v1.KeyProtocol); is {
+				return key
+			}
+		}
+	}
 	if !found || !strings.EqualFold(kind, "Bearer") {
 		return ""
 	}

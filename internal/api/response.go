@@ -29,7 +29,7 @@ func (s *Server) newResponse(w http.ResponseWriter, c *connection) *response {
 // WriteHeader notes the status, and completes the path of a Location: operations, and the answers that are kept for a repetition, have it
 // without the base path.
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
+	if w.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		w.status = status
 		if path := w.Header().Get("Location"); strings.HasPrefix(path, "/") {
 			w.Header().Set("Location", w.base+path)

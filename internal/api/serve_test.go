@@ -54,10 +54,11 @@ type served struct {
 	uploads  upload.Options
 	times    api.Times
 	network  api.Network
-	tcp      bool   // it answers clients of the network, too
-	address  string // where
-	key      string // of an owner
-	close    func() // ends the server and the store; it is called when the test ends as well
+	tcp      bool     // it answers clients of the network, too
+	address  string   // where
+	key      string   // of an owner
+	ends     []func() // of what works until the server has ended
+	close    func()   // ends the server and the store; it is called when the test ends as well
 }
 
 // serve returns a server over a new folder. change, where it is given, changes what it offers.
@@ -177,6 +178,9 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			if err := <-ended; err != nil {
 				t.Error(err)
 			}
+		}
+		for _, end := range s.ends {
+			end()
 		}
 		if err := st.Close(); err != nil {
 			t.Error(err)

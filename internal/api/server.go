@@ -87,6 +87,7 @@ type Server struct {
 	rates    rates
 	sessions sessions
 	underway underway
+	sockets  sync.WaitGroup // WebSockets, which http.Server.Shutdown does not wait for
 	http     *http.Server
 	refused  refusals
 	flights  flights
@@ -171,6 +172,7 @@ func (s *Server) register() {
 	s.registerModels(api)
 	s.registerLevel(api)
 	s.registerLive(api)
+	s.registerLiveSocket(api)
 	s.registerEvents(api)
 	s.registerTranscripts(api)
 	s.registerRecordings(api)
@@ -210,10 +212,28 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.near.lingering.end(lingerAtTheEnd)
 	s.far.lingering.end(lingerAtTheEnd)
 	err := s.http.Shutdown(ctx)
+	if err == nil {
+		err = s.left(ctx)
+	}
 	if err != nil {
 		err = errors.Join(scout.Errorf(scout.CodeDeadlineExceeded, "requests were cut off: %w", err), s.http.Close())
 	}
 	return err
+}
+
+// left waits until the WebSockets have ended, which see that the server does.
+func (s *Server) left(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() { // ends with the last of them
+		defer close(ended)
+		s.sockets.Wait()
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // clients are those of the unix socket, or those of the network. Each have limits of their own: who comes over the network keeps no command

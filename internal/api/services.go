@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/backlog"
+	"github.com/scout-speech/scout/internal/browser"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
@@ -60,6 +61,8 @@ type Services struct {
 	Webhooks *webhook.Hooks
 	// Uploads takes files; nil where none are taken.
 	Uploads *upload.Uploads
+	// Browser takes sound while it is made; nil where none is taken.
+	Browser *browser.Sessions
 	// Retention removes what was kept long enough, and purges.
 	Retention Retention
 	// Pages is the URL below which a browser on this machine finds the daemon; empty where it listens at no address.

@@ -21,10 +21,12 @@ import (
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/backlog"
+	"github.com/scout-speech/scout/internal/browser"
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/controlgroup"
 	"github.com/scout-speech/scout/internal/dictate"
+	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
@@ -101,7 +103,9 @@ type daemon struct {
 	backlog    *backlog.Backlog
 	texts      *transcription.Worker
 	jobs       *job.Queue
+	budget     *freespace.Budget
 	uploads    *upload.Uploads
+	browser    *browser.Sessions
 	webhooks   *webhook.Hooks
 	sweeper    *retention.Sweeper
 	folders    recording.Folders
@@ -286,12 +290,13 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 		return err
 	}
 	d.folders = folders
-	folder, uploads := folders.From(recording.SourceMicrophone), folders.From(recording.SourceUpload)
+	folder, uploads, sent := folders.From(recording.SourceMicrophone), folders.From(recording.SourceUpload), folders.From(recording.SourceBrowser)
+	d.budget = freespace.NewBudget(uploads.Dir(), d.newReserve())
 	d.history = history.New(d.options.Scope, d.store, ondisk.Of(folders))
 	d.recorder = record.New(record.Options{
 		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.Begin,
 	})
-	if err := d.openBacklog(folder); err != nil { // before the recorder, whose events it hears
+	if err := d.openBacklog(folder, sent); err != nil { // before the recorder, whose events it hears
 		return err
 	}
 	if err := d.openJobs(folders); err != nil {
@@ -301,6 +306,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	if err := d.openUploads(uploads); err != nil {
 		return err
 	}
+	d.openBrowser(sent)
 	if err := d.startDictations(ctx, folder); err != nil {
 		return err
 	}
@@ -384,7 +390,7 @@ func (d *daemon) startServer(context.Context) error {
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Models: d.listModels, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, Models: d.listModels, ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Browser: d.browser, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)

@@ -45,13 +45,13 @@ func (d *daemon) stopEngines(context.Context) error {
 }
 
 // openBacklog reads which texts are owed.
-func (d *daemon) openBacklog(folder *recording.Folder) error {
+func (d *daemon) openBacklog(folder, sent *recording.Folder) error {
 	effort, err := speech.ParseEffort(d.options.Settings.Transcribe.Effort)
 	if err != nil {
 		return err
 	}
 	d.backlog, err = backlog.Open(backlog.Options{
-		Dir: filepath.Join(d.dir, backlogName), Folder: folder, Engines: d.engines, History: d.history, Effort: effort,
+		Dir: filepath.Join(d.dir, backlogName), Folder: folder, Others: recording.Folders{sent}, Engines: d.engines, History: d.history, Effort: effort,
 		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.activity.Begin,
 	})
 	return err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
-	"github.com/scout-speech/scout/internal/freespace"
+	"github.com/scout-speech/scout/internal/browser"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/upload"
 )
@@ -16,11 +16,22 @@ import (
 func (d *daemon) openUploads(folder *recording.Folder) (err error) {
 	s := d.options.Settings
 	d.uploads, err = upload.Open(upload.Options{
-		Folder: folder, History: d.history, Jobs: d.jobs, Budget: freespace.NewBudget(folder.Dir(), d.newReserve()),
+		Folder: folder, History: d.history, Jobs: d.jobs, Budget: d.budget,
 		MostBytes: int64(s.Limits.UploadBytes), MostAudio: time.Duration(s.Limits.AudioSeconds) * time.Second, Keep: s.Uploads.Keep,
 		Length: d.lengthOf, Refusal: d.strain.refusal, Scope: d.options.Scope,
 	})
 	return err
+}
+
+// openBrowser makes the sessions of sound that clients send.
+func (d *daemon) openBrowser(folder *recording.Folder) {
+	s := d.options.Settings
+	d.browser = browser.New(browser.Options{
+		Folder: folder, Promises: d.backlog, See: d.history.See, Budget: d.budget, MostAudio: time.Duration(s.Limits.AudioSeconds) * time.Second,
+		Note:   func(ctx context.Context, kind, id string, data any) { d.history.Note(ctx, kind, id, data) },
+		Resume: time.Duration(s.Live.ResumeSeconds) * time.Second, Most: s.Limits.LiveSessions, MostPerClient: max(1, s.Limits.LiveSessions/4),
+		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.activity.Begin,
+	})
 }
 
 // heard notes the length of an upload that was decoded.
