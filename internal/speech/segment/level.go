@@ -175,7 +175,7 @@ func (p Piece) Tail(earliest, latest time.Duration) (Piece, bool) {
 	frame := func(at time.Duration) int64 { return int64(at) * scout.EngineSampleRateHz / int64(time.Second) }
 	const half = stretchHops / 2 * hopFrames
 	from, to := frame(earliest)-half, frame(latest)+half
-	if from < p.Start || to > p.End() {
+	if from < p.Start || to > p.End() || latest < earliest {
 		return Piece{}, false
 	}
 	core := p.Core()

@@ -122,6 +122,9 @@ func TestTail(t *testing.T) {
 	if end, ok := p.Tail(p.From(), p.From()+time.Second); ok {
 		t.Errorf("there is no room for a quiet point at the beginning: %v", end.From())
 	}
+	if end, ok := p.Tail(p.From()+4*time.Second, p.From()+2*time.Second); ok {
+		t.Errorf("an end between two times of which the later is the first: %v", end.From())
+	}
 }
 
 // TestCutAt ends pieces where it is told to, between those that it finds by itself. No frame is lost, and none is in two pieces.
