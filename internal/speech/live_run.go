@@ -240,7 +240,7 @@ func (g *growth) supersedes(t *task, in *intake, now time.Time) bool {
 	case t.kind == taskAsk:
 		return true
 	case t.kind == taskReady || t.kind == taskPeek && (t.from != nil || t.piece.HeardTo()-t.piece.HeardFrom() <= g.ends().Whole):
-		return g.closed && !g.awaits(t)
+		return g.closed && (!g.awaits(t) || g.isReady())
 	case t.kind == taskPeek:
 		return g.closed || len(g.queue) > 0
 	case t.kind == taskClose && g.closed && len(g.queue) > 0 && g.queue[0].End() != t.piece.End():
@@ -253,6 +253,11 @@ func (g *growth) supersedes(t *task, in *intake, now time.Time) bool {
 func (g *growth) awaits(t *task) bool {
 	h := hypothesis{start: t.piece.Start, to: t.piece.End()}
 	return len(g.queue) > 0 && h.covers(g.queue[0])
+}
+
+// isReady reports whether the text of the last piece is there, because nobody spoke since it was made ready.
+func (g *growth) isReady() bool {
+	return len(g.queue) > 0 && g.ready.final && g.ready.covers(g.queue[0])
 }
 
 // patience is how long to wait before the next look, with t running.
