@@ -138,7 +138,13 @@ func moved(left, right align.Heard) bool {
 // covers reports whether nothing of a piece is left to decode behind what was heard, because it is silent. What is merely
 // as quiet as a pause is decoded: somebody may speak softly there, and only the decoder can tell.
 func (h *hypothesis) covers(p segment.Piece) bool {
-	return h.of(p.Start) && p.Behind(h.to).Peak() < silence
+	if !h.of(p.Start) || h.to >= p.End() {
+		return h.of(p.Start)
+	}
+	// Levels are those of whole steps of 10 ms, two at least: where less is left, what is heard already counts too.
+	const step = scout.EngineSampleRateHz / 100
+	steps := max(2, (p.End()-h.to+step-1)/step)
+	return p.Behind(p.End()-steps*step).Peak() < silence
 }
 
 // pausesSince reports whether a piece is as quiet as a pause behind what was heard.
