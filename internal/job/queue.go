@@ -24,7 +24,8 @@ type Options struct {
 	Store store.Store
 	// Kinds do the work. Their jobs are the only ones that are taken.
 	Kinds map[string]Work
-	// AtOnce is how many jobs run at the same time; default 2.
+	// AtOnce is how many jobs run at the same time; default 2. As many again may run of clients that have none running: who has one short
+	// job does not wait for the long ones of others, because the engine shares its slots among clients.
 	AtOnce int
 	Limits Limits
 	// Attempts is how often a job is tried; default 5.
@@ -308,6 +309,14 @@ func (q *Queue) atOnce() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.atOnceLocked()
+}
+
+// roomsLocked is how many jobs run at most. While Scout does less there is no room beside the usual one.
+func (q *Queue) roomsLocked() int {
+	if q.most > 0 {
+		return q.atOnceLocked()
+	}
+	return 2 * q.options.AtOnce
 }
 
 func (q *Queue) atOnceLocked() int {

@@ -158,7 +158,8 @@ func (q *Queue) removed(ctx context.Context) {
 func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 	const never = 24 * time.Hour // a change wakes
 	q.mu.Lock()
-	full := q.most < 0 || len(q.live) >= q.atOnceLocked() || q.draining
+	full := q.most < 0 || len(q.live) >= q.roomsLocked() || q.draining
+	crowded := len(q.live) >= q.atOnceLocked()
 	q.mu.Unlock()
 	if full {
 		return nil, never
@@ -166,7 +167,7 @@ func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 	if pause := q.rests(q.now()); pause > 0 {
 		return nil, pause
 	}
-	c, err := q.Claim(ctx)
+	c, err := q.claim(ctx, crowded)
 	if c != nil {
 		return c, 0
 	}

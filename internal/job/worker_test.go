@@ -70,6 +70,42 @@ func (i *idle) JobCounts(ctx context.Context, ended bool) ([]store.JobCount, err
 	return counts, err
 }
 
+// Who has no job that runs does not wait for those of others to end; but there are not more than twice as many as usual.
+func TestAJobOfAnotherClientRunsBesideLongOnes(t *testing.T) {
+	t.Parallel()
+	began, release := make(chan *job.Claimed, 10), make(chan struct{})
+	st := &idle{Store: open(t, time.Now), found: make(chan struct{}, 1)}
+	q := works(t, job.Options{Store: st, AtOnce: 1, Begin: func() func() { return func() {} }}, func(_ context.Context, c *job.Claimed) error {
+		began <- c
+		<-release
+		return st.Update(context.Background(), func(tx store.Tx) error { return c.Finish(tx, 1) })
+	})
+	none := func(client string) {
+		t.Helper()
+		for range 3 { // one look of the queue may have begun before the job was there
+			add(t, q, job.Order{Client: client})
+			select {
+			case <-st.found:
+			case c := <-began:
+				t.Errorf("a job of %q was begun", c.Job.Client)
+			}
+		}
+	}
+	add(t, q, job.Order{Client: "long"})
+	take(t, began, "the first job")
+	none("long")
+	short := add(t, q, job.Order{Client: "short"})
+	if c := take(t, began, "the job of another client"); c.Job.ID != short.ID {
+		t.Errorf("job %+v was begun", c.Job)
+	}
+	none("short")
+	none("third")
+	close(release)
+	for range 9 {
+		take(t, began, "what waited")
+	}
+}
+
 // An attempt that does not end at once, although its job is held back, counts among those that run at once.
 func TestAtMostSoManyAttemptsRunAtOnce(t *testing.T) {
 	t.Parallel()

@@ -48,8 +48,9 @@ type How struct {
 	Patient bool
 	// Trait is what is special about the model.
 	Trait Trait
-	// Class is the class of the requests.
-	Class schedule.Class
+	// Class is the class of the requests, Client whose they are: clients share the engine within a class.
+	Class  schedule.Class
+	Client string
 	// Effort is how much a doubtful piece may cost.
 	Effort Effort
 	// Words asks for word times, if the model gives them.

@@ -30,8 +30,9 @@ type Options struct {
 	Trait Trait
 	// Cut places the borders of pieces; nil means those of Trait.
 	Cut *segment.Options
-	// Class of the requests.
-	Class schedule.Class
+	// Class of the requests, and whose they are: clients share the engine within a class.
+	Class  schedule.Class
+	Client string
 	// Effort is how much a doubtful piece may cost.
 	Effort Effort
 	// Parallel is how many pieces are decoded at the same time; default 1. A value above the engine's slots gains
@@ -68,7 +69,7 @@ type Progress struct {
 func (o *Options) how() How {
 	return How{
 		Language: o.Language, Translate: o.Translate, Tail: o.Effort.tail(), Patient: o.Effort != EffortQuick, Trait: o.Trait,
-		Class: o.Class, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords,
+		Class: o.Class, Client: o.Client, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords,
 	}
 }
 

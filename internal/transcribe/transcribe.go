@@ -27,8 +27,9 @@ type Options struct {
 	// Translate asks for the text in English, whatever is spoken.
 	Translate bool
 	Effort    speech.Effort
-	// Class says how urgent the work is.
-	Class schedule.Class
+	// Class says how urgent the work is, Client whose it is.
+	Class  schedule.Class
+	Client string
 	// Cut places the borders of pieces; nil for the default.
 	Cut      *segment.Options
 	HotWords []string
@@ -198,7 +199,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 	transcribing, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	transcript, err := t.speech.Transcribe(transcribing, reader, speech.Options{
-		Model: t.recognizer.Model.ID, Language: o.Language, Translate: o.Translate, Trait: t.recognizer.Trait(), Effort: o.Effort, Cut: o.Cut, Class: o.Class, Parallel: t.recognizer.Parallel,
+		Model: t.recognizer.Model.ID, Language: o.Language, Translate: o.Translate, Trait: t.recognizer.Trait(), Effort: o.Effort, Cut: o.Cut, Class: o.Class, Client: o.Client, Parallel: t.recognizer.Parallel,
 		Words: true, HotWords: o.HotWords, From: o.From, Saved: o.Saved,
 		Settled: func(s scout.Segment) {
 			doc.Transcript.Segments = append(doc.Transcript.Segments, s)

@@ -121,7 +121,7 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 		return err
 	}
 	defer release()
-	o := transcribe.Options{Class: classOf(&c.Job), HotWords: request.HotWords, Effort: w.options.Effort}
+	o := transcribe.Options{Class: classOf(&c.Job), Client: c.Job.Client, HotWords: request.HotWords, Effort: w.options.Effort}
 	if o.Language, err = r.Language(request.Language); err != nil {
 		return err
 	}
