@@ -89,10 +89,15 @@ type stream struct {
 	parameters []*huma.Param
 	// answers are the media types of the answer; the description of a success is the summary.
 	answers []string
+	// long is whether the answer to a request may last for hours; nil where none does. There are only so many of them.
+	long func(r *http.Request) bool
 	// root is true for a path outside of this version.
 	root    bool
 	handler http.HandlerFunc
 }
+
+// always is long of an operation all of whose answers may last for hours.
+func always(*http.Request) bool { return true }
 
 // text and number are the schemas of parameters.
 func textSchema() *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
@@ -116,6 +121,13 @@ func (s *Server) add(api huma.API, o stream) {
 		if err := knownQuery(r, o.parameters); err != nil {
 			writeError(w, err)
 			return
+		}
+		if o.long != nil && r.Method != http.MethodHead && o.long(r) {
+			leave, taken := s.takeStream(w, r)
+			if !taken {
+				return
+			}
+			defer leave()
 		}
 		o.handler(w, r)
 	})

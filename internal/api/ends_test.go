@@ -207,7 +207,7 @@ func TestDownloadsEndWithTheirKey(t *testing.T) {
 // Who comes over the network leaves the owner's commands their streams.
 func TestStreamsOfTheNetworkLeaveRoomForTheSocket(t *testing.T) {
 	t.Parallel()
-	s := serve(t, networked)
+	s := serve(t, networked, func(s *served) { s.network.StreamsPerClient = 256 })
 	s.record(exampleID)
 	s.waits(store.JobQueued)
 	paths := []string{"/api/v1/events", "/api/v1/jobs/" + exampleJob + "/events"}

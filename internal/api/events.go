@@ -23,7 +23,7 @@ func (s *Server) registerEvents(api huma.API) {
 		parameters: append(positionParameters(), &huma.Param{
 			Name: "topics", In: "query", Description: "Types of events, or the first words of types, separated by commas: recording,recorder.state", Schema: textSchema(),
 		}),
-		answers: []string{eventStream}, handler: s.events,
+		answers: []string{eventStream}, long: always, handler: s.events,
 	})
 }
 

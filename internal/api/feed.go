@@ -13,7 +13,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -84,18 +83,8 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
 		w.Header().Set("Content-Type", eventStream)
 		return
 	}
-	streams := &s.clientsOf(connectionOf(r).near).streams
-	if streams.Add(1) > maxStreams {
-		streams.Add(-1)
-		s.refuse("streams", r.RemoteAddr, scout.CodeRateLimit)
-		writeError(w, scout.Errorf(scout.CodeRateLimit, "%d event streams are open, which is the limit", maxStreams))
-		return
-	}
 	s.metrics.connections.WithLabelValues(f.kind).Inc()
-	defer func() {
-		streams.Add(-1)
-		s.metrics.connections.WithLabelValues(f.kind).Dec()
-	}()
+	defer s.metrics.connections.WithLabelValues(f.kind).Dec()
 	h := w.Header()
 	h.Set("Content-Type", eventStream)
 	h.Set("Cache-Control", "no-store")

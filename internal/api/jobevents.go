@@ -26,7 +26,7 @@ func (s *Server) registerJobEvents(api huma.API) {
 			errors: []scout.Code{scout.CodeNotFound, scout.CodeRateLimit},
 		},
 		parameters: []*huma.Param{idParameter()},
-		answers:    []string{eventStream}, handler: s.jobEvents,
+		answers:    []string{eventStream}, long: always, handler: s.jobEvents,
 	})
 }
 

@@ -44,7 +44,7 @@ func (s *Server) registerLevel(api huma.API) {
 			{Name: "device", In: "query", Description: "As for GET /recorder/level", Schema: textSchema()},
 			{Name: "hz", In: "query", Description: "How many levels a second", Schema: &huma.Schema{Type: huma.TypeInteger, Minimum: &least, Maximum: &most, Default: defaultHz}},
 		},
-		answers: []string{eventStream}, handler: s.levels,
+		answers: []string{eventStream}, long: always, handler: s.levels,
 	})
 }
 

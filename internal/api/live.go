@@ -89,7 +89,7 @@ func (s *Server) registerLive(api huma.API) {
 		parameters: append(positionParameters(), idParameter(), &huma.Param{
 			Name: "level", In: "query", Description: "true: levels too, twenty times a second", Schema: &huma.Schema{Type: huma.TypeBoolean},
 		}),
-		answers: []string{eventStream}, handler: s.live,
+		answers: []string{eventStream}, long: always, handler: s.live,
 	})
 }
 

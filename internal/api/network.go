@@ -32,6 +32,9 @@ type Network struct {
 	Peer func(client, server netip.AddrPort) (uid int, err error)
 	// RequestsPerMinute is how many requests a key may send that says nothing else; 0 for any number.
 	RequestsPerMinute int
+	// Streams is how many answers there may be that last for hours, event streams and audio that is followed, and StreamsPerClient how many of
+	// one client; 0 for the defaults.
+	Streams, StreamsPerClient int
 }
 
 // localClient is under which the store has what programs of this machine made that sent no key.

@@ -42,7 +42,6 @@ const (
 	maxHeaderBytes  = 32 << 10
 	maxBodyBytes    = 1 << 20
 	maxConnections  = 512
-	maxStreams      = 256
 	refusedLogEvery = time.Second
 )
 
@@ -239,8 +238,9 @@ func (s *Server) left(ctx context.Context) error {
 // clients are those of the unix socket, or those of the network. Each have limits of their own: who comes over the network keeps no command
 // of the owner out.
 type clients struct {
-	connections, streams atomic.Int64
-	lingering            lingering
+	connections atomic.Int64
+	streams     longAnswers
+	lingering   lingering
 }
 
 func (s *Server) clientsOf(near bool) *clients {
@@ -250,11 +250,11 @@ func (s *Server) clientsOf(near bool) *clients {
 	return &s.far
 }
 
-// Connections is how many clients are connected, Streams how many of them read events.
+// Connections is how many clients are connected.
 func (s *Server) Connections() int { return int(s.near.connections.Load() + s.far.connections.Load()) }
 
-// Streams is how many event streams are open.
-func (s *Server) Streams() int { return int(s.near.streams.Load() + s.far.streams.Load()) }
+// Streams is how many event streams are open, and how much audio is followed.
+func (s *Server) Streams() int { return s.near.streams.count() + s.far.streams.count() }
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 

@@ -51,7 +51,8 @@ func (s *Server) registerSystem(api huma.API) {
 		status := s.services.Status(ctx)
 		status.Recorder, status.Transcriptions = s.recorder(ctx), s.allOwed()
 		status.Connections, status.Streams, status.Disk = s.Connections(), s.Streams(), status.Recorder.Disk
-		status.Limits.BodyBytes, status.Limits.HeaderBytes, status.Limits.Connections, status.Limits.Streams = maxBodyBytes, maxHeaderBytes, maxConnections, maxStreams
+		status.Limits.BodyBytes, status.Limits.HeaderBytes, status.Limits.Connections = maxBodyBytes, maxHeaderBytes, maxConnections
+		status.Limits.Streams, status.Limits.StreamsPerClient = s.options.Network.streams()
 		return answer(status), nil
 	})
 	operation(api, about{

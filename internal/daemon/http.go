@@ -165,7 +165,7 @@ func (d *daemon) network() api.Network {
 	name, _ := os.Hostname() // without one, it is called by its addresses
 	return api.Network{
 		BasePath: s.HTTP.BasePath, Name: name, Hosts: s.HTTP.Hosts(), Origins: s.HTTP.Origins(), KeysAlways: s.Auth.Loopback == "key", Peer: loopback.User,
-		RequestsPerMinute: s.Limits.RequestsPerMinute,
+		RequestsPerMinute: s.Limits.RequestsPerMinute, Streams: s.Limits.Streams, StreamsPerClient: s.Limits.StreamsPerClient,
 	}
 }
 

@@ -31,6 +31,8 @@ type Limits struct {
 	AudioSeconds      int `koanf:"audio_seconds" min:"1" max:"31536000" about:"Seconds of audio in the longest upload of which a text is made, and in the longest recording that a client sends while it is made."`
 	LiveSessions      int `koanf:"live_sessions" min:"1" max:"1024" about:"How many sessions of sound that clients send while it is made may be open; one client may have a quarter of them."`
 	RequestsPerMinute int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own, and from all programs without a key together; 0 for any number."`
+	Streams           int `koanf:"streams" min:"1" max:"400" about:"How many answers over HTTP may be under way that can last for hours: event streams, and audio that is followed."`
+	StreamsPerClient  int `koanf:"streams_per_client" min:"1" max:"400" about:"How many of them one client may have: a key, a session of a page, or the programs without a key that go by one name."`
 }
 
 // Addresses are those at which the daemon listens.

@@ -155,7 +155,7 @@ func Default() Settings {
 		Retention:  Retention{AudioDays: 30, TrashDays: 30},
 		HTTP:       HTTP{Addr: "127.0.0.1:7268"},
 		Auth:       Auth{Loopback: "open"},
-		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32},
+		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32, Streams: 256, StreamsPerClient: 32},
 		Live:       Live{ResumeSeconds: 600},
 		Uploads:    Uploads{Keep: 24 * time.Hour},
 		Webhooks:   Webhooks{Keep: 7 * 24 * time.Hour},

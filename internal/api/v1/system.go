@@ -112,7 +112,9 @@ type Limits struct {
 	BodyBytes   int    `json:"body_bytes" doc:"Of the body of a request"`
 	HeaderBytes int    `json:"header_bytes"`
 	Connections int    `json:"connections"`
-	Streams     int    `json:"streams"`
+	Streams     int    `json:"streams" doc:"Answers over TCP that last for hours: event streams, and audio that is followed"`
+	// StreamsPerClient bounds one client of the network.
+	StreamsPerClient int `json:"streams_per_client" doc:"Of one client"`
 }
 
 // Sessions are how many sessions of each kind are open.
