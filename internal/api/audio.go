@@ -14,7 +14,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/scout-speech/scout"
-	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/recording"
 )
@@ -280,43 +279,3 @@ func (w *typedErrors) Write(p []byte) (int, error) {
 
 // Unwrap is for http.ResponseController.
 func (w *typedErrors) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// peaksOf reads the extremes of equal stretches of a recording, one list for each channel.
-func peaksOf(reader *recording.Reader, points int) (v1.Peaks, error) {
-	format := reader.Format()
-	total, err := reader.Frames()
-	if err != nil {
-		return v1.Peaks{}, err
-	}
-	out := v1.Peaks{Seconds: seconds(format.Duration(total)), Peaks: make([][]float64, format.Channels)}
-	points = int(min(uint64(points), total)) //nolint:gosec // at most 20,000
-	for c := range out.Peaks {
-		out.Peaks[c] = make([]float64, points)
-	}
-	const block = 16384 // frames
-	raw := make([]byte, block*format.FrameBytes())
-	samples := make([]float32, block*format.Channels)
-	for at := uint64(0); at < total; {
-		n, err := reader.ReadAt(scout.Position(at), raw)
-		if errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return out, err
-		}
-		count := audio.Decode(samples, raw[:n*format.FrameBytes()], encodingOf(format.Sample))
-		for i, v := range samples[:count] {
-			frame := at + uint64(i/format.Channels)                        //nolint:gosec // not negative
-			point, c := int(frame*uint64(points)/total), i%format.Channels //nolint:gosec // less than points
-			if point < points && max(float64(v), -float64(v)) > max(out.Peaks[c][point], -out.Peaks[c][point]) {
-				out.Peaks[c][point] = float64(v)
-			}
-		}
-		at += uint64(n) //nolint:gosec // not negative
-	}
-	for _, channel := range out.Peaks {
-		for i, v := range channel {
-			channel[i] = float64(int(min(max(v, -1), 1)*10000)) / 10000
-		}
-	}
-	return out, nil
-}

@@ -37,18 +37,11 @@ func (s *Server) registerExport(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		folder, id := s.folderOf(recording.ID(r.ID)), recording.ID(r.ID)
-		if m, err := folder.Manifest(id); err == nil && m.Upload != nil {
-			peaks, err := s.peaksOfUpload(ctx, id, in.Points)
-			return answer(peaks), err
-		}
-		reader, err := folder.OpenAudio(id)
+		o, err := s.outline(ctx, recording.ID(r.ID))
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = reader.Close() }() // it was only read
-		peaks, err := peaksOf(reader, in.Points)
-		return answer(peaks), err
+		return answer(v1.Peaks{Seconds: seconds(scout.Format{SampleRateHz: o.SampleRateHz}.Duration(o.Frames)), Peaks: o.Peaks(in.Points)}), nil
 	})
 	s.add(api, stream{
 		about: about{

@@ -234,7 +234,7 @@ func TestAnUploadIsDecoded(t *testing.T) {
 	if err := os.WriteFile(path, []byte("no audio at all"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if response, text := s.ask("GET", "/api/v1/recordings/"+j.RecordingID+"/peaks", ""); response.StatusCode != http.StatusBadRequest || strings.Contains(text, s.dir) {
+	if response, text := s.ask("GET", "/api/v1/recordings/"+j.RecordingID+"/peaks", ""); response.StatusCode != http.StatusInternalServerError || response.Header.Get(v1.HeaderCode) != string(scout.CodeRecordingCorrupt) || strings.Contains(text, s.dir) {
 		t.Errorf("%d %s", response.StatusCode, text)
 	}
 	if _, text := s.ask("POST", "/api/v1/recordings/"+j.RecordingID+"/verify", "", bearer(s.key)...); !strings.Contains(text, `"intact":false`) {

@@ -24,6 +24,7 @@ type metrics struct {
 	slow        *metric.CounterVec
 	replays     *metric.Counter
 	dropped     *metric.CounterVec
+	outlines    *metric.Counter
 }
 
 // requestBuckets go from a request that only looks to one that waits for a microphone.
@@ -54,6 +55,9 @@ func newMetrics(scope observe.Scope) *metrics {
 		}, []string{"kind"})),
 		replays: observe.Register(scope, metric.NewCounter(metric.Opts{
 			Name: "scout_idempotent_replays_total", Help: "Requests that were sent again with their Idempotency-Key and got the answer of the first one.",
+		})),
+		outlines: observe.Register(scope, metric.NewCounter(metric.Opts{
+			Name: "scout_outlines_computed_total", Help: "Outlines of recordings (peaks) that were computed because none was kept.",
 		})),
 		slow: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_streams_cut_off_total", Help: "Event streams that were ended because the client did not read them, by kind.",

@@ -90,6 +90,7 @@ type Server struct {
 	http     *http.Server
 	refused  refusals
 	flights  flights
+	outlines outlines
 	near     clients // of the unix socket
 	far      clients // of the network
 	stopping atomic.Bool

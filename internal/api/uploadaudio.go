@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/scout-speech/scout"
-	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/recording"
@@ -86,78 +85,4 @@ func (s *Server) streamUpload(w http.ResponseWriter, r *http.Request, m *recordi
 			return
 		}
 	}
-}
-
-// peaksOfUpload reads the extremes of equal stretches of an upload, in one pass: its length is known at its end.
-func (s *Server) peaksOfUpload(ctx context.Context, id recording.ID, points int) (v1.Peaks, error) {
-	reader, err := s.decode(ctx, id)
-	if err != nil {
-		return v1.Peaks{}, err
-	}
-	defer func() { _ = reader.Close() }() // it was only read
-	o := newOutline()
-	var samples [4096]float32
-	for {
-		n, err := reader.Read(samples[:])
-		for _, v := range samples[:n] {
-			o.add(v)
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return v1.Peaks{}, scout.Errorf(scout.CodeOf(err), "recording %s cannot be decoded", id)
-		}
-	}
-	return v1.Peaks{Seconds: seconds(recording.UploadFormat().Duration(o.total)), Peaks: [][]float64{o.peaks(points)}}, nil
-}
-
-// mostStretches bounds the memory of an outline; twice as many as points can be asked for, and more.
-const mostStretches = 1 << 16
-
-// outline is the extremes of a signal of unknown length, in stretches that become longer as it does.
-type outline struct {
-	extremes []float32 // of span samples each; the last one may be of fewer
-	span     uint64
-	total    uint64 // samples
-}
-
-func newOutline() *outline { return &outline{span: 1} }
-
-func (o *outline) add(v float32) {
-	if o.total%o.span == 0 {
-		if len(o.extremes) == mostStretches {
-			for i := range mostStretches / 2 {
-				o.extremes[i] = further(o.extremes[2*i], o.extremes[2*i+1])
-			}
-			o.extremes = o.extremes[:mostStretches/2]
-			o.span *= 2
-		}
-		o.extremes = append(o.extremes, 0)
-	}
-	last := &o.extremes[len(o.extremes)-1]
-	*last = further(*last, v)
-	o.total++
-}
-
-// further is the one of two samples that has the greater magnitude.
-func further(a, b float32) float32 {
-	if max(b, -b) > max(a, -a) {
-		return b
-	}
-	return a
-}
-
-// peaks are the extremes of at most that many stretches.
-func (o *outline) peaks(points int) []float64 {
-	points = min(points, len(o.extremes))
-	out := make([]float64, points)
-	for i, v := range o.extremes {
-		at := &out[i*points/len(o.extremes)]
-		*at = float64(further(float32(*at), v))
-	}
-	for i, v := range out {
-		out[i] = float64(int(min(max(v, -1), 1)*10000)) / 10000
-	}
-	return out
 }

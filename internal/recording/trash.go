@@ -54,8 +54,12 @@ func (f *Folder) remove(doing string, id ID) error {
 	} else if err != nil {
 		return err
 	}
+	files := []string{f.outlinePath(id)}
 	for _, suffix := range f.suffixes() {
-		if err := removeIfThere(filepath.Join(dir, string(id)+suffix)); err != nil {
+		files = append(files, filepath.Join(dir, string(id)+suffix))
+	}
+	for _, path := range files {
+		if err := removeIfThere(path); err != nil {
 			return scout.FileError(scout.CodeWriteFailed, doing, err)
 		}
 	}
@@ -74,6 +78,9 @@ func (f *Folder) discard(doing string, id ID) error {
 		return err
 	}
 	if err := os.MkdirAll(f.trash(), folderMode); err != nil {
+		return scout.FileError(scout.CodeWriteFailed, doing, err)
+	}
+	if err := removeIfThere(f.outlinePath(id)); err != nil {
 		return scout.FileError(scout.CodeWriteFailed, doing, err)
 	}
 	return f.move(doing, id, f.dir, f.trash(), f.suffixes())

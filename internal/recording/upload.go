@@ -3,6 +3,7 @@ package recording
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -57,7 +58,7 @@ func (f *Folder) Withdraw(id ID, path string) error {
 		if err := os.Rename(f.AudioPath(id), path); err != nil {
 			return scout.FileError(scout.CodeWriteFailed, doing, err)
 		}
-		return scout.FileError(scout.CodeWriteFailed, doing, removeIfThere(f.ManifestPath(id)))
+		return scout.FileError(scout.CodeWriteFailed, doing, errors.Join(removeIfThere(f.outlinePath(id)), removeIfThere(f.ManifestPath(id))))
 	})
 }
 
@@ -96,6 +97,9 @@ func (f *Folder) repairUpload(id ID) error {
 	}
 	return f.checkUpload(&m)
 }
+
+// Complete compares the size of an upload with its manifest: scout.CodeRecordingCorrupt where bytes are missing. It reads nothing.
+func (f *Folder) Complete(m *Manifest) error { return f.checkUpload(m) }
 
 // checkUpload compares the size of an upload with its manifest.
 func (f *Folder) checkUpload(m *Manifest) error {
