@@ -31,7 +31,7 @@ func (s *Server) registerAudio(api huma.API) {
 			method: http.MethodGet, path: "/recordings/{id}/audio", role: roleClient, thing: thingRecording, summary: "Get the audio of a recording",
 			description: "The stored file, or a range of it: a WAV file, or what was uploaded. The ETag is its checksum. While it is being recorded, the answer has what is safe on the disk so far. " +
 				"With follow=true it continues until the recording ends. With as=wav the audio is mixed to one channel of 16 kHz and 16 bits; such an answer has no ranges.",
-			errors: []scout.Code{scout.CodeRecordingNotFound, scout.CodeGone, scout.CodeRange, scout.CodeRateLimit}, also: []int{http.StatusPartialContent, http.StatusNotModified},
+			errors: []scout.Code{scout.CodeRecordingNotFound, scout.CodeGone, scout.CodeRange, scout.CodeRateLimit, scout.CodeRecordingCorrupt, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt}, also: []int{http.StatusPartialContent, http.StatusNotModified},
 		},
 		parameters: []*huma.Param{
 			idParameter(),

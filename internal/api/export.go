@@ -27,7 +27,7 @@ func (s *Server) registerExport(api huma.API) {
 	operation(api, about{
 		method: http.MethodGet, path: "/recordings/{id}/peaks", role: roleClient, thing: thingRecording, summary: "Get the outline of a recording",
 		description: "For drawing it: the recording in equal stretches, and of each the sample with the greatest magnitude, from -1 to 1. There is one list for each channel.",
-		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeGone},
+		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodeGone, scout.CodeRecordingCorrupt, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt},
 	}, func(ctx context.Context, in *struct {
 		ByID
 		Points int `query:"points" minimum:"1" maximum:"20000" default:"2000" doc:"How many stretches"`

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -230,7 +231,28 @@ func TestAnUploadIsDecoded(t *testing.T) {
 			break
 		}
 	}
-	path := filepath.Join(s.dir, "uploads", j.RecordingID+".audio")
+	of, path := "/api/v1/recordings/"+j.RecordingID, filepath.Join(s.dir, "uploads", j.RecordingID+".audio")
+	for situation, damage := range map[string]func([]byte) []byte{
+		"of the same length": func(b []byte) []byte { return bytes.Repeat([]byte("x"), len(b)) },
+		"cut off":            func(b []byte) []byte { return b[:20] },
+	} {
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(path, damage(bytes.Clone(whole)), 0o600), os.RemoveAll(filepath.Join(s.dir, "uploads", "."+j.RecordingID+".peaks"))); err != nil {
+			t.Fatal(err)
+		}
+		for _, ask := range []string{"/peaks", "/audio?as=wav"} {
+			response, text := s.ask("GET", of+ask, "")
+			if response.StatusCode != http.StatusInternalServerError || response.Header.Get(v1.HeaderCode) != string(scout.CodeRecordingCorrupt) || strings.Contains(text, s.dir) {
+				t.Errorf("%s, %s: %d %.300s", situation, ask, response.StatusCode, text)
+			}
+		}
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := os.WriteFile(path, []byte("no audio at all"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -239,5 +261,22 @@ func TestAnUploadIsDecoded(t *testing.T) {
 	}
 	if _, text := s.ask("POST", "/api/v1/recordings/"+j.RecordingID+"/verify", "", bearer(s.key)...); !strings.Contains(text, `"intact":false`) {
 		t.Errorf("verify: %s", text)
+	}
+}
+
+// What never was audio is the fault of whoever sent it, and not of the disk.
+func TestAnUploadThatIsNoAudio(t *testing.T) {
+	t.Parallel()
+	s := serve(t, networked)
+	const text = "no audio at all"
+	response, body := s.tus(s.key, "POST", "/uploads", text, "Upload-Length", strconv.Itoa(len(text)))
+	id := response.Header.Get(v1.HeaderRecording)
+	if id == "" {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	for _, ask := range []string{"/peaks", "/audio?as=wav"} {
+		if response, body := s.do("GET", "/api/v1/recordings/"+id+ask, ""); response.StatusCode != http.StatusBadRequest || response.Header.Get(v1.HeaderCode) != string(scout.CodeAudioUnsupported) || strings.Contains(body, s.dir) {
+			t.Errorf("%s: %d %s", ask, response.StatusCode, body)
+		}
 	}
 }

@@ -82,7 +82,7 @@ func (s *Server) outlineOf(ctx context.Context, folder *recording.Folder, m *rec
 			return o, nil
 		}
 		if err != nil {
-			return nil, scout.Errorf(scout.CodeOf(err), "recording %s cannot be decoded", m.ID)
+			return nil, s.notDecoded(ctx, m.ID, err)
 		}
 	}
 }

@@ -42,12 +42,33 @@ func extensionOf(media string) string {
 
 // decode opens an upload as Scout hears it: one channel of 16 kHz. Its errors name no folder.
 func (s *Server) decode(ctx context.Context, id recording.ID) (*file.Reader, error) {
-	path := s.folderOf(id).AudioPath(id)
-	reader, err := file.Open(ctx, path, file.Options{Panicked: func(decoder string, value any) { s.options.Failures.Panicked("audio/"+decoder, value) }})
+	reader, err := file.Open(ctx, s.folderOf(id).AudioPath(id), file.Options{Panicked: func(decoder string, value any) { s.options.Failures.Panicked("audio/"+decoder, value) }})
 	if err != nil {
-		return nil, undecodable(recording.Unplaced(err, path, "recording "+string(id)))
+		return nil, s.notDecoded(ctx, id, err)
 	}
 	return reader, nil
+}
+
+// notDecoded is why an upload cannot be decoded: scout.CodeRecordingCorrupt where the bytes are not those that were sent, which is no fault of
+// whoever sent them, else what the decoder says. It reads the whole file.
+func (s *Server) notDecoded(ctx context.Context, id recording.ID, err error) error {
+	folder := s.folderOf(id)
+	path, name := folder.AudioPath(id), "recording "+string(id)
+	if notAudio(err) && ctx.Err() == nil {
+		if _, damage := folder.Verify(id); scout.CodeOf(damage) == scout.CodeRecordingCorrupt {
+			return recording.Unplaced(damage, path, name)
+		}
+	}
+	return undecodable(recording.Unplaced(err, path, name))
+}
+
+// notAudio reports whether an error is about the bytes of a file.
+func notAudio(err error) bool {
+	switch scout.CodeOf(err) {
+	case scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeAudioInvalidSamples:
+		return true
+	}
+	return false
 }
 
 // undecodable is why a file cannot be decoded, for whoever sent it. The hint of the command line names a flag of its own.
@@ -66,6 +87,12 @@ func (s *Server) streamUpload(w http.ResponseWriter, r *http.Request, m *recordi
 		return
 	}
 	defer func() { _ = reader.Close() }() // it was only read
+	var samples [4096]float32
+	n, err := reader.Read(samples[:]) // before the answer begins, so that what cannot be decoded is an error
+	if err != nil && !errors.Is(err, io.EOF) {
+		writeError(w, s.notDecoded(r.Context(), m.ID, err))
+		return
+	}
 	w.Header().Set("Content-Type", mediaWAV)
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {
@@ -74,10 +101,8 @@ func (s *Server) streamUpload(w http.ResponseWriter, r *http.Request, m *recordi
 	if _, err := w.Write(wavHeader(recording.UploadFormat())); err != nil {
 		return // the client is gone
 	}
-	var samples [4096]float32
 	var encoded [2 * len(samples)]byte
-	for {
-		n, err := reader.Read(samples[:])
+	for ; ; n, err = reader.Read(samples[:]) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			panic(http.ErrAbortHandler) // the client must not take a part for the whole
 		}
