@@ -142,12 +142,17 @@ func (a access) permit(c caller) error {
 
 // visible refuses a client what it did not make, as if that were not there. Texts and jobs are whose recording they are about.
 func (s *Server) visible(ctx context.Context, a access, r *http.Request) error {
+	return s.sees(ctx, a.thing, r.PathValue("id"))
+}
+
+// sees is visible for one thing; the empty one is everybody's.
+func (s *Server) sees(ctx context.Context, what thing, name string) error {
 	c := callerOf(ctx)
-	if a.thing == "" || c.role == roleOwner {
+	if what == "" || c.role == roleOwner {
 		return nil
 	}
-	id, absent := r.PathValue("id"), scout.CodeRecordingNotFound
-	switch a.thing {
+	id, absent := name, scout.CodeRecordingNotFound
+	switch what {
 	case thingTranscript:
 		absent = scout.CodeNotFound
 		key, err := store.ParseKey(id)
@@ -172,7 +177,7 @@ func (s *Server) visible(ctx context.Context, a access, r *http.Request) error {
 	}
 	found, err := s.recording(ctx, id)
 	if code := scout.CodeOf(err); code == scout.CodeRecordingNotFound || err == nil && !c.owns(found.Client) {
-		return scout.Errorf(absent, "there is no %s %q", a.thing, r.PathValue("id"))
+		return scout.Errorf(absent, "there is no %s %q", what, name)
 	}
 	return err
 }

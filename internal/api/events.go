@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -18,10 +19,12 @@ func (s *Server) registerEvents(api huma.API) {
 		about: about{
 			method: http.MethodGet, path: "/events", role: roleClient, summary: "Follow what happens",
 			description: "Server-sent events. Each has a number, its type, and an object with its id, type, time and data. A client that names the last event it read gets the ones after it. " +
-				"If the journal no longer holds them, the stream begins with the event reset, and the client must read its lists again. A stream without events gets a comment every 30 seconds. A client sees the events of what it made.",
+				"If the journal no longer holds them, the stream begins with the event reset, and the client must read its lists again. A stream without events gets a comment every 30 seconds. A client sees the events of what it made. " +
+				"With the topics live:ID, job:ID and level:DEVICE one stream does for a whole page.",
+			errors: []scout.Code{scout.CodeNotFound, scout.CodeGone, scout.CodePermissionDenied},
 		},
 		parameters: append(positionParameters(), &huma.Param{
-			Name: "topics", In: "query", Description: "Types of events, or the first words of types, separated by commas: recording,recorder.state", Schema: textSchema(),
+			Name: "topics", In: "query", Description: "Types of events, or the first words of types, separated by commas: recording,recorder.state. live:ID, job:ID and level:DEVICE are what the stream of that dictation, job or device sends: events without a number, of the types live, job and level", Schema: textSchema(),
 		}),
 		answers: []string{eventStream}, long: always, handler: s.events,
 	})
@@ -38,18 +41,32 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	topics, asks := topicsOf(r.URL.Query().Get("topics")), callerOf(r.Context())
+	asks := callerOf(r.Context())
+	topics, single, err := s.topicsOf(r.Context(), r.URL.Query().Get("topics"))
+	if err != nil {
+		writeError(w, err)
+		return
+	}
 	for _, topic := range topics {
 		if first, _, _ := strings.Cut(topic, "."); !slices.Contains(eventTopics(), first) { // nothing would ever come
-			writeError(w, unprocessable("query.topics", "there are no events %q: want types, or first words of them: %s", topic, strings.Join(eventTopics(), " ")))
+			writeError(w, unprocessable("query.topics", "there are no events %q: want types, or first words of them: %s; or live:ID, job:ID, level:DEVICE", topic, strings.Join(eventTopics(), " ")))
 			return
 		}
+	}
+	if len(topics) == 0 && len(single) > 0 {
+		topics = []string{nothing}
 	}
 	if asks.role == roleOwner && s.services.ListenDevices != nil && (wanted(topics, "device.added") || wanted(topics, "device.removed")) {
 		defer s.services.ListenDevices()()
 	}
+	between, leave, err := s.follows(r.Context(), single)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	defer leave()
 	s.send(w, r, feed{
-		kind: "sse", stream: store.EventStream, after: after,
+		kind: "sse", passing: between, stream: store.EventStream, after: after,
 		wanted: func(e *store.Event) bool { return asks.owns(e.Client) && wanted(topics, e.Type) },
 		body: func(e *store.Event) any {
 			if e.Type == store.EventReset { // it is in no journal
@@ -63,16 +80,6 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 // eventTopics are the first words of the types of events.
 func eventTopics() []string {
 	return []string{"recorder", "recording", "transcript", "transcription", "job", "upload", "device", "model", "health", "degradation", "settings", "purged"}
-}
-
-func topicsOf(list string) []string {
-	var topics []string
-	for topic := range strings.SplitSeq(list, ",") {
-		if topic = strings.TrimSpace(topic); topic != "" {
-			topics = append(topics, topic)
-		}
-	}
-	return topics
 }
 
 // wanted reports whether an event is of one of the topics: each is a type or the first words of one. No topics are all.

@@ -130,14 +130,29 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 	}
 	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
-	order := order{sent: f.after}
-	pass := func(e *passing) error {
-		data, err := json.Marshal(e.body)
+	return f.merge(numbered, func(e *store.Event, kind string, body any) error {
+		data, err := json.Marshal(body)
 		if err != nil {
 			return err
 		}
-		return write("event: %s\ndata: %s\n\n", e.kind, data)
-	}
+		if e != nil {
+			return write("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, kind, data)
+		}
+		return write("event: %s\ndata: %s\n\n", kind, data)
+	}, idle{alive.C, func() error { return write(": alive\n\n") }}, s.ending)
+}
+
+// idle is what is done from time to time. The zero value is nothing.
+type idle struct {
+	at <-chan time.Time
+	do func() error
+}
+
+// merge sends the numbered events of a feed and those between them, each in its place, until one of them ends, or end is closed.
+//
+//	send  gets the event, where it has a number, its type, and what it says
+func (f *feed) merge(numbered <-chan store.Event, send func(e *store.Event, kind string, body any) error, meanwhile idle, end <-chan struct{}) error {
+	order := order{sent: f.after}
 	for {
 		select {
 		case e, open := <-numbered:
@@ -147,15 +162,11 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 			if e.Type != store.EventReset && f.wanted != nil && !f.wanted(&e) {
 				continue
 			}
-			data, err := json.Marshal(bodyOf(f, &e))
-			if err != nil {
-				return err
-			}
-			if err := write("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data); err != nil {
+			if err := send(&e, e.Type, bodyOf(*f, &e)); err != nil {
 				return err
 			}
 			if next := order.numbered(&e, f.builds != nil && f.builds(&e)); next != nil {
-				if err := pass(next); err != nil {
+				if err := send(nil, next.kind, next.body); err != nil {
 					return err
 				}
 			}
@@ -164,15 +175,15 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 				return nil
 			}
 			if order.sends(&e) {
-				if err := pass(&e); err != nil {
+				if err := send(nil, e.kind, e.body); err != nil {
 					return err
 				}
 			}
-		case <-alive.C:
-			if err := write(": alive\n\n"); err != nil {
+		case <-meanwhile.at:
+			if err := meanwhile.do(); err != nil {
 				return err
 			}
-		case <-s.ending:
+		case <-end:
 			return nil
 		}
 	}

@@ -100,12 +100,23 @@ type insertedInput struct {
 
 // live sends the events of one dictation.
 func (s *Server) live(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
 	after, _, err := position(r)
-	var replay store.Replay
+	var f feed
+	var leave func()
 	if err == nil {
-		replay, err = s.store().Events(r.Context(), store.LiveStream(id), after, 1)
+		f, leave, err = s.dictation(r.Context(), r.PathValue("id"), after, r.URL.Query().Get("level") == "true")
 	}
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	defer leave()
+	s.send(w, r, f)
+}
+
+// dictation is the feed of one dictation behind an event. The caller calls leave, once it reads nothing of it any more.
+func (s *Server) dictation(ctx context.Context, id string, after uint64, levels bool) (f feed, leave func(), err error) {
+	replay, err := s.store().Events(ctx, store.LiveStream(id), after, 1)
 	switch {
 	case err != nil:
 	case replay.Last == 0 && !s.opening(id):
@@ -114,21 +125,23 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 		err = scout.Errorf(scout.CodeGone, "the events of dictation %s are not kept any more", id).WithHint("read its text: GET /transcripts/ID")
 	}
 	if err != nil {
-		writeError(w, err)
-		return
+		return f, nil, err
 	}
-	f := feed{kind: "live", stream: store.LiveStream(id), after: after, builds: func(e *store.Event) bool { return e.Type == event.Committed }}
-	if listener := s.services.Live.Listen(recording.ID(id), r.URL.Query().Get("level") == "true"); listener != nil {
-		ctx, cancel := context.WithCancel(r.Context())
-		var pump sync.WaitGroup
-		passing := make(chan passing)
-		f.passing = passing
-		pump.Go(func() { pass(ctx, listener, passing) }) // ended by cancel
-		defer pump.Wait()
-		defer cancel()
-		defer listener.Close()
+	f = feed{kind: "live", stream: store.LiveStream(id), after: after, builds: func(e *store.Event) bool { return e.Type == event.Committed }}
+	listener := s.services.Live.Listen(recording.ID(id), levels)
+	if listener == nil {
+		return f, func() {}, nil
 	}
-	s.send(w, r, f)
+	ctx, cancel := context.WithCancel(ctx)
+	var pump sync.WaitGroup
+	passing := make(chan passing)
+	f.passing = passing
+	pump.Go(func() { pass(ctx, listener, passing) }) // ended by cancel
+	return f, func() {
+		listener.Close()
+		cancel()
+		pump.Wait()
+	}, nil
 }
 
 // opening reports whether a dictation has begun whose first event is not written yet.

@@ -126,3 +126,14 @@ type Event struct {
 	At   Time            `json:"at" format:"date-time"`
 	Data json.RawMessage `json:"data,omitempty"`
 }
+
+// TopicEvent is an event of one dictation, job or device between those of GET /events. It has no number and is not repeated.
+type TopicEvent struct {
+	Topic string `json:"topic"`
+	Type  string `json:"type"`
+	At    Time   `json:"at" format:"date-time"`
+	// Data is what the stream of the dictation, job or device sends, or an error.
+	Data any `json:"data,omitempty"`
+	// Missed is how many levels were lost directly before this one, because the client reads too slowly.
+	Missed int `json:"missed,omitempty"`
+}
