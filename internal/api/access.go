@@ -49,6 +49,8 @@ type access struct {
 	streamed bool
 	// filled are the parameters of the query that mean nothing where they are empty: numbers, times, and words of a list.
 	filled []string
+	// single are those that are no lists.
+	single []string
 }
 
 // mark notes in an operation who may call it.
@@ -73,6 +75,9 @@ func accesses(document *huma.OpenAPI) map[string]access {
 		streamed, _ := o.Metadata[streamedMetadata].(bool)
 		a := access{role: role(named), thing: what, secret: secret, streamed: streamed}
 		for _, p := range o.Parameters {
+			if p.In == "query" && p.Schema != nil && p.Schema.Type != huma.TypeArray {
+				a.single = append(a.single, p.Name)
+			}
 			if p.In == "query" && p.Schema != nil && (p.Schema.Type != huma.TypeString && p.Schema.Type != huma.TypeArray || p.Schema.Format != "" || len(p.Schema.Enum) > 0) {
 				a.filled = append(a.filled, p.Name)
 			}
@@ -83,9 +88,14 @@ func accesses(document *huma.OpenAPI) map[string]access {
 }
 
 // whole refuses a query with an empty value where the document has a number, a time or a word of a list. huma takes it for one that is
-// not there: who meant to ask for less would be given all.
+// not there: who meant to ask for less would be given all. It also refuses one value too many: one of them would not count.
 func (a access) whole(r *http.Request) error {
 	query := r.URL.Query()
+	for _, name := range a.single {
+		if len(query[name]) > 1 {
+			return unprocessable("query."+name, "the query parameter %s is there %d times: it has one value", name, len(query[name]))
+		}
+	}
 	for _, name := range a.filled {
 		if slices.Contains(query[name], "") {
 			return unprocessable("query."+name, "the query parameter %s is empty: give it a value, or leave it out", name)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -244,6 +245,9 @@ func (s *Server) jobs(ctx context.Context, in *struct {
 	Order       string `query:"order" enum:"desc,asc"`
 },
 ) (*body[v1.Page[v1.Job]], error) {
+	if kinds := s.services.Jobs.Kinds(); in.Kind != "" && !slices.Contains(kinds, in.Kind) {
+		return nil, unprocessable("query.kind", "there are no jobs of the kind %q: want %s", in.Kind, strings.Join(kinds, " or "))
+	}
 	list, err := s.services.Jobs.Jobs(ctx,
 		store.JobFilter{State: store.JobState(in.State), Kind: in.Kind, Client: in.Client, Recording: in.RecordingID, Owner: clientOf(ctx)},
 		store.Page{Limit: in.Limit, Cursor: in.Cursor, Order: store.Order(in.Order)})

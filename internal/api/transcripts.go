@@ -29,7 +29,7 @@ type Filter struct {
 	MaxSeconds float64   `query:"max_seconds" minimum:"0"`
 	Source     string    `query:"source" enum:"microphone,browser,upload,openai,wyoming,import"`
 	Model      string    `query:"model"`
-	State      string    `query:"state"`
+	State      string    `query:"state" enum:"recording,finished,recovered"`
 	Device     string    `query:"device"`
 	Tag        []string  `query:"tag,explode"`
 	Label      []string  `query:"label,explode" doc:"NAME:VALUE"`

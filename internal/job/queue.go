@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -261,6 +263,9 @@ func (q *Queue) Watch(ctx context.Context, id string, every time.Duration) iter.
 		}
 	}
 }
+
+// Kinds are the kinds of work that this queue does, sorted.
+func (q *Queue) Kinds() []string { return slices.Sorted(maps.Keys(q.options.Kinds)) }
 
 // State is the queue as a whole.
 type State struct {
