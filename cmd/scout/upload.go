@@ -105,6 +105,8 @@ func (a *app) upload(ctx context.Context, c *client.Client, path string, u *uplo
 		return uploaded{}, scout.Errorf(scout.CodeFileIsDirectory, "send %s: it is a folder", path)
 	case !info.Mode().IsRegular():
 		return uploaded{}, scout.Errorf(scout.CodeInvalidArgument, "send %s: it is not a regular file", path).WithHint("write it into a file first")
+	case info.Size() == 0:
+		return uploaded{}, scout.Errorf(scout.CodeAudioEmpty, "send %s: it has 0 bytes", path).WithHint("see whether it was written to its end")
 	}
 	file, err := os.Open(path)
 	if err != nil {

@@ -56,6 +56,13 @@ func TestAFileIsUploaded(t *testing.T) {
 	if forced := h.sent("--tag", "talk", "--force", "--no-text", path); len(forced) != 1 || forced[0].Already || forced[0].Recording == first[0].Recording || forced[0].Job != "" {
 		t.Errorf("forced: %+v", forced)
 	}
+	empty := filepath.Join(t.TempDir(), "empty.wav")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.run("upload", empty); got.code != 1 || got.out != "" || !strings.Contains(got.err, "it has 0 bytes") {
+		t.Errorf("a file of nothing: code %d, %q", got.code, got.err)
+	}
 	h.must("recordings", "trash", first[0].Recording)
 	if got := h.run("upload", "--tag", "talk", path); got.code != 1 || got.out != "" || !strings.Contains(got.err, "scout recordings restore "+first[0].Recording) {
 		t.Errorf("sent again, in the trash: exit %d, %q, %q", got.code, got.out, got.err)

@@ -105,7 +105,7 @@ func (s *Server) registerUploads(api huma.API) {
 
 // uploadErrors are those of requests that write.
 func uploadErrors(more ...scout.Code) []scout.Code {
-	return append(more, scout.CodePreconditionFailed, scout.CodeRequestTooLarge, scout.CodeRequestTimeout, scout.CodeMediaType, scout.CodeDiskLow, scout.CodeDiskFull)
+	return append(more, scout.CodeAudioEmpty, scout.CodePreconditionFailed, scout.CodeRequestTooLarge, scout.CodeRequestTimeout, scout.CodeMediaType, scout.CodeDiskLow, scout.CodeDiskFull)
 }
 
 // tus is a handler of the protocol: it answers in its version only, and with the errors of Scout.
@@ -191,7 +191,7 @@ func (s *Server) beginUpload(w http.ResponseWriter, r *http.Request) error {
 	if again {
 		w.Header().Set(v1.HeaderReplayed, "true")
 		s.metrics.replays.Inc()
-	} else if sends || length == 0 {
+	} else if sends {
 		if begun, err = s.takes(r, begun.ID, func(upload.Status) error { return nil }); err != nil {
 			return err
 		}

@@ -191,34 +191,38 @@ func TestUploadsAreRefusedInOneForm(t *testing.T) {
 	key := s.addKey("key_a", "client", 0)
 	response, _ := s.tus(key, "POST", "/uploads", "", "Upload-Length", "10")
 	at := response.Header.Get("Location")
+	response, _ = s.tus(key, "POST", "/uploads", "", "Upload-Defer-Length", "1")
+	later := response.Header.Get("Location")
 	for situation, c := range map[string]struct {
 		method, path, body string
 		headers            []string
 		status             int
 		code               scout.Code
 	}{
-		"another version":                {"POST", "/uploads", "", []string{"Tus-Resumable", "0.2.2", "Upload-Length", "1"}, 412, scout.CodePreconditionFailed},
-		"no length":                      {"POST", "/uploads", "", nil, 400, scout.CodeInvalidArgument},
-		"two lengths":                    {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Defer-Length", "1"}, 400, scout.CodeInvalidArgument},
-		"a length below nothing":         {"POST", "/uploads", "", []string{"Upload-Length", "-1"}, 400, scout.CodeInvalidArgument},
-		"a length beyond reason":         {"POST", "/uploads", "", []string{"Upload-Length", "99999999999999999999"}, 400, scout.CodeInvalidArgument},
-		"a file that is too large":       {"POST", "/uploads", "", []string{"Upload-Length", "2000000"}, 413, scout.CodeRequestTooLarge},
-		"more than was announced":        {"POST", "/uploads", "abc", []string{"Upload-Length", "2"}, 413, scout.CodeRequestTooLarge},
-		"metadata that is none":          {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", "filename ***"}, 400, scout.CodeInvalidArgument},
-		"a field twice":                  {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("title", "a", "title", "b")}, 400, scout.CodeInvalidArgument},
-		"a field that is unknown":        {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("lingo", "de")}, 422, scout.CodeInvalidArgument},
-		"a title that is not UTF-8":      {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("title", "\xff")}, 422, scout.CodeInvalidArgument},
-		"a model that is not there":      {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("model", "none")}, 404, scout.CodeModelNotInstalled},
-		"the priority of a page":         {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("priority", "interactive")}, 403, scout.CodePermissionDenied},
-		"an upload that is not there":    {"HEAD", "/uploads/upl_01kb5ja0c8t2v6m4q9w3e7r1ya", "", nil, 404, scout.CodeNotFound},
-		"a path that climbs":             {"HEAD", "/uploads/..%2f..%2fscout", "", nil, 404, scout.CodeNotFound},
-		"no offset":                      {"PATCH", at, "abc", nil, 400, scout.CodeInvalidArgument},
-		"another offset":                 {"PATCH", at, "abc", []string{"Upload-Offset", "3"}, 409, scout.CodeConflict},
-		"more than there is room for":    {"PATCH", at, "abcdefghijk", []string{"Upload-Offset", "0"}, 413, scout.CodeRequestTooLarge},
-		"another length":                 {"PATCH", at, "a", []string{"Upload-Offset", "0", "Upload-Length", "11"}, 400, scout.CodeInvalidArgument},
-		"a place in another list":        {"GET", "/uploads?cursor=AAAA", "", nil, 400, scout.CodeInvalidArgument},
-		"a place that is none":           {"GET", "/uploads?cursor=!", "", nil, 400, scout.CodeInvalidArgument},
-		"an upload that is not readable": {"GET", at, "", nil, 405, scout.CodeMethodNotAllowed},
+		"another version":                 {"POST", "/uploads", "", []string{"Tus-Resumable", "0.2.2", "Upload-Length", "1"}, 412, scout.CodePreconditionFailed},
+		"no length":                       {"POST", "/uploads", "", nil, 400, scout.CodeInvalidArgument},
+		"two lengths":                     {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Defer-Length", "1"}, 400, scout.CodeInvalidArgument},
+		"a length of nothing":             {"POST", "/uploads", "", []string{"Upload-Length", "0"}, 400, scout.CodeAudioEmpty},
+		"a length of nothing, told later": {"PATCH", later, "x", []string{"Upload-Offset", "0", "Upload-Length", "0"}, 400, scout.CodeAudioEmpty},
+		"a length below nothing":          {"POST", "/uploads", "", []string{"Upload-Length", "-1"}, 400, scout.CodeInvalidArgument},
+		"a length beyond reason":          {"POST", "/uploads", "", []string{"Upload-Length", "99999999999999999999"}, 400, scout.CodeInvalidArgument},
+		"a file that is too large":        {"POST", "/uploads", "", []string{"Upload-Length", "2000000"}, 413, scout.CodeRequestTooLarge},
+		"more than was announced":         {"POST", "/uploads", "abc", []string{"Upload-Length", "2"}, 413, scout.CodeRequestTooLarge},
+		"metadata that is none":           {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", "filename ***"}, 400, scout.CodeInvalidArgument},
+		"a field twice":                   {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("title", "a", "title", "b")}, 400, scout.CodeInvalidArgument},
+		"a field that is unknown":         {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("lingo", "de")}, 422, scout.CodeInvalidArgument},
+		"a title that is not UTF-8":       {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("title", "\xff")}, 422, scout.CodeInvalidArgument},
+		"a model that is not there":       {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("model", "none")}, 404, scout.CodeModelNotInstalled},
+		"the priority of a page":          {"POST", "/uploads", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("priority", "interactive")}, 403, scout.CodePermissionDenied},
+		"an upload that is not there":     {"HEAD", "/uploads/upl_01kb5ja0c8t2v6m4q9w3e7r1ya", "", nil, 404, scout.CodeNotFound},
+		"a path that climbs":              {"HEAD", "/uploads/..%2f..%2fscout", "", nil, 404, scout.CodeNotFound},
+		"no offset":                       {"PATCH", at, "abc", nil, 400, scout.CodeInvalidArgument},
+		"another offset":                  {"PATCH", at, "abc", []string{"Upload-Offset", "3"}, 409, scout.CodeConflict},
+		"more than there is room for":     {"PATCH", at, "abcdefghijk", []string{"Upload-Offset", "0"}, 413, scout.CodeRequestTooLarge},
+		"another length":                  {"PATCH", at, "a", []string{"Upload-Offset", "0", "Upload-Length", "11"}, 400, scout.CodeInvalidArgument},
+		"a place in another list":         {"GET", "/uploads?cursor=AAAA", "", nil, 400, scout.CodeInvalidArgument},
+		"a place that is none":            {"GET", "/uploads?cursor=!", "", nil, 400, scout.CodeInvalidArgument},
+		"an upload that is not readable":  {"GET", at, "", nil, 405, scout.CodeMethodNotAllowed},
 	} {
 		response, text := s.tus(key, c.method, c.path, c.body, c.headers...)
 		if response.StatusCode != c.status || response.Header.Get(v1.HeaderCode) != string(c.code) || response.Header.Get("Tus-Resumable") != "1.0.0" && c.status != 405 && c.status != 404 && c.method != "GET" {
@@ -234,6 +238,7 @@ func TestUploadsAreRefusedInOneForm(t *testing.T) {
 	if options, _ := s.ask("OPTIONS", "/api/v1/uploads", "", bearer(key)...); options.StatusCode != http.StatusNoContent || options.Header.Get("Tus-Extension") != "creation,creation-with-upload,creation-defer-length,termination" || options.Header.Get("Tus-Max-Size") != "1048576" {
 		t.Errorf("%d %v", options.StatusCode, options.Header)
 	}
+	s.tus(key, "DELETE", later, "")
 	if response, _ := s.tus(key, "DELETE", at, ""); response.StatusCode != http.StatusNoContent {
 		t.Errorf("%d", response.StatusCode)
 	}

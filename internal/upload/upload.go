@@ -181,8 +181,11 @@ func (u *Uploads) now() time.Time { return u.options.Now().Truncate(time.Millise
 // Create begins an upload. Info needs what the client asks for; the rest is set. Where its Once is known, the upload of then is returned,
 // and again is true; one that was asked for in another way gives scout.CodeIdempotencyKey.
 func (u *Uploads) Create(info Info) (s Status, again bool, err error) {
-	if info.Length > u.options.MostBytes {
+	switch {
+	case info.Length > u.options.MostBytes:
 		return s, false, u.tooLarge()
+	case info.Length == 0:
+		return s, false, errNothing()
 	}
 	for {
 		u.mu.Lock()
@@ -262,6 +265,11 @@ func (u *Uploads) fits(length int64) error {
 
 func (u *Uploads) tooLarge() error {
 	return scout.Errorf(scout.CodeRequestTooLarge, "the file is larger than %d bytes", u.options.MostBytes).WithHint("the setting limits.upload_bytes allows more")
+}
+
+// errNothing refuses a file of no bytes: as a recording it would seem to be one whose audio was removed.
+func errNothing() error {
+	return scout.Errorf(scout.CodeAudioEmpty, "the file has 0 bytes").WithHint("see whether it was written to its end")
 }
 
 // status is an upload at this moment; mu is held.

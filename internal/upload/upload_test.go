@@ -151,7 +151,7 @@ func TestNoUploadIsBegun(t *testing.T) {
 	if list := b.uploads.List(""); len(list) != 1 {
 		t.Errorf("%+v", list)
 	}
-	if again, known, err := b.uploads.Create(upload.Info{Once: once}); err != nil || !known || again.ID != first.ID {
+	if again, known, err := b.uploads.Create(upload.Info{Length: 10, Once: once}); err != nil || !known || again.ID != first.ID {
 		t.Errorf("the same again: %+v, %t, %v", again, known, err)
 	}
 	if s := b.send(first.ID, "abcdefghij"); s.State != upload.Done || s.Job == "" {

@@ -111,6 +111,8 @@ func (w *Writing) SetLength(n int64) error {
 	switch {
 	case n > w.uploads.options.MostBytes:
 		return w.uploads.tooLarge()
+	case n == 0:
+		return errNothing()
 	case s.Length == n:
 		return nil
 	case s.Length != Unknown:
