@@ -60,7 +60,8 @@ func newJobsRetryCommand(a *app) *cobra.Command {
 		Use:   "retry [JOB…]",
 		Short: "Try jobs again that are dead or cancelled",
 		Long: `Lets jobs begin again, at the end of the queue. --all does so with every dead
-job, --code only with those that failed with this code.`,
+job, --code only with those that failed with this code. Those that do not fit into
+the queue stay as they are, and are counted.`,
 		Example: `  scout jobs retry job_01kb5ja0c8t2v6m4q9w3e7r1ya
   scout jobs retry --all --code model_not_installed`,
 		Args:              cli.WrongArgs(cobra.ArbitraryArgs),
@@ -79,6 +80,9 @@ job, --code only with those that failed with this code.`,
 				}
 				if asJSON {
 					return cli.WriteJSON(a.Std.Out, retried)
+				}
+				if retried.Left > 0 {
+					return a.Say("%s queued; the queue is full, and %s left: try again when some have ended", spelling.Count(retried.Count, "job"), spelling.Count(retried.Left, "job"))
 				}
 				return a.Say("%s queued", spelling.Count(retried.Count, "job"))
 			})

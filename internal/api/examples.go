@@ -133,7 +133,7 @@ func examples() map[string]example {
 		"head-uploads-id":                         {headers: []string{tusResumable}, status: 200},
 		"patch-uploads-id":                        {headers: []string{tusResumable, "Upload-Offset: 0", "Content-Type: application/offset+octet-stream"}, body: "RIFF", status: 204},
 		"delete-uploads-id":                       {headers: []string{tusResumable}, status: 204},
-		"post-jobs-retry":                         {body: `{"state":"dead","code":"model_not_installed"}`, status: 200, answer: `{"count":0}`},
+		"post-jobs-retry":                         {body: `{"state":"dead","code":"model_not_installed"}`, status: 200, answer: `{"count":0,"left":0}`},
 		"get-queue":                               {status: 200, answer: exampleQueue},
 		"post-queue-pause":                        {status: 200, answer: strings.Replace(exampleQueue, "false", "true", 1)},
 		"post-queue-resume":                       {status: 200, answer: exampleQueue},

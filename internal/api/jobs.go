@@ -101,11 +101,10 @@ func (s *Server) registerJobs(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/jobs/retry", summary: "Try many jobs again",
-		description: "Lets all jobs begin again that are dead, or cancelled, with a code of their error if one is given. If they do not all fit into the queue, none does.",
-		errors:      []scout.Code{scout.CodeQueueFull},
+		description: "Lets all jobs begin again that are dead, or cancelled, with a code of their error if one is given, in the order in which they came. left is how many did not fit into the queue: ask again when there is room.",
 	}, func(ctx context.Context, in *input[v1.RetryJobs]) (*body[v1.Retried], error) {
-		n, err := s.services.Jobs.RetryAll(ctx, store.JobState(in.Body.State), scout.Code(in.Body.Code))
-		return answer(v1.Retried{Count: n}), err
+		n, left, err := s.services.Jobs.RetryAll(ctx, store.JobState(in.Body.State), scout.Code(in.Body.Code))
+		return answer(v1.Retried{Count: n, Left: left}), err
 	})
 	s.registerQueue(api)
 }

@@ -221,7 +221,7 @@ func TestAllJobsAreHeldBack(t *testing.T) {
 			t.Errorf("%s: %s (%v)", path, text, err)
 		}
 	}
-	if _, text := s.do("POST", "/api/v1/jobs/retry", `{"state":"dead"}`); text != "{\"count\":1}\n" {
+	if _, text := s.do("POST", "/api/v1/jobs/retry", `{"state":"dead"}`); text != "{\"count\":1,\"left\":0}\n" {
 		t.Errorf("tried again: %s", text)
 	}
 }

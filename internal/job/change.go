@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -103,30 +104,35 @@ func (q *Queue) retry(tx store.Tx, j *store.Job) (string, error) {
 	return store.EventJobQueued, nil
 }
 
-// RetryAll does the same with all jobs in a state, dead or cancelled, whose error has that code; empty for any. It returns how many
-// there were. Where they do not all fit into the queue, none is begun again.
-func (q *Queue) RetryAll(ctx context.Context, state store.JobState, code scout.Code) (n int, err error) {
+// RetryAll does the same with all jobs in a state, dead or cancelled, whose error has that code; empty for any, in the order in which they were
+// submitted. It returns how many begin again, and how many are left because the queue, or the part of it that their client may have, is full.
+func (q *Queue) RetryAll(ctx context.Context, state store.JobState, code scout.Code) (n, left int, err error) {
 	if state != store.JobDead && state != store.JobCancelled {
-		return 0, scout.Errorf(scout.CodeInvalidArgument, "jobs that are %s cannot be tried again: want dead or cancelled", state)
+		return 0, 0, scout.Errorf(scout.CodeInvalidArgument, "jobs that are %s cannot be tried again: want dead or cancelled", state)
 	}
 	err = q.update(ctx, func(tx store.Tx) error {
+		n, left = 0, 0
 		ids, err := tx.JobsWithState(state, code)
 		if err != nil {
 			return err
 		}
-		n = len(ids)
-		for _, id := range ids {
-			_, err := changeOne(tx, id, q.retry)
-			if scout.CodeOf(err) == scout.CodeQueueFull {
-				return scout.Errorf(scout.CodeQueueFull, "not all of the %d jobs fit, and none was changed: %w", n, err).WithHint("try those with one code again, or one after the other")
-			}
-			if err != nil {
+		for i, id := range ids {
+			var full *FullError
+			switch _, err := changeOne(tx, id, q.retry); {
+			case errors.As(err, &full) && full.All:
+				left += len(ids) - i
+				return nil
+			case full != nil: // there is room for those of others
+				left++
+			case err != nil:
 				return err
+			default:
+				n++
 			}
 		}
 		return nil
 	})
-	return n, err
+	return n, left, err
 }
 
 // Prioritize gives a job that has not ended another priority.

@@ -77,7 +77,9 @@ func newID() string { return "job_" + strings.ToLower(ulid.Make().String()) }
 type FullError struct {
 	// After is how long it may take until there is room.
 	After time.Duration
-	err   error
+	// All is true where nobody's job fits, and false where only this client has too many.
+	All bool
+	err error
 }
 
 func (e *FullError) Error() string { return e.err.Error() }

@@ -197,16 +197,16 @@ func (q *Queue) room(tx store.Tx, client string) error {
 	if err != nil {
 		return err
 	}
-	full := func(whose string, n int) error {
+	full := func(whose string, n int, everybody bool) error {
 		after := q.pace.free(all, q.atOnce())
 		q.metrics.refused.Inc()
-		return &FullError{After: after, err: scout.Errorf(scout.CodeQueueFull, "the queue is full: %d jobs %shave not ended", n, whose).WithHint("try again in %s, or cancel jobs: scout jobs cancel", after)}
+		return &FullError{After: after, All: everybody, err: scout.Errorf(scout.CodeQueueFull, "the queue is full: %d jobs %shave not ended", n, whose).WithHint("try again in %s, or cancel jobs: scout jobs cancel", after)}
 	}
 	switch limits := q.options.Limits; {
 	case client != "" && own >= limits.PerClient: // the owner has the whole queue
-		return full("of yours ", own)
+		return full("of yours ", own, all >= limits.All)
 	case all >= limits.All:
-		return full("", all)
+		return full("", all, true)
 	}
 	return nil
 }

@@ -63,7 +63,8 @@ type RetryJobs struct {
 
 // Retried is the answer to POST /jobs/retry.
 type Retried struct {
-	Count int `json:"count"`
+	Count int `json:"count" doc:"How many begin again"`
+	Left  int `json:"left" doc:"How many stay as they are, because the queue is full"`
 }
 
 // Queue is the queue as a whole.
