@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
@@ -333,7 +332,7 @@ that is in use is deleted only with --force.`,
 				return err
 			}
 			return a.changeEach("removed", args, asJSON, func(id string) (any, string, error) {
-				if err := a.keepsRole(id); err != nil && !force {
+				if err := model.InUse(id, a.Settings.Naming(id)); err != nil && !force {
 					return id, "", err
 				}
 				return id, id + " is removed", store.Remove(cmd.Context(), id, force)
@@ -343,17 +342,6 @@ that is in use is deleted only with --force.`,
 	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().BoolVar(&force, "force", false, "remove it even if it is in use")
 	return cmd
-}
-
-// keepsRole returns an error if the settings name a model for a role.
-func (a *app) keepsRole(id string) error {
-	for _, name := range []string{"models.fast", "models.accurate", "transcribe.model"} {
-		if a.Settings.Text(name) == id {
-			return scout.Errorf(scout.CodeModelInUse, "model %s is in use: it is the setting %s", id, name).
-				WithHint("choose another one first (scout settings unset %s), or: scout models remove --force %s", name, id)
-		}
-	}
-	return nil
 }
 
 func newModelsPathCommand(a *app) *cobra.Command {
@@ -439,10 +427,7 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 	results := make([]verified, 0, len(ids))
 	var failed error
 	for _, id := range ids {
-		report, err := store.Verify(ctx, id)
-		if err == nil {
-			err = a.verifyPrepared(ctx, store, id)
-		}
+		report, err := a.Machine().Verify(ctx, store, id)
 		if ctx.Err() != nil {
 			return err
 		}
@@ -470,16 +455,4 @@ func (a *app) verifyModels(ctx context.Context, store *model.Store, ids []string
 		}
 	}
 	return failed
-}
-
-// verifyPrepared checks the prepared graphs of an intact model.
-func (a *app) verifyPrepared(ctx context.Context, store *model.Store, id string) error {
-	installed, err := store.Resolve(ctx, id)
-	if err != nil {
-		return err
-	}
-	if err := a.Machine().CheckPrepared(installed); err != nil {
-		return scout.Errorf(scout.CodeOf(err), "model %s: %w", id, err).WithHint("prepare it again: scout models pull %s", id)
-	}
-	return nil
 }

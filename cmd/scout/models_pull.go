@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/spelling"
@@ -43,16 +40,13 @@ mirror that has the files under their names. Files that are cut into parts
 			if err != nil {
 				return err
 			}
-			if err := checkSource(options.From); err != nil {
-				return err
+			if err := model.CheckSource(options.From); err != nil {
+				return cli.Usage(err)
 			}
 			show := newPullProgress(cli.NewConsole(a.Std.Err, quiet))
-			options.Progress, options.Prepare = show.update, a.Machine().PrepareStaged
-			pulled, err := store.Pull(cmd.Context(), args[0], options)
+			options.Progress = show.update
+			pulled, err := a.Machine().Pull(cmd.Context(), store, args[0], options)
 			show.end()
-			if err == nil && pulled.Already {
-				err = a.Machine().RepairPrepared(cmd.Context(), pulled.Installed)
-			}
 			if err != nil {
 				return err
 			}
@@ -88,19 +82,6 @@ type pulledModel struct {
 	Already bool `json:"already"`
 	// Recorded are the files whose checksums were recorded for the first time.
 	Recorded []string `json:"recorded"`
-}
-
-// checkSource refuses a source on this machine that does not exist, even if no file of it is needed.
-func checkSource(from string) error {
-	if from == "" || strings.Contains(from, "://") {
-		return nil
-	}
-	_, err := os.Stat(from)
-	if err == nil {
-		return nil
-	}
-	code := scout.CodeOf(scout.FileError(scout.CodeReadFailed, "", err))
-	return cli.Usage(scout.Errorf(code, "cannot read %s: %s", from, scout.Reason(err)).WithHint("correct --from, or leave it out"))
 }
 
 // sayInstalled tells where a model is, and how it got there.

@@ -34,7 +34,7 @@ type Listed struct {
 }
 
 // List returns the catalogue in its order, then installed models that are in no catalogue, then the user's own. It
-// looks at names and sizes, not into the files.
+// looks at names and sizes, not into the files; what the last full check found altered, and is as it was then, is told.
 func (s *Store) List() ([]Listed, error) {
 	inUse, err := s.effective("")
 	if err != nil && scout.CodeOf(err) != scout.CodeModelNotInstalled {
@@ -119,6 +119,7 @@ func (s *Store) describe(l *Listed, inUse string, figures map[string]*Figures) {
 	l.Name, l.Family, l.Languages, l.Licence = m.name, m.family, slices.Clone(m.languages), m.licence
 	l.Figures = figures[m.fingerprint()]
 	l.Tested = l.Figures != nil
+	cache := readSumCache(m.dir)
 	for _, f := range m.files {
 		info, err := os.Stat(filepath.Join(m.dir, filepath.FromSlash(f.path)))
 		switch {
@@ -126,6 +127,8 @@ func (s *Store) describe(l *Listed, inUse string, figures map[string]*Figures) {
 			l.Problem = f.path + " is missing"
 		case f.size >= 0 && info.Size() != f.size, info.Size() == 0:
 			l.Problem = f.path + " has the wrong size"
+		case cache.altered(f, info):
+			l.Problem = f.path + " was altered"
 		}
 		if err == nil {
 			l.SizeBytes += info.Size()

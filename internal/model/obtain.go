@@ -87,7 +87,7 @@ func (p *pull) candidates(f File, known bool) ([]candidate, error) {
 	case isURL(from):
 		base, err := url.Parse(from)
 		if err != nil || base.Host == "" {
-			return nil, scout.Errorf(scout.CodeInvalidArgument, "--from %q is not an address", fromLabel(from))
+			return nil, scout.Errorf(scout.CodeInvalidArgument, "--from %q is not an address", SourceLabel(from))
 		}
 		for _, n := range localNames(f) {
 			address := base.JoinPath(n.name).String()

@@ -57,22 +57,9 @@ type Pulled struct {
 //	scout.CodeModelDownload   a transfer broke, or another process pulls the same model: try again
 //	scout.CodeModelSource     a source has no such file, a different one, or one with another sum
 func (s *Store) Pull(ctx context.Context, id string, options PullOptions) (pulled Pulled, err error) {
-	entry, known := findEntry(s.catalogue, id)
-	if !known {
-		m, err := s.load(id)
-		switch {
-		case err == nil && m.own:
-			return Pulled{}, scout.Errorf(scout.CodeInvalidArgument, "model %s is your own: there is nowhere to pull it from", id).
-				WithHint("its files lie in %s", m.dir)
-		case err == nil && m.addedFrom != "":
-			return Pulled{}, scout.Errorf(scout.CodeInvalidArgument, "model %s was added from %s: there is nowhere to pull it from", id, m.addedFrom).
-				WithHint("%s", m.repair())
-		}
-		return Pulled{}, unknownModel(s.catalogue, id)
-	}
-	if _, err := os.Stat(filepath.Join(s.dir, id, ownName)); err == nil {
-		return Pulled{}, scout.Errorf(scout.CodeConfigInvalid, "%s holds a model of your own", filepath.Join(s.dir, id)).
-			WithHint("rename that folder, and the id in its %s", ownName)
+	entry, err := s.pullable(id)
+	if err != nil {
+		return Pulled{}, err
 	}
 	started := s.now()
 	ctx, span := s.scope.Tracer().Start(ctx, "model.pull", trace.WithAttributes(attribute.String("scout.model", id)))
@@ -92,8 +79,64 @@ func (s *Store) Pull(ctx context.Context, id string, options PullOptions) (pulle
 			return Pulled{}, err
 		}
 	}
-	s.scope.Log().InfoContext(ctx, eventModelPullStarted, slog.String(observe.KeyModel, id), slog.String("from", fromLabel(options.From)))
+	s.scope.Log().InfoContext(ctx, eventModelPullStarted, slog.String(observe.KeyModel, id), slog.String("from", SourceLabel(options.From)))
 	return s.newPull(entry, options, started).run(ctx)
+}
+
+// pullable returns the entry of a model, if there is somewhere to pull it from and room for its folder.
+func (s *Store) pullable(id string) (Entry, error) {
+	entry, known := findEntry(s.catalogue, id)
+	if !known {
+		m, err := s.load(id)
+		switch {
+		case err == nil && m.own:
+			return Entry{}, scout.Errorf(scout.CodeInvalidArgument, "model %s is your own: there is nowhere to pull it from", id).
+				WithHint("its files lie in %s", m.dir)
+		case err == nil && m.addedFrom != "":
+			return Entry{}, scout.Errorf(scout.CodeInvalidArgument, "model %s was added from %s: there is nowhere to pull it from", id, m.addedFrom).
+				WithHint("%s", m.repair())
+		}
+		return Entry{}, unknownModel(s.catalogue, id)
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, id, ownName)); err == nil {
+		return Entry{}, scout.Errorf(scout.CodeConfigInvalid, "%s holds a model of your own", filepath.Join(s.dir, id)).
+			WithHint("rename that folder, and the id in its %s", ownName)
+	}
+	return entry, nil
+}
+
+// Pullable tells before a pull what would become of it: the model and found as true if it is in place, as Resolve sees it, and otherwise
+// how many bytes are still to be written, with a reserve. It changes nothing. The errors are those that Pull has at once.
+func (s *Store) Pullable(ctx context.Context, id string) (present Installed, found bool, bytes int64, err error) {
+	entry, err := s.pullable(id)
+	if err != nil {
+		return Installed{}, false, 0, err
+	}
+	present, err = s.Resolve(ctx, id)
+	switch {
+	case ctx.Err() != nil:
+		return Installed{}, false, 0, context.Cause(ctx)
+	case err == nil && present.fills(entry):
+		return present, true, 0, nil
+	}
+	return Installed{}, false, s.left(entry), nil
+}
+
+// pullReserve is room for what a pull writes besides the files of the model.
+const pullReserve = 16 << 20
+
+// left is how many bytes a pull has still to write: the files of the model without what an interrupted pull has left of them, and a
+// reserve.
+func (s *Store) left(e Entry) int64 {
+	bytes := e.sizeBytes() + pullReserve
+	for _, f := range e.Files {
+		for _, suffix := range []string{"", partSuffix} {
+			if info, err := os.Stat(filepath.Join(s.dir, e.ID+partialSuffix, filepath.FromSlash(f.Path)+suffix)); err == nil {
+				bytes -= info.Size()
+			}
+		}
+	}
+	return max(bytes, pullReserve)
 }
 
 func (s *Store) newPull(entry Entry, options PullOptions, started time.Time) *pull {
@@ -143,7 +186,8 @@ func (s *Store) observePull(ctx context.Context, id string, pulled Pulled, err e
 	}
 }
 
-func fromLabel(from string) string {
+// SourceLabel is what may be shown of PullOptions.From: an address without what is secret in it.
+func SourceLabel(from string) string {
 	if from == "" {
 		return "catalogue"
 	}
@@ -151,6 +195,18 @@ func fromLabel(from string) string {
 		return label(from)
 	}
 	return from
+}
+
+// CheckSource refuses a source on this machine that does not exist, even if no file of it is needed.
+func CheckSource(from string) error {
+	if from == "" || strings.Contains(from, "://") {
+		return nil
+	}
+	if _, err := os.Stat(from); err != nil {
+		code := scout.CodeOf(scout.FileError(scout.CodeReadFailed, "", err))
+		return scout.Errorf(code, "cannot read %s: %s", from, scout.Reason(err)).WithHint("correct --from, or leave it out")
+	}
+	return nil
 }
 
 func isURL(from string) bool {
@@ -226,7 +282,6 @@ func (p *pull) stage(ctx context.Context) error {
 			keep[filepath.FromSlash(f.Path)+suffix] = true
 		}
 	}
-	var present int64
 	err := filepath.WalkDir(p.staging, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == p.staging {
 			return err
@@ -249,22 +304,18 @@ func (p *pull) stage(ctx context.Context) error {
 		if !keep[name] {
 			return os.Remove(path)
 		}
-		info, err := d.Info()
-		if err == nil {
-			present += info.Size()
-		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return scout.FileError(scout.CodeWriteFailed, "tidy "+p.staging, err)
 	}
-	const reserve = 16 << 20
 	if p.link {
 		return nil
 	}
-	if free, err := freespace.Of(p.staging); err == nil && free < p.entry.sizeBytes()-present+reserve {
+	needs := p.store.left(p.entry)
+	if free, err := freespace.Of(p.staging); err == nil && free < needs {
 		return scout.Errorf(scout.CodeDiskFull, "pull model %s: it needs %d MB, and %s has %d MB free",
-			p.entry.ID, (p.entry.sizeBytes()-present+reserve)/megabyte, p.store.dir, free/megabyte).
+			p.entry.ID, needs/megabyte, p.store.dir, free/megabyte).
 			WithHint("free some space, or put the models elsewhere with SCOUT_MODELS")
 	}
 	if p.options.From != "" && !isURL(p.options.From) && isArchive(p.options.From) {

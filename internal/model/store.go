@@ -271,6 +271,15 @@ func (s *Store) Remove(ctx context.Context, id string, force bool) (err error) {
 	return syncDir(s.dir)
 }
 
+// InUse is the error for a model that a setting names, so that it is not removed; nil where setting, its name, is empty.
+func InUse(id, setting string) error {
+	if setting == "" {
+		return nil
+	}
+	return scout.Errorf(scout.CodeModelInUse, "model %s is in use: it is the setting %s", id, setting).
+		WithHint("choose another one first (scout settings unset %s), or: scout models remove --force %s", setting, id)
+}
+
 // discard removes a folder from its place in one step and then deletes it.
 func (s *Store) discard(path string) error {
 	away := filepath.Join(s.dir, removedPrefix+filepath.Base(path))

@@ -38,6 +38,7 @@ type Engines struct {
 	closed bool
 	proof  proof
 	ease   Ease
+	roles  Roles
 }
 
 // EnginesOptions configure Engines.
@@ -47,7 +48,7 @@ type EnginesOptions struct {
 	Models func() (*model.Store, error)
 	// Default is the model for an empty id, whatever its role; empty for that of the role.
 	Default string
-	// Roles are the models that were chosen for a role.
+	// Roles are the models that were chosen for a role, until Choose chooses others.
 	Roles Roles
 	// Program, Threads, Backend, Profile and Engine are as in Options. Engine.Scheduler and Engine.Pool are set here.
 	Program string
@@ -76,6 +77,7 @@ func NewEngines(o EnginesOptions) *Engines {
 	return &Engines{
 		options: o, log: scope.Log(), scheduler: schedule.New(scope, schedule.Options{}), pool: pool.New(scope, pool.Options{}),
 		opening: make(chan struct{}, 1), wake: make(chan struct{}, 1), tests: newSelfTestSeconds(scope), lent: map[string]*lent{},
+		roles: o.Roles,
 	}
 }
 
@@ -107,7 +109,7 @@ func (e *Engines) BorrowFor(ctx context.Context, id string, role Role, asked str
 		id, role = e.options.Default, e.roleFor(role)
 	}
 	if id == "" {
-		if id, err = e.options.Roles.For(store, role, asked); err != nil {
+		if id, err = e.Roles().For(store, role, asked); err != nil {
 			return nil, nil, err
 		}
 	}

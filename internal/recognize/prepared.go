@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/model/prepare/whisper"
@@ -157,4 +158,31 @@ func (m *Machine) RepairPrepared(ctx context.Context, installed model.Installed)
 	}
 	m.logPrepared(installed, time.Since(began))
 	return nil
+}
+
+// Pull installs a model, with its prepared graphs, as Store.Pull does. Of one that is in place it repairs the prepared graphs. options.Prepare
+// is set here.
+func (m *Machine) Pull(ctx context.Context, store *model.Store, id string, options model.PullOptions) (model.Pulled, error) {
+	options.Prepare = m.PrepareStaged
+	pulled, err := store.Pull(ctx, id, options)
+	if err == nil && pulled.Already {
+		err = m.RepairPrepared(ctx, pulled.Installed)
+	}
+	return pulled, err
+}
+
+// Verify reads every byte of a model, as Store.Verify does, and of its prepared graphs.
+func (m *Machine) Verify(ctx context.Context, store *model.Store, id string) (model.Report, error) {
+	report, err := store.Verify(ctx, id)
+	if err != nil {
+		return report, err
+	}
+	installed, err := store.Resolve(ctx, id)
+	if err != nil {
+		return report, err
+	}
+	if err := m.CheckPrepared(installed); err != nil {
+		return report, scout.Errorf(scout.CodeOf(err), "model %s: %w", id, err).WithHint("prepare it again: scout models pull %s", id)
+	}
+	return report, nil
 }

@@ -304,6 +304,16 @@ func (l *Loaded) Origin(name string) Origin {
 	return Origin{Kind: FromDefault}
 }
 
+// Naming returns the name of a setting that names a model; empty where none does.
+func (l *Loaded) Naming(model string) string {
+	for _, name := range []string{"models.fast", "models.accurate", "transcribe.model"} {
+		if l.Text(name) == model {
+			return name
+		}
+	}
+	return ""
+}
+
 // Text returns the value of a setting as a flag takes it, including secrets. The setting must exist.
 func (l *Loaded) Text(name string) string {
 	all := fields(l.Settings)
