@@ -21,6 +21,8 @@ import (
 type Claimed struct {
 	// Job is the job as it was begun.
 	Job store.Job
+	// Outcome is what stays as the checkpoint of the job once it has succeeded; nil for nothing. It is set before Finish.
+	Outcome json.RawMessage
 
 	queue *Queue
 	began time.Time
@@ -333,7 +335,7 @@ func (c *Claimed) Finish(tx store.Tx, version int) error {
 		return err
 	}
 	j.State, j.FinishedAt, j.Version, j.Done, j.Error = store.JobSucceeded, c.queue.now(), version, j.Length, nil
-	j.Checkpoint, j.Fresh, j.Alone, j.Ends = nil, false, false, 0
+	j.Checkpoint, j.Fresh, j.Alone, j.Ends = c.Outcome, false, false, 0
 	if err := tx.DropJobParts(j.ID); err != nil {
 		return err
 	}
@@ -344,7 +346,9 @@ func (c *Claimed) Finish(tx store.Tx, version int) error {
 func (c *Claimed) Committed() {
 	q := c.queue
 	took := time.Since(c.began)
-	q.pace.done(c.Job.Length-c.Job.Done, took)
+	if !besides(&c.Job) {
+		q.pace.done(c.Job.Length-c.Job.Done, took)
+	}
 	q.goOn()
 	q.paid(c.charge)
 	q.metrics.outcomes.WithLabelValues(c.Job.Kind, string(store.JobSucceeded)).Inc()

@@ -49,6 +49,27 @@ func PriorityOf(j *store.Job) Priority {
 // KindTranscribe is a job that makes the text of a recording.
 const KindTranscribe = "transcribe"
 
+// KindModelPull is a job that installs a model. It waits for a network or a disk and not for the processor: once it runs, it takes no slot
+// from the texts, and its client pays for no audio.
+const KindModelPull = "model_pull"
+
+// besides reports whether a job runs beside those that share the slots.
+func besides(j *store.Job) bool { return j.Kind == KindModelPull }
+
+// Moved is how far a job is that moves bytes. It is the checkpoint of such a job, and stays when the job has succeeded.
+type Moved struct {
+	DoneBytes  int64 `json:"done_bytes"`
+	TotalBytes int64 `json:"total_bytes"`
+}
+
+// MovedOf returns how far a job is that moves bytes; found is false for others, and before anything is known.
+func MovedOf(j *store.Job) (m Moved, found bool) {
+	if j.Kind != KindModelPull || len(j.Checkpoint) == 0 || json.Unmarshal(j.Checkpoint, &m) != nil {
+		return Moved{}, false
+	}
+	return m, m.TotalBytes > 0
+}
+
 // Order asks for a job.
 type Order struct {
 	Kind      string
@@ -64,8 +85,8 @@ type Order struct {
 	Traceparent string
 	// Key names the work: the same key again is the same job. Empty for work that is always new.
 	Key string
-	// Force makes a new job nevertheless, which takes over the key.
-	Force bool
+	// Force makes a new job nevertheless, which takes over the key; Renew does so where the one with the key has ended.
+	Force, Renew bool
 	// Also, if it is not nil, is called in the transaction that adds the job, or finds it. Its error undoes everything.
 	Also func(tx store.Tx, job *store.Job, made bool) error
 }
@@ -118,6 +139,9 @@ func eventOf(j *store.Job, kind string) (store.NewEvent, error) {
 	}
 	if kind == store.EventJobProgress {
 		e.DoneSeconds, e.TotalSeconds = j.Done.Seconds(), j.Length.Seconds()
+		if moved, found := MovedOf(j); found {
+			e.DoneBytes, e.TotalBytes = moved.DoneBytes, moved.TotalBytes
+		}
 	}
 	data, err := json.Marshal(e)
 	if err != nil {

@@ -26,7 +26,7 @@ type Options struct {
 	Store store.Store
 	// Kinds do the work. Their jobs are the only ones that are taken.
 	Kinds map[string]Work
-	// AtOnce is how many jobs run at the same time; default 2. As many again may run of clients that have none running: who has one short
+	// AtOnce is how many jobs run at the same time, without those that install models; default 2. As many again may run of clients that have none running: who has one short
 	// job does not wait for the long ones of others, because the engine shares its slots among clients.
 	AtOnce int
 	Limits Limits
@@ -145,7 +145,7 @@ func (q *Queue) Submit(ctx context.Context, o Order) (job store.Job, made bool, 
 		if o.Key != "" {
 			earlier, err := tx.JobWithKey(o.Kind, o.Key)
 			switch {
-			case err == nil && !o.Force:
+			case err == nil && !o.Force && !(o.Renew && earlier.State.Ended()):
 				job = earlier
 				return o.also(tx, &job, false)
 			case err == nil:

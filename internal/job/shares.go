@@ -62,6 +62,9 @@ func (s *shares) clone() *shares {
 
 // priceOf is what a job is charged when it is begun: the audio that is not done yet.
 func priceOf(j *store.Job) time.Duration {
+	if besides(j) {
+		return leastPrice
+	}
 	if j.Length <= 0 {
 		return unknownLength
 	}

@@ -158,8 +158,9 @@ func (q *Queue) removed(ctx context.Context) {
 func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 	const never = 24 * time.Hour // a change wakes
 	q.mu.Lock()
-	full := q.most < 0 || len(q.live) >= q.roomsLocked() || q.draining
-	crowded := len(q.live) >= q.atOnceLocked()
+	taken := q.slotsTakenLocked()
+	full := q.most < 0 || taken >= q.roomsLocked() || q.draining
+	crowded := taken >= q.atOnceLocked()
 	q.mu.Unlock()
 	if full {
 		return nil, never
@@ -183,6 +184,17 @@ func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 		return nil, never
 	}
 	return nil, max(time.Millisecond, at.Sub(q.now()))
+}
+
+// slotsTakenLocked is how many slots the jobs under way take.
+func (q *Queue) slotsTakenLocked() int {
+	n := 0
+	for c := range q.live {
+		if !besides(&c.Job) {
+			n++
+		}
+	}
+	return n
 }
 
 // keeper holds what Options.Begin returned while there is work.

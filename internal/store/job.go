@@ -80,7 +80,7 @@ type Job struct {
 	Error *JobError
 	// Version is the version of the transcript that it made.
 	Version int
-	// Checkpoint is where it continues, without the parts of AddJobParts.
+	// Checkpoint is where it continues, without the parts of AddJobParts. Of one that has succeeded it is what is to be told of the work.
 	Checkpoint json.RawMessage
 }
 
@@ -183,6 +183,9 @@ type JobEvent struct {
 	// DoneSeconds and TotalSeconds are the progress, in the event job.progress.
 	DoneSeconds  float64 `json:"done_seconds,omitempty"`
 	TotalSeconds float64 `json:"total_seconds,omitempty"`
+	// DoneBytes and TotalBytes are that of a job that moves bytes.
+	DoneBytes  int64 `json:"done_bytes,omitempty"`
+	TotalBytes int64 `json:"total_bytes,omitempty"`
 	// Version is that of the transcript, if it succeeded.
 	Version int `json:"version,omitempty"`
 }
