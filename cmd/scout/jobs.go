@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -208,8 +209,8 @@ func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limi
 			j.Position = 0 // none has its turn
 		}
 		length := ""
-		if j.Progress != nil {
-			length = clock(inSeconds(j.Progress.TotalSeconds))
+		if p := j.Progress; p != nil && p.TotalSeconds != nil {
+			length = clock(inSeconds(*p.TotalSeconds))
 		}
 		rows = append(rows, []string{j.ID, j.State, j.RecordingID, length, jobDetail(j)})
 	}
@@ -229,8 +230,16 @@ func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limi
 // jobDetail says in a few words what there is to know of a job besides its state.
 func jobDetail(j *v1.Job) string {
 	var parts []string
+	if j.Kind == job.KindModelPull {
+		var asked struct{ Model string }
+		_ = json.Unmarshal(j.Options, &asked) // without them there is no name to show
+		parts = append(parts, "model "+asked.Model)
+	}
 	if p := j.Progress; p != nil && j.State == string(store.JobRunning) {
 		parts = append(parts, fmt.Sprintf("%.0f %%", 100*p.Fraction))
+		if p.TotalBytes != nil && p.DoneBytes != nil {
+			parts = append(parts, sizeText(*p.DoneBytes)+" of "+sizeText(*p.TotalBytes))
+		}
 		if p.RemainingSeconds > 0 {
 			parts = append(parts, "about "+clock(inSeconds(p.RemainingSeconds))+" left")
 		}
@@ -238,7 +247,7 @@ func jobDetail(j *v1.Job) string {
 	if j.Position > 0 {
 		parts = append(parts, "number "+strconv.Itoa(j.Position)+" in the queue")
 	}
-	if j.Result != nil {
+	if j.Result != nil && j.Result.Version > 0 {
 		parts = append(parts, "version "+strconv.Itoa(j.Result.Version))
 	}
 	if j.Error != nil {

@@ -30,9 +30,10 @@ type about struct {
 	summary, description string
 	// errors are those it may give, besides those of every operation.
 	errors []scout.Code
-	// status is that of a success, 200 where it is 0; also are further ones with the same body.
-	status int
-	also   []int
+	// status is that of a success, 200 where it is 0; also are further ones with the same body, or with that of alsoBody.
+	status   int
+	also     []int
+	alsoBody any
 	// body is that of a success, where the operation writes it itself; forms are further media types of it.
 	body  any
 	forms []string
@@ -68,7 +69,9 @@ func operation[I, O any](api huma.API, a about, handler func(context.Context, *I
 	if a.body != nil {
 		schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(a.body), true, "")
 		success.Content = map[string]*huma.MediaType{"application/json": {Schema: schema}}
-		success.Headers = map[string]*huma.Param{"ETag": {Schema: textSchema()}}
+		if a.alsoBody == nil {
+			success.Headers = map[string]*huma.Param{"ETag": {Schema: textSchema()}}
+		}
 		for _, form := range a.forms {
 			success.Content[form] = &huma.MediaType{Schema: textSchema()}
 		}
@@ -76,6 +79,9 @@ func operation[I, O any](api huma.API, a about, handler func(context.Context, *I
 	for _, status := range a.also {
 		again := *success
 		again.Description = http.StatusText(status)
+		if a.alsoBody != nil {
+			again.Content = map[string]*huma.MediaType{"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(a.alsoBody), true, "")}}
+		}
 		if status == http.StatusNoContent {
 			again.Content = nil
 		}

@@ -51,6 +51,7 @@ const (
 	exampleJob = `{"id":"job_01kb5ja0c8t2v6m4q9w3e7r1ya","kind":"transcribe","state":"queued","priority":"normal","recording_id":"20261128T215900123Z-7f3a9c2e41d0",
  "options":{"model":"moonshine-tiny-en"},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z","progress":{"fraction":0,"done_seconds":0,"total_seconds":0.25}}`
 	exampleModel    = `{"id":"moonshine-tiny-en","name":"Moonshine tiny (English)","family":"moonshine","backend":"moonshine","languages":["en"],"licence":"MIT","size_bytes":28000000,"size_exact":true,"state":"installed","default":true,"roles":["fast"],"tested":true,"own":false,"loaded":true,"memory_bytes":94371840,"measured":{"speed":73.5,"wer":0.094,"memory_bytes":94371840}}`
+	examplePull     = `{"id":"job_01kb5ja0c8t2v6m4q9w3e7r1ya","kind":"model_pull","state":"queued","priority":"normal","options":{"model":"whisper-small","from":"/media/usb/whisper-small"},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z"}`
 	exampleQueue    = `{"paused":false,"counts":{"queued":1,"running":0,"retrying":0,"paused":0,"succeeded":0,"dead":0,"cancelled":0},"oldest_seconds":0.5,"slots":2,"degradation":0}`
 	exampleKey      = `{"id":"key_01kb3f8m6v2c9q4t7x5z0w1y2a","name":"notes","role":"client","created_at":"2026-11-28T22:00:00.000Z"`
 	exampleWebhook  = `{"id":"whk_01kb5ja0c8t2v6m4q9w3e7r1ya","url":"https://notes.example/hooks/scout","events":["job.dead","job.succeeded"],"include_text":false,"enabled":true,"created_at":"2026-11-28T22:00:00.000Z"`
@@ -134,6 +135,12 @@ func examples() map[string]example {
 		"patch-uploads-id":                        {headers: []string{tusResumable, "Upload-Offset: 0", "Content-Type: application/offset+octet-stream"}, body: "RIFF", status: 204},
 		"delete-uploads-id":                       {headers: []string{tusResumable}, status: 204},
 		"post-jobs-retry":                         {body: `{"state":"dead","code":"model_not_installed"}`, status: 200, answer: `{"count":0,"left":0}`},
+		"post-models-id-pull":                     {body: `{"from":"/media/usb/whisper-small"}`, status: 202, answer: examplePull},
+		"post-models-id-use":                      {body: `{"role":"fast"}`, status: 200, answer: exampleModel},
+		"post-models-id-load":                     {status: 200, answer: exampleModel},
+		"post-models-id-unload":                   {status: 200, answer: strings.Replace(exampleModel, `"loaded":true,"memory_bytes":94371840`, `"loaded":false`, 1)},
+		"post-models-id-verify":                   {status: 200, answer: exampleModel},
+		"delete-models-id":                        {status: 204},
 		"get-queue":                               {status: 200, answer: exampleQueue},
 		"post-queue-pause":                        {status: 200, answer: strings.Replace(exampleQueue, "false", "true", 1)},
 		"post-queue-resume":                       {status: 200, answer: exampleQueue},

@@ -331,14 +331,21 @@ func (s *Server) jobOf(j *store.Job) v1.Job {
 		out.NextAttemptAt = v1.TimeOf(j.NextAt)
 	}
 	if j.Length > 0 {
-		out.Progress = &v1.JobProgress{Progress: v1.Progress{Fraction: min(1, float64(j.Done)/float64(j.Length)), DoneSeconds: v1.Seconds(j.Done), TotalSeconds: v1.Seconds(j.Length)}}
+		done, total := v1.Seconds(j.Done), v1.Seconds(j.Length)
+		out.Progress = &v1.JobProgress{Fraction: min(1, float64(j.Done)/float64(j.Length)), DoneSeconds: &done, TotalSeconds: &total}
 		if !j.State.Ended() {
 			out.Progress.RemainingSeconds = v1.Seconds(s.services.Jobs.Remaining(j))
 		}
 	}
+	if moved, found := job.MovedOf(j); found {
+		out.Progress = &v1.JobProgress{Fraction: min(1, float64(moved.DoneBytes)/float64(moved.TotalBytes)), DoneBytes: &moved.DoneBytes, TotalBytes: &moved.TotalBytes}
+	}
 	if j.Error != nil {
 		_, body := v1.ErrorOf(j.Error.Err())
 		out.Error = &body.Error
+	}
+	if j.Kind == job.KindModelPull {
+		pulls(j, &out)
 	}
 	if j.State == store.JobSucceeded && j.Version > 0 {
 		out.Result = &v1.JobResult{RecordingID: j.Recording, Version: j.Version}

@@ -60,7 +60,7 @@ func TestAJobIsAskedForOnce(t *testing.T) {
 	if where := response.Header.Get("Location"); where != "/api/v1/jobs/"+first.ID {
 		t.Errorf("Location %s", where)
 	}
-	if string(first.Options) != `{"keywords":["Zoë","Scout"]}` || first.Progress == nil || first.Progress.TotalSeconds != 0.25 {
+	if string(first.Options) != `{"keywords":["Zoë","Scout"]}` || first.Progress == nil || *first.Progress.TotalSeconds != 0.25 {
 		t.Errorf("job %s", text)
 	}
 	if again := s.askJob("POST", "/jobs", body, http.StatusOK); again.ID != first.ID {

@@ -103,12 +103,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		Devices: func(context.Context) (string, []sound.Device, error) {
 			return "", nil, scout.Errorf(scout.CodeSoundServer, "nobody answers")
 		},
-		Models: func(context.Context) ([]v1.Model, error) {
-			return []v1.Model{
-				{ID: "moonshine-tiny-en", Family: "moonshine", Languages: []string{"en"}, State: v1.ModelInstalled, Roles: []string{"fast"}, Loaded: true, Memory: 1, Measured: &v1.ModelMeasured{Speed: 73.5, WER: 0.094, Memory: 94371840}},
-				{ID: "mine", Languages: []string{}, State: v1.ModelCorrupt, Roles: []string{}, Own: true, Problem: "/home/ann/models/mine/encoder.onnx is missing"},
-			}, nil
-		},
+		Models: &models{},
 		Levels: func(ctx context.Context, device string, _ time.Duration, each func(v1.Level) bool) error {
 			if device == "none" {
 				return scout.Errorf(scout.CodeDeviceNotFound, "there is no device %s", device)
@@ -122,7 +117,9 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		},
 		Recorder: s.recorder, Folders: recording.Folders{folder, uploads}, History: s.history,
 		Jobs: job.New(job.Options{
-			Store: st, Scope: scope, Kinds: map[string]job.Work{job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }},
+			Store: st, Scope: scope, Kinds: map[string]job.Work{
+				job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }, job.KindModelPull: func(context.Context, *job.Claimed) error { return nil },
+			},
 		}),
 		Webhooks:    webhook.New(webhook.Options{Store: st, Scope: scope, Now: onTheEvening, Own: func() ([]net.Addr, error) { return nil, nil }}),
 		Degradation: func() v1.Degradation { return v1.FullQuality(nil) },

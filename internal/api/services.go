@@ -34,8 +34,8 @@ type Services struct {
 	SettingsSchema func() map[string]any
 	// Devices lists what can be recorded from, and opens none. It returns the name of the sound system.
 	Devices func(ctx context.Context) (string, []sound.Device, error)
-	// Models lists the models of the catalogue, those that are installed, and the user's own. It reads no model.
-	Models func(ctx context.Context) ([]v1.Model, error)
+	// Models are the models of the machine.
+	Models Models
 	// ListenDevices has events written while a client wants to hear of devices that come and go, until end is called; nil where there are none.
 	ListenDevices func() (end func())
 	Recorder      Recorder

@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/model/prepare"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/speech"
 )
 
@@ -19,13 +20,20 @@ import (
 func (d *daemon) startEngines(context.Context) error {
 	s, scope := d.options.Settings, d.options.Scope
 	d.strain, d.use = d.newStrain(), newUse()
+	d.machine = &recognize.Machine{Scope: scope, Processor: prepare.DetectProcessor(), Notice: recognize.LogNotices(scope)}
 	d.engines = recognize.NewEngines(recognize.EnginesOptions{
-		Machine: &recognize.Machine{Scope: scope, Processor: prepare.DetectProcessor(), Notice: recognize.LogNotices(scope)},
+		Machine: d.machine,
 		Models:  d.models,
-		Default: s.Transcribe.Model, Roles: recognize.Roles{Fast: s.Models.Fast, Accurate: s.Models.Accurate}, Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
+		Default: s.Transcribe.Model, Roles: rolesOf(s.Models), Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
 		Changed: d.noteModel,
 	})
+	d.current.roles = func(now settings.Models) { d.engines.Choose(rolesOf(now)) }
 	return nil
+}
+
+// rolesOf are the models that settings choose for a role.
+func rolesOf(s settings.Models) recognize.Roles {
+	return recognize.Roles{Fast: s.Fast, Accurate: s.Accurate}
 }
 
 // noteModel writes into the journal that a model was loaded or unloaded, also at the end of the daemon.

@@ -16,6 +16,9 @@ import (
 // eventModelsNotWatched is logged where nobody tells when a model is installed or removed. Requests find it nevertheless.
 const eventModelsNotWatched = "models_not_watched"
 
+// eventModelSelected is the event for a model that was chosen, for everything or for a role.
+const eventModelSelected = "model.selected"
+
 // models opens the folders of models.
 func (d *daemon) models() (*model.Store, error) {
 	dir, shared, err := d.options.Settings.ModelsDir()
@@ -35,10 +38,9 @@ func (d *daemon) listModels(ctx context.Context) ([]v1.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, used := d.options.Settings, map[recognize.Role]string{}
-	roles := recognize.Roles{Fast: settings.Models.Fast, Accurate: settings.Models.Accurate}
+	used, roles := map[recognize.Role]string{}, d.engines.Roles()
 	for _, role := range []recognize.Role{recognize.Fast, recognize.Accurate} {
-		if used[role] = settings.Transcribe.Model; used[role] == "" {
+		if used[role] = d.options.Settings.Transcribe.Model; used[role] == "" {
 			if used[role], err = roles.Pick(models, role); err != nil {
 				return nil, err
 			}
@@ -48,6 +50,7 @@ func (d *daemon) listModels(ctx context.Context) ([]v1.Model, error) {
 	for _, m := range d.engines.Open() {
 		open[m.ID] = m
 	}
+	pulls, _ := d.pulls(ctx) // without a store no job installs anything
 	list := make([]v1.Model, len(known))
 	for i := range known {
 		if err := context.Cause(ctx); err != nil {
@@ -58,7 +61,10 @@ func (d *daemon) listModels(ctx context.Context) ([]v1.Model, error) {
 			ID: k.ID, Name: k.Name, Family: string(k.Family), Backend: k.Backend, Languages: append([]string{}, k.Languages...), Licence: k.Licence, SizeBytes: k.SizeBytes, SizeExact: k.SizeExact,
 			State: v1.ModelAvailable, Default: k.Default, Roles: []string{}, Tested: k.Tested, Own: k.Own, Problem: k.Problem,
 		}
+		m.JobID = pulls[k.ID]
 		switch {
+		case m.JobID != "" && (!k.Installed || k.Problem != ""):
+			m.State = v1.ModelPulling
 		case k.Problem != "":
 			m.State = v1.ModelCorrupt
 		case k.Installed:
@@ -153,6 +159,6 @@ func (k *knownModels) look(open func() (*model.Store, error)) {
 		}
 	}
 	if k.selected != selectedBefore && k.selected != "" {
-		k.note("model.selected", k.selected)
+		k.note(eventModelSelected, k.selected)
 	}
 }

@@ -81,7 +81,7 @@ func newModelHouse(t *testing.T) *modelHouse {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{options: Options{Settings: s}, living: t.Context()}
+	d := &daemon{options: Options{Settings: s}, living: t.Context(), current: newCurrent(s)}
 	d.history = history.New(d.options.Scope, st, ondisk.Folders{})
 	d.log = d.options.Scope.Log()
 	if err := d.startEngines(t.Context()); err != nil {

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/settings"
 )
@@ -27,9 +28,10 @@ const (
 // file; the others keep the value with which the daemon was started.
 type current struct {
 	started *settings.Loaded
-	idle    func(time.Duration)  // told of daemon.idle
-	changed func(names []string) // told of settings that have other values now; it does not wait
-	broken  func(err error)      // told once of a file that cannot be used
+	idle    func(time.Duration)   // told of daemon.idle
+	roles   func(settings.Models) // told of the models that are chosen for a role
+	changed func(names []string)  // told of settings that have other values now; it does not wait
+	broken  func(err error)       // told once of a file that cannot be used
 
 	mu    sync.Mutex       // held while the file is read, so that the newest is what stays
 	saved *settings.Loaded // the newest that are valid
@@ -37,12 +39,21 @@ type current struct {
 }
 
 func newCurrent(s *settings.Loaded) *current {
-	return &current{started: s, saved: s, idle: func(time.Duration) {}, changed: func([]string) {}, broken: func(error) {}}
+	return &current{started: s, saved: s, idle: func(time.Duration) {}, roles: func(settings.Models) {}, changed: func([]string) {}, broken: func(error) {}}
 }
 
 // atOnce reports whether a setting takes effect as soon as it is changed.
 func atOnce(name string) bool {
-	return strings.HasPrefix(name, "record.") || strings.HasPrefix(name, "retention.") || name == "daemon.idle"
+	return strings.HasPrefix(name, "record.") || strings.HasPrefix(name, "retention.") || name == "daemon.idle" || roleOf(name) != ""
+}
+
+// roleOf is the role whose model a setting names; empty for other settings.
+func roleOf(name string) recognize.Role {
+	role, err := recognize.ParseRole(strings.TrimPrefix(name, "models."))
+	if err != nil || !strings.HasPrefix(name, "models.") {
+		return ""
+	}
+	return role
 }
 
 // read reads the file, the environment and the flags again, makes what they say take effect as far as that is possible
@@ -63,6 +74,7 @@ func (c *current) read() (saved *settings.Loaded, names []string, err error) {
 	c.saved, c.err = saved, nil
 	if len(names) > 0 {
 		c.idle(saved.Daemon.Idle)
+		c.roles(saved.Models)
 	}
 	return saved, names, nil
 }
@@ -128,6 +140,11 @@ func (d *daemon) noteSettings(ctx context.Context, names []string) {
 	d.log.Info(EventSettingsChanged, slog.String("names", strings.Join(names, " ")))
 	saved, _ := d.current.latest() // they were read at this moment
 	d.history.Note(ctx, "settings.changed", "", map[string]any{"names": names, "restart_required": d.current.pending(saved)})
+	for _, name := range names {
+		if role, id := roleOf(name), saved.Text(name); role != "" && id != "" {
+			d.history.Note(ctx, eventModelSelected, "", map[string]any{"id": id, "role": role})
+		}
+	}
 }
 
 // noteBroken logs that the settings file cannot be used.

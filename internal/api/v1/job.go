@@ -5,7 +5,7 @@ import "encoding/json"
 // Job is durable work.
 type Job struct {
 	ID            string          `json:"id"`
-	Kind          string          `json:"kind" enum:"transcribe"`
+	Kind          string          `json:"kind" enum:"transcribe,model_pull"`
 	State         string          `json:"state" enum:"queued,running,retrying,paused,succeeded,dead,cancelled"`
 	Priority      string          `json:"priority" enum:"interactive,normal,low"`
 	Client        string          `json:"client,omitempty" doc:"Whoever asked for it; absent for the owner"`
@@ -23,16 +23,21 @@ type Job struct {
 	Result        *JobResult      `json:"result,omitempty"`
 }
 
-// JobProgress is how far a job is.
+// JobProgress is how far a job is: in seconds of audio or, of one that installs a model, in bytes.
 type JobProgress struct {
-	Progress
-	RemainingSeconds float64 `json:"remaining_seconds,omitempty" doc:"An estimate from the jobs before; absent before one was done"`
+	Fraction         float64  `json:"fraction"`
+	DoneSeconds      *float64 `json:"done_seconds,omitempty"`
+	TotalSeconds     *float64 `json:"total_seconds,omitempty"`
+	RemainingSeconds float64  `json:"remaining_seconds,omitempty" doc:"An estimate from the jobs before; absent before one was done"`
+	DoneBytes        *int64   `json:"done_bytes,omitempty" doc:"Begins with what an earlier attempt left, and falls where a file must be fetched again"`
+	TotalBytes       *int64   `json:"total_bytes,omitempty"`
 }
 
-// JobResult is what a job made.
+// JobResult is what a job made: a text or, of one that installs a model, that.
 type JobResult struct {
-	RecordingID string `json:"recording_id"`
-	Version     int    `json:"version" doc:"Of the transcript"`
+	RecordingID string `json:"recording_id,omitempty"`
+	Version     int    `json:"version,omitempty" doc:"Of the transcript"`
+	Model       string `json:"model,omitempty" doc:"The model that is installed"`
 }
 
 // NewJob is the body of POST /jobs.

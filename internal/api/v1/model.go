@@ -3,6 +3,7 @@ package v1
 // States of a model.
 const (
 	ModelAvailable = "available"
+	ModelPulling   = "pulling"
 	ModelInstalled = "installed"
 	ModelCorrupt   = "corrupt"
 )
@@ -17,7 +18,8 @@ type Model struct {
 	Licence   string   `json:"licence"`
 	SizeBytes int64    `json:"size_bytes"`
 	SizeExact bool     `json:"size_exact" doc:"Whether the size is that of its files, and not the one that its publisher gives"`
-	State     string   `json:"state" enum:"available,installed,corrupt" doc:"available can be installed, corrupt is installed and cannot be used"`
+	State     string   `json:"state" enum:"available,pulling,installed,corrupt" doc:"available can be installed, pulling is being installed or repaired by a job that has not ended, corrupt is installed and cannot be used"`
+	JobID     string   `json:"job_id,omitempty" doc:"The job that installs it, while it has not ended; the owner alone is told"`
 	Default   bool     `json:"default" doc:"Whether it is used where none was chosen"`
 	Roles     []string `json:"roles" enum:"fast,accurate" doc:"What it is used for: fast while somebody speaks, accurate for files"`
 	Tested    bool     `json:"tested"`
@@ -41,4 +43,14 @@ type ModelMeasured struct {
 // Models is GET /models.
 type Models struct {
 	Data []Model `json:"data"`
+}
+
+// PullModel is the body of POST /models/{id}/pull.
+type PullModel struct {
+	From string `json:"from,omitempty" maxLength:"4096" doc:"Where the files are, if not at the sources of the catalogue: the whole path, on the machine of the daemon, of a folder, archive or package, or the http or https address of a mirror"`
+}
+
+// UseModel is the body of POST /models/{id}/use.
+type UseModel struct {
+	Role string `json:"role" enum:"fast,accurate" doc:"fast while somebody speaks, accurate for files"`
 }
