@@ -33,7 +33,8 @@ func TestTheEngineOfADaemonWithoutAModel(t *testing.T) {
 	t.Parallel()
 	registry := prom.NewRegistry()
 	scope := observe.NewScope(nil, registry, nil)
-	d := &daemon{options: Options{Settings: loaded(t), Scope: scope}}
+	s := loaded(t)
+	d := &daemon{options: Options{Settings: s, Scope: scope}, current: newCurrent(s)}
 	if err := d.startEngines(t.Context()); err != nil {
 		t.Fatal(err)
 	}
