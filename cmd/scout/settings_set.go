@@ -23,9 +23,10 @@ func newSettingsSetCommand(a *app) *cobra.Command {
 		Long: `Checks the value and saves it in the settings file, which is made if there is
 none. Comments and everything else in the file stay as they are.
 
-If the daemon runs, settings of record and retention and daemon.idle take effect
-at once, and the command says if another one needs a restart. A setting that a
-variable or a flag sets cannot be changed: the file would have no effect.
+If the daemon runs, settings of record and retention, daemon.idle, models.fast
+and models.accurate take effect at once, and the command says if another one
+needs a restart. A setting that a variable or a flag sets cannot be changed: the
+file would have no effect.
 
 You can also edit the file. The daemon uses it in the same way, and "scout
 status" names the settings that need a restart.`,
