@@ -100,7 +100,11 @@ func (w *Worker) pull(ctx context.Context, request Request, p *progress) (model.
 	case <-ctx.Done():
 		return model.Pulled{}, context.Cause(ctx)
 	}
-	return w.options.Pull(ctx, request.Model, model.PullOptions{From: request.From, Progress: func(now model.Progress) {
+	// Whatever ends the attempt, the pull itself was interrupted and has not failed.
+	pulling, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(scout.Errorf(scout.CodeCancelled, "%w", context.Cause(ctx))) })()
+	return w.options.Pull(pulling, request.Model, model.PullOptions{From: request.From, Progress: func(now model.Progress) {
 		p.now.Store(&job.Moved{DoneBytes: now.DoneBytes, TotalBytes: now.TotalBytes})
 	}})
 }
