@@ -122,7 +122,7 @@ func (q *Queue) take(waiting []*store.Job, idle bool, now time.Time) (*store.Job
 	if idle {
 		busy := make(map[string]bool)
 		for c := range q.live {
-			busy[c.Job.Client] = true
+			busy[c.Job.Client] = busy[c.Job.Client] || !besides(&c.Job)
 		}
 		line.flows = slices.DeleteFunc(line.flows, func(f *flow) bool { return busy[f.share.client] })
 	}
