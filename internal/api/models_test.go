@@ -41,10 +41,12 @@ func (*models) List(context.Context) ([]v1.Model, error) {
 func (m *models) Pullable(_ context.Context, id, from string) (bool, error) {
 	return id == "moonshine-tiny-en" && from == "", m.note("pull %s %s", id, from)
 }
+
 func (m *models) Use(_ context.Context, id, role string) error { return m.note("use %s %s", id, role) }
 func (m *models) Load(_ context.Context, id string) error      { return m.note("load %s", id) }
 func (m *models) Unload(_ context.Context, id string) error    { return m.note("unload %s", id) }
 func (m *models) Remove(_ context.Context, id string) error    { return m.note("remove %s", id) }
+
 func (m *models) Verify(_ context.Context, id string) (string, error) {
 	problem := ""
 	if id == "whisper-small" {

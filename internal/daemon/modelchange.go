@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 
@@ -51,9 +52,10 @@ func (d *daemon) pulls(ctx context.Context) (map[string]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			for i := range list.Data {
-				if j := &list.Data[i]; j.Key != "" {
-					found[j.Key] = j.ID
+			for i := range list.Data { // one that is tried again may have no key any more
+				var request installation.Request
+				if json.Unmarshal(list.Data[i].Options, &request) == nil {
+					found[request.Model] = list.Data[i].ID
 				}
 			}
 			if page.Cursor = list.Next; page.Cursor == "" {

@@ -145,7 +145,7 @@ func (q *Queue) Submit(ctx context.Context, o Order) (job store.Job, made bool, 
 		if o.Key != "" {
 			earlier, err := tx.JobWithKey(o.Kind, o.Key)
 			switch {
-			case err == nil && !o.Force && !(o.Renew && earlier.State.Ended()):
+			case err == nil && !o.Force && (!o.Renew || !earlier.State.Ended()):
 				job = earlier
 				return o.also(tx, &job, false)
 			case err == nil:
