@@ -273,3 +273,23 @@ func TestWrongChangesOfModelsOfAnotherMachine(t *testing.T) {
 		t.Errorf("%q stays", left)
 	}
 }
+
+// A model stays loaded while a dictation runs, also between two pieces of it, and is unloaded afterwards.
+func TestAModelOfADictationStaysLoaded(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	h := inHouse(quietBooth(t))
+	h.env = append(h.env, "SCOUT_MODELS="+models)
+	h.must("toggle", "--print", "--device", codedDevice)
+	if got := h.run("models", "unload", defaultModel); got.code != 1 || !strings.Contains(got.err, "is in use") {
+		t.Errorf("exit %d, %s%s", got.code, got.out, got.err)
+	}
+	h.must("toggle", "--print")
+	for h.run("models", "unload", defaultModel).code != 0 { // who ends with it tells nobody
+		select {
+		case <-t.Context().Done():
+			t.Fatal("it stays in use")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
