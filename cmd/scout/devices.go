@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -121,19 +122,25 @@ func delivered(d *sound.Device) string {
 	return fmt.Sprintf("%s, and %d more", d.Formats[0], len(d.Formats)-1)
 }
 
-// writeTable writes rows of cells in aligned columns.
+// writeTable writes rows of cells in aligned columns, without blanks at the ends of lines. A row keeps its empty cells: where one lacks a cell,
+// the column ends, and what is below it is aligned anew.
 func writeTable(w io.Writer, rows [][]string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var aligned bytes.Buffer
+	table := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			cells[i] = printable.Line(cell) // others may have chosen it
 		}
-		if _, err := fmt.Fprintln(table, strings.Join(cells, "\t")); err != nil {
+		_, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) // into memory
+	}
+	_ = table.Flush() // as above
+	for line := range strings.Lines(aligned.String()) {
+		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
 			return scout.FileError(scout.CodeWriteFailed, "write the list", err)
 		}
 	}
-	return scout.FileError(scout.CodeWriteFailed, "write the list", table.Flush())
+	return nil
 }
 
 // watchDevices prints changes until ctx ends.

@@ -176,11 +176,7 @@ func modelRows(list []listedModel) [][]string {
 		if !l.SizeExact {
 			size = "~" + size
 		}
-		row := slices.Concat([]string{l.ID, size, languageText(l.Languages)}, figureTexts(l.Figures), []string{stateText(l)})
-		for row[len(row)-1] == "" {
-			row = row[:len(row)-1]
-		}
-		rows = append(rows, row)
+		rows = append(rows, slices.Concat([]string{l.ID, size, languageText(l.Languages)}, figureTexts(l.Figures), []string{stateText(l)}))
 	}
 	return rows
 }
@@ -213,9 +209,11 @@ func stateText(l listedModel) string {
 		}
 	}
 	add(l.Own, "yours")
+	var roles []string
 	for _, role := range l.Roles {
-		add(l.Installed, string(role))
+		roles = append(roles, string(role))
 	}
+	add(l.Installed && len(roles) > 0, strings.Join(roles, "+")) // short: the list has 80 columns
 	add(l.Selected && l.Installed && len(l.Roles) == 0, "selected")
 	add(l.Installed && len(states) == 0, "installed")
 	add(l.Default && !l.Installed, "default")

@@ -69,7 +69,7 @@ func TestModelsFromPullToRemove(t *testing.T) {
 		{[]string{"use", defaultModel}, 0, "is selected; it knows English only", ""},
 		{[]string{"path", defaultModel}, 0, filepath.Join(dir, defaultModel), ""},
 		{[]string{"path"}, 0, dir, ""},
-		{[]string{"list"}, 0, "fast, accurate", ""},
+		{[]string{"list"}, 0, "fast+accurate", ""},
 		{[]string{"remove", defaultModel}, 1, "", "scout models remove --force " + defaultModel},
 		{[]string{"remove", "--force", defaultModel}, 0, "is removed", ""},
 		{[]string{"verify"}, 0, "no model is installed", ""},
@@ -124,7 +124,7 @@ func TestModelsListIsAligned(t *testing.T) {
 		switch {
 		case i == 0:
 		case i == 1: // measured
-			if !strings.Contains(line[wer:state], "%") || !strings.Contains(line[wer:state], "x") || !strings.Contains(line[wer:state], "MB") || line[state:] != "fast, accurate" {
+			if !strings.Contains(line[wer:state], "%") || !strings.Contains(line[wer:state], "x") || !strings.Contains(line[wer:state], "MB") || line[state:] != "fast+accurate" {
 				t.Errorf("%q has no figures", line)
 			}
 		case !strings.HasPrefix(line[wer:], "untested") && !strings.Contains(line[wer:], "%"):

@@ -25,7 +25,7 @@ func TestModelsForRoles(t *testing.T) {
 		{[]string{"models", "use", defaultModel, "--role", "best"}, 2, "", "want fast or accurate"},
 		{[]string{"models", "use", "whisper-base", "--role", "accurate"}, 1, "", "scout models pull whisper-base"},
 		{[]string{"models", "use", defaultModel, "--role", "accurate"}, 0, "models.accurate = " + defaultModel, ""},
-		{[]string{"models", "list"}, 0, "fast, accurate", ""},
+		{[]string{"models", "list"}, 0, "fast+accurate", ""},
 		{[]string{"models", "remove", defaultModel}, 1, "", "it is the setting models.accurate"},
 		{[]string{"settings", "unset", "models.accurate"}, 0, "is not set", ""},
 		{[]string{"settings", "set", "models.accurate", "whisper-base"}, 0, "whisper-base", ""},

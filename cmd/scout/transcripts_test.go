@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/text"
@@ -167,6 +168,23 @@ func TestATableFitsTheTerminal(t *testing.T) {
 		rows := [][]string{{"ID", "WORDS", "TEXT"}, {"ä", "7", "a text of thirty characters .."}}
 		if fitLast(rows, width); rows[1][2] != want || rows[0][2] != "TEXT" {
 			t.Errorf("%d columns: %q", width, rows)
+		}
+	}
+}
+
+// Cells that are empty at the end move no column, and leave no blanks.
+func TestColumnsAreEven(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	err := writeTable(&out, [][]string{{"ID", "SIZE", "STATE"}, {"a", "7 MB", ""}, {"a long one", "", ""}, {"b", "1000 MB", "installed"}})
+	const want = "ID          SIZE     STATE\na           7 MB\na long one\nb           1000 MB  installed\n"
+	if err != nil || out.String() != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out.String(), want)
+	}
+	rows := modelRows([]listedModel{{Listed: model.Listed{ID: "a"}}, {Listed: model.Listed{ID: "b", Installed: true}}})
+	for _, row := range rows {
+		if len(row) != len(rows[0]) {
+			t.Errorf("%d cells, want %d: %q", len(row), len(rows[0]), row)
 		}
 	}
 }
