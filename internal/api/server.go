@@ -294,7 +294,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, handler, pattern := s.route(r.WithContext(ctx), c) //nolint:contextcheck // it is that of the request
+	r, handler, pattern := s.route(h, r.WithContext(ctx), c) //nolint:contextcheck // it is that of the request
 	a := s.accessOf(pattern)
 	refused, who := s.meet(w, r, c), caller{role: roleNone}
 	asks := refused == nil && !c.near && isPreflight(r)
@@ -347,7 +347,9 @@ func (s *Server) carryOut(w *response, r *http.Request, a access) error {
 
 // route finds what serves a request, by the path behind the one that clients of the network begin with. pattern is empty where nothing
 // does.
-func (s *Server) route(r *http.Request, c *connection) (cleanedRequest *http.Request, handler http.Handler, pattern string) {
+//
+//	h  the headers of the answer
+func (s *Server) route(h http.Header, r *http.Request, c *connection) (cleanedRequest *http.Request, handler http.Handler, pattern string) {
 	base := s.options.Network.BasePath
 	if c.near {
 		base = ""
@@ -356,6 +358,7 @@ func (s *Server) route(r *http.Request, c *connection) (cleanedRequest *http.Req
 	if !found {
 		return r, http.NotFoundHandler(), ""
 	}
+	r = s.asTus(h, r)
 	handler, pattern = s.mux.Handler(r)
 	if allow, itself := s.allows[r.URL.Path]; itself && routeOf(pattern) != r.URL.Path { // its name is no id
 		return r, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

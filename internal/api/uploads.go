@@ -32,7 +32,29 @@ const (
 	headerLength      = "Upload-Length"
 	headerDeferLength = "Upload-Defer-Length"
 	headerMetadata    = "Upload-Metadata"
+	headerMethod      = "X-HTTP-Method-Override"
 )
+
+// isUpload reports whether a path is one of the protocol.
+func isUpload(path string) bool {
+	return path == prefix+"/uploads" || strings.HasPrefix(path, prefix+"/uploads/")
+}
+
+// asTus gives a request of the protocol the method that it names: some clients cannot send PATCH and DELETE, and the protocol demands that the
+// actual method does not count. Whoever may send the one must be let in for the other. h gets what every answer of the protocol has.
+func (s *Server) asTus(h http.Header, r *http.Request) *http.Request {
+	if s.services.Uploads == nil || !isUpload(r.URL.Path) {
+		return r
+	}
+	h.Set(headerTus, tusVersion)
+	method := r.Header.Get(headerMethod)
+	if method == "" {
+		return r
+	}
+	again := *r
+	again.Method = method
+	return &again
+}
 
 // registerUploads adds what takes files.
 func (s *Server) registerUploads(api huma.API) {
