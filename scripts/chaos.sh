@@ -47,5 +47,14 @@ survived=$(grep -c '^--- PASS' "$log/dictation.log")
 printf 'engine and daemon killed in mid-dictation\tdictations with all words, in one stream of events\t%s of %s\tall\t%s\n' "$survived" "$times" \
   "$([ "$survived" = "$times" ] && echo ok || echo MISSED)" >>"$figures"
 
+# Load, and an engine that hangs: what the tool says of its bounds.
+speech=${SPEECH:-../shared/speech/dev}
+if [ -f "$speech/manifest.tsv" ]; then
+  run service bin/scout-bench service "$speech" --figure kills,hung --kills "$times"
+  awk -F '  +' -v OFS='\t' '/^(met|SHORT)/ { print "daemon killed under load, engine that hangs", $2, $3, $4, $1 == "met" ? "ok" : "MISSED" }' "$log/service.log" >>"$figures"
+else
+  echo "chaos: no speech in $speech (SPEECH=DIR): the daemon is not killed under load" >&2
+fi
+
 scripts/figures.sh "$figures" "Chaos, $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg)"
 exit "$failed"

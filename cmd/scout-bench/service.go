@@ -50,8 +50,8 @@ Figures, for --figure:
          429 asks; in the second half dictations and another key beside them
   fair   --keys with files of 4, 6 and 9 s: how much audio of each is served in
          --time
-  kills  the daemon is killed --kills times while files are uploaded, titles and
-         a text are changed, and a recording goes on
+  kills  the daemon is killed --kills times while files are uploaded, a page
+         sends sound, titles and a text are changed, and a recording goes on
   loops  it is killed --kills times, 2 to 10 s after its start, while it has
          work; then one input ends it again and again
 

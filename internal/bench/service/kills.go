@@ -32,7 +32,7 @@ const (
 	resultsWithin = 15 * time.Minute
 )
 
-// actor uses the daemon in one way. One for sessions of browsers belongs into the list in kills.
+// actor uses the daemon in one way.
 type actor interface {
 	// live makes changes until ctx ends or the daemon is gone.
 	live(ctx context.Context)
@@ -82,7 +82,7 @@ func kills(ctx context.Context, o Options, into *bench.Service) error {
 		for range formUploaders {
 			actors = append(actors, &formUploader{stage: s})
 		}
-		actors = append(actors, &tusUploader{stage: s}, &titles{stage: s, recording: rolls.id}, &edits{stage: s, text: text})
+		actors = append(actors, &tusUploader{stage: s}, &titles{stage: s, recording: rolls.id}, &edits{stage: s, text: text}, &browserSession{stage: s})
 		for n := range o.Kills {
 			h.tell("kills: %d of %d; %d uploads acknowledged", n+1, o.Kills, len(s.shelf.all()))
 			if err := s.life(ctx, actors); err != nil {
