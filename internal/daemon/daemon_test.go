@@ -74,11 +74,11 @@ func TestStagesStartInOrderAndStopInReverse(t *testing.T) {
 		"all goes well":              {nil, nil, "+a +b +c -c -b -a", nil},
 		"the first does not start":   {map[string]func(context.Context) error{"a": func(context.Context) error { return broken }}, nil, "+a", []string{"start a", "broken"}},
 		"the last does not start":    {map[string]func(context.Context) error{"c": func(context.Context) error { return broken }}, nil, "+a +b +c -b -a", []string{"start c", "broken"}},
-		"one obeys its deadline":     {map[string]func(context.Context) error{"b": func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }}, nil, "+a +b -a", []string{"start b", "not done within 1s"}},
+		"one obeys its deadline":     {map[string]func(context.Context) error{"b": func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }}, nil, "+a +b -a", []string{"start b", "not done within 5s"}},
 		"one does not stop":          {nil, map[string]func(context.Context) error{"b": func(context.Context) error { return broken }}, "+a +b +c -c -b -a", []string{"stop b", "broken"}},
 		"two do not stop":            {nil, map[string]func(context.Context) error{"b": func(context.Context) error { return broken }, "a": func(context.Context) error { return broken }}, "+a +b +c -c -b -a", []string{"stop b", "stop a"}},
-		"one hangs while it stops":   {nil, map[string]func(context.Context) error{"c": hang}, "+a +b +c -c -b -a", []string{"stop c", "not done within 1s"}},
-		"one hangs while it starts":  {map[string]func(context.Context) error{"b": hang}, nil, "+a +b -a", []string{"start b", "not done within 1s"}},
+		"one hangs while it stops":   {nil, map[string]func(context.Context) error{"c": hang}, "+a +b +c -c -b -a", []string{"stop c", "not done within 5s"}},
+		"one hangs while it starts":  {map[string]func(context.Context) error{"b": hang}, nil, "+a +b -a", []string{"start b", "not done within 5s"}},
 		"one panics while it starts": {map[string]func(context.Context) error{"b": func(context.Context) error { panic("injected") }}, nil, "+a +b -a", []string{"start b", "injected"}},
 		"one panics while it stops":  {nil, map[string]func(context.Context) error{"b": func(context.Context) error { panic("injected") }}, "+a +b +c -c -b -a", []string{"stop b", "injected"}},
 		"one is told its time is up": {nil, map[string]func(context.Context) error{"c": func(ctx context.Context) error { <-ctx.Done(); return errors.New("two requests were cut off") }}, "+a +b +c -c -b -a", []string{"two requests"}},
@@ -97,7 +97,7 @@ func TestStagesStartInOrderAndStopInReverse(t *testing.T) {
 			}
 			var all []stage
 			for _, name := range []string{"a", "b", "c"} {
-				all = append(all, stage{name: name, within: time.Second, budget: time.Second, start: do("+", name, c.start[name]), stop: do("-", name, c.stop[name])})
+				all = append(all, stage{name: name, within: 5 * time.Second, budget: 5 * time.Second, start: do("+", name, c.start[name]), stop: do("-", name, c.stop[name])})
 			}
 			s := &stages{log: slog.New(slog.DiscardHandler), failures: observe.NewFailures(observe.Scope{})}
 			err := s.start(t.Context(), all)
