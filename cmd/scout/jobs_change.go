@@ -60,8 +60,8 @@ func newJobsRetryCommand(a *app) *cobra.Command {
 		Use:   "retry [JOB…]",
 		Short: "Try jobs again that are dead or cancelled",
 		Long: `Lets jobs begin again, at the end of the queue. --all does so with every dead
-job, --code only with those that failed with this code. Those that do not fit into
-the queue stay as they are, and are counted.`,
+job, --code only with those that failed with this code. Those that do not fit
+into the queue stay as they are, and are counted.`,
 		Example: `  scout jobs retry job_01kb5ja0c8t2v6m4q9w3e7r1ya
   scout jobs retry --all --code model_not_installed`,
 		Args:              cli.WrongArgs(cobra.ArbitraryArgs),

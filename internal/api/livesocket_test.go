@@ -64,7 +64,7 @@ func listening(change ...func(*browser.Options)) func(*served) {
 		ended := make(chan error, 2)
 		go func() { ended <- d.Run(ctx) }()           // ended by the end of the server
 		go func() { ended <- sessions.Run(ctx, d) }() // as above
-		s.services.Live, s.services.Browser = d, sessions
+		s.services.Live, s.services.Browser, s.services.Folders = d, sessions, append(s.services.Folders, folder)
 		s.ends = append(s.ends, func() {
 			cancel(errors.New("the server ends"))
 			for range 2 {
