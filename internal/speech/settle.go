@@ -79,6 +79,9 @@ type settlingState struct {
 
 // grow takes a hypothesis of the open piece and returns the words that it commits.
 func (s *settling) grow(d Decoded) []scout.Word {
+	if s.earlier(&d) {
+		return nil
+	}
 	words := s.fresh(s.window(d))
 	n := s.agreed(words, &d)
 	s.remember(pendingWords{words, d.To})
@@ -88,6 +91,10 @@ func (s *settling) grow(d Decoded) []scout.Word {
 	}
 	return s.take(n)
 }
+
+// earlier reports whether a hypothesis heard less than what is committed, which a process has from the one before it. None of its words comes
+// next, although fewer of them than were committed do not fit together well.
+func (s *settling) earlier(d *Decoded) bool { return d.To <= s.state.End }
 
 // remember keeps a hypothesis for those that come, and forgets what none of them will be compared with.
 func (s *settling) remember(p pendingWords) {
@@ -114,6 +121,9 @@ func (s *settling) apart(of int) int {
 
 // guess takes a hypothesis of the open piece of which nothing may be committed.
 func (s *settling) guess(d Decoded) {
+	if s.earlier(&d) {
+		return
+	}
 	s.before, s.pending, s.heard = nil, s.fresh(s.window(d)), 0
 }
 
