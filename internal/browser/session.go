@@ -292,6 +292,12 @@ const (
 
 // end makes the file final, and lets its text be completed.
 func (s *session) end(ctx context.Context, reason recording.EndReason) {
+	s.mu.Lock()
+	unwanted := s.cancelled
+	s.mu.Unlock()
+	if unwanted { // before it hears the end of the sound, which completes the text
+		s.owner.texts.Stopping(s.id, true)
+	}
 	s.syncing.Lock() // no sync is under way, and none begins
 	s.mu.Lock()
 	s.closed = true
