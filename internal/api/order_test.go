@@ -25,12 +25,12 @@ type call struct {
 	example                 api.Example
 }
 
-// calls are all operations of the document in a fixed order, but for those that would ask other machines.
+// calls are all operations of the document in a fixed order, but for those that would ask other machines, and the WebSocket, which speaks no HTTP.
 func (d *openAPI) calls() (all []call) {
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
 			id := d.Paths[path][method].OperationID
-			if e, found := api.OperationExample(id); found && id != "post-webhooks-id-test" {
+			if e, found := api.OperationExample(id); found && id != "post-webhooks-id-test" && id != "get-live" {
 				all = append(all, call{id, method, path, e})
 			}
 		}
