@@ -78,6 +78,6 @@ type Queue struct {
 	Counts        map[string]int `json:"counts" doc:"How many jobs are in each state"`
 	OldestSeconds float64        `json:"oldest_seconds" doc:"How long the job has waited that waits longest"`
 	WaitSeconds   *float64       `json:"wait_seconds,omitempty" doc:"How long a new job may have to wait; an estimate from the jobs before, absent before one was done"`
-	Slots         int            `json:"slots" doc:"How many jobs run at the same time"`
+	Slots         int            `json:"slots" doc:"How many jobs run at the same time; as many again may, of clients that have none running"`
 	Degradation   int            `json:"degradation" minimum:"0" maximum:"4"`
 }
