@@ -105,6 +105,11 @@ func (c closedStore) JobParts(context.Context, string) ([]json.RawMessage, error
 // JobCounts implements store.Store.
 func (c closedStore) JobCounts(context.Context, bool) ([]store.JobCount, error) { return nil, c.err }
 
+// UnfinishedJobs implements store.Store.
+func (c closedStore) UnfinishedJobs(context.Context, string) (all, own int, err error) {
+	return 0, 0, c.err
+}
+
 // NextJob implements store.Store.
 func (c closedStore) NextJob(context.Context, store.DueJobs) (at time.Time, err error) {
 	return at, c.err

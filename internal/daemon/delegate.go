@@ -120,6 +120,11 @@ func (l *lateStore) JobCounts(ctx context.Context, ended bool) ([]store.JobCount
 	return l.present().JobCounts(ctx, ended)
 }
 
+// UnfinishedJobs implements store.Store.
+func (l *lateStore) UnfinishedJobs(ctx context.Context, client string) (all, own int, err error) {
+	return l.present().UnfinishedJobs(ctx, client)
+}
+
 // NextJob implements store.Store.
 func (l *lateStore) NextJob(ctx context.Context, due store.DueJobs) (time.Time, error) {
 	return l.present().NextJob(ctx, due)

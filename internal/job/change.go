@@ -82,7 +82,8 @@ func (q *Queue) Resume(ctx context.Context, id string) (store.Job, error) {
 
 // Retry lets a job that is dead or cancelled begin again, at the end of the line and with all its attempts. Repeating it does no harm.
 func (q *Queue) Retry(ctx context.Context, id string) (store.Job, error) {
-	return q.edit(ctx, id, q.retry)
+	j, err := q.edit(ctx, id, q.retry)
+	return j, q.turnedAway(err)
 }
 
 func (q *Queue) retry(tx store.Tx, j *store.Job) (string, error) {
@@ -93,7 +94,11 @@ func (q *Queue) retry(tx store.Tx, j *store.Job) (string, error) {
 	default:
 		return "", nil
 	}
-	if err := q.room(tx, j.Client); err != nil {
+	all, own, err := tx.UnfinishedJobs(j.Client)
+	if err != nil {
+		return "", err
+	}
+	if err := q.room(j.Client, all, own); err != nil {
 		return "", err
 	}
 	last, err := tx.LastPlace()

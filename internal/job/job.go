@@ -99,8 +99,10 @@ type FullError struct {
 	// After is how long it may take until there is room.
 	After time.Duration
 	// All is true where nobody's job fits, and false where only this client has too many.
-	All bool
-	err error
+	All    bool
+	client string
+	jobs   int // that have not ended
+	err    *scout.Error
 }
 
 func (e *FullError) Error() string { return e.err.Error() }

@@ -47,17 +47,11 @@ func (p *pace) wait(left time.Duration, atOnce int) (wait time.Duration, known b
 	return time.Duration(p.perSecond * float64(left) / float64(atOnce)), p.perSecond > 0 || left == 0
 }
 
-// Bounds of free. Source: the clients of OpenAI obey a pause of up to 60 s.
-const (
-	leastPause = time.Second
-	mostPause  = time.Minute
-)
-
-// free is how long it takes until one of the jobs has ended.
-func (p *pace) free(jobs, atOnce int) time.Duration {
+// ends is how often one of the jobs ends; 0 where none has ended yet.
+func (p *pace) ends(jobs, atOnce int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return min(max(p.each/time.Duration(max(1, min(jobs, atOnce))), leastPause), mostPause).Round(time.Second)
+	return p.each / time.Duration(max(1, min(jobs, atOnce)))
 }
 
 // remaining is how long the rest of a job takes; 0 where that is not known.

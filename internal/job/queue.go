@@ -69,6 +69,7 @@ type Queue struct {
 	changed  chan struct{} // closed and replaced with each change
 	shares   *shares
 	pace     pace
+	returns  returns
 
 	placed chan placed // one, which whoever finds places takes out
 }
@@ -158,7 +159,11 @@ func (q *Queue) Submit(ctx context.Context, o Order) (job store.Job, made bool, 
 				return err
 			}
 		}
-		if err := q.room(tx, o.Client); err != nil {
+		all, own, err := tx.UnfinishedJobs(o.Client)
+		if err != nil {
+			return err
+		}
+		if err := q.room(o.Client, all, own); err != nil {
 			return err
 		}
 		last, err := tx.LastPlace()
@@ -176,7 +181,7 @@ func (q *Queue) Submit(ctx context.Context, o Order) (job store.Job, made bool, 
 		return o.also(tx, &job, true)
 	})
 	if err != nil {
-		return store.Job{}, false, err
+		return store.Job{}, false, q.turnedAway(err)
 	}
 	if made {
 		q.log.Info(eventQueued, q.attributes(&job)...)
@@ -189,26 +194,6 @@ func (o *Order) also(tx store.Tx, job *store.Job, made bool) error {
 		return nil
 	}
 	return o.Also(tx, job, made)
-}
-
-// room refuses a job where there are too many.
-func (q *Queue) room(tx store.Tx, client string) error {
-	all, own, err := tx.UnfinishedJobs(client)
-	if err != nil {
-		return err
-	}
-	full := func(whose string, n int, everybody bool) error {
-		after := q.pace.free(all, q.atOnce())
-		q.metrics.refused.Inc()
-		return &FullError{After: after, All: everybody, err: scout.Errorf(scout.CodeQueueFull, "the queue is full: %d jobs %shave not ended", n, whose).WithHint("try again in %s, or cancel jobs: scout jobs cancel", after)}
-	}
-	switch limits := q.options.Limits; {
-	case client != "" && own >= limits.PerClient: // the owner has the whole queue
-		return full("of yours ", own, all >= limits.All)
-	case all >= limits.All:
-		return full("", all, true)
-	}
-	return nil
 }
 
 // Job returns a job.

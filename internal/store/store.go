@@ -41,6 +41,8 @@ type JobReader interface {
 	JobParts(ctx context.Context, id string) ([]json.RawMessage, error)
 	// JobCounts counts the jobs, those that have ended only if they are asked for.
 	JobCounts(ctx context.Context, ended bool) ([]JobCount, error)
+	// UnfinishedJobs is how many jobs have not ended, in all and of a client.
+	UnfinishedJobs(ctx context.Context, client string) (all, own int, err error)
 	// NextJob is when the next job that waits for its time may be begun; zero if there is none.
 	NextJob(ctx context.Context, due DueJobs) (time.Time, error)
 	// Line returns the jobs that run or wait, at most limit of them, with what their order depends on: ID, State, Class, Client, Length, Done, Ends, Alone,

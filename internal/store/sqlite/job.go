@@ -111,7 +111,20 @@ const waiting = "state IN ('queued', 'retrying')"
 
 // UnfinishedJobs is how many jobs have not ended.
 func (t *tx) UnfinishedJobs(client string) (all, own int, err error) {
-	err = t.row("SELECT count(*), count(*) FILTER (WHERE client = ?) FROM jobs WHERE "+unfinished, client).Scan(&all, &own)
+	return t.unfinishedJobs(client)
+}
+
+// UnfinishedJobs is how many jobs have not ended.
+func (s *Store) UnfinishedJobs(ctx context.Context, client string) (all, own int, err error) {
+	err = s.read(ctx, "count jobs", func(v view) error {
+		all, own, err = v.unfinishedJobs(client)
+		return err
+	})
+	return all, own, err
+}
+
+func (v view) unfinishedJobs(client string) (all, own int, err error) {
+	err = v.row("SELECT count(*), count(*) FILTER (WHERE client = ?) FROM jobs WHERE "+unfinished, client).Scan(&all, &own)
 	return all, own, err
 }
 
