@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -75,7 +76,7 @@ type lent struct {
 func NewEngines(o EnginesOptions) *Engines {
 	scope := o.Machine.Scope.Component("engine")
 	return &Engines{
-		options: o, log: scope.Log(), scheduler: schedule.New(scope, schedule.Options{}), pool: pool.New(scope, pool.Options{}),
+		options: o, log: scope.Log(), scheduler: schedule.New(scope, schedule.Options{Background: runtime.GOMAXPROCS(0)}), pool: pool.New(scope, pool.Options{}),
 		opening: make(chan struct{}, 1), wake: make(chan struct{}, 1), tests: newSelfTestSeconds(scope), lent: map[string]*lent{},
 		roles: o.Roles,
 	}

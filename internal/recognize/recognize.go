@@ -96,6 +96,10 @@ func (m *Machine) Open(ctx context.Context, store *model.Store, o Options) (*Rec
 	return m.open(ctx, installed, store.Dir(), o)
 }
 
+// mostForSlots is the size of the largest Whisper model that runs several requests at once. Each needs the keys and values of what it hears beside the
+// weights: for 30 s 37 MB with base and 490 MB with large-v3, by their shapes. docs/adr/0032-scheduler.md.
+const mostForSlots = 512 << 20
+
 // open prepares the engine of an installed model; dir is the folder of models that notices are about.
 func (m *Machine) open(ctx context.Context, installed model.Installed, dir string, o Options) (*Recognizer, error) {
 	if asked, err := ParseLanguage(o.Language); installed.EnglishOnly() && (err != nil || asked != "en") {
@@ -109,12 +113,15 @@ func (m *Machine) open(ctx context.Context, installed model.Installed, dir strin
 		return nil, err
 	}
 	parallel, slots := 1, 1
-	if backend == BackendMoonshine { // each request runs on one thread
+	switch {
+	case backend == BackendMoonshine: // each request runs on one thread
 		parallel, slots = min(o.Threads, engine.DefaultSlots), engine.DefaultSlots
+	case backend == BackendWhisper && installed.SizeBytes <= mostForSlots:
+		slots = engine.DefaultSlots
 	}
 	options := o.Engine
 	options.Program, options.Backend, options.Profile, options.Threads = o.Program, backend, o.Profile, o.Threads
-	options.Slots, options.BackgroundSlots, options.HugePages = slots, parallel, backend == BackendMoonshine
+	options.Slots, options.BackgroundSlots, options.HugePages = slots, slots, backend == BackendMoonshine
 	options.Model = engine.Model{
 		ID: installed.ID, Family: string(installed.Family), Languages: installed.Languages,
 		Files: files, SizeBytes: installed.SizeBytes,

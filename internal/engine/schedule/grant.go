@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -65,22 +66,47 @@ func (s *Scheduler) fits(t *Turn) bool {
 		return false
 	}
 	below := t.ask.Class.Background()
-	if s.slots.busy >= s.slotsNow() || below && s.share < 1 && (s.slots.busyBelow > 0 || time.Now().Before(s.rested)) {
+	if s.slots.busy >= s.slotsNow() || below && !s.affords() {
 		return false
 	}
-	rests := time.Since(s.someone) >= s.options.Reserve
+	rests := s.rests()
 	return s.slots.room(below, rests) && h.slots.room(below, rests)
 }
 
-// room reports whether one more turn has a slot. Background work leaves one slot free if there is more than one. It may
-// have its larger allowance while nobody has waited for some time.
-func (l *limits) room(below, rests bool) bool {
-	if l.busy >= l.total {
+// rests reports whether nobody has waited for some time.
+func (s *Scheduler) rests() bool { return time.Since(s.someone) >= s.options.Reserve }
+
+// affords reports whether the share of background work has room for one more turn: a whole slot, or the rest of its share if no turn has that
+// and it need not pause.
+func (s *Scheduler) affords() bool {
+	whole, part := s.allowance()
+	switch {
+	case s.slots.busyBelow-s.pausing < whole:
+		return true
+	case part == 0 || s.pausing > 0:
 		return false
 	}
-	if !below {
-		return true
+	return !time.Now().Before(s.rested)
+}
+
+// allowance is how many slots background work has now: whole ones, and a part of the time of one more.
+func (s *Scheduler) allowance() (whole int, part float64) {
+	most := s.slots.most(s.rests())
+	if s.share == 1 {
+		return most, 0
 	}
+	n, part := math.Modf(s.share * float64(most))
+	return int(n), part
+}
+
+// room reports whether one more turn has a slot.
+func (l *limits) room(below, rests bool) bool {
+	return l.busy < l.total && (!below || l.busyBelow < l.most(rests))
+}
+
+// most is how many slots background work may have. It leaves one slot free if there is more than one. It may have its larger allowance while
+// nobody has waited for some time.
+func (l *limits) most(rests bool) int {
 	most := max(l.total-1, 1)
 	if rests && l.background > most {
 		most = min(l.background, l.total)
@@ -88,13 +114,17 @@ func (l *limits) room(below, rests bool) bool {
 	if l.background > 0 {
 		most = min(most, l.background)
 	}
-	return l.busyBelow < most
+	return most
 }
 
 // begin gives a waiting turn its slot.
 func (s *Scheduler) begin(t *Turn) {
 	s.leaveQueue(t)
 	t.began = time.Now()
+	if whole, _ := s.allowance(); t.ask.Class.Background() && s.share < 1 && s.slots.busyBelow-s.pausing >= whole {
+		t.pauses = true
+		s.pausing++
+	}
 	s.running = append(s.running, t)
 	for _, l := range []*limits{&s.slots, &t.share.slots} {
 		l.busy++

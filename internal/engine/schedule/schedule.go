@@ -46,8 +46,9 @@ type Scheduler struct {
 	usual    time.Duration // the duration of turns, a moving mean
 	lookAt   time.Time     // when a timer grants turns, because a reserve or a pause is over; zero for none
 	most     int           // a lower limit of slots than slots.total, 0 for none
-	share    float64       // of the time that background work may have, 1 for all
-	rested   time.Time     // when background work may have its next turn
+	share    float64       // of the slots that background work may have, 1 for all
+	pausing  int           // turns that run and after which the share asks for a pause: at most one begins while none runs
+	rested   time.Time     // when that pause is over
 	quiet    []chan struct{}
 }
 
@@ -116,8 +117,8 @@ func (s *Scheduler) Limit(most int) {
 // leastShare is the least share of the time that background work has: it never stands still.
 const leastShare = 0.05
 
-// Throttle gives background work that share of the time, from 0 to 1: below 1 it has one slot, and after each turn a pause in proportion
-// to the turn. Requests that somebody waits for are not slowed.
+// Throttle gives background work that share of the slots that it may have, from 0 to 1. What is left beside whole slots is part of the time of one
+// more: there is a pause after each turn in it, in proportion to the turn. Requests that somebody waits for are not slowed.
 func (s *Scheduler) Throttle(share float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,6 +154,7 @@ type Turn struct {
 	asked   time.Time
 	began   time.Time
 	leaving bool // preempted
+	pauses  bool // a pause follows: see Throttle
 	over    bool
 }
 
@@ -263,8 +265,11 @@ func (s *Scheduler) give(t *Turn) {
 	if !t.ask.Class.Background() {
 		s.someone = time.Now()
 	}
-	if t.ask.Class.Background() && s.share < 1 {
-		s.rested = time.Now().Add(min(time.Duration(float64(time.Since(t.began))*(1/s.share-1)), longestPause))
+	if t.pauses {
+		s.pausing--
+		if _, part := s.allowance(); part > 0 {
+			s.rested = time.Now().Add(min(time.Duration(float64(time.Since(t.began))*(1/part-1)), longestPause))
+		}
 	}
 	const weight = 8 // of the past, in the moving mean
 	s.usual += (time.Since(t.began) - s.usual) / weight

@@ -421,12 +421,37 @@ func TestLimit(t *testing.T) {
 	})
 }
 
-// Throttled background work has one slot, and a pause after each turn that is as long as its share says; others are not slowed.
+// Throttled background work has whole slots and part of the time of one more, in which a pause follows each turn; others are not slowed.
 func TestThrottle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		s := scheduler(Options{Slots: 4})
+		s := scheduler(Options{Slots: 4, Background: 4})
+		share := s.Share(4, 4)
+		s.Throttle(0.375) // one and a half
+		for _, name := range []string{"one", "two", "three", "four"} {
+			b.ask(share, name, Ask{Class: Batch})
+		}
+		b.happened("+one +two")
+		time.Sleep(time.Second)
+		b.release("one") // the whole slot
+		b.happened("+three")
+		time.Sleep(time.Second)
+		b.release("two") // the half: as long a pause as the turn was
+		time.Sleep(2*time.Second - 1)
+		b.settle()
+		b.happened("")
+		time.Sleep(time.Nanosecond)
+		b.settle()
+		b.happened("+four")
+	})
+}
+
+func TestThrottleToLessThanASlot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		s := scheduler(Options{Slots: 2})
 		share := s.Share(4, 0)
 		s.Throttle(0.25)
 		b.ask(share, "one", Ask{Class: Batch})
@@ -453,6 +478,8 @@ func TestThrottle(t *testing.T) {
 		b.settle()
 		b.happened("+three")
 		b.ask(share, "four", Ask{Class: Batch})
+		time.Sleep(time.Second)
+		b.release("three")
 		b.happened("")
 		s.Throttle(1)
 		b.settle()
