@@ -73,7 +73,7 @@ exit code tells only whether everything could be measured.`,
 	flags.DurationVar(&o.time, "time", time.Minute, "how long there is load, or slow clients")
 	flags.IntVar(&o.kills, "kills", 50, "how often the daemon is killed")
 	flags.IntVar(&o.keys, "keys", 50, "how many keys take turns")
-	flags.IntVar(&o.cpuPercent, "cpu-percent", 0, "the daemon's setting limits.cpu_percent; 0 for its default")
+	flags.IntVar(&o.cpuPercent, "cpu-percent", 100, "the daemon's setting limits.cpu_percent; 0 for its default, with which work that nobody waits for leaves part of the processors idle")
 	_ = cmd.RegisterFlagCompletionFunc("figure", cobra.FixedCompletions(append(serviceFigureNames(), "all"), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

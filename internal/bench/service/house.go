@@ -29,7 +29,7 @@ type Options struct {
 	Connections int
 	Time        time.Duration
 	Kills, Keys int
-	// CPUPercent is the setting limits.cpu_percent; 0 for its default.
+	// CPUPercent is the setting limits.cpu_percent; 0 for its default. Where it is not 100, slots rest.
 	CPUPercent int
 	// Progress is told what happens.
 	Progress func(line string)
