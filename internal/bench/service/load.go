@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,11 +243,16 @@ func (l *loading) dictate(ctx context.Context) (time.Duration, error) {
 	go func() { // ends with the event, or with ctx
 		followed <- l.owner.events(ctx, "/live/"+started.ID+"/events", func(kind string, data []byte) bool {
 			var e struct {
-				State    string `json:"state"`
-				Complete bool   `json:"complete"`
+				State    string   `json:"state"`
+				Version  int      `json:"version"` // of a text; without one the rest comes as a revision
+				Complete bool     `json:"complete"`
+				Warnings []string `json:"warnings"`
 			}
 			_ = json.Unmarshal(data, &e) // of the daemon
-			if kind == "final" && e.Complete || kind == "revised" {
+			if (kind == "final" || kind == "revised") && e.Version > 0 {
+				if !e.Complete {
+					l.errors.add("dictation without part of its text: " + strings.Join(e.Warnings, "; "))
+				}
 				final <- time.Now()
 				return false
 			}
