@@ -29,6 +29,8 @@ type Options struct {
 	// AtOnce is how many jobs run at the same time, without those that install models; default 2. As many again may run of clients that have none running: who has one short
 	// job does not wait for the long ones of others, because the engine shares its slots among clients.
 	AtOnce int
+	// Ahead is how many more are begun, so that no slot of the engine is idle while a text is stored or a file is opened; default 0.
+	Ahead  int
 	Limits Limits
 	// Attempts is how often a job is tried; default 5.
 	Attempts int
@@ -306,7 +308,15 @@ func (q *Queue) roomsLocked() int {
 	if q.most > 0 {
 		return q.atOnceLocked()
 	}
-	return 2 * q.options.AtOnce
+	return q.begunLocked() + q.options.AtOnce
+}
+
+// begunLocked is how many jobs are begun, whosever they are.
+func (q *Queue) begunLocked() int {
+	if q.most > 0 {
+		return q.atOnceLocked()
+	}
+	return q.options.AtOnce + q.options.Ahead
 }
 
 func (q *Queue) atOnceLocked() int {

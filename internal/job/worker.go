@@ -160,7 +160,7 @@ func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 	q.mu.Lock()
 	taken := q.slotsTakenLocked()
 	full := q.most < 0 || taken >= q.roomsLocked() || q.draining
-	crowded := taken >= q.atOnceLocked()
+	crowded := taken >= q.begunLocked()
 	q.mu.Unlock()
 	if full {
 		return nil, never

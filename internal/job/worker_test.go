@@ -109,9 +109,20 @@ func TestAJobOfAnotherClientRunsBesideLongOnes(t *testing.T) {
 // An attempt that does not end at once, although its job is held back, counts among those that run at once.
 func TestAtMostSoManyAttemptsRunAtOnce(t *testing.T) {
 	t.Parallel()
+	for name, o := range map[string]job.Options{"two at once": {AtOnce: 2}, "one, and one ahead": {AtOnce: 1, Ahead: 1}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			twoAttemptsAtMost(t, o)
+		})
+	}
+}
+
+func twoAttemptsAtMost(t *testing.T, o job.Options) {
+	t.Helper()
 	st := &idle{Store: open(t, time.Now), found: make(chan struct{}, 1)}
 	began, release := make(chan *job.Claimed, 10), make(chan struct{})
-	q := works(t, job.Options{Store: st, AtOnce: 2, Begin: func() func() { return func() {} }}, func(_ context.Context, c *job.Claimed) error {
+	o.Store, o.Begin = st, func() func() { return func() {} }
+	q := works(t, o, func(_ context.Context, c *job.Claimed) error {
 		began <- c
 		<-release // whatever it is told
 		return st.Update(context.Background(), func(tx store.Tx) error { return c.Finish(tx, 1) })

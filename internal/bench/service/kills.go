@@ -224,7 +224,8 @@ func (u *tusUploader) live(ctx context.Context) {
 		}
 		if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
 			_ = resilience.Sleep(ctx, a.wait()) // the loop sees the end of ctx
-			if err := u.check(ctx, false); err != nil { // where the queue is full, the last piece is kept and its job is refused
+			// Where the queue is full, the last piece is kept and its job is refused.
+			if err := u.check(ctx, false); err != nil {
 				return
 			}
 		}
