@@ -66,7 +66,7 @@ func ErrorOf(err error) (int, ErrorBody) {
 		e.Details = []Detail{{Location: input.Location, Message: withoutFolders(code, scout.Plain(input.Err))}}
 		e.Param = paramOf(input.Location)
 	}
-	e.Type = typeOf(status)
+	e.Type = TypeOf(status)
 	return status, ErrorBody{e}
 }
 
@@ -84,7 +84,7 @@ func paramOf(location string) *string {
 
 // Refused returns the body for a request in which several things are wrong, with the first one as its message.
 func Refused(code scout.Code, status int, message string, details []Detail) ErrorBody {
-	e := Error{Message: message, Type: typeOf(status), Code: code, Hint: hintOf(scout.Errorf(code, "refused")), Retryable: code.Info().Class == scout.Transient, Details: details}
+	e := Error{Message: message, Type: TypeOf(status), Code: code, Hint: hintOf(scout.Errorf(code, "refused")), Retryable: code.Info().Class == scout.Transient, Details: details}
 	if len(details) > 0 {
 		first := details[0]
 		e.Message, e.Param = first.Message, paramOf(first.Location)
@@ -95,7 +95,8 @@ func Refused(code scout.Code, status int, message string, details []Detail) Erro
 	return ErrorBody{e}
 }
 
-func typeOf(status int) string {
+// TypeOf is the type of an error with that status.
+func TypeOf(status int) string {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return "rate_limit_error"
