@@ -126,7 +126,7 @@ func allowances(document *huma.OpenAPI) map[string]string {
 // accessOf is who may call what a pattern serves. The document itself is open to everybody. A path that is not there is told to whoever
 // may know what is there.
 func (s *Server) accessOf(pattern string) access {
-	if a, found := s.access[pattern]; found {
+	if a, found := s.access[strings.Replace(pattern, "...}", "}", 1)]; found {
 		return a
 	}
 	switch {

@@ -17,9 +17,11 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 )
 
-// prefix is that of all operations of this version, documentPath that of the document without its format.
+// prefix is that of all operations of this version, openaiPrefix that of the paths for clients of OpenAI, documentPath that of the document
+// without its format.
 const (
 	prefix       = "/api/v1"
+	openaiPrefix = "/v1"
 	documentPath = "/openapi"
 )
 
@@ -98,7 +100,9 @@ type stream struct {
 	// long is whether the answer to a request may last for hours; nil where none does. There are only so many of them.
 	long func(r *http.Request) bool
 	// root is true for a path outside of this version.
-	root    bool
+	root bool
+	// lenient is true where query parameters that the operation does not have are ignored, as clients of OpenAI expect.
+	lenient bool
 	handler http.HandlerFunc
 }
 
@@ -124,7 +128,7 @@ func (s *Server) add(api huma.API, o stream) {
 		path = o.path
 	}
 	s.mux.HandleFunc(o.method+" "+path, func(w http.ResponseWriter, r *http.Request) {
-		if err := knownQuery(r, o.parameters); err != nil {
+		if err := knownQuery(r, o.parameters); err != nil && !o.lenient {
 			writeError(w, err)
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api/openai"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/job"
 )
@@ -120,12 +121,32 @@ func announce(set headers, status int, e v1.Error, err error) {
 	}
 }
 
-// writeError answers a request outside huma with an error.
+// writeError answers a request outside huma with an error, in the form of the surface that the request is for. Nobody gets one for a
+// request whose client hung up; it is counted as that.
 func writeError(w http.ResponseWriter, err error) {
-	status, body := v1.ErrorOf(err)
-	announce(w.Header().Set, status, body.Error, err)
+	status, ours := v1.ErrorOf(err)
+	var body any = ours
+	if ofOpenAI(w) {
+		status, body = openai.ErrorOf(err)
+		ours.Error.Retryable = ours.Error.Retryable && status != http.StatusInternalServerError // the engine has tried again
+	}
+	announce(w.Header().Set, status, ours.Error, err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	data, _ := json.Marshal(body) // strings and booleans
 	_, _ = w.Write(data)          // the client may be gone
+}
+
+// ofOpenAI reports whether a request is for a path of /v1.
+func ofOpenAI(w http.ResponseWriter) bool {
+	for {
+		switch writer := w.(type) {
+		case *response:
+			return writer.openai
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = writer.Unwrap()
+		default:
+			return false
+		}
+	}
 }

@@ -16,6 +16,7 @@ type response struct {
 	status int
 	bytes  int64
 	fails  func() // called before the headers of an error are sent; nil for nobody
+	openai bool   // it is for a path of /v1, whose errors have a form of their own
 }
 
 // newResponse is the answer to a client, which finds Scout's paths below the base path where it comes over the network.

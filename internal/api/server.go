@@ -295,6 +295,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r, handler, pattern := s.route(h, r.WithContext(ctx), c) //nolint:contextcheck // it is that of the request
+	w.openai = strings.HasPrefix(r.URL.Path+"/", openaiPrefix+"/")
 	a := s.accessOf(pattern)
 	refused, who := s.meet(w, r, c), caller{role: roleNone}
 	asks := refused == nil && !c.near && isPreflight(r)
@@ -372,7 +373,7 @@ func (s *Server) route(h http.Header, r *http.Request, c *connection) (cleanedRe
 // routeOf is the label of a pattern.
 func routeOf(pattern string) string {
 	if _, route, found := strings.Cut(pattern, " "); found {
-		return route
+		return strings.Replace(route, "...}", "}", 1)
 	}
 	return "other"
 }
