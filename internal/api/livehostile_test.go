@@ -13,8 +13,8 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
-	"github.com/scout-speech/scout/internal/browser/browsertest"
 	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // Messages that do not fit end the connection, with an error that says why. The session waits for the next one.
@@ -70,9 +70,9 @@ func TestHostileSound(t *testing.T) {
 				return
 			}
 			again := s.resumes(connection.id) // nothing happened to the session
-			again.sound(again.next, browsertest.Sound(0, 2*browsertest.WordFrames))
+			again.sound(again.next, speechtest.Sound(0, 2*speechtest.WordFrames))
 			again.text(`{"type":"stop"}`)
-			if final := again.until(event.Final); final.Text != browsertest.Script(0, 2) {
+			if final := again.until(event.Final); final.Text != speechtest.Script(0, 2) {
 				t.Errorf("final %+v", final.Event)
 			}
 		})
@@ -166,7 +166,7 @@ func TestSessionsOfOthersAreNotThere(t *testing.T) {
 	if status, code := other.closed(); status != 1008 || code != scout.CodeRecordingNotFound {
 		t.Errorf("closed with %d %s", status, code)
 	}
-	mine.sound(0, browsertest.Sound(0, browsertest.WordFrames))
+	mine.sound(0, speechtest.Sound(0, speechtest.WordFrames))
 	mine.text(`{"type":"stop"}`)
 	mine.until(event.Final)
 	for key, status := range map[string]int{a: 200, b: 404} {
@@ -212,11 +212,11 @@ func TestASenderThatNeverReads(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for at := 0; ; { // acknowledgements and events come, and nobody reads them
-		err := c.conn.Write(ctx, websocket.MessageBinary, append(binary.LittleEndian.AppendUint64(nil, uint64(at)), browsertest.Sound(at, at+1600)...))
+		err := c.conn.Write(ctx, websocket.MessageBinary, append(binary.LittleEndian.AppendUint64(nil, uint64(at)), speechtest.Sound(at, at+1600)...))
 		if err != nil {
 			break
 		}
-		at = min(at+1600, 300*browsertest.WordFrames)
+		at = min(at+1600, 300*speechtest.WordFrames)
 		time.Sleep(time.Millisecond) //nolint:forbidigo // speech takes time
 	}
 	if ctx.Err() != nil {
@@ -227,7 +227,7 @@ func TestASenderThatNeverReads(t *testing.T) {
 		t.Error("nothing was kept")
 	}
 	again.text(`{"type":"stop"}`)
-	if final := again.until(event.Final); final.Text != browsertest.Script(0, int(again.next)/browsertest.WordFrames) {
+	if final := again.until(event.Final); final.Text != speechtest.Script(0, int(again.next)/speechtest.WordFrames) {
 		t.Errorf("final %+v of %d frames", final.Event, again.next)
 	}
 }
@@ -243,9 +243,9 @@ func TestASenderOfSingleBytes(t *testing.T) {
 		}
 	}
 	c := s.starts()
-	c.sound(0, browsertest.Sound(0, browsertest.WordFrames))
+	c.sound(0, speechtest.Sound(0, speechtest.WordFrames))
 	c.text(`{"type":"stop"}`)
-	if final := c.until(event.Final); final.Text != browsertest.Script(0, 1) {
+	if final := c.until(event.Final); final.Text != speechtest.Script(0, 1) {
 		t.Errorf("final %+v", final.Event)
 	}
 }
@@ -256,8 +256,8 @@ func TestSoundOverTheEndOfTheServer(t *testing.T) {
 	dir := t.TempDir()
 	s := serveIn(t, dir, listening())
 	c := s.starts()
-	c.sound(0, browsertest.Sound(0, 3*browsertest.WordFrames))
-	for acked := uint64(0); acked < 3*browsertest.WordFrames; {
+	c.sound(0, speechtest.Sound(0, 3*speechtest.WordFrames))
+	for acked := uint64(0); acked < 3*speechtest.WordFrames; {
 		acked = c.until(v1.LiveTypeAck).Frames
 	}
 	closed := make(chan struct{})
@@ -268,12 +268,12 @@ func TestSoundOverTheEndOfTheServer(t *testing.T) {
 	<-closed
 	s = serveIn(t, dir, listening())
 	again := s.resumes(c.id)
-	if again.next != 3*browsertest.WordFrames {
+	if again.next != 3*speechtest.WordFrames {
 		t.Errorf("the next frame is %d", again.next)
 	}
-	again.sound(again.next, browsertest.Sound(3*browsertest.WordFrames, 6*browsertest.WordFrames))
+	again.sound(again.next, speechtest.Sound(3*speechtest.WordFrames, 6*speechtest.WordFrames))
 	again.text(`{"type":"stop"}`)
-	if final := again.until(event.Final); final.Text != browsertest.Script(0, 6) {
+	if final := again.until(event.Final); final.Text != speechtest.Script(0, 6) {
 		t.Errorf("final %+v", final.Event)
 	}
 }
@@ -289,8 +289,8 @@ func TestSoundEndsWithItsKey(t *testing.T) {
 	}
 	c.text(startMessage)
 	c.ready()
-	c.sound(0, browsertest.Sound(0, 2*browsertest.WordFrames))
-	for acked := uint64(0); acked < 2*browsertest.WordFrames; {
+	c.sound(0, speechtest.Sound(0, 2*speechtest.WordFrames))
+	for acked := uint64(0); acked < 2*speechtest.WordFrames; {
 		acked = c.until(v1.LiveTypeAck).Frames
 	}
 	if answer, body := s.do("DELETE", "/api/v1/keys/key_a", ""); answer.StatusCode != http.StatusNoContent {
@@ -301,7 +301,7 @@ func TestSoundEndsWithItsKey(t *testing.T) {
 	}
 	owner := s.resumes(c.id) // the owner sees everything
 	owner.text(`{"type":"stop"}`)
-	if final := owner.until(event.Final); final.Text != browsertest.Script(0, 2) {
+	if final := owner.until(event.Final); final.Text != speechtest.Script(0, 2) {
 		t.Errorf("final %+v", final.Event)
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 )
@@ -56,7 +57,7 @@ func listening(change ...func(*browser.Options)) func(*served) {
 		d := dictate.New(dictate.Options{
 			Scope: scope, Failures: failures, Recorder: browsertest.Recorder{Nowhere: s.folder}, Sent: sessions, Store: s.store, See: s.history.See, Language: "en",
 			Borrow: func(context.Context, string, string) (dictate.Recognizer, func(), error) {
-				return dictate.Recognizer{Model: "a", Engine: browsertest.Model{}, Language: func(string) (string, error) { return "en", nil }}, func() {}, nil
+				return dictate.Recognizer{Model: "a", Engine: speechtest.Model{}, Language: func(string) (string, error) { return "en", nil }}, func() {}, nil
 			},
 		})
 		d.Open(s.t.Context())
@@ -148,8 +149,8 @@ func (f *flaky) between(s *served) string {
 	return path
 }
 
-// spoken is the format of browsertest.Sound.
-var spoken = v1.LiveFormat{SampleRate: browsertest.RateHz, Channels: 1, SampleFormat: "f32"}
+// spoken is the format of speechtest.Sound.
+var spoken = v1.LiveFormat{SampleRate: speechtest.RateHz, Channels: 1, SampleFormat: "f32"}
 
 // A client whose connections break at random places gets every word, with each event once and in order.
 func TestSoundOverConnectionsThatBreak(t *testing.T) {
@@ -180,9 +181,9 @@ func TestSoundOverConnectionsThatBreak(t *testing.T) {
 				t.Fatal(err)
 			}
 			words := 1 + random.IntN(25)
-			for at := 0; at < words*browsertest.WordFrames; {
-				to := min(at+1+random.IntN(9000), words*browsertest.WordFrames)
-				if err := l.Write(t.Context(), browsertest.Sound(at, to)); err != nil {
+			for at := 0; at < words*speechtest.WordFrames; {
+				to := min(at+1+random.IntN(9000), words*speechtest.WordFrames)
+				if err := l.Write(t.Context(), speechtest.Sound(at, to)); err != nil {
 					t.Fatal(err)
 				}
 				at = to
@@ -200,7 +201,7 @@ func TestSoundOverConnectionsThatBreak(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := browsertest.Script(0, words)
+			want := speechtest.Script(0, words)
 			if final.Text != want || final.Complete == nil || !*final.Complete || strings.TrimSpace(committed.String()) != want {
 				t.Errorf("final %q, committed %q, want %q", final.Text, committed.String(), want)
 			}
@@ -209,7 +210,7 @@ func TestSoundOverConnectionsThatBreak(t *testing.T) {
 					t.Fatalf("events %v", numbers)
 				}
 			}
-			if l.Acked() != uint64(words*browsertest.WordFrames) {
+			if l.Acked() != uint64(words*speechtest.WordFrames) {
 				t.Errorf("%d frames are acknowledged", l.Acked())
 			}
 			if r, err := s.store.Recording(t.Context(), l.ID()); err != nil || r.Title != "a talk" || r.Source != store.SourceBrowser || r.State != "finished" {
@@ -334,13 +335,13 @@ func TestAConversationOfSound(t *testing.T) {
 	if !recording.ID(c.id).Valid() || c.next != 0 {
 		t.Fatalf("ready: %q, next frame %d", c.id, c.next)
 	}
-	const frames = 5 * browsertest.WordFrames
-	c.sound(0, browsertest.Sound(0, frames))
+	const frames = 5 * speechtest.WordFrames
+	c.sound(0, speechtest.Sound(0, frames))
 	for acked := uint64(0); acked < frames; {
 		acked = c.until(v1.LiveTypeAck).Frames
 	}
 	c.text(fmt.Sprintf(`{"type":"stop","frames":%d}`, frames))
-	if final := c.until(event.Final); final.Text != browsertest.Script(0, 5) || final.Version != 1 {
+	if final := c.until(event.Final); final.Text != speechtest.Script(0, 5) || final.Version != 1 {
 		t.Errorf("final %+v", final.Event)
 	}
 	if done := c.until(event.State); done.State != event.Done {
@@ -364,8 +365,8 @@ func TestAConversationOfSound(t *testing.T) {
 	if ready.NextFrame != frames || ready.Ended != "stopped" {
 		t.Errorf("ready %+v", ready)
 	}
-	again.sound(frames, browsertest.Sound(0, 100))
-	if final := again.until(event.Final); final.Text != browsertest.Script(0, 5) {
+	again.sound(frames, speechtest.Sound(0, 100))
+	if final := again.until(event.Final); final.Text != speechtest.Script(0, 5) {
 		t.Errorf("final %+v", final.Event)
 	}
 	if status, code := again.closed(); status != websocket.StatusNormalClosure || code != "" {
@@ -378,7 +379,7 @@ func TestSoundThatIsCancelled(t *testing.T) {
 	t.Parallel()
 	s := serve(t, listening())
 	c := s.starts()
-	c.sound(0, browsertest.Sound(0, browsertest.WordFrames))
+	c.sound(0, speechtest.Sound(0, speechtest.WordFrames))
 	c.text(`{"type":"cancel"}`)
 	for state := c.until(event.State); state.State != event.Failed; state = c.until(event.State) {
 		if state.State == event.Done {

@@ -22,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
@@ -30,13 +31,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	rate       = browsertest.RateHz
-	wordFrames = browsertest.WordFrames
+	rate       = speechtest.RateHz
+	wordFrames = speechtest.WordFrames
 )
 
-func soundOf(from, to int) []byte { return browsertest.Sound(from, to) }
+func soundOf(from, to int) []byte { return speechtest.Sound(from, to) }
 
-func script(words int) string { return browsertest.Script(0, words) }
+func script(words int) string { return speechtest.Script(0, words) }
 
 // studio is a machine with daemons, one after the other.
 type studio struct {
@@ -112,7 +113,7 @@ func (s *studio) begin() {
 					return dictate.Recognizer{}, nil, err
 				}
 			}
-			return dictate.Recognizer{Model: "a", Engine: browsertest.Model{}, Language: func(string) (string, error) { return "en", nil }}, func() {}, nil
+			return dictate.Recognizer{Model: "a", Engine: speechtest.Model{}, Language: func(string) (string, error) { return "en", nil }}, func() {}, nil
 		},
 	})
 	d.Open(s.Context())

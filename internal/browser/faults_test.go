@@ -8,10 +8,10 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/browser"
-	"github.com/scout-speech/scout/internal/browser/browsertest"
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // on puts the recordings on a disk with faults.
@@ -131,7 +131,7 @@ func TestWhatAClientHasLostIsAGap(t *testing.T) {
 			s.write(c, 10*wordFrames, frames)
 			s.write(c, 6*wordFrames, 7*wordFrames) // too late
 			return c
-		}, []scout.Gap{{Start: 5 * wordFrames, Frames: 5 * wordFrames}}, script(5) + " " + browsertest.Script(10, 20)},
+		}, []scout.Gap{{Start: 5 * wordFrames, Frames: 5 * wordFrames}}, script(5) + " " + speechtest.Script(10, 20)},
 		"over the end of the daemon": {func(s *studio, c *browser.Connection) *browser.Connection {
 			s.write(c, 0, 5*wordFrames)
 			s.synced(c, 5*wordFrames)
@@ -139,7 +139,7 @@ func TestWhatAClientHasLostIsAGap(t *testing.T) {
 			c = s.resumes(c.ID())
 			s.write(c, 10*wordFrames, frames)
 			return c
-		}, []scout.Gap{{Start: 5 * wordFrames, Frames: 5 * wordFrames}}, script(5) + " " + browsertest.Script(10, 20)},
+		}, []scout.Gap{{Start: 5 * wordFrames, Frames: 5 * wordFrames}}, script(5) + " " + speechtest.Script(10, 20)},
 		"at the end": {func(s *studio, c *browser.Connection) *browser.Connection {
 			s.write(c, 0, 5*wordFrames)
 			return c
@@ -147,7 +147,7 @@ func TestWhatAClientHasLostIsAGap(t *testing.T) {
 		"at the beginning": {func(s *studio, c *browser.Connection) *browser.Connection {
 			s.write(c, 10*wordFrames, frames)
 			return c
-		}, []scout.Gap{{Start: 0, Frames: 10 * wordFrames}}, browsertest.Script(10, 20)},
+		}, []scout.Gap{{Start: 0, Frames: 10 * wordFrames}}, speechtest.Script(10, 20)},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()

@@ -3,7 +3,6 @@ package dictate_test
 import (
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -31,7 +31,7 @@ func TestSoakDictation(t *testing.T) { // not parallel: it measures the heap
 	)
 	synctest.Test(t, func(t *testing.T) {
 		s := newStudio(t)
-		s.model.lap = lapWords
+		s.model.Lap = lapWords
 		began := time.Now()
 		id := s.start()
 		var first, last uint64
@@ -54,7 +54,7 @@ func TestSoakDictation(t *testing.T) { // not parallel: it measures the heap
 		s.stop(id)
 		all := s.wordsOf(id)
 		for k, text := range all {
-			if want := fmt.Sprintf("w%dx", k%lapWords); text != want {
+			if want := speechtest.Word(k % lapWords); text != want {
 				t.Fatalf("word %d is %s, want %s", k, text, want)
 			}
 		}
@@ -68,10 +68,10 @@ func TestSoakDictation(t *testing.T) { // not parallel: it measures the heap
 	})
 }
 
-// lapWords is after how many words sampleAt begins again: its level has no more positions.
+// lapWords is after how many words the sound begins again: it has no more positions.
 const lapWords = 300
 
-// hear records so much more of what sampleAt says, lap after lap.
+// hear records so much more of what is said, lap after lap.
 func (s *studio) hear(length time.Duration) {
 	s.Helper()
 	s.recorder.mu.Lock()
@@ -80,7 +80,7 @@ func (s *studio) hear(length time.Duration) {
 	frames := int(length * rate / time.Second)
 	block := make([]byte, 0, 4*frames)
 	for n := range frames {
-		block = binary.LittleEndian.AppendUint32(block, math.Float32bits(sampleAt((s.said+n)%(lapWords*wordFrames))))
+		block = binary.LittleEndian.AppendUint32(block, math.Float32bits(speechtest.SampleAt((s.said+n)%(lapWords*wordFrames))))
 	}
 	if _, err := w.Write(block); err != nil {
 		s.Fatal(err)

@@ -2,12 +2,8 @@ package dictate_test
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"math"
-	"math/bits"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,6 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
@@ -35,49 +32,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	rate       = scout.EngineSampleRateHz
-	wordFrames = rate * 2 / 5 // of one word
-	scale      = 1 << 24
-	loud       = 0.25 // of syllables; above every position
+	rate       = speechtest.RateHz
+	wordFrames = speechtest.WordFrames
 )
 
-// sampleAt is what the microphone hears: its level rises and falls like that of speech, and tells the position.
-func sampleAt(n int) float32 {
-	level := float64(n) / scale
-	if n%(rate/4) >= rate/25 {
-		level += loud
-	}
-	if bits.OnesCount64(uint64(n)*0x9E3779B97F4A7C15)%2 == 0 {
-		level = -level
-	}
-	return float32(level)
-}
-
-func positionOf(sample float32) int {
-	level := math.Abs(float64(sample))
-	if level >= loud {
-		level -= loud
-	}
-	return int(math.Round(level * scale))
-}
-
 // script is what is said in so many words.
-func script(words int) string {
-	said := make([]string, words)
-	for k := range said {
-		said[k] = fmt.Sprintf("w%dx", k)
-	}
-	return strings.Join(said, " ")
-}
+func script(words int) string { return speechtest.Script(0, words) }
 
-// model understands what sampleAt says, all words that it hears to the end.
+// model understands what is said.
 type model struct {
+	speechtest.Model
+
 	mu    sync.Mutex
 	fault func() error // may fail instead; nil for none
-	lap   int          // after how many words they begin again; 0 for never
 }
-
-func (m *model) Load(context.Context) (engine.Facts, error) { return engine.Facts{}, nil }
 
 func (m *model) fail(fault func() error) {
 	m.mu.Lock()
@@ -87,38 +55,17 @@ func (m *model) fail(fault func() error) {
 
 func (m *model) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	m.mu.Lock()
-	fault, lap := m.fault, m.lap
+	fault := m.fault
 	m.mu.Unlock()
 	if fault != nil {
 		if err := fault(); err != nil {
 			return nil, err
 		}
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	silent := 0 // a piece is also heard with silence before it
-	for silent < len(request.Samples)-1 && request.Samples[silent] == 0 {
-		silent++
-	}
-	from := positionOf(request.Samples[silent]) - silent
-	h := &scout.Hypothesis{Stop: scout.StopEnd}
-	var words []string
-	for k := (from + wordFrames - 1) / wordFrames; (k+1)*wordFrames <= from+len(request.Samples); k++ {
-		start := time.Duration(k*wordFrames-from) * time.Second / rate
-		end := start + wordFrames*time.Second/rate
-		said := k
-		if lap > 0 {
-			said %= lap
-		}
-		words = append(words, fmt.Sprintf("w%dx", said))
-		h.Words = append(h.Words, scout.Word{Text: words[len(words)-1], Start: &start, End: &end})
-	}
-	h.Text = strings.Join(words, " ")
-	return h, nil
+	return m.Model.Transcribe(ctx, request)
 }
 
-// recorder makes recordings of what sampleAt says.
+// recorder makes recordings of what is said.
 type recorder struct {
 	folder *recording.Folder
 
@@ -317,11 +264,7 @@ func (s *studio) say(words float64) {
 	w := s.recorder.writer
 	from := int(w.Frames())
 	s.said = from + int(words*wordFrames)
-	block := make([]byte, 0, 4*int(words*wordFrames))
-	for n := range int(words * wordFrames) {
-		block = binary.LittleEndian.AppendUint32(block, math.Float32bits(sampleAt(from+n)))
-	}
-	if _, err := w.Write(block); err != nil {
+	if _, err := w.Write(speechtest.Sound(from, s.said)); err != nil {
 		s.Fatal(err)
 	}
 }

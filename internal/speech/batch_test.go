@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"math/bits"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,47 +20,22 @@ import (
 	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const rate = scout.EngineSampleRateHz
+const (
+	rate       = speechtest.RateHz
+	wordFrames = speechtest.WordFrames
+)
 
-// tape is audio whose samples encode their position, while its level varies like that of speech without pauses:
-// syllables of 210 ms and closures of 40 ms. Word k is said from k*wordFrames to (k+1)*wordFrames, so a reader of a
-// part of the tape knows which words are complete.
+// tape is a source of the sound of speechtest.
 type tape struct {
 	frames int
 	at     atomic.Int64
 	block  int   // frames of one Read; 0: as many as requested
 	broken error // returned in place of io.EOF
-}
-
-const (
-	scale      = 1 << 24
-	loud       = 0.25 // added in syllables; it is above every position
-	wordFrames = rate * 2 / 5
-)
-
-// sampleAt is the audio of a tape: noise of two values that encode the position.
-func sampleAt(n int) float32 {
-	level := float64(n) / scale
-	if n%(rate/4) >= rate/25 {
-		level += loud
-	}
-	if bits.OnesCount64(uint64(n)*0x9E3779B97F4A7C15)%2 == 0 {
-		level = -level
-	}
-	return float32(level)
-}
-
-// positionOf is the inverse of sampleAt.
-func positionOf(sample float32) int {
-	level := math.Abs(float64(sample))
-	if level >= loud {
-		level -= loud
-	}
-	return int(math.Round(level * scale))
 }
 
 func (s *tape) Read(dst []float32) (int, error) {
@@ -78,7 +51,7 @@ func (s *tape) Read(dst []float32) (int, error) {
 		n = min(n, s.block)
 	}
 	for i := range n {
-		dst[i] = sampleAt(at + i)
+		dst[i] = speechtest.SampleAt(at + i)
 	}
 	s.at.Add(int64(n))
 	return n, nil
@@ -86,15 +59,7 @@ func (s *tape) Read(dst []float32) (int, error) {
 
 func (s *tape) words() int { return s.frames / wordFrames }
 
-func word(k int) string { return fmt.Sprintf("w%dx", k) }
-
-func script(n int) string {
-	words := make([]string, n)
-	for k := range words {
-		words[k] = word(k)
-	}
-	return strings.Join(words, " ")
-}
+func script(n int) string { return speechtest.Script(0, n) }
 
 // listener is a recognizer that reads the words of a tape. A word that is cut through becomes a wrong word, as with a
 // real model.
@@ -110,7 +75,7 @@ func (l *listener) Transcribe(ctx context.Context, request engine.Request) (*sco
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	from := positionOf(request.Samples[0])
+	from := speechtest.PositionOf(request.Samples[0])
 	to := from + len(request.Samples)
 	if l.fault != nil {
 		if result, err := l.fault(from, to); result != nil || err != nil {
@@ -132,7 +97,7 @@ func hearSaid(from, to int, timed bool, said func(k int) bool) *scout.Hypothesis
 			continue
 		}
 		start, end := k*wordFrames, (k+1)*wordFrames
-		text := word(k)
+		text := speechtest.Word(k)
 		if start < from || end > to {
 			if min(end, to)-max(start, from) < wordFrames/3 {
 				continue

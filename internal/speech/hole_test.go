@@ -9,6 +9,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // drowsy reads a tape of twelve seconds. If it gets the whole tape at once, it skips a part of it.
@@ -18,7 +19,7 @@ type drowsy struct {
 }
 
 func (d *drowsy) Transcribe(_ context.Context, request engine.Request) (*scout.Hypothesis, error) {
-	from := positionOf(request.Samples[0])
+	from := speechtest.PositionOf(request.Samples[0])
 	to := from + len(request.Samples)
 	if to-from < 10*rate && d.apart != nil {
 		return d.apart()

@@ -10,6 +10,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // polyglot answers as a model of several languages does: it detects a language unless one is given, and writes the language
@@ -19,7 +20,7 @@ type polyglot struct {
 }
 
 func (p *polyglot) Transcribe(_ context.Context, request engine.Request) (*scout.Hypothesis, error) {
-	from := positionOf(request.Samples[0])
+	from := speechtest.PositionOf(request.Samples[0])
 	to := from + len(request.Samples)
 	result := hear(from, to, true)
 	result.Language = request.Language
@@ -190,7 +191,7 @@ type asked struct{ requests []engine.Request }
 
 func (a *asked) Transcribe(_ context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	a.requests = append(a.requests, request)
-	from := positionOf(request.Samples[0])
+	from := speechtest.PositionOf(request.Samples[0])
 	return hear(from, from+len(request.Samples), true), nil
 }
 

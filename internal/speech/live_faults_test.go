@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // recognizerFunc is a recognizer.
@@ -32,7 +33,7 @@ func speak(l *speech.Live, from, to int) {
 		time.Sleep(time.Duration(n) * time.Second / rate)
 		samples := make([]float32, n)
 		for i := range samples {
-			samples[i] = sampleAt(at + i)
+			samples[i] = speechtest.SampleAt(at + i)
 		}
 		l.Write(int64(at), samples)
 	}
@@ -208,7 +209,7 @@ func TestLiveGapsAndLostFrames(t *testing.T) {
 				if first == last {
 					return &scout.Hypothesis{Stop: scout.StopEnd}, nil
 				}
-				a := positionOf(r.Samples[first]) - first
+				a := speechtest.PositionOf(r.Samples[first]) - first
 				result := &scout.Hypothesis{Stop: scout.StopEnd}
 				for _, w := range hear(a, a+len(r.Samples), true).Words {
 					if at := a + int(*w.Start*rate/time.Second); r.Samples[min(max(at-a+100, 0), len(r.Samples)-1)] != 0 {

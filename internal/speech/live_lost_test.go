@@ -11,6 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // lostIn hears nothing, or only a loop, in audio as it is. It hears what listener hears if there is silence of a length before it.
@@ -28,7 +29,7 @@ func (l *lostIn) Transcribe(ctx context.Context, r engine.Request) (*scout.Hypot
 		answer := l.answer
 		return &answer, nil
 	}
-	if positionOf(r.Samples[silent]) == 1 {
+	if speechtest.PositionOf(r.Samples[silent]) == 1 {
 		silent-- // the first frame of a tape is silent too
 	}
 	behind := len(r.Samples)

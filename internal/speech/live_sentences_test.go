@@ -10,6 +10,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // fullStops is a recognizer that puts a full stop behind the last word that it hears, as models do, whether or not the
@@ -65,9 +66,9 @@ func TestLiveSentences(t *testing.T) {
 					begins = c.breaks
 					continue
 				case begins && k > 0:
-					want = append(want, strings.ToUpper(word(k)[:1])+word(k)[1:])
+					want = append(want, strings.ToUpper(speechtest.Word(k)[:1])+speechtest.Word(k)[1:])
 				default:
-					want = append(want, word(k))
+					want = append(want, speechtest.Word(k))
 				}
 				begins = false
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // TestLiveSoftSpeech dictates to somebody who speaks on as softly as others pause: farther from the microphone, or another
@@ -36,7 +37,7 @@ func TestLiveSoftSpeech(t *testing.T) {
 					case k == said-1 && behind < 0:
 						want = append(want, fmt.Sprintf("garbled%d", k))
 					default:
-						want = append(want, word(k))
+						want = append(want, speechtest.Word(k))
 					}
 				}
 				if got := strings.TrimSpace(p.text); got != strings.Join(want, " ") {

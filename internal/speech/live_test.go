@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // onDisk is a recording of a tape.
@@ -22,7 +23,7 @@ type onDisk int
 
 func (n onDisk) ReadAt(ctx context.Context, dst []float32, at int64) (int, error) {
 	for i := range dst {
-		dst[i] = sampleAt(int(at) + i)
+		dst[i] = speechtest.SampleAt(int(at) + i)
 	}
 	return len(dst), ctx.Err()
 }
@@ -30,7 +31,7 @@ func (n onDisk) ReadAt(ctx context.Context, dst []float32, at int64) (int, error
 func tapeOf(frames int) []float32 {
 	samples := make([]float32, frames)
 	for i := range samples {
-		samples[i] = sampleAt(i)
+		samples[i] = speechtest.SampleAt(i)
 	}
 	return samples
 }
@@ -48,11 +49,11 @@ func tapeWith(frames int, soft func(k int) bool) []float32 {
 	samples := tapeOf(frames)
 	for i, level := range samples {
 		switch {
-		case !soft(i/wordFrames) || max(level, -level) < loud:
+		case !soft(i/wordFrames) || max(level, -level) < speechtest.Loud:
 		case level < 0:
-			samples[i] += loud
+			samples[i] += speechtest.Loud
 		default:
-			samples[i] -= loud
+			samples[i] -= speechtest.Loud
 		}
 	}
 	return samples
@@ -63,7 +64,7 @@ func (p pauses) script(n int) string {
 	var words []string
 	for k := range n {
 		if !p.mute(k) {
-			words = append(words, word(k))
+			words = append(words, speechtest.Word(k))
 		}
 	}
 	return strings.Join(words, " ")

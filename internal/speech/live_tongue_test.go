@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/speech"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // interpreter is a recognizer of a tape in several languages. Asked for no language, it takes the one of most words. A word in another
@@ -28,7 +29,7 @@ func (p *interpreter) Transcribe(ctx context.Context, r engine.Request) (*scout.
 	if err != nil {
 		return nil, err
 	}
-	from := positionOf(r.Samples[0])
+	from := speechtest.PositionOf(r.Samples[0])
 	counts, total := map[string]int{}, 0
 	for k := from / wordFrames; k*wordFrames < from+len(r.Samples); k++ {
 		if p.mute == nil || !p.mute(k) {

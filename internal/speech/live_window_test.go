@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/align"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // windowed is the trait of a model for which a long piece costs too much to hear it again and again.
@@ -149,7 +150,7 @@ func TestLiveWordsThatMove(t *testing.T) {
 		}
 		same := func(text string) string { // words of which `again` in a row are the same
 			for k := frames / wordFrames; k >= 0; k-- {
-				text = strings.ReplaceAll(text, word(k), fmt.Sprintf("v%dy", k/again))
+				text = strings.ReplaceAll(text, speechtest.Word(k), fmt.Sprintf("v%dy", k/again))
 			}
 			return text
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // withOdds gives all words of a hypothesis a log-probability, and one token each.
@@ -72,7 +73,7 @@ func TestLiveLosesNoWordThatWasShown(t *testing.T) {
 					if err := ctx.Err(); err != nil {
 						return nil, err
 					}
-					from := positionOf(r.Samples[0])
+					from := speechtest.PositionOf(r.Samples[0])
 					to := min(from+len(r.Samples), 100*wordFrames)
 					lost = lost || to > said*wordFrames+rate/50
 					if !lost {
@@ -154,7 +155,7 @@ func TestSilentEnd(t *testing.T) {
 					if len(r.Samples)-end > rate/5 {
 						return lost()
 					}
-					from := positionOf(r.Samples[0])
+					from := speechtest.PositionOf(r.Samples[0])
 					return withOdds(hear(from, from+end, true), -0.05), nil
 				}))
 				got, err := tr.Transcribe(t.Context(), &thenQuiet{tape: tape{frames: frames}, quiet: quiet}, speech.Options{Words: true})
