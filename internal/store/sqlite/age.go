@@ -74,7 +74,7 @@ func (s *Store) Due(ctx context.Context, retention store.Retention) (store.Due, 
 			wall, own := now.Add(-retention.Audio).UnixMilli(), (counted - retention.Audio).Milliseconds()
 			due.Audio, err = v.expired(`r.audio = 'present' AND r.source = ?1 AND r.state NOT IN ('', 'recording') AND r.ended_at < ?2 AND r.deleted_at IS NULL
 				AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.stream = ?4 || r.id AND s.ended = 0)
-				AND EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.key AND t.current > 0 AND t.deleted_at IS NULL AND t.preview <> '')
+				AND EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.key AND t.task = 'transcribe' AND t.current > 0 AND t.deleted_at IS NULL AND t.preview <> '')
 				AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.recording = r.key AND t.current > 0 AND (t.texted >= ?3 OR EXISTS
 					(SELECT 1 FROM versions v WHERE v.transcript = t.id AND v.version = t.latest AND v.created_at >= ?2)))
 				ORDER BY r.started_at, r.key`, store.SourceMicrophone, wall, own, store.LiveStream(""))

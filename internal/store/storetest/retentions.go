@@ -69,6 +69,8 @@ func retentions() map[string]func(*bench) {
 			r.State, r.EndedAt = "recording", time.Time{}
 			b.add(r, "it is being recorded")
 			b.put(8, "the session goes on")
+			b.put(9) // a translation alone is not what was said
+			b.revise(store.Key{Recording: ID(9), Track: store.TrackMix, Task: store.TaskTranslate}, store.KindFirst, "a translation")
 			session, _ := b.session(8)
 			b.update(func(tx store.Tx) error { _, err := tx.Delete(ID(4)); return err })
 			b.update(func(tx store.Tx) error { _, err := tx.DeleteTranscript(store.MainKey(ID(5))); return err })
