@@ -48,18 +48,25 @@ kept with the reason, until it is tried again or forgotten.`,
 func newJobsAddCommand(a *app) *cobra.Command {
 	var in v1.NewJob
 	var told hooked
-	var asJSON bool
+	var translate, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "add RECORDING",
 		Short: "Make the text of a recording in the background",
 		Long: `Puts a recording into the queue and prints the id of the job. The same
-recording, model and options again are the same job, unless --force is given.`,
+recording, model and options again are the same job, unless --force is given.
+
+--translate makes a text in English, whatever is said. It is kept beside the
+text in the language spoken: scout transcripts show RECORDING.mix.translate`,
 		Example: `  scout jobs add 7f3a9c2e41d0
+  scout jobs add --translate 7f3a9c2e41d0
   scout jobs add --model whisper-base --force 7f3a9c2e41d0`,
 		Args:              cli.WrongArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeRecordings(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			in.Kind, in.RecordingID = "transcribe", args[0]
+			in.Kind, in.RecordingID = job.KindTranscribe, args[0]
+			if translate {
+				in.Task = store.TaskTranslate
+			}
 			if in.Webhook, err = told.webhook(); err != nil {
 				return err
 			}
@@ -80,6 +87,7 @@ recording, model and options again are the same job, unless --force is given.`,
 	flags.StringVar(&in.Model, "model", "", "the model; default: as the settings say")
 	flags.StringVar(&in.Language, "language", "", "the language that is spoken, for example de; default: the model finds out")
 	flags.StringVar(&in.Effort, "effort", "", "quick, normal or thorough; default: as the settings say")
+	flags.BoolVar(&translate, "translate", false, translateUsage)
 	flags.StringVar(&in.Priority, "priority", "", "interactive, normal or low; default: normal")
 	told.add(cmd)
 	flags.BoolVar(&in.Force, "force", false, "do it again, although it was done")
@@ -235,6 +243,9 @@ func jobDetail(j *v1.Job) string {
 		_ = json.Unmarshal(j.Options, &asked) // without them there is no name to show
 		parts = append(parts, "model "+asked.Model)
 	}
+	if translates(j) {
+		parts = append(parts, "into English")
+	}
 	if p := j.Progress; p != nil && j.State == string(store.JobRunning) {
 		parts = append(parts, fmt.Sprintf("%.0f %%", 100*p.Fraction))
 		if p.TotalBytes != nil && p.DoneBytes != nil {
@@ -259,6 +270,12 @@ func jobDetail(j *v1.Job) string {
 	return strings.Join(parts, ", ")
 }
 
+// translates reports whether a job makes a translation.
+func translates(j *v1.Job) bool {
+	var asked struct{ Task string }
+	return json.Unmarshal(j.Options, &asked) == nil && asked.Task == store.TaskTranslate
+}
+
 // showJob prints one job.
 func (a *app) showJob(j *v1.Job, asJSON bool) error {
 	if asJSON {
@@ -267,6 +284,9 @@ func (a *app) showJob(j *v1.Job, asJSON bool) error {
 	rows := [][]string{{"job", j.ID}, {"kind", j.Kind}, {"state", j.State}, {"priority", j.Priority}, {"recording", j.RecordingID}, {"attempt", fmt.Sprintf("%d of %d", j.Attempt, j.MaxAttempts)}}
 	if detail := jobDetail(j); detail != "" {
 		rows = append(rows, []string{"detail", detail})
+	}
+	if j.Result != nil && j.Result.TranscriptID != "" && j.Result.TranscriptID != j.RecordingID {
+		rows = append(rows, []string{"text", j.Result.TranscriptID})
 	}
 	if j.Error != nil && j.Error.Hint != "" {
 		rows = append(rows, []string{"hint", j.Error.Hint})

@@ -25,8 +25,9 @@ import (
 
 // These texts explain flags that several commands have.
 const (
-	languageUsage = "language spoken: a code, tag or name such as en, en-US or english, or auto (default: what the model knows)"
-	forceUsage    = "replace the file that --output names where it is not empty"
+	languageUsage  = "language spoken: a code, tag or name such as en, en-US or english, or auto (default: what the model knows)"
+	translateUsage = "write in English what is said in another language"
+	forceUsage     = "replace the file that --output names where it is not empty"
 )
 
 type transcribeOptions struct {
@@ -69,14 +70,16 @@ only with --force.
 The accurate model makes the text where it is installed, else the fast one; see
 "scout models". The language is detected, unless --language says it: a detected
 language is exact about long files and may err in short ones. --translate writes
-English, whatever is said. --effort thorough makes the fewest errors.
+English, whatever is said, with a model that can translate; --keep keeps that
+beside the text in the language spoken. --effort thorough makes the fewest
+errors.
 
-With --server the Scout of another machine makes the texts, by its settings. The
-files are sent there. They are removed when their texts have come, or when
-Ctrl-C ends the work; with the key of a client the texts go to the trash there.
---keep leaves both. Each text comes when it is complete. A server that has too
-much to do is asked again for ten minutes. --translate, and flags about tracks,
-channels and samples, are for this machine.
+With --server the Scout of another machine makes the texts, with the settings of
+that machine. The files are sent there. They are removed when their texts have
+come, or when Ctrl-C ends the work; with the key of a client the texts go to the
+trash there. --keep leaves both. Each text comes when it is complete. A server
+that has too much to do is asked again for ten minutes. Flags about tracks,
+channels and samples are for this machine.
 
 A file that cannot be read does not stop the others. Ctrl-C ends the work: the
 text so far is on standard output, or beside FILE as FILE.partial. A later run
@@ -116,7 +119,7 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 	flags.StringVarP(&o.output, "output", "o", "", "write to this file, or into this folder, instead of standard output")
 	flags.BoolVar(&o.force, "force", false, forceUsage)
 	flags.StringVarP(&o.language, "language", "l", "", languageUsage)
-	flags.BoolVar(&o.translate, "translate", false, "write in English what is said in another language")
+	flags.BoolVar(&o.translate, "translate", false, translateUsage)
 	flags.BoolVar(&o.fast, "fast", false, "use the fast model instead of the accurate one; see scout models")
 	flags.StringVar(&o.cut, "cut", "quiet", "how long audio is cut into pieces: quiet, or fixed:10s to compare")
 	flags.StringVar(&o.hotWords, "hot-words", "", cli.HotWordsUsage)
@@ -167,6 +170,7 @@ func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string
 	}
 	o.Language = o.language
 	if !o.fast {
+		o.RecognizerOptions.Translate = o.translate
 		o.Role = recognize.Accurate
 	}
 	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)

@@ -17,13 +17,13 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/printable"
+	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/transcribe"
 )
 
 // notThere are the flags of scout transcribe that another machine cannot be asked for, and what helps.
 func notThere() []struct{ flag, hint string } {
 	return []struct{ flag, hint string }{
-		{"translate", "run it on that machine: scout transcribe --translate FILE"},
 		{"fast", "name the model: --model moonshine-tiny-en"},
 		{"threads", "that machine has its own setting: transcribe.threads"},
 		{"track", "take the track out of the file first"},
@@ -53,6 +53,9 @@ func (o *transcribeOptions) askedThere(cmd *cobra.Command, hotWords []string) (m
 	}
 	if o.language != "" {
 		fields["language"] = o.language
+	}
+	if o.translate {
+		fields["task"] = store.TaskTranslate
 	}
 	if len(hotWords) > 0 {
 		words, err := json.Marshal(hotWords)

@@ -72,13 +72,13 @@ func TestATextThatAnotherMachineCannotMake(t *testing.T) {
 		code int
 		want string
 	}{
-		"a wrong key":                  {[]string{"--server", server, "--key", "sk-scout-wrong"}, 1, "does not know this key"},
-		"nobody is there":              {[]string{"--server", "http://127.0.0.1:1"}, 1, "no Scout answers at http://127.0.0.1:1"},
-		"no address":                   {[]string{"--server", "box"}, 2, "hint: give it as http://"},
-		"translation":                  {[]string{"--server", server, "--translate"}, 2, "--translate does not go with --server"},
-		"a channel":                    {[]string{"--server", server, "--channel", "left"}, 2, "--channel does not go with --server"},
-		"a model that is not there":    {[]string{"--server", server, "--key", key, "--model", "none"}, 1, "none"},
-		"a language that is not there": {[]string{"--server", server, "--key", key, "--language", "klingon"}, 2, "klingon"},
+		"a wrong key":                   {[]string{"--server", server, "--key", "sk-scout-wrong"}, 1, "does not know this key"},
+		"nobody is there":               {[]string{"--server", "http://127.0.0.1:1"}, 1, "no Scout answers at http://127.0.0.1:1"},
+		"no address":                    {[]string{"--server", "box"}, 2, "hint: give it as http://"},
+		"a model that cannot translate": {[]string{"--server", server, "--key", key, "--translate", "--model", "moonshine-tiny-en"}, 1, "knows English only: it cannot translate"},
+		"a channel":                     {[]string{"--server", server, "--channel", "left"}, 2, "--channel does not go with --server"},
+		"a model that is not there":     {[]string{"--server", server, "--key", key, "--model", "none"}, 1, "none"},
+		"a language that is not there":  {[]string{"--server", server, "--key", key, "--language", "klingon"}, 2, "klingon"},
 	} {
 		got := h.run(append([]string{"transcribe", clip, clip}, c.args...)...)
 		if got.code != c.code || got.out != "" || !strings.Contains(got.err, c.want) || strings.Count(got.err, c.want) > 1 {
@@ -113,5 +113,47 @@ func TestATextThatNobodyWantsAnyMore(t *testing.T) {
 	}
 	if left := jobs(); len(left.Jobs) != 1 || left.Jobs[0].State != "cancelled" || strings.Contains(h.must("recordings", "list").out, "Z-") {
 		t.Errorf("%+v stays", left)
+	}
+}
+
+// A translation is a text of its own on each way that leads to one.
+func TestATranslationIsKeptBesideTheText(t *testing.T) {
+	t.Parallel()
+	needModel(t)
+	if _, err := os.Stat(filepath.Join(os.Getenv("SCOUT_MODELS"), "whisper-base")); err != nil {
+		t.Skip("needs whisper-base")
+	}
+	h := inHouse(quietBooth(t))
+	server, key := h.atAnAddress()
+	const clip = "../../testdata/jfk.wav"
+	there := []string{"--server", server, "--key", key}
+	if got := h.must(append([]string{"transcribe", "--quiet", "--effort", "quick", "--translate", clip}, there...)...); !strings.Contains(got.out, "country") {
+		t.Errorf("another machine writes %q", got.out)
+	}
+	id := h.recorded(1)
+	spoken := h.addJob("--model", "moonshine-tiny-en", id)
+	translated := h.addJob("--translate", "--effort", "quick", id)
+	h.must("jobs", "wait", spoken)
+	h.must("jobs", "wait", translated)
+	own := id + ".mix.translate"
+	if j := h.job(translated); j.Result == nil || j.Result.TranscriptID != own || h.job(spoken).Result.TranscriptID != id {
+		t.Errorf("%+v", j)
+	}
+	var sent struct{ Uploaded []uploaded }
+	if err := json.Unmarshal([]byte(h.must("upload", "--translate", "--effort", "quick", "--json", clip).out), &sent); err != nil || len(sent.Uploaded) != 1 {
+		t.Fatalf("%+v, %v", sent, err)
+	}
+	h.must("jobs", "wait", sent.Uploaded[0].Job)
+	h.must("transcribe", "--keep", "--translate", "--effort", "quick", clip)
+	var translations int
+	for _, text := range h.texts("list") {
+		if strings.HasSuffix(text.ID, ".mix.translate") {
+			translations++
+		} else if text.ID != id {
+			t.Errorf("a text %s that nobody asked for", text.ID)
+		}
+	}
+	if got := h.must("transcripts", "show", own); translations != 3 || !strings.Contains(got.out, "country") {
+		t.Errorf("%d translations; %q", translations, got.out)
 	}
 }

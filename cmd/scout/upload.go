@@ -27,7 +27,7 @@ import (
 type uploading struct {
 	title, model, language, effort, priority string
 	tags                                     []string
-	noText, force, quiet                     bool
+	noText, translate, force, quiet          bool
 	hooked                                   hooked
 	told                                     *v1.JobWebhook // who is told of the end of the job; nil for nobody
 }
@@ -77,6 +77,7 @@ or the network of that Scout.`,
 	flags.StringVar(&u.effort, "effort", "", "quick, normal or thorough; default: as the settings say")
 	flags.StringVar(&u.priority, "priority", "", "interactive, normal or low; default: normal")
 	u.hooked.add(cmd)
+	flags.BoolVar(&u.translate, "translate", false, translateUsage)
 	flags.BoolVar(&u.noText, "no-text", false, "keep the file and make no text of it")
 	flags.BoolVar(&u.force, "force", false, "send it again, although it was sent")
 	flags.BoolVarP(&u.quiet, "quiet", "q", false, "no progress")
@@ -200,6 +201,9 @@ func (u *uploading) fields(path string) (map[string]string, error) {
 	}
 	if u.noText {
 		fields["transcribe"] = "false"
+	}
+	if u.translate {
+		fields["task"] = store.TaskTranslate
 	}
 	if u.told != nil {
 		told, err := json.Marshal(u.told)

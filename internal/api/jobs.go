@@ -30,12 +30,12 @@ type jobOutput struct {
 // registerJobs adds the queue.
 func (s *Server) registerJobs(api huma.API) {
 	refusals := []scout.Code{
-		scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeConflict, scout.CodeGone, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage, scout.CodeQueueFull, scout.CodeDiskFull,
+		scout.CodeRecordingNotFound, scout.CodeRecordingInUse, scout.CodeConflict, scout.CodeGone, scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelLanguage, scout.CodeModelUnsupported, scout.CodeQueueFull, scout.CodeDiskFull,
 	}
 	operation(api, about{
 		method: http.MethodPost, path: "/jobs", role: roleClient, summary: "Ask for a job",
-		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, model and options again are the same job, whatever its state, " +
-			"unless force is true. If the queue is full, nothing is kept, and the answer is 429. With webhook, its receiver is told of the end of the job. A client asks for texts of its own recordings, with the priority normal or low. " +
+		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, task, model and options again are the same job, whatever its state, " +
+			"unless force is true. With the task translate the text is English, whatever is spoken, and a transcript of its own, ID.mix.translate; a model that cannot translate is 400. If the queue is full, nothing is kept, and the answer is 429. With webhook, its receiver is told of the end of the job. A client asks for texts of its own recordings, with the priority normal or low. " +
 			"As multipart/form-data, with the part file in place of recording_id, it takes the file, too: what is clearly not audio is 400, and with 202 it is on the disk.",
 		errors: append(slices.Clone(refusals), scout.CodeDiskLow, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeAudioTooLong, scout.CodeDecoderMissing),
 		status: http.StatusAccepted, also: []int{http.StatusOK},
@@ -147,7 +147,7 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 	if err != nil {
 		return nil, err
 	}
-	request, err := s.requestOf(ctx, &in.TextOptions)
+	request, err := s.requestOf(ctx, in.Task, &in.TextOptions)
 	if err != nil {
 		return nil, err
 	}
@@ -209,13 +209,16 @@ func (s *Server) audible(ctx context.Context, id string) (store.Recording, error
 	return r, err
 }
 
-// requestOf checks the options of a text, and settles its language and its keywords.
-func (s *Server) requestOf(ctx context.Context, o *v1.TextOptions) (transcription.Request, error) {
+// requestOf checks the task and the options of a text, and settles its language and its keywords.
+func (s *Server) requestOf(ctx context.Context, task string, o *v1.TextOptions) (transcription.Request, error) {
 	keywords := slices.Concat(o.Keywords, phrases(o.Prompt))
 	if len(keywords) > maxKeywords {
 		return transcription.Request{}, unprocessable("body.keywords", "%d keywords, with those of the prompt: at most %d", len(keywords), maxKeywords)
 	}
 	request := transcription.Request{Model: o.Model, Language: o.Language, Effort: o.Effort, HotWords: keywords}
+	if task != store.TaskTranscribe { // which is the same work as before there were tasks
+		request.Task = task
+	}
 	candidates := o.Languages
 	if o.Language != "" || len(candidates) == 0 {
 		candidates = append([]string{o.Language}, candidates...)
@@ -348,7 +351,7 @@ func (s *Server) jobOf(j *store.Job) v1.Job {
 		pulls(j, &out)
 	}
 	if j.State == store.JobSucceeded && j.Version > 0 {
-		out.Result = &v1.JobResult{RecordingID: j.Recording, Version: j.Version}
+		out.Result = &v1.JobResult{RecordingID: j.Recording, Version: j.Version, TranscriptID: job.TranscriptOf(j)}
 	}
 	return out
 }

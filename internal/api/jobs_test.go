@@ -73,6 +73,37 @@ func TestAJobIsAskedForOnce(t *testing.T) {
 	}
 }
 
+// A translation is other work than the text in the language that was spoken, on each of the ways to ask for it.
+func TestATranslationIsAJobOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	const path = "/recordings/" + string(exampleID) + "/transcribe"
+	spoken := s.askJob("POST", path, `{}`, http.StatusAccepted)
+	if again := s.askJob("POST", path, `{"task":"transcribe"}`, http.StatusOK); again.ID != spoken.ID {
+		t.Errorf("the task that is the usual one is another job: %s and %s", spoken.ID, again.ID)
+	}
+	translation := s.askJob("POST", path, `{"task":"translate"}`, http.StatusAccepted)
+	if again := s.askJob("POST", "/jobs", `{"kind":"transcribe","recording_id":"`+string(exampleID)+`","task":"translate"}`, http.StatusOK); again.ID != translation.ID {
+		t.Errorf("the same translation is job %s, want %s", again.ID, translation.ID)
+	}
+	if string(translation.Options) != `{"task":"translate"}` || string(spoken.Options) != `{}` {
+		t.Errorf("options %s and %s", spoken.Options, translation.Options)
+	}
+	tus := serve(t, networked)
+	mine := tus.addKey("key_a", "client", 0)
+	for task, want := range map[string]string{"translate": `{"task":"translate"}`, "transcribe": `{}`, "": `{}`} {
+		if response, j, text := tus.posts(mine, []part{{"task", task}, {"file", wavFile()}}); response.StatusCode != http.StatusAccepted || string(j.Options) != want {
+			t.Errorf("a form with the task %q: %d %s", task, response.StatusCode, text)
+		}
+	}
+	for parts, want := range map[part]scout.Code{{"task", "sing"}: scout.CodeInvalidArgument, {"task", "translate"}: scout.CodeModelUnsupported} {
+		if response, _, text := tus.posts(mine, []part{parts, {"model", "english"}, {"file", wavFile()}}); response.Header.Get(v1.HeaderCode) != string(want) {
+			t.Errorf("a form with %v: %d %s, want %s", parts, response.StatusCode, text, want)
+		}
+	}
+}
+
 func TestAJobIsRefusedForWhatCannotBeTranscribed(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
@@ -92,15 +123,17 @@ func TestAJobIsRefusedForWhatCannotBeTranscribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for body, want := range map[string]scout.Code{
-		`{"kind":"transcribe","recording_id":"` + string(lost) + `"}`:                        scout.CodeGone,
-		`{"kind":"transcribe","recording_id":"20200101T000000000Z-000000000000"}`:            scout.CodeRecordingNotFound,
-		`{"kind":"transcribe","recording_id":"` + string(running) + `"}`:                     scout.CodeRecordingInUse,
-		`{"kind":"transcribe","recording_id":"` + string(deleted) + `"}`:                     scout.CodeConflict,
-		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","model":"none"}`:    scout.CodeModelNotInstalled,
-		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","language":"zz9"}`:  scout.CodeInvalidArgument,
-		`{"kind":"bake","recording_id":"` + string(exampleID) + `"}`:                         scout.CodeInvalidArgument,
-		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","priority":"soon"}`: scout.CodeInvalidArgument,
-		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","webhook":{}}`:      scout.CodeInvalidArgument,
+		`{"kind":"transcribe","recording_id":"` + string(lost) + `"}`:                                           scout.CodeGone,
+		`{"kind":"transcribe","recording_id":"20200101T000000000Z-000000000000"}`:                               scout.CodeRecordingNotFound,
+		`{"kind":"transcribe","recording_id":"` + string(running) + `"}`:                                        scout.CodeRecordingInUse,
+		`{"kind":"transcribe","recording_id":"` + string(deleted) + `"}`:                                        scout.CodeConflict,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","model":"none"}`:                       scout.CodeModelNotInstalled,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","language":"zz9"}`:                     scout.CodeInvalidArgument,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","task":"sing"}`:                        scout.CodeInvalidArgument,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","model":"english","task":"translate"}`: scout.CodeModelUnsupported,
+		`{"kind":"bake","recording_id":"` + string(exampleID) + `"}`:                                            scout.CodeInvalidArgument,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","priority":"soon"}`:                    scout.CodeInvalidArgument,
+		`{"kind":"transcribe","recording_id":"` + string(exampleID) + `","webhook":{}}`:                         scout.CodeInvalidArgument,
 	} {
 		response, text := s.do("POST", "/api/v1/jobs", body)
 		if code := response.Header.Get(v1.HeaderCode); code != string(want) {

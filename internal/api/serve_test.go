@@ -127,6 +127,9 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			if r.Model == "none" {
 				return scout.Errorf(scout.CodeModelNotInstalled, "model none is not installed")
 			}
+			if r.Model == "english" && r.Task == store.TaskTranslate {
+				return scout.Errorf(scout.CodeModelUnsupported, "model english cannot translate")
+			}
 			_, err := recognize.ParseLanguage(r.Language)
 			return err
 		},

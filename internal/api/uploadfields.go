@@ -33,6 +33,7 @@ func namesOfOthers() []string { return []string{"name", "type", "relativePath"} 
 func (s *Server) wanted(ctx context.Context, at string, fields map[string][]string) (upload.Info, error) {
 	info := upload.Info{Client: callerOf(ctx).id, Transcribe: true, Priority: job.Normal, Traceparent: observe.Traceparent(ctx)}
 	var options v1.TextOptions
+	task := ""
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		values := fields[name]
 		for _, value := range values {
@@ -70,6 +71,10 @@ func (s *Server) wanted(ctx context.Context, at string, fields map[string][]stri
 			options.Prompt = last
 		case "effort":
 			options.Effort = last
+		case "task":
+			if task = last; task != "" && task != store.TaskTranscribe && task != store.TaskTranslate {
+				err = scout.Errorf(scout.CodeInvalidArgument, "there is no task %q: want %s or %s", last, store.TaskTranscribe, store.TaskTranslate)
+			}
 		case fieldWebhook:
 			info.Webhook, err = webhookField(ctx, last)
 		default:
@@ -94,7 +99,7 @@ func (s *Server) wanted(ctx context.Context, at string, fields map[string][]stri
 		}
 		return info, nil
 	}
-	request, err := s.requestOf(ctx, &options)
+	request, err := s.requestOf(ctx, task, &options)
 	if err != nil {
 		return info, err
 	}

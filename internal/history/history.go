@@ -115,7 +115,8 @@ func (h *History) Recording(ctx context.Context, id string) (store.Recording, er
 type Text struct {
 	// Recording is the id of its recording; empty if the audio is in no folder of recordings.
 	Recording string
-	// Track is empty for the mix of all channels.
+	// Track is empty for the mix of all channels. A translation is another transcript than the text in the language that was spoken, as
+	// Transcript.Translated says.
 	Track string
 	// Title is for a text without a recording.
 	Title      string
@@ -142,6 +143,9 @@ func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, e
 	key := store.MainKey(id)
 	if t.Track != "" {
 		key.Track = t.Track
+	}
+	if t.Transcript.Translated {
+		key.Task = store.TaskTranslate
 	}
 	var version store.Version
 	err := h.store.Update(ctx, func(tx store.Tx) error {

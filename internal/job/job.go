@@ -70,6 +70,25 @@ func MovedOf(j *store.Job) (m Moved, found bool) {
 	return m, m.TotalBytes > 0
 }
 
+// Made is what is to be told of a job that made a text, besides its version. It is the checkpoint of such a job once it has succeeded; none
+// for the main text of a recording.
+type Made struct {
+	// Transcript is the id of the transcript.
+	Transcript string `json:"transcript"`
+}
+
+// TranscriptOf returns the id of the transcript that a job has made; empty for none.
+func TranscriptOf(j *store.Job) string {
+	var made Made
+	switch {
+	case j.Kind != KindTranscribe || j.State != store.JobSucceeded || j.Version == 0:
+		return ""
+	case len(j.Checkpoint) == 0 || json.Unmarshal(j.Checkpoint, &made) != nil || made.Transcript == "":
+		return j.Recording
+	}
+	return made.Transcript
+}
+
 // Order asks for a job.
 type Order struct {
 	Kind      string
@@ -136,6 +155,9 @@ func forbidden(j *store.Job, what string) error {
 // eventOf returns the event about a job as it is now.
 func eventOf(j *store.Job, kind string) (store.NewEvent, error) {
 	e := store.JobEvent{ID: j.ID, Kind: j.Kind, State: j.State, Recording: j.Recording, Attempt: j.Attempt, Version: j.Version}
+	if made := TranscriptOf(j); made != j.Recording {
+		e.Transcript = made
+	}
 	if j.Error != nil {
 		e.Code = j.Error.Code
 	}

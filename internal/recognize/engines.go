@@ -95,6 +95,47 @@ func (e *Engines) Borrow(ctx context.Context, id string) (r *Recognizer, release
 // BorrowFor is Borrow for a role and a language, as in Roles.For: they decide where neither id nor the settings name a
 // model for everything.
 func (e *Engines) BorrowFor(ctx context.Context, id string, role Role, asked string) (r *Recognizer, release func(), err error) {
+	return e.borrow(ctx, func(store *model.Store) (model.Installed, error) {
+		chosen := id
+		if chosen == "" {
+			chosen, role = e.options.Default, e.roleFor(role)
+		}
+		if chosen == "" {
+			var err error
+			if chosen, err = e.Roles().For(store, role, asked); err != nil {
+				return model.Installed{}, err
+			}
+		}
+		return store.Resolve(ctx, chosen)
+	})
+}
+
+// BorrowTranslator is Borrow for a text in English of what is said in another language. An empty id is the model of Roles.Translator. Its
+// error has scout.CodeModelUnsupported where the model cannot translate; that is told without loading it.
+func (e *Engines) BorrowTranslator(ctx context.Context, id, asked string) (r *Recognizer, release func(), err error) {
+	return e.borrow(ctx, func(store *model.Store) (model.Installed, error) {
+		chosen := id
+		if chosen == "" {
+			var err error
+			if chosen, err = e.Roles().Translator(ctx, e.options.Machine, store, e.options.Default, asked); err != nil {
+				return model.Installed{}, err
+			}
+		}
+		installed, err := store.Resolve(ctx, chosen)
+		switch {
+		case err != nil:
+			return installed, err
+		case installed.EnglishOnly():
+			return installed, englishOnly(installed.ID)
+		case !e.options.Machine.translates(installed):
+			return installed, scout.Errorf(scout.CodeModelUnsupported, "model %s cannot translate", installed.ID).WithHint("%s", hintTranslator)
+		}
+		return installed, nil
+	})
+}
+
+// borrow lends the model that choose finds in the folder of models.
+func (e *Engines) borrow(ctx context.Context, choose func(*model.Store) (model.Installed, error)) (r *Recognizer, release func(), err error) {
 	options := Options{
 		Program: e.options.Program, Threads: e.options.Threads, Backend: e.options.Backend, Profile: e.options.Profile, Engine: e.options.Engine,
 	}
@@ -106,15 +147,7 @@ func (e *Engines) BorrowFor(ctx context.Context, id string, role Role, asked str
 	if err != nil {
 		return nil, nil, err
 	}
-	if id == "" {
-		id, role = e.options.Default, e.roleFor(role)
-	}
-	if id == "" {
-		if id, err = e.Roles().For(store, role, asked); err != nil {
-			return nil, nil, err
-		}
-	}
-	installed, err := store.Resolve(ctx, id)
+	installed, err := choose(store)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -153,18 +153,30 @@ func (r *Recognizer) CheckTranslation(ctx context.Context, wanted bool) error {
 	if !wanted {
 		return nil
 	}
-	hint := "translate with a model of many languages, for example: scout models pull whisper-base"
 	if r.Model.EnglishOnly() {
-		return scout.Errorf(scout.CodeModelUnsupported, "model %s knows English only: it cannot translate", r.Model.ID).WithHint("%s", hint)
+		return englishOnly(r.Model.ID)
 	}
 	facts, err := r.Engine.Load(ctx)
 	if err != nil {
 		return err
 	}
 	if !facts.Translates {
-		return scout.Errorf(scout.CodeModelUnsupported, "model %s cannot translate with the backend %s", r.Model.ID, r.Backend).WithHint("%s", hint)
+		return scout.Errorf(scout.CodeModelUnsupported, "model %s cannot translate with the backend %s", r.Model.ID, r.Backend).WithHint("%s", hintTranslator)
 	}
 	return nil
+}
+
+const hintTranslator = "translate with a model of many languages, for example: scout models pull whisper-base"
+
+func englishOnly(id string) error {
+	return scout.Errorf(scout.CodeModelUnsupported, "model %s knows English only: it cannot translate", id).WithHint("%s", hintTranslator)
+}
+
+// translates reports whether an installed model can write English for what is said in another language. It looks at what is noted about
+// the model: whether a model of the user's own has the words for it, its engine says.
+func (m *Machine) translates(installed model.Installed) bool {
+	g, own := m.graphs(installed, installed.Dir)
+	return own && g.backend == BackendWhisper && !installed.EnglishOnly()
 }
 
 // modelsDir returns the folder of models that contains an installed model.

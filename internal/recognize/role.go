@@ -1,6 +1,7 @@
 package recognize
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -97,6 +98,57 @@ func (r Roles) For(store *model.Store, role Role, asked string) (string, error) 
 		return list[i].ID, nil
 	}
 	return picked, nil
+}
+
+// Translator returns the id of the model that writes in English what is said in another language, in any form of ParseLanguage: named, if
+// it translates; else the accurate one; else the first installed one in the order of the list. One that knows the language goes before
+// the others. scout.CodeModelUnsupported says that none of them translates.
+//
+//	named  the model that the settings name for everything; empty for none
+func (r Roles) Translator(ctx context.Context, m *Machine, store *model.Store, named, asked string) (string, error) {
+	code, err := ParseLanguage(asked)
+	if err != nil {
+		return "", err
+	}
+	accurate, err := r.Pick(store, Accurate)
+	if err != nil {
+		return "", err
+	}
+	list, err := store.List()
+	if err != nil {
+		return "", err
+	}
+	preferred := func(l *model.Listed) int {
+		switch {
+		case named != "" && l.ID == named:
+			return 2
+		case accurate != "" && l.ID == accurate, accurate == "" && l.Selected:
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b model.Listed) int { return preferred(&b) - preferred(&a) })
+	other := "" // it translates, and does not know the language
+	for i := range list {
+		l := &list[i]
+		if !l.Installed || l.Problem != "" || l.Family != model.Whisper {
+			continue
+		}
+		installed, err := store.Resolve(ctx, l.ID)
+		switch {
+		case ctx.Err() != nil:
+			return "", context.Cause(ctx)
+		case err != nil || !m.translates(installed): // what is damaged is told to whoever names it
+		case code == "" || knows(installed.Languages, code) != "":
+			return l.ID, nil
+		case other == "":
+			other = l.ID
+		}
+	}
+	if other == "" {
+		return "", scout.Errorf(scout.CodeModelUnsupported, "no model is installed that can translate").WithHint("%s", hintTranslator)
+	}
+	return other, nil
 }
 
 // Trait is what is special about the model: how long pieces suit it, how a stream is heard, and who checks doubtful text. Pieces of

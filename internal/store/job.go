@@ -186,8 +186,9 @@ type JobEvent struct {
 	// DoneBytes and TotalBytes are that of a job that moves bytes.
 	DoneBytes  int64 `json:"done_bytes,omitempty"`
 	TotalBytes int64 `json:"total_bytes,omitempty"`
-	// Version is that of the transcript, if it succeeded.
-	Version int `json:"version,omitempty"`
+	// Version is that of the transcript, if it succeeded, and Transcript the id of a transcript that is not the main one of the recording.
+	Version    int    `json:"version,omitempty"`
+	Transcript string `json:"transcript,omitempty"`
 }
 
 // QueueStream has no events. Who listens to it is woken when jobs were removed or changed otherwise than by the queue: with their recording,

@@ -28,12 +28,14 @@ import (
 type RecognizerOptions struct {
 	Model string
 	// Role is that of the model where none is named; empty for the fast one, whatever the language.
-	Role    recognize.Role
-	Threads int
-	Effort  string
-	Backend string
-	Profile string
-	Reserve time.Duration // as in engine.Options
+	Role recognize.Role
+	// Translate has a model chosen that can translate, where a role is given and no model is named.
+	Translate bool
+	Threads   int
+	Effort    string
+	Backend   string
+	Profile   string
+	Reserve   time.Duration // as in engine.Options
 	// Language is the one that was asked for, as in recognize.Options.
 	Language string
 }
@@ -93,6 +95,9 @@ func (a *App) OpenRecognizer(ctx context.Context, o RecognizerOptions) (*Recogni
 		choose := func() (string, error) { return a.Roles().Pick(store, recognize.Fast) }
 		if o.Role != "" {
 			choose = func() (string, error) { return a.Roles().For(store, o.Role, o.Language) }
+		}
+		if o.Role != "" && o.Translate {
+			choose = func() (string, error) { return a.Roles().Translator(ctx, a.Machine(), store, "", o.Language) }
 		}
 		if o.Model, err = choose(); err != nil {
 			return nil, err

@@ -60,7 +60,7 @@ func (c *Client) Transcribe(ctx context.Context, a Asked) (t scout.Transcript, r
 	}
 	var made v1.Transcript
 	err = c.patiently(ctx, a, func() error {
-		return c.Get(ctx, fmt.Sprintf("/transcripts/%s?format=json&version=%d", url.PathEscape(j.Result.RecordingID), j.Result.Version), &made)
+		return c.Get(ctx, fmt.Sprintf("/transcripts/%s?format=json&version=%d", url.PathEscape(cmp.Or(j.Result.TranscriptID, j.Result.RecordingID)), j.Result.Version), &made)
 	})
 	return made.Transcript(), sent.Recording, err
 }

@@ -37,7 +37,9 @@ type JobProgress struct {
 type JobResult struct {
 	RecordingID string `json:"recording_id,omitempty"`
 	Version     int    `json:"version,omitempty" doc:"Of the transcript"`
-	Model       string `json:"model,omitempty" doc:"The model that is installed"`
+	// TranscriptID is that of the recording, or of another transcript of it.
+	TranscriptID string `json:"transcript_id,omitempty" doc:"The transcript: a translation is another one than the text in the language that was spoken"`
+	Model        string `json:"model,omitempty" doc:"The model that is installed"`
 }
 
 // NewJob is the body of POST /jobs.
@@ -51,6 +53,7 @@ type NewJob struct {
 type NewText struct {
 	Priority string      `json:"priority,omitempty" enum:"interactive,normal,low" doc:"normal, if it is left out"`
 	Force    bool        `json:"force,omitempty" doc:"Do it again, although a job with the same recording, model and options exists"`
+	Task     string      `json:"task,omitempty" enum:"transcribe,translate" doc:"translate makes a text in English, whatever is spoken, as a transcript of its own; transcribe, if it is left out"`
 	Webhook  *JobWebhook `json:"webhook,omitempty" doc:"Who is told when the job has succeeded, is dead, or was cancelled. Nobody is, if the answer says that it has ended already"`
 	TextOptions
 }

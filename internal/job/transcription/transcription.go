@@ -47,6 +47,27 @@ type Request struct {
 	// Effort is one of speech.Efforts.
 	Effort   string   `json:"effort,omitempty"`
 	HotWords []string `json:"keywords,omitempty"`
+	// Task is store.TaskTranslate for a text in English, whatever is spoken; else empty.
+	Task string `json:"task,omitempty"`
+}
+
+// Transcript is the transcript of a recording that the work makes or renews.
+func (r *Request) Transcript(id recording.ID) store.Key {
+	key := store.MainKey(string(id))
+	if r.translates() {
+		key.Task = store.TaskTranslate
+	}
+	return key
+}
+
+func (r *Request) translates() bool { return r.Task == store.TaskTranslate }
+
+// RequestOf returns what a job was asked for.
+func RequestOf(j *store.Job) (r Request, err error) {
+	if err := json.Unmarshal(j.Options, &r); err != nil {
+		return r, scout.Errorf(scout.CodeInternal, "the options of a job are damaged: %w", err)
+	}
+	return r, nil
 }
 
 // Key names the work: a recording, a model and options.
@@ -65,6 +86,15 @@ func (r *Request) Key(id recording.ID) (string, error) {
 // Lender lends recognizers; *recognize.Engines is one.
 type Lender interface {
 	BorrowFor(ctx context.Context, model string, role recognize.Role, language string) (r *recognize.Recognizer, release func(), err error)
+	BorrowTranslator(ctx context.Context, model, language string) (r *recognize.Recognizer, release func(), err error)
+}
+
+// borrow lends what makes the text of a request.
+func (w *Worker) borrow(ctx context.Context, request *Request) (r *recognize.Recognizer, release func(), err error) {
+	if request.translates() {
+		return w.options.Engines.BorrowTranslator(ctx, request.Model, request.Language)
+	}
+	return w.options.Engines.BorrowFor(ctx, request.Model, recognize.Accurate, request.Language)
 }
 
 // Folder has the recordings; *recording.Folder and recording.Folders are some.
@@ -104,11 +134,16 @@ func New(o Options) *Worker { return &Worker{options: o, log: o.Scope.Component(
 
 // Do makes the text of a job. It is a job.Work.
 func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
-	var request Request
-	if err := json.Unmarshal(c.Job.Options, &request); err != nil {
-		return scout.Errorf(scout.CodeInternal, "the options of a job are damaged: %w", err)
+	request, err := RequestOf(&c.Job)
+	if err != nil {
+		return err
 	}
 	id := recording.ID(c.Job.Recording)
+	if key := request.Transcript(id); key != store.MainKey(string(id)) {
+		if c.Outcome, err = json.Marshal(job.Made{Transcript: key.String()}); err != nil {
+			return fmt.Errorf("name a transcript: %w", err)
+		}
+	}
 	m, err := w.options.Folder.Manifest(id)
 	switch {
 	case err != nil:
@@ -116,12 +151,17 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 	case m.State == recording.StateRecording:
 		return scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", id)
 	}
-	r, release, err := w.options.Engines.BorrowFor(ctx, request.Model, recognize.Accurate, request.Language)
+	r, release, err := w.borrow(ctx, &request)
 	if err != nil {
 		return err
 	}
 	defer release()
-	o := transcribe.Options{Class: classOf(&c.Job), Client: c.Job.Client, HotWords: request.HotWords, Effort: w.options.Effort}
+	o := transcribe.Options{
+		Class: classOf(&c.Job), Client: c.Job.Client, HotWords: request.HotWords, Effort: w.options.Effort, Translate: request.translates(),
+	}
+	if err := r.CheckTranslation(ctx, o.Translate); err != nil {
+		return err
+	}
 	if o.Language, err = r.Language(request.Language); err != nil {
 		return err
 	}
@@ -330,9 +370,12 @@ func (*commit) Abandon(context.Context, int, text.Document) (string, error) { re
 // Close implements transcribe.Sink.
 func (*commit) Close(context.Context) error { return nil }
 
-// Acceptable returns what is wrong with a request, so that no job is made that cannot succeed: an unknown effort or language, a model
-// that is not there or does not know the language.
+// Acceptable returns what is wrong with a request, so that no job is made that cannot succeed: an unknown effort, task or language, a model
+// that is not there, does not know the language or cannot translate.
 func (w *Worker) Acceptable(ctx context.Context, request Request) error {
+	if request.Task != "" && !request.translates() {
+		return scout.Errorf(scout.CodeInvalidArgument, "task %q: want %s, or none", request.Task, store.TaskTranslate)
+	}
 	if request.Effort != "" {
 		if _, err := speech.ParseEffort(request.Effort); err != nil {
 			return scout.Errorf(scout.CodeInvalidArgument, "%w", err)
@@ -341,7 +384,7 @@ func (w *Worker) Acceptable(ctx context.Context, request Request) error {
 	if _, err := recognize.ParseLanguage(request.Language); err != nil {
 		return err
 	}
-	r, release, err := w.options.Engines.BorrowFor(ctx, request.Model, recognize.Accurate, request.Language)
+	r, release, err := w.borrow(ctx, &request)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package transcription_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
@@ -125,6 +127,7 @@ func TestWhatCannotBeTranscribed(t *testing.T) {
 		want    scout.Code
 	}{
 		"there is no such model":           {d.record(1), transcription.Request{Model: "none"}, scout.CodeModelUnknown},
+		"the model cannot translate":       {d.record(1), transcription.Request{Model: "a", Task: store.TaskTranslate}, scout.CodeModelUnsupported},
 		"the model knows no such language": {d.record(1), transcription.Request{Model: "a", Language: "de"}, scout.CodeModelLanguage},
 	} {
 		j := p.until(p.submit(c.id, c.request).ID, store.JobDead)
@@ -221,5 +224,51 @@ func TestTheNameOfWork(t *testing.T) {
 				t.Errorf("%s has another name the second time (%v)", work, err)
 			}
 		}
+	}
+}
+
+// A translation is a transcript of its own, which its job names; the text in the language that was spoken stays what it is.
+func TestATranslationStandsBesideTheText(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.write("models/many/model.toml", "id = \"many\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\", \"de\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
+	for name, content := range map[string]string{"e": "e", "d": "d", "t": "t", "do": "pieces 1000"} {
+		d.write("models/many/"+name, content)
+	}
+	id := d.record(3)
+	p := d.start()
+	spoken := p.until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
+	said := d.text(id, 1)
+	j := p.until(p.submit(id, transcription.Request{Model: "many", Task: store.TaskTranslate}).ID, store.JobSucceeded)
+	key := store.Key{Recording: string(id), Track: store.TrackMix, Task: store.TaskTranslate}
+	translated, err := d.store.Transcript(t.Context(), key, j.Version)
+	if err != nil || translated.Text() != "english" || !translated.Translated || translated.Kind != store.KindFirst {
+		t.Errorf("%+v (%v)", translated, err)
+	}
+	if got := d.text(id, 1); got != said {
+		t.Errorf("the text in the language that was spoken is %q now, and was %q", got, said)
+	}
+	if made, first := job.TranscriptOf(&j), job.TranscriptOf(&spoken); made != key.String() || first != string(id) {
+		t.Errorf("the jobs name the transcripts %q and %q", made, first)
+	}
+	told := map[string]string{}
+	events, err := d.store.Events(t.Context(), store.EventStream, 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events.Events {
+		var said store.JobEvent
+		if e.Type == store.EventJobSucceeded && json.Unmarshal(e.Data, &said) == nil {
+			told[said.ID] = said.Transcript
+		}
+	}
+	if told[j.ID] != key.String() || told[spoken.ID] != "" {
+		t.Errorf("the events name the transcripts %q", told)
+	}
+	plain, asked := transcription.Request{}, transcription.Request{Task: store.TaskTranslate}
+	one, err1 := plain.Key(id)
+	other, err2 := asked.Key(id)
+	if err := errors.Join(err1, err2); err != nil || one == other {
+		t.Errorf("both are the same work (%v)", err)
 	}
 }

@@ -257,7 +257,7 @@ func (v view) full(r *recordingRow, t *transcriptRow, number int) (store.Transcr
 		return store.Transcript{}, err
 	}
 	full := store.Transcript{Summary: summary(r, t, &version)}
-	full.Transcript = scout.Transcript{Model: version.Model, Language: version.Language, Duration: version.Duration}
+	full.Transcript = scout.Transcript{Model: version.Model, Language: version.Language, Duration: version.Duration, Translated: t.key.Task == store.TaskTranslate}
 	list, err := v.segments(t.id, number, true)
 	if err != nil {
 		return full, err
