@@ -14,7 +14,7 @@ echo "Machine: $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(np
 failed=0
 for figure; do
   # shellcheck disable=SC2086 # several flags
-  bin/scout-bench service "$speech" --figure "$figure" --report "$out/service.json" ${BENCH_FLAGS:-} >"$out/service.txt" || { failed=1; echo "bench-service: $figure could not be measured" >&2; }
+  bin/scout-bench service "$speech" --figure "$figure" --report "$out/service.json" ${BENCH_FLAGS:-} >"$out/service.txt" || failed=1 # it said why: a bound that is SHORT, or what could not be measured
 done
 cat "$out/service.txt"
 echo "everything that was measured: $out/service.json"

@@ -33,7 +33,7 @@ other work on the machine slows both equally.
 It measures single requests with and without a known text, loading the model, a
 cold start of scout transcribe, all clips in DIR, two slots at once, a request
 that somebody waits for beside batch work, cancelling, and memory. Times are
-medians. A figure that misses its bound is marked SHORT.
+medians. A figure that misses its bound is marked SHORT, and the exit code is 1.
 
 DIR is a folder as for scout-bench transcribe; the clip nearest to 11 s is the
 one that is decoded alone. This takes three to five minutes on a quiet machine.`,
@@ -102,7 +102,9 @@ func benchEngine(ctx context.Context, a *app, o benchEngineOptions, dir string) 
 		return err
 	}
 	if o.json {
-		return report.WriteJSON(a.Std.Out)
+		err = report.WriteJSON(a.Std.Out)
+	} else {
+		err = report.WriteTable(a.Std.Out)
 	}
-	return report.WriteTable(a.Std.Out)
+	return errors.Join(err, bench.Met(report.Figures))
 }

@@ -64,7 +64,8 @@ Figures, for --figure:
   quiet           speech at -50, -58 and -66 dBFS in a room at -60 dBFS
 
 A report file collects dictations over several runs: what is in it already is
-not measured again.`,
+not measured again. A figure that misses its bound is marked SHORT, and the exit
+code is 1.`,
 		Example: `  scout-bench live speech/ --takes 5
   scout-bench live speech/ --figure long,kills --report live.json
   scout-bench live speech/ --report live.json --plot live.html --baseline old.json`,
@@ -151,7 +152,7 @@ func benchLive(ctx context.Context, a *app, o benchLiveOptions, dir string) (err
 	if err := errors.Join(err, l.booth.Close(ctx)); err != nil {
 		return err
 	}
-	return o.write(a, report, baseline)
+	return errors.Join(o.write(a, report, baseline), bench.Met(report.Figures))
 }
 
 // open returns the report to add to.

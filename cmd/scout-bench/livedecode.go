@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,9 +117,11 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 	}
 	show.Clear()
 	if o.json {
-		return b.report.WriteJSON(a.Std.Out)
+		err = b.report.WriteJSON(a.Std.Out)
+	} else {
+		err = b.report.WriteTable(a.Std.Out)
 	}
-	return b.report.WriteTable(a.Std.Out)
+	return errors.Join(err, bench.Met(b.report.Figures))
 }
 
 // inLanguage returns the clips in a language, and those whose language is not known. No language means all of them.

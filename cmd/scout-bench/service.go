@@ -56,8 +56,8 @@ Figures, for --figure:
          work; then one input ends it again and again
 
 A report file collects figures over several runs; one that is measured again
-takes the place of the former one. A bound that is not met is SHORT, and the
-exit code tells only whether everything could be measured.`,
+takes the place of the former one. A bound that is not met is SHORT. The exit
+code is 1 where the report has one, or something could not be measured.`,
 		Example: `  scout-bench service speech/
   scout-bench service speech/ --figure idle,load --connections 10 --time 10s
   scout-bench service speech/ --figure all --report service.json`,
@@ -154,9 +154,11 @@ func benchService(ctx context.Context, a *app, o benchServiceOptions, dir string
 		failed = errors.Join(failed, toFile(o.report, report.WriteJSON))
 	}
 	if o.json {
-		return errors.Join(failed, report.WriteJSON(a.Std.Out))
+		failed = errors.Join(failed, report.WriteJSON(a.Std.Out))
+	} else {
+		failed = errors.Join(failed, report.WriteTable(a.Std.Out))
 	}
-	return errors.Join(failed, report.WriteTable(a.Std.Out))
+	return errors.Join(failed, bench.Met(report.Figures))
 }
 
 // mostSpeech is how much speech files are cut from.
