@@ -211,6 +211,8 @@ const (
 
 	// CodeAddressTaken is an address for clients that the daemon cannot use, because another program does or it is not this machine's.
 	CodeAddressTaken Code = "address_taken"
+	// CodeCertificateInvalid is a certificate of TLS that cannot be used: by the daemon that should show it, or by a client that was shown it.
+	CodeCertificateInvalid Code = "certificate_invalid"
 
 	// CodePermissionDenied is a client that may not do what it asks for.
 	CodePermissionDenied Code = "permission_denied"
@@ -353,6 +355,8 @@ var codeTable = map[Code]CodeInfo{
 	CodeDaemonUnreachable: {Transient, "start it again: scout serve restart"},
 	CodeDaemonOther:       {Permanent, "use the same settings for both, or start the daemon again: scout serve restart"},
 	CodeAddressTaken:      {Permanent, "use another address: --addr or the setting http.addr"},
+
+	CodeCertificateInvalid: {Permanent, "see what there is: scout tls show"},
 
 	CodePermissionDenied: {Permanent, "ask the owner of this Scout"},
 	CodeInvalidAPIKey:    {Permanent, "send a key: Authorization: Bearer KEY; to make one: scout keys create NAME"},

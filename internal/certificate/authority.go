@@ -1,0 +1,286 @@
+package certificate
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
+)
+
+// Files in the folder of Scout's own CA. The pair is one file, so that certificate and key are replaced in one step.
+const (
+	caName    = "ca.pem"
+	pairName  = "server.pem"
+	caKeyName = "ca-key.pem"
+)
+
+// CAFile is the path of the certificate of Scout's own CA in its folder.
+func CAFile(dir string) string { return filepath.Join(dir, caName) }
+
+// PairFile is the path of the certificate and key that the CA made.
+func PairFile(dir string) string { return filepath.Join(dir, pairName) }
+
+// Kinds of blocks in PEM.
+const (
+	blockCertificate = "CERTIFICATE"
+	blockKey         = "PRIVATE KEY"
+)
+
+// Lifetimes; docs/adr/0106-tls.md says why. A CA whose key is gone ends with the one certificate that it signed, and the next one must be trusted
+// anew: both last as long as every client allows, which is 825 days (Apple). With its key kept, the CA lasts ten years, and its certificates a year.
+const (
+	day           = 24 * time.Hour
+	onceLasts     = 820 * day
+	caLasts       = 3650 * day
+	renewedLasts  = 365 * day
+	skew          = time.Hour // clocks of clients may be late
+	renewedBefore = 30 * day  // with the same CA: nobody notices
+	remadeBefore  = 7 * day   // with a new CA: as late as is safe
+	// toldBefore is from when on health tells of an end that costs trust.
+	toldBefore = 30 * day
+)
+
+// Names are what a certificate is for.
+type Names struct {
+	DNS []string
+	IP  []netip.Addr
+}
+
+// with returns the names of both, each once, in their order.
+func (n Names) with(more Names) Names {
+	var all Names
+	for _, name := range slices.Concat(n.DNS, more.DNS) {
+		if !slices.Contains(all.DNS, name) {
+			all.DNS = append(all.DNS, name)
+		}
+	}
+	for _, ip := range slices.Concat(n.IP, more.IP) {
+		if ip = ip.Unmap().WithZone(""); !slices.Contains(all.IP, ip) {
+			all.IP = append(all.IP, ip)
+		}
+	}
+	return all
+}
+
+// missing are the names that a certificate has not.
+func (n Names) missing(leaf *x509.Certificate) []string {
+	var missing []string
+	for _, name := range n.DNS {
+		if leaf.VerifyHostname(name) != nil {
+			missing = append(missing, name)
+		}
+	}
+	for _, ip := range n.IP {
+		if leaf.VerifyHostname(ip.Unmap().WithZone("").String()) != nil {
+			missing = append(missing, ip.String())
+		}
+	}
+	return missing
+}
+
+// authority is a CA with its key.
+type authority struct {
+	certificate *x509.Certificate
+	key         crypto.Signer
+}
+
+// newAuthority makes a CA that can sign for these names alone.
+func newAuthority(names Names, called string, now time.Time, lasts time.Duration) (*authority, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Scout on " + called + ", " + now.UTC().Format(time.DateOnly), Organization: []string{"Scout"}},
+		NotBefore: now.Add(-skew), NotAfter: now.Add(lasts), BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
+		KeyUsage: x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: names.DNS,
+	}
+	for _, ip := range names.IP {
+		template.PermittedIPRanges = append(template.PermittedIPRanges, &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(ip.BitLen(), ip.BitLen())})
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := x509.ParseCertificate(raw)
+	return &authority{ca, key}, err
+}
+
+// sign makes a certificate and its key, in PEM.
+func (a *authority) sign(names Names, now time.Time, lasts time.Duration) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	end := now.Add(lasts)
+	if a.certificate.NotAfter.Before(end) {
+		end = a.certificate.NotAfter
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: names.DNS[0], Organization: []string{"Scout"}}, NotBefore: now.Add(-skew), NotAfter: end, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, DNSNames: names.DNS,
+	}
+	for _, ip := range names.IP {
+		template.IPAddresses = append(template.IPAddresses, ip.AsSlice())
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(inPEM(blockCertificate, raw), inPEM(blockKey, secret)), nil
+}
+
+// serial is a number that no other certificate has.
+func serial() *big.Int {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	random[0] &= 0x7f           // RFC 5280, 4.1.2.2: positive, at most 20 bytes
+	return new(big.Int).SetBytes(random[:])
+}
+
+func inPEM(kind string, content []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
+}
+
+// keptAuthority is the CA whose key was kept, if it can sign for these names for long enough; nil if not.
+func keptAuthority(dir string, names Names, now time.Time) *authority {
+	ca, err := readAuthority(CAFile(dir))
+	if err != nil {
+		return nil
+	}
+	content, _, err := readPEM(filepath.Join(dir, caKeyName), "key of the CA")
+	if err != nil {
+		return nil
+	}
+	block, _ := pem.Decode(content)
+	if block == nil {
+		return nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	key, is := parsed.(*ecdsa.PrivateKey)
+	if !is || !key.PublicKey.Equal(ca.PublicKey) || ca.NotAfter.Before(now.Add(2*renewedBefore)) || !permits(ca, names) {
+		return nil
+	}
+	return &authority{ca, key}
+}
+
+// permits reports whether the constraints of a CA have all of these names.
+func permits(ca *x509.Certificate, names Names) bool {
+	for _, name := range names.DNS {
+		if !slices.Contains(ca.PermittedDNSDomains, name) {
+			return false
+		}
+	}
+	for _, ip := range names.IP {
+		if !slices.ContainsFunc(ca.PermittedIPRanges, func(n *net.IPNet) bool { return n.Contains(ip.AsSlice()) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// makePair writes a new certificate into the folder, signed by the CA whose key was kept, or by a new one, whose key is written only where it is
+// to be kept. renewed is true where the CA is the same.
+func makePair(dir string, names Names, keepKey bool, now time.Time) (renewed bool, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return false, scout.FileError(scout.CodeWriteFailed, "make the folder "+dir, err)
+	}
+	private := func(name string, content []byte) error {
+		return atomicfile.Write(filepath.Join(dir, name), content, atomicfile.Options{Mode: atomicfile.Private, ExactMode: true})
+	}
+	lasts := onceLasts
+	var ca *authority
+	if keepKey {
+		lasts, ca = renewedLasts, keptAuthority(dir, names, now)
+	}
+	if renewed = ca != nil; !renewed {
+		caFor := onceLasts
+		if keepKey {
+			caFor = caLasts
+		}
+		if ca, err = newAuthority(names, names.DNS[0], now, caFor); err != nil {
+			return false, scout.Errorf(scout.CodeInternal, "make a CA: %w", err)
+		}
+	}
+	pair, err := ca.sign(names, now, lasts)
+	if err != nil {
+		return false, scout.Errorf(scout.CodeInternal, "make a certificate: %w", err)
+	}
+	if !renewed {
+		if err := private(caName, inPEM(blockCertificate, ca.certificate.Raw)); err != nil {
+			return false, err
+		}
+		if keepKey {
+			secret, err := x509.MarshalPKCS8PrivateKey(ca.key)
+			if err != nil {
+				return false, scout.Errorf(scout.CodeInternal, "make a CA: %w", err)
+			}
+			if err := private(caKeyName, inPEM(blockKey, secret)); err != nil {
+				return false, err
+			}
+		}
+	}
+	return renewed, private(pairName, pair)
+}
+
+// forgetKey removes the key of the CA, which is no longer to be kept.
+func forgetKey(dir string) error {
+	err := os.Remove(filepath.Join(dir, caKeyName))
+	if err == nil || absent(err) {
+		return nil
+	}
+	return scout.FileError(scout.CodeWriteFailed, "remove the key of the CA", err)
+}
+
+// Renew has the daemon make a new certificate, signed by a new CA unless the key of the old one was kept: it removes the certificate that there is.
+func Renew(dir string) error {
+	err := os.Remove(PairFile(dir))
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return scout.FileError(scout.CodeWriteFailed, "remove "+PairFile(dir), err)
+}
+
+// own reads the certificate that Scout's own CA made, and the CA.
+func own(dir string) (*Pair, *x509.Certificate, error) {
+	pair, err := Read(PairFile(dir), PairFile(dir))
+	if err != nil {
+		return nil, nil, err
+	}
+	ca, err := readAuthority(CAFile(dir))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := leads(ca, pair.Leaf); err != nil {
+		return nil, nil, scout.Errorf(scout.CodeCertificateInvalid, "%s is not that of the CA in %s: %w", PairFile(dir), CAFile(dir), err)
+	}
+	return pair, ca, nil
+}
+
+// samePair reports whether two pairs have the same certificates.
+func samePair(a, b *Pair) bool {
+	return a != nil && b != nil && slices.EqualFunc(a.Certificate.Certificate, b.Certificate.Certificate, bytes.Equal)
+}
