@@ -32,6 +32,12 @@ func (l *Loaded) RecordingsDir() (string, error) {
 	return filepath.Join(dir, "recordings"), err
 }
 
+// TLSDir returns the folder of Scout's own CA and certificate.
+func (l *Loaded) TLSDir() (string, error) {
+	dir, err := l.DataDir()
+	return filepath.Join(dir, "tls"), err
+}
+
 // ModelsDir returns the folder in which models are installed, and further folders that are only read. If models.dir is
 // set, it is the only folder. Otherwise the own folder is models/ in data.dir. If data.dir is not set, it is var/models
 // of the checkout in which this program was built, else models/ in the user's data folder. The models of the checkout,

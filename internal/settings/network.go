@@ -18,6 +18,20 @@ type HTTP struct {
 	BasePath       string `koanf:"base_path" is:"prefix" unset:"none" about:"What precedes every path of HTTP, for a proxy that serves Scout below another site, such as /scout."`
 }
 
+// TLS is about whether clients of the network speak TLS.
+type TLS struct {
+	Mode      string `koanf:"mode" want:"off files auto" about:"Whether the addresses of http.addr speak TLS: files has a certificate of yours, auto one of Scout's own CA, for this machine alone. Addresses of the machine itself take plain HTTP, too."`
+	Cert      string `koanf:"cert" is:"file" unset:"none" about:"Certificate in PEM, with those behind it that lead to its authority; read again when it changes."`
+	Key       string `koanf:"key" is:"file" unset:"none" about:"Key of tls.cert in PEM; read again when it changes."`
+	KeepCAKey string `koanf:"keep_ca_key" want:"off on" about:"Whether the key of Scout's own CA is kept: then new certificates need no new trust, and whoever gets the key can pose as this machine."`
+}
+
+// On reports whether TLS is spoken.
+func (t TLS) On() bool { return t.Mode != off }
+
+// Own reports whether Scout makes the certificate.
+func (t TLS) Own() bool { return t.Mode == "auto" }
+
 // Auth is about who needs a key.
 type Auth struct {
 	Loopback string `koanf:"loopback" want:"open key" about:"Whether programs of the same user on this machine may use HTTP without a key; they may do what a key with the role client allows."`

@@ -34,6 +34,7 @@ type Settings struct {
 	Engine     Engine     `koanf:"engine"`
 	Retention  Retention  `koanf:"retention"`
 	HTTP       HTTP       `koanf:"http"`
+	TLS        TLS        `koanf:"tls"`
 	Auth       Auth       `koanf:"auth"`
 	Limits     Limits     `koanf:"limits"`
 	Live       Live       `koanf:"live"`
@@ -154,6 +155,7 @@ func Default() Settings {
 		Engine:     Engine{Idle: 5 * time.Minute},
 		Retention:  Retention{AudioDays: 30, TrashDays: 30},
 		HTTP:       HTTP{Addr: "127.0.0.1:7268"},
+		TLS:        TLS{Mode: "off", KeepCAKey: "off"},
 		Auth:       Auth{Loopback: "open"},
 		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32, Streams: 256, StreamsPerClient: 32},
 		Live:       Live{ResumeSeconds: 600},
