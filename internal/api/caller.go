@@ -38,6 +38,8 @@ type caller struct {
 	// session is the one that the caller's cookie named, until when it lasts; zero for a caller without.
 	session secretHash
 	until   time.Time
+	// secure is true where the request came over TLS.
+	secure bool
 }
 
 // owns reports whether the caller may see something that the store has under this client.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -27,7 +28,9 @@ type connection struct {
 	once   sync.Once // before uid and uidErr
 	uid    int
 	uidErr error
-	write  time.Duration // how long a client may take for mostPerWrite
+	write  time.Duration        // how long a client may take for mostPerWrite
+	first  []byte               // was read to see what it speaks, and belongs before everything else
+	tls    *tls.ConnectionState // nil for plain HTTP
 	closed func()
 	end    lingers
 	// answers is true from when a handler has a request until its answer was sent. What is sent otherwise net/http says by itself, and
@@ -38,6 +41,16 @@ type connection struct {
 
 // mostPerWrite is how much of an answer has a deadline of its own: a client that reads slowly gets all of a large one.
 const mostPerWrite = 64 << 10
+
+// Read returns what was read before, and then what comes.
+func (c *connection) Read(p []byte) (int, error) {
+	if len(c.first) > 0 && len(p) > 0 {
+		n := copy(p, c.first)
+		c.first = c.first[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
 
 // Write bounds how long the client may take. Everything that net/http sends goes through it, an answer without a body, too.
 func (c *connection) Write(p []byte) (written int, err error) {
@@ -158,6 +171,15 @@ func (c *connection) user(ask func(client, server netip.AddrPort) (int, error)) 
 		}
 	})
 	return c.uid, c.uidErr
+}
+
+// under is the connection below what http.Server serves; nil where it is none of ours.
+func under(c net.Conn) *connection {
+	if secure, is := c.(*tls.Conn); is { // HTTP/2
+		c = secure.NetConn()
+	}
+	ours, _ := c.(*connection)
+	return ours
 }
 
 // connectionOf is that of a request. One without any is from nowhere, and needs a key.

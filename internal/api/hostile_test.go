@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,9 @@ func (s *served) raw(t *testing.T, text string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.tls != nil {
+		c = tls.Client(c, s.tls.client)
+	}
 	t.Cleanup(func() { _ = c.Close() }) // the test is over
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
@@ -56,10 +60,10 @@ func (s *served) rawAs(t *testing.T, key, text string) net.Conn {
 // opener is serve.
 type opener func(t *testing.T, change ...func(*served)) *served
 
-// overBoth runs a test by the unix socket and over the network.
+// overBoth runs a test by the unix socket and over the network, plain and with TLS.
 func overBoth(t *testing.T, test func(t *testing.T, serve opener)) {
 	t.Helper()
-	for name, network := range map[string]func(*served){"socket": func(*served) {}, "network": networked} {
+	for name, network := range map[string]func(*served){"socket": func(*served) {}, "network": networked, "TLS": overTLS} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, func(t *testing.T, change ...func(*served)) *served {

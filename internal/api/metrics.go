@@ -124,16 +124,25 @@ type refusals struct {
 	last map[string]time.Time
 }
 
+// tell reports whether a refusal is to be logged.
+func (f *refusals) tell(reason string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last == nil {
+		f.last = make(map[string]time.Time)
+	}
+	now := time.Now()
+	if now.Sub(f.last[reason]) < refusedLogEvery {
+		return false
+	}
+	f.last[reason] = now
+	return true
+}
+
 // refuse counts a refusal, and logs it once a second for each reason.
 func (s *Server) refuse(reason, remote string, code scout.Code) {
 	s.metrics.refused.WithLabelValues(reason).Inc()
-	s.refused.mu.Lock()
-	defer s.refused.mu.Unlock()
-	if s.refused.last == nil {
-		s.refused.last = make(map[string]time.Time)
-	}
-	if now := time.Now(); now.Sub(s.refused.last[reason]) >= refusedLogEvery {
-		s.refused.last[reason] = now
+	if s.refused.tell(reason) {
 		s.log.Warn(eventRefused, slog.String(observe.KeyReason, reason), slog.String("remote", remote), slog.String(observe.KeyCode, string(code)))
 	}
 }

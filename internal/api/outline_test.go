@@ -12,14 +12,17 @@ import (
 )
 
 // computed is how many outlines the server has computed.
-func (s *served) computed() int {
+func (s *served) computed() int { return s.counted("scout_outlines_computed_total") }
+
+// counted is the value of a counter.
+func (s *served) counted(name string) int {
 	s.t.Helper()
 	families, err := s.registry.Gather()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() == "scout_outlines_computed_total" {
+		if f.GetName() == name {
 			return int(f.GetMetric()[0].GetCounter().GetValue())
 		}
 	}

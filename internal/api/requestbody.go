@@ -15,13 +15,14 @@ type requestBody struct {
 	control *http.ResponseController
 	over    bool // nothing more is read
 	whole   bool // it was read to its end, or there is none
+	streams bool // it comes over HTTP/2, where the rest of a body keeps nobody waiting
 	read    atomic.Int64
 }
 
 // bounded returns the request with a body that has to arrive in that time.
 func bounded(w http.ResponseWriter, r *http.Request, within time.Duration) (*http.Request, *requestBody) {
 	none := r.ContentLength == 0
-	body := &requestBody{ReadCloser: r.Body, control: http.NewResponseController(w), over: none, whole: none}
+	body := &requestBody{ReadCloser: r.Body, control: http.NewResponseController(w), over: none, whole: none, streams: r.ProtoMajor > 1}
 	if !body.over {
 		_ = body.control.SetReadDeadline(time.Now().Add(within)) // a writer of a test has none
 	}
@@ -50,6 +51,9 @@ const unwantedWithin = 2 * time.Second
 // leave ends the work with a body. What of it was not read is read by net/http, to keep the connection, or thrown away by the connection
 // while it lingers.
 func (b *requestBody) leave(c *connection) {
+	if b.streams {
+		return
+	}
 	if !b.over {
 		_ = b.control.SetReadDeadline(time.Now().Add(unwantedWithin)) // as above
 	}
@@ -62,7 +66,7 @@ const mostUnread = 256 << 10
 
 // refused has an error sent before the rest of the body has arrived, which nobody reads.
 func (b *requestBody) refused(h http.Header, length int64) {
-	if !b.whole && (length < 0 || length > mostUnread) {
+	if !b.whole && !b.streams && (length < 0 || length > mostUnread) {
 		h.Set("Connection", "close")
 	}
 }

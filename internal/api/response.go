@@ -1,7 +1,9 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -17,14 +19,20 @@ type response struct {
 	bytes  int64
 	fails  func() // called before the headers of an error are sent; nil for nobody
 	openai bool   // it is for a path of /v1, whose errors have a form of their own
+	// within is how long a client of HTTP/2 may take for each part of the answer; 0 for another client, whose connection sees to that.
+	within time.Duration
 }
 
 // newResponse is the answer to a client, which finds Scout's paths below the base path where it comes over the network.
-func (s *Server) newResponse(w http.ResponseWriter, c *connection) *response {
+func (s *Server) newResponse(w http.ResponseWriter, r *http.Request, c *connection) *response {
 	if c.near {
 		return &response{ResponseWriter: w}
 	}
-	return &response{ResponseWriter: w, base: s.options.Network.BasePath}
+	answer := &response{ResponseWriter: w, base: s.options.Network.BasePath}
+	if r.ProtoMajor > 1 {
+		answer.within = s.times.Write
+	}
+	return answer
 }
 
 // WriteHeader notes the status, and completes the path of a Location: operations, and the answers that are kept for a repetition, have it
@@ -47,9 +55,55 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	n, err := w.ResponseWriter.Write(p)
+	n, err := w.bounded(p)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// bounded writes, to a client of HTTP/2 in parts that have a deadline each, as connection.Write does for others.
+func (w *response) bounded(p []byte) (written int, err error) {
+	if w.within == 0 {
+		return w.ResponseWriter.Write(p)
+	}
+	for written < len(p) && err == nil {
+		var n int
+		err = w.inTime(func() (err error) {
+			n, err = w.ResponseWriter.Write(p[written:min(len(p), written+mostPerWrite)])
+			return err
+		})
+		written += n
+	}
+	return written, err
+}
+
+// FlushError sends what was written so far.
+func (w *response) FlushError() error {
+	return w.inTime(http.NewResponseController(w.ResponseWriter).Flush)
+}
+
+// inTime does what waits for a client of HTTP/2. The deadline ends with it: when it passes, the stream is reset, also one that has nothing to say.
+func (w *response) inTime(send func() error) error {
+	if w.within == 0 {
+		return send()
+	}
+	control, end := http.NewResponseController(w.ResponseWriter), time.Now().Add(w.within)
+	if err := control.SetWriteDeadline(end); err != nil {
+		return err
+	}
+	if err := send(); err != nil {
+		if !time.Now().Before(end) {
+			err = fmt.Errorf("%w: %w", os.ErrDeadlineExceeded, err)
+		}
+		return err
+	}
+	return control.SetWriteDeadline(time.Time{})
+}
+
+// last bounds what net/http still sends when the handler has returned.
+func (w *response) last() {
+	if w.within > 0 {
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.within)) // the stream may have ended
+	}
 }
 
 // SetReadDeadline does nothing: how long a body may take is requestBody's, and huma has a time of its own.

@@ -55,6 +55,7 @@ type served struct {
 	times    api.Times
 	network  api.Network
 	tcp      bool     // it answers clients of the network, too
+	tls      *tlsSide // over TLS; nil without
 	address  string   // where
 	key      string   // of an owner
 	ends     []func() // of what works until the server has ended
@@ -133,7 +134,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			_, err := recognize.ParseLanguage(r.Language)
 			return err
 		},
-		Pages:     func() string { return "http://" + s.address },
+		Pages:     func(bool) string { return "http://" + s.address },
 		Retention: retention.New(retention.Options{Store: st, Folder: recording.Folders{folder, uploads}, Keep: storetest.Month, Scope: scope}),
 		Order: func() recording.Order {
 			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}
@@ -161,8 +162,14 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 		listeners = append(listeners, s.listen())
 	}
 	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { ended <- s.server.Serve(l, l.Addr().String()) }() // ended by Shutdown
+	for i, l := range listeners {
+		go func() { // ended by Shutdown
+			if i > 0 && s.tls != nil {
+				ended <- s.server.ServeTLS(l, l.Addr().String(), api.TLS{Config: s.tls.server, AlsoPlain: s.tls.alsoPlain})
+				return
+			}
+			ended <- s.server.Serve(l, l.Addr().String())
+		}()
 	}
 	s.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", s.socket)

@@ -43,6 +43,9 @@ const (
 	maxBodyBytes    = 1 << 20
 	maxConnections  = 512
 	refusedLogEvery = time.Second
+	// maxStreams bounds the requests at the same time of one connection of HTTP/2. Source: RFC 9113, 5.1.2: not fewer than 100.
+	maxStreams = 100
+	idlePing   = 30 * time.Second // a connection of HTTP/2 that says nothing is asked whether it is still there
 )
 
 // Times are how long a client may take. A zero is the default.
@@ -114,12 +117,13 @@ func New(o Options, services Services) *Server {
 		Handler: http.HandlerFunc(s.serve), DisableGeneralOptionsHandler: true, ReadHeaderTimeout: s.times.Header, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // what clients do wrong
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			if counted, ok := c.(*connection); ok {
+			if counted := under(c); counted != nil {
 				return context.WithValue(ctx, connectionKey{}, counted)
 			}
 			return ctx
 		},
 		ConnState: s.track,
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: idlePing, PingTimeout: s.times.Write},
 	}
 	return s
 }
@@ -191,8 +195,17 @@ func (s *Server) register() {
 // find it.
 func (s *Server) Serve(listener net.Listener, address string) error {
 	_, unix := listener.(*net.UnixListener)
-	s.log.Info(eventListening, slog.String("address", address), slog.Bool("tls", false))
-	err := s.http.Serve(&limited{Listener: listener, server: s, open: &s.clientsOf(unix).connections})
+	return s.serveOn(&limited{Listener: listener, server: s, open: &s.clientsOf(unix).connections}, address, false)
+}
+
+// ServeTLS is Serve for a listener of TCP that speaks TLS.
+func (s *Server) ServeTLS(listener net.Listener, address string, how TLS) error {
+	return s.serveOn(newSecured(&limited{Listener: listener, server: s, open: &s.far.connections}, how), address, true)
+}
+
+func (s *Server) serveOn(listener net.Listener, address string, secure bool) error {
+	s.log.Info(eventListening, slog.String("address", address), slog.Bool("tls", secure))
+	err := s.http.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -274,7 +287,11 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	c := connectionOf(r)
 	c.answers.Store(true)
-	w := s.newResponse(out, c)
+	if r.TLS == nil {
+		r.TLS = c.tls
+	}
+	w := s.newResponse(out, r, c)
+	defer w.last()
 	r, body := bounded(out, r, s.times.Body)
 	defer body.leave(c)
 	length := r.ContentLength
@@ -316,6 +333,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 	case r.ContentLength > maxBodyBytes && !a.streamed && !isForm(r): // before a client sends all of it
 		writeError(w, scout.Errorf(scout.CodeRequestTooLarge, "the body has %d bytes, and may have %d", r.ContentLength, maxBodyBytes))
 	default:
+		who.secure = r.TLS != nil
 		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who)), a) //nolint:contextcheck // as above
 	}
 	observe.EndSpan(span, err)

@@ -66,7 +66,9 @@ type Services struct {
 	// Retention removes what was kept long enough, and purges.
 	Retention Retention
 	// Pages is the URL below which a browser on this machine finds the daemon; empty where it listens at no address.
-	Pages func() string
+	//
+	//	secure  whether it is asked for over TLS: whoever does, trusts the certificate
+	Pages func(secure bool) string
 	// Backup writes a consistent copy of the database to a file that does not exist yet.
 	Backup func(ctx context.Context, path string) error
 }

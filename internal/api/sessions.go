@@ -166,26 +166,26 @@ func (s *Server) registerSessions(api huma.API) {
 		if c.id == "" || c.id == localClient {
 			return nil, scout.Errorf(scout.CodeInvalidAPIKey, "a session begins with a key").WithHint("send one: Authorization: Bearer KEY; or open a page: scout open")
 		}
-		return &cookieOutput{s.beginSession(c.id).String()}, nil
+		return &cookieOutput{s.beginSession(c.id, c.secure).String()}, nil
 	})
 	operation(api, about{
 		method: http.MethodDelete, path: "/session", role: roleNone, summary: "End the session",
 		description: "Ends the session of the cookie with its open streams, and removes the cookie.",
 		status:      http.StatusNoContent,
-	}, func(_ context.Context, in *struct {
+	}, func(ctx context.Context, in *struct {
 		Session string `cookie:"scout_session"`
 	},
 	) (*cookieOutput, error) {
 		s.sessions.end(in.Session)
 		s.underway.endSession(hashOf(in.Session))
-		return &cookieOutput{s.cookie("", -1).String()}, nil
+		return &cookieOutput{s.cookie("", -1, callerOf(ctx).secure).String()}, nil
 	})
 	operation(api, about{
 		method: http.MethodPost, path: "/session/link", secret: true, summary: "Make a link that opens a session",
 		description: "A browser of the same user on this machine that follows the link within five minutes gets a session of the owner. It works once.",
 		errors:      []scout.Code{scout.CodeConflict},
 	}, func(ctx context.Context, _ *none) (*body[v1.SessionLink], error) {
-		at := s.services.Pages()
+		at := s.services.Pages(callerOf(ctx).secure)
 		if at == "" {
 			return nil, scout.Errorf(scout.CodeConflict, "the daemon listens at no address that a browser reaches").
 				WithHint("see why: scout status; the setting is http.addr")
@@ -205,10 +205,10 @@ func (s *Server) registerSessions(api huma.API) {
 }
 
 // beginSession begins a session of a key and returns its cookie.
-func (s *Server) beginSession(key string) *http.Cookie {
+func (s *Server) beginSession(key string, secure bool) *http.Cookie {
 	cookie, displaced := s.sessions.begin(key)
 	s.underway.endSession(displaced)
-	return s.cookie(cookie, int(sessionLasts.Seconds()))
+	return s.cookie(cookie, int(sessionLasts.Seconds()), secure)
 }
 
 // open begins the session of a link. Whoever only looks at the link, as programs do in which it was pasted, leaves it as it is; so does
@@ -231,16 +231,18 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 		writeError(w, scout.Errorf(scout.CodeGone, "this link was used before, or its time is over").WithHint("make another: scout open"))
 		return
 	}
-	http.SetCookie(w, s.beginSession(key))
+	http.SetCookie(w, s.beginSession(key, r.TLS != nil))
 	w.Header().Set("Location", docsPath)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// cookie is sent to no other site, and read by no script. There is no TLS: it is not Secure.
-func (s *Server) cookie(value string, age int) *http.Cookie {
+// cookie is sent to no other site, and read by no script.
+//
+//	secure  whether it was asked for over TLS: then it is never sent over anything else
+func (s *Server) cookie(value string, age int, secure bool) *http.Cookie {
 	return &http.Cookie{
-		Name: sessionCookie, Value: value, Path: cmp.Or(s.options.Network.BasePath, "/"), MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: sessionCookie, Value: value, Path: cmp.Or(s.options.Network.BasePath, "/"), MaxAge: age, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
 	}
 }

@@ -49,7 +49,12 @@ func (s *Server) unread(said []byte, remote string) []byte {
 		}
 	}
 	s.refuse(reason, remote, code)
-	data, _ := json.Marshal(v1.Refused(code, status, message, nil)) // strings and booleans
+	return s.unasked(status, v1.Refused(code, status, message, nil), code)
+}
+
+// unasked is a whole answer of HTTP/1.1 to what is no request.
+func (s *Server) unasked(status int, body v1.ErrorBody, code scout.Code) []byte {
+	data, _ := json.Marshal(body) // strings and booleans
 	h := http.Header{
 		"Connection": {"close"}, "Content-Type": {"application/json"}, "Content-Length": {strconv.Itoa(len(data))}, "Date": {time.Now().UTC().Format(http.TimeFormat)},
 		"X-Content-Type-Options": {"nosniff"}, v1.HeaderRequest: {newRequestID()}, v1.HeaderVersion: {s.options.Version}, v1.HeaderCode: {string(code)},

@@ -24,6 +24,7 @@ import (
 	"github.com/scout-speech/scout/internal/browser"
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/certificate"
 	"github.com/scout-speech/scout/internal/controlgroup"
 	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/freespace"
@@ -118,6 +119,8 @@ type daemon struct {
 	given      bool // the listener came from whoever started the daemon
 	socket     string
 	ports      []port
+
+	certificate *certificate.Keeper // nil without TLS
 
 	components *components // what runs until the stop
 	processes  processes   // for status
@@ -369,6 +372,9 @@ func (d *daemon) startServer(context.Context) error {
 	if err != nil {
 		return err
 	}
+	if d.certificate != nil {
+		checks = append(checks, d.certificate.Check())
+	}
 	for i := range checks {
 		if checks[i].Name == remote.CheckName {
 			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
@@ -401,10 +407,11 @@ func (d *daemon) startServer(context.Context) error {
 	})
 	d.components.run("settings watch", d.watchSettings)
 	d.components.run("models watch", d.watchModels)
+	d.watchCertificate()
 	d.components.run("server", func(context.Context) error { return d.server.Serve(d.listener, d.socket) })
 	for i := range d.ports {
 		if p := d.ports[i]; p.err == nil {
-			d.components.run("http "+p.address, func(context.Context) error { return d.server.Serve(p.listener, p.address) })
+			d.components.run("http "+p.address, func(context.Context) error { return d.servePort(&p) })
 		}
 	}
 	return nil

@@ -29,11 +29,16 @@ type port struct {
 	address  string       // as the settings have it, or as it is bound
 	listener net.Listener // nil where err is not
 	err      error
+	tls      bool // it speaks TLS
+	plain    bool // and plain HTTP, too
 }
 
 // startHTTP listens at the addresses of http.addr. A person who starts the daemon learns what is in the way. A daemon that a command
 // started, itself or by the socket of systemd, goes on without that address: the command wanted to record or to read a text, and not to serve a network.
 func (d *daemon) startHTTP(ctx context.Context) error {
+	if err := d.openCertificate(); err != nil {
+		return err
+	}
 	for _, address := range d.options.Settings.HTTP.Addresses() {
 		bound, err := d.listen(ctx, address)
 		if err != nil {
@@ -44,8 +49,11 @@ func (d *daemon) startHTTP(ctx context.Context) error {
 			d.log.Warn(eventNotListening, slog.String("address", address), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyReason, scout.Plain(err)))
 			continue
 		}
-		if settings.FromOutside(address) {
+		if settings.FromOutside(address) && d.certificate == nil {
 			d.log.Warn(eventWithoutTLS, slog.String("address", address))
+		}
+		for i := range bound {
+			bound[i].tls, bound[i].plain = d.certificate != nil, !settings.FromOutside(address) // what stays in the machine needs no TLS
 		}
 		d.ports = append(d.ports, bound...)
 	}
@@ -174,7 +182,7 @@ func (d *daemon) listening() []v1.Listening {
 	out := make([]v1.Listening, len(d.ports))
 	for i := range d.ports {
 		p := &d.ports[i]
-		out[i] = v1.Listening{Address: p.address, Listening: p.err == nil}
+		out[i] = v1.Listening{Address: p.address, Listening: p.err == nil, TLS: p.tls, Plain: p.plain || !p.tls}
 		if p.err != nil {
 			out[i].Reason = scout.Plain(p.err)
 		}
@@ -186,15 +194,25 @@ func (d *daemon) listening() []v1.Listening {
 func (d *daemon) addresses() []string {
 	all := []string{d.socket}
 	for i := range d.ports {
-		if d.ports[i].err == nil {
-			all = append(all, "http://"+d.ports[i].address+d.options.Settings.HTTP.BasePath)
+		p := &d.ports[i]
+		if p.err != nil {
+			continue
+		}
+		if p.plain || !p.tls {
+			all = append(all, "http://"+p.address+d.options.Settings.HTTP.BasePath)
+		}
+		if p.tls {
+			all = append(all, "https://"+p.address+d.options.Settings.HTTP.BasePath)
 		}
 	}
 	return all
 }
 
-// pages is the URL below which a browser on this machine finds the daemon; empty for none.
-func (d *daemon) pages() string {
+// pages is the URL below which a browser on this machine finds the daemon; empty for none. It is plain HTTP where the port takes that: a browser
+// that does not know the certificate would warn.
+//
+//	secure  whether it is asked for over TLS: whoever does, knows the certificate
+func (d *daemon) pages(secure bool) string {
 	for i := range d.ports {
 		p := &d.ports[i]
 		if p.err != nil {
@@ -210,7 +228,11 @@ func (d *daemon) pages() string {
 		case host.IsUnspecified():
 			at = netip.AddrPortFrom(netip.IPv6Loopback(), at.Port())
 		}
-		return "http://" + at.String() + d.options.Settings.HTTP.BasePath
+		scheme := "http://"
+		if p.tls && (secure || !p.plain) {
+			scheme = "https://"
+		}
+		return scheme + at.String() + d.options.Settings.HTTP.BasePath
 	}
 	return ""
 }

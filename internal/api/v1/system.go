@@ -66,6 +66,8 @@ type Status struct {
 type Listening struct {
 	Address   string `json:"address"`
 	Listening bool   `json:"listening" doc:"Whether clients reach the daemon there"`
+	TLS       bool   `json:"tls" doc:"Whether TLS is spoken there"`
+	Plain     bool   `json:"plain" doc:"Whether plain HTTP is taken there"`
 	Reason    string `json:"reason,omitempty" doc:"Why they do not"`
 }
 
