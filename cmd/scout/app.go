@@ -14,8 +14,8 @@ import (
 // app is shared by the commands.
 type app struct {
 	*cli.App
-	// server is the URL of another Scout, empty for the one of this machine, and key the key for it.
-	server, key string
+	// server is the URL of another Scout, empty for the one of this machine, key the key for it, and ca a file with its CA.
+	server, key, ca string
 	// addresses are those that a new daemon gets which takes the place of another one; empty for those of the settings.
 	addresses string
 }

@@ -51,7 +51,7 @@ func pathsOf(cmd *cobra.Command) []string {
 
 // isGroup tells whether a command only has others below it.
 func isGroup(cmd *cobra.Command) bool {
-	return slices.Contains([]string{"scout", "scout jobs", "scout keys", "scout models", "scout recordings", "scout settings", "scout transcripts", "scout webhooks"}, cmd.CommandPath())
+	return slices.Contains([]string{"scout", "scout jobs", "scout keys", "scout models", "scout recordings", "scout settings", "scout tls", "scout transcripts", "scout webhooks"}, cmd.CommandPath())
 }
 
 func TestEveryCommandExplainsItself(t *testing.T) {
@@ -160,6 +160,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 		"scout transcribe":    "--format json",
 		"scout models path":   "it prints one path",
 		"scout settings path": "it prints one path",
+		"scout tls ca":        "it prints one path",
 	}
 	document, err := os.ReadFile("../../docs/formats/command-line.md")
 	if err != nil {

@@ -87,6 +87,7 @@ func (a *app) reach(ctx context.Context, start starting, quiet bool) (*client.Cl
 // serverFlags are those of commands that can ask the Scout of another machine.
 func (a *app) serverFlags(cmd *cobra.Command) {
 	cmd.Flags().Var(serverURL{&a.server}, "server", "ask the Scout at this URL, such as http://192.168.1.5:7268")
+	cmd.Flags().StringVar(&a.ca, "ca", "", "a file with the CA of --server, in PEM (scout tls ca prints it there); $SCOUT_CA")
 	cmd.Flags().StringVar(&a.key, "key", "", "the key for --server; others see it in the list of processes, $SCOUT_KEY they do not")
 }
 
@@ -115,7 +116,7 @@ func (u serverURL) Type() string { return "string" }
 
 // reachServer connects to the Scout of another machine.
 func (a *app) reachServer(ctx context.Context) (*client.Client, error) {
-	o := client.Options{Server: a.server, Key: cmp.Or(a.key, os.Getenv("SCOUT_KEY")), Name: programName, Version: release.Version()}
+	o := client.Options{Server: a.server, Key: cmp.Or(a.key, os.Getenv("SCOUT_KEY")), CA: cmp.Or(a.ca, os.Getenv("SCOUT_CA")), Name: programName, Version: release.Version()}
 	return client.Connect(ctx, o)
 }
 

@@ -200,6 +200,18 @@ func (a *app) purgeTranscripts(ctx context.Context, parts []string, o deleteOpti
 
 // confirm lists things and asks the user; nil if the answer is yes.
 func (a *app) confirm(things []string, question string) error {
+	return a.asks(things, question, "nothing was deleted")
+}
+
+// agree is confirm for what deletes nothing.
+func (a *app) agree(things []string, question string) error {
+	return a.asks(things, question, "nothing was changed")
+}
+
+// asks lists things and asks the user; nil if the answer is yes.
+//
+//	otherwise  what is said if it is no
+func (a *app) asks(things []string, question, otherwise string) error {
 	if !cli.IsTerminal(a.Std.In) {
 		return cli.Usage(errors.New("cannot ask without a terminal: add --yes"))
 	}
@@ -215,6 +227,6 @@ func (a *app) confirm(things []string, question string) error {
 	case "y", "yes":
 		return nil
 	}
-	a.Notef("nothing was deleted\n")
+	a.Notef("%s\n", otherwise)
 	return cli.Reported(scout.Errorf(scout.CodeCancelled, "the user said no"))
 }

@@ -100,6 +100,12 @@ func statusRows(s *v1.Status) [][]string {
 	}
 	for _, l := range s.HTTP {
 		at := "http://" + l.Address
+		switch {
+		case l.TLS && l.Plain:
+			at = "https://" + l.Address + ", and http"
+		case l.TLS:
+			at = "https://" + l.Address
+		}
 		if !l.Listening {
 			at = "not at " + l.Address + ": " + l.Reason
 		}

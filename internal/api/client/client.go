@@ -54,6 +54,8 @@ type Options struct {
 	Socket string
 	// Server is the URL of a daemon on another machine, in place of Socket, and Key the key for it.
 	Server, Key string
+	// CA is a file with authorities in PEM whom Server may be certified by, besides those of the system; empty for none.
+	CA string
 	// Name of the program that asks, for the daemon's log.
 	Name string
 	// Version of this program. If the daemon has another version, Differs is called once with it.
@@ -111,6 +113,9 @@ func newClient(o Options) (*Client, error) {
 		c.base = c.where + prefix
 		dialer.Timeout = dialServerWithin
 		transport.DialContext, transport.TLSHandshakeTimeout, transport.Proxy = dialer.DialContext, dialServerWithin, http.ProxyFromEnvironment
+		if transport.TLSClientConfig, err = trusting(o.CA); err != nil {
+			return nil, err
+		}
 	}
 	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
@@ -371,6 +376,9 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case c.options.Server != "":
+		if distrusted := c.distrusted(err); distrusted != nil {
+			return distrusted
+		}
 		return c.silent(cause)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return &absentError{scout.Errorf(scout.CodeDaemonUnreachable, "no daemon answers at %s", c.options.Socket).WithHint("start one: scout serve")}
