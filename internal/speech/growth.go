@@ -338,11 +338,11 @@ func (g *growth) quiet() bool {
 }
 
 func (g *growth) how(behind bool, p segment.Piece) How {
-	h := How{Language: g.languageOf(p), Trait: g.options.Trait, Words: true, HotWords: g.options.HotWords, Class: schedule.Partial}
+	h := How{Language: g.languageOf(p), Trait: g.options.Trait, Words: true, HotWords: g.options.HotWords, Client: g.options.Client, Class: schedule.Partial}
 	switch {
 	case g.stopped:
-		h.Class = schedule.Dictation
-	case behind:
+		h.Class = g.options.stopClass()
+	case behind || h.Client != "":
 		h.Class = schedule.Interactive
 	}
 	return h

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
@@ -36,12 +37,25 @@ type LiveOptions struct {
 	// Lanes is how many decodes may run at the same time while somebody waits for the text after a stop; default 1. More than
 	// the recognizer and the processors run gains nothing.
 	Lanes int
+	// Client is whose sound it is, where it comes from a client; empty for the microphone. What comes from clients is decoded after what
+	// comes from the microphone, and clients share the engine.
+	Client string
 	// Ease is asked, from any goroutine, by how much the work is to be reduced now; nil for EaseNothing.
 	Ease func() Ease
 
 	Partial   func(LivePartial)
 	Committed func(LiveCommitted)
 	Owed      func(LiveOwed)
+	// Heard is told up to where the audio was decoded provisionally or for good, or is silent, after what came of it.
+	Heard func(to time.Duration)
+}
+
+// stopClass is the class of the requests that somebody waits for after a stop.
+func (o *LiveOptions) stopClass() schedule.Class {
+	if o.Client != "" {
+		return schedule.Stream
+	}
+	return schedule.Dictation
 }
 
 // cut is that of an interrupted transcription where it continues one, whatever suits the model by now.

@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
 // Run transcribes until everything up to the stop is text, and returns a nil error then. It returns the cause of ctx
@@ -48,6 +48,7 @@ type driver struct {
 	working int // tasks that will send a result
 	current *task
 	cancel  context.CancelFunc // of current
+	heard   int64              // what LiveOptions.Heard was told
 }
 
 // finished is a task with its outcome.
@@ -89,6 +90,7 @@ func (d *driver) run(ctx context.Context) (LiveFinal, error) {
 				wake = earlier(wake, later)
 			}
 		}
+		d.tellHeard()
 		d.tellOwed(now)
 		timer.Reset(time.Until(earlier(wake, now.Add(d.growth.patience(d.current, d.intake, now)))))
 		select {
@@ -159,6 +161,16 @@ func (l *Live) pass(s said) {
 	}
 	if s.partial != nil && l.options.Partial != nil {
 		l.options.Partial(*s.partial)
+	}
+}
+
+// tellHeard says up to where the audio was heard, if that is news.
+func (d *driver) tellHeard() {
+	if to := d.growth.peekedTo; to > d.heard {
+		d.heard = to
+		if d.options.Heard != nil {
+			d.options.Heard(segment.Duration(to))
+		}
 	}
 }
 
@@ -246,7 +258,7 @@ func (g *growth) supersedes(t *task, in *intake, now time.Time) bool {
 	case t.kind == taskClose && g.closed && len(g.queue) > 0 && g.queue[0].End() != t.piece.End():
 		return true // it is finished together with the open piece
 	}
-	return t.kind == taskClose && t.how.Class != schedule.Dictation && now.Sub(in.stoppedAt()) >= stopPatience
+	return t.kind == taskClose && t.how.Class != g.options.stopClass() && now.Sub(in.stoppedAt()) >= stopPatience
 }
 
 // awaits reports whether a task will give the text of the last piece, because nobody spoke after the audio that it has.
@@ -262,7 +274,7 @@ func (g *growth) isReady() bool {
 
 // patience is how long to wait before the next look, with t running.
 func (g *growth) patience(t *task, in *intake, now time.Time) time.Duration {
-	if t != nil && t.kind == taskClose && g.stopped && t.how.Class != schedule.Dictation {
+	if t != nil && t.kind == taskClose && g.stopped && t.how.Class != g.options.stopClass() {
 		return max(0, stopPatience-now.Sub(in.stoppedAt()))
 	}
 	return lookEvery

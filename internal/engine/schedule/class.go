@@ -11,6 +11,8 @@ const (
 	SecondPass
 	// Interactive is work that somebody waits for.
 	Interactive
+	// Stream is the end of a stretch of speech that a client sends while it is made, and waits for.
+	Stream
 	// Partial is text that is shown while somebody speaks; it may still change.
 	Partial
 	// Dictation is the end of a dictation: somebody has stopped speaking and waits for the text.
@@ -18,7 +20,7 @@ const (
 )
 
 // Classes returns all classes, the most urgent first.
-func Classes() []Class { return []Class{Dictation, Partial, Interactive, Batch, SecondPass} }
+func Classes() []Class { return []Class{Dictation, Partial, Stream, Interactive, Batch, SecondPass} }
 
 // String returns the name used as a metric label.
 func (c Class) String() string {
@@ -27,6 +29,8 @@ func (c Class) String() string {
 		return "second_pass"
 	case Interactive:
 		return "interactive"
+	case Stream:
+		return "stream"
 	case Partial:
 		return "partial"
 	case Dictation:
@@ -42,8 +46,10 @@ func (c Class) Background() bool { return c == Batch || c == SecondPass }
 func (c Class) rank() int {
 	switch c {
 	case Dictation:
-		return 4
+		return 5
 	case Partial:
+		return 4
+	case Stream:
 		return 3
 	case Interactive:
 		return 2

@@ -95,7 +95,7 @@ func TestMostUrgentFirst(t *testing.T) {
 		b := newBench(t)
 		share := scheduler(Options{Slots: 1}).Share(1, 0)
 		b.ask(share, "first", Ask{Class: Dictation})
-		for _, c := range []Class{SecondPass, Batch, Interactive, Partial, Dictation} {
+		for _, c := range []Class{SecondPass, Batch, Interactive, Stream, Partial, Dictation} {
 			b.ask(share, c.String(), Ask{Class: c})
 		}
 		b.happened("+first")
@@ -116,6 +116,7 @@ func TestWhoPreemptsWhom(t *testing.T) {
 				want := map[Class]bool{
 					Dictation:   runs != Dictation,
 					Partial:     runs.Background() && slots > 1,
+					Stream:      runs.Background() && slots > 1,
 					Interactive: runs.Background() && slots > 1,
 				}[waits]
 				t.Run(fmt.Sprintf("%s beside %d of %s", waits, slots, runs), func(t *testing.T) {
