@@ -1,0 +1,288 @@
+package realtime
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Types of messages.
+const (
+	typeUpdate       = "session.update"
+	typeBetaUpdate   = "transcription_session.update"
+	typeAppend       = "input_audio_buffer.append"
+	typeCommit       = "input_audio_buffer.commit"
+	typeClear        = "input_audio_buffer.clear"
+	typeItemRetrieve = "conversation.item.retrieve"
+	typeItemDelete   = "conversation.item.delete"
+	typeItemCreate   = "conversation.item.create"
+)
+
+// message is what a client sends.
+type message struct {
+	Type    json.RawMessage `json:"type"`
+	EventID json.RawMessage `json:"event_id"`
+	Session json.RawMessage `json:"session"`
+	Audio   json.RawMessage `json:"audio"`
+	Item    json.RawMessage `json:"item"`
+	ItemID  json.RawMessage `json:"item_id"`
+}
+
+// text is a string of a message; false if it is none.
+func text(raw json.RawMessage) (string, bool) {
+	var s *string
+	if raw == nil || json.Unmarshal(raw, &s) != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+// ErrInvalid ends a session of which so many messages in a row were no events.
+var ErrInvalid = scout.Errorf(scout.CodeInvalidArgument, "%d messages in a row were no events", invalidInARow)
+
+// Binary takes a binary frame. Its error is ErrInvalid.
+func (m *Machine) Binary() error {
+	return m.noEvent("a binary message is no event: send JSON")
+}
+
+func (m *Machine) noEvent(why string) error {
+	m.refuse(&Problem{Code: codeInvalidEvent, Message: why}, "")
+	if m.invalid++; m.invalid >= invalidInARow {
+		return ErrInvalid
+	}
+	return nil
+}
+
+// Message takes a text frame. Its error ends the session: ErrInvalid, or why sound cannot be kept.
+func (m *Machine) Message(data []byte, now time.Time) error {
+	var in message
+	if err := json.Unmarshal(data, &in); err != nil {
+		return m.noEvent("the message is no JSON object")
+	}
+	kind, ok := text(in.Type)
+	if !ok {
+		return m.noEvent("the message has no type")
+	}
+	m.invalid = 0
+	if !m.begun && kind == typeBetaUpdate && !m.beta {
+		m.beta = true
+		m.open.Delay = 0
+	}
+	m.begun = true
+	err := m.obey(kind, &in, len(data), now)
+	var problem *Problem
+	if errors.As(err, &problem) {
+		event, _ := text(in.EventID) // what is no text is not repeated
+		m.refuse(problem, event)
+		return nil
+	}
+	return err
+}
+
+// obey does what a message says. A *Problem is told to the client.
+func (m *Machine) obey(kind string, in *message, size int, now time.Time) error {
+	if kind == typeAppend {
+		return m.append(in.Audio, now)
+	}
+	if size > mostMessage {
+		return &Problem{Code: codeInvalidValue, Message: "the message is longer than 1 MiB"}
+	}
+	switch kind {
+	case typeCommit:
+		return m.commit(now)
+	case typeClear:
+		return m.clear()
+	case typeItemRetrieve, typeItemDelete:
+		return m.item(kind, in.ItemID)
+	case typeItemCreate:
+		return m.create(in.Item)
+	case typeUpdate:
+		return m.update(in.Session, typeSessionUpdated, now)
+	case typeBetaUpdate:
+		if m.beta {
+			return m.update(in.Session, typeBetaUpdated, now)
+		}
+	}
+	return &Problem{Code: codeInvalidEvent, Param: "type", Message: short(kind) + ": not in a transcription session"}
+}
+
+// append takes sound.
+func (m *Machine) append(raw json.RawMessage, now time.Time) error {
+	encoded, ok := text(raw)
+	if !ok {
+		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: want a string of base64"}
+	}
+	if base64.StdEncoding.DecodedLen(len(encoded)) > mostAudio+3 {
+		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: more than 15 MiB"}
+	}
+	data, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		if data, err = base64.RawStdEncoding.DecodeString(encoded); err != nil {
+			return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: it is not base64"}
+		}
+	}
+	if len(data) > mostAudio {
+		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: more than 15 MiB"}
+	}
+	return m.take(data, now)
+}
+
+// commit ends the open item.
+func (m *Machine) commit(now time.Time) error {
+	if m.buffered() >= leastCommit {
+		if err := m.flush(m.sound.format); err != nil {
+			return err
+		}
+		m.search(now, true)
+	}
+	switch {
+	case m.buffered() >= leastCommit:
+		return m.endNow(now)
+	case m.turns != nil && !m.ended.IsZero() && now.Sub(m.ended) <= afterItem:
+		return nil // the server was quicker
+	}
+	return &Problem{Code: codeEmpty, Message: "less than 100 ms of audio came since the last commit"}
+}
+
+// endNow ends the open item where the sound ends.
+func (m *Machine) endNow(now time.Time) error {
+	m.restart()
+	return m.end(m.head, now)
+}
+
+// restart lets the search for turns go on where the sound ends.
+func (m *Machine) restart() {
+	m.levels, m.measured, m.searched, m.blocked = m.levels[:0], levels{}, m.head, time.Time{}
+}
+
+// Finish ends the item in which somebody speaks, because nothing more comes.
+func (m *Machine) Finish(now time.Time) error {
+	if err := m.flush(m.sound.format); err != nil {
+		return err
+	}
+	m.search(now, true)
+	if m.OpenTurn() {
+		return m.endNow(now)
+	}
+	return nil
+}
+
+// clear forgets the sound of the open item.
+func (m *Machine) clear() error {
+	if err := m.flush(m.sound.format); err != nil {
+		return err
+	}
+	m.sound.half = nil
+	m.restart()
+	if m.turns != nil {
+		m.turns.Close()
+	}
+	m.replace(m.head)
+	m.tell(typeCleared, m.named(typeCleared))
+	return nil
+}
+
+// replace opens another item in place of the open one.
+func (m *Machine) replace(at int64) {
+	m.open.Dropped = true
+	m.begin(at)
+}
+
+// update changes the session.
+func (m *Machine) update(raw json.RawMessage, kind string, now time.Time) error {
+	next, err := m.config.Update(raw, m.beta, m.o.Check)
+	if err != nil {
+		return err
+	}
+	if next.Format != m.config.Format {
+		if m.buffered() > time.Millisecond || len(m.sound.half) > 0 {
+			param := "session.audio.input.format"
+			if m.beta {
+				param = "session.input_audio_format"
+			}
+			return &Problem{Code: codeInvalidValue, Param: param, Message: param + ": audio in the former format is not committed"}
+		}
+		if err := m.flush(next.Format); err != nil {
+			return err
+		}
+	}
+	was, asked, delay := m.turns != nil, m.config.Ask(), m.config.delay()
+	m.config = next
+	switch how := next.detection(); {
+	case how == nil:
+		if was {
+			m.search(now, true)
+		}
+		m.turns = nil
+	case was:
+		m.turns.Change(*how)
+	default:
+		m.turns = NewTurns(*how)
+		m.restart()
+		if m.open.said.Any {
+			m.turns.Begin(m.head)
+			m.startTurn(m.open.Start)
+		}
+	}
+	if ask := next.Ask(); (!ask.same(&asked) || next.delay() != delay) && !m.open.turn && !m.open.said.Any && (was || m.buffered() <= time.Millisecond) {
+		m.replace(max(m.open.Start, m.open.through))
+	}
+	m.tellSession(kind)
+	return nil
+}
+
+// item retrieves or deletes an item.
+func (m *Machine) item(kind string, raw json.RawMessage) error {
+	id, ok := text(raw)
+	for i := range m.known {
+		r := &m.known[i]
+		switch {
+		case !ok || r.id != id:
+		case kind == typeItemRetrieve && r.sent != nil:
+			m.tell(typeItemRetrieved, retrievedEvent{m.named(typeItemRetrieved), r.sent})
+			return nil
+		case kind == typeItemRetrieve:
+			m.tell(typeItemRetrieved, retrievedEvent{m.named(typeItemRetrieved), bodyOf(r.id, r.transcript)})
+			return nil
+		default:
+			m.bytes -= len(r.sent)
+			m.known = append(m.known[:i:i], m.known[i+1:]...)
+			m.tell(typeItemDeleted, deletedEvent{m.named(typeItemDeleted), id})
+			return nil
+		}
+	}
+	return &Problem{Code: codeInvalidValue, Param: "item_id", Message: "item_id: there is no such item"}
+}
+
+// create keeps an item of the client, without effect.
+func (m *Machine) create(raw json.RawMessage) error {
+	var fields map[string]json.RawMessage
+	if raw == nil || json.Unmarshal(raw, &fields) != nil || fields == nil {
+		return &Problem{Code: codeInvalidValue, Param: "item", Message: "item: want an object"}
+	}
+	id, ok := text(fields["id"])
+	if !ok || id == "" {
+		id = m.o.NewID("item_")
+	}
+	for name, value := range map[string]string{"id": id, "object": "realtime.item", "status": "completed"} {
+		fields[name], _ = json.Marshal(value) // a string always can be
+	}
+	sent, err := json.Marshal(fields)
+	if err != nil {
+		return &Problem{Code: codeInvalidValue, Param: "item", Message: "item: want an object"}
+	}
+	previous := orNull(m.last)
+	kinds := []string{typeItemAdded, typeItemDone}
+	if m.beta {
+		kinds = []string{typeItemCreated}
+	}
+	for _, kind := range kinds {
+		m.tell(kind, itemEvent{m.named(kind), previous, json.RawMessage(sent)})
+	}
+	m.remember(record{id: id, sent: sent})
+	m.last = id
+	return nil
+}

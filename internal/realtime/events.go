@@ -1,0 +1,213 @@
+package realtime
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event is a message for the client. Deltas of an item that wait are joined.
+type Event struct {
+	Type string
+	// Item and Delta are those of a delta.
+	Item, Delta string
+	body        any
+}
+
+// Types of events.
+const (
+	typeSessionCreated = "session.created"
+	typeSessionUpdated = "session.updated"
+	typeBetaCreated    = "transcription_session.created"
+	typeBetaUpdated    = "transcription_session.updated"
+	typeSpeechStarted  = "input_audio_buffer.speech_started"
+	typeSpeechStopped  = "input_audio_buffer.speech_stopped"
+	typeCommitted      = "input_audio_buffer.committed"
+	typeCleared        = "input_audio_buffer.cleared"
+	typeItemAdded      = "conversation.item.added"
+	typeItemDone       = "conversation.item.done"
+	typeItemCreated    = "conversation.item.created"
+	typeItemRetrieved  = "conversation.item.retrieved"
+	typeItemDeleted    = "conversation.item.deleted"
+	typeDelta          = "conversation.item.input_audio_transcription.delta"
+	typeCompleted      = "conversation.item.input_audio_transcription.completed"
+	typeFailed         = "conversation.item.input_audio_transcription.failed"
+	typeError          = "error"
+)
+
+// head is the beginning of every event.
+type head struct {
+	Type string `json:"type"`
+	ID   string `json:"event_id"`
+}
+
+type sessionEvent struct {
+	head
+	Session any `json:"session"`
+}
+
+type startedEvent struct {
+	head
+	StartMS int64  `json:"audio_start_ms"`
+	Item    string `json:"item_id"`
+}
+
+type stoppedEvent struct {
+	head
+	EndMS int64  `json:"audio_end_ms"`
+	Item  string `json:"item_id"`
+}
+
+type committedEvent struct {
+	head
+	Item     string  `json:"item_id"`
+	Previous *string `json:"previous_item_id"`
+}
+
+type itemEvent struct {
+	head
+	Previous *string `json:"previous_item_id"`
+	Item     any     `json:"item"`
+}
+
+type retrievedEvent struct {
+	head
+	Item any `json:"item"`
+}
+
+type deletedEvent struct {
+	head
+	Item string `json:"item_id"`
+}
+
+type deltaEvent struct {
+	head
+	Item    string `json:"item_id"`
+	Content int    `json:"content_index"`
+	Delta   string `json:"delta"`
+}
+
+type completedEvent struct {
+	head
+	Item       string     `json:"item_id"`
+	Content    int        `json:"content_index"`
+	Transcript string     `json:"transcript"`
+	Languages  []language `json:"languages"`
+	Usage      usage      `json:"usage"`
+}
+
+type language struct {
+	Code string `json:"code"`
+}
+
+type usage struct {
+	Type    string `json:"type"`
+	Seconds int64  `json:"seconds"`
+}
+
+type failedEvent struct {
+	head
+	Item    string     `json:"item_id"`
+	Content int        `json:"content_index"`
+	Error   itemFailed `json:"error"`
+}
+
+type itemFailed struct {
+	Type    string  `json:"type"`
+	Code    *string `json:"code"`
+	Message string  `json:"message"`
+	Param   *string `json:"param"`
+}
+
+type errorEvent struct {
+	head
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Type    string `json:"type"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Param   string `json:"param,omitempty"`
+	Event   string `json:"event_id,omitempty"`
+}
+
+// itemBody is an item as clients see it.
+type itemBody struct {
+	ID      string        `json:"id"`
+	Object  string        `json:"object"`
+	Type    string        `json:"type"`
+	Role    string        `json:"role"`
+	Status  string        `json:"status"`
+	Content []itemContent `json:"content"`
+}
+
+type itemContent struct {
+	Type       string  `json:"type"`
+	Transcript *string `json:"transcript"`
+}
+
+func bodyOf(id string, transcript *string) itemBody {
+	return itemBody{ID: id, Object: "realtime.item", Type: "message", Role: "user", Status: "completed", Content: []itemContent{{"input_audio", transcript}}}
+}
+
+// Encode returns the JSON of an event.
+func (m *Machine) Encode(e *Event) ([]byte, error) {
+	if e.Type == typeDelta {
+		return json.Marshal(deltaEvent{head: m.named(typeDelta), Item: e.Item, Delta: e.Delta})
+	}
+	return json.Marshal(e.body)
+}
+
+// named is the beginning of an event of a type.
+func (m *Machine) named(kind string) head { return head{kind, m.o.NewID("event_")} }
+
+func (m *Machine) tell(kind string, body any) { m.o.Send(Event{Type: kind, body: body}) }
+
+// Start tells the client of the session.
+func (m *Machine) Start() {
+	kind := typeSessionCreated
+	if m.beta {
+		kind = typeBetaCreated
+	}
+	m.tellSession(kind)
+}
+
+func (m *Machine) tellSession(kind string) {
+	body := m.config.Body(m.o.ID, m.o.Expires)
+	if m.beta {
+		body = m.config.BetaBody(m.o.ID, m.o.Expires, nil)
+	}
+	m.tell(kind, sessionEvent{m.named(kind), body})
+}
+
+// refuse tells the client what is wrong with a message.
+//
+//	event  the client's id of it, empty for none
+func (m *Machine) refuse(p *Problem, event string) {
+	m.tell(typeError, errorEvent{m.named(typeError), errorBody{Type: "invalid_request_error", Code: p.Code, Message: p.Message, Param: p.Param, Event: event}})
+}
+
+// Expire tells that the session is over.
+func (m *Machine) Expire() {
+	m.refuse(&Problem{Code: codeExpired, Message: "the session has lasted for " + sessionLasts.String() + ", which is the most; open another"}, "")
+}
+
+// Fail tells that the session ends because of Scout.
+func (m *Machine) Fail(code, message string) {
+	m.tell(typeError, errorEvent{m.named(typeError), errorBody{Type: "server_error", Code: code, Message: message}})
+}
+
+// sessionLasts is how long a session may be open.
+const sessionLasts = 24 * time.Hour
+
+func millis(frames int64) int64 { return durationOf(frames).Milliseconds() }
+
+// seconds are rounded up.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+func orNull(id string) *string {
+	if id == "" {
+		return nil
+	}
+	return &id
+}

@@ -1,0 +1,428 @@
+package realtime
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/text/sentence"
+)
+
+// Limits of a session.
+const (
+	// wordsWithin is how much audio the search for turns may be ahead of the engine, and waitsWithin how long it waits for the engine then.
+	wordsWithin = 5 * time.Second
+	waitsWithin = 3 * time.Second
+	// leastCommit is the shortest stretch that a client may commit; resampling may round it.
+	leastCommit = 100*time.Millisecond - time.Millisecond
+	// afterItem is how long after the end of an item a commit of nothing is no error: clients commit once more when they stop.
+	afterItem = 2 * time.Second
+	// invalidInARow is how many messages may be no events before the session ends.
+	invalidInARow = 100
+	// mostMessage bounds messages without sound, mostAudio the bytes of sound in one.
+	mostMessage = 1 << 20
+	mostAudio   = 15 << 20
+	// keptItems and keptBytes bound what can be retrieved.
+	keptItems = 1000
+	keptBytes = 1 << 20
+)
+
+// MachineOptions are what a machine needs.
+type MachineOptions struct {
+	ID      string
+	Expires time.Time
+	Config  Config
+	// Beta is the dialect, unless the first message chooses it.
+	Beta bool
+	// Check returns what is wrong with how items are to be transcribed, with a Param below transcription; nil if nothing is.
+	Check func(Ask) *Problem
+	// Most is how long an item may be.
+	Most time.Duration
+	// NewID returns an id with that prefix.
+	NewID func(prefix string) string
+	// Send takes an event for the client, Keep sound at 16 kHz, in memory that is used again.
+	Send func(Event)
+	Keep func(samples []float32) error
+}
+
+// Machine is the protocol of a session. It is not safe for concurrent use.
+type Machine struct {
+	o       MachineOptions
+	config  Config
+	beta    bool
+	begun   bool // a message came
+	invalid int  // messages in a row that are no events
+
+	sound    *sound
+	before   time.Duration // sound that came in other formats
+	head     int64         // frames that were kept
+	measured levels
+	levels   []float32 // of the hops that were not searched for turns
+	turns    *Turns    // nil if the client ends items
+	searched int64     // frames that were
+	heard    int64     // frames up to which the engine heard
+	blocked  time.Time // since when the search waits for the engine; zero if it does not
+
+	open    *Item
+	waiting []*Item // items that ended and are not text
+	last    string  // the id of the item before
+	ended   time.Time
+	known   []record
+	bytes   int // of known that the client sent
+
+	// Items counts those that were committed.
+	Items int
+}
+
+// record is an item that can be retrieved.
+type record struct {
+	id         string
+	transcript *string
+	sent       json.RawMessage // by the client
+}
+
+// Item is a stretch of speech with its text.
+type Item struct {
+	ID string
+	// Start and End are frames at 16 kHz since the session began; End is -1 while the item is open.
+	Start, End int64
+	Ask        Ask
+	// Delay is the age at which words are sent; 0 for all at the end.
+	Delay time.Duration
+	// Dropped says that nobody wants its text any more.
+	Dropped bool
+	// Committed is when it ended, zero while it is open.
+	Committed time.Time
+
+	turn     bool  // the client knows that it began
+	began    int64 // where its speech begins
+	previous string
+	text     strings.Builder
+	sent     int // bytes of text that the client has
+	said     Spoken
+	words    int // committed
+	through  int64 // everything before it is text or silent
+}
+
+// NewMachine returns a machine. Start is called first.
+func NewMachine(o MachineOptions) (*Machine, error) {
+	m := &Machine{o: o, config: o.Config, beta: o.Beta}
+	var err error
+	if m.sound, err = newSound(m.config.Format); err != nil {
+		return nil, err
+	}
+	if how := m.config.detection(); how != nil {
+		m.turns = NewTurns(*how)
+	}
+	m.begin(0)
+	return m, nil
+}
+
+// Beta reports whether the dialect is beta.
+func (m *Machine) Beta() bool { return m.beta }
+
+// Length is how much sound was kept.
+func (m *Machine) Length() time.Duration { return durationOf(m.head) }
+
+// begin opens the next item.
+func (m *Machine) begin(at int64) {
+	m.open = &Item{ID: m.o.NewID("item_"), Start: at, End: -1, began: at, Ask: m.config.Ask(), Delay: m.config.delay()}
+	if m.beta {
+		m.open.Delay = 0
+	}
+	m.open.said.Heard = at
+}
+
+// Next returns the item to transcribe, nil if there is no sound of it.
+func (m *Machine) Next() *Item {
+	if len(m.waiting) > 0 {
+		return m.waiting[0]
+	}
+	if m.Until(m.open) > m.open.Start {
+		return m.open
+	}
+	return nil
+}
+
+// Until is up to where an item may be heard by now.
+func (m *Machine) Until(it *Item) int64 {
+	switch {
+	case it.End >= 0:
+		return it.End
+	case m.turns != nil:
+		return m.searched
+	}
+	return m.head
+}
+
+// Waiting is how many items have ended and are not text, and how much sound was not heard.
+func (m *Machine) Waiting() (items int, sound time.Duration) {
+	from := m.heard
+	if len(m.waiting) == 0 {
+		from = max(from, m.open.Start)
+	}
+	return len(m.waiting), durationOf(max(0, m.head-from))
+}
+
+// OpenTurn reports whether somebody speaks.
+func (m *Machine) OpenTurn() bool { return m.turns != nil && m.open.turn }
+
+// buffered is how much of the client's sound is in no item.
+func (m *Machine) buffered() time.Duration {
+	return m.before + m.sound.length() - durationOf(m.open.Start)
+}
+
+// take takes sound of the client.
+func (m *Machine) take(data []byte, now time.Time) error {
+	if err := m.sound.write(data, m.keep); err != nil {
+		return err
+	}
+	return m.Advance(now)
+}
+
+func (m *Machine) keep(samples []float32) error {
+	if err := m.o.Keep(samples); err != nil {
+		return err
+	}
+	m.head += int64(len(samples))
+	if m.turns == nil {
+		return nil
+	}
+	for _, v := range samples {
+		if level, full := m.measured.add(v); full {
+			m.levels = append(m.levels, float32(level))
+		}
+	}
+	return nil
+}
+
+// flush takes what the converter of the sound holds back. What follows has a format.
+func (m *Machine) flush(f Format) error {
+	if f != m.sound.format {
+		m.before += m.sound.length()
+		m.sound.received = 0
+	}
+	return m.sound.flush(f, m.keep)
+}
+
+// Advance searches for turns, as far as the engine has come, and ends an item that is too long.
+func (m *Machine) Advance(now time.Time) error {
+	m.search(now, false)
+	if long := framesOf(m.o.Most); m.Until(m.open)-m.open.began >= long && (m.turns == nil || m.open.turn) {
+		return m.end(m.Until(m.open), now)
+	}
+	return nil
+}
+
+// search searches for turns.
+//
+//	all  without waiting for the engine
+func (m *Machine) search(now time.Time, all bool) {
+	if m.turns == nil {
+		return
+	}
+	for n, level := range m.levels {
+		if !all && m.waits(now) {
+			m.levels = append(m.levels[:0], m.levels[n:]...)
+			return
+		}
+		m.searched += hopFrames
+		switch change, start := m.turns.Hear(m.searched, float64(level), m.open.Start, m.open.said); change {
+		case TurnBegins:
+			m.startTurn(start)
+		case TurnEnds:
+			_ = m.end(m.searched, now) // it fails only with a format
+		case TurnNone:
+		}
+	}
+	m.levels = m.levels[:0]
+	m.blocked = time.Time{}
+}
+
+// Blocked reports whether the search for turns waits for the engine.
+func (m *Machine) Blocked() bool { return !m.blocked.IsZero() }
+
+// waits reports whether the search waits for the engine: words may tell what levels do not.
+func (m *Machine) waits(now time.Time) bool {
+	if m.searched-max(m.heard, m.open.Start) < framesOf(wordsWithin) {
+		m.blocked = time.Time{}
+		return false
+	}
+	if m.blocked.IsZero() {
+		m.blocked = now
+	}
+	return now.Sub(m.blocked) < waitsWithin
+}
+
+// startTurn tells that somebody speaks.
+func (m *Machine) startTurn(start int64) {
+	it := m.open
+	it.turn, it.began = true, max(start, it.Start)
+	m.tell(typeSpeechStarted, startedEvent{m.named(typeSpeechStarted), millis(it.began), it.ID})
+}
+
+// end ends the open item at a position.
+func (m *Machine) end(at int64, now time.Time) error {
+	it := m.open
+	it.End, it.Committed, it.previous = at, now, m.last
+	if m.turns != nil {
+		if it.turn {
+			m.tell(typeSpeechStopped, stoppedEvent{m.named(typeSpeechStopped), millis(at), it.ID})
+		}
+		m.turns.Close()
+	}
+	m.tell(typeCommitted, committedEvent{m.named(typeCommitted), it.ID, orNull(it.previous)})
+	added := typeItemAdded
+	if m.beta {
+		added = typeItemCreated
+	}
+	m.tell(added, itemEvent{m.named(added), orNull(it.previous), bodyOf(it.ID, nil)})
+	m.remember(record{id: it.ID})
+	m.last, m.ended = it.ID, now
+	m.Items++
+	m.waiting = append(m.waiting, it)
+	if m.beta {
+		m.delta(it)
+	}
+	m.begin(at)
+	return nil
+}
+
+// delta sends the text of an item that the client has not got.
+func (m *Machine) delta(it *Item) {
+	fresh := it.text.String()[it.sent:]
+	if strings.TrimSpace(fresh) == "" {
+		return
+	}
+	it.sent = it.text.Len()
+	m.o.Send(Event{Type: typeDelta, Item: it.ID, Delta: fresh})
+}
+
+// Guess takes words of an item that may change.
+//
+//	to  the end of the audio that was heard, from the beginning of the item
+func (m *Machine) Guess(it *Item, words []scout.Word, to time.Duration, now time.Time) {
+	if it.Dropped {
+		return
+	}
+	it.speaks(words, to)
+	it.said.Any = it.words+len(words) > 0
+	m.news(now)
+}
+
+// speaks notes words.
+func (it *Item) speaks(words []scout.Word, to time.Duration) {
+	if len(words) == 0 {
+		return
+	}
+	last := words[len(words)-1]
+	it.said.Ends = sentence.Ends([]string{last.Text}, 0)
+	end := it.Start + framesOf(to)
+	if last.End != nil {
+		end = it.Start + framesOf(*last.End)
+	}
+	if !it.said.Any {
+		it.said.First = end
+		if first := words[0].Start; first != nil {
+			it.said.First = it.Start + framesOf(*first)
+		}
+	}
+	it.said.Last = max(it.said.Last, end)
+}
+
+// Add takes text of an item that never changes. It goes directly behind the text so far.
+func (m *Machine) Add(it *Item, text string, words []scout.Word, to time.Duration, now time.Time) {
+	if it.Dropped {
+		return
+	}
+	it.text.WriteString(text)
+	it.words += len(words)
+	it.speaks(words, to)
+	it.said.Any = it.said.Any || len(words) > 0
+	early := it == m.open && it.Delay > 0
+	if early && m.turns != nil && !it.turn && strings.TrimSpace(text) != "" {
+		start := it.said.First - framesOf(m.turns.how.Prefix)
+		m.turns.Begin(m.searched)
+		m.startTurn(start)
+	}
+	if early || it != m.open && (m.beta || it.Delay > 0) {
+		m.delta(it)
+	}
+	m.news(now)
+}
+
+// Through notes before which position of an item everything is text or silent.
+func (m *Machine) Through(it *Item, to time.Duration) { it.through = it.Start + framesOf(to) }
+
+// Hear notes up to where an item was heard, from its beginning.
+func (m *Machine) Hear(it *Item, to time.Duration, now time.Time) {
+	it.said.Heard = it.Start + framesOf(to)
+	m.heard = max(m.heard, it.said.Heard)
+	m.news(now)
+}
+
+// news goes on with the search for turns.
+func (m *Machine) news(now time.Time) { _ = m.Advance(now) } // it fails only with sound
+
+// Done takes the end of an item's text.
+func (m *Machine) Done(it *Item, languages []string) {
+	if !m.leave(it) {
+		return
+	}
+	m.delta(it)
+	transcript := it.text.String()
+	if strings.TrimSpace(transcript) == "" {
+		transcript = ""
+	}
+	m.complete(it, &transcript)
+	list := make([]language, 0, len(languages))
+	for _, code := range languages {
+		if code != "" {
+			list = append(list, language{code})
+		}
+	}
+	m.tell(typeCompleted, completedEvent{
+		head: m.named(typeCompleted), Item: it.ID, Transcript: transcript, Languages: list, Usage: usage{"duration", seconds(durationOf(it.End - it.began))},
+	})
+}
+
+// Failed takes that there will be no text of an item.
+func (m *Machine) Failed(it *Item, message string) {
+	if !m.leave(it) {
+		return
+	}
+	m.complete(it, nil)
+	m.tell(typeFailed, failedEvent{head: m.named(typeFailed), Item: it.ID, Error: itemFailed{Type: "server_error", Message: message}})
+}
+
+// leave takes an item from those that wait.
+func (m *Machine) leave(it *Item) bool {
+	if len(m.waiting) == 0 || m.waiting[0] != it {
+		return false
+	}
+	m.waiting = m.waiting[1:]
+	m.heard = max(m.heard, it.End)
+	return true
+}
+
+func (m *Machine) complete(it *Item, transcript *string) {
+	for i := range m.known {
+		if m.known[i].id == it.ID {
+			m.known[i].transcript = transcript
+		}
+	}
+	if !m.beta {
+		m.tell(typeItemDone, itemEvent{m.named(typeItemDone), orNull(it.previous), bodyOf(it.ID, transcript)})
+	}
+}
+
+// remember keeps an item to be retrieved, and forgets the oldest beyond the bounds.
+func (m *Machine) remember(r record) {
+	m.known = append(m.known, r)
+	m.bytes += len(r.sent)
+	for len(m.known) > keptItems || m.bytes > keptBytes {
+		m.bytes -= len(m.known[0].sent)
+		m.known = m.known[1:]
+	}
+}

@@ -1,0 +1,235 @@
+package realtime
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// What a session may owe before it takes no more messages: they wait with the client.
+const (
+	mostWaiting    = 256              // items
+	mostSound      = 10 * time.Minute // that nobody has heard
+	mostEvents     = 512              // that the client has not taken
+	mostEventBytes = 1 << 20
+)
+
+// Session is one session. Its methods may be called from any goroutine.
+type Session struct {
+	of     *Sessions
+	id     string
+	client string
+	tape   *tape
+	began  time.Time
+	end    context.CancelFunc
+	ended  sync.WaitGroup
+
+	mu      sync.Mutex
+	news    chan struct{} // closed and made anew when something changes
+	machine *Machine
+	events  []Event
+	bytes   int // of events
+	over    bool
+	closed  bool
+	woken   bool // a timer will search for turns again
+	owed    error
+	behind  time.Time
+}
+
+// ID is that of the session.
+func (s *Session) ID() string { return s.id }
+
+// changed wakes whoever waits for something. The caller holds the lock.
+func (s *Session) changed() {
+	close(s.news)
+	s.news = make(chan struct{})
+	if s.machine.Blocked() && !s.woken && !s.closed {
+		s.woken = true
+		time.AfterFunc(waitsWithin, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.woken = false; !s.closed {
+				_ = s.machine.Advance(time.Now()) // it fails only with sound
+				s.changed()
+			}
+		})
+	}
+}
+
+// with runs something with the machine.
+func (s *Session) with(do func(*Machine)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		do(s.machine)
+		s.changed()
+	}
+}
+
+// add takes an event for the client. The caller holds the lock.
+func (s *Session) add(e Event) {
+	s.bytes += len(e.Delta)
+	if n := len(s.events); n > 0 && e.Type == typeDelta && s.events[n-1].Type == typeDelta && s.events[n-1].Item == e.Item {
+		s.events[n-1].Delta += e.Delta
+		return
+	}
+	s.events = append(s.events, e)
+}
+
+// Take takes a message of the client. Its error ends the session.
+func (s *Session) Take(data []byte, binary bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return io.ErrClosedPipe
+	}
+	defer s.changed()
+	if binary {
+		return s.machine.Binary()
+	}
+	return s.machine.Message(data, time.Now())
+}
+
+// Room waits until the session takes another message. It returns the cause of ctx if that ends before.
+//
+//	waits  told once if it has to wait; nil for nobody
+func (s *Session) Room(ctx context.Context, waits func()) error {
+	for {
+		s.mu.Lock()
+		items, sound := s.machine.Waiting()
+		toTheStop := s.of.ease() >= speech.EaseToTheStop // nothing is heard before the client commits
+		room := items < mostWaiting && (sound < mostSound || toTheStop) && len(s.events) < mostEvents && s.bytes < mostEventBytes
+		news := s.news
+		s.mu.Unlock()
+		if room {
+			return nil
+		}
+		if waits != nil {
+			waits()
+			waits = nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Next waits for an event for the client. Its error is io.EOF after Over, when all were taken, and the cause of ctx if that ends before.
+func (s *Session) Next(ctx context.Context) ([]byte, error) {
+	for {
+		s.mu.Lock()
+		if len(s.events) > 0 {
+			e := s.events[0]
+			s.events[0] = Event{}
+			s.events = s.events[1:]
+			s.bytes -= len(e.Delta)
+			data, err := s.machine.Encode(&e)
+			s.changed()
+			s.mu.Unlock()
+			return data, err
+		}
+		over, news := s.over, s.news
+		s.mu.Unlock()
+		if over {
+			return nil, io.EOF
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// Expires is when the session may last no longer.
+func (s *Session) Expires() time.Time { return s.machine.o.Expires }
+
+// Expire tells the client that the session has expired.
+func (s *Session) Expire() { s.with((*Machine).Expire) }
+
+// Fail tells the client why the session ends, which is not its fault.
+func (s *Session) Fail(err error) {
+	s.with(func(m *Machine) { m.Fail(string(scout.CodeOf(err)), scout.Plain(err)) })
+}
+
+// Finish ends the turn in which somebody speaks, and returns when all items are text, or with ctx.
+func (s *Session) Finish(ctx context.Context) {
+	s.with(func(m *Machine) { _ = m.Finish(time.Now()) }) // what cannot be kept is not heard either
+	for {
+		s.mu.Lock()
+		items, _ := s.machine.Waiting()
+		news := s.news
+		s.mu.Unlock()
+		if items == 0 {
+			return
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Over says that nothing more comes: Next returns what is left.
+func (s *Session) Over() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	s.changed()
+}
+
+// completed tells the text of an item.
+func (s *Session) completed(it *Item, language string, nothing bool) {
+	if nothing {
+		s.failed(it, scout.Errorf(scout.CodeAudioSetAside, "the engine failed on this audio, also when it was alone"))
+		return
+	}
+	took := time.Since(it.Committed)
+	s.with(func(m *Machine) { m.Done(it, []string{language}) })
+	s.of.metrics.text.WithLabelValues("realtime").Observe(took.Seconds())
+	s.tape.drop(it.End)
+}
+
+// failed tells that there will be no text of an item.
+func (s *Session) failed(it *Item, why error) {
+	s.of.log.Warn(eventItemFailed, slog.String("session", s.id), slog.String(observe.KeyCode, string(scout.CodeOf(why))), slog.String(observe.KeyError, scout.Plain(why)))
+	_ = s.of.options.Failures.Count(why) // it returns its argument
+	s.with(func(m *Machine) { m.Failed(it, scout.Plain(why)) })
+	s.tape.drop(it.End)
+}
+
+// Close ends the session. outcome is for the metrics, code for the log, empty for none.
+func (s *Session) Close(outcome string, code scout.Code) {
+	s.mu.Lock()
+	s.closed = true
+	dialect, length, items := "ga", s.machine.Length(), s.machine.Items
+	if s.machine.Beta() {
+		dialect = "beta"
+	}
+	s.mu.Unlock()
+	s.end()
+	s.ended.Wait()
+	s.tape.close()
+	s.of.remove(s)
+	s.of.metrics.sessions.WithLabelValues(dialect, outcome).Inc()
+	attributes := []any{
+		slog.String("session", s.id), slog.String("dialect", dialect), slog.Int64(observe.KeyDurationMS, time.Since(s.began).Milliseconds()),
+		slog.Int64(observe.KeyAudioMS, length.Milliseconds()), slog.Int("items", items), slog.String("outcome", outcome),
+	}
+	if s.client != "" {
+		attributes = append(attributes, slog.String("client", s.client))
+	}
+	if code != "" {
+		attributes = append(attributes, slog.String(observe.KeyCode, string(code)))
+	}
+	s.of.log.Info(eventClosed, attributes...)
+}

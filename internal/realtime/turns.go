@@ -1,0 +1,202 @@
+package realtime
+
+import (
+	"math"
+	"time"
+
+	"github.com/scout-speech/scout"
+)
+
+// Numbers of turn detection; docs/adr/0105-turns.md has the measurements.
+const (
+	// hop is the time of one level.
+	hop       = 20 * time.Millisecond
+	hopFrames = int64(scout.EngineSampleRateHz) * int64(hop) / int64(time.Second)
+	// background is how far back the quietest tenth is looked for.
+	background = 10 * time.Second
+	// leastAbove and mostAbove are by how many dB the limit lies above the background, for a threshold of 0 and of 1.
+	leastAbove, mostAbove = 6.0, 18.0
+	// beginsAfter is how long the level must be above the limit for a turn to begin.
+	beginsAfter = 60 * time.Millisecond
+	// steadyAfter is how long no new word came, where the level does not tell the end of a turn.
+	steadyAfter = 2 * time.Second
+	// afterSentence is the pause behind the end of a sentence that ends a turn of semantic_vad.
+	afterSentence = 300 * time.Millisecond
+	// lowest is the least level of a background, in dBFS: what is quieter is not decoded either.
+	lowest = -75.0
+)
+
+// Detection is how turns are found.
+type Detection struct {
+	// Threshold is from 0, the most sensitive, to 1.
+	Threshold float64
+	// Prefix is how far the start of a turn moves back, Silence the pause that ends it.
+	Prefix, Silence time.Duration
+	// Sentences shortens Silence where the text so far ends a sentence.
+	Sentences bool
+}
+
+// Spoken is what is known of the words of an open item. Positions are frames at 16 kHz since the session began.
+type Spoken struct {
+	// Any says whether there are words, committed or not.
+	Any bool
+	// First is where the first word begins, Last where the last one ends.
+	First, Last int64
+	// Heard is up to where the engine has heard.
+	Heard int64
+	// Ends says that the text so far ends a sentence.
+	Ends bool
+}
+
+// Turns finds turns by the levels of a stream and the words that the engine found. It is not safe for concurrent use.
+type Turns struct {
+	how   Detection
+	floor floor
+
+	began   int64 // where the turn was found, -1 for none
+	run     int64 // frames above the limit, up to now
+	loud    int64 // end of the last frame above the limit in this turn
+	wasLoud bool  // the level was above the limit in this turn
+}
+
+// NewTurns returns a detection that has heard nothing.
+func NewTurns(how Detection) *Turns { return &Turns{how: how, began: -1} }
+
+// Change changes how turns are found, also for the one that is open.
+func (t *Turns) Change(how Detection) { t.how = how }
+
+// Open reports whether a turn is open.
+func (t *Turns) Open() bool { return t.began >= 0 }
+
+// Turn is what a level changed.
+type Turn int
+
+// What a level may change.
+const (
+	TurnNone Turn = iota
+	TurnBegins
+	TurnEnds
+)
+
+// Hear takes the level of one hop, in dBFS, that ends at a position. least is where the item may begin at the earliest.
+// It returns what changed, and for TurnBegins where the turn began.
+func (t *Turns) Hear(to int64, level float64, least int64, said Spoken) (change Turn, start int64) {
+	t.floor.add(level)
+	loud := level > t.limit()
+	if loud {
+		t.run += hopFrames
+	} else {
+		t.run = 0
+	}
+	if !t.Open() {
+		switch {
+		case said.Any:
+			start = said.First
+			t.wasLoud = t.run > 0
+		case t.run >= framesOf(beginsAfter):
+			start = to - t.run
+			t.wasLoud = true
+		default:
+			return TurnNone, 0
+		}
+		t.began, t.loud = to, to
+		return TurnBegins, min(max(least, start-framesOf(t.how.Prefix)), to)
+	}
+	if loud {
+		t.loud, t.wasLoud = to, true
+	}
+	if t.ends(to, said) {
+		t.Close()
+		return TurnEnds, 0
+	}
+	return TurnNone, 0
+}
+
+// ends reports whether the open turn ends here.
+func (t *Turns) ends(to int64, said Spoken) bool {
+	silence := t.how.Silence
+	if t.how.Sentences && said.Ends {
+		silence = min(silence, afterSentence)
+	}
+	quiet := to - max(t.loud, said.Last)
+	if t.wasLoud && quiet >= framesOf(silence) {
+		return true
+	}
+	return said.Heard-max(said.Last, t.began) >= framesOf(max(steadyAfter, 2*silence))
+}
+
+// Close ends a turn that the client ended.
+func (t *Turns) Close() { t.began, t.loud, t.wasLoud, t.run = -1, 0, false, 0 }
+
+// limit is the level above which somebody may speak.
+func (t *Turns) limit() float64 {
+	return max(lowest, t.floor.quietest()) + leastAbove + (mostAbove-leastAbove)*t.how.Threshold
+}
+
+// framesOf is how many frames at 16 kHz a time has.
+func framesOf(d time.Duration) int64 {
+	return int64(d) * scout.EngineSampleRateHz / int64(time.Second)
+}
+
+// durationOf is how long so many frames take.
+func durationOf(frames int64) time.Duration {
+	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
+}
+
+// floor is the quietest tenth of the last levels: a histogram of half decibels.
+type floor struct {
+	recent []uint8 // bins of the last levels, a ring
+	next   int
+	bins   [floorBins]int
+}
+
+const (
+	floorBins   = 201 // half decibels from -100 to 0 dBFS
+	floorLevels = int(background / hop)
+)
+
+func (f *floor) add(level float64) {
+	bin := uint8(math.Round(2 * (min(0, max(-100, level)) + 100)))
+	if len(f.recent) < floorLevels {
+		f.recent = append(f.recent, bin)
+	} else {
+		f.bins[f.recent[f.next]]--
+		f.recent[f.next] = bin
+		f.next = (f.next + 1) % floorLevels
+	}
+	f.bins[bin]++
+}
+
+// quietest is the level below which a tenth of the last levels lies.
+func (f *floor) quietest() float64 {
+	left := (len(f.recent) + 9) / 10
+	for bin, n := range f.bins {
+		if left -= n; left <= 0 {
+			return float64(bin)/2 - 100
+		}
+	}
+	return 0
+}
+
+// levels makes levels of samples.
+type levels struct {
+	sum, squares float64
+	n            int64
+}
+
+// add takes one sample; full says that a hop is complete, and level is its level in dBFS.
+func (l *levels) add(sample float32) (level float64, full bool) {
+	v := float64(sample)
+	l.sum += v
+	l.squares += v * v
+	if l.n++; l.n < hopFrames {
+		return 0, false
+	}
+	n := float64(l.n)
+	power := max(0, l.squares/n-(l.sum/n)*(l.sum/n))
+	*l = levels{}
+	return max(-100, 10*math.Log10(power+1e-30)), true
+}
+
+// Begin opens a turn of which the words are known before the levels.
+func (t *Turns) Begin(at int64) { t.began, t.loud, t.wasLoud = at, at, t.run > 0 }

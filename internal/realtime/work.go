@@ -1,0 +1,280 @@
+package realtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/resilience"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+// Recognizer is a model that turns the speech of an item into text.
+type Recognizer struct {
+	// Model is its id.
+	Model  string
+	Engine Engine
+	// Language is the code of what is spoken, empty if the model finds it.
+	Language string
+	// Known is the code of the only language that the model knows, empty if there are several.
+	Known string
+	Trait speech.Trait
+	// HotWords are those that it prefers.
+	HotWords []string
+}
+
+// Engine runs a model; *engine.Engine is one.
+type Engine interface {
+	speech.Recognizer
+	Load(ctx context.Context) (engine.Facts, error)
+}
+
+const (
+	// failsAfter is how long after its end an item waits for an engine that fails.
+	failsAfter = 2 * time.Minute
+	// firstPause and longPause bound the wait before a model is asked for again.
+	firstPause, longPause = 250 * time.Millisecond, 5 * time.Second
+	// readFrames is how much sound is read at a time.
+	readFrames = scout.EngineSampleRateHz / 2
+	// lateAfter is how long text may be owed before health says so.
+	lateAfter = 5 * time.Second
+)
+
+// errDropped ends the transcription of an item that nobody wants any more.
+var errDropped = errors.New("the item was dropped")
+
+// ruleOf says when words are committed that are sent at an age; 0 for whatever suits the text.
+func ruleOf(age time.Duration) speech.CommitRule {
+	r := speech.DefaultCommitRule()
+	if age > 0 {
+		r.Latest = age
+		r.Behind, r.Overdue, r.Doubtful = min(r.Behind, age/2), min(r.Overdue, age), min(r.Doubtful, age)
+	}
+	return r
+}
+
+// work transcribes one item after the other until ctx ends.
+func (s *Session) work(ctx context.Context) {
+	for {
+		it := s.next(ctx)
+		if it == nil {
+			return
+		}
+		err := s.of.options.Failures.Guard("realtime", func() error { s.transcribe(ctx, it); return nil })
+		if err != nil && s.awaitEnd(ctx, it) { // a panic; it was counted
+			s.failed(it, err)
+		}
+	}
+}
+
+// next waits for an item of which there is sound; nil when ctx ends.
+func (s *Session) next(ctx context.Context) *Item {
+	for {
+		s.mu.Lock()
+		it, news := s.machine.Next(), s.news
+		s.mu.Unlock()
+		if it != nil {
+			return it
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// transcribe makes the text of an item, or tells that there will be none.
+func (s *Session) transcribe(ctx context.Context, it *Item) {
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		err := s.attempt(ctx, it)
+		switch {
+		case err == nil, errors.Is(err, errDropped), ctx.Err() != nil:
+			return
+		}
+		s.note(err)
+		if scout.ClassOf(err) == scout.Permanent || s.overdue(it) {
+			if s.awaitEnd(ctx, it) {
+				s.failed(it, err)
+			}
+			return
+		}
+		if resilience.Sleep(ctx, pause) != nil {
+			return
+		}
+	}
+}
+
+// overdue reports whether an item waits for too long.
+func (s *Session) overdue(it *Item) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !it.Committed.IsZero() && time.Since(it.Committed) > failsAfter
+}
+
+// awaitEnd waits for the end of an item; it returns false if nobody wants it any more.
+func (s *Session) awaitEnd(ctx context.Context, it *Item) bool {
+	for {
+		s.mu.Lock()
+		if told := len(s.events); it.End < 0 && !it.Dropped { // nobody hears it: turns end by levels
+			if s.machine.Hear(it, durationOf(s.machine.Until(it)-it.Start), time.Now()); len(s.events) > told {
+				s.changed()
+			}
+		}
+		dropped, ended, news := it.Dropped, it.End >= 0, s.news
+		s.mu.Unlock()
+		if dropped || ended {
+			return !dropped
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// attempt makes the text of an item. Failures of the engine do not end it, as long as it is not overdue.
+func (s *Session) attempt(ctx context.Context, it *Item) error {
+	r, release, err := s.of.options.Borrow(ctx, it.Ask)
+	if err != nil {
+		return err
+	}
+	defer release()
+	aside := false
+	live, err := speech.NewLive(s.of.options.Scope, s.of.options.Failures, r.Engine, speech.LiveOptions{
+		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Recorded: stretch{s.tape, it.Start}, Client: cmp.Or(s.client, "owner"),
+		Ease: s.of.options.Ease, Commit: ruleOf(it.Delay),
+		Partial: func(p speech.LivePartial) {
+			s.with(func(m *Machine) { m.Guess(it, p.Words, p.To, time.Now()) })
+		},
+		Committed: func(c speech.LiveCommitted) {
+			aside = aside || len(c.SetAside) > 0
+			s.with(func(m *Machine) {
+				m.Through(it, c.Through)
+				m.Add(it, c.Text, c.Words, c.Through, time.Now())
+			})
+			s.tape.drop(it.Start + framesOf(c.Through))
+		},
+		Heard: func(to time.Duration) {
+			s.with(func(m *Machine) { m.Hear(it, to, time.Now()) })
+		},
+		Owed: func(o speech.LiveOwed) { s.owes(o) },
+	})
+	if err != nil {
+		return err
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { // while the first words are spoken
+		_, _ = r.Engine.Load(running) // the first request says what is wrong
+		return nil
+	})
+	group.Go(func() error { return s.feed(running, live, it) })
+	var final speech.LiveFinal
+	group.Go(func() (err error) {
+		final, err = live.Run(running)
+		end(nil)
+		return err
+	})
+	err = group.Wait()
+	s.owes(speech.LiveOwed{})
+	if err != nil {
+		return err
+	}
+	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && aside)
+	return nil
+}
+
+// feed gives the sound of an item to its transcription, until that ends.
+func (s *Session) feed(ctx context.Context, live *speech.Live, it *Item) error {
+	samples := make([]float32, readFrames)
+	ended := false
+	for at := it.Start; ; {
+		s.mu.Lock()
+		until, end, dropped, news, patience := s.machine.Until(it), it.End, it.Dropped, s.news, s.patience(it)
+		s.mu.Unlock()
+		switch {
+		case dropped:
+			return errDropped
+		case patience == 0:
+			return s.why()
+		case at < until:
+			n, err := s.tape.read(samples[:min(readFrames, until-at)], at)
+			if err != nil {
+				return err
+			}
+			live.Write(at-it.Start, samples[:n])
+			at += int64(n)
+			continue
+		case end >= 0 && !ended:
+			live.End(end - it.Start)
+			ended = true
+		}
+		timer := time.NewTimer(patience)
+		select {
+		case <-news:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		timer.Stop()
+	}
+}
+
+// patience is how long an item may still wait for its text; 0 for no longer. The caller holds the lock.
+func (s *Session) patience(it *Item) time.Duration {
+	if s.owed == nil || it.Committed.IsZero() {
+		return failsAfter
+	}
+	return max(0, time.Until(it.Committed.Add(failsAfter)))
+}
+
+// owes notes that text is late, and why.
+func (s *Session) owes(o speech.LiveOwed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed = o.Err
+	switch {
+	case o.From == o.To:
+		s.behind = time.Time{}
+	case s.behind.IsZero():
+		s.behind = time.Now()
+	}
+	s.changed()
+}
+
+// note keeps why there is no text at the moment.
+func (s *Session) note(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owed = err; s.behind.IsZero() {
+		s.behind = time.Now()
+	}
+}
+
+func (s *Session) why() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.owed
+}
+
+// late is what health says about the session; empty if nothing.
+func (s *Session) late() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.behind.IsZero() || time.Since(s.behind) < lateAfter:
+		return ""
+	case s.owed != nil:
+		return "text of a realtime session is late: " + scout.Plain(s.owed)
+	}
+	return "text of a realtime session is late: the machine is too slow for it"
+}
