@@ -94,6 +94,13 @@ func (s *Server) identify(r *http.Request, c *connection) (who caller, perMinute
 		}
 		return callerWith(found), cmp.Or(found.RequestsPerMinute, general), nil
 	}
+	if key := bearer(r); strings.HasPrefix(key, secretPrefix) {
+		who, err := s.secrets.find(key, r.URL.Path)
+		if err != nil {
+			return nobody, 0, err
+		}
+		return who, general, nil
+	}
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		opened, valid := s.sessions.find(cookie.Value)
 		if !valid {

@@ -40,6 +40,8 @@ type caller struct {
 	until   time.Time
 	// secure is true where the request came over TLS.
 	secure bool
+	// secret is the key of a page by which the caller may open realtime sessions, and nothing else; nil for any other caller.
+	secret *pageSecret
 }
 
 // owns reports whether the caller may see something that the store has under this client.

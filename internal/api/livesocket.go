@@ -77,13 +77,22 @@ func protocols(r *http.Request) []string { return listIn(r.Header, "Sec-WebSocke
 
 // upgradable refuses a request that cannot become a WebSocket, in the form of every error.
 func upgradable(r *http.Request) error {
+	if err := asksForSocket(r); err != nil {
+		return err
+	}
+	if !slices.Contains(protocols(r), v1.LiveProtocol) {
+		return scout.Errorf(scout.CodeInvalidArgument, "the subprotocol %s is not offered", v1.LiveProtocol)
+	}
+	return nil
+}
+
+// asksForSocket refuses a request that does not ask for a WebSocket.
+func asksForSocket(r *http.Request) error {
 	switch {
 	case !upgrades(r):
 		return scout.Errorf(scout.CodeInvalidArgument, "this is a WebSocket, and the request does not ask for one")
 	case r.Header.Get("Sec-WebSocket-Version") != "13":
 		return scout.Errorf(scout.CodeInvalidArgument, "version %q of WebSocket is not known, only 13", r.Header.Get("Sec-WebSocket-Version"))
-	case !slices.Contains(protocols(r), v1.LiveProtocol):
-		return scout.Errorf(scout.CodeInvalidArgument, "the subprotocol %s is not offered", v1.LiveProtocol)
 	}
 	return nil
 }

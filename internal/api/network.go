@@ -106,7 +106,7 @@ func (n *Network) sentBy(r *http.Request, keyless func() bool) (foreign bool, er
 // hasKey reports whether a request has one of Scout's keys, or is the question of a browser whether a page may send one. Such a request is let in
 // by its key alone: one that is wrong is refused, also where none is needed.
 func hasKey(r *http.Request) bool {
-	if strings.HasPrefix(bearer(r), keyPrefix) {
+	if key := bearer(r); strings.HasPrefix(key, keyPrefix) || strings.HasPrefix(key, secretPrefix) {
 		return true
 	}
 	return isPreflight(r) && slices.ContainsFunc(strings.Split(r.Header.Get("Access-Control-Request-Headers"), ","), func(name string) bool {

@@ -88,6 +88,7 @@ type Server struct {
 	keys     *keyring
 	rates    rates
 	sessions sessions
+	secrets  secrets
 	underway underway
 	sockets  sync.WaitGroup // WebSockets, which http.Server.Shutdown does not wait for
 	http     *http.Server
@@ -177,6 +178,7 @@ func (s *Server) register() {
 	s.registerLevel(api)
 	s.registerLive(api)
 	s.registerLiveSocket(api)
+	s.registerRealtime(api)
 	s.registerEvents(api)
 	s.registerTranscripts(api)
 	s.registerRecordings(api)

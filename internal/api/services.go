@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/transcription"
+	"github.com/scout-speech/scout/internal/realtime"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/upload"
@@ -63,6 +64,8 @@ type Services struct {
 	Uploads *upload.Uploads
 	// Browser takes sound while it is made; nil where none is taken.
 	Browser *browser.Sessions
+	// Realtime makes text of speech that clients send by OpenAI's protocol; nil where none is made.
+	Realtime *realtime.Sessions
 	// Retention removes what was kept long enough, and purges.
 	Retention Retention
 	// Pages is the URL below which a browser on this machine finds the daemon; empty where it listens at no address.

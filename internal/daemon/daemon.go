@@ -33,6 +33,7 @@ import (
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/realtime"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
@@ -108,6 +109,7 @@ type daemon struct {
 	budget     *freespace.Budget
 	uploads    *upload.Uploads
 	browser    *browser.Sessions
+	realtime   *realtime.Sessions
 	webhooks   *webhook.Hooks
 	sweeper    *retention.Sweeper
 	folders    recording.Folders
@@ -311,6 +313,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 		return err
 	}
 	d.openBrowser(sent)
+	d.openRealtime()
 	if err := d.startDictations(ctx, folder); err != nil {
 		return err
 	}
@@ -380,7 +383,7 @@ func (d *daemon) startServer(context.Context) error {
 			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
 		}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health(), d.strain.check()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health(), d.realtime.Health(), d.strain.check()))
 	d.checker.changed = func(before health.Status, now health.Report) {
 		d.components.run("health watch", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
 			d.history.Note(ctx, store.EventHealthChanged, "", map[string]any{"before": before, "status": now.Status, "reasons": now.Reasons})
@@ -397,7 +400,7 @@ func (d *daemon) startServer(context.Context) error {
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Models: d.keepModels(), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Browser: d.browser, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, Models: d.keepModels(), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)
@@ -456,7 +459,7 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 		PID: os.Getpid(), Version: d.options.Version, StartedAt: v1.Time{Time: d.began}, UptimeSeconds: v1.Seconds(time.Since(d.began)),
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
 		Degradation: d.strain.degradation(), Limits: v1.Limits{MemoryBytes: controlgroup.MemoryLimit(), Processors: runtime.GOMAXPROCS(0)},
-		Sessions: v1.Sessions{Live: d.dictations.Sessions()}, Processes: d.allProcesses(),
+		Sessions: v1.Sessions{Live: d.dictations.Sessions(), Realtime: d.realtime.Count()}, Processes: d.allProcesses(),
 	}
 	status.Reasons = d.notReady(ctx)
 	status.Ready = len(status.Reasons) == 0

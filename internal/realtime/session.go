@@ -37,6 +37,8 @@ type Session struct {
 	bytes   int // of events
 	over    bool
 	closed  bool
+	// finishing says that messages are not taken any more.
+	finishing bool
 	woken   bool // a timer will search for turns again
 	owed    error
 	behind  time.Time
@@ -88,6 +90,9 @@ func (s *Session) Take(data []byte, binary bool) error {
 	defer s.mu.Unlock()
 	if s.closed {
 		return io.ErrClosedPipe
+	}
+	if s.finishing {
+		return nil // it was told nothing of it
 	}
 	defer s.changed()
 	if binary {
@@ -162,7 +167,10 @@ func (s *Session) Fail(err error) {
 
 // Finish ends the turn in which somebody speaks, and returns when all items are text, or with ctx.
 func (s *Session) Finish(ctx context.Context) {
-	s.with(func(m *Machine) { _ = m.Finish(time.Now()) }) // what cannot be kept is not heard either
+	s.with(func(m *Machine) {
+		s.finishing = true
+		_ = m.Finish(time.Now()) // what cannot be kept is not heard either
+	})
 	for {
 		s.mu.Lock()
 		items, _ := s.machine.Waiting()
