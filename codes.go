@@ -246,6 +246,10 @@ const (
 	CodeWebhookFailed Code = "webhook_failed"
 	// CodeUploadLocked is an upload that another request writes.
 	CodeUploadLocked Code = "upload_locked"
+	// CodeImportForeign is a file to import that is no database of the original Scout.
+	CodeImportForeign Code = "import_foreign"
+	// CodeImportCorrupt is a damaged database of the original Scout.
+	CodeImportCorrupt Code = "import_corrupt"
 	// CodeCrashLoop is a job that ended the daemon again and again.
 	CodeCrashLoop Code = "crash_loop"
 	// CodeUnavailable is a daemon that is starting or stopping.
@@ -373,6 +377,8 @@ var codeTable = map[Code]CodeInfo{
 	CodeRateLimit:        {Transient, "try again later"},
 	CodeWebhookFailed:    {Transient, "see the answers of the receiver: scout webhooks deliveries ID; send one again: scout webhooks redeliver ID N"},
 	CodeUploadLocked:     {Transient, "try again in a moment"},
+	CodeImportForeign:    {Permanent, "name the file scout.db of the original Scout"},
+	CodeImportCorrupt:    {Permanent, "copy the file again while the original Scout is not running, or try: sqlite3 scout.db .recover"},
 	CodeQueueFull:        {Transient, "try again later, or cancel jobs: scout jobs cancel"},
 	CodeCrashLoop:        {Permanent, "see daemon.log in the data folder, then try it again: scout jobs retry"},
 	CodeUnavailable:      {Transient, "try again in a second"},

@@ -1,0 +1,231 @@
+// Package original reads the database of the original Scout, the desktop program that came before this one. docs/adr/0104-import.md says
+// what is known of it, what is read, and what is not. The file is foreign: nothing in it is trusted, and nothing is written into it.
+package original
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/scout-speech/scout"
+)
+
+// magic begins every database of SQLite. Source: www.sqlite.org/fileformat.html, 1.3.
+const magic = "SQLite format 3\x00"
+
+// HeadBytes is how many bytes of a file IsDatabase needs.
+const HeadBytes = len(magic)
+
+// IsDatabase reports whether a file that begins like this is a database of SQLite.
+func IsDatabase(head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) }
+
+// Foreign is the error for a file that is no database of the original Scout.
+func Foreign(format string, args ...any) error {
+	return scout.Errorf(scout.CodeImportForeign, "this is no database of the original Scout: "+format, args...)
+}
+
+// Database is an open database of the original Scout. It is for one goroutine.
+type Database struct {
+	db      *sql.DB
+	columns []string // of the table of texts, those that are read
+	models  bool     // the table with the model of each text is there
+	total   int
+	leftOut map[string]int
+}
+
+// texts is the table of texts, and its columns: the first two are in every version of the original Scout.
+const texts = "transcripts"
+
+var known = []string{"id", "text", "duration_ms", "created_at", "metadata", "audio_path", "audio_metadata"} //nolint:gochecknoglobals // a constant list
+
+// besides are the tables with what a person has made, and which Scout has no place for.
+var besides = []string{"llm_outputs", "llm_prompt_templates", "dictionary_entries", "webhooks"} //nolint:gochecknoglobals // a constant list
+
+// Open opens a database and looks at every page of it. It reads the file as it is, without what a log beside it may have.
+//
+//	scout.CodeImportForeign  it is no database, or one without the texts of the original Scout
+//	scout.CodeImportCorrupt  it is damaged
+func Open(ctx context.Context, path string) (*Database, error) {
+	db, err := connect(ctx, path, "mode=ro&immutable=1")
+	if err != nil {
+		return nil, err
+	}
+	d := &Database{db: db, leftOut: make(map[string]int)}
+	if err := d.look(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return d, nil
+}
+
+// connect opens a file with one connection. What a schema may do is bounded: it calls no functions, and no statement writes.
+func connect(ctx context.Context, path, how string) (*sql.DB, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, scout.FileError(scout.CodeReadFailed, "open the database", err)
+	}
+	at := url.URL{Scheme: "file", Path: absolute, RawQuery: how}
+	db, err := sql.Open("sqlite", at.String())
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	for _, pragma := range []string{"trusted_schema = 0", "cell_size_check = 1", "query_only = 1", "temp_store = MEMORY", "cache_size = -2048", "mmap_size = 0", "busy_timeout = 5000"} {
+		if _, err := db.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+			return nil, errors.Join(explain(ctx, err), db.Close())
+		}
+	}
+	return db, nil
+}
+
+// explain gives an error of SQLite its code. Whatever fails in a file that only this process reads is wrong in the file.
+func explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case strings.Contains(err.Error(), "not a database"):
+		return Foreign("it cannot be read as one")
+	}
+	return scout.Errorf(scout.CodeImportCorrupt, "the database is damaged: %w", err)
+}
+
+// look checks the file and finds out what is in it.
+func (d *Database) look(ctx context.Context) error {
+	var found string
+	if err := d.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
+		return explain(ctx, err)
+	} else if found != "ok" {
+		return scout.Errorf(scout.CodeImportCorrupt, "the database is damaged: %s", found)
+	}
+	there, err := d.columnsOf(ctx, texts)
+	switch {
+	case err != nil:
+		return err
+	case len(there) == 0:
+		return Foreign("it has no table %s", texts)
+	}
+	for _, name := range known {
+		if slices.Contains(there, name) {
+			d.columns = append(d.columns, name)
+		}
+	}
+	if len(d.columns) < 2 || d.columns[0] != known[0] || d.columns[1] != known[1] {
+		return Foreign("its table %s has no columns %s and %s", texts, known[0], known[1])
+	}
+	measured, err := d.columnsOf(ctx, "performance_metrics")
+	if err != nil {
+		return err
+	}
+	d.models = slices.Contains(measured, "transcript_id") && slices.Contains(measured, "model_used")
+	if d.total, err = d.count(ctx, texts, ""); err != nil {
+		return err
+	}
+	for _, table := range besides {
+		columns, err := d.columnsOf(ctx, table)
+		if err != nil {
+			return err
+		}
+		own := ""
+		if slices.Contains(columns, "is_custom") { // the others come with the program
+			own = " WHERE is_custom"
+		}
+		if len(columns) == 0 {
+			continue
+		}
+		n, err := d.count(ctx, table, own)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			d.leftOut[table] = n
+		}
+	}
+	return nil
+}
+
+// columnsOf are the columns of a table; none where there is no such table. A view is none: it could take any time.
+func (d *Database) columnsOf(ctx context.Context, table string) ([]string, error) {
+	rows, err := d.db.QueryContext(ctx, "SELECT c.name FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table' AND s.name = ? AND s.sql NOT LIKE 'CREATE VIRTUAL%'", table)
+	if err != nil {
+		return nil, explain(ctx, err)
+	}
+	defer rows.Close() //nolint:errcheck // it was only read
+	var all []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, explain(ctx, err)
+		}
+		all = append(all, name)
+	}
+	return all, explain(ctx, rows.Err())
+}
+
+func (d *Database) count(ctx context.Context, table, where string) (n int, err error) {
+	err = d.db.QueryRowContext(ctx, "SELECT count(*) FROM "+table+where).Scan(&n)
+	return n, explain(ctx, err)
+}
+
+// Total is the number of texts.
+func (d *Database) Total() int { return d.total }
+
+// LeftOut is how many rows there are of what is not read, by table; tables without any are not there.
+func (d *Database) LeftOut() map[string]int { return d.leftOut }
+
+// Close ends the reading.
+func (d *Database) Close() error { return d.db.Close() }
+
+// After returns at most limit texts behind the one with an id, in the order of ids. Ids of the original Scout begin with 1.
+func (d *Database) After(ctx context.Context, id int64, limit int) ([]Text, error) {
+	chosen := make([]string, len(known))
+	for i, name := range known {
+		if chosen[i] = "NULL"; slices.Contains(d.columns, name) {
+			chosen[i] = "t." + name
+		}
+	}
+	model := "NULL"
+	if d.models {
+		model = "(SELECT m.model_used FROM performance_metrics m WHERE m.transcript_id = t.id ORDER BY m.rowid DESC LIMIT 1)"
+	}
+	rows, err := d.db.QueryContext(ctx, "SELECT "+strings.Join(chosen, ", ")+", "+model+" FROM "+texts+" t WHERE t.id > ? ORDER BY t.id LIMIT ?", id, limit)
+	if err != nil {
+		return nil, explain(ctx, err)
+	}
+	defer rows.Close() //nolint:errcheck // it was only read
+	var all []Text
+	for rows.Next() {
+		var r row
+		if err := rows.Scan(&r.id, &r.text, &r.duration, &r.created, &r.metadata, &r.audio, &r.device, &r.model); err != nil {
+			return nil, explain(ctx, err)
+		}
+		all = append(all, r.plain())
+	}
+	return all, explain(ctx, rows.Err())
+}
+
+// Copy writes the database at from into a new file, together with what lies in the log beside it: the original Scout may be running, or have
+// crashed.
+func Copy(ctx context.Context, from, to string) error {
+	db, err := connect(ctx, from, "mode=ro")
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "PRAGMA query_only = 0")
+	if err == nil {
+		_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
+	}
+	return errors.Join(explain(ctx, err), db.Close())
+}
+
+// MostDuration bounds what the database may say of the length of a text: a day more than any recording lasts.
+const MostDuration = 400 * 24 * time.Hour
