@@ -294,6 +294,33 @@ func (c *Claimed) Save(ctx context.Context, checkpoint json.RawMessage, done tim
 	return nil
 }
 
+// Note keeps where the work continues in the transaction of the part of the result that it speaks of, so that no end of the process can part the
+// two. Its error undoes both: the result of an attempt that has lost its job is not kept. paused says that a person holds the job back, and
+// the work ends with ErrPaused after the commit. Who has committed calls Noted.
+func (c *Claimed) Note(tx store.Tx, checkpoint json.RawMessage) (paused bool, err error) {
+	j, err := c.own(tx, store.JobRunning, store.JobPaused)
+	if err != nil {
+		return false, err
+	}
+	if !bytes.Equal(j.Checkpoint, checkpoint) { // as in Save
+		j.Ends, j.Alone = 0, false
+	}
+	j.Checkpoint, j.Fresh = checkpoint, false
+	if time.Since(c.noted) >= notedEvery {
+		return j.State == store.JobPaused, put(tx, &j, store.EventJobProgress)
+	}
+	return j.State == store.JobPaused, tx.PutJob(&j)
+}
+
+// Noted is called when the transaction of Note was committed.
+func (c *Claimed) Noted(checkpoint json.RawMessage) {
+	c.kept = checkpoint
+	if now := time.Now(); now.Sub(c.noted) >= notedEvery {
+		c.noted = now
+	}
+	c.queue.tell()
+}
+
 // Restart forgets where the work continues, because it is of no use: the work begins anew.
 func (c *Claimed) Restart(ctx context.Context) error {
 	err := c.queue.update(ctx, func(tx store.Tx) error {

@@ -53,21 +53,42 @@ const KindTranscribe = "transcribe"
 // from the texts, and its client pays for no audio.
 const KindModelPull = "model_pull"
 
-// besides reports whether a job runs beside those that share the slots.
-func besides(j *store.Job) bool { return j.Kind == KindModelPull }
+// KindImport is a job that takes over the texts of the original Scout, and KindExport one that writes recordings and texts into one file. They
+// wait for the disk.
+const (
+	KindImport = "import"
+	KindExport = "export"
+)
 
-// Moved is how far a job is that moves bytes. It is the checkpoint of such a job, and stays when the job has succeeded.
+// besides reports whether a job runs beside those that share the slots.
+func besides(j *store.Job) bool { return j.Kind != KindTranscribe }
+
+// Moved is how far a job is that moves bytes, or takes one thing after the other. It is the checkpoint of such a job, or a part of it, and
+// stays when the job has succeeded.
 type Moved struct {
 	DoneBytes  int64 `json:"done_bytes"`
 	TotalBytes int64 `json:"total_bytes"`
+	DoneItems  int   `json:"done_items,omitempty"`
+	TotalItems int   `json:"total_items,omitempty"`
 }
 
-// MovedOf returns how far a job is that moves bytes; found is false for others, and before anything is known.
+// MovedOf returns how far a job is that moves something; found is false for others, and before anything is known.
 func MovedOf(j *store.Job) (m Moved, found bool) {
-	if j.Kind != KindModelPull || len(j.Checkpoint) == 0 || json.Unmarshal(j.Checkpoint, &m) != nil {
+	if j.Kind == KindTranscribe || len(j.Checkpoint) == 0 || json.Unmarshal(j.Checkpoint, &m) != nil {
 		return Moved{}, false
 	}
-	return m, m.TotalBytes > 0
+	return m, m.TotalBytes > 0 || m.TotalItems > 0
+}
+
+// Fraction is how much of it is done, 0 to 1.
+func (m Moved) Fraction() float64 {
+	switch {
+	case m.TotalItems > 0:
+		return min(1, float64(m.DoneItems)/float64(m.TotalItems))
+	case m.TotalBytes > 0:
+		return min(1, float64(m.DoneBytes)/float64(m.TotalBytes))
+	}
+	return 0
 }
 
 // Made is what is to be told of a job that made a text, besides its version. It is the checkpoint of such a job once it has succeeded; none
@@ -164,7 +185,7 @@ func eventOf(j *store.Job, kind string) (store.NewEvent, error) {
 	if kind == store.EventJobProgress {
 		e.DoneSeconds, e.TotalSeconds = j.Done.Seconds(), j.Length.Seconds()
 		if moved, found := MovedOf(j); found {
-			e.DoneBytes, e.TotalBytes = moved.DoneBytes, moved.TotalBytes
+			e.DoneBytes, e.TotalBytes, e.DoneItems, e.TotalItems = moved.DoneBytes, moved.TotalBytes, moved.DoneItems, moved.TotalItems
 		}
 	}
 	data, err := json.Marshal(e)

@@ -19,6 +19,7 @@ const (
 	SourceMicrophone Source = "microphone" // by a recorder
 	SourceUpload     Source = "upload"
 	SourceBrowser    Source = "browser" // sent while it is made, by a page or a program
+	SourceImport     Source = "import"  // of the original Scout
 )
 
 // kind is a kind of folders besides that of the recorder. The daemon writes there what others send.
@@ -33,6 +34,7 @@ func kinds() []kind {
 	return []kind{
 		{"uploads", SourceUpload, uploadSuffix},
 		{"browser", SourceBrowser, audioSuffix},
+		{"imports", SourceImport, uploadSuffix},
 	}
 }
 

@@ -132,7 +132,7 @@ func (f *Folder) intact(id ID) bool {
 	if err != nil || m.State == StateRecording {
 		return false
 	}
-	if f.source == SourceUpload {
+	if f.asSent() {
 		return f.checkUpload(&m) == nil
 	}
 	audio, err := inspect(f.AudioPath(id))
@@ -160,7 +160,7 @@ func (f *Folder) repair(id ID, patience time.Duration) (*Repaired, error) {
 
 // repairClaimed is repair for the holder of the claim.
 func (f *Folder) repairClaimed(id ID) (*Repaired, error) {
-	if f.source == SourceUpload {
+	if f.asSent() {
 		return nil, f.repairUpload(id)
 	}
 	m, manifestErr := f.Manifest(id)

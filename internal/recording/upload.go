@@ -25,6 +25,14 @@ func OpenUploads(dir string) (*Folder, error) {
 	return openSent(dir, kind{source: SourceUpload, audio: uploadSuffix})
 }
 
+// OpenImports opens a folder of files of the original Scout. They are as those that somebody sent.
+func OpenImports(dir string) (*Folder, error) {
+	return openSent(dir, kind{source: SourceImport, audio: uploadSuffix})
+}
+
+// asSent reports whether the audio of the folder is of any format, as it came.
+func (f *Folder) asSent() bool { return f.audio == uploadSuffix }
+
 // Import makes a recording of a complete, synced file, which must lie on the disk of the folder. The manifest is written before the file
 // is moved, so that whoever finds the file knows whose it is. Repeating it after a crash completes it.
 //

@@ -186,6 +186,9 @@ type JobEvent struct {
 	// DoneBytes and TotalBytes are that of a job that moves bytes.
 	DoneBytes  int64 `json:"done_bytes,omitempty"`
 	TotalBytes int64 `json:"total_bytes,omitempty"`
+	// DoneItems and TotalItems are that of one that takes one thing after the other.
+	DoneItems  int `json:"done_items,omitempty"`
+	TotalItems int `json:"total_items,omitempty"`
 	// Version is that of the transcript, if it succeeded, and Transcript the id of a transcript that is not the main one of the recording.
 	Version    int    `json:"version,omitempty"`
 	Transcript string `json:"transcript,omitempty"`

@@ -237,12 +237,12 @@ func (w *Writing) complete() error {
 		return scout.FileError(scout.CodeReadFailed, "read an upload", err)
 	}
 	return w.Change(func(i *Info) {
-		i.State, i.SHA256, i.MediaType = Complete, sum, mediaType(head[:n])
+		i.State, i.SHA256, i.MediaType = Complete, sum, MediaType(head[:n])
 	})
 }
 
-// mediaType is what a file is, by its content. What its client says could be a page that runs in a browser.
-func mediaType(head []byte) string {
+// MediaType is what a file is, by its content. What its client says could be a page that runs in a browser.
+func MediaType(head []byte) string {
 	switch found := http.DetectContentType(head); found {
 	case "audio/wave":
 		return "audio/wav"

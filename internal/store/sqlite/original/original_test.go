@@ -150,12 +150,12 @@ func TestWhatIsNoDatabaseOfTheOriginalIsRefused(t *testing.T) {
 		path func(t *testing.T) string
 		want scout.Code
 	}{
-		"a text":                {func(t *testing.T) string { return file(t, []byte(strings.Repeat("not a database ", 100))) }, scout.CodeImportForeign},
-		"nothing":               {func(t *testing.T) string { return file(t, nil) }, scout.CodeImportForeign},
-		"another database":      {func(t *testing.T) string { return write(t, `CREATE TABLE notes (id, text)`) }, scout.CodeImportForeign},
-		"other columns":         {func(t *testing.T) string { return write(t, `CREATE TABLE transcripts (id, words)`) }, scout.CodeImportForeign},
-		"a view in its place":   {func(t *testing.T) string { return write(t, `CREATE VIEW transcripts AS SELECT 1 AS id, 'a' AS text`) }, scout.CodeImportForeign},
-		"a file that was cut":   {func(t *testing.T) string { d := whole(t); return file(t, d[:len(d)/2]) }, scout.CodeImportCorrupt},
+		"a text":              {func(t *testing.T) string { return file(t, []byte(strings.Repeat("not a database ", 100))) }, scout.CodeImportForeign},
+		"nothing":             {func(t *testing.T) string { return file(t, nil) }, scout.CodeImportForeign},
+		"another database":    {func(t *testing.T) string { return write(t, `CREATE TABLE notes (id, text)`) }, scout.CodeImportForeign},
+		"other columns":       {func(t *testing.T) string { return write(t, `CREATE TABLE transcripts (id, words)`) }, scout.CodeImportForeign},
+		"a view in its place": {func(t *testing.T) string { return write(t, `CREATE VIEW transcripts AS SELECT 1 AS id, 'a' AS text`) }, scout.CodeImportForeign},
+		"a file that was cut": {func(t *testing.T) string { d := whole(t); return file(t, d[:len(d)/2]) }, scout.CodeImportCorrupt},
 		"pages that were erased": {func(t *testing.T) string {
 			d := whole(t)
 			for i := 8192; i < len(d)-4096; i++ {

@@ -28,7 +28,7 @@ type Text struct {
 
 // row is a text as the database has it. SQLite keeps what it is given, whatever the type of a column: any value may be there.
 type row struct {
-	id                                                     int64
+	id                                                      int64
 	text, duration, created, metadata, audio, device, model any
 }
 
@@ -43,7 +43,7 @@ func (r *row) plain() Text {
 	} else {
 		t.At = timeOf(t.Created)
 	}
-	if t.At.Year() < 1 || t.At.Year() > 9999 {
+	if t.At.Year() < 1970 || t.At.Year() > 9999 { // what no clock has said
 		t.At = time.Time{}
 	}
 	var about struct {
