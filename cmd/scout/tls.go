@@ -66,10 +66,10 @@ func newTLSShowCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "Show the certificate: names, times, files, and what is wrong with it",
-		Long: `Shows the certificate of the settings, whether the daemon runs or not, and changes
-nothing. The exit code is 1 if clients cannot trust it: it cannot be read, or its
-time is over or has not come.`,
+		Short: "Show the certificate, and what is wrong with it",
+		Long: `Shows the certificate of the settings, whether the daemon runs or not: names,
+times, files. It changes nothing. The exit code is 1 if clients cannot trust it:
+it cannot be read, or its time is over or has not come.`,
 		Example: "  scout tls show",
 		Args:    cli.WrongArgs(cobra.NoArgs),
 		RunE:    func(*cobra.Command, []string) error { return a.showTLS(asJSON) },
@@ -175,8 +175,8 @@ func newTLSCACommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ca",
 		Short: "Print the path of Scout's own CA",
-		Long: `Prints the path of the certificate of Scout's own CA, in PEM, for programs that are
-told whom to trust: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, curl --cacert. It is
+		Long: `Prints the path of the certificate of Scout's own CA, in PEM, for programs that
+are told whom to trust: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE, curl --cacert. It is
 there once the daemon has started with tls.mode = auto.`,
 		Example: `  export NODE_EXTRA_CA_CERTS=$(scout tls ca)`,
 		Args:    cli.WrongArgs(cobra.NoArgs),
@@ -261,7 +261,7 @@ func newTLSTrustCommand(a *app) *cobra.Command {
 	var t trusting
 	cmd := &cobra.Command{
 		Use:   "trust",
-		Short: "Have the programs and browsers of this machine trust Scout's own CA",
+		Short: "Have this machine trust Scout's own CA",
 		Long: `Adds Scout's own CA to the authorities of the system (Debian, Ubuntu, Alpine,
 Fedora, Arch, openSUSE) and of the user's browsers (Chromium, Chrome, Firefox).
 It prints every command, then asks, then runs them; what needs the administrator

@@ -202,7 +202,9 @@ func (s *Server) Serve(listener net.Listener, address string) error {
 
 // ServeTLS is Serve for a listener of TCP that speaks TLS.
 func (s *Server) ServeTLS(listener net.Listener, address string, how TLS) error {
-	return s.serveOn(newSecured(&limited{Listener: listener, server: s, open: &s.far.connections}, how), address, true)
+	secure := newSecured(&limited{Listener: listener, server: s, open: &s.far.connections}, how)
+	defer secure.working.Wait() // Shutdown has closed what had not begun to speak
+	return s.serveOn(secure, address, true)
 }
 
 func (s *Server) serveOn(listener net.Listener, address string, secure bool) error {
