@@ -165,7 +165,7 @@ func TestLayers(t *testing.T) {
 			of: []string{module + "/internal/api/client", module + "/internal/api/v1"}, never: []string{module + "/internal/record", module + "/internal/recording", module + "/internal/capture", "github.com/danielgtaylor/huma"},
 		},
 		"the queue knows of no work": {
-			of: []string{module + "/internal/job"}, but: []string{module + "/internal/job/transcription"},
+			of: []string{module + "/internal/job"}, but: []string{module + "/internal/job/transcription", module + "/internal/job/importation"},
 			never: append([]string{
 				module + "/internal/api", module + "/internal/recording", module + "/internal/speech", module + "/internal/engine", module + "/internal/transcribe", module + "/internal/history", "modernc.org",
 			}, inference...),

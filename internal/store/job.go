@@ -111,7 +111,7 @@ type JobFilter struct {
 	Kind      string
 	Client    string
 	Recording string
-	// Owner selects those about the recordings of this client.
+	// Owner selects those about the recordings of this client, and its exports.
 	Owner string
 }
 

@@ -141,7 +141,7 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 		return err
 	}
 	done, err := w.takeAll(ctx, c, &request, database)
-	if err = errors.Join(err, database.Close()); err != nil {
+	if err := errors.Join(err, database.Close()); err != nil {
 		return err
 	}
 	if c.Outcome, err = json.Marshal(done); err != nil {

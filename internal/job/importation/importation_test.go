@@ -3,7 +3,6 @@ package importation_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -23,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/originaltest"
 )
 
 // desk is a Scout that takes over what another one kept.
@@ -60,7 +60,7 @@ type process struct {
 	end    func()
 }
 
-// start starts one. fenced, if it is not nil, is the store as the imports see it.
+// start starts one, with its options changed.
 func (d *desk) start(change ...func(*importation.Options)) *process {
 	d.Helper()
 	o := importation.Options{Folder: d.folder, Store: d.store, Budget: freespace.NewBudget(d.dir, func() int64 { return 0 }), MostBytes: 64 << 20, Keep: time.Hour}
@@ -83,25 +83,10 @@ func (d *desk) start(change ...func(*importation.Options)) *process {
 	return p
 }
 
-const schema = `CREATE TABLE transcripts (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, duration_ms INTEGER NOT NULL, created_at TEXT, metadata TEXT, audio_path TEXT, file_size INTEGER, audio_metadata TEXT)`
-
 // original makes a database of the original Scout.
 func (d *desk) original(statements ...string) []byte {
 	d.Helper()
-	path := filepath.Join(d.TempDir(), "scout.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		d.Fatal(err)
-	}
-	for _, s := range append([]string{schema}, statements...) {
-		if _, err := db.ExecContext(d.Context(), s); err != nil {
-			d.Fatal(err)
-		}
-	}
-	if err := db.Close(); err != nil {
-		d.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(originaltest.Write(d.T, append([]string{originaltest.Last}, statements...)...))
 	if err != nil {
 		d.Fatal(err)
 	}

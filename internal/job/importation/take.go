@@ -208,7 +208,8 @@ func (w *Worker) fetch(ctx context.Context, t *original.Text, id recording.ID) (
 		return p, scout.Errorf(scout.CodeFileNotFound, "its path is not a whole one")
 	}
 	const doing = "read the audio of a text"
-	file, err := os.OpenFile(t.AudioPath, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not wait for its other end
+	// Not by atomicfile: it is read; a pipe must not wait for its other end.
+	file, err := os.OpenFile(t.AudioPath, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return p, scout.FileError(scout.CodeReadFailed, doing, err)
 	}

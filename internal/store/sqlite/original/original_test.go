@@ -2,7 +2,6 @@ package original_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,32 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/store/sqlite/original"
-)
-
-// write makes a database by statements and returns its path.
-func write(t *testing.T, statements ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "scout.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range statements {
-		if _, err := db.ExecContext(t.Context(), s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// The schemas of the original Scout, the first and the last one.
-const (
-	first = `CREATE TABLE transcripts (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, duration_ms INTEGER NOT NULL, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, metadata TEXT)`
-	last  = `CREATE TABLE transcripts (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, duration_ms INTEGER NOT NULL, created_at TEXT DEFAULT (datetime('now')), metadata TEXT, audio_path TEXT, file_size INTEGER, audio_metadata TEXT)`
-	times = `CREATE TABLE performance_metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, transcript_id INTEGER, model_used TEXT)`
+	"github.com/scout-speech/scout/internal/store/sqlite/originaltest"
 )
 
 func TestTextsOfEverySchemaAreRead(t *testing.T) {
@@ -49,12 +23,12 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 		want       []original.Text
 	}{
 		"the first schema": {
-			[]string{first, `INSERT INTO transcripts VALUES (1, 'hello', 1500, '2025-07-15 08:30:01', NULL)`},
+			[]string{originaltest.First, `INSERT INTO transcripts VALUES (1, 'hello', 1500, '2025-07-15 08:30:01', NULL)`},
 			[]original.Text{{ID: 1, Text: "hello", Duration: 1500 * time.Millisecond, Created: "2025-07-15T08:30:01Z", At: at}},
 		},
 		"the last schema": {
 			[]string{
-				last, times, `INSERT INTO performance_metrics VALUES (1, 7, 'tiny.en'), (2, 7, 'base.en')`,
+				originaltest.Last, originaltest.Figures, `INSERT INTO performance_metrics VALUES (1, 7, 'tiny.en'), (2, 7, 'base.en')`,
 				`INSERT INTO transcripts VALUES (7, 'good morning', 900, '2025-07-15 08:30:01', '{"original_filename":"talk.m4a"}', '/home/me/a.wav', 12, '{"device":{"name":"MacBook Microphone"}}')`,
 			},
 			[]original.Text{{
@@ -68,7 +42,7 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 		},
 		"values that do not fit": {
 			[]string{
-				last, `INSERT INTO transcripts VALUES (1, x'68690069ff', 'soon', 'yesterday', '{', x'2f61', NULL, '[]'), (2, 42, -5, 1752568201, NULL, NULL, NULL, NULL), (3, '', 1e300, 1752568201000, NULL, NULL, NULL, NULL)`,
+				originaltest.Last, `INSERT INTO transcripts VALUES (1, x'68690069ff', 'soon', 'yesterday', '{', x'2f61', NULL, '[]'), (2, 42, -5, 1752568201, NULL, NULL, NULL, NULL), (3, '', 1e300, 1752568201000, NULL, NULL, NULL, NULL)`,
 			},
 			[]original.Text{
 				{ID: 1, Text: "hii\uFFFD", Created: "yesterday", AudioPath: "/a"},
@@ -77,14 +51,14 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 			},
 		},
 		"RFC 3339": {
-			[]string{last, `INSERT INTO transcripts (id, text, duration_ms, created_at) VALUES (1, 'a', 1, '2025-07-15T10:30:01+02:00')`},
+			[]string{originaltest.Last, `INSERT INTO transcripts (id, text, duration_ms, created_at) VALUES (1, 'a', 1, '2025-07-15T10:30:01+02:00')`},
 			[]original.Text{{ID: 1, Text: "a", Duration: time.Millisecond, Created: "2025-07-15T10:30:01+02:00", At: at}},
 		},
-		"no text": {[]string{last}, nil},
+		"no text": {[]string{originaltest.Last}, nil},
 	} {
 		t.Run(situation, func(t *testing.T) {
 			t.Parallel()
-			d, err := original.Open(t.Context(), write(t, c.statements...))
+			d, err := original.Open(t.Context(), originaltest.Write(t, c.statements...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +76,7 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 
 func TestPagesFollowEachOther(t *testing.T) {
 	t.Parallel()
-	d, err := original.Open(t.Context(), write(t, last, `INSERT INTO transcripts (id, text, duration_ms) VALUES (9, 'c', 1), (2, 'a', 1), (5, 'b', 1)`,
+	d, err := original.Open(t.Context(), originaltest.Write(t, originaltest.Last, `INSERT INTO transcripts (id, text, duration_ms) VALUES (9, 'c', 1), (2, 'a', 1), (5, 'b', 1)`,
 		`CREATE TABLE dictionary_entries (id INTEGER, original_text TEXT)`, `INSERT INTO dictionary_entries VALUES (1, 'x'), (2, 'y')`,
 		`CREATE TABLE llm_prompt_templates (id TEXT, is_custom BOOLEAN)`, `INSERT INTO llm_prompt_templates VALUES ('summarize', 0)`))
 	if err != nil {
@@ -140,7 +114,7 @@ func TestWhatIsNoDatabaseOfTheOriginalIsRefused(t *testing.T) {
 		return path
 	}
 	whole := func(t *testing.T) []byte {
-		data, err := os.ReadFile(write(t, last, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000) INSERT INTO transcripts (text, duration_ms) SELECT 'text number ' || i, i FROM n`))
+		data, err := os.ReadFile(originaltest.Write(t, originaltest.Last, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 2000) INSERT INTO transcripts (text, duration_ms) SELECT 'text number ' || i, i FROM n`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,11 +124,13 @@ func TestWhatIsNoDatabaseOfTheOriginalIsRefused(t *testing.T) {
 		path func(t *testing.T) string
 		want scout.Code
 	}{
-		"a text":              {func(t *testing.T) string { return file(t, []byte(strings.Repeat("not a database ", 100))) }, scout.CodeImportForeign},
-		"nothing":             {func(t *testing.T) string { return file(t, nil) }, scout.CodeImportForeign},
-		"another database":    {func(t *testing.T) string { return write(t, `CREATE TABLE notes (id, text)`) }, scout.CodeImportForeign},
-		"other columns":       {func(t *testing.T) string { return write(t, `CREATE TABLE transcripts (id, words)`) }, scout.CodeImportForeign},
-		"a view in its place": {func(t *testing.T) string { return write(t, `CREATE VIEW transcripts AS SELECT 1 AS id, 'a' AS text`) }, scout.CodeImportForeign},
+		"a text":           {func(t *testing.T) string { return file(t, []byte(strings.Repeat("not a database ", 100))) }, scout.CodeImportForeign},
+		"nothing":          {func(t *testing.T) string { return file(t, nil) }, scout.CodeImportForeign},
+		"another database": {func(t *testing.T) string { return originaltest.Write(t, `CREATE TABLE notes (id, text)`) }, scout.CodeImportForeign},
+		"other columns":    {func(t *testing.T) string { return originaltest.Write(t, `CREATE TABLE transcripts (id, words)`) }, scout.CodeImportForeign},
+		"a view in its place": {func(t *testing.T) string {
+			return originaltest.Write(t, `CREATE VIEW transcripts AS SELECT 1 AS id, 'a' AS text`)
+		}, scout.CodeImportForeign},
 		"a file that was cut": {func(t *testing.T) string { d := whole(t); return file(t, d[:len(d)/2]) }, scout.CodeImportCorrupt},
 		"pages that were erased": {func(t *testing.T) string {
 			d := whole(t)
@@ -179,15 +155,7 @@ func TestWhatIsNoDatabaseOfTheOriginalIsRefused(t *testing.T) {
 
 func TestACopyHasWhatLiesInTheLog(t *testing.T) {
 	t.Parallel()
-	path := write(t, "PRAGMA journal_mode = WAL", last)
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close() //nolint:errcheck // of a test
-	if _, err := db.ExecContext(t.Context(), `INSERT INTO transcripts (text, duration_ms) VALUES ('in the log', 1)`); err != nil {
-		t.Fatal(err)
-	}
+	path, _ := originaltest.Open(t, "PRAGMA journal_mode = WAL", originaltest.Last, `INSERT INTO transcripts (text, duration_ms) VALUES ('in the log', 1)`)
 	to := filepath.Join(t.TempDir(), "copy.db")
 	if err := original.Copy(t.Context(), path, to); err != nil {
 		t.Fatal(err)
@@ -206,7 +174,7 @@ func TestACallThatIsCancelledBlamesNoFile(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := original.Open(ctx, write(t, last)); !errors.Is(err, context.Canceled) {
+	if _, err := original.Open(ctx, originaltest.Write(t, originaltest.Last)); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
 	}
 }
