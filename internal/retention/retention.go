@@ -46,8 +46,10 @@ type Options struct {
 	Store  store.Store
 	Folder Folder
 	// Keep returns how long things are kept, each time it is needed.
-	Keep  func() store.Retention
-	Scope observe.Scope
+	Keep func() store.Retention
+	// Purged, if it is not nil, is called with recordings of which something was removed for good, so that no copy of it stays elsewhere.
+	Purged func(recordings ...string)
+	Scope  observe.Scope
 }
 
 // Sweeper removes what was kept long enough. Its methods may be called from any goroutine.
@@ -55,6 +57,7 @@ type Sweeper struct {
 	store   store.Store
 	folder  Folder
 	keep    func() store.Retention
+	purged  func(recordings ...string)
 	log     *slog.Logger
 	metrics *metrics
 
@@ -69,7 +72,10 @@ type Sweeper struct {
 // New returns a sweeper. It does nothing until one of its methods is called.
 func New(o Options) *Sweeper {
 	scope := o.Scope.Component("retention")
-	return &Sweeper{store: o.Store, folder: o.Folder, keep: o.Keep, log: scope.Log(), metrics: newMetrics(scope), hurry: make(chan struct{}, 1)}
+	if o.Purged == nil {
+		o.Purged = func(...string) {}
+	}
+	return &Sweeper{store: o.Store, folder: o.Folder, keep: o.Keep, purged: o.Purged, log: scope.Log(), metrics: newMetrics(scope), hurry: make(chan struct{}, 1)}
 }
 
 // Run sweeps soon after the start and then every hour, until ctx ends. What could not be removed is logged and told by the health
@@ -193,6 +199,7 @@ func (s *Sweeper) sweepDue(ctx context.Context, swept *Swept) error {
 	}
 	if len(ids) > 0 {
 		if err = s.store.Purge(ctx, ids...); err == nil {
+			s.purged(ids...)
 			swept.Recordings += len(ids)
 			s.metrics.removed.WithLabelValues("recording").Add(float64(len(ids)))
 		}
@@ -200,6 +207,9 @@ func (s *Sweeper) sweepDue(ctx context.Context, swept *Swept) error {
 	}
 	if len(due.Texts) > 0 {
 		if err = s.store.PurgeTexts(ctx, due.Texts...); err == nil {
+			for _, key := range due.Texts {
+				s.purged(key.Recording)
+			}
 			swept.Texts += len(due.Texts)
 			s.metrics.removed.WithLabelValues("text").Add(float64(len(due.Texts)))
 		}
@@ -316,6 +326,7 @@ func (s *Sweeper) purge(ctx context.Context, id string, swept *Swept) error {
 	if err := s.store.Purge(ctx, id); err != nil {
 		return err
 	}
+	s.purged(id)
 	swept.Recordings++
 	s.metrics.removed.WithLabelValues("recording").Inc()
 	return nil
@@ -337,6 +348,7 @@ func (s *Sweeper) PurgeText(ctx context.Context, key store.Key) error {
 	if err := s.store.PurgeTexts(context.WithoutCancel(ctx), key); err != nil {
 		return err
 	}
+	s.purged(key.Recording)
 	s.metrics.removed.WithLabelValues("text").Inc()
 	return nil
 }
