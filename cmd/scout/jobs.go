@@ -238,10 +238,13 @@ func (a *app) listJobs(ctx context.Context, c *client.Client, state string, limi
 // jobDetail says in a few words what there is to know of a job besides its state.
 func jobDetail(j *v1.Job) string {
 	var parts []string
-	if j.Kind == job.KindModelPull {
+	switch j.Kind {
+	case job.KindModelPull:
 		var asked struct{ Model string }
 		_ = json.Unmarshal(j.Options, &asked) // without them there is no name to show
 		parts = append(parts, "model "+asked.Model)
+	case job.KindImport, job.KindExport:
+		parts = append(parts, j.Kind)
 	}
 	if translates(j) {
 		parts = append(parts, "into English")
@@ -250,6 +253,9 @@ func jobDetail(j *v1.Job) string {
 		parts = append(parts, fmt.Sprintf("%.0f %%", 100*p.Fraction))
 		if p.TotalBytes != nil && p.DoneBytes != nil {
 			parts = append(parts, sizeText(*p.DoneBytes)+" of "+sizeText(*p.TotalBytes))
+		}
+		if p.TotalItems != nil && p.DoneItems != nil {
+			parts = append(parts, fmt.Sprintf("%d of %d", *p.DoneItems, *p.TotalItems))
 		}
 		if p.RemainingSeconds > 0 {
 			parts = append(parts, "about "+clock(inSeconds(p.RemainingSeconds))+" left")
@@ -260,6 +266,12 @@ func jobDetail(j *v1.Job) string {
 	}
 	if j.Result != nil && j.Result.Version > 0 {
 		parts = append(parts, "version "+strconv.Itoa(j.Result.Version))
+	}
+	if j.Result != nil && j.Result.URL != "" {
+		parts = append(parts, sizeText(j.Result.SizeBytes)+" at "+j.Result.URL)
+	}
+	if j.Result != nil && j.Result.Imported != nil {
+		parts = append(parts, strconv.Itoa(j.Result.Imported.Recordings)+" texts")
 	}
 	if j.Error != nil {
 		parts = append(parts, j.Error.Message)

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/upload"
 )
@@ -175,6 +176,9 @@ func (s *Server) sees(ctx context.Context, what thing, name string) error {
 		j, err := s.services.Jobs.Job(ctx, id)
 		if err != nil && scout.CodeOf(err) != scout.CodeNotFound {
 			return err
+		}
+		if err == nil && j.Kind == job.KindExport && c.owns(j.Client) { // it is about several recordings, all of them its own
+			return nil
 		}
 		id = j.Recording
 	case thingUpload:

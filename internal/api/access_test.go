@@ -26,6 +26,7 @@ GET /api/v1/health
 GET /api/v1/jobs
 GET /api/v1/jobs/{id}
 GET /api/v1/jobs/{id}/events
+GET /api/v1/jobs/{id}/export
 GET /api/v1/live
 GET /api/v1/live/{id}/events
 GET /api/v1/models

@@ -15,11 +15,9 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/recording"
 )
-
-// mediaWAV is the media type of audio.
-const mediaWAV = "audio/wav"
 
 // canonicalHz is the sample rate of decoded audio.
 const canonicalHz = 16000
@@ -40,7 +38,7 @@ func (s *Server) registerAudio(api huma.API) {
 			{Name: "Range", In: "header", Schema: textSchema()},
 			{Name: "If-Range", In: "header", Schema: textSchema()},
 		},
-		answers: []string{mediaWAV, "application/octet-stream"}, handler: s.audio,
+		answers: []string{export.MediaWAV, "application/octet-stream"}, handler: s.audio,
 		long: func(r *http.Request) bool { return r.URL.Query().Get("follow") == "true" },
 	})
 }
@@ -68,7 +66,7 @@ func (s *Server) audio(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", mediaOf(&m))
+	w.Header().Set("Content-Type", export.MediaOf(&m))
 	switch {
 	case m.Upload != nil && as != "":
 		s.streamUpload(w, r, &m)

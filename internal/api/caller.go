@@ -38,10 +38,18 @@ type caller struct {
 	// session is the one that the caller's cookie named, until when it lasts; zero for a caller without.
 	session secretHash
 	until   time.Time
+	// base precedes the paths of the links that it gets.
+	base string
 	// secure is true where the request came over TLS.
 	secure bool
 	// secret is the key of a page by which the caller may open realtime sessions, and nothing else; nil for any other caller.
 	secret *pageSecret
+}
+
+// at is the caller with what precedes the paths of its links.
+func (c caller) at(base string) caller {
+	c.base = base
+	return c
 }
 
 // owns reports whether the caller may see something that the store has under this client.

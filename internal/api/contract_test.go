@@ -199,6 +199,8 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 				switch o.OperationID {
 				case "post-session", "get-open-link", "get-live":
 					return // they need a key, a link and a WebSocket: TestSessionsOfPages, TestALinkOpensASession, TestAConversationOfSound
+				case "post-import", "get-jobs-id-export":
+					return // they need a form, and a job that was done: TestTheOriginalScoutIsImported, TestManyRecordingsAreExported
 				}
 				if _, isJSON := answer.Content["application/json"]; !isJSON {
 					s.sendsAnExample(strings.ToUpper(method), target, e)

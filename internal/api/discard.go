@@ -9,6 +9,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -127,7 +128,7 @@ func (s *Server) restoreRecording(ctx context.Context, in *ByID) (*described, er
 		return nil, err
 	}
 	noteRecording(ctx, r.ID)
-	return &described{etag(int(r.Revision)), s.infoOf(ctx, &r)}, nil
+	return s.describedOf(ctx, &r), nil
 }
 
 // undoUntil is how long what was deleted can be restored; nil for ever.
@@ -148,6 +149,4 @@ func (s *Server) withAudio(ctx context.Context, id string) (store.Recording, err
 	return r, err
 }
 
-func gone(id string) error {
-	return scout.Errorf(scout.CodeGone, "the audio of recording %s was removed", id).WithHint("if it is in the trash, restore the recording first")
-}
+func gone(id string) error { return export.Gone(id) }

@@ -78,6 +78,7 @@ func operation[I, O any](api huma.API, a about, handler func(context.Context, *I
 			success.Content[form] = &huma.MediaType{Schema: textSchema()}
 		}
 	}
+	describeTag(o, success)
 	for _, status := range a.also {
 		again := *success
 		again.Description = http.StatusText(status)
@@ -89,6 +90,17 @@ func operation[I, O any](api huma.API, a about, handler func(context.Context, *I
 		}
 		o.Responses[strconv.Itoa(status)] = &again
 	}
+}
+
+// describeTag adds what every reader of something with an ETag may ask.
+func describeTag(o *huma.Operation, success *huma.Response) {
+	if o.Method != http.MethodGet || success == nil || success.Headers["ETag"] == nil {
+		return
+	}
+	o.Parameters = append(o.Parameters, &huma.Param{
+		Name: headerIfNone, In: "header", Schema: textSchema(), Description: "The ETags that the client has, or *: the answer is 304 without a body if the present one is among them",
+	})
+	o.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: http.StatusText(http.StatusNotModified), Headers: map[string]*huma.Param{"ETag": {Schema: textSchema()}}}
 }
 
 // stream is an operation that huma does not handle: its answer is no JSON, or does not end.
@@ -291,7 +303,9 @@ func addExample(o *huma.Operation) {
 		return
 	}
 	if o.RequestBody != nil && e.body != "" {
-		o.RequestBody.Content["application/json"].Example = raw(e.body)
+		if asked := o.RequestBody.Content["application/json"]; asked != nil { // a form has its example in the other document
+			asked.Example = raw(e.body)
+		}
 	}
 	answer := o.Responses[strconv.Itoa(e.status)]
 	if answer == nil {

@@ -52,6 +52,7 @@ const (
  "options":{"model":"moonshine-tiny-en"},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z","progress":{"fraction":0,"done_seconds":0,"total_seconds":0.25}}`
 	exampleModel    = `{"id":"moonshine-tiny-en","name":"Moonshine tiny (English)","family":"moonshine","backend":"moonshine","languages":["en"],"licence":"MIT","size_bytes":28000000,"size_exact":true,"state":"installed","default":true,"roles":["fast"],"tested":true,"own":false,"loaded":true,"memory_bytes":94371840,"measured":{"speed":73.5,"wer":0.094,"memory_bytes":94371840}}`
 	examplePull     = `{"id":"job_01kb5ja0c8t2v6m4q9w3e7r1ya","kind":"model_pull","state":"queued","priority":"normal","options":{"model":"whisper-small","from":"/media/usb/whisper-small"},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z"}`
+	exampleImport   = `{"id":"job_01kb5ja0c8t2v6m4q9w3e7r1ya","kind":"import","state":"queued","priority":"normal","options":{"audio":true,"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","size_bytes":40960},"attempt":0,"max_attempts":5,"created_at":"2026-11-28T22:00:00.000Z"}`
 	exampleQueue    = `{"paused":false,"counts":{"queued":1,"running":0,"retrying":0,"paused":0,"succeeded":0,"dead":0,"cancelled":0},"oldest_seconds":0.5,"slots":2,"degradation":0}`
 	exampleKey      = `{"id":"key_01kb3f8m6v2c9q4t7x5z0w1y2a","name":"notes","role":"client","created_at":"2026-11-28T22:00:00.000Z"`
 	exampleWebhook  = `{"id":"whk_01kb5ja0c8t2v6m4q9w3e7r1ya","url":"https://notes.example/hooks/scout","events":["job.dead","job.succeeded"],"include_text":false,"enabled":true,"created_at":"2026-11-28T22:00:00.000Z"`
@@ -119,6 +120,8 @@ func examples() map[string]example {
 		"get-transcriptions":                      {status: 200, answer: `{"count":0,"failed":0,"data":[]}`},
 		"get-transcriptions-id":                   {status: 200, answer: `{"id":"20261128T215900123Z-7f3a9c2e41d0","state":"done","version":1,"revision":0}`},
 		"post-jobs":                               {body: `{"kind":"transcribe","recording_id":"20261128T215900123Z-7f3a9c2e41d0","model":"moonshine-tiny-en","priority":"normal","webhook":{"url":"https://notes.example/hooks/scout","secret":"whsec_q3Zk0mYv7Jr2Xw9dTn5LbHs8Pf1GcAe4UoKi6NxVtRw="}}`, status: 202, answer: exampleJob},
+		"post-import":                             {headers: []string{"Content-Type: multipart/form-data; boundary=b"}, body: "--b\nContent-Disposition: form-data; name=\"file\"; filename=\"scout.db\"\n\nSQLite format 3…\n--b--", status: 202, answer: exampleImport},
+		"get-jobs-id-export":                      {status: 200, answer: "PK"},
 		"get-jobs":                                {query: "state=queued&limit=20", status: 200, answer: `{"data":[` + exampleJob + `]}`},
 		"get-jobs-id":                             {status: 200, answer: exampleJob[:len(exampleJob)-1] + `,"position":1}`},
 		"get-jobs-id-events":                      {status: 200, answer: ": ok\n\nevent: job\ndata: " + strings.ReplaceAll(exampleJob, "\n ", "") + "\n"},

@@ -3,24 +3,24 @@ package api
 import (
 	"archive/zip"
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
-	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/export"
+	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
 )
-
-// exportFormats are the forms of an export.
-func exportFormats() []string { return []string{"txt", "md", "json", "srt", "vtt", "tsv", "audio"} }
 
 // registerExport adds what is computed from recordings.
 func (s *Server) registerExport(api huma.API) {
@@ -51,47 +51,32 @@ func (s *Server) registerExport(api huma.API) {
 		},
 		parameters: []*huma.Param{
 			idParameter(),
-			{Name: "format", In: "query", Required: true, Description: "One or several of " + strings.Join(exportFormats(), " ") + ", separated by commas", Schema: textSchema()},
+			{Name: "format", In: "query", Required: true, Description: "One or several of " + strings.Join(export.Formats(), " ") + ", separated by commas", Schema: textSchema()},
 			{Name: "version", In: "query", Description: "The version of the text; the current one if it is left out", Schema: numberSchema(1, 1<<31)},
 		},
-		answers: []string{"application/octet-stream", "application/zip"}, handler: s.export,
+		answers: []string{"application/octet-stream", mediaZip}, handler: s.export,
 	})
 }
 
-// exported is one file of an export.
-type exported struct {
-	name, media string
-	data        []byte
-	audio       string // a path, where it is the audio
-}
-
 func (s *Server) export(w http.ResponseWriter, r *http.Request) {
-	files, id, err := s.exports(r)
+	files, found, err := s.exports(r)
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	if len(files) == 1 {
-		w.Header().Set("Content-Type", files[0].media)
-		w.Header().Set("Content-Disposition", `attachment; filename="`+files[0].name+`"`)
-		if err := files[0].writeTo(r.Context(), w); err != nil {
+		w.Header().Set("Content-Type", files[0].Media)
+		w.Header().Set("Content-Disposition", `attachment; filename="`+files[0].Name+`"`)
+		if err := files[0].WriteTo(r.Context(), w); err != nil {
 			panic(http.ErrAbortHandler) // the client must not take a part for the whole
 		}
 		return
 	}
-	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Disposition", `attachment; filename="`+id+`.zip"`)
+	w.Header().Set("Content-Type", mediaZip)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+found.ID+`.zip"`)
 	z := zip.NewWriter(w)
 	for i := range files {
-		method := zip.Deflate
-		if files[i].audio != "" { // it hardly gets smaller, and takes long
-			method = zip.Store
-		}
-		part, err := z.CreateHeader(&zip.FileHeader{Name: files[i].name, Method: method, Modified: time.Now().UTC()})
-		if err == nil {
-			err = files[i].writeTo(r.Context(), part)
-		}
-		if err != nil {
+		if err := files[i].Add(r.Context(), z, found.StartedAt); err != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}
@@ -100,78 +85,142 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// writeTo writes the file while ctx lasts.
-func (e *exported) writeTo(ctx context.Context, w io.Writer) error {
-	if e.audio == "" {
-		_, err := w.Write(e.data)
-		return err
-	}
-	file, err := os.Open(e.audio)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }() // it was only read
-	_, err = io.Copy(w, whileAllowed{ctx, file})
-	return err
-}
-
 // exports are the files that a request asks for. Everything that can be wrong is found before the first byte is sent.
-func (s *Server) exports(r *http.Request) (files []exported, id string, err error) {
+func (s *Server) exports(r *http.Request) (files []export.File, found store.Recording, err error) {
 	query := r.URL.Query()
 	version := 0
 	if asked := query.Get("version"); asked != "" {
 		if version, err = strconv.Atoi(asked); err != nil || version < 1 {
-			return nil, "", unprocessable("query.version", "%q is not the number of a version", asked)
+			return nil, found, unprocessable("query.version", "%q is not the number of a version", asked)
 		}
 	}
-	formats := strings.Split(query.Get("format"), ",")
-	for _, name := range formats {
-		if !slices.Contains(exportFormats(), name) {
-			return nil, "", unprocessable("query.format", "%q is no format: want one or several of %s", name, strings.Join(exportFormats(), " "))
-		}
-	}
-	slices.Sort(formats)
-	found, err := s.recording(r.Context(), r.PathValue("id"))
+	formats, err := export.Check(strings.Split(query.Get("format"), ","))
 	if err != nil {
-		return nil, "", err
+		return nil, found, unprocessable("query.format", "%s", scout.Plain(err))
 	}
-	for _, name := range slices.Compact(formats) {
-		if name == "audio" {
-			file, err := s.exportedAudio(r.Context(), found.ID)
-			if err != nil {
-				return nil, "", err
-			}
-			files = append(files, file)
-			continue
-		}
-		t, err := s.store().Transcript(r.Context(), store.MainKey(found.ID), version)
-		if err != nil {
-			return nil, "", err
-		}
-		out, err := textOf(&t, formatFor(name, ""))
-		if err != nil {
-			return nil, "", err
-		}
-		files = append(files, exported{name: found.ID + "." + name, media: out.Type, data: out.Body})
+	if found, err = s.recording(r.Context(), r.PathValue("id")); err != nil {
+		return nil, found, err
 	}
-	return files, found.ID, nil
+	for _, name := range formats {
+		file, err := s.files().File(r.Context(), &found, name, version)
+		if err != nil {
+			return nil, found, err
+		}
+		files = append(files, file)
+	}
+	return files, found, nil
 }
 
-func (s *Server) exportedAudio(ctx context.Context, id string) (exported, error) {
-	if _, err := s.withAudio(ctx, id); err != nil {
-		return exported{}, err
+// files are those of recordings, for other programs.
+func (s *Server) files() *export.Source {
+	return &export.Source{Store: s.store(), Folders: s.services.Folders, JSON: TranscriptJSON}
+}
+
+// TranscriptJSON writes a text as the interface has it.
+func TranscriptJSON(w io.Writer, t *store.Transcript) error {
+	return json.NewEncoder(w).Encode(transcriptOf(t))
+}
+
+// registerExports adds the files of jobs that export.
+func (s *Server) registerExports(api huma.API) {
+	if s.services.Exports == nil {
+		return
 	}
-	folder := s.folderOf(recording.ID(id))
-	m, err := folder.Manifest(recording.ID(id))
-	if err == nil && m.State == recording.StateRecording {
-		err = scout.Errorf(scout.CodeRecordingInUse, "recording %s is in progress", id).WithHint("stop it first: scout stop")
+	s.add(api, stream{
+		about: about{
+			method: http.MethodGet, path: "/jobs/{id}/export", role: roleClient, thing: thingJob, summary: "Get the file of an export",
+			description: "The zip file that a job of the kind export has made, or a range of it. The ETag is its checksum. It is kept for exports.keep; it goes at once when a recording in it is removed for good.",
+			errors:      []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeGone, scout.CodeRange}, also: []int{http.StatusPartialContent, http.StatusNotModified},
+		},
+		parameters: []*huma.Param{
+			idParameter(), {Name: "Range", In: "header", Schema: textSchema()}, {Name: "If-Range", In: "header", Schema: textSchema()}, {Name: headerIfNone, In: "header", Schema: textSchema()},
+		},
+		answers: []string{mediaZip}, handler: s.exportedFile,
+	})
+}
+
+// mediaZip is the media type of an export of several files.
+const mediaZip = "application/zip"
+
+func (s *Server) exportedFile(w http.ResponseWriter, r *http.Request) {
+	j, err := s.services.Jobs.Job(r.Context(), r.PathValue("id"))
+	if err != nil {
+		writeError(w, err)
+		return
 	}
-	path := folder.AudioPath(recording.ID(id))
-	if err == nil {
-		if _, statErr := os.Stat(path); statErr != nil {
-			err = scout.FileError(scout.CodeReadFailed, "read recording "+id, statErr)
+	file, err := s.services.Exports.Open(&j)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	h := w.Header()
+	h.Set("Content-Type", mediaZip)
+	h.Set("Content-Disposition", `attachment; filename="scout-`+file.MadeAt.UTC().Format("20060102T150405Z")+`.zip"`)
+	h.Set("ETag", `"`+file.SHA256+`"`)
+	http.ServeContent(&typedErrors{ResponseWriter: w}, inBytes(r), "", file.MadeAt, whileAllowed{r.Context(), file})
+}
+
+// addExport makes a job that exports.
+func (s *Server) addExport(ctx context.Context, in *v1.NewJob) (*jobOutput, error) {
+	if s.services.Exports == nil {
+		return nil, unprocessable("body.kind", "nothing is exported here")
+	}
+	switch {
+	case in.RecordingID != "":
+		return nil, unprocessable("body.recording_id", "an export has recording_ids, or all")
+	case in.Force:
+		return nil, unprocessable("body.force", "each export is a new one")
+	case !reflect.DeepEqual(in.TextOptions, v1.TextOptions{}):
+		return nil, unprocessable("body", "an export makes no text: it has no model, language, languages, keywords, prompt and effort")
+	case in.All == (len(in.RecordingIDs) > 0):
+		return nil, unprocessable("body.recording_ids", "want either recording_ids, or all")
+	}
+	if err := mayChoose(ctx, in.Priority); err != nil {
+		return nil, err
+	}
+	formats, err := export.Check(in.Formats)
+	if err != nil {
+		return nil, unprocessable("body.formats", "%s", scout.Plain(err))
+	}
+	request := export.Request{All: in.All, Formats: formats, Client: clientOf(ctx)}
+	for _, id := range in.RecordingIDs {
+		r, err := s.recording(ctx, id)
+		if err == nil && !callerOf(ctx).owns(r.Client) {
+			err = scout.Errorf(scout.CodeRecordingNotFound, "there is no recording %q", id)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(request.Recordings, r.ID) {
+			request.Recordings = append(request.Recordings, r.ID)
 		}
 	}
-	media := mediaOf(&m)
-	return exported{name: id + extensionOf(media), media: media, audio: path}, err
+	hook, err := webhookOfJob(ctx, in.Webhook, "body.webhook")
+	if err != nil {
+		return nil, err
+	}
+	o := job.Order{Kind: job.KindExport, Client: callerOf(ctx).id, Priority: job.Priority(in.Priority), Traceparent: observe.Traceparent(ctx)}
+	if o.Options, err = json.Marshal(request); err != nil {
+		return nil, err
+	}
+	return s.submit(ctx, o, hook)
+}
+
+// tellExport completes a job that exports.
+func (s *Server) tellExport(ctx context.Context, j *store.Job, out *v1.Job) {
+	var request export.Request
+	if json.Unmarshal(j.Options, &request) != nil {
+		return // a defect; the job says so
+	}
+	request.Client = ""                    // it is that of the job
+	out.Options, _ = json.Marshal(request) // texts
+	done, found := export.DoneOf(j)
+	if j.State != store.JobSucceeded || !found || s.services.Exports == nil {
+		return
+	}
+	out.Result = &v1.JobResult{
+		URL: callerOf(ctx).base + prefix + "/jobs/" + j.ID + "/export", ExpiresAt: v1.TimeOf(s.services.Exports.Expires(j)), SizeBytes: done.SizeBytes,
+		Exported: &v1.Exported{Recordings: done.Recordings, Files: done.Files, Problems: done.Problems},
+	}
 }

@@ -113,7 +113,7 @@ func (s *Server) takeForm(r *http.Request) (j v1.Job, again bool, err error) {
 	if err != nil {
 		return j, again, err
 	}
-	return s.jobOf(&made), again, nil
+	return s.jobOf(r.Context(), &made), again, nil
 }
 
 // form is a form that is received.

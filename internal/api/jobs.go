@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/webhook"
 )
 
 // jobOutput is a job that was asked for, with where to find it.
@@ -34,12 +35,20 @@ func (s *Server) registerJobs(api huma.API) {
 	}
 	operation(api, about{
 		method: http.MethodPost, path: "/jobs", role: roleClient, summary: "Ask for a job",
-		description: "Makes the text of a recording in the background. The job survives the daemon, and a long one continues where it was. The same recording, task, model and options again are the same job, whatever its state, " +
+		description: "Makes the text of a recording in the background, or with the kind export a zip file of recordings and texts, whose url is in the result. The job survives the daemon, and a long one continues where it was. The same recording, task, model and options again are the same job, whatever its state, " +
 			"unless force is true. With the task translate the text is English, whatever is spoken, and a transcript of its own, ID.mix.translate; a model that cannot translate is 400. If the queue is full, nothing is kept, and the answer is 429. With webhook, its receiver is told of the end of the job. A client asks for texts of its own recordings, with the priority normal or low. " +
 			"As multipart/form-data, with the part file in place of recording_id, it takes the file, too: what is clearly not audio is 400, and with 202 it is on the disk.",
 		errors: append(slices.Clone(refusals), scout.CodeDiskLow, scout.CodeAudioUnsupported, scout.CodeAudioCorrupt, scout.CodeAudioEmpty, scout.CodeAudioTooLong, scout.CodeDecoderMissing),
 		status: http.StatusAccepted, also: []int{http.StatusOK},
 	}, func(ctx context.Context, in *input[v1.NewJob]) (*jobOutput, error) {
+		switch {
+		case in.Body.Kind == job.KindExport:
+			return s.addExport(ctx, &in.Body)
+		case in.Body.RecordingID == "":
+			return nil, unprocessable("body.recording_id", "a text is made of a recording: name it")
+		case len(in.Body.RecordingIDs) > 0 || in.Body.All || len(in.Body.Formats) > 0:
+			return nil, unprocessable("body", "recording_ids, all and formats go with the kind export")
+		}
 		return s.addJob(ctx, in.Body.Kind, in.Body.RecordingID, &in.Body.NewText)
 	})
 	operation(api, about{
@@ -75,7 +84,8 @@ func (s *Server) registerJobs(api huma.API) {
 		operation(api, about{
 			method: http.MethodPost, path: "/jobs/{id}/" + o.name, role: roleClient, thing: thingJob, summary: o.summary, description: o.description, errors: []scout.Code{scout.CodeNotFound, scout.CodeConflict, scout.CodeQueueFull},
 		}, func(ctx context.Context, in *ByID) (*body[v1.Job], error) {
-			return s.changed(o.change(s.services.Jobs, ctx, in.ID))
+			j, err := o.change(s.services.Jobs, ctx, in.ID)
+			return s.changed(ctx, &j, err)
 		})
 	}
 	operation(api, about{
@@ -90,7 +100,8 @@ func (s *Server) registerJobs(api huma.API) {
 		if err := mayChoose(ctx, in.Body.Priority); err != nil {
 			return nil, err
 		}
-		return s.changed(s.services.Jobs.Prioritize(ctx, in.ID, job.Priority(in.Body.Priority)))
+		j, err := s.services.Jobs.Prioritize(ctx, in.ID, job.Priority(in.Body.Priority))
+		return s.changed(ctx, &j, err)
 	})
 	operation(api, about{
 		method: http.MethodDelete, path: "/jobs/{id}", role: roleClient, thing: thingJob, summary: "Forget a job",
@@ -106,6 +117,7 @@ func (s *Server) registerJobs(api huma.API) {
 		n, left, err := s.services.Jobs.RetryAll(ctx, store.JobState(in.Body.State), scout.Code(in.Body.Code))
 		return answer(v1.Retried{Count: n, Left: left}), err
 	})
+	s.registerExports(api)
 	s.registerQueue(api)
 }
 
@@ -164,9 +176,13 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 	if o.Key, err = request.Key(recording.ID(r.ID)); err != nil {
 		return nil, err
 	}
-	var out *jobOutput
+	return s.submit(ctx, o, hook)
+}
+
+// submit adds a job. hook is told of its end, nil for nobody.
+func (s *Server) submit(ctx context.Context, o job.Order, hook *webhook.OfJob) (out *jobOutput, err error) {
 	o.Also = func(tx store.Tx, j *store.Job, made bool) error {
-		out = &jobOutput{Status: http.StatusAccepted, Location: prefix + "/jobs/" + j.ID, Body: s.jobOf(j)}
+		out = &jobOutput{Status: http.StatusAccepted, Location: prefix + "/jobs/" + j.ID, Body: s.jobOf(ctx, j)}
 		if !made {
 			out.Status = http.StatusOK
 		}
@@ -175,7 +191,7 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 				return err
 			}
 		}
-		return remember(ctx, tx, r.ID, out)
+		return remember(ctx, tx, j.Recording, out)
 	}
 	_, _, err = s.services.Jobs.Submit(ctx, o)
 	return out, err
@@ -262,7 +278,7 @@ func (s *Server) jobs(ctx context.Context, in *struct {
 		return nil, err
 	}
 	for i := range list.Data {
-		out.Data[i] = s.jobOf(&list.Data[i])
+		out.Data[i] = s.jobOf(ctx, &list.Data[i])
 		out.Data[i].Position = places[list.Data[i].ID]
 	}
 	return answer(out), nil
@@ -292,18 +308,18 @@ func (s *Server) job(ctx context.Context, in *struct {
 
 // placed is a job with its place, while it waits.
 func (s *Server) placed(ctx context.Context, j *store.Job) (v1.Job, error) {
-	out := s.jobOf(j)
+	out := s.jobOf(ctx, j)
 	var err error
 	out.Position, err = s.services.Jobs.Position(ctx, j)
 	return out, err
 }
 
 // changed answers a request that changed a job.
-func (s *Server) changed(j store.Job, err error) (*body[v1.Job], error) {
+func (s *Server) changed(ctx context.Context, j *store.Job, err error) (*body[v1.Job], error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.jobOf(&j)), nil
+	return answer(s.jobOf(ctx, j)), nil
 }
 
 func (s *Server) queue(ctx context.Context) (*body[v1.Queue], error) {
@@ -325,7 +341,7 @@ func (s *Server) queue(ctx context.Context) (*body[v1.Queue], error) {
 	return answer(out), nil
 }
 
-func (s *Server) jobOf(j *store.Job) v1.Job {
+func (s *Server) jobOf(ctx context.Context, j *store.Job) v1.Job {
 	out := v1.Job{
 		ID: j.ID, Kind: j.Kind, State: string(j.State), Priority: string(job.PriorityOf(j)), Client: j.Client, RecordingID: j.Recording, Options: j.Options,
 		Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, CreatedAt: v1.Time{Time: j.CreatedAt}, StartedAt: v1.TimeOf(j.StartedAt), FinishedAt: v1.TimeOf(j.FinishedAt),
@@ -341,14 +357,25 @@ func (s *Server) jobOf(j *store.Job) v1.Job {
 		}
 	}
 	if moved, found := job.MovedOf(j); found {
-		out.Progress = &v1.JobProgress{Fraction: min(1, float64(moved.DoneBytes)/float64(moved.TotalBytes)), DoneBytes: &moved.DoneBytes, TotalBytes: &moved.TotalBytes}
+		out.Progress = &v1.JobProgress{Fraction: moved.Fraction()}
+		if moved.TotalBytes > 0 {
+			out.Progress.DoneBytes, out.Progress.TotalBytes = &moved.DoneBytes, &moved.TotalBytes
+		}
+		if moved.TotalItems > 0 {
+			out.Progress.DoneItems, out.Progress.TotalItems = &moved.DoneItems, &moved.TotalItems
+		}
 	}
 	if j.Error != nil {
 		_, body := v1.ErrorOf(j.Error.Err())
 		out.Error = &body.Error
 	}
-	if j.Kind == job.KindModelPull {
+	switch j.Kind {
+	case job.KindModelPull:
 		pulls(j, &out)
+	case job.KindExport:
+		s.tellExport(ctx, j, &out)
+	case job.KindImport:
+		tellImport(j, &out)
 	}
 	if j.State == store.JobSucceeded && j.Version > 0 {
 		out.Result = &v1.JobResult{RecordingID: j.Recording, Version: j.Version, TranscriptID: job.TranscriptOf(j)}

@@ -186,7 +186,7 @@ func (s *Server) pullModel(ctx context.Context, id, from string) (*pullOutput, e
 		if !made && string(j.Options) != string(o.Options) {
 			return scout.Errorf(scout.CodeConflict, "job %s installs model %s from elsewhere", j.ID, id).WithHint("wait for it: scout jobs wait %s; or cancel it: scout jobs cancel %s", j.ID, j.ID)
 		}
-		out = &pullOutput{Status: http.StatusAccepted, Location: prefix + "/jobs/" + j.ID, Body: s.jobOf(j)}
+		out = &pullOutput{Status: http.StatusAccepted, Location: prefix + "/jobs/" + j.ID, Body: s.jobOf(ctx, j)}
 		return remember(ctx, tx, "", out)
 	}
 	_, _, err = s.services.Jobs.Submit(ctx, o)

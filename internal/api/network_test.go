@@ -62,6 +62,9 @@ func (s *served) ask(method, path, body string, headers ...string) (answer, stri
 			request.Host = headers[i+1]
 			continue
 		}
+		if headers[i] == "Content-Type" {
+			request.Header.Del(headers[i])
+		}
 		request.Header.Add(headers[i], headers[i+1])
 	}
 	transport := &http.Transport{DisableKeepAlives: true}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -18,6 +19,12 @@ import (
 type described struct {
 	ETag string `header:"ETag"`
 	Body v1.RecordingInfo
+}
+
+// describedOf is a recording as it is now.
+func (s *Server) describedOf(ctx context.Context, r *store.Recording) *described {
+	info := s.infoOf(ctx, r)
+	return &described{etag(strconv.FormatInt(r.Revision, 10), info), info}
 }
 
 // registerRecordings adds what is known about recordings, and what people say about them.
@@ -58,7 +65,7 @@ func (s *Server) registerRecordings(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &described{etag(int(r.Revision)), s.infoOf(ctx, &r)}, nil
+		return s.describedOf(ctx, &r), nil
 	})
 	operation(api, about{
 		method: http.MethodPatch, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Change title, tags or labels of a recording",
@@ -93,7 +100,7 @@ func (s *Server) registerRecordings(api huma.API) {
 		if err := s.store().Update(ctx, func(tx store.Tx) (err error) { r, err = tx.Describe(before.ID, change); return err }); err != nil {
 			return nil, err
 		}
-		return &described{etag(int(r.Revision)), s.infoOf(ctx, &r)}, nil
+		return s.describedOf(ctx, &r), nil
 	})
 }
 

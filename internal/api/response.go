@@ -21,23 +21,35 @@ type response struct {
 	openai bool   // it is for a path of /v1, whose errors have a form of their own
 	// within is how long a client of HTTP/2 may take for each part of the answer; 0 for another client, whose connection sees to that.
 	within time.Duration
+	has    []string // the If-None-Match of a request that only reads
+	none   bool     // the client has the body already: none is sent
 }
 
 // newResponse is the answer to a client, which finds Scout's paths below the base path where it comes over the network.
 func (s *Server) newResponse(w http.ResponseWriter, r *http.Request, c *connection) *response {
+	out := &response{ResponseWriter: w}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		out.has = r.Header.Values(headerIfNone)
+	}
 	if c.near {
-		return &response{ResponseWriter: w}
+		return out
 	}
-	answer := &response{ResponseWriter: w, base: s.options.Network.BasePath}
+	out.base = s.options.Network.BasePath
 	if r.ProtoMajor > 1 {
-		answer.within = s.times.Write
+		out.within = s.times.Write
 	}
-	return answer
+	return out
 }
 
 // WriteHeader notes the status, and completes the path of a Location: operations, and the answers that are kept for a repetition, have it
-// without the base path.
+// without the base path. What the client has already becomes 304.
 func (w *response) WriteHeader(status int) {
+	if tag := w.Header().Get("ETag"); w.status == 0 && status == http.StatusOK && tag != "" && known(w.has, tag) {
+		status, w.none = http.StatusNotModified, true
+		for _, name := range []string{"Content-Type", "Content-Length"} {
+			w.Header().Del(name)
+		}
+	}
 	if w.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		w.status = status
 		if path := w.Header().Get("Location"); strings.HasPrefix(path, "/") {
@@ -53,7 +65,10 @@ func (w *response) WriteHeader(status int) {
 // Write notes the status and counts.
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.none {
+		return len(p), nil
 	}
 	n, err := w.bounded(p)
 	w.bytes += int64(n)

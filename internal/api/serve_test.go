@@ -17,10 +17,12 @@ import (
 	"github.com/scout-speech/scout/internal/api"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/importation"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/prom"
@@ -94,9 +96,24 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.history = history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}, {Folder: uploads, Source: store.SourceUpload}})
+	imports, err := recording.OpenImports(filepath.Join(dir, "imports"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.history = history.New(observe.Scope{}, st, ondisk.Folders{{Folder: folder, Source: store.SourceMicrophone}, {Folder: uploads, Source: store.SourceUpload}, {Folder: imports, Source: store.SourceImport}})
 	s.network = api.Network{Name: "Box.example", Peer: func(_, _ netip.AddrPort) (int, error) { return os.Getuid(), nil }}
 	scope := observe.NewScope(nil, s.registry, nil)
+	room, folders := freespace.NewBudget(dir, func() int64 { return 0 }), recording.Folders{folder, uploads, imports}
+	taken, err := importation.New(importation.Options{Folder: imports, Store: st, Budget: room, MostBytes: 1 << 20, Keep: time.Hour, Scope: scope})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exported, err := export.NewWorker(export.Options{
+		Source: export.Source{Store: st, Folders: folders, JSON: api.TranscriptJSON}, Dir: filepath.Join(dir, "exports"), Keep: time.Hour, Budget: room, Scope: scope, Now: onTheEvening,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.services = api.Services{
 		Health:   func(context.Context, bool) health.Report { return health.Report{Status: s.health, Version: "test"} },
 		NotReady: func(context.Context) []string { return nil },
@@ -116,11 +133,12 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			}
 			return nil
 		},
-		Recorder: s.recorder, Folders: recording.Folders{folder, uploads}, History: s.history,
+		Recorder: s.recorder, Folders: folders, Imports: taken, Exports: exported, History: s.history,
 		Jobs: job.New(job.Options{
 			Store: st, Scope: scope, Kinds: map[string]job.Work{
 				job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }, job.KindModelPull: func(context.Context, *job.Claimed) error { return nil },
-			},
+				job.KindImport: taken.Do, job.KindExport: exported.Do,
+			}, Now: onTheEvening,
 		}),
 		Webhooks:    webhook.New(webhook.Options{Store: st, Scope: scope, Now: onTheEvening, Own: func() ([]net.Addr, error) { return nil, nil }}),
 		Degradation: func() v1.Degradation { return v1.FullQuality(nil) },
@@ -135,7 +153,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 			return err
 		},
 		Pages:     func(bool) string { return "http://" + s.address },
-		Retention: retention.New(retention.Options{Store: st, Folder: recording.Folders{folder, uploads}, Keep: storetest.Month, Scope: scope}),
+		Retention: retention.New(retention.Options{Store: st, Folder: folders, Keep: storetest.Month, Purged: exported.Purged, Scope: scope}),
 		Order: func() recording.Order {
 			return recording.Order{Format: scout.Format{SampleRateHz: 16000, Channels: 1, Sample: scout.SampleS16}}
 		},

@@ -186,6 +186,7 @@ func (s *Server) register() {
 	s.registerDiscard(api)
 	s.registerAudio(api)
 	s.registerExport(api)
+	s.registerImport(api)
 	s.registerKeys(api)
 	s.registerSessions(api)
 	s.registerDocs(api)
@@ -338,7 +339,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 		writeError(w, scout.Errorf(scout.CodeRequestTooLarge, "the body has %d bytes, and may have %d", r.ContentLength, maxBodyBytes))
 	default:
 		who.secure = r.TLS != nil
-		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who)), a) //nolint:contextcheck // as above
+		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who.at(w.base))), a) //nolint:contextcheck // as above
 	}
 	observe.EndSpan(span, err)
 	s.observe(r, w, answered{route: routeOf(pattern), id: id, client: who.label(), took: time.Since(began), bytesIn: body.read.Load()})

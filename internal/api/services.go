@@ -8,9 +8,11 @@ import (
 	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/browser"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/importation"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/realtime"
 	"github.com/scout-speech/scout/internal/record"
@@ -62,6 +64,9 @@ type Services struct {
 	Webhooks *webhook.Hooks
 	// Uploads takes files; nil where none are taken.
 	Uploads *upload.Uploads
+	// Imports takes databases of the original Scout, and Exports keeps files of many recordings; nil where there are none.
+	Imports *importation.Worker
+	Exports *export.Worker
 	// Browser takes sound while it is made; nil where none is taken.
 	Browser *browser.Sessions
 	// Realtime makes text of speech that clients send by OpenAI's protocol; nil where none is made.

@@ -124,7 +124,7 @@ func TestALocationBelowABasePath(t *testing.T) {
 	for at, want := range map[string]string{"/api/v1/jobs/1": "/scout/api/v1/jobs/1", "https://a.test/": "https://a.test/", "": ""} {
 		for near, want := range map[bool]string{false: want, true: at} {
 			out := httptest.NewRecorder()
-			w := s.newResponse(out, new(http.Request), &connection{near: near})
+			w := s.newResponse(out, httptest.NewRequest(http.MethodGet, "/", nil), &connection{near: near})
 			if at != "" {
 				w.Header().Set("Location", at)
 			}

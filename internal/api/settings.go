@@ -38,8 +38,8 @@ func (s *Server) registerSettings(api huma.API) {
 	},
 	) (*settingsOutput, error) {
 		changed, err := s.services.ChangeSettings(ctx, in.Body, func(now v1.Settings) error {
-			if tag := taggedSettings(now).ETag; !matches(in.IfMatch, tag) {
-				return scout.Errorf(scout.CodePreconditionFailed, "the settings have changed: their ETag is %s now", tag)
+			if !matches(in.IfMatch, settingsState(&now)) {
+				return scout.Errorf(scout.CodePreconditionFailed, "the settings have changed: their ETag is %s now", taggedSettings(now).ETag)
 			}
 			return nil
 		})
@@ -57,7 +57,12 @@ func (s *Server) registerSettings(api huma.API) {
 }
 
 func taggedSettings(settings v1.Settings) *settingsOutput {
+	return &settingsOutput{ETag: etag(settingsState(&settings), settings), Body: settings}
+}
+
+// settingsState names the values and where they come from.
+func settingsState(settings *v1.Settings) string {
 	data, _ := json.Marshal([]any{settings.Values, settings.Origin}) // texts and numbers
 	sum := sha256.Sum256(data)
-	return &settingsOutput{ETag: `"` + hex.EncodeToString(sum[:8]) + `"`, Body: settings}
+	return hex.EncodeToString(sum[:8])
 }

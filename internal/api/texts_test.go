@@ -41,7 +41,7 @@ func TestATextIsKeptFoundCorrectedAndRestored(t *testing.T) {
 		t.Helper()
 		response, answer := s.do("GET", at+query, "")
 		var text v1.Transcript
-		if err := json.Unmarshal([]byte(answer), &text); err != nil || response.StatusCode != 200 || response.Header.Get("ETag") != fmt.Sprintf(`"%d"`, text.Version) {
+		if err := json.Unmarshal([]byte(answer), &text); err != nil || response.StatusCode != 200 || !strings.HasPrefix(response.Header.Get("ETag"), fmt.Sprintf(`"%d-`, text.Version)) {
 			t.Fatalf("%d %v %s", response.StatusCode, response.Header, answer)
 		}
 		return text
@@ -80,7 +80,7 @@ func TestATextIsKeptFoundCorrectedAndRestored(t *testing.T) {
 		t.Errorf("Accept: %v %s", response.Header, answer)
 	}
 
-	if response, answer := s.do("PATCH", at, `{"edits":[{"segment":1,"text":"The budget is 50 euros."}]}`, "If-Match", `"1"`); response.StatusCode != 200 || response.Header.Get("ETag") != `"2"` {
+	if response, answer := s.do("PATCH", at, `{"edits":[{"segment":1,"text":"The budget is 50 euros."}]}`, "If-Match", `"1"`); response.StatusCode != 200 || !strings.HasPrefix(response.Header.Get("ETag"), `"2-`) {
 		t.Errorf("edit: %d %s", response.StatusCode, answer)
 	}
 	if response, answer := s.do("PATCH", at, `{"edits":[{"segment":0,"text":"too late"}]}`, "If-Match", `"1"`); response.StatusCode != 412 {

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"mime"
 	"net/http"
 	"strconv"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/text"
@@ -107,7 +106,7 @@ func (s *Server) registerTranscripts(api huma.API) {
 			if err != nil {
 				return nil, err
 			}
-			return textOf(&restored, text.JSON)
+			return s.textIn(&restored, text.JSON)
 		})
 	})
 	operation(api, about{
@@ -253,13 +252,7 @@ func (s *Server) getTranscript(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return textOf(&t, formatFor(in.Format, in.Accept))
-}
-
-// mediaTypes are those of the formats.
-var mediaTypes = map[text.Format]string{
-	text.JSON: "application/json", text.Plain: "text/plain; charset=utf-8", text.Markdown: "text/markdown; charset=utf-8",
-	text.SRT: "application/x-subrip; charset=utf-8", text.VTT: "text/vtt; charset=utf-8", text.TSV: "text/tab-separated-values; charset=utf-8",
+	return s.textIn(&t, formatFor(in.Format, in.Accept))
 }
 
 // formatFor is the format that was asked for by name, else by media type, else JSON.
@@ -282,8 +275,8 @@ func formatFor(name, accept string) text.Format {
 				continue
 			}
 		}
-		for format, media := range mediaTypes {
-			if offered, _, _ := strings.Cut(media, ";"); offered == wanted && weight > best {
+		for _, format := range []text.Format{text.JSON, text.Plain, text.Markdown, text.SRT, text.VTT, text.TSV} {
+			if offered, _, _ := strings.Cut(export.MediaType(format), ";"); offered == wanted && weight > best {
 				best, found = weight, format
 			}
 		}
@@ -291,18 +284,9 @@ func formatFor(name, accept string) text.Format {
 	return found
 }
 
-func textOf(t *store.Transcript, format text.Format) (*textOutput, error) {
-	out := &textOutput{Type: mediaTypes[format], ETag: etag(t.Version.Version)}
-	if format == text.JSON {
-		var b bytes.Buffer
-		err := json.NewEncoder(&b).Encode(transcriptOf(t))
-		out.Body = b.Bytes()
-		return out, err
-	}
-	var b bytes.Buffer
-	err := text.Write(&b, format, text.Document{File: t.Title, Transcript: t.Transcript})
-	out.Body = b.Bytes()
-	return out, err
+func (s *Server) textIn(t *store.Transcript, format text.Format) (*textOutput, error) {
+	data, err := s.files().Text(t, format)
+	return &textOutput{Type: export.MediaType(format), ETag: etag(strconv.Itoa(t.Version.Version), data), Body: data}, err
 }
 
 func (s *Server) editTranscript(ctx context.Context, in *struct {
@@ -331,7 +315,7 @@ func (s *Server) editTranscript(ctx context.Context, in *struct {
 		if err != nil {
 			return nil, err
 		}
-		return textOf(&edited, text.JSON)
+		return s.textIn(&edited, text.JSON)
 	})
 }
 
@@ -369,7 +353,7 @@ func (s *Server) restoreVersion(ctx context.Context, in *struct {
 		if err != nil {
 			return nil, err
 		}
-		return textOf(&restored, text.JSON)
+		return s.textIn(&restored, text.JSON)
 	})
 }
 

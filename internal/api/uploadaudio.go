@@ -10,34 +10,15 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
-// mediaOf is the media type of a recording's file.
-func mediaOf(m *recording.Manifest) string {
-	if m.Upload != nil {
-		return m.Upload.MediaType
-	}
-	return mediaWAV
-}
-
-// mediaIn is the same, for a manifest as the store has it.
+// mediaIn is the media type of a recording's file, by its manifest as the store has it.
 func mediaIn(manifest json.RawMessage) string {
 	var m recording.Manifest
 	_ = json.Unmarshal(manifest, &m) // the store keeps what was found; what cannot be read counts as a recorder's
-	return mediaOf(&m)
-}
-
-// extensionOf is what the name of a file of that media type ends with.
-func extensionOf(media string) string {
-	known := map[string]string{
-		mediaWAV: ".wav", "audio/mpeg": ".mp3", "audio/flac": ".flac", "audio/ogg": ".ogg", "audio/aiff": ".aiff", "audio/basic": ".au",
-		"video/mp4": ".mp4", "video/webm": ".webm", "video/avi": ".avi",
-	}
-	if extension, found := known[media]; found {
-		return extension
-	}
-	return ".audio"
+	return export.MediaOf(&m)
 }
 
 // decode opens an upload as Scout hears it: one channel of 16 kHz. Its errors name no folder.
@@ -93,7 +74,7 @@ func (s *Server) streamUpload(w http.ResponseWriter, r *http.Request, m *recordi
 		writeError(w, s.notDecoded(r.Context(), m.ID, err))
 		return
 	}
-	w.Header().Set("Content-Type", mediaWAV)
+	w.Header().Set("Content-Type", export.MediaWAV)
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {
 		return

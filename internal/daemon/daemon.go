@@ -27,10 +27,12 @@ import (
 	"github.com/scout-speech/scout/internal/certificate"
 	"github.com/scout-speech/scout/internal/controlgroup"
 	"github.com/scout-speech/scout/internal/dictate"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/importation"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/realtime"
@@ -108,6 +110,8 @@ type daemon struct {
 	jobs       *job.Queue
 	budget     *freespace.Budget
 	uploads    *upload.Uploads
+	imports    *importation.Worker
+	exports    *export.Worker
 	browser    *browser.Sessions
 	realtime   *realtime.Sessions
 	webhooks   *webhook.Hooks
@@ -305,6 +309,9 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	if err := d.openBacklog(folder, sent); err != nil { // before the recorder, whose events it hears
 		return err
 	}
+	if err := d.openTransfers(folders); err != nil {
+		return err
+	}
 	if err := d.openJobs(folders); err != nil {
 		return err
 	}
@@ -319,9 +326,11 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	}
 	d.components.run("history", d.history.Run)
 	d.components.run("record", d.recorder.Run)
-	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folders, Keep: d.keep, Scope: d.options.Scope})
+	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folders, Keep: d.keep, Purged: d.exports.Purged, Scope: d.options.Scope})
 	d.components.run("retention", d.sweeper.Run)
 	d.components.run("uploads", d.uploads.Run)
+	d.components.run("imports", d.imports.Run)
+	d.components.run("exports", d.exports.Run)
 	d.components.run("webhooks", d.webhooks.Run)
 	d.components.run("store", func(ctx context.Context) error { return d.store.Run(ctx, d.storeCameLate) })
 	return nil
@@ -400,7 +409,7 @@ func (d *daemon) startServer(context.Context) error {
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Models: d.keepModels(), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, Models: d.keepModels(), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Imports: d.imports, Exports: d.exports, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)

@@ -41,7 +41,7 @@ func (d *daemon) openJobs(folders recording.Folders) error {
 		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Heard: d.heard,
 	})
 	d.jobs = job.New(job.Options{
-		Store: d.store, Kinds: map[string]job.Work{job.KindTranscribe: d.texts.Do, job.KindModelPull: d.installations().Do}, ByItself: d.byItself, Ahead: 1,
+		Store: d.store, Kinds: map[string]job.Work{job.KindTranscribe: d.texts.Do, job.KindModelPull: d.installations().Do, job.KindImport: d.imports.Do, job.KindExport: d.exports.Do}, ByItself: d.byItself, Ahead: 1,
 		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.activity.Begin,
 	})
 	return nil

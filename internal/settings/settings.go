@@ -39,6 +39,7 @@ type Settings struct {
 	Limits     Limits     `koanf:"limits"`
 	Live       Live       `koanf:"live"`
 	Uploads    Uploads    `koanf:"uploads"`
+	Exports    Exports    `koanf:"exports"`
 	Webhooks   Webhooks   `koanf:"webhooks"`
 	Health     Health     `koanf:"health"`
 }
@@ -121,6 +122,11 @@ type Uploads struct {
 	Keep time.Duration `koanf:"keep" about:"How long an upload that is not complete waits for its next byte."`
 }
 
+// Exports is about files of many recordings.
+type Exports struct {
+	Keep time.Duration `koanf:"keep" about:"How long the file of an export is kept."`
+}
+
 // Webhooks is about telling other programs of events.
 type Webhooks struct {
 	Keep time.Duration `koanf:"keep" about:"How long a delivery to a webhook is kept that has ended."`
@@ -160,6 +166,7 @@ func Default() Settings {
 		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32, Streams: 256, StreamsPerClient: 32},
 		Live:       Live{ResumeSeconds: 600},
 		Uploads:    Uploads{Keep: 24 * time.Hour},
+		Exports:    Exports{Keep: 24 * time.Hour},
 		Webhooks:   Webhooks{Keep: 7 * 24 * time.Hour},
 		Health:     Health{StartSelfTest: "on"},
 	}

@@ -5,7 +5,7 @@ import "encoding/json"
 // Job is durable work.
 type Job struct {
 	ID            string          `json:"id"`
-	Kind          string          `json:"kind" enum:"transcribe,model_pull"`
+	Kind          string          `json:"kind" enum:"transcribe,model_pull,import,export"`
 	State         string          `json:"state" enum:"queued,running,retrying,paused,succeeded,dead,cancelled"`
 	Priority      string          `json:"priority" enum:"interactive,normal,low"`
 	Client        string          `json:"client,omitempty" doc:"Whoever asked for it; absent for the owner"`
@@ -31,21 +31,50 @@ type JobProgress struct {
 	RemainingSeconds float64  `json:"remaining_seconds,omitempty" doc:"An estimate from the jobs before; absent before one was done"`
 	DoneBytes        *int64   `json:"done_bytes,omitempty" doc:"Begins with what an earlier attempt left, and falls where a file must be fetched again"`
 	TotalBytes       *int64   `json:"total_bytes,omitempty"`
+	DoneItems        *int     `json:"done_items,omitempty" doc:"Texts of an import, or recordings of an export. An export that was interrupted begins anew"`
+	TotalItems       *int     `json:"total_items,omitempty"`
 }
 
-// JobResult is what a job made: a text or, of one that installs a model, that.
+// JobResult is what a job made: a text, a model that is installed, what was imported, or where the file of an export is.
 type JobResult struct {
 	RecordingID string `json:"recording_id,omitempty"`
 	Version     int    `json:"version,omitempty" doc:"Of the transcript"`
 	// TranscriptID is that of the recording, or of another transcript of it.
 	TranscriptID string `json:"transcript_id,omitempty" doc:"The transcript: a translation is another one than the text in the language that was spoken"`
 	Model        string `json:"model,omitempty" doc:"The model that is installed"`
+
+	URL       string    `json:"url,omitempty" doc:"Where the file of an export is, until expires_at; the path of the URL"`
+	ExpiresAt *Time     `json:"expires_at,omitempty" format:"date-time"`
+	SizeBytes int64     `json:"size_bytes,omitempty" doc:"The size of that file"`
+	Exported  *Exported `json:"exported,omitempty"`
+
+	Imported *Imported `json:"imported,omitempty"`
 }
 
-// NewJob is the body of POST /jobs.
+// Exported is what the file of an export has.
+type Exported struct {
+	Recordings int `json:"recordings" doc:"Recordings of which it has something"`
+	Files      int `json:"files" doc:"Its files, without index.json"`
+	Problems   int `json:"problems" doc:"Files that are not there, for example because the text was not made; index.json says why"`
+}
+
+// Imported is what was taken over from the original Scout.
+type Imported struct {
+	Recordings   int            `json:"recordings" doc:"New recordings, each with its text"`
+	Already      int            `json:"already" doc:"Texts that were imported before; those that were deleted since stay so"`
+	Audio        int            `json:"audio" doc:"New recordings with their audio"`
+	AudioMissing int            `json:"audio_missing" doc:"New recordings whose audio could not be taken over"`
+	Undated      int            `json:"undated" doc:"Texts without a time that can be read; they begin on 1970-01-01"`
+	LeftOut      map[string]int `json:"left_out,omitempty" doc:"Rows of the tables that have no place in Scout"`
+}
+
+// NewJob is the body of POST /jobs: a text with recording_id, or an export with formats and either recording_ids or all.
 type NewJob struct {
-	Kind        string `json:"kind" enum:"transcribe"`
-	RecordingID string `json:"recording_id" minLength:"1" doc:"The recording, or the beginning or end of its id"`
+	Kind         string   `json:"kind" enum:"transcribe,export"`
+	RecordingID  string   `json:"recording_id,omitempty" minLength:"1" doc:"The recording of which a text is made, or the beginning or end of its id; the kind transcribe needs it"`
+	RecordingIDs []string `json:"recording_ids,omitempty" minItems:"1" maxItems:"1000" doc:"The recordings to export, each its id, or the beginning or end of it"`
+	All          bool     `json:"all,omitempty" doc:"Export all recordings that are not in the trash"`
+	Formats      []string `json:"formats,omitempty" minItems:"1" enum:"txt,md,json,srt,vtt,tsv,audio" doc:"What of each recording is exported; the kind export needs it"`
 	NewText
 }
 

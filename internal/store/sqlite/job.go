@@ -254,7 +254,7 @@ func (s *Store) Jobs(ctx context.Context, filter store.JobFilter, page store.Pag
 		}
 	}
 	if filter.Owner != "" {
-		where, args = append(where, "EXISTS (SELECT 1 FROM recordings r WHERE r.id = j.recording AND r.client = ?)"), append(args, filter.Owner)
+		where, args = append(where, "(EXISTS (SELECT 1 FROM recordings r WHERE r.id = j.recording AND r.client = ?) OR j.kind = 'export' AND j.client = ?)"), append(args, filter.Owner, filter.Owner)
 	}
 	direction, beyond := "DESC", "j.key < ?"
 	if plan.Ascending {
