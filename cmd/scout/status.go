@@ -99,8 +99,10 @@ func statusRows(s *v1.Status) [][]string {
 		rows = append(rows, []string{"retention", kept})
 	}
 	for _, l := range s.HTTP {
-		at := "http://" + l.Address
+		what, at := "http", "http://"+l.Address
 		switch {
+		case l.Metrics:
+			what, at = "metrics", at+"/metrics"
 		case l.TLS && l.Plain:
 			at = "https://" + l.Address + ", and http"
 		case l.TLS:
@@ -109,7 +111,7 @@ func statusRows(s *v1.Status) [][]string {
 		if !l.Listening {
 			at = "not at " + l.Address + ": " + l.Reason
 		}
-		rows = append(rows, []string{"http", at})
+		rows = append(rows, []string{what, at})
 	}
 	if len(s.RestartRequired) > 0 {
 		rows = append(rows, []string{"settings", strings.Join(s.RestartRequired, ", ") + " changed; to use it: scout serve restart"})

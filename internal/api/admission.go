@@ -86,6 +86,12 @@ func (s *Server) identify(r *http.Request, c *connection) (who caller, perMinute
 		return caller{role: roleOwner}, 0, nil
 	}
 	nobody := caller{role: roleNone}
+	if c.scrape {
+		if err := s.options.Network.mayScrape(c, r); err != nil {
+			return nobody, 0, err
+		}
+		return caller{role: roleClient, id: scraperClient}, 0, nil
+	}
 	general := s.options.Network.RequestsPerMinute
 	if key := bearer(r); strings.HasPrefix(key, keyPrefix) { // one that is wrong is refused where none is needed, too
 		found, err := s.keys.find(r.Context(), key)

@@ -21,6 +21,7 @@ type connectionKey struct{}
 type connection struct {
 	net.Conn
 	near   bool            // it came by the unix socket
+	scrape bool            // it came to an address of the metrics alone
 	peer   unixsocket.Peer // of the unix socket
 	err    error
 	local  netip.AddrPort // of the network
@@ -120,6 +121,7 @@ type limited struct {
 	net.Listener
 	server *Server
 	open   *atomic.Int64
+	scrape bool // see ServeMetrics
 }
 
 // Accept returns the next client. One above the limit is sent away.
@@ -137,7 +139,7 @@ func (l *limited) Accept() (net.Conn, error) {
 			continue
 		}
 		s.metrics.connections.WithLabelValues("http").Inc()
-		counted := &connection{Conn: c, write: s.times.Write, closed: sync.OnceFunc(func() {
+		counted := &connection{Conn: c, scrape: l.scrape, write: s.times.Write, closed: sync.OnceFunc(func() {
 			l.open.Add(-1)
 			s.metrics.connections.WithLabelValues("http").Dec()
 		})}
@@ -146,7 +148,9 @@ func (l *limited) Accept() (net.Conn, error) {
 			counted.peer, counted.err = unixsocket.PeerOf(unix)
 			counted.end.among = &s.near.lingering
 		} else {
-			counted.end.among = &s.far.lingering
+			if counted.end.among = &s.far.lingering; l.scrape {
+				counted.end.among = &s.scrapers.lingering
+			}
 			counted.local, counted.remote = addressOf(c.LocalAddr()), addressOf(c.RemoteAddr())
 		}
 		counted.unread = func(said []byte) []byte { return s.unread(said, c.RemoteAddr().String()) }

@@ -30,6 +30,9 @@ type Network struct {
 	KeysAlways bool
 	// Peer returns the user who made a connection within this machine.
 	Peer func(client, server netip.AddrPort) (uid int, err error)
+	// MetricsKey returns the key of the addresses of the metrics; empty where none is set, and only programs of the same user on this machine
+	// may ask.
+	MetricsKey func() (string, error)
 	// RequestsPerMinute is how many requests a key may send that says nothing else; 0 for any number.
 	RequestsPerMinute int
 	// Streams is how many answers there may be that last for hours, event streams and audio that is followed, and StreamsPerClient how many of

@@ -97,6 +97,7 @@ type Server struct {
 	outlines outlines
 	near     clients // of the unix socket
 	far      clients // of the network
+	scrapers clients // of the addresses of the metrics
 	stopping atomic.Bool
 	silent   sync.Map      // net.Conn of clients that have said nothing yet
 	ending   chan struct{} // closed when streams must end
@@ -112,7 +113,7 @@ func New(o Options, services Services) *Server {
 	s.keys = &keyring{read: func(ctx context.Context) ([]store.AccessKey, error) { return s.store().AccessKeys(ctx) }}
 	s.end = sync.OnceFunc(func() { close(s.ending) })
 	s.near.lingering.gauge = s.metrics.connections.WithLabelValues("lingering")
-	s.far.lingering.gauge = s.near.lingering.gauge
+	s.far.lingering.gauge, s.scrapers.lingering.gauge = s.near.lingering.gauge, s.near.lingering.gauge
 	s.register()
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(s.serve), DisableGeneralOptionsHandler: true, ReadHeaderTimeout: s.times.Header, IdleTimeout: idleConnection, MaxHeaderBytes: maxHeaderBytes,
@@ -217,6 +218,16 @@ func (s *Server) serveOn(listener net.Listener, address string, secure bool) err
 	return err
 }
 
+// ServeMetrics is Serve for an address at which there is nothing but the metrics, without the base path. Who asks needs Network.MetricsKey.
+func (s *Server) ServeMetrics(listener net.Listener, address string) error {
+	s.log.Info(eventListening, slog.String("address", address), slog.Bool("tls", false))
+	err := s.http.Serve(&limited{Listener: listener, server: s, open: &s.scrapers.connections, scrape: true})
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
 // Shutdown refuses new requests, ends streams, and waits for what is under way until ctx ends; then it is cut off.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
@@ -229,6 +240,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	})
 	s.near.lingering.end(lingerAtTheEnd)
 	s.far.lingering.end(lingerAtTheEnd)
+	s.scrapers.lingering.end(lingerAtTheEnd)
 	err := s.http.Shutdown(ctx)
 	if err == nil {
 		err = s.left(ctx)
@@ -270,7 +282,9 @@ func (s *Server) clientsOf(near bool) *clients {
 }
 
 // Connections is how many clients are connected.
-func (s *Server) Connections() int { return int(s.near.connections.Load() + s.far.connections.Load()) }
+func (s *Server) Connections() int {
+	return int(s.near.connections.Load() + s.far.connections.Load() + s.scrapers.connections.Load())
+}
 
 // Streams is how many event streams are open, and how much audio is followed.
 func (s *Server) Streams() int { return s.near.streams.count() + s.far.streams.count() }
@@ -375,11 +389,11 @@ func (s *Server) carryOut(w *response, r *http.Request, a access) error {
 //	h  the headers of the answer
 func (s *Server) route(h http.Header, r *http.Request, c *connection) (cleanedRequest *http.Request, handler http.Handler, pattern string) {
 	base := s.options.Network.BasePath
-	if c.near {
+	if c.near || c.scrape {
 		base = ""
 	}
 	r, found := cleaned(r, base)
-	if !found {
+	if !found || c.scrape && r.URL.Path != metricsPath {
 		return r, http.NotFoundHandler(), ""
 	}
 	r = s.asTus(h, r)

@@ -18,6 +18,9 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 )
 
+// metricsPath is where the metrics are.
+const metricsPath = "/metrics"
+
 // none is the input of an operation that takes nothing.
 type none struct{}
 
@@ -134,7 +137,7 @@ func (s *Server) registerProbes(api huma.API) {
 	})
 	if s.options.Gatherer != nil {
 		metrics := promhttp.HandlerFor(s.options.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
-		probe(about{path: "/metrics", role: roleClient, summary: "The metrics", description: "In the text format of Prometheus, or as OpenMetrics if the header Accept asks for it."}, "text/plain", metrics.ServeHTTP)
+		probe(about{path: metricsPath, role: roleClient, summary: "The metrics", description: "In the text format of Prometheus, or as OpenMetrics if the header Accept asks for it."}, "text/plain", metrics.ServeHTTP)
 	}
 }
 

@@ -125,6 +125,7 @@ type daemon struct {
 	given      bool // the listener came from whoever started the daemon
 	socket     string
 	ports      []port
+	scrapes    []port // of the metrics alone
 
 	certificate *certificate.Keeper // nil without TLS
 
@@ -424,6 +425,11 @@ func (d *daemon) startServer(context.Context) error {
 	for i := range d.ports {
 		if p := d.ports[i]; p.err == nil {
 			d.components.run("http "+p.address, func(context.Context) error { return d.servePort(&p) })
+		}
+	}
+	for i := range d.scrapes {
+		if p := d.scrapes[i]; p.err == nil {
+			d.components.run("metrics "+p.address, func(context.Context) error { return d.server.ServeMetrics(p.listener, p.address) })
 		}
 	}
 	return nil

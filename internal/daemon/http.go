@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -57,7 +58,7 @@ func (d *daemon) startHTTP(ctx context.Context) error {
 		}
 		d.ports = append(d.ports, bound...)
 	}
-	return nil
+	return d.startMetrics(ctx)
 }
 
 // goesOn reports whether the daemon goes on without an address at which it cannot listen.
@@ -77,8 +78,8 @@ func closeAll(ports []port) error {
 // stopHTTP closes the listeners that the server has not closed.
 func (d *daemon) stopHTTP(context.Context) error {
 	var errs []error
-	for i := range d.ports {
-		if l := d.ports[i].listener; l != nil {
+	for _, p := range slices.Concat(d.ports, d.scrapes) {
+		if l := p.listener; l != nil {
 			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)
 			}
@@ -87,11 +88,21 @@ func (d *daemon) stopHTTP(context.Context) error {
 	return errors.Join(errs...)
 }
 
-// listen listens at one address of the settings: that of both families of IP where it is localhost.
+// listen listens at one address of http.addr.
 func (d *daemon) listen(ctx context.Context, address string) ([]port, error) {
+	if settings.FromOutside(address) {
+		if err := d.reachable(ctx, address); err != nil {
+			return nil, err
+		}
+	}
+	return bindBoth(ctx, address)
+}
+
+// bindBoth binds an address: that of both families of IP where it is localhost.
+func bindBoth(ctx context.Context, address string) ([]port, error) {
 	host, number, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, scout.Errorf(scout.CodeConfigInvalid, "http.addr: %w", err)
+		return nil, scout.Errorf(scout.CodeConfigInvalid, "%s: %w", address, err)
 	}
 	if strings.EqualFold(host, "localhost") {
 		four, err := bind(ctx, "tcp4", net.JoinHostPort("127.0.0.1", number))
@@ -107,11 +118,6 @@ func (d *daemon) listen(ctx context.Context, address string) ([]port, error) {
 			return nil, errors.Join(err, four.listener.Close())
 		}
 		return []port{four, six}, nil
-	}
-	if settings.FromOutside(address) {
-		if err := d.reachable(ctx, address); err != nil {
-			return nil, err
-		}
 	}
 	bound, err := bind(ctx, familyOf(host), address)
 	if err != nil {
@@ -172,17 +178,18 @@ func (d *daemon) network() api.Network {
 	s := d.options.Settings
 	name, _ := os.Hostname() // without one, it is called by its addresses
 	return api.Network{
-		BasePath: s.HTTP.BasePath, Name: name, Hosts: s.HTTP.Hosts(), Origins: s.HTTP.Origins(), KeysAlways: s.Auth.Loopback == "key", Peer: loopback.User,
+		BasePath: s.HTTP.BasePath, Name: name, Hosts: s.HTTP.Hosts(), Origins: s.HTTP.Origins(), KeysAlways: s.Auth.Loopback == "key", Peer: loopback.User, MetricsKey: d.metricsKey,
 		RequestsPerMinute: s.Limits.RequestsPerMinute, Streams: s.Limits.Streams, StreamsPerClient: s.Limits.StreamsPerClient,
 	}
 }
 
 // listening are the addresses for status.
 func (d *daemon) listening() []v1.Listening {
-	out := make([]v1.Listening, len(d.ports))
-	for i := range d.ports {
-		p := &d.ports[i]
-		out[i] = v1.Listening{Address: p.address, Listening: p.err == nil, TLS: p.tls, Plain: p.plain || !p.tls}
+	all := slices.Concat(d.ports, d.scrapes)
+	out := make([]v1.Listening, len(all))
+	for i := range all {
+		p := &all[i]
+		out[i] = v1.Listening{Address: p.address, Listening: p.err == nil, TLS: p.tls, Plain: p.plain || !p.tls, Metrics: i >= len(d.ports)}
 		if p.err != nil {
 			out[i].Reason = scout.Plain(p.err)
 		}

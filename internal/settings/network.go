@@ -32,6 +32,15 @@ func (t TLS) On() bool { return t.Mode != off }
 // Own reports whether Scout makes the certificate.
 func (t TLS) Own() bool { return t.Mode == "auto" }
 
+// Metrics is about addresses at which there is nothing but the metrics.
+type Metrics struct {
+	Addr    string `koanf:"addr" is:"listeners" unset:"off" about:"Addresses at which the daemon answers /metrics and nothing else, for a program that collects them. One that other machines reach needs metrics.key_file. localhost:PORT is both addresses of this machine; off is none."`
+	KeyFile string `koanf:"key_file" is:"file" unset:"no key: programs of the same user on this machine only" about:"File with the key that whoever reads the metrics at metrics.addr sends, of 16 characters or more in one line. It is read anew each time."`
+}
+
+// Addresses are those at which the daemon answers /metrics alone.
+func (m Metrics) Addresses() []string { return HTTP{Addr: m.Addr}.Addresses() }
+
 // Auth is about who needs a key.
 type Auth struct {
 	Loopback string `koanf:"loopback" want:"open key" about:"Whether programs of the same user on this machine may use HTTP without a key; they may do what a key with the role client allows."`

@@ -40,6 +40,7 @@ type Settings struct {
 	Live       Live       `koanf:"live"`
 	Uploads    Uploads    `koanf:"uploads"`
 	Exports    Exports    `koanf:"exports"`
+	Metrics    Metrics    `koanf:"metrics"`
 	Webhooks   Webhooks   `koanf:"webhooks"`
 	Health     Health     `koanf:"health"`
 }

@@ -57,7 +57,7 @@ type Status struct {
 	Sessions        Sessions           `json:"sessions"`
 	Disk            *Disk              `json:"disk,omitempty" doc:"The room for recordings"`
 	Latency         map[string]Latency `json:"latency,omitempty" doc:"How long things took since the daemon started, by the name of the metric without scout_ and _seconds"`
-	HTTP            []Listening        `json:"http,omitempty" doc:"The addresses of the setting http.addr"`
+	HTTP            []Listening        `json:"http,omitempty" doc:"The addresses of the settings http.addr and metrics.addr"`
 	Connections     int                `json:"connections"`
 	Streams         int                `json:"streams"`
 }
@@ -69,6 +69,7 @@ type Listening struct {
 	TLS       bool   `json:"tls" doc:"Whether TLS is spoken there"`
 	Plain     bool   `json:"plain" doc:"Whether plain HTTP is taken there"`
 	Reason    string `json:"reason,omitempty" doc:"Why they do not"`
+	Metrics   bool   `json:"metrics,omitempty" doc:"It is one of metrics.addr, where there is /metrics and nothing else"`
 }
 
 // Latency is how long something took: estimates from the buckets of a histogram.
