@@ -38,6 +38,7 @@ const (
 	thingMetadata    = "thing"
 	secretMetadata   = "secret"
 	streamedMetadata = "streamed"
+	mergesMetadata   = "merges"
 )
 
 // access is who may call an operation, and for what.
@@ -48,6 +49,8 @@ type access struct {
 	secret bool
 	// streamed is true where the body is not JSON and may be of any length; the operation sees to an Idempotency-Key itself.
 	streamed bool
+	// asks is what its body may be, where that is JSON; nil for none.
+	asks *asked
 	// filled are the parameters of the query that mean nothing where they are empty: numbers, times, and words of a list.
 	filled []string
 	// single are those that are no lists.
@@ -60,7 +63,7 @@ func (a *about) mark(o *huma.Operation) {
 		a.role = roleOwner
 	}
 	o.Extensions = map[string]any{roleExtension: string(a.role)}
-	o.Metadata = map[string]any{thingMetadata: a.thing, secretMetadata: a.secret, streamedMetadata: a.streamed}
+	o.Metadata = map[string]any{thingMetadata: a.thing, secretMetadata: a.secret, streamedMetadata: a.streamed, mergesMetadata: a.merges}
 	if a.role != roleNone {
 		o.Security = []map[string][]string{{schemeKey: {}}, {schemeSession: {}}}
 	}
@@ -75,6 +78,9 @@ func accesses(document *huma.OpenAPI) map[string]access {
 		secret, _ := o.Metadata[secretMetadata].(bool)
 		streamed, _ := o.Metadata[streamedMetadata].(bool)
 		a := access{role: role(named), thing: what, secret: secret, streamed: streamed}
+		if o.RequestBody != nil && o.RequestBody.Content["application/json"] != nil {
+			a.asks = &asked{o.RequestBody.Content["application/json"].Schema, document.Components.Schemas}
+		}
 		for _, p := range o.Parameters {
 			if p.In == "query" && p.Schema != nil && p.Schema.Type != huma.TypeArray {
 				a.single = append(a.single, p.Name)

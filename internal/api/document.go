@@ -47,6 +47,8 @@ type about struct {
 	secret bool
 	// streamed is true where the body is not JSON and may be of any length.
 	streamed bool
+	// merges is true where the body is a JSON Merge Patch, in which null removes.
+	merges bool
 }
 
 // everyOperation may give these errors.
@@ -265,10 +267,23 @@ func finish(document *huma.OpenAPI) {
 			visit(more)
 		}
 	}
+	seen := make(map[*huma.Schema]bool)
 	for _, o := range operationsOf(document) {
 		if o.RequestBody != nil {
+			merges, _ := o.Metadata[mergesMetadata].(bool)
 			for _, media := range o.RequestBody.Content {
 				visit(media.Schema)
+				if !merges {
+					notNull(media.Schema, document.Components.Schemas, seen)
+					continue
+				}
+				patch := media.Schema
+				if patch.Ref != "" {
+					patch = document.Components.Schemas.SchemaFromRef(patch.Ref)
+				}
+				for _, property := range patch.Properties {
+					property.Nullable = property.Ref == ""
+				}
 			}
 		}
 		for _, answer := range o.Responses {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/api"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
 )
 
 // Fields that several answers have. A name with a slash lies in an object, and one with [] in the first of a list. A question mark
@@ -186,4 +187,36 @@ func described(document, schema any, path []string) bool {
 		return false
 	}
 	return described(document, properties[strings.TrimSuffix(path[0], "[]")], path[1:])
+}
+
+// What the document says of null is what the daemon does.
+func TestNullIsRefusedWhereTheDocumentHasNone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, exemplary)
+	s.record(exampleID)
+	id := string(exampleID)
+	for _, c := range []struct{ method, path, body, at string }{
+		{"POST", "/jobs", `{"kind":"transcribe","recording_id":"` + id + `","model":null}`, "body.model"},
+		{"POST", "/jobs", `{"kind":"transcribe","recording_id":"` + id + `","keywords":null}`, "body.keywords"},
+		{"POST", "/jobs", `{"kind":"transcribe","recording_id":"` + id + `","keywords":["a",null]}`, "body.keywords[1]"},
+		{"POST", "/jobs", `{"kind":"transcribe","recording_id":"` + id + `","webhook":null}`, "body.webhook"},
+		{"POST", "/jobs", `{"kind":"transcribe","recording_id":"` + id + `","webhook":{"url":"https://a.test/","secret":null}}`, "body.webhook.secret"},
+		{"POST", "/recordings/" + id + "/transcribe", `null`, "body"},
+		{"POST", "/recorder/start", `{"format":{"sample_rate":null}}`, "body.format.sample_rate"},
+		{"POST", "/recorder/start", `{"live":null}`, "body.live"},
+		{"POST", "/recorder/start", `{"labels":{"room":null}}`, "body.labels.room"},
+		{"POST", "/keys", `{"name":"a","role":"client","requests_per_minute":null}`, "body.requests_per_minute"},
+		{"PATCH", "/jobs/none", `{"priority":null}`, "body.priority"},
+	} {
+		response, body := s.do(c.method, "/api/v1"+c.path, c.body)
+		var failure v1.ErrorBody
+		if err := json.Unmarshal([]byte(body), &failure); err != nil || response.StatusCode != 422 || len(failure.Error.Details) == 0 || failure.Error.Details[0].Location != c.at {
+			t.Errorf("%s %s %s: %d %s, want 422 about %s", c.method, c.path, c.body, response.StatusCode, body, c.at)
+		}
+	}
+	for _, body := range []string{`{"title":null}`, `{"tags":null,"labels":null}`, `{"labels":{"room":null}}`} {
+		if response, answer := s.do("PATCH", "/api/v1/recordings/"+id, body); response.StatusCode != 200 {
+			t.Errorf("%s: %d %s", body, response.StatusCode, answer)
+		}
+	}
 }

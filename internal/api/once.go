@@ -181,6 +181,19 @@ func (s *Server) readKeyed(w http.ResponseWriter, r *http.Request, values []stri
 	if !printable {
 		return nil, unprocessable("header."+v1.HeaderIdempotency, "the key is not one value of up to %d printable characters", maxKeyBytes)
 	}
+	body, err := s.wholeBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return &keyed{
+		key:     hash(callerOf(r.Context()).answers(), key),
+		request: hash(r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), string(body)),
+	}, nil
+}
+
+// wholeBody reads the body of a request that is JSON.
+func (s *Server) wholeBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	var large *http.MaxBytesError
 	switch {
@@ -191,11 +204,7 @@ func (s *Server) readKeyed(w http.ResponseWriter, r *http.Request, values []stri
 	case err != nil:
 		return nil, scout.Errorf(scout.CodeInvalidArgument, "the body ends too early")
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return &keyed{
-		key:     hash(callerOf(r.Context()).answers(), key),
-		request: hash(r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), string(body)),
-	}, nil
+	return body, nil
 }
 
 // hash is one of several texts, which may contain anything.

@@ -69,8 +69,8 @@ func (s *Server) registerRecordings(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodPatch, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Change title, tags or labels of a recording",
-		description: "A JSON Merge Patch: fields that are left out stay as they are, and null removes. tags replaces all tags.",
-		errors:      []scout.Code{scout.CodeRecordingNotFound, scout.CodePreconditionFailed},
+		description: "A JSON Merge Patch: fields that are left out stay as they are, and null removes. tags replaces all tags.", merges: true,
+		errors: []scout.Code{scout.CodeRecordingNotFound, scout.CodePreconditionFailed},
 	}, func(ctx context.Context, in *struct {
 		ByID
 		IfMatch string `header:"If-Match"`

@@ -373,6 +373,9 @@ func (s *Server) carryOut(w *response, r *http.Request, a access) error {
 		writeError(w, err)
 		return nil
 	}
+	if s.refuseNull(w, r, a) {
+		return nil
+	}
 	err := s.options.Failures.Guard("api", func() error {
 		s.once(w, r, a, s.mux.ServeHTTP)
 		return nil

@@ -31,7 +31,7 @@ func (s *Server) registerSettings(api huma.API) {
 		method: http.MethodPatch, path: "/settings", summary: "Change settings",
 		description: "A JSON Merge Patch of values. All of it is saved in the settings file, or nothing; comments in the file stay. null takes a setting out of the file, so that its default applies. " +
 			"Settings of record and retention, daemon.idle, models.fast and models.accurate take effect at once. restart_required names those that take effect when the daemon is started again. A setting that a flag or a variable sets cannot be changed.",
-		errors: []scout.Code{scout.CodeConfigInvalid, scout.CodeConflict, scout.CodePreconditionFailed, scout.CodeBusy, scout.CodeDiskFull},
+		errors: []scout.Code{scout.CodeConfigInvalid, scout.CodeConflict, scout.CodePreconditionFailed, scout.CodeBusy, scout.CodeDiskFull}, merges: true,
 	}, func(ctx context.Context, in *struct {
 		IfMatch string         `header:"If-Match" doc:"The ETag of the settings that the change is meant for"`
 		Body    map[string]any `contentType:"application/json" doc:"For example {\"record\":{\"rate\":48000}}"`
