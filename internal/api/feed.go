@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -92,8 +93,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	var numbered <-chan store.Event
+	var failed atomic.Bool
 	if f.stream != "" {
-		numbered = s.follow(ctx, f)
+		numbered = s.follow(ctx, f, &failed)
 		defer func() {
 			cancel()
 			for range numbered { // until it has ended
@@ -101,10 +103,32 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
 		}()
 	}
 	err := s.sendEvents(w, f, numbered)
+	s.metrics.ended.WithLabelValues(f.kind, s.endOf(r.Context(), err, failed.Load())).Inc()
 	if errors.Is(err, os.ErrDeadlineExceeded) { // the client did not read for as long as one write may take
 		s.metrics.slow.WithLabelValues(f.kind).Inc()
 		s.log.Warn(eventListenerSlow, slog.String("kind", f.kind), slog.Int64(observe.KeyDurationMS, s.times.Write.Milliseconds()))
 	}
+}
+
+// endOf is why an event stream ended, for metrics.
+func (s *Server) endOf(ctx context.Context, err error, failed bool) string {
+	stopping := false
+	select {
+	case <-s.ending:
+		stopping = true
+	default:
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "slow"
+	case failed:
+		return "failed"
+	case stopping:
+		return "stopping"
+	case err != nil, ctx.Err() != nil:
+		return "client"
+	}
+	return "complete"
 }
 
 // sendEvents writes until the feed ends, the server stops, or a write fails.
@@ -236,12 +260,13 @@ func bodyOf(f feed, e *store.Event) any {
 	return e.Data
 }
 
-// follow sends the numbered events of a feed until ctx ends or their stream does. A slow reader delays itself alone.
-func (s *Server) follow(ctx context.Context, f feed) <-chan store.Event {
+// follow sends the numbered events of a feed until ctx ends or their stream does. A slow reader delays itself alone. failed is set, before the
+// channel is closed, where the events could not be read.
+func (s *Server) follow(ctx context.Context, f feed, failed *atomic.Bool) <-chan store.Event {
 	events := make(chan store.Event)
 	go func() { // ended by ctx; send waits for it
 		defer close(events)
-		_ = s.options.Failures.Guard("api", func() error { // a panic ends this stream, and is counted and logged
+		err := s.options.Failures.Guard("api", func() error { // a panic ends this stream, and is counted and logged
 			for e, err := range store.Follow(ctx, s.store(), f.stream, f.after) {
 				if err != nil {
 					return err // the client asks again, and gets the error
@@ -254,6 +279,7 @@ func (s *Server) follow(ctx context.Context, f feed) <-chan store.Event {
 			}
 			return nil
 		})
+		failed.Store(err != nil && ctx.Err() == nil)
 	}()
 	return events
 }

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/coder/websocket"
@@ -57,9 +59,10 @@ func (l *liveSocket) close(why error) {
 	close(l.over)
 	force := time.AfterFunc(closesWithin, func() { _ = l.under.Close() }) // the client may neither read nor answer
 	defer force.Stop()
-	code := websocket.StatusNormalClosure
+	code, status := websocket.StatusNormalClosure, ""
 	switch {
 	case errors.Is(why, errLeft):
+		status = "left"
 		_ = l.conn.CloseNow() // it may be closed already
 	case errors.Is(why, errDone):
 		_ = l.conn.Close(code, "") // the client may have gone
@@ -70,6 +73,7 @@ func (l *liveSocket) close(why error) {
 		_ = l.conn.Close(code, string(scout.CodeOf(why)))                     // as above
 		_ = l.server.options.Failures.Count(why)                              // it returns its argument
 	}
+	l.server.metrics.sockets.WithLabelValues(cmp.Or(status, strconv.Itoa(int(code)))).Inc()
 	attributes := []any{slog.Int("status", int(code)), slog.String("client", l.caller.label())}
 	if l.session != nil {
 		attributes = append(attributes, slog.String(recording.KeyRecording, string(l.session.ID())))

@@ -25,6 +25,8 @@ type metrics struct {
 	replays     *metric.Counter
 	dropped     *metric.CounterVec
 	outlines    *metric.Counter
+	ended       *metric.CounterVec
+	sockets     *metric.CounterVec
 }
 
 // requestBuckets go from a request that only looks to one that waits for a microphone.
@@ -59,6 +61,12 @@ func newMetrics(scope observe.Scope) *metrics {
 		outlines: observe.Register(scope, metric.NewCounter(metric.Opts{
 			Name: "scout_outlines_computed_total", Help: "Outlines of recordings (peaks) that were computed because none was kept.",
 		})),
+		ended: observe.Register(scope, metric.NewCounterVec(metric.Opts{
+			Name: "scout_streams_ended_total", Help: "Event streams that ended, by kind, and why: complete, client (it went), slow, stopping (the daemon), failed (the events could not be read).",
+		}, []string{"kind", "reason"})),
+		sockets: observe.Register(scope, metric.NewCounterVec(metric.Opts{
+			Name: "scout_live_connections_ended_total", Help: "Connections that send sound that ended, by the status of their close; left: the client went without one.",
+		}, []string{"status"})),
 		slow: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_streams_cut_off_total", Help: "Event streams that were ended because the client did not read them, by kind.",
 		}, []string{"kind"})),

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -139,18 +140,23 @@ func errorOf(err error) v1.TopicEvent {
 // watchDictation sends the events of a dictation from its beginning on, those with a number too: they have it in seq.
 func (s *Server) watchDictation(ctx context.Context, _ topic, f *feed, send sender) error {
 	ctx, cancel := context.WithCancel(ctx)
-	numbered := s.follow(ctx, *f)
+	var failed atomic.Bool
+	numbered := s.follow(ctx, *f, &failed)
 	defer func() {
 		cancel()
 		for range numbered { // until it has ended
 		}
 	}()
-	return f.merge(numbered, func(e *store.Event, _ string, body any) error {
+	err := f.merge(numbered, func(e *store.Event, _ string, body any) error {
 		if e != nil && e.Type == store.EventReset {
 			return scout.Errorf(scout.CodeGone, "events of the dictation are not kept any more")
 		}
 		return send(v1.TopicEvent{Type: topicLive, Data: body})
 	}, idle{}, ctx.Done())
+	if err == nil && failed.Load() {
+		err = scout.Errorf(scout.CodeUnavailable, "the events of the dictation cannot be read at the moment")
+	}
+	return err
 }
 
 // watchTopicJob sends a job until it has ended.

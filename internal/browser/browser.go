@@ -1,12 +1,14 @@
 // Package browser records the sound that pages and programs send while it is made. Each session is a recording in a folder of its own. What
-// is acknowledged is on the disk; what is not is still the sender's. A session outlives its connections, and the daemon: who comes back goes
-// on where the acknowledged sound ends. docs/adr/0096-sound-of-clients.md says why it is made so.
+// is acknowledged is on the disk; what is not is still the sender's. A session outlives its connections, and the daemon: whoever returns
+// goes on where the acknowledged sound ends. docs/adr/0096-sound-of-clients.md says why it is made so.
 package browser
 
 import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -169,6 +171,9 @@ func (s *Sessions) recover(ctx context.Context, id recording.ID, why error) {
 func (s *Sessions) add(one *session) {
 	s.open[one.id] = one
 	s.count()
+	one.mu.Lock()
+	one.count(true)
+	one.mu.Unlock()
 	end := s.options.Begin()
 	ctx := s.living
 	s.running.Go(func() { // ends with the session, or with Run's context; Run waits for it
@@ -196,11 +201,11 @@ func (s *Sessions) find(id recording.ID) *session {
 	return s.open[id]
 }
 
-// Open is how many sessions are open, with and without a connection.
-func (s *Sessions) Open() int {
+// IDs returns the sessions that are open, with and without a connection.
+func (s *Sessions) IDs() []recording.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open)
+	return slices.Collect(maps.Keys(s.open))
 }
 
 // Admit takes a connection, until release is called. Beyond the limits its error has scout.CodeRateLimit.

@@ -185,12 +185,14 @@ func (s *session) take(at uint64, pcm []byte) error {
 	if err != nil {
 		return s.refuse(err)
 	}
+	s.works(&s.unwritten, nil)
 	return nil
 }
 
 // refuse ends the connection whose frames cannot be written. The caller holds mu.
 func (s *session) refuse(err error) error {
 	s.log.Warn(eventNotWritten, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
+	s.works(&s.unwritten, err)
 	s.brokenLocked(err)
 	return err
 }

@@ -1,14 +1,17 @@
 package browser_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/browser"
 	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/recordingtest"
 	"github.com/scout-speech/scout/internal/speech/speechtest"
@@ -69,6 +72,52 @@ func TestWhatIsAcknowledgedSurvivesALossOfPower(t *testing.T) {
 	}
 }
 
+// health checks what the check of the sessions says, and that the metrics agree.
+func (s *studio) health(status health.Status, counts, reason string) {
+	s.Helper()
+	r := s.Check().Probe(s.Context())
+	m := r.Metadata
+	if got := fmt.Sprintf("sessions %s, waiting %s, failing %s", m["sessions"], m["waiting"], m["failing"]); got != counts || r.Status != status || !strings.Contains(r.Reason, reason) {
+		s.Errorf("%s, %s (%s), want %s, %s (%s)", r.Status, got, r.Reason, status, counts, reason)
+	}
+	if got := fmt.Sprintf("sessions %g, waiting %g, failing %g", s.gauge("scout_live_sessions"), s.gauge("scout_live_sessions_waiting"), s.gauge("scout_live_sessions_failing")); got != counts {
+		s.Errorf("the metrics say %s, want %s", got, counts)
+	}
+}
+
+// gauge is the value of a metric.
+func (s *studio) gauge(name string) (sum float64) {
+	s.Helper()
+	families, err := s.registry.Gather()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name {
+				sum += m.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// Sessions that only wait are no fault, until there is no room for another one beside them.
+func TestSessionsThatFillTheLimitWhileTheyWait(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t, func(s *studio) { s.options.Most = 2 })
+	s.start(order(rate))
+	waits := s.start(order(rate))
+	s.write(waits, 0, wordFrames)
+	s.health(health.Healthy, "sessions 2, waiting 0, failing 0", "")
+	waits.Close()
+	s.health(health.Degraded, "sessions 2, waiting 1, failing 0", "2 sessions open, which is the limit; 1 wait")
+	s.resumes(waits.ID())
+	s.health(health.Healthy, "sessions 2, waiting 0, failing 0", "")
+	s.end()
+	s.health(health.Healthy, "sessions 0, waiting 0, failing 0", "")
+}
+
 // A disk that is full, or fails, ends the connection. Nothing that it did not take is acknowledged, and the client goes on with it later.
 func TestADiskThatTakesNothing(t *testing.T) {
 	t.Parallel()
@@ -101,9 +150,12 @@ func TestADiskThatTakesNothing(t *testing.T) {
 			if connection.Safe() > uint64(c.before)+5000/4 {
 				t.Errorf("%d frames are acknowledged", connection.Safe())
 			}
+			s.health(health.Unhealthy, "sessions 1, waiting 1, failing 1", scout.Plain(connection.Err()))
 			c.mends(s, disk)
 			connection = s.resumes(connection.ID())
 			s.write(connection, int(connection.Safe()), frames)
+			s.synced(connection, frames)
+			s.health(health.Healthy, "sessions 1, waiting 0, failing 0", "")
 			if err := connection.Stop(frames); err != nil {
 				t.Fatal(err)
 			}

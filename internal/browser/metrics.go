@@ -19,6 +19,8 @@ const (
 type metrics struct {
 	sessions *metric.CounterVec
 	open     *metric.Gauge
+	waiting  *metric.Gauge
+	failing  *metric.Gauge
 	resumed  *metric.Counter
 	bytes    *metric.Counter
 	lost     *metric.Counter
@@ -32,6 +34,12 @@ func newMetrics(scope observe.Scope) *metrics {
 		}, []string{"outcome"})),
 		open: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_live_sessions", Help: "Sessions of sound sent by clients that are open, with and without a connection.",
+		})),
+		waiting: observe.Register(scope, metric.NewGauge(metric.Opts{
+			Name: "scout_live_sessions_waiting", Help: "Open sessions of sound sent by clients that wait for a connection.",
+		})),
+		failing: observe.Register(scope, metric.NewGauge(metric.Opts{
+			Name: "scout_live_sessions_failing", Help: "Open sessions whose sound could not be written when it last came, or whose file cannot be ended.",
 		})),
 		resumed: observe.Register(scope, metric.NewCounter(metric.Opts{
 			Name: "scout_live_resumed_total", Help: "Times that a client went on with a session by another connection.",

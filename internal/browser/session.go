@@ -9,6 +9,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/observe/metric"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/resilience"
 )
@@ -33,11 +34,14 @@ type session struct {
 	mu        sync.Mutex
 	writer    *recording.Writer
 	grant     *freespace.Grant
-	holder    *Connection         // nil while nobody is connected
-	alone     time.Time           // since when nobody is
-	safe      uint64              // how many frames are synced, and stated so by a header that is synced: they are acknowledged
-	pending   time.Time           // when the first frame came that is not synced; zero for none
-	stating   time.Time           // the same of those that are synced and not safe
+	holder    *Connection // nil while nobody is connected
+	alone     time.Time   // since when nobody is
+	safe      uint64      // how many frames are synced, and stated so by a header that is synced: they are acknowledged
+	pending   time.Time   // when the first frame came that is not synced; zero for none
+	stating   time.Time   // the same of those that are synced and not safe
+	unwritten error       // why what came last was not taken; nil if it was
+	unsynced  error       // why what was taken is not on the disk, or the file cannot be ended; nil while that works
+	counted   struct{ waiting, failing bool }
 	stopAt    uint64              // how many frames there will be, with stopBy
 	stopBy    time.Time           // when the wait for them ends; zero before the stop
 	reason    recording.EndReason // why it is to end; empty while it goes on
@@ -55,6 +59,35 @@ func newSession(owner *Sessions, w *recording.Writer, sender *recording.Sender) 
 		log: owner.log.With(slog.String(recording.KeyRecording, string(w.ID()))), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		writer: w, safe: w.Synced(), grant: owner.options.Budget.New(), alone: time.Now(), grown: make(chan struct{}),
 	}
+}
+
+// count tells the metrics of a change. The caller holds mu.
+func (s *session) count(open bool) {
+	set := func(gauge *metric.Gauge, before *bool, now bool) {
+		if *before != now {
+			*before = now
+			gauge.Add(map[bool]float64{true: 1, false: -1}[now])
+		}
+	}
+	set(s.owner.metrics.waiting, &s.counted.waiting, open && s.holder == nil)
+	set(s.owner.metrics.failing, &s.counted.failing, open && s.failing() != nil)
+}
+
+// failing is why sound cannot be kept at the moment; nil if it can. The caller holds mu.
+func (s *session) failing() error {
+	if s.unwritten != nil {
+		return s.unwritten
+	}
+	return s.unsynced
+}
+
+// works notes what became of writing, in *s.unwritten or *s.unsynced. The caller holds mu.
+func (s *session) works(what *error, err error) {
+	if scout.CodeOf(err) == scout.CodeInvalidArgument { // the sender's mistake
+		return
+	}
+	*what = err
+	s.count(!s.closed)
 }
 
 // hurry has run look again.
@@ -103,6 +136,7 @@ func (s *session) attach() (*Connection, error) {
 		s.owner.metrics.resumed.Inc()
 	}
 	s.holder = c
+	s.count(!s.closed)
 	s.mu.Unlock()
 	if err := s.settle(); err != nil {
 		c.Close()
@@ -209,6 +243,9 @@ func (s *session) sync() error {
 		s.owner.metrics.ack.Observe(time.Since(s.stating).Seconds())
 	}
 	s.stating = since
+	if !since.IsZero() { // something came, and is on the disk
+		s.works(&s.unsynced, nil)
+	}
 	if s.holder != nil {
 		s.holder.ack()
 	}
@@ -228,6 +265,7 @@ func (s *session) broken(err error) {
 	s.log.Warn(eventNotWritten, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.works(&s.unsynced, err)
 	s.brokenLocked(err)
 }
 
@@ -243,6 +281,7 @@ func (s *session) brokenLocked(err error) {
 func (s *session) detach(c *Connection) {
 	if s.holder == c {
 		s.holder, s.alone = nil, time.Now()
+		s.count(!s.closed)
 		s.hurry()
 	}
 }
@@ -272,6 +311,7 @@ func (s *session) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.count(false)
 	s.grant.Close()
 	select {
 	case <-s.done:
@@ -352,6 +392,10 @@ func (s *session) finalise(ctx context.Context, reason recording.EndReason) (rec
 	m, err := s.writer.Finish(end)
 	for pause := firstPause; err != nil && m.State != recording.StateFinished; pause = min(2*pause, longPause) {
 		s.log.Warn(eventNotWritten, slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
+		s.mu.Lock()
+		s.unsynced = err
+		s.count(true)
+		s.mu.Unlock()
 		if scout.CodeOf(err) == scout.CodeRecordingLost || scout.CodeOf(err) == scout.CodeRecordingNotFound {
 			return m, err
 		}

@@ -393,7 +393,7 @@ func (d *daemon) startServer(context.Context) error {
 			checks[i] = apart(checks[i], d.recorder.Folder().Dir())
 		}
 	}
-	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health(), d.realtime.Health(), d.strain.check()))
+	d.checker = newChecker(d.options.Scope, d.options.Version, append(checks, d.storeCheck, d.engines.Check(), d.backlog.Check(), d.jobs.Check(), d.uploads.Check(), d.webhooks.Check(), d.sweeper.HealthCheck(), d.current.check(), d.dictations.Health(), d.browser.Check(), d.realtime.Health(), d.strain.check()))
 	d.checker.changed = func(before health.Status, now health.Report) {
 		d.components.run("health watch", func(ctx context.Context) error { // beside whoever asked: a locked database must not keep the answer back
 			d.history.Note(ctx, store.EventHealthChanged, "", map[string]any{"before": before, "status": now.Status, "reasons": now.Reasons})
@@ -474,7 +474,7 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 		PID: os.Getpid(), Version: d.options.Version, StartedAt: v1.Time{Time: d.began}, UptimeSeconds: v1.Seconds(time.Since(d.began)),
 		DataDir: d.dir, RecordingsDir: recordings, ModelsDir: models, LogFile: d.options.LogFile,
 		Degradation: d.strain.degradation(), Limits: v1.Limits{MemoryBytes: controlgroup.MemoryLimit(), Processors: runtime.GOMAXPROCS(0)},
-		Sessions: v1.Sessions{Live: d.dictations.Sessions(), Realtime: d.realtime.Count()}, Processes: d.allProcesses(),
+		Sessions: v1.Sessions{Live: d.liveSessions(), Realtime: d.realtime.Count()}, Processes: d.allProcesses(),
 	}
 	status.Reasons = d.notReady(ctx)
 	status.Ready = len(status.Reasons) == 0

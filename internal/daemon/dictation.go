@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"slices"
 
 	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -30,4 +31,13 @@ func (d *daemon) borrow(ctx context.Context, id, asked string) (dictate.Recogniz
 		return dictate.Recognizer{}, nil, err
 	}
 	return dictate.Recognizer{Model: r.Model.ID, Engine: r.Engine, Language: r.Language, Trait: r.Trait()}, release, nil
+}
+
+// liveSessions is how many dictations and sessions of sound that clients send are open. One of those without text is no dictation any more.
+func (d *daemon) liveSessions() int {
+	open := make(map[recording.ID]bool)
+	for _, id := range slices.Concat(d.dictations.IDs(), d.browser.IDs()) {
+		open[id] = true
+	}
+	return len(open)
 }

@@ -1,6 +1,8 @@
 package dictate
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/scout-speech/scout/internal/recording"
@@ -19,6 +21,13 @@ func (d *Dictations) Sessions() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.open)
+}
+
+// IDs returns those of the same.
+func (d *Dictations) IDs() []recording.ID {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.open))
 }
 
 // Behind is how far the text of the dictation that is furthest behind is behind its sound.

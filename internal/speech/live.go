@@ -215,6 +215,7 @@ type Live struct {
 	intake   *intake
 	growth   *growth
 	behind   atomic.Int64 // see Behind
+	told     float64      // how many seconds the metrics say that are owed; of Run
 }
 
 // NewLive returns a transcription over the recognizer. The error has the code invalid_argument.

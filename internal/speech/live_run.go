@@ -181,7 +181,7 @@ func (l *Live) tellOwed(now time.Time) {
 	if !news {
 		return
 	}
-	l.metrics.owed.Set((owed.To - owed.From).Seconds())
+	l.owes((owed.To - owed.From).Seconds())
 	switch {
 	case owed.From == owed.To:
 		l.scope.Log().Info(eventLiveCaughtUp, slog.Int64("start_ms", owed.From.Milliseconds()), slog.Int64("end_ms", owed.To.Milliseconds()))
@@ -201,9 +201,15 @@ func (l *Live) tellOwed(now time.Time) {
 // kindLive labels the metrics of package speech.
 const kindLive = "live"
 
+// owes tells how much audio is owed: the gauge is the sum of all transcriptions. It is called by Run alone.
+func (l *Live) owes(seconds float64) {
+	l.metrics.owed.Add(seconds - l.told)
+	l.told = seconds
+}
+
 // record counts and logs the end.
 func (l *Live) record(final LiveFinal, took time.Duration, err error) {
-	l.metrics.owed.Set(0)
+	l.owes(0)
 	if err != nil {
 		code := string(scout.CodeOf(err))
 		l.decoder.metrics.errors.WithLabelValues(kindLive, code).Inc()

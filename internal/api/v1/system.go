@@ -122,7 +122,7 @@ type Limits struct {
 
 // Sessions are how many sessions of each kind are open.
 type Sessions struct {
-	Live     int `json:"live" doc:"Dictations"`
+	Live     int `json:"live" doc:"Dictations, and sessions of sound that clients send"`
 	Realtime int `json:"realtime"`
 	Wyoming  int `json:"wyoming"`
 }
