@@ -110,7 +110,7 @@ func (s *Server) registerModels(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodDelete, path: "/models/{id}", summary: "Delete a model",
-		description: "Deletes an installed model, and what an interrupted pull has left of it. It is 409 while the model is selected or the default, a setting names it, a text is made with it, or a job installs it. A model of the user's own is never deleted.",
+		description: "Deletes an installed model, and what an interrupted pull has left of it. It is 409 while the model is selected or the default, a setting names it, a text is made with it, a job that has not ended names it, or a job installs it. A model of the user's own is never deleted.",
 		errors:      []scout.Code{scout.CodeModelUnknown, scout.CodeModelNotInstalled, scout.CodeModelInUse}, status: http.StatusNoContent,
 	}, func(ctx context.Context, in *ByID) (*none, error) {
 		if _, err := s.model(ctx, in.ID); err != nil {

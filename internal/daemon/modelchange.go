@@ -11,6 +11,7 @@ import (
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/installation"
+	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/settings"
@@ -42,28 +43,51 @@ func (d *daemon) installations() *installation.Worker {
 // pulls are the jobs that install models and have not ended, by the id of the model.
 func (d *daemon) pulls(ctx context.Context) (map[string]string, error) {
 	found := make(map[string]string)
+	err := d.unended(ctx, job.KindModelPull, func(j *store.Job) { // one that is tried again may have no key any more
+		var request installation.Request
+		if json.Unmarshal(j.Options, &request) == nil {
+			found[request.Model] = j.ID
+		}
+	})
+	return found, err
+}
+
+// unended passes on the jobs of a kind that have not ended.
+func (d *daemon) unended(ctx context.Context, kind string, visit func(*store.Job)) error {
 	for _, state := range store.JobStates() {
 		if state.Ended() {
 			continue
 		}
-		filter, page := store.JobFilter{State: state, Kind: job.KindModelPull}, store.Page{Limit: 200}
+		filter, page := store.JobFilter{State: state, Kind: kind}, store.Page{Limit: 200}
 		for {
 			list, err := d.jobs.Jobs(ctx, filter, page)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			for i := range list.Data { // one that is tried again may have no key any more
-				var request installation.Request
-				if json.Unmarshal(list.Data[i].Options, &request) == nil {
-					found[request.Model] = list.Data[i].ID
-				}
+			for i := range list.Data {
+				visit(&list.Data[i])
 			}
 			if page.Cursor = list.Next; page.Cursor == "" {
 				break
 			}
 		}
 	}
-	return found, nil
+	return nil
+}
+
+// wanted refuses to take away a model that jobs name which have not ended: they would fail.
+func (d *daemon) wanted(ctx context.Context, id string) error {
+	var one string
+	err := d.unended(ctx, job.KindTranscribe, func(j *store.Job) {
+		if request, err := transcription.RequestOf(j); err == nil && request.Model == id {
+			one = j.ID
+		}
+	})
+	if err != nil || one == "" {
+		return err
+	}
+	return scout.Errorf(scout.CodeModelInUse, "job %s, which has not ended, names model %s", one, id).
+		WithHint("wait for it: scout jobs wait %s; or cancel it: scout jobs cancel %s", one, one)
 }
 
 // List implements api.Models.
@@ -169,6 +193,9 @@ func (k modelKeeper) Remove(ctx context.Context, id string) error {
 	}
 	if j := pulls[id]; j != "" {
 		return scout.Errorf(scout.CodeModelInUse, "job %s installs model %s", j, id).WithHint("cancel it first: scout jobs cancel %s", j)
+	}
+	if err := k.wanted(ctx, id); err != nil {
+		return err
 	}
 	saved, _ := k.current.latest() // a file that is wrong is reported where the settings are
 	for _, s := range []*settings.Loaded{saved, k.options.Settings} {

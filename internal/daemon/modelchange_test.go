@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/filelock"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
@@ -47,7 +49,7 @@ func newShelf(t *testing.T, environment ...string) shelf {
 		t.Fatal(err)
 	}
 	h.recorder = record.New(record.Options{Folder: folder})
-	h.jobs = job.New(job.Options{Store: h.history.Store(), Kinds: map[string]job.Work{job.KindModelPull: h.installations().Do}})
+	h.jobs = job.New(job.Options{Store: h.history.Store(), Kinds: map[string]job.Work{job.KindModelPull: h.installations().Do, job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }}})
 	return shelf{modelKeeper{h.daemon, func() int64 { return 0 }}, h}
 }
 
@@ -213,6 +215,56 @@ func TestPullsThatCannotBe(t *testing.T) {
 		if errors.As(err, &input) != (c.status == http.StatusUnprocessableEntity) {
 			t.Errorf("%s: %v", situation, err)
 		}
+	}
+}
+
+// A job that waits keeps the model that it names; one that names none keeps none.
+func TestAModelThatAJobNamesStays(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	const id = "whisper-tiny-en"
+	for options, want := range map[string]scout.Code{`{"model":"` + id + `"}`: scout.CodeModelInUse, `{"model":"` + id + `","task":"translate"}`: scout.CodeModelInUse, `{}`: scout.CodeModelNotInstalled} {
+		j, _, err := s.jobs.Submit(t.Context(), job.Order{Kind: job.KindTranscribe, Options: []byte(options)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Remove(t.Context(), id); scout.CodeOf(err) != want || want == scout.CodeModelInUse && !strings.Contains(scout.HintOf(err), j.ID) {
+			t.Errorf("%s: %v, want %s", options, err, want)
+		}
+		if _, err := s.jobs.Pause(t.Context(), j.ID); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, s.Remove(t.Context(), id), want) // it may go on
+		if _, err := s.jobs.Cancel(t.Context(), j.ID); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, s.Remove(t.Context(), id), scout.CodeModelNotInstalled)
+	}
+}
+
+// A model that another process pulls is told as such.
+func TestAModelThatACommandPulls(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	const id = "whisper-tiny-en"
+	if err := os.MkdirAll(s.house.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(filepath.Join(s.house.dir, "."+id+".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := filelock.Try(lock); !got || err != nil {
+		t.Fatal(got, err)
+	}
+	if m := s.model(id); m.State != v1.ModelPulling || m.JobID != "" {
+		t.Errorf("%+v", m)
+	}
+	if err := filelock.Close(lock); err != nil {
+		t.Fatal(err)
+	}
+	if m := s.model(id); m.State != v1.ModelAvailable {
+		t.Errorf("afterwards: %+v", m)
 	}
 }
 

@@ -63,7 +63,7 @@ func (d *daemon) listModels(ctx context.Context) ([]v1.Model, error) {
 		}
 		m.JobID = pulls[k.ID]
 		switch {
-		case m.JobID != "" && (!k.Installed || k.Problem != ""):
+		case (!k.Installed || k.Problem != "") && (m.JobID != "" || models.Changing(k.ID)): // a command may pull it, too
 			m.State = v1.ModelPulling
 		case k.Problem != "":
 			m.State = v1.ModelCorrupt

@@ -51,3 +51,13 @@ func lockFile(path string) (unlock func() error, busy bool, err error) {
 	}
 	return func() error { return filelock.Close(file) }, false, nil
 }
+
+// lockHeld reports whether somebody holds the lock on path. Whoever tries to take it at that moment may see it as held, too.
+func lockHeld(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false // nobody ever held it
+	}
+	held, err := filelock.Held(file)
+	return errors.Join(err, file.Close()) == nil && held
+}

@@ -91,12 +91,27 @@ func (s *Store) Dir() string { return s.dir }
 // Catalogue returns the entries that this store can pull. The caller must not change them.
 func (s *Store) Catalogue() []Entry { return slices.Clone(s.catalogue) }
 
+func (s *Store) lockPath(id string) string { return filepath.Join(s.dir, "."+id+".lock") }
+
+// Changing reports whether a process, be it this one, pulls, adds or removes a model at this moment.
+func (s *Store) Changing(id string) bool { return checkID(id) == nil && lockHeld(s.lockPath(id)) }
+
+// A lock that only somebody looks at is free within lookedAtFor. lookers bounds how many may look one after the other.
+const (
+	lookedAtFor = 5 * time.Millisecond
+	lookers     = 4
+)
+
 // lock takes the lock of one model. If another holder has it, lock returns an error and does not wait.
 func (s *Store) lock(id string) (unlock func() error, err error) {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "make models folder", err)
 	}
-	unlock, busy, err := lockFile(filepath.Join(s.dir, "."+id+".lock"))
+	unlock, busy, err := lockFile(s.lockPath(id))
+	for tries := 0; busy && err == nil && tries < lookers; tries++ { // Changing looks at it for a moment
+		time.Sleep(lookedAtFor)
+		unlock, busy, err = lockFile(s.lockPath(id))
+	}
 	if err != nil {
 		return nil, err
 	}
