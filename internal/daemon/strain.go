@@ -265,7 +265,7 @@ func (s *strain) refusal() error {
 }
 
 // recordsOnlyHint says what to do at the last level of the ladder.
-const recordsOnlyHint = "close other programs, or raise limits.memory_mb; it comes back by itself"
+const recordsOnlyHint = "close other programs, or raise limits.memory_mb; Scout does more again by itself"
 
 // recordsOnlyError refuses work at the last level of the ladder.
 type recordsOnlyError struct{ error }

@@ -89,7 +89,7 @@ func TestAJobThatIsCancelledIsNotPaidForInFull(t *testing.T) {
 		}
 		return st.Update(ctx, func(tx store.Tx) error { return c.Finish(tx, 1) })
 	})
-	q.Limit(1) // no room beside it
+	q.Limit(1) // no other one besides it
 	long := add(t, q, job.Order{Client: "a", Length: time.Hour})
 	take(t, began, "the long job")
 	other := add(t, q, job.Order{Client: "b", Length: time.Minute})

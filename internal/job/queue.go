@@ -303,7 +303,7 @@ func (q *Queue) atOnce() int {
 	return q.atOnceLocked()
 }
 
-// roomsLocked is how many jobs run at most. While Scout does less there is no room beside the usual one.
+// roomsLocked is how many jobs run at most. While Scout does less it is the usual number.
 func (q *Queue) roomsLocked() int {
 	if q.most > 0 {
 		return q.atOnceLocked()
