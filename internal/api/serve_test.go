@@ -33,6 +33,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 	"github.com/scout-speech/scout/internal/store/storetest"
 	"github.com/scout-speech/scout/internal/unixsocket"
 	"github.com/scout-speech/scout/internal/upload"
@@ -85,10 +86,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{Now: onTheEvening})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{Now: onTheEvening})
 	s := &served{
 		t: t, dir: dir, folder: folder, store: st, registry: prom.NewRegistry(), recorder: &recorder{folder: folder}, health: health.Healthy,
 	}

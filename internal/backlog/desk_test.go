@@ -29,6 +29,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 )
 
 // TestMain lets the test binary be an engine too. It does what the file "do" beside the model says: "crash" ends the
@@ -110,11 +111,9 @@ func newDesk(t *testing.T) *desk {
 	if d.folder, err = recording.OpenFolder(filepath.Join(d.dir, "recordings")); err != nil {
 		t.Fatal(err)
 	}
-	if d.store, err = sqlite.Open(t.Context(), filepath.Join(d.dir, sqlite.FileName), sqlite.Options{
+	d.store = sqlitetest.Open(t, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{
 		Now: func() time.Time { return time.Now().Add(time.Duration(d.wrong.Load())) },
-	}); err != nil {
-		t.Fatal(err)
-	}
+	})
 	t.Cleanup(func() { // after the processes
 		if err := d.store.Close(); err != nil {
 			t.Error(err)

@@ -26,6 +26,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -63,10 +64,7 @@ func newStudio(t *testing.T, change ...func(*studio)) *studio {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := sqlitetest.Open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{})
 	s := &studio{T: t, store: db, promises: &browsertest.Promises{}}
 	s.options = browser.Options{
 		Promises: s.promises, See: func(ctx context.Context, id string) error { return s.history.See(ctx, id) },

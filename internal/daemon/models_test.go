@@ -21,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 )
 
 // TestMain lets the test binary be an engine, too.
@@ -77,10 +78,7 @@ func newModelHouse(t *testing.T) *modelHouse {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "models")
 	s := loaded(t, "SCOUT_ENGINE="+os.Args[0], "SCOUT_MODELS="+dir)
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{})
 	d := &daemon{options: Options{Settings: s}, living: t.Context(), current: newCurrent(s)}
 	d.history = history.New(d.options.Scope, st, ondisk.Folders{})
 	d.log = d.options.Scope.Log()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 	"github.com/scout-speech/scout/internal/store/storetest"
 )
 
@@ -17,10 +18,7 @@ func TestAQueueThatRestsIsHealthy(t *testing.T) {
 	clock := new(storetest.Clock)
 	at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	clock.Set(at)
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{Now: clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{Now: clock.Now})
 	defer func() { _ = st.Close() }() // the test is over
 	q := New(Options{Store: st, Now: clock.Now, Kinds: map[string]Work{KindTranscribe: func(context.Context, *Claimed) error { return nil }}})
 	if _, _, err := q.Submit(t.Context(), Order{Kind: KindTranscribe}); err != nil {

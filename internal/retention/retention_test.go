@@ -23,6 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 	"github.com/scout-speech/scout/internal/store/storetest"
 )
 
@@ -60,10 +61,7 @@ func newWorld(t *testing.T) *world {
 // open opens the store, as the daemon does.
 func (w *world) open() {
 	w.Helper()
-	var err error
-	if w.store, err = sqlite.Open(w.Context(), filepath.Join(w.dir, sqlite.FileName), sqlite.Options{Now: func() time.Time { return w.now }}); err != nil {
-		w.Fatal(err)
-	}
+	w.store = sqlitetest.Open(w, filepath.Join(w.dir, sqlite.FileName), sqlite.Options{Now: func() time.Time { return w.now }})
 	w.registry = prom.NewRegistry()
 	scope := observe.NewScope(observe.NewLogger(&w.log, observe.LogJSON, slog.LevelDebug), w.registry, nil)
 	w.sweeper = retention.New(retention.Options{Store: w.store, Folder: w.folder, Keep: func() store.Retention { return w.keep }, Scope: scope})

@@ -22,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 	"github.com/scout-speech/scout/internal/upload"
 )
 
@@ -41,10 +42,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, dir: t.TempDir(), now: time.Date(2026, 11, 28, 22, 0, 0, 0, time.UTC)}
-	st, err := sqlite.Open(t.Context(), filepath.Join(b.dir, sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(b.dir, sqlite.FileName), sqlite.Options{})
 	t.Cleanup(func() { _ = st.Close() }) // the test is over
 	b.store = st
 	b.jobs = job.New(job.Options{Store: st, Kinds: map[string]job.Work{job.KindTranscribe: func(context.Context, *job.Claimed) error { return nil }}})

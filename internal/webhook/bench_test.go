@@ -22,6 +22,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe/prom"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 	"github.com/scout-speech/scout/internal/store/storetest"
 	"github.com/scout-speech/scout/internal/webhook"
 )
@@ -60,10 +61,7 @@ func newBench(t *testing.T, change ...func(*webhook.Options)) *bench {
 	t.Helper()
 	b := &bench{T: t, clock: new(storetest.Clock), registry: prom.NewRegistry(), log: new(bytes.Buffer)}
 	b.clock.Set(someday)
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{Now: b.clock.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{Now: b.clock.Now})
 	t.Cleanup(func() {
 		if err := st.Close(); err != nil {
 			t.Error(err)
