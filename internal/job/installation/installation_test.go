@@ -2,7 +2,6 @@ package installation_test
 
 import (
 	"context"
-	"encoding/json"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -11,10 +10,12 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/installation"
+	"github.com/scout-speech/scout/internal/job/jobtest"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 )
 
 // total is the size of the models.
@@ -36,10 +37,7 @@ type source struct {
 
 func newSource(t *testing.T) *source {
 	t.Helper()
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{})
 	t.Cleanup(func() { // after the processes
 		if err := st.Close(); err != nil {
 			t.Error(err)
@@ -88,14 +86,13 @@ func (s *source) pull(ctx context.Context, id string, o model.PullOptions) (mode
 // process is one that does jobs.
 type process struct {
 	*source
-	*job.Queue
-	end func()
+	*jobtest.Process
 }
 
 func (s *source) start() *process {
 	s.Helper()
 	worker := installation.New(installation.Options{Store: s.store, Pull: s.pull, LookEvery: time.Millisecond, SavedEvery: 1})
-	p := &process{source: s, Queue: job.New(job.Options{
+	return &process{s, jobtest.Start(s.T, job.Options{
 		Store: s.store, Failures: observe.NewFailures(observe.Scope{}), AtOnce: 1, Attempts: 2,
 		Kinds: map[string]job.Work{
 			job.KindModelPull: worker.Do,
@@ -103,49 +100,12 @@ func (s *source) start() *process {
 				return s.store.Update(context.Background(), func(tx store.Tx) error { return c.Finish(tx, 1) })
 			},
 		},
-	})}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }() // ended by end
-	p.end = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			s.Error(err)
-		}
-	})
-	s.Cleanup(p.end)
-	return p
+	}, nil)}
 }
 
 func (p *process) submit(kind, id string) store.Job {
 	p.Helper()
-	options, err := json.Marshal(installation.Request{Model: id})
-	if err != nil {
-		p.Fatal(err)
-	}
-	j, _, err := p.Submit(p.Context(), job.Order{Kind: kind, Options: options, Key: id})
-	if err != nil {
-		p.Fatal(err)
-	}
-	return j
-}
-
-// until waits for a state.
-func (p *process) until(id string, state store.JobState) store.Job {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), 20*time.Second)
-	defer cancel()
-	for {
-		j, err := p.Wait(ctx, id)
-		switch {
-		case err != nil:
-			p.Fatal(err)
-		case j.State == state:
-			return j
-		case ctx.Err() != nil, j.State.Ended():
-			p.Fatalf("%+v (%+v), want %s", j, j.Error, state)
-		}
-	}
+	return p.Add(job.Order{Kind: kind, Key: id}, installation.Request{Model: id})
 }
 
 // halfway is a pull of which 50 of 100 bytes are there, and nothing more comes.
@@ -181,7 +141,7 @@ func TestAnInterruptedPullGoesOn(t *testing.T) {
 	}{
 		"it is held back and let go on": {func(_ *source, p *process, id string) *process {
 			must(p.T, p.Pause, id)
-			p.until(id, store.JobPaused)
+			p.Until(id, store.JobPaused)
 			must(p.T, p.Resume, id)
 			return p
 		}, 1},
@@ -191,7 +151,7 @@ func TestAnInterruptedPullGoesOn(t *testing.T) {
 			return p
 		}, 1},
 		"the process ends": {func(s *source, p *process, id string) *process {
-			p.end()
+			p.End()
 			if j, err := s.store.Job(s.Context(), id); err != nil || j.State != store.JobQueued || j.Attempt != 0 {
 				s.Errorf("%+v, %v: want one that waits and has used up no attempt", j, err)
 			}
@@ -204,7 +164,7 @@ func TestAnInterruptedPullGoesOn(t *testing.T) {
 			p.saved(j.ID)
 			s.set(total+1, nil)
 			p = c.end(s, p, j.ID)
-			now := p.until(j.ID, store.JobSucceeded)
+			now := p.Until(j.ID, store.JobSucceeded)
 			if moved, found := job.MovedOf(&now); !found || moved.DoneBytes != total || moved.TotalBytes != total || now.Attempt != c.attempt {
 				t.Errorf("%+v, %+v", moved, now)
 			}
@@ -229,7 +189,7 @@ func TestAPullThatWaitsIsHeldBack(t *testing.T) {
 	must(t, p.Pause, j.ID)
 	// The next model has its turn as soon as the attempt is over.
 	s.set(total+1, nil)
-	p.until(p.submit(job.KindModelPull, "b").ID, store.JobSucceeded)
+	p.Until(p.submit(job.KindModelPull, "b").ID, store.JobSucceeded)
 	if now, err := s.store.Job(t.Context(), j.ID); err != nil || now.State != store.JobPaused {
 		t.Errorf("%+v, %v", now, err)
 	}
@@ -243,10 +203,10 @@ func TestTextsDoNotWaitForPulls(t *testing.T) {
 	t.Parallel()
 	s, p, first := halfway(t)
 	second := p.submit(job.KindModelPull, "b")
-	p.until(p.submit(job.KindTranscribe, "text").ID, store.JobSucceeded)
+	p.Until(p.submit(job.KindTranscribe, "text").ID, store.JobSucceeded)
 	s.set(total+1, nil)
 	must(t, p.Cancel, first.ID)
-	p.until(second.ID, store.JobSucceeded)
+	p.Until(second.ID, store.JobSucceeded)
 	if s.most != 1 {
 		t.Errorf("%d pulls at once", s.most)
 	}
@@ -261,7 +221,7 @@ func TestPullsThatFail(t *testing.T) {
 			s := newSource(t)
 			s.set(0, scout.Errorf(code, "it failed").WithHint("what helps"))
 			p := s.start()
-			j := p.until(p.submit(job.KindModelPull, "a").ID, store.JobDead)
+			j := p.Until(p.submit(job.KindModelPull, "a").ID, store.JobDead)
 			if j.Attempt != want || j.Error == nil || j.Error.Code != code || j.Error.Hint != "what helps" {
 				t.Errorf("%+v, %+v", j, j.Error)
 			}
@@ -276,7 +236,7 @@ func TestOptionsThatAreDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if j = p.until(j.ID, store.JobDead); j.Error.Code != scout.CodeInternal {
+	if j = p.Until(j.ID, store.JobDead); j.Error.Code != scout.CodeInternal {
 		t.Errorf("%+v", j.Error)
 	}
 }

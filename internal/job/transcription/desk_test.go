@@ -3,7 +3,6 @@ package transcription_test
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -19,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/history"
 	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/jobtest"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
@@ -27,6 +27,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 )
 
 // TestMain lets the test binary be an engine too. It does what the file "do" beside the model says: "crash" ends the process, and
@@ -130,9 +131,7 @@ func newDesk(t *testing.T) *desk {
 	if d.uploads, err = recording.OpenUploads(filepath.Join(d.dir, "uploads")); err != nil {
 		t.Fatal(err)
 	}
-	if d.store, err = sqlite.Open(t.Context(), filepath.Join(d.dir, sqlite.FileName), sqlite.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	d.store = sqlitetest.Open(t, filepath.Join(d.dir, sqlite.FileName), sqlite.Options{})
 	t.Cleanup(func() { // after the processes
 		if err := d.store.Close(); err != nil {
 			t.Error(err)
@@ -198,8 +197,7 @@ func (d *desk) heard() []string {
 // process is one that does jobs.
 type process struct {
 	*desk
-	*job.Queue
-	end func()
+	*jobtest.Process
 }
 
 // start starts a process. It is ended with the test at the latest.
@@ -218,56 +216,13 @@ func (d *desk) start() *process {
 			}
 		},
 	})
-	p := &process{desk: d, Queue: job.New(job.Options{Store: d.store, Kinds: map[string]job.Work{job.KindTranscribe: worker.Do}, Failures: failures})}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }() // ended by end
-	over := false
-	p.end = func() {
-		if over {
-			return
-		}
-		over = true
-		cancel()
-		if err := <-ended; err != nil {
-			d.Error(err)
-		}
-		engines.Close()
-	}
-	d.Cleanup(p.end)
-	return p
+	return &process{d, jobtest.Start(d.T, job.Options{Store: d.store, Kinds: map[string]job.Work{job.KindTranscribe: worker.Do}, Failures: failures}, engines.Close)}
 }
 
 // submit asks for the text of a recording.
 func (p *process) submit(id recording.ID, request transcription.Request) store.Job {
 	p.Helper()
-	options, err := json.Marshal(request)
-	if err != nil {
-		p.Fatal(err)
-	}
-	j, _, err := p.Submit(p.Context(), job.Order{Kind: job.KindTranscribe, Recording: string(id), Options: options, Length: time.Minute})
-	if err != nil {
-		p.Fatal(err)
-	}
-	return j
-}
-
-// until waits for a state.
-func (p *process) until(id string, state store.JobState) store.Job {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), 20*time.Second)
-	defer cancel()
-	for {
-		j, err := p.Wait(ctx, id)
-		switch {
-		case err != nil:
-			p.Fatal(err)
-		case j.State == state:
-			return j
-		case ctx.Err() != nil, j.State.Ended():
-			p.Fatalf("%+v (%+v), want %s", j, j.Error, state)
-		}
-	}
+	return p.Add(job.Order{Kind: job.KindTranscribe, Recording: string(id), Length: time.Minute}, request)
 }
 
 // saved waits until so many parts of a job are kept.

@@ -24,7 +24,7 @@ func TestAnInterruptedTextGoesOn(t *testing.T) {
 	undisturbed := newDesk(t)
 	whole := undisturbed.record(length)
 	p := undisturbed.start()
-	p.until(p.submit(whole, transcription.Request{}).ID, store.JobSucceeded)
+	p.Until(p.submit(whole, transcription.Request{}).ID, store.JobSucceeded)
 	want, all := undisturbed.text(whole, 1), undisturbed.heard()
 	for situation, c := range map[string]struct {
 		between func(d *desk, id string)
@@ -52,14 +52,14 @@ func TestAnInterruptedTextGoesOn(t *testing.T) {
 			first := d.start()
 			j := first.submit(id, transcription.Request{})
 			d.saved(j.ID, 2)
-			first.end()
+			first.End()
 			if now, err := d.store.Job(d.Context(), j.ID); err != nil || now.State != store.JobQueued || now.Attempt != 0 {
 				t.Fatalf("job %+v (%v), want one that waits and has used up no attempt", now, err)
 			}
 			c.between(d, j.ID)
 			already := len(d.heard())
 			d.does("pieces 1000")
-			d.start().until(j.ID, store.JobSucceeded)
+			d.start().Until(j.ID, store.JobSucceeded)
 			if got := d.text(id, 1); got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
@@ -104,15 +104,15 @@ func TestAJobThatIsHeldBackGoesOn(t *testing.T) {
 	}
 	d.does("pieces 1000")
 	other := d.record(20) // is done meanwhile
-	p.until(p.submit(other, transcription.Request{}).ID, store.JobSucceeded)
-	p.until(p.submit(other, transcription.Request{Effort: "quick"}).ID, store.JobSucceeded)
+	p.Until(p.submit(other, transcription.Request{}).ID, store.JobSucceeded)
+	p.Until(p.submit(other, transcription.Request{Effort: "quick"}).ID, store.JobSucceeded)
 	if now, err := p.Job(t.Context(), j.ID); err != nil || now.State != store.JobPaused || now.Done == 0 {
 		t.Fatalf("job %+v (%v), want paused and half done", now, err)
 	}
 	if _, err := p.Resume(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
 	}
-	p.until(j.ID, store.JobSucceeded)
+	p.Until(j.ID, store.JobSucceeded)
 	d.text(id, 1)
 }
 
@@ -130,7 +130,7 @@ func TestWhatCannotBeTranscribed(t *testing.T) {
 		"the model cannot translate":       {d.record(1), transcription.Request{Model: "a", Task: store.TaskTranslate}, scout.CodeModelUnsupported},
 		"the model knows no such language": {d.record(1), transcription.Request{Model: "a", Language: "de"}, scout.CodeModelLanguage},
 	} {
-		j := p.until(p.submit(c.id, c.request).ID, store.JobDead)
+		j := p.Until(p.submit(c.id, c.request).ID, store.JobDead)
 		if j.Error.Code != c.want || j.Attempt != 1 {
 			t.Errorf("%s: %s at attempt %d, want %s at once", situation, j.Error.Code, j.Attempt, c.want)
 		}
@@ -156,7 +156,7 @@ func TestARecordingThatIsDeletedBeforeItsTextIsMade(t *testing.T) {
 				d.borrowed = remove
 			}
 			p := d.start()
-			j := p.until(p.submit(id, transcription.Request{}).ID, store.JobCancelled)
+			j := p.Until(p.submit(id, transcription.Request{}).ID, store.JobCancelled)
 			if j.Error == nil || j.Error.Code != scout.CodeRecordingNotFound || j.Attempt != 1 {
 				t.Errorf("job %+v (%+v), want why it was cancelled", j, j.Error)
 			}
@@ -171,7 +171,7 @@ func TestATextThatIsPurgedWhileItIsMade(t *testing.T) {
 	d := newDesk(t)
 	id := d.record(length)
 	p := d.start()
-	p.until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
+	p.Until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
 	want, all := d.text(id, 1), len(d.heard())
 	d.does(fmt.Sprint("pieces ", all+5))
 	j := p.submit(id, transcription.Request{})
@@ -181,10 +181,10 @@ func TestATextThatIsPurgedWhileItIsMade(t *testing.T) {
 	}
 	d.does(fmt.Sprint("pieces ", all+8))
 	d.saved(j.ID, 1)
-	p.end()
+	p.End()
 	already := len(d.heard())
 	d.does("pieces 1000")
-	d.start().until(j.ID, store.JobSucceeded)
+	d.start().Until(j.ID, store.JobSucceeded)
 	if got := d.text(id, 1); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -199,7 +199,7 @@ func TestKeywordsThatTheModelRefuses(t *testing.T) {
 	d := newDesk(t)
 	p := d.start()
 	id := d.record(1)
-	p.until(p.submit(id, transcription.Request{HotWords: []string{"impossible"}}).ID, store.JobSucceeded)
+	p.Until(p.submit(id, transcription.Request{HotWords: []string{"impossible"}}).ID, store.JobSucceeded)
 	if got := d.text(id, 1); got == "" {
 		t.Error("no text")
 	}

@@ -45,7 +45,7 @@ func TestAnUploadGetsAText(t *testing.T) {
 	d := newDesk(t)
 	id := d.upload(d.wav(10))
 	p := d.start()
-	p.until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
+	p.Until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
 	r, err := d.store.Recording(t.Context(), string(id))
 	if err != nil || r.Source != store.SourceUpload || r.Client != "key_a" || r.Duration != 10*time.Second || r.Transcript == nil {
 		t.Errorf("%+v, %v", r, err)
@@ -59,7 +59,7 @@ func TestAnUploadThatCannotBeTranscribed(t *testing.T) {
 	p := d.start()
 	for code, content := range map[scout.Code][]byte{scout.CodeAudioTooLong: d.wav(40), scout.CodeAudioUnsupported: []byte("<!doctype html><title>no audio</title>")} {
 		id := d.upload(content)
-		j := p.until(p.submit(id, transcription.Request{}).ID, store.JobDead)
+		j := p.Until(p.submit(id, transcription.Request{}).ID, store.JobDead)
 		if j.Error == nil || j.Error.Code != code || j.Attempt != 1 || strings.Contains(j.Error.Message+j.Error.Hint, d.dir) {
 			t.Errorf("%+v, want %s at the first attempt, and no folder", j.Error, code)
 		}
