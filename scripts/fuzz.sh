@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for FUZZTIME each.
+# Runs every fuzz target of the repository for FUZZTIME each, and then tries every property CHECKS times on random cases.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${FUZZTIME:-30s}
+checks=${CHECKS:-1000}
 grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' . | sort | while read -r file; do
   grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | awk '{print $2}' | while read -r target; do
     echo "== $(dirname "$file") $target ($time)"
     go test "$(dirname "$file")" -run '^$' -fuzz "^$target\$" -fuzztime "$time"
   done
+done
+# jobtest has the properties of the queue; they are tried on its stores.
+grep -rlE '\brapid\.Check\(' --include='*.go' . | xargs -n1 dirname | sed 's|/jobtest$||' | sort -u | while read -r package; do
+  echo "== $package ($checks times)"
+  go test -count=1 -timeout 2h "$package" -rapid.checks="$checks"
 done

@@ -15,16 +15,20 @@ import (
 	"github.com/scout-speech/scout/internal/job/jobtest"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 	"github.com/scout-speech/scout/internal/store/storetest"
+	"github.com/scout-speech/scout/internal/testrun"
 )
+
+func TestMain(m *testing.M) {
+	testrun.Rounds(30)
+	os.Exit(m.Run())
+}
 
 // open opens an empty database and closes it when the test ends.
 func open(t testing.TB, now func() time.Time) store.Store {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{Now: now})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
+	s := sqlitetest.Open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{Now: now})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -42,12 +46,9 @@ func TestContract(t *testing.T) {
 func TestAPurgeTakesJobsAlong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{})
 	defer func() { _ = st.Close() }() // the test is over
-	err = st.Update(t.Context(), func(tx store.Tx) error {
+	err := st.Update(t.Context(), func(tx store.Tx) error {
 		_, err := tx.PutRecording(storetest.Recording(1))
 		return err
 	})

@@ -21,9 +21,13 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/speech/segment"
 	"github.com/scout-speech/scout/internal/speech/speechtest"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testrun.Rounds(30)
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	rate       = speechtest.RateHz
