@@ -32,11 +32,10 @@ SPEECH ?= ../shared/speech/dev
 # programs of their own and hundreds of engines and recorders, whose threads are done when the tests end.
 TEST_GORACE ?= atexit_sleep_ms=50
 # The race detector does not watch libraries that compute a lot, each on one goroutine, on memory that they share with nobody:
-# decoders of audio, and SQLite, which is translated from C. SQLite's C library is watched, but its pointers are not checked.
-# All of our code, and everything else, is watched and checked.
-DECODERS  := github.com/hajimehoshi/go-mp3 github.com/jfreymuth/vorbis github.com/mewkiz/flac
-UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false $(DECODERS:%=-gcflags=%/...=-race=false) \
-	-gcflags=modernc.org/libc/...=-d=checkptr=0 -gcflags=modernc.org/memory/...=-d=checkptr=0
+# decoders of audio, and SQLite, which is translated from C, with the C library and the allocator that it is translated with: nobody
+# else calls those. The driver, all of our code, and everything else, is watched and checked.
+COMPUTING := github.com/hajimehoshi/go-mp3 github.com/jfreymuth/vorbis github.com/mewkiz/flac modernc.org/libc modernc.org/memory
+UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false $(COMPUTING:%=-gcflags=%/...=-race=false)
 # An eighth of the time of compiler and linker is the collection of garbage, which they can leave. Tests keep the default.
 ROOMY := GOGC=400 GOMEMLIMIT=1500MiB
 SOAK_CANCELS  ?= 10000
